@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_PROTOCOL_H
+#define PMCOORD_PROTOCOL_H
+
+/*
+ * What the coordinator in dom0 and the agent in a guest say to each other.
+ *
+ * Two sets of xenstore nodes, all relative to the guest's own path
+ * (/local/domain/<domid>), and one event channel. An event carries nothing: it
+ * only means *look*; every request and every state names its cycle.
+ *
+ *   guest-owned (hostile input for dom0)
+ *     data/pmcoord/version         "1"
+ *     data/pmcoord/event-channel   the guest's port, unbound for dom0
+ *     data/pmcoord/state           "<state> <cycle>"
+ *     data/pmcoord/detail          one line for people, see below
+ *   dom0-owned, readable by the guest
+ *     pmcoord/request              "suspend <cycle>" | "abort <cycle>"
+ *     pmcoord/timeout-ms           how long the guest may take to go down
+ *
+ * The order in one cycle N:
+ *
+ *   dom0   request = suspend N                    (ahead of time)
+ *   agent  state = ready N                        (armed for exactly N)
+ *   dom0   subscribes the port, notifies          (the critical path)
+ *   agent  quiesces; in one transaction re-reads the request and, if it still
+ *          is suspend N, writes state = quiesced N and its own
+ *          control/shutdown = suspend
+ *   Xen    notifies the same channel when the domain has shut down
+ *   …      the host sleeps, dom0 resumes the domain and may notify
+ *   agent  restores; state = ready N, or degraded N with a detail
+ *   dom0   request = suspend N+1, and so on
+ *
+ * `ready N` thus stands twice: armed for N, and done with N. An agent that is
+ * done with N does not act on `suspend N` again.
+ *
+ * dom0 gives up by `abort N` (and clears a control/shutdown that nobody has
+ * acknowledged, in the same transaction) and notifies; the agent undoes what
+ * it did and writes ready N (or degraded N). An agent that cannot quiesce
+ * undoes, writes failed N with a detail, and notifies.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROTOCOL_VERSION 1
+
+#define PROTOCOL_NODE_VERSION "data/pmcoord/version"
+#define PROTOCOL_NODE_EVENT_CHANNEL "data/pmcoord/event-channel"
+#define PROTOCOL_NODE_STATE "data/pmcoord/state"
+#define PROTOCOL_NODE_DETAIL "data/pmcoord/detail"
+#define PROTOCOL_NODE_REQUEST "pmcoord/request"
+#define PROTOCOL_NODE_TIMEOUT "pmcoord/timeout-ms"
+
+/* The toolstack's node that Linux watches; the guest may write its own. */
+#define PROTOCOL_NODE_SHUTDOWN "control/shutdown"
+#define PROTOCOL_SHUTDOWN_SUSPEND "suspend"
+
+/* XENSTORE_PAYLOAD_MAX is 4096; a detail must fit a terminal line or two. */
+#define PROTOCOL_DETAIL_MAX 1024
+
+enum protocol_verb {
+	PROTOCOL_NO_REQUEST,
+	PROTOCOL_SUSPEND,
+	PROTOCOL_ABORT,
+};
+
+struct protocol_request {
+	enum protocol_verb verb;
+	uint64_t cycle;
+};
+
+enum protocol_agent_state {
+	PROTOCOL_AGENT_NONE,
+	PROTOCOL_AGENT_READY,
+	PROTOCOL_AGENT_QUIESCED,
+	PROTOCOL_AGENT_FAILED,
+	PROTOCOL_AGENT_DEGRADED,
+};
+
+struct protocol_state {
+	enum protocol_agent_state state;
+	uint64_t cycle;
+};
+
+/* Longest text of a request or state, with its NUL. */
+#define PROTOCOL_TEXT_MAX 40
+
+/*
+ * Formats into `ret` (PROTOCOL_TEXT_MAX bytes). Returns the length without NUL.
+ */
+size_t protocol_format_request(const struct protocol_request *request,
+			       char *ret);
+size_t protocol_format_state(const struct protocol_state *state, char *ret);
+
+/*
+ * Parses `length` bytes, not NUL-terminated. The text must match to the letter
+ * ("suspend 12": one space, decimal, no sign, no trailing byte).
+ * Returns 0, or -EINVAL with *ret untouched.
+ */
+int protocol_parse_request(const char *text, size_t length,
+			   struct protocol_request *ret);
+int protocol_parse_state(const char *text, size_t length,
+			 struct protocol_state *ret);
+
+/* "none", "ready", "quiesced", "failed", "degraded". */
+const char *protocol_agent_state_name(enum protocol_agent_state state);
+
+#endif

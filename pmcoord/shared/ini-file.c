@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/ini-file.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * libinih's own limits (ini.c): a section name is cut at 49 bytes, a key at
+ * 49, both without a word. The line buffer is ours to set.
+ */
+#define INIH_NAME_MAX 49
+#define LINE_MAX_BYTES 1024
+
+struct reader {
+	FILE *file;
+	struct ini_position position;
+	ini_handler_fn handler;
+	ini_problem_fn problem;
+	void *data;
+	bool broken;
+};
+
+static void report(struct reader *reader, const char *what, const char *text)
+{
+	char line[768];
+
+	reader->broken = true;
+	snprintf(line, sizeof(line), "%s:%u: %s%s%s", reader->position.file,
+		 reader->position.line, what, what[0] ? ": " : "", text);
+	reader->problem(reader->data, line);
+}
+
+/* Bytes between `start` and the first of `stop`, trailing blanks not counted.
+ */
+static size_t trimmed_span(const char *start, const char *stop)
+{
+	size_t length = strcspn(start, stop);
+
+	while (length > 0 &&
+	       (start[length - 1] == ' ' || start[length - 1] == '\t'))
+		length--;
+	return length;
+}
+
+/*
+ * A line that libinih would not understand or would truncate is reported here,
+ * where its number is known, and handed on as an empty line.
+ */
+static bool line_is_sound(struct reader *reader, const char *line)
+{
+	line += strspn(line, " \t");
+	if (strchr(";#\r\n", line[0]) || line[0] == '\0')
+		return true;
+	if (line[0] == '[') {
+		if (!strchr(line, ']')) {
+			report(reader, "", "section header without ']'");
+			return false;
+		}
+		if (strcspn(line + 1, "]") > INIH_NAME_MAX) {
+			report(reader, "", "section name is over 49 bytes");
+			return false;
+		}
+		return true;
+	}
+	if (!strpbrk(line, "=:")) {
+		report(reader, "", "neither 'Key=value' nor a [Section]");
+		return false;
+	}
+	if (trimmed_span(line, "=:") > INIH_NAME_MAX) {
+		report(reader, "", "key is over 49 bytes");
+		return false;
+	}
+	return true;
+}
+
+static char *read_line(char *line, int size, void *data)
+{
+	struct reader *reader = data;
+
+	if (!fgets(line, size, reader->file))
+		return NULL;
+	reader->position.line++;
+	if (!strchr(line, '\n') && !feof(reader->file)) {
+		int byte;
+
+		report(reader, "", "line is over 1000 bytes");
+		while ((byte = fgetc(reader->file)) != EOF && byte != '\n')
+			;
+		strcpy(line, "\n");
+	} else if (!line_is_sound(reader, line)) {
+		strcpy(line, "\n");
+	}
+	return line;
+}
+
+static int take_key(void *data, const char *section, const char *key,
+		    const char *value)
+{
+	struct reader *reader = data;
+	struct error error = { 0 };
+	int r = reader->handler(reader->data, &reader->position, section, key,
+				value, &error);
+
+	if (r < 0)
+		report(reader, key, error_text(&error));
+	return 1;
+}
+
+int ini_file_parse(const char *path, ini_handler_fn handler,
+		   ini_problem_fn problem, void *data, struct error *error)
+{
+	_cleanup_(fclosep) FILE *file = fopen(path, "re");
+	struct reader reader = {
+		.file = file,
+		.position.file = path,
+		.handler = handler,
+		.problem = problem,
+		.data = data,
+	};
+	static char inline_comments[] = ";#";
+	int r;
+
+	if (!file && errno == ENOENT)
+		return -ENOENT;
+	if (!file)
+		return error_set(error, -errno, "cannot read %s: %s", path,
+				 strerror(errno));
+	ini_use_stack = false;
+	ini_max_line = LINE_MAX_BYTES;
+	ini_initial_alloc = LINE_MAX_BYTES;
+	ini_allow_multiline = false;
+	ini_inline_comment_prefixes = inline_comments;
+	r = ini_parse_stream(read_line, &reader, take_key, &reader);
+	if (r == -2)
+		return error_set(error, -ENOMEM, "out of memory reading %s",
+				 path);
+	if (ferror(file))
+		return error_set(error, -EIO, "cannot read %s", path);
+	if (r != 0 && !reader.broken)
+		report(&reader, "", "cannot be understood");
+	return reader.broken ? -EBADMSG : 0;
+}

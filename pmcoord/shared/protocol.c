@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/protocol.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
+
+static const char *const verb_names[] = {
+	[PROTOCOL_NO_REQUEST] = "none",
+	[PROTOCOL_SUSPEND] = "suspend",
+	[PROTOCOL_ABORT] = "abort",
+};
+
+static const char *const state_names[] = {
+	[PROTOCOL_AGENT_NONE] = "none",
+	[PROTOCOL_AGENT_READY] = "ready",
+	[PROTOCOL_AGENT_QUIESCED] = "quiesced",
+	[PROTOCOL_AGENT_FAILED] = "failed",
+	[PROTOCOL_AGENT_DEGRADED] = "degraded",
+};
+
+static size_t format_word(const char *word, uint64_t cycle, char *ret)
+{
+	return (size_t)snprintf(ret, PROTOCOL_TEXT_MAX, "%s %" PRIu64, word,
+				cycle);
+}
+
+size_t protocol_format_request(const struct protocol_request *request,
+			       char *ret)
+{
+	return format_word(verb_names[request->verb], request->cycle, ret);
+}
+
+size_t protocol_format_state(const struct protocol_state *state, char *ret)
+{
+	return format_word(state_names[state->state], state->cycle, ret);
+}
+
+/*
+ * Matches "<word> <cycle>" against the names from index 1 on (0 is "none",
+ * which is never written). Returns the index, or -EINVAL.
+ */
+static int parse_word(const char *text, size_t length, const char *const *names,
+		      size_t n_names, uint64_t *ret_cycle)
+{
+	char copy[PROTOCOL_TEXT_MAX];
+	char *space;
+
+	if (length >= sizeof(copy) || memchr(text, '\0', length))
+		return -EINVAL;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	space = strchr(copy, ' ');
+	if (!space)
+		return -EINVAL;
+	*space = '\0';
+	for (size_t i = 1; i < n_names; i++) {
+		if (strcmp(copy, names[i]) != 0)
+			continue;
+		if (parse_u64(space + 1, UINT64_MAX, ret_cycle) < 0)
+			return -EINVAL;
+		return (int)i;
+	}
+	return -EINVAL;
+}
+
+int protocol_parse_request(const char *text, size_t length,
+			   struct protocol_request *ret)
+{
+	uint64_t cycle;
+	int verb = parse_word(text, length, verb_names, ELEMENTSOF(verb_names),
+			      &cycle);
+
+	if (verb < 0)
+		return verb;
+	ret->verb = (enum protocol_verb)verb;
+	ret->cycle = cycle;
+	return 0;
+}
+
+int protocol_parse_state(const char *text, size_t length,
+			 struct protocol_state *ret)
+{
+	uint64_t cycle;
+	int state = parse_word(text, length, state_names,
+			       ELEMENTSOF(state_names), &cycle);
+
+	if (state < 0)
+		return state;
+	ret->state = (enum protocol_agent_state)state;
+	ret->cycle = cycle;
+	return 0;
+}
+
+const char *protocol_agent_state_name(enum protocol_agent_state state)
+{
+	return state_names[state];
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/ini-file.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct seen {
+	char keys[512];
+	char problems[2048];
+};
+
+static int take(void *data, const struct ini_position *position,
+		const char *section, const char *key, const char *value,
+		struct error *error)
+{
+	struct seen *seen = data;
+	size_t used = strlen(seen->keys);
+
+	if (strcmp(key, "Bad") == 0)
+		return error_set(error, -EINVAL, "'%s' will not do", value);
+	snprintf(seen->keys + used, sizeof(seen->keys) - used, "%u[%s]%s=%s;",
+		 position->line, section, key, value);
+	return 0;
+}
+
+static void note_problem(void *data, const char *problem)
+{
+	struct seen *seen = data;
+	const char *file_end = strchr(problem, ':');
+
+	strcat(seen->problems, file_end);
+	strcat(seen->problems, "|");
+}
+
+static int parse_text(const char *text, struct seen *ret)
+{
+	char path[] = "/tmp/pmcoord-ini-XXXXXX";
+	int fd = mkstemp(path);
+	struct error error = { 0 };
+	int r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	memset(ret, 0, sizeof(*ret));
+	r = ini_file_parse(path, take, note_problem, ret, &error);
+	unlink(path);
+	return r;
+}
+
+static void gives_sections_lines_and_values(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	assert_int_equal(parse_text("# comment\n"
+				    "[Coordinator]\n"
+				    "Deadline = 30s   # all down by then\n"
+				    "\n"
+				    "[Guest \"backup-*\"]\n"
+				    "Policy=ignore ; why not\n",
+				    &seen),
+			 0);
+	assert_string_equal(seen.keys, "3[Coordinator]Deadline=30s;"
+				       "6[Guest \"backup-*\"]Policy=ignore;");
+	assert_string_equal(seen.problems, "");
+}
+
+static void reports_every_problem_with_its_line(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	assert_int_equal(parse_text("[Coordinator]\n"
+				    "Bad=1\n"
+				    "nonsense\n"
+				    "Good=2\n"
+				    "[unfinished\n"
+				    "Bad=3",
+				    &seen),
+			 -EBADMSG);
+	assert_string_equal(seen.keys, "4[Coordinator]Good=2;");
+	assert_string_equal(seen.problems,
+			    ":2: Bad: '1' will not do|"
+			    ":3: neither 'Key=value' nor a [Section]|"
+			    ":5: section header without ']'|"
+			    ":6: Bad: '3' will not do|");
+}
+
+static void never_truncates_in_silence(void **state)
+{
+	struct seen seen;
+	char text[4096];
+
+	(void)state;
+	snprintf(text, sizeof(text), "[Guest \"%060d\"]\nA=1\n", 0);
+	assert_int_equal(parse_text(text, &seen), -EBADMSG);
+	assert_string_equal(seen.problems,
+			    ":1: section name is over 49 bytes|");
+	snprintf(text, sizeof(text), "A=%02000d\nB=2\n", 0);
+	assert_int_equal(parse_text(text, &seen), -EBADMSG);
+	assert_string_equal(seen.problems, ":1: line is over 1000 bytes|");
+	assert_string_equal(seen.keys, "2[]B=2;");
+	snprintf(text, sizeof(text), "%060d=1\n", 0);
+	assert_int_equal(parse_text(text, &seen), -EBADMSG);
+	assert_string_equal(seen.problems, ":1: key is over 49 bytes|");
+}
+
+static void says_when_there_is_no_file(void **state)
+{
+	struct seen seen;
+	struct error error = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    ini_file_parse("/nonexistent/x", take, note_problem, &seen, &error),
+	    -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gives_sections_lines_and_values),
+		cmocka_unit_test(reports_every_problem_with_its_line),
+		cmocka_unit_test(never_truncates_in_silence),
+		cmocka_unit_test(says_when_there_is_no_file),
+	};
+
+	return cmocka_run_group_tests_name("ini-file", tests, NULL, NULL);
+}

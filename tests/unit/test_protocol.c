@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/protocol.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+
+static void reads_back_what_it_writes(void **state)
+{
+	static const uint64_t cycles[] = { 0, 1, 42, UINT64_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cycles); i++) {
+		for (int verb = PROTOCOL_SUSPEND; verb <= PROTOCOL_ABORT;
+		     verb++) {
+			struct protocol_request out = { .verb = verb,
+							.cycle = cycles[i] };
+			struct protocol_request in = { 0 };
+			char text[PROTOCOL_TEXT_MAX];
+			size_t length = protocol_format_request(&out, text);
+
+			assert_int_equal(length, strlen(text));
+			assert_int_equal(
+			    protocol_parse_request(text, length, &in), 0);
+			assert_int_equal(in.verb, verb);
+			assert_true(in.cycle == cycles[i]);
+		}
+	}
+}
+
+static void refuses_what_is_not_to_the_letter(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t length;
+	} cases[] = {
+#define CASE(text) { text, sizeof(text) - 1 }
+		CASE(""),
+		CASE("ready"),
+		CASE("ready "),
+		CASE("ready -1"),
+		CASE("ready +1"),
+		CASE("ready 1 "),
+		CASE("ready  1"),
+		CASE(" ready 1"),
+		CASE("READY 1"),
+		CASE("none 1"),
+		CASE("ready 0x1"),
+		CASE("ready 18446744073709551616"),
+		CASE("suspend 1"),
+		CASE("ready 1\n"),
+		CASE("ready\0001"),
+		CASE("ready 1\0"),
+		CASE("ready 00000000000000000000000000000000000000000000001"),
+#undef CASE
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct protocol_state in = { PROTOCOL_AGENT_FAILED, 77 };
+
+		assert_int_equal(
+		    protocol_parse_state(cases[i].text, cases[i].length, &in),
+		    -EINVAL);
+		assert_int_equal(in.state, PROTOCOL_AGENT_FAILED);
+		assert_int_equal(in.cycle, 77);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_back_what_it_writes),
+		cmocka_unit_test(refuses_what_is_not_to_the_letter),
+	};
+
+	return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);
+}
