@@ -14,7 +14,7 @@
  */
 struct error {
 	int number;
-	char text[512];
+	char text[2048];
 };
 
 /*

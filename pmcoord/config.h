@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_CONFIG_H
+#define PMCOORD_CONFIG_H
+
+/* /etc/pmcoord/pmcoord.conf and pmcoord.conf.d: what the owner has decided. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pmcoord/error.h"
+
+enum config_on_failure {
+	ON_FAILURE_PAUSE,
+	ON_FAILURE_ABORT,
+};
+
+enum config_resume_after {
+	RESUME_AFTER_RUNNING,
+	RESUME_AFTER_READY,
+};
+
+enum guest_policy {
+	POLICY_SUSPEND,
+	POLICY_PAUSE,
+	POLICY_IGNORE,
+};
+
+/* What the configuration says of one guest, defaults filled in. */
+struct guest_config {
+	enum guest_policy policy;
+	enum config_on_failure on_failure;
+	uint64_t timeout_us;
+};
+
+/* One [Guest "pattern"] section; what it does not set is inherited. */
+struct config_rule {
+	char *pattern; /* fnmatch(3) */
+	char *suspend_before; /* guest names, space separated; may be NULL */
+	bool has_policy, has_on_failure, has_timeout;
+	enum guest_policy policy;
+	enum config_on_failure on_failure;
+	uint64_t timeout_us;
+};
+
+struct config {
+	uint64_t deadline_us;
+	enum config_on_failure on_deadline;
+	uint64_t guest_timeout_us;
+	enum config_on_failure on_failure;
+	bool abort_on_lid_open;
+	enum config_resume_after resume_after;
+	uint64_t ready_timeout_us; /* agents' devices back by then */
+	bool honour_inhibitors;
+	uint64_t keep_reports;
+	struct config_rule *rules; /* in file order, the last match wins */
+	size_t n_rules;
+};
+
+/* The documented defaults: what holds with no file at all. */
+void config_init(struct config *config);
+void config_done(struct config *config);
+
+typedef void (*config_warning_fn)(void *data, const char *warning);
+
+/*
+ * Reads `path`, and then the *.conf files of `path`.d in the order of their
+ * names, over what `config` holds. A file that is not there is no error.
+ * Unknown keys go to `warn`. Returns 0, or -EBADMSG with all problems of the
+ * main file in `error` ("file:line: key: problem", a line each), or another
+ * negative errno. A broken drop-in is skipped as a whole and goes to `warn`.
+ */
+int config_load(struct config *config, const char *path, config_warning_fn warn,
+		void *data, struct error *error);
+
+/* What holds for the guest of this name. */
+struct guest_config config_for_guest(const struct config *config,
+				     const char *name);
+
+/*
+ * Whether the configuration orders guest `name` to be suspended before guest
+ * `other` (SuspendBefore=).
+ */
+bool config_suspends_before(const struct config *config, const char *name,
+			    const char *other);
+
+const char *guest_policy_name(enum guest_policy policy);
+
+#endif

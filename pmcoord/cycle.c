@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/cycle.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
+
+static const struct {
+	const char *name;
+	bool has_guest;
+} record_types[] = {
+	[RECORD_CYCLE] = { "cycle", false },
+	[RECORD_GUEST] = { "guest", false },
+	[RECORD_PHASE] = { "phase", false },
+	[RECORD_MECHANISM] = { "mechanism", true },
+	[RECORD_SKIP] = { "skip", true },
+	[RECORD_REQUEST] = { "request", true },
+	[RECORD_QUIESCED] = { "quiesced", true },
+	[RECORD_DOWN] = { "down", true },
+	[RECORD_RETRACTED] = { "retracted", true },
+	[RECORD_ACKNOWLEDGED] = { "acknowledged", true },
+	[RECORD_FAIL] = { "fail", true },
+	[RECORD_PAUSE] = { "pause", true },
+	[RECORD_PAUSED] = { "paused", true },
+	[RECORD_GONE] = { "gone", true },
+	[RECORD_SETTLED] = { "settled", true },
+	[RECORD_HELD] = { "held", false },
+	[RECORD_SLEPT] = { "slept", false },
+	[RECORD_AWAKE] = { "awake", false },
+	[RECORD_RESUME] = { "resume", true },
+	[RECORD_RUNNING] = { "running", true },
+	[RECORD_BOOKKEPT] = { "bookkept", true },
+	[RECORD_STRANDED] = { "stranded", true },
+	[RECORD_READY] = { "ready", true },
+	[RECORD_DEGRADED] = { "degraded", true },
+	[RECORD_WRITTEN] = { "written", false },
+	[RECORD_ABORT] = { "abort", false },
+	[RECORD_END] = { "end", false },
+};
+
+void cycle_done(struct cycle *cycle)
+{
+	if (!cycle)
+		return;
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		free(cycle->guests[i].needs);
+	free(cycle->guests);
+	*cycle = (struct cycle){ 0 };
+}
+
+/* ---- lines -------------------------------------------------------------- */
+
+int record_format(const struct record *record, char *ret, size_t size)
+{
+	const char *text = record->text ? record->text : "";
+	char guest[24] = "";
+	int length;
+
+	if (record_types[record->type].has_guest)
+		snprintf(guest, sizeof(guest), " %zu", record->guest);
+	length = snprintf(ret, size, "%" PRIu64 " %s%s%s%s\n", record->at_us,
+			  record_types[record->type].name, guest,
+			  text[0] ? " " : "", text);
+	if (length < 0 || (size_t)length >= size)
+		return -EMSGSIZE;
+	for (int i = 0; i < length - 1; i++)
+		if ((unsigned char)ret[i] < 0x20)
+			ret[i] = '?';
+	return length;
+}
+
+/* Cuts the first word off `*text`; NULL when there is none. */
+static char *take_word(char **text)
+{
+	char *word = *text;
+	char *space = strchr(word, ' ');
+
+	if (word[0] == '\0')
+		return NULL;
+	if (space)
+		*space = '\0';
+	*text = space ? space + 1 : word + strlen(word);
+	return word;
+}
+
+static int take_number(char **text, uint64_t max, uint64_t *ret)
+{
+	char *word = take_word(text);
+
+	return word && parse_u64(word, max, ret) == 0 ? 0 : -EBADMSG;
+}
+
+int record_parse(char *line, struct record *ret)
+{
+	struct record record = { 0 };
+	uint64_t guest = 0;
+	char *word;
+	size_t type;
+
+	if (take_number(&line, UINT64_MAX, &record.at_us) < 0)
+		return -EBADMSG;
+	word = take_word(&line);
+	for (type = 0; word && type < ELEMENTSOF(record_types); type++)
+		if (strcmp(word, record_types[type].name) == 0)
+			break;
+	if (!word || type == ELEMENTSOF(record_types))
+		return -EBADMSG;
+	if (record_types[type].has_guest &&
+	    take_number(&line, SIZE_MAX, &guest) < 0)
+		return -EBADMSG;
+	record.type = (enum record_type)type;
+	record.guest = guest;
+	record.text = line;
+	*ret = record;
+	return 0;
+}
+
+int cycle_format_head(uint64_t number, const char *boot_id,
+		      uint64_t realtime_us, const char *trigger,
+		      bool wants_sleep, char *ret, size_t size)
+{
+	int length = snprintf(ret, size, "%" PRIu64 " %s %" PRIu64 " %s %s",
+			      number, boot_id, realtime_us,
+			      wants_sleep ? "sleep" : "guests-only", trigger);
+
+	return length < 0 || (size_t)length >= size ? -EMSGSIZE : length;
+}
+
+int cycle_format_guest(const struct guest *guest, enum mechanism mechanism,
+		       const size_t *needs, size_t n_needs, char *ret,
+		       size_t size)
+{
+	char uuid[GUEST_UUID_TEXT_SIZE];
+	int length = snprintf(ret, size, "%" PRIu32 " %s %s ", guest->domid,
+			      guest_uuid_format(guest->uuid, uuid),
+			      mechanism_name(mechanism));
+
+	for (size_t i = 0; i < n_needs && (size_t)length < size; i++)
+		length += snprintf(ret + length, size - (size_t)length, "%s%zu",
+				   i ? "," : "", needs[i]);
+	if ((size_t)length < size)
+		length += snprintf(ret + length, size - (size_t)length, "%s %s",
+				   n_needs ? "" : "-", guest->name);
+	return (size_t)length >= size ? -EMSGSIZE : length;
+}
+
+/* ---- applying ----------------------------------------------------------- */
+
+static int apply_head(struct cycle *cycle, const struct record *record)
+{
+	_cleanup_(freep) char *copy = strdup(record->text);
+	char *text = copy, *boot_id, *mode;
+
+	if (!copy)
+		return -ENOMEM;
+	if (take_number(&text, UINT64_MAX, &cycle->number) < 0)
+		return -EBADMSG;
+	boot_id = take_word(&text);
+	if (!boot_id || strlen(boot_id) >= sizeof(cycle->boot_id) ||
+	    take_number(&text, UINT64_MAX, &cycle->started_us) < 0)
+		return -EBADMSG;
+	mode = take_word(&text);
+	if (!mode || strlen(text) >= sizeof(cycle->trigger))
+		return -EBADMSG;
+	strcpy(cycle->boot_id, boot_id);
+	strcpy(cycle->trigger, text);
+	cycle->wants_sleep = strcmp(mode, "sleep") == 0;
+	cycle->base_us = record->at_us;
+	cycle->slept_us = CYCLE_NEVER;
+	cycle->written_bytes = CYCLE_NEVER;
+	return 0;
+}
+
+/* "3,4,7" or "-"; indices may point forward. */
+static int parse_needs(const char *text, struct cycle_guest *guest)
+{
+	size_t n = 0;
+
+	if (strcmp(text, "-") == 0)
+		return 0;
+	for (const char *c = text; *c; c++)
+		n += *c == ',';
+	guest->needs = calloc(n + 1, sizeof(*guest->needs));
+	if (!guest->needs)
+		return -ENOMEM;
+	while (*text) {
+		size_t length = strcspn(text, ",");
+		char number[24];
+		uint64_t index;
+
+		if (length >= sizeof(number))
+			return -EBADMSG;
+		memcpy(number, text, length);
+		number[length] = '\0';
+		if (parse_u64(number, SIZE_MAX, &index) < 0)
+			return -EBADMSG;
+		guest->needs[guest->n_needs++] = index;
+		text += length + (text[length] == ',');
+	}
+	return 0;
+}
+
+static int parse_guest(char *text, struct cycle_guest *guest)
+{
+	char *uuid, *mechanism, *needs;
+	uint64_t domid;
+
+	if (take_number(&text, UINT16_MAX, &domid) < 0)
+		return -EBADMSG;
+	guest->domid = (uint32_t)domid;
+	uuid = take_word(&text);
+	mechanism = uuid ? take_word(&text) : NULL;
+	needs = mechanism ? take_word(&text) : NULL;
+	if (!needs || guest_uuid_parse(uuid, guest->uuid) < 0 ||
+	    mechanism_parse(mechanism, &guest->mechanism) < 0 ||
+	    strlen(text) >= sizeof(guest->name))
+		return -EBADMSG;
+	strcpy(guest->name, text);
+	return parse_needs(needs, guest);
+}
+
+static int apply_guest(struct cycle *cycle, const struct record *record)
+{
+	_cleanup_(freep) char *copy = strdup(record->text);
+	struct cycle_guest *guests = cycle->guests;
+	struct cycle_guest guest = {
+		.requested_us = CYCLE_NEVER,
+		.quiesced_us = CYCLE_NEVER,
+		.down_us = CYCLE_NEVER,
+		.running_us = CYCLE_NEVER,
+		.ready_us = CYCLE_NEVER,
+	};
+	int r = copy ? parse_guest(copy, &guest) : -ENOMEM;
+
+	/* Doubled at each power of two. */
+	if (r == 0 && (cycle->n_guests & (cycle->n_guests - 1)) == 0) {
+		guests = reallocarray(guests,
+				      cycle->n_guests ? cycle->n_guests * 2 : 1,
+				      sizeof(*guests));
+		if (guests)
+			cycle->guests = guests;
+		else
+			r = -ENOMEM;
+	}
+	if (r < 0) {
+		free(guest.needs);
+		return r;
+	}
+	guests[cycle->n_guests++] = guest;
+	return 0;
+}
+
+/* `now` is a moment of the cycle; a phase ends where the next one begins. */
+static void end_phase(struct cycle *cycle, int64_t now)
+{
+	struct cycle_phase *phase;
+
+	if (cycle->n_phases == 0)
+		return;
+	phase = &cycle->phases[cycle->n_phases - 1];
+	if (phase->duration_us == CYCLE_NEVER)
+		phase->duration_us = now - phase->start_us;
+}
+
+static int apply_phase(struct cycle *cycle, const char *name, int64_t now)
+{
+	struct cycle_phase *phase = &cycle->phases[cycle->n_phases];
+
+	if (cycle->n_phases == CYCLE_PHASES_MAX ||
+	    strlen(name) >= sizeof(phase->name))
+		return -EBADMSG;
+	end_phase(cycle, now);
+	strcpy(phase->name, name);
+	phase->start_us = now;
+	phase->duration_us = CYCLE_NEVER;
+	cycle->n_phases++;
+	return 0;
+}
+
+/* Adds to what is already said: an outcome can have two halves. */
+static void add_detail(char *detail, const char *text)
+{
+	size_t used = strlen(detail);
+
+	if (!text[0])
+		return;
+	snprintf(detail + used, CYCLE_DETAIL_MAX - used, "%s%s",
+		 used ? "; " : "", text);
+}
+
+static void apply_held_record(struct cycle_guest *guest, enum record_type type,
+			      int64_t now)
+{
+	switch (type) {
+	case RECORD_REQUEST:
+		guest->hold = HOLD_REQUESTED;
+		guest->requested_us = now;
+		break;
+	case RECORD_QUIESCED:
+		guest->quiesced_us = now;
+		break;
+	case RECORD_DOWN:
+		guest->hold = HOLD_DOWN;
+		guest->down_us = now;
+		if (guest->outcome == OUTCOME_PENDING)
+			guest->outcome = OUTCOME_SUSPENDED;
+		break;
+	case RECORD_RETRACTED:
+		guest->hold = HOLD_NONE;
+		break;
+	case RECORD_ACKNOWLEDGED:
+		guest->may_go_down_late = true;
+		break;
+	case RECORD_PAUSE:
+		guest->hold = HOLD_PAUSING;
+		break;
+	case RECORD_PAUSED:
+		guest->hold = HOLD_PAUSED;
+		guest->outcome = OUTCOME_PAUSED;
+		guest->down_us = now;
+		break;
+	case RECORD_GONE:
+		guest->hold = HOLD_NONE;
+		guest->gone = true;
+		guest->may_go_down_late = false;
+		break;
+	case RECORD_SETTLED:
+		guest->may_go_down_late = false;
+		break;
+	default:
+		break;
+	}
+}
+
+static void apply_back_record(struct cycle_guest *guest, enum record_type type,
+			      int64_t now)
+{
+	switch (type) {
+	case RECORD_RUNNING:
+		guest->needs_bookkeeping =
+		    guest->hold == HOLD_REQUESTED || guest->hold == HOLD_DOWN;
+		guest->hold = HOLD_NONE;
+		guest->running_us = now;
+		break;
+	case RECORD_BOOKKEPT:
+		guest->needs_bookkeeping = false;
+		break;
+	case RECORD_STRANDED:
+		guest->stranded = true;
+		break;
+	case RECORD_READY:
+		guest->ready_us = now;
+		break;
+	case RECORD_DEGRADED:
+		guest->degraded = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static int apply_to_guest(struct cycle *cycle, const struct record *record,
+			  int64_t now)
+{
+	struct cycle_guest *guest;
+
+	if (record->guest >= cycle->n_guests)
+		return -EBADMSG;
+	guest = &cycle->guests[record->guest];
+	if (record->type == RECORD_MECHANISM)
+		return mechanism_parse(record->text, &guest->mechanism) < 0
+			   ? -EBADMSG
+			   : 0;
+	if (record->type == RECORD_SKIP)
+		guest->outcome = OUTCOME_SKIPPED;
+	if (record->type == RECORD_FAIL)
+		guest->outcome = OUTCOME_FAILED;
+	apply_held_record(guest, record->type, now);
+	apply_back_record(guest, record->type, now);
+	add_detail(guest->detail, record->text ? record->text : "");
+	return 0;
+}
+
+int cycle_apply(struct cycle *cycle, const struct record *record)
+{
+	const char *text = record->text ? record->text : "";
+	int64_t now = (int64_t)(record->at_us - cycle->base_us);
+	uint64_t number;
+
+	switch (record->type) {
+	case RECORD_CYCLE:
+		return apply_head(cycle, record);
+	case RECORD_GUEST:
+		return apply_guest(cycle, record);
+	case RECORD_PHASE:
+		return apply_phase(cycle, text, now);
+	case RECORD_HELD:
+		cycle->held = true;
+		end_phase(cycle, now);
+		return 0;
+	case RECORD_SLEPT:
+		if (parse_u64(text, INT64_MAX, &number) < 0)
+			return -EBADMSG;
+		cycle->slept_us = (int64_t)number;
+		return 0;
+	case RECORD_WRITTEN:
+		if (parse_u64(text, INT64_MAX, &number) < 0)
+			return -EBADMSG;
+		cycle->written_bytes = (int64_t)number;
+		return 0;
+	case RECORD_AWAKE:
+		cycle->aborted = true;
+		add_detail(cycle->detail, text);
+		return 0;
+	case RECORD_ABORT:
+		cycle->aborted = true;
+		add_detail(cycle->detail, text);
+		return 0;
+	case RECORD_END:
+		end_phase(cycle, now);
+		cycle->ended = true;
+		return 0;
+	default:
+		return apply_to_guest(cycle, record, now);
+	}
+}
+
+/* ---- judging ------------------------------------------------------------ */
+
+static bool guest_is_degraded(const struct cycle_guest *guest)
+{
+	return guest->outcome == OUTCOME_PAUSED ||
+	       guest->outcome == OUTCOME_FAILED || guest->degraded ||
+	       guest->stranded;
+}
+
+enum cycle_result cycle_result(const struct cycle *cycle)
+{
+	if (cycle->aborted)
+		return RESULT_FAILED;
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (guest_is_degraded(&cycle->guests[i]))
+			return RESULT_DEGRADED;
+	return RESULT_OK;
+}
+
+size_t cycle_count_held(const struct cycle *cycle)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		count += cycle->guests[i].hold != HOLD_NONE;
+	return count;
+}
+
+const struct cycle_guest *cycle_slowest(const struct cycle *cycle)
+{
+	const struct cycle_guest *slowest = NULL;
+	int64_t longest = -1;
+
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		if (guest->down_us == CYCLE_NEVER ||
+		    guest->requested_us == CYCLE_NEVER ||
+		    guest->down_us - guest->requested_us <= longest)
+			continue;
+		longest = guest->down_us - guest->requested_us;
+		slowest = guest;
+	}
+	return slowest;
+}
+
+const char *cycle_stranded(const struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (cycle->guests[i].stranded)
+			return cycle->guests[i].name;
+	return NULL;
+}
+
+const char *cycle_outcome_name(enum cycle_outcome outcome)
+{
+	static const char *const names[] = {
+		/* A cycle that was undone first has not failed the guest. */
+		[OUTCOME_PENDING] = "skipped",
+		[OUTCOME_SUSPENDED] = "suspended",
+		[OUTCOME_PAUSED] = "paused",
+		[OUTCOME_SKIPPED] = "skipped",
+		[OUTCOME_FAILED] = "failed",
+	};
+
+	return names[outcome];
+}
+
+const char *cycle_result_name(enum cycle_result result)
+{
+	static const char *const names[] = {
+		[RESULT_OK] = "ok",
+		[RESULT_DEGRADED] = "degraded",
+		[RESULT_FAILED] = "failed",
+	};
+
+	return names[result];
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_CYCLE_H
+#define PMCOORD_CYCLE_H
+
+/*
+ * One cycle, from the first request to the last resume, as the sequence of
+ * records of what was about to be done and what came of it. The journal on
+ * /run holds the records; replaying them gives the same struct cycle again,
+ * which is how a crashed coordinator's successor knows what to undo and how a
+ * report is made. Pure: no I/O.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pmcoord/plan.h"
+
+/* A moment that was not reached. */
+#define CYCLE_NEVER INT64_MIN
+
+#define CYCLE_DETAIL_MAX 512
+
+enum record_type {
+	RECORD_CYCLE, /* the head: number, boot, clocks, trigger */
+	RECORD_GUEST, /* a guest of the plan, in suspend order */
+	RECORD_PHASE, /* a phase begins */
+	RECORD_MECHANISM, /* a guest goes by another mechanism than planned */
+	RECORD_SKIP, /* it is left alone */
+	RECORD_REQUEST, /* intent: it is about to be asked */
+	RECORD_QUIESCED, /* its agent has quiesced */
+	RECORD_DOWN, /* Xen reports shutdown, reason suspend */
+	RECORD_RETRACTED, /* the request was taken back in time */
+	RECORD_ACKNOWLEDGED, /* it was not: the guest may still go down */
+	RECORD_FAIL, /* it did not go down; the detail says why */
+	RECORD_PAUSE, /* intent: it is about to be paused */
+	RECORD_PAUSED,
+	RECORD_GONE, /* the domain has died meanwhile */
+	RECORD_SETTLED, /* it will not go down late any more */
+	RECORD_HELD, /* guests stay down until resume-all */
+	RECORD_SLEPT, /* the host slept; text: for how many µs */
+	RECORD_AWAKE, /* the host did not sleep; text: why */
+	RECORD_RESUME, /* intent: it is about to be resumed or unpaused */
+	RECORD_RUNNING, /* the resume hypercall has returned */
+	RECORD_BOOKKEPT, /* xenstored knows */
+	RECORD_STRANDED, /* it could not be resumed; the detail says why */
+	RECORD_READY, /* its agent has restored and verified */
+	RECORD_DEGRADED, /* something of it did not come back; see the detail */
+	RECORD_WRITTEN, /* text: bytes that this process wrote to disks */
+	RECORD_ABORT, /* the cycle is being undone; text: why */
+	RECORD_END,
+};
+
+/* One record; which fields count depends on the type. */
+struct record {
+	enum record_type type;
+	uint64_t at_us; /* CLOCK_BOOTTIME */
+	size_t guest; /* index in struct cycle.guests */
+	const char *text;
+};
+
+enum cycle_outcome {
+	OUTCOME_PENDING, /* not decided yet */
+	OUTCOME_SUSPENDED,
+	OUTCOME_PAUSED,
+	OUTCOME_SKIPPED,
+	OUTCOME_FAILED,
+};
+
+/* What stands between us and a guest that runs as before. */
+enum cycle_hold {
+	HOLD_NONE, /* nothing: never touched, or back */
+	HOLD_REQUESTED, /* asked and perhaps down: ask the hypervisor */
+	HOLD_DOWN,
+	HOLD_PAUSING, /* perhaps paused by us */
+	HOLD_PAUSED,
+};
+
+struct cycle_guest {
+	uint32_t domid;
+	uint8_t uuid[GUEST_UUID_SIZE];
+	char name[GUEST_NAME_MAX];
+	enum mechanism mechanism;
+	size_t *needs; /* indices in struct cycle.guests */
+	size_t n_needs;
+	enum cycle_outcome outcome;
+	enum cycle_hold hold;
+	bool may_go_down_late;
+	bool gone;
+	bool needs_bookkeeping; /* resumed, but xenstored not told yet */
+	bool degraded;
+	bool stranded;
+	char detail[CYCLE_DETAIL_MAX];
+	int64_t requested_us, quiesced_us, down_us, running_us, ready_us;
+};
+
+struct cycle_phase {
+	char name[16];
+	int64_t start_us;
+	int64_t duration_us; /* CYCLE_NEVER while it lasts */
+};
+
+#define CYCLE_PHASES_MAX 16
+
+struct cycle {
+	uint64_t number;
+	char boot_id[GUEST_UUID_TEXT_SIZE];
+	uint64_t base_us; /* CLOCK_BOOTTIME when it started */
+	uint64_t started_us; /* CLOCK_REALTIME, likewise */
+	char trigger[16];
+	struct cycle_guest *guests; /* in suspend order */
+	size_t n_guests;
+	struct cycle_phase phases[CYCLE_PHASES_MAX];
+	size_t n_phases;
+	bool held;
+	bool wants_sleep; /* the plan includes the host's sleep */
+	int64_t slept_us; /* CYCLE_NEVER: the host did not sleep */
+	int64_t written_bytes; /* CYCLE_NEVER: not measured */
+	bool aborted;
+	char detail[CYCLE_DETAIL_MAX]; /* why aborted or awake */
+	bool ended;
+};
+
+enum cycle_result {
+	RESULT_OK,
+	RESULT_DEGRADED,
+	RESULT_FAILED,
+};
+
+void cycle_done(struct cycle *cycle);
+
+/*
+ * Applies one record. Returns 0, -ENOMEM, or -EBADMSG for a record that makes
+ * no sense here (a guest that does not exist, a head that does not parse).
+ */
+int cycle_apply(struct cycle *cycle, const struct record *record);
+
+/*
+ * Formats a record as a line with its newline; returns the length, or -EMSGSIZE
+ * if `size` is too small. The text's control characters become '?'.
+ */
+int record_format(const struct record *record, char *ret, size_t size);
+
+/*
+ * Parses a line without its newline; `ret->text` points into `line`, which is
+ * modified. Returns 0 or -EBADMSG.
+ */
+int record_parse(char *line, struct record *ret);
+
+/* Text of a RECORD_CYCLE and RECORD_GUEST. Return the length or -EMSGSIZE. */
+int cycle_format_head(uint64_t number, const char *boot_id,
+		      uint64_t realtime_us, const char *trigger,
+		      bool wants_sleep, char *ret, size_t size);
+int cycle_format_guest(const struct guest *guest, enum mechanism mechanism,
+		       const size_t *needs, size_t n_needs, char *ret,
+		       size_t size);
+
+/* How the cycle went, as it stands. */
+enum cycle_result cycle_result(const struct cycle *cycle);
+
+/* The guests still held by us. */
+size_t cycle_count_held(const struct cycle *cycle);
+
+/*
+ * The guest that took longest from request to down, NULL when none went down.
+ */
+const struct cycle_guest *cycle_slowest(const struct cycle *cycle);
+
+/* The name of the first guest that could not be brought back, or NULL. */
+const char *cycle_stranded(const struct cycle *cycle);
+
+const char *cycle_outcome_name(enum cycle_outcome outcome);
+const char *cycle_result_name(enum cycle_result result);
+
+#endif

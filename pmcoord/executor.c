@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/executor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+
+/*
+ * How long an agent may take to publish `ready` for a request that was not
+ * armed ahead of time. A living agent takes milliseconds, also in a busy
+ * guest; a dead one must not cost the guest its own time to suspend.
+ */
+#define ARM_TIMEOUT_US 2000000
+
+enum progress {
+	STEP_WAITING, /* for those that need it */
+	STEP_ARMING, /* for its agent's `ready` */
+	STEP_REQUESTED,
+	STEP_OVER,
+};
+
+struct step_state {
+	enum progress progress;
+	enum mechanism mechanism; /* the one in use, after fallbacks */
+	struct domain_id id;
+	size_t waiting_for; /* steps that must be over first */
+	uint64_t deadline_us;
+	bool armed;
+	bool quiesced;
+	int prepare_error; /* negative: what prepare failed with */
+};
+
+struct executor {
+	const struct plan *plan;
+	const struct config *config;
+	struct hypervisor *hypervisor;
+	struct loop *loop;
+	struct journal *journal;
+	struct step_state *states;
+	size_t *by_domid; /* step indices, sorted by domid */
+	size_t *ready; /* steps whose turn has come */
+	size_t n_ready;
+	size_t n_over;
+	uint64_t deadline_us; /* of the whole suspend phase */
+	uint64_t next_step_us; /* no step's deadline is earlier than this */
+	bool past_deadline;
+	bool aborted;
+};
+
+static int compare_domids(const void *a, const void *b, void *data)
+{
+	const struct step_state *states = data;
+	uint32_t left = states[*(const size_t *)a].id.domid;
+	uint32_t right = states[*(const size_t *)b].id.domid;
+
+	return (left > right) - (left < right);
+}
+
+int executor_new(const struct plan *plan, const struct config *config,
+		 struct hypervisor *hypervisor, struct loop *loop,
+		 struct journal *journal, struct executor **ret_executor)
+{
+	_cleanup_(executor_freep) struct executor *x = calloc(1, sizeof(*x));
+	size_t n = plan->n_steps;
+
+	if (!x)
+		return -ENOMEM;
+	*x = (struct executor){
+		.plan = plan,
+		.config = config,
+		.hypervisor = hypervisor,
+		.loop = loop,
+		.journal = journal,
+		.states = calloc(n + 1, sizeof(*x->states)),
+		.by_domid = calloc(n + 1, sizeof(*x->by_domid)),
+		.ready = calloc(n + 1, sizeof(*x->ready)),
+		.deadline_us = LOOP_FOREVER,
+		.next_step_us = LOOP_FOREVER,
+	};
+	if (!x->states || !x->by_domid || !x->ready)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct step *step = &plan->steps[i];
+
+		x->states[i] = (struct step_state){
+			.mechanism = step->mechanism,
+			.id =
+			    domain_id_of(&plan->inventory->guests[step->guest]),
+			.waiting_for =
+			    graph_serves(plan->graph, step->guest).n_nodes,
+			.deadline_us = LOOP_FOREVER,
+		};
+		x->by_domid[i] = i;
+	}
+	qsort_r(x->by_domid, n, sizeof(*x->by_domid), compare_domids,
+		x->states);
+	*ret_executor = TAKE_PTR(x);
+	return 0;
+}
+
+void executor_free(struct executor *executor)
+{
+	if (!executor)
+		return;
+	free(executor->states);
+	free(executor->by_domid);
+	free(executor->ready);
+	free(executor);
+}
+
+void executor_freep(struct executor **executor)
+{
+	executor_free(*executor);
+	*executor = NULL;
+}
+
+static const struct guest *guest_of(const struct executor *x, size_t i)
+{
+	return &x->plan->inventory->guests[x->plan->steps[i].guest];
+}
+
+static uint64_t cycle_number(const struct executor *x)
+{
+	return journal_cycle(x->journal)->number;
+}
+
+static int record(struct executor *x, enum record_type type, size_t i,
+		  const char *text)
+{
+	return journal_record(x->journal, type, loop_now(x->loop), i, "%s",
+			      text);
+}
+
+static void set_deadline(struct executor *x, size_t i, uint64_t deadline_us)
+{
+	x->states[i].deadline_us = deadline_us;
+	if (deadline_us < x->next_step_us)
+		x->next_step_us = deadline_us;
+}
+
+/* The step is over, whatever came of it: those it held up may go. */
+static void step_is_over(struct executor *x, size_t i)
+{
+	struct graph_nodes needs =
+	    graph_needs(x->plan->graph, x->plan->steps[i].guest);
+
+	x->states[i].progress = STEP_OVER;
+	x->states[i].deadline_us = LOOP_FOREVER;
+	x->n_over++;
+	for (size_t j = 0; j < needs.n_nodes; j++) {
+		size_t next = x->plan->step_of_guest[needs.nodes[j]];
+
+		if (--x->states[next].waiting_for == 0 &&
+		    x->states[next].progress == STEP_WAITING)
+			x->ready[x->n_ready++] = next;
+	}
+}
+
+static int step_is_down(struct executor *x, size_t i)
+{
+	int r = record(x, RECORD_DOWN, i, "");
+
+	/* A failure leaves a subscription that the next start-up clears. */
+	x->hypervisor->ops->settle(x->hypervisor, &x->states[i].id);
+	step_is_over(x, i);
+	return r;
+}
+
+static int step_is_gone(struct executor *x, size_t i)
+{
+	int r = record(x, RECORD_GONE, i, "");
+
+	if (r == 0)
+		r = record(x, RECORD_FAIL, i, "shut down meanwhile");
+	step_is_over(x, i);
+	return r;
+}
+
+/* ---- failing ------------------------------------------------------------ */
+
+static int pause_step(struct executor *x, size_t i, const char *reason)
+{
+	char text[128];
+	int r = record(x, RECORD_PAUSE, i, reason ? reason : "");
+	int paused;
+
+	if (r < 0)
+		return r;
+	paused = x->hypervisor->ops->pause(x->hypervisor, &x->states[i].id);
+	if (paused == 0) {
+		r = record(x, RECORD_PAUSED, i, "");
+	} else if (paused == -ESRCH) {
+		return step_is_gone(x, i);
+	} else {
+		snprintf(text, sizeof(text), "could not be paused: %s",
+			 strerror(-paused));
+		r = record(x, RECORD_FAIL, i, text);
+	}
+	step_is_over(x, i);
+	return r;
+}
+
+/*
+ * Takes the request back. Returns 1 if the guest went down after all (it is
+ * done then), 0, or a negative errno.
+ */
+static int retract_step(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	struct domain_look look;
+	int r;
+
+	r = x->hypervisor->ops->retract(x->hypervisor, &state->id,
+					state->mechanism, cycle_number(x));
+	if (r == RETRACTED)
+		return record(x, RECORD_RETRACTED, i, "");
+	if (r == RETRACT_TOO_LATE)
+		r = record(x, RECORD_ACKNOWLEDGED, i, "");
+	else
+		r = record(x, RECORD_ACKNOWLEDGED, i,
+			   "the request could not be taken back");
+	if (r < 0 ||
+	    x->hypervisor->ops->look(x->hypervisor, &state->id, &look) < 0 ||
+	    look.state != GUEST_SUSPENDED)
+		return r;
+	r = step_is_down(x, i);
+	return r < 0 ? r : 1;
+}
+
+/* The guest did not go down, for `reason`: what the owner wants then. */
+static int fail_step(struct executor *x, size_t i, const char *reason)
+{
+	const struct step *step = &x->plan->steps[i];
+	char text[CYCLE_DETAIL_MAX];
+	int r = 0;
+
+	if (x->states[i].progress == STEP_REQUESTED)
+		r = retract_step(x, i);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (x->past_deadline || step->on_failure == ON_FAILURE_PAUSE)
+		return pause_step(x, i, reason);
+	r = record(x, RECORD_FAIL, i, reason);
+	step_is_over(x, i);
+	if (r < 0)
+		return r;
+	snprintf(text, sizeof(text), "%s %s", guest_of(x, i)->name, reason);
+	return executor_abort(x, text);
+}
+
+int executor_abort(struct executor *x, const char *reason)
+{
+	if (x->aborted)
+		return 0;
+	x->aborted = true;
+	return record(x, RECORD_ABORT, 0, reason);
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+static int request_step(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	char text[160];
+	int r = record(x, RECORD_REQUEST, i, "");
+
+	if (r < 0)
+		return r;
+	state->progress = STEP_REQUESTED;
+	set_deadline(x, i, loop_now(x->loop) + x->plan->steps[i].timeout_us);
+	r = x->hypervisor->ops->request(x->hypervisor, &state->id,
+					state->mechanism);
+	if (r == -ESRCH)
+		return step_is_gone(x, i);
+	if (r < 0) {
+		snprintf(text, sizeof(text),
+			 "could not be asked to suspend: %s", strerror(-r));
+		return fail_step(x, i, text);
+	}
+	return 0;
+}
+
+/* The guest's kernel is asked instead of its agent. */
+static int fall_back_to_xenstore(struct executor *x, size_t i,
+				 const char *reason)
+{
+	struct step_state *state = &x->states[i];
+	int r;
+
+	state->mechanism = MECHANISM_XENSTORE;
+	r = record(x, RECORD_MECHANISM, i, mechanism_name(state->mechanism));
+	if (r == 0)
+		r = record(x, RECORD_DEGRADED, i, reason);
+	if (r < 0)
+		return r;
+	r = x->hypervisor->ops->prepare(x->hypervisor, guest_of(x, i),
+					state->mechanism);
+	state->prepare_error = r < 0 ? r : 0;
+	return 0;
+}
+
+static int start_step(struct executor *x, size_t i)
+{
+	const struct step *step = &x->plan->steps[i];
+	struct step_state *state = &x->states[i];
+	char text[160];
+	int r;
+
+	if (state->prepare_error == -ESRCH)
+		return step_is_gone(x, i);
+	if (state->prepare_error < 0) {
+		snprintf(text, sizeof(text), "could not be prepared: %s",
+			 strerror(-state->prepare_error));
+		return fail_step(x, i, text);
+	}
+	switch (state->mechanism) {
+	case MECHANISM_NONE:
+		r = record(x, RECORD_SKIP, i, step->reason);
+		step_is_over(x, i);
+		return r;
+	case MECHANISM_PAUSE:
+		return pause_step(x, i, step->reason);
+	case MECHANISM_AGENT:
+		if (state->armed)
+			return request_step(x, i);
+		state->progress = STEP_ARMING;
+		set_deadline(x, i, loop_now(x->loop) + ARM_TIMEOUT_US);
+		return 0;
+	default:
+		return request_step(x, i);
+	}
+}
+
+static int start_ready_steps(struct executor *x)
+{
+	int r = 0;
+
+	while (x->n_ready > 0 && !x->aborted && r == 0)
+		r = start_step(x, x->ready[--x->n_ready]);
+	return r;
+}
+
+/* ---- the owner's calls -------------------------------------------------- */
+
+/* An agent that answers for this cycle has nothing to be told any more. */
+static bool is_armed(const struct executor *x, const struct guest_agent *agent)
+{
+	return agent->state.state == PROTOCOL_AGENT_READY &&
+	       agent->state.cycle == cycle_number(x) &&
+	       agent->request.verb == PROTOCOL_SUSPEND &&
+	       agent->request.cycle == cycle_number(x);
+}
+
+static int prepare_step(struct executor *x, size_t i)
+{
+	const struct guest *guest = guest_of(x, i);
+	struct step_state *state = &x->states[i];
+	int r =
+	    x->hypervisor->ops->prepare(x->hypervisor, guest, state->mechanism);
+
+	if (r == PREPARE_PORT_IS_STALE)
+		return fall_back_to_xenstore(
+		    x, i, "its agent's event channel is stale");
+	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
+		state->armed = is_armed(x, &guest->agent);
+		if (!state->armed)
+			r = x->hypervisor->ops->arm(
+			    x->hypervisor, &state->id, cycle_number(x),
+			    x->plan->steps[i].timeout_us);
+	}
+	state->prepare_error = r < 0 ? r : 0;
+	return 0;
+}
+
+int executor_prepare(struct executor *x)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
+		if (x->states[i].mechanism != MECHANISM_NONE)
+			r = prepare_step(x, i);
+	return r;
+}
+
+int executor_start(struct executor *x)
+{
+	x->deadline_us = loop_now(x->loop) + x->config->deadline_us;
+	/* Taken from the end: the first of the plan must lie on top. */
+	for (size_t i = x->plan->n_steps; i-- > 0;)
+		if (x->states[i].waiting_for == 0)
+			x->ready[x->n_ready++] = i;
+	return start_ready_steps(x);
+}
+
+static int look_at_agent(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	struct agent_look look;
+	char text[CYCLE_DETAIL_MAX];
+	int r =
+	    x->hypervisor->ops->look_at_agent(x->hypervisor, &state->id, &look);
+
+	/* What cannot be read has not answered: the timeout decides. */
+	if (r < 0 || look.state.cycle != cycle_number(x))
+		return 0;
+	switch (look.state.state) {
+	case PROTOCOL_AGENT_READY:
+		state->armed = true;
+		return state->progress == STEP_ARMING ? request_step(x, i) : 0;
+	case PROTOCOL_AGENT_QUIESCED:
+		if (state->progress != STEP_REQUESTED || state->quiesced)
+			return 0;
+		state->quiesced = true;
+		return record(x, RECORD_QUIESCED, i, "");
+	case PROTOCOL_AGENT_FAILED:
+		if (state->progress != STEP_REQUESTED)
+			return 0;
+		snprintf(text, sizeof(text), "agent: %.400s", look.detail);
+		return fail_step(x, i, text);
+	default:
+		return 0;
+	}
+}
+
+/* Looks at one guest that we wait for, and acts on what is seen. */
+static int look_at_step(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	struct domain_look look;
+	int r;
+
+	if (state->progress == STEP_OVER ||
+	    (state->progress == STEP_WAITING &&
+	     state->mechanism != MECHANISM_AGENT))
+		return 0;
+	r = x->hypervisor->ops->look(x->hypervisor, &state->id, &look);
+	if (r < 0)
+		return 0; /* as with the agent: the timeout decides */
+	switch (look.state) {
+	case GUEST_SUSPENDED:
+		return state->progress == STEP_REQUESTED ? step_is_down(x, i)
+							 : 0;
+	case GUEST_SHUT_DOWN:
+	case GUEST_DYING:
+	case GUEST_GONE:
+		return state->progress == STEP_WAITING ? 0 : step_is_gone(x, i);
+	case GUEST_RUNNING:
+	case GUEST_PAUSED:
+		return state->mechanism == MECHANISM_AGENT ? look_at_agent(x, i)
+							   : 0;
+	}
+	return 0;
+}
+
+/* The step of a domain, or n_steps. */
+static size_t find_step(const struct executor *x, uint32_t domid)
+{
+	size_t low = 0, high = x->plan->n_steps;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		size_t i = x->by_domid[middle];
+
+		if (x->states[i].id.domid == domid)
+			return i;
+		if (x->states[i].id.domid < domid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return x->plan->n_steps;
+}
+
+int executor_handle_event(struct executor *x, uint32_t domid)
+{
+	size_t i;
+	int r = 0;
+
+	if (x->aborted)
+		return 0;
+	if (domid == HYPERVISOR_ALL_DOMAINS) {
+		for (i = 0; i < x->plan->n_steps && r == 0; i++)
+			r = look_at_step(x, i);
+	} else {
+		i = find_step(x, domid);
+		if (i < x->plan->n_steps)
+			r = look_at_step(x, i);
+	}
+	return r < 0 ? r : start_ready_steps(x);
+}
+
+/* Pauses what still runs, dependents first, or gives up. */
+static int handle_overall_deadline(struct executor *x)
+{
+	char text[CYCLE_DETAIL_MAX], seconds[32];
+	int r = 0;
+
+	snprintf(seconds, sizeof(seconds), "%.3g s",
+		 (double)x->config->deadline_us / 1e6);
+	x->deadline_us = LOOP_FOREVER;
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++) {
+		if (x->states[i].progress == STEP_WAITING ||
+		    x->states[i].progress == STEP_OVER)
+			continue;
+		r = look_at_step(x, i);
+		if (r < 0 || x->states[i].progress == STEP_OVER)
+			continue;
+		snprintf(text, sizeof(text),
+			 "was not down at the deadline of %s", seconds);
+		if (x->config->on_deadline == ON_FAILURE_PAUSE) {
+			x->past_deadline = true;
+			r = fail_step(x, i, text);
+			continue;
+		}
+		snprintf(text, sizeof(text),
+			 "%s was not down at the deadline of %s",
+			 guest_of(x, i)->name, seconds);
+		return executor_abort(x, text);
+	}
+	/* What waited for those has no time left to suspend. */
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
+		if (x->states[i].progress == STEP_WAITING)
+			r = x->states[i].mechanism == MECHANISM_NONE
+				? start_step(x, i)
+				: pause_step(x, i,
+					     "had no time left to suspend");
+	x->n_ready = 0;
+	return r;
+}
+
+static int handle_step_deadline(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	char text[128];
+	int r = look_at_step(x, i);
+
+	if (r < 0 || state->progress == STEP_OVER ||
+	    state->deadline_us > loop_now(x->loop))
+		return r;
+	if (state->progress == STEP_ARMING) {
+		snprintf(text, sizeof(text),
+			 "its agent did not answer in %.3g s",
+			 ARM_TIMEOUT_US / 1e6);
+		r = fall_back_to_xenstore(x, i, text);
+		return r < 0 ? r : start_step(x, i);
+	}
+	snprintf(text, sizeof(text), "did not suspend within %.3g s",
+		 (double)x->plan->steps[i].timeout_us / 1e6);
+	return fail_step(x, i, text);
+}
+
+int executor_handle_time(struct executor *x)
+{
+	uint64_t now = loop_now(x->loop);
+	int r = 0;
+
+	if (now < executor_deadline(x) || x->aborted)
+		return 0;
+	if (now >= x->deadline_us)
+		return handle_overall_deadline(x);
+	x->next_step_us = LOOP_FOREVER;
+	for (size_t i = 0; i < x->plan->n_steps && r == 0 && !x->aborted; i++)
+		if (x->states[i].deadline_us <= now)
+			r = handle_step_deadline(x, i);
+	for (size_t i = 0; i < x->plan->n_steps; i++)
+		if (x->states[i].deadline_us < x->next_step_us)
+			x->next_step_us = x->states[i].deadline_us;
+	return r < 0 ? r : start_ready_steps(x);
+}
+
+uint64_t executor_deadline(const struct executor *x)
+{
+	return x->next_step_us < x->deadline_us ? x->next_step_us
+						: x->deadline_us;
+}
+
+bool executor_is_over(const struct executor *x)
+{
+	return x->aborted || x->n_over == x->plan->n_steps;
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/graph.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+
+struct edge {
+	size_t from; /* needs … */
+	size_t to; /* … this one */
+	enum link_class class;
+	bool cut;
+};
+
+/* Edges grouped by one end: those of node i are at [start[i], start[i + 1]). */
+struct adjacency {
+	size_t *start;
+	size_t *nodes;
+};
+
+struct graph {
+	size_t n_nodes;
+	struct adjacency needs;
+	struct adjacency serves;
+	char **warnings;
+	size_t n_warnings;
+};
+
+struct edge_list {
+	struct edge *edges;
+	size_t n_edges;
+};
+
+static int edge_list_add(struct edge_list *list, const struct edge *edge)
+{
+	struct edge *edges = list->edges;
+
+	/* Doubled at each power of two; see inventory.c. */
+	if ((list->n_edges & (list->n_edges - 1)) == 0) {
+		edges =
+		    reallocarray(edges, list->n_edges ? list->n_edges * 2 : 1,
+				 sizeof(*edges));
+		if (!edges)
+			return -ENOMEM;
+		list->edges = edges;
+	}
+	edges[list->n_edges++] = *edge;
+	return 0;
+}
+
+static int add_links(struct edge_list *list, const struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->n_links; i++) {
+		const struct link *link = &inventory->links[i];
+		const struct guest *from =
+		    inventory_find_domid(inventory, link->frontend);
+		const struct guest *to =
+		    inventory_find_domid(inventory, link->backend);
+		struct edge edge;
+
+		if (!from || !to || from == to || !link_is_believed(link))
+			continue;
+		edge = (struct edge){
+			.from = (size_t)(from - inventory->guests),
+			.to = (size_t)(to - inventory->guests),
+			.class = link->class,
+		};
+		if (edge_list_add(list, &edge) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool has_configured_order(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_rules; i++)
+		if (config->rules[i].suspend_before)
+			return true;
+	return false;
+}
+
+static int add_configured(struct edge_list *list,
+			  const struct inventory *inventory,
+			  const struct config *config)
+{
+	if (!has_configured_order(config))
+		return 0;
+	for (size_t i = 0; i < inventory->n_guests; i++) {
+		for (size_t j = 0; j < inventory->n_guests; j++) {
+			struct edge edge = { .from = i,
+					     .to = j,
+					     .class = LINK_CONFIGURED };
+
+			if (i == j || !config_suspends_before(
+					  config, inventory->guests[i].name,
+					  inventory->guests[j].name))
+				continue;
+			if (edge_list_add(list, &edge) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int compare_edges(const void *a, const void *b)
+{
+	const struct edge *left = a, *right = b;
+
+	if (left->from != right->from)
+		return left->from < right->from ? -1 : 1;
+	if (left->to != right->to)
+		return left->to < right->to ? -1 : 1;
+	/* Strongest first: it is the one that is kept of several. */
+	return (int)right->class - (int)left->class;
+}
+
+/* Sorts by ends and keeps the strongest of parallel edges. */
+static void edge_list_sort(struct edge_list *list)
+{
+	size_t kept = 0;
+
+	if (list->n_edges == 0)
+		return;
+	qsort(list->edges, list->n_edges, sizeof(*list->edges), compare_edges);
+	for (size_t i = 1; i < list->n_edges; i++) {
+		const struct edge *edge = &list->edges[i];
+
+		if (edge->from != list->edges[kept].from ||
+		    edge->to != list->edges[kept].to)
+			list->edges[++kept] = *edge;
+	}
+	list->n_edges = kept + 1;
+}
+
+/*
+ * Depth-first search for a circle. `path` holds the edges from the start to
+ * where the search stands; colours are the classic three.
+ */
+struct search {
+	struct edge_list *list;
+	size_t *first; /* of node i: its first edge in the sorted list */
+	size_t *next; /* of node i: the edge to try next */
+	enum { WHITE, GREY, BLACK } * colour;
+	size_t *path;
+	size_t n_path;
+};
+
+static void search_done(struct search *search)
+{
+	free(search->first);
+	free(search->next);
+	free(search->colour);
+	free(search->path);
+}
+
+static int search_init(struct search *search, struct edge_list *list,
+		       size_t n_nodes)
+{
+	size_t edge = 0;
+
+	*search = (struct search){
+		.list = list,
+		.first = calloc(n_nodes + 1, sizeof(size_t)),
+		.next = calloc(n_nodes + 1, sizeof(size_t)),
+		.colour = calloc(n_nodes + 1, sizeof(*search->colour)),
+		.path = calloc(n_nodes + 1, sizeof(size_t)),
+	};
+	if (!search->first || !search->next || !search->colour ||
+	    !search->path) {
+		search_done(search);
+		return -ENOMEM;
+	}
+	for (size_t node = 0; node <= n_nodes; node++) {
+		while (edge < list->n_edges && list->edges[edge].from < node)
+			edge++;
+		search->first[node] = edge;
+		search->next[node] = edge;
+	}
+	return 0;
+}
+
+/*
+ * Follows edges from `start`. Returns true when the last edge of the path
+ * closes a circle.
+ */
+static bool search_from(struct search *search, size_t start)
+{
+	size_t node = start;
+
+	search->n_path = 0;
+	search->colour[start] = GREY;
+	for (;;) {
+		size_t index = search->next[node];
+		const struct edge *edge = &search->list->edges[index];
+
+		if (index == search->first[node + 1]) {
+			search->colour[node] = BLACK;
+			if (search->n_path == 0)
+				return false;
+			index = search->path[--search->n_path];
+			node = search->list->edges[index].from;
+			continue;
+		}
+		search->next[node]++;
+		if (edge->cut || search->colour[edge->to] == BLACK)
+			continue;
+		search->path[search->n_path++] = index;
+		if (search->colour[edge->to] == GREY)
+			return true;
+		node = edge->to;
+		search->colour[node] = GREY;
+	}
+}
+
+/* Where the circle that the path ends in begins. */
+static size_t circle_start(const struct search *search)
+{
+	const struct edge *edges = search->list->edges;
+	size_t closes_at = edges[search->path[search->n_path - 1]].to;
+	size_t i = search->n_path - 1;
+
+	while (edges[search->path[i]].from != closes_at)
+		i--;
+	return i;
+}
+
+static int add_warning(struct graph *graph, const struct inventory *inventory,
+		       const struct search *search, size_t start,
+		       const struct edge *weakest)
+{
+	const struct edge *edges = search->list->edges;
+	_cleanup_(freep) char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	char **warnings;
+
+	if (!out)
+		return -ENOMEM;
+	fprintf(out, "circle of dependencies: ");
+	for (size_t i = start; i < search->n_path; i++)
+		fprintf(out, "%s needs ",
+			inventory->guests[edges[search->path[i]].from].name);
+	fprintf(out, "%s; ignoring that %s needs %s (%s)",
+		inventory->guests[edges[search->path[start]].from].name,
+		inventory->guests[weakest->from].name,
+		inventory->guests[weakest->to].name,
+		link_class_name(weakest->class));
+	if (fclose(out) != 0)
+		return -ENOMEM;
+	warnings = reallocarray(graph->warnings, graph->n_warnings + 1,
+				sizeof(*warnings));
+	if (!warnings)
+		return -ENOMEM;
+	graph->warnings = warnings;
+	warnings[graph->n_warnings++] = TAKE_PTR(text);
+	return 0;
+}
+
+static int cut_circle(struct graph *graph, const struct inventory *inventory,
+		      struct search *search)
+{
+	struct edge *edges = search->list->edges;
+	size_t start = circle_start(search);
+	struct edge *weakest = &edges[search->path[start]];
+
+	for (size_t i = start + 1; i < search->n_path; i++)
+		if (edges[search->path[i]].class < weakest->class)
+			weakest = &edges[search->path[i]];
+	weakest->cut = true;
+	return add_warning(graph, inventory, search, start, weakest);
+}
+
+/* Starts over after each cut: circles are rare, and simple is right. */
+static int cut_circles(struct graph *graph, const struct inventory *inventory,
+		       struct edge_list *list)
+{
+	for (;;) {
+		struct search search;
+		bool found = false;
+		int r = search_init(&search, list, graph->n_nodes);
+
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < graph->n_nodes && !found; i++)
+			if (search.colour[i] == WHITE)
+				found = search_from(&search, i);
+		if (found)
+			r = cut_circle(graph, inventory, &search);
+		search_done(&search);
+		if (!found || r < 0)
+			return r;
+	}
+}
+
+/* Groups the edges by `from` (or by `to`, reversed) by counting. */
+static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
+			   const struct edge_list *list, bool reversed)
+{
+	size_t *start = calloc(n_nodes + 2, sizeof(*start));
+	size_t *nodes = calloc(list->n_edges + 1, sizeof(*nodes));
+
+	if (!start || !nodes) {
+		free(start);
+		free(nodes);
+		return -ENOMEM;
+	}
+	/* Shifted by two, so that filling leaves each start in its place. */
+	for (size_t i = 0; i < list->n_edges; i++) {
+		const struct edge *edge = &list->edges[i];
+
+		if (!edge->cut)
+			start[(reversed ? edge->to : edge->from) + 2]++;
+	}
+	for (size_t i = 2; i < n_nodes + 2; i++)
+		start[i] += start[i - 1];
+	for (size_t i = 0; i < list->n_edges; i++) {
+		const struct edge *edge = &list->edges[i];
+		size_t key = reversed ? edge->to : edge->from;
+
+		if (!edge->cut)
+			nodes[start[key + 1]++] =
+			    reversed ? edge->from : edge->to;
+	}
+	adjacency->start = start;
+	adjacency->nodes = nodes;
+	return 0;
+}
+
+static int graph_fill(struct graph *graph, const struct edge_list *list)
+{
+	int r = adjacency_build(&graph->needs, graph->n_nodes, list, false);
+
+	if (r == 0)
+		r = adjacency_build(&graph->serves, graph->n_nodes, list, true);
+	return r;
+}
+
+void graph_free(struct graph *graph)
+{
+	if (!graph)
+		return;
+	free(graph->needs.start);
+	free(graph->needs.nodes);
+	free(graph->serves.start);
+	free(graph->serves.nodes);
+	for (size_t i = 0; i < graph->n_warnings; i++)
+		free(graph->warnings[i]);
+	free(graph->warnings);
+	free(graph);
+}
+
+void graph_freep(struct graph **graph)
+{
+	graph_free(*graph);
+	*graph = NULL;
+}
+
+int graph_build(const struct inventory *inventory, const struct config *config,
+		struct graph **ret_graph)
+{
+	_cleanup_(graph_freep) struct graph *graph = calloc(1, sizeof(*graph));
+	struct edge_list list = { 0 };
+	int r;
+
+	if (!graph)
+		return -ENOMEM;
+	graph->n_nodes = inventory->n_guests;
+	r = add_links(&list, inventory);
+	if (r == 0)
+		r = add_configured(&list, inventory, config);
+	if (r == 0) {
+		edge_list_sort(&list);
+		r = cut_circles(graph, inventory, &list);
+	}
+	if (r == 0)
+		r = graph_fill(graph, &list);
+	free(list.edges);
+	if (r < 0)
+		return r;
+	*ret_graph = TAKE_PTR(graph);
+	return 0;
+}
+
+int graph_from_edges(size_t n_nodes, const size_t (*edges)[2], size_t n_edges,
+		     struct graph **ret_graph)
+{
+	_cleanup_(graph_freep) struct graph *graph = calloc(1, sizeof(*graph));
+	struct edge_list list = { 0 };
+	int r = 0;
+
+	if (!graph)
+		return -ENOMEM;
+	graph->n_nodes = n_nodes;
+	for (size_t i = 0; i < n_edges && r == 0; i++)
+		r = edge_list_add(&list, &(struct edge){ .from = edges[i][0],
+							 .to = edges[i][1] });
+	if (r == 0) {
+		edge_list_sort(&list);
+		r = graph_fill(graph, &list);
+	}
+	free(list.edges);
+	if (r < 0)
+		return r;
+	*ret_graph = TAKE_PTR(graph);
+	return 0;
+}
+
+size_t graph_size(const struct graph *graph)
+{
+	return graph->n_nodes;
+}
+
+static struct graph_nodes adjacency_of(const struct adjacency *adjacency,
+				       size_t node)
+{
+	return (struct graph_nodes){
+		.nodes = adjacency->nodes + adjacency->start[node],
+		.n_nodes = adjacency->start[node + 1] - adjacency->start[node],
+	};
+}
+
+struct graph_nodes graph_needs(const struct graph *graph, size_t node)
+{
+	return adjacency_of(&graph->needs, node);
+}
+
+struct graph_nodes graph_serves(const struct graph *graph, size_t node)
+{
+	return adjacency_of(&graph->serves, node);
+}
+
+const char *graph_warning(const struct graph *graph, size_t i)
+{
+	return i < graph->n_warnings ? graph->warnings[i] : NULL;
+}

@@ -1,0 +1,1160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The one file that includes Xen's headers. No Xen type leaves it. */
+
+#include "pmcoord/hypervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <xenctrl.h>
+#include <xenevtchn.h>
+#include <xenguest.h>
+#include <xenstore.h>
+#include <xentoollog.h>
+#include <xen/hvm/params.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/journal.h"
+#include "pmcoord/parse.h"
+
+/* Xen hands out domids below DOMID_FIRST_RESERVED (0x7ff0). */
+#define DOMAINS_AT_ONCE 256
+/* A guest may fill its directories; nobody has that many devices. */
+#define DEVICES_MAX 256
+
+#define RELEASE_TOKEN "release"
+
+/* One event channel between dom0 and a guest, while this process lives. */
+struct channel {
+	struct domain_id id;
+	evtchn_port_t guest_port;
+	xenevtchn_port_or_error_t local_port; /* -1: not bound */
+	bool is_agents; /* published by its agent, not made on its behalf */
+	bool subscribed;
+	bool watched;
+};
+
+struct xen {
+	struct hypervisor hypervisor;
+	xc_interface *xc;
+	xenevtchn_handle *evtchn;
+	struct xs_handle *store;
+	xentoollog_logger *log;
+	int epoll_fd;
+	struct channel *channels;
+	size_t n_channels;
+	char *ports_path; /* channels that outlive the process */
+};
+
+static struct xen *xen_of(struct hypervisor *hypervisor)
+{
+	return (struct xen *)hypervisor;
+}
+
+/* ---- xenstore ----------------------------------------------------------- */
+
+#define NODE_PATH_MAX 256
+
+static void domain_node(uint32_t domid, const char *node, char *ret)
+{
+	snprintf(ret, NODE_PATH_MAX, "/local/domain/%" PRIu32 "%s%s", domid,
+		 node[0] ? "/" : "", node);
+}
+
+/*
+ * Reads a node as a string; NULL if there is none. Values with a NUL inside
+ * are cut there.
+ */
+static char *store_read(struct xen *xen, xs_transaction_t transaction,
+			const char *path)
+{
+	unsigned int length;
+
+	/* libxenstore ends what it returns with a NUL of its own. */
+	return xs_read(xen->store, transaction, path, &length);
+}
+
+static char *store_read_domain(struct xen *xen, uint32_t domid,
+			       const char *node)
+{
+	char path[NODE_PATH_MAX];
+
+	domain_node(domid, node, path);
+	return store_read(xen, XBT_NULL, path);
+}
+
+/* A number below a domain's path; `fallback` where there is none. */
+static uint64_t store_read_number(struct xen *xen, uint32_t domid,
+				  const char *node, uint64_t max,
+				  uint64_t fallback)
+{
+	_cleanup_(freep) char *text = store_read_domain(xen, domid, node);
+	uint64_t number;
+
+	return text && parse_u64(text, max, &number) == 0 ? number : fallback;
+}
+
+/* The names below a path; NULL and 0 if there are none. Freed as one. */
+static char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
+{
+	char **names = xs_directory(xen->store, XBT_NULL, path, ret_n);
+
+	if (!names)
+		*ret_n = 0;
+	if (*ret_n > DEVICES_MAX)
+		*ret_n = DEVICES_MAX;
+	return names;
+}
+
+/* ---- domains ------------------------------------------------------------ */
+
+static void state_of(const xc_domaininfo_t *info, struct domain_look *ret)
+{
+	unsigned int reason =
+	    (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+
+	ret->paused = info->flags & XEN_DOMINF_paused;
+	if (info->flags & XEN_DOMINF_dying)
+		ret->state = GUEST_DYING;
+	else if (info->flags & XEN_DOMINF_shutdown)
+		ret->state = reason == SHUTDOWN_suspend ? GUEST_SUSPENDED
+							: GUEST_SHUT_DOWN;
+	else
+		ret->state = ret->paused ? GUEST_PAUSED : GUEST_RUNNING;
+}
+
+static int xen_look(struct hypervisor *hypervisor, const struct domain_id *id,
+		    struct domain_look *ret_look)
+{
+	struct xen *xen = xen_of(hypervisor);
+	xc_domaininfo_t info;
+	int n = xc_domain_getinfolist(xen->xc, id->domid, 1, &info);
+
+	if (n < 0)
+		return -errno;
+	if (n == 0 || info.domain != id->domid ||
+	    memcmp(info.handle, id->uuid, GUEST_UUID_SIZE) != 0)
+		*ret_look = (struct domain_look){ .state = GUEST_GONE };
+	else
+		state_of(&info, ret_look);
+	return 0;
+}
+
+/* -ESRCH when the domain is not the one that was meant (any more). */
+static int check_identity(struct hypervisor *hypervisor,
+			  const struct domain_id *id,
+			  struct domain_look *ret_look)
+{
+	int r = xen_look(hypervisor, id, ret_look);
+
+	if (r < 0)
+		return r;
+	return ret_look->state == GUEST_GONE ? -ESRCH : 0;
+}
+
+/* ---- event channels ----------------------------------------------------- */
+
+static struct channel *find_channel(struct xen *xen, const struct domain_id *id)
+{
+	for (size_t i = 0; i < xen->n_channels; i++)
+		if (xen->channels[i].id.domid == id->domid &&
+		    memcmp(xen->channels[i].id.uuid, id->uuid,
+			   GUEST_UUID_SIZE) == 0)
+			return &xen->channels[i];
+	return NULL;
+}
+
+static struct channel *add_channel(struct xen *xen, const struct domain_id *id)
+{
+	struct channel *channels =
+	    reallocarray(xen->channels, xen->n_channels + 1, sizeof(*channels));
+
+	if (!channels)
+		return NULL;
+	xen->channels = channels;
+	channels[xen->n_channels] = (struct channel){
+		.id = *id,
+		.local_port = -1,
+	};
+	return &channels[xen->n_channels++];
+}
+
+/*
+ * The channels made on guests' behalf, a line each: "domid uuid port". The
+ * guest's port falls back to "unbound, for dom0" when this process ends; the
+ * next one binds it again instead of leaking one of the guest's ports.
+ */
+static int save_ports(struct xen *xen)
+{
+	_cleanup_(freep) char *fresh = NULL;
+	_cleanup_(fclosep) FILE *file = NULL;
+
+	if (asprintf(&fresh, "%s.new", xen->ports_path) < 0)
+		return -ENOMEM;
+	file = fopen(fresh, "we");
+	if (!file)
+		return -errno;
+	for (size_t i = 0; i < xen->n_channels; i++) {
+		const struct channel *channel = &xen->channels[i];
+		char uuid[GUEST_UUID_TEXT_SIZE];
+
+		if (!channel->is_agents && channel->guest_port != 0)
+			fprintf(file, "%" PRIu32 " %s %" PRIu32 "\n",
+				channel->id.domid,
+				guest_uuid_format(channel->id.uuid, uuid),
+				channel->guest_port);
+	}
+	if (fflush(file) != 0 || rename(fresh, xen->ports_path) < 0)
+		return -errno;
+	return 0;
+}
+
+static void load_port(struct xen *xen, const char *line)
+{
+	struct domain_id id;
+	uint32_t domid, port;
+	char uuid[GUEST_UUID_TEXT_SIZE];
+	struct domain_look look;
+	struct channel *channel;
+
+	if (sscanf(line, "%" SCNu32 " %36s %" SCNu32, &domid, uuid, &port) !=
+		3 ||
+	    guest_uuid_parse(uuid, id.uuid) < 0)
+		return;
+	id.domid = domid;
+	if (xen_look(&xen->hypervisor, &id, &look) < 0 ||
+	    look.state == GUEST_GONE)
+		return;
+	channel = add_channel(xen, &id);
+	if (channel)
+		channel->guest_port = port;
+}
+
+static void load_ports(struct xen *xen)
+{
+	_cleanup_(fclosep) FILE *file = fopen(xen->ports_path, "re");
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file))
+		load_port(xen, line);
+}
+
+/*
+ * Whether the guest's port waits for dom0 to bind it. A guest can publish any
+ * number, and its reset of all channels (kexec) makes a known one stale.
+ */
+static bool port_is_ours_to_bind(struct xen *xen, uint32_t domid,
+				 evtchn_port_t port)
+{
+	xc_evtchn_status_t status = { .dom = (domid_t)domid, .port = port };
+
+	return xc_evtchn_status(xen->xc, &status) == 0 &&
+	       status.status == EVTCHNSTAT_unbound && status.u.unbound.dom == 0;
+}
+
+static int bind_channel(struct xen *xen, struct channel *channel)
+{
+	channel->local_port = xenevtchn_bind_interdomain(
+	    xen->evtchn, channel->id.domid, channel->guest_port);
+	if (channel->local_port < 0)
+		return -errno;
+	/*
+	 * Binding makes the local port pending. That first event is taken like
+	 * any other: it only means look.
+	 */
+	return 0;
+}
+
+static void unbind_channel(struct xen *xen, struct channel *channel)
+{
+	if (channel->local_port >= 0)
+		xenevtchn_unbind(xen->evtchn,
+				 (evtchn_port_t)channel->local_port);
+	channel->local_port = -1;
+}
+
+/* Makes, or takes up again, the channel on behalf of a guest. */
+static int open_own_channel(struct xen *xen, const struct domain_id *id)
+{
+	struct channel *channel = find_channel(xen, id);
+	int port;
+
+	if (channel && channel->local_port >= 0 && !channel->is_agents)
+		return 0;
+	if (!channel)
+		channel = add_channel(xen, id);
+	if (!channel)
+		return -ENOMEM;
+	if (channel->is_agents) {
+		unbind_channel(xen, channel);
+		channel->is_agents = false;
+		channel->guest_port = 0;
+	}
+	if (channel->guest_port == 0 ||
+	    !port_is_ours_to_bind(xen, id->domid, channel->guest_port)) {
+		port = xc_evtchn_alloc_unbound(xen->xc, id->domid, 0);
+		if (port < 0)
+			return -errno;
+		channel->guest_port = (evtchn_port_t)port;
+	}
+	if (save_ports(xen) < 0)
+		return -errno;
+	return bind_channel(xen, channel);
+}
+
+/* Binds the port that the guest itself has published. */
+static int open_published_channel(struct xen *xen, const struct domain_id *id,
+				  uint32_t port)
+{
+	struct channel *channel = find_channel(xen, id);
+
+	if (channel && channel->is_agents && channel->guest_port == port &&
+	    channel->local_port >= 0)
+		return PREPARED;
+	if (!port_is_ours_to_bind(xen, id->domid, port))
+		return PREPARE_PORT_IS_STALE;
+	if (!channel)
+		channel = add_channel(xen, id);
+	if (!channel)
+		return -ENOMEM;
+	unbind_channel(xen, channel);
+	channel->is_agents = true;
+	channel->guest_port = port;
+	return bind_channel(xen, channel);
+}
+
+static int watch_agent(struct xen *xen, struct channel *channel)
+{
+	char path[NODE_PATH_MAX], token[16];
+
+	if (channel->watched)
+		return 0;
+	domain_node(channel->id.domid, PROTOCOL_NODE_STATE, path);
+	snprintf(token, sizeof(token), "%" PRIu32, channel->id.domid);
+	if (!xs_watch(xen->store, path, token))
+		return -errno;
+	channel->watched = true;
+	return 0;
+}
+
+static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
+		       enum mechanism mechanism)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct domain_id id = domain_id_of(guest);
+	struct domain_look look;
+	int r = check_identity(hypervisor, &id, &look);
+
+	if (r < 0)
+		return r;
+	switch (mechanism) {
+	case MECHANISM_AGENT:
+		r = open_published_channel(xen, &id, guest->agent.port);
+		return r == PREPARED ? watch_agent(xen, find_channel(xen, &id))
+				     : r;
+	case MECHANISM_EVENT_CHANNEL:
+		return open_published_channel(xen, &id, guest->kernel_port);
+	case MECHANISM_XENSTORE:
+	case MECHANISM_HVM:
+		return open_own_channel(xen, &id);
+	case MECHANISM_NONE:
+	case MECHANISM_PAUSE:
+		break;
+	}
+	return PREPARED;
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
+		   uint64_t cycle, uint64_t timeout_us)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct xs_permissions permissions[2] = {
+		{ .id = 0, .perms = XS_PERM_NONE },
+		{ .id = id->domid, .perms = XS_PERM_READ },
+	};
+	struct protocol_request request = { PROTOCOL_SUSPEND, cycle };
+	char path[NODE_PATH_MAX], text[PROTOCOL_TEXT_MAX];
+	size_t length;
+
+	domain_node(id->domid, PROTOCOL_NODE_TIMEOUT, path);
+	length =
+	    (size_t)snprintf(text, sizeof(text), "%" PRIu64, timeout_us / 1000);
+	if (!xs_write(xen->store, XBT_NULL, path, text, (unsigned int)length) ||
+	    !xs_set_permissions(xen->store, XBT_NULL, path, permissions, 2))
+		return -errno;
+	domain_node(id->domid, PROTOCOL_NODE_REQUEST, path);
+	length = protocol_format_request(&request, text);
+	/* Permissions first: the watch must find a node that can be read. */
+	if (!xs_mkdir(xen->store, XBT_NULL, path) ||
+	    !xs_set_permissions(xen->store, XBT_NULL, path, permissions, 2) ||
+	    !xs_write(xen->store, XBT_NULL, path, text, (unsigned int)length))
+		return -errno;
+	return 0;
+}
+
+static int notify(struct xen *xen, struct channel *channel)
+{
+	if (channel->local_port < 0)
+		return -ENOTCONN;
+	return xenevtchn_notify(xen->evtchn,
+				(evtchn_port_t)channel->local_port) < 0
+		   ? -errno
+		   : 0;
+}
+
+static int ask_by_xenstore(struct xen *xen, const struct domain_id *id)
+{
+	char path[NODE_PATH_MAX];
+
+	domain_node(id->domid, PROTOCOL_NODE_SHUTDOWN, path);
+	return xs_write(xen->store, XBT_NULL, path, PROTOCOL_SHUTDOWN_SUSPEND,
+			strlen(PROTOCOL_SHUTDOWN_SUSPEND))
+		   ? 0
+		   : -errno;
+}
+
+static int xen_request(struct hypervisor *hypervisor,
+		       const struct domain_id *id, enum mechanism mechanism)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct channel *channel = find_channel(xen, id);
+	struct domain_look look;
+	int r = check_identity(hypervisor, id, &look);
+
+	if (r < 0)
+		return r;
+	if (!channel)
+		return -ENOTCONN;
+	/* Right before each request: the last subscriber wins, silently. */
+	if (xc_domain_subscribe_for_suspend(xen->xc, id->domid,
+					    channel->guest_port) < 0)
+		return -errno;
+	channel->subscribed = true;
+	switch (mechanism) {
+	case MECHANISM_AGENT:
+	case MECHANISM_EVENT_CHANNEL:
+		return notify(xen, channel);
+	case MECHANISM_XENSTORE:
+		return ask_by_xenstore(xen, id);
+	case MECHANISM_HVM:
+		return xc_domain_shutdown(xen->xc, id->domid,
+					  SHUTDOWN_suspend) < 0
+			   ? -errno
+			   : 0;
+	case MECHANISM_NONE:
+	case MECHANISM_PAUSE:
+		break;
+	}
+	return -EINVAL;
+}
+
+static bool text_is(const char *text, const char *expected)
+{
+	return text && strcmp(text, expected) == 0;
+}
+
+/*
+ * One attempt in one transaction: abort for the agent, and the unacknowledged
+ * request to the kernel cleared. Returns an outcome, or -EAGAIN when someone
+ * else wrote meanwhile.
+ */
+static int retract_once(struct xen *xen, const struct domain_id *id,
+			enum mechanism mechanism, uint64_t cycle)
+{
+	xs_transaction_t transaction = xs_transaction_start(xen->store);
+	struct protocol_request request = { PROTOCOL_ABORT, cycle };
+	_cleanup_(freep) char *shutdown = NULL;
+	_cleanup_(freep) char *state = NULL;
+	char path[NODE_PATH_MAX], text[PROTOCOL_TEXT_MAX];
+	struct protocol_state agent = { 0 };
+	bool asked = mechanism != MECHANISM_AGENT, ok = true;
+
+	if (transaction == XBT_NULL)
+		return -errno;
+	if (mechanism == MECHANISM_AGENT) {
+		domain_node(id->domid, PROTOCOL_NODE_STATE, path);
+		state = store_read(xen, transaction, path);
+		/* Only an agent that has quiesced has asked its kernel. */
+		asked =
+		    state &&
+		    protocol_parse_state(state, strlen(state), &agent) == 0 &&
+		    agent.state == PROTOCOL_AGENT_QUIESCED &&
+		    agent.cycle == cycle;
+		domain_node(id->domid, PROTOCOL_NODE_REQUEST, path);
+		ok = xs_write(
+		    xen->store, transaction, path, text,
+		    (unsigned int)protocol_format_request(&request, text));
+	}
+	domain_node(id->domid, PROTOCOL_NODE_SHUTDOWN, path);
+	shutdown = store_read(xen, transaction, path);
+	if (ok && text_is(shutdown, PROTOCOL_SHUTDOWN_SUSPEND)) {
+		ok = xs_write(xen->store, transaction, path, "", 0);
+		asked = false;
+	}
+	if (!xs_transaction_end(xen->store, transaction, !ok))
+		return -errno;
+	if (!ok)
+		return -EIO;
+	return asked ? RETRACT_TOO_LATE : RETRACTED;
+}
+
+static int xen_retract(struct hypervisor *hypervisor,
+		       const struct domain_id *id, enum mechanism mechanism,
+		       uint64_t cycle)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct channel *channel = find_channel(xen, id);
+	struct domain_look look;
+	int r = check_identity(hypervisor, id, &look);
+
+	if (r < 0)
+		return r;
+	/* Neither can be taken back: one event, one hypercall. */
+	if (mechanism == MECHANISM_EVENT_CHANNEL || mechanism == MECHANISM_HVM)
+		return RETRACT_TOO_LATE;
+	do
+		r = retract_once(xen, id, mechanism, cycle);
+	while (r == -EAGAIN);
+	if (r < 0)
+		return r;
+	if (mechanism == MECHANISM_AGENT && channel)
+		notify(xen, channel);
+	if (r == RETRACTED)
+		hypervisor->ops->settle(hypervisor, id);
+	return r;
+}
+
+static int xen_look_at_agent(struct hypervisor *hypervisor,
+			     const struct domain_id *id,
+			     struct agent_look *ret_look)
+{
+	struct xen *xen = xen_of(hypervisor);
+	_cleanup_(freep) char *state = NULL;
+	_cleanup_(freep) char *detail = NULL;
+	struct agent_look look = { 0 };
+
+	state = store_read_domain(xen, id->domid, PROTOCOL_NODE_STATE);
+	if (!state)
+		return errno == ENOENT ? -ENODATA : -errno;
+	if (protocol_parse_state(state, strlen(state), &look.state) < 0)
+		return -EBADMSG;
+	/* On the way down every read counts, and there is nothing to say. */
+	if (look.state.state != PROTOCOL_AGENT_QUIESCED)
+		detail =
+		    store_read_domain(xen, id->domid, PROTOCOL_NODE_DETAIL);
+	if (detail)
+		text_sanitize(detail, strlen(detail), look.detail,
+			      sizeof(look.detail));
+	*ret_look = look;
+	return 0;
+}
+
+static int xen_settle(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct channel *channel = find_channel(xen, id);
+
+	if (channel)
+		channel->subscribed = false;
+	return xc_domain_subscribe_for_suspend(xen->xc, id->domid, 0) < 0
+		   ? -errno
+		   : 0;
+}
+
+/* ---- pausing and coming back -------------------------------------------- */
+
+static int xen_pause(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct domain_look look;
+	int r = check_identity(hypervisor, id, &look);
+
+	if (r < 0)
+		return r;
+	return xc_domain_pause(xen->xc, id->domid) < 0 ? -errno : 0;
+}
+
+static int xen_unpause(struct hypervisor *hypervisor,
+		       const struct domain_id *id)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct domain_look look;
+	int r = check_identity(hypervisor, id, &look);
+
+	if (r < 0)
+		return r;
+	return xc_domain_unpause(xen->xc, id->domid) < 0 ? -errno : 0;
+}
+
+static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct domain_look look;
+	int r = check_identity(hypervisor, id, &look);
+
+	if (r < 0)
+		return r;
+	if (look.state != GUEST_SUSPENDED)
+		return -EBUSY;
+	/*
+	 * 1: the guest's hypercall returns "cancelled" and its frontends keep
+	 * their rings. The slow way breaks disks, networks and passthrough of
+	 * a domain that stays in place.
+	 */
+	return xc_domain_resume(xen->xc, id->domid, 1) < 0 ? -errno : 0;
+}
+
+static int xen_keep_books(struct hypervisor *hypervisor,
+			  const struct domain_id *id)
+{
+	return xs_resume_domain(xen_of(hypervisor)->store, id->domid) ? 0
+								      : -errno;
+}
+
+/* After a crash the channel is not bound yet; the agent's number is known. */
+static int xen_wake_agent(struct hypervisor *hypervisor,
+			  const struct domain_id *id)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct channel *channel = find_channel(xen, id);
+	uint32_t port;
+	int r;
+
+	if (!channel || !channel->is_agents || channel->local_port < 0) {
+		port = (uint32_t)store_read_number(
+		    xen, id->domid, PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
+		r = port ? open_published_channel(xen, id, port) : -ENOTCONN;
+		if (r != PREPARED)
+			return r < 0 ? r : -ENOTCONN;
+		channel = find_channel(xen, id);
+		watch_agent(xen, channel);
+	}
+	return notify(xen, channel);
+}
+
+/* ---- inventory ---------------------------------------------------------- */
+
+static enum guest_feature read_feature(struct xen *xen, uint32_t domid)
+{
+	_cleanup_(freep) char *text =
+	    store_read_domain(xen, domid, "control/feature-suspend");
+
+	if (text_is(text, "1"))
+		return GUEST_FEATURE_YES;
+	return text_is(text, "0") ? GUEST_FEATURE_NO : GUEST_FEATURE_UNKNOWN;
+}
+
+static void read_agent(struct xen *xen, uint32_t domid,
+		       struct guest_agent *agent)
+{
+	_cleanup_(freep) char *version = NULL;
+	_cleanup_(freep) char *state = NULL;
+	_cleanup_(freep) char *request = NULL;
+
+	version = store_read_domain(xen, domid, PROTOCOL_NODE_VERSION);
+	if (!version)
+		return;
+	agent->present = true;
+	/* What is not a number is a version that nobody knows. */
+	if (parse_u64(version, UINT32_MAX, &agent->version) < 0)
+		agent->version = 0;
+	agent->port = (uint32_t)store_read_number(
+	    xen, domid, PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
+	state = store_read_domain(xen, domid, PROTOCOL_NODE_STATE);
+	if (state)
+		protocol_parse_state(state, strlen(state), &agent->state);
+	request = store_read_domain(xen, domid, PROTOCOL_NODE_REQUEST);
+	if (request)
+		protocol_parse_request(request, strlen(request),
+				       &agent->request);
+}
+
+static void read_hvm(struct xen *xen, struct guest *guest)
+{
+	uint64_t value;
+
+	if (xc_hvm_param_get(xen->xc, guest->domid, HVM_PARAM_CALLBACK_IRQ,
+			     &value) == 0)
+		guest->has_pv_drivers = value != 0;
+	if (xc_hvm_param_get(xen->xc, guest->domid, HVM_PARAM_ACPI_S_STATE,
+			     &value) == 0)
+		guest->in_acpi_s3 = value == 3;
+}
+
+static enum guest_type type_of(const xc_domaininfo_t *info)
+{
+	if (!(info->flags & XEN_DOMINF_hvm_guest))
+		return GUEST_PV;
+	/* PVH has no emulated devices but the local APIC. */
+	return info->arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC
+		   ? GUEST_HVM
+		   : GUEST_PVH;
+}
+
+static void read_name(struct xen *xen, struct guest *guest)
+{
+	_cleanup_(freep) char *name =
+	    store_read_domain(xen, guest->domid, "name");
+
+	if (name)
+		text_sanitize(name, strlen(name), guest->name,
+			      sizeof(guest->name));
+	if (!guest->name[0])
+		snprintf(guest->name, sizeof(guest->name), "domain-%" PRIu32,
+			 guest->domid);
+}
+
+/* Adds a link unless it leads to dom0, which goes last in any case. */
+static int add_link(struct inventory *inventory, const struct link *link)
+{
+	if (link->backend == 0 || link->backend == link->frontend)
+		return 0;
+	return inventory_add_link(inventory, link);
+}
+
+/*
+ * One directory of devices of a domain, and what each says of its other end.
+ * `take` gets the class directory's name and the device's path.
+ */
+typedef int (*take_device_fn)(struct xen *xen, struct inventory *inventory,
+			      uint32_t domid, const char *class,
+			      const char *path);
+
+static int for_each_device(struct xen *xen, struct inventory *inventory,
+			   uint32_t domid, const char *directory,
+			   take_device_fn take)
+{
+	unsigned int n_classes, n_devices;
+	_cleanup_(freep) char **classes =
+	    store_list(xen, directory, &n_classes);
+	int r = 0;
+
+	for (unsigned int i = 0; i < n_classes && r == 0; i++) {
+		_cleanup_(freep) char **devices = NULL;
+		char path[NODE_PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s/%s", directory, classes[i]);
+		devices = store_list(xen, path, &n_devices);
+		for (unsigned int j = 0; j < n_devices && r == 0; j++) {
+			snprintf(path, sizeof(path), "%s/%s/%s", directory,
+				 classes[i], devices[j]);
+			r = take(xen, inventory, domid, classes[i], path);
+		}
+	}
+	return r;
+}
+
+static bool read_domid(struct xen *xen, const char *path, const char *node,
+		       uint32_t *ret_domid)
+{
+	_cleanup_(freep) char *text = NULL;
+	char full[NODE_PATH_MAX];
+	uint64_t domid;
+
+	if (snprintf(full, sizeof(full), "%s/%s", path, node) >=
+	    (int)sizeof(full))
+		return false;
+	text = store_read(xen, XBT_NULL, full);
+	if (!text || parse_u64(text, UINT16_MAX, &domid) < 0)
+		return false;
+	*ret_domid = (uint32_t)domid;
+	return true;
+}
+
+/* device/<class>/<n>/backend-id: the frontend's word. */
+static int take_frontend(struct xen *xen, struct inventory *inventory,
+			 uint32_t domid, const char *class, const char *path)
+{
+	struct link link = {
+		.frontend = domid,
+		.class = link_class_of_device(class),
+		.said_by_frontend = true,
+	};
+
+	if (!read_domid(xen, path, "backend-id", &link.backend))
+		return 0;
+	return add_link(inventory, &link);
+}
+
+/*
+ * /libxl/<domid>/device/<class>/<n>/backend: the toolstack's own record, which
+ * only dom0 can write: "/local/domain/<backend>/backend/…".
+ */
+static int take_toolstack(struct xen *xen, struct inventory *inventory,
+			  uint32_t domid, const char *class, const char *path)
+{
+	struct link link = {
+		.frontend = domid,
+		.class = link_class_of_device(class),
+		.said_by_toolstack = true,
+	};
+	_cleanup_(freep) char *backend = NULL;
+	char full[NODE_PATH_MAX];
+
+	if (snprintf(full, sizeof(full), "%s/backend", path) >=
+	    (int)sizeof(full))
+		return 0;
+	backend = store_read(xen, XBT_NULL, full);
+	if (!backend ||
+	    sscanf(backend, "/local/domain/%" SCNu32 "/", &link.backend) != 1)
+		return 0;
+	return add_link(inventory, &link);
+}
+
+/* backend/<class>/<frontend>/<n>/frontend-id: the backend's word. */
+static int take_backend(struct xen *xen, struct inventory *inventory,
+			uint32_t domid, const char *class, const char *path)
+{
+	struct link link = {
+		.backend = domid,
+		.class = link_class_of_device(class),
+		.said_by_backend = true,
+	};
+	_cleanup_(freep) char **devices = NULL;
+	unsigned int n_devices;
+
+	devices = store_list(xen, path, &n_devices);
+	for (unsigned int i = 0; i < n_devices; i++) {
+		char full[NODE_PATH_MAX];
+		int r;
+
+		if (snprintf(full, sizeof(full), "%s/%s", path, devices[i]) >=
+			(int)sizeof(full) ||
+		    !read_domid(xen, full, "frontend-id", &link.frontend))
+			continue;
+		r = add_link(inventory, &link);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A stub domain says whose device model it is in a node that dom0 owns. */
+static int take_stub_domain(struct xen *xen, struct inventory *inventory,
+			    uint32_t domid)
+{
+	struct link link = {
+		.backend = domid,
+		.class = LINK_DEVICE_MODEL,
+		.said_by_toolstack = true,
+	};
+	char path[NODE_PATH_MAX];
+
+	domain_node(domid, "", path);
+	if (!read_domid(xen, path, "target", &link.frontend))
+		return 0;
+	return add_link(inventory, &link);
+}
+
+static unsigned int count_pci(struct xen *xen, uint32_t domid)
+{
+	char node[64];
+
+	snprintf(node, sizeof(node), "backend/pci/%" PRIu32 "/0/num_devs",
+		 domid);
+	return (unsigned int)store_read_number(xen, 0, node, 4096, 0);
+}
+
+static int read_links(struct xen *xen, struct inventory *inventory,
+		      uint32_t domid)
+{
+	char path[NODE_PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "/libxl/%" PRIu32 "/device", domid);
+	r = for_each_device(xen, inventory, domid, path, take_toolstack);
+	if (r == 0) {
+		domain_node(domid, "device", path);
+		r = for_each_device(xen, inventory, domid, path, take_frontend);
+	}
+	if (r == 0) {
+		domain_node(domid, "backend", path);
+		r = for_each_device(xen, inventory, domid, path, take_backend);
+	}
+	return r == 0 ? take_stub_domain(xen, inventory, domid) : r;
+}
+
+static int read_guest(struct xen *xen, struct inventory *inventory,
+		      const xc_domaininfo_t *info)
+{
+	struct guest guest = {
+		.domid = info->domain,
+		.type = type_of(info),
+		.has_pv_drivers = true,
+	};
+	_cleanup_(freep) char *shutdown = NULL;
+	struct domain_look look;
+	int r;
+
+	memcpy(guest.uuid, info->handle, GUEST_UUID_SIZE);
+	state_of(info, &look);
+	guest.state = look.state;
+	read_name(xen, &guest);
+	guest.feature_suspend = read_feature(xen, guest.domid);
+	shutdown = store_read_domain(xen, guest.domid, PROTOCOL_NODE_SHUTDOWN);
+	if (shutdown)
+		text_sanitize(shutdown, strlen(shutdown), guest.shutdown_node,
+			      sizeof(guest.shutdown_node));
+	if (guest.type == GUEST_HVM)
+		read_hvm(xen, &guest);
+	guest.pci_functions = count_pci(xen, guest.domid);
+	guest.kernel_port = (uint32_t)store_read_number(
+	    xen, guest.domid, "device/suspend/event-channel", UINT32_MAX, 0);
+	read_agent(xen, guest.domid, &guest.agent);
+	r = inventory_add_guest(inventory, &guest);
+	return r == 0 ? read_links(xen, inventory, guest.domid) : r;
+}
+
+static int read_domains(struct xen *xen, struct inventory *inventory)
+{
+	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
+	uint32_t first = 1; /* dom0 is no guest */
+	int n;
+
+	do {
+		n = xc_domain_getinfolist(xen->xc, first, DOMAINS_AT_ONCE,
+					  infos);
+		if (n < 0)
+			return -errno;
+		for (int i = 0; i < n; i++) {
+			int r;
+
+			if (infos[i].flags & XEN_DOMINF_xs_domain)
+				continue;
+			r = read_guest(xen, inventory, &infos[i]);
+			if (r < 0)
+				return r;
+		}
+		if (n > 0)
+			first = infos[n - 1].domain + 1u;
+	} while (n == DOMAINS_AT_ONCE);
+	return inventory_finish(inventory);
+}
+
+static int xen_inventory(struct hypervisor *hypervisor,
+			 struct inventory *ret_inventory, struct error *error)
+{
+	struct inventory inventory = { 0 };
+	int r = read_domains(xen_of(hypervisor), &inventory);
+
+	if (r < 0) {
+		inventory_done(&inventory);
+		return error_set(error, r, "cannot read the list of guests: %s",
+				 strerror(-r));
+	}
+	*ret_inventory = inventory;
+	return 0;
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+static int xen_fd(struct hypervisor *hypervisor)
+{
+	return xen_of(hypervisor)->epoll_fd;
+}
+
+/* A watch has fired: its token says for which domain. */
+static int next_watch(struct xen *xen, uint32_t *ret_domid)
+{
+	_cleanup_(freep) char **watch = xs_check_watch(xen->store);
+	uint64_t domid;
+
+	if (!watch)
+		return errno == EAGAIN ? 0 : -errno;
+	if (strcmp(watch[XS_WATCH_TOKEN], RELEASE_TOKEN) == 0 ||
+	    parse_u64(watch[XS_WATCH_TOKEN], UINT16_MAX, &domid) < 0)
+		*ret_domid = HYPERVISOR_ALL_DOMAINS;
+	else
+		*ret_domid = (uint32_t)domid;
+	return 1;
+}
+
+static int next_channel_event(struct xen *xen, uint32_t *ret_domid)
+{
+	xenevtchn_port_or_error_t port = xenevtchn_pending(xen->evtchn);
+
+	if (port < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	xenevtchn_unmask(xen->evtchn, (evtchn_port_t)port);
+	for (size_t i = 0; i < xen->n_channels; i++) {
+		if (xen->channels[i].local_port != port)
+			continue;
+		*ret_domid = xen->channels[i].id.domid;
+		return 1;
+	}
+	*ret_domid = HYPERVISOR_ALL_DOMAINS;
+	return 1;
+}
+
+/* Watches first: an agent's `quiesced` comes before its domain is down. */
+static int xen_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
+{
+	struct xen *xen = xen_of(hypervisor);
+	int r = next_watch(xen, ret_domid);
+
+	return r != 0 ? r : next_channel_event(xen, ret_domid);
+}
+
+/* ---- opening and closing ------------------------------------------------ */
+
+static void xen_close(struct hypervisor *hypervisor)
+{
+	struct xen *xen = xen_of(hypervisor);
+
+	for (size_t i = 0; i < xen->n_channels; i++)
+		if (xen->channels[i].subscribed)
+			xen_settle(hypervisor, &xen->channels[i].id);
+	if (xen->epoll_fd >= 0)
+		close(xen->epoll_fd);
+	if (xen->evtchn)
+		xenevtchn_close(xen->evtchn);
+	if (xen->store)
+		xs_close(xen->store);
+	if (xen->xc)
+		xc_interface_close(xen->xc);
+	if (xen->log)
+		xtl_logger_destroy(xen->log);
+	free(xen->channels);
+	free(xen->ports_path);
+	free(xen);
+}
+
+static const struct hypervisor_ops xen_ops = {
+	.name = "xen",
+	.close = xen_close,
+	.inventory = xen_inventory,
+	.prepare = xen_prepare,
+	.arm = xen_arm,
+	.request = xen_request,
+	.retract = xen_retract,
+	.look = xen_look,
+	.look_at_agent = xen_look_at_agent,
+	.settle = xen_settle,
+	.pause = xen_pause,
+	.unpause = xen_unpause,
+	.resume = xen_resume,
+	.keep_books = xen_keep_books,
+	.wake_agent = xen_wake_agent,
+	.fd = xen_fd,
+	.next_event = xen_next_event,
+};
+
+/* /proc/xen/capabilities says "control_d" in dom0 and nothing in a guest. */
+static int check_is_dom0(struct error *error)
+{
+	_cleanup_(fclosep) FILE *file = fopen("/proc/xen/capabilities", "re");
+	char text[64] = "";
+
+	if (!file)
+		return error_set(error, -ENODEV,
+				 "this system does not run on Xen (there is no "
+				 "/proc/xen/capabilities): boot the Xen entry");
+	if (!fgets(text, sizeof(text), file) || !strstr(text, "control_d"))
+		return error_set(error, -ENODEV,
+				 "this is a Xen guest, not dom0: run pmcoord "
+				 "in dom0, and pmcoord-agent here");
+	return 0;
+}
+
+static int open_handles(struct xen *xen, struct error *error)
+{
+	xc_domaininfo_t info;
+
+	xen->xc = xc_interface_open(xen->log, NULL, 0);
+	if (!xen->xc)
+		return error_set(error, -errno,
+				 "cannot open the hypervisor interface "
+				 "(/dev/xen/privcmd): %s",
+				 strerror(errno));
+	if (xc_domain_getinfolist(xen->xc, 0, 1, &info) < 0) {
+		/* Xen answers EACCES to another interface version. */
+		if (errno == EACCES)
+			return error_set(error, -EPROTO,
+					 "this is not the Xen version that "
+					 "pmcoord was built for (%d.%d): "
+					 "install the pmcoord for this Xen",
+					 __XEN_LATEST_INTERFACE_VERSION__ >> 16,
+					 __XEN_LATEST_INTERFACE_VERSION__ >> 8 &
+					     0xff);
+		return error_set(error, -errno, "Xen does not answer: %s",
+				 strerror(errno));
+	}
+	xen->evtchn = xenevtchn_open(xen->log, 0);
+	if (!xen->evtchn ||
+	    fcntl(xenevtchn_fd(xen->evtchn), F_SETFL, O_NONBLOCK) < 0)
+		return error_set(error, -errno,
+				 "cannot open event channels "
+				 "(/dev/xen/evtchn; modprobe xen-evtchn): %s",
+				 strerror(errno));
+	xen->store = xs_open(0);
+	if (!xen->store)
+		return error_set(error, -ECONNREFUSED,
+				 "xenstored does not answer: start "
+				 "xenstored.service");
+	return 0;
+}
+
+static int add_to_epoll(struct xen *xen, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(xen->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int open_events(struct xen *xen, struct error *error)
+{
+	xen->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (xen->epoll_fd < 0 ||
+	    !xs_watch(xen->store, "@releaseDomain", RELEASE_TOKEN) ||
+	    add_to_epoll(xen, xs_fileno(xen->store)) < 0 ||
+	    add_to_epoll(xen, xenevtchn_fd(xen->evtchn)) < 0)
+		return error_set(error, -errno, "cannot listen for events: %s",
+				 strerror(errno));
+	return 0;
+}
+
+int hypervisor_xen_open(const char *run_directory,
+			struct hypervisor **ret_hypervisor, struct error *error)
+{
+	struct xen *xen;
+	int r;
+
+	if (geteuid() != 0)
+		return error_set(error, -EPERM,
+				 "only root can suspend guests: use sudo");
+	r = check_is_dom0(error);
+	if (r < 0)
+		return r;
+	xen = calloc(1, sizeof(*xen));
+	if (!xen || asprintf(&xen->ports_path, "%s/ports", run_directory) < 0) {
+		free(xen);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	xen->hypervisor.ops = &xen_ops;
+	xen->epoll_fd = -EBADF;
+	/* Failures come back as errno; libxenctrl need not print them too. */
+	xen->log = (xentoollog_logger *)xtl_createlogger_stdiostream(
+	    stderr, XTL_CRITICAL, 0);
+	r = open_handles(xen, error);
+	if (r == 0)
+		r = directory_make(run_directory);
+	if (r == 0) {
+		load_ports(xen);
+		r = open_events(xen, error);
+	}
+	if (r < 0) {
+		xen_close(&xen->hypervisor);
+		return error_set(error, r, "cannot use Xen: %s", strerror(-r));
+	}
+	*ret_hypervisor = &xen->hypervisor;
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/hypervisor.h"
+
+#include <string.h>
+
+void hypervisor_close(struct hypervisor *hypervisor)
+{
+	if (hypervisor)
+		hypervisor->ops->close(hypervisor);
+}
+
+struct domain_id domain_id_of(const struct guest *guest)
+{
+	struct domain_id id = { .domid = guest->domid };
+
+	memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
+	return id;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_HYPERVISOR_H
+#define PMCOORD_HYPERVISOR_H
+
+/*
+ * The verbs that the coordinator needs of a hypervisor. Behind them stand Xen
+ * (hypervisor-xen.c, the only file that includes Xen's headers) and the
+ * simulator (hypervisor-sim.c). The engine runs the same plan on both.
+ *
+ * Unless said otherwise a verb returns 0 or a negative errno. Domains are
+ * named by struct domain_id: domids are reused, so a verb that changes a
+ * domain first checks that it still has this UUID and returns -ESRCH if not.
+ */
+
+#include <stdint.h>
+
+#include "pmcoord/error.h"
+#include "pmcoord/inventory.h"
+#include "pmcoord/plan.h"
+
+struct domain_id {
+	uint32_t domid;
+	uint8_t uuid[GUEST_UUID_SIZE];
+};
+
+/* What an event is about: look at this domain, or at all of them. */
+#define HYPERVISOR_ALL_DOMAINS UINT32_MAX
+
+/* Outcome of `prepare`. */
+enum prepare_outcome {
+	PREPARED,
+	/* The guest does not have the port it published: use xenstore. */
+	PREPARE_PORT_IS_STALE = 1,
+};
+
+/* Outcome of `retract`. */
+enum retract_outcome {
+	RETRACTED,
+	/* The guest has taken the request: it may still go down. */
+	RETRACT_TOO_LATE = 1,
+};
+
+struct domain_look {
+	enum guest_state state;
+	bool paused; /* by control software, also when it is shut down */
+};
+
+struct agent_look {
+	struct protocol_state state;
+	char detail[PROTOCOL_DETAIL_MAX]; /* sanitised */
+};
+
+struct hypervisor;
+
+struct hypervisor_ops {
+	const char *name;
+
+	void (*close)(struct hypervisor *hypervisor);
+
+	/* Reads all guests and links, finished. Release: inventory_done. */
+	int (*inventory)(struct hypervisor *hypervisor,
+			 struct inventory *ret_inventory, struct error *error);
+
+	/*
+	 * Makes ready all that a request by this mechanism needs, so that the
+	 * request itself is short: the event channel, watches. Returns an
+	 * enum prepare_outcome.
+	 */
+	int (*prepare)(struct hypervisor *hypervisor, const struct guest *guest,
+		       enum mechanism mechanism);
+
+	/*
+	 * Tells the agent which request will come: writes `suspend <cycle>`.
+	 * Nothing is notified.
+	 */
+	int (*arm)(struct hypervisor *hypervisor, const struct domain_id *id,
+		   uint64_t cycle, uint64_t timeout_us);
+
+	/* Asks the guest to go down (for an agent: notifies it). */
+	int (*request)(struct hypervisor *hypervisor,
+		       const struct domain_id *id, enum mechanism mechanism);
+
+	/* Takes a request back. Returns an enum retract_outcome. */
+	int (*retract)(struct hypervisor *hypervisor,
+		       const struct domain_id *id, enum mechanism mechanism,
+		       uint64_t cycle);
+
+	/*
+	 * What the hypervisor says of the domain now; GUEST_GONE when there is
+	 * none of this domid and UUID.
+	 */
+	int (*look)(struct hypervisor *hypervisor, const struct domain_id *id,
+		    struct domain_look *ret_look);
+
+	int (*look_at_agent)(struct hypervisor *hypervisor,
+			     const struct domain_id *id,
+			     struct agent_look *ret_look);
+
+	/*
+	 * The guest is down, or given up: ends Xen's subscription for it, which
+	 * would otherwise break a later save or migration.
+	 */
+	int (*settle)(struct hypervisor *hypervisor,
+		      const struct domain_id *id);
+
+	int (*pause)(struct hypervisor *hypervisor, const struct domain_id *id);
+	int (*unpause)(struct hypervisor *hypervisor,
+		       const struct domain_id *id);
+
+	/* Lets a domain that is down go on; it runs when this returns. */
+	int (*resume)(struct hypervisor *hypervisor,
+		      const struct domain_id *id);
+
+	/* Tells xenstored that it runs; can wait until all do. */
+	int (*keep_books)(struct hypervisor *hypervisor,
+			  const struct domain_id *id);
+
+	/* Tells the agent to look; harmless when it has restored already. */
+	int (*wake_agent)(struct hypervisor *hypervisor,
+			  const struct domain_id *id);
+
+	/* Readable when next_event has something; borrowed. */
+	int (*fd)(struct hypervisor *hypervisor);
+
+	/*
+	 * Takes the next event, without waiting. Returns 1 with *ret_domid (or
+	 * HYPERVISOR_ALL_DOMAINS), 0 if there is none.
+	 */
+	int (*next_event)(struct hypervisor *hypervisor, uint32_t *ret_domid);
+};
+
+struct hypervisor {
+	const struct hypervisor_ops *ops;
+};
+
+/*
+ * Opens Xen from dom0. `run_directory` remembers the event channels that were
+ * made on guests' behalf, so that they are used again instead of leaked.
+ * Returns 0, or negative with `error` set: -EPERM without privilege, -ENODEV
+ * where there is no Xen or this is not dom0, -ECONNREFUSED without xenstored,
+ * -EPROTO when this is another Xen version than pmcoord was built for.
+ */
+int hypervisor_xen_open(const char *run_directory,
+			struct hypervisor **ret_hypervisor,
+			struct error *error);
+
+void hypervisor_close(struct hypervisor *hypervisor);
+
+/* The identity of a guest in an inventory. */
+struct domain_id domain_id_of(const struct guest *guest);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/inventory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+
+void inventory_done(struct inventory *inventory)
+{
+	if (!inventory)
+		return;
+	free(inventory->guests);
+	free(inventory->by_domid);
+	free(inventory->links);
+	*inventory = (struct inventory){ 0 };
+}
+
+/*
+ * Grows an array whose capacity is the next power of two of its length, so
+ * that no capacity needs to be kept. Returns the array or NULL (unchanged).
+ */
+static void *grow(void *array, size_t length, size_t size)
+{
+	if (length != 0 && (length & (length - 1)) != 0)
+		return array;
+	return reallocarray(array, length ? length * 2 : 1, size);
+}
+
+int inventory_add_guest(struct inventory *inventory, const struct guest *guest)
+{
+	struct guest *guests =
+	    grow(inventory->guests, inventory->n_guests, sizeof(*guests));
+
+	if (!guests)
+		return -ENOMEM;
+	inventory->guests = guests;
+	guests[inventory->n_guests++] = *guest;
+	return 0;
+}
+
+int inventory_add_link(struct inventory *inventory, const struct link *link)
+{
+	struct link *links =
+	    grow(inventory->links, inventory->n_links, sizeof(*links));
+
+	if (!links)
+		return -ENOMEM;
+	inventory->links = links;
+	links[inventory->n_links++] = *link;
+	return 0;
+}
+
+bool link_is_believed(const struct link *link)
+{
+	return link->said_by_toolstack ||
+	       (link->said_by_frontend && link->said_by_backend);
+}
+
+static int compare_guests(const void *a, const void *b)
+{
+	const struct guest *left = a, *right = b;
+	int r = memcmp(left->uuid, right->uuid, GUEST_UUID_SIZE);
+
+	if (r != 0)
+		return r;
+	return (left->domid > right->domid) - (left->domid < right->domid);
+}
+
+static int compare_links(const void *a, const void *b)
+{
+	const struct link *left = a, *right = b;
+
+	if (left->frontend != right->frontend)
+		return left->frontend < right->frontend ? -1 : 1;
+	if (left->backend != right->backend)
+		return left->backend < right->backend ? -1 : 1;
+	return (int)left->class - (int)right->class;
+}
+
+/* Leaves each (frontend, backend, class) once, with all its witnesses. */
+static void join_links(struct inventory *inventory)
+{
+	size_t kept = 0;
+
+	if (inventory->n_links == 0)
+		return;
+	qsort(inventory->links, inventory->n_links, sizeof(*inventory->links),
+	      compare_links);
+	for (size_t i = 1; i < inventory->n_links; i++) {
+		struct link *last = &inventory->links[kept];
+		const struct link *link = &inventory->links[i];
+
+		if (compare_links(last, link) == 0) {
+			last->said_by_frontend |= link->said_by_frontend;
+			last->said_by_backend |= link->said_by_backend;
+			last->said_by_toolstack |= link->said_by_toolstack;
+		} else {
+			inventory->links[++kept] = *link;
+		}
+	}
+	inventory->n_links = kept + 1;
+}
+
+static int compare_indices(const void *a, const void *b, void *data)
+{
+	const struct guest *guests = data;
+	uint32_t left = guests[*(const size_t *)a].domid;
+	uint32_t right = guests[*(const size_t *)b].domid;
+
+	return (left > right) - (left < right);
+}
+
+static int index_domids(struct inventory *inventory)
+{
+	size_t *by_domid =
+	    reallocarray(NULL, inventory->n_guests + 1, sizeof(*by_domid));
+
+	if (!by_domid)
+		return -ENOMEM;
+	for (size_t i = 0; i < inventory->n_guests; i++)
+		by_domid[i] = i;
+	qsort_r(by_domid, inventory->n_guests, sizeof(*by_domid),
+		compare_indices, inventory->guests);
+	free(inventory->by_domid);
+	inventory->by_domid = by_domid;
+	return 0;
+}
+
+static struct guest *find_domid(const struct inventory *inventory,
+				uint32_t domid)
+{
+	size_t low = 0, high = inventory->n_guests;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct guest *guest =
+		    &inventory->guests[inventory->by_domid[middle]];
+
+		if (guest->domid == domid)
+			return guest;
+		if (guest->domid < domid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static void give_roles(struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->n_guests; i++)
+		if (inventory->guests[i].pci_functions > 0)
+			inventory->guests[i].role = GUEST_ROLE_DRIVER_DOMAIN;
+	for (size_t i = 0; i < inventory->n_links; i++) {
+		const struct link *link = &inventory->links[i];
+		struct guest *backend = find_domid(inventory, link->backend);
+
+		if (!backend || !link_is_believed(link) ||
+		    link->class == LINK_CONFIGURED)
+			continue;
+		if (link->class == LINK_DEVICE_MODEL)
+			backend->role = GUEST_ROLE_STUB_DOMAIN;
+		else if (backend->role == GUEST_ROLE_GUEST)
+			backend->role = GUEST_ROLE_DRIVER_DOMAIN;
+	}
+}
+
+int inventory_finish(struct inventory *inventory)
+{
+	if (inventory->n_guests > 0)
+		qsort(inventory->guests, inventory->n_guests,
+		      sizeof(*inventory->guests), compare_guests);
+	join_links(inventory);
+	if (index_domids(inventory) < 0)
+		return -ENOMEM;
+	give_roles(inventory);
+	return 0;
+}
+
+const struct guest *inventory_find_domid(const struct inventory *inventory,
+					 uint32_t domid)
+{
+	return find_domid(inventory, domid);
+}
+
+const struct guest *inventory_find_name(const struct inventory *inventory,
+					const char *name)
+{
+	for (size_t i = 0; i < inventory->n_guests; i++)
+		if (strcmp(inventory->guests[i].name, name) == 0)
+			return &inventory->guests[i];
+	return NULL;
+}
+
+enum link_class link_class_of_device(const char *device)
+{
+	static const struct {
+		const char *device;
+		enum link_class class;
+	} classes[] = {
+		{ "vif", LINK_NETWORK },   { "vbd", LINK_STORAGE },
+		{ "qdisk", LINK_STORAGE }, { "9pfs", LINK_STORAGE },
+		{ "vscsi", LINK_STORAGE }, { "vusb", LINK_USB },
+		{ "qusb", LINK_USB },	   { "pci", LINK_PCI },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(classes); i++)
+		if (strcmp(device, classes[i].device) == 0)
+			return classes[i].class;
+	return LINK_CONSOLE;
+}
+
+const char *guest_type_name(enum guest_type type)
+{
+	static const char *const names[] = {
+		[GUEST_PV] = "pv",
+		[GUEST_PVH] = "pvh",
+		[GUEST_HVM] = "hvm",
+	};
+
+	return names[type];
+}
+
+const char *guest_role_name(enum guest_role role)
+{
+	static const char *const names[] = {
+		[GUEST_ROLE_GUEST] = "guest",
+		[GUEST_ROLE_DRIVER_DOMAIN] = "driver-domain",
+		[GUEST_ROLE_STUB_DOMAIN] = "stub-domain",
+	};
+
+	return names[role];
+}
+
+const char *guest_state_name(enum guest_state state)
+{
+	static const char *const names[] = {
+		[GUEST_RUNNING] = "running",
+		[GUEST_PAUSED] = "paused",
+		[GUEST_SUSPENDED] = "suspended",
+		[GUEST_SHUT_DOWN] = "shut-down",
+		[GUEST_DYING] = "dying",
+		[GUEST_GONE] = "gone",
+	};
+
+	return names[state];
+}
+
+const char *link_class_name(enum link_class class)
+{
+	static const char *const names[] = {
+		[LINK_CONFIGURED] = "SuspendBefore",
+		[LINK_CONSOLE] = "console",
+		[LINK_NETWORK] = "network",
+		[LINK_USB] = "USB",
+		[LINK_STORAGE] = "storage",
+		[LINK_PCI] = "PCI",
+		[LINK_DEVICE_MODEL] = "device model",
+	};
+
+	return names[class];
+}
+
+/* A dash stands before the byte with these indices (RFC 4122). */
+static bool dash_before(size_t byte)
+{
+	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+char *guest_uuid_format(const uint8_t *uuid, char *ret)
+{
+	char *end = ret;
+
+	for (size_t i = 0; i < GUEST_UUID_SIZE; i++)
+		end +=
+		    sprintf(end, "%s%02x", dash_before(i) ? "-" : "", uuid[i]);
+	return ret;
+}
+
+static int hex_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	return -EINVAL;
+}
+
+int guest_uuid_parse(const char *text, uint8_t *ret)
+{
+	uint8_t uuid[GUEST_UUID_SIZE];
+
+	for (size_t i = 0; i < GUEST_UUID_SIZE; i++) {
+		int high, low;
+
+		if (dash_before(i) && *text++ != '-')
+			return -EINVAL;
+		high = hex_digit(text[0]);
+		low = high < 0 ? high : hex_digit(text[1]);
+		if (low < 0)
+			return -EINVAL;
+		uuid[i] = (uint8_t)(high << 4 | low);
+		text += 2;
+	}
+	if (*text != '\0')
+		return -EINVAL;
+	memcpy(ret, uuid, sizeof(uuid));
+	return 0;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
+
+struct journal {
+	int fd;
+	char *path;
+	struct cycle cycle;
+};
+
+int directory_make(const char *path)
+{
+	_cleanup_(freep) char *copy = strdup(path);
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *slash = strchr(copy + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(copy, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+void journal_close(struct journal *journal)
+{
+	if (!journal)
+		return;
+	closep(&journal->fd);
+	cycle_done(&journal->cycle);
+	free(journal->path);
+	free(journal);
+}
+
+void journal_closep(struct journal **journal)
+{
+	journal_close(*journal);
+	*journal = NULL;
+}
+
+const struct cycle *journal_cycle(const struct journal *journal)
+{
+	return &journal->cycle;
+}
+
+int journal_remove(struct journal *journal)
+{
+	return unlink(journal->path) < 0 ? -errno : 0;
+}
+
+static int write_all(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t n = write(fd, data, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Writes the line first: what is applied must be on record. */
+static int append(struct journal *journal, const struct record *record,
+		  char *line, size_t size)
+{
+	int length = record_format(record, line, size);
+	int r;
+
+	if (length < 0)
+		return length;
+	r = write_all(journal->fd, line, (size_t)length);
+	return r < 0 ? r : cycle_apply(&journal->cycle, record);
+}
+
+int journal_record(struct journal *journal, enum record_type type,
+		   uint64_t at_us, size_t guest, const char *format, ...)
+{
+	char text[CYCLE_DETAIL_MAX], line[CYCLE_DETAIL_MAX + 64];
+	struct record record = {
+		.type = type,
+		.at_us = at_us,
+		.guest = guest,
+		.text = text,
+	};
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	return append(journal, &record, line, sizeof(line));
+}
+
+static struct journal *journal_new(const char *directory, uint64_t number)
+{
+	struct journal *journal = calloc(1, sizeof(*journal));
+
+	if (!journal)
+		return NULL;
+	journal->fd = -EBADF;
+	if (asprintf(&journal->path, "%s/%" PRIu64, directory, number) < 0) {
+		journal->path = NULL;
+		journal_close(journal);
+		return NULL;
+	}
+	return journal;
+}
+
+static int record_step(struct journal *journal, const struct plan *plan,
+		       const struct step *step, uint64_t now)
+{
+	struct graph_nodes needs = graph_needs(plan->graph, step->guest);
+	/* An index is at most 20 digits; the rest is the name and small. */
+	size_t size = needs.n_nodes * 21 + GUEST_NAME_MAX + 128;
+	_cleanup_(freep) char *text = malloc(size);
+	_cleanup_(freep) char *line = malloc(size + 64);
+	_cleanup_(freep) size_t *indices =
+	    calloc(needs.n_nodes + 1, sizeof(*indices));
+	struct record record = {
+		.type = RECORD_GUEST,
+		.at_us = now,
+		.text = text,
+	};
+	int r;
+
+	if (!text || !line || !indices)
+		return -ENOMEM;
+	for (size_t i = 0; i < needs.n_nodes; i++)
+		indices[i] = plan->step_of_guest[needs.nodes[i]];
+	r = cycle_format_guest(&plan->inventory->guests[step->guest],
+			       step->mechanism, indices, needs.n_nodes, text,
+			       size);
+	return r < 0 ? r : append(journal, &record, line, size + 64);
+}
+
+static int record_plan(struct journal *journal, const struct plan *plan,
+		       uint64_t now)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n_steps && r == 0; i++)
+		r = record_step(journal, plan, &plan->steps[i], now);
+	return r;
+}
+
+int journal_create(const char *directory, const struct plan *plan,
+		   uint64_t number, const char *boot_id, uint64_t boottime_us,
+		   uint64_t realtime_us, const char *trigger, bool wants_sleep,
+		   struct journal **ret_journal, struct error *error)
+{
+	_cleanup_(journal_closep) struct journal *journal =
+	    journal_new(directory, number);
+	char head[160], line[256];
+	struct record record = {
+		.type = RECORD_CYCLE,
+		.at_us = boottime_us,
+		.text = head,
+	};
+	int r = directory_make(directory);
+
+	if (!journal)
+		r = -ENOMEM;
+	if (r < 0)
+		return error_set(error, r, "cannot make %s: %s", directory,
+				 strerror(-r));
+	journal->fd =
+	    open(journal->path,
+		 O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+	if (journal->fd < 0)
+		return error_set(error, -errno,
+				 "cannot create the journal %s: %s",
+				 journal->path, strerror(errno));
+	r = cycle_format_head(number, boot_id, realtime_us, trigger,
+			      wants_sleep, head, sizeof(head));
+	if (r >= 0)
+		r = append(journal, &record, line, sizeof(line));
+	if (r >= 0)
+		r = record_plan(journal, plan, boottime_us);
+	if (r < 0) {
+		unlink(journal->path);
+		return error_set(error, r, "cannot write the journal %s: %s",
+				 journal->path, strerror(-r));
+	}
+	*ret_journal = TAKE_PTR(journal);
+	return 0;
+}
+
+/* `*ret_end`: where the last whole line ends. */
+static int replay(struct journal *journal, FILE *file, off_t *ret_end)
+{
+	_cleanup_(freep) char *line = NULL;
+	size_t size = 0;
+	ssize_t length;
+	bool first = true;
+
+	while ((length = getline(&line, &size, file)) > 0) {
+		struct record record;
+		int r;
+
+		if (line[length - 1] != '\n')
+			break; /* torn by a crash: never took effect */
+		line[length - 1] = '\0';
+		if (strlen(line) != (size_t)length - 1 ||
+		    record_parse(line, &record) < 0 ||
+		    first != (record.type == RECORD_CYCLE))
+			return -EBADMSG;
+		r = cycle_apply(&journal->cycle, &record);
+		if (r < 0)
+			return r;
+		first = false;
+		*ret_end = ftello(file);
+	}
+	if (ferror(file))
+		return -EIO;
+	return first ? -EBADMSG : 0;
+}
+
+static int check_needs(const struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		for (size_t j = 0; j < cycle->guests[i].n_needs; j++)
+			if (cycle->guests[i].needs[j] >= cycle->n_guests)
+				return -EBADMSG;
+	return 0;
+}
+
+int journal_open(const char *directory, uint64_t number,
+		 struct journal **ret_journal, struct error *error)
+{
+	_cleanup_(journal_closep) struct journal *journal =
+	    journal_new(directory, number);
+	_cleanup_(fclosep) FILE *file = NULL;
+	off_t end = 0;
+	int r;
+
+	if (!journal)
+		return error_set(error, -ENOMEM, "out of memory");
+	file = fopen(journal->path, "re");
+	if (!file)
+		return error_set(error, -errno,
+				 "cannot read the journal %s: %s",
+				 journal->path, strerror(errno));
+	r = replay(journal, file, &end);
+	if (r == 0)
+		r = check_needs(&journal->cycle);
+	if (r < 0)
+		return error_set(error, r,
+				 "%s is not a journal of this version",
+				 journal->path);
+	journal->fd = open(journal->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (journal->fd < 0 || ftruncate(journal->fd, end) < 0)
+		return error_set(error, -errno, "cannot append to %s: %s",
+				 journal->path, strerror(errno));
+	*ret_journal = TAKE_PTR(journal);
+	return 0;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+int journal_list(const char *directory, uint64_t **ret_numbers)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+	int n = 0;
+
+	if (!dir && errno == ENOENT) {
+		*ret_numbers = NULL;
+		return 0;
+	}
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		uint64_t number;
+		uint64_t *more;
+
+		if (parse_u64(entry->d_name, UINT64_MAX, &number) < 0)
+			continue;
+		more = reallocarray(numbers, (size_t)n + 1, sizeof(*numbers));
+		if (!more) {
+			closedir(dir);
+			return -ENOMEM;
+		}
+		numbers = more;
+		numbers[n++] = number;
+	}
+	closedir(dir);
+	if (n > 0)
+		qsort(numbers, (size_t)n, sizeof(*numbers), compare_numbers);
+	*ret_numbers = TAKE_PTR(numbers);
+	return n;
+}

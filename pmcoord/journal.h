@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_JOURNAL_H
+#define PMCOORD_JOURNAL_H
+
+/*
+ * The journal of running cycles: a file per cycle on /run, a line per record,
+ * appended before the effect (intents) and after it (results). It survives the
+ * coordinator, not the boot. An intent without a result means: ask the
+ * hypervisor.
+ */
+
+#include "pmcoord/cycle.h"
+#include "pmcoord/error.h"
+
+struct journal;
+
+/*
+ * Creates the journal of a new cycle in `directory` (which is made if needed)
+ * and writes its head and one record per step of the plan. Returns 0, or a
+ * negative errno with `error` set; nothing is left behind then.
+ */
+int journal_create(const char *directory, const struct plan *plan,
+		   uint64_t number, const char *boot_id, uint64_t boottime_us,
+		   uint64_t realtime_us, const char *trigger, bool wants_sleep,
+		   struct journal **ret_journal, struct error *error);
+
+/*
+ * Opens the journal of cycle `number` and replays it. A torn last line is
+ * dropped. Returns 0, -ENOENT, -EBADMSG for a file that is no journal, or
+ * another negative errno.
+ */
+int journal_open(const char *directory, uint64_t number,
+		 struct journal **ret_journal, struct error *error);
+
+/* Closes the file and keeps it. */
+void journal_close(struct journal *journal);
+void journal_closep(struct journal **journal);
+
+/* Removes the file: the cycle is over, and nothing is held any more. */
+int journal_remove(struct journal *journal);
+
+/* The cycle as it stands; borrowed. */
+const struct cycle *journal_cycle(const struct journal *journal);
+
+/*
+ * Appends a record and applies it to the cycle. `guest` counts only for types
+ * that have one. Returns 0 or a negative errno; the intent of an effect must
+ * be on record before the effect, so a caller gives up on an error.
+ */
+int journal_record(struct journal *journal, enum record_type type,
+		   uint64_t at_us, size_t guest, const char *format, ...)
+    _printf_(5, 6);
+
+/*
+ * Lists the numbers of the cycles in `directory`, ascending. The array is the
+ * caller's. Returns how many, or a negative errno; no directory is none.
+ */
+int journal_list(const char *directory, uint64_t **ret_numbers);
+
+/* Makes a directory and its parents, mode 0700 for the last. */
+int directory_make(const char *path);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+struct real_loop {
+	struct loop loop;
+	sd_event *event;
+	sd_event_source *timer;
+	int signal;
+};
+
+static struct real_loop *real(struct loop *loop)
+{
+	return (struct real_loop *)loop;
+}
+
+static void real_free(struct loop *loop)
+{
+	struct real_loop *self = real(loop);
+
+	sd_event_source_unref(self->timer);
+	sd_event_unref(self->event);
+	free(self);
+}
+
+static uint64_t real_now(struct loop *loop)
+{
+	struct timespec now;
+
+	(void)loop;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int on_hypervisor(sd_event_source *source, int fd, uint32_t events,
+			 void *data)
+{
+	/* The caller of wait() takes the events; this only ends the wait. */
+	(void)source;
+	(void)fd;
+	(void)events;
+	(void)data;
+	return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source;
+	(void)usec;
+	(void)data;
+	return 0;
+}
+
+static int on_signal(sd_event_source *source,
+		     const struct signalfd_siginfo *info, void *data)
+{
+	struct real_loop *self = data;
+
+	(void)source;
+	self->signal = (int)info->ssi_signo;
+	return 0;
+}
+
+static int real_wait(struct loop *loop, uint64_t deadline_us)
+{
+	struct real_loop *self = real(loop);
+	int r;
+
+	if (deadline_us == LOOP_FOREVER) {
+		r = sd_event_source_set_enabled(self->timer, SD_EVENT_OFF);
+	} else {
+		r = sd_event_source_set_time(self->timer, deadline_us);
+		if (r >= 0)
+			r = sd_event_source_set_enabled(self->timer,
+							SD_EVENT_ONESHOT);
+	}
+	if (r < 0)
+		return r;
+	r = sd_event_run(self->event, UINT64_MAX);
+	return r < 0 ? r : 0;
+}
+
+static int real_take_signal(struct loop *loop)
+{
+	struct real_loop *self = real(loop);
+	int signal = self->signal;
+
+	self->signal = 0;
+	return signal;
+}
+
+static const struct loop_ops real_ops = {
+	.free = real_free,
+	.now = real_now,
+	.wait = real_wait,
+	.take_signal = real_take_signal,
+};
+
+static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
+{
+	sigset_t signals;
+	/* Waits end on time: no coalescing with other wake-ups. */
+	uint64_t accuracy_us = 1;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	r = sd_event_add_signal(self->event, NULL, SIGTERM, on_signal, self);
+	if (r >= 0)
+		r = sd_event_add_signal(self->event, NULL, SIGINT, on_signal,
+					self);
+	if (r >= 0)
+		r = sd_event_add_time(self->event, &self->timer, CLOCK_BOOTTIME,
+				      0, accuracy_us, on_timer, self);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(self->timer, SD_EVENT_OFF);
+	if (r >= 0 && hypervisor)
+		r = sd_event_add_io(self->event, NULL,
+				    hypervisor->ops->fd(hypervisor), EPOLLIN,
+				    on_hypervisor, self);
+	return r;
+}
+
+int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop,
+	     struct error *error)
+{
+	struct real_loop *self = calloc(1, sizeof(*self));
+	int r;
+
+	if (!self)
+		return error_set(error, -ENOMEM, "out of memory");
+	self->loop.ops = &real_ops;
+	r = sd_event_new(&self->event);
+	if (r >= 0)
+		r = add_sources(self, hypervisor);
+	if (r < 0) {
+		real_free(&self->loop);
+		return error_set(error, r, "cannot set up the event loop: %s",
+				 strerror(-r));
+	}
+	*ret_loop = &self->loop;
+	return 0;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (loop)
+		loop->ops->free(loop);
+}
+
+uint64_t loop_now(struct loop *loop)
+{
+	return loop->ops->now(loop);
+}

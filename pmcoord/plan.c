@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+
+static const char *const mechanism_names[] = {
+	[MECHANISM_NONE] = "none",
+	[MECHANISM_AGENT] = "agent",
+	[MECHANISM_EVENT_CHANNEL] = "event-channel",
+	[MECHANISM_XENSTORE] = "xenstore",
+	[MECHANISM_HVM] = "hvm",
+	[MECHANISM_PAUSE] = "pause",
+};
+
+const char *mechanism_name(enum mechanism mechanism)
+{
+	return mechanism_names[mechanism];
+}
+
+int mechanism_parse(const char *name, enum mechanism *ret)
+{
+	for (size_t i = 0; i < ELEMENTSOF(mechanism_names); i++) {
+		if (strcmp(name, mechanism_names[i]) == 0) {
+			*ret = (enum mechanism)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* Why this guest is none of ours to touch, or NULL. */
+static const char *left_alone_because(const struct guest *guest,
+				      enum guest_policy policy)
+{
+	if (policy == POLICY_IGNORE)
+		return "ignored by policy";
+	switch (guest->state) {
+	case GUEST_PAUSED:
+		return "already paused";
+	case GUEST_SUSPENDED:
+		return "already suspended";
+	case GUEST_SHUT_DOWN:
+	case GUEST_DYING:
+	case GUEST_GONE:
+		return "already shut down";
+	case GUEST_RUNNING:
+		break;
+	}
+	if (guest->shutdown_node[0])
+		return "shutting down";
+	if (guest->in_acpi_s3)
+		return "asleep by its own ACPI S3";
+	return NULL;
+}
+
+enum mechanism plan_choose_mechanism(const struct guest *guest,
+				     enum guest_policy policy,
+				     const char **ret_reason)
+{
+	const struct guest_agent *agent = &guest->agent;
+
+	*ret_reason = left_alone_because(guest, policy);
+	if (*ret_reason)
+		return MECHANISM_NONE;
+	if (policy == POLICY_PAUSE) {
+		*ret_reason = "paused by policy";
+		return MECHANISM_PAUSE;
+	}
+	if (agent->present && agent->version == PROTOCOL_VERSION &&
+	    agent->port != 0)
+		return MECHANISM_AGENT;
+	if (agent->present && agent->version != PROTOCOL_VERSION)
+		*ret_reason = "its agent speaks an unknown protocol version";
+	if (guest->kernel_port != 0)
+		return MECHANISM_EVENT_CHANNEL;
+	if (guest->type == GUEST_HVM && !guest->has_pv_drivers)
+		return MECHANISM_HVM;
+	if (guest->feature_suspend == GUEST_FEATURE_NO) {
+		*ret_reason = "its kernel says that it cannot suspend";
+		return MECHANISM_PAUSE;
+	}
+	return MECHANISM_XENSTORE;
+}
+
+void plan_done(struct plan *plan)
+{
+	if (!plan)
+		return;
+	free(plan->steps);
+	free(plan->step_of_guest);
+	*plan = (struct plan){ 0 };
+}
+
+/*
+ * The longest chain of acting steps before each guest, along `serves` (those
+ * that need it go first) or `needs`. Nodes are taken as their last predecessor
+ * is done (Kahn), so each edge is seen once.
+ */
+static int depths(const struct graph *graph, const struct step *by_guest,
+		  bool resuming, unsigned int *ret_depth)
+{
+	size_t n = graph_size(graph);
+	size_t *waiting = calloc(n + 1, sizeof(*waiting));
+	size_t *queue = calloc(n + 1, sizeof(*queue));
+	size_t head = 0, tail = 0;
+
+	if (!waiting || !queue) {
+		free(waiting);
+		free(queue);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		waiting[i] = resuming ? graph_needs(graph, i).n_nodes
+				      : graph_serves(graph, i).n_nodes;
+		ret_depth[i] = 0;
+		if (waiting[i] == 0)
+			queue[tail++] = i;
+	}
+	while (head < tail) {
+		size_t node = queue[head++];
+		unsigned int depth =
+		    ret_depth[node] +
+		    (by_guest[node].mechanism != MECHANISM_NONE);
+		struct graph_nodes next = resuming ? graph_serves(graph, node)
+						   : graph_needs(graph, node);
+
+		for (size_t i = 0; i < next.n_nodes; i++) {
+			if (depth > ret_depth[next.nodes[i]])
+				ret_depth[next.nodes[i]] = depth;
+			if (--waiting[next.nodes[i]] == 0)
+				queue[tail++] = next.nodes[i];
+		}
+	}
+	free(waiting);
+	free(queue);
+	return 0;
+}
+
+/*
+ * By depth, and then as the inventory has them, by UUID. Left-alone guests go
+ * before the acting ones of their depth, since those may wait through them.
+ */
+static int compare_steps(const void *a, const void *b)
+{
+	const struct step *left = a, *right = b;
+
+	if (left->depth != right->depth)
+		return left->depth < right->depth ? -1 : 1;
+	return (left->guest > right->guest) - (left->guest < right->guest);
+}
+
+int plan_make(const struct inventory *inventory, const struct graph *graph,
+	      const struct config *config, const bool *selected,
+	      struct plan *ret_plan)
+{
+	size_t n = inventory->n_guests;
+	struct plan plan = {
+		.inventory = inventory,
+		.graph = graph,
+		.steps = calloc(n + 1, sizeof(*plan.steps)),
+		.n_steps = n,
+		.step_of_guest = calloc(n + 1, sizeof(*plan.step_of_guest)),
+	};
+	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
+
+	if (!plan.steps || !plan.step_of_guest || !depth) {
+		plan_done(&plan);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct guest *guest = &inventory->guests[i];
+		struct guest_config wanted =
+		    config_for_guest(config, guest->name);
+		struct step *step = &plan.steps[i];
+
+		step->guest = i;
+		step->on_failure = wanted.on_failure;
+		step->timeout_us = wanted.timeout_us;
+		step->mechanism =
+		    plan_choose_mechanism(guest, wanted.policy, &step->reason);
+		if (selected && !selected[i]) {
+			step->mechanism = MECHANISM_NONE;
+			step->reason = "not asked for";
+		}
+	}
+	if (depths(graph, plan.steps, false, depth) < 0) {
+		plan_done(&plan);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++)
+		plan.steps[i].depth = depth[i];
+	if (n > 0)
+		qsort(plan.steps, n, sizeof(*plan.steps), compare_steps);
+	for (size_t i = 0; i < n; i++)
+		plan.step_of_guest[plan.steps[i].guest] = i;
+	*ret_plan = plan;
+	return 0;
+}
+
+void plan_select_dependents(const struct graph *graph, bool *selected)
+{
+	size_t n = graph_size(graph);
+	bool changed = true;
+
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < n; i++) {
+			struct graph_nodes needs = graph_needs(graph, i);
+
+			for (size_t j = 0; j < needs.n_nodes && !selected[i];
+			     j++) {
+				selected[i] = selected[needs.nodes[j]];
+				changed |= selected[i];
+			}
+		}
+	}
+}
+
+size_t plan_after(const struct plan *plan, size_t guest, bool resuming,
+		  size_t *ret)
+{
+	size_t n = graph_size(plan->graph), n_ret = 0, n_stack = 0;
+	_cleanup_(freep) bool *seen = calloc(n + 1, sizeof(*seen));
+	_cleanup_(freep) size_t *stack = calloc(n + 1, sizeof(*stack));
+
+	if (!seen || !stack)
+		return 0;
+	stack[n_stack++] = guest;
+	while (n_stack > 0) {
+		size_t node = stack[--n_stack];
+		struct graph_nodes before =
+		    resuming ? graph_needs(plan->graph, node)
+			     : graph_serves(plan->graph, node);
+
+		for (size_t i = 0; i < before.n_nodes; i++) {
+			size_t other = before.nodes[i];
+			const struct step *step =
+			    &plan->steps[plan->step_of_guest[other]];
+
+			if (seen[other])
+				continue;
+			seen[other] = true;
+			if (step->mechanism == MECHANISM_NONE)
+				stack[n_stack++] = other;
+			else
+				ret[n_ret++] = other;
+		}
+	}
+	return n_ret;
+}
+
+unsigned int plan_resume_depth(const struct plan *plan, size_t guest)
+{
+	size_t n = graph_size(plan->graph);
+	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
+	_cleanup_(freep) struct step *by_guest =
+	    calloc(n + 1, sizeof(*by_guest));
+
+	if (!depth || !by_guest)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		by_guest[i] = plan->steps[plan->step_of_guest[i]];
+	if (depths(plan->graph, by_guest, true, depth) < 0)
+		return 0;
+	return depth[guest];
+}

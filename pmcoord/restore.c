@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/restore.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+
+/*
+ * A Linux guest that has taken a request freezes its processes for at most
+ * 20 s (kernel/power/process.c, freeze_timeout_msecs) and then either goes
+ * down or goes on without a word.
+ */
+#define LATE_SUSPEND_US 25000000
+
+struct restore {
+	struct journal *journal;
+	const struct config *config;
+	struct hypervisor *hypervisor;
+	struct loop *loop;
+	int journal_error; /* the first one; guests come before the journal */
+};
+
+static const struct cycle *cycle_of(const struct restore *restore)
+{
+	return journal_cycle(restore->journal);
+}
+
+static const struct cycle_guest *guest_at(const struct restore *restore,
+					  size_t i)
+{
+	return &cycle_of(restore)->guests[i];
+}
+
+static struct domain_id id_at(const struct restore *restore, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(restore, i);
+	struct domain_id id = { .domid = guest->domid };
+
+	memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
+	return id;
+}
+
+static void record(struct restore *restore, enum record_type type, size_t i,
+		   const char *text)
+{
+	int r = journal_record(restore->journal, type, loop_now(restore->loop),
+			       i, "%s", text);
+
+	if (r < 0 && restore->journal_error == 0)
+		restore->journal_error = r;
+}
+
+static void strand(struct restore *restore, size_t i, const char *what, int r)
+{
+	char text[160];
+
+	if (r == -ESRCH) {
+		record(restore, RECORD_GONE, i, "");
+		return;
+	}
+	snprintf(text, sizeof(text), "could not be %s: %s", what, strerror(-r));
+	record(restore, RECORD_STRANDED, i, text);
+}
+
+static void resume_domain(struct restore *restore, size_t i)
+{
+	const struct hypervisor_ops *ops = restore->hypervisor->ops;
+	enum cycle_hold hold = guest_at(restore, i)->hold;
+	struct domain_id id = id_at(restore, i);
+	int r;
+
+	record(restore, RECORD_RESUME, i, "");
+	r = ops->resume(restore->hypervisor, &id);
+	if (r < 0)
+		strand(restore, i, "resumed", r);
+	else
+		record(restore, RECORD_RUNNING, i, "");
+	/* Whoever saw it go down has ended the subscription already. */
+	if (hold == HOLD_REQUESTED)
+		ops->settle(restore->hypervisor, &id);
+}
+
+/* The request may still stand: takes it back, or notes that it is too late. */
+static void retract(struct restore *restore, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(restore, i);
+	struct domain_id id = id_at(restore, i);
+	int r;
+
+	if (guest->may_go_down_late)
+		return;
+	r = restore->hypervisor->ops->retract(restore->hypervisor, &id,
+					      guest->mechanism,
+					      cycle_of(restore)->number);
+	if (r == RETRACTED)
+		record(restore, RECORD_RETRACTED, i, "");
+	else if (r == -ESRCH)
+		record(restore, RECORD_GONE, i, "");
+	else
+		record(restore, RECORD_ACKNOWLEDGED, i, "");
+}
+
+static void unpause(struct restore *restore, size_t i)
+{
+	struct domain_id id = id_at(restore, i);
+	int r;
+
+	record(restore, RECORD_RESUME, i, "");
+	r = restore->hypervisor->ops->unpause(restore->hypervisor, &id);
+	if (r < 0)
+		strand(restore, i, "unpaused", r);
+	else
+		record(restore, RECORD_RUNNING, i, "");
+}
+
+/*
+ * Brings one guest back from wherever the cycle left it. The journal says what
+ * was tried; the hypervisor says what is.
+ */
+static void bring_back(struct restore *restore, size_t i)
+{
+	const struct hypervisor_ops *ops = restore->hypervisor->ops;
+	enum cycle_hold hold = guest_at(restore, i)->hold;
+	struct domain_id id = id_at(restore, i);
+	struct domain_look look;
+	int r;
+
+	r = ops->look(restore->hypervisor, &id, &look);
+	if (r < 0) {
+		strand(restore, i, "looked at", r);
+		return;
+	}
+	if (look.state == GUEST_GONE || look.state == GUEST_DYING ||
+	    look.state == GUEST_SHUT_DOWN) {
+		record(restore, RECORD_GONE, i, "");
+		return;
+	}
+	if (hold == HOLD_PAUSED || hold == HOLD_PAUSING) {
+		if (look.paused)
+			unpause(restore, i);
+		else
+			record(restore, RECORD_RETRACTED, i, "");
+		if (look.state == GUEST_SUSPENDED)
+			resume_domain(restore, i);
+		return;
+	}
+	if (look.state == GUEST_SUSPENDED)
+		resume_domain(restore, i);
+	else
+		retract(restore, i);
+}
+
+static bool agent_matters(const struct cycle_guest *guest)
+{
+	return guest->mechanism == MECHANISM_AGENT && !guest->gone &&
+	       guest->requested_us != CYCLE_NEVER &&
+	       guest->outcome != OUTCOME_SKIPPED;
+}
+
+/* Reads the agent's word for this cycle and notes it once. */
+static void look_at_agent(struct restore *restore, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(restore, i);
+	struct domain_id id = id_at(restore, i);
+	struct agent_look look;
+
+	if (!agent_matters(guest) || guest->ready_us != CYCLE_NEVER ||
+	    guest->hold != HOLD_NONE ||
+	    restore->hypervisor->ops->look_at_agent(restore->hypervisor, &id,
+						    &look) < 0 ||
+	    look.state.cycle != cycle_of(restore)->number)
+		return;
+	if (look.state.state == PROTOCOL_AGENT_READY) {
+		record(restore, RECORD_READY, i, look.detail);
+	} else if (look.state.state == PROTOCOL_AGENT_DEGRADED ||
+		   look.state.state == PROTOCOL_AGENT_FAILED) {
+		record(restore, RECORD_READY, i, "");
+		record(restore, RECORD_DEGRADED, i, look.detail);
+	}
+}
+
+/* Resumes a guest that goes down only now, or notes that it has settled. */
+static void look_for_late(struct restore *restore, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(restore, i);
+	struct domain_id id = id_at(restore, i);
+	struct domain_look look;
+
+	if (!guest->may_go_down_late ||
+	    restore->hypervisor->ops->look(restore->hypervisor, &id, &look) < 0)
+		return;
+	if (look.state == GUEST_SUSPENDED) {
+		resume_domain(restore, i);
+		restore->hypervisor->ops->settle(restore->hypervisor, &id);
+		restore->hypervisor->ops->keep_books(restore->hypervisor, &id);
+		record(restore, RECORD_BOOKKEPT, i, "");
+		record(restore, RECORD_SETTLED, i, "went down late");
+	} else if (look.state != GUEST_RUNNING && look.state != GUEST_PAUSED) {
+		record(restore, RECORD_GONE, i, "");
+	}
+}
+
+static void handle_event(struct restore *restore, uint32_t domid)
+{
+	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
+		if (domid != HYPERVISOR_ALL_DOMAINS &&
+		    domid != guest_at(restore, i)->domid)
+			continue;
+		look_for_late(restore, i);
+		look_at_agent(restore, i);
+	}
+}
+
+/* Waits for one thing to happen, or for the deadline, and takes it in. */
+static int wait_and_look(struct restore *restore, uint64_t deadline_us)
+{
+	uint32_t domid;
+	int r = restore->loop->ops->wait(restore->loop, deadline_us);
+
+	if (r < 0)
+		return r;
+	while ((r = restore->hypervisor->ops->next_event(restore->hypervisor,
+							 &domid)) > 0)
+		handle_event(restore, domid);
+	return r;
+}
+
+/* With ResumeAfter=ready: whether someone it needs still restores devices. */
+static bool waits_for_devices(const struct restore *restore, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(restore, i);
+
+	for (size_t j = 0; j < guest->n_needs; j++) {
+		const struct cycle_guest *needed =
+		    guest_at(restore, guest->needs[j]);
+
+		if (agent_matters(needed) && needed->ready_us == CYCLE_NEVER &&
+		    needed->running_us != CYCLE_NEVER)
+			return true;
+	}
+	return false;
+}
+
+static bool is_selected(const bool *selected, size_t i)
+{
+	return !selected || selected[i];
+}
+
+static void wake_agent(struct restore *restore, size_t i)
+{
+	struct domain_id id = id_at(restore, i);
+
+	/* A lost wake-up costs time only: the agent notices by itself. */
+	if (agent_matters(guest_at(restore, i)))
+		restore->hypervisor->ops->wake_agent(restore->hypervisor, &id);
+}
+
+static int wait_for_needed(struct restore *restore, size_t i)
+{
+	uint64_t deadline_us =
+	    loop_now(restore->loop) + restore->config->ready_timeout_us;
+
+	for (size_t j = 0; j < guest_at(restore, i)->n_needs; j++)
+		wake_agent(restore, guest_at(restore, i)->needs[j]);
+	while (waits_for_devices(restore, i) &&
+	       loop_now(restore->loop) < deadline_us) {
+		int r = wait_and_look(restore, deadline_us);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* What can wait until all guests run. */
+static void tidy(struct restore *restore, const bool *selected)
+{
+	const struct hypervisor_ops *ops = restore->hypervisor->ops;
+
+	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;)
+		if (is_selected(selected, i))
+			wake_agent(restore, i);
+	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
+		const struct cycle_guest *guest = guest_at(restore, i);
+		struct domain_id id = id_at(restore, i);
+
+		if (!is_selected(selected, i) || !guest->needs_bookkeeping)
+			continue;
+		if (ops->keep_books(restore->hypervisor, &id) == 0)
+			record(restore, RECORD_BOOKKEPT, i, "");
+		else
+			record(restore, RECORD_DEGRADED, i,
+			       "xenstored could not be told that it runs");
+	}
+}
+
+int restore_guests(struct journal *journal, const struct config *config,
+		   struct hypervisor *hypervisor, struct loop *loop,
+		   const bool *selected)
+{
+	struct restore restore = {
+		.journal = journal,
+		.config = config,
+		.hypervisor = hypervisor,
+		.loop = loop,
+	};
+	int r = 0;
+
+	for (size_t i = cycle_of(&restore)->n_guests; i-- > 0;) {
+		if (!is_selected(selected, i) ||
+		    guest_at(&restore, i)->hold == HOLD_NONE)
+			continue;
+		if (config->resume_after == RESUME_AFTER_READY && r == 0)
+			r = wait_for_needed(&restore, i);
+		bring_back(&restore, i);
+	}
+	tidy(&restore, selected);
+	return restore.journal_error ? restore.journal_error : r;
+}
+
+static bool something_is_open(const struct restore *restore, uint64_t now,
+			      uint64_t ready_by, uint64_t late_by)
+{
+	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
+		const struct cycle_guest *guest = guest_at(restore, i);
+
+		if (guest->may_go_down_late && now < late_by)
+			return true;
+		if (agent_matters(guest) && guest->hold == HOLD_NONE &&
+		    guest->ready_us == CYCLE_NEVER && now < ready_by)
+			return true;
+	}
+	return false;
+}
+
+/* The earlier of two moments that is still to come. */
+static uint64_t next_of(uint64_t now, uint64_t a, uint64_t b)
+{
+	if (a <= now)
+		return b;
+	if (b <= now)
+		return a;
+	return a < b ? a : b;
+}
+
+/* Names whose agent has not answered, and ends what waited for late ones. */
+static void note_what_is_missing(struct restore *restore)
+{
+	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
+		const struct cycle_guest *guest = guest_at(restore, i);
+		struct domain_id id = id_at(restore, i);
+
+		if (guest->may_go_down_late) {
+			restore->hypervisor->ops->settle(restore->hypervisor,
+							 &id);
+			record(restore, RECORD_SETTLED, i, "");
+		}
+		if (agent_matters(guest) && guest->hold == HOLD_NONE &&
+		    guest->ready_us == CYCLE_NEVER &&
+		    guest->outcome != OUTCOME_FAILED)
+			record(restore, RECORD_DEGRADED, i,
+			       "its agent has not said that its devices are "
+			       "back");
+	}
+}
+
+int restore_wait_ready(struct journal *journal, const struct config *config,
+		       struct hypervisor *hypervisor, struct loop *loop)
+{
+	struct restore restore = {
+		.journal = journal,
+		.config = config,
+		.hypervisor = hypervisor,
+		.loop = loop,
+	};
+	uint64_t start = loop_now(loop);
+	uint64_t ready_by = start + config->ready_timeout_us;
+	uint64_t late_by = start + LATE_SUSPEND_US;
+	int r = 0;
+
+	handle_event(&restore, HYPERVISOR_ALL_DOMAINS);
+	while (r == 0 &&
+	       something_is_open(&restore, loop_now(loop), ready_by, late_by))
+		r = wait_and_look(&restore,
+				  next_of(loop_now(loop), ready_by, late_by));
+	handle_event(&restore, HYPERVISOR_ALL_DOMAINS);
+	note_what_is_missing(&restore);
+	return restore.journal_error ? restore.journal_error : r;
+}

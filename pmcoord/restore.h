@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_RESTORE_H
+#define PMCOORD_RESTORE_H
+
+/*
+ * Brings back every guest that a cycle holds, from its journal alone: after
+ * the wake, after a refused sleep, after an abort, and after a crash, all by
+ * the same way. In reverse order; what one guest does never stops the others.
+ */
+
+#include "pmcoord/config.h"
+#include "pmcoord/hypervisor.h"
+#include "pmcoord/journal.h"
+#include "pmcoord/loop.h"
+
+/*
+ * Which guests to bring back: all for NULL, or those for which
+ * selected[index in the cycle] is true.
+ *
+ * Resumes in reverse suspend order. With ResumeAfter=ready a guest waits, at
+ * most ready_timeout_us, for the devices of those it needs. Afterwards
+ * xenstored is told, and agents are told to look. Guests that cannot be
+ * resumed are recorded as stranded. Returns 0, or a negative errno when the
+ * journal cannot be written any more (all guests have been tried all the same).
+ */
+int restore_guests(struct journal *journal, const struct config *config,
+		   struct hypervisor *hypervisor, struct loop *loop,
+		   const bool *selected);
+
+/*
+ * Waits, at most ready_timeout_us, until the agents of the guests that were
+ * resumed have restored their devices; and resumes guests that took a request
+ * and go down late. Returns 0 or a negative errno.
+ */
+int restore_wait_ready(struct journal *journal, const struct config *config,
+		       struct hypervisor *hypervisor, struct loop *loop);
+
+#endif
