@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/show.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/json.h"
+#include "pmcoord/table.h"
+
+/*
+ * What a list says of a guest's state: one that has been asked to power off or
+ * reboot still runs for Xen.
+ */
+static const char *state_of(const struct guest *guest)
+{
+	if (guest->state == GUEST_RUNNING && guest->shutdown_node[0] &&
+	    strcmp(guest->shutdown_node, PROTOCOL_SHUTDOWN_SUSPEND) != 0)
+		return "shutting-down";
+	return guest_state_name(guest->state);
+}
+
+static const char *agent_of(const struct guest *guest)
+{
+	if (!guest->agent.present)
+		return protocol_agent_state_name(PROTOCOL_AGENT_NONE);
+	if (guest->agent.version != PROTOCOL_VERSION)
+		return "unknown-version";
+	return protocol_agent_state_name(guest->agent.state.state);
+}
+
+/* "fw, storage"; the caller's, NULL without memory. */
+static char *join_names(const struct inventory *inventory, const size_t *nodes,
+			size_t n_nodes)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < n_nodes; i++)
+		fprintf(out, "%s%s", i ? ", " : "",
+			inventory->guests[nodes[i]].name);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void add_names(struct json_object *object, const char *key,
+		      const struct inventory *inventory, const size_t *nodes,
+		      size_t n_nodes, int *status)
+{
+	struct json_object *array = json_add_array(object, key, status);
+
+	for (size_t i = 0; i < n_nodes; i++)
+		json_add_string(array, NULL, inventory->guests[nodes[i]].name,
+				status);
+}
+
+static void add_warnings(struct json_object *object, const struct graph *graph,
+			 int *status)
+{
+	struct json_object *array = json_add_array(object, "warnings", status);
+	const char *warning;
+
+	for (size_t i = 0; (warning = graph_warning(graph, i)); i++)
+		json_add_string(array, NULL, warning, status);
+}
+
+static void print_warnings(const struct graph *graph, FILE *out)
+{
+	const char *warning;
+
+	for (size_t i = 0; (warning = graph_warning(graph, i)); i++)
+		fprintf(out, "%sWarning: %s\n", i ? "" : "\n", warning);
+}
+
+/* Prints and releases what was added, if all went well. */
+static int finish_json(struct json_object *object, int status, FILE *out)
+{
+	if (status == 0)
+		status = json_print(object, out);
+	json_object_put(object);
+	return status;
+}
+
+/* ---- list --------------------------------------------------------------- */
+
+/* One guest of the list, and what it is judged by. */
+struct entry {
+	const struct inventory *inventory;
+	const struct graph *graph;
+	const struct guest *guest;
+	size_t node;
+	enum guest_policy policy;
+	enum mechanism mechanism;
+	const char *reason;
+};
+
+static struct entry entry_of(const struct inventory *inventory,
+			     const struct graph *graph,
+			     const struct config *config, size_t node)
+{
+	struct entry entry = {
+		.inventory = inventory,
+		.graph = graph,
+		.guest = &inventory->guests[node],
+		.node = node,
+	};
+
+	entry.policy = config_for_guest(config, entry.guest->name).policy;
+	entry.mechanism =
+		plan_choose_mechanism(entry.guest, entry.policy, &entry.reason);
+	return entry;
+}
+
+static void add_entry(struct json_object *guests, const struct entry *entry,
+		      int *status)
+{
+	struct json_object *object = json_add_object(guests, NULL, status);
+	const struct guest *guest = entry->guest;
+	struct graph_nodes needs = graph_needs(entry->graph, entry->node);
+	struct graph_nodes serves = graph_serves(entry->graph, entry->node);
+	char uuid[GUEST_UUID_TEXT_SIZE];
+
+	json_add_string(object, "name", guest->name, status);
+	json_add_integer(object, "domid", guest->domid, status);
+	json_add_string(object, "uuid", guest_uuid_format(guest->uuid, uuid),
+			status);
+	json_add_string(object, "type", guest_type_name(guest->type), status);
+	json_add_string(object, "role", guest_role_name(guest->role), status);
+	json_add_string(object, "state", state_of(guest), status);
+	json_add_string(object, "mechanism", mechanism_name(entry->mechanism),
+			status);
+	json_add_string(object, "agent", agent_of(guest), status);
+	add_names(object, "needs", entry->inventory, needs.nodes, needs.n_nodes,
+		  status);
+	add_names(object, "serves", entry->inventory, serves.nodes,
+		  serves.n_nodes, status);
+	json_add_string(object, "policy", guest_policy_name(entry->policy),
+			status);
+	json_add_string(object, "reason", entry->reason, status);
+	json_add_integer(object, "pci_functions", guest->pci_functions, status);
+}
+
+static int list_json(const struct inventory *inventory,
+		     const struct graph *graph, const struct config *config,
+		     FILE *out)
+{
+	struct json_object *list = json_object_new_object();
+	int r = list ? 0 : -ENOMEM;
+	struct json_object *guests = json_add_array(list, "guests", &r);
+
+	for (size_t i = 0; i < inventory->n_guests; i++) {
+		struct entry entry = entry_of(inventory, graph, config,
+					      inventory->by_domid[i]);
+
+		add_entry(guests, &entry, &r);
+	}
+	add_warnings(list, graph, &r);
+	return finish_json(list, r, out);
+}
+
+static const struct table_column list_columns[] = {
+	{ "NAME", false, false },  { "DOMID", true, false },
+	{ "TYPE", false, false },  { "ROLE", false, false },
+	{ "STATE", false, false }, { "MECHANISM", false, false },
+	{ "AGENT", false, false }, { "POLICY", false, false },
+	{ "NEEDS", false, false }, { NULL, false, false },
+};
+
+static int add_list_line(struct table *table, const struct entry *entry)
+{
+	const struct guest *guest = entry->guest;
+	struct graph_nodes needs = graph_needs(entry->graph, entry->node);
+	_cleanup_(freep) char *names =
+		join_names(entry->inventory, needs.nodes, needs.n_nodes);
+	char domid[16];
+	const char *cells[] = {
+		guest->name,
+		domid,
+		guest_type_name(guest->type),
+		guest_role_name(guest->role),
+		state_of(guest),
+		mechanism_name(entry->mechanism),
+		agent_of(guest),
+		guest_policy_name(entry->policy),
+		names,
+	};
+
+	if (!names)
+		return -ENOMEM;
+	snprintf(domid, sizeof(domid), "%" PRIu32, guest->domid);
+	return table_add_line(table, cells);
+}
+
+static int list_table(const struct inventory *inventory,
+		      const struct graph *graph, const struct config *config,
+		      FILE *out)
+{
+	_cleanup_(table_freep) struct table *table = NULL;
+	int r = table_new(list_columns, out, &table);
+
+	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
+		struct entry entry = entry_of(inventory, graph, config,
+					      inventory->by_domid[i]);
+
+		r = add_list_line(table, &entry);
+	}
+	if (r == 0)
+		r = table_print(table);
+	if (r == 0)
+		print_warnings(graph, out);
+	return r;
+}
+
+int show_list(const struct inventory *inventory, const struct graph *graph,
+	      const struct config *config, bool json, FILE *out)
+{
+	if (json)
+		return list_json(inventory, graph, config, out);
+	if (inventory->n_guests == 0)
+		return fprintf(out, "No guest is running.\n") < 0 ? -EIO : 0;
+	return list_table(inventory, graph, config, out);
+}
+
+/* ---- plan --------------------------------------------------------------- */
+
+/* A plan as it is printed: one way or the other, with the room for it. */
+struct view {
+	const struct plan *plan;
+	bool resuming;
+	size_t *after; /* room for all guests */
+	size_t n_after;
+};
+
+/* The i-th step of this direction, with `after` filled; NULL if left alone. */
+static const struct step *view_step(struct view *view, size_t i)
+{
+	const struct plan *plan = view->plan;
+	const struct step *step =
+		&plan->steps[view->resuming ? plan->n_steps - 1 - i : i];
+
+	if (step->mechanism == MECHANISM_NONE)
+		return NULL;
+	view->n_after =
+		plan_after(plan, step->guest, view->resuming, view->after);
+	return step;
+}
+
+static unsigned int view_depth(const struct view *view, const struct step *step)
+{
+	return view->resuming ? plan_resume_depth(view->plan, step->guest)
+			      : step->depth;
+}
+
+static void add_step(struct json_object *steps, const struct view *view,
+		     const struct step *step, int *status)
+{
+	const struct inventory *inventory = view->plan->inventory;
+	const struct guest *guest = &inventory->guests[step->guest];
+	struct json_object *object = json_add_object(steps, NULL, status);
+
+	json_add_string(object, "guest", guest->name, status);
+	json_add_integer(object, "domid", guest->domid, status);
+	json_add_string(object, "mechanism", mechanism_name(step->mechanism),
+			status);
+	add_names(object, "after", inventory, view->after, view->n_after,
+		  status);
+	json_add_integer(object, "depth", view_depth(view, step), status);
+	json_add_string(object, "reason", step->reason, status);
+}
+
+static void add_steps(struct json_object *object, const char *key,
+		      struct view *view, int *status)
+{
+	struct json_object *steps = json_add_array(object, key, status);
+
+	for (size_t i = 0; i < view->plan->n_steps; i++) {
+		const struct step *step = view_step(view, i);
+
+		if (step)
+			add_step(steps, view, step, status);
+	}
+}
+
+static void add_skipped(struct json_object *object, const struct plan *plan,
+			int *status)
+{
+	struct json_object *array = json_add_array(object, "skipped", status);
+
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct step *step = &plan->steps[i];
+		const struct guest *guest =
+			&plan->inventory->guests[step->guest];
+		struct json_object *skipped;
+
+		if (step->mechanism != MECHANISM_NONE)
+			continue;
+		skipped = json_add_object(array, NULL, status);
+		json_add_string(skipped, "guest", guest->name, status);
+		json_add_integer(skipped, "domid", guest->domid, status);
+		json_add_string(skipped, "reason", step->reason, status);
+	}
+}
+
+static int plan_json(struct view *view, const struct graph *graph, FILE *out)
+{
+	struct json_object *object = json_object_new_object();
+	int r = object ? 0 : -ENOMEM;
+
+	view->resuming = false;
+	add_steps(object, "suspend", view, &r);
+	view->resuming = true;
+	add_steps(object, "resume", view, &r);
+	add_skipped(object, view->plan, &r);
+	add_warnings(object, graph, &r);
+	return finish_json(object, r, out);
+}
+
+static const struct table_column plan_columns[] = {
+	{ "DEPTH", true, false }, { "GUEST", false, false },
+	{ "DOMID", true, false }, { "MECHANISM", false, false },
+	{ "WHY", false, true },	  { "AFTER", false, false },
+	{ NULL, false, false },
+};
+
+static int add_plan_line(struct table *table, const struct view *view,
+			 const struct step *step)
+{
+	const struct inventory *inventory = view->plan->inventory;
+	const struct guest *guest = &inventory->guests[step->guest];
+	_cleanup_(freep) char *names =
+		join_names(inventory, view->after, view->n_after);
+	char depth[16], domid[16];
+	const char *cells[] = {
+		depth,	      guest->name,
+		domid,	      mechanism_name(step->mechanism),
+		step->reason, names,
+	};
+
+	if (!names)
+		return -ENOMEM;
+	snprintf(depth, sizeof(depth), "%u", view_depth(view, step));
+	snprintf(domid, sizeof(domid), "%" PRIu32, guest->domid);
+	return table_add_line(table, cells);
+}
+
+static int plan_table(struct view *view, FILE *out)
+{
+	_cleanup_(table_freep) struct table *table = NULL;
+	int r = table_new(plan_columns, out, &table);
+
+	fprintf(out,
+		view->resuming ? "\nResume, after the wake:\n" : "Suspend:\n");
+	for (size_t i = 0; i < view->plan->n_steps && r == 0; i++) {
+		const struct step *step = view_step(view, i);
+
+		if (step)
+			r = add_plan_line(table, view, step);
+	}
+	return r < 0 ? r : table_print(table);
+}
+
+static void print_skipped(const struct plan *plan, FILE *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct step *step = &plan->steps[i];
+		const struct guest *guest =
+			&plan->inventory->guests[step->guest];
+
+		if (step->mechanism != MECHANISM_NONE)
+			continue;
+		if (!any)
+			fprintf(out, "\nLeft alone:\n");
+		any = true;
+		fprintf(out, "  %s (%" PRIu32 "): %s\n", guest->name,
+			guest->domid, step->reason);
+	}
+}
+
+static bool plan_acts(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].mechanism != MECHANISM_NONE)
+			return true;
+	return false;
+}
+
+static int plan_text(struct view *view, const struct graph *graph, FILE *out)
+{
+	int r = 0;
+
+	if (plan_acts(view->plan)) {
+		view->resuming = false;
+		r = plan_table(view, out);
+		view->resuming = true;
+		if (r == 0)
+			r = plan_table(view, out);
+	} else {
+		fprintf(out, "No guest is to be suspended.\n");
+	}
+	if (r < 0)
+		return r;
+	print_skipped(view->plan, out);
+	print_warnings(graph, out);
+	return ferror(out) ? -EIO : 0;
+}
+
+int show_plan(const struct plan *plan, const struct graph *graph, bool json,
+	      FILE *out)
+{
+	_cleanup_(freep) size_t *after =
+		calloc(graph_size(graph) + 1, sizeof(*after));
+	struct view view = { .plan = plan, .after = after };
+
+	if (!after)
+		return -ENOMEM;
+	return json ? plan_json(&view, graph, out)
+		    : plan_text(&view, graph, out);
+}

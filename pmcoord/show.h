@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_SHOW_H
+#define PMCOORD_SHOW_H
+
+/* What `pmcoord list` and `pmcoord plan` print. */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "pmcoord/config.h"
+#include "pmcoord/graph.h"
+#include "pmcoord/inventory.h"
+#include "pmcoord/plan.h"
+
+/*
+ * Prints the guests by domid: as one JSON object, or as a table. Returns 0 or a
+ * negative errno.
+ */
+int show_list(const struct inventory *inventory, const struct graph *graph,
+	      const struct config *config, bool json, FILE *out);
+
+/*
+ * Prints the acting steps of the plan in suspend order, and those of the way
+ * back in the opposite order; then who is left alone, and why, and circles that
+ * were cut. Returns 0 or a negative errno.
+ */
+int show_plan(const struct plan *plan, const struct graph *graph, bool json,
+	      FILE *out);
+
+#endif
