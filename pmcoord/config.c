@@ -236,8 +236,8 @@ static struct config_rule *rule_for_pattern(struct config *config,
 		if (strcmp(config->rules[i].pattern, pattern) == 0)
 			return &config->rules[i];
 	copy = strdup(pattern);
-	rules =
-	    reallocarray(config->rules, config->n_rules + 1, sizeof(*rules));
+	rules = reallocarray(config->rules, config->n_rules + 1,
+			     sizeof(*rules));
 	if (rules)
 		config->rules = rules;
 	if (!copy || !rules) {
@@ -329,8 +329,9 @@ static int config_copy(const struct config *config, struct config *ret)
 
 		*to = *from;
 		to->pattern = strdup(from->pattern);
-		to->suspend_before =
-		    from->suspend_before ? strdup(from->suspend_before) : NULL;
+		to->suspend_before = from->suspend_before
+					     ? strdup(from->suspend_before)
+					     : NULL;
 		if (!to->pattern ||
 		    (from->suspend_before && !to->suspend_before)) {
 			config_done(ret);
@@ -389,7 +390,7 @@ static int load_drop_ins(struct config *config, const char *directory,
 		char text[1024];
 
 		if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) >=
-			0 &&
+			    0 &&
 		    load_file(config, path, warn, data, &error) < 0) {
 			snprintf(text, sizeof(text),
 				 "ignoring the whole of %s: %s", path,

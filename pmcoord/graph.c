@@ -40,9 +40,9 @@ static int edge_list_add(struct edge_list *list, const struct edge *edge)
 
 	/* Doubled at each power of two; see inventory.c. */
 	if ((list->n_edges & (list->n_edges - 1)) == 0) {
-		edges =
-		    reallocarray(edges, list->n_edges ? list->n_edges * 2 : 1,
-				 sizeof(*edges));
+		edges = reallocarray(edges,
+				     list->n_edges ? list->n_edges * 2 : 1,
+				     sizeof(*edges));
 		if (!edges)
 			return -ENOMEM;
 		list->edges = edges;
@@ -56,9 +56,9 @@ static int add_links(struct edge_list *list, const struct inventory *inventory)
 	for (size_t i = 0; i < inventory->n_links; i++) {
 		const struct link *link = &inventory->links[i];
 		const struct guest *from =
-		    inventory_find_domid(inventory, link->frontend);
+			inventory_find_domid(inventory, link->frontend);
 		const struct guest *to =
-		    inventory_find_domid(inventory, link->backend);
+			inventory_find_domid(inventory, link->backend);
 		struct edge edge;
 
 		if (!from || !to || from == to || !link_is_believed(link))
@@ -95,8 +95,8 @@ static int add_configured(struct edge_list *list,
 					     .class = LINK_CONFIGURED };
 
 			if (i == j || !config_suspends_before(
-					  config, inventory->guests[i].name,
-					  inventory->guests[j].name))
+					      config, inventory->guests[i].name,
+					      inventory->guests[j].name))
 				continue;
 			if (edge_list_add(list, &edge) < 0)
 				return -ENOMEM;
@@ -322,7 +322,7 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 
 		if (!edge->cut)
 			nodes[start[key + 1]++] =
-			    reversed ? edge->from : edge->to;
+				reversed ? edge->from : edge->to;
 	}
 	adjacency->start = start;
 	adjacency->nodes = nodes;

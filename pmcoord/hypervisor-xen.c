@@ -117,8 +117,8 @@ static char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
 
 static void state_of(const xc_domaininfo_t *info, struct domain_look *ret)
 {
-	unsigned int reason =
-	    (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+	unsigned int reason = (info->flags >> XEN_DOMINF_shutdownshift) &
+			      XEN_DOMINF_shutdownmask;
 
 	ret->paused = info->flags & XEN_DOMINF_paused;
 	if (info->flags & XEN_DOMINF_dying)
@@ -173,8 +173,8 @@ static struct channel *find_channel(struct xen *xen, const struct domain_id *id)
 
 static struct channel *add_channel(struct xen *xen, const struct domain_id *id)
 {
-	struct channel *channels =
-	    reallocarray(xen->channels, xen->n_channels + 1, sizeof(*channels));
+	struct channel *channels = reallocarray(
+		xen->channels, xen->n_channels + 1, sizeof(*channels));
 
 	if (!channels)
 		return NULL;
@@ -225,7 +225,7 @@ static void load_port(struct xen *xen, const char *line)
 	struct channel *channel;
 
 	if (sscanf(line, "%" SCNu32 " %36s %" SCNu32, &domid, uuid, &port) !=
-		3 ||
+		    3 ||
 	    guest_uuid_parse(uuid, id.uuid) < 0)
 		return;
 	id.domid = domid;
@@ -262,7 +262,7 @@ static bool port_is_ours_to_bind(struct xen *xen, uint32_t domid,
 static int bind_channel(struct xen *xen, struct channel *channel)
 {
 	channel->local_port = xenevtchn_bind_interdomain(
-	    xen->evtchn, channel->id.domid, channel->guest_port);
+		xen->evtchn, channel->id.domid, channel->guest_port);
 	if (channel->local_port < 0)
 		return -errno;
 	/*
@@ -386,8 +386,8 @@ static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 	size_t length;
 
 	domain_node(id->domid, PROTOCOL_NODE_TIMEOUT, path);
-	length =
-	    (size_t)snprintf(text, sizeof(text), "%" PRIu64, timeout_us / 1000);
+	length = (size_t)snprintf(text, sizeof(text), "%" PRIu64,
+				  timeout_us / 1000);
 	if (!xs_write(xen->store, XBT_NULL, path, text, (unsigned int)length) ||
 	    !xs_set_permissions(xen->store, XBT_NULL, path, permissions, 2))
 		return -errno;
@@ -407,8 +407,8 @@ static int notify(struct xen *xen, struct channel *channel)
 		return -ENOTCONN;
 	return xenevtchn_notify(xen->evtchn,
 				(evtchn_port_t)channel->local_port) < 0
-		   ? -errno
-		   : 0;
+		       ? -errno
+		       : 0;
 }
 
 static int ask_by_xenstore(struct xen *xen, const struct domain_id *id)
@@ -418,8 +418,8 @@ static int ask_by_xenstore(struct xen *xen, const struct domain_id *id)
 	domain_node(id->domid, PROTOCOL_NODE_SHUTDOWN, path);
 	return xs_write(xen->store, XBT_NULL, path, PROTOCOL_SHUTDOWN_SUSPEND,
 			strlen(PROTOCOL_SHUTDOWN_SUSPEND))
-		   ? 0
-		   : -errno;
+		       ? 0
+		       : -errno;
 }
 
 static int xen_request(struct hypervisor *hypervisor,
@@ -448,8 +448,8 @@ static int xen_request(struct hypervisor *hypervisor,
 	case MECHANISM_HVM:
 		return xc_domain_shutdown(xen->xc, id->domid,
 					  SHUTDOWN_suspend) < 0
-			   ? -errno
-			   : 0;
+			       ? -errno
+			       : 0;
 	case MECHANISM_NONE:
 	case MECHANISM_PAUSE:
 		break;
@@ -484,15 +484,15 @@ static int retract_once(struct xen *xen, const struct domain_id *id,
 		domain_node(id->domid, PROTOCOL_NODE_STATE, path);
 		state = store_read(xen, transaction, path);
 		/* Only an agent that has quiesced has asked its kernel. */
-		asked =
-		    state &&
-		    protocol_parse_state(state, strlen(state), &agent) == 0 &&
-		    agent.state == PROTOCOL_AGENT_QUIESCED &&
-		    agent.cycle == cycle;
+		asked = state &&
+			protocol_parse_state(state, strlen(state), &agent) ==
+				0 &&
+			agent.state == PROTOCOL_AGENT_QUIESCED &&
+			agent.cycle == cycle;
 		domain_node(id->domid, PROTOCOL_NODE_REQUEST, path);
 		ok = xs_write(
-		    xen->store, transaction, path, text,
-		    (unsigned int)protocol_format_request(&request, text));
+			xen->store, transaction, path, text,
+			(unsigned int)protocol_format_request(&request, text));
 	}
 	domain_node(id->domid, PROTOCOL_NODE_SHUTDOWN, path);
 	shutdown = store_read(xen, transaction, path);
@@ -550,7 +550,7 @@ static int xen_look_at_agent(struct hypervisor *hypervisor,
 	/* On the way down every read counts, and there is nothing to say. */
 	if (look.state.state != PROTOCOL_AGENT_QUIESCED)
 		detail =
-		    store_read_domain(xen, id->domid, PROTOCOL_NODE_DETAIL);
+			store_read_domain(xen, id->domid, PROTOCOL_NODE_DETAIL);
 	if (detail)
 		text_sanitize(detail, strlen(detail), look.detail,
 			      sizeof(look.detail));
@@ -566,8 +566,8 @@ static int xen_settle(struct hypervisor *hypervisor, const struct domain_id *id)
 	if (channel)
 		channel->subscribed = false;
 	return xc_domain_subscribe_for_suspend(xen->xc, id->domid, 0) < 0
-		   ? -errno
-		   : 0;
+		       ? -errno
+		       : 0;
 }
 
 /* ---- pausing and coming back -------------------------------------------- */
@@ -630,8 +630,9 @@ static int xen_wake_agent(struct hypervisor *hypervisor,
 	int r;
 
 	if (!channel || !channel->is_agents || channel->local_port < 0) {
-		port = (uint32_t)store_read_number(
-		    xen, id->domid, PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
+		port = (uint32_t)store_read_number(xen, id->domid,
+						   PROTOCOL_NODE_EVENT_CHANNEL,
+						   UINT32_MAX, 0);
 		r = port ? open_published_channel(xen, id, port) : -ENOTCONN;
 		if (r != PREPARED)
 			return r < 0 ? r : -ENOTCONN;
@@ -646,7 +647,7 @@ static int xen_wake_agent(struct hypervisor *hypervisor,
 static enum guest_feature read_feature(struct xen *xen, uint32_t domid)
 {
 	_cleanup_(freep) char *text =
-	    store_read_domain(xen, domid, "control/feature-suspend");
+		store_read_domain(xen, domid, "control/feature-suspend");
 
 	if (text_is(text, "1"))
 		return GUEST_FEATURE_YES;
@@ -668,7 +669,7 @@ static void read_agent(struct xen *xen, uint32_t domid,
 	if (parse_u64(version, UINT32_MAX, &agent->version) < 0)
 		agent->version = 0;
 	agent->port = (uint32_t)store_read_number(
-	    xen, domid, PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
+		xen, domid, PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
 	state = store_read_domain(xen, domid, PROTOCOL_NODE_STATE);
 	if (state)
 		protocol_parse_state(state, strlen(state), &agent->state);
@@ -696,14 +697,14 @@ static enum guest_type type_of(const xc_domaininfo_t *info)
 		return GUEST_PV;
 	/* PVH has no emulated devices but the local APIC. */
 	return info->arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC
-		   ? GUEST_HVM
-		   : GUEST_PVH;
+		       ? GUEST_HVM
+		       : GUEST_PVH;
 }
 
 static void read_name(struct xen *xen, struct guest *guest)
 {
 	_cleanup_(freep) char *name =
-	    store_read_domain(xen, guest->domid, "name");
+		store_read_domain(xen, guest->domid, "name");
 
 	if (name)
 		text_sanitize(name, strlen(name), guest->name,
@@ -735,7 +736,7 @@ static int for_each_device(struct xen *xen, struct inventory *inventory,
 {
 	unsigned int n_classes, n_devices;
 	_cleanup_(freep) char **classes =
-	    store_list(xen, directory, &n_classes);
+		store_list(xen, directory, &n_classes);
 	int r = 0;
 
 	for (unsigned int i = 0; i < n_classes && r == 0; i++) {
@@ -828,7 +829,7 @@ static int take_backend(struct xen *xen, struct inventory *inventory,
 		int r;
 
 		if (snprintf(full, sizeof(full), "%s/%s", path, devices[i]) >=
-			(int)sizeof(full) ||
+			    (int)sizeof(full) ||
 		    !read_domid(xen, full, "frontend-id", &link.frontend))
 			continue;
 		r = add_link(inventory, &link);
@@ -908,7 +909,8 @@ static int read_guest(struct xen *xen, struct inventory *inventory,
 		read_hvm(xen, &guest);
 	guest.pci_functions = count_pci(xen, guest.domid);
 	guest.kernel_port = (uint32_t)store_read_number(
-	    xen, guest.domid, "device/suspend/event-channel", UINT32_MAX, 0);
+		xen, guest.domid, "device/suspend/event-channel", UINT32_MAX,
+		0);
 	read_agent(xen, guest.domid, &guest.agent);
 	r = inventory_add_guest(inventory, &guest);
 	return r == 0 ? read_links(xen, inventory, guest.domid) : r;
@@ -1084,7 +1086,7 @@ static int open_handles(struct xen *xen, struct error *error)
 					 "install the pmcoord for this Xen",
 					 __XEN_LATEST_INTERFACE_VERSION__ >> 16,
 					 __XEN_LATEST_INTERFACE_VERSION__ >> 8 &
-					     0xff);
+						 0xff);
 		return error_set(error, -errno, "Xen does not answer: %s",
 				 strerror(errno));
 	}
@@ -1143,7 +1145,7 @@ int hypervisor_xen_open(const char *run_directory,
 	xen->epoll_fd = -EBADF;
 	/* Failures come back as errno; libxenctrl need not print them too. */
 	xen->log = (xentoollog_logger *)xtl_createlogger_stdiostream(
-	    stderr, XTL_CRITICAL, 0);
+		stderr, XTL_CRITICAL, 0);
 	r = open_handles(xen, error);
 	if (r == 0)
 		r = directory_make(run_directory);

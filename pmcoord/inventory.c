@@ -32,7 +32,7 @@ static void *grow(void *array, size_t length, size_t size)
 int inventory_add_guest(struct inventory *inventory, const struct guest *guest)
 {
 	struct guest *guests =
-	    grow(inventory->guests, inventory->n_guests, sizeof(*guests));
+		grow(inventory->guests, inventory->n_guests, sizeof(*guests));
 
 	if (!guests)
 		return -ENOMEM;
@@ -44,7 +44,7 @@ int inventory_add_guest(struct inventory *inventory, const struct guest *guest)
 int inventory_add_link(struct inventory *inventory, const struct link *link)
 {
 	struct link *links =
-	    grow(inventory->links, inventory->n_links, sizeof(*links));
+		grow(inventory->links, inventory->n_links, sizeof(*links));
 
 	if (!links)
 		return -ENOMEM;
@@ -116,7 +116,7 @@ static int compare_indices(const void *a, const void *b, void *data)
 static int index_domids(struct inventory *inventory)
 {
 	size_t *by_domid =
-	    reallocarray(NULL, inventory->n_guests + 1, sizeof(*by_domid));
+		reallocarray(NULL, inventory->n_guests + 1, sizeof(*by_domid));
 
 	if (!by_domid)
 		return -ENOMEM;
@@ -137,7 +137,7 @@ static struct guest *find_domid(const struct inventory *inventory,
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		struct guest *guest =
-		    &inventory->guests[inventory->by_domid[middle]];
+			&inventory->guests[inventory->by_domid[middle]];
 
 		if (guest->domid == domid)
 			return guest;
@@ -275,8 +275,8 @@ char *guest_uuid_format(const uint8_t *uuid, char *ret)
 	char *end = ret;
 
 	for (size_t i = 0; i < GUEST_UUID_SIZE; i++)
-		end +=
-		    sprintf(end, "%s%02x", dash_before(i) ? "-" : "", uuid[i]);
+		end += sprintf(end, "%s%02x", dash_before(i) ? "-" : "",
+			       uuid[i]);
 	return ret;
 }
 

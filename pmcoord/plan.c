@@ -123,8 +123,8 @@ static int depths(const struct graph *graph, const struct step *by_guest,
 	while (head < tail) {
 		size_t node = queue[head++];
 		unsigned int depth =
-		    ret_depth[node] +
-		    (by_guest[node].mechanism != MECHANISM_NONE);
+			ret_depth[node] +
+			(by_guest[node].mechanism != MECHANISM_NONE);
 		struct graph_nodes next = resuming ? graph_serves(graph, node)
 						   : graph_needs(graph, node);
 
@@ -174,14 +174,14 @@ int plan_make(const struct inventory *inventory, const struct graph *graph,
 	for (size_t i = 0; i < n; i++) {
 		const struct guest *guest = &inventory->guests[i];
 		struct guest_config wanted =
-		    config_for_guest(config, guest->name);
+			config_for_guest(config, guest->name);
 		struct step *step = &plan.steps[i];
 
 		step->guest = i;
 		step->on_failure = wanted.on_failure;
 		step->timeout_us = wanted.timeout_us;
-		step->mechanism =
-		    plan_choose_mechanism(guest, wanted.policy, &step->reason);
+		step->mechanism = plan_choose_mechanism(guest, wanted.policy,
+							&step->reason);
 		if (selected && !selected[i]) {
 			step->mechanism = MECHANISM_NONE;
 			step->reason = "not asked for";
@@ -233,13 +233,13 @@ size_t plan_after(const struct plan *plan, size_t guest, bool resuming,
 	while (n_stack > 0) {
 		size_t node = stack[--n_stack];
 		struct graph_nodes before =
-		    resuming ? graph_needs(plan->graph, node)
-			     : graph_serves(plan->graph, node);
+			resuming ? graph_needs(plan->graph, node)
+				 : graph_serves(plan->graph, node);
 
 		for (size_t i = 0; i < before.n_nodes; i++) {
 			size_t other = before.nodes[i];
 			const struct step *step =
-			    &plan->steps[plan->step_of_guest[other]];
+				&plan->steps[plan->step_of_guest[other]];
 
 			if (seen[other])
 				continue;
@@ -258,7 +258,7 @@ unsigned int plan_resume_depth(const struct plan *plan, size_t guest)
 	size_t n = graph_size(plan->graph);
 	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
 	_cleanup_(freep) struct step *by_guest =
-	    calloc(n + 1, sizeof(*by_guest));
+		calloc(n + 1, sizeof(*by_guest));
 
 	if (!depth || !by_guest)
 		return 0;

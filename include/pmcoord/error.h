@@ -23,11 +23,11 @@ struct error {
  * cause wins: an error that is already set is kept.
  */
 int error_set(struct error *error, int number, const char *format, ...)
-    _printf_(3, 4);
+	_printf_(3, 4);
 
 /* As error_set, replacing what stands: for a caller that can say it better. */
 int error_replace(struct error *error, int number, const char *format, ...)
-    _printf_(3, 4);
+	_printf_(3, 4);
 
 /* The sentence, or strerror() of the number where nothing was said. */
 const char *error_text(const struct error *error);

@@ -24,6 +24,12 @@ typedef int (*ini_handler_fn)(void *data, const struct ini_position *position,
 			      const char *section, const char *key,
 			      const char *value, struct error *error);
 
+/*
+ * Called for each [Section] header, also of one without keys. As above.
+ */
+typedef int (*ini_section_fn)(void *data, const struct ini_position *position,
+			      const char *section, struct error *error);
+
 /* Receives each problem, ready to print: "file:line: key: problem". */
 typedef void (*ini_problem_fn)(void *data, const char *problem);
 
@@ -34,5 +40,10 @@ typedef void (*ini_problem_fn)(void *data, const char *problem);
  */
 int ini_file_parse(const char *path, ini_handler_fn handler,
 		   ini_problem_fn problem, void *data, struct error *error);
+
+/* The same for files in which a section says something by being there. */
+int ini_file_parse_sections(const char *path, ini_section_fn section,
+			    ini_handler_fn handler, ini_problem_fn problem,
+			    void *data, struct error *error);
 
 #endif

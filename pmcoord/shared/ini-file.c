@@ -17,6 +17,7 @@
 struct reader {
 	FILE *file;
 	struct ini_position position;
+	ini_section_fn section; /* may be NULL */
 	ini_handler_fn handler;
 	ini_problem_fn problem;
 	void *data;
@@ -45,6 +46,29 @@ static size_t trimmed_span(const char *start, const char *stop)
 	return length;
 }
 
+/* `line`: behind the '['. */
+static bool section_is_sound(struct reader *reader, const char *line)
+{
+	size_t length = strcspn(line, "]");
+	char name[INIH_NAME_MAX + 1];
+	struct error error = { 0 };
+
+	if (line[length] != ']') {
+		report(reader, "", "section header without ']'");
+		return false;
+	}
+	if (length > INIH_NAME_MAX) {
+		report(reader, "", "section name is over 49 bytes");
+		return false;
+	}
+	memcpy(name, line, length);
+	name[length] = '\0';
+	if (reader->section &&
+	    reader->section(reader->data, &reader->position, name, &error) < 0)
+		report(reader, name, error_text(&error));
+	return true;
+}
+
 /*
  * A line that libinih would not understand or would truncate is reported here,
  * where its number is known, and handed on as an empty line.
@@ -54,17 +78,8 @@ static bool line_is_sound(struct reader *reader, const char *line)
 	line += strspn(line, " \t");
 	if (strchr(";#\r\n", line[0]) || line[0] == '\0')
 		return true;
-	if (line[0] == '[') {
-		if (!strchr(line, ']')) {
-			report(reader, "", "section header without ']'");
-			return false;
-		}
-		if (strcspn(line + 1, "]") > INIH_NAME_MAX) {
-			report(reader, "", "section name is over 49 bytes");
-			return false;
-		}
-		return true;
-	}
+	if (line[0] == '[')
+		return section_is_sound(reader, line + 1);
 	if (!strpbrk(line, "=:")) {
 		report(reader, "", "neither 'Key=value' nor a [Section]");
 		return false;
@@ -112,10 +127,19 @@ static int take_key(void *data, const char *section, const char *key,
 int ini_file_parse(const char *path, ini_handler_fn handler,
 		   ini_problem_fn problem, void *data, struct error *error)
 {
+	return ini_file_parse_sections(path, NULL, handler, problem, data,
+				       error);
+}
+
+int ini_file_parse_sections(const char *path, ini_section_fn section,
+			    ini_handler_fn handler, ini_problem_fn problem,
+			    void *data, struct error *error)
+{
 	_cleanup_(fclosep) FILE *file = fopen(path, "re");
 	struct reader reader = {
 		.file = file,
 		.position.file = path,
+		.section = section,
 		.handler = handler,
 		.problem = problem,
 		.data = data,

@@ -113,15 +113,45 @@ static void never_truncates_in_silence(void **state)
 	assert_string_equal(seen.problems, ":1: key is over 49 bytes|");
 }
 
+static int note_section(void *data, const struct ini_position *position,
+			const char *section, struct error *error)
+{
+	struct seen *seen = data;
+
+	if (strcmp(section, "Bad") == 0)
+		return error_set(error, -EINVAL, "will not do");
+	sprintf(seen->keys + strlen(seen->keys), "%u<%s>", position->line,
+		section);
+	return 0;
+}
+
+static void tells_of_sections_without_keys(void **state)
+{
+	char path[] = "/tmp/pmcoord-ini-XXXXXX";
+	int fd = mkstemp(path);
+	struct error error = { 0 };
+	struct seen seen = { 0 };
+
+	(void)state;
+	assert_int_equal(write(fd, "[A]\n[B]\nk=v\n[Bad]\n", 19), 19);
+	close(fd);
+	assert_int_equal(ini_file_parse_sections(path, note_section, take,
+						 note_problem, &seen, &error),
+			 -EBADMSG);
+	unlink(path);
+	assert_string_equal(seen.keys, "1<A>2<B>3[B]k=v;");
+	assert_string_equal(seen.problems, ":4: Bad: will not do|");
+}
+
 static void says_when_there_is_no_file(void **state)
 {
 	struct seen seen;
 	struct error error = { 0 };
 
 	(void)state;
-	assert_int_equal(
-	    ini_file_parse("/nonexistent/x", take, note_problem, &seen, &error),
-	    -ENOENT);
+	assert_int_equal(ini_file_parse("/nonexistent/x", take, note_problem,
+					&seen, &error),
+			 -ENOENT);
 }
 
 int main(void)
@@ -130,6 +160,7 @@ int main(void)
 		cmocka_unit_test(gives_sections_lines_and_values),
 		cmocka_unit_test(reports_every_problem_with_its_line),
 		cmocka_unit_test(never_truncates_in_silence),
+		cmocka_unit_test(tells_of_sections_without_keys),
 		cmocka_unit_test(says_when_there_is_no_file),
 	};
 
