@@ -331,6 +331,8 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type,
 		break;
 	case RECORD_SETTLED:
 		guest->may_go_down_late = false;
+		if (guest->hold == HOLD_REQUESTED)
+			guest->hold = HOLD_NONE;
 		break;
 	default:
 		break;
@@ -342,8 +344,8 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type,
 {
 	switch (type) {
 	case RECORD_RUNNING:
-		guest->needs_bookkeeping =
-		    guest->hold == HOLD_REQUESTED || guest->hold == HOLD_DOWN;
+		guest->needs_bookkeeping = guest->hold == HOLD_REQUESTED ||
+					   guest->hold == HOLD_DOWN;
 		guest->hold = HOLD_NONE;
 		guest->running_us = now;
 		break;
@@ -374,8 +376,8 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record,
 	guest = &cycle->guests[record->guest];
 	if (record->type == RECORD_MECHANISM)
 		return mechanism_parse(record->text, &guest->mechanism) < 0
-			   ? -EBADMSG
-			   : 0;
+			       ? -EBADMSG
+			       : 0;
 	if (record->type == RECORD_SKIP)
 		guest->outcome = OUTCOME_SKIPPED;
 	if (record->type == RECORD_FAIL)

@@ -87,10 +87,10 @@ int executor_new(const struct plan *plan, const struct config *config,
 
 		x->states[i] = (struct step_state){
 			.mechanism = step->mechanism,
-			.id =
-			    domain_id_of(&plan->inventory->guests[step->guest]),
+			.id = domain_id_of(
+				&plan->inventory->guests[step->guest]),
 			.waiting_for =
-			    graph_serves(plan->graph, step->guest).n_nodes,
+				graph_serves(plan->graph, step->guest).n_nodes,
 			.deadline_us = LOOP_FOREVER,
 		};
 		x->by_domid[i] = i;
@@ -145,7 +145,7 @@ static void set_deadline(struct executor *x, size_t i, uint64_t deadline_us)
 static void step_is_over(struct executor *x, size_t i)
 {
 	struct graph_nodes needs =
-	    graph_needs(x->plan->graph, x->plan->steps[i].guest);
+		graph_needs(x->plan->graph, x->plan->steps[i].guest);
 
 	x->states[i].progress = STEP_OVER;
 	x->states[i].deadline_us = LOOP_FOREVER;
@@ -358,18 +358,18 @@ static int prepare_step(struct executor *x, size_t i)
 {
 	const struct guest *guest = guest_of(x, i);
 	struct step_state *state = &x->states[i];
-	int r =
-	    x->hypervisor->ops->prepare(x->hypervisor, guest, state->mechanism);
+	int r = x->hypervisor->ops->prepare(x->hypervisor, guest,
+					    state->mechanism);
 
 	if (r == PREPARE_PORT_IS_STALE)
 		return fall_back_to_xenstore(
-		    x, i, "its agent's event channel is stale");
+			x, i, "its agent's event channel is stale");
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
 		if (!state->armed)
 			r = x->hypervisor->ops->arm(
-			    x->hypervisor, &state->id, cycle_number(x),
-			    x->plan->steps[i].timeout_us);
+				x->hypervisor, &state->id, cycle_number(x),
+				x->plan->steps[i].timeout_us);
 	}
 	state->prepare_error = r < 0 ? r : 0;
 	return 0;
@@ -400,8 +400,8 @@ static int look_at_agent(struct executor *x, size_t i)
 	struct step_state *state = &x->states[i];
 	struct agent_look look;
 	char text[CYCLE_DETAIL_MAX];
-	int r =
-	    x->hypervisor->ops->look_at_agent(x->hypervisor, &state->id, &look);
+	int r = x->hypervisor->ops->look_at_agent(x->hypervisor, &state->id,
+						  &look);
 
 	/* What cannot be read has not answered: the timeout decides. */
 	if (r < 0 || look.state.cycle != cycle_number(x))
@@ -524,9 +524,9 @@ static int handle_overall_deadline(struct executor *x)
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 		if (x->states[i].progress == STEP_WAITING)
 			r = x->states[i].mechanism == MECHANISM_NONE
-				? start_step(x, i)
-				: pause_step(x, i,
-					     "had no time left to suspend");
+				    ? start_step(x, i)
+				    : pause_step(x, i,
+						 "had no time left to suspend");
 	x->n_ready = 0;
 	return r;
 }

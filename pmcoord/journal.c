@@ -19,6 +19,8 @@ struct journal {
 	int fd;
 	char *path;
 	struct cycle cycle;
+	journal_observer_fn observer;
+	void *observer_data;
 };
 
 int directory_make(const char *path)
@@ -88,7 +90,19 @@ static int append(struct journal *journal, const struct record *record,
 	if (length < 0)
 		return length;
 	r = write_all(journal->fd, line, (size_t)length);
-	return r < 0 ? r : cycle_apply(&journal->cycle, record);
+	if (r == 0)
+		r = cycle_apply(&journal->cycle, record);
+	if (r == 0 && journal->observer)
+		journal->observer(journal->observer_data, &journal->cycle,
+				  record);
+	return r;
+}
+
+void journal_observe(struct journal *journal, journal_observer_fn observer,
+		     void *data)
+{
+	journal->observer = observer;
+	journal->observer_data = data;
 }
 
 int journal_record(struct journal *journal, enum record_type type,
@@ -133,7 +147,7 @@ static int record_step(struct journal *journal, const struct plan *plan,
 	_cleanup_(freep) char *text = malloc(size);
 	_cleanup_(freep) char *line = malloc(size + 64);
 	_cleanup_(freep) size_t *indices =
-	    calloc(needs.n_nodes + 1, sizeof(*indices));
+		calloc(needs.n_nodes + 1, sizeof(*indices));
 	struct record record = {
 		.type = RECORD_GUEST,
 		.at_us = now,
@@ -167,7 +181,7 @@ int journal_create(const char *directory, const struct plan *plan,
 		   struct journal **ret_journal, struct error *error)
 {
 	_cleanup_(journal_closep) struct journal *journal =
-	    journal_new(directory, number);
+		journal_new(directory, number);
 	char head[160], line[256];
 	struct record record = {
 		.type = RECORD_CYCLE,
@@ -182,8 +196,8 @@ int journal_create(const char *directory, const struct plan *plan,
 		return error_set(error, r, "cannot make %s: %s", directory,
 				 strerror(-r));
 	journal->fd =
-	    open(journal->path,
-		 O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+		open(journal->path,
+		     O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 	if (journal->fd < 0)
 		return error_set(error, -errno,
 				 "cannot create the journal %s: %s",
@@ -246,7 +260,7 @@ int journal_open(const char *directory, uint64_t number,
 		 struct journal **ret_journal, struct error *error)
 {
 	_cleanup_(journal_closep) struct journal *journal =
-	    journal_new(directory, number);
+		journal_new(directory, number);
 	_cleanup_(fclosep) FILE *file = NULL;
 	off_t end = 0;
 	int r;

@@ -42,6 +42,12 @@ int journal_remove(struct journal *journal);
 /* The cycle as it stands; borrowed. */
 const struct cycle *journal_cycle(const struct journal *journal);
 
+/* Told of each record after it was applied; for progress and logs. */
+typedef void (*journal_observer_fn)(void *data, const struct cycle *cycle,
+				    const struct record *record);
+void journal_observe(struct journal *journal, journal_observer_fn observer,
+		     void *data);
+
 /*
  * Appends a record and applies it to the cycle. `guest` counts only for types
  * that have one. Returns 0 or a negative errno; the intent of an effect must
@@ -49,7 +55,7 @@ const struct cycle *journal_cycle(const struct journal *journal);
  */
 int journal_record(struct journal *journal, enum record_type type,
 		   uint64_t at_us, size_t guest, const char *format, ...)
-    _printf_(5, 6);
+	_printf_(5, 6);
 
 /*
  * Lists the numbers of the cycles in `directory`, ascending. The array is the

@@ -235,7 +235,7 @@ static bool waits_for_devices(const struct restore *restore, size_t i)
 
 	for (size_t j = 0; j < guest->n_needs; j++) {
 		const struct cycle_guest *needed =
-		    guest_at(restore, guest->needs[j]);
+			guest_at(restore, guest->needs[j]);
 
 		if (agent_matters(needed) && needed->ready_us == CYCLE_NEVER &&
 		    needed->running_us != CYCLE_NEVER)
@@ -261,7 +261,7 @@ static void wake_agent(struct restore *restore, size_t i)
 static int wait_for_needed(struct restore *restore, size_t i)
 {
 	uint64_t deadline_us =
-	    loop_now(restore->loop) + restore->config->ready_timeout_us;
+		loop_now(restore->loop) + restore->config->ready_timeout_us;
 
 	for (size_t j = 0; j < guest_at(restore, i)->n_needs; j++)
 		wake_agent(restore, guest_at(restore, i)->needs[j]);
@@ -321,29 +321,41 @@ int restore_guests(struct journal *journal, const struct config *config,
 	return restore.journal_error ? restore.journal_error : r;
 }
 
-static bool something_is_open(const struct restore *restore, uint64_t now,
-			      uint64_t ready_by, uint64_t late_by)
+/*
+ * Until when a guest may still go down. Its kernel counts from the request;
+ * not while it was paused, so then we count from its return.
+ */
+static uint64_t late_until(const struct restore *restore, size_t i,
+			   uint64_t start)
 {
-	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
-		const struct cycle_guest *guest = guest_at(restore, i);
+	const struct cycle_guest *guest = guest_at(restore, i);
 
-		if (guest->may_go_down_late && now < late_by)
-			return true;
-		if (agent_matters(guest) && guest->hold == HOLD_NONE &&
-		    guest->ready_us == CYCLE_NEVER && now < ready_by)
-			return true;
-	}
-	return false;
+	if (guest->outcome == OUTCOME_PAUSED ||
+	    guest->requested_us == CYCLE_NEVER)
+		return start + LATE_SUSPEND_US;
+	return cycle_of(restore)->base_us + (uint64_t)guest->requested_us +
+	       LATE_SUSPEND_US;
 }
 
-/* The earlier of two moments that is still to come. */
-static uint64_t next_of(uint64_t now, uint64_t a, uint64_t b)
+/* The earliest moment at which a wait for someone ends; 0: none is open. */
+static uint64_t next_deadline(const struct restore *restore, uint64_t start)
 {
-	if (a <= now)
-		return b;
-	if (b <= now)
-		return a;
-	return a < b ? a : b;
+	uint64_t ready_by = start + restore->config->ready_timeout_us;
+	uint64_t now = loop_now(restore->loop), next = 0;
+
+	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
+		const struct cycle_guest *guest = guest_at(restore, i);
+		uint64_t until = 0;
+
+		if (guest->may_go_down_late)
+			until = late_until(restore, i, start);
+		else if (agent_matters(guest) && guest->hold == HOLD_NONE &&
+			 guest->ready_us == CYCLE_NEVER)
+			until = ready_by;
+		if (until > now && (next == 0 || until < next))
+			next = until;
+	}
+	return next;
 }
 
 /* Names whose agent has not answered, and ends what waited for late ones. */
@@ -376,16 +388,12 @@ int restore_wait_ready(struct journal *journal, const struct config *config,
 		.hypervisor = hypervisor,
 		.loop = loop,
 	};
-	uint64_t start = loop_now(loop);
-	uint64_t ready_by = start + config->ready_timeout_us;
-	uint64_t late_by = start + LATE_SUSPEND_US;
+	uint64_t start = loop_now(loop), deadline_us;
 	int r = 0;
 
 	handle_event(&restore, HYPERVISOR_ALL_DOMAINS);
-	while (r == 0 &&
-	       something_is_open(&restore, loop_now(loop), ready_by, late_by))
-		r = wait_and_look(&restore,
-				  next_of(loop_now(loop), ready_by, late_by));
+	while (r == 0 && (deadline_us = next_deadline(&restore, start)))
+		r = wait_and_look(&restore, deadline_us);
 	handle_event(&restore, HYPERVISOR_ALL_DOMAINS);
 	note_what_is_missing(&restore);
 	return restore.journal_error ? restore.journal_error : r;
