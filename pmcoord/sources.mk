@@ -7,10 +7,23 @@ COORDINATOR_SRC := \
 	pmcoord/plan.c \
 	pmcoord/cycle.c \
 	pmcoord/journal.c \
+	pmcoord/json.c \
+	pmcoord/report.c \
 	pmcoord/hypervisor.c \
 	pmcoord/hypervisor-xen.c \
 	pmcoord/loop.c \
+	pmcoord/sleeper.c \
+	pmcoord/simulator.c \
 	pmcoord/executor.c \
-	pmcoord/restore.c
-COORDINATOR_MAIN := pmcoord/main.c
-COORDINATOR_PKGS := xencontrol xenguest xenevtchn xenstore libsystemd json-c smartcols inih
+	pmcoord/restore.c \
+	pmcoord/roots.c \
+	pmcoord/lock.c \
+	pmcoord/coordinator.c \
+	pmcoord/progress.c \
+	pmcoord/logind.c
+COORDINATOR_MAIN := \
+	pmcoord/cli.c \
+	pmcoord/command-show.c \
+	pmcoord/command-suspend.c \
+	pmcoord/main.c
+COORDINATOR_PKGS := xencontrol xenguest xenevtchn xenstore xentoollog libsystemd json-c smartcols inih

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/journal.h"
+#include "pmcoord/parse.h"
+
+static void on_alarm(int signal)
+{
+	(void)signal; /* only to interrupt flock() */
+}
+
+/* Blocks in flock() until it is ours or the alarm interrupts it. */
+static int lock_within(int fd, uint64_t patience_us)
+{
+	struct sigaction action = { .sa_handler = on_alarm }, before;
+	/* Repeated, so that one that comes before flock() is not the last. */
+	struct itimerval timer = {
+		.it_value = { .tv_sec = (time_t)(patience_us / 1000000),
+			      .tv_usec = (suseconds_t)(patience_us % 1000000) },
+		.it_interval = { .tv_usec = 10000 },
+	};
+	int r;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK || patience_us == 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	sigaction(SIGALRM, &action, &before);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	r = flock(fd, LOCK_EX) == 0 ? 0 : errno == EINTR ? -EBUSY : -errno;
+	timer = (struct itimerval){ 0 };
+	setitimer(ITIMER_REAL, &timer, NULL);
+	sigaction(SIGALRM, &before, NULL);
+	return r;
+}
+
+static int explain_busy(int fd, struct error *error)
+{
+	char text[128], holder[128];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+
+	text_sanitize(text, n > 0 ? (size_t)n : 0, holder, sizeof(holder));
+	return error_set(error, -EBUSY,
+			 "another pmcoord is at work (%s): wait for it, or "
+			 "look at 'pmcoord status'",
+			 holder[0] ? holder : "it has not said which");
+}
+
+int lock_take(const char *run_directory, const char *purpose,
+	      uint64_t patience_us, struct error *error)
+{
+	_cleanup_(freep) char *path = NULL;
+	_cleanup_(closep) int fd = -EBADF;
+	char text[128];
+	int r = directory_make(run_directory), length;
+
+	if (r == 0 && asprintf(&path, "%s/lock", run_directory) < 0)
+		r = -ENOMEM;
+	if (r < 0)
+		return error_set(error, r, "cannot make %s: %s", run_directory,
+				 strerror(-r));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_set(error, -errno, "cannot open %s: %s", path,
+				 strerror(errno));
+	r = lock_within(fd, patience_us);
+	if (r == -EBUSY)
+		return explain_busy(fd, error);
+	if (r < 0)
+		return error_set(error, r, "cannot lock %s: %s", path,
+				 strerror(-r));
+	length = snprintf(text, sizeof(text), "%s, process %d", purpose,
+			  (int)getpid());
+	if (ftruncate(fd, 0) < 0 ||
+	    pwrite(fd, text, (size_t)length, 0) != length)
+		return error_set(error, -errno, "cannot write %s: %s", path,
+				 strerror(errno));
+	r = fd;
+	fd = -EBADF;
+	return r;
+}

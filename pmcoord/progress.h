@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_PROGRESS_H
+#define PMCOORD_PROGRESS_H
+
+/*
+ * What a person, the service manager and the log are told while a cycle runs.
+ * All of it hangs on the journal's records.
+ */
+
+#include <stdbool.h>
+
+#include <json-c/json.h>
+
+#include "pmcoord/journal.h"
+
+struct progress {
+	bool print; /* a line per guest to standard output */
+	bool verbose;
+	bool notify; /* STATUS= to the service manager */
+	size_t n_down;
+};
+
+/*
+ * Sets up for standard output as it is: nothing is printed there while guests
+ * are down when it is a file, because its disk's backend may be asleep.
+ */
+void progress_init(struct progress *progress, bool quiet, bool verbose,
+		   bool notify);
+
+/* A journal_observer_fn; `data` is the struct progress. */
+void progress_observe(void *data, const struct cycle *cycle,
+		      const struct record *record);
+
+/*
+ * Says in the log how a finished cycle went: one entry, and one for each guest
+ * that held it up or did not come back. For services; called once all guests
+ * are back.
+ */
+void progress_log_cycle(struct json_object *report);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_SLEEPER_H
+#define PMCOORD_SLEEPER_H
+
+/*
+ * The host's sleep, in three ways: written to /sys/power by ourselves; done by
+ * systemd while this process waits inside sleep.target; or simulated.
+ */
+
+#include <stdint.h>
+
+#include "pmcoord/error.h"
+#include "pmcoord/loop.h"
+
+struct sleeper;
+
+struct sleeper_ops {
+	void (*free)(struct sleeper *sleeper);
+	/*
+	 * Opens and checks all that enter() needs, before any guest is
+	 * touched. Returns 0, or negative with `error` set: -EOPNOTSUPP where
+	 * the host has no S3.
+	 */
+	int (*prepare)(struct sleeper *sleeper, struct error *error);
+	/*
+	 * Sleeps; all guests are down. Returns when the host is awake again,
+	 * with how long it slept in µs; -ECANCELED or another negative errno,
+	 * with `error` set, if it did not sleep.
+	 */
+	int (*enter)(struct sleeper *sleeper, struct loop *loop,
+		     uint64_t *ret_slept_us, struct error *error);
+	/* Puts back what prepare() has changed on the host. */
+	void (*finish)(struct sleeper *sleeper);
+};
+
+struct sleeper {
+	const struct sleeper_ops *ops;
+};
+
+void sleeper_free(struct sleeper *sleeper);
+
+/* Writes "mem" to <sys>/power/state. */
+int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
+
+/*
+ * Tells the service manager READY=1, and takes SIGTERM, with which it stops the
+ * unit after the wake, for the end of the sleep.
+ */
+int sleeper_systemd_new(const char *sys, struct sleeper **ret_sleeper);
+
+#endif

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Whole cycles on the simulator: the engine as it runs on Xen. */
+
+#include "pmcoord/coordinator.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/report.h"
+#include "pmcoord/simulator.h"
+
+struct host {
+	char directory[64];
+	char scenario[96];
+	char state[96];
+	struct roots roots;
+	struct config config;
+	struct hypervisor *hypervisor;
+	struct loop *loop;
+	struct sleeper *sleeper;
+	struct coordinator coordinator;
+};
+
+static const char laptop[] = "[Guest \"netvm\"]\nAgent=yes\nPCIFunctions=1\n"
+			     "[Guest \"fw\"]\nNeeds=netvm\n"
+			     "[Guest \"web\"]\nNeeds=fw\n"
+			     "[Guest \"mail\"]\nNeeds=fw\n%s"
+			     "[Guest \"vault\"]\nType=pvh\n";
+
+static void host_open(struct host *host)
+{
+	struct error error = { 0 };
+
+	if (simulator_open(host->scenario, host->state, &host->hypervisor,
+			   &host->loop, &host->sleeper, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	host->coordinator = (struct coordinator){
+		.config = &host->config,
+		.roots = &host->roots,
+		.hypervisor = host->hypervisor,
+		.loop = host->loop,
+	};
+}
+
+/* A host with this scenario, in a directory of its own. */
+static void host_init(struct host *host, const char *scenario)
+{
+	FILE *file;
+
+	*host = (struct host){ 0 };
+	strcpy(host->directory, "/tmp/pmcoord-test-XXXXXX");
+	assert_non_null(mkdtemp(host->directory));
+	snprintf(host->scenario, sizeof(host->scenario), "%s/scenario",
+		 host->directory);
+	snprintf(host->state, sizeof(host->state), "%s/state", host->directory);
+	file = fopen(host->scenario, "w");
+	assert_non_null(file);
+	fputs(scenario, file);
+	fclose(file);
+	assert_int_equal(roots_init_rehearsal(host->directory, &host->roots),
+			 0);
+	config_init(&host->config);
+	host_open(host);
+}
+
+static void host_init_laptop(struct host *host, const char *mail)
+{
+	char scenario[1024];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(scenario, sizeof(scenario), laptop, mail);
+#pragma GCC diagnostic pop
+	host_init(host, scenario);
+}
+
+static void host_done(struct host *host)
+{
+	char command[128];
+
+	hypervisor_close(host->hypervisor);
+	roots_done(&host->roots);
+	config_done(&host->config);
+	snprintf(command, sizeof(command), "rm -r %s", host->directory);
+	assert_int_equal(system(command), 0);
+}
+
+static struct json_object *run_cycle(struct host *host, bool sleeps)
+{
+	struct cycle_wish wish = {
+		.trigger = "test",
+		.sleeper = sleeps ? host->sleeper : NULL,
+	};
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+
+	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	return report;
+}
+
+static struct json_object *guest_of(struct json_object *report,
+				    const char *name)
+{
+	struct json_object *guests = json_object_object_get(report, "guests");
+
+	for (size_t i = 0; i < json_object_array_length(guests); i++) {
+		struct json_object *guest =
+			json_object_array_get_idx(guests, i);
+
+		if (strcmp(json_object_get_string(
+				   json_object_object_get(guest, "name")),
+			   name) == 0)
+			return guest;
+	}
+	fail_msg("no guest %s in the report", name);
+	return NULL;
+}
+
+static int64_t moment(struct json_object *report, const char *name,
+		      const char *key)
+{
+	struct json_object *value =
+		json_object_object_get(guest_of(report, name), key);
+
+	assert_non_null(value);
+	return json_object_get_int64(value);
+}
+
+static const char *text(struct json_object *object, const char *key)
+{
+	return json_object_get_string(json_object_object_get(object, key));
+}
+
+static enum guest_state state_of(struct host *host, const char *name)
+{
+	struct inventory inventory = { 0 };
+	struct error error = { 0 };
+	struct domain_look look;
+	struct domain_id id;
+
+	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor,
+							  &inventory, &error),
+			 0);
+	assert_non_null(inventory_find_name(&inventory, name));
+	id = domain_id_of(inventory_find_name(&inventory, name));
+	inventory_done(&inventory);
+	assert_int_equal(
+		host->hypervisor->ops->look(host->hypervisor, &id, &look), 0);
+	return look.state;
+}
+
+static void assert_all_running(struct host *host)
+{
+	static const char *const names[] = { "netvm", "fw", "web", "mail",
+					     "vault" };
+
+	for (size_t i = 0; i < ELEMENTSOF(names); i++)
+		assert_int_equal(state_of(host, names[i]), GUEST_RUNNING);
+}
+
+static void assert_no_journal(struct host *host)
+{
+	uint64_t *numbers = NULL;
+
+	assert_int_equal(journal_list(host->roots.journals, &numbers), 0);
+	free(numbers);
+}
+
+static void suspends_dependents_first_and_resumes_in_reverse(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "ok");
+	assert_true(moment(report, "web", "down_us") <=
+		    moment(report, "fw", "requested_us"));
+	assert_true(moment(report, "mail", "down_us") <=
+		    moment(report, "fw", "requested_us"));
+	assert_true(moment(report, "fw", "down_us") <=
+		    moment(report, "netvm", "requested_us"));
+	assert_true(moment(report, "netvm", "running_us") <=
+		    moment(report, "fw", "running_us"));
+	assert_true(moment(report, "fw", "running_us") <=
+		    moment(report, "web", "running_us"));
+	/* Nobody waits for those who do not need them. */
+	assert_int_equal(moment(report, "vault", "requested_us"),
+			 moment(report, "web", "requested_us"));
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void pauses_who_does_not_go_down_and_says_so(void **state)
+{
+	static const char *const misbehaviours[] = {
+		"Behaviour=ignores-requests\n",
+		"Behaviour=hangs-after-ack\n",
+		"Behaviour=goes-down-late\nLateTime=12s\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(misbehaviours); i++) {
+		struct json_object *report;
+		struct host host;
+
+		host_init_laptop(&host, misbehaviours[i]);
+		report = run_cycle(&host, true);
+		assert_string_equal(text(report, "result"), "degraded");
+		assert_string_equal(text(guest_of(report, "mail"), "outcome"),
+				    "paused");
+		assert_non_null(strstr(text(guest_of(report, "mail"), "detail"),
+				       "did not suspend within 10 s"));
+		assert_string_equal(text(guest_of(report, "netvm"), "outcome"),
+				    "suspended");
+		assert_all_running(&host);
+		json_object_put(report);
+		host_done(&host);
+	}
+}
+
+static void undoes_all_when_a_guest_fails_and_policy_says_abort(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "Behaviour=ignores-requests\n");
+	host.config.on_failure = ON_FAILURE_ABORT;
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "failed");
+	assert_non_null(strstr(text(report, "detail"), "mail"));
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void sleeps_by_the_deadline_and_names_who_held_it_up(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "Behaviour=hangs-after-ack\n");
+	host.config.deadline_us = 3000000;
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "degraded");
+	assert_string_equal(text(guest_of(report, "mail"), "outcome"),
+			    "paused");
+	assert_non_null(strstr(text(guest_of(report, "mail"), "detail"),
+			       "deadline of 3 s"));
+	/* fw and netvm waited for it and had no time left. */
+	assert_string_equal(text(guest_of(report, "netvm"), "outcome"),
+			    "paused");
+	assert_all_running(&host);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void resumes_everyone_when_the_host_does_not_sleep(void **state)
+{
+	struct json_object *report;
+	char scenario[1024] = "[Host]\nS3=refuse\n";
+	struct host host;
+
+	(void)state;
+	snprintf(scenario + strlen(scenario),
+		 sizeof(scenario) - strlen(scenario), "%s",
+		 "[Guest \"netvm\"]\nAgent=yes\n[Guest \"fw\"]\nNeeds=netvm\n"
+		 "[Guest \"web\"]\nNeeds=fw\n[Guest \"mail\"]\n"
+		 "[Guest \"vault\"]\n");
+	host_init(&host, scenario);
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "failed");
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void leaves_alone_what_it_has_not_touched(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "State=paused\n");
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "ok");
+	assert_string_equal(text(guest_of(report, "mail"), "outcome"),
+			    "skipped");
+	assert_int_equal(state_of(&host, "mail"), GUEST_PAUSED);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void falls_back_to_the_kernel_when_the_agent_is_dead(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init(&host, "[Guest \"netvm\"]\nAgent=yes\n"
+			 "Behaviour=agent-is-dead\n");
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "degraded");
+	assert_string_equal(text(guest_of(report, "netvm"), "mechanism"),
+			    "xenstore");
+	assert_string_equal(text(guest_of(report, "netvm"), "outcome"),
+			    "suspended");
+	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void a_guest_that_dies_is_no_error_of_the_others(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "Behaviour=dies\n");
+	report = run_cycle(&host, true);
+	assert_string_equal(text(guest_of(report, "mail"), "outcome"),
+			    "failed");
+	assert_string_equal(text(guest_of(report, "netvm"), "outcome"),
+			    "suspended");
+	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
+	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void resumes_the_others_when_one_cannot_be_resumed(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "Behaviour=fails-to-resume\n");
+	report = run_cycle(&host, true);
+	assert_string_equal(report_stranded(report), "mail");
+	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
+	assert_int_equal(state_of(&host, "vault"), GUEST_RUNNING);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void reports_devices_that_did_not_come_back(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init(&host, "[Guest \"netvm\"]\nAgent=yes\n"
+			 "Behaviour=comes-back-degraded\n");
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "degraded");
+	assert_non_null(strstr(text(guest_of(report, "netvm"), "detail"),
+			       "0000:00:00.0 lost"));
+	json_object_put(report);
+	host_done(&host);
+}
+
+static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
+{
+	struct resume_result result;
+	struct json_object *report;
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	report = run_cycle(&host, false);
+	assert_non_null(report);
+	json_object_put(report);
+	assert_int_equal(state_of(&host, "netvm"), GUEST_SUSPENDED);
+	assert_null(run_cycle(&host, false));
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
+					    &result, &error),
+			 0);
+	assert_int_equal(result.n_resumed, 5);
+	assert_non_null(result.report);
+	json_object_put(result.report);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
+					    &result, &error),
+			 0);
+	assert_int_equal(result.n_resumed, 0);
+	host_done(&host);
+}
+
+static void resumes_the_named_and_what_they_need(void **state)
+{
+	struct resume_result result;
+	struct error error = { 0 };
+	char name[] = "web", *names[] = { name };
+	char nobody[] = "nobody", *unknown[] = { nobody };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	json_object_put(run_cycle(&host, false));
+	assert_int_equal(coordinator_resume(&host.coordinator, unknown, 1,
+					    false, &result, &error),
+			 -ENOENT);
+	assert_non_null(strstr(error_text(&error), "nobody"));
+	assert_int_equal(state_of(&host, "netvm"), GUEST_SUSPENDED);
+	error = (struct error){ 0 };
+	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false,
+					    &result, &error),
+			 0);
+	assert_int_equal(result.n_resumed, 3);
+	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
+	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
+	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
+					    &result, &error),
+			 0);
+	json_object_put(result.report);
+	assert_all_running(&host);
+	host_done(&host);
+}
+
+static void suspends_the_named_and_who_needs_them(void **state)
+{
+	char name[] = "fw", *names[] = { name };
+	struct cycle_wish wish = {
+		.trigger = "test",
+		.names = names,
+		.n_names = 1,
+	};
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	assert_int_equal(
+		coordinator_suspend(&host.coordinator, &wish, &report, &error),
+		0);
+	json_object_put(report);
+	assert_int_equal(state_of(&host, "web"), GUEST_SUSPENDED);
+	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
+	assert_int_equal(state_of(&host, "fw"), GUEST_SUSPENDED);
+	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
+	assert_int_equal(state_of(&host, "vault"), GUEST_RUNNING);
+	host_done(&host);
+}
+
+static void waits_for_devices_with_resume_after_ready(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	host.config.resume_after = RESUME_AFTER_READY;
+	report = run_cycle(&host, true);
+	assert_true(moment(report, "netvm", "ready_us") <=
+		    moment(report, "fw", "running_us"));
+	assert_string_equal(text(report, "result"), "ok");
+	json_object_put(report);
+	host_done(&host);
+}
+
+/* ---- crashes ------------------------------------------------------------ */
+
+struct crash {
+	struct host *host;
+	unsigned int at; /* die with this record */
+	unsigned int seen;
+};
+
+static void die_at_record(void *data, const struct cycle *cycle,
+			  const struct record *record)
+{
+	struct crash *crash = data;
+
+	(void)cycle;
+	(void)record;
+	if (++crash->seen < crash->at)
+		return;
+	/* What the hypervisor has done lasts; the coordinator does not. */
+	hypervisor_close(crash->host->hypervisor);
+	_exit(99);
+}
+
+/*
+ * Runs a cycle in a process that dies at a record; false when it got to its
+ * end. The host is opened again as the dead process left it.
+ */
+static bool crash_at(struct host *host, unsigned int at)
+{
+	struct crash crash = { .host = host, .at = at };
+	int status;
+	pid_t child;
+
+	hypervisor_close(host->hypervisor);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		host_open(host);
+		host->coordinator.observer = die_at_record;
+		host->coordinator.observer_data = &crash;
+		json_object_put(run_cycle(host, true));
+		hypervisor_close(host->hypervisor);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	host_open(host);
+	return WEXITSTATUS(status) == 99;
+}
+
+static void brings_all_back_after_a_crash_at_any_record(void **state)
+{
+	unsigned int at = 1;
+	bool crashed = true;
+
+	(void)state;
+	for (; crashed; at++) {
+		struct resume_result result;
+		struct error error = { 0 };
+		struct host host;
+
+		host_init_laptop(&host, "");
+		crashed = crash_at(&host, at);
+		assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0,
+						    false, &result, &error),
+				 0);
+		json_object_put(result.report);
+		assert_all_running(&host);
+		assert_no_journal(&host);
+		host_done(&host);
+	}
+	/* head of phases, a request and a result per guest, and so back */
+	assert_true(at > 25);
+}
+
+static void next_cycle_first_undoes_an_abandoned_one(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	/* In the middle: some guests are down. */
+	assert_true(crash_at(&host, 14));
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "ok");
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	json_object_put(report);
+	host_done(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			suspends_dependents_first_and_resumes_in_reverse),
+		cmocka_unit_test(pauses_who_does_not_go_down_and_says_so),
+		cmocka_unit_test(
+			undoes_all_when_a_guest_fails_and_policy_says_abort),
+		cmocka_unit_test(
+			sleeps_by_the_deadline_and_names_who_held_it_up),
+		cmocka_unit_test(resumes_everyone_when_the_host_does_not_sleep),
+		cmocka_unit_test(leaves_alone_what_it_has_not_touched),
+		cmocka_unit_test(
+			falls_back_to_the_kernel_when_the_agent_is_dead),
+		cmocka_unit_test(a_guest_that_dies_is_no_error_of_the_others),
+		cmocka_unit_test(resumes_the_others_when_one_cannot_be_resumed),
+		cmocka_unit_test(reports_devices_that_did_not_come_back),
+		cmocka_unit_test(
+			holds_guests_until_resume_all_and_twice_is_harmless),
+		cmocka_unit_test(resumes_the_named_and_what_they_need),
+		cmocka_unit_test(suspends_the_named_and_who_needs_them),
+		cmocka_unit_test(waits_for_devices_with_resume_after_ready),
+		cmocka_unit_test(brings_all_back_after_a_crash_at_any_record),
+		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
+	};
+
+	return cmocka_run_group_tests_name("coordinator", tests, NULL, NULL);
+}
