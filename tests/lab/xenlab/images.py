@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Builds the laptop's disk: dom0, and inside of it the guests.
+
+Everything comes from Debian packages and the files in tests/lab/rootfs and tests/lab/tools.
+"""
+
+import gzip
+import lzma
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cache
+from .errors import LabError
+from .progress import say
+
+LAB = Path(__file__).resolve().parent.parent
+SUITE = "bookworm"
+XEN = "4.17"
+
+DOM0_PACKAGES = f"""
+    systemd systemd-sysv dbus udev kmod procps iproute2 pciutils strace
+    linux-image-amd64 xen-hypervisor-{XEN}-amd64 xen-utils-{XEN} xen-utils-common xenstore-utils
+    libjson-c5 libinih1 libsmartcols1 libsystemd0 libudev1 libcmocka0
+""".split()
+
+NETVM_PACKAGES = """
+    systemd systemd-sysv dbus udev kmod procps iproute2 iputils-ping xenstore-utils strace
+    libxenevtchn1 libxenstore4 libsystemd0 libudev1 libinih1 libjson-c5
+""".split()
+
+# ext4 asks the kernel for crc32c by that name, not as a module that it needs.
+DOM0_DISK_MODULES = ["ahci", "sd_mod", "crc32c_generic", "ext4"]
+NETVM_DISK_MODULES = ["xen-blkfront", "crc32c_generic", "ext4"]
+NETVM_MODULES = """
+    xen-blkfront xen-netback xen-netfront xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-pcifront
+    bridge e1000e xhci-pci usb-storage uas sd_mod crc32c_generic ext4
+""".split()
+SMALL_MODULES = "xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-netfront xen-netback xen-blkfront".split()
+
+# Timers and checks that would run in the middle of somebody's test, and consoles that nobody sits at.
+MASKED_UNITS = """
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer motd-news.timer
+    systemd-tmpfiles-clean.timer e2scrub_reap.service xendomains.service getty@tty1.service
+    serial-getty@hvc0.service console-getty.service
+""".split()
+
+
+@dataclass(frozen=True)
+class Images:
+    """What QEMU starts from. key changes whenever anything in it does."""
+
+    key: str
+    disk: Path
+    xen: Path
+    kernel: Path
+    initrd: Path
+
+
+def build() -> Images:
+    """The images, from the cache if they are there (building takes a minute or two)."""
+    key = cache.Key(SUITE, XEN, *DOM0_PACKAGES, "-", *NETVM_PACKAGES).add_tree(Path(__file__), LAB / "rootfs", LAB / "tools")
+    path = cache.get("images", key, _make)
+    return Images(str(key), path / "dom0.ext4", path / "xen", path / "vmlinux", path / "initrd")
+
+
+def _make(into: Path) -> None:
+    if os.geteuid() != 0:
+        raise LabError("building the laptop's images needs root (for mmdebstrap)")
+    with tempfile.TemporaryDirectory(dir=into) as scratch, ThreadPoolExecutor() as pool:
+        work = Path(scratch)
+        (work / "tools").mkdir()
+        say("building images: Debian for dom0 and for netvm, tools (a minute or two)")
+        jobs = [
+            pool.submit(_debootstrap, work / "dom0", DOM0_PACKAGES),
+            pool.submit(_debootstrap, work / "netvm", NETVM_PACKAGES),
+            pool.submit(_compile, work / "tools"),
+        ]
+        for job in jobs:
+            job.result()
+        modules = next((work / "dom0/lib/modules").iterdir())
+        _extract_kernel(modules.name, work / "dom0/boot", into)
+        _make_initramfs(work / "disk", LAB / "rootfs/disk", modules, DOM0_DISK_MODULES, into / "initrd")
+        _finish_netvm(work, modules)
+        _finish_dom0(work, modules, into)
+        say("building images: file systems")
+        _make_ext4(work / "netvm", work / "dom0/srv/lab/netvm.ext4", "400M")
+        _make_ext4(work / "dom0", into / "dom0.ext4", "3G")
+    say("images built")
+
+
+def _run(*command, **kwargs) -> str:
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kwargs)
+    if done.returncode != 0:
+        tail = "\n".join(done.stdout.splitlines()[-25:])
+        raise LabError(f"{command[0]} failed with status {done.returncode}:\n{tail}")
+    return done.stdout
+
+
+def _apt_sources() -> list[str]:
+    """This machine's own package sources if they carry the suite; else none, and mmdebstrap takes its default."""
+    if not shutil.which("apt-get"):
+        return []
+    wanted = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
+    lines = _run("apt-get", "indextargets", "--format", wanted, "Created-By: Packages", "Origin: Debian").splitlines()
+    mine = sorted({line for line in lines if line.split()[2] in (SUITE, f"{SUITE}-security", f"{SUITE}-updates")})
+    return mine if any(line.split()[2] == SUITE for line in mine) else []
+
+
+def _debootstrap(target: Path, packages: list[str]) -> None:
+    # Without the kernel's hooks no initramfs is made: the lab has its own, a hundredth of the size.
+    excluded = ["/etc/kernel/*", "/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
+    _run(
+        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
+        *[f"--dpkgopt=path-exclude={path}" for path in excluded],
+        "--aptopt=APT::Install-Recommends \"false\"", SUITE, target, *_apt_sources(),
+    )
+    (target / "etc/apt/sources.list").unlink(missing_ok=True)
+    say(f"building images: Debian for {target.name} unpacked")
+
+
+def _compile(into: Path) -> None:
+    def gcc(name: str, *more: str) -> None:
+        _run("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", into / name, LAB / "tools" / f"{name}.c", *more, cwd=LAB / "tools")
+
+    gcc("shelld", "-lutil")
+    gcc("lid")
+    gcc("observer", "-lxenctrl")
+    # The same file runs in guests that have no libc.
+    gcc("guestexec", "store.c", "-static")
+
+
+def _extract_kernel(version: str, boot: Path, into: Path) -> None:
+    """Unpacks Xen and the kernel here: the emulated machine would take seconds for it, at each boot of each guest."""
+    (into / "xen").write_bytes(gzip.decompress((boot / f"xen-{XEN}-amd64.gz").read_bytes()))
+    image = (boot / f"vmlinuz-{version}").read_bytes()
+    start = image.find(b"\xfd7zXZ\0")
+    if start >= 0:
+        image = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(image[start:])
+    (into / "vmlinux").write_bytes(image)
+
+
+def _module_files(modules: Path, names: list[str]) -> list[str]:
+    """The files of the named modules and of what they need, in loading order."""
+    needs = {}
+    for line in (modules / "modules.dep").read_text().splitlines():
+        path, _, rest = line.partition(":")
+        needs[path] = rest.split()
+    by_name = {Path(path).name.split(".")[0].replace("-", "_"): path for path in needs}
+    order: list[str] = []
+
+    def add(path: str) -> None:
+        # modules.dep lists the nearest need first.
+        for need in reversed(needs[path]):
+            if need not in order:
+                order.append(need)
+        if path not in order:
+            order.append(path)
+
+    for name in names:
+        key = name.replace("-", "_")
+        if key in by_name:
+            add(by_name[key])
+        elif f"/{key}.ko" not in (modules / "modules.builtin").read_text().replace("-", "_"):
+            raise LabError(f"the kernel has no module {name}")
+    return order
+
+
+def _make_initramfs(tree: Path, source: Path, modules: Path, names: list[str], archive: Path, extra: dict[str, Path] | None = None) -> None:
+    shutil.copytree(source, tree)
+    for directory in "bin sbin usr/bin usr/sbin proc sys dev run root tmp etc modules".split():
+        (tree / directory).mkdir(parents=True, exist_ok=True)
+    shutil.copy("/bin/busybox", tree / "bin/busybox")
+    order = _module_files(modules, names)
+    for path in order:
+        shutil.copy(modules / path, tree / "modules")
+    (tree / "modules/order").write_text("".join(f"{Path(path).name}\n" for path in order))
+    for name, file in (extra or {}).items():
+        shutil.copy(file, tree / name)
+    # Not compressed: the emulated processor would need longer to unpack it than to read it.
+    with open(archive, "wb") as out:
+        find = subprocess.Popen(["find", ".", "-print0"], cwd=tree, stdout=subprocess.PIPE)
+        subprocess.run(["cpio", "--quiet", "-0", "-o", "-H", "newc", "-R", "0:0"], cwd=tree, stdin=find.stdout, stdout=out, check=True)
+        if find.wait() != 0:
+            raise LabError(f"cannot list {tree}")
+
+
+def _finish_debian(tree: Path, name: str, units: list[str]) -> None:
+    shutil.copytree(LAB / "rootfs" / name, tree, dirs_exist_ok=True)
+    (tree / "etc/hostname").write_text(f"{name}\n")
+    (tree / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
+    (tree / "etc/machine-id").write_text("")
+    # Root on the console, for whoever looks at the laptop from inside.
+    _run("chroot", tree, "passwd", "-d", "root")
+    _run("chroot", tree, "systemctl", "-q", "mask", *MASKED_UNITS)
+    _run("chroot", tree, "systemctl", "-q", "enable", *units)
+
+
+def _install_tools(work: Path, tree: Path, *names: str) -> None:
+    (tree / "usr/lib/lab").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copy(work / "tools" / name, tree / "usr/lib/lab" / name)
+
+
+def _finish_netvm(work: Path, modules: Path) -> None:
+    tree = work / "netvm"
+    _finish_debian(tree, "netvm", ["lab-exec.service", "lab-heartbeat.service", "lab-user.service", "lab-net.service"])
+    _install_tools(work, tree, "guestexec")
+    for path in _module_files(modules, NETVM_MODULES):
+        target = tree / "lib/modules" / modules.name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(modules / path, target)
+    for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+        shutil.copy(modules / name, tree / "lib/modules" / modules.name / name)
+    _run("depmod", "-b", tree, modules.name)
+
+
+def _finish_dom0(work: Path, modules: Path, into: Path) -> None:
+    tree = work / "dom0"
+    _finish_debian(tree, "dom0", ["lab-shell.service", "lab-lid.service"])
+    _install_tools(work, tree, "shelld", "lid", "observer", "guestexec")
+    guests = tree / "srv/lab"
+    guests.mkdir(parents=True)
+    shutil.copy(into / "vmlinux", guests / "vmlinux")
+    _make_initramfs(work / "netvm-initrd", LAB / "rootfs/disk", modules, NETVM_DISK_MODULES, guests / "netvm.initrd")
+    _make_initramfs(work / "small", LAB / "rootfs/small", modules, SMALL_MODULES, guests / "small.initrd",
+                    {"bin/guestexec": work / "tools/guestexec"})
+    for boot in (tree / "boot").iterdir():
+        boot.unlink()
+
+
+def _make_ext4(tree: Path, image: Path, size: str) -> None:
+    tree.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+    _run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0,root_owner=0:0", "-d", tree, image, size)

@@ -1,0 +1,517 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The laptop: Xen, dom0, guests, a lid. Each Laptop is a fresh copy of the same running machine."""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Iterator
+
+from . import cache, images, qemu
+from .channel import CommandFailed, Job, Result
+from .errors import LabError
+from .payload import Payload
+from .progress import say
+
+GATEWAY = "10.0.2.2"
+# Under emulation about one boot in thirty goes wrong by itself. Only setting up is repeated, never a test.
+ATTEMPTS = 3
+TOOLS = "/usr/lib/lab"
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A guest to be created. kind: "small" (busybox in memory) or "netvm" (Debian on a disk, with the network card)."""
+
+    name: str
+    kind: str = "small"
+    type: str = "pv"
+    memory: int = 128
+    backend: str | None = None  # the guest that its network interface is connected to
+    ip: str | None = None
+    router: bool = False
+    extra: str = ""  # more lines of xl configuration
+
+    def xl_config(self) -> str:
+        lines = [
+            f'name="{self.name}"', f'type="{self.type}"', f"memory={self.memory}", "vcpus=1", 'kernel="/srv/lab/vmlinux"',
+            f'ramdisk="/srv/lab/{self.kind}.initrd"', f'extra="{self._kernel_arguments()}"',
+        ]
+        if self.kind == "netvm":
+            lines += ['disk=["/srv/lab/netvm.ext4,raw,xvda,rw"]', f'pci=["0000:{qemu.NIC}"]']
+        if self.kind == "netvm" or self.router:
+            lines.append("driver_domain=1")
+        if self.backend:
+            lines.append(f'vif=["backend={self.backend},ip={self.ip}"]')
+        return "\n".join([*lines, self.extra, ""])
+
+    def _kernel_arguments(self) -> str:
+        if self.kind == "netvm":
+            return "console=hvc0 root=/dev/xvda rw quiet iommu=soft systemd.show_status=0"
+        words = ["console=hvc0", "quiet", f"lab.name={self.name}"]
+        if self.ip:
+            words.append(f"lab.ip={self.ip}")
+        if self.router:
+            words.append("lab.router")
+        return " ".join(words)
+
+
+DEFAULT_GUESTS = (
+    Guest("netvm", kind="netvm", memory=320),
+    Guest("fw", backend="netvm", ip="10.0.2.16", router=True),
+    Guest("web", backend="fw", ip="10.0.2.17"),
+    Guest("mail", backend="fw", ip="10.0.2.18"),
+    Guest("vault", type="pvh", memory=192),
+)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What Xen said of a domain from this moment on: "running", "paused", "shutdown:suspend", "gone", …"""
+
+    time_us: int  # CLOCK_BOOTTIME of dom0
+    guest: str  # its name, or "domain N"
+    state: str
+
+
+@dataclass(frozen=True)
+class Clocks:
+    realtime_us: int
+    monotonic_us: int
+    boottime_us: int
+
+
+class Observation:
+    """The witness's testimony; transitions is filled when the observation ends."""
+
+    def __init__(self) -> None:
+        self.transitions: list[Transition] = []
+        self.blind_us: list[int] = []  # gaps between two samples longer than 20 ms, S3 among them
+
+    def of(self, guest: str) -> list[Transition]:
+        return [t for t in self.transitions if t.guest == guest]
+
+    def first(self, guest: str, state: str) -> Transition:
+        """The first time that the guest got into the state."""
+        for transition in self.of(guest):
+            if transition.state == state:
+                return transition
+        raise AssertionError(f"{guest} was never seen '{state}', but: {[t.state for t in self.of(guest)]}")
+
+
+class Laptop:
+    """A running laptop. Use it as a context manager, or call close()."""
+
+    # ---- life ----
+
+    def __init__(self, image_set: images.Images, ram: Path, disk: Path, workdir: Path, shared_ram: bool, incoming: bool) -> None:
+        self._workdir = workdir
+        self._domids: dict[str, int] = {}
+        self.guests: dict[str, Guest] = {}
+        self._power = threading.Condition()
+        self._suspended = False
+        self._suspends = 0  # S3 reached so often
+        self._suspends_awaited = 0
+        self._wakes = 0
+        self._wakes_awaited = 0
+        self._sleep_signals: list[bool] = []  # logind's PrepareForSleep
+        self._machine = qemu.Machine(image_set, disk, ram, workdir, shared_ram, incoming)
+        self._machine.qmp.listen(self._on_event)
+        self._channel = self._machine.channel
+
+    def __enter__(self) -> "Laptop":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._machine.kill()
+        shutil.rmtree(self._workdir, ignore_errors=True)
+
+    @classmethod
+    def fresh(cls, payload: Payload | None = None, guests: tuple[Guest, ...] = DEFAULT_GUESTS) -> "Laptop":
+        """A fresh copy of the running laptop, with the payload installed if there is one.
+
+        The first call with these arguments builds and boots it, which takes minutes; later ones take seconds.
+        """
+        image_set = images.build()
+        snapshot = _booted(image_set, guests)
+        if payload:
+            snapshot = _installed(image_set, snapshot, payload)
+        laptop = cls._copy(image_set, snapshot)
+        try:
+            laptop._listen_to_logind()
+        except BaseException:
+            laptop.close()
+            raise
+        return laptop
+
+    @classmethod
+    def _copy(cls, image_set: images.Images, snapshot: Path, saved_in: Path | None = None) -> "Laptop":
+        """A copy of the snapshot; one that is to be saved in turn has its disk and memory in that directory."""
+        workdir = _new_workdir()
+        disk = (saved_in or workdir) / "disk.qcow2"
+        ram = snapshot / "ram"
+        if saved_in:
+            ram = saved_in / "ram"
+            subprocess.run(["cp", "--sparse=always", "--reflink=auto", snapshot / "ram", ram], check=True)
+        _create_overlay(disk, snapshot / "disk.qcow2", "qcow2")
+        laptop = cls(image_set, ram, disk, workdir, shared_ram=saved_in is not None, incoming=True)
+        try:
+            laptop._machine.load(snapshot / "state")
+            laptop._recall(json.loads((snapshot / "guests.json").read_text()))
+            laptop._channel.ping(30)
+        except BaseException:
+            laptop.close()
+            raise
+        return laptop
+
+    def _recall(self, memory: dict) -> None:
+        for entry in memory["guests"]:
+            guest = Guest(**entry)
+            self.guests[guest.name] = guest
+        self._domids = memory["domids"]
+
+    def _save(self, into: Path) -> None:
+        memory = {"guests": [asdict(g) for g in self.guests.values()], "domids": self._domids}
+        (into / "guests.json").write_text(json.dumps(memory))
+        self.dom0("sync")
+        self._machine.save(into / "state")
+        self.close()
+
+    # ---- commands ----
+
+    def dom0(self, command: str, timeout: float = 60, check: bool = True, stdin: bytes | None = None) -> Result:
+        """Runs a bash command in dom0. With check, a status other than 0 raises CommandFailed."""
+        try:
+            job = self._channel.start(command)
+            if stdin is not None:
+                job.write(stdin)
+            job.write(b"")
+            result = job.wait(timeout)
+        except TimeoutError as error:
+            raise LabError(f"dom0: {error}\n{self.consoles()}") from error
+        if check and result.status != 0:
+            raise CommandFailed("dom0", result)
+        return result
+
+    def dom0_start(self, command: str, terminal: bool = False) -> Job:
+        """Starts a bash command in dom0 and returns at once; the Job can be waited for, signalled and written to."""
+        return self._channel.start(command, terminal)
+
+    def guest(self, name: str, command: str, timeout: float = 30, check: bool = True) -> Result:
+        """Runs a shell command in a guest. A guest that does not answer raises LabError."""
+        helper = f"{TOOLS}/guestexec run {self.domid(name)} {timeout:g} {shlex.quote(command)}"
+        result = replace(self.dom0(helper, timeout + 30, check=False), command=command)
+        if result.status == 125:
+            raise LabError(f"{name}: '{command}': {result.stderr}\n{self.consoles(name)}")
+        if check and result.status != 0:
+            raise CommandFailed(name, result)
+        return result
+
+    def put(self, path: str, data: bytes, mode: str = "644") -> None:
+        """Writes a file in dom0 (slow: 50 KB/s or so; what is large goes by install())."""
+        quoted = shlex.quote(path)
+        self.dom0(f"mkdir -p \"$(dirname {quoted})\" && cat > {quoted} && chmod {mode} {quoted}", stdin=data)
+
+    def get(self, path: str) -> bytes:
+        """Reads a file of dom0."""
+        return self.dom0(f"cat {shlex.quote(path)}").stdout_bytes
+
+    def domid(self, name: str) -> int:
+        if name not in self._domids:
+            self._domids[name] = int(str(self.dom0(f"xl domid {shlex.quote(name)}")))
+        return self._domids[name]
+
+    # ---- guests ----
+
+    def create_guest(self, guest: Guest, timeout: float = 90) -> None:
+        """Creates a guest and waits until it answers."""
+        self.put(f"/srv/lab/{guest.name}.cfg", guest.xl_config().encode())
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self.dom0(f"xl create /srv/lab/{guest.name}.cfg", timeout)
+                self._domids.pop(guest.name, None)
+                self.dom0(f"{TOOLS}/guestexec wait {self.domid(guest.name)} {timeout:g} data/lab/up", timeout + 10)
+                break
+            except LabError as error:
+                if attempt == ATTEMPTS:
+                    raise LabError(f"{guest.name} does not come up\n{error}\n{self.consoles(guest.name)}") from error
+                say(f"{guest.name} did not come up (attempt {attempt} of {ATTEMPTS}), creating it again: {str(error).splitlines()[0]}")
+                self.dom0(f"xl destroy {guest.name}", check=False)
+        self.guests[guest.name] = guest
+
+    def forget_guest(self, name: str) -> None:
+        """To be called when a test has destroyed or rebooted a guest: its domid is looked up again."""
+        self._domids.pop(name, None)
+
+    def clocks(self, name: str | None = None) -> Clocks:
+        """The clocks of a guest, or of dom0."""
+        if name is None:
+            return Clocks(*map(int, str(self.dom0(f"{TOOLS}/guestexec clocks")).split()))
+        path = f"{TOOLS}/guestexec" if self.guests[name].kind == "netvm" else "guestexec"
+        return Clocks(*map(int, str(self.guest(name, f"{path} clocks")).split()))
+
+    def heartbeat(self, name: str) -> int:
+        """A number that grows by five a second as long as the guest lives, and starts again when it boots."""
+        return int(str(self.guest(name, "cat /run/heartbeat")))
+
+    def boot_id(self, name: str | None = None) -> str:
+        """Changes when the guest (or dom0) boots."""
+        path = "cat /proc/sys/kernel/random/boot_id"
+        return str(self.guest(name, path) if name else self.dom0(path))
+
+    def ping(self, name: str, address: str = GATEWAY, count: int = 1, seconds: int = 2) -> bool:
+        """Does the guest get an answer from the address (by default the gateway outside of the laptop)?"""
+        return self.guest(name, f"ping -c {count} -w {seconds} {address}", timeout=seconds + 20, check=False).status == 0
+
+    def wait_ping(self, name: str, address: str = GATEWAY, seconds: int = 10) -> float:
+        """Pings five times a second until there is an answer; returns the seconds it took. The guest itself does the waiting."""
+        command = f"timeout {seconds} sh -c 'until ping -c 1 -W 1 {address} >/dev/null 2>&1; do sleep 0.2; done'"
+        result = self.guest(name, command, timeout=seconds + 20, check=False)
+        if result.status != 0:
+            raise AssertionError(f"{name} gets no answer from {address} within {seconds} s")
+        return result.seconds
+
+    # ---- sleep ----
+
+    def close_lid(self, stays_closed: bool = False) -> None:
+        """Closes the lid. On the next wake it is found open, unless it stays closed (a wake in a bag)."""
+        self.dom0(f"echo {'shut' if stays_closed else 'close'} > /run/lab-lid/fifo")
+
+    def open_lid(self) -> None:
+        self.dom0("echo open > /run/lab-lid/fifo")
+
+    def wait_suspended(self, timeout: float = 90) -> None:
+        """Waits until the machine is in S3. Raises when it is not reached, or logind has given up."""
+        heard = len(self._sleep_signals)
+
+        def look() -> bool:
+            return self._suspends > self._suspends_awaited or False in self._sleep_signals[heard:] or self._is_off()
+
+        with self._power:
+            reached = self._power.wait_for(look, timeout)
+            slept = self._suspends > self._suspends_awaited
+            self._suspends_awaited = self._suspends
+        if not slept:
+            reason = "dom0 gave up going to sleep" if reached and not self._is_off() else f"S3 was not reached within {timeout:g} s"
+            raise LabError(f"{'QEMU has ended' if self._is_off() else reason}\n{self._sleep_log()}\n{self.consoles()}")
+
+    def wake(self) -> None:
+        """Wakes the machine from S3, as its lid or power button would."""
+        self._machine.qmp.execute("system_wakeup")
+
+    def wait_awake(self, timeout: float = 90) -> None:
+        """Waits until the machine has left S3, dom0 runs programs again, and logind says that the sleep is over."""
+        deadline = time.monotonic() + timeout
+        with self._power:
+            if not self._power.wait_for(lambda: self._wakes > self._wakes_awaited or self._is_off(), timeout) or self._is_off():
+                raise LabError(f"the machine did not wake up within {timeout:g} s\n{self.consoles()}")
+            self._wakes_awaited = self._wakes
+        try:
+            self._channel.ping(max(1, deadline - time.monotonic()))
+        except TimeoutError as error:
+            raise LabError(f"woken, but dom0 does not answer within {timeout:g} s\n{self.consoles()}") from error
+        with self._power:
+            over = self._power.wait_for(lambda: not self._sleep_signals or not self._sleep_signals[-1], max(1, deadline - time.monotonic()))
+        if not over:
+            raise LabError(f"woken, but the sleep is not over for logind after {timeout:g} s\n{self._sleep_log()}")
+
+    def sleep_and_wake(self) -> None:
+        """One cycle: lid closed, S3, lid opened, dom0 back."""
+        self.close_lid()
+        self.wait_suspended()
+        self.wake()
+        self.wait_awake()
+
+    def is_suspended(self) -> bool:
+        return self._suspended
+
+    def _is_off(self) -> bool:
+        return self._machine.has_ended()
+
+    def _on_event(self, event: dict) -> None:
+        with self._power:
+            if event["event"] == "SUSPEND":
+                self._suspended = True
+                self._suspends += 1
+            elif event["event"] == "WAKEUP":
+                self._suspended = False
+                self._wakes += 1
+            self._power.notify_all()
+
+    def _listen_to_logind(self) -> None:
+        match = "type='signal',sender='org.freedesktop.login1',member='PrepareForSleep'"
+        job = self.dom0_start(f"exec dbus-monitor --system \"{match}\"")
+        # Its first line says that it is a monitor now; nothing is missed from then on.
+        job.wait_output("NameLost|NameAcquired", 30)
+
+        def heard(_: bytes) -> None:
+            text = job.stdout.decode(errors="replace")
+            with self._power:
+                self._sleep_signals[:] = [value == "true" for value in re.findall(r"boolean (true|false)\n", text)]
+                self._power.notify_all()
+
+        job.on_output(heard)
+
+    def _sleep_log(self) -> str:
+        with contextlib.suppress(LabError, TimeoutError):
+            return str(self._quick("systemctl --failed --no-legend; journalctl -b -n 25 --no-pager -o short-monotonic"))
+        return ""
+
+    # ---- installing ----
+
+    def install(self, payload: Payload) -> None:
+        """Puts the payload into this running laptop and runs its commands."""
+        disc = self._workdir / "payload.iso"
+        payload.write_disc(disc)
+        self._machine.insert_disc(disc)
+        unpack = "tar -x --keep-directory-symlink --no-overwrite-dir -C / -f"
+        # Reading it once more checks that the drive has taken notice of the new disc.
+        self.dom0("udevadm settle && mkdir -p /run/lab/payload && tar -x -C /run/lab/payload -f /dev/sr0")
+        self._machine.eject_disc()
+        if payload.dom0:
+            self.dom0(f"{unpack} /run/lab/payload/dom0.tar")
+            for command in payload.dom0_setup:
+                self.dom0(command)
+        if payload.netvm:
+            self._unpack_in_guest("netvm", "/run/lab/payload/netvm.tar", unpack)
+            for command in payload.netvm_setup:
+                self.guest("netvm", command)
+        self.dom0("rm -r /run/lab/payload")
+
+    def _unpack_in_guest(self, name: str, archive: str, unpack: str) -> None:
+        """Lends the guest a read-only disk that is the archive."""
+        self.dom0(f"xl block-attach {name} format=raw,vdev=xvdp,access=r,target={archive}")
+        self.guest(name, f"udevadm wait --timeout=20 /dev/xvdp && {unpack} /dev/xvdp")
+        self.dom0(f"xl block-detach {name} xvdp")
+
+    # ---- witnesses ----
+
+    @contextlib.contextmanager
+    def observe(self) -> Iterator[Observation]:
+        """Has a witness write down each domain's state in Xen during the block, by sampling it every millisecond."""
+        observation = Observation()
+        job = self.dom0_start(f"exec {TOOLS}/observer /run/lab/observed")
+        job.wait_output("watching", 30)
+        names = {}
+        try:
+            names = self._names_by_domid()
+            yield observation
+        finally:
+            job.signal(15)
+            job.wait(30)
+        names.update(self._names_by_domid())
+        for line in self.get("/run/lab/observed").decode().splitlines():
+            time_us, domid, _, state = line.split()
+            if domid == "-":
+                observation.blind_us += [int(state.split(":")[1])] if state.startswith("blind:") else []
+                continue
+            observation.transitions.append(Transition(int(time_us), names.get(int(domid), f"domain {domid}"), state))
+
+    def _names_by_domid(self) -> dict[int, str]:
+        lines = str(self.dom0("xl list | tail -n +2")).splitlines()
+        return {int(words[1]): words[0] for words in map(str.split, lines)}
+
+    def consoles(self, *guests: str, lines: int = 25) -> str:
+        """The last lines that Xen, dom0's kernel and the guests have written."""
+        text = self._machine.console.read_text(errors="replace") if self._machine.console.exists() else ""
+        # dom0's console has colours and the like.
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+        xen = [line for line in text.splitlines() if line.startswith("(XEN)")]
+        dom0 = [line for line in text.splitlines() if line.strip() and not line.startswith("(XEN)")]
+        parts = [("Xen", xen), ("dom0", dom0)]
+        for guest in guests:
+            try:
+                parts.append((guest, str(self._quick(f"tail -n {lines} /run/lab/console/guest-{guest}.log")).splitlines()))
+            except (LabError, TimeoutError) as error:
+                parts.append((guest, [f"(not to be had: {str(error).splitlines()[0]})"]))
+        return "\n".join(f"--- last lines of {name}:\n" + "\n".join(log[-lines:]) for name, log in parts)
+
+    def _quick(self, command: str) -> Result:
+        """For reports: dom0 may be dead, or asleep."""
+        if self._suspended:
+            raise LabError("dom0 is asleep")
+        self._channel.ping(3)
+        return self._channel.start(command).wait(10)
+
+
+# ---- snapshots ----
+
+
+def _new_workdir() -> Path:
+    """A directory for one running copy; what killed runs have left is removed."""
+    parent = cache.root() / "run"
+    parent.mkdir(parents=True, exist_ok=True)
+    for old in parent.iterdir():
+        owner = int(old.name.split("-")[0])
+        if not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent))
+
+
+def _create_overlay(overlay: Path, backing: Path, backing_format: str) -> None:
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(backing), "-F", backing_format, str(overlay)]
+    subprocess.run(command, check=True)
+
+
+def _booted(image_set: images.Images, guests: tuple[Guest, ...]) -> Path:
+    key = cache.Key(image_set.key, qemu.version(), qemu.accelerator(), *map(repr, guests))
+    key.add_tree(Path(qemu.__file__), Path(__file__))
+
+    def make(into: Path) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _boot(image_set, guests, into)
+                return
+            except (LabError, TimeoutError) as error:
+                if attempt == ATTEMPTS:
+                    raise
+                say(f"the laptop did not come up (attempt {attempt} of {ATTEMPTS}), booting it again: {error}")
+                for file in into.iterdir():
+                    file.unlink()
+
+    return cache.get("laptops", key, make)
+
+
+def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> None:
+    say(f"booting the laptop ({qemu.accelerator()}): Xen and dom0")
+    _create_overlay(into / "disk.qcow2", image_set.disk, "raw")
+    with open(into / "ram", "wb") as ram:
+        ram.truncate(4 << 30)
+    with Laptop(image_set, into / "ram", into / "disk.qcow2", _new_workdir(), shared_ram=True, incoming=False) as laptop:
+        try:
+            laptop._channel.ping(180)
+        except TimeoutError as error:
+            raise LabError(f"dom0 does not come up\n{laptop.consoles()}") from error
+        if laptop.dom0("systemctl is-system-running --wait", 180, check=False).status != 0:
+            raise LabError(f"dom0 is not well:\n{laptop.dom0('systemctl --failed --no-legend; journalctl -b -p warning --no-pager')}")
+        laptop.dom0(f"xl pci-assignable-add {qemu.NIC}")
+        for guest in guests:
+            say(f"booting the laptop: guest {guest.name}")
+            laptop.create_guest(guest)
+        say("booting the laptop: snapshot")
+        laptop._save(into)
+    say("the laptop is ready to be copied")
+
+
+def _installed(image_set: images.Images, booted: Path, payload: Payload) -> Path:
+    key = cache.Key(booted.name).add(str(payload.key())).add_tree(Path(__file__).parent / "payload.py")
+
+    def make(into: Path) -> None:
+        say("installing pmcoord in the laptop")
+        with Laptop._copy(image_set, booted, saved_in=into) as laptop:
+            laptop.install(payload)
+            laptop._save(into)
+        say("the laptop with pmcoord is ready to be copied")
+
+    return cache.get("installed", key, make)

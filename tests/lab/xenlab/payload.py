@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is installed into a running laptop: two DESTDIR trees, for dom0 and for netvm."""
+
+import io
+import subprocess
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import cache
+from .errors import LabError
+
+DOM0_SETUP = ("systemctl daemon-reload", "systemctl enable pmcoord-sleep.service")
+NETVM_SETUP = ("systemctl daemon-reload", "systemctl enable --now pmcoord-agent.service")
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Trees whose files are put below /, and the commands that are run afterwards.
+
+    dom0/netvm may be None: then nothing is put there, and its commands are not run.
+    """
+
+    dom0: Path | None = None
+    netvm: Path | None = None
+    dom0_setup: tuple[str, ...] = field(default=DOM0_SETUP)
+    netvm_setup: tuple[str, ...] = field(default=NETVM_SETUP)
+
+    @classmethod
+    def make(cls, source: Path, into: Path, **setup) -> "Payload":
+        """Builds pmcoord in source and installs it into two trees below `into`."""
+        for target, tree in (("install", into / "dom0"), ("install-agent", into / "netvm")):
+            command = ["make", "-s", "-C", str(source), target, f"DESTDIR={tree}", "PREFIX=/usr"]
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode != 0:
+                raise LabError(f"make {target} failed:\n{done.stdout[-4000:]}")
+        return cls(into / "dom0", into / "netvm", **setup)
+
+    def key(self) -> cache.Key:
+        key = cache.Key("dom0", *self.dom0_setup, "netvm", *self.netvm_setup)
+        for tree in (self.dom0, self.netvm):
+            key.add("tree").add_tree(*([tree] if tree else []))
+        return key
+
+    def write_disc(self, image: Path) -> None:
+        """A tar archive of the tar archives, as the content of a disc: no file system, nothing to mount."""
+        with tarfile.open(image, "w") as disc:
+            for name, tree in (("dom0.tar", self.dom0), ("netvm.tar", self.netvm)):
+                if tree:
+                    data = _tar(tree)
+                    member = tarfile.TarInfo(name)
+                    member.size = len(data)
+                    disc.addfile(member, io.BytesIO(data))
+        # A disc's sector is four times the size of a tar archive's block.
+        with open(image, "ab") as disc:
+            disc.truncate(-(-disc.tell() // 2048) * 2048)
+
+
+def _tar(tree: Path) -> bytes:
+    def as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = "root"
+        return member
+
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for path in sorted(tree.iterdir()):
+            archive.add(path, arcname=path.name, filter=as_root)
+    return data.getvalue()

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One QEMU process: the laptop's hardware."""
+
+import atexit
+import functools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from .channel import Channel
+from .errors import LabError
+from .images import Images
+
+QEMU = "qemu-system-x86_64"
+MEMORY = "4G"
+NIC = "00:04.0"
+USB = "00:05.0"
+
+XEN_ARGUMENTS = (
+    "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 loglvl=all guest_loglvl=all "
+    # A machine whose unused memory was never written has a small snapshot.
+    "bootscrub=0"
+)
+DOM0_ARGUMENTS = "root=/dev/sda rw console=hvc0 earlyprintk=xen nomodeset systemd.show_status=0 no_console_suspend panic=1"
+
+# The kernel kills a child by PDEATHSIG when the *thread* that started it ends, so this one outlives all users.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qemu-starter")
+_running: "weakref.WeakSet[Machine]" = weakref.WeakSet()
+
+
+@atexit.register
+def _kill_all() -> None:
+    for machine in list(_running):
+        machine.kill()
+
+
+@functools.cache
+def accelerator() -> str:
+    """'kvm' if hardware virtualization is there and really executes code, else 'tcg' (plain emulation)."""
+    forced = os.environ.get("PMCOORD_LAB_ACCEL")
+    if forced:
+        return forced
+    flags = Path("/proc/cpuinfo").read_text().split()
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK) or not {"vmx", "svm"} & set(flags):
+        return "tcg"
+    # A firmware of three instructions, which leaves QEMU by its exit port: (1 << 1) | 1.
+    rom = bytearray(b"\xf4" * 65536)
+    rom[0xFFF0:0xFFF5] = b"\xb0\x01\xe6\xf4\xf4"
+    with tempfile.NamedTemporaryFile(suffix=".rom") as file:
+        file.write(rom)
+        file.flush()
+        command = [QEMU, "-M", "q35", "-accel", "kvm", "-cpu", "host", "-display", "none", "-vga", "none", "-nic", "none",
+                   "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-bios", file.name]
+        try:
+            works = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=10).returncode == 3
+        except subprocess.TimeoutExpired:
+            works = False
+    return "kvm" if works else "tcg"
+
+
+@functools.cache
+def version() -> str:
+    if not shutil.which(QEMU):
+        raise LabError(f"{QEMU} is not installed; tests/lab/packages lists what the lab needs")
+    return subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
+
+
+def _hardware(images: Images, disk: Path, ram: Path, shared: bool, console: Path) -> list[str]:
+    kvm = accelerator() == "kvm"
+    machine = "q35,memory-backend=ram" + (",kernel-irqchip=split" if kvm else "")
+    # More capable models trip bugs of the emulation: with "max", dom0 dies under SMAP and PVH guests under RDTSCP.
+    cpu = ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "qemu64,+svm,+npt"]
+    return [
+        "-M", machine, *cpu, "-smp", "2", "-m", MEMORY,
+        "-object", f"memory-backend-file,id=ram,size={MEMORY},mem-path={ram},share={'on' if shared else 'off'}",
+        # The clock of a copy goes on from the moment it was copied at.
+        "-rtc", "base=utc,clock=vm",
+        "-global", "ICH9-LPC.disable_s3=0", "-global", "ICH9-LPC.disable_s4=1",
+        "-device", "intel-iommu,intremap=on",
+        "-netdev", "user,id=net,restrict=on", "-device", f"e1000e,netdev=net,addr={NIC[3:5]}",
+        "-kernel", str(images.xen), "-append", XEN_ARGUMENTS, "-initrd", f"{images.kernel} {DOM0_ARGUMENTS},{images.initrd}",
+        "-drive", f"file={disk},format=qcow2,if=none,id=disk,cache=unsafe,discard=unmap", "-device", "ide-hd,drive=disk,bus=ide.0",
+        "-drive", "if=none,id=cdrom,media=cdrom", "-device", "ide-cd,drive=cdrom,bus=ide.1,id=cdrom-drive",
+        # A machine that reboots has crashed: QEMU ends, and whoever waits for something hears of it at once.
+        "-no-reboot", "-display", "none", "-vga", "none", "-nic", "none", "-monitor", "none", "-nodefaults",
+        "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
+    ]
+
+
+class Machine:
+    """A running QEMU. It dies with this process, however that ends."""
+
+    def __init__(self, images: Images, disk: Path, ram: Path, workdir: Path, shared_ram: bool = False, incoming: bool = False) -> None:
+        self.console = workdir / "console.log"
+        self._errors = workdir / "qemu.log"
+        command_end, command_qemu = socket.socketpair()
+        qmp_end, qmp_qemu = socket.socketpair()
+        command = [
+            "setpriv", "--pdeathsig", "KILL", QEMU, *_hardware(images, disk, ram, shared_ram, self.console),
+            "-chardev", f"socket,id=command,fd={command_qemu.fileno()}", "-serial", "chardev:command",
+            "-chardev", f"socket,id=qmp,fd={qmp_qemu.fileno()}", "-mon", "chardev=qmp,mode=control",
+        ]
+        if incoming:
+            command += ["-incoming", "defer"]
+        with command_qemu, qmp_qemu, open(self._errors, "wb") as errors:
+            self._process = _starter.submit(
+                subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+                pass_fds=(command_qemu.fileno(), qmp_qemu.fileno()),
+            ).result()
+        _running.add(self)
+        self.channel = Channel(command_end)
+        self.qmp = Qmp(qmp_end, self._last_words)
+        self.qmp.execute("qmp_capabilities")
+
+    def _last_words(self) -> str:
+        return f"QEMU has ended: {self._errors.read_text(errors='replace').strip() or 'without a word'}"
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """Ends QEMU at once. Its disk is a throw-away copy: there is nothing to be saved."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        _running.discard(self)
+        self.qmp.close()
+        self.channel.close()
+
+    def save(self, state: Path) -> None:
+        """Stops the machine and writes all but its memory, which is in its file already; QEMU ends."""
+        self.qmp.execute("stop")
+        self._migrate("migrate", f"exec:cat > '{state}'")
+        self.qmp.execute("quit")
+        self._process.wait(60)
+        self.kill()
+
+    def load(self, state: Path) -> None:
+        """Goes on from where save() stopped."""
+        self._migrate("migrate-incoming", f"exec:cat '{state}'")
+        self.qmp.execute("cont")
+
+    def _migrate(self, command: str, uri: str) -> None:
+        wanted = [{"capability": name, "state": True} for name in ("x-ignore-shared", "events")]
+        self.qmp.execute("migrate-set-capabilities", capabilities=wanted)
+        self.qmp.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        before = len(self.qmp.events)
+        self.qmp.execute(command, uri=uri)
+        status = self.qmp.wait_event("MIGRATION", lambda data: data["status"] in ("completed", "failed"), 120, before)["status"]
+        if status != "completed":
+            raise LabError(f"QEMU cannot {command}: {self._errors.read_text(errors='replace')}")
+
+    def insert_disc(self, image: Path) -> None:
+        self.qmp.execute("blockdev-change-medium", id="cdrom-drive", filename=str(image), format="raw", **{"read-only-mode": "read-only"})
+
+    def eject_disc(self) -> None:
+        self.qmp.execute("eject", id="cdrom-drive", force=True)
+
+
+class Qmp:
+    """QEMU's control socket. Events are kept in the order in which they came."""
+
+    def __init__(self, end: socket.socket, last_words) -> None:
+        self._socket = end
+        self._file = end.makefile("rwb")
+        self._last_words = last_words
+        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._replies: list[dict] = []
+        self._closed = False
+        self.events: list[dict] = []
+        self._listeners = []
+        threading.Thread(target=self._read, name="qmp", daemon=True).start()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def listen(self, call) -> None:
+        """call(event) on each further event; it runs on the reader's thread and must not block."""
+        self._listeners.append(call)
+
+    def execute(self, command: str, **arguments):
+        with self._lock:
+            message = {"execute": command, **({"arguments": arguments} if arguments else {})}
+            try:
+                self._file.write(json.dumps(message).encode() + b"\n")
+                self._file.flush()
+            except OSError as error:
+                raise LabError(self._last_words()) from error
+            self._wait(lambda: self._replies, 60, command)
+            reply = self._replies.pop(0)
+        if "error" in reply:
+            raise LabError(f"QEMU refuses '{command}': {reply['error']['desc']}")
+        return reply["return"]
+
+    def wait_event(self, name: str, wanted=lambda data: True, timeout: float = 60, after: int = 0) -> dict:
+        """The data of the first such event, come or yet to come, not counting the `after` first ones of this QEMU's life."""
+        found = []
+
+        def look() -> bool:
+            found[:] = [e.get("data", {}) for e in self.events[after:] if e["event"] == name and wanted(e.get("data", {}))]
+            return bool(found)
+
+        self._wait(look, timeout, f"event {name}")
+        return found[0]
+
+    def _wait(self, predicate, timeout: float, what: str) -> None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: predicate() or self._closed, timeout):
+                raise LabError(f"QEMU: no {what} for {timeout:g} s")
+            if not predicate():
+                raise LabError(self._last_words())
+
+    def _read(self) -> None:
+        while True:
+            try:
+                line = self._file.readline()
+            except (OSError, ValueError):
+                line = b""
+            message = json.loads(line) if line else {}
+            with self._changed:
+                if not line:
+                    self._closed = True
+                elif "event" in message:
+                    self.events.append(message)
+                elif "QMP" not in message:
+                    self._replies.append(message)
+                self._changed.notify_all()
+            if "event" in message:
+                for call in self._listeners:
+                    call(message)
+            if not line:
+                return
