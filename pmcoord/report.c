@@ -372,6 +372,13 @@ int64_t report_time(struct json_object *object, const char *key)
 	return time_us < 0 || time_us > TIME_MAX_US ? CYCLE_NEVER : time_us;
 }
 
+int64_t report_span(int64_t from_us, int64_t to_us)
+{
+	if (from_us == CYCLE_NEVER || to_us == CYCLE_NEVER || to_us < from_us)
+		return CYCLE_NEVER;
+	return to_us - from_us;
+}
+
 struct json_object *report_guest(struct json_object *report, size_t i)
 {
 	return json_read_item(report, "guests", i);
@@ -397,4 +404,43 @@ int64_t report_resume_start(struct json_object *report,
 			found = start;
 	}
 	return found;
+}
+
+/* ---- times for people --------------------------------------------------- */
+
+/* Not by floating point: the decimal point is the same in every locale. */
+static void format_tenths(int64_t tenths, const char *unit, char *ret)
+{
+	snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s",
+		 tenths / 10, tenths % 10, unit);
+}
+
+char *report_format_ms(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE])
+{
+	if (span_us == CYCLE_NEVER)
+		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "-");
+	else
+		format_tenths((span_us + 50) / 100, "", ret);
+	return ret;
+}
+
+char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE])
+{
+	int64_t seconds = (span_us + 500000) / 1000000;
+
+	if (span_us == CYCLE_NEVER)
+		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "-");
+	else if (span_us < 10000000)
+		format_tenths((span_us + 50) / 100, " ms", ret);
+	else if (span_us < 120000000)
+		format_tenths((span_us + 50000) / 100000, " s", ret);
+	else if (seconds < 7200)
+		snprintf(ret, REPORT_SPAN_TEXT_SIZE,
+			 "%" PRId64 " min %" PRId64 " s", seconds / 60,
+			 seconds % 60);
+	else
+		snprintf(ret, REPORT_SPAN_TEXT_SIZE,
+			 "%" PRId64 " h %" PRId64 " min", seconds / 3600,
+			 seconds / 60 % 60);
+	return ret;
 }

@@ -56,6 +56,9 @@ const char *report_stranded(struct json_object *report);
  */
 int64_t report_time(struct json_object *object, const char *key);
 
+/* From one moment to a later one; CYCLE_NEVER if either was not reached. */
+int64_t report_span(int64_t from_us, int64_t to_us);
+
 /* The i-th guest or phase, borrowed; NULL behind the last. */
 struct json_object *report_guest(struct json_object *report, size_t i);
 struct json_object *report_phase(struct json_object *report, size_t i);
@@ -66,5 +69,13 @@ struct json_object *report_phase(struct json_object *report, size_t i);
  */
 int64_t report_resume_start(struct json_object *report,
 			    struct json_object *guest);
+
+#define REPORT_SPAN_TEXT_SIZE 32
+
+/* "412.3", in ms, and "-" for CYCLE_NEVER. Returns `ret`. */
+char *report_format_ms(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
+
+/* "412.3 ms", "12.3 s", "4 min 10 s" or "3 h 12 min". Returns `ret`. */
+char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
 
 #endif
