@@ -232,6 +232,7 @@ static int apply_guest(struct cycle *cycle, const struct record *record)
 		.requested_us = CYCLE_NEVER,
 		.quiesced_us = CYCLE_NEVER,
 		.down_us = CYCLE_NEVER,
+		.resume_us = CYCLE_NEVER,
 		.running_us = CYCLE_NEVER,
 		.ready_us = CYCLE_NEVER,
 	};
@@ -343,6 +344,9 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type,
 			      int64_t now)
 {
 	switch (type) {
+	case RECORD_RESUME:
+		guest->resume_us = now;
+		break;
 	case RECORD_RUNNING:
 		guest->needs_bookkeeping = guest->hold == HOLD_REQUESTED ||
 					   guest->hold == HOLD_DOWN;

@@ -91,7 +91,8 @@ struct cycle_guest {
 	bool degraded;
 	bool stranded;
 	char detail[CYCLE_DETAIL_MAX];
-	int64_t requested_us, quiesced_us, down_us, running_us, ready_us;
+	int64_t requested_us, quiesced_us, down_us;
+	int64_t resume_us, running_us, ready_us;
 };
 
 struct cycle_phase {

@@ -83,6 +83,7 @@ static void add_guest(struct json_object *guests,
 	add_time(object, "requested_us", guest->requested_us, status);
 	add_time(object, "quiesced_us", guest->quiesced_us, status);
 	add_time(object, "down_us", guest->down_us, status);
+	add_time(object, "resume_us", guest->resume_us, status);
 	add_time(object, "running_us", guest->running_us, status);
 	add_time(object, "ready_us", guest->ready_us, status);
 }
