@@ -182,21 +182,32 @@ static void print_way_down(struct printer *printer)
 	char span[REPORT_SPAN_TEXT_SIZE];
 
 	if (way.n_acting == 0) {
-		fprintf(printer->out, "No guest was to be suspended");
+		fprintf(printer->out, "No guest was to be suspended.\n");
 		return;
 	}
-	if (way.n_down == way.n_acting)
-		fprintf(printer->out, "%s%zu guest%s down",
-			way.n_acting > 1 ? "All " : "", way.n_acting,
-			way.n_acting > 1 ? "s" : "");
-	else
-		fprintf(printer->out, "%zu of %zu guests down", way.n_down,
-			way.n_acting);
+	fprintf(printer->out, "%zu of %zu guest%s down", way.n_down,
+		way.n_acting, way.n_acting > 1 ? "s" : "");
 	if (way.first_request != CYCLE_NEVER && way.n_down > 0)
 		fprintf(printer->out, " in %s",
 			report_format_span(
 				report_span(way.first_request, way.last_down),
 				span));
+	fprintf(printer->out, ".\n");
+}
+
+static void print_sleep(struct printer *printer)
+{
+	int64_t slept = report_time(printer->report, "slept_us");
+	char span[REPORT_SPAN_TEXT_SIZE];
+
+	if (json_read_boolean(printer->report, "held"))
+		fprintf(printer->out, "The host is awake; guests are held "
+				      "until 'pmcoord resume-all'.\n");
+	else if (slept != CYCLE_NEVER)
+		fprintf(printer->out, "The host slept for %s.\n",
+			report_format_span(slept, span));
+	else
+		fprintf(printer->out, "The host stayed awake.\n");
 }
 
 static void print_way_back(struct printer *printer)
@@ -204,14 +215,17 @@ static void print_way_back(struct printer *printer)
 	int64_t running = longest_since_resume(printer->report, "running_us");
 	int64_t ready = longest_since_resume(printer->report, "ready_us");
 	char span[REPORT_SPAN_TEXT_SIZE];
+	struct json_object *guest;
+	size_t n = 0;
 
-	if (json_read_boolean(printer->report, "held"))
-		fprintf(printer->out, "; held until 'pmcoord resume-all'");
-	if (running != CYCLE_NEVER)
-		fprintf(printer->out, "; back in %s",
-			report_format_span(running, span));
+	for (size_t i = 0; (guest = report_guest(printer->report, i)); i++)
+		n += report_time(guest, "running_us") != CYCLE_NEVER;
+	if (running == CYCLE_NEVER)
+		return;
+	fprintf(printer->out, "%zu guest%s back in %s", n, n > 1 ? "s" : "",
+		report_format_span(running, span));
 	if (ready != CYCLE_NEVER)
-		fprintf(printer->out, ", devices ready after %s",
+		fprintf(printer->out, ", devices after %s",
 			report_format_span(ready, span));
 	fprintf(printer->out, ".\n");
 }
@@ -219,20 +233,14 @@ static void print_way_back(struct printer *printer)
 static void print_head(struct printer *printer)
 {
 	struct json_object *report = printer->report;
-	int64_t slept = report_time(report, "slept_us");
-	char span[REPORT_SPAN_TEXT_SIZE];
 
-	fprintf(printer->out, "Cycle %" PRId64 ": %s\n",
+	fprintf(printer->out, "Cycle %" PRId64 ": %s\nStarted ",
 		json_read_integer(report, "cycle", 0),
 		json_read_string(report, "result"));
 	print_when(printer);
-	fprintf(printer->out, ", by %s\n", json_read_string(report, "trigger"));
+	fprintf(printer->out, " by %s.\n", json_read_string(report, "trigger"));
 	print_way_down(printer);
-	if (slept != CYCLE_NEVER)
-		fprintf(printer->out, "; the host slept %s",
-			report_format_span(slept, span));
-	else
-		fprintf(printer->out, "; the host stayed awake");
+	print_sleep(printer);
 	print_way_back(printer);
 }
 
@@ -297,8 +305,8 @@ static int print_guests(struct printer *printer)
 	fprintf(printer->out, "\n");
 	r = table_print(table);
 	fprintf(printer->out, "\nTimes in ms: QUIESCED, DOWN and EXPECTED "
-			      "since the request,\nRUNNING and READY since the "
-			      "wake.\n");
+			      "since the request, RUNNING\nand READY since the "
+			      "resume began.\n");
 	return r;
 }
 
