@@ -324,10 +324,9 @@ static int plan_json(struct view *view, const struct graph *graph, FILE *out)
 }
 
 static const struct table_column plan_columns[] = {
-	{ "DEPTH", true, false }, { "GUEST", false, false },
-	{ "DOMID", true, false }, { "MECHANISM", false, false },
-	{ "WHY", false, true },	  { "AFTER", false, false },
-	{ NULL, false, false },
+	{ "DEPTH", true, false },  { "GUEST", false, false },
+	{ "DOMID", true, false },  { "MECHANISM", false, false },
+	{ "AFTER", false, false }, { NULL, false, false },
 };
 
 static int add_plan_line(struct table *table, const struct view *view,
@@ -339,9 +338,8 @@ static int add_plan_line(struct table *table, const struct view *view,
 		join_names(inventory, view->after, view->n_after);
 	char depth[16], domid[16];
 	const char *cells[] = {
-		depth,	      guest->name,
-		domid,	      mechanism_name(step->mechanism),
-		step->reason, names,
+		depth, guest->name, domid, mechanism_name(step->mechanism),
+		names,
 	};
 
 	if (!names)
@@ -367,7 +365,9 @@ static int plan_table(struct view *view, FILE *out)
 	return r < 0 ? r : table_print(table);
 }
 
-static void print_skipped(const struct plan *plan, FILE *out)
+/* The reasons of those who are left alone, or of those who are not. */
+static void print_reasons(const struct plan *plan, bool acting,
+			  const char *heading, FILE *out)
 {
 	bool any = false;
 
@@ -376,13 +376,12 @@ static void print_skipped(const struct plan *plan, FILE *out)
 		const struct guest *guest =
 			&plan->inventory->guests[step->guest];
 
-		if (step->mechanism != MECHANISM_NONE)
+		if ((step->mechanism != MECHANISM_NONE) != acting ||
+		    !step->reason)
 			continue;
-		if (!any)
-			fprintf(out, "\nLeft alone:\n");
+		fprintf(out, "%s  %s (%" PRIu32 "): %s\n", any ? "" : heading,
+			guest->name, guest->domid, step->reason);
 		any = true;
-		fprintf(out, "  %s (%" PRIu32 "): %s\n", guest->name,
-			guest->domid, step->reason);
 	}
 }
 
@@ -409,7 +408,8 @@ static int plan_text(struct view *view, const struct graph *graph, FILE *out)
 	}
 	if (r < 0)
 		return r;
-	print_skipped(view->plan, out);
+	print_reasons(view->plan, true, "\nOnly second best:\n", out);
+	print_reasons(view->plan, false, "\nLeft alone:\n", out);
 	print_warnings(graph, out);
 	return ferror(out) ? -EIO : 0;
 }
