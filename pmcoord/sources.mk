@@ -9,6 +9,12 @@ COORDINATOR_SRC := \
 	pmcoord/journal.c \
 	pmcoord/json.c \
 	pmcoord/report.c \
+	pmcoord/report-text.c \
+	pmcoord/svg.c \
+	pmcoord/timeline.c \
+	pmcoord/plan-picture.c \
+	pmcoord/show.c \
+	pmcoord/table.c \
 	pmcoord/hypervisor.c \
 	pmcoord/hypervisor-xen.c \
 	pmcoord/loop.c \
