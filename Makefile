@@ -41,48 +41,127 @@ include tests/unit/sources.mk
 
 .DEFAULT_GOAL := all
 .PHONY: all clean help install install-agent
+.DELETE_ON_ERROR:
 all: $(BUILD)/pmcoord $(BUILD)/pmcoord-agent
 
-object = $(patsubst %.c,$(BUILD)/%.o,$(1))
+object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1))
 pkg_libs = $(shell $(PKG_CONFIG) --libs $(1))
 
 # One set of include paths for all: only umockdev (GLib) needs any.
 $(call object,$(AGENT_TESTS:%=tests/unit/%.c)): OUR_CPPFLAGS += $(call pkg_cflags,$(AGENT_TEST_PKGS))
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/pmcoord: $(call object,$(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN))
 	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
 
 $(BUILD)/pmcoord-agent: $(call object,$(SHARED_SRC) $(AGENT_SRC) $(AGENT_MAIN))
 	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(AGENT_PKGS)) $(LIBS)
 
 UNIT_TESTS := $(SHARED_TESTS) $(COORDINATOR_TESTS) $(AGENT_TESTS)
 unit_program = $(addprefix $(BUILD)/tests/unit/,$(1))
 
-$(call unit_program,$(SHARED_TESTS)): %: %.o $(call object,$(SHARED_SRC))
+$(call unit_program,$(SHARED_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(SHARED_SRC))
 	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka inih) $(LIBS)
 
-$(call unit_program,$(COORDINATOR_TESTS)): %: %.o $(call object,$(SHARED_SRC) $(COORDINATOR_SRC))
+$(call unit_program,$(COORDINATOR_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(SHARED_SRC) $(COORDINATOR_SRC))
 	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(COORDINATOR_PKGS)) $(LIBS)
 
-$(call unit_program,$(AGENT_TESTS)): %: %.o $(call object,$(SHARED_SRC) $(AGENT_SRC))
+$(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(SHARED_SRC) $(AGENT_SRC))
 	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(AGENT_TEST_PKGS) $(AGENT_PKGS)) $(LIBS)
 
-.PHONY: check-unit
+.PHONY: check check-all check-static check-unit check-lab deps demo lab lab-shell
+# The packages come first and in a run of their own: what is below asks
+# pkg-config.
+check demo lab lab-shell: %: deps
+	$(Q)$(MAKE) --no-print-directory $@-ready
+
+deps:
+	$(Q)tests/install-packages tests/packages tests/lab/packages
+
+.PHONY: check-ready demo-ready lab-ready lab-shell-ready
+check-ready: check-static check-unit check-lab
+
+C_FILES = $(wildcard pmcoord/*.[ch] pmcoord/shared/*.c include/pmcoord/*.h \
+	guest-agent/*.[ch] tests/unit/*.c)
+check-static: all
+	$(call say,CHECK,format and warnings by a second compiler)
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+	$(Q)clang $(OUR_CPPFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -Werror -fsyntax-only \
+		$(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN) $(AGENT_SRC) $(AGENT_MAIN)
+	$(call say,CHECK,shell scripts$(comma) man pages$(comma) units)
+	$(Q)shellcheck tests/install-packages tests/unit/run .ci/run
+	$(Q)shellcheck -s bash hooks/bash-completion/pmcoord
+	$(Q)mandoc -Tlint -W warning man/*
+	$(Q)tests/verify-units $(BUILD) hooks/pmcoord-sleep.service hooks/pmcoord-agent.service
+comma := ,
+
+lab-ready:
+	$(Q)$(PYTHON) tests/lab/run.py build
+
+lab-shell-ready: all
+	$(Q)$(PYTHON) tests/lab/run.py shell
+
+demo-ready: all
+	$(Q)$(PYTHON) tests/lab/run.py demo
+
+# One run for all black-box tests: its summary ends the output.
+check-lab: all
+	$(Q)$(PYTHON) -m pytest tests/contract tests/lab
+
 check-unit: $(call unit_program,$(UNIT_TESTS))
 	$(Q)tests/unit/run $(call unit_program,$(UNIT_TESTS))
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# On a dom0: the coordinator. In a driver domain: install-agent.
+install: $(BUILD)/pmcoord
+	$(INSTALL) -D -m 0755 $(BUILD)/pmcoord $(DESTDIR)$(BINDIR)/pmcoord
+	$(INSTALL) -D -m 0644 hooks/pmcoord-sleep.service $(DESTDIR)$(UNITDIR)/pmcoord-sleep.service
+	$(INSTALL) -D -m 0644 hooks/pmcoord.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/pmcoord.catalog
+	test -e $(DESTDIR)$(SYSCONFDIR)/pmcoord/pmcoord.conf || \
+		$(INSTALL) -D -m 0644 hooks/pmcoord.conf $(DESTDIR)$(SYSCONFDIR)/pmcoord/pmcoord.conf
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 man/pmcoord.8
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 man/pmcoord.conf.5 man/pmcoord-scenario.5
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions hooks/bash-completion/pmcoord
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/pmcoord/scenarios $(wildcard hooks/scenarios/*.sim)
+
+install-agent: $(BUILD)/pmcoord-agent
+	$(INSTALL) -D -m 0755 $(BUILD)/pmcoord-agent $(DESTDIR)$(SBINDIR)/pmcoord-agent
+	$(INSTALL) -D -m 0644 hooks/pmcoord-agent.service $(DESTDIR)$(UNITDIR)/pmcoord-agent.service
+	test -e $(DESTDIR)$(SYSCONFDIR)/pmcoord/agent.conf || \
+		$(INSTALL) -D -m 0644 hooks/agent.conf $(DESTDIR)$(SYSCONFDIR)/pmcoord/agent.conf
+	$(INSTALL) -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/pmcoord/suspend.d
+	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/doc/pmcoord/suspend.d $(wildcard hooks/suspend.d/*)
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 man/pmcoord-agent.8
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 man/pmcoord-agent.conf.5
+
+help:
+	@echo 'make                 build the coordinator and the agent in $(BUILD)/'
+	@echo 'make demo            close the lid of an emulated Xen laptop, and open it'
+	@echo 'make check           all tests: unit, simulator, lab'
+	@echo 'make check-unit      unit tests only (seconds)'
+	@echo 'make lab             build the emulated laptop'
+	@echo 'make lab-shell       a root shell in its dom0'
+	@echo 'make install         on a dom0; DESTDIR=, PREFIX=, SYSCONFDIR= as usual'
+	@echo 'make install-agent   in a driver domain'
+	@echo 'make deps            install the Debian packages that the above need'
+	@echo 'make clean           remove $(BUILD)/'
+	@echo 'V=1 shows the commands; CFLAGS=, CC= are yours.'
 
 clean:
 	rm -rf $(BUILD)

@@ -192,6 +192,22 @@ static int take_coordinator_key(struct loader *loader,
 	return 0;
 }
 
+/* Replaces what the same pattern said before, so that it can be taken back. */
+static int set_suspend_before(struct config *config, struct config_rule *rule,
+			      const char *value, struct error *error)
+{
+	for (size_t i = 0; i < config->n_rules; i++) {
+		if (strcmp(config->rules[i].pattern, rule->pattern) != 0)
+			continue;
+		free(config->rules[i].suspend_before);
+		config->rules[i].suspend_before = NULL;
+	}
+	rule->suspend_before = strdup(value);
+	return rule->suspend_before
+		       ? 0
+		       : error_set(error, -ENOMEM, "out of memory");
+}
+
 static int take_guest_key(struct loader *loader, struct config_rule *rule,
 			  const struct ini_position *position, const char *key,
 			  const char *value, struct error *error)
@@ -212,10 +228,7 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
 		r = take_duration(value, &rule->timeout_us, error);
 		rule->has_timeout |= r == 0;
 	} else if (strcmp(key, "SuspendBefore") == 0) {
-		free(rule->suspend_before);
-		rule->suspend_before = strdup(value);
-		if (!rule->suspend_before)
-			r = error_set(error, -ENOMEM, "out of memory");
+		r = set_suspend_before(loader->config, rule, value, error);
 	} else {
 		warn_at(loader, position, "key", key);
 	}
@@ -223,29 +236,29 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
 }
 
 /*
- * The rule for a pattern: a section that is continued, or read again from a
- * drop-in, is the same rule.
+ * The rule for a pattern: the last one while its section goes on, else a new
+ * one behind all others, so that what is read last wins, also in a drop-in.
  */
 static struct config_rule *rule_for_pattern(struct config *config,
 					    const char *pattern)
 {
-	struct config_rule *rules;
+	struct config_rule *rules = config->rules;
+	size_t n = config->n_rules;
 	char *copy;
 
-	for (size_t i = 0; i < config->n_rules; i++)
-		if (strcmp(config->rules[i].pattern, pattern) == 0)
-			return &config->rules[i];
+	if (n > 0 && strcmp(rules[n - 1].pattern, pattern) == 0)
+		return &rules[n - 1];
 	copy = strdup(pattern);
-	rules = reallocarray(config->rules, config->n_rules + 1,
-			     sizeof(*rules));
+	rules = reallocarray(rules, n + 1, sizeof(*rules));
 	if (rules)
 		config->rules = rules;
 	if (!copy || !rules) {
 		free(copy);
 		return NULL;
 	}
-	rules[config->n_rules] = (struct config_rule){ .pattern = copy };
-	return &rules[config->n_rules++];
+	rules[n] = (struct config_rule){ .pattern = copy };
+	config->n_rules++;
+	return &rules[n];
 }
 
 /* Takes NAME out of: Guest "NAME". Returns false if it is not of that form. */

@@ -194,11 +194,12 @@ static void run_done(struct run *run)
 }
 
 int coordinator_plan(struct coordinator *coordinator,
+		     const struct cycle_wish *wish,
 		     struct inventory *ret_inventory, struct graph **ret_graph,
 		     struct plan *ret_plan, struct error *error)
 {
 	struct run run = { .coordinator = coordinator, .io_fd = -EBADF };
-	int r = make_plan(&run, NULL, error);
+	int r = make_plan(&run, wish, error);
 
 	if (r < 0) {
 		run_done(&run);

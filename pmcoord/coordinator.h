@@ -70,10 +70,12 @@ int coordinator_resume(struct coordinator *coordinator, char **names,
 		       struct resume_result *ret_result, struct error *error);
 
 /*
- * Reads the inventory and makes graph and plan of all guests. The caller
- * releases them with plan_done, graph_free, inventory_done, in this order.
+ * Reads the inventory and makes graph and plan for a wish (NULL: for all
+ * guests). The caller releases them with plan_done, graph_free, inventory_done,
+ * in this order. Returns 0 or negative as coordinator_suspend does.
  */
 int coordinator_plan(struct coordinator *coordinator,
+		     const struct cycle_wish *wish,
 		     struct inventory *ret_inventory, struct graph **ret_graph,
 		     struct plan *ret_plan, struct error *error);
 

@@ -1067,6 +1067,22 @@ static int check_is_dom0(struct error *error)
 	return 0;
 }
 
+/*
+ * Whether xenstored runs in a domain of its own. Where it is a process, only
+ * its socket is tried: the kernel's device would wait forever for a daemon that
+ * is not there.
+ */
+static bool has_xenstore_domain(struct xen *xen)
+{
+	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
+	int n = xc_domain_getinfolist(xen->xc, 0, DOMAINS_AT_ONCE, infos);
+
+	for (int i = 0; i < n; i++)
+		if (infos[i].flags & XEN_DOMINF_xs_domain)
+			return true;
+	return false;
+}
+
 static int open_handles(struct xen *xen, struct error *error)
 {
 	xc_domaininfo_t info;
@@ -1097,7 +1113,7 @@ static int open_handles(struct xen *xen, struct error *error)
 				 "cannot open event channels "
 				 "(/dev/xen/evtchn; modprobe xen-evtchn): %s",
 				 strerror(errno));
-	xen->store = xs_open(0);
+	xen->store = xs_open(has_xenstore_domain(xen) ? 0 : XS_OPEN_SOCKETONLY);
 	if (!xen->store)
 		return error_set(error, -ECONNREFUSED,
 				 "xenstored does not answer: start "

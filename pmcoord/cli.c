@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/report.h"
+#include "pmcoord/report-text.h"
+#include "pmcoord/simulator.h"
+
+#define CONFIG_PATH PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf"
+
+enum exit_code cli_fail(const struct error *error)
+{
+	static const struct {
+		int number;
+		enum exit_code code;
+	} codes[] = {
+		{ EPERM, EXIT_NOT_HERE },
+		{ EACCES, EXIT_NOT_HERE },
+		{ ENODEV, EXIT_NOT_HERE },
+		{ ECONNREFUSED, EXIT_NOT_HERE },
+		{ EPROTO, EXIT_NOT_HERE },
+		{ EOPNOTSUPP, EXIT_NOT_HERE },
+		{ EBUSY, EXIT_BUSY },
+		{ ENOENT, EXIT_USAGE },
+		{ EBADMSG, EXIT_USAGE },
+		{ EINVAL, EXIT_USAGE },
+		{ ENOTRECOVERABLE, EXIT_STRANDED },
+	};
+
+	fprintf(stderr, "pmcoord: %s\n", error_text(error));
+	for (size_t i = 0; i < ELEMENTSOF(codes); i++)
+		if (error->number == -codes[i].number)
+			return codes[i].code;
+	return EXIT_FAILED_UNDONE;
+}
+
+static void print_warning(void *data, const char *warning)
+{
+	const struct options *options = data;
+
+	if (!options->quiet)
+		fprintf(stderr, "pmcoord: %s\n", warning);
+}
+
+static int load_config(struct cli *cli, struct error *error)
+{
+	const char *path = cli->options.config_path;
+
+	config_init(&cli->config);
+	/* A file that was asked for must be there; the default need not. */
+	if (path && access(path, R_OK) < 0)
+		return error_set(error, -EINVAL, "cannot read %s: %s", path,
+				 strerror(errno));
+	return config_load(&cli->config, path ? path : CONFIG_PATH,
+			   print_warning, &cli->options, error);
+}
+
+/*
+ * Where a rehearsal keeps its journals and reports: apart from the host's, and
+ * apart for each scenario file (by the hash of its path, FNV-1a).
+ */
+static int rehearsal_directory(const char *scenario, char *ret, size_t size,
+			       struct error *error)
+{
+	_cleanup_(freep) char *real = realpath(scenario, NULL);
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	uint64_t hash = 0xcbf29ce484222325ull;
+	char base[128];
+	struct stat st;
+
+	if (!real)
+		return error_set(error, -EINVAL,
+				 "cannot read the scenario %s: %s", scenario,
+				 strerror(errno));
+	for (const char *c = real; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3ull;
+	if (geteuid() == 0)
+		snprintf(base, sizeof(base), "/run/pmcoord-rehearsal");
+	else if (runtime && runtime[0] == '/' && strlen(runtime) < 100)
+		snprintf(base, sizeof(base), "%s/pmcoord-rehearsal", runtime);
+	else
+		snprintf(base, sizeof(base), "/tmp/pmcoord-rehearsal-%d",
+			 (int)geteuid());
+	if (directory_make(base) < 0 || lstat(base, &st) < 0 ||
+	    !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return error_set(error, -EINVAL,
+				 "cannot use %s for rehearsals: it must be a "
+				 "directory of yours",
+				 base);
+	snprintf(ret, size, "%s/%016" PRIx64, base, hash);
+	return 0;
+}
+
+static int choose_roots(struct cli *cli, struct error *error)
+{
+	char directory[256];
+	int r;
+
+	if (!cli->options.scenario) {
+		r = roots_init_host(&cli->roots);
+	} else {
+		r = rehearsal_directory(cli->options.scenario, directory,
+					sizeof(directory), error);
+		if (r == 0)
+			r = directory_make(directory);
+		if (r == 0)
+			r = roots_init_rehearsal(directory, &cli->roots);
+	}
+	return r < 0 ? error_set(error, r, "cannot begin: %s", strerror(-r))
+		     : 0;
+}
+
+enum exit_code cli_load(struct cli *cli)
+{
+	struct error error = { 0 };
+	int r = load_config(cli, &error);
+
+	if (r == 0 && cli->options.timeout_us)
+		cli->config.deadline_us = cli->options.timeout_us;
+	if (r == 0)
+		r = choose_roots(cli, &error);
+	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
+}
+
+static int open_simulator(struct cli *cli, struct error *error)
+{
+	_cleanup_(freep) char *state = NULL;
+
+	if (asprintf(&state, "%s/simulator", cli->roots.run) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	if (!cli->options.quiet)
+		fprintf(stderr,
+			"pmcoord: REHEARSAL on the simulated host %s; nothing "
+			"real is touched\n",
+			cli->options.scenario);
+	return simulator_open(cli->options.scenario, state, &cli->hypervisor,
+			      &cli->loop, &cli->simulated_sleeper, error);
+}
+
+enum exit_code cli_open(struct cli *cli)
+{
+	struct error error = { 0 };
+	int r;
+
+	if (cli->hypervisor)
+		return EXIT_AS_PLANNED;
+	if (cli->options.scenario) {
+		r = open_simulator(cli, &error);
+	} else {
+		r = hypervisor_xen_open(cli->roots.run, &cli->hypervisor,
+					&error);
+		if (r == 0)
+			r = loop_new(cli->hypervisor, &cli->loop, &error);
+	}
+	if (r < 0)
+		return cli_fail(&error);
+	cli->coordinator = (struct coordinator){
+		.config = &cli->config,
+		.roots = &cli->roots,
+		.hypervisor = cli->hypervisor,
+		.loop = cli->loop,
+	};
+	return EXIT_AS_PLANNED;
+}
+
+void cli_done(struct cli *cli)
+{
+	loop_free(cli->loop);
+	hypervisor_close(cli->hypervisor);
+	roots_done(&cli->roots);
+	config_done(&cli->config);
+}
+
+enum exit_code cli_exit_of_report(struct json_object *report)
+{
+	if (report_stranded(report))
+		return EXIT_STRANDED;
+	switch (report_result(report)) {
+	case RESULT_OK:
+		return EXIT_AS_PLANNED;
+	case RESULT_DEGRADED:
+		return EXIT_DEGRADED;
+	case RESULT_FAILED:
+		break;
+	}
+	return EXIT_FAILED_UNDONE;
+}
+
+void cli_print_report(const struct cli *cli, struct json_object *report)
+{
+	if (cli->options.json)
+		printf("%s\n",
+		       json_object_to_json_string_ext(
+			       report, JSON_C_TO_STRING_PRETTY |
+					       JSON_C_TO_STRING_SPACED |
+					       JSON_C_TO_STRING_NOSLASHESCAPE));
+	else if (!cli->options.quiet)
+		report_print(report, cli->roots.reports, stdout);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_CLI_H
+#define PMCOORD_CLI_H
+
+/* What every subcommand gets: options, and the host or its simulation. */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "pmcoord/config.h"
+#include "pmcoord/coordinator.h"
+
+/* The documented exit codes (pmcoord(8)). */
+enum exit_code {
+	EXIT_AS_PLANNED = 0,
+	EXIT_FAILED_UNDONE = 1,
+	EXIT_USAGE = 2,
+	EXIT_DEGRADED = 3,
+	EXIT_NOT_HERE = 4,
+	EXIT_BUSY = 5,
+	EXIT_STRANDED = 6,
+};
+
+struct options {
+	bool json;
+	bool quiet;
+	bool verbose;
+	bool guests_only;
+	bool dry_run;
+	bool force;
+	const char *config_path; /* NULL: the default */
+	const char *scenario; /* --hypervisor=sim:FILE, else NULL */
+	uint64_t timeout_us; /* 0: as configured */
+	const char *svg_path;
+	const char *dot_path;
+	char **arguments;
+	size_t n_arguments;
+};
+
+struct cli {
+	struct options options;
+	struct config config;
+	struct roots roots;
+	struct hypervisor *hypervisor;
+	struct loop *loop;
+	struct sleeper *simulated_sleeper; /* the scenario's, else NULL */
+	struct coordinator coordinator;
+};
+
+/*
+ * Reads the configuration and chooses the roots; then cli_open opens the
+ * hypervisor, unless it is open. Both print what is wrong and return an exit
+ * code, or EXIT_AS_PLANNED.
+ */
+enum exit_code cli_load(struct cli *cli);
+enum exit_code cli_open(struct cli *cli);
+void cli_done(struct cli *cli);
+
+/* Prints the sentence to stderr and returns the exit code that goes with it. */
+enum exit_code cli_fail(const struct error *error);
+
+/* The exit code of a finished cycle. */
+enum exit_code cli_exit_of_report(struct json_object *report);
+
+/* Prints a report as the options want it. */
+void cli_print_report(const struct cli *cli, struct json_object *report);
+
+/* The subcommands. */
+enum exit_code command_suspend_all(struct cli *cli);
+enum exit_code command_suspend(struct cli *cli);
+enum exit_code command_resume_all(struct cli *cli);
+enum exit_code command_resume(struct cli *cli);
+enum exit_code command_sleep_unit(struct cli *cli);
+enum exit_code command_list(struct cli *cli);
+enum exit_code command_plan(struct cli *cli);
+enum exit_code command_report(struct cli *cli);
+
+#endif

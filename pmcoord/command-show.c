@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* list, plan and report: they look and touch nothing. */
+
+#include "pmcoord/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/parse.h"
+#include "pmcoord/plan-picture.h"
+#include "pmcoord/report.h"
+#include "pmcoord/report-text.h"
+#include "pmcoord/show.h"
+#include "pmcoord/timeline.h"
+
+static int write_dot(const struct plan *plan, const char *path,
+		     struct error *error)
+{
+	FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	int r, closed;
+
+	if (!out)
+		return error_set(error, -EIO, "cannot write %s: %s", path,
+				 strerror(errno));
+	r = plan_write_dot(plan, out);
+	closed = out == stdout ? fflush(out) : fclose(out);
+	if (r < 0 || closed != 0)
+		return error_set(error, -EIO, "cannot write %s", path);
+	return 0;
+}
+
+/* What the command does with the guests that it has read. */
+typedef int (*with_plan_fn)(struct cli *cli, const struct inventory *inventory,
+			    const struct graph *graph, const struct plan *plan,
+			    struct error *error);
+
+static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
+{
+	enum exit_code code = cli_open(cli);
+	struct inventory inventory = { 0 };
+	struct graph *graph = NULL;
+	struct plan plan = { 0 };
+	struct error error = { 0 };
+	/* Only a dry run of `suspend GUEST…` has any names. */
+	struct cycle_wish wish = {
+		.names = cli->options.arguments,
+		.n_names = cli->options.n_arguments,
+		.force = cli->options.force,
+	};
+	int r;
+
+	if (code != EXIT_AS_PLANNED)
+		return code;
+	r = coordinator_plan(&cli->coordinator, &wish, &inventory, &graph,
+			     &plan, &error);
+	if (r == 0)
+		r = show(cli, &inventory, graph, &plan, &error);
+	plan_done(&plan);
+	graph_free(graph);
+	inventory_done(&inventory);
+	if (r < 0)
+		error_set(&error, r, "cannot show the guests: %s",
+			  strerror(-r));
+	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
+}
+
+static int show_guests(struct cli *cli, const struct inventory *inventory,
+		       const struct graph *graph, const struct plan *plan,
+		       struct error *error)
+{
+	(void)plan;
+	(void)error;
+	return show_list(inventory, graph, &cli->config, cli->options.json,
+			 stdout);
+}
+
+enum exit_code command_list(struct cli *cli)
+{
+	return with_plan(cli, show_guests);
+}
+
+static int show_steps(struct cli *cli, const struct inventory *inventory,
+		      const struct graph *graph, const struct plan *plan,
+		      struct error *error)
+{
+	const struct options *options = &cli->options;
+	int r = 0;
+
+	(void)inventory;
+	if (options->dot_path)
+		r = write_dot(plan, options->dot_path, error);
+	if (r == 0 && options->svg_path)
+		r = plan_write_svg(plan, options->svg_path, error);
+	if (r < 0 ||
+	    (!options->json && (options->dot_path || options->svg_path)))
+		return r;
+	return show_plan(plan, graph, options->json, stdout);
+}
+
+enum exit_code command_plan(struct cli *cli)
+{
+	return with_plan(cli, show_steps);
+}
+
+enum exit_code command_report(struct cli *cli)
+{
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	uint64_t number = 0;
+	int r = 0;
+
+	if (cli->options.n_arguments == 1 &&
+	    (parse_u64(cli->options.arguments[0], UINT64_MAX, &number) < 0 ||
+	     number == 0))
+		r = error_set(&error, -EINVAL,
+			      "'%s' is not the number of a cycle",
+			      cli->options.arguments[0]);
+	if (r == 0)
+		r = report_load(cli->roots.reports, number, &report, &error);
+	if (r == 0 && cli->options.svg_path)
+		r = timeline_write(report, cli->options.svg_path, &error);
+	if (r == 0 && (cli->options.json || !cli->options.svg_path))
+		cli_print_report(cli, report);
+	json_object_put(report);
+	if (r == -ENOENT && number == 0) {
+		/* Nothing was asked wrongly: there was no cycle yet. */
+		cli_fail(&error);
+		return EXIT_FAILED_UNDONE;
+	}
+	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
+}
