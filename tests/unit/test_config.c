@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A directory with pmcoord.conf and its drop-ins, and what loading it said. */
+struct world {
+	char directory[64];
+	char path[96];
+	struct config config;
+	char warnings[4096];
+	struct error error;
+};
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	char path[128];
+
+	assert_non_null(world);
+	strcpy(world->directory, "/tmp/pmcoord-config-XXXXXX");
+	assert_non_null(mkdtemp(world->directory));
+	snprintf(world->path, sizeof(world->path), "%s/pmcoord.conf",
+		 world->directory);
+	snprintf(path, sizeof(path), "%s.d", world->path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	config_init(&world->config);
+	*state = world;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+	char command[128];
+
+	config_done(&world->config);
+	snprintf(command, sizeof(command), "rm -r %s", world->directory);
+	assert_int_equal(system(command), 0);
+	free(world);
+	return 0;
+}
+
+/* "" is the main file, anything else a drop-in. */
+static void put(const struct world *world, const char *name, const char *text)
+{
+	char path[160];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s%s%s", world->path,
+		 name[0] ? ".d/" : "", name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void note(void *data, const char *warning)
+{
+	struct world *world = data;
+
+	strcat(world->warnings, warning);
+	strcat(world->warnings, "\n");
+}
+
+static int load(struct world *world)
+{
+	return config_load(&world->config, world->path, note, world,
+			   &world->error);
+}
+
+static void works_with_no_file_at_all(void **state)
+{
+	struct world *world = *state;
+	struct guest_config guest;
+
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.deadline_us, 30000000);
+	assert_int_equal(world->config.on_deadline, ON_FAILURE_PAUSE);
+	assert_int_equal(world->config.guest_timeout_us, 10000000);
+	assert_int_equal(world->config.on_failure, ON_FAILURE_PAUSE);
+	assert_true(world->config.abort_on_lid_open);
+	assert_int_equal(world->config.resume_after, RESUME_AFTER_RUNNING);
+	assert_true(world->config.honour_inhibitors);
+	assert_int_equal(world->config.keep_reports, 50);
+	guest = config_for_guest(&world->config, "anyone");
+	assert_int_equal(guest.policy, POLICY_SUSPEND);
+	assert_int_equal(guest.timeout_us, 10000000);
+	assert_string_equal(world->warnings, "");
+}
+
+static void reads_every_key(void **state)
+{
+	struct world *world = *state;
+	struct guest_config guest;
+
+	put(world, "",
+	    "[Coordinator]\nDeadline=40s\nOnDeadline=abort\n"
+	    "GuestTimeout=1500ms\nOnFailure=abort\nAbortOnLidOpen=no\n"
+	    "ResumeAfter=ready\nReadyTimeout=1min\nHonourInhibitors=no\n"
+	    "KeepReports=7\n"
+	    "[Guest \"backup-*\"]\nPolicy=pause\nOnFailure=pause\n"
+	    "Timeout=20s\nSuspendBefore=store, disk\n");
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.deadline_us, 40000000);
+	assert_int_equal(world->config.on_deadline, ON_FAILURE_ABORT);
+	assert_int_equal(world->config.guest_timeout_us, 1500000);
+	assert_int_equal(world->config.on_failure, ON_FAILURE_ABORT);
+	assert_false(world->config.abort_on_lid_open);
+	assert_int_equal(world->config.resume_after, RESUME_AFTER_READY);
+	assert_int_equal(world->config.ready_timeout_us, 60000000);
+	assert_false(world->config.honour_inhibitors);
+	assert_int_equal(world->config.keep_reports, 7);
+	guest = config_for_guest(&world->config, "backup-home");
+	assert_int_equal(guest.policy, POLICY_PAUSE);
+	assert_int_equal(guest.on_failure, ON_FAILURE_PAUSE);
+	assert_int_equal(guest.timeout_us, 20000000);
+	assert_string_equal(world->warnings, "");
+}
+
+static void says_file_line_key_and_problem(void **state)
+{
+	static const struct {
+		const char *line;
+		const char *problem;
+	} cases[] = {
+		{ "Deadline=soon",
+		  "Deadline: 'soon' is not a time span such as 30s or 500ms" },
+		{ "Deadline=0", "Deadline: '0' is not between 1us and 1h" },
+		{ "Deadline=2h", "Deadline: '2h' is not between 1us and 1h" },
+		{ "GuestTimeout=-1s", "GuestTimeout: '-1s' is not a time span "
+				      "such as 30s or 500ms" },
+		{ "OnDeadline=stop",
+		  "OnDeadline: 'stop' is none of: pause, abort" },
+		{ "OnFailure=Pause",
+		  "OnFailure: 'Pause' is none of: pause, abort" },
+		{ "ResumeAfter=later",
+		  "ResumeAfter: 'later' is none of: running, ready" },
+		{ "AbortOnLidOpen=perhaps",
+		  "AbortOnLidOpen: 'perhaps' is neither yes nor no" },
+		{ "KeepReports=many",
+		  "KeepReports: 'many' is not a number up to 1000000" },
+		{ "KeepReports=1000001",
+		  "KeepReports: '1000001' is not a number up to 1000000" },
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		char text[256], expected[512];
+
+		snprintf(text, sizeof(text), "# why not\n[Coordinator]\n%s\n",
+			 cases[i].line);
+		snprintf(expected, sizeof(expected), "%s:3: %s", world->path,
+			 cases[i].problem);
+		put(world, "", text);
+		world->error = (struct error){ 0 };
+		assert_int_equal(load(world), -EBADMSG);
+		assert_string_equal(world->error.text, expected);
+	}
+}
+
+static void tells_all_problems_of_the_main_file_at_once(void **state)
+{
+	struct world *world = *state;
+	char expected[512];
+
+	put(world, "",
+	    "[Coordinator]\nDeadline=soon\nOnFailure=abort\nOnDeadline=x\n"
+	    "[Guest web]\nPolicy=pause\n[Guest \"web\"]\nPolicy=stop\n");
+	assert_int_equal(load(world), -EBADMSG);
+	snprintf(expected, sizeof(expected),
+		 "%s:2: Deadline: 'soon' is not a time span such as 30s or "
+		 "500ms\n%s:4: OnDeadline: 'x' is none of: pause, abort\n",
+		 world->path, world->path);
+	assert_memory_equal(world->error.text, expected, strlen(expected));
+	assert_non_null(strstr(world->error.text, ":6: "));
+	assert_non_null(strstr(world->error.text, "[Guest web]"));
+	assert_non_null(strstr(
+		world->error.text,
+		":8: Policy: 'stop' is none of: suspend, pause, ignore"));
+	/* What was right in a broken file counts no more than the rest. */
+	assert_int_equal(world->config.on_failure, ON_FAILURE_PAUSE);
+	assert_int_equal(world->config.n_rules, 0);
+}
+
+static void refuses_keys_before_the_first_section(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "", "Deadline=30s\n");
+	assert_int_equal(load(world), -EBADMSG);
+	assert_non_null(strstr(world->error.text, ":1: Deadline: "));
+}
+
+static void warns_of_what_it_does_not_know(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "",
+	    "[Coordinator]\nDeadLine=30s\nDeadline=31s\n[Agent]\nA=b\n"
+	    "[Guest \"x\"]\nColour=red\n");
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.deadline_us, 31000000);
+	assert_non_null(
+		strstr(world->warnings, ":2: ignoring unknown key 'DeadLine'"));
+	assert_non_null(strstr(world->warnings, "unknown section 'Agent'"));
+	assert_non_null(
+		strstr(world->warnings, ":7: ignoring unknown key 'Colour'"));
+}
+
+static void reads_drop_ins_in_the_order_of_their_names(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "", "[Coordinator]\nDeadline=1s\nKeepReports=3\n");
+	put(world, "20-b.conf", "[Coordinator]\nDeadline=20s\n");
+	put(world, "10-a.conf",
+	    "[Coordinator]\nDeadline=10s\nGuestTimeout=5s\n");
+	put(world, "30-c.conf.bak", "[Coordinator]\nDeadline=30s\n");
+	put(world, ".hidden.conf", "[Coordinator]\nDeadline=40s\n");
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.deadline_us, 20000000);
+	assert_int_equal(world->config.guest_timeout_us, 5000000);
+	assert_int_equal(world->config.keep_reports, 3);
+}
+
+static void reads_drop_ins_without_a_main_file(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "x.conf", "[Coordinator]\nDeadline=20s\n");
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.deadline_us, 20000000);
+}
+
+static void ignores_the_whole_of_a_broken_drop_in(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "", "[Guest \"a\"]\nPolicy=pause\n");
+	put(world, "10.conf",
+	    "[Coordinator]\nKeepReports=9\nDeadline=soon\n"
+	    "[Guest \"a\"]\nPolicy=ignore\nSuspendBefore=b\n");
+	put(world, "20.conf", "[Coordinator]\nGuestTimeout=5s\n");
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.keep_reports, 50);
+	assert_int_equal(world->config.guest_timeout_us, 5000000);
+	assert_int_equal(config_for_guest(&world->config, "a").policy,
+			 POLICY_PAUSE);
+	assert_false(config_suspends_before(&world->config, "a", "b"));
+	assert_non_null(strstr(world->warnings, "ignoring the whole of "));
+	assert_non_null(strstr(world->warnings, "/10.conf:3: Deadline: "));
+}
+
+static void the_last_matching_section_wins_key_by_key(void **state)
+{
+	struct world *world = *state;
+	struct guest_config guest;
+
+	put(world, "",
+	    "[Guest \"*\"]\nTimeout=20s\nPolicy=pause\n"
+	    "[Guest \"web-1*\"]\nPolicy=suspend\n"
+	    "[Guest \"web-?\"]\nOnFailure=abort\n");
+	assert_int_equal(load(world), 0);
+	guest = config_for_guest(&world->config, "web-1");
+	assert_int_equal(guest.policy, POLICY_SUSPEND);
+	assert_int_equal(guest.timeout_us, 20000000);
+	assert_int_equal(guest.on_failure, ON_FAILURE_ABORT);
+	guest = config_for_guest(&world->config, "web-x");
+	assert_int_equal(guest.policy, POLICY_PAUSE);
+	assert_int_equal(guest.on_failure, ON_FAILURE_ABORT);
+	guest = config_for_guest(&world->config, "other");
+	assert_int_equal(guest.policy, POLICY_PAUSE);
+	assert_int_equal(guest.on_failure, ON_FAILURE_PAUSE);
+}
+
+static void a_drop_in_wins_over_all_that_was_read_before(void **state)
+{
+	struct world *world = *state;
+	struct guest_config guest;
+
+	put(world, "",
+	    "[Guest \"web\"]\nPolicy=suspend\nTimeout=3s\n"
+	    "SuspendBefore=store\n"
+	    "[Guest \"*\"]\nPolicy=ignore\n");
+	put(world, "10.conf",
+	    "[Guest \"web\"]\nPolicy=pause\nSuspendBefore=disk\n");
+	assert_int_equal(load(world), 0);
+	guest = config_for_guest(&world->config, "web");
+	assert_int_equal(guest.policy, POLICY_PAUSE);
+	assert_int_equal(guest.timeout_us, 3000000);
+	assert_true(config_suspends_before(&world->config, "web", "disk"));
+	assert_false(config_suspends_before(&world->config, "web", "store"));
+}
+
+static void refuses_patterns_that_ini_cannot_hold(void **state)
+{
+	static const char *const sections[] = {
+		"[Guest \"web-[0-9]\"]", /* a section ends at the first ] */
+		"[Guest \"\"]",		 "[Guest]",
+		"[Guest web]",		 "[Guest \"web\" \"mail\"]",
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(sections); i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "%s\nPolicy=pause\n", sections[i]);
+		put(world, "", text);
+		world->error = (struct error){ 0 };
+		assert_int_equal(load(world), -EBADMSG);
+		assert_non_null(strstr(world->error.text, ":2: Policy: "));
+	}
+}
+
+static void orders_guests_by_whole_names(void **state)
+{
+	static const struct {
+		const char *name, *other;
+		bool before;
+	} cases[] = {
+		{ "web-1", "store", true },   { "web-1", "disk", true },
+		{ "web-1", "sto", false },    { "web-1", "stores", false },
+		{ "store", "web-1", false },  { "mail", "store", false },
+		{ "web-1", "store2", false }, { "web-1", "", false },
+	};
+	struct world *world = *state;
+
+	put(world, "", "[Guest \"web-*\"]\nSuspendBefore=store disk\n");
+	assert_int_equal(load(world), 0);
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+		assert_int_equal(config_suspends_before(&world->config,
+							cases[i].name,
+							cases[i].other),
+				 cases[i].before);
+}
+
+#define world_test(test)                                                       \
+	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(works_with_no_file_at_all),
+		world_test(reads_every_key),
+		world_test(says_file_line_key_and_problem),
+		world_test(tells_all_problems_of_the_main_file_at_once),
+		world_test(refuses_keys_before_the_first_section),
+		world_test(warns_of_what_it_does_not_know),
+		world_test(reads_drop_ins_in_the_order_of_their_names),
+		world_test(reads_drop_ins_without_a_main_file),
+		world_test(ignores_the_whole_of_a_broken_drop_in),
+		world_test(the_last_matching_section_wins_key_by_key),
+		world_test(a_drop_in_wins_over_all_that_was_read_before),
+		world_test(refuses_patterns_that_ini_cannot_hold),
+		world_test(orders_guests_by_whole_names),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

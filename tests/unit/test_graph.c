@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/graph.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/plan.h"
+
+/* A host whose guests are numbered from 1, in the order of their UUIDs. */
+struct host {
+	struct inventory inventory;
+	struct config config;
+	struct graph *graph;
+};
+
+static void host_init(struct host *host, size_t n_guests)
+{
+	*host = (struct host){ 0 };
+	config_init(&host->config);
+	for (uint32_t domid = 1; domid <= n_guests; domid++) {
+		struct guest guest = {
+			.domid = domid,
+			.uuid = { (uint8_t)(domid >> 24),
+				  (uint8_t)(domid >> 16), (uint8_t)(domid >> 8),
+				  (uint8_t)domid },
+		};
+
+		snprintf(guest.name, sizeof(guest.name), "g%u", domid);
+		assert_int_equal(inventory_add_guest(&host->inventory, &guest),
+				 0);
+	}
+}
+
+static void needs(struct host *host, uint32_t frontend, uint32_t backend,
+		  enum link_class class)
+{
+	struct link link = {
+		.frontend = frontend,
+		.backend = backend,
+		.class = class,
+		.said_by_toolstack = true,
+	};
+
+	assert_int_equal(inventory_add_link(&host->inventory, &link), 0);
+}
+
+static void build(struct host *host)
+{
+	assert_int_equal(inventory_finish(&host->inventory), 0);
+	assert_int_equal(
+		graph_build(&host->inventory, &host->config, &host->graph), 0);
+}
+
+static void host_done(struct host *host)
+{
+	graph_free(host->graph);
+	inventory_done(&host->inventory);
+	config_done(&host->config);
+}
+
+/* "2 3" for the guests that guest `domid` needs (or serves), by domid. */
+static const char *list(const struct host *host, uint32_t domid, bool serves,
+			char *ret)
+{
+	size_t node = (size_t)(inventory_find_domid(&host->inventory, domid) -
+			       host->inventory.guests);
+	struct graph_nodes nodes = serves ? graph_serves(host->graph, node)
+					  : graph_needs(host->graph, node);
+	char *end = ret;
+
+	*ret = '\0';
+	for (size_t i = 0; i < nodes.n_nodes; i++)
+		end += sprintf(end, "%s%u", i ? " " : "",
+			       host->inventory.guests[nodes.nodes[i]].domid);
+	return ret;
+}
+
+static void knows_who_needs_whom(void **state)
+{
+	struct host host;
+	char text[64];
+
+	(void)state;
+	host_init(&host, 4);
+	needs(&host, 3, 1, LINK_NETWORK);
+	needs(&host, 3, 2, LINK_STORAGE);
+	needs(&host, 3, 2, LINK_CONSOLE);
+	needs(&host, 4, 2, LINK_STORAGE);
+	build(&host);
+	assert_int_equal(graph_size(host.graph), 4);
+	assert_string_equal(list(&host, 3, false, text), "1 2");
+	assert_string_equal(list(&host, 4, false, text), "2");
+	assert_string_equal(list(&host, 1, false, text), "");
+	assert_string_equal(list(&host, 2, true, text), "3 4");
+	assert_string_equal(list(&host, 3, true, text), "");
+	assert_null(graph_warning(host.graph, 0));
+	host_done(&host);
+}
+
+static void dom0_strangers_and_self_are_no_edges(void **state)
+{
+	struct host host;
+	char text[64];
+
+	(void)state;
+	host_init(&host, 2);
+	needs(&host, 1, 0, LINK_STORAGE);
+	needs(&host, 0, 1, LINK_STORAGE);
+	needs(&host, 1, 77, LINK_STORAGE);
+	needs(&host, 1, 1, LINK_STORAGE);
+	build(&host);
+	assert_string_equal(list(&host, 1, false, text), "");
+	assert_string_equal(list(&host, 1, true, text), "");
+	assert_null(graph_warning(host.graph, 0));
+	host_done(&host);
+}
+
+static void a_guest_cannot_lie_itself_between_others(void **state)
+{
+	struct host host;
+	char text[64];
+
+	(void)state;
+	host_init(&host, 3);
+	needs(&host, 2, 1, LINK_NETWORK);
+	/* 3 claims to be served by 2, and that it serves 1. */
+	assert_int_equal(
+		inventory_add_link(&host.inventory,
+				   &(struct link){ .frontend = 3,
+						   .backend = 2,
+						   .class = LINK_PCI,
+						   .said_by_frontend = true }),
+		0);
+	assert_int_equal(
+		inventory_add_link(&host.inventory,
+				   &(struct link){ .frontend = 1,
+						   .backend = 3,
+						   .class = LINK_PCI,
+						   .said_by_backend = true }),
+		0);
+	build(&host);
+	assert_string_equal(list(&host, 3, false, text), "");
+	assert_string_equal(list(&host, 3, true, text), "");
+	assert_string_equal(list(&host, 2, false, text), "1");
+	assert_null(graph_warning(host.graph, 0));
+	host_done(&host);
+}
+
+static void the_configuration_adds_edges(void **state)
+{
+	struct config_rule rule = {
+		.pattern = strdup("g[12]"),
+		.suspend_before = strdup("g3 nobody"),
+	};
+	struct host host;
+	char text[64];
+
+	(void)state;
+	host_init(&host, 3);
+	host.config.rules = malloc(sizeof(rule));
+	assert_non_null(host.config.rules);
+	host.config.rules[0] = rule;
+	host.config.n_rules = 1;
+	build(&host);
+	assert_string_equal(list(&host, 3, true, text), "1 2");
+	host_done(&host);
+}
+
+static void cuts_a_circle_at_its_weakest_link_and_says_so(void **state)
+{
+	static const struct {
+		enum link_class classes[3]; /* 1 needs 2 needs 3 needs 1 */
+		const char *warning;
+	} cases[] = {
+		{ { LINK_NETWORK, LINK_STORAGE, LINK_PCI },
+		  "circle of dependencies: g1 needs g2 needs g3 needs g1; "
+		  "ignoring that g1 needs g2 (network)" },
+		{ { LINK_STORAGE, LINK_CONSOLE, LINK_NETWORK },
+		  "circle of dependencies: g1 needs g2 needs g3 needs g1; "
+		  "ignoring that g2 needs g3 (console)" },
+		{ { LINK_DEVICE_MODEL, LINK_PCI, LINK_USB },
+		  "circle of dependencies: g1 needs g2 needs g3 needs g1; "
+		  "ignoring that g3 needs g1 (USB)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct host host;
+
+		host_init(&host, 4);
+		needs(&host, 1, 2, cases[i].classes[0]);
+		needs(&host, 2, 3, cases[i].classes[1]);
+		needs(&host, 3, 1, cases[i].classes[2]);
+		needs(&host, 4, 1, LINK_CONSOLE); /* not of the circle */
+		build(&host);
+		assert_string_equal(graph_warning(host.graph, 0),
+				    cases[i].warning);
+		assert_null(graph_warning(host.graph, 1));
+		host_done(&host);
+	}
+}
+
+static void a_strong_link_beside_a_weak_one_is_what_counts(void **state)
+{
+	struct host host;
+	char text[64];
+
+	(void)state;
+	host_init(&host, 2);
+	needs(&host, 1, 2, LINK_CONSOLE);
+	needs(&host, 1, 2, LINK_PCI);
+	needs(&host, 2, 1, LINK_STORAGE);
+	build(&host);
+	assert_string_equal(list(&host, 1, false, text), "2");
+	assert_string_equal(list(&host, 2, false, text), "");
+	host_done(&host);
+}
+
+static void cuts_every_circle_there_is(void **state)
+{
+	struct host host;
+	struct plan plan;
+
+	(void)state;
+	host_init(&host, 12);
+	for (uint32_t i = 1; i <= 12; i++)
+		for (uint32_t j = 1; j <= 12; j++)
+			needs(&host, i, j, (i * 5 + j) % 7);
+	build(&host);
+	assert_non_null(graph_warning(host.graph, 0));
+	/* What is left can be put in an order. */
+	assert_int_equal(plan_make(&host.inventory, host.graph, &host.config,
+				   NULL, &plan),
+			 0);
+	for (size_t i = 0; i < 12; i++) {
+		struct graph_nodes nodes = graph_needs(host.graph, i);
+
+		for (size_t j = 0; j < nodes.n_nodes; j++)
+			assert_true(plan.step_of_guest[i] <
+				    plan.step_of_guest[nodes.nodes[j]]);
+	}
+	plan_done(&plan);
+	host_done(&host);
+}
+
+static void comes_back_from_its_edges(void **state)
+{
+	const size_t edges[][2] = { { 0, 2 }, { 1, 2 }, { 2, 3 }, { 0, 2 } };
+	struct graph *graph;
+
+	(void)state;
+	assert_int_equal(graph_from_edges(4, edges, ELEMENTSOF(edges), &graph),
+			 0);
+	assert_int_equal(graph_needs(graph, 0).n_nodes, 1);
+	assert_int_equal(graph_needs(graph, 0).nodes[0], 2);
+	assert_int_equal(graph_serves(graph, 2).n_nodes, 2);
+	assert_int_equal(graph_serves(graph, 3).nodes[0], 2);
+	assert_int_equal(graph_needs(graph, 3).n_nodes, 0);
+	graph_free(graph);
+	assert_int_equal(graph_from_edges(0, NULL, 0, &graph), 0);
+	assert_int_equal(graph_size(graph), 0);
+	graph_free(graph);
+}
+
+/* ---- growth ------------------------------------------------------------- */
+
+typedef void (*shape_fn)(struct host *host, uint32_t n);
+
+static void chain(struct host *host, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++)
+		needs(host, i, i + 1, LINK_NETWORK);
+}
+
+static void star(struct host *host, uint32_t n)
+{
+	for (uint32_t i = 2; i <= n; i++)
+		needs(host, i, 1, LINK_STORAGE);
+}
+
+static void inverse_star(struct host *host, uint32_t n)
+{
+	for (uint32_t i = 2; i <= n; i++)
+		needs(host, 1, i, LINK_STORAGE);
+}
+
+static void random_four_each(struct host *host, uint32_t n)
+{
+	srandom(n);
+	for (uint32_t i = 2; i <= n; i++)
+		for (int j = 0; j < 4; j++)
+			needs(host, i, 1 + (uint32_t)random() % (i - 1),
+			      LINK_NETWORK);
+}
+
+/* Milliseconds of CPU for inventory, graph and plan: the best of three. */
+static double cost(shape_fn shape, uint32_t n)
+{
+	double best = 1e9;
+
+	for (int i = 0; i < 3; i++) {
+		struct timespec begin, end;
+		struct host host;
+		struct plan plan;
+		double ms;
+
+		host_init(&host, n);
+		shape(&host, n);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+		build(&host);
+		assert_int_equal(plan_make(&host.inventory, host.graph,
+					   &host.config, NULL, &plan),
+				 0);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+		ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 +
+		     (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
+		best = ms < best ? ms : best;
+		plan_done(&plan);
+		host_done(&host);
+	}
+	return best;
+}
+
+static void grows_nearly_linearly_up_to_5000_guests(void **state)
+{
+	static const shape_fn shapes[] = { chain, star, inverse_star,
+					   random_four_each };
+
+	(void)state;
+	/* Ten times the guests: 10 if linear, 100 if quadratic. */
+	for (size_t i = 0; i < ELEMENTSOF(shapes); i++) {
+		double small = cost(shapes[i], 500);
+		double large = cost(shapes[i], 5000);
+
+		if (large > 40 * small)
+			fail_msg("shape %zu: 500 guests take %.2f ms, 5000 "
+				 "%.2f ms",
+				 i, small, large);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(knows_who_needs_whom),
+		cmocka_unit_test(dom0_strangers_and_self_are_no_edges),
+		cmocka_unit_test(a_guest_cannot_lie_itself_between_others),
+		cmocka_unit_test(the_configuration_adds_edges),
+		cmocka_unit_test(cuts_a_circle_at_its_weakest_link_and_says_so),
+		cmocka_unit_test(
+			a_strong_link_beside_a_weak_one_is_what_counts),
+		cmocka_unit_test(cuts_every_circle_there_is),
+		cmocka_unit_test(comes_back_from_its_edges),
+		cmocka_unit_test(grows_nearly_linearly_up_to_5000_guests),
+	};
+
+	return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
+}

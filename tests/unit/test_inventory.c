@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/inventory.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+
+static void add_guest(struct inventory *inventory, uint32_t domid,
+		      uint8_t first_uuid_byte, unsigned int pci_functions)
+{
+	struct guest guest = {
+		.domid = domid,
+		.uuid = { first_uuid_byte },
+		.pci_functions = pci_functions,
+	};
+
+	snprintf(guest.name, sizeof(guest.name), "guest-%u", domid);
+	assert_int_equal(inventory_add_guest(inventory, &guest), 0);
+}
+
+static void add_link(struct inventory *inventory, struct link link)
+{
+	assert_int_equal(inventory_add_link(inventory, &link), 0);
+}
+
+static void formats_and_parses_uuids(void **state)
+{
+	const uint8_t uuid[GUEST_UUID_SIZE] = { 0x12, 0x34, 0x56, 0x78,
+						0x9a, 0xbc, 0xde, 0xf0,
+						0x00, 0x01, 0xff, 0x0a,
+						0xb0, 0x55, 0x66, 0x77 };
+	uint8_t parsed[GUEST_UUID_SIZE];
+	char text[GUEST_UUID_TEXT_SIZE];
+
+	(void)state;
+	assert_string_equal(guest_uuid_format(uuid, text),
+			    "12345678-9abc-def0-0001-ff0ab0556677");
+	assert_int_equal(guest_uuid_parse(text, parsed), 0);
+	assert_memory_equal(parsed, uuid, sizeof(uuid));
+}
+
+static void refuses_what_is_no_uuid(void **state)
+{
+	static const char *const cases[] = {
+		"",
+		"-",
+		"12345678-9abc-def0-0001-ff0ab055667",
+		"12345678-9abc-def0-0001-ff0ab05566770",
+		"12345678-9abc-def0-0001-ff0ab0556677 ",
+		"12345678-9ABC-def0-0001-ff0ab0556677",
+		"123456789-abc-def0-0001-ff0ab0556677",
+		"12345678+9abc-def0-0001-ff0ab0556677",
+		"1234567g-9abc-def0-0001-ff0ab0556677",
+		"123456789abcdef00001ff0ab0556677",
+	};
+	uint8_t parsed[GUEST_UUID_SIZE] = { 42 };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+		assert_int_equal(guest_uuid_parse(cases[i], parsed), -EINVAL);
+	assert_int_equal(parsed[0], 42);
+}
+
+static void sorts_by_uuid_and_finds_by_domid_and_name(void **state)
+{
+	struct inventory inventory = { 0 };
+
+	(void)state;
+	add_guest(&inventory, 9, 3, 0);
+	add_guest(&inventory, 2, 1, 0);
+	add_guest(&inventory, 5, 2, 0);
+	assert_int_equal(inventory_finish(&inventory), 0);
+	assert_int_equal(inventory.guests[0].domid, 2);
+	assert_int_equal(inventory.guests[1].domid, 5);
+	assert_int_equal(inventory.guests[2].domid, 9);
+	assert_ptr_equal(inventory_find_domid(&inventory, 9),
+			 &inventory.guests[2]);
+	assert_null(inventory_find_domid(&inventory, 0));
+	assert_null(inventory_find_domid(&inventory, 10));
+	assert_ptr_equal(inventory_find_name(&inventory, "guest-5"),
+			 &inventory.guests[1]);
+	assert_null(inventory_find_name(&inventory, "guest"));
+	inventory_done(&inventory);
+}
+
+static void an_empty_host_is_an_inventory_too(void **state)
+{
+	struct inventory inventory = { 0 };
+
+	(void)state;
+	assert_int_equal(inventory_finish(&inventory), 0);
+	assert_null(inventory_find_domid(&inventory, 1));
+	assert_null(inventory_find_name(&inventory, ""));
+	inventory_done(&inventory);
+	inventory_done(&inventory);
+}
+
+static void believes_the_toolstack_or_both_ends(void **state)
+{
+	static const struct {
+		bool frontend, backend, toolstack, believed;
+	} cases[] = {
+		{ false, false, false, false }, { true, false, false, false },
+		{ false, true, false, false },	{ true, true, false, true },
+		{ false, false, true, true },	{ true, true, true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct link link = {
+			.said_by_frontend = cases[i].frontend,
+			.said_by_backend = cases[i].backend,
+			.said_by_toolstack = cases[i].toolstack,
+		};
+
+		assert_int_equal(link_is_believed(&link), cases[i].believed);
+	}
+}
+
+static void joins_what_both_ends_say_of_one_link(void **state)
+{
+	struct inventory inventory = { 0 };
+
+	(void)state;
+	add_guest(&inventory, 1, 1, 0);
+	add_guest(&inventory, 2, 2, 0);
+	add_link(&inventory, (struct link){ .frontend = 2,
+					    .backend = 1,
+					    .class = LINK_NETWORK,
+					    .said_by_backend = true });
+	add_link(&inventory, (struct link){ .frontend = 2,
+					    .backend = 1,
+					    .class = LINK_STORAGE,
+					    .said_by_frontend = true });
+	add_link(&inventory, (struct link){ .frontend = 2,
+					    .backend = 1,
+					    .class = LINK_NETWORK,
+					    .said_by_frontend = true });
+	assert_int_equal(inventory_finish(&inventory), 0);
+	assert_int_equal(inventory.n_links, 2);
+	assert_int_equal(inventory.links[0].class, LINK_NETWORK);
+	assert_true(link_is_believed(&inventory.links[0]));
+	assert_int_equal(inventory.links[1].class, LINK_STORAGE);
+	assert_false(link_is_believed(&inventory.links[1]));
+	inventory_done(&inventory);
+}
+
+static void gives_each_guest_its_role(void **state)
+{
+	static const struct {
+		uint32_t domid;
+		enum guest_role role;
+	} expected[] = {
+		{ 1, GUEST_ROLE_DRIVER_DOMAIN }, /* holds a device */
+		{ 2, GUEST_ROLE_DRIVER_DOMAIN }, /* serves storage */
+		{ 3, GUEST_ROLE_GUEST }, /* is served */
+		{ 4, GUEST_ROLE_STUB_DOMAIN }, /* is a device model */
+		{ 5, GUEST_ROLE_GUEST }, /* is only said to serve */
+		{ 6, GUEST_ROLE_GUEST }, /* comes later by configuration */
+		{ 7, GUEST_ROLE_STUB_DOMAIN }, /* with a device, still that */
+	};
+	struct inventory inventory = { 0 };
+
+	(void)state;
+	for (uint32_t domid = 1; domid <= 7; domid++)
+		add_guest(&inventory, domid, (uint8_t)(9 - domid),
+			  domid == 1 || domid == 7);
+	add_link(&inventory, (struct link){ .frontend = 3,
+					    .backend = 2,
+					    .class = LINK_STORAGE,
+					    .said_by_toolstack = true });
+	add_link(&inventory, (struct link){ .frontend = 3,
+					    .backend = 4,
+					    .class = LINK_DEVICE_MODEL,
+					    .said_by_toolstack = true });
+	add_link(&inventory, (struct link){ .frontend = 3,
+					    .backend = 4,
+					    .class = LINK_CONSOLE,
+					    .said_by_toolstack = true });
+	add_link(&inventory, (struct link){ .frontend = 3,
+					    .backend = 5,
+					    .class = LINK_NETWORK,
+					    .said_by_frontend = true });
+	add_link(&inventory, (struct link){ .frontend = 3,
+					    .backend = 6,
+					    .class = LINK_CONFIGURED,
+					    .said_by_toolstack = true });
+	add_link(&inventory, (struct link){ .frontend = 3,
+					    .backend = 7,
+					    .class = LINK_DEVICE_MODEL,
+					    .said_by_toolstack = true });
+	/* dom0 and domains that are gone are no guests. */
+	add_link(&inventory, (struct link){ .frontend = 3,
+					    .backend = 0,
+					    .class = LINK_STORAGE,
+					    .said_by_toolstack = true });
+	assert_int_equal(inventory_finish(&inventory), 0);
+	for (size_t i = 0; i < ELEMENTSOF(expected); i++)
+		assert_int_equal(
+			inventory_find_domid(&inventory, expected[i].domid)
+				->role,
+			expected[i].role);
+	inventory_done(&inventory);
+}
+
+static void knows_the_classes_of_devices(void **state)
+{
+	static const struct {
+		const char *device;
+		enum link_class class;
+	} cases[] = {
+		{ "vif", LINK_NETWORK },   { "vbd", LINK_STORAGE },
+		{ "qdisk", LINK_STORAGE }, { "9pfs", LINK_STORAGE },
+		{ "vusb", LINK_USB },	   { "pci", LINK_PCI },
+		{ "vkbd", LINK_CONSOLE },  { "", LINK_CONSOLE },
+		{ "vifx", LINK_CONSOLE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+		assert_int_equal(link_class_of_device(cases[i].device),
+				 cases[i].class);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(formats_and_parses_uuids),
+		cmocka_unit_test(refuses_what_is_no_uuid),
+		cmocka_unit_test(sorts_by_uuid_and_finds_by_domid_and_name),
+		cmocka_unit_test(an_empty_host_is_an_inventory_too),
+		cmocka_unit_test(believes_the_toolstack_or_both_ends),
+		cmocka_unit_test(joins_what_both_ends_say_of_one_link),
+		cmocka_unit_test(gives_each_guest_its_role),
+		cmocka_unit_test(knows_the_classes_of_devices),
+	};
+
+	return cmocka_run_group_tests_name("inventory", tests, NULL, NULL);
+}
