@@ -1,5 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The agent's modules, in the order in which they may include each other.
-AGENT_SRC :=
+AGENT_SRC := \
+	guest-agent/files.c \
+	guest-agent/log.c \
+	guest-agent/machine.c \
+	guest-agent/settings.c \
+	guest-agent/journal.c \
+	guest-agent/task.c \
+	guest-agent/freezer.c \
+	guest-agent/hooks.c \
+	guest-agent/usage.c \
+	guest-agent/inventory.c \
+	guest-agent/netlink.c \
+	guest-agent/links.c \
+	guest-agent/device.c \
+	guest-agent/engine.c \
+	guest-agent/wake-clock.c \
+	guest-agent/channel-xen.c \
+	guest-agent/agent.c \
+	guest-agent/rehearse.c \
+	guest-agent/report.c
 AGENT_MAIN := guest-agent/main.c
-AGENT_PKGS := xenevtchn xenstore libsystemd libudev inih
+AGENT_PKGS := xenevtchn xenstore libsystemd json-c inih

@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest-agent/agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "guest-agent/freezer.h"
+#include "guest-agent/machine.h"
+#include "guest-agent/wake-clock.h"
+#include "pmcoord/parse.h"
+
+/* dom0's word is taken for up to an hour. */
+#define TIMEOUT_MAX_MS 3600000ull
+#define TIMEOUT_MIN_MS 100ull
+
+/* During a cycle systemd is told this often that the agent is alive. */
+#define WATCHDOG_US 30000000ull
+
+struct agent {
+	struct agent_setup setup;
+	struct machine machine;
+	struct wake_clock *wake_clock;
+	sd_event_source *event_source;
+	sd_event_source *watch_source;
+	sd_event_source *limit; /* down by then, or it has failed */
+	sd_event_source *watchdog; /* only during a cycle */
+	struct protocol_request request;
+	uint64_t timeout_us; /* dom0's, or the configured one */
+	uint64_t deadline_us; /* of the cycle, a little before dom0's */
+	uint64_t began_us;
+	uint64_t woken_us;
+	bool stopping;
+	char reason[600]; /* why the cycle failed */
+	char detail[PROTOCOL_DETAIL_MAX + 1];
+};
+
+static void take(struct agent *agent, enum machine_input input);
+
+static void tell(struct agent *agent, const char *format, ...) _printf_(2, 3);
+
+static void tell(struct agent *agent, const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	if (!agent->setup.tell)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	agent->setup.tell(text);
+}
+
+/* ---- Looking ---- */
+
+/* Reads the request that stands. What cannot be understood is none. */
+static void look(struct agent *agent)
+{
+	struct channel *channel = agent->setup.channel;
+	struct protocol_request request = { PROTOCOL_NO_REQUEST, 0 };
+	char text[PROTOCOL_TEXT_MAX], shown[PROTOCOL_TEXT_MAX];
+	int n = channel->ops->read(channel, PROTOCOL_NODE_REQUEST, text,
+				   sizeof(text));
+
+	if (n < 0 && n != -ENOENT && n != -EMSGSIZE) {
+		log_line(agent->setup.log, LOG_LEVEL_WARNING,
+			 "cannot read %s: %s; what stood before holds",
+			 PROTOCOL_NODE_REQUEST, strerror(-n));
+		return;
+	}
+	if (n >= 0 && protocol_parse_request(text, (size_t)n, &request) < 0) {
+		text_sanitize(text, (size_t)n, shown, sizeof(shown));
+		log_line(agent->setup.log, LOG_LEVEL_WARNING,
+			 "request '%s' is not understood, ignoring", shown);
+	}
+	agent->request = request;
+}
+
+/*
+ * Read with the request, ahead of time, so that the critical path does not pay
+ * for it: dom0 writes it before.
+ */
+static void look_at_timeout(struct agent *agent)
+{
+	struct channel *channel = agent->setup.channel;
+	char text[24];
+	uint64_t ms;
+	int n = channel->ops->read(channel, PROTOCOL_NODE_TIMEOUT, text,
+				   sizeof(text) - 1);
+
+	agent->timeout_us = agent->setup.settings->timeout_us;
+	if (n < 0)
+		return;
+	text[n] = '\0';
+	if (parse_u64(text, TIMEOUT_MAX_MS, &ms) < 0 || ms < TIMEOUT_MIN_MS) {
+		log_line(agent->setup.log, LOG_LEVEL_WARNING,
+			 "%s is no time that can be kept, ignoring",
+			 PROTOCOL_NODE_TIMEOUT);
+		return;
+	}
+	agent->timeout_us = ms * 1000;
+}
+
+/* ---- Saying ---- */
+
+static void write_node(struct agent *agent, const char *node, const char *text)
+{
+	struct channel *channel = agent->setup.channel;
+	int r = channel->ops->write(channel, node, text);
+
+	if (r < 0)
+		log_line(agent->setup.log, LOG_LEVEL_ERROR,
+			 "cannot write %s: %s", node, strerror(-r));
+}
+
+static void publish_state(struct agent *agent,
+			  const struct protocol_state *state)
+{
+	char text[PROTOCOL_TEXT_MAX];
+
+	protocol_format_state(state, text);
+	write_node(agent, PROTOCOL_NODE_STATE, text);
+	log_line(agent->setup.log, LOG_LEVEL_DEBUG, "published '%s'", text);
+	tell(agent, "STATUS=%s", text);
+}
+
+/*
+ * The state of a former channel goes first: dom0 must not find `ready` beside a
+ * port on which nobody has drained yet.
+ */
+static void publish_channel(struct agent *agent)
+{
+	char text[24];
+
+	write_node(agent, PROTOCOL_NODE_STATE, NULL);
+	snprintf(text, sizeof(text), "%d", PROTOCOL_VERSION);
+	write_node(agent, PROTOCOL_NODE_VERSION, text);
+	snprintf(text, sizeof(text), "%u", agent->setup.channel->port);
+	write_node(agent, PROTOCOL_NODE_EVENT_CHANNEL, text);
+}
+
+/* ---- Doing ---- */
+
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct agent *agent = userdata;
+
+	(void)usec;
+	tell(agent, "WATCHDOG=1");
+	sd_event_source_set_time_relative(source, WATCHDOG_US / 3);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Armed during a cycle only: idle, nothing wakes up. */
+static void watch_over_cycle(struct agent *agent)
+{
+	log_hold(agent->setup.log);
+	if (agent->watchdog)
+		return;
+	if (sd_event_add_time_relative(agent->setup.event, &agent->watchdog,
+				       CLOCK_MONOTONIC, WATCHDOG_US / 3, 0,
+				       on_watchdog, agent) >= 0)
+		tell(agent, "WATCHDOG_USEC=%llu\nWATCHDOG=1", WATCHDOG_US);
+}
+
+static void watch_no_more(struct agent *agent)
+{
+	agent->limit = sd_event_source_disable_unref(agent->limit);
+	if (agent->watchdog)
+		tell(agent, "WATCHDOG_USEC=0");
+	agent->watchdog = sd_event_source_disable_unref(agent->watchdog);
+	log_release(agent->setup.log);
+}
+
+static void on_down(void *userdata, int r, const char *reason)
+{
+	struct agent *agent = userdata;
+
+	if (r < 0) {
+		text_sanitize(reason, strlen(reason), agent->reason,
+			      sizeof(agent->reason));
+		log_line(agent->setup.log, LOG_LEVEL_ERROR,
+			 "cycle %" PRIu64 ": cannot quiesce: %s",
+			 agent->machine.cycle, reason);
+	}
+	take(agent, r < 0 ? MACHINE_STUCK : MACHINE_STOPPED);
+}
+
+static void quiesce(struct agent *agent)
+{
+	/* The own deadline comes first: `failed` says more than silence. */
+	uint64_t timeout_us = agent->timeout_us - agent->timeout_us / 16;
+
+	agent->began_us = clock_now_us();
+	agent->woken_us = 0;
+	agent->deadline_us = agent->began_us + timeout_us;
+	agent->reason[0] = '\0';
+	watch_over_cycle(agent);
+	engine_go_down(agent->setup.engine, agent->machine.cycle, timeout_us,
+		       on_down, agent);
+}
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct agent *agent = userdata;
+	char blocked[300];
+
+	(void)source;
+	(void)usec;
+	if (wake_clock_has_slept(agent->wake_clock)) {
+		take(agent, MACHINE_WOKEN);
+		return 0;
+	}
+	freezer_name_blocked(agent->setup.roots, blocked, sizeof(blocked));
+	snprintf(agent->reason, sizeof(agent->reason),
+		 "the guest's kernel has not suspended in time%s%s",
+		 blocked[0] ? ": " : "", blocked);
+	log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": %s",
+		 agent->machine.cycle, agent->reason);
+	take(agent, MACHINE_TIMED_OUT);
+	return 0;
+}
+
+/* The clock is armed before: the kernel may be quick. */
+static void commit(struct agent *agent)
+{
+	struct channel *channel = agent->setup.channel;
+	struct protocol_request request = { PROTOCOL_SUSPEND,
+					    agent->machine.cycle };
+	struct protocol_state state = { PROTOCOL_AGENT_QUIESCED,
+					agent->machine.cycle };
+	uint64_t took_us = clock_now_us() - agent->began_us;
+	int r = wake_clock_arm(agent->wake_clock);
+
+	if (r == 0)
+		r = sd_event_add_time(agent->setup.event, &agent->limit,
+				      CLOCK_MONOTONIC, agent->deadline_us, 0,
+				      on_limit, agent);
+	if (r >= 0)
+		r = channel->ops->commit(channel, &request, &state);
+	if (r < 0) {
+		snprintf(agent->reason, sizeof(agent->reason),
+			 "cannot ask the own kernel to suspend: %s",
+			 strerror(-r));
+		take(agent, MACHINE_COMMIT_FAILED);
+	} else {
+		log_line(agent->setup.log, LOG_LEVEL_INFO,
+			 "cycle %" PRIu64 ": quiesced in %" PRIu64 ".%03" PRIu64
+			 " ms%s",
+			 agent->machine.cycle, took_us / 1000, took_us % 1000,
+			 r == CHANNEL_RETRACTED ? ", but dom0 has given it up"
+						: "");
+		take(agent, r == CHANNEL_RETRACTED ? MACHINE_RETRACTED
+						   : MACHINE_COMMITTED);
+	}
+}
+
+/* One line for people: what failed, then each device. */
+static void set_detail(struct agent *agent, const char *devices)
+{
+	char text[PROTOCOL_DETAIL_MAX + sizeof(agent->reason) + 3];
+
+	snprintf(text, sizeof(text), "%s%s%s", agent->reason,
+		 agent->reason[0] && devices[0] ? "; " : "", devices);
+	text_sanitize(text, strlen(text), agent->detail, sizeof(agent->detail));
+}
+
+static void on_up(void *userdata, bool degraded, const char *detail)
+{
+	struct agent *agent = userdata;
+
+	set_detail(agent, detail);
+	take(agent, degraded ? MACHINE_RESTORED_BADLY : MACHINE_RESTORED);
+}
+
+static void restore(struct agent *agent)
+{
+	agent->woken_us = clock_now_us();
+	wake_clock_disarm(agent->wake_clock);
+	agent->limit = sd_event_source_disable_unref(agent->limit);
+	watch_over_cycle(agent);
+	engine_go_up(agent->setup.engine, on_up, agent);
+}
+
+static void perform(struct agent *agent, const struct machine_step *step)
+{
+	struct channel *channel = agent->setup.channel;
+	int r = 0;
+
+	if (step->actions & MACHINE_UNASK)
+		r = channel->ops->unask(channel);
+	if (r < 0)
+		log_line(agent->setup.log, LOG_LEVEL_ERROR,
+			 "cannot take the own suspend request back: %s",
+			 strerror(-r));
+	if (step->actions & MACHINE_DRAIN)
+		(void)channel->ops->drain(channel);
+	if (step->actions & MACHINE_PUBLISH)
+		publish_state(agent, &step->publish);
+	if (step->actions & MACHINE_NOTIFY)
+		(void)channel->ops->notify(channel);
+	/* The last of them: each may lead to the next step at once. */
+	if (step->actions & MACHINE_QUIESCE)
+		quiesce(agent);
+	else if (step->actions & MACHINE_COMMIT)
+		commit(agent);
+	else if (step->actions & MACHINE_RESTORE)
+		restore(agent);
+}
+
+/* On record before dom0 hears of it: a successor will say the same. */
+static void record_end(struct agent *agent)
+{
+	int r = journal_finish(agent->setup.journal, &agent->machine.done,
+			       agent->detail);
+
+	if (r < 0)
+		log_line(agent->setup.log, LOG_LEVEL_WARNING,
+			 "cannot record the end of cycle %" PRIu64 ": %s",
+			 agent->machine.cycle, strerror(-r));
+	log_line(agent->setup.log, LOG_LEVEL_NOTICE,
+		 "cycle %" PRIu64 ": %s after %" PRIu64 " ms%s%s",
+		 agent->machine.done.cycle,
+		 protocol_agent_state_name(agent->machine.done.state),
+		 (clock_now_us() - agent->woken_us) / 1000,
+		 agent->detail[0] ? ": " : "", agent->detail);
+	write_node(agent, PROTOCOL_NODE_DETAIL, agent->detail);
+}
+
+static void leave(struct agent *agent)
+{
+	write_node(agent, PROTOCOL_NODE_STATE, NULL);
+	sd_event_exit(agent->setup.event, 0);
+}
+
+static void take(struct agent *agent, enum machine_input input)
+{
+	bool ends =
+		input == MACHINE_RESTORED || input == MACHINE_RESTORED_BADLY;
+	struct machine_step step;
+
+	if (ends || input == MACHINE_LOOK || input == MACHINE_EVENT)
+		look(agent);
+	step = machine_take(&agent->machine, input, &agent->request);
+	if (ends)
+		record_end(agent);
+	perform(agent, &step);
+	if (ends) {
+		watch_no_more(agent);
+		/* It may have been written while nobody was idle to look. */
+		look_at_timeout(agent);
+		if (agent->stopping)
+			leave(agent);
+	}
+}
+
+/* ---- Hearing ---- */
+
+/*
+ * Whatever wakes a quiesced agent, the first question is whether it has slept:
+ * the clocks know, and are asked without a word to anybody.
+ */
+static void hear(struct agent *agent, enum machine_input input)
+{
+	if (agent->machine.phase == MACHINE_QUIESCED &&
+	    wake_clock_has_slept(agent->wake_clock))
+		take(agent, MACHINE_WOKEN);
+	else
+		take(agent, input);
+}
+
+static int on_event(sd_event_source *source, int fd, uint32_t revents,
+		    void *userdata)
+{
+	struct agent *agent = userdata;
+	struct channel *channel = agent->setup.channel;
+	int n = channel->ops->drain(channel);
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (n < 0)
+		return n;
+	if (n > 0)
+		hear(agent, MACHINE_EVENT);
+	return 0;
+}
+
+static void on_woken(void *userdata)
+{
+	take(userdata, MACHINE_WOKEN);
+}
+
+static int watch_events(struct agent *agent)
+{
+	struct channel *channel = agent->setup.channel;
+
+	agent->event_source =
+		sd_event_source_disable_unref(agent->event_source);
+	return sd_event_add_io(agent->setup.event, &agent->event_source,
+			       channel->event_fd, EPOLLIN, on_event, agent);
+}
+
+/* Publishes the channel where it is new, and finds out where things stand. */
+static void begin(struct agent *agent, const struct machine_past *past)
+{
+	struct machine_step step;
+
+	if (!past->channel_kept)
+		publish_channel(agent);
+	look(agent);
+	look_at_timeout(agent);
+	write_node(agent, PROTOCOL_NODE_DETAIL, agent->detail);
+	step = machine_start(&agent->machine, past, &agent->request);
+	perform(agent, &step);
+}
+
+/*
+ * A domain that was saved and restored, or has moved, finds its nodes gone and
+ * its port dead. The library sets its watches again, which brings us here.
+ */
+static int renew_if_lost(struct agent *agent)
+{
+	struct channel *channel = agent->setup.channel;
+	struct machine_past past = { .done = agent->machine.done };
+	struct error error = { 0 };
+	char text[8];
+	int r = channel->ops->read(channel, PROTOCOL_NODE_VERSION, text,
+				   sizeof(text));
+
+	if (r != -ENOENT || agent->machine.phase != MACHINE_IDLE)
+		return 0;
+	log_line(agent->setup.log, LOG_LEVEL_NOTICE,
+		 "this domain is a new one to Xen; publishing a new channel");
+	agent->event_source =
+		sd_event_source_disable_unref(agent->event_source);
+	r = channel->ops->renew(channel, &error);
+	if (r < 0) {
+		log_line(agent->setup.log, LOG_LEVEL_ERROR, "%s", error.text);
+		return r;
+	}
+	if (agent->setup.keep_channel)
+		agent->setup.keep_channel(channel, agent->setup.roots);
+	r = watch_events(agent);
+	if (r < 0)
+		return r;
+	begin(agent, &past);
+	return 0;
+}
+
+static int on_watch(sd_event_source *source, int fd, uint32_t revents,
+		    void *userdata)
+{
+	struct agent *agent = userdata;
+	struct channel *channel = agent->setup.channel;
+	int n = channel->ops->take_watches(channel);
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (n < 0)
+		return n;
+	if (n == 0)
+		return 0;
+	n = renew_if_lost(agent);
+	if (n < 0)
+		return n;
+	if (agent->machine.phase == MACHINE_IDLE)
+		look_at_timeout(agent);
+	hear(agent, MACHINE_LOOK);
+	return 0;
+}
+
+/* ---- Life ---- */
+
+/* What stands in xenstore and on /run from before. */
+static void find_past(struct agent *agent, struct machine_past *ret)
+{
+	struct channel *channel = agent->setup.channel;
+	struct journal *journal = agent->setup.journal;
+	struct error error = { 0 };
+	char text[PROTOCOL_TEXT_MAX];
+	int n = channel->ops->read(channel, PROTOCOL_NODE_STATE, text,
+				   sizeof(text));
+
+	*ret = (struct machine_past){
+		.done = journal->done,
+		.channel_kept = channel->kept,
+	};
+	if (n > 0)
+		(void)protocol_parse_state(text, (size_t)n, &ret->published);
+	if (!journal->open)
+		return;
+	if (journal_lock(journal, &error) < 0) {
+		log_line(agent->setup.log, LOG_LEVEL_WARNING,
+			 "%s on an unfinished cycle, which is left to it",
+			 error.text);
+		journal_done(journal);
+		return;
+	}
+	ret->unfinished = true;
+	ret->cycle = journal->cycle;
+	agent->machine.cycle = journal->cycle;
+	snprintf(agent->reason, sizeof(agent->reason),
+		 "pmcoord-agent died in this cycle");
+	log_line(agent->setup.log, LOG_LEVEL_WARNING,
+		 "cycle %" PRIu64 " was left unfinished; undoing it",
+		 journal->cycle);
+}
+
+static int add_sources(struct agent *agent)
+{
+	int r = watch_events(agent);
+
+	if (r >= 0)
+		r = sd_event_add_io(agent->setup.event, &agent->watch_source,
+				    agent->setup.channel->watch_fd, EPOLLIN,
+				    on_watch, agent);
+	/* An abort's watch before its event: one look answers both. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(agent->watch_source,
+						 SD_EVENT_PRIORITY_NORMAL - 1);
+	if (r >= 0)
+		r = wake_clock_new(agent->setup.event,
+				   agent->setup.suspended_us, on_woken, agent,
+				   &agent->wake_clock);
+	return r;
+}
+
+int agent_start(const struct agent_setup *setup, struct agent **ret,
+		struct error *error)
+{
+	struct agent *agent = calloc(1, sizeof(*agent));
+	struct machine_past past;
+	int r;
+
+	if (!agent)
+		return error_set(error, -ENOMEM, "out of memory");
+	agent->setup = *setup;
+	agent->timeout_us = setup->settings->timeout_us;
+	snprintf(agent->detail, sizeof(agent->detail), "%s",
+		 setup->journal->detail);
+	r = add_sources(agent);
+	if (r < 0) {
+		agent_free(agent);
+		return error_set(error, r, "cannot listen: %s", strerror(-r));
+	}
+	find_past(agent, &past);
+	begin(agent, &past);
+	*ret = agent;
+	return 0;
+}
+
+void agent_stop(struct agent *agent)
+{
+	agent->stopping = true;
+	if (agent->machine.phase == MACHINE_IDLE) {
+		leave(agent);
+		return;
+	}
+	if (agent->machine.phase == MACHINE_RESTORING)
+		return;
+	if (agent->machine.phase == MACHINE_QUIESCED &&
+	    wake_clock_has_slept(agent->wake_clock)) {
+		take(agent, MACHINE_WOKEN);
+		return;
+	}
+	snprintf(agent->reason, sizeof(agent->reason),
+		 "pmcoord-agent was stopped");
+	take(agent, MACHINE_TIMED_OUT);
+}
+
+void agent_free(struct agent *agent)
+{
+	if (!agent)
+		return;
+	sd_event_source_disable_unref(agent->event_source);
+	sd_event_source_disable_unref(agent->watch_source);
+	sd_event_source_disable_unref(agent->limit);
+	sd_event_source_disable_unref(agent->watchdog);
+	wake_clock_free(agent->wake_clock);
+	free(agent);
+}

@@ -1,0 +1,852 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest-agent/links.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
+unsigned int if_nametoindex(const char *name);
+
+/* Interfaces of one function with all that stands on them. */
+#define LINKS_MAX 64
+
+#define LINKS_MAGIC 0x706d6c6bu /* "pmlk" */
+
+/* Since Linux 5.6; older headers lack it. */
+#define ATTRIBUTE_PERM_ADDRESS 54
+
+/* The file: this, then rtnetlink messages: links (lower first), addresses,
+ * routes. */
+struct links_header {
+	uint32_t magic;
+	uint32_t n_base; /* the first so many links are the function's own */
+	uint64_t boottime_us;
+};
+
+struct buffer {
+	char *data;
+	size_t used;
+	size_t size;
+};
+
+struct index_set {
+	uint32_t old[LINKS_MAX];
+	uint32_t new[LINKS_MAX]; /* 0: not there (yet) */
+	size_t n;
+};
+
+static int buffer_append(struct buffer *buffer, const void *data, size_t length)
+{
+	size_t aligned = NLMSG_ALIGN(length);
+
+	if (buffer->used + aligned > buffer->size) {
+		size_t size = (buffer->used + aligned) * 2;
+		char *grown = realloc(buffer->data, size);
+
+		if (!grown)
+			return -ENOMEM;
+		buffer->data = grown;
+		buffer->size = size;
+	}
+	memset(buffer->data + buffer->used, 0, aligned);
+	memcpy(buffer->data + buffer->used, data, length);
+	buffer->used += aligned;
+	return 0;
+}
+
+static int append_message(void *data, const struct nlmsghdr *message)
+{
+	return buffer_append(data, message, message->nlmsg_len);
+}
+
+static int set_find(const struct index_set *set, uint32_t old)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->old[i] == old)
+			return (int)i;
+	return -1;
+}
+
+static int set_add(struct index_set *set, uint32_t old)
+{
+	if (set->n >= LINKS_MAX)
+		return -E2BIG;
+	set->old[set->n] = old;
+	set->new[set->n++] = 0;
+	return 0;
+}
+
+static uint64_t boottime_us(void)
+{
+	return clock_now_us() + clock_suspended_us();
+}
+
+/* ---- Which interfaces are the function's ---- */
+
+/* Calls `take` with the name of each interface beneath the function. */
+static int each_name(const struct roots *roots, const char *address,
+		     int (*take)(void *data, const char *name), void *data)
+{
+	char path[FILE_PATH_MAX], function[PATH_MAX], target[PATH_MAX];
+	struct dirent *entry;
+	size_t length;
+	DIR *directory;
+	int r = file_path(path, "%s/bus/pci/devices/%s", roots->sys, address);
+
+	if (r < 0)
+		return r;
+	if (!realpath(path, function))
+		return -errno;
+	length = strlen(function);
+	r = file_path(path, "%s/class/net", roots->sys);
+	directory = r < 0 ? NULL : opendir(path);
+	if (!directory)
+		return 0;
+	while (r >= 0 && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.' ||
+		    file_path(path, "%s/class/net/%s", roots->sys,
+			      entry->d_name) < 0 ||
+		    !realpath(path, target))
+			continue;
+		if (strncmp(target, function, length) == 0 &&
+		    target[length] == '/')
+			r = take(data, entry->d_name);
+	}
+	closedir(directory);
+	return r < 0 ? r : 0;
+}
+
+struct names {
+	char *text;
+	size_t size;
+	int n;
+};
+
+static int add_name(void *data, const char *name)
+{
+	struct names *names = data;
+	size_t used = strlen(names->text);
+
+	snprintf(names->text + used, names->size - used, "%s%s",
+		 used ? "," : "", name);
+	names->n++;
+	return 0;
+}
+
+int links_list(const struct roots *roots, const char *address, char *ret_names,
+	       size_t size)
+{
+	struct names names = { .text = ret_names, .size = size };
+	int r;
+
+	ret_names[0] = '\0';
+	r = each_name(roots, address, add_name, &names);
+	return r < 0 ? r : names.n;
+}
+
+static int add_index(void *data, const char *name)
+{
+	uint32_t index = if_nametoindex(name);
+
+	return index == 0 ? 0 : set_add(data, index);
+}
+
+static int take_down(void *data, const char *name)
+{
+	struct netlink_message message;
+	struct ifinfomsg *info =
+		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+
+	info->ifi_index = (int)if_nametoindex(name);
+	info->ifi_change = IFF_UP;
+	if (info->ifi_index > 0)
+		(void)netlink_ask(data, &message);
+	return 0;
+}
+
+void links_down(const struct roots *roots, const char *address)
+{
+	struct netlink netlink;
+
+	if (netlink_open(&netlink, 0) < 0)
+		return;
+	(void)each_name(roots, address, take_down, &netlink);
+	netlink_close(&netlink);
+}
+
+/* ---- Saving ---- */
+
+static const char *link_kind(const struct rtattr *const *attributes)
+{
+	const struct rtattr *nested[IFLA_INFO_MAX + 1];
+
+	if (!attributes[IFLA_LINKINFO])
+		return "";
+	netlink_nested(attributes[IFLA_LINKINFO], nested, IFLA_INFO_MAX);
+	return nested[IFLA_INFO_KIND]
+		       ? (const char *)RTA_DATA(nested[IFLA_INFO_KIND])
+		       : "";
+}
+
+/* Stands on a link of the set, and goes when that goes? */
+static bool stands_on_set(const struct index_set *set,
+			  const struct rtattr *const *attributes)
+{
+	const char *kind = link_kind(attributes);
+
+	return (strcmp(kind, "vlan") == 0 || strcmp(kind, "macvlan") == 0) &&
+	       !attributes[IFLA_LINK_NETNSID] &&
+	       set_find(set, netlink_u32(attributes[IFLA_LINK], 0)) >= 0;
+}
+
+/*
+ * Appends the links that belong to the set, lower ones first. Adds those that
+ * stand on others of the set; returns how many were appended.
+ */
+static int select_links(const struct buffer *all, struct index_set *set,
+			bool base, struct buffer *ret)
+{
+	const struct nlmsghdr *message = (void *)all->data;
+	size_t left = all->used;
+	int n = 0, r;
+
+	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+		const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
+		const struct ifinfomsg *info = NLMSG_DATA(message);
+		bool known = set_find(set, (uint32_t)info->ifi_index) >= 0;
+
+		netlink_attributes(message, sizeof(*info), attributes,
+				   ATTRIBUTE_PERM_ADDRESS);
+		if (base ? !known : known || !stands_on_set(set, attributes))
+			continue;
+		r = base ? 0 : set_add(set, (uint32_t)info->ifi_index);
+		if (r == 0)
+			r = append_message(ret, message);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	return n;
+}
+
+static int save_links(struct netlink *netlink, struct index_set *set,
+		      struct buffer *ret)
+{
+	struct buffer all = { 0 };
+	int r = netlink_dump(netlink, RTM_GETLINK, append_message, &all);
+	int n_base = r < 0 ? r : select_links(&all, set, true, ret);
+
+	for (r = n_base; r > 0;)
+		r = select_links(&all, set, false, ret);
+	free(all.data);
+	return r < 0 ? r : n_base;
+}
+
+struct selection {
+	const struct index_set *set;
+	struct buffer *buffer;
+};
+
+/* The kernel gives each IPv6 link its own address again. */
+static int select_address(void *data, const struct nlmsghdr *message)
+{
+	struct selection *selection = data;
+	const struct ifaddrmsg *info = NLMSG_DATA(message);
+	const struct rtattr *attributes[IFA_MAX + 1];
+	uint32_t flags;
+
+	if ((info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
+	    set_find(selection->set, info->ifa_index) < 0)
+		return 0;
+	netlink_attributes(message, sizeof(*info), attributes, IFA_MAX);
+	flags = netlink_u32(attributes[IFA_FLAGS], info->ifa_flags);
+	if (info->ifa_family == AF_INET6 && (flags & IFA_F_TEMPORARY))
+		return 0;
+	return append_message(selection->buffer, message);
+}
+
+static int select_route(void *data, const struct nlmsghdr *message)
+{
+	struct selection *selection = data;
+	const struct rtmsg *info = NLMSG_DATA(message);
+	const struct rtattr *attributes[RTA_MAX + 1];
+
+	if ((info->rtm_family != AF_INET && info->rtm_family != AF_INET6) ||
+	    info->rtm_type != RTN_UNICAST || (info->rtm_flags & RTM_F_CLONED) ||
+	    info->rtm_protocol == RTPROT_KERNEL ||
+	    info->rtm_protocol == RTPROT_RA ||
+	    info->rtm_protocol == RTPROT_REDIRECT)
+		return 0;
+	netlink_attributes(message, sizeof(*info), attributes, RTA_MAX);
+	if (attributes[RTA_MULTIPATH] || attributes[RTA_NH_ID] ||
+	    set_find(selection->set, netlink_u32(attributes[RTA_OIF], 0)) < 0)
+		return 0;
+	return append_message(selection->buffer, message);
+}
+
+static int save_all(struct netlink *netlink, struct index_set *set,
+		    struct buffer *ret)
+{
+	struct links_header header = { .magic = LINKS_MAGIC,
+				       .boottime_us = boottime_us() };
+	struct selection selection = { .set = set, .buffer = ret };
+	int r = buffer_append(ret, &header, sizeof(header));
+
+	if (r < 0)
+		return r;
+	r = save_links(netlink, set, ret);
+	if (r < 0)
+		return r;
+	header.n_base = (uint32_t)r;
+	memcpy(ret->data, &header, sizeof(header));
+	r = netlink_dump(netlink, RTM_GETADDR, select_address, &selection);
+	if (r < 0)
+		return r;
+	return netlink_dump(netlink, RTM_GETROUTE, select_route, &selection);
+}
+
+static int saved_path(const struct roots *roots, const char *address, char *ret)
+{
+	return file_path(ret, "%s/links-%s", roots->run, address);
+}
+
+int links_save(const struct roots *roots, const char *address, char *ret_names,
+	       size_t size)
+{
+	struct index_set set = { .n = 0 };
+	struct buffer buffer = { 0 };
+	struct netlink netlink;
+	char path[FILE_PATH_MAX];
+	int n = links_list(roots, address, ret_names, size);
+	int r;
+
+	links_forget(roots, address);
+	if (n <= 0)
+		return n;
+	r = each_name(roots, address, add_index, &set);
+	if (r == 0)
+		r = netlink_open(&netlink, 0);
+	if (r < 0)
+		return r;
+	r = save_all(&netlink, &set, &buffer);
+	netlink_close(&netlink);
+	if (r == 0)
+		r = saved_path(roots, address, path);
+	if (r == 0)
+		r = file_replace(path, buffer.data, buffer.used);
+	free(buffer.data);
+	return r < 0 ? r : n;
+}
+
+void links_forget(const struct roots *roots, const char *address)
+{
+	char path[FILE_PATH_MAX];
+
+	if (saved_path(roots, address, path) == 0)
+		unlink(path);
+}
+
+/* ---- Restoring ---- */
+
+struct restore {
+	const struct roots *roots;
+	const char *address;
+	struct netlink netlink;
+	const struct links_header *header;
+	const struct nlmsghdr *first;
+	size_t size; /* bytes from `first` on */
+	struct index_set set;
+	struct buffer now; /* the links as they are, from the last look */
+	char *text;
+	size_t text_size;
+};
+
+static const char *link_name(const struct rtattr *const *attributes)
+{
+	return attributes[IFLA_IFNAME]
+		       ? (const char *)RTA_DATA(attributes[IFLA_IFNAME])
+		       : "?";
+}
+
+/* Tells of a detail that could not be restored. */
+static void complain(struct restore *restore, const char *name,
+		     const char *what, int r)
+{
+	size_t used = strlen(restore->text);
+
+	snprintf(restore->text + used, restore->text_size - used,
+		 "%s%s: %s: %s", used ? ", " : "", name, what, strerror(-r));
+}
+
+static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
+{
+	return a && b && RTA_PAYLOAD(a) == RTA_PAYLOAD(b) &&
+	       memcmp(RTA_DATA(a), RTA_DATA(b), RTA_PAYLOAD(a)) == 0;
+}
+
+/* What the hardware says it is called, whatever it was told to be called. */
+static const struct rtattr *hardware_address(
+	const struct rtattr *const *attributes)
+{
+	return attributes[ATTRIBUTE_PERM_ADDRESS]
+		       ? attributes[ATTRIBUTE_PERM_ADDRESS]
+		       : attributes[IFLA_ADDRESS];
+}
+
+/* Gives link `i` of the set the new interface with its hardware address. */
+static void match_link(struct restore *restore, size_t i,
+		       const struct nlmsghdr *saved,
+		       const struct index_set *candidates)
+{
+	const struct rtattr *old[ATTRIBUTE_PERM_ADDRESS + 1];
+	const struct nlmsghdr *message = (void *)restore->now.data;
+	size_t left = restore->now.used;
+
+	netlink_attributes(saved, sizeof(struct ifinfomsg), old,
+			   ATTRIBUTE_PERM_ADDRESS);
+	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+		const struct rtattr *new[ATTRIBUTE_PERM_ADDRESS + 1];
+		const struct ifinfomsg *info = NLMSG_DATA(message);
+
+		netlink_attributes(message, sizeof(*info), new,
+				   ATTRIBUTE_PERM_ADDRESS);
+		if (set_find(candidates, (uint32_t)info->ifi_index) >= 0 &&
+		    same_bytes(hardware_address(old), hardware_address(new))) {
+			restore->set.new[i] = (uint32_t)info->ifi_index;
+			return;
+		}
+	}
+}
+
+/* Looks once for the function's own interfaces. Returns how many lack. */
+static int match_base(struct restore *restore)
+{
+	struct index_set candidates = { .n = 0 };
+	const struct nlmsghdr *message = restore->first;
+	size_t left = restore->size, i = 0;
+	int missing = 0, r;
+
+	restore->now.used = 0;
+	r = each_name(restore->roots, restore->address, add_index, &candidates);
+	if (r == 0)
+		r = netlink_dump(&restore->netlink, RTM_GETLINK, append_message,
+				 &restore->now);
+	for (; r == 0 && i < restore->header->n_base && NLMSG_OK(message, left);
+	     message = NLMSG_NEXT(message, left), i++) {
+		restore->set.new[i] = 0;
+		match_link(restore, i, message, &candidates);
+		missing += restore->set.new[i] == 0;
+	}
+	return r < 0 ? r : missing;
+}
+
+static void drain(struct netlink *monitor)
+{
+	char bytes[8192];
+
+	while (recv(monitor->fd, bytes, sizeof(bytes), MSG_DONTWAIT) >= 0)
+		;
+}
+
+/* Each change of links is a reason to look again, and nothing else is. */
+static int wait_for_base(struct restore *restore, struct netlink *monitor,
+			 uint64_t deadline_us)
+{
+	for (;;) {
+		struct pollfd poll_fd = { .fd = monitor->fd, .events = POLLIN };
+		int missing = match_base(restore);
+		uint64_t now = clock_now_us();
+
+		if (missing <= 0)
+			return missing;
+		if (now >= deadline_us)
+			return -ENODEV;
+		poll(&poll_fd, 1, (int)((deadline_us - now) / 1000 + 1));
+		drain(monitor);
+	}
+}
+
+static int copy_attribute(struct netlink_message *message,
+			  const struct rtattr *attribute)
+{
+	if (!attribute)
+		return 0;
+	return netlink_put(message, attribute->rta_type, RTA_DATA(attribute),
+			   RTA_PAYLOAD(attribute));
+}
+
+/* The attributes of a link as it is now; none if it was just made. */
+static void current_link(const struct restore *restore, uint32_t index,
+			 const struct rtattr **ret)
+{
+	const struct nlmsghdr *message = (void *)restore->now.data;
+	size_t left = restore->now.used;
+
+	memset(ret, 0, (ATTRIBUTE_PERM_ADDRESS + 1) * sizeof(*ret));
+	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+		const struct ifinfomsg *info = NLMSG_DATA(message);
+
+		if ((uint32_t)info->ifi_index == index)
+			netlink_attributes(message, sizeof(*info), ret,
+					   ATTRIBUTE_PERM_ADDRESS);
+	}
+}
+
+/* All that a link says of itself, but whether it is up: some of it is refused
+ * when it is. */
+static void configure_link(struct restore *restore, uint32_t index,
+			   const struct rtattr *const *attributes)
+{
+	const struct rtattr *now[ATTRIBUTE_PERM_ADDRESS + 1];
+	/* One question each, so that one refusal does not cost the rest. */
+	static const struct {
+		uint16_t type;
+		const char *what;
+	} kept[] = {
+		{ IFLA_IFNAME, "name" },   { IFLA_ADDRESS, "MAC" },
+		{ IFLA_MTU, "MTU" },	   { IFLA_TXQLEN, "queue length" },
+		{ IFLA_IFALIAS, "alias" }, { IFLA_GROUP, "group" },
+		{ IFLA_MASTER, "master" },
+	};
+
+	current_link(restore, index, now);
+	for (size_t i = 0; i < ELEMENTSOF(kept); i++) {
+		const struct rtattr *attribute = attributes[kept[i].type];
+		struct netlink_message message;
+		struct ifinfomsg *info =
+			netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+		int r;
+
+		if (!attribute || same_bytes(attribute, now[kept[i].type]))
+			continue;
+		info->ifi_index = (int)index;
+		r = copy_attribute(&message, attribute);
+		if (r == 0)
+			r = netlink_ask(&restore->netlink, &message);
+		if (r < 0)
+			complain(restore, link_name(attributes), kept[i].what,
+				 r);
+	}
+}
+
+static void set_up(struct restore *restore, uint32_t index, const char *name)
+{
+	struct netlink_message message;
+	struct ifinfomsg *info =
+		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+	int r;
+
+	info->ifi_index = (int)index;
+	info->ifi_flags = IFF_UP;
+	info->ifi_change = IFF_UP;
+	r = netlink_ask(&restore->netlink, &message);
+	if (r < 0)
+		complain(restore, name, "up", r);
+}
+
+/* Makes a VLAN or macvlan anew on the new lower interface. */
+static uint32_t create_upper(struct restore *restore,
+			     const struct rtattr *const *attributes)
+{
+	const struct rtattr *nested[IFLA_INFO_MAX + 1];
+	const char *name = link_name(attributes);
+	struct netlink_message message;
+	int lower =
+		set_find(&restore->set, netlink_u32(attributes[IFLA_LINK], 0));
+	struct rtattr *nest;
+	int r;
+
+	netlink_begin(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
+		      sizeof(struct ifinfomsg));
+	netlink_nested(attributes[IFLA_LINKINFO], nested, IFLA_INFO_MAX);
+	r = copy_attribute(&message, attributes[IFLA_IFNAME]);
+	if (r == 0)
+		r = copy_attribute(&message, attributes[IFLA_ADDRESS]);
+	if (r == 0)
+		r = netlink_put_u32(&message, IFLA_LINK,
+				    restore->set.new[lower]);
+	nest = r == 0 ? netlink_nest(&message, IFLA_LINKINFO) : NULL;
+	if (!nest || copy_attribute(&message, nested[IFLA_INFO_KIND]) < 0 ||
+	    copy_attribute(&message, nested[IFLA_INFO_DATA]) < 0) {
+		complain(restore, name, "create", -EMSGSIZE);
+		return 0;
+	}
+	netlink_nest_end(&message, nest);
+	r = netlink_ask(&restore->netlink, &message);
+	/* Somebody (a network manager) was faster. */
+	if (r < 0 && r != -EEXIST)
+		complain(restore, name, "create", r);
+	return if_nametoindex(name);
+}
+
+static void restore_link(struct restore *restore,
+			 const struct nlmsghdr *message)
+{
+	const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
+	const struct ifinfomsg *info = NLMSG_DATA(message);
+	int i = set_find(&restore->set, (uint32_t)info->ifi_index);
+	uint32_t *index;
+
+	if (i < 0)
+		return;
+	index = &restore->set.new[i];
+	netlink_attributes(message, sizeof(*info), attributes,
+			   ATTRIBUTE_PERM_ADDRESS);
+	if ((uint32_t)i >= restore->header->n_base)
+		*index = create_upper(restore, attributes);
+	if (*index == 0)
+		return;
+	configure_link(restore, *index, attributes);
+	if (info->ifi_flags & IFF_UP)
+		set_up(restore, *index, link_name(attributes));
+}
+
+/* What is left of a lifetime after all the time that has passed. */
+static bool age_lifetimes(struct ifa_cacheinfo *times, uint64_t passed_us)
+{
+	uint32_t passed = (uint32_t)(passed_us / 1000000);
+
+	if (times->ifa_valid != UINT32_MAX) {
+		if (times->ifa_valid <= passed)
+			return false;
+		times->ifa_valid -= passed;
+	}
+	if (times->ifa_prefered != UINT32_MAX)
+		times->ifa_prefered = times->ifa_prefered > passed
+					      ? times->ifa_prefered - passed
+					      : 0;
+	return true;
+}
+
+static int put_cacheinfo(struct netlink_message *message,
+			 const struct rtattr *attribute, uint64_t passed_us)
+{
+	struct ifa_cacheinfo times;
+
+	if (!attribute || RTA_PAYLOAD(attribute) < sizeof(times))
+		return 0;
+	memcpy(&times, RTA_DATA(attribute), sizeof(times));
+	if (!age_lifetimes(&times, passed_us))
+		return -ESTALE;
+	return netlink_put(message, IFA_CACHEINFO, &times, sizeof(times));
+}
+
+static int restore_address(struct restore *restore, uint32_t index,
+			   const struct nlmsghdr *saved)
+{
+	static const uint16_t kept[] = { IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST,
+					 IFA_LABEL, IFA_RT_PRIORITY };
+	/* What user space may ask for; the others are the kernel's notes. */
+	const uint32_t asked = IFA_F_NODAD | IFA_F_HOMEADDRESS |
+			       IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE |
+			       IFA_F_MCAUTOJOIN;
+	const struct rtattr *attributes[IFA_MAX + 1];
+	const struct ifaddrmsg *info = NLMSG_DATA(saved);
+	struct netlink_message message;
+	struct ifaddrmsg *new =
+		netlink_begin(&message, RTM_NEWADDR,
+			      NLM_F_CREATE | NLM_F_REPLACE, sizeof(*new));
+	uint32_t flags;
+	int r = 0;
+
+	netlink_attributes(saved, sizeof(*info), attributes, IFA_MAX);
+	*new = *info;
+	new->ifa_index = index;
+	new->ifa_flags = 0;
+	flags = netlink_u32(attributes[IFA_FLAGS], info->ifa_flags) & asked;
+	for (size_t i = 0; r == 0 && i < ELEMENTSOF(kept); i++)
+		r = copy_attribute(&message, attributes[kept[i]]);
+	if (r == 0)
+		r = netlink_put_u32(&message, IFA_FLAGS, flags);
+	if (r == 0)
+		r = put_cacheinfo(&message, attributes[IFA_CACHEINFO],
+				  boottime_us() - restore->header->boottime_us);
+	/* The lease ended while asleep: its client knows what to do. */
+	if (r == -ESTALE)
+		return 0;
+	return r < 0 ? r : netlink_ask(&restore->netlink, &message);
+}
+
+static int restore_route(struct restore *restore, uint32_t index,
+			 const struct nlmsghdr *saved)
+{
+	const struct rtattr *attributes[RTA_MAX + 1];
+	const struct rtmsg *info = NLMSG_DATA(saved);
+	struct netlink_message message;
+	struct rtmsg *new =
+		netlink_begin(&message, RTM_NEWROUTE,
+			      NLM_F_CREATE | NLM_F_REPLACE, sizeof(*new));
+	int r = 0;
+
+	netlink_attributes(saved, sizeof(*info), attributes, RTA_MAX);
+	*new = *info;
+	new->rtm_flags &= RTNH_F_ONLINK;
+	for (uint16_t i = 1; r == 0 && i <= RTA_MAX; i++) {
+		if (i == RTA_OIF)
+			r = netlink_put_u32(&message, i, index);
+		else if (i != RTA_CACHEINFO && i != RTA_EXPIRES)
+			r = copy_attribute(&message, attributes[i]);
+	}
+	return r < 0 ? r : netlink_ask(&restore->netlink, &message);
+}
+
+/* The new number of the interface that a saved address or route is on, or 0. */
+static uint32_t new_index(const struct restore *restore,
+			  const struct nlmsghdr *message)
+{
+	const struct rtattr *attributes[RTA_MAX + 1];
+	uint32_t old;
+	int i;
+
+	if (message->nlmsg_type == RTM_NEWADDR) {
+		const struct ifaddrmsg *info = NLMSG_DATA(message);
+
+		old = info->ifa_index;
+	} else {
+		netlink_attributes(message, sizeof(struct rtmsg), attributes,
+				   RTA_MAX);
+		old = netlink_u32(attributes[RTA_OIF], 0);
+	}
+	i = set_find(&restore->set, old);
+	return i < 0 ? 0 : restore->set.new[i];
+}
+
+static bool has_gateway(const struct nlmsghdr *message)
+{
+	const struct rtattr *attributes[RTA_MAX + 1];
+
+	netlink_attributes(message, sizeof(struct rtmsg), attributes, RTA_MAX);
+	return attributes[RTA_GATEWAY] || attributes[RTA_VIA];
+}
+
+enum pass { PASS_LINKS, PASS_ADDRESSES, PASS_ROUTES, PASS_GATEWAYS, PASSES };
+
+static void restore_message(struct restore *restore, enum pass pass,
+			    const struct nlmsghdr *message)
+{
+	uint32_t index;
+
+	if (message->nlmsg_type == RTM_NEWLINK) {
+		if (pass == PASS_LINKS)
+			restore_link(restore, message);
+		return;
+	}
+	index = new_index(restore, message);
+	if (index == 0)
+		return;
+	if (message->nlmsg_type == RTM_NEWADDR && pass == PASS_ADDRESSES) {
+		int r = restore_address(restore, index, message);
+
+		if (r < 0 && r != -EEXIST)
+			complain(restore, restore->address, "address", r);
+	} else if (message->nlmsg_type == RTM_NEWROUTE &&
+		   pass == (has_gateway(message) ? PASS_GATEWAYS
+						 : PASS_ROUTES)) {
+		int r = restore_route(restore, index, message);
+
+		if (r < 0 && r != -EEXIST)
+			complain(restore, restore->address, "route", r);
+	}
+}
+
+/* A gateway must be reachable by what was restored before it. */
+static void restore_all(struct restore *restore)
+{
+	for (enum pass pass = PASS_LINKS; pass < PASSES; pass++) {
+		const struct nlmsghdr *message = restore->first;
+		size_t left = restore->size;
+
+		for (; NLMSG_OK(message, left);
+		     message = NLMSG_NEXT(message, left))
+			restore_message(restore, pass, message);
+	}
+}
+
+static int fill_set(struct restore *restore)
+{
+	const struct nlmsghdr *message = restore->first;
+	size_t left = restore->size;
+	int r = 0;
+
+	for (; r == 0 && NLMSG_OK(message, left);
+	     message = NLMSG_NEXT(message, left)) {
+		const struct ifinfomsg *info = NLMSG_DATA(message);
+
+		if (message->nlmsg_type == RTM_NEWLINK)
+			r = set_add(&restore->set, (uint32_t)info->ifi_index);
+	}
+	return r;
+}
+
+static void name_missing(struct restore *restore)
+{
+	const struct nlmsghdr *message = restore->first;
+	size_t left = restore->size;
+
+	for (uint32_t i = 0;
+	     i < restore->header->n_base && NLMSG_OK(message, left);
+	     message = NLMSG_NEXT(message, left), i++) {
+		const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
+
+		if (restore->set.new[i] != 0)
+			continue;
+		netlink_attributes(message, sizeof(struct ifinfomsg),
+				   attributes, ATTRIBUTE_PERM_ADDRESS);
+		complain(restore, link_name(attributes), "has not come back",
+			 -ENODEV);
+	}
+}
+
+int links_restore(const struct roots *roots, const char *address,
+		  struct netlink *monitor, uint64_t deadline_us, char *ret_text,
+		  size_t size)
+{
+	_cleanup_(freep) char *saved = NULL;
+	struct restore restore = {
+		.roots = roots,
+		.address = address,
+		.text = ret_text,
+		.text_size = size,
+	};
+	char path[FILE_PATH_MAX];
+	size_t length;
+	int r = saved_path(roots, address, path);
+
+	ret_text[0] = '\0';
+	if (r == 0)
+		r = file_read_all(&saved, &length, "%s", path);
+	/* There were no interfaces. */
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	restore.header = (void *)saved;
+	if (length < sizeof(*restore.header) ||
+	    restore.header->magic != LINKS_MAGIC)
+		return -EBADMSG;
+	restore.first = (void *)(saved + sizeof(*restore.header));
+	restore.size = length - sizeof(*restore.header);
+	r = fill_set(&restore);
+	if (r == 0)
+		r = netlink_open(&restore.netlink, 0);
+	if (r < 0)
+		return r;
+	r = wait_for_base(&restore, monitor, deadline_us);
+	if (r == 0)
+		restore_all(&restore);
+	else if (r == -ENODEV)
+		name_missing(&restore);
+	netlink_close(&restore.netlink);
+	free(restore.now.data);
+	return r;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "guest-agent/agent.h"
+#include "guest-agent/rehearse.h"
+#include "guest-agent/report.h"
+#include "pmcoord/parse.h"
+
+/* As for pmcoord(8). */
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_DEGRADED = 3,
+	EXIT_NOT_HERE = 4,
+	EXIT_BUSY = 5,
+};
+
+/* The name of the event channel in systemd's file descriptor store. */
+#define STORED_NAME "evtchn"
+
+#define PORT_FILE "port"
+
+struct program {
+	const struct roots *roots;
+	struct settings settings;
+	struct journal journal;
+	struct log log;
+	sd_event *event;
+	struct engine *engine;
+	struct engine_setup setup;
+	const char *config;
+	bool json;
+};
+
+static const char usage[] =
+	"Usage: pmcoord-agent [OPTION…]\n"
+	"Quiesces this Xen guest's processes and PCI devices when dom0 puts "
+	"the\n"
+	"host to sleep, and brings them back. Normally run by systemd.\n"
+	"\n"
+	"      --dry-run      show what a suspend would stop, keep, and why\n"
+	"      --test         stop all of it and bring it back, without "
+	"suspending\n"
+	"      --status       what the running agent has told dom0\n"
+	"      --restore      bring back what an agent that died has stopped\n"
+	"      --json         the answer of the former as JSON\n"
+	"      --config FILE  instead of " PMCOORD_SYSCONFDIR
+	"/pmcoord/agent.conf\n"
+	"  -v, --verbose      log each state\n"
+	"  -h, --help         this text\n"
+	"      --version      the version\n";
+
+static void print_problem(void *data, const char *problem)
+{
+	struct program *program = data;
+
+	log_line(&program->log, LOG_LEVEL_WARNING, "%s", problem);
+}
+
+/* ---- The service ---- */
+
+/* The main process alone tells systemd; its variables are kept. */
+static void tell_systemd(const char *state)
+{
+	(void)sd_notify(0, state);
+}
+
+/* A port in systemd's keeping is still ours after a restart. */
+static void keep_channel(const struct channel *channel,
+			 const struct roots *roots)
+{
+	char path[FILE_PATH_MAX], text[24];
+
+	snprintf(text, sizeof(text), "%u\n", channel->port);
+	if (file_path(path, "%s/" PORT_FILE, roots->run) < 0 ||
+	    file_replace(path, text, strlen(text)) < 0)
+		return;
+	(void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" STORED_NAME);
+	/* Never removed by systemd: the device polls as broken when it is
+	 * merely full. */
+	(void)sd_pid_notify_with_fds(0, 0,
+				     "FDSTORE=1\nFDPOLL=0\nFDNAME=" STORED_NAME,
+				     &channel->event_fd, 1);
+}
+
+/* What a predecessor left with systemd; other fds are closed. */
+static struct channel_past find_channel(const struct roots *roots)
+{
+	struct channel_past past = { .fd = -1 };
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names);
+	uint64_t port;
+
+	for (int i = 0; i < n; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+
+		if (past.fd < 0 && strcmp(names[i], STORED_NAME) == 0 &&
+		    file_read_number(&port, "%s/" PORT_FILE, roots->run) == 0 &&
+		    port <= INT32_MAX) {
+			past.fd = fd;
+			past.port = (unsigned int)port;
+		} else {
+			close(fd);
+		}
+		free(names[i]);
+	}
+	free(names);
+	return past;
+}
+
+static int on_signal(sd_event_source *source,
+		     const struct signalfd_siginfo *info, void *userdata)
+{
+	(void)source;
+	(void)info;
+	sd_notify(0, "STOPPING=1");
+	agent_stop(userdata);
+	return 0;
+}
+
+/*
+ * Nothing that runs between the first request and the last device may have to
+ * be read from a disk.
+ */
+static void lock_memory(struct program *program)
+{
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		log_line(&program->log, LOG_LEVEL_WARNING,
+			 "cannot lock memory: %s, ignoring", strerror(errno));
+}
+
+static int serve_channel(struct program *program, struct channel *channel,
+			 struct error *error)
+{
+	struct agent_setup setup = {
+		.event = program->event,
+		.roots = program->roots,
+		.settings = &program->settings,
+		.channel = channel,
+		.journal = &program->journal,
+		.engine = program->engine,
+		.log = &program->log,
+		.suspended_us = clock_suspended_us,
+		.tell = tell_systemd,
+		.keep_channel = keep_channel,
+	};
+	struct agent *agent;
+	int r;
+
+	if (!channel->kept)
+		keep_channel(channel, program->roots);
+	lock_memory(program);
+	r = agent_start(&setup, &agent, error);
+	if (r < 0)
+		return r;
+	r = sd_event_add_signal(program->event, NULL, SIGTERM, on_signal,
+				agent);
+	if (r >= 0)
+		r = sd_event_add_signal(program->event, NULL, SIGINT, on_signal,
+					agent);
+	sd_notify(0, "READY=1");
+	if (r >= 0)
+		r = sd_event_loop(program->event);
+	agent_free(agent);
+	return r < 0 ? error_set(error, r, "the event loop ended: %s",
+				 strerror(-r))
+		     : 0;
+}
+
+static int serve(struct program *program, struct error *error)
+{
+	struct channel_past past = find_channel(program->roots);
+	struct channel *channel;
+	int r = channel_open_xen(&past, &channel, error);
+
+	if (r < 0)
+		return EXIT_NOT_HERE;
+	r = serve_channel(program, channel, error);
+	channel_close(channel);
+	return r < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/* ---- The other ways to call it ---- */
+
+static int show_plan(struct program *program, struct error *error)
+{
+	return report_plan(&program->setup, program->json, error) < 0
+		       ? EXIT_FAILED
+		       : EXIT_OK;
+}
+
+static int show_status(struct program *program, struct error *error)
+{
+	return report_status(&program->setup, program->json, error) < 0
+		       ? EXIT_NOT_HERE
+		       : EXIT_OK;
+}
+
+static int test(struct program *program, struct error *error)
+{
+	struct rehearsal rehearsal;
+	int r = journal_lock(&program->journal, error);
+
+	if (r == 0)
+		r = rehearse(&program->setup, program->engine, &rehearsal);
+	if (r < 0) {
+		error_set(error, r, "cannot test: %s", strerror(-r));
+		return r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
+	}
+	report_rehearsal(&rehearsal, program->json);
+	if (rehearsal.down_r < 0)
+		return EXIT_FAILED;
+	return rehearsal.degraded ? EXIT_DEGRADED : EXIT_OK;
+}
+
+static int restore(struct program *program, struct error *error)
+{
+	struct rehearsal rehearsal;
+	int r;
+
+	if (!program->journal.open)
+		return EXIT_OK;
+	r = journal_lock(&program->journal, error);
+	if (r == 0)
+		r = restore_leftovers(&program->setup, program->engine,
+				      &rehearsal);
+	if (r < 0) {
+		error_set(error, r, "cannot restore: %s", strerror(-r));
+		return r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
+	}
+	if (rehearsal.detail[0] != '\0')
+		log_line(&program->log, LOG_LEVEL_NOTICE, "%s",
+			 rehearsal.detail);
+	return rehearsal.degraded ? EXIT_DEGRADED : EXIT_OK;
+}
+
+/* ---- Starting ---- */
+
+static int prepare(struct program *program, struct error *error)
+{
+	char config[FILE_PATH_MAX];
+	sigset_t blocked;
+	int r = 0;
+
+	/* Before any thread exists: the event loop takes them all. */
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGCHLD);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGINT);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	/* xenstore's thread needs no arena of its own. */
+	mallopt(M_ARENA_MAX, 1);
+	if (!program->config)
+		r = file_path(config, "%s/agent.conf", program->roots->etc);
+	if (r == 0)
+		r = settings_read(&program->settings,
+				  program->config ? program->config : config,
+				  print_problem, program, error);
+	if (r == -EBADMSG)
+		return error_set(error, r, "not started: mend %s first",
+				 program->config ? program->config : config);
+	if (r == 0)
+		r = journal_load(&program->journal, program->roots, error);
+	if (r == 0)
+		r = sd_event_default(&program->event);
+	if (r < 0)
+		return r;
+	program->setup = (struct engine_setup){
+		.event = program->event,
+		.roots = program->roots,
+		.settings = &program->settings,
+		.device_ops = &device_ops_of_system,
+		.claimed = usage_claimed,
+		.journal = &program->journal,
+		.log = &program->log,
+	};
+	return engine_new(&program->setup, &program->engine);
+}
+
+enum option_value {
+	OPTION_CONFIG = 256,
+	OPTION_JSON,
+	OPTION_VERSION,
+	OPTION_MODE
+};
+
+static const struct {
+	const char *name;
+	int (*run)(struct program *program, struct error *error);
+} modes[] = {
+	{ "dry-run", show_plan }, { "test", test }, { "status", show_status },
+	{ "restore", restore },	  { "", serve },
+};
+
+/* Returns the mode's index, or -1 to exit with *ret_status. */
+static int parse_options(struct program *program, int argc, char **argv,
+			 int *ret_status)
+{
+	static const struct option options[] = {
+		{ "dry-run", no_argument, NULL, OPTION_MODE + 0 },
+		{ "test", no_argument, NULL, OPTION_MODE + 1 },
+		{ "status", no_argument, NULL, OPTION_MODE + 2 },
+		{ "restore", no_argument, NULL, OPTION_MODE + 3 },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		{ "config", required_argument, NULL, OPTION_CONFIG },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, OPTION_VERSION },
+		{ 0 },
+	};
+	int mode = ELEMENTSOF(modes) - 1, option;
+
+	*ret_status = EXIT_OK;
+	while ((option = getopt_long(argc, argv, "vh", options, NULL)) >= 0) {
+		if (option >= OPTION_MODE) {
+			mode = option - OPTION_MODE;
+		} else if (option == OPTION_CONFIG) {
+			program->config = optarg;
+		} else if (option == OPTION_JSON) {
+			program->json = true;
+		} else if (option == 'v') {
+			program->log.verbose = true;
+		} else if (option == OPTION_VERSION) {
+			printf("pmcoord-agent %s\n", PMCOORD_VERSION);
+			return -1;
+		} else if (option == 'h') {
+			printf("%s", usage);
+			return -1;
+		} else {
+			*ret_status = EXIT_USAGE;
+			return -1;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr,
+			"pmcoord-agent: '%s' is not expected; see "
+			"--help\n",
+			argv[optind]);
+		*ret_status = EXIT_USAGE;
+		return -1;
+	}
+	return mode;
+}
+
+int main(int argc, char **argv)
+{
+	struct program program = {
+		.roots = &roots_of_system,
+		.journal = { .lock_fd = -1, .fd = -1 },
+		.log.prefix = getenv("JOURNAL_STREAM") != NULL,
+	};
+	struct error error = { 0 };
+	int status, r;
+	int mode = parse_options(&program, argc, argv, &status);
+
+	if (mode < 0)
+		return status;
+	r = prepare(&program, &error);
+	if (r < 0) {
+		error_set(&error, r, "cannot start: %s", strerror(-r));
+		status = r == -EBADMSG		       ? EXIT_USAGE
+			 : r == -EACCES || r == -EPERM ? EXIT_NOT_HERE
+						       : EXIT_FAILED;
+	} else {
+		status = modes[mode].run(&program, &error);
+	}
+	if (error.text[0] != '\0')
+		log_line(&program.log, LOG_LEVEL_ERROR, "%s%s",
+			 program.log.prefix ? "" : "pmcoord-agent: ",
+			 error.text);
+	engine_free(program.engine);
+	journal_done(&program.journal);
+	settings_done(&program.settings);
+	sd_event_unref(program.event);
+	return status;
+}
