@@ -392,10 +392,23 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record,
 	return 0;
 }
 
+/*
+ * µs since the cycle's start. What a damaged journal says is bounded, so that
+ * the difference of any two moments is one, too.
+ */
+static int64_t moment(const struct cycle *cycle, uint64_t at_us)
+{
+	if (at_us < cycle->base_us)
+		return 0;
+	if (at_us - cycle->base_us > INT64_MAX)
+		return INT64_MAX;
+	return (int64_t)(at_us - cycle->base_us);
+}
+
 int cycle_apply(struct cycle *cycle, const struct record *record)
 {
 	const char *text = record->text ? record->text : "";
-	int64_t now = (int64_t)(record->at_us - cycle->base_us);
+	int64_t now = moment(cycle, record->at_us);
 	uint64_t number;
 
 	switch (record->type) {
