@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/cycle.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define UUID "00000000-0000-0000-0000-00000000000"
+
+/* Applies lines as a journal holds them; `...` ends with NULL. */
+static void apply(struct cycle *cycle, ...)
+{
+	va_list lines;
+	const char *line;
+
+	va_start(lines, cycle);
+	while ((line = va_arg(lines, const char *))) {
+		char copy[256];
+		struct record record;
+
+		assert_true(strlen(line) < sizeof(copy));
+		strcpy(copy, line);
+		assert_int_equal(record_parse(copy, &record), 0);
+		assert_int_equal(cycle_apply(cycle, &record), 0);
+	}
+	va_end(lines);
+}
+
+/* A cycle with web (0), which needs netvm (1), and vault (2). */
+static void begin(struct cycle *cycle)
+{
+	*cycle = (struct cycle){ 0 };
+	apply(cycle, "1000000 cycle 12 boot 1700000000000000 sleep lid",
+	      "1000000 guest 4 " UUID "4 agent 1 web",
+	      "1000000 guest 1 " UUID "1 xenstore - netvm",
+	      "1000000 guest 7 " UUID "7 none - my vault", NULL);
+}
+
+static void every_type_of_record_comes_back_as_it_was(void **state)
+{
+	static const char *const texts[] = { NULL,
+					     "",
+					     "x",
+					     "did not suspend within 10 s",
+					     "  two  spaces ",
+					     "agent" };
+
+	(void)state;
+	for (int type = 0; type <= RECORD_END; type++) {
+		for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+			struct record record = {
+				.type = (enum record_type)type,
+				.at_us = UINT64_MAX - (uint64_t)type,
+				.text = texts[i],
+			};
+			struct record parsed;
+			char line[128];
+			int length;
+
+			length = record_format(&record, line, sizeof(line));
+			assert_true(length > 0);
+			assert_int_equal(line[length - 1], '\n');
+			line[length - 1] = '\0';
+			assert_int_equal(record_parse(line, &parsed), 0);
+			assert_int_equal(parsed.type, record.type);
+			assert_int_equal(parsed.at_us, record.at_us);
+			assert_string_equal(parsed.text,
+					    texts[i] ? texts[i] : "");
+		}
+	}
+}
+
+static void a_record_of_a_guest_names_it(void **state)
+{
+	struct record record = { .type = RECORD_DOWN, .at_us = 5, .guest = 37 };
+	struct record parsed;
+	char line[64];
+
+	(void)state;
+	assert_int_equal(record_format(&record, line, sizeof(line)), 10);
+	assert_string_equal(line, "5 down 37\n");
+	line[9] = '\0';
+	assert_int_equal(record_parse(line, &parsed), 0);
+	assert_int_equal(parsed.guest, 37);
+}
+
+static void a_record_is_one_line_whatever_its_text(void **state)
+{
+	struct record record = {
+		.type = RECORD_FAIL,
+		.text = "a\nb\x1b[2J\tc",
+	};
+	char line[64];
+
+	(void)state;
+	assert_int_equal(record_format(&record, line, sizeof(line)), 19);
+	assert_string_equal(line, "0 fail 0 a?b?[2J?c\n");
+	assert_int_equal(record_format(&record, line, 10), -EMSGSIZE);
+}
+
+static void refuses_what_is_no_record(void **state)
+{
+	static const char *const cases[] = {
+		"",
+		" ",
+		"12",
+		"12 ",
+		"x down 0",
+		"-1 end",
+		"12 nothing",
+		"12 down",
+		"12 down x",
+		"12 down -1",
+		" 12 end",
+		"12  end",
+		"99999999999999999999999 end",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct record parsed;
+		char line[64];
+
+		strcpy(line, cases[i]);
+		assert_int_equal(record_parse(line, &parsed), -EBADMSG);
+	}
+}
+
+static void refuses_records_that_make_no_sense_here(void **state)
+{
+	static const char *const cases[] = {
+		"1000001 down 3",
+		"1000001 mechanism 0 magic",
+		"1000001 slept long",
+		"1000001 written -1",
+		"1000001 phase a-name-that-is-too-long",
+		"1000001 guest 4",
+		"1000001 guest 70000 " UUID "4 agent - web",
+		"1000001 guest 4 " UUID "x agent - web",
+		"1000001 guest 4 " UUID "4 magic - web",
+		"1000001 guest 4 " UUID "4 agent 1,x web",
+		"1000001 guest 4 " UUID "4 agent , web",
+		"1000001 cycle x boot 17 sleep lid",
+		"1000001 cycle 12 boot 17 sleep a-trigger-too-long",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct cycle cycle;
+		struct record record;
+		char line[128];
+
+		begin(&cycle);
+		strcpy(line, cases[i]);
+		assert_int_equal(record_parse(line, &record), 0);
+		assert_int_equal(cycle_apply(&cycle, &record), -EBADMSG);
+		assert_int_equal(cycle.n_guests, 3);
+		cycle_done(&cycle);
+	}
+}
+
+static void knows_its_guests(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	assert_int_equal(cycle.number, 12);
+	assert_string_equal(cycle.boot_id, "boot");
+	assert_string_equal(cycle.trigger, "lid");
+	assert_true(cycle.wants_sleep);
+	assert_int_equal(cycle.started_us, 1700000000000000);
+	assert_int_equal(cycle.guests[0].n_needs, 1);
+	assert_int_equal(cycle.guests[0].needs[0], 1);
+	assert_int_equal(cycle.guests[1].n_needs, 0);
+	assert_string_equal(cycle.guests[2].name, "my vault");
+	assert_int_equal(cycle.guests[2].requested_us, CYCLE_NEVER);
+	assert_int_equal(cycle.slept_us, CYCLE_NEVER);
+	cycle_done(&cycle);
+	cycle_done(&cycle);
+}
+
+static void a_good_cycle_is_ok(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000000 phase suspend", "1000010 request 0",
+	      "1000030 quiesced 0", "1000040 down 0", "1000041 request 1",
+	      "1000091 down 1", "1000042 skip 2 ignored by policy",
+	      "1000092 phase sleep", NULL);
+	assert_int_equal(cycle_count_held(&cycle), 2);
+	apply(&cycle, "2000000 slept 900000", "2000000 phase resume",
+	      "2000001 resume 1", "2000002 running 1", "2000003 resume 0",
+	      "2000005 running 0", NULL);
+	assert_true(cycle.guests[0].needs_bookkeeping);
+	apply(&cycle, "2000006 bookkept 0", "2000006 bookkept 1",
+	      "2000007 ready 0", "2000010 written 0", "2000010 end", NULL);
+	assert_int_equal(cycle_result(&cycle), RESULT_OK);
+	assert_int_equal(cycle_count_held(&cycle), 0);
+	assert_ptr_equal(cycle_slowest(&cycle), &cycle.guests[1]);
+	assert_null(cycle_stranded(&cycle));
+	assert_int_equal(cycle.guests[0].requested_us, 10);
+	assert_int_equal(cycle.guests[0].quiesced_us, 30);
+	assert_int_equal(cycle.guests[0].down_us, 40);
+	assert_int_equal(cycle.guests[0].resume_us, 1000003);
+	assert_int_equal(cycle.guests[0].running_us, 1000005);
+	assert_int_equal(cycle.guests[0].ready_us, 1000007);
+	assert_false(cycle.guests[0].needs_bookkeeping);
+	assert_int_equal(cycle.guests[2].outcome, OUTCOME_SKIPPED);
+	assert_string_equal(cycle.guests[2].detail, "ignored by policy");
+	assert_int_equal(cycle.n_phases, 3);
+	assert_int_equal(cycle.phases[0].duration_us, 92);
+	assert_int_equal(cycle.phases[2].duration_us, 10);
+	assert_int_equal(cycle.slept_us, 900000);
+	assert_int_equal(cycle.written_bytes, 0);
+	assert_true(cycle.ended);
+	cycle_done(&cycle);
+}
+
+static void tells_the_truth_about_what_went_wrong(void **state)
+{
+	static const struct {
+		const char *line;
+		enum cycle_result result;
+	} cases[] = {
+		{ "1000040 down 0", RESULT_OK },
+		{ "1000040 skip 0 already paused", RESULT_OK },
+		{ "1000040 mechanism 0 xenstore", RESULT_OK },
+		{ "1000040 fail 0 did not suspend", RESULT_DEGRADED },
+		{ "1000040 paused 0", RESULT_DEGRADED },
+		{ "1000040 degraded 0 no Wi-Fi", RESULT_DEGRADED },
+		{ "1000040 stranded 0 EIO", RESULT_DEGRADED },
+		{ "1000040 awake the host refused", RESULT_FAILED },
+		{ "1000040 abort the lid was opened", RESULT_FAILED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct cycle cycle;
+
+		begin(&cycle);
+		apply(&cycle, "1000010 request 0", cases[i].line, NULL);
+		assert_int_equal(cycle_result(&cycle), cases[i].result);
+		cycle_done(&cycle);
+	}
+}
+
+static void remembers_who_is_held_and_how(void **state)
+{
+	static const struct {
+		const char *lines[3];
+		enum cycle_hold hold;
+	} cases[] = {
+		{ { "1000010 request 0" }, HOLD_REQUESTED },
+		{ { "1000010 request 0", "1000011 down 0" }, HOLD_DOWN },
+		{ { "1000010 request 0", "1000011 retracted 0" }, HOLD_NONE },
+		{ { "1000010 request 0", "1000011 acknowledged 0" },
+		  HOLD_REQUESTED },
+		{ { "1000010 request 0", "1000011 fail 0 late" },
+		  HOLD_REQUESTED },
+		{ { "1000010 pause 0" }, HOLD_PAUSING },
+		{ { "1000010 pause 0", "1000011 paused 0" }, HOLD_PAUSED },
+		{ { "1000010 request 0", "1000011 gone 0" }, HOLD_NONE },
+		{ { "1000010 request 0", "1000011 down 0", "1000012 resume 0" },
+		  HOLD_DOWN },
+		{ { "1000010 request 0", "1000011 down 0",
+		    "1000012 running 0" },
+		  HOLD_NONE },
+		{ { "1000010 request 0", "1000011 down 0",
+		    "1000012 stranded 0 EIO" },
+		  HOLD_DOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct cycle cycle;
+
+		begin(&cycle);
+		for (size_t j = 0; j < 3 && cases[i].lines[j]; j++)
+			apply(&cycle, cases[i].lines[j], NULL);
+		assert_int_equal(cycle.guests[0].hold, cases[i].hold);
+		assert_int_equal(cycle_count_held(&cycle),
+				 cases[i].hold != HOLD_NONE);
+		cycle_done(&cycle);
+	}
+}
+
+static void names_the_stranded(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000010 request 1", "1000011 down 1",
+	      "1000012 stranded 1 could not be resumed: EIO", NULL);
+	assert_string_equal(cycle_stranded(&cycle), "netvm");
+	cycle_done(&cycle);
+}
+
+static void keeps_all_that_was_said_of_a_guest(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000010 request 0", "1000020 fail 0 too late",
+	      "1000021 paused 0", "1000030 degraded 0 no Wi-Fi", NULL);
+	assert_string_equal(cycle.guests[0].detail, "too late; no Wi-Fi");
+	for (int i = 0; i < 200; i++)
+		apply(&cycle, "1000040 degraded 0 and so on", NULL);
+	assert_true(strlen(cycle.guests[0].detail) < CYCLE_DETAIL_MAX);
+	cycle_done(&cycle);
+}
+
+static void times_are_never_before_the_start_nor_absurd(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "5 phase suspend", "9223372036854775807 request 0",
+	      "18446744073709551615 down 0", "10 request 1",
+	      "18446744073709551615 down 1", "18446744073709551615 end", NULL);
+	for (size_t i = 0; i < 2; i++) {
+		const struct cycle_guest *guest = &cycle.guests[i];
+
+		assert_true(guest->requested_us >= 0);
+		assert_true(guest->down_us >= guest->requested_us);
+	}
+	assert_true(cycle.phases[0].start_us >= 0);
+	assert_true(cycle.phases[0].duration_us >= 0);
+	assert_non_null(cycle_slowest(&cycle));
+	cycle_done(&cycle);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_type_of_record_comes_back_as_it_was),
+		cmocka_unit_test(a_record_of_a_guest_names_it),
+		cmocka_unit_test(a_record_is_one_line_whatever_its_text),
+		cmocka_unit_test(refuses_what_is_no_record),
+		cmocka_unit_test(refuses_records_that_make_no_sense_here),
+		cmocka_unit_test(knows_its_guests),
+		cmocka_unit_test(a_good_cycle_is_ok),
+		cmocka_unit_test(tells_the_truth_about_what_went_wrong),
+		cmocka_unit_test(remembers_who_is_held_and_how),
+		cmocka_unit_test(names_the_stranded),
+		cmocka_unit_test(keeps_all_that_was_said_of_a_guest),
+		cmocka_unit_test(times_are_never_before_the_start_nor_absurd),
+	};
+
+	return cmocka_run_group_tests_name("cycle", tests, NULL, NULL);
+}
