@@ -85,11 +85,16 @@ static int append(struct journal *journal, const struct record *record,
 		  char *line, size_t size)
 {
 	int length = record_format(record, line, size);
+	off_t end;
 	int r;
 
 	if (length < 0)
 		return length;
+	end = lseek(journal->fd, 0, SEEK_END);
 	r = write_all(journal->fd, line, (size_t)length);
+	/* Half a line would spoil the next one. */
+	if (r < 0 && end >= 0 && ftruncate(journal->fd, end) < 0)
+		return -EIO;
 	if (r == 0)
 		r = cycle_apply(&journal->cycle, record);
 	if (r == 0 && journal->observer)
