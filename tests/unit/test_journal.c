@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/journal.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define BASE_US 5000000
+#define N_GUESTS 5
+
+/* A directory for journals, and the plan of a small host. */
+struct world {
+	char directory[64];
+	struct inventory inventory;
+	struct config config;
+	struct graph *graph;
+	struct plan plan;
+	struct error error;
+};
+
+static void add_link(struct world *world, uint32_t frontend, uint32_t backend)
+{
+	struct link link = {
+		.frontend = frontend,
+		.backend = backend,
+		.said_by_toolstack = true,
+	};
+
+	assert_int_equal(inventory_add_link(&world->inventory, &link), 0);
+}
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	assert_non_null(world);
+	strcpy(world->directory, "/tmp/pmcoord-journal-XXXXXX");
+	assert_non_null(mkdtemp(world->directory));
+	config_init(&world->config);
+	for (uint32_t domid = 1; domid <= N_GUESTS; domid++) {
+		struct guest guest = { .domid = domid, .uuid = { domid } };
+
+		snprintf(guest.name, sizeof(guest.name), "guest %u", domid);
+		assert_int_equal(inventory_add_guest(&world->inventory, &guest),
+				 0);
+	}
+	for (uint32_t domid = 2; domid <= N_GUESTS; domid++)
+		add_link(world, domid, 1);
+	add_link(world, 4, 3);
+	assert_int_equal(inventory_finish(&world->inventory), 0);
+	assert_int_equal(
+		graph_build(&world->inventory, &world->config, &world->graph),
+		0);
+	assert_int_equal(plan_make(&world->inventory, world->graph,
+				   &world->config, NULL, &world->plan),
+			 0);
+	*state = world;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+	char command[128];
+
+	plan_done(&world->plan);
+	graph_free(world->graph);
+	inventory_done(&world->inventory);
+	config_done(&world->config);
+	snprintf(command, sizeof(command), "rm -r %s", world->directory);
+	assert_int_equal(system(command), 0);
+	free(world);
+	return 0;
+}
+
+static struct journal *create(struct world *world, uint64_t number)
+{
+	struct journal *journal;
+
+	assert_int_equal(journal_create(world->directory, &world->plan, number,
+					"boot", BASE_US, 1700000000000000,
+					"lid", true, &journal, &world->error),
+			 0);
+	return journal;
+}
+
+static char *path_of(const struct world *world, uint64_t number, char *ret)
+{
+	sprintf(ret, "%s/%llu", world->directory, (unsigned long long)number);
+	return ret;
+}
+
+static size_t read_file(const char *path, char *ret, size_t size)
+{
+	FILE *file = fopen(path, "r");
+	size_t length;
+
+	assert_non_null(file);
+	length = fread(ret, 1, size, file);
+	fclose(file);
+	assert_true(length < size);
+	return length;
+}
+
+static void write_file(const char *path, const char *data, size_t length)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(data, 1, length, file), length);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void assert_same_guest(const struct cycle_guest *a,
+			      const struct cycle_guest *b)
+{
+	assert_int_equal(a->domid, b->domid);
+	assert_memory_equal(a->uuid, b->uuid, sizeof(a->uuid));
+	assert_string_equal(a->name, b->name);
+	assert_int_equal(a->mechanism, b->mechanism);
+	assert_int_equal(a->n_needs, b->n_needs);
+	for (size_t i = 0; i < a->n_needs; i++)
+		assert_int_equal(a->needs[i], b->needs[i]);
+	assert_int_equal(a->outcome, b->outcome);
+	assert_int_equal(a->hold, b->hold);
+	assert_int_equal(a->may_go_down_late, b->may_go_down_late);
+	assert_int_equal(a->gone, b->gone);
+	assert_int_equal(a->needs_bookkeeping, b->needs_bookkeeping);
+	assert_int_equal(a->degraded, b->degraded);
+	assert_int_equal(a->stranded, b->stranded);
+	assert_string_equal(a->detail, b->detail);
+	assert_int_equal(a->requested_us, b->requested_us);
+	assert_int_equal(a->quiesced_us, b->quiesced_us);
+	assert_int_equal(a->down_us, b->down_us);
+	assert_int_equal(a->resume_us, b->resume_us);
+	assert_int_equal(a->running_us, b->running_us);
+	assert_int_equal(a->ready_us, b->ready_us);
+}
+
+static void assert_same_cycle(const struct cycle *a, const struct cycle *b)
+{
+	assert_int_equal(a->number, b->number);
+	assert_string_equal(a->boot_id, b->boot_id);
+	assert_int_equal(a->base_us, b->base_us);
+	assert_int_equal(a->started_us, b->started_us);
+	assert_string_equal(a->trigger, b->trigger);
+	assert_int_equal(a->n_guests, b->n_guests);
+	for (size_t i = 0; i < a->n_guests; i++)
+		assert_same_guest(&a->guests[i], &b->guests[i]);
+	assert_int_equal(a->n_phases, b->n_phases);
+	for (size_t i = 0; i < a->n_phases; i++) {
+		assert_string_equal(a->phases[i].name, b->phases[i].name);
+		assert_int_equal(a->phases[i].start_us, b->phases[i].start_us);
+		assert_int_equal(a->phases[i].duration_us,
+				 b->phases[i].duration_us);
+	}
+	assert_int_equal(a->held, b->held);
+	assert_int_equal(a->wants_sleep, b->wants_sleep);
+	assert_int_equal(a->slept_us, b->slept_us);
+	assert_int_equal(a->written_bytes, b->written_bytes);
+	assert_int_equal(a->aborted, b->aborted);
+	assert_string_equal(a->detail, b->detail);
+	assert_int_equal(a->ended, b->ended);
+}
+
+/* A text that makes sense for this type of record. */
+static const char *text_for(enum record_type type)
+{
+	switch (type) {
+	case RECORD_PHASE:
+		return "suspend";
+	case RECORD_MECHANISM:
+		return "xenstore";
+	case RECORD_SLEPT:
+	case RECORD_WRITTEN:
+		return "123456";
+	case RECORD_FAIL:
+	case RECORD_ABORT:
+	case RECORD_AWAKE:
+	case RECORD_DEGRADED:
+		return "for a reason: 7 % of it";
+	default:
+		return "";
+	}
+}
+
+static void record_random(struct journal *journal, int n)
+{
+	uint64_t now = BASE_US;
+
+	while (n-- > 0) {
+		enum record_type type =
+			RECORD_PHASE +
+			(enum record_type)(random() %
+					   (RECORD_END - RECORD_PHASE + 1));
+
+		/* Phases are few by nature. */
+		if (type == RECORD_PHASE && random() % 8)
+			continue;
+		now += (uint64_t)random() % 1000;
+		assert_int_equal(journal_record(journal, type, now,
+						(size_t)random() % N_GUESTS,
+						"%s", text_for(type)),
+				 0);
+	}
+}
+
+static void holds_the_plan_in_suspend_order(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 12);
+	const struct cycle *cycle = journal_cycle(journal);
+
+	assert_int_equal(cycle->number, 12);
+	assert_int_equal(cycle->n_guests, N_GUESTS);
+	for (size_t i = 0; i < N_GUESTS; i++) {
+		const struct step *step = &world->plan.steps[i];
+		const struct guest *guest =
+			&world->inventory.guests[step->guest];
+
+		assert_int_equal(cycle->guests[i].domid, guest->domid);
+		assert_string_equal(cycle->guests[i].name, guest->name);
+		assert_int_equal(cycle->guests[i].mechanism, step->mechanism);
+		/* Whom it needs comes later. */
+		for (size_t j = 0; j < cycle->guests[i].n_needs; j++)
+			assert_true(cycle->guests[i].needs[j] > i);
+	}
+	assert_int_equal(cycle->guests[N_GUESTS - 1].domid, 1);
+	journal_close(journal);
+}
+
+static void replaying_gives_the_same_cycle(void **state)
+{
+	struct world *world = *state;
+
+	srandom(3);
+	for (uint64_t number = 1; number <= 50; number++) {
+		struct journal *live = create(world, number), *replayed;
+
+		record_random(live, 60);
+		assert_int_equal(journal_open(world->directory, number,
+					      &replayed, &world->error),
+				 0);
+		assert_same_cycle(journal_cycle(live), journal_cycle(replayed));
+		journal_close(replayed);
+		journal_close(live);
+	}
+}
+
+static void goes_on_where_the_last_coordinator_stopped(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1), *next;
+
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0,
+					"%s", ""),
+			 0);
+	journal_close(journal);
+	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
+	assert_int_equal(journal_cycle(journal)->guests[0].hold,
+			 HOLD_REQUESTED);
+	assert_int_equal(
+		journal_record(journal, RECORD_DOWN, BASE_US + 2, 0, "%s", ""),
+		0);
+	assert_int_equal(journal_open(world->directory, 1, &next, NULL), 0);
+	assert_same_cycle(journal_cycle(journal), journal_cycle(next));
+	assert_int_equal(journal_cycle(next)->guests[0].hold, HOLD_DOWN);
+	journal_close(next);
+	journal_close(journal);
+}
+
+/* A crash can come in the middle of a write, at any byte. */
+static void drops_a_torn_last_line(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1);
+	char path[96], whole[8192], text[8192];
+	size_t plan, length;
+
+	path_of(world, 1, path);
+	plan = read_file(path, whole, sizeof(whole));
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0,
+					"%s", ""),
+			 0);
+	assert_int_equal(journal_record(journal, RECORD_FAIL, BASE_US + 2, 0,
+					"%s", "too late"),
+			 0);
+	journal_close(journal);
+	length = read_file(path, whole, sizeof(whole));
+	for (size_t cut = plan; cut < length; cut++) {
+		size_t rest;
+
+		write_file(path, whole, cut);
+		assert_int_equal(
+			journal_open(world->directory, 1, &journal, NULL), 0);
+		assert_int_equal(journal_cycle(journal)->guests[0].outcome,
+				 OUTCOME_PENDING);
+		/* What comes next stands on a line of its own. */
+		assert_int_equal(journal_record(journal, RECORD_END,
+						BASE_US + 3, 0, "%s", ""),
+				 0);
+		journal_close(journal);
+		rest = read_file(path, text, sizeof(text));
+		text[rest] = '\0';
+		assert_non_null(strstr(text, "\n5000003 end\n"));
+		assert_int_equal(
+			journal_open(world->directory, 1, &journal, NULL), 0);
+		assert_true(journal_cycle(journal)->ended);
+		journal_close(journal);
+	}
+}
+
+static void refuses_what_is_no_journal(void **state)
+{
+	static const char head[] = "5 cycle 1 boot 17 sleep lid\n";
+	static const struct {
+		const char *text;
+		size_t length;
+	} cases[] = {
+#define TEXT(text) { text, sizeof(text) - 1 }
+		TEXT(""),
+		TEXT("\n"),
+		TEXT("garbage\n"),
+		TEXT("5 cycle 1 boot 17 sleep lid"), /* torn, and all there is
+						      */
+		TEXT("5 phase suspend\n"),
+		TEXT("5 cycle 1 boot 17 sleep lid\n6 cycle 2 b 17 sleep lid\n"),
+		TEXT("5 cycle 1 boot 17 sleep lid\ngarbage\n6 end\n"),
+		TEXT("5 cycle 1 boot 17 sleep lid\n6 end\0\n"),
+		TEXT("5 cycle 1 boot 17 sleep lid\n6 down 0\n"),
+		TEXT("5 cycle 1 boot 17 sleep lid\n"
+		     "5 guest 1 00000000-0000-0000-0000-000000000001 agent 1 "
+		     "x\n"),
+		TEXT("\x7f"
+		     "ELF\0\0\0\0\n"),
+#undef TEXT
+	};
+	struct world *world = *state;
+	struct journal *journal;
+	char path[96];
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct error error = { 0 };
+
+		write_file(path_of(world, 1, path), cases[i].text,
+			   cases[i].length);
+		assert_int_equal(
+			journal_open(world->directory, 1, &journal, &error),
+			-EBADMSG);
+		assert_non_null(strstr(error.text, path));
+	}
+	write_file(path, head, sizeof(head) - 1);
+	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
+	journal_close(journal);
+}
+
+static void says_when_there_is_none(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal;
+
+	assert_int_equal(journal_open(world->directory, 7, &journal, NULL),
+			 -ENOENT);
+}
+
+static void survives_any_damage(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1);
+	char path[96], whole[16384], text[16384];
+	size_t length;
+	int n_good = 0;
+
+	srandom(4);
+	record_random(journal, 80);
+	journal_close(journal);
+	length = read_file(path_of(world, 1, path), whole, sizeof(whole));
+	for (int round = 0; round < 3000; round++) {
+		int r;
+
+		memcpy(text, whole, length);
+		for (long n = 1 + random() % 4; n > 0; n--)
+			text[random() % (long)length] =
+				random() % 2 ? (char)random()
+					     : whole[random() % (long)length];
+		write_file(path, text, length);
+		r = journal_open(world->directory, 1, &journal, NULL);
+		assert_true(r == 0 || r == -EBADMSG);
+		if (r == 0) {
+			cycle_slowest(journal_cycle(journal));
+			cycle_result(journal_cycle(journal));
+			journal_close(journal);
+			n_good++;
+		}
+	}
+	assert_true(n_good > 0 && n_good < 3000);
+}
+
+static void lists_cycles_in_their_order_and_nothing_else(void **state)
+{
+	struct world *world = *state;
+	char path[128];
+	uint64_t *numbers;
+
+	for (uint64_t number = 9; number <= 11; number++)
+		journal_close(create(world, number));
+	snprintf(path, sizeof(path), "%s/12.tmp", world->directory);
+	write_file(path, "", 0);
+	assert_int_equal(journal_list(world->directory, &numbers), 3);
+	assert_int_equal(numbers[0], 9);
+	assert_int_equal(numbers[1], 10);
+	assert_int_equal(numbers[2], 11);
+	free(numbers);
+	assert_int_equal(journal_list("/nonexistent/x", &numbers), 0);
+	assert_null(numbers);
+}
+
+static void never_writes_over_another_cycle(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1), *other;
+
+	assert_int_equal(journal_create(world->directory, &world->plan, 1,
+					"boot", BASE_US, 0, "lid", true, &other,
+					&world->error),
+			 -EEXIST);
+	assert_int_equal(journal_remove(journal), 0);
+	journal_close(journal);
+	assert_int_equal(journal_open(world->directory, 1, &journal, NULL),
+			 -ENOENT);
+}
+
+/* /run is full: what is on record stays whole, and so does what comes later. */
+static void leaves_no_half_line_when_there_is_no_room(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1), *replayed;
+	struct rlimit unlimited, limit;
+	char path[96], text[8192];
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	limit = unlimited;
+	limit.rlim_cur =
+		read_file(path_of(world, 1, path), text, sizeof(text)) + 5;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0,
+					"%s", ""),
+			 -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	assert_int_equal(
+		journal_record(journal, RECORD_END, BASE_US + 2, 0, "%s", ""),
+		0);
+	assert_int_equal(journal_open(world->directory, 1, &replayed, NULL), 0);
+	assert_same_cycle(journal_cycle(journal), journal_cycle(replayed));
+	journal_close(replayed);
+	journal_close(journal);
+}
+
+static void makes_its_directory_for_us_only(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal;
+	char path[96];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/run/cycles", world->directory);
+	assert_int_equal(journal_create(path, &world->plan, 1, "boot", BASE_US,
+					0, "lid", true, &journal, NULL),
+			 0);
+	journal_close(journal);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void note_type(void *data, const struct cycle *cycle,
+		      const struct record *record)
+{
+	/* It is told after the fact. */
+	assert_int_equal(cycle->guests[record->guest].hold, HOLD_REQUESTED);
+	*(enum record_type *)data = record->type;
+}
+
+static void tells_an_observer_of_each_record(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1);
+	enum record_type seen = RECORD_END;
+
+	journal_observe(journal, note_type, &seen);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 2,
+					"%s", ""),
+			 0);
+	assert_int_equal(seen, RECORD_REQUEST);
+	journal_close(journal);
+}
+
+#define world_test(test)                                                       \
+	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(holds_the_plan_in_suspend_order),
+		world_test(replaying_gives_the_same_cycle),
+		world_test(goes_on_where_the_last_coordinator_stopped),
+		world_test(drops_a_torn_last_line),
+		world_test(refuses_what_is_no_journal),
+		world_test(says_when_there_is_none),
+		world_test(survives_any_damage),
+		world_test(lists_cycles_in_their_order_and_nothing_else),
+		world_test(never_writes_over_another_cycle),
+		world_test(leaves_no_half_line_when_there_is_no_room),
+		world_test(makes_its_directory_for_us_only),
+		world_test(tells_an_observer_of_each_record),
+	};
+
+	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
+}
