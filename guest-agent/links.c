@@ -198,14 +198,35 @@ static const char *link_kind(const struct rtattr *const *attributes)
 		       : "";
 }
 
+/*
+ * The kinds of links that go with the one they stand on, and which of the
+ * attributes that such a link tells of itself may be asked for: 1 to `last`
+ * (IFLA_VLAN_*, IFLA_MACVLAN_*). What comes after are reports.
+ */
+static const struct upper_kind {
+	const char *name;
+	uint16_t last;
+} upper_kinds[] = {
+	{ "vlan", IFLA_VLAN_PROTOCOL },
+	{ "macvlan", IFLA_MACVLAN_FLAGS },
+};
+
+static const struct upper_kind *find_upper_kind(
+	const struct rtattr *const *attributes)
+{
+	const char *kind = link_kind(attributes);
+
+	for (size_t i = 0; i < ELEMENTSOF(upper_kinds); i++)
+		if (strcmp(upper_kinds[i].name, kind) == 0)
+			return &upper_kinds[i];
+	return NULL;
+}
+
 /* Stands on a link of the set, and goes when that goes? */
 static bool stands_on_set(const struct index_set *set,
 			  const struct rtattr *const *attributes)
 {
-	const char *kind = link_kind(attributes);
-
-	return (strcmp(kind, "vlan") == 0 || strcmp(kind, "macvlan") == 0) &&
-	       !attributes[IFLA_LINK_NETNSID] &&
+	return find_upper_kind(attributes) && !attributes[IFLA_LINK_NETNSID] &&
 	       set_find(set, netlink_u32(attributes[IFLA_LINK], 0)) >= 0;
 }
 
@@ -554,35 +575,56 @@ static void set_up(struct restore *restore, uint32_t index, const char *name)
 		complain(restore, name, "up", r);
 }
 
+static int put_linkinfo(struct netlink_message *message,
+			const struct rtattr *const *attributes)
+{
+	const struct upper_kind *kind = find_upper_kind(attributes);
+	const struct rtattr *info[IFLA_INFO_MAX + 1], *data[8];
+	struct rtattr *nest = netlink_nest(message, IFLA_LINKINFO);
+	struct rtattr *inner;
+	int r;
+
+	netlink_nested(attributes[IFLA_LINKINFO], info, IFLA_INFO_MAX);
+	r = nest && kind ? copy_attribute(message, info[IFLA_INFO_KIND])
+			 : -EMSGSIZE;
+	if (r == 0 && info[IFLA_INFO_DATA]) {
+		netlink_nested(info[IFLA_INFO_DATA], data, kind->last);
+		inner = netlink_nest(message, IFLA_INFO_DATA);
+		for (uint16_t i = 1; inner && r == 0 && i <= kind->last; i++)
+			r = copy_attribute(message, data[i]);
+		if (!inner)
+			return -EMSGSIZE;
+		netlink_nest_end(message, inner);
+	}
+	if (r == 0)
+		netlink_nest_end(message, nest);
+	return r;
+}
+
 /* Makes a VLAN or macvlan anew on the new lower interface. */
 static uint32_t create_upper(struct restore *restore,
 			     const struct rtattr *const *attributes)
 {
-	const struct rtattr *nested[IFLA_INFO_MAX + 1];
 	const char *name = link_name(attributes);
 	struct netlink_message message;
 	int lower =
 		set_find(&restore->set, netlink_u32(attributes[IFLA_LINK], 0));
-	struct rtattr *nest;
 	int r;
 
 	netlink_begin(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
 		      sizeof(struct ifinfomsg));
-	netlink_nested(attributes[IFLA_LINKINFO], nested, IFLA_INFO_MAX);
 	r = copy_attribute(&message, attributes[IFLA_IFNAME]);
 	if (r == 0)
 		r = copy_attribute(&message, attributes[IFLA_ADDRESS]);
+	if (r == 0 && lower < 0)
+		r = -ENODEV;
 	if (r == 0)
 		r = netlink_put_u32(&message, IFLA_LINK,
 				    restore->set.new[lower]);
-	nest = r == 0 ? netlink_nest(&message, IFLA_LINKINFO) : NULL;
-	if (!nest || copy_attribute(&message, nested[IFLA_INFO_KIND]) < 0 ||
-	    copy_attribute(&message, nested[IFLA_INFO_DATA]) < 0) {
-		complain(restore, name, "create", -EMSGSIZE);
-		return 0;
-	}
-	netlink_nest_end(&message, nest);
-	r = netlink_ask(&restore->netlink, &message);
+	if (r == 0)
+		r = put_linkinfo(&message, attributes);
+	if (r == 0)
+		r = netlink_ask(&restore->netlink, &message);
 	/* Somebody (a network manager) was faster. */
 	if (r < 0 && r != -EEXIST)
 		complain(restore, name, "create", r);

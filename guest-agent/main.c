@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "guest-agent/agent.h"
+#include "guest-agent/memory.h"
 #include "guest-agent/rehearse.h"
 #include "guest-agent/report.h"
 #include "pmcoord/parse.h"
@@ -129,15 +129,13 @@ static int on_signal(sd_event_source *source,
 	return 0;
 }
 
-/*
- * Nothing that runs between the first request and the last device may have to
- * be read from a disk.
- */
 static void lock_memory(struct program *program)
 {
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+	int r = memory_lock(program->event);
+
+	if (r < 0)
 		log_line(&program->log, LOG_LEVEL_WARNING,
-			 "cannot lock memory: %s, ignoring", strerror(errno));
+			 "cannot lock memory: %s, ignoring", strerror(-r));
 }
 
 static int serve_channel(struct program *program, struct channel *channel,
@@ -212,6 +210,7 @@ static int test(struct program *program, struct error *error)
 	struct rehearsal rehearsal;
 	int r = journal_lock(&program->journal, error);
 
+	lock_memory(program);
 	if (r == 0)
 		r = rehearse(&program->setup, program->engine, &rehearsal);
 	if (r < 0) {

@@ -7,6 +7,7 @@ AGENT_SRC := \
 	guest-agent/settings.c \
 	guest-agent/journal.c \
 	guest-agent/task.c \
+	guest-agent/memory.c \
 	guest-agent/freezer.c \
 	guest-agent/hooks.c \
 	guest-agent/usage.c \

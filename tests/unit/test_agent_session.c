@@ -241,6 +241,9 @@ static int teardown_guest(void **state)
 	struct guest *guest = *state;
 
 	kill_agent(guest);
+	/* Reap the children that were let go of. */
+	while (sd_event_run(guest->event, 50000) > 0)
+		;
 	settings_done(&guest->settings);
 	sd_event_unref(guest->event);
 	close(guest->channel.base.event_fd);
