@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/report.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/json.h"
+#include "pmcoord/report-text.h"
+#include "pmcoord/timeline.h"
+
+#define UUID "00000000-0000-0000-0000-00000000000"
+
+/* A directory for reports, and a cycle. */
+struct world {
+	char directory[64];
+	struct cycle cycle;
+	struct error error;
+};
+
+static void apply(struct cycle *cycle, ...)
+{
+	va_list lines;
+	const char *line;
+
+	va_start(lines, cycle);
+	while ((line = va_arg(lines, const char *))) {
+		char copy[256];
+		struct record record;
+
+		assert_true(strlen(line) < sizeof(copy));
+		strcpy(copy, line);
+		assert_int_equal(record_parse(copy, &record), 0);
+		assert_int_equal(cycle_apply(cycle, &record), 0);
+	}
+	va_end(lines);
+}
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	assert_non_null(world);
+	setenv("TZ", "UTC", 1);
+	strcpy(world->directory, "/tmp/pmcoord-report-XXXXXX");
+	assert_non_null(mkdtemp(world->directory));
+	*state = world;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+	char command[128];
+
+	cycle_done(&world->cycle);
+	snprintf(command, sizeof(command), "rm -r %s", world->directory);
+	assert_int_equal(system(command), 0);
+	free(world);
+	return 0;
+}
+
+/* mail hung and was paused; netvm's Wi-Fi did not come back. */
+static void a_bad_night(struct cycle *cycle)
+{
+	apply(cycle, "1000000 cycle 12 boot 1700000000123456 sleep lid",
+	      "1000000 guest 4 " UUID "4 agent 2 web",
+	      "1000000 guest 5 " UUID "5 xenstore 2 mail <&\"'>",
+	      "1000000 guest 1 " UUID "1 agent - netvm",
+	      "1000000 guest 7 " UUID "7 none - vault",
+	      "1000000 phase inventory", "1002000 phase suspend",
+	      "1002100 skip 3 ignored by policy", "1002200 request 0",
+	      "1002300 request 1", "1100200 quiesced 0", "1152200 down 0",
+	      "11002300 fail 1 did not suspend within 10 s", "11002300 pause 1",
+	      "11002400 paused 1", "11002500 request 2", "11042500 quiesced 2",
+	      "11052500 down 2", "11052600 phase sleep",
+	      "100000000 slept 80000000", "100000000 phase resume",
+	      "100000100 resume 2", "100000900 running 2", "100001000 resume 0",
+	      "100001700 running 0", "100001800 resume 1",
+	      "100001900 running 1", "100002000 phase ready",
+	      "100101700 ready 0", "100900900 ready 2",
+	      "100900900 degraded 2 no Wi-Fi", "100901000 written 0",
+	      "100901000 end", NULL);
+}
+
+static struct json_object *report_of(const struct cycle *cycle)
+{
+	struct json_object *report;
+
+	assert_int_equal(report_make(cycle, &report), 0);
+	return report;
+}
+
+static void matches_the_contract_to_the_letter(void **state)
+{
+	static const char expected[] =
+		"{\"cycle\":12,\"started\":\"2023-11-14T22:13:20.123456Z\","
+		"\"result\":\"degraded\",\"trigger\":\"lid\",\"detail\":\"\","
+		"\"held\":false,\"slept_us\":80000000,\"written_bytes\":0,"
+		"\"phases\":["
+		"{\"name\":\"inventory\",\"start_us\":0,\"duration_us\":2000},"
+		"{\"name\":\"suspend\",\"start_us\":2000,"
+		"\"duration_us\":10050600},"
+		"{\"name\":\"sleep\",\"start_us\":10052600,"
+		"\"duration_us\":88947400},"
+		"{\"name\":\"resume\",\"start_us\":99000000,"
+		"\"duration_us\":2000},"
+		"{\"name\":\"ready\",\"start_us\":99002000,"
+		"\"duration_us\":899000}],"
+		"\"guests\":["
+		"{\"name\":\"web\",\"domid\":4,\"uuid\":\"" UUID "4\","
+		"\"mechanism\":\"agent\",\"outcome\":\"suspended\","
+		"\"detail\":\"\",\"degraded\":false,\"stranded\":false,"
+		"\"gone\":false,\"requested_us\":2200,\"quiesced_us\":100200,"
+		"\"down_us\":152200,\"resume_us\":99001000,"
+		"\"running_us\":99001700,\"ready_us\":99101700},"
+		"{\"name\":\"mail <&\\\"'>\",\"domid\":5,\"uuid\":\"" UUID
+		"5\",\"mechanism\":\"xenstore\",\"outcome\":\"paused\","
+		"\"detail\":\"did not suspend within 10 s\","
+		"\"degraded\":false,\"stranded\":false,\"gone\":false,"
+		"\"requested_us\":2300,\"quiesced_us\":null,"
+		"\"down_us\":10002400,\"resume_us\":99001800,"
+		"\"running_us\":99001900,\"ready_us\":null},"
+		"{\"name\":\"netvm\",\"domid\":1,\"uuid\":\"" UUID "1\","
+		"\"mechanism\":\"agent\",\"outcome\":\"suspended\","
+		"\"detail\":\"no Wi-Fi\",\"degraded\":true,\"stranded\":false,"
+		"\"gone\":false,\"requested_us\":10002500,"
+		"\"quiesced_us\":10042500,\"down_us\":10052500,"
+		"\"resume_us\":99000100,\"running_us\":99000900,"
+		"\"ready_us\":99900900},"
+		"{\"name\":\"vault\",\"domid\":7,\"uuid\":\"" UUID "7\","
+		"\"mechanism\":\"none\",\"outcome\":\"skipped\","
+		"\"detail\":\"ignored by policy\",\"degraded\":false,"
+		"\"stranded\":false,\"gone\":false,\"requested_us\":null,"
+		"\"quiesced_us\":null,\"down_us\":null,\"resume_us\":null,"
+		"\"running_us\":null,\"ready_us\":null}],"
+		"\"slowest\":\"mail <&\\\"'>\",\"stranded\":null}";
+	struct world *world = *state;
+	struct json_object *report;
+
+	a_bad_night(&world->cycle);
+	report = report_of(&world->cycle);
+	assert_string_equal(
+		json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN),
+		expected);
+	json_object_put(report);
+}
+
+static void what_has_not_happened_is_null(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report, *value;
+	static const char *const keys[] = { "slept_us", "written_bytes",
+					    "slowest", "stranded" };
+
+	apply(&world->cycle, "1000000 cycle 1 boot 17 guests-only suspend",
+	      "1000000 phase inventory", NULL);
+	report = report_of(&world->cycle);
+	for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+		assert_true(json_object_object_get_ex(report, keys[i], &value));
+		assert_null(value);
+	}
+	value = report_phase(report, 0);
+	assert_int_equal(report_time(value, "start_us"), 0);
+	assert_int_equal(report_time(value, "duration_us"), CYCLE_NEVER);
+	assert_null(report_guest(report, 0));
+	json_object_put(report);
+}
+
+static void says_whether_guests_are_still_held(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report;
+
+	apply(&world->cycle, "1000000 cycle 1 boot 17 guests-only suspend",
+	      "1000000 guest 4 " UUID "4 agent - web", "1000001 request 0",
+	      "1000002 down 0", "1000003 held", NULL);
+	report = report_of(&world->cycle);
+	assert_true(json_read_boolean(report, "held"));
+	json_object_put(report);
+	apply(&world->cycle, "2000000 resume 0", "2000001 running 0", NULL);
+	report = report_of(&world->cycle);
+	assert_false(json_read_boolean(report, "held"));
+	json_object_put(report);
+}
+
+static void writes_the_date_as_the_calendar_has_it(void **state)
+{
+	struct world *world = *state;
+
+	srandom(5);
+	for (int i = 0; i < 2000; i++) {
+		time_t seconds = i ? (time_t)random() * 3 : 951782399;
+		struct json_object *report;
+		struct tm when;
+		char text[64], head[96];
+
+		assert_non_null(gmtime_r(&seconds, &when));
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000007Z",
+			 &when);
+		snprintf(head, sizeof(head),
+			 "0 cycle 1 boot %lld000007 sleep lid",
+			 (long long)seconds);
+		apply(&world->cycle, head, NULL);
+		report = report_of(&world->cycle);
+		assert_string_equal(json_read_string(report, "started"), text);
+		json_object_put(report);
+	}
+}
+
+static void a_detail_cut_within_a_character_is_still_json(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report;
+
+	apply(&world->cycle, "0 cycle 1 boot 17 sleep lid",
+	      "0 guest 4 " UUID "4 agent - web", "1 degraded 0 no W\xc3", NULL);
+	report = report_of(&world->cycle);
+	assert_string_equal(json_read_string(report_guest(report, 0), "detail"),
+			    "no W?");
+	json_object_put(report);
+}
+
+/* ---- files -------------------------------------------------------------- */
+
+static struct json_object *report_number(int64_t number)
+{
+	struct json_object *report = json_object_new_object();
+	int r = 0;
+
+	json_add_integer(report, "cycle", number, &r);
+	json_add_string(report, "result", "ok", &r);
+	json_add_array(report, "guests", &r);
+	assert_int_equal(r, 0);
+	return report;
+}
+
+static void save(struct world *world, int64_t number, uint64_t keep)
+{
+	struct json_object *report = report_number(number);
+
+	assert_int_equal(
+		report_save(world->directory, report, keep, &world->error), 0);
+	json_object_put(report);
+}
+
+static void assert_reports(const struct world *world, const char *expected)
+{
+	uint64_t *numbers;
+	int n = report_list(world->directory, &numbers);
+	char text[256] = "", *end = text;
+
+	for (int i = 0; i < n; i++)
+		end += sprintf(end, "%s%llu", i ? " " : "",
+			       (unsigned long long)numbers[i]);
+	free(numbers);
+	assert_string_equal(text, expected);
+}
+
+static void put(const struct world *world, const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", world->directory, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void comes_back_from_its_file(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report, *loaded;
+
+	a_bad_night(&world->cycle);
+	report = report_of(&world->cycle);
+	assert_int_equal(report_save(world->directory, report, 50, NULL), 0);
+	assert_int_equal(report_load(world->directory, 12, &loaded, NULL), 0);
+	assert_true(json_object_equal(report, loaded));
+	json_object_put(loaded);
+	assert_int_equal(report_load(world->directory, 0, &loaded, NULL), 0);
+	assert_int_equal(report_result(loaded), RESULT_DEGRADED);
+	assert_null(report_stranded(loaded));
+	json_object_put(loaded);
+	json_object_put(report);
+}
+
+static void everyone_may_read_whatever_the_umask(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report = report_number(3);
+	char directory[96], path[128];
+	mode_t mask = umask(0077);
+	struct stat st;
+
+	snprintf(directory, sizeof(directory), "%s/a/b", world->directory);
+	assert_int_equal(report_save(directory, report, 1, NULL), 0);
+	umask(mask);
+	assert_int_equal(stat(directory, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0755);
+	snprintf(path, sizeof(path), "%s/3.json", directory);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+	json_object_put(report);
+}
+
+static void keeps_the_newest_reports_only(void **state)
+{
+	static const struct {
+		int64_t number;
+		uint64_t keep;
+		const char *left;
+	} cases[] = {
+		{ 11, 3, "9 10 11" }, { 12, 2, "11 12" },  { 13, 1, "13" },
+		{ 14, 0, "14" },      { 15, 50, "14 15" },
+	};
+	struct world *world = *state;
+
+	for (int64_t number = 8; number <= 10; number++)
+		save(world, number, 50);
+	/* Files that are no reports of ours are none of ours to remove. */
+	put(world, "notes.json", "");
+	put(world, "007.json", "");
+	put(world, "9.json.bak", "");
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		save(world, cases[i].number, cases[i].keep);
+		assert_reports(world, cases[i].left);
+	}
+	assert_int_equal(report_last_number(world->directory), 15);
+}
+
+static void a_report_that_cannot_be_written_leaves_the_old_ones(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report = report_number(2);
+	char path[96];
+
+	save(world, 1, 50);
+	snprintf(path, sizeof(path), "%s/2.json", world->directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_true(report_save(world->directory, report, 1, &world->error) <
+		    0);
+	assert_non_null(strstr(world->error.text, path));
+	assert_int_equal(rmdir(path), 0);
+	assert_reports(world, "1");
+	json_object_put(report);
+}
+
+static void says_what_to_do_when_there_is_no_report(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report;
+	struct error error = { 0 };
+
+	assert_int_equal(report_last_number("/nonexistent/x"), 0);
+	assert_int_equal(report_load(world->directory, 0, &report, &error),
+			 -ENOENT);
+	assert_non_null(strstr(error.text, "'pmcoord suspend-all'"));
+	save(world, 4, 50);
+	save(world, 6, 50);
+	error = (struct error){ 0 };
+	assert_int_equal(report_load(world->directory, 5, &report, &error),
+			 -ENOENT);
+	assert_string_equal(error.text,
+			    "there is no report of cycle 5: the oldest kept "
+			    "is of cycle 4, the newest of cycle 6");
+}
+
+static void refuses_a_file_that_is_no_report(void **state)
+{
+	static const char *const cases[] = {
+		"",
+		"garbage",
+		"{",
+		"null",
+		"[]",
+		"{}",
+		"{\"cycle\":\"9\",\"guests\":[]}",
+		"{\"cycle\":9,\"guests\":{}}",
+		"{\"cycle\":9,\"guests\":null}",
+		"{\"cycle\":9,\"guests\":[]",
+	};
+	struct world *world = *state;
+	struct json_object *report;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct error error = { 0 };
+
+		put(world, "9.json", cases[i]);
+		assert_int_equal(
+			report_load(world->directory, 0, &report, &error),
+			-EBADMSG);
+		assert_non_null(strstr(error.text, "/9.json "));
+	}
+}
+
+static void an_unknown_result_is_a_failure(void **state)
+{
+	static const struct {
+		const char *text;
+		enum cycle_result result;
+		const char *stranded;
+	} cases[] = {
+		{ "{\"result\":\"ok\",\"stranded\":null}", RESULT_OK, NULL },
+		{ "{\"result\":\"degraded\",\"stranded\":\"web\"}",
+		  RESULT_DEGRADED, "web" },
+		{ "{\"result\":\"failed\"}", RESULT_FAILED, NULL },
+		{ "{\"result\":\"OK\"}", RESULT_FAILED, NULL },
+		{ "{\"result\":1}", RESULT_FAILED, NULL },
+		{ "{\"stranded\":\"\"}", RESULT_FAILED, "" },
+		{ "[]", RESULT_FAILED, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct json_object *report = json_tokener_parse(cases[i].text);
+
+		assert_non_null(report);
+		assert_int_equal(report_result(report), cases[i].result);
+		if (cases[i].stranded)
+			assert_string_equal(report_stranded(report),
+					    cases[i].stranded);
+		else
+			assert_null(report_stranded(report));
+		json_object_put(report);
+	}
+	assert_int_equal(report_result(NULL), RESULT_FAILED);
+}
+
+/* ---- for people --------------------------------------------------------- */
+
+static void formats_spans_for_people(void **state)
+{
+	static const struct {
+		int64_t span_us;
+		const char *ms, *span;
+	} cases[] = {
+		{ CYCLE_NEVER, "-", "-" },
+		{ 0, "0.0", "0.0 ms" },
+		{ 49, "0.0", "0.0 ms" },
+		{ 50, "0.1", "0.1 ms" },
+		{ 412345, "412.3", "412.3 ms" },
+		{ 9999949, "9999.9", "9999.9 ms" },
+		{ 12300000, "12300.0", "12.3 s" },
+		{ 250000000, "250000.0", "4 min 10 s" },
+		{ 11520000000, "11520000.0", "3 h 12 min" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		char text[REPORT_SPAN_TEXT_SIZE];
+
+		assert_string_equal(report_format_ms(cases[i].span_us, text),
+				    cases[i].ms);
+		assert_string_equal(report_format_span(cases[i].span_us, text),
+				    cases[i].span);
+	}
+}
+
+static char *print(struct json_object *report, const char *directory)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(report_print(report, directory, out), 0);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void tells_people_who_held_it_up(void **state)
+{
+	static const char *const lines[] = {
+		"Cycle 12: degraded\n",
+		"Started Tue 2023-11-14 22:13:20 UTC by lid.\n",
+		"3 of 3 guests down in 10.1 s.\n",
+		"The host slept for 80.0 s.\n",
+		"3 guests back in 1.9 ms, devices after 900.9 ms.\n",
+		"web            4 agent     suspended     98.0   150.0     1.7 "
+		"101.7 \n",
+		"mail <&\"'>     5 xenstore  paused           - 10000.1     "
+		"1.9 "
+		"    - did not suspend within 10 s\n",
+		"vault          7 none      skipped          -       -       - "
+		"    - ignored by policy\n",
+		"Slowest to go down: mail <&\"'>, 10.0 s.\n",
+		"  mail <&\"'> (5): paused: did not suspend within 10 s\n",
+		"  netvm (1): suspended: no Wi-Fi\n",
+		"  Held up by mail <&\"'> for 10.0 s.\n",
+	};
+	struct world *world = *state;
+	struct json_object *report;
+	char *text;
+
+	a_bad_night(&world->cycle);
+	report = report_of(&world->cycle);
+	text = print(report, NULL);
+	for (size_t i = 0; i < ELEMENTSOF(lines); i++)
+		if (!strstr(text, lines[i]))
+			fail_msg("'%s' is not in:\n%s", lines[i], text);
+	assert_null(strstr(text, "usually"));
+	free(text);
+	json_object_put(report);
+}
+
+/* A cycle in which web took so long to go down. */
+static void save_history(struct world *world, unsigned int number,
+			 unsigned int down_us, const char *mechanism)
+{
+	struct cycle cycle = { 0 };
+	struct json_object *report;
+	char head[64], guest[128], down[32];
+
+	snprintf(head, sizeof(head), "0 cycle %u boot 17 sleep lid", number);
+	snprintf(guest, sizeof(guest), "0 guest 4 " UUID "4 %s - web",
+		 mechanism);
+	snprintf(down, sizeof(down), "%u down 0", down_us);
+	apply(&cycle, head, guest, "0 request 0", down, NULL);
+	report = report_of(&cycle);
+	assert_int_equal(report_save(world->directory, report, 50, NULL), 0);
+	json_object_put(report);
+	cycle_done(&cycle);
+}
+
+static void expects_the_median_of_earlier_cycles(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report;
+	char *text;
+
+	save_history(world, 1, 500000, "agent");
+	save_history(world, 2, 100000, "agent");
+	save_history(world, 3, 300000, "agent");
+	save_history(world, 4, 9000000, "xenstore"); /* another way */
+	save_history(world, 13, 7000000, "agent"); /* a later cycle */
+	put(world, "5.json", "damaged");
+	a_bad_night(&world->cycle);
+	report = report_of(&world->cycle);
+	text = print(report, world->directory);
+	assert_non_null(strstr(text, "EXPECTED"));
+	assert_non_null(
+		strstr(text, "web            4 agent     suspended     98.0   "
+			     "150.0    300.0 "));
+	assert_non_null(strstr(text,
+			       "mail <&\"'>     5 xenstore  paused           - "
+			       "10000.1        - "));
+	free(text);
+	json_object_put(report);
+}
+
+static char *draw(struct world *world, struct json_object *report)
+{
+	char path[96], *text = calloc(1, 1 << 20);
+	FILE *file;
+
+	assert_non_null(text);
+	snprintf(path, sizeof(path), "%s/timeline.svg", world->directory);
+	assert_int_equal(timeline_write(report, path, &world->error), 0);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+	fclose(file);
+	return text;
+}
+
+static void draws_what_the_report_says(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report;
+	char *text;
+
+	a_bad_night(&world->cycle);
+	report = report_of(&world->cycle);
+	text = draw(world, report);
+	assert_non_null(strstr(text, ">mail &lt;&amp;&quot;'&gt;</text>"));
+	assert_null(strstr(text, "mail <"));
+	assert_non_null(strstr(text, "<tspan class=\"warn\">degraded</tspan>"));
+	assert_non_null(strstr(text, "10.0 s, paused"));
+	assert_non_null(strstr(text, "900.9 ms, degraded"));
+	assert_non_null(strstr(text, ">80.0 s</text>"));
+	assert_non_null(strstr(text, "netvm: no Wi-Fi"));
+	assert_non_null(strstr(text, "</svg>\n"));
+	free(text);
+	json_object_put(report);
+}
+
+/* Reports can be edited, damaged, or of a version to come. */
+static void nothing_in_a_report_upsets_text_or_picture(void **state)
+{
+	static const char *const cases[] = {
+		"{}",
+		"[]",
+		"{\"cycle\":1,\"guests\":[]}",
+		"{\"cycle\":-1,\"guests\":[null,1,\"x\",[],{}]}",
+		"{\"cycle\":1,\"started\":\"\",\"phases\":[{},null,3],"
+		"\"guests\":[{\"name\":null,\"domid\":\"x\"}]}",
+		"{\"cycle\":1,\"slept_us\":9223372036854775807,"
+		"\"phases\":[{\"name\":\"suspend\",\"start_us\":"
+		"9223372036854775807,\"duration_us\":9223372036854775807},"
+		"{\"name\":\"resume\",\"start_us\":0}],\"guests\":[{\"name\":"
+		"\"a\",\"requested_us\":-9223372036854775807,\"down_us\":"
+		"9223372036854775807,\"running_us\":316224000000000,"
+		"\"ready_us\":5}]}",
+		"{\"cycle\":1,\"phases\":[{\"name\":\"resume\",\"start_us\":9}"
+		"],\"guests\":[{\"name\":\"a\",\"outcome\":\"suspended\","
+		"\"requested_us\":316223999999999,\"down_us\":3,"
+		"\"running_us\":9,\"resume_us\":1}]}",
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct json_object *report = json_tokener_parse(cases[i]);
+		char *text;
+
+		assert_non_null(report);
+		text = print(report, world->directory);
+		free(text);
+		text = draw(world, report);
+		assert_non_null(strstr(text, "</svg>\n"));
+		free(text);
+		json_object_put(report);
+	}
+}
+
+static void says_when_a_picture_cannot_be_written(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report = report_number(1);
+
+	assert_int_equal(
+		timeline_write(report, "/nonexistent/x.svg", &world->error),
+		-ENOENT);
+	assert_non_null(strstr(world->error.text, "/nonexistent/x.svg"));
+	world->error = (struct error){ 0 };
+	assert_int_equal(timeline_write(report, "/dev/full", &world->error),
+			 -EIO);
+	json_object_put(report);
+}
+
+#define world_test(test)                                                       \
+	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(matches_the_contract_to_the_letter),
+		world_test(what_has_not_happened_is_null),
+		world_test(says_whether_guests_are_still_held),
+		world_test(writes_the_date_as_the_calendar_has_it),
+		world_test(a_detail_cut_within_a_character_is_still_json),
+		world_test(comes_back_from_its_file),
+		world_test(everyone_may_read_whatever_the_umask),
+		world_test(keeps_the_newest_reports_only),
+		world_test(a_report_that_cannot_be_written_leaves_the_old_ones),
+		world_test(says_what_to_do_when_there_is_no_report),
+		world_test(refuses_a_file_that_is_no_report),
+		world_test(an_unknown_result_is_a_failure),
+		world_test(formats_spans_for_people),
+		world_test(tells_people_who_held_it_up),
+		world_test(expects_the_median_of_earlier_cycles),
+		world_test(draws_what_the_report_says),
+		world_test(nothing_in_a_report_upsets_text_or_picture),
+		world_test(says_when_a_picture_cannot_be_written),
+	};
+
+	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}
