@@ -2,7 +2,7 @@
 #ifndef PMCOORD_PLAN_PICTURE_H
 #define PMCOORD_PLAN_PICTURE_H
 
-/* A plan as a picture: each guest with an arrow to the one that waits for it. */
+/* A plan as a picture: an arrow leads from each guest to whom waits for it. */
 
 #include <stdio.h>
 

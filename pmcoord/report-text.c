@@ -304,9 +304,8 @@ static int print_guests(struct printer *printer)
 		return r;
 	fprintf(printer->out, "\n");
 	r = table_print(table);
-	fprintf(printer->out, "\nTimes in ms: QUIESCED, DOWN and EXPECTED "
-			      "since the request, RUNNING\nand READY since the "
-			      "resume began.\n");
+	fprintf(printer->out, "\nTimes in ms since the request; RUNNING and "
+			      "READY since the resume began.\n");
 	return r;
 }
 

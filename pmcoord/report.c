@@ -252,6 +252,8 @@ static void prune(const char *directory, uint64_t newest, uint64_t keep)
 	_cleanup_(freep) uint64_t *numbers = NULL;
 	int n = report_list(directory, &numbers);
 
+	if (!numbers)
+		return;
 	for (int i = 0; i < n && (uint64_t)(n - i) > keep; i++) {
 		_cleanup_(freep) char *path =
 			report_path(directory, numbers[i]);
@@ -435,10 +437,13 @@ char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE])
 		format_tenths((span_us + 50) / 100, " ms", ret);
 	else if (span_us < 120000000)
 		format_tenths((span_us + 50000) / 100000, " s", ret);
-	else if (seconds < 7200)
+	else if (seconds < 600)
 		snprintf(ret, REPORT_SPAN_TEXT_SIZE,
 			 "%" PRId64 " min %" PRId64 " s", seconds / 60,
 			 seconds % 60);
+	else if (seconds < 7200)
+		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 " min",
+			 (seconds + 30) / 60);
 	else
 		snprintf(ret, REPORT_SPAN_TEXT_SIZE,
 			 "%" PRId64 " h %" PRId64 " min", seconds / 3600,

@@ -75,7 +75,9 @@ int64_t report_resume_start(struct json_object *report,
 /* "412.3", in ms, and "-" for CYCLE_NEVER. Returns `ret`. */
 char *report_format_ms(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
 
-/* "412.3 ms", "12.3 s", "4 min 10 s" or "3 h 12 min". Returns `ret`. */
+/*
+ * "412.3 ms", "12.3 s", "4 min 10 s", "17 min" or "3 h 12 min". Returns `ret`.
+ */
 char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
 
 #endif
