@@ -393,7 +393,9 @@ int main(int argc, char **argv) {
 	if (argc == 4 && strcmp(argv[1], "write") == 0)
 		return write_node(argv[2], argv[3]);
 	if (argc == 2 && strcmp(argv[1], "clocks") == 0) {
-		printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", clock_us(CLOCK_REALTIME), clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_BOOTTIME));
+		uint64_t realtime = clock_us(CLOCK_REALTIME), monotonic = clock_us(CLOCK_MONOTONIC), boottime = clock_us(CLOCK_BOOTTIME);
+
+		printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", realtime, monotonic, boottime);
 		return 0;
 	}
 	fprintf(stderr, "Usage: %s run DOMID SECONDS COMMAND | wait DOMID SECONDS NODE | serve | heartbeat FILE | read PATH | write PATH VALUE | clocks\n", argv[0]);

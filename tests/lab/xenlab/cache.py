@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -62,7 +61,7 @@ def _locked(path: Path, what: str) -> Iterator[None]:
         yield
 
 
-def get(kind: str, key: Key, make: Callable[[Path], None], keep: int = 2) -> Path:
+def get(kind: str, key: Key, make: Callable[[Path], None], keep: int) -> Path:
     """The directory KIND/KEY; make(dir) fills it if it is not there.
 
     It appears all at once: what a killed maker leaves behind has another name and is removed by the next one.
@@ -90,7 +89,6 @@ def get(kind: str, key: Key, make: Callable[[Path], None], keep: int = 2) -> Pat
 
 def _prune(parent: Path, keep: int) -> None:
     by_age = sorted((d for d in parent.iterdir() if d.is_dir()), key=lambda d: d.stat().st_mtime, reverse=True)
-    # A directory used within the last hour may belong to a test run that is still on.
+    # A running copy has its files open, and does not mind that they are removed.
     for old in by_age[keep:]:
-        if time.time() - old.stat().st_mtime > 3600:
-            shutil.rmtree(old)
+        shutil.rmtree(old)

@@ -63,6 +63,7 @@ class Job:
         self._lost = False
         self._started = time.monotonic()
         self._on_output = None
+        self._on_end = None
 
     def wait(self, timeout: float = 60) -> Result:
         """Waits until the command has ended, whatever its status; the output is complete then."""
@@ -100,6 +101,10 @@ class Job:
         """call(bytes) from now on gets what the command prints; it runs on the channel's thread and must not block."""
         self._on_output = call
 
+    def on_end(self, call) -> None:
+        """call() when the command has ended; see on_output."""
+        self._on_end = call
+
     def _so_far(self) -> str:
         return (self.stdout + self.stderr).decode(errors="replace")[-4000:]
 
@@ -108,6 +113,8 @@ class Job:
             status, out, err = struct.unpack("<3I", payload)
             self._lost = (out, err) != (len(self.stdout), len(self.stderr))
             self.status = os.waitstatus_to_exitcode(status)
+            if self._on_end:
+                self._on_end()
             return
         (self.stdout if kind == "O" else self.stderr).extend(payload)
         if self._on_output:

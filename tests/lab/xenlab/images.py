@@ -39,7 +39,7 @@ DOM0_DISK_MODULES = ["ahci", "sd_mod", "crc32c_generic", "ext4"]
 NETVM_DISK_MODULES = ["xen-blkfront", "crc32c_generic", "ext4"]
 NETVM_MODULES = """
     xen-blkfront xen-netback xen-netfront xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-pcifront
-    bridge e1000e xhci-pci usb-storage uas sd_mod crc32c_generic ext4
+    bridge e1000e xhci-pci usb-storage uas sd_mod crc32c_generic ext4 autofs4
 """.split()
 SMALL_MODULES = "xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-netfront xen-netback xen-blkfront".split()
 
@@ -65,7 +65,7 @@ class Images:
 def build() -> Images:
     """The images, from the cache if they are there (building takes a minute or two)."""
     key = cache.Key(SUITE, XEN, *DOM0_PACKAGES, "-", *NETVM_PACKAGES).add_tree(Path(__file__), LAB / "rootfs", LAB / "tools")
-    path = cache.get("images", key, _make)
+    path = cache.get("images", key, _make, keep=2)
     return Images(str(key), path / "dom0.ext4", path / "xen", path / "vmlinux", path / "initrd")
 
 
@@ -130,6 +130,7 @@ def _compile(into: Path) -> None:
 
     gcc("shelld", "-lutil")
     gcc("lid")
+    gcc("chipset")
     gcc("observer", "-lxenctrl")
     # The same file runs in guests that have no libc.
     gcc("guestexec", "store.c", "-static")
@@ -222,8 +223,8 @@ def _finish_netvm(work: Path, modules: Path) -> None:
 
 def _finish_dom0(work: Path, modules: Path, into: Path) -> None:
     tree = work / "dom0"
-    _finish_debian(tree, "dom0", ["lab-shell.service", "lab-lid.service"])
-    _install_tools(work, tree, "shelld", "lid", "observer", "guestexec")
+    _finish_debian(tree, "dom0", ["lab-shell.service", "lab-lid.service", "lab-chipset.service"])
+    _install_tools(work, tree, "shelld", "lid", "chipset", "observer", "guestexec")
     guests = tree / "srv/lab"
     guests.mkdir(parents=True)
     shutil.copy(into / "vmlinux", guests / "vmlinux")

@@ -2,6 +2,7 @@
 """The laptop: Xen, dom0, guests, a lid. Each Laptop is a fresh copy of the same running machine."""
 
 import contextlib
+import inspect
 import json
 import os
 import re
@@ -25,11 +26,12 @@ GATEWAY = "10.0.2.2"
 # Under emulation about one boot in thirty goes wrong by itself. Only setting up is repeated, never a test.
 ATTEMPTS = 3
 TOOLS = "/usr/lib/lab"
+_SECTOR = 64 * 1024  # what the mailbox is read and written in, past dom0's page cache
 
 
 @dataclass(frozen=True)
 class Guest:
-    """A guest to be created. kind: "small" (busybox in memory) or "netvm" (Debian on a disk, with the network card)."""
+    """A guest to be created. kind: "small" (busybox in memory) or "netvm" (Debian on a disk)."""
 
     name: str
     kind: str = "small"
@@ -38,6 +40,7 @@ class Guest:
     backend: str | None = None  # the guest that its network interface is connected to
     ip: str | None = None
     router: bool = False
+    pci: tuple[str, ...] = ()
     extra: str = ""  # more lines of xl configuration
 
     def xl_config(self) -> str:
@@ -46,7 +49,9 @@ class Guest:
             f'ramdisk="/srv/lab/{self.kind}.initrd"', f'extra="{self._kernel_arguments()}"',
         ]
         if self.kind == "netvm":
-            lines += ['disk=["/srv/lab/netvm.ext4,raw,xvda,rw"]', f'pci=["0000:{qemu.NIC}"]']
+            lines.append('disk=["/srv/lab/netvm.ext4,raw,xvda,rw"]')
+        if self.pci:
+            lines.append("pci=[" + ", ".join(f'"0000:{function}"' for function in self.pci) + "]")
         if self.kind == "netvm" or self.router:
             lines.append("driver_domain=1")
         if self.backend:
@@ -65,7 +70,7 @@ class Guest:
 
 
 DEFAULT_GUESTS = (
-    Guest("netvm", kind="netvm", memory=320),
+    Guest("netvm", kind="netvm", memory=320, pci=(qemu.NIC,)),
     Guest("fw", backend="netvm", ip="10.0.2.16", router=True),
     Guest("web", backend="fw", ip="10.0.2.17"),
     Guest("mail", backend="fw", ip="10.0.2.18"),
@@ -120,6 +125,7 @@ class Laptop:
         self._suspended = False
         self._suspends = 0  # S3 reached so often
         self._suspends_awaited = 0
+        self._give_ups_known = 0
         self._wakes = 0
         self._wakes_awaited = 0
         self._sleep_signals: list[bool] = []  # logind's PrepareForSleep
@@ -177,7 +183,7 @@ class Laptop:
 
     def _recall(self, memory: dict) -> None:
         for entry in memory["guests"]:
-            guest = Guest(**entry)
+            guest = Guest(**{**entry, "pci": tuple(entry["pci"])})
             self.guests[guest.name] = guest
         self._domids = memory["domids"]
 
@@ -219,13 +225,24 @@ class Laptop:
         return result
 
     def put(self, path: str, data: bytes, mode: str = "644") -> None:
-        """Writes a file in dom0 (slow: 50 KB/s or so; what is large goes by install())."""
+        """Writes a file in dom0."""
         quoted = shlex.quote(path)
-        self.dom0(f"mkdir -p \"$(dirname {quoted})\" && cat > {quoted} && chmod {mode} {quoted}", stdin=data)
+        with open(self._machine.mailbox, "r+b") as mailbox:
+            mailbox.write(data + bytes(-len(data) % _SECTOR))
+        self.dom0(
+            f"mkdir -p \"$(dirname {quoted})\" && head -c {len(data)} < <(dd if={qemu.MAILBOX} bs={_SECTOR} count={-(-len(data) // _SECTOR)} "
+            f"iflag=direct status=none) > {quoted} && chmod {mode} {quoted}"
+        )
 
     def get(self, path: str) -> bytes:
         """Reads a file of dom0."""
-        return self.dom0(f"cat {shlex.quote(path)}").stdout_bytes
+        quoted = shlex.quote(path)
+        size = int(str(self.dom0(f"stat -Lc %s {quoted}")))
+        if size > qemu.MAILBOX_SIZE:
+            raise LabError(f"dom0: {path} has {size} bytes, which is too much to be fetched")
+        self.dom0(f"dd if={quoted} of={qemu.MAILBOX} bs={_SECTOR} conv=sync oflag=direct status=none")
+        with open(self._machine.mailbox, "rb") as mailbox:
+            return mailbox.read(size)
 
     def domid(self, name: str) -> int:
         if name not in self._domids:
@@ -272,7 +289,7 @@ class Laptop:
 
     def ping(self, name: str, address: str = GATEWAY, count: int = 1, seconds: int = 2) -> bool:
         """Does the guest get an answer from the address (by default the gateway outside of the laptop)?"""
-        return self.guest(name, f"ping -c {count} -w {seconds} {address}", timeout=seconds + 20, check=False).status == 0
+        return self.guest(name, f"ping -c {count} -w {seconds} -W {seconds} {address}", timeout=seconds + 20, check=False).status == 0
 
     def wait_ping(self, name: str, address: str = GATEWAY, seconds: int = 10) -> float:
         """Pings five times a second until there is an answer; returns the seconds it took. The guest itself does the waiting."""
@@ -281,6 +298,15 @@ class Laptop:
         if result.status != 0:
             raise AssertionError(f"{name} gets no answer from {address} within {seconds} s")
         return result.seconds
+
+    def wait_kernel_log(self, name: str, pattern: str, seconds: int = 60) -> str:
+        """Waits until the kernel log of dom0 or of netvm has a matching line, and returns the line."""
+        # Not a pipe: its writer would only end at the next message.
+        command = "bash -c " + shlex.quote(f"grep -m 1 -E {shlex.quote(pattern)} < <(exec timeout {seconds} dmesg --follow)")
+        result = self.guest(name, command, seconds + 20, check=False) if name != "dom0" else self.dom0(command, seconds + 20, check=False)
+        if result.status != 0:
+            raise AssertionError(f"{name}: the kernel has not said /{pattern}/ within {seconds} s")
+        return str(result)
 
     # ---- sleep ----
 
@@ -293,15 +319,14 @@ class Laptop:
 
     def wait_suspended(self, timeout: float = 90) -> None:
         """Waits until the machine is in S3. Raises when it is not reached, or logind has given up."""
-        heard = len(self._sleep_signals)
-
         def look() -> bool:
-            return self._suspends > self._suspends_awaited or False in self._sleep_signals[heard:] or self._is_off()
+            return self._suspends > self._suspends_awaited or self._give_ups() > self._give_ups_known or self._is_off()
 
         with self._power:
             reached = self._power.wait_for(look, timeout)
             slept = self._suspends > self._suspends_awaited
             self._suspends_awaited = self._suspends
+            self._give_ups_known = self._give_ups()
         if not slept:
             reason = "dom0 gave up going to sleep" if reached and not self._is_off() else f"S3 was not reached within {timeout:g} s"
             raise LabError(f"{'QEMU has ended' if self._is_off() else reason}\n{self._sleep_log()}\n{self.consoles()}")
@@ -335,6 +360,10 @@ class Laptop:
 
     def is_suspended(self) -> bool:
         return self._suspended
+
+    def _give_ups(self) -> int:
+        """How often logind's sleep was over without S3 having been reached."""
+        return max(0, self._sleep_signals.count(False) - self._suspends)
 
     def _is_off(self) -> bool:
         return self._machine.has_ended()
@@ -372,22 +401,18 @@ class Laptop:
 
     def install(self, payload: Payload) -> None:
         """Puts the payload into this running laptop and runs its commands."""
-        disc = self._workdir / "payload.iso"
-        payload.write_disc(disc)
-        self._machine.insert_disc(disc)
+        for name, archive in payload.archives().items():
+            self.put(f"/run/lab/{name}.tar", archive)
         unpack = "tar -x --keep-directory-symlink --no-overwrite-dir -C / -f"
-        # Reading it once more checks that the drive has taken notice of the new disc.
-        self.dom0("udevadm settle && mkdir -p /run/lab/payload && tar -x -C /run/lab/payload -f /dev/sr0")
-        self._machine.eject_disc()
         if payload.dom0:
-            self.dom0(f"{unpack} /run/lab/payload/dom0.tar")
+            self.dom0(f"{unpack} /run/lab/dom0.tar")
             for command in payload.dom0_setup:
                 self.dom0(command)
         if payload.netvm:
-            self._unpack_in_guest("netvm", "/run/lab/payload/netvm.tar", unpack)
+            self._unpack_in_guest("netvm", "/run/lab/netvm.tar", unpack)
             for command in payload.netvm_setup:
                 self.guest("netvm", command)
-        self.dom0("rm -r /run/lab/payload")
+        self.dom0("rm -f /run/lab/dom0.tar /run/lab/netvm.tar")
 
     def _unpack_in_guest(self, name: str, archive: str, unpack: str) -> None:
         """Lends the guest a read-only disk that is the archive."""
@@ -465,8 +490,9 @@ def _create_overlay(overlay: Path, backing: Path, backing_format: str) -> None:
 
 
 def _booted(image_set: images.Images, guests: tuple[Guest, ...]) -> Path:
-    key = cache.Key(image_set.key, qemu.version(), qemu.accelerator(), *map(repr, guests))
-    key.add_tree(Path(qemu.__file__), Path(__file__))
+    anywhere = Path()
+    key = cache.Key(image_set.key, qemu.version(), *qemu.hardware(image_set, anywhere, anywhere, anywhere, True))
+    key.add(*map(repr, guests), *(guest.xl_config() for guest in guests), inspect.getsource(_boot))
 
     def make(into: Path) -> None:
         for attempt in range(1, ATTEMPTS + 1):
@@ -480,7 +506,7 @@ def _booted(image_set: images.Images, guests: tuple[Guest, ...]) -> Path:
                 for file in into.iterdir():
                     file.unlink()
 
-    return cache.get("laptops", key, make)
+    return cache.get("laptops", key, make, keep=4)
 
 
 def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> None:
@@ -495,7 +521,8 @@ def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> No
             raise LabError(f"dom0 does not come up\n{laptop.consoles()}") from error
         if laptop.dom0("systemctl is-system-running --wait", 180, check=False).status != 0:
             raise LabError(f"dom0 is not well:\n{laptop.dom0('systemctl --failed --no-legend; journalctl -b -p warning --no-pager')}")
-        laptop.dom0(f"xl pci-assignable-add {qemu.NIC}")
+        for function in (qemu.NIC, qemu.USB):
+            laptop.dom0(f"xl pci-assignable-add {function}")
         for guest in guests:
             say(f"booting the laptop: guest {guest.name}")
             laptop.create_guest(guest)
@@ -514,4 +541,4 @@ def _installed(image_set: images.Images, booted: Path, payload: Payload) -> Path
             laptop._save(into)
         say("the laptop with pmcoord is ready to be copied")
 
-    return cache.get("installed", key, make)
+    return cache.get("installed", key, make, keep=4)

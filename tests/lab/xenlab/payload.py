@@ -42,18 +42,9 @@ class Payload:
             key.add("tree").add_tree(*([tree] if tree else []))
         return key
 
-    def write_disc(self, image: Path) -> None:
-        """A tar archive of the tar archives, as the content of a disc: no file system, nothing to mount."""
-        with tarfile.open(image, "w") as disc:
-            for name, tree in (("dom0.tar", self.dom0), ("netvm.tar", self.netvm)):
-                if tree:
-                    data = _tar(tree)
-                    member = tarfile.TarInfo(name)
-                    member.size = len(data)
-                    disc.addfile(member, io.BytesIO(data))
-        # A disc's sector is four times the size of a tar archive's block.
-        with open(image, "ab") as disc:
-            disc.truncate(-(-disc.tell() // 2048) * 2048)
+    def archives(self) -> dict[str, bytes]:
+        """A tar archive for each of the domains."""
+        return {name: _tar(tree) for name, tree in (("dom0", self.dom0), ("netvm", self.netvm)) if tree}
 
 
 def _tar(tree: Path) -> bytes:

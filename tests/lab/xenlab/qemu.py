@@ -21,7 +21,10 @@ from .images import Images
 QEMU = "qemu-system-x86_64"
 MEMORY = "4G"
 NIC = "00:04.0"
-USB = "00:05.0"
+USB = "00:05.0"  # a controller with a stick; nobody's unless a guest asks for it
+MAILBOX = "/dev/disk/by-id/ata-QEMU_HARDDISK_mailbox"
+MAILBOX_SIZE = 256 << 20
+STICK_SIZE = 16 << 20
 
 XEN_ARGUMENTS = (
     "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 loglvl=all guest_loglvl=all "
@@ -72,7 +75,8 @@ def version() -> str:
     return subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
-def _hardware(images: Images, disk: Path, ram: Path, shared: bool, console: Path) -> list[str]:
+def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool) -> list[str]:
+    """The command line that makes the laptop. Files in workdir: what is not part of a snapshot."""
     kvm = accelerator() == "kvm"
     machine = "q35,memory-backend=ram" + (",kernel-irqchip=split" if kvm else "")
     # More capable models trip bugs of the emulation: with "max", dom0 dies under SMAP and PVH guests under RDTSCP.
@@ -87,10 +91,14 @@ def _hardware(images: Images, disk: Path, ram: Path, shared: bool, console: Path
         "-netdev", "user,id=net,restrict=on", "-device", f"e1000e,netdev=net,addr={NIC[3:5]}",
         "-kernel", str(images.xen), "-append", XEN_ARGUMENTS, "-initrd", f"{images.kernel} {DOM0_ARGUMENTS},{images.initrd}",
         "-drive", f"file={disk},format=qcow2,if=none,id=disk,cache=unsafe,discard=unmap", "-device", "ide-hd,drive=disk,bus=ide.0",
-        "-drive", "if=none,id=cdrom,media=cdrom", "-device", "ide-cd,drive=cdrom,bus=ide.1,id=cdrom-drive",
+        # Read and written from both sides: the serial port moves 13 KB a second.
+        "-drive", f"file={workdir / 'mailbox'},format=raw,if=none,id=mailbox,cache=unsafe",
+        "-device", "ide-hd,drive=mailbox,bus=ide.1,serial=mailbox",
+        "-device", f"qemu-xhci,id=usb,addr={USB[3:5]}",
+        "-drive", f"file={workdir / 'stick'},format=raw,if=none,id=stick,cache=unsafe", "-device", "usb-storage,bus=usb.0,drive=stick",
         # A machine that reboots has crashed: QEMU ends, and whoever waits for something hears of it at once.
         "-no-reboot", "-display", "none", "-vga", "none", "-nic", "none", "-monitor", "none", "-nodefaults",
-        "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
+        "-chardev", f"file,id=console,path={workdir / 'console.log'}", "-serial", "chardev:console",
     ]
 
 
@@ -99,11 +107,15 @@ class Machine:
 
     def __init__(self, images: Images, disk: Path, ram: Path, workdir: Path, shared_ram: bool = False, incoming: bool = False) -> None:
         self.console = workdir / "console.log"
+        self.mailbox = workdir / "mailbox"
+        for file, size in ((self.mailbox, MAILBOX_SIZE), (workdir / "stick", STICK_SIZE)):
+            with open(file, "wb") as empty:
+                empty.truncate(size)
         self._errors = workdir / "qemu.log"
         command_end, command_qemu = socket.socketpair()
         qmp_end, qmp_qemu = socket.socketpair()
         command = [
-            "setpriv", "--pdeathsig", "KILL", QEMU, *_hardware(images, disk, ram, shared_ram, self.console),
+            "setpriv", "--pdeathsig", "KILL", QEMU, *hardware(images, disk, ram, workdir, shared_ram),
             "-chardev", f"socket,id=command,fd={command_qemu.fileno()}", "-serial", "chardev:command",
             "-chardev", f"socket,id=qmp,fd={qmp_qemu.fileno()}", "-mon", "chardev=qmp,mode=control",
         ]
@@ -156,12 +168,6 @@ class Machine:
         status = self.qmp.wait_event("MIGRATION", lambda data: data["status"] in ("completed", "failed"), 120, before)["status"]
         if status != "completed":
             raise LabError(f"QEMU cannot {command}: {self._errors.read_text(errors='replace')}")
-
-    def insert_disc(self, image: Path) -> None:
-        self.qmp.execute("blockdev-change-medium", id="cdrom-drive", filename=str(image), format="raw", **{"read-only-mode": "read-only"})
-
-    def eject_disc(self) -> None:
-        self.qmp.execute("eject", id="cdrom-drive", force=True)
 
 
 class Qmp:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fixtures: fresh copies of the running laptop, without pmcoord and with it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from xenlab import LabError, Laptop, Payload  # noqa: E402
+
+SOURCE = Path(__file__).resolve().parents[2]
+
+
+def pytest_collection_finish(session):
+    """The first copy of all, which may take minutes, is made where its progress can be seen."""
+    if not session.items or session.config.option.collectonly:
+        return
+    with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        Laptop.fresh().close()
+
+
+@pytest.fixture
+def bare_laptop(request):
+    """The laptop as it is without pmcoord."""
+    with Laptop.fresh() as laptop:
+        request.node.laptop = laptop
+        yield laptop
+
+
+@pytest.fixture(scope="session")
+def payload(tmp_path_factory):
+    """pmcoord, built from the source that these tests belong to."""
+    return Payload.make(SOURCE, tmp_path_factory.mktemp("payload"))
+
+
+@pytest.fixture
+def laptop(request, payload):
+    """The laptop with pmcoord installed and its units enabled."""
+    with Laptop.fresh(payload) as installed:
+        request.node.laptop = installed
+        yield installed
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    failed = call.when == "call" and report.failed
+    if failed and hasattr(item, "laptop") and not call.excinfo.errisinstance(LabError):
+        report.sections.append(("consoles", item.laptop.consoles(*item.laptop.guests)))

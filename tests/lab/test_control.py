@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The control: what a sleep does to the same laptop when nobody coordinates it.
+
+Were this to pass unharmed, the tests of pmcoord on this laptop would prove nothing.
+"""
+
+
+def test_without_pmcoord_the_network_is_dead_after_the_wake(bare_laptop):
+    assert bare_laptop.ping("web")
+
+    with bare_laptop.observe() as seen:
+        bare_laptop.sleep_and_wake()
+
+    assert not [t for t in seen.transitions if t.state == "shutdown:suspend"], "somebody suspended guests"
+    assert not bare_laptop.ping("web", seconds=3), "the network survived a sleep that nobody coordinated"
+    bare_laptop.wait_kernel_log("netvm", "e1000e.*(NETDEV WATCHDOG|Reset adapter|Detected Hardware Unit Hang)")

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The main job: the lid closes, everything sleeps; it opens, everything is back.
+
+One night is slept with all witnesses listening; each test then asks one thing of what they saw.
+"""
+
+import json
+import re
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from xenlab import Laptop
+from xenlab.laptop import GATEWAY, Clocks, Observation
+
+GUESTS = ("netvm", "fw", "web", "mail", "vault")
+ASLEEP_SECONDS = 4
+
+# Runs the unit's process under strace, which stands beside it and is no part of the service's process tree.
+TRACE_UNIT = b"""[Service]
+ExecStart=
+ExecStart=/usr/bin/strace -D -f -yy -ttt -s 200 -o /run/lab/trace /usr/bin/pmcoord --quiet sleep-unit
+NotifyAccess=all
+KillMode=process
+"""
+
+
+@dataclass
+class Night:
+    laptop: Laptop
+    report: dict
+    seen: Observation
+    boot_ids: dict[str, str]
+    domains: str  # `xl list` without times
+    network: str  # netvm's network: names, MACs, states, bridges, addresses
+    disk_sectors: int
+    ping_seconds: float = 0
+    clocks: dict[str, tuple[Clocks, Clocks, Clocks]] = field(default_factory=dict)  # guest: dom0, guest, dom0
+
+    def moments(self, guest: str) -> dict:
+        return next(entry for entry in self.report["guests"] if entry["name"] == guest)
+
+
+def domains(laptop: Laptop) -> str:
+    return str(laptop.dom0("xl list | awk '{ print $1, $2, $3, $4 }'"))
+
+
+def network(laptop: Laptop) -> str:
+    """What `ip` says of netvm's links, without what changes by itself."""
+    links = str(laptop.guest("netvm", "ip -o link; ip -o -4 addr; ip route"))
+    return "\n".join(sorted(re.sub(r"^\d+: |<[^>]*>|qlen \d+|\s+", " ", line) for line in links.splitlines()))
+
+
+def disk_sectors(laptop: Laptop) -> int:
+    """Sectors that dom0's disks have been written since boot (Documentation/block/stat.rst)."""
+    return int(str(laptop.dom0("cat /sys/block/sd*/stat | awk '{ n += $7 } END { print n }'")))
+
+
+def wait_cycle_over(laptop: Laptop) -> None:
+    laptop.dom0("flock /run/pmcoord/lock true", timeout=90)
+
+
+def last_report(laptop: Laptop) -> dict:
+    return json.loads(str(laptop.dom0("pmcoord report --json")))
+
+
+@pytest.fixture(scope="module")
+def night(payload):
+    with Laptop.fresh(payload) as laptop:
+        laptop.put("/run/systemd/system/pmcoord-sleep.service.d/trace.conf", TRACE_UNIT)
+        laptop.dom0("systemctl daemon-reload")
+        laptop.guest("web", f"ping -i 0.2 {GATEWAY} > /run/ping.log 2>&1 &")
+        before = dict(boot_ids={guest: laptop.boot_id(guest) for guest in GUESTS}, domains=domains(laptop),
+                      network=network(laptop), disk_sectors=disk_sectors(laptop))
+        with laptop.observe() as seen:
+            laptop.close_lid()
+            laptop.wait_suspended()
+            time.sleep(ASLEEP_SECONDS)  # the night
+            laptop.wake()
+            laptop.wait_awake()
+            ping_seconds = laptop.wait_ping("web", seconds=30)
+            wait_cycle_over(laptop)
+        slept = Night(laptop, last_report(laptop), seen, ping_seconds=ping_seconds, **before)
+        for guest in GUESTS:
+            slept.clocks[guest] = laptop.clocks(), laptop.clocks(guest), laptop.clocks()
+        yield slept
+
+
+def test_the_cycle_is_ok_and_says_that_the_host_slept(night):
+    assert night.report["result"] == "ok", night.report
+    assert night.report["trigger"] == "sleep"
+    assert {entry["name"]: entry["outcome"] for entry in night.report["guests"]} == dict.fromkeys(GUESTS, "suspended")
+    assert night.report["slept_us"] > (ASLEEP_SECONDS - 1) * 1_000_000
+
+
+def test_each_guest_goes_by_its_best_mechanism(night):
+    assert {entry["name"]: entry["mechanism"] for entry in night.report["guests"]} == {
+        "netvm": "agent", "fw": "xenstore", "web": "xenstore", "mail": "xenstore", "vault": "xenstore"}
+
+
+@pytest.mark.parametrize("first, then", [("web", "fw"), ("mail", "fw"), ("fw", "netvm")])
+def test_who_needs_another_goes_down_before_it_and_comes_back_after_it(night, first, then):
+    assert night.moments(first)["down_us"] <= night.moments(then)["requested_us"]
+    assert night.moments(then)["running_us"] <= night.moments(first)["running_us"]
+
+    # Xen's own view, by a witness that shares nothing with pmcoord.
+    assert night.seen.first(first, "shutdown:suspend").time_us < night.seen.first(then, "shutdown:suspend").time_us
+    back = {guest: [t for t in night.seen.of(guest) if t.state == "running"][-1].time_us for guest in (first, then)}
+    assert back[then] < back[first]
+
+
+def test_independent_guests_are_asked_at_once(night):
+    asked = [night.moments(guest)["requested_us"] for guest in ("web", "mail", "vault")]
+    down = [night.moments(guest)["down_us"] for guest in ("web", "mail", "vault")]
+    assert max(asked) < min(down)
+
+
+def test_the_agent_quiesces_before_its_guest_goes_down_and_is_ready_after_it_is_back(night):
+    netvm = night.moments("netvm")
+    assert netvm["requested_us"] < netvm["quiesced_us"] <= netvm["down_us"] < netvm["running_us"] < netvm["ready_us"]
+
+
+def test_the_network_card_has_its_driver_and_the_network_is_as_before(night):
+    driver = str(night.laptop.guest("netvm", "basename $(readlink /sys/bus/pci/devices/0000:00:00.0/driver)"))
+    assert driver == "e1000e"
+    assert network(night.laptop) == night.network
+
+
+def test_web_reaches_the_gateway_within_5_seconds(night):
+    assert night.ping_seconds < 5
+
+
+def test_a_ping_that_ran_all_the_time_goes_on(night):
+    night.laptop.guest("web", "kill -INT $(pidof ping)", check=False)
+    numbers = [int(n) for n in re.findall(r"seq=(\d+) ", str(night.laptop.guest("web", "cat /run/ping.log")))]
+    assert numbers, "no ping was ever answered"
+    # The process was stopped with its guest and did not notice the night.
+    assert numbers[-1] - numbers[0] + 1 - len(numbers) < 40, "more than 8 s of pings were lost"
+
+
+def test_no_guest_was_rebooted(night):
+    assert {guest: night.laptop.boot_id(guest) for guest in GUESTS} == night.boot_ids
+
+
+@pytest.mark.parametrize("guest", GUESTS)
+def test_the_clock_of_a_guest_is_right(night, guest):
+    before, clocks, after = night.clocks[guest]
+    assert before.realtime_us - 1_000_000 < clocks.realtime_us < after.realtime_us + 1_000_000
+
+
+def test_all_processes_are_thawed(night):
+    frozen = str(night.laptop.guest("netvm", "cat /sys/fs/cgroup/*.slice/cgroup.events | grep -c 'frozen 1'", check=False))
+    assert frozen == "0"
+    before = str(night.laptop.guest("netvm", "cat /run/user-heartbeat"))
+    night.laptop.guest("netvm", "sleep 1")
+    assert str(night.laptop.guest("netvm", "cat /run/user-heartbeat")) != before
+
+
+def test_the_list_of_domains_is_as_before(night):
+    assert domains(night.laptop) == night.domains
+
+
+def test_every_subscription_is_cleared_so_that_save_and_restore_work(night):
+    uuid = str(night.laptop.dom0("xl list -v vault | tail -n 1 | awk '{ print $7 }'"))
+    night.laptop.dom0("xl save vault /root/vault.save && xl restore /root/vault.save", timeout=120)
+    assert str(night.laptop.dom0("xl list -v vault | tail -n 1 | awk '{ print $7 }'")) == uuid
+    night.laptop.forget_guest("vault")
+    assert night.laptop.boot_id("vault") == night.boot_ids["vault"]
+
+
+def traced_gap(laptop: Laptop) -> list[str]:
+    """What pmcoord asked of the kernel between the first request and the last resume, a line each."""
+    lines = laptop.get("/run/lab/trace").decode(errors="replace").splitlines()
+
+    def at(record: str) -> int:
+        return next(i for i, line in enumerate(lines) if "write(" in line and "/run/pmcoord/cycles/" in line and record in line)
+
+    return lines[at(" phase suspend"):at(" phase ready")]
+
+
+# Files in memory, devices that are no disks, and what is no file at all.
+NOT_ON_A_DISK = re.compile(r"^(/run/|/proc/|/sys/|/dev/xen/|/dev/null|socket:|pipe:|anon_inode:|UNIX|NETLINK|/dev/pts)")
+
+
+def test_nothing_is_written_to_a_disk_and_nothing_is_started_in_between(night):
+    gap = traced_gap(night.laptop)
+    assert len(gap) > 50, "the trace has not seen the cycle"
+    assert any("resume" in line for line in gap)
+    started = [line for line in gap if re.search(r" (execve|execveat|fork|vfork|clone|clone3)\(", line)]
+    assert not started
+    writes = [line for line in gap if re.search(r" (p?writev?2?|pwrite64|sendfile|ftruncate|fallocate|splice)\(\d+<", line)]
+    assert writes
+    assert not [line for line in writes if not NOT_ON_A_DISK.match(re.search(r"\(\d+<([^>]*)", line).group(1))]
+    changes = [line for line in gap if re.search(r" (mkdir|rename|unlink|link|symlink|truncate|creat|mknod)\w*\(|O_WRONLY|O_RDWR|O_CREAT", line)]
+    assert not [line for line in changes if not re.search(r'"(/run/|/proc/|/sys/|/dev/xen/)', line)]
+    assert night.report["written_bytes"] == 0
+
+
+def test_no_guest_memory_went_to_the_disk(night):
+    """The guests have over 800 MiB; the logs of a night have less than 8."""
+    written = disk_sectors(night.laptop) - night.disk_sectors
+    # After the cycle `xl save` may have run in this laptop: it writes its 192 MiB, once.
+    saved = int(str(night.laptop.dom0("stat -c %s /root/vault.save 2>/dev/null || echo 0"))) // 512
+    assert written < saved * 1.1 + 8 * 2048
+
+
+def test_the_lid_twice_in_a_row(laptop):
+    for cycle in (1, 2):
+        laptop.sleep_and_wake()
+        laptop.wait_ping("web", seconds=10)
+        wait_cycle_over(laptop)
+        report = last_report(laptop)
+        assert (report["result"], report["cycle"]) == ("ok", cycle), report
