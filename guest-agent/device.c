@@ -19,6 +19,7 @@ static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000,
 #define RESET_FROM_TRY 2
 
 const struct device_ops device_ops_of_system = {
+	.modprobe = "/sbin/modprobe",
 	.write = file_write,
 	.links_save = links_save,
 	.links_down = links_down,

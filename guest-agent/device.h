@@ -22,6 +22,7 @@
 
 /* What touches the system; tests give it a kernel of their own. */
 struct device_ops {
+	const char *modprobe; /* the program */
 	int (*write)(const char *path, const char *text);
 	int (*links_save)(const struct roots *roots, const char *address,
 			  char *ret_names, size_t size);

@@ -9,11 +9,17 @@
 
 #include "guest-agent/freezer.h"
 #include "guest-agent/hooks.h"
+#include "guest-agent/inhibitors.h"
+#include "guest-agent/manager.h"
+#include "guest-agent/modules.h"
 #include "pmcoord/parse.h"
 
 /* The kernel waits this long at most for its own part, and never less. */
 #define KERNEL_RESERVE_US 2000000ull
 #define KERNEL_FREEZE_MIN_MS 100ull
+
+/* NetworkManager answers within milliseconds, or hangs. */
+#define MANAGER_TIMEOUT_US 2000000ull
 
 /* A device and the effect that recorded its stop. */
 struct unit {
@@ -39,8 +45,12 @@ struct engine {
 	size_t next_hook;
 	struct hook_run hook_run;
 	struct task *task;
+	struct manager_call *manager_call;
 
 	struct inventory inventory;
+	struct module_list modules;
+	size_t next_module;
+	struct module_run module_run;
 	struct unit *units;
 	size_t n_units;
 
@@ -77,14 +87,22 @@ int engine_new(const struct engine_setup *setup, struct engine **ret)
 	return 0;
 }
 
-/* Lets go of what the last cycle needed. */
-static void reset(struct engine *engine)
+/* Lets go of the step that is under way. */
+static void interrupt(struct engine *engine)
 {
 	engine->limit = sd_event_source_disable_unref(engine->limit);
 	task_free(engine->task);
 	engine->task = NULL;
+	manager_call_free(engine->manager_call);
+	engine->manager_call = NULL;
 	freezer_wait_free(engine->freeze_wait);
 	engine->freeze_wait = NULL;
+}
+
+/* Lets go of what the last cycle needed. */
+static void reset(struct engine *engine)
+{
+	interrupt(engine);
 	for (size_t i = 0; i < engine->n_units; i++) {
 		links_forget(engine->setup.roots,
 			     device_address(engine->units[i].device));
@@ -97,6 +115,7 @@ static void reset(struct engine *engine)
 	engine->frozen = NULL;
 	engine->n_frozen = 0;
 	hook_list_done(&engine->hooks);
+	module_list_done(&engine->modules);
 	inventory_done(&engine->inventory);
 	engine->thaw_overdue = false;
 	engine->degraded = false;
@@ -205,6 +224,51 @@ static int down_hooks(struct engine *engine, struct error *error)
 				 strerror(-r));
 	engine->next_hook = 0;
 	return start_pre_hook(engine, error);
+}
+
+static int down_inhibitors(struct engine *engine, struct error *error)
+{
+	char who[300];
+
+	if (engine->setup.settings->honour_inhibitors &&
+	    inhibitors_find(engine->setup.roots, who, sizeof(who)))
+		return error_set(error, -ECANCELED, "%s", who);
+	return 0;
+}
+
+/* A manager that does not answer costs time, and nothing else. */
+static void on_manager_asleep(void *userdata, int r, const char *text)
+{
+	struct engine *engine = userdata;
+
+	manager_call_free(engine->manager_call);
+	engine->manager_call = NULL;
+	if (r < 0)
+		log_line(engine->setup.log, LOG_LEVEL_WARNING,
+			 "NetworkManager does not sleep: %s, ignoring",
+			 text[0] ? text : strerror(-r));
+	down_step_done(engine, 0, NULL);
+}
+
+static int down_manager(struct engine *engine, struct error *error)
+{
+	int r;
+
+	if (engine->setup.settings->network_manager == NETWORK_MANAGER_NO ||
+	    !manager_is_there(engine->setup.roots))
+		return 0;
+	r = journal_add(engine->setup.journal, EFFECT_MANAGER, "sleep", error);
+	if (r < 0)
+		return r;
+	r = manager_call_sleep(
+		engine->setup.event, true,
+		at_most(MANAGER_TIMEOUT_US, time_left_us(engine) / 4),
+		on_manager_asleep, engine, &engine->manager_call);
+	if (r < 0)
+		log_line(engine->setup.log, LOG_LEVEL_WARNING,
+			 "cannot reach NetworkManager: %s, ignoring",
+			 strerror(-r));
+	return r < 0 ? 0 : 1;
 }
 
 static int down_inventory(struct engine *engine, struct error *error)
@@ -389,6 +453,70 @@ static int down_freeze(struct engine *engine, struct error *error)
 	return r == 1 ? 0 : 1;
 }
 
+static int unload_next(struct engine *engine, struct error *error);
+
+/* A module in use stays: its device is unbound all the same. */
+static void on_unloaded(void *userdata, const struct task_result *result)
+{
+	struct engine *engine = userdata;
+	struct error error = { 0 };
+	char what[TASK_TEXT_MAX];
+	int r;
+
+	task_free(engine->task);
+	engine->task = NULL;
+	if (hook_describe(result, what, sizeof(what)))
+		log_line(engine->setup.log, LOG_LEVEL_WARNING,
+			 "unloading module %s %s, ignoring",
+			 engine->module_run.name, what);
+	r = unload_next(engine, &error);
+	if (r <= 0)
+		down_step_done(engine, r, error.text);
+}
+
+static int run_modprobe(struct engine *engine, const char *name, bool load,
+			uint64_t timeout_us, task_done_fn done)
+{
+	engine->module_run = (struct module_run){
+		.modprobe = engine->setup.device_ops->modprobe,
+		.name = name,
+		.load = load,
+	};
+	return module_start(engine->setup.event, &engine->module_run,
+			    timeout_us, done, engine, &engine->task);
+}
+
+static int unload_next(struct engine *engine, struct error *error)
+{
+	const char *name;
+	int r;
+
+	if (engine->next_module >= engine->modules.n_names)
+		return 0;
+	name = engine->modules.names[engine->next_module++];
+	r = journal_add(engine->setup.journal, EFFECT_MODULE, name, error);
+	if (r == 0)
+		r = run_modprobe(engine, name, false,
+				 engine->setup.settings->unbind_timeout_us,
+				 on_unloaded);
+	if (r < 0)
+		return error_set(error, r, "cannot unload module %s: %s", name,
+				 strerror(-r));
+	return 1;
+}
+
+static int down_modules(struct engine *engine, struct error *error)
+{
+	int r = module_list_make(&engine->modules, engine->setup.roots,
+				 engine->setup.settings, &engine->inventory);
+
+	if (r < 0)
+		return error_set(error, r, "cannot list modules: %s",
+				 strerror(-r));
+	engine->next_module = 0;
+	return unload_next(engine, error);
+}
+
 /*
  * The kernel gives user space and its own threads 20 s each to freeze, which is
  * longer than dom0 waits; and if they do not, it says so to nobody.
@@ -423,11 +551,14 @@ static const struct down_step {
 	const char *what;
 	int (*start)(struct engine *engine, struct error *error);
 } down_steps[] = {
+	{ "inhibitors", down_inhibitors },
 	{ "pre hooks", down_hooks },
+	{ "NetworkManager", down_manager },
 	{ "looking at devices", down_inventory },
 	{ "sound and video devices", down_early_devices },
 	{ "freezing", down_freeze },
 	{ "devices", down_devices },
+	{ "modules", down_modules },
 	{ "the kernel's time limit", down_kernel_limit },
 };
 
@@ -585,6 +716,8 @@ static int undo_freeze_timeout(struct engine *engine, size_t index)
 	return r == -ENOENT ? 0 : r;
 }
 
+static void undone(struct engine *engine, const char *problem);
+
 static void on_post_hook(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
@@ -592,10 +725,10 @@ static void on_post_hook(void *userdata, const struct task_result *result)
 
 	task_free(engine->task);
 	engine->task = NULL;
-	if (hook_complains(engine, result, complaint, sizeof(complaint)))
-		add_problem(engine, complaint);
-	journal_undone(engine->setup.journal, engine->cursor);
-	undo_next(engine);
+	undone(engine,
+	       hook_complains(engine, result, complaint, sizeof(complaint))
+		       ? complaint
+		       : NULL);
 }
 
 static int undo_hook(struct engine *engine, size_t index)
@@ -606,11 +739,63 @@ static int undo_hook(struct engine *engine, size_t index)
 	return r < 0 ? r : 1;
 }
 
-static int undo_nothing(struct engine *engine, size_t index)
+/* An effect that was under way, and the next. */
+static void undone(struct engine *engine, const char *problem)
 {
-	(void)engine;
+	if (problem)
+		add_problem(engine, problem);
+	journal_undone(engine->setup.journal, engine->cursor);
+	undo_next(engine);
+}
+
+static void on_loaded(void *userdata, const struct task_result *result)
+{
+	struct engine *engine = userdata;
+	char what[TASK_TEXT_MAX], problem[400];
+	bool failed;
+
+	task_free(engine->task);
+	engine->task = NULL;
+	failed = hook_describe(result, what, sizeof(what)) != NULL;
+	snprintf(problem, sizeof(problem), "loading module %s %s",
+		 engine->module_run.name, failed ? what : "");
+	undone(engine, failed ? problem : NULL);
+}
+
+static int undo_module(struct engine *engine, size_t index)
+{
+	int r = run_modprobe(engine, engine->setup.journal->effects[index].text,
+			     true, engine->setup.settings->restore_timeout_us,
+			     on_loaded);
+
+	return r < 0 ? r : 1;
+}
+
+static void on_manager_awake(void *userdata, int r, const char *text)
+{
+	struct engine *engine = userdata;
+	char problem[400];
+
+	manager_call_free(engine->manager_call);
+	engine->manager_call = NULL;
+	snprintf(problem, sizeof(problem),
+		 "NetworkManager does not wake up: %s",
+		 text[0] ? text : strerror(-r));
+	/* Never put to sleep, or awake already, is what is wanted. */
+	undone(engine, r < 0 && r != -EALREADY && r != -EEXIST &&
+				       !strstr(text, "lready")
+			       ? problem
+			       : NULL);
+}
+
+static int undo_manager(struct engine *engine, size_t index)
+{
+	int r = manager_call_sleep(engine->setup.event, false,
+				   MANAGER_TIMEOUT_US, on_manager_awake, engine,
+				   &engine->manager_call);
+
 	(void)index;
-	return 0;
+	return r < 0 ? r : 1;
 }
 
 static const struct {
@@ -621,10 +806,10 @@ static const struct {
 	bool impatient;
 } undoers[] = {
 	[EFFECT_HOOK] = { undo_hook, true, false },
-	[EFFECT_MANAGER] = { undo_nothing, true, false },
+	[EFFECT_MANAGER] = { undo_manager, true, false },
 	[EFFECT_FREEZE] = { undo_freeze, true, true },
 	[EFFECT_DEVICE] = { undo_device, false, false },
-	[EFFECT_MODULE] = { undo_nothing, false, false },
+	[EFFECT_MODULE] = { undo_module, false, false },
 	[EFFECT_FREEZE_TIMEOUT] = { undo_freeze_timeout, false, false },
 };
 
@@ -742,8 +927,8 @@ static void undo_next(struct engine *engine)
 {
 	const struct journal *journal = engine->setup.journal;
 
-	/* A device that comes back while a post hook runs changes nothing. */
-	if (!engine->going_up || engine->task)
+	/* A device that comes back while another effect is undone. */
+	if (!engine->going_up || engine->task || engine->manager_call)
 		return;
 	while (engine->cursor > 0) {
 		const struct effect *effect =
@@ -761,11 +946,7 @@ static void undo_next(struct engine *engine)
 
 void engine_go_up(struct engine *engine, engine_up_fn done, void *userdata)
 {
-	engine->limit = sd_event_source_disable_unref(engine->limit);
-	task_free(engine->task);
-	engine->task = NULL;
-	freezer_wait_free(engine->freeze_wait);
-	engine->freeze_wait = NULL;
+	interrupt(engine);
 	engine->going_down = false;
 	engine->going_up = true;
 	engine->up_done = done;

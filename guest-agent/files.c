@@ -17,6 +17,7 @@ const struct roots roots_of_system = {
 	.run = "/run/pmcoord-agent",
 	.etc = PMCOORD_SYSCONFDIR "/pmcoord",
 	.dev = "/dev",
+	.services = "/run",
 };
 
 static int format_path(char *ret, const char *format, va_list arguments)

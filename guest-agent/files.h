@@ -17,6 +17,7 @@ struct roots {
 	const char *run; /* the agent's own directory on /run */
 	const char *etc; /* /etc/pmcoord */
 	const char *dev;
+	const char *services; /* /run, where others keep their state */
 };
 
 /* The running system's. */

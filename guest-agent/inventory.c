@@ -103,7 +103,7 @@ static int decide_by_use(struct reader *reader, struct pci_function *function,
 	}
 	if (usage_find_disk(&reader->usage, directory, use, sizeof(use)))
 		keep(function, true, use);
-	else if (function->class >> 16 == CLASS_DISPLAY &&
+	else if (!function->rule && function->class >> 16 == CLASS_DISPLAY &&
 		 usage_display_is_open(&reader->usage, directory, use,
 				       sizeof(use)))
 		keep(function, true, use);

@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "guest-agent/manager.h"
+
 /* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
 unsigned int if_nametoindex(const char *name);
 
@@ -41,6 +43,9 @@ struct buffer {
 
 struct index_set {
 	uint32_t old[LINKS_MAX];
+	/* NetworkManager's: it sets it up itself, and would take what is there
+	 * already for somebody else's. */
+	bool managed[LINKS_MAX];
 	uint32_t new[LINKS_MAX]; /* 0: not there (yet) */
 	size_t n;
 };
@@ -82,6 +87,7 @@ static int set_add(struct index_set *set, uint32_t old)
 	if (set->n >= LINKS_MAX)
 		return -E2BIG;
 	set->old[set->n] = old;
+	set->managed[set->n] = false;
 	set->new[set->n++] = 0;
 	return 0;
 }
@@ -161,6 +167,12 @@ static int add_index(void *data, const char *name)
 	return index == 0 ? 0 : set_add(data, index);
 }
 
+static void mark_managed(const struct roots *roots, struct index_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		set->managed[i] = manager_has_link(roots, set->old[i]);
+}
+
 static int take_down(void *data, const char *name)
 {
 	struct netlink_message message;
@@ -185,6 +197,24 @@ void links_down(const struct roots *roots, const char *address)
 }
 
 /* ---- Saving ---- */
+
+/* What the hardware says it is called, whatever it was told to be called. */
+static const struct rtattr *hardware_address(
+	const struct rtattr *const *attributes)
+{
+	return attributes[ATTRIBUTE_PERM_ADDRESS]
+		       ? attributes[ATTRIBUTE_PERM_ADDRESS]
+		       : attributes[IFLA_ADDRESS];
+}
+
+static int copy_attribute(struct netlink_message *message,
+			  const struct rtattr *attribute)
+{
+	if (!attribute)
+		return 0;
+	return netlink_put(message, attribute->rta_type, RTA_DATA(attribute),
+			   RTA_PAYLOAD(attribute));
+}
 
 static const char *link_kind(const struct rtattr *const *attributes)
 {
@@ -226,8 +256,37 @@ static const struct upper_kind *find_upper_kind(
 static bool stands_on_set(const struct index_set *set,
 			  const struct rtattr *const *attributes)
 {
-	return find_upper_kind(attributes) && !attributes[IFLA_LINK_NETNSID] &&
-	       set_find(set, netlink_u32(attributes[IFLA_LINK], 0)) >= 0;
+	int lower = set_find(set, netlink_u32(attributes[IFLA_LINK], 0));
+
+	return lower >= 0 && !set->managed[lower] &&
+	       find_upper_kind(attributes) && !attributes[IFLA_LINK_NETNSID];
+}
+
+/* Is the interface in the set, and ours to set up? */
+static bool is_ours(const struct index_set *set, uint32_t index)
+{
+	int i = set_find(set, index);
+
+	return i >= 0 && !set->managed[i];
+}
+
+/* Of another's interface only what it is known by: hardware and name. */
+static int append_identity(struct buffer *buffer,
+			   const struct nlmsghdr *message,
+			   const struct rtattr *const *attributes)
+{
+	const struct rtattr *hardware = hardware_address(attributes);
+	const struct ifinfomsg *info = NLMSG_DATA(message);
+	struct netlink_message identity;
+	struct ifinfomsg *copy =
+		netlink_begin(&identity, RTM_NEWLINK, 0, sizeof(*copy));
+	int r = copy_attribute(&identity, attributes[IFLA_IFNAME]);
+
+	copy->ifi_index = info->ifi_index;
+	if (r == 0 && hardware)
+		r = netlink_put(&identity, ATTRIBUTE_PERM_ADDRESS,
+				RTA_DATA(hardware), RTA_PAYLOAD(hardware));
+	return r < 0 ? r : append_message(buffer, &identity.header);
 }
 
 /*
@@ -252,7 +311,9 @@ static int select_links(const struct buffer *all, struct index_set *set,
 			continue;
 		r = base ? 0 : set_add(set, (uint32_t)info->ifi_index);
 		if (r == 0)
-			r = append_message(ret, message);
+			r = is_ours(set, (uint32_t)info->ifi_index)
+				    ? append_message(ret, message)
+				    : append_identity(ret, message, attributes);
 		if (r < 0)
 			return r;
 		n++;
@@ -287,7 +348,7 @@ static int select_address(void *data, const struct nlmsghdr *message)
 	uint32_t flags;
 
 	if ((info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
-	    set_find(selection->set, info->ifa_index) < 0)
+	    !is_ours(selection->set, info->ifa_index))
 		return 0;
 	netlink_attributes(message, sizeof(*info), attributes, IFA_MAX);
 	flags = netlink_u32(attributes[IFA_FLAGS], info->ifa_flags);
@@ -310,7 +371,7 @@ static int select_route(void *data, const struct nlmsghdr *message)
 		return 0;
 	netlink_attributes(message, sizeof(*info), attributes, RTA_MAX);
 	if (attributes[RTA_MULTIPATH] || attributes[RTA_NH_ID] ||
-	    set_find(selection->set, netlink_u32(attributes[RTA_OIF], 0)) < 0)
+	    !is_ours(selection->set, netlink_u32(attributes[RTA_OIF], 0)))
 		return 0;
 	return append_message(selection->buffer, message);
 }
@@ -359,6 +420,7 @@ int links_save(const struct roots *roots, const char *address, char *ret_names,
 		r = netlink_open(&netlink, 0);
 	if (r < 0)
 		return r;
+	mark_managed(roots, &set);
 	r = save_all(&netlink, &set, &buffer);
 	netlink_close(&netlink);
 	if (r == 0)
@@ -413,15 +475,6 @@ static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
 {
 	return a && b && RTA_PAYLOAD(a) == RTA_PAYLOAD(b) &&
 	       memcmp(RTA_DATA(a), RTA_DATA(b), RTA_PAYLOAD(a)) == 0;
-}
-
-/* What the hardware says it is called, whatever it was told to be called. */
-static const struct rtattr *hardware_address(
-	const struct rtattr *const *attributes)
-{
-	return attributes[ATTRIBUTE_PERM_ADDRESS]
-		       ? attributes[ATTRIBUTE_PERM_ADDRESS]
-		       : attributes[IFLA_ADDRESS];
 }
 
 /* Gives link `i` of the set the new interface with its hardware address. */
@@ -495,15 +548,6 @@ static int wait_for_base(struct restore *restore, struct netlink *monitor,
 		poll(&poll_fd, 1, (int)((deadline_us - now) / 1000 + 1));
 		drain(monitor);
 	}
-}
-
-static int copy_attribute(struct netlink_message *message,
-			  const struct rtattr *attribute)
-{
-	if (!attribute)
-		return 0;
-	return netlink_put(message, attribute->rta_type, RTA_DATA(attribute),
-			   RTA_PAYLOAD(attribute));
 }
 
 /* The attributes of a link as it is now; none if it was just made. */

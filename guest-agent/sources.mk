@@ -10,8 +10,11 @@ AGENT_SRC := \
 	guest-agent/memory.c \
 	guest-agent/freezer.c \
 	guest-agent/hooks.c \
+	guest-agent/inhibitors.c \
+	guest-agent/manager.c \
 	guest-agent/usage.c \
 	guest-agent/inventory.c \
+	guest-agent/modules.c \
 	guest-agent/netlink.c \
 	guest-agent/links.c \
 	guest-agent/device.c \

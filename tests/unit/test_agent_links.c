@@ -18,6 +18,8 @@
 #include "pmcoord/cleanup.h"
 #include "tests/unit/test_agent_tree.h"
 
+unsigned int if_nametoindex(const char *name);
+
 #define NIC "0000:00:04.0"
 #define MAC "02:00:00:00:00:44"
 
@@ -291,6 +293,30 @@ static void says_what_could_not_be_restored(void **state)
 	assert_shows("ip -o link show enp0s4", ",UP");
 }
 
+static void leaves_to_network_manager_what_is_its(void **state)
+{
+	struct tree *tree = *state;
+	char text[240], name[100];
+
+	if (!tree)
+		skip();
+	appear(tree, "enp0s4", MAC);
+	must("ip link set enp0s4 mtu 1400 up");
+	must("ip addr add 10.9.0.2/24 dev enp0s4");
+	snprintf(name, sizeof(name), "services/NetworkManager/devices/%u",
+		 if_nametoindex("enp0s4"));
+	tree_write(tree, name, "[device]\nmanaged=true\n");
+	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	vanish(tree, "enp0s4");
+	appear(tree, "eth0", MAC);
+	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
+	assert_string_equal(text, "");
+	/* Found by its MAC and called as before, and that is all. */
+	assert_shows("ip -o link show enp0s4", "mtu 1500");
+	assert_false(shows("ip -o link show enp0s4", ",UP"));
+	assert_false(shows("ip -o addr show enp0s4", "10.9.0.2"));
+}
+
 static void saves_nothing_where_there_is_nothing(void **state)
 {
 	struct tree *tree = *state;
@@ -315,6 +341,7 @@ int main(void)
 		TEST(says_which_interface_is_missing),
 		TEST(waits_for_a_driver_that_takes_its_time),
 		TEST(says_what_could_not_be_restored),
+		TEST(leaves_to_network_manager_what_is_its),
 		TEST(saves_nothing_where_there_is_nothing),
 	};
 

@@ -32,7 +32,7 @@
 
 struct tree {
 	char base[64];
-	char sys[80], proc[80], run[80], etc[80], dev[80];
+	char sys[80], proc[80], run[80], etc[80], dev[80], services[80];
 	struct roots roots;
 };
 
@@ -99,8 +99,16 @@ static UNUSED void tree_new(struct tree *ret)
 	snprintf(ret->run, sizeof(ret->run), "%s/run", ret->base);
 	snprintf(ret->etc, sizeof(ret->etc), "%s/etc", ret->base);
 	snprintf(ret->dev, sizeof(ret->dev), "%s/dev", ret->base);
-	ret->roots = (struct roots){ ret->sys, ret->proc, ret->run, ret->etc,
-				     ret->dev };
+	snprintf(ret->services, sizeof(ret->services), "%s/services",
+		 ret->base);
+	ret->roots = (struct roots){
+		.sys = ret->sys,
+		.proc = ret->proc,
+		.run = ret->run,
+		.etc = ret->etc,
+		.dev = ret->dev,
+		.services = ret->services,
+	};
 	tree_write(ret, "proc/self/cgroup",
 		   "0::/system.slice/pmcoord-agent.service\n");
 	tree_write(ret, "proc/self/mountinfo", "");
