@@ -87,6 +87,12 @@ static bool has_class(const struct roots *roots, const char *class,
 	return found;
 }
 
+/* Does a rule say what to do, other than what is done anyway? */
+static bool is_told(const struct device_rule *rule)
+{
+	return rule && rule->action != DEVICE_AUTO;
+}
+
 /* What a function's use says against unbinding it. */
 static int decide_by_use(struct reader *reader, struct pci_function *function,
 			 const char *directory)
@@ -103,7 +109,8 @@ static int decide_by_use(struct reader *reader, struct pci_function *function,
 	}
 	if (usage_find_disk(&reader->usage, directory, use, sizeof(use)))
 		keep(function, true, use);
-	else if (!function->rule && function->class >> 16 == CLASS_DISPLAY &&
+	else if (!is_told(function->rule) &&
+		 function->class >> 16 == CLASS_DISPLAY &&
 		 usage_display_is_open(&reader->usage, directory, use,
 				       sizeof(use)))
 		keep(function, true, use);
@@ -121,7 +128,7 @@ static int decide(struct reader *reader, struct pci_function *function,
 
 	function->rule = rule;
 	function->action = DEVICE_UNBIND;
-	if (rule && rule->action != DEVICE_AUTO) {
+	if (is_told(rule)) {
 		function->action = rule->action;
 		if (rule->action == DEVICE_KEEP)
 			keep(function, false, "configured to be kept");
@@ -136,7 +143,7 @@ static int decide(struct reader *reader, struct pci_function *function,
 		keep(function, false, "a bridge");
 	} else if (reader->hvm && is_emulated_chipset(vendor, device)) {
 		keep(function, false, "emulated");
-	} else if (!rule && !reader->settings->devices) {
+	} else if (!reader->settings->devices) {
 		keep(function, true, "Devices=none");
 	}
 	if (function->action != DEVICE_UNBIND &&

@@ -45,36 +45,41 @@ static int append_effect(struct journal *journal, enum effect_kind kind,
 	return 0;
 }
 
+/*
+ * What an agent of another version has recorded and this one cannot undo still
+ * counts, as later records refer to effects by their number.
+ */
 static int parse_effect(struct journal *journal, char *text)
 {
 	char *space = strchr(text, ' ');
+	int r;
 
-	if (!space)
-		return -EINVAL;
-	*space = '\0';
-	for (size_t i = 0; i < ELEMENTSOF(kind_names); i++)
+	if (space)
+		*space = '\0';
+	for (size_t i = 0; space && i < ELEMENTSOF(kind_names); i++)
 		if (strcmp(kind_names[i], text) == 0)
 			return append_effect(journal, (enum effect_kind)i,
 					     space + 1);
-	return -EINVAL;
+	r = append_effect(journal, EFFECT_HOOK, "?");
+	if (r == 0)
+		journal->effects[journal->n_effects - 1].undone = true;
+	return r;
 }
 
-/* A last line that its writer did not live to end is not there. */
+/* Lines of another version are passed over: no agent at all would be worse. */
 static int parse_record(struct journal *journal, char *line)
 {
 	uint64_t number;
 
-	if (strncmp(line, "cycle ", 6) == 0)
-		return parse_u64(line + 6, UINT64_MAX, &journal->cycle);
 	if (strncmp(line, "effect ", 7) == 0)
 		return parse_effect(journal, line + 7);
-	if (strncmp(line, "undone ", 7) == 0 &&
-	    parse_u64(line + 7, EFFECTS_MAX, &number) == 0 &&
-	    number < journal->n_effects) {
+	if (strncmp(line, "cycle ", 6) == 0)
+		(void)parse_u64(line + 6, UINT64_MAX, &journal->cycle);
+	else if (strncmp(line, "undone ", 7) == 0 &&
+		 parse_u64(line + 7, EFFECTS_MAX, &number) == 0 &&
+		 number < journal->n_effects)
 		journal->effects[number].undone = true;
-		return 0;
-	}
-	return -EINVAL;
+	return 0;
 }
 
 static void drop_effects(struct journal *journal)
@@ -101,6 +106,7 @@ static int load_cycle(struct journal *journal, struct error *error)
 		return error_set(error, r, "cannot read %s: %s", path,
 				 strerror(-r));
 	drop_effects(journal);
+	/* A last line that its writer did not live to end is not there. */
 	for (char *line = text; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		r = parse_record(journal, line);

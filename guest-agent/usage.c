@@ -86,9 +86,13 @@ static bool find_swap(const char *swaps, const char *name)
 	char source[80];
 	size_t length =
 		(size_t)snprintf(source, sizeof(source), "/dev/%s", name);
-	const char *found = strstr(swaps, source);
 
-	return found && isspace((unsigned char)found[length]);
+	for (const char *line = swaps; line && *line;
+	     line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+		if (strncmp(line, source, length) == 0 &&
+		    isspace((unsigned char)line[length]))
+			return true;
+	return false;
 }
 
 /* blkback names the device it exports by its number in hex, "fe:10". */

@@ -179,7 +179,7 @@ static UNUSED bool tree_is_bound(const struct tree *tree, const char *address)
 static UNUSED void tree_add_disk(const struct tree *tree, const char *address,
 				 const char *disk, const char *number)
 {
-	char name[200], target[200];
+	char name[200], target[190];
 
 	snprintf(target, sizeof(target), TREE_DEVICES "%s/block/%s", address,
 		 disk);
