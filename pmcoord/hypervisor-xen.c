@@ -865,27 +865,33 @@ static unsigned int count_pci(struct xen *xen, uint32_t domid)
 	return (unsigned int)store_read_number(xen, 0, node, 4096, 0);
 }
 
+/*
+ * Where libxl has made the domain its own record is enough, and spares a dozen
+ * round trips to xenstored. Another toolstack's domains are asked themselves.
+ */
 static int read_links(struct xen *xen, struct inventory *inventory,
-		      uint32_t domid)
+		      uint32_t domid, bool *ret_has_record)
 {
+	unsigned int n_classes;
+	_cleanup_(freep) char **classes = NULL;
 	char path[NODE_PATH_MAX];
 	int r;
 
 	snprintf(path, sizeof(path), "/libxl/%" PRIu32 "/device", domid);
-	r = for_each_device(xen, inventory, domid, path, take_toolstack);
-	if (r == 0) {
+	classes = store_list(xen, path, &n_classes);
+	*ret_has_record = classes != NULL;
+	if (classes) {
+		r = for_each_device(xen, inventory, domid, path,
+				    take_toolstack);
+	} else {
 		domain_node(domid, "device", path);
 		r = for_each_device(xen, inventory, domid, path, take_frontend);
-	}
-	if (r == 0) {
-		domain_node(domid, "backend", path);
-		r = for_each_device(xen, inventory, domid, path, take_backend);
 	}
 	return r == 0 ? take_stub_domain(xen, inventory, domid) : r;
 }
 
 static int read_guest(struct xen *xen, struct inventory *inventory,
-		      const xc_domaininfo_t *info)
+		      const xc_domaininfo_t *info, bool *ret_has_record)
 {
 	struct guest guest = {
 		.domid = info->domain,
@@ -913,14 +919,31 @@ static int read_guest(struct xen *xen, struct inventory *inventory,
 		0);
 	read_agent(xen, guest.domid, &guest.agent);
 	r = inventory_add_guest(inventory, &guest);
-	return r == 0 ? read_links(xen, inventory, guest.domid) : r;
+	return r == 0 ? read_links(xen, inventory, guest.domid, ret_has_record)
+		      : r;
+}
+
+/* The backends' word, needed only for frontends that libxl does not vouch for.
+ */
+static int read_backends(struct xen *xen, struct inventory *inventory)
+{
+	char path[NODE_PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
+		domain_node(inventory->guests[i].domid, "backend", path);
+		r = for_each_device(xen, inventory, inventory->guests[i].domid,
+				    path, take_backend);
+	}
+	return r;
 }
 
 static int read_domains(struct xen *xen, struct inventory *inventory)
 {
 	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
 	uint32_t first = 1; /* dom0 is no guest */
-	int n;
+	bool all_have_records = true;
+	int n, r = 0;
 
 	do {
 		n = xc_domain_getinfolist(xen->xc, first, DOMAINS_AT_ONCE,
@@ -928,18 +951,21 @@ static int read_domains(struct xen *xen, struct inventory *inventory)
 		if (n < 0)
 			return -errno;
 		for (int i = 0; i < n; i++) {
-			int r;
+			bool has_record = false;
 
 			if (infos[i].flags & XEN_DOMINF_xs_domain)
 				continue;
-			r = read_guest(xen, inventory, &infos[i]);
+			r = read_guest(xen, inventory, &infos[i], &has_record);
 			if (r < 0)
 				return r;
+			all_have_records &= has_record;
 		}
 		if (n > 0)
 			first = infos[n - 1].domain + 1u;
 	} while (n == DOMAINS_AT_ONCE);
-	return inventory_finish(inventory);
+	if (!all_have_records)
+		r = read_backends(xen, inventory);
+	return r < 0 ? r : inventory_finish(inventory);
 }
 
 static int xen_inventory(struct hypervisor *hypervisor,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,8 @@ int main(int argc, char **argv)
 	char seen[64] = "";
 	int option;
 
+	/* For tables with names that are not ASCII; numbers stay in C. */
+	setlocale(LC_CTYPE, "");
 	while ((option = getopt_long(argc, argv, "vqh", long_options, NULL)) !=
 	       -1) {
 		size_t n = strlen(seen);
