@@ -109,6 +109,11 @@ check-static: all
 	$(Q)mandoc -Tlint -W warning man/*
 	$(Q)tests/verify-units $(BUILD) hooks/pmcoord-sleep.service hooks/pmcoord-agent.service
 comma := ,
+# What ends a command in a recipe made by $(foreach).
+define newline
+
+
+endef
 
 lab-ready:
 	$(Q)$(PYTHON) tests/lab/run.py build
@@ -146,7 +151,8 @@ install-agent: $(BUILD)/pmcoord-agent
 	test -e $(DESTDIR)$(SYSCONFDIR)/pmcoord/agent.conf || \
 		$(INSTALL) -D -m 0644 hooks/agent.conf $(DESTDIR)$(SYSCONFDIR)/pmcoord/agent.conf
 	$(INSTALL) -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/pmcoord/suspend.d
-	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/doc/pmcoord/suspend.d $(wildcard hooks/suspend.d/*)
+	$(foreach hook,$(wildcard hooks/suspend.d/*),$(INSTALL) -D -m 0755 \
+		-t $(DESTDIR)$(PREFIX)/share/doc/pmcoord/suspend.d $(hook)$(newline))
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 man/pmcoord-agent.8
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 man/pmcoord-agent.conf.5
 
