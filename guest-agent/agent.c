@@ -505,7 +505,6 @@ static void find_past(struct agent *agent, struct machine_past *ret)
 	}
 	ret->unfinished = true;
 	ret->cycle = journal->cycle;
-	agent->machine.cycle = journal->cycle;
 	snprintf(agent->reason, sizeof(agent->reason),
 		 "pmcoord-agent died in this cycle");
 	log_line(agent->setup.log, LOG_LEVEL_WARNING,

@@ -18,9 +18,17 @@ static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000,
 /* From this try on the function is reset first. */
 #define RESET_FROM_TRY 2
 
+/*
+ * A try waits so long for interfaces: firmware is loaded in seconds, USB
+ * adapters are found in two or three. The child is then left time to say so.
+ */
+#define LINKS_WAIT_US 6000000ull
+#define LAST_WORDS_US 200000ull
+
 const struct device_ops device_ops_of_system = {
 	.modprobe = "/sbin/modprobe",
 	.write = file_write,
+	.links_list = links_list,
 	.links_save = links_save,
 	.links_down = links_down,
 	.links_restore = links_restore,
@@ -70,6 +78,15 @@ static void stop_body(void *data, struct task_report *report)
 	const struct device_context *context = device->context;
 	int r;
 
+	/* In the child: a driver that hangs may hold the lock that both need.
+	 */
+	r = context->ops->links_save(context->roots, device->address);
+	if (r < 0) {
+		report->r = r;
+		snprintf(report->text, sizeof(report->text),
+			 "its interfaces cannot be saved: %s", strerror(-r));
+		return;
+	}
 	context->ops->links_down(context->roots, device->address);
 	r = write_attribute(device, "devices", device->address, "driver/unbind",
 			    device->address);
@@ -98,16 +115,20 @@ static int bind_driver(const struct device *device)
 }
 
 /*
- * What may help a device that did not come back at once. A large allocation is
- * the usual victim of a guest that has run for long.
+ * What may help a device that did not come back at once: a bound one whose
+ * interfaces are missing is unbound again, and memory is made for a large
+ * allocation, the usual victim of a guest that has run for long.
  */
 static void prepare_try(const struct device *device)
 {
 	const struct device_context *context = device->context;
 	char path[FILE_PATH_MAX];
 
-	if (device->tries == 0 || is_bound(context->roots, device->address))
+	if (device->tries == 0)
 		return;
+	if (is_bound(context->roots, device->address))
+		(void)write_attribute(device, "devices", device->address,
+				      "driver/unbind", device->address);
 	if (context->compact_memory &&
 	    file_path(path, "%s/sys/vm/compact_memory", context->roots->proc) ==
 		    0)
@@ -121,6 +142,14 @@ static void prepare_try(const struct device *device)
 static uint64_t start_deadline_us(const struct device *device)
 {
 	return device->start_us + device->context->start_timeout_us;
+}
+
+static uint64_t links_deadline_us(const struct device *device)
+{
+	uint64_t wait_us = clock_now_us() + LINKS_WAIT_US;
+	uint64_t end_us = start_deadline_us(device) - LAST_WORDS_US;
+
+	return wait_us < end_us ? wait_us : end_us;
 }
 
 static void start_body(void *data, struct task_report *report)
@@ -146,7 +175,7 @@ static void start_body(void *data, struct task_report *report)
 	else
 		r = context->ops->links_restore(
 			context->roots, device->address, &monitor,
-			start_deadline_us(device), report->text,
+			links_deadline_us(device), report->text,
 			sizeof(report->text));
 	report->r = r;
 	if (r < 0 && report->text[0] == '\0')
@@ -170,13 +199,12 @@ int device_new(const struct device_context *context, const char *address,
 	return 0;
 }
 
-int device_save(struct device *device)
+static void list_links(struct device *device)
 {
-	int r = device->context->ops->links_save(device->context->roots,
-						 device->address, device->links,
-						 sizeof(device->links));
-
-	return r < 0 ? r : 0;
+	if (device->context->ops->links_list(device->context->roots,
+					     device->address, device->links,
+					     sizeof(device->links)) < 0)
+		device->links[0] = '\0';
 }
 
 static void finish(struct device *device, enum device_state state, int r)
@@ -188,8 +216,7 @@ static void finish(struct device *device, enum device_state state, int r)
 		device->back_us = clock_now_us();
 	/* An interface may be called otherwise, or have been made elsewhere. */
 	if (state == DEVICE_BACK)
-		(void)links_list(device->context->roots, device->address,
-				 device->links, sizeof(device->links));
+		list_links(device);
 	if (!late)
 		device->done(device->userdata, device, r);
 	else
@@ -267,6 +294,7 @@ int device_stop(struct device *device, device_done_fn done, void *userdata)
 
 	device->done = done;
 	device->userdata = userdata;
+	list_links(device);
 	r = task_start(device->context->event, &spec, &device->task);
 	if (r == 0)
 		device->state = DEVICE_STOPPING;

@@ -236,7 +236,21 @@ static int down_inhibitors(struct engine *engine, struct error *error)
 	return 0;
 }
 
-/* A manager that does not answer costs time, and nothing else. */
+/*
+ * A manager that does not answer costs time, and nothing else; one that does
+ * not run, or refuses, need not be woken either.
+ */
+static void manager_refused(struct engine *engine, int r, const char *text)
+{
+	struct journal *journal = engine->setup.journal;
+
+	log_line(engine->setup.log, LOG_LEVEL_WARNING,
+		 "NetworkManager does not sleep: %s, ignoring",
+		 text[0] ? text : strerror(-r));
+	if (r != -ETIMEDOUT)
+		journal_undone(journal, journal->n_effects - 1);
+}
+
 static void on_manager_asleep(void *userdata, int r, const char *text)
 {
 	struct engine *engine = userdata;
@@ -244,9 +258,7 @@ static void on_manager_asleep(void *userdata, int r, const char *text)
 	manager_call_free(engine->manager_call);
 	engine->manager_call = NULL;
 	if (r < 0)
-		log_line(engine->setup.log, LOG_LEVEL_WARNING,
-			 "NetworkManager does not sleep: %s, ignoring",
-			 text[0] ? text : strerror(-r));
+		manager_refused(engine, r, text);
 	down_step_done(engine, 0, NULL);
 }
 
@@ -265,9 +277,7 @@ static int down_manager(struct engine *engine, struct error *error)
 		at_most(MANAGER_TIMEOUT_US, time_left_us(engine) / 4),
 		on_manager_asleep, engine, &engine->manager_call);
 	if (r < 0)
-		log_line(engine->setup.log, LOG_LEVEL_WARNING,
-			 "cannot reach NetworkManager: %s, ignoring",
-			 strerror(-r));
+		manager_refused(engine, r, "");
 	return r < 0 ? 0 : 1;
 }
 
@@ -346,8 +356,6 @@ static int stop_function(struct engine *engine,
 	int r = add_unit(engine, function->address, function->driver,
 			 journal->n_effects, &unit);
 
-	if (r == 0)
-		r = device_save(unit->device);
 	snprintf(text, sizeof(text), "%s %s", function->address,
 		 function->driver);
 	if (r == 0)

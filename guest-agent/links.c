@@ -297,7 +297,7 @@ static int select_links(const struct buffer *all, struct index_set *set,
 			bool base, struct buffer *ret)
 {
 	const struct nlmsghdr *message = (void *)all->data;
-	size_t left = all->used;
+	int left = (int)all->used;
 	int n = 0, r;
 
 	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
@@ -402,24 +402,22 @@ static int saved_path(const struct roots *roots, const char *address, char *ret)
 	return file_path(ret, "%s/links-%s", roots->run, address);
 }
 
-int links_save(const struct roots *roots, const char *address, char *ret_names,
-	       size_t size)
+int links_save(const struct roots *roots, const char *address)
 {
 	struct index_set set = { .n = 0 };
 	struct buffer buffer = { 0 };
 	struct netlink netlink;
 	char path[FILE_PATH_MAX];
-	int n = links_list(roots, address, ret_names, size);
-	int r;
+	int n, r;
 
 	links_forget(roots, address);
-	if (n <= 0)
-		return n;
 	r = each_name(roots, address, add_index, &set);
-	if (r == 0)
-		r = netlink_open(&netlink, 0);
+	if (r < 0 || set.n == 0)
+		return r;
+	r = netlink_open(&netlink, 0);
 	if (r < 0)
 		return r;
+	n = (int)set.n;
 	mark_managed(roots, &set);
 	r = save_all(&netlink, &set, &buffer);
 	netlink_close(&netlink);
@@ -484,7 +482,7 @@ static void match_link(struct restore *restore, size_t i,
 {
 	const struct rtattr *old[ATTRIBUTE_PERM_ADDRESS + 1];
 	const struct nlmsghdr *message = (void *)restore->now.data;
-	size_t left = restore->now.used;
+	int left = (int)restore->now.used;
 
 	netlink_attributes(saved, sizeof(struct ifinfomsg), old,
 			   ATTRIBUTE_PERM_ADDRESS);
@@ -507,7 +505,8 @@ static int match_base(struct restore *restore)
 {
 	struct index_set candidates = { .n = 0 };
 	const struct nlmsghdr *message = restore->first;
-	size_t left = restore->size, i = 0;
+	int left = (int)restore->size;
+	size_t i = 0;
 	int missing = 0, r;
 
 	restore->now.used = 0;
@@ -555,7 +554,7 @@ static void current_link(const struct restore *restore, uint32_t index,
 			 const struct rtattr **ret)
 {
 	const struct nlmsghdr *message = (void *)restore->now.data;
-	size_t left = restore->now.used;
+	int left = (int)restore->now.used;
 
 	memset(ret, 0, (ATTRIBUTE_PERM_ADDRESS + 1) * sizeof(*ret));
 	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
@@ -850,7 +849,7 @@ static void restore_all(struct restore *restore)
 {
 	for (enum pass pass = PASS_LINKS; pass < PASSES; pass++) {
 		const struct nlmsghdr *message = restore->first;
-		size_t left = restore->size;
+		int left = (int)restore->size;
 
 		for (; NLMSG_OK(message, left);
 		     message = NLMSG_NEXT(message, left))
@@ -861,7 +860,7 @@ static void restore_all(struct restore *restore)
 static int fill_set(struct restore *restore)
 {
 	const struct nlmsghdr *message = restore->first;
-	size_t left = restore->size;
+	int left = (int)restore->size;
 	int r = 0;
 
 	for (; r == 0 && NLMSG_OK(message, left);
@@ -877,7 +876,7 @@ static int fill_set(struct restore *restore)
 static void name_missing(struct restore *restore)
 {
 	const struct nlmsghdr *message = restore->first;
-	size_t left = restore->size;
+	int left = (int)restore->size;
 
 	for (uint32_t i = 0;
 	     i < restore->header->n_base && NLMSG_OK(message, left);

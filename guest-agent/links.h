@@ -26,16 +26,18 @@
  */
 
 /*
- * Saves what stands for `address` and fills `ret_names` with the interfaces'
- * names ("enp0s0", "enp0s0,enp0s0d1", "" if there are none; then no file is
- * left). Returns their number, or negative errno.
+ * Fills `ret_names` with the names of the interfaces ("enp0s0",
+ * "enp0s0,enp0s0d1", "" if there are none), from sysfs and without a lock.
+ * Returns their number, or negative errno.
  */
-int links_save(const struct roots *roots, const char *address, char *ret_names,
-	       size_t size);
-
-/* The names alone, without saving. Returns their number, or negative errno. */
 int links_list(const struct roots *roots, const char *address, char *ret_names,
 	       size_t size);
+
+/*
+ * Saves how the interfaces of `address` are set up; without any, no file is
+ * left. Returns their number, or negative errno.
+ */
+int links_save(const struct roots *roots, const char *address);
 
 /* Takes the function's interfaces down; failures are of no consequence. */
 void links_down(const struct roots *roots, const char *address);

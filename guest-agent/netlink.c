@@ -18,7 +18,7 @@ int netlink_open(struct netlink *ret, uint32_t groups)
 		.nl_family = AF_NETLINK,
 		.nl_groups = groups,
 	};
-	struct timeval limit = { .tv_sec = 1 };
+	struct timeval limit = { .tv_sec = 10 };
 	_cleanup_(closep) int fd =
 		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
@@ -109,7 +109,7 @@ static int receive(struct netlink *netlink, netlink_fn take, void *data)
 	for (;;) {
 		ssize_t n = recv(netlink->fd, bytes, sizeof(bytes), 0);
 		const struct nlmsghdr *header = (void *)bytes;
-		size_t left = (size_t)n;
+		int left = (int)n;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -160,7 +160,8 @@ int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take,
 	return r < 0 ? r : receive(netlink, take, data);
 }
 
-static void collect(const struct rtattr *attribute, size_t left,
+/* `left` is signed: the last attribute's padding may not be there. */
+static void collect(const struct rtattr *attribute, int left,
 		    const struct rtattr **ret, size_t max)
 {
 	memset(ret, 0, (max + 1) * sizeof(*ret));
@@ -176,7 +177,8 @@ void netlink_attributes(const struct nlmsghdr *message, size_t size,
 			const struct rtattr **ret, size_t max)
 {
 	size_t skip = NLMSG_SPACE(size);
-	size_t left = message->nlmsg_len > skip ? message->nlmsg_len - skip : 0;
+	int left = message->nlmsg_len > skip ? (int)(message->nlmsg_len - skip)
+					     : 0;
 
 	collect((const void *)((const char *)message + skip), left, ret, max);
 }
@@ -184,7 +186,7 @@ void netlink_attributes(const struct nlmsghdr *message, size_t size,
 void netlink_nested(const struct rtattr *nest, const struct rtattr **ret,
 		    size_t max)
 {
-	collect(RTA_DATA(nest), RTA_PAYLOAD(nest), ret, max);
+	collect(RTA_DATA(nest), (int)RTA_PAYLOAD(nest), ret, max);
 }
 
 uint32_t netlink_u32(const struct rtattr *attribute, uint32_t otherwise)

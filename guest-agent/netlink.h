@@ -23,8 +23,8 @@ struct netlink_message {
 };
 
 /*
- * `groups` as RTMGRP_*. Returns 0 or negative errno; an exchange that takes
- * longer than a second fails with -EAGAIN.
+ * `groups` as RTMGRP_*. Returns 0 or negative errno; an answer that takes
+ * longer than ten seconds fails with -EAGAIN.
  */
 int netlink_open(struct netlink *ret, uint32_t groups);
 void netlink_close(struct netlink *netlink);

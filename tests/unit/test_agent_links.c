@@ -135,8 +135,9 @@ static void puts_a_bridge_port_back_as_it_was(void **state)
 	appear(tree, "enp0s4", MAC);
 	must("ip link set enp0s4 mtu 1400 txqueuelen 77 alias uplink");
 	must("ip link set enp0s4 master br0 up");
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	assert_int_equal(links_list(&tree->roots, NIC, text, sizeof(text)), 1);
 	assert_string_equal(text, "enp0s4");
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	appear(tree, "eth0", MAC);
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
@@ -168,7 +169,7 @@ static void gives_addresses_and_routes_back(void **state)
 	must("ip route add default via 10.9.0.1 dev enp0s4 metric 50");
 	must("ip route add 192.0.2.0/24 dev enp0s4 scope link");
 	must("ip route add 198.51.100.0/24 via 10.9.0.7 dev enp0s4 table 77");
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	assert_false(shows("ip route", "default"));
 	appear(tree, "eth0", MAC);
@@ -200,7 +201,7 @@ static void makes_what_stood_on_top_anew(void **state)
 	must("ip link set upper0 up");
 	must("ip addr add 10.8.0.2/24 dev upper0");
 	must("ip route add 203.0.113.0/24 via 10.8.0.1");
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	assert_false(run("ip link show upper0"));
 	appear(tree, "eth0", MAC);
@@ -222,7 +223,7 @@ static void restoring_twice_does_no_harm(void **state)
 	appear(tree, "enp0s4", MAC);
 	must("ip link set enp0s4 master br0 up");
 	must("ip addr add 10.9.0.2/24 dev enp0s4");
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	/* Nothing has happened to it at all. */
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
 	assert_string_equal(text, "");
@@ -239,7 +240,7 @@ static void says_which_interface_is_missing(void **state)
 	if (!tree)
 		skip();
 	appear(tree, "enp0s4", MAC);
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	assert_int_equal(restore(tree, text, sizeof(text), 0), -ENODEV);
 	assert_non_null(strstr(text, "enp0s4: has not come back"));
@@ -258,7 +259,7 @@ static void waits_for_a_driver_that_takes_its_time(void **state)
 		skip();
 	appear(tree, "enp0s4", MAC);
 	must("ip link set enp0s4 up");
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	pid = fork();
 	if (pid == 0) {
@@ -284,7 +285,7 @@ static void says_what_could_not_be_restored(void **state)
 		skip();
 	appear(tree, "enp0s4", MAC);
 	must("ip link set enp0s4 master br0 up");
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	must("ip link del br0");
 	appear(tree, "eth0", MAC);
@@ -306,7 +307,7 @@ static void leaves_to_network_manager_what_is_its(void **state)
 	snprintf(name, sizeof(name), "services/NetworkManager/devices/%u",
 		 if_nametoindex("enp0s4"));
 	tree_write(tree, name, "[device]\nmanaged=true\n");
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 1);
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	appear(tree, "eth0", MAC);
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
@@ -324,7 +325,7 @@ static void saves_nothing_where_there_is_nothing(void **state)
 
 	if (!tree)
 		skip();
-	assert_int_equal(links_save(&tree->roots, NIC, text, sizeof(text)), 0);
+	assert_int_equal(links_save(&tree->roots, NIC), 0);
 	assert_false(file_exists("%s/links-" NIC, tree->run));
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
 }

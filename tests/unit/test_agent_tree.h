@@ -252,14 +252,20 @@ static UNUSED int tree_kernel_write(const char *path, const char *text)
 	return file_write(path, text);
 }
 
-static UNUSED int tree_links_save(const struct roots *roots,
+static UNUSED int tree_links_list(const struct roots *roots,
 				  const char *address, char *ret_names,
 				  size_t size)
 {
-	if (file_read(ret_names, size, "%s/bus/pci/devices/%s/links",
-		      roots->sys, address) < 0)
-		ret_names[0] = '\0';
-	return ret_names[0] ? 1 : 0;
+	return file_read(ret_names, size, "%s/bus/pci/devices/%s/links",
+			 roots->sys, address);
+}
+
+static UNUSED int tree_links_save(const struct roots *roots,
+				  const char *address)
+{
+	(void)roots;
+	(void)address;
+	return 0;
 }
 
 static UNUSED void tree_links_down(const struct roots *roots,
@@ -284,6 +290,7 @@ static UNUSED int tree_links_restore(const struct roots *roots,
 
 static UNUSED const struct device_ops tree_device_ops = {
 	.write = tree_kernel_write,
+	.links_list = tree_links_list,
 	.links_save = tree_links_save,
 	.links_down = tree_links_down,
 	.links_restore = tree_links_restore,
