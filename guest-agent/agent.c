@@ -73,7 +73,8 @@ static void look(struct agent *agent)
 			 PROTOCOL_NODE_REQUEST, strerror(-n));
 		return;
 	}
-	if (n >= 0 && protocol_parse_request(text, (size_t)n, &request) < 0) {
+	/* An empty node is one that dom0 is about to write. */
+	if (n > 0 && protocol_parse_request(text, (size_t)n, &request) < 0) {
 		text_sanitize(text, (size_t)n, shown, sizeof(shown));
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
 			 "request '%s' is not understood, ignoring", shown);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest-agent/rfkill.h"
 #include "guest-agent/task.h"
 
 /*
@@ -39,6 +40,7 @@ struct device {
 	char address[16];
 	char driver[64];
 	char links[64];
+	struct rfkill_state radios;
 	char text[TASK_TEXT_MAX];
 	enum device_state state;
 	struct task *task;
@@ -177,6 +179,9 @@ static void start_body(void *data, struct task_report *report)
 			context->roots, device->address, &monitor,
 			links_deadline_us(device), report->text,
 			sizeof(report->text));
+	if (r == 0)
+		rfkill_restore(context->roots, device->address, &device->radios,
+			       context->ops->write);
 	report->r = r;
 	if (r < 0 && report->text[0] == '\0')
 		snprintf(report->text, sizeof(report->text), "%s",
@@ -295,6 +300,7 @@ int device_stop(struct device *device, device_done_fn done, void *userdata)
 	device->done = done;
 	device->userdata = userdata;
 	list_links(device);
+	rfkill_save(device->context->roots, device->address, &device->radios);
 	r = task_start(device->context->event, &spec, &device->task);
 	if (r == 0)
 		device->state = DEVICE_STOPPING;

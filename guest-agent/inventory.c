@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest-agent/class.h"
+
 /* Base classes, pci_ids.h. */
 #define CLASS_DISPLAY 0x03
 #define CLASS_MULTIMEDIA 0x04
@@ -62,29 +64,18 @@ struct reader {
 	struct usage usage;
 };
 
+static int say_yes(void *data, const char *name)
+{
+	(void)data;
+	(void)name;
+	return 1;
+}
+
 /* Is there a device of `class` beneath the function's directory? */
 static bool has_class(const struct roots *roots, const char *class,
 		      const char *directory)
 {
-	char path[FILE_PATH_MAX], target[PATH_MAX];
-	size_t length = strlen(directory);
-	struct dirent *entry;
-	bool found = false;
-	DIR *list;
-
-	if (file_path(path, "%s/class/%s", roots->sys, class) < 0)
-		return false;
-	list = opendir(path);
-	while (list && !found && (entry = readdir(list)))
-		found = entry->d_name[0] != '.' &&
-			file_path(path, "%s/class/%s/%s", roots->sys, class,
-				  entry->d_name) == 0 &&
-			realpath(path, target) &&
-			strncmp(target, directory, length) == 0 &&
-			target[length] == '/';
-	if (list)
-		closedir(list);
-	return found;
+	return class_each_in(roots, class, directory, say_yes, NULL) == 1;
 }
 
 /* Does a rule say what to do, other than what is done anyway? */

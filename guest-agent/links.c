@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest-agent/links.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -14,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "guest-agent/class.h"
 #include "guest-agent/manager.h"
 
 /* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
@@ -99,39 +98,6 @@ static uint64_t boottime_us(void)
 
 /* ---- Which interfaces are the function's ---- */
 
-/* Calls `take` with the name of each interface beneath the function. */
-static int each_name(const struct roots *roots, const char *address,
-		     int (*take)(void *data, const char *name), void *data)
-{
-	char path[FILE_PATH_MAX], function[PATH_MAX], target[PATH_MAX];
-	struct dirent *entry;
-	size_t length;
-	DIR *directory;
-	int r = file_path(path, "%s/bus/pci/devices/%s", roots->sys, address);
-
-	if (r < 0)
-		return r;
-	if (!realpath(path, function))
-		return -errno;
-	length = strlen(function);
-	r = file_path(path, "%s/class/net", roots->sys);
-	directory = r < 0 ? NULL : opendir(path);
-	if (!directory)
-		return 0;
-	while (r >= 0 && (entry = readdir(directory))) {
-		if (entry->d_name[0] == '.' ||
-		    file_path(path, "%s/class/net/%s", roots->sys,
-			      entry->d_name) < 0 ||
-		    !realpath(path, target))
-			continue;
-		if (strncmp(target, function, length) == 0 &&
-		    target[length] == '/')
-			r = take(data, entry->d_name);
-	}
-	closedir(directory);
-	return r < 0 ? r : 0;
-}
-
 struct names {
 	char *text;
 	size_t size;
@@ -156,7 +122,7 @@ int links_list(const struct roots *roots, const char *address, char *ret_names,
 	int r;
 
 	ret_names[0] = '\0';
-	r = each_name(roots, address, add_name, &names);
+	r = class_each(roots, "net", address, add_name, &names);
 	return r < 0 ? r : names.n;
 }
 
@@ -192,7 +158,7 @@ void links_down(const struct roots *roots, const char *address)
 
 	if (netlink_open(&netlink, 0) < 0)
 		return;
-	(void)each_name(roots, address, take_down, &netlink);
+	(void)class_each(roots, "net", address, take_down, &netlink);
 	netlink_close(&netlink);
 }
 
@@ -411,7 +377,7 @@ int links_save(const struct roots *roots, const char *address)
 	int n, r;
 
 	links_forget(roots, address);
-	r = each_name(roots, address, add_index, &set);
+	r = class_each(roots, "net", address, add_index, &set);
 	if (r < 0 || set.n == 0)
 		return r;
 	r = netlink_open(&netlink, 0);
@@ -510,7 +476,8 @@ static int match_base(struct restore *restore)
 	int missing = 0, r;
 
 	restore->now.used = 0;
-	r = each_name(restore->roots, restore->address, add_index, &candidates);
+	r = class_each(restore->roots, "net", restore->address, add_index,
+		       &candidates);
 	if (r == 0)
 		r = netlink_dump(&restore->netlink, RTM_GETLINK, append_message,
 				 &restore->now);

@@ -2,6 +2,7 @@
 # The agent's modules, in the order in which they may include each other.
 AGENT_SRC := \
 	guest-agent/files.c \
+	guest-agent/class.c \
 	guest-agent/log.c \
 	guest-agent/machine.c \
 	guest-agent/settings.c \
@@ -17,6 +18,7 @@ AGENT_SRC := \
 	guest-agent/modules.c \
 	guest-agent/netlink.c \
 	guest-agent/links.c \
+	guest-agent/rfkill.c \
 	guest-agent/device.c \
 	guest-agent/engine.c \
 	guest-agent/wake-clock.c \

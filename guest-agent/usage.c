@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest-agent/class.h"
+
 static void closedirp(DIR **directory)
 {
 	if (*directory)
@@ -22,13 +24,6 @@ static DIR *open_directory(const char *root, const char *name)
 	char path[FILE_PATH_MAX];
 
 	return file_path(path, "%s/%s", root, name) < 0 ? NULL : opendir(path);
-}
-
-static bool is_beneath(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
 /* ---- Block devices ---- */
@@ -235,7 +230,7 @@ bool usage_find_disk(const struct usage *usage, const char *directory,
 		const struct usage_disk *disk = &usage->disks[i];
 
 		if (disk->use[0] == '\0' ||
-		    !is_beneath(disk->directory, directory))
+		    !path_is_beneath(disk->directory, directory))
 			continue;
 		snprintf(ret, size, "%s %s", disk->name, disk->use);
 		return true;
@@ -296,53 +291,40 @@ static bool node_is_open(const struct roots *roots, const char *node, char *ret,
 	return false;
 }
 
-static bool is_display_node(const char *name)
-{
-	return strncmp(name, "card", 4) == 0 || strncmp(name, "render", 6) == 0;
-}
+struct display {
+	const struct roots *roots;
+	char *text;
+	size_t size;
+};
 
 /* A framebuffer console draws on whatever has a framebuffer. */
-static bool has_framebuffer(const struct roots *roots, const char *directory,
-			    char *ret, size_t size)
+static int take_framebuffer(void *data, const char *name)
 {
-	_cleanup_(closedirp) DIR *class =
-		open_directory(roots->sys, "class/graphics");
-	char path[FILE_PATH_MAX], target[PATH_MAX];
-	struct dirent *entry;
+	struct display *display = data;
 
-	while (class && (entry = readdir(class))) {
-		if (file_path(path, "%s/class/graphics/%s", roots->sys,
-			      entry->d_name) < 0 ||
-		    !realpath(path, target) || !is_beneath(target, directory))
-			continue;
-		snprintf(ret, size, "in use for the console (%s)",
-			 entry->d_name);
-		return true;
-	}
-	return false;
+	snprintf(display->text, display->size, "in use for the console (%s)",
+		 name);
+	return 1;
+}
+
+/* card0 and renderD128 are nodes; card0-HDMI-A-1 is a connector. */
+static int take_node(void *data, const char *name)
+{
+	struct display *display = data;
+	char node[FILE_PATH_MAX];
+
+	if (strchr(name, '-') || file_path(node, "/dev/dri/%s", name) < 0)
+		return 0;
+	return node_is_open(display->roots, node, display->text, display->size);
 }
 
 bool usage_display_is_open(const struct usage *usage, const char *directory,
 			   char *ret, size_t size)
 {
-	const struct roots *roots = usage->roots;
-	_cleanup_(closedirp) DIR *class =
-		open_directory(roots->sys, "class/drm");
-	char path[FILE_PATH_MAX], target[PATH_MAX];
-	struct dirent *entry;
+	struct display display = { usage->roots, ret, size };
 
-	if (has_framebuffer(roots, directory, ret, size))
-		return true;
-	while (class && (entry = readdir(class))) {
-		if (!is_display_node(entry->d_name) ||
-		    strchr(entry->d_name, '-') ||
-		    file_path(path, "%s/class/drm/%s", roots->sys,
-			      entry->d_name) < 0 ||
-		    !realpath(path, target) || !is_beneath(target, directory) ||
-		    file_path(path, "/dev/dri/%s", entry->d_name) < 0)
-			continue;
-		if (node_is_open(roots, path, ret, size))
-			return true;
-	}
-	return false;
+	return class_each_in(usage->roots, "graphics", directory,
+			     take_framebuffer, &display) == 1 ||
+	       class_each_in(usage->roots, "drm", directory, take_node,
+			     &display) == 1;
 }

@@ -286,6 +286,23 @@ static void a_device_that_is_not_quite_as_before_is_degraded(void **state)
 		strstr(run->text, "ms (enp0s4: master: No such device)"));
 }
 
+static void radios_stay_switched_off(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/type", "wlan\n");
+	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "1\n");
+	tree_link(&run->tree, "sys/class/rfkill/rfkill3",
+		  TREE_DEVICES NIC "/rfkill3");
+	go_down(run);
+	/* The driver makes a new one, which is on. */
+	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "0\n");
+	go_up(run);
+	assert_string_equal(
+		tree_read(&run->tree, TREE_DEVICES NIC "/rfkill3/soft"), "1");
+}
+
 static void the_driver_s_own_module_may_be_gone(void **state)
 {
 	struct run *run = *state;
@@ -486,6 +503,7 @@ int main(void)
 		TEST(respects_a_program_that_blocks_sleep),
 		TEST(says_what_it_kept_at_a_risk),
 		TEST(a_device_that_is_not_quite_as_before_is_degraded),
+		TEST(radios_stay_switched_off),
 		TEST(the_driver_s_own_module_may_be_gone),
 		TEST(a_stop_that_ends_late_is_still_undone),
 		TEST(a_hook_that_hangs_is_killed_and_named),
