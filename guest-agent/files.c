@@ -249,6 +249,11 @@ uint64_t clock_now_us(void)
 	return clock_us(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_boottime_us(void)
+{
+	return clock_us(CLOCK_BOOTTIME);
+}
+
 uint64_t clock_suspended_us(void)
 {
 	uint64_t monotonic = clock_us(CLOCK_MONOTONIC);

@@ -67,6 +67,15 @@ int netlink_put(struct netlink_message *message, uint16_t type,
 	return 0;
 }
 
+int netlink_copy(struct netlink_message *message,
+		 const struct rtattr *attribute)
+{
+	if (!attribute)
+		return 0;
+	return netlink_put(message, attribute->rta_type, RTA_DATA(attribute),
+			   RTA_PAYLOAD(attribute));
+}
+
 int netlink_put_u32(struct netlink_message *message, uint16_t type,
 		    uint32_t value)
 {
@@ -108,15 +117,13 @@ static int receive(struct netlink *netlink, netlink_fn take, void *data)
 
 	for (;;) {
 		ssize_t n = recv(netlink->fd, bytes, sizeof(bytes), 0);
-		const struct nlmsghdr *header = (void *)bytes;
-		int left = (int)n;
+		const struct nlmsghdr *header = NULL;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		for (; NLMSG_OK(header, left);
-		     header = NLMSG_NEXT(header, left)) {
+		while ((header = netlink_walk(bytes, (size_t)n, header))) {
 			const struct nlmsgerr *error = NLMSG_DATA(header);
 			int r;
 
@@ -158,6 +165,26 @@ int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take,
 	int r = send_message(netlink, &request.header);
 
 	return r < 0 ? r : receive(netlink, take, data);
+}
+
+const struct nlmsghdr *netlink_walk(const void *start, size_t size,
+				    const struct nlmsghdr *previous)
+{
+	const char *end, *next = start;
+	const struct nlmsghdr *message;
+
+	if (!start)
+		return NULL;
+	end = next + size;
+	if (previous)
+		next = (const char *)previous +
+		       NLMSG_ALIGN(previous->nlmsg_len);
+	message = (const void *)next;
+	if (next > end || (size_t)(end - next) < sizeof(*message) ||
+	    message->nlmsg_len < sizeof(*message) ||
+	    message->nlmsg_len > (size_t)(end - next))
+		return NULL;
+	return message;
 }
 
 /* `left` is signed: the last attribute's padding may not be there. */

@@ -36,6 +36,8 @@ void *netlink_begin(struct netlink_message *message, uint16_t type,
 /* Appends an attribute. Returns 0, or -EMSGSIZE if it does not fit. */
 int netlink_put(struct netlink_message *message, uint16_t type,
 		const void *data, size_t length);
+int netlink_copy(struct netlink_message *message,
+		 const struct rtattr *attribute); /* NULL: nothing */
 int netlink_put_u32(struct netlink_message *message, uint16_t type,
 		    uint32_t value);
 
@@ -52,6 +54,13 @@ typedef int (*netlink_fn)(void *data, const struct nlmsghdr *message);
 /* Dumps `type` (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE), all families. */
 int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take,
 		 void *data);
+
+/*
+ * The message behind `previous` (NULL: the first) in `size` bytes of messages
+ * at `start`; NULL behind the last.
+ */
+const struct nlmsghdr *netlink_walk(const void *start, size_t size,
+				    const struct nlmsghdr *previous);
 
 /*
  * Fills `ret` (of `max` + 1 entries) with the attributes behind a payload

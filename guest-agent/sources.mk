@@ -17,7 +17,9 @@ AGENT_SRC := \
 	guest-agent/inventory.c \
 	guest-agent/modules.c \
 	guest-agent/netlink.c \
-	guest-agent/links.c \
+	guest-agent/links-saved.c \
+	guest-agent/links-save.c \
+	guest-agent/links-restore.c \
 	guest-agent/rfkill.c \
 	guest-agent/device.c \
 	guest-agent/engine.c \

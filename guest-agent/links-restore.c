@@ -10,400 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "guest-agent/class.h"
-#include "guest-agent/manager.h"
+#include "guest-agent/links-saved.h"
 
 /* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
 unsigned int if_nametoindex(const char *name);
-
-/* Interfaces of one function with all that stands on them. */
-#define LINKS_MAX 64
-
-#define LINKS_MAGIC 0x706d6c6bu /* "pmlk" */
-
-/* Since Linux 5.6; older headers lack it. */
-#define ATTRIBUTE_PERM_ADDRESS 54
-
-/* The file: this, then rtnetlink messages: links (lower first), addresses,
- * routes. */
-struct links_header {
-	uint32_t magic;
-	uint32_t n_base; /* the first so many links are the function's own */
-	uint64_t boottime_us;
-};
-
-struct buffer {
-	char *data;
-	size_t used;
-	size_t size;
-};
-
-struct index_set {
-	uint32_t old[LINKS_MAX];
-	/* NetworkManager's: it sets it up itself, and would take what is there
-	 * already for somebody else's. */
-	bool managed[LINKS_MAX];
-	uint32_t new[LINKS_MAX]; /* 0: not there (yet) */
-	size_t n;
-};
-
-static int buffer_append(struct buffer *buffer, const void *data, size_t length)
-{
-	size_t aligned = NLMSG_ALIGN(length);
-
-	if (buffer->used + aligned > buffer->size) {
-		size_t size = (buffer->used + aligned) * 2;
-		char *grown = realloc(buffer->data, size);
-
-		if (!grown)
-			return -ENOMEM;
-		buffer->data = grown;
-		buffer->size = size;
-	}
-	memset(buffer->data + buffer->used, 0, aligned);
-	memcpy(buffer->data + buffer->used, data, length);
-	buffer->used += aligned;
-	return 0;
-}
-
-static int append_message(void *data, const struct nlmsghdr *message)
-{
-	return buffer_append(data, message, message->nlmsg_len);
-}
-
-static int set_find(const struct index_set *set, uint32_t old)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (set->old[i] == old)
-			return (int)i;
-	return -1;
-}
-
-static int set_add(struct index_set *set, uint32_t old)
-{
-	if (set->n >= LINKS_MAX)
-		return -E2BIG;
-	set->old[set->n] = old;
-	set->managed[set->n] = false;
-	set->new[set->n++] = 0;
-	return 0;
-}
-
-static uint64_t boottime_us(void)
-{
-	return clock_now_us() + clock_suspended_us();
-}
-
-/* ---- Which interfaces are the function's ---- */
-
-struct names {
-	char *text;
-	size_t size;
-	int n;
-};
-
-static int add_name(void *data, const char *name)
-{
-	struct names *names = data;
-	size_t used = strlen(names->text);
-
-	snprintf(names->text + used, names->size - used, "%s%s",
-		 used ? "," : "", name);
-	names->n++;
-	return 0;
-}
-
-int links_list(const struct roots *roots, const char *address, char *ret_names,
-	       size_t size)
-{
-	struct names names = { .text = ret_names, .size = size };
-	int r;
-
-	ret_names[0] = '\0';
-	r = class_each(roots, "net", address, add_name, &names);
-	return r < 0 ? r : names.n;
-}
-
-static int add_index(void *data, const char *name)
-{
-	uint32_t index = if_nametoindex(name);
-
-	return index == 0 ? 0 : set_add(data, index);
-}
-
-static void mark_managed(const struct roots *roots, struct index_set *set)
-{
-	for (size_t i = 0; i < set->n; i++)
-		set->managed[i] = manager_has_link(roots, set->old[i]);
-}
-
-static int take_down(void *data, const char *name)
-{
-	struct netlink_message message;
-	struct ifinfomsg *info =
-		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
-
-	info->ifi_index = (int)if_nametoindex(name);
-	info->ifi_change = IFF_UP;
-	if (info->ifi_index > 0)
-		(void)netlink_ask(data, &message);
-	return 0;
-}
-
-void links_down(const struct roots *roots, const char *address)
-{
-	struct netlink netlink;
-
-	if (netlink_open(&netlink, 0) < 0)
-		return;
-	(void)class_each(roots, "net", address, take_down, &netlink);
-	netlink_close(&netlink);
-}
-
-/* ---- Saving ---- */
-
-/* What the hardware says it is called, whatever it was told to be called. */
-static const struct rtattr *hardware_address(
-	const struct rtattr *const *attributes)
-{
-	return attributes[ATTRIBUTE_PERM_ADDRESS]
-		       ? attributes[ATTRIBUTE_PERM_ADDRESS]
-		       : attributes[IFLA_ADDRESS];
-}
-
-static int copy_attribute(struct netlink_message *message,
-			  const struct rtattr *attribute)
-{
-	if (!attribute)
-		return 0;
-	return netlink_put(message, attribute->rta_type, RTA_DATA(attribute),
-			   RTA_PAYLOAD(attribute));
-}
-
-static const char *link_kind(const struct rtattr *const *attributes)
-{
-	const struct rtattr *nested[IFLA_INFO_MAX + 1];
-
-	if (!attributes[IFLA_LINKINFO])
-		return "";
-	netlink_nested(attributes[IFLA_LINKINFO], nested, IFLA_INFO_MAX);
-	return nested[IFLA_INFO_KIND]
-		       ? (const char *)RTA_DATA(nested[IFLA_INFO_KIND])
-		       : "";
-}
-
-/*
- * The kinds of links that go with the one they stand on, and which of the
- * attributes that such a link tells of itself may be asked for: 1 to `last`
- * (IFLA_VLAN_*, IFLA_MACVLAN_*). What comes after are reports.
- */
-static const struct upper_kind {
-	const char *name;
-	uint16_t last;
-} upper_kinds[] = {
-	{ "vlan", IFLA_VLAN_PROTOCOL },
-	{ "macvlan", IFLA_MACVLAN_FLAGS },
-};
-
-static const struct upper_kind *find_upper_kind(
-	const struct rtattr *const *attributes)
-{
-	const char *kind = link_kind(attributes);
-
-	for (size_t i = 0; i < ELEMENTSOF(upper_kinds); i++)
-		if (strcmp(upper_kinds[i].name, kind) == 0)
-			return &upper_kinds[i];
-	return NULL;
-}
-
-/* Stands on a link of the set, and goes when that goes? */
-static bool stands_on_set(const struct index_set *set,
-			  const struct rtattr *const *attributes)
-{
-	int lower = set_find(set, netlink_u32(attributes[IFLA_LINK], 0));
-
-	return lower >= 0 && !set->managed[lower] &&
-	       find_upper_kind(attributes) && !attributes[IFLA_LINK_NETNSID];
-}
-
-/* Is the interface in the set, and ours to set up? */
-static bool is_ours(const struct index_set *set, uint32_t index)
-{
-	int i = set_find(set, index);
-
-	return i >= 0 && !set->managed[i];
-}
-
-/* Of another's interface only what it is known by: hardware and name. */
-static int append_identity(struct buffer *buffer,
-			   const struct nlmsghdr *message,
-			   const struct rtattr *const *attributes)
-{
-	const struct rtattr *hardware = hardware_address(attributes);
-	const struct ifinfomsg *info = NLMSG_DATA(message);
-	struct netlink_message identity;
-	struct ifinfomsg *copy =
-		netlink_begin(&identity, RTM_NEWLINK, 0, sizeof(*copy));
-	int r = copy_attribute(&identity, attributes[IFLA_IFNAME]);
-
-	copy->ifi_index = info->ifi_index;
-	if (r == 0 && hardware)
-		r = netlink_put(&identity, ATTRIBUTE_PERM_ADDRESS,
-				RTA_DATA(hardware), RTA_PAYLOAD(hardware));
-	return r < 0 ? r : append_message(buffer, &identity.header);
-}
-
-/*
- * Appends the links that belong to the set, lower ones first. Adds those that
- * stand on others of the set; returns how many were appended.
- */
-static int select_links(const struct buffer *all, struct index_set *set,
-			bool base, struct buffer *ret)
-{
-	const struct nlmsghdr *message = (void *)all->data;
-	int left = (int)all->used;
-	int n = 0, r;
-
-	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
-		const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
-		const struct ifinfomsg *info = NLMSG_DATA(message);
-		bool known = set_find(set, (uint32_t)info->ifi_index) >= 0;
-
-		netlink_attributes(message, sizeof(*info), attributes,
-				   ATTRIBUTE_PERM_ADDRESS);
-		if (base ? !known : known || !stands_on_set(set, attributes))
-			continue;
-		r = base ? 0 : set_add(set, (uint32_t)info->ifi_index);
-		if (r == 0)
-			r = is_ours(set, (uint32_t)info->ifi_index)
-				    ? append_message(ret, message)
-				    : append_identity(ret, message, attributes);
-		if (r < 0)
-			return r;
-		n++;
-	}
-	return n;
-}
-
-static int save_links(struct netlink *netlink, struct index_set *set,
-		      struct buffer *ret)
-{
-	struct buffer all = { 0 };
-	int r = netlink_dump(netlink, RTM_GETLINK, append_message, &all);
-	int n_base = r < 0 ? r : select_links(&all, set, true, ret);
-
-	for (r = n_base; r > 0;)
-		r = select_links(&all, set, false, ret);
-	free(all.data);
-	return r < 0 ? r : n_base;
-}
-
-struct selection {
-	const struct index_set *set;
-	struct buffer *buffer;
-};
-
-/* The kernel gives each IPv6 link its own address again. */
-static int select_address(void *data, const struct nlmsghdr *message)
-{
-	struct selection *selection = data;
-	const struct ifaddrmsg *info = NLMSG_DATA(message);
-	const struct rtattr *attributes[IFA_MAX + 1];
-	uint32_t flags;
-
-	if ((info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
-	    !is_ours(selection->set, info->ifa_index))
-		return 0;
-	netlink_attributes(message, sizeof(*info), attributes, IFA_MAX);
-	flags = netlink_u32(attributes[IFA_FLAGS], info->ifa_flags);
-	if (info->ifa_family == AF_INET6 && (flags & IFA_F_TEMPORARY))
-		return 0;
-	return append_message(selection->buffer, message);
-}
-
-static int select_route(void *data, const struct nlmsghdr *message)
-{
-	struct selection *selection = data;
-	const struct rtmsg *info = NLMSG_DATA(message);
-	const struct rtattr *attributes[RTA_MAX + 1];
-
-	if ((info->rtm_family != AF_INET && info->rtm_family != AF_INET6) ||
-	    info->rtm_type != RTN_UNICAST || (info->rtm_flags & RTM_F_CLONED) ||
-	    info->rtm_protocol == RTPROT_KERNEL ||
-	    info->rtm_protocol == RTPROT_RA ||
-	    info->rtm_protocol == RTPROT_REDIRECT)
-		return 0;
-	netlink_attributes(message, sizeof(*info), attributes, RTA_MAX);
-	if (attributes[RTA_MULTIPATH] || attributes[RTA_NH_ID] ||
-	    !is_ours(selection->set, netlink_u32(attributes[RTA_OIF], 0)))
-		return 0;
-	return append_message(selection->buffer, message);
-}
-
-static int save_all(struct netlink *netlink, struct index_set *set,
-		    struct buffer *ret)
-{
-	struct links_header header = { .magic = LINKS_MAGIC,
-				       .boottime_us = boottime_us() };
-	struct selection selection = { .set = set, .buffer = ret };
-	int r = buffer_append(ret, &header, sizeof(header));
-
-	if (r < 0)
-		return r;
-	r = save_links(netlink, set, ret);
-	if (r < 0)
-		return r;
-	header.n_base = (uint32_t)r;
-	memcpy(ret->data, &header, sizeof(header));
-	r = netlink_dump(netlink, RTM_GETADDR, select_address, &selection);
-	if (r < 0)
-		return r;
-	return netlink_dump(netlink, RTM_GETROUTE, select_route, &selection);
-}
-
-static int saved_path(const struct roots *roots, const char *address, char *ret)
-{
-	return file_path(ret, "%s/links-%s", roots->run, address);
-}
-
-int links_save(const struct roots *roots, const char *address)
-{
-	struct index_set set = { .n = 0 };
-	struct buffer buffer = { 0 };
-	struct netlink netlink;
-	char path[FILE_PATH_MAX];
-	int n, r;
-
-	links_forget(roots, address);
-	r = class_each(roots, "net", address, add_index, &set);
-	if (r < 0 || set.n == 0)
-		return r;
-	r = netlink_open(&netlink, 0);
-	if (r < 0)
-		return r;
-	n = (int)set.n;
-	mark_managed(roots, &set);
-	r = save_all(&netlink, &set, &buffer);
-	netlink_close(&netlink);
-	if (r == 0)
-		r = saved_path(roots, address, path);
-	if (r == 0)
-		r = file_replace(path, buffer.data, buffer.used);
-	free(buffer.data);
-	return r < 0 ? r : n;
-}
-
-void links_forget(const struct roots *roots, const char *address)
-{
-	char path[FILE_PATH_MAX];
-
-	if (saved_path(roots, address, path) == 0)
-		unlink(path);
-}
-
-/* ---- Restoring ---- */
 
 struct restore {
 	const struct roots *roots;
@@ -412,11 +24,24 @@ struct restore {
 	const struct links_header *header;
 	const struct nlmsghdr *first;
 	size_t size; /* bytes from `first` on */
-	struct index_set set;
-	struct buffer now; /* the links as they are, from the last look */
+	struct link_set set;
+	/* The links as they are, from the last look. */
+	struct message_buffer now;
 	char *text;
 	size_t text_size;
 };
+
+static const struct nlmsghdr *next_saved(const struct restore *restore,
+					 const struct nlmsghdr *previous)
+{
+	return netlink_walk(restore->first, restore->size, previous);
+}
+
+static const struct nlmsghdr *next_now(const struct restore *restore,
+				       const struct nlmsghdr *previous)
+{
+	return netlink_walk(restore->now.data, restore->now.used, previous);
+}
 
 static const char *link_name(const struct rtattr *const *attributes)
 {
@@ -444,22 +69,22 @@ static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
 /* Gives link `i` of the set the new interface with its hardware address. */
 static void match_link(struct restore *restore, size_t i,
 		       const struct nlmsghdr *saved,
-		       const struct index_set *candidates)
+		       const struct link_set *candidates)
 {
 	const struct rtattr *old[ATTRIBUTE_PERM_ADDRESS + 1];
-	const struct nlmsghdr *message = (void *)restore->now.data;
-	int left = (int)restore->now.used;
+	const struct nlmsghdr *message = NULL;
 
 	netlink_attributes(saved, sizeof(struct ifinfomsg), old,
 			   ATTRIBUTE_PERM_ADDRESS);
-	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+	while ((message = next_now(restore, message))) {
 		const struct rtattr *new[ATTRIBUTE_PERM_ADDRESS + 1];
 		const struct ifinfomsg *info = NLMSG_DATA(message);
 
 		netlink_attributes(message, sizeof(*info), new,
 				   ATTRIBUTE_PERM_ADDRESS);
-		if (set_find(candidates, (uint32_t)info->ifi_index) >= 0 &&
-		    same_bytes(hardware_address(old), hardware_address(new))) {
+		if (link_set_find(candidates, (uint32_t)info->ifi_index) >= 0 &&
+		    same_bytes(link_hardware_address(old),
+			       link_hardware_address(new))) {
 			restore->set.new[i] = (uint32_t)info->ifi_index;
 			return;
 		}
@@ -469,20 +94,20 @@ static void match_link(struct restore *restore, size_t i,
 /* Looks once for the function's own interfaces. Returns how many lack. */
 static int match_base(struct restore *restore)
 {
-	struct index_set candidates = { .n = 0 };
-	const struct nlmsghdr *message = restore->first;
-	int left = (int)restore->size;
+	struct link_set candidates = { .n = 0 };
+	const struct nlmsghdr *message = NULL;
 	size_t i = 0;
 	int missing = 0, r;
 
 	restore->now.used = 0;
-	r = class_each(restore->roots, "net", restore->address, add_index,
-		       &candidates);
+	r = class_each(restore->roots, "net", restore->address,
+		       link_set_add_name, &candidates);
 	if (r == 0)
-		r = netlink_dump(&restore->netlink, RTM_GETLINK, append_message,
-				 &restore->now);
-	for (; r == 0 && i < restore->header->n_base && NLMSG_OK(message, left);
-	     message = NLMSG_NEXT(message, left), i++) {
+		r = netlink_dump(&restore->netlink, RTM_GETLINK,
+				 message_buffer_take, &restore->now);
+	for (; r == 0 && i < restore->header->n_base &&
+	       (message = next_saved(restore, message));
+	     i++) {
 		restore->set.new[i] = 0;
 		match_link(restore, i, message, &candidates);
 		missing += restore->set.new[i] == 0;
@@ -520,11 +145,10 @@ static int wait_for_base(struct restore *restore, struct netlink *monitor,
 static void current_link(const struct restore *restore, uint32_t index,
 			 const struct rtattr **ret)
 {
-	const struct nlmsghdr *message = (void *)restore->now.data;
-	int left = (int)restore->now.used;
+	const struct nlmsghdr *message = NULL;
 
 	memset(ret, 0, (ATTRIBUTE_PERM_ADDRESS + 1) * sizeof(*ret));
-	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+	while ((message = next_now(restore, message))) {
 		const struct ifinfomsg *info = NLMSG_DATA(message);
 
 		if ((uint32_t)info->ifi_index == index)
@@ -561,7 +185,7 @@ static void configure_link(struct restore *restore, uint32_t index,
 		if (!attribute || same_bytes(attribute, now[kept[i].type]))
 			continue;
 		info->ifi_index = (int)index;
-		r = copy_attribute(&message, attribute);
+		r = netlink_copy(&message, attribute);
 		if (r == 0)
 			r = netlink_ask(&restore->netlink, &message);
 		if (r < 0)
@@ -588,20 +212,20 @@ static void set_up(struct restore *restore, uint32_t index, const char *name)
 static int put_linkinfo(struct netlink_message *message,
 			const struct rtattr *const *attributes)
 {
-	const struct upper_kind *kind = find_upper_kind(attributes);
+	const struct upper_kind *kind = link_find_upper_kind(attributes);
 	const struct rtattr *info[IFLA_INFO_MAX + 1], *data[8];
 	struct rtattr *nest = netlink_nest(message, IFLA_LINKINFO);
 	struct rtattr *inner;
 	int r;
 
 	netlink_nested(attributes[IFLA_LINKINFO], info, IFLA_INFO_MAX);
-	r = nest && kind ? copy_attribute(message, info[IFLA_INFO_KIND])
+	r = nest && kind ? netlink_copy(message, info[IFLA_INFO_KIND])
 			 : -EMSGSIZE;
 	if (r == 0 && info[IFLA_INFO_DATA]) {
 		netlink_nested(info[IFLA_INFO_DATA], data, kind->last);
 		inner = netlink_nest(message, IFLA_INFO_DATA);
 		for (uint16_t i = 1; inner && r == 0 && i <= kind->last; i++)
-			r = copy_attribute(message, data[i]);
+			r = netlink_copy(message, data[i]);
 		if (!inner)
 			return -EMSGSIZE;
 		netlink_nest_end(message, inner);
@@ -617,15 +241,15 @@ static uint32_t create_upper(struct restore *restore,
 {
 	const char *name = link_name(attributes);
 	struct netlink_message message;
-	int lower =
-		set_find(&restore->set, netlink_u32(attributes[IFLA_LINK], 0));
+	int lower = link_set_find(&restore->set,
+				  netlink_u32(attributes[IFLA_LINK], 0));
 	int r;
 
 	netlink_begin(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
 		      sizeof(struct ifinfomsg));
-	r = copy_attribute(&message, attributes[IFLA_IFNAME]);
+	r = netlink_copy(&message, attributes[IFLA_IFNAME]);
 	if (r == 0)
-		r = copy_attribute(&message, attributes[IFLA_ADDRESS]);
+		r = netlink_copy(&message, attributes[IFLA_ADDRESS]);
 	if (r == 0 && lower < 0)
 		r = -ENODEV;
 	if (r == 0)
@@ -646,7 +270,7 @@ static void restore_link(struct restore *restore,
 {
 	const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
 	const struct ifinfomsg *info = NLMSG_DATA(message);
-	int i = set_find(&restore->set, (uint32_t)info->ifi_index);
+	int i = link_set_find(&restore->set, (uint32_t)info->ifi_index);
 	uint32_t *index;
 
 	if (i < 0)
@@ -717,12 +341,13 @@ static int restore_address(struct restore *restore, uint32_t index,
 	new->ifa_flags = 0;
 	flags = netlink_u32(attributes[IFA_FLAGS], info->ifa_flags) & asked;
 	for (size_t i = 0; r == 0 && i < ELEMENTSOF(kept); i++)
-		r = copy_attribute(&message, attributes[kept[i]]);
+		r = netlink_copy(&message, attributes[kept[i]]);
 	if (r == 0)
 		r = netlink_put_u32(&message, IFA_FLAGS, flags);
 	if (r == 0)
 		r = put_cacheinfo(&message, attributes[IFA_CACHEINFO],
-				  boottime_us() - restore->header->boottime_us);
+				  clock_boottime_us() -
+					  restore->header->boottime_us);
 	/* The lease ended while asleep: its client knows what to do. */
 	if (r == -ESTALE)
 		return 0;
@@ -747,7 +372,7 @@ static int restore_route(struct restore *restore, uint32_t index,
 		if (i == RTA_OIF)
 			r = netlink_put_u32(&message, i, index);
 		else if (i != RTA_CACHEINFO && i != RTA_EXPIRES)
-			r = copy_attribute(&message, attributes[i]);
+			r = netlink_copy(&message, attributes[i]);
 	}
 	return r < 0 ? r : netlink_ask(&restore->netlink, &message);
 }
@@ -769,7 +394,7 @@ static uint32_t new_index(const struct restore *restore,
 				   RTA_MAX);
 		old = netlink_u32(attributes[RTA_OIF], 0);
 	}
-	i = set_find(&restore->set, old);
+	i = link_set_find(&restore->set, old);
 	return i < 0 ? 0 : restore->set.new[i];
 }
 
@@ -815,39 +440,35 @@ static void restore_message(struct restore *restore, enum pass pass,
 static void restore_all(struct restore *restore)
 {
 	for (enum pass pass = PASS_LINKS; pass < PASSES; pass++) {
-		const struct nlmsghdr *message = restore->first;
-		int left = (int)restore->size;
+		const struct nlmsghdr *message = NULL;
 
-		for (; NLMSG_OK(message, left);
-		     message = NLMSG_NEXT(message, left))
+		while ((message = next_saved(restore, message)))
 			restore_message(restore, pass, message);
 	}
 }
 
 static int fill_set(struct restore *restore)
 {
-	const struct nlmsghdr *message = restore->first;
-	int left = (int)restore->size;
+	const struct nlmsghdr *message = NULL;
 	int r = 0;
 
-	for (; r == 0 && NLMSG_OK(message, left);
-	     message = NLMSG_NEXT(message, left)) {
+	while (r == 0 && (message = next_saved(restore, message))) {
 		const struct ifinfomsg *info = NLMSG_DATA(message);
 
 		if (message->nlmsg_type == RTM_NEWLINK)
-			r = set_add(&restore->set, (uint32_t)info->ifi_index);
+			r = link_set_add(&restore->set,
+					 (uint32_t)info->ifi_index);
 	}
 	return r;
 }
 
 static void name_missing(struct restore *restore)
 {
-	const struct nlmsghdr *message = restore->first;
-	int left = (int)restore->size;
+	const struct nlmsghdr *message = NULL;
 
-	for (uint32_t i = 0;
-	     i < restore->header->n_base && NLMSG_OK(message, left);
-	     message = NLMSG_NEXT(message, left), i++) {
+	for (uint32_t i = 0; i < restore->header->n_base &&
+			     (message = next_saved(restore, message));
+	     i++) {
 		const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
 
 		if (restore->set.new[i] != 0)
@@ -872,7 +493,7 @@ int links_restore(const struct roots *roots, const char *address,
 	};
 	char path[FILE_PATH_MAX];
 	size_t length;
-	int r = saved_path(roots, address, path);
+	int r = links_saved_path(roots, address, path);
 
 	ret_text[0] = '\0';
 	if (r == 0)
