@@ -22,7 +22,9 @@ AGENT_SRC := \
 	guest-agent/links-restore.c \
 	guest-agent/rfkill.c \
 	guest-agent/device.c \
-	guest-agent/engine.c \
+	guest-agent/engine-state.c \
+	guest-agent/engine-down.c \
+	guest-agent/engine-up.c \
 	guest-agent/wake-clock.c \
 	guest-agent/channel-xen.c \
 	guest-agent/agent.c \
