@@ -89,8 +89,8 @@ def _make(into: Path) -> None:
         _finish_netvm(work, modules)
         _finish_dom0(work, modules, into)
         say("building images: file systems")
-        _make_ext4(work / "netvm", work / "dom0/srv/lab/netvm.ext4", "400M")
-        _make_ext4(work / "dom0", into / "dom0.ext4", "3G")
+        _make_ext4(work / "netvm", work / "dom0/srv/lab/netvm.ext4", "400M", "netvm")
+        _make_ext4(work / "dom0", into / "dom0.ext4", "3G", "dom0")
     say("images built")
 
 
@@ -235,6 +235,6 @@ def _finish_dom0(work: Path, modules: Path, into: Path) -> None:
         boot.unlink()
 
 
-def _make_ext4(tree: Path, image: Path, size: str) -> None:
+def _make_ext4(tree: Path, image: Path, size: str, label: str) -> None:
     tree.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
-    _run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0,root_owner=0:0", "-d", tree, image, size)
+    _run("mke2fs", "-q", "-t", "ext4", "-L", label, "-O", "^has_journal", "-E", "lazy_itable_init=0,root_owner=0:0", "-d", tree, image, size)

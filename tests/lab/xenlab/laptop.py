@@ -266,6 +266,8 @@ class Laptop:
                 say(f"{guest.name} did not come up (attempt {attempt} of {ATTEMPTS}), creating it again: {str(error).splitlines()[0]}")
                 self.dom0(f"xl destroy {guest.name}", check=False)
         self.guests[guest.name] = guest
+        # A kernel makes up its boot_id when it is first asked: all copies shall have the same.
+        self.boot_id(guest.name)
 
     def forget_guest(self, name: str) -> None:
         """To be called when a test has destroyed or rebooted a guest: its domid is looked up again."""
@@ -502,7 +504,7 @@ def _booted(image_set: images.Images, guests: tuple[Guest, ...]) -> Path:
             except (LabError, TimeoutError) as error:
                 if attempt == ATTEMPTS:
                     raise
-                say(f"the laptop did not come up (attempt {attempt} of {ATTEMPTS}), booting it again: {error}")
+                say(f"the laptop did not come up (attempt {attempt} of {ATTEMPTS}), booting it again. {error}")
                 for file in into.iterdir():
                     file.unlink()
 
@@ -517,12 +519,13 @@ def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> No
     with Laptop(image_set, into / "ram", into / "disk.qcow2", _new_workdir(), shared_ram=True, incoming=False) as laptop:
         try:
             laptop._channel.ping(180)
-        except TimeoutError as error:
-            raise LabError(f"dom0 does not come up\n{laptop.consoles()}") from error
+        except (LabError, TimeoutError) as error:
+            raise LabError(f"dom0 does not come up: {error}\n{laptop.consoles()}") from error
         if laptop.dom0("systemctl is-system-running --wait", 180, check=False).status != 0:
             raise LabError(f"dom0 is not well:\n{laptop.dom0('systemctl --failed --no-legend; journalctl -b -p warning --no-pager')}")
         for function in (qemu.NIC, qemu.USB):
             laptop.dom0(f"xl pci-assignable-add {function}")
+        laptop.boot_id()
         for guest in guests:
             say(f"booting the laptop: guest {guest.name}")
             laptop.create_guest(guest)

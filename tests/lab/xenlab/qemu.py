@@ -31,7 +31,7 @@ XEN_ARGUMENTS = (
     # A machine whose unused memory was never written has a small snapshot.
     "bootscrub=0"
 )
-DOM0_ARGUMENTS = "root=/dev/sda rw console=hvc0 earlyprintk=xen nomodeset systemd.show_status=0 no_console_suspend panic=1"
+DOM0_ARGUMENTS = "root=LABEL=dom0 rw console=hvc0 earlyprintk=xen nomodeset systemd.show_status=0 no_console_suspend panic=1"
 
 # The kernel kills a child by PDEATHSIG when the *thread* that started it ends, so this one outlives all users.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qemu-starter")
@@ -80,7 +80,8 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
     kvm = accelerator() == "kvm"
     machine = "q35,memory-backend=ram" + (",kernel-irqchip=split" if kvm else "")
     # More capable models trip bugs of the emulation: with "max", dom0 dies under SMAP and PVH guests under RDTSCP.
-    cpu = ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "qemu64,+svm,+npt"]
+    # Without rdrand, boots wait for randomness, now and then for half a minute.
+    cpu = ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "qemu64,+svm,+npt,+rdrand"]
     return [
         "-M", machine, *cpu, "-smp", "2", "-m", MEMORY,
         "-object", f"memory-backend-file,id=ram,size={MEMORY},mem-path={ram},share={'on' if shared else 'off'}",
