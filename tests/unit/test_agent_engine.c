@@ -99,7 +99,7 @@ static void wait_done(struct run *run)
 	run->done = false;
 }
 
-static void go_down(struct run *run)
+static void make_engine(struct run *run)
 {
 	struct engine_setup setup = {
 		.event = run->event,
@@ -110,8 +110,13 @@ static void go_down(struct run *run)
 		.journal = &run->journal,
 	};
 
+	assert_int_equal(engine_new(&setup, &run->engine), 0);
+}
+
+static void go_down(struct run *run)
+{
 	if (!run->engine)
-		assert_int_equal(engine_new(&setup, &run->engine), 0);
+		make_engine(run);
 	engine_go_down(run->engine, 7, 2000000, on_down, run);
 	wait_done(run);
 }
@@ -393,6 +398,59 @@ static void does_not_thaw_what_another_has_frozen(void **state)
 		"1");
 }
 
+/* Goes down in a process of its own, which is to be killed. */
+static void go_down_forever(struct run *run)
+{
+	sd_event_unref(run->event);
+	run->engine = NULL;
+	if (sd_event_new(&run->event) < 0)
+		_exit(1);
+	tree_add_cgroup(&run->tree, "user.slice", run->event);
+	go_down(run);
+	for (;;)
+		pause();
+}
+
+static void survives_a_kill_at_any_moment(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	tree_add_function(&run->tree, SOUND, "snd_hda_intel",
+			  "0x8086 0x2668 0x040300");
+	add_script(run, "etc/suspend.d/10-true", "true");
+	for (int i = 0; i < 60; i++) {
+		struct timespec wait = { .tv_nsec = i * 200000 };
+		struct error error = { 0 };
+		struct journal *journal = &run->journal;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			go_down_forever(run);
+		nanosleep(&wait, NULL);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		journal_done(journal);
+		assert_int_equal(
+			journal_load(journal, &run->tree.roots, &error), 0);
+		assert_int_equal(journal_lock(journal, &error), 0);
+		make_engine(run);
+		go_up(run);
+		assert_false(run->degraded);
+		assert_true(tree_is_bound(&run->tree, NIC));
+		assert_true(tree_is_bound(&run->tree, SOUND));
+		assert_string_equal(
+			tree_read(&run->tree,
+				  "sys/fs/cgroup/user.slice/cgroup.freeze"),
+			"0");
+		assert_string_equal(
+			tree_read(&run->tree, "sys/power/pm_freeze_timeout"),
+			"20000");
+		engine_free(run->engine);
+		run->engine = NULL;
+	}
+}
+
 /* ---- NetworkManager, on a bus of our own ---- */
 
 static int on_sleep(sd_bus_message *message, void *userdata,
@@ -509,6 +567,7 @@ int main(void)
 		TEST(a_hook_that_hangs_is_killed_and_named),
 		TEST(never_freezes_what_it_needs),
 		TEST(does_not_thaw_what_another_has_frozen),
+		TEST(survives_a_kill_at_any_moment),
 		TEST(tells_network_manager_to_sleep_and_to_wake),
 	};
 

@@ -428,6 +428,46 @@ static void undoes_when_dom0_aborts_in_the_middle(void **state)
 		"0");
 }
 
+/* Runs the agent for so long, whatever it does. */
+static void run_for(struct guest *guest, uint64_t us)
+{
+	uint64_t end = clock_now_us() + us, now;
+
+	while ((now = clock_now_us()) < end)
+		sd_event_run(guest->event, end - now);
+}
+
+static void undoes_an_abort_at_any_moment(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	for (int i = 1; i <= 60; i++) {
+		char suspend[40], abort[40], ready[40];
+
+		snprintf(suspend, sizeof(suspend), "suspend %d", i);
+		snprintf(abort, sizeof(abort), "abort %d", i);
+		snprintf(ready, sizeof(ready), "ready %d", i);
+		ask(guest, suspend);
+		await_state(guest, ready);
+		notify(guest);
+		run_for(guest, (uint64_t)i * 100);
+		/* dom0 does both in one transaction. */
+		fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+		ask(guest, abort);
+		notify(guest);
+		settle(guest);
+		await_state(guest, ready);
+		assert_true(tree_is_bound(&guest->tree, NIC));
+		assert_false(is_frozen(guest));
+		assert_string_equal(
+			tree_read(&guest->tree, "sys/power/pm_freeze_timeout"),
+			"20000");
+		assert_string_equal(
+			node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "");
+	}
+}
+
 static void names_the_process_that_does_not_freeze(void **state)
 {
 	struct guest *guest = *state;
@@ -646,6 +686,7 @@ int main(void)
 		TEST(ignores_events_that_mean_nothing),
 		TEST(undoes_when_dom0_aborts_a_quiesced_guest),
 		TEST(undoes_when_dom0_aborts_in_the_middle),
+		TEST(undoes_an_abort_at_any_moment),
 		TEST(names_the_process_that_does_not_freeze),
 		TEST(names_the_driver_that_hangs_and_restores_the_others),
 		TEST(fails_when_the_kernel_does_not_suspend),
