@@ -363,13 +363,41 @@ static void take(struct agent *agent, enum machine_input input)
 /* ---- Hearing ---- */
 
 /*
- * Whatever wakes a quiesced agent, the first question is whether it has slept:
- * the clocks know, and are asked without a word to anybody.
+ * The kernel clears the node when it takes the question up, and is then busy
+ * suspending.
  */
+static bool kernel_has_answered(struct agent *agent)
+{
+	struct channel *channel = agent->setup.channel;
+	char text[16];
+	int n = channel->ops->read(channel, PROTOCOL_NODE_SHUTDOWN, text,
+				   sizeof(text));
+
+	return n == 0;
+}
+
+/*
+ * Whatever wakes a quiesced agent, the first question is whether it has slept.
+ * The clocks know, and are asked without a word to anybody; but a kernel that
+ * corrects its clock by the host's may swallow a sleep of some milliseconds.
+ * Then dom0's word is taken: with `suspend N` standing it notifies a quiesced
+ * guest only on the wake.
+ */
+static bool has_slept(struct agent *agent, enum machine_input input)
+{
+	if (wake_clock_has_slept(agent->wake_clock))
+		return true;
+	if (input != MACHINE_EVENT)
+		return false;
+	look(agent);
+	return agent->request.verb == PROTOCOL_SUSPEND &&
+	       agent->request.cycle == agent->machine.cycle &&
+	       kernel_has_answered(agent);
+}
+
 static void hear(struct agent *agent, enum machine_input input)
 {
-	if (agent->machine.phase == MACHINE_QUIESCED &&
-	    wake_clock_has_slept(agent->wake_clock))
+	if (agent->machine.phase == MACHINE_QUIESCED && has_slept(agent, input))
 		take(agent, MACHINE_WOKEN);
 	else
 		take(agent, input);

@@ -585,6 +585,25 @@ static void a_bind_that_hangs_costs_its_time_and_no_more(void **state)
 	assert_non_null(strstr(DETAIL(guest), "hangs while it is bound"));
 }
 
+static void believes_dom0_where_the_clocks_saw_no_sleep(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "quiesced 1");
+	/* The kernel has taken the question up, and dom0 notifies. */
+	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+	notify(guest);
+	await_state(guest, "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
 static void restores_by_itself_after_a_kill(void **state)
 {
 	struct guest *guest = *state;
@@ -693,6 +712,7 @@ int main(void)
 		TEST(tries_again_until_the_device_is_back),
 		TEST(thaws_before_it_gives_a_dead_device_up),
 		TEST(a_bind_that_hangs_costs_its_time_and_no_more),
+		TEST(believes_dom0_where_the_clocks_saw_no_sleep),
 		TEST(restores_by_itself_after_a_kill),
 		TEST(a_hook_can_veto_and_is_undone),
 		TEST(stops_cleanly_in_the_middle_of_a_cycle),
