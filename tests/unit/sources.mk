@@ -3,6 +3,7 @@
 SHARED_TESTS := test_parse test_protocol test_ini_file
 COORDINATOR_TESTS := test_config test_inventory test_graph test_plan test_cycle test_journal test_report test_show test_coordinator
 AGENT_TESTS := test_agent_machine test_agent_session test_agent_links test_agent_inventory \
-	test_agent_journal test_agent_settings test_agent_engine
+	test_agent_journal test_agent_settings test_agent_engine \
+	test_agent_channel
 # What the agent's tests need beside the agent itself.
-AGENT_TEST_PKGS := umockdev-1.0
+AGENT_TEST_PKGS := libsystemd
