@@ -523,6 +523,14 @@ static void find_past(struct agent *agent, struct machine_past *ret)
 	};
 	if (n > 0)
 		(void)protocol_parse_state(text, (size_t)n, &ret->published);
+	/*
+	 * Undone by --restore, which does not know how far the cycle had got:
+	 * what was quiesced has since come back from its sleep.
+	 */
+	if (ret->done.state == PROTOCOL_AGENT_FAILED &&
+	    ret->published.state == PROTOCOL_AGENT_QUIESCED &&
+	    ret->published.cycle == ret->done.cycle)
+		ret->done.state = PROTOCOL_AGENT_READY;
 	if (!journal->open)
 		return;
 	if (journal_lock(journal, &error) < 0) {

@@ -45,6 +45,17 @@ static struct machine_step publish(struct machine *machine,
 	};
 }
 
+/* Publishes how the last cycle ended; dom0 waits for a failure to be told. */
+static struct machine_step publish_end(struct machine *machine)
+{
+	struct machine_step step =
+		publish(machine, machine->done.state, machine->done.cycle);
+
+	if (machine->done.state == PROTOCOL_AGENT_FAILED)
+		step.actions |= MACHINE_NOTIFY;
+	return step;
+}
+
 /*
  * Idle, and dom0 has given the cycle up: it is over for this guest, whether or
  * not it ever began here. What a restore could not bring back stays said.
@@ -82,8 +93,7 @@ static struct machine_step answer(struct machine *machine,
 		}
 		if (same_state(&machine->published, &machine->done))
 			return nothing;
-		return publish(machine, machine->done.state,
-			       machine->done.cycle);
+		return publish_end(machine);
 	case PROTOCOL_ABORT:
 		return acknowledge_abort(machine, request->cycle);
 	case PROTOCOL_NO_REQUEST:
@@ -176,7 +186,6 @@ static struct machine_step finish(struct machine *machine, bool degraded,
 				  const struct protocol_request *request)
 {
 	bool stands = asks_to_suspend(request, machine->cycle);
-	struct machine_step step;
 
 	machine->phase = MACHINE_IDLE;
 	machine->done.cycle = machine->cycle;
@@ -185,10 +194,7 @@ static struct machine_step finish(struct machine *machine, bool degraded,
 					 : PROTOCOL_AGENT_READY;
 	if (!stands)
 		return answer(machine, request);
-	step = publish(machine, machine->done.state, machine->cycle);
-	if (machine->done.state == PROTOCOL_AGENT_FAILED)
-		step.actions |= MACHINE_NOTIFY;
-	return step;
+	return publish_end(machine);
 }
 
 static struct machine_step take_restoring(

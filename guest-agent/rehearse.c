@@ -97,6 +97,8 @@ int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 	r = run_loop(&run);
 	if (r < 0)
 		return r;
+	if (ret->degraded)
+		done.state = PROTOCOL_AGENT_DEGRADED;
 	/* Cycle 0 is a rehearsal's, of which dom0 knows nothing. */
 	return journal_finish(setup->journal, done.cycle == 0 ? NULL : &done,
 			      ret->detail);

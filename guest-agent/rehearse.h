@@ -26,8 +26,9 @@ int rehearse(const struct engine_setup *setup, struct engine *engine,
 	     struct rehearsal *ret);
 
 /*
- * Undoes what the journal has, and finishes it with what `failed` says of the
- * cycle. To be called with the lock held.
+ * Undoes what the journal has and records the cycle as failed, or as degraded;
+ * whether it got as far as its sleep is for a successor to see. To be called
+ * with the lock held.
  */
 int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		      struct rehearsal *ret);

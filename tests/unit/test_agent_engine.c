@@ -405,7 +405,7 @@ static void go_down_forever(struct run *run)
 	run->engine = NULL;
 	if (sd_event_new(&run->event) < 0)
 		_exit(1);
-	tree_add_cgroup(&run->tree, "user.slice", run->event);
+	tree_watch_cgroup(&run->tree, "user.slice", run->event);
 	go_down(run);
 	for (;;)
 		pause();

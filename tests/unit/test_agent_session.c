@@ -5,6 +5,8 @@
  */
 #include "guest-agent/agent.h"
 
+#include "guest-agent/rehearse.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -645,6 +647,68 @@ static void restores_by_itself_after_a_kill(void **state)
 	assert_true(tree_is_bound(&guest->tree, NIC));
 }
 
+/* As the service does after its agent died: ExecStopPost, then a new one. */
+static void restore_leftovers_of(struct guest *guest)
+{
+	struct engine_setup setup = {
+		.roots = &guest->tree.roots,
+		.settings = &guest->settings,
+		.device_ops = &tree_device_ops,
+		.claimed = tree_nothing_claimed,
+		.journal = &guest->journal,
+	};
+	struct rehearsal rehearsal;
+	struct error error = { 0 };
+	struct engine *engine;
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGINT);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	assert_int_equal(sd_event_new(&setup.event), 0);
+	assert_int_equal(
+		journal_load(&guest->journal, &guest->tree.roots, &error), 0);
+	assert_int_equal(journal_lock(&guest->journal, &error), 0);
+	assert_int_equal(engine_new(&setup, &engine), 0);
+	assert_int_equal(restore_leftovers(&setup, engine, &rehearsal), 0);
+	assert_false(rehearsal.degraded);
+	engine_free(engine);
+	journal_done(&guest->journal);
+	sd_event_unref(setup.event);
+	sigprocmask(SIG_UNBLOCK, &blocked, NULL);
+}
+
+static void tells_what_became_of_a_cycle_that_another_undid(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 3");
+	await_state(guest, "ready 3");
+	notify(guest);
+	await_state(guest, "quiesced 3");
+	kill_agent(guest);
+	restore_leftovers_of(guest);
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_false(is_frozen(guest));
+	guest->channel.base.kept = true;
+	start_agent(guest);
+	assert_string_equal(STATE(guest), "ready 3");
+	assert_int_equal(guest->channel.notified, 0);
+	/* Killed before it had quiesced: dom0 still waits for it. */
+	ask(guest, "suspend 4");
+	await_state(guest, "ready 4");
+	tree_teach(&guest->tree, NIC, "hang-unbind", "");
+	notify(guest);
+	settle(guest);
+	kill_agent(guest);
+	restore_leftovers_of(guest);
+	start_agent(guest);
+	assert_string_equal(STATE(guest), "failed 4");
+	assert_int_equal(guest->channel.notified, 1);
+}
+
 static void a_hook_can_veto_and_is_undone(void **state)
 {
 	struct guest *guest = *state;
@@ -726,6 +790,7 @@ int main(void)
 		TEST(a_bind_that_hangs_costs_its_time_and_no_more),
 		TEST(believes_dom0_where_the_clocks_saw_no_sleep),
 		TEST(restores_by_itself_after_a_kill),
+		TEST(tells_what_became_of_a_cycle_that_another_undid),
 		TEST(a_hook_can_veto_and_is_undone),
 		TEST(stops_cleanly_in_the_middle_of_a_cycle),
 		TEST(publishes_anew_after_a_migration),

@@ -322,22 +322,15 @@ static UNUSED int tree_obey(sd_event_source *source,
 	return 0;
 }
 
-static UNUSED void tree_add_cgroup(const struct tree *tree, const char *cgroup,
-				   sd_event *event)
+/* From now on the event loop plays the kernel for a cgroup that is there. */
+static UNUSED void tree_watch_cgroup(const struct tree *tree,
+				     const char *cgroup, sd_event *event)
 {
 	char name[200], path[FILE_PATH_MAX], *directory;
 	sd_event_source *source;
 
-	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.freeze", cgroup);
-	tree_write(tree, name, "0");
-	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.events", cgroup);
-	tree_write(tree, name, "populated 1\nfrozen 0\n");
-	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.procs", cgroup);
-	tree_write(tree, name, "");
-	if (!event)
-		return;
+	snprintf(name, sizeof(name), "sys/fs/cgroup/%s", cgroup);
 	tree_path(tree, path, name);
-	*strrchr(path, '/') = '\0';
 	directory = strdup(path);
 	strcat(path, "/cgroup.freeze");
 	assert_true(sd_event_add_inotify(event, &source, path, IN_CLOSE_WRITE,
@@ -345,6 +338,22 @@ static UNUSED void tree_add_cgroup(const struct tree *tree, const char *cgroup,
 	sd_event_source_set_destroy_callback(source, free);
 	sd_event_source_set_floating(source, 1);
 	sd_event_source_unref(source);
+}
+
+/* Without an event loop nobody answers, and it stays as it is. */
+static UNUSED void tree_add_cgroup(const struct tree *tree, const char *cgroup,
+				   sd_event *event)
+{
+	char name[200];
+
+	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.freeze", cgroup);
+	tree_write(tree, name, "0");
+	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.events", cgroup);
+	tree_write(tree, name, "populated 1\nfrozen 0\n");
+	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.procs", cgroup);
+	tree_write(tree, name, "");
+	if (event)
+		tree_watch_cgroup(tree, cgroup, event);
 }
 
 #endif
