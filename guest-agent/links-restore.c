@@ -265,6 +265,64 @@ static uint32_t create_upper(struct restore *restore,
 	return if_nametoindex(name);
 }
 
+/*
+ * What a bridge was told of its port. The path cost is left out: saying it back
+ * would fix what follows from the link's speed.
+ */
+static const uint16_t kept_of_port[] = {
+	IFLA_BRPORT_PRIORITY,	   IFLA_BRPORT_MODE,
+	IFLA_BRPORT_GUARD,	   IFLA_BRPORT_PROTECT,
+	IFLA_BRPORT_FAST_LEAVE,	   IFLA_BRPORT_LEARNING,
+	IFLA_BRPORT_UNICAST_FLOOD, IFLA_BRPORT_PROXYARP,
+	IFLA_BRPORT_PROXYARP_WIFI, IFLA_BRPORT_MULTICAST_ROUTER,
+	IFLA_BRPORT_MCAST_FLOOD,   IFLA_BRPORT_MCAST_TO_UCAST,
+	IFLA_BRPORT_BCAST_FLOOD,   IFLA_BRPORT_NEIGH_SUPPRESS,
+	IFLA_BRPORT_ISOLATED,
+};
+
+static int put_port(struct netlink_message *message,
+		    const struct rtattr *const *info)
+{
+	const struct rtattr *data[IFLA_BRPORT_MAX + 1];
+	struct rtattr *nest = netlink_nest(message, IFLA_LINKINFO);
+	struct rtattr *inner;
+	int r = nest ? netlink_copy(message, info[IFLA_INFO_SLAVE_KIND])
+		     : -EMSGSIZE;
+
+	inner = r == 0 ? netlink_nest(message, IFLA_INFO_SLAVE_DATA) : NULL;
+	if (!inner)
+		return -EMSGSIZE;
+	netlink_nested(info[IFLA_INFO_SLAVE_DATA], data, IFLA_BRPORT_MAX);
+	for (size_t i = 0; r == 0 && i < ELEMENTSOF(kept_of_port); i++)
+		r = netlink_copy(message, data[kept_of_port[i]]);
+	netlink_nest_end(message, inner);
+	netlink_nest_end(message, nest);
+	return r;
+}
+
+static void restore_port(struct restore *restore, uint32_t index,
+			 const struct rtattr *const *attributes)
+{
+	const struct rtattr *info[IFLA_INFO_MAX + 1];
+	struct netlink_message message;
+	struct ifinfomsg *link =
+		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*link));
+	int r;
+
+	if (!attributes[IFLA_LINKINFO])
+		return;
+	netlink_nested(attributes[IFLA_LINKINFO], info, IFLA_INFO_MAX);
+	if (!info[IFLA_INFO_SLAVE_KIND] || !info[IFLA_INFO_SLAVE_DATA] ||
+	    strcmp(RTA_DATA(info[IFLA_INFO_SLAVE_KIND]), "bridge") != 0)
+		return;
+	link->ifi_index = (int)index;
+	r = put_port(&message, info);
+	if (r == 0)
+		r = netlink_ask(&restore->netlink, &message);
+	if (r < 0)
+		complain(restore, link_name(attributes), "bridge port", r);
+}
+
 static void restore_link(struct restore *restore,
 			 const struct nlmsghdr *message)
 {
@@ -283,6 +341,7 @@ static void restore_link(struct restore *restore,
 	if (*index == 0)
 		return;
 	configure_link(restore, *index, attributes);
+	restore_port(restore, *index, attributes);
 	if (info->ifi_flags & IFF_UP)
 		set_up(restore, *index, link_name(attributes));
 }

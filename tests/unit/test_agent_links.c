@@ -135,6 +135,8 @@ static void puts_a_bridge_port_back_as_it_was(void **state)
 	appear(tree, "enp0s4", MAC);
 	must("ip link set enp0s4 mtu 1400 txqueuelen 77 alias uplink");
 	must("ip link set enp0s4 master br0 up");
+	must("ip link set enp0s4 type bridge_slave isolated on hairpin on "
+	     "learning off");
 	assert_int_equal(links_list(&tree->roots, NIC, text, sizeof(text)), 1);
 	assert_string_equal(text, "enp0s4");
 	assert_int_equal(links_save(&tree->roots, NIC), 1);
@@ -143,6 +145,9 @@ static void puts_a_bridge_port_back_as_it_was(void **state)
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
 	assert_string_equal(text, "");
 	assert_shows("ip -o link show enp0s4", "master br0");
+	assert_shows("ip -o -d link show enp0s4", "isolated on");
+	assert_shows("ip -o -d link show enp0s4", "hairpin on");
+	assert_shows("ip -o -d link show enp0s4", "learning off");
 	assert_shows("ip -o link show enp0s4", "mtu 1400");
 	assert_shows("ip -o link show enp0s4", "qlen 77");
 	assert_shows("ip -o link show enp0s4", "uplink");
