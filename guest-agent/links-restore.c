@@ -157,6 +157,18 @@ static void current_link(const struct restore *restore, uint32_t index,
 	}
 }
 
+static int set_up(struct restore *restore, uint32_t index, bool up)
+{
+	struct netlink_message message;
+	struct ifinfomsg *info =
+		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+
+	info->ifi_index = (int)index;
+	info->ifi_flags = up ? IFF_UP : 0;
+	info->ifi_change = IFF_UP;
+	return netlink_ask(&restore->netlink, &message);
+}
+
 /* All that a link says of itself, but whether it is up: some of it is refused
  * when it is. */
 static void configure_link(struct restore *restore, uint32_t index,
@@ -188,25 +200,13 @@ static void configure_link(struct restore *restore, uint32_t index,
 		r = netlink_copy(&message, attribute);
 		if (r == 0)
 			r = netlink_ask(&restore->netlink, &message);
+		/* Somebody (a udev rule, ifup) was quick to set it up. */
+		if (r == -EBUSY && set_up(restore, index, false) == 0)
+			r = netlink_ask(&restore->netlink, &message);
 		if (r < 0)
 			complain(restore, link_name(attributes), kept[i].what,
 				 r);
 	}
-}
-
-static void set_up(struct restore *restore, uint32_t index, const char *name)
-{
-	struct netlink_message message;
-	struct ifinfomsg *info =
-		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
-	int r;
-
-	info->ifi_index = (int)index;
-	info->ifi_flags = IFF_UP;
-	info->ifi_change = IFF_UP;
-	r = netlink_ask(&restore->netlink, &message);
-	if (r < 0)
-		complain(restore, name, "up", r);
 }
 
 static int put_linkinfo(struct netlink_message *message,
@@ -342,8 +342,12 @@ static void restore_link(struct restore *restore,
 		return;
 	configure_link(restore, *index, attributes);
 	restore_port(restore, *index, attributes);
-	if (info->ifi_flags & IFF_UP)
-		set_up(restore, *index, link_name(attributes));
+	if (info->ifi_flags & IFF_UP) {
+		int r = set_up(restore, *index, true);
+
+		if (r < 0)
+			complain(restore, link_name(attributes), "up", r);
+	}
 }
 
 /* What is left of a lifetime after all the time that has passed. */
