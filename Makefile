@@ -51,10 +51,14 @@ pkg_libs = $(shell $(PKG_CONFIG) --libs $(1))
 # One set of include paths for all: only umockdev (GLib) needs any.
 $(call object,$(AGENT_TESTS:%=tests/unit/%.c)): OUR_CPPFLAGS += $(call pkg_cflags,$(AGENT_TEST_PKGS))
 
+# libxenctrl speaks to one version of Xen: errors say which.
+$(call object,pmcoord/hypervisor-xen.c): OWN_CPPFLAGS = \
+	-DPMCOORD_XEN_VERSION='"$(shell $(PKG_CONFIG) --modversion xencontrol | cut -d. -f1,2)"'
+
 $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(OUR_CPPFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/pmcoord: $(call object,$(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN))
 	$(call say,LD,$@)
@@ -101,7 +105,7 @@ C_FILES = $(wildcard pmcoord/*.[ch] pmcoord/shared/*.c include/pmcoord/*.h \
 check-static: all
 	$(call say,CHECK,format and warnings by a second compiler)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-	$(Q)clang $(OUR_CPPFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -Werror -fsyntax-only \
+	$(Q)clang $(OUR_CPPFLAGS) -DPMCOORD_XEN_VERSION='""' $(filter-out -MMD -MP,$(OUR_CFLAGS)) -Werror -fsyntax-only \
 		$(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN) $(AGENT_SRC) $(AGENT_MAIN)
 	$(call say,CHECK,shell scripts$(comma) man pages$(comma) units)
 	$(Q)shellcheck tests/install-packages tests/unit/run .ci/run

@@ -108,12 +108,25 @@ static int store_number_on_run(const struct roots *roots, uint64_t number)
 	return 0;
 }
 
-static uint64_t next_number(const struct roots *roots)
+/*
+ * Above all that is known to have been used; where reports and /run are lost,
+ * what dom0 has once told the agents still stands in xenstore.
+ */
+static uint64_t next_number(const struct roots *roots,
+			    const struct inventory *inventory)
 {
 	uint64_t reported = report_last_number(roots->reports);
 	uint64_t run = last_number_on_run(roots);
+	uint64_t next = (reported > run ? reported : run) + 1;
 
-	return (reported > run ? reported : run) + 1;
+	for (size_t i = 0; i < inventory->n_guests; i++) {
+		uint64_t told = inventory->guests[i].agent.request.cycle;
+
+		/* The next number itself was told ahead of time. */
+		if (told > next && told < UINT64_MAX)
+			next = told + 1;
+	}
+	return next;
 }
 
 /* ---- selecting guests --------------------------------------------------- */
@@ -495,7 +508,7 @@ static int begin_journal(struct run *run, const struct cycle_wish *wish,
 			 uint64_t start_us, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
-	uint64_t number = next_number(coordinator->roots);
+	uint64_t number = next_number(coordinator->roots, &run->inventory);
 	char boot_id[GUEST_UUID_TEXT_SIZE];
 	int r = read_boot_id(boot_id, sizeof(boot_id));
 

@@ -11,12 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <xenctrl.h>
 #include <xenevtchn.h>
 #include <xenguest.h>
 #include <xenstore.h>
+#include <xenstore_lib.h>
 #include <xentoollog.h>
 #include <xen/hvm/params.h>
 
@@ -1093,20 +1096,43 @@ static int check_is_dom0(struct error *error)
 	return 0;
 }
 
-/*
- * Whether xenstored runs in a domain of its own. Where it is a process, only
- * its socket is tried: the kernel's device would wait forever for a daemon that
- * is not there.
- */
+/* Whether xenstored runs in a domain of its own. */
 static bool has_xenstore_domain(struct xen *xen)
 {
 	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
-	int n = xc_domain_getinfolist(xen->xc, 0, DOMAINS_AT_ONCE, infos);
+	int n = xc_domain_getinfolist(xen->xc, 1, DOMAINS_AT_ONCE, infos);
 
 	for (int i = 0; i < n; i++)
 		if (infos[i].flags & XEN_DOMINF_xs_domain)
 			return true;
 	return false;
+}
+
+/*
+ * Whether a xenstored process listens on its socket. libxenstore would go on to
+ * the kernel's device, which waits forever for a daemon that is not there.
+ */
+static bool xenstored_listens(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_(closep) int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *path = xs_daemon_socket();
+
+	if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
+		return false;
+	strcpy(address.sun_path, path);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+static int explain_version(struct xen *xen, struct error *error)
+{
+	int version = xc_version(xen->xc, XENVER_version, NULL);
+
+	return error_set(error, -EPROTO,
+			 "this is Xen %d.%d, and pmcoord was built for version "
+			 "%s: install the pmcoord for this Xen",
+			 version >> 16, version & 0xffff, PMCOORD_XEN_VERSION);
 }
 
 static int open_handles(struct xen *xen, struct error *error)
@@ -1122,13 +1148,7 @@ static int open_handles(struct xen *xen, struct error *error)
 	if (xc_domain_getinfolist(xen->xc, 0, 1, &info) < 0) {
 		/* Xen answers EACCES to another interface version. */
 		if (errno == EACCES)
-			return error_set(error, -EPROTO,
-					 "this is not the Xen version that "
-					 "pmcoord was built for (%d.%d): "
-					 "install the pmcoord for this Xen",
-					 __XEN_LATEST_INTERFACE_VERSION__ >> 16,
-					 __XEN_LATEST_INTERFACE_VERSION__ >> 8 &
-						 0xff);
+			return explain_version(xen, error);
 		return error_set(error, -errno, "Xen does not answer: %s",
 				 strerror(errno));
 	}
@@ -1139,7 +1159,8 @@ static int open_handles(struct xen *xen, struct error *error)
 				 "cannot open event channels "
 				 "(/dev/xen/evtchn; modprobe xen-evtchn): %s",
 				 strerror(errno));
-	xen->store = xs_open(has_xenstore_domain(xen) ? 0 : XS_OPEN_SOCKETONLY);
+	if (xenstored_listens() || has_xenstore_domain(xen))
+		xen->store = xs_open(0);
 	if (!xen->store)
 		return error_set(error, -ECONNREFUSED,
 				 "xenstored does not answer: start "

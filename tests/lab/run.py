@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import demo  # noqa: E402
 from xenlab import LabError, Laptop, Payload  # noqa: E402
 from xenlab.progress import say  # noqa: E402
 
@@ -84,15 +85,23 @@ def _interactive(laptop: Laptop) -> int:
     return job.wait(5).status
 
 
+def demonstrate(arguments: argparse.Namespace) -> int:
+    with _fresh(bare=False) as laptop:
+        demo.run(laptop, SOURCE / "build/demo")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, function, text in (
         ("build", build, "build and boot the laptop, so that copies of it are at hand"),
         ("shell", shell, "a root shell in dom0 of a fresh copy"),
+        ("demo", demonstrate, "close its lid, open it, and show that everything is back"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--bare", action="store_true", help="without pmcoord")
+        if name != "demo":
+            command.add_argument("--bare", action="store_true", help="without pmcoord")
         command.set_defaults(function=function)
         if name == "shell":
             command.add_argument("-c", dest="command", help="run this and leave")

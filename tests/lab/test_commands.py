@@ -115,7 +115,8 @@ def test_a_coordinator_killed_while_guests_are_down_strands_nobody(laptop):
 
 def test_no_port_leaks_from_cycle_to_cycle(laptop):
     def ports(guest: str) -> int:
-        return int(str(laptop.dom0(f"/usr/lib/xen-4.17/bin/lsevtchn {laptop.domid(guest)} | wc -l")))
+        """Without those of physical interrupts: the card has one or three, as its driver gets MSI-X or not."""
+        return int(str(laptop.dom0(f"/usr/lib/xen-4.17/bin/lsevtchn {laptop.domid(guest)} | grep -vc 'Physical IRQ'")))
 
     def cycle() -> None:
         laptop.dom0("pmcoord suspend-all --guests-only -q && pmcoord resume-all -q")
@@ -176,7 +177,7 @@ def test_another_version_of_xen_is_named(laptop, tmp_path):
 
 
 def test_without_xenstored_it_says_so_at_once(laptop):
-    laptop.dom0("kill -KILL $(pidof xenstored)")
+    laptop.dom0("pkill -KILL -x 'o?xenstored'")
     result = laptop.dom0("timeout 10 pmcoord list", check=False)
     assert result.status == 4 and "xenstored" in result.stderr
 

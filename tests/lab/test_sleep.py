@@ -20,7 +20,7 @@ ASLEEP_SECONDS = 4
 # Runs the unit's process under strace, which stands beside it and is no part of the service's process tree.
 TRACE_UNIT = b"""[Service]
 ExecStart=
-ExecStart=/usr/bin/strace -D -f -yy -ttt -s 200 -o /run/lab/trace /usr/bin/pmcoord --quiet sleep-unit
+ExecStart=/usr/bin/strace -D -f -yy -ttt -s 200 -o /run/pmcoord/trace /usr/bin/pmcoord --quiet sleep-unit
 NotifyAccess=all
 KillMode=process
 """
@@ -171,7 +171,7 @@ def test_every_subscription_is_cleared_so_that_save_and_restore_work(night):
 
 def traced_gap(laptop: Laptop) -> list[str]:
     """What pmcoord asked of the kernel between the first request and the last resume, a line each."""
-    lines = laptop.get("/run/lab/trace").decode(errors="replace").splitlines()
+    lines = laptop.get("/run/pmcoord/trace").decode(errors="replace").splitlines()
 
     def at(record: str) -> int:
         return next(i for i, line in enumerate(lines) if "write(" in line and "/run/pmcoord/cycles/" in line and record in line)
