@@ -45,11 +45,7 @@ include tests/unit/sources.mk
 all: $(BUILD)/pmcoord $(BUILD)/pmcoord-agent
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1))
 pkg_libs = $(shell $(PKG_CONFIG) --libs $(1))
-
-# One set of include paths for all: only umockdev (GLib) needs any.
-$(call object,$(AGENT_TESTS:%=tests/unit/%.c)): OUR_CPPFLAGS += $(call pkg_cflags,$(AGENT_TEST_PKGS))
 
 # libxenctrl speaks to one version of Xen: errors say which.
 $(call object,pmcoord/hypervisor-xen.c): OWN_CPPFLAGS = \
