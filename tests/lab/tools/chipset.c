@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,12 +32,23 @@ static void die(const char *what) {
 	exit(EXIT_FAILURE);
 }
 
-/* The kernel cancels such a timer whenever it sets the clock, which it does on every wake. */
-static void arm_wake_timer(int timer) {
+/* The kernel cancels such a timer whenever it sets the clock, which it does on every wake. False: it did so just now. */
+static bool arm_wake_timer(int timer) {
 	struct itimerspec never = { .it_value = { .tv_sec = INT32_MAX } };
 
-	if (timerfd_settime(timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0)
+	if (timerfd_settime(timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0)
+		return true;
+	if (errno != ECANCELED)
 		die("timerfd_settime");
+	return false;
+}
+
+static void wait_for_wake(int timer) {
+	uint64_t expirations;
+
+	while (arm_wake_timer(timer))
+		if (read(timer, &expirations, sizeof(expirations)) < 0 && errno == ECANCELED)
+			return;
 }
 
 int main(void) {
@@ -50,11 +62,7 @@ int main(void) {
 		if (pread(config, values[i], registers[i].length, registers[i].offset) < 0)
 			die("pread");
 	for (;;) {
-		uint64_t expirations;
-
-		arm_wake_timer(timer);
-		if (read(timer, &expirations, sizeof(expirations)) >= 0 || errno != ECANCELED)
-			continue;
+		wait_for_wake(timer);
 		for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
 			if (pwrite(config, values[i], registers[i].length, registers[i].offset) < 0)
 				die("pwrite");

@@ -52,12 +52,15 @@ static int create_lid(void) {
 	return fd;
 }
 
-/* The kernel cancels such a timer whenever it sets the clock, which it does on every wake. */
-static void arm_wake_timer(int timer) {
+/* The kernel cancels such a timer whenever it sets the clock, which it does on every wake. False: it did so just now. */
+static bool arm_wake_timer(int timer) {
 	struct itimerspec never = { .it_value = { .tv_sec = INT32_MAX } };
 
-	if (timerfd_settime(timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0)
+	if (timerfd_settime(timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0)
+		return true;
+	if (errno != ECANCELED)
 		die("timerfd_settime");
+	return false;
 }
 
 int main(int argc, char **argv) {
@@ -87,11 +90,13 @@ int main(int argc, char **argv) {
 		if (poll(fds, 2, -1) < 0)
 			die("poll");
 		if (fds[0].revents) {
-			if (read(timer, &expirations, sizeof(expirations)) < 0 && errno == ECANCELED && open_on_wake) {
+			bool woke = read(timer, &expirations, sizeof(expirations)) < 0 && errno == ECANCELED;
+
+			woke |= !arm_wake_timer(timer);
+			if (woke && open_on_wake) {
 				set_lid(lid, false);
 				open_on_wake = false;
 			}
-			arm_wake_timer(timer);
 		}
 		if (!fds[1].revents)
 			continue;

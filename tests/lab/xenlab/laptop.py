@@ -56,6 +56,9 @@ class Guest:
             lines.append("driver_domain=1")
         if self.backend:
             lines.append(f'vif=["backend={self.backend},ip={self.ip}"]')
+        # One that ends is not to come back unnoticed, with another domid.
+        lines.append('on_reboot="destroy"')
+        lines.append('on_crash="destroy"')
         return "\n".join([*lines, self.extra, ""])
 
     def _kernel_arguments(self) -> str:
@@ -150,10 +153,12 @@ class Laptop:
         The first call with these arguments builds and boots it, which takes minutes; later ones take seconds.
         """
         image_set = images.build()
-        snapshot = _booted(image_set, guests)
-        if payload:
-            snapshot = _installed(image_set, snapshot, payload)
-        laptop = cls._copy(image_set, snapshot)
+        # Before any lock of the cache, as a test that has a laptop already would take them in that order.
+        with qemu.one_lab:
+            snapshot = _booted(image_set, guests)
+            if payload:
+                snapshot = _installed(image_set, snapshot, payload)
+            laptop = cls._copy(image_set, snapshot)
         try:
             laptop._listen_to_logind()
         except BaseException:
@@ -268,6 +273,17 @@ class Laptop:
         self.guests[guest.name] = guest
         # A kernel makes up its boot_id when it is first asked: all copies shall have the same.
         self.boot_id(guest.name)
+
+    def _settle(self) -> None:
+        """Makes sure that every guest lives. Under emulation a PVH guest can fault some time after it came up."""
+        for _ in range(ATTEMPTS):
+            gone = [name for name in self.guests if self.dom0(f"xl domid {name}", check=False).status != 0]
+            if not gone:
+                return
+            for name in gone:
+                say(f"{name} has ended since it came up, creating it again")
+                self.create_guest(self.guests[name])
+        raise LabError(f"guests do not stay up: {', '.join(gone)}\n{self.consoles(*gone)}")
 
     def forget_guest(self, name: str) -> None:
         """To be called when a test has destroyed or rebooted a guest: its domid is looked up again."""
@@ -529,6 +545,7 @@ def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> No
         for guest in guests:
             say(f"booting the laptop: guest {guest.name}")
             laptop.create_guest(guest)
+        laptop._settle()
         say("booting the laptop: snapshot")
         laptop._save(into)
     say("the laptop is ready to be copied")

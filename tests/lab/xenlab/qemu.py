@@ -2,6 +2,7 @@
 """One QEMU process: the laptop's hardware."""
 
 import atexit
+import fcntl
 import functools
 import json
 import os
@@ -14,9 +15,11 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from . import cache
 from .channel import Channel
 from .errors import LabError
 from .images import Images
+from .progress import say
 
 QEMU = "qemu-system-x86_64"
 MEMORY = "4G"
@@ -103,6 +106,40 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
     ]
 
 
+class _OneLab:
+    """Two laptops of two processes starve each other: the second process waits until the first has none.
+
+    To be entered as often as one likes; left as often, the next process may go on.
+    """
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._machines = 0
+        self._file = None
+
+    def __enter__(self) -> None:
+        with self._mutex:
+            self._machines += 1
+            if self._machines > 1:
+                return
+            cache.root().mkdir(parents=True, exist_ok=True)
+            self._file = open(cache.root() / "lab.lock", "w")
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("waiting: another lab is running on this machine")
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_) -> None:
+        with self._mutex:
+            self._machines -= 1
+            if self._machines == 0:
+                self._file.close()
+
+
+one_lab = _OneLab()
+
+
 class Machine:
     """A running QEMU. It dies with this process, however that ends."""
 
@@ -113,6 +150,7 @@ class Machine:
             with open(file, "wb") as empty:
                 empty.truncate(size)
         self._errors = workdir / "qemu.log"
+        one_lab.__enter__()
         command_end, command_qemu = socket.socketpair()
         qmp_end, qmp_qemu = socket.socketpair()
         command = [
@@ -143,7 +181,9 @@ class Machine:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        _running.discard(self)
+        if self in _running:
+            _running.discard(self)
+            one_lab.__exit__()
         self.qmp.close()
         self.channel.close()
 
