@@ -189,7 +189,7 @@ def test_a_laptop_with_other_guests_and_a_usb_controller_in_the_driver_domain():
         laptop.guest("netvm", "udevadm wait --timeout=20 /dev/sda")
         assert "QEMU HARDDISK" in str(laptop.guest("netvm", "cat /sys/block/sda/device/model"))
         assert laptop.ping("netvm")
-        laptop.create_guest(Guest("late", memory=64))
+        laptop.create_guest(Guest("late"))
         assert laptop.heartbeat("late") > 0
 
 
