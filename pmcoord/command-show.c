@@ -104,6 +104,46 @@ enum exit_code command_plan(struct cli *cli)
 	return with_plan(cli, show_steps);
 }
 
+/*
+ * The number of the last cycle that is not over: it has no report on disk yet,
+ * but its journal on /run tells as much. 0 if there is none.
+ */
+static uint64_t last_open_cycle(const struct cli *cli)
+{
+	uint64_t *numbers = NULL;
+	int n = journal_list(cli->roots.journals, &numbers);
+	uint64_t last = n > 0 ? numbers[n - 1] : 0;
+
+	free(numbers);
+	return last;
+}
+
+static int report_of_open_cycle(const struct cli *cli, uint64_t number,
+				struct json_object **ret_report,
+				struct error *error)
+{
+	struct cycle cycle = { 0 };
+	int r = journal_read(cli->roots.journals, number, &cycle, error);
+
+	if (r == 0)
+		r = report_make(&cycle, ret_report);
+	cycle_done(&cycle);
+	return r;
+}
+
+static int find_report(const struct cli *cli, uint64_t number,
+		       struct json_object **ret_report, struct error *error)
+{
+	uint64_t open = last_open_cycle(cli);
+	bool wanted = number == 0
+			      ? open > report_last_number(cli->roots.reports)
+			      : open == number;
+
+	if (open > 0 && wanted)
+		return report_of_open_cycle(cli, open, ret_report, error);
+	return report_load(cli->roots.reports, number, ret_report, error);
+}
+
 enum exit_code command_report(struct cli *cli)
 {
 	struct json_object *report = NULL;
@@ -118,7 +158,7 @@ enum exit_code command_report(struct cli *cli)
 			      "'%s' is not the number of a cycle",
 			      cli->options.arguments[0]);
 	if (r == 0)
-		r = report_load(cli->roots.reports, number, &report, &error);
+		r = find_report(cli, number, &report, &error);
 	if (r == 0 && cli->options.svg_path)
 		r = timeline_write(report, cli->options.svg_path, &error);
 	if (r == 0 && (cli->options.json || !cli->options.svg_path))

@@ -261,34 +261,57 @@ static int check_needs(const struct cycle *cycle)
 	return 0;
 }
 
+/* Reads the file of a journal whose path is set. */
+static int load(struct journal *journal, off_t *ret_end, struct error *error)
+{
+	_cleanup_(fclosep) FILE *file = fopen(journal->path, "re");
+	int r;
+
+	if (!file)
+		return error_set(error, -errno,
+				 "cannot read the journal %s: %s",
+				 journal->path, strerror(errno));
+	r = replay(journal, file, ret_end);
+	if (r == 0)
+		r = check_needs(&journal->cycle);
+	return r < 0 ? error_set(error, r,
+				 "%s is not a journal of this version",
+				 journal->path)
+		     : 0;
+}
+
 int journal_open(const char *directory, uint64_t number,
 		 struct journal **ret_journal, struct error *error)
 {
 	_cleanup_(journal_closep) struct journal *journal =
 		journal_new(directory, number);
-	_cleanup_(fclosep) FILE *file = NULL;
 	off_t end = 0;
-	int r;
+	int r = journal ? load(journal, &end, error)
+			: error_set(error, -ENOMEM, "out of memory");
 
-	if (!journal)
-		return error_set(error, -ENOMEM, "out of memory");
-	file = fopen(journal->path, "re");
-	if (!file)
-		return error_set(error, -errno,
-				 "cannot read the journal %s: %s",
-				 journal->path, strerror(errno));
-	r = replay(journal, file, &end);
-	if (r == 0)
-		r = check_needs(&journal->cycle);
 	if (r < 0)
-		return error_set(error, r,
-				 "%s is not a journal of this version",
-				 journal->path);
+		return r;
 	journal->fd = open(journal->path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (journal->fd < 0 || ftruncate(journal->fd, end) < 0)
 		return error_set(error, -errno, "cannot append to %s: %s",
 				 journal->path, strerror(errno));
 	*ret_journal = TAKE_PTR(journal);
+	return 0;
+}
+
+int journal_read(const char *directory, uint64_t number,
+		 struct cycle *ret_cycle, struct error *error)
+{
+	_cleanup_(journal_closep) struct journal *journal =
+		journal_new(directory, number);
+	off_t end = 0;
+	int r = journal ? load(journal, &end, error)
+			: error_set(error, -ENOMEM, "out of memory");
+
+	if (r < 0)
+		return r;
+	*ret_cycle = journal->cycle;
+	journal->cycle = (struct cycle){ 0 };
 	return 0;
 }
 

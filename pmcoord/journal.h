@@ -32,6 +32,13 @@ int journal_create(const char *directory, const struct plan *plan,
 int journal_open(const char *directory, uint64_t number,
 		 struct journal **ret_journal, struct error *error);
 
+/*
+ * Replays the journal of cycle `number` only to be looked at. The cycle is the
+ * caller's: cycle_done. Returns as journal_open.
+ */
+int journal_read(const char *directory, uint64_t number,
+		 struct cycle *ret_cycle, struct error *error);
+
 /* Closes the file and keeps it. */
 void journal_close(struct journal *journal);
 void journal_closep(struct journal **journal);

@@ -253,6 +253,17 @@ def test_guests_only_and_back_and_each_twice(pmcoord, laptop):
     assert states() == {"running"}
 
 
+def test_a_cycle_that_is_not_over_has_its_report_already(pmcoord, laptop):
+    pmcoord.on(laptop, "suspend-all", "--guests-only")
+    report = pmcoord.json(laptop, "report")
+    assert report["held"] is True
+    assert {guest["outcome"] for guest in report["guests"]} == {"suspended"}
+    assert {guest["running_us"] for guest in report["guests"]} == {None}
+    pmcoord.on(laptop, "resume-all")
+    after = pmcoord.json(laptop, "report", str(report["cycle"]))
+    assert None not in {guest["running_us"] for guest in after["guests"]}
+
+
 def test_suspend_and_resume_by_name(pmcoord, laptop):
     def down():
         return {g["name"] for g in pmcoord.json(laptop, "list")["guests"]

@@ -78,10 +78,11 @@ def test_copies_are_of_one_running_machine_and_do_not_touch_each_other():
 
 def test_a_copy_answers_within_seconds():
     Laptop.fresh().close()
-    start = time.monotonic()
-    with Laptop.fresh() as laptop:
-        laptop.dom0("true")
-    assert time.monotonic() - start < 5
+    with qemu.one_lab:  # not to measure how long others use it
+        start = time.monotonic()
+        with Laptop.fresh() as laptop:
+            laptop.dom0("true")
+        assert time.monotonic() - start < 5
 
 
 def test_commands_in_dom0_keep_streams_apart_and_bytes_as_they_are(bare_laptop):

@@ -268,7 +268,7 @@ class Laptop:
             except LabError as error:
                 if attempt == ATTEMPTS:
                     raise LabError(f"{guest.name} does not come up\n{error}\n{self.consoles(guest.name)}") from error
-                say(f"{guest.name} did not come up (attempt {attempt} of {ATTEMPTS}), creating it again: {str(error).splitlines()[0]}")
+                say(f"{guest.name} did not come up (attempt {attempt} of {ATTEMPTS}), creating it again: {' / '.join(str(error).splitlines()[:4])}")
                 self.dom0(f"xl destroy {guest.name}", check=False)
         self.guests[guest.name] = guest
         # A kernel makes up its boot_id when it is first asked: all copies shall have the same.
