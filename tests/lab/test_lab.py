@@ -82,7 +82,8 @@ def test_a_copy_answers_within_seconds():
         start = time.monotonic()
         with Laptop.fresh() as laptop:
             laptop.dom0("true")
-        assert time.monotonic() - start < 5
+        # Two on an idle machine; booting takes minutes.
+        assert time.monotonic() - start < 20
 
 
 def test_commands_in_dom0_keep_streams_apart_and_bytes_as_they_are(bare_laptop):
