@@ -61,6 +61,19 @@ static const char *words_for(enum record_type type, bool verbose)
 	}
 }
 
+/* Since when a person counts: the first request, or the wake. */
+static int64_t counting_from(const struct cycle *cycle)
+{
+	for (size_t i = cycle->n_phases; i-- > 0;) {
+		const struct cycle_phase *phase = &cycle->phases[i];
+
+		if (strcmp(phase->name, "suspend") == 0 ||
+		    strcmp(phase->name, "resume") == 0)
+			return phase->start_us;
+	}
+	return 0;
+}
+
 static void print_guest(const struct progress *progress,
 			const struct cycle *cycle, const struct record *record)
 {
@@ -70,7 +83,9 @@ static void print_guest(const struct progress *progress,
 	if (!words)
 		return;
 	printf("%8.1f ms  %-16s %s%s%s\n",
-	       (double)(int64_t)(record->at_us - cycle->base_us) / 1000.0,
+	       (double)((int64_t)(record->at_us - cycle->base_us) -
+			counting_from(cycle)) /
+		       1000.0,
 	       guest->name, words, record->text && record->text[0] ? ": " : "",
 	       record->text ? record->text : "");
 }
@@ -100,6 +115,8 @@ void progress_observe(void *data, const struct cycle *cycle,
 		print_guest(progress, cycle, record);
 	if (progress->print && record->type == RECORD_ABORT)
 		printf("giving up: %s\n", record->text);
+	if (progress->print && record->type == RECORD_SLEPT)
+		printf("   awake again\n");
 	if (progress->print && record->type == RECORD_AWAKE)
 		printf("not asleep: %s\n", record->text);
 	if (progress->notify &&

@@ -37,6 +37,8 @@ def build(arguments: argparse.Namespace) -> int:
 
 
 def shell(arguments: argparse.Namespace) -> int:
+    if not arguments.command and not sys.stdin.isatty():
+        raise LabError("a shell needs a terminal; -c COMMAND does not")
     with _fresh(arguments.bare) as laptop:
         if arguments.command:
             result = laptop.dom0(arguments.command, timeout=3600, check=False)
@@ -49,40 +51,35 @@ def shell(arguments: argparse.Namespace) -> int:
 
 
 def _interactive(laptop: Laptop) -> int:
-    job = laptop.dom0_start("cd; exec bash -i", terminal=True)
+    job = laptop.dom0_start("export HOME=/root; cd; exec bash -i", terminal=True)
     ended, ending = os.pipe()
-
-    def resize(*_) -> None:
-        size = shutil.get_terminal_size()
-        job.resize(size.lines, size.columns)
-
-    def show(data: bytes) -> None:
-        os.write(sys.stdout.fileno(), data)
-
-    job.on_output(show)
+    resized, resizing = os.pipe()
+    job.on_output(lambda data: os.write(sys.stdout.fileno(), data))
     job.on_end(lambda: os.close(ending))
-    saved = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
+    signal.signal(signal.SIGWINCH, lambda *_: os.write(resizing, b"."))
+    os.write(resizing, b".")
+    saved = termios.tcgetattr(sys.stdin)
     try:
-        if saved:
-            tty.setraw(sys.stdin)
-            resize()
-            signal.signal(signal.SIGWINCH, resize)
+        tty.setraw(sys.stdin)
         while True:
-            ready, _, _ = select.select([sys.stdin, ended], [], [])
+            ready, _, _ = select.select([sys.stdin, resized, ended], [], [])
             if ended in ready:
                 break
+            if resized in ready:
+                os.read(resized, 64)
+                size = shutil.get_terminal_size()
+                job.resize(size.lines, size.columns)
+                continue
             typed = os.read(sys.stdin.fileno(), 1024)
+            if not typed:
+                break
             if laptop.is_suspended():
                 laptop.wake()
             else:
-                # Ctrl-D, where the input is not a terminal and has come to its end.
-                job.write(typed or b"\x04")
-            if not typed:
-                job.wait(3600)
+                job.write(typed)
     finally:
-        if saved:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
-    return job.wait(5).status
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
+    return job.status or 0
 
 
 def demonstrate(arguments: argparse.Namespace) -> int:

@@ -98,12 +98,18 @@ class Job:
         self._channel.send("w", self.number, struct.pack("<II", rows, columns))
 
     def on_output(self, call) -> None:
-        """call(bytes) from now on gets what the command prints; it runs on the channel's thread and must not block."""
-        self._on_output = call
+        """call(bytes) gets what the command has printed and will print; it must not block or use the channel."""
+        with self._channel.changed:
+            if self.stdout:
+                call(bytes(self.stdout))
+            self._on_output = call
 
     def on_end(self, call) -> None:
         """call() when the command has ended; see on_output."""
-        self._on_end = call
+        with self._channel.changed:
+            self._on_end = call
+            if self.status is not None:
+                call()
 
     def _so_far(self) -> str:
         return (self.stdout + self.stderr).decode(errors="replace")[-4000:]
@@ -125,7 +131,7 @@ class Channel:
     def __init__(self, port: socket.socket) -> None:
         self._port = port
         self._send_lock = threading.Lock()
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
         self._closed = False
         self._acknowledged: int | None = None
         # A copy of the laptop remembers the numbers of the run that it was copied from.
@@ -140,8 +146,8 @@ class Channel:
 
     def wait_for(self, predicate, timeout: float) -> bool:
         """Waits until predicate() is true; it is asked again whenever something arrives. False: timeout."""
-        with self._changed:
-            done = self._changed.wait_for(lambda: predicate() or self._closed, timeout)
+        with self.changed:
+            done = self.changed.wait_for(lambda: predicate() or self._closed, timeout)
             if done and not predicate():
                 raise LabError("the laptop is off: QEMU has ended")
             return done
@@ -151,7 +157,7 @@ class Channel:
         self.send("p", 0, b"", timeout)
 
     def start(self, command: str, terminal: bool = False) -> Job:
-        with self._changed:
+        with self.changed:
             self._next_job = (self._next_job + 1) & 0xFFFFFFFF
             job = self._jobs[self._next_job] = Job(self, self._next_job, command)
         kind = b"t" if terminal else b"|"
@@ -185,14 +191,14 @@ class Channel:
                 received = self._port.recv(65536)
             except OSError:
                 received = b""
-            with self._changed:
+            with self.changed:
                 if not received:
                     self._closed = True
-                    self._changed.notify_all()
+                    self.changed.notify_all()
                     return
                 data += received
                 self._parse(data)
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     def _parse(self, data: bytearray) -> None:
         while True:
