@@ -71,6 +71,7 @@ enum exit_code command_suspend(struct cli *cli);
 enum exit_code command_resume_all(struct cli *cli);
 enum exit_code command_resume(struct cli *cli);
 enum exit_code command_sleep_unit(struct cli *cli);
+enum exit_code command_recover(struct cli *cli);
 enum exit_code command_list(struct cli *cli);
 enum exit_code command_plan(struct cli *cli);
 enum exit_code command_report(struct cli *cli);

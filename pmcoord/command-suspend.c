@@ -275,3 +275,17 @@ enum exit_code command_sleep_unit(struct cli *cli)
 	json_object_put(report);
 	return code;
 }
+
+/* When the service has ended, however: only finds work where it was killed. */
+enum exit_code command_recover(struct cli *cli)
+{
+	_cleanup_(closep) int lock = -EBADF;
+	struct error error = { 0 };
+	enum exit_code code = begin(cli, "recover", UNIT_PATIENCE_US, &lock);
+	int r;
+
+	if (code != EXIT_AS_PLANNED)
+		return code;
+	r = coordinator_recover(&cli->coordinator, &error);
+	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
+}

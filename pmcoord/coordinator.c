@@ -384,6 +384,11 @@ static int undo_if_abandoned(struct coordinator *coordinator,
 	return r;
 }
 
+int coordinator_recover(struct coordinator *coordinator, struct error *error)
+{
+	return for_each_cycle(coordinator, undo_if_abandoned, NULL, error);
+}
+
 /* ---- suspending --------------------------------------------------------- */
 
 /* Runs the executor until everyone is down or the cycle is given up. */
@@ -563,7 +568,7 @@ int coordinator_suspend(struct coordinator *coordinator,
 {
 	struct run run = { .coordinator = coordinator, .io_fd = -EBADF };
 	uint64_t start_us;
-	int r = for_each_cycle(coordinator, undo_if_abandoned, NULL, error);
+	int r = coordinator_recover(coordinator, error);
 
 	if (r < 0)
 		return r;

@@ -70,6 +70,13 @@ int coordinator_resume(struct coordinator *coordinator, char **names,
 		       struct resume_result *ret_result, struct error *error);
 
 /*
+ * Brings back the guests of cycles whose coordinator died; guests that are held
+ * on purpose stay down. The caller holds the lock. Idempotent. Returns 0 or a
+ * negative errno with `error` set.
+ */
+int coordinator_recover(struct coordinator *coordinator, struct error *error);
+
+/*
  * Reads the inventory and makes graph and plan for a wish (NULL: for all
  * guests). The caller releases them with plan_done, graph_free, inventory_done,
  * in this order. Returns 0 or negative as coordinator_suspend does.

@@ -37,6 +37,7 @@ static const struct command commands[] = {
 	{ "report", "[N]", "the last cycle, or the N-th: who took how long",
 	  command_report, 0, 1, "s" },
 	{ "sleep-unit", "", NULL, command_sleep_unit, 0, 0, "" },
+	{ "recover", "", NULL, command_recover, 0, 0, "" },
 };
 
 struct option_help {

@@ -264,6 +264,14 @@ def test_a_cycle_that_is_not_over_has_its_report_already(pmcoord, laptop):
     assert None not in {guest["running_us"] for guest in after["guests"]}
 
 
+def test_recovery_leaves_alone_what_is_held_on_purpose(pmcoord, laptop):
+    pmcoord.on(laptop, "suspend", "web")
+    assert pmcoord.on(laptop, "recover").returncode == 0
+    assert pmcoord.on(laptop, "suspend-all").returncode == 0
+    states = {g["name"]: g["state"] for g in pmcoord.json(laptop, "list")["guests"]}
+    assert states == dict.fromkeys(("netvm", "fw", "mail", "vault"), "running") | {"web": "suspended"}
+
+
 def test_suspend_and_resume_by_name(pmcoord, laptop):
     def down():
         return {g["name"] for g in pmcoord.json(laptop, "list")["guests"]

@@ -98,6 +98,15 @@ def test_a_guest_that_the_user_paused_stays_paused(laptop):
     laptop.wait_ping("mail", seconds=10)
 
 
+def test_a_guest_that_is_held_stays_down_over_a_sleep(laptop):
+    laptop.dom0("pmcoord suspend web -q")
+    laptop.sleep_and_wake()
+    laptop.dom0("systemctl stop pmcoord-sleep.service", timeout=90)
+    assert states(laptop) == dict.fromkeys(GUESTS, "running") | {"web": "suspended"}
+    laptop.dom0("pmcoord resume-all -q")
+    laptop.wait_ping("web", seconds=15)
+
+
 def test_a_coordinator_killed_while_guests_are_down_strands_nobody(laptop):
     """ExecStopPost brings them back as soon as systemd sees the corpse."""
     boots = {guest: laptop.boot_id(guest) for guest in GUESTS}
