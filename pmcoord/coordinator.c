@@ -330,6 +330,18 @@ typedef int (*take_cycle_fn)(struct coordinator *coordinator,
 			     struct journal *journal, void *data,
 			     struct error *error);
 
+/* A journal that says nothing: whom it held is for the owner to find out. */
+static int give_up_on(struct coordinator *coordinator, uint64_t number,
+		      struct error *error)
+{
+	journal_set_aside(coordinator->roots->journals, number);
+	return error_replace(error, -ENOTRECOVERABLE,
+			     "the journal %s/%" PRIu64
+			     " cannot be read and was set aside: 'xl list' "
+			     "shows (as s or p) whom it may have held",
+			     coordinator->roots->journals, number);
+}
+
 static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take,
 			  void *data, struct error *error)
 {
@@ -349,6 +361,8 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take,
 
 		each = journal_open(coordinator->roots->journals, numbers[n],
 				    &journal, error);
+		if (each == -EBADMSG)
+			each = give_up_on(coordinator, numbers[n], error);
 		if (each == 0 &&
 		    strcmp(journal_cycle(journal)->boot_id, boot_id) != 0) {
 			each = journal_remove(journal);

@@ -65,6 +65,17 @@ int journal_remove(struct journal *journal)
 	return unlink(journal->path) < 0 ? -errno : 0;
 }
 
+int journal_set_aside(const char *directory, uint64_t number)
+{
+	_cleanup_(freep) char *from = NULL;
+	_cleanup_(freep) char *to = NULL;
+
+	if (asprintf(&from, "%s/%" PRIu64, directory, number) < 0 ||
+	    asprintf(&to, "%s.broken", from) < 0)
+		return -ENOMEM;
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
 static int write_all(int fd, const char *data, size_t length)
 {
 	while (length > 0) {

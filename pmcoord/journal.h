@@ -46,6 +46,12 @@ void journal_closep(struct journal **journal);
 /* Removes the file: the cycle is over, and nothing is held any more. */
 int journal_remove(struct journal *journal);
 
+/*
+ * Puts a file that cannot be replayed out of the way, as <number>.broken, so
+ * that it is told once and does not stand in the way of every later cycle.
+ */
+int journal_set_aside(const char *directory, uint64_t number);
+
 /* The cycle as it stands; borrowed. */
 const struct cycle *journal_cycle(const struct journal *journal);
 

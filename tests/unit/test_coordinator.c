@@ -579,6 +579,34 @@ static void next_cycle_first_undoes_an_abandoned_one(void **state)
 	host_done(&host);
 }
 
+static void tells_of_a_broken_journal_once(void **state)
+{
+	struct cycle_wish wish = { .trigger = "test" };
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	struct host host;
+	char path[128];
+	FILE *file;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	assert_int_equal(directory_make(host.roots.journals), 0);
+	snprintf(path, sizeof(path), "%s/7", host.roots.journals);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("not a journal\n", file);
+	fclose(file);
+	assert_int_equal(
+		coordinator_suspend(&host.coordinator, &wish, &report, &error),
+		-ENOTRECOVERABLE);
+	assert_non_null(strstr(error_text(&error), "cycles/7"));
+	assert_all_running(&host);
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "ok");
+	json_object_put(report);
+	host_done(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -602,6 +630,7 @@ int main(void)
 		cmocka_unit_test(suspends_the_named_and_who_needs_them),
 		cmocka_unit_test(waits_for_devices_with_resume_after_ready),
 		cmocka_unit_test(brings_all_back_after_a_crash_at_any_record),
+		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
 	};
 
