@@ -33,7 +33,8 @@ SHARED_SRC := \
 	pmcoord/shared/error.c \
 	pmcoord/shared/ini-file.c \
 	pmcoord/shared/parse.c \
-	pmcoord/shared/protocol.c
+	pmcoord/shared/protocol.c \
+	pmcoord/shared/write.c
 
 include pmcoord/sources.mk
 include guest-agent/sources.mk

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pmcoord/write.h"
+
 const struct roots roots_of_system = {
 	.sys = "/sys",
 	.proc = "/proc",
@@ -202,21 +204,6 @@ bool file_exists(const char *format, ...)
 	return r == 0 && access(path, F_OK) == 0;
 }
 
-static int write_fully(int fd, const char *data, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = write(fd, data, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
 int file_replace(const char *path, const void *data, size_t length)
 {
 	_cleanup_(closep) int fd = -1;
@@ -228,7 +215,7 @@ int file_replace(const char *path, const void *data, size_t length)
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_fully(fd, data, length);
+	r = write_all(fd, data, length);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	if (r < 0)

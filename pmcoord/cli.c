@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/json.h"
 #include "pmcoord/report.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/simulator.h"
@@ -196,11 +197,7 @@ enum exit_code cli_exit_of_report(struct json_object *report)
 void cli_print_report(const struct cli *cli, struct json_object *report)
 {
 	if (cli->options.json)
-		printf("%s\n",
-		       json_object_to_json_string_ext(
-			       report, JSON_C_TO_STRING_PRETTY |
-					       JSON_C_TO_STRING_SPACED |
-					       JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_print(report, stdout);
 	else if (!cli->options.quiet)
 		report_print(report, cli->roots.reports, stdout);
 }

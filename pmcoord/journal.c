@@ -14,6 +14,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/write.h"
 
 struct journal {
 	int fd;
@@ -74,21 +75,6 @@ int journal_set_aside(const char *directory, uint64_t number)
 	    asprintf(&to, "%s.broken", from) < 0)
 		return -ENOMEM;
 	return rename(from, to) < 0 ? -errno : 0;
-}
-
-static int write_all(int fd, const char *data, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = write(fd, data, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		length -= (size_t)n;
-	}
-	return 0;
 }
 
 /* Writes the line first: what is applied must be on record. */
