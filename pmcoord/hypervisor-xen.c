@@ -26,9 +26,11 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/journal.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/ports.h"
+#include "pmcoord/xen-host.h"
 
 /* Xen hands out domids below DOMID_FIRST_RESERVED (0x7ff0). */
-#define DOMAINS_AT_ONCE 256
+#define DOMAINS_AT_ONCE 128
 /* A guest may fill its directories; nobody has that many devices. */
 #define DEVICES_MAX 256
 
@@ -63,20 +65,14 @@ static struct xen *xen_of(struct hypervisor *hypervisor)
 
 /* ---- xenstore ----------------------------------------------------------- */
 
-#define NODE_PATH_MAX 256
-
-static void domain_node(uint32_t domid, const char *node, char *ret)
+void domain_node(uint32_t domid, const char *node, char *ret)
 {
 	snprintf(ret, NODE_PATH_MAX, "/local/domain/%" PRIu32 "%s%s", domid,
 		 node[0] ? "/" : "", node);
 }
 
-/*
- * Reads a node as a string; NULL if there is none. Values with a NUL inside
- * are cut there.
- */
-static char *store_read(struct xen *xen, xs_transaction_t transaction,
-			const char *path)
+static char *store_read_within(struct xen *xen, xs_transaction_t transaction,
+			       const char *path)
 {
 	unsigned int length;
 
@@ -84,19 +80,21 @@ static char *store_read(struct xen *xen, xs_transaction_t transaction,
 	return xs_read(xen->store, transaction, path, &length);
 }
 
-static char *store_read_domain(struct xen *xen, uint32_t domid,
-			       const char *node)
+char *store_read(struct xen *xen, const char *path)
+{
+	return store_read_within(xen, XBT_NULL, path);
+}
+
+char *store_read_domain(struct xen *xen, uint32_t domid, const char *node)
 {
 	char path[NODE_PATH_MAX];
 
 	domain_node(domid, node, path);
-	return store_read(xen, XBT_NULL, path);
+	return store_read(xen, path);
 }
 
-/* A number below a domain's path; `fallback` where there is none. */
-static uint64_t store_read_number(struct xen *xen, uint32_t domid,
-				  const char *node, uint64_t max,
-				  uint64_t fallback)
+uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node,
+			   uint64_t max, uint64_t fallback)
 {
 	_cleanup_(freep) char *text = store_read_domain(xen, domid, node);
 	uint64_t number;
@@ -104,8 +102,7 @@ static uint64_t store_read_number(struct xen *xen, uint32_t domid,
 	return text && parse_u64(text, max, &number) == 0 ? number : fallback;
 }
 
-/* The names below a path; NULL and 0 if there are none. Freed as one. */
-static char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
+char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
 {
 	char **names = xs_directory(xen->store, XBT_NULL, path, ret_n);
 
@@ -150,6 +147,63 @@ static int xen_look(struct hypervisor *hypervisor, const struct domain_id *id,
 	return 0;
 }
 
+static enum guest_type type_of(const xc_domaininfo_t *info)
+{
+	if (!(info->flags & XEN_DOMINF_hvm_guest))
+		return GUEST_PV;
+	/* PVH has no emulated devices but the local APIC. */
+	return info->arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC
+		       ? GUEST_HVM
+		       : GUEST_PVH;
+}
+
+int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret,
+		     size_t max)
+{
+	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
+	int n = xc_domain_getinfolist(
+		xen->xc, first,
+		(unsigned int)(max < DOMAINS_AT_ONCE ? max : DOMAINS_AT_ONCE),
+		infos);
+
+	if (n < 0)
+		return -errno;
+	for (int i = 0; i < n; i++) {
+		ret[i] = (struct xen_domain){
+			.domid = infos[i].domain,
+			.type = type_of(&infos[i]),
+			.is_xenstore_domain =
+				infos[i].flags & XEN_DOMINF_xs_domain,
+		};
+		memcpy(ret[i].uuid, infos[i].handle, GUEST_UUID_SIZE);
+		state_of(&infos[i], &ret[i].look);
+	}
+	return n;
+}
+
+void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers,
+		  bool *ret_in_acpi_s3)
+{
+	uint64_t value;
+
+	if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_CALLBACK_IRQ, &value) ==
+	    0)
+		*ret_has_pv_drivers = value != 0;
+	if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_ACPI_S_STATE, &value) ==
+	    0)
+		*ret_in_acpi_s3 = value == 3;
+}
+
+static int xen_inventory(struct hypervisor *hypervisor,
+			 struct inventory *ret_inventory, struct error *error)
+{
+	int r = xen_read_inventory(xen_of(hypervisor), ret_inventory);
+
+	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s",
+				 strerror(-r))
+		     : 0;
+}
+
 /* -ESRCH when the domain is not the one that was meant (any more). */
 static int check_identity(struct hypervisor *hypervisor,
 			  const struct domain_id *id,
@@ -189,64 +243,39 @@ static struct channel *add_channel(struct xen *xen, const struct domain_id *id)
 	return &channels[xen->n_channels++];
 }
 
-/*
- * The channels made on guests' behalf, a line each: "domid uuid port". The
- * guest's port falls back to "unbound, for dom0" when this process ends; the
- * next one binds it again instead of leaking one of the guest's ports.
- */
+/* Writes down the channels made on guests' behalf. */
 static int save_ports(struct xen *xen)
 {
-	_cleanup_(freep) char *fresh = NULL;
-	_cleanup_(fclosep) FILE *file = NULL;
+	_cleanup_(freep) struct remembered_port *ports =
+		calloc(xen->n_channels + 1, sizeof(*ports));
+	size_t n = 0;
 
-	if (asprintf(&fresh, "%s.new", xen->ports_path) < 0)
+	if (!ports)
 		return -ENOMEM;
-	file = fopen(fresh, "we");
-	if (!file)
-		return -errno;
 	for (size_t i = 0; i < xen->n_channels; i++) {
 		const struct channel *channel = &xen->channels[i];
-		char uuid[GUEST_UUID_TEXT_SIZE];
 
 		if (!channel->is_agents && channel->guest_port != 0)
-			fprintf(file, "%" PRIu32 " %s %" PRIu32 "\n",
-				channel->id.domid,
-				guest_uuid_format(channel->id.uuid, uuid),
-				channel->guest_port);
+			ports[n++] = (struct remembered_port){
+				.id = channel->id,
+				.guest_port = channel->guest_port,
+			};
 	}
-	if (fflush(file) != 0 || rename(fresh, xen->ports_path) < 0)
-		return -errno;
-	return 0;
+	return ports_save(xen->ports_path, ports, n);
 }
 
-static void load_port(struct xen *xen, const char *line)
+static void take_port(void *data, const struct remembered_port *port)
 {
-	struct domain_id id;
-	uint32_t domid, port;
-	char uuid[GUEST_UUID_TEXT_SIZE];
+	struct xen *xen = data;
 	struct domain_look look;
 	struct channel *channel;
 
-	if (sscanf(line, "%" SCNu32 " %36s %" SCNu32, &domid, uuid, &port) !=
-		    3 ||
-	    guest_uuid_parse(uuid, id.uuid) < 0)
-		return;
-	id.domid = domid;
-	if (xen_look(&xen->hypervisor, &id, &look) < 0 ||
+	if (xen_look(&xen->hypervisor, &port->id, &look) < 0 ||
 	    look.state == GUEST_GONE)
 		return;
-	channel = add_channel(xen, &id);
+	channel = add_channel(xen, &port->id);
 	if (channel)
-		channel->guest_port = port;
-}
-
-static void load_ports(struct xen *xen)
-{
-	_cleanup_(fclosep) FILE *file = fopen(xen->ports_path, "re");
-	char line[128];
-
-	while (file && fgets(line, sizeof(line), file))
-		load_port(xen, line);
+		channel->guest_port = port->guest_port;
 }
 
 /*
@@ -485,7 +514,7 @@ static int retract_once(struct xen *xen, const struct domain_id *id,
 		return -errno;
 	if (mechanism == MECHANISM_AGENT) {
 		domain_node(id->domid, PROTOCOL_NODE_STATE, path);
-		state = store_read(xen, transaction, path);
+		state = store_read_within(xen, transaction, path);
 		/* Only an agent that has quiesced has asked its kernel. */
 		asked = state &&
 			protocol_parse_state(state, strlen(state), &agent) ==
@@ -498,7 +527,7 @@ static int retract_once(struct xen *xen, const struct domain_id *id,
 			(unsigned int)protocol_format_request(&request, text));
 	}
 	domain_node(id->domid, PROTOCOL_NODE_SHUTDOWN, path);
-	shutdown = store_read(xen, transaction, path);
+	shutdown = store_read_within(xen, transaction, path);
 	if (ok && text_is(shutdown, PROTOCOL_SHUTDOWN_SUSPEND)) {
 		ok = xs_write(xen->store, transaction, path, "", 0);
 		asked = false;
@@ -645,347 +674,6 @@ static int xen_wake_agent(struct hypervisor *hypervisor,
 	return notify(xen, channel);
 }
 
-/* ---- inventory ---------------------------------------------------------- */
-
-static enum guest_feature read_feature(struct xen *xen, uint32_t domid)
-{
-	_cleanup_(freep) char *text =
-		store_read_domain(xen, domid, "control/feature-suspend");
-
-	if (text_is(text, "1"))
-		return GUEST_FEATURE_YES;
-	return text_is(text, "0") ? GUEST_FEATURE_NO : GUEST_FEATURE_UNKNOWN;
-}
-
-static void read_agent(struct xen *xen, uint32_t domid,
-		       struct guest_agent *agent)
-{
-	_cleanup_(freep) char *version = NULL;
-	_cleanup_(freep) char *state = NULL;
-	_cleanup_(freep) char *request = NULL;
-
-	version = store_read_domain(xen, domid, PROTOCOL_NODE_VERSION);
-	if (!version)
-		return;
-	agent->present = true;
-	/* What is not a number is a version that nobody knows. */
-	if (parse_u64(version, UINT32_MAX, &agent->version) < 0)
-		agent->version = 0;
-	agent->port = (uint32_t)store_read_number(
-		xen, domid, PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
-	state = store_read_domain(xen, domid, PROTOCOL_NODE_STATE);
-	if (state)
-		protocol_parse_state(state, strlen(state), &agent->state);
-	request = store_read_domain(xen, domid, PROTOCOL_NODE_REQUEST);
-	if (request)
-		protocol_parse_request(request, strlen(request),
-				       &agent->request);
-}
-
-static void read_hvm(struct xen *xen, struct guest *guest)
-{
-	uint64_t value;
-
-	if (xc_hvm_param_get(xen->xc, guest->domid, HVM_PARAM_CALLBACK_IRQ,
-			     &value) == 0)
-		guest->has_pv_drivers = value != 0;
-	if (xc_hvm_param_get(xen->xc, guest->domid, HVM_PARAM_ACPI_S_STATE,
-			     &value) == 0)
-		guest->in_acpi_s3 = value == 3;
-}
-
-static enum guest_type type_of(const xc_domaininfo_t *info)
-{
-	if (!(info->flags & XEN_DOMINF_hvm_guest))
-		return GUEST_PV;
-	/* PVH has no emulated devices but the local APIC. */
-	return info->arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC
-		       ? GUEST_HVM
-		       : GUEST_PVH;
-}
-
-static void read_name(struct xen *xen, struct guest *guest)
-{
-	_cleanup_(freep) char *name =
-		store_read_domain(xen, guest->domid, "name");
-
-	if (name)
-		text_sanitize(name, strlen(name), guest->name,
-			      sizeof(guest->name));
-	if (!guest->name[0])
-		snprintf(guest->name, sizeof(guest->name), "domain-%" PRIu32,
-			 guest->domid);
-}
-
-/* Adds a link unless it leads to dom0, which goes last in any case. */
-static int add_link(struct inventory *inventory, const struct link *link)
-{
-	if (link->backend == 0 || link->backend == link->frontend)
-		return 0;
-	return inventory_add_link(inventory, link);
-}
-
-/*
- * One directory of devices of a domain, and what each says of its other end.
- * `take` gets the class directory's name and the device's path.
- */
-typedef int (*take_device_fn)(struct xen *xen, struct inventory *inventory,
-			      uint32_t domid, const char *class,
-			      const char *path);
-
-static int for_each_device(struct xen *xen, struct inventory *inventory,
-			   uint32_t domid, const char *directory,
-			   take_device_fn take)
-{
-	unsigned int n_classes, n_devices;
-	_cleanup_(freep) char **classes =
-		store_list(xen, directory, &n_classes);
-	int r = 0;
-
-	for (unsigned int i = 0; i < n_classes && r == 0; i++) {
-		_cleanup_(freep) char **devices = NULL;
-		char path[NODE_PATH_MAX];
-
-		snprintf(path, sizeof(path), "%s/%s", directory, classes[i]);
-		devices = store_list(xen, path, &n_devices);
-		for (unsigned int j = 0; j < n_devices && r == 0; j++) {
-			snprintf(path, sizeof(path), "%s/%s/%s", directory,
-				 classes[i], devices[j]);
-			r = take(xen, inventory, domid, classes[i], path);
-		}
-	}
-	return r;
-}
-
-static bool read_domid(struct xen *xen, const char *path, const char *node,
-		       uint32_t *ret_domid)
-{
-	_cleanup_(freep) char *text = NULL;
-	char full[NODE_PATH_MAX];
-	uint64_t domid;
-
-	if (snprintf(full, sizeof(full), "%s/%s", path, node) >=
-	    (int)sizeof(full))
-		return false;
-	text = store_read(xen, XBT_NULL, full);
-	if (!text || parse_u64(text, UINT16_MAX, &domid) < 0)
-		return false;
-	*ret_domid = (uint32_t)domid;
-	return true;
-}
-
-/* device/<class>/<n>/backend-id: the frontend's word. */
-static int take_frontend(struct xen *xen, struct inventory *inventory,
-			 uint32_t domid, const char *class, const char *path)
-{
-	struct link link = {
-		.frontend = domid,
-		.class = link_class_of_device(class),
-		.said_by_frontend = true,
-	};
-
-	if (!read_domid(xen, path, "backend-id", &link.backend))
-		return 0;
-	return add_link(inventory, &link);
-}
-
-/*
- * /libxl/<domid>/device/<class>/<n>/backend: the toolstack's own record, which
- * only dom0 can write: "/local/domain/<backend>/backend/…".
- */
-static int take_toolstack(struct xen *xen, struct inventory *inventory,
-			  uint32_t domid, const char *class, const char *path)
-{
-	struct link link = {
-		.frontend = domid,
-		.class = link_class_of_device(class),
-		.said_by_toolstack = true,
-	};
-	_cleanup_(freep) char *backend = NULL;
-	char full[NODE_PATH_MAX];
-
-	if (snprintf(full, sizeof(full), "%s/backend", path) >=
-	    (int)sizeof(full))
-		return 0;
-	backend = store_read(xen, XBT_NULL, full);
-	if (!backend ||
-	    sscanf(backend, "/local/domain/%" SCNu32 "/", &link.backend) != 1)
-		return 0;
-	return add_link(inventory, &link);
-}
-
-/* backend/<class>/<frontend>/<n>/frontend-id: the backend's word. */
-static int take_backend(struct xen *xen, struct inventory *inventory,
-			uint32_t domid, const char *class, const char *path)
-{
-	struct link link = {
-		.backend = domid,
-		.class = link_class_of_device(class),
-		.said_by_backend = true,
-	};
-	_cleanup_(freep) char **devices = NULL;
-	unsigned int n_devices;
-
-	devices = store_list(xen, path, &n_devices);
-	for (unsigned int i = 0; i < n_devices; i++) {
-		char full[NODE_PATH_MAX];
-		int r;
-
-		if (snprintf(full, sizeof(full), "%s/%s", path, devices[i]) >=
-			    (int)sizeof(full) ||
-		    !read_domid(xen, full, "frontend-id", &link.frontend))
-			continue;
-		r = add_link(inventory, &link);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* A stub domain says whose device model it is in a node that dom0 owns. */
-static int take_stub_domain(struct xen *xen, struct inventory *inventory,
-			    uint32_t domid)
-{
-	struct link link = {
-		.backend = domid,
-		.class = LINK_DEVICE_MODEL,
-		.said_by_toolstack = true,
-	};
-	char path[NODE_PATH_MAX];
-
-	domain_node(domid, "", path);
-	if (!read_domid(xen, path, "target", &link.frontend))
-		return 0;
-	return add_link(inventory, &link);
-}
-
-static unsigned int count_pci(struct xen *xen, uint32_t domid)
-{
-	char node[64];
-
-	snprintf(node, sizeof(node), "backend/pci/%" PRIu32 "/0/num_devs",
-		 domid);
-	return (unsigned int)store_read_number(xen, 0, node, 4096, 0);
-}
-
-/*
- * Where libxl has made the domain its own record is enough, and spares a dozen
- * round trips to xenstored. Another toolstack's domains are asked themselves.
- */
-static int read_links(struct xen *xen, struct inventory *inventory,
-		      uint32_t domid, bool *ret_has_record)
-{
-	unsigned int n_classes;
-	_cleanup_(freep) char **classes = NULL;
-	char path[NODE_PATH_MAX];
-	int r;
-
-	snprintf(path, sizeof(path), "/libxl/%" PRIu32 "/device", domid);
-	classes = store_list(xen, path, &n_classes);
-	*ret_has_record = classes != NULL;
-	if (classes) {
-		r = for_each_device(xen, inventory, domid, path,
-				    take_toolstack);
-	} else {
-		domain_node(domid, "device", path);
-		r = for_each_device(xen, inventory, domid, path, take_frontend);
-	}
-	return r == 0 ? take_stub_domain(xen, inventory, domid) : r;
-}
-
-static int read_guest(struct xen *xen, struct inventory *inventory,
-		      const xc_domaininfo_t *info, bool *ret_has_record)
-{
-	struct guest guest = {
-		.domid = info->domain,
-		.type = type_of(info),
-		.has_pv_drivers = true,
-	};
-	_cleanup_(freep) char *shutdown = NULL;
-	struct domain_look look;
-	int r;
-
-	memcpy(guest.uuid, info->handle, GUEST_UUID_SIZE);
-	state_of(info, &look);
-	guest.state = look.state;
-	read_name(xen, &guest);
-	guest.feature_suspend = read_feature(xen, guest.domid);
-	shutdown = store_read_domain(xen, guest.domid, PROTOCOL_NODE_SHUTDOWN);
-	if (shutdown)
-		text_sanitize(shutdown, strlen(shutdown), guest.shutdown_node,
-			      sizeof(guest.shutdown_node));
-	if (guest.type == GUEST_HVM)
-		read_hvm(xen, &guest);
-	guest.pci_functions = count_pci(xen, guest.domid);
-	guest.kernel_port = (uint32_t)store_read_number(
-		xen, guest.domid, "device/suspend/event-channel", UINT32_MAX,
-		0);
-	read_agent(xen, guest.domid, &guest.agent);
-	r = inventory_add_guest(inventory, &guest);
-	return r == 0 ? read_links(xen, inventory, guest.domid, ret_has_record)
-		      : r;
-}
-
-/* The backends' word, needed only for frontends that libxl does not vouch for.
- */
-static int read_backends(struct xen *xen, struct inventory *inventory)
-{
-	char path[NODE_PATH_MAX];
-	int r = 0;
-
-	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
-		domain_node(inventory->guests[i].domid, "backend", path);
-		r = for_each_device(xen, inventory, inventory->guests[i].domid,
-				    path, take_backend);
-	}
-	return r;
-}
-
-static int read_domains(struct xen *xen, struct inventory *inventory)
-{
-	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
-	uint32_t first = 1; /* dom0 is no guest */
-	bool all_have_records = true;
-	int n, r = 0;
-
-	do {
-		n = xc_domain_getinfolist(xen->xc, first, DOMAINS_AT_ONCE,
-					  infos);
-		if (n < 0)
-			return -errno;
-		for (int i = 0; i < n; i++) {
-			bool has_record = false;
-
-			if (infos[i].flags & XEN_DOMINF_xs_domain)
-				continue;
-			r = read_guest(xen, inventory, &infos[i], &has_record);
-			if (r < 0)
-				return r;
-			all_have_records &= has_record;
-		}
-		if (n > 0)
-			first = infos[n - 1].domain + 1u;
-	} while (n == DOMAINS_AT_ONCE);
-	if (!all_have_records)
-		r = read_backends(xen, inventory);
-	return r < 0 ? r : inventory_finish(inventory);
-}
-
-static int xen_inventory(struct hypervisor *hypervisor,
-			 struct inventory *ret_inventory, struct error *error)
-{
-	struct inventory inventory = { 0 };
-	int r = read_domains(xen_of(hypervisor), &inventory);
-
-	if (r < 0) {
-		inventory_done(&inventory);
-		return error_set(error, r, "cannot read the list of guests: %s",
-				 strerror(-r));
-	}
-	*ret_inventory = inventory;
-	return 0;
-}
-
 /* ---- events ------------------------------------------------------------- */
 
 static int xen_fd(struct hypervisor *hypervisor)
@@ -1099,11 +787,11 @@ static int check_is_dom0(struct error *error)
 /* Whether xenstored runs in a domain of its own. */
 static bool has_xenstore_domain(struct xen *xen)
 {
-	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
-	int n = xc_domain_getinfolist(xen->xc, 1, DOMAINS_AT_ONCE, infos);
+	struct xen_domain domains[DOMAINS_AT_ONCE];
+	int n = xen_list_domains(xen, 1, domains, DOMAINS_AT_ONCE);
 
 	for (int i = 0; i < n; i++)
-		if (infos[i].flags & XEN_DOMINF_xs_domain)
+		if (domains[i].is_xenstore_domain)
 			return true;
 	return false;
 }
@@ -1213,7 +901,7 @@ int hypervisor_xen_open(const char *run_directory,
 	if (r == 0)
 		r = directory_make(run_directory);
 	if (r == 0) {
-		load_ports(xen);
+		ports_load(xen->ports_path, take_port, xen);
 		r = open_events(xen, error);
 	}
 	if (r < 0) {

@@ -16,7 +16,9 @@ COORDINATOR_SRC := \
 	pmcoord/show.c \
 	pmcoord/table.c \
 	pmcoord/hypervisor.c \
+	pmcoord/ports.c \
 	pmcoord/hypervisor-xen.c \
+	pmcoord/xen-inventory.c \
 	pmcoord/loop.c \
 	pmcoord/sleeper.c \
 	pmcoord/simulator.c \

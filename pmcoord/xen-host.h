@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_XEN_HOST_H
+#define PMCOORD_XEN_HOST_H
+
+/*
+ * What hypervisor-xen.c tells the reader of the inventory, in plain types:
+ * Xen's own stay in that file.
+ */
+
+#include "pmcoord/hypervisor.h"
+
+struct xen;
+
+/* Longest path that we read or write below a domain's. */
+#define NODE_PATH_MAX 256
+
+struct xen_domain {
+	uint32_t domid;
+	uint8_t uuid[GUEST_UUID_SIZE];
+	enum guest_type type;
+	struct domain_look look;
+	bool is_xenstore_domain;
+};
+
+/*
+ * Fills up to `max` domains with domids from `first` on, in their order.
+ * Returns their number (less than `max`: there are no more) or a negative
+ * errno.
+ */
+int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret,
+		     size_t max);
+
+/* Facts about an HVM domain; what Xen does not say is left as it is. */
+void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers,
+		  bool *ret_in_acpi_s3);
+
+/* Writes "/local/domain/<domid>/<node>" to `ret` (NODE_PATH_MAX bytes). */
+void domain_node(uint32_t domid, const char *node, char *ret);
+
+/*
+ * Reads a node as a string, the caller's; NULL if there is none. Values with a
+ * NUL inside end there.
+ */
+char *store_read(struct xen *xen, const char *path);
+char *store_read_domain(struct xen *xen, uint32_t domid, const char *node);
+
+/* A number below a domain's path; `fallback` where there is none. */
+uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node,
+			   uint64_t max, uint64_t fallback);
+
+/*
+ * The names below a path, freed as one; NULL and 0 if there are none. A guest
+ * may fill its directories: at most 256 are returned.
+ */
+char **store_list(struct xen *xen, const char *path, unsigned int *ret_n);
+
+/* Reads all guests and links, finished. Returns 0 or a negative errno. */
+int xen_read_inventory(struct xen *xen, struct inventory *ret_inventory);
+
+#endif
