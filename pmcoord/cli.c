@@ -18,28 +18,8 @@
 
 enum exit_code cli_fail(const struct error *error)
 {
-	static const struct {
-		int number;
-		enum exit_code code;
-	} codes[] = {
-		{ EPERM, EXIT_NOT_HERE },
-		{ EACCES, EXIT_NOT_HERE },
-		{ ENODEV, EXIT_NOT_HERE },
-		{ ECONNREFUSED, EXIT_NOT_HERE },
-		{ EPROTO, EXIT_NOT_HERE },
-		{ EOPNOTSUPP, EXIT_NOT_HERE },
-		{ EBUSY, EXIT_BUSY },
-		{ ENOENT, EXIT_USAGE },
-		{ EBADMSG, EXIT_USAGE },
-		{ EINVAL, EXIT_USAGE },
-		{ ENOTRECOVERABLE, EXIT_STRANDED },
-	};
-
 	fprintf(stderr, "pmcoord: %s\n", error_text(error));
-	for (size_t i = 0; i < ELEMENTSOF(codes); i++)
-		if (error->number == -codes[i].number)
-			return codes[i].code;
-	return EXIT_FAILED_UNDONE;
+	return exit_code_of_error(error);
 }
 
 static void print_warning(void *data, const char *warning)
@@ -177,21 +157,6 @@ void cli_done(struct cli *cli)
 	hypervisor_close(cli->hypervisor);
 	roots_done(&cli->roots);
 	config_done(&cli->config);
-}
-
-enum exit_code cli_exit_of_report(struct json_object *report)
-{
-	if (report_stranded(report))
-		return EXIT_STRANDED;
-	switch (report_result(report)) {
-	case RESULT_OK:
-		return EXIT_AS_PLANNED;
-	case RESULT_DEGRADED:
-		return EXIT_DEGRADED;
-	case RESULT_FAILED:
-		break;
-	}
-	return EXIT_FAILED_UNDONE;
 }
 
 void cli_print_report(const struct cli *cli, struct json_object *report)

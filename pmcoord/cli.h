@@ -9,17 +9,7 @@
 
 #include "pmcoord/config.h"
 #include "pmcoord/coordinator.h"
-
-/* The documented exit codes (pmcoord(8)). */
-enum exit_code {
-	EXIT_AS_PLANNED = 0,
-	EXIT_FAILED_UNDONE = 1,
-	EXIT_USAGE = 2,
-	EXIT_DEGRADED = 3,
-	EXIT_NOT_HERE = 4,
-	EXIT_BUSY = 5,
-	EXIT_STRANDED = 6,
-};
+#include "pmcoord/exit-code.h"
 
 struct options {
 	bool json;
@@ -58,9 +48,6 @@ void cli_done(struct cli *cli);
 
 /* Prints the sentence to stderr and returns the exit code that goes with it. */
 enum exit_code cli_fail(const struct error *error);
-
-/* The exit code of a finished cycle. */
-enum exit_code cli_exit_of_report(struct json_object *report);
 
 /* Prints a report as the options want it. */
 void cli_print_report(const struct cli *cli, struct json_object *report);

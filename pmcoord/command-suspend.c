@@ -5,15 +5,14 @@
 #include "pmcoord/cli.h"
 
 #include <errno.h>
-#include <malloc.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <systemd/sd-daemon.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/job.h"
+#include "pmcoord/json.h"
 #include "pmcoord/lock.h"
 #include "pmcoord/logind.h"
+#include "pmcoord/memory.h"
 #include "pmcoord/progress.h"
 #include "pmcoord/report.h"
 
@@ -29,18 +28,7 @@
 /* How long logind and systemd may take beside us. */
 #define LOGIND_EXTRA_US 60000000ull
 
-/*
- * From here on no page of ours is read from a disk, whose backend may be
- * asleep. One heap: arenas per thread would be locked too.
- */
-static int stay_in_memory(struct error *error)
-{
-	mallopt(M_ARENA_MAX, 1);
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		return error_set(error, -errno, "cannot lock memory: %s",
-				 strerror(errno));
-	return 0;
-}
+/* ---- doing a job -------------------------------------------------------- */
 
 /* Opens the hypervisor and takes the lock; `*ret_lock` is the caller's. */
 static enum exit_code begin(struct cli *cli, const char *purpose,
@@ -56,7 +44,7 @@ static enum exit_code begin(struct cli *cli, const char *purpose,
 	if (r < 0)
 		return cli_fail(&error);
 	*ret_lock = r;
-	r = cli->options.scenario ? 0 : stay_in_memory(&error);
+	r = cli->options.scenario ? 0 : memory_lock(&error);
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
@@ -69,51 +57,78 @@ static void watch_progress(struct cli *cli, struct progress *progress,
 	cli->coordinator.observer_data = progress;
 }
 
-static enum exit_code show_end(struct cli *cli, struct json_object *report,
-			       bool held)
+static bool resumes(const struct job *job)
 {
-	enum exit_code code;
+	return job->verb == JOB_RESUME || job->verb == JOB_RESUME_ALL;
+}
 
-	if (!report) {
-		if (!cli->options.quiet && !cli->options.json)
-			printf("No guest is running that could be "
-			       "suspended; nothing to do.\n");
-		if (cli->options.json)
-			printf("{ \"cycle\": null, \"result\": \"ok\" }\n");
-		return EXIT_AS_PLANNED;
-	}
-	code = cli_exit_of_report(report);
-	cli_print_report(cli, report);
-	if (held && code != EXIT_FAILED_UNDONE && !cli->options.quiet &&
-	    !cli->options.json)
+static void show_suspended(const struct cli *cli,
+			   const struct job_outcome *outcome)
+{
+	if (outcome->report)
+		cli_print_report(cli, outcome->report);
+	else if (cli->options.json)
+		printf("{ \"cycle\": null, \"result\": \"ok\" }\n");
+	else if (!cli->options.quiet)
+		printf("No guest is running that could be suspended; nothing "
+		       "to do.\n");
+	if (outcome->held && !cli->options.quiet && !cli->options.json)
 		printf("Guests stay down until 'pmcoord resume-all'.\n");
-	json_object_put(report);
+}
+
+static void show_resumed(const struct cli *cli,
+			 const struct job_outcome *outcome)
+{
+	if (cli->options.json && outcome->report)
+		cli_print_report(cli, outcome->report);
+	else if (cli->options.json)
+		printf("{ \"resumed\": %zu }\n", outcome->n_resumed);
+	else if (!cli->options.quiet && outcome->n_resumed == 0)
+		printf("Nothing is held down; nothing to do.\n");
+	else if (!cli->options.quiet)
+		printf("%zu guest%s back.\n", outcome->n_resumed,
+		       outcome->n_resumed == 1 ? "" : "s");
+}
+
+/* Says how it went, releases the outcome and returns its code. */
+static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
+				   struct job_outcome *outcome)
+{
+	enum exit_code code = outcome->code;
+
+	if (outcome->message[0])
+		fprintf(stderr, "pmcoord: %s\n", outcome->message);
+	else if (!resumes(job))
+		show_suspended(cli, outcome);
+	if (resumes(job) && (!outcome->message[0] || code == EXIT_STRANDED))
+		show_resumed(cli, outcome);
+	job_outcome_done(outcome);
 	return code;
 }
 
-static enum exit_code run_cycle(struct cli *cli, const struct cycle_wish *wish)
+static enum exit_code do_job(struct cli *cli, const struct job *job,
+			     struct sleeper *sleeper)
 {
 	_cleanup_(closep) int lock = -EBADF;
-	struct json_object *report = NULL;
+	struct job_outcome outcome;
 	struct progress progress;
-	struct error error = { 0 };
-	enum exit_code code = begin(cli, wish->trigger, 0, &lock);
-	int r;
+	enum exit_code code = begin(cli, job_verb_name(job->verb), 0, &lock);
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
 	watch_progress(cli, &progress, false);
-	r = coordinator_suspend(&cli->coordinator, wish, &report, &error);
-	if (r < 0)
-		return cli_fail(&error);
-	return show_end(cli, report, wish->sleeper == NULL);
+	job_run(&cli->coordinator, job, sleeper, &outcome);
+	return show_outcome(cli, job, &outcome);
 }
 
+/* ---- the commands ------------------------------------------------------- */
+
 /* By logind: the sleep unit runs the cycle; we wait for its report. */
-static enum exit_code suspend_through_logind(struct cli *cli)
+static enum exit_code suspend_through_logind(struct cli *cli,
+					     const struct job *job)
 {
 	uint64_t last = report_last_number(cli->roots.reports);
-	struct json_object *report = NULL;
+	struct job_outcome outcome = { 0 };
 	struct error error = { 0 };
 	int r = logind_suspend(cli->roots.reports, last,
 			       cli->config.deadline_us +
@@ -122,118 +137,83 @@ static enum exit_code suspend_through_logind(struct cli *cli)
 			       &error);
 
 	if (r == 0)
-		r = report_load(cli->roots.reports, 0, &report, &error);
-	return r < 0 ? cli_fail(&error) : show_end(cli, report, false);
+		r = report_load(cli->roots.reports, 0, &outcome.report, &error);
+	if (r < 0)
+		return cli_fail(&error);
+	outcome.code = exit_code_of_report(outcome.report);
+	return show_outcome(cli, job, &outcome);
 }
 
-static enum exit_code suspend_by_ourselves(struct cli *cli)
+static enum exit_code suspend_by_ourselves(struct cli *cli,
+					   const struct job *job)
 {
-	struct cycle_wish wish = { .trigger = "suspend-all" };
 	struct sleeper *own = NULL;
 	enum exit_code code;
 
 	if (cli->options.scenario) {
-		/* Opened with the hypervisor, by run_cycle(). */
+		/* Opened with the hypervisor. */
 		code = cli_open(cli);
 		if (code != EXIT_AS_PLANNED)
 			return code;
 	} else if (sleeper_sysfs_new(cli->roots.sys, &own) < 0) {
 		return EXIT_FAILED_UNDONE;
 	}
-	wish.sleeper = own ? own : cli->simulated_sleeper;
-	code = run_cycle(cli, &wish);
+	code = do_job(cli, job, own ? own : cli->simulated_sleeper);
 	sleeper_free(own);
 	return code;
 }
 
 enum exit_code command_suspend_all(struct cli *cli)
 {
+	struct job job = {
+		.verb = JOB_SUSPEND_ALL,
+		.guests_only = cli->options.guests_only,
+	};
+	enum exit_code code;
+
 	if (cli->options.dry_run)
 		return command_plan(cli);
-	if (cli->options.guests_only)
-		return run_cycle(
-			cli, &(struct cycle_wish){ .trigger = "suspend-all" });
+	if (job.guests_only)
+		return do_job(cli, &job, NULL);
 	if (!cli->options.scenario) {
 		/* Whoever may not do this is told before logind is asked. */
-		enum exit_code code = cli_open(cli);
-
+		code = cli_open(cli);
 		if (code != EXIT_AS_PLANNED)
 			return code;
 		if (logind_runs_our_unit())
-			return suspend_through_logind(cli);
+			return suspend_through_logind(cli, &job);
 	}
-	return suspend_by_ourselves(cli);
+	return suspend_by_ourselves(cli, &job);
 }
 
-enum exit_code command_suspend(struct cli *cli)
+static struct job job_for_named(const struct cli *cli, enum job_verb verb)
 {
-	struct cycle_wish wish = {
-		.trigger = "suspend",
+	return (struct job){
+		.verb = verb,
 		.names = cli->options.arguments,
 		.n_names = cli->options.n_arguments,
 		.force = cli->options.force,
 	};
-
-	return cli->options.dry_run ? command_plan(cli) : run_cycle(cli, &wish);
 }
 
-/* ---- back --------------------------------------------------------------- */
-
-static enum exit_code show_resumed(const struct cli *cli,
-				   struct resume_result *result)
+enum exit_code command_suspend(struct cli *cli)
 {
-	enum exit_code code = EXIT_AS_PLANNED;
+	struct job job = job_for_named(cli, JOB_SUSPEND);
 
-	if (result->stranded[0]) {
-		fprintf(stderr,
-			"pmcoord: guest '%s' could not be resumed: see "
-			"'pmcoord "
-			"report'\n",
-			result->stranded);
-		code = EXIT_STRANDED;
-	} else if (result->degraded) {
-		code = EXIT_DEGRADED;
-	}
-	if (cli->options.json && result->report)
-		cli_print_report(cli, result->report);
-	else if (cli->options.json)
-		printf("{ \"resumed\": %zu }\n", result->n_resumed);
-	else if (!cli->options.quiet && result->n_resumed == 0)
-		printf("Nothing is held down; nothing to do.\n");
-	else if (!cli->options.quiet)
-		printf("%zu guest%s back.\n", result->n_resumed,
-		       result->n_resumed == 1 ? "" : "s");
-	json_object_put(result->report);
-	return code;
-}
-
-static enum exit_code run_resume(struct cli *cli, const char *purpose,
-				 char **names, size_t n_names)
-{
-	_cleanup_(closep) int lock = -EBADF;
-	enum exit_code code = begin(cli, purpose, 0, &lock);
-	struct resume_result result;
-	struct progress progress;
-	struct error error = { 0 };
-	int r;
-
-	if (code != EXIT_AS_PLANNED)
-		return code;
-	watch_progress(cli, &progress, false);
-	r = coordinator_resume(&cli->coordinator, names, n_names,
-			       cli->options.force, &result, &error);
-	return r < 0 ? cli_fail(&error) : show_resumed(cli, &result);
+	return cli->options.dry_run ? command_plan(cli)
+				    : do_job(cli, &job, NULL);
 }
 
 enum exit_code command_resume_all(struct cli *cli)
 {
-	return run_resume(cli, "resume-all", NULL, 0);
+	return do_job(cli, &(struct job){ .verb = JOB_RESUME_ALL }, NULL);
 }
 
 enum exit_code command_resume(struct cli *cli)
 {
-	return run_resume(cli, "resume", cli->options.arguments,
-			  cli->options.n_arguments);
+	struct job job = job_for_named(cli, JOB_RESUME);
+
+	return do_job(cli, &job, NULL);
 }
 
 /* ---- pmcoord-sleep.service ---------------------------------------------- */
@@ -246,16 +226,16 @@ enum exit_code command_resume(struct cli *cli)
 enum exit_code command_sleep_unit(struct cli *cli)
 {
 	_cleanup_(closep) int lock = -EBADF;
-	struct cycle_wish wish = { .trigger = "sleep" };
-	struct json_object *report = NULL;
+	struct job job = { .verb = JOB_SLEEP };
+	struct sleeper *sleeper = NULL;
+	struct job_outcome outcome;
 	struct progress progress;
-	struct error error = { 0 };
-	enum exit_code code = begin(cli, "sleep", UNIT_PATIENCE_US, &lock);
-	int r;
+	enum exit_code code =
+		begin(cli, job_verb_name(job.verb), UNIT_PATIENCE_US, &lock);
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	if (sleeper_systemd_new(cli->roots.sys, &wish.sleeper) < 0)
+	if (sleeper_systemd_new(cli->roots.sys, &sleeper) < 0)
 		return EXIT_FAILED_UNDONE;
 	/* The unit's own time limits are short, for when we hang before this.
 	 */
@@ -264,28 +244,31 @@ enum exit_code command_sleep_unit(struct cli *cli)
 		(unsigned long long)(cli->config.deadline_us + UNIT_UNDO_US));
 	watch_progress(cli, &progress, true);
 	progress.print = false;
-	r = coordinator_suspend(&cli->coordinator, &wish, &report, &error);
-	sleeper_free(wish.sleeper);
-	if (r < 0)
-		return cli_fail(&error);
-	progress_log_cycle(report);
-	sd_notifyf(0, "STATUS=Last cycle: %s.",
-		   cycle_result_name(report_result(report)));
-	code = cli_exit_of_report(report);
-	json_object_put(report);
-	return code;
+	job_run(&cli->coordinator, &job, sleeper, &outcome);
+	sleeper_free(sleeper);
+	if (outcome.report) {
+		progress_log_cycle(outcome.report);
+		sd_notifyf(0, "STATUS=Last cycle: %s.",
+			   cycle_result_name(report_result(outcome.report)));
+	}
+	return show_outcome(cli, &job, &outcome);
 }
 
 /* When the service has ended, however: only finds work where it was killed. */
 enum exit_code command_recover(struct cli *cli)
 {
 	_cleanup_(closep) int lock = -EBADF;
-	struct error error = { 0 };
-	enum exit_code code = begin(cli, "recover", UNIT_PATIENCE_US, &lock);
-	int r;
+	struct job job = { .verb = JOB_RECOVER };
+	struct job_outcome outcome;
+	enum exit_code code =
+		begin(cli, job_verb_name(job.verb), UNIT_PATIENCE_US, &lock);
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	r = coordinator_recover(&cli->coordinator, &error);
-	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
+	job_run(&cli->coordinator, &job, NULL, &outcome);
+	code = outcome.code;
+	if (outcome.message[0])
+		fprintf(stderr, "pmcoord: %s\n", outcome.message);
+	job_outcome_done(&outcome);
+	return code;
 }

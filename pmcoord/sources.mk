@@ -27,6 +27,9 @@ COORDINATOR_SRC := \
 	pmcoord/roots.c \
 	pmcoord/lock.c \
 	pmcoord/coordinator.c \
+	pmcoord/exit-code.c \
+	pmcoord/job.c \
+	pmcoord/memory.c \
 	pmcoord/progress.c \
 	pmcoord/logind.c
 COORDINATOR_MAIN := \

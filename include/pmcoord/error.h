@@ -4,6 +4,9 @@
 
 #include "pmcoord/cleanup.h"
 
+/* Room for a sentence with several guests' names, and its NUL. */
+#define ERROR_TEXT_MAX 2048
+
 /*
  * What a person is told when something went wrong: one sentence with who,
  * what, after how long, and what to do next. Libraries fill it, and only the
@@ -14,7 +17,7 @@
  */
 struct error {
 	int number;
-	char text[2048];
+	char text[ERROR_TEXT_MAX];
 };
 
 /*

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/exit-code.h"
+
+#include <errno.h>
+
+#include "pmcoord/report.h"
+
+enum exit_code exit_code_of_error(const struct error *error)
+{
+	static const struct {
+		int number;
+		enum exit_code code;
+	} codes[] = {
+		{ EPERM, EXIT_NOT_HERE },
+		{ EACCES, EXIT_NOT_HERE },
+		{ ENODEV, EXIT_NOT_HERE },
+		{ ECONNREFUSED, EXIT_NOT_HERE },
+		{ EPROTO, EXIT_NOT_HERE },
+		{ EOPNOTSUPP, EXIT_NOT_HERE },
+		{ EBUSY, EXIT_BUSY },
+		{ ENOENT, EXIT_USAGE },
+		{ EBADMSG, EXIT_USAGE },
+		{ EINVAL, EXIT_USAGE },
+		{ ENOTRECOVERABLE, EXIT_STRANDED },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(codes); i++)
+		if (error->number == -codes[i].number)
+			return codes[i].code;
+	return EXIT_FAILED_UNDONE;
+}
+
+enum exit_code exit_code_of_report(struct json_object *report)
+{
+	if (report_stranded(report))
+		return EXIT_STRANDED;
+	switch (report_result(report)) {
+	case RESULT_OK:
+		return EXIT_AS_PLANNED;
+	case RESULT_DEGRADED:
+		return EXIT_DEGRADED;
+	case RESULT_FAILED:
+		break;
+	}
+	return EXIT_FAILED_UNDONE;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const verb_names[] = {
+	[JOB_SUSPEND_ALL] = "suspend-all",
+	[JOB_SUSPEND] = "suspend",
+	[JOB_RESUME_ALL] = "resume-all",
+	[JOB_RESUME] = "resume",
+	[JOB_SLEEP] = "sleep",
+	[JOB_RECOVER] = "recover",
+};
+
+const char *job_verb_name(enum job_verb verb)
+{
+	return verb_names[verb];
+}
+
+int job_verb_parse(const char *name, enum job_verb *ret_verb)
+{
+	for (size_t i = 0; i < ELEMENTSOF(verb_names); i++) {
+		if (strcmp(verb_names[i], name) != 0)
+			continue;
+		*ret_verb = (enum job_verb)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+bool job_sleeps(const struct job *job)
+{
+	return job->verb == JOB_SLEEP ||
+	       (job->verb == JOB_SUSPEND_ALL && !job->guests_only);
+}
+
+void job_outcome_of_error(const struct error *error,
+			  struct job_outcome *ret_outcome)
+{
+	*ret_outcome = (struct job_outcome){
+		.code = exit_code_of_error(error),
+	};
+	snprintf(ret_outcome->message, sizeof(ret_outcome->message), "%s",
+		 error_text(error));
+}
+
+void job_outcome_done(struct job_outcome *outcome)
+{
+	json_object_put(outcome->report);
+	outcome->report = NULL;
+}
+
+static int run_suspend(struct coordinator *coordinator, const struct job *job,
+		       struct sleeper *sleeper, struct job_outcome *outcome,
+		       struct error *error)
+{
+	struct cycle_wish wish = {
+		.trigger = job_verb_name(job->verb),
+		.sleeper = job_sleeps(job) ? sleeper : NULL,
+		.names = job->names,
+		.n_names = job->n_names,
+		.force = job->force,
+	};
+	int r = coordinator_suspend(coordinator, &wish, &outcome->report,
+				    error);
+
+	if (r < 0 || !outcome->report)
+		return r;
+	outcome->code = exit_code_of_report(outcome->report);
+	outcome->held = !wish.sleeper && outcome->code != EXIT_FAILED_UNDONE;
+	return 0;
+}
+
+static int run_resume(struct coordinator *coordinator, const struct job *job,
+		      struct job_outcome *outcome, struct error *error)
+{
+	struct resume_result result;
+	int r = coordinator_resume(coordinator, job->names, job->n_names,
+				   job->force, &result, error);
+
+	if (r < 0)
+		return r;
+	outcome->n_resumed = result.n_resumed;
+	outcome->report = result.report;
+	if (result.stranded[0]) {
+		outcome->code = EXIT_STRANDED;
+		snprintf(outcome->message, sizeof(outcome->message),
+			 "guest '%s' could not be resumed: see 'pmcoord "
+			 "report'",
+			 result.stranded);
+	} else if (result.degraded) {
+		outcome->code = EXIT_DEGRADED;
+	}
+	return 0;
+}
+
+void job_run(struct coordinator *coordinator, const struct job *job,
+	     struct sleeper *sleeper, struct job_outcome *ret_outcome)
+{
+	struct error error = { 0 };
+	int r = -EINVAL;
+
+	*ret_outcome = (struct job_outcome){ .code = EXIT_AS_PLANNED };
+	switch (job->verb) {
+	case JOB_SUSPEND_ALL:
+	case JOB_SUSPEND:
+	case JOB_SLEEP:
+		r = run_suspend(coordinator, job, sleeper, ret_outcome, &error);
+		break;
+	case JOB_RESUME_ALL:
+	case JOB_RESUME:
+		r = run_resume(coordinator, job, ret_outcome, &error);
+		break;
+	case JOB_RECOVER:
+		r = coordinator_recover(coordinator, &error);
+		break;
+	}
+	if (r < 0)
+		job_outcome_of_error(&error, ret_outcome);
+}

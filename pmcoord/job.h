@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_JOB_H
+#define PMCOORD_JOB_H
+
+/*
+ * What can be asked of pmcoord that changes guests, in one form: a command does
+ * it itself, or sends it to the daemon, which does the same.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <json-c/json.h>
+
+#include "pmcoord/coordinator.h"
+#include "pmcoord/exit-code.h"
+
+enum job_verb {
+	JOB_SUSPEND_ALL,
+	JOB_SUSPEND, /* the named guests */
+	JOB_RESUME_ALL,
+	JOB_RESUME, /* the named guests */
+	JOB_SLEEP, /* a cycle inside of systemd's sleep.target */
+	JOB_RECOVER, /* what is left of cycles whose coordinator died */
+};
+
+/* The strings are borrowed. */
+struct job {
+	enum job_verb verb;
+	char **names; /* guests, for JOB_SUSPEND and JOB_RESUME */
+	size_t n_names;
+	bool force; /* exactly the named guests */
+	bool guests_only; /* JOB_SUSPEND_ALL: leave the host awake */
+};
+
+struct job_outcome {
+	enum exit_code code;
+	/* For stderr, one sentence; empty where there is nothing to say. */
+	char message[ERROR_TEXT_MAX];
+	size_t n_resumed;
+	bool held; /* guests stay down until they are resumed */
+	struct json_object *report; /* of the last cycle that ended, or NULL */
+};
+
+/* "suspend-all", "suspend", …; and back: returns 0 or -EINVAL. */
+const char *job_verb_name(enum job_verb verb);
+int job_verb_parse(const char *name, enum job_verb *ret_verb);
+
+/* Whether the host is to sleep, so that a sleeper is needed. */
+bool job_sleeps(const struct job *job);
+
+/*
+ * Does the job; the caller holds the lock. `sleeper` counts only where
+ * job_sleeps(). What went wrong is in the outcome. Release: job_outcome_done.
+ */
+void job_run(struct coordinator *coordinator, const struct job *job,
+	     struct sleeper *sleeper, struct job_outcome *ret_outcome);
+
+/* An outcome that says only that the job could not be done. */
+void job_outcome_of_error(const struct error *error,
+			  struct job_outcome *ret_outcome);
+
+void job_outcome_done(struct job_outcome *outcome);
+
+#endif
