@@ -425,7 +425,7 @@ static int execute(struct run *run, struct executor *executor)
 			r = executor_handle_event(executor, domid);
 		if (r == 0)
 			r = executor_handle_time(executor);
-		signal = loop->ops->take_signal(loop);
+		signal = loop_take_signal(loop);
 		if (r == 0 && signal)
 			r = executor_abort(executor,
 					   signal == SIGINT

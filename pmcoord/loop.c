@@ -13,7 +13,7 @@ struct real_loop {
 	struct loop loop;
 	sd_event *event;
 	sd_event_source *timer;
-	int signal;
+	bool told_to_stop;
 };
 
 static struct real_loop *real(struct loop *loop)
@@ -64,7 +64,8 @@ static int on_signal(sd_event_source *source,
 	struct real_loop *self = data;
 
 	(void)source;
-	self->signal = (int)info->ssi_signo;
+	self->told_to_stop = true;
+	loop_interrupt(&self->loop, (int)info->ssi_signo);
 	return 0;
 }
 
@@ -87,20 +88,10 @@ static int real_wait(struct loop *loop, uint64_t deadline_us)
 	return r < 0 ? r : 0;
 }
 
-static int real_take_signal(struct loop *loop)
-{
-	struct real_loop *self = real(loop);
-	int signal = self->signal;
-
-	self->signal = 0;
-	return signal;
-}
-
 static const struct loop_ops real_ops = {
 	.free = real_free,
 	.now = real_now,
 	.wait = real_wait,
-	.take_signal = real_take_signal,
 };
 
 static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
@@ -160,4 +151,27 @@ void loop_free(struct loop *loop)
 uint64_t loop_now(struct loop *loop)
 {
 	return loop->ops->now(loop);
+}
+
+void loop_interrupt(struct loop *loop, int signal)
+{
+	loop->signal = signal;
+}
+
+int loop_take_signal(struct loop *loop)
+{
+	int signal = loop->signal;
+
+	loop->signal = 0;
+	return signal;
+}
+
+struct sd_event *loop_event(struct loop *loop)
+{
+	return real(loop)->event;
+}
+
+bool loop_was_told_to_stop(const struct loop *loop)
+{
+	return ((const struct real_loop *)loop)->told_to_stop;
 }

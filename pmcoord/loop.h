@@ -28,12 +28,11 @@ struct loop_ops {
 	 * at `deadline_us`. Returns 0 or a negative errno.
 	 */
 	int (*wait)(struct loop *loop, uint64_t deadline_us);
-	/* The last SIGTERM or SIGINT that came, 0 if none; clears it. */
-	int (*take_signal)(struct loop *loop);
 };
 
 struct loop {
 	const struct loop_ops *ops;
+	int signal; /* see loop_interrupt */
 };
 
 /*
@@ -46,5 +45,23 @@ int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop,
 void loop_free(struct loop *loop);
 
 uint64_t loop_now(struct loop *loop);
+
+/*
+ * SIGTERM or SIGINT: what is going on shall be undone. Signals of the process
+ * arrive by themselves; others who may stop a cycle call this, from an event
+ * of the loop, so that the wait ends.
+ */
+void loop_interrupt(struct loop *loop, int signal);
+
+/* The last signal that came, 0 if none; clears it. */
+int loop_take_signal(struct loop *loop);
+
+/*
+ * Of a loop that loop_new made: sd-event's object, borrowed, for more sources;
+ * and whether the process itself was told to stop (SIGTERM, SIGINT), which
+ * nothing clears.
+ */
+struct sd_event *loop_event(struct loop *loop);
+bool loop_was_told_to_stop(const struct loop *loop);
 
 #endif

@@ -235,12 +235,6 @@ static int sim_wait(struct loop *loop, uint64_t deadline_us)
 	return 0;
 }
 
-static int sim_take_signal(struct loop *loop)
-{
-	(void)loop;
-	return 0;
-}
-
 static void sim_loop_free(struct loop *loop)
 {
 	(void)loop; /* goes with the hypervisor */
@@ -250,7 +244,6 @@ static const struct loop_ops sim_loop_ops = {
 	.free = sim_loop_free,
 	.now = sim_now,
 	.wait = sim_wait,
-	.take_signal = sim_take_signal,
 };
 
 /* ---- the hypervisor's verbs --------------------------------------------- */

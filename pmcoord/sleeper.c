@@ -228,7 +228,7 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 		if (r < 0)
 			return error_set(error, r, "cannot wait: %s",
 					 strerror(-r));
-	} while (!loop->ops->take_signal(loop));
+	} while (!loop_take_signal(loop));
 	sd_notify(0, "STOPPING=1\nSTATUS=Bringing guests back.\n"
 		     "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
 	return account_for_sleep(host(sleeper), ret_slept_us, error);
