@@ -62,5 +62,7 @@ enum exit_code command_recover(struct cli *cli);
 enum exit_code command_list(struct cli *cli);
 enum exit_code command_plan(struct cli *cli);
 enum exit_code command_report(struct cli *cli);
+enum exit_code command_status(struct cli *cli);
+enum exit_code command_monitor(struct cli *cli);
 
 #endif

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pmcoord/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/executor.h"
 #include "pmcoord/parse.h"
@@ -29,19 +30,6 @@ struct run {
 };
 
 /* ---- small facts -------------------------------------------------------- */
-
-static int read_boot_id(char *ret, size_t size)
-{
-	_cleanup_(closep) int fd =
-		open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
-
-	if (n <= 0)
-		return -EIO;
-	ret[n] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
-	return 0;
-}
 
 static uint64_t realtime_us(void)
 {
@@ -346,9 +334,9 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take,
 			  void *data, struct error *error)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
-	char boot_id[GUEST_UUID_TEXT_SIZE];
+	char boot_id[BOOT_ID_SIZE];
 	int n = journal_list(coordinator->roots->journals, &numbers);
-	int r = 0, each = read_boot_id(boot_id, sizeof(boot_id));
+	int r = 0, each = boot_id_read(boot_id);
 
 	if (n < 0 || each < 0)
 		return error_set(error, n < 0 ? n : each,
@@ -528,8 +516,8 @@ static int begin_journal(struct run *run, const struct cycle_wish *wish,
 {
 	struct coordinator *coordinator = run->coordinator;
 	uint64_t number = next_number(coordinator->roots, &run->inventory);
-	char boot_id[GUEST_UUID_TEXT_SIZE];
-	int r = read_boot_id(boot_id, sizeof(boot_id));
+	char boot_id[BOOT_ID_SIZE];
+	int r = boot_id_read(boot_id);
 
 	if (r == 0)
 		r = directory_make(coordinator->roots->run);

@@ -43,6 +43,16 @@ static const struct {
 	[RECORD_END] = { "end", false },
 };
 
+const char *record_type_name(enum record_type type)
+{
+	return record_types[type].name;
+}
+
+bool record_type_has_guest(enum record_type type)
+{
+	return record_types[type].has_guest;
+}
+
 void cycle_done(struct cycle *cycle)
 {
 	if (!cycle)

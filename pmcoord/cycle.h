@@ -148,6 +148,12 @@ int record_format(const struct record *record, char *ret, size_t size);
  */
 int record_parse(char *line, struct record *ret);
 
+/* The word by which a record is known in the journal: "request", "down". */
+const char *record_type_name(enum record_type type);
+
+/* Whether records of this type are about one guest of the cycle. */
+bool record_type_has_guest(enum record_type type);
+
 /* Text of a RECORD_CYCLE and RECORD_GUEST. Return the length or -EMSGSIZE. */
 int cycle_format_head(uint64_t number, const char *boot_id,
 		      uint64_t realtime_us, const char *trigger,

@@ -72,7 +72,7 @@ int journal_set_aside(const char *directory, uint64_t number)
 	_cleanup_(freep) char *to = NULL;
 
 	if (asprintf(&from, "%s/%" PRIu64, directory, number) < 0 ||
-	    asprintf(&to, "%s.broken", from) < 0)
+	    asprintf(&to, "%s" JOURNAL_SET_ASIDE, from) < 0)
 		return -ENOMEM;
 	return rename(from, to) < 0 ? -errno : 0;
 }
@@ -219,34 +219,44 @@ int journal_create(const char *directory, const struct plan *plan,
 	return 0;
 }
 
-/* `*ret_end`: where the last whole line ends. */
-static int replay(struct journal *journal, FILE *file, off_t *ret_end)
+/* Applies one line, without its newline, as the next record of the cycle. */
+static int replay_line(struct cycle *cycle, char *line, size_t length,
+		       bool first, struct record *ret)
+{
+	if (strlen(line) != length || record_parse(line, ret) < 0 ||
+	    first != (ret->type == RECORD_CYCLE))
+		return -EBADMSG;
+	return cycle_apply(cycle, ret);
+}
+
+/*
+ * Applies the whole lines from `*end` on, which moves to behind the last of
+ * them: a line without its newline was torn by a crash and never took effect,
+ * or is being written.
+ */
+static int replay(struct cycle *cycle, FILE *file, off_t *end,
+		  journal_observer_fn observer, void *data)
 {
 	_cleanup_(freep) char *line = NULL;
 	size_t size = 0;
 	ssize_t length;
-	bool first = true;
 
 	while ((length = getline(&line, &size, file)) > 0) {
 		struct record record;
 		int r;
 
 		if (line[length - 1] != '\n')
-			break; /* torn by a crash: never took effect */
+			break;
 		line[length - 1] = '\0';
-		if (strlen(line) != (size_t)length - 1 ||
-		    record_parse(line, &record) < 0 ||
-		    first != (record.type == RECORD_CYCLE))
-			return -EBADMSG;
-		r = cycle_apply(&journal->cycle, &record);
+		r = replay_line(cycle, line, (size_t)length - 1, *end == 0,
+				&record);
 		if (r < 0)
 			return r;
-		first = false;
-		*ret_end = ftello(file);
+		*end += length;
+		if (observer)
+			observer(data, cycle, &record);
 	}
-	if (ferror(file))
-		return -EIO;
-	return first ? -EBADMSG : 0;
+	return ferror(file) ? -EIO : 0;
 }
 
 static int check_needs(const struct cycle *cycle)
@@ -268,7 +278,9 @@ static int load(struct journal *journal, off_t *ret_end, struct error *error)
 		return error_set(error, -errno,
 				 "cannot read the journal %s: %s",
 				 journal->path, strerror(errno));
-	r = replay(journal, file, ret_end);
+	r = replay(&journal->cycle, file, ret_end, NULL, NULL);
+	if (r == 0 && *ret_end == 0)
+		r = -EBADMSG; /* not even a head */
 	if (r == 0)
 		r = check_needs(&journal->cycle);
 	return r < 0 ? error_set(error, r,
@@ -311,6 +323,63 @@ int journal_read(const char *directory, uint64_t number,
 	journal->cycle = (struct cycle){ 0 };
 	return 0;
 }
+
+/* ---- following ---------------------------------------------------------- */
+
+struct journal_follower {
+	FILE *file;
+	off_t end;
+	struct cycle cycle;
+};
+
+int journal_follow(const char *directory, uint64_t number,
+		   struct journal_follower **ret_follower, struct error *error)
+{
+	struct journal_follower *follower = calloc(1, sizeof(*follower));
+	_cleanup_(freep) char *path = NULL;
+
+	if (!follower ||
+	    asprintf(&path, "%s/%" PRIu64, directory, number) < 0) {
+		free(follower);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	follower->file = fopen(path, "re");
+	if (!follower->file) {
+		free(follower);
+		return error_set(error, -errno,
+				 "cannot read the journal %s: %s", path,
+				 strerror(errno));
+	}
+	*ret_follower = follower;
+	return 0;
+}
+
+void journal_follower_free(struct journal_follower *follower)
+{
+	if (!follower)
+		return;
+	fclose(follower->file);
+	cycle_done(&follower->cycle);
+	free(follower);
+}
+
+int journal_follower_read(struct journal_follower *follower,
+			  journal_observer_fn observer, void *data)
+{
+	/* Also forgets what is buffered, and that the end was seen. */
+	if (fseeko(follower->file, follower->end, SEEK_SET) < 0)
+		return -errno;
+	return replay(&follower->cycle, follower->file, &follower->end,
+		      observer, data);
+}
+
+const struct cycle *journal_follower_cycle(
+	const struct journal_follower *follower)
+{
+	return &follower->cycle;
+}
+
+/* ---- the directory ------------------------------------------------------ */
 
 static int compare_numbers(const void *a, const void *b)
 {

@@ -47,9 +47,10 @@ void journal_closep(struct journal **journal);
 int journal_remove(struct journal *journal);
 
 /*
- * Puts a file that cannot be replayed out of the way, as <number>.broken, so
+ * Puts a file that cannot be replayed out of the way, under another name, so
  * that it is told once and does not stand in the way of every later cycle.
  */
+#define JOURNAL_SET_ASIDE ".broken"
 int journal_set_aside(const char *directory, uint64_t number);
 
 /* The cycle as it stands; borrowed. */
@@ -69,6 +70,27 @@ void journal_observe(struct journal *journal, journal_observer_fn observer,
 int journal_record(struct journal *journal, enum record_type type,
 		   uint64_t at_us, size_t guest, const char *format, ...)
 	_printf_(5, 6);
+
+/*
+ * A journal that is read while its coordinator writes it. Opening returns 0,
+ * or -ENOENT or another negative errno with `error` set; free with
+ * journal_follower_free.
+ */
+struct journal_follower;
+int journal_follow(const char *directory, uint64_t number,
+		   struct journal_follower **ret_follower, struct error *error);
+void journal_follower_free(struct journal_follower *follower);
+
+/*
+ * Takes what was appended since, telling `observer` of each record. Goes on
+ * after the file was removed. Returns 0, or -EBADMSG for what is no journal.
+ */
+int journal_follower_read(struct journal_follower *follower,
+			  journal_observer_fn observer, void *data);
+
+/* The cycle as far as it was read; borrowed. */
+const struct cycle *journal_follower_cycle(
+	const struct journal_follower *follower);
 
 /*
  * Lists the numbers of the cycles in `directory`, ascending. The array is the

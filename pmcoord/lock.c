@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -44,12 +46,19 @@ static int lock_within(int fd, uint64_t patience_us)
 	return r;
 }
 
-static int explain_busy(int fd, struct error *error)
+static void read_holder(int fd, char *ret, size_t size)
 {
-	char text[128], holder[128];
+	char text[128];
 	ssize_t n = pread(fd, text, sizeof(text), 0);
 
-	text_sanitize(text, n > 0 ? (size_t)n : 0, holder, sizeof(holder));
+	text_sanitize(text, n > 0 ? (size_t)n : 0, ret, size);
+}
+
+static int explain_busy(int fd, struct error *error)
+{
+	char holder[128];
+
+	read_holder(fd, holder, sizeof(holder));
 	return error_set(error, -EBUSY,
 			 "another pmcoord is at work (%s): wait for it, or "
 			 "look at 'pmcoord status'",
@@ -87,5 +96,50 @@ int lock_take(const char *run_directory, const char *purpose,
 				 strerror(errno));
 	r = fd;
 	fd = -EBADF;
+	return r;
+}
+
+/*
+ * Whether the kernel lists a flock(2) on this file. To try the lock instead
+ * would take it, and turn away whoever comes at that moment.
+ */
+static int file_is_locked(const struct stat *file)
+{
+	_cleanup_(fclosep) FILE *locks = fopen("/proc/locks", "re");
+	char line[256];
+
+	if (!locks)
+		return -errno;
+	while (fgets(line, sizeof(line), locks)) {
+		unsigned int major, minor;
+		unsigned long inode;
+
+		/* "7: FLOCK  ADVISORY  WRITE 812 00:1a:1234 0 EOF" */
+		if (sscanf(line, "%*d: FLOCK %*s %*s %*d %x:%x:%lu", &major,
+			   &minor, &inode) == 3 &&
+		    makedev(major, minor) == file->st_dev &&
+		    inode == file->st_ino)
+			return 1;
+	}
+	return 0;
+}
+
+int lock_holder(const char *run_directory, char *ret, size_t size)
+{
+	_cleanup_(freep) char *path = NULL;
+	_cleanup_(closep) int fd = -EBADF;
+	struct stat st;
+	int r;
+
+	if (asprintf(&path, "%s/lock", run_directory) < 0)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	r = file_is_locked(&st);
+	if (r > 0)
+		read_holder(fd, ret, size);
 	return r;
 }

@@ -2,6 +2,7 @@
 #ifndef PMCOORD_LOCK_H
 #define PMCOORD_LOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pmcoord/error.h"
@@ -14,5 +15,12 @@
  */
 int lock_take(const char *run_directory, const char *purpose,
 	      uint64_t patience_us, struct error *error);
+
+/*
+ * Who holds the lock, as it named itself, in `ret` ("" if it did not). Looks
+ * only, and so stands in nobody's way. Returns 1, 0 when the lock is free, or
+ * a negative errno.
+ */
+int lock_holder(const char *run_directory, char *ret, size_t size);
 
 #endif

@@ -36,6 +36,11 @@ static const struct command commands[] = {
 	  command_plan, 0, 0, "ds" },
 	{ "report", "[N]", "the last cycle, or the N-th: who took how long",
 	  command_report, 0, 1, "s" },
+	{ "status", "",
+	  "what goes on now, who is held, how the last cycle went",
+	  command_status, 0, 0, "" },
+	{ "monitor", "", "every cycle as it happens, until interrupted",
+	  command_monitor, 0, 0, "" },
 	{ "sleep-unit", "", NULL, command_sleep_unit, 0, 0, "" },
 	{ "recover", "", NULL, command_recover, 0, 0, "" },
 };

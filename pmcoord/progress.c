@@ -32,34 +32,32 @@ void progress_init(struct progress *progress, bool quiet, bool verbose,
 		setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-/* What a record means to a person; NULL where it goes without saying. */
-static const char *words_for(enum record_type type, bool verbose)
-{
-	switch (type) {
-	case RECORD_REQUEST:
-		return verbose ? "asked" : NULL;
-	case RECORD_QUIESCED:
-		return verbose ? "quiesced" : NULL;
-	case RECORD_DOWN:
-		return "down";
-	case RECORD_PAUSED:
-		return "paused";
-	case RECORD_GONE:
-		return "gone";
-	case RECORD_FAIL:
-		return "failed";
-	case RECORD_STRANDED:
-		return "NOT RESUMED";
-	case RECORD_RUNNING:
-		return "running";
-	case RECORD_READY:
-		return "ready";
-	case RECORD_DEGRADED:
-		return "degraded";
-	default:
-		return NULL;
-	}
-}
+enum told {
+	TO_NOBODY, /* it goes without saying */
+	TO_ALL,
+	TO_THE_CURIOUS, /* with --verbose */
+};
+
+/* What a record about a guest means to a person. */
+static const struct {
+	const char *words;
+	enum told told;
+} guest_words[] = {
+	[RECORD_SKIP] = { "left alone", TO_THE_CURIOUS },
+	[RECORD_REQUEST] = { "asked", TO_THE_CURIOUS },
+	[RECORD_QUIESCED] = { "quiesced", TO_THE_CURIOUS },
+	[RECORD_DOWN] = { "down", TO_ALL },
+	[RECORD_RETRACTED] = { "request taken back", TO_THE_CURIOUS },
+	[RECORD_ACKNOWLEDGED] = { "may still go down", TO_THE_CURIOUS },
+	[RECORD_PAUSED] = { "paused", TO_ALL },
+	[RECORD_GONE] = { "gone", TO_ALL },
+	[RECORD_FAIL] = { "failed", TO_ALL },
+	[RECORD_STRANDED] = { "NOT RESUMED", TO_ALL },
+	[RECORD_RUNNING] = { "running", TO_ALL },
+	[RECORD_READY] = { "ready", TO_ALL },
+	[RECORD_DEGRADED] = { "degraded", TO_ALL },
+	[RECORD_END] = { NULL, TO_NOBODY },
+};
 
 /* Since when a person counts: the first request, or the wake. */
 static int64_t counting_from(const struct cycle *cycle)
@@ -78,16 +76,57 @@ static void print_guest(const struct progress *progress,
 			const struct cycle *cycle, const struct record *record)
 {
 	const struct cycle_guest *guest = &cycle->guests[record->guest];
-	const char *words = words_for(record->type, progress->verbose);
+	enum told told = guest_words[record->type].told;
 
-	if (!words)
+	if (told == TO_NOBODY || (told == TO_THE_CURIOUS && !progress->verbose))
 		return;
 	printf("%8.1f ms  %-16s %s%s%s\n",
 	       (double)((int64_t)(record->at_us - cycle->base_us) -
 			counting_from(cycle)) /
 		       1000.0,
-	       guest->name, words, record->text && record->text[0] ? ": " : "",
+	       guest->name, guest_words[record->type].words,
+	       record->text && record->text[0] ? ": " : "",
 	       record->text ? record->text : "");
+}
+
+/* What whoever started the cycle knows already. */
+static void print_for_watchers(const struct cycle *cycle,
+			       const struct record *record)
+{
+	switch (record->type) {
+	case RECORD_CYCLE:
+		printf("Cycle %" PRIu64 " begins: %s.\n", cycle->number,
+		       cycle->trigger);
+		break;
+	case RECORD_PHASE:
+		printf("Phase: %s.\n", record->text);
+		break;
+	case RECORD_HELD:
+		printf("Guests stay down until 'pmcoord resume-all'.\n");
+		break;
+	case RECORD_END:
+		printf("Cycle %" PRIu64 " is over: %s%s%s.\n", cycle->number,
+		       cycle_result_name(cycle_result(cycle)),
+		       cycle->detail[0] ? ": " : "", cycle->detail);
+		break;
+	default:
+		break;
+	}
+}
+
+static void print_record(const struct progress *progress,
+			 const struct cycle *cycle, const struct record *record)
+{
+	if (record_type_has_guest(record->type))
+		print_guest(progress, cycle, record);
+	else if (record->type == RECORD_ABORT)
+		printf("giving up: %s\n", record->text);
+	else if (record->type == RECORD_SLEPT)
+		printf("   awake again\n");
+	else if (record->type == RECORD_AWAKE)
+		printf("not asleep: %s\n", record->text);
+	else if (progress->watches)
+		print_for_watchers(cycle, record);
 }
 
 static size_t count_acting(const struct cycle *cycle)
@@ -99,11 +138,6 @@ static size_t count_acting(const struct cycle *cycle)
 	return n;
 }
 
-static bool concerns_guest(enum record_type type)
-{
-	return words_for(type, true) != NULL;
-}
-
 void progress_observe(void *data, const struct cycle *cycle,
 		      const struct record *record)
 {
@@ -111,14 +145,8 @@ void progress_observe(void *data, const struct cycle *cycle,
 
 	if (record->type == RECORD_DOWN || record->type == RECORD_PAUSED)
 		progress->n_down++;
-	if (progress->print && concerns_guest(record->type))
-		print_guest(progress, cycle, record);
-	if (progress->print && record->type == RECORD_ABORT)
-		printf("giving up: %s\n", record->text);
-	if (progress->print && record->type == RECORD_SLEPT)
-		printf("   awake again\n");
-	if (progress->print && record->type == RECORD_AWAKE)
-		printf("not asleep: %s\n", record->text);
+	if (progress->print)
+		print_record(progress, cycle, record);
 	if (progress->notify &&
 	    (record->type == RECORD_DOWN || record->type == RECORD_PAUSED))
 		sd_notifyf(0, "STATUS=%zu of %zu guests are down.",

@@ -16,6 +16,7 @@
 struct progress {
 	bool print; /* a line per guest to standard output */
 	bool verbose;
+	bool watches; /* somebody else's cycle: also its beginning and end */
 	bool notify; /* STATUS= to the service manager */
 	size_t n_down;
 };

@@ -114,23 +114,21 @@ static int64_t expected_time(const struct history *history,
 
 /* ---- the head ----------------------------------------------------------- */
 
-/* In the reader's time zone; as it stands if it is not as we write it. */
-static void print_when(struct printer *printer)
+void report_print_when(const char *started, FILE *out)
 {
-	const char *started = json_read_string(printer->report, "started");
 	struct tm when = { 0 };
 	char text[64];
 	time_t seconds;
 
 	if (!strptime(started, "%Y-%m-%dT%H:%M:%S", &when)) {
-		fprintf(printer->out, "%s", started);
+		fprintf(out, "%s", started);
 		return;
 	}
 	seconds = timegm(&when);
 	if (!localtime_r(&seconds, &when) ||
 	    strftime(text, sizeof(text), "%a %Y-%m-%d %H:%M:%S %Z", &when) == 0)
 		snprintf(text, sizeof(text), "%s", started);
-	fprintf(printer->out, "%s", text);
+	fprintf(out, "%s", text);
 }
 
 /* What the way down came to: how many of those who should, in what time. */
@@ -237,7 +235,8 @@ static void print_head(struct printer *printer)
 	fprintf(printer->out, "Cycle %" PRId64 ": %s\nStarted ",
 		json_read_integer(report, "cycle", 0),
 		json_read_string(report, "result"));
-	print_when(printer);
+	report_print_when(json_read_string(printer->report, "started"),
+			  printer->out);
 	fprintf(printer->out, " by %s.\n", json_read_string(report, "trigger"));
 	print_way_down(printer);
 	print_sleep(printer);

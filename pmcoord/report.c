@@ -25,7 +25,7 @@
  * RFC 3339 in UTC. Not by gmtime(3), whose first call reads /etc/localtime. The
  * calendar runs from March, in eras of 400 years, so that the odd day is last.
  */
-static void format_started(uint64_t realtime_us, char *ret, size_t size)
+void report_format_moment(uint64_t realtime_us, char ret[REPORT_MOMENT_SIZE])
 {
 	uint64_t seconds = realtime_us / 1000000;
 	uint64_t days = seconds / 86400 + 719468; /* since 0000-03-01 */
@@ -35,7 +35,7 @@ static void format_started(uint64_t realtime_us, char *ret, size_t size)
 	uint64_t march_month = (5 * of_year + 2) / 153;
 	uint64_t month = march_month < 10 ? march_month + 3 : march_month - 9;
 
-	snprintf(ret, size,
+	snprintf(ret, REPORT_MOMENT_SIZE,
 		 "%04" PRIu64 "-%02" PRIu64 "-%02" PRIu64 "T%02" PRIu64
 		 ":%02" PRIu64 ":%02" PRIu64 ".%06" PRIu64 "Z",
 		 era * 400 + year + (month <= 2), month,
@@ -93,9 +93,9 @@ static void add_cycle(struct json_object *report, const struct cycle *cycle,
 {
 	const struct cycle_guest *slowest = cycle_slowest(cycle);
 	struct json_object *phases, *guests;
-	char started[64];
+	char started[REPORT_MOMENT_SIZE];
 
-	format_started(cycle->started_us, started, sizeof(started));
+	report_format_moment(cycle->started_us, started);
 	json_add_integer(report, "cycle", (int64_t)cycle->number, status);
 	json_add_string(report, "started", started, status);
 	json_add_string(report, "result",

@@ -25,7 +25,10 @@ COORDINATOR_SRC := \
 	pmcoord/executor.c \
 	pmcoord/restore.c \
 	pmcoord/roots.c \
+	pmcoord/boot-id.c \
 	pmcoord/lock.c \
+	pmcoord/status.c \
+	pmcoord/monitor.c \
 	pmcoord/coordinator.c \
 	pmcoord/exit-code.c \
 	pmcoord/job.c \
@@ -35,6 +38,7 @@ COORDINATOR_SRC := \
 COORDINATOR_MAIN := \
 	pmcoord/cli.c \
 	pmcoord/command-show.c \
+	pmcoord/command-status.c \
 	pmcoord/command-suspend.c \
 	pmcoord/main.c
 COORDINATOR_PKGS := xencontrol xenguest xenevtchn xenstore xentoollog libsystemd json-c smartcols inih

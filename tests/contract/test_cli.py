@@ -21,7 +21,7 @@ def test_help_names_every_command(pmcoord):
     result = pmcoord.run("--help")
     assert result.returncode == 0
     for command in ("suspend-all", "resume-all", "suspend", "resume", "list",
-                    "plan", "report"):
+                    "plan", "report", "status", "monitor"):
         assert re.search(rf"^  {command}\b", result.stdout, re.M), command
 
 

@@ -505,6 +505,70 @@ static void tells_an_observer_of_each_record(void **state)
 	journal_close(journal);
 }
 
+static void count_record(void *data, const struct cycle *cycle,
+			 const struct record *record)
+{
+	(void)cycle;
+	(void)record;
+	++*(unsigned int *)data;
+}
+
+static void a_follower_sees_each_record_once_and_no_half_one(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1);
+	struct journal_follower *follower;
+	unsigned int n = 0;
+	char path[96];
+	FILE *file;
+
+	assert_int_equal(journal_follow(world->directory, 1, &follower, NULL),
+			 0);
+	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
+	assert_int_equal(n, 1 + N_GUESTS);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 2,
+					"%s", ""),
+			 0);
+	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
+	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
+	assert_int_equal(n, 2 + N_GUESTS);
+
+	file = fopen(path_of(world, 1, path), "ae");
+	assert_non_null(file);
+	fprintf(file, "%d down", BASE_US + 2);
+	fflush(file);
+	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
+	assert_int_equal(n, 2 + N_GUESTS);
+	fprintf(file, " 2\n");
+	fclose(file);
+	/* What was removed is read to its end. */
+	assert_int_equal(journal_remove(journal), 0);
+	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
+	assert_int_equal(n, 3 + N_GUESTS);
+	assert_int_equal(journal_follower_cycle(follower)->guests[2].hold,
+			 HOLD_DOWN);
+	journal_follower_free(follower);
+	journal_close(journal);
+}
+
+static void a_follower_refuses_what_is_no_journal(void **state)
+{
+	struct world *world = *state;
+	struct journal_follower *follower;
+	char path[96];
+	FILE *file = fopen(path_of(world, 7, path), "we");
+
+	assert_non_null(file);
+	fprintf(file, "nonsense\n");
+	fclose(file);
+	assert_int_equal(journal_follow(world->directory, 7, &follower, NULL),
+			 0);
+	assert_int_equal(journal_follower_read(follower, NULL, NULL), -EBADMSG);
+	journal_follower_free(follower);
+	assert_int_equal(journal_follow(world->directory, 8, &follower, NULL),
+			 -ENOENT);
+}
+
 #define world_test(test)                                                       \
 	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
@@ -523,6 +587,8 @@ int main(void)
 		world_test(leaves_no_half_line_when_there_is_no_room),
 		world_test(makes_its_directory_for_us_only),
 		world_test(tells_an_observer_of_each_record),
+		world_test(a_follower_sees_each_record_once_and_no_half_one),
+		world_test(a_follower_refuses_what_is_no_journal),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);

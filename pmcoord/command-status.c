@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* status and monitor: what goes on, as the files on /run tell. */
+
+#include "pmcoord/cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "pmcoord/exit-code.h"
+#include "pmcoord/json.h"
+#include "pmcoord/monitor.h"
+#include "pmcoord/progress.h"
+#include "pmcoord/report.h"
+#include "pmcoord/status.h"
+
+static uint64_t realtime_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/*
+ * As honest as the cycle's own command was: how the last cycle ended, unless a
+ * later one is under way or its guests are held.
+ */
+static enum exit_code exit_of_status(const struct status *status)
+{
+	if (status->state == STATUS_ABANDONED)
+		return EXIT_STRANDED;
+	if (status->state != STATUS_IDLE || !status->last)
+		return EXIT_AS_PLANNED;
+	return exit_code_of_report(status->last);
+}
+
+enum exit_code command_status(struct cli *cli)
+{
+	struct error error = { 0 };
+	struct status status;
+	enum exit_code code;
+	int r = status_read(&cli->roots, &status, &error);
+
+	if (r < 0)
+		return cli_fail(&error);
+	if (!cli->options.quiet || cli->options.json)
+		r = status_print(&status, realtime_us(), cli->options.json,
+				 stdout);
+	code = exit_of_status(&status);
+	status_done(&status);
+	if (r < 0)
+		error_set(&error, r, "cannot print the status: %s",
+			  strerror(-r));
+	return r < 0 ? cli_fail(&error) : code;
+}
+
+/* ---- monitor ------------------------------------------------------------ */
+
+struct watcher {
+	const char *reports;
+	struct progress progress;
+};
+
+static void print_missed(void *data, uint64_t number)
+{
+	const struct watcher *watcher = data;
+	struct json_object *report;
+
+	if (!watcher->progress.print ||
+	    report_load(watcher->reports, number, &report, NULL) < 0)
+		return;
+	printf("Cycle %" PRIu64 " is over: %s; 'pmcoord report %" PRIu64
+	       "' shows it.\n",
+	       number, json_read_string(report, "result"), number);
+	json_object_put(report);
+}
+
+static void print_record(void *data, const struct cycle *cycle,
+			 const struct record *record)
+{
+	struct watcher *watcher = data;
+
+	progress_observe(&watcher->progress, cycle, record);
+}
+
+/* One object a line, so that each can be read when it comes. */
+static void print_line(struct json_object *object, int r)
+{
+	if (r == 0)
+		puts(json_object_to_json_string_ext(object,
+						    JSON_C_TO_STRING_PLAIN));
+	json_object_put(object);
+}
+
+/* The guest that a record is about; NULL for one about the whole cycle. */
+static const struct cycle_guest *guest_of(const struct cycle *cycle,
+					  const struct record *record)
+{
+	if (record->type == RECORD_GUEST)
+		return &cycle->guests[cycle->n_guests - 1];
+	if (record_type_has_guest(record->type))
+		return &cycle->guests[record->guest];
+	return NULL;
+}
+
+static void print_record_as_json(void *data, const struct cycle *cycle,
+				 const struct record *record)
+{
+	const struct cycle_guest *guest = guest_of(cycle, record);
+	struct json_object *object = json_object_new_object();
+	int r = object ? 0 : -ENOMEM;
+
+	(void)data;
+	json_add_integer(object, "cycle", (int64_t)cycle->number, &r);
+	json_add_integer(object, "at_us",
+			 (int64_t)(record->at_us - cycle->base_us), &r);
+	json_add_string(object, "event", record_type_name(record->type), &r);
+	json_add_string(object, "guest", guest ? guest->name : NULL, &r);
+	if (guest)
+		json_add_integer(object, "domid", guest->domid, &r);
+	else
+		json_add_null(object, "domid", &r);
+	json_add_string(object, "text",
+			record->type == RECORD_GUEST
+				? mechanism_name(guest->mechanism)
+			: record->type == RECORD_CYCLE ? cycle->trigger
+						       : record->text,
+			&r);
+	print_line(object, r);
+}
+
+static void print_missed_as_json(void *data, uint64_t number)
+{
+	struct json_object *object = json_object_new_object();
+	int r = object ? 0 : -ENOMEM;
+
+	(void)data;
+	json_add_integer(object, "cycle", (int64_t)number, &r);
+	json_add_null(object, "at_us", &r);
+	json_add_string(object, "event", "missed", &r);
+	json_add_null(object, "guest", &r);
+	json_add_null(object, "domid", &r);
+	json_add_string(object, "text", "", &r);
+	print_line(object, r);
+}
+
+enum exit_code command_monitor(struct cli *cli)
+{
+	struct watcher watcher = {
+		.reports = cli->roots.reports,
+		.progress = {
+			.print = !cli->options.quiet,
+			.verbose = cli->options.verbose,
+			.watches = true,
+		},
+	};
+	struct monitor_listener listener = {
+		.observer =
+			cli->options.json ? print_record_as_json : print_record,
+		.missed =
+			cli->options.json ? print_missed_as_json : print_missed,
+		.data = &watcher,
+	};
+	struct error error = { 0 };
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	return monitor_run(cli->roots.journals, &listener, &error) < 0
+		       ? cli_fail(&error)
+		       : EXIT_AS_PLANNED;
+}

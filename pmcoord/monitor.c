@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/monitor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
+
+#define JOURNALS_CHANGE                                                        \
+	(IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)
+
+struct followed {
+	uint64_t number;
+	struct journal_follower *follower; /* NULL: it is no journal */
+};
+
+struct monitor {
+	const char *journals;
+	const struct monitor_listener *listener;
+	sd_event *event;
+	sd_event_source *watch;
+	bool watches_parent; /* the directory does not exist yet */
+	struct followed *followed;
+	size_t n_followed;
+	struct error *error;
+};
+
+/* ---- journals ----------------------------------------------------------- */
+
+static struct followed *find(struct monitor *monitor, uint64_t number)
+{
+	for (size_t i = 0; i < monitor->n_followed; i++)
+		if (monitor->followed[i].number == number)
+			return &monitor->followed[i];
+	return NULL;
+}
+
+static void forget(struct monitor *monitor, struct followed *followed)
+{
+	journal_follower_free(followed->follower);
+	*followed = monitor->followed[--monitor->n_followed];
+}
+
+/* A journal that is gone again already is no error. */
+static int begin_to_follow(struct monitor *monitor, uint64_t number)
+{
+	struct journal_follower *follower;
+	struct followed *more = reallocarray(
+		monitor->followed, monitor->n_followed + 1, sizeof(*more));
+	int r;
+
+	if (!more)
+		return error_set(monitor->error, -ENOMEM, "out of memory");
+	monitor->followed = more;
+	r = journal_follow(monitor->journals, number, &follower, NULL);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return error_set(monitor->error, r,
+				 "cannot read the journals in %s: %s",
+				 monitor->journals, strerror(-r));
+	more[monitor->n_followed++] = (struct followed){ number, follower };
+	return 0;
+}
+
+/* What is no journal of ours is not read again. */
+static void read_on(struct monitor *monitor, struct followed *followed)
+{
+	if (!followed->follower ||
+	    journal_follower_read(followed->follower,
+				  monitor->listener->observer,
+				  monitor->listener->data) == 0)
+		return;
+	journal_follower_free(followed->follower);
+	followed->follower = NULL;
+}
+
+static int look_at(struct monitor *monitor, uint64_t number)
+{
+	struct followed *followed = find(monitor, number);
+	int r = followed ? 0 : begin_to_follow(monitor, number);
+
+	followed = find(monitor, number);
+	if (followed)
+		read_on(monitor, followed);
+	return r;
+}
+
+static int look_at_all(struct monitor *monitor)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	int n = journal_list(monitor->journals, &numbers), r = 0;
+
+	if (n < 0)
+		return error_set(monitor->error, n,
+				 "cannot read the journals in %s: %s",
+				 monitor->journals, strerror(-n));
+	for (int i = 0; i < n && r == 0; i++)
+		r = look_at(monitor, numbers[i]);
+	return r;
+}
+
+static void take_removal(struct monitor *monitor, uint64_t number)
+{
+	struct followed *followed = find(monitor, number);
+
+	if (followed) {
+		read_on(monitor, followed);
+		forget(monitor, followed);
+	} else {
+		monitor->listener->missed(monitor->listener->data, number);
+	}
+}
+
+/* ---- the directory ------------------------------------------------------ */
+
+static int on_change(sd_event_source *source, const struct inotify_event *event,
+		     void *data);
+
+static int add_watch(struct monitor *monitor, const char *path, uint32_t mask)
+{
+	monitor->watch = sd_event_source_disable_unref(monitor->watch);
+	return sd_event_add_inotify(monitor->event, &monitor->watch, path,
+				    mask | IN_ONLYDIR, on_change, monitor);
+}
+
+/* Waits for the next missing part of the path, at its nearest ancestor. */
+static int watch_ancestor(struct monitor *monitor)
+{
+	_cleanup_(freep) char *path = strdup(monitor->journals);
+	int r = -ENOENT;
+	char *slash;
+
+	while (path && r == -ENOENT && (slash = strrchr(path, '/'))) {
+		slash[slash == path] = '\0';
+		r = add_watch(monitor, path, IN_CREATE | IN_MOVED_TO);
+		if (strcmp(path, "/") == 0)
+			break;
+	}
+	monitor->watches_parent = true;
+	return path ? r : -ENOMEM;
+}
+
+static int watch(struct monitor *monitor)
+{
+	int r;
+
+	do {
+		monitor->watches_parent = false;
+		r = add_watch(monitor, monitor->journals,
+			      JOURNALS_CHANGE | DIRECTORY_GOES);
+		if (r == -ENOENT)
+			r = watch_ancestor(monitor);
+		/* It may have been made before its ancestor was watched. */
+	} while (r >= 0 && monitor->watches_parent &&
+		 access(monitor->journals, F_OK) == 0);
+	if (r < 0)
+		return error_set(monitor->error, r, "cannot watch %s: %s%s",
+				 monitor->journals, strerror(-r),
+				 r == -EACCES ? ": use sudo" : "");
+	return monitor->watches_parent ? 0 : look_at_all(monitor);
+}
+
+static int take_change(struct monitor *monitor,
+		       const struct inotify_event *event)
+{
+	uint64_t number;
+
+	if (monitor->watches_parent || event->mask & DIRECTORY_GOES)
+		return watch(monitor);
+	if (event->mask & IN_Q_OVERFLOW)
+		return look_at_all(monitor);
+	if (event->len == 0 || parse_u64(event->name, UINT64_MAX, &number) < 0)
+		return 0;
+	if (event->mask & (IN_DELETE | IN_MOVED_FROM)) {
+		take_removal(monitor, number);
+		return 0;
+	}
+	return look_at(monitor, number);
+}
+
+static int on_change(sd_event_source *source, const struct inotify_event *event,
+		     void *data)
+{
+	struct monitor *monitor = data;
+	int r = take_change(monitor, event);
+
+	(void)source;
+	return r < 0 ? sd_event_exit(monitor->event, r) : 0;
+}
+
+/* ---- running ------------------------------------------------------------ */
+
+static int end_by_signals(struct monitor *monitor)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -errno;
+	/* Without a handler the loop ends with status 0. */
+	r = sd_event_add_signal(monitor->event, NULL, SIGINT, NULL, NULL);
+	return r < 0 ? r
+		     : sd_event_add_signal(monitor->event, NULL, SIGTERM, NULL,
+					   NULL);
+}
+
+int monitor_run(const char *journals, const struct monitor_listener *listener,
+		struct error *error)
+{
+	struct monitor monitor = {
+		.journals = journals,
+		.listener = listener,
+		.error = error,
+	};
+	int r = sd_event_new(&monitor.event);
+
+	if (r >= 0)
+		r = end_by_signals(&monitor);
+	if (r >= 0)
+		r = watch(&monitor);
+	if (r >= 0)
+		r = sd_event_loop(monitor.event);
+	while (monitor.n_followed > 0)
+		forget(&monitor, monitor.followed);
+	free(monitor.followed);
+	sd_event_source_disable_unref(monitor.watch);
+	sd_event_unref(monitor.event);
+	return r < 0 ? error_set(error, r, "cannot follow the cycles: %s",
+				 strerror(-r))
+		     : 0;
+}

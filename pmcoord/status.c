@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/status.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/boot-id.h"
+#include "pmcoord/cleanup.h"
+#include "pmcoord/journal.h"
+#include "pmcoord/json.h"
+#include "pmcoord/lock.h"
+#include "pmcoord/report-text.h"
+#include "pmcoord/report.h"
+
+/* ---- judging ------------------------------------------------------------ */
+
+/* The phase that has begun last and not ended; NULL if there is none. */
+static const struct cycle_phase *open_phase(const struct cycle *cycle)
+{
+	const struct cycle_phase *last =
+		cycle->n_phases ? &cycle->phases[cycle->n_phases - 1] : NULL;
+
+	return last && last->duration_us == CYCLE_NEVER ? last : NULL;
+}
+
+const struct cycle *status_current(const struct status *status)
+{
+	/* A cycle that is held is only taken up again to be resumed. */
+	for (size_t i = status->n_cycles; status->locked && i-- > 0;)
+		if (!status->cycles[i].ended && open_phase(&status->cycles[i]))
+			return &status->cycles[i];
+	return NULL;
+}
+
+static enum status_state judge(const struct status *status)
+{
+	if (status_current(status))
+		return STATUS_RUNNING;
+	for (size_t i = 0; i < status->n_cycles && !status->locked; i++)
+		if (!status->cycles[i].held)
+			return STATUS_ABANDONED;
+	for (size_t i = 0; i < status->n_cycles; i++)
+		if (cycle_count_held(&status->cycles[i]) > 0)
+			return STATUS_HELD;
+	return STATUS_IDLE;
+}
+
+/* Whether the phase of its cycle waits for this guest. */
+static bool is_waited_for(const struct cycle_guest *guest, const char *phase)
+{
+	if (strcmp(phase, "suspend") == 0)
+		return guest->hold == HOLD_REQUESTED ||
+		       guest->hold == HOLD_PAUSING;
+	if (strcmp(phase, "resume") == 0)
+		return guest->hold != HOLD_NONE;
+	if (strcmp(phase, "ready") == 0)
+		return guest->mechanism == MECHANISM_AGENT &&
+		       guest->running_us != CYCLE_NEVER &&
+		       guest->ready_us == CYCLE_NEVER && !guest->degraded;
+	return false;
+}
+
+static bool is_down(const struct cycle_guest *guest)
+{
+	return guest->hold == HOLD_DOWN || guest->hold == HOLD_PAUSED;
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+/* Journals of an earlier boot hold nobody. */
+static int read_cycle(const struct roots *roots, uint64_t number,
+		      const char *boot_id, struct status *status)
+{
+	struct cycle *cycle = &status->cycles[status->n_cycles];
+	int r = journal_read(roots->journals, number, cycle, NULL);
+
+	if (r == -ENOENT)
+		return 0; /* over since the directory was read */
+	if (r == -EBADMSG && status->locked)
+		return 0; /* it is being created */
+	if (r == -EBADMSG) {
+		status->n_unreadable++;
+		return 0;
+	}
+	if (r == 0 && strcmp(cycle->boot_id, boot_id) != 0)
+		cycle_done(cycle);
+	else if (r == 0)
+		status->n_cycles++;
+	return r;
+}
+
+static int read_cycles(const struct roots *roots, struct status *status)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	char boot_id[BOOT_ID_SIZE];
+	int n = journal_list(roots->journals, &numbers);
+	int r = n < 0 ? n : boot_id_read(boot_id);
+
+	if (r < 0)
+		return r;
+	status->cycles = calloc((size_t)n + 1, sizeof(*status->cycles));
+	if (!status->cycles)
+		return -ENOMEM;
+	for (int i = 0; i < n && r == 0; i++)
+		r = read_cycle(roots, numbers[i], boot_id, status);
+	return r;
+}
+
+static int is_set_aside(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return dot && strcmp(dot, JOURNAL_SET_ASIDE) == 0;
+}
+
+static size_t count_set_aside(const struct roots *roots)
+{
+	struct dirent **entries;
+	int n = scandir(roots->journals, &entries, is_set_aside, NULL);
+
+	for (int i = 0; i < n; i++)
+		free(entries[i]);
+	if (n >= 0)
+		free(entries);
+	return n > 0 ? (size_t)n : 0;
+}
+
+int status_read(const struct roots *roots, struct status *ret_status,
+		struct error *error)
+{
+	struct status status = { 0 };
+	int r = lock_holder(roots->run, status.holder, sizeof(status.holder));
+
+	status.locked = r > 0;
+	if (r >= 0)
+		r = read_cycles(roots, &status);
+	if (r < 0) {
+		status_done(&status);
+		return error_set(error, r, "cannot read %s: %s%s", roots->run,
+				 strerror(-r),
+				 r == -EACCES ? ": use sudo" : "");
+	}
+	status.n_unreadable += count_set_aside(roots);
+	/* That there is none, or that it cannot be read, is for `report`. */
+	if (report_load(roots->reports, 0, &status.last, NULL) < 0)
+		status.last = NULL;
+	status.state = judge(&status);
+	*ret_status = status;
+	return 0;
+}
+
+void status_done(struct status *status)
+{
+	for (size_t i = 0; i < status->n_cycles; i++)
+		cycle_done(&status->cycles[i]);
+	free(status->cycles);
+	json_object_put(status->last);
+	*status = (struct status){ 0 };
+}
+
+/* ---- JSON --------------------------------------------------------------- */
+
+static const char *const state_names[] = {
+	[STATUS_IDLE] = "idle",
+	[STATUS_RUNNING] = "running",
+	[STATUS_HELD] = "held",
+	[STATUS_ABANDONED] = "abandoned",
+};
+
+/* CLOCK_REALTIME of a moment of the cycle. */
+static uint64_t moment(const struct cycle *cycle, int64_t at_us)
+{
+	return cycle->started_us + (uint64_t)at_us;
+}
+
+static void add_moment(struct json_object *object, const char *key,
+		       uint64_t realtime_us, int *status)
+{
+	char text[REPORT_MOMENT_SIZE];
+
+	report_format_moment(realtime_us, text);
+	json_add_string(object, key, text, status);
+}
+
+static void add_guests(struct json_object *object, const char *key,
+		       const struct cycle *cycle, const char *waiting_in,
+		       int *r)
+{
+	struct json_object *array = json_add_array(object, key, r);
+
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		if (waiting_in ? is_waited_for(guest, waiting_in)
+			       : is_down(guest))
+			json_add_string(array, NULL, guest->name, r);
+	}
+}
+
+static void add_cycle(struct json_object *object, const struct cycle *cycle,
+		      int *r)
+{
+	const struct cycle_phase *phase = open_phase(cycle);
+	struct json_object *current;
+
+	current = json_add_object(object, "cycle", r);
+	json_add_integer(current, "cycle", (int64_t)cycle->number, r);
+	json_add_string(current, "trigger", cycle->trigger, r);
+	add_moment(current, "started", cycle->started_us, r);
+	json_add_string(current, "phase", phase->name, r);
+	add_moment(current, "phase_started", moment(cycle, phase->start_us), r);
+	add_guests(current, "down", cycle, NULL, r);
+	add_guests(current, "waiting_for", cycle, phase->name, r);
+	json_add_string(current, "detail", cycle->detail, r);
+}
+
+static void add_held(struct json_object *object, const struct status *status,
+		     int *r)
+{
+	struct json_object *array = json_add_array(object, "held", r);
+
+	for (size_t i = 0; i < status->n_cycles; i++) {
+		const struct cycle *cycle = &status->cycles[i];
+
+		for (size_t j = 0; j < cycle->n_guests; j++) {
+			const struct cycle_guest *guest = &cycle->guests[j];
+			struct json_object *held;
+
+			if (guest->hold == HOLD_NONE)
+				continue;
+			held = json_add_object(array, NULL, r);
+			json_add_string(held, "guest", guest->name, r);
+			json_add_integer(held, "domid", guest->domid, r);
+			json_add_integer(held, "cycle", (int64_t)cycle->number,
+					 r);
+			json_add_boolean(held, "on_purpose", cycle->held, r);
+		}
+	}
+}
+
+static void add_last(struct json_object *object, struct json_object *report,
+		     int *r)
+{
+	struct json_object *last;
+
+	if (!report) {
+		json_add_null(object, "last", r);
+		return;
+	}
+	last = json_add_object(object, "last", r);
+	json_add_integer(last, "cycle", json_read_integer(report, "cycle", 0),
+			 r);
+	json_add_string(last, "result", json_read_string(report, "result"), r);
+	json_add_string(last, "started", json_read_string(report, "started"),
+			r);
+	json_add_string(last, "trigger", json_read_string(report, "trigger"),
+			r);
+	json_add_string(last, "detail", json_read_string(report, "detail"), r);
+}
+
+static int print_json(const struct status *status, FILE *out)
+{
+	const struct cycle *current = status_current(status);
+	struct json_object *object = json_object_new_object();
+	int r = object ? 0 : -ENOMEM;
+
+	json_add_string(object, "state", state_names[status->state], &r);
+	json_add_string(object, "at_work",
+			status->locked ? status->holder : NULL, &r);
+	if (current)
+		add_cycle(object, current, &r);
+	else
+		json_add_null(object, "cycle", &r);
+	add_held(object, status, &r);
+	add_last(object, status->last, &r);
+	json_add_integer(object, "unreadable_journals",
+			 (int64_t)status->n_unreadable, &r);
+	if (r == 0)
+		r = json_print(object, out);
+	json_object_put(object);
+	return r;
+}
+
+/* ---- for people --------------------------------------------------------- */
+
+#define LINE "%12s: "
+
+static void print_span_since(uint64_t then_us, uint64_t now_us, FILE *out)
+{
+	char text[REPORT_SPAN_TEXT_SIZE];
+
+	/* The clock may have been set back. */
+	fprintf(out, "%s",
+		report_format_span(
+			now_us > then_us ? (int64_t)(now_us - then_us) : 0,
+			text));
+}
+
+static void print_down(const struct cycle *cycle, FILE *out)
+{
+	size_t n_acting = 0, n_down = 0;
+
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		n_acting += cycle->guests[i].mechanism != MECHANISM_NONE;
+		n_down += is_down(&cycle->guests[i]);
+	}
+	fprintf(out, LINE "%zu of %zu guests\n", "Down", n_down, n_acting);
+}
+
+static void print_waiting(const struct cycle *cycle, const char *phase,
+			  uint64_t now_us, FILE *out)
+{
+	const char *before = NULL;
+
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		if (!is_waited_for(guest, phase))
+			continue;
+		if (!before)
+			fprintf(out, LINE, "Waits for");
+		fprintf(out, "%s%s", before ? before : "", guest->name);
+		before = ", ";
+		if (strcmp(phase, "suspend") != 0)
+			continue;
+		fprintf(out, " (asked ");
+		print_span_since(moment(cycle, guest->requested_us), now_us,
+				 out);
+		fprintf(out, " ago)");
+	}
+	if (before)
+		fprintf(out, "\n");
+}
+
+static void print_cycle(const struct cycle *cycle, uint64_t now_us, FILE *out)
+{
+	const struct cycle_phase *phase = open_phase(cycle);
+
+	fprintf(out, LINE "%" PRIu64 ", by %s, for ", "Cycle", cycle->number,
+		cycle->trigger);
+	print_span_since(cycle->started_us, now_us, out);
+	fprintf(out, "\n" LINE "%s, for ", "Phase", phase->name);
+	print_span_since(moment(cycle, phase->start_us), now_us, out);
+	fprintf(out, "\n");
+	print_down(cycle, out);
+	print_waiting(cycle, phase->name, now_us, out);
+	if (cycle->detail[0])
+		fprintf(out, LINE "%s\n", "Trouble", cycle->detail);
+}
+
+static void print_held(const struct status *status, FILE *out)
+{
+	const char *before = NULL;
+
+	for (size_t i = 0; i < status->n_cycles; i++) {
+		const struct cycle *cycle = &status->cycles[i];
+
+		for (size_t j = 0; j < cycle->n_guests; j++) {
+			if (cycle->guests[j].hold == HOLD_NONE)
+				continue;
+			if (!before)
+				fprintf(out, LINE, "Held");
+			fprintf(out, "%s%s", before ? before : "",
+				cycle->guests[j].name);
+			before = ", ";
+		}
+	}
+	if (before)
+		fprintf(out, "\n");
+}
+
+static void print_last(struct json_object *report, FILE *out)
+{
+	const char *detail;
+
+	fprintf(out, LINE, "Last cycle");
+	if (!report) {
+		fprintf(out, "none\n");
+		return;
+	}
+	detail = json_read_string(report, "detail");
+	fprintf(out, "%" PRId64 ", %s, by %s, ",
+		json_read_integer(report, "cycle", 0),
+		json_read_string(report, "result"),
+		json_read_string(report, "trigger"));
+	report_print_when(json_read_string(report, "started"), out);
+	fprintf(out, "%s%s\n", detail[0] ? ": " : "", detail);
+}
+
+static int print_text(const struct status *status, uint64_t now_us, FILE *out)
+{
+	static const char *const sentences[] = {
+		[STATUS_IDLE] = "idle; no guest is held down",
+		[STATUS_RUNNING] = "a cycle is under way",
+		[STATUS_HELD] = "guests are held down; 'pmcoord resume-all' "
+				"brings them back",
+		[STATUS_ABANDONED] = "a cycle was abandoned by whoever ran it; "
+				     "'pmcoord resume-all' undoes it",
+	};
+	const struct cycle *current = status_current(status);
+
+	fprintf(out, LINE "%s\n", "State", sentences[status->state]);
+	if (status->locked)
+		fprintf(out, LINE "%s\n", "At work", status->holder);
+	if (current)
+		print_cycle(current, now_us, out);
+	else
+		print_held(status, out);
+	if (status->n_unreadable > 0)
+		fprintf(out,
+			LINE "%zu cannot be read; 'pmcoord check' says more\n",
+			"Journals", status->n_unreadable);
+	print_last(status->last, out);
+	return ferror(out) ? -EIO : 0;
+}
+
+int status_print(const struct status *status, uint64_t now_us, bool json,
+		 FILE *out)
+{
+	return json ? print_json(status, out) : print_text(status, now_us, out);
+}

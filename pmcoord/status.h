@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_STATUS_H
+#define PMCOORD_STATUS_H
+
+/*
+ * What pmcoord is doing at this moment and whom it holds, as its files tell:
+ * the journals on /run, the lock, the last report. Reads only.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <json-c/json.h>
+
+#include "pmcoord/cycle.h"
+#include "pmcoord/error.h"
+#include "pmcoord/roots.h"
+
+enum status_state {
+	STATUS_IDLE,
+	STATUS_RUNNING, /* a cycle is under way */
+	STATUS_HELD, /* guests stay down until they are resumed */
+	STATUS_ABANDONED, /* a cycle whose coordinator has died */
+};
+
+struct status {
+	enum status_state state;
+	bool locked; /* somebody is at work … */
+	char holder[128]; /* … who calls itself so; may be "" */
+	struct cycle *cycles; /* of this boot, not over, ascending */
+	size_t n_cycles;
+	size_t n_unreadable; /* files that are no journals (any more) */
+	struct json_object *last; /* the last report, NULL: none */
+};
+
+/*
+ * Returns 0, or a negative errno with `error` set: -EACCES without the
+ * privilege to read the files. Release: status_done.
+ */
+int status_read(const struct roots *roots, struct status *ret_status,
+		struct error *error);
+void status_done(struct status *status);
+
+/* The cycle that is under way, NULL if there is none. */
+const struct cycle *status_current(const struct status *status);
+
+/*
+ * Prints it for people, or as one JSON object. `now_us` is CLOCK_REALTIME.
+ * Returns 0 or a negative errno.
+ */
+int status_print(const struct status *status, uint64_t now_us, bool json,
+		 FILE *out);
+
+#endif

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""status and monitor: what goes on, told by files alone."""
+
+import contextlib
+import json
+import signal
+import subprocess
+
+import pytest
+
+from conftest import PROGRAM
+
+STATUS_KEYS = {"state", "at_work", "cycle", "held", "last", "unreadable_journals"}
+EVENT_KEYS = {"cycle", "at_us", "event", "guest", "domid", "text"}
+
+
+@contextlib.contextmanager
+def monitoring(pmcoord, scenario, *options):
+    """A monitor on its own pipe, which has read what there was."""
+    process = subprocess.Popen(
+        [PROGRAM, "--config", pmcoord.directory / "pmcoord.conf", f"--hypervisor=sim:{scenario}", "monitor", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def read_until(process, words):
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if words in line:
+            return lines
+    raise AssertionError(f"the monitor ended before '{words}': {lines}")
+
+
+# ---- status ------------------------------------------------------------------
+
+def test_status_before_the_first_cycle(pmcoord, laptop):
+    result = pmcoord.on(laptop, "status", "--json")
+    status = json.loads(result.stdout)
+    assert result.returncode == 0
+    assert STATUS_KEYS <= set(status)
+    assert (status["state"], status["cycle"], status["held"], status["last"]) == ("idle", None, [], None)
+    assert "idle" in pmcoord.on(laptop, "status").stdout
+
+
+def test_status_names_whom_pmcoord_holds(pmcoord, laptop):
+    pmcoord.on(laptop, "suspend", "fw")
+    result = pmcoord.on(laptop, "status", "--json")
+    status = json.loads(result.stdout)
+    assert result.returncode == 0 and status["state"] == "held"
+    assert {held["guest"] for held in status["held"]} == {"fw", "web", "mail"}
+    text = pmcoord.on(laptop, "status").stdout
+    assert "resume-all" in text and "mail" in text
+    pmcoord.on(laptop, "resume-all")
+    status = pmcoord.json(laptop, "status")
+    assert status["state"] == "idle" and status["held"] == []
+    assert status["last"]["cycle"] == 1 and status["last"]["result"] == "ok"
+
+
+@pytest.mark.parametrize("scenario, code, result", [
+    ("laptop.sim", 0, "ok"),
+    ("laptop-hung-guest.sim", 3, "degraded"),
+    ("laptop-no-s3.sim", 1, "failed"),
+])
+def test_status_exits_as_the_last_cycle_did(pmcoord, scenario, code, result):
+    scenario = pmcoord.shipped(scenario)
+    assert pmcoord.on(scenario, "suspend-all").returncode == code
+    status = pmcoord.on(scenario, "status", "--json")
+    assert status.returncode == code
+    assert json.loads(status.stdout)["last"]["result"] == result
+
+
+def test_status_quiet_is_only_an_exit_code(pmcoord):
+    scenario = pmcoord.shipped("laptop-hung-guest.sim")
+    pmcoord.on(scenario, "suspend-all")
+    result = pmcoord.on(scenario, "status", "-q")
+    assert (result.returncode, result.stdout, result.stderr) == (3, "", "")
+
+
+# ---- monitor -----------------------------------------------------------------
+
+def test_monitor_tells_each_step_of_a_cycle_that_another_runs(pmcoord, laptop):
+    with monitoring(pmcoord, laptop) as monitor:
+        # Held, so that the journal is there when the monitor comes to it.
+        pmcoord.on(laptop, "suspend-all", "--guests-only")
+        down = read_until(monitor, "Guests stay down")
+        pmcoord.on(laptop, "resume-all")
+        back = read_until(monitor, "is over")
+        monitor.send_signal(signal.SIGINT)
+        assert monitor.wait(10) == 0
+    assert "Cycle 1 begins: suspend-all." in down
+    order = [line.split()[2] for line in down if line.endswith(" down")]
+    assert set(order) == {"netvm", "fw", "web", "mail", "vault"}
+    assert order.index("web") < order.index("fw") < order.index("netvm")
+    order = [line.split()[2] for line in back if line.endswith(" running")]
+    assert order.index("netvm") < order.index("fw") < order.index("mail")
+    assert back[-1] == "Cycle 1 is over: ok."
+
+
+def test_monitor_as_json_is_an_object_a_line(pmcoord, laptop):
+    with monitoring(pmcoord, laptop, "--json") as monitor:
+        pmcoord.on(laptop, "suspend", "web")
+        lines = read_until(monitor, '"held"')
+        pmcoord.on(laptop, "resume-all")
+        lines += read_until(monitor, '"end"')
+        monitor.send_signal(signal.SIGTERM)
+        assert monitor.wait(10) == 0
+    events = [json.loads(line) for line in lines]
+    for event in events:
+        assert EVENT_KEYS <= set(event)
+    assert events[0]["event"] == "cycle"
+    down = next(event for event in events if event["event"] == "down")
+    assert (down["guest"], down["domid"], down["cycle"]) == ("web", 3, 1)
+    times = [event["at_us"] for event in events]
+    assert times == sorted(times)
+
+
+def test_monitor_shows_what_is_under_way_when_it_comes(pmcoord, laptop):
+    pmcoord.on(laptop, "suspend", "web")
+    with monitoring(pmcoord, laptop) as monitor:
+        lines = read_until(monitor, "Guests stay down")
+    assert any(line.endswith("web              down") for line in lines)
+
+
+def test_monitor_does_nothing_while_nothing_happens(pmcoord, laptop):
+    with monitoring(pmcoord, laptop) as monitor:
+        pmcoord.on(laptop, "suspend", "web")
+        read_until(monitor, "Guests stay down")
+
+        def switches():
+            with open(f"/proc/{monitor.pid}/status") as status:
+                return [line for line in status if "ctxt_switches" in line]
+
+        before = switches()
+        with pytest.raises(subprocess.TimeoutExpired):
+            monitor.wait(1)
+        assert switches() == before
