@@ -10,6 +10,7 @@
 #include "pmcoord/config.h"
 #include "pmcoord/coordinator.h"
 #include "pmcoord/exit-code.h"
+#include "pmcoord/job.h"
 
 struct options {
 	bool json;
@@ -18,6 +19,8 @@ struct options {
 	bool guests_only;
 	bool dry_run;
 	bool force;
+	bool with_sleep;
+	uint64_t count; /* 0: not given */
 	const char *config_path; /* NULL: the default */
 	const char *scenario; /* --hypervisor=sim:FILE, else NULL */
 	uint64_t timeout_us; /* 0: as configured */
@@ -49,6 +52,14 @@ void cli_done(struct cli *cli);
 /* Prints the sentence to stderr and returns the exit code that goes with it. */
 enum exit_code cli_fail(const struct error *error);
 
+/*
+ * Does the job under the lock, with its progress shown. Returns true with what
+ * came of it in *ret_outcome (release: job_outcome_done), or false when it was
+ * not begun: that is told already, and ret_outcome->code goes with it.
+ */
+bool cli_run_job(struct cli *cli, const struct job *job,
+		 struct sleeper *sleeper, struct job_outcome *ret_outcome);
+
 /* Prints a report as the options want it. */
 void cli_print_report(const struct cli *cli, struct json_object *report);
 
@@ -57,6 +68,8 @@ enum exit_code command_suspend_all(struct cli *cli);
 enum exit_code command_suspend(struct cli *cli);
 enum exit_code command_resume_all(struct cli *cli);
 enum exit_code command_resume(struct cli *cli);
+enum exit_code command_cycle(struct cli *cli);
+enum exit_code command_bench(struct cli *cli);
 enum exit_code command_sleep_unit(struct cli *cli);
 enum exit_code command_recover(struct cli *cli);
 enum exit_code command_list(struct cli *cli);

@@ -49,9 +49,10 @@ static enum exit_code begin(struct cli *cli, const char *purpose,
 }
 
 static void watch_progress(struct cli *cli, struct progress *progress,
-			   bool notify)
+			   bool quiet, bool notify)
 {
-	progress_init(progress, cli->options.quiet || cli->options.json,
+	progress_init(progress,
+		      quiet || cli->options.quiet || cli->options.json,
 		      cli->options.verbose, notify);
 	cli->coordinator.observer = progress_observe;
 	cli->coordinator.observer_data = progress;
@@ -106,18 +107,31 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 	return code;
 }
 
-static enum exit_code do_job(struct cli *cli, const struct job *job,
-			     struct sleeper *sleeper)
+bool cli_run_job(struct cli *cli, const struct job *job,
+		 struct sleeper *sleeper, struct job_outcome *ret_outcome)
 {
 	_cleanup_(closep) int lock = -EBADF;
-	struct job_outcome outcome;
+	bool quiet = job_is_rehearsal(job) && !cli->options.verbose;
 	struct progress progress;
 	enum exit_code code = begin(cli, job_verb_name(job->verb), 0, &lock);
 
-	if (code != EXIT_AS_PLANNED)
-		return code;
-	watch_progress(cli, &progress, false);
-	job_run(&cli->coordinator, job, sleeper, &outcome);
+	if (code != EXIT_AS_PLANNED) {
+		*ret_outcome = (struct job_outcome){ .code = code };
+		return false;
+	}
+	watch_progress(cli, &progress, quiet, false);
+	job_run(&cli->coordinator, job, sleeper, ret_outcome);
+	cli->coordinator.observer = NULL;
+	return true;
+}
+
+static enum exit_code do_job(struct cli *cli, const struct job *job,
+			     struct sleeper *sleeper)
+{
+	struct job_outcome outcome;
+
+	if (!cli_run_job(cli, job, sleeper, &outcome))
+		return outcome.code;
 	return show_outcome(cli, job, &outcome);
 }
 
@@ -242,8 +256,7 @@ enum exit_code command_sleep_unit(struct cli *cli)
 	sd_notifyf(
 		0, "EXTEND_TIMEOUT_USEC=%llu",
 		(unsigned long long)(cli->config.deadline_us + UNIT_UNDO_US));
-	watch_progress(cli, &progress, true);
-	progress.print = false;
+	watch_progress(cli, &progress, true, true);
 	job_run(&cli->coordinator, &job, sleeper, &outcome);
 	sleeper_free(sleeper);
 	if (outcome.report) {

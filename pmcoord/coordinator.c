@@ -251,9 +251,12 @@ static void arm_next(struct coordinator *coordinator, const struct cycle *cycle)
 	}
 }
 
-/* Ends the cycle: report on disk, journal gone. */
+/*
+ * Ends the cycle: report on disk, journal gone. A measurement leaves a report
+ * only where it went wrong.
+ */
 static int finish_cycle(struct coordinator *coordinator,
-			struct journal *journal,
+			struct journal *journal, bool is_measurement,
 			struct json_object **ret_report, struct error *error)
 {
 	struct json_object *report;
@@ -266,8 +269,9 @@ static int finish_cycle(struct coordinator *coordinator,
 	if (r < 0)
 		return error_set(error, r, "cannot make the report: %s",
 				 strerror(-r));
-	r = report_save(coordinator->roots->reports, report,
-			coordinator->config->keep_reports, error);
+	if (!is_measurement || report_result(report) != RESULT_OK)
+		r = report_save(coordinator->roots->reports, report,
+				coordinator->config->keep_reports, error);
 	if (r < 0) {
 		json_object_put(report);
 		return r;
@@ -381,7 +385,7 @@ static int undo_if_abandoned(struct coordinator *coordinator,
 	if (r == 0)
 		r = bring_back(coordinator, journal, NULL);
 	if (r == 0)
-		r = finish_cycle(coordinator, journal, &report, error);
+		r = finish_cycle(coordinator, journal, false, &report, error);
 	json_object_put(report);
 	return r;
 }
@@ -492,7 +496,7 @@ static int run_journalled(struct run *run, const struct cycle_wish *wish,
 
 	if (r == 0 && !cycle->aborted && wish->sleeper)
 		r = sleep_host(run, wish->sleeper);
-	if (r == 0 && !cycle->aborted && !wish->sleeper) {
+	if (r == 0 && !cycle->aborted && !wish->sleeper && !wish->comes_back) {
 		r = record(coordinator, run->journal, RECORD_HELD, "");
 		if (r == 0)
 			r = report_make(cycle, ret_report);
@@ -508,7 +512,8 @@ static int run_journalled(struct run *run, const struct cycle_wish *wish,
 		return error_set(error, r, "cannot write the journal: %s",
 				 strerror(-r));
 	arm_next(coordinator, cycle);
-	return finish_cycle(coordinator, run->journal, ret_report, error);
+	return finish_cycle(coordinator, run->journal, wish->is_measurement,
+			    ret_report, error);
 }
 
 static int begin_journal(struct run *run, const struct cycle_wish *wish,
@@ -685,7 +690,8 @@ static int resume_cycle(struct coordinator *coordinator,
 	arm_next(coordinator, cycle);
 	json_object_put(wish->result->report);
 	wish->result->report = NULL;
-	return finish_cycle(coordinator, journal, &wish->result->report, error);
+	return finish_cycle(coordinator, journal, false, &wish->result->report,
+			    error);
 }
 
 /* A name that no cycle holds must at least be a guest's. */

@@ -35,6 +35,8 @@ struct cycle_wish {
 	char **names;
 	size_t n_names;
 	bool force; /* the named ones only, not those that need them */
+	bool comes_back; /* without a sleeper: not held, but back at once */
+	bool is_measurement; /* its report is kept only if it went wrong */
 };
 
 /*

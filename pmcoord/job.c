@@ -12,6 +12,8 @@ static const char *const verb_names[] = {
 	[JOB_RESUME] = "resume",
 	[JOB_SLEEP] = "sleep",
 	[JOB_RECOVER] = "recover",
+	[JOB_CYCLE] = "cycle",
+	[JOB_BENCH] = "bench",
 };
 
 const char *job_verb_name(enum job_verb verb)
@@ -33,7 +35,13 @@ int job_verb_parse(const char *name, enum job_verb *ret_verb)
 bool job_sleeps(const struct job *job)
 {
 	return job->verb == JOB_SLEEP ||
-	       (job->verb == JOB_SUSPEND_ALL && !job->guests_only);
+	       (job->verb == JOB_SUSPEND_ALL && !job->guests_only) ||
+	       (job->verb == JOB_CYCLE && job->with_sleep);
+}
+
+bool job_is_rehearsal(const struct job *job)
+{
+	return job->verb == JOB_CYCLE || job->verb == JOB_BENCH;
 }
 
 void job_outcome_of_error(const struct error *error,
@@ -62,6 +70,8 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		.names = job->names,
 		.n_names = job->n_names,
 		.force = job->force,
+		.comes_back = job_is_rehearsal(job),
+		.is_measurement = job->verb == JOB_BENCH,
 	};
 	int r = coordinator_suspend(coordinator, &wish, &outcome->report,
 				    error);
@@ -69,7 +79,8 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 	if (r < 0 || !outcome->report)
 		return r;
 	outcome->code = exit_code_of_report(outcome->report);
-	outcome->held = !wish.sleeper && outcome->code != EXIT_FAILED_UNDONE;
+	outcome->held = !wish.sleeper && !wish.comes_back &&
+			outcome->code != EXIT_FAILED_UNDONE;
 	return 0;
 }
 
@@ -107,6 +118,8 @@ void job_run(struct coordinator *coordinator, const struct job *job,
 	case JOB_SUSPEND_ALL:
 	case JOB_SUSPEND:
 	case JOB_SLEEP:
+	case JOB_CYCLE:
+	case JOB_BENCH:
 		r = run_suspend(coordinator, job, sleeper, ret_outcome, &error);
 		break;
 	case JOB_RESUME_ALL:

@@ -22,15 +22,18 @@ enum job_verb {
 	JOB_RESUME, /* the named guests */
 	JOB_SLEEP, /* a cycle inside of systemd's sleep.target */
 	JOB_RECOVER, /* what is left of cycles whose coordinator died */
+	JOB_CYCLE, /* a rehearsal: all guests down, and back at once */
+	JOB_BENCH, /* likewise the named guests; leaves no report */
 };
 
 /* The strings are borrowed. */
 struct job {
 	enum job_verb verb;
-	char **names; /* guests, for JOB_SUSPEND and JOB_RESUME */
+	char **names; /* guests, for JOB_SUSPEND, JOB_RESUME and JOB_BENCH */
 	size_t n_names;
 	bool force; /* exactly the named guests */
 	bool guests_only; /* JOB_SUSPEND_ALL: leave the host awake */
+	bool with_sleep; /* JOB_CYCLE: the host sleeps, until an alarm */
 };
 
 struct job_outcome {
@@ -48,6 +51,9 @@ int job_verb_parse(const char *name, enum job_verb *ret_verb);
 
 /* Whether the host is to sleep, so that a sleeper is needed. */
 bool job_sleeps(const struct job *job);
+
+/* Whether it is one of a series, whose end is what is to be shown. */
+bool job_is_rehearsal(const struct job *job);
 
 /*
  * Does the job; the caller holds the lock. `sleeper` counts only where

@@ -22,12 +22,12 @@ struct command {
 static const struct command commands[] = {
 	{ "suspend-all", "",
 	  "all guests down, the host asleep; after the wake all guests back",
-	  command_suspend_all, 0, 0, "gn" },
+	  command_suspend_all, 0, 0, "gD" },
 	{ "resume-all", "", "bring back every guest that pmcoord holds",
 	  command_resume_all, 0, 0, "" },
 	{ "suspend", "GUEST...",
 	  "the named guests down, and those that need them", command_suspend, 1,
-	  SIZE_MAX, "nf" },
+	  SIZE_MAX, "Df" },
 	{ "resume", "GUEST...", "the named guests back, and those they need",
 	  command_resume, 1, SIZE_MAX, "f" },
 	{ "list", "", "the guests, who needs whom, and how each will suspend",
@@ -41,9 +41,16 @@ static const struct command commands[] = {
 	  command_status, 0, 0, "" },
 	{ "monitor", "", "every cycle as it happens, until interrupted",
 	  command_monitor, 0, 0, "" },
+	{ "cycle", "", "rehearses: all guests down and back, -n times",
+	  command_cycle, 0, 0, "nS" },
+	{ "bench", "", "how long each way of suspending takes on this host",
+	  command_bench, 0, 0, "n" },
 	{ "sleep-unit", "", NULL, command_sleep_unit, 0, 0, "" },
 	{ "recover", "", NULL, command_recover, 0, 0, "" },
 };
+
+/* More cycles than anybody waits for. */
+#define COUNT_MAX 100000
 
 struct option_help {
 	const char *text;
@@ -55,6 +62,8 @@ static const struct option_help option_helps[] = {
 	  "suspend-all: leave the host awake until resume-all" },
 	{ "--dry-run", "suspend-all, suspend: only show the plan" },
 	{ "--force", "suspend, resume: exactly the named guests" },
+	{ "-n, --count N", "cycle, bench: so many times (10)" },
+	{ "--sleep", "cycle: with the host asleep, until its clock wakes it" },
 	{ "--dot FILE", "plan: write the graph for graphviz ('-': stdout)" },
 	{ "--svg FILE", "plan, report: draw a picture" },
 	{ "--json", "one JSON object on standard output" },
@@ -95,8 +104,10 @@ static void print_help(FILE *out)
 
 static const struct option long_options[] = {
 	{ "guests-only", no_argument, NULL, 'g' },
-	{ "dry-run", no_argument, NULL, 'n' },
+	{ "dry-run", no_argument, NULL, 'D' },
 	{ "force", no_argument, NULL, 'f' },
+	{ "count", required_argument, NULL, 'n' },
+	{ "sleep", no_argument, NULL, 'S' },
 	{ "dot", required_argument, NULL, 'd' },
 	{ "svg", required_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
@@ -136,8 +147,18 @@ static int take_option(int option, const char *value, struct options *options)
 	case 'g':
 		options->guests_only = true;
 		break;
-	case 'n':
+	case 'D':
 		options->dry_run = true;
+		break;
+	case 'n':
+		if (parse_u64(value, COUNT_MAX, &options->count) < 0 ||
+		    options->count == 0)
+			return usage_error("-n is a number from 1 to 100000, "
+					   "not",
+					   value);
+		break;
+	case 'S':
+		options->with_sleep = true;
 		break;
 	case 'f':
 		options->force = true;
@@ -188,7 +209,7 @@ static int check_option(const struct command *command, int option)
 {
 	char text[64];
 
-	if (!strchr("gnfds", option) || strchr(command->options, option))
+	if (!strchr("gDfnSds", option) || strchr(command->options, option))
 		return EXIT_AS_PLANNED;
 	snprintf(text, sizeof(text), "'%s' takes no option", command->name);
 	return usage_error(text, long_name(option));
@@ -230,8 +251,8 @@ int main(int argc, char **argv)
 
 	/* For tables with names that are not ASCII; numbers stay in C. */
 	setlocale(LC_CTYPE, "");
-	while ((option = getopt_long(argc, argv, "vqh", long_options, NULL)) !=
-	       -1) {
+	while ((option = getopt_long(argc, argv, "vqhn:", long_options,
+				     NULL)) != -1) {
 		size_t n = strlen(seen);
 
 		if (option == 'h') {

@@ -10,6 +10,8 @@ COORDINATOR_SRC := \
 	pmcoord/json.c \
 	pmcoord/report.c \
 	pmcoord/report-text.c \
+	pmcoord/statistics.c \
+	pmcoord/series.c \
 	pmcoord/svg.c \
 	pmcoord/timeline.c \
 	pmcoord/plan-picture.c \
@@ -21,6 +23,7 @@ COORDINATOR_SRC := \
 	pmcoord/xen-inventory.c \
 	pmcoord/loop.c \
 	pmcoord/sleeper.c \
+	pmcoord/sleeper-alarm.c \
 	pmcoord/simulator.c \
 	pmcoord/executor.c \
 	pmcoord/restore.c \
@@ -37,6 +40,9 @@ COORDINATOR_SRC := \
 	pmcoord/logind.c
 COORDINATOR_MAIN := \
 	pmcoord/cli.c \
+	pmcoord/rehearsal.c \
+	pmcoord/command-bench.c \
+	pmcoord/command-cycle.c \
 	pmcoord/command-show.c \
 	pmcoord/command-status.c \
 	pmcoord/command-suspend.c \

@@ -480,6 +480,63 @@ static void waits_for_devices_with_resume_after_ready(void **state)
 	host_done(&host);
 }
 
+static void comes_back_at_once_without_sleeping(void **state)
+{
+	struct cycle_wish wish = { .trigger = "cycle", .comes_back = true };
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	assert_int_equal(
+		coordinator_suspend(&host.coordinator, &wish, &report, &error),
+		0);
+	assert_string_equal(text(report, "result"), "ok");
+	assert_false(json_object_get_boolean(
+		json_object_object_get(report, "held")));
+	assert_null(json_object_object_get(report, "slept_us"));
+	assert_int_equal(moment(report, "netvm", "running_us") >
+				 moment(report, "netvm", "down_us"),
+			 true);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	json_object_put(report);
+	host_done(&host);
+}
+
+static uint64_t reports_after_a_measurement(struct host *host)
+{
+	struct cycle_wish wish = {
+		.trigger = "bench",
+		.comes_back = true,
+		.is_measurement = true,
+	};
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+
+	assert_int_equal(
+		coordinator_suspend(&host->coordinator, &wish, &report, &error),
+		0);
+	json_object_put(report);
+	assert_no_journal(host);
+	return report_last_number(host->roots.reports);
+}
+
+static void a_measurement_leaves_a_report_only_when_it_went_wrong(void **state)
+{
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	assert_int_equal(reports_after_a_measurement(&host), 0);
+	assert_int_equal(reports_after_a_measurement(&host), 0);
+	host_done(&host);
+	host_init_laptop(&host, "Behaviour=ignores-requests\n");
+	assert_int_equal(reports_after_a_measurement(&host), 1);
+	host_done(&host);
+}
+
 /* ---- crashes ------------------------------------------------------------ */
 
 struct crash {
@@ -629,6 +686,9 @@ int main(void)
 		cmocka_unit_test(resumes_the_named_and_what_they_need),
 		cmocka_unit_test(suspends_the_named_and_who_needs_them),
 		cmocka_unit_test(waits_for_devices_with_resume_after_ready),
+		cmocka_unit_test(comes_back_at_once_without_sleeping),
+		cmocka_unit_test(
+			a_measurement_leaves_a_report_only_when_it_went_wrong),
 		cmocka_unit_test(brings_all_back_after_a_crash_at_any_record),
 		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * bench: one guest after another, alone, down and back; what each mechanism
+ * takes on this host.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/json.h"
+#include "pmcoord/rehearsal.h"
+#include "pmcoord/table.h"
+
+#define DEFAULT_COUNT 10
+
+/* ---- whom --------------------------------------------------------------- */
+
+struct names {
+	char (*names)[GUEST_NAME_MAX];
+	size_t n_names;
+};
+
+/*
+ * Pausing makes a guest's clock late: nobody is paused for a measurement, nor
+ * because somebody it needs is measured.
+ */
+static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
+{
+	const struct step *step = &plan->steps[i];
+	_cleanup_(freep) bool *selected =
+		calloc(plan->n_steps, sizeof(*selected));
+
+	if (!selected)
+		return -ENOMEM;
+	selected[step->guest] = true;
+	plan_select_dependents(plan->graph, selected);
+	*ret_is_measured = step->mechanism != MECHANISM_NONE;
+	for (size_t j = 0; j < plan->n_steps; j++)
+		if (selected[plan->steps[j].guest] &&
+		    plan->steps[j].mechanism == MECHANISM_PAUSE)
+			*ret_is_measured = false;
+	return 0;
+}
+
+static int take_names(const struct plan *plan, struct names *ret)
+{
+	int r = 0;
+
+	ret->names = calloc(plan->n_steps + 1, sizeof(*ret->names));
+	if (!ret->names)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_steps && r == 0; i++) {
+		size_t guest = plan->steps[i].guest;
+		bool is_one = false;
+
+		r = is_measured(plan, i, &is_one);
+		if (is_one)
+			snprintf(ret->names[ret->n_names++], GUEST_NAME_MAX,
+				 "%s", plan->inventory->guests[guest].name);
+	}
+	return r;
+}
+
+/* The guests that would be suspended now, in that order. */
+static int find_guests(struct cli *cli, struct names *ret, struct error *error)
+{
+	struct inventory inventory = { 0 };
+	struct graph *graph = NULL;
+	struct plan plan = { 0 };
+	int r = coordinator_plan(&cli->coordinator, NULL, &inventory, &graph,
+				 &plan, error);
+
+	if (r < 0)
+		return r;
+	r = take_names(&plan, ret);
+	plan_done(&plan);
+	graph_free(graph);
+	inventory_done(&inventory);
+	return r < 0 ? error_set(error, r, "out of memory") : 0;
+}
+
+/* ---- by mechanism ------------------------------------------------------- */
+
+struct mechanism_times {
+	const char *name;
+	size_t n_guests;
+	struct samples down, resumed;
+};
+
+static void mechanism_times_done(struct mechanism_times *times)
+{
+	samples_done(&times->down);
+	samples_done(&times->resumed);
+}
+
+/* What the guests of one mechanism took. Returns 0 or -ENOMEM. */
+static int gather(const struct series *series, enum mechanism mechanism,
+		  struct mechanism_times *ret)
+{
+	int r = 0;
+
+	*ret = (struct mechanism_times){ .name = mechanism_name(mechanism) };
+	for (size_t i = 0; i < series->n_guests && r == 0; i++) {
+		const struct series_guest *guest = &series->guests[i];
+
+		if (strcmp(guest->mechanism, ret->name) != 0)
+			continue;
+		ret->n_guests++;
+		r = samples_merge(&ret->down, &guest->down);
+		if (r == 0)
+			r = samples_merge(&ret->resumed, &guest->resumed);
+	}
+	return r;
+}
+
+typedef int (*take_times_fn)(struct mechanism_times *times, void *data);
+
+/* Each mechanism that was measured, best first. */
+static int for_each_mechanism(const struct series *series, take_times_fn take,
+			      void *data)
+{
+	static const enum mechanism mechanisms[] = {
+		MECHANISM_AGENT, MECHANISM_EVENT_CHANNEL, MECHANISM_XENSTORE,
+		MECHANISM_HVM,	 MECHANISM_PAUSE,
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ELEMENTSOF(mechanisms) && r == 0; i++) {
+		struct mechanism_times times;
+
+		r = gather(series, mechanisms[i], &times);
+		if (r == 0 && times.n_guests > 0)
+			r = take(&times, data);
+		mechanism_times_done(&times);
+	}
+	return r;
+}
+
+/* ---- for people --------------------------------------------------------- */
+
+static const struct table_column columns[] = {
+	{ "MECHANISM", false, false }, { "GUESTS", true, false },
+	{ "SAMPLES", true, false },    { "DOWN: AVG", true, false },
+	{ "MIN", true, false },	       { "MEDIAN", true, false },
+	{ "MAX", true, false },	       { "RUNNING: AVG", true, false },
+	{ "MIN", true, false },	       { "MEDIAN", true, false },
+	{ "MAX", true, false },	       { NULL, false, false },
+};
+
+static int add_line(struct mechanism_times *times, void *data)
+{
+	struct summary_cells d = samples_cells(&times->down);
+	struct summary_cells r = samples_cells(&times->resumed);
+	char guests[24], samples[24];
+	const char *cells[] = { times->name, guests,   samples, d.avg,
+				d.min,	     d.median, d.max,	r.avg,
+				r.min,	     r.median, r.max };
+
+	snprintf(guests, sizeof(guests), "%zu", times->n_guests);
+	snprintf(samples, sizeof(samples), "%zu", times->down.n_values);
+	return table_add_line(data, cells);
+}
+
+static int print_table(const struct rehearsal *rehearsal)
+{
+	_cleanup_(table_freep) struct table *table = NULL;
+	int r = table_new(columns, stdout, &table);
+
+	printf("Times in ms: DOWN since a guest's request, RUNNING since its "
+	       "resume.\n\n");
+	if (r == 0)
+		r = for_each_mechanism(&rehearsal->series, add_line, table);
+	return r < 0 ? r : table_print(table);
+}
+
+/* ---- for programs ------------------------------------------------------- */
+
+struct json_place {
+	struct json_object *array;
+	int *status;
+};
+
+static int add_json(struct mechanism_times *times, void *data)
+{
+	struct json_place *place = data;
+	struct json_object *object =
+		json_add_object(place->array, NULL, place->status);
+
+	json_add_string(object, "mechanism", times->name, place->status);
+	json_add_integer(object, "guests", (int64_t)times->n_guests,
+			 place->status);
+	json_add_integer(object, "samples", (int64_t)times->down.n_values,
+			 place->status);
+	samples_add_json(&times->down, object, "down_us", place->status);
+	samples_add_json(&times->resumed, object, "running_us", place->status);
+	return *place->status;
+}
+
+static void add_guest_json(struct json_object *guests,
+			   struct series_guest *guest, int *status)
+{
+	struct json_object *object = json_add_object(guests, NULL, status);
+
+	json_add_string(object, "name", guest->name, status);
+	json_add_string(object, "mechanism", guest->mechanism, status);
+	json_add_integer(object, "samples", (int64_t)guest->down.n_values,
+			 status);
+	samples_add_json(&guest->down, object, "down_us", status);
+	samples_add_json(&guest->resumed, object, "running_us", status);
+}
+
+static int print_json(struct rehearsal *rehearsal)
+{
+	struct series *series = &rehearsal->series;
+	struct json_object *object = json_object_new_object(), *guests;
+	int r = object ? 0 : -ENOMEM;
+	struct json_place place = { .status = &r };
+
+	json_add_integer(object, "cycles", (int64_t)series->n_cycles, &r);
+	place.array = json_add_array(object, "mechanisms", &r);
+	if (r == 0)
+		r = for_each_mechanism(series, add_json, &place);
+	guests = json_add_array(object, "guests", &r);
+	for (size_t i = 0; i < series->n_guests; i++)
+		add_guest_json(guests, &series->guests[i], &r);
+	if (r == 0)
+		r = json_print(object, stdout);
+	json_object_put(object);
+	return r;
+}
+
+/* ---- the command -------------------------------------------------------- */
+
+static enum exit_code show(struct rehearsal *rehearsal)
+{
+	const struct options *options = &rehearsal->cli->options;
+	int r = 0;
+
+	if (options->json)
+		r = print_json(rehearsal);
+	else if (rehearsal->n_wanted == 0 && !options->quiet)
+		printf("No guest is running that could be suspended; nothing "
+		       "to measure.\n");
+	else if (rehearsal->series.n_guests > 0 && !options->quiet)
+		r = print_table(rehearsal);
+	if (r < 0) {
+		fprintf(stderr, "pmcoord: cannot print the figures: %s\n",
+			strerror(-r));
+		return EXIT_FAILED_UNDONE;
+	}
+	return rehearsal->worst;
+}
+
+/*
+ * Round by round, so that whatever disturbs the host for a while does not meet
+ * one guest only. Those that need a guest go down with it, and are not
+ * counted: it has the host for itself when it is asked.
+ */
+static void measure(struct rehearsal *rehearsal, const struct names *names,
+		    size_t n_rounds)
+{
+	rehearsal->n_wanted = n_rounds * names->n_names;
+	for (size_t i = 0; i < rehearsal->n_wanted && !rehearsal->is_over;
+	     i++) {
+		char *name = names->names[i % names->n_names];
+		struct job job = {
+			.verb = JOB_BENCH,
+			.names = &name,
+			.n_names = 1,
+		};
+
+		rehearsal_run(rehearsal, &job, NULL, name);
+	}
+}
+
+enum exit_code command_bench(struct cli *cli)
+{
+	struct rehearsal rehearsal = { .cli = cli };
+	struct names names = { 0 };
+	struct error error = { 0 };
+	enum exit_code code = cli_open(cli);
+	int r;
+
+	if (code != EXIT_AS_PLANNED)
+		return code;
+	r = find_guests(cli, &names, &error);
+	if (r < 0)
+		return cli_fail(&error);
+	measure(&rehearsal, &names,
+		cli->options.count ? cli->options.count : DEFAULT_COUNT);
+	code = show(&rehearsal);
+	rehearsal_done(&rehearsal);
+	free(names.names);
+	return code;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_REHEARSAL_H
+#define PMCOORD_REHEARSAL_H
+
+/* Many cycles after one another, and what they came to: for cycle and bench. */
+
+#include "pmcoord/cli.h"
+#include "pmcoord/series.h"
+
+struct rehearsal {
+	struct cli *cli;
+	size_t n_wanted; /* cycles */
+	struct series series;
+	enum exit_code worst;
+	bool is_over; /* no more cycles: see rehearsal_run */
+	bool found_nobody; /* no guest runs that could be suspended */
+};
+
+/*
+ * Runs one cycle, and adds to the series what its report says of guest `name`
+ * (NULL: of all). Ends the rehearsal when a cycle could not be begun, found
+ * nothing to do, left a guest stranded, or was interrupted; what went wrong is
+ * told on stderr.
+ */
+void rehearsal_run(struct rehearsal *rehearsal, const struct job *job,
+		   struct sleeper *sleeper, const char *name);
+
+void rehearsal_done(struct rehearsal *rehearsal);
+
+#endif

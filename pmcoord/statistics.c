@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/statistics.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pmcoord/json.h"
+
+int samples_add(struct samples *samples, int64_t span_us)
+{
+	size_t n = samples->n_values;
+	int64_t *values = samples->values_us;
+
+	if (span_us == CYCLE_NEVER)
+		return 0;
+	/* Doubled at each power of two. */
+	if ((n & (n - 1)) == 0) {
+		values = reallocarray(values, n ? n * 2 : 1, sizeof(*values));
+		if (!values)
+			return -ENOMEM;
+		samples->values_us = values;
+	}
+	values[samples->n_values++] = span_us;
+	return 0;
+}
+
+int samples_merge(struct samples *samples, const struct samples *more)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < more->n_values && r == 0; i++)
+		r = samples_add(samples, more->values_us[i]);
+	return r;
+}
+
+void samples_done(struct samples *samples)
+{
+	free(samples->values_us);
+	*samples = (struct samples){ 0 };
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+	int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+struct summary samples_summarize(struct samples *samples)
+{
+	const int64_t *values = samples->values_us;
+	size_t n = samples->n_values;
+	int64_t sum = 0;
+
+	if (n == 0)
+		return (struct summary){ CYCLE_NEVER, CYCLE_NEVER, CYCLE_NEVER,
+					 CYCLE_NEVER };
+	qsort(samples->values_us, n, sizeof(*values), compare_spans);
+	for (size_t i = 0; i < n; i++)
+		sum += values[i];
+	return (struct summary){
+		.avg_us = sum / (int64_t)n,
+		.min_us = values[0],
+		.median_us = (values[(n - 1) / 2] + values[n / 2]) / 2,
+		.max_us = values[n - 1],
+	};
+}
+
+void samples_add_json(struct samples *samples, struct json_object *object,
+		      const char *key, int *status)
+{
+	struct summary summary = samples_summarize(samples);
+	struct json_object *member;
+
+	if (samples->n_values == 0) {
+		json_add_null(object, key, status);
+		return;
+	}
+	member = json_add_object(object, key, status);
+	json_add_integer(member, "avg", summary.avg_us, status);
+	json_add_integer(member, "min", summary.min_us, status);
+	json_add_integer(member, "median", summary.median_us, status);
+	json_add_integer(member, "max", summary.max_us, status);
+}
+
+struct summary_cells samples_cells(struct samples *samples)
+{
+	struct summary summary = samples_summarize(samples);
+	struct summary_cells cells = { 0 };
+
+	if (samples->n_values == 0)
+		return cells;
+	report_format_ms(summary.avg_us, cells.avg);
+	report_format_ms(summary.min_us, cells.min);
+	report_format_ms(summary.median_us, cells.median);
+	report_format_ms(summary.max_us, cells.max);
+	return cells;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_STATISTICS_H
+#define PMCOORD_STATISTICS_H
+
+/* What many measurements of one thing come to. Pure: no I/O. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include "pmcoord/report.h"
+
+/* Spans of time in µs. Begins as zeros. */
+struct samples {
+	int64_t *values_us;
+	size_t n_values;
+};
+
+struct summary {
+	int64_t avg_us, min_us, median_us, max_us;
+};
+
+/*
+ * Adds a span; CYCLE_NEVER (a moment that was not reached) is no measurement
+ * and adds nothing. Returns 0 or -ENOMEM.
+ */
+int samples_add(struct samples *samples, int64_t span_us);
+
+/* Adds all of `more`. Returns 0 or -ENOMEM. */
+int samples_merge(struct samples *samples, const struct samples *more);
+
+void samples_done(struct samples *samples);
+
+/*
+ * Sorts the samples and sums them up; the median of an even number is the mean
+ * of the middle two. Without samples all of the summary is CYCLE_NEVER.
+ */
+struct summary samples_summarize(struct samples *samples);
+
+/*
+ * Adds {"avg","min","median","max"} in µs under `key`, or null without samples.
+ * `status` as in json.h.
+ */
+void samples_add_json(struct samples *samples, struct json_object *object,
+		      const char *key, int *status);
+
+/* The four as cells of a table, in ms; all empty without samples. */
+struct summary_cells {
+	char avg[REPORT_SPAN_TEXT_SIZE], min[REPORT_SPAN_TEXT_SIZE];
+	char median[REPORT_SPAN_TEXT_SIZE], max[REPORT_SPAN_TEXT_SIZE];
+};
+
+struct summary_cells samples_cells(struct samples *samples);
+
+#endif

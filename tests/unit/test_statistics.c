@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/statistics.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/cycle.h"
+
+static const struct {
+	int64_t values[7];
+	size_t n;
+	struct summary expected;
+} cases[] = {
+	{ { 5 }, 1, { 5, 5, 5, 5 } },
+	{ { 9, 1 }, 2, { 5, 1, 5, 9 } },
+	{ { 30, 10, 20 }, 3, { 20, 10, 20, 30 } },
+	{ { 7, 1, 100, 3 }, 4, { 27, 1, 5, 100 } },
+	{ { 4, CYCLE_NEVER, 2 }, 3, { 3, 2, 3, 4 } },
+	{ { 0, 0, 0, 0, 0, 0, 7 }, 7, { 1, 0, 0, 7 } },
+};
+
+static void sums_up_what_was_measured(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct samples samples = { 0 };
+		struct summary summary;
+
+		for (size_t j = 0; j < cases[i].n; j++)
+			assert_int_equal(
+				samples_add(&samples, cases[i].values[j]), 0);
+		summary = samples_summarize(&samples);
+		assert_memory_equal(&summary, &cases[i].expected,
+				    sizeof(summary));
+		samples_done(&samples);
+		assert_int_equal(samples.n_values, 0);
+	}
+}
+
+static void nothing_measured_is_null_and_empty(void **state)
+{
+	struct json_object *object = json_object_new_object(), *member;
+	struct samples samples = { 0 };
+	struct summary_cells cells;
+	int status = 0;
+
+	(void)state;
+	assert_int_equal(samples_add(&samples, CYCLE_NEVER), 0);
+	assert_int_equal(samples_summarize(&samples).median_us, CYCLE_NEVER);
+	cells = samples_cells(&samples);
+	assert_string_equal(cells.avg, "");
+	assert_string_equal(cells.max, "");
+	samples_add_json(&samples, object, "down_us", &status);
+	assert_int_equal(status, 0);
+	assert_true(json_object_object_get_ex(object, "down_us", &member));
+	assert_null(member);
+	json_object_put(object);
+	samples_done(&samples);
+}
+
+static void json_has_all_four(void **state)
+{
+	struct json_object *object = json_object_new_object();
+	struct samples samples = { 0 }, more = { 0 };
+	int status = 0;
+
+	(void)state;
+	assert_int_equal(samples_add(&samples, 4000), 0);
+	assert_int_equal(samples_add(&more, 1000), 0);
+	assert_int_equal(samples_add(&more, 1600), 0);
+	assert_int_equal(samples_merge(&samples, &more), 0);
+	samples_add_json(&samples, object, "down_us", &status);
+	assert_int_equal(status, 0);
+	assert_string_equal(
+		json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN),
+		"{\"down_us\":{\"avg\":2200,\"min\":1000,"
+		"\"median\":1600,\"max\":4000}}");
+	assert_string_equal(samples_cells(&samples).median, "1.6");
+	json_object_put(object);
+	samples_done(&samples);
+	samples_done(&more);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sums_up_what_was_measured),
+		cmocka_unit_test(nothing_measured_is_null_and_empty),
+		cmocka_unit_test(json_has_all_four),
+	};
+
+	return cmocka_run_group_tests_name("statistics", tests, NULL, NULL);
+}
