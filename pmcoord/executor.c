@@ -159,10 +159,34 @@ static void step_is_over(struct executor *x, size_t i)
 	}
 }
 
+/* Whether the agent has said something about this cycle, and what. */
+static bool read_agent(struct executor *x, size_t i, struct agent_look *ret)
+{
+	return x->hypervisor->ops->look_at_agent(x->hypervisor,
+						 &x->states[i].id, ret) == 0 &&
+	       ret->state.cycle == cycle_number(x);
+}
+
+static int note_quiesced(struct executor *x, size_t i)
+{
+	if (x->states[i].quiesced)
+		return 0;
+	x->states[i].quiesced = true;
+	return record(x, RECORD_QUIESCED, i, "");
+}
+
 static int step_is_down(struct executor *x, size_t i)
 {
-	int r = record(x, RECORD_DOWN, i, "");
+	struct agent_look look;
+	int r = 0;
 
+	/* On a busy host the agent's last word is seen only now. */
+	if (x->states[i].mechanism == MECHANISM_AGENT &&
+	    read_agent(x, i, &look) &&
+	    look.state.state == PROTOCOL_AGENT_QUIESCED)
+		r = note_quiesced(x, i);
+	if (r == 0)
+		r = record(x, RECORD_DOWN, i, "");
 	/* A failure leaves a subscription that the next start-up clears. */
 	x->hypervisor->ops->settle(x->hypervisor, &x->states[i].id);
 	step_is_over(x, i);
@@ -400,21 +424,17 @@ static int look_at_agent(struct executor *x, size_t i)
 	struct step_state *state = &x->states[i];
 	struct agent_look look;
 	char text[CYCLE_DETAIL_MAX];
-	int r = x->hypervisor->ops->look_at_agent(x->hypervisor, &state->id,
-						  &look);
 
 	/* What cannot be read has not answered: the timeout decides. */
-	if (r < 0 || look.state.cycle != cycle_number(x))
+	if (!read_agent(x, i, &look))
 		return 0;
 	switch (look.state.state) {
 	case PROTOCOL_AGENT_READY:
 		state->armed = true;
 		return state->progress == STEP_ARMING ? request_step(x, i) : 0;
 	case PROTOCOL_AGENT_QUIESCED:
-		if (state->progress != STEP_REQUESTED || state->quiesced)
-			return 0;
-		state->quiesced = true;
-		return record(x, RECORD_QUIESCED, i, "");
+		return state->progress == STEP_REQUESTED ? note_quiesced(x, i)
+							 : 0;
 	case PROTOCOL_AGENT_FAILED:
 		if (state->progress != STEP_REQUESTED)
 			return 0;

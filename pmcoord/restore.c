@@ -265,6 +265,8 @@ static int wait_for_needed(struct restore *restore, size_t i)
 
 	for (size_t j = 0; j < guest_at(restore, i)->n_needs; j++)
 		wake_agent(restore, guest_at(restore, i)->needs[j]);
+	/* Who was ready before we listened tells us nothing more. */
+	handle_event(restore, HYPERVISOR_ALL_DOMAINS);
 	while (waits_for_devices(restore, i) &&
 	       loop_now(restore->loop) < deadline_us) {
 		int r = wait_and_look(restore, deadline_us);

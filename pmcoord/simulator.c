@@ -207,31 +207,38 @@ static uint64_t sim_now(struct loop *loop)
 	return loop_simulator(loop)->now_us;
 }
 
-/* Jumps to the next thing that happens, or to the deadline. */
+static int take_event(struct simulator *simulator)
+{
+	struct event event = take_earliest(simulator);
+	struct sim_guest *guest = &simulator->guests[event.guest];
+
+	if (event.at_us > simulator->now_us)
+		simulator->now_us = event.at_us;
+	return happen(guest, &event) ? note(simulator, guest->facts.domid) : 0;
+}
+
+/*
+ * Jumps to the next thing that happens, or to the deadline. What happens at
+ * one moment is seen at once, as by a coordinator on a busy host.
+ */
 static int sim_wait(struct loop *loop, uint64_t deadline_us)
 {
 	struct simulator *simulator = loop_simulator(loop);
+	int r = 0;
 
-	while (simulator->first_happened == simulator->n_happened) {
-		struct event event;
-		struct sim_guest *guest;
-
-		if (simulator->n_heap == 0 ||
-		    simulator->heap[0].at_us > deadline_us) {
-			if (deadline_us == LOOP_FOREVER)
-				return -EDEADLK;
-			if (deadline_us > simulator->now_us)
-				simulator->now_us = deadline_us;
-			return 0;
-		}
-		event = take_earliest(simulator);
-		guest = &simulator->guests[event.guest];
-		if (event.at_us > simulator->now_us)
-			simulator->now_us = event.at_us;
-		if (happen(guest, &event) &&
-		    note(simulator, guest->facts.domid) < 0)
-			return -ENOMEM;
-	}
+	while (r == 0 && simulator->n_heap > 0 &&
+	       simulator->first_happened == simulator->n_happened &&
+	       simulator->heap[0].at_us <= deadline_us)
+		r = take_event(simulator);
+	while (r == 0 && simulator->n_heap > 0 &&
+	       simulator->heap[0].at_us <= simulator->now_us)
+		r = take_event(simulator);
+	if (r < 0 || simulator->first_happened < simulator->n_happened)
+		return r;
+	if (deadline_us == LOOP_FOREVER)
+		return -EDEADLK;
+	if (deadline_us > simulator->now_us)
+		simulator->now_us = deadline_us;
 	return 0;
 }
 

@@ -293,6 +293,25 @@ static void resumes_everyone_when_the_host_does_not_sleep(void **state)
 	host_done(&host);
 }
 
+static void sees_what_an_agent_said_right_before_its_guest_was_down(
+	void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init(&host, "[Guest \"netvm\"]\nAgent=yes\nSuspendTime=0\n"
+			 "ReadyTime=0\n[Guest \"web\"]\nNeeds=netvm\n");
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "ok");
+	assert_true(moment(report, "netvm", "quiesced_us") <=
+		    moment(report, "netvm", "down_us"));
+	assert_true(moment(report, "netvm", "running_us") <=
+		    moment(report, "netvm", "ready_us"));
+	json_object_put(report);
+	host_done(&host);
+}
+
 static void leaves_alone_what_it_has_not_touched(void **state)
 {
 	struct json_object *report;
@@ -675,6 +694,8 @@ int main(void)
 		cmocka_unit_test(
 			sleeps_by_the_deadline_and_names_who_held_it_up),
 		cmocka_unit_test(resumes_everyone_when_the_host_does_not_sleep),
+		cmocka_unit_test(
+			sees_what_an_agent_said_right_before_its_guest_was_down),
 		cmocka_unit_test(leaves_alone_what_it_has_not_touched),
 		cmocka_unit_test(
 			falls_back_to_the_kernel_when_the_agent_is_dead),
