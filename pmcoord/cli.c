@@ -30,17 +30,22 @@ static void print_warning(void *data, const char *warning)
 		fprintf(stderr, "pmcoord: %s\n", warning);
 }
 
-static int load_config(struct cli *cli, struct error *error)
+int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
+		    struct error *error)
 {
 	const char *path = cli->options.config_path;
+	int r;
 
 	config_init(&cli->config);
 	/* A file that was asked for must be there; the default need not. */
 	if (path && access(path, R_OK) < 0)
 		return error_set(error, -EINVAL, "cannot read %s: %s", path,
 				 strerror(errno));
-	return config_load(&cli->config, path ? path : CONFIG_PATH,
-			   print_warning, &cli->options, error);
+	r = config_load(&cli->config, path ? path : CONFIG_PATH, warn, data,
+			error);
+	if (r == 0 && cli->options.timeout_us)
+		cli->config.deadline_us = cli->options.timeout_us;
+	return r;
 }
 
 /*
@@ -79,7 +84,7 @@ static int rehearsal_directory(const char *scenario, char *ret, size_t size,
 	return 0;
 }
 
-static int choose_roots(struct cli *cli, struct error *error)
+int cli_choose_roots(struct cli *cli, struct error *error)
 {
 	char directory[256];
 	int r;
@@ -101,12 +106,10 @@ static int choose_roots(struct cli *cli, struct error *error)
 enum exit_code cli_load(struct cli *cli)
 {
 	struct error error = { 0 };
-	int r = load_config(cli, &error);
+	int r = cli_load_config(cli, print_warning, &cli->options, &error);
 
-	if (r == 0 && cli->options.timeout_us)
-		cli->config.deadline_us = cli->options.timeout_us;
 	if (r == 0)
-		r = choose_roots(cli, &error);
+		r = cli_choose_roots(cli, &error);
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
@@ -125,30 +128,37 @@ static int open_simulator(struct cli *cli, struct error *error)
 			      &cli->loop, &cli->simulated_sleeper, error);
 }
 
-enum exit_code cli_open(struct cli *cli)
+int cli_open_hypervisor(struct cli *cli, struct error *error)
 {
-	struct error error = { 0 };
 	int r;
 
 	if (cli->hypervisor)
-		return EXIT_AS_PLANNED;
+		return 0;
 	if (cli->options.scenario) {
-		r = open_simulator(cli, &error);
+		r = open_simulator(cli, error);
 	} else {
 		r = hypervisor_xen_open(cli->roots.run, &cli->hypervisor,
-					&error);
+					error);
 		if (r == 0)
-			r = loop_new(cli->hypervisor, &cli->loop, &error);
+			r = loop_new(cli->hypervisor, &cli->loop, error);
 	}
 	if (r < 0)
-		return cli_fail(&error);
+		return r;
 	cli->coordinator = (struct coordinator){
 		.config = &cli->config,
 		.roots = &cli->roots,
 		.hypervisor = cli->hypervisor,
 		.loop = cli->loop,
 	};
-	return EXIT_AS_PLANNED;
+	return 0;
+}
+
+enum exit_code cli_open(struct cli *cli)
+{
+	struct error error = { 0 };
+
+	return cli_open_hypervisor(cli, &error) < 0 ? cli_fail(&error)
+						    : EXIT_AS_PLANNED;
 }
 
 void cli_done(struct cli *cli)

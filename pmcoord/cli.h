@@ -49,6 +49,15 @@ enum exit_code cli_load(struct cli *cli);
 enum exit_code cli_open(struct cli *cli);
 void cli_done(struct cli *cli);
 
+/*
+ * The parts of these, for whoever tells what is wrong in a way of its own. Each
+ * returns 0, or a negative errno with `error` set.
+ */
+int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
+		    struct error *error);
+int cli_choose_roots(struct cli *cli, struct error *error);
+int cli_open_hypervisor(struct cli *cli, struct error *error);
+
 /* Prints the sentence to stderr and returns the exit code that goes with it. */
 enum exit_code cli_fail(const struct error *error);
 
@@ -77,5 +86,6 @@ enum exit_code command_plan(struct cli *cli);
 enum exit_code command_report(struct cli *cli);
 enum exit_code command_status(struct cli *cli);
 enum exit_code command_monitor(struct cli *cli);
+enum exit_code command_check(struct cli *cli);
 
 #endif

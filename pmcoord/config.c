@@ -36,6 +36,7 @@ static void rules_free(struct config_rule *rules, size_t n_rules)
 {
 	for (size_t i = 0; i < n_rules; i++) {
 		free(rules[i].pattern);
+		free(rules[i].where);
 		free(rules[i].suspend_before);
 	}
 	free(rules);
@@ -260,23 +261,27 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
  * one behind all others, so that what is read last wins, also in a drop-in.
  */
 static struct config_rule *rule_for_pattern(struct config *config,
-					    const char *pattern)
+					    const char *pattern,
+					    const struct ini_position *position)
 {
 	struct config_rule *rules = config->rules;
 	size_t n = config->n_rules;
-	char *copy;
+	char *copy, *where;
 
 	if (n > 0 && strcmp(rules[n - 1].pattern, pattern) == 0)
 		return &rules[n - 1];
+	if (asprintf(&where, "%s:%u", position->file, position->line) < 0)
+		return NULL;
 	copy = strdup(pattern);
 	rules = reallocarray(rules, n + 1, sizeof(*rules));
 	if (rules)
 		config->rules = rules;
 	if (!copy || !rules) {
 		free(copy);
+		free(where);
 		return NULL;
 	}
-	rules[n] = (struct config_rule){ .pattern = copy };
+	rules[n] = (struct config_rule){ .pattern = copy, .where = where };
 	config->n_rules++;
 	return &rules[n];
 }
@@ -321,7 +326,7 @@ static int take_key(void *data, const struct ini_position *position,
 					 "section [%s] is not of the form "
 					 "[Guest \"name\"]",
 					 section);
-		rule = rule_for_pattern(loader->config, pattern);
+		rule = rule_for_pattern(loader->config, pattern, position);
 		if (!rule)
 			return error_set(error, -ENOMEM, "out of memory");
 		return take_guest_key(loader, rule, position, key, value,
@@ -362,10 +367,11 @@ static int config_copy(const struct config *config, struct config *ret)
 
 		*to = *from;
 		to->pattern = strdup(from->pattern);
+		to->where = strdup(from->where);
 		to->suspend_before = from->suspend_before
 					     ? strdup(from->suspend_before)
 					     : NULL;
-		if (!to->pattern ||
+		if (!to->pattern || !to->where ||
 		    (from->suspend_before && !to->suspend_before)) {
 			config_done(ret);
 			return -ENOMEM;

@@ -36,6 +36,7 @@ struct guest_config {
 /* One [Guest "pattern"] section; what it does not set is inherited. */
 struct config_rule {
 	char *pattern; /* fnmatch(3) */
+	char *where; /* its first key: "file:line" */
 	char *suspend_before; /* guest names, space separated; may be NULL */
 	bool has_policy, has_on_failure, has_timeout;
 	enum guest_policy policy;

@@ -291,6 +291,18 @@ static bool port_is_ours_to_bind(struct xen *xen, uint32_t domid,
 	       status.status == EVTCHNSTAT_unbound && status.u.unbound.dom == 0;
 }
 
+bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port)
+{
+	xc_evtchn_status_t status = { .dom = (domid_t)domid, .port = port };
+
+	if (xc_evtchn_status(xen->xc, &status) < 0)
+		return false;
+	return (status.status == EVTCHNSTAT_unbound &&
+		status.u.unbound.dom == 0) ||
+	       (status.status == EVTCHNSTAT_interdomain &&
+		status.u.interdomain.dom == 0);
+}
+
 static int bind_channel(struct xen *xen, struct channel *channel)
 {
 	channel->local_port = xenevtchn_bind_interdomain(
@@ -747,10 +759,17 @@ static void xen_close(struct hypervisor *hypervisor)
 	free(xen);
 }
 
+static int xen_examine(struct hypervisor *hypervisor, const struct guest *guest,
+		       struct guest_examination *ret_examination)
+{
+	return xen_examine_guest(xen_of(hypervisor), guest, ret_examination);
+}
+
 static const struct hypervisor_ops xen_ops = {
 	.name = "xen",
 	.close = xen_close,
 	.inventory = xen_inventory,
+	.examine = xen_examine,
 	.prepare = xen_prepare,
 	.arm = xen_arm,
 	.request = xen_request,

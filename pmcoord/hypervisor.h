@@ -50,6 +50,20 @@ struct agent_look {
 	char detail[PROTOCOL_DETAIL_MAX]; /* sanitised */
 };
 
+/* More are counted in struct guest, but not named. */
+#define EXAMINED_PCI_MAX 16
+#define PCI_ADDRESS_SIZE                                                       \
+	16 /* "0000:00:14.0" and NUL; a domain can be wider                    \
+	    */
+
+/* What only a preflight asks about a guest. */
+struct guest_examination {
+	char pci[EXAMINED_PCI_MAX][PCI_ADDRESS_SIZE]; /* as dom0 names them */
+	size_t n_pci;
+	uint64_t memory_kib, memory_max_kib; /* 0: unknown */
+	bool agent_port_is_stale; /* the guest has no such port for dom0 */
+};
+
 struct hypervisor;
 
 struct hypervisor_ops {
@@ -60,6 +74,10 @@ struct hypervisor_ops {
 	/* Reads all guests and links, finished. Release: inventory_done. */
 	int (*inventory)(struct hypervisor *hypervisor,
 			 struct inventory *ret_inventory, struct error *error);
+
+	/* Reads more of one guest of the inventory; changes nothing. */
+	int (*examine)(struct hypervisor *hypervisor, const struct guest *guest,
+		       struct guest_examination *ret_examination);
 
 	/*
 	 * Makes ready all that a request by this mechanism needs, so that the

@@ -6,120 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/cleanup.h"
 #include "pmcoord/cli.h"
+#include "pmcoord/commands.h"
 #include "pmcoord/parse.h"
 
-struct command {
-	const char *name;
-	const char *arguments; /* for the help text */
-	const char *summary; /* NULL: not for people, not in the help */
-	enum exit_code (*run)(struct cli *cli);
-	size_t min_arguments, max_arguments;
-	const char *options; /* the short names of those it takes, see below */
-};
-
-static const struct command commands[] = {
-	{ "suspend-all", "",
-	  "all guests down, the host asleep; after the wake all guests back",
-	  command_suspend_all, 0, 0, "gD" },
-	{ "resume-all", "", "bring back every guest that pmcoord holds",
-	  command_resume_all, 0, 0, "" },
-	{ "suspend", "GUEST...",
-	  "the named guests down, and those that need them", command_suspend, 1,
-	  SIZE_MAX, "Df" },
-	{ "resume", "GUEST...", "the named guests back, and those they need",
-	  command_resume, 1, SIZE_MAX, "f" },
-	{ "list", "", "the guests, who needs whom, and how each will suspend",
-	  command_list, 0, 0, "" },
-	{ "plan", "", "what suspend-all would do now, step by step, and back",
-	  command_plan, 0, 0, "ds" },
-	{ "report", "[N]", "the last cycle, or the N-th: who took how long",
-	  command_report, 0, 1, "s" },
-	{ "status", "",
-	  "what goes on now, who is held, how the last cycle went",
-	  command_status, 0, 0, "" },
-	{ "monitor", "", "every cycle as it happens, until interrupted",
-	  command_monitor, 0, 0, "" },
-	{ "cycle", "", "rehearses: all guests down and back, -n times",
-	  command_cycle, 0, 0, "nS" },
-	{ "bench", "", "how long each way of suspending takes on this host",
-	  command_bench, 0, 0, "n" },
-	{ "sleep-unit", "", NULL, command_sleep_unit, 0, 0, "" },
-	{ "recover", "", NULL, command_recover, 0, 0, "" },
-};
+/* Room for the table of options and its end. */
+#define OPTIONS_MAX 32
 
 /* More cycles than anybody waits for. */
 #define COUNT_MAX 100000
-
-struct option_help {
-	const char *text;
-	const char *help;
-};
-
-static const struct option_help option_helps[] = {
-	{ "--guests-only",
-	  "suspend-all: leave the host awake until resume-all" },
-	{ "--dry-run", "suspend-all, suspend: only show the plan" },
-	{ "--force", "suspend, resume: exactly the named guests" },
-	{ "-n, --count N", "cycle, bench: so many times (10)" },
-	{ "--sleep", "cycle: with the host asleep, until its clock wakes it" },
-	{ "--dot FILE", "plan: write the graph for graphviz ('-': stdout)" },
-	{ "--svg FILE", "plan, report: draw a picture" },
-	{ "--json", "one JSON object on standard output" },
-	{ "--config FILE",
-	  "instead of " PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf" },
-	{ "--hypervisor WHAT", "xen, or sim:FILE to rehearse on a scenario" },
-	{ "--timeout TIME", "all guests down by then (30s, 500ms), instead of "
-			    "Deadline=" },
-	{ "-v, --verbose", "say more" },
-	{ "-q, --quiet", "say nothing but errors" },
-	{ "-h, --help", "this text" },
-	{ "--version", "the version" },
-};
-
-static void print_help(FILE *out)
-{
-	fprintf(out, "Usage: pmcoord COMMAND [OPTION...]\n\n"
-		     "Puts a Xen host to sleep with every guest alive, and "
-		     "wakes it again.\n\nCommands:\n");
-	for (size_t i = 0; i < ELEMENTSOF(commands); i++) {
-		char left[64];
-
-		if (!commands[i].summary)
-			continue;
-		snprintf(left, sizeof(left), "%s %s", commands[i].name,
-			 commands[i].arguments);
-		fprintf(out, "  %-18s %s\n", left, commands[i].summary);
-	}
-	fprintf(out, "\nOptions:\n");
-	for (size_t i = 0; i < ELEMENTSOF(option_helps); i++)
-		fprintf(out, "  %-18s %s\n", option_helps[i].text,
-			option_helps[i].help);
-	fprintf(out, "\nExit: 0 as planned, 1 failed and undone, 2 usage or "
-		     "configuration, 3 degraded,\n4 not possible here, 5 "
-		     "another is at work, 6 something could not be undone.\n"
-		     "See pmcoord(8).\n");
-}
-
-static const struct option long_options[] = {
-	{ "guests-only", no_argument, NULL, 'g' },
-	{ "dry-run", no_argument, NULL, 'D' },
-	{ "force", no_argument, NULL, 'f' },
-	{ "count", required_argument, NULL, 'n' },
-	{ "sleep", no_argument, NULL, 'S' },
-	{ "dot", required_argument, NULL, 'd' },
-	{ "svg", required_argument, NULL, 's' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "config", required_argument, NULL, 'c' },
-	{ "hypervisor", required_argument, NULL, 'H' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
-};
 
 static int usage_error(const char *what, const char *name)
 {
@@ -196,88 +91,150 @@ static int take_option(int option, const char *value, struct options *options)
 	return EXIT_AS_PLANNED;
 }
 
-static const char *long_name(int option)
-{
-	for (size_t i = 0; long_options[i].name; i++)
-		if (long_options[i].val == option)
-			return long_options[i].name;
-	return "?";
-}
+/* What the command line says. */
+struct line {
+	struct options options;
+	char seen[64]; /* the letters of its options */
+	bool wants_help, wants_version;
+};
 
 /* The options of which only some commands make sense. */
-static int check_option(const struct command *command, int option)
+static int check_options(const struct command *command, const char *letters)
 {
 	char text[64];
 
-	if (!strchr("gDfnSds", option) || strchr(command->options, option))
-		return EXIT_AS_PLANNED;
-	snprintf(text, sizeof(text), "'%s' takes no option", command->name);
-	return usage_error(text, long_name(option));
+	for (; *letters; letters++) {
+		const struct option_info *info = option_find(*letters);
+
+		if (!info || !info->is_special ||
+		    strchr(command->options, *letters))
+			continue;
+		snprintf(text, sizeof(text), "'%s' takes no option --%s",
+			 command->name, info->name);
+		return usage_error(text, NULL);
+	}
+	return EXIT_AS_PLANNED;
 }
 
-static const struct command *find_command(const char *name)
+static int check_arguments(const struct command *command,
+			   const struct options *options)
 {
-	for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	return NULL;
+	if (options->n_arguments < command->min_arguments)
+		return usage_error("which guest? usage: pmcoord",
+				   command->name);
+	if (options->n_arguments > command->max_arguments)
+		return usage_error("too many arguments:",
+				   options->arguments[command->max_arguments]);
+	return EXIT_AS_PLANNED;
+}
+
+/* The table of options, as getopt wants it. */
+static void fill_getopt(struct option long_options[OPTIONS_MAX],
+			char short_options[2 * OPTIONS_MAX])
+{
+	for (const struct option_info *info = option_infos; info->name;
+	     info++) {
+		*long_options++ = (struct option){
+			.name = info->name,
+			.has_arg = info->argument ? required_argument
+						  : no_argument,
+			.val = info->letter,
+		};
+		if (info->has_short)
+			*short_options++ = (char)info->letter;
+		if (info->has_short && info->argument)
+			*short_options++ = ':';
+	}
+	*long_options = (struct option){ 0 };
+	*short_options = '\0';
+}
+
+static int parse_line(int argc, char **argv, struct line *line)
+{
+	struct option long_options[OPTIONS_MAX];
+	char short_options[2 * OPTIONS_MAX];
+	size_t n_seen = 0;
+	int option;
+
+	fill_getopt(long_options, short_options);
+	while ((option = getopt_long(argc, argv, short_options, long_options,
+				     NULL)) != -1) {
+		if (option == 'h')
+			line->wants_help = true;
+		else if (option == 'V')
+			line->wants_version = true;
+		else if (take_option(option, optarg, &line->options) !=
+			 EXIT_AS_PLANNED)
+			return EXIT_USAGE;
+		if (n_seen + 1 < sizeof(line->seen))
+			line->seen[n_seen++] = (char)option;
+	}
+	line->options.arguments = argv + optind;
+	line->options.n_arguments = (size_t)(argc - optind);
+	return EXIT_AS_PLANNED;
+}
+
+/* `pmcoord help [COMMAND]`, `pmcoord [COMMAND] --help` */
+static int help(const char *name)
+{
+	const struct command *command = name ? command_find(name) : NULL;
+
+	if (name && !command)
+		return usage_error("there is no command", name);
+	if (command)
+		help_print_command(command);
+	else
+		help_print();
+	return EXIT_AS_PLANNED;
 }
 
 static int run_command(const struct command *command, struct cli *cli)
 {
-	int code;
+	int code = command->loads_itself ? EXIT_AS_PLANNED : cli_load(cli);
 
-	if (cli->options.n_arguments < command->min_arguments)
-		return usage_error("which guest? usage: pmcoord",
-				   command->min_arguments ? command->name
-							  : NULL);
-	if (cli->options.n_arguments > command->max_arguments)
-		return usage_error(
-			"too many arguments:",
-			cli->options.arguments[command->max_arguments]);
-	code = cli_load(cli);
 	if (code == EXIT_AS_PLANNED)
 		code = command->run(cli);
 	cli_done(cli);
 	return code;
 }
 
+static int run(struct line *line)
+{
+	struct cli cli = { .options = line->options };
+	struct options *options = &cli.options;
+	const struct command *command;
+
+	if (options->n_arguments == 0)
+		return line->wants_help ? help(NULL)
+					: usage_error("which command?", NULL);
+	command = command_find(options->arguments[0]);
+	if (!command)
+		return usage_error("there is no command",
+				   options->arguments[0]);
+	options->arguments++;
+	options->n_arguments--;
+	if (line->wants_help)
+		return help(command->name);
+	if (check_options(command, line->seen) != EXIT_AS_PLANNED ||
+	    check_arguments(command, options) != EXIT_AS_PLANNED)
+		return EXIT_USAGE;
+	if (!command->run)
+		return help(options->n_arguments ? options->arguments[0]
+						 : NULL);
+	return run_command(command, &cli);
+}
+
 int main(int argc, char **argv)
 {
-	struct cli cli = { 0 };
-	const struct command *command;
-	char seen[64] = "";
-	int option;
+	struct line line = { 0 };
 
 	/* For tables with names that are not ASCII; numbers stay in C. */
 	setlocale(LC_CTYPE, "");
-	while ((option = getopt_long(argc, argv, "vqhn:", long_options,
-				     NULL)) != -1) {
-		size_t n = strlen(seen);
-
-		if (option == 'h') {
-			print_help(stdout);
-			return EXIT_AS_PLANNED;
-		}
-		if (option == 'V') {
-			printf("pmcoord %s\n", PMCOORD_VERSION);
-			return EXIT_AS_PLANNED;
-		}
-		if (take_option(option, optarg, &cli.options) !=
-		    EXIT_AS_PLANNED)
-			return EXIT_USAGE;
-		if (n + 1 < sizeof(seen))
-			seen[n] = (char)option;
+	if (parse_line(argc, argv, &line) != EXIT_AS_PLANNED)
+		return EXIT_USAGE;
+	if (line.wants_version) {
+		printf("pmcoord %s\n", PMCOORD_VERSION);
+		return EXIT_AS_PLANNED;
 	}
-	if (optind == argc)
-		return usage_error("which command?", NULL);
-	command = find_command(argv[optind]);
-	if (!command)
-		return usage_error("there is no command", argv[optind]);
-	for (const char *c = seen; *c; c++)
-		if (check_option(command, *c) != EXIT_AS_PLANNED)
-			return EXIT_USAGE;
-	cli.options.arguments = argv + optind + 1;
-	cli.options.n_arguments = (size_t)(argc - optind - 1);
-	return run_command(command, &cli);
+	return run(&line);
 }

@@ -461,6 +461,21 @@ static int sim_look(struct hypervisor *hypervisor, const struct domain_id *id,
 	return 0;
 }
 
+/* Its functions are 0000:00:01.0, and so on; its memory is not simulated. */
+static int sim_examine(struct hypervisor *hypervisor, const struct guest *guest,
+		       struct guest_examination *ret_examination)
+{
+	struct guest_examination examination = { 0 };
+
+	(void)hypervisor;
+	for (unsigned int i = 0;
+	     i < guest->pci_functions && i < EXAMINED_PCI_MAX; i++)
+		snprintf(examination.pci[examination.n_pci++], PCI_ADDRESS_SIZE,
+			 "0000:00:%02x.0", i + 1);
+	*ret_examination = examination;
+	return 0;
+}
+
 static int sim_look_at_agent(struct hypervisor *hypervisor,
 			     const struct domain_id *id,
 			     struct agent_look *ret_look)
@@ -1059,6 +1074,7 @@ static const struct hypervisor_ops sim_ops = {
 	.retract = sim_retract,
 	.look = sim_look,
 	.look_at_agent = sim_look_at_agent,
+	.examine = sim_examine,
 	.settle = sim_settle,
 	.pause = sim_pause,
 	.unpause = sim_unpause,

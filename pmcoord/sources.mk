@@ -21,6 +21,7 @@ COORDINATOR_SRC := \
 	pmcoord/ports.c \
 	pmcoord/hypervisor-xen.c \
 	pmcoord/xen-inventory.c \
+	pmcoord/xen-examine.c \
 	pmcoord/loop.c \
 	pmcoord/sleeper.c \
 	pmcoord/sleeper-alarm.c \
@@ -31,6 +32,15 @@ COORDINATOR_SRC := \
 	pmcoord/boot-id.c \
 	pmcoord/lock.c \
 	pmcoord/status.c \
+	pmcoord/findings.c \
+	pmcoord/host.c \
+	pmcoord/host-systemd.c \
+	pmcoord/check.c \
+	pmcoord/check-config.c \
+	pmcoord/check-cycles.c \
+	pmcoord/check-guests.c \
+	pmcoord/check-host.c \
+	pmcoord/check-order.c \
 	pmcoord/monitor.c \
 	pmcoord/coordinator.c \
 	pmcoord/exit-code.c \
@@ -40,9 +50,11 @@ COORDINATOR_SRC := \
 	pmcoord/logind.c
 COORDINATOR_MAIN := \
 	pmcoord/cli.c \
+	pmcoord/commands.c \
 	pmcoord/rehearsal.c \
 	pmcoord/command-bench.c \
 	pmcoord/command-cycle.c \
+	pmcoord/command-check.c \
 	pmcoord/command-show.c \
 	pmcoord/command-status.c \
 	pmcoord/command-suspend.c \

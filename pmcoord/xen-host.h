@@ -54,6 +54,16 @@ uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node,
  */
 char **store_list(struct xen *xen, const char *path, unsigned int *ret_n);
 
+/*
+ * Whether the guest has a port of this number that is dom0's, bound or waiting
+ * to be.
+ */
+bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port);
+
+/* The verb `examine`. */
+int xen_examine_guest(struct xen *xen, const struct guest *guest,
+		      struct guest_examination *ret);
+
 /* Reads all guests and links, finished. Returns 0 or a negative errno. */
 int xen_read_inventory(struct xen *xen, struct inventory *ret_inventory);
 

@@ -37,6 +37,19 @@ class Pmcoord:
         result = self.on(scenario, *arguments, "--json")
         return json.loads(result.stdout)
 
+    def journals(self, scenario):
+        """Where a rehearsal on this scenario keeps its journals: named by the hash of its path (FNV-1a)."""
+        digest = 0xCBF29CE484222325
+        for byte in str(scenario.resolve()).encode():
+            digest = (digest ^ byte) * 0x100000001B3 % 2**64
+        if os.geteuid() == 0:
+            base = pathlib.Path("/run/pmcoord-rehearsal")
+        else:
+            base = pathlib.Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/pmcoord-rehearsal-{os.geteuid()}"))
+            if "XDG_RUNTIME_DIR" in os.environ:
+                base /= "pmcoord-rehearsal"
+        return base / f"{digest:016x}" / "cycles"
+
     def shipped(self, name):
         """A copy, so that the states of its guests are this test's."""
         return self.scenario((ROOT / "hooks/scenarios" / name).read_text(), name)

@@ -135,7 +135,11 @@ def test_monitor_does_nothing_while_nothing_happens(pmcoord, laptop):
             with open(f"/proc/{monitor.pid}/status") as status:
                 return [line for line in status if "ctxt_switches" in line]
 
+        def wait(seconds):
+            with pytest.raises(subprocess.TimeoutExpired):
+                monitor.wait(seconds)
+
+        wait(0.5)  # until the last event of the cycle has been looked at
         before = switches()
-        with pytest.raises(subprocess.TimeoutExpired):
-            monitor.wait(1)
+        wait(1)
         assert switches() == before

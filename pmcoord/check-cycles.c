@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Checks of what earlier cycles have left. */
+
+#include "pmcoord/check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "pmcoord/json.h"
+#include "pmcoord/report.h"
+
+static void check_held(const struct status *status, struct findings *findings)
+{
+	for (size_t i = 0; i < status->n_cycles; i++) {
+		const struct cycle *cycle = &status->cycles[i];
+
+		for (size_t j = 0; j < cycle->n_guests && cycle->held; j++)
+			if (cycle->guests[j].hold != HOLD_NONE)
+				findings_add(findings, FINDING_INFO,
+					     cycle->guests[j].name,
+					     "pmcoord resume-all",
+					     "it is held down since cycle "
+					     "%" PRIu64 ", on purpose",
+					     cycle->number);
+	}
+}
+
+static void check_state(const struct status *status, struct findings *findings)
+{
+	if (status->state == STATUS_ABANDONED)
+		findings_add(findings, FINDING_ERROR, "cycles",
+			     "pmcoord resume-all",
+			     "a cycle was abandoned by whoever ran it; guests "
+			     "may still be down");
+	if (status->n_unreadable > 0)
+		findings_add(findings, FINDING_WARNING, "cycles",
+			     "look for guests that are down with 'xl list' (s "
+			     "or p), then remove those files",
+			     "%zu journals below /run/pmcoord/cycles cannot be "
+			     "read; whom those cycles held is not known",
+			     status->n_unreadable);
+}
+
+static void check_last(const struct status *status, struct findings *findings)
+{
+	char advice[64];
+
+	if (!status->last || report_result(status->last) == RESULT_OK)
+		return;
+	snprintf(advice, sizeof(advice), "pmcoord report %" PRId64,
+		 json_read_integer(status->last, "cycle", 0));
+	findings_add(findings, FINDING_INFO, "cycles", advice,
+		     "the last cycle was %s",
+		     cycle_result_name(report_result(status->last)));
+}
+
+void check_cycles(const struct check_context *context,
+		  struct findings *findings)
+{
+	if (context->no_status)
+		findings_add(findings, FINDING_WARNING, "cycles",
+			     "check as root", "%s", context->no_status);
+	if (!context->status)
+		return;
+	check_state(context->status, findings);
+	check_held(context->status, findings);
+	check_last(context->status, findings);
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Checks of each guest: how it would go down, and what would be lost by it. */
+
+#include "pmcoord/check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+
+/* A guest and all that it is judged by. */
+struct patient {
+	const struct check_context *context;
+	const struct guest *guest;
+	const struct check_details *details;
+	struct guest_config wanted;
+	enum mechanism mechanism;
+	const char *reason; /* for the mechanism; may be NULL */
+	struct graph_nodes serves;
+	struct findings *findings;
+};
+
+#define TELL(patient, level, advice, ...)                                      \
+	findings_add((patient)->findings, level, (patient)->guest->name,       \
+		     advice, __VA_ARGS__)
+
+static bool has_agent(const struct patient *patient)
+{
+	return patient->guest->agent.present;
+}
+
+static bool is_ignored(const struct patient *patient)
+{
+	return patient->wanted.policy == POLICY_IGNORE;
+}
+
+/* ---- devices ------------------------------------------------------------- */
+
+#define PCI_CLASS_USB 0x0c03
+
+/* What a person calls the class (the upper 16 bits); NULL: not that common. */
+static const char *class_name(uint32_t class)
+{
+	static const struct {
+		uint32_t class;
+		const char *name;
+	} names[] = {
+		{ 0x0106, "SATA" },	 { 0x0108, "NVMe" },
+		{ 0x0200, "Ethernet" },	 { 0x0280, "Wi-Fi or network" },
+		{ 0x0300, "graphics" },	 { 0x0302, "graphics" },
+		{ 0x0401, "sound" },	 { 0x0403, "sound" },
+		{ 0x0805, "SD card" },	 { PCI_CLASS_USB, "USB" },
+		{ 0x0d11, "Bluetooth" },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(names); i++)
+		if (class >> 8 == names[i].class)
+			return names[i].name;
+	return NULL;
+}
+
+static bool holds_class(const struct patient *patient, uint32_t class)
+{
+	for (size_t i = 0; i < patient->details->examination.n_pci; i++)
+		if (patient->details->functions[i].class >> 8 == class)
+			return true;
+	return false;
+}
+
+/* "0000:00:14.0 (USB), 0000:03:00.0"; the caller's, NULL without memory. */
+static char *describe_functions(const struct patient *patient)
+{
+	size_t n = patient->details->examination.n_pci, size = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		const struct check_function *function =
+			&patient->details->functions[i];
+		const char *class = class_name(function->class);
+
+		fprintf(out, "%s%s%s%s%s", i ? ", " : "", function->address,
+			class ? " (" : "", class ? class : "",
+			class ? ")" : "");
+	}
+	if (n < patient->guest->pci_functions)
+		fprintf(out, "%s%zu%s PCI functions", n ? " and " : "",
+			patient->guest->pci_functions - n, n ? " more" : "");
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void check_devices_without_agent(const struct patient *patient)
+{
+	_cleanup_(freep) char *functions = NULL;
+	bool has_usb = holds_class(patient, PCI_CLASS_USB);
+
+	if (patient->guest->pci_functions == 0 || has_agent(patient))
+		return;
+	functions = describe_functions(patient);
+	if (!functions) {
+		patient->findings->out_of_memory = true;
+		return;
+	}
+	TELL(patient, has_usb ? FINDING_ERROR : FINDING_WARNING,
+	     "install pmcoord-agent in it ('make install-agent', then "
+	     "'systemctl enable --now pmcoord-agent')",
+	     "it holds %s and runs no agent: nobody stops these devices before "
+	     "the sleep, and after it they may be dead%s%s",
+	     functions,
+	     has_usb ? "; a USB controller takes its whole guest with it" : "",
+	     patient->guest->type == GUEST_HVM
+		     ? "; an HVM guest also loses their MSI interrupts"
+		     : "");
+}
+
+static void check_memory(const struct patient *patient)
+{
+	const struct guest_examination *examination =
+		&patient->details->examination;
+
+	/* A tenth is what toolstacks keep back for video and the like. */
+	if (patient->guest->pci_functions == 0 ||
+	    examination->memory_kib == 0 ||
+	    examination->memory_kib >= examination->memory_max_kib / 10 * 9)
+		return;
+	TELL(patient, FINDING_WARNING,
+	     "give a driver domain all of its memory (memory= and maxmem= the "
+	     "same)",
+	     "it is ballooned down to %" PRIu64 " of %" PRIu64
+	     " MiB: a driver that is bound again after the wake may not find "
+	     "the memory that it needs",
+	     examination->memory_kib / 1024,
+	     examination->memory_max_kib / 1024);
+}
+
+/* ---- the agent ----------------------------------------------------------- */
+
+static void check_agent_version(const struct patient *patient)
+{
+	if (has_agent(patient) &&
+	    patient->guest->agent.version != PROTOCOL_VERSION)
+		TELL(patient, FINDING_WARNING,
+		     "install the same version of pmcoord in dom0 and in the "
+		     "guest",
+		     "its agent speaks version %" PRIu64
+		     " of the protocol and dom0 version %d: its kernel is "
+		     "asked without it, and its devices are not looked after",
+		     patient->guest->agent.version, PROTOCOL_VERSION);
+}
+
+static bool agent_is_understood(const struct patient *patient)
+{
+	return has_agent(patient) &&
+	       patient->guest->agent.version == PROTOCOL_VERSION;
+}
+
+static void check_agent_port(const struct patient *patient)
+{
+	static const char advice[] =
+		"in the guest: systemctl restart pmcoord-agent";
+
+	if (!agent_is_understood(patient))
+		return;
+	if (patient->guest->agent.port == 0)
+		TELL(patient, FINDING_WARNING, advice,
+		     "its agent has published no event channel, so that it "
+		     "cannot be asked");
+	else if (patient->details->examination.agent_port_is_stale)
+		TELL(patient, FINDING_WARNING, advice,
+		     "the event channel %" PRIu32
+		     " that its agent has published does not exist: the agent "
+		     "has died, and its devices are not looked after",
+		     patient->guest->agent.port);
+}
+
+static void check_agent_state(const struct patient *patient)
+{
+	const struct agent_look *look = &patient->details->agent;
+	const char *detail = look->detail[0] ? look->detail : "no details";
+
+	if (!agent_is_understood(patient) ||
+	    patient->guest->state != GUEST_RUNNING)
+		return;
+	switch (look->state.state) {
+	case PROTOCOL_AGENT_READY:
+		break;
+	case PROTOCOL_AGENT_NONE:
+		TELL(patient, FINDING_WARNING,
+		     "in the guest: systemctl status pmcoord-agent",
+		     "its agent does not say that it is ready");
+		break;
+	case PROTOCOL_AGENT_QUIESCED:
+		TELL(patient, FINDING_WARNING,
+		     "in the guest: pmcoord-agent --status",
+		     "its agent has stopped processes and devices and has not "
+		     "brought them back");
+		break;
+	case PROTOCOL_AGENT_FAILED:
+		TELL(patient, FINDING_WARNING,
+		     "in the guest: pmcoord-agent --test",
+		     "its agent could not stop its devices the last time: %s",
+		     detail);
+		break;
+	case PROTOCOL_AGENT_DEGRADED:
+		TELL(patient, FINDING_WARNING,
+		     "in the guest: pmcoord-agent --test; if a device stays "
+		     "lost, restart the guest",
+		     "not all of its devices came back from the last sleep: "
+		     "%s",
+		     detail);
+		break;
+	}
+}
+
+/*
+ * The agent names what it keeps bound because it is in use, as
+ * "0000:00:1f.2 ahci kept: sda1 mounted on /srv", apart by "; ".
+ */
+static void check_kept_devices(const struct patient *patient)
+{
+	_cleanup_(freep) char *detail = strdup(patient->details->agent.detail);
+	char *rest = detail, *entry;
+
+	while (rest && (entry = strsep(&rest, ";"))) {
+		entry += strspn(entry, " ");
+		if (!strstr(entry, " kept: "))
+			continue;
+		TELL(patient, FINDING_WARNING,
+		     "rehearse a sleep with data that you can lose; if the "
+		     "disk does not come back, let dom0 hold its controller",
+		     "%s: it stays bound over the sleep, and whether it "
+		     "survives that is up to its driver",
+		     entry);
+	}
+}
+
+static bool serves_disks(const struct patient *patient)
+{
+	const struct inventory *inventory = patient->context->inventory;
+
+	for (size_t i = 0; i < inventory->n_links; i++)
+		if (inventory->links[i].backend == patient->guest->domid &&
+		    inventory->links[i].class == LINK_STORAGE &&
+		    link_is_believed(&inventory->links[i]))
+			return true;
+	return false;
+}
+
+static void check_storage_domain(const struct patient *patient)
+{
+	if (!serves_disks(patient) || patient->guest->pci_functions == 0 ||
+	    !has_agent(patient))
+		return;
+	TELL(patient, FINDING_INFO,
+	     "in the guest: pmcoord-agent --dry-run names what it keeps",
+	     "it serves other guests' disks: its agent leaves a controller "
+	     "with disks in use bound over the sleep, as taking it away would "
+	     "destroy data");
+}
+
+/* ---- going down ---------------------------------------------------------- */
+
+static void check_pause(const struct patient *patient)
+{
+	if (patient->mechanism != MECHANISM_PAUSE)
+		return;
+	TELL(patient, FINDING_WARNING,
+	     patient->wanted.policy == POLICY_PAUSE
+		     ? "use Policy=suspend, unless this guest dies of it"
+		     : "give it a kernel that can suspend, or live with it "
+		       "(Policy=ignore leaves it alone)",
+	     "%s: it can only be paused; its clock will be late after each "
+	     "sleep, and every cycle counts as degraded",
+	     patient->reason ? patient->reason : "no other mechanism");
+}
+
+static void check_feature(const struct patient *patient)
+{
+	if (patient->mechanism != MECHANISM_XENSTORE ||
+	    patient->guest->feature_suspend != GUEST_FEATURE_UNKNOWN)
+		return;
+	TELL(patient, FINDING_WARNING,
+	     "if it has long booted, its kernel has no suspend support: set "
+	     "Policy=pause or Policy=ignore",
+	     "it has not said whether it can suspend; it may still be "
+	     "booting, and if it never answers, each sleep waits %" PRIu64
+	     " s for it",
+	     patient->wanted.timeout_us / 1000000);
+}
+
+static void check_hvm(const struct patient *patient)
+{
+	if (patient->mechanism == MECHANISM_HVM)
+		TELL(patient, FINDING_WARNING, "install PV drivers in it",
+		     "it has no PV drivers and notices nothing of the sleep: "
+		     "it is stopped from outside, and its clock may be late");
+}
+
+static void check_ignored(const struct patient *patient)
+{
+	const struct guest *guest = patient->guest;
+
+	if (!is_ignored(patient) ||
+	    (patient->serves.n_nodes == 0 && guest->pci_functions == 0))
+		return;
+	TELL(patient, FINDING_WARNING,
+	     "remove Policy=ignore for it, or see to it yourself",
+	     "policy ignores it, but %s%s%s: they go down and come back "
+	     "without it",
+	     patient->serves.n_nodes ? "other guests need it" : "",
+	     patient->serves.n_nodes && guest->pci_functions ? " and " : "",
+	     guest->pci_functions ? "it holds devices" : "");
+}
+
+static void check_state(const struct patient *patient)
+{
+	switch (patient->guest->state) {
+	case GUEST_PAUSED:
+		TELL(patient,
+		     patient->serves.n_nodes ? FINDING_WARNING : FINDING_INFO,
+		     "", "it is paused, not by pmcoord, and stays so%s",
+		     patient->serves.n_nodes
+			     ? "; guests that need it may hang when they are "
+			       "asked to suspend"
+			     : "");
+		break;
+	case GUEST_SHUT_DOWN:
+	case GUEST_DYING:
+		TELL(patient, FINDING_INFO,
+		     "if it stays, nobody cleans it up: 'xl destroy' it",
+		     "it has shut down but is still there");
+		break;
+	case GUEST_RUNNING:
+	case GUEST_SUSPENDED:
+	case GUEST_GONE:
+		break;
+	}
+	if (patient->guest->in_acpi_s3)
+		TELL(patient, FINDING_INFO, "",
+		     "it sleeps by its own ACPI S3 and is left alone");
+}
+
+static void check_pending_shutdown(const struct patient *patient)
+{
+	const char *asked = patient->guest->shutdown_node;
+
+	if (patient->guest->state != GUEST_RUNNING || !asked[0])
+		return;
+	if (strcmp(asked, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
+		TELL(patient, FINDING_WARNING,
+		     "if nobody is suspending or saving it now, it hangs or "
+		     "ignores requests: look at its console",
+		     "it was asked to suspend and has not taken the request "
+		     "yet");
+	else
+		TELL(patient, FINDING_INFO, "",
+		     "it was asked to go ('%s'): it is left alone while it "
+		     "does",
+		     asked);
+}
+
+static void check_timeout(const struct patient *patient)
+{
+	const struct config *config = patient->context->config;
+
+	/* What comes from GuestTimeout= is told once. */
+	if (patient->wanted.timeout_us <= config->deadline_us ||
+	    patient->wanted.timeout_us == config->guest_timeout_us)
+		return;
+	TELL(patient, FINDING_WARNING,
+	     "shorten its Timeout=, or lengthen Deadline=",
+	     "its Timeout= of %" PRIu64 " s is longer than Deadline= (%" PRIu64
+	     " s), which ends the wait for all guests",
+	     patient->wanted.timeout_us / 1000000,
+	     config->deadline_us / 1000000);
+}
+
+/* ---- all ----------------------------------------------------------------- */
+
+static void (*const checks[])(const struct patient *) = {
+	check_devices_without_agent,
+	check_memory,
+	check_agent_version,
+	check_agent_port,
+	check_agent_state,
+	check_kept_devices,
+	check_storage_domain,
+	check_pause,
+	check_feature,
+	check_hvm,
+	check_ignored,
+	check_state,
+	check_pending_shutdown,
+	check_timeout,
+};
+
+static void check_guest(const struct check_context *context, size_t index,
+			struct findings *findings)
+{
+	const struct guest *guest = &context->inventory->guests[index];
+	struct patient patient = {
+		.context = context,
+		.guest = guest,
+		.details = &context->details[index],
+		.wanted = config_for_guest(context->config, guest->name),
+		.serves = graph_serves(context->graph, index),
+		.findings = findings,
+	};
+
+	patient.mechanism = plan_choose_mechanism(guest, patient.wanted.policy,
+						  &patient.reason);
+	for (size_t i = 0; i < ELEMENTSOF(checks); i++)
+		checks[i](&patient);
+}
+
+void check_guests(const struct check_context *context,
+		  struct findings *findings)
+{
+	const struct inventory *inventory = context->inventory;
+
+	if (!inventory)
+		return;
+	if (inventory->n_guests == 0)
+		findings_add(findings, FINDING_INFO, "guests", "",
+			     "no guest is running; there is little to check");
+	for (size_t i = 0; i < inventory->n_guests; i++)
+		check_guest(context, inventory->by_domid[i], findings);
+}

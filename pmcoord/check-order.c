@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Checks of who needs whom. */
+
+#include "pmcoord/check.h"
+
+static void check_circles(const struct check_context *context,
+			  struct findings *findings)
+{
+	const char *warning;
+
+	for (size_t i = 0; (warning = graph_warning(context->graph, i)); i++)
+		findings_add(findings, FINDING_WARNING, "order",
+			     "break the circle, in SuspendBefore= or in the "
+			     "guests' configuration",
+			     "%s", warning);
+}
+
+static const char *name_of(const struct inventory *inventory, uint32_t domid)
+{
+	const struct guest *guest = inventory_find_domid(inventory, domid);
+
+	return guest ? guest->name : NULL;
+}
+
+/* One end says that it is connected, and nobody else does. */
+static void check_claims(const struct inventory *inventory,
+			 struct findings *findings)
+{
+	for (size_t i = 0; i < inventory->n_links; i++) {
+		const struct link *link = &inventory->links[i];
+		const char *frontend = name_of(inventory, link->frontend);
+		const char *backend = name_of(inventory, link->backend);
+
+		if (!frontend || !backend || link_is_believed(link))
+			continue;
+		findings_add(findings, FINDING_WARNING,
+			     link->said_by_frontend ? frontend : backend,
+			     "if the device is meant to be there, attach it "
+			     "again; else ask what this guest is up to",
+			     "it claims a %s device between '%s' and '%s' that "
+			     "its other end knows nothing of; it is not "
+			     "believed",
+			     link_class_name(link->class), frontend, backend);
+	}
+}
+
+void check_order(const struct check_context *context, struct findings *findings)
+{
+	if (context->graph)
+		check_circles(context, findings);
+	if (context->inventory)
+		check_claims(context->inventory, findings);
+}

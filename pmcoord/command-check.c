@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* check: gathers facts, has them judged, and tells; touches nothing. */
+
+#include "pmcoord/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/check.h"
+#include "pmcoord/cleanup.h"
+
+/* Lines of text; `list` ends with NULL. */
+struct lines {
+	char **list;
+	size_t n;
+	bool out_of_memory;
+};
+
+/* All that a preflight reads. */
+struct facts {
+	struct lines config_errors, config_warnings;
+	struct host host;
+	bool has_host;
+	struct error no_sleep, no_hypervisor, no_status;
+	struct inventory inventory;
+	struct graph *graph;
+	struct plan plan;
+	struct check_details *details;
+	struct status status;
+	bool has_status;
+};
+
+static void lines_add(struct lines *lines, const char *text, size_t length)
+{
+	char **list =
+		reallocarray(lines->list, lines->n + 2, sizeof(*lines->list));
+	char *copy = strndup(text, length);
+
+	if (list)
+		lines->list = list;
+	if (!list || !copy) {
+		free(copy);
+		lines->out_of_memory = true;
+		return;
+	}
+	list[lines->n++] = copy;
+	list[lines->n] = NULL;
+}
+
+static void lines_done(struct lines *lines)
+{
+	for (size_t i = 0; i < lines->n; i++)
+		free(lines->list[i]);
+	free(lines->list);
+}
+
+static void facts_done(struct facts *facts)
+{
+	lines_done(&facts->config_errors);
+	lines_done(&facts->config_warnings);
+	if (facts->has_host)
+		host_done(&facts->host);
+	plan_done(&facts->plan);
+	graph_free(facts->graph);
+	inventory_done(&facts->inventory);
+	free(facts->details);
+	if (facts->has_status)
+		status_done(&facts->status);
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static void take_warning(void *data, const char *warning)
+{
+	lines_add(data, warning, strlen(warning));
+}
+
+/* What is wrong with it is a finding; the defaults hold then. */
+static void read_config(struct cli *cli, struct facts *facts)
+{
+	struct error error = { 0 };
+	const char *text = error.text;
+
+	if (cli_load_config(cli, take_warning, &facts->config_warnings,
+			    &error) == 0)
+		return;
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+
+		lines_add(&facts->config_errors, text, length);
+		text += length + (text[length] == '\n');
+	}
+}
+
+static void read_details(const struct cli *cli, const struct guest *guest,
+			 struct check_details *details)
+{
+	const struct hypervisor_ops *ops = cli->hypervisor->ops;
+	struct guest_examination *examination = &details->examination;
+	struct domain_id id = domain_id_of(guest);
+
+	/* What cannot be read is not judged. */
+	if (ops->examine(cli->hypervisor, guest, examination) < 0)
+		*examination = (struct guest_examination){ 0 };
+	if (!guest->agent.present ||
+	    ops->look_at_agent(cli->hypervisor, &id, &details->agent) < 0)
+		details->agent = (struct agent_look){ 0 };
+	for (size_t i = 0; i < examination->n_pci; i++) {
+		struct check_function *function = &details->functions[i];
+
+		memcpy(function->address, examination->pci[i],
+		       sizeof(function->address));
+		if (host_read_pci_class(cli->roots.sys, function->address,
+					&function->class) < 0)
+			function->class = 0;
+	}
+}
+
+static int read_guests(struct cli *cli, struct facts *facts,
+		       struct error *error)
+{
+	const struct inventory *inventory = &facts->inventory;
+	int r = coordinator_plan(&cli->coordinator, NULL, &facts->inventory,
+				 &facts->graph, &facts->plan, error);
+
+	if (r < 0)
+		return r;
+	facts->details =
+		calloc(inventory->n_guests + 1, sizeof(*facts->details));
+	if (!facts->details)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < inventory->n_guests; i++)
+		read_details(cli, &inventory->guests[i], &facts->details[i]);
+	return 0;
+}
+
+static int read_hypervisor(struct cli *cli, struct facts *facts)
+{
+	struct error *error = &facts->no_hypervisor;
+	int r = cli_open_hypervisor(cli, error);
+
+	if (r == 0)
+		r = read_guests(cli, facts, error);
+	if (r < 0)
+		error_set(error, r, "cannot read the guests: %s", strerror(-r));
+	return r;
+}
+
+/* A rehearsal's host is the scenario's: it has a sleep and nothing else. */
+static int read_host(struct cli *cli, struct facts *facts)
+{
+	int r;
+
+	if (cli->options.scenario) {
+		if (cli->simulated_sleeper)
+			cli->simulated_sleeper->ops->prepare(
+				cli->simulated_sleeper, &facts->no_sleep);
+		return 0;
+	}
+	r = host_read("", &cli->roots, &facts->host);
+	facts->has_host = r == 0;
+	return r;
+}
+
+static int read_facts(struct cli *cli, struct facts *facts)
+{
+	int r;
+
+	read_config(cli, facts);
+	if (facts->config_errors.out_of_memory ||
+	    facts->config_warnings.out_of_memory)
+		return -ENOMEM;
+	r = cli_choose_roots(cli, &facts->no_hypervisor);
+	if (r < 0)
+		return r;
+	r = read_hypervisor(cli, facts);
+	if (r == -ENOMEM)
+		return r;
+	r = read_host(cli, facts);
+	if (r < 0)
+		return r;
+	facts->has_status = status_read(&cli->roots, &facts->status,
+					&facts->no_status) == 0;
+	return 0;
+}
+
+/* ---- telling ------------------------------------------------------------- */
+
+static const char *text_of(const struct error *error)
+{
+	return error->number < 0 ? error->text : NULL;
+}
+
+static void judge(const struct cli *cli, const struct facts *facts,
+		  struct findings *findings)
+{
+	struct check_context context = {
+		.config_errors = (const char *const *)facts->config_errors.list,
+		.config_warnings =
+			(const char *const *)facts->config_warnings.list,
+		.config = &cli->config,
+		.host = facts->has_host ? &facts->host : NULL,
+		.no_sleep = text_of(&facts->no_sleep),
+		.no_hypervisor = text_of(&facts->no_hypervisor),
+		.status = facts->has_status ? &facts->status : NULL,
+		/* One that is not root has been told so. */
+		.no_status = text_of(&facts->no_hypervisor)
+				     ? NULL
+				     : text_of(&facts->no_status),
+	};
+
+	if (!context.no_hypervisor) {
+		context.inventory = &facts->inventory;
+		context.graph = facts->graph;
+		context.details = facts->details;
+	}
+	check_all(&context, findings);
+}
+
+/* The code with which every other command would fail here, or that of `ok`. */
+static enum exit_code exit_of_findings(const struct facts *facts,
+				       const struct findings *findings)
+{
+	if (facts->config_errors.n > 0)
+		return EXIT_USAGE;
+	if (facts->no_hypervisor.number < 0)
+		return exit_code_of_error(&facts->no_hypervisor);
+	return findings_are_ok(findings) ? EXIT_AS_PLANNED : EXIT_FAILED_UNDONE;
+}
+
+enum exit_code command_check(struct cli *cli)
+{
+	struct facts facts = { 0 };
+	struct findings findings = { 0 };
+	struct error error = { 0 };
+	enum exit_code code;
+	int r = read_facts(cli, &facts);
+
+	if (r == 0) {
+		judge(cli, &facts, &findings);
+		r = findings_print(&findings, cli->options.json,
+				   !cli->options.quiet, stdout);
+	}
+	code = exit_of_findings(&facts, &findings);
+	if (r < 0) {
+		error_set(&error, r, "cannot check: %s",
+			  facts.no_hypervisor.text[0] ? facts.no_hypervisor.text
+						      : strerror(-r));
+		code = cli_fail(&error);
+	}
+	findings_done(&findings);
+	facts_done(&facts);
+	return code;
+}
