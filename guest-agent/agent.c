@@ -227,6 +227,38 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+/* "freezing 12.1, devices 420.3": the steps worth a millisecond or more. */
+static void describe_steps(const struct engine *engine, char *ret, size_t size)
+{
+	const struct engine_step *steps;
+	size_t n = engine_get_steps(engine, &steps);
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		size_t used = strlen(ret);
+
+		if (steps[i].duration_us < 1000)
+			continue;
+		snprintf(ret + used, size - used, "%s%s %" PRIu64 ".%" PRIu64,
+			 used ? ", " : "", steps[i].what,
+			 steps[i].duration_us / 1000,
+			 steps[i].duration_us % 1000 / 100);
+	}
+}
+
+static void log_quiesced(struct agent *agent, uint64_t took_us, bool retracted)
+{
+	char steps[300];
+
+	describe_steps(agent->setup.engine, steps, sizeof(steps));
+	log_line(agent->setup.log, LOG_LEVEL_INFO,
+		 "cycle %" PRIu64 ": quiesced in %" PRIu64 ".%" PRIu64
+		 " ms%s%s%s%s",
+		 agent->machine.cycle, took_us / 1000, took_us % 1000 / 100,
+		 steps[0] ? " (" : "", steps, steps[0] ? ")" : "",
+		 retracted ? ", but dom0 has given it up" : "");
+}
+
 /* The clock is armed before: the kernel may be quick. */
 static void commit(struct agent *agent)
 {
@@ -250,12 +282,7 @@ static void commit(struct agent *agent)
 			 strerror(-r));
 		take(agent, MACHINE_COMMIT_FAILED);
 	} else {
-		log_line(agent->setup.log, LOG_LEVEL_INFO,
-			 "cycle %" PRIu64 ": quiesced in %" PRIu64 ".%03" PRIu64
-			 " ms%s",
-			 agent->machine.cycle, took_us / 1000, took_us % 1000,
-			 r == CHANNEL_RETRACTED ? ", but dom0 has given it up"
-						: "");
+		log_quiesced(agent, took_us, r == CHANNEL_RETRACTED);
 		take(agent, r == CHANNEL_RETRACTED ? MACHINE_RETRACTED
 						   : MACHINE_COMMITTED);
 	}

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "guest-agent/inhibitors.h"
 
@@ -136,6 +137,49 @@ static int down_manager(struct engine *engine, struct error *error)
 	if (r < 0)
 		manager_refused(engine, r, "");
 	return r < 0 ? 0 : 1;
+}
+
+static void sync_body(void *data, struct task_report *report)
+{
+	(void)data;
+	(void)report;
+	sync();
+}
+
+/* A disk that takes too long is no reason to stay awake. */
+static void on_synced(void *userdata, const struct task_result *result)
+{
+	struct engine *engine = userdata;
+	const char *note = "sync took too long";
+
+	task_free(engine->task);
+	engine->task = NULL;
+	if (result->timed_out) {
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring",
+			 note);
+		engine_note(engine, note);
+	}
+	down_step_done(engine, 0, NULL);
+}
+
+static int down_sync(struct engine *engine, struct error *error)
+{
+	struct task_spec spec = {
+		.name = "sync",
+		.body = sync_body,
+		.timeout_us = time_left_us(engine) / 4,
+		.done = on_synced,
+		.userdata = engine,
+	};
+	int r;
+
+	if (!engine->setup.settings->sync)
+		return 0;
+	r = task_start(engine->setup.event, &spec, &engine->task);
+	if (r < 0)
+		return error_set(error, r, "no child for sync: %s",
+				 strerror(-r));
+	return 1;
 }
 
 static int down_inventory(struct engine *engine, struct error *error)
@@ -288,15 +332,18 @@ static void on_unloaded(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
 	struct error error = { 0 };
-	char what[TASK_TEXT_MAX];
+	char what[TASK_TEXT_MAX], note[400];
 	int r;
 
 	task_free(engine->task);
 	engine->task = NULL;
-	if (hook_describe(result, what, sizeof(what)))
-		log_line(engine->setup.log, LOG_LEVEL_WARNING,
-			 "unloading module %s %s, ignoring",
+	if (hook_describe(result, what, sizeof(what))) {
+		snprintf(note, sizeof(note), "unloading module %s %s",
 			 engine->module_run.name, what);
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring",
+			 note);
+		engine_note(engine, note);
+	}
 	r = unload_next(engine, &error);
 	if (r <= 0)
 		down_step_done(engine, r, error.text);
@@ -370,6 +417,7 @@ static const struct down_step {
 	{ "inhibitors", down_inhibitors },
 	{ "pre hooks", down_hooks },
 	{ "NetworkManager", down_manager },
+	{ "sync", down_sync },
 	{ "looking at devices", down_inventory },
 	{ "sound and video devices", down_early_devices },
 	{ "freezing", down_freeze },
@@ -377,6 +425,20 @@ static const struct down_step {
 	{ "modules", down_modules },
 	{ "the kernel's time limit", down_kernel_limit },
 };
+
+_Static_assert(ELEMENTSOF(down_steps) <= ENGINE_STEPS_MAX, "room for all");
+
+static void pass_step(struct engine *engine)
+{
+	uint64_t now_us = clock_now_us();
+
+	engine->steps[engine->step] = (struct engine_step){
+		.what = down_steps[engine->step].what,
+		.duration_us = now_us - engine->step_start_us,
+	};
+	engine->step_start_us = now_us;
+	engine->step++;
+}
 
 static void end_down(struct engine *engine, int r, const char *reason)
 {
@@ -394,7 +456,7 @@ static void next_down_step(struct engine *engine)
 		r = down_steps[engine->step].start(engine, &error);
 		if (r != 0)
 			break;
-		engine->step++;
+		pass_step(engine);
 	}
 	if (r <= 0)
 		end_down(engine, r, error.text);
@@ -407,20 +469,33 @@ static void down_step_done(struct engine *engine, int r, const char *reason)
 		end_down(engine, r, reason);
 		return;
 	}
-	engine->step++;
+	pass_step(engine);
 	next_down_step(engine);
+}
+
+/* The program that the step waits for, or "". */
+static const char *running_program(const struct engine *engine)
+{
+	if (!engine->task)
+		return "";
+	if (down_steps[engine->step].start == down_hooks)
+		return engine->hook_run.name;
+	if (down_steps[engine->step].start == down_modules)
+		return engine->module_run.name;
+	return "";
 }
 
 static int on_down_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct engine *engine = userdata;
+	const char *program = running_program(engine);
 	char reason[512];
 
 	(void)source;
 	(void)usec;
-	snprintf(reason, sizeof(reason), "no time left: %s%s%s not done",
-		 down_steps[engine->step].what, engine->task ? ", hook " : "",
-		 engine->task ? engine->hook_run.name : "");
+	snprintf(reason, sizeof(reason), "no time left: %s%s%s%s not done",
+		 down_steps[engine->step].what, program[0] ? " (" : "", program,
+		 program[0] ? ")" : "");
 	end_down(engine, -ETIMEDOUT, reason);
 	return 0;
 }
@@ -434,7 +509,8 @@ void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 
 	engine_reset(engine);
 	engine->cycle = cycle;
-	engine->deadline_us = clock_now_us() + timeout_us;
+	engine->step_start_us = clock_now_us();
+	engine->deadline_us = engine->step_start_us + timeout_us;
 	engine->step = 0;
 	engine->down_done = done;
 	engine->userdata = userdata;

@@ -56,7 +56,22 @@ void engine_reset(struct engine *engine)
 	inventory_done(&engine->inventory);
 	engine->thaw_overdue = false;
 	engine->degraded = false;
-	engine->problems[0] = '\0';
+	engine->notes[0] = '\0';
+}
+
+void engine_note(struct engine *engine, const char *sentence)
+{
+	size_t used = strlen(engine->notes);
+
+	snprintf(engine->notes + used, sizeof(engine->notes) - used, "%s%s",
+		 used ? "; " : "", sentence);
+}
+
+size_t engine_get_steps(const struct engine *engine,
+			const struct engine_step **ret)
+{
+	*ret = engine->steps;
+	return engine->step;
 }
 
 void engine_free(struct engine *engine)

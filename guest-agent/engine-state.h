@@ -17,6 +17,8 @@
 /* NetworkManager answers within milliseconds, or hangs. */
 #define MANAGER_TIMEOUT_US 2000000ull
 
+#define ENGINE_STEPS_MAX 16
+
 /* A device and the effect that recorded its stop. */
 struct unit {
 	struct device *device;
@@ -31,6 +33,8 @@ struct engine {
 	uint64_t cycle;
 	uint64_t deadline_us; /* down by then, the kernel included */
 	size_t step;
+	struct engine_step steps[ENGINE_STEPS_MAX]; /* those below `step` */
+	uint64_t step_start_us;
 	bool going_down;
 	bool going_up;
 	engine_down_fn down_done;
@@ -57,7 +61,7 @@ struct engine {
 	size_t cursor; /* effects below it are still to be undone */
 	bool thaw_overdue;
 	bool degraded;
-	char problems[512];
+	char notes[512]; /* for the detail, beside the devices */
 };
 
 /* Lets go of the step that is under way. */
@@ -65,6 +69,9 @@ void engine_interrupt(struct engine *engine);
 
 /* Lets go of what the last cycle needed. */
 void engine_reset(struct engine *engine);
+
+/* Puts a sentence into the cycle's detail. */
+void engine_note(struct engine *engine, const char *sentence);
 
 /* Is a device on its way, down or up? */
 bool engine_is_pending(const struct engine *engine);

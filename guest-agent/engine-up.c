@@ -11,11 +11,8 @@ static void undo_next(struct engine *engine);
 
 static void add_problem(struct engine *engine, const char *problem)
 {
-	size_t used = strlen(engine->problems);
-
 	engine->degraded = true;
-	snprintf(engine->problems + used, sizeof(engine->problems) - used,
-		 "%s%s", used ? "; " : "", problem);
+	engine_note(engine, problem);
 	log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s", problem);
 }
 
@@ -248,8 +245,8 @@ static void describe(const struct engine *engine, char *detail, size_t size)
 			describe_unit(unit, entry, sizeof(entry));
 			append_entry(detail, size, entry);
 		}
-		if (back == 0 && engine->problems[0] != '\0')
-			append_entry(detail, size, engine->problems);
+		if (back == 0 && engine->notes[0] != '\0')
+			append_entry(detail, size, engine->notes);
 	}
 	for (size_t i = 0; i < engine->inventory.n_functions; i++) {
 		const struct pci_function *function =

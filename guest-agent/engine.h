@@ -15,8 +15,8 @@
 /*
  * Takes the guest's user space and devices down, and brings them back.
  *
- * Down:  pre hooks, network manager, sound and video, freeze, devices, modules,
- *        the kernel's own time limit. Each effect is recorded first.
+ * Down:  pre hooks, network manager, sync, sound and video, freeze, devices,
+ *        modules, the kernel's own time limit. Each effect is recorded first.
  * Up:    the record backwards, from wherever it ends. Devices are started all
  *        at once; processes are thawed when they are back, or after ThawAfter
  *        for those that are late; post hooks run when nothing is pending.
@@ -58,6 +58,18 @@ void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
  * is then not called any more). The journal is left to the caller to finish.
  */
 void engine_go_up(struct engine *engine, engine_up_fn done, void *userdata);
+
+struct engine_step {
+	const char *what;
+	uint64_t duration_us;
+};
+
+/*
+ * The steps of the last way down that were completed, in their order; they are
+ * the engine's. Returns their number.
+ */
+size_t engine_get_steps(const struct engine *engine,
+			const struct engine_step **ret);
 
 /* Kills what still runs. NULL is fine. */
 void engine_free(struct engine *engine);

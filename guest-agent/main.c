@@ -217,7 +217,7 @@ static int test(struct program *program, struct error *error)
 		error_set(error, r, "cannot test: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
 	}
-	report_rehearsal(&rehearsal, program->json);
+	report_rehearsal(&rehearsal, program->engine, program->json);
 	if (rehearsal.down_r < 0)
 		return EXIT_FAILED;
 	return rehearsal.degraded ? EXIT_DEGRADED : EXIT_OK;

@@ -250,11 +250,37 @@ int report_status(const struct engine_setup *setup, bool json,
 
 /* ---- --test ---- */
 
-int report_rehearsal(const struct rehearsal *rehearsal, bool json)
+static void print_steps(const struct engine_step *steps, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		printf("%8" PRIu64 ".%03" PRIu64 " ms  %s\n",
+		       steps[i].duration_us / 1000, steps[i].duration_us % 1000,
+		       steps[i].what);
+}
+
+static struct json_object *steps_to_json(const struct engine_step *steps,
+					 size_t n)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *entry = json_object_new_object();
+
+		add_text(entry, "step", steps[i].what);
+		add_number(entry, "duration_us", steps[i].duration_us);
+		json_object_array_add(array, entry);
+	}
+	return array;
+}
+
+int report_rehearsal(const struct rehearsal *rehearsal,
+		     const struct engine *engine, bool json)
 {
 	const char *outcome = rehearsal->down_r < 0 ? "failed"
 			      : rehearsal->degraded ? "degraded"
 						    : "ok";
+	const struct engine_step *steps;
+	size_t n_steps = engine_get_steps(engine, &steps);
 	struct json_object *object;
 
 	if (!json) {
@@ -263,6 +289,7 @@ int report_rehearsal(const struct rehearsal *rehearsal, bool json)
 		       outcome, rehearsal->down_us / 1000,
 		       rehearsal->down_us % 1000, rehearsal->up_us / 1000,
 		       rehearsal->up_us % 1000);
+		print_steps(steps, n_steps);
 		if (rehearsal->reason[0])
 			printf("%s\n", rehearsal->reason);
 		if (rehearsal->detail[0])
@@ -273,6 +300,7 @@ int report_rehearsal(const struct rehearsal *rehearsal, bool json)
 	add_text(object, "result", outcome);
 	add_number(object, "down_us", rehearsal->down_us);
 	add_number(object, "up_us", rehearsal->up_us);
+	json_object_object_add(object, "steps", steps_to_json(steps, n_steps));
 	add_text(object, "reason", rehearsal->reason);
 	add_text(object, "detail", rehearsal->detail);
 	return print_json(object);

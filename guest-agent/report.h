@@ -18,6 +18,7 @@ int report_status(const struct engine_setup *setup, bool json,
 		  struct error *error);
 
 /* How a --test went. */
-int report_rehearsal(const struct rehearsal *rehearsal, bool json);
+int report_rehearsal(const struct rehearsal *rehearsal,
+		     const struct engine *engine, bool json);
 
 #endif

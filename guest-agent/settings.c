@@ -153,6 +153,7 @@ static const struct {
 	{ "Timeout", take_time, FIELD(timeout_us) },
 	{ "Freeze", take_freeze, 0 },
 	{ "ThawAfter", take_time, FIELD(thaw_after_us) },
+	{ "Sync", take_switch, FIELD(sync) },
 	{ "Devices", take_devices, FIELD(devices) },
 	{ "UnbindTimeout", take_time, FIELD(unbind_timeout_us) },
 	{ "RestoreTimeout", take_time, FIELD(restore_timeout_us) },

@@ -38,6 +38,7 @@ struct settings {
 	uint64_t unbind_timeout_us;
 	uint64_t restore_timeout_us;
 	uint64_t thaw_after_us;
+	bool sync; /* file systems, before anything is frozen */
 	char **unload; /* modules, in the order of unloading */
 	size_t n_unload;
 	uint64_t hook_timeout_us;

@@ -212,6 +212,65 @@ static void unloads_modules_behind_their_devices(void **state)
 	assert_true(tree_is_bound(&run->tree, NIC));
 }
 
+static void a_module_that_stays_is_told_and_harms_nobody(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	add_script(run, "modprobe", "test $1 != -r");
+	tree_write(&run->tree, "sys/module/busy/refcnt", "1");
+	run->settings.unload = calloc(1, sizeof(char *));
+	run->settings.unload[0] = strdup("busy");
+	run->settings.n_unload = 1;
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	go_up(run);
+	assert_false(run->degraded);
+	assert_non_null(strstr(run->text, "unloading module busy failed with "
+					  "status 1; " NIC " e1000e"));
+}
+
+static void syncs_before_anything_is_frozen_if_told_so(void **state)
+{
+	static const char *const order[] = { "sync", "freezing", "devices" };
+	const struct engine_step *steps;
+	struct run *run = *state;
+	size_t n, found = 0;
+
+	run->settings.sync = true;
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	n = engine_get_steps(run->engine, &steps);
+	for (size_t i = 0; i < n && found < ELEMENTSOF(order); i++)
+		found += strcmp(steps[i].what, order[found]) == 0;
+	assert_int_equal(found, ELEMENTSOF(order));
+	go_up(run);
+	assert_false(run->degraded);
+}
+
+static void tells_how_long_each_step_took(void **state)
+{
+	const struct engine_step *steps;
+	struct run *run = *state;
+	size_t n;
+
+	add_script(run, "etc/suspend.d/10-slow", "test $1 = post || sleep 0.2");
+	go_down(run);
+	n = engine_get_steps(run->engine, &steps);
+	for (size_t i = 0; i < n; i++) {
+		bool hooks = strcmp(steps[i].what, "pre hooks") == 0;
+
+		assert_true(hooks == (steps[i].duration_us >= 200000));
+	}
+	go_up(run);
+	/* A way that is not gone to its end has no more than it passed. */
+	add_script(run, "etc/suspend.d/20-veto", "test $1 = post");
+	go_down(run);
+	assert_int_equal(run->r, -ECANCELED);
+	assert_true(engine_get_steps(run->engine, &steps) < n);
+	go_up(run);
+}
+
 static void a_module_that_does_not_load_again_is_told(void **state)
 {
 	struct run *run = *state;
@@ -556,6 +615,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(stops_sound_first_then_processes_then_the_rest),
 		TEST(unloads_modules_behind_their_devices),
+		TEST(a_module_that_stays_is_told_and_harms_nobody),
+		TEST(syncs_before_anything_is_frozen_if_told_so),
+		TEST(tells_how_long_each_step_took),
 		TEST(a_module_that_does_not_load_again_is_told),
 		TEST(respects_a_program_that_blocks_sleep),
 		TEST(says_what_it_kept_at_a_risk),

@@ -67,6 +67,7 @@ static void takes_every_key(void **state)
 					    "Timeout=4s\n"
 					    "Freeze=user.slice machine.slice\n"
 					    "ThawAfter=500ms\n"
+					    "Sync=yes\n"
 					    "Devices=none\n"
 					    "UnbindTimeout=2s\n"
 					    "RestoreTimeout=1min\n"
@@ -89,6 +90,7 @@ static void takes_every_key(void **state)
 	assert_int_equal(settings->n_freeze, 2);
 	assert_string_equal(settings->freeze[1], "machine.slice");
 	assert_int_equal(settings->thaw_after_us, 500000);
+	assert_true(settings->sync);
 	assert_false(settings->devices);
 	assert_int_equal(settings->unbind_timeout_us, 2000000);
 	assert_int_equal(settings->restore_timeout_us, 60000000);
