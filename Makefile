@@ -85,16 +85,16 @@ $(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/u
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(AGENT_TEST_PKGS) $(AGENT_PKGS)) $(LIBS)
 
-.PHONY: check check-all check-static check-unit check-lab deps demo lab lab-shell
+.PHONY: bench check check-all check-static check-unit check-lab deps demo lab lab-shell
 # The packages come first and in a run of their own: what is below asks
 # pkg-config.
-check demo lab lab-shell: %: deps
+bench check demo lab lab-shell: %: deps
 	$(Q)$(MAKE) --no-print-directory $@-ready
 
 deps:
 	$(Q)tests/install-packages tests/packages tests/lab/packages
 
-.PHONY: check-ready demo-ready lab-ready lab-shell-ready
+.PHONY: bench-ready check-ready demo-ready lab-ready lab-shell-ready
 check-ready: check-static check-unit check-lab
 
 C_FILES = $(wildcard pmcoord/*.[ch] pmcoord/shared/*.c include/pmcoord/*.h \
@@ -124,6 +124,10 @@ lab-shell-ready: all
 
 demo-ready: all
 	$(Q)$(PYTHON) tests/lab/run.py demo
+
+# BENCH=--cycles=1000, or the names of sections: see tests/lab/bench.py --help.
+bench-ready: all
+	$(Q)$(PYTHON) tests/lab/bench.py $(BENCH)
 
 # One run for all black-box tests: its summary ends the output.
 check-lab: all
@@ -162,6 +166,7 @@ help:
 	@echo 'make demo            close the lid of an emulated Xen laptop, and open it'
 	@echo 'make check           all tests: unit, simulator, lab'
 	@echo 'make check-unit      unit tests only (seconds)'
+	@echo 'make bench           what it costs and gains, against others, in the emulated laptop'
 	@echo 'make lab             build the emulated laptop'
 	@echo 'make lab-shell       a root shell in its dom0'
 	@echo 'make install         on a dom0; DESTDIR=, PREFIX=, SYSCONFDIR= as usual'

@@ -1,0 +1,383 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What pmcoord costs and gains, in the lab: one table, both sides measured in turn in the same run.
+
+Absolute times are those of an emulated machine; the ratios count. A bar that is missed is shown as missed, and the
+exit status is 1 then.
+"""
+
+import argparse
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from xenlab import LabError, Laptop, Payload  # noqa: E402
+from xenlab.laptop import Guest  # noqa: E402
+from xenlab.progress import say  # noqa: E402
+
+SOURCE = Path(__file__).resolve().parents[2]
+COMPARATORS = Path(__file__).resolve().parent / "comparators"
+EIGHT = tuple(Guest(f"g{i}") for i in range(1, 9))
+# Between two measurements, so that guests have settled from the one before.
+SETTLE = "sleep 1"
+IDLE_SECONDS = 60
+DAEMON_RESTARTS = 20
+MIB = 1024.0  # in KiB, which is what the kernel counts memory in
+
+
+# ---- rows of the table ----
+
+
+@dataclass
+class Row:
+    """ours and theirs are medians of the samples, in unit."""
+
+    what: str
+    ours: float
+    theirs: float | None = None
+    unit: str = "ms"
+    bar: float | None = None  # None: told for comparison only
+    compared: str = "ratio"  # what must be <= bar: "ratio", "difference" (ours - theirs) or "ours"
+    note: str = ""
+    samples: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float | None:
+        return self.ours / self.theirs if self.theirs else None
+
+    @property
+    def met(self) -> bool | None:
+        if self.bar is None:
+            return None
+        value = {"ratio": self.ratio, "ours": self.ours, "difference": self.ours - (self.theirs or 0)}[self.compared]
+        return value is not None and value <= self.bar
+
+    def cells(self) -> list[str]:
+        def number(value: float | None) -> str:
+            return "" if value is None else f"{value:.1f}" if value % 1 else f"{value:.0f}"
+
+        unit = f" {self.unit}" if self.unit else ""
+        bar = {"ratio": f"≤ {self.bar} ×", "ours": f"≤ {self.bar}{unit}", "difference": f"≤ +{self.bar}{unit}"}[self.compared]
+        return [
+            self.what, number(self.ours) + unit, number(self.theirs) + unit if self.theirs is not None else "",
+            f"{self.ratio:.3f}" if self.ratio is not None else "", bar if self.bar is not None else "",
+            {True: "met", False: "MISSED", None: ""}[self.met], self.note,
+        ]
+
+
+def compare(what: str, ours: list[float], theirs: list[float], bar: float | None, compared: str = "ratio", note: str = "") -> Row:
+    """A row of two lists of ms."""
+    return Row(what, median(ours), median(theirs), bar=bar, compared=compared, note=note, samples={"ours": ours, "theirs": theirs})
+
+
+def print_table(rows: list[Row]) -> None:
+    lines = [["WHAT", "OURS", "THEIRS", "RATIO", "BAR", "", "NOTE"]] + [row.cells() for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        cells = [cell.rjust(width) if 0 < i < 4 else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths))]
+        print("  ".join(cells).rstrip())
+
+
+# ---- pmcoord and the others ----
+
+
+class Bench:
+    """A laptop with pmcoord and the programs that it is compared with."""
+
+    def __init__(self, laptop: Laptop, programs: dict[str, bytes]) -> None:
+        self.laptop = laptop
+        for name, program in programs.items():
+            laptop.put(f"/run/lab/{name}", program, mode="755")
+        self.has_daemon = laptop.dom0("systemctl start pmcoord.service && systemctl is-active pmcoord.service", check=False).status == 0
+
+    def dom0(self, command: str, timeout: float = 120) -> str:
+        return str(self.laptop.dom0(command, timeout))
+
+    def run_other(self, program: str, *guests: str) -> dict:
+        """One round of a comparator; times in ms."""
+        domids = " ".join(str(self.laptop.domid(guest)) for guest in guests)
+        figures = json.loads(self.dom0(f"/run/lab/{program} {domids}; {SETTLE}"))
+        return {key.removesuffix("_us"): value / 1000 for key, value in figures.items()}
+
+    def warm_up(self, *guests: str) -> None:
+        """One round of each side that does not count: the first one after a copy runs code that was never emulated."""
+        self.cycle()
+        self.run_other("libxl-each", *guests)
+        self.run_other("barest-loop", *guests)
+
+    def cycle(self) -> "Cycle":
+        """One cycle of all guests, by pmcoord."""
+        self.dom0("pmcoord -q cycle -n 1")
+        return self.last_cycle()
+
+    def cycle_of(self, guest: str) -> "Cycle":
+        self.dom0(f"pmcoord -q suspend {guest} && pmcoord -q resume {guest}")
+        return self.last_cycle()
+
+    def last_cycle(self) -> "Cycle":
+        report = json.loads(self.dom0(f"pmcoord report --json; {SETTLE}"))
+        if report["result"] != "ok":
+            raise LabError(f"cycle {report['cycle']} is {report['result']}: {json.dumps(report, indent=1)}")
+        return Cycle(report)
+
+
+class Cycle:
+    """The moments of a report, in ms since the cycle began (before the inventory)."""
+
+    def __init__(self, report: dict) -> None:
+        self.report = report
+        acting = [guest for guest in report["guests"] if guest["mechanism"] != "none"]
+        resume = [phase for phase in report["phases"] if phase["name"] == "resume"][-1]
+        self.first_request = min(guest["requested_us"] for guest in acting) / 1000
+        self.last_down = max(guest["down_us"] for guest in acting) / 1000
+        self.suspend = self.last_down - self.first_request
+        self.resume = (max(guest["running_us"] for guest in acting) - resume["start_us"]) / 1000
+
+    def guest(self, name: str) -> dict:
+        return next(guest for guest in self.report["guests"] if guest["name"] == name)
+
+
+def build_comparators(into: Path) -> dict[str, bytes]:
+    libraries = {
+        "libxl-each": ["-lxenlight", "-lxentoollog"],
+        "barest-loop": ["-lxenctrl", "-lxenguest", "-lxenevtchn", "-lxenstore"],
+    }
+    for name, links in libraries.items():
+        source = COMPARATORS / f"{name}.c"
+        subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", into / name, source, *links], check=True)
+    return {name: (into / name).read_bytes() for name in libraries}
+
+
+# ---- eight independent guests ----
+
+
+def measure_eight(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
+    names = [guest.name for guest in EIGHT]
+    ours, libxl, barest = [], [], []
+    bench.warm_up(*names)
+    for i in range(options.rounds):
+        say(f"8 guests: round {i + 1} of {options.rounds}")
+        ours.append(bench.cycle())
+        libxl.append(bench.run_other("libxl-each", *names))
+        barest.append(bench.run_other("barest-loop", *names))
+    suspend, whole, resume = [c.suspend for c in ours], [c.last_down for c in ours], [c.resume for c in ours]
+    by_libxl, by_barest = [f["suspend"] for f in libxl], [f["suspend"] for f in barest]
+    yield compare("8 guests down, against libxl one by one", suspend, by_libxl, 0.40)
+    yield compare("  the same with our inventory", whole, by_libxl, 0.40, note="from the beginning of the cycle")
+    yield compare("8 guests down, against the barest loop", suspend, by_barest, 1.15)
+    yield compare("  the same with our inventory", whole, by_barest, None, note="from the beginning of the cycle")
+    yield compare("8 guests running again, against libxl", resume, [f["resume"] for f in libxl], 0.50)
+    yield compare("8 guests running again, against the barest loop", resume, [f["resume"] for f in barest], None)
+
+
+def measure_one(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
+    ours, whole, libxl = [], [], []
+    bench.warm_up("g1")
+    for i in range(options.rounds):
+        say(f"1 guest: round {i + 1} of {options.rounds}")
+        cycle, other = bench.cycle_of("g1"), bench.run_other("libxl-each", "g1")
+        ours.append(cycle.suspend + cycle.resume)
+        whole.append(cycle.last_down + cycle.resume)
+        libxl.append(other["suspend"] + other["resume"])
+    yield compare("1 guest, suspend + resume, against libxl", ours, libxl, 0.70)
+    yield compare("  the same with our inventory", whole, libxl, None, note="from the beginning of the cycle")
+
+
+def measure_save(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
+    """Into dom0's memory: a disk would make it slower."""
+    ours, saved = [], []
+    timed = "TIMEFORMAT=%R; time { xl save g8 /dev/shm/g8 && xl restore /dev/shm/g8; } > /dev/null 2> /run/lab/xl.log"
+    for i in range(options.rounds):
+        say(f"xl save and restore: round {i + 1} of {options.rounds}")
+        cycle = bench.cycle_of("g8")
+        ours.append(cycle.last_down + cycle.resume)
+        seconds = bench.laptop.dom0(f"{{ {timed}; }} 2>&1; s=$?; rm -f /dev/shm/g8; {SETTLE}; exit $s", 180)
+        saved.append(float(str(seconds).splitlines()[-1]) * 1000)
+        bench.laptop.forget_guest("g8")
+    yield compare("1 guest, suspend + resume, against xl save + restore", ours, saved, 0.03, note="with our inventory; saved in memory")
+
+
+# ---- ports ----
+
+
+def count_ports(bench: Bench, guest: str) -> int:
+    listing = bench.dom0(f"$(ls -d /usr/lib/xen-*/bin/lsevtchn /usr/sbin/lsevtchn 2>/dev/null | head -n 1) {bench.laptop.domid(guest)}")
+    return len(listing.splitlines())
+
+
+def measure_ports(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
+    bench.cycle()
+    before = {guest.name: count_ports(bench, guest.name) for guest in EIGHT}
+    say(f"ports: {options.cycles} cycles")
+    bench.dom0(f"pmcoord -q cycle -n {options.cycles}", timeout=60 + options.cycles * 10)
+    restarts = DAEMON_RESTARTS if bench.has_daemon else 0
+    for i in range(restarts):
+        bench.dom0("systemctl reset-failed pmcoord.service; systemctl restart pmcoord.service")
+    bench.cycle()
+    after = {guest.name: count_ports(bench, guest.name) for guest in EIGHT}
+    grown = max(after[name] - before[name] for name in before)
+    note = f"{options.cycles} cycles, {restarts} restarts of the daemon; {min(before.values())} to {max(before.values())} ports a guest"
+    yield Row("event-channel ports, more than after the first cycle", grown, unit="", bar=0, compared="ours", note=note)
+
+
+# ---- the agent ----
+
+AGENT_WITHOUT_DEVICES = """[Agent]
+Freeze=
+Devices=none
+NetworkManager=no
+CompactMemory=no
+"""
+
+
+def measure_agent(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
+    """netvm asked by its agent, which has nothing to do, and directly; those that need it are down meanwhile."""
+    laptop = bench.laptop
+    config = shlex.quote(AGENT_WITHOUT_DEVICES)
+    laptop.guest("netvm", f"cp -p /etc/pmcoord/agent.conf /run/agent.conf; printf %s {config} > /etc/pmcoord/agent.conf; systemctl restart pmcoord-agent")
+    bench.dom0("pmcoord -q suspend fw")
+    ours, direct = [], []
+    for i in range(options.rounds):
+        say(f"agent: round {i + 1} of {options.rounds}")
+        guest = bench.cycle_of("netvm").guest("netvm")
+        if guest["mechanism"] != "agent":
+            raise LabError(f"netvm went by {guest['mechanism']}: {guest['detail']}")
+        ours.append((guest["down_us"] - guest["requested_us"]) / 1000)
+        direct.append(bench.run_other("barest-loop", "netvm")["suspend"])
+    bench.dom0("pmcoord -q resume-all")
+    laptop.guest("netvm", "cp -p /run/agent.conf /etc/pmcoord/agent.conf; systemctl restart pmcoord-agent")
+    yield compare("driver domain down by its agent, against a direct request", ours, direct, 5, compared="difference", note="no devices, nothing frozen")
+
+
+# ---- idling, memory, disks, processes ----
+
+Run = Callable[..., str]
+
+
+def main_pid(run: Run, unit: str) -> int:
+    return int(run(f"systemctl show -P MainPID {unit}"))
+
+
+def switches(run: Run, pid: int) -> int:
+    return sum(map(int, run(f"awk '/^(non)?voluntary_ctxt/ {{ print $2 }}' /proc/{pid}/task/*/status").split()))
+
+
+def measure_idle(run: Run, unit: str, what: str) -> Iterator[Row]:
+    pid = main_pid(run, unit)
+    before = switches(run, pid)
+    run(f"sleep {IDLE_SECONDS}", timeout=IDLE_SECONDS + 60)
+    woken = switches(run, pid) - before
+    # strace ends with the signal that ends its patience.
+    traced = run(f"timeout -s INT {IDLE_SECONDS} strace -qq -f -o /run/idle.trace -p {pid}; grep -c -v resumed /run/idle.trace || true", timeout=IDLE_SECONDS + 60)
+    yield Row(f"{what} idle: wake-ups in {IDLE_SECONDS} s", woken, unit="", bar=0, compared="ours")
+    # The call that it waits in is in the trace too.
+    yield Row(f"{what} idle: system calls in {IDLE_SECONDS} s", max(0, int(traced) - 1), unit="", bar=0, compared="ours")
+
+
+def measure_memory(run: Run, unit: str, what: str, bar_kib: float) -> Iterator[Row]:
+    pid = main_pid(run, unit)
+    rollup = run(f"cat /proc/{pid}/smaps_rollup")
+    kib = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d+) kB", rollup, re.M)}
+    status = run(f"grep -E 'VmLck|VmRSS' /proc/{pid}/status").split()
+    note = f"locked {kib.get('Locked', 0)} KiB, resident {kib['Rss']} KiB ({' '.join(status)})"
+    yield Row(f"private memory of the {what}", kib["Private_Clean"] + kib["Private_Dirty"], unit="KiB", bar=bar_kib, compared="ours", note=note)
+
+
+def measure_quiet(bench: Bench, _: argparse.Namespace) -> Iterator[Row]:
+    """Bytes that pmcoord has written, and processes that it has started, from the first request to the last resume."""
+    if bench.has_daemon:
+        pid = main_pid(bench.dom0, "pmcoord.service")
+        tracer = bench.laptop.dom0_start(f"exec strace -qq -f -ttt -e trace=%process -o /run/cycle.trace -p {pid}")
+        bench.dom0("sleep 1; pmcoord -q cycle -n 1")
+        tracer.signal(2)
+        tracer.wait(30)
+    else:
+        bench.dom0("strace -qq -f -ttt -e trace=%process -o /run/cycle.trace pmcoord -q cycle -n 1")
+    cycle = bench.last_cycle()
+    trace = bench.dom0("cat /run/cycle.trace")
+    started = len(re.findall(r"\b(?:execve|clone|clone3|fork|vfork)\(", trace)) - (0 if bench.has_daemon else 1)
+    yield Row("bytes written by pmcoord while guests are down", cycle.report["written_bytes"], unit="", bar=0, compared="ours")
+    yield Row("processes started by pmcoord in a whole cycle", started, unit="", bar=0, compared="ours")
+
+
+# ---- sections ----
+
+
+def measure_laptop_daemon(bench: Bench, _: argparse.Namespace) -> Iterator[Row]:
+    if not bench.has_daemon:
+        say("there is no daemon: its rows are left out")
+        return
+    yield from measure_idle(bench.dom0, "pmcoord.service", "daemon")
+    yield from measure_memory(bench.dom0, "pmcoord.service", "daemon", 2 * MIB)
+
+
+def measure_laptop_agent(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
+    def netvm(command: str, timeout: float = 60) -> str:
+        return str(bench.laptop.guest("netvm", command, timeout))
+
+    yield from measure_idle(netvm, "pmcoord-agent.service", "agent")
+    yield from measure_memory(netvm, "pmcoord-agent.service", "agent", MIB)
+    yield from measure_agent(bench, options)
+
+
+Measure = Callable[[Bench, argparse.Namespace], Iterator[Row]]
+# By the laptop that they need.
+ON_EIGHT: dict[str, Measure] = {"eight": measure_eight, "one": measure_one, "save": measure_save, "ports": measure_ports}
+ON_LAPTOP: dict[str, Measure] = {"quiet": measure_quiet, "daemon": measure_laptop_daemon, "agent": measure_laptop_agent}
+
+
+def run_measures(measures: list[Measure], laptop: Callable[[], Laptop], programs: dict[str, bytes], options: argparse.Namespace) -> Iterator[Row]:
+    if not measures:
+        return
+    with laptop() as running:
+        bench = Bench(running, programs)
+        for measure in measures:
+            for row in measure(bench, options):
+                say("  ".join(filter(None, row.cells())))
+                yield row
+
+
+def run_all(options: argparse.Namespace) -> Iterator[Row]:
+    def wanted(measures: dict[str, Measure]) -> list[Measure]:
+        return [measure for name, measure in measures.items() if not options.sections or name in options.sections]
+
+    with tempfile.TemporaryDirectory() as scratch:
+        payload = Payload.make(SOURCE, Path(scratch) / "payload")
+        programs = build_comparators(Path(scratch))
+        yield from run_measures(wanted(ON_EIGHT), lambda: Laptop.fresh(replace(payload, netvm=None), EIGHT), programs, options)
+        yield from run_measures(wanted(ON_LAPTOP), lambda: Laptop.fresh(payload), programs, options)
+
+
+def main() -> int:
+    names = [*ON_EIGHT, *ON_LAPTOP]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10, help="of each side, in turn (10)")
+    parser.add_argument("--cycles", type=int, default=100, help="before ports are counted again (100)")
+    parser.add_argument("--json", type=Path, default=SOURCE / "build/bench.json", help="where the figures go, with all samples")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(names)} (all)")
+    options = parser.parse_args()
+    if set(options.sections) - set(names):
+        parser.error(f"there is no section {', '.join(sorted(set(options.sections) - set(names)))}")
+    rows = list(run_all(options))
+    print_table(rows)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps([asdict(row) | {"ratio": row.ratio, "met": row.met} for row in rows], indent=1))
+    missed = sum(row.met is False for row in rows)
+    print(f"\n{sum(row.met is True for row in rows)} bars met, {missed} missed; all samples in {options.json}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LabError as error:
+        sys.exit(f"bench: {error}")
