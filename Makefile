@@ -108,6 +108,7 @@ check-static: all
 	$(Q)shellcheck tests/install-packages tests/unit/run .ci/run
 	$(Q)shellcheck -s bash hooks/bash-completion/pmcoord
 	$(Q)mandoc -Tlint -W warning man/*
+	$(Q)tests/verify-modules
 	$(Q)tests/verify-units $(BUILD) hooks/pmcoord-sleep.service hooks/pmcoord-agent.service
 comma := ,
 # What ends a command in a recipe made by $(foreach).

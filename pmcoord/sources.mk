@@ -9,6 +9,7 @@ COORDINATOR_SRC := \
 	pmcoord/journal.c \
 	pmcoord/json.c \
 	pmcoord/report.c \
+	pmcoord/table.c \
 	pmcoord/report-text.c \
 	pmcoord/statistics.c \
 	pmcoord/series.c \
@@ -16,7 +17,6 @@ COORDINATOR_SRC := \
 	pmcoord/timeline.c \
 	pmcoord/plan-picture.c \
 	pmcoord/show.c \
-	pmcoord/table.c \
 	pmcoord/hypervisor.c \
 	pmcoord/ports.c \
 	pmcoord/hypervisor-xen.c \
