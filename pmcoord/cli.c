@@ -14,8 +14,6 @@
 #include "pmcoord/report-text.h"
 #include "pmcoord/simulator.h"
 
-#define CONFIG_PATH PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf"
-
 enum exit_code cli_fail(const struct error *error)
 {
 	fprintf(stderr, "pmcoord: %s\n", error_text(error));
@@ -41,8 +39,8 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
 	if (path && access(path, R_OK) < 0)
 		return error_set(error, -EINVAL, "cannot read %s: %s", path,
 				 strerror(errno));
-	r = config_load(&cli->config, path ? path : CONFIG_PATH, warn, data,
-			error);
+	r = config_load(&cli->config, path ? path : CONFIG_DEFAULT_PATH, warn,
+			data, error);
 	if (r == 0 && cli->options.timeout_us)
 		cli->config.deadline_us = cli->options.timeout_us;
 	return r;
@@ -137,8 +135,8 @@ int cli_open_hypervisor(struct cli *cli, struct error *error)
 	if (cli->options.scenario) {
 		r = open_simulator(cli, error);
 	} else {
-		r = hypervisor_xen_open(cli->roots.run, &cli->hypervisor,
-					error);
+		r = hypervisor_xen_open(cli->roots.run, cli->kept_fd,
+					&cli->hypervisor, error);
 		if (r == 0)
 			r = loop_new(cli->hypervisor, &cli->loop, error);
 	}
@@ -159,6 +157,18 @@ enum exit_code cli_open(struct cli *cli)
 
 	return cli_open_hypervisor(cli, &error) < 0 ? cli_fail(&error)
 						    : EXIT_AS_PLANNED;
+}
+
+const char *cli_hypervisor(struct cli *cli)
+{
+	char path[PATH_MAX];
+
+	if (!cli->options.scenario)
+		return "xen";
+	snprintf(cli->hypervisor_name, sizeof(cli->hypervisor_name), "sim:%s",
+		 realpath(cli->options.scenario, path) ? path
+						       : cli->options.scenario);
+	return cli->hypervisor_name;
 }
 
 void cli_done(struct cli *cli)

@@ -4,6 +4,7 @@
 
 /* What every subcommand gets: options, and the host or its simulation. */
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -37,6 +38,9 @@ struct cli {
 	struct hypervisor *hypervisor;
 	struct loop *loop;
 	struct sleeper *simulated_sleeper; /* the scenario's, else NULL */
+	int kept_fd; /* for hypervisor_xen_open; negative: none */
+	bool was_interrupted; /* while the daemon did a job for us */
+	char hypervisor_name[PATH_MAX + 8]; /* see cli_hypervisor */
 	struct coordinator coordinator;
 };
 
@@ -57,6 +61,9 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
 		    struct error *error);
 int cli_choose_roots(struct cli *cli, struct error *error);
 int cli_open_hypervisor(struct cli *cli, struct error *error);
+
+/* What we run on, as the daemon calls it: "xen" or "sim:<absolute path>". */
+const char *cli_hypervisor(struct cli *cli);
 
 /* Prints the sentence to stderr and returns the exit code that goes with it. */
 enum exit_code cli_fail(const struct error *error);
@@ -87,5 +94,6 @@ enum exit_code command_report(struct cli *cli);
 enum exit_code command_status(struct cli *cli);
 enum exit_code command_monitor(struct cli *cli);
 enum exit_code command_check(struct cli *cli);
+enum exit_code command_daemon(struct cli *cli);
 
 #endif

@@ -5,11 +5,14 @@
 #include "pmcoord/cli.h"
 
 #include <errno.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/client.h"
 #include "pmcoord/job.h"
 #include "pmcoord/json.h"
+#include "pmcoord/lease.h"
 #include "pmcoord/lock.h"
 #include "pmcoord/logind.h"
 #include "pmcoord/memory.h"
@@ -97,18 +100,22 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 {
 	enum exit_code code = outcome->code;
 
+	/* An error that stopped the job leaves nothing to show. */
+	if (!outcome->message[0] || outcome->report) {
+		if (resumes(job))
+			show_resumed(cli, outcome);
+		else
+			show_suspended(cli, outcome);
+	}
+	fflush(stdout);
 	if (outcome->message[0])
 		fprintf(stderr, "pmcoord: %s\n", outcome->message);
-	else if (!resumes(job))
-		show_suspended(cli, outcome);
-	if (resumes(job) && (!outcome->message[0] || code == EXIT_STRANDED))
-		show_resumed(cli, outcome);
 	job_outcome_done(outcome);
 	return code;
 }
 
-bool cli_run_job(struct cli *cli, const struct job *job,
-		 struct sleeper *sleeper, struct job_outcome *ret_outcome)
+static bool run_here(struct cli *cli, const struct job *job,
+		     struct sleeper *sleeper, struct job_outcome *ret_outcome)
 {
 	_cleanup_(closep) int lock = -EBADF;
 	bool quiet = job_is_rehearsal(job) && !cli->options.verbose;
@@ -123,6 +130,50 @@ bool cli_run_job(struct cli *cli, const struct job *job,
 	job_run(&cli->coordinator, job, sleeper, ret_outcome);
 	cli->coordinator.observer = NULL;
 	return true;
+}
+
+static bool run_by_daemon(struct cli *cli, struct client *client,
+			  const struct job *job,
+			  struct job_outcome *ret_outcome)
+{
+	bool quiet = job_is_rehearsal(job) && !cli->options.verbose;
+	struct progress progress;
+	struct client_options options = {
+		.config_path = cli->options.config_path,
+		.timeout_us = cli->options.timeout_us,
+		.journals = cli->roots.journals,
+		.observer = progress_observe,
+		.observer_data = &progress,
+	};
+	struct error error = { 0 };
+
+	progress_init(&progress,
+		      quiet || cli->options.quiet || cli->options.json,
+		      cli->options.verbose, false);
+	if (client_do(client, job, &options, ret_outcome, &error) == 0) {
+		cli->was_interrupted = client_was_interrupted(client);
+		return true;
+	}
+	*ret_outcome = (struct job_outcome){ .code = cli_fail(&error) };
+	return false;
+}
+
+bool cli_run_job(struct cli *cli, const struct job *job,
+		 struct sleeper *sleeper, struct job_outcome *ret_outcome)
+{
+	struct client *client = NULL;
+	struct error error = { 0 };
+	bool done = false;
+	int r = client_open(cli_hypervisor(cli), &client, &error);
+
+	if (r == 0)
+		done = run_by_daemon(cli, client, job, ret_outcome);
+	else if (r == -ENOTCONN)
+		done = run_here(cli, job, sleeper, ret_outcome);
+	else
+		*ret_outcome = (struct job_outcome){ .code = cli_fail(&error) };
+	client_close(client);
+	return done;
 }
 
 static enum exit_code do_job(struct cli *cli, const struct job *job,
@@ -155,6 +206,7 @@ static enum exit_code suspend_through_logind(struct cli *cli,
 	if (r < 0)
 		return cli_fail(&error);
 	outcome.code = exit_code_of_report(outcome.report);
+	report_blame(outcome.report, outcome.message, sizeof(outcome.message));
 	return show_outcome(cli, job, &outcome);
 }
 
@@ -232,12 +284,15 @@ enum exit_code command_resume(struct cli *cli)
 
 /* ---- pmcoord-sleep.service ---------------------------------------------- */
 
-/*
- * Runs inside sleep.target: suspends the guests, says READY, waits to be
- * stopped after the wake, and resumes them. Fails, and so keeps the machine
- * awake, when the guests could not be suspended as configured.
- */
-enum exit_code command_sleep_unit(struct cli *cli)
+/* The unit's own time limits are short, for when we hang before this. */
+static void extend_timeout(const struct cli *cli)
+{
+	sd_notifyf(
+		0, "EXTEND_TIMEOUT_USEC=%llu",
+		(unsigned long long)(cli->config.deadline_us + UNIT_UNDO_US));
+}
+
+static enum exit_code sleep_here(struct cli *cli)
 {
 	_cleanup_(closep) int lock = -EBADF;
 	struct job job = { .verb = JOB_SLEEP };
@@ -249,13 +304,9 @@ enum exit_code command_sleep_unit(struct cli *cli)
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	if (sleeper_systemd_new(cli->roots.sys, &sleeper) < 0)
+	if (sleeper_systemd_new(cli->roots.sys, -EBADF, &sleeper) < 0)
 		return EXIT_FAILED_UNDONE;
-	/* The unit's own time limits are short, for when we hang before this.
-	 */
-	sd_notifyf(
-		0, "EXTEND_TIMEOUT_USEC=%llu",
-		(unsigned long long)(cli->config.deadline_us + UNIT_UNDO_US));
+	extend_timeout(cli);
 	watch_progress(cli, &progress, true, true);
 	job_run(&cli->coordinator, &job, sleeper, &outcome);
 	sleeper_free(sleeper);
@@ -265,6 +316,75 @@ enum exit_code command_sleep_unit(struct cli *cli)
 			   cycle_result_name(report_result(outcome.report)));
 	}
 	return show_outcome(cli, &job, &outcome);
+}
+
+/*
+ * The daemon has died. Before the host was allowed to sleep that ends the
+ * matter: the unit fails and recovers. Afterwards the guests stay down until
+ * the wake, of which only we are told.
+ */
+static enum exit_code outlive_daemon(struct cli *cli, struct loop *loop,
+				     bool was_ready)
+{
+	fprintf(stderr, "pmcoord: the pmcoord daemon has died in the middle of "
+			"the sleep; its successor brings the guests back\n");
+	if (!was_ready)
+		return EXIT_FAILED_UNDONE;
+	while (!loop_take_signal(loop))
+		if (loop->ops->wait(loop, LOOP_FOREVER) < 0)
+			break;
+	return command_recover(cli);
+}
+
+static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client,
+				      struct loop *loop)
+{
+	struct client_options options = { 0 };
+	_cleanup_(closep) int lease = -EBADF;
+	struct job_outcome outcome;
+	struct error error = { 0 };
+	bool was_ready = false;
+	int r = memory_lock(&error);
+
+	if (r == 0)
+		r = client_sleep(client, &options, &lease, &error);
+	if (r < 0)
+		return cli_fail(&error);
+	extend_timeout(cli);
+	r = lease_hold(lease, loop, &outcome, &was_ready);
+	if (r == -ECONNRESET)
+		return outlive_daemon(cli, loop, was_ready);
+	if (r < 0) {
+		error_set(&error, r, "cannot wait: %s", strerror(-r));
+		return cli_fail(&error);
+	}
+	if (outcome.message[0])
+		fprintf(stderr, "pmcoord: %s\n", outcome.message);
+	return outcome.code;
+}
+
+/*
+ * Runs inside sleep.target: suspends the guests (or has the daemon do it), says
+ * READY, waits to be stopped after the wake, and resumes them. Fails, and so
+ * keeps the machine awake, when the guests could not be suspended as
+ * configured.
+ */
+enum exit_code command_sleep_unit(struct cli *cli)
+{
+	struct client *client = NULL;
+	struct loop *loop = NULL;
+	struct error error = { 0 };
+	enum exit_code code;
+	int r = client_open(cli_hypervisor(cli), &client, &error);
+
+	if (r == -ENOTCONN)
+		return sleep_here(cli);
+	if (r == 0)
+		r = loop_new(NULL, &loop, &error);
+	code = r < 0 ? cli_fail(&error) : sleep_by_daemon(cli, client, loop);
+	loop_free(loop);
+	client_close(client);
+	return code;
 }
 
 /* When the service has ended, however: only finds work where it was killed. */

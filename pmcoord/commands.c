@@ -151,6 +151,17 @@ const struct command commands[] = {
 		.max_arguments = 1,
 		.options = "",
 	},
+	{
+		.name = "daemon",
+		.summary = "stay, and keep everything ready for the next sleep",
+		.description =
+			"This is pmcoord.service: 'systemctl enable --now "
+			"pmcoord'. While it runs, the\n"
+			"commands that change guests have it do the work.",
+		.examples = "systemctl enable --now pmcoord",
+		.run = command_daemon,
+		.options = "",
+	},
 	{ .name = "sleep-unit", .run = command_sleep_unit, .options = "" },
 	{ .name = "recover", .run = command_recover, .options = "" },
 	{ .name = NULL },

@@ -58,6 +58,8 @@ struct config {
 	size_t n_rules;
 };
 
+#define CONFIG_DEFAULT_PATH PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf"
+
 /* The documented defaults: what holds with no file at all. */
 void config_init(struct config *config);
 void config_done(struct config *config);

@@ -14,6 +14,7 @@
 #include "pmcoord/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/executor.h"
+#include "pmcoord/number.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/report.h"
 #include "pmcoord/restore.h"
@@ -55,66 +56,6 @@ static uint64_t written_bytes(int io_fd)
 	text[n] = '\0';
 	found = strstr(text, key);
 	return found ? strtoull(found + strlen(key), NULL, 10) : UINT64_MAX;
-}
-
-/* ---- numbers ------------------------------------------------------------ */
-
-/*
- * The number of the last cycle, kept on /run beside the reports: agents
- * remember which cycle they have done with, so no number may come twice even
- * where no report could be written.
- */
-static uint64_t last_number_on_run(const struct roots *roots)
-{
-	_cleanup_(freep) char *path = NULL;
-	_cleanup_(fclosep) FILE *file = NULL;
-	char text[24];
-	uint64_t number = 0;
-
-	if (asprintf(&path, "%s/last-cycle", roots->run) < 0)
-		return 0;
-	file = fopen(path, "re");
-	if (file && fgets(text, sizeof(text), file)) {
-		text[strcspn(text, "\n")] = '\0';
-		if (parse_u64(text, UINT64_MAX - 2, &number) < 0)
-			number = 0;
-	}
-	return number;
-}
-
-static int store_number_on_run(const struct roots *roots, uint64_t number)
-{
-	_cleanup_(freep) char *path = NULL;
-	_cleanup_(fclosep) FILE *file = NULL;
-
-	if (asprintf(&path, "%s/last-cycle", roots->run) < 0)
-		return -ENOMEM;
-	file = fopen(path, "we");
-	if (!file || fprintf(file, "%" PRIu64 "\n", number) < 0 ||
-	    fflush(file) != 0)
-		return -errno;
-	return 0;
-}
-
-/*
- * Above all that is known to have been used; where reports and /run are lost,
- * what dom0 has once told the agents still stands in xenstore.
- */
-static uint64_t next_number(const struct roots *roots,
-			    const struct inventory *inventory)
-{
-	uint64_t reported = report_last_number(roots->reports);
-	uint64_t run = last_number_on_run(roots);
-	uint64_t next = (reported > run ? reported : run) + 1;
-
-	for (size_t i = 0; i < inventory->n_guests; i++) {
-		uint64_t told = inventory->guests[i].agent.request.cycle;
-
-		/* The next number itself was told ahead of time. */
-		if (told > next && told < UINT64_MAX)
-			next = told + 1;
-	}
-	return next;
 }
 
 /* ---- selecting guests --------------------------------------------------- */
@@ -520,14 +461,14 @@ static int begin_journal(struct run *run, const struct cycle_wish *wish,
 			 uint64_t start_us, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
-	uint64_t number = next_number(coordinator->roots, &run->inventory);
+	uint64_t number = number_next(coordinator->roots, &run->inventory);
 	char boot_id[BOOT_ID_SIZE];
 	int r = boot_id_read(boot_id);
 
 	if (r == 0)
 		r = directory_make(coordinator->roots->run);
 	if (r == 0)
-		r = store_number_on_run(coordinator->roots, number);
+		r = number_store(coordinator->roots, number);
 	if (r < 0)
 		return error_set(error, r, "cannot begin a cycle in %s: %s",
 				 coordinator->roots->run, strerror(-r));

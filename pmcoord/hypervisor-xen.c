@@ -34,14 +34,21 @@
 /* A guest may fill its directories; nobody has that many devices. */
 #define DEVICES_MAX 256
 
-#define RELEASE_TOKEN "release"
+/* Tokens of watches that are not about one domain. */
+#define TOKEN_DOMAINS "domains"
+#define TOKEN_TOOLSTACK "toolstack"
 
-/* One event channel between dom0 and a guest, while this process lives. */
+enum channel_kind {
+	CHANNEL_OWN, /* made on the guest's behalf */
+	CHANNEL_PUBLISHED, /* by the guest, for its agent or its kernel */
+};
+
+/* One event channel between dom0 and a guest. */
 struct channel {
 	struct domain_id id;
+	enum channel_kind kind;
 	evtchn_port_t guest_port;
 	xenevtchn_port_or_error_t local_port; /* -1: not bound */
-	bool is_agents; /* published by its agent, not made on its behalf */
 	bool subscribed;
 	bool watched;
 };
@@ -56,6 +63,8 @@ struct xen {
 	struct channel *channels;
 	size_t n_channels;
 	char *ports_path; /* channels that outlive the process */
+	bool descriptor_was_kept; /* and so are the local ports */
+	struct inventory_cache *cache; /* where domains are followed */
 };
 
 static struct xen *xen_of(struct hypervisor *hypervisor)
@@ -194,11 +203,20 @@ void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers,
 		*ret_in_acpi_s3 = value == 3;
 }
 
+static int next_watch(struct xen *xen, uint32_t *ret_domid);
+
 static int xen_inventory(struct hypervisor *hypervisor,
 			 struct inventory *ret_inventory, struct error *error)
 {
-	int r = xen_read_inventory(xen_of(hypervisor), ret_inventory);
+	struct xen *xen = xen_of(hypervisor);
+	uint32_t domid;
+	int r = 0;
 
+	/* News that is on its way counts already; it only means look. */
+	while (xen->cache && (r = next_watch(xen, &domid)) > 0)
+		;
+	if (r == 0)
+		r = xen_read_inventory(xen, xen->cache, ret_inventory);
 	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s",
 				 strerror(-r))
 		     : 0;
@@ -218,17 +236,35 @@ static int check_identity(struct hypervisor *hypervisor,
 
 /* ---- event channels ----------------------------------------------------- */
 
-static struct channel *find_channel(struct xen *xen, const struct domain_id *id)
+static bool is_same_domain(const struct domain_id *a, const struct domain_id *b)
+{
+	return a->domid == b->domid &&
+	       memcmp(a->uuid, b->uuid, GUEST_UUID_SIZE) == 0;
+}
+
+static struct channel *find_channel(struct xen *xen, const struct domain_id *id,
+				    enum channel_kind kind)
 {
 	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].id.domid == id->domid &&
-		    memcmp(xen->channels[i].id.uuid, id->uuid,
-			   GUEST_UUID_SIZE) == 0)
+		if (xen->channels[i].kind == kind &&
+		    is_same_domain(&xen->channels[i].id, id))
 			return &xen->channels[i];
 	return NULL;
 }
 
-static struct channel *add_channel(struct xen *xen, const struct domain_id *id)
+/* The channel that a request by this mechanism uses; NULL if not prepared. */
+static struct channel *channel_for(struct xen *xen, const struct domain_id *id,
+				   enum mechanism mechanism)
+{
+	bool published = mechanism == MECHANISM_AGENT ||
+			 mechanism == MECHANISM_EVENT_CHANNEL;
+
+	return find_channel(xen, id,
+			    published ? CHANNEL_PUBLISHED : CHANNEL_OWN);
+}
+
+static struct channel *add_channel(struct xen *xen, const struct domain_id *id,
+				   enum channel_kind kind)
 {
 	struct channel *channels = reallocarray(
 		xen->channels, xen->n_channels + 1, sizeof(*channels));
@@ -238,12 +274,13 @@ static struct channel *add_channel(struct xen *xen, const struct domain_id *id)
 	xen->channels = channels;
 	channels[xen->n_channels] = (struct channel){
 		.id = *id,
+		.kind = kind,
 		.local_port = -1,
 	};
 	return &channels[xen->n_channels++];
 }
 
-/* Writes down the channels made on guests' behalf. */
+/* Writes down the channels that a successor can take up. */
 static int save_ports(struct xen *xen)
 {
 	_cleanup_(freep) struct remembered_port *ports =
@@ -254,28 +291,18 @@ static int save_ports(struct xen *xen)
 		return -ENOMEM;
 	for (size_t i = 0; i < xen->n_channels; i++) {
 		const struct channel *channel = &xen->channels[i];
+		int local = channel->local_port;
 
-		if (!channel->is_agents && channel->guest_port != 0)
+		if (channel->guest_port != 0)
 			ports[n++] = (struct remembered_port){
 				.id = channel->id,
 				.guest_port = channel->guest_port,
+				.local_port = local > 0 ? (uint32_t)local : 0,
+				.is_published =
+					channel->kind == CHANNEL_PUBLISHED,
 			};
 	}
 	return ports_save(xen->ports_path, ports, n);
-}
-
-static void take_port(void *data, const struct remembered_port *port)
-{
-	struct xen *xen = data;
-	struct domain_look look;
-	struct channel *channel;
-
-	if (xen_look(&xen->hypervisor, &port->id, &look) < 0 ||
-	    look.state == GUEST_GONE)
-		return;
-	channel = add_channel(xen, &port->id);
-	if (channel)
-		channel->guest_port = port->guest_port;
 }
 
 /*
@@ -303,17 +330,18 @@ bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port)
 		status.u.interdomain.dom == 0);
 }
 
-static int bind_channel(struct xen *xen, struct channel *channel)
+/* Whether the channel is bound, and still leads to the guest's port. */
+static bool is_connected(struct xen *xen, const struct channel *channel)
 {
-	channel->local_port = xenevtchn_bind_interdomain(
-		xen->evtchn, channel->id.domid, channel->guest_port);
+	xc_evtchn_status_t status = { .dom = DOMID_SELF };
+
 	if (channel->local_port < 0)
-		return -errno;
-	/*
-	 * Binding makes the local port pending. That first event is taken like
-	 * any other: it only means look.
-	 */
-	return 0;
+		return false;
+	status.port = (evtchn_port_t)channel->local_port;
+	return xc_evtchn_status(xen->xc, &status) == 0 &&
+	       status.status == EVTCHNSTAT_interdomain &&
+	       status.u.interdomain.dom == channel->id.domid &&
+	       status.u.interdomain.port == channel->guest_port;
 }
 
 static void unbind_channel(struct xen *xen, struct channel *channel)
@@ -324,32 +352,43 @@ static void unbind_channel(struct xen *xen, struct channel *channel)
 	channel->local_port = -1;
 }
 
+/*
+ * Binding makes the local port pending. That first event is taken like any
+ * other: it only means look.
+ */
+static int bind_channel(struct xen *xen, struct channel *channel)
+{
+	unbind_channel(xen, channel);
+	channel->local_port = xenevtchn_bind_interdomain(
+		xen->evtchn, channel->id.domid, channel->guest_port);
+	if (channel->local_port < 0)
+		return -errno;
+	return save_ports(xen);
+}
+
 /* Makes, or takes up again, the channel on behalf of a guest. */
 static int open_own_channel(struct xen *xen, const struct domain_id *id)
 {
-	struct channel *channel = find_channel(xen, id);
+	struct channel *channel = find_channel(xen, id, CHANNEL_OWN);
 	int port;
 
-	if (channel && channel->local_port >= 0 && !channel->is_agents)
-		return 0;
 	if (!channel)
-		channel = add_channel(xen, id);
+		channel = add_channel(xen, id, CHANNEL_OWN);
 	if (!channel)
 		return -ENOMEM;
-	if (channel->is_agents) {
-		unbind_channel(xen, channel);
-		channel->is_agents = false;
-		channel->guest_port = 0;
-	}
+	if (is_connected(xen, channel))
+		return 0;
+	unbind_channel(xen, channel);
 	if (channel->guest_port == 0 ||
 	    !port_is_ours_to_bind(xen, id->domid, channel->guest_port)) {
 		port = xc_evtchn_alloc_unbound(xen->xc, id->domid, 0);
 		if (port < 0)
 			return -errno;
 		channel->guest_port = (evtchn_port_t)port;
+		/* On record before it is used: nothing leaks by a crash. */
+		if (save_ports(xen) < 0)
+			return -errno;
 	}
-	if (save_ports(xen) < 0)
-		return -errno;
 	return bind_channel(xen, channel);
 }
 
@@ -357,28 +396,170 @@ static int open_own_channel(struct xen *xen, const struct domain_id *id)
 static int open_published_channel(struct xen *xen, const struct domain_id *id,
 				  uint32_t port)
 {
-	struct channel *channel = find_channel(xen, id);
+	struct channel *channel = find_channel(xen, id, CHANNEL_PUBLISHED);
 
-	if (channel && channel->is_agents && channel->guest_port == port &&
-	    channel->local_port >= 0)
-		return PREPARED;
-	if (!port_is_ours_to_bind(xen, id->domid, port))
-		return PREPARE_PORT_IS_STALE;
 	if (!channel)
-		channel = add_channel(xen, id);
+		channel = add_channel(xen, id, CHANNEL_PUBLISHED);
 	if (!channel)
 		return -ENOMEM;
+	if (channel->guest_port == port && is_connected(xen, channel))
+		return PREPARED;
 	unbind_channel(xen, channel);
-	channel->is_agents = true;
+	if (!port_is_ours_to_bind(xen, id->domid, port))
+		return PREPARE_PORT_IS_STALE;
 	channel->guest_port = port;
 	return bind_channel(xen, channel);
 }
 
+/* ---- channels that have outlived a process ------------------------------ */
+
+static void take_port(void *data, const struct remembered_port *port)
+{
+	struct xen *xen = data;
+	struct domain_look look;
+	struct channel *channel;
+
+	if (xen_look(&xen->hypervisor, &port->id, &look) < 0 ||
+	    look.state == GUEST_GONE)
+		return;
+	channel = add_channel(xen, &port->id,
+			      port->is_published ? CHANNEL_PUBLISHED
+						 : CHANNEL_OWN);
+	if (!channel)
+		return;
+	channel->guest_port = port->guest_port;
+	channel->local_port =
+		xen->descriptor_was_kept && port->local_port != 0
+			? (xenevtchn_port_or_error_t)port->local_port
+			: -1;
+	if (!is_connected(xen, channel))
+		channel->local_port = -1;
+}
+
+static bool is_known_port(const struct xen *xen, evtchn_port_t port)
+{
+	for (size_t i = 0; i < xen->n_channels; i++)
+		if (xen->channels[i].local_port ==
+		    (xenevtchn_port_or_error_t)port)
+			return true;
+	return false;
+}
+
+/*
+ * A process that was killed between binding a port and writing it down has left
+ * it in the descriptor. Ports of others in dom0 are not in our descriptor, and
+ * the kernel refuses to unbind them.
+ */
+static void drop_unknown_ports(struct xen *xen)
+{
+	xc_evtchn_status_t status = { .dom = DOMID_SELF, .port = 1 };
+
+	for (; xc_evtchn_status(xen->xc, &status) == 0; status.port++)
+		if (status.status == EVTCHNSTAT_interdomain &&
+		    !is_known_port(xen, status.port))
+			xenevtchn_unbind(xen->evtchn, status.port);
+}
+
+/* The kernel masks a port when it hands out its event: the dead may have one.
+ */
+static void unmask_ports(struct xen *xen)
+{
+	for (size_t i = 0; i < xen->n_channels; i++)
+		if (xen->channels[i].local_port >= 0)
+			xenevtchn_unmask(
+				xen->evtchn,
+				(evtchn_port_t)xen->channels[i].local_port);
+}
+
+static void load_channels(struct xen *xen)
+{
+	ports_load(xen->ports_path, take_port, xen);
+	if (!xen->descriptor_was_kept)
+		return;
+	drop_unknown_ports(xen);
+	unmask_ports(xen);
+}
+
+/* ---- following domains -------------------------------------------------- */
+
+/* What of a domain is watched; each event names the domain by its token. */
+static const char *const watched_nodes[] = {
+	"control",
+	"name",
+	"device/suspend",
+	PROTOCOL_NODES,
+};
+
+static bool watch_domain(struct xen *xen, uint32_t domid)
+{
+	char path[NODE_PATH_MAX], token[16];
+	bool ok = true;
+
+	snprintf(token, sizeof(token), "%" PRIu32, domid);
+	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
+		domain_node(domid, watched_nodes[i], path);
+		ok &= xs_watch(xen->store, path, token);
+	}
+	return ok;
+}
+
+static void unwatch_domain(struct xen *xen, uint32_t domid)
+{
+	char path[NODE_PATH_MAX], token[16];
+
+	snprintf(token, sizeof(token), "%" PRIu32, domid);
+	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
+		domain_node(domid, watched_nodes[i], path);
+		xs_unwatch(xen->store, path, token);
+	}
+}
+
+void xen_domain_appeared(struct xen *xen, uint32_t domid)
+{
+	if (!watch_domain(xen, domid))
+		/* Read anew each time, then: late news is no news. */
+		inventory_cache_refuse(xen->cache, domid);
+}
+
+/* A port of ours whose other end has died is free only once it is unbound. */
+void xen_domain_went(struct xen *xen, const struct domain_id *id)
+{
+	size_t kept = 0;
+
+	unwatch_domain(xen, id->domid);
+	for (size_t i = 0; i < xen->n_channels; i++) {
+		if (is_same_domain(&xen->channels[i].id, id))
+			unbind_channel(xen, &xen->channels[i]);
+		else
+			xen->channels[kept++] = xen->channels[i];
+	}
+	xen->n_channels = kept;
+	/* Only forgets: a line for who is gone is skipped when it is read. */
+	save_ports(xen);
+}
+
+static int xen_follow(struct hypervisor *hypervisor)
+{
+	struct xen *xen = xen_of(hypervisor);
+	int r;
+
+	if (xen->cache)
+		return 0;
+	r = inventory_cache_new(&xen->cache);
+	if (r < 0)
+		return r;
+	return xs_watch(xen->store, "@introduceDomain", TOKEN_DOMAINS) &&
+			       xs_watch(xen->store, "/libxl", TOKEN_TOOLSTACK)
+		       ? 0
+		       : -errno;
+}
+
+/* Where domains are not followed, the agents of a cycle are. */
 static int watch_agent(struct xen *xen, struct channel *channel)
 {
 	char path[NODE_PATH_MAX], token[16];
 
-	if (channel->watched)
+	if (xen->cache || channel->watched)
 		return 0;
 	domain_node(channel->id.domid, PROTOCOL_NODE_STATE, path);
 	snprintf(token, sizeof(token), "%" PRIu32, channel->id.domid);
@@ -387,6 +568,8 @@ static int watch_agent(struct xen *xen, struct channel *channel)
 	channel->watched = true;
 	return 0;
 }
+
+/* ---- preparing ---------------------------------------------------------- */
 
 static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 		       enum mechanism mechanism)
@@ -401,7 +584,8 @@ static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 	switch (mechanism) {
 	case MECHANISM_AGENT:
 		r = open_published_channel(xen, &id, guest->agent.port);
-		return r == PREPARED ? watch_agent(xen, find_channel(xen, &id))
+		return r == PREPARED ? watch_agent(xen, channel_for(xen, &id,
+								    mechanism))
 				     : r;
 	case MECHANISM_EVENT_CHANNEL:
 		return open_published_channel(xen, &id, guest->kernel_port);
@@ -417,6 +601,13 @@ static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 
 /* ---- asking ------------------------------------------------------------- */
 
+/* What we write is not among what is watched. */
+static void expire(struct xen *xen, const struct domain_id *id)
+{
+	if (xen->cache)
+		inventory_cache_expire(xen->cache, id->domid);
+}
+
 static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 		   uint64_t cycle, uint64_t timeout_us)
 {
@@ -429,6 +620,7 @@ static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 	char path[NODE_PATH_MAX], text[PROTOCOL_TEXT_MAX];
 	size_t length;
 
+	expire(xen, id);
 	domain_node(id->domid, PROTOCOL_NODE_TIMEOUT, path);
 	length = (size_t)snprintf(text, sizeof(text), "%" PRIu64,
 				  timeout_us / 1000);
@@ -470,7 +662,7 @@ static int xen_request(struct hypervisor *hypervisor,
 		       const struct domain_id *id, enum mechanism mechanism)
 {
 	struct xen *xen = xen_of(hypervisor);
-	struct channel *channel = find_channel(xen, id);
+	struct channel *channel = channel_for(xen, id, mechanism);
 	struct domain_look look;
 	int r = check_identity(hypervisor, id, &look);
 
@@ -556,7 +748,7 @@ static int xen_retract(struct hypervisor *hypervisor,
 		       uint64_t cycle)
 {
 	struct xen *xen = xen_of(hypervisor);
-	struct channel *channel = find_channel(xen, id);
+	struct channel *channel = channel_for(xen, id, mechanism);
 	struct domain_look look;
 	int r = check_identity(hypervisor, id, &look);
 
@@ -565,6 +757,7 @@ static int xen_retract(struct hypervisor *hypervisor,
 	/* Neither can be taken back: one event, one hypercall. */
 	if (mechanism == MECHANISM_EVENT_CHANNEL || mechanism == MECHANISM_HVM)
 		return RETRACT_TOO_LATE;
+	expire(xen, id);
 	do
 		r = retract_once(xen, id, mechanism, cycle);
 	while (r == -EAGAIN);
@@ -605,10 +798,10 @@ static int xen_look_at_agent(struct hypervisor *hypervisor,
 static int xen_settle(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	struct channel *channel = find_channel(xen, id);
 
-	if (channel)
-		channel->subscribed = false;
+	for (size_t i = 0; i < xen->n_channels; i++)
+		if (is_same_domain(&xen->channels[i].id, id))
+			xen->channels[i].subscribed = false;
 	return xc_domain_subscribe_for_suspend(xen->xc, id->domid, 0) < 0
 		       ? -errno
 		       : 0;
@@ -669,18 +862,18 @@ static int xen_wake_agent(struct hypervisor *hypervisor,
 			  const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	struct channel *channel = find_channel(xen, id);
+	struct channel *channel = find_channel(xen, id, CHANNEL_PUBLISHED);
 	uint32_t port;
 	int r;
 
-	if (!channel || !channel->is_agents || channel->local_port < 0) {
+	if (!channel || channel->local_port < 0) {
 		port = (uint32_t)store_read_number(xen, id->domid,
 						   PROTOCOL_NODE_EVENT_CHANNEL,
 						   UINT32_MAX, 0);
 		r = port ? open_published_channel(xen, id, port) : -ENOTCONN;
 		if (r != PREPARED)
 			return r < 0 ? r : -ENOTCONN;
-		channel = find_channel(xen, id);
+		channel = find_channel(xen, id, CHANNEL_PUBLISHED);
 		watch_agent(xen, channel);
 	}
 	return notify(xen, channel);
@@ -693,19 +886,38 @@ static int xen_fd(struct hypervisor *hypervisor)
 	return xen_of(hypervisor)->epoll_fd;
 }
 
-/* A watch has fired: its token says for which domain. */
+/* "/libxl/<domid>/…": the domain whose devices have changed. */
+static uint32_t domid_of_record(const char *path)
+{
+	uint32_t domid;
+
+	return sscanf(path, "/libxl/%" SCNu32, &domid) == 1
+		       ? domid
+		       : HYPERVISOR_ALL_DOMAINS;
+}
+
+/* A watch has fired: which domain it is about. */
+static uint32_t domid_of_watch(char *const *watch)
+{
+	uint64_t domid;
+
+	if (strcmp(watch[XS_WATCH_TOKEN], TOKEN_TOOLSTACK) == 0)
+		return domid_of_record(watch[XS_WATCH_PATH]);
+	if (parse_u64(watch[XS_WATCH_TOKEN], UINT16_MAX, &domid) == 0)
+		return (uint32_t)domid;
+	return HYPERVISOR_ALL_DOMAINS;
+}
+
 static int next_watch(struct xen *xen, uint32_t *ret_domid)
 {
 	_cleanup_(freep) char **watch = xs_check_watch(xen->store);
-	uint64_t domid;
 
 	if (!watch)
 		return errno == EAGAIN ? 0 : -errno;
-	if (strcmp(watch[XS_WATCH_TOKEN], RELEASE_TOKEN) == 0 ||
-	    parse_u64(watch[XS_WATCH_TOKEN], UINT16_MAX, &domid) < 0)
-		*ret_domid = HYPERVISOR_ALL_DOMAINS;
-	else
-		*ret_domid = (uint32_t)domid;
+	*ret_domid = domid_of_watch(watch);
+	/* Domains that come and go are seen by Xen's list, not by the cache. */
+	if (xen->cache && *ret_domid != HYPERVISOR_ALL_DOMAINS)
+		inventory_cache_expire(xen->cache, *ret_domid);
 	return 1;
 }
 
@@ -754,6 +966,7 @@ static void xen_close(struct hypervisor *hypervisor)
 		xc_interface_close(xen->xc);
 	if (xen->log)
 		xtl_logger_destroy(xen->log);
+	inventory_cache_free(xen->cache);
 	free(xen->channels);
 	free(xen->ports_path);
 	free(xen);
@@ -768,6 +981,7 @@ static int xen_examine(struct hypervisor *hypervisor, const struct guest *guest,
 static const struct hypervisor_ops xen_ops = {
 	.name = "xen",
 	.close = xen_close,
+	.follow = xen_follow,
 	.inventory = xen_inventory,
 	.examine = xen_examine,
 	.prepare = xen_prepare,
@@ -842,7 +1056,7 @@ static int explain_version(struct xen *xen, struct error *error)
 			 version >> 16, version & 0xffff, PMCOORD_XEN_VERSION);
 }
 
-static int open_handles(struct xen *xen, struct error *error)
+static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 {
 	xc_domaininfo_t info;
 
@@ -859,7 +1073,8 @@ static int open_handles(struct xen *xen, struct error *error)
 		return error_set(error, -errno, "Xen does not answer: %s",
 				 strerror(errno));
 	}
-	xen->evtchn = xenevtchn_open(xen->log, 0);
+	xen->evtchn = kept_fd >= 0 ? xenevtchn_fdopen(xen->log, kept_fd, 0)
+				   : xenevtchn_open(xen->log, 0);
 	if (!xen->evtchn ||
 	    fcntl(xenevtchn_fd(xen->evtchn), F_SETFL, O_NONBLOCK) < 0)
 		return error_set(error, -errno,
@@ -886,7 +1101,7 @@ static int open_events(struct xen *xen, struct error *error)
 {
 	xen->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (xen->epoll_fd < 0 ||
-	    !xs_watch(xen->store, "@releaseDomain", RELEASE_TOKEN) ||
+	    !xs_watch(xen->store, "@releaseDomain", TOKEN_DOMAINS) ||
 	    add_to_epoll(xen, xs_fileno(xen->store)) < 0 ||
 	    add_to_epoll(xen, xenevtchn_fd(xen->evtchn)) < 0)
 		return error_set(error, -errno, "cannot listen for events: %s",
@@ -894,7 +1109,12 @@ static int open_events(struct xen *xen, struct error *error)
 	return 0;
 }
 
-int hypervisor_xen_open(const char *run_directory,
+int hypervisor_xen_channels_fd(struct hypervisor *hypervisor)
+{
+	return xenevtchn_fd(xen_of(hypervisor)->evtchn);
+}
+
+int hypervisor_xen_open(const char *run_directory, int kept_fd,
 			struct hypervisor **ret_hypervisor, struct error *error)
 {
 	struct xen *xen;
@@ -913,14 +1133,15 @@ int hypervisor_xen_open(const char *run_directory,
 	}
 	xen->hypervisor.ops = &xen_ops;
 	xen->epoll_fd = -EBADF;
+	xen->descriptor_was_kept = kept_fd >= 0;
 	/* Failures come back as errno; libxenctrl need not print them too. */
 	xen->log = (xentoollog_logger *)xtl_createlogger_stdiostream(
 		stderr, XTL_CRITICAL, 0);
-	r = open_handles(xen, error);
+	r = open_handles(xen, kept_fd, error);
 	if (r == 0)
 		r = directory_make(run_directory);
 	if (r == 0) {
-		ports_load(xen->ports_path, take_port, xen);
+		load_channels(xen);
 		r = open_events(xen, error);
 	}
 	if (r < 0) {

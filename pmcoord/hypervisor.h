@@ -71,6 +71,12 @@ struct hypervisor_ops {
 
 	void (*close)(struct hypervisor *hypervisor);
 
+	/*
+	 * For a process that stays: from now on events tell of domains that
+	 * come, go or change, and what was read of one is kept until then.
+	 */
+	int (*follow)(struct hypervisor *hypervisor);
+
 	/* Reads all guests and links, finished. Release: inventory_done. */
 	int (*inventory)(struct hypervisor *hypervisor,
 			 struct inventory *ret_inventory, struct error *error);
@@ -154,13 +160,18 @@ struct hypervisor {
 /*
  * Opens Xen from dom0. `run_directory` remembers the event channels that were
  * made on guests' behalf, so that they are used again instead of leaked.
+ * `kept_fd` is the descriptor of event channels that a former process has left
+ * with the service manager (it is ours then), or negative.
  * Returns 0, or negative with `error` set: -EPERM without privilege, -ENODEV
  * where there is no Xen or this is not dom0, -ECONNREFUSED without xenstored,
  * -EPROTO when this is another Xen version than pmcoord was built for.
  */
-int hypervisor_xen_open(const char *run_directory,
+int hypervisor_xen_open(const char *run_directory, int kept_fd,
 			struct hypervisor **ret_hypervisor,
 			struct error *error);
+
+/* The descriptor that holds the event channels, to be kept; borrowed. */
+int hypervisor_xen_channels_fd(struct hypervisor *hypervisor);
 
 void hypervisor_close(struct hypervisor *hypervisor);
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pmcoord/report.h"
+
 static const char *const verb_names[] = {
 	[JOB_SUSPEND_ALL] = "suspend-all",
 	[JOB_SUSPEND] = "suspend",
@@ -30,6 +32,11 @@ int job_verb_parse(const char *name, enum job_verb *ret_verb)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+bool job_names_guests(enum job_verb verb)
+{
+	return verb == JOB_SUSPEND || verb == JOB_RESUME || verb == JOB_BENCH;
 }
 
 bool job_sleeps(const struct job *job)
@@ -79,6 +86,8 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 	if (r < 0 || !outcome->report)
 		return r;
 	outcome->code = exit_code_of_report(outcome->report);
+	report_blame(outcome->report, outcome->message,
+		     sizeof(outcome->message));
 	outcome->held = !wish.sleeper && !wish.comes_back &&
 			outcome->code != EXIT_FAILED_UNDONE;
 	return 0;

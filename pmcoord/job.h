@@ -49,6 +49,9 @@ struct job_outcome {
 const char *job_verb_name(enum job_verb verb);
 int job_verb_parse(const char *name, enum job_verb *ret_verb);
 
+/* Whether the job is about guests that are named. */
+bool job_names_guests(enum job_verb verb);
+
 /* Whether the host is to sleep, so that a sleeper is needed. */
 bool job_sleeps(const struct job *job);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 
@@ -13,6 +14,9 @@ struct real_loop {
 	struct loop loop;
 	sd_event *event;
 	sd_event_source *timer;
+	sd_event_source *hypervisor; /* NULL where there is none */
+	sd_event_source *watchdog;
+	uint64_t watchdog_us;
 	bool told_to_stop;
 };
 
@@ -26,6 +30,8 @@ static void real_free(struct loop *loop)
 	struct real_loop *self = real(loop);
 
 	sd_event_source_unref(self->timer);
+	sd_event_source_unref(self->hypervisor);
+	sd_event_source_unref(self->watchdog);
 	sd_event_unref(self->event);
 	free(self);
 }
@@ -115,7 +121,7 @@ static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(self->timer, SD_EVENT_OFF);
 	if (r >= 0 && hypervisor)
-		r = sd_event_add_io(self->event, NULL,
+		r = sd_event_add_io(self->event, &self->hypervisor,
 				    hypervisor->ops->fd(hypervisor), EPOLLIN,
 				    on_hypervisor, self);
 	return r;
@@ -174,4 +180,40 @@ struct sd_event *loop_event(struct loop *loop)
 bool loop_was_told_to_stop(const struct loop *loop)
 {
 	return ((const struct real_loop *)loop)->told_to_stop;
+}
+
+int loop_listen(struct loop *loop, bool listen)
+{
+	struct real_loop *self = real(loop);
+	int r = 0;
+
+	if (self->hypervisor)
+		r = sd_event_source_set_enabled(
+			self->hypervisor, listen ? SD_EVENT_ON : SD_EVENT_OFF);
+	return r < 0 ? r : 0;
+}
+
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct real_loop *self = data;
+
+	(void)usec;
+	sd_notify(0, "WATCHDOG=1");
+	sd_event_source_set_time_relative(source, self->watchdog_us);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int loop_watchdog(struct loop *loop, uint64_t interval_us)
+{
+	struct real_loop *self = real(loop);
+	int r;
+
+	self->watchdog_us = interval_us;
+	self->watchdog = sd_event_source_disable_unref(self->watchdog);
+	if (interval_us == 0)
+		return 0;
+	r = sd_event_add_time_relative(self->event, &self->watchdog,
+				       CLOCK_MONOTONIC, interval_us, 0,
+				       on_watchdog, self);
+	return r < 0 ? r : 0;
 }

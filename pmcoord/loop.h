@@ -64,4 +64,13 @@ int loop_take_signal(struct loop *loop);
 struct sd_event *loop_event(struct loop *loop);
 bool loop_was_told_to_stop(const struct loop *loop);
 
+/*
+ * Of the same: whether events of the hypervisor end a wait, as they do at
+ * first; and for the service manager's watchdog, a sign of life at this
+ * interval while the loop waits (0: none, and nothing wakes up for it).
+ * Return 0 or a negative errno.
+ */
+int loop_listen(struct loop *loop, bool listen);
+int loop_watchdog(struct loop *loop, uint64_t interval_us);
+
 #endif

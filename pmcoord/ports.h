@@ -14,7 +14,7 @@ struct remembered_port {
 	struct domain_id id;
 	uint32_t guest_port;
 	uint32_t local_port; /* as long as its descriptor lives; 0: none */
-	bool is_agents; /* published by the guest, not made on its behalf */
+	bool is_published; /* by the guest, not made on its behalf */
 };
 
 typedef void (*take_port_fn)(void *data, const struct remembered_port *port);

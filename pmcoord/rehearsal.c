@@ -42,7 +42,8 @@ static void end(struct rehearsal *rehearsal, enum exit_code code)
 /* A rehearsal on the simulator is simply killed. */
 static bool was_interrupted(const struct cli *cli)
 {
-	return !cli->options.scenario && loop_was_told_to_stop(cli->loop);
+	return cli->was_interrupted || (cli->loop && !cli->options.scenario &&
+					loop_was_told_to_stop(cli->loop));
 }
 
 static void print_span(const char *what, int64_t span_us)

@@ -358,6 +358,61 @@ enum cycle_result report_result(struct json_object *report)
 	return RESULT_FAILED;
 }
 
+/* The worse of two guests is named: one that is lost before one that is late.
+ */
+static int badness(struct json_object *guest)
+{
+	const char *outcome = json_read_string(guest, "outcome");
+
+	if (json_read_boolean(guest, "stranded"))
+		return 4;
+	if (strcmp(outcome, cycle_outcome_name(OUTCOME_FAILED)) == 0)
+		return 3;
+	if (strcmp(outcome, cycle_outcome_name(OUTCOME_PAUSED)) == 0)
+		return 2;
+	return json_read_boolean(guest, "degraded") ? 1 : 0;
+}
+
+static struct json_object *worst_guest(struct json_object *report)
+{
+	struct json_object *worst = NULL, *guest;
+
+	for (size_t i = 0; (guest = report_guest(report, i)); i++)
+		if (badness(guest) > (worst ? badness(worst) : 0))
+			worst = guest;
+	return worst;
+}
+
+static const char *words_for_badness(int badness)
+{
+	static const char *const words[] = { "", "is degraded", "was paused",
+					     "failed", "could not be resumed" };
+
+	return words[badness];
+}
+
+void report_blame(struct json_object *report, char *ret, size_t size)
+{
+	struct json_object *guest = worst_guest(report);
+	const char *detail = json_read_string(report, "detail");
+	int length;
+
+	ret[0] = '\0';
+	if (report_result(report) == RESULT_OK)
+		return;
+	length = snprintf(ret, size, "cycle %" PRId64 " %s",
+			  json_read_integer(report, "cycle", 0),
+			  json_read_string(report, "result"));
+	if (detail[0])
+		length += snprintf(ret + length, size - (size_t)length, ": %s",
+				   detail);
+	if (guest && (size_t)length < size && !detail[0])
+		snprintf(ret + length, size - (size_t)length, ": %s %s: %s",
+			 json_read_string(guest, "name"),
+			 words_for_badness(badness(guest)),
+			 json_read_string(guest, "detail"));
+}
+
 const char *report_stranded(struct json_object *report)
 {
 	struct json_object *name;

@@ -47,6 +47,13 @@ uint64_t report_last_number(const char *directory);
 /* The result; RESULT_FAILED for one that is not known. */
 enum cycle_result report_result(struct json_object *report);
 
+/*
+ * Who or what kept the cycle from being ok, in one sentence: "cycle 3 degraded:
+ * mail was paused: did not suspend within 10 s". Nothing is written for a cycle
+ * that was ok.
+ */
+void report_blame(struct json_object *report, char *ret, size_t size);
+
 /* A guest that could not be brought back, borrowed, or NULL. */
 const char *report_stranded(struct json_object *report);
 

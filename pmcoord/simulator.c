@@ -1064,7 +1064,15 @@ static void sim_close(struct hypervisor *hypervisor)
 	free(simulator);
 }
 
+/* One process at a time has the scenario: nothing changes behind its back. */
+static int sim_follow(struct hypervisor *hypervisor)
+{
+	(void)hypervisor;
+	return 0;
+}
+
 static const struct hypervisor_ops sim_ops = {
+	.follow = sim_follow,
 	.name = "simulator",
 	.close = sim_close,
 	.inventory = sim_inventory,

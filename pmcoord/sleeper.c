@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ struct host_sleeper {
 	int sync_fd; /* power/sync_on_suspend, -1 where there is none */
 	bool sync_was_on;
 	uint64_t successes;
+	int socket_fd; /* for words to the service manager; -1: sd_notify */
 	int64_t offset_us; /* BOOTTIME - MONOTONIC before the sleep */
 };
 
@@ -217,20 +219,30 @@ static int sysfs_enter(struct sleeper *sleeper, struct loop *loop,
 	return account_for_sleep(self, ret_slept_us, error);
 }
 
+static void tell_manager(const struct host_sleeper *self, const char *text)
+{
+	if (self->socket_fd < 0)
+		sd_notify(0, text);
+	else
+		send(self->socket_fd, text, strlen(text),
+		     MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 			 uint64_t *ret_slept_us, struct error *error)
 {
 	int r;
 
-	sd_notify(0, "READY=1\nSTATUS=Guests are down; the host may sleep.");
+	tell_manager(host(sleeper),
+		     "READY=1\nSTATUS=Guests are down; the host may sleep.");
 	do {
 		r = loop->ops->wait(loop, LOOP_FOREVER);
 		if (r < 0)
 			return error_set(error, r, "cannot wait: %s",
 					 strerror(-r));
 	} while (!loop_take_signal(loop));
-	sd_notify(0, "STOPPING=1\nSTATUS=Bringing guests back.\n"
-		     "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
+	tell_manager(host(sleeper), "STOPPING=1\nSTATUS=Bringing guests back.\n"
+				    "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
 	return account_for_sleep(host(sleeper), ret_slept_us, error);
 }
 
@@ -266,6 +278,7 @@ static int host_new(const struct sleeper_ops *ops, const char *sys,
 		.state_fd = -EBADF,
 		.success_fd = -EBADF,
 		.sync_fd = -EBADF,
+		.socket_fd = -EBADF,
 	};
 	if (!self->sys) {
 		host_free(&self->sleeper);
@@ -280,7 +293,12 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper)
 	return host_new(&sysfs_ops, sys, ret_sleeper);
 }
 
-int sleeper_systemd_new(const char *sys, struct sleeper **ret_sleeper)
+int sleeper_systemd_new(const char *sys, int socket_fd,
+			struct sleeper **ret_sleeper)
 {
-	return host_new(&systemd_ops, sys, ret_sleeper);
+	int r = host_new(&systemd_ops, sys, ret_sleeper);
+
+	if (r == 0)
+		host(*ret_sleeper)->socket_fd = socket_fd;
+	return r;
 }

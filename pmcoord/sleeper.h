@@ -44,8 +44,10 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
 
 /*
  * Tells the service manager READY=1, and takes SIGTERM, with which it stops the
- * unit after the wake, for the end of the sleep.
+ * unit after the wake, for the end of the sleep. With a socket, which is
+ * borrowed, the same words go there instead, and its owner interrupts the loop.
  */
-int sleeper_systemd_new(const char *sys, struct sleeper **ret_sleeper);
+int sleeper_systemd_new(const char *sys, int socket_fd,
+			struct sleeper **ret_sleeper);
 
 #endif

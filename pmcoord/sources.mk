@@ -42,11 +42,17 @@ COORDINATOR_SRC := \
 	pmcoord/check-host.c \
 	pmcoord/check-order.c \
 	pmcoord/monitor.c \
+	pmcoord/number.c \
 	pmcoord/coordinator.c \
+	pmcoord/keeper.c \
 	pmcoord/exit-code.c \
 	pmcoord/job.c \
 	pmcoord/memory.c \
 	pmcoord/progress.c \
+	pmcoord/daemon.c \
+	pmcoord/service.c \
+	pmcoord/client.c \
+	pmcoord/lease.c \
 	pmcoord/logind.c
 COORDINATOR_MAIN := \
 	pmcoord/cli.c \
@@ -57,6 +63,7 @@ COORDINATOR_MAIN := \
 	pmcoord/command-check.c \
 	pmcoord/command-show.c \
 	pmcoord/command-status.c \
+	pmcoord/command-daemon.c \
 	pmcoord/command-suspend.c \
 	pmcoord/main.c
 COORDINATOR_PKGS := xencontrol xenguest xenevtchn xenstore xentoollog libsystemd json-c smartcols inih

@@ -64,7 +64,30 @@ bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port);
 int xen_examine_guest(struct xen *xen, const struct guest *guest,
 		      struct guest_examination *ret);
 
-/* Reads all guests and links, finished. Returns 0 or a negative errno. */
-int xen_read_inventory(struct xen *xen, struct inventory *ret_inventory);
+/*
+ * What was read of each domain, for a process that is told when it changes.
+ * Records of domains that libxl has not made are not kept: nobody would tell.
+ */
+struct inventory_cache;
+
+int inventory_cache_new(struct inventory_cache **ret_cache);
+void inventory_cache_free(struct inventory_cache *cache);
+
+/* The domain has changed: it is read anew the next time. */
+void inventory_cache_expire(struct inventory_cache *cache, uint32_t domid);
+
+/* The domain cannot be watched: it is read anew each time. */
+void inventory_cache_refuse(struct inventory_cache *cache, uint32_t domid);
+
+/*
+ * Reads all guests and links, finished; what the cache (NULL: none) knows is
+ * not read again. Returns 0 or a negative errno.
+ */
+int xen_read_inventory(struct xen *xen, struct inventory_cache *cache,
+		       struct inventory *ret_inventory);
+
+/* Told by xen_read_inventory, with a cache, of domains that come and go. */
+void xen_domain_appeared(struct xen *xen, uint32_t domid);
+void xen_domain_went(struct xen *xen, const struct domain_id *id);
 
 #endif

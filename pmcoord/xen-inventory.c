@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
@@ -217,6 +218,18 @@ static unsigned int count_pci(struct xen *xen, uint32_t domid)
 	return (unsigned int)store_read_number(xen, 0, node, 4096, 0);
 }
 
+/* Whether libxl knows the domain, even if it has no devices. */
+static bool is_libxls(struct xen *xen, uint32_t domid)
+{
+	unsigned int n;
+	_cleanup_(freep) char **nodes = NULL;
+	char path[NODE_PATH_MAX];
+
+	snprintf(path, sizeof(path), "/libxl/%" PRIu32, domid);
+	nodes = store_list(xen, path, &n);
+	return n > 0;
+}
+
 /*
  * Where libxl has made the domain its own record is enough, and spares a dozen
  * round trips to xenstored. Another toolstack's domains are asked themselves.
@@ -231,8 +244,8 @@ static int read_links(struct xen *xen, struct inventory *inventory,
 
 	snprintf(path, sizeof(path), "/libxl/%" PRIu32 "/device", domid);
 	classes = store_list(xen, path, &n_classes);
-	*ret_has_record = classes != NULL;
-	if (classes) {
+	*ret_has_record = classes || is_libxls(xen, domid);
+	if (*ret_has_record) {
 		r = for_each_device(xen, inventory, domid, path,
 				    take_toolstack);
 	} else {
@@ -289,7 +302,165 @@ static int read_backends(struct xen *xen, struct inventory *inventory)
 	return r;
 }
 
-static int read_domains(struct xen *xen, struct inventory *inventory)
+/* ---- what is known already ---------------------------------------------- */
+
+/* What was read of one domain: a guest and its links, unfinished. */
+struct domain_record {
+	struct domain_id id;
+	struct inventory facts;
+	bool has_record; /* libxl's, see read_links */
+	bool expired;
+	bool refused; /* nobody tells when it changes */
+	bool seen; /* in the list that is being read */
+};
+
+struct inventory_cache {
+	struct domain_record *records;
+	size_t n_records;
+};
+
+int inventory_cache_new(struct inventory_cache **ret_cache)
+{
+	struct inventory_cache *cache = calloc(1, sizeof(*cache));
+
+	if (!cache)
+		return -ENOMEM;
+	*ret_cache = cache;
+	return 0;
+}
+
+void inventory_cache_free(struct inventory_cache *cache)
+{
+	if (!cache)
+		return;
+	for (size_t i = 0; i < cache->n_records; i++)
+		inventory_done(&cache->records[i].facts);
+	free(cache->records);
+	free(cache);
+}
+
+static struct domain_record *find_record(struct inventory_cache *cache,
+					 uint32_t domid)
+{
+	for (size_t i = 0; i < cache->n_records; i++)
+		if (cache->records[i].id.domid == domid)
+			return &cache->records[i];
+	return NULL;
+}
+
+void inventory_cache_expire(struct inventory_cache *cache, uint32_t domid)
+{
+	struct domain_record *record = find_record(cache, domid);
+
+	if (record)
+		record->expired = true;
+}
+
+void inventory_cache_refuse(struct inventory_cache *cache, uint32_t domid)
+{
+	struct domain_record *record = find_record(cache, domid);
+
+	if (record)
+		record->refused = true;
+}
+
+static void remove_record(struct xen *xen, struct inventory_cache *cache,
+			  struct domain_record *record)
+{
+	struct domain_id id = record->id;
+
+	inventory_done(&record->facts);
+	*record = cache->records[--cache->n_records];
+	xen_domain_went(xen, &id);
+}
+
+/* The record of a domain that is there now, made if it is new. */
+static int take_record(struct xen *xen, struct inventory_cache *cache,
+		       const struct xen_domain *domain,
+		       struct domain_record **ret_record)
+{
+	struct domain_record *record = find_record(cache, domain->domid);
+
+	if (record && memcmp(record->id.uuid, domain->uuid, GUEST_UUID_SIZE)) {
+		remove_record(xen, cache, record);
+		record = NULL;
+	}
+	if (!record) {
+		record = reallocarray(cache->records, cache->n_records + 1,
+				      sizeof(*record));
+		if (!record)
+			return -ENOMEM;
+		cache->records = record;
+		record += cache->n_records++;
+		*record = (struct domain_record){
+			.id.domid = domain->domid,
+			.expired = true,
+		};
+		memcpy(record->id.uuid, domain->uuid, GUEST_UUID_SIZE);
+		/* Watched before it is read: nothing is missed in between. */
+		xen_domain_appeared(xen, domain->domid);
+	}
+	record->seen = true;
+	*ret_record = record;
+	return 0;
+}
+
+static void forget_the_gone(struct xen *xen, struct inventory_cache *cache)
+{
+	for (size_t i = cache->n_records; i-- > 0;) {
+		if (!cache->records[i].seen)
+			remove_record(xen, cache, &cache->records[i]);
+		else
+			cache->records[i].seen = false;
+	}
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+static int copy_facts(const struct inventory *facts,
+		      const struct xen_domain *domain,
+		      struct inventory *inventory)
+{
+	struct guest guest = facts->guests[0];
+	int r;
+
+	guest.state = domain->look.state;
+	r = inventory_add_guest(inventory, &guest);
+	for (size_t i = 0; i < facts->n_links && r == 0; i++)
+		r = inventory_add_link(inventory, &facts->links[i]);
+	return r;
+}
+
+/* Adds a domain to the inventory, from the cache where it is still right. */
+static int take_domain(struct xen *xen, struct inventory_cache *cache,
+		       const struct xen_domain *domain,
+		       struct inventory *inventory, bool *ret_has_record)
+{
+	struct domain_record *record;
+	int r;
+
+	if (!cache)
+		return read_guest(xen, inventory, domain, ret_has_record);
+	r = take_record(xen, cache, domain, &record);
+	if (r < 0)
+		return r;
+	if (record->expired || record->refused || !record->has_record ||
+	    domain->type == GUEST_HVM) {
+		inventory_done(&record->facts);
+		record->facts = (struct inventory){ 0 };
+		record->has_record = false;
+		r = read_guest(xen, &record->facts, domain,
+			       &record->has_record);
+		if (r < 0)
+			return r;
+		record->expired = false;
+	}
+	*ret_has_record = record->has_record;
+	return copy_facts(&record->facts, domain, inventory);
+}
+
+static int read_domains(struct xen *xen, struct inventory_cache *cache,
+			struct inventory *inventory)
 {
 	struct xen_domain domains[DOMAINS_AT_ONCE];
 	uint32_t first = 1; /* dom0 is no guest */
@@ -305,8 +476,8 @@ static int read_domains(struct xen *xen, struct inventory *inventory)
 
 			if (domains[i].is_xenstore_domain)
 				continue;
-			r = read_guest(xen, inventory, &domains[i],
-				       &has_record);
+			r = take_domain(xen, cache, &domains[i], inventory,
+					&has_record);
 			if (r < 0)
 				return r;
 			all_have_records &= has_record;
@@ -314,15 +485,18 @@ static int read_domains(struct xen *xen, struct inventory *inventory)
 		if (n > 0)
 			first = domains[n - 1].domid + 1;
 	} while (n == DOMAINS_AT_ONCE);
+	if (cache)
+		forget_the_gone(xen, cache);
 	if (!all_have_records)
 		r = read_backends(xen, inventory);
 	return r < 0 ? r : inventory_finish(inventory);
 }
 
-int xen_read_inventory(struct xen *xen, struct inventory *ret_inventory)
+int xen_read_inventory(struct xen *xen, struct inventory_cache *cache,
+		       struct inventory *ret_inventory)
 {
 	struct inventory inventory = { 0 };
-	int r = read_domains(xen, &inventory);
+	int r = read_domains(xen, cache, &inventory);
 
 	if (r < 0) {
 		inventory_done(&inventory);

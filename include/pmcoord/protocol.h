@@ -45,6 +45,8 @@
 
 #define PROTOCOL_VERSION 1
 
+/* The guest-owned ones all lie here. */
+#define PROTOCOL_NODES "data/pmcoord"
 #define PROTOCOL_NODE_VERSION "data/pmcoord/version"
 #define PROTOCOL_NODE_EVENT_CHANNEL "data/pmcoord/event-channel"
 #define PROTOCOL_NODE_STATE "data/pmcoord/state"

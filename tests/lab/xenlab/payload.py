@@ -10,7 +10,7 @@ from pathlib import Path
 from . import cache
 from .errors import LabError
 
-DOM0_SETUP = ("systemctl daemon-reload", "systemctl enable pmcoord-sleep.service")
+DOM0_SETUP = ("systemctl daemon-reload", "systemctl enable --now pmcoord.service")
 NETVM_SETUP = ("systemctl daemon-reload", "systemctl enable --now pmcoord-agent.service")
 
 

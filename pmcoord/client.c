@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "pmcoord/service.h"
+
+struct client {
+	sd_bus *bus;
+	sd_event *event;
+	/* The job under way. */
+	uint64_t job;
+	const struct client_options *options;
+	struct journal_follower *follower;
+	uint64_t from_us; /* since the cycle's start: what is older is known */
+	struct job_outcome outcome;
+	bool was_interrupted;
+};
+
+void client_close(struct client *client)
+{
+	if (!client)
+		return;
+	journal_follower_free(client->follower);
+	sd_bus_flush_close_unref(client->bus);
+	sd_event_unref(client->event);
+	free(client);
+}
+
+/* Whether the daemon is there, and runs on what we mean. */
+static int check_daemon(struct client *client, const char *hypervisor)
+{
+	_cleanup_(freep) char *text = NULL;
+	int r = sd_bus_get_property_string(client->bus, SERVICE_NAME,
+					   SERVICE_PATH, SERVICE_INTERFACE,
+					   "Hypervisor", NULL, &text);
+
+	return r >= 0 && strcmp(text, hypervisor) == 0 ? 0 : -ENOTCONN;
+}
+
+int client_open(const char *hypervisor, struct client **ret_client,
+		struct error *error)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	int r = client ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = sd_event_new(&client->event);
+	if (r < 0) {
+		client_close(client);
+		return error_set(error, r, "out of memory");
+	}
+	r = sd_bus_open_system(&client->bus) < 0
+		    ? -ENOTCONN
+		    : check_daemon(client, hypervisor);
+	if (r < 0) {
+		client_close(client);
+		return r;
+	}
+	*ret_client = client;
+	return 0;
+}
+
+/* ---- while the daemon works --------------------------------------------- */
+
+/* The cycle may have begun long before this job. */
+static void show_new(void *data, const struct cycle *cycle,
+		     const struct record *record)
+{
+	struct client *client = data;
+
+	if (record->at_us >= cycle->base_us + client->from_us)
+		client->options->observer(client->options->observer_data, cycle,
+					  record);
+}
+
+/* Shows what is new in the journal of the cycle. */
+static void follow(struct client *client, uint64_t cycle, uint64_t at_us)
+{
+	if (!client->options->observer)
+		return;
+	if (!client->follower) {
+		if (journal_follow(client->options->journals, cycle,
+				   &client->follower, NULL) < 0)
+			return; /* over already: the report tells */
+		client->from_us = at_us;
+	}
+	journal_follower_read(client->follower, show_new, client);
+}
+
+static int on_step(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	uint64_t job, cycle, at_us;
+
+	(void)error;
+	if (sd_bus_message_read(message, "ttt", &job, &cycle, &at_us) >= 0 &&
+	    job == client->job)
+		follow(client, cycle, at_us);
+	return 0;
+}
+
+static int on_job_removed(sd_bus_message *message, void *data,
+			  sd_bus_error *error)
+{
+	struct client *client = data;
+	struct job_outcome *outcome = &client->outcome;
+	const char *text, *report;
+	uint64_t job, resumed;
+	int code, held;
+
+	(void)error;
+	if (sd_bus_message_read(message, "tistbs", &job, &code, &text, &resumed,
+				&held, &report) < 0 ||
+	    job != client->job)
+		return 0;
+	if (client->follower)
+		journal_follower_read(client->follower, show_new, client);
+	outcome->code = (enum exit_code)code;
+	snprintf(outcome->message, sizeof(outcome->message), "%s", text);
+	outcome->n_resumed = (size_t)resumed;
+	outcome->held = held;
+	outcome->report = report[0] ? json_tokener_parse(report) : NULL;
+	return sd_event_exit(client->event, 0);
+}
+
+/* The daemon has lost its name: it has died. */
+static int on_owner_changed(sd_bus_message *message, void *data,
+			    sd_bus_error *error)
+{
+	struct client *client = data;
+
+	(void)message;
+	(void)error;
+	return sd_event_exit(client->event, -ECONNRESET);
+}
+
+static int on_signal(sd_event_source *source,
+		     const struct signalfd_siginfo *info, void *data)
+{
+	struct client *client = data;
+
+	(void)source;
+	(void)info;
+	client->was_interrupted = true;
+	/* How it ended is told by JobRemoved; that it is over already too. */
+	return sd_bus_call_method_async(client->bus, NULL, SERVICE_NAME,
+					SERVICE_PATH, SERVICE_INTERFACE,
+					"Cancel", NULL, NULL, "t", client->job);
+}
+
+static int listen(struct client *client)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	r = sd_event_add_signal(client->event, NULL, SIGINT, on_signal, client);
+	if (r >= 0)
+		r = sd_event_add_signal(client->event, NULL, SIGTERM, on_signal,
+					client);
+	if (r >= 0)
+		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME,
+					SERVICE_PATH, SERVICE_INTERFACE, "Step",
+					on_step, client);
+	if (r >= 0)
+		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME,
+					SERVICE_PATH, SERVICE_INTERFACE,
+					"JobRemoved", on_job_removed, client);
+	if (r >= 0)
+		r = sd_bus_add_match(
+			client->bus, NULL,
+			"type='signal',sender='org.freedesktop.DBus',"
+			"member='NameOwnerChanged',arg0='" SERVICE_NAME "'",
+			on_owner_changed, client);
+	return r;
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+static int append_option(sd_bus_message *message, const char *key,
+			 const char *type, const void *value)
+{
+	int r = sd_bus_message_open_container(message, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(message, 's', key);
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'v', type);
+	if (r >= 0)
+		r = sd_bus_message_append_basic(message, type[0], value);
+	if (r >= 0)
+		r = sd_bus_message_close_container(message);
+	return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_options(sd_bus_message *message, const struct job *job,
+			  const struct client_options *options)
+{
+	_cleanup_(freep) char *config = NULL;
+	int on = 1, r = sd_bus_message_open_container(message, 'a', "{sv}");
+
+	/* The daemon has another working directory. */
+	if (r >= 0 && options->config_path) {
+		config = realpath(options->config_path, NULL);
+		r = config ? append_option(message, SERVICE_OPTION_CONFIG, "s",
+					   config)
+			   : -errno;
+	}
+	if (r >= 0 && options->timeout_us)
+		r = append_option(message, SERVICE_OPTION_TIMEOUT, "t",
+				  &options->timeout_us);
+	if (r >= 0 && job->force)
+		r = append_option(message, SERVICE_OPTION_FORCE, "b", &on);
+	if (r >= 0 && job->guests_only)
+		r = append_option(message, SERVICE_OPTION_GUESTS_ONLY, "b",
+				  &on);
+	if (r >= 0 && job->with_sleep)
+		r = append_option(message, SERVICE_OPTION_SLEEP, "b", &on);
+	return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_names(sd_bus_message *message, const struct job *job)
+{
+	int r = sd_bus_message_open_container(message, 'a', "s");
+
+	for (size_t i = 0; i < job->n_names && r >= 0; i++)
+		r = sd_bus_message_append_basic(message, 's', job->names[i]);
+	return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static const char *method_of(enum job_verb verb)
+{
+	switch (verb) {
+	case JOB_SUSPEND_ALL:
+		return "SuspendAll";
+	case JOB_SUSPEND:
+		return "Suspend";
+	case JOB_RESUME_ALL:
+		return "ResumeAll";
+	case JOB_RESUME:
+		return "Resume";
+	case JOB_SLEEP:
+		return "Sleep";
+	case JOB_CYCLE:
+		return "Cycle";
+	case JOB_BENCH:
+		return "Bench";
+	case JOB_RECOVER:
+		break;
+	}
+	return NULL;
+}
+
+/* What the daemon answered when it did not begin the job. */
+static int refused(int r, const sd_bus_error *answer, struct error *error)
+{
+	if (sd_bus_error_has_name(answer, SERVICE_ERROR_BUSY))
+		r = -EBUSY;
+	else if (sd_bus_error_has_name(answer, SERVICE_ERROR_INVALID))
+		r = -EINVAL;
+	else if (sd_bus_error_has_name(answer, SD_BUS_ERROR_ACCESS_DENIED))
+		r = -EPERM;
+	return error_set(error, r, "%s",
+			 answer->message ? answer->message : strerror(-r));
+}
+
+static int call(struct client *client, const struct job *job,
+		const struct client_options *options,
+		sd_bus_message **ret_reply, struct error *error)
+{
+	sd_bus_error answer = SD_BUS_ERROR_NULL;
+	sd_bus_message *message = NULL;
+	int r = sd_bus_message_new_method_call(
+		client->bus, &message, SERVICE_NAME, SERVICE_PATH,
+		SERVICE_INTERFACE, method_of(job->verb));
+
+	if (r >= 0 && job_names_guests(job->verb))
+		r = append_names(message, job);
+	if (r >= 0)
+		r = append_options(message, job, options);
+	if (r < 0)
+		error_set(error, r, "cannot ask the daemon: %s", strerror(-r));
+	if (r >= 0)
+		r = sd_bus_call(client->bus, message, 0, &answer, ret_reply);
+	if (r < 0)
+		refused(r, &answer, error);
+	sd_bus_error_free(&answer);
+	sd_bus_message_unref(message);
+	return r < 0 ? error->number : 0;
+}
+
+static int wait_for_end(struct client *client, struct error *error)
+{
+	int r = sd_bus_attach_event(client->bus, client->event, 0);
+
+	if (r >= 0)
+		r = sd_event_loop(client->event);
+	if (r == -ECONNRESET)
+		return error_set(error, r,
+				 "the pmcoord daemon has died in the middle of "
+				 "it: its successor brings the guests back; "
+				 "see 'pmcoord status'");
+	return r < 0 ? error_set(error, r, "cannot wait for the daemon: %s",
+				 strerror(-r))
+		     : 0;
+}
+
+int client_do(struct client *client, const struct job *job,
+	      const struct client_options *options,
+	      struct job_outcome *ret_outcome, struct error *error)
+{
+	sd_bus_message *reply = NULL;
+	int r = listen(client);
+
+	client->options = options;
+	client->outcome = (struct job_outcome){ 0 };
+	if (r < 0)
+		return error_set(error, r, "cannot listen to the daemon: %s",
+				 strerror(-r));
+	r = call(client, job, options, &reply, error);
+	if (r == 0 && sd_bus_message_read(reply, "t", &client->job) < 0)
+		r = error_set(error, -EPROTO,
+			      "the daemon is of another "
+			      "version: restart pmcoord");
+	sd_bus_message_unref(reply);
+	if (r == 0)
+		r = wait_for_end(client, error);
+	if (r == 0)
+		*ret_outcome = client->outcome;
+	return r;
+}
+
+bool client_was_interrupted(const struct client *client)
+{
+	return client->was_interrupted;
+}
+
+int client_sleep(struct client *client, const struct client_options *options,
+		 int *ret_lease, struct error *error)
+{
+	struct job job = { .verb = JOB_SLEEP };
+	sd_bus_message *reply = NULL;
+	int fd, r = call(client, &job, options, &reply, error);
+
+	if (r < 0)
+		return r;
+	r = sd_bus_message_read(reply, "th", &client->job, &fd);
+	if (r >= 0) {
+		/* The reply's own closes with it. */
+		*ret_lease = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		r = *ret_lease < 0 ? -errno : 0;
+	}
+	sd_bus_message_unref(reply);
+	return r < 0 ? error_set(error, r,
+				 "the daemon's answer cannot be "
+				 "used: %s",
+				 strerror(-r))
+		     : 0;
+}

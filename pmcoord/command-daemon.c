@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The service behind pmcoord.service. */
+
+#include "pmcoord/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/daemon.h"
+#include "pmcoord/memory.h"
+#include "pmcoord/service.h"
+
+/* Under this name the service manager keeps our event channels. */
+#define KEPT_NAME "channels"
+
+/* The descriptor that a former process has left, or negative. */
+static int kept_channels(void)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(true, &names), fd = -EBADF;
+
+	for (int i = 0; i < n; i++) {
+		if (fd < 0 && strcmp(names[i], KEPT_NAME) == 0)
+			fd = SD_LISTEN_FDS_START + i;
+		free(names[i]);
+	}
+	free(names);
+	return fd;
+}
+
+static void keep_channels(struct hypervisor *hypervisor)
+{
+	int fd = hypervisor_xen_channels_fd(hypervisor);
+
+	sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=" KEPT_NAME, &fd,
+			       1);
+}
+
+static int serve(struct cli *cli, struct loop *loop, struct error *error)
+{
+	struct daemon_host host = {
+		.roots = &cli->roots,
+		.hypervisor = cli->hypervisor,
+		.loop = loop,
+		.virtual_loop = cli->options.scenario ? cli->loop : NULL,
+		.simulated_sleeper = cli->simulated_sleeper,
+	};
+	struct service *service = NULL;
+	struct daemon *daemon = NULL;
+	int r = daemon_new(&host, &daemon);
+
+	if (r == 0)
+		r = cli->hypervisor->ops->follow(cli->hypervisor);
+	if (r < 0)
+		error_set(error, r, "cannot begin: %s", strerror(-r));
+	if (r == 0)
+		r = service_open(daemon, loop_event(loop), cli_hypervisor(cli),
+				 &service, error);
+	if (r == 0)
+		r = daemon_run(daemon, error);
+	service_close(service);
+	daemon_free(daemon);
+	return r;
+}
+
+enum exit_code command_daemon(struct cli *cli)
+{
+	struct loop *loop = NULL;
+	struct error error = { 0 };
+	enum exit_code code;
+	int r = 0;
+
+	cli->kept_fd = cli->options.scenario ? -EBADF : kept_channels();
+	code = cli_open(cli);
+	if (code != EXIT_AS_PLANNED)
+		return code;
+	if (cli->options.scenario) {
+		/* Its own loop has a clock that never waits. */
+		r = loop_new(NULL, &loop, &error);
+	} else {
+		r = memory_lock(&error);
+		keep_channels(cli->hypervisor);
+	}
+	if (r == 0)
+		r = serve(cli, loop ? loop : cli->loop, &error);
+	loop_free(loop);
+	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
+}

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/keeper.h"
+#include "pmcoord/lock.h"
+#include "pmcoord/progress.h"
+#include "pmcoord/report.h"
+#include "pmcoord/sleeper-alarm.h"
+
+/* A sleep, and what a dead process has left, wait for a cycle to end. */
+#define PATIENCE_US 60000000ull
+
+/*
+ * Between an event and the look at all guests that it causes. News comes in
+ * flocks (a domain that starts); and guests make events, so that however many
+ * they make, we look once a second at most.
+ */
+#define SETTLE_US 100000
+#define SETTLE_AGAIN_US 1000000
+
+/* Only in a cycle: a daemon that hangs in the middle of it is replaced. */
+#define WATCHDOG_US 60000000ull
+
+struct daemon_job {
+	uint64_t id;
+	struct job job;
+	char *client;
+	char *config_path;
+	uint64_t timeout_us;
+	int lease_fd;
+	sd_event_source *lease_source;
+	bool lease_is_over;
+};
+
+struct daemon {
+	struct daemon_host host;
+	struct daemon_listener listener;
+	struct config config;
+	struct coordinator coordinator;
+	struct progress progress;
+	struct daemon_job *current;
+	struct daemon_job *waiting;
+	uint64_t last_id;
+	char phase[sizeof(((struct cycle_phase *)NULL)->name)];
+	uint64_t cycle;
+	const char *last_result;
+	uint64_t refresh_at_us; /* LOOP_FOREVER: all is as it was */
+	uint64_t refreshed_us;
+	int given_up;
+};
+
+/* ---- jobs --------------------------------------------------------------- */
+
+static void job_free(struct daemon_job *job)
+{
+	if (!job)
+		return;
+	sd_event_source_disable_unref(job->lease_source);
+	closep(&job->lease_fd);
+	for (size_t i = 0; i < job->job.n_names; i++)
+		free(job->job.names[i]);
+	free(job->job.names);
+	free(job->client);
+	free(job->config_path);
+	free(job);
+}
+
+static int copy_names(const struct job *from, struct job *to)
+{
+	to->names = calloc(from->n_names + 1, sizeof(*to->names));
+	if (!to->names)
+		return -ENOMEM;
+	for (; to->n_names < from->n_names; to->n_names++) {
+		to->names[to->n_names] = strdup(from->names[to->n_names]);
+		if (!to->names[to->n_names])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int job_new(struct daemon *daemon, const struct daemon_request *request,
+		   struct daemon_job **ret_job)
+{
+	struct daemon_job *job = calloc(1, sizeof(*job));
+
+	if (!job) {
+		if (request->lease_fd >= 0)
+			close(request->lease_fd);
+		return -ENOMEM;
+	}
+	*job = (struct daemon_job){
+		.id = ++daemon->last_id,
+		.job = request->job,
+		.client = strdup(request->client),
+		.timeout_us = request->timeout_us,
+		.lease_fd = request->lease_fd,
+	};
+	job->job.names = NULL;
+	job->job.n_names = 0;
+	if (request->config_path)
+		job->config_path = strdup(request->config_path);
+	if (!job->client || (request->config_path && !job->config_path) ||
+	    copy_names(&request->job, &job->job) < 0) {
+		job_free(job);
+		return -ENOMEM;
+	}
+	*ret_job = job;
+	return 0;
+}
+
+/* The other end has closed: whoever wanted the sleep is done with it. */
+static int on_lease(sd_event_source *source, int fd, uint32_t events,
+		    void *data)
+{
+	struct daemon *daemon = data;
+	struct daemon_job *job =
+		daemon->current && daemon->current->lease_fd == fd
+			? daemon->current
+			: daemon->waiting;
+
+	(void)events;
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	job->lease_is_over = true;
+	if (job == daemon->current)
+		loop_interrupt(daemon->coordinator.loop, SIGTERM);
+	return 0;
+}
+
+static int watch_lease(struct daemon *daemon, struct daemon_job *job)
+{
+	int r;
+
+	if (job->lease_fd < 0)
+		return 0;
+	r = sd_event_add_io(loop_event(daemon->host.loop), &job->lease_source,
+			    job->lease_fd, EPOLLIN | EPOLLRDHUP, on_lease,
+			    daemon);
+	return r < 0 ? r : 0;
+}
+
+static void tell_lease(const struct daemon_job *job, const char *text)
+{
+	/* Whoever does not listen any more has been noticed already. */
+	if (job->lease_fd >= 0)
+		send(job->lease_fd, text, strlen(text),
+		     MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int say_busy(const struct daemon *daemon, struct error *error)
+{
+	return error_set(error, -EBUSY,
+			 "another pmcoord is at work (%s, %s): wait for it, or "
+			 "look at 'pmcoord status'",
+			 job_verb_name(daemon->current->job.verb),
+			 daemon->current->client);
+}
+
+static void changed(struct daemon *daemon)
+{
+	if (daemon->listener.changed)
+		daemon->listener.changed(daemon->listener.data);
+}
+
+int daemon_submit(struct daemon *daemon, const struct daemon_request *request,
+		  uint64_t *ret_id, struct error *error)
+{
+	bool may_wait = request->job.verb == JOB_SLEEP && !daemon->waiting;
+	struct daemon_job *job;
+	int r = 0;
+
+	if (daemon->current && !may_wait) {
+		if (request->lease_fd >= 0)
+			close(request->lease_fd);
+		return say_busy(daemon, error);
+	}
+	r = job_new(daemon, request, &job);
+	if (r == 0) {
+		r = watch_lease(daemon, job);
+		if (r < 0)
+			job_free(job);
+	}
+	if (r < 0)
+		return error_set(error, r, "cannot begin: %s", strerror(-r));
+	if (daemon->current)
+		daemon->waiting = job;
+	else
+		daemon->current = job;
+	*ret_id = job->id;
+	changed(daemon);
+	return 0;
+}
+
+int daemon_cancel(struct daemon *daemon, uint64_t id)
+{
+	if (!daemon->current || daemon->current->id != id)
+		return -ENOENT;
+	loop_interrupt(daemon->coordinator.loop, SIGINT);
+	return 0;
+}
+
+/* ---- telling ------------------------------------------------------------ */
+
+/*
+ * The simulator's clock does not wait for clients, so they are served between
+ * its records.
+ */
+static void serve_clients(struct daemon *daemon)
+{
+	if (daemon->host.virtual_loop)
+		while (sd_event_run(loop_event(daemon->host.loop), 0) > 0)
+			;
+}
+
+static void observe(void *data, const struct cycle *cycle,
+		    const struct record *record)
+{
+	struct daemon *daemon = data;
+
+	progress_observe(&daemon->progress, cycle, record);
+	daemon->cycle = cycle->number;
+	if (record->type == RECORD_PHASE) {
+		snprintf(daemon->phase, sizeof(daemon->phase), "%s",
+			 record->text);
+		changed(daemon);
+	}
+	if (daemon->listener.step)
+		daemon->listener.step(daemon->listener.data, cycle, record);
+	serve_clients(daemon);
+}
+
+static void print_warning(void *data, const char *warning)
+{
+	(void)data;
+	fprintf(stderr, "pmcoord: %s\n", warning);
+}
+
+/* As it stands now: an edited file holds from the next job on. */
+static int load_config(struct daemon *daemon, const struct daemon_job *job,
+		       struct error *error)
+{
+	const char *path = job && job->config_path ? job->config_path
+						   : CONFIG_DEFAULT_PATH;
+	struct config config;
+	int r;
+
+	config_init(&config);
+	r = config_load(&config, path, print_warning, NULL, error);
+	if (r < 0) {
+		config_done(&config);
+		return r;
+	}
+	if (job && job->timeout_us)
+		config.deadline_us = job->timeout_us;
+	config_done(&daemon->config);
+	daemon->config = config;
+	return 0;
+}
+
+/* ---- doing a job -------------------------------------------------------- */
+
+static int make_sleeper(struct daemon *daemon, const struct daemon_job *job,
+			struct sleeper **ret_own)
+{
+	if (!job_sleeps(&job->job) || daemon->host.simulated_sleeper)
+		return 0;
+	if (job->job.verb == JOB_SLEEP)
+		return sleeper_systemd_new(daemon->host.roots->sys,
+					   job->lease_fd, ret_own);
+	if (job->job.verb == JOB_CYCLE)
+		return sleeper_alarm_new(daemon->host.roots->sys, ret_own);
+	return sleeper_sysfs_new(daemon->host.roots->sys, ret_own);
+}
+
+static int do_job(struct daemon *daemon, struct daemon_job *job,
+		  struct job_outcome *outcome, struct error *error)
+{
+	_cleanup_(closep) int lock = -EBADF;
+	bool is_patient =
+		job->job.verb == JOB_SLEEP || job->job.verb == JOB_RECOVER;
+	struct sleeper *own = NULL;
+	char purpose[96];
+	int r = load_config(daemon, job, error);
+
+	if (r < 0)
+		return r;
+	snprintf(purpose, sizeof(purpose), "%s for %s",
+		 job_verb_name(job->job.verb), job->client);
+	lock = lock_take(daemon->host.roots->run, purpose,
+			 is_patient ? PATIENCE_US : 0, error);
+	if (lock < 0)
+		return lock;
+	r = make_sleeper(daemon, job, &own);
+	if (r < 0)
+		return error_set(error, r, "cannot sleep: %s", strerror(-r));
+	/* Left over from a job that was over when it was told to stop. */
+	loop_take_signal(daemon->coordinator.loop);
+	if (job->lease_is_over)
+		loop_interrupt(daemon->coordinator.loop, SIGTERM);
+	job_run(&daemon->coordinator, &job->job,
+		own ? own : daemon->host.simulated_sleeper, outcome);
+	sleeper_free(own);
+	return 0;
+}
+
+static void tell_outcome(struct daemon *daemon, const struct daemon_job *job,
+			 const struct job_outcome *outcome)
+{
+	char text[ERROR_TEXT_MAX + 64];
+
+	if (outcome->report) {
+		daemon->last_result =
+			cycle_result_name(report_result(outcome->report));
+		progress_log_cycle(outcome->report);
+	}
+	if (outcome->message[0])
+		fprintf(stderr, "pmcoord: %s: %s\n",
+			job_verb_name(job->job.verb), outcome->message);
+	snprintf(text, sizeof(text), "EXIT=%d\nMESSAGE=%s", outcome->code,
+		 outcome->message);
+	tell_lease(job, text);
+	if (daemon->listener.job_removed)
+		daemon->listener.job_removed(daemon->listener.data, job->id,
+					     outcome);
+}
+
+static void notify_idle(const struct daemon *daemon)
+{
+	sd_notifyf(0, "WATCHDOG_USEC=0\nSTATUS=%s%s%s", "Ready.",
+		   daemon->last_result[0] ? " Last cycle: " : "",
+		   daemon->last_result);
+}
+
+static void run_current(struct daemon *daemon)
+{
+	struct daemon_job *job = daemon->current;
+	struct job_outcome outcome = { 0 };
+	struct error error = { 0 };
+	int r;
+
+	sd_notifyf(0, "WATCHDOG_USEC=%llu\nSTATUS=%s for %s.", WATCHDOG_US,
+		   job_verb_name(job->job.verb), job->client);
+	loop_watchdog(daemon->host.loop, WATCHDOG_US / 3);
+	progress_init(&daemon->progress, true, false, true);
+	r = do_job(daemon, job, &outcome, &error);
+	if (r < 0)
+		job_outcome_of_error(&error, &outcome);
+	loop_watchdog(daemon->host.loop, 0);
+	snprintf(daemon->phase, sizeof(daemon->phase), "idle");
+	daemon->current = NULL;
+	tell_outcome(daemon, job, &outcome);
+	notify_idle(daemon);
+	job_outcome_done(&outcome);
+	job_free(job);
+	daemon->current = daemon->waiting;
+	daemon->waiting = NULL;
+	daemon->refresh_at_us = loop_now(daemon->host.loop);
+	changed(daemon);
+}
+
+/* ---- idle --------------------------------------------------------------- */
+
+/* Takes all events; what they are about is seen by looking at all guests. */
+static int take_events(struct daemon *daemon, bool *ret_any)
+{
+	struct hypervisor *hypervisor = daemon->host.hypervisor;
+	uint32_t domid;
+	int r;
+
+	*ret_any = false;
+	while ((r = hypervisor->ops->next_event(hypervisor, &domid)) > 0)
+		*ret_any = true;
+	return r;
+}
+
+static int refresh(struct daemon *daemon)
+{
+	struct error error = { 0 };
+	bool any;
+	int r = take_events(daemon, &any);
+
+	if (r < 0)
+		return r;
+	/* Guests that cannot be read now may be when they are needed. */
+	if (keeper_refresh(&daemon->coordinator, &error) < 0)
+		fprintf(stderr, "pmcoord: ignoring for now: %s\n",
+			error_text(&error));
+	daemon->refresh_at_us = LOOP_FOREVER;
+	daemon->refreshed_us = loop_now(daemon->host.loop);
+	return loop_listen(daemon->host.loop, true);
+}
+
+/* Something has happened to some guest: look soon, and not again before. */
+static int schedule_refresh(struct daemon *daemon)
+{
+	uint64_t soon = loop_now(daemon->host.loop) + SETTLE_US;
+	uint64_t again = daemon->refreshed_us + SETTLE_AGAIN_US;
+
+	daemon->refresh_at_us = soon > again ? soon : again;
+	return loop_listen(daemon->host.loop, false);
+}
+
+static int idle(struct daemon *daemon)
+{
+	struct loop *loop = daemon->host.loop;
+	bool any;
+	int r;
+
+	if (daemon->refresh_at_us <= loop_now(loop))
+		return refresh(daemon);
+	r = loop->ops->wait(loop, daemon->refresh_at_us);
+	if (r < 0 || daemon->refresh_at_us != LOOP_FOREVER)
+		return r;
+	r = take_events(daemon, &any);
+	return r == 0 && any ? schedule_refresh(daemon) : r;
+}
+
+static int begin_recovery(struct daemon *daemon, struct error *error)
+{
+	struct daemon_request request = {
+		.job.verb = JOB_RECOVER,
+		.client = "the daemon's start",
+		.lease_fd = -EBADF,
+	};
+	uint64_t id;
+
+	return daemon_submit(daemon, &request, &id, error);
+}
+
+int daemon_run(struct daemon *daemon, struct error *error)
+{
+	int r = load_config(daemon, NULL, error);
+
+	if (r == 0)
+		r = begin_recovery(daemon, error);
+	if (r < 0)
+		return r;
+	sd_notify(0, "READY=1");
+	while (r == 0 && daemon->given_up == 0 &&
+	       !loop_was_told_to_stop(daemon->host.loop)) {
+		if (daemon->current) {
+			r = loop_listen(daemon->host.loop, true);
+			if (r == 0)
+				run_current(daemon);
+		} else {
+			r = idle(daemon);
+		}
+	}
+	if (r == 0)
+		r = daemon->given_up;
+	sd_notify(0, "STOPPING=1");
+	return r < 0 ? error_set(error, r, "cannot go on: %s", strerror(-r))
+		     : 0;
+}
+
+/* ---- the object --------------------------------------------------------- */
+
+int daemon_new(const struct daemon_host *host, struct daemon **ret_daemon)
+{
+	struct daemon *daemon = calloc(1, sizeof(*daemon));
+
+	if (!daemon)
+		return -ENOMEM;
+	*daemon = (struct daemon){
+		.host = *host,
+		.phase = "idle",
+		.last_result = "",
+		.refresh_at_us = 0,
+	};
+	config_init(&daemon->config);
+	daemon->coordinator = (struct coordinator){
+		.config = &daemon->config,
+		.roots = host->roots,
+		.hypervisor = host->hypervisor,
+		.loop = host->virtual_loop ? host->virtual_loop : host->loop,
+		.observer = observe,
+		.observer_data = daemon,
+	};
+	*ret_daemon = daemon;
+	return 0;
+}
+
+void daemon_free(struct daemon *daemon)
+{
+	if (!daemon)
+		return;
+	job_free(daemon->current);
+	job_free(daemon->waiting);
+	config_done(&daemon->config);
+	free(daemon);
+}
+
+void daemon_listen(struct daemon *daemon,
+		   const struct daemon_listener *listener)
+{
+	daemon->listener = *listener;
+}
+
+void daemon_give_up(struct daemon *daemon, int r)
+{
+	daemon->given_up = r;
+}
+
+void daemon_get_status(const struct daemon *daemon,
+		       struct daemon_status *ret_status)
+{
+	const struct daemon_job *job = daemon->current;
+
+	*ret_status = (struct daemon_status){
+		.job = job ? job->id : 0,
+		.verb = job ? job_verb_name(job->job.verb) : "",
+		.client = job ? job->client : "",
+		.phase = daemon->phase,
+		.cycle = daemon->cycle,
+		.last_result = daemon->last_result,
+	};
+}
+
+struct coordinator *daemon_coordinator(struct daemon *daemon)
+{
+	return &daemon->coordinator;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/keeper.h"
+
+#include "pmcoord/number.h"
+
+/*
+ * Whether the agent has answered all that it was told, so that it may be told
+ * of the next cycle; and has not been told of that one already.
+ */
+static bool may_be_armed(const struct guest_agent *agent, uint64_t next)
+{
+	bool answered = agent->state.state == PROTOCOL_AGENT_READY ||
+			agent->state.state == PROTOCOL_AGENT_DEGRADED;
+
+	if (agent->request.verb == PROTOCOL_NO_REQUEST)
+		return answered;
+	if (agent->request.verb == PROTOCOL_SUSPEND &&
+	    agent->request.cycle == next)
+		return false;
+	return answered && agent->state.cycle == agent->request.cycle;
+}
+
+int keeper_refresh(struct coordinator *coordinator, struct error *error)
+{
+	struct hypervisor *hypervisor = coordinator->hypervisor;
+	struct inventory inventory = { 0 };
+	struct graph *graph = NULL;
+	struct plan plan = { 0 };
+	uint64_t next;
+	int r = coordinator_plan(coordinator, NULL, &inventory, &graph, &plan,
+				 error);
+
+	if (r < 0)
+		return r;
+	next = number_next(coordinator->roots, &inventory);
+	for (size_t i = 0; i < plan.n_steps; i++) {
+		const struct step *step = &plan.steps[i];
+		const struct guest *guest = &inventory.guests[step->guest];
+		struct domain_id id = domain_id_of(guest);
+
+		if (step->mechanism == MECHANISM_NONE)
+			continue;
+		if (hypervisor->ops->prepare(hypervisor, guest,
+					     step->mechanism) == PREPARED &&
+		    step->mechanism == MECHANISM_AGENT &&
+		    may_be_armed(&guest->agent, next))
+			hypervisor->ops->arm(hypervisor, &id, next,
+					     step->timeout_us);
+	}
+	plan_done(&plan);
+	graph_free(graph);
+	inventory_done(&inventory);
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_KEEPER_H
+#define PMCOORD_KEEPER_H
+
+#include "pmcoord/coordinator.h"
+
+/*
+ * Makes ready, for every guest there is, what its next request needs: the event
+ * channel bound, and for an agent the request of the next cycle written ahead,
+ * so that the request itself is one hypercall or one write. What cannot be made
+ * ready now is when the cycle comes. Returns 0, or a negative errno with
+ * `error` set when the guests could not be read at all.
+ */
+int keeper_refresh(struct coordinator *coordinator, struct error *error);
+
+#endif

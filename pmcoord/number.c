@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/number.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
+#include "pmcoord/report.h"
+
+/*
+ * The number of the last cycle, kept on /run beside the reports: agents
+ * remember which cycle they have done with, so no number may come twice even
+ * where no report could be written.
+ */
+static uint64_t last_number_on_run(const struct roots *roots)
+{
+	_cleanup_(freep) char *path = NULL;
+	_cleanup_(fclosep) FILE *file = NULL;
+	char text[24];
+	uint64_t number = 0;
+
+	if (asprintf(&path, "%s/last-cycle", roots->run) < 0)
+		return 0;
+	file = fopen(path, "re");
+	if (file && fgets(text, sizeof(text), file)) {
+		text[strcspn(text, "\n")] = '\0';
+		if (parse_u64(text, UINT64_MAX - 2, &number) < 0)
+			number = 0;
+	}
+	return number;
+}
+
+int number_store(const struct roots *roots, uint64_t number)
+{
+	_cleanup_(freep) char *path = NULL;
+	_cleanup_(fclosep) FILE *file = NULL;
+
+	if (asprintf(&path, "%s/last-cycle", roots->run) < 0)
+		return -ENOMEM;
+	file = fopen(path, "we");
+	if (!file || fprintf(file, "%" PRIu64 "\n", number) < 0 ||
+	    fflush(file) != 0)
+		return -errno;
+	return 0;
+}
+
+uint64_t number_next(const struct roots *roots,
+		     const struct inventory *inventory)
+{
+	uint64_t reported = report_last_number(roots->reports);
+	uint64_t run = last_number_on_run(roots);
+	uint64_t next = (reported > run ? reported : run) + 1;
+
+	for (size_t i = 0; i < inventory->n_guests; i++) {
+		uint64_t told = inventory->guests[i].agent.request.cycle;
+
+		/* The next number itself was told ahead of time. */
+		if (told > next && told < UINT64_MAX)
+			next = told + 1;
+	}
+	return next;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_NUMBER_H
+#define PMCOORD_NUMBER_H
+
+/* The number of a cycle, which never comes twice. */
+
+#include <stdint.h>
+
+#include "pmcoord/inventory.h"
+#include "pmcoord/roots.h"
+
+/*
+ * Above all that is known to have been used; where reports and /run are lost,
+ * what dom0 has once told the agents still stands in xenstore.
+ */
+uint64_t number_next(const struct roots *roots,
+		     const struct inventory *inventory);
+
+/* Notes on /run that the number is used. Returns 0 or a negative errno. */
+int number_store(const struct roots *roots, uint64_t number);
+
+#endif

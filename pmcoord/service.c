@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/report.h"
+#include "pmcoord/show.h"
+
+struct service {
+	struct daemon *daemon;
+	sd_bus *bus;
+	const char *hypervisor;
+};
+
+/* ---- errors and clients ------------------------------------------------- */
+
+static int fail(sd_bus_error *bus_error, const struct error *error)
+{
+	const char *name = SERVICE_ERROR_FAILED;
+
+	if (error->number == -EBUSY)
+		name = SERVICE_ERROR_BUSY;
+	else if (error->number == -EINVAL || error->number == -ENOENT ||
+		 error->number == -EBADMSG)
+		name = SERVICE_ERROR_INVALID;
+	return sd_bus_error_set(bus_error, name, error_text(error));
+}
+
+/* "process 12 (pmcoord)", or what little is known. */
+static void name_client(sd_bus_message *message, char *ret, size_t size)
+{
+	sd_bus_creds *creds = NULL;
+	const char *comm = NULL;
+	pid_t pid = 0;
+
+	snprintf(ret, size, "a client");
+	if (sd_bus_query_sender_creds(message,
+				      SD_BUS_CREDS_PID | SD_BUS_CREDS_COMM |
+					      SD_BUS_CREDS_AUGMENT,
+				      &creds) < 0)
+		return;
+	sd_bus_creds_get_comm(creds, &comm);
+	if (sd_bus_creds_get_pid(creds, &pid) >= 0)
+		snprintf(ret, size, "process %d (%.32s)", (int)pid,
+			 comm ? comm : "unknown");
+	sd_bus_creds_unref(creds);
+}
+
+/* ---- jobs --------------------------------------------------------------- */
+
+static int take_option(sd_bus_message *message, const char *key,
+		       struct daemon_request *request, struct error *error)
+{
+	int flag = 0, r;
+
+	if (strcmp(key, SERVICE_OPTION_FORCE) == 0) {
+		r = sd_bus_message_read(message, "v", "b", &flag);
+		request->job.force = flag;
+	} else if (strcmp(key, SERVICE_OPTION_GUESTS_ONLY) == 0) {
+		r = sd_bus_message_read(message, "v", "b", &flag);
+		request->job.guests_only = flag;
+	} else if (strcmp(key, SERVICE_OPTION_SLEEP) == 0) {
+		r = sd_bus_message_read(message, "v", "b", &flag);
+		request->job.with_sleep = flag;
+	} else if (strcmp(key, SERVICE_OPTION_TIMEOUT) == 0) {
+		r = sd_bus_message_read(message, "v", "t",
+					&request->timeout_us);
+	} else if (strcmp(key, SERVICE_OPTION_CONFIG) == 0) {
+		r = sd_bus_message_read(message, "v", "s",
+					&request->config_path);
+	} else {
+		return error_set(error, -EINVAL, "there is no option '%.64s'",
+				 key);
+	}
+	return r < 0 ? error_set(error, -EINVAL, "option '%s' has another type",
+				 key)
+		     : 0;
+}
+
+static int read_options(sd_bus_message *message, struct daemon_request *request,
+			struct error *error)
+{
+	const char *key;
+	int r = sd_bus_message_enter_container(message, 'a', "{sv}");
+
+	while (r >= 0 &&
+	       (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+		r = sd_bus_message_read(message, "s", &key);
+		if (r >= 0)
+			r = take_option(message, key, request, error);
+		if (r >= 0)
+			r = sd_bus_message_exit_container(message);
+	}
+	if (r >= 0)
+		r = sd_bus_message_exit_container(message);
+	if (r >= 0 && request->config_path && request->config_path[0] != '/')
+		r = error_set(error, -EINVAL,
+			      "the configuration '%.200s' is no absolute path",
+			      request->config_path);
+	return r < 0 ? error_set(error, r, "cannot read the options: %s",
+				 strerror(-r))
+		     : 0;
+}
+
+static int begin_job(struct service *service, sd_bus_message *message,
+		     enum job_verb verb, int lease_fd, uint64_t *ret_id,
+		     struct error *error)
+{
+	struct daemon_request request = {
+		.job.verb = verb,
+		.lease_fd = lease_fd,
+	};
+	bool by_name = job_names_guests(verb);
+	_cleanup_(freep) char **names = NULL;
+	char client[64];
+	int r = 0;
+
+	if (by_name)
+		r = sd_bus_message_read_strv(message, &names);
+	if (r < 0)
+		error_set(error, -EINVAL, "cannot read the guests' names");
+	if (r >= 0)
+		r = read_options(message, &request, error);
+	request.job.names = names;
+	while (names && names[request.job.n_names])
+		request.job.n_names++;
+	if (r >= 0 && by_name && request.job.n_names == 0)
+		r = error_set(error, -EINVAL, "no guest is named");
+	if (r >= 0) {
+		name_client(message, client, sizeof(client));
+		request.client = client;
+		r = daemon_submit(service->daemon, &request, ret_id, error);
+	} else if (lease_fd >= 0) {
+		close(lease_fd);
+	}
+	for (size_t i = 0; i < request.job.n_names; i++)
+		free(names[i]);
+	return r;
+}
+
+static int reply_with_job(struct service *service, sd_bus_message *message,
+			  enum job_verb verb, sd_bus_error *bus_error)
+{
+	struct error error = { 0 };
+	uint64_t id;
+	int r = begin_job(service, message, verb, -EBADF, &id, &error);
+
+	return r < 0 ? fail(bus_error, &error)
+		     : sd_bus_reply_method_return(message, "t", id);
+}
+
+static int method_suspend_all(sd_bus_message *message, void *data,
+			      sd_bus_error *error)
+{
+	return reply_with_job(data, message, JOB_SUSPEND_ALL, error);
+}
+
+static int method_suspend(sd_bus_message *message, void *data,
+			  sd_bus_error *error)
+{
+	return reply_with_job(data, message, JOB_SUSPEND, error);
+}
+
+static int method_resume_all(sd_bus_message *message, void *data,
+			     sd_bus_error *error)
+{
+	return reply_with_job(data, message, JOB_RESUME_ALL, error);
+}
+
+static int method_resume(sd_bus_message *message, void *data,
+			 sd_bus_error *error)
+{
+	return reply_with_job(data, message, JOB_RESUME, error);
+}
+
+static int method_cycle(sd_bus_message *message, void *data,
+			sd_bus_error *error)
+{
+	return reply_with_job(data, message, JOB_CYCLE, error);
+}
+
+static int method_bench(sd_bus_message *message, void *data,
+			sd_bus_error *error)
+{
+	return reply_with_job(data, message, JOB_BENCH, error);
+}
+
+/* The caller gets one end of a socket; see struct daemon_request. */
+static int method_sleep(sd_bus_message *message, void *data,
+			sd_bus_error *bus_error)
+{
+	struct error error = { 0 };
+	uint64_t id;
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, ends) < 0)
+		return -errno;
+	r = begin_job(data, message, JOB_SLEEP, ends[0], &id, &error);
+	/* The message takes a copy of the descriptor. */
+	r = r < 0 ? fail(bus_error, &error)
+		  : sd_bus_reply_method_return(message, "th", id, ends[1]);
+	close(ends[1]);
+	return r;
+}
+
+static int method_cancel(sd_bus_message *message, void *data,
+			 sd_bus_error *bus_error)
+{
+	struct service *service = data;
+	uint64_t id;
+	int r = sd_bus_message_read(message, "t", &id);
+
+	if (r < 0)
+		return r;
+	if (daemon_cancel(service->daemon, id) < 0)
+		return sd_bus_error_set(bus_error, SERVICE_ERROR_INVALID,
+					"this job is not under way");
+	return sd_bus_reply_method_return(message, "");
+}
+
+/* ---- looking ------------------------------------------------------------ */
+
+typedef int (*print_fn)(struct coordinator *coordinator, FILE *out,
+			struct error *error);
+
+static int reply_with_text(struct service *service, sd_bus_message *message,
+			   print_fn print, sd_bus_error *bus_error)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct error error = { 0 };
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int r;
+
+	if (!out)
+		return -ENOMEM;
+	r = print(daemon_coordinator(service->daemon), out, &error);
+	if (fclose(out) != 0 && r == 0)
+		r = -ENOMEM;
+	if (r < 0) {
+		error_set(&error, r, "cannot answer: %s", strerror(-r));
+		return fail(bus_error, &error);
+	}
+	return sd_bus_reply_method_return(message, "s", text);
+}
+
+typedef int (*show_fn)(const struct coordinator *coordinator,
+		       const struct inventory *inventory,
+		       const struct graph *graph, const struct plan *plan,
+		       FILE *out);
+
+static int print_planned(struct coordinator *coordinator, show_fn show,
+			 FILE *out, struct error *error)
+{
+	struct inventory inventory = { 0 };
+	struct graph *graph = NULL;
+	struct plan plan = { 0 };
+	int r = coordinator_plan(coordinator, NULL, &inventory, &graph, &plan,
+				 error);
+
+	if (r == 0)
+		r = show(coordinator, &inventory, graph, &plan, out);
+	plan_done(&plan);
+	graph_free(graph);
+	inventory_done(&inventory);
+	return r;
+}
+
+static int show_guests(const struct coordinator *coordinator,
+		       const struct inventory *inventory,
+		       const struct graph *graph, const struct plan *plan,
+		       FILE *out)
+{
+	(void)plan;
+	return show_list(inventory, graph, coordinator->config, true, out);
+}
+
+static int show_steps(const struct coordinator *coordinator,
+		      const struct inventory *inventory,
+		      const struct graph *graph, const struct plan *plan,
+		      FILE *out)
+{
+	(void)coordinator;
+	(void)inventory;
+	return show_plan(plan, graph, true, out);
+}
+
+static int print_list(struct coordinator *coordinator, FILE *out,
+		      struct error *error)
+{
+	return print_planned(coordinator, show_guests, out, error);
+}
+
+static int print_plan(struct coordinator *coordinator, FILE *out,
+		      struct error *error)
+{
+	return print_planned(coordinator, show_steps, out, error);
+}
+
+static int method_list(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	return reply_with_text(data, message, print_list, error);
+}
+
+static int method_plan(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	return reply_with_text(data, message, print_plan, error);
+}
+
+static int method_report(sd_bus_message *message, void *data,
+			 sd_bus_error *bus_error)
+{
+	struct service *service = data;
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	uint64_t number;
+	int r = sd_bus_message_read(message, "t", &number);
+
+	if (r < 0)
+		return r;
+	r = report_load(daemon_coordinator(service->daemon)->roots->reports,
+			number, &report, &error);
+	if (r < 0)
+		return fail(bus_error, &error);
+	r = sd_bus_reply_method_return(message, "s",
+				       json_object_to_json_string(report));
+	json_object_put(report);
+	return r;
+}
+
+/* ---- properties and signals --------------------------------------------- */
+
+static int get_status(sd_bus *bus, const char *path, const char *interface,
+		      const char *property, sd_bus_message *reply, void *data,
+		      sd_bus_error *error)
+{
+	struct service *service = data;
+	struct daemon_status status;
+
+	(void)bus;
+	(void)path;
+	(void)interface;
+	(void)error;
+	daemon_get_status(service->daemon, &status);
+	if (strcmp(property, "State") == 0)
+		return sd_bus_message_append(reply, "s", status.phase);
+	if (strcmp(property, "Job") == 0)
+		return sd_bus_message_append(reply, "t", status.job);
+	if (strcmp(property, "Verb") == 0)
+		return sd_bus_message_append(reply, "s", status.verb);
+	if (strcmp(property, "Client") == 0)
+		return sd_bus_message_append(reply, "s", status.client);
+	if (strcmp(property, "Cycle") == 0)
+		return sd_bus_message_append(reply, "t", status.cycle);
+	return sd_bus_message_append(reply, "s", status.last_result);
+}
+
+static int get_constant(sd_bus *bus, const char *path, const char *interface,
+			const char *property, sd_bus_message *reply, void *data,
+			sd_bus_error *error)
+{
+	struct service *service = data;
+
+	(void)bus;
+	(void)path;
+	(void)interface;
+	(void)error;
+	return sd_bus_message_append(reply, "s",
+				     strcmp(property, "Version") == 0
+					     ? PMCOORD_VERSION
+					     : service->hypervisor);
+}
+
+#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
+static const sd_bus_vtable vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("SuspendAll", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("t", job), method_suspend_all, 0),
+	SD_BUS_METHOD_WITH_ARGS("Suspend",
+				SD_BUS_ARGS("as", guests, "a{sv}", options),
+				SD_BUS_RESULT("t", job), method_suspend, 0),
+	SD_BUS_METHOD_WITH_ARGS("ResumeAll", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("t", job), method_resume_all, 0),
+	SD_BUS_METHOD_WITH_ARGS("Resume",
+				SD_BUS_ARGS("as", guests, "a{sv}", options),
+				SD_BUS_RESULT("t", job), method_resume, 0),
+	SD_BUS_METHOD_WITH_ARGS("Sleep", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("t", job, "h", lease),
+				method_sleep, 0),
+	SD_BUS_METHOD_WITH_ARGS("Cycle", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("t", job), method_cycle, 0),
+	SD_BUS_METHOD_WITH_ARGS("Bench",
+				SD_BUS_ARGS("as", guests, "a{sv}", options),
+				SD_BUS_RESULT("t", job), method_bench, 0),
+	SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("t", job),
+				SD_BUS_NO_RESULT, method_cancel, 0),
+	SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS,
+				SD_BUS_RESULT("s", json), method_list, 0),
+	SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_NO_ARGS,
+				SD_BUS_RESULT("s", json), method_plan, 0),
+	SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("t", cycle),
+				SD_BUS_RESULT("s", json), method_report, 0),
+	SD_BUS_PROPERTY("Version", "s", get_constant, 0,
+			SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Hypervisor", "s", get_constant, 0,
+			SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("State", "s", get_status, 0, CHANGES),
+	SD_BUS_PROPERTY("Job", "t", get_status, 0, CHANGES),
+	SD_BUS_PROPERTY("Verb", "s", get_status, 0, CHANGES),
+	SD_BUS_PROPERTY("Client", "s", get_status, 0, CHANGES),
+	SD_BUS_PROPERTY("Cycle", "t", get_status, 0, CHANGES),
+	SD_BUS_PROPERTY("LastResult", "s", get_status, 0, CHANGES),
+	SD_BUS_SIGNAL_WITH_ARGS("Step",
+				SD_BUS_ARGS("t", job, "t", cycle, "t", time_us,
+					    "s", guest, "s", step, "s", text),
+				0),
+	SD_BUS_SIGNAL_WITH_ARGS("JobRemoved",
+				SD_BUS_ARGS("t", job, "i", exit_code, "s",
+					    message, "t", resumed, "b", held,
+					    "s", report),
+				0),
+	SD_BUS_VTABLE_END,
+};
+
+static void tell_step(void *data, const struct cycle *cycle,
+		      const struct record *record)
+{
+	struct service *service = data;
+	struct daemon_status status;
+
+	daemon_get_status(service->daemon, &status);
+	/* Whoever misses a signal finds it in the journal and the report. */
+	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE,
+			   "Step", "tttsss", status.job, cycle->number,
+			   record->at_us - cycle->base_us,
+			   record_type_has_guest(record->type)
+				   ? cycle->guests[record->guest].name
+				   : "",
+			   record_type_name(record->type),
+			   record->text ? record->text : "");
+}
+
+static void tell_job_removed(void *data, uint64_t id,
+			     const struct job_outcome *outcome)
+{
+	struct service *service = data;
+
+	sd_bus_emit_signal(
+		service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved",
+		"tistbs", id, (int)outcome->code, outcome->message,
+		(uint64_t)outcome->n_resumed, (int)outcome->held,
+		outcome->report ? json_object_to_json_string(outcome->report)
+				: "");
+}
+
+static void tell_changed(void *data)
+{
+	struct service *service = data;
+
+	sd_bus_emit_properties_changed(
+		service->bus, SERVICE_PATH, SERVICE_INTERFACE, "State", "Job",
+		"Verb", "Client", "Cycle", "LastResult", NULL);
+}
+
+/* ---- the bus ------------------------------------------------------------ */
+
+/* Without the bus nobody reaches us: a successor finds it again. */
+static int on_disconnected(sd_bus_message *message, void *data,
+			   sd_bus_error *error)
+{
+	struct service *service = data;
+
+	(void)message;
+	(void)error;
+	daemon_give_up(service->daemon, -ECONNRESET);
+	return 0;
+}
+
+static int connect_bus(struct service *service, struct sd_event *event)
+{
+	int r = sd_bus_open_system(&service->bus);
+
+	if (r >= 0)
+		r = sd_bus_match_signal(
+			service->bus, NULL, "org.freedesktop.DBus.Local", NULL,
+			"org.freedesktop.DBus.Local", "Disconnected",
+			on_disconnected, service);
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(service->bus, NULL, SERVICE_PATH,
+					     SERVICE_INTERFACE, vtable,
+					     service);
+	if (r >= 0)
+		r = sd_bus_request_name(service->bus, SERVICE_NAME, 0);
+	if (r >= 0)
+		r = sd_bus_attach_event(service->bus, event,
+					SD_EVENT_PRIORITY_NORMAL);
+	return r < 0 ? r : 0;
+}
+
+int service_open(struct daemon *daemon, struct sd_event *event,
+		 const char *hypervisor, struct service **ret_service,
+		 struct error *error)
+{
+	struct service *service = calloc(1, sizeof(*service));
+	int r = service ? 0 : -ENOMEM;
+
+	if (r == 0) {
+		*service = (struct service){
+			.daemon = daemon,
+			.hypervisor = hypervisor,
+		};
+		r = connect_bus(service, event);
+	}
+	if (r < 0) {
+		service_close(service);
+		return error_set(error, r,
+				 r == -EEXIST ? "another pmcoord daemon runs "
+						"already (%s)"
+					      : "cannot serve " SERVICE_NAME
+						" on the system bus: %s",
+				 strerror(-r));
+	}
+	daemon_listen(daemon, &(struct daemon_listener){
+				      .step = tell_step,
+				      .job_removed = tell_job_removed,
+				      .changed = tell_changed,
+				      .data = service,
+			      });
+	*ret_service = service;
+	return 0;
+}
+
+void service_close(struct service *service)
+{
+	if (!service)
+		return;
+	sd_bus_flush_close_unref(service->bus);
+	free(service);
+}

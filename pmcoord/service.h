@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_SERVICE_H
+#define PMCOORD_SERVICE_H
+
+/*
+ * The daemon's face on the system bus. org.pmcoord.Coordinator1 at
+ * /org/pmcoord/Coordinator1; see pmcoord(8), D-BUS. The bus's policy lets only
+ * root call it.
+ */
+
+#include "pmcoord/daemon.h"
+
+#define SERVICE_NAME "org.pmcoord.Coordinator1"
+#define SERVICE_PATH "/org/pmcoord/Coordinator1"
+#define SERVICE_INTERFACE SERVICE_NAME
+#define SERVICE_ERROR_BUSY "org.pmcoord.Error.Busy"
+#define SERVICE_ERROR_INVALID "org.pmcoord.Error.Invalid"
+#define SERVICE_ERROR_FAILED "org.pmcoord.Error.Failed"
+
+/* Names of the options of a job, see pmcoord(8). */
+#define SERVICE_OPTION_FORCE "force" /* b */
+#define SERVICE_OPTION_GUESTS_ONLY "guests-only" /* b */
+#define SERVICE_OPTION_SLEEP "sleep" /* b, of Cycle */
+#define SERVICE_OPTION_TIMEOUT "timeout-us" /* t */
+#define SERVICE_OPTION_CONFIG "config" /* s */
+
+struct service;
+
+/*
+ * Takes the name on the system bus and listens to the daemon. `hypervisor` is
+ * what the daemon runs on, "xen" or "sim:<path>". The daemon is borrowed.
+ * Returns 0, or negative with `error` set: -EEXIST if another one runs.
+ */
+int service_open(struct daemon *daemon, struct sd_event *event,
+		 const char *hypervisor, struct service **ret_service,
+		 struct error *error);
+void service_close(struct service *service);
+
+#endif

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon on a bus of its own: the same commands, done by it, and the bus interface."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import PROGRAM, Pmcoord
+
+NAME = "org.pmcoord.Coordinator1"
+PATH = "/org/pmcoord/Coordinator1"
+
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>system</type><listen>unix:path={socket}</listen>
+<policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/>
+<allow send_type="method_call"/><allow send_type="signal"/><allow receive_type="method_call"/>
+<allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/></policy></busconfig>
+"""
+
+
+class Bus:
+    def __init__(self, directory):
+        self.socket = directory / "bus"
+        config = directory / "bus.conf"
+        config.write_text(BUS.format(socket=self.socket))
+        self._process = subprocess.Popen(
+            [shutil.which("dbus-daemon"), f"--config-file={config}", "--nofork", "--print-address=1"],
+            stdout=subprocess.PIPE, text=True)
+        self._process.stdout.readline()  # it listens
+        self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.socket}"}
+
+    def close(self):
+        self._process.terminate()
+        self._process.wait()
+
+    def busctl(self, *arguments, check=True):
+        return subprocess.run(["busctl", "--system", *arguments], env=self.environment, text=True,
+                              capture_output=True, timeout=30, check=check)
+
+    def call(self, method, *arguments, check=True):
+        return self.busctl("call", NAME, PATH, NAME, method, *arguments, check=check)
+
+    def property(self, name):
+        return self.busctl("get-property", NAME, PATH, NAME, name).stdout.split(maxsplit=1)[1].strip().strip('"')
+
+    def wait_property(self, name, value):
+        deadline = time.monotonic() + 30
+        while self.property(name) != value:
+            assert time.monotonic() < deadline, f"{name} stays {self.property(name)}"
+
+
+class Served(Pmcoord):
+    """A pmcoord whose commands find a daemon on the bus, for one scenario."""
+
+    def __init__(self, directory, bus):
+        super().__init__(directory)
+        self.bus = bus
+        self.scenario_path = None
+        self.daemon = None
+
+    def serve(self, scenario):
+        self.scenario_path = scenario
+        self.daemon = subprocess.Popen(
+            [PROGRAM, f"--hypervisor=sim:{scenario}", "daemon"], env=self.bus.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        deadline = time.monotonic() + 30
+        while self.bus.busctl("status", NAME, check=False).returncode != 0:
+            assert self.daemon.poll() is None, self.daemon.stdout.read()
+            assert time.monotonic() < deadline
+        self.bus.wait_property("State", "idle")
+
+    def start(self, *arguments):
+        return subprocess.Popen([PROGRAM, f"--hypervisor=sim:{self.scenario_path}", *arguments],
+                                env=self.bus.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def ask(self, *arguments):
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@pytest.fixture
+def bus(tmp_path):
+    bus = Bus(tmp_path)
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def served(tmp_path, bus):
+    served = Served(tmp_path, bus)
+    yield served
+    if served.daemon:
+        served.daemon.kill()
+        served.daemon.wait()
+
+
+def test_the_interface_says_what_there_is(served):
+    served.serve(served.shipped("laptop.sim"))
+    lines = served.bus.busctl("introspect", NAME, PATH, NAME).stdout.splitlines()
+    members = {line.split()[0]: line.split()[1] for line in lines[1:]}
+    for method in ("SuspendAll", "Suspend", "ResumeAll", "Resume", "Sleep", "Cancel", "List", "Plan", "Report"):
+        assert members.get(f".{method}") == "method"
+    for name in ("State", "Job", "Verb", "Client", "Cycle", "LastResult", "Hypervisor", "Version"):
+        assert members.get(f".{name}") == "property"
+    assert members.get(".Step") == members.get(".JobRemoved") == "signal"
+
+
+def test_commands_are_done_by_the_daemon_and_end_as_without_it(served):
+    served.serve(served.shipped("laptop.sim"))
+    result = served.ask("suspend-all", "--json")
+    assert result.returncode == 0
+    report = json.loads(result.stdout)
+    assert report["result"] == "ok"
+    assert {guest["outcome"] for guest in report["guests"]} == {"suspended"}
+    assert served.bus.property("Cycle") == "1", "it was not the daemon that ran it"
+    assert served.bus.property("LastResult") == "ok"
+
+    assert served.ask("suspend-all", "--guests-only").returncode == 0
+    lines = served.ask("resume-all").stdout.splitlines()
+    assert lines[-1] == "5 guests back."
+    assert not [line for line in lines if "web" in line and line.endswith(" down")], "that was another command's"
+    assert served.ask("resume-all").returncode == 0
+
+    assert served.ask("suspend", "fw").returncode == 0
+    assert "3 guests back" in served.ask("resume-all").stdout
+    wrong = served.ask("suspend", "nobody")
+    assert wrong.returncode == 2
+    assert "there is no guest 'nobody'" in wrong.stderr
+
+
+def test_progress_is_shown_as_without_the_daemon(served):
+    served.serve(served.shipped("laptop.sim"))
+    lines = served.ask("suspend-all", "--guests-only", "-v").stdout.splitlines()
+    words = [line.split()[2:4] for line in lines if line.split()[1:2] == ["ms"]]
+    for step in (["web", "asked"], ["web", "down"], ["netvm", "quiesced"], ["netvm", "down"]):
+        assert step in words
+
+
+def test_a_failed_cycle_ends_with_its_code_and_names_the_guilty(served):
+    served.serve(served.shipped("laptop-hung-guest.sim"))
+    result = served.ask("suspend-all")
+    assert result.returncode == 3
+    assert "mail" in result.stdout
+
+
+def test_a_configuration_and_a_timeout_are_passed_on(served, tmp_path):
+    served.serve(served.shipped("laptop-hung-guest.sim"))
+    config = tmp_path / "other.conf"
+    config.write_text("[Coordinator]\nOnFailure=abort\n")
+    result = served.ask("suspend-all", "--config", str(config))
+    assert result.returncode == 1
+    broken = tmp_path / "broken.conf"
+    broken.write_text("[Coordinator]\nDeadline=soon\n")
+    result = served.ask("suspend-all", "--config", str(broken))
+    assert result.returncode == 2
+    assert "broken.conf:2" in result.stderr
+
+
+def test_list_plan_and_report_by_bus_are_the_commands_json(served):
+    served.serve(served.shipped("laptop.sim"))
+
+    def text(reply):
+        return json.loads(json.loads(reply.stdout.split(maxsplit=1)[1]))
+
+    assert text(served.bus.call("List")) == json.loads(served.ask("list", "--json").stdout)
+    assert text(served.bus.call("Plan")) == json.loads(served.ask("plan", "--json").stdout)
+    assert served.ask("suspend-all").returncode == 0
+    assert text(served.bus.call("Report", "t", "0"))["cycle"] == 1
+    missing = served.bus.call("Report", "t", "99", check=False)
+    assert missing.returncode != 0
+
+
+@pytest.mark.parametrize("arguments, named", [
+    (("SuspendAll", "a{sv}", "1", "faster", "b", "true"), "faster"),
+    (("SuspendAll", "a{sv}", "1", "force", "s", "yes"), "force"),
+    (("SuspendAll", "a{sv}", "1", "config", "s", "relative"), "relative"),
+    (("Suspend", "asa{sv}", "0", "0"), "no guest"),
+    (("Cancel", "t", "4711"), "not under way"),
+])
+def test_bad_calls_are_told_what_is_wrong(served, arguments, named):
+    served.serve(served.shipped("laptop.sim"))
+    result = served.bus.call(*arguments, check=False)
+    assert result.returncode != 0
+    assert named in result.stderr
+    assert served.bus.property("State") == "idle"
+
+
+def test_the_sleep_unit_has_the_daemon_do_the_cycle(served):
+    served.serve(served.shipped("laptop.sim"))
+    result = served.ask("sleep-unit")
+    assert (result.returncode, result.stderr) == (0, "")
+    report = json.loads(served.ask("report", "--json").stdout)
+    assert (report["trigger"], report["result"]) == ("sleep", "ok")
+    assert served.bus.property("Cycle") == "1"
+
+
+def test_a_sleep_that_fails_fails_the_sleep_unit(served):
+    served.serve(served.shipped("laptop-no-s3.sim"))
+    result = served.ask("sleep-unit")
+    assert result.returncode not in (0, 3)
+    assert result.stderr.startswith("pmcoord: ")
+
+
+def test_a_second_daemon_is_told_that_one_runs(served):
+    scenario = served.shipped("laptop.sim")
+    served.serve(scenario)
+    second = served.ask("daemon")
+    assert second.returncode != 0
+    assert "another pmcoord daemon runs" in second.stderr
+
+
+def test_without_a_bus_the_daemon_says_so(pmcoord, laptop):
+    environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
+    result = subprocess.run([PROGRAM, f"--hypervisor=sim:{laptop}", "daemon"], env=environment, text=True,
+                            capture_output=True, timeout=30, check=False)
+    assert result.returncode != 0
+    assert "system bus" in result.stderr
+
+
+def test_the_daemon_stops_when_it_is_told_to(served):
+    served.serve(served.shipped("laptop.sim"))
+    served.daemon.send_signal(signal.SIGTERM)
+    assert served.daemon.wait(timeout=30) == 0
+
+
+def test_an_idle_daemon_does_not_wake_up(served):
+    served.serve(served.shipped("laptop.sim"))
+    status = f"/proc/{served.daemon.pid}/status"
+
+    def switches():
+        with open(status, encoding="ascii") as file:
+            return [line for line in file if "ctxt_switches" in line]
+
+    time.sleep(1.5)  # what it had to do after its start is done
+    before = switches()
+    time.sleep(3)
+    assert switches() == before
