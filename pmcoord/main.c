@@ -119,19 +119,41 @@ static int check_options(const struct command *command, const char *letters)
 static int check_arguments(const struct command *command,
 			   const struct options *options)
 {
+	char text[64];
+
+	snprintf(text, sizeof(text), "which guest? usage: pmcoord %s",
+		 command->name);
 	if (options->n_arguments < command->min_arguments)
-		return usage_error("which guest? usage: pmcoord",
-				   command->name);
+		return usage_error(text, command->arguments);
 	if (options->n_arguments > command->max_arguments)
 		return usage_error("too many arguments:",
 				   options->arguments[command->max_arguments]);
 	return EXIT_AS_PLANNED;
 }
 
+/* What getopt did not like. */
+static int option_error(char **argv, int answer)
+{
+	const struct option_info *info = option_find(optopt);
+	char text[64];
+
+	if (answer == ':' && info) {
+		snprintf(text, sizeof(text), "--%s needs a %s", info->name,
+			 info->argument);
+		return usage_error(text, NULL);
+	}
+	if (info && !info->argument) {
+		snprintf(text, sizeof(text), "--%s takes no value", info->name);
+		return usage_error(text, NULL);
+	}
+	return usage_error("unknown or ambiguous option", argv[optind - 1]);
+}
+
 /* The table of options, as getopt wants it. */
 static void fill_getopt(struct option long_options[OPTIONS_MAX],
 			char short_options[2 * OPTIONS_MAX])
 {
+	*short_options++ = ':'; /* we tell ourselves what is wrong */
 	for (const struct option_info *info = option_infos; info->name;
 	     info++) {
 		*long_options++ = (struct option){
@@ -157,8 +179,11 @@ static int parse_line(int argc, char **argv, struct line *line)
 	int option;
 
 	fill_getopt(long_options, short_options);
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, short_options, long_options,
 				     NULL)) != -1) {
+		if (option == '?' || option == ':')
+			return option_error(argv, option);
 		if (option == 'h')
 			line->wants_help = true;
 		else if (option == 'V')

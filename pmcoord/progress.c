@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/report.h"
 
 /* Entries that the catalogue (hooks/pmcoord.catalog) explains. */
@@ -28,8 +30,10 @@ void progress_init(struct progress *progress, bool quiet, bool verbose,
 		.verbose = verbose,
 		.notify = notify,
 	};
-	if (progress->print)
-		setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!progress->print)
+		return;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	live_init(&progress->live);
 }
 
 enum told {
@@ -72,61 +76,124 @@ static int64_t counting_from(const struct cycle *cycle)
 	return 0;
 }
 
-static void print_guest(const struct progress *progress,
-			const struct cycle *cycle, const struct record *record)
-{
-	const struct cycle_guest *guest = &cycle->guests[record->guest];
-	enum told told = guest_words[record->type].told;
+/* Room for a time, a name, and what a record says. */
+#define LINE_MAX_SIZE (CYCLE_DETAIL_MAX + GUEST_NAME_MAX + 128)
 
-	if (told == TO_NOBODY || (told == TO_THE_CURIOUS && !progress->verbose))
+static void format_guest(const struct cycle *cycle, const struct record *record,
+			 char ret[LINE_MAX_SIZE])
+{
+	snprintf(ret, LINE_MAX_SIZE, "%8.1f ms  %-16s %s%s%s",
+		 (double)((int64_t)(record->at_us - cycle->base_us) -
+			  counting_from(cycle)) /
+			 1000.0,
+		 cycle->guests[record->guest].name,
+		 guest_words[record->type].words,
+		 record->text && record->text[0] ? ": " : "",
+		 record->text ? record->text : "");
+}
+
+/* In place every step is shown: it is gone again soon. */
+static void print_guest(struct progress *progress, const struct cycle *cycle,
+			const struct record *record)
+{
+	enum told told = guest_words[record->type].told;
+	char line[LINE_MAX_SIZE];
+
+	if (told == TO_NOBODY)
 		return;
-	printf("%8.1f ms  %-16s %s%s%s\n",
-	       (double)((int64_t)(record->at_us - cycle->base_us) -
-			counting_from(cycle)) /
-		       1000.0,
-	       guest->name, guest_words[record->type].words,
-	       record->text && record->text[0] ? ": " : "",
-	       record->text ? record->text : "");
+	format_guest(cycle, record, line);
+	if (!live_set(&progress->live, record->guest, line) &&
+	    (told == TO_ALL || progress->verbose))
+		live_note(&progress->live, line);
+}
+
+/* A line for each guest that something is about to be done with. */
+static void draw(struct progress *progress, const struct cycle *cycle,
+		 bool resuming)
+{
+	size_t guests[LIVE_GUESTS_MAX] = { 0 }, n = 0;
+
+	for (size_t i = 0; i < cycle->n_guests && n < LIVE_GUESTS_MAX; i++)
+		if (resuming ? cycle->guests[i].hold != HOLD_NONE
+			     : cycle->guests[i].mechanism != MECHANISM_NONE)
+			guests[n++] = i;
+	if (n == LIVE_GUESTS_MAX || !live_draw(&progress->live, guests, n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		char line[LINE_MAX_SIZE];
+
+		snprintf(line, sizeof(line), "%8s     %-16s %s", "",
+			 cycle->guests[guests[i]].name,
+			 resuming ? "held" : "waits for others");
+		live_set(&progress->live, guests[i], line);
+	}
+}
+
+static void take_phase(struct progress *progress, const struct cycle *cycle,
+		       const char *phase)
+{
+	if (progress->live.rows == 0)
+		return;
+	if (strcmp(phase, "suspend") == 0)
+		draw(progress, cycle, false);
+	/* Of a cycle of which we have not seen the way down. */
+	else if (strcmp(phase, "resume") == 0 && !progress->live.is_drawn)
+		draw(progress, cycle, true);
+}
+
+_printf_(2, 3) static void note(struct progress *progress, const char *format,
+				...)
+{
+	char line[LINE_MAX_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	live_note(&progress->live, line);
 }
 
 /* What whoever started the cycle knows already. */
-static void print_for_watchers(const struct cycle *cycle,
+static void print_for_watchers(struct progress *progress,
+			       const struct cycle *cycle,
 			       const struct record *record)
 {
 	switch (record->type) {
 	case RECORD_CYCLE:
-		printf("Cycle %" PRIu64 " begins: %s.\n", cycle->number,
-		       cycle->trigger);
+		note(progress, "Cycle %" PRIu64 " begins: %s.", cycle->number,
+		     cycle->trigger);
 		break;
 	case RECORD_PHASE:
-		printf("Phase: %s.\n", record->text);
+		note(progress, "Phase: %s.", record->text);
 		break;
 	case RECORD_HELD:
-		printf("Guests stay down until 'pmcoord resume-all'.\n");
+		note(progress, "Guests stay down until 'pmcoord resume-all'.");
 		break;
 	case RECORD_END:
-		printf("Cycle %" PRIu64 " is over: %s%s%s.\n", cycle->number,
-		       cycle_result_name(cycle_result(cycle)),
-		       cycle->detail[0] ? ": " : "", cycle->detail);
+		note(progress, "Cycle %" PRIu64 " is over: %s%s%s.",
+		     cycle->number, cycle_result_name(cycle_result(cycle)),
+		     cycle->detail[0] ? ": " : "", cycle->detail);
 		break;
 	default:
 		break;
 	}
 }
 
-static void print_record(const struct progress *progress,
-			 const struct cycle *cycle, const struct record *record)
+static void print_record(struct progress *progress, const struct cycle *cycle,
+			 const struct record *record)
 {
 	if (record_type_has_guest(record->type))
 		print_guest(progress, cycle, record);
 	else if (record->type == RECORD_ABORT)
-		printf("giving up: %s\n", record->text);
+		note(progress, "giving up: %s", record->text);
 	else if (record->type == RECORD_SLEPT)
-		printf("   awake again\n");
+		note(progress, "   awake again");
 	else if (record->type == RECORD_AWAKE)
-		printf("not asleep: %s\n", record->text);
+		note(progress, "not asleep: %s", record->text);
 	else if (progress->watches)
-		print_for_watchers(cycle, record);
+		print_for_watchers(progress, cycle, record);
+	else if (record->type == RECORD_PHASE)
+		take_phase(progress, cycle, record->text);
 }
 
 static size_t count_acting(const struct cycle *cycle)

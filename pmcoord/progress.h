@@ -12,9 +12,11 @@
 #include <json-c/json.h>
 
 #include "pmcoord/journal.h"
+#include "pmcoord/live.h"
 
 struct progress {
-	bool print; /* a line per guest to standard output */
+	bool print; /* to standard output */
+	struct live live; /* there a terminal: a line per guest, in place */
 	bool verbose;
 	bool watches; /* somebody else's cycle: also its beginning and end */
 	bool notify; /* STATUS= to the service manager */

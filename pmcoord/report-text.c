@@ -254,6 +254,9 @@ static const struct table_column columns[] = {
 	{ NULL, false, false },
 };
 
+static const char *const dispensable[] = { "DOMID", "EXPECTED", "QUIESCED",
+					   "MECHANISM", NULL };
+
 /* A time as a cell: empty where there is none. */
 static const char *cell(int64_t span_us, char text[REPORT_SPAN_TEXT_SIZE])
 {
@@ -302,6 +305,7 @@ static int print_guests(struct printer *printer)
 	if (r < 0)
 		return r;
 	fprintf(printer->out, "\n");
+	table_set_dispensable(table, dispensable);
 	r = table_print(table);
 	fprintf(printer->out, "\nTimes in ms since the request; RUNNING and "
 			      "READY since the resume began.\n");

@@ -174,6 +174,9 @@ static const struct table_column list_columns[] = {
 	{ "NEEDS", false, false }, { NULL, false, false },
 };
 
+static const char *const list_dispensable[] = { "POLICY", "DOMID", "TYPE",
+						"ROLE", NULL };
+
 static int add_list_line(struct table *table, const struct entry *entry)
 {
 	const struct guest *guest = entry->guest;
@@ -212,8 +215,10 @@ static int list_table(const struct inventory *inventory,
 
 		r = add_list_line(table, &entry);
 	}
-	if (r == 0)
-		r = table_print(table);
+	if (r < 0)
+		return r;
+	table_set_dispensable(table, list_dispensable);
+	r = table_print(table);
 	if (r == 0)
 		print_warnings(graph, out);
 	return r;

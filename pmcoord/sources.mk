@@ -48,6 +48,7 @@ COORDINATOR_SRC := \
 	pmcoord/exit-code.c \
 	pmcoord/job.c \
 	pmcoord/memory.c \
+	pmcoord/live.c \
 	pmcoord/progress.c \
 	pmcoord/daemon.c \
 	pmcoord/service.c \

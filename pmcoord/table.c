@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "pmcoord/cleanup.h"
 
@@ -12,8 +15,15 @@ struct table {
 	const struct table_column *columns;
 	size_t n_columns;
 	bool *used; /* per column */
+	size_t *widths; /* likewise: of the widest cell */
+	const char *const *dispensable; /* titles; NULL: none is */
+	size_t terminal_width; /* 0: no terminal */
+	FILE *out;
 	struct libscols_table *scols;
 };
+
+/* Less of the last column than this is not worth having. */
+#define LAST_COLUMN_MIN 30
 
 void table_free(struct table *table)
 {
@@ -21,6 +31,7 @@ void table_free(struct table *table)
 		return;
 	scols_unref_table(table->scols);
 	free(table->used);
+	free(table->widths);
 	free(table);
 }
 
@@ -45,15 +56,35 @@ static int add_columns(struct table *table)
 	return 0;
 }
 
-/* libsmartcols itself would look at standard output, whatever `out` is. */
-static void fit(struct libscols_table *scols, FILE *out)
+static size_t width_of_terminal(FILE *out)
 {
+	struct winsize size = { 0 };
 	int fd = fileno(out);
-	bool is_terminal = fd >= 0 && isatty(fd);
 
-	scols_table_set_stream(scols, out);
-	scols_table_set_termforce(scols, is_terminal ? SCOLS_TERMFORCE_ALWAYS
-						     : SCOLS_TERMFORCE_NEVER);
+	if (fd < 0 || !isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) < 0)
+		return 0;
+	return size.ws_col;
+}
+
+/* libsmartcols itself would look at standard output, whatever `out` is. */
+static void fit(struct table *table)
+{
+	table->terminal_width = width_of_terminal(table->out);
+	if (table->terminal_width)
+		scols_table_set_termwidth(table->scols, table->terminal_width);
+	scols_table_set_termforce(
+		table->scols, table->terminal_width ? SCOLS_TERMFORCE_ALWAYS
+						    : SCOLS_TERMFORCE_NEVER);
+}
+
+/* In columns of a terminal; bytes, where the text is not of this locale. */
+static size_t width_of(const char *text)
+{
+	wchar_t wide[256];
+	size_t n = mbstowcs(wide, text, ELEMENTSOF(wide));
+	int width = n < ELEMENTSOF(wide) ? wcswidth(wide, n) : -1;
+
+	return width < 0 ? strlen(text) : (size_t)width;
 }
 
 int table_new(const struct table_column *columns, FILE *out,
@@ -67,10 +98,14 @@ int table_new(const struct table_column *columns, FILE *out,
 	while (columns[table->n_columns].title)
 		table->n_columns++;
 	table->used = calloc(table->n_columns, sizeof(*table->used));
+	table->widths = calloc(table->n_columns, sizeof(*table->widths));
 	table->scols = scols_new_table();
-	if (!table->used || !table->scols)
+	if (!table->used || !table->widths || !table->scols)
 		return -ENOMEM;
-	fit(table->scols, out);
+	table->out = out;
+	fit(table);
+	for (size_t i = 0; i < table->n_columns; i++)
+		table->widths[i] = width_of(columns[i].title);
 	if (add_columns(table) < 0)
 		return -ENOMEM;
 	*ret_table = TAKE_PTR(table);
@@ -88,6 +123,8 @@ int table_add_line(struct table *table, const char *const *cells)
 		const char *empty = i + 1 == table->n_columns ? "" : "-";
 
 		table->used[i] |= !is_empty;
+		if (!is_empty && width_of(cells[i]) > table->widths[i])
+			table->widths[i] = width_of(cells[i]);
 		if (scols_line_set_data(line, i, is_empty ? empty : cells[i]) <
 		    0)
 			return -ENOMEM;
@@ -95,16 +132,79 @@ int table_add_line(struct table *table, const char *const *cells)
 	return 0;
 }
 
+void table_set_dispensable(struct table *table, const char *const *titles)
+{
+	table->dispensable = titles;
+}
+
+static bool is_hidden(struct table *table, size_t column)
+{
+	return scols_column_is_hidden(
+		scols_table_get_column(table->scols, column));
+}
+
+static void hide(struct table *table, size_t column)
+{
+	struct libscols_column *scols =
+		scols_table_get_column(table->scols, column);
+
+	scols_column_set_flags(scols,
+			       scols_column_get_flags(scols) | SCOLS_FL_HIDDEN);
+}
+
+/* How wide the lines are at least: the last column can be cut. */
+static size_t least_width(struct table *table)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < table->n_columns; i++) {
+		size_t width = table->widths[i];
+
+		if (is_hidden(table, i))
+			continue;
+		if (i + 1 == table->n_columns && width > LAST_COLUMN_MIN)
+			width = LAST_COLUMN_MIN;
+		total += width + (total > 0);
+	}
+	return total;
+}
+
+static void hide_dispensable(struct table *table)
+{
+	const char *const *title = table->dispensable;
+
+	for (; title && *title && least_width(table) > table->terminal_width;
+	     title++)
+		for (size_t i = 0; i < table->n_columns; i++)
+			if (strcmp(table->columns[i].title, *title) == 0)
+				hide(table, i);
+}
+
+/* libsmartcols fills the last column up with spaces. */
+static int print_trimmed(const char *text, FILE *out)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\n"), trimmed = length;
+
+		while (trimmed > 0 && text[trimmed - 1] == ' ')
+			trimmed--;
+		fwrite(text, 1, trimmed, out);
+		fputc('\n', out);
+		text += length + (text[length] == '\n');
+	}
+	return ferror(out) ? -EIO : 0;
+}
+
 int table_print(struct table *table)
 {
-	for (size_t i = 0; i < table->n_columns; i++) {
-		struct libscols_column *column =
-			scols_table_get_column(table->scols, i);
+	_cleanup_(freep) char *text = NULL;
+	int r;
 
+	for (size_t i = 0; i < table->n_columns; i++)
 		if (table->columns[i].is_optional && !table->used[i])
-			scols_column_set_flags(column,
-					       scols_column_get_flags(column) |
-						       SCOLS_FL_HIDDEN);
-	}
-	return scols_print_table(table->scols);
+			hide(table, i);
+	if (table->terminal_width)
+		hide_dispensable(table);
+	r = scols_print_table_to_string(table->scols, &text);
+	return r < 0 ? r : print_trimmed(text, table->out);
 }

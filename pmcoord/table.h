@@ -3,8 +3,9 @@
 #define PMCOORD_TABLE_H
 
 /*
- * Tables by libsmartcols. On a terminal the last column is cut to fit; in a
- * pipe nothing is. Columns in which no line has anything are left out.
+ * Tables by libsmartcols. On a terminal that is too narrow the less important
+ * columns are left out, and the last one is cut to fit; in a pipe nothing is.
+ * Optional columns in which no line has anything are left out.
  */
 
 #include <stdbool.h>
@@ -34,6 +35,12 @@ void table_freep(struct table **table);
  * column as nothing. Returns 0 or -ENOMEM.
  */
 int table_add_line(struct table *table, const char *const *cells);
+
+/*
+ * The titles of columns that a narrow terminal can do without, the least
+ * important first; borrowed, and ends with NULL.
+ */
+void table_set_dispensable(struct table *table, const char *const *titles);
 
 /* Returns 0 or a negative errno. */
 int table_print(struct table *table);

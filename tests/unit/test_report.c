@@ -490,7 +490,7 @@ static void tells_people_who_held_it_up(void **state)
 		"The host slept for 80.0 s.\n",
 		"3 guests back in 1.9 ms, devices after 900.9 ms.\n",
 		"web            4 agent     suspended     98.0   150.0     1.7 "
-		"101.7 \n",
+		"101.7\n",
 		"mail <&\"'>     5 xenstore  paused           - 10000.1     "
 		"1.9 "
 		"    - did not suspend within 10 s\n",

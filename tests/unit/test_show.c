@@ -304,7 +304,7 @@ static void tables_are_plain_in_a_pipe(void **state)
 		"NAME      DOMID TYPE ROLE          STATE   MECHANISM     "
 		"AGENT           POLICY  NEEDS\n"
 		"netvm         1 hvm  driver-domain running agent         "
-		"ready           suspend \n"
+		"ready           suspend\n"
 		"fw            3 pvh  driver-domain running xenstore      "
 		"unknown-version suspend netvm\n"
 		"web <&\"'>     4 pvh  guest         running xenstore      "

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_LIVE_H
+#define PMCOORD_LIVE_H
+
+/*
+ * A block of lines on a terminal that are rewritten in place, one per guest,
+ * with notes beneath it. Allocates nothing: it is used while guests are down.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* More guests than fit a big screen are not shown in place. */
+#define LIVE_GUESTS_MAX 128
+
+struct live {
+	size_t rows, columns; /* of the terminal; 0: there is none */
+	size_t guests[LIVE_GUESTS_MAX]; /* the guest of each line */
+	size_t n_guests;
+	size_t n_below; /* rows of notes beneath the block */
+	bool is_drawn;
+};
+
+/* For standard output as it is. */
+void live_init(struct live *live);
+
+/*
+ * Begins a block with an empty line for each of these guests, if they fit.
+ * Returns whether they did.
+ */
+bool live_draw(struct live *live, const size_t *guests, size_t n_guests);
+
+/* Rewrites a guest's line. Returns false if it has none (any more). */
+bool live_set(struct live *live, size_t guest, const char *text);
+
+/*
+ * Prints a line beneath the block, or just prints it. Once block and notes have
+ * outgrown the terminal, the block is left as it is.
+ */
+void live_note(struct live *live, const char *text);
+
+#endif
