@@ -120,18 +120,33 @@ static void on_manager_asleep(void *userdata, int r, const char *text)
 	down_step_done(engine, 0, NULL);
 }
 
-static int down_manager(struct engine *engine, struct error *error)
+/* On record, so that it hears of the wake. Returns 1 if it is there. */
+static int record_manager(struct engine *engine, enum manager manager,
+			  struct error *error)
 {
 	int r;
 
-	if (engine->setup.settings->network_manager == NETWORK_MANAGER_NO ||
-	    !manager_is_there(engine->setup.roots))
+	if (!manager_is_there(engine->setup.roots, manager))
 		return 0;
-	r = journal_add(engine->setup.journal, EFFECT_MANAGER, "sleep", error);
-	if (r < 0)
+	r = journal_add(engine->setup.journal, EFFECT_MANAGER,
+			manager_name(manager), error);
+	return r < 0 ? r : 1;
+}
+
+static int down_managers(struct engine *engine, struct error *error)
+{
+	int r;
+
+	if (engine->setup.settings->network_manager == NETWORK_MANAGER_NO)
+		return 0;
+	r = record_manager(engine, MANAGER_NETWORKD, error);
+	if (r >= 0)
+		r = record_manager(engine, MANAGER_NETWORK_MANAGER, error);
+	if (r <= 0)
 		return r;
-	r = manager_call_sleep(
-		engine->setup.event, true,
+	r = manager_call_start(
+		engine->setup.event, engine->setup.roots,
+		MANAGER_NETWORK_MANAGER, true,
 		at_most(MANAGER_TIMEOUT_US, time_left_us(engine) / 4),
 		on_manager_asleep, engine, &engine->manager_call);
 	if (r < 0)
@@ -416,7 +431,7 @@ static const struct down_step {
 } down_steps[] = {
 	{ "inhibitors", down_inhibitors },
 	{ "pre hooks", down_hooks },
-	{ "NetworkManager", down_manager },
+	{ "network managers", down_managers },
 	{ "sync", down_sync },
 	{ "looking at devices", down_inventory },
 	{ "sound and video devices", down_early_devices },

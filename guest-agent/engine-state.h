@@ -14,7 +14,7 @@
 
 /* What engine-down.c and engine-up.c share: private to the engine. */
 
-/* NetworkManager answers within milliseconds, or hangs. */
+/* Network managers answer within milliseconds, or hang. */
 #define MANAGER_TIMEOUT_US 2000000ull
 
 #define ENGINE_STEPS_MAX 16

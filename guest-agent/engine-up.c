@@ -157,14 +157,33 @@ static void on_manager_awake(void *userdata, int r, const char *text)
 			       : NULL);
 }
 
+/* What it says of leases is between it and their servers. */
+static void on_leases_renewed(void *userdata, int r, const char *text)
+{
+	struct engine *engine = userdata;
+
+	manager_call_free(engine->manager_call);
+	engine->manager_call = NULL;
+	if (r < 0)
+		log_line(engine->setup.log, LOG_LEVEL_NOTICE,
+			 "systemd-networkd does not renew its leases: %s, "
+			 "ignoring",
+			 text[0] ? text : strerror(-r));
+	undone(engine, NULL);
+}
+
 static int undo_manager(struct engine *engine, size_t index)
 {
-	int r = manager_call_sleep(engine->setup.event, false,
-				   MANAGER_TIMEOUT_US, on_manager_awake, engine,
-				   &engine->manager_call);
+	const char *name = engine->setup.journal->effects[index].text;
+	bool networkd = strcmp(name, manager_name(MANAGER_NETWORKD)) == 0;
+	int r = manager_call_start(
+		engine->setup.event, engine->setup.roots,
+		networkd ? MANAGER_NETWORKD : MANAGER_NETWORK_MANAGER, false,
+		MANAGER_TIMEOUT_US,
+		networkd ? on_leases_renewed : on_manager_awake, engine,
+		&engine->manager_call);
 
-	(void)index;
-	return r < 0 ? r : 1;
+	return r < 0 ? r : r == 0;
 }
 
 static const struct {

@@ -25,7 +25,7 @@
 
 enum effect_kind {
 	EFFECT_HOOK, /* text: the hook's name */
-	EFFECT_MANAGER, /* NetworkManager was told to sleep */
+	EFFECT_MANAGER, /* a network manager was told to sleep */
 	EFFECT_FREEZE, /* text: the cgroup */
 	EFFECT_DEVICE, /* text: "<address> <driver>" */
 	EFFECT_MODULE, /* text: the module */

@@ -37,8 +37,8 @@ struct message_buffer {
 /* Interfaces by their number before and after. */
 struct link_set {
 	uint32_t old[LINKS_MAX];
-	/* NetworkManager's: it sets it up itself, and would take what is there
-	 * already for somebody else's. */
+	/* A network manager's: it sets it up itself, and would take what is
+	 * there already for somebody else's. */
 	bool managed[LINKS_MAX];
 	uint32_t new[LINKS_MAX]; /* 0: not there (yet) */
 	size_t n;

@@ -510,7 +510,7 @@ static void survives_a_kill_at_any_moment(void **state)
 	}
 }
 
-/* ---- NetworkManager, on a bus of our own ---- */
+/* ---- Network managers, on a bus of our own ---- */
 
 static int on_sleep(sd_bus_message *message, void *userdata,
 		    sd_bus_error *error)
@@ -525,6 +525,29 @@ static int on_sleep(sd_bus_message *message, void *userdata,
 	fclose(log);
 	return sd_bus_reply_method_return(message, "");
 }
+
+static int on_renew(sd_bus_message *message, void *userdata,
+		    sd_bus_error *error)
+{
+	const char *path = userdata;
+	FILE *log = fopen(path, "ae");
+	int ifindex;
+
+	sd_bus_message_read(message, "i", &ifindex);
+	fprintf(log, "renew %d\n", ifindex);
+	fclose(log);
+	/* Not every link has a lease. */
+	if (ifindex == 4)
+		return sd_bus_error_set_errno(error, -EOPNOTSUPP);
+	return sd_bus_reply_method_return(message, "");
+}
+
+static const sd_bus_vtable networkd_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("RenewLink", "i", "", on_renew,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_END,
+};
 
 static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_START(0),
@@ -542,7 +565,11 @@ static void serve_manager(char *log, int fd)
 				     "/org/freedesktop/NetworkManager",
 				     "org.freedesktop.NetworkManager",
 				     manager_vtable, log) < 0 ||
-	    sd_bus_request_name(bus, "org.freedesktop.NetworkManager", 0) < 0)
+	    sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/network1",
+				     "org.freedesktop.network1.Manager",
+				     networkd_vtable, log) < 0 ||
+	    sd_bus_request_name(bus, "org.freedesktop.NetworkManager", 0) < 0 ||
+	    sd_bus_request_name(bus, "org.freedesktop.network1", 0) < 0)
 		_exit(1);
 	if (write(fd, "x", 1) != 1)
 		_exit(1);
@@ -574,22 +601,59 @@ static pid_t start_bus(struct run *run)
 	return (pid_t)pid;
 }
 
-static void tells_network_manager_to_sleep_and_to_wake(void **state)
+/* Starts both managers, which write down what they are told. */
+static pid_t start_managers(struct run *run)
 {
-	struct run *run = *state;
-	char log[FILE_PATH_MAX], byte;
-	pid_t bus = start_bus(run), manager;
+	static char log[FILE_PATH_MAX];
+	pid_t pid;
 	int ends[2];
+	char byte;
 
-	assert_true(bus > 0); /* dbus-daemon is in tests/packages */
 	tree_path(&run->tree, log, "log");
-	tree_write(&run->tree, "services/NetworkManager/.keep", "");
 	assert_int_equal(pipe(ends), 0);
-	manager = fork();
-	if (manager == 0)
+	pid = fork();
+	if (pid == 0)
 		serve_manager(log, ends[1]);
 	close(ends[1]);
 	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	return pid;
+}
+
+static void has_networkd_renew_leases_after_the_wake(void **state)
+{
+	static const char managed[] = "ADMIN_STATE=configured\n"
+				      "NETWORK_FILE=/etc/a.network\n";
+	struct run *run = *state;
+	pid_t bus = start_bus(run), manager = start_managers(run);
+
+	tree_write(&run->tree, "services/systemd/netif/links/1",
+		   "ADMIN_STATE=unmanaged\n");
+	tree_write(&run->tree, "services/systemd/netif/links/4", managed);
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	assert_string_equal(effects(run), "nft");
+	assert_string_equal(tree_read(&run->tree, "log"), "(none)");
+	go_up(run);
+	assert_false(run->degraded);
+	assert_string_equal(tree_read(&run->tree, "log"), "renew 4");
+	run->settings.network_manager = NETWORK_MANAGER_NO;
+	go_down(run);
+	assert_string_equal(effects(run), "ft");
+	go_up(run);
+	kill(manager, SIGKILL);
+	waitpid(manager, NULL, 0);
+	kill(bus, SIGTERM);
+}
+
+static void tells_network_manager_to_sleep_and_to_wake(void **state)
+{
+	struct run *run = *state;
+	pid_t bus = start_bus(run), manager;
+
+	assert_true(bus > 0); /* dbus-daemon is in tests/packages */
+	tree_write(&run->tree, "services/NetworkManager/.keep", "");
+	manager = start_managers(run);
 	go_down(run);
 	assert_int_equal(run->r, 0);
 	assert_string_equal(effects(run), "nft");
@@ -605,7 +669,6 @@ static void tells_network_manager_to_sleep_and_to_wake(void **state)
 	go_up(run);
 	assert_false(run->degraded);
 	kill(bus, SIGTERM);
-	close(ends[0]);
 }
 
 int main(void)
@@ -630,6 +693,7 @@ int main(void)
 		TEST(does_not_thaw_what_another_has_frozen),
 		TEST(survives_a_kill_at_any_moment),
 		TEST(tells_network_manager_to_sleep_and_to_wake),
+		TEST(has_networkd_renew_leases_after_the_wake),
 	};
 
 	return cmocka_run_group_tests_name("agent-engine", tests, NULL, NULL);

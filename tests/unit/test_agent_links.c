@@ -281,17 +281,18 @@ static void says_what_could_not_be_restored(void **state)
 	assert_shows("ip -o link show enp0s4", ",UP");
 }
 
-static void leaves_to_network_manager_what_is_its(void **state)
+/* Leaves alone what the manager that keeps such a file about it looks after. */
+static void expect_left_to_manager(struct tree *tree, const char *directory,
+				   const char *contents)
 {
-	struct tree *tree = *state;
 	char text[240], name[100];
 
 	appear(tree, "enp0s4", MAC);
 	must("ip link set enp0s4 mtu 1400 up");
 	must("ip addr add 10.9.0.2/24 dev enp0s4");
-	snprintf(name, sizeof(name), "services/NetworkManager/devices/%u",
+	snprintf(name, sizeof(name), "services/%s/%u", directory,
 		 if_nametoindex("enp0s4"));
-	tree_write(tree, name, "[device]\nmanaged=true\n");
+	tree_write(tree, name, contents);
 	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	appear(tree, "eth0", MAC);
@@ -301,6 +302,20 @@ static void leaves_to_network_manager_what_is_its(void **state)
 	assert_shows("ip -o link show enp0s4", "mtu 1500");
 	assert_false(shows("ip -o link show enp0s4", ",UP"));
 	assert_false(shows("ip -o addr show enp0s4", "10.9.0.2"));
+}
+
+static void leaves_to_network_manager_what_is_its(void **state)
+{
+	expect_left_to_manager(*state, "NetworkManager/devices",
+			       "[device]\nmanaged=true\n");
+}
+
+static void leaves_to_networkd_what_is_its(void **state)
+{
+	expect_left_to_manager(
+		*state, "systemd/netif/links",
+		"ADMIN_STATE=configured\n"
+		"NETWORK_FILE=/etc/systemd/network/lan.network\n");
 }
 
 static void saves_nothing_where_there_is_nothing(void **state)
@@ -326,6 +341,7 @@ int main(void)
 		TEST(waits_for_a_driver_that_takes_its_time),
 		TEST(says_what_could_not_be_restored),
 		TEST(leaves_to_network_manager_what_is_its),
+		TEST(leaves_to_networkd_what_is_its),
 		TEST(saves_nothing_where_there_is_nothing),
 	};
 
