@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 
 #include "guest-agent/freezer.h"
+#include "guest-agent/kernel-log.h"
 #include "guest-agent/machine.h"
 #include "guest-agent/wake-clock.h"
 #include "pmcoord/parse.h"
@@ -25,6 +26,7 @@ struct agent {
 	struct agent_setup setup;
 	struct machine machine;
 	struct wake_clock *wake_clock;
+	struct kernel_log *kernel_log; /* while the kernel is asked */
 	sd_event_source *event_source;
 	sd_event_source *watch_source;
 	sd_event_source *limit; /* down by then, or it has failed */
@@ -206,25 +208,56 @@ static void quiesce(struct agent *agent)
 		       on_down, agent);
 }
 
-static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
+/* `what` the kernel did not, or what it says; the usual suspects are named. */
+static void give_kernel_up(struct agent *agent, const char *what)
 {
-	struct agent *agent = userdata;
 	char blocked[300];
 
-	(void)source;
-	(void)usec;
 	if (wake_clock_has_slept(agent->wake_clock)) {
 		take(agent, MACHINE_WOKEN);
-		return 0;
+		return;
 	}
 	freezer_name_blocked(agent->setup.roots, blocked, sizeof(blocked));
 	snprintf(agent->reason, sizeof(agent->reason),
-		 "the guest's kernel has not suspended in time%s%s",
+		 "the guest's kernel has not suspended: %s%s%s", what,
 		 blocked[0] ? ": " : "", blocked);
 	log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": %s",
 		 agent->machine.cycle, agent->reason);
 	take(agent, MACHINE_TIMED_OUT);
+}
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	give_kernel_up(userdata, "no time left");
 	return 0;
+}
+
+static void on_kernel_refused(void *userdata, const char *message)
+{
+	char shown[200];
+
+	text_sanitize(message, strlen(message), shown, sizeof(shown));
+	give_kernel_up(userdata, shown);
+}
+
+/* Without its log, the time limit alone tells of a kernel that refuses. */
+static void listen_to_kernel(struct agent *agent)
+{
+	int r = kernel_log_watch(agent->setup.event, agent->setup.roots,
+				 on_kernel_refused, agent, &agent->kernel_log);
+
+	if (r < 0)
+		log_line(agent->setup.log, LOG_LEVEL_NOTICE,
+			 "cannot listen to the kernel: %s, ignoring",
+			 strerror(-r));
+}
+
+static void listen_no_more(struct agent *agent)
+{
+	kernel_log_free(agent->kernel_log);
+	agent->kernel_log = NULL;
 }
 
 /* "freezing 12.1, devices 420.3": the steps worth a millisecond or more. */
@@ -270,6 +303,7 @@ static void commit(struct agent *agent)
 	uint64_t took_us = clock_now_us() - agent->began_us;
 	int r = wake_clock_arm(agent->wake_clock);
 
+	listen_to_kernel(agent);
 	if (r == 0)
 		r = sd_event_add_time(agent->setup.event, &agent->limit,
 				      CLOCK_MONOTONIC, agent->deadline_us, 0,
@@ -310,6 +344,7 @@ static void restore(struct agent *agent)
 {
 	agent->woken_us = clock_now_us();
 	wake_clock_disarm(agent->wake_clock);
+	listen_no_more(agent);
 	agent->limit = sd_event_source_disable_unref(agent->limit);
 	watch_over_cycle(agent);
 	engine_go_up(agent->setup.engine, on_up, agent);
@@ -647,5 +682,6 @@ void agent_free(struct agent *agent)
 	sd_event_source_disable_unref(agent->limit);
 	sd_event_source_disable_unref(agent->watchdog);
 	wake_clock_free(agent->wake_clock);
+	kernel_log_free(agent->kernel_log);
 	free(agent);
 }

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 
 /* Deeper than systemd nests its slices, scopes and delegated groups. */
 #define DEPTH_MAX 16
+
+/* The kernel's news of a cgroup come this late, and no more often. */
+#define AT_ONCE_US 10000
 
 /*
  * Without these the guest cannot be quiesced, brought back, or asked. Names of
@@ -295,6 +299,22 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+/*
+ * Lets the processes that are to freeze run, as each must to stop itself: an
+ * idle session has done so before the kernel gets round to telling of it.
+ */
+static bool freezes_at_once(const struct freezer_wait *wait)
+{
+	uint64_t end_us = clock_now_us() + AT_ONCE_US;
+
+	do {
+		sched_yield();
+		if (!find_unfrozen(wait))
+			return true;
+	} while (clock_now_us() < end_us);
+	return false;
+}
+
 /* The kernel modifies cgroup.events with each change, which inotify sees. */
 static int add_watches(struct freezer_wait *wait)
 {
@@ -334,6 +354,10 @@ int freezer_wait_start(sd_event *event, const struct roots *roots,
 	wait->done = done;
 	wait->userdata = userdata;
 	wait->event = event;
+	if (freezes_at_once(wait)) {
+		freezer_wait_free(wait);
+		return 1;
+	}
 	r = add_watches(wait);
 	/* Looked at after the watches stand, so that no change is missed. */
 	if (r == 0 && !find_unfrozen(wait)) {

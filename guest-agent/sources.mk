@@ -26,6 +26,7 @@ AGENT_SRC := \
 	guest-agent/engine-down.c \
 	guest-agent/engine-up.c \
 	guest-agent/wake-clock.c \
+	guest-agent/kernel-log.c \
 	guest-agent/channel-xen.c \
 	guest-agent/agent.c \
 	guest-agent/rehearse.c \

@@ -543,6 +543,46 @@ static void fails_when_the_kernel_does_not_suspend(void **state)
 	assert_true(tree_is_bound(&guest->tree, NIC));
 }
 
+static void notices_at_once_when_the_kernel_refuses(void **state)
+{
+	static const char *const records[] = {
+		"6,1,1,-;e1000e 0000:00:04.0: PME# enabled\n",
+		"4,2,2,-;xen:manage: something that is of no concern\n",
+		"3,3,3,-;xen:manage: do_suspend: freeze processes failed -16\n"
+		" SUBSYSTEM=xen\n",
+	};
+	struct guest *guest = *state;
+	char path[FILE_PATH_MAX];
+	uint64_t asked_us;
+	int kernel;
+
+	tree_write(&guest->tree, "dev/.keep", "");
+	tree_path(&guest->tree, path, "dev/kmsg");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	kernel = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(kernel >= 0);
+	guest->settings.timeout_us = 20000000;
+	tree_write(&guest->tree, "proc/99/status", "Name:\tnfsd\nState:\tD\n");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	asked_us = clock_now_us();
+	for (size_t i = 0; i < ELEMENTSOF(records); i++) {
+		assert_int_equal(write(kernel, records[i], strlen(records[i])),
+				 strlen(records[i]));
+		settle(guest);
+	}
+	await_state(guest, "failed 1");
+	assert_true(clock_now_us() - asked_us < 10000000);
+	assert_non_null(strstr(DETAIL(guest),
+			       "has not suspended: freeze processes failed "
+			       "-16: 'nfsd' (99, waits"));
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	close(kernel);
+}
+
 static void tries_again_until_the_device_is_back(void **state)
 {
 	struct guest *guest = *state;
@@ -785,6 +825,7 @@ int main(void)
 		TEST(names_the_process_that_does_not_freeze),
 		TEST(names_the_driver_that_hangs_and_restores_the_others),
 		TEST(fails_when_the_kernel_does_not_suspend),
+		TEST(notices_at_once_when_the_kernel_refuses),
 		TEST(tries_again_until_the_device_is_back),
 		TEST(thaws_before_it_gives_a_dead_device_up),
 		TEST(a_bind_that_hangs_costs_its_time_and_no_more),
