@@ -175,19 +175,26 @@ static void check_sleep_unit(const struct host_systemd *systemd,
 	}
 }
 
-static void check_daemon(const struct host_systemd *systemd,
+static void check_daemon(const struct check_context *context,
 			 struct findings *findings)
 {
-	if (systemd->daemon == UNIT_WANTED || systemd->daemon == UNIT_REQUIRED)
-		return;
-	findings_add(findings, FINDING_INFO, "pmcoord.service",
-		     "systemctl enable --now pmcoord.service",
-		     "the daemon is %s: everything works without it, but each "
-		     "command and each sleep begins by reading all guests "
-		     "from Xen",
-		     systemd->daemon == UNIT_ABSENT   ? "not installed"
-		     : systemd->daemon == UNIT_MASKED ? "masked"
-						      : "not enabled");
+	enum unit_enablement daemon = context->host->systemd.daemon;
+	bool is_enabled = daemon == UNIT_WANTED || daemon == UNIT_REQUIRED;
+
+	if (!is_enabled)
+		findings_add(findings, FINDING_INFO, "pmcoord.service",
+			     "systemctl enable --now pmcoord.service",
+			     "the daemon is %s: everything works without it, "
+			     "but each command and each sleep begins by "
+			     "reading all guests from Xen",
+			     daemon == UNIT_ABSENT   ? "not installed"
+			     : daemon == UNIT_MASKED ? "masked"
+						     : "not enabled");
+	else if (context->status && !context->status->has_daemon)
+		findings_add(findings, FINDING_WARNING, "pmcoord.service",
+			     "systemctl status pmcoord.service",
+			     "the daemon is enabled and does not answer: "
+			     "commands and sleeps do its work themselves");
 }
 
 static void check_sleep_targets(const struct host_systemd *systemd,
@@ -265,5 +272,5 @@ void check_systemd(const struct check_context *context,
 	check_lid("HandleLidSwitchExternalPower", systemd->lid_on_power,
 		  findings);
 	check_meddlers(systemd, findings);
-	check_daemon(systemd, findings);
+	check_daemon(context, findings);
 }

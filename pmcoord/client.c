@@ -13,6 +13,9 @@
 
 #include "pmcoord/service.h"
 
+/* Who only wants to know whether there is a daemon does not wait for one. */
+#define PATIENCE_TO_LOOK_US 1000000
+
 struct client {
 	sd_bus *bus;
 	sd_event *event;
@@ -67,6 +70,19 @@ int client_open(const char *hypervisor, struct client **ret_client,
 	}
 	*ret_client = client;
 	return 0;
+}
+
+bool client_finds_daemon(const char *hypervisor)
+{
+	struct client client = { 0 };
+	bool found;
+
+	if (sd_bus_open_system(&client.bus) < 0)
+		return false;
+	sd_bus_set_method_call_timeout(client.bus, PATIENCE_TO_LOOK_US);
+	found = check_daemon(&client, hypervisor) == 0;
+	sd_bus_flush_close_unref(client.bus);
+	return found;
 }
 
 /* ---- while the daemon works --------------------------------------------- */

@@ -4,6 +4,7 @@
 
 /* Has the daemon do a job. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pmcoord/job.h"
@@ -19,6 +20,12 @@ struct client;
 int client_open(const char *hypervisor, struct client **ret_client,
 		struct error *error);
 void client_close(struct client *client);
+
+/*
+ * Whether such a daemon runs; asks only, and takes no answer within a second
+ * for a no.
+ */
+bool client_finds_daemon(const char *hypervisor);
 
 /* What is passed on to the daemon besides the job; NULL and 0: nothing. */
 struct client_options {

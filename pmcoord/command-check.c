@@ -10,6 +10,7 @@
 
 #include "pmcoord/check.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/client.h"
 
 /* Lines of text; `list` ends with NULL. */
 struct lines {
@@ -183,6 +184,9 @@ static int read_facts(struct cli *cli, struct facts *facts)
 		return r;
 	facts->has_status = status_read(&cli->roots, &facts->status,
 					&facts->no_status) == 0;
+	if (facts->has_status)
+		facts->status.has_daemon =
+			client_finds_daemon(cli_hypervisor(cli));
 	return 0;
 }
 

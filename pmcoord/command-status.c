@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "pmcoord/client.h"
 #include "pmcoord/exit-code.h"
 #include "pmcoord/json.h"
 #include "pmcoord/monitor.h"
@@ -47,6 +48,7 @@ enum exit_code command_status(struct cli *cli)
 
 	if (r < 0)
 		return cli_fail(&error);
+	status.has_daemon = client_finds_daemon(cli_hypervisor(cli));
 	if (!cli->options.quiet || cli->options.json)
 		r = status_print(&status, realtime_us(), cli->options.json,
 				 stdout);

@@ -268,6 +268,7 @@ static int print_json(const struct status *status, FILE *out)
 	int r = object ? 0 : -ENOMEM;
 
 	json_add_string(object, "state", state_names[status->state], &r);
+	json_add_boolean(object, "daemon", status->has_daemon, &r);
 	json_add_string(object, "at_work",
 			status->locked ? status->holder : NULL, &r);
 	if (current)
@@ -403,6 +404,8 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 	const struct cycle *current = status_current(status);
 
 	fprintf(out, LINE "%s\n", "State", sentences[status->state]);
+	fprintf(out, LINE "%s\n", "Daemon",
+		status->has_daemon ? "running" : "not running");
 	if (status->locked)
 		fprintf(out, LINE "%s\n", "At work", status->holder);
 	if (current)

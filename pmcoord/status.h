@@ -25,6 +25,7 @@ enum status_state {
 
 struct status {
 	enum status_state state;
+	bool has_daemon; /* no file tells: for the reader to fill in */
 	bool locked; /* somebody is at work … */
 	char holder[128]; /* … who calls itself so; may be "" */
 	struct cycle *cycles; /* of this boot, not over, ascending */

@@ -135,6 +135,14 @@ def test_commands_are_done_by_the_daemon_and_end_as_without_it(served):
     assert "there is no guest 'nobody'" in wrong.stderr
 
 
+def test_status_sees_the_daemon_and_its_end(served):
+    served.serve(served.shipped("laptop.sim"))
+    assert json.loads(served.ask("status", "--json").stdout)["daemon"] is True
+    served.daemon.terminate()
+    served.daemon.wait(30)
+    assert json.loads(served.ask("status", "--json").stdout)["daemon"] is False
+
+
 def test_progress_is_shown_as_without_the_daemon(served):
     served.serve(served.shipped("laptop.sim"))
     lines = served.ask("suspend-all", "--guests-only", "-v").stdout.splitlines()

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import PROGRAM
 
-STATUS_KEYS = {"state", "at_work", "cycle", "held", "last", "unreadable_journals"}
+STATUS_KEYS = {"state", "daemon", "at_work", "cycle", "held", "last", "unreadable_journals"}
 EVENT_KEYS = {"cycle", "at_us", "event", "guest", "domid", "text"}
 
 

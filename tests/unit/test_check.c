@@ -647,6 +647,7 @@ static void tells_what_earlier_cycles_left(void **state)
 	};
 	struct status status = {
 		.state = STATUS_HELD,
+		.has_daemon = true,
 		.cycles = &cycle,
 		.n_cycles = 1,
 	};
@@ -656,10 +657,23 @@ static void tells_what_earlier_cycles_left(void **state)
 	only(world, FINDING_INFO, "app", "cycle 3");
 }
 
+static void warns_of_a_daemon_that_should_run(void **state)
+{
+	struct world *world = *state;
+	struct status status = { .has_daemon = false };
+
+	world->context.status = &status;
+	check(world);
+	only(world, FINDING_WARNING, "pmcoord.service", "does not answer");
+}
+
 static void an_abandoned_cycle_is_an_error(void **state)
 {
 	struct world *world = *state;
-	struct status status = { .state = STATUS_ABANDONED };
+	struct status status = {
+		.state = STATUS_ABANDONED,
+		.has_daemon = true,
+	};
 
 	world->context.status = &status;
 	check(world);
@@ -671,7 +685,11 @@ static void tells_of_journals_that_say_nothing_and_of_a_bad_cycle(void **state)
 	struct world *world = *state;
 	struct json_object *report =
 		json_tokener_parse("{\"cycle\": 7, \"result\": \"degraded\"}");
-	struct status status = { .n_unreadable = 2, .last = report };
+	struct status status = {
+		.has_daemon = true,
+		.n_unreadable = 2,
+		.last = report,
+	};
 
 	world->context.status = &status;
 	check(world);
@@ -766,6 +784,7 @@ int main(void)
 		world_test(names_whoever_else_handles_guests_at_sleep),
 		world_test(without_a_hypervisor_the_rest_is_checked),
 		world_test(tells_what_earlier_cycles_left),
+		world_test(warns_of_a_daemon_that_should_run),
 		world_test(an_abandoned_cycle_is_an_error),
 		world_test(
 			tells_of_journals_that_say_nothing_and_of_a_bad_cycle),
