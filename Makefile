@@ -85,6 +85,11 @@ $(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/u
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(AGENT_TEST_PKGS) $(AGENT_PKGS)) $(LIBS)
 
+$(BUILD)/tests/bench/engine: $(call object,tests/bench/engine.c $(SHARED_SRC) $(COORDINATOR_SRC))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
+
 .PHONY: bench check check-all check-static check-unit check-lab deps demo lab lab-shell
 # The packages come first and in a run of their own: what is below asks
 # pkg-config.
@@ -98,7 +103,7 @@ deps:
 check-ready: check-static check-unit check-lab
 
 C_FILES = $(wildcard pmcoord/*.[ch] pmcoord/shared/*.c include/pmcoord/*.h \
-	guest-agent/*.[ch] tests/unit/*.c)
+	guest-agent/*.[ch] tests/unit/*.c tests/bench/*.c)
 check-static: all
 	$(call say,CHECK,format and warnings by a second compiler)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
@@ -127,7 +132,7 @@ demo-ready: all
 	$(Q)$(PYTHON) tests/lab/run.py demo
 
 # BENCH=--cycles=1000, or the names of sections: see tests/lab/bench.py --help.
-bench-ready: all
+bench-ready: all $(BUILD)/tests/bench/engine
 	$(Q)$(PYTHON) tests/lab/bench.py $(BENCH)
 
 # One run for all black-box tests: its summary ends the output.
