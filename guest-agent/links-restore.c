@@ -13,6 +13,7 @@
 
 #include "guest-agent/class.h"
 #include "guest-agent/links-saved.h"
+#include "guest-agent/links-vlans.h"
 
 /* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
 unsigned int if_nametoindex(const char *name);
@@ -323,6 +324,28 @@ static void restore_port(struct restore *restore, uint32_t index,
 		complain(restore, link_name(attributes), "bridge port", r);
 }
 
+/* The bridge gave its new port a VLAN of its own choice. */
+static void restore_vlans(struct restore *restore, uint32_t old, uint32_t new,
+			  const struct rtattr *const *attributes)
+{
+	const struct nlmsghdr *message = NULL;
+	bool cleared = false;
+	int r = 0;
+
+	while (r == 0 && (message = next_saved(restore, message))) {
+		if (message->nlmsg_type != RTM_NEWVLAN ||
+		    links_vlans_index(message) != old)
+			continue;
+		if (!cleared)
+			r = links_vlans_clear(&restore->netlink, new);
+		cleared = true;
+		if (r == 0)
+			r = links_vlans_add(&restore->netlink, new, message);
+	}
+	if (r < 0)
+		complain(restore, link_name(attributes), "bridge VLANs", r);
+}
+
 static void restore_link(struct restore *restore,
 			 const struct nlmsghdr *message)
 {
@@ -342,6 +365,7 @@ static void restore_link(struct restore *restore,
 		return;
 	configure_link(restore, *index, attributes);
 	restore_port(restore, *index, attributes);
+	restore_vlans(restore, (uint32_t)info->ifi_index, *index, attributes);
 	if (info->ifi_flags & IFF_UP) {
 		int r = set_up(restore, *index, true);
 
@@ -417,6 +441,33 @@ static int restore_address(struct restore *restore, uint32_t index,
 	return r < 0 ? r : netlink_ask(&restore->netlink, &message);
 }
 
+/* The new number of an interface of the set, or 0. */
+static uint32_t to_new(const struct restore *restore, uint32_t old)
+{
+	int i = link_set_find(&restore->set, old);
+
+	return i < 0 ? 0 : restore->set.new[i];
+}
+
+static int put_hops(const struct restore *restore,
+		    struct netlink_message *message,
+		    const struct rtattr *multipath)
+{
+	struct rtattr *copy = (void *)(message->bytes +
+				       NLMSG_ALIGN(message->header.nlmsg_len));
+	struct rtnexthop *hop = NULL;
+	int r = netlink_copy(message, multipath);
+
+	while (r == 0 && (hop = link_next_hop(copy, hop))) {
+		uint32_t new = to_new(restore, (uint32_t)hop->rtnh_ifindex);
+
+		if (new != 0)
+			hop->rtnh_ifindex = (int)new;
+		hop->rtnh_flags &= RTNH_F_ONLINK;
+	}
+	return r;
+}
+
 static int restore_route(struct restore *restore, uint32_t index,
 			 const struct nlmsghdr *saved)
 {
@@ -432,33 +483,34 @@ static int restore_route(struct restore *restore, uint32_t index,
 	*new = *info;
 	new->rtm_flags &= RTNH_F_ONLINK;
 	for (uint16_t i = 1; r == 0 && i <= RTA_MAX; i++) {
-		if (i == RTA_OIF)
+		if (i == RTA_OIF && attributes[i])
 			r = netlink_put_u32(&message, i, index);
+		else if (i == RTA_MULTIPATH && attributes[i])
+			r = put_hops(restore, &message, attributes[i]);
 		else if (i != RTA_CACHEINFO && i != RTA_EXPIRES)
 			r = netlink_copy(&message, attributes[i]);
 	}
 	return r < 0 ? r : netlink_ask(&restore->netlink, &message);
 }
 
-/* The new number of the interface that a saved address or route is on, or 0. */
+/* The new number of an interface that a saved address or route is on, or 0. */
 static uint32_t new_index(const struct restore *restore,
 			  const struct nlmsghdr *message)
 {
 	const struct rtattr *attributes[RTA_MAX + 1];
-	uint32_t old;
-	int i;
+	const struct ifaddrmsg *address = NLMSG_DATA(message);
+	const struct rtnexthop *hop = NULL;
+	uint32_t new = 0;
 
-	if (message->nlmsg_type == RTM_NEWADDR) {
-		const struct ifaddrmsg *info = NLMSG_DATA(message);
-
-		old = info->ifa_index;
-	} else {
-		netlink_attributes(message, sizeof(struct rtmsg), attributes,
-				   RTA_MAX);
-		old = netlink_u32(attributes[RTA_OIF], 0);
-	}
-	i = link_set_find(&restore->set, old);
-	return i < 0 ? 0 : restore->set.new[i];
+	if (message->nlmsg_type == RTM_NEWADDR)
+		return to_new(restore, address->ifa_index);
+	netlink_attributes(message, sizeof(struct rtmsg), attributes, RTA_MAX);
+	if (!attributes[RTA_MULTIPATH])
+		return to_new(restore, netlink_u32(attributes[RTA_OIF], 0));
+	while (new == 0 &&
+	       (hop = link_next_hop(attributes[RTA_MULTIPATH], hop)))
+		new = to_new(restore, (uint32_t)hop->rtnh_ifindex);
+	return new;
 }
 
 static bool has_gateway(const struct nlmsghdr *message)
@@ -466,7 +518,8 @@ static bool has_gateway(const struct nlmsghdr *message)
 	const struct rtattr *attributes[RTA_MAX + 1];
 
 	netlink_attributes(message, sizeof(struct rtmsg), attributes, RTA_MAX);
-	return attributes[RTA_GATEWAY] || attributes[RTA_VIA];
+	return attributes[RTA_GATEWAY] || attributes[RTA_VIA] ||
+	       attributes[RTA_MULTIPATH];
 }
 
 enum pass { PASS_LINKS, PASS_ADDRESSES, PASS_ROUTES, PASS_GATEWAYS, PASSES };
@@ -481,7 +534,10 @@ static void restore_message(struct restore *restore, enum pass pass,
 			restore_link(restore, message);
 		return;
 	}
-	index = new_index(restore, message);
+	/* VLANs went with their links. */
+	index = message->nlmsg_type == RTM_NEWVLAN
+			? 0
+			: new_index(restore, message);
 	if (index == 0)
 		return;
 	if (message->nlmsg_type == RTM_NEWADDR && pass == PASS_ADDRESSES) {

@@ -13,6 +13,7 @@
 
 #include "guest-agent/class.h"
 #include "guest-agent/links-saved.h"
+#include "guest-agent/links-vlans.h"
 #include "guest-agent/manager.h"
 
 /* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
@@ -180,6 +181,18 @@ static int select_address(void *data, const struct nlmsghdr *message)
 	return message_buffer_take(selection->buffer, message);
 }
 
+/* Is any of a route's next hops through an interface that is ours? */
+static bool hops_over_ours(const struct link_set *set,
+			   const struct rtattr *multipath)
+{
+	const struct rtnexthop *hop = NULL;
+
+	while ((hop = link_next_hop(multipath, hop)))
+		if (is_ours(set, (uint32_t)hop->rtnh_ifindex))
+			return true;
+	return false;
+}
+
 static int select_route(void *data, const struct nlmsghdr *message)
 {
 	struct selection *selection = data;
@@ -193,10 +206,28 @@ static int select_route(void *data, const struct nlmsghdr *message)
 	    info->rtm_protocol == RTPROT_REDIRECT)
 		return 0;
 	netlink_attributes(message, sizeof(*info), attributes, RTA_MAX);
-	if (attributes[RTA_MULTIPATH] || attributes[RTA_NH_ID] ||
-	    !is_ours(selection->set, netlink_u32(attributes[RTA_OIF], 0)))
+	if (attributes[RTA_NH_ID])
+		return 0;
+	if (attributes[RTA_MULTIPATH]
+		    ? !hops_over_ours(selection->set, attributes[RTA_MULTIPATH])
+		    : !is_ours(selection->set,
+			       netlink_u32(attributes[RTA_OIF], 0)))
 		return 0;
 	return message_buffer_take(selection->buffer, message);
+}
+
+static int save_vlans(struct netlink *netlink, const struct link_set *set,
+		      struct message_buffer *ret)
+{
+	struct message_buffer all = { 0 };
+	const struct nlmsghdr *message = NULL;
+	int r = links_vlans_dump(netlink, &all);
+
+	while (r == 0 && (message = netlink_walk(all.data, all.used, message)))
+		if (is_ours(set, links_vlans_index(message)))
+			r = message_buffer_take(ret, message);
+	free(all.data);
+	return r;
 }
 
 static int save_all(struct netlink *netlink, struct link_set *set,
@@ -214,6 +245,9 @@ static int save_all(struct netlink *netlink, struct link_set *set,
 		return r;
 	header.n_base = (uint32_t)r;
 	memcpy(ret->data, &header, sizeof(header));
+	r = save_vlans(netlink, set, ret);
+	if (r < 0)
+		return r;
 	r = netlink_dump(netlink, RTM_GETADDR, select_address, &selection);
 	if (r < 0)
 		return r;

@@ -65,6 +65,17 @@ const struct rtattr *link_hardware_address(
 		       : attributes[IFLA_ADDRESS];
 }
 
+struct rtnexthop *link_next_hop(const struct rtattr *multipath,
+				const struct rtnexthop *previous)
+{
+	struct rtnexthop *hop =
+		previous ? RTNH_NEXT(previous) : RTA_DATA(multipath);
+	int left = (int)RTA_PAYLOAD(multipath) -
+		   (int)((char *)hop - (char *)RTA_DATA(multipath));
+
+	return left >= (int)sizeof(*hop) && RTNH_OK(hop, left) ? hop : NULL;
+}
+
 static const char *link_kind(const struct rtattr *const *attributes)
 {
 	const struct rtattr *nested[IFLA_INFO_MAX + 1];

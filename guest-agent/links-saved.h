@@ -19,8 +19,8 @@
 /* Since Linux 5.6; older headers lack it. */
 #define ATTRIBUTE_PERM_ADDRESS 54
 
-/* The file: this, then rtnetlink messages: links (lower first), addresses,
- * routes. */
+/* The file: this, then rtnetlink messages: links (lower first), VLANs of bridge
+ * ports, addresses, routes. */
 struct links_header {
 	uint32_t magic;
 	uint32_t n_base; /* the first so many links are the function's own */
@@ -73,6 +73,10 @@ int link_set_add_name(void *data, const char *name);
 /* What the hardware says it is called, whatever it was told to be called. */
 const struct rtattr *link_hardware_address(
 	const struct rtattr *const *attributes);
+
+/* The next hop of a route by several, behind `previous` (NULL: the first). */
+struct rtnexthop *link_next_hop(const struct rtattr *multipath,
+				const struct rtnexthop *previous);
 
 /* NULL for a link that stands by itself. */
 const struct upper_kind *link_find_upper_kind(

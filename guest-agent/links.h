@@ -16,11 +16,11 @@
  * saying it back with the new interface numbers.
  *
  * Kept: name, alias, MAC and MTU, queue length, group, master (bridge with the
- * port's flags, bond), up or down, addresses with what is left of their
- * lifetime, routes, VLANs and macvlans on top with the same of theirs. Not
- * kept: what router advertisements put there, multipath routes, a filtering
- * bridge's VLANs, traffic control, ethtool settings, and interfaces moved to
- * other network namespaces.
+ * port's flags and VLANs, bond), up or down, addresses with what is left of
+ * their lifetime, routes, VLANs and macvlans on top with the same of theirs.
+ * Not kept: what router advertisements put there, routes by nexthop objects,
+ * traffic control, ethtool settings, and interfaces moved to other network
+ * namespaces.
  *
  * An interface belongs to the function whose sysfs directory it is beneath, so
  * network adapters on a USB controller are included.

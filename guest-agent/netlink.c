@@ -149,22 +149,21 @@ int netlink_ask(struct netlink *netlink, struct netlink_message *message)
 	return r < 0 ? r : receive(netlink, NULL, NULL);
 }
 
+int netlink_dump_as(struct netlink *netlink, struct netlink_message *request,
+		    netlink_fn take, void *data)
+{
+	int r = send_message(netlink, &request->header);
+
+	return r < 0 ? r : receive(netlink, take, data);
+}
+
 int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take,
 		 void *data)
 {
-	struct {
-		struct nlmsghdr header;
-		struct ifinfomsg any;
-	} request = {
-		.header = {
-			.nlmsg_len = sizeof(request),
-			.nlmsg_type = type,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		},
-	};
-	int r = send_message(netlink, &request.header);
+	struct netlink_message request;
 
-	return r < 0 ? r : receive(netlink, take, data);
+	netlink_begin(&request, type, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	return netlink_dump_as(netlink, &request, take, data);
 }
 
 const struct nlmsghdr *netlink_walk(const void *start, size_t size,

@@ -51,6 +51,10 @@ int netlink_ask(struct netlink *netlink, struct netlink_message *message);
 /* Called per message of a dump; returns 0, or negative to stop. */
 typedef int (*netlink_fn)(void *data, const struct nlmsghdr *message);
 
+/* Dumps what `request`, begun with NLM_F_DUMP, asks for. */
+int netlink_dump_as(struct netlink *netlink, struct netlink_message *request,
+		    netlink_fn take, void *data);
+
 /* Dumps `type` (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE), all families. */
 int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take,
 		 void *data);

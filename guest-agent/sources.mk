@@ -18,6 +18,7 @@ AGENT_SRC := \
 	guest-agent/modules.c \
 	guest-agent/netlink.c \
 	guest-agent/links-saved.c \
+	guest-agent/links-vlans.c \
 	guest-agent/links-save.c \
 	guest-agent/links-restore.c \
 	guest-agent/rfkill.c \

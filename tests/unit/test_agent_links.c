@@ -150,6 +150,29 @@ static void puts_a_bridge_port_back_as_it_was(void **state)
 	assert_false(file_exists("%s/links-" NIC, tree->run));
 }
 
+static void gives_its_part_of_a_route_by_several_hops_back(void **state)
+{
+	struct tree *tree = *state;
+	char text[240];
+
+	must("ip addr add 10.8.0.1/24 dev br0");
+	must("ip link set br0 up");
+	appear(tree, "enp0s4", MAC);
+	must("ip addr add 10.9.0.2/24 dev enp0s4");
+	must("ip link set enp0s4 up");
+	must("ip route add 10.77.0.0/16 nexthop via 10.9.0.1 weight 3 "
+	     "nexthop via 10.8.0.9");
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
+	vanish(tree, "enp0s4");
+	appear(tree, "eth0", MAC);
+	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
+	assert_string_equal(text, "");
+	assert_shows("ip route show 10.77.0.0/16 | xargs",
+		     "nexthop via 10.9.0.1 dev enp0s4 weight 3");
+	assert_shows("ip route show 10.77.0.0/16 | xargs",
+		     "nexthop via 10.8.0.9 dev br0 weight 1");
+}
+
 static void gives_addresses_and_routes_back(void **state)
 {
 	struct tree *tree = *state;
@@ -334,6 +357,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, setup_network, teardown_network)
 	const struct CMUnitTest tests[] = {
 		TEST(puts_a_bridge_port_back_as_it_was),
+		TEST(gives_its_part_of_a_route_by_several_hops_back),
 		TEST(gives_addresses_and_routes_back),
 		TEST(makes_what_stood_on_top_anew),
 		TEST(restoring_twice_does_no_harm),
