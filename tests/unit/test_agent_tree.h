@@ -5,7 +5,8 @@
 /*
  * A guest's /sys, /proc, /run and /etc in a temporary directory, with a kernel
  * that binds and unbinds drivers as told. Its state is in files, because the
- * agent's children do the work.
+ * agent's children do the work. umockdev shows a sysfs to read, but what is
+ * written to it stays there: its devices cannot refuse, hang, or come late.
  *
  *   <function>/hang-unbind, hang-bind   the write never returns
  *   <function>/refuse-bind              so many binds fail
