@@ -98,28 +98,77 @@ static char *describe_functions(const struct patient *patient)
 	return text;
 }
 
-static void check_devices_without_agent(const struct patient *patient)
+/* Why the guest goes down without an agent's help, and what to do about it. */
+struct no_agent {
+	char reason[160];
+	const char *advice;
+};
+
+/* Returns false where its agent can be asked. */
+static bool lacks_agent(const struct patient *patient, struct no_agent *ret)
 {
-	_cleanup_(freep) char *functions = NULL;
+	const struct guest_agent *agent = &patient->guest->agent;
+	size_t size = sizeof(ret->reason);
+
+	ret->advice = "in the guest: systemctl restart pmcoord-agent";
+	if (!agent->present) {
+		ret->advice = "install pmcoord-agent in it ('make "
+			      "install-agent', then 'systemctl enable --now "
+			      "pmcoord-agent')";
+		snprintf(ret->reason, size, "runs no agent");
+	} else if (agent->version != PROTOCOL_VERSION) {
+		ret->advice = "install the same version of pmcoord in dom0 "
+			      "and in the guest";
+		snprintf(ret->reason, size,
+			 "its agent speaks version %" PRIu64
+			 " of the protocol, which dom0 does not",
+			 agent->version);
+	} else if (agent->port == 0) {
+		snprintf(ret->reason, size,
+			 "its agent has published no event channel");
+	} else if (patient->details->examination.agent_port_is_stale) {
+		snprintf(ret->reason, size,
+			 "its agent is gone (the event channel %" PRIu32
+			 " that it published does not exist)",
+			 agent->port);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void tell_devices_without_agent(const struct patient *patient,
+				       const struct no_agent *why)
+{
+	_cleanup_(freep) char *functions = describe_functions(patient);
 	bool has_usb = holds_class(patient, PCI_CLASS_USB);
 
-	if (patient->guest->pci_functions == 0 || has_agent(patient))
-		return;
-	functions = describe_functions(patient);
 	if (!functions) {
 		patient->findings->out_of_memory = true;
 		return;
 	}
-	TELL(patient, has_usb ? FINDING_ERROR : FINDING_WARNING,
-	     "install pmcoord-agent in it ('make install-agent', then "
-	     "'systemctl enable --now pmcoord-agent')",
-	     "it holds %s and runs no agent: nobody stops these devices before "
-	     "the sleep, and after it they may be dead%s%s",
-	     functions,
+	TELL(patient, has_usb ? FINDING_ERROR : FINDING_WARNING, why->advice,
+	     "it holds %s and %s: nobody stops these devices before the "
+	     "sleep, and after it they may be dead%s%s",
+	     functions, why->reason,
 	     has_usb ? "; a USB controller takes its whole guest with it" : "",
 	     patient->guest->type == GUEST_HVM
 		     ? "; an HVM guest also loses their MSI interrupts"
 		     : "");
+}
+
+static void check_agent(const struct patient *patient)
+{
+	struct no_agent why;
+
+	if (!lacks_agent(patient, &why))
+		return;
+	if (patient->guest->pci_functions > 0)
+		tell_devices_without_agent(patient, &why);
+	else if (has_agent(patient))
+		TELL(patient, FINDING_WARNING, why.advice,
+		     "%s: its kernel is asked to suspend without it",
+		     why.reason);
 }
 
 static void check_memory(const struct patient *patient)
@@ -144,50 +193,14 @@ static void check_memory(const struct patient *patient)
 
 /* ---- the agent ----------------------------------------------------------- */
 
-static void check_agent_version(const struct patient *patient)
-{
-	if (has_agent(patient) &&
-	    patient->guest->agent.version != PROTOCOL_VERSION)
-		TELL(patient, FINDING_WARNING,
-		     "install the same version of pmcoord in dom0 and in the "
-		     "guest",
-		     "its agent speaks version %" PRIu64
-		     " of the protocol and dom0 version %d: its kernel is "
-		     "asked without it, and its devices are not looked after",
-		     patient->guest->agent.version, PROTOCOL_VERSION);
-}
-
-static bool agent_is_understood(const struct patient *patient)
-{
-	return has_agent(patient) &&
-	       patient->guest->agent.version == PROTOCOL_VERSION;
-}
-
-static void check_agent_port(const struct patient *patient)
-{
-	static const char advice[] =
-		"in the guest: systemctl restart pmcoord-agent";
-
-	if (!agent_is_understood(patient))
-		return;
-	if (patient->guest->agent.port == 0)
-		TELL(patient, FINDING_WARNING, advice,
-		     "its agent has published no event channel, so that it "
-		     "cannot be asked");
-	else if (patient->details->examination.agent_port_is_stale)
-		TELL(patient, FINDING_WARNING, advice,
-		     "the event channel %" PRIu32
-		     " that its agent has published does not exist: the agent "
-		     "has died, and its devices are not looked after",
-		     patient->guest->agent.port);
-}
-
 static void check_agent_state(const struct patient *patient)
 {
 	const struct agent_look *look = &patient->details->agent;
 	const char *detail = look->detail[0] ? look->detail : "no details";
+	struct no_agent why;
 
-	if (!agent_is_understood(patient) ||
+	/* What one that is gone has left there says nothing. */
+	if (lacks_agent(patient, &why) ||
 	    patient->guest->state != GUEST_RUNNING)
 		return;
 	switch (look->state.state) {
@@ -387,10 +400,8 @@ static void check_timeout(const struct patient *patient)
 /* ---- all ----------------------------------------------------------------- */
 
 static void (*const checks[])(const struct patient *) = {
-	check_devices_without_agent,
+	check_agent,
 	check_memory,
-	check_agent_version,
-	check_agent_port,
 	check_agent_state,
 	check_kept_devices,
 	check_storage_domain,

@@ -195,6 +195,13 @@ static void publish_a_stale_port(struct world *world)
 	world->details[0].examination.agent_port_is_stale = true;
 }
 
+static void lose_the_agent_of_no_devices(struct world *world)
+{
+	publish_a_stale_port(world);
+	world->netvm.pci_functions = 0;
+	world->details[0].examination.n_pci = 0;
+}
+
 static void set_agent(struct world *world, enum protocol_agent_state state,
 		      const char *detail)
 {
@@ -307,7 +314,10 @@ static const struct guest_case guest_cases[] = {
 	{ "no port", publish_no_port, FINDING_WARNING, "netvm",
 	  "no event channel" },
 	{ "stale port", publish_a_stale_port, FINDING_WARNING, "netvm",
+	  "holds 0000:03:00.0 (Ethernet) and its agent is gone (the event "
 	  "channel 9" },
+	{ "stale port, no devices", lose_the_agent_of_no_devices,
+	  FINDING_WARNING, "netvm", "asked to suspend without it" },
 	{ "degraded", come_back_degraded, FINDING_WARNING, "netvm",
 	  "lost: no driver" },
 	{ "failed", fail_to_quiesce, FINDING_WARNING, "netvm", "e1000e hangs" },
