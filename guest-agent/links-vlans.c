@@ -29,7 +29,7 @@ int links_vlans_dump(struct netlink *netlink, struct message_buffer *buffer)
 
 	begin(&request, RTM_GETVLAN, NLM_F_DUMP, 0);
 	r = netlink_dump_as(netlink, &request, message_buffer_take, buffer);
-	return r == -EOPNOTSUPP ? 0 : r;
+	return r == -EOPNOTSUPP || r == -EINVAL ? 0 : r;
 }
 
 uint32_t links_vlans_index(const struct nlmsghdr *message)

@@ -10,8 +10,8 @@
  */
 
 /*
- * Appends what the kernel has of all ports. Returns 0, also where bridges have
- * no VLANs, or negative errno.
+ * Appends what the kernel has of all ports. Returns 0, also where the kernel
+ * knows no such thing, or negative errno.
  */
 int links_vlans_dump(struct netlink *netlink, struct message_buffer *buffer);
 

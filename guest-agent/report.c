@@ -10,6 +10,8 @@
 #include "guest-agent/channel.h"
 #include "guest-agent/freezer.h"
 #include "guest-agent/hooks.h"
+#include "guest-agent/manager.h"
+#include "guest-agent/modules.h"
 
 static int print_json(struct json_object *object)
 {
@@ -86,7 +88,18 @@ struct plan {
 	const struct engine_setup *setup;
 	struct inventory inventory;
 	struct hook_list hooks;
+	struct module_list modules;
 };
+
+/* Would the manager be told? */
+static bool would_tell(const struct engine_setup *setup, enum manager manager)
+{
+	return setup->settings->network_manager != NETWORK_MANAGER_NO &&
+	       manager_is_there(setup->roots, manager);
+}
+
+static const enum manager all_managers[] = { MANAGER_NETWORKD,
+					     MANAGER_NETWORK_MANAGER };
 
 static void print_function(const struct roots *roots,
 			   const struct pci_function *function)
@@ -110,6 +123,11 @@ static void print_plan(const struct plan *plan)
 
 	for (size_t i = 0; i < plan->hooks.n_names; i++)
 		printf("hook     %s\n", plan->hooks.names[i]);
+	for (size_t i = 0; i < ELEMENTSOF(all_managers); i++)
+		if (would_tell(plan->setup, all_managers[i]))
+			printf("tell     %s\n", manager_name(all_managers[i]));
+	if (settings->sync)
+		printf("sync     file systems\n");
 	for (size_t i = 0; i < settings->n_freeze; i++) {
 		char why[300];
 		bool yes = would_freeze(roots, settings->freeze[i], why,
@@ -118,12 +136,17 @@ static void print_plan(const struct plan *plan)
 		printf("%-8s %s%s%s\n", yes ? "freeze" : "leave",
 		       settings->freeze[i], yes ? "" : ": ", why);
 	}
+	for (size_t i = 0; i < plan->modules.n_names; i++)
+		printf("unload   %s\n", plan->modules.names[i]);
+	if (plan->inventory.n_functions == 0)
+		printf("no PCI function has a driver\n");
+	else
+		printf("\n%-8s %-13s %-16s %-11s %-10s %s\n", "ACTION",
+		       "FUNCTION", "DRIVER", "CLASS", "INTERFACE", "WHY");
 	for (size_t i = 0; i < plan->inventory.n_functions; i++) {
 		print_function(roots, &plan->inventory.functions[i]);
 		risk |= plan->inventory.functions[i].risk;
 	}
-	if (plan->inventory.n_functions == 0)
-		printf("no PCI function has a driver\n");
 	if (risk)
 		printf("\nKEEP: stays bound because it is in use, and may not "
 		       "survive the host's sleep.\n");
@@ -156,12 +179,22 @@ static int print_plan_json(const struct plan *plan)
 	const struct roots *roots = plan->setup->roots;
 	struct json_object *object = json_object_new_object();
 	struct json_object *hooks = json_object_new_array();
+	struct json_object *managers = json_object_new_array();
 	struct json_object *freeze = json_object_new_array();
+	struct json_object *modules = json_object_new_array();
 	struct json_object *devices = json_object_new_array();
 
 	for (size_t i = 0; i < plan->hooks.n_names; i++)
 		json_object_array_add(
 			hooks, json_object_new_string(plan->hooks.names[i]));
+	for (size_t i = 0; i < ELEMENTSOF(all_managers); i++)
+		if (would_tell(plan->setup, all_managers[i]))
+			json_object_array_add(
+				managers, json_object_new_string(manager_name(
+						  all_managers[i])));
+	for (size_t i = 0; i < plan->modules.n_names; i++)
+		json_object_array_add(modules, json_object_new_string(
+						       plan->modules.names[i]));
 	for (size_t i = 0; i < settings->n_freeze; i++) {
 		struct json_object *entry = json_object_new_object();
 		char why[300];
@@ -178,7 +211,10 @@ static int print_plan_json(const struct plan *plan)
 			devices,
 			function_to_json(roots, &plan->inventory.functions[i]));
 	json_object_object_add(object, "hooks", hooks);
+	json_object_object_add(object, "managers", managers);
+	add_flag(object, "sync", settings->sync);
 	json_object_object_add(object, "freeze", freeze);
+	json_object_object_add(object, "modules", modules);
 	json_object_object_add(object, "devices", devices);
 	return print_json(object);
 }
@@ -192,6 +228,9 @@ int report_plan(const struct engine_setup *setup, bool json,
 	if (r == 0)
 		r = inventory_read(&plan.inventory, setup->roots,
 				   setup->settings, setup->claimed);
+	if (r == 0)
+		r = module_list_make(&plan.modules, setup->roots,
+				     setup->settings, &plan.inventory);
 	if (r < 0)
 		error_set(error, r, "cannot see what there is: %s",
 			  strerror(-r));
@@ -199,6 +238,7 @@ int report_plan(const struct engine_setup *setup, bool json,
 		r = print_plan_json(&plan);
 	else
 		print_plan(&plan);
+	module_list_done(&plan.modules);
 	inventory_done(&plan.inventory);
 	hook_list_done(&plan.hooks);
 	return r;
