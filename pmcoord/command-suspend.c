@@ -76,8 +76,6 @@ static void show_suspended(const struct cli *cli,
 	else if (!cli->options.quiet)
 		printf("No guest is running that could be suspended; nothing "
 		       "to do.\n");
-	if (outcome->held && !cli->options.quiet && !cli->options.json)
-		printf("Guests stay down until 'pmcoord resume-all'.\n");
 }
 
 static void show_resumed(const struct cli *cli,

@@ -184,7 +184,7 @@ int plan_make(const struct inventory *inventory, const struct graph *graph,
 							&step->reason);
 		if (selected && !selected[i]) {
 			step->mechanism = MECHANISM_NONE;
-			step->reason = "not asked for";
+			step->reason = PLAN_NOT_ASKED_FOR;
 		}
 	}
 	if (depths(graph, plan.steps, false, depth) < 0) {

@@ -22,6 +22,9 @@ enum mechanism {
 	MECHANISM_PAUSE,
 };
 
+/* The reason of a step of which the caller wants nothing. */
+#define PLAN_NOT_ASKED_FOR "not asked for"
+
 struct step {
 	size_t guest; /* index in the inventory, and node in the graph */
 	enum mechanism mechanism;

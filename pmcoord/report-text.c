@@ -290,25 +290,36 @@ static int add_guest(struct printer *printer, struct table *table,
 	return table_add_line(table, cells);
 }
 
+/* Guests of which `suspend GUEST` wanted nothing are in the JSON only. */
+static bool is_of_interest(struct json_object *guest)
+{
+	return strcmp(json_read_string(guest, "detail"), PLAN_NOT_ASKED_FOR) !=
+	       0;
+}
+
 static int print_guests(struct printer *printer)
 {
 	_cleanup_(table_freep) struct table *table = NULL;
 	struct json_object *guest;
+	bool any_back = false;
 	int r;
 
 	if (!report_guest(printer->report, 0))
 		return 0;
 	r = table_new(columns, printer->out, &table);
 	for (size_t i = 0; r == 0 && (guest = report_guest(printer->report, i));
-	     i++)
-		r = add_guest(printer, table, guest);
+	     i++) {
+		any_back |= report_time(guest, "running_us") != CYCLE_NEVER;
+		if (is_of_interest(guest))
+			r = add_guest(printer, table, guest);
+	}
 	if (r < 0)
 		return r;
 	fprintf(printer->out, "\n");
 	table_set_dispensable(table, dispensable);
 	r = table_print(table);
-	fprintf(printer->out, "\nTimes in ms since the request; RUNNING and "
-			      "READY since the resume began.\n");
+	fprintf(printer->out, "\nTimes in ms since the request%s.\n",
+		any_back ? "; RUNNING and READY since the resume began" : "");
 	return r;
 }
 

@@ -111,6 +111,15 @@ def test_tables_fit_the_terminal(pmcoord, columns):
     assert "NEEDS" in on_terminal(pmcoord, scenario, "list", columns=columns)
 
 
+def test_a_report_of_some_guests_tells_of_those_only_and_once_how_to_get_them_back(pmcoord, laptop):
+    text = pmcoord.on(laptop, "suspend", "web").stdout
+    table = [line.split()[0] for line in text.partition("GUEST ")[2].splitlines()[1:2]]
+    assert table == ["web"] and "vault" not in text
+    assert text.count("resume-all") == 1
+    assert "RUNNING" not in text
+    assert {guest["name"] for guest in pmcoord.json(laptop, "report")["guests"]} > {"web", "vault"}
+
+
 def test_no_line_of_a_table_ends_with_blanks(pmcoord, laptop):
     pmcoord.on(laptop, "suspend-all")
     for command in ("list", "plan", "report"):
