@@ -37,7 +37,8 @@ static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
 	if (!selected)
 		return -ENOMEM;
 	selected[step->guest] = true;
-	plan_select_dependents(plan->graph, selected);
+	if (plan_select_dependents(plan->graph, selected) < 0)
+		return -ENOMEM;
 	*ret_is_measured = step->mechanism != MECHANISM_NONE;
 	for (size_t j = 0; j < plan->n_steps; j++)
 		if (selected[plan->steps[j].guest] &&

@@ -471,7 +471,7 @@ struct guest_config config_for_guest(const struct config *config,
 	for (size_t i = 0; i < config->n_rules; i++) {
 		const struct config_rule *rule = &config->rules[i];
 
-		if (fnmatch(rule->pattern, name, 0) != 0)
+		if (!config_rule_matches(rule, name))
 			continue;
 		if (rule->has_policy)
 			guest.policy = rule->policy;
@@ -483,31 +483,18 @@ struct guest_config config_for_guest(const struct config *config,
 	return guest;
 }
 
-static bool list_has_word(const char *list, const char *word)
+bool config_rule_matches(const struct config_rule *rule, const char *name)
 {
-	size_t length = strlen(word);
-
-	while (*list) {
-		size_t span = strcspn(list, " ,\t");
-
-		if (span == length && strncmp(list, word, length) == 0)
-			return true;
-		list += span;
-		list += strspn(list, " ,\t");
-	}
-	return false;
+	return fnmatch(rule->pattern, name, 0) == 0;
 }
 
-bool config_suspends_before(const struct config *config, const char *name,
-			    const char *other)
+size_t config_take_name(const char **list, const char **ret_name)
 {
-	for (size_t i = 0; i < config->n_rules; i++) {
-		const struct config_rule *rule = &config->rules[i];
+	size_t length;
 
-		if (rule->suspend_before &&
-		    fnmatch(rule->pattern, name, 0) == 0 &&
-		    list_has_word(rule->suspend_before, other))
-			return true;
-	}
-	return false;
+	*list += strspn(*list, " ,\t");
+	length = strcspn(*list, " ,\t");
+	*ret_name = *list;
+	*list += length;
+	return length;
 }

@@ -80,12 +80,14 @@ int config_load(struct config *config, const char *path, config_warning_fn warn,
 struct guest_config config_for_guest(const struct config *config,
 				     const char *name);
 
+/* Whether a section is about the guest of this name. */
+bool config_rule_matches(const struct config_rule *rule, const char *name);
+
 /*
- * Whether the configuration orders guest `name` to be suspended before guest
- * `other` (SuspendBefore=).
+ * Takes the next name off a list such as SuspendBefore=. Returns its length, 0
+ * at the end; the name points into the list and is not terminated.
  */
-bool config_suspends_before(const struct config *config, const char *name,
-			    const char *other);
+size_t config_take_name(const char **list, const char **ret_name);
 
 const char *guest_policy_name(enum guest_policy policy);
 

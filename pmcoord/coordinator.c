@@ -117,10 +117,11 @@ static int make_plan(struct run *run, const struct cycle_wish *wish,
 		if (r < 0)
 			return r;
 		if (!wish->force)
-			plan_select_dependents(run->graph, selected);
+			r = plan_select_dependents(run->graph, selected);
 	}
-	r = plan_make(&run->inventory, run->graph, run->coordinator->config,
-		      selected, &run->plan);
+	if (r == 0)
+		r = plan_make(&run->inventory, run->graph,
+			      run->coordinator->config, selected, &run->plan);
 	return r < 0 ? error_set(error, r, "cannot make a plan: %s",
 				 strerror(-r))
 		     : 0;

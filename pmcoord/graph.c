@@ -74,35 +74,56 @@ static int add_links(struct edge_list *list, const struct inventory *inventory)
 	return 0;
 }
 
-static bool has_configured_order(const struct config *config)
+/* The guests of which a rule speaks go before the one of this name. */
+static int add_before(struct edge_list *list, const struct inventory *inventory,
+		      const size_t *matching, size_t n_matching,
+		      const char *name, size_t length)
 {
-	for (size_t i = 0; i < config->n_rules; i++)
-		if (config->rules[i].suspend_before)
-			return true;
-	return false;
+	for (size_t to = 0; to < inventory->n_guests; to++) {
+		const char *found = inventory->guests[to].name;
+
+		if (strncmp(found, name, length) != 0 || found[length])
+			continue;
+		for (size_t i = 0; i < n_matching; i++) {
+			struct edge edge = { .from = matching[i],
+					     .to = to,
+					     .class = LINK_CONFIGURED };
+
+			if (edge.from != to && edge_list_add(list, &edge) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int add_rule(struct edge_list *list, const struct inventory *inventory,
+		    const struct config_rule *rule)
+{
+	_cleanup_(freep) size_t *matching =
+		calloc(inventory->n_guests + 1, sizeof(*matching));
+	const char *rest = rule->suspend_before, *name;
+	size_t n_matching = 0, length;
+	int r = matching ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < inventory->n_guests && r == 0; i++)
+		if (config_rule_matches(rule, inventory->guests[i].name))
+			matching[n_matching++] = i;
+	while (r == 0 && (length = config_take_name(&rest, &name)))
+		r = add_before(list, inventory, matching, n_matching, name,
+			       length);
+	return r;
 }
 
 static int add_configured(struct edge_list *list,
 			  const struct inventory *inventory,
 			  const struct config *config)
 {
-	if (!has_configured_order(config))
-		return 0;
-	for (size_t i = 0; i < inventory->n_guests; i++) {
-		for (size_t j = 0; j < inventory->n_guests; j++) {
-			struct edge edge = { .from = i,
-					     .to = j,
-					     .class = LINK_CONFIGURED };
+	int r = 0;
 
-			if (i == j || !config_suspends_before(
-					      config, inventory->guests[i].name,
-					      inventory->guests[j].name))
-				continue;
-			if (edge_list_add(list, &edge) < 0)
-				return -ENOMEM;
-		}
-	}
-	return 0;
+	for (size_t i = 0; i < config->n_rules && r == 0; i++)
+		if (config->rules[i].suspend_before)
+			r = add_rule(list, inventory, &config->rules[i]);
+	return r;
 }
 
 static int compare_edges(const void *a, const void *b)
@@ -377,30 +398,6 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 	}
 	if (r == 0)
 		r = graph_fill(graph, &list);
-	free(list.edges);
-	if (r < 0)
-		return r;
-	*ret_graph = TAKE_PTR(graph);
-	return 0;
-}
-
-int graph_from_edges(size_t n_nodes, const size_t (*edges)[2], size_t n_edges,
-		     struct graph **ret_graph)
-{
-	_cleanup_(graph_freep) struct graph *graph = calloc(1, sizeof(*graph));
-	struct edge_list list = { 0 };
-	int r = 0;
-
-	if (!graph)
-		return -ENOMEM;
-	graph->n_nodes = n_nodes;
-	for (size_t i = 0; i < n_edges && r == 0; i++)
-		r = edge_list_add(&list, &(struct edge){ .from = edges[i][0],
-							 .to = edges[i][1] });
-	if (r == 0) {
-		edge_list_sort(&list);
-		r = graph_fill(graph, &list);
-	}
 	free(list.edges);
 	if (r < 0)
 		return r;

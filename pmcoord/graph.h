@@ -28,13 +28,6 @@ struct graph;
 int graph_build(const struct inventory *inventory, const struct config *config,
 		struct graph **ret_graph);
 
-/*
- * Builds a graph of `n_nodes` from `n_edges` pairs {needs, needed}, which must
- * be free of circles: for a cycle that is read back from its journal.
- */
-int graph_from_edges(size_t n_nodes, const size_t (*edges)[2], size_t n_edges,
-		     struct graph **ret_graph);
-
 void graph_free(struct graph *graph);
 void graph_freep(struct graph **graph);
 

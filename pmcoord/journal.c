@@ -18,6 +18,7 @@
 
 struct journal {
 	int fd;
+	off_t end; /* of the last whole line */
 	char *path;
 	struct cycle cycle;
 	journal_observer_fn observer;
@@ -77,21 +78,29 @@ int journal_set_aside(const char *directory, uint64_t number)
 	return rename(from, to) < 0 ? -errno : 0;
 }
 
+static int write_lines(struct journal *journal, const char *lines,
+		       size_t length)
+{
+	int r = write_all(journal->fd, lines, length);
+
+	if (r == 0)
+		journal->end += (off_t)length;
+	/* Half a line would spoil the next one. */
+	else if (ftruncate(journal->fd, journal->end) < 0)
+		return -EIO;
+	return r;
+}
+
 /* Writes the line first: what is applied must be on record. */
 static int append(struct journal *journal, const struct record *record,
 		  char *line, size_t size)
 {
 	int length = record_format(record, line, size);
-	off_t end;
 	int r;
 
 	if (length < 0)
 		return length;
-	end = lseek(journal->fd, 0, SEEK_END);
-	r = write_all(journal->fd, line, (size_t)length);
-	/* Half a line would spoil the next one. */
-	if (r < 0 && end >= 0 && ftruncate(journal->fd, end) < 0)
-		return -EIO;
+	r = write_lines(journal, line, (size_t)length);
 	if (r == 0)
 		r = cycle_apply(&journal->cycle, record);
 	if (r == 0 && journal->observer)
@@ -140,8 +149,9 @@ static struct journal *journal_new(const char *directory, uint64_t number)
 	return journal;
 }
 
+/* Adds the line of one step to what will be written, and applies it. */
 static int record_step(struct journal *journal, const struct plan *plan,
-		       const struct step *step, uint64_t now)
+		       const struct step *step, uint64_t now, FILE *lines)
 {
 	struct graph_nodes needs = graph_needs(plan->graph, step->guest);
 	/* An index is at most 20 digits; the rest is the name and small. */
@@ -164,17 +174,29 @@ static int record_step(struct journal *journal, const struct plan *plan,
 	r = cycle_format_guest(&plan->inventory->guests[step->guest],
 			       step->mechanism, indices, needs.n_nodes, text,
 			       size);
-	return r < 0 ? r : append(journal, &record, line, size + 64);
+	if (r >= 0)
+		r = record_format(&record, line, size + 64);
+	if (r < 0)
+		return r;
+	if (fputs(line, lines) < 0)
+		return -ENOMEM;
+	return cycle_apply(&journal->cycle, &record);
 }
 
+/* All steps in one write: nothing has been done yet, so nothing is lost. */
 static int record_plan(struct journal *journal, const struct plan *plan,
 		       uint64_t now)
 {
-	int r = 0;
+	_cleanup_(freep) char *text = NULL;
+	size_t length = 0;
+	FILE *lines = open_memstream(&text, &length);
+	int r = lines ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < plan->n_steps && r == 0; i++)
-		r = record_step(journal, plan, &plan->steps[i], now);
-	return r;
+		r = record_step(journal, plan, &plan->steps[i], now, lines);
+	if (lines && fclose(lines) != 0)
+		r = -ENOMEM;
+	return r < 0 ? r : write_lines(journal, text, length);
 }
 
 int journal_create(const char *directory, const struct plan *plan,
@@ -304,6 +326,7 @@ int journal_open(const char *directory, uint64_t number,
 	if (journal->fd < 0 || ftruncate(journal->fd, end) < 0)
 		return error_set(error, -errno, "cannot append to %s: %s",
 				 journal->path, strerror(errno));
+	journal->end = end;
 	*ret_journal = TAKE_PTR(journal);
 	return 0;
 }

@@ -53,10 +53,9 @@ static void dot_node(const struct plan *plan, const struct step *step,
 
 int plan_write_dot(const struct plan *plan, FILE *out)
 {
-	_cleanup_(freep) size_t *after =
-		calloc(plan->n_steps + 1, sizeof(*after));
+	struct plan_walk walk;
 
-	if (!after)
+	if (plan_walk_init(&walk, plan) < 0)
 		return -ENOMEM;
 	fprintf(out, "// Suspended along the arrows, resumed against them.\n"
 		     "digraph plan {\n\trankdir=LR;\n\tnode [shape=box];\n");
@@ -64,16 +63,17 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 		dot_node(plan, &plan->steps[i], out);
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		size_t node = plan->steps[i].guest;
-		size_t n = is_acting(plan, node)
-				   ? plan_after(plan, node, false, after)
-				   : 0;
 
-		for (size_t j = 0; j < n; j++)
+		if (!is_acting(plan, node))
+			continue;
+		plan_after(&walk, node, false);
+		for (size_t j = 0; j < walk.n_found; j++)
 			fprintf(out, "\td%" PRIu32 " -> d%" PRIu32 ";\n",
-				guest_of(plan, after[j])->domid,
+				guest_of(plan, walk.found[j])->domid,
 				guest_of(plan, node)->domid);
 	}
 	fprintf(out, "}\n");
+	plan_walk_done(&walk);
 	return ferror(out) ? -EIO : 0;
 }
 
@@ -252,18 +252,23 @@ static int add_arrows(struct picture *picture)
 {
 	const struct plan *plan = picture->plan;
 	size_t n = plan->n_steps, words = n / 64 + 1;
-	_cleanup_(freep) size_t *after = calloc(n + 1, sizeof(*after));
 	_cleanup_(freep) uint64_t *bits = calloc(n * words + 1, sizeof(*bits));
 	struct ancestry ancestry = { .bits = bits, .words = words };
-	int r = after && bits ? 0 : -ENOMEM;
+	struct plan_walk walk;
+	int r = bits ? plan_walk_init(&walk, plan) : -ENOMEM;
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < n && r == 0; i++) {
 		size_t node = plan->steps[i].guest;
 
-		if (is_acting(plan, node))
-			r = add_arrows_to(picture, &ancestry, node, after,
-					  plan_after(plan, node, false, after));
+		if (!is_acting(plan, node))
+			continue;
+		plan_after(&walk, node, false);
+		r = add_arrows_to(picture, &ancestry, node, walk.found,
+				  walk.n_found);
 	}
+	plan_walk_done(&walk);
 	return r;
 }
 

@@ -201,37 +201,64 @@ int plan_make(const struct inventory *inventory, const struct graph *graph,
 	return 0;
 }
 
-void plan_select_dependents(const struct graph *graph, bool *selected)
+int plan_select_dependents(const struct graph *graph, bool *selected)
 {
-	size_t n = graph_size(graph);
-	bool changed = true;
-
-	while (changed) {
-		changed = false;
-		for (size_t i = 0; i < n; i++) {
-			struct graph_nodes needs = graph_needs(graph, i);
-
-			for (size_t j = 0; j < needs.n_nodes && !selected[i];
-			     j++) {
-				selected[i] = selected[needs.nodes[j]];
-				changed |= selected[i];
-			}
-		}
-	}
-}
-
-size_t plan_after(const struct plan *plan, size_t guest, bool resuming,
-		  size_t *ret)
-{
-	size_t n = graph_size(plan->graph), n_ret = 0, n_stack = 0;
-	_cleanup_(freep) bool *seen = calloc(n + 1, sizeof(*seen));
+	size_t n = graph_size(graph), n_stack = 0;
 	_cleanup_(freep) size_t *stack = calloc(n + 1, sizeof(*stack));
 
-	if (!seen || !stack)
-		return 0;
-	stack[n_stack++] = guest;
+	if (!stack)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (selected[i])
+			stack[n_stack++] = i;
 	while (n_stack > 0) {
-		size_t node = stack[--n_stack];
+		struct graph_nodes serves =
+			graph_serves(graph, stack[--n_stack]);
+
+		for (size_t i = 0; i < serves.n_nodes; i++) {
+			if (selected[serves.nodes[i]])
+				continue;
+			selected[serves.nodes[i]] = true;
+			stack[n_stack++] = serves.nodes[i];
+		}
+	}
+	return 0;
+}
+
+int plan_walk_init(struct plan_walk *walk, const struct plan *plan)
+{
+	size_t n = plan->n_steps;
+
+	*walk = (struct plan_walk){
+		.plan = plan,
+		.found = calloc(n + 1, sizeof(*walk->found)),
+		.stack = calloc(n + 1, sizeof(*walk->stack)),
+		.seen_at = calloc(n + 1, sizeof(*walk->seen_at)),
+	};
+	if (walk->found && walk->stack && walk->seen_at)
+		return 0;
+	plan_walk_done(walk);
+	return -ENOMEM;
+}
+
+void plan_walk_done(struct plan_walk *walk)
+{
+	free(walk->found);
+	free(walk->stack);
+	free(walk->seen_at);
+	*walk = (struct plan_walk){ 0 };
+}
+
+void plan_after(struct plan_walk *walk, size_t guest, bool resuming)
+{
+	const struct plan *plan = walk->plan;
+	size_t n_stack = 0;
+
+	walk->n_found = 0;
+	walk->n_lookups++;
+	walk->stack[n_stack++] = guest;
+	while (n_stack > 0) {
+		size_t node = walk->stack[--n_stack];
 		struct graph_nodes before =
 			resuming ? graph_needs(plan->graph, node)
 				 : graph_serves(plan->graph, node);
@@ -241,30 +268,25 @@ size_t plan_after(const struct plan *plan, size_t guest, bool resuming,
 			const struct step *step =
 				&plan->steps[plan->step_of_guest[other]];
 
-			if (seen[other])
+			if (walk->seen_at[other] == walk->n_lookups)
 				continue;
-			seen[other] = true;
+			walk->seen_at[other] = walk->n_lookups;
 			if (step->mechanism == MECHANISM_NONE)
-				stack[n_stack++] = other;
+				walk->stack[n_stack++] = other;
 			else
-				ret[n_ret++] = other;
+				walk->found[walk->n_found++] = other;
 		}
 	}
-	return n_ret;
 }
 
-unsigned int plan_resume_depth(const struct plan *plan, size_t guest)
+int plan_resume_depths(const struct plan *plan, unsigned int *ret)
 {
-	size_t n = graph_size(plan->graph);
-	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
 	_cleanup_(freep) struct step *by_guest =
-		calloc(n + 1, sizeof(*by_guest));
+		calloc(plan->n_steps + 1, sizeof(*by_guest));
 
-	if (!depth || !by_guest)
-		return 0;
-	for (size_t i = 0; i < n; i++)
+	if (!by_guest)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_steps; i++)
 		by_guest[i] = plan->steps[plan->step_of_guest[i]];
-	if (depths(plan->graph, by_guest, true, depth) < 0)
-		return 0;
-	return depth[guest];
+	return depths(plan->graph, by_guest, true, ret);
 }

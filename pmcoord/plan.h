@@ -59,9 +59,9 @@ void plan_done(struct plan *plan);
 
 /*
  * Adds to `selected` (one bool per guest) all who need a selected guest, so
- * that the law of order holds for the selection.
+ * that the law of order holds for the selection. Returns 0 or -ENOMEM.
  */
-void plan_select_dependents(const struct graph *graph, bool *selected);
+int plan_select_dependents(const struct graph *graph, bool *selected);
 
 /*
  * The mechanism for one guest, and why, as text or NULL. `ret_reason` is
@@ -72,16 +72,35 @@ enum mechanism plan_choose_mechanism(const struct guest *guest,
 				     const char **ret_reason);
 
 /*
- * Collects in `ret` (room for all guests) the guests whose step must be
- * complete before that of `guest`: those that need it or, when resuming, that
- * it needs. A guest that is left alone passes the wait on to those behind it.
- * Returns how many.
+ * Looks up, for one guest after the other, the guests whose steps must be
+ * complete before its own. It keeps its room between the look-ups, so that each
+ * costs no more than what it finds. Borrows the plan.
  */
-size_t plan_after(const struct plan *plan, size_t guest, bool resuming,
-		  size_t *ret);
+struct plan_walk {
+	const struct plan *plan;
+	/* What the last plan_after has found; never NULL. */
+	size_t *found;
+	size_t n_found;
+	size_t *stack;
+	size_t *seen_at; /* per guest: the last look-up that came by, from 1 */
+	size_t n_lookups;
+};
 
-/* How long is the longest chain of steps before this guest's resume. */
-unsigned int plan_resume_depth(const struct plan *plan, size_t guest);
+/* Returns 0 or -ENOMEM; release with plan_walk_done. */
+int plan_walk_init(struct plan_walk *walk, const struct plan *plan);
+void plan_walk_done(struct plan_walk *walk);
+
+/*
+ * Finds those who go before `guest`: those that need it or, when resuming, that
+ * it needs. A guest that is left alone passes the wait on to those behind it.
+ */
+void plan_after(struct plan_walk *walk, size_t guest, bool resuming);
+
+/*
+ * Fills `ret` (one per guest) with the length of the longest chain of steps
+ * before each guest's resume. Returns 0 or -ENOMEM.
+ */
+int plan_resume_depths(const struct plan *plan, unsigned int *ret);
 
 const char *mechanism_name(enum mechanism mechanism);
 /* Returns 0 or -EINVAL. */

@@ -20,7 +20,13 @@ struct restore {
 	const struct config *config;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
+	size_t *by_domid; /* indices of guests; NULL without memory for it */
 	int journal_error; /* the first one; guests come before the journal */
+	/* Of restore_wait_ready: whom it waits for, and no wait ends earlier.
+	 */
+	uint64_t start_us;
+	size_t n_open;
+	uint64_t next_us;
 };
 
 static const struct cycle *cycle_of(const struct restore *restore)
@@ -32,6 +38,29 @@ static const struct cycle_guest *guest_at(const struct restore *restore,
 					  size_t i)
 {
 	return &cycle_of(restore)->guests[i];
+}
+
+static int compare_domids(const void *a, const void *b, void *data)
+{
+	const struct cycle *cycle = data;
+	uint32_t left = cycle->guests[*(const size_t *)a].domid;
+	uint32_t right = cycle->guests[*(const size_t *)b].domid;
+
+	return (left > right) - (left < right);
+}
+
+/* Without memory for the index every event means a look at every guest. */
+static void index_domids(struct restore *restore)
+{
+	size_t n = cycle_of(restore)->n_guests;
+	size_t *by_domid = calloc(n + 1, sizeof(*by_domid));
+
+	for (size_t i = 0; by_domid && i < n; i++)
+		by_domid[i] = i;
+	if (by_domid)
+		qsort_r(by_domid, n, sizeof(*by_domid), compare_domids,
+			(void *)cycle_of(restore));
+	restore->by_domid = by_domid;
 }
 
 static struct domain_id id_at(const struct restore *restore, size_t i)
@@ -203,14 +232,55 @@ static void look_for_late(struct restore *restore, size_t i)
 	}
 }
 
+/* Whether anything may still come from this guest. */
+static bool is_open(const struct cycle_guest *guest)
+{
+	return guest->may_go_down_late ||
+	       (agent_matters(guest) && guest->hold == HOLD_NONE &&
+		guest->ready_us == CYCLE_NEVER);
+}
+
+static void look_at(struct restore *restore, size_t i)
+{
+	bool was_open = is_open(guest_at(restore, i));
+
+	look_for_late(restore, i);
+	look_at_agent(restore, i);
+	if (was_open && !is_open(guest_at(restore, i)))
+		restore->n_open--;
+}
+
+/* The first place in by_domid of a guest of this domid or a greater one. */
+static size_t find_domid(const struct restore *restore, uint32_t domid)
+{
+	size_t low = 0, high = cycle_of(restore)->n_guests;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (guest_at(restore, restore->by_domid[middle])->domid < domid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static void handle_event(struct restore *restore, uint32_t domid)
 {
-	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
-		if (domid != HYPERVISOR_ALL_DOMAINS &&
-		    domid != guest_at(restore, i)->domid)
-			continue;
-		look_for_late(restore, i);
-		look_at_agent(restore, i);
+	size_t n = cycle_of(restore)->n_guests;
+
+	if (domid == HYPERVISOR_ALL_DOMAINS || !restore->by_domid) {
+		for (size_t i = 0; i < n; i++)
+			look_at(restore, i);
+		return;
+	}
+	for (size_t place = find_domid(restore, domid); place < n; place++) {
+		size_t i = restore->by_domid[place];
+
+		if (guest_at(restore, i)->domid != domid)
+			break;
+		look_at(restore, i);
 	}
 }
 
@@ -311,6 +381,7 @@ int restore_guests(struct journal *journal, const struct config *config,
 	};
 	int r = 0;
 
+	index_domids(&restore);
 	for (size_t i = cycle_of(&restore)->n_guests; i-- > 0;) {
 		if (!is_selected(selected, i) ||
 		    guest_at(&restore, i)->hold == HOLD_NONE)
@@ -320,6 +391,7 @@ int restore_guests(struct journal *journal, const struct config *config,
 		bring_back(&restore, i);
 	}
 	tidy(&restore, selected);
+	free(restore.by_domid);
 	return restore.journal_error ? restore.journal_error : r;
 }
 
@@ -327,37 +399,46 @@ int restore_guests(struct journal *journal, const struct config *config,
  * Until when a guest may still go down. Its kernel counts from the request;
  * not while it was paused, so then we count from its return.
  */
-static uint64_t late_until(const struct restore *restore, size_t i,
-			   uint64_t start)
+static uint64_t late_until(const struct restore *restore, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(restore, i);
 
 	if (guest->outcome == OUTCOME_PAUSED ||
 	    guest->requested_us == CYCLE_NEVER)
-		return start + LATE_SUSPEND_US;
+		return restore->start_us + LATE_SUSPEND_US;
 	return cycle_of(restore)->base_us + (uint64_t)guest->requested_us +
 	       LATE_SUSPEND_US;
 }
 
-/* The earliest moment at which a wait for someone ends; 0: none is open. */
-static uint64_t next_deadline(const struct restore *restore, uint64_t start)
+/* Counts whom to wait for, and until when at the least. */
+static void count_open(struct restore *restore)
 {
-	uint64_t ready_by = start + restore->config->ready_timeout_us;
-	uint64_t now = loop_now(restore->loop), next = 0;
+	uint64_t ready_by =
+		restore->start_us + restore->config->ready_timeout_us;
+	uint64_t now = loop_now(restore->loop);
 
+	restore->n_open = 0;
+	restore->next_us = LOOP_FOREVER;
 	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(restore, i);
-		uint64_t until = 0;
+		uint64_t until = guest->may_go_down_late
+					 ? late_until(restore, i)
+					 : ready_by;
 
-		if (guest->may_go_down_late)
-			until = late_until(restore, i, start);
-		else if (agent_matters(guest) && guest->hold == HOLD_NONE &&
-			 guest->ready_us == CYCLE_NEVER)
-			until = ready_by;
-		if (until > now && (next == 0 || until < next))
-			next = until;
+		if (!is_open(guest) || until <= now)
+			continue;
+		restore->n_open++;
+		if (until < restore->next_us)
+			restore->next_us = until;
 	}
-	return next;
+}
+
+/* Whether someone is still waited for; counts again when a wait has ended. */
+static bool waits(struct restore *restore)
+{
+	if (restore->n_open > 0 && restore->next_us <= loop_now(restore->loop))
+		count_open(restore);
+	return restore->n_open > 0;
 }
 
 /* Names whose agent has not answered, and ends what waited for late ones. */
@@ -372,9 +453,7 @@ static void note_what_is_missing(struct restore *restore)
 							 &id);
 			record(restore, RECORD_SETTLED, i, "");
 		}
-		if (agent_matters(guest) && guest->hold == HOLD_NONE &&
-		    guest->ready_us == CYCLE_NEVER &&
-		    guest->outcome != OUTCOME_FAILED)
+		if (is_open(guest) && guest->outcome != OUTCOME_FAILED)
 			record(restore, RECORD_DEGRADED, i,
 			       "its agent has not said that its devices are "
 			       "back");
@@ -389,14 +468,17 @@ int restore_wait_ready(struct journal *journal, const struct config *config,
 		.config = config,
 		.hypervisor = hypervisor,
 		.loop = loop,
+		.start_us = loop_now(loop),
 	};
-	uint64_t start = loop_now(loop), deadline_us;
 	int r = 0;
 
+	index_domids(&restore);
 	handle_event(&restore, HYPERVISOR_ALL_DOMAINS);
-	while (r == 0 && (deadline_us = next_deadline(&restore, start)))
-		r = wait_and_look(&restore, deadline_us);
+	count_open(&restore);
+	while (r == 0 && waits(&restore))
+		r = wait_and_look(&restore, restore.next_us);
 	handle_event(&restore, HYPERVISOR_ALL_DOMAINS);
 	note_what_is_missing(&restore);
+	free(restore.by_domid);
 	return restore.journal_error ? restore.journal_error : r;
 }

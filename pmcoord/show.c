@@ -236,15 +236,15 @@ int show_list(const struct inventory *inventory, const struct graph *graph,
 
 /* ---- plan --------------------------------------------------------------- */
 
-/* A plan as it is printed: one way or the other, with the room for it. */
+/* A plan as it is printed: one way or the other. */
 struct view {
 	const struct plan *plan;
 	bool resuming;
-	size_t *after; /* room for all guests */
-	size_t n_after;
+	struct plan_walk walk;
+	unsigned int *resume_depths;
 };
 
-/* The i-th step of this direction, with `after` filled; NULL if left alone. */
+/* The i-th step of this direction, looked up; NULL if left alone. */
 static const struct step *view_step(struct view *view, size_t i)
 {
 	const struct plan *plan = view->plan;
@@ -253,15 +253,13 @@ static const struct step *view_step(struct view *view, size_t i)
 
 	if (step->mechanism == MECHANISM_NONE)
 		return NULL;
-	view->n_after =
-		plan_after(plan, step->guest, view->resuming, view->after);
+	plan_after(&view->walk, step->guest, view->resuming);
 	return step;
 }
 
 static unsigned int view_depth(const struct view *view, const struct step *step)
 {
-	return view->resuming ? plan_resume_depth(view->plan, step->guest)
-			      : step->depth;
+	return view->resuming ? view->resume_depths[step->guest] : step->depth;
 }
 
 static void add_step(struct json_object *steps, const struct view *view,
@@ -275,8 +273,8 @@ static void add_step(struct json_object *steps, const struct view *view,
 	json_add_integer(object, "domid", guest->domid, status);
 	json_add_string(object, "mechanism", mechanism_name(step->mechanism),
 			status);
-	add_names(object, "after", inventory, view->after, view->n_after,
-		  status);
+	add_names(object, "after", inventory, view->walk.found,
+		  view->walk.n_found, status);
 	json_add_integer(object, "depth", view_depth(view, step), status);
 	json_add_string(object, "reason", step->reason, status);
 }
@@ -340,7 +338,7 @@ static int add_plan_line(struct table *table, const struct view *view,
 	const struct inventory *inventory = view->plan->inventory;
 	const struct guest *guest = &inventory->guests[step->guest];
 	_cleanup_(freep) char *names =
-		join_names(inventory, view->after, view->n_after);
+		join_names(inventory, view->walk.found, view->walk.n_found);
 	char depth[16], domid[16];
 	const char *cells[] = {
 		depth, guest->name, domid, mechanism_name(step->mechanism),
@@ -422,12 +420,17 @@ static int plan_text(struct view *view, const struct graph *graph, FILE *out)
 int show_plan(const struct plan *plan, const struct graph *graph, bool json,
 	      FILE *out)
 {
-	_cleanup_(freep) size_t *after =
-		calloc(graph_size(graph) + 1, sizeof(*after));
-	struct view view = { .plan = plan, .after = after };
+	_cleanup_(freep) unsigned int *resume_depths =
+		calloc(plan->n_steps + 1, sizeof(*resume_depths));
+	struct view view = { .plan = plan, .resume_depths = resume_depths };
+	int r = resume_depths ? plan_resume_depths(plan, resume_depths)
+			      : -ENOMEM;
 
-	if (!after)
-		return -ENOMEM;
-	return json ? plan_json(&view, graph, out)
-		    : plan_text(&view, graph, out);
+	if (r == 0)
+		r = plan_walk_init(&view.walk, plan);
+	if (r < 0)
+		return r;
+	r = json ? plan_json(&view, graph, out) : plan_text(&view, graph, out);
+	plan_walk_done(&view.walk);
+	return r;
 }

@@ -250,25 +250,6 @@ static void cuts_every_circle_there_is(void **state)
 	host_done(&host);
 }
 
-static void comes_back_from_its_edges(void **state)
-{
-	const size_t edges[][2] = { { 0, 2 }, { 1, 2 }, { 2, 3 }, { 0, 2 } };
-	struct graph *graph;
-
-	(void)state;
-	assert_int_equal(graph_from_edges(4, edges, ELEMENTSOF(edges), &graph),
-			 0);
-	assert_int_equal(graph_needs(graph, 0).n_nodes, 1);
-	assert_int_equal(graph_needs(graph, 0).nodes[0], 2);
-	assert_int_equal(graph_serves(graph, 2).n_nodes, 2);
-	assert_int_equal(graph_serves(graph, 3).nodes[0], 2);
-	assert_int_equal(graph_needs(graph, 3).n_nodes, 0);
-	graph_free(graph);
-	assert_int_equal(graph_from_edges(0, NULL, 0, &graph), 0);
-	assert_int_equal(graph_size(graph), 0);
-	graph_free(graph);
-}
-
 /* ---- growth ------------------------------------------------------------- */
 
 typedef void (*shape_fn)(struct host *host, uint32_t n);
@@ -357,7 +338,6 @@ int main(void)
 		cmocka_unit_test(
 			a_strong_link_beside_a_weak_one_is_what_counts),
 		cmocka_unit_test(cuts_every_circle_there_is),
-		cmocka_unit_test(comes_back_from_its_edges),
 		cmocka_unit_test(grows_nearly_linearly_up_to_5000_guests),
 	};
 

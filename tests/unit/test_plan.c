@@ -213,14 +213,15 @@ static void mechanisms_have_names(void **state)
 static const char *after(const struct host *host, uint32_t domid, bool resuming,
 			 char *ret)
 {
-	size_t nodes[N_MAX];
-	size_t n =
-		plan_after(&host->plan, node_of(host, domid), resuming, nodes);
 	bool found[N_MAX + 1] = { false };
+	struct plan_walk walk;
 	char *end = ret;
 
-	for (size_t i = 0; i < n; i++)
-		found[host->inventory.guests[nodes[i]].domid] = true;
+	assert_int_equal(plan_walk_init(&walk, &host->plan), 0);
+	plan_after(&walk, node_of(host, domid), resuming);
+	for (size_t i = 0; i < walk.n_found; i++)
+		found[host->inventory.guests[walk.found[i]].domid] = true;
+	plan_walk_done(&walk);
 	*ret = '\0';
 	for (uint32_t i = 1; i <= N_MAX; i++)
 		if (found[i])
@@ -230,6 +231,7 @@ static const char *after(const struct host *host, uint32_t domid, bool resuming,
 
 static void waits_through_guests_that_are_left_alone(void **state)
 {
+	unsigned int depths[N_MAX];
 	struct host host;
 	char text[128];
 
@@ -252,8 +254,9 @@ static void waits_through_guests_that_are_left_alone(void **state)
 	assert_string_equal(after(&host, 4, false, text), "");
 	/* Steps that do nothing take no time. */
 	assert_int_equal(step_of(&host, node_of(&host, 1))->depth, 1);
-	assert_int_equal(plan_resume_depth(&host.plan, node_of(&host, 4)), 1);
-	assert_int_equal(plan_resume_depth(&host.plan, node_of(&host, 1)), 0);
+	assert_int_equal(plan_resume_depths(&host.plan, depths), 0);
+	assert_int_equal(depths[node_of(&host, 4)], 1);
+	assert_int_equal(depths[node_of(&host, 1)], 0);
 	host_done(&host);
 }
 
@@ -300,7 +303,7 @@ static void a_selection_takes_those_who_need_it(void **state)
 	make_plan(&host, NULL);
 	plan_done(&host.plan);
 	selected[node_of(&host, 3)] = true;
-	plan_select_dependents(host.graph, selected);
+	assert_int_equal(plan_select_dependents(host.graph, selected), 0);
 	make_plan(&host, selected);
 	assert_true(acts(&host, node_of(&host, 4)));
 	assert_true(acts(&host, node_of(&host, 3)));
@@ -414,23 +417,22 @@ static bool contains(const size_t *nodes, size_t n, size_t node)
 	return false;
 }
 
-static void check_pair(const struct host *host, size_t node, size_t other)
+static void check_pair(struct plan_walk *walk, const unsigned int *depths,
+		       const struct host *host, size_t node, size_t other)
 {
-	size_t before[N_MAX], needed[N_MAX];
-	size_t n_before = plan_after(&host->plan, other, false, before);
-	size_t n_needed = plan_after(&host->plan, node, true, needed);
 	bool expected = must_outlive(host, node, other);
 
-	assert_int_equal(contains(before, n_before, node), expected);
-	assert_int_equal(contains(needed, n_needed, other), expected);
+	plan_after(walk, other, false);
+	assert_int_equal(contains(walk->found, walk->n_found, node), expected);
+	plan_after(walk, node, true);
+	assert_int_equal(contains(walk->found, walk->n_found, other), expected);
 	if (!expected)
 		return;
 	/* Suspend: those that need it go first. Resume: the other way round. */
 	assert_true(host->plan.step_of_guest[node] <
 		    host->plan.step_of_guest[other]);
 	assert_true(step_of(host, node)->depth < step_of(host, other)->depth);
-	assert_true(plan_resume_depth(&host->plan, node) >
-		    plan_resume_depth(&host->plan, other));
+	assert_true(depths[node] > depths[other]);
 }
 
 static void keeps_the_law_of_order_on_random_hosts(void **state)
@@ -438,16 +440,21 @@ static void keeps_the_law_of_order_on_random_hosts(void **state)
 	(void)state;
 	srandom(1);
 	for (int round = 0; round < 300; round++) {
+		unsigned int depths[N_MAX];
 		struct random_host random;
+		struct plan_walk walk;
 		struct host host;
 
 		random_host(&random);
 		host_from_random(&host, &random, false);
 		assert_null(graph_warning(host.graph, 0));
+		assert_int_equal(plan_walk_init(&walk, &host.plan), 0);
+		assert_int_equal(plan_resume_depths(&host.plan, depths), 0);
 		for (size_t i = 0; i < random.n; i++)
 			for (size_t j = 0; j < random.n; j++)
 				if (i != j && acts(&host, i) && acts(&host, j))
-					check_pair(&host, i, j);
+					check_pair(&walk, depths, &host, i, j);
+		plan_walk_done(&walk);
 		host_done(&host);
 	}
 }
