@@ -241,8 +241,9 @@ static void check_lid(const char *key, const char *value,
 static void check_meddlers(const struct host_systemd *systemd,
 			   struct findings *findings)
 {
-	for (size_t i = 0; i < systemd->n_meddlers; i++)
-		findings_add(findings, FINDING_WARNING, systemd->meddlers[i],
+	for (size_t i = 0; i < systemd->meddlers.n; i++)
+		findings_add(findings, FINDING_WARNING,
+			     systemd->meddlers.texts[i],
 			     "disable it, or let pmcoord ignore the guests "
 			     "that it handles (Policy=ignore)",
 			     "it seems to handle guests when the host sleeps, "

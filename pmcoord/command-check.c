@@ -11,17 +11,12 @@
 #include "pmcoord/check.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/client.h"
-
-/* Lines of text; `list` ends with NULL. */
-struct lines {
-	char **list;
-	size_t n;
-	bool out_of_memory;
-};
+#include "pmcoord/string-list.h"
 
 /* All that a preflight reads. */
 struct facts {
-	struct lines config_errors, config_warnings;
+	struct string_list config_errors, config_warnings;
+	bool out_of_memory; /* some of those are missing */
 	struct host host;
 	bool has_host;
 	struct error no_sleep, no_hypervisor, no_status;
@@ -33,34 +28,10 @@ struct facts {
 	bool has_status;
 };
 
-static void lines_add(struct lines *lines, const char *text, size_t length)
-{
-	char **list =
-		reallocarray(lines->list, lines->n + 2, sizeof(*lines->list));
-	char *copy = strndup(text, length);
-
-	if (list)
-		lines->list = list;
-	if (!list || !copy) {
-		free(copy);
-		lines->out_of_memory = true;
-		return;
-	}
-	list[lines->n++] = copy;
-	list[lines->n] = NULL;
-}
-
-static void lines_done(struct lines *lines)
-{
-	for (size_t i = 0; i < lines->n; i++)
-		free(lines->list[i]);
-	free(lines->list);
-}
-
 static void facts_done(struct facts *facts)
 {
-	lines_done(&facts->config_errors);
-	lines_done(&facts->config_warnings);
+	string_list_done(&facts->config_errors);
+	string_list_done(&facts->config_warnings);
 	if (facts->has_host)
 		host_done(&facts->host);
 	plan_done(&facts->plan);
@@ -75,7 +46,10 @@ static void facts_done(struct facts *facts)
 
 static void take_warning(void *data, const char *warning)
 {
-	lines_add(data, warning, strlen(warning));
+	struct facts *facts = data;
+
+	facts->out_of_memory |= string_list_add(&facts->config_warnings,
+						warning, strlen(warning)) < 0;
 }
 
 /* What is wrong with it is a finding; the defaults hold then. */
@@ -84,13 +58,13 @@ static void read_config(struct cli *cli, struct facts *facts)
 	struct error error = { 0 };
 	const char *text = error.text;
 
-	if (cli_load_config(cli, take_warning, &facts->config_warnings,
-			    &error) == 0)
+	if (cli_load_config(cli, take_warning, facts, &error) == 0)
 		return;
 	while (*text) {
 		size_t length = strcspn(text, "\n");
 
-		lines_add(&facts->config_errors, text, length);
+		facts->out_of_memory |= string_list_add(&facts->config_errors,
+							text, length) < 0;
 		text += length + (text[length] == '\n');
 	}
 }
@@ -170,8 +144,7 @@ static int read_facts(struct cli *cli, struct facts *facts)
 	int r;
 
 	read_config(cli, facts);
-	if (facts->config_errors.out_of_memory ||
-	    facts->config_warnings.out_of_memory)
+	if (facts->out_of_memory)
 		return -ENOMEM;
 	r = cli_choose_roots(cli, &facts->no_hypervisor);
 	if (r < 0)
@@ -201,9 +174,10 @@ static void judge(const struct cli *cli, const struct facts *facts,
 		  struct findings *findings)
 {
 	struct check_context context = {
-		.config_errors = (const char *const *)facts->config_errors.list,
+		.config_errors =
+			(const char *const *)facts->config_errors.texts,
 		.config_warnings =
-			(const char *const *)facts->config_warnings.list,
+			(const char *const *)facts->config_warnings.texts,
 		.config = &cli->config,
 		.host = facts->has_host ? &facts->host : NULL,
 		.no_sleep = text_of(&facts->no_sleep),

@@ -164,42 +164,9 @@ static int is_conf(const struct dirent *entry)
 	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-struct names {
-	char **list;
-	size_t n;
-};
-
-static void names_done(struct names *names)
-{
-	for (size_t i = 0; i < names->n; i++)
-		free(names->list[i]);
-	free(names->list);
-	*names = (struct names){ 0 };
-}
-
-static int names_add(struct names *names, const char *name)
-{
-	char **list = reallocarray(names->list, names->n + 1, sizeof(*list));
-	char *copy = strdup(name);
-
-	if (list)
-		names->list = list;
-	if (!list || !copy) {
-		free(copy);
-		return -ENOMEM;
-	}
-	list[names->n++] = copy;
-	return 0;
-}
-
 /* The entries of a directory that `filter` takes, in order; none is no error.
  */
-static int add_directory(struct names *names, const char *path,
+static int add_directory(struct string_list *names, const char *path,
 			 int (*filter)(const struct dirent *))
 {
 	struct dirent **entries;
@@ -207,7 +174,8 @@ static int add_directory(struct names *names, const char *path,
 
 	for (int i = 0; i < n; i++) {
 		if (r == 0)
-			r = names_add(names, entries[i]->d_name);
+			r = string_list_add(names, entries[i]->d_name,
+					    strlen(entries[i]->d_name));
 		free(entries[i]);
 	}
 	if (n >= 0)
@@ -219,7 +187,7 @@ static int add_directory(struct names *names, const char *path,
 static int read_drop_ins(const char *root, const char *file,
 			 struct reader *reader)
 {
-	struct names names = { 0 };
+	struct string_list names = { 0 };
 	char path[PATH_MAX];
 	int r = 0;
 
@@ -228,20 +196,19 @@ static int read_drop_ins(const char *root, const char *file,
 			 config_directories[i], file);
 		r = add_directory(&names, path, is_conf);
 	}
-	if (names.n > 0)
-		qsort(names.list, names.n, sizeof(*names.list), compare_names);
+	string_list_sort(&names);
 	for (size_t i = 0; i < names.n; i++) {
-		bool found =
-			i > 0 && strcmp(names.list[i], names.list[i - 1]) == 0;
+		bool found = i > 0 &&
+			     strcmp(names.texts[i], names.texts[i - 1]) == 0;
 
 		for (size_t j = 0; j < ELEMENTSOF(config_directories) && !found;
 		     j++) {
 			snprintf(path, sizeof(path), "%s/%s/%s.d/%s", root,
-				 config_directories[j], file, names.list[i]);
+				 config_directories[j], file, names.texts[i]);
 			found = read_file(path, reader);
 		}
 	}
-	names_done(&names);
+	string_list_done(&names);
 	return r;
 }
 
@@ -303,9 +270,9 @@ static int is_visible(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static int add_hooks(const char *root, struct names *meddlers)
+static int add_hooks(const char *root, struct string_list *meddlers)
 {
-	struct names hooks = { 0 };
+	struct string_list hooks = { 0 };
 	char path[PATH_MAX];
 	int r;
 
@@ -314,19 +281,20 @@ static int add_hooks(const char *root, struct names *meddlers)
 	for (size_t i = 0; i < hooks.n && r == 0; i++) {
 		snprintf(path, sizeof(path),
 			 "%s/usr/lib/systemd/system-sleep/%s", root,
-			 hooks.list[i]);
+			 hooks.texts[i]);
 		if (access(path, X_OK) == 0 && handles_guests(path))
-			r = names_add(meddlers, path + strlen(root));
+			r = string_list_add(meddlers, path + strlen(root),
+					    strlen(path) - strlen(root));
 	}
-	names_done(&hooks);
+	string_list_done(&hooks);
 	return r;
 }
 
 /* Units that a sleep pulls in, `link` being "sleep.target.wants" and such. */
 static int add_pulled_in(const char *root, const char *link,
-			 struct names *meddlers)
+			 struct string_list *meddlers)
 {
-	struct names units = { 0 };
+	struct string_list units = { 0 };
 	char path[PATH_MAX];
 	int r = 0;
 
@@ -338,11 +306,12 @@ static int add_pulled_in(const char *root, const char *link,
 		r = add_directory(&units, path, is_visible);
 	}
 	for (size_t i = 0; i < units.n && r == 0; i++)
-		if (strncmp(units.list[i], "pmcoord", 7) != 0 &&
-		    find_unit(root, units.list[i], path) &&
+		if (strncmp(units.texts[i], "pmcoord", 7) != 0 &&
+		    find_unit(root, units.texts[i], path) &&
 		    handles_guests(path))
-			r = names_add(meddlers, units.list[i]);
-	names_done(&units);
+			r = string_list_add(meddlers, units.texts[i],
+					    strlen(units.texts[i]));
+	string_list_done(&units);
 	return r;
 }
 
@@ -356,13 +325,10 @@ static int read_meddlers(const char *root, struct host_systemd *systemd)
 		"systemd-suspend.service.wants",
 		"systemd-suspend.service.requires",
 	};
-	struct names meddlers = { 0 };
-	int r = add_hooks(root, &meddlers);
+	int r = add_hooks(root, &systemd->meddlers);
 
 	for (size_t i = 0; i < ELEMENTSOF(links) && r == 0; i++)
-		r = add_pulled_in(root, links[i], &meddlers);
-	systemd->meddlers = meddlers.list;
-	systemd->n_meddlers = meddlers.n;
+		r = add_pulled_in(root, links[i], &systemd->meddlers);
 	return r;
 }
 
@@ -414,8 +380,5 @@ int host_read_systemd(const char *root, struct host_systemd *ret)
 
 void host_systemd_done(struct host_systemd *systemd)
 {
-	for (size_t i = 0; i < systemd->n_meddlers; i++)
-		free(systemd->meddlers[i]);
-	free(systemd->meddlers);
-	*systemd = (struct host_systemd){ 0 };
+	string_list_done(&systemd->meddlers);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "pmcoord/roots.h"
+#include "pmcoord/string-list.h"
 
 enum host_sleep {
 	HOST_SLEEP_UNKNOWN, /* /sys/power cannot be read */
@@ -39,8 +40,8 @@ struct host_systemd {
 	char suspend_state[64]; /* sleep.conf: SuspendState= */
 	char lid[32]; /* logind.conf: HandleLidSwitch= */
 	char lid_on_power[32]; /* HandleLidSwitchExternalPower= */
-	char **meddlers; /* hooks and units that touch guests when we do */
-	size_t n_meddlers;
+	/* Hooks and units that touch guests when we do. */
+	struct string_list meddlers;
 };
 
 struct host {

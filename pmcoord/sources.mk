@@ -33,6 +33,7 @@ COORDINATOR_SRC := \
 	pmcoord/lock.c \
 	pmcoord/status.c \
 	pmcoord/findings.c \
+	pmcoord/string-list.c \
 	pmcoord/host.c \
 	pmcoord/host-systemd.c \
 	pmcoord/check.c \

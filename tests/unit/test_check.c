@@ -622,8 +622,8 @@ static void names_whoever_else_handles_guests_at_sleep(void **state)
 	char name[] = "qubes-suspend.service";
 	char *meddlers[] = { name };
 
-	world->host.systemd.meddlers = meddlers;
-	world->host.systemd.n_meddlers = 1;
+	world->host.systemd.meddlers =
+		(struct string_list){ .texts = meddlers, .n = 1 };
 	check(world);
 	only(world, FINDING_WARNING, "qubes-suspend.service", "handle guests");
 }

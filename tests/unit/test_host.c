@@ -264,8 +264,8 @@ static void finds_hooks_that_handle_guests_and_no_others(void **state)
 	put_hook(world, "not-executable", "#!/bin/sh\nxl pause web\n", 0644);
 	put_hook(world, "pause", "#!/bin/sh\n/usr/sbin/xl pause web\n", 0755);
 	systemd = read_systemd(world);
-	assert_int_equal(systemd->n_meddlers, 1);
-	assert_string_equal(systemd->meddlers[0],
+	assert_int_equal(systemd->meddlers.n, 1);
+	assert_string_equal(systemd->meddlers.texts[0],
 			    "/usr/lib/systemd/system-sleep/pause");
 }
 
@@ -286,8 +286,9 @@ static void finds_units_that_handle_guests_at_sleep(void **state)
 		 "pmcoord-sleep.service",
 		 "/" UNIT);
 	systemd = read_systemd(world);
-	assert_int_equal(systemd->n_meddlers, 1);
-	assert_string_equal(systemd->meddlers[0], "qubes-suspend.service");
+	assert_int_equal(systemd->meddlers.n, 1);
+	assert_string_equal(systemd->meddlers.texts[0],
+			    "qubes-suspend.service");
 }
 
 #define world_test(test)                                                       \

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/string-list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int string_list_add(struct string_list *list, const char *text, size_t length)
+{
+	char **texts =
+		reallocarray(list->texts, list->n + 2, sizeof(*list->texts));
+
+	if (!texts)
+		return -ENOMEM;
+	list->texts = texts;
+	texts[list->n] = strndup(text, length);
+	if (!texts[list->n])
+		return -ENOMEM; /* and the NULL ends the list as before */
+	texts[++list->n] = NULL;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void string_list_sort(struct string_list *list)
+{
+	if (list->n > 0)
+		qsort(list->texts, list->n, sizeof(*list->texts), compare);
+}
+
+void string_list_done(struct string_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->texts[i]);
+	free(list->texts);
+	*list = (struct string_list){ 0 };
+}
