@@ -10,76 +10,10 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/ini-file.h"
-#include "pmcoord/parse.h"
-
-/* Domids of Xen end at DOMID_FIRST_RESERVED. */
-#define SIMULATED_GUESTS_MAX 30000
+#include "pmcoord/simulator-host.h"
 
 /* Where the virtual clock starts: not at 0, which would hide mistakes. */
 #define CLOCK_START_US 1000000
-
-enum behaviour {
-	BEHAVES,
-	IGNORES_REQUESTS, /* takes none and says nothing */
-	HANGS_AFTER_ACK, /* takes the request and never goes down */
-	GOES_DOWN_LATE, /* takes the request, goes down after LateTime= */
-	DIES, /* instead of going down */
-	REFUSES, /* its agent answers failed */
-	AGENT_IS_DEAD, /* published, but nobody answers */
-	COMES_BACK_DEGRADED, /* its agent answers degraded after the wake */
-	FAILS_TO_RESUME, /* the resume verb returns EIO */
-};
-
-enum event_type {
-	EVENT_ARMED,
-	EVENT_QUIESCED,
-	EVENT_DOWN,
-	EVENT_DEAD,
-	EVENT_REFUSED,
-	EVENT_RESTORED,
-};
-
-struct event {
-	uint64_t at_us;
-	uint64_t order; /* of events at the same time: first in, first out */
-	size_t guest;
-	unsigned int generation;
-	enum event_type type;
-};
-
-struct sim_guest {
-	struct guest facts; /* .state and .agent change as it lives */
-	enum behaviour behaviour;
-	uint64_t quiesce_us, suspend_us, resume_us, ready_us, late_us;
-	bool paused;
-	bool asked; /* a request stands that it has not taken */
-	bool watched; /* its agent's states are events */
-	/* Events of an older generation have been overtaken. */
-	unsigned int generation;
-	char *needs; /* names, space separated */
-	char *stub_for;
-	uint64_t count; /* of copies, 0: one, with its plain name */
-};
-
-struct simulator {
-	struct hypervisor hypervisor;
-	struct loop loop;
-	struct sleeper sleeper;
-	uint64_t now_us;
-	uint64_t orders;
-	struct sim_guest *guests;
-	size_t n_guests;
-	struct event *heap;
-	size_t n_heap;
-	uint32_t *happened; /* domids to look at */
-	size_t n_happened;
-	size_t first_happened;
-	char *state_path;
-	bool offers_s3;
-	bool refuses_s3;
-	uint64_t sleep_us;
-};
 
 #define container_of(pointer, type, member)                                    \
 	((type *)((char *)(pointer)-offsetof(type, member)))
@@ -278,41 +212,50 @@ static size_t index_of(struct simulator *simulator,
 	return (size_t)(guest - simulator->guests);
 }
 
-static struct sim_guest *find_by_name(struct simulator *simulator,
-				      const char *name)
+/* Whether the scenario wants this call of the verb to fail. */
+static bool fails(struct hypervisor *hypervisor, enum sim_verb verb)
 {
-	for (size_t i = 0; i < simulator->n_guests; i++)
-		if (strcmp(simulator->guests[i].facts.name, name) == 0)
-			return &simulator->guests[i];
-	return NULL;
+	struct simulator *simulator = simulator_of(hypervisor);
+
+	return ++simulator->calls[verb] == simulator->fails_at[verb];
 }
 
-/* One link per name in a space-separated list. */
-static int add_links(struct simulator *simulator, struct inventory *inventory,
-		     const struct sim_guest *guest)
+static int add_links(const struct simulator *simulator,
+		     struct inventory *inventory, struct link link,
+		     const struct sim_links *links)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < links->n_guests && r == 0; i++) {
+		link.backend = simulator->guests[links->guests[i]].facts.domid;
+		r = inventory_add_link(inventory, &link);
+	}
+	return r;
+}
+
+static int add_guest_links(const struct simulator *simulator,
+			   struct inventory *inventory,
+			   const struct sim_guest *guest)
 {
 	struct link link = {
 		.frontend = guest->facts.domid,
 		.class = LINK_NETWORK,
 		.said_by_frontend = true,
-		.said_by_backend = true,
-		.said_by_toolstack = true,
 	};
-	_cleanup_(freep) char *names = strdup(guest->needs ? guest->needs : "");
-	char *rest = names, *name;
-	int r = names ? 0 : -ENOMEM;
+	int r = add_links(simulator, inventory, link, &guest->claims);
 
-	while (r == 0 && (name = strsep(&rest, " ,"))) {
-		if (!name[0])
-			continue;
-		link.backend = find_by_name(simulator, name)->facts.domid;
-		r = inventory_add_link(inventory, &link);
-	}
-	if (r == 0 && guest->stub_for) {
-		link.class = LINK_DEVICE_MODEL;
-		link.frontend =
-			find_by_name(simulator, guest->stub_for)->facts.domid;
-		link.backend = guest->facts.domid;
+	link.said_by_backend = true;
+	link.said_by_toolstack = guest->has_record;
+	if (r == 0)
+		r = add_links(simulator, inventory, link, &guest->needs);
+	if (r == 0 && guest->stub_for != SIZE_MAX) {
+		link = (struct link){
+			.frontend =
+				simulator->guests[guest->stub_for].facts.domid,
+			.backend = guest->facts.domid,
+			.class = LINK_DEVICE_MODEL,
+			.said_by_toolstack = true,
+		};
 		r = inventory_add_link(inventory, &link);
 	}
 	return r;
@@ -325,6 +268,10 @@ static int sim_inventory(struct hypervisor *hypervisor,
 	struct inventory inventory = { 0 };
 	int r = 0;
 
+	if (fails(hypervisor, VERB_INVENTORY))
+		return error_set(error, -EIO,
+				 "the simulated Xen does not answer (Fail= in "
+				 "the scenario)");
 	for (size_t i = 0; i < simulator->n_guests && r == 0; i++) {
 		const struct sim_guest *guest = &simulator->guests[i];
 
@@ -332,7 +279,7 @@ static int sim_inventory(struct hypervisor *hypervisor,
 			continue;
 		r = inventory_add_guest(&inventory, &guest->facts);
 		if (r == 0)
-			r = add_links(simulator, &inventory, guest);
+			r = add_guest_links(simulator, &inventory, guest);
 	}
 	if (r == 0)
 		r = inventory_finish(&inventory);
@@ -350,6 +297,8 @@ static int sim_prepare(struct hypervisor *hypervisor, const struct guest *facts,
 	struct domain_id id = domain_id_of(facts);
 	struct sim_guest *guest = find(hypervisor, &id);
 
+	if (fails(hypervisor, VERB_PREPARE))
+		return -EIO;
 	if (!guest)
 		return -ESRCH;
 	guest->watched |= mechanism == MECHANISM_AGENT;
@@ -363,6 +312,8 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 	struct sim_guest *guest = find(hypervisor, id);
 
 	(void)timeout_us;
+	if (fails(hypervisor, VERB_ARM))
+		return -EIO;
 	if (!guest)
 		return -ESRCH;
 	guest->facts.agent.request =
@@ -417,6 +368,8 @@ static int sim_request(struct hypervisor *hypervisor,
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest = find(hypervisor, id);
 
+	if (fails(hypervisor, VERB_REQUEST))
+		return -EIO;
 	if (!guest)
 		return -ESRCH;
 	return go_down(simulator, guest, mechanism == MECHANISM_AGENT);
@@ -429,6 +382,8 @@ static int sim_retract(struct hypervisor *hypervisor,
 	struct sim_guest *guest = find(hypervisor, id);
 	struct simulator *simulator = simulator_of(hypervisor);
 
+	if (fails(hypervisor, VERB_RETRACT))
+		return -EIO;
 	if (!guest)
 		return -ESRCH;
 	if (mechanism == MECHANISM_AGENT &&
@@ -451,6 +406,8 @@ static int sim_look(struct hypervisor *hypervisor, const struct domain_id *id,
 {
 	struct sim_guest *guest = find(hypervisor, id);
 
+	if (fails(hypervisor, VERB_LOOK))
+		return -EIO;
 	*ret_look = (struct domain_look){ .state = GUEST_GONE };
 	if (!guest)
 		return 0;
@@ -498,8 +455,9 @@ static int sim_look_at_agent(struct hypervisor *hypervisor,
 
 static int sim_settle(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	(void)hypervisor;
 	(void)id;
+	if (fails(hypervisor, VERB_SETTLE))
+		return -EIO;
 	return 0;
 }
 
@@ -516,13 +474,16 @@ static int set_paused(struct hypervisor *hypervisor, const struct domain_id *id,
 
 static int sim_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return set_paused(hypervisor, id, true);
+	return fails(hypervisor, VERB_PAUSE) ? -EIO
+					     : set_paused(hypervisor, id, true);
 }
 
 static int sim_unpause(struct hypervisor *hypervisor,
 		       const struct domain_id *id)
 {
-	return set_paused(hypervisor, id, false);
+	return fails(hypervisor, VERB_UNPAUSE)
+		       ? -EIO
+		       : set_paused(hypervisor, id, false);
 }
 
 static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -530,6 +491,8 @@ static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest = find(hypervisor, id);
 
+	if (fails(hypervisor, VERB_RESUME))
+		return -EIO;
 	if (!guest)
 		return -ESRCH;
 	if (guest->facts.state != GUEST_SUSPENDED)
@@ -547,6 +510,8 @@ static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 static int sim_keep_books(struct hypervisor *hypervisor,
 			  const struct domain_id *id)
 {
+	if (fails(hypervisor, VERB_KEEP_BOOKS))
+		return -EIO;
 	return find(hypervisor, id) ? 0 : -ESRCH;
 }
 
@@ -555,6 +520,8 @@ static int sim_wake_agent(struct hypervisor *hypervisor,
 {
 	struct sim_guest *guest = find(hypervisor, id);
 
+	if (fails(hypervisor, VERB_WAKE_AGENT))
+		return -EIO;
 	if (!guest)
 		return -ESRCH;
 	guest->watched = true;
@@ -625,439 +592,12 @@ static const struct sleeper_ops sim_sleeper_ops = {
 	.finish = sim_sleep_finish,
 };
 
-/* ---- the scenario ------------------------------------------------------- */
-
-struct scenario {
-	struct simulator *simulator;
-	char *problems;
-};
-
-static const struct {
-	const char *name;
-	enum behaviour behaviour;
-} behaviours[] = {
-	{ "normal", BEHAVES },
-	{ "ignores-requests", IGNORES_REQUESTS },
-	{ "hangs-after-ack", HANGS_AFTER_ACK },
-	{ "goes-down-late", GOES_DOWN_LATE },
-	{ "dies", DIES },
-	{ "refuses", REFUSES },
-	{ "agent-is-dead", AGENT_IS_DEAD },
-	{ "comes-back-degraded", COMES_BACK_DEGRADED },
-	{ "fails-to-resume", FAILS_TO_RESUME },
-};
-
-static int take_behaviour(const char *value, struct sim_guest *guest)
-{
-	for (size_t i = 0; i < ELEMENTSOF(behaviours); i++) {
-		if (strcmp(value, behaviours[i].name) != 0)
-			continue;
-		guest->behaviour = behaviours[i].behaviour;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static int take_type(const char *value, struct guest *facts)
-{
-	for (int type = GUEST_PV; type <= GUEST_HVM; type++) {
-		if (strcmp(value, guest_type_name((enum guest_type)type)) != 0)
-			continue;
-		facts->type = (enum guest_type)type;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static int take_state(const char *value, struct sim_guest *guest)
-{
-	guest->paused = strcmp(value, "paused") == 0;
-	if (strcmp(value, "running") == 0)
-		guest->facts.state = GUEST_RUNNING;
-	else if (guest->paused)
-		guest->facts.state = GUEST_PAUSED;
-	else if (strcmp(value, "suspended") == 0)
-		guest->facts.state = GUEST_SUSPENDED;
-	else
-		return -EINVAL;
-	return 0;
-}
-
-static int take_agent(const char *value, struct guest_agent *agent)
-{
-	bool present;
-	int r = parse_boolean(value, &present);
-
-	if (r == 0 && present)
-		*agent = (struct guest_agent){
-			.present = true,
-			.version = PROTOCOL_VERSION,
-			.port = 1,
-			.state.state = PROTOCOL_AGENT_READY,
-		};
-	return r;
-}
-
-static int take_feature(const char *value, struct guest *facts)
-{
-	bool yes;
-	int r = 0;
-
-	if (strcmp(value, "unknown") == 0) {
-		facts->feature_suspend = GUEST_FEATURE_UNKNOWN;
-		return 0;
-	}
-	r = parse_boolean(value, &yes);
-	if (r == 0)
-		facts->feature_suspend =
-			yes ? GUEST_FEATURE_YES : GUEST_FEATURE_NO;
-	return r;
-}
-
-static int take_text(const char *value, char **ret)
-{
-	char *copy = strdup(value);
-
-	if (!copy)
-		return -ENOMEM;
-	free(*ret);
-	*ret = copy;
-	return 0;
-}
-
-static int take_guest_key(struct sim_guest *guest, const char *key,
-			  const char *value, struct error *error)
-{
-	struct guest *facts = &guest->facts;
-	const struct {
-		const char *key;
-		uint64_t *us;
-	} durations[] = {
-		{ "QuiesceTime", &guest->quiesce_us },
-		{ "SuspendTime", &guest->suspend_us },
-		{ "ResumeTime", &guest->resume_us },
-		{ "ReadyTime", &guest->ready_us },
-		{ "LateTime", &guest->late_us },
-	};
-	uint64_t number;
-	bool yes;
-	int r = -ENOENT;
-
-	for (size_t i = 0; i < ELEMENTSOF(durations); i++)
-		if (strcmp(key, durations[i].key) == 0)
-			r = parse_duration(value, durations[i].us);
-	if (strcmp(key, "Type") == 0)
-		r = take_type(value, facts);
-	if (strcmp(key, "State") == 0)
-		r = take_state(value, guest);
-	if (strcmp(key, "Behaviour") == 0)
-		r = take_behaviour(value, guest);
-	if (strcmp(key, "Agent") == 0)
-		r = take_agent(value, &facts->agent);
-	if (strcmp(key, "FeatureSuspend") == 0)
-		r = take_feature(value, facts);
-	if (strcmp(key, "Needs") == 0)
-		r = take_text(value, &guest->needs);
-	if (strcmp(key, "StubFor") == 0)
-		r = take_text(value, &guest->stub_for);
-	if (strcmp(key, "Count") == 0)
-		r = parse_u64(value, SIMULATED_GUESTS_MAX, &guest->count);
-	if (strcmp(key, "PVDrivers") == 0)
-		r = parse_boolean(value, &facts->has_pv_drivers);
-	if (strcmp(key, "KernelEventChannel") == 0) {
-		r = parse_boolean(value, &yes);
-		facts->kernel_port = r == 0 && yes;
-	}
-	if (strcmp(key, "PCIFunctions") == 0) {
-		r = parse_u64(value, 64, &number);
-		facts->pci_functions = r == 0 ? (unsigned int)number : 0;
-	}
-	if (r == -ENOENT)
-		return error_set(error, r, "unknown key");
-	return r < 0 ? error_set(error, r, "'%s' will not do", value) : 0;
-}
-
-static int take_host_key(struct simulator *simulator, const char *key,
-			 const char *value, struct error *error)
-{
-	if (strcmp(key, "S3") == 0) {
-		simulator->offers_s3 = strcmp(value, "no") != 0;
-		simulator->refuses_s3 = strcmp(value, "refuse") == 0;
-		if (strcmp(value, "yes") == 0 || strcmp(value, "no") == 0 ||
-		    simulator->refuses_s3)
-			return 0;
-		return error_set(error, -EINVAL,
-				 "'%s' is none of: yes, no, refuse", value);
-	}
-	if (strcmp(key, "SleepTime") == 0 &&
-	    parse_duration(value, &simulator->sleep_us) == 0)
-		return 0;
-	return error_set(error, -EINVAL, "unknown key or bad value '%s'",
-			 value);
-}
-
-/* Appends a guest with the defaults of one that behaves. */
-static struct sim_guest *new_guest(struct simulator *simulator)
-{
-	struct sim_guest *guests = simulator->guests;
-	size_t n = simulator->n_guests;
-
-	if (n == SIMULATED_GUESTS_MAX)
-		return NULL;
-	if ((n & (n - 1)) == 0) {
-		guests = reallocarray(guests, n ? n * 2 : 1, sizeof(*guests));
-		if (!guests)
-			return NULL;
-		simulator->guests = guests;
-	}
-	guests[n] = (struct sim_guest){
-		.facts.domid = (uint32_t)n + 1,
-		.facts.feature_suspend = GUEST_FEATURE_YES,
-		.facts.has_pv_drivers = true,
-		.quiesce_us = 20000,
-		.suspend_us = 30000,
-		.resume_us = 4000,
-		.ready_us = 2000000,
-		.late_us = 15000000,
-	};
-	simulator->n_guests++;
-	return &guests[n];
-}
-
-/*
- * A UUID that follows from the name, so that the order of ties is the same in
- * every run (FNV-1a, twice).
- */
-static void give_uuid(struct guest *facts)
-{
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (int half = 0; half < 2; half++) {
-		for (const char *c = facts->name; *c; c++)
-			hash = (hash ^ (unsigned char)*c) * 0x100000001b3ull;
-		memcpy(facts->uuid + half * 8, &hash, sizeof(hash));
-	}
-}
-
-static struct sim_guest *guest_of_section(struct simulator *simulator,
-					  const char *name)
-{
-	struct sim_guest *guest = find_by_name(simulator, name);
-
-	if (guest)
-		return guest;
-	guest = new_guest(simulator);
-	if (guest) {
-		snprintf(guest->facts.name, sizeof(guest->facts.name), "%s",
-			 name);
-		give_uuid(&guest->facts);
-	}
-	return guest;
-}
-
-/* NAME out of: Guest "NAME". */
-static bool guest_name(const char *section, char ret[static 64])
-{
-	char end;
-
-	return sscanf(section, "Guest \"%63[^\"]%c", ret, &end) == 2 &&
-	       end == '"';
-}
-
-static int take_section(void *data, const struct ini_position *position,
-			const char *section, struct error *error)
-{
-	struct scenario *scenario = data;
-	char name[64];
-
-	(void)position;
-	if (strcmp(section, "Host") == 0)
-		return 0;
-	if (!guest_name(section, name))
-		return error_set(error, -EINVAL,
-				 "is neither [Host] nor [Guest \"name\"]");
-	if (!guest_of_section(scenario->simulator, name))
-		return error_set(error, -E2BIG, "too many guests");
-	return 0;
-}
-
-static int take_key(void *data, const struct ini_position *position,
-		    const char *section, const char *key, const char *value,
-		    struct error *error)
-{
-	struct scenario *scenario = data;
-	char name[64];
-
-	(void)position;
-	if (strcmp(section, "Host") == 0)
-		return take_host_key(scenario->simulator, key, value, error);
-	/* A bad section has been reported at its header. */
-	if (!guest_name(section, name))
-		return 0;
-	return take_guest_key(guest_of_section(scenario->simulator, name), key,
-			      value, error);
-}
-
-static void collect_problem(void *data, const char *problem)
-{
-	struct scenario *scenario = data;
-	char *problems;
-
-	if (asprintf(&problems, "%s%s%s",
-		     scenario->problems ? scenario->problems : "",
-		     scenario->problems ? "\n" : "", problem) < 0)
-		return;
-	free(scenario->problems);
-	scenario->problems = problems;
-}
-
-/* Count=3 of "app" makes app1, app2, app3. */
-static int make_copies(struct simulator *simulator)
-{
-	size_t n = simulator->n_guests;
-
-	for (size_t i = 0; i < n; i++) {
-		uint64_t count = simulator->guests[i].count;
-
-		for (uint64_t copy = 2; copy <= count; copy++) {
-			struct sim_guest *guest = new_guest(simulator);
-			struct sim_guest *first = &simulator->guests[i];
-			uint32_t domid;
-
-			if (!guest)
-				return -ENOMEM;
-			domid = guest->facts.domid;
-			*guest = *first;
-			guest->facts.domid = domid;
-			guest->needs =
-				first->needs ? strdup(first->needs) : NULL;
-			guest->stub_for = NULL;
-			if (snprintf(guest->facts.name,
-				     sizeof(guest->facts.name),
-				     "%.100s%" PRIu64, first->facts.name,
-				     copy) < 0)
-				return -EINVAL;
-			give_uuid(&guest->facts);
-		}
-		if (count > 0) {
-			strcat(simulator->guests[i].facts.name, "1");
-			give_uuid(&simulator->guests[i].facts);
-		}
-	}
-	return 0;
-}
-
-static int check_names(struct simulator *simulator, const char *path,
-		       struct error *error)
-{
-	for (size_t i = 0; i < simulator->n_guests; i++) {
-		const struct sim_guest *guest = &simulator->guests[i];
-		_cleanup_(freep) char *names =
-			strdup(guest->needs ? guest->needs : "");
-		char *rest = names, *name;
-
-		while (names && (name = strsep(&rest, " ,")))
-			if (name[0] && !find_by_name(simulator, name))
-				return error_set(error, -EBADMSG,
-						 "%s: guest '%s' needs '%s', "
-						 "which the scenario lacks",
-						 path, guest->facts.name, name);
-		if (guest->stub_for &&
-		    !find_by_name(simulator, guest->stub_for))
-			return error_set(error, -EBADMSG,
-					 "%s: '%s' is the stub domain of '%s', "
-					 "which the scenario lacks",
-					 path, guest->facts.name,
-					 guest->stub_for);
-	}
-	return 0;
-}
-
-static int load_scenario(struct simulator *simulator, const char *path,
-			 struct error *error)
-{
-	struct scenario scenario = { .simulator = simulator };
-	int r = ini_file_parse_sections(path, take_section, take_key,
-					collect_problem, &scenario, error);
-
-	if (r == -ENOENT)
-		error_set(error, r, "there is no scenario %s", path);
-	if (r == -EBADMSG)
-		error_set(error, r, "%s", scenario.problems);
-	free(scenario.problems);
-	if (r == 0)
-		r = make_copies(simulator);
-	return r < 0 ? r : check_names(simulator, path, error);
-}
-
-/* ---- what lasts from one command to the next ----------------------------- */
-
-/* The clock, and a line per guest. */
-static void save_states(struct simulator *simulator)
-{
-	_cleanup_(fclosep) FILE *file = NULL;
-
-	if (!simulator->state_path)
-		return;
-	file = fopen(simulator->state_path, "we");
-	if (!file)
-		return;
-	fprintf(file, "clock %" PRIu64 "\n", simulator->now_us);
-	for (size_t i = 0; i < simulator->n_guests; i++) {
-		const struct sim_guest *guest = &simulator->guests[i];
-
-		fprintf(file, "%zu %d %d %d %" PRIu64 " %d %" PRIu64 "\n", i,
-			guest->facts.state, guest->paused,
-			guest->facts.agent.state.state,
-			guest->facts.agent.state.cycle,
-			guest->facts.agent.request.verb,
-			guest->facts.agent.request.cycle);
-	}
-}
-
-static void load_states(struct simulator *simulator)
-{
-	_cleanup_(fclosep) FILE *file =
-		simulator->state_path ? fopen(simulator->state_path, "re")
-				      : NULL;
-	size_t i;
-	unsigned int state, paused, agent, verb;
-	uint64_t cycle, request, clock;
-
-	if (!file || fscanf(file, "clock %" SCNu64 "\n", &clock) != 1)
-		return;
-	simulator->now_us = clock;
-	while (fscanf(file, "%zu %u %u %u %" SCNu64 " %u %" SCNu64 "\n", &i,
-		      &state, &paused, &agent, &cycle, &verb, &request) == 7) {
-		struct sim_guest *guest;
-
-		if (i >= simulator->n_guests || state > GUEST_GONE ||
-		    agent > PROTOCOL_AGENT_DEGRADED || verb > PROTOCOL_ABORT)
-			return;
-		guest = &simulator->guests[i];
-		guest->facts.state = (enum guest_state)state;
-		guest->paused = paused != 0;
-		if (!guest->facts.agent.present)
-			continue;
-		guest->facts.agent.state = (struct protocol_state){
-			(enum protocol_agent_state)agent, cycle
-		};
-		guest->facts.agent.request =
-			(struct protocol_request){ (enum protocol_verb)verb,
-						   request };
-	}
-}
-
 static void sim_close(struct hypervisor *hypervisor)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 
-	save_states(simulator);
-	for (size_t i = 0; i < simulator->n_guests; i++) {
-		free(simulator->guests[i].needs);
-		free(simulator->guests[i].stub_for);
-	}
-	free(simulator->guests);
+	simulator_save_states(simulator);
+	scenario_done(simulator);
 	free(simulator->heap);
 	free(simulator->happened);
 	free(simulator->state_path);
@@ -1114,7 +654,7 @@ int simulator_open(const char *path, const char *state_path,
 		.offers_s3 = true,
 		.sleep_us = 3600000000ull,
 	};
-	r = load_scenario(simulator, path, error);
+	r = scenario_load(simulator, path, error);
 	if (r < 0) {
 		sim_close(&simulator->hypervisor);
 		free(kept);
@@ -1122,7 +662,7 @@ int simulator_open(const char *path, const char *state_path,
 				 path, strerror(-r));
 	}
 	simulator->state_path = kept;
-	load_states(simulator);
+	simulator_load_states(simulator);
 	*ret_hypervisor = &simulator->hypervisor;
 	*ret_loop = &simulator->loop;
 	*ret_sleeper = &simulator->sleeper;

@@ -25,6 +25,8 @@ COORDINATOR_SRC := \
 	pmcoord/loop.c \
 	pmcoord/sleeper.c \
 	pmcoord/sleeper-alarm.c \
+	pmcoord/simulator-scenario.c \
+	pmcoord/simulator-state.c \
 	pmcoord/simulator.c \
 	pmcoord/executor.c \
 	pmcoord/restore.c \
