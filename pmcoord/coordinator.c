@@ -194,8 +194,8 @@ static void arm_next(struct coordinator *coordinator, const struct cycle *cycle)
 }
 
 /*
- * Ends the cycle: report on disk, journal gone. A measurement leaves a report
- * only where it went wrong.
+ * Ends the cycle: report on disk, journal gone unless someone is stranded. A
+ * measurement leaves a report only where it went wrong.
  */
 static int finish_cycle(struct coordinator *coordinator,
 			struct journal *journal, bool is_measurement,
@@ -218,7 +218,9 @@ static int finish_cycle(struct coordinator *coordinator,
 		json_object_put(report);
 		return r;
 	}
-	r = journal_remove(journal);
+	/* While a guest is not back it says so, and whoever is next tries. */
+	if (cycle_count_held(journal_cycle(journal)) == 0)
+		r = journal_remove(journal);
 	if (r < 0) {
 		json_object_put(report);
 		return error_set(error, r, "cannot remove the journal: %s",

@@ -361,6 +361,7 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type,
 		guest->needs_bookkeeping = guest->hold == HOLD_REQUESTED ||
 					   guest->hold == HOLD_DOWN;
 		guest->hold = HOLD_NONE;
+		guest->stranded = false;
 		guest->running_us = now;
 		break;
 	case RECORD_BOOKKEPT:
@@ -368,6 +369,9 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type,
 		break;
 	case RECORD_STRANDED:
 		guest->stranded = true;
+		/* One that went down late was not held any more. */
+		if (guest->hold == HOLD_NONE)
+			guest->hold = HOLD_REQUESTED;
 		break;
 	case RECORD_READY:
 		guest->ready_us = now;

@@ -223,6 +223,8 @@ static void look_for_late(struct restore *restore, size_t i)
 		return;
 	if (look.state == GUEST_SUSPENDED) {
 		resume_domain(restore, i);
+		if (guest->stranded)
+			resume_domain(restore, i);
 		restore->hypervisor->ops->settle(restore->hypervisor, &id);
 		restore->hypervisor->ops->keep_books(restore->hypervisor, &id);
 		record(restore, RECORD_BOOKKEPT, i, "");
@@ -361,12 +363,22 @@ static void tidy(struct restore *restore, const bool *selected)
 
 		if (!is_selected(selected, i) || !guest->needs_bookkeeping)
 			continue;
-		if (ops->keep_books(restore->hypervisor, &id) == 0)
+		if (ops->keep_books(restore->hypervisor, &id) == 0 ||
+		    ops->keep_books(restore->hypervisor, &id) == 0)
 			record(restore, RECORD_BOOKKEPT, i, "");
 		else
 			record(restore, RECORD_DEGRADED, i,
 			       "xenstored could not be told that it runs");
 	}
+}
+
+/* What failed may have been a moment's trouble; a guest is worth a second try.
+ */
+static void try_stranded_again(struct restore *restore, const bool *selected)
+{
+	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;)
+		if (is_selected(selected, i) && guest_at(restore, i)->stranded)
+			bring_back(restore, i);
 }
 
 int restore_guests(struct journal *journal, const struct config *config,
@@ -390,6 +402,7 @@ int restore_guests(struct journal *journal, const struct config *config,
 			r = wait_for_needed(&restore, i);
 		bring_back(&restore, i);
 	}
+	try_stranded_again(&restore, selected);
 	tidy(&restore, selected);
 	free(restore.by_domid);
 	return restore.journal_error ? restore.journal_error : r;

@@ -17,82 +17,13 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/report.h"
-#include "pmcoord/simulator.h"
+#include "tests/unit/test_host.h"
 
-struct host {
-	char directory[64];
-	char scenario[96];
-	char state[96];
-	struct roots roots;
-	struct config config;
-	struct hypervisor *hypervisor;
-	struct loop *loop;
-	struct sleeper *sleeper;
-	struct coordinator coordinator;
-};
-
-static const char laptop[] = "[Guest \"netvm\"]\nAgent=yes\nPCIFunctions=1\n"
-			     "[Guest \"fw\"]\nNeeds=netvm\n"
-			     "[Guest \"web\"]\nNeeds=fw\n"
-			     "[Guest \"mail\"]\nNeeds=fw\n%s"
-			     "[Guest \"vault\"]\nType=pvh\n";
-
-static void host_open(struct host *host)
-{
-	struct error error = { 0 };
-
-	if (simulator_open(host->scenario, host->state, &host->hypervisor,
-			   &host->loop, &host->sleeper, &error) < 0)
-		fail_msg("%s", error_text(&error));
-	host->coordinator = (struct coordinator){
-		.config = &host->config,
-		.roots = &host->roots,
-		.hypervisor = host->hypervisor,
-		.loop = host->loop,
-	};
-}
-
-/* A host with this scenario, in a directory of its own. */
 static void host_init(struct host *host, const char *scenario)
 {
-	FILE *file;
-
-	*host = (struct host){ 0 };
-	strcpy(host->directory, "/tmp/pmcoord-test-XXXXXX");
-	assert_non_null(mkdtemp(host->directory));
-	snprintf(host->scenario, sizeof(host->scenario), "%s/scenario",
-		 host->directory);
-	snprintf(host->state, sizeof(host->state), "%s/state", host->directory);
-	file = fopen(host->scenario, "w");
-	assert_non_null(file);
-	fputs(scenario, file);
-	fclose(file);
-	assert_int_equal(roots_init_rehearsal(host->directory, &host->roots),
-			 0);
-	config_init(&host->config);
+	host_prepare(host);
+	host_write(host, scenario);
 	host_open(host);
-}
-
-static void host_init_laptop(struct host *host, const char *mail)
-{
-	char scenario[1024];
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(scenario, sizeof(scenario), laptop, mail);
-#pragma GCC diagnostic pop
-	host_init(host, scenario);
-}
-
-static void host_done(struct host *host)
-{
-	char command[128];
-
-	hypervisor_close(host->hypervisor);
-	roots_done(&host->roots);
-	config_done(&host->config);
-	snprintf(command, sizeof(command), "rm -r %s", host->directory);
-	assert_int_equal(system(command), 0);
 }
 
 static struct json_object *run_cycle(struct host *host, bool sleeps)
@@ -140,41 +71,6 @@ static int64_t moment(struct json_object *report, const char *name,
 static const char *text(struct json_object *object, const char *key)
 {
 	return json_object_get_string(json_object_object_get(object, key));
-}
-
-static enum guest_state state_of(struct host *host, const char *name)
-{
-	struct inventory inventory = { 0 };
-	struct error error = { 0 };
-	struct domain_look look;
-	struct domain_id id;
-
-	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor,
-							  &inventory, &error),
-			 0);
-	assert_non_null(inventory_find_name(&inventory, name));
-	id = domain_id_of(inventory_find_name(&inventory, name));
-	inventory_done(&inventory);
-	assert_int_equal(
-		host->hypervisor->ops->look(host->hypervisor, &id, &look), 0);
-	return look.state;
-}
-
-static void assert_all_running(struct host *host)
-{
-	static const char *const names[] = { "netvm", "fw", "web", "mail",
-					     "vault" };
-
-	for (size_t i = 0; i < ELEMENTSOF(names); i++)
-		assert_int_equal(state_of(host, names[i]), GUEST_RUNNING);
-}
-
-static void assert_no_journal(struct host *host)
-{
-	uint64_t *numbers = NULL;
-
-	assert_int_equal(journal_list(host->roots.journals, &numbers), 0);
-	free(numbers);
 }
 
 static void suspends_dependents_first_and_resumes_in_reverse(void **state)
@@ -377,6 +273,27 @@ static void resumes_the_others_when_one_cannot_be_resumed(void **state)
 	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
 	assert_int_equal(state_of(&host, "vault"), GUEST_RUNNING);
 	json_object_put(report);
+	host_done(&host);
+}
+
+static void one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next(
+	void **state)
+{
+	struct error error = { 0 };
+	uint64_t *numbers = NULL;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "Behaviour=fails-to-resume\n");
+	json_object_put(run_cycle(&host, true));
+	assert_int_equal(journal_list(host.roots.journals, &numbers), 1);
+	free(numbers);
+	hypervisor_close(host.hypervisor);
+	host_write_laptop(&host, "");
+	host_open(&host);
+	assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+	assert_all_running(&host);
+	assert_no_journal(&host);
 	host_done(&host);
 }
 
@@ -701,6 +618,8 @@ int main(void)
 			falls_back_to_the_kernel_when_the_agent_is_dead),
 		cmocka_unit_test(a_guest_that_dies_is_no_error_of_the_others),
 		cmocka_unit_test(resumes_the_others_when_one_cannot_be_resumed),
+		cmocka_unit_test(
+			one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next),
 		cmocka_unit_test(reports_devices_that_did_not_come_back),
 		cmocka_unit_test(
 			holds_guests_until_resume_all_and_twice_is_harmless),

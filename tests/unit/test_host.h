@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TESTS_UNIT_TEST_HOST_H
+#define TESTS_UNIT_TEST_HOST_H
+
+/* A simulated host in a directory of its own, for tests of whole cycles. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/coordinator.h"
+#include "pmcoord/simulator.h"
+
+struct host {
+	char directory[64];
+	char scenario[96];
+	char state[96];
+	struct roots roots;
+	struct config config;
+	struct hypervisor *hypervisor;
+	struct loop *loop;
+	struct sleeper *sleeper;
+	struct coordinator coordinator;
+};
+
+/* netvm ← fw ← web, mail; vault. %s: more about mail. */
+static const char laptop[] = "[Guest \"netvm\"]\nAgent=yes\nPCIFunctions=1\n"
+			     "[Guest \"fw\"]\nNeeds=netvm\n"
+			     "[Guest \"web\"]\nNeeds=fw\n"
+			     "[Guest \"mail\"]\nNeeds=fw\n%s"
+			     "[Guest \"vault\"]\nType=pvh\n";
+
+static void host_open(struct host *host)
+{
+	struct error error = { 0 };
+
+	if (simulator_open(host->scenario, host->state, &host->hypervisor,
+			   &host->loop, &host->sleeper, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	host->coordinator = (struct coordinator){
+		.config = &host->config,
+		.roots = &host->roots,
+		.hypervisor = host->hypervisor,
+		.loop = host->loop,
+	};
+}
+
+static void host_write(struct host *host, const char *scenario)
+{
+	FILE *file = fopen(host->scenario, "w");
+
+	assert_non_null(file);
+	fputs(scenario, file);
+	fclose(file);
+}
+
+static void host_write_laptop(struct host *host, const char *mail)
+{
+	char scenario[1024];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(scenario, sizeof(scenario), laptop, mail);
+#pragma GCC diagnostic pop
+	host_write(host, scenario);
+}
+
+/* A host in a directory of its own, its scenario not written yet. */
+static void host_prepare(struct host *host)
+{
+	*host = (struct host){ 0 };
+	strcpy(host->directory, "/tmp/pmcoord-test-XXXXXX");
+	assert_non_null(mkdtemp(host->directory));
+	snprintf(host->scenario, sizeof(host->scenario), "%s/scenario",
+		 host->directory);
+	snprintf(host->state, sizeof(host->state), "%s/state", host->directory);
+	assert_int_equal(roots_init_rehearsal(host->directory, &host->roots),
+			 0);
+	config_init(&host->config);
+}
+
+static void host_init_laptop(struct host *host, const char *mail)
+{
+	host_prepare(host);
+	host_write_laptop(host, mail);
+	host_open(host);
+}
+
+static void host_done(struct host *host)
+{
+	char command[128];
+
+	hypervisor_close(host->hypervisor);
+	roots_done(&host->roots);
+	config_done(&host->config);
+	snprintf(command, sizeof(command), "rm -r %s", host->directory);
+	assert_int_equal(system(command), 0);
+}
+
+static enum guest_state state_of(struct host *host, const char *name)
+{
+	struct inventory inventory = { 0 };
+	struct error error = { 0 };
+	struct domain_look look;
+	struct domain_id id;
+
+	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor,
+							  &inventory, &error),
+			 0);
+	assert_non_null(inventory_find_name(&inventory, name));
+	id = domain_id_of(inventory_find_name(&inventory, name));
+	inventory_done(&inventory);
+	assert_int_equal(
+		host->hypervisor->ops->look(host->hypervisor, &id, &look), 0);
+	return look.state;
+}
+
+static void assert_all_running(struct host *host)
+{
+	static const char *const names[] = { "netvm", "fw", "web", "mail",
+					     "vault" };
+
+	for (size_t i = 0; i < ELEMENTSOF(names); i++)
+		assert_int_equal(state_of(host, names[i]), GUEST_RUNNING);
+}
+
+static void assert_no_journal(struct host *host)
+{
+	uint64_t *numbers = NULL;
+
+	assert_int_equal(journal_list(host->roots.journals, &numbers), 0);
+	free(numbers);
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Whole cycles in which one thing goes wrong, for every such thing: each call
+ * of each verb fails, and a signal comes at each wait. Whatever happens, the
+ * guests are back in the end, and who was at fault is named.
+ */
+
+#include "pmcoord/coordinator.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/report.h"
+#include "tests/unit/test_host.h"
+
+/* More calls of a verb, and waits, than any cycle of the laptop has. */
+#define CALLS_MAX 35
+
+/* Ends what the cycle has left, as `pmcoord resume-all` does. */
+static void resume_all(struct host *host)
+{
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+
+	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result,
+			       &error) < 0)
+		fail_msg("%s", error_text(&error));
+	json_object_put(result.report);
+}
+
+static const char *const verbs[] = {
+	"inventory", "prepare", "arm",	      "request",
+	"retract",   "look",	"settle",     "pause",
+	"unpause",   "resume",	"keep-books", "wake-agent",
+};
+
+static void laptop_with_failure(struct host *host, const char *verb,
+				unsigned int call, const char *mail)
+{
+	char more[256];
+
+	snprintf(more, sizeof(more), "%s[Host]\nFail=%s:%u\n", mail, verb,
+		 call);
+	host_init_laptop(host, more);
+}
+
+/* From now on nothing fails any more; what has happened stays. */
+static void mend(struct host *host, const char *mail)
+{
+	hypervisor_close(host->hypervisor);
+	host_write_laptop(host, mail);
+	host_open(host);
+}
+
+/* Whether the report says that something was not as planned, and what. */
+static void assert_blames(struct json_object *report)
+{
+	char blame[512];
+
+	report_blame(report, blame, sizeof(blame));
+	assert_true(report_result(report) == RESULT_OK || blame[0] != '\0');
+	assert_null(strstr(blame, "(null)"));
+}
+
+static void fail_once(const char *verb, unsigned int call, const char *mail)
+{
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	struct cycle_wish wish = { .trigger = "test" };
+	struct host host;
+	int r;
+
+	laptop_with_failure(&host, verb, call, mail);
+	wish.sleeper = host.sleeper;
+	r = coordinator_suspend(&host.coordinator, &wish, &report, &error);
+	if (r < 0)
+		assert_true(error.text[0] != '\0');
+	else
+		assert_blames(report);
+	json_object_put(report);
+	mend(&host, mail);
+	resume_all(&host);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
+static void everyone_is_back_whichever_call_of_whichever_verb_fails(
+	void **state)
+{
+	static const char *const mails[] = {
+		"",
+		/* Retracting and pausing only come with who does not go. */
+		"Behaviour=ignores-requests\n",
+		"Behaviour=goes-down-late\n",
+		"Behaviour=refuses\nAgent=yes\n",
+	};
+
+	(void)state;
+	for (size_t mail = 0; mail < ELEMENTSOF(mails); mail++)
+		for (size_t verb = 0; verb < ELEMENTSOF(verbs); verb++)
+			for (unsigned int call = 1; call < CALLS_MAX; call++)
+				fail_once(verbs[verb], call, mails[mail]);
+}
+
+/* ---- signals ------------------------------------------------------------ */
+
+/* The simulator's loop, with a signal at one of its waits. */
+static struct {
+	const struct loop_ops *ops;
+	unsigned int waits, at;
+} interrupted;
+
+static int wait_and_interrupt(struct loop *loop, uint64_t deadline_us)
+{
+	if (++interrupted.waits == interrupted.at)
+		loop_interrupt(loop, SIGTERM);
+	return interrupted.ops->wait(loop, deadline_us);
+}
+
+static bool interrupt_at(unsigned int wait)
+{
+	struct cycle_wish wish = { .trigger = "test" };
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	struct loop_ops ops;
+	struct host host;
+	bool was_down;
+
+	host_init_laptop(&host, "");
+	ops = *host.loop->ops;
+	interrupted.ops = host.loop->ops;
+	interrupted.waits = 0;
+	interrupted.at = wait;
+	ops.wait = wait_and_interrupt;
+	host.loop->ops = &ops;
+	wish.sleeper = host.sleeper;
+	assert_int_equal(
+		coordinator_suspend(&host.coordinator, &wish, &report, &error),
+		0);
+	host.loop->ops = interrupted.ops;
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	was_down = report_result(report) == RESULT_OK;
+	assert_blames(report);
+	json_object_put(report);
+	host_done(&host);
+	return was_down;
+}
+
+static void a_signal_at_any_wait_undoes_the_cycle(void **state)
+{
+	unsigned int undone = 0;
+
+	(void)state;
+	for (unsigned int wait = 1; wait < CALLS_MAX; wait++)
+		undone += !interrupt_at(wait);
+	/* web, mail, vault; fw; netvm: armed, quiesced, down */
+	assert_in_range(undone, 4, 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			everyone_is_back_whichever_call_of_whichever_verb_fails),
+		cmocka_unit_test(a_signal_at_any_wait_undoes_the_cycle),
+	};
+
+	return cmocka_run_group_tests_name("sweeps", tests, NULL, NULL);
+}
