@@ -39,13 +39,28 @@ const char *pci_class_name(uint32_t class)
 }
 
 /*
- * The parts of the chipset that QEMU gives every HVM guest (PIIX3/4 IDE, USB,
- * power management). They are no hardware: nothing happens to them at S3.
+ * What QEMU gives every HVM guest, and nobody passes through. It is no
+ * hardware: nothing happens to it at S3.
  */
-static bool is_emulated_chipset(uint64_t vendor, uint64_t device)
+static bool is_emulated(uint64_t vendor, uint64_t device)
 {
-	return vendor == VENDOR_INTEL &&
-	       (device == 0x7010 || device == 0x7020 || device == 0x7113);
+	static const struct {
+		uint64_t vendor, device;
+	} emulated[] = {
+		/* PIIX3/4: IDE, USB, power management */
+		{ VENDOR_INTEL, 0x7010 },
+		{ VENDOR_INTEL, 0x7020 },
+		{ VENDOR_INTEL, 0x7113 },
+		/* VGA: "std" and Cirrus */
+		{ 0x1234, 0x1111 },
+		{ 0x1013, 0x00b8 },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(emulated); i++)
+		if (emulated[i].vendor == vendor &&
+		    emulated[i].device == device)
+			return true;
+	return false;
 }
 
 static void keep(struct pci_function *function, bool risk, const char *reason)
@@ -132,7 +147,7 @@ static int decide(struct reader *reader, struct pci_function *function,
 		keep(function, false, "Xen's own");
 	} else if (function->class >> 16 == CLASS_BRIDGE) {
 		keep(function, false, "a bridge");
-	} else if (reader->hvm && is_emulated_chipset(vendor, device)) {
+	} else if (reader->hvm && is_emulated(vendor, device)) {
 		keep(function, false, "emulated");
 	} else if (!reader->settings->devices) {
 		keep(function, true, "Devices=none");

@@ -124,8 +124,11 @@ static void leaves_what_a_device_model_emulates(void **state)
 			  "0x5853 0x0001 0xff8000");
 	tree_add_function(&machine->tree, A, "e1000e",
 			  "0x8086 0x10d3 0x020000");
+	tree_add_function(&machine->tree, "0000:00:03.0", "bochs-drm",
+			  "0x1234 0x1111 0x030000");
 	look(machine, tree_nothing_claimed);
 	expect(machine, "0000:00:01.1", DEVICE_KEEP, false, "emulated");
+	expect(machine, "0000:00:03.0", DEVICE_KEEP, false, "emulated");
 	expect(machine, "0000:00:02.0", DEVICE_KEEP, false, "Xen's own");
 	expect(machine, A, DEVICE_UNBIND, false, "");
 }
