@@ -643,6 +643,10 @@ int agent_start(const struct agent_setup *setup, struct agent **ret,
 	agent->timeout_us = setup->settings->timeout_us;
 	snprintf(agent->detail, sizeof(agent->detail), "%s",
 		 setup->journal->detail);
+	/* Who asks dom0 what will become of it need not wait for a cycle. */
+	if (!agent->detail[0])
+		engine_describe_kept(setup->engine, agent->detail,
+				     sizeof(agent->detail));
 	r = add_sources(agent);
 	if (r < 0) {
 		agent_free(agent);

@@ -246,6 +246,34 @@ static void describe_unit(const struct unit *unit, char *ret, size_t size)
 			 links[0] ? " " : "", links, text);
 }
 
+static void append_kept(const struct inventory *inventory, char *detail,
+			size_t size)
+{
+	char entry[512];
+
+	for (size_t i = 0; i < inventory->n_functions; i++) {
+		const struct pci_function *function = &inventory->functions[i];
+
+		if (!function->risk)
+			continue;
+		snprintf(entry, sizeof(entry), "%s %s kept: %s",
+			 function->address, function->driver, function->reason);
+		append_entry(detail, size, entry);
+	}
+}
+
+void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
+{
+	struct inventory inventory = { 0 };
+
+	ret[0] = '\0';
+	/* What cannot be read now is told by the first cycle. */
+	if (inventory_read(&inventory, engine->setup.roots,
+			   engine->setup.settings, engine->setup.claimed) == 0)
+		append_kept(&inventory, ret, size);
+	inventory_done(&inventory);
+}
+
 /* What went wrong comes first: the line may be cut. */
 static void describe(const struct engine *engine, char *detail, size_t size)
 {
@@ -267,16 +295,7 @@ static void describe(const struct engine *engine, char *detail, size_t size)
 		if (back == 0 && engine->notes[0] != '\0')
 			append_entry(detail, size, engine->notes);
 	}
-	for (size_t i = 0; i < engine->inventory.n_functions; i++) {
-		const struct pci_function *function =
-			&engine->inventory.functions[i];
-
-		if (!function->risk)
-			continue;
-		snprintf(entry, sizeof(entry), "%s %s kept: %s",
-			 function->address, function->driver, function->reason);
-		append_entry(detail, size, entry);
-	}
+	append_kept(&engine->inventory, detail, size);
 }
 
 static void end_up(struct engine *engine)

@@ -59,6 +59,12 @@ void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
  */
 void engine_go_up(struct engine *engine, engine_up_fn done, void *userdata);
 
+/*
+ * The devices that a cycle would leave bound although they may not survive it,
+ * as they are told in the detail of engine_go_up; "" if there are none.
+ */
+void engine_describe_kept(const struct engine *engine, char *ret, size_t size);
+
 struct engine_step {
 	const char *what;
 	uint64_t duration_us;

@@ -234,6 +234,8 @@ static void check_agent_state(const struct patient *patient)
 	}
 }
 
+#define KEPT " kept: "
+
 /*
  * The agent names what it keeps bound because it is in use, as
  * "0000:00:1f.2 ahci kept: sda1 mounted on /srv", apart by "; ".
@@ -245,7 +247,7 @@ static void check_kept_devices(const struct patient *patient)
 
 	while (rest && (entry = strsep(&rest, ";"))) {
 		entry += strspn(entry, " ");
-		if (!strstr(entry, " kept: "))
+		if (!strstr(entry, KEPT))
 			continue;
 		TELL(patient, FINDING_WARNING,
 		     "rehearse a sleep with data that you can lose; if the "
@@ -271,7 +273,7 @@ static bool serves_disks(const struct patient *patient)
 static void check_storage_domain(const struct patient *patient)
 {
 	if (!serves_disks(patient) || patient->guest->pci_functions == 0 ||
-	    !has_agent(patient))
+	    !has_agent(patient) || strstr(patient->details->agent.detail, KEPT))
 		return;
 	TELL(patient, FINDING_INFO,
 	     "in the guest: pmcoord-agent --dry-run names what it keeps",

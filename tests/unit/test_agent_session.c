@@ -361,6 +361,21 @@ static void takes_a_guest_down_and_back(void **state)
 	assert_int_equal(guest->channel.notified, 0);
 }
 
+static void says_at_once_what_it_would_keep_at_a_risk(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_add_function(&guest->tree, "0000:00:06.0", "ahci",
+			  "0x8086 0x2922 0x010601");
+	tree_add_disk(&guest->tree, "0000:00:06.0", "sda", "8:0");
+	tree_write(&guest->tree, "proc/self/mountinfo",
+		   "25 1 8:0 / /srv rw - ext4 /dev/sda rw\n");
+	start_agent(guest);
+	assert_string_equal(STATE(guest), "ready 0");
+	assert_string_equal(DETAIL(guest),
+			    "0000:00:06.0 ahci kept: sda mounted on /srv");
+}
+
 static void ignores_events_that_mean_nothing(void **state)
 {
 	struct guest *guest = *state;
@@ -834,6 +849,7 @@ int main(void)
 		TEST(tells_what_became_of_a_cycle_that_another_undid),
 		TEST(a_hook_can_veto_and_is_undone),
 		TEST(stops_cleanly_in_the_middle_of_a_cycle),
+		TEST(says_at_once_what_it_would_keep_at_a_risk),
 		TEST(publishes_anew_after_a_migration),
 	};
 

@@ -244,6 +244,12 @@ static void serve_disks(struct world *world)
 	add_link(world, LINK_STORAGE, true);
 }
 
+static void serve_disks_and_name_them(struct world *world)
+{
+	add_link(world, LINK_STORAGE, true);
+	keep_a_disk(world);
+}
+
 static void balloon(struct world *world)
 {
 	world->details[0].examination.memory_kib = 200 * 1024;
@@ -328,6 +334,8 @@ static const struct guest_case guest_cases[] = {
 	  "0000:00:1f.2 ahci kept: sda1 mounted on /srv: it stays" },
 	{ "storage", serve_disks, FINDING_INFO, "netvm",
 	  "serves other guests' disks" },
+	{ "storage, named", serve_disks_and_name_them, FINDING_WARNING, "netvm",
+	  "sda1" },
 	{ "balloon", balloon, FINDING_WARNING, "netvm", "200 of 400 MiB" },
 	{ "feature 0", be_unable_to_suspend, FINDING_WARNING, "app", "paused" },
 	{ "feature unknown", be_silent_about_suspend, FINDING_WARNING, "app",
