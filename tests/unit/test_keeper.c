@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the daemon keeps ready, on the simulator. */
+
+#include "pmcoord/keeper.h"
+
+#include "pmcoord/cleanup.h"
+#include "tests/unit/test_host.h"
+
+static struct guest_agent agent_of(struct host *host, const char *name)
+{
+	struct inventory inventory = { 0 };
+	struct guest_agent agent;
+
+	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor,
+							  &inventory, NULL),
+			 0);
+	agent = inventory_find_name(&inventory, name)->agent;
+	inventory_done(&inventory);
+	return agent;
+}
+
+static void refresh(struct host *host)
+{
+	struct error error = { 0 };
+
+	if (keeper_refresh(&host->coordinator, &error) < 0)
+		fail_msg("%s", error_text(&error));
+}
+
+static void run_cycle(struct host *host)
+{
+	struct cycle_wish wish = { .trigger = "test",
+				   .sleeper = host->sleeper };
+	struct json_object *report = NULL;
+
+	assert_int_equal(
+		coordinator_suspend(&host->coordinator, &wish, &report, NULL),
+		0);
+	json_object_put(report);
+}
+
+static void writes_the_next_request_ahead(void **state)
+{
+	struct guest_agent agent;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	refresh(&host);
+	agent = agent_of(&host, "netvm");
+	assert_int_equal(agent.request.verb, PROTOCOL_SUSPEND);
+	assert_int_equal(agent.request.cycle, 1);
+	run_cycle(&host);
+	refresh(&host);
+	assert_int_equal(agent_of(&host, "netvm").request.cycle, 2);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
+static void says_it_once(void **state)
+{
+	struct guest_agent before, after;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	refresh(&host);
+	/* The answer is on its way, and an event of the agent's arrives. */
+	assert_int_equal(
+		host.loop->ops->wait(host.loop, loop_now(host.loop) + 5000), 0);
+	before = agent_of(&host, "netvm");
+	assert_int_equal(before.state.state, PROTOCOL_AGENT_READY);
+	assert_int_equal(before.state.cycle, 1);
+	refresh(&host);
+	refresh(&host);
+	after = agent_of(&host, "netvm");
+	assert_memory_equal(&before, &after, sizeof(before));
+	host_done(&host);
+}
+
+static void does_not_tell_of_the_next_before_the_last_is_answered(void **state)
+{
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "Agent=yes\nBehaviour=agent-is-dead\n");
+	refresh(&host);
+	run_cycle(&host);
+	refresh(&host);
+	assert_int_equal(agent_of(&host, "netvm").request.cycle, 2);
+	assert_int_not_equal(agent_of(&host, "mail").request.cycle, 2);
+	host_done(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(writes_the_next_request_ahead),
+		cmocka_unit_test(says_it_once),
+		cmocka_unit_test(
+			does_not_tell_of_the_next_before_the_last_is_answered),
+	};
+
+	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
+}
