@@ -17,7 +17,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/report.h"
-#include "tests/unit/test_host.h"
+#include "tests/unit/simulated_host.h"
 
 static void host_init(struct host *host, const char *scenario)
 {

@@ -5,7 +5,7 @@
 #include "pmcoord/keeper.h"
 
 #include "pmcoord/cleanup.h"
-#include "tests/unit/test_host.h"
+#include "tests/unit/simulated_host.h"
 
 static struct guest_agent agent_of(struct host *host, const char *name)
 {

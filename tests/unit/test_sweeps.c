@@ -13,7 +13,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/report.h"
-#include "tests/unit/test_host.h"
+#include "tests/unit/simulated_host.h"
 
 /* More calls of a verb, and waits, than any cycle of the laptop has. */
 #define CALLS_MAX 35

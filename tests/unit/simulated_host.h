@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef TESTS_UNIT_TEST_HOST_H
-#define TESTS_UNIT_TEST_HOST_H
+#ifndef TESTS_UNIT_SIMULATED_HOST_H
+#define TESTS_UNIT_SIMULATED_HOST_H
 
 /* A simulated host in a directory of its own, for tests of whole cycles. */
 
