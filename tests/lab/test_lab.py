@@ -171,7 +171,7 @@ def _stand_in(at: Path) -> Payload:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o755 if path in programs else 0o644)
-    return Payload(at / "dom0", at / "netvm")
+    return Payload(at / "dom0", at / "netvm", dom0_setup=("systemctl daemon-reload", "systemctl enable pmcoord-sleep.service"))
 
 
 def test_what_is_installed_works_in_each_copy(tmp_path):

@@ -1,7 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Unit tests, a program per module: tests/unit/NAME.c
 SHARED_TESTS := test_parse test_protocol test_ini_file
-COORDINATOR_TESTS := test_config test_inventory test_graph test_plan test_cycle test_journal test_report test_statistics test_series test_sleeper_alarm test_show test_status test_check test_host test_coordinator test_sweeps test_keeper
+COORDINATOR_TESTS := \
+	test_config \
+	test_inventory \
+	test_graph \
+	test_plan \
+	test_cycle \
+	test_journal \
+	test_report \
+	test_statistics \
+	test_series \
+	test_sleeper_alarm \
+	test_show \
+	test_status \
+	test_check \
+	test_host \
+	test_coordinator \
+	test_sweeps \
+	test_keeper \
+	test_ports
 AGENT_TESTS := test_agent_machine test_agent_session test_agent_links test_agent_inventory \
 	test_agent_journal test_agent_settings test_agent_engine \
 	test_agent_channel
