@@ -31,6 +31,7 @@ say = $(if $(V),,@echo "  $(1)	$(2)")
 SHARED_SRC := \
 	pmcoord/shared/cleanup.c \
 	pmcoord/shared/error.c \
+	pmcoord/shared/hash.c \
 	pmcoord/shared/ini-file.c \
 	pmcoord/shared/parse.c \
 	pmcoord/shared/protocol.c \

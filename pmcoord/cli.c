@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/hash.h"
 #include "pmcoord/json.h"
 #include "pmcoord/report.h"
 #include "pmcoord/report-text.h"
@@ -48,14 +49,13 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
 
 /*
  * Where a rehearsal keeps its journals and reports: apart from the host's, and
- * apart for each scenario file (by the hash of its path, FNV-1a).
+ * apart for each scenario file (by the hash of its path).
  */
 static int rehearsal_directory(const char *scenario, char *ret, size_t size,
 			       struct error *error)
 {
 	_cleanup_(freep) char *real = realpath(scenario, NULL);
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	uint64_t hash = 0xcbf29ce484222325ull;
 	char base[128];
 	struct stat st;
 
@@ -63,8 +63,6 @@ static int rehearsal_directory(const char *scenario, char *ret, size_t size,
 		return error_set(error, -EINVAL,
 				 "cannot read the scenario %s: %s", scenario,
 				 strerror(errno));
-	for (const char *c = real; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 0x100000001b3ull;
 	if (geteuid() == 0)
 		snprintf(base, sizeof(base), "/run/pmcoord-rehearsal");
 	else if (runtime && runtime[0] == '/' && strlen(runtime) < 100)
@@ -78,7 +76,8 @@ static int rehearsal_directory(const char *scenario, char *ret, size_t size,
 				 "cannot use %s for rehearsals: it must be a "
 				 "directory of yours",
 				 base);
-	snprintf(ret, size, "%s/%016" PRIx64, base, hash);
+	snprintf(ret, size, "%s/%016" PRIx64, base,
+		 hash_text(HASH_START, real));
 	return 0;
 }
 

@@ -195,7 +195,7 @@ const struct guest *inventory_find_name(const struct inventory *inventory,
 	return NULL;
 }
 
-enum link_class link_class_of_device(const char *device)
+int link_class_parse_device(const char *device, enum link_class *ret)
 {
 	static const struct {
 		const char *device;
@@ -205,12 +205,26 @@ enum link_class link_class_of_device(const char *device)
 		{ "qdisk", LINK_STORAGE }, { "9pfs", LINK_STORAGE },
 		{ "vscsi", LINK_STORAGE }, { "vusb", LINK_USB },
 		{ "qusb", LINK_USB },	   { "pci", LINK_PCI },
+		{ "vkbd", LINK_CONSOLE },  { "vfb", LINK_CONSOLE },
+		{ "vsnd", LINK_CONSOLE },  { "vdispl", LINK_CONSOLE },
+		{ "vtpm", LINK_CONSOLE },  { "console", LINK_CONSOLE },
 	};
 
-	for (size_t i = 0; i < ELEMENTSOF(classes); i++)
-		if (strcmp(device, classes[i].device) == 0)
-			return classes[i].class;
-	return LINK_CONSOLE;
+	for (size_t i = 0; i < ELEMENTSOF(classes); i++) {
+		if (strcmp(device, classes[i].device) != 0)
+			continue;
+		*ret = classes[i].class;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+enum link_class link_class_of_device(const char *device)
+{
+	enum link_class class = LINK_CONSOLE;
+
+	link_class_parse_device(device, &class);
+	return class;
 }
 
 const char *guest_type_name(enum guest_type type)

@@ -133,8 +133,12 @@ const struct guest *inventory_find_domid(const struct inventory *inventory,
 const struct guest *inventory_find_name(const struct inventory *inventory,
 					const char *name);
 
-/* The device class of a xenstore directory name ("vif", "vbd", …). */
+/*
+ * The device class of a xenstore directory name ("vif", "vbd", …): an unknown
+ * one is console-like, or, to be strict, -EINVAL.
+ */
 enum link_class link_class_of_device(const char *device);
+int link_class_parse_device(const char *device, enum link_class *ret);
 
 const char *guest_type_name(enum guest_type type);
 const char *guest_role_name(enum guest_role role);

@@ -50,6 +50,8 @@ static const char *left_alone_because(const struct guest *guest,
 	case GUEST_RUNNING:
 		break;
 	}
+	if (strcmp(guest->shutdown_node, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
+		return "being saved or migrated";
 	if (guest->shutdown_node[0])
 		return "shutting down";
 	if (guest->in_acpi_s3)

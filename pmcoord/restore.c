@@ -22,11 +22,10 @@ struct restore {
 	struct loop *loop;
 	size_t *by_domid; /* indices of guests; NULL without memory for it */
 	int journal_error; /* the first one; guests come before the journal */
-	/* Of restore_wait_ready: whom it waits for, and no wait ends earlier.
-	 */
+	/* Of restore_wait_ready: how many may still say something, … */
 	uint64_t start_us;
 	size_t n_open;
-	uint64_t next_us;
+	uint64_t next_us; /* … and no wait for one of them ends earlier */
 };
 
 static const struct cycle *cycle_of(const struct restore *restore)
@@ -244,12 +243,16 @@ static bool is_open(const struct cycle_guest *guest)
 
 static void look_at(struct restore *restore, size_t i)
 {
-	bool was_open = is_open(guest_at(restore, i));
+	const struct cycle_guest *guest = guest_at(restore, i);
+	bool was_open = is_open(guest), was_late = guest->may_go_down_late;
 
 	look_for_late(restore, i);
 	look_at_agent(restore, i);
-	if (was_open && !is_open(guest_at(restore, i)))
+	if (was_open && !is_open(guest) && restore->n_open > 0)
 		restore->n_open--;
+	/* From now on its agent is waited for, until another time. */
+	if (was_late && !guest->may_go_down_late)
+		restore->next_us = 0;
 }
 
 /* The first place in by_domid of a guest of this domid or a greater one. */
@@ -423,7 +426,7 @@ static uint64_t late_until(const struct restore *restore, size_t i)
 	       LATE_SUSPEND_US;
 }
 
-/* Counts whom to wait for, and until when at the least. */
+/* Counts who may still say something, and until when at the least. */
 static void count_open(struct restore *restore)
 {
 	uint64_t ready_by =
@@ -438,10 +441,10 @@ static void count_open(struct restore *restore)
 					 ? late_until(restore, i)
 					 : ready_by;
 
-		if (!is_open(guest) || until <= now)
+		if (!is_open(guest))
 			continue;
 		restore->n_open++;
-		if (until < restore->next_us)
+		if (until > now && until < restore->next_us)
 			restore->next_us = until;
 	}
 }
@@ -451,7 +454,7 @@ static bool waits(struct restore *restore)
 {
 	if (restore->n_open > 0 && restore->next_us <= loop_now(restore->loop))
 		count_open(restore);
-	return restore->n_open > 0;
+	return restore->n_open > 0 && restore->next_us != LOOP_FOREVER;
 }
 
 /* Names whose agent has not answered, and ends what waited for late ones. */

@@ -11,7 +11,6 @@ struct roots {
 	char *journals; /* /run/pmcoord/cycles */
 	char *reports; /* /var/lib/pmcoord/reports */
 	char *sys; /* /sys */
-	char *dev; /* /dev */
 };
 
 /* The host's own. Returns 0 or -ENOMEM. */

@@ -1,83 +1,139 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/simulator-host.h"
+#include "pmcoord/simulator-scenario.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/hash.h"
 #include "pmcoord/ini-file.h"
 #include "pmcoord/parse.h"
 
+/* A name in a scenario: ini-file.c takes no longer section. */
+#define NAME_MAX_BYTES 64
+
+/* A key that names other guests, which may come further down in the file. */
+enum relation {
+	NEEDS,
+	STUB_FOR,
+	CLAIMS_TO_NEED,
+	CLAIMS_TO_SERVE,
+	N_RELATIONS,
+};
+
+/* A guest as it was read, before Count= has made copies of it. */
+struct section {
+	struct sim_guest guest; /* all but its name, domid and UUID */
+	char name[NAME_MAX_BYTES];
+	char *related[N_RELATIONS]; /* as written, or NULL */
+	uint64_t count; /* of copies, 0: one, with its plain name */
+	size_t first; /* index of the first of its guests */
+};
+
 struct scenario {
 	struct simulator *simulator;
+	struct section *sections;
+	size_t n_sections;
+	struct section *current; /* NULL behind a header that is broken */
+	/* Open addressing, by the hash of the name; a place is empty with 0. */
+	size_t *names; /* index of the guest + 1 */
+	size_t n_names; /* a power of two */
 	char *problems;
 };
 
-static const struct {
-	const char *name;
-	enum behaviour behaviour;
-} behaviours[] = {
-	{ "normal", BEHAVES },
-	{ "ignores-requests", IGNORES_REQUESTS },
-	{ "hangs-after-ack", HANGS_AFTER_ACK },
-	{ "goes-down-late", GOES_DOWN_LATE },
-	{ "dies", DIES },
-	{ "refuses", REFUSES },
-	{ "agent-is-dead", AGENT_IS_DEAD },
-	{ "comes-back-degraded", COMES_BACK_DEGRADED },
-	{ "fails-to-resume", FAILS_TO_RESUME },
+/* ---- single values ------------------------------------------------------- */
+
+static const char *const behaviour_names[] = {
+	[SIM_BEHAVES] = "normal",
+	[SIM_IGNORES_REQUESTS] = "ignores-requests",
+	[SIM_HANGS_AFTER_ACK] = "hangs-after-ack",
+	[SIM_GOES_DOWN_LATE] = "goes-down-late",
+	[SIM_DIES] = "dies",
+	[SIM_REFUSES] = "refuses",
+	[SIM_AGENT_IS_DEAD] = "agent-is-dead",
+	[SIM_AGENT_PORT_IS_STALE] = "agent-port-is-stale",
+	[SIM_COMES_BACK_DEGRADED] = "comes-back-degraded",
+	[SIM_NEVER_READY] = "never-ready",
+	[SIM_FAILS_TO_RESUME] = "fails-to-resume",
 };
 
 static int take_behaviour(const char *value, struct sim_guest *guest)
 {
-	for (size_t i = 0; i < ELEMENTSOF(behaviours); i++) {
-		if (strcmp(value, behaviours[i].name) != 0)
+	for (size_t i = 0; i < ELEMENTSOF(behaviour_names); i++) {
+		if (strcmp(value, behaviour_names[i]) != 0)
 			continue;
-		guest->behaviour = behaviours[i].behaviour;
+		guest->behaviour = (enum sim_behaviour)i;
 		return 0;
 	}
 	return -EINVAL;
 }
 
-static int take_type(const char *value, struct guest *facts)
+static int take_type(const char *value, struct sim_guest *guest)
 {
 	for (int type = GUEST_PV; type <= GUEST_HVM; type++) {
 		if (strcmp(value, guest_type_name((enum guest_type)type)) != 0)
 			continue;
-		facts->type = (enum guest_type)type;
+		guest->facts.type = (enum guest_type)type;
 		return 0;
 	}
 	return -EINVAL;
 }
 
+/* What the guest, or somebody with it, is doing when the scenario begins. */
+static const struct {
+	const char *name;
+	enum guest_state state;
+	enum sim_fate fate;
+	const char *shutdown_node;
+	unsigned int pauses;
+	bool in_acpi_s3;
+	bool is_booting;
+} states[] = {
+	{ "running", GUEST_RUNNING, SIM_STAYS, "", 0, false, false },
+	{ "paused", GUEST_RUNNING, SIM_STAYS, "", 1, false, false },
+	{ "suspended", GUEST_SUSPENDED, SIM_STAYS, "", 0, false, false },
+	{ "shut-down", GUEST_SHUT_DOWN, SIM_STAYS, "", 0, false, false },
+	{ "dying", GUEST_DYING, SIM_STAYS, "", 0, false, false },
+	{ "booting", GUEST_RUNNING, SIM_STAYS, "", 0, false, true },
+	{ "acpi-s3", GUEST_RUNNING, SIM_STAYS, "", 0, true, false },
+	{ "shutting-down", GUEST_RUNNING, SIM_POWERS_OFF, "poweroff", 0, false,
+	  false },
+	{ "rebooting", GUEST_RUNNING, SIM_REBOOTS, "reboot", 0, false, false },
+	{ "saving", GUEST_RUNNING, SIM_IS_SAVED, "suspend", 0, false, false },
+	{ "migrating", GUEST_RUNNING, SIM_IS_SAVED, "suspend", 0, false,
+	  false },
+};
+
 static int take_state(const char *value, struct sim_guest *guest)
 {
-	guest->paused = strcmp(value, "paused") == 0;
-	if (strcmp(value, "running") == 0)
-		guest->facts.state = GUEST_RUNNING;
-	else if (guest->paused)
-		guest->facts.state = GUEST_PAUSED;
-	else if (strcmp(value, "suspended") == 0)
-		guest->facts.state = GUEST_SUSPENDED;
-	else if (strcmp(value, "shut-down") == 0)
-		guest->facts.state = GUEST_SHUT_DOWN;
-	else if (strcmp(value, "dying") == 0)
-		guest->facts.state = GUEST_DYING;
-	else
-		return -EINVAL;
-	return 0;
+	for (size_t i = 0; i < ELEMENTSOF(states); i++) {
+		if (strcmp(value, states[i].name) != 0)
+			continue;
+		guest->facts.state = states[i].state;
+		guest->fate = states[i].fate;
+		guest->pauses = states[i].pauses;
+		guest->facts.in_acpi_s3 = states[i].in_acpi_s3;
+		snprintf(guest->facts.shutdown_node,
+			 sizeof(guest->facts.shutdown_node), "%s",
+			 states[i].shutdown_node);
+		if (!states[i].is_booting)
+			return 0;
+		guest->facts.feature_suspend = GUEST_FEATURE_UNKNOWN;
+		guest->boot_us = guest->boot_us ? guest->boot_us : 2000000;
+		return 0;
+	}
+	return -EINVAL;
 }
 
-static int take_agent(const char *value, struct guest_agent *agent)
+static int take_agent(const char *value, struct sim_guest *guest)
 {
 	bool present;
 	int r = parse_boolean(value, &present);
 
 	if (r == 0 && present)
-		*agent = (struct guest_agent){
+		guest->facts.agent = (struct guest_agent){
 			.present = true,
 			.version = PROTOCOL_VERSION,
 			.port = 1,
@@ -86,21 +142,141 @@ static int take_agent(const char *value, struct guest_agent *agent)
 	return r;
 }
 
-static int take_feature(const char *value, struct guest *facts)
+static int take_agent_version(const char *value, struct sim_guest *guest)
+{
+	return parse_u64(value, UINT64_MAX, &guest->facts.agent.version);
+}
+
+static int take_feature(const char *value, struct sim_guest *guest)
 {
 	bool yes;
-	int r = 0;
+	int r;
 
-	if (strcmp(value, "unknown") == 0) {
-		facts->feature_suspend = GUEST_FEATURE_UNKNOWN;
+	if (value[0] == '\0' || strcmp(value, "unknown") == 0) {
+		guest->facts.feature_suspend = GUEST_FEATURE_UNKNOWN;
 		return 0;
 	}
 	r = parse_boolean(value, &yes);
 	if (r == 0)
-		facts->feature_suspend =
+		guest->facts.feature_suspend =
 			yes ? GUEST_FEATURE_YES : GUEST_FEATURE_NO;
 	return r;
 }
+
+static int take_pv_drivers(const char *value, struct sim_guest *guest)
+{
+	return parse_boolean(value, &guest->facts.has_pv_drivers);
+}
+
+static int take_kernel_port(const char *value, struct sim_guest *guest)
+{
+	bool yes = false;
+	int r = parse_boolean(value, &yes);
+
+	guest->facts.kernel_port = yes;
+	return r;
+}
+
+static int take_record(const char *value, struct sim_guest *guest)
+{
+	return parse_boolean(value, &guest->has_record);
+}
+
+static int take_pci_functions(const char *value, struct sim_guest *guest)
+{
+	uint64_t number = 0;
+	int r = parse_u64(value, 64, &number);
+
+	guest->facts.pci_functions = (unsigned int)number;
+	return r;
+}
+
+/* "resume:3" fails the third, "resume:3+" also all later, "resume" all. */
+static int add_failure(struct sim_calls *calls, const char *word)
+{
+	_cleanup_(freep) char *copy = strdup(word);
+	char *colon = copy ? strchr(copy, ':') : NULL, *end;
+	struct sim_failure failure = { .n = 1, .and_later = !colon };
+
+	if (!copy)
+		return -ENOMEM;
+	if (colon) {
+		*colon = '\0';
+		end = colon + strlen(colon + 1);
+		failure.and_later = end > colon && *end == '+';
+		if (failure.and_later)
+			*end = '\0';
+		if (parse_u64(colon + 1, UINT64_MAX, &failure.n) < 0 ||
+		    failure.n == 0)
+			return -EINVAL;
+	}
+	failure.verb = sim_verb_of_name(copy);
+	if (failure.verb == SIM_N_VERBS)
+		return -EINVAL;
+	if (sim_grow(&calls->failures, calls->n_failures, sizeof(failure)) < 0)
+		return -ENOMEM;
+	calls->failures[calls->n_failures++] = failure;
+	return 0;
+}
+
+static int take_failures(const char *value, struct sim_calls *calls)
+{
+	_cleanup_(freep) char *words = strdup(value);
+	char *rest = words, *word;
+	int r = words ? 0 : -ENOMEM;
+
+	while (r == 0 && (word = strsep(&rest, " ,")))
+		if (word[0])
+			r = add_failure(calls, word);
+	return r;
+}
+
+static int take_guest_failures(const char *value, struct sim_guest *guest)
+{
+	return take_failures(value, &guest->calls);
+}
+
+/* ---- keys ---------------------------------------------------------------- */
+
+static const struct {
+	const char *key;
+	int (*take)(const char *value, struct sim_guest *guest);
+} guest_keys[] = {
+	{ "Type", take_type },
+	{ "State", take_state },
+	{ "Behaviour", take_behaviour },
+	{ "Agent", take_agent },
+	{ "AgentVersion", take_agent_version },
+	{ "FeatureSuspend", take_feature },
+	{ "KernelEventChannel", take_kernel_port },
+	{ "PVDrivers", take_pv_drivers },
+	{ "PCIFunctions", take_pci_functions },
+	{ "ToolstackRecord", take_record },
+	{ "Fail", take_guest_failures },
+};
+
+static const struct {
+	const char *key;
+	size_t offset;
+} guest_times[] = {
+	{ "QuiesceTime", offsetof(struct sim_guest, quiesce_us) },
+	{ "SuspendTime", offsetof(struct sim_guest, suspend_us) },
+	{ "ResumeTime", offsetof(struct sim_guest, resume_us) },
+	{ "ReadyTime", offsetof(struct sim_guest, ready_us) },
+	{ "LateTime", offsetof(struct sim_guest, late_us) },
+	{ "BootTime", offsetof(struct sim_guest, boot_us) },
+	{ "LeaveTime", offsetof(struct sim_guest, leave_us) },
+	{ "AppearsAfter", offsetof(struct sim_guest, appears_us) },
+	{ "DestroyedAfter", offsetof(struct sim_guest, destroyed_us) },
+	{ "UserPausesAfter", offsetof(struct sim_guest, user_pauses_us) },
+};
+
+static const char *const relation_keys[N_RELATIONS] = {
+	[NEEDS] = "Needs",
+	[STUB_FOR] = "StubFor",
+	[CLAIMS_TO_NEED] = "Claims",
+	[CLAIMS_TO_SERVE] = "ClaimsToServe",
+};
 
 static int take_text(const char *value, char **ret)
 {
@@ -113,278 +289,84 @@ static int take_text(const char *value, char **ret)
 	return 0;
 }
 
-/* How the value of a key is read. */
-enum value_type {
-	VALUE_DURATION,
-	VALUE_BOOLEAN,
-	VALUE_TEXT,
-	VALUE_SPECIAL, /* by take_special */
-};
-
-static const struct guest_key {
-	const char *name;
-	enum value_type type;
-	size_t offset; /* in struct sim_guest */
-} guest_keys[] = {
-	{ "QuiesceTime", VALUE_DURATION,
-	  offsetof(struct sim_guest, quiesce_us) },
-	{ "SuspendTime", VALUE_DURATION,
-	  offsetof(struct sim_guest, suspend_us) },
-	{ "ResumeTime", VALUE_DURATION, offsetof(struct sim_guest, resume_us) },
-	{ "ReadyTime", VALUE_DURATION, offsetof(struct sim_guest, ready_us) },
-	{ "LateTime", VALUE_DURATION, offsetof(struct sim_guest, late_us) },
-	{ "PVDrivers", VALUE_BOOLEAN,
-	  offsetof(struct sim_guest, facts.has_pv_drivers) },
-	{ "ACPIS3", VALUE_BOOLEAN,
-	  offsetof(struct sim_guest, facts.in_acpi_s3) },
-	{ "ToolstackRecord", VALUE_BOOLEAN,
-	  offsetof(struct sim_guest, has_record) },
-	{ "Needs", VALUE_TEXT, offsetof(struct sim_guest, needs_names) },
-	{ "Claims", VALUE_TEXT, offsetof(struct sim_guest, claims_names) },
-	{ "StubFor", VALUE_TEXT, offsetof(struct sim_guest, stub_for_name) },
-	{ "Type", VALUE_SPECIAL, 0 },
-	{ "State", VALUE_SPECIAL, 0 },
-	{ "Behaviour", VALUE_SPECIAL, 0 },
-	{ "Agent", VALUE_SPECIAL, 0 },
-	{ "FeatureSuspend", VALUE_SPECIAL, 0 },
-	{ "KernelEventChannel", VALUE_SPECIAL, 0 },
-	{ "PCIFunctions", VALUE_SPECIAL, 0 },
-	{ "ShutdownRequest", VALUE_SPECIAL, 0 },
-	{ "Count", VALUE_SPECIAL, 0 },
-};
-
-static int take_kernel_port(const char *value, struct guest *facts)
+/* Returns -ENOENT for a key that there is not. */
+static int take_section_key(struct section *section, const char *key,
+			    const char *value)
 {
-	bool listens;
-	int r = parse_boolean(value, &listens);
-
-	if (r == 0)
-		facts->kernel_port = listens;
-	return r;
+	for (size_t i = 0; i < ELEMENTSOF(guest_keys); i++)
+		if (strcmp(key, guest_keys[i].key) == 0)
+			return guest_keys[i].take(value, &section->guest);
+	for (size_t i = 0; i < ELEMENTSOF(guest_times); i++)
+		if (strcmp(key, guest_times[i].key) == 0)
+			return parse_duration(
+				value, (uint64_t *)((char *)&section->guest +
+						    guest_times[i].offset));
+	for (size_t i = 0; i < N_RELATIONS; i++)
+		if (strcmp(key, relation_keys[i]) == 0)
+			return take_text(value, &section->related[i]);
+	if (strcmp(key, "Count") == 0)
+		return parse_u64(value, SIM_GUESTS_MAX, &section->count);
+	return -ENOENT;
 }
 
-static int take_pci_functions(const char *value, struct guest *facts)
+static int take_s3(const char *value, struct simulator *simulator)
 {
-	uint64_t number;
-	int r = parse_u64(value, 64, &number);
-
-	if (r == 0)
-		facts->pci_functions = (unsigned int)number;
-	return r;
+	simulator->offers_s3 = strcmp(value, "no") != 0;
+	simulator->refuses_s3 = strcmp(value, "refuse") == 0;
+	return strcmp(value, "yes") == 0 || strcmp(value, "no") == 0 ||
+			       simulator->refuses_s3
+		       ? 0
+		       : -EINVAL;
 }
 
-/* What its toolstack has asked of it and it has not answered yet. */
-static int take_shutdown_request(const char *value, struct guest *facts)
+static int take_host_key(struct scenario *scenario, const char *key,
+			 const char *value)
 {
-	if (strcmp(value, "poweroff") != 0 && strcmp(value, "reboot") != 0 &&
-	    strcmp(value, "suspend") != 0)
-		return -EINVAL;
-	snprintf(facts->shutdown_node, sizeof(facts->shutdown_node), "%s",
-		 value);
-	return 0;
-}
+	struct simulator *simulator = scenario->simulator;
 
-static int take_special(struct sim_guest *guest, const char *key,
-			const char *value)
-{
-	struct guest *facts = &guest->facts;
-
-	if (strcmp(key, "Type") == 0)
-		return take_type(value, facts);
-	if (strcmp(key, "State") == 0)
-		return take_state(value, guest);
-	if (strcmp(key, "Behaviour") == 0)
-		return take_behaviour(value, guest);
-	if (strcmp(key, "Agent") == 0)
-		return take_agent(value, &facts->agent);
-	if (strcmp(key, "FeatureSuspend") == 0)
-		return take_feature(value, facts);
-	if (strcmp(key, "KernelEventChannel") == 0)
-		return take_kernel_port(value, facts);
-	if (strcmp(key, "PCIFunctions") == 0)
-		return take_pci_functions(value, facts);
-	if (strcmp(key, "ShutdownRequest") == 0)
-		return take_shutdown_request(value, facts);
-	return parse_u64(value, SIMULATED_GUESTS_MAX, &guest->count);
-}
-
-static int take_value(struct sim_guest *guest, const struct guest_key *key,
-		      const char *value)
-{
-	char *field = (char *)guest + key->offset;
-
-	switch (key->type) {
-	case VALUE_DURATION:
-		return parse_duration(value, (uint64_t *)(void *)field);
-	case VALUE_BOOLEAN:
-		return parse_boolean(value, (bool *)field);
-	case VALUE_TEXT:
-		return take_text(value, (char **)(void *)field);
-	case VALUE_SPECIAL:
-		break;
-	}
-	return take_special(guest, key->name, value);
-}
-
-static int take_guest_key(struct sim_guest *guest, const char *key,
-			  const char *value, struct error *error)
-{
-	for (size_t i = 0; i < ELEMENTSOF(guest_keys); i++) {
-		int r;
-
-		if (strcmp(key, guest_keys[i].name) != 0)
-			continue;
-		r = take_value(guest, &guest_keys[i], value);
-		return r < 0 ? error_set(error, r, "'%s' will not do", value)
-			     : 0;
-	}
-	return error_set(error, -ENOENT, "unknown key");
-}
-
-static const char *const verb_names[SIM_VERBS] = {
-	[VERB_INVENTORY] = "inventory",
-	[VERB_PREPARE] = "prepare",
-	[VERB_ARM] = "arm",
-	[VERB_REQUEST] = "request",
-	[VERB_RETRACT] = "retract",
-	[VERB_LOOK] = "look",
-	[VERB_SETTLE] = "settle",
-	[VERB_PAUSE] = "pause",
-	[VERB_UNPAUSE] = "unpause",
-	[VERB_RESUME] = "resume",
-	[VERB_KEEP_BOOKS] = "keep-books",
-	[VERB_WAKE_AGENT] = "wake-agent",
-};
-
-/* "resume:3" */
-static int take_failure(struct simulator *simulator, const char *word)
-{
-	const char *colon = strchr(word, ':');
-	uint64_t call;
-
-	if (!colon || parse_u64(colon + 1, UINT32_MAX, &call) < 0 || call == 0)
-		return -EINVAL;
-	for (size_t i = 0; i < SIM_VERBS; i++) {
-		if (strncmp(word, verb_names[i], (size_t)(colon - word)) != 0 ||
-		    verb_names[i][colon - word] != '\0')
-			continue;
-		simulator->fails_at[i] = call;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static int take_failures(struct simulator *simulator, const char *value,
-			 struct error *error)
-{
-	_cleanup_(freep) char *words = strdup(value);
-	char *rest = words, *word;
-
-	if (!words)
-		return error_set(error, -ENOMEM, "out of memory");
-	while ((word = strsep(&rest, " ,")))
-		if (word[0] && take_failure(simulator, word) < 0)
-			return error_set(error, -EINVAL,
-					 "'%s' is no VERB:NUMBER such as "
-					 "resume:3",
-					 word);
-	return 0;
-}
-
-static int take_host_key(struct simulator *simulator, const char *key,
-			 const char *value, struct error *error)
-{
-	if (strcmp(key, "S3") == 0) {
-		simulator->offers_s3 = strcmp(value, "no") != 0;
-		simulator->refuses_s3 = strcmp(value, "refuse") == 0;
-		if (strcmp(value, "yes") == 0 || strcmp(value, "no") == 0 ||
-		    simulator->refuses_s3)
-			return 0;
-		return error_set(error, -EINVAL,
-				 "'%s' is none of: yes, no, refuse", value);
-	}
+	if (strcmp(key, "S3") == 0)
+		return take_s3(value, simulator);
+	if (strcmp(key, "SleepTime") == 0)
+		return parse_duration(value, &simulator->sleep_us);
 	if (strcmp(key, "Fail") == 0)
-		return take_failures(simulator, value, error);
-	if (strcmp(key, "SleepTime") == 0 &&
-	    parse_duration(value, &simulator->sleep_us) == 0)
-		return 0;
-	return error_set(error, -EINVAL, "unknown key or bad value '%s'",
-			 value);
+		return take_failures(value, &simulator->calls);
+	return -ENOENT;
 }
+
+/* ---- sections ------------------------------------------------------------ */
 
 /* Appends a guest with the defaults of one that behaves. */
-static struct sim_guest *new_guest(struct simulator *simulator)
+static struct section *new_section(struct scenario *scenario, const char *name)
 {
-	struct sim_guest *guests = simulator->guests;
-	size_t n = simulator->n_guests;
+	struct section *section;
 
-	if (n == SIMULATED_GUESTS_MAX)
+	if (scenario->n_sections == SIM_GUESTS_MAX ||
+	    sim_grow(&scenario->sections, scenario->n_sections,
+		     sizeof(*section)) < 0)
 		return NULL;
-	if ((n & (n - 1)) == 0) {
-		guests = reallocarray(guests, n ? n * 2 : 1, sizeof(*guests));
-		if (!guests)
-			return NULL;
-		simulator->guests = guests;
-	}
-	guests[n] = (struct sim_guest){
-		.facts.domid = (uint32_t)n + 1,
-		.facts.feature_suspend = GUEST_FEATURE_YES,
-		.facts.has_pv_drivers = true,
-		.quiesce_us = 20000,
-		.suspend_us = 30000,
-		.resume_us = 4000,
-		.ready_us = 2000000,
-		.late_us = 15000000,
-		.has_record = true,
-		.stub_for = SIZE_MAX,
+	section = &scenario->sections[scenario->n_sections++];
+	*section = (struct section){
+		.guest = {
+			.facts.feature_suspend = GUEST_FEATURE_YES,
+			.facts.has_pv_drivers = true,
+			.quiesce_us = 20000,
+			.suspend_us = 30000,
+			.resume_us = 4000,
+			.ready_us = 2000000,
+			.late_us = 15000000,
+			.has_record = true,
+			.leave_us = 1000000,
+			.appears_us = SIM_NEVER,
+			.destroyed_us = SIM_NEVER,
+			.user_pauses_us = SIM_NEVER,
+		},
 	};
-	simulator->n_guests++;
-	return &guests[n];
-}
-
-/*
- * A UUID that follows from the name, so that the order of ties is the same in
- * every run (FNV-1a, twice).
- */
-static void give_uuid(struct guest *facts)
-{
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (int half = 0; half < 2; half++) {
-		for (const char *c = facts->name; *c; c++)
-			hash = (hash ^ (unsigned char)*c) * 0x100000001b3ull;
-		memcpy(facts->uuid + half * 8, &hash, sizeof(hash));
-	}
-}
-
-/* The last one first: keys follow their section. */
-static struct sim_guest *find_guest(struct simulator *simulator,
-				    const char *name)
-{
-	for (size_t i = simulator->n_guests; i-- > 0;)
-		if (strcmp(simulator->guests[i].facts.name, name) == 0)
-			return &simulator->guests[i];
-	return NULL;
-}
-
-static struct sim_guest *guest_of_section(struct simulator *simulator,
-					  const char *name)
-{
-	struct sim_guest *guest = find_guest(simulator, name);
-
-	if (guest)
-		return guest;
-	guest = new_guest(simulator);
-	if (guest) {
-		snprintf(guest->facts.name, sizeof(guest->facts.name), "%s",
-			 name);
-		give_uuid(&guest->facts);
-	}
-	return guest;
+	snprintf(section->name, sizeof(section->name), "%s", name);
+	return section;
 }
 
 /* NAME out of: Guest "NAME". */
-static bool guest_name(const char *section, char ret[static 64])
+static bool guest_name(const char *section, char ret[static NAME_MAX_BYTES])
 {
 	char end;
 
@@ -396,15 +378,17 @@ static int take_section(void *data, const struct ini_position *position,
 			const char *section, struct error *error)
 {
 	struct scenario *scenario = data;
-	char name[64];
+	char name[NAME_MAX_BYTES];
 
 	(void)position;
+	scenario->current = NULL;
 	if (strcmp(section, "Host") == 0)
 		return 0;
 	if (!guest_name(section, name))
 		return error_set(error, -EINVAL,
 				 "is neither [Host] nor [Guest \"name\"]");
-	if (!guest_of_section(scenario->simulator, name))
+	scenario->current = new_section(scenario, name);
+	if (!scenario->current)
 		return error_set(error, -E2BIG, "too many guests");
 	return 0;
 }
@@ -414,16 +398,19 @@ static int take_key(void *data, const struct ini_position *position,
 		    struct error *error)
 {
 	struct scenario *scenario = data;
-	char name[64];
+	int r = 0;
 
 	(void)position;
 	if (strcmp(section, "Host") == 0)
-		return take_host_key(scenario->simulator, key, value, error);
-	/* A bad section has been reported at its header. */
-	if (!guest_name(section, name))
-		return 0;
-	return take_guest_key(guest_of_section(scenario->simulator, name), key,
-			      value, error);
+		r = take_host_key(scenario, key, value);
+	else if (scenario->current)
+		r = take_section_key(scenario->current, key, value);
+	/* Else a bad section, which has been reported at its header. */
+	if (r == -ENOENT)
+		return error_set(error, r, "unknown key");
+	if (r == -ENOMEM)
+		return error_set(error, r, "out of memory");
+	return r < 0 ? error_set(error, r, "'%s' will not do", value) : 0;
 }
 
 static void collect_problem(void *data, const char *problem)
@@ -439,195 +426,287 @@ static void collect_problem(void *data, const char *problem)
 	scenario->problems = problems;
 }
 
-static char *copy_text(const char *text)
+/* ---- guests -------------------------------------------------------------- */
+
+/*
+ * The name of a copy: its number instead of the '*', or behind a name without.
+ * Where others are named, only the '*' counts. Returns 0 or -EINVAL.
+ */
+static int name_of_copy(const char *pattern, uint64_t copy, bool is_own,
+			char *ret, size_t size)
 {
-	return text ? strdup(text) : NULL;
+	const char *star = strchr(pattern, '*');
+	int before = star ? (int)(star - pattern) : (int)strlen(pattern);
+	char number[24] = "";
+	int length;
+
+	if (copy && (star || is_own))
+		snprintf(number, sizeof(number), "%" PRIu64, copy);
+	else if (star)
+		return -EINVAL;
+	length = snprintf(ret, size, "%.*s%s%s", before, pattern, number,
+			  star ? star + 1 : "");
+	return length < 0 || (size_t)length >= size ? -EINVAL : 0;
 }
 
-/* Count=3 of "app" makes app1, app2, app3. */
-static int make_copies(struct simulator *simulator)
+/*
+ * A UUID that follows from the name, so that the order of ties is the same in
+ * every run.
+ */
+static void give_uuid(struct guest *facts)
 {
-	size_t n = simulator->n_guests;
+	uint64_t hash = HASH_START;
 
-	for (size_t i = 0; i < n; i++) {
-		uint64_t count = simulator->guests[i].count;
+	for (int half = 0; half < 2; half++) {
+		hash = hash_text(hash, facts->name);
+		memcpy(facts->uuid + half * 8, &hash, sizeof(hash));
+	}
+}
 
-		for (uint64_t copy = 2; copy <= count; copy++) {
-			struct sim_guest *guest = new_guest(simulator);
-			struct sim_guest *first = &simulator->guests[i];
-			uint32_t domid;
+/* The place of a name in the table: its own, or the empty one it would take. */
+static size_t *place_of(const struct scenario *scenario, const char *name)
+{
+	size_t mask = scenario->n_names - 1;
+	size_t i = hash_text(HASH_START, name) & mask;
 
-			if (!guest)
-				return -ENOMEM;
-			domid = guest->facts.domid;
-			*guest = *first;
-			guest->facts.domid = domid;
-			guest->needs_names = copy_text(first->needs_names);
-			guest->claims_names = copy_text(first->claims_names);
-			guest->stub_for_name = NULL;
-			if (snprintf(guest->facts.name,
-				     sizeof(guest->facts.name),
-				     "%.100s%" PRIu64, first->facts.name,
-				     copy) < 0)
-				return -EINVAL;
-			give_uuid(&guest->facts);
-		}
-		if (count > 0) {
-			strcat(simulator->guests[i].facts.name, "1");
-			give_uuid(&simulator->guests[i].facts);
-		}
+	while (scenario->names[i] &&
+	       strcmp(scenario->simulator->guests[scenario->names[i] - 1]
+			      .facts.name,
+		      name) != 0)
+		i = (i + 1) & mask;
+	return &scenario->names[i];
+}
+
+static int copy_failures(const struct sim_calls *from, struct sim_calls *ret)
+{
+	*ret = (struct sim_calls){ 0 };
+	for (size_t i = 0; i < from->n_failures; i++) {
+		if (sim_grow(&ret->failures, i, sizeof(*ret->failures)) < 0)
+			return -ENOMEM;
+		ret->failures[i] = from->failures[i];
+		ret->n_failures++;
 	}
 	return 0;
 }
 
-/* ---- names become guests ------------------------------------------------ */
-
-/* The guests' indices, sorted by name: there may be thousands. */
-struct names {
-	const struct simulator *simulator;
-	size_t *sorted;
-};
-
-static int compare_names(const void *a, const void *b, void *data)
+static int make_guest(struct scenario *scenario, const struct section *section,
+		      uint64_t copy, struct error *error)
 {
-	const struct simulator *simulator = data;
+	struct simulator *simulator = scenario->simulator;
+	struct sim_guest *guest = &simulator->guests[simulator->n_guests];
+	struct guest *facts = &guest->facts;
+	size_t *place;
 
-	return strcmp(simulator->guests[*(const size_t *)a].facts.name,
-		      simulator->guests[*(const size_t *)b].facts.name);
+	*guest = section->guest;
+	guest->calls = (struct sim_calls){ 0 };
+	if (name_of_copy(section->name, copy, true, facts->name,
+			 sizeof(facts->name)) < 0)
+		return error_set(error, -EBADMSG,
+				 "[Guest \"%s\"] lacks Count=", section->name);
+	place = place_of(scenario, facts->name);
+	if (*place)
+		return error_set(error, -EBADMSG, "there are two guests '%s'",
+				 facts->name);
+	give_uuid(facts);
+	facts->domid = (uint32_t)simulator->n_guests + 1;
+	if (guest->appears_us != SIM_NEVER)
+		facts->state = GUEST_GONE;
+	*place = ++simulator->n_guests;
+	return copy_failures(&section->guest.calls, &guest->calls) < 0
+		       ? error_set(error, -ENOMEM, "out of memory")
+		       : 0;
 }
 
-static int names_init(const struct simulator *simulator, struct names *ret)
+static int make_room(struct scenario *scenario, struct error *error)
 {
-	size_t *sorted = calloc(simulator->n_guests + 1, sizeof(*sorted));
+	uint64_t n = 0;
 
-	if (!sorted)
-		return -ENOMEM;
-	for (size_t i = 0; i < simulator->n_guests; i++)
-		sorted[i] = i;
-	qsort_r(sorted, simulator->n_guests, sizeof(*sorted), compare_names,
-		(void *)simulator);
-	*ret = (struct names){ .simulator = simulator, .sorted = sorted };
-	return 0;
+	for (size_t i = 0; i < scenario->n_sections; i++)
+		n += scenario->sections[i].count ? scenario->sections[i].count
+						 : 1;
+	if (n > SIM_GUESTS_MAX)
+		return error_set(error, -EBADMSG,
+				 "%" PRIu64 " guests are too many: at most %d",
+				 n, SIM_GUESTS_MAX);
+	scenario->n_names = 4;
+	while (scenario->n_names < 2 * n)
+		scenario->n_names *= 2;
+	scenario->names = calloc(scenario->n_names, sizeof(size_t));
+	scenario->simulator->guests =
+		calloc(n + 1, sizeof(*scenario->simulator->guests));
+	return scenario->names && scenario->simulator->guests
+		       ? 0
+		       : error_set(error, -ENOMEM, "out of memory");
 }
 
-/* The index of the guest, or SIZE_MAX. */
-static size_t names_find(const struct names *names, const char *name)
+static int make_guests(struct scenario *scenario, struct error *error)
 {
-	size_t low = 0, high = names->simulator->n_guests;
+	int r = make_room(scenario, error);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		size_t i = names->sorted[middle];
-		int order =
-			strcmp(names->simulator->guests[i].facts.name, name);
+	for (size_t i = 0; i < scenario->n_sections && r == 0; i++) {
+		struct section *section = &scenario->sections[i];
 
-		if (order == 0)
-			return i;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
+		section->first = scenario->simulator->n_guests;
+		if (section->count == 0)
+			r = make_guest(scenario, section, 0, error);
+		for (uint64_t copy = 1; copy <= section->count && r == 0;
+		     copy++)
+			r = make_guest(scenario, section, copy, error);
 	}
-	return SIZE_MAX;
+	return r;
 }
 
-static int add_sim_link(struct sim_links *links, size_t guest)
-{
-	size_t *guests = reallocarray(links->guests, links->n_guests + 1,
-				      sizeof(*guests));
+/* ---- links --------------------------------------------------------------- */
 
-	if (!guests)
-		return -ENOMEM;
-	links->guests = guests;
-	guests[links->n_guests++] = guest;
+/* Cuts "vbd:" off "vbd:storage"; without a device it is a network card. */
+static int take_device(const char **word, enum link_class *ret)
+{
+	const char *colon = strchr(*word, ':');
+	char device[16];
+
+	*ret = LINK_NETWORK;
+	if (!colon)
+		return 0;
+	if ((size_t)(colon - *word) >= sizeof(device))
+		return -EINVAL;
+	memcpy(device, *word, (size_t)(colon - *word));
+	device[colon - *word] = '\0';
+	*word = colon + 1;
+	return link_class_parse_device(device, ret);
+}
+
+/* Who is connected to whom by a relation, and who says so. */
+static struct link link_of(const struct simulator *simulator,
+			   enum relation relation, size_t guest, size_t other,
+			   enum link_class class)
+{
+	bool is_true = relation == NEEDS || relation == STUB_FOR;
+	bool other_needs = relation == STUB_FOR || relation == CLAIMS_TO_SERVE;
+
+	return (struct link){
+		.frontend = (uint32_t)(other_needs ? other : guest),
+		.backend = (uint32_t)(other_needs ? guest : other),
+		.class = relation == STUB_FOR ? LINK_DEVICE_MODEL : class,
+		.said_by_frontend = is_true || relation == CLAIMS_TO_NEED,
+		.said_by_backend = is_true || relation == CLAIMS_TO_SERVE,
+		.said_by_toolstack =
+			is_true && simulator->guests[guest].has_record,
+	};
+}
+
+static int add_link(struct scenario *scenario, enum relation relation,
+		    size_t guest, uint64_t copy, const char *word,
+		    struct error *error)
+{
+	struct simulator *simulator = scenario->simulator;
+	const char *name = simulator->guests[guest].facts.name;
+	char other[GUEST_NAME_MAX];
+	enum link_class class;
+	size_t place;
+
+	if (take_device(&word, &class) < 0)
+		return error_set(error, -EBADMSG,
+				 "'%s': %s=: there is no such device", name,
+				 relation_keys[relation]);
+	if (name_of_copy(word, copy, false, other, sizeof(other)) < 0)
+		return error_set(error, -EBADMSG,
+				 "'%s': %s=%s: '*' needs Count=", name,
+				 relation_keys[relation], word);
+	place = *place_of(scenario, other);
+	if (!place)
+		return error_set(error, -EBADMSG,
+				 "'%s': %s=: the scenario lacks '%s'", name,
+				 relation_keys[relation], other);
+	if (sim_grow(&simulator->links, simulator->n_links,
+		     sizeof(*simulator->links)) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	simulator->links[simulator->n_links++] =
+		link_of(simulator, relation, guest, place - 1, class);
 	return 0;
 }
 
-/* `words` is cut up. On -ENOENT *ret_missing is the name that is not there. */
-static int resolve_list(const struct names *names, char *words,
-			struct sim_links *links, const char **ret_missing)
+static int add_links(struct scenario *scenario, const struct section *section,
+		     enum relation relation, size_t guest, uint64_t copy,
+		     struct error *error)
 {
-	char *rest = words, *name;
+	const char *text = section->related[relation];
+	_cleanup_(freep) char *words = strdup(text ? text : "");
+	char *rest = words, *word;
+	int r = words ? 0 : error_set(error, -ENOMEM, "out of memory");
+
+	while (r == 0 && (word = strsep(&rest, " ,")))
+		if (word[0])
+			r = add_link(scenario, relation, guest, copy, word,
+				     error);
+	return r;
+}
+
+static int make_links(struct scenario *scenario, struct error *error)
+{
 	int r = 0;
 
-	while (r == 0 && rest && (name = strsep(&rest, " ,"))) {
-		size_t found;
+	for (size_t i = 0; i < scenario->n_sections; i++) {
+		const struct section *section = &scenario->sections[i];
+		uint64_t n = section->count ? section->count : 1;
 
-		if (!name[0])
-			continue;
-		found = names_find(names, name);
-		if (found == SIZE_MAX) {
-			*ret_missing = name;
-			return -ENOENT;
-		}
-		r = add_sim_link(links, found);
+		for (uint64_t copy = 0; copy < n; copy++)
+			for (int relation = 0; relation < N_RELATIONS && r == 0;
+			     relation++)
+				r = add_links(scenario, section,
+					      (enum relation)relation,
+					      section->first + copy,
+					      section->count ? copy + 1 : 0,
+					      error);
 	}
 	return r;
 }
 
-static int resolve_guest(const struct names *names, struct sim_guest *guest,
-			 const char *path, struct error *error)
-{
-	const char *missing = guest->stub_for_name;
-	int r = resolve_list(names, guest->needs_names, &guest->needs,
-			     &missing);
+/* ---- the file ------------------------------------------------------------ */
 
-	if (r == 0)
-		r = resolve_list(names, guest->claims_names, &guest->claims,
-				 &missing);
-	if (r == 0 && guest->stub_for_name) {
-		guest->stub_for = names_find(names, guest->stub_for_name);
-		r = guest->stub_for == SIZE_MAX ? -ENOENT : 0;
+static void scenario_done(struct scenario *scenario)
+{
+	for (size_t i = 0; i < scenario->n_sections; i++) {
+		free(scenario->sections[i].guest.calls.failures);
+		for (int j = 0; j < N_RELATIONS; j++)
+			free(scenario->sections[i].related[j]);
 	}
-	if (r == -ENOENT)
-		return error_set(error, -EBADMSG,
-				 "%s: guest '%s' names '%s', which the "
-				 "scenario lacks",
-				 path, guest->facts.name, missing);
-	return r;
+	free(scenario->sections);
+	free(scenario->names);
+	free(scenario->problems);
 }
 
-static int resolve_names(struct simulator *simulator, const char *path,
-			 struct error *error)
+static int read_file(struct scenario *scenario, const char *path,
+		     struct error *error)
 {
-	struct names names;
-	int r = names_init(simulator, &names);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < simulator->n_guests && r == 0; i++)
-		r = resolve_guest(&names, &simulator->guests[i], path, error);
-	free(names.sorted);
-	return r;
-}
-
-int scenario_load(struct simulator *simulator, const char *path,
-		  struct error *error)
-{
-	struct scenario scenario = { .simulator = simulator };
 	int r = ini_file_parse_sections(path, take_section, take_key,
-					collect_problem, &scenario, error);
+					collect_problem, scenario, error);
 
 	if (r == -ENOENT)
 		error_set(error, r, "there is no scenario %s", path);
 	if (r == -EBADMSG)
-		error_set(error, r, "%s", scenario.problems);
-	free(scenario.problems);
-	if (r == 0)
-		r = make_copies(simulator);
-	return r < 0 ? r : resolve_names(simulator, path, error);
+		error_set(error, r, "%s",
+			  scenario->problems ? scenario->problems
+					     : "out of memory");
+	return r;
 }
 
-void scenario_done(struct simulator *simulator)
+int sim_scenario_load(struct simulator *simulator, const char *path,
+		      struct error *error)
 {
-	for (size_t i = 0; i < simulator->n_guests; i++) {
-		struct sim_guest *guest = &simulator->guests[i];
+	struct scenario scenario = {
+		.simulator = simulator,
+	};
+	struct error problem = { 0 };
+	int r = read_file(&scenario, path, error);
 
-		free(guest->needs_names);
-		free(guest->claims_names);
-		free(guest->stub_for_name);
-		free(guest->needs.guests);
-		free(guest->claims.guests);
+	if (r == 0) {
+		r = make_guests(&scenario, &problem);
+		if (r == 0)
+			r = make_links(&scenario, &problem);
+		if (r < 0)
+			error_set(error, r, "%s: %s", path,
+				  error_text(&problem));
 	}
-	free(simulator->guests);
+	scenario_done(&scenario);
+	return r;
 }

@@ -1,13 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/simulator-host.h"
+#include "pmcoord/simulator-state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "pmcoord/cleanup.h"
 
-/* The clock, and a line per guest. */
-void simulator_save_states(const struct simulator *simulator)
+/* Bits of a guest's line. */
+#define IS_ASKED 1u
+#define IS_WATCHED 2u
+#define HAS_BOOTED 4u
+#define HAS_REBOOTED 8u
+
+static void save_guest(const struct sim_guest *guest, size_t i, FILE *file)
+{
+	unsigned int bits = (guest->asked ? IS_ASKED : 0) |
+			    (guest->watched ? IS_WATCHED : 0) |
+			    (guest->boot_us == 0 ? HAS_BOOTED : 0) |
+			    (guest->reboots ? HAS_REBOOTED : 0);
+
+	fprintf(file, "guest %zu %d %u %u %u %d %" PRIu64 " %d %" PRIu64 "\n",
+		i, guest->facts.state, guest->pauses, bits, guest->generation,
+		guest->facts.agent.state.state, guest->facts.agent.state.cycle,
+		guest->facts.agent.request.verb,
+		guest->facts.agent.request.cycle);
+}
+
+static void save_event(const struct sim_event *event, const char *word,
+		       FILE *file)
+{
+	fprintf(file, "%s %" PRIu64 " %" PRIu64 " %zu %u %d\n", word,
+		event->at_us, event->order, event->guest, event->generation,
+		event->type);
+}
+
+void sim_state_save(const struct simulator *simulator)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 
@@ -16,48 +43,96 @@ void simulator_save_states(const struct simulator *simulator)
 	file = fopen(simulator->state_path, "we");
 	if (!file)
 		return;
-	fprintf(file, "clock %" PRIu64 "\n", simulator->now_us);
-	for (size_t i = 0; i < simulator->n_guests; i++) {
-		const struct sim_guest *guest = &simulator->guests[i];
-
-		fprintf(file, "%zu %d %d %d %" PRIu64 " %d %" PRIu64 "\n", i,
-			guest->facts.state, guest->paused,
-			guest->facts.agent.state.state,
-			guest->facts.agent.state.cycle,
-			guest->facts.agent.request.verb,
-			guest->facts.agent.request.cycle);
-	}
+	fprintf(file, "clock %" PRIu64 " %" PRIu64 " %d\n", simulator->now_us,
+		simulator->orders, simulator->began);
+	for (size_t i = 0; i < simulator->n_guests; i++)
+		save_guest(&simulator->guests[i], i, file);
+	for (size_t i = 0; i < simulator->n_heap; i++)
+		save_event(&simulator->heap[i], "event", file);
+	for (size_t i = 0; i < simulator->n_frozen; i++)
+		save_event(&simulator->frozen[i], "frozen", file);
 }
 
-void simulator_load_states(struct simulator *simulator)
+static bool load_guest(struct simulator *simulator, const char *line)
+{
+	unsigned int state, pauses, bits, generation, agent, verb;
+	uint64_t agent_cycle, request_cycle;
+	struct sim_guest *guest;
+	size_t i;
+
+	if (sscanf(line,
+		   "guest %zu %u %u %u %u %u %" SCNu64 " %u %" SCNu64 "\n", &i,
+		   &state, &pauses, &bits, &generation, &agent, &agent_cycle,
+		   &verb, &request_cycle) != 9 ||
+	    i >= simulator->n_guests || state > GUEST_GONE ||
+	    agent > PROTOCOL_AGENT_DEGRADED || verb > PROTOCOL_ABORT)
+		return false;
+	guest = &simulator->guests[i];
+	guest->facts.state = (enum guest_state)state;
+	guest->pauses = pauses;
+	guest->asked = bits & IS_ASKED;
+	guest->watched = bits & IS_WATCHED;
+	guest->generation = generation;
+	if ((bits & HAS_BOOTED) && guest->boot_us > 0) {
+		guest->boot_us = 0;
+		guest->facts.feature_suspend = GUEST_FEATURE_YES;
+	}
+	if (bits & HAS_REBOOTED) {
+		guest->reboots = 1;
+		guest->facts.domid = sim_domid(simulator, i);
+		guest->facts.shutdown_node[0] = '\0';
+		guest->fate = SIM_STAYS;
+	}
+	if (!guest->facts.agent.present)
+		return true;
+	guest->facts.agent.state =
+		(struct protocol_state){ (enum protocol_agent_state)agent,
+					 agent_cycle };
+	guest->facts.agent.request =
+		(struct protocol_request){ (enum protocol_verb)verb,
+					   request_cycle };
+	return true;
+}
+
+/* Returns whether it is an event, or negative. */
+static int load_event(struct simulator *simulator, const char *line)
+{
+	struct sim_event event;
+	unsigned int type;
+	char word[8];
+
+	if (sscanf(line, "%7s %" SCNu64 " %" SCNu64 " %zu %u %u\n", word,
+		   &event.at_us, &event.order, &event.guest, &event.generation,
+		   &type) != 6 ||
+	    event.guest >= simulator->n_guests || type >= SIM_N_EVENT_TYPES)
+		return 0;
+	/* What is frozen is so again when its time comes at once. */
+	event.type = (enum sim_event_type)type;
+	return sim_schedule_event(simulator, &event) < 0 ? -1 : 1;
+}
+
+int sim_state_load(struct simulator *simulator)
 {
 	_cleanup_(fclosep) FILE *file =
 		simulator->state_path ? fopen(simulator->state_path, "re")
 				      : NULL;
-	size_t i;
-	unsigned int state, paused, agent, verb;
-	uint64_t cycle, request, clock;
+	uint64_t clock, orders;
+	char line[256];
+	int began, r;
 
-	if (!file || fscanf(file, "clock %" SCNu64 "\n", &clock) != 1)
-		return;
+	if (!file || !fgets(line, sizeof(line), file) ||
+	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &orders,
+		   &began) != 3)
+		return 0;
 	simulator->now_us = clock;
-	while (fscanf(file, "%zu %u %u %u %" SCNu64 " %u %" SCNu64 "\n", &i,
-		      &state, &paused, &agent, &cycle, &verb, &request) == 7) {
-		struct sim_guest *guest;
-
-		if (i >= simulator->n_guests || state > GUEST_GONE ||
-		    agent > PROTOCOL_AGENT_DEGRADED || verb > PROTOCOL_ABORT)
-			return;
-		guest = &simulator->guests[i];
-		guest->facts.state = (enum guest_state)state;
-		guest->paused = paused != 0;
-		if (!guest->facts.agent.present)
+	simulator->orders = orders;
+	simulator->began = began != 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (load_guest(simulator, line))
 			continue;
-		guest->facts.agent.state = (struct protocol_state){
-			(enum protocol_agent_state)agent, cycle
-		};
-		guest->facts.agent.request =
-			(struct protocol_request){ (enum protocol_verb)verb,
-						   request };
+		r = load_event(simulator, line);
+		if (r <= 0)
+			return r;
 	}
+	return 0;
 }

@@ -24,4 +24,12 @@ int simulator_open(const char *path, const char *state_path,
 		   struct hypervisor **ret_hypervisor, struct loop **ret_loop,
 		   struct sleeper **ret_sleeper, struct error *error);
 
+/*
+ * How often a verb has been called so far, by the name that Fail= knows it by;
+ * and the i-th of these names, NULL behind the last. For tests that let each
+ * call fail once.
+ */
+uint64_t simulator_calls(struct hypervisor *hypervisor, const char *verb);
+const char *simulator_verb(size_t i);
+
 #endif

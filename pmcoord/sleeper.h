@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "pmcoord/error.h"
-#include "pmcoord/lid.h"
 #include "pmcoord/loop.h"
 
 struct sleeper;
@@ -26,7 +25,7 @@ struct sleeper_ops {
 	/*
 	 * Sleeps; all guests are down. Returns when the host is awake again,
 	 * with how long it slept in µs; -ECANCELED or another negative errno,
-	 * with `error` set, if it did not sleep, also because of the lid.
+	 * with `error` set, if it did not sleep.
 	 */
 	int (*enter)(struct sleeper *sleeper, struct loop *loop,
 		     uint64_t *ret_slept_us, struct error *error);
@@ -36,11 +35,6 @@ struct sleeper_ops {
 
 struct sleeper {
 	const struct sleeper_ops *ops;
-	/*
-	 * Set before prepare(), and borrowed: if it is opened before the host
-	 * sleeps, then the host shall not. The loop watches it. NULL: none.
-	 */
-	struct lid *lid;
 };
 
 void sleeper_free(struct sleeper *sleeper);

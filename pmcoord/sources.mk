@@ -22,11 +22,10 @@ COORDINATOR_SRC := \
 	pmcoord/hypervisor-xen.c \
 	pmcoord/xen-inventory.c \
 	pmcoord/xen-examine.c \
-	pmcoord/lid.c \
 	pmcoord/loop.c \
-	pmcoord/sleep-jobs.c \
 	pmcoord/sleeper.c \
 	pmcoord/sleeper-alarm.c \
+	pmcoord/simulator-machine.c \
 	pmcoord/simulator-scenario.c \
 	pmcoord/simulator-state.c \
 	pmcoord/simulator.c \
@@ -48,7 +47,6 @@ COORDINATOR_SRC := \
 	pmcoord/check-order.c \
 	pmcoord/monitor.c \
 	pmcoord/number.c \
-	pmcoord/battery.c \
 	pmcoord/coordinator.c \
 	pmcoord/keeper.c \
 	pmcoord/exit-code.c \

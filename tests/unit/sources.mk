@@ -16,7 +16,7 @@ COORDINATOR_TESTS := \
 	test_status \
 	test_check \
 	test_host \
-	test_lid test_battery test_coordinator \
+	test_coordinator \
 	test_sweeps \
 	test_keeper \
 	test_ports

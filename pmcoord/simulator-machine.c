@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/simulator-machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+
+int sim_grow(void *array, size_t length, size_t size)
+{
+	void **pointer = array;
+	void *grown;
+
+	if (length != 0 && (length & (length - 1)) != 0)
+		return 0;
+	grown = reallocarray(*pointer, length ? length * 2 : 1, size);
+	if (!grown)
+		return -ENOMEM;
+	*pointer = grown;
+	return 0;
+}
+
+uint32_t sim_domid(const struct simulator *simulator, size_t guest)
+{
+	return (uint32_t)(guest + 1 +
+			  simulator->guests[guest].reboots *
+				  simulator->n_guests);
+}
+
+/* ---- what is going to happen --------------------------------------------- */
+
+static bool is_earlier(const struct sim_event *a, const struct sim_event *b)
+{
+	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
+}
+
+int sim_schedule_event(struct simulator *simulator,
+		       const struct sim_event *event)
+{
+	struct sim_event *heap;
+	size_t i = simulator->n_heap;
+
+	if (sim_grow(&simulator->heap, i, sizeof(*heap)) < 0)
+		return -ENOMEM;
+	heap = simulator->heap;
+	simulator->n_heap++;
+	for (; i > 0 && is_earlier(event, &heap[(i - 1) / 2]); i = (i - 1) / 2)
+		heap[i] = heap[(i - 1) / 2];
+	heap[i] = *event;
+	return 0;
+}
+
+int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
+		 enum sim_event_type type)
+{
+	struct sim_event event = {
+		.at_us = simulator->now_us + delay_us,
+		.order = simulator->orders++,
+		.guest = guest,
+		.generation = simulator->guests[guest].generation,
+		.type = type,
+	};
+
+	return sim_schedule_event(simulator, &event);
+}
+
+static struct sim_event take_earliest(struct simulator *simulator)
+{
+	struct sim_event *heap = simulator->heap;
+	struct sim_event earliest = heap[0];
+	struct sim_event last = heap[--simulator->n_heap];
+	size_t i = 0, child;
+
+	while ((child = 2 * i + 1) < simulator->n_heap) {
+		if (child + 1 < simulator->n_heap &&
+		    is_earlier(&heap[child + 1], &heap[child]))
+			child++;
+		if (!is_earlier(&heap[child], &last))
+			break;
+		heap[i] = heap[child];
+		i = child;
+	}
+	heap[i] = last;
+	return earliest;
+}
+
+/* ---- what happens -------------------------------------------------------- */
+
+static void set_agent(struct sim_guest *guest, enum protocol_agent_state state)
+{
+	guest->facts.agent.state.state = state;
+	guest->facts.agent.state.cycle = guest->facts.agent.request.cycle;
+}
+
+static int boot(struct simulator *simulator, size_t i)
+{
+	struct sim_guest *guest = &simulator->guests[i];
+
+	guest->boot_us = 0;
+	guest->facts.feature_suspend = GUEST_FEATURE_YES;
+	if (!guest->asked)
+		return 0;
+	/* The request has waited for it. */
+	guest->asked = false;
+	return sim_go_down(simulator, i, MECHANISM_XENSTORE);
+}
+
+/* The same guest as another domain, as after `xl reboot`. */
+static void reboot(struct simulator *simulator, size_t i)
+{
+	struct sim_guest *guest = &simulator->guests[i];
+
+	guest->reboots = 1;
+	guest->facts.domid = sim_domid(simulator, i);
+	guest->facts.state = GUEST_RUNNING;
+	guest->facts.shutdown_node[0] = '\0';
+	guest->fate = SIM_STAYS;
+}
+
+/*
+ * Something happens. *ret_heard: whether an event tells of it; an agent's
+ * states are heard of only where they are watched.
+ */
+static int happen(struct simulator *simulator, size_t i,
+		  enum sim_event_type type, bool *ret_heard)
+{
+	struct sim_guest *guest = &simulator->guests[i];
+
+	*ret_heard = guest->watched;
+	switch (type) {
+	case SIM_ARMED:
+		set_agent(guest, PROTOCOL_AGENT_READY);
+		return 0;
+	case SIM_QUIESCED:
+		set_agent(guest, PROTOCOL_AGENT_QUIESCED);
+		return 0;
+	case SIM_REFUSED:
+		set_agent(guest, PROTOCOL_AGENT_FAILED);
+		return 0;
+	case SIM_RESTORED:
+		set_agent(guest, guest->behaviour == SIM_COMES_BACK_DEGRADED
+					 ? PROTOCOL_AGENT_DEGRADED
+					 : PROTOCOL_AGENT_READY);
+		return 0;
+	case SIM_BOOTED:
+		*ret_heard = false;
+		return boot(simulator, i);
+	case SIM_USER_PAUSES:
+		*ret_heard = false;
+		guest->pauses++;
+		return 0;
+	case SIM_REBOOTED:
+		reboot(simulator, i);
+		break;
+	case SIM_APPEARS:
+		guest->facts.state = GUEST_RUNNING;
+		break;
+	case SIM_DOWN:
+	case SIM_SAVED:
+		guest->asked = false;
+		guest->facts.state = GUEST_SUSPENDED;
+		break;
+	case SIM_DEAD:
+	case SIM_GONE:
+		guest->facts.state = GUEST_GONE;
+		break;
+	case SIM_N_EVENT_TYPES:
+		break;
+	}
+	*ret_heard = true;
+	return 0;
+}
+
+static int note(struct simulator *simulator, uint32_t domid)
+{
+	if (simulator->first_happened == simulator->n_happened)
+		simulator->first_happened = simulator->n_happened = 0;
+	if (sim_grow(&simulator->happened, simulator->n_happened,
+		     sizeof(*simulator->happened)) < 0)
+		return -ENOMEM;
+	simulator->happened[simulator->n_happened++] = domid;
+	return 0;
+}
+
+static bool is_of_guest(enum sim_event_type type)
+{
+	return type < SIM_SAVED;
+}
+
+/* Whether it cannot happen any more. */
+static bool is_void(const struct sim_guest *guest,
+		    const struct sim_event *event)
+{
+	if (event->type == SIM_APPEARS)
+		return guest->facts.state != GUEST_GONE;
+	if (guest->facts.state == GUEST_GONE)
+		return event->type != SIM_REBOOTED;
+	return is_of_guest(event->type) && event->type != SIM_BOOTED &&
+	       event->generation != guest->generation;
+}
+
+static int freeze(struct simulator *simulator, const struct sim_event *event)
+{
+	if (sim_grow(&simulator->frozen, simulator->n_frozen,
+		     sizeof(*simulator->frozen)) < 0)
+		return -ENOMEM;
+	simulator->frozen[simulator->n_frozen++] = *event;
+	return 0;
+}
+
+static int take_event(struct simulator *simulator)
+{
+	struct sim_event event = take_earliest(simulator);
+	struct sim_guest *guest = &simulator->guests[event.guest];
+	uint32_t domid = guest->facts.domid;
+	bool heard = false;
+	int r;
+
+	if (event.at_us > simulator->now_us)
+		simulator->now_us = event.at_us;
+	if (is_void(guest, &event))
+		return 0;
+	if (guest->pauses > 0 && is_of_guest(event.type))
+		return freeze(simulator, &event);
+	r = happen(simulator, event.guest, event.type, &heard);
+	return r < 0 || !heard ? r : note(simulator, domid);
+}
+
+int sim_thaw(struct simulator *simulator, size_t guest)
+{
+	size_t kept = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < simulator->n_frozen; i++) {
+		struct sim_event *event = &simulator->frozen[i];
+
+		if (event->guest != guest || r < 0) {
+			simulator->frozen[kept++] = *event;
+			continue;
+		}
+		event->at_us = simulator->now_us;
+		r = sim_schedule_event(simulator, event);
+	}
+	simulator->n_frozen = kept;
+	return r;
+}
+
+/* ---- what others do ------------------------------------------------------ */
+
+static int begin_guest(struct simulator *simulator, size_t i)
+{
+	const struct sim_guest *guest = &simulator->guests[i];
+	const struct {
+		bool happens;
+		uint64_t after_us;
+		enum sim_event_type type;
+	} events[] = {
+		{ guest->boot_us > 0, guest->boot_us, SIM_BOOTED },
+		{ guest->fate == SIM_IS_SAVED, guest->suspend_us, SIM_SAVED },
+		{ guest->fate != SIM_STAYS, guest->leave_us, SIM_GONE },
+		{ guest->fate == SIM_REBOOTS, guest->leave_us, SIM_REBOOTED },
+		{ guest->appears_us != SIM_NEVER, guest->appears_us,
+		  SIM_APPEARS },
+		{ guest->destroyed_us != SIM_NEVER, guest->destroyed_us,
+		  SIM_GONE },
+		{ guest->user_pauses_us != SIM_NEVER, guest->user_pauses_us,
+		  SIM_USER_PAUSES },
+	};
+	int r = 0;
+
+	for (size_t j = 0; j < ELEMENTSOF(events) && r == 0; j++)
+		if (events[j].happens)
+			r = sim_schedule(simulator, i, events[j].after_us,
+					 events[j].type);
+	return r;
+}
+
+int sim_begin(struct simulator *simulator)
+{
+	int r = 0;
+
+	if (simulator->began)
+		return 0;
+	simulator->began = true;
+	for (size_t i = 0; i < simulator->n_guests && r == 0; i++)
+		r = begin_guest(simulator, i);
+	return r;
+}
+
+/* ---- going down ---------------------------------------------------------- */
+
+/* Whether a request by this mechanism reaches anybody in the guest. */
+static bool hears(const struct sim_guest *guest, enum mechanism mechanism)
+{
+	switch (mechanism) {
+	case MECHANISM_EVENT_CHANNEL:
+		return guest->facts.kernel_port != 0;
+	case MECHANISM_XENSTORE:
+		return guest->boot_us == 0 &&
+		       guest->facts.feature_suspend != GUEST_FEATURE_NO &&
+		       (guest->facts.type != GUEST_HVM ||
+			guest->facts.has_pv_drivers);
+	case MECHANISM_AGENT:
+		return guest->behaviour != SIM_AGENT_IS_DEAD;
+	default:
+		return true;
+	}
+}
+
+/* What a guest does with a request that has reached it. */
+static int follow_request(struct simulator *simulator, size_t i, bool by_agent)
+{
+	const struct sim_guest *guest = &simulator->guests[i];
+	uint64_t quiesce_us = by_agent ? guest->quiesce_us : 0;
+	int r = 0;
+
+	switch (guest->behaviour) {
+	case SIM_HANGS_AFTER_ACK:
+		return 0;
+	case SIM_DIES:
+		return sim_schedule(simulator, i,
+				    quiesce_us + guest->suspend_us, SIM_DEAD);
+	case SIM_REFUSES:
+		return by_agent ? sim_schedule(simulator, i, quiesce_us,
+					       SIM_REFUSED)
+				: 0;
+	case SIM_GOES_DOWN_LATE:
+		return sim_schedule(simulator, i, guest->late_us, SIM_DOWN);
+	default:
+		break;
+	}
+	if (by_agent)
+		r = sim_schedule(simulator, i, quiesce_us, SIM_QUIESCED);
+	return r < 0 ? r
+		     : sim_schedule(simulator, i,
+				    quiesce_us + guest->suspend_us, SIM_DOWN);
+}
+
+int sim_go_down(struct simulator *simulator, size_t i, enum mechanism mechanism)
+{
+	struct sim_guest *guest = &simulator->guests[i];
+
+	/* Nobody in the guest is asked. */
+	if (mechanism == MECHANISM_HVM)
+		return sim_schedule(simulator, i, guest->suspend_us, SIM_DOWN);
+	if (!hears(guest, mechanism) ||
+	    guest->behaviour == SIM_IGNORES_REQUESTS) {
+		guest->asked = mechanism == MECHANISM_XENSTORE;
+		return 0;
+	}
+	return follow_request(simulator, i, mechanism == MECHANISM_AGENT);
+}
+
+/* ---- the virtual clock --------------------------------------------------- */
+
+static struct simulator *loop_simulator(struct loop *loop)
+{
+	return container_of(loop, struct simulator, loop);
+}
+
+static uint64_t sim_now(struct loop *loop)
+{
+	return loop_simulator(loop)->now_us;
+}
+
+/*
+ * Jumps to the next thing that happens, or to the deadline. What happens at
+ * one moment is seen at once, as by a coordinator on a busy host.
+ */
+static int sim_wait(struct loop *loop, uint64_t deadline_us)
+{
+	struct simulator *simulator = loop_simulator(loop);
+	int r = 0;
+
+	while (r == 0 && simulator->n_heap > 0 &&
+	       simulator->first_happened == simulator->n_happened &&
+	       simulator->heap[0].at_us <= deadline_us)
+		r = take_event(simulator);
+	while (r == 0 && simulator->n_heap > 0 &&
+	       simulator->heap[0].at_us <= simulator->now_us)
+		r = take_event(simulator);
+	if (r < 0 || simulator->first_happened < simulator->n_happened)
+		return r;
+	if (deadline_us == LOOP_FOREVER)
+		return -EDEADLK;
+	if (deadline_us > simulator->now_us)
+		simulator->now_us = deadline_us;
+	return 0;
+}
+
+static void sim_loop_free(struct loop *loop)
+{
+	(void)loop; /* goes with the hypervisor */
+}
+
+static const struct loop_ops sim_loop_ops = {
+	.free = sim_loop_free,
+	.now = sim_now,
+	.wait = sim_wait,
+};
+
+/* ---- the host's sleep ---------------------------------------------------- */
+
+static struct simulator *sleeper_simulator(struct sleeper *sleeper)
+{
+	return container_of(sleeper, struct simulator, sleeper);
+}
+
+static int sim_sleep_prepare(struct sleeper *sleeper, struct error *error)
+{
+	if (!sleeper_simulator(sleeper)->offers_s3)
+		return error_set(error, -EOPNOTSUPP,
+				 "the simulated host offers no suspend to RAM "
+				 "(S3=no in the scenario)");
+	return 0;
+}
+
+/* Nobody does anything while the host sleeps: all else is put off. */
+static int sim_sleep_enter(struct sleeper *sleeper, struct loop *loop,
+			   uint64_t *ret_slept_us, struct error *error)
+{
+	struct simulator *simulator = sleeper_simulator(sleeper);
+
+	(void)loop;
+	if (simulator->refuses_s3)
+		return error_set(error, -EBUSY,
+				 "the simulated kernel refused to sleep "
+				 "(S3=refuse in the scenario)");
+	simulator->now_us += simulator->sleep_us;
+	for (size_t i = 0; i < simulator->n_heap; i++)
+		simulator->heap[i].at_us += simulator->sleep_us;
+	*ret_slept_us = simulator->sleep_us;
+	return 0;
+}
+
+static void sim_sleep_finish(struct sleeper *sleeper)
+{
+	(void)sleeper;
+}
+
+static void sim_sleeper_free(struct sleeper *sleeper)
+{
+	(void)sleeper; /* goes with the hypervisor */
+}
+
+static const struct sleeper_ops sim_sleeper_ops = {
+	.free = sim_sleeper_free,
+	.prepare = sim_sleep_prepare,
+	.enter = sim_sleep_enter,
+	.finish = sim_sleep_finish,
+};
+
+/* ---- verbs that fail ----------------------------------------------------- */
+
+static const char *const sim_verb_names[SIM_N_VERBS] = {
+	[SIM_INVENTORY] = "inventory",
+	[SIM_EXAMINE] = "examine",
+	[SIM_PREPARE] = "prepare",
+	[SIM_ARM] = "arm",
+	[SIM_REQUEST] = "request",
+	[SIM_RETRACT] = "retract",
+	[SIM_LOOK] = "look",
+	[SIM_LOOK_AT_AGENT] = "look-at-agent",
+	[SIM_SETTLE] = "settle",
+	[SIM_PAUSE] = "pause",
+	[SIM_UNPAUSE] = "unpause",
+	[SIM_RESUME] = "resume",
+	[SIM_KEEP_BOOKS] = "keep-books",
+	[SIM_WAKE_AGENT] = "wake-agent",
+	[SIM_NEXT_EVENT] = "next-event",
+};
+
+const char *sim_verb_name(enum sim_verb verb)
+{
+	return sim_verb_names[verb];
+}
+
+enum sim_verb sim_verb_of_name(const char *name)
+{
+	size_t verb = 0;
+
+	while (verb < SIM_N_VERBS && strcmp(name, sim_verb_names[verb]) != 0)
+		verb++;
+	return (enum sim_verb)verb;
+}
+
+int sim_count(struct sim_calls *calls, enum sim_verb verb)
+{
+	uint64_t n = ++calls->n[verb];
+
+	for (size_t i = 0; i < calls->n_failures; i++) {
+		const struct sim_failure *failure = &calls->failures[i];
+
+		if (failure->verb == verb &&
+		    (n == failure->n || (failure->and_later && n > failure->n)))
+			return -EIO;
+	}
+	return 0;
+}
+
+/* ---- the whole ----------------------------------------------------------- */
+
+void sim_machine_init(struct simulator *simulator)
+{
+	*simulator = (struct simulator){
+		.loop.ops = &sim_loop_ops,
+		.sleeper.ops = &sim_sleeper_ops,
+		.now_us = SIM_CLOCK_START_US,
+		.offers_s3 = true,
+		.sleep_us = 3600000000ull,
+	};
+}
+
+void sim_machine_done(struct simulator *simulator)
+{
+	for (size_t i = 0; i < simulator->n_guests; i++)
+		free(simulator->guests[i].calls.failures);
+	free(simulator->guests);
+	free(simulator->links);
+	free(simulator->heap);
+	free(simulator->frozen);
+	free(simulator->happened);
+	free(simulator->calls.failures);
+	free(simulator->state_path);
+}
