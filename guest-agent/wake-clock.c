@@ -31,9 +31,14 @@ static int set_timer(struct wake_clock *clock)
 		.it_value.tv_sec = INT64_MAX / 1000000000,
 	};
 
+	/*
+	 * ECANCELED tells of a clock that was set before, while the timer was
+	 * not armed; it is armed now all the same (fs/timerfd.c).
+	 */
 	if (timerfd_settime(clock->fd,
 			    TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
-			    NULL) < 0)
+			    NULL) < 0 &&
+	    errno != ECANCELED)
 		return -errno;
 	return 0;
 }
