@@ -40,6 +40,7 @@ SHARED_SRC := \
 include pmcoord/sources.mk
 include guest-agent/sources.mk
 include tests/unit/sources.mk
+include tests/fuzz/sources.mk
 
 .DEFAULT_GOAL := all
 .PHONY: all clean help install install-agent
@@ -108,10 +109,10 @@ deps:
 	$(Q)tests/install-packages tests/packages tests/lab/packages
 
 .PHONY: bench-ready check-ready demo-ready lab-ready lab-shell-ready
-check-ready: check-static check-unit check-lab
+check-ready: check-static check-unit check-fuzz check-lab
 
 C_FILES = $(wildcard pmcoord/*.[ch] pmcoord/shared/*.c include/pmcoord/*.h \
-	guest-agent/*.[ch] tests/unit/*.c tests/bench/*.c)
+	guest-agent/*.[ch] tests/unit/*.[ch] tests/bench/*.c tests/fuzz/*.[ch])
 check-static: all
 	$(call say,CHECK,format and warnings by a second compiler)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
@@ -147,6 +148,36 @@ bench-ready: all $(BUILD)/tests/bench/engine
 check-lab: all
 	$(Q)$(PYTHON) -m pytest tests/contract tests/lab
 
+# Each parser on its corpus and on what can be made of it, always the same, with
+# all of clang's sanitizers watching. FUZZ_RUNS=1000000 searches for longer.
+FUZZ_RUNS ?= 20000
+FUZZ_CFLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz_object = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
+fuzz_program = $(addprefix $(BUILD)/fuzz/fuzz_,$(1))
+FUZZERS := $(COORDINATOR_FUZZERS) $(AGENT_FUZZERS)
+
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
+	$(call say,CLANG,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(OUR_CPPFLAGS) -DPMCOORD_XEN_VERSION='""' $(CPPFLAGS) $(OUR_CFLAGS) $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(call fuzz_program,$(COORDINATOR_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests/fuzz/file.c $(SHARED_SRC) $(COORDINATOR_SRC)) $(BUILD)/fuzz/obj/tests/fuzz/%.o
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS))
+
+$(call fuzz_program,$(AGENT_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests/fuzz/file.c $(SHARED_SRC) $(AGENT_SRC)) $(BUILD)/fuzz/obj/tests/fuzz/%.o
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(AGENT_PKGS))
+
+.PHONY: check-fuzz $(addprefix fuzz-,$(FUZZERS))
+check-fuzz: $(addprefix fuzz-,$(FUZZERS))
+
+# What it finds worth keeping goes to the build; add it to the corpus by hand.
+$(addprefix fuzz-,$(FUZZERS)): fuzz-%: $(BUILD)/fuzz/fuzz_%
+	$(call say,FUZZ,$*)
+	$(Q)mkdir -p $(BUILD)/fuzz/found/$*
+	$(Q)$< -seed=1 -runs=$(FUZZ_RUNS) -verbosity=0 -close_fd_mask=3 -max_len=4096 \
+		-artifact_prefix=$(BUILD)/fuzz/found/$*- $(BUILD)/fuzz/found/$* tests/fuzz/corpus/$* \
+		>$(BUILD)/fuzz/$*.log 2>&1 || { cat $(BUILD)/fuzz/$*.log; exit 1; }
+
 check-unit: $(call unit_program,$(UNIT_TESTS))
 	$(Q)tests/unit/run $(call unit_program,$(UNIT_TESTS))
 
@@ -181,6 +212,7 @@ help:
 	@echo 'make demo            close the lid of an emulated Xen laptop, and open it'
 	@echo 'make check           all tests: unit, simulator, lab'
 	@echo 'make check-unit      unit tests only (seconds)'
+	@echo 'make check-fuzz      the parsers on hostile input; FUZZ_RUNS=1000000 for longer'
 	@echo 'make bench           what it costs and gains, against others, in the emulated laptop'
 	@echo 'make bench-engine    what the engine costs by itself, on simulated guests'
 	@echo 'make lab             build the emulated laptop'

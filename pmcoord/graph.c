@@ -215,7 +215,7 @@ static bool search_from(struct search *search, size_t start)
 	search->colour[start] = GREY;
 	for (;;) {
 		size_t index = search->next[node];
-		const struct edge *edge = &search->list->edges[index];
+		const struct edge *edge;
 
 		if (index == search->first[node + 1]) {
 			search->colour[node] = BLACK;
@@ -225,6 +225,7 @@ static bool search_from(struct search *search, size_t start)
 			node = search->list->edges[index].from;
 			continue;
 		}
+		edge = &search->list->edges[index];
 		search->next[node]++;
 		if (edge->cut || search->colour[edge->to] == BLACK)
 			continue;

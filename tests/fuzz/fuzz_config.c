@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* pmcoord.conf: whatever it holds, the defaults survive or the error says why.
+ */
+
+#include <stdlib.h>
+
+#include "pmcoord/config.h"
+#include "tests/fuzz/file.h"
+
+static void ignore_warning(void *data, const char *warning)
+{
+	(void)data;
+	(void)warning;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct error error = { 0 };
+	struct config config;
+	int r;
+
+	config_init(&config);
+	r = config_load(&config, fuzz_file("pmcoord.conf", data, size),
+			ignore_warning, NULL, &error);
+	if (r < 0 && error.text[0] == '\0')
+		abort();
+	if (r == 0)
+		config_for_guest(&config, "web");
+	config_done(&config);
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A cycle's journal: what can be replayed has a report. */
+
+#include <stdlib.h>
+
+#include "pmcoord/journal.h"
+#include "pmcoord/report.h"
+#include "tests/fuzz/file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	struct cycle cycle = { 0 };
+	char blame[256];
+	int r;
+
+	fuzz_file("1", data, size);
+	r = journal_read(fuzz_directory(), 1, &cycle, &error);
+	if (r == 0 && report_make(&cycle, &report) == 0)
+		report_blame(report, blame, sizeof(blame));
+	json_object_put(report);
+	cycle_done(&cycle);
+	return 0;
+}

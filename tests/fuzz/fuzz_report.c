@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A report's JSON: what can be loaded can be shown and drawn. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pmcoord/report.h"
+#include "pmcoord/report-text.h"
+#include "pmcoord/timeline.h"
+#include "tests/fuzz/file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	char blame[256];
+	FILE *out;
+
+	fuzz_file("1.json", data, size);
+	if (report_load(fuzz_directory(), 1, &report, &error) < 0) {
+		if (error.text[0] == '\0')
+			abort();
+		return 0;
+	}
+	report_blame(report, blame, sizeof(blame));
+	out = fopen("/dev/null", "we");
+	if (out) {
+		report_print(report, fuzz_directory(), out);
+		fclose(out);
+	}
+	timeline_write(report, "/dev/null", &error);
+	json_object_put(report);
+	return 0;
+}

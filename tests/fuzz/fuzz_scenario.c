@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Scenarios: one that can be read can be planned. */
+
+#include <stdlib.h>
+
+#include "pmcoord/coordinator.h"
+#include "pmcoord/simulator.h"
+#include "tests/fuzz/file.h"
+
+static void plan(struct hypervisor *hypervisor, struct loop *loop)
+{
+	struct inventory inventory = { 0 };
+	struct graph *graph = NULL;
+	struct plan plan = { 0 };
+	struct error error = { 0 };
+	struct config config;
+	struct coordinator coordinator = {
+		.config = &config,
+		.hypervisor = hypervisor,
+		.loop = loop,
+	};
+
+	config_init(&config);
+	if (coordinator_plan(&coordinator, NULL, &inventory, &graph, &plan,
+			     &error) < 0 &&
+	    error.text[0] == '\0')
+		abort();
+	plan_done(&plan);
+	graph_free(graph);
+	inventory_done(&inventory);
+	config_done(&config);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct hypervisor *hypervisor;
+	struct sleeper *sleeper;
+	struct error error = { 0 };
+	struct loop *loop;
+
+	if (simulator_open(fuzz_file("scenario", data, size), NULL, &hypervisor,
+			   &loop, &sleeper, &error) < 0) {
+		if (error.text[0] == '\0')
+			abort();
+		return 0;
+	}
+	plan(hypervisor, loop);
+	hypervisor_close(hypervisor);
+	return 0;
+}

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Fuzzers: tests/fuzz/fuzz_NAME.c with a corpus in tests/fuzz/corpus/NAME.
+COORDINATOR_FUZZERS := config scenario text journal report
+AGENT_FUZZERS := settings
