@@ -16,6 +16,7 @@ static const struct {
 } record_types[] = {
 	[RECORD_CYCLE] = { "cycle", false },
 	[RECORD_GUEST] = { "guest", false },
+	[RECORD_WARNING] = { "warning", false },
 	[RECORD_PHASE] = { "phase", false },
 	[RECORD_MECHANISM] = { "mechanism", true },
 	[RECORD_SKIP] = { "skip", true },
@@ -60,6 +61,8 @@ void cycle_done(struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		free(cycle->guests[i].needs);
 	free(cycle->guests);
+	for (size_t i = 0; i < cycle->n_warnings; i++)
+		free(cycle->warnings[i]);
 	*cycle = (struct cycle){ 0 };
 }
 
@@ -293,6 +296,19 @@ static int apply_phase(struct cycle *cycle, const char *name, int64_t now)
 	return 0;
 }
 
+static int apply_warning(struct cycle *cycle, const char *text)
+{
+	char *copy;
+
+	if (cycle->n_warnings == CYCLE_WARNINGS_MAX)
+		return 0;
+	copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	cycle->warnings[cycle->n_warnings++] = copy;
+	return 0;
+}
+
 /* Adds to what is already said: an outcome can have two halves. */
 static void add_detail(char *detail, const char *text)
 {
@@ -430,6 +446,8 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 		return apply_head(cycle, record);
 	case RECORD_GUEST:
 		return apply_guest(cycle, record);
+	case RECORD_WARNING:
+		return apply_warning(cycle, text);
 	case RECORD_PHASE:
 		return apply_phase(cycle, text, now);
 	case RECORD_HELD:

@@ -24,6 +24,7 @@
 enum record_type {
 	RECORD_CYCLE, /* the head: number, boot, clocks, trigger */
 	RECORD_GUEST, /* a guest of the plan, in suspend order */
+	RECORD_WARNING, /* of the graph: a circle that was cut */
 	RECORD_PHASE, /* a phase begins */
 	RECORD_MECHANISM, /* a guest goes by another mechanism than planned */
 	RECORD_SKIP, /* it is left alone */
@@ -102,6 +103,8 @@ struct cycle_phase {
 };
 
 #define CYCLE_PHASES_MAX 16
+/* Who reads more than a few will not learn more; all are in `pmcoord plan`. */
+#define CYCLE_WARNINGS_MAX 8
 
 struct cycle {
 	uint64_t number;
@@ -113,6 +116,8 @@ struct cycle {
 	size_t n_guests;
 	struct cycle_phase phases[CYCLE_PHASES_MAX];
 	size_t n_phases;
+	char *warnings[CYCLE_WARNINGS_MAX];
+	size_t n_warnings;
 	bool held;
 	bool wants_sleep; /* the plan includes the host's sleep */
 	int64_t slept_us; /* CYCLE_NEVER: the host did not sleep */

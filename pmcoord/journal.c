@@ -183,6 +183,21 @@ static int record_step(struct journal *journal, const struct plan *plan,
 	return cycle_apply(&journal->cycle, &record);
 }
 
+/* What the report shall tell of the graph that the plan was made from. */
+static int record_warnings(struct journal *journal, const struct plan *plan,
+			   uint64_t now)
+{
+	const char *warning;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < CYCLE_WARNINGS_MAX &&
+			   (warning = graph_warning(plan->graph, i));
+	     i++)
+		r = journal_record(journal, RECORD_WARNING, now, 0, "%s",
+				   warning);
+	return r;
+}
+
 /* All steps in one write: nothing has been done yet, so nothing is lost. */
 static int record_plan(struct journal *journal, const struct plan *plan,
 		       uint64_t now)
@@ -232,6 +247,8 @@ int journal_create(const char *directory, const struct plan *plan,
 		r = append(journal, &record, line, sizeof(line));
 	if (r >= 0)
 		r = record_plan(journal, plan, boottime_us);
+	if (r >= 0)
+		r = record_warnings(journal, plan, boottime_us);
 	if (r < 0) {
 		unlink(journal->path);
 		return error_set(error, r, "cannot write the journal %s: %s",

@@ -446,6 +446,16 @@ static void print_wrong(struct printer *printer)
 	print_blocker(printer);
 }
 
+static void print_warnings(const struct printer *printer)
+{
+	struct json_object *warning;
+
+	for (size_t i = 0;
+	     (warning = json_read_item(printer->report, "warnings", i)); i++)
+		fprintf(printer->out, "%sWarning: %s\n", i ? "" : "\n",
+			json_object_get_string(warning));
+}
+
 int report_print(struct json_object *report, const char *directory, FILE *out)
 {
 	struct printer printer = { .report = report, .out = out };
@@ -461,6 +471,7 @@ int report_print(struct json_object *report, const char *directory, FILE *out)
 		print_slowest(&printer);
 		print_phases(&printer);
 		print_wrong(&printer);
+		print_warnings(&printer);
 	}
 	history_done(&printer.history);
 	return r < 0 ? r : ferror(out) ? -EIO : 0;

@@ -92,7 +92,7 @@ static void add_cycle(struct json_object *report, const struct cycle *cycle,
 		      int *status)
 {
 	const struct cycle_guest *slowest = cycle_slowest(cycle);
-	struct json_object *phases, *guests;
+	struct json_object *phases, *warnings, *guests;
 	char started[REPORT_MOMENT_SIZE];
 
 	report_format_moment(cycle->started_us, started);
@@ -109,6 +109,9 @@ static void add_cycle(struct json_object *report, const struct cycle *cycle,
 	phases = json_add_array(report, "phases", status);
 	for (size_t i = 0; i < cycle->n_phases; i++)
 		add_phase(phases, &cycle->phases[i], status);
+	warnings = json_add_array(report, "warnings", status);
+	for (size_t i = 0; i < cycle->n_warnings; i++)
+		json_add_string(warnings, NULL, cycle->warnings[i], status);
 	guests = json_add_array(report, "guests", status);
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		add_guest(guests, &cycle->guests[i], status);

@@ -147,6 +147,9 @@ def test_a_circle_is_cut_at_its_weakest_link_and_told(pmcoord):
     assert re.search(r"(storage needs netvm needs storage|netvm needs storage needs netvm)", plan["warnings"][0])
     assert "ignoring that storage needs netvm (network)" in plan["warnings"][0]
     assert down["storage"]["after"] == ["netvm"]
+    scenario, report, _ = cycle(pmcoord, "circle.sim")
+    assert report["warnings"] == plan["warnings"]
+    assert plan["warnings"][0] in pmcoord.on(scenario, "report").stdout
 
 
 def test_what_others_do_meanwhile_is_theirs(pmcoord):
