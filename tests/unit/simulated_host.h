@@ -37,7 +37,7 @@ static const char laptop[] = "[Guest \"netvm\"]\nAgent=yes\nPCIFunctions=1\n"
 			     "[Guest \"mail\"]\nNeeds=fw\n%s"
 			     "[Guest \"vault\"]\nType=pvh\n";
 
-static void host_open(struct host *host)
+static inline void host_open(struct host *host)
 {
 	struct error error = { 0 };
 
@@ -52,7 +52,7 @@ static void host_open(struct host *host)
 	};
 }
 
-static void host_write(struct host *host, const char *scenario)
+static inline void host_write(struct host *host, const char *scenario)
 {
 	FILE *file = fopen(host->scenario, "w");
 
@@ -61,7 +61,7 @@ static void host_write(struct host *host, const char *scenario)
 	fclose(file);
 }
 
-static void host_write_laptop(struct host *host, const char *mail)
+static inline void host_write_laptop(struct host *host, const char *mail)
 {
 	char scenario[1024];
 
@@ -73,7 +73,7 @@ static void host_write_laptop(struct host *host, const char *mail)
 }
 
 /* A host in a directory of its own, its scenario not written yet. */
-static void host_prepare(struct host *host)
+static inline void host_prepare(struct host *host)
 {
 	*host = (struct host){ 0 };
 	strcpy(host->directory, "/tmp/pmcoord-test-XXXXXX");
@@ -86,14 +86,14 @@ static void host_prepare(struct host *host)
 	config_init(&host->config);
 }
 
-static void host_init_laptop(struct host *host, const char *mail)
+static inline void host_init_laptop(struct host *host, const char *mail)
 {
 	host_prepare(host);
 	host_write_laptop(host, mail);
 	host_open(host);
 }
 
-static void host_done(struct host *host)
+static inline void host_done(struct host *host)
 {
 	char command[128];
 
@@ -104,7 +104,7 @@ static void host_done(struct host *host)
 	assert_int_equal(system(command), 0);
 }
 
-static enum guest_state state_of(struct host *host, const char *name)
+static inline enum guest_state state_of(struct host *host, const char *name)
 {
 	struct inventory inventory = { 0 };
 	struct error error = { 0 };
@@ -122,7 +122,7 @@ static enum guest_state state_of(struct host *host, const char *name)
 	return look.state;
 }
 
-static void assert_all_running(struct host *host)
+static inline void assert_all_running(struct host *host)
 {
 	static const char *const names[] = { "netvm", "fw", "web", "mail",
 					     "vault" };
@@ -131,7 +131,7 @@ static void assert_all_running(struct host *host)
 		assert_int_equal(state_of(host, names[i]), GUEST_RUNNING);
 }
 
-static void assert_no_journal(struct host *host)
+static inline void assert_no_journal(struct host *host)
 {
 	uint64_t *numbers = NULL;
 

@@ -17,7 +17,7 @@ COORDINATOR_TESTS := \
 	test_check \
 	test_host \
 	test_coordinator \
-	test_sweeps \
+	test_sweeps test_properties \
 	test_keeper \
 	test_ports
 AGENT_TESTS := test_agent_machine test_agent_session test_agent_links test_agent_inventory \

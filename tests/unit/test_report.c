@@ -116,6 +116,7 @@ static void matches_the_contract_to_the_letter(void **state)
 		"\"duration_us\":2000},"
 		"{\"name\":\"ready\",\"start_us\":99002000,"
 		"\"duration_us\":899000}],"
+		"\"warnings\":[],"
 		"\"guests\":["
 		"{\"name\":\"web\",\"domid\":4,\"uuid\":\"" UUID "4\","
 		"\"mechanism\":\"agent\",\"outcome\":\"suspended\","

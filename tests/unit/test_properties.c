@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What holds on every host, on hosts made by chance: guests of all kinds that
+ * misbehave in all ways, connected at random, also in circles.
+ */
+
+#include "pmcoord/coordinator.h"
+
+#include <errno.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/report.h"
+#include "tests/unit/simulated_host.h"
+
+#define N_MAX 14
+#define SCENARIO_MAX 8192
+#define NEVER SIZE_MAX
+
+static uint32_t below(uint32_t n)
+{
+	return (uint32_t)random() % n;
+}
+
+/* ---- hosts made by chance ----------------------------------------------- */
+
+static const char *const kinds[] = {
+	"",
+	"",
+	"Agent=yes\n",
+	"Agent=yes\nPCIFunctions=1\n",
+	"Agent=yes\nAgentVersion=7\n",
+	"Type=pvh\n",
+	"Type=hvm\n",
+	"Type=hvm\nPVDrivers=no\n",
+	"KernelEventChannel=yes\n",
+	"FeatureSuspend=no\n",
+	"FeatureSuspend=\n",
+};
+
+static const char *const fates[] = {
+	"",
+	"",
+	"",
+	"",
+	"",
+	"",
+	"State=paused\n",
+	"State=suspended\n",
+	"State=booting\n",
+	"State=acpi-s3\n",
+	"State=shutting-down\n",
+	"State=saving\n",
+	"Behaviour=ignores-requests\n",
+	"Behaviour=hangs-after-ack\n",
+	"Behaviour=goes-down-late\nLateTime=12s\n",
+	"Behaviour=goes-down-late\nLateTime=3s\n",
+	"Behaviour=dies\n",
+	"Behaviour=refuses\n",
+	"Behaviour=agent-is-dead\n",
+	"Behaviour=agent-port-is-stale\n",
+	"Behaviour=comes-back-degraded\n",
+	"Behaviour=never-ready\n",
+	"DestroyedAfter=25ms\n",
+	"AppearsAfter=25ms\n",
+	"UserPausesAfter=25ms\n",
+};
+
+static const char *const devices[] = { "vif", "vbd", "pci", "vusb", "console" };
+
+/* Circles come about where a guest may also need one behind it. */
+static void print_links(FILE *out, uint32_t i, uint32_t n, bool circles)
+{
+	uint32_t last = circles ? n : i;
+
+	if (last == 0 || below(3) == 0)
+		return;
+	fprintf(out, "Needs=");
+	for (uint32_t j = below(3) + 1; j > 0; j--)
+		fprintf(out, "%s:g%u ", devices[below(ELEMENTSOF(devices))],
+			below(last));
+	fprintf(out, "\n");
+	if (below(4) == 0)
+		fprintf(out, "ToolstackRecord=no\nClaims=pci:g%u\n", below(n));
+}
+
+static void random_scenario(char *ret, size_t size, bool behaves, bool circles)
+{
+	FILE *out = fmemopen(ret, size, "w");
+	uint32_t n = 2 + below(N_MAX - 1);
+
+	assert_non_null(out);
+	for (uint32_t i = 0; i < n; i++) {
+		fprintf(out, "[Guest \"g%u\"]\nSuspendTime=%ums\n", i,
+			10 + below(40));
+		fputs(kinds[below(ELEMENTSOF(kinds))], out);
+		if (!behaves)
+			fputs(fates[below(ELEMENTSOF(fates))], out);
+		print_links(out, i, n, circles);
+	}
+	assert_int_equal(fclose(out), 0);
+}
+
+static void host_init(struct host *host, const char *scenario)
+{
+	host_prepare(host);
+	host_write(host, scenario);
+	host_open(host);
+}
+
+/* ---- what was done when -------------------------------------------------- */
+
+/* Of each guest the place in the journal of what counts; NEVER: not there. */
+struct moments {
+	size_t n_records;
+	size_t started[N_MAX], over[N_MAX], held[N_MAX]; /* going down */
+	size_t resumed[N_MAX], running[N_MAX]; /* and back */
+	bool aborted;
+};
+
+static void set_first(size_t *moment, size_t now)
+{
+	if (*moment == NEVER)
+		*moment = now;
+}
+
+static void note_moment(void *data, const struct cycle *cycle,
+			const struct record *record)
+{
+	struct moments *moments = data;
+	size_t now = moments->n_records++, i = record->guest;
+
+	(void)cycle;
+	switch (record->type) {
+	case RECORD_REQUEST:
+	case RECORD_PAUSE:
+		set_first(&moments->started[i], now);
+		break;
+	case RECORD_DOWN:
+	case RECORD_PAUSED:
+		set_first(&moments->over[i], now);
+		set_first(&moments->held[i], now);
+		break;
+	case RECORD_FAIL:
+		set_first(&moments->over[i], now);
+		break;
+	case RECORD_RESUME:
+		set_first(&moments->resumed[i], now);
+		break;
+	case RECORD_RUNNING:
+		set_first(&moments->running[i], now);
+		break;
+	case RECORD_ABORT:
+		moments->aborted = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static void moments_init(struct moments *moments)
+{
+	*moments = (struct moments){ 0 };
+	for (size_t i = 0; i < N_MAX; i++)
+		moments->started[i] = moments->over[i] = moments->held[i] =
+			moments->resumed[i] = moments->running[i] = NEVER;
+}
+
+/* Step `first` must be over before step `then` begins. */
+static void check_down(const struct moments *moments, size_t first, size_t then)
+{
+	if (moments->started[then] == NEVER)
+		return;
+	assert_true(moments->over[first] < moments->started[then]);
+}
+
+static void check_back(const struct moments *moments, size_t first, size_t then)
+{
+	/* One that went down only afterwards is waited for by nobody. */
+	if (moments->held[first] == NEVER || moments->running[first] == NEVER ||
+	    moments->resumed[then] == NEVER)
+		return;
+	assert_true(moments->running[first] < moments->resumed[then]);
+}
+
+static void check_order(const struct plan *plan, const struct moments *moments)
+{
+	struct plan_walk walk;
+
+	assert_int_equal(plan_walk_init(&walk, plan), 0);
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		size_t guest = plan->steps[i].guest;
+
+		if (plan->steps[i].mechanism == MECHANISM_NONE)
+			continue;
+		plan_after(&walk, guest, false);
+		for (size_t j = 0; j < walk.n_found; j++)
+			check_down(moments, plan->step_of_guest[walk.found[j]],
+				   i);
+		plan_after(&walk, guest, true);
+		for (size_t j = 0; j < walk.n_found; j++)
+			check_back(moments, plan->step_of_guest[walk.found[j]],
+				   i);
+	}
+	plan_walk_done(&walk);
+}
+
+/* ---- before and after ---------------------------------------------------- */
+
+static void look(struct host *host, const struct guest *guest,
+		 struct domain_look *ret)
+{
+	struct domain_id id = domain_id_of(guest);
+
+	assert_int_equal(
+		host->hypervisor->ops->look(host->hypervisor, &id, ret), 0);
+}
+
+/* Who was running runs, unless somebody else saw to that. */
+static void check_states(struct host *host, const struct inventory *before)
+{
+	for (size_t i = 0; i < before->n_guests; i++) {
+		const struct guest *guest = &before->guests[i];
+		struct domain_look now;
+
+		look(host, guest, &now);
+		/* Others end, save and pause; nobody but us suspends. */
+		if (now.state == GUEST_GONE || guest->shutdown_node[0])
+			continue;
+		if (guest->state == GUEST_RUNNING && now.paused)
+			assert_int_equal(now.state, GUEST_PAUSED);
+		else
+			assert_int_equal(now.state, guest->state);
+	}
+}
+
+struct look_back {
+	struct inventory inventory;
+	struct graph *graph;
+	struct plan plan;
+};
+
+static void look_back_init(struct look_back *back, struct host *host)
+{
+	struct error error = { 0 };
+
+	*back = (struct look_back){ 0 };
+	if (coordinator_plan(&host->coordinator, NULL, &back->inventory,
+			     &back->graph, &back->plan, &error) < 0)
+		fail_msg("%s", error_text(&error));
+}
+
+static void look_back_done(struct look_back *back)
+{
+	plan_done(&back->plan);
+	graph_free(back->graph);
+	inventory_done(&back->inventory);
+}
+
+static void run_and_check(struct host *host, const char *scenario)
+{
+	struct cycle_wish wish = { .trigger = "test",
+				   .sleeper = host->sleeper };
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	struct look_back before;
+	struct moments moments;
+
+	moments_init(&moments);
+	look_back_init(&before, host);
+	host->coordinator.observer = note_moment;
+	host->coordinator.observer_data = &moments;
+	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
+		fail_msg("%s\non\n%s", error_text(&error), scenario);
+	check_order(&before.plan, &moments);
+	check_states(host, &before.inventory);
+	assert_int_equal(moments.aborted,
+			 report_result(report) == RESULT_FAILED);
+	assert_no_journal(host);
+	json_object_put(report);
+	look_back_done(&before);
+}
+
+static void run_on_random_hosts(unsigned int seed, void (*set)(struct config *))
+{
+	srandom(seed);
+	for (int round = 0; round < 150; round++) {
+		char scenario[SCENARIO_MAX];
+		struct host host;
+
+		random_scenario(scenario, sizeof(scenario), false,
+				round % 2 == 0);
+		host_init(&host, scenario);
+		if (set)
+			set(&host.config);
+		run_and_check(&host, scenario);
+		host_done(&host);
+	}
+}
+
+static void the_order_holds_and_everyone_is_back_whoever_misbehaves(
+	void **state)
+{
+	(void)state;
+	run_on_random_hosts(1, NULL);
+}
+
+static void set_abort(struct config *config)
+{
+	config->on_failure = ON_FAILURE_ABORT;
+}
+
+static void so_it_does_when_the_cycle_is_given_up(void **state)
+{
+	(void)state;
+	run_on_random_hosts(2, set_abort);
+}
+
+static void set_short_deadline(struct config *config)
+{
+	config->deadline_us = 40000;
+}
+
+static void so_it_does_when_the_time_is_over(void **state)
+{
+	(void)state;
+	run_on_random_hosts(3, set_short_deadline);
+}
+
+static void set_ready(struct config *config)
+{
+	config->resume_after = RESUME_AFTER_READY;
+}
+
+static void so_it_does_when_devices_are_waited_for(void **state)
+{
+	(void)state;
+	run_on_random_hosts(4, set_ready);
+}
+
+/* Down and back is as if nothing had been: the inventory is the same. */
+static void undoing_is_the_inverse_of_doing(void **state)
+{
+	(void)state;
+	srandom(5);
+	for (int round = 0; round < 100; round++) {
+		struct resume_result result = { 0 };
+		struct cycle_wish wish = { .trigger = "test" };
+		struct json_object *report = NULL;
+		struct error error = { 0 };
+		struct look_back before, after;
+		char scenario[SCENARIO_MAX];
+		struct host host;
+
+		random_scenario(scenario, sizeof(scenario), true, true);
+		host_init(&host, scenario);
+		look_back_init(&before, &host);
+		assert_int_equal(coordinator_suspend(&host.coordinator, &wish,
+						     &report, &error),
+				 0);
+		json_object_put(report);
+		assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0,
+						    false, &result, &error),
+				 0);
+		json_object_put(result.report);
+		look_back_init(&after, &host);
+		assert_int_equal(before.plan.n_steps, after.plan.n_steps);
+		for (size_t i = 0; i < before.plan.n_steps; i++) {
+			const struct step *was = &before.plan.steps[i];
+			const struct step *is = &after.plan.steps[i];
+
+			assert_int_equal(was->guest, is->guest);
+			assert_int_equal(was->depth, is->depth);
+			assert_int_equal(was->mechanism, is->mechanism);
+		}
+		look_back_done(&before);
+		look_back_done(&after);
+		host_done(&host);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			the_order_holds_and_everyone_is_back_whoever_misbehaves),
+		cmocka_unit_test(so_it_does_when_the_cycle_is_given_up),
+		cmocka_unit_test(so_it_does_when_the_time_is_over),
+		cmocka_unit_test(so_it_does_when_devices_are_waited_for),
+		cmocka_unit_test(undoing_is_the_inverse_of_doing),
+	};
+
+	return cmocka_run_group_tests_name("properties", tests, NULL, NULL);
+}
