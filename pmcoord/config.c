@@ -204,6 +204,8 @@ static int take_coordinator_key(struct loader *loader,
 		if (keys[i].choices)
 			return take_choice(keys[i].choices, value,
 					   keys[i].choice, error);
+		if (keys[i].boolean == &config->abort_on_lid_open)
+			return take_boolean(value, keys[i].boolean, error);
 		if (keys[i].boolean)
 			return take_unheeded(loader, position, key, value,
 					     keys[i].boolean, error);
@@ -480,7 +482,20 @@ struct guest_config config_for_guest(const struct config *config,
 		if (rule->has_timeout)
 			guest.timeout_us = rule->timeout_us;
 	}
+	if (config->never_vetoed)
+		guest.on_failure = ON_FAILURE_PAUSE;
 	return guest;
+}
+
+struct config config_without_vetoes(const struct config *config)
+{
+	struct config ret = *config;
+
+	ret.never_vetoed = true;
+	ret.on_deadline = ON_FAILURE_PAUSE;
+	ret.abort_on_lid_open = false;
+	ret.honour_inhibitors = false;
+	return ret;
 }
 
 bool config_rule_matches(const struct config_rule *rule, const char *name)

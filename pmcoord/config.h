@@ -53,6 +53,7 @@ struct config {
 	enum config_resume_after resume_after;
 	uint64_t ready_timeout_us; /* agents' devices back by then */
 	bool honour_inhibitors;
+	bool never_vetoed; /* see config_without_vetoes */
 	uint64_t keep_reports;
 	struct config_rule *rules; /* in file order, the last match wins */
 	size_t n_rules;
@@ -82,6 +83,12 @@ struct guest_config config_for_guest(const struct config *config,
 
 /* Whether a section is about the guest of this name. */
 bool config_rule_matches(const struct config_rule *rule, const char *name);
+
+/*
+ * As `config`, but nothing keeps the host awake: no guest that fails, no
+ * deadline, no lid, no inhibitor. Borrows from `config`, and is not released.
+ */
+struct config config_without_vetoes(const struct config *config);
 
 /*
  * Takes the next name off a list such as SuspendBefore=. Returns its length, 0

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pmcoord/battery.h"
 #include "pmcoord/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/executor.h"
@@ -26,6 +27,8 @@ struct run {
 	struct graph *graph;
 	struct plan plan;
 	struct journal *journal;
+	struct lid *lid; /* whose opening ends the cycle; NULL: nobody's */
+	bool is_battery_low;
 	int io_fd; /* /proc/self/io, for what we write to disks ourselves */
 	uint64_t written_before;
 };
@@ -341,17 +344,34 @@ int coordinator_recover(struct coordinator *coordinator, struct error *error)
 
 /* ---- suspending --------------------------------------------------------- */
 
+/* Somebody wants the cycle undone. */
+static int abort_if_told_to(struct run *run, struct executor *executor)
+{
+	int signal = loop_take_signal(run->coordinator->loop);
+
+	if (signal)
+		return executor_abort(executor, signal == SIGINT
+							? "interrupted by the "
+							  "user"
+							: "told to stop "
+							  "(SIGTERM)");
+	if (lid_was_opened(run->lid))
+		return executor_abort(executor, LID_WAS_OPENED);
+	return 0;
+}
+
 /* Runs the executor until everyone is down or the cycle is given up. */
 static int execute(struct run *run, struct executor *executor)
 {
 	struct coordinator *coordinator = run->coordinator;
 	struct hypervisor *hypervisor = coordinator->hypervisor;
 	struct loop *loop = coordinator->loop;
-	int r = executor_start(executor);
+	int r = abort_if_told_to(run, executor);
 
+	if (r == 0 && !executor_is_over(executor))
+		r = executor_start(executor);
 	while (r == 0 && !executor_is_over(executor)) {
 		uint32_t domid;
-		int signal;
 
 		r = loop->ops->wait(loop, executor_deadline(executor));
 		if (r < 0)
@@ -361,12 +381,8 @@ static int execute(struct run *run, struct executor *executor)
 			r = executor_handle_event(executor, domid);
 		if (r == 0)
 			r = executor_handle_time(executor);
-		signal = loop_take_signal(loop);
-		if (r == 0 && signal)
-			r = executor_abort(executor,
-					   signal == SIGINT
-						   ? "interrupted by the user"
-						   : "told to stop (SIGTERM)");
+		if (r == 0)
+			r = abort_if_told_to(run, executor);
 	}
 	return r;
 }
@@ -430,16 +446,31 @@ static void record_written(struct run *run)
 	record(run->coordinator, run->journal, RECORD_WRITTEN, text);
 }
 
+/* Everyone down, and the host asleep: while this goes on, the lid counts. */
+static int go_down(struct run *run, const struct cycle_wish *wish,
+		   struct error *error)
+{
+	struct loop *loop = run->coordinator->loop;
+	int r;
+
+	/* Where this fails the lid is looked at with the next event. */
+	if (run->lid)
+		loop_watch_fd(loop, lid_fd(run->lid));
+	r = suspend_guests(run, error);
+	if (r == 0 && !journal_cycle(run->journal)->aborted && wish->sleeper)
+		r = sleep_host(run, wish->sleeper);
+	loop_watch_fd(loop, -EBADF);
+	return r;
+}
+
 /* Everything between the journal's first record and its last. */
 static int run_journalled(struct run *run, const struct cycle_wish *wish,
 			  struct json_object **ret_report, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
 	const struct cycle *cycle = journal_cycle(run->journal);
-	int r = suspend_guests(run, error);
+	int r = go_down(run, wish, error);
 
-	if (r == 0 && !cycle->aborted && wish->sleeper)
-		r = sleep_host(run, wish->sleeper);
 	if (r == 0 && !cycle->aborted && !wish->sleeper && !wish->comes_back) {
 		r = record(coordinator, run->journal, RECORD_HELD, "");
 		if (r == 0)
@@ -483,8 +514,12 @@ static int begin_journal(struct run *run, const struct cycle_wish *wish,
 	if (r < 0)
 		return r;
 	observe(coordinator, run->journal);
-	return journal_record(run->journal, RECORD_PHASE, start_us, 0, "%s",
-			      "inventory");
+	r = journal_record(run->journal, RECORD_PHASE, start_us, 0, "%s",
+			   "inventory");
+	if (r == 0 && run->is_battery_low)
+		r = record(coordinator, run->journal, RECORD_NOTE,
+			   "low battery: not vetoed");
+	return r;
 }
 
 static int suspend_planned(struct run *run, const struct cycle_wish *wish,
@@ -500,6 +535,7 @@ static int suspend_planned(struct run *run, const struct cycle_wish *wish,
 		return 0;
 	}
 	if (wish->sleeper) {
+		wish->sleeper->lid = run->lid;
 		r = wish->sleeper->ops->prepare(wish->sleeper, error);
 		if (r < 0)
 			return r;
@@ -517,12 +553,20 @@ int coordinator_suspend(struct coordinator *coordinator,
 			const struct cycle_wish *wish,
 			struct json_object **ret_report, struct error *error)
 {
-	struct run run = { .coordinator = coordinator, .io_fd = -EBADF };
+	struct config unvetoed = config_without_vetoes(coordinator->config);
+	struct coordinator adapted = *coordinator;
+	struct run run = { .coordinator = &adapted, .io_fd = -EBADF };
 	uint64_t start_us;
 	int r = coordinator_recover(coordinator, error);
 
 	if (r < 0)
 		return r;
+	run.is_battery_low =
+		wish->sleeper && battery_is_low(coordinator->roots->sys);
+	if (run.is_battery_low)
+		adapted.config = &unvetoed;
+	if (wish->sleeper && adapted.config->abort_on_lid_open)
+		run.lid = coordinator->lid;
 	start_us = loop_now(coordinator->loop);
 	r = suspend_planned(&run, wish, start_us, ret_report, error);
 	run_done(&run);

@@ -12,6 +12,7 @@
 #include "pmcoord/config.h"
 #include "pmcoord/hypervisor.h"
 #include "pmcoord/journal.h"
+#include "pmcoord/lid.h"
 #include "pmcoord/loop.h"
 #include "pmcoord/roots.h"
 #include "pmcoord/sleeper.h"
@@ -22,6 +23,7 @@ struct coordinator {
 	const struct roots *roots;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
+	struct lid *lid; /* for cycles with a sleeper; NULL: there is none */
 	/* Told of each record; may be NULL. */
 	journal_observer_fn observer;
 	void *observer_data;

@@ -40,6 +40,7 @@ static const struct {
 	[RECORD_READY] = { "ready", true },
 	[RECORD_DEGRADED] = { "degraded", true },
 	[RECORD_WRITTEN] = { "written", false },
+	[RECORD_NOTE] = { "note", false },
 	[RECORD_ABORT] = { "abort", false },
 	[RECORD_END] = { "end", false },
 };
@@ -463,6 +464,9 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 		if (parse_u64(text, INT64_MAX, &number) < 0)
 			return -EBADMSG;
 		cycle->written_bytes = (int64_t)number;
+		return 0;
+	case RECORD_NOTE:
+		add_detail(cycle->detail, text);
 		return 0;
 	case RECORD_AWAKE:
 		cycle->aborted = true;

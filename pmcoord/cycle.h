@@ -48,6 +48,7 @@ enum record_type {
 	RECORD_READY, /* its agent has restored and verified */
 	RECORD_DEGRADED, /* something of it did not come back; see the detail */
 	RECORD_WRITTEN, /* text: bytes that this process wrote to disks */
+	RECORD_NOTE, /* text: what else is to be known of the cycle */
 	RECORD_ABORT, /* the cycle is being undone; text: why */
 	RECORD_END,
 };
@@ -123,7 +124,7 @@ struct cycle {
 	int64_t slept_us; /* CYCLE_NEVER: the host did not sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
 	bool aborted;
-	char detail[CYCLE_DETAIL_MAX]; /* why aborted or awake */
+	char detail[CYCLE_DETAIL_MAX]; /* why aborted or awake; notes */
 	bool ended;
 };
 

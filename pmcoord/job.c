@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pmcoord/lid.h"
 #include "pmcoord/report.h"
 
 static const char *const verb_names[] = {
@@ -80,9 +81,14 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		.comes_back = job_is_rehearsal(job),
 		.is_measurement = job->verb == JOB_BENCH,
 	};
-	int r = coordinator_suspend(coordinator, &wish, &outcome->report,
-				    error);
+	int r;
 
+	/* Before anything is begun: opened from here on, it counts. */
+	if (wish.sleeper)
+		coordinator->lid = lid_open(coordinator->roots->dev);
+	r = coordinator_suspend(coordinator, &wish, &outcome->report, error);
+	lid_free(coordinator->lid);
+	coordinator->lid = NULL;
 	if (r < 0 || !outcome->report)
 		return r;
 	outcome->code = exit_code_of_report(outcome->report);

@@ -15,6 +15,7 @@ struct real_loop {
 	sd_event *event;
 	sd_event_source *timer;
 	sd_event_source *hypervisor; /* NULL where there is none */
+	sd_event_source *watched; /* see loop_watch_fd */
 	sd_event_source *watchdog;
 	uint64_t watchdog_us;
 	bool told_to_stop;
@@ -31,6 +32,7 @@ static void real_free(struct loop *loop)
 
 	sd_event_source_unref(self->timer);
 	sd_event_source_unref(self->hypervisor);
+	sd_event_source_unref(self->watched);
 	sd_event_source_unref(self->watchdog);
 	sd_event_unref(self->event);
 	free(self);
@@ -45,10 +47,10 @@ static uint64_t real_now(struct loop *loop)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static int on_hypervisor(sd_event_source *source, int fd, uint32_t events,
-			 void *data)
+/* The caller of wait() takes the events; this only ends the wait. */
+static int on_readable(sd_event_source *source, int fd, uint32_t events,
+		       void *data)
 {
-	/* The caller of wait() takes the events; this only ends the wait. */
 	(void)source;
 	(void)fd;
 	(void)events;
@@ -94,10 +96,24 @@ static int real_wait(struct loop *loop, uint64_t deadline_us)
 	return r < 0 ? r : 0;
 }
 
+static int real_watch_fd(struct loop *loop, int fd)
+{
+	struct real_loop *self = real(loop);
+	int r = 0;
+
+	self->watched = sd_event_source_disable_unref(self->watched);
+	/* By edge: a device that is gone stays readable for ever. */
+	if (fd >= 0)
+		r = sd_event_add_io(self->event, &self->watched, fd,
+				    EPOLLIN | EPOLLET, on_readable, self);
+	return r < 0 ? r : 0;
+}
+
 static const struct loop_ops real_ops = {
 	.free = real_free,
 	.now = real_now,
 	.wait = real_wait,
+	.watch_fd = real_watch_fd,
 };
 
 static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
@@ -123,7 +139,7 @@ static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 	if (r >= 0 && hypervisor)
 		r = sd_event_add_io(self->event, &self->hypervisor,
 				    hypervisor->ops->fd(hypervisor), EPOLLIN,
-				    on_hypervisor, self);
+				    on_readable, self);
 	return r;
 }
 
@@ -170,6 +186,11 @@ int loop_take_signal(struct loop *loop)
 
 	loop->signal = 0;
 	return signal;
+}
+
+int loop_watch_fd(struct loop *loop, int fd)
+{
+	return loop->ops->watch_fd ? loop->ops->watch_fd(loop, fd) : 0;
 }
 
 struct sd_event *loop_event(struct loop *loop)

@@ -28,6 +28,8 @@ struct loop_ops {
 	 * at `deadline_us`. Returns 0 or a negative errno.
 	 */
 	int (*wait)(struct loop *loop, uint64_t deadline_us);
+	/* See loop_watch_fd; may be NULL. */
+	int (*watch_fd)(struct loop *loop, int fd);
 };
 
 struct loop {
@@ -55,6 +57,14 @@ void loop_interrupt(struct loop *loop, int signal);
 
 /* The last signal that came, 0 if none; clears it. */
 int loop_take_signal(struct loop *loop);
+
+/*
+ * Whether a descriptor that becomes readable ends a wait as well; who looks at
+ * it then is the caller's matter. One at a time, negative: none any more. A
+ * virtual clock waits for no descriptor, and ignores it. Returns 0 or a
+ * negative errno.
+ */
+int loop_watch_fd(struct loop *loop, int fd);
 
 /*
  * Of a loop that loop_new made: sd-event's object, borrowed, for more sources;

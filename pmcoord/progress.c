@@ -186,6 +186,8 @@ static void print_record(struct progress *progress, const struct cycle *cycle,
 		print_guest(progress, cycle, record);
 	else if (record->type == RECORD_ABORT)
 		note(progress, "giving up: %s", record->text);
+	else if (record->type == RECORD_NOTE)
+		note(progress, "note: %s", record->text);
 	else if (record->type == RECORD_SLEPT)
 		note(progress, "   awake again");
 	else if (record->type == RECORD_AWAKE)

@@ -409,7 +409,9 @@ void report_blame(struct json_object *report, char *ret, size_t size)
 	if (detail[0])
 		length += snprintf(ret + length, size - (size_t)length, ": %s",
 				   detail);
-	if (guest && (size_t)length < size && !detail[0])
+	/* A cycle that failed says why, and names whom it was about. */
+	if (guest && (size_t)length < size &&
+	    (!detail[0] || report_result(report) == RESULT_DEGRADED))
 		snprintf(ret + length, size - (size_t)length, ": %s %s: %s",
 			 json_read_string(guest, "name"),
 			 words_for_badness(badness(guest)),

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 static int fill(struct roots *roots, const char *run, const char *reports,
-		const char *sys)
+		const char *sys, const char *dev)
 {
 	*roots = (struct roots){ 0 };
 	if (asprintf(&roots->run, "%s", run) < 0)
@@ -17,7 +17,10 @@ static int fill(struct roots *roots, const char *run, const char *reports,
 		roots->reports = NULL;
 	if (asprintf(&roots->sys, "%s", sys) < 0)
 		roots->sys = NULL;
-	if (roots->run && roots->journals && roots->reports && roots->sys)
+	if (asprintf(&roots->dev, "%s", dev) < 0)
+		roots->dev = NULL;
+	if (roots->run && roots->journals && roots->reports && roots->sys &&
+	    roots->dev)
 		return 0;
 	roots_done(roots);
 	return -ENOMEM;
@@ -25,12 +28,13 @@ static int fill(struct roots *roots, const char *run, const char *reports,
 
 int roots_init_host(struct roots *ret_roots)
 {
-	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "/sys");
+	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "/sys",
+		    "/dev");
 }
 
 int roots_init_rehearsal(const char *directory, struct roots *ret_roots)
 {
-	return fill(ret_roots, directory, directory, directory);
+	return fill(ret_roots, directory, directory, directory, directory);
 }
 
 void roots_done(struct roots *roots)
@@ -41,5 +45,6 @@ void roots_done(struct roots *roots)
 	free(roots->journals);
 	free(roots->reports);
 	free(roots->sys);
+	free(roots->dev);
 	*roots = (struct roots){ 0 };
 }

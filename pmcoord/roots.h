@@ -11,6 +11,7 @@ struct roots {
 	char *journals; /* /run/pmcoord/cycles */
 	char *reports; /* /var/lib/pmcoord/reports */
 	char *sys; /* /sys */
+	char *dev; /* /dev */
 };
 
 /* The host's own. Returns 0 or -ENOMEM. */

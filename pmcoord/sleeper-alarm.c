@@ -73,6 +73,7 @@ static int alarm_prepare(struct sleeper *sleeper, struct error *error)
 				 "without --sleep",
 				 self->path, strerror(errno));
 	r = check_is_free(self, error);
+	self->inner->lid = sleeper->lid;
 	return r < 0 ? r : self->inner->ops->prepare(self->inner, error);
 }
 

@@ -8,18 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/sleep-jobs.h"
 
 /*
  * The kernel's counter knows of suspends only. A hibernation shows by the
  * clocks; a suspend that failed late moves them by milliseconds at most.
  */
-#define HIBERNATED_US 2000000
+#define FAILED_LATE_US 100000
 
 /* Devices may take ReadyTimeout=, which is an hour at the very most. */
 #define COMING_BACK_US "3700000000"
@@ -34,6 +36,7 @@ struct host_sleeper {
 	uint64_t successes;
 	int socket_fd; /* for words to the service manager; -1: sd_notify */
 	int64_t offset_us; /* BOOTTIME - MONOTONIC before the sleep */
+	sd_bus *bus; /* to call systemd's sleep off; may be NULL */
 };
 
 static struct host_sleeper *host(struct sleeper *sleeper)
@@ -54,6 +57,7 @@ static void host_free(struct sleeper *sleeper)
 	closep(&self->state_fd);
 	closep(&self->success_fd);
 	closep(&self->sync_fd);
+	sd_bus_flush_close_unref(self->bus);
 	free(self->sys);
 	free(self);
 }
@@ -206,12 +210,19 @@ static int account_for_sleep(struct host_sleeper *self, uint64_t *ret_slept_us,
 	return 0;
 }
 
+static int say_lid_was_opened(struct error *error)
+{
+	return error_replace(error, -ECANCELED, "%s", LID_WAS_OPENED);
+}
+
 static int sysfs_enter(struct sleeper *sleeper, struct loop *loop,
 		       uint64_t *ret_slept_us, struct error *error)
 {
 	struct host_sleeper *self = host(sleeper);
 
 	(void)loop;
+	if (lid_was_opened(sleeper->lid))
+		return say_lid_was_opened(error);
 	if (write(self->state_fd, "mem", 3) != 3)
 		return error_set(error, -errno,
 				 "the kernel refused to sleep: %s",
@@ -228,22 +239,55 @@ static void tell_manager(const struct host_sleeper *self, const char *text)
 		     MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* The bus is needed only for the lid, and no sleep fails for want of it. */
+static int systemd_prepare(struct sleeper *sleeper, struct error *error)
+{
+	struct host_sleeper *self = host(sleeper);
+	int r = host_prepare(sleeper, error);
+
+	if (r == 0 && sleeper->lid)
+		sd_bus_open_system(&self->bus);
+	return r;
+}
+
+/* A host that has slept is woken by its lid. */
+static bool lid_calls_off(struct host_sleeper *self)
+{
+	return lid_was_opened(self->sleeper.lid) &&
+	       read_successes(self) == self->successes &&
+	       slept_since_boot_us() - self->offset_us < FAILED_LATE_US;
+}
+
 static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 			 uint64_t *ret_slept_us, struct error *error)
 {
+	struct host_sleeper *self = host(sleeper);
+	bool called_off = false;
 	int r;
 
-	tell_manager(host(sleeper),
+	if (lid_was_opened(sleeper->lid))
+		return say_lid_was_opened(error);
+	tell_manager(self,
 		     "READY=1\nSTATUS=Guests are down; the host may sleep.");
 	do {
 		r = loop->ops->wait(loop, LOOP_FOREVER);
 		if (r < 0)
 			return error_set(error, r, "cannot wait: %s",
 					 strerror(-r));
+		/*
+		 * Guests that ran while the host sleeps would wake without
+		 * their devices: they stay down until systemd says that the
+		 * sleep is over, called off or not.
+		 */
+		if (!called_off && self->bus && lid_calls_off(self)) {
+			sleep_jobs_call_off(self->bus, loop_event(loop));
+			called_off = true;
+		}
 	} while (!loop_take_signal(loop));
-	tell_manager(host(sleeper), "STOPPING=1\nSTATUS=Bringing guests back.\n"
-				    "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
-	return account_for_sleep(host(sleeper), ret_slept_us, error);
+	tell_manager(self, "STOPPING=1\nSTATUS=Bringing guests back.\n"
+			   "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
+	r = account_for_sleep(self, ret_slept_us, error);
+	return r == -ECANCELED && called_off ? say_lid_was_opened(error) : r;
 }
 
 static void nothing_to_finish(struct sleeper *sleeper)
@@ -260,7 +304,7 @@ static const struct sleeper_ops sysfs_ops = {
 
 static const struct sleeper_ops systemd_ops = {
 	.free = host_free,
-	.prepare = host_prepare,
+	.prepare = systemd_prepare,
 	.enter = systemd_enter,
 	.finish = nothing_to_finish,
 };

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "pmcoord/error.h"
+#include "pmcoord/lid.h"
 #include "pmcoord/loop.h"
 
 struct sleeper;
@@ -25,7 +26,7 @@ struct sleeper_ops {
 	/*
 	 * Sleeps; all guests are down. Returns when the host is awake again,
 	 * with how long it slept in µs; -ECANCELED or another negative errno,
-	 * with `error` set, if it did not sleep.
+	 * with `error` set, if it did not sleep, also because of the lid.
 	 */
 	int (*enter)(struct sleeper *sleeper, struct loop *loop,
 		     uint64_t *ret_slept_us, struct error *error);
@@ -35,6 +36,11 @@ struct sleeper_ops {
 
 struct sleeper {
 	const struct sleeper_ops *ops;
+	/*
+	 * Set before prepare(), and borrowed: if it is opened before the host
+	 * sleeps, then the host shall not. The loop watches it. NULL: none.
+	 */
+	struct lid *lid;
 };
 
 void sleeper_free(struct sleeper *sleeper);

@@ -22,7 +22,9 @@ COORDINATOR_SRC := \
 	pmcoord/hypervisor-xen.c \
 	pmcoord/xen-inventory.c \
 	pmcoord/xen-examine.c \
+	pmcoord/lid.c \
 	pmcoord/loop.c \
+	pmcoord/sleep-jobs.c \
 	pmcoord/sleeper.c \
 	pmcoord/sleeper-alarm.c \
 	pmcoord/simulator-machine.c \
@@ -47,6 +49,7 @@ COORDINATOR_SRC := \
 	pmcoord/check-order.c \
 	pmcoord/monitor.c \
 	pmcoord/number.c \
+	pmcoord/battery.c \
 	pmcoord/coordinator.c \
 	pmcoord/keeper.c \
 	pmcoord/exit-code.c \

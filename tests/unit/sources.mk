@@ -16,6 +16,8 @@ COORDINATOR_TESTS := \
 	test_status \
 	test_check \
 	test_host \
+	test_lid \
+	test_battery \
 	test_coordinator \
 	test_sweeps test_properties \
 	test_keeper \

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/sleep-jobs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+
+bool sleep_jobs_is_service(const char *unit)
+{
+	static const char *const services[] = {
+		"systemd-suspend.service",
+		"systemd-hibernate.service",
+		"systemd-hybrid-sleep.service",
+		"systemd-suspend-then-hibernate.service",
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(services); i++)
+		if (strcmp(unit, services[i]) == 0)
+			return true;
+	return false;
+}
+
+/* systemd takes them in this order; nobody waits for what it answers. */
+static int call_off(sd_bus *bus, uint32_t job, const char *unit)
+{
+	/* logind's job cannot be replaced by ours, but it can be cancelled. */
+	int r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
+					 SYSTEMD_MANAGER, "CancelJob", NULL,
+					 NULL, "u", job);
+
+	if (r >= 0)
+		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
+					     SYSTEMD_MANAGER, "StopUnit", NULL,
+					     NULL, "ss", unit, "replace");
+	return r;
+}
+
+static int on_jobs(sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	sd_bus *bus = sd_bus_message_get_bus(reply);
+	const char *unit;
+	uint32_t job;
+	int r;
+
+	(void)data;
+	(void)error;
+	if (sd_bus_message_is_method_error(reply, NULL))
+		r = -sd_bus_message_get_errno(reply);
+	else
+		r = sd_bus_message_enter_container(reply, 'a', "(usssoo)");
+	while (r >= 0 &&
+	       (r = sd_bus_message_read(reply, "(usssoo)", &job, &unit, NULL,
+					NULL, NULL, NULL)) > 0)
+		if (sleep_jobs_is_service(unit))
+			r = call_off(bus, job, unit);
+	if (r < 0)
+		fprintf(stderr,
+			"pmcoord: the lid was opened, but the sleep cannot be "
+			"called off: %s\n",
+			strerror(-r));
+	return 0;
+}
+
+int sleep_jobs_call_off(sd_bus *bus, sd_event *event)
+{
+	int r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
+
+	if (r >= 0 || r == -EBUSY)
+		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
+					     SYSTEMD_MANAGER, "ListJobs",
+					     on_jobs, NULL, "");
+	return r < 0 ? r : 0;
+}
