@@ -344,20 +344,22 @@ int coordinator_recover(struct coordinator *coordinator, struct error *error)
 
 /* ---- suspending --------------------------------------------------------- */
 
-/* Somebody wants the cycle undone. */
-static int abort_if_told_to(struct run *run, struct executor *executor)
+/* Why the cycle is to be undone, if somebody wants that; else NULL. */
+static const char *reason_to_undo(struct run *run)
 {
 	int signal = loop_take_signal(run->coordinator->loop);
 
 	if (signal)
-		return executor_abort(executor, signal == SIGINT
-							? "interrupted by the "
-							  "user"
-							: "told to stop "
-							  "(SIGTERM)");
-	if (lid_was_opened(run->lid))
-		return executor_abort(executor, LID_WAS_OPENED);
-	return 0;
+		return signal == SIGINT ? "interrupted by the user"
+					: "told to stop (SIGTERM)";
+	return lid_was_opened(run->lid) ? LID_WAS_OPENED : NULL;
+}
+
+static int abort_if_told_to(struct run *run, struct executor *executor)
+{
+	const char *reason = reason_to_undo(run);
+
+	return reason ? executor_abort(executor, reason) : 0;
 }
 
 /* Runs the executor until everyone is down or the cycle is given up. */
@@ -387,6 +389,22 @@ static int execute(struct run *run, struct executor *executor)
 	return r;
 }
 
+/* The last moment to be told to stop: what comes now is undone as well. */
+static int heed_last_word(struct run *run)
+{
+	struct coordinator *coordinator = run->coordinator;
+	struct loop *loop = coordinator->loop;
+	const char *reason;
+	int r;
+
+	if (journal_cycle(run->journal)->aborted)
+		return 0;
+	r = loop->ops->wait(loop, loop_now(loop));
+	reason = r < 0 ? NULL : reason_to_undo(run);
+	return reason ? record(coordinator, run->journal, RECORD_ABORT, reason)
+		      : r;
+}
+
 /* From the first request until everyone is down. */
 static int suspend_guests(struct run *run, struct error *error)
 {
@@ -406,6 +424,8 @@ static int suspend_guests(struct run *run, struct error *error)
 		run->written_before = written_bytes(run->io_fd);
 		r = execute(run, executor);
 	}
+	if (r == 0)
+		r = heed_last_word(run);
 	if (r < 0)
 		error_set(error, r, "cannot go on suspending guests: %s",
 			  strerror(-r));

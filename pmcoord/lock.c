@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
@@ -21,7 +23,46 @@ static void on_alarm(int signal)
 	(void)signal; /* only to interrupt flock() */
 }
 
-/* Blocks in flock() until it is ours or the alarm interrupts it. */
+/* Likewise; and once more in a second, if it came right before flock(). */
+static void on_stop(int signal)
+{
+	(void)signal;
+	alarm(1);
+}
+
+/*
+ * Blocks in flock() until it is ours, the alarm comes, or we are told to stop.
+ * Whoever uses a loop has blocked the signals that say so.
+ */
+static int wait_for_lock(int fd, const struct timespec *deadline)
+{
+	struct sigaction action = { .sa_handler = on_stop };
+	struct sigaction term_before, int_before;
+	sigset_t stops, before;
+	struct timespec now;
+	bool locked;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigaction(SIGTERM, &action, &term_before);
+	sigaction(SIGINT, &action, &int_before);
+	sigprocmask(SIG_UNBLOCK, &stops, &before);
+	locked = flock(fd, LOCK_EX) == 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	sigaction(SIGTERM, &term_before, NULL);
+	sigaction(SIGINT, &int_before, NULL);
+	if (locked)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec > deadline->tv_sec || (now.tv_sec == deadline->tv_sec &&
+					      now.tv_nsec >= deadline->tv_nsec))
+		return -EBUSY;
+	/* The loop, or the one who started us, is to see it too. */
+	raise(SIGTERM);
+	return -EINTR;
+}
+
 static int lock_within(int fd, uint64_t patience_us)
 {
 	struct sigaction action = { .sa_handler = on_alarm }, before;
@@ -31,15 +72,18 @@ static int lock_within(int fd, uint64_t patience_us)
 			      .tv_usec = (suseconds_t)(patience_us % 1000000) },
 		.it_interval = { .tv_usec = 10000 },
 	};
+	struct timespec deadline;
 	int r;
 
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno != EWOULDBLOCK || patience_us == 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += (time_t)(patience_us / 1000000);
 	sigaction(SIGALRM, &action, &before);
 	setitimer(ITIMER_REAL, &timer, NULL);
-	r = flock(fd, LOCK_EX) == 0 ? 0 : errno == EINTR ? -EBUSY : -errno;
+	r = wait_for_lock(fd, &deadline);
 	timer = (struct itimerval){ 0 };
 	setitimer(ITIMER_REAL, &timer, NULL);
 	sigaction(SIGALRM, &before, NULL);
@@ -85,6 +129,10 @@ int lock_take(const char *run_directory, const char *purpose,
 	r = lock_within(fd, patience_us);
 	if (r == -EBUSY)
 		return explain_busy(fd, error);
+	if (r == -EINTR)
+		return error_set(error, r,
+				 "told to stop while another pmcoord was at "
+				 "work; nothing was begun");
 	if (r < 0)
 		return error_set(error, r, "cannot lock %s: %s", path,
 				 strerror(-r));

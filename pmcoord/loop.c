@@ -118,6 +118,7 @@ static const struct loop_ops real_ops = {
 
 static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 {
+	sd_event_source *terminate = NULL, *interrupt = NULL;
 	sigset_t signals;
 	/* Waits end on time: no coalescing with other wake-ups. */
 	uint64_t accuracy_us = 1;
@@ -127,13 +128,30 @@ static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	r = sd_event_add_signal(self->event, NULL, SIGTERM, on_signal, self);
+	r = sd_event_add_signal(self->event, &terminate, SIGTERM, on_signal,
+				self);
 	if (r >= 0)
-		r = sd_event_add_signal(self->event, NULL, SIGINT, on_signal,
-					self);
+		r = sd_event_add_signal(self->event, &interrupt, SIGINT,
+					on_signal, self);
+	/* A wait that is over at once still sees what has come before. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(terminate,
+						 SD_EVENT_PRIORITY_IMPORTANT);
+	if (r >= 0)
+		r = sd_event_source_set_priority(interrupt,
+						 SD_EVENT_PRIORITY_IMPORTANT);
+	if (r >= 0)
+		r = sd_event_source_set_floating(terminate, true);
+	if (r >= 0)
+		r = sd_event_source_set_floating(interrupt, true);
+	sd_event_source_unref(terminate);
+	sd_event_source_unref(interrupt);
 	if (r >= 0)
 		r = sd_event_add_time(self->event, &self->timer, CLOCK_BOOTTIME,
 				      0, accuracy_us, on_timer, self);
+	if (r >= 0)
+		r = sd_event_source_set_priority(self->timer,
+						 SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(self->timer, SD_EVENT_OFF);
 	if (r >= 0 && hypervisor)

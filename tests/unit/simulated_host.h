@@ -28,6 +28,7 @@ struct host {
 	struct loop *loop;
 	struct sleeper *sleeper;
 	struct coordinator coordinator;
+	const char *stop_in; /* a phase in which a signal comes */
 };
 
 /* netvm ← fw ← web, mail; vault. %s: more about mail. */

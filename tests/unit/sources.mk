@@ -11,6 +11,7 @@ COORDINATOR_TESTS := \
 	test_report \
 	test_statistics \
 	test_series \
+	test_lock \
 	test_sleeper_alarm \
 	test_show \
 	test_status \

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -600,6 +601,57 @@ static void tells_of_a_broken_journal_once(void **state)
 	host_done(&host);
 }
 
+static void is_told_to_stop(void *data, const struct cycle *cycle,
+			    const struct record *record)
+{
+	struct host *host = data;
+
+	(void)cycle;
+	if (record->type == RECORD_PHASE &&
+	    strcmp(record->text, host->stop_in) == 0)
+		loop_interrupt(host->loop, SIGTERM);
+}
+
+static void a_signal_in_any_phase_before_the_sleep_is_undone(void **state)
+{
+	static const char *const phases[] = { "inventory", "prepare",
+					      "suspend" };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(phases); i++) {
+		struct json_object *report;
+		struct host host;
+
+		host_init_laptop(&host, "");
+		host.stop_in = phases[i];
+		host.coordinator.observer = is_told_to_stop;
+		host.coordinator.observer_data = &host;
+		report = run_cycle(&host, true);
+		assert_string_equal(text(report, "result"), "failed");
+		assert_null(json_object_object_get(report, "slept_us"));
+		assert_all_running(&host);
+		assert_no_journal(&host);
+		json_object_put(report);
+		host_done(&host);
+	}
+}
+
+/* With nobody to wait for, the signal is not overlooked either. */
+static void a_signal_keeps_a_host_without_guests_awake(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init(&host, "");
+	loop_interrupt(host.loop, SIGTERM);
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "failed");
+	assert_non_null(strstr(text(report, "detail"), "told to stop"));
+	json_object_put(report);
+	host_done(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -632,6 +684,9 @@ int main(void)
 		cmocka_unit_test(brings_all_back_after_a_crash_at_any_record),
 		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
+		cmocka_unit_test(
+			a_signal_in_any_phase_before_the_sleep_is_undone),
+		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
 	};
 
 	return cmocka_run_group_tests_name("coordinator", tests, NULL, NULL);
