@@ -109,6 +109,19 @@ static void look_at_timeout(struct agent *agent)
 	agent->timeout_us = ms * 1000;
 }
 
+/* What is not there, or cannot be read, keeps the guest's own will. */
+static bool dom0_heeds_inhibitors(void *userdata)
+{
+	struct agent *agent = userdata;
+	struct channel *channel = agent->setup.channel;
+	char text[sizeof(PROTOCOL_INHIBITORS_IGNORE)];
+	int n = channel->ops->read(channel, PROTOCOL_NODE_INHIBITORS, text,
+				   sizeof(text));
+
+	return n != (int)strlen(PROTOCOL_INHIBITORS_IGNORE) ||
+	       memcmp(text, PROTOCOL_INHIBITORS_IGNORE, (size_t)n) != 0;
+}
+
 /* ---- Saying ---- */
 
 static void write_node(struct agent *agent, const char *node, const char *text)
@@ -647,6 +660,8 @@ int agent_start(const struct agent_setup *setup, struct agent **ret,
 	if (!agent->detail[0])
 		engine_describe_kept(setup->engine, agent->detail,
 				     sizeof(agent->detail));
+	engine_ask_about_inhibitors(setup->engine, dom0_heeds_inhibitors,
+				    agent);
 	r = add_sources(agent);
 	if (r < 0) {
 		agent_free(agent);

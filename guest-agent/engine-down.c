@@ -84,13 +84,24 @@ static int down_hooks(struct engine *engine, struct error *error)
 	return start_pre_hook(engine, error);
 }
 
+void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds,
+				 void *userdata)
+{
+	engine->heeds = heeds;
+	engine->heeds_userdata = userdata;
+}
+
 static int down_inhibitors(struct engine *engine, struct error *error)
 {
 	char who[300];
 
-	if (engine->setup.settings->honour_inhibitors &&
-	    inhibitors_find(engine->setup.roots, who, sizeof(who)))
+	if (!engine->setup.settings->honour_inhibitors ||
+	    !inhibitors_find(engine->setup.roots, who, sizeof(who)))
+		return 0;
+	if (!engine->heeds || engine->heeds(engine->heeds_userdata))
 		return error_set(error, -ECANCELED, "%s", who);
+	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "ignored by dom0: %s",
+		 who);
 	return 0;
 }
 

@@ -39,6 +39,8 @@ struct engine {
 	bool going_up;
 	engine_down_fn down_done;
 	engine_up_fn up_done;
+	engine_heeds_fn heeds; /* inhibitors; NULL: it does */
+	void *heeds_userdata;
 	void *userdata;
 
 	struct hook_list hooks;

@@ -54,6 +54,14 @@ void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 		    engine_down_fn done, void *userdata);
 
 /*
+ * Whether a program that blocks sleep counts, beside what the settings say of
+ * it. Asked on the way down, and only when there is such a program.
+ */
+typedef bool (*engine_heeds_fn)(void *userdata);
+void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds,
+				 void *userdata);
+
+/*
  * Undoes what the journal has, also in the middle of going down (whose `done`
  * is then not called any more). The journal is left to the caller to finish.
  */

@@ -149,25 +149,6 @@ static void warn_at(struct loader *loader, const struct ini_position *position,
 	loader->warn(loader->data, text);
 }
 
-/*
- * A key of the documented configuration that nothing acts on yet: its value is
- * checked, and whoever counts on it is told.
- */
-static int take_unheeded(struct loader *loader,
-			 const struct ini_position *position, const char *key,
-			 const char *value, bool *ret, struct error *error)
-{
-	char text[512];
-	int r = take_boolean(value, ret, error);
-
-	if (r < 0)
-		return r;
-	snprintf(text, sizeof(text), "%s:%u: %s= has no effect in this version",
-		 position->file, position->line, key);
-	loader->warn(loader->data, text);
-	return 0;
-}
-
 static int take_coordinator_key(struct loader *loader,
 				const struct ini_position *position,
 				const char *key, const char *value,
@@ -204,11 +185,8 @@ static int take_coordinator_key(struct loader *loader,
 		if (keys[i].choices)
 			return take_choice(keys[i].choices, value,
 					   keys[i].choice, error);
-		if (keys[i].boolean == &config->abort_on_lid_open)
-			return take_boolean(value, keys[i].boolean, error);
 		if (keys[i].boolean)
-			return take_unheeded(loader, position, key, value,
-					     keys[i].boolean, error);
+			return take_boolean(value, keys[i].boolean, error);
 		return take_count(value, keys[i].count, error);
 	}
 	warn_at(loader, position, "key", key);

@@ -184,15 +184,17 @@ static void arm_next(struct coordinator *coordinator, const struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		const struct cycle_guest *guest = &cycle->guests[i];
 		struct domain_id id = { .domid = guest->domid };
-		struct guest_config wanted =
-			config_for_guest(coordinator->config, guest->name);
+		struct agent_terms terms = agent_terms_of(
+			coordinator->config,
+			config_for_guest(coordinator->config, guest->name)
+				.timeout_us);
 
 		memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
 		/* Only who is done with this cycle may be told of the next. */
 		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 		    guest->ready_us != CYCLE_NEVER)
 			ops->arm(coordinator->hypervisor, &id,
-				 cycle->number + 1, wanted.timeout_us);
+				 cycle->number + 1, &terms);
 	}
 }
 

@@ -382,6 +382,8 @@ static int prepare_step(struct executor *x, size_t i)
 {
 	const struct guest *guest = guest_of(x, i);
 	struct step_state *state = &x->states[i];
+	struct agent_terms terms =
+		agent_terms_of(x->config, x->plan->steps[i].timeout_us);
 	int r = x->hypervisor->ops->prepare(x->hypervisor, guest,
 					    state->mechanism);
 
@@ -390,10 +392,11 @@ static int prepare_step(struct executor *x, size_t i)
 			x, i, "its agent's event channel is stale");
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
-		if (!state->armed)
-			r = x->hypervisor->ops->arm(
-				x->hypervisor, &state->id, cycle_number(x),
-				x->plan->steps[i].timeout_us);
+		/* One that is armed keeps its request, but not old terms. */
+		if (!state->armed ||
+		    guest->agent.ignores_inhibitors != terms.ignore_inhibitors)
+			r = x->hypervisor->ops->arm(x->hypervisor, &state->id,
+						    cycle_number(x), &terms);
 	}
 	state->prepare_error = r < 0 ? r : 0;
 	return 0;

@@ -608,33 +608,45 @@ static void expire(struct xen *xen, const struct domain_id *id)
 		inventory_cache_expire(xen->cache, id->domid);
 }
 
-static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
-		   uint64_t cycle, uint64_t timeout_us)
+/* Writes a node of ours that only its domain may read. */
+static int tell_domain(struct xen *xen, uint32_t domid, const char *node,
+		       const char *text)
 {
-	struct xen *xen = xen_of(hypervisor);
 	struct xs_permissions permissions[2] = {
 		{ .id = 0, .perms = XS_PERM_NONE },
-		{ .id = id->domid, .perms = XS_PERM_READ },
+		{ .id = domid, .perms = XS_PERM_READ },
 	};
-	struct protocol_request request = { PROTOCOL_SUSPEND, cycle };
-	char path[NODE_PATH_MAX], text[PROTOCOL_TEXT_MAX];
-	size_t length;
+	char path[NODE_PATH_MAX];
 
-	expire(xen, id);
-	domain_node(id->domid, PROTOCOL_NODE_TIMEOUT, path);
-	length = (size_t)snprintf(text, sizeof(text), "%" PRIu64,
-				  timeout_us / 1000);
-	if (!xs_write(xen->store, XBT_NULL, path, text, (unsigned int)length) ||
-	    !xs_set_permissions(xen->store, XBT_NULL, path, permissions, 2))
-		return -errno;
-	domain_node(id->domid, PROTOCOL_NODE_REQUEST, path);
-	length = protocol_format_request(&request, text);
+	domain_node(domid, node, path);
 	/* Permissions first: the watch must find a node that can be read. */
 	if (!xs_mkdir(xen->store, XBT_NULL, path) ||
 	    !xs_set_permissions(xen->store, XBT_NULL, path, permissions, 2) ||
-	    !xs_write(xen->store, XBT_NULL, path, text, (unsigned int)length))
+	    !xs_write(xen->store, XBT_NULL, path, text,
+		      (unsigned int)strlen(text)))
 		return -errno;
 	return 0;
+}
+
+static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
+		   uint64_t cycle, const struct agent_terms *terms)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct protocol_request request = { PROTOCOL_SUSPEND, cycle };
+	char text[PROTOCOL_TEXT_MAX];
+	int r;
+
+	expire(xen, id);
+	snprintf(text, sizeof(text), "%" PRIu64, terms->timeout_us / 1000);
+	r = tell_domain(xen, id->domid, PROTOCOL_NODE_TIMEOUT, text);
+	if (r == 0)
+		r = tell_domain(xen, id->domid, PROTOCOL_NODE_INHIBITORS,
+				terms->ignore_inhibitors
+					? PROTOCOL_INHIBITORS_IGNORE
+					: PROTOCOL_INHIBITORS_HONOUR);
+	protocol_format_request(&request, text);
+	return r < 0 ? r
+		     : tell_domain(xen, id->domid, PROTOCOL_NODE_REQUEST, text);
 }
 
 static int notify(struct xen *xen, struct channel *channel)

@@ -9,6 +9,15 @@ void hypervisor_close(struct hypervisor *hypervisor)
 		hypervisor->ops->close(hypervisor);
 }
 
+struct agent_terms agent_terms_of(const struct config *config,
+				  uint64_t timeout_us)
+{
+	return (struct agent_terms){
+		.timeout_us = timeout_us,
+		.ignore_inhibitors = !config->honour_inhibitors,
+	};
+}
+
 struct domain_id domain_id_of(const struct guest *guest)
 {
 	struct domain_id id = { .domid = guest->domid };

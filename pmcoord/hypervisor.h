@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "pmcoord/config.h"
 #include "pmcoord/error.h"
 #include "pmcoord/inventory.h"
 #include "pmcoord/plan.h"
@@ -38,6 +39,12 @@ enum retract_outcome {
 	RETRACTED,
 	/* The guest has taken the request: it may still go down. */
 	RETRACT_TOO_LATE = 1,
+};
+
+/* What an agent is told beside the request. */
+struct agent_terms {
+	uint64_t timeout_us; /* for the guest to be down */
+	bool ignore_inhibitors;
 };
 
 struct domain_look {
@@ -94,11 +101,12 @@ struct hypervisor_ops {
 		       enum mechanism mechanism);
 
 	/*
-	 * Tells the agent which request will come: writes `suspend <cycle>`.
-	 * Nothing is notified.
+	 * Tells the agent which request will come: writes `suspend <cycle>`,
+	 * and its terms. Nothing is notified. Once more with the same cycle
+	 * only the terms are new.
 	 */
 	int (*arm)(struct hypervisor *hypervisor, const struct domain_id *id,
-		   uint64_t cycle, uint64_t timeout_us);
+		   uint64_t cycle, const struct agent_terms *terms);
 
 	/* Asks the guest to go down (for an agent: notifies it). */
 	int (*request)(struct hypervisor *hypervisor,
@@ -174,6 +182,10 @@ int hypervisor_xen_open(const char *run_directory, int kept_fd,
 int hypervisor_xen_channels_fd(struct hypervisor *hypervisor);
 
 void hypervisor_close(struct hypervisor *hypervisor);
+
+/* What the configuration says to an agent that has so long. */
+struct agent_terms agent_terms_of(const struct config *config,
+				  uint64_t timeout_us);
 
 /* The identity of a guest in an inventory. */
 struct domain_id domain_id_of(const struct guest *guest);

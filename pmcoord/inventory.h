@@ -54,6 +54,7 @@ struct guest_agent {
 	uint32_t port; /* the guest's port, 0: none */
 	struct protocol_state state;
 	struct protocol_request request; /* what dom0 has written so far */
+	bool ignores_inhibitors; /* likewise */
 };
 
 struct guest {

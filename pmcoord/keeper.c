@@ -37,6 +37,8 @@ int keeper_refresh(struct coordinator *coordinator, struct error *error)
 		const struct step *step = &plan.steps[i];
 		const struct guest *guest = &inventory.guests[step->guest];
 		struct domain_id id = domain_id_of(guest);
+		struct agent_terms terms =
+			agent_terms_of(coordinator->config, step->timeout_us);
 
 		if (step->mechanism == MECHANISM_NONE)
 			continue;
@@ -44,8 +46,7 @@ int keeper_refresh(struct coordinator *coordinator, struct error *error)
 					     step->mechanism) == PREPARED &&
 		    step->mechanism == MECHANISM_AGENT &&
 		    may_be_armed(&guest->agent, next))
-			hypervisor->ops->arm(hypervisor, &id, next,
-					     step->timeout_us);
+			hypervisor->ops->arm(hypervisor, &id, next, &terms);
 	}
 	plan_done(&plan);
 	graph_free(graph);

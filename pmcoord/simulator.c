@@ -221,17 +221,17 @@ static int sim_prepare(struct hypervisor *hypervisor, const struct guest *facts,
 }
 
 static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id,
-		   uint64_t cycle, uint64_t timeout_us)
+		   uint64_t cycle, const struct agent_terms *terms)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
 	int r = enter(hypervisor, SIM_ARM, id, &guest);
 
-	(void)timeout_us;
 	if (r < 0)
 		return r;
 	guest->facts.agent.request =
 		(struct protocol_request){ PROTOCOL_SUSPEND, cycle };
+	guest->facts.agent.ignores_inhibitors = terms->ignore_inhibitors;
 	if (guest->behaviour == SIM_AGENT_IS_DEAD)
 		return 0;
 	return sim_schedule(simulator, index_of(simulator, guest),

@@ -34,6 +34,7 @@ static void read_agent(struct xen *xen, uint32_t domid,
 {
 	_cleanup_(freep) char *version = NULL;
 	_cleanup_(freep) char *state = NULL;
+	_cleanup_(freep) char *inhibitors = NULL;
 	_cleanup_(freep) char *request = NULL;
 
 	version = store_read_domain(xen, domid, PROTOCOL_NODE_VERSION);
@@ -48,6 +49,10 @@ static void read_agent(struct xen *xen, uint32_t domid,
 	state = store_read_domain(xen, domid, PROTOCOL_NODE_STATE);
 	if (state)
 		protocol_parse_state(state, strlen(state), &agent->state);
+	inhibitors = store_read_domain(xen, domid, PROTOCOL_NODE_INHIBITORS);
+	agent->ignores_inhibitors =
+		inhibitors &&
+		strcmp(inhibitors, PROTOCOL_INHIBITORS_IGNORE) == 0;
 	request = store_read_domain(xen, domid, PROTOCOL_NODE_REQUEST);
 	if (request)
 		protocol_parse_request(request, strlen(request),

@@ -17,6 +17,7 @@
  *   dom0-owned, readable by the guest
  *     pmcoord/request              "suspend <cycle>" | "abort <cycle>"
  *     pmcoord/timeout-ms           how long the guest may take to go down
+ *     pmcoord/inhibitors           "honour" | "ignore"; not there: honour
  *
  * The order in one cycle N:
  *
@@ -37,7 +38,8 @@
  * dom0 gives up by `abort N` (and clears a control/shutdown that nobody has
  * acknowledged, in the same transaction) and notifies; the agent undoes what
  * it did and writes ready N (or degraded N). An agent that cannot quiesce
- * undoes, writes failed N with a detail, and notifies.
+ * undoes, writes failed N with a detail, and notifies. What dom0 says of
+ * inhibitors it may change until it notifies, without a new request.
  */
 
 #include <stddef.h>
@@ -53,6 +55,11 @@
 #define PROTOCOL_NODE_DETAIL "data/pmcoord/detail"
 #define PROTOCOL_NODE_REQUEST "pmcoord/request"
 #define PROTOCOL_NODE_TIMEOUT "pmcoord/timeout-ms"
+#define PROTOCOL_NODE_INHIBITORS "pmcoord/inhibitors"
+
+/* Whether a program in the guest that blocks sleep makes the agent fail. */
+#define PROTOCOL_INHIBITORS_HONOUR "honour"
+#define PROTOCOL_INHIBITORS_IGNORE "ignore"
 
 /* The toolstack's node that Linux watches; the guest may write its own. */
 #define PROTOCOL_NODE_SHUTDOWN "control/shutdown"

@@ -17,12 +17,13 @@
 #include "pmcoord/cleanup.h"
 #include "tests/unit/test_agent_tree.h"
 
-#define NODES 6
+#define NODES 7
 
 static const char *const node_names[NODES] = {
-	PROTOCOL_NODE_VERSION, PROTOCOL_NODE_EVENT_CHANNEL,
-	PROTOCOL_NODE_STATE,   PROTOCOL_NODE_DETAIL,
-	PROTOCOL_NODE_REQUEST, PROTOCOL_NODE_SHUTDOWN,
+	PROTOCOL_NODE_VERSION,	  PROTOCOL_NODE_EVENT_CHANNEL,
+	PROTOCOL_NODE_STATE,	  PROTOCOL_NODE_DETAIL,
+	PROTOCOL_NODE_REQUEST,	  PROTOCOL_NODE_SHUTDOWN,
+	PROTOCOL_NODE_INHIBITORS,
 };
 
 struct fake_channel {
@@ -374,6 +375,37 @@ static void says_at_once_what_it_would_keep_at_a_risk(void **state)
 	assert_string_equal(STATE(guest), "ready 0");
 	assert_string_equal(DETAIL(guest),
 			    "0000:00:06.0 ahci kept: sda mounted on /srv");
+}
+
+static void heeds_inhibitors_as_dom0_says_at_that_moment(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_write(&guest->tree, "services/systemd/inhibit/7",
+		   "WHAT=sleep\nMODE=block\nWHO=rsync\nWHY=nightly backup\n");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "failed 1");
+	assert_string_equal(
+		DETAIL(guest),
+		"'rsync' blocks sleep in this guest: nightly backup");
+	ask(guest, "abort 1");
+	await_state(guest, "ready 1");
+	ask(guest, "suspend 2");
+	await_state(guest, "ready 2");
+	/* dom0 has changed its mind since it wrote the request. */
+	fake_write(&guest->channel.base, PROTOCOL_NODE_INHIBITORS, "ignore");
+	notify(guest);
+	await_state(guest, "quiesced 2");
+	suspend_and_wake(guest);
+	await_state(guest, "ready 2");
+	fake_write(&guest->channel.base, PROTOCOL_NODE_INHIBITORS, "ignored");
+	ask(guest, "suspend 3");
+	await_state(guest, "ready 3");
+	notify(guest);
+	await_state(guest, "failed 3");
 }
 
 static void ignores_events_that_mean_nothing(void **state)
@@ -833,6 +865,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, setup_guest, teardown_guest)
 	const struct CMUnitTest tests[] = {
 		TEST(takes_a_guest_down_and_back),
+		TEST(heeds_inhibitors_as_dom0_says_at_that_moment),
 		TEST(ignores_events_that_mean_nothing),
 		TEST(undoes_when_dom0_aborts_a_quiesced_guest),
 		TEST(undoes_when_dom0_aborts_in_the_middle),

@@ -94,11 +94,63 @@ static void does_not_tell_of_the_next_before_the_last_is_answered(void **state)
 	host_done(&host);
 }
 
+struct witness {
+	struct host *host;
+	bool asked, ignores_inhibitors;
+};
+
+static void look_when_asked(void *data, const struct cycle *cycle,
+			    const struct record *record)
+{
+	struct witness *witness = data;
+
+	if (record->type != RECORD_REQUEST ||
+	    strcmp(cycle->guests[record->guest].name, "netvm") != 0)
+		return;
+	witness->asked = true;
+	witness->ignores_inhibitors =
+		agent_of(witness->host, "netvm").ignores_inhibitors;
+}
+
+/* What netvm's agent reads of inhibitors when it is asked. */
+static bool ignores_inhibitors_when_asked(struct host *host)
+{
+	struct witness witness = { .host = host };
+
+	host->coordinator.observer = look_when_asked;
+	host->coordinator.observer_data = &witness;
+	run_cycle(host);
+	host->coordinator.observer = NULL;
+	assert_true(witness.asked);
+	return witness.ignores_inhibitors;
+}
+
+static void tells_of_inhibitors_as_they_stand_when_it_asks(void **state)
+{
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	refresh(&host);
+	assert_false(ignores_inhibitors_when_asked(&host));
+	refresh(&host);
+	host.config.honour_inhibitors = false;
+	assert_true(ignores_inhibitors_when_asked(&host));
+	refresh(&host);
+	assert_true(agent_of(&host, "netvm").ignores_inhibitors);
+	host.config.honour_inhibitors = true;
+	assert_false(ignores_inhibitors_when_asked(&host));
+	assert_all_running(&host);
+	host_done(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_the_next_request_ahead),
 		cmocka_unit_test(says_it_once),
+		cmocka_unit_test(
+			tells_of_inhibitors_as_they_stand_when_it_asks),
 		cmocka_unit_test(
 			does_not_tell_of_the_next_before_the_last_is_answered),
 	};
