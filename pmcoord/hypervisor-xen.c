@@ -15,9 +15,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <xencall.h>
 #include <xenctrl.h>
 #include <xenevtchn.h>
-#include <xenguest.h>
 #include <xenstore.h>
 #include <xenstore_lib.h>
 #include <xentoollog.h>
@@ -56,6 +56,10 @@ struct channel {
 struct xen {
 	struct hypervisor hypervisor;
 	xc_interface *xc;
+	xencall_handle *call;
+	struct xen_domctl *resume_call; /* memory that Xen can read */
+	struct domain_id *told; /* prepared for their resume */
+	size_t n_told;
 	xenevtchn_handle *evtchn;
 	struct xs_handle *store;
 	xentoollog_logger *log;
@@ -844,7 +848,77 @@ static int xen_unpause(struct hypervisor *hypervisor,
 	return xc_domain_unpause(xen->xc, id->domid) < 0 ? -errno : 0;
 }
 
-static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
+/* Whether a guest that is down waits for its suspend hypercall to return. */
+static bool waits_in_hypercall(struct xen *xen, const xc_domaininfo_t *info)
+{
+	uint64_t callback = 0;
+
+	if (!(info->flags & XEN_DOMINF_hvm_guest))
+		return true;
+	/* Without PV drivers it was put into the state from outside. */
+	return xc_hvm_param_get(xen->xc, info->domain, HVM_PARAM_CALLBACK_IRQ,
+				&callback) == 0 &&
+	       callback != 0;
+}
+
+/*
+ * Has the guest's suspend hypercall return "cancelled", so that its frontends
+ * keep their rings: starting over breaks disks, networks and passthrough of a
+ * domain that stays in place. This is the first half of xc_domain_resume in its
+ * fast way (xc_resume.c).
+ */
+static int tell_cancelled(struct xen *xen, uint32_t domid)
+{
+	vcpu_guest_context_any_t context;
+	xc_domaininfo_t info;
+	unsigned int width = sizeof(uint64_t); /* of an HVM guest's context */
+	int n = xc_domain_getinfolist(xen->xc, domid, 1, &info);
+
+	if (n != 1 || info.domain != domid)
+		return n < 0 ? -errno : -ESRCH;
+	if (!waits_in_hypercall(xen, &info))
+		return 0;
+	if (!(info.flags & XEN_DOMINF_hvm_guest) &&
+	    xc_domain_get_guest_width(xen->xc, domid, &width) < 0)
+		return -errno;
+	if (xc_vcpu_getcontext(xen->xc, domid, 0, &context) < 0)
+		return -errno;
+	if (width == sizeof(uint64_t))
+		context.x64.user_regs.rax = 1;
+	else
+		context.x32.user_regs.eax = 1;
+	return xc_vcpu_setcontext(xen->xc, domid, 0, &context) < 0 ? -errno : 0;
+}
+
+static int note_told(struct xen *xen, const struct domain_id *id)
+{
+	struct domain_id *told =
+		reallocarray(xen->told, xen->n_told + 1, sizeof(*told));
+
+	if (!told)
+		return -ENOMEM;
+	xen->told = told;
+	told[xen->n_told++] = *id;
+	return 0;
+}
+
+static bool take_told(struct xen *xen, const struct domain_id *id)
+{
+	for (size_t i = 0; i < xen->n_told; i++) {
+		if (!is_same_domain(&xen->told[i], id))
+			continue;
+		xen->told[i] = xen->told[--xen->n_told];
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Between the first guest that runs again and the last, each hypercall competes
+ * with those that run already: what can be done before is done here.
+ */
+static int xen_prepare_resume(struct hypervisor *hypervisor,
+			      const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct domain_look look;
@@ -854,12 +928,39 @@ static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 		return r;
 	if (look.state != GUEST_SUSPENDED)
 		return -EBUSY;
-	/*
-	 * 1: the guest's hypercall returns "cancelled" and its frontends keep
-	 * their rings. The slow way breaks disks, networks and passthrough of
-	 * a domain that stays in place.
-	 */
-	return xc_domain_resume(xen->xc, id->domid, 1) < 0 ? -errno : 0;
+	take_told(xen, id);
+	r = tell_cancelled(xen, id->domid);
+	return r < 0 ? r : note_told(xen, id);
+}
+
+/* The second half of xc_domain_resume, which libxenctrl has not by itself. */
+static int let_go_on(struct xen *xen, uint32_t domid)
+{
+	*xen->resume_call = (struct xen_domctl){
+		.cmd = XEN_DOMCTL_resumedomain,
+		.interface_version = XEN_DOMCTL_INTERFACE_VERSION,
+		.domain = (domid_t)domid,
+	};
+	return xencall1(xen->call, __HYPERVISOR_domctl,
+			(uint64_t)(uintptr_t)xen->resume_call) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	struct xen *xen = xen_of(hypervisor);
+	bool is_told = take_told(xen, id);
+	struct domain_look look;
+	int r = check_identity(hypervisor, id, &look);
+
+	if (r < 0)
+		return r;
+	if (look.state != GUEST_SUSPENDED)
+		return -EBUSY;
+	if (!is_told)
+		r = tell_cancelled(xen, id->domid);
+	return r < 0 ? r : let_go_on(xen, id->domid);
 }
 
 static int xen_keep_books(struct hypervisor *hypervisor,
@@ -974,12 +1075,18 @@ static void xen_close(struct hypervisor *hypervisor)
 		xenevtchn_close(xen->evtchn);
 	if (xen->store)
 		xs_close(xen->store);
+	if (xen->call) {
+		if (xen->resume_call)
+			xencall_free_buffer(xen->call, xen->resume_call);
+		xencall_close(xen->call);
+	}
 	if (xen->xc)
 		xc_interface_close(xen->xc);
 	if (xen->log)
 		xtl_logger_destroy(xen->log);
 	inventory_cache_free(xen->cache);
 	free(xen->channels);
+	free(xen->told);
 	free(xen->ports_path);
 	free(xen);
 }
@@ -1005,6 +1112,7 @@ static const struct hypervisor_ops xen_ops = {
 	.settle = xen_settle,
 	.pause = xen_pause,
 	.unpause = xen_unpause,
+	.prepare_resume = xen_prepare_resume,
 	.resume = xen_resume,
 	.keep_books = xen_keep_books,
 	.wake_agent = xen_wake_agent,
@@ -1085,6 +1193,15 @@ static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 		return error_set(error, -errno, "Xen does not answer: %s",
 				 strerror(errno));
 	}
+	xen->call = xencall_open(xen->log, 0);
+	if (xen->call)
+		xen->resume_call = xencall_alloc_buffer(
+			xen->call, sizeof(*xen->resume_call));
+	if (!xen->resume_call)
+		return error_set(error, -errno,
+				 "cannot open the hypervisor interface "
+				 "(/dev/xen/hypercall): %s",
+				 strerror(errno));
 	xen->evtchn = kept_fd >= 0 ? xenevtchn_fdopen(xen->log, kept_fd, 0)
 				   : xenevtchn_open(xen->log, 0);
 	if (!xen->evtchn ||

@@ -139,6 +139,14 @@ struct hypervisor_ops {
 	int (*unpause)(struct hypervisor *hypervisor,
 		       const struct domain_id *id);
 
+	/*
+	 * Does ahead of time what a resume can do while the domain is still
+	 * down, so that the resume itself is short. Shall be followed by
+	 * `resume` at once; what fails here shows there.
+	 */
+	int (*prepare_resume)(struct hypervisor *hypervisor,
+			      const struct domain_id *id);
+
 	/* Lets a domain that is down go on; it runs when this returns. */
 	int (*resume)(struct hypervisor *hypervisor,
 		      const struct domain_id *id);

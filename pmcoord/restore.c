@@ -384,6 +384,20 @@ static void try_stranded_again(struct restore *restore, const bool *selected)
 			bring_back(restore, i);
 }
 
+/* With all that still stand in nobody's way: see prepare_resume. */
+static void prepare(struct restore *restore, const bool *selected)
+{
+	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
+		struct domain_id id = id_at(restore, i);
+
+		/* What goes wrong is told when it is resumed. */
+		if (is_selected(selected, i) &&
+		    guest_at(restore, i)->hold == HOLD_DOWN)
+			restore->hypervisor->ops->prepare_resume(
+				restore->hypervisor, &id);
+	}
+}
+
 int restore_guests(struct journal *journal, const struct config *config,
 		   struct hypervisor *hypervisor, struct loop *loop,
 		   const bool *selected)
@@ -397,6 +411,7 @@ int restore_guests(struct journal *journal, const struct config *config,
 	int r = 0;
 
 	index_domids(&restore);
+	prepare(&restore, selected);
 	for (size_t i = cycle_of(&restore)->n_guests; i-- > 0;) {
 		if (!is_selected(selected, i) ||
 		    guest_at(&restore, i)->hold == HOLD_NONE)

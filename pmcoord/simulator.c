@@ -317,6 +317,12 @@ static int sim_unpause(struct hypervisor *hypervisor,
 		       : sim_thaw(simulator, index_of(simulator, guest));
 }
 
+static int sim_prepare_resume(struct hypervisor *hypervisor,
+			      const struct domain_id *id)
+{
+	return find(simulator_of(hypervisor), id) ? 0 : -ESRCH;
+}
+
 static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
@@ -406,6 +412,7 @@ static const struct hypervisor_ops sim_ops = {
 	.settle = sim_settle,
 	.pause = sim_pause,
 	.unpause = sim_unpause,
+	.prepare_resume = sim_prepare_resume,
 	.resume = sim_resume,
 	.keep_books = sim_keep_books,
 	.wake_agent = sim_wake_agent,

@@ -74,4 +74,4 @@ COORDINATOR_MAIN := \
 	pmcoord/command-daemon.c \
 	pmcoord/command-suspend.c \
 	pmcoord/main.c
-COORDINATOR_PKGS := xencontrol xenguest xenevtchn xenstore xentoollog libsystemd json-c smartcols inih
+COORDINATOR_PKGS := xencall xencontrol xenevtchn xenstore xentoollog libsystemd json-c smartcols inih
