@@ -411,7 +411,9 @@ int restore_guests(struct journal *journal, const struct config *config,
 	int r = 0;
 
 	index_domids(&restore);
-	prepare(&restore, selected);
+	/* Waiting for devices is longer than what it would spare. */
+	if (config->resume_after != RESUME_AFTER_READY)
+		prepare(&restore, selected);
 	for (size_t i = cycle_of(&restore)->n_guests; i-- > 0;) {
 		if (!is_selected(selected, i) ||
 		    guest_at(&restore, i)->hold == HOLD_NONE)
