@@ -61,11 +61,8 @@ def test_bench_measures_each_guest_and_keeps_no_report(laptop):
 
 def clock_register(laptop, index):
     """A register of the real-time clock, as the sleeping machine has it."""
-    def monitor(command):
-        return laptop._machine.qmp.execute("human-monitor-command", **{"command-line": command})
-
-    monitor(f"o /b 0x70 {index:#x}")
-    return int(monitor("i /b 0x71").split("=")[1], 16)
+    laptop.monitor(f"o /b 0x70 {index:#x}")
+    return int(laptop.monitor("i /b 0x71").split("=")[1], 16)
 
 
 ALARM_ENABLED = 0x20  # in register B

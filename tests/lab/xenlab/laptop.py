@@ -415,6 +415,10 @@ class Laptop:
             return str(self._quick("systemctl --failed --no-legend; journalctl -b -n 25 --no-pager -o short-monotonic"))
         return ""
 
+    def monitor(self, command: str) -> str:
+        """What QEMU's own monitor answers; it sees the hardware also while the machine sleeps."""
+        return self._machine.qmp.execute("human-monitor-command", **{"command-line": command})
+
     # ---- installing ----
 
     def install(self, payload: Payload) -> None:
@@ -558,6 +562,7 @@ def _installed(image_set: images.Images, booted: Path, payload: Payload) -> Path
         say("installing pmcoord in the laptop")
         with Laptop._copy(image_set, booted, saved_in=into) as laptop:
             laptop.install(payload)
+            laptop._settle()
             laptop._save(into)
         say("the laptop with pmcoord is ready to be copied")
 

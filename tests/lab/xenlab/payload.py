@@ -10,7 +10,8 @@ from pathlib import Path
 from . import cache
 from .errors import LabError
 
-DOM0_SETUP = ("systemctl daemon-reload", "systemctl enable --now pmcoord.service")
+# The bus reads new policies by itself, but not always before the daemon asks for its name.
+DOM0_SETUP = ("systemctl daemon-reload", "systemctl reload dbus.service", "systemctl enable --now pmcoord.service")
 NETVM_SETUP = ("systemctl daemon-reload", "systemctl enable --now pmcoord-agent.service")
 
 
