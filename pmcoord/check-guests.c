@@ -272,8 +272,9 @@ static bool serves_disks(const struct patient *patient)
 
 static void check_storage_domain(const struct patient *patient)
 {
-	if (!serves_disks(patient) || patient->guest->pci_functions == 0 ||
-	    !has_agent(patient) || strstr(patient->details->agent.detail, KEPT))
+	if (patient->guest->pci_functions == 0 || !has_agent(patient) ||
+	    strstr(patient->details->agent.detail, KEPT) ||
+	    !serves_disks(patient))
 		return;
 	TELL(patient, FINDING_INFO,
 	     "in the guest: pmcoord-agent --dry-run names what it keeps",
