@@ -2,6 +2,7 @@
 """check, status and monitor on the real hypervisor, systemd and guests."""
 
 import json
+import re
 import signal
 
 from test_sleep import GUESTS, wait_cycle_over
@@ -43,13 +44,6 @@ def test_what_is_not_set_up_is_named_with_what_to_do(laptop):
     assert found(told, "error") == set() and found(told, "warning") == set(), told
 
 
-def test_an_agent_that_was_killed_has_a_stale_port(laptop):
-    laptop.guest("netvm", "systemctl mask --runtime pmcoord-agent && systemctl kill -s KILL pmcoord-agent; sleep 1")
-    told = findings(laptop)
-    netvm = [finding["message"] for finding in told if finding["subject"] == "netvm"]
-    assert any("its agent is gone" in message and "(Ethernet)" in message for message in netvm), told
-
-
 def test_only_root_is_told_of_guests(laptop):
     result = laptop.dom0("setpriv --reuid=nobody --clear-groups pmcoord check", check=False)
     assert result.status == 4 and "root" in result.stdout, result
@@ -71,7 +65,7 @@ def test_monitor_and_status_follow_the_lid(laptop):
     for guest in GUESTS:
         assert f"{guest:16} down" in seen and f"{guest:16} running" in seen, seen
     assert seen.index("fw               down") < seen.index("netvm            down")
-    assert "Cycle 1 begins: sleep." in seen and "awake again" in seen
+    assert re.search(r"^Cycle \d+ begins: sleep\.$", seen, re.M) and "awake again" in seen
     status = json.loads(str(laptop.dom0("pmcoord status --json")))
     assert status["state"] == "idle" and status["last"]["result"] == "ok"
     assert status["last"]["trigger"] == "sleep"
