@@ -145,6 +145,15 @@ static void unpause(struct restore *restore, size_t i)
 }
 
 /*
+ * Whether a guest that runs does so because it was resumed already, by someone
+ * who died before he could say so: it had gone down.
+ */
+static bool was_resumed(const struct cycle_guest *guest)
+{
+	return guest->hold == HOLD_DOWN || guest->resume_us != CYCLE_NEVER;
+}
+
+/*
  * Brings one guest back from wherever the cycle left it. The journal says what
  * was tried; the hypervisor says what is.
  */
@@ -177,6 +186,8 @@ static void bring_back(struct restore *restore, size_t i)
 	}
 	if (look.state == GUEST_SUSPENDED)
 		resume_domain(restore, i);
+	else if (was_resumed(guest_at(restore, i)))
+		record(restore, RECORD_RUNNING, i, "");
 	else
 		retract(restore, i);
 }

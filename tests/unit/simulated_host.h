@@ -140,4 +140,40 @@ static inline void assert_no_journal(struct host *host)
 	free(numbers);
 }
 
+/* The guests as they are now; the caller's: inventory_done. */
+static inline struct inventory host_inventory(struct host *host)
+{
+	struct inventory inventory = { 0 };
+	struct error error = { 0 };
+
+	if (host->hypervisor->ops->inventory(host->hypervisor, &inventory,
+					     &error) < 0)
+		fail_msg("%s", error_text(&error));
+	return inventory;
+}
+
+/*
+ * Who was running runs, and so on. Others end guests, save and pause them
+ * meanwhile, where the scenario wants it; nobody but us suspends.
+ */
+static inline void assert_as_before(struct host *host,
+				    const struct inventory *before)
+{
+	for (size_t i = 0; i < before->n_guests; i++) {
+		const struct guest *guest = &before->guests[i];
+		struct domain_id id = domain_id_of(guest);
+		struct domain_look now;
+
+		assert_int_equal(host->hypervisor->ops->look(host->hypervisor,
+							     &id, &now),
+				 0);
+		if (now.state == GUEST_GONE || guest->shutdown_node[0])
+			continue;
+		if (guest->state == GUEST_RUNNING && now.paused)
+			assert_int_equal(now.state, GUEST_PAUSED);
+		else
+			assert_int_equal(now.state, guest->state);
+	}
+}
+
 #endif

@@ -20,7 +20,7 @@ COORDINATOR_TESTS := \
 	test_lid \
 	test_battery \
 	test_coordinator \
-	test_sweeps test_properties \
+	test_sweeps test_properties test_crashes \
 	test_keeper \
 	test_ports
 AGENT_TESTS := test_agent_machine test_agent_session test_agent_links test_agent_inventory \

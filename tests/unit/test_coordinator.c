@@ -523,39 +523,6 @@ static bool crash_at(struct host *host, unsigned int at)
 	return WEXITSTATUS(status) == 99;
 }
 
-static void brings_all_back_after_a_crash_at_any_record(void **state)
-{
-	unsigned int at = 1;
-	bool crashed = true;
-
-	(void)state;
-	for (; crashed; at++) {
-		struct resume_result result;
-		struct error error = { 0 };
-		struct host host;
-
-		host_init_laptop(&host, "");
-		crashed = crash_at(&host, at);
-		/* By the service's own recovery, and by hand. */
-		if (at % 2 == 0) {
-			assert_int_equal(
-				coordinator_recover(&host.coordinator, &error),
-				0);
-		} else {
-			assert_int_equal(coordinator_resume(&host.coordinator,
-							    NULL, 0, false,
-							    &result, &error),
-					 0);
-			json_object_put(result.report);
-		}
-		assert_all_running(&host);
-		assert_no_journal(&host);
-		host_done(&host);
-	}
-	/* head of phases, a request and a result per guest, and so back */
-	assert_true(at > 25);
-}
-
 static void next_cycle_first_undoes_an_abandoned_one(void **state)
 {
 	struct json_object *report;
@@ -681,7 +648,6 @@ int main(void)
 		cmocka_unit_test(comes_back_at_once_without_sleeping),
 		cmocka_unit_test(
 			a_measurement_leaves_a_report_only_when_it_went_wrong),
-		cmocka_unit_test(brings_all_back_after_a_crash_at_any_record),
 		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
 		cmocka_unit_test(

@@ -207,33 +207,6 @@ static void check_order(const struct plan *plan, const struct moments *moments)
 
 /* ---- before and after ---------------------------------------------------- */
 
-static void look(struct host *host, const struct guest *guest,
-		 struct domain_look *ret)
-{
-	struct domain_id id = domain_id_of(guest);
-
-	assert_int_equal(
-		host->hypervisor->ops->look(host->hypervisor, &id, ret), 0);
-}
-
-/* Who was running runs, unless somebody else saw to that. */
-static void check_states(struct host *host, const struct inventory *before)
-{
-	for (size_t i = 0; i < before->n_guests; i++) {
-		const struct guest *guest = &before->guests[i];
-		struct domain_look now;
-
-		look(host, guest, &now);
-		/* Others end, save and pause; nobody but us suspends. */
-		if (now.state == GUEST_GONE || guest->shutdown_node[0])
-			continue;
-		if (guest->state == GUEST_RUNNING && now.paused)
-			assert_int_equal(now.state, GUEST_PAUSED);
-		else
-			assert_int_equal(now.state, guest->state);
-	}
-}
-
 struct look_back {
 	struct inventory inventory;
 	struct graph *graph;
@@ -273,7 +246,7 @@ static void run_and_check(struct host *host, const char *scenario)
 	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
 		fail_msg("%s\non\n%s", error_text(&error), scenario);
 	check_order(&before.plan, &moments);
-	check_states(host, &before.inventory);
+	assert_as_before(host, &before.inventory);
 	assert_int_equal(moments.aborted,
 			 report_result(report) == RESULT_FAILED);
 	assert_no_journal(host);

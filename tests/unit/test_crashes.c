@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The coordinator dies: with each record of the journal, and right after each
+ * thing that it does and has not recorded yet, on the way down and on the way
+ * back, on every host that is shipped. Whoever is next brings everyone back.
+ */
+
+#include "pmcoord/coordinator.h"
+
+#include <sys/wait.h>
+
+#include "pmcoord/cleanup.h"
+#include "tests/unit/simulated_host.h"
+
+#define DIED 99
+
+/* All but the one of 500 guests, which adds time and no other case. */
+static const char *const scenarios[] = {
+	"circle",	  "kinds",	  "laptop-hung-guest", "laptop-no-s3",
+	"laptop",	  "liar",	  "meanwhile",	       "misbehaving",
+	"storage-domain", "stub-domains", "windows",
+};
+
+enum way {
+	WHOLE_CYCLE,
+	ONLY_DOWN, /* --guests-only */
+	ONLY_BACK, /* resume-all */
+};
+
+/* Where the next process dies; 0: not there. */
+static struct {
+	struct host *host;
+	unsigned int at_record, at_effect;
+	const struct hypervisor_ops *ops;
+} crash;
+
+static void die(void)
+{
+	/* What the hypervisor has done lasts; the coordinator does not. */
+	hypervisor_close(crash.host->hypervisor);
+	_exit(DIED);
+}
+
+static void die_at_record(void *data, const struct cycle *cycle,
+			  const struct record *record)
+{
+	(void)data;
+	(void)cycle;
+	(void)record;
+	if (crash.at_record > 0 && --crash.at_record == 0)
+		die();
+}
+
+static int die_at_effect(int r)
+{
+	if (crash.at_effect > 0 && --crash.at_effect == 0)
+		die();
+	return r;
+}
+
+static int request(struct hypervisor *hypervisor, const struct domain_id *id,
+		   enum mechanism mechanism)
+{
+	return die_at_effect(crash.ops->request(hypervisor, id, mechanism));
+}
+
+static int retract(struct hypervisor *hypervisor, const struct domain_id *id,
+		   enum mechanism mechanism, uint64_t cycle)
+{
+	return die_at_effect(
+		crash.ops->retract(hypervisor, id, mechanism, cycle));
+}
+
+static int pause_domain(struct hypervisor *hypervisor,
+			const struct domain_id *id)
+{
+	return die_at_effect(crash.ops->pause(hypervisor, id));
+}
+
+static int unpause(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	return die_at_effect(crash.ops->unpause(hypervisor, id));
+}
+
+static int resume(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	return die_at_effect(crash.ops->resume(hypervisor, id));
+}
+
+static int keep_books(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	return die_at_effect(crash.ops->keep_books(hypervisor, id));
+}
+
+static void resume_all(struct host *host)
+{
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+
+	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result,
+			       &error) < 0)
+		fail_msg("%s", error_text(&error));
+	json_object_put(result.report);
+}
+
+static void suspend(struct host *host, bool sleeps)
+{
+	struct cycle_wish wish = {
+		.trigger = "test",
+		.sleeper = sleeps ? host->sleeper : NULL,
+	};
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+
+	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	json_object_put(report);
+}
+
+static void go(struct host *host, enum way way)
+{
+	struct hypervisor_ops ops = *host->hypervisor->ops;
+
+	crash.host = host;
+	crash.ops = host->hypervisor->ops;
+	ops.request = request;
+	ops.retract = retract;
+	ops.pause = pause_domain;
+	ops.unpause = unpause;
+	ops.resume = resume;
+	ops.keep_books = keep_books;
+	host->hypervisor->ops = &ops;
+	host->coordinator.observer = die_at_record;
+	if (way == ONLY_BACK)
+		resume_all(host);
+	else
+		suspend(host, way == WHOLE_CYCLE);
+	host->hypervisor->ops = crash.ops;
+}
+
+/*
+ * In a process of its own; false when it did not die. The host is opened again
+ * as that process left it.
+ */
+static bool go_and_die(struct host *host, enum way way)
+{
+	int status;
+	pid_t child;
+
+	hypervisor_close(host->hypervisor);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		host_open(host);
+		go(host, way);
+		hypervisor_close(host->hypervisor);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == DIED);
+	host_open(host);
+	return WEXITSTATUS(status) == DIED;
+}
+
+static void host_init_shipped(struct host *host, const char *name)
+{
+	char path[96], text[4096];
+	FILE *file;
+
+	host_prepare(host);
+	snprintf(path, sizeof(path), "hooks/scenarios/%s.sim", name);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	host_write(host, text);
+	host_open(host);
+}
+
+/* Returns whether it died there. */
+static bool die_there(const char *name, enum way way, unsigned int at,
+		      bool at_effect)
+{
+	struct inventory before;
+	struct error error = { 0 };
+	struct host host;
+	bool died;
+
+	host_init_shipped(&host, name);
+	before = host_inventory(&host);
+	if (way == ONLY_BACK)
+		suspend(&host, false);
+	crash.at_record = at_effect ? 0 : at;
+	crash.at_effect = at_effect ? at : 0;
+	died = go_and_die(&host, way);
+	/* By the service's own recovery, or by hand. */
+	if (way == WHOLE_CYCLE && at % 2 == 0)
+		assert_int_equal(coordinator_recover(&host.coordinator, &error),
+				 0);
+	else
+		resume_all(&host);
+	assert_as_before(&host, &before);
+	assert_no_journal(&host);
+	inventory_done(&before);
+	host_done(&host);
+	return died;
+}
+
+static void die_everywhere(enum way way, bool at_effect)
+{
+	for (size_t i = 0; i < ELEMENTSOF(scenarios); i++) {
+		unsigned int at = 1;
+
+		while (die_there(scenarios[i], way, at, at_effect))
+			at++;
+		assert_true(at > 2);
+	}
+}
+
+static void all_are_back_after_a_crash_at_any_record(void **state)
+{
+	(void)state;
+	die_everywhere(WHOLE_CYCLE, false);
+}
+
+static void all_are_back_after_a_crash_behind_any_effect(void **state)
+{
+	(void)state;
+	die_everywhere(WHOLE_CYCLE, true);
+}
+
+static void the_same_where_guests_shall_be_held(void **state)
+{
+	(void)state;
+	die_everywhere(ONLY_DOWN, false);
+	die_everywhere(ONLY_DOWN, true);
+}
+
+static void the_same_where_held_guests_are_brought_back(void **state)
+{
+	(void)state;
+	die_everywhere(ONLY_BACK, false);
+	die_everywhere(ONLY_BACK, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_are_back_after_a_crash_at_any_record),
+		cmocka_unit_test(all_are_back_after_a_crash_behind_any_effect),
+		cmocka_unit_test(the_same_where_guests_shall_be_held),
+		cmocka_unit_test(the_same_where_held_guests_are_brought_back),
+	};
+
+	return cmocka_run_group_tests_name("crashes", tests, NULL, NULL);
+}
