@@ -172,6 +172,7 @@ const char *cli_hypervisor(struct cli *cli)
 
 void cli_done(struct cli *cli)
 {
+	lid_free(cli->coordinator.lid);
 	loop_free(cli->loop);
 	hypervisor_close(cli->hypervisor);
 	roots_done(&cli->roots);

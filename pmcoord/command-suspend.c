@@ -8,6 +8,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "pmcoord/backoff.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/client.h"
 #include "pmcoord/job.h"
@@ -193,11 +194,15 @@ static enum exit_code suspend_through_logind(struct cli *cli,
 	uint64_t last = report_last_number(cli->roots.reports);
 	struct job_outcome outcome = { 0 };
 	struct error error = { 0 };
-	int r = logind_suspend(cli->roots.reports, last,
-			       cli->config.deadline_us +
-				       cli->config.ready_timeout_us +
-				       LOGIND_EXTRA_US,
-			       &error);
+	int r;
+
+	/* Somebody is there, whatever the lid is like. */
+	backoff_forget(cli->roots.run);
+	r = logind_suspend(cli->roots.reports, last,
+			   cli->config.deadline_us +
+				   cli->config.ready_timeout_us +
+				   LOGIND_EXTRA_US,
+			   &error);
 
 	if (r == 0)
 		r = report_load(cli->roots.reports, 0, &outcome.report, &error);

@@ -17,13 +17,17 @@
 #include "pmcoord/roots.h"
 #include "pmcoord/sleeper.h"
 
-/* What a cycle works with; all borrowed. */
+/* What a cycle works with; all borrowed but the lid. */
 struct coordinator {
 	const struct config *config;
 	const struct roots *roots;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
-	struct lid *lid; /* for cycles with a sleeper; NULL: there is none */
+	/*
+	 * For cycles with a sleeper; NULL: there is none. It is opened, and
+	 * kept over failed sleeps, by job_run, and freed by our owner.
+	 */
+	struct lid *lid;
 	/* Told of each record; may be NULL. */
 	journal_observer_fn observer;
 	void *observer_data;

@@ -496,6 +496,7 @@ void daemon_free(struct daemon *daemon)
 		return;
 	job_free(daemon->current);
 	job_free(daemon->waiting);
+	lid_free(daemon->coordinator.lid);
 	config_done(&daemon->config);
 	free(daemon);
 }

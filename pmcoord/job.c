@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pmcoord/backoff.h"
+#include "pmcoord/battery.h"
 #include "pmcoord/lid.h"
 #include "pmcoord/report.h"
 
@@ -68,6 +70,74 @@ void job_outcome_done(struct job_outcome *outcome)
 	outcome->report = NULL;
 }
 
+/*
+ * Before anything is begun: opened from here on, it ends the cycle. One that
+ * was kept since a sleep failed has been opened meanwhile, or has not.
+ */
+static void begin_watching_lid(struct coordinator *coordinator)
+{
+	if (!coordinator->lid)
+		coordinator->lid = lid_open(coordinator->roots->dev);
+	if (!lid_is_closed(coordinator->lid) ||
+	    lid_was_opened(coordinator->lid))
+		backoff_forget(coordinator->roots->run);
+	lid_start_anew(coordinator->lid);
+}
+
+static void end_watching_lid(struct coordinator *coordinator)
+{
+	lid_free(coordinator->lid);
+	coordinator->lid = NULL;
+}
+
+/* The lid's sleep, refused for a while where the last one has failed. */
+static int sleep_unless_backing_off(struct coordinator *coordinator,
+				    const struct cycle_wish *wish,
+				    struct json_object **ret_report,
+				    struct error *error)
+{
+	const char *run = coordinator->roots->run;
+	char reason[ERROR_TEXT_MAX];
+	int r = 0;
+
+	if (!battery_is_low(coordinator->roots->sys))
+		r = backoff_check(run, loop_now(coordinator->loop), error);
+	if (r < 0)
+		return r; /* and the lid stays watched */
+	r = coordinator_suspend(coordinator, wish, ret_report, error);
+	if (r == 0 && *ret_report &&
+	    report_result(*ret_report) == RESULT_FAILED &&
+	    lid_is_closed(coordinator->lid) &&
+	    !lid_was_opened(coordinator->lid)) {
+		report_blame(*ret_report, reason, sizeof(reason));
+		/* Where that cannot be kept, the next attempt comes sooner. */
+		backoff_note_failure(run, loop_now(coordinator->loop), reason);
+		return 0;
+	}
+	if (r == 0)
+		backoff_forget(run);
+	end_watching_lid(coordinator);
+	return r;
+}
+
+static int run_cycle(struct coordinator *coordinator, const struct job *job,
+		     const struct cycle_wish *wish,
+		     struct json_object **ret_report, struct error *error)
+{
+	int r;
+
+	if (!wish->sleeper)
+		return coordinator_suspend(coordinator, wish, ret_report,
+					   error);
+	begin_watching_lid(coordinator);
+	if (job->verb == JOB_SLEEP)
+		return sleep_unless_backing_off(coordinator, wish, ret_report,
+						error);
+	r = coordinator_suspend(coordinator, wish, ret_report, error);
+	end_watching_lid(coordinator);
+	return r;
+}
+
 static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		       struct sleeper *sleeper, struct job_outcome *outcome,
 		       struct error *error)
@@ -81,14 +151,8 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		.comes_back = job_is_rehearsal(job),
 		.is_measurement = job->verb == JOB_BENCH,
 	};
-	int r;
+	int r = run_cycle(coordinator, job, &wish, &outcome->report, error);
 
-	/* Before anything is begun: opened from here on, it counts. */
-	if (wish.sleeper)
-		coordinator->lid = lid_open(coordinator->roots->dev);
-	r = coordinator_suspend(coordinator, &wish, &outcome->report, error);
-	lid_free(coordinator->lid);
-	coordinator->lid = NULL;
 	if (r < 0 || !outcome->report)
 		return r;
 	outcome->code = exit_code_of_report(outcome->report);

@@ -161,3 +161,11 @@ bool lid_was_opened(struct lid *lid)
 	take_events(lid);
 	return lid->was_opened;
 }
+
+void lid_start_anew(struct lid *lid)
+{
+	if (!lid)
+		return;
+	take_events(lid);
+	lid->was_opened = false;
+}

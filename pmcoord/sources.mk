@@ -53,6 +53,7 @@ COORDINATOR_SRC := \
 	pmcoord/coordinator.c \
 	pmcoord/keeper.c \
 	pmcoord/exit-code.c \
+	pmcoord/backoff.c \
 	pmcoord/job.c \
 	pmcoord/memory.c \
 	pmcoord/live.c \

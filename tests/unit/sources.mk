@@ -19,6 +19,7 @@ COORDINATOR_TESTS := \
 	test_host \
 	test_lid \
 	test_battery \
+	test_backoff \
 	test_coordinator \
 	test_sweeps test_properties test_crashes \
 	test_keeper \
