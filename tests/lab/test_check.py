@@ -5,7 +5,17 @@ import json
 import re
 import signal
 
+import pytest
+
 from test_sleep import GUESTS, wait_cycle_over
+from xenlab import Laptop
+
+
+@pytest.fixture(scope="module")
+def laptop(payload):
+    """One for all of them: each leaves it as it was."""
+    with Laptop.fresh(payload) as laptop:
+        yield laptop
 
 
 def findings(laptop, status: int = 0) -> list[dict]:
