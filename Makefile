@@ -24,6 +24,8 @@ OUR_CPPFLAGS := -Iinclude -I. -D_GNU_SOURCE -DPMCOORD_VERSION='"$(VERSION)"' \
 OUR_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wvla \
 	-fno-strict-aliasing -fstack-protector-strong -MMD -MP
+# Functions are looked up at the start, not when a disk may be asleep.
+OUR_LDFLAGS := -Wl,-z,relro,-z,now
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
@@ -62,12 +64,12 @@ $(BUILD)/obj/%.o: %.c Makefile
 $(BUILD)/pmcoord: $(call object,$(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
 
 $(BUILD)/pmcoord-agent: $(call object,$(SHARED_SRC) $(AGENT_SRC) $(AGENT_MAIN))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(AGENT_PKGS)) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(AGENT_PKGS)) $(LIBS)
 
 UNIT_TESTS := $(SHARED_TESTS) $(COORDINATOR_TESTS) $(AGENT_TESTS)
 unit_program = $(addprefix $(BUILD)/tests/unit/,$(1))
@@ -90,7 +92,7 @@ $(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/u
 $(BUILD)/tests/bench/engine: $(call object,tests/bench/engine.c $(SHARED_SRC) $(COORDINATOR_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
 
 # A first look at how the engine grows; `make bench` judges it.
 .PHONY: bench-engine
