@@ -206,5 +206,8 @@ int table_print(struct table *table)
 	if (table->terminal_width)
 		hide_dispensable(table);
 	r = scols_print_table_to_string(table->scols, &text);
-	return r < 0 ? r : print_trimmed(text, table->out);
+	if (r < 0)
+		return r;
+	/* It is silent where memory runs out. */
+	return text ? print_trimmed(text, table->out) : -ENOMEM;
 }

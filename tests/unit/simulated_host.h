@@ -140,6 +140,29 @@ static inline void assert_no_journal(struct host *host)
 	free(numbers);
 }
 
+/* All but the one of 500 guests, which adds time and no other case. */
+static const char *const shipped_scenarios[] = {
+	"circle",	  "kinds",	  "laptop-hung-guest", "laptop-no-s3",
+	"laptop",	  "liar",	  "meanwhile",	       "misbehaving",
+	"storage-domain", "stub-domains", "windows",
+};
+
+/* These tests run in the root of the tree. */
+static inline void host_init_shipped(struct host *host, const char *name)
+{
+	char path[96], text[4096];
+	FILE *file;
+
+	host_prepare(host);
+	snprintf(path, sizeof(path), "hooks/scenarios/%s.sim", name);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	host_write(host, text);
+	host_open(host);
+}
+
 /* The guests as they are now; the caller's: inventory_done. */
 static inline struct inventory host_inventory(struct host *host)
 {

@@ -15,13 +15,6 @@
 
 #define DIED 99
 
-/* All but the one of 500 guests, which adds time and no other case. */
-static const char *const scenarios[] = {
-	"circle",	  "kinds",	  "laptop-hung-guest", "laptop-no-s3",
-	"laptop",	  "liar",	  "meanwhile",	       "misbehaving",
-	"storage-domain", "stub-domains", "windows",
-};
-
 enum way {
 	WHOLE_CYCLE,
 	ONLY_DOWN, /* --guests-only */
@@ -164,21 +157,6 @@ static bool go_and_die(struct host *host, enum way way)
 	return WEXITSTATUS(status) == DIED;
 }
 
-static void host_init_shipped(struct host *host, const char *name)
-{
-	char path[96], text[4096];
-	FILE *file;
-
-	host_prepare(host);
-	snprintf(path, sizeof(path), "hooks/scenarios/%s.sim", name);
-	file = fopen(path, "r");
-	assert_non_null(file);
-	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
-	fclose(file);
-	host_write(host, text);
-	host_open(host);
-}
-
 /* Returns whether it died there. */
 static bool die_there(const char *name, enum way way, unsigned int at,
 		      bool at_effect)
@@ -210,10 +188,10 @@ static bool die_there(const char *name, enum way way, unsigned int at,
 
 static void die_everywhere(enum way way, bool at_effect)
 {
-	for (size_t i = 0; i < ELEMENTSOF(scenarios); i++) {
+	for (size_t i = 0; i < ELEMENTSOF(shipped_scenarios); i++) {
 		unsigned int at = 1;
 
-		while (die_there(scenarios[i], way, at, at_effect))
+		while (die_there(shipped_scenarios[i], way, at, at_effect))
 			at++;
 		assert_true(at > 2);
 	}

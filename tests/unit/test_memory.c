@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Memory runs out, at the n-th allocation for every n: in what reads, plans,
+ * shows and reports, which must say so and change nothing, and in whole cycles,
+ * after which everyone is back.
+ *
+ * Reading a report is not among it: json-c's parser itself (0.16) does not look
+ * at what strdup returns.
+ *
+ * The C library's allocator is replaced by one that counts; what it calls
+ * behind these names is glibc's own.
+ */
+
+#include "pmcoord/coordinator.h"
+
+#include <errno.h>
+#include <malloc.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/show.h"
+#include "tests/unit/simulated_host.h"
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+/* Which allocation from now on fails, 0: none; and whether it has come. */
+static unsigned long fails_in;
+static bool has_failed;
+
+static bool fails_now(void)
+{
+	if (fails_in == 0 || --fails_in > 0)
+		return false;
+	has_failed = true;
+	errno = ENOMEM;
+	return true;
+}
+
+void *malloc(size_t size)
+{
+	return fails_now() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return fails_now() ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+	return fails_now() ? NULL : __libc_realloc(old, size);
+}
+
+/* A host with something of everything that takes memory. */
+static const char scenario[] = "[Guest \"netvm\"]\nAgent=yes\nPCIFunctions=1\n"
+			       "Needs=vbd:store\n"
+			       "[Guest \"store\"]\nNeeds=vif:netvm\n"
+			       "[Guest \"web-*\"]\nCount=3\nNeeds=vif:netvm\n"
+			       "[Guest \"mail\"]\nBehaviour=ignores-requests\n"
+			       "[Guest \"dm\"]\nStubFor=mail\n";
+
+static void host_init(struct host *host)
+{
+	host_prepare(host);
+	host_write(host, scenario);
+	host_open(host);
+}
+
+/* One thing that is done. Returns 0 or negative. */
+typedef int (*deed_fn)(struct host *host);
+
+/* Does it with ever more allocations, until it needs no more. */
+static void try_with_ever_more(struct host *host, deed_fn deed)
+{
+	unsigned long n = 1;
+
+	for (;; n++) {
+		int r;
+
+		has_failed = false;
+		fails_in = n;
+		r = deed(host);
+		fails_in = 0;
+		if (!has_failed)
+			break;
+		/* What is only nice to have may be done without. */
+		assert_true(r == 0 || r == -ENOMEM || r == -EIO ||
+			    r == -EBADMSG);
+	}
+	assert_true(n > 3);
+	assert_int_equal(deed(host), 0);
+}
+
+static void warn(void *data, const char *warning)
+{
+	(void)data;
+	(void)warning;
+}
+
+static int read_config(struct host *host)
+{
+	struct config config;
+	struct error error = { 0 };
+	int r;
+
+	(void)host;
+	config_init(&config);
+	r = config_load(&config, "hooks/pmcoord.conf", warn, NULL, &error);
+	config_done(&config);
+	return r;
+}
+
+static int read_scenario(struct host *host)
+{
+	struct hypervisor *hypervisor;
+	struct loop *loop;
+	struct sleeper *sleeper;
+	struct error error = { 0 };
+	int r = simulator_open(host->scenario, NULL, &hypervisor, &loop,
+			       &sleeper, &error);
+
+	if (r == 0)
+		hypervisor_close(hypervisor);
+	return r;
+}
+
+static int show_the_plan(struct host *host)
+{
+	struct inventory inventory;
+	struct graph *graph;
+	struct plan plan;
+	struct error error = { 0 };
+	FILE *out;
+	int r = coordinator_plan(&host->coordinator, NULL, &inventory, &graph,
+				 &plan, &error);
+
+	if (r < 0)
+		return r;
+	out = fopen("/dev/null", "w");
+	r = out ? show_plan(&plan, graph, true, out) : -ENOMEM;
+	if (r == 0)
+		r = show_plan(&plan, graph, false, out);
+	if (out)
+		fclose(out);
+	plan_done(&plan);
+	graph_free(graph);
+	inventory_done(&inventory);
+	return r;
+}
+
+static void says_so_when_memory_runs_out(void **state)
+{
+	static const deed_fn deeds[] = { read_config, read_scenario,
+					 show_the_plan };
+	struct host host;
+
+	(void)state;
+	host_init(&host);
+	for (size_t i = 0; i < ELEMENTSOF(deeds); i++)
+		try_with_ever_more(&host, deeds[i]);
+	host_done(&host);
+}
+
+static int run_cycle(struct host *host)
+{
+	struct cycle_wish wish = { .trigger = "test",
+				   .sleeper = host->sleeper };
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	int r = coordinator_suspend(&host->coordinator, &wish, &report, &error);
+
+	json_object_put(report);
+	if (r < 0)
+		assert_true(error_text(&error)[0] != '\0');
+	return r;
+}
+
+static void resume_all(struct host *host)
+{
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+
+	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result,
+			       &error) < 0)
+		fail_msg("%s", error_text(&error));
+	json_object_put(result.report);
+}
+
+static bool cycle_without_memory(unsigned long n)
+{
+	struct inventory before;
+	struct host host;
+
+	host_init(&host);
+	before = host_inventory(&host);
+	has_failed = false;
+	fails_in = n;
+	run_cycle(&host);
+	fails_in = 0;
+	resume_all(&host);
+	assert_as_before(&host, &before);
+	assert_no_journal(&host);
+	inventory_done(&before);
+	host_done(&host);
+	return has_failed;
+}
+
+static void everyone_is_back_when_memory_runs_out(void **state)
+{
+	unsigned long n = 1;
+
+	(void)state;
+	while (cycle_without_memory(n))
+		n++;
+	assert_true(n > 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(says_so_when_memory_runs_out),
+		cmocka_unit_test(everyone_is_back_when_memory_runs_out),
+	};
+
+	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
