@@ -201,13 +201,14 @@ int link_class_parse_device(const char *device, enum link_class *ret)
 		const char *device;
 		enum link_class class;
 	} classes[] = {
-		{ "vif", LINK_NETWORK },   { "vbd", LINK_STORAGE },
-		{ "qdisk", LINK_STORAGE }, { "9pfs", LINK_STORAGE },
-		{ "vscsi", LINK_STORAGE }, { "vusb", LINK_USB },
-		{ "qusb", LINK_USB },	   { "pci", LINK_PCI },
-		{ "vkbd", LINK_CONSOLE },  { "vfb", LINK_CONSOLE },
-		{ "vsnd", LINK_CONSOLE },  { "vdispl", LINK_CONSOLE },
-		{ "vtpm", LINK_CONSOLE },  { "console", LINK_CONSOLE },
+		{ "vif", LINK_NETWORK },      { "vbd", LINK_STORAGE },
+		{ "qdisk", LINK_STORAGE },    { "9pfs", LINK_STORAGE },
+		{ "xen_9pfs", LINK_STORAGE }, { "virtio_disk", LINK_STORAGE },
+		{ "vscsi", LINK_STORAGE },    { "vusb", LINK_USB },
+		{ "qusb", LINK_USB },	      { "pci", LINK_PCI },
+		{ "vkbd", LINK_CONSOLE },     { "vfb", LINK_CONSOLE },
+		{ "vsnd", LINK_CONSOLE },     { "vdispl", LINK_CONSOLE },
+		{ "vtpm", LINK_CONSOLE },     { "console", LINK_CONSOLE },
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(classes); i++) {

@@ -242,7 +242,7 @@ static int sim_request(struct hypervisor *hypervisor,
 		       const struct domain_id *id, enum mechanism mechanism)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
-	struct sim_guest *guest;
+	struct sim_guest *guest = NULL;
 	int r = sim_begin(simulator);
 
 	if (r == 0)
@@ -289,7 +289,7 @@ static int sim_settle(struct hypervisor *hypervisor, const struct domain_id *id)
 
 static int sim_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	struct sim_guest *guest;
+	struct sim_guest *guest = NULL;
 	int r = sim_begin(simulator_of(hypervisor));
 
 	if (r == 0)

@@ -250,6 +250,166 @@ static void cuts_every_circle_there_is(void **state)
 	host_done(&host);
 }
 
+/* ---- graphs made by chance ----------------------------------------------- */
+
+#define N_RANDOM 9
+
+struct random_link {
+	uint32_t frontend, backend;
+	enum link_class class;
+};
+
+static size_t random_links(struct random_link *ret)
+{
+	size_t n = (size_t)random() % 24;
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct random_link){
+			.frontend = 1 + (uint32_t)random() % N_RANDOM,
+			.backend = 1 + (uint32_t)random() % N_RANDOM,
+			.class = (enum link_class)(random() %
+						   (LINK_DEVICE_MODEL + 1)),
+		};
+	return n;
+}
+
+/* Only the links of a class or stronger. */
+static void host_from_links(struct host *host, const struct random_link *links,
+			    size_t n_links, enum link_class least)
+{
+	host_init(host, N_RANDOM);
+	for (size_t i = 0; i < n_links; i++)
+		if (links[i].class >= least)
+			needs(host, links[i].frontend, links[i].backend,
+			      links[i].class);
+	build(host);
+}
+
+static bool has_edge(const struct host *host, uint32_t from, uint32_t to)
+{
+	/* UUIDs are in the order of domids, which count from 1. */
+	struct graph_nodes nodes = graph_needs(host->graph, from - 1);
+
+	for (size_t i = 0; i < nodes.n_nodes; i++)
+		if (nodes.nodes[i] == to - 1)
+			return true;
+	return false;
+}
+
+static size_t count_warnings(const struct host *host)
+{
+	size_t n = 0;
+
+	while (graph_warning(host->graph, n))
+		n++;
+	return n;
+}
+
+static size_t count_edges(const struct host *host)
+{
+	size_t n = 0;
+
+	for (uint32_t from = 1; from <= N_RANDOM; from++)
+		for (uint32_t to = 1; to <= N_RANDOM; to++)
+			n += has_edge(host, from, to);
+	return n;
+}
+
+static size_t count_pairs(const struct random_link *links, size_t n_links)
+{
+	bool linked[N_RANDOM + 1][N_RANDOM + 1] = { { false } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_links; i++) {
+		bool *pair = &linked[links[i].frontend][links[i].backend];
+
+		n += links[i].frontend != links[i].backend && !*pair;
+		*pair = true;
+	}
+	return n;
+}
+
+static void assert_can_be_ordered(const struct host *host)
+{
+	struct plan plan;
+
+	assert_int_equal(plan_make(&host->inventory, host->graph, &host->config,
+				   NULL, &plan),
+			 0);
+	for (uint32_t from = 1; from <= N_RANDOM; from++)
+		for (uint32_t to = 1; to <= N_RANDOM; to++)
+			if (has_edge(host, from, to))
+				assert_true(plan.step_of_guest[from - 1] <
+					    plan.step_of_guest[to - 1]);
+	plan_done(&plan);
+}
+
+/*
+ * Where the links of a class and the stronger ones form no circle, none of
+ * them is cut: each circle has a weaker one.
+ */
+static void assert_cut_at_the_weakest(const struct host *host,
+				      const struct random_link *links,
+				      size_t n_links, enum link_class least)
+{
+	struct host strong;
+
+	host_from_links(&strong, links, n_links, least);
+	for (size_t i = 0; i < n_links && !graph_warning(strong.graph, 0); i++)
+		if (links[i].class >= least &&
+		    links[i].frontend != links[i].backend)
+			assert_true(has_edge(host, links[i].frontend,
+					     links[i].backend));
+	host_done(&strong);
+}
+
+static void circles_are_cut_at_their_weakest_whatever_the_graph(void **state)
+{
+	(void)state;
+	srandom(7);
+	for (int round = 0; round < 500; round++) {
+		struct random_link links[24];
+		size_t n_links = random_links(links);
+		struct host host;
+
+		host_from_links(&host, links, n_links, LINK_CONFIGURED);
+		assert_can_be_ordered(&host);
+		/* One told for each that is missing. */
+		assert_int_equal(count_edges(&host) + count_warnings(&host),
+				 count_pairs(links, n_links));
+		for (int least = LINK_CONFIGURED; least <= LINK_DEVICE_MODEL;
+		     least++)
+			assert_cut_at_the_weakest(&host, links, n_links,
+						  (enum link_class)least);
+		host_done(&host);
+	}
+}
+
+static void the_same_links_give_the_same_graph(void **state)
+{
+	(void)state;
+	srandom(8);
+	for (int round = 0; round < 200; round++) {
+		struct random_link links[24], reversed[24];
+		size_t n_links = random_links(links);
+		struct host one, other;
+
+		for (size_t i = 0; i < n_links; i++)
+			reversed[i] = links[n_links - 1 - i];
+		host_from_links(&one, links, n_links, LINK_CONFIGURED);
+		host_from_links(&other, reversed, n_links, LINK_CONFIGURED);
+		for (uint32_t from = 1; from <= N_RANDOM; from++)
+			for (uint32_t to = 1; to <= N_RANDOM; to++)
+				assert_int_equal(has_edge(&one, from, to),
+						 has_edge(&other, from, to));
+		for (size_t i = 0; graph_warning(one.graph, i); i++)
+			assert_string_equal(graph_warning(one.graph, i),
+					    graph_warning(other.graph, i));
+		host_done(&one);
+		host_done(&other);
+	}
+}
+
 /* ---- growth ------------------------------------------------------------- */
 
 typedef void (*shape_fn)(struct host *host, uint32_t n);
@@ -338,6 +498,9 @@ int main(void)
 		cmocka_unit_test(
 			a_strong_link_beside_a_weak_one_is_what_counts),
 		cmocka_unit_test(cuts_every_circle_there_is),
+		cmocka_unit_test(
+			circles_are_cut_at_their_weakest_whatever_the_graph),
+		cmocka_unit_test(the_same_links_give_the_same_graph),
 		cmocka_unit_test(grows_nearly_linearly_up_to_5000_guests),
 	};
 

@@ -217,17 +217,22 @@ static void knows_the_classes_of_devices(void **state)
 		const char *device;
 		enum link_class class;
 	} cases[] = {
-		{ "vif", LINK_NETWORK },   { "vbd", LINK_STORAGE },
-		{ "qdisk", LINK_STORAGE }, { "9pfs", LINK_STORAGE },
-		{ "vusb", LINK_USB },	   { "pci", LINK_PCI },
-		{ "vkbd", LINK_CONSOLE },  { "", LINK_CONSOLE },
+		{ "vif", LINK_NETWORK },      { "vbd", LINK_STORAGE },
+		{ "qdisk", LINK_STORAGE },    { "9pfs", LINK_STORAGE },
+		{ "xen_9pfs", LINK_STORAGE }, { "vfb", LINK_CONSOLE },
+		{ "vusb", LINK_USB },	      { "pci", LINK_PCI },
+		{ "vkbd", LINK_CONSOLE },     { "", LINK_CONSOLE },
 		{ "vifx", LINK_CONSOLE },
 	};
+	enum link_class class = LINK_PCI;
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
 		assert_int_equal(link_class_of_device(cases[i].device),
 				 cases[i].class);
+	assert_int_equal(link_class_parse_device("console", &class), 0);
+	assert_int_equal(class, LINK_CONSOLE);
+	assert_int_equal(link_class_parse_device("vifx", &class), -EINVAL);
 }
 
 int main(void)
