@@ -18,6 +18,7 @@ COORDINATOR_TESTS := \
 	test_check \
 	test_host \
 	test_lid \
+	test_sleep_jobs \
 	test_battery \
 	test_backoff \
 	test_coordinator \
