@@ -318,14 +318,14 @@ NEAR_LINEAR = 2.0
 
 
 def run_engine(shape: str, guests: int, rounds: int) -> list[float]:
-    """Whole cycles, in ms of real time."""
+    """Whole cycles, in ms of processor time: it never waits, and others on this machine do not count."""
     done = subprocess.run([SOURCE / "build/tests/bench/engine", shape, str(guests), str(rounds)], check=True, capture_output=True, text=True)
     figures = json.loads(done.stdout)
     return [(down + back) / 1000 for down, back in zip(figures["down_us"], figures["back_us"])]
 
 
 def measure_engine(options: argparse.Namespace) -> Iterator[Row]:
-    """On this machine, not in the laptop: no time is anybody else's."""
+    """On this machine, not in the laptop."""
     for shape in ("chain", "star"):
         cycles = {guests: run_engine(shape, guests, options.rounds + 1)[1:] for guests in ENGINE_SIZES}
         all_sizes = "; ".join(f"{guests}: {median(times):.2f}" for guests, times in cycles.items())
