@@ -72,14 +72,17 @@ void cycle_done(struct cycle *cycle)
 int record_format(const struct record *record, char *ret, size_t size)
 {
 	const char *text = record->text ? record->text : "";
-	char guest[24] = "";
+	const char *name = record_types[record->type].name;
+	const char *space = text[0] ? " " : "";
 	int length;
 
 	if (record_types[record->type].has_guest)
-		snprintf(guest, sizeof(guest), " %zu", record->guest);
-	length = snprintf(ret, size, "%" PRIu64 " %s%s%s%s\n", record->at_us,
-			  record_types[record->type].name, guest,
-			  text[0] ? " " : "", text);
+		length = snprintf(ret, size, "%" PRIu64 " %s %zu%s%s\n",
+				  record->at_us, name, record->guest, space,
+				  text);
+	else
+		length = snprintf(ret, size, "%" PRIu64 " %s%s%s\n",
+				  record->at_us, name, space, text);
 	if (length < 0 || (size_t)length >= size)
 		return -EMSGSIZE;
 	for (int i = 0; i < length - 1; i++)

@@ -287,11 +287,16 @@ static bool dash_before(size_t byte)
 
 char *guest_uuid_format(const uint8_t *uuid, char *ret)
 {
+	static const char digits[] = "0123456789abcdef";
 	char *end = ret;
 
-	for (size_t i = 0; i < GUEST_UUID_SIZE; i++)
-		end += sprintf(end, "%s%02x", dash_before(i) ? "-" : "",
-			       uuid[i]);
+	for (size_t i = 0; i < GUEST_UUID_SIZE; i++) {
+		if (dash_before(i))
+			*end++ = '-';
+		*end++ = digits[uuid[i] >> 4];
+		*end++ = digits[uuid[i] & 15];
+	}
+	*end = '\0';
 	return ret;
 }
 
