@@ -74,17 +74,21 @@ enum exit_code command_daemon(struct cli *cli)
 	enum exit_code code;
 	int r = 0;
 
-	cli->kept_fd = cli->options.scenario ? -EBADF : kept_channels();
+	if (!cli->options.scenario) {
+		cli->kept_fd = kept_channels();
+		/* Before libxenstore makes its thread, which has a heap. */
+		r = memory_lock(&error);
+	}
+	if (r < 0)
+		return cli_fail(&error);
 	code = cli_open(cli);
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	if (cli->options.scenario) {
+	if (cli->options.scenario)
 		/* Its own loop has a clock that never waits. */
 		r = loop_new(NULL, &loop, &error);
-	} else {
-		r = memory_lock(&error);
+	else
 		keep_channels(cli->hypervisor);
-	}
 	if (r == 0)
 		r = serve(cli, loop ? loop : cli->loop, &error);
 	loop_free(loop);

@@ -287,12 +287,16 @@ enum exit_code command_resume(struct cli *cli)
 
 /* ---- pmcoord-sleep.service ---------------------------------------------- */
 
-/* The unit's own time limits are short, for when we hang before this. */
+/*
+ * The unit's own time limits are short, for when we hang before this. The
+ * daemon may have a cycle to end first.
+ */
 static void extend_timeout(const struct cli *cli)
 {
-	sd_notifyf(
-		0, "EXTEND_TIMEOUT_USEC=%llu",
-		(unsigned long long)(cli->config.deadline_us + UNIT_UNDO_US));
+	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu",
+		   (unsigned long long)(UNIT_PATIENCE_US +
+					cli->config.deadline_us +
+					UNIT_UNDO_US));
 }
 
 static enum exit_code sleep_here(struct cli *cli)

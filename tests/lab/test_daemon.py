@@ -110,6 +110,19 @@ def test_idle_it_neither_wakes_up_nor_calls_the_kernel(calm):
     assert not counted, calls
 
 
+def test_the_watchdog_is_armed_in_a_cycle_and_only_then(calm):
+    def watchdog() -> str:
+        return str(calm.dom0("systemctl show -p WatchdogUSec --value pmcoord"))
+
+    assert watchdog() in ("0", "infinity")
+    cycle = calm.dom0_start("pmcoord cycle -n 5 -q")
+    deadline = time.monotonic() + 20
+    while watchdog() != "1min":
+        assert time.monotonic() < deadline, watchdog()
+    assert cycle.wait(60).status == 0
+    assert watchdog() in ("0", "infinity")
+
+
 def test_its_memory_is_small_and_locked(calm):
     who = pid(calm)
     rollup = str(calm.dom0(f"cat /proc/{who}/smaps_rollup"))
