@@ -103,11 +103,16 @@ def test_two_at_once_one_works_and_the_other_is_told_who_does(calm):
 def test_idle_it_neither_wakes_up_nor_calls_the_kernel(calm):
     time.sleep(5)
     who = pid(calm)
-    before = str(calm.dom0(f"cat /proc/{who}/task/*/status | grep ctxt"))
-    calls = str(calm.dom0(f"timeout 20 strace -f -c -p {who} 2>&1 | tail -n +3; true", timeout=60))
-    assert str(calm.dom0(f"cat /proc/{who}/task/*/status | grep ctxt")).count("\n") == before.count("\n")
-    counted = [line for line in calls.splitlines() if re.match(r"\s*\d", line)]
-    assert not counted, calls
+    switches = f"cat /proc/{who}/task/*/status | grep ctxt"
+    before = str(calm.dom0(switches))
+    time.sleep(20)
+    assert str(calm.dom0(switches)) == before
+    # Attaching and detaching interrupt what it waits in: only what lies between counts.
+    calm.dom0(f"timeout 14 strace -f -ttt -o /run/idle -p {who}", check=False, timeout=40)
+    calls = [line for line in calm.get("/run/idle").decode().splitlines() if re.search(r"^\d+ +\d+\.\d+ \w+\(", line)]
+    times = [float(line.split()[1]) for line in calls]
+    began = min(times)
+    assert not [line for line, at in zip(calls, times) if began + 2 < at < began + 12], calls
 
 
 def test_the_watchdog_is_armed_in_a_cycle_and_only_then(calm):
@@ -124,12 +129,11 @@ def test_the_watchdog_is_armed_in_a_cycle_and_only_then(calm):
 
 
 def test_its_memory_is_small_and_locked(calm):
-    who = pid(calm)
-    rollup = str(calm.dom0(f"cat /proc/{who}/smaps_rollup"))
-    private = sum(int(n) for n in re.findall(r"^Private_(?:Dirty|Clean):\s+(\d+)", rollup, re.M))
-    locked = int(re.search(r"^Locked:\s+(\d+)", rollup, re.M).group(1))
-    assert locked > 0
-    assert private <= 2048, rollup
+    """Its own is what it has written; the text of libraries is resident because it is locked, and is no one's own."""
+    rollup = str(calm.dom0(f"cat /proc/{pid(calm)}/smaps_rollup"))
+    sizes = {key: int(size) for key, size in re.findall(r"^(\w+):\s+(\d+) kB", rollup, re.M)}
+    assert sizes["Private_Dirty"] <= 2048, rollup
+    assert sizes["Locked"] >= sizes["Private_Dirty"]
 
 
 def test_domains_that_come_and_go_are_followed(calm):

@@ -182,7 +182,7 @@ def traced_gap(laptop: Laptop) -> list[str]:
 
 
 # Files in memory, devices that are no disks, and what is no file at all.
-NOT_ON_A_DISK = re.compile(r"^(/run/|/proc/|/sys/|/dev/xen/|/dev/null|socket:|pipe:|anon_inode:|UNIX|NETLINK|/dev/pts)")
+NOT_ON_A_DISK = re.compile(r"^(/run/|/proc/|/sys/|(/dev)?/xen/|/dev/null|socket:|pipe:|anon_inode:|UNIX|NETLINK|/dev/pts)")
 
 
 def traced_lease(laptop: Laptop) -> list[str]:
