@@ -8,6 +8,7 @@ BINDIR ?= $(PREFIX)/bin
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 SYSCONFDIR ?= /etc
 BUILD ?= build
 
@@ -125,7 +126,7 @@ check-static: all
 	$(Q)shellcheck -s bash hooks/bash-completion/pmcoord
 	$(Q)mandoc -Tlint -W warning man/*
 	$(Q)tests/verify-modules
-	$(Q)tests/verify-units $(BUILD) hooks/pmcoord.service hooks/pmcoord-sleep.service hooks/pmcoord-agent.service
+	$(Q)tests/verify-units $(BUILD) hooks/pmcoord.service hooks/pmcoord-sleep.service hooks/pmcoord-notify.service hooks/pmcoord-agent.service
 comma := ,
 # What ends a command in a recipe made by $(foreach).
 define newline
@@ -189,6 +190,7 @@ check-unit: $(call unit_program,$(UNIT_TESTS))
 install: $(BUILD)/pmcoord
 	$(INSTALL) -D -m 0755 $(BUILD)/pmcoord $(DESTDIR)$(BINDIR)/pmcoord
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(UNITDIR) hooks/pmcoord.service hooks/pmcoord-sleep.service
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(USERUNITDIR) hooks/pmcoord-notify.service
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/dbus-1/system.d hooks/org.pmcoord.Coordinator1.conf
 	$(INSTALL) -D -m 0644 hooks/pmcoord.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/pmcoord.catalog
 	test -e $(DESTDIR)$(SYSCONFDIR)/pmcoord/pmcoord.conf || \

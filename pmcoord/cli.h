@@ -95,5 +95,6 @@ enum exit_code command_status(struct cli *cli);
 enum exit_code command_monitor(struct cli *cli);
 enum exit_code command_check(struct cli *cli);
 enum exit_code command_daemon(struct cli *cli);
+enum exit_code command_notify(struct cli *cli);
 
 #endif

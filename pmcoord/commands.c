@@ -163,6 +163,7 @@ const struct command commands[] = {
 		.options = "",
 	},
 	{ .name = "sleep-unit", .run = command_sleep_unit, .options = "" },
+	{ .name = "notify", .run = command_notify, .options = "" },
 	{ .name = "recover", .run = command_recover, .options = "" },
 	{ .name = NULL },
 };

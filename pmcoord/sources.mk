@@ -62,7 +62,8 @@ COORDINATOR_SRC := \
 	pmcoord/service.c \
 	pmcoord/client.c \
 	pmcoord/lease.c \
-	pmcoord/logind.c
+	pmcoord/logind.c \
+	pmcoord/desktop.c
 COORDINATOR_MAIN := \
 	pmcoord/cli.c \
 	pmcoord/commands.c \
@@ -73,6 +74,7 @@ COORDINATOR_MAIN := \
 	pmcoord/command-show.c \
 	pmcoord/command-status.c \
 	pmcoord/command-daemon.c \
+	pmcoord/command-notify.c \
 	pmcoord/command-suspend.c \
 	pmcoord/main.c
 COORDINATOR_PKGS := xencall xencontrol xenevtchn xenstore xentoollog libsystemd json-c smartcols inih

@@ -21,6 +21,7 @@ COORDINATOR_TESTS := \
 	test_sleep_jobs \
 	test_battery \
 	test_backoff \
+	test_desktop \
 	test_coordinator \
 	test_sweeps test_properties test_crashes test_memory \
 	test_keeper \

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/desktop.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+#include "pmcoord/parse.h"
+#include "pmcoord/report.h"
+
+/* Of the notifications' specification. */
+#define URGENCY_NORMAL 1
+#define URGENCY_CRITICAL 2
+
+struct desktop {
+	char *reports;
+	sd_bus *bus;
+	sd_event_source *source;
+};
+
+/* The body may have markup, and guests have chosen their names. */
+static void escape(const char *text, FILE *out)
+{
+	for (; *text; text++)
+		switch (*text) {
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		default:
+			fputc(*text, out);
+		}
+}
+
+/* The caller's; NULL out of memory. */
+static char *make_body(struct json_object *report)
+{
+	char blame[ERROR_TEXT_MAX] = "";
+	char *body = NULL;
+	size_t size;
+	FILE *out = open_memstream(&body, &size);
+
+	if (!out)
+		return NULL;
+	report_blame(report, blame, sizeof(blame));
+	escape(blame, out);
+	fputs("\n'pmcoord report' tells more.", out);
+	if (fclose(out) == 0)
+		return body;
+	free(body);
+	return NULL;
+}
+
+static int send_notification(sd_bus *bus, bool has_failed, const char *body)
+{
+	sd_bus_message *message = NULL;
+	int r = sd_bus_message_new_method_call(
+		bus, &message, "org.freedesktop.Notifications",
+		"/org/freedesktop/Notifications",
+		"org.freedesktop.Notifications", "Notify");
+
+	/* A session without anybody who shows notifications is none of ours. */
+	if (r >= 0)
+		r = sd_bus_message_set_expect_reply(message, 0);
+	if (r >= 0)
+		r = sd_bus_message_append(
+			message, "susssasa{sv}i", "pmcoord", (uint32_t)0,
+			"dialog-warning",
+			has_failed ? "Suspending the guests failed"
+				   : "Guests were suspended with problems",
+			body, 0, 1, "urgency", "y",
+			has_failed ? URGENCY_CRITICAL : URGENCY_NORMAL,
+			(int32_t)-1);
+	if (r >= 0)
+		r = sd_bus_send(bus, message, NULL);
+	sd_bus_message_unref(message);
+	return r < 0 ? r : 0;
+}
+
+static int tell(struct desktop *desktop, struct json_object *report)
+{
+	enum cycle_result result = report_result(report);
+	_cleanup_(freep) char *body = NULL;
+
+	if (result == RESULT_OK)
+		return 0;
+	body = make_body(report);
+	return body ? send_notification(desktop->bus, result == RESULT_FAILED,
+					body)
+		    : -ENOMEM;
+}
+
+/* "12.json" → 12; 0 for the names of other files. */
+static uint64_t number_of(const char *name)
+{
+	const char *dot = strchr(name, '.');
+	uint64_t number = 0;
+	char digits[24];
+
+	if (!dot || strcmp(dot, ".json") != 0)
+		return 0;
+	snprintf(digits, sizeof(digits), "%.*s", (int)(dot - name), name);
+	return parse_u64(digits, UINT64_MAX, &number) < 0 ? 0 : number;
+}
+
+static int handle_file(sd_event_source *source,
+		       const struct inotify_event *event, void *data)
+{
+	struct desktop *desktop = data;
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	uint64_t number = event->len > 0 ? number_of(event->name) : 0;
+
+	(void)source;
+	if (number == 0)
+		return 0;
+	if (report_load(desktop->reports, number, &report, &error) < 0) {
+		fprintf(stderr, "pmcoord: %s\n", error_text(&error));
+		return 0;
+	}
+	if (tell(desktop, report) < 0)
+		fprintf(stderr, "pmcoord: cannot notify the session\n");
+	json_object_put(report);
+	return 0;
+}
+
+int desktop_new(const char *reports, sd_bus *bus, sd_event *event,
+		struct desktop **ret_desktop, struct error *error)
+{
+	struct desktop *desktop = calloc(1, sizeof(*desktop));
+	int r = -ENOMEM;
+
+	if (!desktop)
+		return error_set(error, r, "out of memory");
+	desktop->bus = sd_bus_ref(bus);
+	desktop->reports = strdup(reports);
+	/* Reports get their name when they are whole. */
+	if (desktop->reports)
+		r = sd_event_add_inotify(event, &desktop->source, reports,
+					 IN_MOVED_TO | IN_ONLYDIR, handle_file,
+					 desktop);
+	if (r < 0) {
+		desktop_free(desktop);
+		return error_set(error, r, "cannot watch %s: %s", reports,
+				 strerror(-r));
+	}
+	*ret_desktop = desktop;
+	return 0;
+}
+
+void desktop_free(struct desktop *desktop)
+{
+	if (!desktop)
+		return;
+	sd_event_source_disable_unref(desktop->source);
+	sd_bus_unref(desktop->bus);
+	free(desktop->reports);
+	free(desktop);
+}
