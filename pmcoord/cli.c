@@ -138,6 +138,8 @@ int cli_open_hypervisor(struct cli *cli, struct error *error)
 					&cli->hypervisor, error);
 		if (r == 0)
 			r = loop_new(cli->hypervisor, &cli->loop, error);
+		if (r == 0 && sleep_manager_systemd_new(&cli->sleep_manager))
+			r = error_set(error, -ENOMEM, "out of memory");
 	}
 	if (r < 0)
 		return r;
@@ -146,6 +148,7 @@ int cli_open_hypervisor(struct cli *cli, struct error *error)
 		.roots = &cli->roots,
 		.hypervisor = cli->hypervisor,
 		.loop = cli->loop,
+		.sleep_manager = cli->sleep_manager,
 	};
 	return 0;
 }
@@ -173,6 +176,7 @@ const char *cli_hypervisor(struct cli *cli)
 void cli_done(struct cli *cli)
 {
 	lid_free(cli->coordinator.lid);
+	sleep_manager_free(cli->sleep_manager);
 	loop_free(cli->loop);
 	hypervisor_close(cli->hypervisor);
 	roots_done(&cli->roots);

@@ -37,6 +37,7 @@ struct cli {
 	struct roots roots;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
+	struct sleep_manager *sleep_manager; /* NULL on the simulator */
 	struct sleeper *simulated_sleeper; /* the scenario's, else NULL */
 	int kept_fd; /* for hypervisor_xen_open; negative: none */
 	bool was_interrupted; /* while the daemon did a job for us */

@@ -45,6 +45,7 @@ static int serve(struct cli *cli, struct loop *loop, struct error *error)
 	struct daemon_host host = {
 		.roots = &cli->roots,
 		.hypervisor = cli->hypervisor,
+		.sleep_manager = cli->sleep_manager,
 		.loop = loop,
 		.virtual_loop = cli->options.scenario ? cli->loop : NULL,
 		.simulated_sleeper = cli->simulated_sleeper,

@@ -29,6 +29,9 @@
  */
 #define UNIT_UNDO_US 60000000ull
 
+/* A wake that is awaited, and devices that may take ReadyTimeout=. */
+#define UNIT_RECOVERY_US "3700000000"
+
 /* How long logind and systemd may take beside us. */
 #define LOGIND_EXTRA_US 60000000ull
 
@@ -311,7 +314,8 @@ static enum exit_code sleep_here(struct cli *cli)
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	if (sleeper_systemd_new(cli->roots.sys, -EBADF, &sleeper) < 0)
+	if (sleeper_systemd_new(cli->roots.sys, -EBADF, cli->sleep_manager,
+				&sleeper) < 0)
 		return EXIT_FAILED_UNDONE;
 	extend_timeout(cli);
 	watch_progress(cli, &progress, true, true);
@@ -394,14 +398,20 @@ enum exit_code command_sleep_unit(struct cli *cli)
 	return code;
 }
 
-/* When the service has ended, however: only finds work where it was killed. */
+/*
+ * When the service has ended, however: only finds work where it was killed.
+ * While the host is about to sleep, that work is to wait for the wake, which
+ * must not be cut short.
+ */
 enum exit_code command_recover(struct cli *cli)
 {
 	_cleanup_(closep) int lock = -EBADF;
 	struct job job = { .verb = JOB_RECOVER };
 	struct job_outcome outcome;
-	enum exit_code code =
-		begin(cli, job_verb_name(job.verb), UNIT_PATIENCE_US, &lock);
+	enum exit_code code;
+
+	sd_notify(0, "EXTEND_TIMEOUT_USEC=" UNIT_RECOVERY_US);
+	code = begin(cli, job_verb_name(job.verb), UNIT_PATIENCE_US, &lock);
 
 	if (code != EXIT_AS_PLANNED)
 		return code;

@@ -316,19 +316,47 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take,
 	return r;
 }
 
+/*
+ * Its coordinator died when the host was free to sleep. Guests must not run
+ * while it does: waits for the wake, or until there is no sleep under way.
+ */
+static int await_sleep(struct coordinator *coordinator, struct journal *journal)
+{
+	struct sleep_manager *manager = coordinator->sleep_manager;
+	const struct cycle *cycle = journal_cycle(journal);
+	uint64_t before_us = (uint64_t)cycle->slept_before_us, slept_us;
+	char text[24];
+
+	if (!manager || cycle->slept_before_us == CYCLE_NEVER ||
+	    cycle->slept_us != CYCLE_NEVER || cycle->aborted)
+		return 0;
+	/* If that cannot be waited for, at least nobody is stranded. */
+	manager->ops->await_end(manager, coordinator->loop, before_us);
+	slept_us = manager->ops->slept_us(manager);
+	if (slept_us < before_us + SLEEP_MIN_US)
+		return 0;
+	snprintf(text, sizeof(text), "%" PRIu64, slept_us - before_us);
+	return record(coordinator, journal, RECORD_SLEPT, text);
+}
+
 /* A cycle that is not held and whose coordinator is gone: undo it. */
 static int undo_if_abandoned(struct coordinator *coordinator,
 			     struct journal *journal, void *data,
 			     struct error *error)
 {
 	struct json_object *report = NULL;
-	int r = 0;
+	const struct cycle *cycle = journal_cycle(journal);
+	int r;
 
 	(void)data;
-	if (journal_cycle(journal)->held)
+	if (cycle->held)
 		return 0;
-	/* One that has ended was only short of its report. */
-	if (!journal_cycle(journal)->ended)
+	r = await_sleep(coordinator, journal);
+	/*
+	 * One that has slept is finished, not undone; and one that has ended
+	 * was only short of its report.
+	 */
+	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
 		r = record(coordinator, journal, RECORD_ABORT,
 			   "its coordinator died before the end");
 	if (r == 0)
@@ -434,6 +462,19 @@ static int suspend_guests(struct run *run, struct error *error)
 	return r;
 }
 
+/* From here on a successor has to ask whether the host is about to sleep. */
+static int record_may_sleep(struct run *run)
+{
+	struct sleep_manager *manager = run->coordinator->sleep_manager;
+	char text[24];
+
+	if (!manager)
+		return 0;
+	snprintf(text, sizeof(text), "%" PRIu64,
+		 manager->ops->slept_us(manager));
+	return record(run->coordinator, run->journal, RECORD_MAY_SLEEP, text);
+}
+
 /*
  * Sleeps, and records whether the host did. What went wrong there is part of
  * the cycle's report and no error of this call.
@@ -446,6 +487,8 @@ static int sleep_host(struct run *run, struct sleeper *sleeper)
 	char text[24];
 	int r = record(coordinator, run->journal, RECORD_PHASE, "sleep");
 
+	if (r == 0)
+		r = record_may_sleep(run);
 	if (r < 0)
 		return r;
 	if (sleeper->ops->enter(sleeper, coordinator->loop, &slept_us, &error) <

@@ -15,6 +15,7 @@
 #include "pmcoord/lid.h"
 #include "pmcoord/loop.h"
 #include "pmcoord/roots.h"
+#include "pmcoord/sleep-manager.h"
 #include "pmcoord/sleeper.h"
 
 /* What a cycle works with; all borrowed but the lid. */
@@ -23,6 +24,8 @@ struct coordinator {
 	const struct roots *roots;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
+	/* NULL: nobody puts the host to sleep behind our back. */
+	struct sleep_manager *sleep_manager;
 	/*
 	 * For cycles with a sleeper; NULL: there is none. It is opened, and
 	 * kept over failed sleeps, by job_run, and freed by our owner.
@@ -79,8 +82,9 @@ int coordinator_resume(struct coordinator *coordinator, char **names,
 
 /*
  * Brings back the guests of cycles whose coordinator died; guests that are held
- * on purpose stay down. The caller holds the lock. Idempotent. Returns 0 or a
- * negative errno with `error` set.
+ * on purpose stay down. Where the service manager is about to put the host to
+ * sleep, or does, they stay down until that is over. The caller holds the lock.
+ * Idempotent. Returns 0 or a negative errno with `error` set.
  */
 int coordinator_recover(struct coordinator *coordinator, struct error *error);
 

@@ -31,6 +31,7 @@ static const struct {
 	[RECORD_GONE] = { "gone", true },
 	[RECORD_SETTLED] = { "settled", true },
 	[RECORD_HELD] = { "held", false },
+	[RECORD_MAY_SLEEP] = { "may-sleep", false },
 	[RECORD_SLEPT] = { "slept", false },
 	[RECORD_AWAKE] = { "awake", false },
 	[RECORD_RESUME] = { "resume", true },
@@ -188,6 +189,7 @@ static int apply_head(struct cycle *cycle, const struct record *record)
 	strcpy(cycle->trigger, text);
 	cycle->wants_sleep = strcmp(mode, "sleep") == 0;
 	cycle->base_us = record->at_us;
+	cycle->slept_before_us = CYCLE_NEVER;
 	cycle->slept_us = CYCLE_NEVER;
 	cycle->written_bytes = CYCLE_NEVER;
 	return 0;
@@ -457,6 +459,11 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 	case RECORD_HELD:
 		cycle->held = true;
 		end_phase(cycle, now);
+		return 0;
+	case RECORD_MAY_SLEEP:
+		if (parse_u64(text, INT64_MAX, &number) < 0)
+			return -EBADMSG;
+		cycle->slept_before_us = (int64_t)number;
 		return 0;
 	case RECORD_SLEPT:
 		if (parse_u64(text, INT64_MAX, &number) < 0)

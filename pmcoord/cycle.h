@@ -39,6 +39,7 @@ enum record_type {
 	RECORD_GONE, /* the domain has died meanwhile */
 	RECORD_SETTLED, /* it will not go down late any more */
 	RECORD_HELD, /* guests stay down until resume-all */
+	RECORD_MAY_SLEEP, /* all are down; text: µs slept since boot till now */
 	RECORD_SLEPT, /* the host slept; text: for how many µs */
 	RECORD_AWAKE, /* the host did not sleep; text: why */
 	RECORD_RESUME, /* intent: it is about to be resumed or unpaused */
@@ -121,6 +122,7 @@ struct cycle {
 	size_t n_warnings;
 	bool held;
 	bool wants_sleep; /* the plan includes the host's sleep */
+	int64_t slept_before_us; /* since boot; CYCLE_NEVER: not that far */
 	int64_t slept_us; /* CYCLE_NEVER: the host did not sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
 	bool aborted;

@@ -19,7 +19,7 @@
 #include "pmcoord/sleeper-alarm.h"
 
 /* A sleep, and what a dead process has left, wait for a cycle to end. */
-#define PATIENCE_US 60000000ull
+#define PATIENCE_US 40000000ull
 
 /*
  * Between an event and the look at all guests that it causes. News comes in
@@ -276,7 +276,8 @@ static int make_sleeper(struct daemon *daemon, const struct daemon_job *job,
 		return 0;
 	if (job->job.verb == JOB_SLEEP)
 		return sleeper_systemd_new(daemon->host.roots->sys,
-					   job->lease_fd, ret_own);
+					   job->lease_fd,
+					   daemon->host.sleep_manager, ret_own);
 	if (job->job.verb == JOB_CYCLE)
 		return sleeper_alarm_new(daemon->host.roots->sys, ret_own);
 	return sleeper_sysfs_new(daemon->host.roots->sys, ret_own);
@@ -482,6 +483,7 @@ int daemon_new(const struct daemon_host *host, struct daemon **ret_daemon)
 		.config = &daemon->config,
 		.roots = host->roots,
 		.hypervisor = host->hypervisor,
+		.sleep_manager = host->sleep_manager,
 		.loop = host->virtual_loop ? host->virtual_loop : host->loop,
 		.observer = observe,
 		.observer_data = daemon,

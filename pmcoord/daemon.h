@@ -17,6 +17,7 @@ struct daemon;
 struct daemon_host {
 	const struct roots *roots;
 	struct hypervisor *hypervisor;
+	struct sleep_manager *sleep_manager; /* NULL on the simulator */
 	struct loop *loop; /* that of the process, from loop_new */
 	/* On the simulator: its own clock and its host's sleep; else NULL. */
 	struct loop *virtual_loop;

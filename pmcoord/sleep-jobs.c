@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pmcoord/cleanup.h"
+#include "pmcoord/sleep-manager.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -14,15 +14,9 @@
 
 bool sleep_jobs_is_service(const char *unit)
 {
-	static const char *const services[] = {
-		"systemd-suspend.service",
-		"systemd-hibernate.service",
-		"systemd-hybrid-sleep.service",
-		"systemd-suspend-then-hibernate.service",
-	};
-
-	for (size_t i = 0; i < ELEMENTSOF(services); i++)
-		if (strcmp(unit, services[i]) == 0)
+	for (int kind = SLEEP_KIND_SUSPEND;
+	     kind <= SLEEP_KIND_SUSPEND_THEN_HIBERNATE; kind++)
+		if (strcmp(unit, sleep_kind_unit((enum sleep_kind)kind)) == 0)
 			return true;
 	return false;
 }

@@ -35,6 +35,7 @@ struct host_sleeper {
 	bool sync_was_on;
 	uint64_t successes;
 	int socket_fd; /* for words to the service manager; -1: sd_notify */
+	struct sleep_manager *manager; /* borrowed, may be NULL */
 	int64_t offset_us; /* BOOTTIME - MONOTONIC before the sleep */
 	sd_bus *bus; /* to call systemd's sleep off; may be NULL */
 };
@@ -239,12 +240,34 @@ static void tell_manager(const struct host_sleeper *self, const char *text)
 		     MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/*
+ * Whoever hibernates writes dom0's memory, and switches off with it what Xen
+ * holds for everybody else.
+ */
+static int check_is_no_hibernation(const struct host_sleeper *self,
+				   struct error *error)
+{
+	struct sleep_job job;
+
+	if (!self->manager || self->manager->ops->look(self->manager, &job) < 0)
+		return 0;
+	if (job.kind == SLEEP_KIND_NONE || job.kind == SLEEP_KIND_SUSPEND)
+		return 0;
+	return error_set(error, -EOPNOTSUPP,
+			 "%s was asked for, but a Xen host cannot hibernate: "
+			 "every guest's memory would be lost; use 'systemctl "
+			 "suspend' instead",
+			 sleep_kind_unit(job.kind));
+}
+
 /* The bus is needed only for the lid, and no sleep fails for want of it. */
 static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 {
 	struct host_sleeper *self = host(sleeper);
-	int r = host_prepare(sleeper, error);
+	int r = check_is_no_hibernation(self, error);
 
+	if (r == 0)
+		r = host_prepare(sleeper, error);
 	if (r == 0 && sleeper->lid)
 		sd_bus_open_system(&self->bus);
 	return r;
@@ -262,8 +285,11 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 			 uint64_t *ret_slept_us, struct error *error)
 {
 	struct host_sleeper *self = host(sleeper);
+	struct sleep_manager *manager = self->manager;
+	uint64_t slept_before_us =
+		manager ? manager->ops->slept_us(manager) : 0;
 	bool called_off = false;
-	int r;
+	int r = 0;
 
 	if (lid_was_opened(sleeper->lid))
 		return say_lid_was_opened(error);
@@ -284,6 +310,11 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 			called_off = true;
 		}
 	} while (!loop_take_signal(loop));
+	/* Our unit may be gone, and the host about to sleep all the same. */
+	if (manager)
+		r = manager->ops->await_end(manager, loop, slept_before_us);
+	if (r < 0)
+		return error_set(error, r, "cannot wait: %s", strerror(-r));
 	tell_manager(self, "STOPPING=1\nSTATUS=Bringing guests back.\n"
 			   "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
 	r = account_for_sleep(self, ret_slept_us, error);
@@ -338,11 +369,14 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper)
 }
 
 int sleeper_systemd_new(const char *sys, int socket_fd,
+			struct sleep_manager *manager,
 			struct sleeper **ret_sleeper)
 {
 	int r = host_new(&systemd_ops, sys, ret_sleeper);
 
-	if (r == 0)
-		host(*ret_sleeper)->socket_fd = socket_fd;
-	return r;
+	if (r < 0)
+		return r;
+	host(*ret_sleeper)->socket_fd = socket_fd;
+	host(*ret_sleeper)->manager = manager;
+	return 0;
 }

@@ -12,6 +12,7 @@
 #include "pmcoord/error.h"
 #include "pmcoord/lid.h"
 #include "pmcoord/loop.h"
+#include "pmcoord/sleep-manager.h"
 
 struct sleeper;
 
@@ -52,8 +53,13 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
  * Tells the service manager READY=1, and takes SIGTERM, with which it stops the
  * unit after the wake, for the end of the sleep. With a socket, which is
  * borrowed, the same words go there instead, and its owner interrupts the loop.
+ *
+ * With a manager, also borrowed: refuses to prepare for a hibernation, and when
+ * it is interrupted before the sleep that nothing stops any more, waits for the
+ * end of that.
  */
 int sleeper_systemd_new(const char *sys, int socket_fd,
+			struct sleep_manager *manager,
 			struct sleeper **ret_sleeper);
 
 #endif

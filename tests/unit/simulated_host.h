@@ -28,6 +28,7 @@ struct host {
 	struct loop *loop;
 	struct sleeper *sleeper;
 	struct coordinator coordinator;
+	struct sleep_manager *sleep_manager;
 	const char *stop_in; /* a phase in which a signal comes */
 };
 
@@ -50,6 +51,7 @@ static inline void host_open(struct host *host)
 		.roots = &host->roots,
 		.hypervisor = host->hypervisor,
 		.loop = host->loop,
+		.sleep_manager = host->sleep_manager,
 	};
 }
 

@@ -12,6 +12,8 @@ COORDINATOR_TESTS := \
 	test_statistics \
 	test_series \
 	test_lock \
+	test_sleep_manager \
+	test_sleeper \
 	test_sleeper_alarm \
 	test_show \
 	test_status \

@@ -540,6 +540,110 @@ static void next_cycle_first_undoes_an_abandoned_one(void **state)
 	host_done(&host);
 }
 
+/* A service manager that puts the host to sleep behind our back, or fails to.
+ */
+struct managed_sleep {
+	struct sleep_manager manager;
+	struct host *host;
+	uint64_t slept_us;
+	uint64_t sleeps_for_us;
+	unsigned int awaited;
+};
+
+static struct managed_sleep *managed(struct sleep_manager *manager)
+{
+	return (struct managed_sleep *)manager;
+}
+
+static uint64_t managed_slept_us(struct sleep_manager *manager)
+{
+	return managed(manager)->slept_us;
+}
+
+static int managed_await_end(struct sleep_manager *manager, struct loop *loop,
+			     uint64_t slept_before_us)
+{
+	static const char *const names[] = { "netvm", "fw", "web", "vault" };
+	struct managed_sleep *sleep = managed(manager);
+
+	(void)loop;
+	assert_int_equal(slept_before_us, sleep->slept_us);
+	for (size_t i = 0; i < ELEMENTSOF(names); i++)
+		assert_int_equal(state_of(sleep->host, names[i]),
+				 GUEST_SUSPENDED);
+	sleep->awaited++;
+	sleep->slept_us += sleep->sleeps_for_us;
+	return 0;
+}
+
+static const struct sleep_manager_ops managed_ops = {
+	.slept_us = managed_slept_us,
+	.await_end = managed_await_end,
+};
+
+static struct json_object *last_report(const struct host *host)
+{
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+
+	if (report_load(host->roots.reports, 0, &report, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	return report;
+}
+
+/* Returns whether the coordinator got as far as to die. */
+static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us,
+				unsigned int *awaited)
+{
+	struct host host;
+	struct managed_sleep sleep = {
+		.manager.ops = &managed_ops,
+		.host = &host,
+		.slept_us = 7000000,
+		.sleeps_for_us = sleeps_for_us,
+	};
+	struct error error = { 0 };
+	bool crashed;
+
+	host_init_laptop(&host, "");
+	host.sleep_manager = &sleep.manager;
+	crashed = crash_at(&host, at);
+	assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	if (sleep.awaited) {
+		struct json_object *report = last_report(&host);
+
+		assert_string_equal(text(report, "result"),
+				    sleeps_for_us ? "ok" : "failed");
+		if (sleeps_for_us)
+			assert_int_equal(
+				json_object_get_int64(json_object_object_get(
+					report, "slept_us")),
+				sleeps_for_us);
+		json_object_put(report);
+	}
+	*awaited += sleep.awaited;
+	host_done(&host);
+	return crashed;
+}
+
+/* Between the last guest that is down and the wake; at no other record. */
+static void who_died_before_the_sleep_has_its_guests_adopted(void **state)
+{
+	static const uint64_t sleeps_us[] = { 0, 5000000 };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(sleeps_us); i++) {
+		unsigned int awaited = 0;
+
+		for (unsigned int at = 1;
+		     recover_after_crash(at, sleeps_us[i], &awaited); at++)
+			;
+		assert_int_equal(awaited, 1);
+	}
+}
+
 static void tells_of_a_broken_journal_once(void **state)
 {
 	struct cycle_wish wish = { .trigger = "test" };
@@ -648,6 +752,8 @@ int main(void)
 		cmocka_unit_test(comes_back_at_once_without_sleeping),
 		cmocka_unit_test(
 			a_measurement_leaves_a_report_only_when_it_went_wrong),
+		cmocka_unit_test(
+			who_died_before_the_sleep_has_its_guests_adopted),
 		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
 		cmocka_unit_test(

@@ -181,6 +181,7 @@ static const char *text_for(enum record_type type)
 		return "suspend";
 	case RECORD_MECHANISM:
 		return "xenstore";
+	case RECORD_MAY_SLEEP:
 	case RECORD_SLEPT:
 	case RECORD_WRITTEN:
 		return "123456";

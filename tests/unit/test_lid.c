@@ -337,7 +337,7 @@ static void does_not_let_systemd_go_on(void **state)
 	/* No systemd of the machine that runs this. */
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
 	assert_int_equal(sleeper_systemd_new(world->host.directory, manager[0],
-					     &sleeper),
+					     NULL, &sleeper),
 			 0);
 	enter_with_opened_lid(world, sleeper);
 	assert_int_equal(recv(manager[1], text, sizeof(text), 0), -1);
