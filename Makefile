@@ -32,6 +32,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
 
 SHARED_SRC := \
+	pmcoord/shared/array.c \
 	pmcoord/shared/cleanup.c \
 	pmcoord/shared/error.c \
 	pmcoord/shared/hash.c \

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
@@ -246,7 +247,6 @@ static int parse_guest(char *text, struct cycle_guest *guest)
 static int apply_guest(struct cycle *cycle, const struct record *record)
 {
 	_cleanup_(freep) char *copy = strdup(record->text);
-	struct cycle_guest *guests = cycle->guests;
 	struct cycle_guest guest = {
 		.requested_us = CYCLE_NEVER,
 		.quiesced_us = CYCLE_NEVER,
@@ -257,21 +257,14 @@ static int apply_guest(struct cycle *cycle, const struct record *record)
 	};
 	int r = copy ? parse_guest(copy, &guest) : -ENOMEM;
 
-	/* Doubled at each power of two. */
-	if (r == 0 && (cycle->n_guests & (cycle->n_guests - 1)) == 0) {
-		guests = reallocarray(guests,
-				      cycle->n_guests ? cycle->n_guests * 2 : 1,
-				      sizeof(*guests));
-		if (guests)
-			cycle->guests = guests;
-		else
-			r = -ENOMEM;
-	}
+	if (r == 0)
+		r = array_grow(&cycle->guests, cycle->n_guests,
+			       sizeof(*cycle->guests));
 	if (r < 0) {
 		free(guest.needs);
 		return r;
 	}
-	guests[cycle->n_guests++] = guest;
+	cycle->guests[cycle->n_guests++] = guest;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 
 struct edge {
@@ -36,18 +37,9 @@ struct edge_list {
 
 static int edge_list_add(struct edge_list *list, const struct edge *edge)
 {
-	struct edge *edges = list->edges;
-
-	/* Doubled at each power of two; see inventory.c. */
-	if ((list->n_edges & (list->n_edges - 1)) == 0) {
-		edges = reallocarray(edges,
-				     list->n_edges ? list->n_edges * 2 : 1,
-				     sizeof(*edges));
-		if (!edges)
-			return -ENOMEM;
-		list->edges = edges;
-	}
-	edges[list->n_edges++] = *edge;
+	if (array_grow(&list->edges, list->n_edges, sizeof(*list->edges)) < 0)
+		return -ENOMEM;
+	list->edges[list->n_edges++] = *edge;
 	return 0;
 }
 

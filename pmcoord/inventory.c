@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 
 void inventory_done(struct inventory *inventory)
@@ -18,38 +19,21 @@ void inventory_done(struct inventory *inventory)
 	*inventory = (struct inventory){ 0 };
 }
 
-/*
- * Grows an array whose capacity is the next power of two of its length, so
- * that no capacity needs to be kept. Returns the array or NULL (unchanged).
- */
-static void *grow(void *array, size_t length, size_t size)
-{
-	if (length != 0 && (length & (length - 1)) != 0)
-		return array;
-	return reallocarray(array, length ? length * 2 : 1, size);
-}
-
 int inventory_add_guest(struct inventory *inventory, const struct guest *guest)
 {
-	struct guest *guests =
-		grow(inventory->guests, inventory->n_guests, sizeof(*guests));
-
-	if (!guests)
+	if (array_grow(&inventory->guests, inventory->n_guests,
+		       sizeof(*inventory->guests)) < 0)
 		return -ENOMEM;
-	inventory->guests = guests;
-	guests[inventory->n_guests++] = *guest;
+	inventory->guests[inventory->n_guests++] = *guest;
 	return 0;
 }
 
 int inventory_add_link(struct inventory *inventory, const struct link *link)
 {
-	struct link *links =
-		grow(inventory->links, inventory->n_links, sizeof(*links));
-
-	if (!links)
+	if (array_grow(&inventory->links, inventory->n_links,
+		       sizeof(*inventory->links)) < 0)
 		return -ENOMEM;
-	inventory->links = links;
-	links[inventory->n_links++] = *link;
+	inventory->links[inventory->n_links++] = *link;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/svg.h"
 
@@ -125,26 +126,11 @@ static void picture_done(struct picture *picture)
 	free(picture->spot_of_node);
 }
 
-/* Doubled at each power of two, as in inventory.c. */
-static bool grow(void **array, size_t length, size_t size)
-{
-	void *more;
-
-	if (length != 0 && (length & (length - 1)) != 0)
-		return true;
-	more = reallocarray(*array, length ? length * 2 : 1, size);
-	if (more)
-		*array = more;
-	return more != NULL;
-}
-
 static int add_spot(struct picture *picture, size_t node, unsigned int column)
 {
-	void *spots = picture->spots;
-
-	if (!grow(&spots, picture->n_spots, sizeof(*picture->spots)))
+	if (array_grow(&picture->spots, picture->n_spots,
+		       sizeof(*picture->spots)) < 0)
 		return -ENOMEM;
-	picture->spots = spots;
 	picture->spots[picture->n_spots++] =
 		(struct spot){ .node = node, .column = column };
 	return 0;
@@ -153,11 +139,9 @@ static int add_spot(struct picture *picture, size_t node, unsigned int column)
 static int add_arrow(struct picture *picture, size_t from, size_t to,
 		     bool is_tip)
 {
-	void *arrows = picture->arrows;
-
-	if (!grow(&arrows, picture->n_arrows, sizeof(*picture->arrows)))
+	if (array_grow(&picture->arrows, picture->n_arrows,
+		       sizeof(*picture->arrows)) < 0)
 		return -ENOMEM;
-	picture->arrows = arrows;
 	picture->arrows[picture->n_arrows++] = (struct arrow){
 		.from = from,
 		.to = to,
@@ -283,11 +267,10 @@ static int fill_columns(struct picture *picture)
 	for (size_t i = 0; i < picture->n_spots; i++) {
 		struct spot *spot = &picture->spots[i];
 		struct column *column = &picture->columns[spot->column];
-		void *spots = column->spots;
 
-		if (!grow(&spots, column->n_spots, sizeof(*column->spots)))
+		if (array_grow(&column->spots, column->n_spots,
+			       sizeof(*column->spots)) < 0)
 			return -ENOMEM;
-		column->spots = spots;
 		spot->rank = column->n_spots;
 		column->spots[column->n_spots++] = i;
 	}

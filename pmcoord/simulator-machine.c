@@ -5,21 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
-
-int sim_grow(void *array, size_t length, size_t size)
-{
-	void **pointer = array;
-	void *grown;
-
-	if (length != 0 && (length & (length - 1)) != 0)
-		return 0;
-	grown = reallocarray(*pointer, length ? length * 2 : 1, size);
-	if (!grown)
-		return -ENOMEM;
-	*pointer = grown;
-	return 0;
-}
 
 uint32_t sim_domid(const struct simulator *simulator, size_t guest)
 {
@@ -41,7 +28,7 @@ int sim_schedule_event(struct simulator *simulator,
 	struct sim_event *heap;
 	size_t i = simulator->n_heap;
 
-	if (sim_grow(&simulator->heap, i, sizeof(*heap)) < 0)
+	if (array_grow(&simulator->heap, i, sizeof(*heap)) < 0)
 		return -ENOMEM;
 	heap = simulator->heap;
 	simulator->n_heap++;
@@ -176,8 +163,8 @@ static int note(struct simulator *simulator, uint32_t domid)
 {
 	if (simulator->first_happened == simulator->n_happened)
 		simulator->first_happened = simulator->n_happened = 0;
-	if (sim_grow(&simulator->happened, simulator->n_happened,
-		     sizeof(*simulator->happened)) < 0)
+	if (array_grow(&simulator->happened, simulator->n_happened,
+		       sizeof(*simulator->happened)) < 0)
 		return -ENOMEM;
 	simulator->happened[simulator->n_happened++] = domid;
 	return 0;
@@ -202,8 +189,8 @@ static bool is_void(const struct sim_guest *guest,
 
 static int freeze(struct simulator *simulator, const struct sim_event *event)
 {
-	if (sim_grow(&simulator->frozen, simulator->n_frozen,
-		     sizeof(*simulator->frozen)) < 0)
+	if (array_grow(&simulator->frozen, simulator->n_frozen,
+		       sizeof(*simulator->frozen)) < 0)
 		return -ENOMEM;
 	simulator->frozen[simulator->n_frozen++] = *event;
 	return 0;

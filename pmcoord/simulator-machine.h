@@ -156,12 +156,6 @@ struct simulator {
 void sim_machine_init(struct simulator *simulator);
 void sim_machine_done(struct simulator *simulator);
 
-/*
- * Makes room for one more element of an array whose capacity is the next power
- * of two of its length. Returns 0 or -ENOMEM.
- */
-int sim_grow(void *array, size_t length, size_t size);
-
 /* A rebooted guest has a domid of its own, from which its place follows. */
 uint32_t sim_domid(const struct simulator *simulator, size_t guest);
 

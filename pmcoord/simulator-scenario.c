@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/hash.h"
 #include "pmcoord/ini-file.h"
@@ -213,7 +214,8 @@ static int add_failure(struct sim_calls *calls, const char *word)
 	failure.verb = sim_verb_of_name(copy);
 	if (failure.verb == SIM_N_VERBS)
 		return -EINVAL;
-	if (sim_grow(&calls->failures, calls->n_failures, sizeof(failure)) < 0)
+	if (array_grow(&calls->failures, calls->n_failures, sizeof(failure)) <
+	    0)
 		return -ENOMEM;
 	calls->failures[calls->n_failures++] = failure;
 	return 0;
@@ -341,8 +343,8 @@ static struct section *new_section(struct scenario *scenario, const char *name)
 	struct section *section;
 
 	if (scenario->n_sections == SIM_GUESTS_MAX ||
-	    sim_grow(&scenario->sections, scenario->n_sections,
-		     sizeof(*section)) < 0)
+	    array_grow(&scenario->sections, scenario->n_sections,
+		       sizeof(*section)) < 0)
 		return NULL;
 	section = &scenario->sections[scenario->n_sections++];
 	*section = (struct section){
@@ -481,7 +483,7 @@ static int copy_failures(const struct sim_calls *from, struct sim_calls *ret)
 {
 	*ret = (struct sim_calls){ 0 };
 	for (size_t i = 0; i < from->n_failures; i++) {
-		if (sim_grow(&ret->failures, i, sizeof(*ret->failures)) < 0)
+		if (array_grow(&ret->failures, i, sizeof(*ret->failures)) < 0)
 			return -ENOMEM;
 		ret->failures[i] = from->failures[i];
 		ret->n_failures++;
@@ -617,8 +619,8 @@ static int add_link(struct scenario *scenario, enum relation relation,
 		return error_set(error, -EBADMSG,
 				 "'%s': %s=: the scenario lacks '%s'", name,
 				 relation_keys[relation], other);
-	if (sim_grow(&simulator->links, simulator->n_links,
-		     sizeof(*simulator->links)) < 0)
+	if (array_grow(&simulator->links, simulator->n_links,
+		       sizeof(*simulator->links)) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	simulator->links[simulator->n_links++] =
 		link_of(simulator, relation, guest, place - 1, class);

@@ -4,23 +4,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/json.h"
 
 int samples_add(struct samples *samples, int64_t span_us)
 {
-	size_t n = samples->n_values;
-	int64_t *values = samples->values_us;
-
 	if (span_us == CYCLE_NEVER)
 		return 0;
-	/* Doubled at each power of two. */
-	if ((n & (n - 1)) == 0) {
-		values = reallocarray(values, n ? n * 2 : 1, sizeof(*values));
-		if (!values)
-			return -ENOMEM;
-		samples->values_us = values;
-	}
-	values[samples->n_values++] = span_us;
+	if (array_grow(&samples->values_us, samples->n_values,
+		       sizeof(*samples->values_us)) < 0)
+		return -ENOMEM;
+	samples->values_us[samples->n_values++] = span_us;
 	return 0;
 }
 
