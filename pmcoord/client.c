@@ -186,7 +186,8 @@ static int listen(struct client *client)
 	if (r >= 0)
 		r = sd_event_add_signal(client->event, NULL, SIGTERM, on_signal,
 					client);
-	if (r >= 0)
+	/* Waking up at each step competes with the guests that go down. */
+	if (r >= 0 && client->options->observer)
 		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME,
 					SERVICE_PATH, SERVICE_INTERFACE, "Step",
 					on_step, client);
@@ -338,9 +339,10 @@ int client_do(struct client *client, const struct job *job,
 	      struct job_outcome *ret_outcome, struct error *error)
 {
 	sd_bus_message *reply = NULL;
-	int r = listen(client);
+	int r;
 
 	client->options = options;
+	r = listen(client);
 	client->outcome = (struct job_outcome){ 0 };
 	if (r < 0)
 		return error_set(error, r, "cannot listen to the daemon: %s",

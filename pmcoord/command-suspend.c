@@ -144,14 +144,16 @@ static bool run_by_daemon(struct cli *cli, struct client *client,
 		.config_path = cli->options.config_path,
 		.timeout_us = cli->options.timeout_us,
 		.journals = cli->roots.journals,
-		.observer = progress_observe,
-		.observer_data = &progress,
 	};
 	struct error error = { 0 };
 
 	progress_init(&progress,
 		      quiet || cli->options.quiet || cli->options.json,
 		      cli->options.verbose, false);
+	if (progress.print) {
+		options.observer = progress_observe;
+		options.observer_data = &progress;
+	}
 	if (client_do(client, job, &options, ret_outcome, &error) == 0) {
 		cli->was_interrupted = client_was_interrupted(client);
 		return true;
