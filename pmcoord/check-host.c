@@ -99,8 +99,9 @@ static void check_disks(const struct check_context *context,
 	if (!host || !host->guest_disk[0])
 		return;
 	findings_add(findings, FINDING_WARNING, "dom0",
-		     "works as long as nothing in dom0 needs that disk while "
-		     "its guest is down; keep logs and swap elsewhere",
+		     "the closed lid cannot put this host to sleep; 'pmcoord "
+		     "suspend-all' does, as it needs no disk meanwhile: keep "
+		     "logs and swap elsewhere",
 		     "%s is mounted from %s, a Xen disk that another domain "
 		     "may serve and that sleeps with it",
 		     host->guest_disk_mount, host->guest_disk);

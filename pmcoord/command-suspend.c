@@ -11,6 +11,7 @@
 #include "pmcoord/backoff.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/client.h"
+#include "pmcoord/host.h"
 #include "pmcoord/job.h"
 #include "pmcoord/json.h"
 #include "pmcoord/lease.h"
@@ -218,6 +219,15 @@ static enum exit_code suspend_through_logind(struct cli *cli,
 	return show_outcome(cli, job, &outcome);
 }
 
+/* Where dom0's disks come from a guest, systemd cannot; see job.c. */
+static bool is_for_systemd(const struct cli *cli)
+{
+	struct host host = { 0 };
+
+	host_read_disks("", cli->roots.sys, &host);
+	return !host.guest_disk[0] && logind_runs_our_unit();
+}
+
 static enum exit_code suspend_by_ourselves(struct cli *cli,
 					   const struct job *job)
 {
@@ -254,7 +264,7 @@ enum exit_code command_suspend_all(struct cli *cli)
 		code = cli_open(cli);
 		if (code != EXIT_AS_PLANNED)
 			return code;
-		if (logind_runs_our_unit())
+		if (is_for_systemd(cli))
 			return suspend_through_logind(cli, &job);
 	}
 	return suspend_by_ourselves(cli, &job);

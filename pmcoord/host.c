@@ -116,7 +116,7 @@ static bool mount_is_served(const char *sys, const char *line,
 	return true;
 }
 
-static void read_disks(const char *root, const char *sys, struct host *host)
+void host_read_disks(const char *root, const char *sys, struct host *host)
 {
 	_cleanup_(fclosep) FILE *mounts = NULL;
 	_cleanup_(freep) char *line = NULL;
@@ -161,7 +161,7 @@ int host_read(const char *root, const struct roots *roots,
 				sizeof(host.sleep_text));
 	host.xen_major = read_xen_version(roots->sys, "major");
 	host.xen_minor = read_xen_version(roots->sys, "minor");
-	read_disks(root, roots->sys, &host);
+	host_read_disks(root, roots->sys, &host);
 	read_reports(roots->reports, &host);
 	r = host_read_systemd(root, &host.systemd);
 	if (r < 0)

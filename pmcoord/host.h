@@ -63,6 +63,12 @@ int host_read(const char *root, const struct roots *roots,
 	      struct host *ret_host);
 void host_done(struct host *host);
 
+/*
+ * The part of the disks alone: fills in guest_disk and guest_disk_mount, which
+ * stay as they are where nothing is mounted from another domain's disk.
+ */
+void host_read_disks(const char *root, const char *sys, struct host *host);
+
 /* The part of systemd; for host_read. */
 int host_read_systemd(const char *root, struct host_systemd *ret);
 void host_systemd_done(struct host_systemd *systemd);

@@ -7,6 +7,7 @@
 
 #include "pmcoord/backoff.h"
 #include "pmcoord/battery.h"
+#include "pmcoord/host.h"
 #include "pmcoord/lid.h"
 #include "pmcoord/report.h"
 
@@ -138,6 +139,25 @@ static int run_cycle(struct coordinator *coordinator, const struct job *job,
 	return r;
 }
 
+/*
+ * systemd starts programs and syncs file systems when all guests are down. On
+ * a disk that one of them serves, that would hang; we ourselves need no disk.
+ */
+static int check_systemd_has_its_disks(const struct coordinator *coordinator,
+				       struct error *error)
+{
+	struct host host = { 0 };
+
+	host_read_disks("", coordinator->roots->sys, &host);
+	if (!host.guest_disk[0])
+		return 0;
+	return error_set(error, -EOPNOTSUPP,
+			 "%s is mounted from %s, a disk that a guest serves, "
+			 "and systemd would need it while that guest is down; "
+			 "use 'pmcoord suspend-all', which sleeps without it",
+			 host.guest_disk_mount, host.guest_disk);
+}
+
 static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		       struct sleeper *sleeper, struct job_outcome *outcome,
 		       struct error *error)
@@ -151,8 +171,12 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		.comes_back = job_is_rehearsal(job),
 		.is_measurement = job->verb == JOB_BENCH,
 	};
-	int r = run_cycle(coordinator, job, &wish, &outcome->report, error);
+	int r = job->verb == JOB_SLEEP
+			? check_systemd_has_its_disks(coordinator, error)
+			: 0;
 
+	if (r == 0)
+		r = run_cycle(coordinator, job, &wish, &outcome->report, error);
 	if (r < 0 || !outcome->report)
 		return r;
 	outcome->code = exit_code_of_report(outcome->report);

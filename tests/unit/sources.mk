@@ -26,6 +26,7 @@ COORDINATOR_TESTS := \
 	test_desktop \
 	test_coordinator \
 	test_sweeps test_properties test_crashes test_memory \
+	test_job \
 	test_keeper \
 	test_ports
 AGENT_TESTS := test_agent_machine test_agent_session test_agent_links test_agent_inventory \

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a job refuses before anything is begun. */
+
+#include "pmcoord/job.h"
+
+#include <errno.h>
+
+#include "tests/unit/simulated_host.h"
+
+/* Makes what is mounted first on the machine that runs this a Xen disk. */
+static void mount_from_a_guest(struct host *host)
+{
+	char device[32], command[512];
+	FILE *mounts = fopen("/proc/self/mountinfo", "r");
+
+	assert_non_null(mounts);
+	assert_int_equal(fscanf(mounts, "%*s %*s %31s", device), 1);
+	fclose(mounts);
+	snprintf(command, sizeof(command),
+		 "mkdir -p %s && cd %s && mkdir -p dev/block "
+		 "devices/vbd-51712/block/xvda && "
+		 "ln -s ../../devices/vbd-51712/block/xvda dev/block/%s",
+		 host->roots.sys, host->roots.sys, device);
+	assert_int_equal(system(command), 0);
+}
+
+static void run(struct host *host, enum job_verb verb,
+		struct job_outcome *ret_outcome)
+{
+	struct job job = { .verb = verb };
+
+	job_run(&host->coordinator, &job, host->sleeper, ret_outcome);
+	assert_all_running(host);
+	assert_no_journal(host);
+}
+
+static void systemd_cannot_sleep_on_a_disk_that_a_guest_serves(void **state)
+{
+	struct job_outcome outcome;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	run(&host, JOB_SLEEP, &outcome);
+	assert_int_equal(outcome.code, EXIT_AS_PLANNED);
+	job_outcome_done(&outcome);
+	mount_from_a_guest(&host);
+	run(&host, JOB_SLEEP, &outcome);
+	assert_int_equal(outcome.code, EXIT_NOT_HERE);
+	assert_null(outcome.report);
+	assert_non_null(strstr(outcome.message, "is mounted from xvda"));
+	assert_non_null(strstr(outcome.message, "use 'pmcoord suspend-all'"));
+	job_outcome_done(&outcome);
+	/* By ourselves it can. */
+	run(&host, JOB_SUSPEND_ALL, &outcome);
+	assert_int_equal(outcome.code, EXIT_AS_PLANNED);
+	assert_non_null(outcome.report);
+	job_outcome_done(&outcome);
+	host_done(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			systemd_cannot_sleep_on_a_disk_that_a_guest_serves),
+	};
+
+	return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+}
