@@ -12,12 +12,13 @@
 #include "pmcoord/cleanup.h"
 
 /*
- * libsystemd before version 256 loads these to read journals, which we do not.
- * They are larger than all the rest together.
+ * What nothing calls while guests are down. libsystemd before version 256 loads
+ * most of them to read journals, which we do not; tables are printed when all
+ * are back. Together they are larger than all the rest.
  */
 static const char *const never_called[] = {
 	"libgcrypt.so", "libgpg-error.so", "liblz4.so",
-	"liblzma.so",	"libzstd.so",
+	"liblzma.so",	"libzstd.so",	   "libsmartcols.so",
 };
 
 static bool is_called(const char *path)

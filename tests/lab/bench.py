@@ -277,10 +277,10 @@ def measure_idle(run: Run, unit: str, what: str) -> Iterator[Row]:
     run(f"sleep {IDLE_SECONDS}", timeout=IDLE_SECONDS + 60)
     woken = switches(run, pid) - before
     yield Row(f"{what} idle: wake-ups in {IDLE_SECONDS} s", woken, unit="", bar=0, compared="ours")
-    # The calls that its threads wait in are in the trace too, as what strace was detached from.
-    trace = f"timeout -s INT {IDLE_SECONDS} strace -qq -f -o /run/idle.trace -p {pid}; grep -c -v detached /run/idle.trace || test $? = 1"
+    # The calls that its threads wait in are in the trace too, but without a result.
+    trace = f"timeout -s INT {IDLE_SECONDS} strace -qq -f -o /run/idle.trace -p {pid}; grep -c ' = ' /run/idle.trace || test $? = 1"
     calls = int(run(trace, timeout=IDLE_SECONDS + 60))
-    first = run("grep -v detached /run/idle.trace | head -n 1 | cut -c -80") if calls else ""
+    first = run("grep ' = ' /run/idle.trace | head -n 1 | cut -c -80") if calls else ""
     yield Row(f"{what} idle: system calls in {IDLE_SECONDS} s", calls, unit="", bar=0, compared="ours", note=first)
 
 
