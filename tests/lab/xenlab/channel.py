@@ -11,13 +11,15 @@ import time
 import zlib
 from dataclasses import dataclass
 
-from .errors import LabError
+from .errors import PATIENCE_S, LabError
 
 _HEADER = struct.Struct("<6I")
 _MAGIC = 0x4C42414C
 _PAYLOAD_MAX = 2048
 # The port loses what is in its FIFO when the machine sleeps: unanswered frames are repeated this often.
 _REPEAT_S = 1.0
+# Who was silent for too long is not waited for at each further call.
+_SILENT_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Job:
         self._on_output = None
         self._on_end = None
 
-    def wait(self, timeout: float = 60) -> Result:
+    def wait(self, timeout: float = PATIENCE_S) -> Result:
         """Waits until the command has ended, whatever its status; the output is complete then."""
         if not self._channel.wait_for(lambda: self.status is not None, timeout):
             raise TimeoutError(f"'{self.command}' still runs after {timeout:g} s; so far:\n{self._so_far()}")
@@ -73,7 +75,7 @@ class Job:
             raise LabError(f"'{self.command}': the serial port has lost some of its output:\n{self._so_far()}")
         return Result(self.command, self.status, bytes(self.stdout), bytes(self.stderr), time.monotonic() - self._started)
 
-    def wait_output(self, pattern: str, timeout: float = 60) -> str:
+    def wait_output(self, pattern: str, timeout: float = PATIENCE_S) -> str:
         """Waits until the standard output matches, and returns the match."""
         found = None
 
@@ -134,6 +136,7 @@ class Channel:
         self.changed = threading.Condition()
         self._closed = False
         self._acknowledged: int | None = None
+        self._silent = False
         # A copy of the laptop remembers the numbers of the run that it was copied from.
         self._seq = random.getrandbits(32)
         self._next_job = random.getrandbits(31)
@@ -167,12 +170,13 @@ class Channel:
         self.send("g", job.number, b"")
         return job
 
-    def send(self, kind: str, job: int, payload: bytes, timeout: float = 60) -> None:
+    def send(self, kind: str, job: int, payload: bytes, timeout: float = PATIENCE_S) -> None:
         """Sends one frame and waits until dom0 has acknowledged it."""
         with self._send_lock:
             self._seq = seq = (self._seq + 1) & 0xFFFFFFFF
             head = struct.pack("<5I", _MAGIC, ord(kind), seq, job, len(payload))
             frame = head + struct.pack("<I", zlib.crc32(payload, zlib.crc32(head))) + payload
+            timeout = min(timeout, _SILENT_PATIENCE_S) if self._silent else timeout
             deadline = time.monotonic() + timeout
             while True:
                 try:
@@ -180,8 +184,10 @@ class Channel:
                 except OSError as error:
                     raise LabError("the laptop is off: QEMU has ended") from error
                 if self.wait_for(lambda: self._acknowledged == seq, min(_REPEAT_S, timeout)):
+                    self._silent = False
                     return
                 if time.monotonic() > deadline:
+                    self._silent = self._silent or timeout >= _SILENT_PATIENCE_S
                     raise TimeoutError(f"dom0 does not answer for {timeout:g} s")
 
     def _read(self) -> None:

@@ -14,11 +14,11 @@ import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 from . import cache, images, qemu
 from .channel import CommandFailed, Job, Result
-from .errors import LabError
+from .errors import PATIENCE_S, LabError
 from .payload import Payload
 from .progress import say
 
@@ -158,7 +158,11 @@ class Laptop:
             snapshot = _booted(image_set, guests)
             if payload:
                 snapshot = _installed(image_set, snapshot, payload)
-            laptop = cls._copy(image_set, snapshot)
+            return _repeated("the copy", lambda: cls._awake_copy(image_set, snapshot))
+
+    @classmethod
+    def _awake_copy(cls, image_set: images.Images, snapshot: Path) -> "Laptop":
+        laptop = cls._copy(image_set, snapshot)
         try:
             laptop._listen_to_logind()
         except BaseException:
@@ -180,7 +184,7 @@ class Laptop:
         try:
             laptop._machine.load(snapshot / "state")
             laptop._recall(json.loads((snapshot / "guests.json").read_text()))
-            laptop._channel.ping(30)
+            laptop._channel.ping(PATIENCE_S)
         except BaseException:
             laptop.close()
             raise
@@ -201,7 +205,7 @@ class Laptop:
 
     # ---- commands ----
 
-    def dom0(self, command: str, timeout: float = 60, check: bool = True, stdin: bytes | None = None) -> Result:
+    def dom0(self, command: str, timeout: float = PATIENCE_S, check: bool = True, stdin: bytes | None = None) -> Result:
         """Runs a bash command in dom0. With check, a status other than 0 raises CommandFailed."""
         try:
             job = self._channel.start(command)
@@ -219,7 +223,7 @@ class Laptop:
         """Starts a bash command in dom0 and returns at once; the Job can be waited for, signalled and written to."""
         return self._channel.start(command, terminal)
 
-    def guest(self, name: str, command: str, timeout: float = 30, check: bool = True) -> Result:
+    def guest(self, name: str, command: str, timeout: float = PATIENCE_S, check: bool = True) -> Result:
         """Runs a shell command in a guest. A guest that does not answer raises LabError."""
         helper = f"{TOOLS}/guestexec run {self.domid(name)} {timeout:g} {shlex.quote(command)}"
         result = replace(self.dom0(helper, timeout + 30, check=False), command=command)
@@ -256,7 +260,7 @@ class Laptop:
 
     # ---- guests ----
 
-    def create_guest(self, guest: Guest, timeout: float = 90) -> None:
+    def create_guest(self, guest: Guest, timeout: float = PATIENCE_S) -> None:
         """Creates a guest and waits until it answers."""
         self.put(f"/srv/lab/{guest.name}.cfg", guest.xl_config().encode())
         for attempt in range(1, ATTEMPTS + 1):
@@ -307,12 +311,12 @@ class Laptop:
 
     def ping(self, name: str, address: str = GATEWAY, count: int = 1, seconds: int = 2) -> bool:
         """Does the guest get an answer from the address (by default the gateway outside of the laptop)?"""
-        return self.guest(name, f"ping -c {count} -w {seconds} -W {seconds} {address}", timeout=seconds + 20, check=False).status == 0
+        return self.guest(name, f"ping -c {count} -w {seconds} -W {seconds} {address}", check=False).status == 0
 
     def wait_ping(self, name: str, address: str = GATEWAY, seconds: int = 10) -> float:
         """Pings five times a second until there is an answer; returns the seconds it took. The guest itself does the waiting."""
         command = f"timeout {seconds} sh -c 'until ping -c 1 -W 1 {address} >/dev/null 2>&1; do sleep 0.2; done'"
-        result = self.guest(name, command, timeout=seconds + 20, check=False)
+        result = self.guest(name, command, check=False)
         if result.status != 0:
             raise AssertionError(f"{name} gets no answer from {address} within {seconds} s")
         return result.seconds
@@ -321,7 +325,7 @@ class Laptop:
         """Waits until the kernel log of dom0 or of netvm has a matching line, and returns the line."""
         # Not a pipe: its writer would only end at the next message.
         command = "bash -c " + shlex.quote(f"grep -m 1 -E {shlex.quote(pattern)} < <(exec timeout {seconds} dmesg --follow)")
-        result = self.guest(name, command, seconds + 20, check=False) if name != "dom0" else self.dom0(command, seconds + 20, check=False)
+        result = self.guest(name, command, check=False) if name != "dom0" else self.dom0(command, check=False)
         if result.status != 0:
             raise AssertionError(f"{name}: the kernel has not said /{pattern}/ within {seconds} s")
         return str(result)
@@ -330,12 +334,16 @@ class Laptop:
 
     def close_lid(self, stays_closed: bool = False) -> None:
         """Closes the lid. On the next wake it is found open, unless it stays closed (a wake in a bag)."""
-        self.dom0(f"echo {'shut' if stays_closed else 'close'} > /run/lab-lid/fifo")
+        job = self._channel.start(f"echo {'shut' if stays_closed else 'close'} > /run/lab-lid/fifo")
+        # dom0 may be asleep before it can tell that the command has ended.
+        with contextlib.suppress(TimeoutError):
+            if job.wait(2).status != 0:
+                raise LabError(f"the lid does not close\n{self.consoles()}")
 
     def open_lid(self) -> None:
         self.dom0("echo open > /run/lab-lid/fifo")
 
-    def wait_suspended(self, timeout: float = 90) -> None:
+    def wait_suspended(self, timeout: float = PATIENCE_S) -> None:
         """Waits until the machine is in S3. Raises when it is not reached, or logind has given up."""
         def look() -> bool:
             return self._suspends > self._suspends_awaited or self._give_ups() > self._give_ups_known or self._is_off()
@@ -353,7 +361,7 @@ class Laptop:
         """Wakes the machine from S3, as its lid or power button would."""
         self._machine.qmp.execute("system_wakeup")
 
-    def wait_awake(self, timeout: float = 90) -> None:
+    def wait_awake(self, timeout: float = PATIENCE_S) -> None:
         """Waits until the machine has left S3, dom0 runs programs again, and logind says that the sleep is over."""
         deadline = time.monotonic() + timeout
         with self._power:
@@ -400,7 +408,7 @@ class Laptop:
         match = "type='signal',sender='org.freedesktop.login1',member='PrepareForSleep'"
         job = self.dom0_start(f"exec dbus-monitor --system \"{match}\"")
         # Its first line says that it is a monitor now; nothing is missed from then on.
-        job.wait_output("NameLost|NameAcquired", 30)
+        job.wait_output("NameLost|NameAcquired")
 
         def heard(_: bytes) -> None:
             text = job.stdout.decode(errors="replace")
@@ -449,14 +457,14 @@ class Laptop:
         """Has a witness write down each domain's state in Xen during the block, by sampling it every millisecond."""
         observation = Observation()
         job = self.dom0_start(f"exec {TOOLS}/observer /run/lab/observed")
-        job.wait_output("watching", 30)
+        job.wait_output("watching")
         names = {}
         try:
             names = self._names_by_domid()
             yield observation
         finally:
             job.signal(15)
-            job.wait(30)
+            job.wait()
         names.update(self._names_by_domid())
         for line in self.get("/run/lab/observed").decode().splitlines():
             time_us, domid, _, state = line.split()
@@ -495,6 +503,19 @@ class Laptop:
 # ---- snapshots ----
 
 
+def _repeated(what: str, set_up: Callable, into: Path | None = None):
+    """Does what sets up a laptop, again if it goes wrong; `into` is a directory that is emptied before."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return set_up()
+        except (LabError, TimeoutError) as error:
+            if attempt == ATTEMPTS:
+                raise
+            say(f"{what} went wrong (attempt {attempt} of {ATTEMPTS}), once more. {error}")
+            for file in into.iterdir() if into else ():
+                file.unlink()
+
+
 def _new_workdir() -> Path:
     """A directory for one running copy; what killed runs have left is removed."""
     parent = cache.root() / "run"
@@ -517,16 +538,7 @@ def _booted(image_set: images.Images, guests: tuple[Guest, ...]) -> Path:
     key.add(*map(repr, guests), *(guest.xl_config() for guest in guests), inspect.getsource(_boot))
 
     def make(into: Path) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                _boot(image_set, guests, into)
-                return
-            except (LabError, TimeoutError) as error:
-                if attempt == ATTEMPTS:
-                    raise
-                say(f"the laptop did not come up (attempt {attempt} of {ATTEMPTS}), booting it again. {error}")
-                for file in into.iterdir():
-                    file.unlink()
+        _repeated("the boot", lambda: _boot(image_set, guests, into), into)
 
     return cache.get("laptops", key, make, keep=4)
 
@@ -538,10 +550,10 @@ def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> No
         ram.truncate(4 << 30)
     with Laptop(image_set, into / "ram", into / "disk.qcow2", _new_workdir(), shared_ram=True, incoming=False) as laptop:
         try:
-            laptop._channel.ping(180)
+            laptop._channel.ping(PATIENCE_S)
         except (LabError, TimeoutError) as error:
             raise LabError(f"dom0 does not come up: {error}\n{laptop.consoles()}") from error
-        if laptop.dom0("systemctl is-system-running --wait", 180, check=False).status != 0:
+        if laptop.dom0("systemctl is-system-running --wait", check=False).status != 0:
             raise LabError(f"dom0 is not well:\n{laptop.dom0('systemctl --failed --no-legend; journalctl -b -p warning --no-pager')}")
         for function in (qemu.NIC, qemu.USB):
             laptop.dom0(f"xl pci-assignable-add {function}")
@@ -556,14 +568,17 @@ def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> No
 
 
 def _installed(image_set: images.Images, booted: Path, payload: Payload) -> Path:
-    key = cache.Key(booted.name).add(str(payload.key())).add_tree(Path(__file__).parent / "payload.py")
-
-    def make(into: Path) -> None:
-        say("installing pmcoord in the laptop")
+    def install(into: Path) -> None:
         with Laptop._copy(image_set, booted, saved_in=into) as laptop:
             laptop.install(payload)
             laptop._settle()
             laptop._save(into)
+
+    key = cache.Key(booted.name).add(str(payload.key())).add_tree(Path(__file__).parent / "payload.py")
+
+    def make(into: Path) -> None:
+        say("installing pmcoord in the laptop")
+        _repeated("the installation", lambda: install(into), into)
         say("the laptop with pmcoord is ready to be copied")
 
     return cache.get("installed", key, make, keep=4)
