@@ -14,10 +14,10 @@
 
 /*
  * Two clocks tell how long the host has slept. They are read one after the
- * other, and their difference wavers by microseconds; no sleep is as short as
- * this.
+ * other, and whoever is interrupted between them sees them apart by
+ * milliseconds on a busy host; no sleep is as short as this.
  */
-#define SLEEP_MIN_US 500
+#define SLEEP_MIN_US 100000
 
 enum sleep_kind {
 	SLEEP_KIND_NONE, /* no sleep is queued or running */
