@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/report.h"
 #include "pmcoord/show.h"
@@ -17,6 +18,10 @@ struct service {
 	struct daemon *daemon;
 	sd_bus *bus;
 	const char *hypervisor;
+	/* Signals that wait until nobody waits for the engine. */
+	sd_bus_message **steps;
+	size_t n_steps;
+	sd_event_source *send_steps;
 };
 
 /* ---- errors and clients ------------------------------------------------- */
@@ -431,22 +436,67 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
+static void send_steps(struct service *service)
+{
+	for (size_t i = 0; i < service->n_steps; i++) {
+		/* Who misses one finds it in the journal and the report. */
+		sd_bus_send(service->bus, service->steps[i], NULL);
+		sd_bus_message_unref(service->steps[i]);
+	}
+	free(service->steps);
+	service->steps = NULL;
+	service->n_steps = 0;
+}
+
+static int on_leisure(sd_event_source *source, void *data)
+{
+	(void)source;
+	send_steps(data);
+	return 0;
+}
+
+static int step_message(struct service *service, const struct cycle *cycle,
+			const struct record *record, sd_bus_message **ret)
+{
+	sd_bus_message *message = NULL;
+	struct daemon_status status;
+	int r = sd_bus_message_new_signal(service->bus, &message, SERVICE_PATH,
+					  SERVICE_INTERFACE, "Step");
+
+	daemon_get_status(service->daemon, &status);
+	if (r >= 0)
+		r = sd_bus_message_append(
+			message, "tttsss", status.job, cycle->number,
+			record->at_us - cycle->base_us,
+			record_type_has_guest(record->type)
+				? cycle->guests[record->guest].name
+				: "",
+			record_type_name(record->type),
+			record->text ? record->text : "");
+	if (r < 0) {
+		sd_bus_message_unref(message);
+		return r;
+	}
+	*ret = message;
+	return 0;
+}
+
+/* A record stands between two requests: the bus has time until both are out. */
 static void tell_step(void *data, const struct cycle *cycle,
 		      const struct record *record)
 {
 	struct service *service = data;
-	struct daemon_status status;
+	sd_bus_message *message;
 
-	daemon_get_status(service->daemon, &status);
-	/* Whoever misses a signal finds it in the journal and the report. */
-	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE,
-			   "Step", "tttsss", status.job, cycle->number,
-			   record->at_us - cycle->base_us,
-			   record_type_has_guest(record->type)
-				   ? cycle->guests[record->guest].name
-				   : "",
-			   record_type_name(record->type),
-			   record->text ? record->text : "");
+	if (step_message(service, cycle, record, &message) < 0)
+		return;
+	if (array_grow(&service->steps, service->n_steps,
+		       sizeof(*service->steps)) < 0) {
+		sd_bus_message_unref(message);
+		return;
+	}
+	service->steps[service->n_steps++] = message;
+	sd_event_source_set_enabled(service->send_steps, SD_EVENT_ONESHOT);
 }
 
 static void tell_job_removed(void *data, uint64_t id,
@@ -454,6 +504,7 @@ static void tell_job_removed(void *data, uint64_t id,
 {
 	struct service *service = data;
 
+	send_steps(service);
 	sd_bus_emit_signal(
 		service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved",
 		"tistbs", id, (int)outcome->code, outcome->message,
@@ -503,6 +554,15 @@ static int connect_bus(struct service *service, struct sd_event *event)
 	if (r >= 0)
 		r = sd_bus_attach_event(service->bus, event,
 					SD_EVENT_PRIORITY_NORMAL);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &service->send_steps, on_leisure,
+				       service);
+	if (r >= 0)
+		r = sd_event_source_set_priority(service->send_steps,
+						 SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(service->send_steps,
+						SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 
@@ -543,6 +603,8 @@ void service_close(struct service *service)
 {
 	if (!service)
 		return;
+	send_steps(service);
+	sd_event_source_disable_unref(service->send_steps);
 	sd_bus_flush_close_unref(service->bus);
 	free(service);
 }
