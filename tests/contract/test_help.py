@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import PROGRAM, ROOT
+from program import PROGRAM, ROOT
 
 COMPLETION = ROOT / "hooks/bash-completion/pmcoord"
 MANUAL = ROOT / "man/pmcoord.8"

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import PROGRAM
+from program import PROGRAM
 
 STATUS_KEYS = {"state", "daemon", "at_work", "cycle", "held", "last", "unreadable_journals"}
 EVENT_KEYS = {"cycle", "at_us", "event", "guest", "domid", "text"}

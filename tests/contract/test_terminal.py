@@ -10,7 +10,7 @@ import termios
 
 import pytest
 
-from conftest import PROGRAM
+from program import PROGRAM
 
 
 class Screen:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import PROGRAM, Pmcoord
+from program import PROGRAM, Pmcoord
 
 NAME = "org.pmcoord.Coordinator1"
 PATH = "/org/pmcoord/Coordinator1"

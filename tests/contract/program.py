@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The built pmcoord as a black box, on the simulated hosts that it ships."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / os.environ.get("BUILD", "build") / "pmcoord"
+
+
+class Pmcoord:
+    """Runs pmcoord; each instance has states, journals and reports of its own."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        (directory / "pmcoord.conf").write_text("")
+
+    def run(self, *arguments, config=None):
+        config = config or self.directory / "pmcoord.conf"
+        return subprocess.run(
+            [PROGRAM, "--config", config, *arguments],
+            capture_output=True, text=True, timeout=60, check=False)
+
+    def scenario(self, text, name="scenario"):
+        path = self.directory / name
+        path.write_text(text)
+        return path
+
+    def on(self, scenario, *arguments, **options):
+        return self.run(f"--hypervisor=sim:{scenario}", *arguments, **options)
+
+    def json(self, scenario, *arguments):
+        result = self.on(scenario, *arguments, "--json")
+        return json.loads(result.stdout)
+
+    def journals(self, scenario):
+        """Where a rehearsal on this scenario keeps its journals: named by the hash of its path (FNV-1a)."""
+        digest = 0xCBF29CE484222325
+        for byte in str(scenario.resolve()).encode():
+            digest = (digest ^ byte) * 0x100000001B3 % 2**64
+        if os.geteuid() == 0:
+            base = pathlib.Path("/run/pmcoord-rehearsal")
+        else:
+            base = pathlib.Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/pmcoord-rehearsal-{os.geteuid()}"))
+            if "XDG_RUNTIME_DIR" in os.environ:
+                base /= "pmcoord-rehearsal"
+        return base / f"{digest:016x}" / "cycles"
+
+    def shipped(self, name):
+        """A copy, so that the states of its guests are this test's."""
+        return self.scenario((ROOT / "hooks/scenarios" / name).read_text(), name)
