@@ -37,9 +37,7 @@ XEN_ARGUMENTS = (
 DOM0_ARGUMENTS = (
     "root=LABEL=dom0 rw console=hvc0 earlyprintk=xen nomodeset systemd.show_status=0 no_console_suspend panic=1 "
     # When the machine had no time for the laptop, dom0's kernel suspects itself, at length, on a slow console.
-    "rcupdate.rcu_cpu_stall_suppress=1 nowatchdog "
-    # Where Xen trusts the TSC, dom0 would too; but it starts anew with a wake from S3.
-    "clocksource=xen"
+    "rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 )
 
 # The kernel kills a child by PDEATHSIG when the *thread* that started it ends, so this one outlives all users.
@@ -89,11 +87,9 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
     kvm = accelerator() == "kvm"
     machine = "q35,memory-backend=ram" + (",kernel-irqchip=split" if kvm else "")
     # More capable models trip bugs of the emulation: with "max", dom0 dies under SMAP and PVH guests under RDTSCP.
-    # Without rdrand, boots wait for randomness, now and then for half a minute. invtsc, which QEMU offers only by force,
-    # has Xen trust the constant rate of the TSC; otherwise it measures it each second on each processor, and where one
-    # of the two stands still now and then, on a busy machine, their clocks drift apart, by minutes.
-    model = "qemu64,+svm,+npt,+rdrand,+invtsc,x-force-features=on"
-    cpu = ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", model]
+    # Without rdrand, boots wait for randomness, now and then for half a minute. With +invtsc (x-force-features) Xen does
+    # not measure the TSC's rate, which goes wrong on a busy machine; but then timers are late after S3.
+    cpu = ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "qemu64,+svm,+npt,+rdrand"]
     return [
         "-M", machine, *cpu, "-smp", "2", "-m", MEMORY,
         "-object", f"memory-backend-file,id=ram,size={MEMORY},mem-path={ram},share={'on' if shared else 'off'}",
