@@ -16,7 +16,7 @@ enum frame_type {
 	/* from outside; seq is acknowledged, a repeated seq is acknowledged again and otherwise ignored */
 	FRAME_PING = 'p',
 	FRAME_RUN = 'r',     /* first byte of the payload: '|' pipes, 't' a terminal; then a piece of the command */
-	FRAME_GO = 'g',      /* the command is complete: run it */
+	FRAME_GO = 'g',      /* the command is complete: run it; payload "0": without standard input */
 	FRAME_INPUT = 'i',   /* a piece of standard input, empty: end of file */
 	FRAME_SIGNAL = 's',  /* uint32: signal for the command's process group */
 	FRAME_WINDOW = 'w',  /* uint32 rows, uint32 columns */

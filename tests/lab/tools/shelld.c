@@ -31,6 +31,7 @@
 struct job {
 	bool used;
 	bool terminal;
+	bool no_input;
 	uint32_t id;
 	pid_t pid; /* 0: still being told what to run */
 	bool ended;
@@ -161,6 +162,8 @@ static int job_start_pipes(struct job *job) {
 	job->in = in[1];
 	job->out = out[0];
 	job->err = err[0];
+	if (job->no_input)
+		close_fd(&job->in);
 	return 0;
 }
 
@@ -263,6 +266,7 @@ static void handle_frame(struct shelld *s, const struct frame_header *header, co
 	case FRAME_GO:
 		if (job->pid != 0 || !job->command)
 			break;
+		job->no_input = header->length > 0 && payload[0] == '0';
 		if ((job->terminal ? job_start_terminal(job) : job_start_pipes(job)) < 0) {
 			job->status = 126 << 8;
 			job_end(s, job);

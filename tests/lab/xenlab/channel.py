@@ -159,7 +159,8 @@ class Channel:
         """Returns when a process in dom0 has answered."""
         self.send("p", 0, b"", timeout)
 
-    def start(self, command: str, terminal: bool = False) -> Job:
+    def start(self, command: str, terminal: bool = False, stdin: bool = True) -> Job:
+        """Starts a command; without stdin it reads an end of file, and nothing more needs to be sent to it."""
         with self.changed:
             self._next_job = (self._next_job + 1) & 0xFFFFFFFF
             job = self._jobs[self._next_job] = Job(self, self._next_job, command)
@@ -167,7 +168,7 @@ class Channel:
         data = command.encode()
         for start in range(0, max(len(data), 1), _PAYLOAD_MAX - 1):
             self.send("r", job.number, kind + data[start:start + _PAYLOAD_MAX - 1])
-        self.send("g", job.number, b"")
+        self.send("g", job.number, b"" if stdin else b"0")
         return job
 
     def send(self, kind: str, job: int, payload: bytes, timeout: float = PATIENCE_S) -> None:

@@ -27,6 +27,7 @@ DOM0_PACKAGES = f"""
     systemd systemd-sysv dbus udev kmod procps iproute2 pciutils strace
     linux-image-amd64 xen-hypervisor-{XEN}-amd64 xen-utils-{XEN} xen-utils-common xenstore-utils
     libjson-c5 libinih1 libsmartcols1 libsystemd0 libudev1 libcmocka0
+    qemu-system-xen
 """.split()
 
 NETVM_PACKAGES = """
@@ -42,6 +43,9 @@ NETVM_MODULES = """
     bridge e1000e xhci-pci usb-storage uas sd_mod crc32c_generic ext4 autofs4
 """.split()
 SMALL_MODULES = "xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-netfront xen-netback xen-blkfront".split()
+# Loaded by tests: a disk whose answers take as long as one likes (who waits for one cannot be frozen); a disk in memory,
+# and what serves it to others.
+SMALL_SPARE_MODULES = ["null_blk", "brd", "xen-blkback"]
 
 # Timers and checks that would run in the middle of somebody's test, and consoles that nobody sits at.
 MASKED_UNITS = """
@@ -134,6 +138,9 @@ def _compile(into: Path) -> None:
     gcc("observer", "-lxenctrl")
     # The same file runs in guests that have no libc.
     gcc("guestexec", "store.c", "-static")
+    gcc("suspend-channel", "store.c", "-static")
+    _run("gcc", "-m32", "-nostdlib", "-static", "-Wl,-N,-Ttext=0x100000,--section-start=.note.Xen=0x100100,--build-id=none",
+         "-o", into / "hung", LAB / "tools/hung.S")
 
 
 def _extract_kernel(version: str, boot: Path, into: Path) -> None:
@@ -172,7 +179,8 @@ def _module_files(modules: Path, names: list[str]) -> list[str]:
     return order
 
 
-def _make_initramfs(tree: Path, source: Path, modules: Path, names: list[str], archive: Path, extra: dict[str, Path] | None = None) -> None:
+def _make_initramfs(tree: Path, source: Path, modules: Path, names: list[str], archive: Path, extra: dict[str, Path] | None = None,
+                    spare_modules: list[str] | None = None) -> None:
     shutil.copytree(source, tree)
     for directory in "bin sbin usr/bin usr/sbin proc sys dev run root tmp etc modules".split():
         (tree / directory).mkdir(parents=True, exist_ok=True)
@@ -181,6 +189,8 @@ def _make_initramfs(tree: Path, source: Path, modules: Path, names: list[str], a
     for path in order:
         shutil.copy(modules / path, tree / "modules")
     (tree / "modules/order").write_text("".join(f"{Path(path).name}\n" for path in order))
+    for path in _module_files(modules, spare_modules or []):
+        shutil.copy(modules / path, tree / "modules")
     for name, file in (extra or {}).items():
         shutil.copy(file, tree / name)
     # Not compressed: the emulated processor would need longer to unpack it than to read it.
@@ -228,9 +238,12 @@ def _finish_dom0(work: Path, modules: Path, into: Path) -> None:
     guests = tree / "srv/lab"
     guests.mkdir(parents=True)
     shutil.copy(into / "vmlinux", guests / "vmlinux")
+    # A device model starts packed kernels only.
+    shutil.copy(tree / f"boot/vmlinuz-{modules.name}", guests / "vmlinuz")
     _make_initramfs(work / "netvm-initrd", LAB / "rootfs/disk", modules, NETVM_DISK_MODULES, guests / "netvm.initrd")
     _make_initramfs(work / "small", LAB / "rootfs/small", modules, SMALL_MODULES, guests / "small.initrd",
-                    {"bin/guestexec": work / "tools/guestexec"})
+                    {f"bin/{name}": work / "tools" / name for name in ("guestexec", "suspend-channel")}, SMALL_SPARE_MODULES)
+    shutil.copy(work / "tools/hung", guests / "hung")
     for boot in (tree / "boot").iterdir():
         boot.unlink()
 

@@ -41,13 +41,17 @@ class Guest:
     ip: str | None = None
     router: bool = False
     pci: tuple[str, ...] = ()
+    pv_drivers: bool = True  # False, for type "hvm": it hears of nothing and answers nothing; heartbeat() alone works
     extra: str = ""  # more lines of xl configuration
 
     def xl_config(self) -> str:
+        kernel = "vmlinuz" if self.type == "hvm" else "vmlinux"
         lines = [
-            f'name="{self.name}"', f'type="{self.type}"', f"memory={self.memory}", "vcpus=1", 'kernel="/srv/lab/vmlinux"',
+            f'name="{self.name}"', f'type="{self.type}"', f"memory={self.memory}", "vcpus=1", f'kernel="/srv/lab/{kernel}"',
             f'ramdisk="/srv/lab/{self.kind}.initrd"', f'extra="{self._kernel_arguments()}"',
         ]
+        if self.type == "hvm":
+            lines += ['vga="none"', "vnc=0", f'serial="file:{self.serial_log}"']
         if self.kind == "netvm":
             lines.append('disk=["/srv/lab/netvm.ext4,raw,xvda,rw"]')
         if self.pci:
@@ -61,10 +65,17 @@ class Guest:
         lines.append('on_crash="destroy"')
         return "\n".join([*lines, self.extra, ""])
 
+    @property
+    def serial_log(self) -> str:
+        """Of type "hvm": what its serial port says."""
+        return f"/run/lab/console/{self.name}-serial.log"
+
     def _kernel_arguments(self) -> str:
         if self.kind == "netvm":
-            return "console=hvc0 root=/dev/xvda rw quiet iommu=soft systemd.show_status=0"
-        words = ["console=hvc0", "quiet", f"lab.name={self.name}"]
+            return f"console=hvc0 root=/dev/xvda rw quiet iommu=soft systemd.show_status=0"
+        words = [f"console={'hvc0' if self.pv_drivers else 'ttyS0'}", "quiet", f"lab.name={self.name}"]
+        if not self.pv_drivers:
+            words.append("nopv lab.beat")
         if self.ip:
             words.append(f"lab.ip={self.ip}")
         if self.router:
@@ -208,10 +219,10 @@ class Laptop:
     def dom0(self, command: str, timeout: float = PATIENCE_S, check: bool = True, stdin: bytes | None = None) -> Result:
         """Runs a bash command in dom0. With check, a status other than 0 raises CommandFailed."""
         try:
-            job = self._channel.start(command)
+            job = self._channel.start(command, stdin=stdin is not None)
             if stdin is not None:
                 job.write(stdin)
-            job.write(b"")
+                job.write(b"")
             result = job.wait(timeout)
         except TimeoutError as error:
             raise LabError(f"dom0: {error}\n{self.consoles()}") from error
@@ -267,7 +278,7 @@ class Laptop:
             try:
                 self.dom0(f"xl create /srv/lab/{guest.name}.cfg", timeout)
                 self._domids.pop(guest.name, None)
-                self.dom0(f"{TOOLS}/guestexec wait {self.domid(guest.name)} {timeout:g} data/lab/up", timeout + 10)
+                self._wait_up(guest, timeout)
                 break
             except LabError as error:
                 if attempt == ATTEMPTS:
@@ -276,7 +287,14 @@ class Laptop:
                 self.dom0(f"xl destroy {guest.name}", check=False)
         self.guests[guest.name] = guest
         # A kernel makes up its boot_id when it is first asked: all copies shall have the same.
-        self.boot_id(guest.name)
+        if guest.pv_drivers:
+            self.boot_id(guest.name)
+
+    def _wait_up(self, guest: Guest, timeout: float) -> None:
+        if guest.pv_drivers:
+            self.dom0(f"{TOOLS}/guestexec wait {self.domid(guest.name)} {timeout:g} data/lab/up", timeout + 10)
+        else:
+            self.dom0(f"grep -qm 1 'lab: beat' < <(exec timeout {timeout:g} tail -F -n +1 {guest.serial_log})", timeout + 10)
 
     def _settle(self) -> None:
         """Makes sure that every guest lives. Under emulation a PVH guest can fault some time after it came up."""
@@ -301,7 +319,9 @@ class Laptop:
         return Clocks(*map(int, str(self.guest(name, f"{path} clocks")).split()))
 
     def heartbeat(self, name: str) -> int:
-        """A number that grows by five a second as long as the guest lives, and starts again when it boots."""
+        """A number that grows as long as the guest lives, at least once a second, and starts again when it boots."""
+        if not self.guests[name].pv_drivers:
+            return int(str(self.dom0(f"grep 'lab: beat' {self.guests[name].serial_log} | tail -n 1")).split()[-1])
         return int(str(self.guest(name, "cat /run/heartbeat")))
 
     def boot_id(self, name: str | None = None) -> str:
@@ -334,7 +354,7 @@ class Laptop:
 
     def close_lid(self, stays_closed: bool = False) -> None:
         """Closes the lid. On the next wake it is found open, unless it stays closed (a wake in a bag)."""
-        job = self._channel.start(f"echo {'shut' if stays_closed else 'close'} > /run/lab-lid/fifo")
+        job = self._channel.start(f"echo {'shut' if stays_closed else 'close'} > /run/lab-lid/fifo", stdin=False)
         # dom0 may be asleep before it can tell that the command has ended.
         with contextlib.suppress(TimeoutError):
             if job.wait(2).status != 0:
