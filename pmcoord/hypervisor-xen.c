@@ -490,6 +490,7 @@ static void load_channels(struct xen *xen)
 static const char *const watched_nodes[] = {
 	"control",
 	"name",
+	"target",
 	"device/suspend",
 	PROTOCOL_NODES,
 };

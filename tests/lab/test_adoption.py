@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who dies while the host is about to sleep strands nobody, and nobody runs while the host sleeps."""
+
+import json
+import time
+
+import pytest
+
+from xenlab import Laptop
+
+GUESTS = ("netvm", "fw", "web", "mail", "vault")
+
+# systemd-sleep runs it right before it writes to /sys/power/state, and right after.
+HOOK = b"""#!/bin/sh
+if [ "$1" = pre ]; then
+    sh /run/lab/last-moment
+    sleep 3  # time enough for a successor to make a mistake
+else
+    cut -d ' ' -f 1 /proc/uptime > /run/lab/woken
+fi
+"""
+
+KILL_DAEMON = "systemctl kill -s KILL --kill-who=main pmcoord"
+KILL_UNIT = "systemctl kill -s KILL --kill-who=main pmcoord-sleep"
+
+
+def states(laptop: Laptop) -> dict[str, str]:
+    return {guest["name"]: guest["state"] for guest in json.loads(str(laptop.dom0("pmcoord list --json")))["guests"]}
+
+
+def wait_running(laptop: Laptop) -> None:
+    deadline = time.monotonic() + 30
+    while set(states(laptop).values()) != {"running"}:
+        assert time.monotonic() < deadline, states(laptop)
+
+
+@pytest.mark.parametrize("set_up, death", [
+    ("true", KILL_DAEMON),
+    ("true", KILL_UNIT),
+    ("true", f"{KILL_DAEMON}; {KILL_UNIT}"),
+    ("systemctl stop pmcoord", KILL_UNIT),
+], ids=["daemon", "unit", "both", "unit-without-daemon"])
+def test_guests_stay_down_until_the_wake_and_are_back_at_once(laptop, set_up, death):
+    laptop.dom0(set_up)
+    laptop.put("/run/lab/last-moment", death.encode())
+    laptop.put("/usr/lib/systemd/system-sleep/last-moment", HOOK, mode="755")
+    boots = {guest: laptop.boot_id(guest) for guest in GUESTS}
+    with laptop.observe() as seen:
+        laptop.close_lid()
+        laptop.wait_suspended()
+        laptop.wake()
+        laptop.wait_awake()
+        wait_running(laptop)
+        time.sleep(1)
+    woken = float(str(laptop.dom0("cat /run/lab/woken"))) * 1e6
+    # The longest time in which the witness did not run is S3.
+    asleep = max(seen.blind_us)
+    for guest in GUESTS:
+        down = seen.first(guest, "shutdown:suspend").time_us
+        back = next(t.time_us for t in seen.of(guest) if t.time_us > down and t.state == "running")
+        assert back - down > asleep + 2_500_000, f"{guest} ran before the wake"
+        assert back < woken + 2_000_000, f"{guest} was back too late"
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    assert report["slept_us"] is not None
+    assert {guest: laptop.boot_id(guest) for guest in GUESTS} == boots
+    laptop.wait_ping("web", seconds=15)
+
+
+@pytest.mark.parametrize("target", ["hibernate", "hybrid-sleep", "suspend-then-hibernate"])
+def test_hibernation_is_refused_before_anything_happens(laptop, target):
+    before = str(laptop.dom0("xl list | awk '{ print $1, $2 }'"))
+    refused = laptop.dom0(f"systemctl start {target}.target", check=False, timeout=90)
+    assert refused.status != 0
+    log = str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep -o cat"))
+    assert f"systemd-{target}.service was asked for, but a Xen host cannot hibernate" in log
+    assert not laptop.is_suspended()
+    assert set(states(laptop).values()) == {"running"}
+    assert str(laptop.dom0("xl list | awk '{ print $1, $2 }'")) == before
+    assert str(laptop.dom0("ls /var/lib/pmcoord/reports /run/pmcoord/cycles 2>/dev/null | grep -c json", check=False)) in ("0", "")
+
+
+def test_an_upgrade_while_guests_are_held_strands_nobody(laptop):
+    laptop.dom0("pmcoord suspend-all --guests-only")
+    for how in ("restart pmcoord", "kill -s KILL pmcoord", "daemon-reexec"):
+        laptop.dom0(f"systemctl {how}; sleep 1; timeout 20 sh -c 'until systemctl is-active -q pmcoord; do sleep 0.1; done'", timeout=40)
+        assert set(states(laptop).values()) == {"suspended"}, how
+    laptop.dom0("pmcoord resume-all")
+    assert set(states(laptop).values()) == {"running"}
+    laptop.wait_ping("web", seconds=15)

@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One guest misbehaves, on real Xen: it is named, nobody else is hurt, and all comes back."""
+
+import json
+import re
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from xenlab import Guest, LabError, Laptop
+
+from test_sleep import GUESTS as ALL_GUESTS
+from test_sleep import domains, wait_cycle_over
+
+# Under emulation a PVH guest can fault by itself some time after it came up: not for a laptop that serves for long.
+GUESTS = tuple(guest for guest in ALL_GUESTS if guest != "vault")
+
+# A guest that hangs: it never looks at its xenstore.
+HUNG = b'name="hung"\ntype="pvh"\nkernel="/srv/lab/hung"\nmemory=16\nvcpus=1\non_reboot="destroy"\n'
+
+
+@pytest.fixture(scope="module")
+def shared(payload):
+    """Every test leaves this laptop as it found it, and that is part of what is tested."""
+    with Laptop.fresh(payload) as laptop:
+        laptop.put("/run/lab/hung.cfg", HUNG)
+        laptop.dom0("xl destroy vault")
+        del laptop.guests["vault"]
+        yield laptop
+
+
+@pytest.fixture
+def calm(shared):
+    # What a failed test has left is not the next one's.
+    shared.dom0("pmcoord resume-all -q", check=False)
+    before = domains(shared)
+    boots = {guest: shared.boot_id(guest) for guest in GUESTS}
+    yield shared
+    assert domains(shared) == before
+    assert states(shared) == dict.fromkeys(GUESTS, "running")
+    assert {guest: shared.boot_id(guest) for guest in GUESTS} == boots
+    assert str(shared.dom0("ls /run/pmcoord/cycles 2>/dev/null | wc -l")) == "0"
+
+
+def states(laptop: Laptop) -> dict[str, str]:
+    return {guest["name"]: guest["state"] for guest in json.loads(str(laptop.dom0("pmcoord list --json")))["guests"]}
+
+
+def listed(laptop: Laptop, name: str) -> dict:
+    return next(guest for guest in json.loads(str(laptop.dom0("pmcoord list --json")))["guests"] if guest["name"] == name)
+
+
+def entry(report: dict, name: str) -> dict:
+    return next(guest for guest in report["guests"] if guest["name"] == name)
+
+
+@contextmanager
+def hung_guest(laptop: Laptop):
+    laptop.dom0("xl create /run/lab/hung.cfg")
+    try:
+        yield
+    finally:
+        laptop.dom0("xl destroy hung", check=False)
+
+
+@contextmanager
+def another_guest(laptop: Laptop, guest: Guest):
+    laptop.create_guest(guest)
+    try:
+        yield
+    finally:
+        laptop.dom0(f"xl destroy {guest.name}", check=False)
+        laptop.forget_guest(guest.name)
+        del laptop.guests[guest.name]
+
+
+# The kernel looks for partitions on a new disk; one whose every answer takes seconds keeps whoever made it waiting for
+# several of them, and as long as he waits he cannot be frozen.
+SLOW_DISK = "irqmode=2 completion_nsec=%d000000000 gb=1 nr_devices=1"
+
+
+def block(laptop: Laptop, name: str, answer_seconds: int) -> None:
+    """From now on the guest's kernel takes requests to suspend, but cannot freeze its processes for some time."""
+    laptop.guest(name, f"cd /modules && insmod configfs.ko; (insmod null_blk.ko {SLOW_DISK % answer_seconds} </dev/null >/dev/null 2>&1 &);"
+                 "until grep -q '^State:.D' /proc/$(pidof insmod)/status; do :; done")
+
+
+def configure(laptop: Laptop, *lines: str) -> str:
+    """The option that has pmcoord use this configuration."""
+    laptop.put("/run/lab/pmcoord.conf", "\n".join(["[Coordinator]", *lines, ""]).encode())
+    return "--config /run/lab/pmcoord.conf"
+
+
+def suspend(laptop: Laptop, options: str = "") -> tuple[int, dict, str]:
+    """Exit code, report, and what was said of it."""
+    result = laptop.dom0(f"pmcoord {options} suspend-all --guests-only --json", check=False)
+    return result.status, json.loads(result.stdout), result.stderr
+
+
+def resume(laptop: Laptop) -> int:
+    return laptop.dom0("pmcoord resume-all -q", check=False).status
+
+
+def assert_saveable(laptop: Laptop, name: str) -> None:
+    laptop.dom0(f"xl save {name} /run/lab/saved && xl restore /run/lab/saved && rm /run/lab/saved")
+    laptop.forget_guest(name)
+
+
+# ---- guests that do not go down ----------------------------------------------
+
+
+def test_a_hung_guest_is_paused_and_named_and_the_others_are_suspended(calm):
+    with hung_guest(calm):
+        status, report, said = suspend(calm, configure(calm, "GuestTimeout=2s"))
+        assert (status, report["result"]) == (3, "degraded")
+        assert "hung" in said and "2 s" in said
+        assert entry(report, "hung")["outcome"] == "paused"
+        assert {entry(report, name)["outcome"] for name in GUESTS} == {"suspended"}
+        assert states(calm) == dict.fromkeys(GUESTS, "suspended") | {"hung": "paused"}
+        resume(calm)
+        assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
+        # The request was taken back: it would suspend by itself one day.
+        assert str(calm.dom0("xenstore-read /local/domain/$(xl domid hung)/control/shutdown")) == ""
+
+
+def test_a_hung_guest_stops_all_where_policy_says_abort(calm):
+    with hung_guest(calm):
+        status, report, said = suspend(calm, configure(calm, "GuestTimeout=2s", "OnFailure=abort"))
+        assert (status, report["result"]) == (1, "failed")
+        assert "hung" in said
+        assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
+
+
+@pytest.mark.parametrize("policy, status, outcome", [("pause", 3, "paused"), ("abort", 1, "failed")])
+def test_at_the_deadline_policy_decides_and_who_held_it_up_is_named(calm, policy, status, outcome):
+    with hung_guest(calm):
+        options = configure(calm, "Deadline=3s", f"OnDeadline={policy}")
+        start = time.monotonic()
+        found, report, said = suspend(calm, options)
+        assert found == status and "hung" in said and "3 s" in said
+        assert time.monotonic() - start < 20
+        if policy == "pause":
+            assert entry(report, "hung")["outcome"] == "paused"
+            assert {entry(report, name)["outcome"] for name in GUESTS} == {"suspended"}
+            resume(calm)
+        assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
+
+
+def test_a_guest_that_goes_down_late_is_resumed_and_can_be_saved_afterwards(calm):
+    with another_guest(calm, Guest("late")):
+        options = configure(calm, "GuestTimeout=1s", "OnFailure=abort")
+        block(calm, "late", 1)
+        with calm.observe() as seen:
+            status, report, said = suspend(calm, options)
+            calm.guest("late", "true")
+        assert (status, report["result"]) == (1, "failed")
+        assert "late" in said
+        assert entry(report, "late")["outcome"] == "failed"
+        seen.first("late", "shutdown:suspend")
+        assert seen.of("late")[-1].state == "running"
+        assert_saveable(calm, "late")
+
+
+def test_a_paused_guest_that_goes_down_when_it_is_back_is_resumed(calm):
+    with another_guest(calm, Guest("late")):
+        options = configure(calm, "GuestTimeout=1s")
+        block(calm, "late", 1)
+        status, report, said = suspend(calm, options)
+        assert (status, entry(report, "late")["outcome"]) == (3, "paused")
+        assert "late" in said
+        resume(calm)
+        calm.guest("late", "true")
+        assert states(calm)["late"] == "running"
+
+
+def test_a_guest_that_takes_the_request_and_never_suspends_goes_on(calm):
+    with another_guest(calm, Guest("stuck")):
+        calm.guest("stuck", "echo 3000 > /sys/power/pm_freeze_timeout")
+        options = configure(calm, "GuestTimeout=2s", "OnFailure=abort")
+        block(calm, "stuck", 100)
+        status, report, said = suspend(calm, options)
+        assert (status, entry(report, "stuck")["outcome"]) == (1, "failed")
+        assert "stuck" in said
+        assert states(calm) == dict.fromkeys((*GUESTS, "stuck"), "running")
+        calm.guest("stuck", "true")
+
+
+def test_a_guest_that_says_that_it_cannot_suspend_costs_no_time(calm):
+    with another_guest(calm, Guest("plain")):
+        calm.guest("plain", "guestexec write control/feature-suspend 0")
+        assert listed(calm, "plain")["mechanism"] == "pause"
+        status, report, _ = suspend(calm)
+        assert (status, entry(report, "plain")["outcome"]) == (3, "paused")
+        suspended = next(phase for phase in report["phases"] if phase["name"] == "suspend")
+        assert suspended["duration_us"] < 10_000_000
+        resume(calm)
+        calm.guest("plain", "true")
+
+
+# ---- guests that are about something else ------------------------------------
+
+
+def test_a_guest_that_is_destroyed_meanwhile_is_no_error_of_the_others(calm):
+    options = configure(calm, "GuestTimeout=20s")
+    with hung_guest(calm):
+        job = calm.dom0_start(f"pmcoord {options} suspend-all --guests-only --json")
+        calm.dom0("until xenstore-read /local/domain/$(xl domid hung)/control/shutdown | grep -q suspend; do :; done; xl destroy hung")
+        result = job.wait()
+        assert result.status == 3 and "hung" in result.stderr
+        report = json.loads(result.stdout)
+        assert entry(report, "hung")["outcome"] == "failed"
+        assert {entry(report, name)["outcome"] for name in GUESTS} == {"suspended"}
+    resume(calm)
+
+
+def test_a_guest_that_is_created_meanwhile_is_left_alone(calm):
+    options = configure(calm, "GuestTimeout=4s")
+    calm.put("/run/lab/new.cfg", HUNG.replace(b"hung", b"new", 1))
+    try:
+        with hung_guest(calm):
+            job = calm.dom0_start(f"pmcoord {options} suspend-all --guests-only --json")
+            calm.dom0("until xenstore-read /local/domain/$(xl domid hung)/control/shutdown | grep -q suspend; do :; done; xl create /run/lab/new.cfg")
+            assert job.wait().status == 3
+            assert states(calm)["new"] == "running"
+            resume(calm)
+            assert states(calm)["new"] == "running"
+            assert calm.dom0("xenstore-read /local/domain/$(xl domid new)/control/shutdown", check=False).stdout.strip() == ""
+    finally:
+        calm.dom0("xl destroy new", check=False)
+
+
+def test_a_guest_that_is_being_saved_is_not_resumed(calm):
+    with another_guest(calm, Guest("saved")):
+        calm.dom0("rm -f /run/lab/fifo && mkfifo /run/lab/fifo && touch /run/lab/drain")
+        # The saver waits for a reader that does not read: the guest is down with its memory half written.
+        reader = calm.dom0_start("exec 3<>/run/lab/fifo; echo open; while [ -e /run/lab/drain ]; do sleep 0.1; done; exec cat <&3 >/dev/null")
+        reader.wait_output("open")
+        saver = calm.dom0_start("xl save saved /run/lab/fifo")
+        calm.dom0("until xl list saved | tail -n 1 | awk '{ print $5 }' | grep -q s; do :; done")
+        status, report, _ = suspend(calm)
+        assert (status, entry(report, "saved")["outcome"]) == (0, "skipped")
+        assert resume(calm) == 0
+        assert states(calm)["saved"] == "suspended"
+        calm.dom0("rm /run/lab/drain")
+        assert saver.wait().status == 0
+        reader.signal(15)
+
+
+def test_a_guest_that_is_shutting_down_is_left_alone(calm):
+    with hung_guest(calm):
+        # What xl shutdown does, which would wait a minute for an answer.
+        calm.dom0("xenstore-write /local/domain/$(xl domid hung)/control/shutdown poweroff")
+        status, report, _ = suspend(calm)
+        assert (status, entry(report, "hung")["outcome"]) == (0, "skipped")
+        assert "shutting down" in entry(report, "hung")["detail"]
+        resume(calm)
+        assert str(calm.dom0("xenstore-read /local/domain/$(xl domid hung)/control/shutdown")) == "poweroff"
+
+
+def test_a_guest_that_the_user_paused_stays_paused(calm):
+    calm.dom0("xl pause mail")
+    status, report, _ = suspend(calm)
+    assert (status, entry(report, "mail")["outcome"]) == (0, "skipped")
+    resume(calm)
+    assert states(calm)["mail"] == "paused"
+    calm.dom0("xl unpause mail")
+
+
+def test_who_comes_second_is_told_who_is_at_work(calm):
+    with hung_guest(calm):
+        first = calm.dom0_start(f"pmcoord {configure(calm, 'GuestTimeout=8s')} suspend-all --guests-only -q")
+        calm.dom0("until xenstore-read /local/domain/$(xl domid hung)/control/shutdown | grep -q suspend; do :; done")
+        second = calm.dom0("pmcoord suspend-all --guests-only", check=False)
+        assert second.status == 5 and re.search(r"at work \(.*suspend-all", second.stderr), second
+        assert first.wait().status == 3
+        resume(calm)
+
+
+# ---- kinds of guest ----------------------------------------------------------
+
+
+def test_a_kernel_with_an_event_channel_is_asked_by_it(calm):
+    with another_guest(calm, Guest("classic")):
+        calm.guest("classic", "suspend-channel > /run/said 2>&1 & until grep -q listening /run/said; do :; done")
+        assert listed(calm, "classic")["mechanism"] == "event-channel"
+        for _ in range(2):
+            status, report, said = suspend(calm)
+            assert status == 0, said
+            assert (entry(report, "classic")["mechanism"], entry(report, "classic")["outcome"]) == ("event-channel", "suspended")
+            assert resume(calm) == 0
+            calm.guest("classic", "pidof suspend-channel")
+
+
+def test_a_device_model_goes_down_after_its_guest_and_comes_back_before_it(calm):
+    with another_guest(calm, Guest("stub")):
+        calm.dom0(f"xenstore-write /local/domain/{calm.domid('stub')}/target {calm.domid('mail')}")
+        assert listed(calm, "stub")["role"] == "stub-domain"
+        assert set(listed(calm, "mail")["needs"]) == {"fw", "stub"}
+        status, report, said = suspend(calm)
+        assert status == 0, said
+        assert entry(report, "mail")["down_us"] <= entry(report, "stub")["requested_us"]
+        with calm.observe() as seen:
+            assert resume(calm) == 0
+        assert seen.first("stub", "running").time_us <= seen.first("mail", "running").time_us
+        report = json.loads(str(calm.dom0("pmcoord report --json")))
+        assert entry(report, "stub")["running_us"] < entry(report, "mail")["running_us"]
+
+
+def test_a_lie_of_a_guest_changes_nobody_elses_order(calm):
+    with another_guest(calm, Guest("liar", backend="fw", ip="10.0.2.19")):
+        honest = {guest["name"]: guest["needs"] for guest in json.loads(str(calm.dom0("pmcoord list --json")))["guests"]}
+        assert honest["liar"] == ["fw"]
+        calm.guest("liar", f"guestexec write device/vif/0/backend-id {calm.domid('web')} &&"
+                   f"guestexec write device/vif/0/backend /local/domain/{calm.domid('web')}/backend/vif/{calm.domid('liar')}/0")
+        assert {guest["name"]: guest["needs"] for guest in json.loads(str(calm.dom0("pmcoord list --json")))["guests"]} == honest
+
+
+@pytest.mark.parametrize("pv_drivers, mechanism", [(True, "xenstore"), (False, "hvm")])
+def test_a_fully_virtualised_guest_is_suspended(calm, pv_drivers, mechanism):
+    with another_guest(calm, Guest("full", type="hvm", memory=192, pv_drivers=pv_drivers)):
+        assert (listed(calm, "full")["type"], listed(calm, "full")["mechanism"]) == ("hvm", mechanism)
+        status, report, said = suspend(calm)
+        assert status == 0, said
+        assert entry(report, "full")["outcome"] == "suspended"
+        resume(calm)
+        beat = calm.heartbeat("full")
+        deadline = time.monotonic() + 60
+        while calm.heartbeat("full") <= beat:
+            assert time.monotonic() < deadline, "the guest does not go on"
+
+
+# ---- the host ----------------------------------------------------------------
+
+
+# A process that writes to a frozen file system waits in the kernel and cannot be frozen itself.
+STUCK_PROCESS = """
+echo 2000 > /sys/power/pm_freeze_timeout
+truncate -s 8M /run/lab/stuck.img && mkfs.ext4 -q /run/lab/stuck.img
+mkdir -p /run/lab/stuck && mount -o loop /run/lab/stuck.img /run/lab/stuck && sync && fsfreeze -f /run/lab/stuck
+(echo > /run/lab/stuck/file) < /dev/null > /dev/null 2>&1 &
+until grep -q '^State:.D' /proc/$!/status; do :; done
+"""
+
+
+@pytest.mark.parametrize("how", ["lid", "command"])
+def test_when_the_kernel_refuses_to_sleep_everyone_is_back(laptop, how):
+    boots = {guest: laptop.boot_id(guest) for guest in ALL_GUESTS}
+    laptop.dom0(STUCK_PROCESS)
+    if how == "lid":
+        laptop.close_lid()
+        with pytest.raises(LabError, match="gave up"):
+            laptop.wait_suspended()
+        laptop.open_lid()
+    else:
+        result = laptop.dom0("pmcoord suspend-all", check=False)
+        assert result.status == 1, result
+        assert "sleep" in result.stderr
+    wait_cycle_over(laptop)
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    assert (report["result"], report["slept_us"]) == ("failed", None), report
+    assert {entry["outcome"] for entry in report["guests"]} == {"suspended"}
+    assert states(laptop) == dict.fromkeys(ALL_GUESTS, "running")
+    assert {guest: laptop.boot_id(guest) for guest in ALL_GUESTS} == boots
+    laptop.wait_ping("web", seconds=10)
+
+
+def test_a_closed_lid_sleeps_in_spite_of_a_hung_guest(laptop):
+    laptop.put("/run/lab/hung.cfg", HUNG)
+    laptop.put("/etc/pmcoord/pmcoord.conf", b"[Coordinator]\nGuestTimeout=2s\n")
+    laptop.dom0("systemctl reload-or-restart pmcoord; xl create /run/lab/hung.cfg")
+    laptop.sleep_and_wake()
+    wait_cycle_over(laptop)
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    assert report["result"] == "degraded" and entry(report, "hung")["outcome"] == "paused"
+    assert "hung" in str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep --no-pager"))
+    assert states(laptop) == dict.fromkeys((*ALL_GUESTS, "hung"), "running")
+    laptop.wait_ping("web", seconds=10)
