@@ -195,15 +195,15 @@ static void sysfs_finish(struct sleeper *sleeper)
 		self->sync_was_on = false;
 }
 
-/* What the sleep came to: the kernel counts it, and the clocks measure it. */
-static int account_for_sleep(struct host_sleeper *self, uint64_t *ret_slept_us,
-			     struct error *error)
+/*
+ * What the sleep came to. The kernel counts a success only after it has let
+ * processes run again: who asks at once goes by the clocks.
+ */
+static int account_for_sleep(struct host_sleeper *self, int64_t slept_us,
+			     uint64_t *ret_slept_us, struct error *error)
 {
-	int64_t slept_us = slept_since_boot_us() - self->offset_us;
-	uint64_t successes = read_successes(self);
-
-	if (self->success_fd >= 0 ? successes == self->successes
-				  : slept_us <= 0)
+	if (slept_us < SLEEP_MIN_US &&
+	    (self->success_fd < 0 || read_successes(self) == self->successes))
 		return error_set(error, -ECANCELED,
 				 "the host did not sleep: the kernel gave up "
 				 "(see the kernel's log: journalctl -k)");
@@ -228,7 +228,8 @@ static int sysfs_enter(struct sleeper *sleeper, struct loop *loop,
 		return error_set(error, -errno,
 				 "the kernel refused to sleep: %s",
 				 strerror(errno));
-	return account_for_sleep(self, ret_slept_us, error);
+	return account_for_sleep(self, slept_since_boot_us() - self->offset_us,
+				 ret_slept_us, error);
 }
 
 static void tell_manager(const struct host_sleeper *self, const char *text)
@@ -289,6 +290,7 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 	uint64_t slept_before_us =
 		manager ? manager->ops->slept_us(manager) : 0;
 	bool called_off = false;
+	int64_t slept_us;
 	int r = 0;
 
 	if (lid_was_opened(sleeper->lid))
@@ -317,7 +319,10 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 		return error_set(error, r, "cannot wait: %s", strerror(-r));
 	tell_manager(self, "STOPPING=1\nSTATUS=Bringing guests back.\n"
 			   "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
-	r = account_for_sleep(self, ret_slept_us, error);
+	slept_us = manager ? (int64_t)(manager->ops->slept_us(manager) -
+				       slept_before_us)
+			   : slept_since_boot_us() - self->offset_us;
+	r = account_for_sleep(self, slept_us, ret_slept_us, error);
 	return r == -ECANCELED && called_off ? say_lid_was_opened(error) : r;
 }
 

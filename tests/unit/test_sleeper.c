@@ -27,6 +27,8 @@ struct world {
 	unsigned int awaited;
 	struct loop *loop;
 	struct sleeper *sleeper;
+	uint64_t slept_us; /* since boot */
+	uint64_t night_us; /* how long the sleep that is waited for takes */
 	char sys[64];
 	int lease[2];
 };
@@ -46,8 +48,7 @@ static int look(struct sleep_manager *manager, struct sleep_job *ret_job)
 
 static uint64_t slept_us(struct sleep_manager *manager)
 {
-	(void)manager;
-	return 0;
+	return world_of(manager)->slept_us;
 }
 
 static int await_end(struct sleep_manager *manager, struct loop *loop,
@@ -56,6 +57,7 @@ static int await_end(struct sleep_manager *manager, struct loop *loop,
 	(void)loop;
 	assert_int_equal(slept_before_us, 0);
 	world_of(manager)->awaited++;
+	world_of(manager)->slept_us += world_of(manager)->night_us;
 	return 0;
 }
 
@@ -185,6 +187,23 @@ static void knows_that_the_host_has_slept(void **state)
 			 0);
 }
 
+/* We run again before the kernel has counted it. */
+static void knows_it_before_the_kernel_counts_it(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	uint64_t slept;
+
+	world->night_us = 7000000;
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
+			 0);
+	raise(SIGTERM);
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop,
+						    &slept, &error),
+			 0);
+	assert_int_equal(slept, 7000000);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -194,6 +213,7 @@ int main(void)
 		TEST(suspends_also_where_nobody_says_what_was_asked_for),
 		TEST(waits_for_a_sleep_that_nothing_stops_any_more),
 		TEST(knows_that_the_host_has_slept),
+		TEST(knows_it_before_the_kernel_counts_it),
 	};
 
 	return cmocka_run_group_tests_name("sleeper", tests, NULL, NULL);
