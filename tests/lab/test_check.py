@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""check on the real hypervisor, systemd and guests."""
+"""check, status and monitor on the real hypervisor, systemd and guests."""
 
 import json
+import re
+import signal
 
 import pytest
 
+from test_sleep import GUESTS, wait_cycle_over
 from xenlab import Laptop
 
 
@@ -36,6 +39,43 @@ def test_a_laptop_that_is_set_up_has_no_errors_and_no_warnings_and_stays_as_it_i
     assert laptop.dom0(look).stdout == before
 
 
+def test_what_is_not_set_up_is_named_with_what_to_do(laptop):
+    laptop.guest("netvm", "systemctl stop pmcoord-agent")
+    laptop.dom0("systemctl disable pmcoord-sleep.service && systemctl mask suspend.target && xl pause mail")
+    told = findings(laptop, status=1)
+    assert found(told, "error") == {"pmcoord-sleep.service", "suspend.target"}
+    netvm = next(finding for finding in told if finding["subject"] == "netvm")
+    assert netvm["level"] == "warning" and "(Ethernet)" in netvm["message"] and "pmcoord-agent" in netvm["advice"]
+    assert "mail" in found(told, "info")
+    unit = next(finding for finding in told if finding["subject"] == "pmcoord-sleep.service")
+    laptop.dom0("systemctl unmask suspend.target; xl unpause mail; " + unit["advice"])
+    laptop.guest("netvm", "systemctl start pmcoord-agent")
+    told = findings(laptop)
+    assert found(told, "error") == set() and found(told, "warning") == set(), told
+
+
 def test_only_root_is_told_of_guests(laptop):
     result = laptop.dom0("setpriv --reuid=nobody --clear-groups pmcoord check", check=False)
     assert result.status == 4 and "root" in result.stdout, result
+
+
+def test_monitor_and_status_follow_the_lid(laptop):
+    monitor = laptop.dom0_start("pmcoord monitor")
+    laptop.dom0("pmcoord status | grep idle")
+    laptop.close_lid()
+    laptop.wait_suspended()
+    laptop.wake()
+    laptop.wait_awake()
+    wait_cycle_over(laptop)
+    monitor.wait_output("is over", 60)
+    monitor.signal(signal.SIGINT)
+    ended = monitor.wait(20)
+    seen = ended.stdout
+    assert ended.status == 0
+    for guest in GUESTS:
+        assert f"{guest:16} down" in seen and f"{guest:16} running" in seen, seen
+    assert seen.index("fw               down") < seen.index("netvm            down")
+    assert re.search(r"^Cycle \d+ begins: sleep\.$", seen, re.M) and "awake again" in seen
+    status = json.loads(str(laptop.dom0("pmcoord status --json")))
+    assert status["state"] == "idle" and status["last"]["result"] == "ok"
+    assert status["last"]["trigger"] == "sleep"
