@@ -488,11 +488,7 @@ static void load_channels(struct xen *xen)
 
 /* What of a domain is watched; each event names the domain by its token. */
 static const char *const watched_nodes[] = {
-	"control",
-	"name",
-	"target",
-	"device/suspend",
-	PROTOCOL_NODES,
+	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
 };
 
 static bool watch_domain(struct xen *xen, uint32_t domid)
