@@ -159,11 +159,12 @@ static void tell_lease(const struct daemon_job *job, const char *text)
 
 static int say_busy(const struct daemon *daemon, struct error *error)
 {
-	return error_set(error, -EBUSY,
-			 "another pmcoord is at work (%s, %s): wait for it, or "
-			 "look at 'pmcoord status'",
-			 job_verb_name(daemon->current->job.verb),
-			 daemon->current->client);
+	char holder[128];
+
+	snprintf(holder, sizeof(holder), "%s, %s",
+		 job_verb_name(daemon->current->job.verb),
+		 daemon->current->client);
+	return lock_say_busy(holder, error);
 }
 
 static void changed(struct daemon *daemon)

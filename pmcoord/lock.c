@@ -98,11 +98,8 @@ static void read_holder(int fd, char *ret, size_t size)
 	text_sanitize(text, n > 0 ? (size_t)n : 0, ret, size);
 }
 
-static int explain_busy(int fd, struct error *error)
+int lock_say_busy(const char *holder, struct error *error)
 {
-	char holder[128];
-
-	read_holder(fd, holder, sizeof(holder));
 	return error_set(error, -EBUSY,
 			 "another pmcoord is at work (%s): wait for it, or "
 			 "look at 'pmcoord status'",
@@ -114,7 +111,7 @@ int lock_take(const char *run_directory, const char *purpose,
 {
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_(closep) int fd = -EBADF;
-	char text[128];
+	char text[128], holder[128];
 	int r = directory_make(run_directory), length;
 
 	if (r == 0 && asprintf(&path, "%s/lock", run_directory) < 0)
@@ -127,8 +124,10 @@ int lock_take(const char *run_directory, const char *purpose,
 		return error_set(error, -errno, "cannot open %s: %s", path,
 				 strerror(errno));
 	r = lock_within(fd, patience_us);
-	if (r == -EBUSY)
-		return explain_busy(fd, error);
+	if (r == -EBUSY) {
+		read_holder(fd, holder, sizeof(holder));
+		return lock_say_busy(holder, error);
+	}
 	if (r == -EINTR)
 		return error_set(error, r,
 				 "told to stop while another pmcoord was at "
