@@ -53,6 +53,19 @@ void sleep_manager_free(struct sleep_manager *manager)
 		manager->ops->free(manager);
 }
 
+/* CLOCK_BOOTTIME goes on while the host sleeps, CLOCK_MONOTONIC does not. */
+uint64_t slept_since_boot_us(void)
+{
+	struct timespec boot, monotonic;
+	int64_t slept_us;
+
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	slept_us = (boot.tv_sec - monotonic.tv_sec) * 1000000ll +
+		   (boot.tv_nsec - monotonic.tv_nsec) / 1000;
+	return slept_us > 0 ? (uint64_t)slept_us : 0;
+}
+
 /* ---- the manager's jobs -------------------------------------------------- */
 
 static void take_job(struct sleep_job *job, const char *unit)
@@ -124,18 +137,10 @@ static int systemd_look(struct sleep_manager *manager,
 
 /* ---- the end of a sleep -------------------------------------------------- */
 
-/* CLOCK_BOOTTIME goes on while the host sleeps, CLOCK_MONOTONIC does not. */
 static uint64_t systemd_slept_us(struct sleep_manager *manager)
 {
-	struct timespec boot, monotonic;
-	int64_t slept_us;
-
 	(void)manager;
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	slept_us = (boot.tv_sec - monotonic.tv_sec) * 1000000ll +
-		   (boot.tv_nsec - monotonic.tv_nsec) / 1000;
-	return slept_us > 0 ? (uint64_t)slept_us : 0;
+	return slept_since_boot_us();
 }
 
 static bool is_under_way(const struct sleep_job *job)
@@ -249,9 +254,9 @@ static void end_wait(struct wait *wait)
 	sd_bus_close_unref(wait->bus);
 }
 
-static bool has_slept(struct sleep_manager *manager, uint64_t slept_before_us)
+static bool has_slept(uint64_t slept_before_us)
 {
-	return systemd_slept_us(manager) >= slept_before_us + SLEEP_MIN_US;
+	return slept_since_boot_us() >= slept_before_us + SLEEP_MIN_US;
 }
 
 static int systemd_await_end(struct sleep_manager *manager, struct loop *loop,
@@ -260,12 +265,13 @@ static int systemd_await_end(struct sleep_manager *manager, struct loop *loop,
 	struct wait wait = { .timer_fd = -EBADF };
 	int r = 0;
 
-	if (has_slept(manager, slept_before_us))
+	(void)manager;
+	if (has_slept(slept_before_us))
 		return 0;
 	if (begin_wait(&wait, loop_event(loop)) < 0)
 		wait.is_over = true;
 	while (r == 0 && !wait.is_over && sd_bus_is_open(wait.bus) > 0 &&
-	       !has_slept(manager, slept_before_us))
+	       !has_slept(slept_before_us))
 		r = loop->ops->wait(loop, LOOP_FOREVER);
 	end_wait(&wait);
 	return r;

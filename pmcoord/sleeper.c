@@ -10,18 +10,11 @@
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/sleep-jobs.h"
-
-/*
- * The kernel's counter knows of suspends only. A hibernation shows by the
- * clocks; a suspend that failed late moves them by milliseconds at most.
- */
-#define FAILED_LATE_US 100000
 
 /* Devices may take ReadyTimeout=, which is an hour at the very most. */
 #define COMING_BACK_US "3700000000"
@@ -36,7 +29,7 @@ struct host_sleeper {
 	uint64_t successes;
 	int socket_fd; /* for words to the service manager; -1: sd_notify */
 	struct sleep_manager *manager; /* borrowed, may be NULL */
-	int64_t offset_us; /* BOOTTIME - MONOTONIC before the sleep */
+	uint64_t slept_before_us; /* since boot, before this sleep */
 	sd_bus *bus; /* to call systemd's sleep off; may be NULL */
 };
 
@@ -85,17 +78,6 @@ static int read_attribute(int fd, char *ret, size_t size)
 	ret[n] = '\0';
 	ret[strcspn(ret, "\n")] = '\0';
 	return 0;
-}
-
-/* How far CLOCK_BOOTTIME is ahead: the time that was slept since boot. */
-static int64_t slept_since_boot_us(void)
-{
-	struct timespec boot, monotonic;
-
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return (boot.tv_sec - monotonic.tv_sec) * 1000000ll +
-	       (boot.tv_nsec - monotonic.tv_nsec) / 1000;
 }
 
 /* "mem" stands among the states, and means deep: S3, not s2idle. */
@@ -162,7 +144,7 @@ static int host_prepare(struct sleeper *sleeper, struct error *error)
 	self->success_fd =
 		open_attribute(self, "suspend_stats/success", O_RDONLY);
 	self->successes = read_successes(self);
-	self->offset_us = slept_since_boot_us();
+	self->slept_before_us = slept_since_boot_us();
 	return 0;
 }
 
@@ -195,11 +177,23 @@ static void sysfs_finish(struct sleeper *sleeper)
 		self->sync_was_on = false;
 }
 
+/* Two clocks tell it, so that it can seem to go back; see SLEEP_MIN_US. */
+static uint64_t slept_between_us(uint64_t before_us, uint64_t now_us)
+{
+	return now_us > before_us ? now_us - before_us : 0;
+}
+
+/* Since prepare(). */
+static uint64_t slept_meanwhile_us(const struct host_sleeper *self)
+{
+	return slept_between_us(self->slept_before_us, slept_since_boot_us());
+}
+
 /*
  * What the sleep came to. The kernel counts a success only after it has let
  * processes run again: who asks at once goes by the clocks.
  */
-static int account_for_sleep(struct host_sleeper *self, int64_t slept_us,
+static int account_for_sleep(struct host_sleeper *self, uint64_t slept_us,
 			     uint64_t *ret_slept_us, struct error *error)
 {
 	if (slept_us < SLEEP_MIN_US &&
@@ -207,7 +201,7 @@ static int account_for_sleep(struct host_sleeper *self, int64_t slept_us,
 		return error_set(error, -ECANCELED,
 				 "the host did not sleep: the kernel gave up "
 				 "(see the kernel's log: journalctl -k)");
-	*ret_slept_us = slept_us > 0 ? (uint64_t)slept_us : 0;
+	*ret_slept_us = slept_us;
 	return 0;
 }
 
@@ -228,8 +222,8 @@ static int sysfs_enter(struct sleeper *sleeper, struct loop *loop,
 		return error_set(error, -errno,
 				 "the kernel refused to sleep: %s",
 				 strerror(errno));
-	return account_for_sleep(self, slept_since_boot_us() - self->offset_us,
-				 ret_slept_us, error);
+	return account_for_sleep(self, slept_meanwhile_us(self), ret_slept_us,
+				 error);
 }
 
 static void tell_manager(const struct host_sleeper *self, const char *text)
@@ -274,12 +268,16 @@ static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 	return r;
 }
 
-/* A host that has slept is woken by its lid. */
+/*
+ * A host that has slept is woken by its lid. The kernel's counter knows of
+ * suspends only; a hibernation shows by the clocks, which a suspend that failed
+ * late moves by milliseconds.
+ */
 static bool lid_calls_off(struct host_sleeper *self)
 {
 	return lid_was_opened(self->sleeper.lid) &&
 	       read_successes(self) == self->successes &&
-	       slept_since_boot_us() - self->offset_us < FAILED_LATE_US;
+	       slept_meanwhile_us(self) < SLEEP_MIN_US;
 }
 
 static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
@@ -290,7 +288,7 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 	uint64_t slept_before_us =
 		manager ? manager->ops->slept_us(manager) : 0;
 	bool called_off = false;
-	int64_t slept_us;
+	uint64_t slept_us;
 	int r = 0;
 
 	if (lid_was_opened(sleeper->lid))
@@ -319,9 +317,9 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 		return error_set(error, r, "cannot wait: %s", strerror(-r));
 	tell_manager(self, "STOPPING=1\nSTATUS=Bringing guests back.\n"
 			   "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
-	slept_us = manager ? (int64_t)(manager->ops->slept_us(manager) -
-				       slept_before_us)
-			   : slept_since_boot_us() - self->offset_us;
+	slept_us = manager ? slept_between_us(slept_before_us,
+					      manager->ops->slept_us(manager))
+			   : slept_meanwhile_us(self);
 	r = account_for_sleep(self, slept_us, ret_slept_us, error);
 	return r == -ECANCELED && called_off ? say_lid_was_opened(error) : r;
 }
