@@ -14,6 +14,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/journal.h"
 #include "pmcoord/report.h"
+#include "pmcoord/systemd.h"
 
 #define SLEEP_UNIT "pmcoord-sleep.service"
 #define SLEEP_UNIT_PATH                                                        \
@@ -22,9 +23,6 @@
 #define LOGIND "org.freedesktop.login1"
 #define LOGIND_PATH "/org/freedesktop/login1"
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
-#define SYSTEMD "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
 /* A string that one bus call returns; NULL if it fails. The caller's. */
 static char *ask_string(sd_bus *bus, const char *service, const char *path,

@@ -2,15 +2,11 @@
 #include "pmcoord/sleep-jobs.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "pmcoord/sleep-manager.h"
-
-#define SYSTEMD "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+#include "pmcoord/systemd.h"
 
 bool sleep_jobs_is_service(const char *unit)
 {
@@ -21,39 +17,34 @@ bool sleep_jobs_is_service(const char *unit)
 	return false;
 }
 
-/* systemd takes them in this order; nobody waits for what it answers. */
-static int call_off(sd_bus *bus, uint32_t job, const char *unit)
+/* systemd takes these in this order; nobody waits for what it answers. */
+static int call_off(void *data, const struct systemd_job *job)
 {
-	/* logind's job cannot be replaced by ours, but it can be cancelled. */
-	int r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
-					 SYSTEMD_MANAGER, "CancelJob", NULL,
-					 NULL, "u", job);
+	sd_bus *bus = data;
+	int r;
 
+	if (!sleep_jobs_is_service(job->unit))
+		return 0;
+	/* logind's job cannot be replaced by ours, but it can be cancelled. */
+	r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
+				     SYSTEMD_MANAGER, "CancelJob", NULL, NULL,
+				     "u", job->id);
 	if (r >= 0)
 		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
 					     SYSTEMD_MANAGER, "StopUnit", NULL,
-					     NULL, "ss", unit, "replace");
+					     NULL, "ss", job->unit, "replace");
 	return r;
 }
 
 static int on_jobs(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
-	sd_bus *bus = sd_bus_message_get_bus(reply);
-	const char *unit;
-	uint32_t job;
-	int r;
+	int r = sd_bus_message_is_method_error(reply, NULL)
+			? -sd_bus_message_get_errno(reply)
+			: systemd_read_jobs(reply, call_off,
+					    sd_bus_message_get_bus(reply));
 
 	(void)data;
 	(void)error;
-	if (sd_bus_message_is_method_error(reply, NULL))
-		r = -sd_bus_message_get_errno(reply);
-	else
-		r = sd_bus_message_enter_container(reply, 'a', "(usssoo)");
-	while (r >= 0 &&
-	       (r = sd_bus_message_read(reply, "(usssoo)", &job, &unit, NULL,
-					NULL, NULL, NULL)) > 0)
-		if (sleep_jobs_is_service(unit))
-			r = call_off(bus, job, unit);
 	if (r < 0)
 		fprintf(stderr,
 			"pmcoord: the lid was opened, but the sleep cannot be "

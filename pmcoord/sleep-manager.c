@@ -12,12 +12,9 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/systemd.h"
 
 #define OUR_UNIT "pmcoord-sleep.service"
-
-#define SYSTEMD "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
 /*
  * An answer takes milliseconds. Whoever asks may hold guests down, so that a
@@ -68,26 +65,27 @@ uint64_t slept_since_boot_us(void)
 
 /* ---- the manager's jobs -------------------------------------------------- */
 
-static void take_job(struct sleep_job *job, const char *unit)
+/* A oneshot's start job lasts until it has run. */
+static int take_job(void *data, const struct systemd_job *listed)
 {
-	if (strcmp(unit, OUR_UNIT) == 0)
+	struct sleep_job *job = data;
+
+	if (strcmp(listed->type, "start") != 0)
+		return 0;
+	if (strcmp(listed->unit, OUR_UNIT) == 0)
 		job->waits_for_us = true;
 	for (size_t i = SLEEP_KIND_SUSPEND; i < ELEMENTSOF(units); i++)
-		if (strcmp(unit, units[i]) == 0)
+		if (strcmp(listed->unit, units[i]) == 0)
 			job->kind = (enum sleep_kind)i;
+	return 0;
 }
 
-/* The answer to ListJobs. A oneshot's start job lasts until it has run. */
+/* The answer to ListJobs; *ret_job is untouched on failure. */
 static int read_jobs(sd_bus_message *reply, struct sleep_job *ret_job)
 {
 	struct sleep_job job = { 0 };
-	const char *unit, *type;
-	int r = sd_bus_message_enter_container(reply, 'a', "(usssoo)");
+	int r = systemd_read_jobs(reply, take_job, &job);
 
-	while (r > 0 && (r = sd_bus_message_read(reply, "(usssoo)", NULL, &unit,
-						 &type, NULL, NULL, NULL)) > 0)
-		if (strcmp(type, "start") == 0)
-			take_job(&job, unit);
 	if (r < 0)
 		return r;
 	*ret_job = job;

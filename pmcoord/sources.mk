@@ -24,6 +24,7 @@ COORDINATOR_SRC := \
 	pmcoord/xen-examine.c \
 	pmcoord/lid.c \
 	pmcoord/loop.c \
+	pmcoord/systemd.c \
 	pmcoord/sleep-manager.c \
 	pmcoord/sleep-jobs.c \
 	pmcoord/sleeper.c \
