@@ -248,12 +248,7 @@ static enum exit_code show(struct rehearsal *rehearsal)
 		       "to measure.\n");
 	else if (rehearsal->series.n_guests > 0 && !options->quiet)
 		r = print_table(rehearsal);
-	if (r < 0) {
-		fprintf(stderr, "pmcoord: cannot print the figures: %s\n",
-			strerror(-r));
-		return EXIT_FAILED_UNDONE;
-	}
-	return rehearsal->worst;
+	return rehearsal_exit_code(rehearsal, r);
 }
 
 /*

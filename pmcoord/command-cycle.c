@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
@@ -152,12 +151,7 @@ static enum exit_code show(struct rehearsal *rehearsal)
 		print_results(series);
 		r = print_table(series);
 	}
-	if (r < 0) {
-		fprintf(stderr, "pmcoord: cannot print the statistics: %s\n",
-			strerror(-r));
-		return EXIT_FAILED_UNDONE;
-	}
-	return rehearsal->worst;
+	return rehearsal_exit_code(rehearsal, r);
 }
 
 enum exit_code command_cycle(struct cli *cli)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "pmcoord/json.h"
 
@@ -110,6 +111,15 @@ void rehearsal_run(struct rehearsal *rehearsal, const struct job *job,
 			rehearsal->series.n_cycles, rehearsal->n_wanted);
 		end(rehearsal, EXIT_FAILED_UNDONE);
 	}
+}
+
+enum exit_code rehearsal_exit_code(const struct rehearsal *rehearsal, int r)
+{
+	if (r == 0)
+		return rehearsal->worst;
+	fprintf(stderr, "pmcoord: cannot print the statistics: %s\n",
+		strerror(-r));
+	return EXIT_FAILED_UNDONE;
 }
 
 void rehearsal_done(struct rehearsal *rehearsal)

@@ -25,6 +25,12 @@ struct rehearsal {
 void rehearsal_run(struct rehearsal *rehearsal, const struct job *job,
 		   struct sleeper *sleeper, const char *name);
 
+/*
+ * How the command ends: with the worst of its cycles, unless `r`, which came of
+ * printing the statistics, is a negative errno. Tells of that.
+ */
+enum exit_code rehearsal_exit_code(const struct rehearsal *rehearsal, int r);
+
 void rehearsal_done(struct rehearsal *rehearsal);
 
 #endif
