@@ -228,14 +228,28 @@ static int xen_inventory(struct hypervisor *hypervisor,
 
 /* -ESRCH when the domain is not the one that was meant (any more). */
 static int check_identity(struct hypervisor *hypervisor,
-			  const struct domain_id *id,
-			  struct domain_look *ret_look)
+			  const struct domain_id *id)
 {
-	int r = xen_look(hypervisor, id, ret_look);
+	struct domain_look look;
+	int r = xen_look(hypervisor, id, &look);
 
 	if (r < 0)
 		return r;
-	return ret_look->state == GUEST_GONE ? -ESRCH : 0;
+	return look.state == GUEST_GONE ? -ESRCH : 0;
+}
+
+/* Likewise, and -EBUSY for one that is not down. */
+static int check_is_down(struct hypervisor *hypervisor,
+			 const struct domain_id *id)
+{
+	struct domain_look look;
+	int r = xen_look(hypervisor, id, &look);
+
+	if (r < 0)
+		return r;
+	if (look.state == GUEST_GONE)
+		return -ESRCH;
+	return look.state == GUEST_SUSPENDED ? 0 : -EBUSY;
 }
 
 /* ---- event channels ----------------------------------------------------- */
@@ -577,8 +591,7 @@ static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct domain_id id = domain_id_of(guest);
-	struct domain_look look;
-	int r = check_identity(hypervisor, &id, &look);
+	int r = check_identity(hypervisor, &id);
 
 	if (r < 0)
 		return r;
@@ -676,8 +689,7 @@ static int xen_request(struct hypervisor *hypervisor,
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct channel *channel = channel_for(xen, id, mechanism);
-	struct domain_look look;
-	int r = check_identity(hypervisor, id, &look);
+	int r = check_identity(hypervisor, id);
 
 	if (r < 0)
 		return r;
@@ -762,8 +774,7 @@ static int xen_retract(struct hypervisor *hypervisor,
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct channel *channel = channel_for(xen, id, mechanism);
-	struct domain_look look;
-	int r = check_identity(hypervisor, id, &look);
+	int r = check_identity(hypervisor, id);
 
 	if (r < 0)
 		return r;
@@ -822,27 +833,25 @@ static int xen_settle(struct hypervisor *hypervisor, const struct domain_id *id)
 
 /* ---- pausing and coming back -------------------------------------------- */
 
-static int xen_pause(struct hypervisor *hypervisor, const struct domain_id *id)
+static int change(struct hypervisor *hypervisor, const struct domain_id *id,
+		  int (*verb)(xc_interface *xc, uint32_t domid))
 {
-	struct xen *xen = xen_of(hypervisor);
-	struct domain_look look;
-	int r = check_identity(hypervisor, id, &look);
+	int r = check_identity(hypervisor, id);
 
 	if (r < 0)
 		return r;
-	return xc_domain_pause(xen->xc, id->domid) < 0 ? -errno : 0;
+	return verb(xen_of(hypervisor)->xc, id->domid) < 0 ? -errno : 0;
+}
+
+static int xen_pause(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	return change(hypervisor, id, xc_domain_pause);
 }
 
 static int xen_unpause(struct hypervisor *hypervisor,
 		       const struct domain_id *id)
 {
-	struct xen *xen = xen_of(hypervisor);
-	struct domain_look look;
-	int r = check_identity(hypervisor, id, &look);
-
-	if (r < 0)
-		return r;
-	return xc_domain_unpause(xen->xc, id->domid) < 0 ? -errno : 0;
+	return change(hypervisor, id, xc_domain_unpause);
 }
 
 /* Whether a guest that is down waits for its suspend hypercall to return. */
@@ -918,13 +927,10 @@ static int xen_prepare_resume(struct hypervisor *hypervisor,
 			      const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	struct domain_look look;
-	int r = check_identity(hypervisor, id, &look);
+	int r = check_is_down(hypervisor, id);
 
 	if (r < 0)
 		return r;
-	if (look.state != GUEST_SUSPENDED)
-		return -EBUSY;
 	take_told(xen, id);
 	r = tell_cancelled(xen, id->domid);
 	return r < 0 ? r : note_told(xen, id);
@@ -948,13 +954,10 @@ static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
 	bool is_told = take_told(xen, id);
-	struct domain_look look;
-	int r = check_identity(hypervisor, id, &look);
+	int r = check_is_down(hypervisor, id);
 
 	if (r < 0)
 		return r;
-	if (look.state != GUEST_SUSPENDED)
-		return -EBUSY;
 	if (!is_told)
 		r = tell_cancelled(xen, id->domid);
 	return r < 0 ? r : let_go_on(xen, id->domid);
