@@ -648,8 +648,10 @@ static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 	struct xen *xen = xen_of(hypervisor);
 	struct protocol_request request = { PROTOCOL_SUSPEND, cycle };
 	char text[PROTOCOL_TEXT_MAX];
-	int r;
+	int r = check_identity(hypervisor, id);
 
+	if (r < 0)
+		return r;
 	expire(xen, id);
 	snprintf(text, sizeof(text), "%" PRIu64, terms->timeout_us / 1000);
 	r = tell_domain(xen, id->domid, PROTOCOL_NODE_TIMEOUT, text);
