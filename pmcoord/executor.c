@@ -394,7 +394,7 @@ static int prepare_step(struct executor *x, size_t i)
 		state->armed = is_armed(x, &guest->agent);
 		/* One that is armed keeps its request, but not old terms. */
 		if (!state->armed ||
-		    guest->agent.ignores_inhibitors != terms.ignore_inhibitors)
+		    !agent_terms_equal(&guest->agent.terms, &terms))
 			r = x->hypervisor->ops->arm(x->hypervisor, &state->id,
 						    cycle_number(x), &terms);
 	}

@@ -13,9 +13,17 @@ struct agent_terms agent_terms_of(const struct config *config,
 				  uint64_t timeout_us)
 {
 	return (struct agent_terms){
-		.timeout_us = timeout_us,
+		.timeout_us = timeout_us < config->deadline_us
+				      ? timeout_us
+				      : config->deadline_us,
 		.ignore_inhibitors = !config->honour_inhibitors,
 	};
+}
+
+bool agent_terms_equal(const struct agent_terms *a, const struct agent_terms *b)
+{
+	return a->timeout_us / 1000 == b->timeout_us / 1000 &&
+	       a->ignore_inhibitors == b->ignore_inhibitors;
 }
 
 struct domain_id domain_id_of(const struct guest *guest)

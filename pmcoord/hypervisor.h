@@ -12,6 +12,7 @@
  * domain first checks that it still has this UUID and returns -ESRCH if not.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pmcoord/config.h"
@@ -39,12 +40,6 @@ enum retract_outcome {
 	RETRACTED,
 	/* The guest has taken the request: it may still go down. */
 	RETRACT_TOO_LATE = 1,
-};
-
-/* What an agent is told beside the request. */
-struct agent_terms {
-	uint64_t timeout_us; /* for the guest to be down */
-	bool ignore_inhibitors;
 };
 
 struct domain_look {
@@ -191,9 +186,16 @@ int hypervisor_xen_channels_fd(struct hypervisor *hypervisor);
 
 void hypervisor_close(struct hypervisor *hypervisor);
 
-/* What the configuration says to an agent that has so long. */
+/*
+ * What the configuration says to an agent whose guest has so long; nobody has
+ * longer than the deadline of the whole.
+ */
 struct agent_terms agent_terms_of(const struct config *config,
 				  uint64_t timeout_us);
+
+/* Whether both read the same to an agent, which is told whole milliseconds. */
+bool agent_terms_equal(const struct agent_terms *a,
+		       const struct agent_terms *b);
 
 /* The identity of a guest in an inventory. */
 struct domain_id domain_id_of(const struct guest *guest);

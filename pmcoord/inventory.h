@@ -48,13 +48,19 @@ enum guest_feature {
 	GUEST_FEATURE_YES,
 };
 
+/* What an agent is told beside the request. */
+struct agent_terms {
+	uint64_t timeout_us; /* for the guest to be down; 0: not told */
+	bool ignore_inhibitors;
+};
+
 struct guest_agent {
 	bool present; /* it has published a version */
 	uint64_t version;
 	uint32_t port; /* the guest's port, 0: none */
 	struct protocol_state state;
 	struct protocol_request request; /* what dom0 has written so far */
-	bool ignores_inhibitors; /* likewise */
+	struct agent_terms terms; /* likewise */
 };
 
 struct guest {

@@ -5,9 +5,10 @@
 
 /*
  * Whether the agent has answered all that it was told, so that it may be told
- * of the next cycle; and has not been told of that one already.
+ * of the next cycle; or was told of that one already, but on other terms.
  */
-static bool may_be_armed(const struct guest_agent *agent, uint64_t next)
+static bool may_be_armed(const struct guest_agent *agent, uint64_t next,
+			 const struct agent_terms *terms)
 {
 	bool answered = agent->state.state == PROTOCOL_AGENT_READY ||
 			agent->state.state == PROTOCOL_AGENT_DEGRADED;
@@ -16,7 +17,7 @@ static bool may_be_armed(const struct guest_agent *agent, uint64_t next)
 		return answered;
 	if (agent->request.verb == PROTOCOL_SUSPEND &&
 	    agent->request.cycle == next)
-		return false;
+		return !agent_terms_equal(&agent->terms, terms);
 	return answered && agent->state.cycle == agent->request.cycle;
 }
 
@@ -45,7 +46,7 @@ int keeper_refresh(struct coordinator *coordinator, struct error *error)
 		if (hypervisor->ops->prepare(hypervisor, guest,
 					     step->mechanism) == PREPARED &&
 		    step->mechanism == MECHANISM_AGENT &&
-		    may_be_armed(&guest->agent, next))
+		    may_be_armed(&guest->agent, next, &terms))
 			hypervisor->ops->arm(hypervisor, &id, next, &terms);
 	}
 	plan_done(&plan);

@@ -231,7 +231,7 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 		return r;
 	guest->facts.agent.request =
 		(struct protocol_request){ PROTOCOL_SUSPEND, cycle };
-	guest->facts.agent.ignores_inhibitors = terms->ignore_inhibitors;
+	guest->facts.agent.terms = *terms;
 	if (guest->behaviour == SIM_AGENT_IS_DEAD)
 		return 0;
 	return sim_schedule(simulator, index_of(simulator, guest),

@@ -50,9 +50,14 @@ static void read_agent(struct xen *xen, uint32_t domid,
 	if (state)
 		protocol_parse_state(state, strlen(state), &agent->state);
 	inhibitors = store_read_domain(xen, domid, PROTOCOL_NODE_INHIBITORS);
-	agent->ignores_inhibitors =
-		inhibitors &&
-		strcmp(inhibitors, PROTOCOL_INHIBITORS_IGNORE) == 0;
+	agent->terms = (struct agent_terms){
+		.timeout_us = 1000 * store_read_number(xen, domid,
+						       PROTOCOL_NODE_TIMEOUT,
+						       UINT32_MAX, 0),
+		.ignore_inhibitors =
+			inhibitors &&
+			strcmp(inhibitors, PROTOCOL_INHIBITORS_IGNORE) == 0,
+	};
 	request = store_read_domain(xen, domid, PROTOCOL_NODE_REQUEST);
 	if (request)
 		protocol_parse_request(request, strlen(request),

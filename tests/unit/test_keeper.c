@@ -109,7 +109,7 @@ static void look_when_asked(void *data, const struct cycle *cycle,
 		return;
 	witness->asked = true;
 	witness->ignores_inhibitors =
-		agent_of(witness->host, "netvm").ignores_inhibitors;
+		agent_of(witness->host, "netvm").terms.ignore_inhibitors;
 }
 
 /* What netvm's agent reads of inhibitors when it is asked. */
@@ -137,10 +137,44 @@ static void tells_of_inhibitors_as_they_stand_when_it_asks(void **state)
 	host.config.honour_inhibitors = false;
 	assert_true(ignores_inhibitors_when_asked(&host));
 	refresh(&host);
-	assert_true(agent_of(&host, "netvm").ignores_inhibitors);
+	assert_true(agent_of(&host, "netvm").terms.ignore_inhibitors);
 	host.config.honour_inhibitors = true;
 	assert_false(ignores_inhibitors_when_asked(&host));
 	assert_all_running(&host);
+	host_done(&host);
+}
+
+static void tells_of_the_time_as_it_is_configured_now(void **state)
+{
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	host.config.guest_timeout_us = 7000000;
+	refresh(&host);
+	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 7000000);
+	host.config.guest_timeout_us = 3000000;
+	refresh(&host);
+	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 3000000);
+	assert_int_equal(agent_of(&host, "netvm").request.cycle, 1);
+	/* And where nobody has looked since the file was edited. */
+	host.config.guest_timeout_us = 4000000;
+	run_cycle(&host);
+	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 4000000);
+	assert_all_running(&host);
+	host_done(&host);
+}
+
+static void nobody_is_given_longer_than_all_together(void **state)
+{
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	host.config.guest_timeout_us = 20000000;
+	host.config.deadline_us = 5000000;
+	refresh(&host);
+	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 5000000);
 	host_done(&host);
 }
 
@@ -149,6 +183,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_the_next_request_ahead),
 		cmocka_unit_test(says_it_once),
+		cmocka_unit_test(tells_of_the_time_as_it_is_configured_now),
+		cmocka_unit_test(nobody_is_given_longer_than_all_together),
 		cmocka_unit_test(
 			tells_of_inhibitors_as_they_stand_when_it_asks),
 		cmocka_unit_test(
