@@ -17,7 +17,6 @@
 
 /* dom0's word is taken for up to an hour. */
 #define TIMEOUT_MAX_MS 3600000ull
-#define TIMEOUT_MIN_MS 100ull
 
 /* During a cycle systemd is told this often that the agent is alive. */
 #define WATCHDOG_US 30000000ull
@@ -100,7 +99,8 @@ static void look_at_timeout(struct agent *agent)
 	if (n < 0)
 		return;
 	text[n] = '\0';
-	if (parse_u64(text, TIMEOUT_MAX_MS, &ms) < 0 || ms < TIMEOUT_MIN_MS) {
+	if (parse_u64(text, TIMEOUT_MAX_MS, &ms) < 0 ||
+	    ms * 1000 < PROTOCOL_TIMEOUT_MIN_US) {
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
 			 "%s is no time that can be kept, ignoring",
 			 PROTOCOL_NODE_TIMEOUT);
@@ -210,7 +210,8 @@ static void on_down(void *userdata, int r, const char *reason)
 static void quiesce(struct agent *agent)
 {
 	/* The own deadline comes first: `failed` says more than silence. */
-	uint64_t timeout_us = agent->timeout_us - agent->timeout_us / 16;
+	uint64_t timeout_us = agent->timeout_us -
+			      agent->timeout_us / PROTOCOL_TIMEOUT_RESERVE;
 
 	agent->began_us = clock_now_us();
 	agent->woken_us = 0;

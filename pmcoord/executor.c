@@ -29,6 +29,7 @@ struct step_state {
 	size_t waiting_for; /* steps that must be over first */
 	uint64_t deadline_us;
 	bool armed;
+	struct agent_terms terms; /* that its agent was told */
 	bool quiesced;
 	int prepare_error; /* negative: what prepare failed with */
 };
@@ -285,12 +286,37 @@ int executor_abort(struct executor *x, const char *reason)
 
 /* ---- asking ------------------------------------------------------------- */
 
+/*
+ * A guest that had to wait long for others has less time left than its agent
+ * was told. What an agent keeps back for itself is no reason to tell it again.
+ */
+static void tell_time_left(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	uint64_t told_us = state->terms.timeout_us;
+	uint64_t now_us = loop_now(x->loop);
+	uint64_t left_us =
+		x->deadline_us > now_us ? x->deadline_us - now_us : 0;
+
+	if (state->mechanism != MECHANISM_AGENT ||
+	    left_us >= told_us - told_us / PROTOCOL_TIMEOUT_RESERVE)
+		return;
+	state->terms.timeout_us = left_us > PROTOCOL_TIMEOUT_MIN_US
+					  ? left_us
+					  : PROTOCOL_TIMEOUT_MIN_US;
+	/* One that is not told fails at the deadline, later than it would. */
+	x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x),
+				&state->terms);
+}
+
 static int request_step(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
 	char text[160];
-	int r = record(x, RECORD_REQUEST, i, "");
+	int r;
 
+	tell_time_left(x, i);
+	r = record(x, RECORD_REQUEST, i, "");
 	if (r < 0)
 		return r;
 	state->progress = STEP_REQUESTED;
@@ -392,6 +418,7 @@ static int prepare_step(struct executor *x, size_t i)
 			x, i, "its agent's event channel is stale");
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
+		state->terms = terms;
 		/* One that is armed keeps its request, but not old terms. */
 		if (!state->armed ||
 		    !agent_terms_equal(&guest->agent.terms, &terms))

@@ -226,13 +226,17 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
 	int r = enter(hypervisor, SIM_ARM, id, &guest);
+	bool is_ready;
 
 	if (r < 0)
 		return r;
+	is_ready = guest->facts.agent.state.state == PROTOCOL_AGENT_READY &&
+		   guest->facts.agent.state.cycle == cycle;
 	guest->facts.agent.request =
 		(struct protocol_request){ PROTOCOL_SUSPEND, cycle };
 	guest->facts.agent.terms = *terms;
-	if (guest->behaviour == SIM_AGENT_IS_DEAD)
+	/* Of new terms it says nothing. */
+	if (is_ready || guest->behaviour == SIM_AGENT_IS_DEAD)
 		return 0;
 	return sim_schedule(simulator, index_of(simulator, guest),
 			    SEEN_AFTER_US, SIM_ARMED);

@@ -57,6 +57,13 @@
 #define PROTOCOL_NODE_TIMEOUT "pmcoord/timeout-ms"
 #define PROTOCOL_NODE_INHIBITORS "pmcoord/inhibitors"
 
+/*
+ * No guest goes down in less, and no less is heeded. Of what it is given, an
+ * agent keeps this fraction back: its own `failed` comes before dom0's timeout.
+ */
+#define PROTOCOL_TIMEOUT_MIN_US 100000ull
+#define PROTOCOL_TIMEOUT_RESERVE 16
+
 /* Whether a program in the guest that blocks sleep makes the agent fail. */
 #define PROTOCOL_INHIBITORS_HONOUR "honour"
 #define PROTOCOL_INHIBITORS_IGNORE "ignore"

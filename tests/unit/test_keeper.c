@@ -96,7 +96,8 @@ static void does_not_tell_of_the_next_before_the_last_is_answered(void **state)
 
 struct witness {
 	struct host *host;
-	bool asked, ignores_inhibitors;
+	bool asked;
+	struct agent_terms terms;
 };
 
 static void look_when_asked(void *data, const struct cycle *cycle,
@@ -108,12 +109,11 @@ static void look_when_asked(void *data, const struct cycle *cycle,
 	    strcmp(cycle->guests[record->guest].name, "netvm") != 0)
 		return;
 	witness->asked = true;
-	witness->ignores_inhibitors =
-		agent_of(witness->host, "netvm").terms.ignore_inhibitors;
+	witness->terms = agent_of(witness->host, "netvm").terms;
 }
 
-/* What netvm's agent reads of inhibitors when it is asked. */
-static bool ignores_inhibitors_when_asked(struct host *host)
+/* What netvm's agent reads when it is asked. */
+static struct agent_terms terms_when_asked(struct host *host)
 {
 	struct witness witness = { .host = host };
 
@@ -122,7 +122,7 @@ static bool ignores_inhibitors_when_asked(struct host *host)
 	run_cycle(host);
 	host->coordinator.observer = NULL;
 	assert_true(witness.asked);
-	return witness.ignores_inhibitors;
+	return witness.terms;
 }
 
 static void tells_of_inhibitors_as_they_stand_when_it_asks(void **state)
@@ -132,14 +132,14 @@ static void tells_of_inhibitors_as_they_stand_when_it_asks(void **state)
 	(void)state;
 	host_init_laptop(&host, "");
 	refresh(&host);
-	assert_false(ignores_inhibitors_when_asked(&host));
+	assert_false(terms_when_asked(&host).ignore_inhibitors);
 	refresh(&host);
 	host.config.honour_inhibitors = false;
-	assert_true(ignores_inhibitors_when_asked(&host));
+	assert_true(terms_when_asked(&host).ignore_inhibitors);
 	refresh(&host);
 	assert_true(agent_of(&host, "netvm").terms.ignore_inhibitors);
 	host.config.honour_inhibitors = true;
-	assert_false(ignores_inhibitors_when_asked(&host));
+	assert_false(terms_when_asked(&host).ignore_inhibitors);
 	assert_all_running(&host);
 	host_done(&host);
 }
@@ -178,12 +178,34 @@ static void nobody_is_given_longer_than_all_together(void **state)
 	host_done(&host);
 }
 
+/* fw is asked when mail is down, and netvm after that. */
+static void whoever_waited_long_is_told_what_is_left(void **state)
+{
+	struct host host;
+	uint64_t timeout_us;
+
+	(void)state;
+	host_init_laptop(&host, "SuspendTime=9s\n");
+	host.config.guest_timeout_us = 10000000;
+	host.config.deadline_us = 12000000;
+	refresh(&host);
+	timeout_us = terms_when_asked(&host).timeout_us;
+	assert_true(timeout_us > 0);
+	assert_true(timeout_us <= 3000000);
+	/* The next cycle begins anew. */
+	refresh(&host);
+	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 10000000);
+	assert_all_running(&host);
+	host_done(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_the_next_request_ahead),
 		cmocka_unit_test(says_it_once),
 		cmocka_unit_test(tells_of_the_time_as_it_is_configured_now),
+		cmocka_unit_test(whoever_waited_long_is_told_what_is_left),
 		cmocka_unit_test(nobody_is_given_longer_than_all_together),
 		cmocka_unit_test(
 			tells_of_inhibitors_as_they_stand_when_it_asks),
