@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/deadlines.h"
 
 /*
  * How long an agent may take to publish `ready` for a request that was not
@@ -27,7 +28,6 @@ struct step_state {
 	enum mechanism mechanism; /* the one in use, after fallbacks */
 	struct domain_id id;
 	size_t waiting_for; /* steps that must be over first */
-	uint64_t deadline_us;
 	bool armed;
 	struct agent_terms terms; /* that its agent was told */
 	bool quiesced;
@@ -46,7 +46,7 @@ struct executor {
 	size_t n_ready;
 	size_t n_over;
 	uint64_t deadline_us; /* of the whole suspend phase */
-	uint64_t next_step_us; /* no step's deadline is earlier than this */
+	struct deadlines *step_deadlines;
 	bool past_deadline;
 	bool aborted;
 };
@@ -79,9 +79,9 @@ int executor_new(const struct plan *plan, const struct config *config,
 		.by_domid = calloc(n + 1, sizeof(*x->by_domid)),
 		.ready = calloc(n + 1, sizeof(*x->ready)),
 		.deadline_us = LOOP_FOREVER,
-		.next_step_us = LOOP_FOREVER,
+		.step_deadlines = deadlines_new(n),
 	};
-	if (!x->states || !x->by_domid || !x->ready)
+	if (!x->states || !x->by_domid || !x->ready || !x->step_deadlines)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct step *step = &plan->steps[i];
@@ -92,7 +92,6 @@ int executor_new(const struct plan *plan, const struct config *config,
 				&plan->inventory->guests[step->guest]),
 			.waiting_for =
 				graph_serves(plan->graph, step->guest).n_nodes,
-			.deadline_us = LOOP_FOREVER,
 		};
 		x->by_domid[i] = i;
 	}
@@ -109,6 +108,7 @@ void executor_free(struct executor *executor)
 	free(executor->states);
 	free(executor->by_domid);
 	free(executor->ready);
+	deadlines_free(executor->step_deadlines);
 	free(executor);
 }
 
@@ -135,13 +135,6 @@ static int record(struct executor *x, enum record_type type, size_t i,
 			      text);
 }
 
-static void set_deadline(struct executor *x, size_t i, uint64_t deadline_us)
-{
-	x->states[i].deadline_us = deadline_us;
-	if (deadline_us < x->next_step_us)
-		x->next_step_us = deadline_us;
-}
-
 /* The step is over, whatever came of it: those it held up may go. */
 static void step_is_over(struct executor *x, size_t i)
 {
@@ -149,7 +142,7 @@ static void step_is_over(struct executor *x, size_t i)
 		graph_needs(x->plan->graph, x->plan->steps[i].guest);
 
 	x->states[i].progress = STEP_OVER;
-	x->states[i].deadline_us = LOOP_FOREVER;
+	deadlines_set(x->step_deadlines, i, DEADLINE_NEVER);
 	x->n_over++;
 	for (size_t j = 0; j < needs.n_nodes; j++) {
 		size_t next = x->plan->step_of_guest[needs.nodes[j]];
@@ -320,7 +313,8 @@ static int request_step(struct executor *x, size_t i)
 	if (r < 0)
 		return r;
 	state->progress = STEP_REQUESTED;
-	set_deadline(x, i, loop_now(x->loop) + x->plan->steps[i].timeout_us);
+	deadlines_set(x->step_deadlines, i,
+		      loop_now(x->loop) + x->plan->steps[i].timeout_us);
 	r = x->hypervisor->ops->request(x->hypervisor, &state->id,
 					state->mechanism);
 	if (r == -ESRCH)
@@ -377,7 +371,8 @@ static int start_step(struct executor *x, size_t i)
 		if (state->armed)
 			return request_step(x, i);
 		state->progress = STEP_ARMING;
-		set_deadline(x, i, loop_now(x->loop) + ARM_TIMEOUT_US);
+		deadlines_set(x->step_deadlines, i,
+			      loop_now(x->loop) + ARM_TIMEOUT_US);
 		return 0;
 	default:
 		return request_step(x, i);
@@ -588,7 +583,7 @@ static int handle_step_deadline(struct executor *x, size_t i)
 	int r = look_at_step(x, i);
 
 	if (r < 0 || state->progress == STEP_OVER ||
-	    state->deadline_us > loop_now(x->loop))
+	    deadlines_get(x->step_deadlines, i) > loop_now(x->loop))
 		return r;
 	if (state->progress == STEP_ARMING) {
 		snprintf(text, sizeof(text),
@@ -605,26 +600,25 @@ static int handle_step_deadline(struct executor *x, size_t i)
 int executor_handle_time(struct executor *x)
 {
 	uint64_t now = loop_now(x->loop);
+	size_t i;
 	int r = 0;
 
 	if (now < executor_deadline(x) || x->aborted)
 		return 0;
 	if (now >= x->deadline_us)
 		return handle_overall_deadline(x);
-	x->next_step_us = LOOP_FOREVER;
-	for (size_t i = 0; i < x->plan->n_steps && r == 0 && !x->aborted; i++)
-		if (x->states[i].deadline_us <= now)
-			r = handle_step_deadline(x, i);
-	for (size_t i = 0; i < x->plan->n_steps; i++)
-		if (x->states[i].deadline_us < x->next_step_us)
-			x->next_step_us = x->states[i].deadline_us;
+	/* Each has none then, or a later one. */
+	while (r == 0 && !x->aborted &&
+	       deadlines_next(x->step_deadlines, &i) <= now)
+		r = handle_step_deadline(x, i);
 	return r < 0 ? r : start_ready_steps(x);
 }
 
 uint64_t executor_deadline(const struct executor *x)
 {
-	return x->next_step_us < x->deadline_us ? x->next_step_us
-						: x->deadline_us;
+	uint64_t step_us = deadlines_next(x->step_deadlines, NULL);
+
+	return step_us < x->deadline_us ? step_us : x->deadline_us;
 }
 
 bool executor_is_over(const struct executor *x)

@@ -33,6 +33,7 @@ COORDINATOR_SRC := \
 	pmcoord/simulator-scenario.c \
 	pmcoord/simulator-state.c \
 	pmcoord/simulator.c \
+	pmcoord/deadlines.c \
 	pmcoord/executor.c \
 	pmcoord/restore.c \
 	pmcoord/roots.c \
