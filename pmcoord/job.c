@@ -71,24 +71,27 @@ void job_outcome_done(struct job_outcome *outcome)
 	outcome->report = NULL;
 }
 
-/*
- * Before anything is begun: opened from here on, it ends the cycle. One that
- * was kept since a sleep failed has been opened meanwhile, or has not.
- */
-static void begin_watching_lid(struct coordinator *coordinator)
-{
-	if (!coordinator->lid)
-		coordinator->lid = lid_open(coordinator->roots->dev);
-	if (!lid_is_closed(coordinator->lid) ||
-	    lid_was_opened(coordinator->lid))
-		backoff_forget(coordinator->roots->run);
-	lid_start_anew(coordinator->lid);
-}
-
 static void end_watching_lid(struct coordinator *coordinator)
 {
 	lid_free(coordinator->lid);
 	coordinator->lid = NULL;
+}
+
+/*
+ * Before anything is begun: opened from here on, it ends the cycle. One that
+ * was kept since a sleep failed has been opened meanwhile, or has not; or its
+ * device was replaced by another.
+ */
+static void begin_watching_lid(struct coordinator *coordinator)
+{
+	if (lid_is_gone(coordinator->lid)) {
+		end_watching_lid(coordinator);
+		coordinator->lid = lid_open(coordinator->roots->dev);
+	}
+	if (!lid_is_closed(coordinator->lid) ||
+	    lid_was_opened(coordinator->lid))
+		backoff_forget(coordinator->roots->run);
+	lid_start_anew(coordinator->lid);
 }
 
 /* The lid's sleep, refused for a while where the last one has failed. */

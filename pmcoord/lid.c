@@ -19,6 +19,7 @@ struct lid {
 	int fd;
 	bool is_closed;
 	bool was_opened;
+	bool is_gone;
 };
 
 /* The kernel's bitmaps are of longs: sizes in whole ones, bits by number. */
@@ -140,10 +141,12 @@ static void take_event(struct lid *lid, const struct input_event *event)
 static void take_events(struct lid *lid)
 {
 	struct input_event event;
+	ssize_t n;
 
 	/* The kernel hands out whole events. */
-	while (read(lid->fd, &event, sizeof(event)) == sizeof(event))
+	while ((n = read(lid->fd, &event, sizeof(event))) == sizeof(event))
 		take_event(lid, &event);
+	lid->is_gone = n >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 bool lid_is_closed(struct lid *lid)
@@ -160,6 +163,14 @@ bool lid_was_opened(struct lid *lid)
 		return false;
 	take_events(lid);
 	return lid->was_opened;
+}
+
+bool lid_is_gone(struct lid *lid)
+{
+	if (!lid)
+		return true;
+	take_events(lid);
+	return lid->is_gone;
 }
 
 void lid_start_anew(struct lid *lid)

@@ -37,6 +37,8 @@ int lid_fd(const struct lid *lid);
 bool lid_is_closed(struct lid *lid);
 /* It was closed at some moment since lid_open, and opened after that. */
 bool lid_was_opened(struct lid *lid);
+/* Its device was removed, and it moves no more. NULL is gone as well. */
+bool lid_is_gone(struct lid *lid);
 /* As if it had just been opened by lid_open. NULL is allowed. */
 void lid_start_anew(struct lid *lid);
 

@@ -5,7 +5,9 @@
 #include "pmcoord/job.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
+#include "pmcoord/backoff.h"
 #include "tests/unit/simulated_host.h"
 
 /* Makes what is mounted first on the machine that runs this a Xen disk. */
@@ -60,11 +62,50 @@ static void systemd_cannot_sleep_on_a_disk_that_a_guest_serves(void **state)
 	host_done(&host);
 }
 
+/* One that is closed, and whose end `*ret_hand` is. */
+static struct lid *make_lid(int *ret_hand)
+{
+	int fds[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+	*ret_hand = fds[0];
+	return lid_new(fds[1], true);
+}
+
+static void waits_no_longer_for_a_lid_whose_device_was_removed(void **state)
+{
+	struct job_outcome outcome;
+	struct host host;
+	int hand;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	host.coordinator.lid = make_lid(&hand);
+	assert_int_equal(
+		backoff_note_failure(host.roots.run, loop_now(host.loop), "no"),
+		0);
+	run(&host, JOB_SLEEP, &outcome);
+	assert_null(outcome.report);
+	assert_non_null(strstr(outcome.message, "the lid is still closed"));
+	job_outcome_done(&outcome);
+	/* Nor is there another: nobody keeps the host awake. */
+	close(hand);
+	run(&host, JOB_SLEEP, &outcome);
+	assert_int_equal(outcome.code, EXIT_AS_PLANNED);
+	assert_non_null(outcome.report);
+	job_outcome_done(&outcome);
+	lid_free(host.coordinator.lid);
+	host_done(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			systemd_cannot_sleep_on_a_disk_that_a_guest_serves),
+		cmocka_unit_test(
+			waits_no_longer_for_a_lid_whose_device_was_removed),
 	};
 
 	return cmocka_run_group_tests_name("job", tests, NULL, NULL);
