@@ -93,8 +93,10 @@ static void print_record(void *data, const struct cycle *cycle,
 static void print_line(struct json_object *object, int r)
 {
 	if (r == 0)
-		puts(json_object_to_json_string_ext(object,
-						    JSON_C_TO_STRING_PLAIN));
+		r = json_print_line(object, stdout);
+	if (r < 0)
+		fprintf(stderr, "pmcoord: an event cannot be printed: %s\n",
+			strerror(-r));
 	json_object_put(object);
 }
 

@@ -90,15 +90,26 @@ struct json_object *json_add_array(struct json_object *object, const char *key,
 	return add_new(object, key, json_object_new_array(), status);
 }
 
-int json_print(struct json_object *object, FILE *out)
+static int print(struct json_object *object, int flags, FILE *out)
 {
-	const char *text = json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-				JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(object, flags);
 
 	if (!text)
 		return -ENOMEM;
 	return fprintf(out, "%s\n", text) < 0 ? -EIO : 0;
+}
+
+int json_print(struct json_object *object, FILE *out)
+{
+	return print(object,
+		     JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			     JSON_C_TO_STRING_NOSLASHESCAPE,
+		     out);
+}
+
+int json_print_line(struct json_object *object, FILE *out)
+{
+	return print(object, JSON_C_TO_STRING_PLAIN, out);
 }
 
 /* The member if it is of this type, else NULL. */

@@ -35,8 +35,12 @@ struct json_object *json_add_object(struct json_object *object, const char *key,
 struct json_object *json_add_array(struct json_object *object, const char *key,
 				   int *status);
 
-/* Prints over several lines, with a newline at the end. Returns 0 or -EIO. */
+/*
+ * Prints over several lines, or in one, with a newline at the end. Return 0,
+ * -EIO or -ENOMEM.
+ */
 int json_print(struct json_object *object, FILE *out);
+int json_print_line(struct json_object *object, FILE *out);
 
 /*
  * Reading. `object` may be NULL or of any type; a member that is not there or

@@ -326,6 +326,7 @@ static int method_report(sd_bus_message *message, void *data,
 	struct service *service = data;
 	struct json_object *report = NULL;
 	struct error error = { 0 };
+	const char *text;
 	uint64_t number;
 	int r = sd_bus_message_read(message, "t", &number);
 
@@ -335,8 +336,8 @@ static int method_report(sd_bus_message *message, void *data,
 			number, &report, &error);
 	if (r < 0)
 		return fail(bus_error, &error);
-	r = sd_bus_reply_method_return(message, "s",
-				       json_object_to_json_string(report));
+	text = json_object_to_json_string(report);
+	r = text ? sd_bus_reply_method_return(message, "s", text) : -ENOMEM;
 	json_object_put(report);
 	return r;
 }

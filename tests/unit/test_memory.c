@@ -18,6 +18,7 @@
 #include <malloc.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/json.h"
 #include "pmcoord/show.h"
 #include "tests/unit/simulated_host.h"
 
@@ -150,10 +151,29 @@ static int show_the_plan(struct host *host)
 	return r;
 }
 
+static int print_json(struct host *host)
+{
+	struct json_object *object = json_object_new_object();
+	FILE *out = object ? fopen("/dev/null", "w") : NULL;
+	int r = out ? 0 : -ENOMEM;
+
+	(void)host;
+	json_add_string(object, "name", "a text", &r);
+	json_add_integer(json_add_object(object, "inner", &r), "n", 7, &r);
+	if (r == 0)
+		r = json_print_line(object, out);
+	if (r == 0)
+		r = json_print(object, out);
+	if (out)
+		fclose(out);
+	json_object_put(object);
+	return r;
+}
+
 static void says_so_when_memory_runs_out(void **state)
 {
 	static const deed_fn deeds[] = { read_config, read_scenario,
-					 show_the_plan };
+					 show_the_plan, print_json };
 	struct host host;
 
 	(void)state;
