@@ -387,3 +387,61 @@ int client_sleep(struct client *client, const struct client_options *options,
 				 strerror(-r))
 		     : 0;
 }
+
+/* ---- who comes and goes ------------------------------------------------- */
+
+struct client_watch {
+	sd_bus *bus;
+	client_guest_fn tell;
+	void *data;
+};
+
+static int on_guest(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	struct client_watch *watch = data;
+	const char *guest;
+	uint32_t domid;
+
+	(void)error;
+	if (sd_bus_message_read(message, "su", &guest, &domid) >= 0)
+		watch->tell(watch->data, guest, domid,
+			    strcmp(sd_bus_message_get_member(message),
+				   SERVICE_SIGNAL_GUEST_CAME) == 0);
+	return 0;
+}
+
+int client_watch_guests(struct sd_event *event, client_guest_fn tell,
+			void *data, struct client_watch **ret_watch)
+{
+	static const char *const signals[] = { SERVICE_SIGNAL_GUEST_CAME,
+					       SERVICE_SIGNAL_GUEST_WENT };
+	struct client_watch *watch = calloc(1, sizeof(*watch));
+	int r;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->tell = tell;
+	watch->data = data;
+	r = sd_bus_open_system(&watch->bus);
+	for (size_t i = 0; i < ELEMENTSOF(signals) && r >= 0; i++)
+		r = sd_bus_match_signal(watch->bus, NULL, SERVICE_NAME,
+					SERVICE_PATH, SERVICE_INTERFACE,
+					signals[i], on_guest, watch);
+	if (r >= 0)
+		r = sd_bus_attach_event(watch->bus, event,
+					SD_EVENT_PRIORITY_NORMAL);
+	if (r < 0) {
+		client_watch_free(watch);
+		return r;
+	}
+	*ret_watch = watch;
+	return 0;
+}
+
+void client_watch_free(struct client_watch *watch)
+{
+	if (!watch)
+		return;
+	sd_bus_flush_close_unref(watch->bus);
+	free(watch);
+}

@@ -56,4 +56,20 @@ bool client_was_interrupted(const struct client *client);
 int client_sleep(struct client *client, const struct client_options *options,
 		 int *ret_lease, struct error *error);
 
+struct client_watch;
+struct sd_event;
+
+/* A guest has come, or has gone. */
+typedef void (*client_guest_fn)(void *data, const char *guest, uint32_t domid,
+				bool has_come);
+
+/*
+ * Has the daemon, also one that starts later, tell of guests that come and go,
+ * in events of the loop. Returns 0 or a negative errno, which without a bus is
+ * to be expected. Release: client_watch_free, also of NULL.
+ */
+int client_watch_guests(struct sd_event *event, client_guest_fn tell,
+			void *data, struct client_watch **ret_watch);
+void client_watch_free(struct client_watch *watch);
+
 #endif

@@ -63,7 +63,9 @@ enum exit_code command_status(struct cli *cli)
 /* ---- monitor ------------------------------------------------------------ */
 
 struct watcher {
+	struct cli *cli;
 	const char *reports;
+	struct client_watch *guests; /* NULL where there is no bus */
 	struct progress progress;
 };
 
@@ -152,9 +154,52 @@ static void print_missed_as_json(void *data, uint64_t number)
 	print_line(object, r);
 }
 
+static void print_guest(void *data, const char *guest, uint32_t domid,
+			bool has_come)
+{
+	const struct watcher *watcher = data;
+
+	if (watcher->progress.print)
+		printf("%s (%" PRIu32 ") %s.\n", guest, domid,
+		       has_come ? "has come" : "is gone");
+}
+
+static void print_guest_as_json(void *data, const char *guest, uint32_t domid,
+				bool has_come)
+{
+	struct json_object *object = json_object_new_object();
+	int r = object ? 0 : -ENOMEM;
+
+	(void)data;
+	json_add_null(object, "cycle", &r);
+	json_add_null(object, "at_us", &r);
+	json_add_string(object, "event", has_come ? "guest-came" : "guest-went",
+			&r);
+	json_add_string(object, "guest", guest, &r);
+	json_add_integer(object, "domid", domid, &r);
+	json_add_string(object, "text", "", &r);
+	print_line(object, r);
+}
+
+/* Whom else the daemon sees. Without one, or a bus, there are the cycles. */
+static void join_daemon(void *data, struct sd_event *event)
+{
+	struct watcher *watcher = data;
+	const struct options *options = &watcher->cli->options;
+
+	/* A rehearsal's guests are not those of the host's daemon. */
+	if (!options->scenario ||
+	    client_finds_daemon(cli_hypervisor(watcher->cli)))
+		client_watch_guests(event,
+				    options->json ? print_guest_as_json
+						  : print_guest,
+				    watcher, &watcher->guests);
+}
+
 enum exit_code command_monitor(struct cli *cli)
 {
 	struct watcher watcher = {
+		.cli = cli,
 		.reports = cli->roots.reports,
 		.progress = {
 			.print = !cli->options.quiet,
@@ -167,12 +212,14 @@ enum exit_code command_monitor(struct cli *cli)
 			cli->options.json ? print_record_as_json : print_record,
 		.missed =
 			cli->options.json ? print_missed_as_json : print_missed,
+		.join = join_daemon,
 		.data = &watcher,
 	};
 	struct error error = { 0 };
+	int r;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	return monitor_run(cli->roots.journals, &listener, &error) < 0
-		       ? cli_fail(&error)
-		       : EXIT_AS_PLANNED;
+	r = monitor_run(cli->roots.journals, &listener, &error);
+	client_watch_free(watcher.guests);
+	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }

@@ -119,7 +119,9 @@ const struct command commands[] = {
 	},
 	{
 		.name = "monitor",
-		.summary = "every cycle as it happens, until interrupted",
+		.summary =
+			"every cycle as it happens, and guests that come and "
+			"go",
 		.description = "Whoever runs it: the lid, a command, a "
 			       "rehearsal. With --json an object a line.",
 		.examples = "pmcoord monitor\n"

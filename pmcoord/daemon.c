@@ -57,6 +57,7 @@ struct daemon {
 	const char *last_result;
 	uint64_t refresh_at_us; /* LOOP_FOREVER: all is as it was */
 	uint64_t refreshed_us;
+	struct presence presence;
 	int given_up;
 };
 
@@ -385,6 +386,22 @@ static int take_events(struct daemon *daemon, bool *ret_any)
 	return r;
 }
 
+static void tell_guest(void *data, const struct guest *guest, bool has_come)
+{
+	struct daemon *daemon = data;
+
+	if (daemon->listener.guest)
+		daemon->listener.guest(daemon->listener.data, guest, has_come);
+}
+
+static void look_who_is_there(void *data, const struct inventory *inventory)
+{
+	struct daemon *daemon = data;
+
+	/* Where that fails it is told later. */
+	presence_update(&daemon->presence, inventory, tell_guest, daemon);
+}
+
 static int refresh(struct daemon *daemon)
 {
 	struct error error = { 0 };
@@ -394,7 +411,8 @@ static int refresh(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	/* Guests that cannot be read now may be when they are needed. */
-	if (keeper_refresh(&daemon->coordinator, &error) < 0)
+	if (keeper_refresh(&daemon->coordinator, look_who_is_there, daemon,
+			   &error) < 0)
 		fprintf(stderr, "pmcoord: ignoring for now: %s\n",
 			error_text(&error));
 	daemon->refresh_at_us = LOOP_FOREVER;
@@ -500,6 +518,7 @@ void daemon_free(struct daemon *daemon)
 	job_free(daemon->current);
 	job_free(daemon->waiting);
 	lid_free(daemon->coordinator.lid);
+	presence_done(&daemon->presence);
 	config_done(&daemon->config);
 	free(daemon);
 }

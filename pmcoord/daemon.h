@@ -10,6 +10,7 @@
 
 #include "pmcoord/job.h"
 #include "pmcoord/journal.h"
+#include "pmcoord/presence.h"
 
 struct daemon;
 
@@ -46,6 +47,8 @@ struct daemon_listener {
 	/* The job has ended; the outcome is borrowed. */
 	void (*job_removed)(void *data, uint64_t id,
 			    const struct job_outcome *outcome);
+	/* Between jobs: a guest has come, or has gone; borrowed. */
+	presence_fn guest;
 	/* daemon_status has changed. */
 	void (*changed)(void *data);
 	void *data;

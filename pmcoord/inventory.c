@@ -43,14 +43,18 @@ bool link_is_believed(const struct link *link)
 	       (link->said_by_frontend && link->said_by_backend);
 }
 
-static int compare_guests(const void *a, const void *b)
+int guest_compare(const struct guest *a, const struct guest *b)
 {
-	const struct guest *left = a, *right = b;
-	int r = memcmp(left->uuid, right->uuid, GUEST_UUID_SIZE);
+	int r = memcmp(a->uuid, b->uuid, GUEST_UUID_SIZE);
 
 	if (r != 0)
 		return r;
-	return (left->domid > right->domid) - (left->domid < right->domid);
+	return (a->domid > b->domid) - (a->domid < b->domid);
+}
+
+static int compare_guests(const void *a, const void *b)
+{
+	return guest_compare(a, b);
 }
 
 static int compare_links(const void *a, const void *b)

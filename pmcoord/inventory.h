@@ -134,6 +134,10 @@ int inventory_finish(struct inventory *inventory);
  */
 bool link_is_believed(const struct link *link);
 
+/* The order of guests in a finished inventory, by UUID and domid; 0: the same.
+ */
+int guest_compare(const struct guest *a, const struct guest *b);
+
 /* In a finished inventory; NULL if there is none. By name: exact match. */
 const struct guest *inventory_find_domid(const struct inventory *inventory,
 					 uint32_t domid);

@@ -21,7 +21,8 @@ static bool may_be_armed(const struct guest_agent *agent, uint64_t next,
 	return answered && agent->state.cycle == agent->request.cycle;
 }
 
-int keeper_refresh(struct coordinator *coordinator, struct error *error)
+int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look,
+		   void *data, struct error *error)
 {
 	struct hypervisor *hypervisor = coordinator->hypervisor;
 	struct inventory inventory = { 0 };
@@ -49,6 +50,8 @@ int keeper_refresh(struct coordinator *coordinator, struct error *error)
 		    may_be_armed(&guest->agent, next, &terms))
 			hypervisor->ops->arm(hypervisor, &id, next, &terms);
 	}
+	if (look)
+		look(data, &inventory);
 	plan_done(&plan);
 	graph_free(graph);
 	inventory_done(&inventory);

@@ -4,13 +4,17 @@
 
 #include "pmcoord/coordinator.h"
 
+typedef void (*keeper_look_fn)(void *data, const struct inventory *inventory);
+
 /*
  * Makes ready, for every guest there is, what its next request needs: the event
  * channel bound, and for an agent the request of the next cycle written ahead,
  * so that the request itself is one hypercall or one write. What cannot be made
- * ready now is when the cycle comes. Returns 0, or a negative errno with
+ * ready now is when the cycle comes. `look`, which may be NULL, is shown the
+ * guests, and shall keep nothing of them. Returns 0, or a negative errno with
  * `error` set when the guests could not be read at all.
  */
-int keeper_refresh(struct coordinator *coordinator, struct error *error);
+int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look,
+		   void *data, struct error *error);
 
 #endif

@@ -228,6 +228,8 @@ int monitor_run(const char *journals, const struct monitor_listener *listener,
 
 	if (r >= 0)
 		r = end_by_signals(&monitor);
+	if (r >= 0 && listener->join)
+		listener->join(listener->data, monitor.event);
 	if (r >= 0)
 		r = watch(&monitor);
 	if (r >= 0)

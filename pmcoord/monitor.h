@@ -12,11 +12,15 @@
 #include "pmcoord/error.h"
 #include "pmcoord/journal.h"
 
+struct sd_event;
+
 struct monitor_listener {
 	/* Each record; first those of the journals that are there already. */
 	journal_observer_fn observer;
 	/* A cycle that was over before its journal could be opened. */
 	void (*missed)(void *data, uint64_t number);
+	/* Adds events of its own to the loop before that runs; may be NULL. */
+	void (*join)(void *data, struct sd_event *event);
 	void *data;
 };
 

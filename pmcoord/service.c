@@ -434,6 +434,10 @@ static const sd_bus_vtable vtable[] = {
 					    message, "t", resumed, "b", held,
 					    "s", report),
 				0),
+	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_CAME,
+				SD_BUS_ARGS("s", guest, "u", domid), 0),
+	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_WENT,
+				SD_BUS_ARGS("s", guest, "u", domid), 0),
 	SD_BUS_VTABLE_END,
 };
 
@@ -512,6 +516,16 @@ static void tell_job_removed(void *data, uint64_t id,
 		(uint64_t)outcome->n_resumed, (int)outcome->held,
 		outcome->report ? json_object_to_json_string(outcome->report)
 				: "");
+}
+
+static void tell_guest(void *data, const struct guest *guest, bool has_come)
+{
+	struct service *service = data;
+
+	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE,
+			   has_come ? SERVICE_SIGNAL_GUEST_CAME
+				    : SERVICE_SIGNAL_GUEST_WENT,
+			   "su", guest->name, guest->domid);
 }
 
 static void tell_changed(void *data)
@@ -593,6 +607,7 @@ int service_open(struct daemon *daemon, struct sd_event *event,
 	daemon_listen(daemon, &(struct daemon_listener){
 				      .step = tell_step,
 				      .job_removed = tell_job_removed,
+				      .guest = tell_guest,
 				      .changed = tell_changed,
 				      .data = service,
 			      });

@@ -3,6 +3,7 @@
 COORDINATOR_SRC := \
 	pmcoord/config.c \
 	pmcoord/inventory.c \
+	pmcoord/presence.c \
 	pmcoord/graph.c \
 	pmcoord/plan.c \
 	pmcoord/cycle.c \

@@ -109,7 +109,8 @@ def test_the_interface_says_what_there_is(served):
         assert members.get(f".{method}") == "method"
     for name in ("State", "Job", "Verb", "Client", "Cycle", "LastResult", "Hypervisor", "Version"):
         assert members.get(f".{name}") == "property"
-    assert members.get(".Step") == members.get(".JobRemoved") == "signal"
+    for name in ("Step", "JobRemoved", "GuestCame", "GuestWent"):
+        assert members.get(f".{name}") == "signal"
 
 
 def test_commands_are_done_by_the_daemon_and_end_as_without_it(served):
@@ -230,6 +231,35 @@ def test_without_a_bus_the_daemon_says_so(pmcoord, laptop):
                             capture_output=True, timeout=30, check=False)
     assert result.returncode != 0
     assert "system bus" in result.stderr
+
+
+def read_until(process, *words):
+    lines = []
+    while not all(any(word in line for line in lines) for word in words):
+        line = process.stdout.readline()
+        assert line, f"it ended before {words}: {lines}"
+        lines.append(line)
+    return lines
+
+
+def test_monitor_tells_of_guests_that_come_and_go(served):
+    served.serve(served.scenario("[Guest \"web\"]\nDestroyedAfter=150ms\n[Guest \"late\"]\nAppearsAfter=160ms\n"
+                                 "[Guest \"mail\"]\nSuspendTime=100ms\n"))
+    # Held, so that each has something to tell once it has joined the daemon.
+    assert served.ask("suspend", "mail").returncode == 0
+    plain, as_json = served.start("monitor"), served.start("monitor", "--json")
+    read_until(plain, "Guests stay down")
+    read_until(as_json, '"held"')
+    assert served.ask("resume-all").returncode == 0
+    served.ask("cycle", "-n", "1")
+
+    read_until(plain, "web (1) is gone.\n", "late (2) has come.\n")
+    told = [json.loads(line) for line in read_until(as_json, '"guest-went"', '"guest-came"')]
+    gone = next(event for event in told if event["event"] == "guest-went")
+    assert (gone["guest"], gone["domid"], gone["cycle"], gone["at_us"]) == ("web", 1, None, None)
+    for monitor in (plain, as_json):
+        monitor.terminate()
+        assert monitor.wait(10) == 0
 
 
 def test_the_daemon_stops_when_it_is_told_to(served):

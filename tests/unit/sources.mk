@@ -4,6 +4,7 @@ SHARED_TESTS := test_parse test_protocol test_ini_file
 COORDINATOR_TESTS := \
 	test_config \
 	test_inventory \
+	test_presence \
 	test_graph \
 	test_plan \
 	test_cycle \

@@ -24,7 +24,7 @@ static void refresh(struct host *host)
 {
 	struct error error = { 0 };
 
-	if (keeper_refresh(&host->coordinator, &error) < 0)
+	if (keeper_refresh(&host->coordinator, NULL, NULL, &error) < 0)
 		fail_msg("%s", error_text(&error));
 }
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/presence.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Both are sorted alike: one walk over the two. */
+static void compare(const struct presence *before, const struct presence *now,
+		    presence_fn tell, void *data)
+{
+	size_t i = 0, j = 0;
+
+	while (i < before->n_guests || j < now->n_guests) {
+		int order = i == before->n_guests ? 1
+			    : j == now->n_guests
+				    ? -1
+				    : guest_compare(&before->guests[i],
+						    &now->guests[j]);
+
+		if (order < 0)
+			tell(data, &before->guests[i], false);
+		else if (order > 0)
+			tell(data, &now->guests[j], true);
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+int presence_update(struct presence *presence,
+		    const struct inventory *inventory, presence_fn tell,
+		    void *data)
+{
+	struct presence now = {
+		.has_looked = true,
+		.guests = calloc(inventory->n_guests + 1, sizeof(*now.guests)),
+		.n_guests = inventory->n_guests,
+	};
+
+	if (!now.guests)
+		return -ENOMEM;
+	if (now.n_guests > 0)
+		memcpy(now.guests, inventory->guests,
+		       now.n_guests * sizeof(*now.guests));
+	if (presence->has_looked)
+		compare(presence, &now, tell, data);
+	presence_done(presence);
+	*presence = now;
+	return 0;
+}
+
+void presence_done(struct presence *presence)
+{
+	free(presence->guests);
+	*presence = (struct presence){ 0 };
+}

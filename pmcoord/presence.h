@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_PRESENCE_H
+#define PMCOORD_PRESENCE_H
+
+/* Which guests come and go between one look and the next. */
+
+#include <stdbool.h>
+
+#include "pmcoord/inventory.h"
+
+/* Zero-initialised: nobody has looked yet. Release: presence_done. */
+struct presence {
+	bool has_looked;
+	struct guest
+		*guests; /* of the last look, as the inventory sorts them */
+	size_t n_guests;
+};
+
+/* A guest that has come, or has gone; one that rebooted has done both. */
+typedef void (*presence_fn)(void *data, const struct guest *guest,
+			    bool has_come);
+
+/*
+ * Looks at a finished inventory, and tells of whom it found new or missed. The
+ * first look only takes note. Returns 0, or -ENOMEM with nobody told: the next
+ * look makes up for it.
+ */
+int presence_update(struct presence *presence,
+		    const struct inventory *inventory, presence_fn tell,
+		    void *data);
+
+void presence_done(struct presence *presence);
+
+#endif
