@@ -344,6 +344,17 @@ static void notify_idle(const struct daemon *daemon)
 		   daemon->last_result);
 }
 
+/* What the next is kept ready for are the owner's wishes, not this client's. */
+static void forget_wishes(struct daemon *daemon, const struct daemon_job *job)
+{
+	struct error error = { 0 };
+
+	if ((job->config_path || job->timeout_us) &&
+	    load_config(daemon, NULL, &error) < 0)
+		fprintf(stderr, "pmcoord: ignoring for now: %s\n",
+			error_text(&error));
+}
+
 static void run_current(struct daemon *daemon)
 {
 	struct daemon_job *job = daemon->current;
@@ -362,6 +373,7 @@ static void run_current(struct daemon *daemon)
 	snprintf(daemon->phase, sizeof(daemon->phase), "idle");
 	daemon->current = NULL;
 	tell_outcome(daemon, job, &outcome);
+	forget_wishes(daemon, job);
 	notify_idle(daemon);
 	job_outcome_done(&outcome);
 	job_free(job);

@@ -172,6 +172,17 @@ def test_a_configuration_and_a_timeout_are_passed_on(served, tmp_path):
     assert "broken.conf:2" in result.stderr
 
 
+def test_the_configuration_of_one_command_is_not_the_next_ones(served, tmp_path):
+    served.serve(served.shipped("laptop.sim"))
+    before = served.bus.call("List").stdout
+    config = tmp_path / "other.conf"
+    config.write_text('[Guest "vault"]\nPolicy=ignore\n')
+    result = served.ask("suspend-all", "--config", str(config), "--json")
+    vault = next(guest for guest in json.loads(result.stdout)["guests"] if guest["name"] == "vault")
+    assert vault["outcome"] == "skipped"
+    assert served.bus.call("List").stdout == before
+
+
 def test_list_plan_and_report_by_bus_are_the_commands_json(served):
     served.serve(served.shipped("laptop.sim"))
 
