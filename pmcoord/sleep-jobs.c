@@ -2,13 +2,15 @@
 #include "pmcoord/sleep-jobs.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "pmcoord/sleep-manager.h"
 #include "pmcoord/systemd.h"
 
-bool sleep_jobs_is_service(const char *unit)
+/* Whether a unit of this name writes to /sys/power. */
+static bool writes_to_sys_power(const char *unit)
 {
 	for (int kind = SLEEP_KIND_SUSPEND;
 	     kind <= SLEEP_KIND_SUSPEND_THEN_HIBERNATE; kind++)
@@ -23,7 +25,7 @@ static int call_off(void *data, const struct systemd_job *job)
 	sd_bus *bus = data;
 	int r;
 
-	if (!sleep_jobs_is_service(job->unit))
+	if (!writes_to_sys_power(job->unit))
 		return 0;
 	/* logind's job cannot be replaced by ours, but it can be cancelled. */
 	r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,

@@ -4,8 +4,6 @@
 
 /* systemd's jobs that put the host to sleep, seen from within sleep.target. */
 
-#include <stdbool.h>
-
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
@@ -17,8 +15,5 @@
  * not stopped by this.
  */
 int sleep_jobs_call_off(sd_bus *bus, sd_event *event);
-
-/* Whether a unit of this name writes to /sys/power. */
-bool sleep_jobs_is_service(const char *unit);
 
 #endif
