@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/directory.h"
 #include "pmcoord/hash.h"
 #include "pmcoord/json.h"
 #include "pmcoord/report.h"

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/directory.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/write.h"
 
@@ -24,22 +24,6 @@ struct journal {
 	journal_observer_fn observer;
 	void *observer_data;
 };
-
-int directory_make(const char *path)
-{
-	_cleanup_(freep) char *copy = strdup(path);
-
-	if (!copy)
-		return -ENOMEM;
-	for (char *slash = strchr(copy + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		*slash = '/';
-	}
-	return mkdir(copy, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
 
 void journal_close(struct journal *journal)
 {

@@ -98,7 +98,4 @@ const struct cycle *journal_follower_cycle(
  */
 int journal_list(const char *directory, uint64_t **ret_numbers);
 
-/* Makes a directory and its parents, mode 0700 for the last. */
-int directory_make(const char *path);
-
 #endif

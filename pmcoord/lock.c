@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/journal.h"
+#include "pmcoord/directory.h"
 #include "pmcoord/parse.h"
 
 static void on_alarm(int signal)

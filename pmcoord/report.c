@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/journal.h"
+#include "pmcoord/directory.h"
 #include "pmcoord/json.h"
 #include "pmcoord/parse.h"
 

@@ -2,6 +2,7 @@
 # The coordinator's modules, in the order in which they may include each other.
 COORDINATOR_SRC := \
 	pmcoord/config.c \
+	pmcoord/directory.c \
 	pmcoord/inventory.c \
 	pmcoord/presence.c \
 	pmcoord/graph.c \

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/directory.h"
 #include "pmcoord/report.h"
 #include "tests/unit/simulated_host.h"
 

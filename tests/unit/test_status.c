@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/boot-id.h"
+#include "pmcoord/directory.h"
 #include "pmcoord/journal.h"
 #include "pmcoord/json.h"
 #include "pmcoord/lock.h"
