@@ -38,6 +38,11 @@ void executor_freep(struct executor **executor);
  */
 int executor_prepare(struct executor *executor);
 
+/*
+ * What follows returns 0, or a negative errno when the journal cannot be
+ * written: then the cycle is to be undone.
+ */
+
 /* Makes the first requests. The overall deadline counts from here. */
 int executor_start(struct executor *executor);
 
@@ -47,16 +52,19 @@ int executor_handle_event(struct executor *executor, uint32_t domid);
 /* The clock has reached executor_deadline(). */
 int executor_handle_time(struct executor *executor);
 
-/* When to call executor_handle_time at the latest. */
-uint64_t executor_deadline(const struct executor *executor);
-
-/* Everybody is down, paused or given up, or the cycle was aborted. */
-bool executor_is_over(const struct executor *executor);
-
 /*
  * Ends it here, for `reason`; what has been done is for restore.h to undo.
  * Idempotent.
  */
 int executor_abort(struct executor *executor, const char *reason);
+
+/*
+ * When to call executor_handle_time at the latest, in µs of the loop's clock;
+ * LOOP_FOREVER: not before an event.
+ */
+uint64_t executor_deadline(const struct executor *executor);
+
+/* Everybody is down, paused or given up, or the cycle was aborted. */
+bool executor_is_over(const struct executor *executor);
 
 #endif

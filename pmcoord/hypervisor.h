@@ -54,9 +54,8 @@ struct agent_look {
 
 /* More are counted in struct guest, but not named. */
 #define EXAMINED_PCI_MAX 16
-#define PCI_ADDRESS_SIZE                                                       \
-	16 /* "0000:00:14.0" and NUL; a domain can be wider                    \
-	    */
+/* "0000:00:14.0" and NUL; a domain can be wider. */
+#define PCI_ADDRESS_SIZE 16
 
 /* What only a preflight asks about a guest. */
 struct guest_examination {

@@ -43,12 +43,16 @@ int journal_read(const char *directory, uint64_t number,
 void journal_close(struct journal *journal);
 void journal_closep(struct journal **journal);
 
-/* Removes the file: the cycle is over, and nothing is held any more. */
+/*
+ * Removes the file: the cycle is over, and nothing is held any more. Returns 0
+ * or a negative errno.
+ */
 int journal_remove(struct journal *journal);
 
 /*
  * Puts a file that cannot be replayed out of the way, under another name, so
  * that it is told once and does not stand in the way of every later cycle.
+ * Returns 0 or a negative errno.
  */
 #define JOURNAL_SET_ASIDE ".broken"
 int journal_set_aside(const char *directory, uint64_t number);

@@ -40,6 +40,7 @@ struct loop {
 /*
  * The real one: sd-event over the hypervisor's descriptor, with SIGTERM and
  * SIGINT blocked and taken as events. `hypervisor` is borrowed and may be NULL.
+ * Returns 0, or negative with `error` set. Release: loop_free.
  */
 int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop,
 	     struct error *error);

@@ -8,7 +8,7 @@
  * The sleep of a rehearsal: written to <sys>/power by ourselves, and ended by
  * the alarm of the real-time clock, <sys>/class/rtc/rtc0/wakealarm. prepare()
  * refuses with -EOPNOTSUPP where there is no such alarm, or one of somebody
- * else's is set.
+ * else's is set. Returns 0 or -ENOMEM.
  */
 int sleeper_alarm_new(const char *sys, struct sleeper **ret_sleeper);
 

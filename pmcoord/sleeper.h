@@ -46,7 +46,7 @@ struct sleeper {
 
 void sleeper_free(struct sleeper *sleeper);
 
-/* Writes "mem" to <sys>/power/state. */
+/* Writes "mem" to <sys>/power/state. Returns 0 or -ENOMEM, as those below. */
 int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
 
 /*
