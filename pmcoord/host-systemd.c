@@ -18,8 +18,8 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/ini-file.h"
+#include "pmcoord/systemd.h"
 
-#define SLEEP_UNIT "pmcoord-sleep.service"
 #define DAEMON_UNIT "pmcoord.service"
 
 /* A hook longer than this is no script. */

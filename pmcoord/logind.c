@@ -16,7 +16,6 @@
 #include "pmcoord/report.h"
 #include "pmcoord/systemd.h"
 
-#define SLEEP_UNIT "pmcoord-sleep.service"
 #define SLEEP_UNIT_PATH                                                        \
 	"/org/freedesktop/systemd1/unit/pmcoord_2dsleep_2eservice"
 

@@ -14,8 +14,6 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/systemd.h"
 
-#define OUR_UNIT "pmcoord-sleep.service"
-
 /*
  * An answer takes milliseconds. Whoever asks may hold guests down, so that a
  * manager that hangs is as good as none.
@@ -72,7 +70,7 @@ static int take_job(void *data, const struct systemd_job *listed)
 
 	if (strcmp(listed->type, "start") != 0)
 		return 0;
-	if (strcmp(listed->unit, OUR_UNIT) == 0)
+	if (strcmp(listed->unit, SLEEP_UNIT) == 0)
 		job->waits_for_us = true;
 	for (size_t i = SLEEP_KIND_SUSPEND; i < ELEMENTSOF(units); i++)
 		if (strcmp(listed->unit, units[i]) == 0)

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_SYSTEMD_H
 #define PMCOORD_SYSTEMD_H
 
-/* systemd's manager on the system bus, and its jobs. */
+/* systemd's manager on the system bus, its jobs, and our unit among them. */
 
 #include <stdint.h>
 
@@ -11,6 +11,9 @@
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+
+/* What the host's sleep waits for until all guests are down. */
+#define SLEEP_UNIT "pmcoord-sleep.service"
 
 /* One that is queued or running; the texts are the message's. */
 struct systemd_job {
