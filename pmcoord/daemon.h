@@ -23,7 +23,6 @@ struct daemon_host {
 	/* On the simulator: its own clock and its host's sleep; else NULL. */
 	struct loop *virtual_loop;
 	struct sleeper *simulated_sleeper;
-	bool verbose;
 };
 
 /* What a client asks for; copied by daemon_submit. */

@@ -366,7 +366,7 @@ void graph_free(struct graph *graph)
 	free(graph);
 }
 
-void graph_freep(struct graph **graph)
+static void graph_freep(struct graph **graph)
 {
 	graph_free(*graph);
 	*graph = NULL;

@@ -29,7 +29,6 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 		struct graph **ret_graph);
 
 void graph_free(struct graph *graph);
-void graph_freep(struct graph **graph);
 
 size_t graph_size(const struct graph *graph);
 

@@ -27,17 +27,6 @@ const char *job_verb_name(enum job_verb verb)
 	return verb_names[verb];
 }
 
-int job_verb_parse(const char *name, enum job_verb *ret_verb)
-{
-	for (size_t i = 0; i < ELEMENTSOF(verb_names); i++) {
-		if (strcmp(verb_names[i], name) != 0)
-			continue;
-		*ret_verb = (enum job_verb)i;
-		return 0;
-	}
-	return -EINVAL;
-}
-
 bool job_names_guests(enum job_verb verb)
 {
 	return verb == JOB_SUSPEND || verb == JOB_RESUME || verb == JOB_BENCH;

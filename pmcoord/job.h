@@ -45,9 +45,8 @@ struct job_outcome {
 	struct json_object *report; /* of the last cycle that ended, or NULL */
 };
 
-/* "suspend-all", "suspend", …; and back: returns 0 or -EINVAL. */
+/* "suspend-all", "suspend", … */
 const char *job_verb_name(enum job_verb verb);
-int job_verb_parse(const char *name, enum job_verb *ret_verb);
 
 /* Whether the job is about guests that are named. */
 bool job_names_guests(enum job_verb verb);

@@ -107,12 +107,6 @@ void lid_free(struct lid *lid)
 	free(lid);
 }
 
-void lid_freep(struct lid **lid)
-{
-	lid_free(*lid);
-	*lid = NULL;
-}
-
 int lid_fd(const struct lid *lid)
 {
 	return lid->fd;

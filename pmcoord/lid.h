@@ -28,7 +28,6 @@ struct lid *lid_open(const char *dev);
 struct lid *lid_new(int fd, bool is_closed);
 
 void lid_free(struct lid *lid);
-void lid_freep(struct lid **lid);
 
 /* Readable when the lid was moved; borrowed. */
 int lid_fd(const struct lid *lid);

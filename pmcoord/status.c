@@ -26,7 +26,8 @@ static const struct cycle_phase *open_phase(const struct cycle *cycle)
 	return last && last->duration_us == CYCLE_NEVER ? last : NULL;
 }
 
-const struct cycle *status_current(const struct status *status)
+/* The cycle that is under way, NULL if there is none. */
+static const struct cycle *current_cycle(const struct status *status)
 {
 	/* A cycle that is held is only taken up again to be resumed. */
 	for (size_t i = status->n_cycles; status->locked && i-- > 0;)
@@ -37,7 +38,7 @@ const struct cycle *status_current(const struct status *status)
 
 static enum status_state judge(const struct status *status)
 {
-	if (status_current(status))
+	if (current_cycle(status))
 		return STATUS_RUNNING;
 	for (size_t i = 0; i < status->n_cycles && !status->locked; i++)
 		if (!status->cycles[i].held)
@@ -263,7 +264,7 @@ static void add_last(struct json_object *object, struct json_object *report,
 
 static int print_json(const struct status *status, FILE *out)
 {
-	const struct cycle *current = status_current(status);
+	const struct cycle *current = current_cycle(status);
 	struct json_object *object = json_object_new_object();
 	int r = object ? 0 : -ENOMEM;
 
@@ -401,7 +402,7 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 		[STATUS_ABANDONED] = "a cycle was abandoned by whoever ran it; "
 				     "'pmcoord resume-all' undoes it",
 	};
-	const struct cycle *current = status_current(status);
+	const struct cycle *current = current_cycle(status);
 
 	fprintf(out, LINE "%s\n", "State", sentences[status->state]);
 	fprintf(out, LINE "%s\n", "Daemon",

@@ -42,9 +42,6 @@ int status_read(const struct roots *roots, struct status *ret_status,
 		struct error *error);
 void status_done(struct status *status);
 
-/* The cycle that is under way, NULL if there is none. */
-const struct cycle *status_current(const struct status *status);
-
 /*
  * Prints it for people, or as one JSON object. `now_us` is CLOCK_REALTIME.
  * Returns 0 or a negative errno.
