@@ -517,13 +517,16 @@ static int go_down(struct run *run, const struct cycle_wish *wish,
 		   struct error *error)
 {
 	struct loop *loop = run->coordinator->loop;
+	const struct cycle *cycle = journal_cycle(run->journal);
 	int r;
 
 	/* Where this fails the lid is looked at with the next event. */
 	if (run->lid)
 		loop_watch_fd(loop, lid_fd(run->lid));
 	r = suspend_guests(run, error);
-	if (r == 0 && !journal_cycle(run->journal)->aborted && wish->sleeper)
+	if (r == 0 && !cycle->aborted && (wish->sleeper || wish->comes_back))
+		restore_prepare(cycle, run->coordinator->hypervisor);
+	if (r == 0 && !cycle->aborted && wish->sleeper)
 		r = sleep_host(run, wish->sleeper);
 	loop_watch_fd(loop, -EBADF);
 	return r;

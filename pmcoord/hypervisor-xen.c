@@ -53,12 +53,21 @@ struct channel {
 	bool watched;
 };
 
+/*
+ * A domain whose hypercall returns "cancelled" when it goes on, unless it has
+ * run in between: then it waits in another one.
+ */
+struct told_domain {
+	struct domain_id id;
+	uint64_t cpu_time_ns;
+};
+
 struct xen {
 	struct hypervisor hypervisor;
 	xc_interface *xc;
 	xencall_handle *call;
 	struct xen_domctl *resume_call; /* memory that Xen can read */
-	struct domain_id *told; /* prepared for their resume */
+	struct told_domain *told; /* prepared for their resume */
 	size_t n_told;
 	xenevtchn_handle *evtchn;
 	struct xs_handle *store;
@@ -143,21 +152,32 @@ static void state_of(const xc_domaininfo_t *info, struct domain_look *ret)
 		ret->state = ret->paused ? GUEST_PAUSED : GUEST_RUNNING;
 }
 
-static int xen_look(struct hypervisor *hypervisor, const struct domain_id *id,
-		    struct domain_look *ret_look)
+/* -ESRCH when the domain is not the one that is meant (any more). */
+static int read_info(struct xen *xen, const struct domain_id *id,
+		     xc_domaininfo_t *ret_info)
 {
-	struct xen *xen = xen_of(hypervisor);
-	xc_domaininfo_t info;
-	int n = xc_domain_getinfolist(xen->xc, id->domid, 1, &info);
+	int n = xc_domain_getinfolist(xen->xc, id->domid, 1, ret_info);
 
 	if (n < 0)
 		return -errno;
-	if (n == 0 || info.domain != id->domid ||
-	    memcmp(info.handle, id->uuid, GUEST_UUID_SIZE) != 0)
+	return n == 0 || ret_info->domain != id->domid ||
+			       memcmp(ret_info->handle, id->uuid,
+				      GUEST_UUID_SIZE) != 0
+		       ? -ESRCH
+		       : 0;
+}
+
+static int xen_look(struct hypervisor *hypervisor, const struct domain_id *id,
+		    struct domain_look *ret_look)
+{
+	xc_domaininfo_t info;
+	int r = read_info(xen_of(hypervisor), id, &info);
+
+	if (r == -ESRCH)
 		*ret_look = (struct domain_look){ .state = GUEST_GONE };
-	else
+	else if (r == 0)
 		state_of(&info, ret_look);
-	return 0;
+	return r == -ESRCH ? 0 : r;
 }
 
 static enum guest_type type_of(const xc_domaininfo_t *info)
@@ -226,29 +246,24 @@ static int xen_inventory(struct hypervisor *hypervisor,
 		     : 0;
 }
 
-/* -ESRCH when the domain is not the one that was meant (any more). */
 static int check_identity(struct hypervisor *hypervisor,
 			  const struct domain_id *id)
 {
-	struct domain_look look;
-	int r = xen_look(hypervisor, id, &look);
+	xc_domaininfo_t info;
 
-	if (r < 0)
-		return r;
-	return look.state == GUEST_GONE ? -ESRCH : 0;
+	return read_info(xen_of(hypervisor), id, &info);
 }
 
-/* Likewise, and -EBUSY for one that is not down. */
-static int check_is_down(struct hypervisor *hypervisor,
-			 const struct domain_id *id)
+/* As read_info, and -EBUSY for a domain that is not down. */
+static int read_info_of_down(struct xen *xen, const struct domain_id *id,
+			     xc_domaininfo_t *ret_info)
 {
 	struct domain_look look;
-	int r = xen_look(hypervisor, id, &look);
+	int r = read_info(xen, id, ret_info);
 
 	if (r < 0)
 		return r;
-	if (look.state == GUEST_GONE)
-		return -ESRCH;
+	state_of(ret_info, &look);
 	return look.state == GUEST_SUSPENDED ? 0 : -EBUSY;
 }
 
@@ -498,6 +513,49 @@ static void load_channels(struct xen *xen)
 	unmask_ports(xen);
 }
 
+/* ---- who waits in a hypercall that returns "cancelled" ------------------- */
+
+static int note_told(struct xen *xen, const struct domain_id *id,
+		     const xc_domaininfo_t *info)
+{
+	struct told_domain *told =
+		reallocarray(xen->told, xen->n_told + 1, sizeof(*told));
+
+	if (!told)
+		return -ENOMEM;
+	xen->told = told;
+	told[xen->n_told++] = (struct told_domain){ *id, info->cpu_time };
+	return 0;
+}
+
+static struct told_domain *find_told(struct xen *xen,
+				     const struct domain_id *id)
+{
+	for (size_t i = 0; i < xen->n_told; i++)
+		if (is_same_domain(&xen->told[i].id, id))
+			return &xen->told[i];
+	return NULL;
+}
+
+static void forget_told(struct xen *xen, const struct domain_id *id)
+{
+	struct told_domain *told = find_told(xen, id);
+
+	if (told)
+		*told = xen->told[--xen->n_told];
+}
+
+/* Whether it was told and still waits in the same hypercall; forgets it. */
+static bool take_told(struct xen *xen, const struct domain_id *id,
+		      const xc_domaininfo_t *info)
+{
+	const struct told_domain *told = find_told(xen, id);
+	bool still_waits = told && told->cpu_time_ns == info->cpu_time;
+
+	forget_told(xen, id);
+	return still_waits;
+}
+
 /* ---- following domains -------------------------------------------------- */
 
 /* What of a domain is watched; each event names the domain by its token. */
@@ -542,6 +600,7 @@ void xen_domain_went(struct xen *xen, const struct domain_id *id)
 	size_t kept = 0;
 
 	unwatch_domain(xen, id->domid);
+	forget_told(xen, id);
 	for (size_t i = 0; i < xen->n_channels; i++) {
 		if (is_same_domain(&xen->channels[i].id, id))
 			unbind_channel(xen, &xen->channels[i]);
@@ -875,18 +934,15 @@ static bool waits_in_hypercall(struct xen *xen, const xc_domaininfo_t *info)
  * domain that stays in place. This is the first half of xc_domain_resume in its
  * fast way (xc_resume.c).
  */
-static int tell_cancelled(struct xen *xen, uint32_t domid)
+static int tell_cancelled(struct xen *xen, const xc_domaininfo_t *info)
 {
+	uint32_t domid = info->domain;
 	vcpu_guest_context_any_t context;
-	xc_domaininfo_t info;
 	unsigned int width = sizeof(uint64_t); /* of an HVM guest's context */
-	int n = xc_domain_getinfolist(xen->xc, domid, 1, &info);
 
-	if (n != 1 || info.domain != domid)
-		return n < 0 ? -errno : -ESRCH;
-	if (!waits_in_hypercall(xen, &info))
+	if (!waits_in_hypercall(xen, info))
 		return 0;
-	if (!(info.flags & XEN_DOMINF_hvm_guest) &&
+	if (!(info->flags & XEN_DOMINF_hvm_guest) &&
 	    xc_domain_get_guest_width(xen->xc, domid, &width) < 0)
 		return -errno;
 	if (xc_vcpu_getcontext(xen->xc, domid, 0, &context) < 0)
@@ -898,29 +954,6 @@ static int tell_cancelled(struct xen *xen, uint32_t domid)
 	return xc_vcpu_setcontext(xen->xc, domid, 0, &context) < 0 ? -errno : 0;
 }
 
-static int note_told(struct xen *xen, const struct domain_id *id)
-{
-	struct domain_id *told =
-		reallocarray(xen->told, xen->n_told + 1, sizeof(*told));
-
-	if (!told)
-		return -ENOMEM;
-	xen->told = told;
-	told[xen->n_told++] = *id;
-	return 0;
-}
-
-static bool take_told(struct xen *xen, const struct domain_id *id)
-{
-	for (size_t i = 0; i < xen->n_told; i++) {
-		if (!is_same_domain(&xen->told[i], id))
-			continue;
-		xen->told[i] = xen->told[--xen->n_told];
-		return true;
-	}
-	return false;
-}
-
 /*
  * Between the first guest that runs again and the last, each hypercall competes
  * with those that run already: what can be done before is done here.
@@ -929,13 +962,12 @@ static int xen_prepare_resume(struct hypervisor *hypervisor,
 			      const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	int r = check_is_down(hypervisor, id);
+	xc_domaininfo_t info;
+	int r = read_info_of_down(xen, id, &info);
 
-	if (r < 0)
-		return r;
-	take_told(xen, id);
-	r = tell_cancelled(xen, id->domid);
-	return r < 0 ? r : note_told(xen, id);
+	if (r == 0 && !take_told(xen, id, &info))
+		r = tell_cancelled(xen, &info);
+	return r < 0 ? r : note_told(xen, id, &info);
 }
 
 /* The second half of xc_domain_resume, which libxenctrl has not by itself. */
@@ -955,13 +987,11 @@ static int let_go_on(struct xen *xen, uint32_t domid)
 static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	bool is_told = take_told(xen, id);
-	int r = check_is_down(hypervisor, id);
+	xc_domaininfo_t info;
+	int r = read_info_of_down(xen, id, &info);
 
-	if (r < 0)
-		return r;
-	if (!is_told)
-		r = tell_cancelled(xen, id->domid);
+	if (r == 0 && !take_told(xen, id, &info))
+		r = tell_cancelled(xen, &info);
 	return r < 0 ? r : let_go_on(xen, id->domid);
 }
 

@@ -135,8 +135,8 @@ struct hypervisor_ops {
 
 	/*
 	 * Does ahead of time what a resume can do while the domain is still
-	 * down, so that the resume itself is short. Shall be followed by
-	 * `resume` at once; what fails here shows there.
+	 * down, so that the resume itself is short. May be done more than once,
+	 * and long before; what fails here shows there.
 	 */
 	int (*prepare_resume)(struct hypervisor *hypervisor,
 			      const struct domain_id *id);

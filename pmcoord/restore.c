@@ -395,17 +395,16 @@ static void try_stranded_again(struct restore *restore, const bool *selected)
 			bring_back(restore, i);
 }
 
-/* With all that still stand in nobody's way: see prepare_resume. */
-static void prepare(struct restore *restore, const bool *selected)
+void restore_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
 {
-	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
-		struct domain_id id = id_at(restore, i);
+	for (size_t i = cycle->n_guests; i-- > 0;) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+		struct domain_id id = { .domid = guest->domid };
 
+		memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
 		/* What goes wrong is told when it is resumed. */
-		if (is_selected(selected, i) &&
-		    guest_at(restore, i)->hold == HOLD_DOWN)
-			restore->hypervisor->ops->prepare_resume(
-				restore->hypervisor, &id);
+		if (guest->hold == HOLD_DOWN)
+			hypervisor->ops->prepare_resume(hypervisor, &id);
 	}
 }
 
@@ -422,9 +421,8 @@ int restore_guests(struct journal *journal, const struct config *config,
 	int r = 0;
 
 	index_domids(&restore);
-	/* Waiting for devices is longer than what it would spare. */
-	if (config->resume_after != RESUME_AFTER_READY)
-		prepare(&restore, selected);
+	/* While all of them still stand in nobody's way. */
+	restore_prepare(cycle_of(&restore), hypervisor);
 	for (size_t i = cycle_of(&restore)->n_guests; i-- > 0;) {
 		if (!is_selected(selected, i) ||
 		    guest_at(&restore, i)->hold == HOLD_NONE)

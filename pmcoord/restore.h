@@ -14,6 +14,12 @@
 #include "pmcoord/loop.h"
 
 /*
+ * Does for each guest that is down what can be done ahead of its resume: what
+ * is done before the host sleeps need not be done on the wake. Optional.
+ */
+void restore_prepare(const struct cycle *cycle, struct hypervisor *hypervisor);
+
+/*
  * Which guests to bring back: all for NULL, or those for which
  * selected[index in the cycle] is true.
  *
