@@ -15,6 +15,12 @@
  */
 #define LATE_SUSPEND_US 25000000
 
+/*
+ * Guests that are brought back at once; their journal entries come after the
+ * last of them, and nobody has so many that he would notice.
+ */
+#define GROUP_MAX 64
+
 struct restore {
 	struct journal *journal;
 	const struct config *config;
@@ -71,14 +77,19 @@ static struct domain_id id_at(const struct restore *restore, size_t i)
 	return id;
 }
 
-static void record(struct restore *restore, enum record_type type, size_t i,
-		   const char *text)
+static void record_at(struct restore *restore, uint64_t now_us,
+		      enum record_type type, size_t i, const char *text)
 {
-	int r = journal_record(restore->journal, type, loop_now(restore->loop),
-			       i, "%s", text);
+	int r = journal_record(restore->journal, type, now_us, i, "%s", text);
 
 	if (r < 0 && restore->journal_error == 0)
 		restore->journal_error = r;
+}
+
+static void record(struct restore *restore, enum record_type type, size_t i,
+		   const char *text)
+{
+	record_at(restore, loop_now(restore->loop), type, i, text);
 }
 
 static void strand(struct restore *restore, size_t i, const char *what, int r)
@@ -157,39 +168,106 @@ static bool was_resumed(const struct cycle_guest *guest)
  * Brings one guest back from wherever the cycle left it. The journal says what
  * was tried; the hypervisor says what is.
  */
-static void bring_back(struct restore *restore, size_t i)
+static void bring_back(struct restore *restore, size_t i,
+		       const struct domain_look *look)
 {
-	const struct hypervisor_ops *ops = restore->hypervisor->ops;
 	enum cycle_hold hold = guest_at(restore, i)->hold;
-	struct domain_id id = id_at(restore, i);
-	struct domain_look look;
-	int r;
 
-	r = ops->look(restore->hypervisor, &id, &look);
-	if (r < 0) {
-		strand(restore, i, "looked at", r);
-		return;
-	}
-	if (look.state == GUEST_GONE || look.state == GUEST_DYING ||
-	    look.state == GUEST_SHUT_DOWN) {
+	if (look->state == GUEST_GONE || look->state == GUEST_DYING ||
+	    look->state == GUEST_SHUT_DOWN) {
 		record(restore, RECORD_GONE, i, "");
 		return;
 	}
 	if (hold == HOLD_PAUSED || hold == HOLD_PAUSING) {
-		if (look.paused)
+		if (look->paused)
 			unpause(restore, i);
 		else
 			record(restore, RECORD_RETRACTED, i, "");
-		if (look.state == GUEST_SUSPENDED)
+		if (look->state == GUEST_SUSPENDED)
 			resume_domain(restore, i);
 		return;
 	}
-	if (look.state == GUEST_SUSPENDED)
+	if (look->state == GUEST_SUSPENDED)
 		resume_domain(restore, i);
 	else if (was_resumed(guest_at(restore, i)))
 		record(restore, RECORD_RUNNING, i, "");
 	else
 		retract(restore, i);
+}
+
+static void look_and_bring_back(struct restore *restore, size_t i)
+{
+	struct domain_id id = id_at(restore, i);
+	struct domain_look look;
+	int r = restore->hypervisor->ops->look(restore->hypervisor, &id, &look);
+
+	if (r < 0)
+		strand(restore, i, "looked at", r);
+	else
+		bring_back(restore, i, &look);
+}
+
+/* What a return has come to so far. */
+struct arrival {
+	struct domain_look look;
+	bool is_plain; /* it is down, and resumed by one call */
+	int r;
+	uint64_t running_us;
+};
+
+static void announce(struct restore *restore, size_t i, struct arrival *arrival)
+{
+	struct domain_id id = id_at(restore, i);
+
+	arrival->r = restore->hypervisor->ops->look(restore->hypervisor, &id,
+						    &arrival->look);
+	arrival->is_plain = arrival->r == 0 &&
+			    guest_at(restore, i)->hold == HOLD_DOWN &&
+			    arrival->look.state == GUEST_SUSPENDED;
+	if (arrival->is_plain)
+		record(restore, RECORD_RESUME, i, "");
+}
+
+static void arrive(struct restore *restore, size_t i, struct arrival *arrival)
+{
+	struct domain_id id = id_at(restore, i);
+
+	if (arrival->is_plain) {
+		arrival->r = restore->hypervisor->ops->resume(
+			restore->hypervisor, &id);
+		arrival->running_us = loop_now(restore->loop);
+	} else if (arrival->r < 0) {
+		strand(restore, i, "looked at", arrival->r);
+	} else {
+		bring_back(restore, i, &arrival->look);
+	}
+}
+
+static void note_arrival(struct restore *restore, size_t i,
+			 const struct arrival *arrival)
+{
+	if (!arrival->is_plain)
+		return;
+	if (arrival->r < 0)
+		strand(restore, i, "resumed", arrival->r);
+	else
+		record_at(restore, arrival->running_us, RECORD_RUNNING, i, "");
+}
+
+/*
+ * Guests that do not need each other, at once and in order. Those that run
+ * again compete with us for processors: all looking is done before the first of
+ * them runs, and all writing after the last.
+ */
+static void bring_back_at_once(struct restore *restore, const size_t *guests,
+			       size_t n, struct arrival *arrivals)
+{
+	for (size_t k = 0; k < n; k++)
+		announce(restore, guests[k], &arrivals[k]);
+	for (size_t k = 0; k < n; k++)
+		arrive(restore, guests[k], &arrivals[k]);
+	for (size_t k = 0; k < n; k++)
+		note_arrival(restore, guests[k], &arrivals[k]);
 }
 
 static bool agent_matters(const struct cycle_guest *guest)
@@ -392,7 +470,7 @@ static void try_stranded_again(struct restore *restore, const bool *selected)
 {
 	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;)
 		if (is_selected(selected, i) && guest_at(restore, i)->stranded)
-			bring_back(restore, i);
+			look_and_bring_back(restore, i);
 }
 
 void restore_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
@@ -408,6 +486,103 @@ void restore_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
 	}
 }
 
+static bool lengthen_chains(const struct cycle *cycle, size_t *lengths)
+{
+	bool any = false;
+
+	for (size_t i = cycle->n_guests; i-- > 0;) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		for (size_t j = 0; j < guest->n_needs; j++) {
+			if (lengths[i] > lengths[guest->needs[j]] ||
+			    lengths[i] >= cycle->n_guests)
+				continue;
+			lengths[i] = lengths[guest->needs[j]] + 1;
+			any = true;
+		}
+	}
+	return any;
+}
+
+/*
+ * For each guest the length of the longest chain of guests that it needs, those
+ * included that this cycle has left alone: of two guests the one with the
+ * shorter chain does not need the other. The caller's; NULL without memory.
+ */
+static size_t *measure_chains(const struct cycle *cycle)
+{
+	size_t *lengths = calloc(cycle->n_guests + 1, sizeof(*lengths));
+
+	/*
+	 * Whoever is needed stands behind those that need it, left-alone ones
+	 * excepted: mostly the first walk finds all. In a journal that someone
+	 * else wrote needs may be circular.
+	 */
+	while (lengths && lengthen_chains(cycle, lengths))
+		;
+	return lengths;
+}
+
+/* Whom to bring back, the last that went down first. The caller's. */
+static size_t *list_held(const struct restore *restore, const bool *selected,
+			 size_t *ret_n)
+{
+	size_t *guests =
+		calloc(cycle_of(restore)->n_guests + 1, sizeof(*guests));
+
+	*ret_n = 0;
+	for (size_t i = cycle_of(restore)->n_guests; guests && i-- > 0;)
+		if (is_selected(selected, i) &&
+		    guest_at(restore, i)->hold != HOLD_NONE)
+			guests[(*ret_n)++] = i;
+	return guests;
+}
+
+/* Each by itself: ResumeAfter=ready, or no memory for more. */
+static int bring_back_one_by_one(struct restore *restore, const bool *selected)
+{
+	int r = 0;
+
+	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
+		if (!is_selected(selected, i) ||
+		    guest_at(restore, i)->hold == HOLD_NONE)
+			continue;
+		if (restore->config->resume_after == RESUME_AFTER_READY &&
+		    r == 0)
+			r = wait_for_needed(restore, i);
+		look_and_bring_back(restore, i);
+	}
+	return r;
+}
+
+/* How many of the guests, from the first on, do not need each other. */
+static size_t count_group(const size_t *guests, size_t n, const size_t *chains)
+{
+	size_t shortest = chains[guests[0]], end = 1;
+
+	while (end < n && end < GROUP_MAX && chains[guests[end]] <= shortest)
+		shortest = chains[guests[end++]];
+	return end;
+}
+
+static int bring_all_back(struct restore *restore, const bool *selected)
+{
+	size_t n, size;
+	_cleanup_(freep) size_t *guests = list_held(restore, selected, &n);
+	_cleanup_(freep) size_t *chains = measure_chains(cycle_of(restore));
+	_cleanup_(freep) struct arrival *arrivals =
+		calloc(GROUP_MAX, sizeof(*arrivals));
+
+	if (!guests || !chains || !arrivals ||
+	    restore->config->resume_after == RESUME_AFTER_READY)
+		return bring_back_one_by_one(restore, selected);
+	for (size_t first = 0; first < n; first += size) {
+		size = count_group(&guests[first], n - first, chains);
+		bring_back_at_once(restore, &guests[first], size, arrivals);
+	}
+	return 0;
+}
+
 int restore_guests(struct journal *journal, const struct config *config,
 		   struct hypervisor *hypervisor, struct loop *loop,
 		   const bool *selected)
@@ -418,19 +593,12 @@ int restore_guests(struct journal *journal, const struct config *config,
 		.hypervisor = hypervisor,
 		.loop = loop,
 	};
-	int r = 0;
+	int r;
 
 	index_domids(&restore);
 	/* While all of them still stand in nobody's way. */
 	restore_prepare(cycle_of(&restore), hypervisor);
-	for (size_t i = cycle_of(&restore)->n_guests; i-- > 0;) {
-		if (!is_selected(selected, i) ||
-		    guest_at(&restore, i)->hold == HOLD_NONE)
-			continue;
-		if (config->resume_after == RESUME_AFTER_READY && r == 0)
-			r = wait_for_needed(&restore, i);
-		bring_back(&restore, i);
-	}
+	r = bring_all_back(&restore, selected);
 	try_stranded_again(&restore, selected);
 	tidy(&restore, selected);
 	free(restore.by_domid);

@@ -418,6 +418,49 @@ static void waits_for_devices_with_resume_after_ready(void **state)
 	host_done(&host);
 }
 
+/* The wake shall find as little to do as possible. */
+static const struct hypervisor_ops *hypervisor_below;
+static const struct sleeper_ops *sleeper_below;
+static size_t n_prepared;
+
+static int count_prepared(struct hypervisor *hypervisor,
+			  const struct domain_id *id)
+{
+	n_prepared++;
+	return hypervisor_below->prepare_resume(hypervisor, id);
+}
+
+static int enter_with_all_prepared(struct sleeper *sleeper, struct loop *loop,
+				   uint64_t *ret_slept_us, struct error *error)
+{
+	assert_int_equal(n_prepared, 5);
+	return sleeper_below->enter(sleeper, loop, ret_slept_us, error);
+}
+
+static void prepares_the_resume_of_all_before_the_host_sleeps(void **state)
+{
+	struct hypervisor_ops hypervisor_ops;
+	struct sleeper_ops sleeper_ops;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	hypervisor_below = host.hypervisor->ops;
+	hypervisor_ops = *hypervisor_below;
+	hypervisor_ops.prepare_resume = count_prepared;
+	sleeper_below = host.sleeper->ops;
+	sleeper_ops = *sleeper_below;
+	sleeper_ops.enter = enter_with_all_prepared;
+	host.hypervisor->ops = &hypervisor_ops;
+	host.sleeper->ops = &sleeper_ops;
+	n_prepared = 0;
+	json_object_put(run_cycle(&host, true));
+	host.hypervisor->ops = hypervisor_below;
+	host.sleeper->ops = sleeper_below;
+	assert_all_running(&host);
+	host_done(&host);
+}
+
 static void comes_back_at_once_without_sleeping(void **state)
 {
 	struct cycle_wish wish = { .trigger = "cycle", .comes_back = true };
@@ -750,6 +793,8 @@ int main(void)
 		cmocka_unit_test(resumes_the_named_and_what_they_need),
 		cmocka_unit_test(suspends_the_named_and_who_needs_them),
 		cmocka_unit_test(waits_for_devices_with_resume_after_ready),
+		cmocka_unit_test(
+			prepares_the_resume_of_all_before_the_host_sleeps),
 		cmocka_unit_test(comes_back_at_once_without_sleeping),
 		cmocka_unit_test(
 			a_measurement_leaves_a_report_only_when_it_went_wrong),
