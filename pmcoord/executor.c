@@ -44,6 +44,8 @@ struct executor {
 	size_t *by_domid; /* step indices, sorted by domid */
 	size_t *ready; /* steps whose turn has come */
 	size_t n_ready;
+	size_t *asking; /* recorded as requested, and to be asked at once */
+	size_t n_asking;
 	size_t n_over;
 	uint64_t deadline_us; /* of the whole suspend phase */
 	struct deadlines *step_deadlines;
@@ -78,10 +80,12 @@ int executor_new(const struct plan *plan, const struct config *config,
 		.states = calloc(n + 1, sizeof(*x->states)),
 		.by_domid = calloc(n + 1, sizeof(*x->by_domid)),
 		.ready = calloc(n + 1, sizeof(*x->ready)),
+		.asking = calloc(n + 1, sizeof(*x->asking)),
 		.deadline_us = LOOP_FOREVER,
 		.step_deadlines = deadlines_new(n),
 	};
-	if (!x->states || !x->by_domid || !x->ready || !x->step_deadlines)
+	if (!x->states || !x->by_domid || !x->ready || !x->asking ||
+	    !x->step_deadlines)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct step *step = &plan->steps[i];
@@ -108,6 +112,7 @@ void executor_free(struct executor *executor)
 	free(executor->states);
 	free(executor->by_domid);
 	free(executor->ready);
+	free(executor->asking);
 	deadlines_free(executor->step_deadlines);
 	free(executor);
 }
@@ -302,10 +307,9 @@ static void tell_time_left(struct executor *x, size_t i)
 				&state->terms);
 }
 
-static int request_step(struct executor *x, size_t i)
+static int begin_request(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	char text[160];
 	int r;
 
 	tell_time_left(x, i);
@@ -315,6 +319,19 @@ static int request_step(struct executor *x, size_t i)
 	state->progress = STEP_REQUESTED;
 	deadlines_set(x->step_deadlines, i,
 		      loop_now(x->loop) + x->plan->steps[i].timeout_us);
+	x->asking[x->n_asking++] = i;
+	return 0;
+}
+
+static int ask(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	char text[160];
+	int r;
+
+	/* Another's failure has ended the cycle meanwhile. */
+	if (x->aborted)
+		return record(x, RECORD_RETRACTED, i, "");
 	r = x->hypervisor->ops->request(x->hypervisor, &state->id,
 					state->mechanism);
 	if (r == -ESRCH)
@@ -325,6 +342,28 @@ static int request_step(struct executor *x, size_t i)
 		return fail_step(x, i, text);
 	}
 	return 0;
+}
+
+/*
+ * Whoever is asked begins to work at once and competes with us for processors:
+ * all else that a request takes is done before the first of them is asked.
+ */
+static int ask_all(struct executor *x)
+{
+	size_t n = x->n_asking;
+	int r = 0;
+
+	x->n_asking = 0;
+	for (size_t k = 0; k < n; k++) {
+		struct step_state *state = &x->states[x->asking[k]];
+
+		/* What goes wrong is told when it is asked. */
+		x->hypervisor->ops->listen(x->hypervisor, &state->id,
+					   state->mechanism);
+	}
+	for (size_t k = 0; k < n && r == 0; k++)
+		r = ask(x, x->asking[k]);
+	return r;
 }
 
 /* The guest's kernel is asked instead of its agent. */
@@ -369,13 +408,13 @@ static int start_step(struct executor *x, size_t i)
 		return pause_step(x, i, step->reason);
 	case MECHANISM_AGENT:
 		if (state->armed)
-			return request_step(x, i);
+			return begin_request(x, i);
 		state->progress = STEP_ARMING;
 		deadlines_set(x->step_deadlines, i,
 			      loop_now(x->loop) + ARM_TIMEOUT_US);
 		return 0;
 	default:
-		return request_step(x, i);
+		return begin_request(x, i);
 	}
 }
 
@@ -383,8 +422,16 @@ static int start_ready_steps(struct executor *x)
 {
 	int r = 0;
 
-	while (x->n_ready > 0 && !x->aborted && r == 0)
-		r = start_step(x, x->ready[--x->n_ready]);
+	/* Whoever is gone when he is asked may be the last that others wait
+	 * for. */
+	while ((x->n_ready > 0 || x->n_asking > 0) && r == 0) {
+		while (x->n_ready > 0 && !x->aborted && r == 0)
+			r = start_step(x, x->ready[--x->n_ready]);
+		if (r == 0)
+			r = ask_all(x);
+		if (x->aborted)
+			x->n_ready = 0;
+	}
 	return r;
 }
 
@@ -456,7 +503,7 @@ static int look_at_agent(struct executor *x, size_t i)
 	switch (look.state.state) {
 	case PROTOCOL_AGENT_READY:
 		state->armed = true;
-		return state->progress == STEP_ARMING ? request_step(x, i) : 0;
+		return state->progress == STEP_ARMING ? begin_request(x, i) : 0;
 	case PROTOCOL_AGENT_QUIESCED:
 		return state->progress == STEP_REQUESTED ? note_quiesced(x, i)
 							 : 0;

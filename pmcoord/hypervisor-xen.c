@@ -50,6 +50,7 @@ struct channel {
 	evtchn_port_t guest_port;
 	xenevtchn_port_or_error_t local_port; /* -1: not bound */
 	bool subscribed;
+	bool listens; /* subscribed for the request that comes next */
 	bool watched;
 };
 
@@ -745,8 +746,9 @@ static int ask_by_xenstore(struct xen *xen, const struct domain_id *id)
 		       : -errno;
 }
 
-static int xen_request(struct hypervisor *hypervisor,
-		       const struct domain_id *id, enum mechanism mechanism)
+/* Right before each request: the last subscriber wins, silently. */
+static int xen_listen(struct hypervisor *hypervisor, const struct domain_id *id,
+		      enum mechanism mechanism)
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct channel *channel = channel_for(xen, id, mechanism);
@@ -756,11 +758,26 @@ static int xen_request(struct hypervisor *hypervisor,
 		return r;
 	if (!channel)
 		return -ENOTCONN;
-	/* Right before each request: the last subscriber wins, silently. */
 	if (xc_domain_subscribe_for_suspend(xen->xc, id->domid,
 					    channel->guest_port) < 0)
 		return -errno;
 	channel->subscribed = true;
+	channel->listens = true;
+	return 0;
+}
+
+static int xen_request(struct hypervisor *hypervisor,
+		       const struct domain_id *id, enum mechanism mechanism)
+{
+	struct xen *xen = xen_of(hypervisor);
+	struct channel *channel = channel_for(xen, id, mechanism);
+	int r = channel && channel->listens
+			? 0
+			: xen_listen(hypervisor, id, mechanism);
+
+	if (r < 0)
+		return r;
+	channel->listens = false;
 	switch (mechanism) {
 	case MECHANISM_AGENT:
 	case MECHANISM_EVENT_CHANNEL:
@@ -1137,6 +1154,7 @@ static const struct hypervisor_ops xen_ops = {
 	.examine = xen_examine,
 	.prepare = xen_prepare,
 	.arm = xen_arm,
+	.listen = xen_listen,
 	.request = xen_request,
 	.retract = xen_retract,
 	.look = xen_look,

@@ -102,7 +102,18 @@ struct hypervisor_ops {
 	int (*arm)(struct hypervisor *hypervisor, const struct domain_id *id,
 		   uint64_t cycle, const struct agent_terms *terms);
 
-	/* Asks the guest to go down (for an agent: notifies it). */
+	/*
+	 * Makes sure that we hear of it when the guest goes down, right before
+	 * it is asked: someone else may have taken our place. What fails here
+	 * shows in `request`.
+	 */
+	int (*listen)(struct hypervisor *hypervisor, const struct domain_id *id,
+		      enum mechanism mechanism);
+
+	/*
+	 * Asks the guest to go down (for an agent: notifies it). Listens first
+	 * where that was not done yet.
+	 */
 	int (*request)(struct hypervisor *hypervisor,
 		       const struct domain_id *id, enum mechanism mechanism);
 

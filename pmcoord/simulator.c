@@ -242,6 +242,13 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 			    SEEN_AFTER_US, SIM_ARMED);
 }
 
+static int sim_listen(struct hypervisor *hypervisor, const struct domain_id *id,
+		      enum mechanism mechanism)
+{
+	(void)mechanism;
+	return find(simulator_of(hypervisor), id) ? 0 : -ESRCH;
+}
+
 static int sim_request(struct hypervisor *hypervisor,
 		       const struct domain_id *id, enum mechanism mechanism)
 {
@@ -409,6 +416,7 @@ static const struct hypervisor_ops sim_ops = {
 	.examine = sim_examine,
 	.prepare = sim_prepare,
 	.arm = sim_arm,
+	.listen = sim_listen,
 	.request = sim_request,
 	.retract = sim_retract,
 	.look = sim_look,
