@@ -72,7 +72,9 @@ class Guest:
 
     def _kernel_arguments(self) -> str:
         if self.kind == "netvm":
-            return f"console=hvc0 root=/dev/xvda rw quiet iommu=soft systemd.show_status=0"
+            # Beside a device model's own devices the card has another name, which the image does not wait for.
+            network = " systemd.mask=lab-net.service" if self.type == "hvm" else ""
+            return f"console=hvc0 root=/dev/xvda rw quiet iommu=soft systemd.show_status=0{network}"
         words = [f"console={'hvc0' if self.pv_drivers else 'ttyS0'}", "quiet", f"lab.name={self.name}"]
         if not self.pv_drivers:
             words.append("nopv lab.beat")
