@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The agent in an HVM driver domain: a device model's devices beside the real card, whose interrupts Xen does not give
+back after S3."""
+
+import json
+import re
+
+import pytest
+
+from xenlab import Guest, Laptop, qemu
+
+DRIVER_DOMAIN = Guest("netvm", kind="netvm", type="hvm", memory=384, pci=(qemu.NIC,))
+NIGHTS = 20
+
+# The image makes its bridge of the name that the card has in a PV guest.
+SET_UP = """set -e
+link=$(basename /sys/bus/pci/drivers/e1000e/0*/net/*)
+ip link add br0 type bridge
+ip link set $link master br0 up
+ip address add 10.0.2.15/24 dev br0
+ip link set br0 up
+echo $link
+"""
+
+LOOK = """
+for f in /sys/bus/pci/devices/*; do echo $(basename $f) $(basename $(readlink $f/driver)); done
+find /sys/fs/cgroup -name cgroup.freeze | xargs grep -l 1 | sed 's/^/frozen /'
+{ ip -o link; ip -o -4 addr; ip route; } | sed -E 's/^[0-9]+: |qlen [0-9]+|<[^>]*>//g' | sort
+"""
+
+
+@pytest.fixture(scope="module")
+def laptop(payload):
+    with Laptop.fresh(payload, (DRIVER_DOMAIN,)) as laptop:
+        laptop.link = str(laptop.guest("netvm", SET_UP))
+        laptop.create_guest(Guest("web", backend="netvm", ip="10.0.2.17"))
+        laptop.wait_ping("web")
+        yield laptop
+
+
+def test_the_card_survives_20_nights(laptop):
+    before = str(laptop.guest("netvm", LOOK))
+    assert f"{laptop.link}" in before and "master br0" in before and "e1000e" in before
+
+    for night in range(1, NIGHTS + 1):
+        laptop.sleep_and_wake()
+
+        laptop.wait_ping("web", seconds=60)
+        assert str(laptop.guest("netvm", LOOK)) == before, f"after night {night}"
+        report = json.loads(str(laptop.dom0("pmcoord report --json")))
+        driver_domain = next(guest for guest in report["guests"] if guest["name"] == "netvm")
+        assert report["result"] == "ok", report
+        assert (driver_domain["mechanism"], driver_domain["outcome"]) == ("agent", "suspended"), report
+        assert re.fullmatch(rf"0000:00:\S+ e1000e {laptop.link} ok \d+ms", driver_domain["detail"]), report
