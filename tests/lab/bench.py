@@ -232,30 +232,46 @@ def measure_ports(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
 # ---- the agent ----
 
 AGENT_WITHOUT_DEVICES = """[Agent]
-Freeze=
+Freeze=%s
 Devices=none
 NetworkManager=no
 CompactMemory=no
 """
+PROCESSES = 200
 
 
-def measure_agent(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
-    """netvm asked by its agent, which has nothing to do, and directly; those that need it are down meanwhile."""
-    laptop = bench.laptop
-    config = shlex.quote(AGENT_WITHOUT_DEVICES)
-    laptop.guest("netvm", f"cp -p /etc/pmcoord/agent.conf /run/agent.conf; printf %s {config} > /etc/pmcoord/agent.conf; systemctl restart pmcoord-agent")
-    bench.dom0("pmcoord -q suspend fw")
+def measure_asking(bench: Bench, options: argparse.Namespace, freeze: str, what: str) -> tuple[list[float], list[float]]:
+    """netvm asked by its agent, which stops no device, and directly, in turn; ms from the request until it is down."""
+    config = shlex.quote(AGENT_WITHOUT_DEVICES % freeze)
+    bench.laptop.guest("netvm", f"printf %s {config} > /etc/pmcoord/agent.conf; systemctl restart pmcoord-agent")
     ours, direct = [], []
-    for i in range(options.rounds):
-        say(f"agent: round {i + 1} of {options.rounds}")
+    for i in range(options.rounds + 1):
+        say(f"{what}: round {i} of {options.rounds}" if i else f"{what}: a round that does not count")
         guest = bench.cycle_of("netvm").guest("netvm")
         if guest["mechanism"] != "agent":
             raise LabError(f"netvm went by {guest['mechanism']}: {guest['detail']}")
         ours.append((guest["down_us"] - guest["requested_us"]) / 1000)
         direct.append(bench.run_other("barest-loop", "netvm")["suspend"])
-    bench.dom0("pmcoord -q resume-all")
-    laptop.guest("netvm", "cp -p /run/agent.conf /etc/pmcoord/agent.conf; systemctl restart pmcoord-agent")
+    return ours[1:], direct[1:]
+
+
+def measure_agent(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
+    """Those that need netvm are down meanwhile."""
+    laptop = bench.laptop
+    laptop.guest("netvm", "cp -p /etc/pmcoord/agent.conf /run/agent.conf")
+    bench.dom0("pmcoord -q suspend fw")
+    ours, direct = measure_asking(bench, options, "", "agent")
     yield compare("driver domain down by its agent, against a direct request", ours, direct, 5, compared="difference", note="no devices, nothing frozen")
+
+    # Directly asked, the kernel freezes all of them by itself.
+    laptop.guest("netvm", f"systemd-run -q --collect --unit=crowd --slice=user.slice sh -c 'for i in $(seq {PROCESSES}); do sleep infinity & done; wait'")
+    ours, direct = measure_asking(bench, options, "user.slice", f"agent and {PROCESSES} processes")
+    yield compare(f"  with {PROCESSES} processes to freeze", ours, direct, 50, compared="difference", note="no devices; against the kernel's own freezing")
+    steps = str(laptop.guest("netvm", "journalctl -u pmcoord-agent -n 200 -o cat --no-pager | grep -o 'freezing [0-9.]*' | tail -n 5 | xargs"))
+    say(f"the agent's own measure of it, in ms: {steps}")
+
+    bench.dom0("pmcoord -q resume-all")
+    laptop.guest("netvm", "systemctl stop crowd; cp -p /run/agent.conf /etc/pmcoord/agent.conf; systemctl restart pmcoord-agent")
 
 
 # ---- idling, memory, disks, processes ----
@@ -277,11 +293,13 @@ def measure_idle(run: Run, unit: str, what: str) -> Iterator[Row]:
     run(f"sleep {IDLE_SECONDS}", timeout=IDLE_SECONDS + 60)
     woken = switches(run, pid) - before
     yield Row(f"{what} idle: wake-ups in {IDLE_SECONDS} s", woken, unit="", bar=0, compared="ours")
-    # The calls that its threads wait in are in the trace too, but without a result.
-    trace = f"timeout -s INT {IDLE_SECONDS} strace -qq -f -o /run/idle.trace -p {pid}; grep -c ' = ' /run/idle.trace || test $? = 1"
-    calls = int(run(trace, timeout=IDLE_SECONDS + 60))
-    first = run("grep ' = ' /run/idle.trace | head -n 1 | cut -c -80") if calls else ""
-    yield Row(f"{what} idle: system calls in {IDLE_SECONDS} s", calls, unit="", bar=0, compared="ours", note=first)
+    # The calls that its threads wait in are in the trace too, but without a result. To be traced disturbs them once.
+    trace = f"timeout -s INT {IDLE_SECONDS + 5} strace -qq -f -ttt -o /run/idle.trace -p {pid}; test $? = 124"
+    run(f"date +%s.%N > /run/idle.began; {trace}", timeout=IDLE_SECONDS + 60)
+    late = "NR == FNR { began = $1; next } / = / && ($1 ~ /[.]/ ? $1 : $2) > began + 5"
+    calls = run(f"awk '{late}' /run/idle.began /run/idle.trace").splitlines()
+    first = calls[0][:80] if calls else ""
+    yield Row(f"{what} idle: system calls in {IDLE_SECONDS} s", len(calls), unit="", bar=0, compared="ours", note=first)
 
 
 def measure_memory(run: Run, unit: str, what: str, bar_kib: float) -> Iterator[Row]:
