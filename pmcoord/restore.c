@@ -413,12 +413,33 @@ static bool is_selected(const bool *selected, size_t i)
 	return !selected || selected[i];
 }
 
+/*
+ * Whether the agent has answered for this cycle, or for one that it was armed
+ * for since: an event would then be the request of the next one.
+ */
+static bool is_done_with_cycle(struct restore *restore, size_t i)
+{
+	uint64_t number = cycle_of(restore)->number;
+	struct domain_id id = id_at(restore, i);
+	struct agent_look look;
+
+	if (guest_at(restore, i)->ready_us != CYCLE_NEVER)
+		return true;
+	if (restore->hypervisor->ops->look_at_agent(restore->hypervisor, &id,
+						    &look) < 0)
+		return false;
+	return look.state.cycle > number ||
+	       (look.state.cycle == number &&
+		look.state.state != PROTOCOL_AGENT_QUIESCED);
+}
+
 static void wake_agent(struct restore *restore, size_t i)
 {
 	struct domain_id id = id_at(restore, i);
 
 	/* A lost wake-up costs time only: the agent notices by itself. */
-	if (agent_matters(guest_at(restore, i)))
+	if (agent_matters(guest_at(restore, i)) &&
+	    !is_done_with_cycle(restore, i))
 		restore->hypervisor->ops->wake_agent(restore->hypervisor, &id);
 }
 

@@ -219,3 +219,17 @@ def test_the_lid_twice_in_a_row(laptop):
         wait_cycle_over(laptop)
         report = last_report(laptop)
         assert (report["result"], report["cycle"]) == ("ok", cycle), report
+
+
+def test_the_watchdog_of_dom0_does_not_fire_because_of_the_night(laptop):
+    """Xen reboots a host whose dom0 has not fed its watchdog for so long; a sleeping one cannot."""
+    laptop.dom0("/usr/lib/xen-*/bin/xenwatchdogd 8 && pidof xenwatchdogd")
+    laptop.close_lid()
+    laptop.wait_suspended()
+    time.sleep(12)
+    laptop.wake()
+    laptop.wait_awake()
+    wait_cycle_over(laptop)
+    assert last_report(laptop)["result"] == "ok"
+    time.sleep(9)
+    laptop.dom0("pidof xenwatchdogd")

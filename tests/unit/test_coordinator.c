@@ -18,6 +18,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/directory.h"
+#include "pmcoord/keeper.h"
 #include "pmcoord/report.h"
 #include "tests/unit/simulated_host.h"
 
@@ -341,6 +342,49 @@ static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
 					    &result, &error),
 			 0);
 	assert_int_equal(result.n_resumed, 0);
+	host_done(&host);
+}
+
+static const struct hypervisor_ops *ops_below;
+static size_t n_woken;
+
+static int count_woken(struct hypervisor *hypervisor,
+		       const struct domain_id *id)
+{
+	n_woken++;
+	return ops_below->wake_agent(hypervisor, id);
+}
+
+/* Armed for the next cycle, it would take an event for that cycle's request. */
+static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
+{
+	struct hypervisor_ops ops;
+	struct resume_result result;
+	struct error error = { 0 };
+	char name[] = "web", *names[] = { name };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	ops_below = host.hypervisor->ops;
+	ops = *ops_below;
+	ops.wake_agent = count_woken;
+	host.hypervisor->ops = &ops;
+	n_woken = 0;
+	json_object_put(run_cycle(&host, false));
+	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false,
+					    &result, &error),
+			 0);
+	assert_int_equal(n_woken, 1);
+	assert_int_equal(keeper_refresh(&host.coordinator, NULL, NULL, &error),
+			 0);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
+					    &result, &error),
+			 0);
+	assert_int_equal(n_woken, 1);
+	json_object_put(result.report);
+	host.hypervisor->ops = ops_below;
+	assert_all_running(&host);
 	host_done(&host);
 }
 
@@ -790,6 +834,8 @@ int main(void)
 		cmocka_unit_test(reports_devices_that_did_not_come_back),
 		cmocka_unit_test(
 			holds_guests_until_resume_all_and_twice_is_harmless),
+		cmocka_unit_test(
+			an_agent_that_is_back_is_not_woken_with_the_others),
 		cmocka_unit_test(resumes_the_named_and_what_they_need),
 		cmocka_unit_test(suspends_the_named_and_who_needs_them),
 		cmocka_unit_test(waits_for_devices_with_resume_after_ready),
