@@ -38,6 +38,8 @@ def laptop(payload):
         yield laptop
 
 
+# It boots a laptop of its own, which takes five minutes by itself.
+@pytest.mark.timeout(1800)
 def test_the_card_survives_20_nights(laptop):
     before = str(laptop.guest("netvm", LOOK))
     assert f"{laptop.link}" in before and "master br0" in before and "e1000e" in before

@@ -107,6 +107,72 @@ def assert_saveable(laptop: Laptop, name: str) -> None:
     laptop.forget_guest(name)
 
 
+# ---- the host, before there is the shared laptop: two starve each other --------
+
+
+# A process that writes to a frozen file system waits in the kernel and cannot be frozen itself.
+STUCK_PROCESS = """
+echo 2000 > /sys/power/pm_freeze_timeout
+truncate -s 8M /run/lab/stuck.img && mkfs.ext4 -q /run/lab/stuck.img
+mkdir -p /run/lab/stuck && mount -o loop /run/lab/stuck.img /run/lab/stuck && sync && fsfreeze -f /run/lab/stuck
+(echo > /run/lab/stuck/file) < /dev/null > /dev/null 2>&1 &
+until grep -q '^State:.D' /proc/$!/status; do :; done
+"""
+
+
+@pytest.mark.parametrize("how", ["lid", "command"])
+def test_when_the_kernel_refuses_to_sleep_everyone_is_back(laptop, how):
+    boots = {guest: laptop.boot_id(guest) for guest in ALL_GUESTS}
+    laptop.dom0(STUCK_PROCESS)
+    if how == "lid":
+        laptop.close_lid(stays_closed=True)
+        with pytest.raises(LabError, match="gave up"):
+            laptop.wait_suspended()
+    else:
+        result = laptop.dom0("pmcoord suspend-all", check=False)
+        assert result.status == 1, result
+        assert "sleep" in result.stderr
+    wait_cycle_over(laptop)
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    assert (report["result"], report["slept_us"]) == ("failed", None), report
+    assert {entry["outcome"] for entry in report["guests"]} == {"suspended"}
+    assert states(laptop) == dict.fromkeys(ALL_GUESTS, "running")
+    assert {guest: laptop.boot_id(guest) for guest in ALL_GUESTS} == boots
+    laptop.wait_ping("web", seconds=10)
+    if how == "lid":
+        assert_backs_off(laptop, report["cycle"])
+
+
+def assert_backs_off(laptop: Laptop, cycle: int) -> None:
+    """systemd tries again as long as the lid is closed; guests are not to go down each time."""
+    laptop.dom0("systemctl start suspend.target", check=False)
+    assert json.loads(str(laptop.dom0("pmcoord report --json")))["cycle"] == cycle
+    assert "the next attempt is due in" in str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep -o cat"))
+    laptop.open_lid()
+    # logind may be at it again, from before the lid was open: not to be let through now.
+    laptop.dom0("while systemctl list-jobs --no-legend | grep -q 'suspend\\|sleep'; do sleep 0.1; done; fsfreeze -u /run/lab/stuck")
+    # What logind has tried by itself meanwhile is known as well.
+    with contextlib.suppress(LabError):
+        laptop.wait_suspended(1)
+    laptop.sleep_and_wake()
+    wait_cycle_over(laptop)
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    assert (report["cycle"], report["result"]) == (cycle + 1, "ok")
+
+
+def test_a_closed_lid_sleeps_in_spite_of_a_hung_guest(laptop):
+    laptop.put("/run/lab/hung.cfg", HUNG)
+    laptop.put("/etc/pmcoord/pmcoord.conf", b"[Coordinator]\nGuestTimeout=2s\n")
+    laptop.dom0("systemctl reload-or-restart pmcoord; xl create /run/lab/hung.cfg")
+    laptop.sleep_and_wake()
+    wait_cycle_over(laptop)
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    assert report["result"] == "degraded" and entry(report, "hung")["outcome"] == "paused"
+    assert "hung" in str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep --no-pager"))
+    assert states(laptop) == dict.fromkeys((*ALL_GUESTS, "hung"), "running")
+    laptop.wait_ping("web", seconds=10)
+
+
 # ---- guests that do not go down ----------------------------------------------
 
 
@@ -329,68 +395,3 @@ def test_a_fully_virtualised_guest_is_suspended(calm, pv_drivers, mechanism):
         deadline = time.monotonic() + 60
         while calm.heartbeat("full") <= beat:
             assert time.monotonic() < deadline, "the guest does not go on"
-
-
-# ---- the host ----------------------------------------------------------------
-
-
-# A process that writes to a frozen file system waits in the kernel and cannot be frozen itself.
-STUCK_PROCESS = """
-echo 2000 > /sys/power/pm_freeze_timeout
-truncate -s 8M /run/lab/stuck.img && mkfs.ext4 -q /run/lab/stuck.img
-mkdir -p /run/lab/stuck && mount -o loop /run/lab/stuck.img /run/lab/stuck && sync && fsfreeze -f /run/lab/stuck
-(echo > /run/lab/stuck/file) < /dev/null > /dev/null 2>&1 &
-until grep -q '^State:.D' /proc/$!/status; do :; done
-"""
-
-
-@pytest.mark.parametrize("how", ["lid", "command"])
-def test_when_the_kernel_refuses_to_sleep_everyone_is_back(laptop, how):
-    boots = {guest: laptop.boot_id(guest) for guest in ALL_GUESTS}
-    laptop.dom0(STUCK_PROCESS)
-    if how == "lid":
-        laptop.close_lid(stays_closed=True)
-        with pytest.raises(LabError, match="gave up"):
-            laptop.wait_suspended()
-    else:
-        result = laptop.dom0("pmcoord suspend-all", check=False)
-        assert result.status == 1, result
-        assert "sleep" in result.stderr
-    wait_cycle_over(laptop)
-    report = json.loads(str(laptop.dom0("pmcoord report --json")))
-    assert (report["result"], report["slept_us"]) == ("failed", None), report
-    assert {entry["outcome"] for entry in report["guests"]} == {"suspended"}
-    assert states(laptop) == dict.fromkeys(ALL_GUESTS, "running")
-    assert {guest: laptop.boot_id(guest) for guest in ALL_GUESTS} == boots
-    laptop.wait_ping("web", seconds=10)
-    if how == "lid":
-        assert_backs_off(laptop, report["cycle"])
-
-
-def assert_backs_off(laptop: Laptop, cycle: int) -> None:
-    """systemd tries again as long as the lid is closed; guests are not to go down each time."""
-    laptop.dom0("systemctl start suspend.target", check=False)
-    assert json.loads(str(laptop.dom0("pmcoord report --json")))["cycle"] == cycle
-    assert "the next attempt is due in" in str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep -o cat"))
-    laptop.open_lid()
-    laptop.dom0("fsfreeze -u /run/lab/stuck; while pidof -q systemd-sleep; do sleep 0.1; done")
-    # What logind has tried by itself meanwhile is known as well.
-    with contextlib.suppress(LabError):
-        laptop.wait_suspended(1)
-    laptop.sleep_and_wake()
-    wait_cycle_over(laptop)
-    report = json.loads(str(laptop.dom0("pmcoord report --json")))
-    assert (report["cycle"], report["result"]) == (cycle + 1, "ok")
-
-
-def test_a_closed_lid_sleeps_in_spite_of_a_hung_guest(laptop):
-    laptop.put("/run/lab/hung.cfg", HUNG)
-    laptop.put("/etc/pmcoord/pmcoord.conf", b"[Coordinator]\nGuestTimeout=2s\n")
-    laptop.dom0("systemctl reload-or-restart pmcoord; xl create /run/lab/hung.cfg")
-    laptop.sleep_and_wake()
-    wait_cycle_over(laptop)
-    report = json.loads(str(laptop.dom0("pmcoord report --json")))
-    assert report["result"] == "degraded" and entry(report, "hung")["outcome"] == "paused"
-    assert "hung" in str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep --no-pager"))
-    assert states(laptop) == dict.fromkeys((*ALL_GUESTS, "hung"), "running")
-    laptop.wait_ping("web", seconds=10)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The lab's tests of itself: what the other tests take for granted."""
 
+import contextlib
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,21 @@ from pathlib import Path
 import pytest
 
 from xenlab import DEFAULT_GUESTS, CommandFailed, Guest, LabError, Laptop, Payload, qemu
+from xenlab.channel import Channel
+
+
+def test_a_serial_port_that_nobody_reads_ends_the_wait_in_time():
+    ours, theirs = socket.socketpair()
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            ours.send(bytes(1024), socket.MSG_DONTWAIT)
+    channel = Channel(ours)
+    start = time.monotonic()
+    with pytest.raises(TimeoutError):
+        channel.ping(1.5)
+    assert time.monotonic() - start < 10
+    channel.close()
+    theirs.close()
 
 
 def test_app_guests_reach_the_network_through_router_and_driver_domain(bare_laptop):
