@@ -57,11 +57,11 @@ static enum exit_code begin(struct cli *cli, const char *purpose,
 }
 
 static void watch_progress(struct cli *cli, struct progress *progress,
-			   bool quiet, bool notify)
+			   bool quiet)
 {
 	progress_init(progress,
 		      quiet || cli->options.quiet || cli->options.json,
-		      cli->options.verbose, notify);
+		      cli->options.verbose);
 	cli->coordinator.observer = progress_observe;
 	cli->coordinator.observer_data = progress;
 }
@@ -129,7 +129,7 @@ static bool run_here(struct cli *cli, const struct job *job,
 		*ret_outcome = (struct job_outcome){ .code = code };
 		return false;
 	}
-	watch_progress(cli, &progress, quiet, false);
+	watch_progress(cli, &progress, quiet);
 	job_run(&cli->coordinator, job, sleeper, ret_outcome);
 	cli->coordinator.observer = NULL;
 	return true;
@@ -150,7 +150,7 @@ static bool run_by_daemon(struct cli *cli, struct client *client,
 
 	progress_init(&progress,
 		      quiet || cli->options.quiet || cli->options.json,
-		      cli->options.verbose, false);
+		      cli->options.verbose);
 	if (progress.print) {
 		options.observer = progress_observe;
 		options.observer_data = &progress;
@@ -330,13 +330,18 @@ static enum exit_code sleep_here(struct cli *cli)
 				&sleeper) < 0)
 		return EXIT_FAILED_UNDONE;
 	extend_timeout(cli);
-	watch_progress(cli, &progress, true, true);
+	watch_progress(cli, &progress, true);
+	/* A virtual loop has no events. */
+	if (!cli->options.scenario)
+		progress_notify(&progress, loop_event(cli->loop));
 	job_run(&cli->coordinator, &job, sleeper, &outcome);
+	progress_done(&progress);
 	sleeper_free(sleeper);
 	if (outcome.report) {
 		progress_log_cycle(outcome.report);
-		sd_notifyf(0, "STATUS=Last cycle: %s.",
-			   cycle_result_name(report_result(outcome.report)));
+		sd_notifyf(0, "STATUS=Last cycle: %s%s%s",
+			   cycle_result_name(report_result(outcome.report)),
+			   outcome.message[0] ? ": " : "", outcome.message);
 	}
 	return show_outcome(cli, &job, &outcome);
 }

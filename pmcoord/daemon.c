@@ -55,6 +55,7 @@ struct daemon {
 	char phase[sizeof(((struct cycle_phase *)NULL)->name)];
 	uint64_t cycle;
 	const char *last_result;
+	char last_words[ERROR_TEXT_MAX]; /* why it was not a better one */
 	uint64_t refresh_at_us; /* LOOP_FOREVER: all is as it was */
 	uint64_t refreshed_us;
 	struct presence presence;
@@ -324,6 +325,8 @@ static void tell_outcome(struct daemon *daemon, const struct daemon_job *job,
 	if (outcome->report) {
 		daemon->last_result =
 			cycle_result_name(report_result(outcome->report));
+		snprintf(daemon->last_words, sizeof(daemon->last_words), "%s",
+			 outcome->message);
 		progress_log_cycle(outcome->report);
 	}
 	if (outcome->message[0])
@@ -339,9 +342,10 @@ static void tell_outcome(struct daemon *daemon, const struct daemon_job *job,
 
 static void notify_idle(const struct daemon *daemon)
 {
-	sd_notifyf(0, "WATCHDOG_USEC=0\nSTATUS=%s%s%s", "Ready.",
+	sd_notifyf(0, "WATCHDOG_USEC=0\nSTATUS=Ready.%s%s%s%s",
 		   daemon->last_result[0] ? " Last cycle: " : "",
-		   daemon->last_result);
+		   daemon->last_result, daemon->last_words[0] ? ": " : "",
+		   daemon->last_words);
 }
 
 /* What the next is kept ready for are the owner's wishes, not this client's. */
@@ -365,8 +369,10 @@ static void run_current(struct daemon *daemon)
 	sd_notifyf(0, "WATCHDOG_USEC=%llu\nSTATUS=%s for %s.", WATCHDOG_US,
 		   job_verb_name(job->job.verb), job->client);
 	loop_watchdog(daemon->host.loop, WATCHDOG_US / 3);
-	progress_init(&daemon->progress, true, false, true);
+	progress_init(&daemon->progress, true, false);
+	progress_notify(&daemon->progress, loop_event(daemon->host.loop));
 	r = do_job(daemon, job, &outcome, &error);
+	progress_done(&daemon->progress);
 	if (r < 0)
 		job_outcome_of_error(&error, &outcome);
 	loop_watchdog(daemon->host.loop, 0);

@@ -19,8 +19,7 @@
 #define MESSAGE_ID_CYCLE "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e10"
 #define MESSAGE_ID_GUEST "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e11"
 
-void progress_init(struct progress *progress, bool quiet, bool verbose,
-		   bool notify)
+void progress_init(struct progress *progress, bool quiet, bool verbose)
 {
 	struct stat st;
 	bool is_file = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
@@ -28,12 +27,29 @@ void progress_init(struct progress *progress, bool quiet, bool verbose,
 	*progress = (struct progress){
 		.print = !quiet && !is_file,
 		.verbose = verbose,
-		.notify = notify,
 	};
 	if (!progress->print)
 		return;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	live_init(&progress->live);
+}
+
+static void tell_status(void *data)
+{
+	const struct progress *progress = data;
+
+	sd_notifyf(0, "STATUS=%s", progress->status);
+}
+
+void progress_notify(struct progress *progress, sd_event *event)
+{
+	leisure_new(event, tell_status, progress, &progress->leisure);
+}
+
+void progress_done(struct progress *progress)
+{
+	leisure_free(progress->leisure);
+	progress->leisure = NULL;
 }
 
 enum told {
@@ -207,6 +223,21 @@ static size_t count_acting(const struct cycle *cycle)
 	return n;
 }
 
+static void change_status(struct progress *progress, const struct cycle *cycle,
+			  const struct record *record)
+{
+	if (record->type == RECORD_PHASE)
+		snprintf(progress->status, sizeof(progress->status),
+			 "Phase: %s.", record->text);
+	else if (record->type == RECORD_DOWN || record->type == RECORD_PAUSED)
+		snprintf(progress->status, sizeof(progress->status),
+			 "%zu of %zu guests are down.", progress->n_down,
+			 count_acting(cycle));
+	else
+		return;
+	leisure_want(progress->leisure);
+}
+
 void progress_observe(void *data, const struct cycle *cycle,
 		      const struct record *record)
 {
@@ -216,12 +247,8 @@ void progress_observe(void *data, const struct cycle *cycle,
 		progress->n_down++;
 	if (progress->print)
 		print_record(progress, cycle, record);
-	if (progress->notify &&
-	    (record->type == RECORD_DOWN || record->type == RECORD_PAUSED))
-		sd_notifyf(0, "STATUS=%zu of %zu guests are down.",
-			   progress->n_down, count_acting(cycle));
-	if (progress->notify && record->type == RECORD_PHASE)
-		sd_notifyf(0, "STATUS=Phase: %s.", record->text);
+	if (progress->leisure)
+		change_status(progress, cycle, record);
 }
 
 static const char *text_of(struct json_object *object, const char *key)

@@ -12,6 +12,7 @@
 #include <json-c/json.h>
 
 #include "pmcoord/journal.h"
+#include "pmcoord/leisure.h"
 #include "pmcoord/live.h"
 
 struct progress {
@@ -19,16 +20,24 @@ struct progress {
 	struct live live; /* there a terminal: a line per guest, in place */
 	bool verbose;
 	bool watches; /* somebody else's cycle: also its beginning and end */
-	bool notify; /* STATUS= to the service manager */
 	size_t n_down;
+	struct leisure *leisure; /* for the service manager's STATUS= */
+	char status[64];
 };
 
 /*
  * Sets up for standard output as it is: nothing is printed there while guests
  * are down when it is a file, because its disk's backend may be asleep.
  */
-void progress_init(struct progress *progress, bool quiet, bool verbose,
-		   bool notify);
+void progress_init(struct progress *progress, bool quiet, bool verbose);
+
+/*
+ * From now on the service manager is told as well. Where there is no memory for
+ * that, it is not. Release: progress_done.
+ */
+void progress_notify(struct progress *progress, sd_event *event);
+
+void progress_done(struct progress *progress);
 
 /* A journal_observer_fn; `data` is the struct progress. */
 void progress_observe(void *data, const struct cycle *cycle,

@@ -11,6 +11,7 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/leisure.h"
 #include "pmcoord/report.h"
 #include "pmcoord/show.h"
 
@@ -18,10 +19,10 @@ struct service {
 	struct daemon *daemon;
 	sd_bus *bus;
 	const char *hypervisor;
-	/* Signals that wait until nobody waits for the engine. */
-	sd_bus_message **steps;
+	sd_bus_message **steps; /* signals to be sent */
 	size_t n_steps;
-	sd_event_source *send_steps;
+	bool has_changed; /* a property */
+	struct leisure *leisure; /* for both */
 };
 
 /* ---- errors and clients ------------------------------------------------- */
@@ -441,8 +442,15 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-static void send_steps(struct service *service)
+static void tell_all(void *data)
 {
+	struct service *service = data;
+
+	if (service->has_changed)
+		sd_bus_emit_properties_changed(
+			service->bus, SERVICE_PATH, SERVICE_INTERFACE, "State",
+			"Job", "Verb", "Client", "Cycle", "LastResult", NULL);
+	service->has_changed = false;
 	for (size_t i = 0; i < service->n_steps; i++) {
 		/* Who misses one finds it in the journal and the report. */
 		sd_bus_send(service->bus, service->steps[i], NULL);
@@ -451,13 +459,6 @@ static void send_steps(struct service *service)
 	free(service->steps);
 	service->steps = NULL;
 	service->n_steps = 0;
-}
-
-static int on_leisure(sd_event_source *source, void *data)
-{
-	(void)source;
-	send_steps(data);
-	return 0;
 }
 
 static int step_message(struct service *service, const struct cycle *cycle,
@@ -486,7 +487,6 @@ static int step_message(struct service *service, const struct cycle *cycle,
 	return 0;
 }
 
-/* A record stands between two requests: the bus has time until both are out. */
 static void tell_step(void *data, const struct cycle *cycle,
 		      const struct record *record)
 {
@@ -501,7 +501,7 @@ static void tell_step(void *data, const struct cycle *cycle,
 		return;
 	}
 	service->steps[service->n_steps++] = message;
-	sd_event_source_set_enabled(service->send_steps, SD_EVENT_ONESHOT);
+	leisure_want(service->leisure);
 }
 
 static void tell_job_removed(void *data, uint64_t id,
@@ -509,7 +509,7 @@ static void tell_job_removed(void *data, uint64_t id,
 {
 	struct service *service = data;
 
-	send_steps(service);
+	tell_all(service);
 	sd_bus_emit_signal(
 		service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved",
 		"tistbs", id, (int)outcome->code, outcome->message,
@@ -532,9 +532,8 @@ static void tell_changed(void *data)
 {
 	struct service *service = data;
 
-	sd_bus_emit_properties_changed(
-		service->bus, SERVICE_PATH, SERVICE_INTERFACE, "State", "Job",
-		"Verb", "Client", "Cycle", "LastResult", NULL);
+	service->has_changed = true;
+	leisure_want(service->leisure);
 }
 
 /* ---- the bus ------------------------------------------------------------ */
@@ -570,14 +569,7 @@ static int connect_bus(struct service *service, struct sd_event *event)
 		r = sd_bus_attach_event(service->bus, event,
 					SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0)
-		r = sd_event_add_defer(event, &service->send_steps, on_leisure,
-				       service);
-	if (r >= 0)
-		r = sd_event_source_set_priority(service->send_steps,
-						 SD_EVENT_PRIORITY_IDLE);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(service->send_steps,
-						SD_EVENT_OFF);
+		r = leisure_new(event, tell_all, service, &service->leisure);
 	return r < 0 ? r : 0;
 }
 
@@ -619,8 +611,8 @@ void service_close(struct service *service)
 {
 	if (!service)
 		return;
-	send_steps(service);
-	sd_event_source_disable_unref(service->send_steps);
+	tell_all(service);
+	leisure_free(service->leisure);
 	sd_bus_flush_close_unref(service->bus);
 	free(service);
 }

@@ -62,6 +62,7 @@ COORDINATOR_SRC := \
 	pmcoord/job.c \
 	pmcoord/memory.c \
 	pmcoord/live.c \
+	pmcoord/leisure.c \
 	pmcoord/progress.c \
 	pmcoord/daemon.c \
 	pmcoord/service.c \

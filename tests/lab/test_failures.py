@@ -169,6 +169,8 @@ def test_a_closed_lid_sleeps_in_spite_of_a_hung_guest(laptop):
     report = json.loads(str(laptop.dom0("pmcoord report --json")))
     assert report["result"] == "degraded" and entry(report, "hung")["outcome"] == "paused"
     assert "hung" in str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep --no-pager"))
+    status = str(laptop.dom0("systemctl show -P StatusText pmcoord"))
+    assert re.search("degraded.*hung", status), status
     assert states(laptop) == dict.fromkeys((*ALL_GUESTS, "hung"), "running")
     laptop.wait_ping("web", seconds=10)
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <systemd/sd-event.h>
+
+#include "pmcoord/leisure.h"
+
+struct listener {
+	sd_event *event;
+	struct leisure *leisure;
+	int told;
+};
+
+static void tell(void *data)
+{
+	struct listener *listener = data;
+
+	listener->told++;
+}
+
+static int set_up(void **state)
+{
+	static struct listener listener;
+
+	listener = (struct listener){ 0 };
+	assert_true(sd_event_new(&listener.event) >= 0);
+	assert_int_equal(
+		leisure_new(listener.event, tell, &listener, &listener.leisure),
+		0);
+	*state = &listener;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct listener *listener = *state;
+
+	leisure_free(listener->leisure);
+	sd_event_unref(listener->event);
+	return 0;
+}
+
+/* Lets the loop run for so long after nothing happens any more. */
+static void run(struct listener *listener, uint64_t quiet_us)
+{
+	while (sd_event_run(listener->event, quiet_us) > 0)
+		;
+}
+
+static void test_is_told_late_and_once_for_all(void **state)
+{
+	struct listener *listener = *state;
+	uint64_t before, after;
+
+	sd_event_now(listener->event, CLOCK_MONOTONIC, &before);
+	for (int i = 0; i < 10; i++)
+		leisure_want(listener->leisure);
+	assert_int_equal(listener->told, 0);
+	run(listener, 2 * LEISURE_US);
+	assert_int_equal(listener->told, 1);
+	sd_event_now(listener->event, CLOCK_MONOTONIC, &after);
+	assert_true(after - before >= LEISURE_US);
+}
+
+static void test_is_told_again_when_there_is_more(void **state)
+{
+	struct listener *listener = *state;
+
+	for (int i = 1; i <= 2; i++) {
+		leisure_want(listener->leisure);
+		run(listener, 2 * LEISURE_US);
+		assert_int_equal(listener->told, i);
+	}
+}
+
+static void test_who_is_gone_is_told_nothing(void **state)
+{
+	struct listener *listener = *state;
+
+	leisure_want(listener->leisure);
+	leisure_free(listener->leisure);
+	listener->leisure = NULL;
+	run(listener, 2 * LEISURE_US);
+	assert_int_equal(listener->told, 0);
+	leisure_want(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_is_told_late_and_once_for_all, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_is_told_again_when_there_is_more, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_who_is_gone_is_told_nothing, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("leisure", tests, NULL, NULL);
+}
