@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <getopt.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,8 +252,6 @@ int main(int argc, char **argv)
 {
 	struct line line = { 0 };
 
-	/* For tables with names that are not ASCII; numbers stay in C. */
-	setlocale(LC_CTYPE, "");
 	if (parse_line(argc, argv, &line) != EXIT_AS_PLANNED)
 		return EXIT_USAGE;
 	if (line.wants_version) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -94,6 +95,11 @@ int table_new(const struct table_column *columns, FILE *out,
 
 	if (!table)
 		return -ENOMEM;
+	/*
+	 * Names may not be ASCII; numbers stay in C. Who prints no tables, the
+	 * daemon, need not keep the locale in memory.
+	 */
+	setlocale(LC_CTYPE, "");
 	table->columns = columns;
 	while (columns[table->n_columns].title)
 		table->n_columns++;
