@@ -13,6 +13,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
 #include "pmcoord/rehearsal.h"
+#include "pmcoord/suspend.h"
 #include "pmcoord/table.h"
 
 #define DEFAULT_COUNT 10

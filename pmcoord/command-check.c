@@ -12,6 +12,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/client.h"
 #include "pmcoord/string-list.h"
+#include "pmcoord/suspend.h"
 
 /* All that a preflight reads. */
 struct facts {

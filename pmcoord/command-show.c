@@ -10,9 +10,10 @@
 
 #include "pmcoord/parse.h"
 #include "pmcoord/plan-picture.h"
-#include "pmcoord/report.h"
 #include "pmcoord/report-text.h"
+#include "pmcoord/report.h"
 #include "pmcoord/show.h"
+#include "pmcoord/suspend.h"
 #include "pmcoord/timeline.h"
 
 static int write_dot(const struct plan *plan, const char *path,

@@ -3,8 +3,8 @@
 #define PMCOORD_COORDINATOR_H
 
 /*
- * A whole cycle: inventory → graph → plan → execute → sleep → restore →
- * report, and what is left of cycles whose coordinator is gone.
+ * What a cycle works with, and how each one ends, whoever began it. Functions
+ * return 0 or a negative errno; where there is an `error` it is set then.
  */
 
 #include <json-c/json.h>
@@ -16,7 +16,6 @@
 #include "pmcoord/loop.h"
 #include "pmcoord/roots.h"
 #include "pmcoord/sleep-manager.h"
-#include "pmcoord/sleeper.h"
 
 /* What a cycle works with; all borrowed but the lid. */
 struct coordinator {
@@ -36,66 +35,32 @@ struct coordinator {
 	void *observer_data;
 };
 
-struct cycle_wish {
-	const char *trigger; /* one word for the report */
-	/* NULL: leave the guests down, to be resumed by coordinator_resume. */
-	struct sleeper *sleeper;
-	/* Guest names or domids; none: all guests. */
-	char **names;
-	size_t n_names;
-	bool force; /* the named ones only, not those that need them */
-	bool comes_back; /* without a sleeper: not held, but back at once */
-	bool is_measurement; /* its report is kept only if it went wrong */
-};
+/* A record that is about the whole cycle, as of now. */
+int coordinator_record(struct coordinator *coordinator, struct journal *journal,
+		       enum record_type type, const char *text);
+
+/* Has the coordinator's observer, if there is one, told of each record. */
+void coordinator_observe(struct coordinator *coordinator,
+			 struct journal *journal);
 
 /*
- * Runs a cycle. The caller holds the lock. Guests of a cycle whose coordinator
- * died are brought back first.
- *
- * Returns 0 when a cycle was run, with its report in *ret_report (the caller's
- * reference): also a cycle that failed. Where all guests are down already,
- * *ret_report is NULL. Returns a negative errno with `error` set when none was
- * begun: -ENOENT for a guest that does not exist, -EOPNOTSUPP without S3.
+ * Resumes the selected guests (one bool per guest of the cycle; NULL: all that
+ * it holds) and waits for their devices.
  */
-int coordinator_suspend(struct coordinator *coordinator,
-			const struct cycle_wish *wish,
-			struct json_object **ret_report, struct error *error);
+int coordinator_bring_back(struct coordinator *coordinator,
+			   struct journal *journal, const bool *selected);
 
-/* What a resume has come to. */
-struct resume_result {
-	size_t n_resumed;
-	bool degraded; /* devices of some guest did not come back */
-	char stranded[GUEST_NAME_MAX]; /* a guest that could not be resumed */
-	struct json_object *report; /* of the last cycle that ended, or NULL */
-};
+/* Tells each agent ahead of time which request comes next. */
+void coordinator_arm_next(struct coordinator *coordinator,
+			  const struct cycle *cycle);
 
 /*
- * Brings back the named guests and what they need (or, with force, them only);
- * without names all that pmcoord holds, from however many cycles, whatever
- * became of their coordinators. The caller holds the lock. Idempotent. Returns
- * 0, or a negative errno with `error` set: -ENOENT for a guest that does not
- * exist.
+ * Ends the cycle: report on disk, journal gone unless someone is stranded. A
+ * measurement leaves a report only where it went wrong. The report is also the
+ * caller's, with a reference of its own.
  */
-int coordinator_resume(struct coordinator *coordinator, char **names,
-		       size_t n_names, bool force,
-		       struct resume_result *ret_result, struct error *error);
-
-/*
- * Brings back the guests of cycles whose coordinator died; guests that are held
- * on purpose stay down. Where the service manager is about to put the host to
- * sleep, or does, they stay down until that is over. The caller holds the lock.
- * Idempotent. Returns 0 or a negative errno with `error` set.
- */
-int coordinator_recover(struct coordinator *coordinator, struct error *error);
-
-/*
- * Reads the inventory and makes graph and plan for a wish (NULL: for all
- * guests). The caller releases them with plan_done, graph_free, inventory_done,
- * in this order. Returns 0 or negative as coordinator_suspend does.
- */
-int coordinator_plan(struct coordinator *coordinator,
-		     const struct cycle_wish *wish,
-		     struct inventory *ret_inventory, struct graph **ret_graph,
-		     struct plan *ret_plan, struct error *error);
+int coordinator_finish(struct coordinator *coordinator, struct journal *journal,
+		       bool is_measurement, struct json_object **ret_report,
+		       struct error *error);
 
 #endif

@@ -10,6 +10,8 @@
 #include "pmcoord/host.h"
 #include "pmcoord/lid.h"
 #include "pmcoord/report.h"
+#include "pmcoord/resume.h"
+#include "pmcoord/suspend.h"
 
 static const char *const verb_names[] = {
 	[JOB_SUSPEND_ALL] = "suspend-all",

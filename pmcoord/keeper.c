@@ -2,6 +2,7 @@
 #include "pmcoord/keeper.h"
 
 #include "pmcoord/number.h"
+#include "pmcoord/suspend.h"
 
 /*
  * Whether the agent has answered all that it was told, so that it may be told

@@ -6,6 +6,7 @@
 
 #include "pmcoord/cli.h"
 #include "pmcoord/series.h"
+#include "pmcoord/sleeper.h"
 
 struct rehearsal {
 	struct cli *cli;

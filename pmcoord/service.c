@@ -14,6 +14,7 @@
 #include "pmcoord/leisure.h"
 #include "pmcoord/report.h"
 #include "pmcoord/show.h"
+#include "pmcoord/suspend.h"
 
 struct service {
 	struct daemon *daemon;

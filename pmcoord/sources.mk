@@ -55,7 +55,10 @@ COORDINATOR_SRC := \
 	pmcoord/monitor.c \
 	pmcoord/number.c \
 	pmcoord/battery.c \
+	pmcoord/selection.c \
 	pmcoord/coordinator.c \
+	pmcoord/resume.c \
+	pmcoord/suspend.c \
 	pmcoord/keeper.c \
 	pmcoord/exit-code.c \
 	pmcoord/backoff.c \

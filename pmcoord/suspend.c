@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/coordinator.h"
+#include "pmcoord/suspend.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,10 @@
 #include "pmcoord/directory.h"
 #include "pmcoord/executor.h"
 #include "pmcoord/number.h"
-#include "pmcoord/parse.h"
 #include "pmcoord/report.h"
 #include "pmcoord/restore.h"
+#include "pmcoord/resume.h"
+#include "pmcoord/selection.h"
 
 /* Everything of one cycle, from its inventory to its journal. */
 struct run {
@@ -62,44 +63,6 @@ static uint64_t written_bytes(int io_fd)
 	return found ? strtoull(found + strlen(key), NULL, 10) : UINT64_MAX;
 }
 
-/* ---- selecting guests --------------------------------------------------- */
-
-static const struct guest *find_guest(const struct inventory *inventory,
-				      const char *name)
-{
-	const struct guest *guest = inventory_find_name(inventory, name);
-	uint64_t domid;
-
-	if (!guest && parse_u64(name, UINT16_MAX, &domid) == 0)
-		guest = inventory_find_domid(inventory, (uint32_t)domid);
-	return guest;
-}
-
-/* One bool per guest; the caller's. All names are checked before any is used.
- */
-static int select_guests(const struct inventory *inventory, char **names,
-			 size_t n_names, bool **ret_selected,
-			 struct error *error)
-{
-	_cleanup_(freep) bool *selected =
-		calloc(inventory->n_guests + 1, sizeof(*selected));
-
-	if (!selected)
-		return error_set(error, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n_names; i++) {
-		const struct guest *guest = find_guest(inventory, names[i]);
-
-		if (!guest)
-			return error_set(error, -ENOENT,
-					 "there is no guest '%s': 'pmcoord "
-					 "list' shows those there are",
-					 names[i]);
-		selected[guest - inventory->guests] = true;
-	}
-	*ret_selected = TAKE_PTR(selected);
-	return 0;
-}
-
 /* ---- planning ----------------------------------------------------------- */
 
 static int make_plan(struct run *run, const struct cycle_wish *wish,
@@ -116,8 +79,8 @@ static int make_plan(struct run *run, const struct cycle_wish *wish,
 		return error_set(error, r, "cannot order the guests: %s",
 				 strerror(-r));
 	if (wish && wish->n_names > 0) {
-		r = select_guests(&run->inventory, wish->names, wish->n_names,
-				  &selected, error);
+		r = selection_make(&run->inventory, wish->names, wish->n_names,
+				   &selected, error);
 		if (r < 0)
 			return r;
 		if (!wish->force)
@@ -166,211 +129,6 @@ static bool plan_acts(const struct plan *plan)
 		if (plan->steps[i].mechanism != MECHANISM_NONE)
 			return true;
 	return false;
-}
-
-/* ---- the end of a cycle ------------------------------------------------- */
-
-static int record(struct coordinator *coordinator, struct journal *journal,
-		  enum record_type type, const char *text)
-{
-	return journal_record(journal, type, loop_now(coordinator->loop), 0,
-			      "%s", text);
-}
-
-/* Tells each agent ahead of time which request comes next. */
-static void arm_next(struct coordinator *coordinator, const struct cycle *cycle)
-{
-	const struct hypervisor_ops *ops = coordinator->hypervisor->ops;
-
-	for (size_t i = 0; i < cycle->n_guests; i++) {
-		const struct cycle_guest *guest = &cycle->guests[i];
-		struct domain_id id = { .domid = guest->domid };
-		struct agent_terms terms = agent_terms_of(
-			coordinator->config,
-			config_for_guest(coordinator->config, guest->name)
-				.timeout_us);
-
-		memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
-		/* Only who is done with this cycle may be told of the next. */
-		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
-		    guest->ready_us != CYCLE_NEVER)
-			ops->arm(coordinator->hypervisor, &id,
-				 cycle->number + 1, &terms);
-	}
-}
-
-/*
- * Ends the cycle: report on disk, journal gone unless someone is stranded. A
- * measurement leaves a report only where it went wrong.
- */
-static int finish_cycle(struct coordinator *coordinator,
-			struct journal *journal, bool is_measurement,
-			struct json_object **ret_report, struct error *error)
-{
-	struct json_object *report;
-	int r = record(coordinator, journal, RECORD_END, "");
-
-	if (r < 0)
-		return error_set(error, r, "cannot write the journal: %s",
-				 strerror(-r));
-	r = report_make(journal_cycle(journal), &report);
-	if (r < 0)
-		return error_set(error, r, "cannot make the report: %s",
-				 strerror(-r));
-	if (!is_measurement || report_result(report) != RESULT_OK)
-		r = report_save(coordinator->roots->reports, report,
-				coordinator->config->keep_reports, error);
-	if (r < 0) {
-		json_object_put(report);
-		return r;
-	}
-	/* While a guest is not back it says so, and whoever is next tries. */
-	if (cycle_count_held(journal_cycle(journal)) == 0)
-		r = journal_remove(journal);
-	if (r < 0) {
-		json_object_put(report);
-		return error_set(error, r, "cannot remove the journal: %s",
-				 strerror(-r));
-	}
-	*ret_report = report;
-	return 0;
-}
-
-/* Resumes the selected guests and waits for their devices. */
-static int bring_back(struct coordinator *coordinator, struct journal *journal,
-		      const bool *selected)
-{
-	int r, later;
-
-	r = record(coordinator, journal, RECORD_PHASE, "resume");
-	later = restore_guests(journal, coordinator->config,
-			       coordinator->hypervisor, coordinator->loop,
-			       selected);
-	r = r < 0 ? r : later;
-	later = record(coordinator, journal, RECORD_PHASE, "ready");
-	r = r < 0 ? r : later;
-	later = restore_wait_ready(journal, coordinator->config,
-				   coordinator->hypervisor, coordinator->loop);
-	return r < 0 ? r : later;
-}
-
-/* ---- cycles of others --------------------------------------------------- */
-
-static void observe(struct coordinator *coordinator, struct journal *journal)
-{
-	if (coordinator->observer)
-		journal_observe(journal, coordinator->observer,
-				coordinator->observer_data);
-}
-
-/*
- * The cycles on /run that belong to this boot, each handed to `take`; journals
- * of an earlier boot hold nobody and are removed. A journal that cannot be
- * read does not stop the others; its error is returned in the end.
- */
-typedef int (*take_cycle_fn)(struct coordinator *coordinator,
-			     struct journal *journal, void *data,
-			     struct error *error);
-
-/* A journal that says nothing: whom it held is for the owner to find out. */
-static int give_up_on(struct coordinator *coordinator, uint64_t number,
-		      struct error *error)
-{
-	journal_set_aside(coordinator->roots->journals, number);
-	return error_replace(error, -ENOTRECOVERABLE,
-			     "the journal %s/%" PRIu64
-			     " cannot be read and was set aside: 'xl list' "
-			     "shows (as s or p) whom it may have held",
-			     coordinator->roots->journals, number);
-}
-
-static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take,
-			  void *data, struct error *error)
-{
-	_cleanup_(freep) uint64_t *numbers = NULL;
-	char boot_id[BOOT_ID_SIZE];
-	int n = journal_list(coordinator->roots->journals, &numbers);
-	int r = 0, each = boot_id_read(boot_id);
-
-	if (n < 0 || each < 0)
-		return error_set(error, n < 0 ? n : each,
-				 "cannot read the journals in %s: %s",
-				 coordinator->roots->journals,
-				 strerror(n < 0 ? -n : -each));
-	/* The last to go down is the first to come back. */
-	while (n-- > 0) {
-		_cleanup_(journal_closep) struct journal *journal = NULL;
-
-		each = journal_open(coordinator->roots->journals, numbers[n],
-				    &journal, error);
-		if (each == -EBADMSG)
-			each = give_up_on(coordinator, numbers[n], error);
-		if (each == 0 &&
-		    strcmp(journal_cycle(journal)->boot_id, boot_id) != 0) {
-			each = journal_remove(journal);
-		} else if (each == 0) {
-			observe(coordinator, journal);
-			each = take(coordinator, journal, data, error);
-		}
-		r = r < 0 ? r : each;
-	}
-	return r;
-}
-
-/*
- * Its coordinator died when the host was free to sleep. Guests must not run
- * while it does: waits for the wake, or until there is no sleep under way.
- */
-static int await_sleep(struct coordinator *coordinator, struct journal *journal)
-{
-	struct sleep_manager *manager = coordinator->sleep_manager;
-	const struct cycle *cycle = journal_cycle(journal);
-	uint64_t before_us = (uint64_t)cycle->slept_before_us, slept_us;
-	char text[24];
-
-	if (!manager || cycle->slept_before_us == CYCLE_NEVER ||
-	    cycle->slept_us != CYCLE_NEVER || cycle->aborted)
-		return 0;
-	/* If that cannot be waited for, at least nobody is stranded. */
-	manager->ops->await_end(manager, coordinator->loop, before_us);
-	slept_us = manager->ops->slept_us(manager);
-	if (slept_us < before_us + SLEEP_MIN_US)
-		return 0;
-	snprintf(text, sizeof(text), "%" PRIu64, slept_us - before_us);
-	return record(coordinator, journal, RECORD_SLEPT, text);
-}
-
-/* A cycle that is not held and whose coordinator is gone: undo it. */
-static int undo_if_abandoned(struct coordinator *coordinator,
-			     struct journal *journal, void *data,
-			     struct error *error)
-{
-	struct json_object *report = NULL;
-	const struct cycle *cycle = journal_cycle(journal);
-	int r;
-
-	(void)data;
-	if (cycle->held)
-		return 0;
-	r = await_sleep(coordinator, journal);
-	/*
-	 * One that has slept is finished, not undone; and one that has ended
-	 * was only short of its report.
-	 */
-	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
-		r = record(coordinator, journal, RECORD_ABORT,
-			   "its coordinator died before the end");
-	if (r == 0)
-		r = bring_back(coordinator, journal, NULL);
-	if (r == 0)
-		r = finish_cycle(coordinator, journal, false, &report, error);
-	json_object_put(report);
-	return r;
-}
-
-int coordinator_recover(struct coordinator *coordinator, struct error *error)
-{
-	return for_each_cycle(coordinator, undo_if_abandoned, NULL, error);
 }
 
 /* ---- suspending --------------------------------------------------------- */
@@ -432,7 +190,8 @@ static int heed_last_word(struct run *run)
 		return 0;
 	r = loop->ops->wait(loop, loop_now(loop));
 	reason = r < 0 ? NULL : reason_to_undo(run);
-	return reason ? record(coordinator, run->journal, RECORD_ABORT, reason)
+	return reason ? coordinator_record(coordinator, run->journal,
+					   RECORD_ABORT, reason)
 		      : r;
 }
 
@@ -446,11 +205,13 @@ static int suspend_guests(struct run *run, struct error *error)
 			     run->journal, &executor);
 
 	if (r == 0)
-		r = record(coordinator, run->journal, RECORD_PHASE, "prepare");
+		r = coordinator_record(coordinator, run->journal, RECORD_PHASE,
+				       "prepare");
 	if (r == 0)
 		r = executor_prepare(executor);
 	if (r == 0)
-		r = record(coordinator, run->journal, RECORD_PHASE, "suspend");
+		r = coordinator_record(coordinator, run->journal, RECORD_PHASE,
+				       "suspend");
 	if (r == 0) {
 		run->written_before = written_bytes(run->io_fd);
 		r = execute(run, executor);
@@ -473,7 +234,8 @@ static int record_may_sleep(struct run *run)
 		return 0;
 	snprintf(text, sizeof(text), "%" PRIu64,
 		 manager->ops->slept_us(manager));
-	return record(run->coordinator, run->journal, RECORD_MAY_SLEEP, text);
+	return coordinator_record(run->coordinator, run->journal,
+				  RECORD_MAY_SLEEP, text);
 }
 
 /*
@@ -486,7 +248,8 @@ static int sleep_host(struct run *run, struct sleeper *sleeper)
 	struct error error = { 0 };
 	uint64_t slept_us = 0;
 	char text[24];
-	int r = record(coordinator, run->journal, RECORD_PHASE, "sleep");
+	int r = coordinator_record(coordinator, run->journal, RECORD_PHASE,
+				   "sleep");
 
 	if (r == 0)
 		r = record_may_sleep(run);
@@ -494,10 +257,11 @@ static int sleep_host(struct run *run, struct sleeper *sleeper)
 		return r;
 	if (sleeper->ops->enter(sleeper, coordinator->loop, &slept_us, &error) <
 	    0)
-		return record(coordinator, run->journal, RECORD_AWAKE,
-			      error_text(&error));
+		return coordinator_record(coordinator, run->journal,
+					  RECORD_AWAKE, error_text(&error));
 	snprintf(text, sizeof(text), "%" PRIu64, slept_us);
-	return record(coordinator, run->journal, RECORD_SLEPT, text);
+	return coordinator_record(coordinator, run->journal, RECORD_SLEPT,
+				  text);
 }
 
 static void record_written(struct run *run)
@@ -509,7 +273,8 @@ static void record_written(struct run *run)
 		return;
 	snprintf(text, sizeof(text), "%" PRIu64, now - run->written_before);
 	/* Tells of the cycle only; the cycle is over whatever becomes of it. */
-	record(run->coordinator, run->journal, RECORD_WRITTEN, text);
+	coordinator_record(run->coordinator, run->journal, RECORD_WRITTEN,
+			   text);
 }
 
 /* Everyone down, and the host asleep: while this goes on, the lid counts. */
@@ -541,23 +306,24 @@ static int run_journalled(struct run *run, const struct cycle_wish *wish,
 	int r = go_down(run, wish, error);
 
 	if (r == 0 && !cycle->aborted && !wish->sleeper && !wish->comes_back) {
-		r = record(coordinator, run->journal, RECORD_HELD, "");
+		r = coordinator_record(coordinator, run->journal, RECORD_HELD,
+				       "");
 		if (r == 0)
 			r = report_make(cycle, ret_report);
 		return r;
 	}
 	if (r < 0)
 		/* If even this cannot be recorded, undoing still goes on. */
-		record(coordinator, run->journal, RECORD_ABORT,
-		       error_text(error));
-	r = bring_back(coordinator, run->journal, NULL);
+		coordinator_record(coordinator, run->journal, RECORD_ABORT,
+				   error_text(error));
+	r = coordinator_bring_back(coordinator, run->journal, NULL);
 	record_written(run);
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s",
 				 strerror(-r));
-	arm_next(coordinator, cycle);
-	return finish_cycle(coordinator, run->journal, wish->is_measurement,
-			    ret_report, error);
+	coordinator_arm_next(coordinator, cycle);
+	return coordinator_finish(coordinator, run->journal,
+				  wish->is_measurement, ret_report, error);
 }
 
 static int begin_journal(struct run *run, const struct cycle_wish *wish,
@@ -582,12 +348,12 @@ static int begin_journal(struct run *run, const struct cycle_wish *wish,
 		wish->trigger, wish->sleeper != NULL, &run->journal, error);
 	if (r < 0)
 		return r;
-	observe(coordinator, run->journal);
+	coordinator_observe(coordinator, run->journal);
 	r = journal_record(run->journal, RECORD_PHASE, start_us, 0, "%s",
 			   "inventory");
 	if (r == 0 && run->is_battery_low)
-		r = record(coordinator, run->journal, RECORD_NOTE,
-			   "low battery: not vetoed");
+		r = coordinator_record(coordinator, run->journal, RECORD_NOTE,
+				       "low battery: not vetoed");
 	return r;
 }
 
@@ -640,156 +406,4 @@ int coordinator_suspend(struct coordinator *coordinator,
 	r = suspend_planned(&run, wish, start_us, ret_report, error);
 	run_done(&run);
 	return r;
-}
-
-/* ---- resuming ----------------------------------------------------------- */
-
-struct resume_wish {
-	char **names;
-	size_t n_names;
-	bool force;
-	bool *found; /* per name: it is a guest that a cycle holds */
-	struct resume_result *result;
-};
-
-static bool is_named(const struct cycle_guest *guest, const char *name)
-{
-	uint64_t domid;
-
-	return strcmp(guest->name, name) == 0 ||
-	       (parse_u64(name, UINT16_MAX, &domid) == 0 &&
-		domid == guest->domid);
-}
-
-/* Adds what the selected ones need, so that the law of order holds. */
-static void select_needed(const struct cycle *cycle, bool *selected)
-{
-	bool changed = true;
-
-	while (changed) {
-		changed = false;
-		for (size_t i = 0; i < cycle->n_guests; i++) {
-			const struct cycle_guest *guest = &cycle->guests[i];
-
-			for (size_t j = 0; selected[i] && j < guest->n_needs;
-			     j++) {
-				changed |= !selected[guest->needs[j]];
-				selected[guest->needs[j]] = true;
-			}
-		}
-	}
-}
-
-static bool *select_in_cycle(const struct cycle *cycle,
-			     const struct resume_wish *wish)
-{
-	bool *selected = calloc(cycle->n_guests + 1, sizeof(*selected));
-
-	if (!selected)
-		return NULL;
-	for (size_t i = 0; i < cycle->n_guests; i++) {
-		selected[i] = wish->n_names == 0;
-		for (size_t j = 0; j < wish->n_names; j++) {
-			if (!is_named(&cycle->guests[i], wish->names[j]) ||
-			    cycle->guests[i].hold == HOLD_NONE)
-				continue;
-			selected[i] = true;
-			wish->found[j] = true;
-		}
-	}
-	if (!wish->force)
-		select_needed(cycle, selected);
-	return selected;
-}
-
-static void note_result(const struct cycle *cycle, size_t held_before,
-			struct resume_result *result)
-{
-	const char *stranded = cycle_stranded(cycle);
-
-	result->n_resumed += held_before - cycle_count_held(cycle);
-	if (stranded)
-		snprintf(result->stranded, sizeof(result->stranded), "%s",
-			 stranded);
-	for (size_t i = 0; i < cycle->n_guests; i++)
-		result->degraded |= cycle->guests[i].degraded;
-}
-
-static int resume_cycle(struct coordinator *coordinator,
-			struct journal *journal, void *data,
-			struct error *error)
-{
-	struct resume_wish *wish = data;
-	const struct cycle *cycle = journal_cycle(journal);
-	size_t held_before = cycle_count_held(cycle);
-	_cleanup_(freep) bool *selected = select_in_cycle(cycle, wish);
-	bool any = wish->n_names == 0;
-	int r = 0;
-
-	if (!selected)
-		return error_set(error, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < cycle->n_guests; i++)
-		any |= selected[i];
-	if (!any)
-		return 0;
-	if (!cycle->held && !cycle->ended)
-		r = record(coordinator, journal, RECORD_ABORT,
-			   "its coordinator died before the end");
-	if (r == 0)
-		r = bring_back(coordinator, journal, selected);
-	note_result(cycle, held_before, wish->result);
-	if (r < 0)
-		return error_set(error, r, "cannot write the journal: %s",
-				 strerror(-r));
-	/* What is still held keeps its journal. */
-	if (cycle_count_held(cycle) > 0)
-		return 0;
-	arm_next(coordinator, cycle);
-	json_object_put(wish->result->report);
-	wish->result->report = NULL;
-	return finish_cycle(coordinator, journal, false, &wish->result->report,
-			    error);
-}
-
-/* A name that no cycle holds must at least be a guest's. */
-static int check_names(struct coordinator *coordinator,
-		       const struct resume_wish *wish, struct error *error)
-{
-	struct inventory inventory = { 0 };
-	_cleanup_(freep) bool *selected = NULL;
-	int r = coordinator->hypervisor->ops->inventory(coordinator->hypervisor,
-							&inventory, error);
-
-	if (r == 0)
-		r = select_guests(&inventory, wish->names, wish->n_names,
-				  &selected, error);
-	inventory_done(&inventory);
-	return r;
-}
-
-int coordinator_resume(struct coordinator *coordinator, char **names,
-		       size_t n_names, bool force,
-		       struct resume_result *ret_result, struct error *error)
-{
-	struct resume_result result = { 0 };
-	_cleanup_(freep) bool *found = calloc(n_names + 1, sizeof(*found));
-	struct resume_wish wish = {
-		.names = names,
-		.n_names = n_names,
-		.force = force,
-		.found = found,
-		.result = &result,
-	};
-	int r = found ? 0 : -ENOMEM;
-
-	if (r == 0 && n_names > 0)
-		r = check_names(coordinator, &wish, error);
-	if (r == 0)
-		r = for_each_cycle(coordinator, resume_cycle, &wish, error);
-	if (r < 0) {
-		json_object_put(result.report);
-		return error_set(error, r, "cannot resume: %s", strerror(-r));
-	}
-	*ret_result = result;
-	return 0;
 }

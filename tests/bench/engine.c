@@ -18,6 +18,7 @@
 
 #include "pmcoord/coordinator.h"
 #include "pmcoord/simulator.h"
+#include "pmcoord/suspend.h"
 
 #define NO_TIME                                                                \
 	"SuspendTime=0ms\nResumeTime=0ms\nQuiesceTime=0ms\nReadyTime=0ms\n"

@@ -6,6 +6,7 @@
 
 #include "pmcoord/coordinator.h"
 #include "pmcoord/simulator.h"
+#include "pmcoord/suspend.h"
 #include "tests/fuzz/file.h"
 
 static void plan(struct hypervisor *hypervisor, struct loop *loop)

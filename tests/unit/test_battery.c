@@ -6,6 +6,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
 #include "pmcoord/report.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 /* A supply with these attributes, "name=value" each. */

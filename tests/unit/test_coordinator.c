@@ -20,6 +20,8 @@
 #include "pmcoord/directory.h"
 #include "pmcoord/keeper.h"
 #include "pmcoord/report.h"
+#include "pmcoord/resume.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 static void host_init(struct host *host, const char *scenario)

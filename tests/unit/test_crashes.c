@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/resume.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 #define DIED 99

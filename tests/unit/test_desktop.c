@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "pmcoord/report.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 struct world {

@@ -5,6 +5,7 @@
 #include "pmcoord/keeper.h"
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 static struct guest_agent agent_of(struct host *host, const char *name)

@@ -12,6 +12,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
 #include "pmcoord/report.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 struct world {

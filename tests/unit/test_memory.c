@@ -19,7 +19,9 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
+#include "pmcoord/resume.h"
 #include "pmcoord/show.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 void *__libc_malloc(size_t size);

@@ -11,6 +11,8 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/report.h"
+#include "pmcoord/resume.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 #define N_MAX 14

@@ -13,6 +13,8 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/report.h"
+#include "pmcoord/resume.h"
+#include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 /* Ends what the cycle has left, as `pmcoord resume-all` does. */

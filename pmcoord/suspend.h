@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_SUSPEND_H
+#define PMCOORD_SUSPEND_H
+
+/*
+ * A whole cycle: inventory → graph → plan → execute → sleep → restore →
+ * report.
+ */
+
+#include "pmcoord/coordinator.h"
+#include "pmcoord/graph.h"
+#include "pmcoord/plan.h"
+#include "pmcoord/sleeper.h"
+
+struct cycle_wish {
+	const char *trigger; /* one word for the report */
+	/* NULL: leave the guests down, to be resumed by coordinator_resume. */
+	struct sleeper *sleeper;
+	/* Guest names or domids; none: all guests. */
+	char **names;
+	size_t n_names;
+	bool force; /* the named ones only, not those that need them */
+	bool comes_back; /* without a sleeper: not held, but back at once */
+	bool is_measurement; /* its report is kept only if it went wrong */
+};
+
+/*
+ * Runs a cycle. The caller holds the lock. Guests of a cycle whose coordinator
+ * died are brought back first.
+ *
+ * Returns 0 when a cycle was run, with its report in *ret_report (the caller's
+ * reference): also a cycle that failed. Where all guests are down already,
+ * *ret_report is NULL. Returns a negative errno with `error` set when none was
+ * begun: -ENOENT for a guest that does not exist, -EOPNOTSUPP without S3.
+ */
+int coordinator_suspend(struct coordinator *coordinator,
+			const struct cycle_wish *wish,
+			struct json_object **ret_report, struct error *error);
+
+/*
+ * Reads the inventory and makes graph and plan for a wish (NULL: for all
+ * guests). The caller releases them with plan_done, graph_free, inventory_done,
+ * in this order. Returns 0 or negative as coordinator_suspend does.
+ */
+int coordinator_plan(struct coordinator *coordinator,
+		     const struct cycle_wish *wish,
+		     struct inventory *ret_inventory, struct graph **ret_graph,
+		     struct plan *ret_plan, struct error *error);
+
+#endif
