@@ -1015,6 +1015,10 @@ static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 static int xen_keep_books(struct hypervisor *hypervisor,
 			  const struct domain_id *id)
 {
+	int r = check_identity(hypervisor, id);
+
+	if (r < 0)
+		return r;
 	return xs_resume_domain(xen_of(hypervisor)->store, id->domid) ? 0
 								      : -errno;
 }
@@ -1116,7 +1120,8 @@ static void xen_close(struct hypervisor *hypervisor)
 	struct xen *xen = xen_of(hypervisor);
 
 	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].subscribed)
+		if (xen->channels[i].subscribed &&
+		    check_identity(hypervisor, &xen->channels[i].id) == 0)
 			xen_settle(hypervisor, &xen->channels[i].id);
 	if (xen->epoll_fd >= 0)
 		close(xen->epoll_fd);

@@ -462,26 +462,34 @@ static int wait_for_needed(struct restore *restore, size_t i)
 	return 0;
 }
 
+/* What failed may have been a moment's trouble. */
+static void keep_books(struct restore *restore, size_t i)
+{
+	const struct hypervisor_ops *ops = restore->hypervisor->ops;
+	struct domain_id id = id_at(restore, i);
+	int r = ops->keep_books(restore->hypervisor, &id);
+
+	if (r < 0 && r != -ESRCH)
+		r = ops->keep_books(restore->hypervisor, &id);
+	if (r == 0)
+		record(restore, RECORD_BOOKKEPT, i, "");
+	else if (r == -ESRCH)
+		record(restore, RECORD_GONE, i, "");
+	else
+		record(restore, RECORD_DEGRADED, i,
+		       "xenstored could not be told that it runs");
+}
+
 /* What can wait until all guests run. */
 static void tidy(struct restore *restore, const bool *selected)
 {
-	const struct hypervisor_ops *ops = restore->hypervisor->ops;
-
 	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;)
 		if (is_selected(selected, i))
 			wake_agent(restore, i);
 	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
-		const struct cycle_guest *guest = guest_at(restore, i);
-		struct domain_id id = id_at(restore, i);
-
-		if (!is_selected(selected, i) || !guest->needs_bookkeeping)
-			continue;
-		if (ops->keep_books(restore->hypervisor, &id) == 0 ||
-		    ops->keep_books(restore->hypervisor, &id) == 0)
-			record(restore, RECORD_BOOKKEPT, i, "");
-		else
-			record(restore, RECORD_DEGRADED, i,
-			       "xenstored could not be told that it runs");
+		if (is_selected(selected, i) &&
+		    guest_at(restore, i)->needs_bookkeeping)
+			keep_books(restore, i);
 	}
 }
 

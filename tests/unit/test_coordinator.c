@@ -390,6 +390,36 @@ static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
 	host_done(&host);
 }
 
+static int find_nobody(struct hypervisor *hypervisor,
+		       const struct domain_id *id)
+{
+	(void)hypervisor;
+	(void)id;
+	return -ESRCH;
+}
+
+/* Between its resume and the word to xenstored its owner has destroyed it. */
+static void who_goes_as_soon_as_he_is_back_is_nobody_s_fault(void **state)
+{
+	struct hypervisor_ops ops;
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	ops_below = host.hypervisor->ops;
+	ops = *ops_below;
+	ops.keep_books = find_nobody;
+	host.hypervisor->ops = &ops;
+	report = run_cycle(&host, true);
+	assert_string_equal(text(report, "result"), "ok");
+	assert_string_equal(text(guest_of(report, "web"), "detail"), "");
+	json_object_put(report);
+	host.hypervisor->ops = ops_below;
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
 static void resumes_the_named_and_what_they_need(void **state)
 {
 	struct resume_result result;
@@ -850,6 +880,8 @@ int main(void)
 			who_died_before_the_sleep_has_its_guests_adopted),
 		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
+		cmocka_unit_test(
+			who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
 		cmocka_unit_test(
 			a_signal_in_any_phase_before_the_sleep_is_undone),
 		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
