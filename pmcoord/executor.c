@@ -366,7 +366,10 @@ static int ask_all(struct executor *x)
 	return r;
 }
 
-/* The guest's kernel is asked instead of its agent. */
+/*
+ * The guest's kernel is asked instead of its agent. That is worth a word,
+ * `reason`, unless it is as its owner wants it (NULL).
+ */
 static int fall_back_to_xenstore(struct executor *x, size_t i,
 				 const char *reason)
 {
@@ -375,7 +378,7 @@ static int fall_back_to_xenstore(struct executor *x, size_t i,
 
 	state->mechanism = MECHANISM_XENSTORE;
 	r = record(x, RECORD_MECHANISM, i, mechanism_name(state->mechanism));
-	if (r == 0)
+	if (r == 0 && reason)
 		r = record(x, RECORD_DEGRADED, i, reason);
 	if (r < 0)
 		return r;
@@ -446,6 +449,16 @@ static bool is_armed(const struct executor *x, const struct guest_agent *agent)
 	       agent->request.cycle == cycle_number(x);
 }
 
+/*
+ * Its agent was stopped in good order, and it has no devices that others need:
+ * a guest like those that never had one.
+ */
+static bool has_no_agent_any_more(const struct guest *guest)
+{
+	return guest->agent.state.state == PROTOCOL_AGENT_NONE &&
+	       guest->role != GUEST_ROLE_DRIVER_DOMAIN;
+}
+
 static int prepare_step(struct executor *x, size_t i)
 {
 	const struct guest *guest = guest_of(x, i);
@@ -457,7 +470,10 @@ static int prepare_step(struct executor *x, size_t i)
 
 	if (r == PREPARE_PORT_IS_STALE)
 		return fall_back_to_xenstore(
-			x, i, "its agent's event channel is stale");
+			x, i,
+			has_no_agent_any_more(guest)
+				? NULL
+				: "its agent's event channel is stale");
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
 		state->terms = terms;

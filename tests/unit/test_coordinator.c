@@ -390,6 +390,46 @@ static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
 	host_done(&host);
 }
 
+static int inventory_after_goodbye(struct hypervisor *hypervisor,
+				   struct inventory *ret_inventory,
+				   struct error *error)
+{
+	int r = ops_below->inventory(hypervisor, ret_inventory, error);
+
+	for (size_t i = 0; r == 0 && i < ret_inventory->n_guests; i++)
+		ret_inventory->guests[i].agent.state =
+			(struct protocol_state){ 0 };
+	return r;
+}
+
+/* What is stale is degraded, unless the agent was stopped in good order. */
+static void an_agent_that_its_owner_has_stopped_is_not_missed(void **state)
+{
+	static const char scenario[] = "[Guest \"desk\"]\nAgent=yes\n"
+				       "Behaviour=agent-port-is-stale\n";
+	struct hypervisor_ops ops;
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	for (int is_gone = 0; is_gone < 2; is_gone++) {
+		host_init(&host, scenario);
+		ops_below = host.hypervisor->ops;
+		ops = *ops_below;
+		if (is_gone)
+			ops.inventory = inventory_after_goodbye;
+		host.hypervisor->ops = &ops;
+		report = run_cycle(&host, true);
+		assert_string_equal(text(report, "result"),
+				    is_gone ? "ok" : "degraded");
+		assert_string_equal(text(guest_of(report, "desk"), "mechanism"),
+				    "xenstore");
+		json_object_put(report);
+		host.hypervisor->ops = ops_below;
+		host_done(&host);
+	}
+}
+
 static int find_nobody(struct hypervisor *hypervisor,
 		       const struct domain_id *id)
 {
@@ -880,6 +920,8 @@ int main(void)
 			who_died_before_the_sleep_has_its_guests_adopted),
 		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
+		cmocka_unit_test(
+			an_agent_that_its_owner_has_stopped_is_not_missed),
 		cmocka_unit_test(
 			who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
 		cmocka_unit_test(
