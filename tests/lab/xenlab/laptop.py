@@ -31,7 +31,7 @@ _SECTOR = 64 * 1024  # what the mailbox is read and written in, past dom0's page
 
 @dataclass(frozen=True)
 class Guest:
-    """A guest to be created. kind: "small" (busybox in memory) or "netvm" (Debian on a disk)."""
+    """A guest to be created. kind: "small" (busybox in memory) or "netvm" (Debian, on a disk of its own in /srv/lab)."""
 
     name: str
     kind: str = "small"
@@ -53,10 +53,10 @@ class Guest:
         if self.type == "hvm":
             lines += ['vga="none"', "vnc=0", f'serial="file:{self.serial_log}"']
         if self.kind == "netvm":
-            lines.append('disk=["/srv/lab/netvm.ext4,raw,xvda,rw"]')
+            lines.append(f'disk=["/srv/lab/{self.name}.ext4,raw,xvda,rw"]')
         if self.pci:
             lines.append("pci=[" + ", ".join(f'"0000:{function}"' for function in self.pci) + "]")
-        if self.kind == "netvm" or self.router:
+        if self.pci or self.router:
             lines.append("driver_domain=1")
         if self.backend:
             lines.append(f'vif=["backend={self.backend},ip={self.ip}"]')
@@ -72,8 +72,8 @@ class Guest:
 
     def _kernel_arguments(self) -> str:
         if self.kind == "netvm":
-            # Beside a device model's own devices the card has another name, which the image does not wait for.
-            network = " systemd.mask=lab-net.service" if self.type == "hvm" else ""
+            # The image waits for the card by its name in a PV guest; beside a device model's devices it has another.
+            network = " systemd.mask=lab-net.service" if self.type == "hvm" or not self.pci else ""
             return f"console=hvc0 root=/dev/xvda rw quiet iommu=soft systemd.show_status=0{network}"
         words = [f"console={'hvc0' if self.pv_drivers else 'ttyS0'}", "quiet", f"lab.name={self.name}"]
         if not self.pv_drivers:

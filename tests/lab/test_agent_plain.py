@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The agent in a guest that has no device: it freezes and runs hooks, and that is all."""
+
+import json
+import re
+
+import pytest
+
+from xenlab import Guest, Laptop
+
+DESK = Guest("desk", kind="netvm", memory=256)
+HOOK = "/etc/pmcoord/suspend.d/50-tell"
+# Counts as long as it may run; what it has counted is in memory only.
+COUNTER = "systemd-run -q --collect --unit=counter --slice=user.slice sh -c 'n=0; while :; do n=$((n+1)); echo $n > /run/count; sleep 0.05; done'"
+
+
+@pytest.fixture(scope="module")
+def laptop(payload):
+    with Laptop.fresh(payload) as laptop:
+        # netvm's disk, agent and all.
+        laptop.guest("netvm", "sync; fsfreeze -f /")
+        laptop.dom0("sync; cp --sparse=always /srv/lab/netvm.ext4 /srv/lab/desk.ext4")
+        laptop.guest("netvm", "fsfreeze -u /")
+        laptop.dom0("xl destroy vault")
+        del laptop.guests["vault"]
+        laptop.create_guest(DESK)
+        laptop.guest("desk", "systemctl start pmcoord-agent")
+        yield laptop
+
+
+def report_of(laptop: Laptop, name: str) -> dict:
+    return next(guest for guest in json.loads(str(laptop.dom0("pmcoord report --json")))["guests"] if guest["name"] == name)
+
+
+def listed(laptop: Laptop) -> dict:
+    return next(guest for guest in json.loads(str(laptop.dom0("pmcoord list --json")))["guests"] if guest["name"] == "desk")
+
+
+def test_it_is_an_ordinary_guest_that_is_asked_by_its_agent(laptop):
+    assert (listed(laptop)["mechanism"], listed(laptop)["role"], listed(laptop)["needs"]) == ("agent", "guest", [])
+
+
+def test_processes_are_frozen_and_hooks_told_over_a_night(laptop):
+    laptop.guest("desk", f"mkdir -p $(dirname {HOOK}); printf '#!/bin/sh\\necho $1 frozen $(cat /sys/fs/cgroup/user.slice/cgroup.freeze) >> /run/told\\n' > {HOOK};"
+                 f"chmod 755 {HOOK}; {COUNTER}")
+    boot_id = laptop.boot_id("desk")
+
+    laptop.sleep_and_wake()
+
+    laptop.wait_ping("web", seconds=30)
+    report = report_of(laptop, "desk")
+    assert (report["mechanism"], report["outcome"], report["degraded"]) == ("agent", "suspended", False), report
+    assert laptop.boot_id("desk") == boot_id
+    assert str(laptop.guest("desk", "cat /run/told")).split("\n") == ["pre frozen 0", "post frozen 0"]
+    quiesced = str(laptop.guest("desk", "journalctl -b -u pmcoord-agent -o cat --no-pager | grep quiesced | tail -n 1"))
+    assert re.search(r"freezing \d", quiesced), quiesced
+    laptop.guest("desk", "before=$(cat /run/count); for i in $(seq 50); do [ $(cat /run/count) = $before ] || exit 0; sleep 0.1; done; exit 1")
+
+
+def test_without_it_nothing_is_different(laptop):
+    laptop.guest("desk", "systemctl disable --now pmcoord-agent")
+
+    status = laptop.dom0("pmcoord suspend-all --guests-only -q; status=$?; pmcoord resume-all -q; exit $status", check=False).status
+
+    report = report_of(laptop, "desk")
+    assert (status, report["mechanism"], report["outcome"], report["degraded"]) == (0, "xenstore", "suspended", False), report
+    laptop.guest("desk", "systemctl enable --now pmcoord-agent")
