@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "guest-agent/freezer.h"
 #include "guest-agent/kernel-log.h"
@@ -18,8 +19,14 @@
 /* dom0's word is taken for up to an hour. */
 #define TIMEOUT_MAX_MS 3600000ull
 
-/* During a cycle systemd is told this often that the agent is alive. */
+/*
+ * An agent that hangs in a cycle is killed after this time, and its successor
+ * restores. Most cycles are quiesced in a fraction of a second, of which a word
+ * to systemd would take a good part: until it hears of the cycle, the kernel's
+ * own timer watches.
+ */
 #define WATCHDOG_US 30000000ull
+#define WATCHDOG_TOLD_US 1000000ull
 
 struct agent {
 	struct agent_setup setup;
@@ -30,6 +37,7 @@ struct agent {
 	sd_event_source *watch_source;
 	sd_event_source *limit; /* down by then, or it has failed */
 	sd_event_source *watchdog; /* only during a cycle */
+	bool watchdog_is_told;
 	struct protocol_request request;
 	uint64_t timeout_us; /* dom0's, or the configured one */
 	uint64_t deadline_us; /* of the cycle, a little before dom0's */
@@ -167,7 +175,13 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 	struct agent *agent = userdata;
 
 	(void)usec;
-	tell(agent, "WATCHDOG=1");
+	if (agent->watchdog_is_told) {
+		tell(agent, "WATCHDOG=1");
+	} else {
+		tell(agent, "WATCHDOG_USEC=%llu\nWATCHDOG=1", WATCHDOG_US);
+		agent->watchdog_is_told = true;
+		alarm(0);
+	}
 	sd_event_source_set_time_relative(source, WATCHDOG_US / 3);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -179,16 +193,18 @@ static void watch_over_cycle(struct agent *agent)
 	if (agent->watchdog)
 		return;
 	if (sd_event_add_time_relative(agent->setup.event, &agent->watchdog,
-				       CLOCK_MONOTONIC, WATCHDOG_US / 3, 0,
+				       CLOCK_MONOTONIC, WATCHDOG_TOLD_US, 0,
 				       on_watchdog, agent) >= 0)
-		tell(agent, "WATCHDOG_USEC=%llu\nWATCHDOG=1", WATCHDOG_US);
+		alarm(WATCHDOG_US / 1000000);
 }
 
 static void watch_no_more(struct agent *agent)
 {
 	agent->limit = sd_event_source_disable_unref(agent->limit);
-	if (agent->watchdog)
+	alarm(0);
+	if (agent->watchdog_is_told)
 		tell(agent, "WATCHDOG_USEC=0");
+	agent->watchdog_is_told = false;
 	agent->watchdog = sd_event_source_disable_unref(agent->watchdog);
 	log_release(agent->setup.log);
 }
@@ -701,6 +717,7 @@ void agent_free(struct agent *agent)
 	sd_event_source_disable_unref(agent->watch_source);
 	sd_event_source_disable_unref(agent->limit);
 	sd_event_source_disable_unref(agent->watchdog);
+	alarm(0);
 	wake_clock_free(agent->wake_clock);
 	kernel_log_free(agent->kernel_log);
 	free(agent);

@@ -17,9 +17,14 @@
 /* One transaction in so many may lose against others' before it is an error. */
 #define TRANSACTION_TRIES 64
 
+/*
+ * A connection with watches has a thread that reads, which hands each answer
+ * over: one without answers sooner.
+ */
 struct xen_channel {
 	struct channel base;
 	struct xs_handle *store;
+	struct xs_handle *watches;
 	xenevtchn_handle *events;
 };
 
@@ -207,7 +212,7 @@ static int xen_take_watches(struct channel *channel)
 	int n = 0;
 	char **watch;
 
-	while ((watch = xs_check_watch(to_xen(channel)->store))) {
+	while ((watch = xs_check_watch(to_xen(channel)->watches))) {
 		free(watch);
 		n++;
 	}
@@ -270,14 +275,22 @@ static int xen_renew(struct channel *channel, struct error *error)
 	return bind_port(xen, error);
 }
 
+static void free_handles(struct xen_channel *xen)
+{
+	if (xen->store)
+		xs_close(xen->store);
+	if (xen->watches)
+		xs_close(xen->watches);
+	if (xen->events)
+		xenevtchn_close(xen->events);
+	free(xen);
+}
+
 static void xen_close(struct channel *channel)
 {
 	struct xen_channel *xen = to_xen(channel);
 
-	xs_close(xen->store);
-	if (xen->events)
-		xenevtchn_close(xen->events);
-	free(xen);
+	free_handles(xen);
 }
 
 static const struct channel_ops xen_ops = {
@@ -295,18 +308,19 @@ static const struct channel_ops xen_ops = {
 static int open_store(struct xen_channel *xen, struct error *error)
 {
 	xen->store = xs_open(0);
-	if (!xen->store)
+	xen->watches = xs_open(0);
+	if (!xen->store || !xen->watches)
 		return error_set(error, failure(),
 				 "cannot open xenstore: %s; is this a Xen "
 				 "guest, and are we root?",
 				 strerror(errno));
 	/* Each fires once at once, also where nothing stands yet. */
-	if (!xs_watch(xen->store, PROTOCOL_NODE_REQUEST, "request") ||
-	    !xs_watch(xen->store, PROTOCOL_NODE_TIMEOUT, "timeout"))
+	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
+	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
 		return error_set(error, failure(),
 				 "cannot watch %s in xenstore: %s",
 				 PROTOCOL_NODE_REQUEST, strerror(errno));
-	xen->base.watch_fd = xs_fileno(xen->store);
+	xen->base.watch_fd = xs_fileno(xen->watches);
 	return 0;
 }
 
@@ -323,11 +337,7 @@ int channel_open_xen(const struct channel_past *past, struct channel **ret,
 	if (r == 0 && (past->fd < 0 || !adopt_port(xen, past)))
 		r = bind_port(xen, error);
 	if (r < 0) {
-		if (xen->store)
-			xs_close(xen->store);
-		if (xen->events)
-			xenevtchn_close(xen->events);
-		free(xen);
+		free_handles(xen);
 		return r;
 	}
 	*ret = &xen->base;

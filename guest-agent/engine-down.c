@@ -208,11 +208,16 @@ static int down_sync(struct engine *engine, struct error *error)
 	return 1;
 }
 
+/* Where nothing is to be done with devices they are looked at on the wake. */
 static int down_inventory(struct engine *engine, struct error *error)
 {
-	int r = inventory_read(&engine->inventory, engine->setup.roots,
-			       engine->setup.settings, engine->setup.claimed);
+	const struct settings *settings = engine->setup.settings;
+	int r;
 
+	if (!settings->devices && settings->n_rules == 0)
+		return 0;
+	r = inventory_read(&engine->inventory, engine->setup.roots, settings,
+			   engine->setup.claimed);
 	if (r < 0)
 		return error_set(error, r, "cannot list PCI functions: %s",
 				 strerror(-r));

@@ -295,7 +295,13 @@ static void describe(const struct engine *engine, char *detail, size_t size)
 		if (back == 0 && engine->notes[0] != '\0')
 			append_entry(detail, size, engine->notes);
 	}
-	append_kept(&engine->inventory, detail, size);
+	if (engine->inventory.n_functions > 0) {
+		append_kept(&engine->inventory, detail, size);
+		return;
+	}
+	engine_describe_kept(engine, entry, sizeof(entry));
+	if (entry[0])
+		append_entry(detail, size, entry);
 }
 
 static void end_up(struct engine *engine)

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
+#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -173,6 +174,23 @@ struct guest {
 #define NIC "0000:00:04.0"
 #define NIC_IDS "0x8086 0x10d3 0x020000"
 
+/* What the service manager was told last of its watchdog. */
+static char watchdog[64];
+
+static void hear_watchdog(const char *text)
+{
+	if (strstr(text, "WATCHDOG"))
+		snprintf(watchdog, sizeof(watchdog), "%s", text);
+}
+
+static bool alarm_is_set(void)
+{
+	struct itimerval left;
+
+	getitimer(ITIMER_REAL, &left);
+	return left.it_value.tv_sec > 0;
+}
+
 static void start_agent(struct guest *guest)
 {
 	struct engine_setup engine_setup = {
@@ -190,6 +208,7 @@ static void start_agent(struct guest *guest)
 		.channel = &guest->channel.base,
 		.journal = &guest->journal,
 		.suspended_us = get_suspended_us,
+		.tell = hear_watchdog,
 	};
 	struct error error = { 0 };
 
@@ -219,6 +238,7 @@ static int setup_guest(void **state)
 	sigaddset(&blocked, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	suspended_us = 0;
+	watchdog[0] = '\0';
 	tree_new(&guest->tree);
 	assert_int_equal(sd_event_new(&guest->event), 0);
 	settings_default(&guest->settings);
@@ -360,6 +380,37 @@ static void takes_a_guest_down_and_back(void **state)
 	notify(guest);
 	await_state(guest, "quiesced 2");
 	assert_int_equal(guest->channel.notified, 0);
+}
+
+/* In a cycle always, by systemd when it lasts. */
+static void is_watched_in_a_cycle_and_only_then(void **state)
+{
+	struct guest *guest = *state;
+	uint64_t end;
+
+	start_agent(guest);
+	assert_false(alarm_is_set());
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	assert_true(alarm_is_set());
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+	assert_false(alarm_is_set());
+	assert_string_equal(watchdog, "");
+	ask(guest, "suspend 2");
+	await_state(guest, "ready 2");
+	notify(guest);
+	await_state(guest, "quiesced 2");
+	end = clock_now_us() + 1100000;
+	while (clock_now_us() < end)
+		sd_event_run(guest->event, 10000);
+	assert_string_equal(watchdog, "WATCHDOG_USEC=30000000\nWATCHDOG=1");
+	assert_false(alarm_is_set());
+	suspend_and_wake(guest);
+	await_state(guest, "ready 2");
+	assert_string_equal(watchdog, "WATCHDOG_USEC=0");
 }
 
 static void says_at_once_what_it_would_keep_at_a_risk(void **state)
@@ -865,6 +916,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, setup_guest, teardown_guest)
 	const struct CMUnitTest tests[] = {
 		TEST(takes_a_guest_down_and_back),
+		TEST(is_watched_in_a_cycle_and_only_then),
 		TEST(heeds_inhibitors_as_dom0_says_at_that_moment),
 		TEST(ignores_events_that_mean_nothing),
 		TEST(undoes_when_dom0_aborts_a_quiesced_guest),
