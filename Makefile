@@ -150,7 +150,7 @@ bench-ready: all $(BUILD)/tests/bench/engine
 
 # One run for all black-box tests: its summary ends the output.
 check-lab: all
-	$(Q)$(PYTHON) -m pytest tests/contract tests/lab
+	$(Q)$(PYTHON) -m pytest --durations=10 tests/contract tests/lab
 
 # Each parser on its corpus and on what can be made of it, always the same, with
 # all of clang's sanitizers watching. FUZZ_RUNS=1000000 searches for longer.

@@ -72,6 +72,11 @@ struct xen {
 	size_t n_told;
 	xenevtchn_handle *evtchn;
 	struct xs_handle *store;
+	/*
+	 * A connection with watches has a thread that reads, which hands each
+	 * answer over: the one without answers sooner.
+	 */
+	struct xs_handle *watches;
 	xentoollog_logger *log;
 	int epoll_fd;
 	struct channel *channels;
@@ -572,7 +577,7 @@ static bool watch_domain(struct xen *xen, uint32_t domid)
 	snprintf(token, sizeof(token), "%" PRIu32, domid);
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
 		domain_node(domid, watched_nodes[i], path);
-		ok &= xs_watch(xen->store, path, token);
+		ok &= xs_watch(xen->watches, path, token);
 	}
 	return ok;
 }
@@ -584,7 +589,7 @@ static void unwatch_domain(struct xen *xen, uint32_t domid)
 	snprintf(token, sizeof(token), "%" PRIu32, domid);
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
 		domain_node(domid, watched_nodes[i], path);
-		xs_unwatch(xen->store, path, token);
+		xs_unwatch(xen->watches, path, token);
 	}
 }
 
@@ -623,8 +628,8 @@ static int xen_follow(struct hypervisor *hypervisor)
 	r = inventory_cache_new(&xen->cache);
 	if (r < 0)
 		return r;
-	return xs_watch(xen->store, "@introduceDomain", TOKEN_DOMAINS) &&
-			       xs_watch(xen->store, "/libxl", TOKEN_TOOLSTACK)
+	return xs_watch(xen->watches, "@introduceDomain", TOKEN_DOMAINS) &&
+			       xs_watch(xen->watches, "/libxl", TOKEN_TOOLSTACK)
 		       ? 0
 		       : -errno;
 }
@@ -638,7 +643,7 @@ static int watch_agent(struct xen *xen, struct channel *channel)
 		return 0;
 	domain_node(channel->id.domid, PROTOCOL_NODE_STATE, path);
 	snprintf(token, sizeof(token), "%" PRIu32, channel->id.domid);
-	if (!xs_watch(xen->store, path, token))
+	if (!xs_watch(xen->watches, path, token))
 		return -errno;
 	channel->watched = true;
 	return 0;
@@ -1076,7 +1081,7 @@ static uint32_t domid_of_watch(char *const *watch)
 
 static int next_watch(struct xen *xen, uint32_t *ret_domid)
 {
-	_cleanup_(freep) char **watch = xs_check_watch(xen->store);
+	_cleanup_(freep) char **watch = xs_check_watch(xen->watches);
 
 	if (!watch)
 		return errno == EAGAIN ? 0 : -errno;
@@ -1129,6 +1134,8 @@ static void xen_close(struct hypervisor *hypervisor)
 		xenevtchn_close(xen->evtchn);
 	if (xen->store)
 		xs_close(xen->store);
+	if (xen->watches)
+		xs_close(xen->watches);
 	if (xen->call) {
 		if (xen->resume_call)
 			xencall_free_buffer(xen->call, xen->resume_call);
@@ -1265,9 +1272,11 @@ static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 				 "cannot open event channels "
 				 "(/dev/xen/evtchn; modprobe xen-evtchn): %s",
 				 strerror(errno));
-	if (xenstored_listens() || has_xenstore_domain(xen))
+	if (xenstored_listens() || has_xenstore_domain(xen)) {
 		xen->store = xs_open(0);
-	if (!xen->store)
+		xen->watches = xs_open(0);
+	}
+	if (!xen->store || !xen->watches)
 		return error_set(error, -ECONNREFUSED,
 				 "xenstored does not answer: start "
 				 "xenstored.service");
@@ -1285,8 +1294,8 @@ static int open_events(struct xen *xen, struct error *error)
 {
 	xen->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (xen->epoll_fd < 0 ||
-	    !xs_watch(xen->store, "@releaseDomain", TOKEN_DOMAINS) ||
-	    add_to_epoll(xen, xs_fileno(xen->store)) < 0 ||
+	    !xs_watch(xen->watches, "@releaseDomain", TOKEN_DOMAINS) ||
+	    add_to_epoll(xen, xs_fileno(xen->watches)) < 0 ||
 	    add_to_epoll(xen, xenevtchn_fd(xen->evtchn)) < 0)
 		return error_set(error, -errno, "cannot listen for events: %s",
 				 strerror(errno));
