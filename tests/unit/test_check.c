@@ -232,6 +232,12 @@ static void say_nothing(struct world *world)
 	set_agent(world, PROTOCOL_AGENT_NONE, "");
 }
 
+static void stop_the_agent_of_no_devices(struct world *world)
+{
+	lose_the_agent_of_no_devices(world);
+	say_nothing(world);
+}
+
 static void keep_a_disk(struct world *world)
 {
 	set_agent(world, PROTOCOL_AGENT_READY,
@@ -324,6 +330,8 @@ static const struct guest_case guest_cases[] = {
 	  "channel 9" },
 	{ "stale port, no devices", lose_the_agent_of_no_devices,
 	  FINDING_WARNING, "netvm", "asked to suspend without it" },
+	{ "stopped, no devices", stop_the_agent_of_no_devices, FINDING_INFO,
+	  "netvm", "asked to suspend without it" },
 	{ "degraded", come_back_degraded, FINDING_WARNING, "netvm",
 	  "lost: no driver" },
 	{ "failed", fail_to_quiesce, FINDING_WARNING, "netvm", "e1000e hangs" },
