@@ -2,15 +2,17 @@
 """The agent in an HVM driver domain: a device model's devices beside the real card, whose interrupts Xen does not give
 back after S3."""
 
+import contextlib
 import json
 import re
 
 import pytest
 
-from xenlab import Guest, Laptop, qemu
+from xenlab import Guest, LabError, Laptop, qemu
 
 DRIVER_DOMAIN = Guest("netvm", kind="netvm", type="hvm", memory=384, pci=(qemu.NIC,))
 NIGHTS = 20
+LAPTOPS = 8  # now and then the emulation ends an HVM guest: then the nights go on with another copy
 
 # The image makes its bridge of the name that the card has in a PV guest.
 SET_UP = """set -e
@@ -29,8 +31,8 @@ find /sys/fs/cgroup -name cgroup.freeze | xargs grep -l 1 | sed 's/^/frozen /'
 """
 
 
-@pytest.fixture(scope="module")
-def laptop(payload):
+@contextlib.contextmanager
+def with_card_in_hvm(payload):
     with Laptop.fresh(payload, (DRIVER_DOMAIN,)) as laptop:
         laptop.link = str(laptop.guest("netvm", SET_UP))
         laptop.create_guest(Guest("web", backend="netvm", ip="10.0.2.17"))
@@ -38,19 +40,39 @@ def laptop(payload):
         yield laptop
 
 
-# It boots a laptop of its own, which takes five minutes by itself.
-@pytest.mark.timeout(1800)
-def test_the_card_survives_20_nights(laptop):
+def sleep_a_night(laptop: Laptop, before: str) -> None:
+    laptop.sleep_and_wake()
+
+    laptop.wait_ping("web", seconds=60)
+    assert str(laptop.guest("netvm", LOOK)) == before
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    driver_domain = next(guest for guest in report["guests"] if guest["name"] == "netvm")
+    assert report["result"] == "ok", report
+    assert (driver_domain["mechanism"], driver_domain["outcome"]) == ("agent", "suspended"), report
+    assert re.fullmatch(rf"0000:00:\S+ e1000e {laptop.link} ok \d+ms", driver_domain["detail"]), report
+
+
+def sleep_nights(laptop: Laptop, nights: int) -> int:
+    """Returns how many of them went well; less than asked for only where the emulation has failed."""
     before = str(laptop.guest("netvm", LOOK))
     assert f"{laptop.link}" in before and "master br0" in before and "e1000e" in before
+    for night in range(nights):
+        try:
+            sleep_a_night(laptop, before)
+        except (AssertionError, LabError):
+            if not laptop.has_faulted("netvm"):
+                raise
+            return night
+    return nights
 
-    for night in range(1, NIGHTS + 1):
-        laptop.sleep_and_wake()
 
-        laptop.wait_ping("web", seconds=60)
-        assert str(laptop.guest("netvm", LOOK)) == before, f"after night {night}"
-        report = json.loads(str(laptop.dom0("pmcoord report --json")))
-        driver_domain = next(guest for guest in report["guests"] if guest["name"] == "netvm")
-        assert report["result"] == "ok", report
-        assert (driver_domain["mechanism"], driver_domain["outcome"]) == ("agent", "suspended"), report
-        assert re.fullmatch(rf"0000:00:\S+ e1000e {laptop.link} ok \d+ms", driver_domain["detail"]), report
+# It boots a laptop of its own, which takes five minutes by itself.
+@pytest.mark.timeout(1800)
+def test_the_card_survives_20_nights(payload):
+    slept = 0
+    for _ in range(LAPTOPS):
+        with with_card_in_hvm(payload) as laptop:
+            slept += sleep_nights(laptop, NIGHTS - slept)
+        if slept == NIGHTS:
+            return
+    pytest.fail(f"the emulation has failed {LAPTOPS} times; {slept} nights went well")

@@ -309,6 +309,16 @@ class Laptop:
                 self.create_guest(self.guests[name])
         raise LabError(f"guests do not stay up: {', '.join(gone)}\n{self.consoles(*gone)}")
 
+    def has_faulted(self, name: str) -> bool:
+        """Whether the guest, of type "hvm" or "pvh", was ended by a fault of the emulation.
+
+        Now and then a processor that is emulated in an emulated one gets lost, wherever it is. A kernel that ends by
+        itself says so.
+        """
+        faults = re.findall(r"d(\d+)v\d+ Triple fault", self._machine.console.read_text(errors="replace"))
+        said = self.dom0(f"cat /run/lab/console/guest-{name}.log", check=False).stdout
+        return str(self.domid(name)) in faults and "Kernel panic" not in said
+
     def forget_guest(self, name: str) -> None:
         """To be called when a test has destroyed or rebooted a guest: its domid is looked up again."""
         self._domids.pop(name, None)
