@@ -333,7 +333,8 @@ class Laptop:
     def heartbeat(self, name: str) -> int:
         """A number that grows as long as the guest lives, at least once a second, and starts again when it boots."""
         if not self.guests[name].pv_drivers:
-            return int(str(self.dom0(f"grep 'lab: beat' {self.guests[name].serial_log} | tail -n 1")).split()[-1])
+            # The last line may be about to be written.
+            return int(str(self.dom0(f"grep 'lab: beat' {self.guests[name].serial_log} | tail -n 2 | head -n 1")).split()[-1])
         return int(str(self.guest(name, "cat /run/heartbeat")))
 
     def boot_id(self, name: str | None = None) -> str:
