@@ -159,9 +159,6 @@ static void tell_devices_without_agent(const struct patient *patient,
 
 static void check_agent(const struct patient *patient)
 {
-	/* Stopped in good order, it has said goodbye. */
-	bool is_wanted =
-		patient->details->agent.state.state != PROTOCOL_AGENT_NONE;
 	struct no_agent why;
 
 	if (!lacks_agent(patient, &why))
@@ -169,7 +166,9 @@ static void check_agent(const struct patient *patient)
 	if (patient->guest->pci_functions > 0)
 		tell_devices_without_agent(patient, &why);
 	else if (has_agent(patient))
-		TELL(patient, is_wanted ? FINDING_WARNING : FINDING_INFO,
+		TELL(patient,
+		     guest_has_given_up_agent(patient->guest) ? FINDING_INFO
+							      : FINDING_WARNING,
 		     why.advice,
 		     "%s: its kernel is asked to suspend without it",
 		     why.reason);

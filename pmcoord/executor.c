@@ -449,16 +449,6 @@ static bool is_armed(const struct executor *x, const struct guest_agent *agent)
 	       agent->request.cycle == cycle_number(x);
 }
 
-/*
- * Its agent was stopped in good order, and it has no devices that others need:
- * a guest like those that never had one.
- */
-static bool has_no_agent_any_more(const struct guest *guest)
-{
-	return guest->agent.state.state == PROTOCOL_AGENT_NONE &&
-	       guest->role != GUEST_ROLE_DRIVER_DOMAIN;
-}
-
 static int prepare_step(struct executor *x, size_t i)
 {
 	const struct guest *guest = guest_of(x, i);
@@ -471,7 +461,7 @@ static int prepare_step(struct executor *x, size_t i)
 	if (r == PREPARE_PORT_IS_STALE)
 		return fall_back_to_xenstore(
 			x, i,
-			has_no_agent_any_more(guest)
+			guest_has_given_up_agent(guest)
 				? NULL
 				: "its agent's event channel is stale");
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {

@@ -227,6 +227,13 @@ const char *guest_type_name(enum guest_type type)
 	return names[type];
 }
 
+bool guest_has_given_up_agent(const struct guest *guest)
+{
+	return guest->agent.present &&
+	       guest->agent.state.state == PROTOCOL_AGENT_NONE &&
+	       guest->role != GUEST_ROLE_DRIVER_DOMAIN;
+}
+
 const char *guest_role_name(enum guest_role role)
 {
 	static const char *const names[] = {

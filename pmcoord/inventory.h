@@ -151,6 +151,12 @@ const struct guest *inventory_find_name(const struct inventory *inventory,
 enum link_class link_class_of_device(const char *device);
 int link_class_parse_device(const char *device, enum link_class *ret);
 
+/*
+ * Its agent was stopped in good order, and it has no devices that need one: a
+ * guest like those that never had an agent. In a finished inventory.
+ */
+bool guest_has_given_up_agent(const struct guest *guest);
+
 const char *guest_type_name(enum guest_type type);
 const char *guest_role_name(enum guest_role role);
 const char *guest_state_name(enum guest_state state);

@@ -56,6 +56,7 @@ static int set_up(void **state)
 		.version = PROTOCOL_VERSION,
 		.port = 9,
 	};
+	world->netvm.agent.state.state = PROTOCOL_AGENT_READY;
 	world->details[0].agent.state.state = PROTOCOL_AGENT_READY;
 	world->details[0].examination.n_pci = 1;
 	strcpy(world->details[0].functions[0].address, "0000:03:00.0");
@@ -207,6 +208,7 @@ static void set_agent(struct world *world, enum protocol_agent_state state,
 {
 	struct agent_look *look = &world->details[0].agent;
 
+	world->netvm.agent.state.state = state;
 	look->state.state = state;
 	snprintf(look->detail, sizeof(look->detail), "%s", detail);
 }
@@ -232,10 +234,24 @@ static void say_nothing(struct world *world)
 	set_agent(world, PROTOCOL_AGENT_NONE, "");
 }
 
-static void stop_the_agent_of_no_devices(struct world *world)
+static void stop_the_agent_of_who_serves(struct world *world)
 {
 	lose_the_agent_of_no_devices(world);
 	say_nothing(world);
+}
+
+static void stop_the_agent_of_nobody_s_server(struct world *world)
+{
+	struct link link = {
+		.frontend = 1,
+		.backend = 2,
+		.class = LINK_NETWORK,
+		.said_by_frontend = true,
+		.said_by_backend = true,
+	};
+
+	assert_int_equal(inventory_add_link(&world->inventory, &link), 0);
+	stop_the_agent_of_who_serves(world);
 }
 
 static void keep_a_disk(struct world *world)
@@ -330,8 +346,10 @@ static const struct guest_case guest_cases[] = {
 	  "channel 9" },
 	{ "stale port, no devices", lose_the_agent_of_no_devices,
 	  FINDING_WARNING, "netvm", "asked to suspend without it" },
-	{ "stopped, no devices", stop_the_agent_of_no_devices, FINDING_INFO,
+	{ "stopped, serves", stop_the_agent_of_who_serves, FINDING_WARNING,
 	  "netvm", "asked to suspend without it" },
+	{ "stopped, no devices", stop_the_agent_of_nobody_s_server,
+	  FINDING_INFO, "netvm", "asked to suspend without it" },
 	{ "degraded", come_back_degraded, FINDING_WARNING, "netvm",
 	  "lost: no driver" },
 	{ "failed", fail_to_quiesce, FINDING_WARNING, "netvm", "e1000e hangs" },
