@@ -262,16 +262,22 @@ static void append_kept(const struct inventory *inventory, char *detail,
 	}
 }
 
-void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
+/* What cannot be read now is told by the next cycle. */
+static void append_kept_now(const struct engine *engine, char *detail,
+			    size_t size)
 {
 	struct inventory inventory = { 0 };
 
-	ret[0] = '\0';
-	/* What cannot be read now is told by the first cycle. */
 	if (inventory_read(&inventory, engine->setup.roots,
 			   engine->setup.settings, engine->setup.claimed) == 0)
-		append_kept(&inventory, ret, size);
+		append_kept(&inventory, detail, size);
 	inventory_done(&inventory);
+}
+
+void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
+{
+	ret[0] = '\0';
+	append_kept_now(engine, ret, size);
 }
 
 /* What went wrong comes first: the line may be cut. */
@@ -295,13 +301,11 @@ static void describe(const struct engine *engine, char *detail, size_t size)
 		if (back == 0 && engine->notes[0] != '\0')
 			append_entry(detail, size, engine->notes);
 	}
-	if (engine->inventory.n_functions > 0) {
+	/* With nothing to be stopped it was not looked at on the way down. */
+	if (engine->inventory.n_functions > 0)
 		append_kept(&engine->inventory, detail, size);
-		return;
-	}
-	engine_describe_kept(engine, entry, sizeof(entry));
-	if (entry[0])
-		append_entry(detail, size, entry);
+	else
+		append_kept_now(engine, detail, size);
 }
 
 static void end_up(struct engine *engine)
