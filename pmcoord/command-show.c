@@ -10,8 +10,8 @@
 
 #include "pmcoord/parse.h"
 #include "pmcoord/plan-picture.h"
-#include "pmcoord/report-text.h"
 #include "pmcoord/report.h"
+#include "pmcoord/report-text.h"
 #include "pmcoord/show.h"
 #include "pmcoord/suspend.h"
 #include "pmcoord/timeline.h"

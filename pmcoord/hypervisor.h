@@ -156,8 +156,10 @@ struct hypervisor_ops {
 	int (*resume)(struct hypervisor *hypervisor,
 		      const struct domain_id *id);
 
-	/* Tells xenstored that it runs; can wait until all do. -ESRCH: it has
-	 * gone since. */
+	/*
+	 * Tells xenstored that it runs; can wait until all do. -ESRCH: it has
+	 * gone since.
+	 */
 	int (*keep_books)(struct hypervisor *hypervisor,
 			  const struct domain_id *id);
 
