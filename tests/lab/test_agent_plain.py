@@ -8,6 +8,8 @@ import pytest
 
 from xenlab import Guest, Laptop
 
+from test_failures import entry, listed
+
 DESK = Guest("desk", kind="netvm", memory=256)
 HOOK = "/etc/pmcoord/suspend.d/50-tell"
 # Counts as long as it may run; what it has counted is in memory only.
@@ -28,16 +30,13 @@ def laptop(payload):
         yield laptop
 
 
-def report_of(laptop: Laptop, name: str) -> dict:
-    return next(guest for guest in json.loads(str(laptop.dom0("pmcoord report --json")))["guests"] if guest["name"] == name)
-
-
-def listed(laptop: Laptop) -> dict:
-    return next(guest for guest in json.loads(str(laptop.dom0("pmcoord list --json")))["guests"] if guest["name"] == "desk")
+def of_report(laptop: Laptop) -> dict:
+    return entry(json.loads(str(laptop.dom0("pmcoord report --json"))), "desk")
 
 
 def test_it_is_an_ordinary_guest_that_is_asked_by_its_agent(laptop):
-    assert (listed(laptop)["mechanism"], listed(laptop)["role"], listed(laptop)["needs"]) == ("agent", "guest", [])
+    guest = listed(laptop, "desk")
+    assert (guest["mechanism"], guest["role"], guest["needs"]) == ("agent", "guest", [])
 
 
 def test_processes_are_frozen_and_hooks_told_over_a_night(laptop):
@@ -48,7 +47,7 @@ def test_processes_are_frozen_and_hooks_told_over_a_night(laptop):
     laptop.sleep_and_wake()
 
     laptop.wait_ping("web", seconds=30)
-    report = report_of(laptop, "desk")
+    report = of_report(laptop)
     assert (report["mechanism"], report["outcome"], report["degraded"]) == ("agent", "suspended", False), report
     assert laptop.boot_id("desk") == boot_id
     assert str(laptop.guest("desk", "cat /run/told")).split("\n") == ["pre frozen 0", "post frozen 0"]
@@ -62,6 +61,6 @@ def test_without_it_nothing_is_different(laptop):
 
     status = laptop.dom0("pmcoord suspend-all --guests-only -q; status=$?; pmcoord resume-all -q; exit $status", check=False).status
 
-    report = report_of(laptop, "desk")
+    report = of_report(laptop)
     assert (status, report["mechanism"], report["outcome"], report["degraded"]) == (0, "xenstore", "suspended", False), report
     laptop.guest("desk", "systemctl enable --now pmcoord-agent")

@@ -348,6 +348,15 @@ static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
 }
 
 static const struct hypervisor_ops *ops_below;
+
+/* The verbs in `ops` are the simulator's but for those that are changed now. */
+static void put_between(struct host *host, struct hypervisor_ops *ops)
+{
+	ops_below = host->hypervisor->ops;
+	*ops = *ops_below;
+	host->hypervisor->ops = ops;
+}
+
 static size_t n_woken;
 
 static int count_woken(struct hypervisor *hypervisor,
@@ -368,10 +377,8 @@ static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
 
 	(void)state;
 	host_init_laptop(&host, "");
-	ops_below = host.hypervisor->ops;
-	ops = *ops_below;
+	put_between(&host, &ops);
 	ops.wake_agent = count_woken;
-	host.hypervisor->ops = &ops;
 	n_woken = 0;
 	json_object_put(run_cycle(&host, false));
 	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false,
@@ -414,11 +421,9 @@ static void an_agent_that_its_owner_has_stopped_is_not_missed(void **state)
 	(void)state;
 	for (int is_gone = 0; is_gone < 2; is_gone++) {
 		host_init(&host, scenario);
-		ops_below = host.hypervisor->ops;
-		ops = *ops_below;
+		put_between(&host, &ops);
 		if (is_gone)
 			ops.inventory = inventory_after_goodbye;
-		host.hypervisor->ops = &ops;
 		report = run_cycle(&host, true);
 		assert_string_equal(text(report, "result"),
 				    is_gone ? "ok" : "degraded");
@@ -447,10 +452,8 @@ static void who_goes_as_soon_as_he_is_back_is_nobody_s_fault(void **state)
 
 	(void)state;
 	host_init_laptop(&host, "");
-	ops_below = host.hypervisor->ops;
-	ops = *ops_below;
+	put_between(&host, &ops);
 	ops.keep_books = find_nobody;
-	host.hypervisor->ops = &ops;
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "ok");
 	assert_string_equal(text(guest_of(report, "web"), "detail"), "");
@@ -535,7 +538,6 @@ static void waits_for_devices_with_resume_after_ready(void **state)
 }
 
 /* The wake shall find as little to do as possible. */
-static const struct hypervisor_ops *hypervisor_below;
 static const struct sleeper_ops *sleeper_below;
 static size_t n_prepared;
 
@@ -543,7 +545,7 @@ static int count_prepared(struct hypervisor *hypervisor,
 			  const struct domain_id *id)
 {
 	n_prepared++;
-	return hypervisor_below->prepare_resume(hypervisor, id);
+	return ops_below->prepare_resume(hypervisor, id);
 }
 
 static int enter_with_all_prepared(struct sleeper *sleeper, struct loop *loop,
@@ -561,17 +563,15 @@ static void prepares_the_resume_of_all_before_the_host_sleeps(void **state)
 
 	(void)state;
 	host_init_laptop(&host, "");
-	hypervisor_below = host.hypervisor->ops;
-	hypervisor_ops = *hypervisor_below;
+	put_between(&host, &hypervisor_ops);
 	hypervisor_ops.prepare_resume = count_prepared;
 	sleeper_below = host.sleeper->ops;
 	sleeper_ops = *sleeper_below;
 	sleeper_ops.enter = enter_with_all_prepared;
-	host.hypervisor->ops = &hypervisor_ops;
 	host.sleeper->ops = &sleeper_ops;
 	n_prepared = 0;
 	json_object_put(run_cycle(&host, true));
-	host.hypervisor->ops = hypervisor_below;
+	host.hypervisor->ops = ops_below;
 	host.sleeper->ops = sleeper_below;
 	assert_all_running(&host);
 	host_done(&host);
