@@ -93,6 +93,12 @@ def test_copies_are_of_one_running_machine_and_do_not_touch_each_other():
         assert (other.boot_id(), other.boot_id("mail")) == boots
 
 
+def test_a_second_laptop_beside_another_is_refused(bare_laptop):
+    with pytest.raises(LabError, match="already: close it first"):
+        Laptop.fresh()
+    bare_laptop.dom0("true")
+
+
 def test_a_copy_answers_within_seconds():
     Laptop.fresh().close()
     with qemu.one_lab:  # not to measure how long others use it

@@ -163,8 +163,10 @@ class Laptop:
     def fresh(cls, payload: Payload | None = None, guests: tuple[Guest, ...] = DEFAULT_GUESTS) -> "Laptop":
         """A fresh copy of the running laptop, with the payload installed if there is one.
 
-        The first call with these arguments builds and boots it, which takes minutes; later ones take seconds.
+        The first call with these arguments builds and boots it, which takes minutes; later ones take seconds. One
+        laptop at a time: close one before asking for the next.
         """
+        qemu.refuse_a_second()
         image_set = images.build()
         # Before any lock of the cache, as a test that has a laptop already would take them in that order.
         with qemu.one_lab:

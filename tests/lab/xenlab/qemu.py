@@ -114,7 +114,8 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
 class _OneLab:
     """Two laptops of two processes starve each other: the second process waits until the first has none.
 
-    To be entered as often as one likes; left as often, the next process may go on.
+    To be entered as often as one likes; left as often, the next process may go on. A second one in the same process:
+    see refuse_a_second().
     """
 
     def __init__(self) -> None:
@@ -145,6 +146,12 @@ class _OneLab:
 one_lab = _OneLab()
 
 
+def refuse_a_second() -> None:
+    """Raises while this process has a laptop."""
+    if _running:
+        raise LabError("there is a laptop already: close it first; two starve each other, and a sleep then takes minutes")
+
+
 class Machine:
     """A running QEMU. It dies with this process, however that ends."""
 
@@ -173,7 +180,11 @@ class Machine:
         _running.add(self)
         self.channel = Channel(command_end)
         self.qmp = Qmp(qmp_end, self._last_words)
-        self.qmp.execute("qmp_capabilities")
+        try:
+            self.qmp.execute("qmp_capabilities")
+        except BaseException:
+            self.kill()
+            raise
 
     def _last_words(self) -> str:
         return f"QEMU has ended: {self._errors.read_text(errors='replace').strip() or 'without a word'}"
