@@ -104,15 +104,20 @@ static const enum manager all_managers[] = { MANAGER_NETWORKD,
 static void print_function(const struct roots *roots,
 			   const struct pci_function *function)
 {
+	const char *early =
+		function->early ? "before processes are frozen" : "";
+	bool has_why = function->reason[0] || early[0];
 	char links[64];
 
 	if (links_list(roots, function->address, links, sizeof(links)) <= 0)
-		links[0] = '\0';
-	printf("%-8s %-13s %-16s %-11s %-10s %s%s\n", action_name(function),
+		snprintf(links, sizeof(links), "-");
+	printf("%-8s %-13s %-16s %-11s ", action_name(function),
 	       function->address, function->driver,
-	       pci_class_name(function->class), links[0] ? links : "-",
-	       function->reason,
-	       function->early ? "before processes are frozen" : "");
+	       pci_class_name(function->class));
+	if (has_why)
+		printf("%-10s %s%s\n", links, function->reason, early);
+	else
+		printf("%s\n", links);
 }
 
 static void print_plan(const struct plan *plan)

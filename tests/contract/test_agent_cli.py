@@ -73,3 +73,4 @@ def test_the_dry_run_shows_the_same_as_table_and_as_json(tmp_path):
         assert re.search(rf"^{action} +{device['address']} +{device['driver']} ", table.stdout, re.M)
     if not plan["devices"]:
         assert "no PCI function has a driver" in table.stdout
+    assert not re.search(" $", table.stdout, re.M)
