@@ -73,7 +73,7 @@ enum mechanism plan_choose_mechanism(const struct guest *guest,
 		return MECHANISM_PAUSE;
 	}
 	if (agent->present && agent->version == PROTOCOL_VERSION &&
-	    agent->port != 0)
+	    agent->port != 0 && !guest_has_given_up_agent(guest))
 		return MECHANISM_AGENT;
 	if (agent->present && agent->version != PROTOCOL_VERSION)
 		*ret_reason = "its agent speaks an unknown protocol version";

@@ -34,6 +34,11 @@ def of_report(laptop: Laptop) -> dict:
     return entry(json.loads(str(laptop.dom0("pmcoord report --json"))), "desk")
 
 
+def way_and_agent(laptop: Laptop) -> tuple[str, str]:
+    guest = listed(laptop, "desk")
+    return guest["mechanism"], guest["agent"]
+
+
 def test_it_is_an_ordinary_guest_that_is_asked_by_its_agent(laptop):
     guest = listed(laptop, "desk")
     assert (guest["mechanism"], guest["role"], guest["needs"]) == ("agent", "guest", [])
@@ -63,4 +68,6 @@ def test_without_it_nothing_is_different(laptop):
 
     report = of_report(laptop)
     assert (status, report["mechanism"], report["outcome"], report["degraded"]) == (0, "xenstore", "suspended", False), report
+    assert way_and_agent(laptop) == ("xenstore", "none")
     laptop.guest("desk", "systemctl enable --now pmcoord-agent")
+    assert way_and_agent(laptop) == ("agent", "ready")

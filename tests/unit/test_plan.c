@@ -93,7 +93,15 @@ static bool acts(const struct host *host, size_t node)
 /* ---- mechanisms --------------------------------------------------------- */
 
 #define AGENT(version_, port_)                                                 \
-	.agent = { .present = true, .version = (version_), .port = (port_) }
+	.agent = { .present = true,                                            \
+		   .version = (version_),                                      \
+		   .port = (port_),                                            \
+		   .state.state = PROTOCOL_AGENT_READY }
+#define STOPPED_AGENT                                                          \
+	.agent = { .present = true,                                            \
+		   .version = 1,                                               \
+		   .port = 5,                                                  \
+		   .state.state = PROTOCOL_AGENT_NONE }
 
 static void chooses_the_best_mechanism_there_is(void **state)
 {
@@ -115,6 +123,17 @@ static void chooses_the_best_mechanism_there_is(void **state)
 		  POLICY_SUSPEND,
 		  MECHANISM_XENSTORE,
 		  "its agent speaks an unknown protocol version" },
+		{ { .type = GUEST_PVH, STOPPED_AGENT },
+		  POLICY_SUSPEND,
+		  MECHANISM_XENSTORE,
+		  NULL },
+		/* Without it, devices come to harm: the cycle shall say so. */
+		{ { .type = GUEST_PV,
+		    .role = GUEST_ROLE_DRIVER_DOMAIN,
+		    STOPPED_AGENT },
+		  POLICY_SUSPEND,
+		  MECHANISM_AGENT,
+		  NULL },
 		{ { .type = GUEST_PV, .kernel_port = 6 },
 		  POLICY_SUSPEND,
 		  MECHANISM_EVENT_CHANNEL,
