@@ -91,13 +91,25 @@ static bool line_is_sound(struct reader *reader, const char *line)
 	return true;
 }
 
+/* Editors of other systems begin a file with it. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+static void drop_byte_order_mark(char *line)
+{
+	size_t length = strlen(BYTE_ORDER_MARK);
+
+	if (strncmp(line, BYTE_ORDER_MARK, length) == 0)
+		memmove(line, line + length, strlen(line + length) + 1);
+}
+
 static char *read_line(char *line, int size, void *data)
 {
 	struct reader *reader = data;
 
 	if (!fgets(line, size, reader->file))
 		return NULL;
-	reader->position.line++;
+	if (++reader->position.line == 1)
+		drop_byte_order_mark(line);
 	if (!strchr(line, '\n') && !feof(reader->file)) {
 		int byte;
 

@@ -55,6 +55,16 @@ static int parse_text(const char *text, struct seen *ret)
 	return r;
 }
 
+static void a_byte_order_mark_is_no_part_of_the_first_line(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	assert_int_equal(parse_text("\xef\xbb\xbf[A]\r\nKey=1\r\n", &seen), 0);
+	assert_string_equal(seen.keys, "2[A]Key=1;");
+	assert_int_equal(parse_text("[A]\n\xef\xbb\xbf\n", &seen), -EBADMSG);
+}
+
 static void gives_sections_lines_and_values(void **state)
 {
 	struct seen seen;
@@ -157,6 +167,8 @@ static void says_when_there_is_no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_byte_order_mark_is_no_part_of_the_first_line),
 		cmocka_unit_test(gives_sections_lines_and_values),
 		cmocka_unit_test(reports_every_problem_with_its_line),
 		cmocka_unit_test(never_truncates_in_silence),
