@@ -15,6 +15,7 @@
 #include "guest-agent/rehearse.h"
 #include "guest-agent/report.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/write.h"
 
 /* As for pmcoord(8). */
 enum exit_status {
@@ -353,6 +354,18 @@ static int parse_options(struct program *program, int argc, char **argv,
 	return mode;
 }
 
+/* Output that was lost is an error; who stops reading has had enough. */
+static int end_output(int status)
+{
+	int r = write_buffered(stdout);
+
+	if (r == 0 || r == -EPIPE)
+		return status;
+	fprintf(stderr, "pmcoord-agent: cannot write the output: %s\n",
+		strerror(-r));
+	return status == EXIT_OK ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv)
 {
 	struct program program = {
@@ -365,7 +378,7 @@ int main(int argc, char **argv)
 	int mode = parse_options(&program, argc, argv, &status);
 
 	if (mode < 0)
-		return status;
+		return end_output(status);
 	r = prepare(&program, &error);
 	if (r < 0) {
 		error_set(&error, r, "cannot start: %s", strerror(-r));
@@ -383,5 +396,5 @@ int main(int argc, char **argv)
 	journal_done(&program.journal);
 	settings_done(&program.settings);
 	sd_event_unref(program.event);
-	return status;
+	return end_output(status);
 }

@@ -66,6 +66,7 @@ const struct command commands[] = {
 		.examples = "pmcoord list\n"
 			    "pmcoord list --json | jq '.guests[].name'",
 		.run = command_list,
+		.only_tells = true,
 		.options = "",
 	},
 	{
@@ -76,6 +77,7 @@ const struct command commands[] = {
 			    "pmcoord plan --svg plan.svg\n"
 			    "pmcoord plan --dot - | dot -Tpdf > plan.pdf",
 		.run = command_plan,
+		.only_tells = true,
 		.options = "ds",
 	},
 	{
@@ -92,6 +94,7 @@ const struct command commands[] = {
 		.examples = "pmcoord check\n"
 			    "pmcoord check --quiet",
 		.run = command_check,
+		.only_tells = true,
 		.options = "",
 		.loads_itself = true,
 	},
@@ -102,6 +105,7 @@ const struct command commands[] = {
 		.examples = "pmcoord report\n"
 			    "pmcoord report 12 --svg 12.svg",
 		.run = command_report,
+		.only_tells = true,
 		.max_arguments = 1,
 		.options = "s",
 	},
@@ -115,6 +119,7 @@ const struct command commands[] = {
 			"guests are held, and with 6 if one was abandoned.",
 		.examples = "pmcoord status",
 		.run = command_status,
+		.only_tells = true,
 		.options = "",
 	},
 	{
@@ -128,6 +133,7 @@ const struct command commands[] = {
 			    "pmcoord monitor --json | jq -c 'select(.event == "
 			    "\"down\")'",
 		.run = command_monitor,
+		.only_tells = true,
 		.options = "",
 	},
 	{

@@ -15,6 +15,7 @@ struct command {
 	enum exit_code (*run)(struct cli *cli);
 	size_t min_arguments, max_arguments;
 	const char *options; /* letters of those that not all commands take */
+	bool only_tells; /* what it prints is all that it does */
 	bool loads_itself; /* it tells of a bad configuration in its own way */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "pmcoord/cli.h"
 #include "pmcoord/commands.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/write.h"
 
 /* Room for the table of options and its end. */
 #define OPTIONS_MAX 32
@@ -95,6 +97,7 @@ struct line {
 	struct options options;
 	char seen[64]; /* the letters of its options */
 	bool wants_help, wants_version;
+	bool acts; /* filled by run(): the command touches guests */
 };
 
 /* The options of which only some commands make sense. */
@@ -245,18 +248,38 @@ static int run(struct line *line)
 	if (!command->run)
 		return help(options->n_arguments ? options->arguments[0]
 						 : NULL);
+	line->acts = !command->only_tells;
+	/* Who stops reading what we print leaves no guest half-way. */
+	if (line->acts)
+		signal(SIGPIPE, SIG_IGN);
 	return run_command(command, &cli);
+}
+
+/*
+ * Output that was lost is an error; but where guests were suspended or resumed,
+ * the code tells of them. Who stops reading has had enough.
+ */
+static int end_output(int code, bool has_acted)
+{
+	int r = write_buffered(stdout);
+
+	if (r == 0 || r == -EPIPE)
+		return code;
+	fprintf(stderr, "pmcoord: cannot write the output: %s\n", strerror(-r));
+	return code == EXIT_AS_PLANNED && !has_acted ? EXIT_FAILED_UNDONE
+						     : code;
 }
 
 int main(int argc, char **argv)
 {
 	struct line line = { 0 };
+	int code = EXIT_AS_PLANNED;
 
 	if (parse_line(argc, argv, &line) != EXIT_AS_PLANNED)
 		return EXIT_USAGE;
-	if (line.wants_version) {
+	if (line.wants_version)
 		printf("pmcoord %s\n", PMCOORD_VERSION);
-		return EXIT_AS_PLANNED;
-	}
-	return run(&line);
+	else
+		code = run(&line);
+	return end_output(code, line.acts);
 }

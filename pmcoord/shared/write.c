@@ -2,6 +2,8 @@
 #include "pmcoord/write.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 int write_all(int fd, const char *data, size_t length)
@@ -17,4 +19,22 @@ int write_all(int fd, const char *data, size_t length)
 		length -= (size_t)n;
 	}
 	return 0;
+}
+
+/* A pipe that nobody reads any more (POLLERR: poll(2)). */
+static bool is_closed_pipe(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+
+	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & POLLERR;
+}
+
+int write_buffered(FILE *out)
+{
+	if (fflush(out) != 0)
+		return -errno;
+	if (!ferror(out))
+		return 0;
+	/* Why it was lost, stdio does not remember. */
+	return is_closed_pipe(fileno(out)) ? -EPIPE : -EIO;
 }

@@ -17,11 +17,11 @@ class Pmcoord:
         self.directory = directory
         (directory / "pmcoord.conf").write_text("")
 
-    def run(self, *arguments, config=None):
+    def run(self, *arguments, config=None, stdout=subprocess.PIPE):
         config = config or self.directory / "pmcoord.conf"
         return subprocess.run(
             [PROGRAM, "--config", config, *arguments],
-            capture_output=True, text=True, timeout=60, check=False)
+            stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
 
     def scenario(self, text, name="scenario"):
         path = self.directory / name

@@ -36,6 +36,14 @@ def test_help_and_version_need_nothing():
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("option", ["--help", "--version", "--dry-run"])
+def test_lost_output_is_an_error(option):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([AGENT, option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == "pmcoord-agent: cannot write the output: No space left on device"
+
+
 @pytest.mark.parametrize("arguments", [["--frobnicate"], ["now"], ["--config"]])
 def test_wrong_usage_is_exit_2(arguments):
     result = run(*arguments)

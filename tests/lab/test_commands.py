@@ -122,6 +122,16 @@ def test_a_coordinator_killed_while_guests_are_down_strands_nobody(laptop):
     assert {guest: laptop.boot_id(guest) for guest in GUESTS} == boots
 
 
+@pytest.mark.parametrize("daemon", [True, False])
+def test_who_stops_reading_stops_nothing(laptop, daemon):
+    if not daemon:
+        laptop.dom0("systemctl stop pmcoord")
+    assert str(laptop.dom0("pmcoord suspend-all --guests-only | true; echo ${PIPESTATUS[0]}")) == "0"
+    assert states(laptop) == dict.fromkeys(GUESTS, "suspended")
+    assert str(laptop.dom0("pmcoord resume-all | true; echo ${PIPESTATUS[0]}")) == "0"
+    assert states(laptop) == dict.fromkeys(GUESTS, "running")
+
+
 def test_no_port_leaks_from_cycle_to_cycle(laptop):
     def ports(guest: str) -> int:
         """Without those of physical interrupts: the card has one or three, as its driver gets MSI-X or not."""
