@@ -39,6 +39,7 @@ SHARED_SRC := \
 	pmcoord/shared/ini-file.c \
 	pmcoord/shared/parse.c \
 	pmcoord/shared/protocol.c \
+	pmcoord/shared/stop-signals.c \
 	pmcoord/shared/write.c
 
 include pmcoord/sources.mk
@@ -79,7 +80,7 @@ unit_program = $(addprefix $(BUILD)/tests/unit/,$(1))
 $(call unit_program,$(SHARED_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(SHARED_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka inih) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka inih libsystemd) $(LIBS)
 
 $(call unit_program,$(COORDINATOR_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(SHARED_SRC) $(COORDINATOR_SRC))
 	$(call say,LD,$@)

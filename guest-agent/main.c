@@ -15,6 +15,7 @@
 #include "guest-agent/rehearse.h"
 #include "guest-agent/report.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/stop-signals.h"
 #include "pmcoord/write.h"
 
 /* As for pmcoord(8). */
@@ -163,11 +164,8 @@ static int serve_channel(struct program *program, struct channel *channel,
 	r = agent_start(&setup, &agent, error);
 	if (r < 0)
 		return r;
-	r = sd_event_add_signal(program->event, NULL, SIGTERM, on_signal,
-				agent);
-	if (r >= 0)
-		r = sd_event_add_signal(program->event, NULL, SIGINT, on_signal,
-					agent);
+	r = stop_signals_watch(program->event, SD_EVENT_PRIORITY_NORMAL,
+			       on_signal, agent);
 	sd_notify(0, "READY=1");
 	if (r >= 0)
 		r = sd_event_loop(program->event);
@@ -256,9 +254,8 @@ static int prepare(struct program *program, struct error *error)
 	/* Before any thread exists: the event loop takes them all. */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
-	sigaddset(&blocked, SIGTERM);
-	sigaddset(&blocked, SIGINT);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	stop_signals_block();
 	signal(SIGPIPE, SIG_IGN);
 	/* xenstore's thread needs no arena of its own. */
 	mallopt(M_ARENA_MAX, 1);

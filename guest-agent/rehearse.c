@@ -2,9 +2,10 @@
 #include "guest-agent/rehearse.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
+
+#include "pmcoord/stop-signals.h"
 
 struct run {
 	const struct engine_setup *setup;
@@ -58,10 +59,9 @@ static int on_signal(sd_event_source *source,
 static int run_loop(struct run *run)
 {
 	sd_event *event = run->setup->event;
-	int r = sd_event_add_signal(event, NULL, SIGINT, on_signal, run);
+	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal,
+				   run);
 
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, run);
 	/* Without them an interrupt would leave the guest quiesced. */
 	return r < 0 ? r : sd_event_loop(event);
 }

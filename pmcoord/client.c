@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "pmcoord/service.h"
+#include "pmcoord/stop-signals.h"
 
 /* Who only wants to know whether there is a daemon does not wait for one. */
 #define PATIENCE_TO_LOOK_US 1000000
@@ -175,17 +175,9 @@ static int on_signal(sd_event_source *source,
 
 static int listen(struct client *client)
 {
-	sigset_t signals;
-	int r;
+	int r = stop_signals_watch(client->event, SD_EVENT_PRIORITY_NORMAL,
+				   on_signal, client);
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	r = sd_event_add_signal(client->event, NULL, SIGINT, on_signal, client);
-	if (r >= 0)
-		r = sd_event_add_signal(client->event, NULL, SIGTERM, on_signal,
-					client);
 	/* Waking up at each step competes with the guests that go down. */
 	if (r >= 0 && client->options->observer)
 		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME,

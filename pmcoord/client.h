@@ -37,9 +37,9 @@ struct client_options {
 };
 
 /*
- * Has the job done and waits for its end; SIGINT and SIGTERM undo it. Returns 0
- * with the outcome, or negative with `error` set: -EBUSY if the daemon is at
- * work, -ECONNRESET if it died in the middle of it.
+ * Has the job done and waits for its end; SIGINT, SIGTERM and SIGHUP undo it.
+ * Returns 0 with the outcome, or negative with `error` set: -EBUSY if the
+ * daemon is at work, -ECONNRESET if it died in the middle of it.
  */
 int client_do(struct client *client, const struct job *job,
 	      const struct client_options *options,

@@ -17,6 +17,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/directory.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/stop-signals.h"
 
 static void on_alarm(int signal)
 {
@@ -37,21 +38,22 @@ static void on_stop(int signal)
 static int wait_for_lock(int fd, const struct timespec *deadline)
 {
 	struct sigaction action = { .sa_handler = on_stop };
-	struct sigaction term_before, int_before;
+	struct sigaction actions_before[STOP_SIGNALS_MAX];
+	const struct stop_signals signals = stop_signals_get();
 	sigset_t stops, before;
 	struct timespec now;
 	bool locked;
 
 	sigemptyset(&stops);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGINT);
-	sigaction(SIGTERM, &action, &term_before);
-	sigaction(SIGINT, &action, &int_before);
+	for (size_t i = 0; i < signals.n; i++) {
+		sigaddset(&stops, signals.numbers[i]);
+		sigaction(signals.numbers[i], &action, &actions_before[i]);
+	}
 	sigprocmask(SIG_UNBLOCK, &stops, &before);
 	locked = flock(fd, LOCK_EX) == 0;
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	sigaction(SIGTERM, &term_before, NULL);
-	sigaction(SIGINT, &int_before, NULL);
+	for (size_t i = 0; i < signals.n; i++)
+		sigaction(signals.numbers[i], &actions_before[i], NULL);
 	if (locked)
 		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &now);

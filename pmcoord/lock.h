@@ -11,9 +11,9 @@
  * One cycle at a time: takes <run>/lock for this process, until it ends or the
  * descriptor is closed. `purpose` names us to whoever comes second. Waits at
  * most `patience_us`, a multiple of a second, for another to finish. Returns
- * the descriptor; -EBUSY with `error` saying who holds it; -EINTR if SIGTERM or
- * SIGINT came meanwhile, which is then pending as SIGTERM; or another negative
- * errno.
+ * the descriptor; -EBUSY with `error` saying who holds it; -EINTR if SIGTERM,
+ * SIGINT or SIGHUP came meanwhile, which is then pending as SIGTERM; or another
+ * negative errno.
  */
 int lock_take(const char *run_directory, const char *purpose,
 	      uint64_t patience_us, struct error *error);

@@ -2,13 +2,14 @@
 #include "pmcoord/loop.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <time.h>
+
+#include "pmcoord/stop-signals.h"
 
 struct real_loop {
 	struct loop loop;
@@ -118,34 +119,12 @@ static const struct loop_ops real_ops = {
 
 static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 {
-	sd_event_source *terminate = NULL, *interrupt = NULL;
-	sigset_t signals;
 	/* Waits end on time: no coalescing with other wake-ups. */
 	uint64_t accuracy_us = 1;
-	int r;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	r = sd_event_add_signal(self->event, &terminate, SIGTERM, on_signal,
-				self);
-	if (r >= 0)
-		r = sd_event_add_signal(self->event, &interrupt, SIGINT,
-					on_signal, self);
 	/* A wait that is over at once still sees what has come before. */
-	if (r >= 0)
-		r = sd_event_source_set_priority(terminate,
-						 SD_EVENT_PRIORITY_IMPORTANT);
-	if (r >= 0)
-		r = sd_event_source_set_priority(interrupt,
-						 SD_EVENT_PRIORITY_IMPORTANT);
-	if (r >= 0)
-		r = sd_event_source_set_floating(terminate, true);
-	if (r >= 0)
-		r = sd_event_source_set_floating(interrupt, true);
-	sd_event_source_unref(terminate);
-	sd_event_source_unref(interrupt);
+	int r = stop_signals_watch(self->event, SD_EVENT_PRIORITY_IMPORTANT,
+				   on_signal, self);
+
 	if (r >= 0)
 		r = sd_event_add_time(self->event, &self->timer, CLOCK_BOOTTIME,
 				      0, accuracy_us, on_timer, self);

@@ -38,9 +38,9 @@ struct loop {
 };
 
 /*
- * The real one: sd-event over the hypervisor's descriptor, with SIGTERM and
- * SIGINT blocked and taken as events. `hypervisor` is borrowed and may be NULL.
- * Returns 0, or negative with `error` set. Release: loop_free.
+ * The real one: sd-event over the hypervisor's descriptor, with the signals
+ * of stop-signals.h blocked and taken as events. `hypervisor` is borrowed and
+ * may be NULL. Returns 0, or negative with `error` set. Release: loop_free.
  */
 int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop,
 	     struct error *error);
@@ -50,9 +50,9 @@ void loop_free(struct loop *loop);
 uint64_t loop_now(struct loop *loop);
 
 /*
- * SIGTERM or SIGINT: what is going on shall be undone. Signals of the process
- * arrive by themselves; others who may stop a cycle call this, from an event
- * of the loop, so that the wait ends.
+ * SIGTERM, SIGINT or SIGHUP: what is going on shall be undone. Signals of the
+ * process arrive by themselves; others who may stop a cycle call this, from an
+ * event of the loop, so that the wait ends.
  */
 void loop_interrupt(struct loop *loop, int signal);
 
@@ -69,7 +69,7 @@ int loop_watch_fd(struct loop *loop, int fd);
 
 /*
  * Of a loop that loop_new made: sd-event's object, borrowed, for more sources;
- * and whether the process itself was told to stop (SIGTERM, SIGINT), which
+ * and whether the process itself was told to stop (by such a signal), which
  * nothing clears.
  */
 struct sd_event *loop_event(struct loop *loop);

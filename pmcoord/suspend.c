@@ -138,9 +138,12 @@ static const char *reason_to_undo(struct run *run)
 {
 	int signal = loop_take_signal(run->coordinator->loop);
 
+	if (signal == SIGINT)
+		return "interrupted by the user";
+	if (signal == SIGHUP)
+		return "its terminal was closed (SIGHUP)";
 	if (signal)
-		return signal == SIGINT ? "interrupted by the user"
-					: "told to stop (SIGTERM)";
+		return "told to stop (SIGTERM)";
 	return lid_was_opened(run->lid) ? LID_WAS_OPENED : NULL;
 }
 

@@ -230,6 +230,15 @@ def test_given_up_at_any_moment_all_is_undone(netvm, moment):
     assert netvm.wait_state(r"ready \d+")
 
 
+def test_a_rehearsal_whose_terminal_is_closed_is_undone(netvm):
+    """As it happens to who tests a network card over the network."""
+    netvm.configure("[Agent]\nUnloadModules=usb_storage\n")
+    result = netvm.run(f"echo remove usb_storage sleep 3 > {SLOW_MODULE}; pmcoord-agent --test & rehearsal=$!; "
+                       f"until {UNBOUND}; do :; done; kill -HUP $rehearsal; wait $rehearsal", check=False)
+    assert result.status == 1 and "interrupted" in result.stdout + result.stderr, result
+    assert netvm.look() == netvm.before
+
+
 def test_given_up_in_the_middle_of_a_hook_all_is_undone(netvm):
     netvm.hook("[ $1 = post ] || { touch /run/in-hook; sleep 3; }")
     netvm.run("rm -f /run/in-hook")

@@ -122,6 +122,20 @@ def test_a_coordinator_killed_while_guests_are_down_strands_nobody(laptop):
     assert {guest: laptop.boot_id(guest) for guest in GUESTS} == boots
 
 
+def test_when_its_terminal_is_closed_all_is_undone(laptop):
+    laptop.dom0("systemctl stop pmcoord")
+    laptop.guest("netvm", "mkdir -p /etc/pmcoord/suspend.d; cd /etc/pmcoord/suspend.d; "
+                          "printf '#!/bin/sh\\n[ $1 = post ] || sleep 4\\n' > 10-slow; chmod +x 10-slow")
+
+    status = laptop.dom0("pmcoord suspend-all --guests-only & pid=$!; until grep -qs ' down ' /run/pmcoord/cycles/*; do sleep 0.05; done;"
+                         "kill -HUP $pid; wait $pid", check=False).status
+
+    assert status == 1
+    assert last_report(laptop)["detail"] == "its terminal was closed (SIGHUP)"
+    assert states(laptop) == dict.fromkeys(GUESTS, "running")
+    laptop.wait_ping("web", seconds=15)
+
+
 @pytest.mark.parametrize("daemon", [True, False])
 def test_who_stops_reading_stops_nothing(laptop, daemon):
     if not daemon:

@@ -25,7 +25,7 @@ COORDINATOR_TESTS := \
 	test_battery \
 	test_backoff \
 	test_desktop \
-	test_deadlines test_leisure \
+	test_deadlines test_leisure test_loop \
 	test_coordinator \
 	test_sweeps test_properties test_crashes test_memory \
 	test_job \
