@@ -10,11 +10,21 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "pmcoord/array.h"
+#include "pmcoord/cleanup.h"
 #include "pmcoord/service.h"
 #include "pmcoord/stop-signals.h"
 
 /* Who only wants to know whether there is a daemon does not wait for one. */
 #define PATIENCE_TO_LOOK_US 1000000
+
+/* The journal of a cycle, as far as it was shown. */
+struct followed {
+	uint64_t cycle;
+	struct journal_follower *follower;
+	uint64_t from_us; /* since the cycle's start: what is older is known */
+	const struct client_options *options;
+};
 
 struct client {
 	sd_bus *bus;
@@ -22,8 +32,8 @@ struct client {
 	/* The job under way. */
 	uint64_t job;
 	const struct client_options *options;
-	struct journal_follower *follower;
-	uint64_t from_us; /* since the cycle's start: what is older is known */
+	struct followed *followed;
+	size_t n_followed;
 	struct job_outcome outcome;
 	bool was_interrupted;
 };
@@ -32,7 +42,9 @@ void client_close(struct client *client)
 {
 	if (!client)
 		return;
-	journal_follower_free(client->follower);
+	for (size_t i = 0; i < client->n_followed; i++)
+		journal_follower_free(client->followed[i].follower);
+	free(client->followed);
 	sd_bus_flush_close_unref(client->bus);
 	sd_event_unref(client->event);
 	free(client);
@@ -91,25 +103,62 @@ bool client_finds_daemon(const char *hypervisor)
 static void show_new(void *data, const struct cycle *cycle,
 		     const struct record *record)
 {
-	struct client *client = data;
+	const struct followed *followed = data;
 
-	if (record->at_us >= cycle->base_us + client->from_us)
-		client->options->observer(client->options->observer_data, cycle,
-					  record);
+	if (record->at_us >= cycle->base_us + followed->from_us)
+		followed->options->observer(followed->options->observer_data,
+					    cycle, record);
 }
 
-/* Shows what is new in the journal of the cycle. */
-static void follow(struct client *client, uint64_t cycle, uint64_t at_us)
+/* NULL if its journal cannot be read: the report tells. */
+static struct followed *follow(struct client *client, uint64_t cycle,
+			       uint64_t from_us)
 {
-	if (!client->options->observer)
-		return;
-	if (!client->follower) {
-		if (journal_follow(client->options->journals, cycle,
-				   &client->follower, NULL) < 0)
-			return; /* over already: the report tells */
-		client->from_us = at_us;
+	struct followed *followed;
+
+	for (size_t i = 0; i < client->n_followed; i++)
+		if (client->followed[i].cycle == cycle)
+			return &client->followed[i];
+	if (array_grow(&client->followed, client->n_followed,
+		       sizeof(*followed)) < 0)
+		return NULL;
+	followed = &client->followed[client->n_followed];
+	*followed = (struct followed){
+		.cycle = cycle,
+		.from_us = from_us,
+		.options = client->options,
+	};
+	if (journal_follow(client->options->journals, cycle,
+			   &followed->follower, NULL) < 0)
+		return NULL;
+	client->n_followed++;
+	return followed;
+}
+
+/*
+ * The cycles that there are already. Guests that only run again are back sooner
+ * than we are told of it, and then their journals are gone.
+ */
+static void follow_those_there_are(struct client *client)
+{
+	_cleanup_(freep) uint64_t *cycles = NULL;
+	int n = client->options->observer
+			? journal_list(client->options->journals, &cycles)
+			: 0;
+
+	for (int i = 0; i < n; i++) {
+		struct followed *followed = follow(client, cycles[i], 0);
+
+		if (followed)
+			journal_follower_read(followed->follower, NULL, NULL);
 	}
-	journal_follower_read(client->follower, show_new, client);
+}
+
+static void show_all_new(struct client *client)
+{
+	for (size_t i = 0; i < client->n_followed; i++)
+		journal_follower_read(client->followed[i].follower, show_new,
+				      &client->followed[i]);
 }
 
 static int on_step(sd_bus_message *message, void *data, sd_bus_error *error)
@@ -119,8 +168,8 @@ static int on_step(sd_bus_message *message, void *data, sd_bus_error *error)
 
 	(void)error;
 	if (sd_bus_message_read(message, "ttt", &job, &cycle, &at_us) >= 0 &&
-	    job == client->job)
-		follow(client, cycle, at_us);
+	    job == client->job && follow(client, cycle, at_us))
+		show_all_new(client);
 	return 0;
 }
 
@@ -138,8 +187,7 @@ static int on_job_removed(sd_bus_message *message, void *data,
 				&held, &report) < 0 ||
 	    job != client->job)
 		return 0;
-	if (client->follower)
-		journal_follower_read(client->follower, show_new, client);
+	show_all_new(client);
 	outcome->code = (enum exit_code)code;
 	snprintf(outcome->message, sizeof(outcome->message), "%s", text);
 	outcome->n_resumed = (size_t)resumed;
@@ -334,6 +382,7 @@ int client_do(struct client *client, const struct job *job,
 	int r;
 
 	client->options = options;
+	follow_those_there_are(client);
 	r = listen(client);
 	client->outcome = (struct job_outcome){ 0 };
 	if (r < 0)

@@ -87,6 +87,14 @@ def test_a_cycle_is_done_by_the_daemon_and_begins_at_once(calm):
     assert inventory["duration_us"] < 60_000
 
 
+def test_who_is_back_at_once_is_shown_too(calm):
+    """The job is over, and its journals gone, before the daemon tells of its first step."""
+    calm.dom0("pmcoord suspend web -q; pmcoord suspend mail -q")
+    lines = str(calm.dom0("pmcoord resume-all | cat")).splitlines()
+    assert sorted(line.split()[2:] for line in lines[:-1]) == [["mail", "running"], ["web", "running"]]
+    assert lines[-1] == "2 guests back."
+
+
 def test_two_at_once_one_works_and_the_other_is_told_who_does(calm):
     first = calm.dom0_start("pmcoord cycle -n 20 -q")
     calm.dom0("timeout 20 sh -c 'until ls /run/pmcoord/cycles/* >/dev/null 2>&1; do :; done'", timeout=30)
