@@ -378,7 +378,7 @@ static int fall_back_to_xenstore(struct executor *x, size_t i,
 
 	state->mechanism = MECHANISM_XENSTORE;
 	r = record(x, RECORD_MECHANISM, i, mechanism_name(state->mechanism));
-	if (r == 0 && reason)
+	if (r == 0)
 		r = record(x, RECORD_DEGRADED, i, reason);
 	if (r < 0)
 		return r;
@@ -460,10 +460,7 @@ static int prepare_step(struct executor *x, size_t i)
 
 	if (r == PREPARE_PORT_IS_STALE)
 		return fall_back_to_xenstore(
-			x, i,
-			guest_has_given_up_agent(guest)
-				? NULL
-				: "its agent's event channel is stale");
+			x, i, "its agent's event channel is stale");
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
 		state->terms = terms;
