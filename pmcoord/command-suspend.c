@@ -78,6 +78,9 @@ static void show_suspended(const struct cli *cli,
 		cli_print_report(cli, outcome->report);
 	else if (cli->options.json)
 		printf("{ \"cycle\": null, \"result\": \"ok\" }\n");
+	else if (!cli->options.quiet && cli->options.n_arguments > 0)
+		printf("Nothing to do: 'pmcoord plan' says why each of them is "
+		       "left alone.\n");
 	else if (!cli->options.quiet)
 		printf("No guest is running that could be suspended; nothing "
 		       "to do.\n");
@@ -90,6 +93,9 @@ static void show_resumed(const struct cli *cli,
 		cli_print_report(cli, outcome->report);
 	else if (cli->options.json)
 		printf("{ \"resumed\": %zu }\n", outcome->n_resumed);
+	else if (!cli->options.quiet && outcome->n_resumed == 0 &&
+		 outcome->report)
+		printf("No guest is left that could be brought back.\n");
 	else if (!cli->options.quiet && outcome->n_resumed == 0)
 		printf("Nothing is held down; nothing to do.\n");
 	else if (!cli->options.quiet)

@@ -263,6 +263,14 @@ static const char *cell(int64_t span_us, char text[REPORT_SPAN_TEXT_SIZE])
 	return span_us == CYCLE_NEVER ? NULL : report_format_ms(span_us, text);
 }
 
+/* What did not go as usual; empty if all did. */
+static const char *detail(struct json_object *guest)
+{
+	const char *text = json_read_string(guest, "detail");
+
+	return !text[0] && json_read_boolean(guest, "gone") ? "gone" : text;
+}
+
 static int add_guest(struct printer *printer, struct table *table,
 		     struct json_object *guest)
 {
@@ -282,7 +290,7 @@ static int add_guest(struct printer *printer, struct table *table,
 		     times[3]),
 		cell(report_span(resume, report_time(guest, "ready_us")),
 		     times[4]),
-		json_read_string(guest, "detail"),
+		detail(guest),
 	};
 
 	snprintf(domid, sizeof(domid), "%" PRId64,

@@ -185,12 +185,26 @@ static bool *select_in_cycle(const struct cycle *cycle,
 	return selected;
 }
 
-static void note_result(const struct cycle *cycle, size_t held_before,
+/* Which guests the cycle holds; the caller's, NULL without memory. */
+static bool *note_held(const struct cycle *cycle)
+{
+	bool *held = calloc(cycle->n_guests + 1, sizeof(*held));
+
+	for (size_t i = 0; held && i < cycle->n_guests; i++)
+		held[i] = cycle->guests[i].hold != HOLD_NONE;
+	return held;
+}
+
+static void note_result(const struct cycle *cycle, const bool *held_before,
 			struct resume_result *result)
 {
 	const char *stranded = cycle_stranded(cycle);
 
-	result->n_resumed += held_before - cycle_count_held(cycle);
+	/* One that was destroyed meanwhile is held no more, but not back. */
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (held_before[i] && cycle->guests[i].hold == HOLD_NONE &&
+		    !cycle->guests[i].gone)
+			result->n_resumed++;
 	if (stranded)
 		snprintf(result->stranded, sizeof(result->stranded), "%s",
 			 stranded);
@@ -204,12 +218,12 @@ static int resume_cycle(struct coordinator *coordinator,
 {
 	struct resume_wish *wish = data;
 	const struct cycle *cycle = journal_cycle(journal);
-	size_t held_before = cycle_count_held(cycle);
+	_cleanup_(freep) bool *held_before = note_held(cycle);
 	_cleanup_(freep) bool *selected = select_in_cycle(cycle, wish);
 	bool any = wish->n_names == 0;
 	int r = 0;
 
-	if (!selected)
+	if (!selected || !held_before)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		any |= selected[i];

@@ -284,6 +284,14 @@ def test_a_guest_that_is_destroyed_meanwhile_is_no_error_of_the_others(calm):
     resume(calm)
 
 
+def test_a_guest_that_is_destroyed_while_it_is_held_is_told_to_be_gone(calm):
+    with another_guest(calm, Guest("victim")):
+        calm.dom0("pmcoord suspend victim -q; xl destroy victim")
+        told = str(calm.dom0("pmcoord resume-all | cat"))
+        assert re.search(r"ms  victim +gone\n", told) and told.endswith("No guest is left that could be brought back."), told
+        assert json.loads(str(calm.dom0("pmcoord report --json")))["result"] == "ok"
+
+
 def test_a_guest_that_is_created_meanwhile_is_left_alone(calm):
     options = configure(calm, "GuestTimeout=4s")
     calm.put("/run/lab/new.cfg", HUNG.replace(b"hung", b"new", 1))

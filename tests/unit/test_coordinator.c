@@ -20,6 +20,7 @@
 #include "pmcoord/directory.h"
 #include "pmcoord/keeper.h"
 #include "pmcoord/report.h"
+#include "pmcoord/report-text.h"
 #include "pmcoord/resume.h"
 #include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
@@ -344,6 +345,35 @@ static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
 					    &result, &error),
 			 0);
 	assert_int_equal(result.n_resumed, 0);
+	host_done(&host);
+}
+
+static void who_is_destroyed_while_held_is_not_back(void **state)
+{
+	static const char scenario[] = "[Guest \"web\"]\nDestroyedAfter=10s\n"
+				       "[Guest \"mail\"]\n";
+	struct resume_result result;
+	struct error error = { 0 };
+	char shown[2048] = "";
+	struct host host;
+	FILE *out;
+
+	(void)state;
+	host_init(&host, scenario);
+	json_object_put(run_cycle(&host, false));
+	assert_int_equal(
+		host.loop->ops->wait(host.loop, loop_now(host.loop) + 20000000),
+		0);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
+					    &result, &error),
+			 0);
+	assert_int_equal(result.n_resumed, 1);
+	assert_string_equal(text(result.report, "result"), "ok");
+	out = fmemopen(shown, sizeof(shown), "w");
+	assert_int_equal(report_print(result.report, NULL, out), 0);
+	fclose(out);
+	assert_non_null(strstr(strstr(shown, "\nweb"), "gone\n"));
+	json_object_put(result.report);
 	host_done(&host);
 }
 
@@ -906,6 +936,7 @@ int main(void)
 		cmocka_unit_test(reports_devices_that_did_not_come_back),
 		cmocka_unit_test(
 			holds_guests_until_resume_all_and_twice_is_harmless),
+		cmocka_unit_test(who_is_destroyed_while_held_is_not_back),
 		cmocka_unit_test(
 			an_agent_that_is_back_is_not_woken_with_the_others),
 		cmocka_unit_test(resumes_the_named_and_what_they_need),
