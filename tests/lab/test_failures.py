@@ -158,7 +158,8 @@ def assert_backs_off(laptop: Laptop, cycle: int) -> None:
     laptop.sleep_and_wake()
     wait_cycle_over(laptop)
     report = json.loads(str(laptop.dom0("pmcoord report --json")))
-    assert (report["cycle"], report["result"]) == (cycle + 1, "ok")
+    # More than the next, if logind was at it after the lid was open and before the file system was.
+    assert report["cycle"] > cycle and report["result"] == "ok" and report["slept_us"], report
 
 
 def test_a_closed_lid_sleeps_in_spite_of_a_hung_guest(laptop):
