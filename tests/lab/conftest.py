@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from again import pytest_report_teststatus, pytest_runtest_protocol, pytest_terminal_summary  # noqa: E402, F401
 from xenlab import LabError, Laptop, Payload  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2]
