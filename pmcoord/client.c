@@ -10,21 +10,13 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/followers.h"
 #include "pmcoord/service.h"
 #include "pmcoord/stop-signals.h"
 
 /* Who only wants to know whether there is a daemon does not wait for one. */
 #define PATIENCE_TO_LOOK_US 1000000
-
-/* The journal of a cycle, as far as it was shown. */
-struct followed {
-	uint64_t cycle;
-	struct journal_follower *follower;
-	uint64_t from_us; /* since the cycle's start: what is older is known */
-	const struct client_options *options;
-};
 
 struct client {
 	sd_bus *bus;
@@ -32,8 +24,7 @@ struct client {
 	/* The job under way. */
 	uint64_t job;
 	const struct client_options *options;
-	struct followed *followed;
-	size_t n_followed;
+	struct followers followers; /* as far as they were shown */
 	struct job_outcome outcome;
 	bool was_interrupted;
 };
@@ -42,9 +33,7 @@ void client_close(struct client *client)
 {
 	if (!client)
 		return;
-	for (size_t i = 0; i < client->n_followed; i++)
-		journal_follower_free(client->followed[i].follower);
-	free(client->followed);
+	followers_done(&client->followers);
 	sd_bus_flush_close_unref(client->bus);
 	sd_event_unref(client->event);
 	free(client);
@@ -99,77 +88,18 @@ bool client_finds_daemon(const char *hypervisor)
 
 /* ---- while the daemon works --------------------------------------------- */
 
-/* The cycle may have begun long before this job. */
-static void show_new(void *data, const struct cycle *cycle,
-		     const struct record *record)
-{
-	const struct followed *followed = data;
-
-	if (record->at_us >= cycle->base_us + followed->from_us)
-		followed->options->observer(followed->options->observer_data,
-					    cycle, record);
-}
-
-/* NULL if its journal cannot be read: the report tells. */
-static struct followed *follow(struct client *client, uint64_t cycle,
-			       uint64_t from_us)
-{
-	struct followed *followed;
-
-	for (size_t i = 0; i < client->n_followed; i++)
-		if (client->followed[i].cycle == cycle)
-			return &client->followed[i];
-	if (array_grow(&client->followed, client->n_followed,
-		       sizeof(*followed)) < 0)
-		return NULL;
-	followed = &client->followed[client->n_followed];
-	*followed = (struct followed){
-		.cycle = cycle,
-		.from_us = from_us,
-		.options = client->options,
-	};
-	if (journal_follow(client->options->journals, cycle,
-			   &followed->follower, NULL) < 0)
-		return NULL;
-	client->n_followed++;
-	return followed;
-}
-
-/*
- * The cycles that there are already. Guests that only run again are back sooner
- * than we are told of it, and then their journals are gone.
- */
-static void follow_those_there_are(struct client *client)
-{
-	_cleanup_(freep) uint64_t *cycles = NULL;
-	int n = client->options->observer
-			? journal_list(client->options->journals, &cycles)
-			: 0;
-
-	for (int i = 0; i < n; i++) {
-		struct followed *followed = follow(client, cycles[i], 0);
-
-		if (followed)
-			journal_follower_read(followed->follower, NULL, NULL);
-	}
-}
-
-static void show_all_new(struct client *client)
-{
-	for (size_t i = 0; i < client->n_followed; i++)
-		journal_follower_read(client->followed[i].follower, show_new,
-				      &client->followed[i]);
-}
-
 static int on_step(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
-	uint64_t job, cycle, at_us;
+	uint64_t job, cycle;
 
 	(void)error;
-	if (sd_bus_message_read(message, "ttt", &job, &cycle, &at_us) >= 0 &&
-	    job == client->job && follow(client, cycle, at_us))
-		show_all_new(client);
+	/* A journal that is gone by now is told by the report. */
+	if (sd_bus_message_read(message, "tt", &job, &cycle) >= 0 &&
+	    job == client->job)
+		followers_read(&client->followers, cycle,
+			       client->options->observer,
+			       client->options->observer_data);
 	return 0;
 }
 
@@ -187,7 +117,8 @@ static int on_job_removed(sd_bus_message *message, void *data,
 				&held, &report) < 0 ||
 	    job != client->job)
 		return 0;
-	show_all_new(client);
+	followers_read_known(&client->followers, client->options->observer,
+			     client->options->observer_data);
 	outcome->code = (enum exit_code)code;
 	snprintf(outcome->message, sizeof(outcome->message), "%s", text);
 	outcome->n_resumed = (size_t)resumed;
@@ -382,7 +313,13 @@ int client_do(struct client *client, const struct job *job,
 	int r;
 
 	client->options = options;
-	follow_those_there_are(client);
+	client->followers.directory = options->journals;
+	/*
+	 * What has been is not shown; but what comes may be over, and its
+	 * journal gone, before we are told.
+	 */
+	if (options->observer)
+		followers_read_directory(&client->followers, NULL, NULL);
 	r = listen(client);
 	client->outcome = (struct job_outcome){ 0 };
 	if (r < 0)

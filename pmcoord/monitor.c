@@ -2,7 +2,6 @@
 #include "pmcoord/monitor.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +10,13 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/followers.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/stop-signals.h"
 
 #define JOURNALS_CHANGE                                                        \
 	(IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
 #define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)
-
-struct followed {
-	uint64_t number;
-	struct journal_follower *follower; /* NULL: it is no journal */
-};
 
 struct monitor {
 	const char *journals;
@@ -28,96 +24,45 @@ struct monitor {
 	sd_event *event;
 	sd_event_source *watch;
 	bool watches_parent; /* the directory does not exist yet */
-	struct followed *followed;
-	size_t n_followed;
+	struct followers followers;
 	struct error *error;
 };
 
 /* ---- journals ----------------------------------------------------------- */
 
-static struct followed *find(struct monitor *monitor, uint64_t number)
+static int cannot_read(struct monitor *monitor, int r)
 {
-	for (size_t i = 0; i < monitor->n_followed; i++)
-		if (monitor->followed[i].number == number)
-			return &monitor->followed[i];
-	return NULL;
-}
-
-static void forget(struct monitor *monitor, struct followed *followed)
-{
-	journal_follower_free(followed->follower);
-	*followed = monitor->followed[--monitor->n_followed];
-}
-
-/* A journal that is gone again already is no error. */
-static int begin_to_follow(struct monitor *monitor, uint64_t number)
-{
-	struct journal_follower *follower;
-	struct followed *more = reallocarray(
-		monitor->followed, monitor->n_followed + 1, sizeof(*more));
-	int r;
-
-	if (!more)
-		return error_set(monitor->error, -ENOMEM, "out of memory");
-	monitor->followed = more;
-	r = journal_follow(monitor->journals, number, &follower, NULL);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return error_set(monitor->error, r,
-				 "cannot read the journals in %s: %s",
-				 monitor->journals, strerror(-r));
-	more[monitor->n_followed++] = (struct followed){ number, follower };
-	return 0;
-}
-
-/* What is no journal of ours is not read again. */
-static void read_on(struct monitor *monitor, struct followed *followed)
-{
-	if (!followed->follower ||
-	    journal_follower_read(followed->follower,
-				  monitor->listener->observer,
-				  monitor->listener->data) == 0)
-		return;
-	journal_follower_free(followed->follower);
-	followed->follower = NULL;
+	return error_set(monitor->error, r,
+			 "cannot read the journals in %s: %s",
+			 monitor->journals, strerror(-r));
 }
 
 static int look_at(struct monitor *monitor, uint64_t number)
 {
-	struct followed *followed = find(monitor, number);
-	int r = followed ? 0 : begin_to_follow(monitor, number);
+	int r = followers_read(&monitor->followers, number,
+			       monitor->listener->observer,
+			       monitor->listener->data);
 
-	followed = find(monitor, number);
-	if (followed)
-		read_on(monitor, followed);
-	return r;
+	/* A journal that is gone again already is no error. */
+	return r < 0 && r != -ENOENT ? cannot_read(monitor, r) : 0;
 }
 
 static int look_at_all(struct monitor *monitor)
 {
-	_cleanup_(freep) uint64_t *numbers = NULL;
-	int n = journal_list(monitor->journals, &numbers), r = 0;
+	int r = followers_read_directory(&monitor->followers,
+					 monitor->listener->observer,
+					 monitor->listener->data);
 
-	if (n < 0)
-		return error_set(monitor->error, n,
-				 "cannot read the journals in %s: %s",
-				 monitor->journals, strerror(-n));
-	for (int i = 0; i < n && r == 0; i++)
-		r = look_at(monitor, numbers[i]);
-	return r;
+	return r < 0 ? cannot_read(monitor, r) : 0;
 }
 
 static void take_removal(struct monitor *monitor, uint64_t number)
 {
-	struct followed *followed = find(monitor, number);
+	const struct monitor_listener *listener = monitor->listener;
 
-	if (followed) {
-		read_on(monitor, followed);
-		forget(monitor, followed);
-	} else {
-		monitor->listener->missed(monitor->listener->data, number);
-	}
+	if (!followers_end(&monitor->followers, number, listener->observer,
+			   listener->data))
+		listener->missed(listener->data, number);
 }
 
 /* ---- the directory ------------------------------------------------------ */
@@ -199,44 +144,28 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
 
 /* ---- running ------------------------------------------------------------ */
 
-static int end_by_signals(struct monitor *monitor)
-{
-	sigset_t signals;
-	int r;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-		return -errno;
-	/* Without a handler the loop ends with status 0. */
-	r = sd_event_add_signal(monitor->event, NULL, SIGINT, NULL, NULL);
-	return r < 0 ? r
-		     : sd_event_add_signal(monitor->event, NULL, SIGTERM, NULL,
-					   NULL);
-}
-
 int monitor_run(const char *journals, const struct monitor_listener *listener,
 		struct error *error)
 {
 	struct monitor monitor = {
 		.journals = journals,
+		.followers.directory = journals,
 		.listener = listener,
 		.error = error,
 	};
 	int r = sd_event_new(&monitor.event);
 
+	/* Without a handler the loop ends with status 0. */
 	if (r >= 0)
-		r = end_by_signals(&monitor);
+		r = stop_signals_watch(monitor.event, SD_EVENT_PRIORITY_NORMAL,
+				       NULL, NULL);
 	if (r >= 0 && listener->join)
 		listener->join(listener->data, monitor.event);
 	if (r >= 0)
 		r = watch(&monitor);
 	if (r >= 0)
 		r = sd_event_loop(monitor.event);
-	while (monitor.n_followed > 0)
-		forget(&monitor, monitor.followed);
-	free(monitor.followed);
+	followers_done(&monitor.followers);
 	sd_event_source_disable_unref(monitor.watch);
 	sd_event_unref(monitor.event);
 	return r < 0 ? error_set(error, r, "cannot follow the cycles: %s",

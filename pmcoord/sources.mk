@@ -9,6 +9,7 @@ COORDINATOR_SRC := \
 	pmcoord/plan.c \
 	pmcoord/cycle.c \
 	pmcoord/journal.c \
+	pmcoord/followers.c \
 	pmcoord/json.c \
 	pmcoord/report.c \
 	pmcoord/table.c \
