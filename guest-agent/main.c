@@ -351,16 +351,11 @@ static int parse_options(struct program *program, int argc, char **argv,
 	return mode;
 }
 
-/* Output that was lost is an error; who stops reading has had enough. */
 static int end_output(int status)
 {
-	int r = write_buffered(stdout);
-
-	if (r == 0 || r == -EPIPE)
-		return status;
-	fprintf(stderr, "pmcoord-agent: cannot write the output: %s\n",
-		strerror(-r));
-	return status == EXIT_OK ? EXIT_FAILED : status;
+	return output_was_lost("pmcoord-agent") && status == EXIT_OK
+		       ? EXIT_FAILED
+		       : status;
 }
 
 int main(int argc, char **argv)

@@ -255,21 +255,6 @@ static int run(struct line *line)
 	return run_command(command, &cli);
 }
 
-/*
- * Output that was lost is an error; but where guests were suspended or resumed,
- * the code tells of them. Who stops reading has had enough.
- */
-static int end_output(int code, bool has_acted)
-{
-	int r = write_buffered(stdout);
-
-	if (r == 0 || r == -EPIPE)
-		return code;
-	fprintf(stderr, "pmcoord: cannot write the output: %s\n", strerror(-r));
-	return code == EXIT_AS_PLANNED && !has_acted ? EXIT_FAILED_UNDONE
-						     : code;
-}
-
 int main(int argc, char **argv)
 {
 	struct line line = { 0 };
@@ -281,5 +266,8 @@ int main(int argc, char **argv)
 		printf("pmcoord %s\n", PMCOORD_VERSION);
 	else
 		code = run(&line);
-	return end_output(code, line.acts);
+	/* Where guests were suspended or resumed, the code tells of them. */
+	if (output_was_lost("pmcoord") && !line.acts && code == EXIT_AS_PLANNED)
+		return EXIT_FAILED_UNDONE;
+	return code;
 }

@@ -2,8 +2,8 @@
 #ifndef PMCOORD_WRITE_H
 #define PMCOORD_WRITE_H
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 /*
  * Writes all of `data`, however many calls that takes. Returns 0 or a negative
@@ -12,9 +12,10 @@
 int write_all(int fd, const char *data, size_t length);
 
 /*
- * Writes what is buffered. Returns 0, or a negative errno if now or earlier
- * some of the output was lost: -EPIPE if nobody reads it any more.
+ * At the end of a program: writes what standard output still holds. If some of
+ * it was lost, now or earlier, says so in the program's name and returns true.
+ * Who stops reading has had enough, and has lost nothing.
  */
-int write_buffered(FILE *out);
+bool output_was_lost(const char *program);
 
 #endif

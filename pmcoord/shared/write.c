@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int write_all(int fd, const char *data, size_t length)
@@ -29,12 +30,24 @@ static bool is_closed_pipe(int fd)
 	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & POLLERR;
 }
 
-int write_buffered(FILE *out)
+/* 0, or why not all was written. */
+static int flush_all(FILE *out)
 {
 	if (fflush(out) != 0)
-		return -errno;
+		return errno;
 	if (!ferror(out))
 		return 0;
 	/* Why it was lost, stdio does not remember. */
-	return is_closed_pipe(fileno(out)) ? -EPIPE : -EIO;
+	return is_closed_pipe(fileno(out)) ? EPIPE : EIO;
+}
+
+bool output_was_lost(const char *program)
+{
+	int why = flush_all(stdout);
+
+	if (why == 0 || why == EPIPE)
+		return false;
+	fprintf(stderr, "%s: cannot write the output: %s\n", program,
+		strerror(why));
+	return true;
 }
