@@ -35,6 +35,10 @@ class Pmcoord:
         result = self.on(scenario, *arguments, "--json")
         return json.loads(result.stdout)
 
+    def states(self, scenario):
+        """What each guest is: {name: state}."""
+        return {guest["name"]: guest["state"] for guest in self.json(scenario, "list")["guests"]}
+
     def journals(self, scenario):
         """Where a rehearsal on this scenario keeps its journals: named by the hash of its path (FNV-1a)."""
         digest = 0xCBF29CE484222325

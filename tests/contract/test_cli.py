@@ -246,7 +246,7 @@ def test_cycles_are_numbered_up(pmcoord, laptop):
 
 def test_guests_only_and_back_and_each_twice(pmcoord, laptop):
     def states():
-        return {g["state"] for g in pmcoord.json(laptop, "list")["guests"]}
+        return set(pmcoord.states(laptop).values())
 
     assert pmcoord.on(laptop, "suspend-all", "--guests-only").returncode == 0
     assert states() == {"suspended"}

@@ -36,10 +36,6 @@ def cycle(pmcoord, name):
     return scenario, report, {guest["name"]: guest for guest in report["guests"]}
 
 
-def states(pmcoord, scenario):
-    return {g["name"]: g["state"] for g in pmcoord.json(scenario, "list")["guests"]}
-
-
 def plan_of(pmcoord, name):
     plan = pmcoord.json(pmcoord.shipped(name), "plan")
     return plan, {step["guest"]: step for step in plan["suspend"]}
@@ -52,7 +48,7 @@ def test_every_shipped_scenario_is_tested():
 @pytest.mark.parametrize("name", sorted(EXITS))
 def test_order_is_kept_and_everyone_is_back_as_before(pmcoord, name):
     scenario = pmcoord.shipped(name)
-    before = states(pmcoord, scenario)
+    before = pmcoord.states(scenario)
     needs = {g["name"]: g["needs"] for g in pmcoord.json(scenario, "list")["guests"]}
     _, report, guests = cycle(pmcoord, name)
     for guest, needed in ((guests[g], guests[n]) for g in needs for n in needs[g]):
@@ -60,7 +56,7 @@ def test_order_is_kept_and_everyone_is_back_as_before(pmcoord, name):
             assert guest["down_us"] <= needed["requested_us"], (guest["name"], needed["name"])
         if guest["running_us"] is not None and needed["running_us"] is not None:
             assert needed["running_us"] <= guest["running_us"], (guest["name"], needed["name"])
-    after = states(pmcoord, scenario)
+    after = pmcoord.states(scenario)
     for guest in set(after) & set(before):
         if guests[guest]["outcome"] == "suspended":
             assert after[guest] == before[guest], guest
@@ -115,7 +111,7 @@ def test_each_kind_goes_by_its_mechanism_or_is_left_alone(pmcoord):
     assert guests["unikernel"]["down_us"] < 1_000_000
     assert guests["booting"]["down_us"] > 3_000_000
     assert guests["saved"]["detail"] == "being saved or migrated"
-    after = states(pmcoord, scenario)
+    after = pmcoord.states(scenario)
     assert after["paused"] == "paused" and after["down"] == "suspended" and after["rebooting"] == "running"
     assert not {"saved", "migrated", "leaving"} & set(after)
 
@@ -154,7 +150,7 @@ def test_a_circle_is_cut_at_its_weakest_link_and_told(pmcoord):
 
 def test_what_others_do_meanwhile_is_theirs(pmcoord):
     scenario, _, guests = cycle(pmcoord, "meanwhile.sim")
-    after = states(pmcoord, scenario)
+    after = pmcoord.states(scenario)
     assert "web" not in after and guests["web"]["outcome"] == "failed"
     assert after["newcomer"] == "running" and "newcomer" not in guests
     assert after["paused-by-user"] == "paused"
@@ -170,7 +166,7 @@ def test_everyone_who_misbehaves_is_named_with_what_it_did(pmcoord):
         assert words in guests[name]["detail"], name
     assert guests["fine"]["outcome"] == "suspended" and guests["fine"]["detail"] == ""
     assert report["result"] == "degraded"
-    assert set(states(pmcoord, scenario).values()) == {"running"}
+    assert set(pmcoord.states(scenario).values()) == {"running"}
 
 
 @pytest.mark.parametrize("text, named", [

@@ -86,12 +86,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void add_link(struct world *world, enum link_class class,
-		     bool is_believed)
+static void add_link(struct world *world, uint32_t frontend, uint32_t backend,
+		     enum link_class class, bool is_believed)
 {
 	struct link link = {
-		.frontend = 2,
-		.backend = 1,
+		.frontend = frontend,
+		.backend = backend,
 		.class = class,
 		.said_by_frontend = true,
 		.said_by_backend = is_believed,
@@ -107,7 +107,7 @@ static void check(struct world *world)
 	assert_int_equal(inventory_add_guest(inventory, &world->netvm), 0);
 	assert_int_equal(inventory_add_guest(inventory, &world->app), 0);
 	if (inventory->n_links == 0)
-		add_link(world, LINK_NETWORK, true);
+		add_link(world, 2, 1, LINK_NETWORK, true);
 	assert_int_equal(inventory_finish(inventory), 0);
 	assert_int_equal(graph_build(inventory, &world->config, &world->graph),
 			 0);
@@ -242,15 +242,7 @@ static void stop_the_agent_of_who_serves(struct world *world)
 
 static void stop_the_agent_of_nobody_s_server(struct world *world)
 {
-	struct link link = {
-		.frontend = 1,
-		.backend = 2,
-		.class = LINK_NETWORK,
-		.said_by_frontend = true,
-		.said_by_backend = true,
-	};
-
-	assert_int_equal(inventory_add_link(&world->inventory, &link), 0);
+	add_link(world, 1, 2, LINK_NETWORK, true);
 	stop_the_agent_of_who_serves(world);
 }
 
@@ -263,12 +255,12 @@ static void keep_a_disk(struct world *world)
 
 static void serve_disks(struct world *world)
 {
-	add_link(world, LINK_STORAGE, true);
+	add_link(world, 2, 1, LINK_STORAGE, true);
 }
 
 static void serve_disks_and_name_them(struct world *world)
 {
-	add_link(world, LINK_STORAGE, true);
+	add_link(world, 2, 1, LINK_STORAGE, true);
 	keep_a_disk(world);
 }
 
@@ -326,7 +318,7 @@ static void sit_on_a_request(struct world *world)
 
 static void claim_a_device(struct world *world)
 {
-	add_link(world, LINK_STORAGE, false);
+	add_link(world, 2, 1, LINK_STORAGE, false);
 }
 
 static const struct guest_case guest_cases[] = {
@@ -502,7 +494,7 @@ static void tells_of_a_circle_with_its_path(void **state)
 {
 	struct world *world = *state;
 
-	add_link(world, LINK_NETWORK, true);
+	add_link(world, 2, 1, LINK_NETWORK, true);
 	set_policy(world, "netvm", POLICY_SUSPEND, 0);
 	world->config.rules->suspend_before = strdup("app");
 	check(world);

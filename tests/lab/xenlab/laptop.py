@@ -23,7 +23,7 @@ from .payload import Payload
 from .progress import say
 
 GATEWAY = "10.0.2.2"
-# Under emulation about one boot in thirty goes wrong by itself. Only setting up is repeated, never a test.
+# Under emulation about one boot in thirty goes wrong by itself.
 ATTEMPTS = 3
 TOOLS = "/usr/lib/lab"
 _SECTOR = 64 * 1024  # what the mailbox is read and written in, past dom0's page cache
@@ -168,7 +168,7 @@ class Laptop:
         """
         qemu.refuse_a_second()
         image_set = images.build()
-        # Before any lock of the cache, as a test that has a laptop already would take them in that order.
+        # Before any lock of the cache: who builds a snapshot starts a machine while it holds one.
         with qemu.one_lab:
             snapshot = _booted(image_set, guests)
             if payload:
