@@ -120,8 +120,12 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 			 failure->message ? failure->message : "");
 	}
 	call->n_pending--;
-	if (call->n_pending == 0)
-		call->done(call->userdata, call->r, call->text);
+	if (call->n_pending == 0) {
+		/* `done` frees the call: its text must outlive it. */
+		struct manager_call last = *call;
+
+		last.done(last.userdata, last.r, last.text);
+	}
 	return 0;
 }
 

@@ -32,7 +32,10 @@ bool manager_has_link(const struct roots *roots, unsigned int ifindex);
 
 struct manager_call;
 
-/* r: 0, or negative (-ETIMEDOUT, …) with the bus's own words. */
+/*
+ * r: 0, or negative (-ETIMEDOUT, …) with the bus's own words, which are valid
+ * until the function returns, also if it frees the call.
+ */
 typedef void (*manager_done_fn)(void *userdata, int r, const char *text);
 
 /*
