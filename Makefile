@@ -53,10 +53,11 @@ include tests/fuzz/sources.mk
 all: $(BUILD)/pmcoord $(BUILD)/pmcoord-agent
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+unit_object = $(patsubst %.c,$(BUILD)/unit/obj/%.o,$(1))
 pkg_libs = $(shell $(PKG_CONFIG) --libs $(1))
 
 # libxenctrl speaks to one version of Xen: errors say which.
-$(call object,pmcoord/hypervisor-xen.c): OWN_CPPFLAGS = \
+$(call object,pmcoord/hypervisor-xen.c) $(call unit_object,pmcoord/hypervisor-xen.c): OWN_CPPFLAGS = \
 	-DPMCOORD_XEN_VERSION='"$(shell $(PKG_CONFIG) --modversion xencontrol | cut -d. -f1,2)"'
 
 $(BUILD)/obj/%.o: %.c Makefile
@@ -76,21 +77,29 @@ $(BUILD)/pmcoord-agent: $(call object,$(SHARED_SRC) $(AGENT_SRC) $(AGENT_MAIN))
 
 UNIT_TESTS := $(SHARED_TESTS) $(COORDINATOR_TESTS) $(AGENT_TESTS)
 unit_program = $(addprefix $(BUILD)/tests/unit/,$(1))
+# The code under test reports each invalid access and undefined operation.
+UNIT_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
 
-$(call unit_program,$(SHARED_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(SHARED_SRC))
+$(BUILD)/unit/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(OUR_CPPFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(UNIT_CFLAGS) -c -o $@ $<
+
+$(call unit_program,$(SHARED_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(SHARED_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka inih libsystemd) $(LIBS)
+	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka inih libsystemd) $(LIBS)
 
-$(call unit_program,$(COORDINATOR_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(SHARED_SRC) $(COORDINATOR_SRC))
+$(call unit_program,$(COORDINATOR_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(SHARED_SRC) $(COORDINATOR_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(COORDINATOR_PKGS)) $(LIBS)
+	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(COORDINATOR_PKGS)) $(LIBS)
 
-$(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(SHARED_SRC) $(AGENT_SRC))
+$(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(SHARED_SRC) $(AGENT_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(AGENT_TEST_PKGS) $(AGENT_PKGS)) $(LIBS)
+	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(AGENT_TEST_PKGS) $(AGENT_PKGS)) $(LIBS)
 
 $(BUILD)/tests/bench/engine: $(call object,tests/bench/engine.c $(SHARED_SRC) $(COORDINATOR_SRC))
 	$(call say,LD,$@)

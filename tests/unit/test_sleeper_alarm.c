@@ -101,7 +101,9 @@ static struct sleeper *open_world(struct world *world)
 	assert_int_equal(mkdir(directory, 0700), 0);
 	strcat(directory, "/rtc0");
 	assert_int_equal(mkdir(directory, 0700), 0);
-	snprintf(world->alarm, sizeof(world->alarm), "%s/wakealarm", directory);
+	assert_in_range(snprintf(world->alarm, sizeof(world->alarm),
+				 "%s/wakealarm", directory),
+			1, sizeof(world->alarm) - 1);
 	write_alarm(world, "");
 	assert_int_equal(
 		sleeper_alarm_around(&world->inner, world->sys, &sleeper), 0);
