@@ -20,7 +20,7 @@ PYTHON ?= /usr/bin/python3
 
 # CFLAGS, CPPFLAGS and LDFLAGS are the user's; what the code needs is separate.
 CFLAGS ?= -O2 -g
-OUR_CPPFLAGS := -Iinclude -I. -D_GNU_SOURCE -DPMCOORD_VERSION='"$(VERSION)"' \
+OUR_CPPFLAGS := -Iinclude -Ipmcoord -Iguest-agent -I. -D_GNU_SOURCE -DPMCOORD_VERSION='"$(VERSION)"' \
 	-DPMCOORD_SYSCONFDIR='"$(SYSCONFDIR)"'
 OUR_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wvla \
@@ -125,8 +125,7 @@ deps:
 .PHONY: bench-ready check-ready demo-ready lab-ready lab-shell-ready
 check-ready: check-static check-unit check-fuzz check-lab
 
-C_FILES = $(wildcard pmcoord/*.[ch] pmcoord/shared/*.c include/pmcoord/*.h \
-	guest-agent/*.[ch] tests/unit/*.[ch] tests/bench/*.c tests/fuzz/*.[ch])
+C_FILES = $(shell find pmcoord guest-agent include tests/unit tests/bench tests/fuzz -name '*.[ch]')
 check-static: all
 	$(call say,CHECK,format and warnings by a second compiler)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
