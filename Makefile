@@ -32,15 +32,15 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
 
 SHARED_SRC := \
-	pmcoord/shared/array.c \
-	pmcoord/shared/cleanup.c \
-	pmcoord/shared/error.c \
-	pmcoord/shared/hash.c \
-	pmcoord/shared/ini-file.c \
-	pmcoord/shared/parse.c \
-	pmcoord/shared/protocol.c \
-	pmcoord/shared/stop-signals.c \
-	pmcoord/shared/write.c
+	pmcoord/base/array.c \
+	pmcoord/base/cleanup.c \
+	pmcoord/base/error.c \
+	pmcoord/base/hash.c \
+	pmcoord/base/ini-file.c \
+	pmcoord/base/parse.c \
+	pmcoord/base/protocol.c \
+	pmcoord/base/stop-signals.c \
+	pmcoord/base/write.c
 
 include pmcoord/sources.mk
 include guest-agent/sources.mk

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 #include "pmcoord/hash.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/report.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/simulator.h"

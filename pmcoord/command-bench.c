@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/rehearsal.h"
 #include "pmcoord/suspend.h"
-#include "pmcoord/table.h"
+#include "base/table.h"
 
 #define DEFAULT_COUNT 10
 

@@ -11,7 +11,7 @@
 #include "pmcoord/check.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/client.h"
-#include "pmcoord/string-list.h"
+#include "base/string-list.h"
 #include "pmcoord/suspend.h"
 
 /* All that a preflight reads. */

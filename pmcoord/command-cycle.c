@@ -6,10 +6,10 @@
 #include <stdio.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/rehearsal.h"
 #include "pmcoord/sleeper-alarm.h"
-#include "pmcoord/table.h"
+#include "base/table.h"
 
 #define DEFAULT_COUNT 10
 

@@ -12,7 +12,7 @@
 
 #include "pmcoord/client.h"
 #include "pmcoord/exit-code.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/monitor.h"
 #include "pmcoord/progress.h"
 #include "pmcoord/report.h"

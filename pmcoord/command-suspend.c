@@ -13,7 +13,7 @@
 #include "pmcoord/client.h"
 #include "pmcoord/host.h"
 #include "pmcoord/job.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/lease.h"
 #include "pmcoord/lock.h"
 #include "pmcoord/logind.h"

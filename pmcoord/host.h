@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "pmcoord/roots.h"
-#include "pmcoord/string-list.h"
+#include "base/string-list.h"
 
 enum host_sleep {
 	HOST_SLEEP_UNKNOWN, /* /sys/power cannot be read */

@@ -24,7 +24,7 @@
 #include <xen/hvm/params.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/ports.h"
 #include "pmcoord/xen-host.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/write.h"
 

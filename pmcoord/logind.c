@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 #include "pmcoord/report.h"
 #include "pmcoord/systemd.h"
 

@@ -10,7 +10,7 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
-#include "pmcoord/svg.h"
+#include "base/svg.h"
 
 static const struct guest *guest_of(const struct plan *plan, size_t node)
 {

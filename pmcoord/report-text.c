@@ -9,9 +9,9 @@
 #include <time.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/report.h"
-#include "pmcoord/table.h"
+#include "base/table.h"
 
 /* How many earlier cycles the expected times come from. */
 #define HISTORY_MAX 20

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/directory.h"
-#include "pmcoord/json.h"
+#include "base/directory.h"
+#include "base/json.h"
 #include "pmcoord/parse.h"
 
 /* Ten years in µs: no cycle is longer. */

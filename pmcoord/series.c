@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/report.h"
 
 void series_done(struct series *series)

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
-#include "pmcoord/table.h"
+#include "base/json.h"
+#include "base/table.h"
 
 /*
  * What a list says of a guest's state: one that has been asked to power off or

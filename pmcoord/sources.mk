@@ -2,7 +2,7 @@
 # The coordinator's modules, in the order in which they may include each other.
 COORDINATOR_SRC := \
 	pmcoord/config.c \
-	pmcoord/directory.c \
+	pmcoord/base/directory.c \
 	pmcoord/inventory.c \
 	pmcoord/presence.c \
 	pmcoord/graph.c \
@@ -10,13 +10,13 @@ COORDINATOR_SRC := \
 	pmcoord/cycle.c \
 	pmcoord/journal.c \
 	pmcoord/followers.c \
-	pmcoord/json.c \
+	pmcoord/base/json.c \
 	pmcoord/report.c \
-	pmcoord/table.c \
+	pmcoord/base/table.c \
 	pmcoord/report-text.c \
 	pmcoord/statistics.c \
 	pmcoord/series.c \
-	pmcoord/svg.c \
+	pmcoord/base/svg.c \
 	pmcoord/timeline.c \
 	pmcoord/plan-picture.c \
 	pmcoord/show.c \
@@ -44,7 +44,7 @@ COORDINATOR_SRC := \
 	pmcoord/lock.c \
 	pmcoord/status.c \
 	pmcoord/findings.c \
-	pmcoord/string-list.c \
+	pmcoord/base/string-list.c \
 	pmcoord/host.c \
 	pmcoord/host-systemd.c \
 	pmcoord/check.c \

@@ -10,7 +10,7 @@
 #include "pmcoord/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/journal.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/lock.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/report.h"

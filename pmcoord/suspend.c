@@ -14,7 +14,7 @@
 #include "pmcoord/battery.h"
 #include "pmcoord/boot-id.h"
 #include "pmcoord/cleanup.h"
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 #include "pmcoord/executor.h"
 #include "pmcoord/number.h"
 #include "pmcoord/report.h"

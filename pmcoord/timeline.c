@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/report.h"
-#include "pmcoord/svg.h"
+#include "base/svg.h"
 
 /* Where things are, in tenths of a pixel. */
 #define WIDTH SVG_PX(1040)

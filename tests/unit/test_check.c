@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "pmcoord/json.h"
+#include "base/json.h"
 
 #define N_GUESTS 2
 

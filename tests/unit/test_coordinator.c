@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 #include "pmcoord/keeper.h"
 #include "pmcoord/report.h"
 #include "pmcoord/report-text.h"

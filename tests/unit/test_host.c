@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 
 /* A root directory with as much of a host in it as a test puts there. */
 struct world {

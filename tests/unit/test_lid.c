@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/report.h"
 #include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"

@@ -18,7 +18,7 @@
 #include <malloc.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/resume.h"
 #include "pmcoord/show.h"
 #include "pmcoord/suspend.h"

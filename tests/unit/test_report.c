@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/timeline.h"
 

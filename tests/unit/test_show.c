@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/plan-picture.h"
-#include "pmcoord/svg.h"
+#include "base/svg.h"
 
 /* A laptop: web and mail behind fw behind netvm, and vault by itself. */
 struct world {

@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 #include "pmcoord/boot-id.h"
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 #include "pmcoord/journal.h"
-#include "pmcoord/json.h"
+#include "base/json.h"
 #include "pmcoord/lock.h"
 
 /* 2026-01-01 00:00:00 UTC */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_STRING_LIST_H
-#define PMCOORD_STRING_LIST_H
+#ifndef PMCOORD_BASE_STRING_LIST_H
+#define PMCOORD_BASE_STRING_LIST_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/string-list.h"
+#include "base/string-list.h"
 
 #include <errno.h>
 #include <stdlib.h>

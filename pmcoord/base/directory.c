@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/directory.h"
+#include "base/directory.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SVG_H
-#define PMCOORD_SVG_H
+#ifndef PMCOORD_BASE_SVG_H
+#define PMCOORD_BASE_SVG_H
 
 /*
  * The few elements of SVG that our pictures are made of. All numbers are

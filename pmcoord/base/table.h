@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_TABLE_H
-#define PMCOORD_TABLE_H
+#ifndef PMCOORD_BASE_TABLE_H
+#define PMCOORD_BASE_TABLE_H
 
 /*
  * Tables by libsmartcols. On a terminal that is too narrow the less important

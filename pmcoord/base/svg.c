@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/svg.h"
+#include "base/svg.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_DIRECTORY_H
-#define PMCOORD_DIRECTORY_H
+#ifndef PMCOORD_BASE_DIRECTORY_H
+#define PMCOORD_BASE_DIRECTORY_H
 
 /*
  * Makes a directory that nobody else reads (mode 0700), and its parents, which

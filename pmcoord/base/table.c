@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/table.h"
+#include "base/table.h"
 
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
