@@ -8,12 +8,12 @@
  * and knows no other check.
  */
 
-#include "pmcoord/config.h"
+#include "model/config.h"
 #include "pmcoord/findings.h"
-#include "pmcoord/graph.h"
+#include "model/graph.h"
 #include "pmcoord/host.h"
-#include "pmcoord/hypervisor.h"
-#include "pmcoord/inventory.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
 #include "pmcoord/status.h"
 
 /* What is known of one PCI function beside its address. */

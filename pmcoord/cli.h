@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "pmcoord/config.h"
+#include "model/config.h"
 #include "pmcoord/coordinator.h"
 #include "pmcoord/exit-code.h"
 #include "pmcoord/job.h"

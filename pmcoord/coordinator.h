@@ -9,8 +9,8 @@
 
 #include <json-c/json.h>
 
-#include "pmcoord/config.h"
-#include "pmcoord/hypervisor.h"
+#include "model/config.h"
+#include "model/hypervisor.h"
 #include "pmcoord/journal.h"
 #include "pmcoord/lid.h"
 #include "pmcoord/loop.h"

@@ -11,11 +11,11 @@
  * alone, at any moment.
  */
 
-#include "pmcoord/config.h"
-#include "pmcoord/hypervisor.h"
+#include "model/config.h"
+#include "model/hypervisor.h"
 #include "pmcoord/journal.h"
 #include "pmcoord/loop.h"
-#include "pmcoord/plan.h"
+#include "model/plan.h"
 
 struct executor;
 

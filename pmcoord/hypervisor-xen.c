@@ -2,7 +2,7 @@
 
 /* The one file that includes Xen's headers. No Xen type leaves it. */
 
-#include "pmcoord/hypervisor.h"
+#include "model/hypervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>

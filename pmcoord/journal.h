@@ -9,7 +9,7 @@
  * hypervisor.
  */
 
-#include "pmcoord/cycle.h"
+#include "model/cycle.h"
 #include "pmcoord/error.h"
 
 struct journal;

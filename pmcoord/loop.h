@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "pmcoord/error.h"
-#include "pmcoord/hypervisor.h"
+#include "model/hypervisor.h"
 
 /* Wait for events without a deadline. */
 #define LOOP_FOREVER UINT64_MAX

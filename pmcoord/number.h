@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "pmcoord/inventory.h"
+#include "model/inventory.h"
 #include "pmcoord/roots.h"
 
 /*

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "pmcoord/error.h"
-#include "pmcoord/plan.h"
+#include "model/plan.h"
 
 /* For graphviz. Returns 0 or a negative errno. */
 int plan_write_dot(const struct plan *plan, FILE *out);

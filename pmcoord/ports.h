@@ -8,7 +8,7 @@
  * next one binds it again instead of using up one more of the guest's ports.
  */
 
-#include "pmcoord/hypervisor.h"
+#include "model/hypervisor.h"
 
 struct remembered_port {
 	struct domain_id id;

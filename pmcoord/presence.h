@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "pmcoord/inventory.h"
+#include "model/inventory.h"
 
 /* Zero-initialised: nobody has looked yet. Release: presence_done. */
 struct presence {

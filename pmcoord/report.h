@@ -10,7 +10,7 @@
 
 #include <json-c/json.h>
 
-#include "pmcoord/cycle.h"
+#include "model/cycle.h"
 #include "pmcoord/error.h"
 
 /*

@@ -8,8 +8,8 @@
  * the same way. In reverse order; what one guest does never stops the others.
  */
 
-#include "pmcoord/config.h"
-#include "pmcoord/hypervisor.h"
+#include "model/config.h"
+#include "model/hypervisor.h"
 #include "pmcoord/journal.h"
 #include "pmcoord/loop.h"
 

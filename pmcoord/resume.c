@@ -10,7 +10,7 @@
 #include "pmcoord/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
-#include "pmcoord/selection.h"
+#include "model/selection.h"
 
 /* ---- finding them ------------------------------------------------------- */
 

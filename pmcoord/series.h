@@ -9,7 +9,7 @@
 
 #include <json-c/json.h>
 
-#include "pmcoord/cycle.h"
+#include "model/cycle.h"
 #include "pmcoord/statistics.h"
 
 /* A guest by one mechanism; one that fell back to another has two of these. */

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "pmcoord/config.h"
-#include "pmcoord/graph.h"
-#include "pmcoord/inventory.h"
-#include "pmcoord/plan.h"
+#include "model/config.h"
+#include "model/graph.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 
 /*
  * Prints the guests by domid: as one JSON object, or as a table. Returns 0 or a

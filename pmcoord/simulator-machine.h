@@ -8,7 +8,7 @@
  * the verbs of simulator.c act on it.
  */
 
-#include "pmcoord/hypervisor.h"
+#include "model/hypervisor.h"
 #include "pmcoord/loop.h"
 #include "pmcoord/sleeper.h"
 

@@ -9,7 +9,7 @@
  */
 
 #include "pmcoord/error.h"
-#include "pmcoord/hypervisor.h"
+#include "model/hypervisor.h"
 #include "pmcoord/loop.h"
 #include "pmcoord/sleeper.h"
 

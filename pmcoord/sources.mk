@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The coordinator's modules, in the order in which they may include each other.
 COORDINATOR_SRC := \
-	pmcoord/config.c \
+	pmcoord/model/config.c \
 	pmcoord/base/directory.c \
-	pmcoord/inventory.c \
+	pmcoord/model/inventory.c \
 	pmcoord/presence.c \
-	pmcoord/graph.c \
-	pmcoord/plan.c \
-	pmcoord/cycle.c \
+	pmcoord/model/graph.c \
+	pmcoord/model/plan.c \
+	pmcoord/model/cycle.c \
 	pmcoord/journal.c \
 	pmcoord/followers.c \
 	pmcoord/base/json.c \
@@ -20,7 +20,7 @@ COORDINATOR_SRC := \
 	pmcoord/timeline.c \
 	pmcoord/plan-picture.c \
 	pmcoord/show.c \
-	pmcoord/hypervisor.c \
+	pmcoord/model/hypervisor.c \
 	pmcoord/ports.c \
 	pmcoord/hypervisor-xen.c \
 	pmcoord/xen-inventory.c \
@@ -56,7 +56,7 @@ COORDINATOR_SRC := \
 	pmcoord/monitor.c \
 	pmcoord/number.c \
 	pmcoord/battery.c \
-	pmcoord/selection.c \
+	pmcoord/model/selection.c \
 	pmcoord/coordinator.c \
 	pmcoord/resume.c \
 	pmcoord/suspend.c \

@@ -12,7 +12,7 @@
 
 #include <json-c/json.h>
 
-#include "pmcoord/cycle.h"
+#include "model/cycle.h"
 #include "pmcoord/error.h"
 #include "pmcoord/roots.h"
 

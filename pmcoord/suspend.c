@@ -20,7 +20,7 @@
 #include "pmcoord/report.h"
 #include "pmcoord/restore.h"
 #include "pmcoord/resume.h"
-#include "pmcoord/selection.h"
+#include "model/selection.h"
 
 /* Everything of one cycle, from its inventory to its journal. */
 struct run {

@@ -8,8 +8,8 @@
  */
 
 #include "pmcoord/coordinator.h"
-#include "pmcoord/graph.h"
-#include "pmcoord/plan.h"
+#include "model/graph.h"
+#include "model/plan.h"
 #include "pmcoord/sleeper.h"
 
 struct cycle_wish {

@@ -7,7 +7,7 @@
  * Xen's own stay in that file.
  */
 
-#include "pmcoord/hypervisor.h"
+#include "model/hypervisor.h"
 
 struct xen;
 

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "pmcoord/config.h"
+#include "model/config.h"
 #include "tests/fuzz/file.h"
 
 static void ignore_warning(void *data, const char *warning)

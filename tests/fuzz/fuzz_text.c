@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/inventory.h"
+#include "model/inventory.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/protocol.h"
 #include "tests/fuzz/file.h"

@@ -2,12 +2,12 @@
 # Unit tests, a program per module: tests/unit/NAME.c
 SHARED_TESTS := base/test_parse base/test_protocol base/test_ini_file
 COORDINATOR_TESTS := \
-	test_config \
-	test_inventory \
+	model/test_config \
+	model/test_inventory \
 	test_presence \
-	test_graph \
-	test_plan \
-	test_cycle \
+	model/test_graph \
+	model/test_plan \
+	model/test_cycle \
 	test_journal \
 	test_report \
 	test_statistics \
@@ -27,7 +27,7 @@ COORDINATOR_TESTS := \
 	test_desktop \
 	test_deadlines test_leisure test_loop \
 	test_coordinator \
-	test_sweeps test_properties test_crashes test_memory \
+	test_sweeps model/test_properties test_crashes test_memory \
 	test_job \
 	test_keeper \
 	test_ports

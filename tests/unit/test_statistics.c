@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/cycle.h"
+#include "model/cycle.h"
 
 static const struct {
 	int64_t values[7];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SELECTION_H
-#define PMCOORD_SELECTION_H
+#ifndef PMCOORD_MODEL_SELECTION_H
+#define PMCOORD_MODEL_SELECTION_H
 
 /* The guests that a command names. */
 
@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "pmcoord/error.h"
-#include "pmcoord/inventory.h"
+#include "model/inventory.h"
 
 /*
  * Finds guests by their names or domids. *ret_selected is one bool per guest,

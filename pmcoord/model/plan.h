@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_PLAN_H
-#define PMCOORD_PLAN_H
+#ifndef PMCOORD_MODEL_PLAN_H
+#define PMCOORD_MODEL_PLAN_H
 
 /*
  * What will be done with each guest, and after whom. Pure: no I/O, no clock;
@@ -8,9 +8,9 @@
  * reported and undone.
  */
 
-#include "pmcoord/config.h"
-#include "pmcoord/graph.h"
-#include "pmcoord/inventory.h"
+#include "model/config.h"
+#include "model/graph.h"
+#include "model/inventory.h"
 
 /* How a guest is brought down, best first. */
 enum mechanism {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_INVENTORY_H
-#define PMCOORD_INVENTORY_H
+#ifndef PMCOORD_MODEL_INVENTORY_H
+#define PMCOORD_MODEL_INVENTORY_H
 
 /*
  * What is there: the guests of this host and who is connected to whom, as facts

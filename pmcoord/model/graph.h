@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_GRAPH_H
-#define PMCOORD_GRAPH_H
+#ifndef PMCOORD_MODEL_GRAPH_H
+#define PMCOORD_MODEL_GRAPH_H
 
 /*
  * Who needs whom, as a graph without circles. Pure: the same inventory and
  * configuration give the same graph.
  */
 
-#include "pmcoord/config.h"
+#include "model/config.h"
 #include "pmcoord/error.h"
-#include "pmcoord/inventory.h"
+#include "model/inventory.h"
 
 /* A slice of node indices; nodes are the inventory's guests, by index. */
 struct graph_nodes {

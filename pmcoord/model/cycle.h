@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_CYCLE_H
-#define PMCOORD_CYCLE_H
+#ifndef PMCOORD_MODEL_CYCLE_H
+#define PMCOORD_MODEL_CYCLE_H
 
 /*
  * One cycle, from the first request to the last resume, as the sequence of
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pmcoord/plan.h"
+#include "model/plan.h"
 
 /* A moment that was not reached. */
 #define CYCLE_NEVER INT64_MIN

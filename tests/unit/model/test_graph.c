@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/graph.h"
+#include "model/graph.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "pmcoord/plan.h"
+#include "model/plan.h"
 
 /* A host whose guests are numbered from 1, in the order of their UUIDs. */
 struct host {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/hypervisor.h"
+#include "model/hypervisor.h"
 
 #include <string.h>
 

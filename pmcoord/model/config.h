@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_CONFIG_H
-#define PMCOORD_CONFIG_H
+#ifndef PMCOORD_MODEL_CONFIG_H
+#define PMCOORD_MODEL_CONFIG_H
 
 /* /etc/pmcoord/pmcoord.conf and pmcoord.conf.d: what the owner has decided. */
 

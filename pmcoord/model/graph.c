@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/graph.h"
+#include "model/graph.h"
 
 #include <errno.h>
 #include <stdlib.h>

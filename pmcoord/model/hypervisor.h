@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_HYPERVISOR_H
-#define PMCOORD_HYPERVISOR_H
+#ifndef PMCOORD_MODEL_HYPERVISOR_H
+#define PMCOORD_MODEL_HYPERVISOR_H
 
 /*
  * The verbs that the coordinator needs of a hypervisor. Behind them stand Xen
@@ -15,10 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pmcoord/config.h"
+#include "model/config.h"
 #include "pmcoord/error.h"
-#include "pmcoord/inventory.h"
-#include "pmcoord/plan.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 
 struct domain_id {
 	uint32_t domid;
