@@ -11,7 +11,7 @@
 #include "model/config.h"
 #include "pmcoord/findings.h"
 #include "model/graph.h"
-#include "pmcoord/host.h"
+#include "host/host.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "pmcoord/status.h"

@@ -12,7 +12,7 @@
 #include "pmcoord/coordinator.h"
 #include "pmcoord/exit-code.h"
 #include "pmcoord/job.h"
-#include "pmcoord/sleeper.h"
+#include "host/sleeper.h"
 
 struct options {
 	bool json;

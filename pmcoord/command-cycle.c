@@ -8,7 +8,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
 #include "pmcoord/rehearsal.h"
-#include "pmcoord/sleeper-alarm.h"
+#include "host/sleeper-alarm.h"
 #include "base/table.h"
 
 #define DEFAULT_COUNT 10

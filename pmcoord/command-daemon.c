@@ -11,7 +11,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/daemon.h"
-#include "pmcoord/memory.h"
+#include "host/memory.h"
 #include "pmcoord/service.h"
 
 /* Under this name the service manager keeps our event channels. */

@@ -12,10 +12,10 @@
 #include "model/config.h"
 #include "model/hypervisor.h"
 #include "pmcoord/journal.h"
-#include "pmcoord/lid.h"
-#include "pmcoord/loop.h"
-#include "pmcoord/roots.h"
-#include "pmcoord/sleep-manager.h"
+#include "host/lid.h"
+#include "host/loop.h"
+#include "host/roots.h"
+#include "host/sleep-manager.h"
 
 /* What a cycle works with; all borrowed but the lid. */
 struct coordinator {

@@ -13,10 +13,10 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/keeper.h"
-#include "pmcoord/lock.h"
+#include "host/lock.h"
 #include "pmcoord/progress.h"
 #include "pmcoord/report.h"
-#include "pmcoord/sleeper-alarm.h"
+#include "host/sleeper-alarm.h"
 
 /* A sleep, and what a dead process has left, wait for a cycle to end. */
 #define PATIENCE_US 40000000ull

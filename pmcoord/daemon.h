@@ -11,7 +11,7 @@
 #include "pmcoord/job.h"
 #include "pmcoord/journal.h"
 #include "pmcoord/presence.h"
-#include "pmcoord/sleeper.h"
+#include "host/sleeper.h"
 
 struct daemon;
 

@@ -14,7 +14,7 @@
 #include "model/config.h"
 #include "model/hypervisor.h"
 #include "pmcoord/journal.h"
-#include "pmcoord/loop.h"
+#include "host/loop.h"
 #include "model/plan.h"
 
 struct executor;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "pmcoord/backoff.h"
-#include "pmcoord/battery.h"
-#include "pmcoord/host.h"
-#include "pmcoord/lid.h"
+#include "host/battery.h"
+#include "host/host.h"
+#include "host/lid.h"
 #include "pmcoord/report.h"
 #include "pmcoord/resume.h"
 #include "pmcoord/suspend.h"

@@ -14,7 +14,7 @@
 
 #include "pmcoord/coordinator.h"
 #include "pmcoord/exit-code.h"
-#include "pmcoord/sleeper.h"
+#include "host/sleeper.h"
 
 enum job_verb {
 	JOB_SUSPEND_ALL,

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "pmcoord/job.h"
-#include "pmcoord/loop.h"
+#include "host/loop.h"
 
 /*
  * The sleep unit's side of a sleep that the daemon does (struct

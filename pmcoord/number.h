@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "model/inventory.h"
-#include "pmcoord/roots.h"
+#include "host/roots.h"
 
 /*
  * Above all that is known to have been used; where reports and /run are lost,

@@ -6,7 +6,7 @@
 
 #include "pmcoord/cli.h"
 #include "pmcoord/series.h"
-#include "pmcoord/sleeper.h"
+#include "host/sleeper.h"
 
 struct rehearsal {
 	struct cli *cli;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/boot-id.h"
+#include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 #include "model/selection.h"

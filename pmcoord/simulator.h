@@ -10,8 +10,8 @@
 
 #include "pmcoord/error.h"
 #include "model/hypervisor.h"
-#include "pmcoord/loop.h"
-#include "pmcoord/sleeper.h"
+#include "host/loop.h"
+#include "host/sleeper.h"
 
 /*
  * Reads a scenario. `state_path`, where the guests' states are kept from one

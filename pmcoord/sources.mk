@@ -25,13 +25,13 @@ COORDINATOR_SRC := \
 	pmcoord/hypervisor-xen.c \
 	pmcoord/xen-inventory.c \
 	pmcoord/xen-examine.c \
-	pmcoord/lid.c \
-	pmcoord/loop.c \
-	pmcoord/systemd.c \
-	pmcoord/sleep-manager.c \
-	pmcoord/sleep-jobs.c \
-	pmcoord/sleeper.c \
-	pmcoord/sleeper-alarm.c \
+	pmcoord/host/lid.c \
+	pmcoord/host/loop.c \
+	pmcoord/host/systemd.c \
+	pmcoord/host/sleep-manager.c \
+	pmcoord/host/sleep-jobs.c \
+	pmcoord/host/sleeper.c \
+	pmcoord/host/sleeper-alarm.c \
 	pmcoord/simulator-machine.c \
 	pmcoord/simulator-scenario.c \
 	pmcoord/simulator-state.c \
@@ -39,14 +39,14 @@ COORDINATOR_SRC := \
 	pmcoord/deadlines.c \
 	pmcoord/executor.c \
 	pmcoord/restore.c \
-	pmcoord/roots.c \
-	pmcoord/boot-id.c \
-	pmcoord/lock.c \
+	pmcoord/host/roots.c \
+	pmcoord/host/boot-id.c \
+	pmcoord/host/lock.c \
 	pmcoord/status.c \
 	pmcoord/findings.c \
 	pmcoord/base/string-list.c \
-	pmcoord/host.c \
-	pmcoord/host-systemd.c \
+	pmcoord/host/host.c \
+	pmcoord/host/host-systemd.c \
 	pmcoord/check.c \
 	pmcoord/check-config.c \
 	pmcoord/check-cycles.c \
@@ -55,7 +55,7 @@ COORDINATOR_SRC := \
 	pmcoord/check-order.c \
 	pmcoord/monitor.c \
 	pmcoord/number.c \
-	pmcoord/battery.c \
+	pmcoord/host/battery.c \
 	pmcoord/model/selection.c \
 	pmcoord/coordinator.c \
 	pmcoord/resume.c \
@@ -64,7 +64,7 @@ COORDINATOR_SRC := \
 	pmcoord/exit-code.c \
 	pmcoord/backoff.c \
 	pmcoord/job.c \
-	pmcoord/memory.c \
+	pmcoord/host/memory.c \
 	pmcoord/live.c \
 	pmcoord/leisure.c \
 	pmcoord/progress.c \
@@ -72,7 +72,7 @@ COORDINATOR_SRC := \
 	pmcoord/service.c \
 	pmcoord/client.c \
 	pmcoord/lease.c \
-	pmcoord/logind.c \
+	pmcoord/host/logind.c \
 	pmcoord/desktop.c
 COORDINATOR_MAIN := \
 	pmcoord/cli.c \

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/boot-id.h"
+#include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/journal.h"
 #include "base/json.h"
-#include "pmcoord/lock.h"
+#include "host/lock.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/report.h"
 

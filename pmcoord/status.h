@@ -14,7 +14,7 @@
 
 #include "model/cycle.h"
 #include "pmcoord/error.h"
-#include "pmcoord/roots.h"
+#include "host/roots.h"
 
 enum status_state {
 	STATUS_IDLE,

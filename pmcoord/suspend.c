@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pmcoord/battery.h"
-#include "pmcoord/boot-id.h"
+#include "host/battery.h"
+#include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "pmcoord/executor.h"

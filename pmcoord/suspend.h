@@ -10,7 +10,7 @@
 #include "pmcoord/coordinator.h"
 #include "model/graph.h"
 #include "model/plan.h"
-#include "pmcoord/sleeper.h"
+#include "host/sleeper.h"
 
 struct cycle_wish {
 	const char *trigger; /* one word for the report */

@@ -17,7 +17,7 @@
 
 #include "pmcoord/coordinator.h"
 #include "pmcoord/simulator.h"
-#include "pmcoord/sleeper.h"
+#include "host/sleeper.h"
 
 struct host {
 	char directory[64];

@@ -12,20 +12,20 @@ COORDINATOR_TESTS := \
 	test_report \
 	test_statistics \
 	test_series \
-	test_lock \
-	test_sleep_manager \
-	test_sleeper \
-	test_sleeper_alarm \
+	host/test_lock \
+	host/test_sleep_manager \
+	host/test_sleeper \
+	host/test_sleeper_alarm \
 	test_show \
 	test_status \
 	test_check \
-	test_host \
-	test_lid \
-	test_sleep_jobs \
-	test_battery \
+	host/test_host \
+	host/test_lid \
+	host/test_sleep_jobs \
+	host/test_battery \
 	test_backoff \
 	test_desktop \
-	test_deadlines test_leisure test_loop \
+	test_deadlines test_leisure host/test_loop \
 	test_coordinator \
 	test_sweeps model/test_properties test_crashes test_memory \
 	test_job \

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "pmcoord/job.h"
-#include "pmcoord/lid.h"
+#include "host/lid.h"
 #include "tests/unit/simulated_host.h"
 
 #define SECOND_US 1000000ull

@@ -13,11 +13,11 @@
 
 #include <cmocka.h>
 
-#include "pmcoord/boot-id.h"
+#include "host/boot-id.h"
 #include "base/directory.h"
 #include "pmcoord/journal.h"
 #include "base/json.h"
-#include "pmcoord/lock.h"
+#include "host/lock.h"
 
 /* 2026-01-01 00:00:00 UTC */
 #define STARTED_US 1767225600000000ull

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_HOST_BOOT_ID_H
+#define PMCOORD_HOST_BOOT_ID_H
+
+/* "12345678-1234-1234-1234-123456789abc" and NUL */
+#define BOOT_ID_SIZE 37
+
+/* What tells this boot from every other. Returns 0 or a negative errno. */
+int boot_id_read(char ret[BOOT_ID_SIZE]);
+
+#endif

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * systemd's part of the host: from unit files, enablement links and
+ * configuration files, so that it can be told without a bus.
+ */
+
+#include "host/host.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/ini-file.h"
+#include "host/systemd.h"
+
+#define DAEMON_UNIT "pmcoord.service"
+
+/* A hook longer than this is no script. */
+#define SCRIPT_MAX 65536
+
+/* Where units are, the most important first. */
+static const char *const unit_directories[] = {
+	"etc/systemd/system",		"run/systemd/system",
+	"usr/local/lib/systemd/system", "usr/lib/systemd/system",
+	"lib/systemd/system",
+};
+
+/* Where NAME.conf.d are, likewise. */
+static const char *const config_directories[] = {
+	"etc/systemd",
+	"run/systemd",
+	"usr/local/lib/systemd",
+	"usr/lib/systemd",
+};
+
+/* ---- units --------------------------------------------------------------- */
+
+/* The unit's file that counts; false if there is none. */
+static bool find_unit(const char *root, const char *unit, char *ret)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < ELEMENTSOF(unit_directories); i++) {
+		snprintf(ret, PATH_MAX, "%s/%s/%s", root, unit_directories[i],
+			 unit);
+		if (lstat(ret, &st) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A link to /dev/null, or an empty file. */
+static bool is_masked(const char *root, const char *unit)
+{
+	char path[PATH_MAX], target[32];
+	struct stat st;
+	ssize_t n;
+
+	if (!find_unit(root, unit, path))
+		return false;
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n > 0) {
+		target[n] = '\0';
+		return strcmp(target, "/dev/null") == 0;
+	}
+	return stat(path, &st) == 0 && st.st_size == 0;
+}
+
+static bool is_linked(const char *root, const char *target, const char *how,
+		      const char *unit)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < ELEMENTSOF(unit_directories); i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s.%s/%s", root,
+			 unit_directories[i], target, how, unit);
+		if (lstat(path, &st) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum unit_enablement read_unit(const char *root, const char *unit,
+				      const char *target)
+{
+	char path[PATH_MAX];
+
+	if (is_masked(root, unit))
+		return UNIT_MASKED;
+	if (!find_unit(root, unit, path))
+		return UNIT_ABSENT;
+	if (is_linked(root, target, "requires", unit))
+		return UNIT_REQUIRED;
+	return is_linked(root, target, "wants", unit) ? UNIT_WANTED
+						      : UNIT_DISABLED;
+}
+
+static const char *find_masked(const char *root)
+{
+	static const char *const needed[] = { "sleep.target", "suspend.target",
+					      "systemd-suspend.service" };
+
+	for (size_t i = 0; i < ELEMENTSOF(needed); i++)
+		if (is_masked(root, needed[i]))
+			return needed[i];
+	return NULL;
+}
+
+/* ---- configuration ------------------------------------------------------- */
+
+struct wanted_key {
+	const char *key;
+	char *value;
+	size_t size;
+};
+
+struct reader {
+	const char *section;
+	const struct wanted_key *keys;
+	size_t n_keys;
+};
+
+static int take_key(void *data, const struct ini_position *position,
+		    const char *section, const char *key, const char *value,
+		    struct error *error)
+{
+	const struct reader *reader = data;
+
+	(void)position;
+	(void)error;
+	for (size_t i = 0; i < reader->n_keys; i++)
+		if (strcmp(section, reader->section) == 0 &&
+		    strcmp(key, reader->keys[i].key) == 0)
+			snprintf(reader->keys[i].value, reader->keys[i].size,
+				 "%s", value);
+	return 0;
+}
+
+/* Broken lines are systemd's to complain of. */
+static void ignore_problem(void *data, const char *problem)
+{
+	(void)data;
+	(void)problem;
+}
+
+static bool read_file(const char *path, struct reader *reader)
+{
+	return ini_file_parse(path, take_key, ignore_problem, reader, NULL) !=
+	       -ENOENT;
+}
+
+static int is_conf(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
+}
+
+/* The entries of a directory that `filter` takes, in order; none is no error.
+ */
+static int add_directory(struct string_list *names, const char *path,
+			 int (*filter)(const struct dirent *))
+{
+	struct dirent **entries;
+	int n = scandir(path, &entries, filter, alphasort), r = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (r == 0)
+			r = string_list_add(names, entries[i]->d_name,
+					    strlen(entries[i]->d_name));
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	return r;
+}
+
+/* The drop-ins by name, whichever directory they are in; the first wins. */
+static int read_drop_ins(const char *root, const char *file,
+			 struct reader *reader)
+{
+	struct string_list names = { 0 };
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < ELEMENTSOF(config_directories) && r == 0; i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s.d", root,
+			 config_directories[i], file);
+		r = add_directory(&names, path, is_conf);
+	}
+	string_list_sort(&names);
+	for (size_t i = 0; i < names.n; i++) {
+		bool found = i > 0 &&
+			     strcmp(names.texts[i], names.texts[i - 1]) == 0;
+
+		for (size_t j = 0; j < ELEMENTSOF(config_directories) && !found;
+		     j++) {
+			snprintf(path, sizeof(path), "%s/%s/%s.d/%s", root,
+				 config_directories[j], file, names.texts[i]);
+			found = read_file(path, reader);
+		}
+	}
+	string_list_done(&names);
+	return r;
+}
+
+static int read_config(const char *root, const char *file, const char *section,
+		       const struct wanted_key *keys, size_t n_keys)
+{
+	struct reader reader = { section, keys, n_keys };
+	char path[PATH_MAX];
+	bool found = false;
+
+	for (size_t i = 0; i < ELEMENTSOF(config_directories) && !found; i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", root,
+			 config_directories[i], file);
+		found = read_file(path, &reader);
+	}
+	return read_drop_ins(root, file, &reader);
+}
+
+/* ---- who else acts at sleep ---------------------------------------------- */
+
+/* Words by which a script or unit shows that it handles guests. */
+static const char *const guest_words[] = { "qubes", "qvm-", "virsh",
+					   "xendomains", "libvirt-guests" };
+
+static bool line_handles_guests(const char *line)
+{
+	line += strspn(line, " \t");
+	if (line[0] == '#')
+		return false;
+	for (size_t i = 0; i < ELEMENTSOF(guest_words); i++)
+		if (strstr(line, guest_words[i]))
+			return true;
+	/* xl, as a command: neither "xlsfonts" nor "pixl x". */
+	for (const char *xl = strstr(line, "xl "); xl;
+	     xl = strstr(xl + 1, "xl "))
+		if (xl == line || strchr(" \t/;&|(=", xl[-1]))
+			return true;
+	return false;
+}
+
+static bool handles_guests(const char *path)
+{
+	_cleanup_(fclosep) FILE *file = fopen(path, "re");
+	_cleanup_(freep) char *line = NULL;
+	size_t size = 0, total = 0;
+	ssize_t n;
+
+	while (file && total < SCRIPT_MAX &&
+	       (n = getline(&line, &size, file)) > 0) {
+		total += (size_t)n;
+		if (line_handles_guests(line))
+			return true;
+	}
+	return false;
+}
+
+static int is_visible(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static int add_hooks(const char *root, struct string_list *meddlers)
+{
+	struct string_list hooks = { 0 };
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/usr/lib/systemd/system-sleep", root);
+	r = add_directory(&hooks, path, is_visible);
+	for (size_t i = 0; i < hooks.n && r == 0; i++) {
+		snprintf(path, sizeof(path),
+			 "%s/usr/lib/systemd/system-sleep/%s", root,
+			 hooks.texts[i]);
+		if (access(path, X_OK) == 0 && handles_guests(path))
+			r = string_list_add(meddlers, path + strlen(root),
+					    strlen(path) - strlen(root));
+	}
+	string_list_done(&hooks);
+	return r;
+}
+
+/* Units that a sleep pulls in, `link` being "sleep.target.wants" and such. */
+static int add_pulled_in(const char *root, const char *link,
+			 struct string_list *meddlers)
+{
+	struct string_list units = { 0 };
+	char path[PATH_MAX];
+	int r = 0;
+
+	/* The last directory is the one before it, or its older name. */
+	for (size_t i = 0; i + 1 < ELEMENTSOF(unit_directories) && r == 0;
+	     i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", root,
+			 unit_directories[i], link);
+		r = add_directory(&units, path, is_visible);
+	}
+	for (size_t i = 0; i < units.n && r == 0; i++)
+		if (strncmp(units.texts[i], "pmcoord", 7) != 0 &&
+		    find_unit(root, units.texts[i], path) &&
+		    handles_guests(path))
+			r = string_list_add(meddlers, units.texts[i],
+					    strlen(units.texts[i]));
+	string_list_done(&units);
+	return r;
+}
+
+static int read_meddlers(const char *root, struct host_systemd *systemd)
+{
+	static const char *const links[] = {
+		"sleep.target.wants",
+		"sleep.target.requires",
+		"suspend.target.wants",
+		"suspend.target.requires",
+		"systemd-suspend.service.wants",
+		"systemd-suspend.service.requires",
+	};
+	int r = add_hooks(root, &systemd->meddlers);
+
+	for (size_t i = 0; i < ELEMENTSOF(links) && r == 0; i++)
+		r = add_pulled_in(root, links[i], &systemd->meddlers);
+	return r;
+}
+
+/* ---- all ----------------------------------------------------------------- */
+
+static int read_configs(const char *root, struct host_systemd *systemd)
+{
+	const struct wanted_key sleep_keys[] = {
+		{ "AllowSuspend", systemd->allow_suspend,
+		  sizeof(systemd->allow_suspend) },
+		{ "SuspendState", systemd->suspend_state,
+		  sizeof(systemd->suspend_state) },
+	};
+	const struct wanted_key login_keys[] = {
+		{ "HandleLidSwitch", systemd->lid, sizeof(systemd->lid) },
+		{ "HandleLidSwitchExternalPower", systemd->lid_on_power,
+		  sizeof(systemd->lid_on_power) },
+	};
+	int r = read_config(root, "sleep.conf", "Sleep", sleep_keys,
+			    ELEMENTSOF(sleep_keys));
+
+	return r < 0 ? r
+		     : read_config(root, "logind.conf", "Login", login_keys,
+				   ELEMENTSOF(login_keys));
+}
+
+int host_read_systemd(const char *root, struct host_systemd *ret)
+{
+	struct host_systemd systemd = { 0 };
+	char path[PATH_MAX];
+	int r;
+
+	/* As sd_booted(3). */
+	snprintf(path, sizeof(path), "%s/run/systemd/system", root);
+	systemd.runs = access(path, F_OK) == 0;
+	systemd.sleep_unit = read_unit(root, SLEEP_UNIT, "sleep.target");
+	systemd.daemon = read_unit(root, DAEMON_UNIT, "multi-user.target");
+	systemd.masked = find_masked(root);
+	r = read_configs(root, &systemd);
+	if (r == 0)
+		r = read_meddlers(root, &systemd);
+	if (r < 0) {
+		host_systemd_done(&systemd);
+		return r;
+	}
+	*ret = systemd;
+	return 0;
+}
+
+void host_systemd_done(struct host_systemd *systemd)
+{
+	string_list_done(&systemd->meddlers);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_HOST_LOOP_H
+#define PMCOORD_HOST_LOOP_H
+
+/*
+ * Time and waiting. The engine is passive: it is told what happened and says
+ * until when it can wait. On Xen the waiting is sd-event's; on the simulator
+ * the clock is virtual, and jumps to the next thing that happens.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pmcoord/error.h"
+#include "model/hypervisor.h"
+
+/* Wait for events without a deadline. */
+#define LOOP_FOREVER UINT64_MAX
+
+struct loop;
+
+struct loop_ops {
+	void (*free)(struct loop *loop);
+	/* µs of CLOCK_BOOTTIME, or of the virtual clock. */
+	uint64_t (*now)(struct loop *loop);
+	/*
+	 * Waits until the hypervisor has an event, a signal came, or now() is
+	 * at `deadline_us`. Returns 0 or a negative errno.
+	 */
+	int (*wait)(struct loop *loop, uint64_t deadline_us);
+	/* See loop_watch_fd; may be NULL. */
+	int (*watch_fd)(struct loop *loop, int fd);
+};
+
+struct loop {
+	const struct loop_ops *ops;
+	int signal; /* see loop_interrupt */
+};
+
+/*
+ * The real one: sd-event over the hypervisor's descriptor, with the signals
+ * of stop-signals.h blocked and taken as events. `hypervisor` is borrowed and
+ * may be NULL. Returns 0, or negative with `error` set. Release: loop_free.
+ */
+int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop,
+	     struct error *error);
+
+void loop_free(struct loop *loop);
+
+uint64_t loop_now(struct loop *loop);
+
+/*
+ * SIGTERM, SIGINT or SIGHUP: what is going on shall be undone. Signals of the
+ * process arrive by themselves; others who may stop a cycle call this, from an
+ * event of the loop, so that the wait ends.
+ */
+void loop_interrupt(struct loop *loop, int signal);
+
+/* The last signal that came, 0 if none; clears it. */
+int loop_take_signal(struct loop *loop);
+
+/*
+ * Whether a descriptor that becomes readable ends a wait as well; who looks at
+ * it then is the caller's matter. One at a time, negative: none any more. A
+ * virtual clock waits for no descriptor, and ignores it. Returns 0 or a
+ * negative errno.
+ */
+int loop_watch_fd(struct loop *loop, int fd);
+
+/*
+ * Of a loop that loop_new made: sd-event's object, borrowed, for more sources;
+ * and whether the process itself was told to stop (by such a signal), which
+ * nothing clears.
+ */
+struct sd_event *loop_event(struct loop *loop);
+bool loop_was_told_to_stop(const struct loop *loop);
+
+/*
+ * Of the same: whether events of the hypervisor end a wait, as they do at
+ * first; and for the service manager's watchdog, a sign of life at this
+ * interval while the loop waits (0: none, and nothing wakes up for it).
+ * Return 0 or a negative errno.
+ */
+int loop_listen(struct loop *loop, bool listen);
+int loop_watchdog(struct loop *loop, uint64_t interval_us);
+
+#endif

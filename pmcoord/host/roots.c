@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/roots.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int fill(struct roots *roots, const char *run, const char *reports,
+		const char *sys, const char *dev)
+{
+	*roots = (struct roots){ 0 };
+	if (asprintf(&roots->run, "%s", run) < 0)
+		roots->run = NULL;
+	if (asprintf(&roots->journals, "%s/cycles", run) < 0)
+		roots->journals = NULL;
+	if (asprintf(&roots->reports, "%s/reports", reports) < 0)
+		roots->reports = NULL;
+	if (asprintf(&roots->sys, "%s", sys) < 0)
+		roots->sys = NULL;
+	if (asprintf(&roots->dev, "%s", dev) < 0)
+		roots->dev = NULL;
+	if (roots->run && roots->journals && roots->reports && roots->sys &&
+	    roots->dev)
+		return 0;
+	roots_done(roots);
+	return -ENOMEM;
+}
+
+int roots_init_host(struct roots *ret_roots)
+{
+	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "/sys",
+		    "/dev");
+}
+
+int roots_init_rehearsal(const char *directory, struct roots *ret_roots)
+{
+	return fill(ret_roots, directory, directory, directory, directory);
+}
+
+void roots_done(struct roots *roots)
+{
+	if (!roots)
+		return;
+	free(roots->run);
+	free(roots->journals);
+	free(roots->reports);
+	free(roots->sys);
+	free(roots->dev);
+	*roots = (struct roots){ 0 };
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_HOST_ROOTS_H
+#define PMCOORD_HOST_ROOTS_H
+
+/* Where things are, so that tests and the simulator can have them elsewhere. */
+
+#include "pmcoord/error.h"
+
+struct roots {
+	char *run; /* /run/pmcoord: lock, journals, ports */
+	char *journals; /* /run/pmcoord/cycles */
+	char *reports; /* /var/lib/pmcoord/reports */
+	char *sys; /* /sys */
+	char *dev; /* /dev */
+};
+
+/* The host's own. Returns 0 or -ENOMEM. */
+int roots_init_host(struct roots *ret_roots);
+
+/*
+ * For a rehearsal on the simulator: everything lives in `directory`, so that
+ * nothing of the host's is read or written. Returns 0 or -ENOMEM.
+ */
+int roots_init_rehearsal(const char *directory, struct roots *ret_roots);
+
+void roots_done(struct roots *roots);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_HOST_SLEEP_MANAGER_H
+#define PMCOORD_HOST_SLEEP_MANAGER_H
+
+/*
+ * The service manager's part in a sleep: whether it is about to put the host to
+ * sleep, how, and when that is over. systemd, or a stand-in of a test.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/loop.h"
+
+/*
+ * Two clocks tell how long the host has slept. They are read one after the
+ * other, and whoever is interrupted between them sees them apart by
+ * milliseconds on a busy host; no sleep is as short as this.
+ */
+#define SLEEP_MIN_US 100000
+
+enum sleep_kind {
+	SLEEP_KIND_NONE, /* no sleep is queued or running */
+	SLEEP_KIND_SUSPEND,
+	SLEEP_KIND_HIBERNATE,
+	SLEEP_KIND_HYBRID_SLEEP,
+	SLEEP_KIND_SUSPEND_THEN_HIBERNATE,
+};
+
+struct sleep_job {
+	enum sleep_kind kind;
+	/* Our own unit is still to come up, and the sleep waits for it. */
+	bool waits_for_us;
+};
+
+struct sleep_manager;
+
+struct sleep_manager_ops {
+	void (*free)(struct sleep_manager *manager);
+	/* Returns 0, or a negative errno when there is nobody to ask. */
+	int (*look)(struct sleep_manager *manager, struct sleep_job *ret_job);
+	/* How long the host has slept since boot, in µs. */
+	uint64_t (*slept_us)(struct sleep_manager *manager);
+	/*
+	 * Waits while the host is about to sleep, or sleeps: until it has slept
+	 * longer than `slept_before_us`, or no sleep is under way that does not
+	 * wait for us. Signals do not end it. Returns 0 or a negative errno; 0
+	 * at once, too, when there is nobody to ask.
+	 */
+	int (*await_end)(struct sleep_manager *manager, struct loop *loop,
+			 uint64_t slept_before_us);
+};
+
+struct sleep_manager {
+	const struct sleep_manager_ops *ops;
+};
+
+/* systemd on the system bus. Returns 0 or -ENOMEM. */
+int sleep_manager_systemd_new(struct sleep_manager **ret_manager);
+
+void sleep_manager_free(struct sleep_manager *manager);
+
+/* How long the host has slept since boot, in µs, as its clocks tell. */
+uint64_t slept_since_boot_us(void);
+
+/* The unit behind it: "systemd-hibernate.service"; "" for none. */
+const char *sleep_kind_unit(enum sleep_kind kind);
+
+#endif

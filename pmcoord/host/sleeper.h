@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_HOST_SLEEPER_H
+#define PMCOORD_HOST_SLEEPER_H
+
+/*
+ * The host's sleep, in three ways: written to /sys/power by ourselves; done by
+ * systemd while this process waits inside sleep.target; or simulated.
+ */
+
+#include <stdint.h>
+
+#include "pmcoord/error.h"
+#include "host/lid.h"
+#include "host/loop.h"
+#include "host/sleep-manager.h"
+
+struct sleeper;
+
+struct sleeper_ops {
+	void (*free)(struct sleeper *sleeper);
+	/*
+	 * Opens and checks all that enter() needs, before any guest is
+	 * touched. Returns 0, or negative with `error` set: -EOPNOTSUPP where
+	 * the host has no S3.
+	 */
+	int (*prepare)(struct sleeper *sleeper, struct error *error);
+	/*
+	 * Sleeps; all guests are down. Returns when the host is awake again,
+	 * with how long it slept in µs; -ECANCELED or another negative errno,
+	 * with `error` set, if it did not sleep, also because of the lid.
+	 */
+	int (*enter)(struct sleeper *sleeper, struct loop *loop,
+		     uint64_t *ret_slept_us, struct error *error);
+	/* Puts back what prepare() has changed on the host. */
+	void (*finish)(struct sleeper *sleeper);
+};
+
+struct sleeper {
+	const struct sleeper_ops *ops;
+	/*
+	 * Set before prepare(), and borrowed: if it is opened before the host
+	 * sleeps, then the host shall not. The loop watches it. NULL: none.
+	 */
+	struct lid *lid;
+};
+
+void sleeper_free(struct sleeper *sleeper);
+
+/* Writes "mem" to <sys>/power/state. Returns 0 or -ENOMEM, as those below. */
+int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
+
+/*
+ * Tells the service manager READY=1, and takes SIGTERM, with which it stops the
+ * unit after the wake, for the end of the sleep. With a socket, which is
+ * borrowed, the same words go there instead, and its owner interrupts the loop.
+ *
+ * With a manager, also borrowed: refuses to prepare for a hibernation, and when
+ * it is interrupted before the sleep that nothing stops any more, waits for the
+ * end of that.
+ */
+int sleeper_systemd_new(const char *sys, int socket_fd,
+			struct sleep_manager *manager,
+			struct sleeper **ret_sleeper);
+
+#endif

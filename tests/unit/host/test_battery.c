@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/battery.h"
+
+#include <sys/stat.h>
+
+#include "pmcoord/cleanup.h"
+#include "base/json.h"
+#include "pmcoord/report.h"
+#include "pmcoord/suspend.h"
+#include "tests/unit/simulated_host.h"
+
+/* A supply with these attributes, "name=value" each. */
+static void put_supply(const char *sys, const char *name,
+		       const char *const *attributes)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path),
+		 "mkdir -p %s/class/power_supply/%s && "
+		 "rm -f %s/class/power_supply/%s/*",
+		 sys, name, sys, name);
+	assert_int_equal(system(path), 0);
+	for (; *attributes; attributes++) {
+		int length = (int)strcspn(*attributes, "=");
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/class/power_supply/%s/%.*s",
+			 sys, name, length, *attributes);
+		file = fopen(path, "w");
+		assert_non_null(file);
+		fprintf(file, "%s\n", *attributes + length + 1);
+		assert_int_equal(fclose(file), 0);
+	}
+}
+
+#define SUPPLY(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static int set_up(void **state)
+{
+	struct host *host = malloc(sizeof(*host));
+
+	host_init_laptop(host, "Behaviour=ignores-requests\n");
+	*state = host;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	host_done(*state);
+	free(*state);
+	return 0;
+}
+
+static void low_is_when_nothing_is_left_to_live_on(void **state)
+{
+	const struct {
+		const char *const *first, *const *second;
+		bool is_low;
+	} cases[] = {
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity=5"),
+		  SUPPLY("type=Mains", "online=0"), true },
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity=6"),
+		  SUPPLY("type=Mains", "online=0"), false },
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity=3"),
+		  SUPPLY("type=Mains", "online=1"), false },
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity=3"),
+		  SUPPLY("type=USB", "online=1"), false },
+		{ SUPPLY("type=Battery", "status=Charging", "capacity=3"),
+		  SUPPLY("type=Mains", "online=0"), false },
+		/* Of two, the other one is not empty. */
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity=2"),
+		  SUPPLY("type=Battery", "status=Unknown", "capacity=80"),
+		  false },
+		{ SUPPLY("type=Battery", "status=Unknown", "capacity=1"),
+		  SUPPLY("type=Battery", "status=Discharging", "capacity=4"),
+		  true },
+		/* A mouse is no host. */
+		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging",
+			 "capacity=1"),
+		  SUPPLY("type=Mains", "online=0"), false },
+		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging",
+			 "capacity=90"),
+		  SUPPLY("type=Battery", "scope=System", "status=Discharging",
+			 "capacity=4"),
+		  true },
+		/* What cannot be read does not count. */
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity=low"),
+		  SUPPLY("type=Battery", "status=Discharging"), false },
+		{ SUPPLY("type=UPS", "status=Discharging", "capacity=1"),
+		  SUPPLY("online=1"), false },
+	};
+	struct host *host = *state;
+
+	assert_false(battery_is_low(host->directory));
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		put_supply(host->directory, "BAT0", cases[i].first);
+		put_supply(host->directory, "other", cases[i].second);
+		if (battery_is_low(host->directory) != cases[i].is_low)
+			fail_msg("case %zu", i);
+	}
+}
+
+static struct json_object *run_cycle(struct host *host, bool sleeps)
+{
+	struct cycle_wish wish = {
+		.trigger = "test",
+		.sleeper = sleeps ? host->sleeper : NULL,
+		.comes_back = true,
+	};
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+
+	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	return report;
+}
+
+static void empty_battery(struct host *host)
+{
+	put_supply(host->directory, "BAT0",
+		   SUPPLY("type=Battery", "status=Discharging", "capacity=3"));
+}
+
+static void low_battery_is_not_vetoed_by_a_guest(void **state)
+{
+	struct host *host = *state;
+	struct json_object *report;
+	char blame[256];
+
+	host->config.on_failure = ON_FAILURE_ABORT;
+	empty_battery(host);
+	report = run_cycle(host, true);
+	assert_string_equal(json_read_string(report, "result"), "degraded");
+	assert_string_equal(json_read_string(report, "detail"),
+			    "low battery: not vetoed");
+	assert_true(json_read_integer(report, "slept_us", -1) >= 0);
+	/* Whoever held it up is named all the same. */
+	report_blame(report, blame, sizeof(blame));
+	assert_non_null(strstr(blame, "mail was paused"));
+	assert_all_running(host);
+	assert_no_journal(host);
+	json_object_put(report);
+	/* Only of a sleep; and only what the owner has not set is left. */
+	report = run_cycle(host, false);
+	assert_string_equal(json_read_string(report, "result"), "failed");
+	assert_int_equal(host->config.on_failure, ON_FAILURE_ABORT);
+	json_object_put(report);
+}
+
+static void low_battery_is_not_vetoed_by_the_deadline(void **state)
+{
+	struct host *host = *state;
+	struct json_object *report;
+
+	host->config.on_deadline = ON_FAILURE_ABORT;
+	host->config.deadline_us = 1000000;
+	empty_battery(host);
+	report = run_cycle(host, true);
+	assert_string_equal(json_read_string(report, "result"), "degraded");
+	assert_true(json_read_integer(report, "slept_us", -1) >= 0);
+	assert_all_running(host);
+	json_object_put(report);
+}
+
+static void no_section_of_a_guest_vetoes_either(void **state)
+{
+	struct host *host = *state;
+	struct config_rule rule = {
+		.pattern = (char *)"mail",
+		.has_on_failure = true,
+		.on_failure = ON_FAILURE_ABORT,
+	};
+	struct json_object *report;
+
+	host->config.rules = &rule;
+	host->config.n_rules = 1;
+	empty_battery(host);
+	report = run_cycle(host, true);
+	host->config.rules = NULL;
+	host->config.n_rules = 0;
+	assert_string_equal(json_read_string(report, "result"), "degraded");
+	json_object_put(report);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(low_is_when_nothing_is_left_to_live_on),
+		TEST(low_battery_is_not_vetoed_by_a_guest),
+		TEST(low_battery_is_not_vetoed_by_the_deadline),
+		TEST(no_section_of_a_guest_vetoes_either),
+	};
+
+	return cmocka_run_group_tests_name("battery", tests, NULL, NULL);
+}

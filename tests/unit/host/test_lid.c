@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The lid, a socket in the place of its device, and what it does to a cycle. */
+
+#include "host/lid.h"
+
+#include <errno.h>
+#include <linux/input.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "pmcoord/cleanup.h"
+#include "base/json.h"
+#include "pmcoord/report.h"
+#include "pmcoord/suspend.h"
+#include "tests/unit/simulated_host.h"
+
+struct world {
+	struct host host;
+	int hand; /* moves the lid */
+	struct lid *lid;
+	enum record_type opens_at; /* the lid is opened with this record */
+	size_t n_left; /* … the n-th of them */
+};
+
+static void move(struct world *world, bool closes)
+{
+	struct input_event events[] = {
+		{ .type = EV_SW, .code = SW_LID, .value = closes },
+		{ .type = EV_SYN, .code = SYN_REPORT },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(events); i++)
+		assert_int_equal(
+			send(world->hand, &events[i], sizeof(events[i]), 0),
+			sizeof(events[i]));
+}
+
+static void make_lid(struct world *world, bool is_closed)
+{
+	int fds[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+	world->hand = fds[0];
+	world->lid = lid_new(fds[1], is_closed);
+	assert_non_null(world->lid);
+}
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	make_lid(world, true);
+	host_init_laptop(&world->host, "");
+	world->host.coordinator.lid = world->lid;
+	*state = world;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+
+	lid_free(world->lid);
+	close(world->hand);
+	host_done(&world->host);
+	free(world);
+	return 0;
+}
+
+/* ---- the lid itself ----------------------------------------------------- */
+
+static void is_opened_only_when_it_was_closed_before(void **state)
+{
+	struct world *world = *state;
+
+	assert_true(lid_is_closed(world->lid));
+	assert_false(lid_was_opened(world->lid));
+	move(world, true);
+	assert_false(lid_was_opened(world->lid));
+	move(world, false);
+	assert_true(lid_was_opened(world->lid));
+	assert_false(lid_is_closed(world->lid));
+	/* It has been, whatever becomes of it. */
+	move(world, true);
+	assert_true(lid_was_opened(world->lid));
+	assert_true(lid_is_closed(world->lid));
+}
+
+static void an_open_lid_is_none_that_was_opened(void **state)
+{
+	struct world *world = *state;
+
+	lid_free(world->lid);
+	close(world->hand);
+	make_lid(world, false);
+	move(world, false);
+	assert_false(lid_was_opened(world->lid));
+	move(world, true);
+	assert_false(lid_was_opened(world->lid));
+	move(world, false);
+	assert_true(lid_was_opened(world->lid));
+}
+
+static void other_events_and_a_device_that_is_gone_move_nothing(void **state)
+{
+	struct world *world = *state;
+	struct input_event other = { .type = EV_SW, .code = SW_DOCK };
+
+	assert_int_equal(send(world->hand, &other, sizeof(other), 0),
+			 sizeof(other));
+	assert_int_equal(shutdown(world->hand, SHUT_RDWR), 0);
+	assert_true(lid_is_closed(world->lid));
+	assert_false(lid_was_opened(world->lid));
+}
+
+static void no_lid_is_one_that_stays_open(void **state)
+{
+	struct world *world = *state;
+	char path[96];
+
+	assert_null(lid_open("/nonexistent"));
+	/* What is no switch is no lid. */
+	snprintf(path, sizeof(path), "%s/input", world->host.directory);
+	assert_int_equal(mkdir(path, 0700), 0);
+	strcat(path, "/event0");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_null(lid_open(world->host.directory));
+	assert_false(lid_is_closed(NULL));
+	assert_false(lid_was_opened(NULL));
+}
+
+static void ends_a_wait_once_a_move(void **state)
+{
+	struct world *world = *state;
+	struct loop *loop = NULL;
+	uint64_t begin, patience_us = 20000;
+
+	assert_int_equal(loop_new(NULL, &loop, NULL), 0);
+	assert_int_equal(loop_watch_fd(loop, lid_fd(world->lid)), 0);
+	move(world, false);
+	begin = loop_now(loop);
+	assert_int_equal(loop->ops->wait(loop, begin + 60000000), 0);
+	assert_true(loop_now(loop) < begin + 30000000);
+	/* A device that is gone does not keep the process busy. */
+	assert_int_equal(shutdown(world->hand, SHUT_RDWR), 0);
+	assert_int_equal(loop->ops->wait(loop, begin + 60000000), 0);
+	begin = loop_now(loop);
+	assert_int_equal(loop->ops->wait(loop, begin + patience_us), 0);
+	assert_true(loop_now(loop) >= begin + patience_us);
+	assert_int_equal(loop_watch_fd(loop, -EBADF), 0);
+	loop_free(loop);
+}
+
+/* ---- what it does to a cycle -------------------------------------------- */
+
+static void open_at_record(void *data, const struct cycle *cycle,
+			   const struct record *record)
+{
+	struct world *world = data;
+
+	(void)cycle;
+	if (record->type == world->opens_at && world->n_left > 0 &&
+	    --world->n_left == 0)
+		move(world, false);
+}
+
+static struct json_object *run_cycle(struct world *world, bool sleeps)
+{
+	struct cycle_wish wish = {
+		.trigger = "test",
+		.sleeper = sleeps ? world->host.sleeper : NULL,
+		.comes_back = true,
+	};
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+
+	world->host.coordinator.observer = open_at_record;
+	world->host.coordinator.observer_data = world;
+	if (coordinator_suspend(&world->host.coordinator, &wish, &report,
+				&error) < 0)
+		fail_msg("%s", error_text(&error));
+	return report;
+}
+
+static size_t count_requested(struct json_object *report)
+{
+	struct json_object *guest;
+	size_t n = 0;
+
+	for (size_t i = 0; (guest = report_guest(report, i)); i++)
+		n += report_time(guest, "requested_us") != CYCLE_NEVER;
+	return n;
+}
+
+static void undoes_the_cycle_in_which_it_is_opened(void **state)
+{
+	struct world *world = *state;
+	static const struct {
+		enum record_type type;
+		size_t nth;
+		size_t at_least, at_most; /* guests that have been asked */
+	} cases[] = {
+		{ RECORD_PHASE, 1, 0, 0 }, /* inventory */
+		{ RECORD_PHASE, 3, 0, 0 }, /* suspend */
+		{ RECORD_DOWN, 1, 3, 4 },
+		{ RECORD_DOWN, 4, 5, 5 },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct json_object *report;
+
+		lid_free(world->lid);
+		close(world->hand);
+		make_lid(world, true);
+		world->host.coordinator.lid = world->lid;
+		world->opens_at = cases[i].type;
+		world->n_left = cases[i].nth;
+		report = run_cycle(world, true);
+		assert_string_equal(json_read_string(report, "result"),
+				    "failed");
+		assert_string_equal(json_read_string(report, "detail"),
+				    "the lid was opened");
+		assert_in_range(count_requested(report), cases[i].at_least,
+				cases[i].at_most);
+		assert_all_running(&world->host);
+		assert_no_journal(&world->host);
+		json_object_put(report);
+	}
+}
+
+static void is_no_reason_when_it_moved_before_or_not_at_all(void **state)
+{
+	struct world *world = *state;
+	struct json_object *report = run_cycle(world, true);
+
+	assert_string_equal(json_read_string(report, "result"), "ok");
+	json_object_put(report);
+	/* Opened by the one who wakes it. */
+	world->opens_at = RECORD_SLEPT;
+	world->n_left = 1;
+	report = run_cycle(world, true);
+	assert_string_equal(json_read_string(report, "result"), "ok");
+	json_object_put(report);
+}
+
+static void is_no_reason_where_the_owner_or_the_kind_of_cycle_says_so(
+	void **state)
+{
+	struct world *world = *state;
+	struct json_object *report;
+
+	world->opens_at = RECORD_DOWN;
+	world->n_left = 1;
+	report = run_cycle(world, false);
+	assert_string_equal(json_read_string(report, "result"), "ok");
+	json_object_put(report);
+	move(world, true);
+	world->host.config.abort_on_lid_open = false;
+	world->n_left = 1;
+	report = run_cycle(world, true);
+	assert_string_equal(json_read_string(report, "result"), "ok");
+	json_object_put(report);
+}
+
+/* ---- the host's sleep --------------------------------------------------- */
+
+static void put(const char *directory, const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/power/%s", directory, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void make_power(const char *directory)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/power", directory);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put(directory, "state", "freeze mem disk\n");
+	put(directory, "mem_sleep", "s2idle [deep]\n");
+}
+
+/* A lid that is open again when all guests are down. */
+static void enter_with_opened_lid(struct world *world, struct sleeper *sleeper)
+{
+	struct error error = { 0 };
+	struct loop *loop = NULL;
+	uint64_t slept_us;
+
+	assert_int_equal(loop_new(NULL, &loop, NULL), 0);
+	sleeper->lid = world->lid;
+	assert_int_equal(sleeper->ops->prepare(sleeper, &error), 0);
+	move(world, false);
+	assert_int_equal(sleeper->ops->enter(sleeper, loop, &slept_us, &error),
+			 -ECANCELED);
+	assert_string_equal(error_text(&error), "the lid was opened");
+	sleeper->ops->finish(sleeper);
+	sleeper_free(sleeper);
+	loop_free(loop);
+}
+
+static void keeps_the_host_awake_at_the_last_moment(void **state)
+{
+	struct world *world = *state;
+	struct sleeper *sleeper = NULL;
+	char path[96], text[32] = "";
+	FILE *file;
+
+	make_power(world->host.directory);
+	assert_int_equal(sleeper_sysfs_new(world->host.directory, &sleeper), 0);
+	enter_with_opened_lid(world, sleeper);
+	snprintf(path, sizeof(path), "%s/power/state", world->host.directory);
+	file = fopen(path, "r");
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	assert_string_equal(text, "freeze mem disk\n");
+}
+
+static void does_not_let_systemd_go_on(void **state)
+{
+	struct world *world = *state;
+	struct sleeper *sleeper = NULL;
+	int manager[2];
+	char text[32];
+
+	make_power(world->host.directory);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, manager),
+		0);
+	/* No systemd of the machine that runs this. */
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+	assert_int_equal(sleeper_systemd_new(world->host.directory, manager[0],
+					     NULL, &sleeper),
+			 0);
+	enter_with_opened_lid(world, sleeper);
+	assert_int_equal(recv(manager[1], text, sizeof(text), 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(manager[0]);
+	close(manager[1]);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(is_opened_only_when_it_was_closed_before),
+		TEST(an_open_lid_is_none_that_was_opened),
+		TEST(other_events_and_a_device_that_is_gone_move_nothing),
+		TEST(no_lid_is_one_that_stays_open),
+		TEST(ends_a_wait_once_a_move),
+		TEST(undoes_the_cycle_in_which_it_is_opened),
+		TEST(is_no_reason_when_it_moved_before_or_not_at_all),
+		TEST(is_no_reason_where_the_owner_or_the_kind_of_cycle_says_so),
+		TEST(keeps_the_host_awake_at_the_last_moment),
+		TEST(does_not_let_systemd_go_on),
+	};
+
+	return cmocka_run_group_tests_name("lid", tests, NULL, NULL);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/loop.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/*
+ * Signals are the process's, so each case has one of its own. Its status: the
+ * signal that the loop told, or the one that killed it.
+ */
+static int told_of(int signal_number, bool is_nohup)
+{
+	pid_t pid = fork();
+	struct loop *loop;
+	struct error error = { 0 };
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		signal(SIGHUP, is_nohup ? SIG_IGN : SIG_DFL);
+		if (loop_new(NULL, &loop, &error) < 0)
+			_exit(255);
+		raise(signal_number);
+		if (loop->ops->wait(loop, loop_now(loop)) < 0)
+			_exit(254);
+		status = loop_take_signal(loop);
+		loop_free(loop);
+		_exit(status);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void tells_of_signals_that_ask_for_an_undo(void **state)
+{
+	(void)state;
+	assert_int_equal(told_of(SIGTERM, false), SIGTERM);
+	assert_int_equal(told_of(SIGINT, false), SIGINT);
+	assert_int_equal(told_of(SIGHUP, false), SIGHUP);
+}
+
+static void under_nohup_a_closed_terminal_means_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(told_of(SIGHUP, true), 0);
+	assert_int_equal(told_of(SIGTERM, true), SIGTERM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_of_signals_that_ask_for_an_undo),
+		cmocka_unit_test(under_nohup_a_closed_terminal_means_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

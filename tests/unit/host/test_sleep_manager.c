@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A service manager that lists the jobs of a file, on a bus of its own. */
+
+#include "host/sleep-manager.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+
+#define START(unit)                                                            \
+	{                                                                      \
+		unit, "start"                                                  \
+	}
+
+struct listed_job {
+	const char *unit;
+	const char *type;
+};
+
+struct world {
+	char directory[64];
+	pid_t bus, manager;
+	struct sleep_manager *ours;
+};
+
+/* ---- the stand-in -------------------------------------------------------- */
+
+/* What it lists at first, and after it has told of a job that is over. */
+struct stand_in {
+	const struct listed_job *jobs;
+	const struct listed_job *jobs_later;
+	unsigned int signals_before; /* that many times nothing has changed */
+	sd_bus *bus;
+};
+
+static int append_jobs(sd_bus_message *reply, const struct listed_job *jobs)
+{
+	int r = sd_bus_message_open_container(reply, 'a', "(usssoo)");
+
+	for (uint32_t id = 1; r >= 0 && jobs->unit; jobs++, id++)
+		r = sd_bus_message_append(reply, "(usssoo)", id, jobs->unit,
+					  jobs->type, "running", "/job",
+					  "/unit");
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static void tell_that_a_job_is_over(struct stand_in *stand_in)
+{
+	if (stand_in->signals_before > 0)
+		stand_in->signals_before--;
+	else
+		stand_in->jobs = stand_in->jobs_later;
+	sd_bus_emit_signal(stand_in->bus, SYSTEMD_PATH, SYSTEMD_MANAGER,
+			   "JobRemoved", "uoss", 1u, "/job", "a.service",
+			   "done");
+}
+
+static int on_list(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct stand_in *stand_in = data;
+	sd_bus_message *reply = NULL;
+	int r = sd_bus_message_new_method_return(call, &reply);
+
+	(void)error;
+	if (r >= 0)
+		r = append_jobs(reply, stand_in->jobs);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	if (stand_in->jobs_later)
+		tell_that_a_job_is_over(stand_in);
+	return r < 0 ? r : 1;
+}
+
+static int on_subscribe(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	(void)data;
+	(void)error;
+	return sd_bus_reply_method_return(call, "");
+}
+
+static const sd_bus_vtable stand_in_methods[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("ListJobs", "", "a(usssoo)", on_list,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Subscribe", "", "", on_subscribe,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_END,
+};
+
+static void serve(struct stand_in stand_in, int ready_fd)
+{
+	if (sd_bus_open_system(&stand_in.bus) < 0 ||
+	    sd_bus_add_object_vtable(stand_in.bus, NULL, SYSTEMD_PATH,
+				     SYSTEMD_MANAGER, stand_in_methods,
+				     &stand_in) < 0 ||
+	    sd_bus_request_name(stand_in.bus, SYSTEMD, 0) < 0 ||
+	    write(ready_fd, "", 1) != 1)
+		_exit(1);
+	for (;;) {
+		int r = sd_bus_process(stand_in.bus, NULL);
+
+		if (r < 0 ||
+		    (r == 0 && sd_bus_wait(stand_in.bus, UINT64_MAX) < 0))
+			_exit(0);
+	}
+}
+
+static void start_manager(struct world *world, struct stand_in stand_in)
+{
+	int ends[2];
+	char byte;
+
+	assert_int_equal(pipe(ends), 0);
+	world->manager = fork();
+	if (world->manager == 0)
+		serve(stand_in, ends[1]);
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+}
+
+static void stop_manager(struct world *world)
+{
+	kill(world->manager, SIGKILL);
+	waitpid(world->manager, NULL, 0);
+	world->manager = 0;
+}
+
+/* ---- the world ----------------------------------------------------------- */
+
+static int open_world(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	char command[256], address[256] = "";
+	long pid = 0;
+	FILE *pipe;
+
+	strcpy(world->directory, "/tmp/pmcoord-test-XXXXXX");
+	assert_non_null(mkdtemp(world->directory));
+	snprintf(command, sizeof(command),
+		 "dbus-daemon --session --fork --print-address=1 --print-pid=1 "
+		 "--address=unix:path=%s/bus",
+		 world->directory);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	assert_int_equal(fscanf(pipe, "%255s %ld", address, &pid), 2);
+	assert_int_equal(pclose(pipe), 0);
+	world->bus = (pid_t)pid;
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1);
+	assert_int_equal(sleep_manager_systemd_new(&world->ours), 0);
+	*state = world;
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	struct world *world = *state;
+	char command[96];
+
+	if (world->manager)
+		stop_manager(world);
+	kill(world->bus, SIGTERM);
+	sleep_manager_free(world->ours);
+	snprintf(command, sizeof(command), "rm -r %s", world->directory);
+	free(world);
+	return system(command);
+}
+
+/* ---- looking ------------------------------------------------------------- */
+
+static void tells_what_kind_of_sleep_was_asked_for(void **state)
+{
+	static const struct {
+		struct listed_job jobs[4];
+		struct sleep_job expected;
+	} cases[] = {
+		{ { { 0 } }, { SLEEP_KIND_NONE, false } },
+		{ { START("apt-daily.service") }, { SLEEP_KIND_NONE, false } },
+		{ { START("suspend.target"), START("systemd-suspend.service") },
+		  { SLEEP_KIND_SUSPEND, false } },
+		{ { START("systemd-suspend.service"),
+		    START("pmcoord-sleep.service") },
+		  { SLEEP_KIND_SUSPEND, true } },
+		{ { START("systemd-hibernate.service") },
+		  { SLEEP_KIND_HIBERNATE, false } },
+		{ { START("systemd-hybrid-sleep.service") },
+		  { SLEEP_KIND_HYBRID_SLEEP, false } },
+		{ { START("systemd-suspend-then-hibernate.service") },
+		  { SLEEP_KIND_SUSPEND_THEN_HIBERNATE, false } },
+		/* What is being stopped puts nobody to sleep. */
+		{ { { "systemd-suspend.service", "stop" },
+		    { "pmcoord-sleep.service", "stop" } },
+		  { SLEEP_KIND_NONE, false } },
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct sleep_job job;
+
+		start_manager(world,
+			      (struct stand_in){ .jobs = cases[i].jobs });
+		assert_int_equal(world->ours->ops->look(world->ours, &job), 0);
+		assert_int_equal(job.kind, cases[i].expected.kind);
+		assert_int_equal(job.waits_for_us,
+				 cases[i].expected.waits_for_us);
+		stop_manager(world);
+	}
+}
+
+static void says_when_there_is_nobody_to_ask(void **state)
+{
+	struct world *world = *state;
+	struct sleep_job job;
+
+	assert_true(world->ours->ops->look(world->ours, &job) < 0);
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere", 1);
+	assert_true(world->ours->ops->look(world->ours, &job) < 0);
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+static const struct listed_job suspending[] = {
+	START("systemd-suspend.service"), { 0 }
+};
+static const struct listed_job nothing[] = { { 0 } };
+
+static void await_end(struct world *world)
+{
+	uint64_t slept_us = world->ours->ops->slept_us(world->ours);
+	struct error error = { 0 };
+	struct loop *loop;
+
+	assert_int_equal(loop_new(NULL, &loop, &error), 0);
+	/* Not to end is to fail. */
+	alarm(20);
+	assert_int_equal(
+		world->ours->ops->await_end(world->ours, loop, slept_us), 0);
+	alarm(0);
+	loop_free(loop);
+}
+
+static void waits_until_the_sleep_is_over(void **state)
+{
+	struct world *world = *state;
+
+	start_manager(world, (struct stand_in){ .jobs = suspending,
+						.jobs_later = nothing,
+						.signals_before = 2 });
+	await_end(world);
+}
+
+/* It would wait for us for ever. */
+static void does_not_wait_for_a_sleep_that_waits_for_us(void **state)
+{
+	static const struct listed_job next[] = {
+		START("systemd-suspend.service"),
+		START("pmcoord-sleep.service"),
+		{ 0 }
+	};
+	struct world *world = *state;
+
+	start_manager(world, (struct stand_in){ .jobs = next });
+	await_end(world);
+	stop_manager(world);
+	start_manager(world, (struct stand_in){ .jobs = suspending,
+						.jobs_later = next });
+	await_end(world);
+}
+
+static void does_not_wait_where_nobody_sleeps(void **state)
+{
+	struct world *world = *state;
+
+	await_end(world);
+	start_manager(world, (struct stand_in){ .jobs = nothing });
+	await_end(world);
+}
+
+/* The host is awake: guests must not wait for a manager that died. */
+static void ends_with_the_bus(void **state)
+{
+	struct world *world = *state;
+	pid_t killer;
+
+	start_manager(world, (struct stand_in){ .jobs = suspending });
+	killer = fork();
+	if (killer == 0) {
+		usleep(200000);
+		kill(world->bus, SIGKILL);
+		_exit(0);
+	}
+	await_end(world);
+	waitpid(killer, NULL, 0);
+}
+
+int main(void)
+{
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, open_world, close_world)
+	const struct CMUnitTest tests[] = {
+		TEST(tells_what_kind_of_sleep_was_asked_for),
+		TEST(says_when_there_is_nobody_to_ask),
+		TEST(waits_until_the_sleep_is_over),
+		TEST(does_not_wait_for_a_sleep_that_waits_for_us),
+		TEST(does_not_wait_where_nobody_sleeps),
+		TEST(ends_with_the_bus),
+	};
+
+	return cmocka_run_group_tests_name("sleep_manager", tests, NULL, NULL);
+}

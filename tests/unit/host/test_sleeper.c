@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The sleep inside of systemd's, with a manager that says what it is told to.
+ */
+
+#include "host/sleeper.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+
+struct world {
+	struct sleep_manager manager;
+	struct sleep_job job;
+	bool is_mute; /* nobody answers */
+	unsigned int awaited;
+	struct loop *loop;
+	struct sleeper *sleeper;
+	uint64_t slept_us; /* since boot */
+	uint64_t night_us; /* how long the sleep that is waited for takes */
+	char sys[64];
+	int lease[2];
+};
+
+static struct world *world_of(struct sleep_manager *manager)
+{
+	return (struct world *)manager;
+}
+
+static int look(struct sleep_manager *manager, struct sleep_job *ret_job)
+{
+	if (world_of(manager)->is_mute)
+		return -ENOTCONN;
+	*ret_job = world_of(manager)->job;
+	return 0;
+}
+
+static uint64_t slept_us(struct sleep_manager *manager)
+{
+	return world_of(manager)->slept_us;
+}
+
+static int await_end(struct sleep_manager *manager, struct loop *loop,
+		     uint64_t slept_before_us)
+{
+	(void)loop;
+	assert_int_equal(slept_before_us, 0);
+	world_of(manager)->awaited++;
+	world_of(manager)->slept_us += world_of(manager)->night_us;
+	return 0;
+}
+
+static const struct sleep_manager_ops manager_ops = {
+	.look = look,
+	.slept_us = slept_us,
+	.await_end = await_end,
+};
+
+static void write_attribute(const struct world *world, const char *name,
+			    const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/power/%s", world->sys, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static int open_world(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	struct error error = { 0 };
+	char command[128];
+
+	world->manager.ops = &manager_ops;
+	strcpy(world->sys, "/tmp/pmcoord-test-XXXXXX");
+	assert_non_null(mkdtemp(world->sys));
+	snprintf(command, sizeof(command), "mkdir -p %s/power/suspend_stats",
+		 world->sys);
+	assert_int_equal(system(command), 0);
+	write_attribute(world, "state", "freeze mem disk\n");
+	write_attribute(world, "mem_sleep", "s2idle [deep]\n");
+	write_attribute(world, "suspend_stats/success", "3\n");
+	assert_int_equal(loop_new(NULL, &world->loop, &error), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, world->lease),
+			 0);
+	assert_int_equal(sleeper_systemd_new(world->sys, world->lease[0],
+					     &world->manager, &world->sleeper),
+			 0);
+	*state = world;
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	struct world *world = *state;
+	char command[96];
+
+	sleeper_free(world->sleeper);
+	loop_free(world->loop);
+	close(world->lease[0]);
+	close(world->lease[1]);
+	snprintf(command, sizeof(command), "rm -r %s", world->sys);
+	free(world);
+	return system(command);
+}
+
+static void refuses_to_hibernate_and_says_what_to_do(void **state)
+{
+	static const enum sleep_kind kinds[] = {
+		SLEEP_KIND_HIBERNATE,
+		SLEEP_KIND_HYBRID_SLEEP,
+		SLEEP_KIND_SUSPEND_THEN_HIBERNATE,
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+		struct error error = { 0 };
+
+		world->job = (struct sleep_job){ kinds[i], true };
+		assert_int_equal(
+			world->sleeper->ops->prepare(world->sleeper, &error),
+			-EOPNOTSUPP);
+		assert_non_null(
+			strstr(error_text(&error), sleep_kind_unit(kinds[i])));
+		assert_non_null(strstr(error_text(&error),
+				       "use 'systemctl suspend' instead"));
+	}
+}
+
+static void suspends_also_where_nobody_says_what_was_asked_for(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+
+	world->is_mute = true;
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
+			 0);
+}
+
+/* Whoever held the lease was killed: the manager goes on all the same. */
+static void waits_for_a_sleep_that_nothing_stops_any_more(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	char words[128] = "";
+	uint64_t slept;
+
+	world->job = (struct sleep_job){ SLEEP_KIND_SUSPEND, true };
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
+			 0);
+	raise(SIGTERM);
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop,
+						    &slept, &error),
+			 -ECANCELED);
+	assert_int_equal(world->awaited, 1);
+	assert_true(recv(world->lease[1], words, sizeof(words) - 1, 0) > 0);
+	assert_int_equal(strncmp(words, "READY=1\n", 8), 0);
+}
+
+static void knows_that_the_host_has_slept(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	uint64_t slept;
+
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
+			 0);
+	write_attribute(world, "suspend_stats/success", "4\n");
+	raise(SIGTERM);
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop,
+						    &slept, &error),
+			 0);
+}
+
+/* We run again before the kernel has counted it. */
+static void knows_it_before_the_kernel_counts_it(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	uint64_t slept;
+
+	world->night_us = 7000000;
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
+			 0);
+	raise(SIGTERM);
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop,
+						    &slept, &error),
+			 0);
+	assert_int_equal(slept, 7000000);
+}
+
+int main(void)
+{
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, open_world, close_world)
+	const struct CMUnitTest tests[] = {
+		TEST(refuses_to_hibernate_and_says_what_to_do),
+		TEST(suspends_also_where_nobody_says_what_was_asked_for),
+		TEST(waits_for_a_sleep_that_nothing_stops_any_more),
+		TEST(knows_that_the_host_has_slept),
+		TEST(knows_it_before_the_kernel_counts_it),
+	};
+
+	return cmocka_run_group_tests_name("sleeper", tests, NULL, NULL);
+}

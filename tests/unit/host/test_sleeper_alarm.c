@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/sleeper-alarm.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A /sys, and a sleep that only looks at the alarm while it lasts. */
+struct world {
+	char sys[64];
+	char alarm[128];
+	struct sleeper inner;
+	char seen[32]; /* what the alarm was set to during the sleep */
+	int prepared, finished, freed;
+	int refusal; /* of the sleep, 0 or a negative errno */
+};
+
+static struct world *world_of(struct sleeper *sleeper)
+{
+	return (struct world *)((char *)sleeper -
+				offsetof(struct world, inner));
+}
+
+static void read_alarm(const struct world *world, char *ret, int size)
+{
+	FILE *file = fopen(world->alarm, "r");
+
+	assert_non_null(file);
+	ret[0] = '\0';
+	(void)!fgets(ret, size, file);
+	fclose(file);
+}
+
+static void write_alarm(const struct world *world, const char *text)
+{
+	FILE *file = fopen(world->alarm, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void inner_free(struct sleeper *sleeper)
+{
+	world_of(sleeper)->freed++;
+}
+
+static int inner_prepare(struct sleeper *sleeper, struct error *error)
+{
+	(void)error;
+	world_of(sleeper)->prepared++;
+	return 0;
+}
+
+static int inner_enter(struct sleeper *sleeper, struct loop *loop,
+		       uint64_t *ret_slept_us, struct error *error)
+{
+	struct world *world = world_of(sleeper);
+
+	(void)loop;
+	read_alarm(world, world->seen, sizeof(world->seen));
+	if (world->refusal)
+		return error_set(error, world->refusal, "refused");
+	/* It has fired. */
+	write_alarm(world, "");
+	*ret_slept_us = 7;
+	return 0;
+}
+
+static void inner_finish(struct sleeper *sleeper)
+{
+	world_of(sleeper)->finished++;
+}
+
+static const struct sleeper_ops inner_ops = {
+	.free = inner_free,
+	.prepare = inner_prepare,
+	.enter = inner_enter,
+	.finish = inner_finish,
+};
+
+static struct sleeper *open_world(struct world *world)
+{
+	struct sleeper *sleeper;
+	char directory[128];
+
+	*world = (struct world){ .inner.ops = &inner_ops };
+	strcpy(world->sys, "/tmp/pmcoord-sys-XXXXXX");
+	assert_non_null(mkdtemp(world->sys));
+	snprintf(directory, sizeof(directory), "%s/class", world->sys);
+	assert_int_equal(mkdir(directory, 0700), 0);
+	strcat(directory, "/rtc");
+	assert_int_equal(mkdir(directory, 0700), 0);
+	strcat(directory, "/rtc0");
+	assert_int_equal(mkdir(directory, 0700), 0);
+	assert_in_range(snprintf(world->alarm, sizeof(world->alarm),
+				 "%s/wakealarm", directory),
+			1, sizeof(world->alarm) - 1);
+	write_alarm(world, "");
+	assert_int_equal(
+		sleeper_alarm_around(&world->inner, world->sys, &sleeper), 0);
+	return sleeper;
+}
+
+static void close_world(struct world *world, struct sleeper *sleeper)
+{
+	char command[128];
+
+	sleeper_free(sleeper);
+	assert_int_equal(world->freed, 1);
+	snprintf(command, sizeof(command), "rm -r %s", world->sys);
+	assert_int_equal(system(command), 0);
+}
+
+static void sets_the_alarm_right_before_the_sleep(void **state)
+{
+	struct world world;
+	struct sleeper *sleeper = open_world(&world);
+	struct error error = { 0 };
+	uint64_t slept_us;
+	char text[32];
+
+	(void)state;
+	assert_int_equal(sleeper->ops->prepare(sleeper, &error), 0);
+	assert_int_equal(world.prepared, 1);
+	read_alarm(&world, text, sizeof(text));
+	assert_string_equal(text, "");
+	assert_int_equal(sleeper->ops->enter(sleeper, NULL, &slept_us, &error),
+			 0);
+	assert_string_equal(world.seen, "+10");
+	assert_int_equal(slept_us, 7);
+	sleeper->ops->finish(sleeper);
+	assert_int_equal(world.finished, 1);
+	close_world(&world, sleeper);
+}
+
+static void clears_the_alarm_when_the_host_did_not_sleep(void **state)
+{
+	struct world world;
+	struct sleeper *sleeper = open_world(&world);
+	struct error error = { 0 };
+	uint64_t slept_us;
+	char text[32];
+
+	(void)state;
+	world.refusal = -EBUSY;
+	assert_int_equal(sleeper->ops->prepare(sleeper, &error), 0);
+	assert_int_equal(sleeper->ops->enter(sleeper, NULL, &slept_us, &error),
+			 -EBUSY);
+	sleeper->ops->finish(sleeper);
+	read_alarm(&world, text, sizeof(text));
+	/* "0" over "+10": a file keeps the rest, sysfs does not. */
+	assert_int_equal(text[0], '0');
+	close_world(&world, sleeper);
+}
+
+static void refuses_an_alarm_of_somebody_else(void **state)
+{
+	struct world world;
+	struct sleeper *sleeper = open_world(&world);
+	struct error error = { 0 };
+
+	(void)state;
+	write_alarm(&world, "1795000000\n");
+	assert_int_equal(sleeper->ops->prepare(sleeper, &error), -EOPNOTSUPP);
+	assert_non_null(strstr(error_text(&error), "1795000000"));
+	assert_int_equal(world.prepared, 0);
+	close_world(&world, sleeper);
+}
+
+static void refuses_where_there_is_no_alarm(void **state)
+{
+	struct world world;
+	struct sleeper *sleeper = open_world(&world);
+	struct error error = { 0 };
+
+	(void)state;
+	assert_int_equal(unlink(world.alarm), 0);
+	assert_int_equal(sleeper->ops->prepare(sleeper, &error), -EOPNOTSUPP);
+	assert_non_null(strstr(error_text(&error), "without --sleep"));
+	assert_int_equal(world.prepared, 0);
+	close_world(&world, sleeper);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sets_the_alarm_right_before_the_sleep),
+		cmocka_unit_test(clears_the_alarm_when_the_host_did_not_sleep),
+		cmocka_unit_test(refuses_an_alarm_of_somebody_else),
+		cmocka_unit_test(refuses_where_there_is_no_alarm),
+	};
+
+	return cmocka_run_group_tests_name("sleeper-alarm", tests, NULL, NULL);
+}
