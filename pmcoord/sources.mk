@@ -21,10 +21,10 @@ COORDINATOR_SRC := \
 	pmcoord/plan-picture.c \
 	pmcoord/show.c \
 	pmcoord/model/hypervisor.c \
-	pmcoord/ports.c \
-	pmcoord/hypervisor-xen.c \
-	pmcoord/xen-inventory.c \
-	pmcoord/xen-examine.c \
+	pmcoord/xen/ports.c \
+	pmcoord/xen/hypervisor-xen.c \
+	pmcoord/xen/xen-inventory.c \
+	pmcoord/xen/xen-examine.c \
 	pmcoord/host/lid.c \
 	pmcoord/host/loop.c \
 	pmcoord/host/systemd.c \

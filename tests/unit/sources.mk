@@ -30,7 +30,7 @@ COORDINATOR_TESTS := \
 	test_sweeps model/test_properties test_crashes test_memory \
 	test_job \
 	test_keeper \
-	test_ports
+	xen/test_ports
 AGENT_TESTS := test_agent_machine test_agent_session test_agent_links test_agent_inventory \
 	test_agent_journal test_agent_settings test_agent_engine \
 	test_agent_channel

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_PORTS_H
-#define PMCOORD_PORTS_H
+#ifndef PMCOORD_XEN_PORTS_H
+#define PMCOORD_XEN_PORTS_H
 
 /*
  * The event channels that outlive the process, a line each in <run>/ports. A

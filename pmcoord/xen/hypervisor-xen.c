@@ -26,8 +26,8 @@
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "pmcoord/parse.h"
-#include "pmcoord/ports.h"
-#include "pmcoord/xen-host.h"
+#include "xen/ports.h"
+#include "xen/xen-host.h"
 
 /* Xen hands out domids below DOMID_FIRST_RESERVED (0x7ff0). */
 #define DOMAINS_AT_ONCE 128

@@ -2,7 +2,7 @@
 
 /* Who is there, and who is connected to whom, from xenstore. */
 
-#include "pmcoord/xen-host.h"
+#include "xen/xen-host.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_XEN_HOST_H
-#define PMCOORD_XEN_HOST_H
+#ifndef PMCOORD_XEN_XEN_HOST_H
+#define PMCOORD_XEN_XEN_HOST_H
 
 /*
  * What hypervisor-xen.c tells the reader of the inventory, in plain types:

@@ -2,7 +2,7 @@
 
 /* More of one guest, for `pmcoord check`, from xenstore. */
 
-#include "pmcoord/xen-host.h"
+#include "xen/xen-host.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "pmcoord/ports.h"
+#include "xen/ports.h"
 
 #define UUID_A "00000000-0000-0000-0000-00000000000a"
 
