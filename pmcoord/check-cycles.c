@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 static void check_held(const struct status *status, struct findings *findings)
 {

@@ -14,7 +14,7 @@
 #include "host/host.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
-#include "pmcoord/status.h"
+#include "record/status.h"
 
 /* What is known of one PCI function beside its address. */
 struct check_function {

@@ -12,7 +12,7 @@
 #include "base/directory.h"
 #include "pmcoord/hash.h"
 #include "base/json.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/simulator.h"
 

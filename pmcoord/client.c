@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/followers.h"
+#include "record/followers.h"
 #include "pmcoord/service.h"
 #include "pmcoord/stop-signals.h"
 

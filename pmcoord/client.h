@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "pmcoord/job.h"
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 
 struct client;
 

@@ -10,7 +10,7 @@
 
 #include "pmcoord/parse.h"
 #include "pmcoord/plan-picture.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/show.h"
 #include "pmcoord/suspend.h"

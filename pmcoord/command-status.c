@@ -15,8 +15,8 @@
 #include "base/json.h"
 #include "pmcoord/monitor.h"
 #include "pmcoord/progress.h"
-#include "pmcoord/report.h"
-#include "pmcoord/status.h"
+#include "record/report.h"
+#include "record/status.h"
 
 static uint64_t realtime_us(void)
 {

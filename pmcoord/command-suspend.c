@@ -19,7 +19,7 @@
 #include "host/logind.h"
 #include "host/memory.h"
 #include "pmcoord/progress.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 /* A cycle in its last phase ends soon: the lid may close again meanwhile. */
 #define UNIT_PATIENCE_US 60000000ull

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/restore.h"
 
 int coordinator_record(struct coordinator *coordinator, struct journal *journal,

@@ -11,7 +11,7 @@
 
 #include "model/config.h"
 #include "model/hypervisor.h"
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 #include "host/lid.h"
 #include "host/loop.h"
 #include "host/roots.h"

@@ -15,7 +15,7 @@
 #include "pmcoord/keeper.h"
 #include "host/lock.h"
 #include "pmcoord/progress.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "host/sleeper-alarm.h"
 
 /* A sleep, and what a dead process has left, wait for a cycle to end. */

@@ -9,7 +9,7 @@
  */
 
 #include "pmcoord/job.h"
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 #include "pmcoord/presence.h"
 #include "host/sleeper.h"
 

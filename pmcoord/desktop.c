@@ -9,7 +9,7 @@
 #include <sys/inotify.h>
 
 #include "pmcoord/parse.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 /* Of the notifications' specification. */
 #define URGENCY_NORMAL 1

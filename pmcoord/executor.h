@@ -13,7 +13,7 @@
 
 #include "model/config.h"
 #include "model/hypervisor.h"
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 #include "host/loop.h"
 #include "model/plan.h"
 

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 enum exit_code exit_code_of_error(const struct error *error)
 {

@@ -9,7 +9,7 @@
 #include "host/battery.h"
 #include "host/host.h"
 #include "host/lid.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/resume.h"
 #include "pmcoord/suspend.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/keeper.h"
 
-#include "pmcoord/number.h"
+#include "record/cycle-id.h"
 #include "pmcoord/suspend.h"
 
 /*

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/followers.h"
+#include "record/followers.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "pmcoord/error.h"
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 
 struct sd_event;
 

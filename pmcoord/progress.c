@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 /* Entries that the catalogue (hooks/pmcoord.catalog) explains. */
 #define MESSAGE_ID_CYCLE "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e10"

@@ -11,7 +11,7 @@
 
 #include <json-c/json.h>
 
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 #include "pmcoord/leisure.h"
 #include "pmcoord/live.h"
 

@@ -5,7 +5,7 @@
 /* Many cycles after one another, and what they came to: for cycle and bench. */
 
 #include "pmcoord/cli.h"
-#include "pmcoord/series.h"
+#include "record/series.h"
 #include "host/sleeper.h"
 
 struct rehearsal {

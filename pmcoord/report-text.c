@@ -10,7 +10,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "base/table.h"
 
 /* How many earlier cycles the expected times come from. */

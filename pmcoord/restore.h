@@ -10,7 +10,7 @@
 
 #include "model/config.h"
 #include "model/hypervisor.h"
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 #include "host/loop.h"
 
 /*

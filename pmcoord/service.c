@@ -12,7 +12,7 @@
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/leisure.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/show.h"
 #include "pmcoord/suspend.h"
 

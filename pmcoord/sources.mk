@@ -8,14 +8,14 @@ COORDINATOR_SRC := \
 	pmcoord/model/graph.c \
 	pmcoord/model/plan.c \
 	pmcoord/model/cycle.c \
-	pmcoord/journal.c \
-	pmcoord/followers.c \
+	pmcoord/record/journal.c \
+	pmcoord/record/followers.c \
 	pmcoord/base/json.c \
-	pmcoord/report.c \
+	pmcoord/record/report.c \
 	pmcoord/base/table.c \
 	pmcoord/report-text.c \
-	pmcoord/statistics.c \
-	pmcoord/series.c \
+	pmcoord/record/statistics.c \
+	pmcoord/record/series.c \
 	pmcoord/base/svg.c \
 	pmcoord/timeline.c \
 	pmcoord/plan-picture.c \
@@ -42,7 +42,7 @@ COORDINATOR_SRC := \
 	pmcoord/host/roots.c \
 	pmcoord/host/boot-id.c \
 	pmcoord/host/lock.c \
-	pmcoord/status.c \
+	pmcoord/record/status.c \
 	pmcoord/findings.c \
 	pmcoord/base/string-list.c \
 	pmcoord/host/host.c \
@@ -54,7 +54,7 @@ COORDINATOR_SRC := \
 	pmcoord/check-host.c \
 	pmcoord/check-order.c \
 	pmcoord/monitor.c \
-	pmcoord/number.c \
+	pmcoord/record/cycle-id.c \
 	pmcoord/host/battery.c \
 	pmcoord/model/selection.c \
 	pmcoord/coordinator.c \

@@ -8,7 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "base/svg.h"
 
 /* Where things are, in tenths of a pixel. */

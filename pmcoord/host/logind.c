@@ -13,7 +13,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "host/systemd.h"
 
 #define SLEEP_UNIT_PATH                                                        \

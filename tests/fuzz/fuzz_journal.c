@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#include "pmcoord/journal.h"
-#include "pmcoord/report.h"
+#include "record/journal.h"
+#include "record/report.h"
 #include "tests/fuzz/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/timeline.h"
 #include "tests/fuzz/file.h"

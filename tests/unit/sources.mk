@@ -8,16 +8,16 @@ COORDINATOR_TESTS := \
 	model/test_graph \
 	model/test_plan \
 	model/test_cycle \
-	test_journal \
-	test_report \
-	test_statistics \
-	test_series \
+	record/test_journal \
+	record/test_report \
+	record/test_statistics \
+	record/test_series \
 	host/test_lock \
 	host/test_sleep_manager \
 	host/test_sleeper \
 	host/test_sleeper_alarm \
 	test_show \
-	test_status \
+	record/test_status \
 	test_check \
 	host/test_host \
 	host/test_lid \

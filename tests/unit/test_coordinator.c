@@ -19,7 +19,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "pmcoord/keeper.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/resume.h"
 #include "pmcoord/suspend.h"

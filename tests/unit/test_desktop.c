@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 

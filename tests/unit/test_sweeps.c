@@ -12,7 +12,7 @@
 #include <signal.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/resume.h"
 #include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"

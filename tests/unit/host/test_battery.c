@@ -5,7 +5,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 #include "pmcoord/suspend.h"
 #include "tests/unit/simulated_host.h"
 

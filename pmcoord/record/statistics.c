@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/statistics.h"
+#include "record/statistics.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_JOURNAL_H
-#define PMCOORD_JOURNAL_H
+#ifndef PMCOORD_RECORD_JOURNAL_H
+#define PMCOORD_RECORD_JOURNAL_H
 
 /*
  * The journal of running cycles: a file per cycle on /run, a line per record,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_STATISTICS_H
-#define PMCOORD_STATISTICS_H
+#ifndef PMCOORD_RECORD_STATISTICS_H
+#define PMCOORD_RECORD_STATISTICS_H
 
 /* What many measurements of one thing come to. Pure: no I/O. */
 
@@ -10,7 +10,7 @@
 
 #include <json-c/json.h>
 
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 /* Spans of time in µs. Begins as zeros. */
 struct samples {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/status.h"
+#include "record/status.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 #include "host/boot-id.h"
 #include "base/directory.h"
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 #include "base/json.h"
 #include "host/lock.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SERIES_H
-#define PMCOORD_SERIES_H
+#ifndef PMCOORD_RECORD_SERIES_H
+#define PMCOORD_RECORD_SERIES_H
 
 /*
  * A series of cycles, gathered from their reports: what each guest, and all of
@@ -10,7 +10,7 @@
 #include <json-c/json.h>
 
 #include "model/cycle.h"
-#include "pmcoord/statistics.h"
+#include "record/statistics.h"
 
 /* A guest by one mechanism; one that fell back to another has two of these. */
 struct series_guest {

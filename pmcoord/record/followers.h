@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_FOLLOWERS_H
-#define PMCOORD_FOLLOWERS_H
+#ifndef PMCOORD_RECORD_FOLLOWERS_H
+#define PMCOORD_RECORD_FOLLOWERS_H
 
 /* The journals of a directory, read while their coordinators write them. */
 
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 
 struct followed;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/series.h"
+#include "record/series.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/status.h"
+#include "record/status.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,11 +9,11 @@
 
 #include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
-#include "pmcoord/journal.h"
+#include "record/journal.h"
 #include "base/json.h"
 #include "host/lock.h"
 #include "pmcoord/report-text.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 /* ---- judging ------------------------------------------------------------ */
 

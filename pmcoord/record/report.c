@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_STATUS_H
-#define PMCOORD_STATUS_H
+#ifndef PMCOORD_RECORD_STATUS_H
+#define PMCOORD_RECORD_STATUS_H
 
 /*
  * What pmcoord is doing at this moment and whom it holds, as its files tell:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/number.h"
+#include "record/cycle-id.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
-#include "pmcoord/report.h"
+#include "record/report.h"
 
 /*
  * The number of the last cycle, kept on /run beside the reports: agents

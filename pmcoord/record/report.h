@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_REPORT_H
-#define PMCOORD_REPORT_H
+#ifndef PMCOORD_RECORD_REPORT_H
+#define PMCOORD_RECORD_REPORT_H
 
 /*
  * What a cycle came to, as JSON: one file per cycle in the reports' directory.

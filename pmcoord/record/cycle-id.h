@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_NUMBER_H
-#define PMCOORD_NUMBER_H
+#ifndef PMCOORD_RECORD_CYCLE_ID_H
+#define PMCOORD_RECORD_CYCLE_ID_H
 
 /* The number of a cycle, which never comes twice. */
 
