@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "record/report.h"
 #include "pmcoord/report-text.h"
-#include "pmcoord/simulator.h"
+#include "sim/simulator.h"
 
 enum exit_code cli_fail(const struct error *error)
 {

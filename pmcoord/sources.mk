@@ -32,10 +32,10 @@ COORDINATOR_SRC := \
 	pmcoord/host/sleep-jobs.c \
 	pmcoord/host/sleeper.c \
 	pmcoord/host/sleeper-alarm.c \
-	pmcoord/simulator-machine.c \
-	pmcoord/simulator-scenario.c \
-	pmcoord/simulator-state.c \
-	pmcoord/simulator.c \
+	pmcoord/sim/simulator-machine.c \
+	pmcoord/sim/simulator-scenario.c \
+	pmcoord/sim/simulator-state.c \
+	pmcoord/sim/simulator.c \
 	pmcoord/deadlines.c \
 	pmcoord/executor.c \
 	pmcoord/restore.c \

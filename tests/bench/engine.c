@@ -17,7 +17,7 @@
 #include <time.h>
 
 #include "pmcoord/coordinator.h"
-#include "pmcoord/simulator.h"
+#include "sim/simulator.h"
 #include "pmcoord/suspend.h"
 
 #define NO_TIME                                                                \

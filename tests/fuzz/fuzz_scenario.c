@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "pmcoord/coordinator.h"
-#include "pmcoord/simulator.h"
+#include "sim/simulator.h"
 #include "pmcoord/suspend.h"
 #include "tests/fuzz/file.h"
 

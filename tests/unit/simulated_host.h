@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/coordinator.h"
-#include "pmcoord/simulator.h"
+#include "sim/simulator.h"
 #include "host/sleeper.h"
 
 struct host {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SIMULATOR_STATE_H
-#define PMCOORD_SIMULATOR_STATE_H
+#ifndef PMCOORD_SIM_SIMULATOR_STATE_H
+#define PMCOORD_SIM_SIMULATOR_STATE_H
 
 /*
  * What lasts from one command to the next, as Xen would keep it: the clock, the
  * guests' states, and what is going to happen to them.
  */
 
-#include "pmcoord/simulator-machine.h"
+#include "sim/simulator-machine.h"
 
 /* To, and from, simulator->state_path; nothing where that is NULL. */
 void sim_state_save(const struct simulator *simulator);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SIMULATOR_H
-#define PMCOORD_SIMULATOR_H
+#ifndef PMCOORD_SIM_SIMULATOR_H
+#define PMCOORD_SIM_SIMULATOR_H
 
 /*
  * A hypervisor that is a file: guests, links, latencies and misbehaviour, on a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/simulator-scenario.h"
+#include "sim/simulator-scenario.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SIMULATOR_MACHINE_H
-#define PMCOORD_SIMULATOR_MACHINE_H
+#ifndef PMCOORD_SIM_SIMULATOR_MACHINE_H
+#define PMCOORD_SIM_SIMULATOR_MACHINE_H
 
 /*
  * The simulated machine: its guests, the virtual clock, and what happens by

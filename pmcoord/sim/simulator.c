@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/simulator.h"
+#include "sim/simulator.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/simulator-machine.h"
-#include "pmcoord/simulator-scenario.h"
-#include "pmcoord/simulator-state.h"
+#include "sim/simulator-machine.h"
+#include "sim/simulator-scenario.h"
+#include "sim/simulator-state.h"
 
 /* How long an agent takes to see a request, or that it is taken back. */
 #define SEEN_AFTER_US 1000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/simulator-state.h"
+#include "sim/simulator-state.h"
 
 #include <inttypes.h>
 #include <stdio.h>

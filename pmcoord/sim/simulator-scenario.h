@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SIMULATOR_SCENARIO_H
-#define PMCOORD_SIMULATOR_SCENARIO_H
+#ifndef PMCOORD_SIM_SIMULATOR_SCENARIO_H
+#define PMCOORD_SIM_SIMULATOR_SCENARIO_H
 
 /* Scenario files, as pmcoord-scenario(5) describes them. */
 
 #include "pmcoord/error.h"
-#include "pmcoord/simulator-machine.h"
+#include "sim/simulator-machine.h"
 
 /*
  * Sets up a machine that sim_machine_init has made. Returns 0, or negative with

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/simulator-machine.h"
+#include "sim/simulator-machine.h"
 
 #include <errno.h>
 #include <stdlib.h>
