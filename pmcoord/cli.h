@@ -9,9 +9,9 @@
 #include <stdio.h>
 
 #include "model/config.h"
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 #include "pmcoord/exit-code.h"
-#include "pmcoord/job.h"
+#include "engine/job.h"
 #include "host/sleeper.h"
 
 struct options {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pmcoord/job.h"
+#include "engine/job.h"
 #include "record/journal.h"
 
 struct client;

@@ -13,7 +13,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
 #include "pmcoord/rehearsal.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 #include "base/table.h"
 
 #define DEFAULT_COUNT 10

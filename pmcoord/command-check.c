@@ -12,7 +12,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/client.h"
 #include "base/string-list.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 
 /* All that a preflight reads. */
 struct facts {

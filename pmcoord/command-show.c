@@ -13,7 +13,7 @@
 #include "record/report.h"
 #include "pmcoord/report-text.h"
 #include "pmcoord/show.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 #include "pmcoord/timeline.h"
 
 static int write_dot(const struct plan *plan, const char *path,

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "pmcoord/backoff.h"
+#include "engine/backoff.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/client.h"
 #include "host/host.h"
-#include "pmcoord/job.h"
+#include "engine/job.h"
 #include "base/json.h"
 #include "pmcoord/lease.h"
 #include "host/lock.h"

@@ -12,7 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/keeper.h"
+#include "engine/prearm.h"
 #include "host/lock.h"
 #include "pmcoord/progress.h"
 #include "record/report.h"

@@ -8,7 +8,7 @@
  * which serves other events, and so its clients, whenever it waits.
  */
 
-#include "pmcoord/job.h"
+#include "engine/job.h"
 #include "record/journal.h"
 #include "pmcoord/presence.h"
 #include "host/sleeper.h"

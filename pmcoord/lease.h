@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "pmcoord/job.h"
+#include "engine/job.h"
 #include "host/loop.h"
 
 /*

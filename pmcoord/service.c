@@ -14,7 +14,7 @@
 #include "pmcoord/leisure.h"
 #include "record/report.h"
 #include "pmcoord/show.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 
 struct service {
 	struct daemon *daemon;

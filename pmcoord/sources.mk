@@ -36,9 +36,9 @@ COORDINATOR_SRC := \
 	pmcoord/sim/simulator-scenario.c \
 	pmcoord/sim/simulator-state.c \
 	pmcoord/sim/simulator.c \
-	pmcoord/deadlines.c \
-	pmcoord/executor.c \
-	pmcoord/restore.c \
+	pmcoord/engine/deadlines.c \
+	pmcoord/engine/executor.c \
+	pmcoord/engine/resume.c \
 	pmcoord/host/roots.c \
 	pmcoord/host/boot-id.c \
 	pmcoord/host/lock.c \
@@ -57,13 +57,13 @@ COORDINATOR_SRC := \
 	pmcoord/record/cycle-id.c \
 	pmcoord/host/battery.c \
 	pmcoord/model/selection.c \
-	pmcoord/coordinator.c \
-	pmcoord/resume.c \
-	pmcoord/suspend.c \
-	pmcoord/keeper.c \
+	pmcoord/engine/coordinator.c \
+	pmcoord/engine/recover.c \
+	pmcoord/engine/suspend.c \
+	pmcoord/engine/prearm.c \
 	pmcoord/exit-code.c \
-	pmcoord/backoff.c \
-	pmcoord/job.c \
+	pmcoord/engine/backoff.c \
+	pmcoord/engine/job.c \
 	pmcoord/host/memory.c \
 	pmcoord/live.c \
 	pmcoord/leisure.c \

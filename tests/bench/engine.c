@@ -16,9 +16,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 #include "sim/simulator.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 
 #define NO_TIME                                                                \
 	"SuspendTime=0ms\nResumeTime=0ms\nQuiesceTime=0ms\nReadyTime=0ms\n"

@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 #include "sim/simulator.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 #include "tests/fuzz/file.h"
 
 static void plan(struct hypervisor *hypervisor, struct loop *loop)

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 #include "sim/simulator.h"
 #include "host/sleeper.h"
 

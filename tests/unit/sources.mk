@@ -23,13 +23,13 @@ COORDINATOR_TESTS := \
 	host/test_lid \
 	host/test_sleep_jobs \
 	host/test_battery \
-	test_backoff \
+	engine/test_backoff \
 	test_desktop \
-	test_deadlines test_leisure host/test_loop \
-	test_coordinator \
-	test_sweeps model/test_properties test_crashes test_memory \
-	test_job \
-	test_keeper \
+	engine/test_deadlines test_leisure host/test_loop \
+	engine/test_coordinator \
+	engine/test_sweeps model/test_properties engine/test_crashes engine/test_out_of_memory \
+	engine/test_job \
+	engine/test_prearm \
 	xen/test_ports
 AGENT_TESTS := test_agent_machine test_agent_session test_agent_links test_agent_inventory \
 	test_agent_journal test_agent_settings test_agent_engine \

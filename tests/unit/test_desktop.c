@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "record/report.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 struct world {

@@ -12,7 +12,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
 #include "record/report.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 struct world {

@@ -5,14 +5,14 @@
  * misbehave in all ways, connected at random, also in circles.
  */
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 
 #include <errno.h>
 
 #include "pmcoord/cleanup.h"
 #include "record/report.h"
-#include "pmcoord/resume.h"
-#include "pmcoord/suspend.h"
+#include "engine/recover.h"
+#include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 #define N_MAX 14

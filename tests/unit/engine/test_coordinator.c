@@ -2,7 +2,7 @@
 
 /* Whole cycles on the simulator: the engine as it runs on Xen. */
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -18,11 +18,11 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
-#include "pmcoord/keeper.h"
+#include "engine/prearm.h"
 #include "record/report.h"
 #include "pmcoord/report-text.h"
-#include "pmcoord/resume.h"
-#include "pmcoord/suspend.h"
+#include "engine/recover.h"
+#include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 static void host_init(struct host *host, const char *scenario)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_EXECUTOR_H
-#define PMCOORD_EXECUTOR_H
+#ifndef PMCOORD_ENGINE_EXECUTOR_H
+#define PMCOORD_ENGINE_EXECUTOR_H
 
 /*
  * Brings the guests of a plan down, each the moment the last one that needs it

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_COORDINATOR_H
-#define PMCOORD_COORDINATOR_H
+#ifndef PMCOORD_ENGINE_COORDINATOR_H
+#define PMCOORD_ENGINE_COORDINATOR_H
 
 /*
  * What a cycle works with, and how each one ends, whoever began it. Functions

@@ -6,15 +6,15 @@
  * guests are back in the end, and who was at fault is named.
  */
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 
 #include <errno.h>
 #include <signal.h>
 
 #include "pmcoord/cleanup.h"
 #include "record/report.h"
-#include "pmcoord/resume.h"
-#include "pmcoord/suspend.h"
+#include "engine/recover.h"
+#include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 /* Ends what the cycle has left, as `pmcoord resume-all` does. */

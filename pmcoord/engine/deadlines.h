@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_DEADLINES_H
-#define PMCOORD_DEADLINES_H
+#ifndef PMCOORD_ENGINE_DEADLINES_H
+#define PMCOORD_ENGINE_DEADLINES_H
 
 /*
  * The deadlines of many items, and whose is next; setting one costs no more

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SUSPEND_H
-#define PMCOORD_SUSPEND_H
+#ifndef PMCOORD_ENGINE_SUSPEND_H
+#define PMCOORD_ENGINE_SUSPEND_H
 
 /*
  * A whole cycle: inventory → graph → plan → execute → sleep → restore →
  * report.
  */
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 #include "model/graph.h"
 #include "model/plan.h"
 #include "host/sleeper.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_RESUME_H
-#define PMCOORD_RESUME_H
+#ifndef PMCOORD_ENGINE_RECOVER_H
+#define PMCOORD_ENGINE_RECOVER_H
 
 /* Cycles that stand on /run: resumed, undone, or adopted. */
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 
 /* What a resume has come to. */
 struct resume_result {

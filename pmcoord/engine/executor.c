@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/executor.h"
+#include "engine/executor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/deadlines.h"
+#include "engine/deadlines.h"
 
 /*
  * How long an agent may take to publish `ready` for a request that was not

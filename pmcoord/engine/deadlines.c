@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/deadlines.h"
+#include "engine/deadlines.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_KEEPER_H
-#define PMCOORD_KEEPER_H
+#ifndef PMCOORD_ENGINE_PREARM_H
+#define PMCOORD_ENGINE_PREARM_H
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 
 typedef void (*keeper_look_fn)(void *data, const struct inventory *inventory);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_JOB_H
-#define PMCOORD_JOB_H
+#ifndef PMCOORD_ENGINE_JOB_H
+#define PMCOORD_ENGINE_JOB_H
 
 /*
  * What can be asked of pmcoord that changes guests, in one form: a command does
@@ -12,7 +12,7 @@
 
 #include <json-c/json.h>
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 #include "pmcoord/exit-code.h"
 #include "host/sleeper.h"
 

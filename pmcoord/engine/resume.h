@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_RESTORE_H
-#define PMCOORD_RESTORE_H
+#ifndef PMCOORD_ENGINE_RESUME_H
+#define PMCOORD_ENGINE_RESUME_H
 
 /*
  * Brings back every guest that a cycle holds, from its journal alone: after

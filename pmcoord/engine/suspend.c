@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,11 +15,11 @@
 #include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
-#include "pmcoord/executor.h"
+#include "engine/executor.h"
 #include "record/cycle-id.h"
 #include "record/report.h"
-#include "pmcoord/restore.h"
-#include "pmcoord/resume.h"
+#include "engine/resume.h"
+#include "engine/recover.h"
 #include "model/selection.h"
 
 /* Everything of one cycle, from its inventory to its journal. */

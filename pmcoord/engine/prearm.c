@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/keeper.h"
+#include "engine/prearm.h"
 
 #include "record/cycle-id.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 
 /*
  * Whether the agent has answered all that it was told, so that it may be told

@@ -2,10 +2,10 @@
 
 /* What the daemon keeps ready, on the simulator. */
 
-#include "pmcoord/keeper.h"
+#include "engine/prearm.h"
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 static struct guest_agent agent_of(struct host *host, const char *name)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "record/report.h"
-#include "pmcoord/restore.h"
+#include "engine/resume.h"
 
 int coordinator_record(struct coordinator *coordinator, struct journal *journal,
 		       enum record_type type, const char *text)

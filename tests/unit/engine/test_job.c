@@ -2,12 +2,12 @@
 
 /* What a job refuses before anything is begun. */
 
-#include "pmcoord/job.h"
+#include "engine/job.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "pmcoord/backoff.h"
+#include "engine/backoff.h"
 #include "tests/unit/simulated_host.h"
 
 /* Makes what is mounted first on the machine that runs this a Xen disk. */

@@ -6,13 +6,13 @@
  * back, on every host that is shipped. Whoever is next brings everyone back.
  */
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 
 #include <sys/wait.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/resume.h"
-#include "pmcoord/suspend.h"
+#include "engine/recover.h"
+#include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 #define DIED 99

@@ -2,14 +2,14 @@
 
 /* Attempts to sleep that failed with the lid closed, and the next ones. */
 
-#include "pmcoord/backoff.h"
+#include "engine/backoff.h"
 
 #include <errno.h>
 #include <linux/input.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "pmcoord/job.h"
+#include "engine/job.h"
 #include "host/lid.h"
 #include "tests/unit/simulated_host.h"
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/job.h"
+#include "engine/job.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "pmcoord/backoff.h"
+#include "engine/backoff.h"
 #include "host/battery.h"
 #include "host/host.h"
 #include "host/lid.h"
 #include "record/report.h"
-#include "pmcoord/resume.h"
-#include "pmcoord/suspend.h"
+#include "engine/recover.h"
+#include "engine/suspend.h"
 
 static const char *const verb_names[] = {
 	[JOB_SUSPEND_ALL] = "suspend-all",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_BACKOFF_H
-#define PMCOORD_BACKOFF_H
+#ifndef PMCOORD_ENGINE_BACKOFF_H
+#define PMCOORD_ENGINE_BACKOFF_H
 
 /*
  * While the lid stays closed logind asks for sleep again and again, about

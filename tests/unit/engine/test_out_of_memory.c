@@ -12,16 +12,16 @@
  * AddressSanitizer's, or glibc's own without it.
  */
 
-#include "pmcoord/coordinator.h"
+#include "engine/coordinator.h"
 
 #include <errno.h>
 #include <malloc.h>
 
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
-#include "pmcoord/resume.h"
+#include "engine/recover.h"
 #include "pmcoord/show.h"
-#include "pmcoord/suspend.h"
+#include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
 #ifdef __SANITIZE_ADDRESS__
