@@ -9,7 +9,7 @@
  */
 
 #include "model/config.h"
-#include "pmcoord/findings.h"
+#include "view/findings.h"
 #include "model/graph.h"
 #include "host/host.h"
 #include "model/hypervisor.h"

@@ -13,7 +13,7 @@
 #include "pmcoord/hash.h"
 #include "base/json.h"
 #include "record/report.h"
-#include "pmcoord/report-text.h"
+#include "view/report-text.h"
 #include "sim/simulator.h"
 
 enum exit_code cli_fail(const struct error *error)

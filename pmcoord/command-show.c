@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "pmcoord/parse.h"
-#include "pmcoord/plan-picture.h"
+#include "view/plan-picture.h"
 #include "record/report.h"
-#include "pmcoord/report-text.h"
-#include "pmcoord/show.h"
+#include "view/report-text.h"
+#include "view/show.h"
 #include "engine/suspend.h"
-#include "pmcoord/timeline.h"
+#include "view/timeline.h"
 
 static int write_dot(const struct plan *plan, const char *path,
 		     struct error *error)

@@ -13,8 +13,8 @@
 #include "pmcoord/client.h"
 #include "pmcoord/exit-code.h"
 #include "base/json.h"
-#include "pmcoord/monitor.h"
-#include "pmcoord/progress.h"
+#include "view/monitor.h"
+#include "view/progress.h"
 #include "record/report.h"
 #include "record/status.h"
 

@@ -18,7 +18,7 @@
 #include "host/lock.h"
 #include "host/logind.h"
 #include "host/memory.h"
-#include "pmcoord/progress.h"
+#include "view/progress.h"
 #include "record/report.h"
 
 /* A cycle in its last phase ends soon: the lid may close again meanwhile. */

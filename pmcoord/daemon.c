@@ -14,7 +14,7 @@
 #include "pmcoord/cleanup.h"
 #include "engine/prearm.h"
 #include "host/lock.h"
-#include "pmcoord/progress.h"
+#include "view/progress.h"
 #include "record/report.h"
 #include "host/sleeper-alarm.h"
 

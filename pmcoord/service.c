@@ -13,7 +13,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/leisure.h"
 #include "record/report.h"
-#include "pmcoord/show.h"
+#include "view/show.h"
 #include "engine/suspend.h"
 
 struct service {

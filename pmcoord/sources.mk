@@ -13,13 +13,13 @@ COORDINATOR_SRC := \
 	pmcoord/base/json.c \
 	pmcoord/record/report.c \
 	pmcoord/base/table.c \
-	pmcoord/report-text.c \
+	pmcoord/view/report-text.c \
 	pmcoord/record/statistics.c \
 	pmcoord/record/series.c \
 	pmcoord/base/svg.c \
-	pmcoord/timeline.c \
-	pmcoord/plan-picture.c \
-	pmcoord/show.c \
+	pmcoord/view/timeline.c \
+	pmcoord/view/plan-picture.c \
+	pmcoord/view/show.c \
 	pmcoord/model/hypervisor.c \
 	pmcoord/xen/ports.c \
 	pmcoord/xen/hypervisor-xen.c \
@@ -43,7 +43,7 @@ COORDINATOR_SRC := \
 	pmcoord/host/boot-id.c \
 	pmcoord/host/lock.c \
 	pmcoord/record/status.c \
-	pmcoord/findings.c \
+	pmcoord/view/findings.c \
 	pmcoord/base/string-list.c \
 	pmcoord/host/host.c \
 	pmcoord/host/host-systemd.c \
@@ -53,7 +53,7 @@ COORDINATOR_SRC := \
 	pmcoord/check-guests.c \
 	pmcoord/check-host.c \
 	pmcoord/check-order.c \
-	pmcoord/monitor.c \
+	pmcoord/view/monitor.c \
 	pmcoord/record/cycle-id.c \
 	pmcoord/host/battery.c \
 	pmcoord/model/selection.c \
@@ -65,9 +65,9 @@ COORDINATOR_SRC := \
 	pmcoord/engine/backoff.c \
 	pmcoord/engine/job.c \
 	pmcoord/host/memory.c \
-	pmcoord/live.c \
+	pmcoord/view/tty.c \
 	pmcoord/leisure.c \
-	pmcoord/progress.c \
+	pmcoord/view/progress.c \
 	pmcoord/daemon.c \
 	pmcoord/service.c \
 	pmcoord/client.c \

@@ -12,7 +12,7 @@
 #include "record/journal.h"
 #include "base/json.h"
 #include "host/lock.h"
-#include "pmcoord/report-text.h"
+#include "view/report-text.h"
 #include "record/report.h"
 
 /* ---- judging ------------------------------------------------------------ */

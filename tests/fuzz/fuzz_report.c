@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "record/report.h"
-#include "pmcoord/report-text.h"
-#include "pmcoord/timeline.h"
+#include "view/report-text.h"
+#include "view/timeline.h"
 #include "tests/fuzz/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

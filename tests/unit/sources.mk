@@ -16,7 +16,7 @@ COORDINATOR_TESTS := \
 	host/test_sleep_manager \
 	host/test_sleeper \
 	host/test_sleeper_alarm \
-	test_show \
+	view/test_show \
 	record/test_status \
 	test_check \
 	host/test_host \

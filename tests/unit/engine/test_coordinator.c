@@ -20,7 +20,7 @@
 #include "base/directory.h"
 #include "engine/prearm.h"
 #include "record/report.h"
-#include "pmcoord/report-text.h"
+#include "view/report-text.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"

@@ -20,7 +20,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
 #include "engine/recover.h"
-#include "pmcoord/show.h"
+#include "view/show.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 

@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "pmcoord/report-text.h"
-#include "pmcoord/timeline.h"
+#include "view/report-text.h"
+#include "view/timeline.h"
 
 #define UUID "00000000-0000-0000-0000-00000000000"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SHOW_H
-#define PMCOORD_SHOW_H
+#ifndef PMCOORD_VIEW_SHOW_H
+#define PMCOORD_VIEW_SHOW_H
 
 /* What `pmcoord list` and `pmcoord plan` print. */
 

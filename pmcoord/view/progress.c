@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/progress.h"
+#include "view/progress.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_PROGRESS_H
-#define PMCOORD_PROGRESS_H
+#ifndef PMCOORD_VIEW_PROGRESS_H
+#define PMCOORD_VIEW_PROGRESS_H
 
 /*
  * What a person, the service manager and the log are told while a cycle runs.
@@ -13,7 +13,7 @@
 
 #include "record/journal.h"
 #include "pmcoord/leisure.h"
-#include "pmcoord/live.h"
+#include "view/tty.h"
 
 struct progress {
 	bool print; /* to standard output */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/timeline.h"
+#include "view/timeline.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_MONITOR_H
-#define PMCOORD_MONITOR_H
+#ifndef PMCOORD_VIEW_MONITOR_H
+#define PMCOORD_VIEW_MONITOR_H
 
 /*
  * Cycles as they happen, whoever runs them: their journals are followed by

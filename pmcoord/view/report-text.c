@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/report-text.h"
+#include "view/report-text.h"
 
 #include <errno.h>
 #include <inttypes.h>

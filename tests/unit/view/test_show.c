@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/show.h"
+#include "view/show.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "pmcoord/plan-picture.h"
+#include "view/plan-picture.h"
 #include "base/svg.h"
 
 /* A laptop: web and mail behind fw behind netvm, and vault by itself. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_REPORT_TEXT_H
-#define PMCOORD_REPORT_TEXT_H
+#ifndef PMCOORD_VIEW_REPORT_TEXT_H
+#define PMCOORD_VIEW_REPORT_TEXT_H
 
 /* A report for people. */
 

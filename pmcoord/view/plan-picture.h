@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_PLAN_PICTURE_H
-#define PMCOORD_PLAN_PICTURE_H
+#ifndef PMCOORD_VIEW_PLAN_PICTURE_H
+#define PMCOORD_VIEW_PLAN_PICTURE_H
 
 /* A plan as a picture: an arrow leads from each guest to whom waits for it. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/findings.h"
+#include "view/findings.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_TIMELINE_H
-#define PMCOORD_TIMELINE_H
+#ifndef PMCOORD_VIEW_TIMELINE_H
+#define PMCOORD_VIEW_TIMELINE_H
 
 /* A cycle as a picture: who was going down or coming back at which moment. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/monitor.h"
+#include "view/monitor.h"
 
 #include <errno.h>
 #include <stdbool.h>

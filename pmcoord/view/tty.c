@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/live.h"
+#include "view/tty.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_LIVE_H
-#define PMCOORD_LIVE_H
+#ifndef PMCOORD_VIEW_TTY_H
+#define PMCOORD_VIEW_TTY_H
 
 /*
  * A block of lines on a terminal that are rewritten in place, one per guest,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_FINDINGS_H
-#define PMCOORD_FINDINGS_H
+#ifndef PMCOORD_VIEW_FINDINGS_H
+#define PMCOORD_VIEW_FINDINGS_H
 
 /* What a preflight has found, and how it is told. */
 

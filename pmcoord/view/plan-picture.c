@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/plan-picture.h"
+#include "view/plan-picture.h"
 
 #include <errno.h>
 #include <inttypes.h>
