@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/check.h"
+#include "check/check.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/client.h"
 #include "base/string-list.h"

@@ -47,12 +47,12 @@ COORDINATOR_SRC := \
 	pmcoord/base/string-list.c \
 	pmcoord/host/host.c \
 	pmcoord/host/host-systemd.c \
-	pmcoord/check.c \
-	pmcoord/check-config.c \
-	pmcoord/check-cycles.c \
-	pmcoord/check-guests.c \
-	pmcoord/check-host.c \
-	pmcoord/check-order.c \
+	pmcoord/check/check.c \
+	pmcoord/check/check-config.c \
+	pmcoord/check/check-cycles.c \
+	pmcoord/check/check-guests.c \
+	pmcoord/check/check-host.c \
+	pmcoord/check/check-order.c \
 	pmcoord/view/monitor.c \
 	pmcoord/record/cycle-id.c \
 	pmcoord/host/battery.c \

@@ -18,7 +18,7 @@ COORDINATOR_TESTS := \
 	host/test_sleeper_alarm \
 	view/test_show \
 	record/test_status \
-	test_check \
+	check/test_check \
 	host/test_host \
 	host/test_lid \
 	host/test_sleep_jobs \

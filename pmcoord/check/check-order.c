@@ -2,7 +2,7 @@
 
 /* Checks of who needs whom. */
 
-#include "pmcoord/check.h"
+#include "check/check.h"
 
 static void check_circles(const struct check_context *context,
 			  struct findings *findings)

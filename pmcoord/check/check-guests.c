@@ -2,7 +2,7 @@
 
 /* Checks of each guest: how it would go down, and what would be lost by it. */
 
-#include "pmcoord/check.h"
+#include "check/check.h"
 
 #include <inttypes.h>
 #include <stdio.h>

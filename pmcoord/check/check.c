@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/check.h"
+#include "check/check.h"
 
 #include "pmcoord/cleanup.h"
 

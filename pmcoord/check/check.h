@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_CHECK_H
-#define PMCOORD_CHECK_H
+#ifndef PMCOORD_CHECK_CHECK_H
+#define PMCOORD_CHECK_CHECK_H
 
 /*
  * The preflight: would a cycle go well, and what should be done first? Each

@@ -2,7 +2,7 @@
 
 /* Checks of what earlier cycles have left. */
 
-#include "pmcoord/check.h"
+#include "check/check.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 /* Checks of dom0: Xen, S3, its disks, and where reports go. */
 
-#include "pmcoord/check.h"
+#include "check/check.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 
 /* Checks of pmcoord.conf: its lines, and whom its sections mean. */
 
-#include "pmcoord/check.h"
+#include "check/check.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>
