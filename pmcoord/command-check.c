@@ -10,7 +10,7 @@
 
 #include "check/check.h"
 #include "pmcoord/cleanup.h"
-#include "pmcoord/client.h"
+#include "daemon/client.h"
 #include "base/string-list.h"
 #include "engine/suspend.h"
 

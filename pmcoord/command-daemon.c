@@ -10,9 +10,9 @@
 #include <systemd/sd-daemon.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/daemon.h"
+#include "daemon/daemon.h"
 #include "host/memory.h"
-#include "pmcoord/service.h"
+#include "daemon/service.h"
 
 /* Under this name the service manager keeps our event channels. */
 #define KEPT_NAME "channels"

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "pmcoord/desktop.h"
+#include "daemon/desktop.h"
 
 /* Until the session's bus goes away. */
 static int notify_session(const char *reports, sd_bus *bus, sd_event *event,

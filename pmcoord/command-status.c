@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "pmcoord/client.h"
+#include "daemon/client.h"
 #include "pmcoord/exit-code.h"
 #include "base/json.h"
 #include "view/monitor.h"

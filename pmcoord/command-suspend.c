@@ -10,11 +10,11 @@
 
 #include "engine/backoff.h"
 #include "pmcoord/cleanup.h"
-#include "pmcoord/client.h"
+#include "daemon/client.h"
 #include "host/host.h"
 #include "engine/job.h"
 #include "base/json.h"
-#include "pmcoord/lease.h"
+#include "daemon/lease.h"
 #include "host/lock.h"
 #include "host/logind.h"
 #include "host/memory.h"

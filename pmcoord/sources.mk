@@ -4,7 +4,7 @@ COORDINATOR_SRC := \
 	pmcoord/model/config.c \
 	pmcoord/base/directory.c \
 	pmcoord/model/inventory.c \
-	pmcoord/presence.c \
+	pmcoord/daemon/guest-tracker.c \
 	pmcoord/model/graph.c \
 	pmcoord/model/plan.c \
 	pmcoord/model/cycle.c \
@@ -66,14 +66,14 @@ COORDINATOR_SRC := \
 	pmcoord/engine/job.c \
 	pmcoord/host/memory.c \
 	pmcoord/view/tty.c \
-	pmcoord/leisure.c \
+	pmcoord/daemon/deferred.c \
 	pmcoord/view/progress.c \
-	pmcoord/daemon.c \
-	pmcoord/service.c \
-	pmcoord/client.c \
-	pmcoord/lease.c \
+	pmcoord/daemon/daemon.c \
+	pmcoord/daemon/service.c \
+	pmcoord/daemon/client.c \
+	pmcoord/daemon/lease.c \
 	pmcoord/host/logind.c \
-	pmcoord/desktop.c
+	pmcoord/daemon/desktop.c
 COORDINATOR_MAIN := \
 	pmcoord/cli.c \
 	pmcoord/commands.c \

@@ -4,7 +4,7 @@ SHARED_TESTS := base/test_parse base/test_protocol base/test_ini_file
 COORDINATOR_TESTS := \
 	model/test_config \
 	model/test_inventory \
-	test_presence \
+	daemon/test_guest_tracker \
 	model/test_graph \
 	model/test_plan \
 	model/test_cycle \
@@ -24,8 +24,8 @@ COORDINATOR_TESTS := \
 	host/test_sleep_jobs \
 	host/test_battery \
 	engine/test_backoff \
-	test_desktop \
-	engine/test_deadlines test_leisure host/test_loop \
+	daemon/test_desktop \
+	engine/test_deadlines daemon/test_deferred host/test_loop \
 	engine/test_coordinator \
 	engine/test_sweeps model/test_properties engine/test_crashes engine/test_out_of_memory \
 	engine/test_job \

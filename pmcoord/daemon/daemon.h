@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_DAEMON_H
-#define PMCOORD_DAEMON_H
+#ifndef PMCOORD_DAEMON_DAEMON_H
+#define PMCOORD_DAEMON_DAEMON_H
 
 /*
  * The resident coordinator: keeps channels to all guests, and does one job
@@ -10,7 +10,7 @@
 
 #include "engine/job.h"
 #include "record/journal.h"
-#include "pmcoord/presence.h"
+#include "daemon/guest-tracker.h"
 #include "host/sleeper.h"
 
 struct daemon;

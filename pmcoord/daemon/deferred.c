@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/leisure.h"
+#include "daemon/deferred.h"
 
 #include <errno.h>
 #include <stdbool.h>

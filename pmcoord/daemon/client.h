@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_CLIENT_H
-#define PMCOORD_CLIENT_H
+#ifndef PMCOORD_DAEMON_CLIENT_H
+#define PMCOORD_DAEMON_CLIENT_H
 
 /* Has the daemon do a job. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/client.h"
+#include "daemon/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "record/followers.h"
-#include "pmcoord/service.h"
+#include "daemon/service.h"
 #include "pmcoord/stop-signals.h"
 
 /* Who only wants to know whether there is a daemon does not wait for one. */

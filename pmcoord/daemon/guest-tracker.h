@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_PRESENCE_H
-#define PMCOORD_PRESENCE_H
+#ifndef PMCOORD_DAEMON_GUEST_TRACKER_H
+#define PMCOORD_DAEMON_GUEST_TRACKER_H
 
 /* Which guests come and go between one look and the next. */
 

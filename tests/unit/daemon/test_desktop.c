@@ -2,7 +2,7 @@
 
 /* Notifications of bad cycles, read at the other end of the session's bus. */
 
-#include "pmcoord/desktop.h"
+#include "daemon/desktop.h"
 
 #include <errno.h>
 #include <sys/socket.h>

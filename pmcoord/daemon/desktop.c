@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/desktop.h"
+#include "daemon/desktop.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/presence.h"
+#include "daemon/guest-tracker.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

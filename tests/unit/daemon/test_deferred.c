@@ -8,7 +8,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "pmcoord/leisure.h"
+#include "daemon/deferred.h"
 
 struct listener {
 	sd_event *event;

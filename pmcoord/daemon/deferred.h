@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_LEISURE_H
-#define PMCOORD_LEISURE_H
+#ifndef PMCOORD_DAEMON_DEFERRED_H
+#define PMCOORD_DAEMON_DEFERRED_H
 
 /*
  * Telling others what may be told late. While guests go down they and dom0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_DESKTOP_H
-#define PMCOORD_DESKTOP_H
+#ifndef PMCOORD_DAEMON_DESKTOP_H
+#define PMCOORD_DAEMON_DESKTOP_H
 
 /*
  * Tells whoever sits in front of a desktop session what went wrong: a

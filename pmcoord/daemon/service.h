@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SERVICE_H
-#define PMCOORD_SERVICE_H
+#ifndef PMCOORD_DAEMON_SERVICE_H
+#define PMCOORD_DAEMON_SERVICE_H
 
 /*
  * The daemon's face on the system bus. org.pmcoord.Coordinator1 at
@@ -8,7 +8,7 @@
  * root call it.
  */
 
-#include "pmcoord/daemon.h"
+#include "daemon/daemon.h"
 
 #define SERVICE_NAME "org.pmcoord.Coordinator1"
 #define SERVICE_PATH "/org/pmcoord/Coordinator1"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_LEASE_H
-#define PMCOORD_LEASE_H
+#ifndef PMCOORD_DAEMON_LEASE_H
+#define PMCOORD_DAEMON_LEASE_H
 
 #include <stdbool.h>
 

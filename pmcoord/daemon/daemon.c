@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/daemon.h"
+#include "daemon/daemon.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/lease.h"
+#include "daemon/lease.h"
 
 #include <errno.h>
 #include <stdio.h>

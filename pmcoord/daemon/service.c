@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/service.h"
+#include "daemon/service.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
-#include "pmcoord/leisure.h"
+#include "daemon/deferred.h"
 #include "record/report.h"
 #include "view/show.h"
 #include "engine/suspend.h"
