@@ -61,7 +61,7 @@ COORDINATOR_SRC := \
 	pmcoord/engine/recover.c \
 	pmcoord/engine/suspend.c \
 	pmcoord/engine/prearm.c \
-	pmcoord/exit-code.c \
+	pmcoord/cli/exit-code.c \
 	pmcoord/engine/backoff.c \
 	pmcoord/engine/job.c \
 	pmcoord/host/memory.c \
@@ -75,16 +75,16 @@ COORDINATOR_SRC := \
 	pmcoord/host/logind.c \
 	pmcoord/daemon/desktop.c
 COORDINATOR_MAIN := \
-	pmcoord/cli.c \
-	pmcoord/commands.c \
-	pmcoord/rehearsal.c \
-	pmcoord/command-bench.c \
-	pmcoord/command-cycle.c \
-	pmcoord/command-check.c \
-	pmcoord/command-show.c \
-	pmcoord/command-status.c \
-	pmcoord/command-daemon.c \
-	pmcoord/command-notify.c \
-	pmcoord/command-suspend.c \
-	pmcoord/main.c
+	pmcoord/cli/cli.c \
+	pmcoord/cli/commands.c \
+	pmcoord/cli/repeat.c \
+	pmcoord/cli/command-bench.c \
+	pmcoord/cli/command-cycle.c \
+	pmcoord/cli/command-check.c \
+	pmcoord/cli/command-show.c \
+	pmcoord/cli/command-status.c \
+	pmcoord/cli/command-daemon.c \
+	pmcoord/cli/command-notify.c \
+	pmcoord/cli/command-suspend.c \
+	pmcoord/cli/main.c
 COORDINATOR_PKGS := xencall xencontrol xenevtchn xenstore xentoollog libsystemd json-c smartcols inih

@@ -13,7 +13,7 @@
 #include <json-c/json.h>
 
 #include "engine/coordinator.h"
-#include "pmcoord/exit-code.h"
+#include "cli/exit-code.h"
 #include "host/sleeper.h"
 
 enum job_verb {

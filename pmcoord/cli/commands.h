@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_COMMANDS_H
-#define PMCOORD_COMMANDS_H
+#ifndef PMCOORD_CLI_COMMANDS_H
+#define PMCOORD_CLI_COMMANDS_H
 
 /* The subcommands and options, as tables, and the help that is made of them. */
 
-#include "pmcoord/cli.h"
+#include "cli/cli.h"
 
 struct command {
 	const char *name;

@@ -2,7 +2,7 @@
 
 /* list, plan and report: they look and touch nothing. */
 
-#include "pmcoord/cli.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <stdlib.h>

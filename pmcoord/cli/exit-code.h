@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_EXIT_CODE_H
-#define PMCOORD_EXIT_CODE_H
+#ifndef PMCOORD_CLI_EXIT_CODE_H
+#define PMCOORD_CLI_EXIT_CODE_H
 
 #include <json-c/json.h>
 

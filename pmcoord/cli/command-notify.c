@@ -2,7 +2,7 @@
 
 /* notify: a desktop session's own, see hooks/pmcoord-notify.service. */
 
-#include "pmcoord/cli.h"
+#include "cli/cli.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
-#include "pmcoord/rehearsal.h"
+#include "cli/repeat.h"
 #include "host/sleeper-alarm.h"
 #include "base/table.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_CLI_H
-#define PMCOORD_CLI_H
+#ifndef PMCOORD_CLI_CLI_H
+#define PMCOORD_CLI_CLI_H
 
 /* What every subcommand gets: options, and the host or its simulation. */
 
@@ -10,7 +10,7 @@
 
 #include "model/config.h"
 #include "engine/coordinator.h"
-#include "pmcoord/exit-code.h"
+#include "cli/exit-code.h"
 #include "engine/job.h"
 #include "host/sleeper.h"
 

@@ -2,7 +2,7 @@
 
 /* The service behind pmcoord.service. */
 
-#include "pmcoord/cli.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/exit-code.h"
+#include "cli/exit-code.h"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
 
 /* status and monitor: what goes on, as the files on /run tell. */
 
-#include "pmcoord/cli.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "daemon/client.h"
-#include "pmcoord/exit-code.h"
+#include "cli/exit-code.h"
 #include "base/json.h"
 #include "view/monitor.h"
 #include "view/progress.h"

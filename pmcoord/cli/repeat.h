@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_REHEARSAL_H
-#define PMCOORD_REHEARSAL_H
+#ifndef PMCOORD_CLI_REPEAT_H
+#define PMCOORD_CLI_REPEAT_H
 
 /* Many cycles after one another, and what they came to: for cycle and bench. */
 
-#include "pmcoord/cli.h"
+#include "cli/cli.h"
 #include "record/series.h"
 #include "host/sleeper.h"
 

@@ -12,7 +12,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/json.h"
-#include "pmcoord/rehearsal.h"
+#include "cli/repeat.h"
 #include "engine/suspend.h"
 #include "base/table.h"
 

@@ -2,7 +2,7 @@
 
 /* check: gathers facts, has them judged, and tells; touches nothing. */
 
-#include "pmcoord/cli.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <stdlib.h>

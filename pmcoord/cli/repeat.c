@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/rehearsal.h"
+#include "cli/repeat.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 
 /* suspend-all, suspend, resume-all, resume, and the service behind the lid. */
 
-#include "pmcoord/cli.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <string.h>

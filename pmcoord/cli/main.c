@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/cli.h"
-#include "pmcoord/commands.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/write.h"
 
