@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest-agent/agent.h"
+#include "agent.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,10 +10,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "guest-agent/freezer.h"
-#include "guest-agent/kernel-log.h"
-#include "guest-agent/machine.h"
-#include "guest-agent/wake-clock.h"
+#include "guest/freezer.h"
+#include "guest/kernel-log.h"
+#include "engine/machine.h"
+#include "guest/wake-clock.h"
 #include "pmcoord/parse.h"
 
 /* dom0's word is taken for up to an hour. */

@@ -4,8 +4,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "guest-agent/channel.h"
-#include "guest-agent/engine.h"
+#include "channel.h"
+#include "engine/engine.h"
 
 /*
  * The resident agent: what comes through the channel goes into the machine,

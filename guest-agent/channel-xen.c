@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest-agent/channel.h"
+#include "channel.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -10,10 +10,10 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "guest-agent/agent.h"
-#include "guest-agent/memory.h"
-#include "guest-agent/rehearse.h"
-#include "guest-agent/report.h"
+#include "agent.h"
+#include "guest/memory.h"
+#include "engine/self-test.h"
+#include "report.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 #include "pmcoord/write.h"

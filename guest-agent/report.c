@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest-agent/report.h"
+#include "report.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guest-agent/channel.h"
-#include "guest-agent/freezer.h"
-#include "guest-agent/hooks.h"
-#include "guest-agent/manager.h"
-#include "guest-agent/modules.h"
+#include "channel.h"
+#include "guest/freezer.h"
+#include "engine/hooks.h"
+#include "net/manager.h"
+#include "devices/modules.h"
 
 static int print_json(struct json_object *object)
 {

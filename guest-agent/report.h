@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "guest-agent/engine.h"
-#include "guest-agent/rehearse.h"
+#include "engine/engine.h"
+#include "engine/self-test.h"
 
 /* What people and scripts see on stdout. All return 0 or negative errno. */
 

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "guest-agent/settings.h"
+#include "guest/settings.h"
 #include "tests/fuzz/file.h"
 
 static void ignore_problem(void *data, const char *problem)

@@ -31,8 +31,8 @@ COORDINATOR_TESTS := \
 	engine/test_job \
 	engine/test_prearm \
 	xen/test_ports
-AGENT_TESTS := test_agent_machine test_agent_session test_agent_links test_agent_inventory \
-	test_agent_journal test_agent_settings test_agent_engine \
-	test_agent_channel
+AGENT_TESTS := guest-agent/engine/test_agent_machine guest-agent/test_agent_session guest-agent/net/test_agent_links guest-agent/devices/test_agent_inventory \
+	guest-agent/engine/test_agent_journal guest-agent/guest/test_agent_settings guest-agent/engine/test_agent_engine \
+	guest-agent/test_agent_channel
 # What the agent's tests need beside the agent itself.
 AGENT_TEST_PKGS := libsystemd

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "devices/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/rfkill.h"
+#include "guest/task.h"
+
+/*
+ * Pauses before the second, third, … try: a device that needs a moment gets
+ * one, and one that needs more is not asked in a hurry.
+ */
+static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000,
+				      6000000 };
+
+/* From this try on the function is reset first. */
+#define RESET_FROM_TRY 2
+
+/*
+ * A try waits so long for interfaces: firmware is loaded in seconds, USB
+ * adapters are found in two or three. The child is then left time to say so.
+ */
+#define LINKS_WAIT_US 6000000ull
+#define LAST_WORDS_US 200000ull
+
+const struct device_ops device_ops_of_system = {
+	.modprobe = "/sbin/modprobe",
+	.write = file_write,
+	.links_list = links_list,
+	.links_save = links_save,
+	.links_down = links_down,
+	.links_restore = links_restore,
+};
+
+struct device {
+	const struct device_context *context;
+	char address[16];
+	char driver[64];
+	char links[64];
+	struct rfkill_state radios;
+	char text[TASK_TEXT_MAX];
+	enum device_state state;
+	struct task *task;
+	sd_event_source *timer; /* the next try, or the limit of a stuck one */
+	unsigned int tries;
+	bool start_wanted;
+	bool late; /* given up before: what happens now is a bonus */
+	uint64_t start_us;
+	uint64_t back_us;
+	device_done_fn done;
+	void *userdata;
+};
+
+static bool is_bound(const struct roots *roots, const char *address)
+{
+	return file_exists("%s/bus/pci/devices/%s/driver", roots->sys, address);
+}
+
+/* ---- In the child ---- */
+
+/* Writes to <sys>/bus/pci/<kind>/<name>/<attribute>. */
+static int write_attribute(const struct device *device, const char *kind,
+			   const char *name, const char *attribute,
+			   const char *text)
+{
+	const struct device_context *context = device->context;
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/bus/pci/%s/%s/%s", context->roots->sys,
+			  kind, name, attribute);
+
+	return r < 0 ? r : context->ops->write(path, text);
+}
+
+static void stop_body(void *data, struct task_report *report)
+{
+	const struct device *device = data;
+	const struct device_context *context = device->context;
+	int r;
+
+	/* In the child: a driver that hangs may hold the lock that both need.
+	 */
+	r = context->ops->links_save(context->roots, device->address);
+	if (r < 0) {
+		report->r = r;
+		snprintf(report->text, sizeof(report->text),
+			 "its interfaces cannot be saved: %s", strerror(-r));
+		return;
+	}
+	context->ops->links_down(context->roots, device->address);
+	r = write_attribute(device, "devices", device->address, "driver/unbind",
+			    device->address);
+	/* Somebody else has unbound it. */
+	if (r < 0 && !is_bound(context->roots, device->address))
+		r = 0;
+	report->r = r;
+	if (r < 0)
+		snprintf(report->text, sizeof(report->text),
+			 "cannot be unbound: %s", strerror(-r));
+}
+
+static int bind_driver(const struct device *device)
+{
+	const struct device_context *context = device->context;
+	int r;
+
+	if (is_bound(context->roots, device->address))
+		return 0;
+	r = write_attribute(device, "drivers", device->driver, "bind",
+			    device->address);
+	/* Loading its module has bound it meanwhile. */
+	if (r < 0 && is_bound(context->roots, device->address))
+		r = 0;
+	return r;
+}
+
+/*
+ * What may help a device that did not come back at once: a bound one whose
+ * interfaces are missing is unbound again, and memory is made for a large
+ * allocation, the usual victim of a guest that has run for long.
+ */
+static void prepare_try(const struct device *device)
+{
+	const struct device_context *context = device->context;
+	char path[FILE_PATH_MAX];
+
+	if (device->tries == 0)
+		return;
+	if (is_bound(context->roots, device->address))
+		(void)write_attribute(device, "devices", device->address,
+				      "driver/unbind", device->address);
+	if (context->compact_memory &&
+	    file_path(path, "%s/sys/vm/compact_memory", context->roots->proc) ==
+		    0)
+		(void)context->ops->write(path, "1");
+	/* Not every function can be reset; binding may work all the same. */
+	if (device->tries >= RESET_FROM_TRY)
+		(void)write_attribute(device, "devices", device->address,
+				      "reset", "1");
+}
+
+static uint64_t start_deadline_us(const struct device *device)
+{
+	return device->start_us + device->context->start_timeout_us;
+}
+
+static uint64_t links_deadline_us(const struct device *device)
+{
+	uint64_t wait_us = clock_now_us() + LINKS_WAIT_US;
+	uint64_t end_us = start_deadline_us(device) - LAST_WORDS_US;
+
+	return wait_us < end_us ? wait_us : end_us;
+}
+
+static void start_body(void *data, struct task_report *report)
+{
+	const struct device *device = data;
+	const struct device_context *context = device->context;
+	struct netlink monitor = { .fd = -1 };
+	int r;
+
+	/* Open before the driver makes its interfaces: none is missed. */
+	r = netlink_open(&monitor, RTMGRP_LINK);
+	if (r < 0) {
+		report->r = r;
+		return;
+	}
+	prepare_try(device);
+	r = bind_driver(device);
+	if (r < 0)
+		snprintf(report->text, sizeof(report->text),
+			 "%s does not take it: %s", device->driver,
+			 r == -ENOENT ? "the driver is not loaded"
+				      : strerror(-r));
+	else
+		r = context->ops->links_restore(
+			context->roots, device->address, &monitor,
+			links_deadline_us(device), report->text,
+			sizeof(report->text));
+	if (r == 0)
+		rfkill_restore(context->roots, device->address, &device->radios,
+			       context->ops->write);
+	report->r = r;
+	if (r < 0 && report->text[0] == '\0')
+		snprintf(report->text, sizeof(report->text), "%s",
+			 strerror(-r));
+}
+
+/* ---- In the agent ---- */
+
+int device_new(const struct device_context *context, const char *address,
+	       const char *driver, struct device **ret)
+{
+	struct device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return -ENOMEM;
+	device->context = context;
+	snprintf(device->address, sizeof(device->address), "%s", address);
+	snprintf(device->driver, sizeof(device->driver), "%s", driver);
+	*ret = device;
+	return 0;
+}
+
+static void list_links(struct device *device)
+{
+	if (device->context->ops->links_list(device->context->roots,
+					     device->address, device->links,
+					     sizeof(device->links)) < 0)
+		device->links[0] = '\0';
+}
+
+static void finish(struct device *device, enum device_state state, int r)
+{
+	bool late = device->state == DEVICE_LOST || device->late;
+
+	device->state = state;
+	if (state == DEVICE_BACK || state == DEVICE_LOST)
+		device->back_us = clock_now_us();
+	/* An interface may be called otherwise, or have been made elsewhere. */
+	if (state == DEVICE_BACK)
+		list_links(device);
+	if (!late)
+		device->done(device->userdata, device, r);
+	else
+		log_line(device->context->log, LOG_LEVEL_NOTICE,
+			 "device %s %s is %s", device->address, device->driver,
+			 r < 0 ? "lost for good" : "back after all");
+}
+
+static void take_text(struct device *device, const struct task_result *result,
+		      const char *otherwise)
+{
+	snprintf(device->text, sizeof(device->text), "%s",
+		 result->silent || result->timed_out ? otherwise
+						     : result->report.text);
+}
+
+static int try_start(struct device *device);
+
+/* Only a start that fails at once ends here. */
+static void start_or_lose(struct device *device)
+{
+	int r = try_start(device);
+
+	if (r < 0) {
+		snprintf(device->text, sizeof(device->text),
+			 "no child to bind it: %s", strerror(-r));
+		finish(device, DEVICE_LOST, r);
+	}
+}
+
+static void on_stopped(void *userdata, const struct task_result *result)
+{
+	struct device *device = userdata;
+	int r = result->timed_out ? -ETIMEDOUT
+		: result->silent  ? -EIO
+				  : result->report.r;
+
+	take_text(device, result,
+		  result->timed_out ? "its driver hangs while it is unbound"
+				    : "the child that unbinds it died");
+	if (device->start_wanted && !result->timed_out) {
+		start_or_lose(device);
+		return;
+	}
+	if (device->start_wanted)
+		device->state = DEVICE_STUCK;
+	else
+		finish(device,
+		       result->timed_out ? DEVICE_STUCK : DEVICE_STOPPED, r);
+}
+
+/* The child that hung has ended: the device is in a known state again. */
+static void on_unstuck(void *userdata)
+{
+	struct device *device = userdata;
+
+	device->late = device->state == DEVICE_LOST;
+	device->state = DEVICE_STOPPED;
+	if (device->start_wanted)
+		start_or_lose(device);
+}
+
+int device_stop(struct device *device, device_done_fn done, void *userdata)
+{
+	struct task_spec spec = {
+		.name = "unbind",
+		.body = stop_body,
+		.data = device,
+		.timeout_us = device->context->stop_timeout_us,
+		.done = on_stopped,
+		.late = on_unstuck,
+		.userdata = device,
+	};
+	int r;
+
+	device->done = done;
+	device->userdata = userdata;
+	list_links(device);
+	rfkill_save(device->context->roots, device->address, &device->radios);
+	r = task_start(device->context->event, &spec, &device->task);
+	if (r == 0)
+		device->state = DEVICE_STOPPING;
+	return r;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct device *device = userdata;
+
+	(void)source;
+	(void)usec;
+	device->timer = sd_event_source_disable_unref(device->timer);
+	if (device->state == DEVICE_WAITING) {
+		start_or_lose(device);
+		return 0;
+	}
+	/* Stuck for all the time there was. */
+	finish(device, DEVICE_LOST, -ETIMEDOUT);
+	return 0;
+}
+
+static int set_timer(struct device *device, uint64_t in_us)
+{
+	device->timer = sd_event_source_disable_unref(device->timer);
+	return sd_event_add_time_relative(device->context->event,
+					  &device->timer, CLOCK_MONOTONIC,
+					  in_us, 0, on_timer, device);
+}
+
+static uint64_t time_left_us(const struct device *device)
+{
+	uint64_t now = clock_now_us(), end = start_deadline_us(device);
+
+	return now < end ? end - now : 0;
+}
+
+static void try_later(struct device *device, int r)
+{
+	size_t i = device->tries - 1;
+
+	if (i >= ELEMENTSOF(pauses_us) || pauses_us[i] > time_left_us(device) ||
+	    set_timer(device, pauses_us[i]) < 0) {
+		finish(device, DEVICE_LOST, r);
+		return;
+	}
+	log_line(device->context->log, LOG_LEVEL_NOTICE,
+		 "device %s: %s; trying again", device->address, device->text);
+	device->state = DEVICE_WAITING;
+}
+
+static void on_started(void *userdata, const struct task_result *result)
+{
+	struct device *device = userdata;
+	bool bound = is_bound(device->context->roots, device->address);
+	int r = result->timed_out ? -ETIMEDOUT
+		: result->silent  ? -EIO
+				  : result->report.r;
+
+	take_text(device, result,
+		  result->timed_out ? "its driver hangs while it is bound"
+				    : "the child that binds it died");
+	if (r == 0 && !bound) {
+		r = -ENODEV;
+		snprintf(device->text, sizeof(device->text),
+			 "%s has let go of it again", device->driver);
+	}
+	device->tries++;
+	if (r == 0)
+		finish(device, DEVICE_BACK, 0);
+	else if (result->timed_out)
+		finish(device, DEVICE_LOST, r);
+	else
+		try_later(device, r);
+}
+
+static int try_start(struct device *device)
+{
+	struct task_spec spec = {
+		.name = "bind",
+		.body = start_body,
+		.data = device,
+		.timeout_us = time_left_us(device) + 1000,
+		.done = on_started,
+		.userdata = device,
+	};
+
+	device->timer = sd_event_source_disable_unref(device->timer);
+	task_free(device->task);
+	device->task = NULL;
+	device->state = DEVICE_STARTING;
+	return task_start(device->context->event, &spec, &device->task);
+}
+
+int device_start(struct device *device, device_done_fn done, void *userdata)
+{
+	bool runs = task_is_alive(device->task);
+
+	device->done = done;
+	device->userdata = userdata;
+	device->start_us = clock_now_us();
+	device->tries = 0;
+	device->start_wanted = true;
+	/* Nothing can be done to it before its stop has ended. */
+	if (runs)
+		return set_timer(device, device->context->stuck_patience_us);
+	return try_start(device);
+}
+
+enum device_state device_state(const struct device *device)
+{
+	return device->state;
+}
+
+const char *device_address(const struct device *device)
+{
+	return device->address;
+}
+
+const char *device_driver(const struct device *device)
+{
+	return device->driver;
+}
+
+const char *device_text(const struct device *device)
+{
+	return device->text;
+}
+
+const char *device_links(const struct device *device)
+{
+	return device->links;
+}
+
+uint64_t device_start_duration_us(const struct device *device)
+{
+	uint64_t end = device->back_us ? device->back_us : clock_now_us();
+
+	return device->start_us ? end - device->start_us : 0;
+}
+
+void device_free(struct device *device)
+{
+	if (!device)
+		return;
+	sd_event_source_disable_unref(device->timer);
+	task_free(device->task);
+	free(device);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "devices/modules.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Modules are listed in sysfs with underscores. */
+static bool is_loaded(const struct roots *roots, const char *name)
+{
+	char listed[MODULE_NAME_MAX];
+
+	snprintf(listed, sizeof(listed), "%s", name);
+	for (char *dash = listed; (dash = strchr(dash, '-'));)
+		*dash = '_';
+	return file_exists("%s/module/%s", roots->sys, listed);
+}
+
+static bool has_name(const struct module_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->n_names; i++)
+		if (strcmp(list->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int add_name(struct module_list *list, const struct roots *roots,
+		    const char *name)
+{
+	char(*names)[MODULE_NAME_MAX];
+
+	if (strlen(name) >= MODULE_NAME_MAX || !is_loaded(roots, name) ||
+	    has_name(list, name))
+		return 0;
+	names = realloc(list->names, (list->n_names + 1) * sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	strcpy(names[list->n_names++], name);
+	list->names = names;
+	return 0;
+}
+
+/* A rule's own list, or the driver's module. */
+static int add_of_function(struct module_list *list, const struct roots *roots,
+			   const struct pci_function *function)
+{
+	_cleanup_(freep) char *copy = NULL;
+	char name[MODULE_NAME_MAX], *rest = NULL;
+	int r = 0;
+
+	if (!function->rule || !function->rule->modules) {
+		r = file_link_name(name, sizeof(name),
+				   "%s/bus/pci/drivers/%s/module", roots->sys,
+				   function->driver);
+		/* Built into the kernel. */
+		return r < 0 ? 0 : add_name(list, roots, name);
+	}
+	copy = strdup(function->rule->modules);
+	if (!copy)
+		return -ENOMEM;
+	for (char *word = strtok_r(copy, " \t,", &rest); r == 0 && word;
+	     word = strtok_r(NULL, " \t,", &rest))
+		r = add_name(list, roots, word);
+	return r;
+}
+
+int module_list_make(struct module_list *ret, const struct roots *roots,
+		     const struct settings *settings,
+		     const struct inventory *inventory)
+{
+	int r = 0;
+
+	*ret = (struct module_list){ 0 };
+	for (size_t i = 0; r == 0 && i < settings->n_unload; i++)
+		r = add_name(ret, roots, settings->unload[i]);
+	for (size_t i = 0; r == 0 && i < inventory->n_functions; i++)
+		if (inventory->functions[i].action == DEVICE_MODULE)
+			r = add_of_function(ret, roots,
+					    &inventory->functions[i]);
+	if (r < 0)
+		module_list_done(ret);
+	return r;
+}
+
+void module_list_done(struct module_list *list)
+{
+	free(list->names);
+	*list = (struct module_list){ 0 };
+}
+
+static void module_body(void *data, struct task_report *report)
+{
+	const struct module_run *run = data;
+
+	if (run->load)
+		execl(run->modprobe, "modprobe", "--", run->name, (char *)NULL);
+	else
+		execl(run->modprobe, "modprobe", "-r", "--", run->name,
+		      (char *)NULL);
+	report->r = -errno;
+	snprintf(report->text, sizeof(report->text), "cannot run %s: %s",
+		 run->modprobe, strerror(errno));
+}
+
+int module_start(sd_event *event, struct module_run *run, uint64_t timeout_us,
+		 task_done_fn done, void *userdata, struct task **ret)
+{
+	struct task_spec spec = {
+		.name = "modprobe",
+		.body = module_body,
+		.data = run,
+		.timeout_us = timeout_us,
+		.done = done,
+		.userdata = userdata,
+	};
+
+	return task_start(event, &spec, ret);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef GUEST_AGENT_ENGINE_ENGINE_STATE_H
+#define GUEST_AGENT_ENGINE_ENGINE_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "guest/freezer.h"
+#include "engine/hooks.h"
+#include "net/manager.h"
+#include "devices/modules.h"
+
+/* What engine-down.c and engine-up.c share: private to the engine. */
+
+/* Network managers answer within milliseconds, or hang. */
+#define MANAGER_TIMEOUT_US 2000000ull
+
+#define ENGINE_STEPS_MAX 16
+
+/* A device and the effect that recorded its stop. */
+struct unit {
+	struct device *device;
+	size_t effect;
+	bool pending; /* on its way, down or up */
+};
+
+struct engine {
+	struct engine_setup setup;
+	struct device_context device_context;
+	sd_event_source *limit; /* of going down; of waiting to thaw */
+	uint64_t cycle;
+	uint64_t deadline_us; /* down by then, the kernel included */
+	size_t step;
+	struct engine_step steps[ENGINE_STEPS_MAX]; /* those below `step` */
+	uint64_t step_start_us;
+	bool going_down;
+	bool going_up;
+	engine_down_fn down_done;
+	engine_up_fn up_done;
+	engine_heeds_fn heeds; /* inhibitors; NULL: it does */
+	void *heeds_userdata;
+	void *userdata;
+
+	struct hook_list hooks;
+	size_t next_hook;
+	struct hook_run hook_run;
+	struct task *task;
+	struct manager_call *manager_call;
+
+	struct inventory inventory;
+	struct module_list modules;
+	size_t next_module;
+	struct module_run module_run;
+	struct unit *units;
+	size_t n_units;
+
+	const char **frozen;
+	size_t n_frozen;
+	struct freezer_wait *freeze_wait;
+
+	size_t cursor; /* effects below it are still to be undone */
+	bool thaw_overdue;
+	bool degraded;
+	char notes[512]; /* for the detail, beside the devices */
+};
+
+/* Lets go of the step that is under way. */
+void engine_interrupt(struct engine *engine);
+
+/* Lets go of what the last cycle needed. */
+void engine_reset(struct engine *engine);
+
+/* Puts a sentence into the cycle's detail. */
+void engine_note(struct engine *engine, const char *sentence);
+
+/* Is a device on its way, down or up? */
+bool engine_is_pending(const struct engine *engine);
+
+struct unit *engine_find_unit(struct engine *engine,
+			      const struct device *device);
+int engine_add_unit(struct engine *engine, const char *address,
+		    const char *driver, size_t effect, struct unit **ret);
+
+/* Each runs a program in engine->task; at most one at a time. */
+int engine_run_hook(struct engine *engine, const char *name, const char *verb,
+		    task_done_fn done);
+int engine_run_modprobe(struct engine *engine, const char *name, bool load,
+			uint64_t timeout_us, task_done_fn done);
+
+/* Says in `ret` what a hook did wrong, with its name. Returns false if not. */
+bool engine_hook_complains(const struct engine *engine,
+			   const struct task_result *result, char *ret,
+			   size_t size);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/inhibitors.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The value of "KEY=…" in logind's file, "" if it is not there. */
+static void get_value(const char *text, const char *key, char *ret, size_t size)
+{
+	size_t length = strlen(key);
+
+	ret[0] = '\0';
+	for (const char *line = text; line && *line;
+	     line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+		if (strncmp(line, key, length) == 0 && line[length] == '=') {
+			snprintf(ret, size, "%.*s",
+				 (int)strcspn(line + length + 1, "\n"),
+				 line + length + 1);
+			return;
+		}
+}
+
+/* "shutdown:sleep" holds "sleep". */
+static bool holds(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *start = list; start;
+	     start = strchr(start, ':'), start = start ? start + 1 : NULL)
+		if (strncmp(start, word, length) == 0 &&
+		    (start[length] == ':' || start[length] == '\0'))
+			return true;
+	return false;
+}
+
+static bool blocks_sleep(const char *text, char *ret, size_t size)
+{
+	char what[128], mode[32], who[64], why[160];
+
+	get_value(text, "WHAT", what, sizeof(what));
+	get_value(text, "MODE", mode, sizeof(mode));
+	/* systemd 257 has block-weak: not a user's strong will. */
+	if (!holds(what, "sleep") || strcmp(mode, "block") != 0)
+		return false;
+	get_value(text, "WHO", who, sizeof(who));
+	get_value(text, "WHY", why, sizeof(why));
+	snprintf(ret, size, "'%s' blocks sleep in this guest: %s", who, why);
+	return true;
+}
+
+bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
+{
+	char path[FILE_PATH_MAX];
+	struct dirent *entry;
+	bool found = false;
+	DIR *directory;
+
+	if (file_path(path, "%s/systemd/inhibit", roots->services) < 0)
+		return false;
+	directory = opendir(path);
+	while (directory && !found && (entry = readdir(directory))) {
+		char text[1024];
+
+		/* "7.ref" beside "7" is a pipe. */
+		if (strchr(entry->d_name, '.'))
+			continue;
+		found = file_read(text, sizeof(text), "%s/%s", path,
+				  entry->d_name) > 0 &&
+			blocks_sleep(text, ret, size);
+	}
+	if (directory)
+		closedir(directory);
+	return found;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pmcoord/parse.h"
+
+/* Some hundred PCI functions, cgroups and hooks are beyond any guest. */
+#define EFFECTS_MAX 1024
+
+static const char *const kind_names[] = {
+	[EFFECT_HOOK] = "hook",	    [EFFECT_MANAGER] = "network-manager",
+	[EFFECT_FREEZE] = "freeze", [EFFECT_DEVICE] = "device",
+	[EFFECT_MODULE] = "module", [EFFECT_FREEZE_TIMEOUT] = "freeze-timeout",
+};
+
+const char *effect_kind_name(enum effect_kind kind)
+{
+	return kind_names[kind];
+}
+
+static int append_effect(struct journal *journal, enum effect_kind kind,
+			 const char *text)
+{
+	struct effect *effects, *effect;
+
+	if (journal->n_effects >= EFFECTS_MAX ||
+	    strlen(text) >= EFFECT_TEXT_MAX)
+		return -E2BIG;
+	effects = realloc(journal->effects,
+			  (journal->n_effects + 1) * sizeof(*effects));
+	if (!effects)
+		return -ENOMEM;
+	journal->effects = effects;
+	effect = &effects[journal->n_effects++];
+	*effect = (struct effect){ .kind = kind };
+	strcpy(effect->text, text);
+	return 0;
+}
+
+/*
+ * What an agent of another version has recorded and this one cannot undo still
+ * counts, as later records refer to effects by their number.
+ */
+static int parse_effect(struct journal *journal, char *text)
+{
+	char *space = strchr(text, ' ');
+	int r;
+
+	if (space)
+		*space = '\0';
+	for (size_t i = 0; space && i < ELEMENTSOF(kind_names); i++)
+		if (strcmp(kind_names[i], text) == 0)
+			return append_effect(journal, (enum effect_kind)i,
+					     space + 1);
+	r = append_effect(journal, EFFECT_HOOK, "?");
+	if (r == 0)
+		journal->effects[journal->n_effects - 1].undone = true;
+	return r;
+}
+
+/* Lines of another version are passed over: no agent at all would be worse. */
+static int parse_record(struct journal *journal, char *line)
+{
+	uint64_t number;
+
+	if (strncmp(line, "effect ", 7) == 0)
+		return parse_effect(journal, line + 7);
+	if (strncmp(line, "cycle ", 6) == 0)
+		(void)parse_u64(line + 6, UINT64_MAX, &journal->cycle);
+	else if (strncmp(line, "undone ", 7) == 0 &&
+		 parse_u64(line + 7, EFFECTS_MAX, &number) == 0 &&
+		 number < journal->n_effects)
+		journal->effects[number].undone = true;
+	return 0;
+}
+
+static void drop_effects(struct journal *journal)
+{
+	free(journal->effects);
+	journal->effects = NULL;
+	journal->n_effects = 0;
+}
+
+/* Loads <run>/journal, if there is one, and keeps it open for appending. */
+static int load_cycle(struct journal *journal, struct error *error)
+{
+	_cleanup_(freep) char *text = NULL;
+	char path[FILE_PATH_MAX];
+	size_t length;
+	char *end;
+	int r = file_path(path, "%s/journal", journal->roots->run);
+
+	if (r == 0)
+		r = file_read_all(&text, &length, "%s", path);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return error_set(error, r, "cannot read %s: %s", path,
+				 strerror(-r));
+	drop_effects(journal);
+	/* A last line that its writer did not live to end is not there. */
+	for (char *line = text; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		r = parse_record(journal, line);
+		if (r < 0)
+			return error_set(error, r, "%s: '%s' is not understood",
+					 path, line);
+	}
+	closep(&journal->fd);
+	journal->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (journal->fd < 0)
+		return error_set(error, -errno, "cannot open %s: %s", path,
+				 strerror(errno));
+	journal->open = true;
+	return 0;
+}
+
+static void load_done(struct journal *journal)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t length, first;
+
+	if (file_read_all(&text, &length, "%s/done", journal->roots->run) < 0)
+		return;
+	first = strcspn(text, "\n");
+	if (protocol_parse_state(text, first, &journal->done) < 0)
+		return;
+	if (text[first] == '\n')
+		snprintf(journal->detail, sizeof(journal->detail), "%.*s",
+			 (int)strcspn(text + first + 1, "\n"),
+			 text + first + 1);
+}
+
+int journal_load(struct journal *ret, const struct roots *roots,
+		 struct error *error)
+{
+	*ret = (struct journal){ .roots = roots, .lock_fd = -1, .fd = -1 };
+	if (mkdir(roots->run, 0755) < 0 && errno != EEXIST)
+		return error_set(error, -errno, "cannot make %s: %s",
+				 roots->run, strerror(errno));
+	load_done(ret);
+	return load_cycle(ret, error);
+}
+
+int journal_lock(struct journal *journal, struct error *error)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	_cleanup_(closep) int fd = -1;
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/lock", journal->roots->run);
+
+	if (journal->lock_fd >= 0)
+		return 0;
+	if (r == 0) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		r = fd < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		return error_set(error, r, "cannot open %s: %s", path,
+				 strerror(-r));
+	/* Not flock: forked children, which may hang, must not keep it. */
+	if (fcntl(fd, F_SETLK, &lock) < 0) {
+		r = errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
+		return error_set(error, r,
+				 r == -EBUSY
+					 ? "another pmcoord-agent is at work"
+					 : "cannot lock %s",
+				 path);
+	}
+	journal->lock_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static bool has_effects(const struct journal *journal)
+{
+	for (size_t i = 0; i < journal->n_effects; i++)
+		if (!journal->effects[i].undone)
+			return true;
+	return false;
+}
+
+/* One write per record: a record is there whole or not at all. */
+static int append_line(struct journal *journal, const char *line)
+{
+	size_t length = strlen(line);
+	ssize_t n = write(journal->fd, line, length);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == length ? 0 : -EIO;
+}
+
+int journal_begin(struct journal *journal, uint64_t cycle, struct error *error)
+{
+	char path[FILE_PATH_MAX], line[64];
+	int r = journal_lock(journal, error);
+
+	if (r < 0)
+		return r;
+	if (!journal->open)
+		r = load_cycle(journal, error);
+	if (r < 0)
+		return r;
+	if (journal->open && has_effects(journal))
+		return error_set(error, -EBUSY,
+				 "what an earlier cycle left is undone first");
+	closep(&journal->fd);
+	drop_effects(journal);
+	journal->open = false;
+	r = file_path(path, "%s/journal", journal->roots->run);
+	if (r == 0) {
+		journal->fd = open(path,
+				   O_WRONLY | O_CREAT | O_TRUNC | O_APPEND |
+					   O_CLOEXEC,
+				   0600);
+		r = journal->fd < 0 ? -errno : 0;
+	}
+	snprintf(line, sizeof(line), "cycle %" PRIu64 "\n", cycle);
+	if (r == 0)
+		r = append_line(journal, line);
+	if (r < 0)
+		return error_set(error, r, "cannot write %s: %s", path,
+				 strerror(-r));
+	journal->open = true;
+	journal->cycle = cycle;
+	return 0;
+}
+
+int journal_add(struct journal *journal, enum effect_kind kind,
+		const char *text, struct error *error)
+{
+	char line[EFFECT_TEXT_MAX + 64];
+	int r = append_effect(journal, kind, text);
+
+	if (r == 0) {
+		snprintf(line, sizeof(line), "effect %s %s\n", kind_names[kind],
+			 text);
+		r = append_line(journal, line);
+		/* Not on record, so not to be done. */
+		if (r < 0)
+			journal->n_effects--;
+	}
+	if (r < 0)
+		return error_set(error, r, "cannot record '%s %s': %s",
+				 kind_names[kind], text, strerror(-r));
+	return 0;
+}
+
+void journal_undone(struct journal *journal, size_t index)
+{
+	char line[64];
+
+	if (journal->effects[index].undone)
+		return;
+	journal->effects[index].undone = true;
+	snprintf(line, sizeof(line), "undone %zu\n", index);
+	/* Lost: a successor undoes it once more, which does no harm. */
+	(void)append_line(journal, line);
+}
+
+int journal_finish(struct journal *journal, const struct protocol_state *done,
+		   const char *detail)
+{
+	char path[FILE_PATH_MAX], text[PROTOCOL_DETAIL_MAX + 64];
+	int r = 0;
+
+	if (done) {
+		char state[PROTOCOL_TEXT_MAX];
+
+		journal->done = *done;
+		snprintf(journal->detail, sizeof(journal->detail), "%s",
+			 detail);
+		protocol_format_state(done, state);
+		snprintf(text, sizeof(text), "%s\n%s\n", state,
+			 journal->detail);
+		r = file_path(path, "%s/done", journal->roots->run);
+		if (r == 0)
+			r = file_replace(path, text, strlen(text));
+	}
+	if (journal->open &&
+	    file_path(path, "%s/journal", journal->roots->run) == 0)
+		unlink(path);
+	drop_effects(journal);
+	journal->open = false;
+	closep(&journal->fd);
+	closep(&journal->lock_fd);
+	return r;
+}
+
+void journal_done(struct journal *journal)
+{
+	if (!journal)
+		return;
+	drop_effects(journal);
+	journal->open = false;
+	closep(&journal->fd);
+	closep(&journal->lock_fd);
+}

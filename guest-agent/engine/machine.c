@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/machine.h"
+
+static const struct machine_step nothing = { 0 };
+
+const char *machine_phase_name(enum machine_phase phase)
+{
+	static const char *const names[] = {
+		[MACHINE_IDLE] = "idle",
+		[MACHINE_QUIESCING] = "quiescing",
+		[MACHINE_QUIESCED] = "quiesced",
+		[MACHINE_RESTORING] = "restoring",
+	};
+
+	return names[phase];
+}
+
+static bool asks_to_suspend(const struct protocol_request *request,
+			    uint64_t cycle)
+{
+	return request->verb == PROTOCOL_SUSPEND && request->cycle == cycle;
+}
+
+static bool is_done_with(const struct machine *machine, uint64_t cycle)
+{
+	return machine->done.state != PROTOCOL_AGENT_NONE &&
+	       machine->done.cycle == cycle;
+}
+
+static bool same_state(const struct protocol_state *a,
+		       const struct protocol_state *b)
+{
+	return a->state == b->state && a->cycle == b->cycle;
+}
+
+static struct machine_step publish(struct machine *machine,
+				   enum protocol_agent_state state,
+				   uint64_t cycle)
+{
+	machine->published.state = state;
+	machine->published.cycle = cycle;
+	return (struct machine_step){
+		.actions = MACHINE_DRAIN | MACHINE_PUBLISH,
+		.publish = machine->published,
+	};
+}
+
+/* Publishes how the last cycle ended; dom0 waits for a failure to be told. */
+static struct machine_step publish_end(struct machine *machine)
+{
+	struct machine_step step =
+		publish(machine, machine->done.state, machine->done.cycle);
+
+	if (machine->done.state == PROTOCOL_AGENT_FAILED)
+		step.actions |= MACHINE_NOTIFY;
+	return step;
+}
+
+/*
+ * Idle, and dom0 has given the cycle up: it is over for this guest, whether or
+ * not it ever began here. What a restore could not bring back stays said.
+ */
+static struct machine_step acknowledge_abort(struct machine *machine,
+					     uint64_t cycle)
+{
+	bool degraded = is_done_with(machine, cycle) &&
+			machine->done.state == PROTOCOL_AGENT_DEGRADED;
+
+	machine->done.state =
+		degraded ? PROTOCOL_AGENT_DEGRADED : PROTOCOL_AGENT_READY;
+	machine->done.cycle = cycle;
+	return publish(machine, machine->done.state, cycle);
+}
+
+/* Idle: makes the published state answer the request that stands. */
+static struct machine_step answer(struct machine *machine,
+				  const struct protocol_request *request)
+{
+	static const struct protocol_state none = { PROTOCOL_AGENT_READY, 0 };
+	struct machine_step step;
+
+	if (request->verb == PROTOCOL_SUSPEND && machine->armed &&
+	    machine->published.cycle == request->cycle)
+		return nothing;
+	machine->armed = false;
+	switch (request->verb) {
+	case PROTOCOL_SUSPEND:
+		if (!is_done_with(machine, request->cycle)) {
+			step = publish(machine, PROTOCOL_AGENT_READY,
+				       request->cycle);
+			machine->armed = true;
+			return step;
+		}
+		if (same_state(&machine->published, &machine->done))
+			return nothing;
+		return publish_end(machine);
+	case PROTOCOL_ABORT:
+		return acknowledge_abort(machine, request->cycle);
+	case PROTOCOL_NO_REQUEST:
+		break;
+	}
+	if (same_state(&machine->published, &none))
+		return nothing;
+	return publish(machine, none.state, none.cycle);
+}
+
+static struct machine_step restore(struct machine *machine, bool failed)
+{
+	machine->phase = MACHINE_RESTORING;
+	machine->failed = failed;
+	return (struct machine_step){ .actions = MACHINE_RESTORE };
+}
+
+static struct machine_step take_idle(struct machine *machine,
+				     enum machine_input input,
+				     const struct protocol_request *request)
+{
+	if (input == MACHINE_EVENT && machine->armed &&
+	    asks_to_suspend(request, machine->published.cycle)) {
+		machine->armed = false;
+		machine->phase = MACHINE_QUIESCING;
+		machine->cycle = request->cycle;
+		return (struct machine_step){ .actions = MACHINE_QUIESCE };
+	}
+	if (input == MACHINE_EVENT || input == MACHINE_LOOK)
+		return answer(machine, request);
+	return nothing;
+}
+
+static struct machine_step take_quiescing(
+	struct machine *machine, enum machine_input input,
+	const struct protocol_request *request)
+{
+	switch (input) {
+	case MACHINE_LOOK:
+	case MACHINE_EVENT:
+		if (asks_to_suspend(request, machine->cycle))
+			return nothing;
+		return restore(machine, false);
+	case MACHINE_STOPPED:
+		return (struct machine_step){ .actions = MACHINE_COMMIT };
+	case MACHINE_COMMITTED:
+		machine->phase = MACHINE_QUIESCED;
+		machine->published.state = PROTOCOL_AGENT_QUIESCED;
+		machine->published.cycle = machine->cycle;
+		return nothing;
+	case MACHINE_RETRACTED:
+		return restore(machine, false);
+	case MACHINE_STUCK:
+	case MACHINE_COMMIT_FAILED:
+	case MACHINE_TIMED_OUT:
+		return restore(machine, true);
+	default:
+		return nothing;
+	}
+}
+
+static struct machine_step take_quiesced(struct machine *machine,
+					 enum machine_input input,
+					 const struct protocol_request *request)
+{
+	struct machine_step step;
+
+	switch (input) {
+	case MACHINE_LOOK:
+	case MACHINE_EVENT:
+		if (asks_to_suspend(request, machine->cycle))
+			return nothing;
+		step = restore(machine, false);
+		/* With its abort dom0 has cleared control/shutdown itself. */
+		if (request->verb != PROTOCOL_ABORT)
+			step.actions |= MACHINE_UNASK;
+		return step;
+	case MACHINE_WOKEN:
+		return restore(machine, false);
+	case MACHINE_TIMED_OUT:
+		step = restore(machine, true);
+		step.actions |= MACHINE_UNASK;
+		return step;
+	default:
+		return nothing;
+	}
+}
+
+static struct machine_step finish(struct machine *machine, bool degraded,
+				  const struct protocol_request *request)
+{
+	bool stands = asks_to_suspend(request, machine->cycle);
+
+	machine->phase = MACHINE_IDLE;
+	machine->done.cycle = machine->cycle;
+	machine->done.state = machine->failed && stands ? PROTOCOL_AGENT_FAILED
+			      : degraded ? PROTOCOL_AGENT_DEGRADED
+					 : PROTOCOL_AGENT_READY;
+	if (!stands)
+		return answer(machine, request);
+	return publish_end(machine);
+}
+
+static struct machine_step take_restoring(
+	struct machine *machine, enum machine_input input,
+	const struct protocol_request *request)
+{
+	switch (input) {
+	case MACHINE_WOKEN:
+		/* It went down after all, later than it was given up. */
+		machine->failed = false;
+		return nothing;
+	case MACHINE_RESTORED:
+		return finish(machine, false, request);
+	case MACHINE_RESTORED_BADLY:
+		return finish(machine, true, request);
+	default:
+		return nothing;
+	}
+}
+
+struct machine_step machine_take(struct machine *machine,
+				 enum machine_input input,
+				 const struct protocol_request *request)
+{
+	switch (machine->phase) {
+	case MACHINE_QUIESCING:
+		return take_quiescing(machine, input, request);
+	case MACHINE_QUIESCED:
+		return take_quiesced(machine, input, request);
+	case MACHINE_RESTORING:
+		return take_restoring(machine, input, request);
+	case MACHINE_IDLE:
+		break;
+	}
+	return take_idle(machine, input, request);
+}
+
+struct machine_step machine_start(struct machine *machine,
+				  const struct machine_past *past,
+				  const struct protocol_request *request)
+{
+	bool quiesced = past->published.state == PROTOCOL_AGENT_QUIESCED &&
+			past->published.cycle == past->cycle;
+
+	*machine = (struct machine){ .done = past->done };
+	/* With a new channel nothing that stands is true any more. */
+	if (past->channel_kept)
+		machine->published = past->published;
+	if (past->unfinished) {
+		struct machine_step step;
+
+		machine->cycle = past->cycle;
+		step = restore(machine, !quiesced);
+		/*
+		 * The predecessor may have died between its commit and the
+		 * kernel's acknowledgement.
+		 */
+		step.actions |= MACHINE_UNASK;
+		return step;
+	}
+	/*
+	 * What the predecessor armed is still armed: an event that came while
+	 * nobody ran is waiting in the channel and counts.
+	 */
+	machine->armed = past->channel_kept &&
+			 past->published.state == PROTOCOL_AGENT_READY &&
+			 request->verb == PROTOCOL_SUSPEND &&
+			 request->cycle == past->published.cycle &&
+			 !is_done_with(machine, request->cycle);
+	return answer(machine, request);
+}

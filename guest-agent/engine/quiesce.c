@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Going down: step after step, each effect recorded before it is made. */
+#include "engine/engine-state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/inhibitors.h"
+
+/* The kernel waits this long at most for its own part, and never less. */
+#define KERNEL_RESERVE_US 2000000ull
+#define KERNEL_FREEZE_MIN_MS 100ull
+
+static void down_step_done(struct engine *engine, int r, const char *reason);
+
+static uint64_t time_left_us(const struct engine *engine)
+{
+	uint64_t now = clock_now_us();
+
+	return now < engine->deadline_us ? engine->deadline_us - now : 0;
+}
+
+static uint64_t at_most(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- The steps: 0 done, 1 under way, or negative ---- */
+
+static int start_pre_hook(struct engine *engine, struct error *error);
+
+static void on_pre_hook(void *userdata, const struct task_result *result)
+{
+	struct engine *engine = userdata;
+	struct error error = { 0 };
+	char complaint[400];
+	int r;
+
+	task_free(engine->task);
+	engine->task = NULL;
+	if (engine_hook_complains(engine, result, complaint,
+				  sizeof(complaint))) {
+		if (engine->setup.settings->hook_failure_counts) {
+			down_step_done(engine, -ECANCELED, complaint);
+			return;
+		}
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring",
+			 complaint);
+	}
+	r = start_pre_hook(engine, &error);
+	if (r <= 0)
+		down_step_done(engine, r, error.text);
+}
+
+static int start_pre_hook(struct engine *engine, struct error *error)
+{
+	const char *name;
+	int r;
+
+	if (engine->next_hook >= engine->hooks.n_names)
+		return 0;
+	name = engine->hooks.names[engine->next_hook++];
+	r = journal_add(engine->setup.journal, EFFECT_HOOK, name, error);
+	if (r == 0)
+		r = engine_run_hook(engine, name, "pre", on_pre_hook);
+	if (r < 0)
+		return error_set(error, r, "cannot run hook %s: %s", name,
+				 strerror(-r));
+	return 1;
+}
+
+static int down_hooks(struct engine *engine, struct error *error)
+{
+	int r = hook_list_read(&engine->hooks, engine->setup.roots);
+
+	if (r < 0)
+		return error_set(error, r, "cannot list suspend.d: %s",
+				 strerror(-r));
+	engine->next_hook = 0;
+	return start_pre_hook(engine, error);
+}
+
+void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds,
+				 void *userdata)
+{
+	engine->heeds = heeds;
+	engine->heeds_userdata = userdata;
+}
+
+static int down_inhibitors(struct engine *engine, struct error *error)
+{
+	char who[300];
+
+	if (!engine->setup.settings->honour_inhibitors ||
+	    !inhibitors_find(engine->setup.roots, who, sizeof(who)))
+		return 0;
+	if (!engine->heeds || engine->heeds(engine->heeds_userdata))
+		return error_set(error, -ECANCELED, "%s", who);
+	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "ignored by dom0: %s",
+		 who);
+	return 0;
+}
+
+/*
+ * A manager that does not answer costs time, and nothing else; one that does
+ * not run, or refuses, need not be woken either.
+ */
+static void manager_refused(struct engine *engine, int r, const char *text)
+{
+	struct journal *journal = engine->setup.journal;
+
+	log_line(engine->setup.log, LOG_LEVEL_WARNING,
+		 "NetworkManager does not sleep: %s, ignoring",
+		 text[0] ? text : strerror(-r));
+	if (r != -ETIMEDOUT)
+		journal_undone(journal, journal->n_effects - 1);
+}
+
+static void on_manager_asleep(void *userdata, int r, const char *text)
+{
+	struct engine *engine = userdata;
+
+	manager_call_free(engine->manager_call);
+	engine->manager_call = NULL;
+	if (r < 0)
+		manager_refused(engine, r, text);
+	down_step_done(engine, 0, NULL);
+}
+
+/* On record, so that it hears of the wake. Returns 1 if it is there. */
+static int record_manager(struct engine *engine, enum manager manager,
+			  struct error *error)
+{
+	int r;
+
+	if (!manager_is_there(engine->setup.roots, manager))
+		return 0;
+	r = journal_add(engine->setup.journal, EFFECT_MANAGER,
+			manager_name(manager), error);
+	return r < 0 ? r : 1;
+}
+
+static int down_managers(struct engine *engine, struct error *error)
+{
+	int r;
+
+	if (engine->setup.settings->network_manager == NETWORK_MANAGER_NO)
+		return 0;
+	r = record_manager(engine, MANAGER_NETWORKD, error);
+	if (r >= 0)
+		r = record_manager(engine, MANAGER_NETWORK_MANAGER, error);
+	if (r <= 0)
+		return r;
+	r = manager_call_start(
+		engine->setup.event, engine->setup.roots,
+		MANAGER_NETWORK_MANAGER, true,
+		at_most(MANAGER_TIMEOUT_US, time_left_us(engine) / 4),
+		on_manager_asleep, engine, &engine->manager_call);
+	if (r < 0)
+		manager_refused(engine, r, "");
+	return r < 0 ? 0 : 1;
+}
+
+static void sync_body(void *data, struct task_report *report)
+{
+	(void)data;
+	(void)report;
+	sync();
+}
+
+/* A disk that takes too long is no reason to stay awake. */
+static void on_synced(void *userdata, const struct task_result *result)
+{
+	struct engine *engine = userdata;
+	const char *note = "sync took too long";
+
+	task_free(engine->task);
+	engine->task = NULL;
+	if (result->timed_out) {
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring",
+			 note);
+		engine_note(engine, note);
+	}
+	down_step_done(engine, 0, NULL);
+}
+
+static int down_sync(struct engine *engine, struct error *error)
+{
+	struct task_spec spec = {
+		.name = "sync",
+		.body = sync_body,
+		.timeout_us = time_left_us(engine) / 4,
+		.done = on_synced,
+		.userdata = engine,
+	};
+	int r;
+
+	if (!engine->setup.settings->sync)
+		return 0;
+	r = task_start(engine->setup.event, &spec, &engine->task);
+	if (r < 0)
+		return error_set(error, r, "no child for sync: %s",
+				 strerror(-r));
+	return 1;
+}
+
+/* Where nothing is to be done with devices they are looked at on the wake. */
+static int down_inventory(struct engine *engine, struct error *error)
+{
+	const struct settings *settings = engine->setup.settings;
+	int r;
+
+	if (!settings->devices && settings->n_rules == 0)
+		return 0;
+	r = inventory_read(&engine->inventory, engine->setup.roots, settings,
+			   engine->setup.claimed);
+	if (r < 0)
+		return error_set(error, r, "cannot list PCI functions: %s",
+				 strerror(-r));
+	return 0;
+}
+
+static void on_device_stopped(void *userdata, struct device *device, int r)
+{
+	struct engine *engine = userdata;
+	char reason[512];
+
+	engine_find_unit(engine, device)->pending = false;
+	if (!engine->going_down)
+		return;
+	snprintf(reason, sizeof(reason), "device %s %s %s",
+		 device_address(device), device_driver(device),
+		 device_text(device));
+	if (r < 0)
+		down_step_done(engine, r, reason);
+	else if (!engine_is_pending(engine))
+		down_step_done(engine, 0, NULL);
+}
+
+static int stop_function(struct engine *engine,
+			 const struct pci_function *function,
+			 struct error *error)
+{
+	struct journal *journal = engine->setup.journal;
+	char text[EFFECT_TEXT_MAX];
+	struct unit *unit;
+	int r = engine_add_unit(engine, function->address, function->driver,
+				journal->n_effects, &unit);
+
+	snprintf(text, sizeof(text), "%s %s", function->address,
+		 function->driver);
+	if (r == 0)
+		r = journal_add(journal, EFFECT_DEVICE, text, error);
+	if (r == 0)
+		r = device_stop(unit->device, on_device_stopped, engine);
+	if (r < 0)
+		return error_set(error, r, "cannot stop device %s: %s", text,
+				 strerror(-r));
+	unit->pending = true;
+	return 0;
+}
+
+/* All that belong to this step at once: each waits for its own hardware. */
+static int stop_functions(struct engine *engine, bool early,
+			  struct error *error)
+{
+	engine->device_context.stop_timeout_us =
+		at_most(engine->setup.settings->unbind_timeout_us,
+			time_left_us(engine));
+	for (size_t i = 0; i < engine->inventory.n_functions; i++) {
+		const struct pci_function *function =
+			&engine->inventory.functions[i];
+		int r;
+
+		if ((function->action != DEVICE_UNBIND &&
+		     function->action != DEVICE_MODULE) ||
+		    function->early != early)
+			continue;
+		r = stop_function(engine, function, error);
+		if (r < 0)
+			return r;
+	}
+	return engine_is_pending(engine) ? 1 : 0;
+}
+
+static int down_early_devices(struct engine *engine, struct error *error)
+{
+	return stop_functions(engine, true, error);
+}
+
+static int down_devices(struct engine *engine, struct error *error)
+{
+	return stop_functions(engine, false, error);
+}
+
+static void on_frozen(void *userdata, int r, const struct error *error)
+{
+	struct engine *engine = userdata;
+
+	freezer_wait_free(engine->freeze_wait);
+	engine->freeze_wait = NULL;
+	down_step_done(engine, r, error->text);
+}
+
+static int freeze_cgroup(struct engine *engine, const char *cgroup,
+			 struct error *error)
+{
+	const struct roots *roots = engine->setup.roots;
+	struct error refusal = { 0 };
+	int r;
+
+	if (freezer_get(roots, cgroup) != FREEZER_THAWED)
+		return 0;
+	if (freezer_check(roots, cgroup, &refusal) < 0) {
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s",
+			 refusal.text);
+		return 0;
+	}
+	r = journal_add(engine->setup.journal, EFFECT_FREEZE, cgroup, error);
+	if (r == 0)
+		r = freezer_set(roots, cgroup, true);
+	/* The last session has ended just now. */
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return error_set(error, r, "cannot freeze %s: %s", cgroup,
+				 strerror(-r));
+	engine->frozen[engine->n_frozen++] = cgroup;
+	return 0;
+}
+
+static int down_freeze(struct engine *engine, struct error *error)
+{
+	const struct settings *settings = engine->setup.settings;
+	int r = 0;
+
+	engine->frozen =
+		calloc(settings->n_freeze + 1, sizeof(*engine->frozen));
+	if (!engine->frozen)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; r == 0 && i < settings->n_freeze; i++)
+		r = freeze_cgroup(engine, settings->freeze[i], error);
+	if (r < 0 || engine->n_frozen == 0)
+		return r;
+	r = freezer_wait_start(engine->setup.event, engine->setup.roots,
+			       engine->frozen, engine->n_frozen,
+			       time_left_us(engine) / 2, on_frozen, engine,
+			       &engine->freeze_wait);
+	if (r < 0)
+		return error_set(error, r, "cannot wait for cgroups: %s",
+				 strerror(-r));
+	return r == 1 ? 0 : 1;
+}
+
+static int unload_next(struct engine *engine, struct error *error);
+
+/* A module in use stays: its device is unbound all the same. */
+static void on_unloaded(void *userdata, const struct task_result *result)
+{
+	struct engine *engine = userdata;
+	struct error error = { 0 };
+	char what[TASK_TEXT_MAX], note[400];
+	int r;
+
+	task_free(engine->task);
+	engine->task = NULL;
+	if (hook_describe(result, what, sizeof(what))) {
+		snprintf(note, sizeof(note), "unloading module %s %s",
+			 engine->module_run.name, what);
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring",
+			 note);
+		engine_note(engine, note);
+	}
+	r = unload_next(engine, &error);
+	if (r <= 0)
+		down_step_done(engine, r, error.text);
+}
+
+static int unload_next(struct engine *engine, struct error *error)
+{
+	const char *name;
+	int r;
+
+	if (engine->next_module >= engine->modules.n_names)
+		return 0;
+	name = engine->modules.names[engine->next_module++];
+	r = journal_add(engine->setup.journal, EFFECT_MODULE, name, error);
+	if (r == 0)
+		r = engine_run_modprobe(
+			engine, name, false,
+			engine->setup.settings->unbind_timeout_us, on_unloaded);
+	if (r < 0)
+		return error_set(error, r, "cannot unload module %s: %s", name,
+				 strerror(-r));
+	return 1;
+}
+
+static int down_modules(struct engine *engine, struct error *error)
+{
+	int r = module_list_make(&engine->modules, engine->setup.roots,
+				 engine->setup.settings, &engine->inventory);
+
+	if (r < 0)
+		return error_set(error, r, "cannot list modules: %s",
+				 strerror(-r));
+	engine->next_module = 0;
+	return unload_next(engine, error);
+}
+
+/*
+ * The kernel gives user space and its own threads 20 s each to freeze, which is
+ * longer than dom0 waits; and if they do not, it says so to nobody.
+ */
+static int down_kernel_limit(struct engine *engine, struct error *error)
+{
+	const char *sys = engine->setup.roots->sys;
+	uint64_t limit_ms = time_left_us(engine) / 2000;
+	char before[32], after[32];
+	int r = file_read(before, sizeof(before), "%s/power/pm_freeze_timeout",
+			  sys);
+
+	/* Kernels without it exist, and are as they are. */
+	if (r <= 0)
+		return 0;
+	if (limit_ms < KERNEL_FREEZE_MIN_MS)
+		limit_ms = KERNEL_FREEZE_MIN_MS;
+	r = journal_add(engine->setup.journal, EFFECT_FREEZE_TIMEOUT, before,
+			error);
+	if (r < 0)
+		return r;
+	snprintf(after, sizeof(after), "%" PRIu64, limit_ms);
+	r = file_write_at(after, "%s/power/pm_freeze_timeout", sys);
+	if (r < 0)
+		log_line(engine->setup.log, LOG_LEVEL_WARNING,
+			 "cannot set %s/power/pm_freeze_timeout: %s, ignoring",
+			 sys, strerror(-r));
+	return 0;
+}
+
+static const struct down_step {
+	const char *what;
+	int (*start)(struct engine *engine, struct error *error);
+} down_steps[] = {
+	{ "inhibitors", down_inhibitors },
+	{ "pre hooks", down_hooks },
+	{ "network managers", down_managers },
+	{ "sync", down_sync },
+	{ "looking at devices", down_inventory },
+	{ "sound and video devices", down_early_devices },
+	{ "freezing", down_freeze },
+	{ "devices", down_devices },
+	{ "modules", down_modules },
+	{ "the kernel's time limit", down_kernel_limit },
+};
+
+_Static_assert(ELEMENTSOF(down_steps) <= ENGINE_STEPS_MAX, "room for all");
+
+static void pass_step(struct engine *engine)
+{
+	uint64_t now_us = clock_now_us();
+
+	engine->steps[engine->step] = (struct engine_step){
+		.what = down_steps[engine->step].what,
+		.duration_us = now_us - engine->step_start_us,
+	};
+	engine->step_start_us = now_us;
+	engine->step++;
+}
+
+static void end_down(struct engine *engine, int r, const char *reason)
+{
+	engine->limit = sd_event_source_disable_unref(engine->limit);
+	engine->going_down = false;
+	engine->down_done(engine->userdata, r, reason ? reason : "");
+}
+
+static void next_down_step(struct engine *engine)
+{
+	struct error error = { 0 };
+	int r = 0;
+
+	while (engine->step < ELEMENTSOF(down_steps)) {
+		r = down_steps[engine->step].start(engine, &error);
+		if (r != 0)
+			break;
+		pass_step(engine);
+	}
+	if (r <= 0)
+		end_down(engine, r, error.text);
+}
+
+/* What a step calls that was under way. */
+static void down_step_done(struct engine *engine, int r, const char *reason)
+{
+	if (r < 0) {
+		end_down(engine, r, reason);
+		return;
+	}
+	pass_step(engine);
+	next_down_step(engine);
+}
+
+/* The program that the step waits for, or "". */
+static const char *running_program(const struct engine *engine)
+{
+	if (!engine->task)
+		return "";
+	if (down_steps[engine->step].start == down_hooks)
+		return engine->hook_run.name;
+	if (down_steps[engine->step].start == down_modules)
+		return engine->module_run.name;
+	return "";
+}
+
+static int on_down_limit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct engine *engine = userdata;
+	const char *program = running_program(engine);
+	char reason[512];
+
+	(void)source;
+	(void)usec;
+	snprintf(reason, sizeof(reason), "no time left: %s%s%s%s not done",
+		 down_steps[engine->step].what, program[0] ? " (" : "", program,
+		 program[0] ? ")" : "");
+	end_down(engine, -ETIMEDOUT, reason);
+	return 0;
+}
+
+void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
+		    engine_down_fn done, void *userdata)
+{
+	uint64_t reserve_us = at_most(timeout_us / 4, KERNEL_RESERVE_US);
+	struct error error = { 0 };
+	int r;
+
+	engine_reset(engine);
+	engine->cycle = cycle;
+	engine->step_start_us = clock_now_us();
+	engine->deadline_us = engine->step_start_us + timeout_us;
+	engine->step = 0;
+	engine->down_done = done;
+	engine->userdata = userdata;
+	engine->going_down = true;
+	r = journal_begin(engine->setup.journal, cycle, &error);
+	if (r == 0)
+		r = sd_event_add_time_relative(
+			engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
+			timeout_us - reserve_us, 0, on_down_limit, engine);
+	if (r < 0) {
+		error_set(&error, r, "cannot begin: %s", strerror(-r));
+		end_down(engine, r, error.text);
+		return;
+	}
+	next_down_step(engine);
+}

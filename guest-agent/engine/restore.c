@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Coming back: the journal backwards, from wherever it ends. */
+#include "engine/engine-state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void undo_next(struct engine *engine);
+
+static void add_problem(struct engine *engine, const char *problem)
+{
+	engine->degraded = true;
+	engine_note(engine, problem);
+	log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s", problem);
+}
+
+static void on_device_started(void *userdata, struct device *device, int r)
+{
+	struct engine *engine = userdata;
+	struct unit *unit = engine_find_unit(engine, device);
+
+	unit->pending = false;
+	journal_undone(engine->setup.journal, unit->effect);
+	if (r < 0 || device_text(device)[0] != '\0')
+		engine->degraded = true;
+	log_line(engine->setup.log, r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+		 "device %s %s: %s%s%s", device_address(device),
+		 device_driver(device), r < 0 ? "lost" : "back",
+		 device_text(device)[0] ? ": " : "", device_text(device));
+	undo_next(engine);
+}
+
+/* The unit of an effect; made anew where a predecessor had recorded it. */
+static int get_unit(struct engine *engine, size_t effect, struct unit **ret)
+{
+	char address[EFFECT_TEXT_MAX], *driver;
+
+	for (size_t i = 0; i < engine->n_units; i++) {
+		if (engine->units[i].effect == effect) {
+			*ret = &engine->units[i];
+			return 0;
+		}
+	}
+	strcpy(address, engine->setup.journal->effects[effect].text);
+	driver = strchr(address, ' ');
+	if (!driver)
+		return -EBADMSG;
+	*driver = '\0';
+	return engine_add_unit(engine, address, driver + 1, effect, ret);
+}
+
+/* Undoing: 0 done, 1 under way and to be waited for, or negative. */
+
+static int undo_device(struct engine *engine, size_t index)
+{
+	struct unit *unit;
+	int r = get_unit(engine, index, &unit);
+
+	if (r < 0)
+		return r;
+	unit->pending = true;
+	r = device_start(unit->device, on_device_started, engine);
+	if (r < 0)
+		unit->pending = false;
+	return r;
+}
+
+static int undo_freeze(struct engine *engine, size_t index)
+{
+	int r = freezer_set(engine->setup.roots,
+			    engine->setup.journal->effects[index].text, false);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static int undo_freeze_timeout(struct engine *engine, size_t index)
+{
+	int r = file_write_at(engine->setup.journal->effects[index].text,
+			      "%s/power/pm_freeze_timeout",
+			      engine->setup.roots->sys);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static void undone(struct engine *engine, const char *problem);
+
+static void on_post_hook(void *userdata, const struct task_result *result)
+{
+	struct engine *engine = userdata;
+	char complaint[400];
+
+	task_free(engine->task);
+	engine->task = NULL;
+	undone(engine, engine_hook_complains(engine, result, complaint,
+					     sizeof(complaint))
+			       ? complaint
+			       : NULL);
+}
+
+static int undo_hook(struct engine *engine, size_t index)
+{
+	int r = engine_run_hook(engine,
+				engine->setup.journal->effects[index].text,
+				"post", on_post_hook);
+
+	return r < 0 ? r : 1;
+}
+
+/* An effect that was under way, and the next. */
+static void undone(struct engine *engine, const char *problem)
+{
+	if (problem)
+		add_problem(engine, problem);
+	journal_undone(engine->setup.journal, engine->cursor);
+	undo_next(engine);
+}
+
+static void on_loaded(void *userdata, const struct task_result *result)
+{
+	struct engine *engine = userdata;
+	char what[TASK_TEXT_MAX], problem[400];
+	bool failed;
+
+	task_free(engine->task);
+	engine->task = NULL;
+	failed = hook_describe(result, what, sizeof(what)) != NULL;
+	snprintf(problem, sizeof(problem), "loading module %s %s",
+		 engine->module_run.name, failed ? what : "");
+	undone(engine, failed ? problem : NULL);
+}
+
+static int undo_module(struct engine *engine, size_t index)
+{
+	int r = engine_run_modprobe(
+		engine, engine->setup.journal->effects[index].text, true,
+		engine->setup.settings->restore_timeout_us, on_loaded);
+
+	return r < 0 ? r : 1;
+}
+
+static void on_manager_awake(void *userdata, int r, const char *text)
+{
+	struct engine *engine = userdata;
+	char problem[400];
+
+	manager_call_free(engine->manager_call);
+	engine->manager_call = NULL;
+	snprintf(problem, sizeof(problem),
+		 "NetworkManager does not wake up: %s",
+		 text[0] ? text : strerror(-r));
+	/* Never put to sleep, or awake already, is what is wanted. */
+	undone(engine, r < 0 && r != -EALREADY && r != -EEXIST &&
+				       !strstr(text, "lready")
+			       ? problem
+			       : NULL);
+}
+
+/* What it says of leases is between it and their servers. */
+static void on_leases_renewed(void *userdata, int r, const char *text)
+{
+	struct engine *engine = userdata;
+
+	manager_call_free(engine->manager_call);
+	engine->manager_call = NULL;
+	if (r < 0)
+		log_line(engine->setup.log, LOG_LEVEL_NOTICE,
+			 "systemd-networkd does not renew its leases: %s, "
+			 "ignoring",
+			 text[0] ? text : strerror(-r));
+	undone(engine, NULL);
+}
+
+static int undo_manager(struct engine *engine, size_t index)
+{
+	const char *name = engine->setup.journal->effects[index].text;
+	bool networkd = strcmp(name, manager_name(MANAGER_NETWORKD)) == 0;
+	int r = manager_call_start(
+		engine->setup.event, engine->setup.roots,
+		networkd ? MANAGER_NETWORKD : MANAGER_NETWORK_MANAGER, false,
+		MANAGER_TIMEOUT_US,
+		networkd ? on_leases_renewed : on_manager_awake, engine,
+		&engine->manager_call);
+
+	return r < 0 ? r : r == 0;
+}
+
+static const struct {
+	int (*undo)(struct engine *engine, size_t index);
+	/* Not before all devices are back or lost … */
+	bool after_devices;
+	/* … or, for those that are late, ThawAfter has passed. */
+	bool impatient;
+} undoers[] = {
+	[EFFECT_HOOK] = { undo_hook, true, false },
+	[EFFECT_MANAGER] = { undo_manager, true, false },
+	[EFFECT_FREEZE] = { undo_freeze, true, true },
+	[EFFECT_DEVICE] = { undo_device, false, false },
+	[EFFECT_MODULE] = { undo_module, false, false },
+	[EFFECT_FREEZE_TIMEOUT] = { undo_freeze_timeout, false, false },
+};
+
+static int on_thaw_overdue(sd_event_source *source, uint64_t usec,
+			   void *userdata)
+{
+	struct engine *engine = userdata;
+
+	(void)source;
+	(void)usec;
+	engine->thaw_overdue = true;
+	undo_next(engine);
+	return 0;
+}
+
+static bool must_wait(const struct engine *engine, enum effect_kind kind)
+{
+	return undoers[kind].after_devices && engine_is_pending(engine) &&
+	       !(undoers[kind].impatient && engine->thaw_overdue);
+}
+
+static void append_entry(char *detail, size_t size, const char *entry)
+{
+	size_t used = strlen(detail);
+
+	snprintf(detail + used, size - used, "%s%s", used ? "; " : "", entry);
+}
+
+/* "0000:00:04.0 e1000e enp0s0 ok 1830ms" */
+static void describe_unit(const struct unit *unit, char *ret, size_t size)
+{
+	const struct device *device = unit->device;
+	const char *links = device_links(device);
+	const char *text = device_text(device);
+	bool back = device_state(device) == DEVICE_BACK;
+
+	if (back)
+		snprintf(ret, size, "%s %s%s%s ok %" PRIu64 "ms%s%s%s",
+			 device_address(device), device_driver(device),
+			 links[0] ? " " : "", links,
+			 device_start_duration_us(device) / 1000,
+			 text[0] ? " (" : "", text, text[0] ? ")" : "");
+	else
+		snprintf(ret, size, "%s %s%s%s lost: %s",
+			 device_address(device), device_driver(device),
+			 links[0] ? " " : "", links, text);
+}
+
+static void append_kept(const struct inventory *inventory, char *detail,
+			size_t size)
+{
+	char entry[512];
+
+	for (size_t i = 0; i < inventory->n_functions; i++) {
+		const struct pci_function *function = &inventory->functions[i];
+
+		if (!function->risk)
+			continue;
+		snprintf(entry, sizeof(entry), "%s %s kept: %s",
+			 function->address, function->driver, function->reason);
+		append_entry(detail, size, entry);
+	}
+}
+
+/* What cannot be read now is told by the next cycle. */
+static void append_kept_now(const struct engine *engine, char *detail,
+			    size_t size)
+{
+	struct inventory inventory = { 0 };
+
+	if (inventory_read(&inventory, engine->setup.roots,
+			   engine->setup.settings, engine->setup.claimed) == 0)
+		append_kept(&inventory, detail, size);
+	inventory_done(&inventory);
+}
+
+void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
+{
+	ret[0] = '\0';
+	append_kept_now(engine, ret, size);
+}
+
+/* What went wrong comes first: the line may be cut. */
+static void describe(const struct engine *engine, char *detail, size_t size)
+{
+	char entry[512];
+
+	detail[0] = '\0';
+	for (int back = 0; back <= 1; back++) {
+		for (size_t i = 0; i < engine->n_units; i++) {
+			const struct unit *unit = &engine->units[i];
+			bool is_back =
+				device_state(unit->device) == DEVICE_BACK;
+
+			if (is_back != (back == 1) ||
+			    device_state(unit->device) == DEVICE_UP)
+				continue;
+			describe_unit(unit, entry, sizeof(entry));
+			append_entry(detail, size, entry);
+		}
+		if (back == 0 && engine->notes[0] != '\0')
+			append_entry(detail, size, engine->notes);
+	}
+	/* With nothing to be stopped it was not looked at on the way down. */
+	if (engine->inventory.n_functions > 0)
+		append_kept(&engine->inventory, detail, size);
+	else
+		append_kept_now(engine, detail, size);
+}
+
+static void end_up(struct engine *engine)
+{
+	char detail[PROTOCOL_DETAIL_MAX + 1];
+
+	engine->limit = sd_event_source_disable_unref(engine->limit);
+	engine->going_up = false;
+	describe(engine, detail, sizeof(detail));
+	engine->up_done(engine->userdata, engine->degraded, detail);
+}
+
+/* Undoes one effect. Returns 1 if the next has to wait for it. */
+static int undo_one(struct engine *engine, size_t index)
+{
+	struct journal *journal = engine->setup.journal;
+	const struct effect *effect = &journal->effects[index];
+	char problem[512];
+	int r = undoers[effect->kind].undo(engine, index);
+
+	if (r == 1)
+		return 1;
+	if (r < 0) {
+		snprintf(problem, sizeof(problem), "cannot undo %s %s: %s",
+			 effect_kind_name(effect->kind), effect->text,
+			 strerror(-r));
+		add_problem(engine, problem);
+	}
+	/* A device says so itself, when it is back. */
+	if (effect->kind != EFFECT_DEVICE || r < 0)
+		journal_undone(journal, index);
+	return 0;
+}
+
+static void undo_next(struct engine *engine)
+{
+	const struct journal *journal = engine->setup.journal;
+
+	/* A device that comes back while another effect is undone. */
+	if (!engine->going_up || engine->task || engine->manager_call)
+		return;
+	while (engine->cursor > 0) {
+		const struct effect *effect =
+			&journal->effects[engine->cursor - 1];
+
+		if (!effect->undone && must_wait(engine, effect->kind))
+			return;
+		engine->cursor--;
+		if (!effect->undone && undo_one(engine, engine->cursor) == 1)
+			return;
+	}
+	if (!engine_is_pending(engine))
+		end_up(engine);
+}
+
+void engine_go_up(struct engine *engine, engine_up_fn done, void *userdata)
+{
+	engine_interrupt(engine);
+	engine->going_down = false;
+	engine->going_up = true;
+	engine->up_done = done;
+	engine->userdata = userdata;
+	engine->cursor = engine->setup.journal->n_effects;
+	engine->cycle = engine->setup.journal->cycle;
+	/* Without a timer nobody stays frozen: thaw at once. */
+	engine->thaw_overdue =
+		sd_event_add_time_relative(
+			engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
+			engine->setup.settings->thaw_after_us, 0,
+			on_thaw_overdue, engine) < 0;
+	undo_next(engine);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef GUEST_AGENT_GUEST_FILES_H
+#define GUEST_AGENT_GUEST_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pmcoord/cleanup.h"
+
+/*
+ * Where the agent finds the system. Tests give it a tree of their own.
+ */
+struct roots {
+	const char *sys;
+	const char *proc;
+	const char *run; /* the agent's own directory on /run */
+	const char *etc; /* /etc/pmcoord */
+	const char *dev;
+	const char *services; /* /run, where others keep their state */
+};
+
+/* The running system's. */
+extern const struct roots roots_of_system;
+
+/* No sysfs path that the agent forms is longer. */
+#define FILE_PATH_MAX 512
+
+/* Formats a path into `ret` (FILE_PATH_MAX bytes). Returns 0, -ENAMETOOLONG. */
+int file_path(char *ret, const char *format, ...) _printf_(2, 3);
+
+/*
+ * Reads at most `size` - 1 bytes of an attribute; trailing newlines and blanks
+ * are cut. Returns the length or negative errno, with `ret` then empty.
+ */
+int file_read(char *ret, size_t size, const char *format, ...) _printf_(3, 4);
+
+/* Reads a whole file of any size, NUL-terminated; free(*ret) it. */
+int file_read_all(char **ret, size_t *ret_length, const char *format, ...)
+	_printf_(3, 4);
+
+/* Reads a number ("0x8086", "12"). Returns 0 or negative errno. */
+int file_read_number(uint64_t *ret, const char *format, ...) _printf_(2, 3);
+
+/* Writes `text` by a single write(2) to an existing file. */
+int file_write(const char *path, const char *text);
+int file_write_at(const char *text, const char *format, ...) _printf_(2, 3);
+
+/* The last component of what a symbolic link points to. */
+int file_link_name(char *ret, size_t size, const char *format, ...)
+	_printf_(3, 4);
+
+bool file_exists(const char *format, ...) _printf_(1, 2);
+
+/* Replaces `path` by `length` bytes of `data`, all or nothing. */
+int file_replace(const char *path, const void *data, size_t length);
+
+/* CLOCK_MONOTONIC, which stands still while the guest is suspended. */
+uint64_t clock_now_us(void);
+
+/* CLOCK_BOOTTIME, which does not. */
+uint64_t clock_boottime_us(void);
+
+/* How long the guest has been suspended since it booted. */
+uint64_t clock_suspended_us(void);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void emit(const char *text, size_t length)
+{
+	while (length > 0) {
+		ssize_t n = write(STDERR_FILENO, text, length);
+
+		/* There is nobody left to tell. */
+		if (n <= 0)
+			return;
+		text += n;
+		length -= (size_t)n;
+	}
+}
+
+void log_line(struct log *log, enum log_level level, const char *format, ...)
+{
+	char line[1400];
+	size_t used = 0;
+	va_list arguments;
+
+	if (!log || (level == LOG_LEVEL_DEBUG && !log->verbose))
+		return;
+	if (log->prefix)
+		used = (size_t)snprintf(line, sizeof(line), "<%d>", level);
+	va_start(arguments, format);
+	vsnprintf(line + used, sizeof(line) - used - 1, format, arguments);
+	va_end(arguments);
+	used = strlen(line);
+	line[used++] = '\n';
+	if (!log->held) {
+		emit(line, used);
+	} else if (used > sizeof(log->text) - log->used) {
+		log->lost++;
+	} else {
+		memcpy(log->text + log->used, line, used);
+		log->used += used;
+	}
+}
+
+void log_hold(struct log *log)
+{
+	if (log)
+		log->held = true;
+}
+
+void log_release(struct log *log)
+{
+	if (!log)
+		return;
+	log->held = false;
+	emit(log->text, log->used);
+	log->used = 0;
+	if (log->lost > 0)
+		log_line(log, LOG_LEVEL_WARNING, "%zu more lines were dropped",
+			 log->lost);
+	log->lost = 0;
+}

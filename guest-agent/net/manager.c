@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "net/manager.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+
+#include "pmcoord/parse.h"
+
+/* Of more interfaces the first so many are told. */
+#define CALLS_MAX 64
+
+static const struct {
+	const char *name;
+	const char *service;
+	const char *object;
+	const char *interface;
+} managers[] = {
+	[MANAGER_NETWORK_MANAGER] = {
+		.name = "NetworkManager",
+		.service = "org.freedesktop.NetworkManager",
+		.object = "/org/freedesktop/NetworkManager",
+		.interface = "org.freedesktop.NetworkManager",
+	},
+	[MANAGER_NETWORKD] = {
+		.name = "systemd-networkd",
+		.service = "org.freedesktop.network1",
+		.object = "/org/freedesktop/network1",
+		.interface = "org.freedesktop.network1.Manager",
+	},
+};
+
+struct manager_call {
+	sd_bus *bus;
+	enum manager manager;
+	uint64_t timeout_us;
+	sd_bus_slot *slots[CALLS_MAX];
+	size_t n_slots;
+	size_t n_pending;
+	int r; /* the first failure */
+	char text[200];
+	manager_done_fn done;
+	void *userdata;
+};
+
+const char *manager_name(enum manager manager)
+{
+	return managers[manager].name;
+}
+
+/* ---- What the managers say of themselves, in files ---- */
+
+static bool networkd_has_link(const struct roots *roots, const char *ifindex)
+{
+	char text[2048];
+
+	return file_read(text, sizeof(text), "%s/systemd/netif/links/%s",
+			 roots->services, ifindex) > 0 &&
+	       strstr(text, "NETWORK_FILE=") != NULL;
+}
+
+/* Returns the number of networkd's links, or 0 without it. */
+static size_t list_networkd_links(const struct roots *roots, int ret[CALLS_MAX])
+{
+	char path[FILE_PATH_MAX];
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *links;
+
+	if (file_path(path, "%s/systemd/netif/links", roots->services) < 0)
+		return 0;
+	links = opendir(path);
+	while (links && n < CALLS_MAX && (entry = readdir(links))) {
+		uint64_t ifindex;
+
+		if (parse_u64(entry->d_name, INT32_MAX, &ifindex) == 0 &&
+		    networkd_has_link(roots, entry->d_name))
+			ret[n++] = (int)ifindex;
+	}
+	if (links)
+		closedir(links);
+	return n;
+}
+
+bool manager_is_there(const struct roots *roots, enum manager manager)
+{
+	int links[CALLS_MAX];
+
+	if (manager == MANAGER_NETWORKD)
+		return list_networkd_links(roots, links) > 0;
+	return file_exists("%s/NetworkManager", roots->services);
+}
+
+bool manager_has_link(const struct roots *roots, unsigned int ifindex)
+{
+	char text[2048], number[16];
+
+	snprintf(number, sizeof(number), "%u", ifindex);
+	if (networkd_has_link(roots, number))
+		return true;
+	return file_read(text, sizeof(text), "%s/NetworkManager/devices/%u",
+			 roots->services, ifindex) > 0 &&
+	       strstr(text, "managed=true") != NULL;
+}
+
+/* ---- Calls ---- */
+
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+	struct manager_call *call = userdata;
+	const sd_bus_error *failure = sd_bus_message_get_error(reply);
+
+	(void)error;
+	if (failure && call->r == 0) {
+		call->r = -sd_bus_message_get_errno(reply);
+		snprintf(call->text, sizeof(call->text), "%s",
+			 failure->message ? failure->message : "");
+	}
+	call->n_pending--;
+	if (call->n_pending == 0) {
+		/* `done` frees the call: its text must outlive it. */
+		struct manager_call last = *call;
+
+		last.done(last.userdata, last.r, last.text);
+	}
+	return 0;
+}
+
+/* `type` and `argument` as of sd_bus_message_append. */
+static int send_call(struct manager_call *call, const char *method,
+		     const char *type, int argument)
+{
+	sd_bus_message *message = NULL;
+	int r = sd_bus_message_new_method_call(
+		call->bus, &message, managers[call->manager].service,
+		managers[call->manager].object,
+		managers[call->manager].interface, method);
+
+	if (r >= 0)
+		r = sd_bus_message_append(message, type, argument);
+	/* Not started for the sake of being told. */
+	if (r >= 0)
+		r = sd_bus_message_set_auto_start(message, 0);
+	if (r >= 0)
+		r = sd_bus_call_async(call->bus, &call->slots[call->n_slots],
+				      message, on_reply, call,
+				      call->timeout_us);
+	sd_bus_message_unref(message);
+	if (r < 0)
+		return r;
+	call->n_slots++;
+	call->n_pending++;
+	return 0;
+}
+
+static int send_renewals(struct manager_call *call, const struct roots *roots)
+{
+	int links[CALLS_MAX], r = 0;
+	size_t n = list_networkd_links(roots, links);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = send_call(call, "RenewLink", "i", links[i]);
+	return r;
+}
+
+int manager_call_start(sd_event *event, const struct roots *roots,
+		       enum manager manager, bool asleep, uint64_t timeout_us,
+		       manager_done_fn done, void *userdata,
+		       struct manager_call **ret)
+{
+	struct manager_call *call = calloc(1, sizeof(*call));
+	int r;
+
+	if (!call)
+		return -ENOMEM;
+	call->manager = manager;
+	call->timeout_us = timeout_us;
+	call->done = done;
+	call->userdata = userdata;
+	/* A connection for this only: idle, nothing wakes us up. */
+	r = sd_bus_open_system(&call->bus);
+	if (r >= 0)
+		r = sd_bus_attach_event(call->bus, event,
+					SD_EVENT_PRIORITY_NORMAL);
+	if (r >= 0 && manager == MANAGER_NETWORK_MANAGER)
+		r = send_call(call, "Sleep", "b", asleep);
+	else if (r >= 0 && !asleep)
+		r = send_renewals(call, roots);
+	if (r < 0 || call->n_pending == 0) {
+		manager_call_free(call);
+		return r < 0 ? r : 1;
+	}
+	*ret = call;
+	return 0;
+}
+
+void manager_call_free(struct manager_call *call)
+{
+	if (!call)
+		return;
+	for (size_t i = 0; i < call->n_slots; i++)
+		sd_bus_slot_unref(call->slots[i]);
+	sd_bus_close_unref(call->bus);
+	free(call);
+}

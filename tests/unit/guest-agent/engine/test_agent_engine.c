@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is stopped in which order, and what becomes of it. */
+#include "engine/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <systemd/sd-bus.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+#include "tests/unit/guest-agent/test_agent_tree.h"
+
+#define NIC "0000:00:04.0"
+#define SOUND "0000:00:05.0"
+
+struct run {
+	struct tree tree;
+	struct settings settings;
+	struct journal journal;
+	struct device_ops ops;
+	struct engine *engine;
+	sd_event *event;
+	char modprobe[FILE_PATH_MAX];
+	bool done;
+	int r;
+	bool degraded;
+	char text[2048];
+};
+
+static int setup_run(void **state)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	struct error error = { 0 };
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	tree_new(&run->tree);
+	assert_int_equal(sd_event_new(&run->event), 0);
+	assert_int_equal(settings_default(&run->settings), 0);
+	run->settings.unbind_timeout_us = 300000;
+	run->settings.restore_timeout_us = 1000000;
+	run->settings.thaw_after_us = 200000;
+	run->ops = tree_device_ops;
+	tree_path(&run->tree, run->modprobe, "modprobe");
+	run->ops.modprobe = run->modprobe;
+	tree_add_cgroup(&run->tree, "user.slice", run->event);
+	assert_int_equal(journal_load(&run->journal, &run->tree.roots, &error),
+			 0);
+	*state = run;
+	return 0;
+}
+
+static int teardown_run(void **state)
+{
+	struct run *run = *state;
+
+	engine_free(run->engine);
+	while (sd_event_run(run->event, 50000) > 0)
+		;
+	journal_done(&run->journal);
+	settings_done(&run->settings);
+	sd_event_unref(run->event);
+	tree_free(&run->tree);
+	free(run);
+	return 0;
+}
+
+static void on_down(void *userdata, int r, const char *reason)
+{
+	struct run *run = userdata;
+
+	run->done = true;
+	run->r = r;
+	snprintf(run->text, sizeof(run->text), "%s", reason);
+}
+
+static void on_up(void *userdata, bool degraded, const char *detail)
+{
+	struct run *run = userdata;
+
+	run->done = true;
+	run->degraded = degraded;
+	snprintf(run->text, sizeof(run->text), "%s", detail);
+}
+
+static void wait_done(struct run *run)
+{
+	uint64_t end = clock_now_us() + 5000000;
+
+	while (!run->done && clock_now_us() < end)
+		sd_event_run(run->event, 100000);
+	assert_true(run->done);
+	run->done = false;
+}
+
+static void make_engine(struct run *run)
+{
+	struct engine_setup setup = {
+		.event = run->event,
+		.roots = &run->tree.roots,
+		.settings = &run->settings,
+		.device_ops = &run->ops,
+		.claimed = tree_nothing_claimed,
+		.journal = &run->journal,
+	};
+
+	assert_int_equal(engine_new(&setup, &run->engine), 0);
+}
+
+static void go_down(struct run *run)
+{
+	if (!run->engine)
+		make_engine(run);
+	engine_go_down(run->engine, 7, 2000000, on_down, run);
+	wait_done(run);
+}
+
+static void go_up(struct run *run)
+{
+	engine_go_up(run->engine, on_up, run);
+	wait_done(run);
+	journal_finish(&run->journal, NULL, NULL);
+}
+
+static void add_script(struct run *run, const char *name, const char *body)
+{
+	char path[FILE_PATH_MAX], text[600];
+
+	snprintf(text, sizeof(text), "#!/bin/sh\nlog=%s/log\n%s\n",
+		 run->tree.base, body);
+	tree_write(&run->tree, name, text);
+	tree_path(&run->tree, path, name);
+	assert_int_equal(chmod(path, 0755), 0);
+}
+
+/* The recorded effects, one letter each. */
+static const char *effects(struct run *run)
+{
+	static const char letters[] = {
+		[EFFECT_HOOK] = 'h',   [EFFECT_MANAGER] = 'n',
+		[EFFECT_FREEZE] = 'f', [EFFECT_DEVICE] = 'd',
+		[EFFECT_MODULE] = 'm', [EFFECT_FREEZE_TIMEOUT] = 't',
+	};
+	static char text[64];
+	size_t n = 0;
+
+	for (; n < run->journal.n_effects && n < sizeof(text) - 1; n++)
+		text[n] = letters[run->journal.effects[n].kind];
+	text[n] = '\0';
+	return text;
+}
+
+static void add_nic(struct run *run)
+{
+	tree_add_function(&run->tree, NIC, "e1000e", "0x8086 0x10d3 0x020000");
+	tree_teach(&run->tree, NIC, "links", "enp0s4");
+}
+
+static void stops_sound_first_then_processes_then_the_rest(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	tree_add_function(&run->tree, SOUND, "snd_hda_intel",
+			  "0x8086 0x2668 0x040300");
+	add_script(run, "etc/suspend.d/10-log", "echo $1 >> $log");
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	assert_string_equal(effects(run), "hdfdt");
+	assert_string_equal(run->journal.effects[1].text,
+			    SOUND " snd_hda_intel");
+	go_up(run);
+	assert_false(run->degraded);
+	assert_true(tree_is_bound(&run->tree, SOUND));
+	assert_string_equal(tree_read(&run->tree, "log"), "pre\npost");
+}
+
+static void unloads_modules_behind_their_devices(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	add_script(run, "modprobe", "echo \"$@\" >> $log");
+	tree_write(&run->tree, "sys/module/iwl_mvm/refcnt", "0");
+	tree_write(&run->tree, "sys/module/e1000e/refcnt", "0");
+	tree_link(&run->tree, "sys/bus/pci/drivers/e1000e/module",
+		  "sys/module/e1000e");
+	run->settings.unload = calloc(2, sizeof(char *));
+	run->settings.unload[0] = strdup("iwl-mvm");
+	run->settings.unload[1] = strdup("not-loaded");
+	run->settings.n_unload = 2;
+	run->settings.rules = calloc(1, sizeof(*run->settings.rules));
+	run->settings.n_rules = 1;
+	run->settings.rules[0].pattern = strdup("e1000e");
+	run->settings.rules[0].action = DEVICE_MODULE;
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	assert_string_equal(effects(run), "fdmmt");
+	assert_string_equal(tree_read(&run->tree, "log"),
+			    "-r -- iwl-mvm\n-r -- e1000e");
+	go_up(run);
+	assert_false(run->degraded);
+	assert_string_equal(tree_read(&run->tree, "log"),
+			    "-r -- iwl-mvm\n-r -- e1000e\n-- e1000e\n"
+			    "-- iwl-mvm");
+	assert_true(tree_is_bound(&run->tree, NIC));
+}
+
+static void a_module_that_stays_is_told_and_harms_nobody(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	add_script(run, "modprobe", "test $1 != -r");
+	tree_write(&run->tree, "sys/module/busy/refcnt", "1");
+	run->settings.unload = calloc(1, sizeof(char *));
+	run->settings.unload[0] = strdup("busy");
+	run->settings.n_unload = 1;
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	go_up(run);
+	assert_false(run->degraded);
+	assert_non_null(strstr(run->text, "unloading module busy failed with "
+					  "status 1; " NIC " e1000e"));
+}
+
+static void syncs_before_anything_is_frozen_if_told_so(void **state)
+{
+	static const char *const order[] = { "sync", "freezing", "devices" };
+	const struct engine_step *steps;
+	struct run *run = *state;
+	size_t n, found = 0;
+
+	run->settings.sync = true;
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	n = engine_get_steps(run->engine, &steps);
+	for (size_t i = 0; i < n && found < ELEMENTSOF(order); i++)
+		found += strcmp(steps[i].what, order[found]) == 0;
+	assert_int_equal(found, ELEMENTSOF(order));
+	go_up(run);
+	assert_false(run->degraded);
+}
+
+static void tells_how_long_each_step_took(void **state)
+{
+	const struct engine_step *steps;
+	struct run *run = *state;
+	size_t n;
+
+	add_script(run, "etc/suspend.d/10-slow", "test $1 = post || sleep 0.2");
+	go_down(run);
+	n = engine_get_steps(run->engine, &steps);
+	for (size_t i = 0; i < n; i++) {
+		bool hooks = strcmp(steps[i].what, "pre hooks") == 0;
+
+		assert_true(hooks == (steps[i].duration_us >= 200000));
+	}
+	go_up(run);
+	/* A way that is not gone to its end has no more than it passed. */
+	add_script(run, "etc/suspend.d/20-veto", "test $1 = post");
+	go_down(run);
+	assert_int_equal(run->r, -ECANCELED);
+	assert_true(engine_get_steps(run->engine, &steps) < n);
+	go_up(run);
+}
+
+static void a_module_that_does_not_load_again_is_told(void **state)
+{
+	struct run *run = *state;
+
+	add_script(run, "modprobe", "test $1 = -r");
+	tree_write(&run->tree, "sys/module/odd/refcnt", "0");
+	run->settings.unload = calloc(1, sizeof(char *));
+	run->settings.unload[0] = strdup("odd");
+	run->settings.n_unload = 1;
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	go_up(run);
+	assert_true(run->degraded);
+	assert_string_equal(run->text,
+			    "loading module odd failed with status 1");
+}
+
+static void respects_a_program_that_blocks_sleep(void **state)
+{
+	struct run *run = *state;
+
+	tree_write(&run->tree, "services/systemd/inhibit/4",
+		   "# This is private data. Do not parse.\n"
+		   "WHAT=handle-lid-switch\nMODE=block\nWHO=a\nWHY=b\n");
+	tree_write(&run->tree, "services/systemd/inhibit/5",
+		   "WHAT=sleep\nMODE=delay\nWHO=a\nWHY=b\n");
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	go_up(run);
+	tree_write(&run->tree, "services/systemd/inhibit/7",
+		   "WHAT=shutdown:sleep\nMODE=block\nIS_ORPHAN=0\nUID=0\n"
+		   "WHO=rsync\nWHY=nightly backup\n");
+	go_down(run);
+	assert_int_equal(run->r, -ECANCELED);
+	assert_string_equal(
+		run->text,
+		"'rsync' blocks sleep in this guest: nightly backup");
+	assert_string_equal(effects(run), "");
+	go_up(run);
+	run->settings.honour_inhibitors = false;
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	go_up(run);
+}
+
+static void says_what_it_kept_at_a_risk(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	tree_add_function(&run->tree, "0000:00:06.0", "ahci",
+			  "0x8086 0x2922 0x010601");
+	tree_add_disk(&run->tree, "0000:00:06.0", "sda", "8:0");
+	tree_write(&run->tree, "proc/self/mountinfo",
+		   "25 1 8:0 / / rw - ext4 /dev/root rw\n");
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	assert_true(tree_is_bound(&run->tree, "0000:00:06.0"));
+	go_up(run);
+	assert_false(run->degraded);
+	assert_non_null(strstr(run->text,
+			       "; 0000:00:06.0 ahci kept: sda mounted on /"));
+}
+
+static void a_device_that_is_not_quite_as_before_is_degraded(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	tree_teach(&run->tree, NIC, "links-complaint",
+		   "enp0s4: master: No such device");
+	go_down(run);
+	go_up(run);
+	assert_true(run->degraded);
+	assert_non_null(strstr(run->text, NIC " e1000e enp0s4 ok "));
+	assert_non_null(
+		strstr(run->text, "ms (enp0s4: master: No such device)"));
+}
+
+static void radios_stay_switched_off(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/type", "wlan\n");
+	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "1\n");
+	tree_link(&run->tree, "sys/class/rfkill/rfkill3",
+		  TREE_DEVICES NIC "/rfkill3");
+	go_down(run);
+	/* The driver makes a new one, which is on. */
+	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "0\n");
+	go_up(run);
+	assert_string_equal(
+		tree_read(&run->tree, TREE_DEVICES NIC "/rfkill3/soft"), "1");
+}
+
+static void the_driver_s_own_module_may_be_gone(void **state)
+{
+	struct run *run = *state;
+	char path[FILE_PATH_MAX];
+
+	add_nic(run);
+	go_down(run);
+	tree_path(&run->tree, path, "sys/bus/pci/drivers/e1000e/bind");
+	assert_int_equal(unlink(path), 0);
+	go_up(run);
+	assert_true(run->degraded);
+	assert_non_null(strstr(
+		run->text,
+		"lost: e1000e does not take it: the driver is not loaded"));
+}
+
+static void a_stop_that_ends_late_is_still_undone(void **state)
+{
+	struct run *run = *state;
+	char path[FILE_PATH_MAX];
+
+	add_nic(run);
+	tree_teach(&run->tree, NIC, "hang-unbind", "");
+	go_down(run);
+	assert_int_equal(run->r, -ETIMEDOUT);
+	assert_non_null(strstr(run->text, "its driver hangs"));
+	tree_path(&run->tree, path, TREE_DEVICES NIC "/hang-unbind");
+	unlink(path);
+	go_up(run);
+	assert_true(tree_is_bound(&run->tree, NIC));
+}
+
+static void a_hook_that_hangs_is_killed_and_named(void **state)
+{
+	struct run *run = *state;
+
+	run->settings.hook_timeout_us = 100000;
+	add_script(run, "etc/suspend.d/10-slow", "test $1 = post || sleep 60");
+	go_down(run);
+	assert_int_equal(run->r, -ECANCELED);
+	assert_string_equal(run->text,
+			    "hook 10-slow pre took too long and was killed");
+	go_up(run);
+	assert_false(run->degraded);
+	run->settings.hook_failure_counts = false;
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	go_up(run);
+}
+
+static void never_freezes_what_it_needs(void **state)
+{
+	static const char *const names[] = { "system.slice", "", "/",
+					     "machine.slice", "../x" };
+	struct run *run = *state;
+
+	tree_add_cgroup(&run->tree, "system.slice", NULL);
+	tree_add_cgroup(&run->tree, "machine.slice", NULL);
+	tree_add_cgroup(&run->tree, "machine.slice/a/dbus.service", NULL);
+	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+		free(run->settings.freeze[0]);
+		run->settings.freeze[0] = strdup(names[i]);
+		go_down(run);
+		assert_int_equal(run->r, 0);
+		assert_string_equal(effects(run), "t");
+		go_up(run);
+	}
+	/* Nor the slice that it was started from by hand. */
+	tree_write(&run->tree, "proc/self/cgroup",
+		   "0::/user.slice/user-0.slice/session-1.scope\n");
+	free(run->settings.freeze[0]);
+	run->settings.freeze[0] = strdup("user.slice");
+	go_down(run);
+	assert_string_equal(effects(run), "t");
+	go_up(run);
+}
+
+static void does_not_thaw_what_another_has_frozen(void **state)
+{
+	struct run *run = *state;
+
+	tree_write(&run->tree, "sys/fs/cgroup/user.slice/cgroup.freeze", "1");
+	go_down(run);
+	assert_string_equal(effects(run), "t");
+	go_up(run);
+	assert_string_equal(
+		tree_read(&run->tree, "sys/fs/cgroup/user.slice/cgroup.freeze"),
+		"1");
+}
+
+/* Goes down in a process of its own, which is to be killed. */
+static void go_down_forever(struct run *run)
+{
+	sd_event_unref(run->event);
+	run->engine = NULL;
+	if (sd_event_new(&run->event) < 0)
+		_exit(1);
+	tree_watch_cgroup(&run->tree, "user.slice", run->event);
+	go_down(run);
+	for (;;)
+		pause();
+}
+
+static void survives_a_kill_at_any_moment(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	tree_add_function(&run->tree, SOUND, "snd_hda_intel",
+			  "0x8086 0x2668 0x040300");
+	add_script(run, "etc/suspend.d/10-true", "true");
+	for (int i = 0; i < 60; i++) {
+		struct timespec wait = { .tv_nsec = i * 200000 };
+		struct error error = { 0 };
+		struct journal *journal = &run->journal;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			go_down_forever(run);
+		nanosleep(&wait, NULL);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		journal_done(journal);
+		assert_int_equal(
+			journal_load(journal, &run->tree.roots, &error), 0);
+		assert_int_equal(journal_lock(journal, &error), 0);
+		make_engine(run);
+		go_up(run);
+		assert_false(run->degraded);
+		assert_true(tree_is_bound(&run->tree, NIC));
+		assert_true(tree_is_bound(&run->tree, SOUND));
+		assert_string_equal(
+			tree_read(&run->tree,
+				  "sys/fs/cgroup/user.slice/cgroup.freeze"),
+			"0");
+		assert_string_equal(
+			tree_read(&run->tree, "sys/power/pm_freeze_timeout"),
+			"20000");
+		engine_free(run->engine);
+		run->engine = NULL;
+	}
+}
+
+/* ---- Network managers, on a bus of our own ---- */
+
+static int on_sleep(sd_bus_message *message, void *userdata,
+		    sd_bus_error *error)
+{
+	const char *path = userdata;
+	FILE *log = fopen(path, "ae");
+	int asleep;
+
+	(void)error;
+	sd_bus_message_read(message, "b", &asleep);
+	fprintf(log, "%s\n", asleep ? "sleep" : "wake");
+	fclose(log);
+	return sd_bus_reply_method_return(message, "");
+}
+
+static int on_renew(sd_bus_message *message, void *userdata,
+		    sd_bus_error *error)
+{
+	const char *path = userdata;
+	FILE *log = fopen(path, "ae");
+	int ifindex;
+
+	sd_bus_message_read(message, "i", &ifindex);
+	fprintf(log, "renew %d\n", ifindex);
+	fclose(log);
+	/* Not every link has a lease. */
+	if (ifindex == 4)
+		return sd_bus_error_set_errno(error, -EOPNOTSUPP);
+	return sd_bus_reply_method_return(message, "");
+}
+
+static const sd_bus_vtable networkd_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("RenewLink", "i", "", on_renew,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable manager_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("Sleep", "b", "", on_sleep, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_END,
+};
+
+/* Serves until it is killed; says so by a byte in `fd`. */
+static void serve_manager(char *log, int fd)
+{
+	sd_bus *bus;
+
+	if (sd_bus_open_system(&bus) < 0 ||
+	    sd_bus_add_object_vtable(bus, NULL,
+				     "/org/freedesktop/NetworkManager",
+				     "org.freedesktop.NetworkManager",
+				     manager_vtable, log) < 0 ||
+	    sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/network1",
+				     "org.freedesktop.network1.Manager",
+				     networkd_vtable, log) < 0 ||
+	    sd_bus_request_name(bus, "org.freedesktop.NetworkManager", 0) < 0 ||
+	    sd_bus_request_name(bus, "org.freedesktop.network1", 0) < 0)
+		_exit(1);
+	if (write(fd, "x", 1) != 1)
+		_exit(1);
+	while (sd_bus_process(bus, NULL) >= 0)
+		sd_bus_wait(bus, UINT64_MAX);
+	_exit(0);
+}
+
+/* Starts a bus and makes it the system's, for this process. Returns its pid. */
+static pid_t start_bus(struct run *run)
+{
+	char command[256], address[256] = "", *end;
+	long pid = 0;
+	FILE *pipe;
+
+	snprintf(command, sizeof(command),
+		 "dbus-daemon --session --fork --print-address=1 --print-pid=1 "
+		 "--address=unix:path=%s/bus 2>/dev/null",
+		 run->tree.base);
+	pipe = popen(command, "r");
+	if (fgets(address, sizeof(address), pipe) && fscanf(pipe, "%ld", &pid))
+		setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1);
+	pclose(pipe);
+	end = strchr(address, '\n');
+	if (end) {
+		*end = '\0';
+		setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1);
+	}
+	return (pid_t)pid;
+}
+
+/* Starts both managers, which write down what they are told. */
+static pid_t start_managers(struct run *run)
+{
+	static char log[FILE_PATH_MAX];
+	pid_t pid;
+	int ends[2];
+	char byte;
+
+	tree_path(&run->tree, log, "log");
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0)
+		serve_manager(log, ends[1]);
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	return pid;
+}
+
+static void has_networkd_renew_leases_after_the_wake(void **state)
+{
+	static const char managed[] = "ADMIN_STATE=configured\n"
+				      "NETWORK_FILE=/etc/a.network\n";
+	struct run *run = *state;
+	pid_t bus = start_bus(run), manager = start_managers(run);
+
+	tree_write(&run->tree, "services/systemd/netif/links/1",
+		   "ADMIN_STATE=unmanaged\n");
+	tree_write(&run->tree, "services/systemd/netif/links/4", managed);
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	assert_string_equal(effects(run), "nft");
+	assert_string_equal(tree_read(&run->tree, "log"), "(none)");
+	go_up(run);
+	assert_false(run->degraded);
+	assert_string_equal(tree_read(&run->tree, "log"), "renew 4");
+	run->settings.network_manager = NETWORK_MANAGER_NO;
+	go_down(run);
+	assert_string_equal(effects(run), "ft");
+	go_up(run);
+	kill(manager, SIGKILL);
+	waitpid(manager, NULL, 0);
+	kill(bus, SIGTERM);
+}
+
+static void tells_network_manager_to_sleep_and_to_wake(void **state)
+{
+	struct run *run = *state;
+	pid_t bus = start_bus(run), manager;
+
+	assert_true(bus > 0); /* dbus-daemon is in tests/packages */
+	tree_write(&run->tree, "services/NetworkManager/.keep", "");
+	manager = start_managers(run);
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	assert_string_equal(effects(run), "nft");
+	assert_string_equal(tree_read(&run->tree, "log"), "sleep");
+	go_up(run);
+	assert_false(run->degraded);
+	assert_string_equal(tree_read(&run->tree, "log"), "sleep\nwake");
+	kill(manager, SIGKILL);
+	waitpid(manager, NULL, 0);
+	/* Without it nobody answers, and that is all. */
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	go_up(run);
+	assert_false(run->degraded);
+	kill(bus, SIGTERM);
+}
+
+int main(void)
+{
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, setup_run, teardown_run)
+	const struct CMUnitTest tests[] = {
+		TEST(stops_sound_first_then_processes_then_the_rest),
+		TEST(unloads_modules_behind_their_devices),
+		TEST(a_module_that_stays_is_told_and_harms_nobody),
+		TEST(syncs_before_anything_is_frozen_if_told_so),
+		TEST(tells_how_long_each_step_took),
+		TEST(a_module_that_does_not_load_again_is_told),
+		TEST(respects_a_program_that_blocks_sleep),
+		TEST(says_what_it_kept_at_a_risk),
+		TEST(a_device_that_is_not_quite_as_before_is_degraded),
+		TEST(radios_stay_switched_off),
+		TEST(the_driver_s_own_module_may_be_gone),
+		TEST(a_stop_that_ends_late_is_still_undone),
+		TEST(a_hook_that_hangs_is_killed_and_named),
+		TEST(never_freezes_what_it_needs),
+		TEST(does_not_thaw_what_another_has_frozen),
+		TEST(survives_a_kill_at_any_moment),
+		TEST(tells_network_manager_to_sleep_and_to_wake),
+		TEST(has_networkd_renew_leases_after_the_wake),
+	};
+
+	return cmocka_run_group_tests_name("agent-engine", tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/journal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+#include "tests/unit/guest-agent/test_agent_tree.h"
+
+static int setup_tree(void **state)
+{
+	struct tree *tree = calloc(1, sizeof(*tree));
+
+	tree_new(tree);
+	*state = tree;
+	return 0;
+}
+
+static int teardown_tree(void **state)
+{
+	tree_free(*state);
+	free(*state);
+	return 0;
+}
+
+static struct journal load(struct tree *tree)
+{
+	struct journal journal;
+	struct error error = { 0 };
+
+	assert_int_equal(journal_load(&journal, &tree->roots, &error), 0);
+	return journal;
+}
+
+/* A cycle with three effects, of which the last is undone. */
+static struct journal half_way(struct tree *tree)
+{
+	struct journal journal = load(tree);
+	struct error error = { 0 };
+
+	assert_int_equal(journal_begin(&journal, 12, &error), 0);
+	assert_int_equal(journal_add(&journal, EFFECT_HOOK, "10-x", &error), 0);
+	assert_int_equal(
+		journal_add(&journal, EFFECT_FREEZE, "user.slice", &error), 0);
+	assert_int_equal(journal_add(&journal, EFFECT_DEVICE,
+				     "0000:00:04.0 e1000e", &error),
+			 0);
+	journal_undone(&journal, 2);
+	return journal;
+}
+
+static void a_successor_reads_what_was_recorded(void **state)
+{
+	struct journal journal = half_way(*state);
+
+	journal_done(&journal);
+	journal = load(*state);
+	assert_true(journal.open);
+	assert_int_equal(journal.cycle, 12);
+	assert_int_equal(journal.n_effects, 3);
+	assert_int_equal(journal.effects[1].kind, EFFECT_FREEZE);
+	assert_string_equal(journal.effects[1].text, "user.slice");
+	assert_false(journal.effects[1].undone);
+	assert_true(journal.effects[2].undone);
+	journal_done(&journal);
+}
+
+static void a_record_that_was_not_written_to_its_end_is_none(void **state)
+{
+	struct tree *tree = *state;
+	struct journal journal = half_way(tree);
+	char text[400];
+
+	journal_done(&journal);
+	snprintf(text, sizeof(text), "%.399s", tree_read(tree, "run/journal"));
+	/* Cut after every byte behind the first line: it always loads. */
+	for (size_t i = strlen("cycle 12\n"); i <= strlen(text); i++) {
+		char cut[400];
+
+		snprintf(cut, sizeof(cut), "%.*s", (int)i, text);
+		tree_write(tree, "run/journal", cut);
+		journal = load(tree);
+		assert_true(journal.open);
+		assert_int_equal(journal.cycle, 12);
+		journal_done(&journal);
+	}
+}
+
+static void passes_over_what_another_version_wrote(void **state)
+{
+	struct tree *tree = *state;
+	struct journal journal;
+
+	tree_write(tree, "run/journal",
+		   "cycle 4\n"
+		   "weather fine\n"
+		   "effect swallow whale\n"
+		   "effect\n"
+		   "effect freeze user.slice\n"
+		   "effect freeze machine.slice\n"
+		   "undone 2\n"
+		   "undone 77\n");
+	journal = load(tree);
+	assert_true(journal.open);
+	assert_int_equal(journal.cycle, 4);
+	assert_int_equal(journal.n_effects, 3);
+	/* Nobody here knows how to undo it. */
+	assert_true(journal.effects[0].undone);
+	assert_false(journal.effects[1].undone);
+	assert_true(journal.effects[2].undone);
+	assert_string_equal(journal.effects[2].text, "machine.slice");
+	journal_done(&journal);
+}
+
+static void does_not_begin_on_top_of_what_is_not_undone(void **state)
+{
+	struct journal journal = half_way(*state), next;
+	struct error error = { 0 };
+
+	journal_done(&journal);
+	next = load(*state);
+	assert_int_equal(journal_begin(&next, 13, &error), -EBUSY);
+	assert_int_equal(next.n_effects, 3);
+	assert_int_equal(next.cycle, 12);
+	journal_undone(&next, 0);
+	journal_undone(&next, 1);
+	error = (struct error){ 0 };
+	assert_int_equal(journal_begin(&next, 13, &error), 0);
+	assert_int_equal(next.n_effects, 0);
+	journal_done(&next);
+}
+
+static void remembers_how_a_cycle_ended(void **state)
+{
+	struct protocol_state done = { PROTOCOL_AGENT_DEGRADED, 12 };
+	struct journal journal = half_way(*state);
+
+	assert_int_equal(journal_finish(&journal, &done, "one device lost"), 0);
+	journal_done(&journal);
+	journal = load(*state);
+	assert_false(journal.open);
+	assert_int_equal(journal.done.state, PROTOCOL_AGENT_DEGRADED);
+	assert_int_equal(journal.done.cycle, 12);
+	assert_string_equal(journal.detail, "one device lost");
+	/* A test leaves that alone. */
+	assert_int_equal(journal_begin(&journal, 0, NULL), 0);
+	assert_int_equal(journal_finish(&journal, NULL, NULL), 0);
+	journal_done(&journal);
+	journal = load(*state);
+	assert_int_equal(journal.done.cycle, 12);
+	journal_done(&journal);
+}
+
+static void two_agents_do_not_work_at_once(void **state)
+{
+	struct journal journal = load(*state);
+	struct error error = { 0 };
+	int status;
+	pid_t pid;
+
+	assert_int_equal(journal_begin(&journal, 1, &error), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct journal other;
+		int r;
+
+		if (journal_load(&other, journal.roots, &error) < 0)
+			_exit(1);
+		r = journal_begin(&other, 2, &error);
+		_exit(r == -EBUSY && strstr(error.text, "at work") ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	journal_done(&journal);
+}
+
+int main(void)
+{
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, setup_tree, teardown_tree)
+	const struct CMUnitTest tests[] = {
+		TEST(a_successor_reads_what_was_recorded),
+		TEST(a_record_that_was_not_written_to_its_end_is_none),
+		TEST(passes_over_what_another_version_wrote),
+		TEST(does_not_begin_on_top_of_what_is_not_undone),
+		TEST(remembers_how_a_cycle_ended),
+		TEST(two_agents_do_not_work_at_once),
+	};
+
+	return cmocka_run_group_tests_name("agent-journal", tests, NULL, NULL);
+}

@@ -1,0 +1,942 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The whole agent against a dom0 in memory and a kernel in files: what stands
+ * in xenstore after each of dom0's moves.
+ */
+#include "agent.h"
+
+#include "engine/self-test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/cleanup.h"
+#include "tests/unit/guest-agent/test_agent_tree.h"
+
+#define NODES 7
+
+static const char *const node_names[NODES] = {
+	PROTOCOL_NODE_VERSION,	  PROTOCOL_NODE_EVENT_CHANNEL,
+	PROTOCOL_NODE_STATE,	  PROTOCOL_NODE_DETAIL,
+	PROTOCOL_NODE_REQUEST,	  PROTOCOL_NODE_SHUTDOWN,
+	PROTOCOL_NODE_INHIBITORS,
+};
+
+struct fake_channel {
+	struct channel base;
+	char nodes[NODES][1100];
+	bool stands[NODES];
+	int notified;
+	int renewed;
+};
+
+/* How long the guest has been suspended, by this test's word. */
+static uint64_t suspended_us;
+
+static uint64_t get_suspended_us(void)
+{
+	return suspended_us;
+}
+
+static int find_node(const char *name)
+{
+	for (int i = 0; i < NODES; i++)
+		if (strcmp(node_names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+static int fake_read(struct channel *channel, const char *node, char *ret,
+		     size_t size)
+{
+	struct fake_channel *fake = (struct fake_channel *)channel;
+	int i = find_node(node);
+	size_t length;
+
+	if (i < 0 || !fake->stands[i])
+		return -ENOENT;
+	length = strlen(fake->nodes[i]);
+	if (length > size)
+		return -EMSGSIZE;
+	memcpy(ret, fake->nodes[i], length);
+	return (int)length;
+}
+
+static int fake_write(struct channel *channel, const char *node,
+		      const char *text)
+{
+	struct fake_channel *fake = (struct fake_channel *)channel;
+	int i = find_node(node);
+
+	fake->stands[i] = text != NULL;
+	snprintf(fake->nodes[i], sizeof(fake->nodes[i]), "%s",
+		 text ? text : "");
+	return 0;
+}
+
+static const char *node(struct fake_channel *fake, const char *name)
+{
+	int i = find_node(name);
+
+	return fake->stands[i] ? fake->nodes[i] : "(none)";
+}
+
+static int fake_commit(struct channel *channel,
+		       const struct protocol_request *request,
+		       const struct protocol_state *state)
+{
+	struct fake_channel *fake = (struct fake_channel *)channel;
+	char text[PROTOCOL_TEXT_MAX];
+
+	protocol_format_request(request, text);
+	if (strcmp(node(fake, PROTOCOL_NODE_REQUEST), text) != 0)
+		return CHANNEL_RETRACTED;
+	protocol_format_state(state, text);
+	fake_write(channel, PROTOCOL_NODE_STATE, text);
+	fake_write(channel, PROTOCOL_NODE_SHUTDOWN, "suspend");
+	return CHANNEL_COMMITTED;
+}
+
+static int fake_unask(struct channel *channel)
+{
+	struct fake_channel *fake = (struct fake_channel *)channel;
+
+	if (strcmp(node(fake, PROTOCOL_NODE_SHUTDOWN), "suspend") == 0)
+		fake_write(channel, PROTOCOL_NODE_SHUTDOWN, "");
+	return 0;
+}
+
+static int fake_notify(struct channel *channel)
+{
+	((struct fake_channel *)channel)->notified++;
+	return 0;
+}
+
+static int take_counter(int fd)
+{
+	uint64_t n;
+
+	return read(fd, &n, sizeof(n)) == sizeof(n) ? (int)n : 0;
+}
+
+static int fake_drain(struct channel *channel)
+{
+	return take_counter(channel->event_fd);
+}
+
+static int fake_take_watches(struct channel *channel)
+{
+	return take_counter(channel->watch_fd);
+}
+
+static int fake_renew(struct channel *channel, struct error *error)
+{
+	(void)error;
+	channel->port++;
+	((struct fake_channel *)channel)->renewed++;
+	return 0;
+}
+
+static void fake_close(struct channel *channel)
+{
+	(void)channel;
+}
+
+static const struct channel_ops fake_ops = {
+	.read = fake_read,
+	.write = fake_write,
+	.commit = fake_commit,
+	.unask = fake_unask,
+	.notify = fake_notify,
+	.drain = fake_drain,
+	.take_watches = fake_take_watches,
+	.renew = fake_renew,
+	.close = fake_close,
+};
+
+/* ---- The guest ---- */
+
+struct guest {
+	struct tree tree;
+	struct settings settings;
+	struct journal journal;
+	struct engine *engine;
+	struct agent *agent;
+	struct fake_channel channel;
+	sd_event *event;
+};
+
+#define NIC "0000:00:04.0"
+#define NIC_IDS "0x8086 0x10d3 0x020000"
+
+/* What the service manager was told last of its watchdog. */
+static char watchdog[64];
+
+static void hear_watchdog(const char *text)
+{
+	if (strstr(text, "WATCHDOG"))
+		snprintf(watchdog, sizeof(watchdog), "%s", text);
+}
+
+static bool alarm_is_set(void)
+{
+	struct itimerval left;
+
+	getitimer(ITIMER_REAL, &left);
+	return left.it_value.tv_sec > 0;
+}
+
+static void start_agent(struct guest *guest)
+{
+	struct engine_setup engine_setup = {
+		.event = guest->event,
+		.roots = &guest->tree.roots,
+		.settings = &guest->settings,
+		.device_ops = &tree_device_ops,
+		.claimed = tree_nothing_claimed,
+		.journal = &guest->journal,
+	};
+	struct agent_setup setup = {
+		.event = guest->event,
+		.roots = &guest->tree.roots,
+		.settings = &guest->settings,
+		.channel = &guest->channel.base,
+		.journal = &guest->journal,
+		.suspended_us = get_suspended_us,
+		.tell = hear_watchdog,
+	};
+	struct error error = { 0 };
+
+	assert_int_equal(
+		journal_load(&guest->journal, &guest->tree.roots, &error), 0);
+	assert_int_equal(engine_new(&engine_setup, &guest->engine), 0);
+	setup.engine = guest->engine;
+	assert_int_equal(agent_start(&setup, &guest->agent, &error), 0);
+}
+
+/* As if killed: children die, and nothing is undone. */
+static void kill_agent(struct guest *guest)
+{
+	agent_free(guest->agent);
+	guest->agent = NULL;
+	engine_free(guest->engine);
+	guest->engine = NULL;
+	journal_done(&guest->journal);
+}
+
+static int setup_guest(void **state)
+{
+	struct guest *guest = calloc(1, sizeof(*guest));
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	suspended_us = 0;
+	watchdog[0] = '\0';
+	tree_new(&guest->tree);
+	assert_int_equal(sd_event_new(&guest->event), 0);
+	settings_default(&guest->settings);
+	guest->settings.timeout_us = 2000000;
+	guest->settings.unbind_timeout_us = 200000;
+	guest->settings.restore_timeout_us = 700000;
+	guest->settings.thaw_after_us = 100000;
+	guest->channel.base = (struct channel){
+		.ops = &fake_ops,
+		.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+		.watch_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+		.port = 11,
+	};
+	tree_add_cgroup(&guest->tree, "user.slice", guest->event);
+	tree_add_function(&guest->tree, NIC, "e1000e", NIC_IDS);
+	tree_teach(&guest->tree, NIC, "links", "enp0s4");
+	*state = guest;
+	return 0;
+}
+
+static int teardown_guest(void **state)
+{
+	struct guest *guest = *state;
+
+	kill_agent(guest);
+	/* Reap the children that were let go of. */
+	while (sd_event_run(guest->event, 50000) > 0)
+		;
+	settings_done(&guest->settings);
+	sd_event_unref(guest->event);
+	close(guest->channel.base.event_fd);
+	close(guest->channel.base.watch_fd);
+	tree_free(&guest->tree);
+	free(guest);
+	return 0;
+}
+
+/* ---- dom0's moves ---- */
+
+static void ring(int fd)
+{
+	uint64_t one = 1;
+
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void ask(struct guest *guest, const char *request)
+{
+	fake_write(&guest->channel.base, PROTOCOL_NODE_REQUEST, request);
+	ring(guest->channel.base.watch_fd);
+}
+
+static void notify(struct guest *guest)
+{
+	ring(guest->channel.base.event_fd);
+}
+
+/* Runs the agent until a node reads so, at most `ms`. */
+static void await_node(struct guest *guest, const char *name, const char *text,
+		       int ms)
+{
+	uint64_t end = clock_now_us() + (uint64_t)ms * 1000;
+
+	while (strcmp(node(&guest->channel, name), text) != 0 &&
+	       clock_now_us() < end)
+		sd_event_run(guest->event, 10000);
+	assert_string_equal(node(&guest->channel, name), text);
+}
+
+static void await_state(struct guest *guest, const char *text)
+{
+	await_node(guest, PROTOCOL_NODE_STATE, text, 3000);
+}
+
+/* Lets the agent handle all that is there. */
+static void settle(struct guest *guest)
+{
+	while (sd_event_run(guest->event, 20000) > 0)
+		;
+}
+
+static void suspend_and_wake(struct guest *guest)
+{
+	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+	suspended_us += 50000;
+	notify(guest);
+}
+
+#define STATE(guest) node(&(guest)->channel, PROTOCOL_NODE_STATE)
+#define DETAIL(guest) node(&(guest)->channel, PROTOCOL_NODE_DETAIL)
+
+static bool is_frozen(struct guest *guest)
+{
+	return strcmp(tree_read(&guest->tree,
+				"sys/fs/cgroup/user.slice/cgroup.freeze"),
+		      "1") == 0;
+}
+
+/* ---- Tests ---- */
+
+static void takes_a_guest_down_and_back(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_VERSION), "1");
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_EVENT_CHANNEL),
+			    "11");
+	assert_string_equal(STATE(guest), "ready 0");
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN),
+			    "suspend");
+	assert_false(tree_is_bound(&guest->tree, NIC));
+	assert_true(is_frozen(guest));
+	assert_string_not_equal(
+		tree_read(&guest->tree, "sys/power/pm_freeze_timeout"),
+		"20000");
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_false(is_frozen(guest));
+	assert_string_equal(
+		tree_read(&guest->tree, "sys/power/pm_freeze_timeout"),
+		"20000");
+	assert_non_null(strstr(DETAIL(guest), NIC " e1000e "));
+	assert_non_null(strstr(DETAIL(guest), " ok "));
+	assert_string_equal(tree_read(&guest->tree, "run/journal"), "(none)");
+	/* A late notify for the same cycle. */
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	ask(guest, "suspend 2");
+	await_state(guest, "ready 2");
+	notify(guest);
+	await_state(guest, "quiesced 2");
+	assert_int_equal(guest->channel.notified, 0);
+}
+
+/* In a cycle always, by systemd when it lasts. */
+static void is_watched_in_a_cycle_and_only_then(void **state)
+{
+	struct guest *guest = *state;
+	uint64_t end;
+
+	start_agent(guest);
+	assert_false(alarm_is_set());
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	assert_true(alarm_is_set());
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+	assert_false(alarm_is_set());
+	assert_string_equal(watchdog, "");
+	ask(guest, "suspend 2");
+	await_state(guest, "ready 2");
+	notify(guest);
+	await_state(guest, "quiesced 2");
+	end = clock_now_us() + 1100000;
+	while (clock_now_us() < end)
+		sd_event_run(guest->event, 10000);
+	assert_string_equal(watchdog, "WATCHDOG_USEC=30000000\nWATCHDOG=1");
+	assert_false(alarm_is_set());
+	suspend_and_wake(guest);
+	await_state(guest, "ready 2");
+	assert_string_equal(watchdog, "WATCHDOG_USEC=0");
+}
+
+static void says_at_once_what_it_would_keep_at_a_risk(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_add_function(&guest->tree, "0000:00:06.0", "ahci",
+			  "0x8086 0x2922 0x010601");
+	tree_add_disk(&guest->tree, "0000:00:06.0", "sda", "8:0");
+	tree_write(&guest->tree, "proc/self/mountinfo",
+		   "25 1 8:0 / /srv rw - ext4 /dev/sda rw\n");
+	start_agent(guest);
+	assert_string_equal(STATE(guest), "ready 0");
+	assert_string_equal(DETAIL(guest),
+			    "0000:00:06.0 ahci kept: sda mounted on /srv");
+}
+
+static void heeds_inhibitors_as_dom0_says_at_that_moment(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_write(&guest->tree, "services/systemd/inhibit/7",
+		   "WHAT=sleep\nMODE=block\nWHO=rsync\nWHY=nightly backup\n");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "failed 1");
+	assert_string_equal(
+		DETAIL(guest),
+		"'rsync' blocks sleep in this guest: nightly backup");
+	ask(guest, "abort 1");
+	await_state(guest, "ready 1");
+	ask(guest, "suspend 2");
+	await_state(guest, "ready 2");
+	/* dom0 has changed its mind since it wrote the request. */
+	fake_write(&guest->channel.base, PROTOCOL_NODE_INHIBITORS, "ignore");
+	notify(guest);
+	await_state(guest, "quiesced 2");
+	suspend_and_wake(guest);
+	await_state(guest, "ready 2");
+	fake_write(&guest->channel.base, PROTOCOL_NODE_INHIBITORS, "ignored");
+	ask(guest, "suspend 3");
+	await_state(guest, "ready 3");
+	notify(guest);
+	await_state(guest, "failed 3");
+}
+
+static void ignores_events_that_mean_nothing(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 0");
+	/* An event that is pending when the request is armed is drained. */
+	ask(guest, "suspend 1");
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 1");
+	ask(guest, "suspend one");
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 0");
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 0");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
+static void undoes_when_dom0_aborts_a_quiesced_guest(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	/* A leftover event alone changes nothing. */
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "quiesced 1");
+	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+	ask(guest, "abort 1");
+	notify(guest);
+	await_state(guest, "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_false(is_frozen(guest));
+}
+
+static void undoes_when_dom0_aborts_in_the_middle(void **state)
+{
+	struct guest *guest = *state;
+
+	/* Nobody answers for this cgroup: it stays unfrozen. */
+	tree_add_cgroup(&guest->tree, "machine.slice", NULL);
+	free(guest->settings.freeze[0]);
+	guest->settings.freeze[0] = strdup("machine.slice");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	settle(guest);
+	assert_string_equal(
+		tree_read(&guest->tree,
+			  "sys/fs/cgroup/machine.slice/cgroup.freeze"),
+		"1");
+	ask(guest, "abort 1");
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 1");
+	assert_string_equal(
+		tree_read(&guest->tree,
+			  "sys/fs/cgroup/machine.slice/cgroup.freeze"),
+		"0");
+}
+
+/* Runs the agent for so long, whatever it does. */
+static void run_for(struct guest *guest, uint64_t us)
+{
+	uint64_t end = clock_now_us() + us, now;
+
+	while ((now = clock_now_us()) < end)
+		sd_event_run(guest->event, end - now);
+}
+
+/* `ready` may stand before as well: what tells is that nothing is stopped. */
+static void await_undone(struct guest *guest)
+{
+	uint64_t end = clock_now_us() + 3000000;
+
+	while (clock_now_us() < end &&
+	       (!tree_is_bound(&guest->tree, NIC) || is_frozen(guest) ||
+		file_exists("%s/journal", guest->tree.run)))
+		sd_event_run(guest->event, 10000);
+}
+
+static void undoes_an_abort_at_any_moment(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	for (int i = 1; i <= 60; i++) {
+		char suspend[40], abort[40], ready[40];
+
+		snprintf(suspend, sizeof(suspend), "suspend %d", i);
+		snprintf(abort, sizeof(abort), "abort %d", i);
+		snprintf(ready, sizeof(ready), "ready %d", i);
+		ask(guest, suspend);
+		await_state(guest, ready);
+		notify(guest);
+		run_for(guest, (uint64_t)i * 100);
+		/* dom0 does both in one transaction. */
+		fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+		ask(guest, abort);
+		notify(guest);
+		settle(guest);
+		await_undone(guest);
+		await_state(guest, ready);
+		assert_true(tree_is_bound(&guest->tree, NIC));
+		assert_false(is_frozen(guest));
+		assert_string_equal(
+			tree_read(&guest->tree, "sys/power/pm_freeze_timeout"),
+			"20000");
+		assert_string_equal(
+			node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "");
+	}
+}
+
+static void names_the_process_that_does_not_freeze(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_add_cgroup(&guest->tree, "machine.slice", NULL);
+	tree_write(&guest->tree, "sys/fs/cgroup/machine.slice/cgroup.procs",
+		   "4711\n");
+	tree_write(&guest->tree, "proc/4711/status",
+		   "Name:\ttar\nState:\tD (disk sleep)\n");
+	free(guest->settings.freeze[0]);
+	guest->settings.freeze[0] = strdup("machine.slice");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "failed 1");
+	assert_non_null(strstr(DETAIL(guest), "'tar' (4711, waits in the"));
+	assert_int_equal(guest->channel.notified, 1);
+	assert_string_equal(
+		tree_read(&guest->tree,
+			  "sys/fs/cgroup/machine.slice/cgroup.freeze"),
+		"0");
+}
+
+static void names_the_driver_that_hangs_and_restores_the_others(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_add_function(&guest->tree, "0000:00:05.0", "xhci_hcd",
+			  "0x1b36 0x000d 0x0c0330");
+	tree_teach(&guest->tree, "0000:00:05.0", "hang-unbind", "");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "failed 1");
+	assert_non_null(strstr(DETAIL(guest), "device 0000:00:05.0 xhci_hcd"));
+	assert_non_null(strstr(DETAIL(guest), "hangs"));
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_false(is_frozen(guest));
+}
+
+static void fails_when_the_kernel_does_not_suspend(void **state)
+{
+	struct guest *guest = *state;
+
+	guest->settings.timeout_us = 300000;
+	tree_write(&guest->tree, "proc/99/status", "Name:\tnfsd\nState:\tD\n");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	await_state(guest, "failed 1");
+	/* The kernel never saw it, and must not see it now. */
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "");
+	assert_non_null(strstr(DETAIL(guest), "'nfsd' (99, waits"));
+	assert_int_equal(guest->channel.notified, 1);
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
+static void notices_at_once_when_the_kernel_refuses(void **state)
+{
+	static const char *const records[] = {
+		"6,1,1,-;e1000e 0000:00:04.0: PME# enabled\n",
+		"4,2,2,-;xen:manage: something that is of no concern\n",
+		"3,3,3,-;xen:manage: do_suspend: freeze processes failed -16\n"
+		" SUBSYSTEM=xen\n",
+	};
+	struct guest *guest = *state;
+	char path[FILE_PATH_MAX];
+	uint64_t asked_us;
+	int kernel;
+
+	tree_write(&guest->tree, "dev/.keep", "");
+	tree_path(&guest->tree, path, "dev/kmsg");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	kernel = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(kernel >= 0);
+	guest->settings.timeout_us = 20000000;
+	tree_write(&guest->tree, "proc/99/status", "Name:\tnfsd\nState:\tD\n");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	asked_us = clock_now_us();
+	for (size_t i = 0; i < ELEMENTSOF(records); i++) {
+		assert_int_equal(write(kernel, records[i], strlen(records[i])),
+				 strlen(records[i]));
+		settle(guest);
+	}
+	await_state(guest, "failed 1");
+	assert_true(clock_now_us() - asked_us < 10000000);
+	assert_non_null(strstr(DETAIL(guest),
+			       "has not suspended: freeze processes failed "
+			       "-16: 'nfsd' (99, waits"));
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	close(kernel);
+}
+
+static void tries_again_until_the_device_is_back(void **state)
+{
+	struct guest *guest = *state;
+
+	guest->settings.restore_timeout_us = 3000000;
+	tree_teach(&guest->tree, NIC, "refuse-bind", "2");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_string_equal(
+		tree_read(&guest->tree, TREE_DEVICES NIC "/was-reset"), "");
+}
+
+static void thaws_before_it_gives_a_dead_device_up(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_teach(&guest->tree, NIC, "refuse-bind", "1000");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	suspend_and_wake(guest);
+	while (is_frozen(guest))
+		sd_event_run(guest->event, 10000);
+	assert_string_equal(STATE(guest), "quiesced 1");
+	await_state(guest, "degraded 1");
+	assert_non_null(strstr(DETAIL(guest), NIC " e1000e enp0s4 lost: "));
+	/* The next cycle does without it. */
+	ask(guest, "suspend 2");
+	await_state(guest, "ready 2");
+	notify(guest);
+	await_state(guest, "quiesced 2");
+}
+
+static void a_bind_that_hangs_costs_its_time_and_no_more(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_teach(&guest->tree, NIC, "hang-bind", "");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	suspend_and_wake(guest);
+	await_state(guest, "degraded 1");
+	assert_non_null(strstr(DETAIL(guest), "hangs while it is bound"));
+}
+
+static void believes_dom0_where_the_clocks_saw_no_sleep(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "quiesced 1");
+	/* The kernel has taken the question up, and dom0 notifies. */
+	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+	notify(guest);
+	await_state(guest, "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
+static void restores_by_itself_after_a_kill(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 3");
+	await_state(guest, "ready 3");
+	notify(guest);
+	await_state(guest, "quiesced 3");
+	kill_agent(guest);
+	assert_true(is_frozen(guest));
+	guest->channel.base.kept = true;
+	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+	start_agent(guest);
+	await_state(guest, "ready 3");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_false(is_frozen(guest));
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 3");
+	/* And once more, with nothing to undo: it remembers. */
+	kill_agent(guest);
+	start_agent(guest);
+	notify(guest);
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 3");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
+/* As the service does after its agent died: ExecStopPost, then a new one. */
+static void restore_leftovers_of(struct guest *guest)
+{
+	struct engine_setup setup = {
+		.roots = &guest->tree.roots,
+		.settings = &guest->settings,
+		.device_ops = &tree_device_ops,
+		.claimed = tree_nothing_claimed,
+		.journal = &guest->journal,
+	};
+	struct rehearsal rehearsal;
+	struct error error = { 0 };
+	struct engine *engine;
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGINT);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	assert_int_equal(sd_event_new(&setup.event), 0);
+	assert_int_equal(
+		journal_load(&guest->journal, &guest->tree.roots, &error), 0);
+	assert_int_equal(journal_lock(&guest->journal, &error), 0);
+	assert_int_equal(engine_new(&setup, &engine), 0);
+	assert_int_equal(restore_leftovers(&setup, engine, &rehearsal), 0);
+	assert_false(rehearsal.degraded);
+	engine_free(engine);
+	journal_done(&guest->journal);
+	sd_event_unref(setup.event);
+	sigprocmask(SIG_UNBLOCK, &blocked, NULL);
+}
+
+static void tells_what_became_of_a_cycle_that_another_undid(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 3");
+	await_state(guest, "ready 3");
+	notify(guest);
+	await_state(guest, "quiesced 3");
+	kill_agent(guest);
+	restore_leftovers_of(guest);
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_false(is_frozen(guest));
+	guest->channel.base.kept = true;
+	start_agent(guest);
+	assert_string_equal(STATE(guest), "ready 3");
+	assert_int_equal(guest->channel.notified, 0);
+	/* Killed before it had quiesced: dom0 still waits for it. */
+	ask(guest, "suspend 4");
+	await_state(guest, "ready 4");
+	tree_teach(&guest->tree, NIC, "hang-unbind", "");
+	notify(guest);
+	settle(guest);
+	kill_agent(guest);
+	restore_leftovers_of(guest);
+	start_agent(guest);
+	assert_string_equal(STATE(guest), "failed 4");
+	assert_int_equal(guest->channel.notified, 1);
+}
+
+static void a_hook_can_veto_and_is_undone(void **state)
+{
+	struct guest *guest = *state;
+	char path[FILE_PATH_MAX], text[400];
+
+	snprintf(text, sizeof(text),
+		 "#!/bin/sh\necho $1 $PMCOORD_CYCLE >> %s/hooks.log\n",
+		 guest->tree.base);
+	tree_write(&guest->tree, "etc/suspend.d/10-first", text);
+	tree_write(&guest->tree, "etc/suspend.d/20-veto",
+		   "#!/bin/sh\ntest $1 = post || exit 7\n");
+	tree_write(&guest->tree, "etc/suspend.d/30-old.bak", "#!/bin/sh\n");
+	for (int i = 0; i < 3; i++) {
+		static const char *const names[] = { "10-first", "20-veto",
+						     "30-old.bak" };
+
+		snprintf(path, sizeof(path), "%s/suspend.d/%s", guest->tree.etc,
+			 names[i]);
+		chmod(path, 0755);
+	}
+	start_agent(guest);
+	ask(guest, "suspend 8");
+	await_state(guest, "ready 8");
+	notify(guest);
+	await_state(guest, "failed 8");
+	assert_string_equal(DETAIL(guest),
+			    "hook 20-veto pre failed with status 7");
+	assert_string_equal(tree_read(&guest->tree, "hooks.log"),
+			    "pre 8\npost 8");
+}
+
+static void stops_cleanly_in_the_middle_of_a_cycle(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	agent_stop(guest->agent);
+	assert_int_equal(sd_event_loop(guest->event), 0);
+	assert_string_equal(STATE(guest), "(none)");
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_false(is_frozen(guest));
+}
+
+static void publishes_anew_after_a_migration(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	memset(guest->channel.stands, 0, sizeof(guest->channel.stands));
+	ring(guest->channel.base.watch_fd);
+	await_state(guest, "ready 0");
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_EVENT_CHANNEL),
+			    "12");
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_VERSION), "1");
+}
+
+int main(void)
+{
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, setup_guest, teardown_guest)
+	const struct CMUnitTest tests[] = {
+		TEST(takes_a_guest_down_and_back),
+		TEST(is_watched_in_a_cycle_and_only_then),
+		TEST(heeds_inhibitors_as_dom0_says_at_that_moment),
+		TEST(ignores_events_that_mean_nothing),
+		TEST(undoes_when_dom0_aborts_a_quiesced_guest),
+		TEST(undoes_when_dom0_aborts_in_the_middle),
+		TEST(undoes_an_abort_at_any_moment),
+		TEST(names_the_process_that_does_not_freeze),
+		TEST(names_the_driver_that_hangs_and_restores_the_others),
+		TEST(fails_when_the_kernel_does_not_suspend),
+		TEST(notices_at_once_when_the_kernel_refuses),
+		TEST(tries_again_until_the_device_is_back),
+		TEST(thaws_before_it_gives_a_dead_device_up),
+		TEST(a_bind_that_hangs_costs_its_time_and_no_more),
+		TEST(believes_dom0_where_the_clocks_saw_no_sleep),
+		TEST(restores_by_itself_after_a_kill),
+		TEST(tells_what_became_of_a_cycle_that_another_undid),
+		TEST(a_hook_can_veto_and_is_undone),
+		TEST(stops_cleanly_in_the_middle_of_a_cycle),
+		TEST(says_at_once_what_it_would_keep_at_a_risk),
+		TEST(publishes_anew_after_a_migration),
+	};
+
+	return cmocka_run_group_tests_name("agent-session", tests, NULL, NULL);
+}

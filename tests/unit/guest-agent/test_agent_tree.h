@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TESTS_UNIT_TEST_AGENT_TREE_H
+#define TESTS_UNIT_TEST_AGENT_TREE_H
+
+/*
+ * A guest's /sys, /proc, /run and /etc in a temporary directory, with a kernel
+ * that binds and unbinds drivers as told. Its state is in files, because the
+ * agent's children do the work. umockdev shows a sysfs to read, but what is
+ * written to it stays there: its devices cannot refuse, hang, or come late.
+ *
+ *   <function>/hang-unbind, hang-bind   the write never returns
+ *   <function>/refuse-bind              so many binds fail
+ *   <function>/was-reset                somebody has written to `reset`
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "devices/device.h"
+#include "guest/files.h"
+
+#define UNUSED __attribute__((unused))
+
+struct tree {
+	char base[64];
+	char sys[80], proc[80], run[80], etc[80], dev[80], services[80];
+	struct roots roots;
+};
+
+static UNUSED void tree_path(const struct tree *tree, char *ret,
+			     const char *name)
+{
+	assert_int_equal(file_path(ret, "%s/%s", tree->base, name), 0);
+}
+
+/* Makes the directories of `path` below the tree's base. */
+static UNUSED void tree_parents(const struct tree *tree, const char *name)
+{
+	char path[FILE_PATH_MAX];
+
+	tree_path(tree, path, name);
+	for (char *slash = path + strlen(tree->base) + 1;
+	     (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		mkdir(path, 0755);
+		*slash = '/';
+	}
+}
+
+static UNUSED void tree_write(const struct tree *tree, const char *name,
+			      const char *text)
+{
+	char path[FILE_PATH_MAX];
+	FILE *file;
+
+	tree_parents(tree, name);
+	tree_path(tree, path, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static UNUSED void tree_link(const struct tree *tree, const char *name,
+			     const char *target)
+{
+	char path[FILE_PATH_MAX], to[FILE_PATH_MAX];
+
+	tree_parents(tree, name);
+	tree_path(tree, path, name);
+	tree_path(tree, to, target);
+	assert_int_equal(symlink(to, path), 0);
+}
+
+static UNUSED const char *tree_read(const struct tree *tree, const char *name)
+{
+	static char text[4096];
+
+	if (file_read(text, sizeof(text), "%s/%s", tree->base, name) < 0)
+		return "(none)";
+	return text;
+}
+
+static UNUSED void tree_new(struct tree *ret)
+{
+	strcpy(ret->base, "/tmp/pmcoord-agent-XXXXXX");
+	assert_non_null(mkdtemp(ret->base));
+	snprintf(ret->sys, sizeof(ret->sys), "%s/sys", ret->base);
+	snprintf(ret->proc, sizeof(ret->proc), "%s/proc", ret->base);
+	snprintf(ret->run, sizeof(ret->run), "%s/run", ret->base);
+	snprintf(ret->etc, sizeof(ret->etc), "%s/etc", ret->base);
+	snprintf(ret->dev, sizeof(ret->dev), "%s/dev", ret->base);
+	snprintf(ret->services, sizeof(ret->services), "%s/services",
+		 ret->base);
+	ret->roots = (struct roots){
+		.sys = ret->sys,
+		.proc = ret->proc,
+		.run = ret->run,
+		.etc = ret->etc,
+		.dev = ret->dev,
+		.services = ret->services,
+	};
+	tree_write(ret, "proc/self/cgroup",
+		   "0::/system.slice/pmcoord-agent.service\n");
+	tree_write(ret, "proc/self/mountinfo", "");
+	tree_write(ret, "proc/swaps", "");
+	tree_write(ret, "sys/power/pm_freeze_timeout", "20000\n");
+	tree_write(ret, "run/.keep", "");
+}
+
+static UNUSED int tree_remove(const char *path, const struct stat *status,
+			      int type, struct FTW *where)
+{
+	(void)status;
+	(void)type;
+	(void)where;
+	return remove(path);
+}
+
+static UNUSED void tree_free(struct tree *tree)
+{
+	nftw(tree->base, tree_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+#define TREE_DEVICES "sys/devices/pci0000:00/"
+
+/* `ids` is "vendor device class", as sysfs writes each. */
+static UNUSED void tree_add_function(const struct tree *tree,
+				     const char *address, const char *driver,
+				     const char *ids)
+{
+	char vendor[16], device[16], class[16], name[200], target[200];
+
+	assert_int_equal(sscanf(ids, "%15s %15s %15s", vendor, device, class),
+			 3);
+	snprintf(name, sizeof(name), TREE_DEVICES "%s/vendor", address);
+	tree_write(tree, name, vendor);
+	snprintf(name, sizeof(name), TREE_DEVICES "%s/device", address);
+	tree_write(tree, name, device);
+	snprintf(name, sizeof(name), TREE_DEVICES "%s/class", address);
+	tree_write(tree, name, class);
+	snprintf(name, sizeof(name), "sys/bus/pci/devices/%s", address);
+	snprintf(target, sizeof(target), TREE_DEVICES "%s", address);
+	tree_link(tree, name, target);
+	if (!driver)
+		return;
+	snprintf(target, sizeof(target), "sys/bus/pci/drivers/%s/bind", driver);
+	tree_write(tree, target, "");
+	*strrchr(target, '/') = '\0';
+	snprintf(name, sizeof(name), TREE_DEVICES "%s/driver", address);
+	tree_link(tree, name, target);
+}
+
+/* Sets one of the files that say how the function behaves. */
+static UNUSED void tree_teach(const struct tree *tree, const char *address,
+			      const char *what, const char *value)
+{
+	char name[200];
+
+	snprintf(name, sizeof(name), TREE_DEVICES "%s/%s", address, what);
+	tree_write(tree, name, value);
+}
+
+static UNUSED bool tree_is_bound(const struct tree *tree, const char *address)
+{
+	return file_exists("%s/" TREE_DEVICES "%s/driver", tree->base, address);
+}
+
+/* A disk or partition beneath a function. */
+static UNUSED void tree_add_disk(const struct tree *tree, const char *address,
+				 const char *disk, const char *number)
+{
+	char name[200], target[190];
+
+	snprintf(target, sizeof(target), TREE_DEVICES "%s/block/%s", address,
+		 disk);
+	snprintf(name, sizeof(name), "%s/dev", target);
+	tree_write(tree, name, number);
+	snprintf(name, sizeof(name), "sys/class/block/%s", disk);
+	tree_link(tree, name, target);
+}
+
+/* ---- The kernel's part, in the agent's children ---- */
+
+static UNUSED int tree_unbind(const char *function)
+{
+	char path[FILE_PATH_MAX];
+
+	while (file_exists("%s/hang-unbind", function))
+		pause();
+	if (file_path(path, "%s/driver", function) < 0 || unlink(path) < 0)
+		return -ENODEV;
+	return 0;
+}
+
+static UNUSED int tree_bind(const char *driver, const char *function)
+{
+	char path[FILE_PATH_MAX], text[32];
+	uint64_t refusals;
+
+	while (file_exists("%s/hang-bind", function))
+		pause();
+	if (file_read_number(&refusals, "%s/refuse-bind", function) == 0 &&
+	    refusals > 0) {
+		snprintf(text, sizeof(text), "%d", (int)refusals - 1);
+		file_write_at(text, "%s/refuse-bind", function);
+		return -EIO;
+	}
+	if (file_path(path, "%s/driver", function) < 0 ||
+	    symlink(driver, path) < 0)
+		return -EBUSY;
+	return 0;
+}
+
+static UNUSED int tree_kernel_write(const char *path, const char *text)
+{
+	char base[FILE_PATH_MAX], function[FILE_PATH_MAX];
+	char *found;
+
+	strcpy(base, path);
+	if ((found = strstr(base, "/driver/unbind"))) {
+		*found = '\0';
+		return tree_unbind(base);
+	}
+	if ((found = strstr(base, "/drivers/")) && strstr(base, "/bind")) {
+		if (!file_exists("%s", path))
+			return -ENOENT;
+		*found = '\0';
+		if (file_path(function, "%s/devices/%s", base, text) < 0)
+			return -EINVAL;
+		*found = '/';
+		*strrchr(base, '/') = '\0';
+		return tree_bind(base, function);
+	}
+	if ((found = strstr(base, "/reset"))) {
+		int fd;
+
+		strcpy(found, "/was-reset");
+		fd = open(base, O_CREAT | O_WRONLY, 0600);
+		close(fd);
+		return 0;
+	}
+	return file_write(path, text);
+}
+
+static UNUSED int tree_links_list(const struct roots *roots,
+				  const char *address, char *ret_names,
+				  size_t size)
+{
+	return file_read(ret_names, size, "%s/bus/pci/devices/%s/links",
+			 roots->sys, address);
+}
+
+static UNUSED int tree_links_save(const struct roots *roots,
+				  const char *address)
+{
+	(void)roots;
+	(void)address;
+	return 0;
+}
+
+static UNUSED void tree_links_down(const struct roots *roots,
+				   const char *address)
+{
+	(void)roots;
+	(void)address;
+}
+
+static UNUSED int tree_links_restore(const struct roots *roots,
+				     const char *address,
+				     struct netlink *monitor,
+				     uint64_t deadline_us, char *ret_text,
+				     size_t size)
+{
+	(void)monitor;
+	(void)deadline_us;
+	(void)file_read(ret_text, size, "%s/bus/pci/devices/%s/links-complaint",
+			roots->sys, address);
+	return 0;
+}
+
+static UNUSED const struct device_ops tree_device_ops = {
+	.write = tree_kernel_write,
+	.links_list = tree_links_list,
+	.links_save = tree_links_save,
+	.links_down = tree_links_down,
+	.links_restore = tree_links_restore,
+};
+
+static UNUSED bool tree_nothing_claimed(const struct roots *roots,
+					const char *number)
+{
+	(void)roots;
+	(void)number;
+	return false;
+}
+
+/* ---- A cgroup that does as it is told ---- */
+
+static UNUSED int tree_obey(sd_event_source *source,
+			    const struct inotify_event *event, void *userdata)
+{
+	const char *directory = userdata;
+	char told[8];
+
+	(void)source;
+	(void)event;
+	if (file_read(told, sizeof(told), "%s/cgroup.freeze", directory) > 0)
+		file_write_at(strcmp(told, "1") == 0
+				      ? "populated 1\nfrozen 1\n"
+				      : "populated 1\nfrozen 0\n",
+			      "%s/cgroup.events", directory);
+	return 0;
+}
+
+/* From now on the event loop plays the kernel for a cgroup that is there. */
+static UNUSED void tree_watch_cgroup(const struct tree *tree,
+				     const char *cgroup, sd_event *event)
+{
+	char name[200], path[FILE_PATH_MAX], *directory;
+	sd_event_source *source;
+
+	snprintf(name, sizeof(name), "sys/fs/cgroup/%s", cgroup);
+	tree_path(tree, path, name);
+	directory = strdup(path);
+	strcat(path, "/cgroup.freeze");
+	assert_true(sd_event_add_inotify(event, &source, path, IN_CLOSE_WRITE,
+					 tree_obey, directory) >= 0);
+	sd_event_source_set_destroy_callback(source, free);
+	sd_event_source_set_floating(source, 1);
+	sd_event_source_unref(source);
+}
+
+/* Without an event loop nobody answers, and it stays as it is. */
+static UNUSED void tree_add_cgroup(const struct tree *tree, const char *cgroup,
+				   sd_event *event)
+{
+	char name[200];
+
+	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.freeze", cgroup);
+	tree_write(tree, name, "0");
+	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.events", cgroup);
+	tree_write(tree, name, "populated 1\nfrozen 0\n");
+	snprintf(name, sizeof(name), "sys/fs/cgroup/%s/cgroup.procs", cgroup);
+	tree_write(tree, name, "");
+	if (event)
+		tree_watch_cgroup(tree, cgroup, event);
+}
+
+#endif
