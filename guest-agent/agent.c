@@ -73,13 +73,12 @@ static void look(struct agent *agent)
 	struct channel *channel = agent->setup.channel;
 	struct protocol_request request = { PROTOCOL_NO_REQUEST, 0 };
 	char text[PROTOCOL_TEXT_MAX], shown[PROTOCOL_TEXT_MAX];
-	int n = channel->ops->read(channel, PROTOCOL_NODE_REQUEST, text,
-				   sizeof(text));
+	int n = channel->ops->read(channel, PROTOCOL_NODE_REQUEST, text, sizeof(text));
 
 	if (n < 0 && n != -ENOENT && n != -EMSGSIZE) {
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "cannot read %s: %s; what stood before holds",
-			 PROTOCOL_NODE_REQUEST, strerror(-n));
+			 "cannot read %s: %s; what stood before holds", PROTOCOL_NODE_REQUEST,
+			 strerror(-n));
 		return;
 	}
 	/* An empty node is one that dom0 is about to write. */
@@ -100,18 +99,15 @@ static void look_at_timeout(struct agent *agent)
 	struct channel *channel = agent->setup.channel;
 	char text[24];
 	uint64_t ms;
-	int n = channel->ops->read(channel, PROTOCOL_NODE_TIMEOUT, text,
-				   sizeof(text) - 1);
+	int n = channel->ops->read(channel, PROTOCOL_NODE_TIMEOUT, text, sizeof(text) - 1);
 
 	agent->timeout_us = agent->setup.settings->timeout_us;
 	if (n < 0)
 		return;
 	text[n] = '\0';
-	if (parse_u64(text, TIMEOUT_MAX_MS, &ms) < 0 ||
-	    ms * 1000 < PROTOCOL_TIMEOUT_MIN_US) {
+	if (parse_u64(text, TIMEOUT_MAX_MS, &ms) < 0 || ms * 1000 < PROTOCOL_TIMEOUT_MIN_US) {
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "%s is no time that can be kept, ignoring",
-			 PROTOCOL_NODE_TIMEOUT);
+			 "%s is no time that can be kept, ignoring", PROTOCOL_NODE_TIMEOUT);
 		return;
 	}
 	agent->timeout_us = ms * 1000;
@@ -123,8 +119,7 @@ static bool dom0_heeds_inhibitors(void *userdata)
 	struct agent *agent = userdata;
 	struct channel *channel = agent->setup.channel;
 	char text[sizeof(PROTOCOL_INHIBITORS_IGNORE)];
-	int n = channel->ops->read(channel, PROTOCOL_NODE_INHIBITORS, text,
-				   sizeof(text));
+	int n = channel->ops->read(channel, PROTOCOL_NODE_INHIBITORS, text, sizeof(text));
 
 	return n != (int)strlen(PROTOCOL_INHIBITORS_IGNORE) ||
 	       memcmp(text, PROTOCOL_INHIBITORS_IGNORE, (size_t)n) != 0;
@@ -138,12 +133,11 @@ static void write_node(struct agent *agent, const char *node, const char *text)
 	int r = channel->ops->write(channel, node, text);
 
 	if (r < 0)
-		log_line(agent->setup.log, LOG_LEVEL_ERROR,
-			 "cannot write %s: %s", node, strerror(-r));
+		log_line(agent->setup.log, LOG_LEVEL_ERROR, "cannot write %s: %s", node,
+			 strerror(-r));
 }
 
-static void publish_state(struct agent *agent,
-			  const struct protocol_state *state)
+static void publish_state(struct agent *agent, const struct protocol_state *state)
 {
 	char text[PROTOCOL_TEXT_MAX];
 
@@ -192,9 +186,8 @@ static void watch_over_cycle(struct agent *agent)
 	log_hold(agent->setup.log);
 	if (agent->watchdog)
 		return;
-	if (sd_event_add_time_relative(agent->setup.event, &agent->watchdog,
-				       CLOCK_MONOTONIC, WATCHDOG_TOLD_US, 0,
-				       on_watchdog, agent) >= 0)
+	if (sd_event_add_time_relative(agent->setup.event, &agent->watchdog, CLOCK_MONOTONIC,
+				       WATCHDOG_TOLD_US, 0, on_watchdog, agent) >= 0)
 		alarm(WATCHDOG_US / 1000000);
 }
 
@@ -214,10 +207,8 @@ static void on_down(void *userdata, int r, const char *reason)
 	struct agent *agent = userdata;
 
 	if (r < 0) {
-		text_sanitize(reason, strlen(reason), agent->reason,
-			      sizeof(agent->reason));
-		log_line(agent->setup.log, LOG_LEVEL_ERROR,
-			 "cycle %" PRIu64 ": cannot quiesce: %s",
+		text_sanitize(reason, strlen(reason), agent->reason, sizeof(agent->reason));
+		log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": cannot quiesce: %s",
 			 agent->machine.cycle, reason);
 	}
 	take(agent, r < 0 ? MACHINE_STUCK : MACHINE_STOPPED);
@@ -226,16 +217,14 @@ static void on_down(void *userdata, int r, const char *reason)
 static void quiesce(struct agent *agent)
 {
 	/* The own deadline comes first: `failed` says more than silence. */
-	uint64_t timeout_us = agent->timeout_us -
-			      agent->timeout_us / PROTOCOL_TIMEOUT_RESERVE;
+	uint64_t timeout_us = agent->timeout_us - agent->timeout_us / PROTOCOL_TIMEOUT_RESERVE;
 
 	agent->began_us = clock_now_us();
 	agent->woken_us = 0;
 	agent->deadline_us = agent->began_us + timeout_us;
 	agent->reason[0] = '\0';
 	watch_over_cycle(agent);
-	engine_go_down(agent->setup.engine, agent->machine.cycle, timeout_us,
-		       on_down, agent);
+	engine_go_down(agent->setup.engine, agent->machine.cycle, timeout_us, on_down, agent);
 }
 
 /* `what` the kernel did not, or what it says; the usual suspects are named. */
@@ -249,10 +238,10 @@ static void give_kernel_up(struct agent *agent, const char *what)
 	}
 	freezer_name_blocked(agent->setup.roots, blocked, sizeof(blocked));
 	snprintf(agent->reason, sizeof(agent->reason),
-		 "the guest's kernel has not suspended: %s%s%s", what,
-		 blocked[0] ? ": " : "", blocked);
-	log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": %s",
-		 agent->machine.cycle, agent->reason);
+		 "the guest's kernel has not suspended: %s%s%s", what, blocked[0] ? ": " : "",
+		 blocked);
+	log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": %s", agent->machine.cycle,
+		 agent->reason);
 	take(agent, MACHINE_TIMED_OUT);
 }
 
@@ -275,13 +264,12 @@ static void on_kernel_refused(void *userdata, const char *message)
 /* Without its log, the time limit alone tells of a kernel that refuses. */
 static void listen_to_kernel(struct agent *agent)
 {
-	int r = kernel_log_watch(agent->setup.event, agent->setup.roots,
-				 on_kernel_refused, agent, &agent->kernel_log);
+	int r = kernel_log_watch(agent->setup.event, agent->setup.roots, on_kernel_refused, agent,
+				 &agent->kernel_log);
 
 	if (r < 0)
 		log_line(agent->setup.log, LOG_LEVEL_NOTICE,
-			 "cannot listen to the kernel: %s, ignoring",
-			 strerror(-r));
+			 "cannot listen to the kernel: %s, ignoring", strerror(-r));
 }
 
 static void listen_no_more(struct agent *agent)
@@ -302,9 +290,8 @@ static void describe_steps(const struct engine *engine, char *ret, size_t size)
 
 		if (steps[i].duration_us < 1000)
 			continue;
-		snprintf(ret + used, size - used, "%s%s %" PRIu64 ".%" PRIu64,
-			 used ? ", " : "", steps[i].what,
-			 steps[i].duration_us / 1000,
+		snprintf(ret + used, size - used, "%s%s %" PRIu64 ".%" PRIu64, used ? ", " : "",
+			 steps[i].what, steps[i].duration_us / 1000,
 			 steps[i].duration_us % 1000 / 100);
 	}
 }
@@ -315,40 +302,33 @@ static void log_quiesced(struct agent *agent, uint64_t took_us, bool retracted)
 
 	describe_steps(agent->setup.engine, steps, sizeof(steps));
 	log_line(agent->setup.log, LOG_LEVEL_INFO,
-		 "cycle %" PRIu64 ": quiesced in %" PRIu64 ".%" PRIu64
-		 " ms%s%s%s%s",
-		 agent->machine.cycle, took_us / 1000, took_us % 1000 / 100,
-		 steps[0] ? " (" : "", steps, steps[0] ? ")" : "",
-		 retracted ? ", but dom0 has given it up" : "");
+		 "cycle %" PRIu64 ": quiesced in %" PRIu64 ".%" PRIu64 " ms%s%s%s%s",
+		 agent->machine.cycle, took_us / 1000, took_us % 1000 / 100, steps[0] ? " (" : "",
+		 steps, steps[0] ? ")" : "", retracted ? ", but dom0 has given it up" : "");
 }
 
 /* The clock is armed before: the kernel may be quick. */
 static void commit(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
-	struct protocol_request request = { PROTOCOL_SUSPEND,
-					    agent->machine.cycle };
-	struct protocol_state state = { PROTOCOL_AGENT_QUIESCED,
-					agent->machine.cycle };
+	struct protocol_request request = { PROTOCOL_SUSPEND, agent->machine.cycle };
+	struct protocol_state state = { PROTOCOL_AGENT_QUIESCED, agent->machine.cycle };
 	uint64_t took_us = clock_now_us() - agent->began_us;
 	int r = wake_clock_arm(agent->wake_clock);
 
 	listen_to_kernel(agent);
 	if (r == 0)
-		r = sd_event_add_time(agent->setup.event, &agent->limit,
-				      CLOCK_MONOTONIC, agent->deadline_us, 0,
-				      on_limit, agent);
+		r = sd_event_add_time(agent->setup.event, &agent->limit, CLOCK_MONOTONIC,
+				      agent->deadline_us, 0, on_limit, agent);
 	if (r >= 0)
 		r = channel->ops->commit(channel, &request, &state);
 	if (r < 0) {
 		snprintf(agent->reason, sizeof(agent->reason),
-			 "cannot ask the own kernel to suspend: %s",
-			 strerror(-r));
+			 "cannot ask the own kernel to suspend: %s", strerror(-r));
 		take(agent, MACHINE_COMMIT_FAILED);
 	} else {
 		log_quiesced(agent, took_us, r == CHANNEL_RETRACTED);
-		take(agent, r == CHANNEL_RETRACTED ? MACHINE_RETRACTED
-						   : MACHINE_COMMITTED);
+		take(agent, r == CHANNEL_RETRACTED ? MACHINE_RETRACTED : MACHINE_COMMITTED);
 	}
 }
 
@@ -389,8 +369,7 @@ static void perform(struct agent *agent, const struct machine_step *step)
 		r = channel->ops->unask(channel);
 	if (r < 0)
 		log_line(agent->setup.log, LOG_LEVEL_ERROR,
-			 "cannot take the own suspend request back: %s",
-			 strerror(-r));
+			 "cannot take the own suspend request back: %s", strerror(-r));
 	if (step->actions & MACHINE_DRAIN)
 		(void)channel->ops->drain(channel);
 	if (step->actions & MACHINE_PUBLISH)
@@ -409,19 +388,17 @@ static void perform(struct agent *agent, const struct machine_step *step)
 /* On record before dom0 hears of it: a successor will say the same. */
 static void record_end(struct agent *agent)
 {
-	int r = journal_finish(agent->setup.journal, &agent->machine.done,
-			       agent->detail);
+	int r = journal_finish(agent->setup.journal, &agent->machine.done, agent->detail);
 
 	if (r < 0)
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "cannot record the end of cycle %" PRIu64 ": %s",
-			 agent->machine.cycle, strerror(-r));
+			 "cannot record the end of cycle %" PRIu64 ": %s", agent->machine.cycle,
+			 strerror(-r));
 	log_line(agent->setup.log, LOG_LEVEL_NOTICE,
-		 "cycle %" PRIu64 ": %s after %" PRIu64 " ms%s%s",
-		 agent->machine.done.cycle,
+		 "cycle %" PRIu64 ": %s after %" PRIu64 " ms%s%s", agent->machine.done.cycle,
 		 protocol_agent_state_name(agent->machine.done.state),
-		 (clock_now_us() - agent->woken_us) / 1000,
-		 agent->detail[0] ? ": " : "", agent->detail);
+		 (clock_now_us() - agent->woken_us) / 1000, agent->detail[0] ? ": " : "",
+		 agent->detail);
 	write_node(agent, PROTOCOL_NODE_DETAIL, agent->detail);
 }
 
@@ -433,8 +410,7 @@ static void leave(struct agent *agent)
 
 static void take(struct agent *agent, enum machine_input input)
 {
-	bool ends =
-		input == MACHINE_RESTORED || input == MACHINE_RESTORED_BADLY;
+	bool ends = input == MACHINE_RESTORED || input == MACHINE_RESTORED_BADLY;
 	struct machine_step step;
 
 	if (ends || input == MACHINE_LOOK || input == MACHINE_EVENT)
@@ -462,8 +438,7 @@ static bool kernel_has_answered(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
 	char text[16];
-	int n = channel->ops->read(channel, PROTOCOL_NODE_SHUTDOWN, text,
-				   sizeof(text));
+	int n = channel->ops->read(channel, PROTOCOL_NODE_SHUTDOWN, text, sizeof(text));
 
 	return n == 0;
 }
@@ -483,8 +458,7 @@ static bool has_slept(struct agent *agent, enum machine_input input)
 		return false;
 	look(agent);
 	return agent->request.verb == PROTOCOL_SUSPEND &&
-	       agent->request.cycle == agent->machine.cycle &&
-	       kernel_has_answered(agent);
+	       agent->request.cycle == agent->machine.cycle && kernel_has_answered(agent);
 }
 
 static void hear(struct agent *agent, enum machine_input input)
@@ -495,8 +469,7 @@ static void hear(struct agent *agent, enum machine_input input)
 		take(agent, input);
 }
 
-static int on_event(sd_event_source *source, int fd, uint32_t revents,
-		    void *userdata)
+static int on_event(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct agent *agent = userdata;
 	struct channel *channel = agent->setup.channel;
@@ -521,10 +494,9 @@ static int watch_events(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
 
-	agent->event_source =
-		sd_event_source_disable_unref(agent->event_source);
-	return sd_event_add_io(agent->setup.event, &agent->event_source,
-			       channel->event_fd, EPOLLIN, on_event, agent);
+	agent->event_source = sd_event_source_disable_unref(agent->event_source);
+	return sd_event_add_io(agent->setup.event, &agent->event_source, channel->event_fd, EPOLLIN,
+			       on_event, agent);
 }
 
 /* Publishes the channel where it is new, and finds out where things stand. */
@@ -551,15 +523,13 @@ static int renew_if_lost(struct agent *agent)
 	struct machine_past past = { .done = agent->machine.done };
 	struct error error = { 0 };
 	char text[8];
-	int r = channel->ops->read(channel, PROTOCOL_NODE_VERSION, text,
-				   sizeof(text));
+	int r = channel->ops->read(channel, PROTOCOL_NODE_VERSION, text, sizeof(text));
 
 	if (r != -ENOENT || agent->machine.phase != MACHINE_IDLE)
 		return 0;
 	log_line(agent->setup.log, LOG_LEVEL_NOTICE,
 		 "this domain is a new one to Xen; publishing a new channel");
-	agent->event_source =
-		sd_event_source_disable_unref(agent->event_source);
+	agent->event_source = sd_event_source_disable_unref(agent->event_source);
 	r = channel->ops->renew(channel, &error);
 	if (r < 0) {
 		log_line(agent->setup.log, LOG_LEVEL_ERROR, "%s", error.text);
@@ -574,8 +544,7 @@ static int renew_if_lost(struct agent *agent)
 	return 0;
 }
 
-static int on_watch(sd_event_source *source, int fd, uint32_t revents,
-		    void *userdata)
+static int on_watch(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct agent *agent = userdata;
 	struct channel *channel = agent->setup.channel;
@@ -606,8 +575,7 @@ static void find_past(struct agent *agent, struct machine_past *ret)
 	struct journal *journal = agent->setup.journal;
 	struct error error = { 0 };
 	char text[PROTOCOL_TEXT_MAX];
-	int n = channel->ops->read(channel, PROTOCOL_NODE_STATE, text,
-				   sizeof(text));
+	int n = channel->ops->read(channel, PROTOCOL_NODE_STATE, text, sizeof(text));
 
 	*ret = (struct machine_past){
 		.done = journal->done,
@@ -627,18 +595,15 @@ static void find_past(struct agent *agent, struct machine_past *ret)
 		return;
 	if (journal_lock(journal, &error) < 0) {
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "%s on an unfinished cycle, which is left to it",
-			 error.text);
+			 "%s on an unfinished cycle, which is left to it", error.text);
 		journal_done(journal);
 		return;
 	}
 	ret->unfinished = true;
 	ret->cycle = journal->cycle;
-	snprintf(agent->reason, sizeof(agent->reason),
-		 "pmcoord-agent died in this cycle");
+	snprintf(agent->reason, sizeof(agent->reason), "pmcoord-agent died in this cycle");
 	log_line(agent->setup.log, LOG_LEVEL_WARNING,
-		 "cycle %" PRIu64 " was left unfinished; undoing it",
-		 journal->cycle);
+		 "cycle %" PRIu64 " was left unfinished; undoing it", journal->cycle);
 }
 
 static int add_sources(struct agent *agent)
@@ -647,21 +612,17 @@ static int add_sources(struct agent *agent)
 
 	if (r >= 0)
 		r = sd_event_add_io(agent->setup.event, &agent->watch_source,
-				    agent->setup.channel->watch_fd, EPOLLIN,
-				    on_watch, agent);
+				    agent->setup.channel->watch_fd, EPOLLIN, on_watch, agent);
 	/* An abort's watch before its event: one look answers both. */
 	if (r >= 0)
-		r = sd_event_source_set_priority(agent->watch_source,
-						 SD_EVENT_PRIORITY_NORMAL - 1);
+		r = sd_event_source_set_priority(agent->watch_source, SD_EVENT_PRIORITY_NORMAL - 1);
 	if (r >= 0)
-		r = wake_clock_new(agent->setup.event,
-				   agent->setup.suspended_us, on_woken, agent,
+		r = wake_clock_new(agent->setup.event, agent->setup.suspended_us, on_woken, agent,
 				   &agent->wake_clock);
 	return r;
 }
 
-int agent_start(const struct agent_setup *setup, struct agent **ret,
-		struct error *error)
+int agent_start(const struct agent_setup *setup, struct agent **ret, struct error *error)
 {
 	struct agent *agent = calloc(1, sizeof(*agent));
 	struct machine_past past;
@@ -671,14 +632,11 @@ int agent_start(const struct agent_setup *setup, struct agent **ret,
 		return error_set(error, -ENOMEM, "out of memory");
 	agent->setup = *setup;
 	agent->timeout_us = setup->settings->timeout_us;
-	snprintf(agent->detail, sizeof(agent->detail), "%s",
-		 setup->journal->detail);
+	snprintf(agent->detail, sizeof(agent->detail), "%s", setup->journal->detail);
 	/* Who asks dom0 what will become of it need not wait for a cycle. */
 	if (!agent->detail[0])
-		engine_describe_kept(setup->engine, agent->detail,
-				     sizeof(agent->detail));
-	engine_ask_about_inhibitors(setup->engine, dom0_heeds_inhibitors,
-				    agent);
+		engine_describe_kept(setup->engine, agent->detail, sizeof(agent->detail));
+	engine_ask_about_inhibitors(setup->engine, dom0_heeds_inhibitors, agent);
 	r = add_sources(agent);
 	if (r < 0) {
 		agent_free(agent);
@@ -699,13 +657,11 @@ void agent_stop(struct agent *agent)
 	}
 	if (agent->machine.phase == MACHINE_RESTORING)
 		return;
-	if (agent->machine.phase == MACHINE_QUIESCED &&
-	    wake_clock_has_slept(agent->wake_clock)) {
+	if (agent->machine.phase == MACHINE_QUIESCED && wake_clock_has_slept(agent->wake_clock)) {
 		take(agent, MACHINE_WOKEN);
 		return;
 	}
-	snprintf(agent->reason, sizeof(agent->reason),
-		 "pmcoord-agent was stopped");
+	snprintf(agent->reason, sizeof(agent->reason), "pmcoord-agent was stopped");
 	take(agent, MACHINE_TIMED_OUT);
 }
 

@@ -25,8 +25,7 @@ struct agent_setup {
 	/* Tells the service manager (sd_notify's format). */
 	void (*tell)(const char *state);
 	/* The channel was made anew: keep the new one over restarts. */
-	void (*keep_channel)(const struct channel *channel,
-			     const struct roots *roots);
+	void (*keep_channel)(const struct channel *channel, const struct roots *roots);
 };
 
 struct agent;
@@ -35,8 +34,7 @@ struct agent;
  * Finishes what a predecessor left, and publishes what dom0 is to know. What
  * `setup` points to must outlive the agent.
  */
-int agent_start(const struct agent_setup *setup, struct agent **ret,
-		struct error *error);
+int agent_start(const struct agent_setup *setup, struct agent **ret, struct error *error);
 
 /*
  * Ends the event loop (with 0) as soon as everything is undone; dom0 is told

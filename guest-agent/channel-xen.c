@@ -39,8 +39,8 @@ static int failure(void)
 }
 
 /* Reads a node in a transaction (or XBT_NULL). */
-static int read_node(struct xen_channel *xen, xs_transaction_t transaction,
-		     const char *node, char *ret, size_t size)
+static int read_node(struct xen_channel *xen, xs_transaction_t transaction, const char *node,
+		     char *ret, size_t size)
 {
 	unsigned int length;
 	char *value = xs_read(xen->store, transaction, node, &length);
@@ -56,36 +56,28 @@ static int read_node(struct xen_channel *xen, xs_transaction_t transaction,
 	return (int)length;
 }
 
-static int xen_read(struct channel *channel, const char *node, char *ret,
-		    size_t size)
+static int xen_read(struct channel *channel, const char *node, char *ret, size_t size)
 {
 	return read_node(to_xen(channel), XBT_NULL, node, ret, size);
 }
 
-static int xen_write(struct channel *channel, const char *node,
-		     const char *text)
+static int xen_write(struct channel *channel, const char *node, const char *text)
 {
 	struct xs_handle *store = to_xen(channel)->store;
 
 	if (!text)
-		return xs_rm(store, XBT_NULL, node) || errno == ENOENT
-			       ? 0
-			       : failure();
-	return xs_write(store, XBT_NULL, node, text, (unsigned int)strlen(text))
-		       ? 0
-		       : failure();
+		return xs_rm(store, XBT_NULL, node) || errno == ENOENT ? 0 : failure();
+	return xs_write(store, XBT_NULL, node, text, (unsigned int)strlen(text)) ? 0 : failure();
 }
 
 /*
  * A transaction's contents. Returns 0 or a positive outcome to have it
  * committed, or negative to have it dropped.
  */
-typedef int (*transaction_fn)(struct xen_channel *xen,
-			      xs_transaction_t transaction, void *data);
+typedef int (*transaction_fn)(struct xen_channel *xen, xs_transaction_t transaction, void *data);
 
 /* Returns the contents' outcome, once it has gone through. */
-static int transact(struct xen_channel *xen, transaction_fn contents,
-		    void *data)
+static int transact(struct xen_channel *xen, transaction_fn contents, void *data)
 {
 	for (int i = 0; i < TRANSACTION_TRIES; i++) {
 		xs_transaction_t transaction = xs_transaction_start(xen->store);
@@ -107,36 +99,30 @@ struct commit {
 	const struct protocol_state *state;
 };
 
-static int commit_contents(struct xen_channel *xen,
-			   xs_transaction_t transaction, void *data)
+static int commit_contents(struct xen_channel *xen, xs_transaction_t transaction, void *data)
 {
 	const struct commit *commit = data;
 	struct protocol_request request;
 	char text[PROTOCOL_TEXT_MAX];
 	size_t length;
-	int n = read_node(xen, transaction, PROTOCOL_NODE_REQUEST, text,
-			  sizeof(text));
+	int n = read_node(xen, transaction, PROTOCOL_NODE_REQUEST, text, sizeof(text));
 
 	if (n == -ENOENT || n == -EMSGSIZE)
 		return CHANNEL_RETRACTED;
 	if (n < 0)
 		return n;
 	if (protocol_parse_request(text, (size_t)n, &request) < 0 ||
-	    request.verb != commit->request->verb ||
-	    request.cycle != commit->request->cycle)
+	    request.verb != commit->request->verb || request.cycle != commit->request->cycle)
 		return CHANNEL_RETRACTED;
 	length = protocol_format_state(commit->state, text);
-	if (!xs_write(xen->store, transaction, PROTOCOL_NODE_STATE, text,
-		      (unsigned int)length) ||
-	    !xs_write(xen->store, transaction, PROTOCOL_NODE_SHUTDOWN,
-		      PROTOCOL_SHUTDOWN_SUSPEND,
+	if (!xs_write(xen->store, transaction, PROTOCOL_NODE_STATE, text, (unsigned int)length) ||
+	    !xs_write(xen->store, transaction, PROTOCOL_NODE_SHUTDOWN, PROTOCOL_SHUTDOWN_SUSPEND,
 		      (unsigned int)strlen(PROTOCOL_SHUTDOWN_SUSPEND)))
 		return failure();
 	return CHANNEL_COMMITTED;
 }
 
-static int xen_commit(struct channel *channel,
-		      const struct protocol_request *request,
+static int xen_commit(struct channel *channel, const struct protocol_request *request,
 		      const struct protocol_state *state)
 {
 	struct commit commit = { request, state };
@@ -144,12 +130,10 @@ static int xen_commit(struct channel *channel,
 	return transact(to_xen(channel), commit_contents, &commit);
 }
 
-static int unask_contents(struct xen_channel *xen, xs_transaction_t transaction,
-			  void *data)
+static int unask_contents(struct xen_channel *xen, xs_transaction_t transaction, void *data)
 {
 	char text[32];
-	int n = read_node(xen, transaction, PROTOCOL_NODE_SHUTDOWN, text,
-			  sizeof(text));
+	int n = read_node(xen, transaction, PROTOCOL_NODE_SHUTDOWN, text, sizeof(text));
 
 	(void)data;
 	if (n == -ENOENT || n == -EMSGSIZE)
@@ -160,9 +144,7 @@ static int unask_contents(struct xen_channel *xen, xs_transaction_t transaction,
 	if ((size_t)n != strlen(PROTOCOL_SHUTDOWN_SUSPEND) ||
 	    memcmp(text, PROTOCOL_SHUTDOWN_SUSPEND, (size_t)n) != 0)
 		return 0;
-	return xs_write(xen->store, transaction, PROTOCOL_NODE_SHUTDOWN, "", 0)
-		       ? 0
-		       : failure();
+	return xs_write(xen->store, transaction, PROTOCOL_NODE_SHUTDOWN, "", 0) ? 0 : failure();
 }
 
 static int xen_unask(struct channel *channel)
@@ -226,14 +208,13 @@ static int bind_port(struct xen_channel *xen, struct error *error)
 
 	xen->events = xenevtchn_open(NULL, 0);
 	if (!xen->events)
-		return error_set(error, failure(),
-				 "cannot open /dev/xen/evtchn: %s; load it by "
-				 "'modprobe xen-evtchn'",
-				 strerror(errno));
+		return error_set(
+			error, failure(),
+			"cannot open /dev/xen/evtchn: %s; load it by 'modprobe xen-evtchn'",
+			strerror(errno));
 	port = xenevtchn_bind_unbound_port(xen->events, DOM0);
 	if (port < 0)
-		return error_set(error, failure(),
-				 "Xen gives no event channel for dom0: %s",
+		return error_set(error, failure(), "Xen gives no event channel for dom0: %s",
 				 strerror(errno));
 	xen->base.port = (unsigned int)port;
 	xen->base.event_fd = xenevtchn_fd(xen->events);
@@ -311,21 +292,18 @@ static int open_store(struct xen_channel *xen, struct error *error)
 	xen->watches = xs_open(0);
 	if (!xen->store || !xen->watches)
 		return error_set(error, failure(),
-				 "cannot open xenstore: %s; is this a Xen "
-				 "guest, and are we root?",
+				 "cannot open xenstore: %s; is this a Xen guest, and are we root?",
 				 strerror(errno));
 	/* Each fires once at once, also where nothing stands yet. */
 	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
 	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
-		return error_set(error, failure(),
-				 "cannot watch %s in xenstore: %s",
+		return error_set(error, failure(), "cannot watch %s in xenstore: %s",
 				 PROTOCOL_NODE_REQUEST, strerror(errno));
 	xen->base.watch_fd = xs_fileno(xen->watches);
 	return 0;
 }
 
-int channel_open_xen(const struct channel_past *past, struct channel **ret,
-		     struct error *error)
+int channel_open_xen(const struct channel_past *past, struct channel **ret, struct error *error)
 {
 	struct xen_channel *xen = calloc(1, sizeof(*xen));
 	int r;
@@ -344,14 +322,13 @@ int channel_open_xen(const struct channel_past *past, struct channel **ret,
 	return 0;
 }
 
-int channel_peek_xen(const char *const *nodes, size_t n_nodes,
-		     char (*ret)[CHANNEL_TEXT_MAX], struct error *error)
+int channel_peek_xen(const char *const *nodes, size_t n_nodes, char (*ret)[CHANNEL_TEXT_MAX],
+		     struct error *error)
 {
 	struct xs_handle *store = xs_open(0);
 
 	if (!store)
-		return error_set(error, failure(), "cannot open xenstore: %s",
-				 strerror(errno));
+		return error_set(error, failure(), "cannot open xenstore: %s", strerror(errno));
 	for (size_t i = 0; i < n_nodes; i++) {
 		unsigned int length;
 		char *value = xs_read(store, XBT_NULL, nodes[i], &length);

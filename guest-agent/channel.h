@@ -29,18 +29,15 @@ struct channel_ops {
 	 * Reads a node into `ret`. Returns its length (at most `size`), -ENOENT
 	 * or another negative errno.
 	 */
-	int (*read)(struct channel *channel, const char *node, char *ret,
-		    size_t size);
+	int (*read)(struct channel *channel, const char *node, char *ret, size_t size);
 	/* Writes a node; NULL removes it. */
-	int (*write)(struct channel *channel, const char *node,
-		     const char *text);
+	int (*write)(struct channel *channel, const char *node, const char *text);
 	/*
 	 * In one transaction: if the request is `request`, writes `state` and
 	 * asks the own kernel to suspend. Returns an enum channel_commit or
 	 * negative errno.
 	 */
-	int (*commit)(struct channel *channel,
-		      const struct protocol_request *request,
+	int (*commit)(struct channel *channel, const struct protocol_request *request,
 		      const struct protocol_state *state);
 	/*
 	 * Takes the own question to the kernel back, in a transaction, unless
@@ -81,16 +78,15 @@ struct channel_past {
  * over `past`, whose fd is then the channel's) and watches the request.
  * Returns 0, or negative errno with an `error` that says what to do.
  */
-int channel_open_xen(const struct channel_past *past, struct channel **ret,
-		     struct error *error);
+int channel_open_xen(const struct channel_past *past, struct channel **ret, struct error *error);
 
 #define CHANNEL_TEXT_MAX (PROTOCOL_DETAIL_MAX + 1)
 
 /*
  * Reads own nodes for people, without a channel. What is not there is "".
  */
-int channel_peek_xen(const char *const *nodes, size_t n_nodes,
-		     char (*ret)[CHANNEL_TEXT_MAX], struct error *error);
+int channel_peek_xen(const char *const *nodes, size_t n_nodes, char (*ret)[CHANNEL_TEXT_MAX],
+		     struct error *error);
 
 /* NULL is fine. */
 void channel_close(struct channel *channel);

@@ -52,13 +52,11 @@ static const char usage[] =
 	"host to sleep, and brings them back. Normally run by systemd.\n"
 	"\n"
 	"      --dry-run      show what a suspend would stop, keep, and why\n"
-	"      --test         stop all of it and bring it back, without "
-	"suspending\n"
+	"      --test         stop all of it and bring it back, without suspending\n"
 	"      --status       what the running agent has told dom0\n"
 	"      --restore      bring back what an agent that died has stopped\n"
 	"      --json         the answer of the former as JSON\n"
-	"      --config FILE  instead of " PMCOORD_SYSCONFDIR
-	"/pmcoord/agent.conf\n"
+	"      --config FILE  instead of " PMCOORD_SYSCONFDIR "/pmcoord/agent.conf\n"
 	"  -v, --verbose      log each state\n"
 	"  -h, --help         this text\n"
 	"      --version      the version\n";
@@ -79,8 +77,7 @@ static void tell_systemd(const char *state)
 }
 
 /* A port in systemd's keeping is still ours after a restart. */
-static void keep_channel(const struct channel *channel,
-			 const struct roots *roots)
+static void keep_channel(const struct channel *channel, const struct roots *roots)
 {
 	char path[FILE_PATH_MAX], text[24];
 
@@ -91,8 +88,7 @@ static void keep_channel(const struct channel *channel,
 	(void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" STORED_NAME);
 	/* Never removed by systemd: the device polls as broken when it is
 	 * merely full. */
-	(void)sd_pid_notify_with_fds(0, 0,
-				     "FDSTORE=1\nFDPOLL=0\nFDNAME=" STORED_NAME,
+	(void)sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDPOLL=0\nFDNAME=" STORED_NAME,
 				     &channel->event_fd, 1);
 }
 
@@ -121,8 +117,7 @@ static struct channel_past find_channel(const struct roots *roots)
 	return past;
 }
 
-static int on_signal(sd_event_source *source,
-		     const struct signalfd_siginfo *info, void *userdata)
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	(void)source;
 	(void)info;
@@ -136,12 +131,11 @@ static void lock_memory(struct program *program)
 	int r = memory_lock(program->event);
 
 	if (r < 0)
-		log_line(&program->log, LOG_LEVEL_WARNING,
-			 "cannot lock memory: %s, ignoring", strerror(-r));
+		log_line(&program->log, LOG_LEVEL_WARNING, "cannot lock memory: %s, ignoring",
+			 strerror(-r));
 }
 
-static int serve_channel(struct program *program, struct channel *channel,
-			 struct error *error)
+static int serve_channel(struct program *program, struct channel *channel, struct error *error)
 {
 	struct agent_setup setup = {
 		.event = program->event,
@@ -164,15 +158,12 @@ static int serve_channel(struct program *program, struct channel *channel,
 	r = agent_start(&setup, &agent, error);
 	if (r < 0)
 		return r;
-	r = stop_signals_watch(program->event, SD_EVENT_PRIORITY_NORMAL,
-			       on_signal, agent);
+	r = stop_signals_watch(program->event, SD_EVENT_PRIORITY_NORMAL, on_signal, agent);
 	sd_notify(0, "READY=1");
 	if (r >= 0)
 		r = sd_event_loop(program->event);
 	agent_free(agent);
-	return r < 0 ? error_set(error, r, "the event loop ended: %s",
-				 strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "the event loop ended: %s", strerror(-r)) : 0;
 }
 
 static int serve(struct program *program, struct error *error)
@@ -192,16 +183,12 @@ static int serve(struct program *program, struct error *error)
 
 static int show_plan(struct program *program, struct error *error)
 {
-	return report_plan(&program->setup, program->json, error) < 0
-		       ? EXIT_FAILED
-		       : EXIT_OK;
+	return report_plan(&program->setup, program->json, error) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 static int show_status(struct program *program, struct error *error)
 {
-	return report_status(&program->setup, program->json, error) < 0
-		       ? EXIT_NOT_HERE
-		       : EXIT_OK;
+	return report_status(&program->setup, program->json, error) < 0 ? EXIT_NOT_HERE : EXIT_OK;
 }
 
 static int test(struct program *program, struct error *error)
@@ -231,15 +218,13 @@ static int restore(struct program *program, struct error *error)
 		return EXIT_OK;
 	r = journal_lock(&program->journal, error);
 	if (r == 0)
-		r = restore_leftovers(&program->setup, program->engine,
-				      &rehearsal);
+		r = restore_leftovers(&program->setup, program->engine, &rehearsal);
 	if (r < 0) {
 		error_set(error, r, "cannot restore: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
 	}
 	if (rehearsal.detail[0] != '\0')
-		log_line(&program->log, LOG_LEVEL_NOTICE, "%s",
-			 rehearsal.detail);
+		log_line(&program->log, LOG_LEVEL_NOTICE, "%s", rehearsal.detail);
 	return rehearsal.degraded ? EXIT_DEGRADED : EXIT_OK;
 }
 
@@ -262,8 +247,7 @@ static int prepare(struct program *program, struct error *error)
 	if (!program->config)
 		r = file_path(config, "%s/agent.conf", program->roots->etc);
 	if (r == 0)
-		r = settings_read(&program->settings,
-				  program->config ? program->config : config,
+		r = settings_read(&program->settings, program->config ? program->config : config,
 				  print_problem, program, error);
 	if (r == -EBADMSG)
 		return error_set(error, r, "not started: mend %s first",
@@ -286,12 +270,7 @@ static int prepare(struct program *program, struct error *error)
 	return engine_new(&program->setup, &program->engine);
 }
 
-enum option_value {
-	OPTION_CONFIG = 256,
-	OPTION_JSON,
-	OPTION_VERSION,
-	OPTION_MODE
-};
+enum option_value { OPTION_CONFIG = 256, OPTION_JSON, OPTION_VERSION, OPTION_MODE };
 
 static const struct {
 	const char *name;
@@ -302,8 +281,7 @@ static const struct {
 };
 
 /* Returns the mode's index, or -1 to exit with *ret_status. */
-static int parse_options(struct program *program, int argc, char **argv,
-			 int *ret_status)
+static int parse_options(struct program *program, int argc, char **argv, int *ret_status)
 {
 	static const struct option options[] = {
 		{ "dry-run", no_argument, NULL, OPTION_MODE + 0 },
@@ -341,10 +319,7 @@ static int parse_options(struct program *program, int argc, char **argv,
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr,
-			"pmcoord-agent: '%s' is not expected; see "
-			"--help\n",
-			argv[optind]);
+		fprintf(stderr, "pmcoord-agent: '%s' is not expected; see --help\n", argv[optind]);
 		*ret_status = EXIT_USAGE;
 		return -1;
 	}
@@ -353,9 +328,7 @@ static int parse_options(struct program *program, int argc, char **argv,
 
 static int end_output(int status)
 {
-	return output_was_lost("pmcoord-agent") && status == EXIT_OK
-		       ? EXIT_FAILED
-		       : status;
+	return output_was_lost("pmcoord-agent") && status == EXIT_OK ? EXIT_FAILED : status;
 }
 
 int main(int argc, char **argv)
@@ -382,8 +355,7 @@ int main(int argc, char **argv)
 	}
 	if (error.text[0] != '\0')
 		log_line(&program.log, LOG_LEVEL_ERROR, "%s%s",
-			 program.log.prefix ? "" : "pmcoord-agent: ",
-			 error.text);
+			 program.log.prefix ? "" : "pmcoord-agent: ", error.text);
 	engine_free(program.engine);
 	journal_done(&program.journal);
 	settings_done(&program.settings);

@@ -16,16 +16,14 @@
 static int print_json(struct json_object *object)
 {
 	const char *text = json_object_to_json_string_ext(
-		object,
-		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 	int r = text && printf("%s\n", text) >= 0 ? 0 : -EIO;
 
 	json_object_put(object);
 	return r;
 }
 
-static void add_text(struct json_object *object, const char *key,
-		     const char *text)
+static void add_text(struct json_object *object, const char *key, const char *text)
 {
 	json_object_object_add(object, key, json_object_new_string(text));
 }
@@ -35,11 +33,9 @@ static void add_flag(struct json_object *object, const char *key, bool flag)
 	json_object_object_add(object, key, json_object_new_boolean(flag));
 }
 
-static void add_number(struct json_object *object, const char *key,
-		       uint64_t number)
+static void add_number(struct json_object *object, const char *key, uint64_t number)
 {
-	json_object_object_add(object, key,
-			       json_object_new_int64((int64_t)number));
+	json_object_object_add(object, key, json_object_new_int64((int64_t)number));
 }
 
 /* ---- --dry-run ---- */
@@ -61,8 +57,7 @@ static const char *action_name(const struct pci_function *function)
 }
 
 /* Would the cgroup be frozen? Says why not in `ret`. */
-static bool would_freeze(const struct roots *roots, const char *cgroup,
-			 char *ret, size_t size)
+static bool would_freeze(const struct roots *roots, const char *cgroup, char *ret, size_t size)
 {
 	struct error error = { 0 };
 
@@ -98,22 +93,18 @@ static bool would_tell(const struct engine_setup *setup, enum manager manager)
 	       manager_is_there(setup->roots, manager);
 }
 
-static const enum manager all_managers[] = { MANAGER_NETWORKD,
-					     MANAGER_NETWORK_MANAGER };
+static const enum manager all_managers[] = { MANAGER_NETWORKD, MANAGER_NETWORK_MANAGER };
 
-static void print_function(const struct roots *roots,
-			   const struct pci_function *function)
+static void print_function(const struct roots *roots, const struct pci_function *function)
 {
-	const char *early =
-		function->early ? "before processes are frozen" : "";
+	const char *early = function->early ? "before processes are frozen" : "";
 	bool has_why = function->reason[0] || early[0];
 	char links[64];
 
 	if (links_list(roots, function->address, links, sizeof(links)) <= 0)
 		snprintf(links, sizeof(links), "-");
-	printf("%-8s %-13s %-16s %-11s ", action_name(function),
-	       function->address, function->driver,
-	       pci_class_name(function->class));
+	printf("%-8s %-13s %-16s %-11s ", action_name(function), function->address,
+	       function->driver, pci_class_name(function->class));
 	if (has_why)
 		printf("%-10s %s%s\n", links, function->reason, early);
 	else
@@ -135,26 +126,24 @@ static void print_plan(const struct plan *plan)
 		printf("sync     file systems\n");
 	for (size_t i = 0; i < settings->n_freeze; i++) {
 		char why[300];
-		bool yes = would_freeze(roots, settings->freeze[i], why,
-					sizeof(why));
+		bool yes = would_freeze(roots, settings->freeze[i], why, sizeof(why));
 
-		printf("%-8s %s%s%s\n", yes ? "freeze" : "leave",
-		       settings->freeze[i], yes ? "" : ": ", why);
+		printf("%-8s %s%s%s\n", yes ? "freeze" : "leave", settings->freeze[i],
+		       yes ? "" : ": ", why);
 	}
 	for (size_t i = 0; i < plan->modules.n_names; i++)
 		printf("unload   %s\n", plan->modules.names[i]);
 	if (plan->inventory.n_functions == 0)
 		printf("no PCI function has a driver\n");
 	else
-		printf("\n%-8s %-13s %-16s %-11s %-10s %s\n", "ACTION",
-		       "FUNCTION", "DRIVER", "CLASS", "INTERFACE", "WHY");
+		printf("\n%-8s %-13s %-16s %-11s %-10s %s\n", "ACTION", "FUNCTION", "DRIVER",
+		       "CLASS", "INTERFACE", "WHY");
 	for (size_t i = 0; i < plan->inventory.n_functions; i++) {
 		print_function(roots, &plan->inventory.functions[i]);
 		risk |= plan->inventory.functions[i].risk;
 	}
 	if (risk)
-		printf("\nKEEP: stays bound because it is in use, and may not "
-		       "survive the host's sleep.\n");
+		printf("\nKEEP: stays bound because it is in use, and may not survive the host's sleep.\n");
 }
 
 static struct json_object *function_to_json(const struct roots *roots,
@@ -170,8 +159,7 @@ static struct json_object *function_to_json(const struct roots *roots,
 	add_text(object, "id", function->identity);
 	add_text(object, "class", pci_class_name(function->class));
 	add_text(object, "interfaces", links);
-	add_text(object, "action",
-		 function->risk ? "keep" : action_name(function));
+	add_text(object, "action", function->risk ? "keep" : action_name(function));
 	add_flag(object, "before_freeze", function->early);
 	add_flag(object, "risk", function->risk);
 	add_text(object, "reason", function->reason);
@@ -190,21 +178,17 @@ static int print_plan_json(const struct plan *plan)
 	struct json_object *devices = json_object_new_array();
 
 	for (size_t i = 0; i < plan->hooks.n_names; i++)
-		json_object_array_add(
-			hooks, json_object_new_string(plan->hooks.names[i]));
+		json_object_array_add(hooks, json_object_new_string(plan->hooks.names[i]));
 	for (size_t i = 0; i < ELEMENTSOF(all_managers); i++)
 		if (would_tell(plan->setup, all_managers[i]))
 			json_object_array_add(
-				managers, json_object_new_string(manager_name(
-						  all_managers[i])));
+				managers, json_object_new_string(manager_name(all_managers[i])));
 	for (size_t i = 0; i < plan->modules.n_names; i++)
-		json_object_array_add(modules, json_object_new_string(
-						       plan->modules.names[i]));
+		json_object_array_add(modules, json_object_new_string(plan->modules.names[i]));
 	for (size_t i = 0; i < settings->n_freeze; i++) {
 		struct json_object *entry = json_object_new_object();
 		char why[300];
-		bool yes = would_freeze(roots, settings->freeze[i], why,
-					sizeof(why));
+		bool yes = would_freeze(roots, settings->freeze[i], why, sizeof(why));
 
 		add_text(entry, "cgroup", settings->freeze[i]);
 		add_flag(entry, "freeze", yes);
@@ -212,9 +196,8 @@ static int print_plan_json(const struct plan *plan)
 		json_object_array_add(freeze, entry);
 	}
 	for (size_t i = 0; i < plan->inventory.n_functions; i++)
-		json_object_array_add(
-			devices,
-			function_to_json(roots, &plan->inventory.functions[i]));
+		json_object_array_add(devices,
+				      function_to_json(roots, &plan->inventory.functions[i]));
 	json_object_object_add(object, "hooks", hooks);
 	json_object_object_add(object, "managers", managers);
 	add_flag(object, "sync", settings->sync);
@@ -224,21 +207,17 @@ static int print_plan_json(const struct plan *plan)
 	return print_json(object);
 }
 
-int report_plan(const struct engine_setup *setup, bool json,
-		struct error *error)
+int report_plan(const struct engine_setup *setup, bool json, struct error *error)
 {
 	struct plan plan = { .setup = setup };
 	int r = hook_list_read(&plan.hooks, setup->roots);
 
 	if (r == 0)
-		r = inventory_read(&plan.inventory, setup->roots,
-				   setup->settings, setup->claimed);
+		r = inventory_read(&plan.inventory, setup->roots, setup->settings, setup->claimed);
 	if (r == 0)
-		r = module_list_make(&plan.modules, setup->roots,
-				     setup->settings, &plan.inventory);
+		r = module_list_make(&plan.modules, setup->roots, setup->settings, &plan.inventory);
 	if (r < 0)
-		error_set(error, r, "cannot see what there is: %s",
-			  strerror(-r));
+		error_set(error, r, "cannot see what there is: %s", strerror(-r));
 	else if (json)
 		r = print_plan_json(&plan);
 	else
@@ -263,8 +242,7 @@ static const struct {
 	{ PROTOCOL_NODE_DETAIL, "detail", "Detail" },
 };
 
-int report_status(const struct engine_setup *setup, bool json,
-		  struct error *error)
+int report_status(const struct engine_setup *setup, bool json, struct error *error)
 {
 	static const char *nodes[ELEMENTSOF(status_nodes)];
 	char texts[ELEMENTSOF(status_nodes)][CHANNEL_TEXT_MAX];
@@ -281,8 +259,7 @@ int report_status(const struct engine_setup *setup, bool json,
 		protocol_format_state(&setup->journal->done, last);
 	if (!json) {
 		for (size_t i = 0; i < ELEMENTSOF(status_nodes); i++)
-			printf("%14s: %s\n", status_nodes[i].title,
-			       texts[i][0] ? texts[i] : "-");
+			printf("%14s: %s\n", status_nodes[i].title, texts[i][0] ? texts[i] : "-");
 		printf("%14s: %s\n", "Last cycle", last[0] ? last : "-");
 		return 0;
 	}
@@ -298,13 +275,11 @@ int report_status(const struct engine_setup *setup, bool json,
 static void print_steps(const struct engine_step *steps, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		printf("%8" PRIu64 ".%03" PRIu64 " ms  %s\n",
-		       steps[i].duration_us / 1000, steps[i].duration_us % 1000,
-		       steps[i].what);
+		printf("%8" PRIu64 ".%03" PRIu64 " ms  %s\n", steps[i].duration_us / 1000,
+		       steps[i].duration_us % 1000, steps[i].what);
 }
 
-static struct json_object *steps_to_json(const struct engine_step *steps,
-					 size_t n)
+static struct json_object *steps_to_json(const struct engine_step *steps, size_t n)
 {
 	struct json_object *array = json_object_new_array();
 
@@ -318,8 +293,7 @@ static struct json_object *steps_to_json(const struct engine_step *steps,
 	return array;
 }
 
-int report_rehearsal(const struct rehearsal *rehearsal,
-		     const struct engine *engine, bool json)
+int report_rehearsal(const struct rehearsal *rehearsal, const struct engine *engine, bool json)
 {
 	const char *outcome = rehearsal->down_r < 0 ? "failed"
 			      : rehearsal->degraded ? "degraded"
@@ -329,11 +303,10 @@ int report_rehearsal(const struct rehearsal *rehearsal,
 	struct json_object *object;
 
 	if (!json) {
-		printf("%s: down in %" PRIu64 ".%03" PRIu64
-		       " ms, up in %" PRIu64 ".%03" PRIu64 " ms\n",
-		       outcome, rehearsal->down_us / 1000,
-		       rehearsal->down_us % 1000, rehearsal->up_us / 1000,
-		       rehearsal->up_us % 1000);
+		printf("%s: down in %" PRIu64 ".%03" PRIu64 " ms, up in %" PRIu64 ".%03" PRIu64
+		       " ms\n",
+		       outcome, rehearsal->down_us / 1000, rehearsal->down_us % 1000,
+		       rehearsal->up_us / 1000, rehearsal->up_us % 1000);
 		print_steps(steps, n_steps);
 		if (rehearsal->reason[0])
 			printf("%s\n", rehearsal->reason);

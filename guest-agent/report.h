@@ -10,15 +10,12 @@
 /* What people and scripts see on stdout. All return 0 or negative errno. */
 
 /* What a cycle would freeze, unbind and keep, and why. Changes nothing. */
-int report_plan(const struct engine_setup *setup, bool json,
-		struct error *error);
+int report_plan(const struct engine_setup *setup, bool json, struct error *error);
 
 /* What the running agent has published, and how its last cycle ended. */
-int report_status(const struct engine_setup *setup, bool json,
-		  struct error *error);
+int report_status(const struct engine_setup *setup, bool json, struct error *error);
 
 /* How a --test went. */
-int report_rehearsal(const struct rehearsal *rehearsal,
-		     const struct engine *engine, bool json);
+int report_rehearsal(const struct rehearsal *rehearsal, const struct engine *engine, bool json);
 
 #endif

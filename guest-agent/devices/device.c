@@ -13,8 +13,7 @@
  * Pauses before the second, third, … try: a device that needs a moment gets
  * one, and one that needs more is not asked in a hurry.
  */
-static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000,
-				      6000000 };
+static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000, 6000000 };
 
 /* From this try on the function is reset first. */
 #define RESET_FROM_TRY 2
@@ -62,14 +61,12 @@ static bool is_bound(const struct roots *roots, const char *address)
 /* ---- In the child ---- */
 
 /* Writes to <sys>/bus/pci/<kind>/<name>/<attribute>. */
-static int write_attribute(const struct device *device, const char *kind,
-			   const char *name, const char *attribute,
-			   const char *text)
+static int write_attribute(const struct device *device, const char *kind, const char *name,
+			   const char *attribute, const char *text)
 {
 	const struct device_context *context = device->context;
 	char path[FILE_PATH_MAX];
-	int r = file_path(path, "%s/bus/pci/%s/%s/%s", context->roots->sys,
-			  kind, name, attribute);
+	int r = file_path(path, "%s/bus/pci/%s/%s/%s", context->roots->sys, kind, name, attribute);
 
 	return r < 0 ? r : context->ops->write(path, text);
 }
@@ -85,20 +82,18 @@ static void stop_body(void *data, struct task_report *report)
 	r = context->ops->links_save(context->roots, device->address);
 	if (r < 0) {
 		report->r = r;
-		snprintf(report->text, sizeof(report->text),
-			 "its interfaces cannot be saved: %s", strerror(-r));
+		snprintf(report->text, sizeof(report->text), "its interfaces cannot be saved: %s",
+			 strerror(-r));
 		return;
 	}
 	context->ops->links_down(context->roots, device->address);
-	r = write_attribute(device, "devices", device->address, "driver/unbind",
-			    device->address);
+	r = write_attribute(device, "devices", device->address, "driver/unbind", device->address);
 	/* Somebody else has unbound it. */
 	if (r < 0 && !is_bound(context->roots, device->address))
 		r = 0;
 	report->r = r;
 	if (r < 0)
-		snprintf(report->text, sizeof(report->text),
-			 "cannot be unbound: %s", strerror(-r));
+		snprintf(report->text, sizeof(report->text), "cannot be unbound: %s", strerror(-r));
 }
 
 static int bind_driver(const struct device *device)
@@ -108,8 +103,7 @@ static int bind_driver(const struct device *device)
 
 	if (is_bound(context->roots, device->address))
 		return 0;
-	r = write_attribute(device, "drivers", device->driver, "bind",
-			    device->address);
+	r = write_attribute(device, "drivers", device->driver, "bind", device->address);
 	/* Loading its module has bound it meanwhile. */
 	if (r < 0 && is_bound(context->roots, device->address))
 		r = 0;
@@ -129,16 +123,14 @@ static void prepare_try(const struct device *device)
 	if (device->tries == 0)
 		return;
 	if (is_bound(context->roots, device->address))
-		(void)write_attribute(device, "devices", device->address,
-				      "driver/unbind", device->address);
+		(void)write_attribute(device, "devices", device->address, "driver/unbind",
+				      device->address);
 	if (context->compact_memory &&
-	    file_path(path, "%s/sys/vm/compact_memory", context->roots->proc) ==
-		    0)
+	    file_path(path, "%s/sys/vm/compact_memory", context->roots->proc) == 0)
 		(void)context->ops->write(path, "1");
 	/* Not every function can be reset; binding may work all the same. */
 	if (device->tries >= RESET_FROM_TRY)
-		(void)write_attribute(device, "devices", device->address,
-				      "reset", "1");
+		(void)write_attribute(device, "devices", device->address, "reset", "1");
 }
 
 static uint64_t start_deadline_us(const struct device *device)
@@ -170,28 +162,24 @@ static void start_body(void *data, struct task_report *report)
 	prepare_try(device);
 	r = bind_driver(device);
 	if (r < 0)
-		snprintf(report->text, sizeof(report->text),
-			 "%s does not take it: %s", device->driver,
-			 r == -ENOENT ? "the driver is not loaded"
-				      : strerror(-r));
+		snprintf(report->text, sizeof(report->text), "%s does not take it: %s",
+			 device->driver, r == -ENOENT ? "the driver is not loaded" : strerror(-r));
 	else
-		r = context->ops->links_restore(
-			context->roots, device->address, &monitor,
-			links_deadline_us(device), report->text,
-			sizeof(report->text));
+		r = context->ops->links_restore(context->roots, device->address, &monitor,
+						links_deadline_us(device), report->text,
+						sizeof(report->text));
 	if (r == 0)
 		rfkill_restore(context->roots, device->address, &device->radios,
 			       context->ops->write);
 	report->r = r;
 	if (r < 0 && report->text[0] == '\0')
-		snprintf(report->text, sizeof(report->text), "%s",
-			 strerror(-r));
+		snprintf(report->text, sizeof(report->text), "%s", strerror(-r));
 }
 
 /* ---- In the agent ---- */
 
-int device_new(const struct device_context *context, const char *address,
-	       const char *driver, struct device **ret)
+int device_new(const struct device_context *context, const char *address, const char *driver,
+	       struct device **ret)
 {
 	struct device *device = calloc(1, sizeof(*device));
 
@@ -206,8 +194,7 @@ int device_new(const struct device_context *context, const char *address,
 
 static void list_links(struct device *device)
 {
-	if (device->context->ops->links_list(device->context->roots,
-					     device->address, device->links,
+	if (device->context->ops->links_list(device->context->roots, device->address, device->links,
 					     sizeof(device->links)) < 0)
 		device->links[0] = '\0';
 }
@@ -225,8 +212,8 @@ static void finish(struct device *device, enum device_state state, int r)
 	if (!late)
 		device->done(device->userdata, device, r);
 	else
-		log_line(device->context->log, LOG_LEVEL_NOTICE,
-			 "device %s %s is %s", device->address, device->driver,
+		log_line(device->context->log, LOG_LEVEL_NOTICE, "device %s %s is %s",
+			 device->address, device->driver,
 			 r < 0 ? "lost for good" : "back after all");
 }
 
@@ -234,8 +221,7 @@ static void take_text(struct device *device, const struct task_result *result,
 		      const char *otherwise)
 {
 	snprintf(device->text, sizeof(device->text), "%s",
-		 result->silent || result->timed_out ? otherwise
-						     : result->report.text);
+		 result->silent || result->timed_out ? otherwise : result->report.text);
 }
 
 static int try_start(struct device *device);
@@ -246,8 +232,8 @@ static void start_or_lose(struct device *device)
 	int r = try_start(device);
 
 	if (r < 0) {
-		snprintf(device->text, sizeof(device->text),
-			 "no child to bind it: %s", strerror(-r));
+		snprintf(device->text, sizeof(device->text), "no child to bind it: %s",
+			 strerror(-r));
 		finish(device, DEVICE_LOST, r);
 	}
 }
@@ -255,9 +241,7 @@ static void start_or_lose(struct device *device)
 static void on_stopped(void *userdata, const struct task_result *result)
 {
 	struct device *device = userdata;
-	int r = result->timed_out ? -ETIMEDOUT
-		: result->silent  ? -EIO
-				  : result->report.r;
+	int r = result->timed_out ? -ETIMEDOUT : result->silent ? -EIO : result->report.r;
 
 	take_text(device, result,
 		  result->timed_out ? "its driver hangs while it is unbound"
@@ -269,8 +253,7 @@ static void on_stopped(void *userdata, const struct task_result *result)
 	if (device->start_wanted)
 		device->state = DEVICE_STUCK;
 	else
-		finish(device,
-		       result->timed_out ? DEVICE_STUCK : DEVICE_STOPPED, r);
+		finish(device, result->timed_out ? DEVICE_STUCK : DEVICE_STOPPED, r);
 }
 
 /* The child that hung has ended: the device is in a known state again. */
@@ -326,8 +309,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 static int set_timer(struct device *device, uint64_t in_us)
 {
 	device->timer = sd_event_source_disable_unref(device->timer);
-	return sd_event_add_time_relative(device->context->event,
-					  &device->timer, CLOCK_MONOTONIC,
+	return sd_event_add_time_relative(device->context->event, &device->timer, CLOCK_MONOTONIC,
 					  in_us, 0, on_timer, device);
 }
 
@@ -347,8 +329,8 @@ static void try_later(struct device *device, int r)
 		finish(device, DEVICE_LOST, r);
 		return;
 	}
-	log_line(device->context->log, LOG_LEVEL_NOTICE,
-		 "device %s: %s; trying again", device->address, device->text);
+	log_line(device->context->log, LOG_LEVEL_NOTICE, "device %s: %s; trying again",
+		 device->address, device->text);
 	device->state = DEVICE_WAITING;
 }
 
@@ -356,17 +338,15 @@ static void on_started(void *userdata, const struct task_result *result)
 {
 	struct device *device = userdata;
 	bool bound = is_bound(device->context->roots, device->address);
-	int r = result->timed_out ? -ETIMEDOUT
-		: result->silent  ? -EIO
-				  : result->report.r;
+	int r = result->timed_out ? -ETIMEDOUT : result->silent ? -EIO : result->report.r;
 
 	take_text(device, result,
 		  result->timed_out ? "its driver hangs while it is bound"
 				    : "the child that binds it died");
 	if (r == 0 && !bound) {
 		r = -ENODEV;
-		snprintf(device->text, sizeof(device->text),
-			 "%s has let go of it again", device->driver);
+		snprintf(device->text, sizeof(device->text), "%s has let go of it again",
+			 device->driver);
 	}
 	device->tries++;
 	if (r == 0)

@@ -24,13 +24,13 @@
 struct device_ops {
 	const char *modprobe; /* the program */
 	int (*write)(const char *path, const char *text);
-	int (*links_list)(const struct roots *roots, const char *address,
-			  char *ret_names, size_t size);
+	int (*links_list)(const struct roots *roots, const char *address, char *ret_names,
+			  size_t size);
 	int (*links_save)(const struct roots *roots, const char *address);
 	void (*links_down)(const struct roots *roots, const char *address);
 	int (*links_restore)(const struct roots *roots, const char *address,
-			     struct netlink *monitor, uint64_t deadline_us,
-			     char *ret_text, size_t size);
+			     struct netlink *monitor, uint64_t deadline_us, char *ret_text,
+			     size_t size);
 };
 
 extern const struct device_ops device_ops_of_system;
@@ -68,8 +68,8 @@ struct device;
 typedef void (*device_done_fn)(void *userdata, struct device *device, int r);
 
 /* `context` must outlive the device. Returns 0 or -ENOMEM. */
-int device_new(const struct device_context *context, const char *address,
-	       const char *driver, struct device **ret);
+int device_new(const struct device_context *context, const char *address, const char *driver,
+	       struct device **ret);
 
 /* Saves what the driver will forget, and unbinds it; `done` is called later. */
 int device_stop(struct device *device, device_done_fn done, void *userdata);

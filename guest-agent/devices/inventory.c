@@ -25,11 +25,9 @@ const char *pci_class_name(uint32_t class)
 		uint32_t class, shift;
 		const char *name;
 	} names[] = {
-		{ 0x0c03, 8, "usb" },	  { 0x0280, 8, "wireless" },
-		{ 0x01, 16, "disk" },	  { 0x02, 16, "network" },
-		{ 0x03, 16, "display" },  { 0x04, 16, "multimedia" },
-		{ 0x06, 16, "bridge" },	  { 0x0c, 16, "serial bus" },
-		{ 0x0d, 16, "wireless" },
+		{ 0x0c03, 8, "usb" },	 { 0x0280, 8, "wireless" },  { 0x01, 16, "disk" },
+		{ 0x02, 16, "network" }, { 0x03, 16, "display" },    { 0x04, 16, "multimedia" },
+		{ 0x06, 16, "bridge" },	 { 0x0c, 16, "serial bus" }, { 0x0d, 16, "wireless" },
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(names); i++)
@@ -57,8 +55,7 @@ static bool is_emulated(uint64_t vendor, uint64_t device)
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(emulated); i++)
-		if (emulated[i].vendor == vendor &&
-		    emulated[i].device == device)
+		if (emulated[i].vendor == vendor && emulated[i].device == device)
 			return true;
 	return false;
 }
@@ -87,8 +84,7 @@ static int say_yes(void *data, const char *name)
 }
 
 /* Is there a device of `class` beneath the function's directory? */
-static bool has_class(const struct roots *roots, const char *class,
-		      const char *directory)
+static bool has_class(const struct roots *roots, const char *class, const char *directory)
 {
 	return class_each_in(roots, class, directory, say_yes, NULL) == 1;
 }
@@ -106,8 +102,7 @@ static int decide_by_use(struct reader *reader, struct pci_function *function,
 	char use[160];
 
 	if (!reader->usage_is_read) {
-		int r = usage_read(&reader->usage, reader->roots,
-				   reader->claimed);
+		int r = usage_read(&reader->usage, reader->roots, reader->claimed);
 
 		if (r < 0)
 			return r;
@@ -115,20 +110,17 @@ static int decide_by_use(struct reader *reader, struct pci_function *function,
 	}
 	if (usage_find_disk(&reader->usage, directory, use, sizeof(use)))
 		keep(function, true, use);
-	else if (!is_told(function->rule) &&
-		 function->class >> 16 == CLASS_DISPLAY &&
-		 usage_display_is_open(&reader->usage, directory, use,
-				       sizeof(use)))
+	else if (!is_told(function->rule) && function->class >> 16 == CLASS_DISPLAY &&
+		 usage_display_is_open(&reader->usage, directory, use, sizeof(use)))
 		keep(function, true, use);
 	return 0;
 }
 
-static int decide(struct reader *reader, struct pci_function *function,
-		  uint64_t vendor, uint64_t device)
+static int decide(struct reader *reader, struct pci_function *function, uint64_t vendor,
+		  uint64_t device)
 {
-	const struct device_rule *rule =
-		settings_find_rule(reader->settings, function->address,
-				   function->driver, function->identity);
+	const struct device_rule *rule = settings_find_rule(reader->settings, function->address,
+							    function->driver, function->identity);
 	char path[FILE_PATH_MAX], directory[PATH_MAX];
 	int r;
 
@@ -139,8 +131,7 @@ static int decide(struct reader *reader, struct pci_function *function,
 		if (rule->action == DEVICE_KEEP)
 			keep(function, false, "configured to be kept");
 		if (rule->action == DEVICE_HOOK)
-			snprintf(function->reason, sizeof(function->reason),
-				 "left to a hook");
+			snprintf(function->reason, sizeof(function->reason), "left to a hook");
 	} else if (vendor == VENDOR_VIRTIO) {
 		keep(function, false, "virtio");
 	} else if (vendor == VENDOR_XEN) {
@@ -152,11 +143,9 @@ static int decide(struct reader *reader, struct pci_function *function,
 	} else if (!reader->settings->devices) {
 		keep(function, true, "Devices=none");
 	}
-	if (function->action != DEVICE_UNBIND &&
-	    function->action != DEVICE_MODULE)
+	if (function->action != DEVICE_UNBIND && function->action != DEVICE_MODULE)
 		return 0;
-	r = file_path(path, "%s/bus/pci/devices/%s", reader->roots->sys,
-		      function->address);
+	r = file_path(path, "%s/bus/pci/devices/%s", reader->roots->sys, function->address);
 	if (r == 0 && !realpath(path, directory))
 		r = -errno;
 	if (r < 0)
@@ -169,9 +158,8 @@ static int decide(struct reader *reader, struct pci_function *function,
 }
 
 /* Fills in a function; returns false if it has no driver. */
-static bool read_function(const struct roots *roots, const char *address,
-			  struct pci_function *ret, uint64_t *ret_vendor,
-			  uint64_t *ret_device)
+static bool read_function(const struct roots *roots, const char *address, struct pci_function *ret,
+			  uint64_t *ret_vendor, uint64_t *ret_device)
 {
 	uint64_t class;
 
@@ -179,21 +167,16 @@ static bool read_function(const struct roots *roots, const char *address,
 	if (strlen(address) >= sizeof(ret->address))
 		return false;
 	strcpy(ret->address, address);
-	if (file_link_name(ret->driver, sizeof(ret->driver),
-			   "%s/bus/pci/devices/%s/driver", roots->sys,
-			   address) < 0)
+	if (file_link_name(ret->driver, sizeof(ret->driver), "%s/bus/pci/devices/%s/driver",
+			   roots->sys, address) < 0)
 		return false;
-	if (file_read_number(&class, "%s/bus/pci/devices/%s/class", roots->sys,
-			     address) < 0 ||
-	    file_read_number(ret_vendor, "%s/bus/pci/devices/%s/vendor",
-			     roots->sys, address) < 0 ||
-	    file_read_number(ret_device, "%s/bus/pci/devices/%s/device",
-			     roots->sys, address) < 0)
+	if (file_read_number(&class, "%s/bus/pci/devices/%s/class", roots->sys, address) < 0 ||
+	    file_read_number(ret_vendor, "%s/bus/pci/devices/%s/vendor", roots->sys, address) < 0 ||
+	    file_read_number(ret_device, "%s/bus/pci/devices/%s/device", roots->sys, address) < 0)
 		return false;
 	ret->class = (uint32_t) class & 0xffffff;
 	snprintf(ret->identity, sizeof(ret->identity), "%04x:%04x",
-		 (unsigned int)*ret_vendor & 0xffff,
-		 (unsigned int)*ret_device & 0xffff);
+		 (unsigned int)*ret_vendor & 0xffff, (unsigned int)*ret_device & 0xffff);
 	return true;
 }
 
@@ -206,13 +189,12 @@ static bool is_xen(const struct roots *roots, const char *address)
 {
 	uint64_t vendor;
 
-	return file_read_number(&vendor, "%s/bus/pci/devices/%s/vendor",
-				roots->sys, address) == 0 &&
+	return file_read_number(&vendor, "%s/bus/pci/devices/%s/vendor", roots->sys, address) ==
+		       0 &&
 	       vendor == VENDOR_XEN;
 }
 
-static int add_function(struct inventory *inventory, struct reader *reader,
-			const char *address)
+static int add_function(struct inventory *inventory, struct reader *reader, const char *address)
 {
 	struct pci_function function, *functions;
 	uint64_t vendor, device;

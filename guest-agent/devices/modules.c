@@ -26,13 +26,11 @@ static bool has_name(const struct module_list *list, const char *name)
 	return false;
 }
 
-static int add_name(struct module_list *list, const struct roots *roots,
-		    const char *name)
+static int add_name(struct module_list *list, const struct roots *roots, const char *name)
 {
 	char(*names)[MODULE_NAME_MAX];
 
-	if (strlen(name) >= MODULE_NAME_MAX || !is_loaded(roots, name) ||
-	    has_name(list, name))
+	if (strlen(name) >= MODULE_NAME_MAX || !is_loaded(roots, name) || has_name(list, name))
 		return 0;
 	names = realloc(list->names, (list->n_names + 1) * sizeof(*names));
 	if (!names)
@@ -51,8 +49,7 @@ static int add_of_function(struct module_list *list, const struct roots *roots,
 	int r = 0;
 
 	if (!function->rule || !function->rule->modules) {
-		r = file_link_name(name, sizeof(name),
-				   "%s/bus/pci/drivers/%s/module", roots->sys,
+		r = file_link_name(name, sizeof(name), "%s/bus/pci/drivers/%s/module", roots->sys,
 				   function->driver);
 		/* Built into the kernel. */
 		return r < 0 ? 0 : add_name(list, roots, name);
@@ -67,8 +64,7 @@ static int add_of_function(struct module_list *list, const struct roots *roots,
 }
 
 int module_list_make(struct module_list *ret, const struct roots *roots,
-		     const struct settings *settings,
-		     const struct inventory *inventory)
+		     const struct settings *settings, const struct inventory *inventory)
 {
 	int r = 0;
 
@@ -77,8 +73,7 @@ int module_list_make(struct module_list *ret, const struct roots *roots,
 		r = add_name(ret, roots, settings->unload[i]);
 	for (size_t i = 0; r == 0 && i < inventory->n_functions; i++)
 		if (inventory->functions[i].action == DEVICE_MODULE)
-			r = add_of_function(ret, roots,
-					    &inventory->functions[i]);
+			r = add_of_function(ret, roots, &inventory->functions[i]);
 	if (r < 0)
 		module_list_done(ret);
 	return r;
@@ -97,15 +92,14 @@ static void module_body(void *data, struct task_report *report)
 	if (run->load)
 		execl(run->modprobe, "modprobe", "--", run->name, (char *)NULL);
 	else
-		execl(run->modprobe, "modprobe", "-r", "--", run->name,
-		      (char *)NULL);
+		execl(run->modprobe, "modprobe", "-r", "--", run->name, (char *)NULL);
 	report->r = -errno;
-	snprintf(report->text, sizeof(report->text), "cannot run %s: %s",
-		 run->modprobe, strerror(errno));
+	snprintf(report->text, sizeof(report->text), "cannot run %s: %s", run->modprobe,
+		 strerror(errno));
 }
 
-int module_start(sd_event *event, struct module_run *run, uint64_t timeout_us,
-		 task_done_fn done, void *userdata, struct task **ret)
+int module_start(sd_event *event, struct module_run *run, uint64_t timeout_us, task_done_fn done,
+		 void *userdata, struct task **ret)
 {
 	struct task_spec spec = {
 		.name = "modprobe",

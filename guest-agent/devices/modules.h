@@ -25,8 +25,7 @@ struct module_list {
  * in that order; what is not loaded is left out. Returns 0 or negative errno.
  */
 int module_list_make(struct module_list *ret, const struct roots *roots,
-		     const struct settings *settings,
-		     const struct inventory *inventory);
+		     const struct settings *settings, const struct inventory *inventory);
 void module_list_done(struct module_list *list);
 
 struct module_run {
@@ -36,7 +35,7 @@ struct module_run {
 };
 
 /* `run` must live until `done` was called; hook_describe() says how it went. */
-int module_start(sd_event *event, struct module_run *run, uint64_t timeout_us,
-		 task_done_fn done, void *userdata, struct task **ret);
+int module_start(sd_event *event, struct module_run *run, uint64_t timeout_us, task_done_fn done,
+		 void *userdata, struct task **ret);
 
 #endif

@@ -28,8 +28,8 @@ static DIR *open_directory(const char *root, const char *name)
 
 /* ---- Block devices ---- */
 
-static bool is_empty(const struct roots *roots, const char *name,
-		     const char *inside, char *ret_first, size_t size)
+static bool is_empty(const struct roots *roots, const char *name, const char *inside,
+		     char *ret_first, size_t size)
 {
 	_cleanup_(closedirp) DIR *directory = NULL;
 	char path[FILE_PATH_MAX];
@@ -50,8 +50,8 @@ static bool is_empty(const struct roots *roots, const char *name,
  * A mount is found by its device number, or where a file system has a number
  * of its own (btrfs) by its source. Fields as in proc(5).
  */
-static bool find_mount(const char *mounts, const char *number, const char *name,
-		       char *ret, size_t size)
+static bool find_mount(const char *mounts, const char *number, const char *name, char *ret,
+		       size_t size)
 {
 	char source[80];
 
@@ -79,23 +79,19 @@ static bool find_mount(const char *mounts, const char *number, const char *name,
 static bool find_swap(const char *swaps, const char *name)
 {
 	char source[80];
-	size_t length =
-		(size_t)snprintf(source, sizeof(source), "/dev/%s", name);
+	size_t length = (size_t)snprintf(source, sizeof(source), "/dev/%s", name);
 
 	for (const char *line = swaps; line && *line;
 	     line = strchr(line, '\n'), line = line ? line + 1 : NULL)
-		if (strncmp(line, source, length) == 0 &&
-		    isspace((unsigned char)line[length]))
+		if (strncmp(line, source, length) == 0 && isspace((unsigned char)line[length]))
 			return true;
 	return false;
 }
 
 /* blkback names the device it exports by its number in hex, "fe:10". */
-static bool find_export(const struct roots *roots, const char *number,
-			char *ret, size_t size)
+static bool find_export(const struct roots *roots, const char *number, char *ret, size_t size)
 {
-	_cleanup_(closedirp) DIR *directory =
-		open_directory(roots->sys, "bus/xen-backend/devices");
+	_cleanup_(closedirp) DIR *directory = open_directory(roots->sys, "bus/xen-backend/devices");
 	unsigned int major, minor, his_major, his_minor;
 	struct dirent *entry;
 
@@ -105,8 +101,7 @@ static bool find_export(const struct roots *roots, const char *number,
 		char text[32];
 
 		if (entry->d_name[0] == '.' ||
-		    file_read(text, sizeof(text),
-			      "%s/bus/xen-backend/devices/%s/physical_device",
+		    file_read(text, sizeof(text), "%s/bus/xen-backend/devices/%s/physical_device",
 			      roots->sys, entry->d_name) <= 0 ||
 		    sscanf(text, "%x:%x", &his_major, &his_minor) != 2)
 			continue;
@@ -144,24 +139,20 @@ static void find_use(const struct roots *roots, const struct tables *tables,
 {
 	char number[32], holder[64];
 
-	if (file_read(number, sizeof(number), "%s/class/block/%s/dev",
-		      roots->sys, disk->name) <= 0)
+	if (file_read(number, sizeof(number), "%s/class/block/%s/dev", roots->sys, disk->name) <= 0)
 		return;
-	if (find_mount(tables->mounts, number, disk->name, disk->use,
-		       sizeof(disk->use)))
+	if (find_mount(tables->mounts, number, disk->name, disk->use, sizeof(disk->use)))
 		return;
 	if (find_swap(tables->swaps, disk->name))
 		snprintf(disk->use, sizeof(disk->use), "used as swap");
-	else if (!is_empty(roots, disk->name, "holders", holder,
-			   sizeof(holder)))
+	else if (!is_empty(roots, disk->name, "holders", holder, sizeof(holder)))
 		snprintf(disk->use, sizeof(disk->use), "part of %s", holder);
 	else if (!find_export(roots, number, disk->use, sizeof(disk->use)) &&
 		 tables->claimed(roots, number))
 		snprintf(disk->use, sizeof(disk->use), "held by the kernel");
 }
 
-static int add_disk(struct usage *usage, const struct tables *tables,
-		    const char *name)
+static int add_disk(struct usage *usage, const struct tables *tables, const char *name)
 {
 	struct usage_disk *disks, *disk;
 	char path[FILE_PATH_MAX], directory[PATH_MAX];
@@ -199,11 +190,9 @@ static int read_table(const struct roots *roots, const char *name, char **ret)
 	return r;
 }
 
-int usage_read(struct usage *ret, const struct roots *roots,
-	       usage_claimed_fn claimed)
+int usage_read(struct usage *ret, const struct roots *roots, usage_claimed_fn claimed)
 {
-	_cleanup_(closedirp) DIR *directory =
-		open_directory(roots->sys, "class/block");
+	_cleanup_(closedirp) DIR *directory = open_directory(roots->sys, "class/block");
 	_cleanup_(freep) char *mounts = NULL;
 	_cleanup_(freep) char *swaps = NULL;
 	struct tables tables;
@@ -223,14 +212,12 @@ int usage_read(struct usage *ret, const struct roots *roots,
 	return r;
 }
 
-bool usage_find_disk(const struct usage *usage, const char *directory,
-		     char *ret, size_t size)
+bool usage_find_disk(const struct usage *usage, const char *directory, char *ret, size_t size)
 {
 	for (size_t i = 0; i < usage->n_disks; i++) {
 		const struct usage_disk *disk = &usage->disks[i];
 
-		if (disk->use[0] == '\0' ||
-		    !path_is_beneath(disk->directory, directory))
+		if (disk->use[0] == '\0' || !path_is_beneath(disk->directory, directory))
 			continue;
 		snprintf(ret, size, "%s %s", disk->name, disk->use);
 		return true;
@@ -248,8 +235,7 @@ void usage_done(struct usage *usage)
 /* ---- Display nodes ---- */
 
 /* Is any of the process's files the node (as "/dev/dri/card0")? */
-static bool process_holds(const struct roots *roots, const char *pid,
-			  const char *node)
+static bool process_holds(const struct roots *roots, const char *pid, const char *node)
 {
 	_cleanup_(closedirp) DIR *directory = NULL;
 	char path[FILE_PATH_MAX], target[PATH_MAX];
@@ -258,8 +244,7 @@ static bool process_holds(const struct roots *roots, const char *pid,
 	if (file_path(path, "%s/fd", pid) == 0)
 		directory = open_directory(roots->proc, path);
 	while (directory && (entry = readdir(directory))) {
-		ssize_t n = readlinkat(dirfd(directory), entry->d_name, target,
-				       sizeof(target) - 1);
+		ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
 
 		if (n < 0)
 			continue;
@@ -270,8 +255,7 @@ static bool process_holds(const struct roots *roots, const char *pid,
 	return false;
 }
 
-static bool node_is_open(const struct roots *roots, const char *node, char *ret,
-			 size_t size)
+static bool node_is_open(const struct roots *roots, const char *node, char *ret, size_t size)
 {
 	_cleanup_(closedirp) DIR *directory = open_directory(roots->proc, ".");
 	struct dirent *entry;
@@ -282,8 +266,7 @@ static bool node_is_open(const struct roots *roots, const char *node, char *ret,
 		if (!isdigit((unsigned char)entry->d_name[0]) ||
 		    !process_holds(roots, entry->d_name, node))
 			continue;
-		if (file_read(name, sizeof(name), "%s/%s/comm", roots->proc,
-			      entry->d_name) <= 0)
+		if (file_read(name, sizeof(name), "%s/%s/comm", roots->proc, entry->d_name) <= 0)
 			strcpy(name, "?");
 		snprintf(ret, size, "in use by '%s' (%s)", name, entry->d_name);
 		return true;
@@ -302,8 +285,7 @@ static int take_framebuffer(void *data, const char *name)
 {
 	struct display *display = data;
 
-	snprintf(display->text, display->size, "in use for the console (%s)",
-		 name);
+	snprintf(display->text, display->size, "in use for the console (%s)", name);
 	return 1;
 }
 
@@ -318,13 +300,11 @@ static int take_node(void *data, const char *name)
 	return node_is_open(display->roots, node, display->text, display->size);
 }
 
-bool usage_display_is_open(const struct usage *usage, const char *directory,
-			   char *ret, size_t size)
+bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret, size_t size)
 {
 	struct display display = { usage->roots, ret, size };
 
-	return class_each_in(usage->roots, "graphics", directory,
-			     take_framebuffer, &display) == 1 ||
-	       class_each_in(usage->roots, "drm", directory, take_node,
-			     &display) == 1;
+	return class_each_in(usage->roots, "graphics", directory, take_framebuffer, &display) ==
+		       1 ||
+	       class_each_in(usage->roots, "drm", directory, take_node, &display) == 1;
 }

@@ -30,8 +30,7 @@ struct usage {
  * kernel itself hold it (a mount in another namespace, a multipath map)? True
  * if an exclusive open is refused.
  */
-typedef bool (*usage_claimed_fn)(const struct roots *roots,
-				 const char *device_number);
+typedef bool (*usage_claimed_fn)(const struct roots *roots, const char *device_number);
 
 bool usage_claimed(const struct roots *roots, const char *device_number);
 
@@ -39,19 +38,17 @@ bool usage_claimed(const struct roots *roots, const char *device_number);
  * Looks at all block devices: mounts, swap, holders (dm, md), what blkback
  * exports, and `claimed` where those say nothing. Returns 0 or negative errno.
  */
-int usage_read(struct usage *ret, const struct roots *roots,
-	       usage_claimed_fn claimed);
+int usage_read(struct usage *ret, const struct roots *roots, usage_claimed_fn claimed);
 
 /*
  * The use of the first block device in use beneath `directory` (as by
  * realpath), as "sda1 mounted on /". Returns false if all are free.
  */
-bool usage_find_disk(const struct usage *usage, const char *directory,
-		     char *ret, size_t size);
+bool usage_find_disk(const struct usage *usage, const char *directory, char *ret, size_t size);
 
 /* Does a process hold a DRM or framebuffer node beneath `directory`? */
-bool usage_display_is_open(const struct usage *usage, const char *directory,
-			   char *ret, size_t size);
+bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret,
+			   size_t size);
 
 void usage_done(struct usage *usage);
 

@@ -41,8 +41,7 @@ void engine_reset(struct engine *engine)
 {
 	engine_interrupt(engine);
 	for (size_t i = 0; i < engine->n_units; i++) {
-		links_forget(engine->setup.roots,
-			     device_address(engine->units[i].device));
+		links_forget(engine->setup.roots, device_address(engine->units[i].device));
 		device_free(engine->units[i].device);
 	}
 	free(engine->units);
@@ -63,12 +62,11 @@ void engine_note(struct engine *engine, const char *sentence)
 {
 	size_t used = strlen(engine->notes);
 
-	snprintf(engine->notes + used, sizeof(engine->notes) - used, "%s%s",
-		 used ? "; " : "", sentence);
+	snprintf(engine->notes + used, sizeof(engine->notes) - used, "%s%s", used ? "; " : "",
+		 sentence);
 }
 
-size_t engine_get_steps(const struct engine *engine,
-			const struct engine_step **ret)
+size_t engine_get_steps(const struct engine *engine, const struct engine_step **ret)
 {
 	*ret = engine->steps;
 	return engine->step;
@@ -90,8 +88,7 @@ bool engine_is_pending(const struct engine *engine)
 	return false;
 }
 
-struct unit *engine_find_unit(struct engine *engine,
-			      const struct device *device)
+struct unit *engine_find_unit(struct engine *engine, const struct device *device)
 {
 	for (size_t i = 0; i < engine->n_units; i++)
 		if (engine->units[i].device == device)
@@ -99,11 +96,10 @@ struct unit *engine_find_unit(struct engine *engine,
 	return NULL;
 }
 
-int engine_add_unit(struct engine *engine, const char *address,
-		    const char *driver, size_t effect, struct unit **ret)
+int engine_add_unit(struct engine *engine, const char *address, const char *driver, size_t effect,
+		    struct unit **ret)
 {
-	struct unit *units =
-		realloc(engine->units, (engine->n_units + 1) * sizeof(*units));
+	struct unit *units = realloc(engine->units, (engine->n_units + 1) * sizeof(*units));
 	struct device *device;
 	int r;
 
@@ -113,27 +109,23 @@ int engine_add_unit(struct engine *engine, const char *address,
 	r = device_new(&engine->device_context, address, driver, &device);
 	if (r < 0)
 		return r;
-	units[engine->n_units] =
-		(struct unit){ .device = device, .effect = effect };
+	units[engine->n_units] = (struct unit){ .device = device, .effect = effect };
 	*ret = &units[engine->n_units++];
 	return 0;
 }
 
-bool engine_hook_complains(const struct engine *engine,
-			   const struct task_result *result, char *ret,
+bool engine_hook_complains(const struct engine *engine, const struct task_result *result, char *ret,
 			   size_t size)
 {
 	char what[TASK_TEXT_MAX];
 
 	if (!hook_describe(result, what, sizeof(what)))
 		return false;
-	snprintf(ret, size, "hook %s %s %s", engine->hook_run.name,
-		 engine->hook_run.verb, what);
+	snprintf(ret, size, "hook %s %s %s", engine->hook_run.name, engine->hook_run.verb, what);
 	return true;
 }
 
-int engine_run_hook(struct engine *engine, const char *name, const char *verb,
-		    task_done_fn done)
+int engine_run_hook(struct engine *engine, const char *name, const char *verb, task_done_fn done)
 {
 	engine->hook_run = (struct hook_run){
 		.roots = engine->setup.roots,
@@ -142,18 +134,17 @@ int engine_run_hook(struct engine *engine, const char *name, const char *verb,
 		.cycle = engine->cycle,
 	};
 	return hook_start(engine->setup.event, &engine->hook_run,
-			  engine->setup.settings->hook_timeout_us, done, engine,
-			  &engine->task);
+			  engine->setup.settings->hook_timeout_us, done, engine, &engine->task);
 }
 
-int engine_run_modprobe(struct engine *engine, const char *name, bool load,
-			uint64_t timeout_us, task_done_fn done)
+int engine_run_modprobe(struct engine *engine, const char *name, bool load, uint64_t timeout_us,
+			task_done_fn done)
 {
 	engine->module_run = (struct module_run){
 		.modprobe = engine->setup.device_ops->modprobe,
 		.name = name,
 		.load = load,
 	};
-	return module_start(engine->setup.event, &engine->module_run,
-			    timeout_us, done, engine, &engine->task);
+	return module_start(engine->setup.event, &engine->module_run, timeout_us, done, engine,
+			    &engine->task);
 }

@@ -78,20 +78,17 @@ void engine_note(struct engine *engine, const char *sentence);
 /* Is a device on its way, down or up? */
 bool engine_is_pending(const struct engine *engine);
 
-struct unit *engine_find_unit(struct engine *engine,
-			      const struct device *device);
-int engine_add_unit(struct engine *engine, const char *address,
-		    const char *driver, size_t effect, struct unit **ret);
+struct unit *engine_find_unit(struct engine *engine, const struct device *device);
+int engine_add_unit(struct engine *engine, const char *address, const char *driver, size_t effect,
+		    struct unit **ret);
 
 /* Each runs a program in engine->task; at most one at a time. */
-int engine_run_hook(struct engine *engine, const char *name, const char *verb,
-		    task_done_fn done);
-int engine_run_modprobe(struct engine *engine, const char *name, bool load,
-			uint64_t timeout_us, task_done_fn done);
+int engine_run_hook(struct engine *engine, const char *name, const char *verb, task_done_fn done);
+int engine_run_modprobe(struct engine *engine, const char *name, bool load, uint64_t timeout_us,
+			task_done_fn done);
 
 /* Says in `ret` what a hook did wrong, with its name. Returns false if not. */
-bool engine_hook_complains(const struct engine *engine,
-			   const struct task_result *result, char *ret,
+bool engine_hook_complains(const struct engine *engine, const struct task_result *result, char *ret,
 			   size_t size);
 
 #endif

@@ -50,16 +50,15 @@ int engine_new(const struct engine_setup *setup, struct engine **ret);
  * Begins a cycle in the journal and goes down within `timeout_us`, of which the
  * kernel's own part is left over. `done` may be called before this returns.
  */
-void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
-		    engine_down_fn done, void *userdata);
+void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us, engine_down_fn done,
+		    void *userdata);
 
 /*
  * Whether a program that blocks sleep counts, beside what the settings say of
  * it. Asked on the way down, and only when there is such a program.
  */
 typedef bool (*engine_heeds_fn)(void *userdata);
-void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds,
-				 void *userdata);
+void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds, void *userdata);
 
 /*
  * Undoes what the journal has, also in the middle of going down (whose `done`
@@ -82,8 +81,7 @@ struct engine_step {
  * The steps of the last way down that were completed, in their order; they are
  * the engine's. Returns their number.
  */
-size_t engine_get_steps(const struct engine *engine,
-			const struct engine_step **ret);
+size_t engine_get_steps(const struct engine *engine, const struct engine_step **ret);
 
 /* Kills what still runs. NULL is fine. */
 void engine_free(struct engine *engine);

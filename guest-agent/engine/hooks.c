@@ -21,8 +21,7 @@ static bool is_executable(const struct roots *roots, const char *name)
 {
 	char path[FILE_PATH_MAX];
 
-	return strlen(name) < 100 &&
-	       file_path(path, "%s/suspend.d/%s", roots->etc, name) == 0 &&
+	return strlen(name) < 100 && file_path(path, "%s/suspend.d/%s", roots->etc, name) == 0 &&
 	       access(path, X_OK) == 0;
 }
 
@@ -86,12 +85,11 @@ static void hook_body(void *data, struct task_report *report)
 	unsetenv("LISTEN_FDS");
 	execl(path, run->name, run->verb, (char *)NULL);
 	report->r = -errno;
-	snprintf(report->text, sizeof(report->text), "cannot be executed: %s",
-		 strerror(errno));
+	snprintf(report->text, sizeof(report->text), "cannot be executed: %s", strerror(errno));
 }
 
-int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us,
-	       task_done_fn done, void *userdata, struct task **ret)
+int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_done_fn done,
+	       void *userdata, struct task **ret)
 {
 	struct task_spec spec = {
 		.name = "hook",
@@ -105,8 +103,7 @@ int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us,
 	return task_start(event, &spec, ret);
 }
 
-const char *hook_describe(const struct task_result *result, char *ret,
-			  size_t size)
+const char *hook_describe(const struct task_result *result, char *ret, size_t size)
 {
 	if (result->timed_out)
 		snprintf(ret, size, "took too long and was killed");

@@ -37,11 +37,10 @@ struct hook_run {
 };
 
 /* Runs one; `done` finds its exit status in the result (a silent one). */
-int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us,
-	       task_done_fn done, void *userdata, struct task **ret);
+int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_done_fn done,
+	       void *userdata, struct task **ret);
 
 /* "failed with status 3", "was killed by signal 9"; NULL if all is well. */
-const char *hook_describe(const struct task_result *result, char *ret,
-			  size_t size);
+const char *hook_describe(const struct task_result *result, char *ret, size_t size);
 
 #endif

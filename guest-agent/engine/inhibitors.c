@@ -14,8 +14,7 @@ static void get_value(const char *text, const char *key, char *ret, size_t size)
 	for (const char *line = text; line && *line;
 	     line = strchr(line, '\n'), line = line ? line + 1 : NULL)
 		if (strncmp(line, key, length) == 0 && line[length] == '=') {
-			snprintf(ret, size, "%.*s",
-				 (int)strcspn(line + length + 1, "\n"),
+			snprintf(ret, size, "%.*s", (int)strcspn(line + length + 1, "\n"),
 				 line + length + 1);
 			return;
 		}
@@ -65,8 +64,7 @@ bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
 		/* "7.ref" beside "7" is a pipe. */
 		if (strchr(entry->d_name, '.'))
 			continue;
-		found = file_read(text, sizeof(text), "%s/%s", path,
-				  entry->d_name) > 0 &&
+		found = file_read(text, sizeof(text), "%s/%s", path, entry->d_name) > 0 &&
 			blocks_sleep(text, ret, size);
 	}
 	if (directory)

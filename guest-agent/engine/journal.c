@@ -26,16 +26,13 @@ const char *effect_kind_name(enum effect_kind kind)
 	return kind_names[kind];
 }
 
-static int append_effect(struct journal *journal, enum effect_kind kind,
-			 const char *text)
+static int append_effect(struct journal *journal, enum effect_kind kind, const char *text)
 {
 	struct effect *effects, *effect;
 
-	if (journal->n_effects >= EFFECTS_MAX ||
-	    strlen(text) >= EFFECT_TEXT_MAX)
+	if (journal->n_effects >= EFFECTS_MAX || strlen(text) >= EFFECT_TEXT_MAX)
 		return -E2BIG;
-	effects = realloc(journal->effects,
-			  (journal->n_effects + 1) * sizeof(*effects));
+	effects = realloc(journal->effects, (journal->n_effects + 1) * sizeof(*effects));
 	if (!effects)
 		return -ENOMEM;
 	journal->effects = effects;
@@ -58,8 +55,7 @@ static int parse_effect(struct journal *journal, char *text)
 		*space = '\0';
 	for (size_t i = 0; space && i < ELEMENTSOF(kind_names); i++)
 		if (strcmp(kind_names[i], text) == 0)
-			return append_effect(journal, (enum effect_kind)i,
-					     space + 1);
+			return append_effect(journal, (enum effect_kind)i, space + 1);
 	r = append_effect(journal, EFFECT_HOOK, "?");
 	if (r == 0)
 		journal->effects[journal->n_effects - 1].undone = true;
@@ -76,8 +72,7 @@ static int parse_record(struct journal *journal, char *line)
 	if (strncmp(line, "cycle ", 6) == 0)
 		(void)parse_u64(line + 6, UINT64_MAX, &journal->cycle);
 	else if (strncmp(line, "undone ", 7) == 0 &&
-		 parse_u64(line + 7, EFFECTS_MAX, &number) == 0 &&
-		 number < journal->n_effects)
+		 parse_u64(line + 7, EFFECTS_MAX, &number) == 0 && number < journal->n_effects)
 		journal->effects[number].undone = true;
 	return 0;
 }
@@ -103,22 +98,19 @@ static int load_cycle(struct journal *journal, struct error *error)
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return error_set(error, r, "cannot read %s: %s", path,
-				 strerror(-r));
+		return error_set(error, r, "cannot read %s: %s", path, strerror(-r));
 	drop_effects(journal);
 	/* A last line that its writer did not live to end is not there. */
 	for (char *line = text; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		r = parse_record(journal, line);
 		if (r < 0)
-			return error_set(error, r, "%s: '%s' is not understood",
-					 path, line);
+			return error_set(error, r, "%s: '%s' is not understood", path, line);
 	}
 	closep(&journal->fd);
 	journal->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (journal->fd < 0)
-		return error_set(error, -errno, "cannot open %s: %s", path,
-				 strerror(errno));
+		return error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
 	journal->open = true;
 	return 0;
 }
@@ -135,17 +127,14 @@ static void load_done(struct journal *journal)
 		return;
 	if (text[first] == '\n')
 		snprintf(journal->detail, sizeof(journal->detail), "%.*s",
-			 (int)strcspn(text + first + 1, "\n"),
-			 text + first + 1);
+			 (int)strcspn(text + first + 1, "\n"), text + first + 1);
 }
 
-int journal_load(struct journal *ret, const struct roots *roots,
-		 struct error *error)
+int journal_load(struct journal *ret, const struct roots *roots, struct error *error)
 {
 	*ret = (struct journal){ .roots = roots, .lock_fd = -1, .fd = -1 };
 	if (mkdir(roots->run, 0755) < 0 && errno != EEXIST)
-		return error_set(error, -errno, "cannot make %s: %s",
-				 roots->run, strerror(errno));
+		return error_set(error, -errno, "cannot make %s: %s", roots->run, strerror(errno));
 	load_done(ret);
 	return load_cycle(ret, error);
 }
@@ -164,16 +153,13 @@ int journal_lock(struct journal *journal, struct error *error)
 		r = fd < 0 ? -errno : 0;
 	}
 	if (r < 0)
-		return error_set(error, r, "cannot open %s: %s", path,
-				 strerror(-r));
+		return error_set(error, r, "cannot open %s: %s", path, strerror(-r));
 	/* Not flock: forked children, which may hang, must not keep it. */
 	if (fcntl(fd, F_SETLK, &lock) < 0) {
 		r = errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
-		return error_set(error, r,
-				 r == -EBUSY
-					 ? "another pmcoord-agent is at work"
-					 : "cannot lock %s",
-				 path);
+		return error_set(
+			error, r,
+			r == -EBUSY ? "another pmcoord-agent is at work" : "cannot lock %s", path);
 	}
 	journal->lock_fd = fd;
 	fd = -1;
@@ -211,47 +197,41 @@ int journal_begin(struct journal *journal, uint64_t cycle, struct error *error)
 	if (r < 0)
 		return r;
 	if (journal->open && has_effects(journal))
-		return error_set(error, -EBUSY,
-				 "what an earlier cycle left is undone first");
+		return error_set(error, -EBUSY, "what an earlier cycle left is undone first");
 	closep(&journal->fd);
 	drop_effects(journal);
 	journal->open = false;
 	r = file_path(path, "%s/journal", journal->roots->run);
 	if (r == 0) {
-		journal->fd = open(path,
-				   O_WRONLY | O_CREAT | O_TRUNC | O_APPEND |
-					   O_CLOEXEC,
-				   0600);
+		journal->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 		r = journal->fd < 0 ? -errno : 0;
 	}
 	snprintf(line, sizeof(line), "cycle %" PRIu64 "\n", cycle);
 	if (r == 0)
 		r = append_line(journal, line);
 	if (r < 0)
-		return error_set(error, r, "cannot write %s: %s", path,
-				 strerror(-r));
+		return error_set(error, r, "cannot write %s: %s", path, strerror(-r));
 	journal->open = true;
 	journal->cycle = cycle;
 	return 0;
 }
 
-int journal_add(struct journal *journal, enum effect_kind kind,
-		const char *text, struct error *error)
+int journal_add(struct journal *journal, enum effect_kind kind, const char *text,
+		struct error *error)
 {
 	char line[EFFECT_TEXT_MAX + 64];
 	int r = append_effect(journal, kind, text);
 
 	if (r == 0) {
-		snprintf(line, sizeof(line), "effect %s %s\n", kind_names[kind],
-			 text);
+		snprintf(line, sizeof(line), "effect %s %s\n", kind_names[kind], text);
 		r = append_line(journal, line);
 		/* Not on record, so not to be done. */
 		if (r < 0)
 			journal->n_effects--;
 	}
 	if (r < 0)
-		return error_set(error, r, "cannot record '%s %s': %s",
-				 kind_names[kind], text, strerror(-r));
+		return error_set(error, r, "cannot record '%s %s': %s", kind_names[kind], text,
+				 strerror(-r));
 	return 0;
 }
 
@@ -267,8 +247,7 @@ void journal_undone(struct journal *journal, size_t index)
 	(void)append_line(journal, line);
 }
 
-int journal_finish(struct journal *journal, const struct protocol_state *done,
-		   const char *detail)
+int journal_finish(struct journal *journal, const struct protocol_state *done, const char *detail)
 {
 	char path[FILE_PATH_MAX], text[PROTOCOL_DETAIL_MAX + 64];
 	int r = 0;
@@ -277,17 +256,14 @@ int journal_finish(struct journal *journal, const struct protocol_state *done,
 		char state[PROTOCOL_TEXT_MAX];
 
 		journal->done = *done;
-		snprintf(journal->detail, sizeof(journal->detail), "%s",
-			 detail);
+		snprintf(journal->detail, sizeof(journal->detail), "%s", detail);
 		protocol_format_state(done, state);
-		snprintf(text, sizeof(text), "%s\n%s\n", state,
-			 journal->detail);
+		snprintf(text, sizeof(text), "%s\n%s\n", state, journal->detail);
 		r = file_path(path, "%s/done", journal->roots->run);
 		if (r == 0)
 			r = file_replace(path, text, strlen(text));
 	}
-	if (journal->open &&
-	    file_path(path, "%s/journal", journal->roots->run) == 0)
+	if (journal->open && file_path(path, "%s/journal", journal->roots->run) == 0)
 		unlink(path);
 	drop_effects(journal);
 	journal->open = false;

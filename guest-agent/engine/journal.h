@@ -59,8 +59,7 @@ const char *effect_kind_name(enum effect_kind kind);
  * Reads what stands on /run, making the directory where needed. Afterwards
  * `open` says whether a predecessor left a cycle unfinished.
  */
-int journal_load(struct journal *ret, const struct roots *roots,
-		 struct error *error);
+int journal_load(struct journal *ret, const struct roots *roots, struct error *error);
 
 /*
  * Takes the lock. Returns 0, or -EBUSY if another process of the agent (a test)
@@ -75,8 +74,8 @@ int journal_lock(struct journal *journal, struct error *error);
 int journal_begin(struct journal *journal, uint64_t cycle, struct error *error);
 
 /* Records what is about to be done. */
-int journal_add(struct journal *journal, enum effect_kind kind,
-		const char *text, struct error *error);
+int journal_add(struct journal *journal, enum effect_kind kind, const char *text,
+		struct error *error);
 
 /* Records that effect `index` is undone (or given up). */
 void journal_undone(struct journal *journal, size_t index);
@@ -85,8 +84,7 @@ void journal_undone(struct journal *journal, size_t index);
  * Ends the cycle and drops the list. With `done`, its state and detail are what
  * a successor will find; a test passes NULL and leaves the last cycle's.
  */
-int journal_finish(struct journal *journal, const struct protocol_state *done,
-		   const char *detail);
+int journal_finish(struct journal *journal, const struct protocol_state *done, const char *detail);
 
 /* Lets go of the list and the lock; what stands on /run stays. */
 void journal_done(struct journal *journal);

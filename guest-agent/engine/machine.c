@@ -15,26 +15,22 @@ const char *machine_phase_name(enum machine_phase phase)
 	return names[phase];
 }
 
-static bool asks_to_suspend(const struct protocol_request *request,
-			    uint64_t cycle)
+static bool asks_to_suspend(const struct protocol_request *request, uint64_t cycle)
 {
 	return request->verb == PROTOCOL_SUSPEND && request->cycle == cycle;
 }
 
 static bool is_done_with(const struct machine *machine, uint64_t cycle)
 {
-	return machine->done.state != PROTOCOL_AGENT_NONE &&
-	       machine->done.cycle == cycle;
+	return machine->done.state != PROTOCOL_AGENT_NONE && machine->done.cycle == cycle;
 }
 
-static bool same_state(const struct protocol_state *a,
-		       const struct protocol_state *b)
+static bool same_state(const struct protocol_state *a, const struct protocol_state *b)
 {
 	return a->state == b->state && a->cycle == b->cycle;
 }
 
-static struct machine_step publish(struct machine *machine,
-				   enum protocol_agent_state state,
+static struct machine_step publish(struct machine *machine, enum protocol_agent_state state,
 				   uint64_t cycle)
 {
 	machine->published.state = state;
@@ -48,8 +44,7 @@ static struct machine_step publish(struct machine *machine,
 /* Publishes how the last cycle ended; dom0 waits for a failure to be told. */
 static struct machine_step publish_end(struct machine *machine)
 {
-	struct machine_step step =
-		publish(machine, machine->done.state, machine->done.cycle);
+	struct machine_step step = publish(machine, machine->done.state, machine->done.cycle);
 
 	if (machine->done.state == PROTOCOL_AGENT_FAILED)
 		step.actions |= MACHINE_NOTIFY;
@@ -60,21 +55,18 @@ static struct machine_step publish_end(struct machine *machine)
  * Idle, and dom0 has given the cycle up: it is over for this guest, whether or
  * not it ever began here. What a restore could not bring back stays said.
  */
-static struct machine_step acknowledge_abort(struct machine *machine,
-					     uint64_t cycle)
+static struct machine_step acknowledge_abort(struct machine *machine, uint64_t cycle)
 {
-	bool degraded = is_done_with(machine, cycle) &&
-			machine->done.state == PROTOCOL_AGENT_DEGRADED;
+	bool degraded =
+		is_done_with(machine, cycle) && machine->done.state == PROTOCOL_AGENT_DEGRADED;
 
-	machine->done.state =
-		degraded ? PROTOCOL_AGENT_DEGRADED : PROTOCOL_AGENT_READY;
+	machine->done.state = degraded ? PROTOCOL_AGENT_DEGRADED : PROTOCOL_AGENT_READY;
 	machine->done.cycle = cycle;
 	return publish(machine, machine->done.state, cycle);
 }
 
 /* Idle: makes the published state answer the request that stands. */
-static struct machine_step answer(struct machine *machine,
-				  const struct protocol_request *request)
+static struct machine_step answer(struct machine *machine, const struct protocol_request *request)
 {
 	static const struct protocol_state none = { PROTOCOL_AGENT_READY, 0 };
 	struct machine_step step;
@@ -86,8 +78,7 @@ static struct machine_step answer(struct machine *machine,
 	switch (request->verb) {
 	case PROTOCOL_SUSPEND:
 		if (!is_done_with(machine, request->cycle)) {
-			step = publish(machine, PROTOCOL_AGENT_READY,
-				       request->cycle);
+			step = publish(machine, PROTOCOL_AGENT_READY, request->cycle);
 			machine->armed = true;
 			return step;
 		}
@@ -111,8 +102,7 @@ static struct machine_step restore(struct machine *machine, bool failed)
 	return (struct machine_step){ .actions = MACHINE_RESTORE };
 }
 
-static struct machine_step take_idle(struct machine *machine,
-				     enum machine_input input,
+static struct machine_step take_idle(struct machine *machine, enum machine_input input,
 				     const struct protocol_request *request)
 {
 	if (input == MACHINE_EVENT && machine->armed &&
@@ -127,9 +117,8 @@ static struct machine_step take_idle(struct machine *machine,
 	return nothing;
 }
 
-static struct machine_step take_quiescing(
-	struct machine *machine, enum machine_input input,
-	const struct protocol_request *request)
+static struct machine_step take_quiescing(struct machine *machine, enum machine_input input,
+					  const struct protocol_request *request)
 {
 	switch (input) {
 	case MACHINE_LOOK:
@@ -155,8 +144,7 @@ static struct machine_step take_quiescing(
 	}
 }
 
-static struct machine_step take_quiesced(struct machine *machine,
-					 enum machine_input input,
+static struct machine_step take_quiesced(struct machine *machine, enum machine_input input,
 					 const struct protocol_request *request)
 {
 	struct machine_step step;
@@ -190,16 +178,15 @@ static struct machine_step finish(struct machine *machine, bool degraded,
 	machine->phase = MACHINE_IDLE;
 	machine->done.cycle = machine->cycle;
 	machine->done.state = machine->failed && stands ? PROTOCOL_AGENT_FAILED
-			      : degraded ? PROTOCOL_AGENT_DEGRADED
-					 : PROTOCOL_AGENT_READY;
+			      : degraded		? PROTOCOL_AGENT_DEGRADED
+							: PROTOCOL_AGENT_READY;
 	if (!stands)
 		return answer(machine, request);
 	return publish_end(machine);
 }
 
-static struct machine_step take_restoring(
-	struct machine *machine, enum machine_input input,
-	const struct protocol_request *request)
+static struct machine_step take_restoring(struct machine *machine, enum machine_input input,
+					  const struct protocol_request *request)
 {
 	switch (input) {
 	case MACHINE_WOKEN:
@@ -215,8 +202,7 @@ static struct machine_step take_restoring(
 	}
 }
 
-struct machine_step machine_take(struct machine *machine,
-				 enum machine_input input,
+struct machine_step machine_take(struct machine *machine, enum machine_input input,
 				 const struct protocol_request *request)
 {
 	switch (machine->phase) {
@@ -232,8 +218,7 @@ struct machine_step machine_take(struct machine *machine,
 	return take_idle(machine, input, request);
 }
 
-struct machine_step machine_start(struct machine *machine,
-				  const struct machine_past *past,
+struct machine_step machine_start(struct machine *machine, const struct machine_past *past,
 				  const struct protocol_request *request)
 {
 	bool quiesced = past->published.state == PROTOCOL_AGENT_QUIESCED &&
@@ -259,8 +244,7 @@ struct machine_step machine_start(struct machine *machine,
 	 * What the predecessor armed is still armed: an event that came while
 	 * nobody ran is waiting in the channel and counts.
 	 */
-	machine->armed = past->channel_kept &&
-			 past->published.state == PROTOCOL_AGENT_READY &&
+	machine->armed = past->channel_kept && past->published.state == PROTOCOL_AGENT_READY &&
 			 request->verb == PROTOCOL_SUSPEND &&
 			 request->cycle == past->published.cycle &&
 			 !is_done_with(machine, request->cycle);

@@ -91,13 +91,11 @@ struct machine_past {
 };
 
 /* Fills `machine` and says what to do first. */
-struct machine_step machine_start(struct machine *machine,
-				  const struct machine_past *past,
+struct machine_step machine_start(struct machine *machine, const struct machine_past *past,
 				  const struct protocol_request *request);
 
 /* `request` is what stands now; PROTOCOL_NO_REQUEST if none or not readable. */
-struct machine_step machine_take(struct machine *machine,
-				 enum machine_input input,
+struct machine_step machine_take(struct machine *machine, enum machine_input input,
 				 const struct protocol_request *request);
 
 /* "idle", "quiescing", "quiesced", "restoring". */

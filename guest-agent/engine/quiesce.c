@@ -42,14 +42,12 @@ static void on_pre_hook(void *userdata, const struct task_result *result)
 
 	task_free(engine->task);
 	engine->task = NULL;
-	if (engine_hook_complains(engine, result, complaint,
-				  sizeof(complaint))) {
+	if (engine_hook_complains(engine, result, complaint, sizeof(complaint))) {
 		if (engine->setup.settings->hook_failure_counts) {
 			down_step_done(engine, -ECANCELED, complaint);
 			return;
 		}
-		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring",
-			 complaint);
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring", complaint);
 	}
 	r = start_pre_hook(engine, &error);
 	if (r <= 0)
@@ -68,8 +66,7 @@ static int start_pre_hook(struct engine *engine, struct error *error)
 	if (r == 0)
 		r = engine_run_hook(engine, name, "pre", on_pre_hook);
 	if (r < 0)
-		return error_set(error, r, "cannot run hook %s: %s", name,
-				 strerror(-r));
+		return error_set(error, r, "cannot run hook %s: %s", name, strerror(-r));
 	return 1;
 }
 
@@ -78,14 +75,12 @@ static int down_hooks(struct engine *engine, struct error *error)
 	int r = hook_list_read(&engine->hooks, engine->setup.roots);
 
 	if (r < 0)
-		return error_set(error, r, "cannot list suspend.d: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot list suspend.d: %s", strerror(-r));
 	engine->next_hook = 0;
 	return start_pre_hook(engine, error);
 }
 
-void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds,
-				 void *userdata)
+void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds, void *userdata)
 {
 	engine->heeds = heeds;
 	engine->heeds_userdata = userdata;
@@ -100,8 +95,7 @@ static int down_inhibitors(struct engine *engine, struct error *error)
 		return 0;
 	if (!engine->heeds || engine->heeds(engine->heeds_userdata))
 		return error_set(error, -ECANCELED, "%s", who);
-	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "ignored by dom0: %s",
-		 who);
+	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "ignored by dom0: %s", who);
 	return 0;
 }
 
@@ -114,8 +108,7 @@ static void manager_refused(struct engine *engine, int r, const char *text)
 	struct journal *journal = engine->setup.journal;
 
 	log_line(engine->setup.log, LOG_LEVEL_WARNING,
-		 "NetworkManager does not sleep: %s, ignoring",
-		 text[0] ? text : strerror(-r));
+		 "NetworkManager does not sleep: %s, ignoring", text[0] ? text : strerror(-r));
 	if (r != -ETIMEDOUT)
 		journal_undone(journal, journal->n_effects - 1);
 }
@@ -132,15 +125,13 @@ static void on_manager_asleep(void *userdata, int r, const char *text)
 }
 
 /* On record, so that it hears of the wake. Returns 1 if it is there. */
-static int record_manager(struct engine *engine, enum manager manager,
-			  struct error *error)
+static int record_manager(struct engine *engine, enum manager manager, struct error *error)
 {
 	int r;
 
 	if (!manager_is_there(engine->setup.roots, manager))
 		return 0;
-	r = journal_add(engine->setup.journal, EFFECT_MANAGER,
-			manager_name(manager), error);
+	r = journal_add(engine->setup.journal, EFFECT_MANAGER, manager_name(manager), error);
 	return r < 0 ? r : 1;
 }
 
@@ -155,11 +146,9 @@ static int down_managers(struct engine *engine, struct error *error)
 		r = record_manager(engine, MANAGER_NETWORK_MANAGER, error);
 	if (r <= 0)
 		return r;
-	r = manager_call_start(
-		engine->setup.event, engine->setup.roots,
-		MANAGER_NETWORK_MANAGER, true,
-		at_most(MANAGER_TIMEOUT_US, time_left_us(engine) / 4),
-		on_manager_asleep, engine, &engine->manager_call);
+	r = manager_call_start(engine->setup.event, engine->setup.roots, MANAGER_NETWORK_MANAGER,
+			       true, at_most(MANAGER_TIMEOUT_US, time_left_us(engine) / 4),
+			       on_manager_asleep, engine, &engine->manager_call);
 	if (r < 0)
 		manager_refused(engine, r, "");
 	return r < 0 ? 0 : 1;
@@ -181,8 +170,7 @@ static void on_synced(void *userdata, const struct task_result *result)
 	task_free(engine->task);
 	engine->task = NULL;
 	if (result->timed_out) {
-		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring",
-			 note);
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring", note);
 		engine_note(engine, note);
 	}
 	down_step_done(engine, 0, NULL);
@@ -203,8 +191,7 @@ static int down_sync(struct engine *engine, struct error *error)
 		return 0;
 	r = task_start(engine->setup.event, &spec, &engine->task);
 	if (r < 0)
-		return error_set(error, r, "no child for sync: %s",
-				 strerror(-r));
+		return error_set(error, r, "no child for sync: %s", strerror(-r));
 	return 1;
 }
 
@@ -219,8 +206,7 @@ static int down_inventory(struct engine *engine, struct error *error)
 	r = inventory_read(&engine->inventory, engine->setup.roots, settings,
 			   engine->setup.claimed);
 	if (r < 0)
-		return error_set(error, r, "cannot list PCI functions: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot list PCI functions: %s", strerror(-r));
 	return 0;
 }
 
@@ -232,52 +218,44 @@ static void on_device_stopped(void *userdata, struct device *device, int r)
 	engine_find_unit(engine, device)->pending = false;
 	if (!engine->going_down)
 		return;
-	snprintf(reason, sizeof(reason), "device %s %s %s",
-		 device_address(device), device_driver(device),
-		 device_text(device));
+	snprintf(reason, sizeof(reason), "device %s %s %s", device_address(device),
+		 device_driver(device), device_text(device));
 	if (r < 0)
 		down_step_done(engine, r, reason);
 	else if (!engine_is_pending(engine))
 		down_step_done(engine, 0, NULL);
 }
 
-static int stop_function(struct engine *engine,
-			 const struct pci_function *function,
+static int stop_function(struct engine *engine, const struct pci_function *function,
 			 struct error *error)
 {
 	struct journal *journal = engine->setup.journal;
 	char text[EFFECT_TEXT_MAX];
 	struct unit *unit;
-	int r = engine_add_unit(engine, function->address, function->driver,
-				journal->n_effects, &unit);
+	int r = engine_add_unit(engine, function->address, function->driver, journal->n_effects,
+				&unit);
 
-	snprintf(text, sizeof(text), "%s %s", function->address,
-		 function->driver);
+	snprintf(text, sizeof(text), "%s %s", function->address, function->driver);
 	if (r == 0)
 		r = journal_add(journal, EFFECT_DEVICE, text, error);
 	if (r == 0)
 		r = device_stop(unit->device, on_device_stopped, engine);
 	if (r < 0)
-		return error_set(error, r, "cannot stop device %s: %s", text,
-				 strerror(-r));
+		return error_set(error, r, "cannot stop device %s: %s", text, strerror(-r));
 	unit->pending = true;
 	return 0;
 }
 
 /* All that belong to this step at once: each waits for its own hardware. */
-static int stop_functions(struct engine *engine, bool early,
-			  struct error *error)
+static int stop_functions(struct engine *engine, bool early, struct error *error)
 {
 	engine->device_context.stop_timeout_us =
-		at_most(engine->setup.settings->unbind_timeout_us,
-			time_left_us(engine));
+		at_most(engine->setup.settings->unbind_timeout_us, time_left_us(engine));
 	for (size_t i = 0; i < engine->inventory.n_functions; i++) {
-		const struct pci_function *function =
-			&engine->inventory.functions[i];
+		const struct pci_function *function = &engine->inventory.functions[i];
 		int r;
 
-		if ((function->action != DEVICE_UNBIND &&
-		     function->action != DEVICE_MODULE) ||
+		if ((function->action != DEVICE_UNBIND && function->action != DEVICE_MODULE) ||
 		    function->early != early)
 			continue;
 		r = stop_function(engine, function, error);
@@ -306,8 +284,7 @@ static void on_frozen(void *userdata, int r, const struct error *error)
 	down_step_done(engine, r, error->text);
 }
 
-static int freeze_cgroup(struct engine *engine, const char *cgroup,
-			 struct error *error)
+static int freeze_cgroup(struct engine *engine, const char *cgroup, struct error *error)
 {
 	const struct roots *roots = engine->setup.roots;
 	struct error refusal = { 0 };
@@ -316,8 +293,7 @@ static int freeze_cgroup(struct engine *engine, const char *cgroup,
 	if (freezer_get(roots, cgroup) != FREEZER_THAWED)
 		return 0;
 	if (freezer_check(roots, cgroup, &refusal) < 0) {
-		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s",
-			 refusal.text);
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s", refusal.text);
 		return 0;
 	}
 	r = journal_add(engine->setup.journal, EFFECT_FREEZE, cgroup, error);
@@ -327,8 +303,7 @@ static int freeze_cgroup(struct engine *engine, const char *cgroup,
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return error_set(error, r, "cannot freeze %s: %s", cgroup,
-				 strerror(-r));
+		return error_set(error, r, "cannot freeze %s: %s", cgroup, strerror(-r));
 	engine->frozen[engine->n_frozen++] = cgroup;
 	return 0;
 }
@@ -338,21 +313,18 @@ static int down_freeze(struct engine *engine, struct error *error)
 	const struct settings *settings = engine->setup.settings;
 	int r = 0;
 
-	engine->frozen =
-		calloc(settings->n_freeze + 1, sizeof(*engine->frozen));
+	engine->frozen = calloc(settings->n_freeze + 1, sizeof(*engine->frozen));
 	if (!engine->frozen)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; r == 0 && i < settings->n_freeze; i++)
 		r = freeze_cgroup(engine, settings->freeze[i], error);
 	if (r < 0 || engine->n_frozen == 0)
 		return r;
-	r = freezer_wait_start(engine->setup.event, engine->setup.roots,
-			       engine->frozen, engine->n_frozen,
-			       time_left_us(engine) / 2, on_frozen, engine,
+	r = freezer_wait_start(engine->setup.event, engine->setup.roots, engine->frozen,
+			       engine->n_frozen, time_left_us(engine) / 2, on_frozen, engine,
 			       &engine->freeze_wait);
 	if (r < 0)
-		return error_set(error, r, "cannot wait for cgroups: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot wait for cgroups: %s", strerror(-r));
 	return r == 1 ? 0 : 1;
 }
 
@@ -369,10 +341,9 @@ static void on_unloaded(void *userdata, const struct task_result *result)
 	task_free(engine->task);
 	engine->task = NULL;
 	if (hook_describe(result, what, sizeof(what))) {
-		snprintf(note, sizeof(note), "unloading module %s %s",
-			 engine->module_run.name, what);
-		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring",
-			 note);
+		snprintf(note, sizeof(note), "unloading module %s %s", engine->module_run.name,
+			 what);
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring", note);
 		engine_note(engine, note);
 	}
 	r = unload_next(engine, &error);
@@ -390,23 +361,20 @@ static int unload_next(struct engine *engine, struct error *error)
 	name = engine->modules.names[engine->next_module++];
 	r = journal_add(engine->setup.journal, EFFECT_MODULE, name, error);
 	if (r == 0)
-		r = engine_run_modprobe(
-			engine, name, false,
-			engine->setup.settings->unbind_timeout_us, on_unloaded);
+		r = engine_run_modprobe(engine, name, false,
+					engine->setup.settings->unbind_timeout_us, on_unloaded);
 	if (r < 0)
-		return error_set(error, r, "cannot unload module %s: %s", name,
-				 strerror(-r));
+		return error_set(error, r, "cannot unload module %s: %s", name, strerror(-r));
 	return 1;
 }
 
 static int down_modules(struct engine *engine, struct error *error)
 {
-	int r = module_list_make(&engine->modules, engine->setup.roots,
-				 engine->setup.settings, &engine->inventory);
+	int r = module_list_make(&engine->modules, engine->setup.roots, engine->setup.settings,
+				 &engine->inventory);
 
 	if (r < 0)
-		return error_set(error, r, "cannot list modules: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot list modules: %s", strerror(-r));
 	engine->next_module = 0;
 	return unload_next(engine, error);
 }
@@ -420,24 +388,21 @@ static int down_kernel_limit(struct engine *engine, struct error *error)
 	const char *sys = engine->setup.roots->sys;
 	uint64_t limit_ms = time_left_us(engine) / 2000;
 	char before[32], after[32];
-	int r = file_read(before, sizeof(before), "%s/power/pm_freeze_timeout",
-			  sys);
+	int r = file_read(before, sizeof(before), "%s/power/pm_freeze_timeout", sys);
 
 	/* Kernels without it exist, and are as they are. */
 	if (r <= 0)
 		return 0;
 	if (limit_ms < KERNEL_FREEZE_MIN_MS)
 		limit_ms = KERNEL_FREEZE_MIN_MS;
-	r = journal_add(engine->setup.journal, EFFECT_FREEZE_TIMEOUT, before,
-			error);
+	r = journal_add(engine->setup.journal, EFFECT_FREEZE_TIMEOUT, before, error);
 	if (r < 0)
 		return r;
 	snprintf(after, sizeof(after), "%" PRIu64, limit_ms);
 	r = file_write_at(after, "%s/power/pm_freeze_timeout", sys);
 	if (r < 0)
 		log_line(engine->setup.log, LOG_LEVEL_WARNING,
-			 "cannot set %s/power/pm_freeze_timeout: %s, ignoring",
-			 sys, strerror(-r));
+			 "cannot set %s/power/pm_freeze_timeout: %s, ignoring", sys, strerror(-r));
 	return 0;
 }
 
@@ -531,8 +496,8 @@ static int on_down_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
-		    engine_down_fn done, void *userdata)
+void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us, engine_down_fn done,
+		    void *userdata)
 {
 	uint64_t reserve_us = at_most(timeout_us / 4, KERNEL_RESERVE_US);
 	struct error error = { 0 };
@@ -548,9 +513,8 @@ void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 	engine->going_down = true;
 	r = journal_begin(engine->setup.journal, cycle, &error);
 	if (r == 0)
-		r = sd_event_add_time_relative(
-			engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
-			timeout_us - reserve_us, 0, on_down_limit, engine);
+		r = sd_event_add_time_relative(engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
+					       timeout_us - reserve_us, 0, on_down_limit, engine);
 	if (r < 0) {
 		error_set(&error, r, "cannot begin: %s", strerror(-r));
 		end_down(engine, r, error.text);

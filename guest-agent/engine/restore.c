@@ -26,9 +26,8 @@ static void on_device_started(void *userdata, struct device *device, int r)
 	if (r < 0 || device_text(device)[0] != '\0')
 		engine->degraded = true;
 	log_line(engine->setup.log, r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
-		 "device %s %s: %s%s%s", device_address(device),
-		 device_driver(device), r < 0 ? "lost" : "back",
-		 device_text(device)[0] ? ": " : "", device_text(device));
+		 "device %s %s: %s%s%s", device_address(device), device_driver(device),
+		 r < 0 ? "lost" : "back", device_text(device)[0] ? ": " : "", device_text(device));
 	undo_next(engine);
 }
 
@@ -69,8 +68,7 @@ static int undo_device(struct engine *engine, size_t index)
 
 static int undo_freeze(struct engine *engine, size_t index)
 {
-	int r = freezer_set(engine->setup.roots,
-			    engine->setup.journal->effects[index].text, false);
+	int r = freezer_set(engine->setup.roots, engine->setup.journal->effects[index].text, false);
 
 	return r == -ENOENT ? 0 : r;
 }
@@ -78,8 +76,7 @@ static int undo_freeze(struct engine *engine, size_t index)
 static int undo_freeze_timeout(struct engine *engine, size_t index)
 {
 	int r = file_write_at(engine->setup.journal->effects[index].text,
-			      "%s/power/pm_freeze_timeout",
-			      engine->setup.roots->sys);
+			      "%s/power/pm_freeze_timeout", engine->setup.roots->sys);
 
 	return r == -ENOENT ? 0 : r;
 }
@@ -93,17 +90,15 @@ static void on_post_hook(void *userdata, const struct task_result *result)
 
 	task_free(engine->task);
 	engine->task = NULL;
-	undone(engine, engine_hook_complains(engine, result, complaint,
-					     sizeof(complaint))
+	undone(engine, engine_hook_complains(engine, result, complaint, sizeof(complaint))
 			       ? complaint
 			       : NULL);
 }
 
 static int undo_hook(struct engine *engine, size_t index)
 {
-	int r = engine_run_hook(engine,
-				engine->setup.journal->effects[index].text,
-				"post", on_post_hook);
+	int r = engine_run_hook(engine, engine->setup.journal->effects[index].text, "post",
+				on_post_hook);
 
 	return r < 0 ? r : 1;
 }
@@ -126,16 +121,15 @@ static void on_loaded(void *userdata, const struct task_result *result)
 	task_free(engine->task);
 	engine->task = NULL;
 	failed = hook_describe(result, what, sizeof(what)) != NULL;
-	snprintf(problem, sizeof(problem), "loading module %s %s",
-		 engine->module_run.name, failed ? what : "");
+	snprintf(problem, sizeof(problem), "loading module %s %s", engine->module_run.name,
+		 failed ? what : "");
 	undone(engine, failed ? problem : NULL);
 }
 
 static int undo_module(struct engine *engine, size_t index)
 {
-	int r = engine_run_modprobe(
-		engine, engine->setup.journal->effects[index].text, true,
-		engine->setup.settings->restore_timeout_us, on_loaded);
+	int r = engine_run_modprobe(engine, engine->setup.journal->effects[index].text, true,
+				    engine->setup.settings->restore_timeout_us, on_loaded);
 
 	return r < 0 ? r : 1;
 }
@@ -147,14 +141,11 @@ static void on_manager_awake(void *userdata, int r, const char *text)
 
 	manager_call_free(engine->manager_call);
 	engine->manager_call = NULL;
-	snprintf(problem, sizeof(problem),
-		 "NetworkManager does not wake up: %s",
+	snprintf(problem, sizeof(problem), "NetworkManager does not wake up: %s",
 		 text[0] ? text : strerror(-r));
 	/* Never put to sleep, or awake already, is what is wanted. */
-	undone(engine, r < 0 && r != -EALREADY && r != -EEXIST &&
-				       !strstr(text, "lready")
-			       ? problem
-			       : NULL);
+	undone(engine,
+	       r < 0 && r != -EALREADY && r != -EEXIST && !strstr(text, "lready") ? problem : NULL);
 }
 
 /* What it says of leases is between it and their servers. */
@@ -166,8 +157,7 @@ static void on_leases_renewed(void *userdata, int r, const char *text)
 	engine->manager_call = NULL;
 	if (r < 0)
 		log_line(engine->setup.log, LOG_LEVEL_NOTICE,
-			 "systemd-networkd does not renew its leases: %s, "
-			 "ignoring",
+			 "systemd-networkd does not renew its leases: %s, ignoring",
 			 text[0] ? text : strerror(-r));
 	undone(engine, NULL);
 }
@@ -178,10 +168,8 @@ static int undo_manager(struct engine *engine, size_t index)
 	bool networkd = strcmp(name, manager_name(MANAGER_NETWORKD)) == 0;
 	int r = manager_call_start(
 		engine->setup.event, engine->setup.roots,
-		networkd ? MANAGER_NETWORKD : MANAGER_NETWORK_MANAGER, false,
-		MANAGER_TIMEOUT_US,
-		networkd ? on_leases_renewed : on_manager_awake, engine,
-		&engine->manager_call);
+		networkd ? MANAGER_NETWORKD : MANAGER_NETWORK_MANAGER, false, MANAGER_TIMEOUT_US,
+		networkd ? on_leases_renewed : on_manager_awake, engine, &engine->manager_call);
 
 	return r < 0 ? r : r == 0;
 }
@@ -201,8 +189,7 @@ static const struct {
 	[EFFECT_FREEZE_TIMEOUT] = { undo_freeze_timeout, false, false },
 };
 
-static int on_thaw_overdue(sd_event_source *source, uint64_t usec,
-			   void *userdata)
+static int on_thaw_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct engine *engine = userdata;
 
@@ -235,19 +222,16 @@ static void describe_unit(const struct unit *unit, char *ret, size_t size)
 	bool back = device_state(device) == DEVICE_BACK;
 
 	if (back)
-		snprintf(ret, size, "%s %s%s%s ok %" PRIu64 "ms%s%s%s",
-			 device_address(device), device_driver(device),
-			 links[0] ? " " : "", links,
-			 device_start_duration_us(device) / 1000,
-			 text[0] ? " (" : "", text, text[0] ? ")" : "");
+		snprintf(ret, size, "%s %s%s%s ok %" PRIu64 "ms%s%s%s", device_address(device),
+			 device_driver(device), links[0] ? " " : "", links,
+			 device_start_duration_us(device) / 1000, text[0] ? " (" : "", text,
+			 text[0] ? ")" : "");
 	else
-		snprintf(ret, size, "%s %s%s%s lost: %s",
-			 device_address(device), device_driver(device),
-			 links[0] ? " " : "", links, text);
+		snprintf(ret, size, "%s %s%s%s lost: %s", device_address(device),
+			 device_driver(device), links[0] ? " " : "", links, text);
 }
 
-static void append_kept(const struct inventory *inventory, char *detail,
-			size_t size)
+static void append_kept(const struct inventory *inventory, char *detail, size_t size)
 {
 	char entry[512];
 
@@ -256,20 +240,19 @@ static void append_kept(const struct inventory *inventory, char *detail,
 
 		if (!function->risk)
 			continue;
-		snprintf(entry, sizeof(entry), "%s %s kept: %s",
-			 function->address, function->driver, function->reason);
+		snprintf(entry, sizeof(entry), "%s %s kept: %s", function->address,
+			 function->driver, function->reason);
 		append_entry(detail, size, entry);
 	}
 }
 
 /* What cannot be read now is told by the next cycle. */
-static void append_kept_now(const struct engine *engine, char *detail,
-			    size_t size)
+static void append_kept_now(const struct engine *engine, char *detail, size_t size)
 {
 	struct inventory inventory = { 0 };
 
-	if (inventory_read(&inventory, engine->setup.roots,
-			   engine->setup.settings, engine->setup.claimed) == 0)
+	if (inventory_read(&inventory, engine->setup.roots, engine->setup.settings,
+			   engine->setup.claimed) == 0)
 		append_kept(&inventory, detail, size);
 	inventory_done(&inventory);
 }
@@ -289,11 +272,9 @@ static void describe(const struct engine *engine, char *detail, size_t size)
 	for (int back = 0; back <= 1; back++) {
 		for (size_t i = 0; i < engine->n_units; i++) {
 			const struct unit *unit = &engine->units[i];
-			bool is_back =
-				device_state(unit->device) == DEVICE_BACK;
+			bool is_back = device_state(unit->device) == DEVICE_BACK;
 
-			if (is_back != (back == 1) ||
-			    device_state(unit->device) == DEVICE_UP)
+			if (is_back != (back == 1) || device_state(unit->device) == DEVICE_UP)
 				continue;
 			describe_unit(unit, entry, sizeof(entry));
 			append_entry(detail, size, entry);
@@ -330,8 +311,7 @@ static int undo_one(struct engine *engine, size_t index)
 		return 1;
 	if (r < 0) {
 		snprintf(problem, sizeof(problem), "cannot undo %s %s: %s",
-			 effect_kind_name(effect->kind), effect->text,
-			 strerror(-r));
+			 effect_kind_name(effect->kind), effect->text, strerror(-r));
 		add_problem(engine, problem);
 	}
 	/* A device says so itself, when it is back. */
@@ -348,8 +328,7 @@ static void undo_next(struct engine *engine)
 	if (!engine->going_up || engine->task || engine->manager_call)
 		return;
 	while (engine->cursor > 0) {
-		const struct effect *effect =
-			&journal->effects[engine->cursor - 1];
+		const struct effect *effect = &journal->effects[engine->cursor - 1];
 
 		if (!effect->undone && must_wait(engine, effect->kind))
 			return;
@@ -372,9 +351,8 @@ void engine_go_up(struct engine *engine, engine_up_fn done, void *userdata)
 	engine->cycle = engine->setup.journal->cycle;
 	/* Without a timer nobody stays frozen: thaw at once. */
 	engine->thaw_overdue =
-		sd_event_add_time_relative(
-			engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
-			engine->setup.settings->thaw_after_us, 0,
-			on_thaw_overdue, engine) < 0;
+		sd_event_add_time_relative(engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
+					   engine->setup.settings->thaw_after_us, 0,
+					   on_thaw_overdue, engine) < 0;
 	undo_next(engine);
 }

@@ -21,8 +21,7 @@ static void on_up(void *userdata, bool degraded, const char *detail)
 
 	run->result->up_us = clock_now_us() - run->start_us;
 	run->result->degraded = degraded;
-	snprintf(run->result->detail, sizeof(run->result->detail), "%s",
-		 detail);
+	snprintf(run->result->detail, sizeof(run->result->detail), "%s", detail);
 	sd_event_exit(run->setup->event, 0);
 }
 
@@ -39,13 +38,11 @@ static void on_down(void *userdata, int r, const char *reason)
 
 	run->result->down_us = clock_now_us() - run->start_us;
 	run->result->down_r = r;
-	snprintf(run->result->reason, sizeof(run->result->reason), "%s",
-		 reason);
+	snprintf(run->result->reason, sizeof(run->result->reason), "%s", reason);
 	go_up(run);
 }
 
-static int on_signal(sd_event_source *source,
-		     const struct signalfd_siginfo *info, void *userdata)
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct run *run = userdata;
 
@@ -59,15 +56,13 @@ static int on_signal(sd_event_source *source,
 static int run_loop(struct run *run)
 {
 	sd_event *event = run->setup->event;
-	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal,
-				   run);
+	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal, run);
 
 	/* Without them an interrupt would leave the guest quiesced. */
 	return r < 0 ? r : sd_event_loop(event);
 }
 
-int rehearse(const struct engine_setup *setup, struct engine *engine,
-	     struct rehearsal *ret)
+int rehearse(const struct engine_setup *setup, struct engine *engine, struct rehearsal *ret)
 {
 	struct run run = {
 		.setup = setup,
@@ -87,8 +82,7 @@ int rehearse(const struct engine_setup *setup, struct engine *engine,
 int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		      struct rehearsal *ret)
 {
-	struct protocol_state done = { PROTOCOL_AGENT_FAILED,
-				       setup->journal->cycle };
+	struct protocol_state done = { PROTOCOL_AGENT_FAILED, setup->journal->cycle };
 	struct run run = { .setup = setup, .engine = engine, .result = ret };
 	int r;
 
@@ -100,6 +94,5 @@ int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 	if (ret->degraded)
 		done.state = PROTOCOL_AGENT_DEGRADED;
 	/* Cycle 0 is a rehearsal's, of which dom0 knows nothing. */
-	return journal_finish(setup->journal, done.cycle == 0 ? NULL : &done,
-			      ret->detail);
+	return journal_finish(setup->journal, done.cycle == 0 ? NULL : &done, ret->detail);
 }

@@ -22,8 +22,7 @@ struct rehearsal {
  * is of setup.event and setup.journal. Returns 0, or negative errno if the
  * event loop failed.
  */
-int rehearse(const struct engine_setup *setup, struct engine *engine,
-	     struct rehearsal *ret);
+int rehearse(const struct engine_setup *setup, struct engine *engine, struct rehearsal *ret);
 
 /*
  * Undoes what the journal has and records the cycle as failed, or as degraded;

@@ -14,8 +14,8 @@ bool path_is_beneath(const char *path, const char *directory)
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
-int class_each_in(const struct roots *roots, const char *class,
-		  const char *directory, class_fn take, void *data)
+int class_each_in(const struct roots *roots, const char *class, const char *directory,
+		  class_fn take, void *data)
 {
 	char path[FILE_PATH_MAX], target[PATH_MAX];
 	struct dirent *entry;
@@ -27,8 +27,7 @@ int class_each_in(const struct roots *roots, const char *class,
 	list = opendir(path);
 	while (list && r == 0 && (entry = readdir(list))) {
 		if (entry->d_name[0] == '.' ||
-		    file_path(path, "%s/class/%s/%s", roots->sys, class,
-			      entry->d_name) < 0 ||
+		    file_path(path, "%s/class/%s/%s", roots->sys, class, entry->d_name) < 0 ||
 		    !realpath(path, target))
 			continue;
 		if (path_is_beneath(target, directory))
@@ -39,8 +38,8 @@ int class_each_in(const struct roots *roots, const char *class,
 	return r;
 }
 
-int class_each(const struct roots *roots, const char *class,
-	       const char *address, class_fn take, void *data)
+int class_each(const struct roots *roots, const char *class, const char *address, class_fn take,
+	       void *data)
 {
 	char path[FILE_PATH_MAX], directory[PATH_MAX];
 	int r = file_path(path, "%s/bus/pci/devices/%s", roots->sys, address);

@@ -13,12 +13,12 @@ typedef int (*class_fn)(void *data, const char *name);
  * Walks the devices of /sys/class/`class` that live beneath `directory` (as by
  * realpath), however deep. Returns what `take` returned, or 0.
  */
-int class_each_in(const struct roots *roots, const char *class,
-		  const char *directory, class_fn take, void *data);
+int class_each_in(const struct roots *roots, const char *class, const char *directory,
+		  class_fn take, void *data);
 
 /* The same beneath a PCI function. Returns -ENOENT if that is not there. */
-int class_each(const struct roots *roots, const char *class,
-	       const char *address, class_fn take, void *data);
+int class_each(const struct roots *roots, const char *class, const char *address, class_fn take,
+	       void *data);
 
 /* Is `path` beneath `directory`? */
 bool path_is_beneath(const char *path, const char *directory);

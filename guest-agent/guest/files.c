@@ -30,13 +30,13 @@ static int format_path(char *ret, const char *format, va_list arguments)
 }
 
 /* Formats the path of a variadic caller's last arguments; r < 0 on failure. */
-#define PATH_FROM_ARGUMENTS(path, r, format)                                   \
-	do {                                                                   \
-		va_list arguments_;                                            \
-                                                                               \
-		va_start(arguments_, format);                                  \
-		r = format_path(path, format, arguments_);                     \
-		va_end(arguments_);                                            \
+#define PATH_FROM_ARGUMENTS(path, r, format)                                                       \
+	do {                                                                                       \
+		va_list arguments_;                                                                \
+                                                                                                   \
+		va_start(arguments_, format);                                                      \
+		r = format_path(path, format, arguments_);                                         \
+		va_end(arguments_);                                                                \
 	} while (0)
 
 int file_path(char *ret, const char *format, ...)
@@ -151,8 +151,7 @@ int file_read_number(uint64_t *ret, const char *format, ...)
 
 int file_write(const char *path, const char *text)
 {
-	_cleanup_(closep) int fd =
-		open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
 	size_t length = strlen(text);
 	ssize_t n;
 

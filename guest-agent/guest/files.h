@@ -36,8 +36,7 @@ int file_path(char *ret, const char *format, ...) _printf_(2, 3);
 int file_read(char *ret, size_t size, const char *format, ...) _printf_(3, 4);
 
 /* Reads a whole file of any size, NUL-terminated; free(*ret) it. */
-int file_read_all(char **ret, size_t *ret_length, const char *format, ...)
-	_printf_(3, 4);
+int file_read_all(char **ret, size_t *ret_length, const char *format, ...) _printf_(3, 4);
 
 /* Reads a number ("0x8086", "12"). Returns 0 or negative errno. */
 int file_read_number(uint64_t *ret, const char *format, ...) _printf_(2, 3);
@@ -47,8 +46,7 @@ int file_write(const char *path, const char *text);
 int file_write_at(const char *text, const char *format, ...) _printf_(2, 3);
 
 /* The last component of what a symbolic link points to. */
-int file_link_name(char *ret, size_t size, const char *format, ...)
-	_printf_(3, 4);
+int file_link_name(char *ret, size_t size, const char *format, ...) _printf_(3, 4);
 
 bool file_exists(const char *format, ...) _printf_(1, 2);
 

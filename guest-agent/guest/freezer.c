@@ -75,13 +75,11 @@ static void get_own_cgroup(const struct roots *roots, char *ret, size_t size)
 		return;
 	line = strstr(text, "0::/");
 	if (line)
-		snprintf(ret, size, "%.*s", (int)strcspn(line + 4, "\n"),
-			 line + 4);
+		snprintf(ret, size, "%.*s", (int)strcspn(line + 4, "\n"), line + 4);
 }
 
 /* Finds a unit that must run at or beneath `cgroup`. */
-static const char *find_needed_unit(const struct roots *roots,
-				    const char *cgroup, int depth)
+static const char *find_needed_unit(const struct roots *roots, const char *cgroup, int depth)
 {
 	_cleanup_(closedirp) DIR *directory = NULL;
 	const char *name = strrchr(cgroup, '/');
@@ -104,34 +102,29 @@ static const char *find_needed_unit(const struct roots *roots,
 	return found;
 }
 
-int freezer_check(const struct roots *roots, const char *cgroup,
-		  struct error *error)
+int freezer_check(const struct roots *roots, const char *cgroup, struct error *error)
 {
 	char own[FILE_PATH_MAX];
 	const char *needed;
 
 	if (cgroup[0] == '\0' || cgroup[0] == '/' || strstr(cgroup, ".."))
-		return error_set(error, -EPERM,
-				 "'%s' is not a cgroup below /sys/fs/cgroup",
+		return error_set(error, -EPERM, "'%s' is not a cgroup below /sys/fs/cgroup",
 				 cgroup);
 	get_own_cgroup(roots, own, sizeof(own));
 	if (own[0] != '\0' && is_within(own, cgroup))
-		return error_set(error, -EPERM,
-				 "%s holds pmcoord-agent itself and is not "
-				 "frozen",
+		return error_set(error, -EPERM, "%s holds pmcoord-agent itself and is not frozen",
 				 cgroup);
 	/* Also where the agent runs by hand, outside of its unit. */
 	if (strcmp(cgroup, "system.slice") == 0)
-		return error_set(error, -EPERM,
-				 "system.slice holds what the guest needs to "
-				 "wake up; name single services instead");
+		return error_set(
+			error, -EPERM,
+			"system.slice holds what the guest needs to wake up; name single services instead");
 	/* The units of a user's own manager are not those meant here. */
 	if (is_within(cgroup, "user.slice"))
 		return 0;
 	needed = find_needed_unit(roots, cgroup, DEPTH_MAX);
 	if (needed)
-		return error_set(error, -EPERM, "%s holds %s, which must run",
-				 cgroup, needed);
+		return error_set(error, -EPERM, "%s holds %s, which must run", cgroup, needed);
 	return 0;
 }
 
@@ -139,16 +132,15 @@ enum freezer_state freezer_get(const struct roots *roots, const char *cgroup)
 {
 	char text[8];
 
-	if (file_read(text, sizeof(text), "%s/" CGROUP_ROOT "/%s/cgroup.freeze",
-		      roots->sys, cgroup) < 0)
+	if (file_read(text, sizeof(text), "%s/" CGROUP_ROOT "/%s/cgroup.freeze", roots->sys,
+		      cgroup) < 0)
 		return FREEZER_ABSENT;
 	return strcmp(text, "1") == 0 ? FREEZER_FROZEN : FREEZER_THAWED;
 }
 
 int freezer_set(const struct roots *roots, const char *cgroup, bool frozen)
 {
-	return file_write_at(frozen ? "1" : "0",
-			     "%s/" CGROUP_ROOT "/%s/cgroup.freeze", roots->sys,
+	return file_write_at(frozen ? "1" : "0", "%s/" CGROUP_ROOT "/%s/cgroup.freeze", roots->sys,
 			     cgroup);
 }
 
@@ -157,16 +149,14 @@ static bool is_frozen(const struct roots *roots, const char *cgroup)
 {
 	char events[256];
 
-	if (file_read(events, sizeof(events),
-		      "%s/" CGROUP_ROOT "/%s/cgroup.events", roots->sys,
+	if (file_read(events, sizeof(events), "%s/" CGROUP_ROOT "/%s/cgroup.events", roots->sys,
 		      cgroup) < 0)
 		return true;
 	return strstr(events, "frozen 1") != NULL;
 }
 
 /* Appends "'name' (pid)" for a process, and whether it hangs in the kernel. */
-static void append_process(const struct roots *roots, const char *pid,
-			   char *ret, size_t size)
+static void append_process(const struct roots *roots, const char *pid, char *ret, size_t size)
 {
 	char status[512], name[32] = "?";
 	size_t used = strlen(ret);
@@ -176,17 +166,16 @@ static void append_process(const struct roots *roots, const char *pid,
 	file_read(status, sizeof(status), "%s/%s/status", roots->proc, pid);
 	field = strstr(status, "Name:\t");
 	if (field)
-		snprintf(name, sizeof(name), "%.*s",
-			 (int)strcspn(field + 6, "\n"), field + 6);
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(field + 6, "\n"), field + 6);
 	field = strstr(status, "State:\t");
 	blocked = field && field[7] == 'D';
-	snprintf(ret + used, size - used, "%s'%s' (%s%s)", used ? ", " : "",
-		 name, pid, blocked ? ", waits in the kernel" : "");
+	snprintf(ret + used, size - used, "%s'%s' (%s%s)", used ? ", " : "", name, pid,
+		 blocked ? ", waits in the kernel" : "");
 }
 
 /* Names the processes of the deepest cgroups that are not frozen. */
-static void name_holdouts(const struct roots *roots, const char *cgroup,
-			  int depth, char *ret, size_t size)
+static void name_holdouts(const struct roots *roots, const char *cgroup, int depth, char *ret,
+			  size_t size)
 {
 	_cleanup_(closedirp) DIR *directory = open_cgroup(roots, cgroup);
 	_cleanup_(freep) char *processes = NULL;
@@ -196,11 +185,9 @@ static void name_holdouts(const struct roots *roots, const char *cgroup,
 
 	if (depth == 0 || !directory || is_frozen(roots, cgroup))
 		return;
-	if (file_read_all(&processes, &length,
-			  "%s/" CGROUP_ROOT "/%s/cgroup.procs", roots->sys,
+	if (file_read_all(&processes, &length, "%s/" CGROUP_ROOT "/%s/cgroup.procs", roots->sys,
 			  cgroup) == 0)
-		for (char *pid = strtok_r(processes, "\n", &rest);
-		     pid && strlen(ret) < size / 2;
+		for (char *pid = strtok_r(processes, "\n", &rest); pid && strlen(ret) < size / 2;
 		     pid = strtok_r(NULL, "\n", &rest))
 			append_process(roots, pid, ret, size);
 	while ((entry = readdir(directory))) {
@@ -217,8 +204,7 @@ static bool is_blocked(const struct roots *roots, const char *pid)
 	char status[512];
 	const char *state;
 
-	if (file_read(status, sizeof(status), "%s/%s/status", roots->proc,
-		      pid) <= 0)
+	if (file_read(status, sizeof(status), "%s/%s/status", roots->proc, pid) <= 0)
 		return false;
 	state = strstr(status, "State:\t");
 	return state && state[7] == 'D';
@@ -230,10 +216,8 @@ void freezer_name_blocked(const struct roots *roots, char *ret, size_t size)
 	struct dirent *entry;
 
 	ret[0] = '\0';
-	while (directory && (entry = readdir(directory)) &&
-	       strlen(ret) < size / 2)
-		if (isdigit((unsigned char)entry->d_name[0]) &&
-		    is_blocked(roots, entry->d_name))
+	while (directory && (entry = readdir(directory)) && strlen(ret) < size / 2)
+		if (isdigit((unsigned char)entry->d_name[0]) && is_blocked(roots, entry->d_name))
 			append_process(roots, entry->d_name, ret, size);
 }
 
@@ -266,8 +250,7 @@ static void finish(struct freezer_wait *wait, int r, const struct error *error)
 	wait->done(wait->userdata, r, error);
 }
 
-static int on_change(sd_event_source *source, const struct inotify_event *event,
-		     void *userdata)
+static int on_change(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
 	struct freezer_wait *wait = userdata;
 	struct error none = { 0 };
@@ -320,13 +303,12 @@ static int add_watches(struct freezer_wait *wait)
 {
 	for (size_t i = 0; i < wait->n_cgroups; i++) {
 		char path[FILE_PATH_MAX];
-		int r = file_path(path, "%s/" CGROUP_ROOT "/%s/cgroup.events",
-				  wait->roots->sys, wait->cgroups[i]);
+		int r = file_path(path, "%s/" CGROUP_ROOT "/%s/cgroup.events", wait->roots->sys,
+				  wait->cgroups[i]);
 
 		if (r < 0)
 			return r;
-		r = sd_event_add_inotify(wait->event,
-					 &wait->watches[wait->n_watches], path,
+		r = sd_event_add_inotify(wait->event, &wait->watches[wait->n_watches], path,
 					 IN_MODIFY, on_change, wait);
 		if (r == -ENOENT)
 			continue;
@@ -337,13 +319,11 @@ static int add_watches(struct freezer_wait *wait)
 	return 0;
 }
 
-int freezer_wait_start(sd_event *event, const struct roots *roots,
-		       const char *const *cgroups, size_t n_cgroups,
-		       uint64_t timeout_us, freezer_done_fn done,
-		       void *userdata, struct freezer_wait **ret)
+int freezer_wait_start(sd_event *event, const struct roots *roots, const char *const *cgroups,
+		       size_t n_cgroups, uint64_t timeout_us, freezer_done_fn done, void *userdata,
+		       struct freezer_wait **ret)
 {
-	struct freezer_wait *wait =
-		calloc(1, sizeof(*wait) + n_cgroups * sizeof(wait->watches[0]));
+	struct freezer_wait *wait = calloc(1, sizeof(*wait) + n_cgroups * sizeof(wait->watches[0]));
 	int r;
 
 	if (!wait)
@@ -365,8 +345,7 @@ int freezer_wait_start(sd_event *event, const struct roots *roots,
 		return 1;
 	}
 	if (r == 0)
-		r = sd_event_add_time_relative(event, &wait->limit,
-					       CLOCK_MONOTONIC, timeout_us, 0,
+		r = sd_event_add_time_relative(event, &wait->limit, CLOCK_MONOTONIC, timeout_us, 0,
 					       on_limit, wait);
 	if (r < 0) {
 		freezer_wait_free(wait);

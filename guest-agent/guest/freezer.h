@@ -26,8 +26,7 @@ enum freezer_state {
  * udev, the bus, a network manager or a backend daemon lives in. Returns 0, or
  * -EPERM with the reason in `error`.
  */
-int freezer_check(const struct roots *roots, const char *cgroup,
-		  struct error *error);
+int freezer_check(const struct roots *roots, const char *cgroup, struct error *error);
 
 /* What the cgroup was told to be. */
 enum freezer_state freezer_get(const struct roots *roots, const char *cgroup);
@@ -48,18 +47,16 @@ struct freezer_wait;
  * Called once: r is 0 when all are frozen, -ETIMEDOUT with the processes that
  * hold out named in `error`, or another negative errno.
  */
-typedef void (*freezer_done_fn)(void *userdata, int r,
-				const struct error *error);
+typedef void (*freezer_done_fn)(void *userdata, int r, const struct error *error);
 
 /*
  * Waits for cgroups that were told to freeze. `cgroups` must outlive the wait.
  * Returns 1 if all are frozen already (no wait, no call), 0 if `ret` was
  * started, or negative errno.
  */
-int freezer_wait_start(sd_event *event, const struct roots *roots,
-		       const char *const *cgroups, size_t n_cgroups,
-		       uint64_t timeout_us, freezer_done_fn done,
-		       void *userdata, struct freezer_wait **ret);
+int freezer_wait_start(sd_event *event, const struct roots *roots, const char *const *cgroups,
+		       size_t n_cgroups, uint64_t timeout_us, freezer_done_fn done, void *userdata,
+		       struct freezer_wait **ret);
 
 void freezer_wait_free(struct freezer_wait *wait);
 

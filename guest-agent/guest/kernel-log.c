@@ -38,13 +38,10 @@ static char *find_refusal(char *record)
 	message[strcspn(message, "\n")] = '\0';
 	if (strncmp(message, FUNCTION, strlen(FUNCTION)) == 0)
 		message += strlen(FUNCTION);
-	return strstr(message, "failed") || strstr(message, "dpm_suspend")
-		       ? message
-		       : NULL;
+	return strstr(message, "failed") || strstr(message, "dpm_suspend") ? message : NULL;
 }
 
-static int on_records(sd_event_source *source, int fd, uint32_t revents,
-		      void *userdata)
+static int on_records(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct kernel_log *log = userdata;
 	char *message;
@@ -63,9 +60,8 @@ static int on_records(sd_event_source *source, int fd, uint32_t revents,
 	return 0;
 }
 
-int kernel_log_watch(sd_event *event, const struct roots *roots,
-		     kernel_refused_fn refused, void *userdata,
-		     struct kernel_log **ret)
+int kernel_log_watch(sd_event *event, const struct roots *roots, kernel_refused_fn refused,
+		     void *userdata, struct kernel_log **ret)
 {
 	char path[FILE_PATH_MAX];
 	struct kernel_log *log;
@@ -83,8 +79,7 @@ int kernel_log_watch(sd_event *event, const struct roots *roots,
 	if (r == 0) {
 		/* What was said before is of no concern. */
 		(void)lseek(log->fd, 0, SEEK_END);
-		r = sd_event_add_io(event, &log->source, log->fd, EPOLLIN,
-				    on_records, log);
+		r = sd_event_add_io(event, &log->source, log->fd, EPOLLIN, on_records, log);
 	}
 	if (r < 0) {
 		kernel_log_free(log);

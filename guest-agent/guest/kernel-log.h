@@ -20,9 +20,8 @@ typedef void (*kernel_refused_fn)(void *userdata, const char *message);
  * From now on calls `refused` when the kernel says that it does not suspend.
  * Returns 0 or negative errno.
  */
-int kernel_log_watch(sd_event *event, const struct roots *roots,
-		     kernel_refused_fn refused, void *userdata,
-		     struct kernel_log **ret);
+int kernel_log_watch(sd_event *event, const struct roots *roots, kernel_refused_fn refused,
+		     void *userdata, struct kernel_log **ret);
 
 /* NULL is fine. */
 void kernel_log_free(struct kernel_log *log);

@@ -30,8 +30,7 @@ enum log_level {
 };
 
 /* One line, without a newline. `log` may be NULL: nobody listens. */
-void log_line(struct log *log, enum log_level level, const char *format, ...)
-	_printf_(3, 4);
+void log_line(struct log *log, enum log_level level, const char *format, ...) _printf_(3, 4);
 
 /* From now on lines are kept; past 8 KiB they are counted instead. */
 void log_hold(struct log *log);

@@ -32,8 +32,8 @@ static int read_in(struct dl_phdr_info *info, size_t size, void *data)
 		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
 
 		if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R))
-			touch((const char *)info->dlpi_addr + segment->p_vaddr,
-			      segment->p_memsz, page);
+			touch((const char *)info->dlpi_addr + segment->p_vaddr, segment->p_memsz,
+			      page);
 	}
 	return 0;
 }
@@ -50,8 +50,7 @@ static void on_done(void *userdata, const struct task_result *result)
 	*(bool *)userdata = true;
 }
 
-static int on_inotify(sd_event_source *source,
-		      const struct inotify_event *event, void *userdata)
+static int on_inotify(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
 	(void)source;
 	(void)event;
@@ -72,8 +71,7 @@ static int warm_up(sd_event *event)
 		.done = on_done,
 		.userdata = &done,
 	};
-	int r = sd_event_add_inotify(event, &watch, "/", IN_DELETE_SELF,
-				     on_inotify, NULL);
+	int r = sd_event_add_inotify(event, &watch, "/", IN_DELETE_SELF, on_inotify, NULL);
 
 	if (r >= 0)
 		r = task_start(event, &spec, &task);

@@ -51,8 +51,7 @@ fail:
 	return -ENOMEM;
 }
 
-static int take_list(const char *value, char ***list, size_t *n,
-		     struct error *error)
+static int take_list(const char *value, char ***list, size_t *n, struct error *error)
 {
 	char **parsed;
 	size_t n_parsed;
@@ -66,87 +65,80 @@ static int take_list(const char *value, char ***list, size_t *n,
 	return 0;
 }
 
-static int take_time(struct settings *settings, void *field, const char *value,
-		     struct error *error)
+static int take_time(struct settings *settings, void *field, const char *value, struct error *error)
 {
 	uint64_t us;
 
 	(void)settings;
 	if (parse_duration(value, &us) < 0 || us == 0 || us > 3600 * SECOND_US)
 		return error_set(error, -EINVAL,
-				 "'%s' is not a time of up to 1h, such as "
-				 "'500ms' or '10s'",
-				 value);
+				 "'%s' is not a time of up to 1h, such as '500ms' or '10s'", value);
 	*(uint64_t *)field = us;
 	return 0;
 }
 
-static int take_switch(struct settings *settings, void *field,
-		       const char *value, struct error *error)
+static int take_switch(struct settings *settings, void *field, const char *value,
+		       struct error *error)
 {
 	(void)settings;
 	if (parse_boolean(value, field) < 0)
-		return error_set(error, -EINVAL, "'%s' is not yes or no",
-				 value);
+		return error_set(error, -EINVAL, "'%s' is not yes or no", value);
 	return 0;
 }
 
-static int take_freeze(struct settings *settings, void *field,
-		       const char *value, struct error *error)
+static int take_freeze(struct settings *settings, void *field, const char *value,
+		       struct error *error)
 {
 	(void)field;
 	return take_list(value, &settings->freeze, &settings->n_freeze, error);
 }
 
-static int take_unload(struct settings *settings, void *field,
-		       const char *value, struct error *error)
+static int take_unload(struct settings *settings, void *field, const char *value,
+		       struct error *error)
 {
 	(void)field;
 	return take_list(value, &settings->unload, &settings->n_unload, error);
 }
 
 /* Keys of two words: the first sets the switch, the second clears it. */
-static int take_word(const char *value, const char *yes, const char *no,
-		     bool *field, struct error *error)
+static int take_word(const char *value, const char *yes, const char *no, bool *field,
+		     struct error *error)
 {
 	if (strcmp(value, yes) != 0 && strcmp(value, no) != 0)
-		return error_set(error, -EINVAL, "'%s' is neither %s nor %s",
-				 value, yes, no);
+		return error_set(error, -EINVAL, "'%s' is neither %s nor %s", value, yes, no);
 	*field = strcmp(value, yes) == 0;
 	return 0;
 }
 
-static int take_devices(struct settings *settings, void *field,
-			const char *value, struct error *error)
+static int take_devices(struct settings *settings, void *field, const char *value,
+			struct error *error)
 {
 	(void)settings;
 	return take_word(value, "auto", "none", field, error);
 }
 
-static int take_hook_failure(struct settings *settings, void *field,
-			     const char *value, struct error *error)
+static int take_hook_failure(struct settings *settings, void *field, const char *value,
+			     struct error *error)
 {
 	(void)settings;
 	return take_word(value, "fail", "ignore", field, error);
 }
 
-static int take_manager(struct settings *settings, void *field,
-			const char *value, struct error *error)
+static int take_manager(struct settings *settings, void *field, const char *value,
+			struct error *error)
 {
 	bool automatic = true;
 	int r = take_word(value, "auto", "no", &automatic, error);
 
 	(void)field;
 	if (r == 0)
-		settings->network_manager =
-			automatic ? NETWORK_MANAGER_AUTO : NETWORK_MANAGER_NO;
+		settings->network_manager = automatic ? NETWORK_MANAGER_AUTO : NETWORK_MANAGER_NO;
 	return r;
 }
 
 static const struct {
 	const char *key;
-	int (*take)(struct settings *settings, void *field, const char *value,
-		    struct error *error);
+	int (*take)(struct settings *settings, void *field, const char *value, struct error *error);
 	size_t offset;
 } agent_keys[] = {
 #define FIELD(name) offsetof(struct settings, name)
@@ -166,44 +158,40 @@ static const struct {
 #undef FIELD
 };
 
-static void warn_unknown(struct reader *reader,
-			 const struct ini_position *position, const char *what,
-			 const char *name)
+static void warn_unknown(struct reader *reader, const struct ini_position *position,
+			 const char *what, const char *name)
 {
 	char line[512];
 
-	snprintf(line, sizeof(line), "%s:%u: unknown %s '%s', ignoring",
-		 position->file, position->line, what, name);
+	snprintf(line, sizeof(line), "%s:%u: unknown %s '%s', ignoring", position->file,
+		 position->line, what, name);
 	reader->problem(reader->data, line);
 }
 
-static int take_agent_key(struct reader *reader,
-			  const struct ini_position *position, const char *key,
-			  const char *value, struct error *error)
+static int take_agent_key(struct reader *reader, const struct ini_position *position,
+			  const char *key, const char *value, struct error *error)
 {
 	for (size_t i = 0; i < ELEMENTSOF(agent_keys); i++) {
 		if (strcmp(agent_keys[i].key, key) != 0)
 			continue;
 		return agent_keys[i].take(reader->settings,
-					  (char *)reader->settings +
-						  agent_keys[i].offset,
-					  value, error);
+					  (char *)reader->settings + agent_keys[i].offset, value,
+					  error);
 	}
 	warn_unknown(reader, position, "key", key);
 	return 0;
 }
 
 /* Finds or adds the rule of section `Device "PATTERN"`. */
-static int get_rule(struct settings *settings, const char *section,
-		    struct device_rule **ret, struct error *error)
+static int get_rule(struct settings *settings, const char *section, struct device_rule **ret,
+		    struct error *error)
 {
 	const char *start = strchr(section, '"');
 	size_t length = start ? strcspn(start + 1, "\"") : 0;
 	struct device_rule *rules, *rule;
 
 	if (length == 0 || strcmp(start + 1 + length, "\"") != 0)
-		return error_set(error, -EINVAL,
-				 "the section must read [Device \"PATTERN\"]");
+		return error_set(error, -EINVAL, "the section must read [Device \"PATTERN\"]");
 	for (size_t i = 0; i < settings->n_rules; i++) {
 		rule = &settings->rules[i];
 		if (strlen(rule->pattern) == length &&
@@ -212,8 +200,7 @@ static int get_rule(struct settings *settings, const char *section,
 			return 0;
 		}
 	}
-	rules = realloc(settings->rules,
-			(settings->n_rules + 1) * sizeof(*rules));
+	rules = realloc(settings->rules, (settings->n_rules + 1) * sizeof(*rules));
 	if (!rules)
 		return error_set(error, -ENOMEM, "out of memory");
 	settings->rules = rules;
@@ -226,13 +213,11 @@ static int get_rule(struct settings *settings, const char *section,
 	return 0;
 }
 
-static int take_action(struct device_rule *rule, const char *value,
-		       struct error *error)
+static int take_action(struct device_rule *rule, const char *value, struct error *error)
 {
 	static const char *const names[] = {
-		[DEVICE_AUTO] = "auto", [DEVICE_UNBIND] = "unbind",
-		[DEVICE_KEEP] = "keep", [DEVICE_MODULE] = "module",
-		[DEVICE_HOOK] = "hook",
+		[DEVICE_AUTO] = "auto",	    [DEVICE_UNBIND] = "unbind", [DEVICE_KEEP] = "keep",
+		[DEVICE_MODULE] = "module", [DEVICE_HOOK] = "hook",
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
@@ -241,15 +226,12 @@ static int take_action(struct device_rule *rule, const char *value,
 			return 0;
 		}
 	}
-	return error_set(error, -EINVAL,
-			 "'%s' is none of auto, unbind, keep, module, hook",
-			 value);
+	return error_set(error, -EINVAL, "'%s' is none of auto, unbind, keep, module, hook", value);
 }
 
-static int take_device_key(struct reader *reader,
-			   const struct ini_position *position,
-			   const char *section, const char *key,
-			   const char *value, struct error *error)
+static int take_device_key(struct reader *reader, const struct ini_position *position,
+			   const char *section, const char *key, const char *value,
+			   struct error *error)
 {
 	struct device_rule *rule = NULL;
 	int r = get_rule(reader->settings, section, &rule, error);
@@ -261,25 +243,21 @@ static int take_device_key(struct reader *reader,
 	if (strcmp(key, "Modules") == 0) {
 		free(rule->modules);
 		rule->modules = strdup(value);
-		return rule->modules
-			       ? 0
-			       : error_set(error, -ENOMEM, "out of memory");
+		return rule->modules ? 0 : error_set(error, -ENOMEM, "out of memory");
 	}
 	warn_unknown(reader, position, "key", key);
 	return 0;
 }
 
-static int take_key(void *data, const struct ini_position *position,
-		    const char *section, const char *key, const char *value,
-		    struct error *error)
+static int take_key(void *data, const struct ini_position *position, const char *section,
+		    const char *key, const char *value, struct error *error)
 {
 	struct reader *reader = data;
 
 	if (strcmp(section, "Agent") == 0)
 		return take_agent_key(reader, position, key, value, error);
 	if (strncmp(section, "Device ", 7) == 0)
-		return take_device_key(reader, position, section, key, value,
-				       error);
+		return take_device_key(reader, position, section, key, value, error);
 	warn_unknown(reader, position, "section", section);
 	return 0;
 }
@@ -309,8 +287,7 @@ int settings_default(struct settings *ret)
 }
 
 int settings_read(struct settings *ret, const char *path,
-		  void (*problem)(void *data, const char *problem), void *data,
-		  struct error *error)
+		  void (*problem)(void *data, const char *problem), void *data, struct error *error)
 {
 	struct reader reader = {
 		.settings = ret,
@@ -325,10 +302,8 @@ int settings_read(struct settings *ret, const char *path,
 	return r == -ENOENT ? 0 : r;
 }
 
-const struct device_rule *settings_find_rule(const struct settings *settings,
-					     const char *address,
-					     const char *driver,
-					     const char *identity)
+const struct device_rule *settings_find_rule(const struct settings *settings, const char *address,
+					     const char *driver, const char *identity)
 {
 	for (size_t i = 0; i < settings->n_rules; i++) {
 		const struct device_rule *rule = &settings->rules[i];

@@ -64,10 +64,8 @@ int settings_read(struct settings *ret, const char *path,
 		  struct error *error);
 
 /* The rule for a function: by address, driver or "vendor:device". Or NULL. */
-const struct device_rule *settings_find_rule(const struct settings *settings,
-					     const char *address,
-					     const char *driver,
-					     const char *identity);
+const struct device_rule *settings_find_rule(const struct settings *settings, const char *address,
+					     const char *driver, const char *identity);
 
 void settings_done(struct settings *settings);
 

@@ -38,8 +38,7 @@ static void kill_group(const struct task *task)
 		kill(task->pid, SIGKILL);
 }
 
-static void fill_result(struct task *task, const siginfo_t *info,
-			struct task_result *ret)
+static void fill_result(struct task *task, const siginfo_t *info, struct task_result *ret)
 {
 	ssize_t n = read(task->report_fd, &ret->report, sizeof(ret->report));
 
@@ -51,8 +50,7 @@ static void fill_result(struct task *task, const siginfo_t *info,
 	ret->status = info->si_status;
 }
 
-static int on_child(sd_event_source *source, const siginfo_t *info,
-		    void *userdata)
+static int on_child(sd_event_source *source, const siginfo_t *info, void *userdata)
 {
 	struct task *task = userdata;
 	struct task_spec spec = task->spec;
@@ -112,14 +110,12 @@ static void run_child(const struct task_spec *spec, int report_fd, pid_t parent)
 
 static int watch_child(sd_event *event, struct task *task)
 {
-	int r = sd_event_add_child(event, &task->child, task->pid, WEXITED,
-				   on_child, task);
+	int r = sd_event_add_child(event, &task->child, task->pid, WEXITED, on_child, task);
 
 	if (r < 0)
 		return r;
 	return sd_event_add_time_relative(event, &task->limit, CLOCK_MONOTONIC,
-					  task->spec.timeout_us, 0, on_limit,
-					  task);
+					  task->spec.timeout_us, 0, on_limit, task);
 }
 
 int task_start(sd_event *event, const struct task_spec *spec, struct task **ret)

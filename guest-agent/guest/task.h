@@ -55,8 +55,7 @@ struct task_spec {
 struct task;
 
 /* Forks. Returns 0 or negative errno; `ret` is to be freed by task_free. */
-int task_start(sd_event *event, const struct task_spec *spec,
-	       struct task **ret);
+int task_start(sd_event *event, const struct task_spec *spec, struct task **ret);
 
 /* Still running, perhaps past its limit? */
 bool task_is_alive(const struct task *task);

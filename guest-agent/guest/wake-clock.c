@@ -35,16 +35,14 @@ static int set_timer(struct wake_clock *clock)
 	 * ECANCELED tells of a clock that was set before, while the timer was
 	 * not armed; it is armed now all the same (fs/timerfd.c).
 	 */
-	if (timerfd_settime(clock->fd,
-			    TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
-			    NULL) < 0 &&
+	if (timerfd_settime(clock->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) <
+		    0 &&
 	    errno != ECANCELED)
 		return -errno;
 	return 0;
 }
 
-static int on_timer(sd_event_source *source, int fd, uint32_t revents,
-		    void *userdata)
+static int on_timer(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct wake_clock *clock = userdata;
 	uint64_t expirations;
@@ -64,8 +62,8 @@ static int on_timer(sd_event_source *source, int fd, uint32_t revents,
 	return set_timer(clock);
 }
 
-int wake_clock_new(sd_event *event, uint64_t (*suspended_us)(void),
-		   wake_clock_fn woken, void *userdata, struct wake_clock **ret)
+int wake_clock_new(sd_event *event, uint64_t (*suspended_us)(void), wake_clock_fn woken,
+		   void *userdata, struct wake_clock **ret)
 {
 	struct wake_clock *clock = calloc(1, sizeof(*clock));
 	int r;
@@ -76,9 +74,9 @@ int wake_clock_new(sd_event *event, uint64_t (*suspended_us)(void),
 	clock->woken = woken;
 	clock->userdata = userdata;
 	clock->fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	r = clock->fd < 0 ? -errno
-			  : sd_event_add_io(event, &clock->source, clock->fd,
-					    EPOLLIN, on_timer, clock);
+	r = clock->fd < 0
+		    ? -errno
+		    : sd_event_add_io(event, &clock->source, clock->fd, EPOLLIN, on_timer, clock);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(clock->source, SD_EVENT_OFF);
 	if (r < 0) {

@@ -21,9 +21,8 @@ typedef void (*wake_clock_fn)(void *userdata);
  * (clock_suspended_us). Nothing is watched before wake_clock_arm. Returns 0 or
  * negative errno.
  */
-int wake_clock_new(sd_event *event, uint64_t (*suspended_us)(void),
-		   wake_clock_fn woken, void *userdata,
-		   struct wake_clock **ret);
+int wake_clock_new(sd_event *event, uint64_t (*suspended_us)(void), wake_clock_fn woken,
+		   void *userdata, struct wake_clock **ret);
 
 /* From now on: `woken` is called once, after the next suspend. */
 int wake_clock_arm(struct wake_clock *clock);

@@ -46,19 +46,16 @@ static const struct nlmsghdr *next_now(const struct restore *restore,
 
 static const char *link_name(const struct rtattr *const *attributes)
 {
-	return attributes[IFLA_IFNAME]
-		       ? (const char *)RTA_DATA(attributes[IFLA_IFNAME])
-		       : "?";
+	return attributes[IFLA_IFNAME] ? (const char *)RTA_DATA(attributes[IFLA_IFNAME]) : "?";
 }
 
 /* Tells of a detail that could not be restored. */
-static void complain(struct restore *restore, const char *name,
-		     const char *what, int r)
+static void complain(struct restore *restore, const char *name, const char *what, int r)
 {
 	size_t used = strlen(restore->text);
 
-	snprintf(restore->text + used, restore->text_size - used,
-		 "%s%s: %s: %s", used ? ", " : "", name, what, strerror(-r));
+	snprintf(restore->text + used, restore->text_size - used, "%s%s: %s: %s", used ? ", " : "",
+		 name, what, strerror(-r));
 }
 
 static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
@@ -68,24 +65,20 @@ static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
 }
 
 /* Gives link `i` of the set the new interface with its hardware address. */
-static void match_link(struct restore *restore, size_t i,
-		       const struct nlmsghdr *saved,
+static void match_link(struct restore *restore, size_t i, const struct nlmsghdr *saved,
 		       const struct link_set *candidates)
 {
 	const struct rtattr *old[ATTRIBUTE_PERM_ADDRESS + 1];
 	const struct nlmsghdr *message = NULL;
 
-	netlink_attributes(saved, sizeof(struct ifinfomsg), old,
-			   ATTRIBUTE_PERM_ADDRESS);
+	netlink_attributes(saved, sizeof(struct ifinfomsg), old, ATTRIBUTE_PERM_ADDRESS);
 	while ((message = next_now(restore, message))) {
 		const struct rtattr *new[ATTRIBUTE_PERM_ADDRESS + 1];
 		const struct ifinfomsg *info = NLMSG_DATA(message);
 
-		netlink_attributes(message, sizeof(*info), new,
-				   ATTRIBUTE_PERM_ADDRESS);
+		netlink_attributes(message, sizeof(*info), new, ATTRIBUTE_PERM_ADDRESS);
 		if (link_set_find(candidates, (uint32_t)info->ifi_index) >= 0 &&
-		    same_bytes(link_hardware_address(old),
-			       link_hardware_address(new))) {
+		    same_bytes(link_hardware_address(old), link_hardware_address(new))) {
 			restore->set.new[i] = (uint32_t)info->ifi_index;
 			return;
 		}
@@ -101,13 +94,11 @@ static int match_base(struct restore *restore)
 	int missing = 0, r;
 
 	restore->now.used = 0;
-	r = class_each(restore->roots, "net", restore->address,
-		       link_set_add_name, &candidates);
+	r = class_each(restore->roots, "net", restore->address, link_set_add_name, &candidates);
 	if (r == 0)
-		r = netlink_dump(&restore->netlink, RTM_GETLINK,
-				 message_buffer_take, &restore->now);
-	for (; r == 0 && i < restore->header->n_base &&
-	       (message = next_saved(restore, message));
+		r = netlink_dump(&restore->netlink, RTM_GETLINK, message_buffer_take,
+				 &restore->now);
+	for (; r == 0 && i < restore->header->n_base && (message = next_saved(restore, message));
 	     i++) {
 		restore->set.new[i] = 0;
 		match_link(restore, i, message, &candidates);
@@ -125,8 +116,7 @@ static void drain(struct netlink *monitor)
 }
 
 /* Each change of links is a reason to look again, and nothing else is. */
-static int wait_for_base(struct restore *restore, struct netlink *monitor,
-			 uint64_t deadline_us)
+static int wait_for_base(struct restore *restore, struct netlink *monitor, uint64_t deadline_us)
 {
 	for (;;) {
 		struct pollfd poll_fd = { .fd = monitor->fd, .events = POLLIN };
@@ -143,8 +133,7 @@ static int wait_for_base(struct restore *restore, struct netlink *monitor,
 }
 
 /* The attributes of a link as it is now; none if it was just made. */
-static void current_link(const struct restore *restore, uint32_t index,
-			 const struct rtattr **ret)
+static void current_link(const struct restore *restore, uint32_t index, const struct rtattr **ret)
 {
 	const struct nlmsghdr *message = NULL;
 
@@ -153,16 +142,14 @@ static void current_link(const struct restore *restore, uint32_t index,
 		const struct ifinfomsg *info = NLMSG_DATA(message);
 
 		if ((uint32_t)info->ifi_index == index)
-			netlink_attributes(message, sizeof(*info), ret,
-					   ATTRIBUTE_PERM_ADDRESS);
+			netlink_attributes(message, sizeof(*info), ret, ATTRIBUTE_PERM_ADDRESS);
 	}
 }
 
 static int set_up(struct restore *restore, uint32_t index, bool up)
 {
 	struct netlink_message message;
-	struct ifinfomsg *info =
-		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+	struct ifinfomsg *info = netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
 
 	info->ifi_index = (int)index;
 	info->ifi_flags = up ? IFF_UP : 0;
@@ -181,9 +168,8 @@ static void configure_link(struct restore *restore, uint32_t index,
 		uint16_t type;
 		const char *what;
 	} kept[] = {
-		{ IFLA_IFNAME, "name" },   { IFLA_ADDRESS, "MAC" },
-		{ IFLA_MTU, "MTU" },	   { IFLA_TXQLEN, "queue length" },
-		{ IFLA_IFALIAS, "alias" }, { IFLA_GROUP, "group" },
+		{ IFLA_IFNAME, "name" },	 { IFLA_ADDRESS, "MAC" },   { IFLA_MTU, "MTU" },
+		{ IFLA_TXQLEN, "queue length" }, { IFLA_IFALIAS, "alias" }, { IFLA_GROUP, "group" },
 		{ IFLA_MASTER, "master" },
 	};
 
@@ -191,8 +177,7 @@ static void configure_link(struct restore *restore, uint32_t index,
 	for (size_t i = 0; i < ELEMENTSOF(kept); i++) {
 		const struct rtattr *attribute = attributes[kept[i].type];
 		struct netlink_message message;
-		struct ifinfomsg *info =
-			netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+		struct ifinfomsg *info = netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
 		int r;
 
 		if (!attribute || same_bytes(attribute, now[kept[i].type]))
@@ -205,13 +190,11 @@ static void configure_link(struct restore *restore, uint32_t index,
 		if (r == -EBUSY && set_up(restore, index, false) == 0)
 			r = netlink_ask(&restore->netlink, &message);
 		if (r < 0)
-			complain(restore, link_name(attributes), kept[i].what,
-				 r);
+			complain(restore, link_name(attributes), kept[i].what, r);
 	}
 }
 
-static int put_linkinfo(struct netlink_message *message,
-			const struct rtattr *const *attributes)
+static int put_linkinfo(struct netlink_message *message, const struct rtattr *const *attributes)
 {
 	const struct upper_kind *kind = link_find_upper_kind(attributes);
 	const struct rtattr *info[IFLA_INFO_MAX + 1], *data[8];
@@ -220,8 +203,7 @@ static int put_linkinfo(struct netlink_message *message,
 	int r;
 
 	netlink_nested(attributes[IFLA_LINKINFO], info, IFLA_INFO_MAX);
-	r = nest && kind ? netlink_copy(message, info[IFLA_INFO_KIND])
-			 : -EMSGSIZE;
+	r = nest && kind ? netlink_copy(message, info[IFLA_INFO_KIND]) : -EMSGSIZE;
 	if (r == 0 && info[IFLA_INFO_DATA]) {
 		netlink_nested(info[IFLA_INFO_DATA], data, kind->last);
 		inner = netlink_nest(message, IFLA_INFO_DATA);
@@ -237,25 +219,21 @@ static int put_linkinfo(struct netlink_message *message,
 }
 
 /* Makes a VLAN or macvlan anew on the new lower interface. */
-static uint32_t create_upper(struct restore *restore,
-			     const struct rtattr *const *attributes)
+static uint32_t create_upper(struct restore *restore, const struct rtattr *const *attributes)
 {
 	const char *name = link_name(attributes);
 	struct netlink_message message;
-	int lower = link_set_find(&restore->set,
-				  netlink_u32(attributes[IFLA_LINK], 0));
+	int lower = link_set_find(&restore->set, netlink_u32(attributes[IFLA_LINK], 0));
 	int r;
 
-	netlink_begin(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
-		      sizeof(struct ifinfomsg));
+	netlink_begin(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
 	r = netlink_copy(&message, attributes[IFLA_IFNAME]);
 	if (r == 0)
 		r = netlink_copy(&message, attributes[IFLA_ADDRESS]);
 	if (r == 0 && lower < 0)
 		r = -ENODEV;
 	if (r == 0)
-		r = netlink_put_u32(&message, IFLA_LINK,
-				    restore->set.new[lower]);
+		r = netlink_put_u32(&message, IFLA_LINK, restore->set.new[lower]);
 	if (r == 0)
 		r = put_linkinfo(&message, attributes);
 	if (r == 0)
@@ -271,24 +249,19 @@ static uint32_t create_upper(struct restore *restore,
  * would fix what follows from the link's speed.
  */
 static const uint16_t kept_of_port[] = {
-	IFLA_BRPORT_PRIORITY,	   IFLA_BRPORT_MODE,
-	IFLA_BRPORT_GUARD,	   IFLA_BRPORT_PROTECT,
-	IFLA_BRPORT_FAST_LEAVE,	   IFLA_BRPORT_LEARNING,
-	IFLA_BRPORT_UNICAST_FLOOD, IFLA_BRPORT_PROXYARP,
-	IFLA_BRPORT_PROXYARP_WIFI, IFLA_BRPORT_MULTICAST_ROUTER,
-	IFLA_BRPORT_MCAST_FLOOD,   IFLA_BRPORT_MCAST_TO_UCAST,
-	IFLA_BRPORT_BCAST_FLOOD,   IFLA_BRPORT_NEIGH_SUPPRESS,
-	IFLA_BRPORT_ISOLATED,
+	IFLA_BRPORT_PRIORITY,	      IFLA_BRPORT_MODE,		  IFLA_BRPORT_GUARD,
+	IFLA_BRPORT_PROTECT,	      IFLA_BRPORT_FAST_LEAVE,	  IFLA_BRPORT_LEARNING,
+	IFLA_BRPORT_UNICAST_FLOOD,    IFLA_BRPORT_PROXYARP,	  IFLA_BRPORT_PROXYARP_WIFI,
+	IFLA_BRPORT_MULTICAST_ROUTER, IFLA_BRPORT_MCAST_FLOOD,	  IFLA_BRPORT_MCAST_TO_UCAST,
+	IFLA_BRPORT_BCAST_FLOOD,      IFLA_BRPORT_NEIGH_SUPPRESS, IFLA_BRPORT_ISOLATED,
 };
 
-static int put_port(struct netlink_message *message,
-		    const struct rtattr *const *info)
+static int put_port(struct netlink_message *message, const struct rtattr *const *info)
 {
 	const struct rtattr *data[IFLA_BRPORT_MAX + 1];
 	struct rtattr *nest = netlink_nest(message, IFLA_LINKINFO);
 	struct rtattr *inner;
-	int r = nest ? netlink_copy(message, info[IFLA_INFO_SLAVE_KIND])
-		     : -EMSGSIZE;
+	int r = nest ? netlink_copy(message, info[IFLA_INFO_SLAVE_KIND]) : -EMSGSIZE;
 
 	inner = r == 0 ? netlink_nest(message, IFLA_INFO_SLAVE_DATA) : NULL;
 	if (!inner)
@@ -306,8 +279,7 @@ static void restore_port(struct restore *restore, uint32_t index,
 {
 	const struct rtattr *info[IFLA_INFO_MAX + 1];
 	struct netlink_message message;
-	struct ifinfomsg *link =
-		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*link));
+	struct ifinfomsg *link = netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*link));
 	int r;
 
 	if (!attributes[IFLA_LINKINFO])
@@ -333,8 +305,7 @@ static void restore_vlans(struct restore *restore, uint32_t old, uint32_t new,
 	int r = 0;
 
 	while (r == 0 && (message = next_saved(restore, message))) {
-		if (message->nlmsg_type != RTM_NEWVLAN ||
-		    links_vlans_index(message) != old)
+		if (message->nlmsg_type != RTM_NEWVLAN || links_vlans_index(message) != old)
 			continue;
 		if (!cleared)
 			r = links_vlans_clear(&restore->netlink, new);
@@ -346,8 +317,7 @@ static void restore_vlans(struct restore *restore, uint32_t old, uint32_t new,
 		complain(restore, link_name(attributes), "bridge VLANs", r);
 }
 
-static void restore_link(struct restore *restore,
-			 const struct nlmsghdr *message)
+static void restore_link(struct restore *restore, const struct nlmsghdr *message)
 {
 	const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
 	const struct ifinfomsg *info = NLMSG_DATA(message);
@@ -357,8 +327,7 @@ static void restore_link(struct restore *restore,
 	if (i < 0)
 		return;
 	index = &restore->set.new[i];
-	netlink_attributes(message, sizeof(*info), attributes,
-			   ATTRIBUTE_PERM_ADDRESS);
+	netlink_attributes(message, sizeof(*info), attributes, ATTRIBUTE_PERM_ADDRESS);
 	if ((uint32_t)i >= restore->header->n_base)
 		*index = create_upper(restore, attributes);
 	if (*index == 0)
@@ -385,14 +354,13 @@ static bool age_lifetimes(struct ifa_cacheinfo *times, uint64_t passed_us)
 		times->ifa_valid -= passed;
 	}
 	if (times->ifa_prefered != UINT32_MAX)
-		times->ifa_prefered = times->ifa_prefered > passed
-					      ? times->ifa_prefered - passed
-					      : 0;
+		times->ifa_prefered =
+			times->ifa_prefered > passed ? times->ifa_prefered - passed : 0;
 	return true;
 }
 
-static int put_cacheinfo(struct netlink_message *message,
-			 const struct rtattr *attribute, uint64_t passed_us)
+static int put_cacheinfo(struct netlink_message *message, const struct rtattr *attribute,
+			 uint64_t passed_us)
 {
 	struct ifa_cacheinfo times;
 
@@ -404,21 +372,18 @@ static int put_cacheinfo(struct netlink_message *message,
 	return netlink_put(message, IFA_CACHEINFO, &times, sizeof(times));
 }
 
-static int restore_address(struct restore *restore, uint32_t index,
-			   const struct nlmsghdr *saved)
+static int restore_address(struct restore *restore, uint32_t index, const struct nlmsghdr *saved)
 {
-	static const uint16_t kept[] = { IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST,
-					 IFA_LABEL, IFA_RT_PRIORITY };
+	static const uint16_t kept[] = { IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST, IFA_LABEL,
+					 IFA_RT_PRIORITY };
 	/* What user space may ask for; the others are the kernel's notes. */
-	const uint32_t asked = IFA_F_NODAD | IFA_F_HOMEADDRESS |
-			       IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE |
-			       IFA_F_MCAUTOJOIN;
+	const uint32_t asked = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR |
+			       IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN;
 	const struct rtattr *attributes[IFA_MAX + 1];
 	const struct ifaddrmsg *info = NLMSG_DATA(saved);
 	struct netlink_message message;
 	struct ifaddrmsg *new =
-		netlink_begin(&message, RTM_NEWADDR,
-			      NLM_F_CREATE | NLM_F_REPLACE, sizeof(*new));
+		netlink_begin(&message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*new));
 	uint32_t flags;
 	int r = 0;
 
@@ -433,8 +398,7 @@ static int restore_address(struct restore *restore, uint32_t index,
 		r = netlink_put_u32(&message, IFA_FLAGS, flags);
 	if (r == 0)
 		r = put_cacheinfo(&message, attributes[IFA_CACHEINFO],
-				  clock_boottime_us() -
-					  restore->header->boottime_us);
+				  clock_boottime_us() - restore->header->boottime_us);
 	/* The lease ended while asleep: its client knows what to do. */
 	if (r == -ESTALE)
 		return 0;
@@ -449,12 +413,10 @@ static uint32_t to_new(const struct restore *restore, uint32_t old)
 	return i < 0 ? 0 : restore->set.new[i];
 }
 
-static int put_hops(const struct restore *restore,
-		    struct netlink_message *message,
+static int put_hops(const struct restore *restore, struct netlink_message *message,
 		    const struct rtattr *multipath)
 {
-	struct rtattr *copy = (void *)(message->bytes +
-				       NLMSG_ALIGN(message->header.nlmsg_len));
+	struct rtattr *copy = (void *)(message->bytes + NLMSG_ALIGN(message->header.nlmsg_len));
 	struct rtnexthop *hop = NULL;
 	int r = netlink_copy(message, multipath);
 
@@ -468,15 +430,13 @@ static int put_hops(const struct restore *restore,
 	return r;
 }
 
-static int restore_route(struct restore *restore, uint32_t index,
-			 const struct nlmsghdr *saved)
+static int restore_route(struct restore *restore, uint32_t index, const struct nlmsghdr *saved)
 {
 	const struct rtattr *attributes[RTA_MAX + 1];
 	const struct rtmsg *info = NLMSG_DATA(saved);
 	struct netlink_message message;
 	struct rtmsg *new =
-		netlink_begin(&message, RTM_NEWROUTE,
-			      NLM_F_CREATE | NLM_F_REPLACE, sizeof(*new));
+		netlink_begin(&message, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*new));
 	int r = 0;
 
 	netlink_attributes(saved, sizeof(*info), attributes, RTA_MAX);
@@ -494,8 +454,7 @@ static int restore_route(struct restore *restore, uint32_t index,
 }
 
 /* The new number of an interface that a saved address or route is on, or 0. */
-static uint32_t new_index(const struct restore *restore,
-			  const struct nlmsghdr *message)
+static uint32_t new_index(const struct restore *restore, const struct nlmsghdr *message)
 {
 	const struct rtattr *attributes[RTA_MAX + 1];
 	const struct ifaddrmsg *address = NLMSG_DATA(message);
@@ -507,8 +466,7 @@ static uint32_t new_index(const struct restore *restore,
 	netlink_attributes(message, sizeof(struct rtmsg), attributes, RTA_MAX);
 	if (!attributes[RTA_MULTIPATH])
 		return to_new(restore, netlink_u32(attributes[RTA_OIF], 0));
-	while (new == 0 &&
-	       (hop = link_next_hop(attributes[RTA_MULTIPATH], hop)))
+	while (new == 0 && (hop = link_next_hop(attributes[RTA_MULTIPATH], hop)))
 		new = to_new(restore, (uint32_t)hop->rtnh_ifindex);
 	return new;
 }
@@ -518,14 +476,12 @@ static bool has_gateway(const struct nlmsghdr *message)
 	const struct rtattr *attributes[RTA_MAX + 1];
 
 	netlink_attributes(message, sizeof(struct rtmsg), attributes, RTA_MAX);
-	return attributes[RTA_GATEWAY] || attributes[RTA_VIA] ||
-	       attributes[RTA_MULTIPATH];
+	return attributes[RTA_GATEWAY] || attributes[RTA_VIA] || attributes[RTA_MULTIPATH];
 }
 
 enum pass { PASS_LINKS, PASS_ADDRESSES, PASS_ROUTES, PASS_GATEWAYS, PASSES };
 
-static void restore_message(struct restore *restore, enum pass pass,
-			    const struct nlmsghdr *message)
+static void restore_message(struct restore *restore, enum pass pass, const struct nlmsghdr *message)
 {
 	uint32_t index;
 
@@ -535,9 +491,7 @@ static void restore_message(struct restore *restore, enum pass pass,
 		return;
 	}
 	/* VLANs went with their links. */
-	index = message->nlmsg_type == RTM_NEWVLAN
-			? 0
-			: new_index(restore, message);
+	index = message->nlmsg_type == RTM_NEWVLAN ? 0 : new_index(restore, message);
 	if (index == 0)
 		return;
 	if (message->nlmsg_type == RTM_NEWADDR && pass == PASS_ADDRESSES) {
@@ -546,8 +500,7 @@ static void restore_message(struct restore *restore, enum pass pass,
 		if (r < 0 && r != -EEXIST)
 			complain(restore, restore->address, "address", r);
 	} else if (message->nlmsg_type == RTM_NEWROUTE &&
-		   pass == (has_gateway(message) ? PASS_GATEWAYS
-						 : PASS_ROUTES)) {
+		   pass == (has_gateway(message) ? PASS_GATEWAYS : PASS_ROUTES)) {
 		int r = restore_route(restore, index, message);
 
 		if (r < 0 && r != -EEXIST)
@@ -575,8 +528,7 @@ static int fill_set(struct restore *restore)
 		const struct ifinfomsg *info = NLMSG_DATA(message);
 
 		if (message->nlmsg_type == RTM_NEWLINK)
-			r = link_set_add(&restore->set,
-					 (uint32_t)info->ifi_index);
+			r = link_set_add(&restore->set, (uint32_t)info->ifi_index);
 	}
 	return r;
 }
@@ -585,23 +537,20 @@ static void name_missing(struct restore *restore)
 {
 	const struct nlmsghdr *message = NULL;
 
-	for (uint32_t i = 0; i < restore->header->n_base &&
-			     (message = next_saved(restore, message));
-	     i++) {
+	for (uint32_t i = 0;
+	     i < restore->header->n_base && (message = next_saved(restore, message)); i++) {
 		const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
 
 		if (restore->set.new[i] != 0)
 			continue;
-		netlink_attributes(message, sizeof(struct ifinfomsg),
-				   attributes, ATTRIBUTE_PERM_ADDRESS);
-		complain(restore, link_name(attributes), "has not come back",
-			 -ENODEV);
+		netlink_attributes(message, sizeof(struct ifinfomsg), attributes,
+				   ATTRIBUTE_PERM_ADDRESS);
+		complain(restore, link_name(attributes), "has not come back", -ENODEV);
 	}
 }
 
-int links_restore(const struct roots *roots, const char *address,
-		  struct netlink *monitor, uint64_t deadline_us, char *ret_text,
-		  size_t size)
+int links_restore(const struct roots *roots, const char *address, struct netlink *monitor,
+		  uint64_t deadline_us, char *ret_text, size_t size)
 {
 	_cleanup_(freep) char *saved = NULL;
 	struct restore restore = {
@@ -623,8 +572,7 @@ int links_restore(const struct roots *roots, const char *address,
 	if (r < 0)
 		return r;
 	restore.header = (void *)saved;
-	if (length < sizeof(*restore.header) ||
-	    restore.header->magic != LINKS_MAGIC)
+	if (length < sizeof(*restore.header) || restore.header->magic != LINKS_MAGIC)
 		return -EBADMSG;
 	restore.first = (void *)(saved + sizeof(*restore.header));
 	restore.size = length - sizeof(*restore.header);

@@ -30,14 +30,12 @@ static int add_name(void *data, const char *name)
 	struct names *names = data;
 	size_t used = strlen(names->text);
 
-	snprintf(names->text + used, names->size - used, "%s%s",
-		 used ? "," : "", name);
+	snprintf(names->text + used, names->size - used, "%s%s", used ? "," : "", name);
 	names->n++;
 	return 0;
 }
 
-int links_list(const struct roots *roots, const char *address, char *ret_names,
-	       size_t size)
+int links_list(const struct roots *roots, const char *address, char *ret_names, size_t size)
 {
 	struct names names = { .text = ret_names, .size = size };
 	int r;
@@ -56,8 +54,7 @@ static void mark_managed(const struct roots *roots, struct link_set *set)
 static int take_down(void *data, const char *name)
 {
 	struct netlink_message message;
-	struct ifinfomsg *info =
-		netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+	struct ifinfomsg *info = netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
 
 	info->ifi_index = (int)if_nametoindex(name);
 	info->ifi_change = IFF_UP;
@@ -77,13 +74,11 @@ void links_down(const struct roots *roots, const char *address)
 }
 
 /* Stands on a link of the set, and goes when that goes? */
-static bool stands_on_set(const struct link_set *set,
-			  const struct rtattr *const *attributes)
+static bool stands_on_set(const struct link_set *set, const struct rtattr *const *attributes)
 {
 	int lower = link_set_find(set, netlink_u32(attributes[IFLA_LINK], 0));
 
-	return lower >= 0 && !set->managed[lower] &&
-	       link_find_upper_kind(attributes) &&
+	return lower >= 0 && !set->managed[lower] && link_find_upper_kind(attributes) &&
 	       !attributes[IFLA_LINK_NETNSID];
 }
 
@@ -96,21 +91,19 @@ static bool is_ours(const struct link_set *set, uint32_t index)
 }
 
 /* Of another's interface only what it is known by: hardware and name. */
-static int append_identity(struct message_buffer *buffer,
-			   const struct nlmsghdr *message,
+static int append_identity(struct message_buffer *buffer, const struct nlmsghdr *message,
 			   const struct rtattr *const *attributes)
 {
 	const struct rtattr *hardware = link_hardware_address(attributes);
 	const struct ifinfomsg *info = NLMSG_DATA(message);
 	struct netlink_message identity;
-	struct ifinfomsg *copy =
-		netlink_begin(&identity, RTM_NEWLINK, 0, sizeof(*copy));
+	struct ifinfomsg *copy = netlink_begin(&identity, RTM_NEWLINK, 0, sizeof(*copy));
 	int r = netlink_copy(&identity, attributes[IFLA_IFNAME]);
 
 	copy->ifi_index = info->ifi_index;
 	if (r == 0 && hardware)
-		r = netlink_put(&identity, ATTRIBUTE_PERM_ADDRESS,
-				RTA_DATA(hardware), RTA_PAYLOAD(hardware));
+		r = netlink_put(&identity, ATTRIBUTE_PERM_ADDRESS, RTA_DATA(hardware),
+				RTA_PAYLOAD(hardware));
 	return r < 0 ? r : message_buffer_take(buffer, &identity.header);
 }
 
@@ -118,8 +111,8 @@ static int append_identity(struct message_buffer *buffer,
  * Appends the links that belong to the set, lower ones first. Adds those that
  * stand on others of the set; returns how many were appended.
  */
-static int select_links(const struct message_buffer *all, struct link_set *set,
-			bool base, struct message_buffer *ret)
+static int select_links(const struct message_buffer *all, struct link_set *set, bool base,
+			struct message_buffer *ret)
 {
 	const struct nlmsghdr *message = NULL;
 	int n = 0, r;
@@ -129,8 +122,7 @@ static int select_links(const struct message_buffer *all, struct link_set *set,
 		const struct ifinfomsg *info = NLMSG_DATA(message);
 		bool known = link_set_find(set, (uint32_t)info->ifi_index) >= 0;
 
-		netlink_attributes(message, sizeof(*info), attributes,
-				   ATTRIBUTE_PERM_ADDRESS);
+		netlink_attributes(message, sizeof(*info), attributes, ATTRIBUTE_PERM_ADDRESS);
 		if (base ? !known : known || !stands_on_set(set, attributes))
 			continue;
 		r = base ? 0 : link_set_add(set, (uint32_t)info->ifi_index);
@@ -145,8 +137,7 @@ static int select_links(const struct message_buffer *all, struct link_set *set,
 	return n;
 }
 
-static int save_links(struct netlink *netlink, struct link_set *set,
-		      struct message_buffer *ret)
+static int save_links(struct netlink *netlink, struct link_set *set, struct message_buffer *ret)
 {
 	struct message_buffer all = { 0 };
 	int r = netlink_dump(netlink, RTM_GETLINK, message_buffer_take, &all);
@@ -182,8 +173,7 @@ static int select_address(void *data, const struct nlmsghdr *message)
 }
 
 /* Is any of a route's next hops through an interface that is ours? */
-static bool hops_over_ours(const struct link_set *set,
-			   const struct rtattr *multipath)
+static bool hops_over_ours(const struct link_set *set, const struct rtattr *multipath)
 {
 	const struct rtnexthop *hop = NULL;
 
@@ -201,8 +191,7 @@ static int select_route(void *data, const struct nlmsghdr *message)
 
 	if ((info->rtm_family != AF_INET && info->rtm_family != AF_INET6) ||
 	    info->rtm_type != RTN_UNICAST || (info->rtm_flags & RTM_F_CLONED) ||
-	    info->rtm_protocol == RTPROT_KERNEL ||
-	    info->rtm_protocol == RTPROT_RA ||
+	    info->rtm_protocol == RTPROT_KERNEL || info->rtm_protocol == RTPROT_RA ||
 	    info->rtm_protocol == RTPROT_REDIRECT)
 		return 0;
 	netlink_attributes(message, sizeof(*info), attributes, RTA_MAX);
@@ -210,8 +199,7 @@ static int select_route(void *data, const struct nlmsghdr *message)
 		return 0;
 	if (attributes[RTA_MULTIPATH]
 		    ? !hops_over_ours(selection->set, attributes[RTA_MULTIPATH])
-		    : !is_ours(selection->set,
-			       netlink_u32(attributes[RTA_OIF], 0)))
+		    : !is_ours(selection->set, netlink_u32(attributes[RTA_OIF], 0)))
 		return 0;
 	return message_buffer_take(selection->buffer, message);
 }
@@ -230,11 +218,9 @@ static int save_vlans(struct netlink *netlink, const struct link_set *set,
 	return r;
 }
 
-static int save_all(struct netlink *netlink, struct link_set *set,
-		    struct message_buffer *ret)
+static int save_all(struct netlink *netlink, struct link_set *set, struct message_buffer *ret)
 {
-	struct links_header header = { .magic = LINKS_MAGIC,
-				       .boottime_us = clock_boottime_us() };
+	struct links_header header = { .magic = LINKS_MAGIC, .boottime_us = clock_boottime_us() };
 	struct selection selection = { .set = set, .buffer = ret };
 	int r = message_buffer_append(ret, &header, sizeof(header));
 

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int message_buffer_append(struct message_buffer *buffer, const void *data,
-			  size_t length)
+int message_buffer_append(struct message_buffer *buffer, const void *data, size_t length)
 {
 	size_t aligned = NLMSG_ALIGN(length);
 
@@ -57,21 +56,16 @@ int link_set_add_name(void *data, const char *name)
 	return index == 0 ? 0 : link_set_add(data, index);
 }
 
-const struct rtattr *link_hardware_address(
-	const struct rtattr *const *attributes)
+const struct rtattr *link_hardware_address(const struct rtattr *const *attributes)
 {
-	return attributes[ATTRIBUTE_PERM_ADDRESS]
-		       ? attributes[ATTRIBUTE_PERM_ADDRESS]
-		       : attributes[IFLA_ADDRESS];
+	return attributes[ATTRIBUTE_PERM_ADDRESS] ? attributes[ATTRIBUTE_PERM_ADDRESS]
+						  : attributes[IFLA_ADDRESS];
 }
 
-struct rtnexthop *link_next_hop(const struct rtattr *multipath,
-				const struct rtnexthop *previous)
+struct rtnexthop *link_next_hop(const struct rtattr *multipath, const struct rtnexthop *previous)
 {
-	struct rtnexthop *hop =
-		previous ? RTNH_NEXT(previous) : RTA_DATA(multipath);
-	int left = (int)RTA_PAYLOAD(multipath) -
-		   (int)((char *)hop - (char *)RTA_DATA(multipath));
+	struct rtnexthop *hop = previous ? RTNH_NEXT(previous) : RTA_DATA(multipath);
+	int left = (int)RTA_PAYLOAD(multipath) - (int)((char *)hop - (char *)RTA_DATA(multipath));
 
 	return left >= (int)sizeof(*hop) && RTNH_OK(hop, left) ? hop : NULL;
 }
@@ -83,9 +77,7 @@ static const char *link_kind(const struct rtattr *const *attributes)
 	if (!attributes[IFLA_LINKINFO])
 		return "";
 	netlink_nested(attributes[IFLA_LINKINFO], nested, IFLA_INFO_MAX);
-	return nested[IFLA_INFO_KIND]
-		       ? (const char *)RTA_DATA(nested[IFLA_INFO_KIND])
-		       : "";
+	return nested[IFLA_INFO_KIND] ? (const char *)RTA_DATA(nested[IFLA_INFO_KIND]) : "";
 }
 
 static const struct upper_kind upper_kinds[] = {
@@ -93,8 +85,7 @@ static const struct upper_kind upper_kinds[] = {
 	{ "macvlan", IFLA_MACVLAN_FLAGS },
 };
 
-const struct upper_kind *link_find_upper_kind(
-	const struct rtattr *const *attributes)
+const struct upper_kind *link_find_upper_kind(const struct rtattr *const *attributes)
 {
 	const char *kind = link_kind(attributes);
 

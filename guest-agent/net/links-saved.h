@@ -56,8 +56,7 @@ struct upper_kind {
 
 /* All return 0 or negative errno, or as they say. */
 
-int message_buffer_append(struct message_buffer *buffer, const void *data,
-			  size_t length);
+int message_buffer_append(struct message_buffer *buffer, const void *data, size_t length);
 
 /* A netlink_fn: appends to the struct message_buffer that is `data`. */
 int message_buffer_take(void *data, const struct nlmsghdr *message);
@@ -71,16 +70,13 @@ int link_set_add(struct link_set *set, uint32_t old);
 int link_set_add_name(void *data, const char *name);
 
 /* What the hardware says it is called, whatever it was told to be called. */
-const struct rtattr *link_hardware_address(
-	const struct rtattr *const *attributes);
+const struct rtattr *link_hardware_address(const struct rtattr *const *attributes);
 
 /* The next hop of a route by several, behind `previous` (NULL: the first). */
-struct rtnexthop *link_next_hop(const struct rtattr *multipath,
-				const struct rtnexthop *previous);
+struct rtnexthop *link_next_hop(const struct rtattr *multipath, const struct rtnexthop *previous);
 
 /* NULL for a link that stands by itself. */
-const struct upper_kind *link_find_upper_kind(
-	const struct rtattr *const *attributes);
+const struct upper_kind *link_find_upper_kind(const struct rtattr *const *attributes);
 
 /* <run>/links-<address> */
 int links_saved_path(const struct roots *roots, const char *address, char *ret);

@@ -12,11 +12,9 @@
 /* What may be asked for; the other flags are the kernel's. */
 #define VLAN_FLAGS (BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED)
 
-static void begin(struct netlink_message *message, uint16_t type,
-		  uint16_t flags, uint32_t index)
+static void begin(struct netlink_message *message, uint16_t type, uint16_t flags, uint32_t index)
 {
-	struct br_vlan_msg *header =
-		netlink_begin(message, type, flags, sizeof(*header));
+	struct br_vlan_msg *header = netlink_begin(message, type, flags, sizeof(*header));
 
 	header->family = AF_BRIDGE;
 	header->ifindex = index;
@@ -39,18 +37,15 @@ uint32_t links_vlans_index(const struct nlmsghdr *message)
 	return header->ifindex;
 }
 
-static int put_entry(struct netlink_message *message,
-		     const struct bridge_vlan_info *info, uint16_t last)
+static int put_entry(struct netlink_message *message, const struct bridge_vlan_info *info,
+		     uint16_t last)
 {
-	struct rtattr *nest =
-		netlink_nest(message, BRIDGE_VLANDB_ENTRY | NLA_F_NESTED);
-	int r = nest ? netlink_put(message, BRIDGE_VLANDB_ENTRY_INFO, info,
-				   sizeof(*info))
+	struct rtattr *nest = netlink_nest(message, BRIDGE_VLANDB_ENTRY | NLA_F_NESTED);
+	int r = nest ? netlink_put(message, BRIDGE_VLANDB_ENTRY_INFO, info, sizeof(*info))
 		     : -EMSGSIZE;
 
 	if (r == 0 && last > info->vid)
-		r = netlink_put(message, BRIDGE_VLANDB_ENTRY_RANGE, &last,
-				sizeof(last));
+		r = netlink_put(message, BRIDGE_VLANDB_ENTRY_RANGE, &last, sizeof(last));
 	if (r == 0)
 		netlink_nest_end(message, nest);
 	return r;
@@ -67,8 +62,7 @@ int links_vlans_clear(struct netlink *netlink, uint32_t index)
 	return r < 0 ? r : netlink_ask(netlink, &message);
 }
 
-static int copy_entry(struct netlink_message *message,
-		      const struct rtattr *entry)
+static int copy_entry(struct netlink_message *message, const struct rtattr *entry)
 {
 	const struct rtattr *attributes[BRIDGE_VLANDB_ENTRY_RANGE + 1];
 	struct bridge_vlan_info info;
@@ -77,17 +71,14 @@ static int copy_entry(struct netlink_message *message,
 	netlink_nested(entry, attributes, BRIDGE_VLANDB_ENTRY_RANGE);
 	if (!attributes[BRIDGE_VLANDB_ENTRY_INFO])
 		return -EBADMSG;
-	memcpy(&info, RTA_DATA(attributes[BRIDGE_VLANDB_ENTRY_INFO]),
-	       sizeof(info));
+	memcpy(&info, RTA_DATA(attributes[BRIDGE_VLANDB_ENTRY_INFO]), sizeof(info));
 	info.flags &= VLAN_FLAGS;
 	if (attributes[BRIDGE_VLANDB_ENTRY_RANGE])
-		memcpy(&last, RTA_DATA(attributes[BRIDGE_VLANDB_ENTRY_RANGE]),
-		       sizeof(last));
+		memcpy(&last, RTA_DATA(attributes[BRIDGE_VLANDB_ENTRY_RANGE]), sizeof(last));
 	return put_entry(message, &info, last);
 }
 
-int links_vlans_add(struct netlink *netlink, uint32_t index,
-		    const struct nlmsghdr *saved)
+int links_vlans_add(struct netlink *netlink, uint32_t index, const struct nlmsghdr *saved)
 {
 	size_t skip = NLMSG_SPACE(sizeof(struct br_vlan_msg));
 	const struct rtattr *entry = (const void *)((const char *)saved + skip);

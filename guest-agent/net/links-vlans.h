@@ -22,7 +22,6 @@ uint32_t links_vlans_index(const struct nlmsghdr *message);
 int links_vlans_clear(struct netlink *netlink, uint32_t index);
 
 /* Adds a saved message's VLANs to a port. */
-int links_vlans_add(struct netlink *netlink, uint32_t index,
-		    const struct nlmsghdr *saved);
+int links_vlans_add(struct netlink *netlink, uint32_t index, const struct nlmsghdr *saved);
 
 #endif

@@ -31,8 +31,7 @@
  * "enp0s0,enp0s0d1", "" if there are none), from sysfs and without a lock.
  * Returns their number, or negative errno.
  */
-int links_list(const struct roots *roots, const char *address, char *ret_names,
-	       size_t size);
+int links_list(const struct roots *roots, const char *address, char *ret_names, size_t size);
 
 /*
  * Saves how the interfaces of `address` are set up; without any, no file is
@@ -49,9 +48,8 @@ void links_down(const struct roots *roots, const char *address);
  * driver was bound. Returns 0, with a text if some detail could not be
  * restored; -ENODEV with a text if an interface has not come back.
  */
-int links_restore(const struct roots *roots, const char *address,
-		  struct netlink *monitor, uint64_t deadline_us, char *ret_text,
-		  size_t size);
+int links_restore(const struct roots *roots, const char *address, struct netlink *monitor,
+		  uint64_t deadline_us, char *ret_text, size_t size);
 
 /* Drops what was saved. */
 void links_forget(const struct roots *roots, const char *address);

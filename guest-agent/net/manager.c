@@ -57,8 +57,8 @@ static bool networkd_has_link(const struct roots *roots, const char *ifindex)
 {
 	char text[2048];
 
-	return file_read(text, sizeof(text), "%s/systemd/netif/links/%s",
-			 roots->services, ifindex) > 0 &&
+	return file_read(text, sizeof(text), "%s/systemd/netif/links/%s", roots->services,
+			 ifindex) > 0 &&
 	       strstr(text, "NETWORK_FILE=") != NULL;
 }
 
@@ -101,8 +101,8 @@ bool manager_has_link(const struct roots *roots, unsigned int ifindex)
 	snprintf(number, sizeof(number), "%u", ifindex);
 	if (networkd_has_link(roots, number))
 		return true;
-	return file_read(text, sizeof(text), "%s/NetworkManager/devices/%u",
-			 roots->services, ifindex) > 0 &&
+	return file_read(text, sizeof(text), "%s/NetworkManager/devices/%u", roots->services,
+			 ifindex) > 0 &&
 	       strstr(text, "managed=true") != NULL;
 }
 
@@ -130,14 +130,12 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 }
 
 /* `type` and `argument` as of sd_bus_message_append. */
-static int send_call(struct manager_call *call, const char *method,
-		     const char *type, int argument)
+static int send_call(struct manager_call *call, const char *method, const char *type, int argument)
 {
 	sd_bus_message *message = NULL;
-	int r = sd_bus_message_new_method_call(
-		call->bus, &message, managers[call->manager].service,
-		managers[call->manager].object,
-		managers[call->manager].interface, method);
+	int r = sd_bus_message_new_method_call(call->bus, &message, managers[call->manager].service,
+					       managers[call->manager].object,
+					       managers[call->manager].interface, method);
 
 	if (r >= 0)
 		r = sd_bus_message_append(message, type, argument);
@@ -145,9 +143,8 @@ static int send_call(struct manager_call *call, const char *method,
 	if (r >= 0)
 		r = sd_bus_message_set_auto_start(message, 0);
 	if (r >= 0)
-		r = sd_bus_call_async(call->bus, &call->slots[call->n_slots],
-				      message, on_reply, call,
-				      call->timeout_us);
+		r = sd_bus_call_async(call->bus, &call->slots[call->n_slots], message, on_reply,
+				      call, call->timeout_us);
 	sd_bus_message_unref(message);
 	if (r < 0)
 		return r;
@@ -166,9 +163,8 @@ static int send_renewals(struct manager_call *call, const struct roots *roots)
 	return r;
 }
 
-int manager_call_start(sd_event *event, const struct roots *roots,
-		       enum manager manager, bool asleep, uint64_t timeout_us,
-		       manager_done_fn done, void *userdata,
+int manager_call_start(sd_event *event, const struct roots *roots, enum manager manager,
+		       bool asleep, uint64_t timeout_us, manager_done_fn done, void *userdata,
 		       struct manager_call **ret)
 {
 	struct manager_call *call = calloc(1, sizeof(*call));
@@ -183,8 +179,7 @@ int manager_call_start(sd_event *event, const struct roots *roots,
 	/* A connection for this only: idle, nothing wakes us up. */
 	r = sd_bus_open_system(&call->bus);
 	if (r >= 0)
-		r = sd_bus_attach_event(call->bus, event,
-					SD_EVENT_PRIORITY_NORMAL);
+		r = sd_bus_attach_event(call->bus, event, SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0 && manager == MANAGER_NETWORK_MANAGER)
 		r = send_call(call, "Sleep", "b", asleep);
 	else if (r >= 0 && !asleep)

@@ -43,9 +43,8 @@ typedef void (*manager_done_fn)(void *userdata, int r, const char *text);
  * unless freed before. Returns 1 if it has nothing to be told (no call), 0, or
  * negative errno.
  */
-int manager_call_start(sd_event *event, const struct roots *roots,
-		       enum manager manager, bool asleep, uint64_t timeout_us,
-		       manager_done_fn done, void *userdata,
+int manager_call_start(sd_event *event, const struct roots *roots, enum manager manager,
+		       bool asleep, uint64_t timeout_us, manager_done_fn done, void *userdata,
 		       struct manager_call **ret);
 
 void manager_call_free(struct manager_call *call);

@@ -19,8 +19,7 @@ int netlink_open(struct netlink *ret, uint32_t groups)
 		.nl_groups = groups,
 	};
 	struct timeval limit = { .tv_sec = 10 };
-	_cleanup_(closep) int fd =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	_cleanup_(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
 	if (fd < 0)
 		return -errno;
@@ -38,8 +37,7 @@ void netlink_close(struct netlink *netlink)
 	closep(&netlink->fd);
 }
 
-void *netlink_begin(struct netlink_message *message, uint16_t type,
-		    uint16_t flags, size_t size)
+void *netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, size_t size)
 {
 	message->header = (struct nlmsghdr){
 		.nlmsg_len = (uint32_t)NLMSG_LENGTH(size),
@@ -50,8 +48,7 @@ void *netlink_begin(struct netlink_message *message, uint16_t type,
 	return NLMSG_DATA(&message->header);
 }
 
-int netlink_put(struct netlink_message *message, uint16_t type,
-		const void *data, size_t length)
+int netlink_put(struct netlink_message *message, uint16_t type, const void *data, size_t length)
 {
 	size_t used = NLMSG_ALIGN(message->header.nlmsg_len);
 	struct rtattr *attribute = (void *)(message->bytes + used);
@@ -67,8 +64,7 @@ int netlink_put(struct netlink_message *message, uint16_t type,
 	return 0;
 }
 
-int netlink_copy(struct netlink_message *message,
-		 const struct rtattr *attribute)
+int netlink_copy(struct netlink_message *message, const struct rtattr *attribute)
 {
 	if (!attribute)
 		return 0;
@@ -76,8 +72,7 @@ int netlink_copy(struct netlink_message *message,
 			   RTA_PAYLOAD(attribute));
 }
 
-int netlink_put_u32(struct netlink_message *message, uint16_t type,
-		    uint32_t value)
+int netlink_put_u32(struct netlink_message *message, uint16_t type, uint32_t value)
 {
 	return netlink_put(message, type, &value, sizeof(value));
 }
@@ -149,16 +144,15 @@ int netlink_ask(struct netlink *netlink, struct netlink_message *message)
 	return r < 0 ? r : receive(netlink, NULL, NULL);
 }
 
-int netlink_dump_as(struct netlink *netlink, struct netlink_message *request,
-		    netlink_fn take, void *data)
+int netlink_dump_as(struct netlink *netlink, struct netlink_message *request, netlink_fn take,
+		    void *data)
 {
 	int r = send_message(netlink, &request->header);
 
 	return r < 0 ? r : receive(netlink, take, data);
 }
 
-int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take,
-		 void *data)
+int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take, void *data)
 {
 	struct netlink_message request;
 
@@ -166,8 +160,7 @@ int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take,
 	return netlink_dump_as(netlink, &request, take, data);
 }
 
-const struct nlmsghdr *netlink_walk(const void *start, size_t size,
-				    const struct nlmsghdr *previous)
+const struct nlmsghdr *netlink_walk(const void *start, size_t size, const struct nlmsghdr *previous)
 {
 	const char *end, *next = start;
 	const struct nlmsghdr *message;
@@ -176,19 +169,16 @@ const struct nlmsghdr *netlink_walk(const void *start, size_t size,
 		return NULL;
 	end = next + size;
 	if (previous)
-		next = (const char *)previous +
-		       NLMSG_ALIGN(previous->nlmsg_len);
+		next = (const char *)previous + NLMSG_ALIGN(previous->nlmsg_len);
 	message = (const void *)next;
 	if (next > end || (size_t)(end - next) < sizeof(*message) ||
-	    message->nlmsg_len < sizeof(*message) ||
-	    message->nlmsg_len > (size_t)(end - next))
+	    message->nlmsg_len < sizeof(*message) || message->nlmsg_len > (size_t)(end - next))
 		return NULL;
 	return message;
 }
 
 /* `left` is signed: the last attribute's padding may not be there. */
-static void collect(const struct rtattr *attribute, int left,
-		    const struct rtattr **ret, size_t max)
+static void collect(const struct rtattr *attribute, int left, const struct rtattr **ret, size_t max)
 {
 	memset(ret, 0, (max + 1) * sizeof(*ret));
 	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
@@ -199,18 +189,16 @@ static void collect(const struct rtattr *attribute, int left,
 	}
 }
 
-void netlink_attributes(const struct nlmsghdr *message, size_t size,
-			const struct rtattr **ret, size_t max)
+void netlink_attributes(const struct nlmsghdr *message, size_t size, const struct rtattr **ret,
+			size_t max)
 {
 	size_t skip = NLMSG_SPACE(size);
-	int left = message->nlmsg_len > skip ? (int)(message->nlmsg_len - skip)
-					     : 0;
+	int left = message->nlmsg_len > skip ? (int)(message->nlmsg_len - skip) : 0;
 
 	collect((const void *)((const char *)message + skip), left, ret, max);
 }
 
-void netlink_nested(const struct rtattr *nest, const struct rtattr **ret,
-		    size_t max)
+void netlink_nested(const struct rtattr *nest, const struct rtattr **ret, size_t max)
 {
 	collect(RTA_DATA(nest), (int)RTA_PAYLOAD(nest), ret, max);
 }

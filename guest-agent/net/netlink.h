@@ -30,16 +30,13 @@ int netlink_open(struct netlink *ret, uint32_t groups);
 void netlink_close(struct netlink *netlink);
 
 /* Starts a message of `type` with a payload header of `size` bytes. */
-void *netlink_begin(struct netlink_message *message, uint16_t type,
-		    uint16_t flags, size_t size);
+void *netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, size_t size);
 
 /* Appends an attribute. Returns 0, or -EMSGSIZE if it does not fit. */
-int netlink_put(struct netlink_message *message, uint16_t type,
-		const void *data, size_t length);
+int netlink_put(struct netlink_message *message, uint16_t type, const void *data, size_t length);
 int netlink_copy(struct netlink_message *message,
 		 const struct rtattr *attribute); /* NULL: nothing */
-int netlink_put_u32(struct netlink_message *message, uint16_t type,
-		    uint32_t value);
+int netlink_put_u32(struct netlink_message *message, uint16_t type, uint32_t value);
 
 /* A nested attribute around what is put between start and end. */
 struct rtattr *netlink_nest(struct netlink_message *message, uint16_t type);
@@ -52,12 +49,11 @@ int netlink_ask(struct netlink *netlink, struct netlink_message *message);
 typedef int (*netlink_fn)(void *data, const struct nlmsghdr *message);
 
 /* Dumps what `request`, begun with NLM_F_DUMP, asks for. */
-int netlink_dump_as(struct netlink *netlink, struct netlink_message *request,
-		    netlink_fn take, void *data);
+int netlink_dump_as(struct netlink *netlink, struct netlink_message *request, netlink_fn take,
+		    void *data);
 
 /* Dumps `type` (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE), all families. */
-int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take,
-		 void *data);
+int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take, void *data);
 
 /*
  * The message behind `previous` (NULL: the first) in `size` bytes of messages
@@ -70,10 +66,9 @@ const struct nlmsghdr *netlink_walk(const void *start, size_t size,
  * Fills `ret` (of `max` + 1 entries) with the attributes behind a payload
  * header of `size` bytes; those above `max` are left out.
  */
-void netlink_attributes(const struct nlmsghdr *message, size_t size,
-			const struct rtattr **ret, size_t max);
-void netlink_nested(const struct rtattr *nest, const struct rtattr **ret,
-		    size_t max);
+void netlink_attributes(const struct nlmsghdr *message, size_t size, const struct rtattr **ret,
+			size_t max);
+void netlink_nested(const struct rtattr *nest, const struct rtattr **ret, size_t max);
 
 /* The attribute's number; `otherwise` where it is absent or too short. */
 uint32_t netlink_u32(const struct rtattr *attribute, uint32_t otherwise);

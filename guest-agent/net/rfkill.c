@@ -33,10 +33,8 @@ static int restore_radio(void *data, const char *name)
 	const struct rfkill_state *state = walk->restore;
 	char type[16], path[FILE_PATH_MAX];
 
-	if (file_read(type, sizeof(type), "%s/class/rfkill/%s/type",
-		      walk->roots->sys, name) <= 0 ||
-	    file_path(path, "%s/class/rfkill/%s/soft", walk->roots->sys, name) <
-		    0)
+	if (file_read(type, sizeof(type), "%s/class/rfkill/%s/type", walk->roots->sys, name) <= 0 ||
+	    file_path(path, "%s/class/rfkill/%s/soft", walk->roots->sys, name) < 0)
 		return 0;
 	for (size_t i = 0; i < state->n_radios; i++)
 		if (strcmp(state->radios[i].type, type) == 0)
@@ -44,8 +42,7 @@ static int restore_radio(void *data, const char *name)
 	return 0;
 }
 
-void rfkill_save(const struct roots *roots, const char *address,
-		 struct rfkill_state *ret)
+void rfkill_save(const struct roots *roots, const char *address, struct rfkill_state *ret)
 {
 	struct walk walk = { .roots = roots, .save = ret };
 
@@ -60,6 +57,5 @@ void rfkill_restore(const struct roots *roots, const char *address,
 	struct walk walk = { .roots = roots, .restore = state, .write = write };
 
 	if (state->n_radios > 0)
-		(void)class_each(roots, "rfkill", address, restore_radio,
-				 &walk);
+		(void)class_each(roots, "rfkill", address, restore_radio, &walk);
 }

@@ -23,8 +23,7 @@ struct rfkill_state {
 };
 
 /* What is not there or cannot be read is left out. */
-void rfkill_save(const struct roots *roots, const char *address,
-		 struct rfkill_state *ret);
+void rfkill_save(const struct roots *roots, const char *address, struct rfkill_state *ret);
 
 /* Switches each radio as it was, by its type. */
 void rfkill_restore(const struct roots *roots, const char *address,

@@ -10,8 +10,7 @@
 #include <stdio.h>
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
-#define _printf_(string, first)                                                \
-	__attribute__((__format__(printf, string, first)))
+#define _printf_(string, first) __attribute__((__format__(printf, string, first)))
 
 #define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -25,11 +24,11 @@ void closep(int *fd);
 void fclosep(FILE **file);
 
 /* Hands an owned pointer over: returns the value and clears the variable. */
-#define TAKE_PTR(pointer)                                                      \
-	({                                                                     \
-		__typeof__(pointer) taken_ = (pointer);                        \
-		(pointer) = NULL;                                              \
-		taken_;                                                        \
+#define TAKE_PTR(pointer)                                                                          \
+	({                                                                                         \
+		__typeof__(pointer) taken_ = (pointer);                                            \
+		(pointer) = NULL;                                                                  \
+		taken_;                                                                            \
 	})
 
 #endif

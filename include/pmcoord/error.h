@@ -25,12 +25,10 @@ struct error {
  * `number`, so that callers can `return error_set(error, -EIO, "…")`. The first
  * cause wins: an error that is already set is kept.
  */
-int error_set(struct error *error, int number, const char *format, ...)
-	_printf_(3, 4);
+int error_set(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 
 /* As error_set, replacing what stands: for a caller that can say it better. */
-int error_replace(struct error *error, int number, const char *format, ...)
-	_printf_(3, 4);
+int error_replace(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 
 /* The sentence, or strerror() of the number where nothing was said. */
 const char *error_text(const struct error *error);

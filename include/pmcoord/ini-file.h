@@ -20,15 +20,14 @@ struct ini_position {
  * or negative after error_set() with a sentence about this key (without the
  * position, which ini_file_parse adds).
  */
-typedef int (*ini_handler_fn)(void *data, const struct ini_position *position,
-			      const char *section, const char *key,
-			      const char *value, struct error *error);
+typedef int (*ini_handler_fn)(void *data, const struct ini_position *position, const char *section,
+			      const char *key, const char *value, struct error *error);
 
 /*
  * Called for each [Section] header, also of one without keys. As above.
  */
-typedef int (*ini_section_fn)(void *data, const struct ini_position *position,
-			      const char *section, struct error *error);
+typedef int (*ini_section_fn)(void *data, const struct ini_position *position, const char *section,
+			      struct error *error);
 
 /* Receives each problem, ready to print: "file:line: key: problem". */
 typedef void (*ini_problem_fn)(void *data, const char *problem);
@@ -38,12 +37,11 @@ typedef void (*ini_problem_fn)(void *data, const char *problem);
  * line. Returns 0, -ENOENT if there is no such file, -EBADMSG if there were
  * problems (all were reported), or another negative errno with `error` set.
  */
-int ini_file_parse(const char *path, ini_handler_fn handler,
-		   ini_problem_fn problem, void *data, struct error *error);
+int ini_file_parse(const char *path, ini_handler_fn handler, ini_problem_fn problem, void *data,
+		   struct error *error);
 
 /* The same for files in which a section says something by being there. */
-int ini_file_parse_sections(const char *path, ini_section_fn section,
-			    ini_handler_fn handler, ini_problem_fn problem,
-			    void *data, struct error *error);
+int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handler_fn handler,
+			    ini_problem_fn problem, void *data, struct error *error);
 
 #endif

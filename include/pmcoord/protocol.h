@@ -105,8 +105,7 @@ struct protocol_state {
 /*
  * Formats into `ret` (PROTOCOL_TEXT_MAX bytes). Returns the length without NUL.
  */
-size_t protocol_format_request(const struct protocol_request *request,
-			       char *ret);
+size_t protocol_format_request(const struct protocol_request *request, char *ret);
 size_t protocol_format_state(const struct protocol_state *state, char *ret);
 
 /*
@@ -114,10 +113,8 @@ size_t protocol_format_state(const struct protocol_state *state, char *ret);
  * ("suspend 12": one space, decimal, no sign, no trailing byte).
  * Returns 0, or -EINVAL with *ret untouched.
  */
-int protocol_parse_request(const char *text, size_t length,
-			   struct protocol_request *ret);
-int protocol_parse_state(const char *text, size_t length,
-			 struct protocol_state *ret);
+int protocol_parse_request(const char *text, size_t length, struct protocol_request *ret);
+int protocol_parse_state(const char *text, size_t length, struct protocol_state *ret);
 
 /* "none", "ready", "quiesced", "failed", "degraded". */
 const char *protocol_agent_state_name(enum protocol_agent_state state);

@@ -29,7 +29,7 @@ struct stop_signals stop_signals_block(void);
  * priority is one of sd_event_source_set_priority(3). Returns 0 or a negative
  * errno.
  */
-int stop_signals_watch(sd_event *event, int64_t priority,
-		       sd_event_signal_handler_t handler, void *data);
+int stop_signals_watch(sd_event *event, int64_t priority, sd_event_signal_handler_t handler,
+		       void *data);
 
 #endif

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void error_format(struct error *error, int number, const char *format,
-			 va_list arguments)
+static void error_format(struct error *error, int number, const char *format, va_list arguments)
 {
 	error->number = number;
 	vsnprintf(error->text, sizeof(error->text), format, arguments);

@@ -29,8 +29,8 @@ static void report(struct reader *reader, const char *what, const char *text)
 	char line[768];
 
 	reader->broken = true;
-	snprintf(line, sizeof(line), "%s:%u: %s%s%s", reader->position.file,
-		 reader->position.line, what, what[0] ? ": " : "", text);
+	snprintf(line, sizeof(line), "%s:%u: %s%s%s", reader->position.file, reader->position.line,
+		 what, what[0] ? ": " : "", text);
 	reader->problem(reader->data, line);
 }
 
@@ -40,8 +40,7 @@ static size_t trimmed_span(const char *start, const char *stop)
 {
 	size_t length = strcspn(start, stop);
 
-	while (length > 0 &&
-	       (start[length - 1] == ' ' || start[length - 1] == '\t'))
+	while (length > 0 && (start[length - 1] == ' ' || start[length - 1] == '\t'))
 		length--;
 	return length;
 }
@@ -63,8 +62,7 @@ static bool section_is_sound(struct reader *reader, const char *line)
 	}
 	memcpy(name, line, length);
 	name[length] = '\0';
-	if (reader->section &&
-	    reader->section(reader->data, &reader->position, name, &error) < 0)
+	if (reader->section && reader->section(reader->data, &reader->position, name, &error) < 0)
 		report(reader, name, error_text(&error));
 	return true;
 }
@@ -123,29 +121,25 @@ static char *read_line(char *line, int size, void *data)
 	return line;
 }
 
-static int take_key(void *data, const char *section, const char *key,
-		    const char *value)
+static int take_key(void *data, const char *section, const char *key, const char *value)
 {
 	struct reader *reader = data;
 	struct error error = { 0 };
-	int r = reader->handler(reader->data, &reader->position, section, key,
-				value, &error);
+	int r = reader->handler(reader->data, &reader->position, section, key, value, &error);
 
 	if (r < 0)
 		report(reader, key, error_text(&error));
 	return 1;
 }
 
-int ini_file_parse(const char *path, ini_handler_fn handler,
-		   ini_problem_fn problem, void *data, struct error *error)
+int ini_file_parse(const char *path, ini_handler_fn handler, ini_problem_fn problem, void *data,
+		   struct error *error)
 {
-	return ini_file_parse_sections(path, NULL, handler, problem, data,
-				       error);
+	return ini_file_parse_sections(path, NULL, handler, problem, data, error);
 }
 
-int ini_file_parse_sections(const char *path, ini_section_fn section,
-			    ini_handler_fn handler, ini_problem_fn problem,
-			    void *data, struct error *error)
+int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handler_fn handler,
+			    ini_problem_fn problem, void *data, struct error *error)
 {
 	_cleanup_(fclosep) FILE *file = fopen(path, "re");
 	struct reader reader = {
@@ -162,8 +156,7 @@ int ini_file_parse_sections(const char *path, ini_section_fn section,
 	if (!file && errno == ENOENT)
 		return -ENOENT;
 	if (!file)
-		return error_set(error, -errno, "cannot read %s: %s", path,
-				 strerror(errno));
+		return error_set(error, -errno, "cannot read %s: %s", path, strerror(errno));
 	ini_use_stack = false;
 	ini_max_line = LINE_MAX_BYTES;
 	ini_initial_alloc = LINE_MAX_BYTES;
@@ -171,8 +164,7 @@ int ini_file_parse_sections(const char *path, ini_section_fn section,
 	ini_inline_comment_prefixes = inline_comments;
 	r = ini_parse_stream(read_line, &reader, take_key, &reader);
 	if (r == -2)
-		return error_set(error, -ENOMEM, "out of memory reading %s",
-				 path);
+		return error_set(error, -ENOMEM, "out of memory reading %s", path);
 	if (ferror(file))
 		return error_set(error, -EIO, "cannot read %s", path);
 	if (r != 0 && !reader.broken)

@@ -9,8 +9,7 @@
 #include "pmcoord/parse.h"
 
 /* Takes `value` over, also on failure; NULL is null. */
-static void add(struct json_object *object, const char *key,
-		struct json_object *value, int *status)
+static void add(struct json_object *object, const char *key, struct json_object *value, int *status)
 {
 	int r = key ? json_object_object_add(object, key, value)
 		    : json_object_array_add(object, value);
@@ -38,22 +37,19 @@ void json_add_null(struct json_object *object, const char *key, int *status)
 		add(object, key, NULL, status);
 }
 
-void json_add_integer(struct json_object *object, const char *key,
-		      int64_t value, int *status)
+void json_add_integer(struct json_object *object, const char *key, int64_t value, int *status)
 {
 	if (*status >= 0)
 		add_new(object, key, json_object_new_int64(value), status);
 }
 
-void json_add_boolean(struct json_object *object, const char *key, bool value,
-		      int *status)
+void json_add_boolean(struct json_object *object, const char *key, bool value, int *status)
 {
 	if (*status >= 0)
 		add_new(object, key, json_object_new_boolean(value), status);
 }
 
-void json_add_string(struct json_object *object, const char *key,
-		     const char *value, int *status)
+void json_add_string(struct json_object *object, const char *key, const char *value, int *status)
 {
 	_cleanup_(freep) char *clean = NULL;
 	size_t length;
@@ -74,16 +70,14 @@ void json_add_string(struct json_object *object, const char *key,
 	add_new(object, key, json_object_new_string(clean), status);
 }
 
-struct json_object *json_add_object(struct json_object *object, const char *key,
-				    int *status)
+struct json_object *json_add_object(struct json_object *object, const char *key, int *status)
 {
 	if (*status < 0)
 		return NULL;
 	return add_new(object, key, json_object_new_object(), status);
 }
 
-struct json_object *json_add_array(struct json_object *object, const char *key,
-				   int *status)
+struct json_object *json_add_array(struct json_object *object, const char *key, int *status)
 {
 	if (*status < 0)
 		return NULL;
@@ -113,14 +107,12 @@ int json_print_line(struct json_object *object, FILE *out)
 }
 
 /* The member if it is of this type, else NULL. */
-static struct json_object *member(struct json_object *object, const char *key,
-				  enum json_type type)
+static struct json_object *member(struct json_object *object, const char *key, enum json_type type)
 {
 	struct json_object *value;
 
 	if (!json_object_is_type(object, json_type_object) ||
-	    !json_object_object_get_ex(object, key, &value) ||
-	    !json_object_is_type(value, type))
+	    !json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, type))
 		return NULL;
 	return value;
 }
@@ -132,8 +124,7 @@ const char *json_read_string(struct json_object *object, const char *key)
 	return value ? json_object_get_string(value) : "";
 }
 
-int64_t json_read_integer(struct json_object *object, const char *key,
-			  int64_t otherwise)
+int64_t json_read_integer(struct json_object *object, const char *key, int64_t otherwise)
 {
 	struct json_object *value = member(object, key, json_type_int);
 
@@ -147,8 +138,7 @@ bool json_read_boolean(struct json_object *object, const char *key)
 	return value && json_object_get_boolean(value);
 }
 
-struct json_object *json_read_item(struct json_object *object, const char *key,
-				   size_t i)
+struct json_object *json_read_item(struct json_object *object, const char *key, size_t i)
 {
 	struct json_object *array = member(object, key, json_type_array);
 

@@ -43,13 +43,8 @@ int parse_duration(const char *text, uint64_t *ret_us)
 		const char *suffix;
 		uint64_t us;
 	} units[] = {
-		{ "us", 1 },
-		{ "ms", 1000 },
-		{ "", 1000000 },
-		{ "s", 1000000 },
-		{ "min", 60000000 },
-		{ "m", 60000000 },
-		{ "h", 3600000000ull },
+		{ "us", 1 },	     { "ms", 1000 },	{ "", 1000000 },	{ "s", 1000000 },
+		{ "min", 60000000 }, { "m", 60000000 }, { "h", 3600000000ull },
 	};
 	uint64_t value;
 	int count = parse_digits(text, UINT64_MAX, &value);

@@ -16,21 +16,17 @@ static const char *const verb_names[] = {
 };
 
 static const char *const state_names[] = {
-	[PROTOCOL_AGENT_NONE] = "none",
-	[PROTOCOL_AGENT_READY] = "ready",
-	[PROTOCOL_AGENT_QUIESCED] = "quiesced",
-	[PROTOCOL_AGENT_FAILED] = "failed",
+	[PROTOCOL_AGENT_NONE] = "none",		[PROTOCOL_AGENT_READY] = "ready",
+	[PROTOCOL_AGENT_QUIESCED] = "quiesced", [PROTOCOL_AGENT_FAILED] = "failed",
 	[PROTOCOL_AGENT_DEGRADED] = "degraded",
 };
 
 static size_t format_word(const char *word, uint64_t cycle, char *ret)
 {
-	return (size_t)snprintf(ret, PROTOCOL_TEXT_MAX, "%s %" PRIu64, word,
-				cycle);
+	return (size_t)snprintf(ret, PROTOCOL_TEXT_MAX, "%s %" PRIu64, word, cycle);
 }
 
-size_t protocol_format_request(const struct protocol_request *request,
-			       char *ret)
+size_t protocol_format_request(const struct protocol_request *request, char *ret)
 {
 	return format_word(verb_names[request->verb], request->cycle, ret);
 }
@@ -44,8 +40,8 @@ size_t protocol_format_state(const struct protocol_state *state, char *ret)
  * Matches "<word> <cycle>" against the names from index 1 on (0 is "none",
  * which is never written). Returns the index, or -EINVAL.
  */
-static int parse_word(const char *text, size_t length, const char *const *names,
-		      size_t n_names, uint64_t *ret_cycle)
+static int parse_word(const char *text, size_t length, const char *const *names, size_t n_names,
+		      uint64_t *ret_cycle)
 {
 	char copy[PROTOCOL_TEXT_MAX];
 	char *space;
@@ -68,12 +64,10 @@ static int parse_word(const char *text, size_t length, const char *const *names,
 	return -EINVAL;
 }
 
-int protocol_parse_request(const char *text, size_t length,
-			   struct protocol_request *ret)
+int protocol_parse_request(const char *text, size_t length, struct protocol_request *ret)
 {
 	uint64_t cycle;
-	int verb = parse_word(text, length, verb_names, ELEMENTSOF(verb_names),
-			      &cycle);
+	int verb = parse_word(text, length, verb_names, ELEMENTSOF(verb_names), &cycle);
 
 	if (verb < 0)
 		return verb;
@@ -82,12 +76,10 @@ int protocol_parse_request(const char *text, size_t length,
 	return 0;
 }
 
-int protocol_parse_state(const char *text, size_t length,
-			 struct protocol_state *ret)
+int protocol_parse_state(const char *text, size_t length, struct protocol_state *ret)
 {
 	uint64_t cycle;
-	int state = parse_word(text, length, state_names,
-			       ELEMENTSOF(state_names), &cycle);
+	int state = parse_word(text, length, state_names, ELEMENTSOF(state_names), &cycle);
 
 	if (state < 0)
 		return state;

@@ -9,8 +9,7 @@ struct stop_signals stop_signals_get(void)
 	struct stop_signals signals = { { SIGTERM, SIGINT }, 2 };
 	struct sigaction hangup;
 
-	if (sigaction(SIGHUP, NULL, &hangup) == 0 &&
-	    hangup.sa_handler != SIG_IGN)
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
 		signals.numbers[signals.n++] = SIGHUP;
 	return signals;
 }
@@ -27,8 +26,8 @@ struct stop_signals stop_signals_block(void)
 	return signals;
 }
 
-int stop_signals_watch(sd_event *event, int64_t priority,
-		       sd_event_signal_handler_t handler, void *data)
+int stop_signals_watch(sd_event *event, int64_t priority, sd_event_signal_handler_t handler,
+		       void *data)
 {
 	struct stop_signals signals = stop_signals_block();
 	int r = 0;
@@ -36,8 +35,7 @@ int stop_signals_watch(sd_event *event, int64_t priority,
 	for (size_t i = 0; r >= 0 && i < signals.n; i++) {
 		sd_event_source *source = NULL;
 
-		r = sd_event_add_signal(event, &source, signals.numbers[i],
-					handler, data);
+		r = sd_event_add_signal(event, &source, signals.numbers[i], handler, data);
 		if (r >= 0)
 			r = sd_event_source_set_priority(source, priority);
 		if (r >= 0)

@@ -7,8 +7,7 @@
 
 int string_list_add(struct string_list *list, const char *text, size_t length)
 {
-	char **texts =
-		reallocarray(list->texts, list->n + 2, sizeof(*list->texts));
+	char **texts = reallocarray(list->texts, list->n + 2, sizeof(*list->texts));
 
 	if (!texts)
 		return -ENOMEM;

@@ -11,17 +11,16 @@
 #include "pmcoord/parse.h"
 
 /* What both pictures share; sizes are in tenths of a pixel, too. */
-static const char common_style[] =
-	"svg { font-family: system-ui, 'DejaVu Sans', sans-serif; }\n"
-	"text { font-size: 120px; fill: #24292f; }\n"
-	".background { fill: #ffffff; }\n"
-	".title { font-size: 190px; font-weight: 600; }\n"
-	".quiet { fill: #656d76; font-size: 110px; }\n"
-	".right { text-anchor: end; }\n"
-	".middle { text-anchor: middle; }\n"
-	".bad { fill: #b42318; }\n"
-	".warn { fill: #9a5b00; }\n"
-	".good { fill: #116b45; }\n";
+static const char common_style[] = "svg { font-family: system-ui, 'DejaVu Sans', sans-serif; }\n"
+				   "text { font-size: 120px; fill: #24292f; }\n"
+				   ".background { fill: #ffffff; }\n"
+				   ".title { font-size: 190px; font-weight: 600; }\n"
+				   ".quiet { fill: #656d76; font-size: 110px; }\n"
+				   ".right { text-anchor: end; }\n"
+				   ".middle { text-anchor: middle; }\n"
+				   ".bad { fill: #b42318; }\n"
+				   ".warn { fill: #9a5b00; }\n"
+				   ".good { fill: #116b45; }\n";
 
 static const char common_dark_style[] = "text { fill: #e6edf3; }\n"
 					".background { fill: #15181d; }\n"
@@ -30,23 +29,19 @@ static const char common_dark_style[] = "text { fill: #e6edf3; }\n"
 					".warn { fill: #f2b04d; }\n"
 					".good { fill: #5fd3a0; }\n";
 
-int svg_begin(const char *path, int width, int height, const char *title,
-	      const char *style, const char *dark_style, FILE **ret_out,
-	      struct error *error)
+int svg_begin(const char *path, int width, int height, const char *title, const char *style,
+	      const char *dark_style, FILE **ret_out, struct error *error)
 {
 	FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 
 	if (!out)
-		return error_set(error, -errno, "cannot write %s: %s", path,
-				 strerror(errno));
+		return error_set(error, -errno, "cannot write %s: %s", path, strerror(errno));
 	fprintf(out,
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" "
-		"width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n<title>",
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n<title>",
 		width / 10, height / 10, width, height);
 	svg_escape(out, title);
 	fprintf(out,
-		"</title>\n<style>\n%s%s"
-		"@media (prefers-color-scheme: dark) {\n%s%s}\n</style>\n",
+		"</title>\n<style>\n%s%s@media (prefers-color-scheme: dark) {\n%s%s}\n</style>\n",
 		common_style, style, common_dark_style, dark_style);
 	svg_rect(out, "background", 0, 0, width, height, NULL);
 	*ret_out = out;
@@ -62,16 +57,14 @@ int svg_end(FILE *out, const char *path, struct error *error)
 	if (out != stdout && fclose(out) != 0)
 		failed = true;
 	if (failed)
-		return error_set(error, -EIO,
-				 "cannot write %s: is the disk full?", path);
+		return error_set(error, -EIO, "cannot write %s: is the disk full?", path);
 	return 0;
 }
 
 /* U+FFFE and U+FFFF are valid UTF-8, but no characters of XML. */
 static bool is_noncharacter(const char *text)
 {
-	return strncmp(text, "\xef\xbf\xbe", 3) == 0 ||
-	       strncmp(text, "\xef\xbf\xbf", 3) == 0;
+	return strncmp(text, "\xef\xbf\xbe", 3) == 0 || strncmp(text, "\xef\xbf\xbf", 3) == 0;
 }
 
 static const char *entity(char c)
@@ -110,8 +103,7 @@ void svg_escape(FILE *out, const char *text)
 	}
 }
 
-void svg_text(FILE *out, const char *class, int x, int y, const char *format,
-	      ...)
+void svg_text(FILE *out, const char *class, int x, int y, const char *format, ...)
 {
 	_cleanup_(freep) char *text = NULL;
 	va_list arguments;
@@ -129,13 +121,10 @@ void svg_text(FILE *out, const char *class, int x, int y, const char *format,
 	fprintf(out, "</text>\n");
 }
 
-void svg_rect(FILE *out, const char *class, int x, int y, int width, int height,
-	      const char *hint)
+void svg_rect(FILE *out, const char *class, int x, int y, int width, int height, const char *hint)
 {
-	fprintf(out,
-		"<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" "
-		"height=\"%d\"",
-		class, x, y, width, height);
+	fprintf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"", class, x, y,
+		width, height);
 	if (!hint) {
 		fprintf(out, "/>\n");
 		return;
@@ -147,10 +136,8 @@ void svg_rect(FILE *out, const char *class, int x, int y, int width, int height,
 
 void svg_line(FILE *out, const char *class, int x1, int y1, int x2, int y2)
 {
-	fprintf(out,
-		"<line class=\"%s\" x1=\"%d\" y1=\"%d\" x2=\"%d\" "
-		"y2=\"%d\"/>\n",
-		class, x1, y1, x2, y2);
+	fprintf(out, "<line class=\"%s\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>\n", class, x1,
+		y1, x2, y2);
 }
 
 static bool is_continuation(char c)
@@ -174,7 +161,6 @@ char *svg_shorten(const char *text, size_t max, char *ret, size_t size)
 	if (text[character_start(text, max)] == '\0')
 		snprintf(ret, size, "%s", text);
 	else
-		snprintf(ret, size, "%.*s…",
-			 (int)character_start(text, max - 1), text);
+		snprintf(ret, size, "%.*s…", (int)character_start(text, max - 1), text);
 	return ret;
 }

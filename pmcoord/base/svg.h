@@ -21,9 +21,8 @@
  * `dark_style` what differs where people prefer dark. "-" is standard output.
  * Returns 0, or a negative errno with `error` set; end with svg_end.
  */
-int svg_begin(const char *path, int width, int height, const char *title,
-	      const char *style, const char *dark_style, FILE **ret_out,
-	      struct error *error);
+int svg_begin(const char *path, int width, int height, const char *title, const char *style,
+	      const char *dark_style, FILE **ret_out, struct error *error);
 
 /* Writes the end and closes. Returns 0, or a negative errno with `error`. */
 int svg_end(FILE *out, const char *path, struct error *error);
@@ -32,12 +31,10 @@ int svg_end(FILE *out, const char *path, struct error *error);
 void svg_escape(FILE *out, const char *text);
 
 /* `y` is the base line. `x` is the left end, or as the class's text-anchor. */
-void svg_text(FILE *out, const char *class, int x, int y, const char *format,
-	      ...) _printf_(5, 6);
+void svg_text(FILE *out, const char *class, int x, int y, const char *format, ...) _printf_(5, 6);
 
 /* With `hint`, which shows when the pointer rests on it, unless NULL. */
-void svg_rect(FILE *out, const char *class, int x, int y, int width, int height,
-	      const char *hint);
+void svg_rect(FILE *out, const char *class, int x, int y, int width, int height, const char *hint);
 
 void svg_line(FILE *out, const char *class, int x1, int y1, int x2, int y2);
 

@@ -47,11 +47,10 @@ static int add_columns(struct table *table)
 	for (size_t i = 0; i < table->n_columns; i++) {
 		const struct table_column *column = &table->columns[i];
 		bool is_last = i + 1 == table->n_columns;
-		int flags = (column->is_number ? SCOLS_FL_RIGHT : 0) |
-			    (is_last ? SCOLS_FL_TRUNC : 0);
+		int flags =
+			(column->is_number ? SCOLS_FL_RIGHT : 0) | (is_last ? SCOLS_FL_TRUNC : 0);
 
-		if (!scols_table_new_column(table->scols, column->title,
-					    is_last ? 0.1 : 0, flags))
+		if (!scols_table_new_column(table->scols, column->title, is_last ? 0.1 : 0, flags))
 			return -ENOMEM;
 	}
 	return 0;
@@ -73,9 +72,8 @@ static void fit(struct table *table)
 	table->terminal_width = width_of_terminal(table->out);
 	if (table->terminal_width)
 		scols_table_set_termwidth(table->scols, table->terminal_width);
-	scols_table_set_termforce(
-		table->scols, table->terminal_width ? SCOLS_TERMFORCE_ALWAYS
-						    : SCOLS_TERMFORCE_NEVER);
+	scols_table_set_termforce(table->scols, table->terminal_width ? SCOLS_TERMFORCE_ALWAYS
+								      : SCOLS_TERMFORCE_NEVER);
 }
 
 /* In columns of a terminal; bytes, where the text is not of this locale. */
@@ -88,8 +86,7 @@ static size_t width_of(const char *text)
 	return width < 0 ? strlen(text) : (size_t)width;
 }
 
-int table_new(const struct table_column *columns, FILE *out,
-	      struct table **ret_table)
+int table_new(const struct table_column *columns, FILE *out, struct table **ret_table)
 {
 	_cleanup_(table_freep) struct table *table = calloc(1, sizeof(*table));
 
@@ -131,8 +128,7 @@ int table_add_line(struct table *table, const char *const *cells)
 		table->used[i] |= !is_empty;
 		if (!is_empty && width_of(cells[i]) > table->widths[i])
 			table->widths[i] = width_of(cells[i]);
-		if (scols_line_set_data(line, i, is_empty ? empty : cells[i]) <
-		    0)
+		if (scols_line_set_data(line, i, is_empty ? empty : cells[i]) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -145,17 +141,14 @@ void table_set_dispensable(struct table *table, const char *const *titles)
 
 static bool is_hidden(struct table *table, size_t column)
 {
-	return scols_column_is_hidden(
-		scols_table_get_column(table->scols, column));
+	return scols_column_is_hidden(scols_table_get_column(table->scols, column));
 }
 
 static void hide(struct table *table, size_t column)
 {
-	struct libscols_column *scols =
-		scols_table_get_column(table->scols, column);
+	struct libscols_column *scols = scols_table_get_column(table->scols, column);
 
-	scols_column_set_flags(scols,
-			       scols_column_get_flags(scols) | SCOLS_FL_HIDDEN);
+	scols_column_set_flags(scols, scols_column_get_flags(scols) | SCOLS_FL_HIDDEN);
 }
 
 /* How wide the lines are at least: the last column can be cut. */
@@ -179,8 +172,7 @@ static void hide_dispensable(struct table *table)
 {
 	const char *const *title = table->dispensable;
 
-	for (; title && *title && least_width(table) > table->terminal_width;
-	     title++)
+	for (; title && *title && least_width(table) > table->terminal_width; title++)
 		for (size_t i = 0; i < table->n_columns; i++)
 			if (strcmp(table->columns[i].title, *title) == 0)
 				hide(table, i);

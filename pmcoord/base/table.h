@@ -24,8 +24,7 @@ struct table;
  * `columns` is borrowed, and ends with one without a title. Returns 0 or
  * -ENOMEM; free with table_free.
  */
-int table_new(const struct table_column *columns, FILE *out,
-	      struct table **ret_table);
+int table_new(const struct table_column *columns, FILE *out, struct table **ret_table);
 void table_free(struct table *table);
 void table_freep(struct table **table);
 

@@ -47,7 +47,6 @@ bool output_was_lost(const char *program)
 
 	if (why == 0 || why == EPIPE)
 		return false;
-	fprintf(stderr, "%s: cannot write the output: %s\n", program,
-		strerror(why));
+	fprintf(stderr, "%s: cannot write the output: %s\n", program, strerror(why));
 	return true;
 }

@@ -12,16 +12,14 @@
 
 #include "pmcoord/cleanup.h"
 
-static void add_problems(const char *const *problems, enum finding_level level,
-			 const char *advice, struct findings *findings)
+static void add_problems(const char *const *problems, enum finding_level level, const char *advice,
+			 struct findings *findings)
 {
 	for (; problems && *problems; problems++)
-		findings_add(findings, level, "configuration", advice, "%s",
-			     *problems);
+		findings_add(findings, level, "configuration", advice, "%s", *problems);
 }
 
-static bool matches_a_guest(const struct config_rule *rule,
-			    const struct inventory *inventory)
+static bool matches_a_guest(const struct config_rule *rule, const struct inventory *inventory)
 {
 	for (size_t i = 0; i < inventory->n_guests; i++)
 		if (fnmatch(rule->pattern, inventory->guests[i].name, 0) == 0)
@@ -30,26 +28,22 @@ static bool matches_a_guest(const struct config_rule *rule,
 }
 
 /* Each name of SuspendBefore= that no guest has. */
-static void check_order_of(const struct config_rule *rule,
-			   const struct inventory *inventory,
+static void check_order_of(const struct config_rule *rule, const struct inventory *inventory,
 			   struct findings *findings)
 {
-	_cleanup_(freep) char *copy =
-		rule->suspend_before ? strdup(rule->suspend_before) : NULL;
+	_cleanup_(freep) char *copy = rule->suspend_before ? strdup(rule->suspend_before) : NULL;
 	char *rest = copy, *name;
 
 	while (rest && (name = strsep(&rest, " ,\t")))
 		if (name[0] && !inventory_find_name(inventory, name))
-			findings_add(findings, FINDING_INFO, "configuration",
-				     "leave it as it is if that guest is only "
-				     "not running now",
-				     "%s: [Guest \"%s\"]: SuspendBefore= names "
-				     "'%s', and no such guest runs",
-				     rule->where, rule->pattern, name);
+			findings_add(
+				findings, FINDING_INFO, "configuration",
+				"leave it as it is if that guest is only not running now",
+				"%s: [Guest \"%s\"]: SuspendBefore= names '%s', and no such guest runs",
+				rule->where, rule->pattern, name);
 }
 
-static void check_rules(const struct check_context *context,
-			struct findings *findings)
+static void check_rules(const struct check_context *context, struct findings *findings)
 {
 	const struct config *config = context->config;
 
@@ -58,11 +52,9 @@ static void check_rules(const struct check_context *context,
 
 		if (!matches_a_guest(rule, context->inventory))
 			findings_add(findings, FINDING_INFO, "configuration",
-				     "leave it as it is if that guest is only "
-				     "not running now",
-				     "%s: [Guest \"%s\"] matches no guest that "
-				     "runs",
-				     rule->where, rule->pattern);
+				     "leave it as it is if that guest is only not running now",
+				     "%s: [Guest \"%s\"] matches no guest that runs", rule->where,
+				     rule->pattern);
 		check_order_of(rule, context->inventory, findings);
 	}
 }
@@ -73,21 +65,18 @@ static void check_times(const struct config *config, struct findings *findings)
 		return;
 	findings_add(findings, FINDING_WARNING, "configuration",
 		     "make GuestTimeout= shorter than Deadline=",
-		     "GuestTimeout= (%" PRIu64 " s) is longer than Deadline= "
-		     "(%" PRIu64 " s), which ends the wait for all guests",
-		     config->guest_timeout_us / 1000000,
-		     config->deadline_us / 1000000);
+		     "GuestTimeout= (%" PRIu64 " s) is longer than Deadline= (%" PRIu64
+		     " s), which ends the wait for all guests",
+		     config->guest_timeout_us / 1000000, config->deadline_us / 1000000);
 }
 
-void check_config(const struct check_context *context,
-		  struct findings *findings)
+void check_config(const struct check_context *context, struct findings *findings)
 {
-	add_problems(context->config_errors, FINDING_ERROR,
-		     "mend it: until then no command runs and the host stays "
-		     "awake; see pmcoord.conf(5)",
-		     findings);
-	add_problems(context->config_warnings, FINDING_WARNING,
-		     "see pmcoord.conf(5)", findings);
+	add_problems(
+		context->config_errors, FINDING_ERROR,
+		"mend it: until then no command runs and the host stays awake; see pmcoord.conf(5)",
+		findings);
+	add_problems(context->config_warnings, FINDING_WARNING, "see pmcoord.conf(5)", findings);
 	check_rules(context, findings);
 	check_times(context->config, findings);
 }

@@ -17,11 +17,9 @@ static void check_held(const struct status *status, struct findings *findings)
 
 		for (size_t j = 0; j < cycle->n_guests && cycle->held; j++)
 			if (cycle->guests[j].hold != HOLD_NONE)
-				findings_add(findings, FINDING_INFO,
-					     cycle->guests[j].name,
+				findings_add(findings, FINDING_INFO, cycle->guests[j].name,
 					     "pmcoord resume-all",
-					     "it is held down since cycle "
-					     "%" PRIu64 ", on purpose",
+					     "it is held down since cycle %" PRIu64 ", on purpose",
 					     cycle->number);
 	}
 }
@@ -29,17 +27,14 @@ static void check_held(const struct status *status, struct findings *findings)
 static void check_state(const struct status *status, struct findings *findings)
 {
 	if (status->state == STATUS_ABANDONED)
-		findings_add(findings, FINDING_ERROR, "cycles",
-			     "pmcoord resume-all",
-			     "a cycle was abandoned by whoever ran it; guests "
-			     "may still be down");
+		findings_add(findings, FINDING_ERROR, "cycles", "pmcoord resume-all",
+			     "a cycle was abandoned by whoever ran it; guests may still be down");
 	if (status->n_unreadable > 0)
-		findings_add(findings, FINDING_WARNING, "cycles",
-			     "look for guests that are down with 'xl list' (s "
-			     "or p), then remove those files",
-			     "%zu journals below /run/pmcoord/cycles cannot be "
-			     "read; whom those cycles held is not known",
-			     status->n_unreadable);
+		findings_add(
+			findings, FINDING_WARNING, "cycles",
+			"look for guests that are down with 'xl list' (s or p), then remove those files",
+			"%zu journals below /run/pmcoord/cycles cannot be read; whom those cycles held is not known",
+			status->n_unreadable);
 }
 
 static void check_last(const struct status *status, struct findings *findings)
@@ -50,17 +45,15 @@ static void check_last(const struct status *status, struct findings *findings)
 		return;
 	snprintf(advice, sizeof(advice), "pmcoord report %" PRId64,
 		 json_read_integer(status->last, "cycle", 0));
-	findings_add(findings, FINDING_INFO, "cycles", advice,
-		     "the last cycle was %s",
+	findings_add(findings, FINDING_INFO, "cycles", advice, "the last cycle was %s",
 		     cycle_result_name(report_result(status->last)));
 }
 
-void check_cycles(const struct check_context *context,
-		  struct findings *findings)
+void check_cycles(const struct check_context *context, struct findings *findings)
 {
 	if (context->no_status)
-		findings_add(findings, FINDING_WARNING, "cycles",
-			     "check as root", "%s", context->no_status);
+		findings_add(findings, FINDING_WARNING, "cycles", "check as root", "%s",
+			     context->no_status);
 	if (!context->status)
 		return;
 	check_state(context->status, findings);

@@ -23,9 +23,8 @@ struct patient {
 	struct findings *findings;
 };
 
-#define TELL(patient, level, advice, ...)                                      \
-	findings_add((patient)->findings, level, (patient)->guest->name,       \
-		     advice, __VA_ARGS__)
+#define TELL(patient, level, advice, ...)                                                          \
+	findings_add((patient)->findings, level, (patient)->guest->name, advice, __VA_ARGS__)
 
 static bool has_agent(const struct patient *patient)
 {
@@ -80,13 +79,11 @@ static char *describe_functions(const struct patient *patient)
 	if (!out)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		const struct check_function *function =
-			&patient->details->functions[i];
+		const struct check_function *function = &patient->details->functions[i];
 		const char *class = class_name(function->class);
 
-		fprintf(out, "%s%s%s%s%s", i ? ", " : "", function->address,
-			class ? " (" : "", class ? class : "",
-			class ? ")" : "");
+		fprintf(out, "%s%s%s%s%s", i ? ", " : "", function->address, class ? " (" : "",
+			class ? class : "", class ? ")" : "");
 	}
 	if (n < patient->guest->pci_functions)
 		fprintf(out, "%s%zu%s PCI functions", n ? " and " : "",
@@ -112,20 +109,17 @@ static bool lacks_agent(const struct patient *patient, struct no_agent *ret)
 
 	ret->advice = "in the guest: systemctl restart pmcoord-agent";
 	if (!agent->present) {
-		ret->advice = "install pmcoord-agent in it ('make "
-			      "install-agent', then 'systemctl enable --now "
-			      "pmcoord-agent')";
+		ret->advice =
+			"install pmcoord-agent in it ('make install-agent', then 'systemctl enable --now pmcoord-agent')";
 		snprintf(ret->reason, size, "runs no agent");
 	} else if (agent->version != PROTOCOL_VERSION) {
-		ret->advice = "install the same version of pmcoord in dom0 "
-			      "and in the guest";
+		ret->advice = "install the same version of pmcoord in dom0 and in the guest";
 		snprintf(ret->reason, size,
 			 "its agent speaks version %" PRIu64
 			 " of the protocol, which dom0 does not",
 			 agent->version);
 	} else if (agent->port == 0) {
-		snprintf(ret->reason, size,
-			 "its agent has published no event channel");
+		snprintf(ret->reason, size, "its agent has published no event channel");
 	} else if (patient->details->examination.agent_port_is_stale) {
 		snprintf(ret->reason, size,
 			 "its agent is gone (the event channel %" PRIu32
@@ -137,8 +131,7 @@ static bool lacks_agent(const struct patient *patient, struct no_agent *ret)
 	return true;
 }
 
-static void tell_devices_without_agent(const struct patient *patient,
-				       const struct no_agent *why)
+static void tell_devices_without_agent(const struct patient *patient, const struct no_agent *why)
 {
 	_cleanup_(freep) char *functions = describe_functions(patient);
 	bool has_usb = holds_class(patient, PCI_CLASS_USB);
@@ -148,13 +141,11 @@ static void tell_devices_without_agent(const struct patient *patient,
 		return;
 	}
 	TELL(patient, has_usb ? FINDING_ERROR : FINDING_WARNING, why->advice,
-	     "it holds %s and %s: nobody stops these devices before the "
-	     "sleep, and after it they may be dead%s%s",
+	     "it holds %s and %s: nobody stops these devices before the sleep, and after it they may be dead%s%s",
 	     functions, why->reason,
 	     has_usb ? "; a USB controller takes its whole guest with it" : "",
-	     patient->guest->type == GUEST_HVM
-		     ? "; an HVM guest also loses their MSI interrupts"
-		     : "");
+	     patient->guest->type == GUEST_HVM ? "; an HVM guest also loses their MSI interrupts"
+					       : "");
 }
 
 static void check_agent(const struct patient *patient)
@@ -167,31 +158,23 @@ static void check_agent(const struct patient *patient)
 		tell_devices_without_agent(patient, &why);
 	else if (has_agent(patient))
 		TELL(patient,
-		     guest_has_given_up_agent(patient->guest) ? FINDING_INFO
-							      : FINDING_WARNING,
-		     why.advice,
-		     "%s: its kernel is asked to suspend without it",
-		     why.reason);
+		     guest_has_given_up_agent(patient->guest) ? FINDING_INFO : FINDING_WARNING,
+		     why.advice, "%s: its kernel is asked to suspend without it", why.reason);
 }
 
 static void check_memory(const struct patient *patient)
 {
-	const struct guest_examination *examination =
-		&patient->details->examination;
+	const struct guest_examination *examination = &patient->details->examination;
 
 	/* A tenth is what toolstacks keep back for video and the like. */
-	if (patient->guest->pci_functions == 0 ||
-	    examination->memory_kib == 0 ||
+	if (patient->guest->pci_functions == 0 || examination->memory_kib == 0 ||
 	    examination->memory_kib >= examination->memory_max_kib / 10 * 9)
 		return;
 	TELL(patient, FINDING_WARNING,
-	     "give a driver domain all of its memory (memory= and maxmem= the "
-	     "same)",
+	     "give a driver domain all of its memory (memory= and maxmem= the same)",
 	     "it is ballooned down to %" PRIu64 " of %" PRIu64
-	     " MiB: a driver that is bound again after the wake may not find "
-	     "the memory that it needs",
-	     examination->memory_kib / 1024,
-	     examination->memory_max_kib / 1024);
+	     " MiB: a driver that is bound again after the wake may not find the memory that it needs",
+	     examination->memory_kib / 1024, examination->memory_max_kib / 1024);
 }
 
 /* ---- the agent ----------------------------------------------------------- */
@@ -203,36 +186,27 @@ static void check_agent_state(const struct patient *patient)
 	struct no_agent why;
 
 	/* What one that is gone has left there says nothing. */
-	if (lacks_agent(patient, &why) ||
-	    patient->guest->state != GUEST_RUNNING)
+	if (lacks_agent(patient, &why) || patient->guest->state != GUEST_RUNNING)
 		return;
 	switch (look->state.state) {
 	case PROTOCOL_AGENT_READY:
 		break;
 	case PROTOCOL_AGENT_NONE:
-		TELL(patient, FINDING_WARNING,
-		     "in the guest: systemctl status pmcoord-agent",
+		TELL(patient, FINDING_WARNING, "in the guest: systemctl status pmcoord-agent",
 		     "its agent does not say that it is ready");
 		break;
 	case PROTOCOL_AGENT_QUIESCED:
-		TELL(patient, FINDING_WARNING,
-		     "in the guest: pmcoord-agent --status",
-		     "its agent has stopped processes and devices and has not "
-		     "brought them back");
+		TELL(patient, FINDING_WARNING, "in the guest: pmcoord-agent --status",
+		     "its agent has stopped processes and devices and has not brought them back");
 		break;
 	case PROTOCOL_AGENT_FAILED:
-		TELL(patient, FINDING_WARNING,
-		     "in the guest: pmcoord-agent --test",
-		     "its agent could not stop its devices the last time: %s",
-		     detail);
+		TELL(patient, FINDING_WARNING, "in the guest: pmcoord-agent --test",
+		     "its agent could not stop its devices the last time: %s", detail);
 		break;
 	case PROTOCOL_AGENT_DEGRADED:
 		TELL(patient, FINDING_WARNING,
-		     "in the guest: pmcoord-agent --test; if a device stays "
-		     "lost, restart the guest",
-		     "not all of its devices came back from the last sleep: "
-		     "%s",
-		     detail);
+		     "in the guest: pmcoord-agent --test; if a device stays lost, restart the guest",
+		     "not all of its devices came back from the last sleep: %s", detail);
 		break;
 	}
 }
@@ -253,10 +227,8 @@ static void check_kept_devices(const struct patient *patient)
 		if (!strstr(entry, KEPT))
 			continue;
 		TELL(patient, FINDING_WARNING,
-		     "rehearse a sleep with data that you can lose; if the "
-		     "disk does not come back, let dom0 hold its controller",
-		     "%s: it stays bound over the sleep, and whether it "
-		     "survives that is up to its driver",
+		     "rehearse a sleep with data that you can lose; if the disk does not come back, let dom0 hold its controller",
+		     "%s: it stays bound over the sleep, and whether it survives that is up to its driver",
 		     entry);
 	}
 }
@@ -276,14 +248,10 @@ static bool serves_disks(const struct patient *patient)
 static void check_storage_domain(const struct patient *patient)
 {
 	if (patient->guest->pci_functions == 0 || !has_agent(patient) ||
-	    strstr(patient->details->agent.detail, KEPT) ||
-	    !serves_disks(patient))
+	    strstr(patient->details->agent.detail, KEPT) || !serves_disks(patient))
 		return;
-	TELL(patient, FINDING_INFO,
-	     "in the guest: pmcoord-agent --dry-run names what it keeps",
-	     "it serves other guests' disks: its agent leaves a controller "
-	     "with disks in use bound over the sleep, as taking it away would "
-	     "destroy data");
+	TELL(patient, FINDING_INFO, "in the guest: pmcoord-agent --dry-run names what it keeps",
+	     "it serves other guests' disks: its agent leaves a controller with disks in use bound over the sleep, as taking it away would destroy data");
 }
 
 /* ---- going down ---------------------------------------------------------- */
@@ -295,10 +263,8 @@ static void check_pause(const struct patient *patient)
 	TELL(patient, FINDING_WARNING,
 	     patient->wanted.policy == POLICY_PAUSE
 		     ? "use Policy=suspend, unless this guest dies of it"
-		     : "give it a kernel that can suspend, or live with it "
-		       "(Policy=ignore leaves it alone)",
-	     "%s: it can only be paused; its clock will be late after each "
-	     "sleep, and every cycle counts as degraded",
+		     : "give it a kernel that can suspend, or live with it (Policy=ignore leaves it alone)",
+	     "%s: it can only be paused; its clock will be late after each sleep, and every cycle counts as degraded",
 	     patient->reason ? patient->reason : "no other mechanism");
 }
 
@@ -308,10 +274,8 @@ static void check_feature(const struct patient *patient)
 	    patient->guest->feature_suspend != GUEST_FEATURE_UNKNOWN)
 		return;
 	TELL(patient, FINDING_WARNING,
-	     "if it has long booted, its kernel has no suspend support: set "
-	     "Policy=pause or Policy=ignore",
-	     "it has not said whether it can suspend; it may still be "
-	     "booting, and if it never answers, each sleep waits %" PRIu64
+	     "if it has long booted, its kernel has no suspend support: set Policy=pause or Policy=ignore",
+	     "it has not said whether it can suspend; it may still be booting, and if it never answers, each sleep waits %" PRIu64
 	     " s for it",
 	     patient->wanted.timeout_us / 1000000);
 }
@@ -320,21 +284,17 @@ static void check_hvm(const struct patient *patient)
 {
 	if (patient->mechanism == MECHANISM_HVM)
 		TELL(patient, FINDING_WARNING, "install PV drivers in it",
-		     "it has no PV drivers and notices nothing of the sleep: "
-		     "it is stopped from outside, and its clock may be late");
+		     "it has no PV drivers and notices nothing of the sleep: it is stopped from outside, and its clock may be late");
 }
 
 static void check_ignored(const struct patient *patient)
 {
 	const struct guest *guest = patient->guest;
 
-	if (!is_ignored(patient) ||
-	    (patient->serves.n_nodes == 0 && guest->pci_functions == 0))
+	if (!is_ignored(patient) || (patient->serves.n_nodes == 0 && guest->pci_functions == 0))
 		return;
-	TELL(patient, FINDING_WARNING,
-	     "remove Policy=ignore for it, or see to it yourself",
-	     "policy ignores it, but %s%s%s: they go down and come back "
-	     "without it",
+	TELL(patient, FINDING_WARNING, "remove Policy=ignore for it, or see to it yourself",
+	     "policy ignores it, but %s%s%s: they go down and come back without it",
 	     patient->serves.n_nodes ? "other guests need it" : "",
 	     patient->serves.n_nodes && guest->pci_functions ? " and " : "",
 	     guest->pci_functions ? "it holds devices" : "");
@@ -344,18 +304,15 @@ static void check_state(const struct patient *patient)
 {
 	switch (patient->guest->state) {
 	case GUEST_PAUSED:
-		TELL(patient,
-		     patient->serves.n_nodes ? FINDING_WARNING : FINDING_INFO,
-		     "", "it is paused, not by pmcoord, and stays so%s",
+		TELL(patient, patient->serves.n_nodes ? FINDING_WARNING : FINDING_INFO, "",
+		     "it is paused, not by pmcoord, and stays so%s",
 		     patient->serves.n_nodes
-			     ? "; guests that need it may hang when they are "
-			       "asked to suspend"
+			     ? "; guests that need it may hang when they are asked to suspend"
 			     : "");
 		break;
 	case GUEST_SHUT_DOWN:
 	case GUEST_DYING:
-		TELL(patient, FINDING_INFO,
-		     "if it stays, nobody cleans it up: 'xl destroy' it",
+		TELL(patient, FINDING_INFO, "if it stays, nobody cleans it up: 'xl destroy' it",
 		     "it has shut down but is still there");
 		break;
 	case GUEST_RUNNING:
@@ -364,8 +321,7 @@ static void check_state(const struct patient *patient)
 		break;
 	}
 	if (patient->guest->in_acpi_s3)
-		TELL(patient, FINDING_INFO, "",
-		     "it sleeps by its own ACPI S3 and is left alone");
+		TELL(patient, FINDING_INFO, "", "it sleeps by its own ACPI S3 and is left alone");
 }
 
 static void check_pending_shutdown(const struct patient *patient)
@@ -376,15 +332,11 @@ static void check_pending_shutdown(const struct patient *patient)
 		return;
 	if (strcmp(asked, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
 		TELL(patient, FINDING_WARNING,
-		     "if nobody is suspending or saving it now, it hangs or "
-		     "ignores requests: look at its console",
-		     "it was asked to suspend and has not taken the request "
-		     "yet");
+		     "if nobody is suspending or saving it now, it hangs or ignores requests: look at its console",
+		     "it was asked to suspend and has not taken the request yet");
 	else
 		TELL(patient, FINDING_INFO, "",
-		     "it was asked to go ('%s'): it is left alone while it "
-		     "does",
-		     asked);
+		     "it was asked to go ('%s'): it is left alone while it does", asked);
 }
 
 static void check_timeout(const struct patient *patient)
@@ -395,29 +347,18 @@ static void check_timeout(const struct patient *patient)
 	if (patient->wanted.timeout_us <= config->deadline_us ||
 	    patient->wanted.timeout_us == config->guest_timeout_us)
 		return;
-	TELL(patient, FINDING_WARNING,
-	     "shorten its Timeout=, or lengthen Deadline=",
+	TELL(patient, FINDING_WARNING, "shorten its Timeout=, or lengthen Deadline=",
 	     "its Timeout= of %" PRIu64 " s is longer than Deadline= (%" PRIu64
 	     " s), which ends the wait for all guests",
-	     patient->wanted.timeout_us / 1000000,
-	     config->deadline_us / 1000000);
+	     patient->wanted.timeout_us / 1000000, config->deadline_us / 1000000);
 }
 
 /* ---- all ----------------------------------------------------------------- */
 
 static void (*const checks[])(const struct patient *) = {
-	check_agent,
-	check_memory,
-	check_agent_state,
-	check_kept_devices,
-	check_storage_domain,
-	check_pause,
-	check_feature,
-	check_hvm,
-	check_ignored,
-	check_state,
-	check_pending_shutdown,
-	check_timeout,
+	check_agent,	      check_memory, check_agent_state,	    check_kept_devices,
+	check_storage_domain, check_pause,  check_feature,	    check_hvm,
+	check_ignored,	      check_state,  check_pending_shutdown, check_timeout,
 };
 
 static void check_guest(const struct check_context *context, size_t index,
@@ -433,14 +374,12 @@ static void check_guest(const struct check_context *context, size_t index,
 		.findings = findings,
 	};
 
-	patient.mechanism = plan_choose_mechanism(guest, patient.wanted.policy,
-						  &patient.reason);
+	patient.mechanism = plan_choose_mechanism(guest, patient.wanted.policy, &patient.reason);
 	for (size_t i = 0; i < ELEMENTSOF(checks); i++)
 		checks[i](&patient);
 }
 
-void check_guests(const struct check_context *context,
-		  struct findings *findings)
+void check_guests(const struct check_context *context, struct findings *findings)
 {
 	const struct inventory *inventory = context->inventory;
 

@@ -14,101 +14,83 @@
 #define XEN_MAJOR_OF_PATIENT_MONITORS 4
 #define XEN_MINOR_OF_PATIENT_MONITORS 20
 
-static void check_hypervisor(const struct check_context *context,
-			     struct findings *findings)
+static void check_hypervisor(const struct check_context *context, struct findings *findings)
 {
 	if (context->no_hypervisor)
 		findings_add(findings, FINDING_ERROR, "Xen",
-			     "nothing could be checked of the guests; mend "
-			     "this and check again",
+			     "nothing could be checked of the guests; mend this and check again",
 			     "%s", context->no_hypervisor);
 }
 
-static void check_monitors(const struct check_context *context,
-			   struct findings *findings)
+static void check_monitors(const struct check_context *context, struct findings *findings)
 {
 	const struct host *host = context->host;
 
-	if (!host || host->xen_major == 0 ||
-	    host->xen_major > XEN_MAJOR_OF_PATIENT_MONITORS ||
+	if (!host || host->xen_major == 0 || host->xen_major > XEN_MAJOR_OF_PATIENT_MONITORS ||
 	    (host->xen_major == XEN_MAJOR_OF_PATIENT_MONITORS &&
 	     host->xen_minor >= XEN_MINOR_OF_PATIENT_MONITORS))
 		return;
 	findings_add(
 		findings, FINDING_INFO, "Xen",
-		"do not suspend guests by other means ('xl save -c' and the "
-		"like) if you count on on_reboot= and on_poweroff=",
-		"in this Xen (%u.%u) the 'xl' process that stands by a guest "
-		"ends at the first suspend that it sees, and then nobody "
-		"reboots or cleans up that guest; it does not see pmcoord's",
+		"do not suspend guests by other means ('xl save -c' and the like) if you count on on_reboot= and on_poweroff=",
+		"in this Xen (%u.%u) the 'xl' process that stands by a guest ends at the first suspend that it sees, and then nobody reboots or cleans up that guest; it does not see pmcoord's",
 		host->xen_major, host->xen_minor);
 }
 
-static void check_sleep(const struct check_context *context,
-			struct findings *findings)
+static void check_sleep(const struct check_context *context, struct findings *findings)
 {
 	static const char advice[] =
-		"look for 'S3', 'Linux sleep' or 'legacy suspend' in the "
-		"firmware's setup";
+		"look for 'S3', 'Linux sleep' or 'legacy suspend' in the firmware's setup";
 	const struct host *host = context->host;
 
 	if (!host) {
 		if (context->no_sleep)
-			findings_add(findings, FINDING_ERROR, "sleep", advice,
-				     "%s", context->no_sleep);
+			findings_add(findings, FINDING_ERROR, "sleep", advice, "%s",
+				     context->no_sleep);
 		return;
 	}
 	switch (host->sleep) {
 	case HOST_SLEEP_S3:
 		break;
 	case HOST_SLEEP_S3_NOT_CHOSEN:
-		findings_add(findings, FINDING_INFO, "sleep", "",
-			     "the kernel's choice of sleep is not S3 "
-			     "(/sys/power/mem_sleep: %s); pmcoord chooses S3 "
-			     "before each sleep",
-			     host->sleep_text);
+		findings_add(
+			findings, FINDING_INFO, "sleep", "",
+			"the kernel's choice of sleep is not S3 (/sys/power/mem_sleep: %s); pmcoord chooses S3 before each sleep",
+			host->sleep_text);
 		break;
 	case HOST_SLEEP_S2IDLE:
-		findings_add(findings, FINDING_ERROR, "sleep", advice,
-			     "THIS HOST OFFERS NO S3, only s2idle "
-			     "(/sys/power/mem_sleep: %s), in which Xen saves "
-			     "no power and guests go on: pmcoord refuses to "
-			     "sleep",
-			     host->sleep_text);
+		findings_add(
+			findings, FINDING_ERROR, "sleep", advice,
+			"THIS HOST OFFERS NO S3, only s2idle (/sys/power/mem_sleep: %s), in which Xen saves no power and guests go on: pmcoord refuses to sleep",
+			host->sleep_text);
 		break;
 	case HOST_SLEEP_NONE:
 		findings_add(findings, FINDING_ERROR, "sleep", advice,
-			     "this host offers no suspend to RAM "
-			     "(/sys/power/state: '%s')",
+			     "this host offers no suspend to RAM (/sys/power/state: '%s')",
 			     host->sleep_text);
 		break;
 	case HOST_SLEEP_UNKNOWN:
 		findings_add(findings, FINDING_ERROR, "sleep",
-			     "is /sys mounted, and was dom0's kernel built "
-			     "with CONFIG_SUSPEND?",
+			     "is /sys mounted, and was dom0's kernel built with CONFIG_SUSPEND?",
 			     "/sys/power/state cannot be read");
 		break;
 	}
 }
 
-static void check_disks(const struct check_context *context,
-			struct findings *findings)
+static void check_disks(const struct check_context *context, struct findings *findings)
 {
 	const struct host *host = context->host;
 
 	if (!host || !host->guest_disk[0])
 		return;
-	findings_add(findings, FINDING_WARNING, "dom0",
-		     "the closed lid cannot put this host to sleep; 'pmcoord "
-		     "suspend-all' does, as it needs no disk meanwhile: keep "
-		     "logs and swap elsewhere",
-		     "%s is mounted from %s, a Xen disk that another domain "
-		     "may serve and that sleeps with it",
-		     host->guest_disk_mount, host->guest_disk);
+	findings_add(
+		findings, FINDING_WARNING, "dom0",
+		"the closed lid cannot put this host to sleep; 'pmcoord suspend-all' does, as it needs no disk meanwhile: keep logs and swap elsewhere",
+		"%s is mounted from %s, a Xen disk that another domain may serve and that sleeps with it",
+		host->guest_disk_mount, host->guest_disk);
 }
 
-static void check_reports(const struct check_context *context,
-			  struct findings *findings)
+static void check_reports(const struct check_context *context, struct findings *findings)
 {
 	const struct host *host = context->host;
 
@@ -117,13 +99,11 @@ static void check_reports(const struct check_context *context,
 	if (host->reports_error)
 		findings_add(findings, FINDING_WARNING, "reports",
 			     "make /var/lib/pmcoord/reports writable",
-			     "no report can be written: %s",
-			     strerror(host->reports_error));
+			     "no report can be written: %s", strerror(host->reports_error));
 	else if (host->reports_free < REPORTS_ROOM)
 		findings_add(findings, FINDING_WARNING, "reports",
 			     "make room, or keep fewer reports (KeepReports=)",
-			     "only %" PRIu64
-			     " KiB are free where the reports go",
+			     "only %" PRIu64 " KiB are free where the reports go",
 			     host->reports_free / 1024);
 }
 
@@ -138,8 +118,7 @@ void check_host(const struct check_context *context, struct findings *findings)
 
 /* ---- systemd ------------------------------------------------------------- */
 
-static void check_sleep_unit(const struct host_systemd *systemd,
-			     struct findings *findings)
+static void check_sleep_unit(const struct host_systemd *systemd, struct findings *findings)
 {
 	static const char unit[] = "pmcoord-sleep.service";
 	static const char advice[] = "systemctl enable pmcoord-sleep.service";
@@ -148,112 +127,94 @@ static void check_sleep_unit(const struct host_systemd *systemd,
 	case UNIT_REQUIRED:
 		break;
 	case UNIT_ABSENT:
-		findings_add(findings, FINDING_ERROR, unit,
-			     "install pmcoord's units ('make install')",
-			     "it is not installed: when the host sleeps, by "
-			     "the lid or otherwise, nobody suspends the "
-			     "guests");
+		findings_add(
+			findings, FINDING_ERROR, unit, "install pmcoord's units ('make install')",
+			"it is not installed: when the host sleeps, by the lid or otherwise, nobody suspends the guests");
 		break;
 	case UNIT_MASKED:
-		findings_add(findings, FINDING_ERROR, unit,
-			     "systemctl unmask pmcoord-sleep.service && "
-			     "systemctl enable pmcoord-sleep.service",
-			     "it is masked: when the host sleeps nobody "
-			     "suspends the guests");
+		findings_add(
+			findings, FINDING_ERROR, unit,
+			"systemctl unmask pmcoord-sleep.service && systemctl enable pmcoord-sleep.service",
+			"it is masked: when the host sleeps nobody suspends the guests");
 		break;
 	case UNIT_DISABLED:
-		findings_add(findings, FINDING_ERROR, unit, advice,
-			     "it is not enabled: when the host sleeps, by the "
-			     "lid or otherwise, nobody suspends the guests");
+		findings_add(
+			findings, FINDING_ERROR, unit, advice,
+			"it is not enabled: when the host sleeps, by the lid or otherwise, nobody suspends the guests");
 		break;
 	case UNIT_WANTED:
-		findings_add(findings, FINDING_ERROR, unit,
-			     "systemctl reenable pmcoord-sleep.service",
-			     "sleep.target only wants it and does not require "
-			     "it: where guests cannot be suspended the host "
-			     "would sleep all the same");
+		findings_add(
+			findings, FINDING_ERROR, unit, "systemctl reenable pmcoord-sleep.service",
+			"sleep.target only wants it and does not require it: where guests cannot be suspended the host would sleep all the same");
 		break;
 	}
 }
 
-static void check_daemon(const struct check_context *context,
-			 struct findings *findings)
+static void check_daemon(const struct check_context *context, struct findings *findings)
 {
 	enum unit_enablement daemon = context->host->systemd.daemon;
 	bool is_enabled = daemon == UNIT_WANTED || daemon == UNIT_REQUIRED;
 
 	if (!is_enabled)
-		findings_add(findings, FINDING_INFO, "pmcoord.service",
-			     "systemctl enable --now pmcoord.service",
-			     "the daemon is %s: everything works without it, "
-			     "but each command and each sleep begins by "
-			     "reading all guests from Xen",
-			     daemon == UNIT_ABSENT   ? "not installed"
-			     : daemon == UNIT_MASKED ? "masked"
-						     : "not enabled");
+		findings_add(
+			findings, FINDING_INFO, "pmcoord.service",
+			"systemctl enable --now pmcoord.service",
+			"the daemon is %s: everything works without it, but each command and each sleep begins by reading all guests from Xen",
+			daemon == UNIT_ABSENT	? "not installed"
+			: daemon == UNIT_MASKED ? "masked"
+						: "not enabled");
 	else if (context->status && !context->status->has_daemon)
-		findings_add(findings, FINDING_WARNING, "pmcoord.service",
-			     "systemctl status pmcoord.service",
-			     "the daemon is enabled and does not answer: "
-			     "commands and sleeps do its work themselves");
+		findings_add(
+			findings, FINDING_WARNING, "pmcoord.service",
+			"systemctl status pmcoord.service",
+			"the daemon is enabled and does not answer: commands and sleeps do its work themselves");
 }
 
-static void check_sleep_targets(const struct host_systemd *systemd,
-				struct findings *findings)
+static void check_sleep_targets(const struct host_systemd *systemd, struct findings *findings)
 {
 	char advice[128];
 
 	if (systemd->masked) {
-		snprintf(advice, sizeof(advice), "systemctl unmask %s",
-			 systemd->masked);
-		findings_add(findings, FINDING_ERROR, systemd->masked, advice,
-			     "it is masked: neither the lid nor 'systemctl "
-			     "suspend' puts this host to sleep");
+		snprintf(advice, sizeof(advice), "systemctl unmask %s", systemd->masked);
+		findings_add(
+			findings, FINDING_ERROR, systemd->masked, advice,
+			"it is masked: neither the lid nor 'systemctl suspend' puts this host to sleep");
 	}
 	if (strcmp(systemd->allow_suspend, "no") == 0)
-		findings_add(findings, FINDING_ERROR, "sleep.conf",
-			     "remove AllowSuspend= from systemd's sleep.conf",
-			     "AllowSuspend=no: neither the lid nor 'systemctl "
-			     "suspend' puts this host to sleep");
-	if (systemd->suspend_state[0] &&
-	    strncmp(systemd->suspend_state, "mem", 3) != 0)
+		findings_add(
+			findings, FINDING_ERROR, "sleep.conf",
+			"remove AllowSuspend= from systemd's sleep.conf",
+			"AllowSuspend=no: neither the lid nor 'systemctl suspend' puts this host to sleep");
+	if (systemd->suspend_state[0] && strncmp(systemd->suspend_state, "mem", 3) != 0)
 		findings_add(findings, FINDING_ERROR, "sleep.conf",
 			     "set SuspendState=mem in systemd's sleep.conf",
-			     "SuspendState=%s: the host would enter another "
-			     "state than S3",
+			     "SuspendState=%s: the host would enter another state than S3",
 			     systemd->suspend_state);
 }
 
-static void check_lid(const char *key, const char *value,
-		      struct findings *findings)
+static void check_lid(const char *key, const char *value, struct findings *findings)
 {
 	if (!value[0] || strcmp(value, "suspend") == 0)
 		return;
 	if (strstr(value, "hibernate") || strcmp(value, "hybrid-sleep") == 0)
 		findings_add(findings, FINDING_WARNING, "logind.conf",
-			     "let the lid suspend the host",
-			     "%s=%s: a dom0 cannot hibernate", key, value);
+			     "let the lid suspend the host", "%s=%s: a dom0 cannot hibernate", key,
+			     value);
 	else
 		findings_add(findings, FINDING_INFO, "logind.conf", "",
-			     "%s=%s: closing the lid does not suspend the host",
-			     key, value);
+			     "%s=%s: closing the lid does not suspend the host", key, value);
 }
 
-static void check_meddlers(const struct host_systemd *systemd,
-			   struct findings *findings)
+static void check_meddlers(const struct host_systemd *systemd, struct findings *findings)
 {
 	for (size_t i = 0; i < systemd->meddlers.n; i++)
-		findings_add(findings, FINDING_WARNING,
-			     systemd->meddlers.texts[i],
-			     "disable it, or let pmcoord ignore the guests "
-			     "that it handles (Policy=ignore)",
-			     "it seems to handle guests when the host sleeps, "
-			     "as pmcoord does: they would be in each other's "
-			     "way");
+		findings_add(
+			findings, FINDING_WARNING, systemd->meddlers.texts[i],
+			"disable it, or let pmcoord ignore the guests that it handles (Policy=ignore)",
+			"it seems to handle guests when the host sleeps, as pmcoord does: they would be in each other's way");
 }
 
-void check_systemd(const struct check_context *context,
-		   struct findings *findings)
+void check_systemd(const struct check_context *context, struct findings *findings)
 {
 	const struct host_systemd *systemd;
 
@@ -261,18 +222,16 @@ void check_systemd(const struct check_context *context,
 		return;
 	systemd = &context->host->systemd;
 	if (!systemd->runs) {
-		findings_add(findings, FINDING_INFO, "systemd",
-			     "let whatever handles the lid run 'pmcoord "
-			     "suspend-all'",
-			     "systemd does not run here: nothing but 'pmcoord "
-			     "suspend-all' suspends guests and host together");
+		findings_add(
+			findings, FINDING_INFO, "systemd",
+			"let whatever handles the lid run 'pmcoord suspend-all'",
+			"systemd does not run here: nothing but 'pmcoord suspend-all' suspends guests and host together");
 		return;
 	}
 	check_sleep_unit(systemd, findings);
 	check_sleep_targets(systemd, findings);
 	check_lid("HandleLidSwitch", systemd->lid, findings);
-	check_lid("HandleLidSwitchExternalPower", systemd->lid_on_power,
-		  findings);
+	check_lid("HandleLidSwitchExternalPower", systemd->lid_on_power, findings);
 	check_meddlers(systemd, findings);
 	check_daemon(context, findings);
 }

@@ -4,15 +4,13 @@
 
 #include "check/check.h"
 
-static void check_circles(const struct check_context *context,
-			  struct findings *findings)
+static void check_circles(const struct check_context *context, struct findings *findings)
 {
 	const char *warning;
 
 	for (size_t i = 0; (warning = graph_warning(context->graph, i)); i++)
 		findings_add(findings, FINDING_WARNING, "order",
-			     "break the circle, in SuspendBefore= or in the "
-			     "guests' configuration",
+			     "break the circle, in SuspendBefore= or in the guests' configuration",
 			     "%s", warning);
 }
 
@@ -24,8 +22,7 @@ static const char *name_of(const struct inventory *inventory, uint32_t domid)
 }
 
 /* One end says that it is connected, and nobody else does. */
-static void check_claims(const struct inventory *inventory,
-			 struct findings *findings)
+static void check_claims(const struct inventory *inventory, struct findings *findings)
 {
 	for (size_t i = 0; i < inventory->n_links; i++) {
 		const struct link *link = &inventory->links[i];
@@ -34,14 +31,11 @@ static void check_claims(const struct inventory *inventory,
 
 		if (!frontend || !backend || link_is_believed(link))
 			continue;
-		findings_add(findings, FINDING_WARNING,
-			     link->said_by_frontend ? frontend : backend,
-			     "if the device is meant to be there, attach it "
-			     "again; else ask what this guest is up to",
-			     "it claims a %s device between '%s' and '%s' that "
-			     "its other end knows nothing of; it is not "
-			     "believed",
-			     link_class_name(link->class), frontend, backend);
+		findings_add(
+			findings, FINDING_WARNING, link->said_by_frontend ? frontend : backend,
+			"if the device is meant to be there, attach it again; else ask what this guest is up to",
+			"it claims a %s device between '%s' and '%s' that its other end knows nothing of; it is not believed",
+			link_class_name(link->class), frontend, backend);
 	}
 }
 

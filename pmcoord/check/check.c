@@ -5,10 +5,8 @@
 
 void check_all(const struct check_context *context, struct findings *findings)
 {
-	static void (*const groups[])(const struct check_context *,
-				      struct findings *) = {
-		check_host,  check_systemd, check_config,
-		check_order, check_guests,  check_cycles,
+	static void (*const groups[])(const struct check_context *, struct findings *) = {
+		check_host, check_systemd, check_config, check_order, check_guests, check_cycles,
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(groups); i++)

@@ -49,15 +49,10 @@ void check_all(const struct check_context *context, struct findings *findings);
 
 /* The groups; each needs only the facts that it is about. */
 void check_host(const struct check_context *context, struct findings *findings);
-void check_systemd(const struct check_context *context,
-		   struct findings *findings);
-void check_config(const struct check_context *context,
-		  struct findings *findings);
-void check_order(const struct check_context *context,
-		 struct findings *findings);
-void check_guests(const struct check_context *context,
-		  struct findings *findings);
-void check_cycles(const struct check_context *context,
-		  struct findings *findings);
+void check_systemd(const struct check_context *context, struct findings *findings);
+void check_config(const struct check_context *context, struct findings *findings);
+void check_order(const struct check_context *context, struct findings *findings);
+void check_guests(const struct check_context *context, struct findings *findings);
+void check_cycles(const struct check_context *context, struct findings *findings);
 
 #endif

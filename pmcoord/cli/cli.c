@@ -30,8 +30,7 @@ static void print_warning(void *data, const char *warning)
 		fprintf(stderr, "pmcoord: %s\n", warning);
 }
 
-int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
-		    struct error *error)
+int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error)
 {
 	const char *path = cli->options.config_path;
 	int r;
@@ -39,10 +38,8 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
 	config_init(&cli->config);
 	/* A file that was asked for must be there; the default need not. */
 	if (path && access(path, R_OK) < 0)
-		return error_set(error, -EINVAL, "cannot read %s: %s", path,
-				 strerror(errno));
-	r = config_load(&cli->config, path ? path : CONFIG_DEFAULT_PATH, warn,
-			data, error);
+		return error_set(error, -EINVAL, "cannot read %s: %s", path, strerror(errno));
+	r = config_load(&cli->config, path ? path : CONFIG_DEFAULT_PATH, warn, data, error);
 	if (r == 0 && cli->options.timeout_us)
 		cli->config.deadline_us = cli->options.timeout_us;
 	return r;
@@ -52,8 +49,7 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
  * Where a rehearsal keeps its journals and reports: apart from the host's, and
  * apart for each scenario file (by the hash of its path).
  */
-static int rehearsal_directory(const char *scenario, char *ret, size_t size,
-			       struct error *error)
+static int rehearsal_directory(const char *scenario, char *ret, size_t size, struct error *error)
 {
 	_cleanup_(freep) char *real = realpath(scenario, NULL);
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -61,24 +57,20 @@ static int rehearsal_directory(const char *scenario, char *ret, size_t size,
 	struct stat st;
 
 	if (!real)
-		return error_set(error, -EINVAL,
-				 "cannot read the scenario %s: %s", scenario,
+		return error_set(error, -EINVAL, "cannot read the scenario %s: %s", scenario,
 				 strerror(errno));
 	if (geteuid() == 0)
 		snprintf(base, sizeof(base), "/run/pmcoord-rehearsal");
 	else if (runtime && runtime[0] == '/' && strlen(runtime) < 100)
 		snprintf(base, sizeof(base), "%s/pmcoord-rehearsal", runtime);
 	else
-		snprintf(base, sizeof(base), "/tmp/pmcoord-rehearsal-%d",
-			 (int)geteuid());
-	if (directory_make(base) < 0 || lstat(base, &st) < 0 ||
-	    !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		snprintf(base, sizeof(base), "/tmp/pmcoord-rehearsal-%d", (int)geteuid());
+	if (directory_make(base) < 0 || lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != geteuid())
 		return error_set(error, -EINVAL,
-				 "cannot use %s for rehearsals: it must be a "
-				 "directory of yours",
+				 "cannot use %s for rehearsals: it must be a directory of yours",
 				 base);
-	snprintf(ret, size, "%s/%016" PRIx64, base,
-		 hash_text(HASH_START, real));
+	snprintf(ret, size, "%s/%016" PRIx64, base, hash_text(HASH_START, real));
 	return 0;
 }
 
@@ -90,15 +82,13 @@ int cli_choose_roots(struct cli *cli, struct error *error)
 	if (!cli->options.scenario) {
 		r = roots_init_host(&cli->roots);
 	} else {
-		r = rehearsal_directory(cli->options.scenario, directory,
-					sizeof(directory), error);
+		r = rehearsal_directory(cli->options.scenario, directory, sizeof(directory), error);
 		if (r == 0)
 			r = directory_make(directory);
 		if (r == 0)
 			r = roots_init_rehearsal(directory, &cli->roots);
 	}
-	return r < 0 ? error_set(error, r, "cannot begin: %s", strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "cannot begin: %s", strerror(-r)) : 0;
 }
 
 enum exit_code cli_load(struct cli *cli)
@@ -119,11 +109,10 @@ static int open_simulator(struct cli *cli, struct error *error)
 		return error_set(error, -ENOMEM, "out of memory");
 	if (!cli->options.quiet)
 		fprintf(stderr,
-			"pmcoord: REHEARSAL on the simulated host %s; nothing "
-			"real is touched\n",
+			"pmcoord: REHEARSAL on the simulated host %s; nothing real is touched\n",
 			cli->options.scenario);
-	return simulator_open(cli->options.scenario, state, &cli->hypervisor,
-			      &cli->loop, &cli->simulated_sleeper, error);
+	return simulator_open(cli->options.scenario, state, &cli->hypervisor, &cli->loop,
+			      &cli->simulated_sleeper, error);
 }
 
 int cli_open_hypervisor(struct cli *cli, struct error *error)
@@ -135,8 +124,7 @@ int cli_open_hypervisor(struct cli *cli, struct error *error)
 	if (cli->options.scenario) {
 		r = open_simulator(cli, error);
 	} else {
-		r = hypervisor_xen_open(cli->roots.run, cli->kept_fd,
-					&cli->hypervisor, error);
+		r = hypervisor_xen_open(cli->roots.run, cli->kept_fd, &cli->hypervisor, error);
 		if (r == 0)
 			r = loop_new(cli->hypervisor, &cli->loop, error);
 		if (r == 0 && sleep_manager_systemd_new(&cli->sleep_manager))
@@ -158,8 +146,7 @@ enum exit_code cli_open(struct cli *cli)
 {
 	struct error error = { 0 };
 
-	return cli_open_hypervisor(cli, &error) < 0 ? cli_fail(&error)
-						    : EXIT_AS_PLANNED;
+	return cli_open_hypervisor(cli, &error) < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
 const char *cli_hypervisor(struct cli *cli)
@@ -169,8 +156,7 @@ const char *cli_hypervisor(struct cli *cli)
 	if (!cli->options.scenario)
 		return "xen";
 	snprintf(cli->hypervisor_name, sizeof(cli->hypervisor_name), "sim:%s",
-		 realpath(cli->options.scenario, path) ? path
-						       : cli->options.scenario);
+		 realpath(cli->options.scenario, path) ? path : cli->options.scenario);
 	return cli->hypervisor_name;
 }
 

@@ -59,8 +59,7 @@ void cli_done(struct cli *cli);
  * The parts of these, for whoever tells what is wrong in a way of its own. Each
  * returns 0, or a negative errno with `error` set.
  */
-int cli_load_config(struct cli *cli, config_warning_fn warn, void *data,
-		    struct error *error);
+int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error);
 int cli_choose_roots(struct cli *cli, struct error *error);
 int cli_open_hypervisor(struct cli *cli, struct error *error);
 
@@ -75,8 +74,8 @@ enum exit_code cli_fail(const struct error *error);
  * came of it in *ret_outcome (release: job_outcome_done), or false when it was
  * not begun: that is told already, and ret_outcome->code goes with it.
  */
-bool cli_run_job(struct cli *cli, const struct job *job,
-		 struct sleeper *sleeper, struct job_outcome *ret_outcome);
+bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
+		 struct job_outcome *ret_outcome);
 
 /* Prints a report as the options want it. */
 void cli_print_report(const struct cli *cli, struct json_object *report);

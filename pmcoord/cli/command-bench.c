@@ -32,8 +32,7 @@ struct names {
 static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
 {
 	const struct step *step = &plan->steps[i];
-	_cleanup_(freep) bool *selected =
-		calloc(plan->n_steps, sizeof(*selected));
+	_cleanup_(freep) bool *selected = calloc(plan->n_steps, sizeof(*selected));
 
 	if (!selected)
 		return -ENOMEM;
@@ -42,8 +41,7 @@ static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
 		return -ENOMEM;
 	*ret_is_measured = step->mechanism != MECHANISM_NONE;
 	for (size_t j = 0; j < plan->n_steps; j++)
-		if (selected[plan->steps[j].guest] &&
-		    plan->steps[j].mechanism == MECHANISM_PAUSE)
+		if (selected[plan->steps[j].guest] && plan->steps[j].mechanism == MECHANISM_PAUSE)
 			*ret_is_measured = false;
 	return 0;
 }
@@ -61,8 +59,8 @@ static int take_names(const struct plan *plan, struct names *ret)
 
 		r = is_measured(plan, i, &is_one);
 		if (is_one)
-			snprintf(ret->names[ret->n_names++], GUEST_NAME_MAX,
-				 "%s", plan->inventory->guests[guest].name);
+			snprintf(ret->names[ret->n_names++], GUEST_NAME_MAX, "%s",
+				 plan->inventory->guests[guest].name);
 	}
 	return r;
 }
@@ -73,8 +71,7 @@ static int find_guests(struct cli *cli, struct names *ret, struct error *error)
 	struct inventory inventory = { 0 };
 	struct graph *graph = NULL;
 	struct plan plan = { 0 };
-	int r = coordinator_plan(&cli->coordinator, NULL, &inventory, &graph,
-				 &plan, error);
+	int r = coordinator_plan(&cli->coordinator, NULL, &inventory, &graph, &plan, error);
 
 	if (r < 0)
 		return r;
@@ -122,8 +119,7 @@ static int gather(const struct series *series, enum mechanism mechanism,
 typedef int (*take_times_fn)(struct mechanism_times *times, void *data);
 
 /* Each mechanism that was measured, best first. */
-static int for_each_mechanism(const struct series *series, take_times_fn take,
-			      void *data)
+static int for_each_mechanism(const struct series *series, take_times_fn take, void *data)
 {
 	static const enum mechanism mechanisms[] = {
 		MECHANISM_AGENT, MECHANISM_EVENT_CHANNEL, MECHANISM_XENSTORE,
@@ -145,12 +141,10 @@ static int for_each_mechanism(const struct series *series, take_times_fn take,
 /* ---- for people --------------------------------------------------------- */
 
 static const struct table_column columns[] = {
-	{ "MECHANISM", false, false }, { "GUESTS", true, false },
-	{ "SAMPLES", true, false },    { "DOWN: AVG", true, false },
-	{ "MIN", true, false },	       { "MEDIAN", true, false },
-	{ "MAX", true, false },	       { "RUNNING: AVG", true, false },
-	{ "MIN", true, false },	       { "MEDIAN", true, false },
-	{ "MAX", true, false },	       { NULL, false, false },
+	{ "MECHANISM", false, false }, { "GUESTS", true, false },	{ "SAMPLES", true, false },
+	{ "DOWN: AVG", true, false },  { "MIN", true, false },		{ "MEDIAN", true, false },
+	{ "MAX", true, false },	       { "RUNNING: AVG", true, false }, { "MIN", true, false },
+	{ "MEDIAN", true, false },     { "MAX", true, false },		{ NULL, false, false },
 };
 
 static int add_line(struct mechanism_times *times, void *data)
@@ -158,9 +152,8 @@ static int add_line(struct mechanism_times *times, void *data)
 	struct summary_cells d = samples_cells(&times->down);
 	struct summary_cells r = samples_cells(&times->resumed);
 	char guests[24], samples[24];
-	const char *cells[] = { times->name, guests,   samples, d.avg,
-				d.min,	     d.median, d.max,	r.avg,
-				r.min,	     r.median, r.max };
+	const char *cells[] = { times->name, guests, samples, d.avg,	d.min, d.median,
+				d.max,	     r.avg,  r.min,   r.median, r.max };
 
 	snprintf(guests, sizeof(guests), "%zu", times->n_guests);
 	snprintf(samples, sizeof(samples), "%zu", times->down.n_values);
@@ -172,8 +165,7 @@ static int print_table(const struct rehearsal *rehearsal)
 	_cleanup_(table_freep) struct table *table = NULL;
 	int r = table_new(columns, stdout, &table);
 
-	printf("Times in ms: DOWN since a guest's request, RUNNING since its "
-	       "resume.\n\n");
+	printf("Times in ms: DOWN since a guest's request, RUNNING since its resume.\n\n");
 	if (r == 0)
 		r = for_each_mechanism(&rehearsal->series, add_line, table);
 	return r < 0 ? r : table_print(table);
@@ -189,28 +181,23 @@ struct json_place {
 static int add_json(struct mechanism_times *times, void *data)
 {
 	struct json_place *place = data;
-	struct json_object *object =
-		json_add_object(place->array, NULL, place->status);
+	struct json_object *object = json_add_object(place->array, NULL, place->status);
 
 	json_add_string(object, "mechanism", times->name, place->status);
-	json_add_integer(object, "guests", (int64_t)times->n_guests,
-			 place->status);
-	json_add_integer(object, "samples", (int64_t)times->down.n_values,
-			 place->status);
+	json_add_integer(object, "guests", (int64_t)times->n_guests, place->status);
+	json_add_integer(object, "samples", (int64_t)times->down.n_values, place->status);
 	samples_add_json(&times->down, object, "down_us", place->status);
 	samples_add_json(&times->resumed, object, "running_us", place->status);
 	return *place->status;
 }
 
-static void add_guest_json(struct json_object *guests,
-			   struct series_guest *guest, int *status)
+static void add_guest_json(struct json_object *guests, struct series_guest *guest, int *status)
 {
 	struct json_object *object = json_add_object(guests, NULL, status);
 
 	json_add_string(object, "name", guest->name, status);
 	json_add_string(object, "mechanism", guest->mechanism, status);
-	json_add_integer(object, "samples", (int64_t)guest->down.n_values,
-			 status);
+	json_add_integer(object, "samples", (int64_t)guest->down.n_values, status);
 	samples_add_json(&guest->down, object, "down_us", status);
 	samples_add_json(&guest->resumed, object, "running_us", status);
 }
@@ -245,8 +232,7 @@ static enum exit_code show(struct rehearsal *rehearsal)
 	if (options->json)
 		r = print_json(rehearsal);
 	else if (rehearsal->n_wanted == 0 && !options->quiet)
-		printf("No guest is running that could be suspended; nothing "
-		       "to measure.\n");
+		printf("No guest is running that could be suspended; nothing to measure.\n");
 	else if (rehearsal->series.n_guests > 0 && !options->quiet)
 		r = print_table(rehearsal);
 	return rehearsal_exit_code(rehearsal, r);
@@ -257,12 +243,10 @@ static enum exit_code show(struct rehearsal *rehearsal)
  * one guest only. Those that need a guest go down with it, and are not
  * counted: it has the host for itself when it is asked.
  */
-static void measure(struct rehearsal *rehearsal, const struct names *names,
-		    size_t n_rounds)
+static void measure(struct rehearsal *rehearsal, const struct names *names, size_t n_rounds)
 {
 	rehearsal->n_wanted = n_rounds * names->n_names;
-	for (size_t i = 0; i < rehearsal->n_wanted && !rehearsal->is_over;
-	     i++) {
+	for (size_t i = 0; i < rehearsal->n_wanted && !rehearsal->is_over; i++) {
 		char *name = names->names[i % names->n_names];
 		struct job job = {
 			.verb = JOB_BENCH,
@@ -287,8 +271,7 @@ enum exit_code command_bench(struct cli *cli)
 	r = find_guests(cli, &names, &error);
 	if (r < 0)
 		return cli_fail(&error);
-	measure(&rehearsal, &names,
-		cli->options.count ? cli->options.count : DEFAULT_COUNT);
+	measure(&rehearsal, &names, cli->options.count ? cli->options.count : DEFAULT_COUNT);
 	code = show(&rehearsal);
 	rehearsal_done(&rehearsal);
 	free(names.names);

@@ -49,8 +49,8 @@ static void take_warning(void *data, const char *warning)
 {
 	struct facts *facts = data;
 
-	facts->out_of_memory |= string_list_add(&facts->config_warnings,
-						warning, strlen(warning)) < 0;
+	facts->out_of_memory |=
+		string_list_add(&facts->config_warnings, warning, strlen(warning)) < 0;
 }
 
 /* What is wrong with it is a finding; the defaults hold then. */
@@ -64,8 +64,7 @@ static void read_config(struct cli *cli, struct facts *facts)
 	while (*text) {
 		size_t length = strcspn(text, "\n");
 
-		facts->out_of_memory |= string_list_add(&facts->config_errors,
-							text, length) < 0;
+		facts->out_of_memory |= string_list_add(&facts->config_errors, text, length) < 0;
 		text += length + (text[length] == '\n');
 	}
 }
@@ -80,31 +79,26 @@ static void read_details(const struct cli *cli, const struct guest *guest,
 	/* What cannot be read is not judged. */
 	if (ops->examine(cli->hypervisor, guest, examination) < 0)
 		*examination = (struct guest_examination){ 0 };
-	if (!guest->agent.present ||
-	    ops->look_at_agent(cli->hypervisor, &id, &details->agent) < 0)
+	if (!guest->agent.present || ops->look_at_agent(cli->hypervisor, &id, &details->agent) < 0)
 		details->agent = (struct agent_look){ 0 };
 	for (size_t i = 0; i < examination->n_pci; i++) {
 		struct check_function *function = &details->functions[i];
 
-		memcpy(function->address, examination->pci[i],
-		       sizeof(function->address));
-		if (host_read_pci_class(cli->roots.sys, function->address,
-					&function->class) < 0)
+		memcpy(function->address, examination->pci[i], sizeof(function->address));
+		if (host_read_pci_class(cli->roots.sys, function->address, &function->class) < 0)
 			function->class = 0;
 	}
 }
 
-static int read_guests(struct cli *cli, struct facts *facts,
-		       struct error *error)
+static int read_guests(struct cli *cli, struct facts *facts, struct error *error)
 {
 	const struct inventory *inventory = &facts->inventory;
-	int r = coordinator_plan(&cli->coordinator, NULL, &facts->inventory,
-				 &facts->graph, &facts->plan, error);
+	int r = coordinator_plan(&cli->coordinator, NULL, &facts->inventory, &facts->graph,
+				 &facts->plan, error);
 
 	if (r < 0)
 		return r;
-	facts->details =
-		calloc(inventory->n_guests + 1, sizeof(*facts->details));
+	facts->details = calloc(inventory->n_guests + 1, sizeof(*facts->details));
 	if (!facts->details)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < inventory->n_guests; i++)
@@ -131,8 +125,8 @@ static int read_host(struct cli *cli, struct facts *facts)
 
 	if (cli->options.scenario) {
 		if (cli->simulated_sleeper)
-			cli->simulated_sleeper->ops->prepare(
-				cli->simulated_sleeper, &facts->no_sleep);
+			cli->simulated_sleeper->ops->prepare(cli->simulated_sleeper,
+							     &facts->no_sleep);
 		return 0;
 	}
 	r = host_read("", &cli->roots, &facts->host);
@@ -156,11 +150,9 @@ static int read_facts(struct cli *cli, struct facts *facts)
 	r = read_host(cli, facts);
 	if (r < 0)
 		return r;
-	facts->has_status = status_read(&cli->roots, &facts->status,
-					&facts->no_status) == 0;
+	facts->has_status = status_read(&cli->roots, &facts->status, &facts->no_status) == 0;
 	if (facts->has_status)
-		facts->status.has_daemon =
-			client_finds_daemon(cli_hypervisor(cli));
+		facts->status.has_daemon = client_finds_daemon(cli_hypervisor(cli));
 	return 0;
 }
 
@@ -171,23 +163,18 @@ static const char *text_of(const struct error *error)
 	return error->number < 0 ? error->text : NULL;
 }
 
-static void judge(const struct cli *cli, const struct facts *facts,
-		  struct findings *findings)
+static void judge(const struct cli *cli, const struct facts *facts, struct findings *findings)
 {
 	struct check_context context = {
-		.config_errors =
-			(const char *const *)facts->config_errors.texts,
-		.config_warnings =
-			(const char *const *)facts->config_warnings.texts,
+		.config_errors = (const char *const *)facts->config_errors.texts,
+		.config_warnings = (const char *const *)facts->config_warnings.texts,
 		.config = &cli->config,
 		.host = facts->has_host ? &facts->host : NULL,
 		.no_sleep = text_of(&facts->no_sleep),
 		.no_hypervisor = text_of(&facts->no_hypervisor),
 		.status = facts->has_status ? &facts->status : NULL,
 		/* One that is not root has been told so. */
-		.no_status = text_of(&facts->no_hypervisor)
-				     ? NULL
-				     : text_of(&facts->no_status),
+		.no_status = text_of(&facts->no_hypervisor) ? NULL : text_of(&facts->no_status),
 	};
 
 	if (!context.no_hypervisor) {
@@ -199,8 +186,7 @@ static void judge(const struct cli *cli, const struct facts *facts,
 }
 
 /* The code with which every other command would fail here, or that of `ok`. */
-static enum exit_code exit_of_findings(const struct facts *facts,
-				       const struct findings *findings)
+static enum exit_code exit_of_findings(const struct facts *facts, const struct findings *findings)
 {
 	if (facts->config_errors.n > 0)
 		return EXIT_USAGE;
@@ -219,14 +205,12 @@ enum exit_code command_check(struct cli *cli)
 
 	if (r == 0) {
 		judge(cli, &facts, &findings);
-		r = findings_print(&findings, cli->options.json,
-				   !cli->options.quiet, stdout);
+		r = findings_print(&findings, cli->options.json, !cli->options.quiet, stdout);
 	}
 	code = exit_of_findings(&facts, &findings);
 	if (r < 0) {
 		error_set(&error, r, "cannot check: %s",
-			  facts.no_hypervisor.text[0] ? facts.no_hypervisor.text
-						      : strerror(-r));
+			  facts.no_hypervisor.text[0] ? facts.no_hypervisor.text : strerror(-r));
 		code = cli_fail(&error);
 	}
 	findings_done(&findings);

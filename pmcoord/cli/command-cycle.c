@@ -14,44 +14,37 @@
 #define DEFAULT_COUNT 10
 
 /* How a guest fared: "9 suspended, 1 paused". */
-static void format_outcomes(const struct series_guest *guest, char *ret,
-			    size_t size)
+static void format_outcomes(const struct series_guest *guest, char *ret, size_t size)
 {
 	size_t used = 0;
 
 	ret[0] = '\0';
 	for (size_t i = 0; i < ELEMENTSOF(guest->outcomes); i++)
 		if (guest->outcomes[i] && used < size)
-			used += (size_t)snprintf(
-				ret + used, size - used, "%s%zu %s",
-				used ? ", " : "", guest->outcomes[i],
-				cycle_outcome_name((enum cycle_outcome)i));
+			used += (size_t)snprintf(ret + used, size - used, "%s%zu %s",
+						 used ? ", " : "", guest->outcomes[i],
+						 cycle_outcome_name((enum cycle_outcome)i));
 }
 
 /* ---- for people --------------------------------------------------------- */
 
 static const struct table_column columns[] = {
-	{ "GUEST", false, false },	 { "MECHANISM", false, true },
-	{ "DOWN: AVG", true, false },	 { "MIN", true, false },
-	{ "MEDIAN", true, false },	 { "MAX", true, false },
-	{ "BACK: AVG", true, false },	 { "MIN", true, false },
-	{ "MEDIAN", true, false },	 { "MAX", true, false },
-	{ "READY: MEDIAN", true, true }, { "MAX", true, true },
-	{ "OUTCOME", false, true },	 { NULL, false, false },
+	{ "GUEST", false, false },    { "MECHANISM", false, true },    { "DOWN: AVG", true, false },
+	{ "MIN", true, false },	      { "MEDIAN", true, false },       { "MAX", true, false },
+	{ "BACK: AVG", true, false }, { "MIN", true, false },	       { "MEDIAN", true, false },
+	{ "MAX", true, false },	      { "READY: MEDIAN", true, true }, { "MAX", true, true },
+	{ "OUTCOME", false, true },   { NULL, false, false },
 };
 
-static int add_line(struct table *table, const char *name,
-		    const char *mechanism, struct samples *down,
-		    struct samples *back, struct samples *ready,
+static int add_line(struct table *table, const char *name, const char *mechanism,
+		    struct samples *down, struct samples *back, struct samples *ready,
 		    const char *outcomes)
 {
 	struct summary_cells d = samples_cells(down);
 	struct summary_cells b = samples_cells(back);
 	struct summary_cells y = samples_cells(ready);
-	const char *cells[] = { name,	  mechanism, d.avg,    d.min,
-				d.median, d.max,     b.avg,    b.min,
-				b.median, b.max,     y.median, y.max,
-				outcomes };
+	const char *cells[] = { name,  mechanism, d.avg, d.min,	   d.median, d.max,   b.avg,
+				b.min, b.median,  b.max, y.median, y.max,    outcomes };
 
 	return table_add_line(table, cells);
 }
@@ -67,31 +60,28 @@ static int print_table(struct series *series)
 		struct series_guest *guest = &series->guests[i];
 
 		format_outcomes(guest, outcomes, sizeof(outcomes));
-		r = add_line(table, guest->name, guest->mechanism, &guest->down,
-			     &guest->back, &guest->ready, outcomes);
+		r = add_line(table, guest->name, guest->mechanism, &guest->down, &guest->back,
+			     &guest->ready, outcomes);
 	}
 	if (r == 0)
-		r = add_line(table, "(all)", NULL, &series->all_down,
-			     &series->all_back, &none, NULL);
+		r = add_line(table, "(all)", NULL, &series->all_down, &series->all_back, &none,
+			     NULL);
 	return r < 0 ? r : table_print(table);
 }
 
 static void print_results(const struct series *series)
 {
-	printf("\n%zu cycle%s:", series->n_cycles,
-	       series->n_cycles == 1 ? "" : "s");
+	printf("\n%zu cycle%s:", series->n_cycles, series->n_cycles == 1 ? "" : "s");
 	for (int i = RESULT_OK; i <= RESULT_FAILED; i++)
 		if (series->results[i])
 			printf(" %zu %s", series->results[i],
 			       cycle_result_name((enum cycle_result)i));
-	printf(". Times in ms: DOWN since its request; BACK and READY since "
-	       "the resume began.\n\n");
+	printf(". Times in ms: DOWN since its request; BACK and READY since the resume began.\n\n");
 }
 
 /* ---- for programs ------------------------------------------------------- */
 
-static void add_guest_json(struct json_object *guests,
-			   struct series_guest *guest, int *status)
+static void add_guest_json(struct json_object *guests, struct series_guest *guest, int *status)
 {
 	struct json_object *object = json_add_object(guests, NULL, status);
 	struct json_object *outcomes;
@@ -101,10 +91,8 @@ static void add_guest_json(struct json_object *guests,
 	outcomes = json_add_object(object, "outcomes", status);
 	for (size_t i = 0; i < ELEMENTSOF(guest->outcomes); i++)
 		if (guest->outcomes[i])
-			json_add_integer(
-				outcomes,
-				cycle_outcome_name((enum cycle_outcome)i),
-				(int64_t)guest->outcomes[i], status);
+			json_add_integer(outcomes, cycle_outcome_name((enum cycle_outcome)i),
+					 (int64_t)guest->outcomes[i], status);
 	samples_add_json(&guest->down, object, "suspend_us", status);
 	samples_add_json(&guest->back, object, "resume_us", status);
 	samples_add_json(&guest->ready, object, "ready_us", status);
@@ -120,8 +108,7 @@ static int print_json(const struct rehearsal *rehearsal, struct series *series)
 	json_add_integer(object, "cycles", (int64_t)series->n_cycles, &r);
 	results = json_add_object(object, "results", &r);
 	for (int i = RESULT_OK; i <= RESULT_FAILED; i++)
-		json_add_integer(results,
-				 cycle_result_name((enum cycle_result)i),
+		json_add_integer(results, cycle_result_name((enum cycle_result)i),
 				 (int64_t)series->results[i], &r);
 	samples_add_json(&series->all_down, object, "suspend_us", &r);
 	samples_add_json(&series->all_back, object, "resume_us", &r);
@@ -145,8 +132,7 @@ static enum exit_code show(struct rehearsal *rehearsal)
 	if (options->json) {
 		r = print_json(rehearsal, series);
 	} else if (rehearsal->found_nobody && !options->quiet) {
-		printf("No guest is running that could be suspended; nothing "
-		       "to do.\n");
+		printf("No guest is running that could be suspended; nothing to do.\n");
 	} else if (series->n_cycles > 0 && !options->quiet) {
 		print_results(series);
 		r = print_table(series);
@@ -158,8 +144,7 @@ enum exit_code command_cycle(struct cli *cli)
 {
 	struct rehearsal rehearsal = {
 		.cli = cli,
-		.n_wanted =
-			cli->options.count ? cli->options.count : DEFAULT_COUNT,
+		.n_wanted = cli->options.count ? cli->options.count : DEFAULT_COUNT,
 	};
 	struct job job = {
 		.verb = JOB_CYCLE,
@@ -170,12 +155,10 @@ enum exit_code command_cycle(struct cli *cli)
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	if (job.with_sleep && !cli->options.scenario &&
-	    sleeper_alarm_new(cli->roots.sys, &own) < 0)
+	if (job.with_sleep && !cli->options.scenario && sleeper_alarm_new(cli->roots.sys, &own) < 0)
 		return EXIT_FAILED_UNDONE;
 	for (size_t i = 0; i < rehearsal.n_wanted && !rehearsal.is_over; i++)
-		rehearsal_run(&rehearsal, &job,
-			      own ? own : cli->simulated_sleeper, NULL);
+		rehearsal_run(&rehearsal, &job, own ? own : cli->simulated_sleeper, NULL);
 	code = show(&rehearsal);
 	rehearsal_done(&rehearsal);
 	sleeper_free(own);

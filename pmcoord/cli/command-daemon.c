@@ -36,8 +36,7 @@ static void keep_channels(struct hypervisor *hypervisor)
 {
 	int fd = hypervisor_xen_channels_fd(hypervisor);
 
-	sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=" KEPT_NAME, &fd,
-			       1);
+	sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=" KEPT_NAME, &fd, 1);
 }
 
 static int serve(struct cli *cli, struct loop *loop, struct error *error)
@@ -59,8 +58,7 @@ static int serve(struct cli *cli, struct loop *loop, struct error *error)
 	if (r < 0)
 		error_set(error, r, "cannot begin: %s", strerror(-r));
 	if (r == 0)
-		r = service_open(daemon, loop_event(loop), cli_hypervisor(cli),
-				 &service, error);
+		r = service_open(daemon, loop_event(loop), cli_hypervisor(cli), &service, error);
 	if (r == 0)
 		r = daemon_run(daemon, error);
 	service_close(service);

@@ -9,8 +9,7 @@
 #include "daemon/desktop.h"
 
 /* Until the session's bus goes away. */
-static int notify_session(const char *reports, sd_bus *bus, sd_event *event,
-			  struct error *error)
+static int notify_session(const char *reports, sd_bus *bus, sd_event *event, struct error *error)
 {
 	struct desktop *desktop = NULL;
 	int r = sd_bus_set_exit_on_disconnect(bus, 1);
@@ -37,8 +36,7 @@ enum exit_code command_notify(struct cli *cli)
 	if (r >= 0)
 		r = notify_session(cli->roots.reports, bus, event, &error);
 	if (r < 0)
-		error_set(&error, r, "cannot reach the session's bus: %s",
-			  strerror(-r));
+		error_set(&error, r, "cannot reach the session's bus: %s", strerror(-r));
 	sd_bus_flush_close_unref(bus);
 	sd_event_unref(event);
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;

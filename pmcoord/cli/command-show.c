@@ -16,15 +16,13 @@
 #include "engine/suspend.h"
 #include "view/timeline.h"
 
-static int write_dot(const struct plan *plan, const char *path,
-		     struct error *error)
+static int write_dot(const struct plan *plan, const char *path, struct error *error)
 {
 	FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 	int r, closed;
 
 	if (!out)
-		return error_set(error, -EIO, "cannot write %s: %s", path,
-				 strerror(errno));
+		return error_set(error, -EIO, "cannot write %s: %s", path, strerror(errno));
 	r = plan_write_dot(plan, out);
 	closed = out == stdout ? fflush(out) : fclose(out);
 	if (r < 0 || closed != 0)
@@ -54,27 +52,23 @@ static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	r = coordinator_plan(&cli->coordinator, &wish, &inventory, &graph,
-			     &plan, &error);
+	r = coordinator_plan(&cli->coordinator, &wish, &inventory, &graph, &plan, &error);
 	if (r == 0)
 		r = show(cli, &inventory, graph, &plan, &error);
 	plan_done(&plan);
 	graph_free(graph);
 	inventory_done(&inventory);
 	if (r < 0)
-		error_set(&error, r, "cannot show the guests: %s",
-			  strerror(-r));
+		error_set(&error, r, "cannot show the guests: %s", strerror(-r));
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
 static int show_guests(struct cli *cli, const struct inventory *inventory,
-		       const struct graph *graph, const struct plan *plan,
-		       struct error *error)
+		       const struct graph *graph, const struct plan *plan, struct error *error)
 {
 	(void)plan;
 	(void)error;
-	return show_list(inventory, graph, &cli->config, cli->options.json,
-			 stdout);
+	return show_list(inventory, graph, &cli->config, cli->options.json, stdout);
 }
 
 enum exit_code command_list(struct cli *cli)
@@ -82,9 +76,8 @@ enum exit_code command_list(struct cli *cli)
 	return with_plan(cli, show_guests);
 }
 
-static int show_steps(struct cli *cli, const struct inventory *inventory,
-		      const struct graph *graph, const struct plan *plan,
-		      struct error *error)
+static int show_steps(struct cli *cli, const struct inventory *inventory, const struct graph *graph,
+		      const struct plan *plan, struct error *error)
 {
 	const struct options *options = &cli->options;
 	int r = 0;
@@ -94,8 +87,7 @@ static int show_steps(struct cli *cli, const struct inventory *inventory,
 		r = write_dot(plan, options->dot_path, error);
 	if (r == 0 && options->svg_path)
 		r = plan_write_svg(plan, options->svg_path, error);
-	if (r < 0 ||
-	    (!options->json && (options->dot_path || options->svg_path)))
+	if (r < 0 || (!options->json && (options->dot_path || options->svg_path)))
 		return r;
 	return show_plan(plan, graph, options->json, stdout);
 }
@@ -120,8 +112,7 @@ static uint64_t last_open_cycle(const struct cli *cli)
 }
 
 static int report_of_open_cycle(const struct cli *cli, uint64_t number,
-				struct json_object **ret_report,
-				struct error *error)
+				struct json_object **ret_report, struct error *error)
 {
 	struct cycle cycle = { 0 };
 	int r = journal_read(cli->roots.journals, number, &cycle, error);
@@ -132,13 +123,11 @@ static int report_of_open_cycle(const struct cli *cli, uint64_t number,
 	return r;
 }
 
-static int find_report(const struct cli *cli, uint64_t number,
-		       struct json_object **ret_report, struct error *error)
+static int find_report(const struct cli *cli, uint64_t number, struct json_object **ret_report,
+		       struct error *error)
 {
 	uint64_t open = last_open_cycle(cli);
-	bool wanted = number == 0
-			      ? open > report_last_number(cli->roots.reports)
-			      : open == number;
+	bool wanted = number == 0 ? open > report_last_number(cli->roots.reports) : open == number;
 
 	if (open > 0 && wanted)
 		return report_of_open_cycle(cli, open, ret_report, error);
@@ -153,10 +142,8 @@ enum exit_code command_report(struct cli *cli)
 	int r = 0;
 
 	if (cli->options.n_arguments == 1 &&
-	    (parse_u64(cli->options.arguments[0], UINT64_MAX, &number) < 0 ||
-	     number == 0))
-		r = error_set(&error, -EINVAL,
-			      "'%s' is not the number of a cycle",
+	    (parse_u64(cli->options.arguments[0], UINT64_MAX, &number) < 0 || number == 0))
+		r = error_set(&error, -EINVAL, "'%s' is not the number of a cycle",
 			      cli->options.arguments[0]);
 	if (r == 0)
 		r = find_report(cli, number, &report, &error);

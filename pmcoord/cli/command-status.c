@@ -50,13 +50,11 @@ enum exit_code command_status(struct cli *cli)
 		return cli_fail(&error);
 	status.has_daemon = client_finds_daemon(cli_hypervisor(cli));
 	if (!cli->options.quiet || cli->options.json)
-		r = status_print(&status, realtime_us(), cli->options.json,
-				 stdout);
+		r = status_print(&status, realtime_us(), cli->options.json, stdout);
 	code = exit_of_status(&status);
 	status_done(&status);
 	if (r < 0)
-		error_set(&error, r, "cannot print the status: %s",
-			  strerror(-r));
+		error_set(&error, r, "cannot print the status: %s", strerror(-r));
 	return r < 0 ? cli_fail(&error) : code;
 }
 
@@ -74,17 +72,14 @@ static void print_missed(void *data, uint64_t number)
 	const struct watcher *watcher = data;
 	struct json_object *report;
 
-	if (!watcher->progress.print ||
-	    report_load(watcher->reports, number, &report, NULL) < 0)
+	if (!watcher->progress.print || report_load(watcher->reports, number, &report, NULL) < 0)
 		return;
-	printf("Cycle %" PRIu64 " is over: %s; 'pmcoord report %" PRIu64
-	       "' shows it.\n",
-	       number, json_read_string(report, "result"), number);
+	printf("Cycle %" PRIu64 " is over: %s; 'pmcoord report %" PRIu64 "' shows it.\n", number,
+	       json_read_string(report, "result"), number);
 	json_object_put(report);
 }
 
-static void print_record(void *data, const struct cycle *cycle,
-			 const struct record *record)
+static void print_record(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct watcher *watcher = data;
 
@@ -97,14 +92,12 @@ static void print_line(struct json_object *object, int r)
 	if (r == 0)
 		r = json_print_line(object, stdout);
 	if (r < 0)
-		fprintf(stderr, "pmcoord: an event cannot be printed: %s\n",
-			strerror(-r));
+		fprintf(stderr, "pmcoord: an event cannot be printed: %s\n", strerror(-r));
 	json_object_put(object);
 }
 
 /* The guest that a record is about; NULL for one about the whole cycle. */
-static const struct cycle_guest *guest_of(const struct cycle *cycle,
-					  const struct record *record)
+static const struct cycle_guest *guest_of(const struct cycle *cycle, const struct record *record)
 {
 	if (record->type == RECORD_GUEST)
 		return &cycle->guests[cycle->n_guests - 1];
@@ -113,8 +106,7 @@ static const struct cycle_guest *guest_of(const struct cycle *cycle,
 	return NULL;
 }
 
-static void print_record_as_json(void *data, const struct cycle *cycle,
-				 const struct record *record)
+static void print_record_as_json(void *data, const struct cycle *cycle, const struct record *record)
 {
 	const struct cycle_guest *guest = guest_of(cycle, record);
 	struct json_object *object = json_object_new_object();
@@ -122,8 +114,7 @@ static void print_record_as_json(void *data, const struct cycle *cycle,
 
 	(void)data;
 	json_add_integer(object, "cycle", (int64_t)cycle->number, &r);
-	json_add_integer(object, "at_us",
-			 (int64_t)(record->at_us - cycle->base_us), &r);
+	json_add_integer(object, "at_us", (int64_t)(record->at_us - cycle->base_us), &r);
 	json_add_string(object, "event", record_type_name(record->type), &r);
 	json_add_string(object, "guest", guest ? guest->name : NULL, &r);
 	if (guest)
@@ -131,8 +122,7 @@ static void print_record_as_json(void *data, const struct cycle *cycle,
 	else
 		json_add_null(object, "domid", &r);
 	json_add_string(object, "text",
-			record->type == RECORD_GUEST
-				? mechanism_name(guest->mechanism)
+			record->type == RECORD_GUEST   ? mechanism_name(guest->mechanism)
 			: record->type == RECORD_CYCLE ? cycle->trigger
 						       : record->text,
 			&r);
@@ -154,18 +144,15 @@ static void print_missed_as_json(void *data, uint64_t number)
 	print_line(object, r);
 }
 
-static void print_guest(void *data, const char *guest, uint32_t domid,
-			bool has_come)
+static void print_guest(void *data, const char *guest, uint32_t domid, bool has_come)
 {
 	const struct watcher *watcher = data;
 
 	if (watcher->progress.print)
-		printf("%s (%" PRIu32 ") %s.\n", guest, domid,
-		       has_come ? "has come" : "is gone");
+		printf("%s (%" PRIu32 ") %s.\n", guest, domid, has_come ? "has come" : "is gone");
 }
 
-static void print_guest_as_json(void *data, const char *guest, uint32_t domid,
-				bool has_come)
+static void print_guest_as_json(void *data, const char *guest, uint32_t domid, bool has_come)
 {
 	struct json_object *object = json_object_new_object();
 	int r = object ? 0 : -ENOMEM;
@@ -173,8 +160,7 @@ static void print_guest_as_json(void *data, const char *guest, uint32_t domid,
 	(void)data;
 	json_add_null(object, "cycle", &r);
 	json_add_null(object, "at_us", &r);
-	json_add_string(object, "event", has_come ? "guest-came" : "guest-went",
-			&r);
+	json_add_string(object, "event", has_come ? "guest-came" : "guest-went", &r);
 	json_add_string(object, "guest", guest, &r);
 	json_add_integer(object, "domid", domid, &r);
 	json_add_string(object, "text", "", &r);
@@ -188,11 +174,8 @@ static void join_daemon(void *data, struct sd_event *event)
 	const struct options *options = &watcher->cli->options;
 
 	/* A rehearsal's guests are not those of the host's daemon. */
-	if (!options->scenario ||
-	    client_finds_daemon(cli_hypervisor(watcher->cli)))
-		client_watch_guests(event,
-				    options->json ? print_guest_as_json
-						  : print_guest,
+	if (!options->scenario || client_finds_daemon(cli_hypervisor(watcher->cli)))
+		client_watch_guests(event, options->json ? print_guest_as_json : print_guest,
 				    watcher, &watcher->guests);
 }
 
@@ -208,10 +191,8 @@ enum exit_code command_monitor(struct cli *cli)
 		},
 	};
 	struct monitor_listener listener = {
-		.observer =
-			cli->options.json ? print_record_as_json : print_record,
-		.missed =
-			cli->options.json ? print_missed_as_json : print_missed,
+		.observer = cli->options.json ? print_record_as_json : print_record,
+		.missed = cli->options.json ? print_missed_as_json : print_missed,
 		.join = join_daemon,
 		.data = &watcher,
 	};

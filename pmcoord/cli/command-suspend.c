@@ -39,8 +39,8 @@
 /* ---- doing a job -------------------------------------------------------- */
 
 /* Opens the hypervisor and takes the lock; `*ret_lock` is the caller's. */
-static enum exit_code begin(struct cli *cli, const char *purpose,
-			    uint64_t patience_us, int *ret_lock)
+static enum exit_code begin(struct cli *cli, const char *purpose, uint64_t patience_us,
+			    int *ret_lock)
 {
 	enum exit_code code = cli_open(cli);
 	struct error error = { 0 };
@@ -56,11 +56,9 @@ static enum exit_code begin(struct cli *cli, const char *purpose,
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
-static void watch_progress(struct cli *cli, struct progress *progress,
-			   bool quiet)
+static void watch_progress(struct cli *cli, struct progress *progress, bool quiet)
 {
-	progress_init(progress,
-		      quiet || cli->options.quiet || cli->options.json,
+	progress_init(progress, quiet || cli->options.quiet || cli->options.json,
 		      cli->options.verbose);
 	cli->coordinator.observer = progress_observe;
 	cli->coordinator.observer_data = progress;
@@ -71,30 +69,25 @@ static bool resumes(const struct job *job)
 	return job->verb == JOB_RESUME || job->verb == JOB_RESUME_ALL;
 }
 
-static void show_suspended(const struct cli *cli,
-			   const struct job_outcome *outcome)
+static void show_suspended(const struct cli *cli, const struct job_outcome *outcome)
 {
 	if (outcome->report)
 		cli_print_report(cli, outcome->report);
 	else if (cli->options.json)
 		printf("{ \"cycle\": null, \"result\": \"ok\" }\n");
 	else if (!cli->options.quiet && cli->options.n_arguments > 0)
-		printf("Nothing to do: 'pmcoord plan' says why each of them is "
-		       "left alone.\n");
+		printf("Nothing to do: 'pmcoord plan' says why each of them is left alone.\n");
 	else if (!cli->options.quiet)
-		printf("No guest is running that could be suspended; nothing "
-		       "to do.\n");
+		printf("No guest is running that could be suspended; nothing to do.\n");
 }
 
-static void show_resumed(const struct cli *cli,
-			 const struct job_outcome *outcome)
+static void show_resumed(const struct cli *cli, const struct job_outcome *outcome)
 {
 	if (cli->options.json && outcome->report)
 		cli_print_report(cli, outcome->report);
 	else if (cli->options.json)
 		printf("{ \"resumed\": %zu }\n", outcome->n_resumed);
-	else if (!cli->options.quiet && outcome->n_resumed == 0 &&
-		 outcome->report)
+	else if (!cli->options.quiet && outcome->n_resumed == 0 && outcome->report)
 		printf("No guest is left that could be brought back.\n");
 	else if (!cli->options.quiet && outcome->n_resumed == 0)
 		printf("Nothing is held down; nothing to do.\n");
@@ -123,8 +116,8 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 	return code;
 }
 
-static bool run_here(struct cli *cli, const struct job *job,
-		     struct sleeper *sleeper, struct job_outcome *ret_outcome)
+static bool run_here(struct cli *cli, const struct job *job, struct sleeper *sleeper,
+		     struct job_outcome *ret_outcome)
 {
 	_cleanup_(closep) int lock = -EBADF;
 	bool quiet = job_is_rehearsal(job) && !cli->options.verbose;
@@ -141,8 +134,7 @@ static bool run_here(struct cli *cli, const struct job *job,
 	return true;
 }
 
-static bool run_by_daemon(struct cli *cli, struct client *client,
-			  const struct job *job,
+static bool run_by_daemon(struct cli *cli, struct client *client, const struct job *job,
 			  struct job_outcome *ret_outcome)
 {
 	bool quiet = job_is_rehearsal(job) && !cli->options.verbose;
@@ -154,8 +146,7 @@ static bool run_by_daemon(struct cli *cli, struct client *client,
 	};
 	struct error error = { 0 };
 
-	progress_init(&progress,
-		      quiet || cli->options.quiet || cli->options.json,
+	progress_init(&progress, quiet || cli->options.quiet || cli->options.json,
 		      cli->options.verbose);
 	if (progress.print) {
 		options.observer = progress_observe;
@@ -169,8 +160,8 @@ static bool run_by_daemon(struct cli *cli, struct client *client,
 	return false;
 }
 
-bool cli_run_job(struct cli *cli, const struct job *job,
-		 struct sleeper *sleeper, struct job_outcome *ret_outcome)
+bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
+		 struct job_outcome *ret_outcome)
 {
 	struct client *client = NULL;
 	struct error error = { 0 };
@@ -187,8 +178,7 @@ bool cli_run_job(struct cli *cli, const struct job *job,
 	return done;
 }
 
-static enum exit_code do_job(struct cli *cli, const struct job *job,
-			     struct sleeper *sleeper)
+static enum exit_code do_job(struct cli *cli, const struct job *job, struct sleeper *sleeper)
 {
 	struct job_outcome outcome;
 
@@ -200,8 +190,7 @@ static enum exit_code do_job(struct cli *cli, const struct job *job,
 /* ---- the commands ------------------------------------------------------- */
 
 /* By logind: the sleep unit runs the cycle; we wait for its report. */
-static enum exit_code suspend_through_logind(struct cli *cli,
-					     const struct job *job)
+static enum exit_code suspend_through_logind(struct cli *cli, const struct job *job)
 {
 	uint64_t last = report_last_number(cli->roots.reports);
 	struct job_outcome outcome = { 0 };
@@ -211,9 +200,7 @@ static enum exit_code suspend_through_logind(struct cli *cli,
 	/* Somebody is there, whatever the lid is like. */
 	backoff_forget(cli->roots.run);
 	r = logind_suspend(cli->roots.reports, last,
-			   cli->config.deadline_us +
-				   cli->config.ready_timeout_us +
-				   LOGIND_EXTRA_US,
+			   cli->config.deadline_us + cli->config.ready_timeout_us + LOGIND_EXTRA_US,
 			   &error);
 
 	if (r == 0)
@@ -234,8 +221,7 @@ static bool is_for_systemd(const struct cli *cli)
 	return !host.guest_disk[0] && logind_runs_our_unit();
 }
 
-static enum exit_code suspend_by_ourselves(struct cli *cli,
-					   const struct job *job)
+static enum exit_code suspend_by_ourselves(struct cli *cli, const struct job *job)
 {
 	struct sleeper *own = NULL;
 	enum exit_code code;
@@ -290,8 +276,7 @@ enum exit_code command_suspend(struct cli *cli)
 {
 	struct job job = job_for_named(cli, JOB_SUSPEND);
 
-	return cli->options.dry_run ? command_plan(cli)
-				    : do_job(cli, &job, NULL);
+	return cli->options.dry_run ? command_plan(cli) : do_job(cli, &job, NULL);
 }
 
 enum exit_code command_resume_all(struct cli *cli)
@@ -315,9 +300,7 @@ enum exit_code command_resume(struct cli *cli)
 static void extend_timeout(const struct cli *cli)
 {
 	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu",
-		   (unsigned long long)(UNIT_PATIENCE_US +
-					cli->config.deadline_us +
-					UNIT_UNDO_US));
+		   (unsigned long long)(UNIT_PATIENCE_US + cli->config.deadline_us + UNIT_UNDO_US));
 }
 
 static enum exit_code sleep_here(struct cli *cli)
@@ -327,13 +310,11 @@ static enum exit_code sleep_here(struct cli *cli)
 	struct sleeper *sleeper = NULL;
 	struct job_outcome outcome;
 	struct progress progress;
-	enum exit_code code =
-		begin(cli, job_verb_name(job.verb), UNIT_PATIENCE_US, &lock);
+	enum exit_code code = begin(cli, job_verb_name(job.verb), UNIT_PATIENCE_US, &lock);
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	if (sleeper_systemd_new(cli->roots.sys, -EBADF, cli->sleep_manager,
-				&sleeper) < 0)
+	if (sleeper_systemd_new(cli->roots.sys, -EBADF, cli->sleep_manager, &sleeper) < 0)
 		return EXIT_FAILED_UNDONE;
 	extend_timeout(cli);
 	watch_progress(cli, &progress, true);
@@ -357,11 +338,10 @@ static enum exit_code sleep_here(struct cli *cli)
  * matter: the unit fails and recovers. Afterwards the guests stay down until
  * the wake, of which only we are told.
  */
-static enum exit_code outlive_daemon(struct cli *cli, struct loop *loop,
-				     bool was_ready)
+static enum exit_code outlive_daemon(struct cli *cli, struct loop *loop, bool was_ready)
 {
-	fprintf(stderr, "pmcoord: the pmcoord daemon has died in the middle of "
-			"the sleep; its successor brings the guests back\n");
+	fprintf(stderr,
+		"pmcoord: the pmcoord daemon has died in the middle of the sleep; its successor brings the guests back\n");
 	if (!was_ready)
 		return EXIT_FAILED_UNDONE;
 	while (!loop_take_signal(loop))
@@ -370,8 +350,7 @@ static enum exit_code outlive_daemon(struct cli *cli, struct loop *loop,
 	return command_recover(cli);
 }
 
-static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client,
-				      struct loop *loop)
+static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client, struct loop *loop)
 {
 	struct client_options options = { 0 };
 	_cleanup_(closep) int lease = -EBADF;

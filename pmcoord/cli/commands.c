@@ -7,15 +7,11 @@
 const struct command commands[] = {
 	{
 		.name = "suspend-all",
-		.summary =
-			"all guests down, host asleep; all back after the wake",
+		.summary = "all guests down, host asleep; all back after the wake",
 		.description =
-			"Guests that need others go before them; who does not "
-			"depend on each\n"
-			"other goes at the same time. Where logind runs and "
-			"pmcoord-sleep.service\n"
-			"is enabled, logind is asked for sleep and the service "
-			"does the work.\n"
+			"Guests that need others go before them; who does not depend on each\n"
+			"other goes at the same time. Where logind runs and pmcoord-sleep.service\n"
+			"is enabled, logind is asked for sleep and the service does the work.\n"
 			"Prints the report of the cycle.",
 		.examples = "pmcoord suspend-all\n"
 			    "pmcoord suspend-all --guests-only && pmcoord "
@@ -27,10 +23,9 @@ const struct command commands[] = {
 	{
 		.name = "resume-all",
 		.summary = "bring back every guest that pmcoord holds",
-		.description = "Also what a crash has left behind. Guests that "
-			       "somebody else suspended or\n"
-			       "paused stay as they are. Doing it twice is "
-			       "harmless.",
+		.description =
+			"Also what a crash has left behind. Guests that somebody else suspended or\n"
+			"paused stay as they are. Doing it twice is harmless.",
 		.examples = "pmcoord resume-all",
 		.run = command_resume_all,
 		.options = "",
@@ -39,9 +34,9 @@ const struct command commands[] = {
 		.name = "suspend",
 		.arguments = "GUEST...",
 		.summary = "the named guests down, and those that need them",
-		.description = "They stay down until they are resumed. A guest "
-			       "is named by its name or\n"
-			       "domain id.",
+		.description =
+			"They stay down until they are resumed. A guest is named by its name or\n"
+			"domain id.",
 		.examples = "pmcoord suspend web mail\n"
 			    "pmcoord suspend netvm --dry-run",
 		.run = command_suspend,
@@ -61,8 +56,7 @@ const struct command commands[] = {
 	},
 	{
 		.name = "list",
-		.summary =
-			"the guests, who needs whom, and how each will suspend",
+		.summary = "the guests, who needs whom, and how each will suspend",
 		.examples = "pmcoord list\n"
 			    "pmcoord list --json | jq '.guests[].name'",
 		.run = command_list,
@@ -71,8 +65,7 @@ const struct command commands[] = {
 	},
 	{
 		.name = "plan",
-		.summary =
-			"what suspend-all would do now, step by step, and back",
+		.summary = "what suspend-all would do now, step by step, and back",
 		.examples = "pmcoord plan\n"
 			    "pmcoord plan --svg plan.svg\n"
 			    "pmcoord plan --dot - | dot -Tpdf > plan.pdf",
@@ -82,15 +75,11 @@ const struct command commands[] = {
 	},
 	{
 		.name = "check",
-		.summary = "what would go wrong, on host and guests, and what "
-			   "to do",
+		.summary = "what would go wrong, on host and guests, and what to do",
 		.description =
-			"Looks at Xen, S3, systemd's units, the configuration, "
-			"and each guest's way\n"
-			"down and its risks, and changes nothing. Exits with 0 "
-			"if there is no error,\n"
-			"1 if there is, 2 if the configuration is broken, 4 if "
-			"this is no Xen host.",
+			"Looks at Xen, S3, systemd's units, the configuration, and each guest's way\n"
+			"down and its risks, and changes nothing. Exits with 0 if there is no error,\n"
+			"1 if there is, 2 if the configuration is broken, 4 if this is no Xen host.",
 		.examples = "pmcoord check\n"
 			    "pmcoord check --quiet",
 		.run = command_check,
@@ -111,11 +100,9 @@ const struct command commands[] = {
 	},
 	{
 		.name = "status",
-		.summary = "what goes on now, who is held, how the last cycle "
-			   "went",
+		.summary = "what goes on now, who is held, how the last cycle went",
 		.description =
-			"Exits as the last cycle did (0, 1, 3 or 6), with 0 "
-			"while one is under way or\n"
+			"Exits as the last cycle did (0, 1, 3 or 6), with 0 while one is under way or\n"
 			"guests are held, and with 6 if one was abandoned.",
 		.examples = "pmcoord status",
 		.run = command_status,
@@ -124,11 +111,9 @@ const struct command commands[] = {
 	},
 	{
 		.name = "monitor",
-		.summary =
-			"every cycle as it happens, and guests that come and "
-			"go",
-		.description = "Whoever runs it: the lid, a command, a "
-			       "rehearsal. With --json an object a line.",
+		.summary = "every cycle as it happens, and guests that come and go",
+		.description =
+			"Whoever runs it: the lid, a command, a rehearsal. With --json an object a line.",
 		.examples = "pmcoord monitor\n"
 			    "pmcoord monitor --json | jq -c 'select(.event == "
 			    "\"down\")'",
@@ -163,8 +148,7 @@ const struct command commands[] = {
 		.name = "daemon",
 		.summary = "stay, and keep everything ready for the next sleep",
 		.description =
-			"This is pmcoord.service: 'systemctl enable --now "
-			"pmcoord'. While it runs, the\n"
+			"This is pmcoord.service: 'systemctl enable --now pmcoord'. While it runs, the\n"
 			"commands that change guests have it do the work.",
 		.examples = "systemctl enable --now pmcoord",
 		.run = command_daemon,
@@ -180,25 +164,20 @@ const struct option_info option_infos[] = {
 	{ "guests-only", 'g', false, NULL,
 	  "leave the host awake, and the guests down until resume-all", true },
 	{ "dry-run", 'D', false, NULL, "only show the plan", true },
-	{ "force", 'f', false, NULL, "exactly the named guests, in any order",
-	  true },
+	{ "force", 'f', false, NULL, "exactly the named guests, in any order", true },
 	{ "count", 'n', true, "N", "so many times (10)", true },
-	{ "sleep", 'S', false, NULL,
-	  "with the host asleep, until its clock wakes it", true },
-	{ "dot", 'd', false, "FILE",
-	  "write the graph for graphviz ('-': standard output)", true },
+	{ "sleep", 'S', false, NULL, "with the host asleep, until its clock wakes it", true },
+	{ "dot", 'd', false, "FILE", "write the graph for graphviz ('-': standard output)", true },
 	{ "svg", 's', false, "FILE", "draw a picture", true },
 	{ "json", 'j', false, NULL, "JSON on standard output", false },
-	{ "config", 'c', false, "FILE",
-	  "instead of " PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf", false },
-	{ "hypervisor", 'H', false, "WHAT",
-	  "xen, or sim:FILE to rehearse on a scenario", false },
+	{ "config", 'c', false, "FILE", "instead of " PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf",
+	  false },
+	{ "hypervisor", 'H', false, "WHAT", "xen, or sim:FILE to rehearse on a scenario", false },
 	{ "timeout", 't', false, "TIME",
 	  "all guests down by then (30s, 500ms), not Deadline=", false },
 	{ "verbose", 'v', true, NULL, "say more", false },
 	{ "quiet", 'q', true, NULL, "say nothing but errors", false },
-	{ "help", 'h', true, NULL, "this text, or more about a command",
-	  false },
+	{ "help", 'h', true, NULL, "this text, or more about a command", false },
 	{ "version", 'V', false, NULL, "the version", false },
 	{ .name = NULL },
 };
@@ -228,8 +207,7 @@ static void print_option(const struct option_info *info)
 	if (info->has_short)
 		snprintf(short_name, sizeof(short_name), "-%c, ", info->letter);
 	snprintf(left, sizeof(left), "%s--%s%s%s", short_name, info->name,
-		 info->argument ? " " : "",
-		 info->argument ? info->argument : "");
+		 info->argument ? " " : "", info->argument ? info->argument : "");
 	printf("  %-18s %s\n", left, info->help);
 }
 
@@ -245,8 +223,7 @@ static void print_command(const struct command *command)
 {
 	char left[48];
 
-	snprintf(left, sizeof(left), "%s%s%s", command->name,
-		 command->arguments ? " " : "",
+	snprintf(left, sizeof(left), "%s%s%s", command->name, command->arguments ? " " : "",
 		 command->arguments ? command->arguments : "");
 	printf("  %-18s %s\n", left, command->summary);
 }
@@ -261,11 +238,8 @@ void help_print(void)
 			print_command(command);
 	printf("\nOptions of every command:\n");
 	print_common_options();
-	printf("\nExit: 0 as planned, 1 failed and undone, 2 usage or "
-	       "configuration, 3 degraded,\n4 not possible here, 5 another is "
-	       "at work, 6 something could not be undone.\n"
-	       "'pmcoord help COMMAND' tells of a command's own options; see "
-	       "also pmcoord(8).\n");
+	printf("\nExit: 0 as planned, 1 failed and undone, 2 usage or configuration, 3 degraded,\n4 not possible here, 5 another is at work, 6 something could not be undone.\n"
+	       "'pmcoord help COMMAND' tells of a command's own options; see also pmcoord(8).\n");
 }
 
 /* Each line of a text, indented. */
@@ -282,11 +256,9 @@ static void print_lines(const char *text)
 void help_print_command(const struct command *command)
 {
 	printf("Usage: pmcoord %s%s%s [OPTION...]\n\n", command->name,
-	       command->arguments ? " " : "",
-	       command->arguments ? command->arguments : "");
+	       command->arguments ? " " : "", command->arguments ? command->arguments : "");
 	if (command->summary)
-		printf("%c%s.\n", command->summary[0] & ~0x20,
-		       command->summary + 1);
+		printf("%c%s.\n", command->summary[0] & ~0x20, command->summary + 1);
 	if (command->description)
 		printf("%s\n", command->description);
 	printf("\nOptions:\n");

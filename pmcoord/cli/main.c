@@ -19,8 +19,8 @@
 
 static int usage_error(const char *what, const char *name)
 {
-	fprintf(stderr, "pmcoord: %s%s%s; see 'pmcoord --help'\n", what,
-		name ? " " : "", name ? name : "");
+	fprintf(stderr, "pmcoord: %s%s%s; see 'pmcoord --help'\n", what, name ? " " : "",
+		name ? name : "");
 	return EXIT_USAGE;
 }
 
@@ -31,8 +31,7 @@ static int take_hypervisor(const char *value, struct options *options)
 	else if (strncmp(value, "sim:", 4) == 0 && value[4] != '\0')
 		options->scenario = value + 4;
 	else
-		return usage_error("--hypervisor is xen or sim:FILE, not",
-				   value);
+		return usage_error("--hypervisor is xen or sim:FILE, not", value);
 	return EXIT_AS_PLANNED;
 }
 
@@ -47,11 +46,8 @@ static int take_option(int option, const char *value, struct options *options)
 		options->dry_run = true;
 		break;
 	case 'n':
-		if (parse_u64(value, COUNT_MAX, &options->count) < 0 ||
-		    options->count == 0)
-			return usage_error("-n is a number from 1 to 100000, "
-					   "not",
-					   value);
+		if (parse_u64(value, COUNT_MAX, &options->count) < 0 || options->count == 0)
+			return usage_error("-n is a number from 1 to 100000, not", value);
 		break;
 	case 'S':
 		options->with_sleep = true;
@@ -74,11 +70,9 @@ static int take_option(int option, const char *value, struct options *options)
 	case 'H':
 		return take_hypervisor(value, options);
 	case 't':
-		if (parse_duration(value, &options->timeout_us) < 0 ||
-		    options->timeout_us == 0 ||
+		if (parse_duration(value, &options->timeout_us) < 0 || options->timeout_us == 0 ||
 		    options->timeout_us > 3600000000ull)
-			return usage_error(
-				"--timeout is a time such as 30s, not", value);
+			return usage_error("--timeout is a time such as 30s, not", value);
 		break;
 	case 'v':
 		options->verbose = true;
@@ -108,23 +102,20 @@ static int check_options(const struct command *command, const char *letters)
 	for (; *letters; letters++) {
 		const struct option_info *info = option_find(*letters);
 
-		if (!info || !info->is_special ||
-		    strchr(command->options, *letters))
+		if (!info || !info->is_special || strchr(command->options, *letters))
 			continue;
-		snprintf(text, sizeof(text), "'%s' takes no option --%s",
-			 command->name, info->name);
+		snprintf(text, sizeof(text), "'%s' takes no option --%s", command->name,
+			 info->name);
 		return usage_error(text, NULL);
 	}
 	return EXIT_AS_PLANNED;
 }
 
-static int check_arguments(const struct command *command,
-			   const struct options *options)
+static int check_arguments(const struct command *command, const struct options *options)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "which guest? usage: pmcoord %s",
-		 command->name);
+	snprintf(text, sizeof(text), "which guest? usage: pmcoord %s", command->name);
 	if (options->n_arguments < command->min_arguments)
 		return usage_error(text, command->arguments);
 	if (options->n_arguments > command->max_arguments)
@@ -140,8 +131,7 @@ static int option_error(char **argv, int answer)
 	char text[64];
 
 	if (answer == ':' && info) {
-		snprintf(text, sizeof(text), "--%s needs a %s", info->name,
-			 info->argument);
+		snprintf(text, sizeof(text), "--%s needs a %s", info->name, info->argument);
 		return usage_error(text, NULL);
 	}
 	if (info && !info->argument) {
@@ -156,12 +146,10 @@ static void fill_getopt(struct option long_options[OPTIONS_MAX],
 			char short_options[2 * OPTIONS_MAX])
 {
 	*short_options++ = ':'; /* we tell ourselves what is wrong */
-	for (const struct option_info *info = option_infos; info->name;
-	     info++) {
+	for (const struct option_info *info = option_infos; info->name; info++) {
 		*long_options++ = (struct option){
 			.name = info->name,
-			.has_arg = info->argument ? required_argument
-						  : no_argument,
+			.has_arg = info->argument ? required_argument : no_argument,
 			.val = info->letter,
 		};
 		if (info->has_short)
@@ -182,16 +170,14 @@ static int parse_line(int argc, char **argv, struct line *line)
 
 	fill_getopt(long_options, short_options);
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, short_options, long_options,
-				     NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		if (option == '?' || option == ':')
 			return option_error(argv, option);
 		if (option == 'h')
 			line->wants_help = true;
 		else if (option == 'V')
 			line->wants_version = true;
-		else if (take_option(option, optarg, &line->options) !=
-			 EXIT_AS_PLANNED)
+		else if (take_option(option, optarg, &line->options) != EXIT_AS_PLANNED)
 			return EXIT_USAGE;
 		if (n_seen + 1 < sizeof(line->seen))
 			line->seen[n_seen++] = (char)option;
@@ -232,12 +218,10 @@ static int run(struct line *line)
 	const struct command *command;
 
 	if (options->n_arguments == 0)
-		return line->wants_help ? help(NULL)
-					: usage_error("which command?", NULL);
+		return line->wants_help ? help(NULL) : usage_error("which command?", NULL);
 	command = command_find(options->arguments[0]);
 	if (!command)
-		return usage_error("there is no command",
-				   options->arguments[0]);
+		return usage_error("there is no command", options->arguments[0]);
 	options->arguments++;
 	options->n_arguments--;
 	if (line->wants_help)
@@ -246,8 +230,7 @@ static int run(struct line *line)
 	    check_arguments(command, options) != EXIT_AS_PLANNED)
 		return EXIT_USAGE;
 	if (!command->run)
-		return help(options->n_arguments ? options->arguments[0]
-						 : NULL);
+		return help(options->n_arguments ? options->arguments[0] : NULL);
 	line->acts = !command->only_tells;
 	/* Who stops reading what we print leaves no guest half-way. */
 	if (line->acts)

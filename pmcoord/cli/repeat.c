@@ -43,8 +43,8 @@ static void end(struct rehearsal *rehearsal, enum exit_code code)
 /* A rehearsal on the simulator is simply killed. */
 static bool was_interrupted(const struct cli *cli)
 {
-	return cli->was_interrupted || (cli->loop && !cli->options.scenario &&
-					loop_was_told_to_stop(cli->loop));
+	return cli->was_interrupted ||
+	       (cli->loop && !cli->options.scenario && loop_was_told_to_stop(cli->loop));
 }
 
 static void print_span(const char *what, int64_t span_us)
@@ -56,22 +56,20 @@ static void print_span(const char *what, int64_t span_us)
 }
 
 /* One line: which cycle it was, how it went, how long it took. */
-static void print_cycle(const struct rehearsal *rehearsal,
-			struct json_object *report)
+static void print_cycle(const struct rehearsal *rehearsal, struct json_object *report)
 {
 	const char *detail = json_read_string(report, "detail");
 
-	printf("%zu of %zu: cycle %" PRId64 " %s", rehearsal->series.n_cycles,
-	       rehearsal->n_wanted, json_read_integer(report, "cycle", 0),
-	       json_read_string(report, "result"));
+	printf("%zu of %zu: cycle %" PRId64 " %s", rehearsal->series.n_cycles, rehearsal->n_wanted,
+	       json_read_integer(report, "cycle", 0), json_read_string(report, "result"));
 	print_span("down", series_time_down(report));
 	print_span("back", series_time_back(report));
 	printf("%s%s\n", detail[0] ? ": " : "", detail);
 	fflush(stdout);
 }
 
-static void take_outcome(struct rehearsal *rehearsal,
-			 const struct job_outcome *outcome, const char *name)
+static void take_outcome(struct rehearsal *rehearsal, const struct job_outcome *outcome,
+			 const char *name)
 {
 	const struct options *options = &rehearsal->cli->options;
 
@@ -88,15 +86,14 @@ static void take_outcome(struct rehearsal *rehearsal,
 		end(rehearsal, EXIT_FAILED_UNDONE);
 	}
 	if (!options->quiet && !options->json &&
-	    (!name || options->verbose ||
-	     report_result(outcome->report) != RESULT_OK))
+	    (!name || options->verbose || report_result(outcome->report) != RESULT_OK))
 		print_cycle(rehearsal, outcome->report);
 	if (outcome->code == EXIT_STRANDED)
 		end(rehearsal, outcome->code);
 }
 
-void rehearsal_run(struct rehearsal *rehearsal, const struct job *job,
-		   struct sleeper *sleeper, const char *name)
+void rehearsal_run(struct rehearsal *rehearsal, const struct job *job, struct sleeper *sleeper,
+		   const char *name)
 {
 	struct job_outcome outcome;
 
@@ -106,8 +103,7 @@ void rehearsal_run(struct rehearsal *rehearsal, const struct job *job,
 		end(rehearsal, outcome.code);
 	job_outcome_done(&outcome);
 	if (!rehearsal->is_over && was_interrupted(rehearsal->cli)) {
-		fprintf(stderr,
-			"pmcoord: interrupted after %zu of %zu cycles\n",
+		fprintf(stderr, "pmcoord: interrupted after %zu of %zu cycles\n",
 			rehearsal->series.n_cycles, rehearsal->n_wanted);
 		end(rehearsal, EXIT_FAILED_UNDONE);
 	}
@@ -117,8 +113,7 @@ enum exit_code rehearsal_exit_code(const struct rehearsal *rehearsal, int r)
 {
 	if (r == 0)
 		return rehearsal->worst;
-	fprintf(stderr, "pmcoord: cannot print the statistics: %s\n",
-		strerror(-r));
+	fprintf(stderr, "pmcoord: cannot print the statistics: %s\n", strerror(-r));
 	return EXIT_FAILED_UNDONE;
 }
 

@@ -23,8 +23,8 @@ struct rehearsal {
  * nothing to do, left a guest stranded, or was interrupted; what went wrong is
  * told on stderr.
  */
-void rehearsal_run(struct rehearsal *rehearsal, const struct job *job,
-		   struct sleeper *sleeper, const char *name);
+void rehearsal_run(struct rehearsal *rehearsal, const struct job *job, struct sleeper *sleeper,
+		   const char *name);
 
 /*
  * How the command ends: with the worst of its cycles, unless `r`, which came of

@@ -43,15 +43,13 @@ void client_close(struct client *client)
 static int check_daemon(struct client *client, const char *hypervisor)
 {
 	_cleanup_(freep) char *text = NULL;
-	int r = sd_bus_get_property_string(client->bus, SERVICE_NAME,
-					   SERVICE_PATH, SERVICE_INTERFACE,
-					   "Hypervisor", NULL, &text);
+	int r = sd_bus_get_property_string(client->bus, SERVICE_NAME, SERVICE_PATH,
+					   SERVICE_INTERFACE, "Hypervisor", NULL, &text);
 
 	return r >= 0 && strcmp(text, hypervisor) == 0 ? 0 : -ENOTCONN;
 }
 
-int client_open(const char *hypervisor, struct client **ret_client,
-		struct error *error)
+int client_open(const char *hypervisor, struct client **ret_client, struct error *error)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	int r = client ? 0 : -ENOMEM;
@@ -62,9 +60,7 @@ int client_open(const char *hypervisor, struct client **ret_client,
 		client_close(client);
 		return error_set(error, r, "out of memory");
 	}
-	r = sd_bus_open_system(&client->bus) < 0
-		    ? -ENOTCONN
-		    : check_daemon(client, hypervisor);
+	r = sd_bus_open_system(&client->bus) < 0 ? -ENOTCONN : check_daemon(client, hypervisor);
 	if (r < 0) {
 		client_close(client);
 		return r;
@@ -95,16 +91,13 @@ static int on_step(sd_bus_message *message, void *data, sd_bus_error *error)
 
 	(void)error;
 	/* A journal that is gone by now is told by the report. */
-	if (sd_bus_message_read(message, "tt", &job, &cycle) >= 0 &&
-	    job == client->job)
-		followers_read(&client->followers, cycle,
-			       client->options->observer,
+	if (sd_bus_message_read(message, "tt", &job, &cycle) >= 0 && job == client->job)
+		followers_read(&client->followers, cycle, client->options->observer,
 			       client->options->observer_data);
 	return 0;
 }
 
-static int on_job_removed(sd_bus_message *message, void *data,
-			  sd_bus_error *error)
+static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
 	struct job_outcome *outcome = &client->outcome;
@@ -113,8 +106,8 @@ static int on_job_removed(sd_bus_message *message, void *data,
 	int code, held;
 
 	(void)error;
-	if (sd_bus_message_read(message, "tistbs", &job, &code, &text, &resumed,
-				&held, &report) < 0 ||
+	if (sd_bus_message_read(message, "tistbs", &job, &code, &text, &resumed, &held, &report) <
+		    0 ||
 	    job != client->job)
 		return 0;
 	followers_read_known(&client->followers, client->options->observer,
@@ -128,8 +121,7 @@ static int on_job_removed(sd_bus_message *message, void *data,
 }
 
 /* The daemon has lost its name: it has died. */
-static int on_owner_changed(sd_bus_message *message, void *data,
-			    sd_bus_error *error)
+static int on_owner_changed(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
 
@@ -138,8 +130,7 @@ static int on_owner_changed(sd_bus_message *message, void *data,
 	return sd_event_exit(client->event, -ECONNRESET);
 }
 
-static int on_signal(sd_event_source *source,
-		     const struct signalfd_siginfo *info, void *data)
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct client *client = data;
 
@@ -147,38 +138,34 @@ static int on_signal(sd_event_source *source,
 	(void)info;
 	client->was_interrupted = true;
 	/* How it ended is told by JobRemoved; that it is over already too. */
-	return sd_bus_call_method_async(client->bus, NULL, SERVICE_NAME,
-					SERVICE_PATH, SERVICE_INTERFACE,
-					"Cancel", NULL, NULL, "t", client->job);
+	return sd_bus_call_method_async(client->bus, NULL, SERVICE_NAME, SERVICE_PATH,
+					SERVICE_INTERFACE, "Cancel", NULL, NULL, "t", client->job);
 }
 
 static int listen(struct client *client)
 {
-	int r = stop_signals_watch(client->event, SD_EVENT_PRIORITY_NORMAL,
-				   on_signal, client);
+	int r = stop_signals_watch(client->event, SD_EVENT_PRIORITY_NORMAL, on_signal, client);
 
 	/* Waking up at each step competes with the guests that go down. */
 	if (r >= 0 && client->options->observer)
-		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME,
-					SERVICE_PATH, SERVICE_INTERFACE, "Step",
-					on_step, client);
+		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME, SERVICE_PATH,
+					SERVICE_INTERFACE, "Step", on_step, client);
 	if (r >= 0)
-		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME,
-					SERVICE_PATH, SERVICE_INTERFACE,
-					"JobRemoved", on_job_removed, client);
+		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME, SERVICE_PATH,
+					SERVICE_INTERFACE, "JobRemoved", on_job_removed, client);
 	if (r >= 0)
 		r = sd_bus_add_match(
 			client->bus, NULL,
-			"type='signal',sender='org.freedesktop.DBus',"
-			"member='NameOwnerChanged',arg0='" SERVICE_NAME "'",
+			"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" SERVICE_NAME
+			"'",
 			on_owner_changed, client);
 	return r;
 }
 
 /* ---- asking ------------------------------------------------------------- */
 
-static int append_option(sd_bus_message *message, const char *key,
-			 const char *type, const void *value)
+static int append_option(sd_bus_message *message, const char *key, const char *type,
+			 const void *value)
 {
 	int r = sd_bus_message_open_container(message, 'e', "sv");
 
@@ -202,18 +189,14 @@ static int append_options(sd_bus_message *message, const struct job *job,
 	/* The daemon has another working directory. */
 	if (r >= 0 && options->config_path) {
 		config = realpath(options->config_path, NULL);
-		r = config ? append_option(message, SERVICE_OPTION_CONFIG, "s",
-					   config)
-			   : -errno;
+		r = config ? append_option(message, SERVICE_OPTION_CONFIG, "s", config) : -errno;
 	}
 	if (r >= 0 && options->timeout_us)
-		r = append_option(message, SERVICE_OPTION_TIMEOUT, "t",
-				  &options->timeout_us);
+		r = append_option(message, SERVICE_OPTION_TIMEOUT, "t", &options->timeout_us);
 	if (r >= 0 && job->force)
 		r = append_option(message, SERVICE_OPTION_FORCE, "b", &on);
 	if (r >= 0 && job->guests_only)
-		r = append_option(message, SERVICE_OPTION_GUESTS_ONLY, "b",
-				  &on);
+		r = append_option(message, SERVICE_OPTION_GUESTS_ONLY, "b", &on);
 	if (r >= 0 && job->with_sleep)
 		r = append_option(message, SERVICE_OPTION_SLEEP, "b", &on);
 	return r < 0 ? r : sd_bus_message_close_container(message);
@@ -260,19 +243,16 @@ static int refused(int r, const sd_bus_error *answer, struct error *error)
 		r = -EINVAL;
 	else if (sd_bus_error_has_name(answer, SD_BUS_ERROR_ACCESS_DENIED))
 		r = -EPERM;
-	return error_set(error, r, "%s",
-			 answer->message ? answer->message : strerror(-r));
+	return error_set(error, r, "%s", answer->message ? answer->message : strerror(-r));
 }
 
-static int call(struct client *client, const struct job *job,
-		const struct client_options *options,
+static int call(struct client *client, const struct job *job, const struct client_options *options,
 		sd_bus_message **ret_reply, struct error *error)
 {
 	sd_bus_error answer = SD_BUS_ERROR_NULL;
 	sd_bus_message *message = NULL;
-	int r = sd_bus_message_new_method_call(
-		client->bus, &message, SERVICE_NAME, SERVICE_PATH,
-		SERVICE_INTERFACE, method_of(job->verb));
+	int r = sd_bus_message_new_method_call(client->bus, &message, SERVICE_NAME, SERVICE_PATH,
+					       SERVICE_INTERFACE, method_of(job->verb));
 
 	if (r >= 0 && job_names_guests(job->verb))
 		r = append_names(message, job);
@@ -296,17 +276,13 @@ static int wait_for_end(struct client *client, struct error *error)
 	if (r >= 0)
 		r = sd_event_loop(client->event);
 	if (r == -ECONNRESET)
-		return error_set(error, r,
-				 "the pmcoord daemon has died in the middle of "
-				 "it: its successor brings the guests back; "
-				 "see 'pmcoord status'");
-	return r < 0 ? error_set(error, r, "cannot wait for the daemon: %s",
-				 strerror(-r))
-		     : 0;
+		return error_set(
+			error, r,
+			"the pmcoord daemon has died in the middle of it: its successor brings the guests back; see 'pmcoord status'");
+	return r < 0 ? error_set(error, r, "cannot wait for the daemon: %s", strerror(-r)) : 0;
 }
 
-int client_do(struct client *client, const struct job *job,
-	      const struct client_options *options,
+int client_do(struct client *client, const struct job *job, const struct client_options *options,
 	      struct job_outcome *ret_outcome, struct error *error)
 {
 	sd_bus_message *reply = NULL;
@@ -323,13 +299,10 @@ int client_do(struct client *client, const struct job *job,
 	r = listen(client);
 	client->outcome = (struct job_outcome){ 0 };
 	if (r < 0)
-		return error_set(error, r, "cannot listen to the daemon: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot listen to the daemon: %s", strerror(-r));
 	r = call(client, job, options, &reply, error);
 	if (r == 0 && sd_bus_message_read(reply, "t", &client->job) < 0)
-		r = error_set(error, -EPROTO,
-			      "the daemon is of another "
-			      "version: restart pmcoord");
+		r = error_set(error, -EPROTO, "the daemon is of another version: restart pmcoord");
 	sd_bus_message_unref(reply);
 	if (r == 0)
 		r = wait_for_end(client, error);
@@ -343,8 +316,8 @@ bool client_was_interrupted(const struct client *client)
 	return client->was_interrupted;
 }
 
-int client_sleep(struct client *client, const struct client_options *options,
-		 int *ret_lease, struct error *error)
+int client_sleep(struct client *client, const struct client_options *options, int *ret_lease,
+		 struct error *error)
 {
 	struct job job = { .verb = JOB_SLEEP };
 	sd_bus_message *reply = NULL;
@@ -359,10 +332,7 @@ int client_sleep(struct client *client, const struct client_options *options,
 		r = *ret_lease < 0 ? -errno : 0;
 	}
 	sd_bus_message_unref(reply);
-	return r < 0 ? error_set(error, r,
-				 "the daemon's answer cannot be "
-				 "used: %s",
-				 strerror(-r))
+	return r < 0 ? error_set(error, r, "the daemon's answer cannot be used: %s", strerror(-r))
 		     : 0;
 }
 
@@ -383,13 +353,13 @@ static int on_guest(sd_bus_message *message, void *data, sd_bus_error *error)
 	(void)error;
 	if (sd_bus_message_read(message, "su", &guest, &domid) >= 0)
 		watch->tell(watch->data, guest, domid,
-			    strcmp(sd_bus_message_get_member(message),
-				   SERVICE_SIGNAL_GUEST_CAME) == 0);
+			    strcmp(sd_bus_message_get_member(message), SERVICE_SIGNAL_GUEST_CAME) ==
+				    0);
 	return 0;
 }
 
-int client_watch_guests(struct sd_event *event, client_guest_fn tell,
-			void *data, struct client_watch **ret_watch)
+int client_watch_guests(struct sd_event *event, client_guest_fn tell, void *data,
+			struct client_watch **ret_watch)
 {
 	static const char *const signals[] = { SERVICE_SIGNAL_GUEST_CAME,
 					       SERVICE_SIGNAL_GUEST_WENT };
@@ -402,12 +372,10 @@ int client_watch_guests(struct sd_event *event, client_guest_fn tell,
 	watch->data = data;
 	r = sd_bus_open_system(&watch->bus);
 	for (size_t i = 0; i < ELEMENTSOF(signals) && r >= 0; i++)
-		r = sd_bus_match_signal(watch->bus, NULL, SERVICE_NAME,
-					SERVICE_PATH, SERVICE_INTERFACE,
-					signals[i], on_guest, watch);
+		r = sd_bus_match_signal(watch->bus, NULL, SERVICE_NAME, SERVICE_PATH,
+					SERVICE_INTERFACE, signals[i], on_guest, watch);
 	if (r >= 0)
-		r = sd_bus_attach_event(watch->bus, event,
-					SD_EVENT_PRIORITY_NORMAL);
+		r = sd_bus_attach_event(watch->bus, event, SD_EVENT_PRIORITY_NORMAL);
 	if (r < 0) {
 		client_watch_free(watch);
 		return r;

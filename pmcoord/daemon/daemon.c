@@ -122,14 +122,12 @@ static int job_new(struct daemon *daemon, const struct daemon_request *request,
 }
 
 /* The other end has closed: whoever wanted the sleep is done with it. */
-static int on_lease(sd_event_source *source, int fd, uint32_t events,
-		    void *data)
+static int on_lease(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct daemon *daemon = data;
-	struct daemon_job *job =
-		daemon->current && daemon->current->lease_fd == fd
-			? daemon->current
-			: daemon->waiting;
+	struct daemon_job *job = daemon->current && daemon->current->lease_fd == fd
+					 ? daemon->current
+					 : daemon->waiting;
 
 	(void)events;
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -145,9 +143,8 @@ static int watch_lease(struct daemon *daemon, struct daemon_job *job)
 
 	if (job->lease_fd < 0)
 		return 0;
-	r = sd_event_add_io(loop_event(daemon->host.loop), &job->lease_source,
-			    job->lease_fd, EPOLLIN | EPOLLRDHUP, on_lease,
-			    daemon);
+	r = sd_event_add_io(loop_event(daemon->host.loop), &job->lease_source, job->lease_fd,
+			    EPOLLIN | EPOLLRDHUP, on_lease, daemon);
 	return r < 0 ? r : 0;
 }
 
@@ -155,16 +152,14 @@ static void tell_lease(const struct daemon_job *job, const char *text)
 {
 	/* Whoever does not listen any more has been noticed already. */
 	if (job->lease_fd >= 0)
-		send(job->lease_fd, text, strlen(text),
-		     MSG_NOSIGNAL | MSG_DONTWAIT);
+		send(job->lease_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static int say_busy(const struct daemon *daemon, struct error *error)
 {
 	char holder[128];
 
-	snprintf(holder, sizeof(holder), "%s, %s",
-		 job_verb_name(daemon->current->job.verb),
+	snprintf(holder, sizeof(holder), "%s, %s", job_verb_name(daemon->current->job.verb),
 		 daemon->current->client);
 	return lock_say_busy(holder, error);
 }
@@ -175,8 +170,8 @@ static void changed(struct daemon *daemon)
 		daemon->listener.changed(daemon->listener.data);
 }
 
-int daemon_submit(struct daemon *daemon, const struct daemon_request *request,
-		  uint64_t *ret_id, struct error *error)
+int daemon_submit(struct daemon *daemon, const struct daemon_request *request, uint64_t *ret_id,
+		  struct error *error)
 {
 	bool may_wait = request->job.verb == JOB_SLEEP && !daemon->waiting;
 	struct daemon_job *job;
@@ -225,16 +220,14 @@ static void serve_clients(struct daemon *daemon)
 			;
 }
 
-static void observe(void *data, const struct cycle *cycle,
-		    const struct record *record)
+static void observe(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct daemon *daemon = data;
 
 	progress_observe(&daemon->progress, cycle, record);
 	daemon->cycle = cycle->number;
 	if (record->type == RECORD_PHASE) {
-		snprintf(daemon->phase, sizeof(daemon->phase), "%s",
-			 record->text);
+		snprintf(daemon->phase, sizeof(daemon->phase), "%s", record->text);
 		changed(daemon);
 	}
 	if (daemon->listener.step)
@@ -249,11 +242,9 @@ static void print_warning(void *data, const char *warning)
 }
 
 /* As it stands now: an edited file holds from the next job on. */
-static int load_config(struct daemon *daemon, const struct daemon_job *job,
-		       struct error *error)
+static int load_config(struct daemon *daemon, const struct daemon_job *job, struct error *error)
 {
-	const char *path = job && job->config_path ? job->config_path
-						   : CONFIG_DEFAULT_PATH;
+	const char *path = job && job->config_path ? job->config_path : CONFIG_DEFAULT_PATH;
 	struct config config;
 	int r;
 
@@ -278,30 +269,26 @@ static int make_sleeper(struct daemon *daemon, const struct daemon_job *job,
 	if (!job_sleeps(&job->job) || daemon->host.simulated_sleeper)
 		return 0;
 	if (job->job.verb == JOB_SLEEP)
-		return sleeper_systemd_new(daemon->host.roots->sys,
-					   job->lease_fd,
+		return sleeper_systemd_new(daemon->host.roots->sys, job->lease_fd,
 					   daemon->host.sleep_manager, ret_own);
 	if (job->job.verb == JOB_CYCLE)
 		return sleeper_alarm_new(daemon->host.roots->sys, ret_own);
 	return sleeper_sysfs_new(daemon->host.roots->sys, ret_own);
 }
 
-static int do_job(struct daemon *daemon, struct daemon_job *job,
-		  struct job_outcome *outcome, struct error *error)
+static int do_job(struct daemon *daemon, struct daemon_job *job, struct job_outcome *outcome,
+		  struct error *error)
 {
 	_cleanup_(closep) int lock = -EBADF;
-	bool is_patient =
-		job->job.verb == JOB_SLEEP || job->job.verb == JOB_RECOVER;
+	bool is_patient = job->job.verb == JOB_SLEEP || job->job.verb == JOB_RECOVER;
 	struct sleeper *own = NULL;
 	char purpose[96];
 	int r = load_config(daemon, job, error);
 
 	if (r < 0)
 		return r;
-	snprintf(purpose, sizeof(purpose), "%s for %s",
-		 job_verb_name(job->job.verb), job->client);
-	lock = lock_take(daemon->host.roots->run, purpose,
-			 is_patient ? PATIENCE_US : 0, error);
+	snprintf(purpose, sizeof(purpose), "%s for %s", job_verb_name(job->job.verb), job->client);
+	lock = lock_take(daemon->host.roots->run, purpose, is_patient ? PATIENCE_US : 0, error);
 	if (lock < 0)
 		return lock;
 	r = make_sleeper(daemon, job, &own);
@@ -311,8 +298,8 @@ static int do_job(struct daemon *daemon, struct daemon_job *job,
 	loop_take_signal(daemon->coordinator.loop);
 	if (job->lease_is_over)
 		loop_interrupt(daemon->coordinator.loop, SIGTERM);
-	job_run(&daemon->coordinator, &job->job,
-		own ? own : daemon->host.simulated_sleeper, outcome);
+	job_run(&daemon->coordinator, &job->job, own ? own : daemon->host.simulated_sleeper,
+		outcome);
 	sleeper_free(own);
 	return 0;
 }
@@ -323,29 +310,24 @@ static void tell_outcome(struct daemon *daemon, const struct daemon_job *job,
 	char text[ERROR_TEXT_MAX + 64];
 
 	if (outcome->report) {
-		daemon->last_result =
-			cycle_result_name(report_result(outcome->report));
-		snprintf(daemon->last_words, sizeof(daemon->last_words), "%s",
-			 outcome->message);
+		daemon->last_result = cycle_result_name(report_result(outcome->report));
+		snprintf(daemon->last_words, sizeof(daemon->last_words), "%s", outcome->message);
 		progress_log_cycle(outcome->report);
 	}
 	if (outcome->message[0])
-		fprintf(stderr, "pmcoord: %s: %s\n",
-			job_verb_name(job->job.verb), outcome->message);
-	snprintf(text, sizeof(text), "EXIT=%d\nMESSAGE=%s", outcome->code,
-		 outcome->message);
+		fprintf(stderr, "pmcoord: %s: %s\n", job_verb_name(job->job.verb),
+			outcome->message);
+	snprintf(text, sizeof(text), "EXIT=%d\nMESSAGE=%s", outcome->code, outcome->message);
 	tell_lease(job, text);
 	if (daemon->listener.job_removed)
-		daemon->listener.job_removed(daemon->listener.data, job->id,
-					     outcome);
+		daemon->listener.job_removed(daemon->listener.data, job->id, outcome);
 }
 
 static void notify_idle(const struct daemon *daemon)
 {
 	sd_notifyf(0, "WATCHDOG_USEC=0\nSTATUS=Ready.%s%s%s%s",
-		   daemon->last_result[0] ? " Last cycle: " : "",
-		   daemon->last_result, daemon->last_words[0] ? ": " : "",
-		   daemon->last_words);
+		   daemon->last_result[0] ? " Last cycle: " : "", daemon->last_result,
+		   daemon->last_words[0] ? ": " : "", daemon->last_words);
 }
 
 /* What the next is kept ready for are the owner's wishes, not this client's. */
@@ -353,10 +335,8 @@ static void forget_wishes(struct daemon *daemon, const struct daemon_job *job)
 {
 	struct error error = { 0 };
 
-	if ((job->config_path || job->timeout_us) &&
-	    load_config(daemon, NULL, &error) < 0)
-		fprintf(stderr, "pmcoord: ignoring for now: %s\n",
-			error_text(&error));
+	if ((job->config_path || job->timeout_us) && load_config(daemon, NULL, &error) < 0)
+		fprintf(stderr, "pmcoord: ignoring for now: %s\n", error_text(&error));
 }
 
 static void run_current(struct daemon *daemon)
@@ -429,10 +409,8 @@ static int refresh(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	/* Guests that cannot be read now may be when they are needed. */
-	if (keeper_refresh(&daemon->coordinator, look_who_is_there, daemon,
-			   &error) < 0)
-		fprintf(stderr, "pmcoord: ignoring for now: %s\n",
-			error_text(&error));
+	if (keeper_refresh(&daemon->coordinator, look_who_is_there, daemon, &error) < 0)
+		fprintf(stderr, "pmcoord: ignoring for now: %s\n", error_text(&error));
 	daemon->refresh_at_us = LOOP_FOREVER;
 	daemon->refreshed_us = loop_now(daemon->host.loop);
 	return loop_listen(daemon->host.loop, true);
@@ -484,8 +462,7 @@ int daemon_run(struct daemon *daemon, struct error *error)
 	if (r < 0)
 		return r;
 	sd_notify(0, "READY=1");
-	while (r == 0 && daemon->given_up == 0 &&
-	       !loop_was_told_to_stop(daemon->host.loop)) {
+	while (r == 0 && daemon->given_up == 0 && !loop_was_told_to_stop(daemon->host.loop)) {
 		if (daemon->current) {
 			r = loop_listen(daemon->host.loop, true);
 			if (r == 0)
@@ -497,8 +474,7 @@ int daemon_run(struct daemon *daemon, struct error *error)
 	if (r == 0)
 		r = daemon->given_up;
 	sd_notify(0, "STOPPING=1");
-	return r < 0 ? error_set(error, r, "cannot go on: %s", strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "cannot go on: %s", strerror(-r)) : 0;
 }
 
 /* ---- the object --------------------------------------------------------- */
@@ -541,8 +517,7 @@ void daemon_free(struct daemon *daemon)
 	free(daemon);
 }
 
-void daemon_listen(struct daemon *daemon,
-		   const struct daemon_listener *listener)
+void daemon_listen(struct daemon *daemon, const struct daemon_listener *listener)
 {
 	daemon->listener = *listener;
 }
@@ -552,8 +527,7 @@ void daemon_give_up(struct daemon *daemon, int r)
 	daemon->given_up = r;
 }
 
-void daemon_get_status(const struct daemon *daemon,
-		       struct daemon_status *ret_status)
+void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_status)
 {
 	const struct daemon_job *job = daemon->current;
 

@@ -42,11 +42,9 @@ struct daemon_request {
 
 struct daemon_listener {
 	/* A record was written to a cycle's journal. */
-	void (*step)(void *data, const struct cycle *cycle,
-		     const struct record *record);
+	void (*step)(void *data, const struct cycle *cycle, const struct record *record);
 	/* The job has ended; the outcome is borrowed. */
-	void (*job_removed)(void *data, uint64_t id,
-			    const struct job_outcome *outcome);
+	void (*job_removed)(void *data, uint64_t id, const struct job_outcome *outcome);
 	/* Between jobs: a guest has come, or has gone; borrowed. */
 	presence_fn guest;
 	/* daemon_status has changed. */
@@ -67,8 +65,7 @@ struct daemon_status {
 int daemon_new(const struct daemon_host *host, struct daemon **ret_daemon);
 void daemon_free(struct daemon *daemon);
 
-void daemon_listen(struct daemon *daemon,
-		   const struct daemon_listener *listener);
+void daemon_listen(struct daemon *daemon, const struct daemon_listener *listener);
 
 /*
  * Takes up what a former process has left, and then serves until the process
@@ -83,14 +80,13 @@ void daemon_give_up(struct daemon *daemon, int r);
  * Begins a job, and returns before it is done. One at a time: -EBUSY with
  * `error` saying who is at work; only a sleep waits for its turn.
  */
-int daemon_submit(struct daemon *daemon, const struct daemon_request *request,
-		  uint64_t *ret_id, struct error *error);
+int daemon_submit(struct daemon *daemon, const struct daemon_request *request, uint64_t *ret_id,
+		  struct error *error);
 
 /* Undoes the job if it is the one under way. Returns 0 or -ENOENT. */
 int daemon_cancel(struct daemon *daemon, uint64_t id);
 
-void daemon_get_status(const struct daemon *daemon,
-		       struct daemon_status *ret_status);
+void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_status);
 
 /* For what only looks; between jobs and in their waits. Borrowed. */
 struct coordinator *daemon_coordinator(struct daemon *daemon);

@@ -24,8 +24,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-int leisure_new(sd_event *event, void (*call)(void *data), void *data,
-		struct leisure **ret_leisure)
+int leisure_new(sd_event *event, void (*call)(void *data), void *data, struct leisure **ret_leisure)
 {
 	struct leisure *leisure = calloc(1, sizeof(*leisure));
 	int r;
@@ -35,8 +34,8 @@ int leisure_new(sd_event *event, void (*call)(void *data), void *data,
 	leisure->call = call;
 	leisure->data = data;
 	/* The accuracy lets the kernel wake us together with something else. */
-	r = sd_event_add_time(event, &leisure->timer, CLOCK_MONOTONIC, 0,
-			      LEISURE_US / 4, on_timer, leisure);
+	r = sd_event_add_time(event, &leisure->timer, CLOCK_MONOTONIC, 0, LEISURE_US / 4, on_timer,
+			      leisure);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(leisure->timer, SD_EVENT_OFF);
 	if (r < 0) {

@@ -62,22 +62,19 @@ static char *make_body(struct json_object *report)
 static int send_notification(sd_bus *bus, bool has_failed, const char *body)
 {
 	sd_bus_message *message = NULL;
-	int r = sd_bus_message_new_method_call(
-		bus, &message, "org.freedesktop.Notifications",
-		"/org/freedesktop/Notifications",
-		"org.freedesktop.Notifications", "Notify");
+	int r = sd_bus_message_new_method_call(bus, &message, "org.freedesktop.Notifications",
+					       "/org/freedesktop/Notifications",
+					       "org.freedesktop.Notifications", "Notify");
 
 	/* A session without anybody who shows notifications is none of ours. */
 	if (r >= 0)
 		r = sd_bus_message_set_expect_reply(message, 0);
 	if (r >= 0)
 		r = sd_bus_message_append(
-			message, "susssasa{sv}i", "pmcoord", (uint32_t)0,
-			"dialog-warning",
+			message, "susssasa{sv}i", "pmcoord", (uint32_t)0, "dialog-warning",
 			has_failed ? "Suspending the guests failed"
 				   : "Guests were suspended with problems",
-			body, 0, 1, "urgency", "y",
-			has_failed ? URGENCY_CRITICAL : URGENCY_NORMAL,
+			body, 0, 1, "urgency", "y", has_failed ? URGENCY_CRITICAL : URGENCY_NORMAL,
 			(int32_t)-1);
 	if (r >= 0)
 		r = sd_bus_send(bus, message, NULL);
@@ -93,9 +90,7 @@ static int tell(struct desktop *desktop, struct json_object *report)
 	if (result == RESULT_OK)
 		return 0;
 	body = make_body(report);
-	return body ? send_notification(desktop->bus, result == RESULT_FAILED,
-					body)
-		    : -ENOMEM;
+	return body ? send_notification(desktop->bus, result == RESULT_FAILED, body) : -ENOMEM;
 }
 
 /* "12.json" → 12; 0 for the names of other files. */
@@ -111,8 +106,7 @@ static uint64_t number_of(const char *name)
 	return parse_u64(digits, UINT64_MAX, &number) < 0 ? 0 : number;
 }
 
-static int handle_file(sd_event_source *source,
-		       const struct inotify_event *event, void *data)
+static int handle_file(sd_event_source *source, const struct inotify_event *event, void *data)
 {
 	struct desktop *desktop = data;
 	struct json_object *report = NULL;
@@ -132,8 +126,8 @@ static int handle_file(sd_event_source *source,
 	return 0;
 }
 
-int desktop_new(const char *reports, sd_bus *bus, sd_event *event,
-		struct desktop **ret_desktop, struct error *error)
+int desktop_new(const char *reports, sd_bus *bus, sd_event *event, struct desktop **ret_desktop,
+		struct error *error)
 {
 	struct desktop *desktop = calloc(1, sizeof(*desktop));
 	int r = -ENOMEM;
@@ -144,13 +138,11 @@ int desktop_new(const char *reports, sd_bus *bus, sd_event *event,
 	desktop->reports = strdup(reports);
 	/* Reports get their name when they are whole. */
 	if (desktop->reports)
-		r = sd_event_add_inotify(event, &desktop->source, reports,
-					 IN_MOVED_TO | IN_ONLYDIR, handle_file,
-					 desktop);
+		r = sd_event_add_inotify(event, &desktop->source, reports, IN_MOVED_TO | IN_ONLYDIR,
+					 handle_file, desktop);
 	if (r < 0) {
 		desktop_free(desktop);
-		return error_set(error, r, "cannot watch %s: %s", reports,
-				 strerror(-r));
+		return error_set(error, r, "cannot watch %s: %s", reports, strerror(-r));
 	}
 	*ret_desktop = desktop;
 	return 0;

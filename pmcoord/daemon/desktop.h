@@ -20,8 +20,8 @@ struct desktop;
  * event of `event`, and told over the session's `bus`; both are borrowed.
  * Returns 0 or a negative errno with `error` set. Release: desktop_free.
  */
-int desktop_new(const char *reports, sd_bus *bus, sd_event *event,
-		struct desktop **ret_desktop, struct error *error);
+int desktop_new(const char *reports, sd_bus *bus, sd_event *event, struct desktop **ret_desktop,
+		struct error *error);
 
 void desktop_free(struct desktop *desktop);
 

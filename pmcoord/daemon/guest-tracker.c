@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* Both are sorted alike: one walk over the two. */
-static void compare(const struct presence *before, const struct presence *now,
-		    presence_fn tell, void *data)
+static void compare(const struct presence *before, const struct presence *now, presence_fn tell,
+		    void *data)
 {
 	size_t i = 0, j = 0;
 
@@ -15,8 +15,7 @@ static void compare(const struct presence *before, const struct presence *now,
 		int order = i == before->n_guests ? 1
 			    : j == now->n_guests
 				    ? -1
-				    : guest_compare(&before->guests[i],
-						    &now->guests[j]);
+				    : guest_compare(&before->guests[i], &now->guests[j]);
 
 		if (order < 0)
 			tell(data, &before->guests[i], false);
@@ -27,8 +26,7 @@ static void compare(const struct presence *before, const struct presence *now,
 	}
 }
 
-int presence_update(struct presence *presence,
-		    const struct inventory *inventory, presence_fn tell,
+int presence_update(struct presence *presence, const struct inventory *inventory, presence_fn tell,
 		    void *data)
 {
 	struct presence now = {
@@ -40,8 +38,7 @@ int presence_update(struct presence *presence,
 	if (!now.guests)
 		return -ENOMEM;
 	if (now.n_guests > 0)
-		memcpy(now.guests, inventory->guests,
-		       now.n_guests * sizeof(*now.guests));
+		memcpy(now.guests, inventory->guests, now.n_guests * sizeof(*now.guests));
 	if (presence->has_looked)
 		compare(presence, &now, tell, data);
 	presence_done(presence);

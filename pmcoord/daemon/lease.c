@@ -26,8 +26,8 @@ static void take_words(struct lease *lease, const char *text)
 
 	if (sscanf(text, "EXIT=%d", &code) == 1 && message) {
 		lease->outcome.code = (enum exit_code)code;
-		snprintf(lease->outcome.message, sizeof(lease->outcome.message),
-			 "%s", message + strlen(message_key));
+		snprintf(lease->outcome.message, sizeof(lease->outcome.message), "%s",
+			 message + strlen(message_key));
 		lease->is_over = true;
 		return;
 	}
@@ -36,8 +36,7 @@ static void take_words(struct lease *lease, const char *text)
 	sd_notify(0, text);
 }
 
-static int on_words(sd_event_source *source, int fd, uint32_t events,
-		    void *data)
+static int on_words(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct lease *lease = data;
 	char text[ERROR_TEXT_MAX + 64];
@@ -56,13 +55,11 @@ static int on_words(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
-int lease_hold(int fd, struct loop *loop, struct job_outcome *ret_outcome,
-	       bool *ret_was_ready)
+int lease_hold(int fd, struct loop *loop, struct job_outcome *ret_outcome, bool *ret_was_ready)
 {
 	struct lease lease = { .fd = fd };
 	sd_event_source *source = NULL;
-	int r = sd_event_add_io(loop_event(loop), &source, fd, EPOLLIN,
-				on_words, &lease);
+	int r = sd_event_add_io(loop_event(loop), &source, fd, EPOLLIN, on_words, &lease);
 
 	while (r >= 0 && !lease.is_over) {
 		r = loop->ops->wait(loop, LOOP_FOREVER);

@@ -16,7 +16,6 @@
  * *ret_was_ready telling whether the host had been allowed to sleep by then; or
  * another negative errno.
  */
-int lease_hold(int fd, struct loop *loop, struct job_outcome *ret_outcome,
-	       bool *ret_was_ready);
+int lease_hold(int fd, struct loop *loop, struct job_outcome *ret_outcome, bool *ret_was_ready);
 
 #endif

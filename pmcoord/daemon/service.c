@@ -34,8 +34,7 @@ static int fail(sd_bus_error *bus_error, const struct error *error)
 
 	if (error->number == -EBUSY)
 		name = SERVICE_ERROR_BUSY;
-	else if (error->number == -EINVAL || error->number == -ENOENT ||
-		 error->number == -EBADMSG)
+	else if (error->number == -EINVAL || error->number == -ENOENT || error->number == -EBADMSG)
 		name = SERVICE_ERROR_INVALID;
 	return sd_bus_error_set(bus_error, name, error_text(error));
 }
@@ -49,21 +48,19 @@ static void name_client(sd_bus_message *message, char *ret, size_t size)
 
 	snprintf(ret, size, "a client");
 	if (sd_bus_query_sender_creds(message,
-				      SD_BUS_CREDS_PID | SD_BUS_CREDS_COMM |
-					      SD_BUS_CREDS_AUGMENT,
+				      SD_BUS_CREDS_PID | SD_BUS_CREDS_COMM | SD_BUS_CREDS_AUGMENT,
 				      &creds) < 0)
 		return;
 	sd_bus_creds_get_comm(creds, &comm);
 	if (sd_bus_creds_get_pid(creds, &pid) >= 0)
-		snprintf(ret, size, "process %d (%.32s)", (int)pid,
-			 comm ? comm : "unknown");
+		snprintf(ret, size, "process %d (%.32s)", (int)pid, comm ? comm : "unknown");
 	sd_bus_creds_unref(creds);
 }
 
 /* ---- jobs --------------------------------------------------------------- */
 
-static int take_option(sd_bus_message *message, const char *key,
-		       struct daemon_request *request, struct error *error)
+static int take_option(sd_bus_message *message, const char *key, struct daemon_request *request,
+		       struct error *error)
 {
 	int flag = 0, r;
 
@@ -77,18 +74,13 @@ static int take_option(sd_bus_message *message, const char *key,
 		r = sd_bus_message_read(message, "v", "b", &flag);
 		request->job.with_sleep = flag;
 	} else if (strcmp(key, SERVICE_OPTION_TIMEOUT) == 0) {
-		r = sd_bus_message_read(message, "v", "t",
-					&request->timeout_us);
+		r = sd_bus_message_read(message, "v", "t", &request->timeout_us);
 	} else if (strcmp(key, SERVICE_OPTION_CONFIG) == 0) {
-		r = sd_bus_message_read(message, "v", "s",
-					&request->config_path);
+		r = sd_bus_message_read(message, "v", "s", &request->config_path);
 	} else {
-		return error_set(error, -EINVAL, "there is no option '%.64s'",
-				 key);
+		return error_set(error, -EINVAL, "there is no option '%.64s'", key);
 	}
-	return r < 0 ? error_set(error, -EINVAL, "option '%s' has another type",
-				 key)
-		     : 0;
+	return r < 0 ? error_set(error, -EINVAL, "option '%s' has another type", key) : 0;
 }
 
 static int read_options(sd_bus_message *message, struct daemon_request *request,
@@ -97,8 +89,7 @@ static int read_options(sd_bus_message *message, struct daemon_request *request,
 	const char *key;
 	int r = sd_bus_message_enter_container(message, 'a', "{sv}");
 
-	while (r >= 0 &&
-	       (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+	while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
 		r = sd_bus_message_read(message, "s", &key);
 		if (r >= 0)
 			r = take_option(message, key, request, error);
@@ -108,17 +99,13 @@ static int read_options(sd_bus_message *message, struct daemon_request *request,
 	if (r >= 0)
 		r = sd_bus_message_exit_container(message);
 	if (r >= 0 && request->config_path && request->config_path[0] != '/')
-		r = error_set(error, -EINVAL,
-			      "the configuration '%.200s' is no absolute path",
+		r = error_set(error, -EINVAL, "the configuration '%.200s' is no absolute path",
 			      request->config_path);
-	return r < 0 ? error_set(error, r, "cannot read the options: %s",
-				 strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "cannot read the options: %s", strerror(-r)) : 0;
 }
 
-static int begin_job(struct service *service, sd_bus_message *message,
-		     enum job_verb verb, int lease_fd, uint64_t *ret_id,
-		     struct error *error)
+static int begin_job(struct service *service, sd_bus_message *message, enum job_verb verb,
+		     int lease_fd, uint64_t *ret_id, struct error *error)
 {
 	struct daemon_request request = {
 		.job.verb = verb,
@@ -152,63 +139,54 @@ static int begin_job(struct service *service, sd_bus_message *message,
 	return r;
 }
 
-static int reply_with_job(struct service *service, sd_bus_message *message,
-			  enum job_verb verb, sd_bus_error *bus_error)
+static int reply_with_job(struct service *service, sd_bus_message *message, enum job_verb verb,
+			  sd_bus_error *bus_error)
 {
 	struct error error = { 0 };
 	uint64_t id;
 	int r = begin_job(service, message, verb, -EBADF, &id, &error);
 
-	return r < 0 ? fail(bus_error, &error)
-		     : sd_bus_reply_method_return(message, "t", id);
+	return r < 0 ? fail(bus_error, &error) : sd_bus_reply_method_return(message, "t", id);
 }
 
-static int method_suspend_all(sd_bus_message *message, void *data,
-			      sd_bus_error *error)
+static int method_suspend_all(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	return reply_with_job(data, message, JOB_SUSPEND_ALL, error);
 }
 
-static int method_suspend(sd_bus_message *message, void *data,
-			  sd_bus_error *error)
+static int method_suspend(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	return reply_with_job(data, message, JOB_SUSPEND, error);
 }
 
-static int method_resume_all(sd_bus_message *message, void *data,
-			     sd_bus_error *error)
+static int method_resume_all(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	return reply_with_job(data, message, JOB_RESUME_ALL, error);
 }
 
-static int method_resume(sd_bus_message *message, void *data,
-			 sd_bus_error *error)
+static int method_resume(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	return reply_with_job(data, message, JOB_RESUME, error);
 }
 
-static int method_cycle(sd_bus_message *message, void *data,
-			sd_bus_error *error)
+static int method_cycle(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	return reply_with_job(data, message, JOB_CYCLE, error);
 }
 
-static int method_bench(sd_bus_message *message, void *data,
-			sd_bus_error *error)
+static int method_bench(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	return reply_with_job(data, message, JOB_BENCH, error);
 }
 
 /* The caller gets one end of a socket; see struct daemon_request. */
-static int method_sleep(sd_bus_message *message, void *data,
-			sd_bus_error *bus_error)
+static int method_sleep(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct error error = { 0 };
 	uint64_t id;
 	int ends[2], r;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		       0, ends) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
 	r = begin_job(data, message, JOB_SLEEP, ends[0], &id, &error);
 	/* The message takes a copy of the descriptor. */
@@ -218,8 +196,7 @@ static int method_sleep(sd_bus_message *message, void *data,
 	return r;
 }
 
-static int method_cancel(sd_bus_message *message, void *data,
-			 sd_bus_error *bus_error)
+static int method_cancel(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct service *service = data;
 	uint64_t id;
@@ -235,11 +212,10 @@ static int method_cancel(sd_bus_message *message, void *data,
 
 /* ---- looking ------------------------------------------------------------ */
 
-typedef int (*print_fn)(struct coordinator *coordinator, FILE *out,
-			struct error *error);
+typedef int (*print_fn)(struct coordinator *coordinator, FILE *out, struct error *error);
 
-static int reply_with_text(struct service *service, sd_bus_message *message,
-			   print_fn print, sd_bus_error *bus_error)
+static int reply_with_text(struct service *service, sd_bus_message *message, print_fn print,
+			   sd_bus_error *bus_error)
 {
 	_cleanup_(freep) char *text = NULL;
 	struct error error = { 0 };
@@ -259,19 +235,16 @@ static int reply_with_text(struct service *service, sd_bus_message *message,
 	return sd_bus_reply_method_return(message, "s", text);
 }
 
-typedef int (*show_fn)(const struct coordinator *coordinator,
-		       const struct inventory *inventory,
-		       const struct graph *graph, const struct plan *plan,
-		       FILE *out);
+typedef int (*show_fn)(const struct coordinator *coordinator, const struct inventory *inventory,
+		       const struct graph *graph, const struct plan *plan, FILE *out);
 
-static int print_planned(struct coordinator *coordinator, show_fn show,
-			 FILE *out, struct error *error)
+static int print_planned(struct coordinator *coordinator, show_fn show, FILE *out,
+			 struct error *error)
 {
 	struct inventory inventory = { 0 };
 	struct graph *graph = NULL;
 	struct plan plan = { 0 };
-	int r = coordinator_plan(coordinator, NULL, &inventory, &graph, &plan,
-				 error);
+	int r = coordinator_plan(coordinator, NULL, &inventory, &graph, &plan, error);
 
 	if (r == 0)
 		r = show(coordinator, &inventory, graph, &plan, out);
@@ -281,33 +254,27 @@ static int print_planned(struct coordinator *coordinator, show_fn show,
 	return r;
 }
 
-static int show_guests(const struct coordinator *coordinator,
-		       const struct inventory *inventory,
-		       const struct graph *graph, const struct plan *plan,
-		       FILE *out)
+static int show_guests(const struct coordinator *coordinator, const struct inventory *inventory,
+		       const struct graph *graph, const struct plan *plan, FILE *out)
 {
 	(void)plan;
 	return show_list(inventory, graph, coordinator->config, true, out);
 }
 
-static int show_steps(const struct coordinator *coordinator,
-		      const struct inventory *inventory,
-		      const struct graph *graph, const struct plan *plan,
-		      FILE *out)
+static int show_steps(const struct coordinator *coordinator, const struct inventory *inventory,
+		      const struct graph *graph, const struct plan *plan, FILE *out)
 {
 	(void)coordinator;
 	(void)inventory;
 	return show_plan(plan, graph, true, out);
 }
 
-static int print_list(struct coordinator *coordinator, FILE *out,
-		      struct error *error)
+static int print_list(struct coordinator *coordinator, FILE *out, struct error *error)
 {
 	return print_planned(coordinator, show_guests, out, error);
 }
 
-static int print_plan(struct coordinator *coordinator, FILE *out,
-		      struct error *error)
+static int print_plan(struct coordinator *coordinator, FILE *out, struct error *error)
 {
 	return print_planned(coordinator, show_steps, out, error);
 }
@@ -322,8 +289,7 @@ static int method_plan(sd_bus_message *message, void *data, sd_bus_error *error)
 	return reply_with_text(data, message, print_plan, error);
 }
 
-static int method_report(sd_bus_message *message, void *data,
-			 sd_bus_error *bus_error)
+static int method_report(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct service *service = data;
 	struct json_object *report = NULL;
@@ -334,8 +300,8 @@ static int method_report(sd_bus_message *message, void *data,
 
 	if (r < 0)
 		return r;
-	r = report_load(daemon_coordinator(service->daemon)->roots->reports,
-			number, &report, &error);
+	r = report_load(daemon_coordinator(service->daemon)->roots->reports, number, &report,
+			&error);
 	if (r < 0)
 		return fail(bus_error, &error);
 	text = json_object_to_json_string(report);
@@ -346,9 +312,8 @@ static int method_report(sd_bus_message *message, void *data,
 
 /* ---- properties and signals --------------------------------------------- */
 
-static int get_status(sd_bus *bus, const char *path, const char *interface,
-		      const char *property, sd_bus_message *reply, void *data,
-		      sd_bus_error *error)
+static int get_status(sd_bus *bus, const char *path, const char *interface, const char *property,
+		      sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	struct service *service = data;
 	struct daemon_status status;
@@ -371,9 +336,8 @@ static int get_status(sd_bus *bus, const char *path, const char *interface,
 	return sd_bus_message_append(reply, "s", status.last_result);
 }
 
-static int get_constant(sd_bus *bus, const char *path, const char *interface,
-			const char *property, sd_bus_message *reply, void *data,
-			sd_bus_error *error)
+static int get_constant(sd_bus *bus, const char *path, const char *interface, const char *property,
+			sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	struct service *service = data;
 
@@ -382,9 +346,8 @@ static int get_constant(sd_bus *bus, const char *path, const char *interface,
 	(void)interface;
 	(void)error;
 	return sd_bus_message_append(reply, "s",
-				     strcmp(property, "Version") == 0
-					     ? PMCOORD_VERSION
-					     : service->hypervisor);
+				     strcmp(property, "Version") == 0 ? PMCOORD_VERSION
+								      : service->hypervisor);
 }
 
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
@@ -393,53 +356,42 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_ARGS("SuspendAll", SD_BUS_ARGS("a{sv}", options),
 				SD_BUS_RESULT("t", job), method_suspend_all, 0),
-	SD_BUS_METHOD_WITH_ARGS("Suspend",
-				SD_BUS_ARGS("as", guests, "a{sv}", options),
+	SD_BUS_METHOD_WITH_ARGS("Suspend", SD_BUS_ARGS("as", guests, "a{sv}", options),
 				SD_BUS_RESULT("t", job), method_suspend, 0),
-	SD_BUS_METHOD_WITH_ARGS("ResumeAll", SD_BUS_ARGS("a{sv}", options),
-				SD_BUS_RESULT("t", job), method_resume_all, 0),
-	SD_BUS_METHOD_WITH_ARGS("Resume",
-				SD_BUS_ARGS("as", guests, "a{sv}", options),
+	SD_BUS_METHOD_WITH_ARGS("ResumeAll", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("t", job),
+				method_resume_all, 0),
+	SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_ARGS("as", guests, "a{sv}", options),
 				SD_BUS_RESULT("t", job), method_resume, 0),
 	SD_BUS_METHOD_WITH_ARGS("Sleep", SD_BUS_ARGS("a{sv}", options),
-				SD_BUS_RESULT("t", job, "h", lease),
-				method_sleep, 0),
-	SD_BUS_METHOD_WITH_ARGS("Cycle", SD_BUS_ARGS("a{sv}", options),
-				SD_BUS_RESULT("t", job), method_cycle, 0),
-	SD_BUS_METHOD_WITH_ARGS("Bench",
-				SD_BUS_ARGS("as", guests, "a{sv}", options),
+				SD_BUS_RESULT("t", job, "h", lease), method_sleep, 0),
+	SD_BUS_METHOD_WITH_ARGS("Cycle", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("t", job),
+				method_cycle, 0),
+	SD_BUS_METHOD_WITH_ARGS("Bench", SD_BUS_ARGS("as", guests, "a{sv}", options),
 				SD_BUS_RESULT("t", job), method_bench, 0),
-	SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("t", job),
-				SD_BUS_NO_RESULT, method_cancel, 0),
-	SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS,
-				SD_BUS_RESULT("s", json), method_list, 0),
-	SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_NO_ARGS,
-				SD_BUS_RESULT("s", json), method_plan, 0),
-	SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("t", cycle),
-				SD_BUS_RESULT("s", json), method_report, 0),
-	SD_BUS_PROPERTY("Version", "s", get_constant, 0,
-			SD_BUS_VTABLE_PROPERTY_CONST),
-	SD_BUS_PROPERTY("Hypervisor", "s", get_constant, 0,
-			SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("t", job), SD_BUS_NO_RESULT, method_cancel,
+				0),
+	SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), method_list, 0),
+	SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), method_plan, 0),
+	SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("t", cycle), SD_BUS_RESULT("s", json),
+				method_report, 0),
+	SD_BUS_PROPERTY("Version", "s", get_constant, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Hypervisor", "s", get_constant, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("State", "s", get_status, 0, CHANGES),
 	SD_BUS_PROPERTY("Job", "t", get_status, 0, CHANGES),
 	SD_BUS_PROPERTY("Verb", "s", get_status, 0, CHANGES),
 	SD_BUS_PROPERTY("Client", "s", get_status, 0, CHANGES),
 	SD_BUS_PROPERTY("Cycle", "t", get_status, 0, CHANGES),
 	SD_BUS_PROPERTY("LastResult", "s", get_status, 0, CHANGES),
-	SD_BUS_SIGNAL_WITH_ARGS("Step",
-				SD_BUS_ARGS("t", job, "t", cycle, "t", time_us,
-					    "s", guest, "s", step, "s", text),
-				0),
+	SD_BUS_SIGNAL_WITH_ARGS(
+		"Step",
+		SD_BUS_ARGS("t", job, "t", cycle, "t", time_us, "s", guest, "s", step, "s", text),
+		0),
 	SD_BUS_SIGNAL_WITH_ARGS("JobRemoved",
-				SD_BUS_ARGS("t", job, "i", exit_code, "s",
-					    message, "t", resumed, "b", held,
-					    "s", report),
+				SD_BUS_ARGS("t", job, "i", exit_code, "s", message, "t", resumed,
+					    "b", held, "s", report),
 				0),
-	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_CAME,
-				SD_BUS_ARGS("s", guest, "u", domid), 0),
-	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_WENT,
-				SD_BUS_ARGS("s", guest, "u", domid), 0),
+	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_CAME, SD_BUS_ARGS("s", guest, "u", domid), 0),
+	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_WENT, SD_BUS_ARGS("s", guest, "u", domid), 0),
 	SD_BUS_VTABLE_END,
 };
 
@@ -448,9 +400,9 @@ static void tell_all(void *data)
 	struct service *service = data;
 
 	if (service->has_changed)
-		sd_bus_emit_properties_changed(
-			service->bus, SERVICE_PATH, SERVICE_INTERFACE, "State",
-			"Job", "Verb", "Client", "Cycle", "LastResult", NULL);
+		sd_bus_emit_properties_changed(service->bus, SERVICE_PATH, SERVICE_INTERFACE,
+					       "State", "Job", "Verb", "Client", "Cycle",
+					       "LastResult", NULL);
 	service->has_changed = false;
 	for (size_t i = 0; i < service->n_steps; i++) {
 		/* Who misses one finds it in the journal and the report. */
@@ -467,19 +419,17 @@ static int step_message(struct service *service, const struct cycle *cycle,
 {
 	sd_bus_message *message = NULL;
 	struct daemon_status status;
-	int r = sd_bus_message_new_signal(service->bus, &message, SERVICE_PATH,
-					  SERVICE_INTERFACE, "Step");
+	int r = sd_bus_message_new_signal(service->bus, &message, SERVICE_PATH, SERVICE_INTERFACE,
+					  "Step");
 
 	daemon_get_status(service->daemon, &status);
 	if (r >= 0)
 		r = sd_bus_message_append(
 			message, "tttsss", status.job, cycle->number,
 			record->at_us - cycle->base_us,
-			record_type_has_guest(record->type)
-				? cycle->guests[record->guest].name
-				: "",
-			record_type_name(record->type),
-			record->text ? record->text : "");
+			record_type_has_guest(record->type) ? cycle->guests[record->guest].name
+							    : "",
+			record_type_name(record->type), record->text ? record->text : "");
 	if (r < 0) {
 		sd_bus_message_unref(message);
 		return r;
@@ -488,16 +438,14 @@ static int step_message(struct service *service, const struct cycle *cycle,
 	return 0;
 }
 
-static void tell_step(void *data, const struct cycle *cycle,
-		      const struct record *record)
+static void tell_step(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct service *service = data;
 	sd_bus_message *message;
 
 	if (step_message(service, cycle, record, &message) < 0)
 		return;
-	if (array_grow(&service->steps, service->n_steps,
-		       sizeof(*service->steps)) < 0) {
+	if (array_grow(&service->steps, service->n_steps, sizeof(*service->steps)) < 0) {
 		sd_bus_message_unref(message);
 		return;
 	}
@@ -505,18 +453,15 @@ static void tell_step(void *data, const struct cycle *cycle,
 	leisure_want(service->leisure);
 }
 
-static void tell_job_removed(void *data, uint64_t id,
-			     const struct job_outcome *outcome)
+static void tell_job_removed(void *data, uint64_t id, const struct job_outcome *outcome)
 {
 	struct service *service = data;
 
 	tell_all(service);
-	sd_bus_emit_signal(
-		service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved",
-		"tistbs", id, (int)outcome->code, outcome->message,
-		(uint64_t)outcome->n_resumed, (int)outcome->held,
-		outcome->report ? json_object_to_json_string(outcome->report)
-				: "");
+	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved", "tistbs",
+			   id, (int)outcome->code, outcome->message, (uint64_t)outcome->n_resumed,
+			   (int)outcome->held,
+			   outcome->report ? json_object_to_json_string(outcome->report) : "");
 }
 
 static void tell_guest(void *data, const struct guest *guest, bool has_come)
@@ -524,9 +469,8 @@ static void tell_guest(void *data, const struct guest *guest, bool has_come)
 	struct service *service = data;
 
 	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE,
-			   has_come ? SERVICE_SIGNAL_GUEST_CAME
-				    : SERVICE_SIGNAL_GUEST_WENT,
-			   "su", guest->name, guest->domid);
+			   has_come ? SERVICE_SIGNAL_GUEST_CAME : SERVICE_SIGNAL_GUEST_WENT, "su",
+			   guest->name, guest->domid);
 }
 
 static void tell_changed(void *data)
@@ -540,8 +484,7 @@ static void tell_changed(void *data)
 /* ---- the bus ------------------------------------------------------------ */
 
 /* Without the bus nobody reaches us: a successor finds it again. */
-static int on_disconnected(sd_bus_message *message, void *data,
-			   sd_bus_error *error)
+static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct service *service = data;
 
@@ -556,27 +499,23 @@ static int connect_bus(struct service *service, struct sd_event *event)
 	int r = sd_bus_open_system(&service->bus);
 
 	if (r >= 0)
-		r = sd_bus_match_signal(
-			service->bus, NULL, "org.freedesktop.DBus.Local", NULL,
-			"org.freedesktop.DBus.Local", "Disconnected",
-			on_disconnected, service);
+		r = sd_bus_match_signal(service->bus, NULL, "org.freedesktop.DBus.Local", NULL,
+					"org.freedesktop.DBus.Local", "Disconnected",
+					on_disconnected, service);
 	if (r >= 0)
-		r = sd_bus_add_object_vtable(service->bus, NULL, SERVICE_PATH,
-					     SERVICE_INTERFACE, vtable,
-					     service);
+		r = sd_bus_add_object_vtable(service->bus, NULL, SERVICE_PATH, SERVICE_INTERFACE,
+					     vtable, service);
 	if (r >= 0)
 		r = sd_bus_request_name(service->bus, SERVICE_NAME, 0);
 	if (r >= 0)
-		r = sd_bus_attach_event(service->bus, event,
-					SD_EVENT_PRIORITY_NORMAL);
+		r = sd_bus_attach_event(service->bus, event, SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0)
 		r = leisure_new(event, tell_all, service, &service->leisure);
 	return r < 0 ? r : 0;
 }
 
-int service_open(struct daemon *daemon, struct sd_event *event,
-		 const char *hypervisor, struct service **ret_service,
-		 struct error *error)
+int service_open(struct daemon *daemon, struct sd_event *event, const char *hypervisor,
+		 struct service **ret_service, struct error *error)
 {
 	struct service *service = calloc(1, sizeof(*service));
 	int r = service ? 0 : -ENOMEM;
@@ -591,8 +530,7 @@ int service_open(struct daemon *daemon, struct sd_event *event,
 	if (r < 0) {
 		service_close(service);
 		return error_set(error, r,
-				 r == -EEXIST ? "another pmcoord daemon runs "
-						"already (%s)"
+				 r == -EEXIST ? "another pmcoord daemon runs already (%s)"
 					      : "cannot serve " SERVICE_NAME
 						" on the system bus: %s",
 				 strerror(-r));

@@ -33,9 +33,8 @@ struct service;
  * what the daemon runs on, "xen" or "sim:<path>". The daemon is borrowed.
  * Returns 0, or negative with `error` set: -EEXIST if another one runs.
  */
-int service_open(struct daemon *daemon, struct sd_event *event,
-		 const char *hypervisor, struct service **ret_service,
-		 struct error *error);
+int service_open(struct daemon *daemon, struct sd_event *event, const char *hypervisor,
+		 struct service **ret_service, struct error *error);
 void service_close(struct service *service);
 
 #endif

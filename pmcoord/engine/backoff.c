@@ -54,8 +54,7 @@ static void read_failures(const char *run_directory, struct failures *ret)
 	file = fopen(path, "re");
 	if (!file)
 		return;
-	if (read_number(file, &ret->count) < 0 ||
-	    read_number(file, &ret->last_us) < 0 ||
+	if (read_number(file, &ret->count) < 0 || read_number(file, &ret->last_us) < 0 ||
 	    read_line(file, ret->reason, sizeof(ret->reason)) < 0)
 		*ret = (struct failures){ 0 };
 }
@@ -69,8 +68,7 @@ static uint64_t delay_after(uint64_t n_failures)
 	return delay_us < LONGEST_DELAY_US ? delay_us : LONGEST_DELAY_US;
 }
 
-int backoff_check(const char *run_directory, uint64_t now_us,
-		  struct error *error)
+int backoff_check(const char *run_directory, uint64_t now_us, struct error *error)
 {
 	struct failures failures;
 	uint64_t due_us;
@@ -78,20 +76,18 @@ int backoff_check(const char *run_directory, uint64_t now_us,
 	read_failures(run_directory, &failures);
 	due_us = failures.last_us + delay_after(failures.count);
 	/* A moment still to come is none of this boot's. */
-	if (failures.count == 0 || failures.last_us > now_us ||
-	    due_us <= now_us)
+	if (failures.count == 0 || failures.last_us > now_us || due_us <= now_us)
 		return 0;
-	return error_set(error, -EAGAIN,
-			 "not sleeping: the last %s failed (%s), and the lid "
-			 "is still closed; the next attempt is due in %" PRIu64
-			 " s, or when the lid is opened",
-			 failures.count == 1 ? "attempt" : "attempts",
-			 failures.reason, (due_us - now_us + 999999) / 1000000);
+	return error_set(
+		error, -EAGAIN,
+		"not sleeping: the last %s failed (%s), and the lid is still closed; the next attempt is due in %" PRIu64
+		" s, or when the lid is opened",
+		failures.count == 1 ? "attempt" : "attempts", failures.reason,
+		(due_us - now_us + 999999) / 1000000);
 }
 
 /* Replaced as a whole: whoever reads it finds the old or the new. */
-int backoff_note_failure(const char *run_directory, uint64_t now_us,
-			 const char *reason)
+int backoff_note_failure(const char *run_directory, uint64_t now_us, const char *reason)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 	char path[PATH_MAX], fresh[PATH_MAX + 4];
@@ -101,14 +97,13 @@ int backoff_note_failure(const char *run_directory, uint64_t now_us,
 	if (r < 0)
 		return r;
 	read_failures(run_directory, &failures);
-	text_sanitize(reason, strlen(reason), failures.reason,
-		      sizeof(failures.reason));
+	text_sanitize(reason, strlen(reason), failures.reason, sizeof(failures.reason));
 	snprintf(fresh, sizeof(fresh), "%s.new", path);
 	file = fopen(fresh, "we");
 	if (!file)
 		return -errno;
-	if (fprintf(file, "%" PRIu64 "\n%" PRIu64 "\n%s\n", failures.count + 1,
-		    now_us, failures.reason) < 0 ||
+	if (fprintf(file, "%" PRIu64 "\n%" PRIu64 "\n%s\n", failures.count + 1, now_us,
+		    failures.reason) < 0 ||
 	    fflush(file) != 0 || rename(fresh, path) < 0) {
 		r = -errno;
 		unlink(fresh);

@@ -18,12 +18,10 @@
  * 0, or -EAGAIN with `error` saying what failed and when the next is due. What
  * cannot be read keeps no machine awake.
  */
-int backoff_check(const char *run_directory, uint64_t now_us,
-		  struct error *error);
+int backoff_check(const char *run_directory, uint64_t now_us, struct error *error);
 
 /* An attempt failed: why, in a sentence. Returns 0 or a negative errno. */
-int backoff_note_failure(const char *run_directory, uint64_t now_us,
-			 const char *reason);
+int backoff_note_failure(const char *run_directory, uint64_t now_us, const char *reason);
 
 /* One that did not fail, or a lid that was opened: start anew. */
 void backoff_forget(const char *run_directory);

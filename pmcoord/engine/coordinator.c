@@ -11,20 +11,16 @@
 int coordinator_record(struct coordinator *coordinator, struct journal *journal,
 		       enum record_type type, const char *text)
 {
-	return journal_record(journal, type, loop_now(coordinator->loop), 0,
-			      "%s", text);
+	return journal_record(journal, type, loop_now(coordinator->loop), 0, "%s", text);
 }
 
-void coordinator_observe(struct coordinator *coordinator,
-			 struct journal *journal)
+void coordinator_observe(struct coordinator *coordinator, struct journal *journal)
 {
 	if (coordinator->observer)
-		journal_observe(journal, coordinator->observer,
-				coordinator->observer_data);
+		journal_observe(journal, coordinator->observer, coordinator->observer_data);
 }
 
-void coordinator_arm_next(struct coordinator *coordinator,
-			  const struct cycle *cycle)
+void coordinator_arm_next(struct coordinator *coordinator, const struct cycle *cycle)
 {
 	const struct hypervisor_ops *ops = coordinator->hypervisor->ops;
 
@@ -33,32 +29,27 @@ void coordinator_arm_next(struct coordinator *coordinator,
 		struct domain_id id = { .domid = guest->domid };
 		struct agent_terms terms = agent_terms_of(
 			coordinator->config,
-			config_for_guest(coordinator->config, guest->name)
-				.timeout_us);
+			config_for_guest(coordinator->config, guest->name).timeout_us);
 
 		memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
 		/* Only who is done with this cycle may be told of the next. */
 		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 		    guest->ready_us != CYCLE_NEVER)
-			ops->arm(coordinator->hypervisor, &id,
-				 cycle->number + 1, &terms);
+			ops->arm(coordinator->hypervisor, &id, cycle->number + 1, &terms);
 	}
 }
 
 int coordinator_finish(struct coordinator *coordinator, struct journal *journal,
-		       bool is_measurement, struct json_object **ret_report,
-		       struct error *error)
+		       bool is_measurement, struct json_object **ret_report, struct error *error)
 {
 	struct json_object *report;
 	int r = coordinator_record(coordinator, journal, RECORD_END, "");
 
 	if (r < 0)
-		return error_set(error, r, "cannot write the journal: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	r = report_make(journal_cycle(journal), &report);
 	if (r < 0)
-		return error_set(error, r, "cannot make the report: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot make the report: %s", strerror(-r));
 	if (!is_measurement || report_result(report) != RESULT_OK)
 		r = report_save(coordinator->roots->reports, report,
 				coordinator->config->keep_reports, error);
@@ -71,26 +62,24 @@ int coordinator_finish(struct coordinator *coordinator, struct journal *journal,
 		r = journal_remove(journal);
 	if (r < 0) {
 		json_object_put(report);
-		return error_set(error, r, "cannot remove the journal: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot remove the journal: %s", strerror(-r));
 	}
 	*ret_report = report;
 	return 0;
 }
 
-int coordinator_bring_back(struct coordinator *coordinator,
-			   struct journal *journal, const bool *selected)
+int coordinator_bring_back(struct coordinator *coordinator, struct journal *journal,
+			   const bool *selected)
 {
 	int r, later;
 
 	r = coordinator_record(coordinator, journal, RECORD_PHASE, "resume");
-	later = restore_guests(journal, coordinator->config,
-			       coordinator->hypervisor, coordinator->loop,
-			       selected);
+	later = restore_guests(journal, coordinator->config, coordinator->hypervisor,
+			       coordinator->loop, selected);
 	r = r < 0 ? r : later;
 	later = coordinator_record(coordinator, journal, RECORD_PHASE, "ready");
 	r = r < 0 ? r : later;
-	later = restore_wait_ready(journal, coordinator->config,
-				   coordinator->hypervisor, coordinator->loop);
+	later = restore_wait_ready(journal, coordinator->config, coordinator->hypervisor,
+				   coordinator->loop);
 	return r < 0 ? r : later;
 }

@@ -40,19 +40,17 @@ int coordinator_record(struct coordinator *coordinator, struct journal *journal,
 		       enum record_type type, const char *text);
 
 /* Has the coordinator's observer, if there is one, told of each record. */
-void coordinator_observe(struct coordinator *coordinator,
-			 struct journal *journal);
+void coordinator_observe(struct coordinator *coordinator, struct journal *journal);
 
 /*
  * Resumes the selected guests (one bool per guest of the cycle; NULL: all that
  * it holds) and waits for their devices.
  */
-int coordinator_bring_back(struct coordinator *coordinator,
-			   struct journal *journal, const bool *selected);
+int coordinator_bring_back(struct coordinator *coordinator, struct journal *journal,
+			   const bool *selected);
 
 /* Tells each agent ahead of time which request comes next. */
-void coordinator_arm_next(struct coordinator *coordinator,
-			  const struct cycle *cycle);
+void coordinator_arm_next(struct coordinator *coordinator, const struct cycle *cycle);
 
 /*
  * Ends the cycle: report on disk, journal gone unless someone is stranded. A
@@ -60,7 +58,6 @@ void coordinator_arm_next(struct coordinator *coordinator,
  * caller's, with a reference of its own.
  */
 int coordinator_finish(struct coordinator *coordinator, struct journal *journal,
-		       bool is_measurement, struct json_object **ret_report,
-		       struct error *error);
+		       bool is_measurement, struct json_object **ret_report, struct error *error);
 
 #endif

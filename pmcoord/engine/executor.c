@@ -63,8 +63,8 @@ static int compare_domids(const void *a, const void *b, void *data)
 }
 
 int executor_new(const struct plan *plan, const struct config *config,
-		 struct hypervisor *hypervisor, struct loop *loop,
-		 struct journal *journal, struct executor **ret_executor)
+		 struct hypervisor *hypervisor, struct loop *loop, struct journal *journal,
+		 struct executor **ret_executor)
 {
 	_cleanup_(executor_freep) struct executor *x = calloc(1, sizeof(*x));
 	size_t n = plan->n_steps;
@@ -84,23 +84,19 @@ int executor_new(const struct plan *plan, const struct config *config,
 		.deadline_us = LOOP_FOREVER,
 		.step_deadlines = deadlines_new(n),
 	};
-	if (!x->states || !x->by_domid || !x->ready || !x->asking ||
-	    !x->step_deadlines)
+	if (!x->states || !x->by_domid || !x->ready || !x->asking || !x->step_deadlines)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct step *step = &plan->steps[i];
 
 		x->states[i] = (struct step_state){
 			.mechanism = step->mechanism,
-			.id = domain_id_of(
-				&plan->inventory->guests[step->guest]),
-			.waiting_for =
-				graph_serves(plan->graph, step->guest).n_nodes,
+			.id = domain_id_of(&plan->inventory->guests[step->guest]),
+			.waiting_for = graph_serves(plan->graph, step->guest).n_nodes,
 		};
 		x->by_domid[i] = i;
 	}
-	qsort_r(x->by_domid, n, sizeof(*x->by_domid), compare_domids,
-		x->states);
+	qsort_r(x->by_domid, n, sizeof(*x->by_domid), compare_domids, x->states);
 	*ret_executor = TAKE_PTR(x);
 	return 0;
 }
@@ -133,18 +129,15 @@ static uint64_t cycle_number(const struct executor *x)
 	return journal_cycle(x->journal)->number;
 }
 
-static int record(struct executor *x, enum record_type type, size_t i,
-		  const char *text)
+static int record(struct executor *x, enum record_type type, size_t i, const char *text)
 {
-	return journal_record(x->journal, type, loop_now(x->loop), i, "%s",
-			      text);
+	return journal_record(x->journal, type, loop_now(x->loop), i, "%s", text);
 }
 
 /* The step is over, whatever came of it: those it held up may go. */
 static void step_is_over(struct executor *x, size_t i)
 {
-	struct graph_nodes needs =
-		graph_needs(x->plan->graph, x->plan->steps[i].guest);
+	struct graph_nodes needs = graph_needs(x->plan->graph, x->plan->steps[i].guest);
 
 	x->states[i].progress = STEP_OVER;
 	deadlines_set(x->step_deadlines, i, DEADLINE_NEVER);
@@ -152,8 +145,7 @@ static void step_is_over(struct executor *x, size_t i)
 	for (size_t j = 0; j < needs.n_nodes; j++) {
 		size_t next = x->plan->step_of_guest[needs.nodes[j]];
 
-		if (--x->states[next].waiting_for == 0 &&
-		    x->states[next].progress == STEP_WAITING)
+		if (--x->states[next].waiting_for == 0 && x->states[next].progress == STEP_WAITING)
 			x->ready[x->n_ready++] = next;
 	}
 }
@@ -161,8 +153,7 @@ static void step_is_over(struct executor *x, size_t i)
 /* Whether the agent has said something about this cycle, and what. */
 static bool read_agent(struct executor *x, size_t i, struct agent_look *ret)
 {
-	return x->hypervisor->ops->look_at_agent(x->hypervisor,
-						 &x->states[i].id, ret) == 0 &&
+	return x->hypervisor->ops->look_at_agent(x->hypervisor, &x->states[i].id, ret) == 0 &&
 	       ret->state.cycle == cycle_number(x);
 }
 
@@ -180,8 +171,7 @@ static int step_is_down(struct executor *x, size_t i)
 	int r = 0;
 
 	/* On a busy host the agent's last word is seen only now. */
-	if (x->states[i].mechanism == MECHANISM_AGENT &&
-	    read_agent(x, i, &look) &&
+	if (x->states[i].mechanism == MECHANISM_AGENT && read_agent(x, i, &look) &&
 	    look.state.state == PROTOCOL_AGENT_QUIESCED)
 		r = note_quiesced(x, i);
 	if (r == 0)
@@ -218,8 +208,7 @@ static int pause_step(struct executor *x, size_t i, const char *reason)
 	} else if (paused == -ESRCH) {
 		return step_is_gone(x, i);
 	} else {
-		snprintf(text, sizeof(text), "could not be paused: %s",
-			 strerror(-paused));
+		snprintf(text, sizeof(text), "could not be paused: %s", strerror(-paused));
 		r = record(x, RECORD_FAIL, i, text);
 	}
 	step_is_over(x, i);
@@ -236,17 +225,15 @@ static int retract_step(struct executor *x, size_t i)
 	struct domain_look look;
 	int r;
 
-	r = x->hypervisor->ops->retract(x->hypervisor, &state->id,
-					state->mechanism, cycle_number(x));
+	r = x->hypervisor->ops->retract(x->hypervisor, &state->id, state->mechanism,
+					cycle_number(x));
 	if (r == RETRACTED)
 		return record(x, RECORD_RETRACTED, i, "");
 	if (r == RETRACT_TOO_LATE)
 		r = record(x, RECORD_ACKNOWLEDGED, i, "");
 	else
-		r = record(x, RECORD_ACKNOWLEDGED, i,
-			   "the request could not be taken back");
-	if (r < 0 ||
-	    x->hypervisor->ops->look(x->hypervisor, &state->id, &look) < 0 ||
+		r = record(x, RECORD_ACKNOWLEDGED, i, "the request could not be taken back");
+	if (r < 0 || x->hypervisor->ops->look(x->hypervisor, &state->id, &look) < 0 ||
 	    look.state != GUEST_SUSPENDED)
 		return r;
 	r = step_is_down(x, i);
@@ -293,18 +280,15 @@ static void tell_time_left(struct executor *x, size_t i)
 	struct step_state *state = &x->states[i];
 	uint64_t told_us = state->terms.timeout_us;
 	uint64_t now_us = loop_now(x->loop);
-	uint64_t left_us =
-		x->deadline_us > now_us ? x->deadline_us - now_us : 0;
+	uint64_t left_us = x->deadline_us > now_us ? x->deadline_us - now_us : 0;
 
 	if (state->mechanism != MECHANISM_AGENT ||
 	    left_us >= told_us - told_us / PROTOCOL_TIMEOUT_RESERVE)
 		return;
-	state->terms.timeout_us = left_us > PROTOCOL_TIMEOUT_MIN_US
-					  ? left_us
-					  : PROTOCOL_TIMEOUT_MIN_US;
+	state->terms.timeout_us =
+		left_us > PROTOCOL_TIMEOUT_MIN_US ? left_us : PROTOCOL_TIMEOUT_MIN_US;
 	/* One that is not told fails at the deadline, later than it would. */
-	x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x),
-				&state->terms);
+	x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x), &state->terms);
 }
 
 static int begin_request(struct executor *x, size_t i)
@@ -317,8 +301,7 @@ static int begin_request(struct executor *x, size_t i)
 	if (r < 0)
 		return r;
 	state->progress = STEP_REQUESTED;
-	deadlines_set(x->step_deadlines, i,
-		      loop_now(x->loop) + x->plan->steps[i].timeout_us);
+	deadlines_set(x->step_deadlines, i, loop_now(x->loop) + x->plan->steps[i].timeout_us);
 	x->asking[x->n_asking++] = i;
 	return 0;
 }
@@ -332,13 +315,11 @@ static int ask(struct executor *x, size_t i)
 	/* Another's failure has ended the cycle meanwhile. */
 	if (x->aborted)
 		return record(x, RECORD_RETRACTED, i, "");
-	r = x->hypervisor->ops->request(x->hypervisor, &state->id,
-					state->mechanism);
+	r = x->hypervisor->ops->request(x->hypervisor, &state->id, state->mechanism);
 	if (r == -ESRCH)
 		return step_is_gone(x, i);
 	if (r < 0) {
-		snprintf(text, sizeof(text),
-			 "could not be asked to suspend: %s", strerror(-r));
+		snprintf(text, sizeof(text), "could not be asked to suspend: %s", strerror(-r));
 		return fail_step(x, i, text);
 	}
 	return 0;
@@ -358,8 +339,7 @@ static int ask_all(struct executor *x)
 		struct step_state *state = &x->states[x->asking[k]];
 
 		/* What goes wrong is told when it is asked. */
-		x->hypervisor->ops->listen(x->hypervisor, &state->id,
-					   state->mechanism);
+		x->hypervisor->ops->listen(x->hypervisor, &state->id, state->mechanism);
 	}
 	for (size_t k = 0; k < n && r == 0; k++)
 		r = ask(x, x->asking[k]);
@@ -370,8 +350,7 @@ static int ask_all(struct executor *x)
  * The guest's kernel is asked instead of its agent. That is worth a word,
  * `reason`, unless it is as its owner wants it (NULL).
  */
-static int fall_back_to_xenstore(struct executor *x, size_t i,
-				 const char *reason)
+static int fall_back_to_xenstore(struct executor *x, size_t i, const char *reason)
 {
 	struct step_state *state = &x->states[i];
 	int r;
@@ -382,8 +361,7 @@ static int fall_back_to_xenstore(struct executor *x, size_t i,
 		r = record(x, RECORD_DEGRADED, i, reason);
 	if (r < 0)
 		return r;
-	r = x->hypervisor->ops->prepare(x->hypervisor, guest_of(x, i),
-					state->mechanism);
+	r = x->hypervisor->ops->prepare(x->hypervisor, guest_of(x, i), state->mechanism);
 	state->prepare_error = r < 0 ? r : 0;
 	return 0;
 }
@@ -413,8 +391,7 @@ static int start_step(struct executor *x, size_t i)
 		if (state->armed)
 			return begin_request(x, i);
 		state->progress = STEP_ARMING;
-		deadlines_set(x->step_deadlines, i,
-			      loop_now(x->loop) + ARM_TIMEOUT_US);
+		deadlines_set(x->step_deadlines, i, loop_now(x->loop) + ARM_TIMEOUT_US);
 		return 0;
 	default:
 		return begin_request(x, i);
@@ -444,8 +421,7 @@ static int start_ready_steps(struct executor *x)
 static bool is_armed(const struct executor *x, const struct guest_agent *agent)
 {
 	return agent->state.state == PROTOCOL_AGENT_READY &&
-	       agent->state.cycle == cycle_number(x) &&
-	       agent->request.verb == PROTOCOL_SUSPEND &&
+	       agent->state.cycle == cycle_number(x) && agent->request.verb == PROTOCOL_SUSPEND &&
 	       agent->request.cycle == cycle_number(x);
 }
 
@@ -453,22 +429,18 @@ static int prepare_step(struct executor *x, size_t i)
 {
 	const struct guest *guest = guest_of(x, i);
 	struct step_state *state = &x->states[i];
-	struct agent_terms terms =
-		agent_terms_of(x->config, x->plan->steps[i].timeout_us);
-	int r = x->hypervisor->ops->prepare(x->hypervisor, guest,
-					    state->mechanism);
+	struct agent_terms terms = agent_terms_of(x->config, x->plan->steps[i].timeout_us);
+	int r = x->hypervisor->ops->prepare(x->hypervisor, guest, state->mechanism);
 
 	if (r == PREPARE_PORT_IS_STALE)
-		return fall_back_to_xenstore(
-			x, i, "its agent's event channel is stale");
+		return fall_back_to_xenstore(x, i, "its agent's event channel is stale");
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
 		state->terms = terms;
 		/* One that is armed keeps its request, but not old terms. */
-		if (!state->armed ||
-		    !agent_terms_equal(&guest->agent.terms, &terms))
-			r = x->hypervisor->ops->arm(x->hypervisor, &state->id,
-						    cycle_number(x), &terms);
+		if (!state->armed || !agent_terms_equal(&guest->agent.terms, &terms))
+			r = x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x),
+						    &terms);
 	}
 	state->prepare_error = r < 0 ? r : 0;
 	return 0;
@@ -508,8 +480,7 @@ static int look_at_agent(struct executor *x, size_t i)
 		state->armed = true;
 		return state->progress == STEP_ARMING ? begin_request(x, i) : 0;
 	case PROTOCOL_AGENT_QUIESCED:
-		return state->progress == STEP_REQUESTED ? note_quiesced(x, i)
-							 : 0;
+		return state->progress == STEP_REQUESTED ? note_quiesced(x, i) : 0;
 	case PROTOCOL_AGENT_FAILED:
 		if (state->progress != STEP_REQUESTED)
 			return 0;
@@ -528,24 +499,21 @@ static int look_at_step(struct executor *x, size_t i)
 	int r;
 
 	if (state->progress == STEP_OVER ||
-	    (state->progress == STEP_WAITING &&
-	     state->mechanism != MECHANISM_AGENT))
+	    (state->progress == STEP_WAITING && state->mechanism != MECHANISM_AGENT))
 		return 0;
 	r = x->hypervisor->ops->look(x->hypervisor, &state->id, &look);
 	if (r < 0)
 		return 0; /* as with the agent: the timeout decides */
 	switch (look.state) {
 	case GUEST_SUSPENDED:
-		return state->progress == STEP_REQUESTED ? step_is_down(x, i)
-							 : 0;
+		return state->progress == STEP_REQUESTED ? step_is_down(x, i) : 0;
 	case GUEST_SHUT_DOWN:
 	case GUEST_DYING:
 	case GUEST_GONE:
 		return state->progress == STEP_WAITING ? 0 : step_is_gone(x, i);
 	case GUEST_RUNNING:
 	case GUEST_PAUSED:
-		return state->mechanism == MECHANISM_AGENT ? look_at_agent(x, i)
-							   : 0;
+		return state->mechanism == MECHANISM_AGENT ? look_at_agent(x, i) : 0;
 	}
 	return 0;
 }
@@ -593,25 +561,21 @@ static int handle_overall_deadline(struct executor *x)
 	char text[CYCLE_DETAIL_MAX], seconds[32];
 	int r = 0;
 
-	snprintf(seconds, sizeof(seconds), "%.3g s",
-		 (double)x->config->deadline_us / 1e6);
+	snprintf(seconds, sizeof(seconds), "%.3g s", (double)x->config->deadline_us / 1e6);
 	x->deadline_us = LOOP_FOREVER;
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++) {
-		if (x->states[i].progress == STEP_WAITING ||
-		    x->states[i].progress == STEP_OVER)
+		if (x->states[i].progress == STEP_WAITING || x->states[i].progress == STEP_OVER)
 			continue;
 		r = look_at_step(x, i);
 		if (r < 0 || x->states[i].progress == STEP_OVER)
 			continue;
-		snprintf(text, sizeof(text),
-			 "was not down at the deadline of %s", seconds);
+		snprintf(text, sizeof(text), "was not down at the deadline of %s", seconds);
 		if (x->config->on_deadline == ON_FAILURE_PAUSE) {
 			x->past_deadline = true;
 			r = fail_step(x, i, text);
 			continue;
 		}
-		snprintf(text, sizeof(text),
-			 "%s was not down at the deadline of %s",
+		snprintf(text, sizeof(text), "%s was not down at the deadline of %s",
 			 guest_of(x, i)->name, seconds);
 		return executor_abort(x, text);
 	}
@@ -620,8 +584,7 @@ static int handle_overall_deadline(struct executor *x)
 		if (x->states[i].progress == STEP_WAITING)
 			r = x->states[i].mechanism == MECHANISM_NONE
 				    ? start_step(x, i)
-				    : pause_step(x, i,
-						 "had no time left to suspend");
+				    : pause_step(x, i, "had no time left to suspend");
 	x->n_ready = 0;
 	return r;
 }
@@ -636,8 +599,7 @@ static int handle_step_deadline(struct executor *x, size_t i)
 	    deadlines_get(x->step_deadlines, i) > loop_now(x->loop))
 		return r;
 	if (state->progress == STEP_ARMING) {
-		snprintf(text, sizeof(text),
-			 "its agent did not answer in %.3g s",
+		snprintf(text, sizeof(text), "its agent did not answer in %.3g s",
 			 ARM_TIMEOUT_US / 1e6);
 		r = fall_back_to_xenstore(x, i, text);
 		return r < 0 ? r : start_step(x, i);
@@ -658,8 +620,7 @@ int executor_handle_time(struct executor *x)
 	if (now >= x->deadline_us)
 		return handle_overall_deadline(x);
 	/* Each has none then, or a later one. */
-	while (r == 0 && !x->aborted &&
-	       deadlines_next(x->step_deadlines, &i) <= now)
+	while (r == 0 && !x->aborted && deadlines_next(x->step_deadlines, &i) <= now)
 		r = handle_step_deadline(x, i);
 	return r < 0 ? r : start_ready_steps(x);
 }

@@ -25,8 +25,8 @@ struct executor;
  * Returns 0 or -ENOMEM.
  */
 int executor_new(const struct plan *plan, const struct config *config,
-		 struct hypervisor *hypervisor, struct loop *loop,
-		 struct journal *journal, struct executor **ret_executor);
+		 struct hypervisor *hypervisor, struct loop *loop, struct journal *journal,
+		 struct executor **ret_executor);
 void executor_free(struct executor *executor);
 void executor_freep(struct executor **executor);
 

@@ -36,8 +36,7 @@ bool job_names_guests(enum job_verb verb)
 
 bool job_sleeps(const struct job *job)
 {
-	return job->verb == JOB_SLEEP ||
-	       (job->verb == JOB_SUSPEND_ALL && !job->guests_only) ||
+	return job->verb == JOB_SLEEP || (job->verb == JOB_SUSPEND_ALL && !job->guests_only) ||
 	       (job->verb == JOB_CYCLE && job->with_sleep);
 }
 
@@ -46,14 +45,12 @@ bool job_is_rehearsal(const struct job *job)
 	return job->verb == JOB_CYCLE || job->verb == JOB_BENCH;
 }
 
-void job_outcome_of_error(const struct error *error,
-			  struct job_outcome *ret_outcome)
+void job_outcome_of_error(const struct error *error, struct job_outcome *ret_outcome)
 {
 	*ret_outcome = (struct job_outcome){
 		.code = exit_code_of_error(error),
 	};
-	snprintf(ret_outcome->message, sizeof(ret_outcome->message), "%s",
-		 error_text(error));
+	snprintf(ret_outcome->message, sizeof(ret_outcome->message), "%s", error_text(error));
 }
 
 void job_outcome_done(struct job_outcome *outcome)
@@ -79,17 +76,14 @@ static void begin_watching_lid(struct coordinator *coordinator)
 		end_watching_lid(coordinator);
 		coordinator->lid = lid_open(coordinator->roots->dev);
 	}
-	if (!lid_is_closed(coordinator->lid) ||
-	    lid_was_opened(coordinator->lid))
+	if (!lid_is_closed(coordinator->lid) || lid_was_opened(coordinator->lid))
 		backoff_forget(coordinator->roots->run);
 	lid_start_anew(coordinator->lid);
 }
 
 /* The lid's sleep, refused for a while where the last one has failed. */
-static int sleep_unless_backing_off(struct coordinator *coordinator,
-				    const struct cycle_wish *wish,
-				    struct json_object **ret_report,
-				    struct error *error)
+static int sleep_unless_backing_off(struct coordinator *coordinator, const struct cycle_wish *wish,
+				    struct json_object **ret_report, struct error *error)
 {
 	const char *run = coordinator->roots->run;
 	char reason[ERROR_TEXT_MAX];
@@ -100,10 +94,8 @@ static int sleep_unless_backing_off(struct coordinator *coordinator,
 	if (r < 0)
 		return r; /* and the lid stays watched */
 	r = coordinator_suspend(coordinator, wish, ret_report, error);
-	if (r == 0 && *ret_report &&
-	    report_result(*ret_report) == RESULT_FAILED &&
-	    lid_is_closed(coordinator->lid) &&
-	    !lid_was_opened(coordinator->lid)) {
+	if (r == 0 && *ret_report && report_result(*ret_report) == RESULT_FAILED &&
+	    lid_is_closed(coordinator->lid) && !lid_was_opened(coordinator->lid)) {
 		report_blame(*ret_report, reason, sizeof(reason));
 		/* Where that cannot be kept, the next attempt comes sooner. */
 		backoff_note_failure(run, loop_now(coordinator->loop), reason);
@@ -116,18 +108,16 @@ static int sleep_unless_backing_off(struct coordinator *coordinator,
 }
 
 static int run_cycle(struct coordinator *coordinator, const struct job *job,
-		     const struct cycle_wish *wish,
-		     struct json_object **ret_report, struct error *error)
+		     const struct cycle_wish *wish, struct json_object **ret_report,
+		     struct error *error)
 {
 	int r;
 
 	if (!wish->sleeper)
-		return coordinator_suspend(coordinator, wish, ret_report,
-					   error);
+		return coordinator_suspend(coordinator, wish, ret_report, error);
 	begin_watching_lid(coordinator);
 	if (job->verb == JOB_SLEEP)
-		return sleep_unless_backing_off(coordinator, wish, ret_report,
-						error);
+		return sleep_unless_backing_off(coordinator, wish, ret_report, error);
 	r = coordinator_suspend(coordinator, wish, ret_report, error);
 	end_watching_lid(coordinator);
 	return r;
@@ -137,24 +127,21 @@ static int run_cycle(struct coordinator *coordinator, const struct job *job,
  * systemd starts programs and syncs file systems when all guests are down. On
  * a disk that one of them serves, that would hang; we ourselves need no disk.
  */
-static int check_systemd_has_its_disks(const struct coordinator *coordinator,
-				       struct error *error)
+static int check_systemd_has_its_disks(const struct coordinator *coordinator, struct error *error)
 {
 	struct host host = { 0 };
 
 	host_read_disks("", coordinator->roots->sys, &host);
 	if (!host.guest_disk[0])
 		return 0;
-	return error_set(error, -EOPNOTSUPP,
-			 "%s is mounted from %s, a disk that a guest serves, "
-			 "and systemd would need it while that guest is down; "
-			 "use 'pmcoord suspend-all', which sleeps without it",
-			 host.guest_disk_mount, host.guest_disk);
+	return error_set(
+		error, -EOPNOTSUPP,
+		"%s is mounted from %s, a disk that a guest serves, and systemd would need it while that guest is down; use 'pmcoord suspend-all', which sleeps without it",
+		host.guest_disk_mount, host.guest_disk);
 }
 
 static int run_suspend(struct coordinator *coordinator, const struct job *job,
-		       struct sleeper *sleeper, struct job_outcome *outcome,
-		       struct error *error)
+		       struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
 {
 	struct cycle_wish wish = {
 		.trigger = job_verb_name(job->verb),
@@ -165,19 +152,15 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		.comes_back = job_is_rehearsal(job),
 		.is_measurement = job->verb == JOB_BENCH,
 	};
-	int r = job->verb == JOB_SLEEP
-			? check_systemd_has_its_disks(coordinator, error)
-			: 0;
+	int r = job->verb == JOB_SLEEP ? check_systemd_has_its_disks(coordinator, error) : 0;
 
 	if (r == 0)
 		r = run_cycle(coordinator, job, &wish, &outcome->report, error);
 	if (r < 0 || !outcome->report)
 		return r;
 	outcome->code = exit_code_of_report(outcome->report);
-	report_blame(outcome->report, outcome->message,
-		     sizeof(outcome->message));
-	outcome->held = !wish.sleeper && !wish.comes_back &&
-			outcome->code != EXIT_FAILED_UNDONE;
+	report_blame(outcome->report, outcome->message, sizeof(outcome->message));
+	outcome->held = !wish.sleeper && !wish.comes_back && outcome->code != EXIT_FAILED_UNDONE;
 	return 0;
 }
 
@@ -185,8 +168,8 @@ static int run_resume(struct coordinator *coordinator, const struct job *job,
 		      struct job_outcome *outcome, struct error *error)
 {
 	struct resume_result result;
-	int r = coordinator_resume(coordinator, job->names, job->n_names,
-				   job->force, &result, error);
+	int r = coordinator_resume(coordinator, job->names, job->n_names, job->force, &result,
+				   error);
 
 	if (r < 0)
 		return r;
@@ -195,17 +178,15 @@ static int run_resume(struct coordinator *coordinator, const struct job *job,
 	if (result.stranded[0]) {
 		outcome->code = EXIT_STRANDED;
 		snprintf(outcome->message, sizeof(outcome->message),
-			 "guest '%s' could not be resumed: see 'pmcoord "
-			 "report'",
-			 result.stranded);
+			 "guest '%s' could not be resumed: see 'pmcoord report'", result.stranded);
 	} else if (result.degraded) {
 		outcome->code = EXIT_DEGRADED;
 	}
 	return 0;
 }
 
-void job_run(struct coordinator *coordinator, const struct job *job,
-	     struct sleeper *sleeper, struct job_outcome *ret_outcome)
+void job_run(struct coordinator *coordinator, const struct job *job, struct sleeper *sleeper,
+	     struct job_outcome *ret_outcome)
 {
 	struct error error = { 0 };
 	int r = -EINVAL;

@@ -62,12 +62,11 @@ bool job_is_rehearsal(const struct job *job);
  * Does the job; the caller holds the lock. `sleeper` counts only where
  * job_sleeps(). What went wrong is in the outcome. Release: job_outcome_done.
  */
-void job_run(struct coordinator *coordinator, const struct job *job,
-	     struct sleeper *sleeper, struct job_outcome *ret_outcome);
+void job_run(struct coordinator *coordinator, const struct job *job, struct sleeper *sleeper,
+	     struct job_outcome *ret_outcome);
 
 /* An outcome that says only that the job could not be done. */
-void job_outcome_of_error(const struct error *error,
-			  struct job_outcome *ret_outcome);
+void job_outcome_of_error(const struct error *error, struct job_outcome *ret_outcome);
 
 void job_outcome_done(struct job_outcome *outcome);
 

@@ -16,22 +16,20 @@ static bool may_be_armed(const struct guest_agent *agent, uint64_t next,
 
 	if (agent->request.verb == PROTOCOL_NO_REQUEST)
 		return answered;
-	if (agent->request.verb == PROTOCOL_SUSPEND &&
-	    agent->request.cycle == next)
+	if (agent->request.verb == PROTOCOL_SUSPEND && agent->request.cycle == next)
 		return !agent_terms_equal(&agent->terms, terms);
 	return answered && agent->state.cycle == agent->request.cycle;
 }
 
-int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look,
-		   void *data, struct error *error)
+int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look, void *data,
+		   struct error *error)
 {
 	struct hypervisor *hypervisor = coordinator->hypervisor;
 	struct inventory inventory = { 0 };
 	struct graph *graph = NULL;
 	struct plan plan = { 0 };
 	uint64_t next;
-	int r = coordinator_plan(coordinator, NULL, &inventory, &graph, &plan,
-				 error);
+	int r = coordinator_plan(coordinator, NULL, &inventory, &graph, &plan, error);
 
 	if (r < 0)
 		return r;
@@ -40,15 +38,12 @@ int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look,
 		const struct step *step = &plan.steps[i];
 		const struct guest *guest = &inventory.guests[step->guest];
 		struct domain_id id = domain_id_of(guest);
-		struct agent_terms terms =
-			agent_terms_of(coordinator->config, step->timeout_us);
+		struct agent_terms terms = agent_terms_of(coordinator->config, step->timeout_us);
 
 		if (step->mechanism == MECHANISM_NONE)
 			continue;
-		if (hypervisor->ops->prepare(hypervisor, guest,
-					     step->mechanism) == PREPARED &&
-		    step->mechanism == MECHANISM_AGENT &&
-		    may_be_armed(&guest->agent, next, &terms))
+		if (hypervisor->ops->prepare(hypervisor, guest, step->mechanism) == PREPARED &&
+		    step->mechanism == MECHANISM_AGENT && may_be_armed(&guest->agent, next, &terms))
 			hypervisor->ops->arm(hypervisor, &id, next, &terms);
 	}
 	if (look)

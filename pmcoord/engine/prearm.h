@@ -14,7 +14,7 @@ typedef void (*keeper_look_fn)(void *data, const struct inventory *inventory);
  * guests, and shall keep nothing of them. Returns 0, or a negative errno with
  * `error` set when the guests could not be read at all.
  */
-int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look,
-		   void *data, struct error *error);
+int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look, void *data,
+		   struct error *error);
 
 #endif

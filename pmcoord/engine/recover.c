@@ -19,24 +19,22 @@
  * of an earlier boot hold nobody and are removed. A journal that cannot be
  * read does not stop the others; its error is returned in the end.
  */
-typedef int (*take_cycle_fn)(struct coordinator *coordinator,
-			     struct journal *journal, void *data,
+typedef int (*take_cycle_fn)(struct coordinator *coordinator, struct journal *journal, void *data,
 			     struct error *error);
 
 /* A journal that says nothing: whom it held is for the owner to find out. */
-static int give_up_on(struct coordinator *coordinator, uint64_t number,
-		      struct error *error)
+static int give_up_on(struct coordinator *coordinator, uint64_t number, struct error *error)
 {
 	journal_set_aside(coordinator->roots->journals, number);
-	return error_replace(error, -ENOTRECOVERABLE,
-			     "the journal %s/%" PRIu64
-			     " cannot be read and was set aside: 'xl list' "
-			     "shows (as s or p) whom it may have held",
-			     coordinator->roots->journals, number);
+	return error_replace(
+		error, -ENOTRECOVERABLE,
+		"the journal %s/%" PRIu64
+		" cannot be read and was set aside: 'xl list' shows (as s or p) whom it may have held",
+		coordinator->roots->journals, number);
 }
 
-static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take,
-			  void *data, struct error *error)
+static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, void *data,
+			  struct error *error)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
 	char boot_id[BOOT_ID_SIZE];
@@ -44,20 +42,16 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take,
 	int r = 0, each = boot_id_read(boot_id);
 
 	if (n < 0 || each < 0)
-		return error_set(error, n < 0 ? n : each,
-				 "cannot read the journals in %s: %s",
-				 coordinator->roots->journals,
-				 strerror(n < 0 ? -n : -each));
+		return error_set(error, n < 0 ? n : each, "cannot read the journals in %s: %s",
+				 coordinator->roots->journals, strerror(n < 0 ? -n : -each));
 	/* The last to go down is the first to come back. */
 	while (n-- > 0) {
 		_cleanup_(journal_closep) struct journal *journal = NULL;
 
-		each = journal_open(coordinator->roots->journals, numbers[n],
-				    &journal, error);
+		each = journal_open(coordinator->roots->journals, numbers[n], &journal, error);
 		if (each == -EBADMSG)
 			each = give_up_on(coordinator, numbers[n], error);
-		if (each == 0 &&
-		    strcmp(journal_cycle(journal)->boot_id, boot_id) != 0) {
+		if (each == 0 && strcmp(journal_cycle(journal)->boot_id, boot_id) != 0) {
 			each = journal_remove(journal);
 		} else if (each == 0) {
 			coordinator_observe(coordinator, journal);
@@ -79,8 +73,8 @@ static int await_sleep(struct coordinator *coordinator, struct journal *journal)
 	uint64_t before_us = (uint64_t)cycle->slept_before_us, slept_us;
 	char text[24];
 
-	if (!manager || cycle->slept_before_us == CYCLE_NEVER ||
-	    cycle->slept_us != CYCLE_NEVER || cycle->aborted)
+	if (!manager || cycle->slept_before_us == CYCLE_NEVER || cycle->slept_us != CYCLE_NEVER ||
+	    cycle->aborted)
 		return 0;
 	/* If that cannot be waited for, at least nobody is stranded. */
 	manager->ops->await_end(manager, coordinator->loop, before_us);
@@ -92,8 +86,7 @@ static int await_sleep(struct coordinator *coordinator, struct journal *journal)
 }
 
 /* A cycle that is not held and whose coordinator is gone: undo it. */
-static int undo_if_abandoned(struct coordinator *coordinator,
-			     struct journal *journal, void *data,
+static int undo_if_abandoned(struct coordinator *coordinator, struct journal *journal, void *data,
 			     struct error *error)
 {
 	struct json_object *report = NULL;
@@ -114,8 +107,7 @@ static int undo_if_abandoned(struct coordinator *coordinator,
 	if (r == 0)
 		r = coordinator_bring_back(coordinator, journal, NULL);
 	if (r == 0)
-		r = coordinator_finish(coordinator, journal, false, &report,
-				       error);
+		r = coordinator_finish(coordinator, journal, false, &report, error);
 	json_object_put(report);
 	return r;
 }
@@ -140,8 +132,7 @@ static bool is_named(const struct cycle_guest *guest, const char *name)
 	uint64_t domid;
 
 	return strcmp(guest->name, name) == 0 ||
-	       (parse_u64(name, UINT16_MAX, &domid) == 0 &&
-		domid == guest->domid);
+	       (parse_u64(name, UINT16_MAX, &domid) == 0 && domid == guest->domid);
 }
 
 /* Adds what the selected ones need, so that the law of order holds. */
@@ -154,8 +145,7 @@ static void select_needed(const struct cycle *cycle, bool *selected)
 		for (size_t i = 0; i < cycle->n_guests; i++) {
 			const struct cycle_guest *guest = &cycle->guests[i];
 
-			for (size_t j = 0; selected[i] && j < guest->n_needs;
-			     j++) {
+			for (size_t j = 0; selected[i] && j < guest->n_needs; j++) {
 				changed |= !selected[guest->needs[j]];
 				selected[guest->needs[j]] = true;
 			}
@@ -163,8 +153,7 @@ static void select_needed(const struct cycle *cycle, bool *selected)
 	}
 }
 
-static bool *select_in_cycle(const struct cycle *cycle,
-			     const struct resume_wish *wish)
+static bool *select_in_cycle(const struct cycle *cycle, const struct resume_wish *wish)
 {
 	bool *selected = calloc(cycle->n_guests + 1, sizeof(*selected));
 
@@ -202,18 +191,15 @@ static void note_result(const struct cycle *cycle, const bool *held_before,
 
 	/* One that was destroyed meanwhile is held no more, but not back. */
 	for (size_t i = 0; i < cycle->n_guests; i++)
-		if (held_before[i] && cycle->guests[i].hold == HOLD_NONE &&
-		    !cycle->guests[i].gone)
+		if (held_before[i] && cycle->guests[i].hold == HOLD_NONE && !cycle->guests[i].gone)
 			result->n_resumed++;
 	if (stranded)
-		snprintf(result->stranded, sizeof(result->stranded), "%s",
-			 stranded);
+		snprintf(result->stranded, sizeof(result->stranded), "%s", stranded);
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		result->degraded |= cycle->guests[i].degraded;
 }
 
-static int resume_cycle(struct coordinator *coordinator,
-			struct journal *journal, void *data,
+static int resume_cycle(struct coordinator *coordinator, struct journal *journal, void *data,
 			struct error *error)
 {
 	struct resume_wish *wish = data;
@@ -236,36 +222,31 @@ static int resume_cycle(struct coordinator *coordinator,
 		r = coordinator_bring_back(coordinator, journal, selected);
 	note_result(cycle, held_before, wish->result);
 	if (r < 0)
-		return error_set(error, r, "cannot write the journal: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	/* What is still held keeps its journal. */
 	if (cycle_count_held(cycle) > 0)
 		return 0;
 	coordinator_arm_next(coordinator, cycle);
 	json_object_put(wish->result->report);
 	wish->result->report = NULL;
-	return coordinator_finish(coordinator, journal, false,
-				  &wish->result->report, error);
+	return coordinator_finish(coordinator, journal, false, &wish->result->report, error);
 }
 
 /* A name that no cycle holds must at least be a guest's. */
-static int check_names(struct coordinator *coordinator,
-		       const struct resume_wish *wish, struct error *error)
+static int check_names(struct coordinator *coordinator, const struct resume_wish *wish,
+		       struct error *error)
 {
 	struct inventory inventory = { 0 };
 	_cleanup_(freep) bool *selected = NULL;
-	int r = coordinator->hypervisor->ops->inventory(coordinator->hypervisor,
-							&inventory, error);
+	int r = coordinator->hypervisor->ops->inventory(coordinator->hypervisor, &inventory, error);
 
 	if (r == 0)
-		r = selection_make(&inventory, wish->names, wish->n_names,
-				   &selected, error);
+		r = selection_make(&inventory, wish->names, wish->n_names, &selected, error);
 	inventory_done(&inventory);
 	return r;
 }
 
-int coordinator_resume(struct coordinator *coordinator, char **names,
-		       size_t n_names, bool force,
+int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_names, bool force,
 		       struct resume_result *ret_result, struct error *error)
 {
 	struct resume_result result = { 0 };

@@ -21,8 +21,7 @@ struct resume_result {
  * 0, or a negative errno with `error` set: -ENOENT for a guest that does not
  * exist.
  */
-int coordinator_resume(struct coordinator *coordinator, char **names,
-		       size_t n_names, bool force,
+int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_names, bool force,
 		       struct resume_result *ret_result, struct error *error);
 
 /*

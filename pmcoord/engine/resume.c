@@ -39,8 +39,7 @@ static const struct cycle *cycle_of(const struct restore *restore)
 	return journal_cycle(restore->journal);
 }
 
-static const struct cycle_guest *guest_at(const struct restore *restore,
-					  size_t i)
+static const struct cycle_guest *guest_at(const struct restore *restore, size_t i)
 {
 	return &cycle_of(restore)->guests[i];
 }
@@ -63,8 +62,7 @@ static void index_domids(struct restore *restore)
 	for (size_t i = 0; by_domid && i < n; i++)
 		by_domid[i] = i;
 	if (by_domid)
-		qsort_r(by_domid, n, sizeof(*by_domid), compare_domids,
-			(void *)cycle_of(restore));
+		qsort_r(by_domid, n, sizeof(*by_domid), compare_domids, (void *)cycle_of(restore));
 	restore->by_domid = by_domid;
 }
 
@@ -77,8 +75,8 @@ static struct domain_id id_at(const struct restore *restore, size_t i)
 	return id;
 }
 
-static void record_at(struct restore *restore, uint64_t now_us,
-		      enum record_type type, size_t i, const char *text)
+static void record_at(struct restore *restore, uint64_t now_us, enum record_type type, size_t i,
+		      const char *text)
 {
 	int r = journal_record(restore->journal, type, now_us, i, "%s", text);
 
@@ -86,8 +84,7 @@ static void record_at(struct restore *restore, uint64_t now_us,
 		restore->journal_error = r;
 }
 
-static void record(struct restore *restore, enum record_type type, size_t i,
-		   const char *text)
+static void record(struct restore *restore, enum record_type type, size_t i, const char *text)
 {
 	record_at(restore, loop_now(restore->loop), type, i, text);
 }
@@ -131,8 +128,7 @@ static void retract(struct restore *restore, size_t i)
 
 	if (guest->may_go_down_late)
 		return;
-	r = restore->hypervisor->ops->retract(restore->hypervisor, &id,
-					      guest->mechanism,
+	r = restore->hypervisor->ops->retract(restore->hypervisor, &id, guest->mechanism,
 					      cycle_of(restore)->number);
 	if (r == RETRACTED)
 		record(restore, RECORD_RETRACTED, i, "");
@@ -168,8 +164,7 @@ static bool was_resumed(const struct cycle_guest *guest)
  * Brings one guest back from wherever the cycle left it. The journal says what
  * was tried; the hypervisor says what is.
  */
-static void bring_back(struct restore *restore, size_t i,
-		       const struct domain_look *look)
+static void bring_back(struct restore *restore, size_t i, const struct domain_look *look)
 {
 	enum cycle_hold hold = guest_at(restore, i)->hold;
 
@@ -219,10 +214,8 @@ static void announce(struct restore *restore, size_t i, struct arrival *arrival)
 {
 	struct domain_id id = id_at(restore, i);
 
-	arrival->r = restore->hypervisor->ops->look(restore->hypervisor, &id,
-						    &arrival->look);
-	arrival->is_plain = arrival->r == 0 &&
-			    guest_at(restore, i)->hold == HOLD_DOWN &&
+	arrival->r = restore->hypervisor->ops->look(restore->hypervisor, &id, &arrival->look);
+	arrival->is_plain = arrival->r == 0 && guest_at(restore, i)->hold == HOLD_DOWN &&
 			    arrival->look.state == GUEST_SUSPENDED;
 	if (arrival->is_plain)
 		record(restore, RECORD_RESUME, i, "");
@@ -233,8 +226,7 @@ static void arrive(struct restore *restore, size_t i, struct arrival *arrival)
 	struct domain_id id = id_at(restore, i);
 
 	if (arrival->is_plain) {
-		arrival->r = restore->hypervisor->ops->resume(
-			restore->hypervisor, &id);
+		arrival->r = restore->hypervisor->ops->resume(restore->hypervisor, &id);
 		arrival->running_us = loop_now(restore->loop);
 	} else if (arrival->r < 0) {
 		strand(restore, i, "looked at", arrival->r);
@@ -243,8 +235,7 @@ static void arrive(struct restore *restore, size_t i, struct arrival *arrival)
 	}
 }
 
-static void note_arrival(struct restore *restore, size_t i,
-			 const struct arrival *arrival)
+static void note_arrival(struct restore *restore, size_t i, const struct arrival *arrival)
 {
 	if (!arrival->is_plain)
 		return;
@@ -259,8 +250,8 @@ static void note_arrival(struct restore *restore, size_t i,
  * again compete with us for processors: all looking is done before the first of
  * them runs, and all writing after the last.
  */
-static void bring_back_at_once(struct restore *restore, const size_t *guests,
-			       size_t n, struct arrival *arrivals)
+static void bring_back_at_once(struct restore *restore, const size_t *guests, size_t n,
+			       struct arrival *arrivals)
 {
 	for (size_t k = 0; k < n; k++)
 		announce(restore, guests[k], &arrivals[k]);
@@ -273,8 +264,7 @@ static void bring_back_at_once(struct restore *restore, const size_t *guests,
 static bool agent_matters(const struct cycle_guest *guest)
 {
 	return guest->mechanism == MECHANISM_AGENT && !guest->gone &&
-	       guest->requested_us != CYCLE_NEVER &&
-	       guest->outcome != OUTCOME_SKIPPED;
+	       guest->requested_us != CYCLE_NEVER && guest->outcome != OUTCOME_SKIPPED;
 }
 
 /* Reads the agent's word for this cycle and notes it once. */
@@ -284,10 +274,8 @@ static void look_at_agent(struct restore *restore, size_t i)
 	struct domain_id id = id_at(restore, i);
 	struct agent_look look;
 
-	if (!agent_matters(guest) || guest->ready_us != CYCLE_NEVER ||
-	    guest->hold != HOLD_NONE ||
-	    restore->hypervisor->ops->look_at_agent(restore->hypervisor, &id,
-						    &look) < 0 ||
+	if (!agent_matters(guest) || guest->ready_us != CYCLE_NEVER || guest->hold != HOLD_NONE ||
+	    restore->hypervisor->ops->look_at_agent(restore->hypervisor, &id, &look) < 0 ||
 	    look.state.cycle != cycle_of(restore)->number)
 		return;
 	if (look.state.state == PROTOCOL_AGENT_READY) {
@@ -326,8 +314,7 @@ static void look_for_late(struct restore *restore, size_t i)
 static bool is_open(const struct cycle_guest *guest)
 {
 	return guest->may_go_down_late ||
-	       (agent_matters(guest) && guest->hold == HOLD_NONE &&
-		guest->ready_us == CYCLE_NEVER);
+	       (agent_matters(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER);
 }
 
 static void look_at(struct restore *restore, size_t i)
@@ -386,8 +373,7 @@ static int wait_and_look(struct restore *restore, uint64_t deadline_us)
 
 	if (r < 0)
 		return r;
-	while ((r = restore->hypervisor->ops->next_event(restore->hypervisor,
-							 &domid)) > 0)
+	while ((r = restore->hypervisor->ops->next_event(restore->hypervisor, &domid)) > 0)
 		handle_event(restore, domid);
 	return r;
 }
@@ -398,8 +384,7 @@ static bool waits_for_devices(const struct restore *restore, size_t i)
 	const struct cycle_guest *guest = guest_at(restore, i);
 
 	for (size_t j = 0; j < guest->n_needs; j++) {
-		const struct cycle_guest *needed =
-			guest_at(restore, guest->needs[j]);
+		const struct cycle_guest *needed = guest_at(restore, guest->needs[j]);
 
 		if (agent_matters(needed) && needed->ready_us == CYCLE_NEVER &&
 		    needed->running_us != CYCLE_NEVER)
@@ -425,12 +410,10 @@ static bool is_done_with_cycle(struct restore *restore, size_t i)
 
 	if (guest_at(restore, i)->ready_us != CYCLE_NEVER)
 		return true;
-	if (restore->hypervisor->ops->look_at_agent(restore->hypervisor, &id,
-						    &look) < 0)
+	if (restore->hypervisor->ops->look_at_agent(restore->hypervisor, &id, &look) < 0)
 		return false;
 	return look.state.cycle > number ||
-	       (look.state.cycle == number &&
-		look.state.state != PROTOCOL_AGENT_QUIESCED);
+	       (look.state.cycle == number && look.state.state != PROTOCOL_AGENT_QUIESCED);
 }
 
 static void wake_agent(struct restore *restore, size_t i)
@@ -438,22 +421,19 @@ static void wake_agent(struct restore *restore, size_t i)
 	struct domain_id id = id_at(restore, i);
 
 	/* A lost wake-up costs time only: the agent notices by itself. */
-	if (agent_matters(guest_at(restore, i)) &&
-	    !is_done_with_cycle(restore, i))
+	if (agent_matters(guest_at(restore, i)) && !is_done_with_cycle(restore, i))
 		restore->hypervisor->ops->wake_agent(restore->hypervisor, &id);
 }
 
 static int wait_for_needed(struct restore *restore, size_t i)
 {
-	uint64_t deadline_us =
-		loop_now(restore->loop) + restore->config->ready_timeout_us;
+	uint64_t deadline_us = loop_now(restore->loop) + restore->config->ready_timeout_us;
 
 	for (size_t j = 0; j < guest_at(restore, i)->n_needs; j++)
 		wake_agent(restore, guest_at(restore, i)->needs[j]);
 	/* Who was ready before we listened tells us nothing more. */
 	handle_event(restore, HYPERVISOR_ALL_DOMAINS);
-	while (waits_for_devices(restore, i) &&
-	       loop_now(restore->loop) < deadline_us) {
+	while (waits_for_devices(restore, i) && loop_now(restore->loop) < deadline_us) {
 		int r = wait_and_look(restore, deadline_us);
 
 		if (r < 0)
@@ -476,8 +456,7 @@ static void keep_books(struct restore *restore, size_t i)
 	else if (r == -ESRCH)
 		record(restore, RECORD_GONE, i, "");
 	else
-		record(restore, RECORD_DEGRADED, i,
-		       "xenstored could not be told that it runs");
+		record(restore, RECORD_DEGRADED, i, "xenstored could not be told that it runs");
 }
 
 /* What can wait until all guests run. */
@@ -487,8 +466,7 @@ static void tidy(struct restore *restore, const bool *selected)
 		if (is_selected(selected, i))
 			wake_agent(restore, i);
 	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
-		if (is_selected(selected, i) &&
-		    guest_at(restore, i)->needs_bookkeeping)
+		if (is_selected(selected, i) && guest_at(restore, i)->needs_bookkeeping)
 			keep_books(restore, i);
 	}
 }
@@ -523,8 +501,7 @@ static bool lengthen_chains(const struct cycle *cycle, size_t *lengths)
 		const struct cycle_guest *guest = &cycle->guests[i];
 
 		for (size_t j = 0; j < guest->n_needs; j++) {
-			if (lengths[i] > lengths[guest->needs[j]] ||
-			    lengths[i] >= cycle->n_guests)
+			if (lengths[i] > lengths[guest->needs[j]] || lengths[i] >= cycle->n_guests)
 				continue;
 			lengths[i] = lengths[guest->needs[j]] + 1;
 			any = true;
@@ -553,16 +530,13 @@ static size_t *measure_chains(const struct cycle *cycle)
 }
 
 /* Whom to bring back, the last that went down first. The caller's. */
-static size_t *list_held(const struct restore *restore, const bool *selected,
-			 size_t *ret_n)
+static size_t *list_held(const struct restore *restore, const bool *selected, size_t *ret_n)
 {
-	size_t *guests =
-		calloc(cycle_of(restore)->n_guests + 1, sizeof(*guests));
+	size_t *guests = calloc(cycle_of(restore)->n_guests + 1, sizeof(*guests));
 
 	*ret_n = 0;
 	for (size_t i = cycle_of(restore)->n_guests; guests && i-- > 0;)
-		if (is_selected(selected, i) &&
-		    guest_at(restore, i)->hold != HOLD_NONE)
+		if (is_selected(selected, i) && guest_at(restore, i)->hold != HOLD_NONE)
 			guests[(*ret_n)++] = i;
 	return guests;
 }
@@ -573,11 +547,9 @@ static int bring_back_one_by_one(struct restore *restore, const bool *selected)
 	int r = 0;
 
 	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
-		if (!is_selected(selected, i) ||
-		    guest_at(restore, i)->hold == HOLD_NONE)
+		if (!is_selected(selected, i) || guest_at(restore, i)->hold == HOLD_NONE)
 			continue;
-		if (restore->config->resume_after == RESUME_AFTER_READY &&
-		    r == 0)
+		if (restore->config->resume_after == RESUME_AFTER_READY && r == 0)
 			r = wait_for_needed(restore, i);
 		look_and_bring_back(restore, i);
 	}
@@ -599,11 +571,9 @@ static int bring_all_back(struct restore *restore, const bool *selected)
 	size_t n, size;
 	_cleanup_(freep) size_t *guests = list_held(restore, selected, &n);
 	_cleanup_(freep) size_t *chains = measure_chains(cycle_of(restore));
-	_cleanup_(freep) struct arrival *arrivals =
-		calloc(GROUP_MAX, sizeof(*arrivals));
+	_cleanup_(freep) struct arrival *arrivals = calloc(GROUP_MAX, sizeof(*arrivals));
 
-	if (!guests || !chains || !arrivals ||
-	    restore->config->resume_after == RESUME_AFTER_READY)
+	if (!guests || !chains || !arrivals || restore->config->resume_after == RESUME_AFTER_READY)
 		return bring_back_one_by_one(restore, selected);
 	for (size_t first = 0; first < n; first += size) {
 		size = count_group(&guests[first], n - first, chains);
@@ -613,8 +583,7 @@ static int bring_all_back(struct restore *restore, const bool *selected)
 }
 
 int restore_guests(struct journal *journal, const struct config *config,
-		   struct hypervisor *hypervisor, struct loop *loop,
-		   const bool *selected)
+		   struct hypervisor *hypervisor, struct loop *loop, const bool *selected)
 {
 	struct restore restore = {
 		.journal = journal,
@@ -642,27 +611,22 @@ static uint64_t late_until(const struct restore *restore, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(restore, i);
 
-	if (guest->outcome == OUTCOME_PAUSED ||
-	    guest->requested_us == CYCLE_NEVER)
+	if (guest->outcome == OUTCOME_PAUSED || guest->requested_us == CYCLE_NEVER)
 		return restore->start_us + LATE_SUSPEND_US;
-	return cycle_of(restore)->base_us + (uint64_t)guest->requested_us +
-	       LATE_SUSPEND_US;
+	return cycle_of(restore)->base_us + (uint64_t)guest->requested_us + LATE_SUSPEND_US;
 }
 
 /* Counts who may still say something, and until when at the least. */
 static void count_open(struct restore *restore)
 {
-	uint64_t ready_by =
-		restore->start_us + restore->config->ready_timeout_us;
+	uint64_t ready_by = restore->start_us + restore->config->ready_timeout_us;
 	uint64_t now = loop_now(restore->loop);
 
 	restore->n_open = 0;
 	restore->next_us = LOOP_FOREVER;
 	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(restore, i);
-		uint64_t until = guest->may_go_down_late
-					 ? late_until(restore, i)
-					 : ready_by;
+		uint64_t until = guest->may_go_down_late ? late_until(restore, i) : ready_by;
 
 		if (!is_open(guest))
 			continue;
@@ -688,14 +652,12 @@ static void note_what_is_missing(struct restore *restore)
 		struct domain_id id = id_at(restore, i);
 
 		if (guest->may_go_down_late) {
-			restore->hypervisor->ops->settle(restore->hypervisor,
-							 &id);
+			restore->hypervisor->ops->settle(restore->hypervisor, &id);
 			record(restore, RECORD_SETTLED, i, "");
 		}
 		if (is_open(guest) && guest->outcome != OUTCOME_FAILED)
 			record(restore, RECORD_DEGRADED, i,
-			       "its agent has not said that its devices are "
-			       "back");
+			       "its agent has not said that its devices are back");
 	}
 }
 

@@ -30,8 +30,7 @@ void restore_prepare(const struct cycle *cycle, struct hypervisor *hypervisor);
  * journal cannot be written any more (all guests have been tried all the same).
  */
 int restore_guests(struct journal *journal, const struct config *config,
-		   struct hypervisor *hypervisor, struct loop *loop,
-		   const bool *selected);
+		   struct hypervisor *hypervisor, struct loop *loop, const bool *selected);
 
 /*
  * Waits, at most ready_timeout_us, until the agents of the guests that were

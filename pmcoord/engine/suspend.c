@@ -65,33 +65,28 @@ static uint64_t written_bytes(int io_fd)
 
 /* ---- planning ----------------------------------------------------------- */
 
-static int make_plan(struct run *run, const struct cycle_wish *wish,
-		     struct error *error)
+static int make_plan(struct run *run, const struct cycle_wish *wish, struct error *error)
 {
 	_cleanup_(freep) bool *selected = NULL;
-	int r = run->coordinator->hypervisor->ops->inventory(
-		run->coordinator->hypervisor, &run->inventory, error);
+	int r = run->coordinator->hypervisor->ops->inventory(run->coordinator->hypervisor,
+							     &run->inventory, error);
 
 	if (r < 0)
 		return r;
 	r = graph_build(&run->inventory, run->coordinator->config, &run->graph);
 	if (r < 0)
-		return error_set(error, r, "cannot order the guests: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot order the guests: %s", strerror(-r));
 	if (wish && wish->n_names > 0) {
-		r = selection_make(&run->inventory, wish->names, wish->n_names,
-				   &selected, error);
+		r = selection_make(&run->inventory, wish->names, wish->n_names, &selected, error);
 		if (r < 0)
 			return r;
 		if (!wish->force)
 			r = plan_select_dependents(run->graph, selected);
 	}
 	if (r == 0)
-		r = plan_make(&run->inventory, run->graph,
-			      run->coordinator->config, selected, &run->plan);
-	return r < 0 ? error_set(error, r, "cannot make a plan: %s",
-				 strerror(-r))
-		     : 0;
+		r = plan_make(&run->inventory, run->graph, run->coordinator->config, selected,
+			      &run->plan);
+	return r < 0 ? error_set(error, r, "cannot make a plan: %s", strerror(-r)) : 0;
 }
 
 static void run_done(struct run *run)
@@ -103,8 +98,7 @@ static void run_done(struct run *run)
 	closep(&run->io_fd);
 }
 
-int coordinator_plan(struct coordinator *coordinator,
-		     const struct cycle_wish *wish,
+int coordinator_plan(struct coordinator *coordinator, const struct cycle_wish *wish,
 		     struct inventory *ret_inventory, struct graph **ret_graph,
 		     struct plan *ret_plan, struct error *error)
 {
@@ -170,8 +164,7 @@ static int execute(struct run *run, struct executor *executor)
 		r = loop->ops->wait(loop, executor_deadline(executor));
 		if (r < 0)
 			return r;
-		while (r == 0 && (r = hypervisor->ops->next_event(hypervisor,
-								  &domid)) > 0)
+		while (r == 0 && (r = hypervisor->ops->next_event(hypervisor, &domid)) > 0)
 			r = executor_handle_event(executor, domid);
 		if (r == 0)
 			r = executor_handle_time(executor);
@@ -193,9 +186,7 @@ static int heed_last_word(struct run *run)
 		return 0;
 	r = loop->ops->wait(loop, loop_now(loop));
 	reason = r < 0 ? NULL : reason_to_undo(run);
-	return reason ? coordinator_record(coordinator, run->journal,
-					   RECORD_ABORT, reason)
-		      : r;
+	return reason ? coordinator_record(coordinator, run->journal, RECORD_ABORT, reason) : r;
 }
 
 /* From the first request until everyone is down. */
@@ -203,18 +194,15 @@ static int suspend_guests(struct run *run, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
 	_cleanup_(executor_freep) struct executor *executor = NULL;
-	int r = executor_new(&run->plan, coordinator->config,
-			     coordinator->hypervisor, coordinator->loop,
-			     run->journal, &executor);
+	int r = executor_new(&run->plan, coordinator->config, coordinator->hypervisor,
+			     coordinator->loop, run->journal, &executor);
 
 	if (r == 0)
-		r = coordinator_record(coordinator, run->journal, RECORD_PHASE,
-				       "prepare");
+		r = coordinator_record(coordinator, run->journal, RECORD_PHASE, "prepare");
 	if (r == 0)
 		r = executor_prepare(executor);
 	if (r == 0)
-		r = coordinator_record(coordinator, run->journal, RECORD_PHASE,
-				       "suspend");
+		r = coordinator_record(coordinator, run->journal, RECORD_PHASE, "suspend");
 	if (r == 0) {
 		run->written_before = written_bytes(run->io_fd);
 		r = execute(run, executor);
@@ -222,8 +210,7 @@ static int suspend_guests(struct run *run, struct error *error)
 	if (r == 0)
 		r = heed_last_word(run);
 	if (r < 0)
-		error_set(error, r, "cannot go on suspending guests: %s",
-			  strerror(-r));
+		error_set(error, r, "cannot go on suspending guests: %s", strerror(-r));
 	return r;
 }
 
@@ -235,10 +222,8 @@ static int record_may_sleep(struct run *run)
 
 	if (!manager)
 		return 0;
-	snprintf(text, sizeof(text), "%" PRIu64,
-		 manager->ops->slept_us(manager));
-	return coordinator_record(run->coordinator, run->journal,
-				  RECORD_MAY_SLEEP, text);
+	snprintf(text, sizeof(text), "%" PRIu64, manager->ops->slept_us(manager));
+	return coordinator_record(run->coordinator, run->journal, RECORD_MAY_SLEEP, text);
 }
 
 /*
@@ -251,20 +236,17 @@ static int sleep_host(struct run *run, struct sleeper *sleeper)
 	struct error error = { 0 };
 	uint64_t slept_us = 0;
 	char text[24];
-	int r = coordinator_record(coordinator, run->journal, RECORD_PHASE,
-				   "sleep");
+	int r = coordinator_record(coordinator, run->journal, RECORD_PHASE, "sleep");
 
 	if (r == 0)
 		r = record_may_sleep(run);
 	if (r < 0)
 		return r;
-	if (sleeper->ops->enter(sleeper, coordinator->loop, &slept_us, &error) <
-	    0)
-		return coordinator_record(coordinator, run->journal,
-					  RECORD_AWAKE, error_text(&error));
+	if (sleeper->ops->enter(sleeper, coordinator->loop, &slept_us, &error) < 0)
+		return coordinator_record(coordinator, run->journal, RECORD_AWAKE,
+					  error_text(&error));
 	snprintf(text, sizeof(text), "%" PRIu64, slept_us);
-	return coordinator_record(coordinator, run->journal, RECORD_SLEPT,
-				  text);
+	return coordinator_record(coordinator, run->journal, RECORD_SLEPT, text);
 }
 
 static void record_written(struct run *run)
@@ -276,13 +258,11 @@ static void record_written(struct run *run)
 		return;
 	snprintf(text, sizeof(text), "%" PRIu64, now - run->written_before);
 	/* Tells of the cycle only; the cycle is over whatever becomes of it. */
-	coordinator_record(run->coordinator, run->journal, RECORD_WRITTEN,
-			   text);
+	coordinator_record(run->coordinator, run->journal, RECORD_WRITTEN, text);
 }
 
 /* Everyone down, and the host asleep: while this goes on, the lid counts. */
-static int go_down(struct run *run, const struct cycle_wish *wish,
-		   struct error *error)
+static int go_down(struct run *run, const struct cycle_wish *wish, struct error *error)
 {
 	struct loop *loop = run->coordinator->loop;
 	const struct cycle *cycle = journal_cycle(run->journal);
@@ -309,28 +289,25 @@ static int run_journalled(struct run *run, const struct cycle_wish *wish,
 	int r = go_down(run, wish, error);
 
 	if (r == 0 && !cycle->aborted && !wish->sleeper && !wish->comes_back) {
-		r = coordinator_record(coordinator, run->journal, RECORD_HELD,
-				       "");
+		r = coordinator_record(coordinator, run->journal, RECORD_HELD, "");
 		if (r == 0)
 			r = report_make(cycle, ret_report);
 		return r;
 	}
 	if (r < 0)
 		/* If even this cannot be recorded, undoing still goes on. */
-		coordinator_record(coordinator, run->journal, RECORD_ABORT,
-				   error_text(error));
+		coordinator_record(coordinator, run->journal, RECORD_ABORT, error_text(error));
 	r = coordinator_bring_back(coordinator, run->journal, NULL);
 	record_written(run);
 	if (r < 0)
-		return error_set(error, r, "cannot write the journal: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	coordinator_arm_next(coordinator, cycle);
-	return coordinator_finish(coordinator, run->journal,
-				  wish->is_measurement, ret_report, error);
+	return coordinator_finish(coordinator, run->journal, wish->is_measurement, ret_report,
+				  error);
 }
 
-static int begin_journal(struct run *run, const struct cycle_wish *wish,
-			 uint64_t start_us, struct error *error)
+static int begin_journal(struct run *run, const struct cycle_wish *wish, uint64_t start_us,
+			 struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
 	uint64_t number = number_next(coordinator->roots, &run->inventory);
@@ -344,25 +321,21 @@ static int begin_journal(struct run *run, const struct cycle_wish *wish,
 	if (r < 0)
 		return error_set(error, r, "cannot begin a cycle in %s: %s",
 				 coordinator->roots->run, strerror(-r));
-	r = journal_create(
-		coordinator->roots->journals, &run->plan, number, boot_id,
-		start_us,
-		realtime_us() - (loop_now(coordinator->loop) - start_us),
-		wish->trigger, wish->sleeper != NULL, &run->journal, error);
+	r = journal_create(coordinator->roots->journals, &run->plan, number, boot_id, start_us,
+			   realtime_us() - (loop_now(coordinator->loop) - start_us), wish->trigger,
+			   wish->sleeper != NULL, &run->journal, error);
 	if (r < 0)
 		return r;
 	coordinator_observe(coordinator, run->journal);
-	r = journal_record(run->journal, RECORD_PHASE, start_us, 0, "%s",
-			   "inventory");
+	r = journal_record(run->journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
 	if (r == 0 && run->is_battery_low)
 		r = coordinator_record(coordinator, run->journal, RECORD_NOTE,
 				       "low battery: not vetoed");
 	return r;
 }
 
-static int suspend_planned(struct run *run, const struct cycle_wish *wish,
-			   uint64_t start_us, struct json_object **ret_report,
-			   struct error *error)
+static int suspend_planned(struct run *run, const struct cycle_wish *wish, uint64_t start_us,
+			   struct json_object **ret_report, struct error *error)
 {
 	int r = make_plan(run, wish, error);
 
@@ -387,8 +360,7 @@ static int suspend_planned(struct run *run, const struct cycle_wish *wish,
 	return r;
 }
 
-int coordinator_suspend(struct coordinator *coordinator,
-			const struct cycle_wish *wish,
+int coordinator_suspend(struct coordinator *coordinator, const struct cycle_wish *wish,
 			struct json_object **ret_report, struct error *error)
 {
 	struct config unvetoed = config_without_vetoes(coordinator->config);
@@ -399,8 +371,7 @@ int coordinator_suspend(struct coordinator *coordinator,
 
 	if (r < 0)
 		return r;
-	run.is_battery_low =
-		wish->sleeper && battery_is_low(coordinator->roots->sys);
+	run.is_battery_low = wish->sleeper && battery_is_low(coordinator->roots->sys);
 	if (run.is_battery_low)
 		adapted.config = &unvetoed;
 	if (wish->sleeper && adapted.config->abort_on_lid_open)

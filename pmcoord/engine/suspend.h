@@ -33,8 +33,7 @@ struct cycle_wish {
  * *ret_report is NULL. Returns a negative errno with `error` set when none was
  * begun: -ENOENT for a guest that does not exist, -EOPNOTSUPP without S3.
  */
-int coordinator_suspend(struct coordinator *coordinator,
-			const struct cycle_wish *wish,
+int coordinator_suspend(struct coordinator *coordinator, const struct cycle_wish *wish,
 			struct json_object **ret_report, struct error *error);
 
 /*
@@ -42,8 +41,7 @@ int coordinator_suspend(struct coordinator *coordinator,
  * guests). The caller releases them with plan_done, graph_free, inventory_done,
  * in this order. Returns 0 or negative as coordinator_suspend does.
  */
-int coordinator_plan(struct coordinator *coordinator,
-		     const struct cycle_wish *wish,
+int coordinator_plan(struct coordinator *coordinator, const struct cycle_wish *wish,
 		     struct inventory *ret_inventory, struct graph **ret_graph,
 		     struct plan *ret_plan, struct error *error);
 

@@ -22,8 +22,8 @@ struct supply {
 };
 
 /* An attribute's text without its newline; "" if it cannot be read. */
-static void read_attribute(int directory_fd, const char *supply,
-			   const char *name, char *ret, size_t size)
+static void read_attribute(int directory_fd, const char *supply, const char *name, char *ret,
+			   size_t size)
 {
 	_cleanup_(closep) int fd = -EBADF;
 	char path[300];
@@ -60,8 +60,7 @@ static void take_supply(int directory_fd, const char *name, struct supply *all)
 	if (strcmp(text, "Battery") == 0) {
 		take_battery(directory_fd, name, all);
 	} else if (strcmp(text, "Mains") == 0 || strcmp(text, "USB") == 0) {
-		read_attribute(directory_fd, name, "online", text,
-			       sizeof(text));
+		read_attribute(directory_fd, name, "online", text, sizeof(text));
 		all->mains_online |= strcmp(text, "1") == 0;
 	}
 }
@@ -82,6 +81,5 @@ bool battery_is_low(const char *sys)
 		if (entry->d_name[0] != '.')
 			take_supply(dirfd(directory), entry->d_name, &all);
 	closedir(directory);
-	return all.battery_discharges && !all.battery_is_fine &&
-	       !all.mains_online;
+	return all.battery_discharges && !all.battery_is_fine && !all.mains_online;
 }

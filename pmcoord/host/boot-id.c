@@ -10,8 +10,7 @@
 
 int boot_id_read(char ret[BOOT_ID_SIZE])
 {
-	_cleanup_(closep) int fd =
-		open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, ret, BOOT_ID_SIZE - 1);
 
 	if (n <= 0)

@@ -27,9 +27,8 @@
 
 /* Where units are, the most important first. */
 static const char *const unit_directories[] = {
-	"etc/systemd/system",		"run/systemd/system",
-	"usr/local/lib/systemd/system", "usr/lib/systemd/system",
-	"lib/systemd/system",
+	"etc/systemd/system",	  "run/systemd/system", "usr/local/lib/systemd/system",
+	"usr/lib/systemd/system", "lib/systemd/system",
 };
 
 /* Where NAME.conf.d are, likewise. */
@@ -48,8 +47,7 @@ static bool find_unit(const char *root, const char *unit, char *ret)
 	struct stat st;
 
 	for (size_t i = 0; i < ELEMENTSOF(unit_directories); i++) {
-		snprintf(ret, PATH_MAX, "%s/%s/%s", root, unit_directories[i],
-			 unit);
+		snprintf(ret, PATH_MAX, "%s/%s/%s", root, unit_directories[i], unit);
 		if (lstat(ret, &st) == 0)
 			return true;
 	}
@@ -73,23 +71,21 @@ static bool is_masked(const char *root, const char *unit)
 	return stat(path, &st) == 0 && st.st_size == 0;
 }
 
-static bool is_linked(const char *root, const char *target, const char *how,
-		      const char *unit)
+static bool is_linked(const char *root, const char *target, const char *how, const char *unit)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	for (size_t i = 0; i < ELEMENTSOF(unit_directories); i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s.%s/%s", root,
-			 unit_directories[i], target, how, unit);
+		snprintf(path, sizeof(path), "%s/%s/%s.%s/%s", root, unit_directories[i], target,
+			 how, unit);
 		if (lstat(path, &st) == 0)
 			return true;
 	}
 	return false;
 }
 
-static enum unit_enablement read_unit(const char *root, const char *unit,
-				      const char *target)
+static enum unit_enablement read_unit(const char *root, const char *unit, const char *target)
 {
 	char path[PATH_MAX];
 
@@ -99,8 +95,7 @@ static enum unit_enablement read_unit(const char *root, const char *unit,
 		return UNIT_ABSENT;
 	if (is_linked(root, target, "requires", unit))
 		return UNIT_REQUIRED;
-	return is_linked(root, target, "wants", unit) ? UNIT_WANTED
-						      : UNIT_DISABLED;
+	return is_linked(root, target, "wants", unit) ? UNIT_WANTED : UNIT_DISABLED;
 }
 
 static const char *find_masked(const char *root)
@@ -128,19 +123,16 @@ struct reader {
 	size_t n_keys;
 };
 
-static int take_key(void *data, const struct ini_position *position,
-		    const char *section, const char *key, const char *value,
-		    struct error *error)
+static int take_key(void *data, const struct ini_position *position, const char *section,
+		    const char *key, const char *value, struct error *error)
 {
 	const struct reader *reader = data;
 
 	(void)position;
 	(void)error;
 	for (size_t i = 0; i < reader->n_keys; i++)
-		if (strcmp(section, reader->section) == 0 &&
-		    strcmp(key, reader->keys[i].key) == 0)
-			snprintf(reader->keys[i].value, reader->keys[i].size,
-				 "%s", value);
+		if (strcmp(section, reader->section) == 0 && strcmp(key, reader->keys[i].key) == 0)
+			snprintf(reader->keys[i].value, reader->keys[i].size, "%s", value);
 	return 0;
 }
 
@@ -153,8 +145,7 @@ static void ignore_problem(void *data, const char *problem)
 
 static bool read_file(const char *path, struct reader *reader)
 {
-	return ini_file_parse(path, take_key, ignore_problem, reader, NULL) !=
-	       -ENOENT;
+	return ini_file_parse(path, take_key, ignore_problem, reader, NULL) != -ENOENT;
 }
 
 static int is_conf(const struct dirent *entry)
@@ -174,8 +165,7 @@ static int add_directory(struct string_list *names, const char *path,
 
 	for (int i = 0; i < n; i++) {
 		if (r == 0)
-			r = string_list_add(names, entries[i]->d_name,
-					    strlen(entries[i]->d_name));
+			r = string_list_add(names, entries[i]->d_name, strlen(entries[i]->d_name));
 		free(entries[i]);
 	}
 	if (n >= 0)
@@ -184,27 +174,23 @@ static int add_directory(struct string_list *names, const char *path,
 }
 
 /* The drop-ins by name, whichever directory they are in; the first wins. */
-static int read_drop_ins(const char *root, const char *file,
-			 struct reader *reader)
+static int read_drop_ins(const char *root, const char *file, struct reader *reader)
 {
 	struct string_list names = { 0 };
 	char path[PATH_MAX];
 	int r = 0;
 
 	for (size_t i = 0; i < ELEMENTSOF(config_directories) && r == 0; i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s.d", root,
-			 config_directories[i], file);
+		snprintf(path, sizeof(path), "%s/%s/%s.d", root, config_directories[i], file);
 		r = add_directory(&names, path, is_conf);
 	}
 	string_list_sort(&names);
 	for (size_t i = 0; i < names.n; i++) {
-		bool found = i > 0 &&
-			     strcmp(names.texts[i], names.texts[i - 1]) == 0;
+		bool found = i > 0 && strcmp(names.texts[i], names.texts[i - 1]) == 0;
 
-		for (size_t j = 0; j < ELEMENTSOF(config_directories) && !found;
-		     j++) {
-			snprintf(path, sizeof(path), "%s/%s/%s.d/%s", root,
-				 config_directories[j], file, names.texts[i]);
+		for (size_t j = 0; j < ELEMENTSOF(config_directories) && !found; j++) {
+			snprintf(path, sizeof(path), "%s/%s/%s.d/%s", root, config_directories[j],
+				 file, names.texts[i]);
 			found = read_file(path, reader);
 		}
 	}
@@ -220,8 +206,7 @@ static int read_config(const char *root, const char *file, const char *section,
 	bool found = false;
 
 	for (size_t i = 0; i < ELEMENTSOF(config_directories) && !found; i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s", root,
-			 config_directories[i], file);
+		snprintf(path, sizeof(path), "%s/%s/%s", root, config_directories[i], file);
 		found = read_file(path, &reader);
 	}
 	return read_drop_ins(root, file, &reader);
@@ -230,8 +215,8 @@ static int read_config(const char *root, const char *file, const char *section,
 /* ---- who else acts at sleep ---------------------------------------------- */
 
 /* Words by which a script or unit shows that it handles guests. */
-static const char *const guest_words[] = { "qubes", "qvm-", "virsh",
-					   "xendomains", "libvirt-guests" };
+static const char *const guest_words[] = { "qubes", "qvm-", "virsh", "xendomains",
+					   "libvirt-guests" };
 
 static bool line_handles_guests(const char *line)
 {
@@ -242,8 +227,7 @@ static bool line_handles_guests(const char *line)
 		if (strstr(line, guest_words[i]))
 			return true;
 	/* xl, as a command: neither "xlsfonts" nor "pixl x". */
-	for (const char *xl = strstr(line, "xl "); xl;
-	     xl = strstr(xl + 1, "xl "))
+	for (const char *xl = strstr(line, "xl "); xl; xl = strstr(xl + 1, "xl "))
 		if (xl == line || strchr(" \t/;&|(=", xl[-1]))
 			return true;
 	return false;
@@ -256,8 +240,7 @@ static bool handles_guests(const char *path)
 	size_t size = 0, total = 0;
 	ssize_t n;
 
-	while (file && total < SCRIPT_MAX &&
-	       (n = getline(&line, &size, file)) > 0) {
+	while (file && total < SCRIPT_MAX && (n = getline(&line, &size, file)) > 0) {
 		total += (size_t)n;
 		if (line_handles_guests(line))
 			return true;
@@ -279,8 +262,7 @@ static int add_hooks(const char *root, struct string_list *meddlers)
 	snprintf(path, sizeof(path), "%s/usr/lib/systemd/system-sleep", root);
 	r = add_directory(&hooks, path, is_visible);
 	for (size_t i = 0; i < hooks.n && r == 0; i++) {
-		snprintf(path, sizeof(path),
-			 "%s/usr/lib/systemd/system-sleep/%s", root,
+		snprintf(path, sizeof(path), "%s/usr/lib/systemd/system-sleep/%s", root,
 			 hooks.texts[i]);
 		if (access(path, X_OK) == 0 && handles_guests(path))
 			r = string_list_add(meddlers, path + strlen(root),
@@ -291,26 +273,21 @@ static int add_hooks(const char *root, struct string_list *meddlers)
 }
 
 /* Units that a sleep pulls in, `link` being "sleep.target.wants" and such. */
-static int add_pulled_in(const char *root, const char *link,
-			 struct string_list *meddlers)
+static int add_pulled_in(const char *root, const char *link, struct string_list *meddlers)
 {
 	struct string_list units = { 0 };
 	char path[PATH_MAX];
 	int r = 0;
 
 	/* The last directory is the one before it, or its older name. */
-	for (size_t i = 0; i + 1 < ELEMENTSOF(unit_directories) && r == 0;
-	     i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s", root,
-			 unit_directories[i], link);
+	for (size_t i = 0; i + 1 < ELEMENTSOF(unit_directories) && r == 0; i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", root, unit_directories[i], link);
 		r = add_directory(&units, path, is_visible);
 	}
 	for (size_t i = 0; i < units.n && r == 0; i++)
 		if (strncmp(units.texts[i], "pmcoord", 7) != 0 &&
-		    find_unit(root, units.texts[i], path) &&
-		    handles_guests(path))
-			r = string_list_add(meddlers, units.texts[i],
-					    strlen(units.texts[i]));
+		    find_unit(root, units.texts[i], path) && handles_guests(path))
+			r = string_list_add(meddlers, units.texts[i], strlen(units.texts[i]));
 	string_list_done(&units);
 	return r;
 }
@@ -337,18 +314,15 @@ static int read_meddlers(const char *root, struct host_systemd *systemd)
 static int read_configs(const char *root, struct host_systemd *systemd)
 {
 	const struct wanted_key sleep_keys[] = {
-		{ "AllowSuspend", systemd->allow_suspend,
-		  sizeof(systemd->allow_suspend) },
-		{ "SuspendState", systemd->suspend_state,
-		  sizeof(systemd->suspend_state) },
+		{ "AllowSuspend", systemd->allow_suspend, sizeof(systemd->allow_suspend) },
+		{ "SuspendState", systemd->suspend_state, sizeof(systemd->suspend_state) },
 	};
 	const struct wanted_key login_keys[] = {
 		{ "HandleLidSwitch", systemd->lid, sizeof(systemd->lid) },
 		{ "HandleLidSwitchExternalPower", systemd->lid_on_power,
 		  sizeof(systemd->lid_on_power) },
 	};
-	int r = read_config(root, "sleep.conf", "Sleep", sleep_keys,
-			    ELEMENTSOF(sleep_keys));
+	int r = read_config(root, "sleep.conf", "Sleep", sleep_keys, ELEMENTSOF(sleep_keys));
 
 	return r < 0 ? r
 		     : read_config(root, "logind.conf", "Login", login_keys,

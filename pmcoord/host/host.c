@@ -18,8 +18,7 @@
 #define STACK_MAX 8
 
 /* Reads a small file without its last newline; "" if it cannot be read. */
-static int read_text(const char *directory, const char *name, char *ret,
-		     size_t size)
+static int read_text(const char *directory, const char *name, char *ret, size_t size)
 {
 	char path[PATH_MAX];
 	_cleanup_(closep) int fd = -EBADF;
@@ -47,11 +46,9 @@ static enum host_sleep read_sleep(const char *sys, char *ret, size_t size)
 	if (!strstr(ret, "mem"))
 		return HOST_SLEEP_NONE;
 	/* A kernel without the choice means S3 by "mem". */
-	if (read_text(sys, "power/mem_sleep", ret, size) < 0 ||
-	    strstr(ret, "[deep]"))
+	if (read_text(sys, "power/mem_sleep", ret, size) < 0 || strstr(ret, "[deep]"))
 		return HOST_SLEEP_S3;
-	return strstr(ret, "deep") ? HOST_SLEEP_S3_NOT_CHOSEN
-				   : HOST_SLEEP_S2IDLE;
+	return strstr(ret, "deep") ? HOST_SLEEP_S3_NOT_CHOSEN : HOST_SLEEP_S2IDLE;
 }
 
 static unsigned int read_xen_version(const char *sys, const char *part)
@@ -60,8 +57,7 @@ static unsigned int read_xen_version(const char *sys, const char *part)
 	uint64_t number;
 
 	snprintf(name, sizeof(name), "hypervisor/version/%s", part);
-	if (read_text(sys, name, text, sizeof(text)) < 0 ||
-	    parse_u64(text, 1000, &number) < 0)
+	if (read_text(sys, name, text, sizeof(text)) < 0 || parse_u64(text, 1000, &number) < 0)
 		return 0;
 	return (unsigned int)number;
 }
@@ -72,8 +68,7 @@ static unsigned int read_xen_version(const char *sys, const char *part)
  * Whether the block device in this sysfs directory is a Xen frontend, or stands
  * on one (LUKS, LVM, RAID). `ret` gets the frontend's name.
  */
-static bool is_served(const char *directory, unsigned int depth, char *ret,
-		      size_t size)
+static bool is_served(const char *directory, unsigned int depth, char *ret, size_t size)
 {
 	char slaves[PATH_MAX];
 	bool served = false;
@@ -81,8 +76,8 @@ static bool is_served(const char *directory, unsigned int depth, char *ret,
 	DIR *dir;
 
 	if (strstr(directory, "/vbd-")) {
-		text_sanitize(strrchr(directory, '/') + 1,
-			      strlen(strrchr(directory, '/') + 1), ret, size);
+		text_sanitize(strrchr(directory, '/') + 1, strlen(strrchr(directory, '/') + 1), ret,
+			      size);
 		return true;
 	}
 	snprintf(slaves, sizeof(slaves), "%s/slaves", directory);
@@ -100,8 +95,7 @@ static bool is_served(const char *directory, unsigned int depth, char *ret,
 }
 
 /* A line of mountinfo: "21 1 202:1 / /mnt rw … - ext4 /dev/xvda1 rw". */
-static bool mount_is_served(const char *sys, const char *line,
-			    struct host *host)
+static bool mount_is_served(const char *sys, const char *line, struct host *host)
 {
 	char device[32], mounted[sizeof(host->guest_disk_mount)];
 	char path[PATH_MAX], real[PATH_MAX];
@@ -139,8 +133,8 @@ static void read_reports(const char *reports, struct host *host)
 	struct statvfs fs;
 
 	snprintf(path, sizeof(path), "%s", reports);
-	while (access(path, F_OK) < 0 && errno == ENOENT &&
-	       (slash = strrchr(path, '/')) && slash != path)
+	while (access(path, F_OK) < 0 && errno == ENOENT && (slash = strrchr(path, '/')) &&
+	       slash != path)
 		*slash = '\0';
 	if (access(path, W_OK | X_OK) < 0 || statvfs(path, &fs) < 0) {
 		host->reports_error = errno;
@@ -151,14 +145,12 @@ static void read_reports(const char *reports, struct host *host)
 
 /* ---- all ----------------------------------------------------------------- */
 
-int host_read(const char *root, const struct roots *roots,
-	      struct host *ret_host)
+int host_read(const char *root, const struct roots *roots, struct host *ret_host)
 {
 	struct host host = { 0 };
 	int r;
 
-	host.sleep = read_sleep(roots->sys, host.sleep_text,
-				sizeof(host.sleep_text));
+	host.sleep = read_sleep(roots->sys, host.sleep_text, sizeof(host.sleep_text));
 	host.xen_major = read_xen_version(roots->sys, "major");
 	host.xen_minor = read_xen_version(roots->sys, "minor");
 	host_read_disks(root, roots->sys, &host);
@@ -175,8 +167,7 @@ void host_done(struct host *host)
 	host_systemd_done(&host->systemd);
 }
 
-int host_read_pci_class(const char *sys, const char *address,
-			uint32_t *ret_class)
+int host_read_pci_class(const char *sys, const char *address, uint32_t *ret_class)
 {
 	char name[96], text[16], *end;
 	unsigned long class;

@@ -59,8 +59,7 @@ struct host {
  * Reads the facts below `root` ("" for the host's own files) and of `roots`.
  * What cannot be read is unknown. Returns 0 or -ENOMEM; release: host_done.
  */
-int host_read(const char *root, const struct roots *roots,
-	      struct host *ret_host);
+int host_read(const char *root, const struct roots *roots, struct host *ret_host);
 void host_done(struct host *host);
 
 /*
@@ -77,7 +76,6 @@ void host_systemd_done(struct host_systemd *systemd);
  * Reads the class of a PCI function (0x0c0330: a USB controller) from
  * `sys`/bus/pci. Returns 0 or a negative errno.
  */
-int host_read_pci_class(const char *sys, const char *address,
-			uint32_t *ret_class);
+int host_read_pci_class(const char *sys, const char *address, uint32_t *ret_class);
 
 #endif

@@ -57,8 +57,8 @@ static int wait_for_lock(int fd, const struct timespec *deadline)
 	if (locked)
 		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec > deadline->tv_sec || (now.tv_sec == deadline->tv_sec &&
-					      now.tv_nsec >= deadline->tv_nsec))
+	if (now.tv_sec > deadline->tv_sec ||
+	    (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec))
 		return -EBUSY;
 	/* The loop, or the one who started us, is to see it too. */
 	raise(SIGTERM);
@@ -102,14 +102,14 @@ static void read_holder(int fd, char *ret, size_t size)
 
 int lock_say_busy(const char *holder, struct error *error)
 {
-	return error_set(error, -EBUSY,
-			 "another pmcoord is at work (%s): wait for it, or "
-			 "look at 'pmcoord status'",
-			 holder[0] ? holder : "it has not said which");
+	return error_set(
+		error, -EBUSY,
+		"another pmcoord is at work (%s): wait for it, or look at 'pmcoord status'",
+		holder[0] ? holder : "it has not said which");
 }
 
-int lock_take(const char *run_directory, const char *purpose,
-	      uint64_t patience_us, struct error *error)
+int lock_take(const char *run_directory, const char *purpose, uint64_t patience_us,
+	      struct error *error)
 {
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_(closep) int fd = -EBADF;
@@ -119,30 +119,24 @@ int lock_take(const char *run_directory, const char *purpose,
 	if (r == 0 && asprintf(&path, "%s/lock", run_directory) < 0)
 		r = -ENOMEM;
 	if (r < 0)
-		return error_set(error, r, "cannot make %s: %s", run_directory,
-				 strerror(-r));
+		return error_set(error, r, "cannot make %s: %s", run_directory, strerror(-r));
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return error_set(error, -errno, "cannot open %s: %s", path,
-				 strerror(errno));
+		return error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
 	r = lock_within(fd, patience_us);
 	if (r == -EBUSY) {
 		read_holder(fd, holder, sizeof(holder));
 		return lock_say_busy(holder, error);
 	}
 	if (r == -EINTR)
-		return error_set(error, r,
-				 "told to stop while another pmcoord was at "
-				 "work; nothing was begun");
+		return error_set(
+			error, r,
+			"told to stop while another pmcoord was at work; nothing was begun");
 	if (r < 0)
-		return error_set(error, r, "cannot lock %s: %s", path,
-				 strerror(-r));
-	length = snprintf(text, sizeof(text), "%s, process %d", purpose,
-			  (int)getpid());
-	if (ftruncate(fd, 0) < 0 ||
-	    pwrite(fd, text, (size_t)length, 0) != length)
-		return error_set(error, -errno, "cannot write %s: %s", path,
-				 strerror(errno));
+		return error_set(error, r, "cannot lock %s: %s", path, strerror(-r));
+	length = snprintf(text, sizeof(text), "%s, process %d", purpose, (int)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)length, 0) != length)
+		return error_set(error, -errno, "cannot write %s: %s", path, strerror(errno));
 	r = fd;
 	fd = -EBADF;
 	return r;
@@ -164,10 +158,8 @@ static int file_is_locked(const struct stat *file)
 		unsigned long inode;
 
 		/* "7: FLOCK  ADVISORY  WRITE 812 00:1a:1234 0 EOF" */
-		if (sscanf(line, "%*d: FLOCK %*s %*s %*d %x:%x:%lu", &major,
-			   &minor, &inode) == 3 &&
-		    makedev(major, minor) == file->st_dev &&
-		    inode == file->st_ino)
+		if (sscanf(line, "%*d: FLOCK %*s %*s %*d %x:%x:%lu", &major, &minor, &inode) == 3 &&
+		    makedev(major, minor) == file->st_dev && inode == file->st_ino)
 			return 1;
 	}
 	return 0;

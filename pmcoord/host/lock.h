@@ -15,8 +15,8 @@
  * SIGINT or SIGHUP came meanwhile, which is then pending as SIGTERM; or another
  * negative errno.
  */
-int lock_take(const char *run_directory, const char *purpose,
-	      uint64_t patience_us, struct error *error);
+int lock_take(const char *run_directory, const char *purpose, uint64_t patience_us,
+	      struct error *error);
 
 /*
  * Who holds the lock, as it named itself, in `ret` ("" if it did not). Looks

@@ -16,26 +16,23 @@
 #include "record/report.h"
 #include "host/systemd.h"
 
-#define SLEEP_UNIT_PATH                                                        \
-	"/org/freedesktop/systemd1/unit/pmcoord_2dsleep_2eservice"
+#define SLEEP_UNIT_PATH "/org/freedesktop/systemd1/unit/pmcoord_2dsleep_2eservice"
 
 #define LOGIND "org.freedesktop.login1"
 #define LOGIND_PATH "/org/freedesktop/login1"
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
 
 /* A string that one bus call returns; NULL if it fails. The caller's. */
-static char *ask_string(sd_bus *bus, const char *service, const char *path,
-			const char *interface, const char *method,
-			const char *argument)
+static char *ask_string(sd_bus *bus, const char *service, const char *path, const char *interface,
+			const char *method, const char *argument)
 {
 	sd_bus_message *reply = NULL;
 	const char *text = NULL;
 	char *copy = NULL;
-	int r = argument ? sd_bus_call_method(bus, service, path, interface,
-					      method, NULL, &reply, "s",
-					      argument)
-			 : sd_bus_call_method(bus, service, path, interface,
-					      method, NULL, &reply, "");
+	int r = argument ? sd_bus_call_method(bus, service, path, interface, method, NULL, &reply,
+					      "s", argument)
+			 : sd_bus_call_method(bus, service, path, interface, method, NULL, &reply,
+					      "");
 
 	if (r >= 0 && sd_bus_message_read(reply, "s", &text) >= 0)
 		copy = strdup(text);
@@ -52,10 +49,9 @@ bool logind_runs_our_unit(void)
 
 	if (sd_bus_open_system(&bus) < 0)
 		return false;
-	enabled = ask_string(bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
-			     "GetUnitFileState", SLEEP_UNIT);
-	can = ask_string(bus, LOGIND, LOGIND_PATH, LOGIND_MANAGER, "CanSuspend",
-			 NULL);
+	enabled = ask_string(bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitFileState",
+			     SLEEP_UNIT);
+	can = ask_string(bus, LOGIND, LOGIND_PATH, LOGIND_MANAGER, "CanSuspend", NULL);
 	runs = can && enabled && strncmp(enabled, "enabled", 7) == 0;
 	sd_bus_flush_close_unref(bus);
 	return runs;
@@ -85,8 +81,7 @@ static bool check_report(struct wait *wait)
 	return true;
 }
 
-static int on_report(sd_event_source *source, const struct inotify_event *event,
-		     void *data)
+static int on_report(sd_event_source *source, const struct inotify_event *event, void *data)
 {
 	(void)source;
 	(void)event;
@@ -106,8 +101,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data)
 }
 
 /* The unit has ended without a report once it is neither up nor on its way. */
-static int on_unit_state(sd_bus_message *message, void *data,
-			 sd_bus_error *error)
+static int on_unit_state(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct wait *wait = data;
 	const char *state = NULL;
@@ -125,14 +119,12 @@ static int on_unit_state(sd_bus_message *message, void *data,
 
 static int look_at_unit(struct wait *wait)
 {
-	return sd_bus_call_method_async(
-		wait->bus, NULL, SYSTEMD, SLEEP_UNIT_PATH,
-		"org.freedesktop.DBus.Properties", "Get", on_unit_state, wait,
-		"ss", "org.freedesktop.systemd1.Unit", "ActiveState");
+	return sd_bus_call_method_async(wait->bus, NULL, SYSTEMD, SLEEP_UNIT_PATH,
+					"org.freedesktop.DBus.Properties", "Get", on_unit_state,
+					wait, "ss", "org.freedesktop.systemd1.Unit", "ActiveState");
 }
 
-static int on_unit_changed(sd_bus_message *message, void *data,
-			   sd_bus_error *error)
+static int on_unit_changed(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	(void)message;
 	(void)error;
@@ -140,8 +132,7 @@ static int on_unit_changed(sd_bus_message *message, void *data,
 	return 0;
 }
 
-static int on_prepare_for_sleep(sd_bus_message *message, void *data,
-				sd_bus_error *error)
+static int on_prepare_for_sleep(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct wait *wait = data;
 	int begins;
@@ -154,8 +145,7 @@ static int on_prepare_for_sleep(sd_bus_message *message, void *data,
 	return 0;
 }
 
-static int on_suspend_answer(sd_bus_message *message, void *data,
-			     sd_bus_error *error)
+static int on_suspend_answer(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct wait *wait = data;
 	const sd_bus_error *answer = sd_bus_message_get_error(message);
@@ -174,34 +164,28 @@ static int listen(struct wait *wait, uint64_t patience_us)
 
 	/* Counts time awake only, as the deadlines of the unit do. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	deadline_us = (uint64_t)now.tv_sec * 1000000 +
-		      (uint64_t)now.tv_nsec / 1000 + patience_us;
+	deadline_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 + patience_us;
 	r = sd_bus_attach_event(wait->bus, wait->event, 0);
 	if (r >= 0)
 		r = sd_event_add_inotify(wait->event, NULL, wait->reports,
-					 IN_MOVED_TO | IN_CLOSE_WRITE,
-					 on_report, wait);
+					 IN_MOVED_TO | IN_CLOSE_WRITE, on_report, wait);
 	if (r >= 0)
-		r = sd_event_add_time(wait->event, NULL, CLOCK_MONOTONIC,
-				      deadline_us, 0, on_timeout, wait);
+		r = sd_event_add_time(wait->event, NULL, CLOCK_MONOTONIC, deadline_us, 0,
+				      on_timeout, wait);
 	if (r >= 0)
-		r = sd_bus_match_signal(wait->bus, NULL, LOGIND, LOGIND_PATH,
-					LOGIND_MANAGER, "PrepareForSleep",
-					on_prepare_for_sleep, wait);
+		r = sd_bus_match_signal(wait->bus, NULL, LOGIND, LOGIND_PATH, LOGIND_MANAGER,
+					"PrepareForSleep", on_prepare_for_sleep, wait);
 	if (r >= 0)
-		r = sd_bus_call_method(wait->bus, SYSTEMD, SYSTEMD_PATH,
-				       SYSTEMD_MANAGER, "Subscribe", NULL, NULL,
-				       "");
+		r = sd_bus_call_method(wait->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+				       "Subscribe", NULL, NULL, "");
 	if (r >= 0)
-		r = sd_bus_match_signal(
-			wait->bus, NULL, SYSTEMD, SLEEP_UNIT_PATH,
-			"org.freedesktop.DBus.Properties", "PropertiesChanged",
-			on_unit_changed, wait);
+		r = sd_bus_match_signal(wait->bus, NULL, SYSTEMD, SLEEP_UNIT_PATH,
+					"org.freedesktop.DBus.Properties", "PropertiesChanged",
+					on_unit_changed, wait);
 	return r;
 }
 
-static int explain(const struct wait *wait, int r, uint64_t patience_us,
-		   struct error *error)
+static int explain(const struct wait *wait, int r, uint64_t patience_us, struct error *error)
 {
 	switch (r) {
 	case 0:
@@ -209,29 +193,25 @@ static int explain(const struct wait *wait, int r, uint64_t patience_us,
 	case -EINPROGRESS:
 	case -EALREADY:
 		return error_set(error, -EBUSY,
-				 "logind says that a sleep is under way "
-				 "already: wait for it");
+				 "logind says that a sleep is under way already: wait for it");
 	case -EOPNOTSUPP:
-		return error_set(error, r,
-				 "logind says that this host cannot suspend");
+		return error_set(error, r, "logind says that this host cannot suspend");
 	case -ETIMEDOUT:
 		if (wait->timed_out)
 			return error_set(
 				error, r,
-				"no cycle has ended within %.0f s: see "
-				"journalctl -u " SLEEP_UNIT,
+				"no cycle has ended within %.0f s: see journalctl -u " SLEEP_UNIT,
 				(double)patience_us / 1e6);
 		break;
 	case -ECANCELED:
 		return error_set(error, r,
-				 "the sleep ended without a cycle: see "
-				 "journalctl -u " SLEEP_UNIT);
+				 "the sleep ended without a cycle: see journalctl -u " SLEEP_UNIT);
 	}
 	return error_set(error, r, "logind does not suspend: %s", strerror(-r));
 }
 
-int logind_suspend(const char *reports, uint64_t last_number,
-		   uint64_t patience_us, struct error *error)
+int logind_suspend(const char *reports, uint64_t last_number, uint64_t patience_us,
+		   struct error *error)
 {
 	struct wait wait = {
 		.reports = reports,
@@ -249,9 +229,8 @@ int logind_suspend(const char *reports, uint64_t last_number,
 	if (r >= 0)
 		r = listen(&wait, patience_us);
 	if (r >= 0)
-		r = sd_bus_call_method_async(
-			wait.bus, NULL, LOGIND, LOGIND_PATH, LOGIND_MANAGER,
-			"Suspend", on_suspend_answer, &wait, "b", 0);
+		r = sd_bus_call_method_async(wait.bus, NULL, LOGIND, LOGIND_PATH, LOGIND_MANAGER,
+					     "Suspend", on_suspend_answer, &wait, "b", 0);
 	if (r >= 0)
 		r = sd_event_loop(wait.event);
 	if (r >= 0)

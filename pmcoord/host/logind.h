@@ -19,7 +19,7 @@ bool logind_runs_our_unit(void);
  * way already, -EOPNOTSUPP if the host cannot suspend, -ETIMEDOUT or -ECANCELED
  * if no report came; with `error` set. `patience_us` is time awake.
  */
-int logind_suspend(const char *reports, uint64_t last_number,
-		   uint64_t patience_us, struct error *error);
+int logind_suspend(const char *reports, uint64_t last_number, uint64_t patience_us,
+		   struct error *error);
 
 #endif

@@ -49,8 +49,7 @@ static uint64_t real_now(struct loop *loop)
 }
 
 /* The caller of wait() takes the events; this only ends the wait. */
-static int on_readable(sd_event_source *source, int fd, uint32_t events,
-		       void *data)
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	(void)source;
 	(void)fd;
@@ -67,8 +66,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-static int on_signal(sd_event_source *source,
-		     const struct signalfd_siginfo *info, void *data)
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct real_loop *self = data;
 
@@ -88,8 +86,7 @@ static int real_wait(struct loop *loop, uint64_t deadline_us)
 	} else {
 		r = sd_event_source_set_time(self->timer, deadline_us);
 		if (r >= 0)
-			r = sd_event_source_set_enabled(self->timer,
-							SD_EVENT_ONESHOT);
+			r = sd_event_source_set_enabled(self->timer, SD_EVENT_ONESHOT);
 	}
 	if (r < 0)
 		return r;
@@ -105,8 +102,8 @@ static int real_watch_fd(struct loop *loop, int fd)
 	self->watched = sd_event_source_disable_unref(self->watched);
 	/* By edge: a device that is gone stays readable for ever. */
 	if (fd >= 0)
-		r = sd_event_add_io(self->event, &self->watched, fd,
-				    EPOLLIN | EPOLLET, on_readable, self);
+		r = sd_event_add_io(self->event, &self->watched, fd, EPOLLIN | EPOLLET, on_readable,
+				    self);
 	return r < 0 ? r : 0;
 }
 
@@ -122,26 +119,22 @@ static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 	/* Waits end on time: no coalescing with other wake-ups. */
 	uint64_t accuracy_us = 1;
 	/* A wait that is over at once still sees what has come before. */
-	int r = stop_signals_watch(self->event, SD_EVENT_PRIORITY_IMPORTANT,
-				   on_signal, self);
+	int r = stop_signals_watch(self->event, SD_EVENT_PRIORITY_IMPORTANT, on_signal, self);
 
 	if (r >= 0)
-		r = sd_event_add_time(self->event, &self->timer, CLOCK_BOOTTIME,
-				      0, accuracy_us, on_timer, self);
+		r = sd_event_add_time(self->event, &self->timer, CLOCK_BOOTTIME, 0, accuracy_us,
+				      on_timer, self);
 	if (r >= 0)
-		r = sd_event_source_set_priority(self->timer,
-						 SD_EVENT_PRIORITY_IDLE);
+		r = sd_event_source_set_priority(self->timer, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(self->timer, SD_EVENT_OFF);
 	if (r >= 0 && hypervisor)
-		r = sd_event_add_io(self->event, &self->hypervisor,
-				    hypervisor->ops->fd(hypervisor), EPOLLIN,
-				    on_readable, self);
+		r = sd_event_add_io(self->event, &self->hypervisor, hypervisor->ops->fd(hypervisor),
+				    EPOLLIN, on_readable, self);
 	return r;
 }
 
-int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop,
-	     struct error *error)
+int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop, struct error *error)
 {
 	struct real_loop *self = calloc(1, sizeof(*self));
 	int r;
@@ -154,8 +147,7 @@ int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop,
 		r = add_sources(self, hypervisor);
 	if (r < 0) {
 		real_free(&self->loop);
-		return error_set(error, r, "cannot set up the event loop: %s",
-				 strerror(-r));
+		return error_set(error, r, "cannot set up the event loop: %s", strerror(-r));
 	}
 	*ret_loop = &self->loop;
 	return 0;
@@ -206,8 +198,8 @@ int loop_listen(struct loop *loop, bool listen)
 	int r = 0;
 
 	if (self->hypervisor)
-		r = sd_event_source_set_enabled(
-			self->hypervisor, listen ? SD_EVENT_ON : SD_EVENT_OFF);
+		r = sd_event_source_set_enabled(self->hypervisor,
+						listen ? SD_EVENT_ON : SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 
@@ -230,8 +222,7 @@ int loop_watchdog(struct loop *loop, uint64_t interval_us)
 	self->watchdog = sd_event_source_disable_unref(self->watchdog);
 	if (interval_us == 0)
 		return 0;
-	r = sd_event_add_time_relative(self->event, &self->watchdog,
-				       CLOCK_MONOTONIC, interval_us, 0,
-				       on_watchdog, self);
+	r = sd_event_add_time_relative(self->event, &self->watchdog, CLOCK_MONOTONIC, interval_us,
+				       0, on_watchdog, self);
 	return r < 0 ? r : 0;
 }

@@ -42,8 +42,7 @@ struct loop {
  * of stop-signals.h blocked and taken as events. `hypervisor` is borrowed and
  * may be NULL. Returns 0, or negative with `error` set. Release: loop_free.
  */
-int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop,
-	     struct error *error);
+int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop, struct error *error);
 
 void loop_free(struct loop *loop);
 

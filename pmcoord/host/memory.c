@@ -27,8 +27,7 @@ static bool is_called(const char *path)
 	const char *name = slash ? slash + 1 : path;
 
 	for (size_t i = 0; i < ELEMENTSOF(never_called); i++)
-		if (strncmp(name, never_called[i], strlen(never_called[i])) ==
-		    0)
+		if (strncmp(name, never_called[i], strlen(never_called[i])) == 0)
 			return false;
 	return true;
 }
@@ -65,8 +64,7 @@ int memory_lock(struct error *error)
 	/* One heap: arenas per thread would be locked too. */
 	mallopt(M_ARENA_MAX, 1);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		return error_set(error, -errno, "cannot lock memory: %s",
-				 strerror(errno));
+		return error_set(error, -errno, "cannot lock memory: %s", strerror(errno));
 	dl_iterate_phdr(give_back, NULL);
 	return 0;
 }

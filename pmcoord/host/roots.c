@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int fill(struct roots *roots, const char *run, const char *reports,
-		const char *sys, const char *dev)
+static int fill(struct roots *roots, const char *run, const char *reports, const char *sys,
+		const char *dev)
 {
 	*roots = (struct roots){ 0 };
 	if (asprintf(&roots->run, "%s", run) < 0)
@@ -19,8 +19,7 @@ static int fill(struct roots *roots, const char *run, const char *reports,
 		roots->sys = NULL;
 	if (asprintf(&roots->dev, "%s", dev) < 0)
 		roots->dev = NULL;
-	if (roots->run && roots->journals && roots->reports && roots->sys &&
-	    roots->dev)
+	if (roots->run && roots->journals && roots->reports && roots->sys && roots->dev)
 		return 0;
 	roots_done(roots);
 	return -ENOMEM;
@@ -28,8 +27,7 @@ static int fill(struct roots *roots, const char *run, const char *reports,
 
 int roots_init_host(struct roots *ret_roots)
 {
-	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "/sys",
-		    "/dev");
+	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "/sys", "/dev");
 }
 
 int roots_init_rehearsal(const char *directory, struct roots *ret_roots)

@@ -12,8 +12,7 @@
 /* Whether a unit of this name writes to /sys/power. */
 static bool writes_to_sys_power(const char *unit)
 {
-	for (int kind = SLEEP_KIND_SUSPEND;
-	     kind <= SLEEP_KIND_SUSPEND_THEN_HIBERNATE; kind++)
+	for (int kind = SLEEP_KIND_SUSPEND; kind <= SLEEP_KIND_SUSPEND_THEN_HIBERNATE; kind++)
 		if (strcmp(unit, sleep_kind_unit((enum sleep_kind)kind)) == 0)
 			return true;
 	return false;
@@ -28,13 +27,11 @@ static int call_off(void *data, const struct systemd_job *job)
 	if (!writes_to_sys_power(job->unit))
 		return 0;
 	/* logind's job cannot be replaced by ours, but it can be cancelled. */
-	r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
-				     SYSTEMD_MANAGER, "CancelJob", NULL, NULL,
-				     "u", job->id);
+	r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "CancelJob",
+				     NULL, NULL, "u", job->id);
 	if (r >= 0)
-		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
-					     SYSTEMD_MANAGER, "StopUnit", NULL,
-					     NULL, "ss", job->unit, "replace");
+		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+					     "StopUnit", NULL, NULL, "ss", job->unit, "replace");
 	return r;
 }
 
@@ -42,15 +39,13 @@ static int on_jobs(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	int r = sd_bus_message_is_method_error(reply, NULL)
 			? -sd_bus_message_get_errno(reply)
-			: systemd_read_jobs(reply, call_off,
-					    sd_bus_message_get_bus(reply));
+			: systemd_read_jobs(reply, call_off, sd_bus_message_get_bus(reply));
 
 	(void)data;
 	(void)error;
 	if (r < 0)
 		fprintf(stderr,
-			"pmcoord: the lid was opened, but the sleep cannot be "
-			"called off: %s\n",
+			"pmcoord: the lid was opened, but the sleep cannot be called off: %s\n",
 			strerror(-r));
 	return 0;
 }
@@ -60,8 +55,7 @@ int sleep_jobs_call_off(sd_bus *bus, sd_event *event)
 	int r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
 
 	if (r >= 0 || r == -EBUSY)
-		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH,
-					     SYSTEMD_MANAGER, "ListJobs",
-					     on_jobs, NULL, "");
+		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+					     "ListJobs", on_jobs, NULL, "");
 	return r < 0 ? r : 0;
 }

@@ -33,8 +33,7 @@ static const char *const units[] = {
 	[SLEEP_KIND_SUSPEND] = "systemd-suspend.service",
 	[SLEEP_KIND_HIBERNATE] = "systemd-hibernate.service",
 	[SLEEP_KIND_HYBRID_SLEEP] = "systemd-hybrid-sleep.service",
-	[SLEEP_KIND_SUSPEND_THEN_HIBERNATE] =
-		"systemd-suspend-then-hibernate.service",
+	[SLEEP_KIND_SUSPEND_THEN_HIBERNATE] = "systemd-suspend-then-hibernate.service",
 };
 
 const char *sleep_kind_unit(enum sleep_kind kind)
@@ -93,8 +92,8 @@ static int read_jobs(sd_bus_message *reply, struct sleep_job *ret_job)
 static int list_jobs(sd_bus *bus, struct sleep_job *ret_job)
 {
 	sd_bus_message *reply = NULL;
-	int r = sd_bus_call_method(bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
-				   "ListJobs", NULL, &reply, "");
+	int r = sd_bus_call_method(bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListJobs", NULL,
+				   &reply, "");
 
 	if (r >= 0)
 		r = read_jobs(reply, ret_job);
@@ -117,8 +116,7 @@ static int open_bus(sd_bus **ret_bus)
 	return 0;
 }
 
-static int systemd_look(struct sleep_manager *manager,
-			struct sleep_job *ret_job)
+static int systemd_look(struct sleep_manager *manager, struct sleep_job *ret_job)
 {
 	sd_bus *bus;
 	int r = open_bus(&bus);
@@ -150,8 +148,8 @@ static int on_jobs(sd_bus_message *reply, void *data, sd_bus_error *error)
 	struct sleep_job job;
 
 	(void)error;
-	if (sd_bus_message_is_method_error(reply, NULL) ||
-	    read_jobs(reply, &job) < 0 || !is_under_way(&job))
+	if (sd_bus_message_is_method_error(reply, NULL) || read_jobs(reply, &job) < 0 ||
+	    !is_under_way(&job))
 		wait->is_over = true;
 	return 0;
 }
@@ -162,9 +160,8 @@ static int on_job(sd_bus_message *message, void *data, sd_bus_error *error)
 
 	(void)message;
 	(void)error;
-	if (sd_bus_call_method_async(wait->bus, NULL, SYSTEMD, SYSTEMD_PATH,
-				     SYSTEMD_MANAGER, "ListJobs", on_jobs, wait,
-				     "") < 0)
+	if (sd_bus_call_method_async(wait->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+				     "ListJobs", on_jobs, wait, "") < 0)
 		wait->is_over = true;
 	return 0;
 }
@@ -176,15 +173,13 @@ static int set_timer(const struct wait *wait)
 		.it_value.tv_sec = INT64_MAX / 1000000000,
 	};
 
-	return timerfd_settime(wait->timer_fd,
-			       TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
-			       &never, NULL) < 0
+	return timerfd_settime(wait->timer_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
+			       NULL) < 0
 		       ? -errno
 		       : 0;
 }
 
-static int on_clock_jump(sd_event_source *source, int fd, uint32_t events,
-			 void *data)
+static int on_clock_jump(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	uint64_t expirations;
 
@@ -200,12 +195,11 @@ static int watch_clock(struct wait *wait, sd_event *event)
 {
 	int r;
 
-	wait->timer_fd =
-		timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	wait->timer_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	r = wait->timer_fd < 0 ? -errno : set_timer(wait);
 	return r < 0 ? r
-		     : sd_event_add_io(event, &wait->timer, wait->timer_fd,
-				       EPOLLIN, on_clock_jump, wait);
+		     : sd_event_add_io(event, &wait->timer, wait->timer_fd, EPOLLIN, on_clock_jump,
+				       wait);
 }
 
 static int watch_jobs(struct wait *wait, sd_event *event)
@@ -214,13 +208,11 @@ static int watch_jobs(struct wait *wait, sd_event *event)
 	int r = 0;
 
 	for (size_t i = 0; i < ELEMENTSOF(signals) && r >= 0; i++)
-		r = sd_bus_match_signal(wait->bus, NULL, SYSTEMD, SYSTEMD_PATH,
-					SYSTEMD_MANAGER, signals[i], on_job,
-					wait);
+		r = sd_bus_match_signal(wait->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+					signals[i], on_job, wait);
 	if (r >= 0)
-		r = sd_bus_call_method(wait->bus, SYSTEMD, SYSTEMD_PATH,
-				       SYSTEMD_MANAGER, "Subscribe", NULL, NULL,
-				       "");
+		r = sd_bus_call_method(wait->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+				       "Subscribe", NULL, NULL, "");
 	return r < 0 ? r : sd_bus_attach_event(wait->bus, event, 0);
 }
 

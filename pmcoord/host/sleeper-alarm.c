@@ -47,15 +47,13 @@ static int check_is_free(struct alarm_sleeper *self, struct error *error)
 	ssize_t n = pread(self->fd, text, sizeof(text) - 1, 0);
 
 	if (n < 0)
-		return error_set(error, -errno, "cannot read %s: %s",
-				 self->path, strerror(errno));
+		return error_set(error, -errno, "cannot read %s: %s", self->path, strerror(errno));
 	text[strcspn(text, "\n")] = '\0';
 	if (text[0] != '\0' && strcmp(text, NO_ALARM) != 0)
-		return error_set(error, -EOPNOTSUPP,
-				 "the real-time clock's alarm is set already "
-				 "(%s, for %s): rehearse when it is over, or "
-				 "without --sleep",
-				 self->path, text);
+		return error_set(
+			error, -EOPNOTSUPP,
+			"the real-time clock's alarm is set already (%s, for %s): rehearse when it is over, or without --sleep",
+			self->path, text);
 	return 0;
 }
 
@@ -67,26 +65,24 @@ static int alarm_prepare(struct sleeper *sleeper, struct error *error)
 	closep(&self->fd);
 	self->fd = open(self->path, O_RDWR | O_CLOEXEC);
 	if (self->fd < 0)
-		return error_set(error, -EOPNOTSUPP,
-				 "nothing would wake this host: its real-time "
-				 "clock has no alarm (%s: %s); rehearse "
-				 "without --sleep",
-				 self->path, strerror(errno));
+		return error_set(
+			error, -EOPNOTSUPP,
+			"nothing would wake this host: its real-time clock has no alarm (%s: %s); rehearse without --sleep",
+			self->path, strerror(errno));
 	r = check_is_free(self, error);
 	self->inner->lid = sleeper->lid;
 	return r < 0 ? r : self->inner->ops->prepare(self->inner, error);
 }
 
-static int alarm_enter(struct sleeper *sleeper, struct loop *loop,
-		       uint64_t *ret_slept_us, struct error *error)
+static int alarm_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
+		       struct error *error)
 {
 	struct alarm_sleeper *self = alarm_of(sleeper);
 	ssize_t length = strlen(ALARM_IN_SECONDS);
 
 	if (pwrite(self->fd, ALARM_IN_SECONDS, (size_t)length, 0) != length)
 		return error_set(error, -ECANCELED,
-				 "the host did not sleep: its real-time clock "
-				 "takes no alarm: %s",
+				 "the host did not sleep: its real-time clock takes no alarm: %s",
 				 strerror(errno));
 	return self->inner->ops->enter(self->inner, loop, ret_slept_us, error);
 }
@@ -97,8 +93,8 @@ static void alarm_finish(struct sleeper *sleeper)
 
 	/* Where the host did not sleep the alarm still stands. */
 	if (pwrite(self->fd, NO_ALARM, strlen(NO_ALARM), 0) < 0)
-		fprintf(stderr, "pmcoord: cannot clear %s: %s; ignoring\n",
-			self->path, strerror(errno));
+		fprintf(stderr, "pmcoord: cannot clear %s: %s; ignoring\n", self->path,
+			strerror(errno));
 	self->inner->ops->finish(self->inner);
 }
 
@@ -109,8 +105,7 @@ static const struct sleeper_ops alarm_ops = {
 	.finish = alarm_finish,
 };
 
-int sleeper_alarm_around(struct sleeper *inner, const char *sys,
-			 struct sleeper **ret_sleeper)
+int sleeper_alarm_around(struct sleeper *inner, const char *sys, struct sleeper **ret_sleeper)
 {
 	struct alarm_sleeper *self = calloc(1, sizeof(*self));
 

@@ -13,7 +13,6 @@
 int sleeper_alarm_new(const char *sys, struct sleeper **ret_sleeper);
 
 /* The same around another sleeper, which is taken over also on failure. */
-int sleeper_alarm_around(struct sleeper *inner, const char *sys,
-			 struct sleeper **ret_sleeper);
+int sleeper_alarm_around(struct sleeper *inner, const char *sys, struct sleeper **ret_sleeper);
 
 #endif

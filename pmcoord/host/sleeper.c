@@ -56,8 +56,7 @@ static void host_free(struct sleeper *sleeper)
 	free(self);
 }
 
-static int open_attribute(const struct host_sleeper *self, const char *name,
-			  int flags)
+static int open_attribute(const struct host_sleeper *self, const char *name, int flags)
 {
 	_cleanup_(freep) char *path = NULL;
 	int fd;
@@ -88,32 +87,28 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 	int r = read_attribute(self->state_fd, text, sizeof(text));
 
 	if (r < 0)
-		return error_set(error, r, "cannot read %s/power/state: %s",
-				 self->sys, strerror(-r));
+		return error_set(error, r, "cannot read %s/power/state: %s", self->sys,
+				 strerror(-r));
 	if (!strstr(text, "mem"))
-		return error_set(error, -EOPNOTSUPP,
-				 "this host offers no suspend to RAM "
-				 "(%s/power/state has only '%s'): look for S3 "
-				 "in the firmware's setup",
-				 self->sys, text);
+		return error_set(
+			error, -EOPNOTSUPP,
+			"this host offers no suspend to RAM (%s/power/state has only '%s'): look for S3 in the firmware's setup",
+			self->sys, text);
 	mem_sleep_fd = open_attribute(self, "mem_sleep", O_RDWR);
-	if (mem_sleep_fd < 0 ||
-	    read_attribute(mem_sleep_fd, text, sizeof(text)) < 0)
+	if (mem_sleep_fd < 0 || read_attribute(mem_sleep_fd, text, sizeof(text)) < 0)
 		return 0; /* a kernel without the choice means S3 by "mem" */
 	if (strstr(text, "[deep]"))
 		return 0;
 	if (strstr(text, "deep")) {
 		if (write(mem_sleep_fd, "deep", 4) == 4)
 			return 0;
-		return error_set(error, -errno,
-				 "cannot choose S3 in %s/power/mem_sleep: %s",
+		return error_set(error, -errno, "cannot choose S3 in %s/power/mem_sleep: %s",
 				 self->sys, strerror(errno));
 	}
-	return error_set(error, -EOPNOTSUPP,
-			 "this host offers only s2idle, not S3 "
-			 "(%s/power/mem_sleep is '%s'), which Xen cannot wake "
-			 "from: look for S3 in the firmware's setup",
-			 self->sys, text);
+	return error_set(
+		error, -EOPNOTSUPP,
+		"this host offers only s2idle, not S3 (%s/power/mem_sleep is '%s'), which Xen cannot wake from: look for S3 in the firmware's setup",
+		self->sys, text);
 }
 
 static uint64_t read_successes(const struct host_sleeper *self)
@@ -121,8 +116,7 @@ static uint64_t read_successes(const struct host_sleeper *self)
 	char text[32];
 	uint64_t successes = 0;
 
-	if (self->success_fd < 0 ||
-	    read_attribute(self->success_fd, text, sizeof(text)) < 0 ||
+	if (self->success_fd < 0 || read_attribute(self->success_fd, text, sizeof(text)) < 0 ||
 	    parse_u64(text, UINT64_MAX, &successes) < 0)
 		return 0;
 	return successes;
@@ -135,14 +129,12 @@ static int host_prepare(struct sleeper *sleeper, struct error *error)
 
 	self->state_fd = open_attribute(self, "state", O_RDWR);
 	if (self->state_fd < 0)
-		return error_set(error, self->state_fd,
-				 "cannot open %s/power/state: %s", self->sys,
+		return error_set(error, self->state_fd, "cannot open %s/power/state: %s", self->sys,
 				 strerror(-self->state_fd));
 	r = check_offers_s3(self, error);
 	if (r < 0)
 		return r;
-	self->success_fd =
-		open_attribute(self, "suspend_stats/success", O_RDONLY);
+	self->success_fd = open_attribute(self, "suspend_stats/success", O_RDONLY);
 	self->successes = read_successes(self);
 	self->slept_before_us = slept_since_boot_us();
 	return 0;
@@ -162,8 +154,7 @@ static int sysfs_prepare(struct sleeper *sleeper, struct error *error)
 		return r;
 	sync();
 	self->sync_fd = open_attribute(self, "sync_on_suspend", O_RDWR);
-	if (self->sync_fd >= 0 &&
-	    read_attribute(self->sync_fd, text, sizeof(text)) == 0 &&
+	if (self->sync_fd >= 0 && read_attribute(self->sync_fd, text, sizeof(text)) == 0 &&
 	    strcmp(text, "1") == 0)
 		self->sync_was_on = write(self->sync_fd, "0", 1) == 1;
 	return 0;
@@ -193,14 +184,14 @@ static uint64_t slept_meanwhile_us(const struct host_sleeper *self)
  * What the sleep came to. The kernel counts a success only after it has let
  * processes run again: who asks at once goes by the clocks.
  */
-static int account_for_sleep(struct host_sleeper *self, uint64_t slept_us,
-			     uint64_t *ret_slept_us, struct error *error)
+static int account_for_sleep(struct host_sleeper *self, uint64_t slept_us, uint64_t *ret_slept_us,
+			     struct error *error)
 {
 	if (slept_us < SLEEP_MIN_US &&
 	    (self->success_fd < 0 || read_successes(self) == self->successes))
-		return error_set(error, -ECANCELED,
-				 "the host did not sleep: the kernel gave up "
-				 "(see the kernel's log: journalctl -k)");
+		return error_set(
+			error, -ECANCELED,
+			"the host did not sleep: the kernel gave up (see the kernel's log: journalctl -k)");
 	*ret_slept_us = slept_us;
 	return 0;
 }
@@ -210,8 +201,8 @@ static int say_lid_was_opened(struct error *error)
 	return error_replace(error, -ECANCELED, "%s", LID_WAS_OPENED);
 }
 
-static int sysfs_enter(struct sleeper *sleeper, struct loop *loop,
-		       uint64_t *ret_slept_us, struct error *error)
+static int sysfs_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
+		       struct error *error)
 {
 	struct host_sleeper *self = host(sleeper);
 
@@ -219,11 +210,8 @@ static int sysfs_enter(struct sleeper *sleeper, struct loop *loop,
 	if (lid_was_opened(sleeper->lid))
 		return say_lid_was_opened(error);
 	if (write(self->state_fd, "mem", 3) != 3)
-		return error_set(error, -errno,
-				 "the kernel refused to sleep: %s",
-				 strerror(errno));
-	return account_for_sleep(self, slept_meanwhile_us(self), ret_slept_us,
-				 error);
+		return error_set(error, -errno, "the kernel refused to sleep: %s", strerror(errno));
+	return account_for_sleep(self, slept_meanwhile_us(self), ret_slept_us, error);
 }
 
 static void tell_manager(const struct host_sleeper *self, const char *text)
@@ -231,16 +219,14 @@ static void tell_manager(const struct host_sleeper *self, const char *text)
 	if (self->socket_fd < 0)
 		sd_notify(0, text);
 	else
-		send(self->socket_fd, text, strlen(text),
-		     MSG_NOSIGNAL | MSG_DONTWAIT);
+		send(self->socket_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /*
  * Whoever hibernates writes dom0's memory, and switches off with it what Xen
  * holds for everybody else.
  */
-static int check_is_no_hibernation(const struct host_sleeper *self,
-				   struct error *error)
+static int check_is_no_hibernation(const struct host_sleeper *self, struct error *error)
 {
 	struct sleep_job job;
 
@@ -248,11 +234,10 @@ static int check_is_no_hibernation(const struct host_sleeper *self,
 		return 0;
 	if (job.kind == SLEEP_KIND_NONE || job.kind == SLEEP_KIND_SUSPEND)
 		return 0;
-	return error_set(error, -EOPNOTSUPP,
-			 "%s was asked for, but a Xen host cannot hibernate: "
-			 "every guest's memory would be lost; use 'systemctl "
-			 "suspend' instead",
-			 sleep_kind_unit(job.kind));
+	return error_set(
+		error, -EOPNOTSUPP,
+		"%s was asked for, but a Xen host cannot hibernate: every guest's memory would be lost; use 'systemctl suspend' instead",
+		sleep_kind_unit(job.kind));
 }
 
 /* The bus is needed only for the lid, and no sleep fails for want of it. */
@@ -275,31 +260,27 @@ static int systemd_prepare(struct sleeper *sleeper, struct error *error)
  */
 static bool lid_calls_off(struct host_sleeper *self)
 {
-	return lid_was_opened(self->sleeper.lid) &&
-	       read_successes(self) == self->successes &&
+	return lid_was_opened(self->sleeper.lid) && read_successes(self) == self->successes &&
 	       slept_meanwhile_us(self) < SLEEP_MIN_US;
 }
 
-static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
-			 uint64_t *ret_slept_us, struct error *error)
+static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
+			 struct error *error)
 {
 	struct host_sleeper *self = host(sleeper);
 	struct sleep_manager *manager = self->manager;
-	uint64_t slept_before_us =
-		manager ? manager->ops->slept_us(manager) : 0;
+	uint64_t slept_before_us = manager ? manager->ops->slept_us(manager) : 0;
 	bool called_off = false;
 	uint64_t slept_us;
 	int r = 0;
 
 	if (lid_was_opened(sleeper->lid))
 		return say_lid_was_opened(error);
-	tell_manager(self,
-		     "READY=1\nSTATUS=Guests are down; the host may sleep.");
+	tell_manager(self, "READY=1\nSTATUS=Guests are down; the host may sleep.");
 	do {
 		r = loop->ops->wait(loop, LOOP_FOREVER);
 		if (r < 0)
-			return error_set(error, r, "cannot wait: %s",
-					 strerror(-r));
+			return error_set(error, r, "cannot wait: %s", strerror(-r));
 		/*
 		 * Guests that ran while the host sleeps would wake without
 		 * their devices: they stay down until systemd says that the
@@ -317,8 +298,7 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop,
 		return error_set(error, r, "cannot wait: %s", strerror(-r));
 	tell_manager(self, "STOPPING=1\nSTATUS=Bringing guests back.\n"
 			   "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
-	slept_us = manager ? slept_between_us(slept_before_us,
-					      manager->ops->slept_us(manager))
+	slept_us = manager ? slept_between_us(slept_before_us, manager->ops->slept_us(manager))
 			   : slept_meanwhile_us(self);
 	r = account_for_sleep(self, slept_us, ret_slept_us, error);
 	return r == -ECANCELED && called_off ? say_lid_was_opened(error) : r;
@@ -343,8 +323,7 @@ static const struct sleeper_ops systemd_ops = {
 	.finish = nothing_to_finish,
 };
 
-static int host_new(const struct sleeper_ops *ops, const char *sys,
-		    struct sleeper **ret_sleeper)
+static int host_new(const struct sleeper_ops *ops, const char *sys, struct sleeper **ret_sleeper)
 {
 	struct host_sleeper *self = calloc(1, sizeof(*self));
 
@@ -371,8 +350,7 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper)
 	return host_new(&sysfs_ops, sys, ret_sleeper);
 }
 
-int sleeper_systemd_new(const char *sys, int socket_fd,
-			struct sleep_manager *manager,
+int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
 			struct sleeper **ret_sleeper)
 {
 	int r = host_new(&systemd_ops, sys, ret_sleeper);

@@ -29,8 +29,8 @@ struct sleeper_ops {
 	 * with how long it slept in µs; -ECANCELED or another negative errno,
 	 * with `error` set, if it did not sleep, also because of the lid.
 	 */
-	int (*enter)(struct sleeper *sleeper, struct loop *loop,
-		     uint64_t *ret_slept_us, struct error *error);
+	int (*enter)(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
+		     struct error *error);
 	/* Puts back what prepare() has changed on the host. */
 	void (*finish)(struct sleeper *sleeper);
 };
@@ -58,8 +58,7 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
  * it is interrupted before the sleep that nothing stops any more, waits for the
  * end of that.
  */
-int sleeper_systemd_new(const char *sys, int socket_fd,
-			struct sleep_manager *manager,
+int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
 			struct sleeper **ret_sleeper);
 
 #endif

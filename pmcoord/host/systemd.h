@@ -28,7 +28,6 @@ typedef int (*systemd_take_job_fn)(void *data, const struct systemd_job *job);
  * Hands each job in the answer to ListJobs to `take`, until that returns a
  * negative errno. Returns 0, that errno, or that of a malformed answer.
  */
-int systemd_read_jobs(sd_bus_message *reply, systemd_take_job_fn take,
-		      void *data);
+int systemd_read_jobs(sd_bus_message *reply, systemd_take_job_fn take, void *data);
 
 #endif

@@ -81,8 +81,8 @@ const char *guest_policy_name(enum guest_policy policy)
 	return policies[policy].name;
 }
 
-static int take_choice(const struct choice *choices, const char *value,
-		       int *ret, struct error *error)
+static int take_choice(const struct choice *choices, const char *value, int *ret,
+		       struct error *error)
 {
 	char expected[64] = "";
 
@@ -91,12 +91,10 @@ static int take_choice(const struct choice *choices, const char *value,
 			*ret = choices->value;
 			return 0;
 		}
-		snprintf(expected + strlen(expected),
-			 sizeof(expected) - strlen(expected), "%s%s",
+		snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), "%s%s",
 			 expected[0] ? ", " : "", choices->name);
 	}
-	return error_set(error, -EINVAL, "'%s' is none of: %s", value,
-			 expected);
+	return error_set(error, -EINVAL, "'%s' is none of: %s", value, expected);
 }
 
 static int take_duration(const char *value, uint64_t *ret, struct error *error)
@@ -105,12 +103,9 @@ static int take_duration(const char *value, uint64_t *ret, struct error *error)
 	int r = parse_duration(value, &us);
 
 	if (r == -EINVAL)
-		return error_set(error, r,
-				 "'%s' is not a time span such as 30s or 500ms",
-				 value);
+		return error_set(error, r, "'%s' is not a time span such as 30s or 500ms", value);
 	if (r < 0 || us == 0 || us > DURATION_MAX_US)
-		return error_set(error, -ERANGE,
-				 "'%s' is not between 1us and 1h", value);
+		return error_set(error, -ERANGE, "'%s' is not between 1us and 1h", value);
 	*ret = us;
 	return 0;
 }
@@ -118,16 +113,14 @@ static int take_duration(const char *value, uint64_t *ret, struct error *error)
 static int take_boolean(const char *value, bool *ret, struct error *error)
 {
 	if (parse_boolean(value, ret) < 0)
-		return error_set(error, -EINVAL, "'%s' is neither yes nor no",
-				 value);
+		return error_set(error, -EINVAL, "'%s' is neither yes nor no", value);
 	return 0;
 }
 
 static int take_count(const char *value, uint64_t *ret, struct error *error)
 {
 	if (parse_u64(value, 1000000, ret) < 0)
-		return error_set(error, -EINVAL,
-				 "'%s' is not a number up to 1000000", value);
+		return error_set(error, -EINVAL, "'%s' is not a number up to 1000000", value);
 	return 0;
 }
 
@@ -139,20 +132,18 @@ struct loader {
 	bool out_of_memory;
 };
 
-static void warn_at(struct loader *loader, const struct ini_position *position,
-		    const char *what, const char *name)
+static void warn_at(struct loader *loader, const struct ini_position *position, const char *what,
+		    const char *name)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "%s:%u: ignoring unknown %s '%s'",
-		 position->file, position->line, what, name);
+	snprintf(text, sizeof(text), "%s:%u: ignoring unknown %s '%s'", position->file,
+		 position->line, what, name);
 	loader->warn(loader->data, text);
 }
 
-static int take_coordinator_key(struct loader *loader,
-				const struct ini_position *position,
-				const char *key, const char *value,
-				struct error *error)
+static int take_coordinator_key(struct loader *loader, const struct ini_position *position,
+				const char *key, const char *value, struct error *error)
 {
 	struct config *config = loader->config;
 	const struct {
@@ -166,10 +157,8 @@ static int take_coordinator_key(struct loader *loader,
 		{ "Deadline", .duration = &config->deadline_us },
 		{ "GuestTimeout", .duration = &config->guest_timeout_us },
 		{ "ReadyTimeout", .duration = &config->ready_timeout_us },
-		{ "OnDeadline", .choices = pause_or_abort,
-		  .choice = (int *)&config->on_deadline },
-		{ "OnFailure", .choices = pause_or_abort,
-		  .choice = (int *)&config->on_failure },
+		{ "OnDeadline", .choices = pause_or_abort, .choice = (int *)&config->on_deadline },
+		{ "OnFailure", .choices = pause_or_abort, .choice = (int *)&config->on_failure },
 		{ "ResumeAfter", .choices = running_or_ready,
 		  .choice = (int *)&config->resume_after },
 		{ "AbortOnLidOpen", .boolean = &config->abort_on_lid_open },
@@ -183,8 +172,7 @@ static int take_coordinator_key(struct loader *loader,
 		if (keys[i].duration)
 			return take_duration(value, keys[i].duration, error);
 		if (keys[i].choices)
-			return take_choice(keys[i].choices, value,
-					   keys[i].choice, error);
+			return take_choice(keys[i].choices, value, keys[i].choice, error);
 		if (keys[i].boolean)
 			return take_boolean(value, keys[i].boolean, error);
 		return take_count(value, keys[i].count, error);
@@ -194,8 +182,8 @@ static int take_coordinator_key(struct loader *loader,
 }
 
 /* Replaces what the same pattern said before, so that it can be taken back. */
-static int set_suspend_before(struct config *config, struct config_rule *rule,
-			      const char *value, struct error *error)
+static int set_suspend_before(struct config *config, struct config_rule *rule, const char *value,
+			      struct error *error)
 {
 	for (size_t i = 0; i < config->n_rules; i++) {
 		if (strcmp(config->rules[i].pattern, rule->pattern) != 0)
@@ -204,14 +192,12 @@ static int set_suspend_before(struct config *config, struct config_rule *rule,
 		config->rules[i].suspend_before = NULL;
 	}
 	rule->suspend_before = strdup(value);
-	return rule->suspend_before
-		       ? 0
-		       : error_set(error, -ENOMEM, "out of memory");
+	return rule->suspend_before ? 0 : error_set(error, -ENOMEM, "out of memory");
 }
 
 static int take_guest_key(struct loader *loader, struct config_rule *rule,
-			  const struct ini_position *position, const char *key,
-			  const char *value, struct error *error)
+			  const struct ini_position *position, const char *key, const char *value,
+			  struct error *error)
 {
 	int choice, r = 0;
 
@@ -240,8 +226,7 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
  * The rule for a pattern: the last one while its section goes on, else a new
  * one behind all others, so that what is read last wins, also in a drop-in.
  */
-static struct config_rule *rule_for_pattern(struct config *config,
-					    const char *pattern,
+static struct config_rule *rule_for_pattern(struct config *config, const char *pattern,
 					    const struct ini_position *position)
 {
 	struct config_rule *rules = config->rules;
@@ -281,40 +266,34 @@ static bool guest_pattern(const char *section, char *ret, size_t size)
 		return false;
 	start++;
 	length = strcspn(start, "\"");
-	if (start[length] != '"' || start[length + 1] != '\0' || length == 0 ||
-	    length >= size)
+	if (start[length] != '"' || start[length + 1] != '\0' || length == 0 || length >= size)
 		return false;
 	memcpy(ret, start, length);
 	ret[length] = '\0';
 	return true;
 }
 
-static int take_key(void *data, const struct ini_position *position,
-		    const char *section, const char *key, const char *value,
-		    struct error *error)
+static int take_key(void *data, const struct ini_position *position, const char *section,
+		    const char *key, const char *value, struct error *error)
 {
 	struct loader *loader = data;
 	struct config_rule *rule;
 	char pattern[64];
 
 	if (strcmp(section, "Coordinator") == 0)
-		return take_coordinator_key(loader, position, key, value,
-					    error);
+		return take_coordinator_key(loader, position, key, value, error);
 	if (strncmp(section, "Guest", 5) == 0) {
 		if (!guest_pattern(section, pattern, sizeof(pattern)))
 			return error_set(error, -EINVAL,
-					 "section [%s] is not of the form "
-					 "[Guest \"name\"]",
+					 "section [%s] is not of the form [Guest \"name\"]",
 					 section);
 		rule = rule_for_pattern(loader->config, pattern, position);
 		if (!rule)
 			return error_set(error, -ENOMEM, "out of memory");
-		return take_guest_key(loader, rule, position, key, value,
-				      error);
+		return take_guest_key(loader, rule, position, key, value, error);
 	}
 	if (section[0] == '\0')
-		return error_set(error, -EINVAL,
-				 "stands before the first [Section]");
+		return error_set(error, -EINVAL, "stands before the first [Section]");
 	warn_at(loader, position, "section", section);
 	return 0;
 }
@@ -324,8 +303,7 @@ static void collect_problem(void *data, const char *problem)
 	struct loader *loader = data;
 	char *problems;
 
-	if (asprintf(&problems, "%s%s%s",
-		     loader->problems ? loader->problems : "",
+	if (asprintf(&problems, "%s%s%s", loader->problems ? loader->problems : "",
 		     loader->problems ? "\n" : "", problem) < 0) {
 		loader->out_of_memory = true;
 		return;
@@ -348,11 +326,8 @@ static int config_copy(const struct config *config, struct config *ret)
 		*to = *from;
 		to->pattern = strdup(from->pattern);
 		to->where = strdup(from->where);
-		to->suspend_before = from->suspend_before
-					     ? strdup(from->suspend_before)
-					     : NULL;
-		if (!to->pattern || !to->where ||
-		    (from->suspend_before && !to->suspend_before)) {
+		to->suspend_before = from->suspend_before ? strdup(from->suspend_before) : NULL;
+		if (!to->pattern || !to->where || (from->suspend_before && !to->suspend_before)) {
 			config_done(ret);
 			return -ENOMEM;
 		}
@@ -364,8 +339,8 @@ static int config_copy(const struct config *config, struct config *ret)
  * Reads one file into a copy and takes it over only if it is sound, so that a
  * broken drop-in changes nothing.
  */
-static int load_file(struct config *config, const char *path,
-		     config_warning_fn warn, void *data, struct error *error)
+static int load_file(struct config *config, const char *path, config_warning_fn warn, void *data,
+		     struct error *error)
 {
 	struct config copy;
 	struct loader loader = { .config = &copy, .warn = warn, .data = data };
@@ -395,8 +370,8 @@ static int is_conf_file(const struct dirent *entry)
 	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
 }
 
-static int load_drop_ins(struct config *config, const char *directory,
-			 config_warning_fn warn, void *data)
+static int load_drop_ins(struct config *config, const char *directory, config_warning_fn warn,
+			 void *data)
 {
 	struct dirent **entries;
 	int n = scandir(directory, &entries, is_conf_file, alphasort);
@@ -408,11 +383,9 @@ static int load_drop_ins(struct config *config, const char *directory,
 		struct error error = { 0 };
 		char text[1024];
 
-		if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) >=
-			    0 &&
+		if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) >= 0 &&
 		    load_file(config, path, warn, data, &error) < 0) {
-			snprintf(text, sizeof(text),
-				 "ignoring the whole of %s: %s", path,
+			snprintf(text, sizeof(text), "ignoring the whole of %s: %s", path,
 				 error_text(&error));
 			warn(data, text);
 		}
@@ -422,8 +395,8 @@ static int load_drop_ins(struct config *config, const char *directory,
 	return 0;
 }
 
-int config_load(struct config *config, const char *path, config_warning_fn warn,
-		void *data, struct error *error)
+int config_load(struct config *config, const char *path, config_warning_fn warn, void *data,
+		struct error *error)
 {
 	_cleanup_(freep) char *directory = NULL;
 	int r = load_file(config, path, warn, data, error);
@@ -434,13 +407,11 @@ int config_load(struct config *config, const char *path, config_warning_fn warn,
 		return error_set(error, -ENOMEM, "out of memory");
 	r = load_drop_ins(config, directory, warn, data);
 	if (r < 0)
-		return error_set(error, r, "cannot read %s: %s", directory,
-				 strerror(-r));
+		return error_set(error, r, "cannot read %s: %s", directory, strerror(-r));
 	return 0;
 }
 
-struct guest_config config_for_guest(const struct config *config,
-				     const char *name)
+struct guest_config config_for_guest(const struct config *config, const char *name)
 {
 	struct guest_config guest = {
 		.policy = POLICY_SUSPEND,

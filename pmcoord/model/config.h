@@ -74,12 +74,11 @@ typedef void (*config_warning_fn)(void *data, const char *warning);
  * main file in `error` ("file:line: key: problem", a line each), or another
  * negative errno. A broken drop-in is skipped as a whole and goes to `warn`.
  */
-int config_load(struct config *config, const char *path, config_warning_fn warn,
-		void *data, struct error *error);
+int config_load(struct config *config, const char *path, config_warning_fn warn, void *data,
+		struct error *error);
 
 /* What holds for the guest of this name. */
-struct guest_config config_for_guest(const struct config *config,
-				     const char *name);
+struct guest_config config_for_guest(const struct config *config, const char *name);
 
 /* Whether a section is about the guest of this name. */
 bool config_rule_matches(const struct config_rule *rule, const char *name);

@@ -79,12 +79,11 @@ int record_format(const struct record *record, char *ret, size_t size)
 	int length;
 
 	if (record_types[record->type].has_guest)
-		length = snprintf(ret, size, "%" PRIu64 " %s %zu%s%s\n",
-				  record->at_us, name, record->guest, space,
-				  text);
+		length = snprintf(ret, size, "%" PRIu64 " %s %zu%s%s\n", record->at_us, name,
+				  record->guest, space, text);
 	else
-		length = snprintf(ret, size, "%" PRIu64 " %s%s%s\n",
-				  record->at_us, name, space, text);
+		length = snprintf(ret, size, "%" PRIu64 " %s%s%s\n", record->at_us, name, space,
+				  text);
 	if (length < 0 || (size_t)length >= size)
 		return -EMSGSIZE;
 	for (int i = 0; i < length - 1; i++)
@@ -129,8 +128,7 @@ int record_parse(char *line, struct record *ret)
 			break;
 	if (!word || type == ELEMENTSOF(record_types))
 		return -EBADMSG;
-	if (record_types[type].has_guest &&
-	    take_number(&line, SIZE_MAX, &guest) < 0)
+	if (record_types[type].has_guest && take_number(&line, SIZE_MAX, &guest) < 0)
 		return -EBADMSG;
 	record.type = (enum record_type)type;
 	record.guest = guest;
@@ -139,32 +137,28 @@ int record_parse(char *line, struct record *ret)
 	return 0;
 }
 
-int cycle_format_head(uint64_t number, const char *boot_id,
-		      uint64_t realtime_us, const char *trigger,
-		      bool wants_sleep, char *ret, size_t size)
+int cycle_format_head(uint64_t number, const char *boot_id, uint64_t realtime_us,
+		      const char *trigger, bool wants_sleep, char *ret, size_t size)
 {
-	int length = snprintf(ret, size, "%" PRIu64 " %s %" PRIu64 " %s %s",
-			      number, boot_id, realtime_us,
-			      wants_sleep ? "sleep" : "guests-only", trigger);
+	int length = snprintf(ret, size, "%" PRIu64 " %s %" PRIu64 " %s %s", number, boot_id,
+			      realtime_us, wants_sleep ? "sleep" : "guests-only", trigger);
 
 	return length < 0 || (size_t)length >= size ? -EMSGSIZE : length;
 }
 
-int cycle_format_guest(const struct guest *guest, enum mechanism mechanism,
-		       const size_t *needs, size_t n_needs, char *ret,
-		       size_t size)
+int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
+		       size_t n_needs, char *ret, size_t size)
 {
 	char uuid[GUEST_UUID_TEXT_SIZE];
 	int length = snprintf(ret, size, "%" PRIu32 " %s %s ", guest->domid,
-			      guest_uuid_format(guest->uuid, uuid),
-			      mechanism_name(mechanism));
+			      guest_uuid_format(guest->uuid, uuid), mechanism_name(mechanism));
 
 	for (size_t i = 0; i < n_needs && (size_t)length < size; i++)
-		length += snprintf(ret + length, size - (size_t)length, "%s%zu",
-				   i ? "," : "", needs[i]);
+		length += snprintf(ret + length, size - (size_t)length, "%s%zu", i ? "," : "",
+				   needs[i]);
 	if ((size_t)length < size)
-		length += snprintf(ret + length, size - (size_t)length, "%s %s",
-				   n_needs ? "" : "-", guest->name);
+		length += snprintf(ret + length, size - (size_t)length, "%s %s", n_needs ? "" : "-",
+				   guest->name);
 	return (size_t)length >= size ? -EMSGSIZE : length;
 }
 
@@ -258,8 +252,7 @@ static int apply_guest(struct cycle *cycle, const struct record *record)
 	int r = copy ? parse_guest(copy, &guest) : -ENOMEM;
 
 	if (r == 0)
-		r = array_grow(&cycle->guests, cycle->n_guests,
-			       sizeof(*cycle->guests));
+		r = array_grow(&cycle->guests, cycle->n_guests, sizeof(*cycle->guests));
 	if (r < 0) {
 		free(guest.needs);
 		return r;
@@ -284,8 +277,7 @@ static int apply_phase(struct cycle *cycle, const char *name, int64_t now)
 {
 	struct cycle_phase *phase = &cycle->phases[cycle->n_phases];
 
-	if (cycle->n_phases == CYCLE_PHASES_MAX ||
-	    strlen(name) >= sizeof(phase->name))
+	if (cycle->n_phases == CYCLE_PHASES_MAX || strlen(name) >= sizeof(phase->name))
 		return -EBADMSG;
 	end_phase(cycle, now);
 	strcpy(phase->name, name);
@@ -315,12 +307,10 @@ static void add_detail(char *detail, const char *text)
 
 	if (!text[0])
 		return;
-	snprintf(detail + used, CYCLE_DETAIL_MAX - used, "%s%s",
-		 used ? "; " : "", text);
+	snprintf(detail + used, CYCLE_DETAIL_MAX - used, "%s%s", used ? "; " : "", text);
 }
 
-static void apply_held_record(struct cycle_guest *guest, enum record_type type,
-			      int64_t now)
+static void apply_held_record(struct cycle_guest *guest, enum record_type type, int64_t now)
 {
 	switch (type) {
 	case RECORD_REQUEST:
@@ -365,16 +355,15 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type,
 	}
 }
 
-static void apply_back_record(struct cycle_guest *guest, enum record_type type,
-			      int64_t now)
+static void apply_back_record(struct cycle_guest *guest, enum record_type type, int64_t now)
 {
 	switch (type) {
 	case RECORD_RESUME:
 		guest->resume_us = now;
 		break;
 	case RECORD_RUNNING:
-		guest->needs_bookkeeping = guest->hold == HOLD_REQUESTED ||
-					   guest->hold == HOLD_DOWN;
+		guest->needs_bookkeeping =
+			guest->hold == HOLD_REQUESTED || guest->hold == HOLD_DOWN;
 		guest->hold = HOLD_NONE;
 		guest->stranded = false;
 		guest->running_us = now;
@@ -399,8 +388,7 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type,
 	}
 }
 
-static int apply_to_guest(struct cycle *cycle, const struct record *record,
-			  int64_t now)
+static int apply_to_guest(struct cycle *cycle, const struct record *record, int64_t now)
 {
 	struct cycle_guest *guest;
 
@@ -408,9 +396,7 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record,
 		return -EBADMSG;
 	guest = &cycle->guests[record->guest];
 	if (record->type == RECORD_MECHANISM)
-		return mechanism_parse(record->text, &guest->mechanism) < 0
-			       ? -EBADMSG
-			       : 0;
+		return mechanism_parse(record->text, &guest->mechanism) < 0 ? -EBADMSG : 0;
 	if (record->type == RECORD_SKIP)
 		guest->outcome = OUTCOME_SKIPPED;
 	if (record->type == RECORD_FAIL)
@@ -492,9 +478,8 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 
 static bool guest_is_degraded(const struct cycle_guest *guest)
 {
-	return guest->outcome == OUTCOME_PAUSED ||
-	       guest->outcome == OUTCOME_FAILED || guest->degraded ||
-	       guest->stranded;
+	return guest->outcome == OUTCOME_PAUSED || guest->outcome == OUTCOME_FAILED ||
+	       guest->degraded || guest->stranded;
 }
 
 enum cycle_result cycle_result(const struct cycle *cycle)
@@ -524,8 +509,7 @@ const struct cycle_guest *cycle_slowest(const struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		const struct cycle_guest *guest = &cycle->guests[i];
 
-		if (guest->down_us == CYCLE_NEVER ||
-		    guest->requested_us == CYCLE_NEVER ||
+		if (guest->down_us == CYCLE_NEVER || guest->requested_us == CYCLE_NEVER ||
 		    guest->down_us - guest->requested_us <= longest)
 			continue;
 		longest = guest->down_us - guest->requested_us;
@@ -546,10 +530,8 @@ const char *cycle_outcome_name(enum cycle_outcome outcome)
 {
 	static const char *const names[] = {
 		/* A cycle that was undone first has not failed the guest. */
-		[OUTCOME_PENDING] = "skipped",
-		[OUTCOME_SUSPENDED] = "suspended",
-		[OUTCOME_PAUSED] = "paused",
-		[OUTCOME_SKIPPED] = "skipped",
+		[OUTCOME_PENDING] = "skipped", [OUTCOME_SUSPENDED] = "suspended",
+		[OUTCOME_PAUSED] = "paused",   [OUTCOME_SKIPPED] = "skipped",
 		[OUTCOME_FAILED] = "failed",
 	};
 

@@ -163,12 +163,10 @@ const char *record_type_name(enum record_type type);
 bool record_type_has_guest(enum record_type type);
 
 /* Text of a RECORD_CYCLE and RECORD_GUEST. Return the length or -EMSGSIZE. */
-int cycle_format_head(uint64_t number, const char *boot_id,
-		      uint64_t realtime_us, const char *trigger,
-		      bool wants_sleep, char *ret, size_t size);
-int cycle_format_guest(const struct guest *guest, enum mechanism mechanism,
-		       const size_t *needs, size_t n_needs, char *ret,
-		       size_t size);
+int cycle_format_head(uint64_t number, const char *boot_id, uint64_t realtime_us,
+		      const char *trigger, bool wants_sleep, char *ret, size_t size);
+int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
+		       size_t n_needs, char *ret, size_t size);
 
 /* How the cycle went, as it stands. */
 enum cycle_result cycle_result(const struct cycle *cycle);

@@ -47,10 +47,8 @@ static int add_links(struct edge_list *list, const struct inventory *inventory)
 {
 	for (size_t i = 0; i < inventory->n_links; i++) {
 		const struct link *link = &inventory->links[i];
-		const struct guest *from =
-			inventory_find_domid(inventory, link->frontend);
-		const struct guest *to =
-			inventory_find_domid(inventory, link->backend);
+		const struct guest *from = inventory_find_domid(inventory, link->frontend);
+		const struct guest *to = inventory_find_domid(inventory, link->backend);
 		struct edge edge;
 
 		if (!from || !to || from == to || !link_is_believed(link))
@@ -68,8 +66,7 @@ static int add_links(struct edge_list *list, const struct inventory *inventory)
 
 /* The guests of which a rule speaks go before the one of this name. */
 static int add_before(struct edge_list *list, const struct inventory *inventory,
-		      const size_t *matching, size_t n_matching,
-		      const char *name, size_t length)
+		      const size_t *matching, size_t n_matching, const char *name, size_t length)
 {
 	for (size_t to = 0; to < inventory->n_guests; to++) {
 		const char *found = inventory->guests[to].name;
@@ -91,8 +88,7 @@ static int add_before(struct edge_list *list, const struct inventory *inventory,
 static int add_rule(struct edge_list *list, const struct inventory *inventory,
 		    const struct config_rule *rule)
 {
-	_cleanup_(freep) size_t *matching =
-		calloc(inventory->n_guests + 1, sizeof(*matching));
+	_cleanup_(freep) size_t *matching = calloc(inventory->n_guests + 1, sizeof(*matching));
 	const char *rest = rule->suspend_before, *name;
 	size_t n_matching = 0, length;
 	int r = matching ? 0 : -ENOMEM;
@@ -101,13 +97,11 @@ static int add_rule(struct edge_list *list, const struct inventory *inventory,
 		if (config_rule_matches(rule, inventory->guests[i].name))
 			matching[n_matching++] = i;
 	while (r == 0 && (length = config_take_name(&rest, &name)))
-		r = add_before(list, inventory, matching, n_matching, name,
-			       length);
+		r = add_before(list, inventory, matching, n_matching, name, length);
 	return r;
 }
 
-static int add_configured(struct edge_list *list,
-			  const struct inventory *inventory,
+static int add_configured(struct edge_list *list, const struct inventory *inventory,
 			  const struct config *config)
 {
 	int r = 0;
@@ -141,8 +135,7 @@ static void edge_list_sort(struct edge_list *list)
 	for (size_t i = 1; i < list->n_edges; i++) {
 		const struct edge *edge = &list->edges[i];
 
-		if (edge->from != list->edges[kept].from ||
-		    edge->to != list->edges[kept].to)
+		if (edge->from != list->edges[kept].from || edge->to != list->edges[kept].to)
 			list->edges[++kept] = *edge;
 	}
 	list->n_edges = kept + 1;
@@ -169,8 +162,7 @@ static void search_done(struct search *search)
 	free(search->path);
 }
 
-static int search_init(struct search *search, struct edge_list *list,
-		       size_t n_nodes)
+static int search_init(struct search *search, struct edge_list *list, size_t n_nodes)
 {
 	size_t edge = 0;
 
@@ -181,8 +173,7 @@ static int search_init(struct search *search, struct edge_list *list,
 		.colour = calloc(n_nodes + 1, sizeof(*search->colour)),
 		.path = calloc(n_nodes + 1, sizeof(size_t)),
 	};
-	if (!search->first || !search->next || !search->colour ||
-	    !search->path) {
+	if (!search->first || !search->next || !search->colour || !search->path) {
 		search_done(search);
 		return -ENOMEM;
 	}
@@ -242,8 +233,7 @@ static size_t circle_start(const struct search *search)
 }
 
 static int add_warning(struct graph *graph, const struct inventory *inventory,
-		       const struct search *search, size_t start,
-		       const struct edge *weakest)
+		       const struct search *search, size_t start, const struct edge *weakest)
 {
 	const struct edge *edges = search->list->edges;
 	_cleanup_(freep) char *text = NULL;
@@ -255,17 +245,14 @@ static int add_warning(struct graph *graph, const struct inventory *inventory,
 		return -ENOMEM;
 	fprintf(out, "circle of dependencies: ");
 	for (size_t i = start; i < search->n_path; i++)
-		fprintf(out, "%s needs ",
-			inventory->guests[edges[search->path[i]].from].name);
+		fprintf(out, "%s needs ", inventory->guests[edges[search->path[i]].from].name);
 	fprintf(out, "%s; ignoring that %s needs %s (%s)",
 		inventory->guests[edges[search->path[start]].from].name,
-		inventory->guests[weakest->from].name,
-		inventory->guests[weakest->to].name,
+		inventory->guests[weakest->from].name, inventory->guests[weakest->to].name,
 		link_class_name(weakest->class));
 	if (fclose(out) != 0)
 		return -ENOMEM;
-	warnings = reallocarray(graph->warnings, graph->n_warnings + 1,
-				sizeof(*warnings));
+	warnings = reallocarray(graph->warnings, graph->n_warnings + 1, sizeof(*warnings));
 	if (!warnings)
 		return -ENOMEM;
 	graph->warnings = warnings;
@@ -273,8 +260,7 @@ static int add_warning(struct graph *graph, const struct inventory *inventory,
 	return 0;
 }
 
-static int cut_circle(struct graph *graph, const struct inventory *inventory,
-		      struct search *search)
+static int cut_circle(struct graph *graph, const struct inventory *inventory, struct search *search)
 {
 	struct edge *edges = search->list->edges;
 	size_t start = circle_start(search);
@@ -335,8 +321,7 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 		size_t key = reversed ? edge->to : edge->from;
 
 		if (!edge->cut)
-			nodes[start[key + 1]++] =
-				reversed ? edge->from : edge->to;
+			nodes[start[key + 1]++] = reversed ? edge->from : edge->to;
 	}
 	adjacency->start = start;
 	adjacency->nodes = nodes;
@@ -403,8 +388,7 @@ size_t graph_size(const struct graph *graph)
 	return graph->n_nodes;
 }
 
-static struct graph_nodes adjacency_of(const struct adjacency *adjacency,
-				       size_t node)
+static struct graph_nodes adjacency_of(const struct adjacency *adjacency, size_t node)
 {
 	return (struct graph_nodes){
 		.nodes = adjacency->nodes + adjacency->start[node],

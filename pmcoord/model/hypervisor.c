@@ -9,13 +9,10 @@ void hypervisor_close(struct hypervisor *hypervisor)
 		hypervisor->ops->close(hypervisor);
 }
 
-struct agent_terms agent_terms_of(const struct config *config,
-				  uint64_t timeout_us)
+struct agent_terms agent_terms_of(const struct config *config, uint64_t timeout_us)
 {
 	return (struct agent_terms){
-		.timeout_us = timeout_us < config->deadline_us
-				      ? timeout_us
-				      : config->deadline_us,
+		.timeout_us = timeout_us < config->deadline_us ? timeout_us : config->deadline_us,
 		.ignore_inhibitors = !config->honour_inhibitors,
 	};
 }

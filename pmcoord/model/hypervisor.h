@@ -79,8 +79,8 @@ struct hypervisor_ops {
 	int (*follow)(struct hypervisor *hypervisor);
 
 	/* Reads all guests and links, finished. Release: inventory_done. */
-	int (*inventory)(struct hypervisor *hypervisor,
-			 struct inventory *ret_inventory, struct error *error);
+	int (*inventory)(struct hypervisor *hypervisor, struct inventory *ret_inventory,
+			 struct error *error);
 
 	/* Reads more of one guest of the inventory; changes nothing. */
 	int (*examine)(struct hypervisor *hypervisor, const struct guest *guest,
@@ -99,8 +99,8 @@ struct hypervisor_ops {
 	 * and its terms. Nothing is notified. Once more with the same cycle
 	 * only the terms are new.
 	 */
-	int (*arm)(struct hypervisor *hypervisor, const struct domain_id *id,
-		   uint64_t cycle, const struct agent_terms *terms);
+	int (*arm)(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
+		   const struct agent_terms *terms);
 
 	/*
 	 * Makes sure that we hear of it when the guest goes down, right before
@@ -114,13 +114,12 @@ struct hypervisor_ops {
 	 * Asks the guest to go down (for an agent: notifies it). Listens first
 	 * where that was not done yet.
 	 */
-	int (*request)(struct hypervisor *hypervisor,
-		       const struct domain_id *id, enum mechanism mechanism);
+	int (*request)(struct hypervisor *hypervisor, const struct domain_id *id,
+		       enum mechanism mechanism);
 
 	/* Takes a request back. Returns an enum retract_outcome. */
-	int (*retract)(struct hypervisor *hypervisor,
-		       const struct domain_id *id, enum mechanism mechanism,
-		       uint64_t cycle);
+	int (*retract)(struct hypervisor *hypervisor, const struct domain_id *id,
+		       enum mechanism mechanism, uint64_t cycle);
 
 	/*
 	 * What the hypervisor says of the domain now; GUEST_GONE when there is
@@ -129,43 +128,36 @@ struct hypervisor_ops {
 	int (*look)(struct hypervisor *hypervisor, const struct domain_id *id,
 		    struct domain_look *ret_look);
 
-	int (*look_at_agent)(struct hypervisor *hypervisor,
-			     const struct domain_id *id,
+	int (*look_at_agent)(struct hypervisor *hypervisor, const struct domain_id *id,
 			     struct agent_look *ret_look);
 
 	/*
 	 * The guest is down, or given up: ends Xen's subscription for it, which
 	 * would otherwise break a later save or migration.
 	 */
-	int (*settle)(struct hypervisor *hypervisor,
-		      const struct domain_id *id);
+	int (*settle)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	int (*pause)(struct hypervisor *hypervisor, const struct domain_id *id);
-	int (*unpause)(struct hypervisor *hypervisor,
-		       const struct domain_id *id);
+	int (*unpause)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/*
 	 * Does ahead of time what a resume can do while the domain is still
 	 * down, so that the resume itself is short. May be done more than once,
 	 * and long before; what fails here shows there.
 	 */
-	int (*prepare_resume)(struct hypervisor *hypervisor,
-			      const struct domain_id *id);
+	int (*prepare_resume)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/* Lets a domain that is down go on; it runs when this returns. */
-	int (*resume)(struct hypervisor *hypervisor,
-		      const struct domain_id *id);
+	int (*resume)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/*
 	 * Tells xenstored that it runs; can wait until all do. -ESRCH: it has
 	 * gone since.
 	 */
-	int (*keep_books)(struct hypervisor *hypervisor,
-			  const struct domain_id *id);
+	int (*keep_books)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/* Tells the agent to look; harmless when it has restored already. */
-	int (*wake_agent)(struct hypervisor *hypervisor,
-			  const struct domain_id *id);
+	int (*wake_agent)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/* Readable when next_event has something; borrowed. */
 	int (*fd)(struct hypervisor *hypervisor);
@@ -190,8 +182,7 @@ struct hypervisor {
  * where there is no Xen or this is not dom0, -ECONNREFUSED without xenstored,
  * -EPROTO when this is another Xen version than pmcoord was built for.
  */
-int hypervisor_xen_open(const char *run_directory, int kept_fd,
-			struct hypervisor **ret_hypervisor,
+int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hypervisor **ret_hypervisor,
 			struct error *error);
 
 /* The descriptor that holds the event channels, to be kept; borrowed. */
@@ -203,12 +194,10 @@ void hypervisor_close(struct hypervisor *hypervisor);
  * What the configuration says to an agent whose guest has so long; nobody has
  * longer than the deadline of the whole.
  */
-struct agent_terms agent_terms_of(const struct config *config,
-				  uint64_t timeout_us);
+struct agent_terms agent_terms_of(const struct config *config, uint64_t timeout_us);
 
 /* Whether both read the same to an agent, which is told whole milliseconds. */
-bool agent_terms_equal(const struct agent_terms *a,
-		       const struct agent_terms *b);
+bool agent_terms_equal(const struct agent_terms *a, const struct agent_terms *b);
 
 /* The identity of a guest in an inventory. */
 struct domain_id domain_id_of(const struct guest *guest);

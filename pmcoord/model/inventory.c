@@ -21,8 +21,7 @@ void inventory_done(struct inventory *inventory)
 
 int inventory_add_guest(struct inventory *inventory, const struct guest *guest)
 {
-	if (array_grow(&inventory->guests, inventory->n_guests,
-		       sizeof(*inventory->guests)) < 0)
+	if (array_grow(&inventory->guests, inventory->n_guests, sizeof(*inventory->guests)) < 0)
 		return -ENOMEM;
 	inventory->guests[inventory->n_guests++] = *guest;
 	return 0;
@@ -30,8 +29,7 @@ int inventory_add_guest(struct inventory *inventory, const struct guest *guest)
 
 int inventory_add_link(struct inventory *inventory, const struct link *link)
 {
-	if (array_grow(&inventory->links, inventory->n_links,
-		       sizeof(*inventory->links)) < 0)
+	if (array_grow(&inventory->links, inventory->n_links, sizeof(*inventory->links)) < 0)
 		return -ENOMEM;
 	inventory->links[inventory->n_links++] = *link;
 	return 0;
@@ -39,8 +37,7 @@ int inventory_add_link(struct inventory *inventory, const struct link *link)
 
 bool link_is_believed(const struct link *link)
 {
-	return link->said_by_toolstack ||
-	       (link->said_by_frontend && link->said_by_backend);
+	return link->said_by_toolstack || (link->said_by_frontend && link->said_by_backend);
 }
 
 int guest_compare(const struct guest *a, const struct guest *b)
@@ -75,8 +72,7 @@ static void join_links(struct inventory *inventory)
 
 	if (inventory->n_links == 0)
 		return;
-	qsort(inventory->links, inventory->n_links, sizeof(*inventory->links),
-	      compare_links);
+	qsort(inventory->links, inventory->n_links, sizeof(*inventory->links), compare_links);
 	for (size_t i = 1; i < inventory->n_links; i++) {
 		struct link *last = &inventory->links[kept];
 		const struct link *link = &inventory->links[i];
@@ -103,29 +99,26 @@ static int compare_indices(const void *a, const void *b, void *data)
 
 static int index_domids(struct inventory *inventory)
 {
-	size_t *by_domid =
-		reallocarray(NULL, inventory->n_guests + 1, sizeof(*by_domid));
+	size_t *by_domid = reallocarray(NULL, inventory->n_guests + 1, sizeof(*by_domid));
 
 	if (!by_domid)
 		return -ENOMEM;
 	for (size_t i = 0; i < inventory->n_guests; i++)
 		by_domid[i] = i;
-	qsort_r(by_domid, inventory->n_guests, sizeof(*by_domid),
-		compare_indices, inventory->guests);
+	qsort_r(by_domid, inventory->n_guests, sizeof(*by_domid), compare_indices,
+		inventory->guests);
 	free(inventory->by_domid);
 	inventory->by_domid = by_domid;
 	return 0;
 }
 
-static struct guest *find_domid(const struct inventory *inventory,
-				uint32_t domid)
+static struct guest *find_domid(const struct inventory *inventory, uint32_t domid)
 {
 	size_t low = 0, high = inventory->n_guests;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		struct guest *guest =
-			&inventory->guests[inventory->by_domid[middle]];
+		struct guest *guest = &inventory->guests[inventory->by_domid[middle]];
 
 		if (guest->domid == domid)
 			return guest;
@@ -146,8 +139,7 @@ static void give_roles(struct inventory *inventory)
 		const struct link *link = &inventory->links[i];
 		struct guest *backend = find_domid(inventory, link->backend);
 
-		if (!backend || !link_is_believed(link) ||
-		    link->class == LINK_CONFIGURED)
+		if (!backend || !link_is_believed(link) || link->class == LINK_CONFIGURED)
 			continue;
 		if (link->class == LINK_DEVICE_MODEL)
 			backend->role = GUEST_ROLE_STUB_DOMAIN;
@@ -159,8 +151,8 @@ static void give_roles(struct inventory *inventory)
 int inventory_finish(struct inventory *inventory)
 {
 	if (inventory->n_guests > 0)
-		qsort(inventory->guests, inventory->n_guests,
-		      sizeof(*inventory->guests), compare_guests);
+		qsort(inventory->guests, inventory->n_guests, sizeof(*inventory->guests),
+		      compare_guests);
 	join_links(inventory);
 	if (index_domids(inventory) < 0)
 		return -ENOMEM;
@@ -168,14 +160,12 @@ int inventory_finish(struct inventory *inventory)
 	return 0;
 }
 
-const struct guest *inventory_find_domid(const struct inventory *inventory,
-					 uint32_t domid)
+const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid)
 {
 	return find_domid(inventory, domid);
 }
 
-const struct guest *inventory_find_name(const struct inventory *inventory,
-					const char *name)
+const struct guest *inventory_find_name(const struct inventory *inventory, const char *name)
 {
 	for (size_t i = 0; i < inventory->n_guests; i++)
 		if (strcmp(inventory->guests[i].name, name) == 0)
@@ -229,8 +219,7 @@ const char *guest_type_name(enum guest_type type)
 
 bool guest_has_given_up_agent(const struct guest *guest)
 {
-	return guest->agent.present &&
-	       guest->agent.state.state == PROTOCOL_AGENT_NONE &&
+	return guest->agent.present && guest->agent.state.state == PROTOCOL_AGENT_NONE &&
 	       guest->role != GUEST_ROLE_DRIVER_DOMAIN;
 }
 
@@ -248,12 +237,9 @@ const char *guest_role_name(enum guest_role role)
 const char *guest_state_name(enum guest_state state)
 {
 	static const char *const names[] = {
-		[GUEST_RUNNING] = "running",
-		[GUEST_PAUSED] = "paused",
-		[GUEST_SUSPENDED] = "suspended",
-		[GUEST_SHUT_DOWN] = "shut-down",
-		[GUEST_DYING] = "dying",
-		[GUEST_GONE] = "gone",
+		[GUEST_RUNNING] = "running",	 [GUEST_PAUSED] = "paused",
+		[GUEST_SUSPENDED] = "suspended", [GUEST_SHUT_DOWN] = "shut-down",
+		[GUEST_DYING] = "dying",	 [GUEST_GONE] = "gone",
 	};
 
 	return names[state];
@@ -262,12 +248,9 @@ const char *guest_state_name(enum guest_state state)
 const char *link_class_name(enum link_class class)
 {
 	static const char *const names[] = {
-		[LINK_CONFIGURED] = "SuspendBefore",
-		[LINK_CONSOLE] = "console",
-		[LINK_NETWORK] = "network",
-		[LINK_USB] = "USB",
-		[LINK_STORAGE] = "storage",
-		[LINK_PCI] = "PCI",
+		[LINK_CONFIGURED] = "SuspendBefore",  [LINK_CONSOLE] = "console",
+		[LINK_NETWORK] = "network",	      [LINK_USB] = "USB",
+		[LINK_STORAGE] = "storage",	      [LINK_PCI] = "PCI",
 		[LINK_DEVICE_MODEL] = "device model",
 	};
 

@@ -139,10 +139,8 @@ bool link_is_believed(const struct link *link);
 int guest_compare(const struct guest *a, const struct guest *b);
 
 /* In a finished inventory; NULL if there is none. By name: exact match. */
-const struct guest *inventory_find_domid(const struct inventory *inventory,
-					 uint32_t domid);
-const struct guest *inventory_find_name(const struct inventory *inventory,
-					const char *name);
+const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid);
+const struct guest *inventory_find_name(const struct inventory *inventory, const char *name);
 
 /*
  * The device class of a xenstore directory name ("vif", "vbd", …): an unknown

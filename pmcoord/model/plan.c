@@ -33,8 +33,7 @@ int mechanism_parse(const char *name, enum mechanism *ret)
 }
 
 /* Why this guest is none of ours to touch, or NULL. */
-static const char *left_alone_because(const struct guest *guest,
-				      enum guest_policy policy)
+static const char *left_alone_because(const struct guest *guest, enum guest_policy policy)
 {
 	if (policy == POLICY_IGNORE)
 		return "ignored by policy";
@@ -59,8 +58,7 @@ static const char *left_alone_because(const struct guest *guest,
 	return NULL;
 }
 
-enum mechanism plan_choose_mechanism(const struct guest *guest,
-				     enum guest_policy policy,
+enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_policy policy,
 				     const char **ret_reason)
 {
 	const struct guest_agent *agent = &guest->agent;
@@ -72,8 +70,8 @@ enum mechanism plan_choose_mechanism(const struct guest *guest,
 		*ret_reason = "paused by policy";
 		return MECHANISM_PAUSE;
 	}
-	if (agent->present && agent->version == PROTOCOL_VERSION &&
-	    agent->port != 0 && !guest_has_given_up_agent(guest))
+	if (agent->present && agent->version == PROTOCOL_VERSION && agent->port != 0 &&
+	    !guest_has_given_up_agent(guest))
 		return MECHANISM_AGENT;
 	if (agent->present && agent->version != PROTOCOL_VERSION)
 		*ret_reason = "its agent speaks an unknown protocol version";
@@ -102,8 +100,8 @@ void plan_done(struct plan *plan)
  * that need it go first) or `needs`. Nodes are taken as their last predecessor
  * is done (Kahn), so each edge is seen once.
  */
-static int depths(const struct graph *graph, const struct step *by_guest,
-		  bool resuming, unsigned int *ret_depth)
+static int depths(const struct graph *graph, const struct step *by_guest, bool resuming,
+		  unsigned int *ret_depth)
 {
 	size_t n = graph_size(graph);
 	size_t *waiting = calloc(n + 1, sizeof(*waiting));
@@ -116,19 +114,17 @@ static int depths(const struct graph *graph, const struct step *by_guest,
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < n; i++) {
-		waiting[i] = resuming ? graph_needs(graph, i).n_nodes
-				      : graph_serves(graph, i).n_nodes;
+		waiting[i] =
+			resuming ? graph_needs(graph, i).n_nodes : graph_serves(graph, i).n_nodes;
 		ret_depth[i] = 0;
 		if (waiting[i] == 0)
 			queue[tail++] = i;
 	}
 	while (head < tail) {
 		size_t node = queue[head++];
-		unsigned int depth =
-			ret_depth[node] +
-			(by_guest[node].mechanism != MECHANISM_NONE);
-		struct graph_nodes next = resuming ? graph_serves(graph, node)
-						   : graph_needs(graph, node);
+		unsigned int depth = ret_depth[node] + (by_guest[node].mechanism != MECHANISM_NONE);
+		struct graph_nodes next =
+			resuming ? graph_serves(graph, node) : graph_needs(graph, node);
 
 		for (size_t i = 0; i < next.n_nodes; i++) {
 			if (depth > ret_depth[next.nodes[i]])
@@ -156,8 +152,7 @@ static int compare_steps(const void *a, const void *b)
 }
 
 int plan_make(const struct inventory *inventory, const struct graph *graph,
-	      const struct config *config, const bool *selected,
-	      struct plan *ret_plan)
+	      const struct config *config, const bool *selected, struct plan *ret_plan)
 {
 	size_t n = inventory->n_guests;
 	struct plan plan = {
@@ -175,15 +170,13 @@ int plan_make(const struct inventory *inventory, const struct graph *graph,
 	}
 	for (size_t i = 0; i < n; i++) {
 		const struct guest *guest = &inventory->guests[i];
-		struct guest_config wanted =
-			config_for_guest(config, guest->name);
+		struct guest_config wanted = config_for_guest(config, guest->name);
 		struct step *step = &plan.steps[i];
 
 		step->guest = i;
 		step->on_failure = wanted.on_failure;
 		step->timeout_us = wanted.timeout_us;
-		step->mechanism = plan_choose_mechanism(guest, wanted.policy,
-							&step->reason);
+		step->mechanism = plan_choose_mechanism(guest, wanted.policy, &step->reason);
 		if (selected && !selected[i]) {
 			step->mechanism = MECHANISM_NONE;
 			step->reason = PLAN_NOT_ASKED_FOR;
@@ -214,8 +207,7 @@ int plan_select_dependents(const struct graph *graph, bool *selected)
 		if (selected[i])
 			stack[n_stack++] = i;
 	while (n_stack > 0) {
-		struct graph_nodes serves =
-			graph_serves(graph, stack[--n_stack]);
+		struct graph_nodes serves = graph_serves(graph, stack[--n_stack]);
 
 		for (size_t i = 0; i < serves.n_nodes; i++) {
 			if (selected[serves.nodes[i]])
@@ -262,13 +254,11 @@ void plan_after(struct plan_walk *walk, size_t guest, bool resuming)
 	while (n_stack > 0) {
 		size_t node = walk->stack[--n_stack];
 		struct graph_nodes before =
-			resuming ? graph_needs(plan->graph, node)
-				 : graph_serves(plan->graph, node);
+			resuming ? graph_needs(plan->graph, node) : graph_serves(plan->graph, node);
 
 		for (size_t i = 0; i < before.n_nodes; i++) {
 			size_t other = before.nodes[i];
-			const struct step *step =
-				&plan->steps[plan->step_of_guest[other]];
+			const struct step *step = &plan->steps[plan->step_of_guest[other]];
 
 			if (walk->seen_at[other] == walk->n_lookups)
 				continue;
@@ -283,8 +273,7 @@ void plan_after(struct plan_walk *walk, size_t guest, bool resuming)
 
 int plan_resume_depths(const struct plan *plan, unsigned int *ret)
 {
-	_cleanup_(freep) struct step *by_guest =
-		calloc(plan->n_steps + 1, sizeof(*by_guest));
+	_cleanup_(freep) struct step *by_guest = calloc(plan->n_steps + 1, sizeof(*by_guest));
 
 	if (!by_guest)
 		return -ENOMEM;

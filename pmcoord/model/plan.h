@@ -53,8 +53,7 @@ struct plan {
  * or -ENOMEM; release with plan_done.
  */
 int plan_make(const struct inventory *inventory, const struct graph *graph,
-	      const struct config *config, const bool *selected,
-	      struct plan *ret_plan);
+	      const struct config *config, const bool *selected, struct plan *ret_plan);
 void plan_done(struct plan *plan);
 
 /*
@@ -67,8 +66,7 @@ int plan_select_dependents(const struct graph *graph, bool *selected);
  * The mechanism for one guest, and why, as text or NULL. `ret_reason` is
  * static.
  */
-enum mechanism plan_choose_mechanism(const struct guest *guest,
-				     enum guest_policy policy,
+enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_policy policy,
 				     const char **ret_reason);
 
 /*

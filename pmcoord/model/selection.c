@@ -7,8 +7,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-static const struct guest *find_guest(const struct inventory *inventory,
-				      const char *name)
+static const struct guest *find_guest(const struct inventory *inventory, const char *name)
 {
 	const struct guest *guest = inventory_find_name(inventory, name);
 	uint64_t domid;
@@ -18,11 +17,10 @@ static const struct guest *find_guest(const struct inventory *inventory,
 	return guest;
 }
 
-int selection_make(const struct inventory *inventory, char **names,
-		   size_t n_names, bool **ret_selected, struct error *error)
+int selection_make(const struct inventory *inventory, char **names, size_t n_names,
+		   bool **ret_selected, struct error *error)
 {
-	_cleanup_(freep) bool *selected =
-		calloc(inventory->n_guests + 1, sizeof(*selected));
+	_cleanup_(freep) bool *selected = calloc(inventory->n_guests + 1, sizeof(*selected));
 
 	if (!selected)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -30,10 +28,10 @@ int selection_make(const struct inventory *inventory, char **names,
 		const struct guest *guest = find_guest(inventory, names[i]);
 
 		if (!guest)
-			return error_set(error, -ENOENT,
-					 "there is no guest '%s': 'pmcoord "
-					 "list' shows those there are",
-					 names[i]);
+			return error_set(
+				error, -ENOENT,
+				"there is no guest '%s': 'pmcoord list' shows those there are",
+				names[i]);
 		selected[guest - inventory->guests] = true;
 	}
 	*ret_selected = TAKE_PTR(selected);

@@ -15,7 +15,7 @@
  * the caller's to free. All names are checked before any is used: returns 0, or
  * -ENOENT or -ENOMEM with `error` set.
  */
-int selection_make(const struct inventory *inventory, char **names,
-		   size_t n_names, bool **ret_selected, struct error *error);
+int selection_make(const struct inventory *inventory, char **names, size_t n_names,
+		   bool **ret_selected, struct error *error);
 
 #endif

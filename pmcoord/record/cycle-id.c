@@ -41,14 +41,12 @@ int number_store(const struct roots *roots, uint64_t number)
 	if (asprintf(&path, "%s/last-cycle", roots->run) < 0)
 		return -ENOMEM;
 	file = fopen(path, "we");
-	if (!file || fprintf(file, "%" PRIu64 "\n", number) < 0 ||
-	    fflush(file) != 0)
+	if (!file || fprintf(file, "%" PRIu64 "\n", number) < 0 || fflush(file) != 0)
 		return -errno;
 	return 0;
 }
 
-uint64_t number_next(const struct roots *roots,
-		     const struct inventory *inventory)
+uint64_t number_next(const struct roots *roots, const struct inventory *inventory)
 {
 	uint64_t reported = report_last_number(roots->reports);
 	uint64_t run = last_number_on_run(roots);

@@ -32,29 +32,25 @@ static struct followed *find(struct followers *followers, uint64_t number)
 static int add(struct followers *followers, uint64_t number)
 {
 	struct followed added = { .number = number };
-	int r = array_grow(&followers->journals, followers->n_journals,
-			   sizeof(added));
+	int r = array_grow(&followers->journals, followers->n_journals, sizeof(added));
 
 	if (r == 0)
-		r = journal_follow(followers->directory, number,
-				   &added.follower, NULL);
+		r = journal_follow(followers->directory, number, &added.follower, NULL);
 	if (r == 0)
 		followers->journals[followers->n_journals++] = added;
 	return r;
 }
 
-static void read_on(struct followed *followed, journal_observer_fn observer,
-		    void *data)
+static void read_on(struct followed *followed, journal_observer_fn observer, void *data)
 {
-	if (!followed->follower ||
-	    journal_follower_read(followed->follower, observer, data) == 0)
+	if (!followed->follower || journal_follower_read(followed->follower, observer, data) == 0)
 		return;
 	journal_follower_free(followed->follower);
 	followed->follower = NULL;
 }
 
-int followers_read(struct followers *followers, uint64_t number,
-		   journal_observer_fn observer, void *data)
+int followers_read(struct followers *followers, uint64_t number, journal_observer_fn observer,
+		   void *data)
 {
 	int r = find(followers, number) ? 0 : add(followers, number);
 
@@ -63,15 +59,13 @@ int followers_read(struct followers *followers, uint64_t number,
 	return r;
 }
 
-void followers_read_known(struct followers *followers,
-			  journal_observer_fn observer, void *data)
+void followers_read_known(struct followers *followers, journal_observer_fn observer, void *data)
 {
 	for (size_t i = 0; i < followers->n_journals; i++)
 		read_on(&followers->journals[i], observer, data);
 }
 
-int followers_read_directory(struct followers *followers,
-			     journal_observer_fn observer, void *data)
+int followers_read_directory(struct followers *followers, journal_observer_fn observer, void *data)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
 	int n = journal_list(followers->directory, &numbers);
@@ -86,8 +80,8 @@ int followers_read_directory(struct followers *followers,
 	return n < 0 ? n : 0;
 }
 
-bool followers_end(struct followers *followers, uint64_t number,
-		   journal_observer_fn observer, void *data)
+bool followers_end(struct followers *followers, uint64_t number, journal_observer_fn observer,
+		   void *data)
 {
 	struct followed *followed = find(followers, number);
 

@@ -27,19 +27,17 @@ void followers_done(struct followers *followers);
  * journal is not read again. Returns 0, -ENOENT if there is none and never was,
  * or another negative errno.
  */
-int followers_read(struct followers *followers, uint64_t number,
-		   journal_observer_fn observer, void *data);
+int followers_read(struct followers *followers, uint64_t number, journal_observer_fn observer,
+		   void *data);
 
 /* Likewise for all that are followed already, also those whose file is gone. */
-void followers_read_known(struct followers *followers,
-			  journal_observer_fn observer, void *data);
+void followers_read_known(struct followers *followers, journal_observer_fn observer, void *data);
 
 /* Likewise for all that are in the directory. */
-int followers_read_directory(struct followers *followers,
-			     journal_observer_fn observer, void *data);
+int followers_read_directory(struct followers *followers, journal_observer_fn observer, void *data);
 
 /* The file is gone: takes the rest. Returns whether it was followed. */
-bool followers_end(struct followers *followers, uint64_t number,
-		   journal_observer_fn observer, void *data);
+bool followers_end(struct followers *followers, uint64_t number, journal_observer_fn observer,
+		   void *data);
 
 #endif

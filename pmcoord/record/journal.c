@@ -62,8 +62,7 @@ int journal_set_aside(const char *directory, uint64_t number)
 	return rename(from, to) < 0 ? -errno : 0;
 }
 
-static int write_lines(struct journal *journal, const char *lines,
-		       size_t length)
+static int write_lines(struct journal *journal, const char *lines, size_t length)
 {
 	int r = write_all(journal->fd, lines, length);
 
@@ -76,8 +75,7 @@ static int write_lines(struct journal *journal, const char *lines,
 }
 
 /* Writes the line first: what is applied must be on record. */
-static int append(struct journal *journal, const struct record *record,
-		  char *line, size_t size)
+static int append(struct journal *journal, const struct record *record, char *line, size_t size)
 {
 	int length = record_format(record, line, size);
 	int r;
@@ -88,20 +86,18 @@ static int append(struct journal *journal, const struct record *record,
 	if (r == 0)
 		r = cycle_apply(&journal->cycle, record);
 	if (r == 0 && journal->observer)
-		journal->observer(journal->observer_data, &journal->cycle,
-				  record);
+		journal->observer(journal->observer_data, &journal->cycle, record);
 	return r;
 }
 
-void journal_observe(struct journal *journal, journal_observer_fn observer,
-		     void *data)
+void journal_observe(struct journal *journal, journal_observer_fn observer, void *data)
 {
 	journal->observer = observer;
 	journal->observer_data = data;
 }
 
-int journal_record(struct journal *journal, enum record_type type,
-		   uint64_t at_us, size_t guest, const char *format, ...)
+int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
+		   const char *format, ...)
 {
 	char text[CYCLE_DETAIL_MAX], line[CYCLE_DETAIL_MAX + 64];
 	struct record record = {
@@ -134,16 +130,15 @@ static struct journal *journal_new(const char *directory, uint64_t number)
 }
 
 /* Adds the line of one step to what will be written, and applies it. */
-static int record_step(struct journal *journal, const struct plan *plan,
-		       const struct step *step, uint64_t now, FILE *lines)
+static int record_step(struct journal *journal, const struct plan *plan, const struct step *step,
+		       uint64_t now, FILE *lines)
 {
 	struct graph_nodes needs = graph_needs(plan->graph, step->guest);
 	/* An index is at most 20 digits; the rest is the name and small. */
 	size_t size = needs.n_nodes * 21 + GUEST_NAME_MAX + 128;
 	_cleanup_(freep) char *text = malloc(size);
 	_cleanup_(freep) char *line = malloc(size + 64);
-	_cleanup_(freep) size_t *indices =
-		calloc(needs.n_nodes + 1, sizeof(*indices));
+	_cleanup_(freep) size_t *indices = calloc(needs.n_nodes + 1, sizeof(*indices));
 	struct record record = {
 		.type = RECORD_GUEST,
 		.at_us = now,
@@ -155,9 +150,8 @@ static int record_step(struct journal *journal, const struct plan *plan,
 		return -ENOMEM;
 	for (size_t i = 0; i < needs.n_nodes; i++)
 		indices[i] = plan->step_of_guest[needs.nodes[i]];
-	r = cycle_format_guest(&plan->inventory->guests[step->guest],
-			       step->mechanism, indices, needs.n_nodes, text,
-			       size);
+	r = cycle_format_guest(&plan->inventory->guests[step->guest], step->mechanism, indices,
+			       needs.n_nodes, text, size);
 	if (r >= 0)
 		r = record_format(&record, line, size + 64);
 	if (r < 0)
@@ -168,23 +162,19 @@ static int record_step(struct journal *journal, const struct plan *plan,
 }
 
 /* What the report shall tell of the graph that the plan was made from. */
-static int record_warnings(struct journal *journal, const struct plan *plan,
-			   uint64_t now)
+static int record_warnings(struct journal *journal, const struct plan *plan, uint64_t now)
 {
 	const char *warning;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < CYCLE_WARNINGS_MAX &&
-			   (warning = graph_warning(plan->graph, i));
-	     i++)
-		r = journal_record(journal, RECORD_WARNING, now, 0, "%s",
-				   warning);
+	for (size_t i = 0;
+	     r == 0 && i < CYCLE_WARNINGS_MAX && (warning = graph_warning(plan->graph, i)); i++)
+		r = journal_record(journal, RECORD_WARNING, now, 0, "%s", warning);
 	return r;
 }
 
 /* All steps in one write: nothing has been done yet, so nothing is lost. */
-static int record_plan(struct journal *journal, const struct plan *plan,
-		       uint64_t now)
+static int record_plan(struct journal *journal, const struct plan *plan, uint64_t now)
 {
 	_cleanup_(freep) char *text = NULL;
 	size_t length = 0;
@@ -198,13 +188,12 @@ static int record_plan(struct journal *journal, const struct plan *plan,
 	return r < 0 ? r : write_lines(journal, text, length);
 }
 
-int journal_create(const char *directory, const struct plan *plan,
-		   uint64_t number, const char *boot_id, uint64_t boottime_us,
-		   uint64_t realtime_us, const char *trigger, bool wants_sleep,
-		   struct journal **ret_journal, struct error *error)
+int journal_create(const char *directory, const struct plan *plan, uint64_t number,
+		   const char *boot_id, uint64_t boottime_us, uint64_t realtime_us,
+		   const char *trigger, bool wants_sleep, struct journal **ret_journal,
+		   struct error *error)
 {
-	_cleanup_(journal_closep) struct journal *journal =
-		journal_new(directory, number);
+	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, number);
 	char head[160], line[256];
 	struct record record = {
 		.type = RECORD_CYCLE,
@@ -216,17 +205,13 @@ int journal_create(const char *directory, const struct plan *plan,
 	if (!journal)
 		r = -ENOMEM;
 	if (r < 0)
-		return error_set(error, r, "cannot make %s: %s", directory,
-				 strerror(-r));
-	journal->fd =
-		open(journal->path,
-		     O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+		return error_set(error, r, "cannot make %s: %s", directory, strerror(-r));
+	journal->fd = open(journal->path, O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 	if (journal->fd < 0)
-		return error_set(error, -errno,
-				 "cannot create the journal %s: %s",
-				 journal->path, strerror(errno));
-	r = cycle_format_head(number, boot_id, realtime_us, trigger,
-			      wants_sleep, head, sizeof(head));
+		return error_set(error, -errno, "cannot create the journal %s: %s", journal->path,
+				 strerror(errno));
+	r = cycle_format_head(number, boot_id, realtime_us, trigger, wants_sleep, head,
+			      sizeof(head));
 	if (r >= 0)
 		r = append(journal, &record, line, sizeof(line));
 	if (r >= 0)
@@ -235,16 +220,16 @@ int journal_create(const char *directory, const struct plan *plan,
 		r = record_warnings(journal, plan, boottime_us);
 	if (r < 0) {
 		unlink(journal->path);
-		return error_set(error, r, "cannot write the journal %s: %s",
-				 journal->path, strerror(-r));
+		return error_set(error, r, "cannot write the journal %s: %s", journal->path,
+				 strerror(-r));
 	}
 	*ret_journal = TAKE_PTR(journal);
 	return 0;
 }
 
 /* Applies one line, without its newline, as the next record of the cycle. */
-static int replay_line(struct cycle *cycle, char *line, size_t length,
-		       bool first, struct record *ret)
+static int replay_line(struct cycle *cycle, char *line, size_t length, bool first,
+		       struct record *ret)
 {
 	if (strlen(line) != length || record_parse(line, ret) < 0 ||
 	    first != (ret->type == RECORD_CYCLE))
@@ -257,8 +242,8 @@ static int replay_line(struct cycle *cycle, char *line, size_t length,
  * them: a line without its newline was torn by a crash and never took effect,
  * or is being written.
  */
-static int replay(struct cycle *cycle, FILE *file, off_t *end,
-		  journal_observer_fn observer, void *data)
+static int replay(struct cycle *cycle, FILE *file, off_t *end, journal_observer_fn observer,
+		  void *data)
 {
 	_cleanup_(freep) char *line = NULL;
 	size_t size = 0;
@@ -271,8 +256,7 @@ static int replay(struct cycle *cycle, FILE *file, off_t *end,
 		if (line[length - 1] != '\n')
 			break;
 		line[length - 1] = '\0';
-		r = replay_line(cycle, line, (size_t)length - 1, *end == 0,
-				&record);
+		r = replay_line(cycle, line, (size_t)length - 1, *end == 0, &record);
 		if (r < 0)
 			return r;
 		*end += length;
@@ -298,48 +282,41 @@ static int load(struct journal *journal, off_t *ret_end, struct error *error)
 	int r;
 
 	if (!file)
-		return error_set(error, -errno,
-				 "cannot read the journal %s: %s",
-				 journal->path, strerror(errno));
+		return error_set(error, -errno, "cannot read the journal %s: %s", journal->path,
+				 strerror(errno));
 	r = replay(&journal->cycle, file, ret_end, NULL, NULL);
 	if (r == 0 && *ret_end == 0)
 		r = -EBADMSG; /* not even a head */
 	if (r == 0)
 		r = check_needs(&journal->cycle);
-	return r < 0 ? error_set(error, r,
-				 "%s is not a journal of this version",
-				 journal->path)
+	return r < 0 ? error_set(error, r, "%s is not a journal of this version", journal->path)
 		     : 0;
 }
 
-int journal_open(const char *directory, uint64_t number,
-		 struct journal **ret_journal, struct error *error)
+int journal_open(const char *directory, uint64_t number, struct journal **ret_journal,
+		 struct error *error)
 {
-	_cleanup_(journal_closep) struct journal *journal =
-		journal_new(directory, number);
+	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, number);
 	off_t end = 0;
-	int r = journal ? load(journal, &end, error)
-			: error_set(error, -ENOMEM, "out of memory");
+	int r = journal ? load(journal, &end, error) : error_set(error, -ENOMEM, "out of memory");
 
 	if (r < 0)
 		return r;
 	journal->fd = open(journal->path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (journal->fd < 0 || ftruncate(journal->fd, end) < 0)
-		return error_set(error, -errno, "cannot append to %s: %s",
-				 journal->path, strerror(errno));
+		return error_set(error, -errno, "cannot append to %s: %s", journal->path,
+				 strerror(errno));
 	journal->end = end;
 	*ret_journal = TAKE_PTR(journal);
 	return 0;
 }
 
-int journal_read(const char *directory, uint64_t number,
-		 struct cycle *ret_cycle, struct error *error)
+int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle,
+		 struct error *error)
 {
-	_cleanup_(journal_closep) struct journal *journal =
-		journal_new(directory, number);
+	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, number);
 	off_t end = 0;
-	int r = journal ? load(journal, &end, error)
-			: error_set(error, -ENOMEM, "out of memory");
+	int r = journal ? load(journal, &end, error) : error_set(error, -ENOMEM, "out of memory");
 
 	if (r < 0)
 		return r;
@@ -356,22 +333,20 @@ struct journal_follower {
 	struct cycle cycle;
 };
 
-int journal_follow(const char *directory, uint64_t number,
-		   struct journal_follower **ret_follower, struct error *error)
+int journal_follow(const char *directory, uint64_t number, struct journal_follower **ret_follower,
+		   struct error *error)
 {
 	struct journal_follower *follower = calloc(1, sizeof(*follower));
 	_cleanup_(freep) char *path = NULL;
 
-	if (!follower ||
-	    asprintf(&path, "%s/%" PRIu64, directory, number) < 0) {
+	if (!follower || asprintf(&path, "%s/%" PRIu64, directory, number) < 0) {
 		free(follower);
 		return error_set(error, -ENOMEM, "out of memory");
 	}
 	follower->file = fopen(path, "re");
 	if (!follower->file) {
 		free(follower);
-		return error_set(error, -errno,
-				 "cannot read the journal %s: %s", path,
+		return error_set(error, -errno, "cannot read the journal %s: %s", path,
 				 strerror(errno));
 	}
 	*ret_follower = follower;
@@ -387,18 +362,16 @@ void journal_follower_free(struct journal_follower *follower)
 	free(follower);
 }
 
-int journal_follower_read(struct journal_follower *follower,
-			  journal_observer_fn observer, void *data)
+int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
+			  void *data)
 {
 	/* Also forgets what is buffered, and that the end was seen. */
 	if (fseeko(follower->file, follower->end, SEEK_SET) < 0)
 		return -errno;
-	return replay(&follower->cycle, follower->file, &follower->end,
-		      observer, data);
+	return replay(&follower->cycle, follower->file, &follower->end, observer, data);
 }
 
-const struct cycle *journal_follower_cycle(
-	const struct journal_follower *follower)
+const struct cycle *journal_follower_cycle(const struct journal_follower *follower)
 {
 	return &follower->cycle;
 }

@@ -19,25 +19,25 @@ struct journal;
  * and writes its head and one record per step of the plan. Returns 0, or a
  * negative errno with `error` set; nothing is left behind then.
  */
-int journal_create(const char *directory, const struct plan *plan,
-		   uint64_t number, const char *boot_id, uint64_t boottime_us,
-		   uint64_t realtime_us, const char *trigger, bool wants_sleep,
-		   struct journal **ret_journal, struct error *error);
+int journal_create(const char *directory, const struct plan *plan, uint64_t number,
+		   const char *boot_id, uint64_t boottime_us, uint64_t realtime_us,
+		   const char *trigger, bool wants_sleep, struct journal **ret_journal,
+		   struct error *error);
 
 /*
  * Opens the journal of cycle `number` and replays it. A torn last line is
  * dropped. Returns 0, -ENOENT, -EBADMSG for a file that is no journal, or
  * another negative errno.
  */
-int journal_open(const char *directory, uint64_t number,
-		 struct journal **ret_journal, struct error *error);
+int journal_open(const char *directory, uint64_t number, struct journal **ret_journal,
+		 struct error *error);
 
 /*
  * Replays the journal of cycle `number` only to be looked at. The cycle is the
  * caller's: cycle_done. Returns as journal_open.
  */
-int journal_read(const char *directory, uint64_t number,
-		 struct cycle *ret_cycle, struct error *error);
+int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle,
+		 struct error *error);
 
 /* Closes the file and keeps it. */
 void journal_close(struct journal *journal);
@@ -63,17 +63,15 @@ const struct cycle *journal_cycle(const struct journal *journal);
 /* Told of each record after it was applied; for progress and logs. */
 typedef void (*journal_observer_fn)(void *data, const struct cycle *cycle,
 				    const struct record *record);
-void journal_observe(struct journal *journal, journal_observer_fn observer,
-		     void *data);
+void journal_observe(struct journal *journal, journal_observer_fn observer, void *data);
 
 /*
  * Appends a record and applies it to the cycle. `guest` counts only for types
  * that have one. Returns 0 or a negative errno; the intent of an effect must
  * be on record before the effect, so a caller gives up on an error.
  */
-int journal_record(struct journal *journal, enum record_type type,
-		   uint64_t at_us, size_t guest, const char *format, ...)
-	_printf_(5, 6);
+int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
+		   const char *format, ...) _printf_(5, 6);
 
 /*
  * A journal that is read while its coordinator writes it. Opening returns 0,
@@ -81,20 +79,19 @@ int journal_record(struct journal *journal, enum record_type type,
  * journal_follower_free.
  */
 struct journal_follower;
-int journal_follow(const char *directory, uint64_t number,
-		   struct journal_follower **ret_follower, struct error *error);
+int journal_follow(const char *directory, uint64_t number, struct journal_follower **ret_follower,
+		   struct error *error);
 void journal_follower_free(struct journal_follower *follower);
 
 /*
  * Takes what was appended since, telling `observer` of each record. Goes on
  * after the file was removed. Returns 0, or -EBADMSG for what is no journal.
  */
-int journal_follower_read(struct journal_follower *follower,
-			  journal_observer_fn observer, void *data);
+int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
+			  void *data);
 
 /* The cycle as far as it was read; borrowed. */
-const struct cycle *journal_follower_cycle(
-	const struct journal_follower *follower);
+const struct cycle *journal_follower_cycle(const struct journal_follower *follower);
 
 /*
  * Lists the numbers of the cycles in `directory`, ascending. The array is the

@@ -36,15 +36,13 @@ void report_format_moment(uint64_t realtime_us, char ret[REPORT_MOMENT_SIZE])
 	uint64_t month = march_month < 10 ? march_month + 3 : march_month - 9;
 
 	snprintf(ret, REPORT_MOMENT_SIZE,
-		 "%04" PRIu64 "-%02" PRIu64 "-%02" PRIu64 "T%02" PRIu64
-		 ":%02" PRIu64 ":%02" PRIu64 ".%06" PRIu64 "Z",
-		 era * 400 + year + (month <= 2), month,
-		 of_year - (153 * march_month + 2) / 5 + 1, seconds / 3600 % 24,
-		 seconds / 60 % 60, seconds % 60, realtime_us % 1000000);
+		 "%04" PRIu64 "-%02" PRIu64 "-%02" PRIu64 "T%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64
+		 ".%06" PRIu64 "Z",
+		 era * 400 + year + (month <= 2), month, of_year - (153 * march_month + 2) / 5 + 1,
+		 seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, realtime_us % 1000000);
 }
 
-static void add_time(struct json_object *object, const char *key,
-		     int64_t time_us, int *status)
+static void add_time(struct json_object *object, const char *key, int64_t time_us, int *status)
 {
 	if (time_us == CYCLE_NEVER)
 		json_add_null(object, key, status);
@@ -52,8 +50,7 @@ static void add_time(struct json_object *object, const char *key,
 		json_add_integer(object, key, time_us, status);
 }
 
-static void add_phase(struct json_object *phases,
-		      const struct cycle_phase *phase, int *status)
+static void add_phase(struct json_object *phases, const struct cycle_phase *phase, int *status)
 {
 	struct json_object *object = json_add_object(phases, NULL, status);
 
@@ -62,20 +59,16 @@ static void add_phase(struct json_object *phases,
 	add_time(object, "duration_us", phase->duration_us, status);
 }
 
-static void add_guest(struct json_object *guests,
-		      const struct cycle_guest *guest, int *status)
+static void add_guest(struct json_object *guests, const struct cycle_guest *guest, int *status)
 {
 	struct json_object *object = json_add_object(guests, NULL, status);
 	char uuid[GUEST_UUID_TEXT_SIZE];
 
 	json_add_string(object, "name", guest->name, status);
 	json_add_integer(object, "domid", guest->domid, status);
-	json_add_string(object, "uuid", guest_uuid_format(guest->uuid, uuid),
-			status);
-	json_add_string(object, "mechanism", mechanism_name(guest->mechanism),
-			status);
-	json_add_string(object, "outcome", cycle_outcome_name(guest->outcome),
-			status);
+	json_add_string(object, "uuid", guest_uuid_format(guest->uuid, uuid), status);
+	json_add_string(object, "mechanism", mechanism_name(guest->mechanism), status);
+	json_add_string(object, "outcome", cycle_outcome_name(guest->outcome), status);
 	json_add_string(object, "detail", guest->detail, status);
 	json_add_boolean(object, "degraded", guest->degraded, status);
 	json_add_boolean(object, "stranded", guest->stranded, status);
@@ -88,8 +81,7 @@ static void add_guest(struct json_object *guests,
 	add_time(object, "ready_us", guest->ready_us, status);
 }
 
-static void add_cycle(struct json_object *report, const struct cycle *cycle,
-		      int *status)
+static void add_cycle(struct json_object *report, const struct cycle *cycle, int *status)
 {
 	const struct cycle_guest *slowest = cycle_slowest(cycle);
 	struct json_object *phases, *warnings, *guests;
@@ -98,12 +90,10 @@ static void add_cycle(struct json_object *report, const struct cycle *cycle,
 	report_format_moment(cycle->started_us, started);
 	json_add_integer(report, "cycle", (int64_t)cycle->number, status);
 	json_add_string(report, "started", started, status);
-	json_add_string(report, "result",
-			cycle_result_name(cycle_result(cycle)), status);
+	json_add_string(report, "result", cycle_result_name(cycle_result(cycle)), status);
 	json_add_string(report, "trigger", cycle->trigger, status);
 	json_add_string(report, "detail", cycle->detail, status);
-	json_add_boolean(report, "held",
-			 cycle->held && cycle_count_held(cycle) > 0, status);
+	json_add_boolean(report, "held", cycle->held && cycle_count_held(cycle) > 0, status);
 	add_time(report, "slept_us", cycle->slept_us, status);
 	add_time(report, "written_bytes", cycle->written_bytes, status);
 	phases = json_add_array(report, "phases", status);
@@ -115,8 +105,7 @@ static void add_cycle(struct json_object *report, const struct cycle *cycle,
 	guests = json_add_array(report, "guests", status);
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		add_guest(guests, &cycle->guests[i], status);
-	json_add_string(report, "slowest", slowest ? slowest->name : NULL,
-			status);
+	json_add_string(report, "slowest", slowest ? slowest->name : NULL, status);
 	json_add_string(report, "stranded", cycle_stranded(cycle), status);
 }
 
@@ -141,9 +130,7 @@ static char *report_path(const char *directory, uint64_t number)
 {
 	char *path;
 
-	return asprintf(&path, "%s/%" PRIu64 ".json", directory, number) < 0
-		       ? NULL
-		       : path;
+	return asprintf(&path, "%s/%" PRIu64 ".json", directory, number) < 0 ? NULL : path;
 }
 
 /* "12.json" → 12. Only the name that we would give counts. */
@@ -153,8 +140,7 @@ static bool parse_file_name(const char *name, uint64_t *ret_number)
 	size_t length = strcspn(name, ".");
 	char digits[24];
 
-	if (strcmp(name + length, suffix) != 0 || length >= sizeof(digits) ||
-	    name[0] == '0')
+	if (strcmp(name + length, suffix) != 0 || length >= sizeof(digits) || name[0] == '0')
 		return false;
 	memcpy(digits, name, length);
 	digits[length] = '\0';
@@ -231,8 +217,7 @@ static int make_directory(const char *directory)
 
 static int write_file(const char *path, struct json_object *report)
 {
-	_cleanup_(closep) int fd =
-		open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+	_cleanup_(closep) int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
 	_cleanup_(fclosep) FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 	int r;
 
@@ -243,8 +228,7 @@ static int write_file(const char *path, struct json_object *report)
 	if (r < 0)
 		return r;
 	/* On disk before the rename: a power cut leaves the old or the new. */
-	if (fflush(file) != 0 || fchmod(fileno(file), 0644) < 0 ||
-	    fdatasync(fileno(file)) < 0)
+	if (fflush(file) != 0 || fchmod(fileno(file), 0644) < 0 || fdatasync(fileno(file)) < 0)
 		return -errno;
 	return 0;
 }
@@ -258,16 +242,15 @@ static void prune(const char *directory, uint64_t newest, uint64_t keep)
 	if (!numbers)
 		return;
 	for (int i = 0; i < n && (uint64_t)(n - i) > keep; i++) {
-		_cleanup_(freep) char *path =
-			report_path(directory, numbers[i]);
+		_cleanup_(freep) char *path = report_path(directory, numbers[i]);
 
 		if (path && numbers[i] != newest)
 			unlink(path);
 	}
 }
 
-int report_save(const char *directory, struct json_object *report,
-		uint64_t keep, struct error *error)
+int report_save(const char *directory, struct json_object *report, uint64_t keep,
+		struct error *error)
 {
 	uint64_t number = (uint64_t)json_read_integer(report, "cycle", 0);
 	_cleanup_(freep) char *path = report_path(directory, number);
@@ -284,8 +267,7 @@ int report_save(const char *directory, struct json_object *report,
 		r = -errno;
 	if (r < 0) {
 		unlink(temporary);
-		return error_set(error, r, "cannot write the report %s: %s",
-				 path, strerror(-r));
+		return error_set(error, r, "cannot write the report %s: %s", path, strerror(-r));
 	}
 	prune(directory, number, keep);
 	return 0;
@@ -301,42 +283,41 @@ static bool is_report(struct json_object *report)
 	       json_object_is_type(guests, json_type_array);
 }
 
-static int load_file(const char *path, struct json_object **ret_report,
-		     struct error *error)
+static int load_file(const char *path, struct json_object **ret_report, struct error *error)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct json_object *report;
 
 	if (fd < 0)
-		return error_set(error, -errno, "cannot read the report %s: %s",
-				 path, strerror(errno));
+		return error_set(error, -errno, "cannot read the report %s: %s", path,
+				 strerror(errno));
 	report = json_object_from_fd(fd);
 	if (!is_report(report)) {
 		json_object_put(report);
-		return error_set(error, -EBADMSG,
-				 "%s is not a report of this version of "
-				 "pmcoord, or is damaged; it can be removed",
-				 path);
+		return error_set(
+			error, -EBADMSG,
+			"%s is not a report of this version of pmcoord, or is damaged; it can be removed",
+			path);
 	}
 	*ret_report = report;
 	return 0;
 }
 
-int report_load(const char *directory, uint64_t number,
-		struct json_object **ret_report, struct error *error)
+int report_load(const char *directory, uint64_t number, struct json_object **ret_report,
+		struct error *error)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
 	_cleanup_(freep) char *path = NULL;
 	int n = report_list(directory, &numbers);
 
 	if (n < 0)
-		return error_set(error, n, "cannot read the reports in %s: %s",
-				 directory, strerror(-n));
+		return error_set(error, n, "cannot read the reports in %s: %s", directory,
+				 strerror(-n));
 	if (n == 0)
-		return error_set(error, -ENOENT,
-				 "there is no report in %s yet: 'pmcoord "
-				 "suspend-all' or 'pmcoord cycle' makes one",
-				 directory);
+		return error_set(
+			error, -ENOENT,
+			"there is no report in %s yet: 'pmcoord suspend-all' or 'pmcoord cycle' makes one",
+			directory);
 	path = report_path(directory, number ? number : numbers[n - 1]);
 	if (!path)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -388,8 +369,8 @@ static struct json_object *worst_guest(struct json_object *report)
 
 static const char *words_for_badness(int badness)
 {
-	static const char *const words[] = { "", "is degraded", "was paused",
-					     "failed", "could not be resumed" };
+	static const char *const words[] = { "", "is degraded", "was paused", "failed",
+					     "could not be resumed" };
 
 	return words[badness];
 }
@@ -403,18 +384,15 @@ void report_blame(struct json_object *report, char *ret, size_t size)
 	ret[0] = '\0';
 	if (report_result(report) == RESULT_OK)
 		return;
-	length = snprintf(ret, size, "cycle %" PRId64 " %s",
-			  json_read_integer(report, "cycle", 0),
+	length = snprintf(ret, size, "cycle %" PRId64 " %s", json_read_integer(report, "cycle", 0),
 			  json_read_string(report, "result"));
 	if (detail[0])
-		length += snprintf(ret + length, size - (size_t)length, ": %s",
-				   detail);
+		length += snprintf(ret + length, size - (size_t)length, ": %s", detail);
 	/* A cycle that failed says why, and names whom it was about. */
 	if (guest && (size_t)length < size &&
 	    (!detail[0] || report_result(report) == RESULT_DEGRADED))
 		snprintf(ret + length, size - (size_t)length, ": %s %s: %s",
-			 json_read_string(guest, "name"),
-			 words_for_badness(badness(guest)),
+			 json_read_string(guest, "name"), words_for_badness(badness(guest)),
 			 json_read_string(guest, "detail"));
 }
 
@@ -452,8 +430,7 @@ struct json_object *report_phase(struct json_object *report, size_t i)
 	return json_read_item(report, "phases", i);
 }
 
-int64_t report_resume_start(struct json_object *report,
-			    struct json_object *guest)
+int64_t report_resume_start(struct json_object *report, struct json_object *guest)
 {
 	int64_t running = report_time(guest, "running_us");
 	int64_t found = CYCLE_NEVER;
@@ -474,8 +451,8 @@ int64_t report_resume_start(struct json_object *report,
 /* Not by floating point: the decimal point is the same in every locale. */
 static void format_tenths(int64_t tenths, const char *unit, char *ret)
 {
-	snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s",
-		 tenths / 10, tenths % 10, unit);
+	snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s", tenths / 10, tenths % 10,
+		 unit);
 }
 
 char *report_format_ms(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE])
@@ -498,15 +475,12 @@ char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE])
 	else if (span_us < 120000000)
 		format_tenths((span_us + 50000) / 100000, " s", ret);
 	else if (seconds < 600)
-		snprintf(ret, REPORT_SPAN_TEXT_SIZE,
-			 "%" PRId64 " min %" PRId64 " s", seconds / 60,
+		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 " min %" PRId64 " s", seconds / 60,
 			 seconds % 60);
 	else if (seconds < 7200)
-		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 " min",
-			 (seconds + 30) / 60);
+		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 " min", (seconds + 30) / 60);
 	else
-		snprintf(ret, REPORT_SPAN_TEXT_SIZE,
-			 "%" PRId64 " h %" PRId64 " min", seconds / 3600,
-			 seconds / 60 % 60);
+		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 " h %" PRId64 " min",
+			 seconds / 3600, seconds / 60 % 60);
 	return ret;
 }

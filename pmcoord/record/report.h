@@ -24,16 +24,16 @@ int report_make(const struct cycle *cycle, struct json_object **ret_report);
  * if needed. Then removes all reports but the newest `keep`; this one stays.
  * Returns 0 or a negative errno with `error` set.
  */
-int report_save(const char *directory, struct json_object *report,
-		uint64_t keep, struct error *error);
+int report_save(const char *directory, struct json_object *report, uint64_t keep,
+		struct error *error);
 
 /*
  * Reads the report of a cycle, 0 for the newest; the caller's reference.
  * Returns 0, -ENOENT, -EBADMSG for a file that is no report, or another
  * negative errno, with `error` set.
  */
-int report_load(const char *directory, uint64_t number,
-		struct json_object **ret_report, struct error *error);
+int report_load(const char *directory, uint64_t number, struct json_object **ret_report,
+		struct error *error);
 
 /*
  * Lists the cycles that have a report, ascending. The array is the caller's.
@@ -74,8 +74,7 @@ struct json_object *report_phase(struct json_object *report, size_t i);
  * When the resume that brought `guest` back began: a cycle that is held can
  * have several. CYCLE_NEVER if none did.
  */
-int64_t report_resume_start(struct json_object *report,
-			    struct json_object *guest);
+int64_t report_resume_start(struct json_object *report, struct json_object *guest);
 
 /* A CLOCK_REALTIME as the reports write it: RFC 3339, in UTC. */
 #define REPORT_MOMENT_SIZE 64

@@ -43,8 +43,7 @@ static struct series_guest *find_or_add(struct series *series, const char *name,
 	series->n_guests++;
 	guests[n] = (struct series_guest){ 0 };
 	snprintf(guests[n].name, sizeof(guests[n].name), "%s", name);
-	snprintf(guests[n].mechanism, sizeof(guests[n].mechanism), "%s",
-		 mechanism);
+	snprintf(guests[n].mechanism, sizeof(guests[n].mechanism), "%s", mechanism);
 	return &guests[n];
 }
 
@@ -53,8 +52,7 @@ static enum cycle_outcome outcome_of(struct json_object *guest)
 	const char *name = json_read_string(guest, "outcome");
 
 	for (int i = OUTCOME_PENDING; i <= OUTCOME_FAILED; i++)
-		if (strcmp(name, cycle_outcome_name((enum cycle_outcome)i)) ==
-		    0)
+		if (strcmp(name, cycle_outcome_name((enum cycle_outcome)i)) == 0)
 			return (enum cycle_outcome)i;
 	return OUTCOME_FAILED;
 }
@@ -64,42 +62,34 @@ static int add_times(struct series_guest *known, struct json_object *report,
 {
 	int64_t begin = report_resume_start(report, guest);
 	int64_t running = report_time(guest, "running_us");
-	int r = samples_add(&known->down,
-			    report_span(report_time(guest, "requested_us"),
-					report_time(guest, "down_us")));
+	int r = samples_add(&known->down, report_span(report_time(guest, "requested_us"),
+						      report_time(guest, "down_us")));
 
 	if (r == 0)
-		r = samples_add(
-			&known->resumed,
-			report_span(report_time(guest, "resume_us"), running));
+		r = samples_add(&known->resumed,
+				report_span(report_time(guest, "resume_us"), running));
 	if (r == 0)
 		r = samples_add(&known->back, report_span(begin, running));
 	if (r == 0)
-		r = samples_add(
-			&known->ready,
-			report_span(begin, report_time(guest, "ready_us")));
+		r = samples_add(&known->ready, report_span(begin, report_time(guest, "ready_us")));
 	return r;
 }
 
 static bool is_acting(struct json_object *guest)
 {
-	return strcmp(json_read_string(guest, "mechanism"),
-		      mechanism_name(MECHANISM_NONE)) != 0;
+	return strcmp(json_read_string(guest, "mechanism"), mechanism_name(MECHANISM_NONE)) != 0;
 }
 
-static int add_guest(struct series *series, struct json_object *report,
-		     struct json_object *guest)
+static int add_guest(struct series *series, struct json_object *report, struct json_object *guest)
 {
 	enum cycle_outcome outcome = outcome_of(guest);
-	struct series_guest *known =
-		find_or_add(series, json_read_string(guest, "name"),
-			    json_read_string(guest, "mechanism"));
+	struct series_guest *known = find_or_add(series, json_read_string(guest, "name"),
+						 json_read_string(guest, "mechanism"));
 
 	if (!known)
 		return -ENOMEM;
 	known->outcomes[outcome]++;
-	return outcome == OUTCOME_SUSPENDED ? add_times(known, report, guest)
-					    : 0;
+	return outcome == OUTCOME_SUSPENDED ? add_times(known, report, guest) : 0;
 }
 
 int64_t series_time_down(struct json_object *report)
@@ -142,8 +132,7 @@ int64_t series_time_back(struct json_object *report)
 	return longest;
 }
 
-int series_add(struct series *series, struct json_object *report,
-	       const char *name)
+int series_add(struct series *series, struct json_object *report, const char *name)
 {
 	struct json_object *guest;
 	int r = samples_add(&series->all_down, series_time_down(report));
@@ -152,8 +141,7 @@ int series_add(struct series *series, struct json_object *report,
 		r = samples_add(&series->all_back, series_time_back(report));
 	for (size_t i = 0; r == 0 && (guest = report_guest(report, i)); i++)
 		if (is_acting(guest) &&
-		    (!name ||
-		     strcmp(json_read_string(guest, "name"), name) == 0))
+		    (!name || strcmp(json_read_string(guest, "name"), name) == 0))
 			r = add_guest(series, report, guest);
 	series->n_cycles++;
 	series->results[report_result(report)]++;

@@ -47,7 +47,6 @@ int64_t series_time_back(struct json_object *report);
  * it did something to. Times count only of guests that were suspended, and of
  * all together only when all of them were. Returns 0 or -ENOMEM.
  */
-int series_add(struct series *series, struct json_object *report,
-	       const char *name);
+int series_add(struct series *series, struct json_object *report, const char *name);
 
 #endif

@@ -11,8 +11,7 @@ int samples_add(struct samples *samples, int64_t span_us)
 {
 	if (span_us == CYCLE_NEVER)
 		return 0;
-	if (array_grow(&samples->values_us, samples->n_values,
-		       sizeof(*samples->values_us)) < 0)
+	if (array_grow(&samples->values_us, samples->n_values, sizeof(*samples->values_us)) < 0)
 		return -ENOMEM;
 	samples->values_us[samples->n_values++] = span_us;
 	return 0;
@@ -47,8 +46,7 @@ struct summary samples_summarize(struct samples *samples)
 	int64_t sum = 0;
 
 	if (n == 0)
-		return (struct summary){ CYCLE_NEVER, CYCLE_NEVER, CYCLE_NEVER,
-					 CYCLE_NEVER };
+		return (struct summary){ CYCLE_NEVER, CYCLE_NEVER, CYCLE_NEVER, CYCLE_NEVER };
 	qsort(samples->values_us, n, sizeof(*values), compare_spans);
 	for (size_t i = 0; i < n; i++)
 		sum += values[i];
@@ -60,8 +58,8 @@ struct summary samples_summarize(struct samples *samples)
 	};
 }
 
-void samples_add_json(struct samples *samples, struct json_object *object,
-		      const char *key, int *status)
+void samples_add_json(struct samples *samples, struct json_object *object, const char *key,
+		      int *status)
 {
 	struct summary summary = samples_summarize(samples);
 	struct json_object *member;

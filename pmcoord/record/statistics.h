@@ -43,8 +43,8 @@ struct summary samples_summarize(struct samples *samples);
  * Adds {"avg","min","median","max"} in µs under `key`, or null without samples.
  * `status` as in json.h.
  */
-void samples_add_json(struct samples *samples, struct json_object *object,
-		      const char *key, int *status);
+void samples_add_json(struct samples *samples, struct json_object *object, const char *key,
+		      int *status);
 
 /* The four as cells of a table, in ms; all empty without samples. */
 struct summary_cells {

@@ -53,13 +53,11 @@ static enum status_state judge(const struct status *status)
 static bool is_waited_for(const struct cycle_guest *guest, const char *phase)
 {
 	if (strcmp(phase, "suspend") == 0)
-		return guest->hold == HOLD_REQUESTED ||
-		       guest->hold == HOLD_PAUSING;
+		return guest->hold == HOLD_REQUESTED || guest->hold == HOLD_PAUSING;
 	if (strcmp(phase, "resume") == 0)
 		return guest->hold != HOLD_NONE;
 	if (strcmp(phase, "ready") == 0)
-		return guest->mechanism == MECHANISM_AGENT &&
-		       guest->running_us != CYCLE_NEVER &&
+		return guest->mechanism == MECHANISM_AGENT && guest->running_us != CYCLE_NEVER &&
 		       guest->ready_us == CYCLE_NEVER && !guest->degraded;
 	return false;
 }
@@ -72,8 +70,8 @@ static bool is_down(const struct cycle_guest *guest)
 /* ---- reading ------------------------------------------------------------ */
 
 /* Journals of an earlier boot hold nobody. */
-static int read_cycle(const struct roots *roots, uint64_t number,
-		      const char *boot_id, struct status *status)
+static int read_cycle(const struct roots *roots, uint64_t number, const char *boot_id,
+		      struct status *status)
 {
 	struct cycle *cycle = &status->cycles[status->n_cycles];
 	int r = journal_read(roots->journals, number, cycle, NULL);
@@ -129,8 +127,7 @@ static size_t count_set_aside(const struct roots *roots)
 	return n > 0 ? (size_t)n : 0;
 }
 
-int status_read(const struct roots *roots, struct status *ret_status,
-		struct error *error)
+int status_read(const struct roots *roots, struct status *ret_status, struct error *error)
 {
 	struct status status = { 0 };
 	int r = lock_holder(roots->run, status.holder, sizeof(status.holder));
@@ -140,8 +137,7 @@ int status_read(const struct roots *roots, struct status *ret_status,
 		r = read_cycles(roots, &status);
 	if (r < 0) {
 		status_done(&status);
-		return error_set(error, r, "cannot read %s: %s%s", roots->run,
-				 strerror(-r),
+		return error_set(error, r, "cannot read %s: %s%s", roots->run, strerror(-r),
 				 r == -EACCES ? ": use sudo" : "");
 	}
 	status.n_unreadable += count_set_aside(roots);
@@ -177,8 +173,8 @@ static uint64_t moment(const struct cycle *cycle, int64_t at_us)
 	return cycle->started_us + (uint64_t)at_us;
 }
 
-static void add_moment(struct json_object *object, const char *key,
-		       uint64_t realtime_us, int *status)
+static void add_moment(struct json_object *object, const char *key, uint64_t realtime_us,
+		       int *status)
 {
 	char text[REPORT_MOMENT_SIZE];
 
@@ -186,23 +182,20 @@ static void add_moment(struct json_object *object, const char *key,
 	json_add_string(object, key, text, status);
 }
 
-static void add_guests(struct json_object *object, const char *key,
-		       const struct cycle *cycle, const char *waiting_in,
-		       int *r)
+static void add_guests(struct json_object *object, const char *key, const struct cycle *cycle,
+		       const char *waiting_in, int *r)
 {
 	struct json_object *array = json_add_array(object, key, r);
 
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		const struct cycle_guest *guest = &cycle->guests[i];
 
-		if (waiting_in ? is_waited_for(guest, waiting_in)
-			       : is_down(guest))
+		if (waiting_in ? is_waited_for(guest, waiting_in) : is_down(guest))
 			json_add_string(array, NULL, guest->name, r);
 	}
 }
 
-static void add_cycle(struct json_object *object, const struct cycle *cycle,
-		      int *r)
+static void add_cycle(struct json_object *object, const struct cycle *cycle, int *r)
 {
 	const struct cycle_phase *phase = open_phase(cycle);
 	struct json_object *current;
@@ -218,8 +211,7 @@ static void add_cycle(struct json_object *object, const struct cycle *cycle,
 	json_add_string(current, "detail", cycle->detail, r);
 }
 
-static void add_held(struct json_object *object, const struct status *status,
-		     int *r)
+static void add_held(struct json_object *object, const struct status *status, int *r)
 {
 	struct json_object *array = json_add_array(object, "held", r);
 
@@ -235,15 +227,13 @@ static void add_held(struct json_object *object, const struct status *status,
 			held = json_add_object(array, NULL, r);
 			json_add_string(held, "guest", guest->name, r);
 			json_add_integer(held, "domid", guest->domid, r);
-			json_add_integer(held, "cycle", (int64_t)cycle->number,
-					 r);
+			json_add_integer(held, "cycle", (int64_t)cycle->number, r);
 			json_add_boolean(held, "on_purpose", cycle->held, r);
 		}
 	}
 }
 
-static void add_last(struct json_object *object, struct json_object *report,
-		     int *r)
+static void add_last(struct json_object *object, struct json_object *report, int *r)
 {
 	struct json_object *last;
 
@@ -252,13 +242,10 @@ static void add_last(struct json_object *object, struct json_object *report,
 		return;
 	}
 	last = json_add_object(object, "last", r);
-	json_add_integer(last, "cycle", json_read_integer(report, "cycle", 0),
-			 r);
+	json_add_integer(last, "cycle", json_read_integer(report, "cycle", 0), r);
 	json_add_string(last, "result", json_read_string(report, "result"), r);
-	json_add_string(last, "started", json_read_string(report, "started"),
-			r);
-	json_add_string(last, "trigger", json_read_string(report, "trigger"),
-			r);
+	json_add_string(last, "started", json_read_string(report, "started"), r);
+	json_add_string(last, "trigger", json_read_string(report, "trigger"), r);
 	json_add_string(last, "detail", json_read_string(report, "detail"), r);
 }
 
@@ -270,16 +257,14 @@ static int print_json(const struct status *status, FILE *out)
 
 	json_add_string(object, "state", state_names[status->state], &r);
 	json_add_boolean(object, "daemon", status->has_daemon, &r);
-	json_add_string(object, "at_work",
-			status->locked ? status->holder : NULL, &r);
+	json_add_string(object, "at_work", status->locked ? status->holder : NULL, &r);
 	if (current)
 		add_cycle(object, current, &r);
 	else
 		json_add_null(object, "cycle", &r);
 	add_held(object, status, &r);
 	add_last(object, status->last, &r);
-	json_add_integer(object, "unreadable_journals",
-			 (int64_t)status->n_unreadable, &r);
+	json_add_integer(object, "unreadable_journals", (int64_t)status->n_unreadable, &r);
 	if (r == 0)
 		r = json_print(object, out);
 	json_object_put(object);
@@ -296,9 +281,7 @@ static void print_span_since(uint64_t then_us, uint64_t now_us, FILE *out)
 
 	/* The clock may have been set back. */
 	fprintf(out, "%s",
-		report_format_span(
-			now_us > then_us ? (int64_t)(now_us - then_us) : 0,
-			text));
+		report_format_span(now_us > then_us ? (int64_t)(now_us - then_us) : 0, text));
 }
 
 static void print_down(const struct cycle *cycle, FILE *out)
@@ -312,8 +295,7 @@ static void print_down(const struct cycle *cycle, FILE *out)
 	fprintf(out, LINE "%zu of %zu guests\n", "Down", n_down, n_acting);
 }
 
-static void print_waiting(const struct cycle *cycle, const char *phase,
-			  uint64_t now_us, FILE *out)
+static void print_waiting(const struct cycle *cycle, const char *phase, uint64_t now_us, FILE *out)
 {
 	const char *before = NULL;
 
@@ -329,8 +311,7 @@ static void print_waiting(const struct cycle *cycle, const char *phase,
 		if (strcmp(phase, "suspend") != 0)
 			continue;
 		fprintf(out, " (asked ");
-		print_span_since(moment(cycle, guest->requested_us), now_us,
-				 out);
+		print_span_since(moment(cycle, guest->requested_us), now_us, out);
 		fprintf(out, " ago)");
 	}
 	if (before)
@@ -341,8 +322,7 @@ static void print_cycle(const struct cycle *cycle, uint64_t now_us, FILE *out)
 {
 	const struct cycle_phase *phase = open_phase(cycle);
 
-	fprintf(out, LINE "%" PRIu64 ", by %s, for ", "Cycle", cycle->number,
-		cycle->trigger);
+	fprintf(out, LINE "%" PRIu64 ", by %s, for ", "Cycle", cycle->number, cycle->trigger);
 	print_span_since(cycle->started_us, now_us, out);
 	fprintf(out, "\n" LINE "%s, for ", "Phase", phase->name);
 	print_span_since(moment(cycle, phase->start_us), now_us, out);
@@ -365,8 +345,7 @@ static void print_held(const struct status *status, FILE *out)
 				continue;
 			if (!before)
 				fprintf(out, LINE, "Held");
-			fprintf(out, "%s%s", before ? before : "",
-				cycle->guests[j].name);
+			fprintf(out, "%s%s", before ? before : "", cycle->guests[j].name);
 			before = ", ";
 		}
 	}
@@ -384,10 +363,8 @@ static void print_last(struct json_object *report, FILE *out)
 		return;
 	}
 	detail = json_read_string(report, "detail");
-	fprintf(out, "%" PRId64 ", %s, by %s, ",
-		json_read_integer(report, "cycle", 0),
-		json_read_string(report, "result"),
-		json_read_string(report, "trigger"));
+	fprintf(out, "%" PRId64 ", %s, by %s, ", json_read_integer(report, "cycle", 0),
+		json_read_string(report, "result"), json_read_string(report, "trigger"));
 	report_print_when(json_read_string(report, "started"), out);
 	fprintf(out, "%s%s\n", detail[0] ? ": " : "", detail);
 }
@@ -397,16 +374,14 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 	static const char *const sentences[] = {
 		[STATUS_IDLE] = "idle; no guest is held down",
 		[STATUS_RUNNING] = "a cycle is under way",
-		[STATUS_HELD] = "guests are held down; 'pmcoord resume-all' "
-				"brings them back",
-		[STATUS_ABANDONED] = "a cycle was abandoned by whoever ran it; "
-				     "'pmcoord resume-all' undoes it",
+		[STATUS_HELD] = "guests are held down; 'pmcoord resume-all' brings them back",
+		[STATUS_ABANDONED] =
+			"a cycle was abandoned by whoever ran it; 'pmcoord resume-all' undoes it",
 	};
 	const struct cycle *current = current_cycle(status);
 
 	fprintf(out, LINE "%s\n", "State", sentences[status->state]);
-	fprintf(out, LINE "%s\n", "Daemon",
-		status->has_daemon ? "running" : "not running");
+	fprintf(out, LINE "%s\n", "Daemon", status->has_daemon ? "running" : "not running");
 	if (status->locked)
 		fprintf(out, LINE "%s\n", "At work", status->holder);
 	if (current)
@@ -414,15 +389,13 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 	else
 		print_held(status, out);
 	if (status->n_unreadable > 0)
-		fprintf(out,
-			LINE "%zu cannot be read; 'pmcoord check' says more\n",
-			"Journals", status->n_unreadable);
+		fprintf(out, LINE "%zu cannot be read; 'pmcoord check' says more\n", "Journals",
+			status->n_unreadable);
 	print_last(status->last, out);
 	return ferror(out) ? -EIO : 0;
 }
 
-int status_print(const struct status *status, uint64_t now_us, bool json,
-		 FILE *out)
+int status_print(const struct status *status, uint64_t now_us, bool json, FILE *out)
 {
 	return json ? print_json(status, out) : print_text(status, now_us, out);
 }

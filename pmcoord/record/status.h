@@ -38,15 +38,13 @@ struct status {
  * Returns 0, or a negative errno with `error` set: -EACCES without the
  * privilege to read the files. Release: status_done.
  */
-int status_read(const struct roots *roots, struct status *ret_status,
-		struct error *error);
+int status_read(const struct roots *roots, struct status *ret_status, struct error *error);
 void status_done(struct status *status);
 
 /*
  * Prints it for people, or as one JSON object. `now_us` is CLOCK_REALTIME.
  * Returns 0 or a negative errno.
  */
-int status_print(const struct status *status, uint64_t now_us, bool json,
-		 FILE *out);
+int status_print(const struct status *status, uint64_t now_us, bool json, FILE *out);
 
 #endif

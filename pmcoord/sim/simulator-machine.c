@@ -10,9 +10,7 @@
 
 uint32_t sim_domid(const struct simulator *simulator, size_t guest)
 {
-	return (uint32_t)(guest + 1 +
-			  simulator->guests[guest].reboots *
-				  simulator->n_guests);
+	return (uint32_t)(guest + 1 + simulator->guests[guest].reboots * simulator->n_guests);
 }
 
 /* ---- what is going to happen --------------------------------------------- */
@@ -22,8 +20,7 @@ static bool is_earlier(const struct sim_event *a, const struct sim_event *b)
 	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
 }
 
-int sim_schedule_event(struct simulator *simulator,
-		       const struct sim_event *event)
+int sim_schedule_event(struct simulator *simulator, const struct sim_event *event)
 {
 	struct sim_event *heap;
 	size_t i = simulator->n_heap;
@@ -60,8 +57,7 @@ static struct sim_event take_earliest(struct simulator *simulator)
 	size_t i = 0, child;
 
 	while ((child = 2 * i + 1) < simulator->n_heap) {
-		if (child + 1 < simulator->n_heap &&
-		    is_earlier(&heap[child + 1], &heap[child]))
+		if (child + 1 < simulator->n_heap && is_earlier(&heap[child + 1], &heap[child]))
 			child++;
 		if (!is_earlier(&heap[child], &last))
 			break;
@@ -109,8 +105,7 @@ static void reboot(struct simulator *simulator, size_t i)
  * Something happens. *ret_heard: whether an event tells of it; an agent's
  * states are heard of only where they are watched.
  */
-static int happen(struct simulator *simulator, size_t i,
-		  enum sim_event_type type, bool *ret_heard)
+static int happen(struct simulator *simulator, size_t i, enum sim_event_type type, bool *ret_heard)
 {
 	struct sim_guest *guest = &simulator->guests[i];
 
@@ -163,8 +158,8 @@ static int note(struct simulator *simulator, uint32_t domid)
 {
 	if (simulator->first_happened == simulator->n_happened)
 		simulator->first_happened = simulator->n_happened = 0;
-	if (array_grow(&simulator->happened, simulator->n_happened,
-		       sizeof(*simulator->happened)) < 0)
+	if (array_grow(&simulator->happened, simulator->n_happened, sizeof(*simulator->happened)) <
+	    0)
 		return -ENOMEM;
 	simulator->happened[simulator->n_happened++] = domid;
 	return 0;
@@ -176,8 +171,7 @@ static bool is_of_guest(enum sim_event_type type)
 }
 
 /* Whether it cannot happen any more. */
-static bool is_void(const struct sim_guest *guest,
-		    const struct sim_event *event)
+static bool is_void(const struct sim_guest *guest, const struct sim_event *event)
 {
 	if (event->type == SIM_APPEARS)
 		return guest->facts.state != GUEST_GONE;
@@ -189,8 +183,7 @@ static bool is_void(const struct sim_guest *guest,
 
 static int freeze(struct simulator *simulator, const struct sim_event *event)
 {
-	if (array_grow(&simulator->frozen, simulator->n_frozen,
-		       sizeof(*simulator->frozen)) < 0)
+	if (array_grow(&simulator->frozen, simulator->n_frozen, sizeof(*simulator->frozen)) < 0)
 		return -ENOMEM;
 	simulator->frozen[simulator->n_frozen++] = *event;
 	return 0;
@@ -247,19 +240,15 @@ static int begin_guest(struct simulator *simulator, size_t i)
 		{ guest->fate == SIM_IS_SAVED, guest->suspend_us, SIM_SAVED },
 		{ guest->fate != SIM_STAYS, guest->leave_us, SIM_GONE },
 		{ guest->fate == SIM_REBOOTS, guest->leave_us, SIM_REBOOTED },
-		{ guest->appears_us != SIM_NEVER, guest->appears_us,
-		  SIM_APPEARS },
-		{ guest->destroyed_us != SIM_NEVER, guest->destroyed_us,
-		  SIM_GONE },
-		{ guest->user_pauses_us != SIM_NEVER, guest->user_pauses_us,
-		  SIM_USER_PAUSES },
+		{ guest->appears_us != SIM_NEVER, guest->appears_us, SIM_APPEARS },
+		{ guest->destroyed_us != SIM_NEVER, guest->destroyed_us, SIM_GONE },
+		{ guest->user_pauses_us != SIM_NEVER, guest->user_pauses_us, SIM_USER_PAUSES },
 	};
 	int r = 0;
 
 	for (size_t j = 0; j < ELEMENTSOF(events) && r == 0; j++)
 		if (events[j].happens)
-			r = sim_schedule(simulator, i, events[j].after_us,
-					 events[j].type);
+			r = sim_schedule(simulator, i, events[j].after_us, events[j].type);
 	return r;
 }
 
@@ -284,10 +273,8 @@ static bool hears(const struct sim_guest *guest, enum mechanism mechanism)
 	case MECHANISM_EVENT_CHANNEL:
 		return guest->facts.kernel_port != 0;
 	case MECHANISM_XENSTORE:
-		return guest->boot_us == 0 &&
-		       guest->facts.feature_suspend != GUEST_FEATURE_NO &&
-		       (guest->facts.type != GUEST_HVM ||
-			guest->facts.has_pv_drivers);
+		return guest->boot_us == 0 && guest->facts.feature_suspend != GUEST_FEATURE_NO &&
+		       (guest->facts.type != GUEST_HVM || guest->facts.has_pv_drivers);
 	case MECHANISM_AGENT:
 		return guest->behaviour != SIM_AGENT_IS_DEAD;
 	default:
@@ -306,12 +293,9 @@ static int follow_request(struct simulator *simulator, size_t i, bool by_agent)
 	case SIM_HANGS_AFTER_ACK:
 		return 0;
 	case SIM_DIES:
-		return sim_schedule(simulator, i,
-				    quiesce_us + guest->suspend_us, SIM_DEAD);
+		return sim_schedule(simulator, i, quiesce_us + guest->suspend_us, SIM_DEAD);
 	case SIM_REFUSES:
-		return by_agent ? sim_schedule(simulator, i, quiesce_us,
-					       SIM_REFUSED)
-				: 0;
+		return by_agent ? sim_schedule(simulator, i, quiesce_us, SIM_REFUSED) : 0;
 	case SIM_GOES_DOWN_LATE:
 		return sim_schedule(simulator, i, guest->late_us, SIM_DOWN);
 	default:
@@ -319,9 +303,7 @@ static int follow_request(struct simulator *simulator, size_t i, bool by_agent)
 	}
 	if (by_agent)
 		r = sim_schedule(simulator, i, quiesce_us, SIM_QUIESCED);
-	return r < 0 ? r
-		     : sim_schedule(simulator, i,
-				    quiesce_us + guest->suspend_us, SIM_DOWN);
+	return r < 0 ? r : sim_schedule(simulator, i, quiesce_us + guest->suspend_us, SIM_DOWN);
 }
 
 int sim_go_down(struct simulator *simulator, size_t i, enum mechanism mechanism)
@@ -331,8 +313,7 @@ int sim_go_down(struct simulator *simulator, size_t i, enum mechanism mechanism)
 	/* Nobody in the guest is asked. */
 	if (mechanism == MECHANISM_HVM)
 		return sim_schedule(simulator, i, guest->suspend_us, SIM_DOWN);
-	if (!hears(guest, mechanism) ||
-	    guest->behaviour == SIM_IGNORES_REQUESTS) {
+	if (!hears(guest, mechanism) || guest->behaviour == SIM_IGNORES_REQUESTS) {
 		guest->asked = mechanism == MECHANISM_XENSTORE;
 		return 0;
 	}
@@ -364,8 +345,7 @@ static int sim_wait(struct loop *loop, uint64_t deadline_us)
 	       simulator->first_happened == simulator->n_happened &&
 	       simulator->heap[0].at_us <= deadline_us)
 		r = take_event(simulator);
-	while (r == 0 && simulator->n_heap > 0 &&
-	       simulator->heap[0].at_us <= simulator->now_us)
+	while (r == 0 && simulator->n_heap > 0 && simulator->heap[0].at_us <= simulator->now_us)
 		r = take_event(simulator);
 	if (r < 0 || simulator->first_happened < simulator->n_happened)
 		return r;
@@ -397,23 +377,23 @@ static struct simulator *sleeper_simulator(struct sleeper *sleeper)
 static int sim_sleep_prepare(struct sleeper *sleeper, struct error *error)
 {
 	if (!sleeper_simulator(sleeper)->offers_s3)
-		return error_set(error, -EOPNOTSUPP,
-				 "the simulated host offers no suspend to RAM "
-				 "(S3=no in the scenario)");
+		return error_set(
+			error, -EOPNOTSUPP,
+			"the simulated host offers no suspend to RAM (S3=no in the scenario)");
 	return 0;
 }
 
 /* Nobody does anything while the host sleeps: all else is put off. */
-static int sim_sleep_enter(struct sleeper *sleeper, struct loop *loop,
-			   uint64_t *ret_slept_us, struct error *error)
+static int sim_sleep_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
+			   struct error *error)
 {
 	struct simulator *simulator = sleeper_simulator(sleeper);
 
 	(void)loop;
 	if (simulator->refuses_s3)
-		return error_set(error, -EBUSY,
-				 "the simulated kernel refused to sleep "
-				 "(S3=refuse in the scenario)");
+		return error_set(
+			error, -EBUSY,
+			"the simulated kernel refused to sleep (S3=refuse in the scenario)");
 	simulator->now_us += simulator->sleep_us;
 	for (size_t i = 0; i < simulator->n_heap; i++)
 		simulator->heap[i].at_us += simulator->sleep_us;

@@ -149,8 +149,7 @@ struct simulator {
 	uint64_t sleep_us;
 };
 
-#define container_of(pointer, type, member)                                    \
-	((type *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 /* A machine without guests, on which nothing has happened. */
 void sim_machine_init(struct simulator *simulator);
@@ -164,15 +163,13 @@ int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
 		 enum sim_event_type type);
 
 /* The same for an event that was kept: at its own time. */
-int sim_schedule_event(struct simulator *simulator,
-		       const struct sim_event *event);
+int sim_schedule_event(struct simulator *simulator, const struct sim_event *event);
 
 /* From the first request on others do with guests what they will. */
 int sim_begin(struct simulator *simulator);
 
 /* Asks the guest to go down, by this mechanism. Returns 0 or -ENOMEM. */
-int sim_go_down(struct simulator *simulator, size_t guest,
-		enum mechanism mechanism);
+int sim_go_down(struct simulator *simulator, size_t guest, enum mechanism mechanism);
 
 /* A paused guest does nothing; what it would have done, it does now. */
 int sim_thaw(struct simulator *simulator, size_t guest);

@@ -99,12 +99,10 @@ static const struct {
 	{ "dying", GUEST_DYING, SIM_STAYS, "", 0, false, false },
 	{ "booting", GUEST_RUNNING, SIM_STAYS, "", 0, false, true },
 	{ "acpi-s3", GUEST_RUNNING, SIM_STAYS, "", 0, true, false },
-	{ "shutting-down", GUEST_RUNNING, SIM_POWERS_OFF, "poweroff", 0, false,
-	  false },
+	{ "shutting-down", GUEST_RUNNING, SIM_POWERS_OFF, "poweroff", 0, false, false },
 	{ "rebooting", GUEST_RUNNING, SIM_REBOOTS, "reboot", 0, false, false },
 	{ "saving", GUEST_RUNNING, SIM_IS_SAVED, "suspend", 0, false, false },
-	{ "migrating", GUEST_RUNNING, SIM_IS_SAVED, "suspend", 0, false,
-	  false },
+	{ "migrating", GUEST_RUNNING, SIM_IS_SAVED, "suspend", 0, false, false },
 };
 
 static int take_state(const char *value, struct sim_guest *guest)
@@ -116,8 +114,7 @@ static int take_state(const char *value, struct sim_guest *guest)
 		guest->fate = states[i].fate;
 		guest->pauses = states[i].pauses;
 		guest->facts.in_acpi_s3 = states[i].in_acpi_s3;
-		snprintf(guest->facts.shutdown_node,
-			 sizeof(guest->facts.shutdown_node), "%s",
+		snprintf(guest->facts.shutdown_node, sizeof(guest->facts.shutdown_node), "%s",
 			 states[i].shutdown_node);
 		if (!states[i].is_booting)
 			return 0;
@@ -159,8 +156,7 @@ static int take_feature(const char *value, struct sim_guest *guest)
 	}
 	r = parse_boolean(value, &yes);
 	if (r == 0)
-		guest->facts.feature_suspend =
-			yes ? GUEST_FEATURE_YES : GUEST_FEATURE_NO;
+		guest->facts.feature_suspend = yes ? GUEST_FEATURE_YES : GUEST_FEATURE_NO;
 	return r;
 }
 
@@ -207,15 +203,13 @@ static int add_failure(struct sim_calls *calls, const char *word)
 		failure.and_later = end > colon && *end == '+';
 		if (failure.and_later)
 			*end = '\0';
-		if (parse_u64(colon + 1, UINT64_MAX, &failure.n) < 0 ||
-		    failure.n == 0)
+		if (parse_u64(colon + 1, UINT64_MAX, &failure.n) < 0 || failure.n == 0)
 			return -EINVAL;
 	}
 	failure.verb = sim_verb_of_name(copy);
 	if (failure.verb == SIM_N_VERBS)
 		return -EINVAL;
-	if (array_grow(&calls->failures, calls->n_failures, sizeof(failure)) <
-	    0)
+	if (array_grow(&calls->failures, calls->n_failures, sizeof(failure)) < 0)
 		return -ENOMEM;
 	calls->failures[calls->n_failures++] = failure;
 	return 0;
@@ -292,17 +286,15 @@ static int take_text(const char *value, char **ret)
 }
 
 /* Returns -ENOENT for a key that there is not. */
-static int take_section_key(struct section *section, const char *key,
-			    const char *value)
+static int take_section_key(struct section *section, const char *key, const char *value)
 {
 	for (size_t i = 0; i < ELEMENTSOF(guest_keys); i++)
 		if (strcmp(key, guest_keys[i].key) == 0)
 			return guest_keys[i].take(value, &section->guest);
 	for (size_t i = 0; i < ELEMENTSOF(guest_times); i++)
 		if (strcmp(key, guest_times[i].key) == 0)
-			return parse_duration(
-				value, (uint64_t *)((char *)&section->guest +
-						    guest_times[i].offset));
+			return parse_duration(value, (uint64_t *)((char *)&section->guest +
+								  guest_times[i].offset));
 	for (size_t i = 0; i < N_RELATIONS; i++)
 		if (strcmp(key, relation_keys[i]) == 0)
 			return take_text(value, &section->related[i]);
@@ -315,14 +307,12 @@ static int take_s3(const char *value, struct simulator *simulator)
 {
 	simulator->offers_s3 = strcmp(value, "no") != 0;
 	simulator->refuses_s3 = strcmp(value, "refuse") == 0;
-	return strcmp(value, "yes") == 0 || strcmp(value, "no") == 0 ||
-			       simulator->refuses_s3
+	return strcmp(value, "yes") == 0 || strcmp(value, "no") == 0 || simulator->refuses_s3
 		       ? 0
 		       : -EINVAL;
 }
 
-static int take_host_key(struct scenario *scenario, const char *key,
-			 const char *value)
+static int take_host_key(struct scenario *scenario, const char *key, const char *value)
 {
 	struct simulator *simulator = scenario->simulator;
 
@@ -343,8 +333,7 @@ static struct section *new_section(struct scenario *scenario, const char *name)
 	struct section *section;
 
 	if (scenario->n_sections == SIM_GUESTS_MAX ||
-	    array_grow(&scenario->sections, scenario->n_sections,
-		       sizeof(*section)) < 0)
+	    array_grow(&scenario->sections, scenario->n_sections, sizeof(*section)) < 0)
 		return NULL;
 	section = &scenario->sections[scenario->n_sections++];
 	*section = (struct section){
@@ -372,12 +361,11 @@ static bool guest_name(const char *section, char ret[static NAME_MAX_BYTES])
 {
 	char end;
 
-	return sscanf(section, "Guest \"%63[^\"]%c", ret, &end) == 2 &&
-	       end == '"';
+	return sscanf(section, "Guest \"%63[^\"]%c", ret, &end) == 2 && end == '"';
 }
 
-static int take_section(void *data, const struct ini_position *position,
-			const char *section, struct error *error)
+static int take_section(void *data, const struct ini_position *position, const char *section,
+			struct error *error)
 {
 	struct scenario *scenario = data;
 	char name[NAME_MAX_BYTES];
@@ -387,17 +375,15 @@ static int take_section(void *data, const struct ini_position *position,
 	if (strcmp(section, "Host") == 0)
 		return 0;
 	if (!guest_name(section, name))
-		return error_set(error, -EINVAL,
-				 "is neither [Host] nor [Guest \"name\"]");
+		return error_set(error, -EINVAL, "is neither [Host] nor [Guest \"name\"]");
 	scenario->current = new_section(scenario, name);
 	if (!scenario->current)
 		return error_set(error, -E2BIG, "too many guests");
 	return 0;
 }
 
-static int take_key(void *data, const struct ini_position *position,
-		    const char *section, const char *key, const char *value,
-		    struct error *error)
+static int take_key(void *data, const struct ini_position *position, const char *section,
+		    const char *key, const char *value, struct error *error)
 {
 	struct scenario *scenario = data;
 	int r = 0;
@@ -420,8 +406,7 @@ static void collect_problem(void *data, const char *problem)
 	struct scenario *scenario = data;
 	char *problems;
 
-	if (asprintf(&problems, "%s%s%s",
-		     scenario->problems ? scenario->problems : "",
+	if (asprintf(&problems, "%s%s%s", scenario->problems ? scenario->problems : "",
 		     scenario->problems ? "\n" : "", problem) < 0)
 		return;
 	free(scenario->problems);
@@ -434,8 +419,7 @@ static void collect_problem(void *data, const char *problem)
  * The name of a copy: its number instead of the '*', or behind a name without.
  * Where others are named, only the '*' counts. Returns 0 or -EINVAL.
  */
-static int name_of_copy(const char *pattern, uint64_t copy, bool is_own,
-			char *ret, size_t size)
+static int name_of_copy(const char *pattern, uint64_t copy, bool is_own, char *ret, size_t size)
 {
 	const char *star = strchr(pattern, '*');
 	int before = star ? (int)(star - pattern) : (int)strlen(pattern);
@@ -446,8 +430,7 @@ static int name_of_copy(const char *pattern, uint64_t copy, bool is_own,
 		snprintf(number, sizeof(number), "%" PRIu64, copy);
 	else if (star)
 		return -EINVAL;
-	length = snprintf(ret, size, "%.*s%s%s", before, pattern, number,
-			  star ? star + 1 : "");
+	length = snprintf(ret, size, "%.*s%s%s", before, pattern, number, star ? star + 1 : "");
 	return length < 0 || (size_t)length >= size ? -EINVAL : 0;
 }
 
@@ -472,9 +455,7 @@ static size_t *place_of(const struct scenario *scenario, const char *name)
 	size_t i = hash_text(HASH_START, name) & mask;
 
 	while (scenario->names[i] &&
-	       strcmp(scenario->simulator->guests[scenario->names[i] - 1]
-			      .facts.name,
-		      name) != 0)
+	       strcmp(scenario->simulator->guests[scenario->names[i] - 1].facts.name, name) != 0)
 		i = (i + 1) & mask;
 	return &scenario->names[i];
 }
@@ -491,8 +472,8 @@ static int copy_failures(const struct sim_calls *from, struct sim_calls *ret)
 	return 0;
 }
 
-static int make_guest(struct scenario *scenario, const struct section *section,
-		      uint64_t copy, struct error *error)
+static int make_guest(struct scenario *scenario, const struct section *section, uint64_t copy,
+		      struct error *error)
 {
 	struct simulator *simulator = scenario->simulator;
 	struct sim_guest *guest = &simulator->guests[simulator->n_guests];
@@ -501,14 +482,11 @@ static int make_guest(struct scenario *scenario, const struct section *section,
 
 	*guest = section->guest;
 	guest->calls = (struct sim_calls){ 0 };
-	if (name_of_copy(section->name, copy, true, facts->name,
-			 sizeof(facts->name)) < 0)
-		return error_set(error, -EBADMSG,
-				 "[Guest \"%s\"] lacks Count=", section->name);
+	if (name_of_copy(section->name, copy, true, facts->name, sizeof(facts->name)) < 0)
+		return error_set(error, -EBADMSG, "[Guest \"%s\"] lacks Count=", section->name);
 	place = place_of(scenario, facts->name);
 	if (*place)
-		return error_set(error, -EBADMSG, "there are two guests '%s'",
-				 facts->name);
+		return error_set(error, -EBADMSG, "there are two guests '%s'", facts->name);
 	give_uuid(facts);
 	facts->domid = (uint32_t)simulator->n_guests + 1;
 	if (guest->appears_us != SIM_NEVER)
@@ -524,18 +502,15 @@ static int make_room(struct scenario *scenario, struct error *error)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < scenario->n_sections; i++)
-		n += scenario->sections[i].count ? scenario->sections[i].count
-						 : 1;
+		n += scenario->sections[i].count ? scenario->sections[i].count : 1;
 	if (n > SIM_GUESTS_MAX)
-		return error_set(error, -EBADMSG,
-				 "%" PRIu64 " guests are too many: at most %d",
-				 n, SIM_GUESTS_MAX);
+		return error_set(error, -EBADMSG, "%" PRIu64 " guests are too many: at most %d", n,
+				 SIM_GUESTS_MAX);
 	scenario->n_names = 4;
 	while (scenario->n_names < 2 * n)
 		scenario->n_names *= 2;
 	scenario->names = calloc(scenario->n_names, sizeof(size_t));
-	scenario->simulator->guests =
-		calloc(n + 1, sizeof(*scenario->simulator->guests));
+	scenario->simulator->guests = calloc(n + 1, sizeof(*scenario->simulator->guests));
 	return scenario->names && scenario->simulator->guests
 		       ? 0
 		       : error_set(error, -ENOMEM, "out of memory");
@@ -551,8 +526,7 @@ static int make_guests(struct scenario *scenario, struct error *error)
 		section->first = scenario->simulator->n_guests;
 		if (section->count == 0)
 			r = make_guest(scenario, section, 0, error);
-		for (uint64_t copy = 1; copy <= section->count && r == 0;
-		     copy++)
+		for (uint64_t copy = 1; copy <= section->count && r == 0; copy++)
 			r = make_guest(scenario, section, copy, error);
 	}
 	return r;
@@ -578,9 +552,8 @@ static int take_device(const char **word, enum link_class *ret)
 }
 
 /* Who is connected to whom by a relation, and who says so. */
-static struct link link_of(const struct simulator *simulator,
-			   enum relation relation, size_t guest, size_t other,
-			   enum link_class class)
+static struct link link_of(const struct simulator *simulator, enum relation relation, size_t guest,
+			   size_t other, enum link_class class)
 {
 	bool is_true = relation == NEEDS || relation == STUB_FOR;
 	bool other_needs = relation == STUB_FOR || relation == CLAIMS_TO_SERVE;
@@ -591,14 +564,12 @@ static struct link link_of(const struct simulator *simulator,
 		.class = relation == STUB_FOR ? LINK_DEVICE_MODEL : class,
 		.said_by_frontend = is_true || relation == CLAIMS_TO_NEED,
 		.said_by_backend = is_true || relation == CLAIMS_TO_SERVE,
-		.said_by_toolstack =
-			is_true && simulator->guests[guest].has_record,
+		.said_by_toolstack = is_true && simulator->guests[guest].has_record,
 	};
 }
 
-static int add_link(struct scenario *scenario, enum relation relation,
-		    size_t guest, uint64_t copy, const char *word,
-		    struct error *error)
+static int add_link(struct scenario *scenario, enum relation relation, size_t guest, uint64_t copy,
+		    const char *word, struct error *error)
 {
 	struct simulator *simulator = scenario->simulator;
 	const char *name = simulator->guests[guest].facts.name;
@@ -607,20 +578,16 @@ static int add_link(struct scenario *scenario, enum relation relation,
 	size_t place;
 
 	if (take_device(&word, &class) < 0)
-		return error_set(error, -EBADMSG,
-				 "'%s': %s=: there is no such device", name,
+		return error_set(error, -EBADMSG, "'%s': %s=: there is no such device", name,
 				 relation_keys[relation]);
 	if (name_of_copy(word, copy, false, other, sizeof(other)) < 0)
-		return error_set(error, -EBADMSG,
-				 "'%s': %s=%s: '*' needs Count=", name,
+		return error_set(error, -EBADMSG, "'%s': %s=%s: '*' needs Count=", name,
 				 relation_keys[relation], word);
 	place = *place_of(scenario, other);
 	if (!place)
-		return error_set(error, -EBADMSG,
-				 "'%s': %s=: the scenario lacks '%s'", name,
+		return error_set(error, -EBADMSG, "'%s': %s=: the scenario lacks '%s'", name,
 				 relation_keys[relation], other);
-	if (array_grow(&simulator->links, simulator->n_links,
-		       sizeof(*simulator->links)) < 0)
+	if (array_grow(&simulator->links, simulator->n_links, sizeof(*simulator->links)) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	simulator->links[simulator->n_links++] =
 		link_of(simulator, relation, guest, place - 1, class);
@@ -628,8 +595,7 @@ static int add_link(struct scenario *scenario, enum relation relation,
 }
 
 static int add_links(struct scenario *scenario, const struct section *section,
-		     enum relation relation, size_t guest, uint64_t copy,
-		     struct error *error)
+		     enum relation relation, size_t guest, uint64_t copy, struct error *error)
 {
 	const char *text = section->related[relation];
 	_cleanup_(freep) char *words = strdup(text ? text : "");
@@ -638,8 +604,7 @@ static int add_links(struct scenario *scenario, const struct section *section,
 
 	while (r == 0 && (word = strsep(&rest, " ,")))
 		if (word[0])
-			r = add_link(scenario, relation, guest, copy, word,
-				     error);
+			r = add_link(scenario, relation, guest, copy, word, error);
 	return r;
 }
 
@@ -652,12 +617,9 @@ static int make_links(struct scenario *scenario, struct error *error)
 		uint64_t n = section->count ? section->count : 1;
 
 		for (uint64_t copy = 0; copy < n; copy++)
-			for (int relation = 0; relation < N_RELATIONS && r == 0;
-			     relation++)
-				r = add_links(scenario, section,
-					      (enum relation)relation,
-					      section->first + copy,
-					      section->count ? copy + 1 : 0,
+			for (int relation = 0; relation < N_RELATIONS && r == 0; relation++)
+				r = add_links(scenario, section, (enum relation)relation,
+					      section->first + copy, section->count ? copy + 1 : 0,
 					      error);
 	}
 	return r;
@@ -677,23 +639,20 @@ static void scenario_done(struct scenario *scenario)
 	free(scenario->problems);
 }
 
-static int read_file(struct scenario *scenario, const char *path,
-		     struct error *error)
+static int read_file(struct scenario *scenario, const char *path, struct error *error)
 {
-	int r = ini_file_parse_sections(path, take_section, take_key,
-					collect_problem, scenario, error);
+	int r = ini_file_parse_sections(path, take_section, take_key, collect_problem, scenario,
+					error);
 
 	if (r == -ENOENT)
 		error_set(error, r, "there is no scenario %s", path);
 	if (r == -EBADMSG)
 		error_set(error, r, "%s",
-			  scenario->problems ? scenario->problems
-					     : "out of memory");
+			  scenario->problems ? scenario->problems : "out of memory");
 	return r;
 }
 
-int sim_scenario_load(struct simulator *simulator, const char *path,
-		      struct error *error)
+int sim_scenario_load(struct simulator *simulator, const char *path, struct error *error)
 {
 	struct scenario scenario = {
 		.simulator = simulator,
@@ -706,8 +665,7 @@ int sim_scenario_load(struct simulator *simulator, const char *path,
 		if (r == 0)
 			r = make_links(&scenario, &problem);
 		if (r < 0)
-			error_set(error, r, "%s: %s", path,
-				  error_text(&problem));
+			error_set(error, r, "%s: %s", path, error_text(&problem));
 	}
 	scenario_done(&scenario);
 	return r;

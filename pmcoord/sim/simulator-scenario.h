@@ -12,7 +12,6 @@
  * `error` naming file, line and problem (all problems at once, where lines are
  * broken).
  */
-int sim_scenario_load(struct simulator *simulator, const char *path,
-		      struct error *error);
+int sim_scenario_load(struct simulator *simulator, const char *path, struct error *error);
 
 #endif

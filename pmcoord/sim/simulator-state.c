@@ -14,24 +14,20 @@
 
 static void save_guest(const struct sim_guest *guest, size_t i, FILE *file)
 {
-	unsigned int bits = (guest->asked ? IS_ASKED : 0) |
-			    (guest->watched ? IS_WATCHED : 0) |
+	unsigned int bits = (guest->asked ? IS_ASKED : 0) | (guest->watched ? IS_WATCHED : 0) |
 			    (guest->boot_us == 0 ? HAS_BOOTED : 0) |
 			    (guest->reboots ? HAS_REBOOTED : 0);
 
-	fprintf(file, "guest %zu %d %u %u %u %d %" PRIu64 " %d %" PRIu64 "\n",
-		i, guest->facts.state, guest->pauses, bits, guest->generation,
+	fprintf(file, "guest %zu %d %u %u %u %d %" PRIu64 " %d %" PRIu64 "\n", i,
+		guest->facts.state, guest->pauses, bits, guest->generation,
 		guest->facts.agent.state.state, guest->facts.agent.state.cycle,
-		guest->facts.agent.request.verb,
-		guest->facts.agent.request.cycle);
+		guest->facts.agent.request.verb, guest->facts.agent.request.cycle);
 }
 
-static void save_event(const struct sim_event *event, const char *word,
-		       FILE *file)
+static void save_event(const struct sim_event *event, const char *word, FILE *file)
 {
-	fprintf(file, "%s %" PRIu64 " %" PRIu64 " %zu %u %d\n", word,
-		event->at_us, event->order, event->guest, event->generation,
-		event->type);
+	fprintf(file, "%s %" PRIu64 " %" PRIu64 " %zu %u %d\n", word, event->at_us, event->order,
+		event->guest, event->generation, event->type);
 }
 
 void sim_state_save(const struct simulator *simulator)
@@ -43,8 +39,8 @@ void sim_state_save(const struct simulator *simulator)
 	file = fopen(simulator->state_path, "we");
 	if (!file)
 		return;
-	fprintf(file, "clock %" PRIu64 " %" PRIu64 " %d\n", simulator->now_us,
-		simulator->orders, simulator->began);
+	fprintf(file, "clock %" PRIu64 " %" PRIu64 " %d\n", simulator->now_us, simulator->orders,
+		simulator->began);
 	for (size_t i = 0; i < simulator->n_guests; i++)
 		save_guest(&simulator->guests[i], i, file);
 	for (size_t i = 0; i < simulator->n_heap; i++)
@@ -60,12 +56,10 @@ static bool load_guest(struct simulator *simulator, const char *line)
 	struct sim_guest *guest;
 	size_t i;
 
-	if (sscanf(line,
-		   "guest %zu %u %u %u %u %u %" SCNu64 " %u %" SCNu64 "\n", &i,
-		   &state, &pauses, &bits, &generation, &agent, &agent_cycle,
-		   &verb, &request_cycle) != 9 ||
-	    i >= simulator->n_guests || state > GUEST_GONE ||
-	    agent > PROTOCOL_AGENT_DEGRADED || verb > PROTOCOL_ABORT)
+	if (sscanf(line, "guest %zu %u %u %u %u %u %" SCNu64 " %u %" SCNu64 "\n", &i, &state,
+		   &pauses, &bits, &generation, &agent, &agent_cycle, &verb, &request_cycle) != 9 ||
+	    i >= simulator->n_guests || state > GUEST_GONE || agent > PROTOCOL_AGENT_DEGRADED ||
+	    verb > PROTOCOL_ABORT)
 		return false;
 	guest = &simulator->guests[i];
 	guest->facts.state = (enum guest_state)state;
@@ -86,11 +80,9 @@ static bool load_guest(struct simulator *simulator, const char *line)
 	if (!guest->facts.agent.present)
 		return true;
 	guest->facts.agent.state =
-		(struct protocol_state){ (enum protocol_agent_state)agent,
-					 agent_cycle };
+		(struct protocol_state){ (enum protocol_agent_state)agent, agent_cycle };
 	guest->facts.agent.request =
-		(struct protocol_request){ (enum protocol_verb)verb,
-					   request_cycle };
+		(struct protocol_request){ (enum protocol_verb)verb, request_cycle };
 	return true;
 }
 
@@ -101,9 +93,8 @@ static int load_event(struct simulator *simulator, const char *line)
 	unsigned int type;
 	char word[8];
 
-	if (sscanf(line, "%7s %" SCNu64 " %" SCNu64 " %zu %u %u\n", word,
-		   &event.at_us, &event.order, &event.guest, &event.generation,
-		   &type) != 6 ||
+	if (sscanf(line, "%7s %" SCNu64 " %" SCNu64 " %zu %u %u\n", word, &event.at_us,
+		   &event.order, &event.guest, &event.generation, &type) != 6 ||
 	    event.guest >= simulator->n_guests || type >= SIM_N_EVENT_TYPES)
 		return 0;
 	/* What is frozen is so again when its time comes at once. */
@@ -114,15 +105,13 @@ static int load_event(struct simulator *simulator, const char *line)
 int sim_state_load(struct simulator *simulator)
 {
 	_cleanup_(fclosep) FILE *file =
-		simulator->state_path ? fopen(simulator->state_path, "re")
-				      : NULL;
+		simulator->state_path ? fopen(simulator->state_path, "re") : NULL;
 	uint64_t clock, orders;
 	char line[256];
 	int began, r;
 
 	if (!file || !fgets(line, sizeof(line), file) ||
-	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &orders,
-		   &began) != 3)
+	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &orders, &began) != 3)
 		return 0;
 	simulator->now_us = clock;
 	simulator->orders = orders;

@@ -22,18 +22,15 @@ static struct simulator *simulator_of(struct hypervisor *hypervisor)
 /* ---- calls --------------------------------------------------------------- */
 
 /* The guest that still has this domid and UUID, or NULL. */
-static struct sim_guest *find(struct simulator *simulator,
-			      const struct domain_id *id)
+static struct sim_guest *find(struct simulator *simulator, const struct domain_id *id)
 {
 	struct sim_guest *guest;
 
 	if (id->domid < 1 || id->domid > 2 * simulator->n_guests)
 		return NULL;
 	guest = &simulator->guests[(id->domid - 1) % simulator->n_guests];
-	return guest->facts.state != GUEST_GONE &&
-			       guest->facts.domid == id->domid &&
-			       memcmp(guest->facts.uuid, id->uuid,
-				      GUEST_UUID_SIZE) == 0
+	return guest->facts.state != GUEST_GONE && guest->facts.domid == id->domid &&
+			       memcmp(guest->facts.uuid, id->uuid, GUEST_UUID_SIZE) == 0
 		       ? guest
 		       : NULL;
 }
@@ -42,8 +39,8 @@ static struct sim_guest *find(struct simulator *simulator,
  * What every verb for one guest begins with. Returns 0, -ESRCH, or -EIO where
  * the scenario lets this call fail.
  */
-static int enter(struct hypervisor *hypervisor, enum sim_verb verb,
-		 const struct domain_id *id, struct sim_guest **ret_guest)
+static int enter(struct hypervisor *hypervisor, enum sim_verb verb, const struct domain_id *id,
+		 struct sim_guest **ret_guest)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest = find(simulator, id);
@@ -55,8 +52,7 @@ static int enter(struct hypervisor *hypervisor, enum sim_verb verb,
 	return sim_count(&guest->calls, verb) < 0 ? -EIO : r;
 }
 
-static size_t index_of(const struct simulator *simulator,
-		       const struct sim_guest *guest)
+static size_t index_of(const struct simulator *simulator, const struct sim_guest *guest)
 {
 	return (size_t)(guest - simulator->guests);
 }
@@ -65,9 +61,7 @@ uint64_t simulator_calls(struct hypervisor *hypervisor, const char *verb)
 {
 	enum sim_verb number = sim_verb_of_name(verb);
 
-	return number == SIM_N_VERBS
-		       ? 0
-		       : simulator_of(hypervisor)->calls.n[number];
+	return number == SIM_N_VERBS ? 0 : simulator_of(hypervisor)->calls.n[number];
 }
 
 const char *simulator_verb(size_t i)
@@ -92,17 +86,14 @@ static int add_guest(struct inventory *inventory, const struct sim_guest *guest)
 /* A claim is there as long as the one who makes it. */
 static bool is_said(const struct simulator *simulator, const struct link *link)
 {
-	bool frontend =
-		simulator->guests[link->frontend].facts.state != GUEST_GONE;
-	bool backend =
-		simulator->guests[link->backend].facts.state != GUEST_GONE;
+	bool frontend = simulator->guests[link->frontend].facts.state != GUEST_GONE;
+	bool backend = simulator->guests[link->backend].facts.state != GUEST_GONE;
 
-	return (link->said_by_frontend && frontend) ||
-	       (link->said_by_backend && backend);
+	return (link->said_by_frontend && frontend) || (link->said_by_backend && backend);
 }
 
-static int add_link(const struct simulator *simulator,
-		    struct inventory *inventory, const struct link *said)
+static int add_link(const struct simulator *simulator, struct inventory *inventory,
+		    const struct link *said)
 {
 	struct link link = *said;
 
@@ -113,16 +104,15 @@ static int add_link(const struct simulator *simulator,
 	return inventory_add_link(inventory, &link);
 }
 
-static int sim_inventory(struct hypervisor *hypervisor,
-			 struct inventory *ret_inventory, struct error *error)
+static int sim_inventory(struct hypervisor *hypervisor, struct inventory *ret_inventory,
+			 struct error *error)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct inventory inventory = { 0 };
 	int r = sim_count(&simulator->calls, SIM_INVENTORY);
 
 	if (r < 0)
-		return error_set(error, r,
-				 "the scenario lets the inventory fail");
+		return error_set(error, r, "the scenario lets the inventory fail");
 	for (size_t i = 0; i < simulator->n_guests && r == 0; i++)
 		if (simulator->guests[i].facts.state != GUEST_GONE)
 			r = add_guest(&inventory, &simulator->guests[i]);
@@ -152,10 +142,9 @@ static int sim_look(struct hypervisor *hypervisor, const struct domain_id *id,
 		return r;
 	*ret_look = (struct domain_look){
 		.paused = guest->pauses > 0,
-		.state =
-			guest->facts.state == GUEST_RUNNING && guest->pauses > 0
-				? GUEST_PAUSED
-				: guest->facts.state,
+		.state = guest->facts.state == GUEST_RUNNING && guest->pauses > 0
+				 ? GUEST_PAUSED
+				 : guest->facts.state,
 	};
 	return 0;
 }
@@ -171,18 +160,15 @@ static int sim_examine(struct hypervisor *hypervisor, const struct guest *facts,
 
 	if (r < 0)
 		return r;
-	for (unsigned int i = 0;
-	     i < facts->pci_functions && i < EXAMINED_PCI_MAX; i++)
-		snprintf(examination.pci[examination.n_pci++], PCI_ADDRESS_SIZE,
-			 "0000:00:%02x.0", i + 1);
-	examination.agent_port_is_stale =
-		guest->behaviour == SIM_AGENT_PORT_IS_STALE;
+	for (unsigned int i = 0; i < facts->pci_functions && i < EXAMINED_PCI_MAX; i++)
+		snprintf(examination.pci[examination.n_pci++], PCI_ADDRESS_SIZE, "0000:00:%02x.0",
+			 i + 1);
+	examination.agent_port_is_stale = guest->behaviour == SIM_AGENT_PORT_IS_STALE;
 	*ret_examination = examination;
 	return 0;
 }
 
-static int sim_look_at_agent(struct hypervisor *hypervisor,
-			     const struct domain_id *id,
+static int sim_look_at_agent(struct hypervisor *hypervisor, const struct domain_id *id,
 			     struct agent_look *ret_look)
 {
 	struct sim_guest *guest;
@@ -194,8 +180,7 @@ static int sim_look_at_agent(struct hypervisor *hypervisor,
 		return -ENODATA;
 	*ret_look = (struct agent_look){ .state = guest->facts.agent.state };
 	if (guest->behaviour == SIM_COMES_BACK_DEGRADED)
-		snprintf(ret_look->detail, sizeof(ret_look->detail),
-			 "0000:00:00.0 lost");
+		snprintf(ret_look->detail, sizeof(ret_look->detail), "0000:00:00.0 lost");
 	if (guest->behaviour == SIM_REFUSES)
 		snprintf(ret_look->detail, sizeof(ret_look->detail),
 			 "refused, as the scenario wants");
@@ -213,15 +198,14 @@ static int sim_prepare(struct hypervisor *hypervisor, const struct guest *facts,
 
 	if (r < 0)
 		return r;
-	if (mechanism == MECHANISM_AGENT &&
-	    guest->behaviour == SIM_AGENT_PORT_IS_STALE)
+	if (mechanism == MECHANISM_AGENT && guest->behaviour == SIM_AGENT_PORT_IS_STALE)
 		return PREPARE_PORT_IS_STALE;
 	guest->watched |= mechanism == MECHANISM_AGENT;
 	return PREPARED;
 }
 
-static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id,
-		   uint64_t cycle, const struct agent_terms *terms)
+static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
+		   const struct agent_terms *terms)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
@@ -232,14 +216,12 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 		return r;
 	is_ready = guest->facts.agent.state.state == PROTOCOL_AGENT_READY &&
 		   guest->facts.agent.state.cycle == cycle;
-	guest->facts.agent.request =
-		(struct protocol_request){ PROTOCOL_SUSPEND, cycle };
+	guest->facts.agent.request = (struct protocol_request){ PROTOCOL_SUSPEND, cycle };
 	guest->facts.agent.terms = *terms;
 	/* Of new terms it says nothing. */
 	if (is_ready || guest->behaviour == SIM_AGENT_IS_DEAD)
 		return 0;
-	return sim_schedule(simulator, index_of(simulator, guest),
-			    SEEN_AFTER_US, SIM_ARMED);
+	return sim_schedule(simulator, index_of(simulator, guest), SEEN_AFTER_US, SIM_ARMED);
 }
 
 static int sim_listen(struct hypervisor *hypervisor, const struct domain_id *id,
@@ -249,8 +231,8 @@ static int sim_listen(struct hypervisor *hypervisor, const struct domain_id *id,
 	return find(simulator_of(hypervisor), id) ? 0 : -ESRCH;
 }
 
-static int sim_request(struct hypervisor *hypervisor,
-		       const struct domain_id *id, enum mechanism mechanism)
+static int sim_request(struct hypervisor *hypervisor, const struct domain_id *id,
+		       enum mechanism mechanism)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest = NULL;
@@ -258,14 +240,11 @@ static int sim_request(struct hypervisor *hypervisor,
 
 	if (r == 0)
 		r = enter(hypervisor, SIM_REQUEST, id, &guest);
-	return r < 0 ? r
-		     : sim_go_down(simulator, index_of(simulator, guest),
-				   mechanism);
+	return r < 0 ? r : sim_go_down(simulator, index_of(simulator, guest), mechanism);
 }
 
-static int sim_retract(struct hypervisor *hypervisor,
-		       const struct domain_id *id, enum mechanism mechanism,
-		       uint64_t cycle)
+static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id,
+		       enum mechanism mechanism, uint64_t cycle)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
@@ -275,14 +254,12 @@ static int sim_retract(struct hypervisor *hypervisor,
 		return r;
 	if (mechanism == MECHANISM_AGENT &&
 	    guest->facts.agent.state.state != PROTOCOL_AGENT_QUIESCED) {
-		guest->facts.agent.request =
-			(struct protocol_request){ PROTOCOL_ABORT, cycle };
+		guest->facts.agent.request = (struct protocol_request){ PROTOCOL_ABORT, cycle };
 		guest->generation++;
 		return guest->behaviour == SIM_AGENT_IS_DEAD
 			       ? RETRACTED
-			       : sim_schedule(simulator,
-					      index_of(simulator, guest),
-					      SEEN_AFTER_US, SIM_ARMED);
+			       : sim_schedule(simulator, index_of(simulator, guest), SEEN_AFTER_US,
+					      SIM_ARMED);
 	}
 	if (!guest->asked)
 		return RETRACT_TOO_LATE;
@@ -312,8 +289,7 @@ static int sim_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 
 /* ---- back ---------------------------------------------------------------- */
 
-static int sim_unpause(struct hypervisor *hypervisor,
-		       const struct domain_id *id)
+static int sim_unpause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
@@ -323,13 +299,10 @@ static int sim_unpause(struct hypervisor *hypervisor,
 		return r;
 	if (guest->pauses == 0)
 		return -EINVAL;
-	return --guest->pauses > 0
-		       ? 0
-		       : sim_thaw(simulator, index_of(simulator, guest));
+	return --guest->pauses > 0 ? 0 : sim_thaw(simulator, index_of(simulator, guest));
 }
 
-static int sim_prepare_resume(struct hypervisor *hypervisor,
-			      const struct domain_id *id)
+static int sim_prepare_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	return find(simulator_of(hypervisor), id) ? 0 : -ESRCH;
 }
@@ -350,20 +323,17 @@ static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	guest->facts.state = GUEST_RUNNING;
 	if (!guest->facts.agent.present || guest->behaviour == SIM_NEVER_READY)
 		return 0;
-	return sim_schedule(simulator, index_of(simulator, guest),
-			    guest->ready_us, SIM_RESTORED);
+	return sim_schedule(simulator, index_of(simulator, guest), guest->ready_us, SIM_RESTORED);
 }
 
-static int sim_keep_books(struct hypervisor *hypervisor,
-			  const struct domain_id *id)
+static int sim_keep_books(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct sim_guest *guest;
 
 	return enter(hypervisor, SIM_KEEP_BOOKS, id, &guest);
 }
 
-static int sim_wake_agent(struct hypervisor *hypervisor,
-			  const struct domain_id *id)
+static int sim_wake_agent(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct sim_guest *guest;
 	int r = enter(hypervisor, SIM_WAKE_AGENT, id, &guest);
@@ -433,14 +403,13 @@ static const struct hypervisor_ops sim_ops = {
 };
 
 /* The states are kept only of a scenario that was read: set last. */
-static int set_up(struct simulator *simulator, const char *path,
-		  const char *state_path, struct error *error)
+static int set_up(struct simulator *simulator, const char *path, const char *state_path,
+		  struct error *error)
 {
 	int r = sim_scenario_load(simulator, path, error);
 
 	if (r < 0)
-		return error_set(error, r, "cannot read the scenario %s: %s",
-				 path, strerror(-r));
+		return error_set(error, r, "cannot read the scenario %s: %s", path, strerror(-r));
 	if (!state_path)
 		return 0;
 	simulator->state_path = strdup(state_path);
@@ -449,9 +418,8 @@ static int set_up(struct simulator *simulator, const char *path,
 	return 0;
 }
 
-int simulator_open(const char *path, const char *state_path,
-		   struct hypervisor **ret_hypervisor, struct loop **ret_loop,
-		   struct sleeper **ret_sleeper, struct error *error)
+int simulator_open(const char *path, const char *state_path, struct hypervisor **ret_hypervisor,
+		   struct loop **ret_loop, struct sleeper **ret_sleeper, struct error *error)
 {
 	struct simulator *simulator = malloc(sizeof(*simulator));
 	int r;

@@ -20,9 +20,8 @@
  * ret_loop and ret_sleeper live as long as the hypervisor and are freed with
  * it. Returns 0, or negative with `error` naming file and line.
  */
-int simulator_open(const char *path, const char *state_path,
-		   struct hypervisor **ret_hypervisor, struct loop **ret_loop,
-		   struct sleeper **ret_sleeper, struct error *error);
+int simulator_open(const char *path, const char *state_path, struct hypervisor **ret_hypervisor,
+		   struct loop **ret_loop, struct sleeper **ret_sleeper, struct error *error);
 
 /*
  * How often a verb has been called so far, by the name that Fail= knows it by;

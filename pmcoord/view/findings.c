@@ -36,12 +36,10 @@ void findings_done(struct findings *findings)
 	*findings = (struct findings){ 0 };
 }
 
-void findings_add(struct findings *findings, enum finding_level level,
-		  const char *subject, const char *advice, const char *format,
-		  ...)
+void findings_add(struct findings *findings, enum finding_level level, const char *subject,
+		  const char *advice, const char *format, ...)
 {
-	struct finding *list =
-		reallocarray(findings->list, findings->n + 1, sizeof(*list));
+	struct finding *list = reallocarray(findings->list, findings->n + 1, sizeof(*list));
 	struct finding finding = {
 		.level = level,
 		.subject = strdup(subject),
@@ -79,8 +77,7 @@ bool findings_are_ok(const struct findings *findings)
 
 /* ---- printing ----------------------------------------------------------- */
 
-static void add_finding(struct json_object *array,
-			const struct finding *finding, int *r)
+static void add_finding(struct json_object *array, const struct finding *finding, int *r)
 {
 	struct json_object *object = json_add_object(array, NULL, r);
 
@@ -100,8 +97,7 @@ static int print_json(const struct findings *findings, FILE *out)
 	array = json_add_array(object, "findings", &r);
 	for (int level = FINDING_ERROR; level <= FINDING_INFO; level++)
 		for (size_t i = 0; i < findings->n; i++)
-			if (findings->list[i].level ==
-			    (enum finding_level)level)
+			if (findings->list[i].level == (enum finding_level)level)
 				add_finding(array, &findings->list[i], &r);
 	if (r == 0)
 		r = json_print(object, out);
@@ -122,8 +118,7 @@ static size_t width_of(FILE *out)
 }
 
 /* Prints words from `column` on, broken at `width`, later lines indented. */
-static void print_wrapped(const char *text, size_t column, size_t indent,
-			  size_t width, FILE *out)
+static void print_wrapped(const char *text, size_t column, size_t indent, size_t width, FILE *out)
 {
 	while (*text) {
 		size_t length = strcspn(text, " \n");
@@ -143,14 +138,11 @@ static void print_wrapped(const char *text, size_t column, size_t indent,
 	fputc('\n', out);
 }
 
-static void print_finding(const struct finding *finding, size_t width,
-			  FILE *out)
+static void print_finding(const struct finding *finding, size_t width, FILE *out)
 {
-	int head = fprintf(out, "%s: %s:", level_names[finding->level],
-			   finding->subject);
+	int head = fprintf(out, "%s: %s:", level_names[finding->level], finding->subject);
 
-	print_wrapped(finding->message, head > 0 ? (size_t)head : 0, 4, width,
-		      out);
+	print_wrapped(finding->message, head > 0 ? (size_t)head : 0, 4, width, out);
 	if (!finding->advice[0])
 		return;
 	fprintf(out, "    ->");
@@ -165,31 +157,26 @@ static void print_sum(const struct findings *findings, FILE *out)
 	if (n_errors == 0 && n_warnings == 0)
 		fprintf(out, "No errors, no warnings.\n");
 	else
-		fprintf(out, "%zu error%s, %zu warning%s.\n", n_errors,
-			n_errors == 1 ? "" : "s", n_warnings,
-			n_warnings == 1 ? "" : "s");
+		fprintf(out, "%zu error%s, %zu warning%s.\n", n_errors, n_errors == 1 ? "" : "s",
+			n_warnings, n_warnings == 1 ? "" : "s");
 }
 
-static int print_text(const struct findings *findings, bool with_info,
-		      FILE *out)
+static int print_text(const struct findings *findings, bool with_info, FILE *out)
 {
 	size_t width = width_of(out);
 	int last = with_info ? FINDING_INFO : FINDING_WARNING;
 
 	for (int level = FINDING_ERROR; level <= last; level++)
 		for (size_t i = 0; i < findings->n; i++)
-			if (findings->list[i].level ==
-			    (enum finding_level)level)
+			if (findings->list[i].level == (enum finding_level)level)
 				print_finding(&findings->list[i], width, out);
 	print_sum(findings, out);
 	return ferror(out) ? -EIO : 0;
 }
 
-int findings_print(const struct findings *findings, bool json, bool with_info,
-		   FILE *out)
+int findings_print(const struct findings *findings, bool json, bool with_info, FILE *out)
 {
 	if (findings->out_of_memory)
 		return -ENOMEM;
-	return json ? print_json(findings, out)
-		    : print_text(findings, with_info, out);
+	return json ? print_json(findings, out) : print_text(findings, with_info, out);
 }

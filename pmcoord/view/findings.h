@@ -32,9 +32,8 @@ struct findings {
 void findings_done(struct findings *findings);
 
 /* Adds a finding (all copied); the message is formatted. */
-void findings_add(struct findings *findings, enum finding_level level,
-		  const char *subject, const char *advice, const char *format,
-		  ...) _printf_(5, 6);
+void findings_add(struct findings *findings, enum finding_level level, const char *subject,
+		  const char *advice, const char *format, ...) _printf_(5, 6);
 
 /* Whether there is no error among them. */
 bool findings_are_ok(const struct findings *findings);
@@ -43,7 +42,6 @@ bool findings_are_ok(const struct findings *findings);
  * Prints them, the worst first: as one JSON object, or for people, where what
  * is only good to know can be left out. Returns 0 or a negative errno.
  */
-int findings_print(const struct findings *findings, bool json, bool with_info,
-		   FILE *out);
+int findings_print(const struct findings *findings, bool json, bool with_info, FILE *out);
 
 #endif

@@ -14,8 +14,7 @@
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 
-#define JOURNALS_CHANGE                                                        \
-	(IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define JOURNALS_CHANGE (IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
 #define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)
 
 struct monitor {
@@ -32,15 +31,13 @@ struct monitor {
 
 static int cannot_read(struct monitor *monitor, int r)
 {
-	return error_set(monitor->error, r,
-			 "cannot read the journals in %s: %s",
-			 monitor->journals, strerror(-r));
+	return error_set(monitor->error, r, "cannot read the journals in %s: %s", monitor->journals,
+			 strerror(-r));
 }
 
 static int look_at(struct monitor *monitor, uint64_t number)
 {
-	int r = followers_read(&monitor->followers, number,
-			       monitor->listener->observer,
+	int r = followers_read(&monitor->followers, number, monitor->listener->observer,
 			       monitor->listener->data);
 
 	/* A journal that is gone again already is no error. */
@@ -49,8 +46,7 @@ static int look_at(struct monitor *monitor, uint64_t number)
 
 static int look_at_all(struct monitor *monitor)
 {
-	int r = followers_read_directory(&monitor->followers,
-					 monitor->listener->observer,
+	int r = followers_read_directory(&monitor->followers, monitor->listener->observer,
 					 monitor->listener->data);
 
 	return r < 0 ? cannot_read(monitor, r) : 0;
@@ -60,21 +56,19 @@ static void take_removal(struct monitor *monitor, uint64_t number)
 {
 	const struct monitor_listener *listener = monitor->listener;
 
-	if (!followers_end(&monitor->followers, number, listener->observer,
-			   listener->data))
+	if (!followers_end(&monitor->followers, number, listener->observer, listener->data))
 		listener->missed(listener->data, number);
 }
 
 /* ---- the directory ------------------------------------------------------ */
 
-static int on_change(sd_event_source *source, const struct inotify_event *event,
-		     void *data);
+static int on_change(sd_event_source *source, const struct inotify_event *event, void *data);
 
 static int add_watch(struct monitor *monitor, const char *path, uint32_t mask)
 {
 	monitor->watch = sd_event_source_disable_unref(monitor->watch);
-	return sd_event_add_inotify(monitor->event, &monitor->watch, path,
-				    mask | IN_ONLYDIR, on_change, monitor);
+	return sd_event_add_inotify(monitor->event, &monitor->watch, path, mask | IN_ONLYDIR,
+				    on_change, monitor);
 }
 
 /* Waits for the next missing part of the path, at its nearest ancestor. */
@@ -100,22 +94,18 @@ static int watch(struct monitor *monitor)
 
 	do {
 		monitor->watches_parent = false;
-		r = add_watch(monitor, monitor->journals,
-			      JOURNALS_CHANGE | DIRECTORY_GOES);
+		r = add_watch(monitor, monitor->journals, JOURNALS_CHANGE | DIRECTORY_GOES);
 		if (r == -ENOENT)
 			r = watch_ancestor(monitor);
 		/* It may have been made before its ancestor was watched. */
-	} while (r >= 0 && monitor->watches_parent &&
-		 access(monitor->journals, F_OK) == 0);
+	} while (r >= 0 && monitor->watches_parent && access(monitor->journals, F_OK) == 0);
 	if (r < 0)
-		return error_set(monitor->error, r, "cannot watch %s: %s%s",
-				 monitor->journals, strerror(-r),
-				 r == -EACCES ? ": use sudo" : "");
+		return error_set(monitor->error, r, "cannot watch %s: %s%s", monitor->journals,
+				 strerror(-r), r == -EACCES ? ": use sudo" : "");
 	return monitor->watches_parent ? 0 : look_at_all(monitor);
 }
 
-static int take_change(struct monitor *monitor,
-		       const struct inotify_event *event)
+static int take_change(struct monitor *monitor, const struct inotify_event *event)
 {
 	uint64_t number;
 
@@ -132,8 +122,7 @@ static int take_change(struct monitor *monitor,
 	return look_at(monitor, number);
 }
 
-static int on_change(sd_event_source *source, const struct inotify_event *event,
-		     void *data)
+static int on_change(sd_event_source *source, const struct inotify_event *event, void *data)
 {
 	struct monitor *monitor = data;
 	int r = take_change(monitor, event);
@@ -144,8 +133,7 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
 
 /* ---- running ------------------------------------------------------------ */
 
-int monitor_run(const char *journals, const struct monitor_listener *listener,
-		struct error *error)
+int monitor_run(const char *journals, const struct monitor_listener *listener, struct error *error)
 {
 	struct monitor monitor = {
 		.journals = journals,
@@ -157,8 +145,7 @@ int monitor_run(const char *journals, const struct monitor_listener *listener,
 
 	/* Without a handler the loop ends with status 0. */
 	if (r >= 0)
-		r = stop_signals_watch(monitor.event, SD_EVENT_PRIORITY_NORMAL,
-				       NULL, NULL);
+		r = stop_signals_watch(monitor.event, SD_EVENT_PRIORITY_NORMAL, NULL, NULL);
 	if (r >= 0 && listener->join)
 		listener->join(listener->data, monitor.event);
 	if (r >= 0)
@@ -168,7 +155,5 @@ int monitor_run(const char *journals, const struct monitor_listener *listener,
 	followers_done(&monitor.followers);
 	sd_event_source_disable_unref(monitor.watch);
 	sd_event_unref(monitor.event);
-	return r < 0 ? error_set(error, r, "cannot follow the cycles: %s",
-				 strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "cannot follow the cycles: %s", strerror(-r)) : 0;
 }

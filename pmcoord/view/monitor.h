@@ -29,7 +29,6 @@ struct monitor_listener {
  * yet, until SIGINT or SIGTERM. Returns 0 then, or a negative errno with
  * `error` set: -EACCES without the privilege to read them.
  */
-int monitor_run(const char *journals, const struct monitor_listener *listener,
-		struct error *error);
+int monitor_run(const char *journals, const struct monitor_listener *listener, struct error *error);
 
 #endif

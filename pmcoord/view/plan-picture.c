@@ -39,16 +39,14 @@ static void dot_escape(FILE *out, const char *text)
 }
 
 /* Names can be equal; domids cannot. */
-static void dot_node(const struct plan *plan, const struct step *step,
-		     FILE *out)
+static void dot_node(const struct plan *plan, const struct step *step, FILE *out)
 {
 	const struct guest *guest = guest_of(plan, step->guest);
 	bool is_skipped = step->mechanism == MECHANISM_NONE;
 
 	fprintf(out, "\td%" PRIu32 " [label=\"", guest->domid);
 	dot_escape(out, guest->name);
-	fprintf(out, "\\n%s\"%s];\n",
-		is_skipped ? step->reason : mechanism_name(step->mechanism),
+	fprintf(out, "\\n%s\"%s];\n", is_skipped ? step->reason : mechanism_name(step->mechanism),
 		is_skipped ? ", style=dashed" : "");
 }
 
@@ -70,8 +68,7 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 		plan_after(&walk, node, false);
 		for (size_t j = 0; j < walk.n_found; j++)
 			fprintf(out, "\td%" PRIu32 " -> d%" PRIu32 ";\n",
-				guest_of(plan, walk.found[j])->domid,
-				guest_of(plan, node)->domid);
+				guest_of(plan, walk.found[j])->domid, guest_of(plan, node)->domid);
 	}
 	fprintf(out, "}\n");
 	plan_walk_done(&walk);
@@ -128,19 +125,15 @@ static void picture_done(struct picture *picture)
 
 static int add_spot(struct picture *picture, size_t node, unsigned int column)
 {
-	if (array_grow(&picture->spots, picture->n_spots,
-		       sizeof(*picture->spots)) < 0)
+	if (array_grow(&picture->spots, picture->n_spots, sizeof(*picture->spots)) < 0)
 		return -ENOMEM;
-	picture->spots[picture->n_spots++] =
-		(struct spot){ .node = node, .column = column };
+	picture->spots[picture->n_spots++] = (struct spot){ .node = node, .column = column };
 	return 0;
 }
 
-static int add_arrow(struct picture *picture, size_t from, size_t to,
-		     bool is_tip)
+static int add_arrow(struct picture *picture, size_t from, size_t to, bool is_tip)
 {
-	if (array_grow(&picture->arrows, picture->n_arrows,
-		       sizeof(*picture->arrows)) < 0)
+	if (array_grow(&picture->arrows, picture->n_arrows, sizeof(*picture->arrows)) < 0)
 		return -ENOMEM;
 	picture->arrows[picture->n_arrows++] = (struct arrow){
 		.from = from,
@@ -165,8 +158,7 @@ static int add_chain(struct picture *picture, size_t from, size_t to)
 	for (unsigned int column = first; column < last && r == 0; column++) {
 		r = add_spot(picture, NO_NODE, column);
 		if (r == 0)
-			r = add_arrow(picture, from, picture->n_spots - 1,
-				      false);
+			r = add_arrow(picture, from, picture->n_spots - 1, false);
 		from = picture->n_spots - 1;
 	}
 	return r < 0 ? r : add_arrow(picture, from, to, true);
@@ -192,8 +184,8 @@ static bool has_bit(const uint64_t *bits, size_t i)
 }
 
 /* Steps come in suspend order: those before `node` are complete. */
-static int add_arrows_to(struct picture *picture, struct ancestry *ancestry,
-			 size_t node, const size_t *after, size_t n_after)
+static int add_arrows_to(struct picture *picture, struct ancestry *ancestry, size_t node,
+			 const size_t *after, size_t n_after)
 {
 	uint64_t *mine = ancestors_of(ancestry, node);
 	int r = 0;
@@ -249,8 +241,7 @@ static int add_arrows(struct picture *picture)
 		if (!is_acting(plan, node))
 			continue;
 		plan_after(&walk, node, false);
-		r = add_arrows_to(picture, &ancestry, node, walk.found,
-				  walk.n_found);
+		r = add_arrows_to(picture, &ancestry, node, walk.found, walk.n_found);
 	}
 	plan_walk_done(&walk);
 	return r;
@@ -260,16 +251,14 @@ static int add_arrows(struct picture *picture)
 
 static int fill_columns(struct picture *picture)
 {
-	picture->columns =
-		calloc(picture->n_columns + 1, sizeof(*picture->columns));
+	picture->columns = calloc(picture->n_columns + 1, sizeof(*picture->columns));
 	if (!picture->columns)
 		return -ENOMEM;
 	for (size_t i = 0; i < picture->n_spots; i++) {
 		struct spot *spot = &picture->spots[i];
 		struct column *column = &picture->columns[spot->column];
 
-		if (array_grow(&column->spots, column->n_spots,
-			       sizeof(*column->spots)) < 0)
+		if (array_grow(&column->spots, column->n_spots, sizeof(*column->spots)) < 0)
 			return -ENOMEM;
 		spot->rank = column->n_spots;
 		column->spots[column->n_spots++] = i;
@@ -303,23 +292,20 @@ static void weigh(struct picture *picture, size_t *counts, bool by_those_before)
 		size_t spot = by_those_before ? arrow->to : arrow->from;
 		size_t other = by_those_before ? arrow->from : arrow->to;
 
-		picture->spots[spot].weight +=
-			(double)picture->spots[other].rank;
+		picture->spots[spot].weight += (double)picture->spots[other].rank;
 		counts[spot]++;
 	}
 	for (size_t i = 0; i < picture->n_spots; i++) {
 		struct spot *spot = &picture->spots[i];
 
-		spot->weight = counts[i] ? spot->weight / (double)counts[i]
-					 : (double)spot->rank;
+		spot->weight = counts[i] ? spot->weight / (double)counts[i] : (double)spot->rank;
 	}
 }
 
 /* A few sweeps of the barycentre heuristic, so that few arrows cross. */
 static int untangle(struct picture *picture)
 {
-	_cleanup_(freep) size_t *counts =
-		calloc(picture->n_spots + 1, sizeof(*counts));
+	_cleanup_(freep) size_t *counts = calloc(picture->n_spots + 1, sizeof(*counts));
 
 	if (!counts)
 		return -ENOMEM;
@@ -328,9 +314,8 @@ static int untangle(struct picture *picture)
 		for (size_t i = 0; i < picture->n_columns; i++) {
 			struct column *column = &picture->columns[i];
 
-			qsort_r(column->spots, column->n_spots,
-				sizeof(*column->spots), compare_weights,
-				picture->spots);
+			qsort_r(column->spots, column->n_spots, sizeof(*column->spots),
+				compare_weights, picture->spots);
 			for (size_t j = 0; j < column->n_spots; j++)
 				picture->spots[column->spots[j]].rank = j;
 		}
@@ -393,8 +378,7 @@ static int lay_out(struct picture *picture)
 {
 	int r;
 
-	picture->spot_of_node = calloc(picture->plan->n_steps + 1,
-				       sizeof(*picture->spot_of_node));
+	picture->spot_of_node = calloc(picture->plan->n_steps + 1, sizeof(*picture->spot_of_node));
 	if (!picture->spot_of_node)
 		return -ENOMEM;
 	r = add_boxes(picture);
@@ -407,14 +391,13 @@ static int lay_out(struct picture *picture)
 
 /* ---- drawing ------------------------------------------------------------ */
 
-static const char style[] =
-	".box { fill: #f5f7f9; stroke: #8c959f; stroke-width: 10; rx: 50px; }\n"
-	".driver { fill: #e3edfc; stroke: #2563c9; }\n"
-	".pause { fill: #fff3dd; stroke: #dd8a0b; }\n"
-	".arrow { fill: none; stroke: #656d76; stroke-width: 13; }\n"
-	".tip { fill: #656d76; }\n"
-	".sleep { fill: #e8ebf7; }\n"
-	".sleep-text { text-anchor: middle; fill: #3f4a86; }\n";
+static const char style[] = ".box { fill: #f5f7f9; stroke: #8c959f; stroke-width: 10; rx: 50px; }\n"
+			    ".driver { fill: #e3edfc; stroke: #2563c9; }\n"
+			    ".pause { fill: #fff3dd; stroke: #dd8a0b; }\n"
+			    ".arrow { fill: none; stroke: #656d76; stroke-width: 13; }\n"
+			    ".tip { fill: #656d76; }\n"
+			    ".sleep { fill: #e8ebf7; }\n"
+			    ".sleep-text { text-anchor: middle; fill: #3f4a86; }\n";
 
 static const char dark_style[] = ".box { fill: #1b1f26; stroke: #6e7883; }\n"
 				 ".driver { fill: #182a47; stroke: #5b95ee; }\n"
@@ -433,32 +416,26 @@ static const char *box_class(const struct plan *plan, size_t node)
 {
 	if (step_of(plan, node)->mechanism == MECHANISM_PAUSE)
 		return "box pause";
-	return guest_of(plan, node)->role == GUEST_ROLE_GUEST ? "box"
-							      : "box driver";
+	return guest_of(plan, node)->role == GUEST_ROLE_GUEST ? "box" : "box driver";
 }
 
-static void draw_box(const struct plan *plan, const struct spot *spot,
-		     FILE *out)
+static void draw_box(const struct plan *plan, const struct spot *spot, FILE *out)
 {
 	const struct guest *guest = guest_of(plan, spot->node);
 	const struct step *step = step_of(plan, spot->node);
 	int middle = column_x(spot->column) + BOX_WIDTH / 2;
 	char name[GUEST_NAME_MAX];
 
-	svg_rect(out, box_class(plan, spot->node), column_x(spot->column),
-		 spot->y - BOX_HEIGHT / 2, BOX_WIDTH, BOX_HEIGHT,
-		 step->reason ? step->reason : guest->name);
+	svg_rect(out, box_class(plan, spot->node), column_x(spot->column), spot->y - BOX_HEIGHT / 2,
+		 BOX_WIDTH, BOX_HEIGHT, step->reason ? step->reason : guest->name);
 	svg_text(out, "middle", middle, spot->y - SVG_PX(3), "%s",
-		 svg_shorten(guest->name, NAME_MAX_CHARACTERS, name,
-			     sizeof(name)));
-	svg_text(out, "quiet middle", middle, spot->y + SVG_PX(13),
-		 "%" PRIu32 " · %s", guest->domid,
-		 mechanism_name(step->mechanism));
+		 svg_shorten(guest->name, NAME_MAX_CHARACTERS, name, sizeof(name)));
+	svg_text(out, "quiet middle", middle, spot->y + SVG_PX(13), "%" PRIu32 " · %s",
+		 guest->domid, mechanism_name(step->mechanism));
 }
 
 /* From the right edge of one spot to the left edge of the next. */
-static void draw_arrow(const struct picture *picture, const struct arrow *arrow,
-		       FILE *out)
+static void draw_arrow(const struct picture *picture, const struct arrow *arrow, FILE *out)
 {
 	const struct spot *from = &picture->spots[arrow->from];
 	const struct spot *to = &picture->spots[arrow->to];
@@ -468,11 +445,11 @@ static void draw_arrow(const struct picture *picture, const struct arrow *arrow,
 	/* What passes a column goes straight through it. */
 	if (from->node == NO_NODE)
 		svg_line(out, "arrow", x1 - BOX_WIDTH, from->y, x1, from->y);
-	fprintf(out, "<path class=\"arrow\" d=\"M%d %dC%d %d %d %d %d %d\"/>\n",
-		x1, from->y, x1 + half, from->y, end - half, to->y, end, to->y);
+	fprintf(out, "<path class=\"arrow\" d=\"M%d %dC%d %d %d %d %d %d\"/>\n", x1, from->y,
+		x1 + half, from->y, end - half, to->y, end, to->y);
 	if (arrow->is_tip)
-		fprintf(out, "<path class=\"tip\" d=\"M%d %dl%d %dv%dz\"/>\n",
-			x2, to->y, -SVG_PX(9), -SVG_PX(4), SVG_PX(8));
+		fprintf(out, "<path class=\"tip\" d=\"M%d %dl%d %dv%dz\"/>\n", x2, to->y,
+			-SVG_PX(9), -SVG_PX(4), SVG_PX(8));
 }
 
 static void draw_sleep(const struct picture *picture, int height, FILE *out)
@@ -481,10 +458,8 @@ static void draw_sleep(const struct picture *picture, int height, FILE *out)
 	int middle = x + SLEEP_WIDTH / 2;
 
 	svg_rect(out, "sleep", x, TOP, SLEEP_WIDTH, height, NULL);
-	svg_text(out, "sleep-text", middle, TOP + height / 2 - SVG_PX(3),
-		 "host asleep");
-	svg_text(out, "sleep-text", middle, TOP + height / 2 + SVG_PX(13),
-		 "(S3)");
+	svg_text(out, "sleep-text", middle, TOP + height / 2 - SVG_PX(3), "host asleep");
+	svg_text(out, "sleep-text", middle, TOP + height / 2 + SVG_PX(13), "(S3)");
 }
 
 static size_t count_left_alone(const struct plan *plan)
@@ -513,8 +488,7 @@ static void draw_notes(const struct plan *plan, int y, FILE *out)
 		char text[NOTE_MAX_CHARACTERS * 4 + 4];
 
 		svg_text(out, "warn", MARGIN, y, "%s",
-			 svg_shorten(warning, NOTE_MAX_CHARACTERS, text,
-				     sizeof(text)));
+			 svg_shorten(warning, NOTE_MAX_CHARACTERS, text, sizeof(text)));
 		y += LINE_HEIGHT;
 	}
 }
@@ -531,9 +505,9 @@ static size_t count_warnings(const struct graph *graph)
 static void draw(const struct picture *picture, int height, FILE *out)
 {
 	svg_text(out, "title", MARGIN, SVG_PX(36), "Plan");
-	svg_text(out, "quiet", MARGIN, SVG_PX(56),
-		 "Down along the arrows, back against them; arrows that follow "
-		 "from others are left out.");
+	svg_text(
+		out, "quiet", MARGIN, SVG_PX(56),
+		"Down along the arrows, back against them; arrows that follow from others are left out.");
 	draw_sleep(picture, height, out);
 	for (size_t i = 0; i < picture->n_arrows; i++)
 		draw_arrow(picture, &picture->arrows[i], out);
@@ -542,20 +516,17 @@ static void draw(const struct picture *picture, int height, FILE *out)
 			draw_box(picture->plan, &picture->spots[i], out);
 }
 
-static int write_picture(struct picture *picture, const char *path,
-			 struct error *error)
+static int write_picture(struct picture *picture, const char *path, struct error *error)
 {
 	const struct plan *plan = picture->plan;
 	int height = place(picture);
 	int notes_y = TOP + height + SVG_PX(28);
-	int width = column_x((unsigned int)picture->n_columns) + SLEEP_WIDTH +
-		    MARGIN;
-	int n_notes =
-		(int)(count_left_alone(plan) + count_warnings(plan->graph));
+	int width = column_x((unsigned int)picture->n_columns) + SLEEP_WIDTH + MARGIN;
+	int n_notes = (int)(count_left_alone(plan) + count_warnings(plan->graph));
 	FILE *out;
 	int r = svg_begin(path, width < WIDTH_MIN ? WIDTH_MIN : width,
-			  notes_y + n_notes * LINE_HEIGHT, "pmcoord: plan",
-			  style, dark_style, &out, error);
+			  notes_y + n_notes * LINE_HEIGHT, "pmcoord: plan", style, dark_style, &out,
+			  error);
 
 	if (r < 0)
 		return r;
@@ -564,8 +535,7 @@ static int write_picture(struct picture *picture, const char *path,
 	return svg_end(out, path, error);
 }
 
-int plan_write_svg(const struct plan *plan, const char *path,
-		   struct error *error)
+int plan_write_svg(const struct plan *plan, const char *path, struct error *error)
 {
 	struct picture picture = { .plan = plan };
 	int r = lay_out(&picture);
@@ -573,7 +543,5 @@ int plan_write_svg(const struct plan *plan, const char *path,
 	if (r == 0)
 		r = write_picture(&picture, path, error);
 	picture_done(&picture);
-	return r < 0 ? error_set(error, r, "cannot draw the plan: %s",
-				 strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "cannot draw the plan: %s", strerror(-r)) : 0;
 }

@@ -16,7 +16,6 @@ int plan_write_dot(const struct plan *plan, FILE *out);
  * As an SVG file that needs nothing else; "-" is standard output. Returns 0 or
  * a negative errno with `error` set.
  */
-int plan_write_svg(const struct plan *plan, const char *path,
-		   struct error *error);
+int plan_write_svg(const struct plan *plan, const char *path, struct error *error);
 
 #endif

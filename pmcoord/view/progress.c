@@ -85,8 +85,7 @@ static int64_t counting_from(const struct cycle *cycle)
 	for (size_t i = cycle->n_phases; i-- > 0;) {
 		const struct cycle_phase *phase = &cycle->phases[i];
 
-		if (strcmp(phase->name, "suspend") == 0 ||
-		    strcmp(phase->name, "resume") == 0)
+		if (strcmp(phase->name, "suspend") == 0 || strcmp(phase->name, "resume") == 0)
 			return phase->start_us;
 	}
 	return 0;
@@ -99,13 +98,10 @@ static void format_guest(const struct cycle *cycle, const struct record *record,
 			 char ret[LINE_MAX_SIZE])
 {
 	snprintf(ret, LINE_MAX_SIZE, "%8.1f ms  %-16s %s%s%s",
-		 (double)((int64_t)(record->at_us - cycle->base_us) -
-			  counting_from(cycle)) /
+		 (double)((int64_t)(record->at_us - cycle->base_us) - counting_from(cycle)) /
 			 1000.0,
-		 cycle->guests[record->guest].name,
-		 guest_words[record->type].words,
-		 record->text && record->text[0] ? ": " : "",
-		 record->text ? record->text : "");
+		 cycle->guests[record->guest].name, guest_words[record->type].words,
+		 record->text && record->text[0] ? ": " : "", record->text ? record->text : "");
 }
 
 /* In place every step is shown: it is gone again soon. */
@@ -124,8 +120,7 @@ static void print_guest(struct progress *progress, const struct cycle *cycle,
 }
 
 /* A line for each guest that something is about to be done with. */
-static void draw(struct progress *progress, const struct cycle *cycle,
-		 bool resuming)
+static void draw(struct progress *progress, const struct cycle *cycle, bool resuming)
 {
 	size_t guests[LIVE_GUESTS_MAX] = { 0 }, n = 0;
 
@@ -138,15 +133,13 @@ static void draw(struct progress *progress, const struct cycle *cycle,
 	for (size_t i = 0; i < n; i++) {
 		char line[LINE_MAX_SIZE];
 
-		snprintf(line, sizeof(line), "%8s     %-16s %s", "",
-			 cycle->guests[guests[i]].name,
+		snprintf(line, sizeof(line), "%8s     %-16s %s", "", cycle->guests[guests[i]].name,
 			 resuming ? "held" : "waits for others");
 		live_set(&progress->live, guests[i], line);
 	}
 }
 
-static void take_phase(struct progress *progress, const struct cycle *cycle,
-		       const char *phase)
+static void take_phase(struct progress *progress, const struct cycle *cycle, const char *phase)
 {
 	if (progress->live.rows == 0)
 		return;
@@ -157,8 +150,7 @@ static void take_phase(struct progress *progress, const struct cycle *cycle,
 		draw(progress, cycle, true);
 }
 
-_printf_(2, 3) static void note(struct progress *progress, const char *format,
-				...)
+_printf_(2, 3) static void note(struct progress *progress, const char *format, ...)
 {
 	char line[LINE_MAX_SIZE];
 	va_list arguments;
@@ -170,14 +162,12 @@ _printf_(2, 3) static void note(struct progress *progress, const char *format,
 }
 
 /* What whoever started the cycle knows already. */
-static void print_for_watchers(struct progress *progress,
-			       const struct cycle *cycle,
+static void print_for_watchers(struct progress *progress, const struct cycle *cycle,
 			       const struct record *record)
 {
 	switch (record->type) {
 	case RECORD_CYCLE:
-		note(progress, "Cycle %" PRIu64 " begins: %s.", cycle->number,
-		     cycle->trigger);
+		note(progress, "Cycle %" PRIu64 " begins: %s.", cycle->number, cycle->trigger);
 		break;
 	case RECORD_PHASE:
 		note(progress, "Phase: %s.", record->text);
@@ -186,9 +176,9 @@ static void print_for_watchers(struct progress *progress,
 		note(progress, "Guests stay down until 'pmcoord resume-all'.");
 		break;
 	case RECORD_END:
-		note(progress, "Cycle %" PRIu64 " is over: %s%s%s.",
-		     cycle->number, cycle_result_name(cycle_result(cycle)),
-		     cycle->detail[0] ? ": " : "", cycle->detail);
+		note(progress, "Cycle %" PRIu64 " is over: %s%s%s.", cycle->number,
+		     cycle_result_name(cycle_result(cycle)), cycle->detail[0] ? ": " : "",
+		     cycle->detail);
 		break;
 	default:
 		break;
@@ -227,19 +217,16 @@ static void change_status(struct progress *progress, const struct cycle *cycle,
 			  const struct record *record)
 {
 	if (record->type == RECORD_PHASE)
-		snprintf(progress->status, sizeof(progress->status),
-			 "Phase: %s.", record->text);
+		snprintf(progress->status, sizeof(progress->status), "Phase: %s.", record->text);
 	else if (record->type == RECORD_DOWN || record->type == RECORD_PAUSED)
-		snprintf(progress->status, sizeof(progress->status),
-			 "%zu of %zu guests are down.", progress->n_down,
-			 count_acting(cycle));
+		snprintf(progress->status, sizeof(progress->status), "%zu of %zu guests are down.",
+			 progress->n_down, count_acting(cycle));
 	else
 		return;
 	leisure_want(progress->leisure);
 }
 
-void progress_observe(void *data, const struct cycle *cycle,
-		      const struct record *record)
+void progress_observe(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct progress *progress = data;
 
@@ -253,8 +240,7 @@ void progress_observe(void *data, const struct cycle *cycle,
 
 static const char *text_of(struct json_object *object, const char *key)
 {
-	const char *text =
-		json_object_get_string(json_object_object_get(object, key));
+	const char *text = json_object_get_string(json_object_object_get(object, key));
 
 	return text ? text : "";
 }
@@ -263,19 +249,15 @@ static void log_guest(struct json_object *guest, const char *cycle)
 {
 	const char *outcome = text_of(guest, "outcome");
 	const char *detail = text_of(guest, "detail");
-	bool bad = strcmp(outcome, "failed") == 0 ||
-		   strcmp(outcome, "paused") == 0 ||
-		   json_object_get_boolean(
-			   json_object_object_get(guest, "degraded"));
+	bool bad = strcmp(outcome, "failed") == 0 || strcmp(outcome, "paused") == 0 ||
+		   json_object_get_boolean(json_object_object_get(guest, "degraded"));
 
 	if (!bad)
 		return;
-	sd_journal_send("MESSAGE=Guest '%s': %s%s%s", text_of(guest, "name"),
-			outcome, detail[0] ? ": " : "", detail, "PRIORITY=%i",
-			LOG_WARNING, "MESSAGE_ID=" MESSAGE_ID_GUEST,
-			"PMCOORD_DOMAIN=%s", text_of(guest, "name"),
-			"PMCOORD_STEP=%s", outcome, "PMCOORD_CYCLE=%s", cycle,
-			NULL);
+	sd_journal_send("MESSAGE=Guest '%s': %s%s%s", text_of(guest, "name"), outcome,
+			detail[0] ? ": " : "", detail, "PRIORITY=%i", LOG_WARNING,
+			"MESSAGE_ID=" MESSAGE_ID_GUEST, "PMCOORD_DOMAIN=%s", text_of(guest, "name"),
+			"PMCOORD_STEP=%s", outcome, "PMCOORD_CYCLE=%s", cycle, NULL);
 }
 
 void progress_log_cycle(struct json_object *report)
@@ -285,12 +267,10 @@ void progress_log_cycle(struct json_object *report)
 	const char *detail = text_of(report, "detail");
 	const char *cycle = text_of(report, "cycle");
 
-	sd_journal_send("MESSAGE=Cycle %s: %s%s%s", cycle, result,
-			detail[0] ? ": " : "", detail, "PRIORITY=%i",
-			report_result(report) == RESULT_OK ? LOG_INFO
-							   : LOG_WARNING,
-			"MESSAGE_ID=" MESSAGE_ID_CYCLE, "PMCOORD_CYCLE=%s",
-			cycle, "PMCOORD_STEP=%s", result, NULL);
+	sd_journal_send("MESSAGE=Cycle %s: %s%s%s", cycle, result, detail[0] ? ": " : "", detail,
+			"PRIORITY=%i", report_result(report) == RESULT_OK ? LOG_INFO : LOG_WARNING,
+			"MESSAGE_ID=" MESSAGE_ID_CYCLE, "PMCOORD_CYCLE=%s", cycle,
+			"PMCOORD_STEP=%s", result, NULL);
 	for (size_t i = 0; guests && i < json_object_array_length(guests); i++)
 		log_guest(json_object_array_get_idx(guests, i), cycle);
 }

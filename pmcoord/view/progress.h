@@ -40,8 +40,7 @@ void progress_notify(struct progress *progress, sd_event *event);
 void progress_done(struct progress *progress);
 
 /* A journal_observer_fn; `data` is the struct progress. */
-void progress_observe(void *data, const struct cycle *cycle,
-		      const struct record *record);
+void progress_observe(void *data, const struct cycle *cycle, const struct record *record);
 
 /*
  * Says in the log how a finished cycle went: one entry, and one for each guest

@@ -29,8 +29,7 @@ struct printer {
 
 static int64_t time_to_go_down(struct json_object *guest)
 {
-	return report_span(report_time(guest, "requested_us"),
-			   report_time(guest, "down_us"));
+	return report_span(report_time(guest, "requested_us"), report_time(guest, "down_us"));
 }
 
 static bool is_acting(struct json_object *guest)
@@ -43,8 +42,7 @@ static bool has_outcome(struct json_object *guest, const char *outcome)
 	return strcmp(json_read_string(guest, "outcome"), outcome) == 0;
 }
 
-static struct json_object *find_guest(struct json_object *report,
-				      const char *name)
+static struct json_object *find_guest(struct json_object *report, const char *name)
 {
 	struct json_object *guest;
 
@@ -64,8 +62,7 @@ static void history_done(struct history *history)
 }
 
 /* Reports that cannot be read only make the history shorter. */
-static void history_load(struct history *history, const char *directory,
-			 uint64_t before)
+static void history_load(struct history *history, const char *directory, uint64_t before)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
 	int n = report_list(directory, &numbers);
@@ -73,8 +70,7 @@ static void history_load(struct history *history, const char *directory,
 	while (n-- > 0 && history->n_reports < HISTORY_MAX) {
 		struct json_object *report;
 
-		if (numbers[n] < before &&
-		    report_load(directory, numbers[n], &report, NULL) == 0)
+		if (numbers[n] < before && report_load(directory, numbers[n], &report, NULL) == 0)
 			history->reports[history->n_reports++] = report;
 	}
 }
@@ -90,16 +86,15 @@ static int compare_times(const void *a, const void *b)
  * The median of how long this guest took to go down by the same mechanism;
  * CYCLE_NEVER if it never did.
  */
-static int64_t expected_time(const struct history *history,
-			     struct json_object *guest)
+static int64_t expected_time(const struct history *history, struct json_object *guest)
 {
 	const char *mechanism = json_read_string(guest, "mechanism");
 	int64_t times[HISTORY_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < history->n_reports; i++) {
-		struct json_object *past = find_guest(
-			history->reports[i], json_read_string(guest, "name"));
+		struct json_object *past =
+			find_guest(history->reports[i], json_read_string(guest, "name"));
 		int64_t time_us = time_to_go_down(past);
 
 		if (time_us != CYCLE_NEVER && has_outcome(past, "suspended") &&
@@ -149,8 +144,7 @@ static struct way_down measure_way_down(struct json_object *report)
 		way.n_acting += is_acting(guest);
 		way.n_down += down != CYCLE_NEVER;
 		if (requested != CYCLE_NEVER &&
-		    (way.first_request == CYCLE_NEVER ||
-		     requested < way.first_request))
+		    (way.first_request == CYCLE_NEVER || requested < way.first_request))
 			way.first_request = requested;
 		if (down > way.last_down)
 			way.last_down = down;
@@ -165,8 +159,8 @@ static int64_t longest_since_resume(struct json_object *report, const char *key)
 	struct json_object *guest;
 
 	for (size_t i = 0; (guest = report_guest(report, i)); i++) {
-		int64_t span = report_span(report_resume_start(report, guest),
-					   report_time(guest, key));
+		int64_t span =
+			report_span(report_resume_start(report, guest), report_time(guest, key));
 
 		if (span > longest)
 			longest = span;
@@ -183,13 +177,11 @@ static void print_way_down(struct printer *printer)
 		fprintf(printer->out, "No guest was to be suspended.\n");
 		return;
 	}
-	fprintf(printer->out, "%zu of %zu guest%s down", way.n_down,
-		way.n_acting, way.n_acting > 1 ? "s" : "");
+	fprintf(printer->out, "%zu of %zu guest%s down", way.n_down, way.n_acting,
+		way.n_acting > 1 ? "s" : "");
 	if (way.first_request != CYCLE_NEVER && way.n_down > 0)
 		fprintf(printer->out, " in %s",
-			report_format_span(
-				report_span(way.first_request, way.last_down),
-				span));
+			report_format_span(report_span(way.first_request, way.last_down), span));
 	fprintf(printer->out, ".\n");
 }
 
@@ -199,11 +191,10 @@ static void print_sleep(struct printer *printer)
 	char span[REPORT_SPAN_TEXT_SIZE];
 
 	if (json_read_boolean(printer->report, "held"))
-		fprintf(printer->out, "The host is awake; guests are held "
-				      "until 'pmcoord resume-all'.\n");
+		fprintf(printer->out,
+			"The host is awake; guests are held until 'pmcoord resume-all'.\n");
 	else if (slept != CYCLE_NEVER)
-		fprintf(printer->out, "The host slept for %s.\n",
-			report_format_span(slept, span));
+		fprintf(printer->out, "The host slept for %s.\n", report_format_span(slept, span));
 	else
 		fprintf(printer->out, "The host stayed awake.\n");
 }
@@ -223,8 +214,7 @@ static void print_way_back(struct printer *printer)
 	fprintf(printer->out, "%zu guest%s back in %s", n, n > 1 ? "s" : "",
 		report_format_span(running, span));
 	if (ready != CYCLE_NEVER)
-		fprintf(printer->out, ", devices after %s",
-			report_format_span(ready, span));
+		fprintf(printer->out, ", devices after %s", report_format_span(ready, span));
 	fprintf(printer->out, ".\n");
 }
 
@@ -233,10 +223,8 @@ static void print_head(struct printer *printer)
 	struct json_object *report = printer->report;
 
 	fprintf(printer->out, "Cycle %" PRId64 ": %s\nStarted ",
-		json_read_integer(report, "cycle", 0),
-		json_read_string(report, "result"));
-	report_print_when(json_read_string(printer->report, "started"),
-			  printer->out);
+		json_read_integer(report, "cycle", 0), json_read_string(report, "result"));
+	report_print_when(json_read_string(printer->report, "started"), printer->out);
 	fprintf(printer->out, " by %s.\n", json_read_string(report, "trigger"));
 	print_way_down(printer);
 	print_sleep(printer);
@@ -246,16 +234,13 @@ static void print_head(struct printer *printer)
 /* ---- the guests --------------------------------------------------------- */
 
 static const struct table_column columns[] = {
-	{ "GUEST", false, false },     { "DOMID", true, false },
-	{ "MECHANISM", false, false }, { "OUTCOME", false, false },
-	{ "QUIESCED", true, true },    { "DOWN", true, true },
-	{ "EXPECTED", true, true },    { "RUNNING", true, true },
-	{ "READY", true, true },       { "DETAIL", false, true },
-	{ NULL, false, false },
+	{ "GUEST", false, false },   { "DOMID", true, false },	 { "MECHANISM", false, false },
+	{ "OUTCOME", false, false }, { "QUIESCED", true, true }, { "DOWN", true, true },
+	{ "EXPECTED", true, true },  { "RUNNING", true, true },	 { "READY", true, true },
+	{ "DETAIL", false, true },   { NULL, false, false },
 };
 
-static const char *const dispensable[] = { "DOMID", "EXPECTED", "QUIESCED",
-					   "MECHANISM", NULL };
+static const char *const dispensable[] = { "DOMID", "EXPECTED", "QUIESCED", "MECHANISM", NULL };
 
 /* A time as a cell: empty where there is none. */
 static const char *cell(int64_t span_us, char text[REPORT_SPAN_TEXT_SIZE])
@@ -271,8 +256,7 @@ static const char *detail(struct json_object *guest)
 	return !text[0] && json_read_boolean(guest, "gone") ? "gone" : text;
 }
 
-static int add_guest(struct printer *printer, struct table *table,
-		     struct json_object *guest)
+static int add_guest(struct printer *printer, struct table *table, struct json_object *guest)
 {
 	int64_t requested = report_time(guest, "requested_us");
 	int64_t resume = report_resume_start(printer->report, guest);
@@ -282,27 +266,22 @@ static int add_guest(struct printer *printer, struct table *table,
 		domid,
 		json_read_string(guest, "mechanism"),
 		json_read_string(guest, "outcome"),
-		cell(report_span(requested, report_time(guest, "quiesced_us")),
-		     times[0]),
+		cell(report_span(requested, report_time(guest, "quiesced_us")), times[0]),
 		cell(time_to_go_down(guest), times[1]),
 		cell(expected_time(&printer->history, guest), times[2]),
-		cell(report_span(resume, report_time(guest, "running_us")),
-		     times[3]),
-		cell(report_span(resume, report_time(guest, "ready_us")),
-		     times[4]),
+		cell(report_span(resume, report_time(guest, "running_us")), times[3]),
+		cell(report_span(resume, report_time(guest, "ready_us")), times[4]),
 		detail(guest),
 	};
 
-	snprintf(domid, sizeof(domid), "%" PRId64,
-		 json_read_integer(guest, "domid", -1));
+	snprintf(domid, sizeof(domid), "%" PRId64, json_read_integer(guest, "domid", -1));
 	return table_add_line(table, cells);
 }
 
 /* Guests of which `suspend GUEST` wanted nothing are in the JSON only. */
 static bool is_of_interest(struct json_object *guest)
 {
-	return strcmp(json_read_string(guest, "detail"), PLAN_NOT_ASKED_FOR) !=
-	       0;
+	return strcmp(json_read_string(guest, "detail"), PLAN_NOT_ASKED_FOR) != 0;
 }
 
 static int print_guests(struct printer *printer)
@@ -315,8 +294,7 @@ static int print_guests(struct printer *printer)
 	if (!report_guest(printer->report, 0))
 		return 0;
 	r = table_new(columns, printer->out, &table);
-	for (size_t i = 0; r == 0 && (guest = report_guest(printer->report, i));
-	     i++) {
+	for (size_t i = 0; r == 0 && (guest = report_guest(printer->report, i)); i++) {
 		any_back |= report_time(guest, "running_us") != CYCLE_NEVER;
 		if (is_of_interest(guest))
 			r = add_guest(printer, table, guest);
@@ -339,8 +317,7 @@ static void print_expected(struct printer *printer, struct json_object *guest)
 	char span[REPORT_SPAN_TEXT_SIZE];
 
 	if (expected != CYCLE_NEVER)
-		fprintf(printer->out, " (usually %s)",
-			report_format_span(expected, span));
+		fprintf(printer->out, " (usually %s)", report_format_span(expected, span));
 }
 
 static void print_slowest(struct printer *printer)
@@ -367,8 +344,7 @@ static void print_phases(struct printer *printer)
 	for (i = 0; (phase = report_phase(printer->report, i)); i++)
 		fprintf(printer->out, "%s%s %s",
 			i ? ", " : "Phases: ", json_read_string(phase, "name"),
-			report_format_span(report_time(phase, "duration_us"),
-					   span));
+			report_format_span(report_time(phase, "duration_us"), span));
 	if (i > 0)
 		fprintf(printer->out, ".\n");
 }
@@ -376,13 +352,11 @@ static void print_phases(struct printer *printer)
 static bool went_wrong(struct json_object *guest)
 {
 	return has_outcome(guest, "failed") || has_outcome(guest, "paused") ||
-	       json_read_boolean(guest, "degraded") ||
-	       json_read_boolean(guest, "stranded");
+	       json_read_boolean(guest, "degraded") || json_read_boolean(guest, "stranded");
 }
 
 /* How long a guest that did not suspend kept the others waiting. */
-static int64_t held_up_for(struct json_object *report,
-			   struct json_object *guest)
+static int64_t held_up_for(struct json_object *report, struct json_object *guest)
 {
 	int64_t requested = report_time(guest, "requested_us");
 	int64_t end = report_time(guest, "down_us");
@@ -390,8 +364,7 @@ static int64_t held_up_for(struct json_object *report,
 
 	if (!has_outcome(guest, "failed") && !has_outcome(guest, "paused"))
 		return CYCLE_NEVER;
-	for (size_t i = 0;
-	     end == CYCLE_NEVER && (phase = report_phase(report, i)); i++) {
+	for (size_t i = 0; end == CYCLE_NEVER && (phase = report_phase(report, i)); i++) {
 		int64_t duration = report_time(phase, "duration_us");
 
 		if (strcmp(json_read_string(phase, "name"), "suspend") == 0 &&
@@ -417,25 +390,20 @@ static void print_blocker(struct printer *printer)
 	}
 	if (!blocker)
 		return;
-	fprintf(printer->out, "  Held up by %s for %s",
-		json_read_string(blocker, "name"),
+	fprintf(printer->out, "  Held up by %s for %s", json_read_string(blocker, "name"),
 		report_format_span(longest, span));
 	print_expected(printer, blocker);
 	fprintf(printer->out, ".\n");
 }
 
-static void print_wrong_guest(struct printer *printer,
-			      struct json_object *guest)
+static void print_wrong_guest(struct printer *printer, struct json_object *guest)
 {
 	const char *detail = json_read_string(guest, "detail");
 	bool is_back = !json_read_boolean(guest, "stranded");
 
-	fprintf(printer->out, "  %s (%" PRId64 "): %s%s%s%s\n",
-		json_read_string(guest, "name"),
-		json_read_integer(guest, "domid", -1),
-		json_read_string(guest, "outcome"),
-		is_back ? "" : ", NOT BROUGHT BACK", detail[0] ? ": " : "",
-		detail);
+	fprintf(printer->out, "  %s (%" PRId64 "): %s%s%s%s\n", json_read_string(guest, "name"),
+		json_read_integer(guest, "domid", -1), json_read_string(guest, "outcome"),
+		is_back ? "" : ", NOT BROUGHT BACK", detail[0] ? ": " : "", detail);
 }
 
 static void print_wrong(struct printer *printer)
@@ -458,8 +426,7 @@ static void print_warnings(const struct printer *printer)
 {
 	struct json_object *warning;
 
-	for (size_t i = 0;
-	     (warning = json_read_item(printer->report, "warnings", i)); i++)
+	for (size_t i = 0; (warning = json_read_item(printer->report, "warnings", i)); i++)
 		fprintf(printer->out, "%sWarning: %s\n", i ? "" : "\n",
 			json_object_get_string(warning));
 }

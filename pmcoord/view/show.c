@@ -32,8 +32,7 @@ static const char *agent_of(const struct guest *guest)
 }
 
 /* "fw, storage"; the caller's, NULL without memory. */
-static char *join_names(const struct inventory *inventory, const size_t *nodes,
-			size_t n_nodes)
+static char *join_names(const struct inventory *inventory, const size_t *nodes, size_t n_nodes)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -42,8 +41,7 @@ static char *join_names(const struct inventory *inventory, const size_t *nodes,
 	if (!out)
 		return NULL;
 	for (size_t i = 0; i < n_nodes; i++)
-		fprintf(out, "%s%s", i ? ", " : "",
-			inventory->guests[nodes[i]].name);
+		fprintf(out, "%s%s", i ? ", " : "", inventory->guests[nodes[i]].name);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;
@@ -52,18 +50,16 @@ static char *join_names(const struct inventory *inventory, const size_t *nodes,
 }
 
 static void add_names(struct json_object *object, const char *key,
-		      const struct inventory *inventory, const size_t *nodes,
-		      size_t n_nodes, int *status)
+		      const struct inventory *inventory, const size_t *nodes, size_t n_nodes,
+		      int *status)
 {
 	struct json_object *array = json_add_array(object, key, status);
 
 	for (size_t i = 0; i < n_nodes; i++)
-		json_add_string(array, NULL, inventory->guests[nodes[i]].name,
-				status);
+		json_add_string(array, NULL, inventory->guests[nodes[i]].name, status);
 }
 
-static void add_warnings(struct json_object *object, const struct graph *graph,
-			 int *status)
+static void add_warnings(struct json_object *object, const struct graph *graph, int *status)
 {
 	struct json_object *array = json_add_array(object, "warnings", status);
 	const char *warning;
@@ -102,8 +98,7 @@ struct entry {
 	const char *reason;
 };
 
-static struct entry entry_of(const struct inventory *inventory,
-			     const struct graph *graph,
+static struct entry entry_of(const struct inventory *inventory, const struct graph *graph,
 			     const struct config *config, size_t node)
 {
 	struct entry entry = {
@@ -114,13 +109,11 @@ static struct entry entry_of(const struct inventory *inventory,
 	};
 
 	entry.policy = config_for_guest(config, entry.guest->name).policy;
-	entry.mechanism =
-		plan_choose_mechanism(entry.guest, entry.policy, &entry.reason);
+	entry.mechanism = plan_choose_mechanism(entry.guest, entry.policy, &entry.reason);
 	return entry;
 }
 
-static void add_entry(struct json_object *guests, const struct entry *entry,
-		      int *status)
+static void add_entry(struct json_object *guests, const struct entry *entry, int *status)
 {
 	struct json_object *object = json_add_object(guests, NULL, status);
 	const struct guest *guest = entry->guest;
@@ -130,35 +123,28 @@ static void add_entry(struct json_object *guests, const struct entry *entry,
 
 	json_add_string(object, "name", guest->name, status);
 	json_add_integer(object, "domid", guest->domid, status);
-	json_add_string(object, "uuid", guest_uuid_format(guest->uuid, uuid),
-			status);
+	json_add_string(object, "uuid", guest_uuid_format(guest->uuid, uuid), status);
 	json_add_string(object, "type", guest_type_name(guest->type), status);
 	json_add_string(object, "role", guest_role_name(guest->role), status);
 	json_add_string(object, "state", state_of(guest), status);
-	json_add_string(object, "mechanism", mechanism_name(entry->mechanism),
-			status);
+	json_add_string(object, "mechanism", mechanism_name(entry->mechanism), status);
 	json_add_string(object, "agent", agent_of(guest), status);
-	add_names(object, "needs", entry->inventory, needs.nodes, needs.n_nodes,
-		  status);
-	add_names(object, "serves", entry->inventory, serves.nodes,
-		  serves.n_nodes, status);
-	json_add_string(object, "policy", guest_policy_name(entry->policy),
-			status);
+	add_names(object, "needs", entry->inventory, needs.nodes, needs.n_nodes, status);
+	add_names(object, "serves", entry->inventory, serves.nodes, serves.n_nodes, status);
+	json_add_string(object, "policy", guest_policy_name(entry->policy), status);
 	json_add_string(object, "reason", entry->reason, status);
 	json_add_integer(object, "pci_functions", guest->pci_functions, status);
 }
 
-static int list_json(const struct inventory *inventory,
-		     const struct graph *graph, const struct config *config,
-		     FILE *out)
+static int list_json(const struct inventory *inventory, const struct graph *graph,
+		     const struct config *config, FILE *out)
 {
 	struct json_object *list = json_object_new_object();
 	int r = list ? 0 : -ENOMEM;
 	struct json_object *guests = json_add_array(list, "guests", &r);
 
 	for (size_t i = 0; i < inventory->n_guests; i++) {
-		struct entry entry = entry_of(inventory, graph, config,
-					      inventory->by_domid[i]);
+		struct entry entry = entry_of(inventory, graph, config, inventory->by_domid[i]);
 
 		add_entry(guests, &entry, &r);
 	}
@@ -167,22 +153,19 @@ static int list_json(const struct inventory *inventory,
 }
 
 static const struct table_column list_columns[] = {
-	{ "NAME", false, false },  { "DOMID", true, false },
-	{ "TYPE", false, false },  { "ROLE", false, false },
-	{ "STATE", false, false }, { "MECHANISM", false, false },
-	{ "AGENT", false, false }, { "POLICY", false, false },
-	{ "NEEDS", false, false }, { NULL, false, false },
+	{ "NAME", false, false },  { "DOMID", true, false },   { "TYPE", false, false },
+	{ "ROLE", false, false },  { "STATE", false, false },  { "MECHANISM", false, false },
+	{ "AGENT", false, false }, { "POLICY", false, false }, { "NEEDS", false, false },
+	{ NULL, false, false },
 };
 
-static const char *const list_dispensable[] = { "POLICY", "DOMID", "TYPE",
-						"ROLE", NULL };
+static const char *const list_dispensable[] = { "POLICY", "DOMID", "TYPE", "ROLE", NULL };
 
 static int add_list_line(struct table *table, const struct entry *entry)
 {
 	const struct guest *guest = entry->guest;
 	struct graph_nodes needs = graph_needs(entry->graph, entry->node);
-	_cleanup_(freep) char *names =
-		join_names(entry->inventory, needs.nodes, needs.n_nodes);
+	_cleanup_(freep) char *names = join_names(entry->inventory, needs.nodes, needs.n_nodes);
 	char domid[16];
 	const char *cells[] = {
 		guest->name,
@@ -202,16 +185,14 @@ static int add_list_line(struct table *table, const struct entry *entry)
 	return table_add_line(table, cells);
 }
 
-static int list_table(const struct inventory *inventory,
-		      const struct graph *graph, const struct config *config,
-		      FILE *out)
+static int list_table(const struct inventory *inventory, const struct graph *graph,
+		      const struct config *config, FILE *out)
 {
 	_cleanup_(table_freep) struct table *table = NULL;
 	int r = table_new(list_columns, out, &table);
 
 	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
-		struct entry entry = entry_of(inventory, graph, config,
-					      inventory->by_domid[i]);
+		struct entry entry = entry_of(inventory, graph, config, inventory->by_domid[i]);
 
 		r = add_list_line(table, &entry);
 	}
@@ -248,8 +229,7 @@ struct view {
 static const struct step *view_step(struct view *view, size_t i)
 {
 	const struct plan *plan = view->plan;
-	const struct step *step =
-		&plan->steps[view->resuming ? plan->n_steps - 1 - i : i];
+	const struct step *step = &plan->steps[view->resuming ? plan->n_steps - 1 - i : i];
 
 	if (step->mechanism == MECHANISM_NONE)
 		return NULL;
@@ -262,8 +242,8 @@ static unsigned int view_depth(const struct view *view, const struct step *step)
 	return view->resuming ? view->resume_depths[step->guest] : step->depth;
 }
 
-static void add_step(struct json_object *steps, const struct view *view,
-		     const struct step *step, int *status)
+static void add_step(struct json_object *steps, const struct view *view, const struct step *step,
+		     int *status)
 {
 	const struct inventory *inventory = view->plan->inventory;
 	const struct guest *guest = &inventory->guests[step->guest];
@@ -271,16 +251,13 @@ static void add_step(struct json_object *steps, const struct view *view,
 
 	json_add_string(object, "guest", guest->name, status);
 	json_add_integer(object, "domid", guest->domid, status);
-	json_add_string(object, "mechanism", mechanism_name(step->mechanism),
-			status);
-	add_names(object, "after", inventory, view->walk.found,
-		  view->walk.n_found, status);
+	json_add_string(object, "mechanism", mechanism_name(step->mechanism), status);
+	add_names(object, "after", inventory, view->walk.found, view->walk.n_found, status);
 	json_add_integer(object, "depth", view_depth(view, step), status);
 	json_add_string(object, "reason", step->reason, status);
 }
 
-static void add_steps(struct json_object *object, const char *key,
-		      struct view *view, int *status)
+static void add_steps(struct json_object *object, const char *key, struct view *view, int *status)
 {
 	struct json_object *steps = json_add_array(object, key, status);
 
@@ -292,15 +269,13 @@ static void add_steps(struct json_object *object, const char *key,
 	}
 }
 
-static void add_skipped(struct json_object *object, const struct plan *plan,
-			int *status)
+static void add_skipped(struct json_object *object, const struct plan *plan, int *status)
 {
 	struct json_object *array = json_add_array(object, "skipped", status);
 
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		const struct step *step = &plan->steps[i];
-		const struct guest *guest =
-			&plan->inventory->guests[step->guest];
+		const struct guest *guest = &plan->inventory->guests[step->guest];
 		struct json_object *skipped;
 
 		if (step->mechanism != MECHANISM_NONE)
@@ -327,22 +302,18 @@ static int plan_json(struct view *view, const struct graph *graph, FILE *out)
 }
 
 static const struct table_column plan_columns[] = {
-	{ "DEPTH", true, false },  { "GUEST", false, false },
-	{ "DOMID", true, false },  { "MECHANISM", false, false },
-	{ "AFTER", false, false }, { NULL, false, false },
+	{ "DEPTH", true, false },      { "GUEST", false, false }, { "DOMID", true, false },
+	{ "MECHANISM", false, false }, { "AFTER", false, false }, { NULL, false, false },
 };
 
-static int add_plan_line(struct table *table, const struct view *view,
-			 const struct step *step)
+static int add_plan_line(struct table *table, const struct view *view, const struct step *step)
 {
 	const struct inventory *inventory = view->plan->inventory;
 	const struct guest *guest = &inventory->guests[step->guest];
-	_cleanup_(freep) char *names =
-		join_names(inventory, view->walk.found, view->walk.n_found);
+	_cleanup_(freep) char *names = join_names(inventory, view->walk.found, view->walk.n_found);
 	char depth[16], domid[16];
 	const char *cells[] = {
-		depth, guest->name, domid, mechanism_name(step->mechanism),
-		names,
+		depth, guest->name, domid, mechanism_name(step->mechanism), names,
 	};
 
 	if (!names)
@@ -357,8 +328,7 @@ static int plan_table(struct view *view, FILE *out)
 	_cleanup_(table_freep) struct table *table = NULL;
 	int r = table_new(plan_columns, out, &table);
 
-	fprintf(out,
-		view->resuming ? "\nResume, after the wake:\n" : "Suspend:\n");
+	fprintf(out, view->resuming ? "\nResume, after the wake:\n" : "Suspend:\n");
 	for (size_t i = 0; i < view->plan->n_steps && r == 0; i++) {
 		const struct step *step = view_step(view, i);
 
@@ -369,21 +339,18 @@ static int plan_table(struct view *view, FILE *out)
 }
 
 /* The reasons of those who are left alone, or of those who are not. */
-static void print_reasons(const struct plan *plan, bool acting,
-			  const char *heading, FILE *out)
+static void print_reasons(const struct plan *plan, bool acting, const char *heading, FILE *out)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		const struct step *step = &plan->steps[i];
-		const struct guest *guest =
-			&plan->inventory->guests[step->guest];
+		const struct guest *guest = &plan->inventory->guests[step->guest];
 
-		if ((step->mechanism != MECHANISM_NONE) != acting ||
-		    !step->reason)
+		if ((step->mechanism != MECHANISM_NONE) != acting || !step->reason)
 			continue;
-		fprintf(out, "%s  %s (%" PRIu32 "): %s\n", any ? "" : heading,
-			guest->name, guest->domid, step->reason);
+		fprintf(out, "%s  %s (%" PRIu32 "): %s\n", any ? "" : heading, guest->name,
+			guest->domid, step->reason);
 		any = true;
 	}
 }
@@ -417,14 +384,12 @@ static int plan_text(struct view *view, const struct graph *graph, FILE *out)
 	return ferror(out) ? -EIO : 0;
 }
 
-int show_plan(const struct plan *plan, const struct graph *graph, bool json,
-	      FILE *out)
+int show_plan(const struct plan *plan, const struct graph *graph, bool json, FILE *out)
 {
 	_cleanup_(freep) unsigned int *resume_depths =
 		calloc(plan->n_steps + 1, sizeof(*resume_depths));
 	struct view view = { .plan = plan, .resume_depths = resume_depths };
-	int r = resume_depths ? plan_resume_depths(plan, resume_depths)
-			      : -ENOMEM;
+	int r = resume_depths ? plan_resume_depths(plan, resume_depths) : -ENOMEM;
 
 	if (r == 0)
 		r = plan_walk_init(&view.walk, plan);

@@ -24,7 +24,6 @@ int show_list(const struct inventory *inventory, const struct graph *graph,
  * back in the opposite order; then who is left alone, and why, and circles that
  * were cut. Returns 0 or a negative errno.
  */
-int show_plan(const struct plan *plan, const struct graph *graph, bool json,
-	      FILE *out);
+int show_plan(const struct plan *plan, const struct graph *graph, bool json, FILE *out);
 
 #endif

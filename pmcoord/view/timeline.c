@@ -34,24 +34,23 @@
 #define NAME_MAX_CHARACTERS 19
 #define NOTE_MAX_CHARACTERS 140
 
-static const char style[] =
-	".name { font-size: 125px; }\n"
-	".stripe { fill: #f5f7f9; }\n"
-	".stripe-warn { fill: #fff3dd; }\n"
-	".stripe-bad { fill: #ffe9e6; }\n"
-	".sleep { fill: #e8ebf7; }\n"
-	".sleep-text { text-anchor: middle; fill: #3f4a86; }\n"
-	".grid { stroke: #d5dae0; stroke-width: 8; }\n"
-	".held { stroke: #8d98c9; stroke-width: 16; "
-	"stroke-dasharray: 10 35; stroke-linecap: round; }\n"
-	".quiesce { fill: #92bdf5; }\n"
-	".down { fill: #2563c9; }\n"
-	".paused { fill: #dd8a0b; }\n"
-	".failed { fill: #d13b30; }\n"
-	".wait { stroke: #b3bbc4; stroke-width: 10; }\n"
-	".running { fill: #14875a; }\n"
-	".ready { fill: #84d0ae; }\n"
-	".value { font-size: 105px; }\n";
+static const char style[] = ".name { font-size: 125px; }\n"
+			    ".stripe { fill: #f5f7f9; }\n"
+			    ".stripe-warn { fill: #fff3dd; }\n"
+			    ".stripe-bad { fill: #ffe9e6; }\n"
+			    ".sleep { fill: #e8ebf7; }\n"
+			    ".sleep-text { text-anchor: middle; fill: #3f4a86; }\n"
+			    ".grid { stroke: #d5dae0; stroke-width: 8; }\n"
+			    ".held { stroke: #8d98c9; stroke-width: 16; "
+			    "stroke-dasharray: 10 35; stroke-linecap: round; }\n"
+			    ".quiesce { fill: #92bdf5; }\n"
+			    ".down { fill: #2563c9; }\n"
+			    ".paused { fill: #dd8a0b; }\n"
+			    ".failed { fill: #d13b30; }\n"
+			    ".wait { stroke: #b3bbc4; stroke-width: 10; }\n"
+			    ".running { fill: #14875a; }\n"
+			    ".ready { fill: #84d0ae; }\n"
+			    ".value { font-size: 105px; }\n";
 
 static const char dark_style[] = ".stripe { fill: #1b1f26; }\n"
 				 ".stripe-warn { fill: #352a14; }\n"
@@ -92,8 +91,7 @@ static bool has_outcome(struct json_object *guest, const char *outcome)
  * When a guest's way down ended: it was down, or it was given up, for which the
  * end of the phase is the best we know.
  */
-static int64_t way_down_end(const struct drawing *drawing,
-			    struct json_object *guest)
+static int64_t way_down_end(const struct drawing *drawing, struct json_object *guest)
 {
 	int64_t down = report_time(guest, "down_us");
 
@@ -133,16 +131,12 @@ static void measure(struct drawing *drawing)
 		if (requested == CYCLE_NEVER)
 			requested = report_time(guest, "down_us");
 		if (requested != CYCLE_NEVER &&
-		    (drawing->first_request == CYCLE_NEVER ||
-		     requested < drawing->first_request))
+		    (drawing->first_request == CYCLE_NEVER || requested < drawing->first_request))
 			drawing->first_request = requested;
 		if (requested != CYCLE_NEVER)
 			last = later(last, way_down_end(drawing, guest));
-		back = later(
-			back,
-			report_span(start, report_time(guest, "running_us")));
-		back = later(back, report_span(start,
-					       report_time(guest, "ready_us")));
+		back = later(back, report_span(start, report_time(guest, "running_us")));
+		back = later(back, report_span(start, report_time(guest, "ready_us")));
 		drawing->n_guests++;
 	}
 	drawing->rows_end = ROWS_Y + (int)drawing->n_guests * ROW_HEIGHT;
@@ -198,54 +192,47 @@ static void draw_title(struct drawing *drawing)
 	const char *slowest = json_read_string(report, "slowest");
 
 	fprintf(drawing->out,
-		"<text class=\"title\" x=\"%d\" y=\"%d\">Cycle %" PRId64
-		": <tspan class=\"%s\">",
+		"<text class=\"title\" x=\"%d\" y=\"%d\">Cycle %" PRId64 ": <tspan class=\"%s\">",
 		MARGIN, SVG_PX(36), json_read_integer(report, "cycle", 0),
 		result_class(report_result(report)));
 	svg_escape(drawing->out, json_read_string(report, "result"));
 	fprintf(drawing->out, "</tspan></text>\n");
-	svg_text(drawing->out, "quiet", MARGIN, SVG_PX(56),
-		 "%.10s %.8s UTC, by %s%s%s", started,
-		 strlen(started) > 11 ? started + 11 : "",
-		 json_read_string(report, "trigger"),
+	svg_text(drawing->out, "quiet", MARGIN, SVG_PX(56), "%.10s %.8s UTC, by %s%s%s", started,
+		 strlen(started) > 11 ? started + 11 : "", json_read_string(report, "trigger"),
 		 slowest[0] ? "; slowest to go down: " : "", slowest);
 }
 
-static void draw_tick(struct drawing *drawing, const struct panel *panel,
-		      int64_t at_us, bool in_seconds)
+static void draw_tick(struct drawing *drawing, const struct panel *panel, int64_t at_us,
+		      bool in_seconds)
 {
 	int x = panel_x(panel, at_us);
 	char text[REPORT_SPAN_TEXT_SIZE];
 
-	svg_line(drawing->out, "grid", x, ROWS_Y, x,
-		 drawing->rows_end + SVG_PX(4));
+	svg_line(drawing->out, "grid", x, ROWS_Y, x, drawing->rows_end + SVG_PX(4));
 	if (in_seconds)
 		snprintf(text, sizeof(text), "%" PRId64, at_us / 1000000);
 	else if (at_us % 1000 == 0)
 		snprintf(text, sizeof(text), "%" PRId64, at_us / 1000);
 	else
 		report_format_ms(at_us, text);
-	svg_text(drawing->out, "quiet middle", x,
-		 drawing->rows_end + SVG_PX(17), "%s", text);
+	svg_text(drawing->out, "quiet middle", x, drawing->rows_end + SVG_PX(17), "%s", text);
 }
 
-static void draw_panel(struct drawing *drawing, const struct panel *panel,
-		       const char *title, const char *origin,
-		       const char *nothing)
+static void draw_panel(struct drawing *drawing, const struct panel *panel, const char *title,
+		       const char *origin, const char *nothing)
 {
 	int64_t step = tick_step(panel->length_us);
 	bool in_seconds = step >= 1000000;
 
 	svg_text(drawing->out, "", panel->x, ROWS_Y - SVG_PX(12), "%s", title);
 	if (panel->length_us == CYCLE_NEVER) {
-		svg_text(drawing->out, "quiet", panel->x,
-			 drawing->rows_end + SVG_PX(17), "%s", nothing);
+		svg_text(drawing->out, "quiet", panel->x, drawing->rows_end + SVG_PX(17), "%s",
+			 nothing);
 		return;
 	}
 	for (int64_t at_us = 0; at_us <= panel->length_us; at_us += step)
 		draw_tick(drawing, panel, at_us, in_seconds);
-	svg_text(drawing->out, "quiet", panel->x,
-		 drawing->rows_end + SVG_PX(34), "%s since %s",
+	svg_text(drawing->out, "quiet", panel->x, drawing->rows_end + SVG_PX(34), "%s since %s",
 		 in_seconds ? "s" : "ms", origin);
 }
 
@@ -257,35 +244,27 @@ static void draw_sleep(struct drawing *drawing)
 	char text[REPORT_SPAN_TEXT_SIZE];
 
 	if (slept != CYCLE_NEVER)
-		svg_rect(drawing->out, "sleep", SLEEP_X, ROWS_Y - SVG_PX(44),
-			 SLEEP_WIDTH, drawing->rows_end - ROWS_Y + SVG_PX(48),
-			 NULL);
-	svg_text(drawing->out,
-		 slept == CYCLE_NEVER ? "quiet middle" : "sleep-text", middle,
-		 ROWS_Y - SVG_PX(28), "%s",
-		 slept == CYCLE_NEVER ? "host stayed" : "host asleep");
-	svg_text(drawing->out,
-		 slept == CYCLE_NEVER ? "quiet middle" : "sleep-text", middle,
+		svg_rect(drawing->out, "sleep", SLEEP_X, ROWS_Y - SVG_PX(44), SLEEP_WIDTH,
+			 drawing->rows_end - ROWS_Y + SVG_PX(48), NULL);
+	svg_text(drawing->out, slept == CYCLE_NEVER ? "quiet middle" : "sleep-text", middle,
+		 ROWS_Y - SVG_PX(28), "%s", slept == CYCLE_NEVER ? "host stayed" : "host asleep");
+	svg_text(drawing->out, slept == CYCLE_NEVER ? "quiet middle" : "sleep-text", middle,
 		 ROWS_Y - SVG_PX(12), "%s",
-		 slept == CYCLE_NEVER ? "awake"
-				      : report_format_span(slept, text));
+		 slept == CYCLE_NEVER ? "awake" : report_format_span(slept, text));
 }
 
 /* ---- the guests --------------------------------------------------------- */
 
 static const char *stripe_class(struct json_object *guest, size_t i)
 {
-	if (has_outcome(guest, "failed") ||
-	    json_read_boolean(guest, "stranded"))
+	if (has_outcome(guest, "failed") || json_read_boolean(guest, "stranded"))
 		return "stripe-bad";
-	if (has_outcome(guest, "paused") ||
-	    json_read_boolean(guest, "degraded"))
+	if (has_outcome(guest, "paused") || json_read_boolean(guest, "degraded"))
 		return "stripe-warn";
 	return i % 2 ? NULL : "stripe";
 }
 
-static void draw_bar(struct drawing *drawing, const char *class, int y,
-		     int from, int to)
+static void draw_bar(struct drawing *drawing, const char *class, int y, int from, int to)
 {
 	svg_rect(drawing->out, class, from, y - BAR_HEIGHT / 2,
 		 to - from < BAR_MIN ? BAR_MIN : to - from, BAR_HEIGHT, NULL);
@@ -298,18 +277,15 @@ static const char *down_class(struct json_object *guest)
 	return has_outcome(guest, "paused") ? "paused" : "down";
 }
 
-static void draw_value(struct drawing *drawing, int x, int y, int64_t span_us,
-		       const char *remark)
+static void draw_value(struct drawing *drawing, int x, int y, int64_t span_us, const char *remark)
 {
 	char span[REPORT_SPAN_TEXT_SIZE];
 
 	svg_text(drawing->out, "value", x + SVG_PX(5), y + SVG_PX(4), "%s%s%s",
-		 report_format_span(span_us, span), remark[0] ? ", " : "",
-		 remark);
+		 report_format_span(span_us, span), remark[0] ? ", " : "", remark);
 }
 
-static void draw_way_down(struct drawing *drawing, struct json_object *guest,
-			  int y)
+static void draw_way_down(struct drawing *drawing, struct json_object *guest, int y)
 {
 	int64_t requested = report_time(guest, "requested_us");
 	int64_t quiesced = report_time(guest, "quiesced_us");
@@ -326,20 +302,15 @@ static void draw_way_down(struct drawing *drawing, struct json_object *guest,
 	to = panel_x(&drawing->down, end - origin);
 	draw_bar(drawing, down_class(guest), y, from, to);
 	if (report_span(requested, quiesced) != CYCLE_NEVER && quiesced <= end)
-		draw_bar(drawing, "quiesce", y, from,
-			 panel_x(&drawing->down, quiesced - origin));
+		draw_bar(drawing, "quiesce", y, from, panel_x(&drawing->down, quiesced - origin));
 	draw_value(drawing, to, y, end - requested,
-		   has_outcome(guest, "suspended")
-			   ? ""
-			   : json_read_string(guest, "outcome"));
-	if (down != CYCLE_NEVER &&
-	    report_time(drawing->report, "slept_us") != CYCLE_NEVER)
+		   has_outcome(guest, "suspended") ? "" : json_read_string(guest, "outcome"));
+	if (down != CYCLE_NEVER && report_time(drawing->report, "slept_us") != CYCLE_NEVER)
 		svg_line(drawing->out, "held", SLEEP_X + SVG_PX(6), y,
 			 SLEEP_X + SLEEP_WIDTH - SVG_PX(6), y);
 }
 
-static void draw_way_back(struct drawing *drawing, struct json_object *guest,
-			  int y)
+static void draw_way_back(struct drawing *drawing, struct json_object *guest, int y)
 {
 	int64_t start = report_resume_start(drawing->report, guest);
 	int64_t running = report_time(guest, "running_us");
@@ -348,8 +319,7 @@ static void draw_way_back(struct drawing *drawing, struct json_object *guest,
 	int from, to;
 
 	if (json_read_boolean(guest, "stranded"))
-		svg_text(drawing->out, "value bad", BACK_X, y + SVG_PX(4),
-			 "NOT BROUGHT BACK");
+		svg_text(drawing->out, "value bad", BACK_X, y + SVG_PX(4), "NOT BROUGHT BACK");
 	if (start == CYCLE_NEVER || running == CYCLE_NEVER)
 		return;
 	if (asked < start || asked > running)
@@ -372,8 +342,7 @@ static void draw_way_back(struct drawing *drawing, struct json_object *guest,
 		   json_read_boolean(guest, "degraded") ? "degraded" : "");
 }
 
-static void draw_guest(struct drawing *drawing, struct json_object *guest,
-		       size_t i)
+static void draw_guest(struct drawing *drawing, struct json_object *guest, size_t i)
 {
 	int top = ROWS_Y + (int)i * ROW_HEIGHT, y = top + ROW_HEIGHT / 2;
 	const char *stripe = stripe_class(guest, i);
@@ -381,11 +350,11 @@ static void draw_guest(struct drawing *drawing, struct json_object *guest,
 	char name[GUEST_NAME_MAX];
 
 	if (stripe)
-		svg_rect(drawing->out, stripe, MARGIN / 2, top, WIDTH - MARGIN,
-			 ROW_HEIGHT, json_read_string(guest, "detail"));
+		svg_rect(drawing->out, stripe, MARGIN / 2, top, WIDTH - MARGIN, ROW_HEIGHT,
+			 json_read_string(guest, "detail"));
 	svg_text(drawing->out, "name", MARGIN, y + SVG_PX(4), "%s",
-		 svg_shorten(json_read_string(guest, "name"),
-			     NAME_MAX_CHARACTERS, name, sizeof(name)));
+		 svg_shorten(json_read_string(guest, "name"), NAME_MAX_CHARACTERS, name,
+			     sizeof(name)));
 	svg_text(drawing->out, "quiet right", LABEL_END, y + SVG_PX(4), "%s",
 		 strcmp(mechanism, "none") == 0 ? "left alone" : mechanism);
 }
@@ -398,12 +367,10 @@ static void draw_guests(struct drawing *drawing)
 	for (size_t i = 0; (guest = report_guest(drawing->report, i)); i++)
 		draw_guest(drawing, guest, i);
 	draw_sleep(drawing);
-	draw_panel(drawing, &drawing->down, "Going down", "the first request",
-		   "nobody was asked");
+	draw_panel(drawing, &drawing->down, "Going down", "the first request", "nobody was asked");
 	draw_panel(drawing, &drawing->back, "Coming back",
-		   report_time(drawing->report, "slept_us") == CYCLE_NEVER
-			   ? "the resume began"
-			   : "the wake",
+		   report_time(drawing->report, "slept_us") == CYCLE_NEVER ? "the resume began"
+									   : "the wake",
 		   "not resumed");
 	for (size_t i = 0; (guest = report_guest(drawing->report, i)); i++) {
 		int y = ROWS_Y + (int)i * ROW_HEIGHT + ROW_HEIGHT / 2;
@@ -433,16 +400,14 @@ static void draw_legend(struct drawing *drawing, int y)
 
 	for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
 		draw_bar(drawing, keys[i].class, y, x, x + SVG_PX(18));
-		svg_text(drawing->out, "quiet", x + SVG_PX(23), y + SVG_PX(4),
-			 "%s", keys[i].text);
+		svg_text(drawing->out, "quiet", x + SVG_PX(23), y + SVG_PX(4), "%s", keys[i].text);
 		x += keys[i].width;
 	}
 }
 
 static bool needs_note(struct json_object *guest)
 {
-	return stripe_class(guest, 1) != NULL &&
-	       json_read_string(guest, "detail")[0];
+	return stripe_class(guest, 1) != NULL && json_read_string(guest, "detail")[0];
 }
 
 static int count_notes(const struct drawing *drawing)
@@ -455,8 +420,7 @@ static int count_notes(const struct drawing *drawing)
 	return n;
 }
 
-static void draw_note(struct drawing *drawing, int y, const char *subject,
-		      const char *detail)
+static void draw_note(struct drawing *drawing, int y, const char *subject, const char *detail)
 {
 	char note[1024], text[1024];
 
@@ -471,8 +435,7 @@ static void draw_notes(struct drawing *drawing, int y)
 	struct json_object *guest;
 
 	if (detail[0]) {
-		draw_note(drawing, y,
-			  json_read_string(drawing->report, "result"), detail);
+		draw_note(drawing, y, json_read_string(drawing->report, "result"), detail);
 		y += LINE_HEIGHT;
 	}
 	for (size_t i = 0; (guest = report_guest(drawing->report, i)); i++) {
@@ -484,8 +447,7 @@ static void draw_notes(struct drawing *drawing, int y)
 	}
 }
 
-int timeline_write(struct json_object *report, const char *path,
-		   struct error *error)
+int timeline_write(struct json_object *report, const char *path, struct error *error)
 {
 	struct drawing drawing = { .report = report };
 	char title[64];
@@ -496,9 +458,8 @@ int timeline_write(struct json_object *report, const char *path,
 	notes_y = legend_y + SVG_PX(30);
 	snprintf(title, sizeof(title), "pmcoord: cycle %" PRId64,
 		 json_read_integer(report, "cycle", 0));
-	r = svg_begin(path, WIDTH,
-		      notes_y + count_notes(&drawing) * LINE_HEIGHT, title,
-		      style, dark_style, &drawing.out, error);
+	r = svg_begin(path, WIDTH, notes_y + count_notes(&drawing) * LINE_HEIGHT, title, style,
+		      dark_style, &drawing.out, error);
 	if (r < 0)
 		return r;
 	draw_title(&drawing);

@@ -12,7 +12,6 @@
  * Writes the timeline of a report as an SVG file that needs nothing else; "-"
  * is standard output. Returns 0 or a negative errno with `error` set.
  */
-int timeline_write(struct json_object *report, const char *path,
-		   struct error *error);
+int timeline_write(struct json_object *report, const char *path, struct error *error);
 
 #endif

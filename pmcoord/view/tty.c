@@ -20,8 +20,7 @@ void live_init(struct live *live)
 	struct winsize size = { 0 };
 
 	*live = (struct live){ 0 };
-	if (!isatty(STDOUT_FILENO) || !terminal ||
-	    strcmp(terminal, "dumb") == 0 ||
+	if (!isatty(STDOUT_FILENO) || !terminal || strcmp(terminal, "dumb") == 0 ||
 	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
 		return;
 	live->rows = size.ws_row;
@@ -30,8 +29,7 @@ void live_init(struct live *live)
 
 bool live_draw(struct live *live, const size_t *guests, size_t n_guests)
 {
-	live->is_drawn = n_guests > 0 && n_guests <= LIVE_GUESTS_MAX &&
-			 n_guests + 1 < live->rows;
+	live->is_drawn = n_guests > 0 && n_guests <= LIVE_GUESTS_MAX && n_guests + 1 < live->rows;
 	if (!live->is_drawn)
 		return false;
 	memcpy(live->guests, guests, n_guests * sizeof(*guests));

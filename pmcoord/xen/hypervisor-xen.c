@@ -95,12 +95,11 @@ static struct xen *xen_of(struct hypervisor *hypervisor)
 
 void domain_node(uint32_t domid, const char *node, char *ret)
 {
-	snprintf(ret, NODE_PATH_MAX, "/local/domain/%" PRIu32 "%s%s", domid,
-		 node[0] ? "/" : "", node);
+	snprintf(ret, NODE_PATH_MAX, "/local/domain/%" PRIu32 "%s%s", domid, node[0] ? "/" : "",
+		 node);
 }
 
-static char *store_read_within(struct xen *xen, xs_transaction_t transaction,
-			       const char *path)
+static char *store_read_within(struct xen *xen, xs_transaction_t transaction, const char *path)
 {
 	unsigned int length;
 
@@ -121,8 +120,8 @@ char *store_read_domain(struct xen *xen, uint32_t domid, const char *node)
 	return store_read(xen, path);
 }
 
-uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node,
-			   uint64_t max, uint64_t fallback)
+uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node, uint64_t max,
+			   uint64_t fallback)
 {
 	_cleanup_(freep) char *text = store_read_domain(xen, domid, node);
 	uint64_t number;
@@ -145,30 +144,26 @@ char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
 
 static void state_of(const xc_domaininfo_t *info, struct domain_look *ret)
 {
-	unsigned int reason = (info->flags >> XEN_DOMINF_shutdownshift) &
-			      XEN_DOMINF_shutdownmask;
+	unsigned int reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
 
 	ret->paused = info->flags & XEN_DOMINF_paused;
 	if (info->flags & XEN_DOMINF_dying)
 		ret->state = GUEST_DYING;
 	else if (info->flags & XEN_DOMINF_shutdown)
-		ret->state = reason == SHUTDOWN_suspend ? GUEST_SUSPENDED
-							: GUEST_SHUT_DOWN;
+		ret->state = reason == SHUTDOWN_suspend ? GUEST_SUSPENDED : GUEST_SHUT_DOWN;
 	else
 		ret->state = ret->paused ? GUEST_PAUSED : GUEST_RUNNING;
 }
 
 /* -ESRCH when the domain is not the one that is meant (any more). */
-static int read_info(struct xen *xen, const struct domain_id *id,
-		     xc_domaininfo_t *ret_info)
+static int read_info(struct xen *xen, const struct domain_id *id, xc_domaininfo_t *ret_info)
 {
 	int n = xc_domain_getinfolist(xen->xc, id->domid, 1, ret_info);
 
 	if (n < 0)
 		return -errno;
 	return n == 0 || ret_info->domain != id->domid ||
-			       memcmp(ret_info->handle, id->uuid,
-				      GUEST_UUID_SIZE) != 0
+			       memcmp(ret_info->handle, id->uuid, GUEST_UUID_SIZE) != 0
 		       ? -ESRCH
 		       : 0;
 }
@@ -191,19 +186,16 @@ static enum guest_type type_of(const xc_domaininfo_t *info)
 	if (!(info->flags & XEN_DOMINF_hvm_guest))
 		return GUEST_PV;
 	/* PVH has no emulated devices but the local APIC. */
-	return info->arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC
-		       ? GUEST_HVM
-		       : GUEST_PVH;
+	return info->arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC ? GUEST_HVM
+										: GUEST_PVH;
 }
 
-int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret,
-		     size_t max)
+int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret, size_t max)
 {
 	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
-	int n = xc_domain_getinfolist(
-		xen->xc, first,
-		(unsigned int)(max < DOMAINS_AT_ONCE ? max : DOMAINS_AT_ONCE),
-		infos);
+	int n = xc_domain_getinfolist(xen->xc, first,
+				      (unsigned int)(max < DOMAINS_AT_ONCE ? max : DOMAINS_AT_ONCE),
+				      infos);
 
 	if (n < 0)
 		return -errno;
@@ -211,8 +203,7 @@ int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret,
 		ret[i] = (struct xen_domain){
 			.domid = infos[i].domain,
 			.type = type_of(&infos[i]),
-			.is_xenstore_domain =
-				infos[i].flags & XEN_DOMINF_xs_domain,
+			.is_xenstore_domain = infos[i].flags & XEN_DOMINF_xs_domain,
 		};
 		memcpy(ret[i].uuid, infos[i].handle, GUEST_UUID_SIZE);
 		state_of(&infos[i], &ret[i].look);
@@ -220,23 +211,20 @@ int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret,
 	return n;
 }
 
-void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers,
-		  bool *ret_in_acpi_s3)
+void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, bool *ret_in_acpi_s3)
 {
 	uint64_t value;
 
-	if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_CALLBACK_IRQ, &value) ==
-	    0)
+	if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_CALLBACK_IRQ, &value) == 0)
 		*ret_has_pv_drivers = value != 0;
-	if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_ACPI_S_STATE, &value) ==
-	    0)
+	if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_ACPI_S_STATE, &value) == 0)
 		*ret_in_acpi_s3 = value == 3;
 }
 
 static int next_watch(struct xen *xen, uint32_t *ret_domid);
 
-static int xen_inventory(struct hypervisor *hypervisor,
-			 struct inventory *ret_inventory, struct error *error)
+static int xen_inventory(struct hypervisor *hypervisor, struct inventory *ret_inventory,
+			 struct error *error)
 {
 	struct xen *xen = xen_of(hypervisor);
 	uint32_t domid;
@@ -247,13 +235,10 @@ static int xen_inventory(struct hypervisor *hypervisor,
 		;
 	if (r == 0)
 		r = xen_read_inventory(xen, xen->cache, ret_inventory);
-	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s",
-				 strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s", strerror(-r)) : 0;
 }
 
-static int check_identity(struct hypervisor *hypervisor,
-			  const struct domain_id *id)
+static int check_identity(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	xc_domaininfo_t info;
 
@@ -261,8 +246,7 @@ static int check_identity(struct hypervisor *hypervisor,
 }
 
 /* As read_info, and -EBUSY for a domain that is not down. */
-static int read_info_of_down(struct xen *xen, const struct domain_id *id,
-			     xc_domaininfo_t *ret_info)
+static int read_info_of_down(struct xen *xen, const struct domain_id *id, xc_domaininfo_t *ret_info)
 {
 	struct domain_look look;
 	int r = read_info(xen, id, ret_info);
@@ -277,16 +261,14 @@ static int read_info_of_down(struct xen *xen, const struct domain_id *id,
 
 static bool is_same_domain(const struct domain_id *a, const struct domain_id *b)
 {
-	return a->domid == b->domid &&
-	       memcmp(a->uuid, b->uuid, GUEST_UUID_SIZE) == 0;
+	return a->domid == b->domid && memcmp(a->uuid, b->uuid, GUEST_UUID_SIZE) == 0;
 }
 
 static struct channel *find_channel(struct xen *xen, const struct domain_id *id,
 				    enum channel_kind kind)
 {
 	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].kind == kind &&
-		    is_same_domain(&xen->channels[i].id, id))
+		if (xen->channels[i].kind == kind && is_same_domain(&xen->channels[i].id, id))
 			return &xen->channels[i];
 	return NULL;
 }
@@ -295,18 +277,16 @@ static struct channel *find_channel(struct xen *xen, const struct domain_id *id,
 static struct channel *channel_for(struct xen *xen, const struct domain_id *id,
 				   enum mechanism mechanism)
 {
-	bool published = mechanism == MECHANISM_AGENT ||
-			 mechanism == MECHANISM_EVENT_CHANNEL;
+	bool published = mechanism == MECHANISM_AGENT || mechanism == MECHANISM_EVENT_CHANNEL;
 
-	return find_channel(xen, id,
-			    published ? CHANNEL_PUBLISHED : CHANNEL_OWN);
+	return find_channel(xen, id, published ? CHANNEL_PUBLISHED : CHANNEL_OWN);
 }
 
 static struct channel *add_channel(struct xen *xen, const struct domain_id *id,
 				   enum channel_kind kind)
 {
-	struct channel *channels = reallocarray(
-		xen->channels, xen->n_channels + 1, sizeof(*channels));
+	struct channel *channels =
+		reallocarray(xen->channels, xen->n_channels + 1, sizeof(*channels));
 
 	if (!channels)
 		return NULL;
@@ -337,8 +317,7 @@ static int save_ports(struct xen *xen)
 				.id = channel->id,
 				.guest_port = channel->guest_port,
 				.local_port = local > 0 ? (uint32_t)local : 0,
-				.is_published =
-					channel->kind == CHANNEL_PUBLISHED,
+				.is_published = channel->kind == CHANNEL_PUBLISHED,
 			};
 	}
 	return ports_save(xen->ports_path, ports, n);
@@ -348,13 +327,12 @@ static int save_ports(struct xen *xen)
  * Whether the guest's port waits for dom0 to bind it. A guest can publish any
  * number, and its reset of all channels (kexec) makes a known one stale.
  */
-static bool port_is_ours_to_bind(struct xen *xen, uint32_t domid,
-				 evtchn_port_t port)
+static bool port_is_ours_to_bind(struct xen *xen, uint32_t domid, evtchn_port_t port)
 {
 	xc_evtchn_status_t status = { .dom = (domid_t)domid, .port = port };
 
-	return xc_evtchn_status(xen->xc, &status) == 0 &&
-	       status.status == EVTCHNSTAT_unbound && status.u.unbound.dom == 0;
+	return xc_evtchn_status(xen->xc, &status) == 0 && status.status == EVTCHNSTAT_unbound &&
+	       status.u.unbound.dom == 0;
 }
 
 bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port)
@@ -363,10 +341,8 @@ bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port)
 
 	if (xc_evtchn_status(xen->xc, &status) < 0)
 		return false;
-	return (status.status == EVTCHNSTAT_unbound &&
-		status.u.unbound.dom == 0) ||
-	       (status.status == EVTCHNSTAT_interdomain &&
-		status.u.interdomain.dom == 0);
+	return (status.status == EVTCHNSTAT_unbound && status.u.unbound.dom == 0) ||
+	       (status.status == EVTCHNSTAT_interdomain && status.u.interdomain.dom == 0);
 }
 
 /* Whether the channel is bound, and still leads to the guest's port. */
@@ -377,8 +353,7 @@ static bool is_connected(struct xen *xen, const struct channel *channel)
 	if (channel->local_port < 0)
 		return false;
 	status.port = (evtchn_port_t)channel->local_port;
-	return xc_evtchn_status(xen->xc, &status) == 0 &&
-	       status.status == EVTCHNSTAT_interdomain &&
+	return xc_evtchn_status(xen->xc, &status) == 0 && status.status == EVTCHNSTAT_interdomain &&
 	       status.u.interdomain.dom == channel->id.domid &&
 	       status.u.interdomain.port == channel->guest_port;
 }
@@ -386,8 +361,7 @@ static bool is_connected(struct xen *xen, const struct channel *channel)
 static void unbind_channel(struct xen *xen, struct channel *channel)
 {
 	if (channel->local_port >= 0)
-		xenevtchn_unbind(xen->evtchn,
-				 (evtchn_port_t)channel->local_port);
+		xenevtchn_unbind(xen->evtchn, (evtchn_port_t)channel->local_port);
 	channel->local_port = -1;
 }
 
@@ -398,8 +372,8 @@ static void unbind_channel(struct xen *xen, struct channel *channel)
 static int bind_channel(struct xen *xen, struct channel *channel)
 {
 	unbind_channel(xen, channel);
-	channel->local_port = xenevtchn_bind_interdomain(
-		xen->evtchn, channel->id.domid, channel->guest_port);
+	channel->local_port =
+		xenevtchn_bind_interdomain(xen->evtchn, channel->id.domid, channel->guest_port);
 	if (channel->local_port < 0)
 		return -errno;
 	return save_ports(xen);
@@ -432,8 +406,7 @@ static int open_own_channel(struct xen *xen, const struct domain_id *id)
 }
 
 /* Binds the port that the guest itself has published. */
-static int open_published_channel(struct xen *xen, const struct domain_id *id,
-				  uint32_t port)
+static int open_published_channel(struct xen *xen, const struct domain_id *id, uint32_t port)
 {
 	struct channel *channel = find_channel(xen, id, CHANNEL_PUBLISHED);
 
@@ -458,19 +431,15 @@ static void take_port(void *data, const struct remembered_port *port)
 	struct domain_look look;
 	struct channel *channel;
 
-	if (xen_look(&xen->hypervisor, &port->id, &look) < 0 ||
-	    look.state == GUEST_GONE)
+	if (xen_look(&xen->hypervisor, &port->id, &look) < 0 || look.state == GUEST_GONE)
 		return;
-	channel = add_channel(xen, &port->id,
-			      port->is_published ? CHANNEL_PUBLISHED
-						 : CHANNEL_OWN);
+	channel = add_channel(xen, &port->id, port->is_published ? CHANNEL_PUBLISHED : CHANNEL_OWN);
 	if (!channel)
 		return;
 	channel->guest_port = port->guest_port;
-	channel->local_port =
-		xen->descriptor_was_kept && port->local_port != 0
-			? (xenevtchn_port_or_error_t)port->local_port
-			: -1;
+	channel->local_port = xen->descriptor_was_kept && port->local_port != 0
+				      ? (xenevtchn_port_or_error_t)port->local_port
+				      : -1;
 	if (!is_connected(xen, channel))
 		channel->local_port = -1;
 }
@@ -478,8 +447,7 @@ static void take_port(void *data, const struct remembered_port *port)
 static bool is_known_port(const struct xen *xen, evtchn_port_t port)
 {
 	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].local_port ==
-		    (xenevtchn_port_or_error_t)port)
+		if (xen->channels[i].local_port == (xenevtchn_port_or_error_t)port)
 			return true;
 	return false;
 }
@@ -494,8 +462,7 @@ static void drop_unknown_ports(struct xen *xen)
 	xc_evtchn_status_t status = { .dom = DOMID_SELF, .port = 1 };
 
 	for (; xc_evtchn_status(xen->xc, &status) == 0; status.port++)
-		if (status.status == EVTCHNSTAT_interdomain &&
-		    !is_known_port(xen, status.port))
+		if (status.status == EVTCHNSTAT_interdomain && !is_known_port(xen, status.port))
 			xenevtchn_unbind(xen->evtchn, status.port);
 }
 
@@ -505,9 +472,7 @@ static void unmask_ports(struct xen *xen)
 {
 	for (size_t i = 0; i < xen->n_channels; i++)
 		if (xen->channels[i].local_port >= 0)
-			xenevtchn_unmask(
-				xen->evtchn,
-				(evtchn_port_t)xen->channels[i].local_port);
+			xenevtchn_unmask(xen->evtchn, (evtchn_port_t)xen->channels[i].local_port);
 }
 
 static void load_channels(struct xen *xen)
@@ -521,11 +486,9 @@ static void load_channels(struct xen *xen)
 
 /* ---- who waits in a hypercall that returns "cancelled" ------------------- */
 
-static int note_told(struct xen *xen, const struct domain_id *id,
-		     const xc_domaininfo_t *info)
+static int note_told(struct xen *xen, const struct domain_id *id, const xc_domaininfo_t *info)
 {
-	struct told_domain *told =
-		reallocarray(xen->told, xen->n_told + 1, sizeof(*told));
+	struct told_domain *told = reallocarray(xen->told, xen->n_told + 1, sizeof(*told));
 
 	if (!told)
 		return -ENOMEM;
@@ -534,8 +497,7 @@ static int note_told(struct xen *xen, const struct domain_id *id,
 	return 0;
 }
 
-static struct told_domain *find_told(struct xen *xen,
-				     const struct domain_id *id)
+static struct told_domain *find_told(struct xen *xen, const struct domain_id *id)
 {
 	for (size_t i = 0; i < xen->n_told; i++)
 		if (is_same_domain(&xen->told[i].id, id))
@@ -552,8 +514,7 @@ static void forget_told(struct xen *xen, const struct domain_id *id)
 }
 
 /* Whether it was told and still waits in the same hypercall; forgets it. */
-static bool take_told(struct xen *xen, const struct domain_id *id,
-		      const xc_domaininfo_t *info)
+static bool take_told(struct xen *xen, const struct domain_id *id, const xc_domaininfo_t *info)
 {
 	const struct told_domain *told = find_told(xen, id);
 	bool still_waits = told && told->cpu_time_ns == info->cpu_time;
@@ -663,9 +624,7 @@ static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 	switch (mechanism) {
 	case MECHANISM_AGENT:
 		r = open_published_channel(xen, &id, guest->agent.port);
-		return r == PREPARED ? watch_agent(xen, channel_for(xen, &id,
-								    mechanism))
-				     : r;
+		return r == PREPARED ? watch_agent(xen, channel_for(xen, &id, mechanism)) : r;
 	case MECHANISM_EVENT_CHANNEL:
 		return open_published_channel(xen, &id, guest->kernel_port);
 	case MECHANISM_XENSTORE:
@@ -688,8 +647,7 @@ static void expire(struct xen *xen, const struct domain_id *id)
 }
 
 /* Writes a node of ours that only its domain may read. */
-static int tell_domain(struct xen *xen, uint32_t domid, const char *node,
-		       const char *text)
+static int tell_domain(struct xen *xen, uint32_t domid, const char *node, const char *text)
 {
 	struct xs_permissions permissions[2] = {
 		{ .id = 0, .perms = XS_PERM_NONE },
@@ -701,14 +659,13 @@ static int tell_domain(struct xen *xen, uint32_t domid, const char *node,
 	/* Permissions first: the watch must find a node that can be read. */
 	if (!xs_mkdir(xen->store, XBT_NULL, path) ||
 	    !xs_set_permissions(xen->store, XBT_NULL, path, permissions, 2) ||
-	    !xs_write(xen->store, XBT_NULL, path, text,
-		      (unsigned int)strlen(text)))
+	    !xs_write(xen->store, XBT_NULL, path, text, (unsigned int)strlen(text)))
 		return -errno;
 	return 0;
 }
 
-static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
-		   uint64_t cycle, const struct agent_terms *terms)
+static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
+		   const struct agent_terms *terms)
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct protocol_request request = { PROTOCOL_SUSPEND, cycle };
@@ -722,22 +679,17 @@ static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id,
 	r = tell_domain(xen, id->domid, PROTOCOL_NODE_TIMEOUT, text);
 	if (r == 0)
 		r = tell_domain(xen, id->domid, PROTOCOL_NODE_INHIBITORS,
-				terms->ignore_inhibitors
-					? PROTOCOL_INHIBITORS_IGNORE
-					: PROTOCOL_INHIBITORS_HONOUR);
+				terms->ignore_inhibitors ? PROTOCOL_INHIBITORS_IGNORE
+							 : PROTOCOL_INHIBITORS_HONOUR);
 	protocol_format_request(&request, text);
-	return r < 0 ? r
-		     : tell_domain(xen, id->domid, PROTOCOL_NODE_REQUEST, text);
+	return r < 0 ? r : tell_domain(xen, id->domid, PROTOCOL_NODE_REQUEST, text);
 }
 
 static int notify(struct xen *xen, struct channel *channel)
 {
 	if (channel->local_port < 0)
 		return -ENOTCONN;
-	return xenevtchn_notify(xen->evtchn,
-				(evtchn_port_t)channel->local_port) < 0
-		       ? -errno
-		       : 0;
+	return xenevtchn_notify(xen->evtchn, (evtchn_port_t)channel->local_port) < 0 ? -errno : 0;
 }
 
 static int ask_by_xenstore(struct xen *xen, const struct domain_id *id)
@@ -763,22 +715,19 @@ static int xen_listen(struct hypervisor *hypervisor, const struct domain_id *id,
 		return r;
 	if (!channel)
 		return -ENOTCONN;
-	if (xc_domain_subscribe_for_suspend(xen->xc, id->domid,
-					    channel->guest_port) < 0)
+	if (xc_domain_subscribe_for_suspend(xen->xc, id->domid, channel->guest_port) < 0)
 		return -errno;
 	channel->subscribed = true;
 	channel->listens = true;
 	return 0;
 }
 
-static int xen_request(struct hypervisor *hypervisor,
-		       const struct domain_id *id, enum mechanism mechanism)
+static int xen_request(struct hypervisor *hypervisor, const struct domain_id *id,
+		       enum mechanism mechanism)
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct channel *channel = channel_for(xen, id, mechanism);
-	int r = channel && channel->listens
-			? 0
-			: xen_listen(hypervisor, id, mechanism);
+	int r = channel && channel->listens ? 0 : xen_listen(hypervisor, id, mechanism);
 
 	if (r < 0)
 		return r;
@@ -790,10 +739,7 @@ static int xen_request(struct hypervisor *hypervisor,
 	case MECHANISM_XENSTORE:
 		return ask_by_xenstore(xen, id);
 	case MECHANISM_HVM:
-		return xc_domain_shutdown(xen->xc, id->domid,
-					  SHUTDOWN_suspend) < 0
-			       ? -errno
-			       : 0;
+		return xc_domain_shutdown(xen->xc, id->domid, SHUTDOWN_suspend) < 0 ? -errno : 0;
 	case MECHANISM_NONE:
 	case MECHANISM_PAUSE:
 		break;
@@ -811,8 +757,8 @@ static bool text_is(const char *text, const char *expected)
  * request to the kernel cleared. Returns an outcome, or -EAGAIN when someone
  * else wrote meanwhile.
  */
-static int retract_once(struct xen *xen, const struct domain_id *id,
-			enum mechanism mechanism, uint64_t cycle)
+static int retract_once(struct xen *xen, const struct domain_id *id, enum mechanism mechanism,
+			uint64_t cycle)
 {
 	xs_transaction_t transaction = xs_transaction_start(xen->store);
 	struct protocol_request request = { PROTOCOL_ABORT, cycle };
@@ -828,15 +774,11 @@ static int retract_once(struct xen *xen, const struct domain_id *id,
 		domain_node(id->domid, PROTOCOL_NODE_STATE, path);
 		state = store_read_within(xen, transaction, path);
 		/* Only an agent that has quiesced has asked its kernel. */
-		asked = state &&
-			protocol_parse_state(state, strlen(state), &agent) ==
-				0 &&
-			agent.state == PROTOCOL_AGENT_QUIESCED &&
-			agent.cycle == cycle;
+		asked = state && protocol_parse_state(state, strlen(state), &agent) == 0 &&
+			agent.state == PROTOCOL_AGENT_QUIESCED && agent.cycle == cycle;
 		domain_node(id->domid, PROTOCOL_NODE_REQUEST, path);
-		ok = xs_write(
-			xen->store, transaction, path, text,
-			(unsigned int)protocol_format_request(&request, text));
+		ok = xs_write(xen->store, transaction, path, text,
+			      (unsigned int)protocol_format_request(&request, text));
 	}
 	domain_node(id->domid, PROTOCOL_NODE_SHUTDOWN, path);
 	shutdown = store_read_within(xen, transaction, path);
@@ -851,9 +793,8 @@ static int retract_once(struct xen *xen, const struct domain_id *id,
 	return asked ? RETRACT_TOO_LATE : RETRACTED;
 }
 
-static int xen_retract(struct hypervisor *hypervisor,
-		       const struct domain_id *id, enum mechanism mechanism,
-		       uint64_t cycle)
+static int xen_retract(struct hypervisor *hypervisor, const struct domain_id *id,
+		       enum mechanism mechanism, uint64_t cycle)
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct channel *channel = channel_for(xen, id, mechanism);
@@ -877,8 +818,7 @@ static int xen_retract(struct hypervisor *hypervisor,
 	return r;
 }
 
-static int xen_look_at_agent(struct hypervisor *hypervisor,
-			     const struct domain_id *id,
+static int xen_look_at_agent(struct hypervisor *hypervisor, const struct domain_id *id,
 			     struct agent_look *ret_look)
 {
 	struct xen *xen = xen_of(hypervisor);
@@ -893,11 +833,9 @@ static int xen_look_at_agent(struct hypervisor *hypervisor,
 		return -EBADMSG;
 	/* On the way down every read counts, and there is nothing to say. */
 	if (look.state.state != PROTOCOL_AGENT_QUIESCED)
-		detail =
-			store_read_domain(xen, id->domid, PROTOCOL_NODE_DETAIL);
+		detail = store_read_domain(xen, id->domid, PROTOCOL_NODE_DETAIL);
 	if (detail)
-		text_sanitize(detail, strlen(detail), look.detail,
-			      sizeof(look.detail));
+		text_sanitize(detail, strlen(detail), look.detail, sizeof(look.detail));
 	*ret_look = look;
 	return 0;
 }
@@ -909,9 +847,7 @@ static int xen_settle(struct hypervisor *hypervisor, const struct domain_id *id)
 	for (size_t i = 0; i < xen->n_channels; i++)
 		if (is_same_domain(&xen->channels[i].id, id))
 			xen->channels[i].subscribed = false;
-	return xc_domain_subscribe_for_suspend(xen->xc, id->domid, 0) < 0
-		       ? -errno
-		       : 0;
+	return xc_domain_subscribe_for_suspend(xen->xc, id->domid, 0) < 0 ? -errno : 0;
 }
 
 /* ---- pausing and coming back -------------------------------------------- */
@@ -931,8 +867,7 @@ static int xen_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 	return change(hypervisor, id, xc_domain_pause);
 }
 
-static int xen_unpause(struct hypervisor *hypervisor,
-		       const struct domain_id *id)
+static int xen_unpause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	return change(hypervisor, id, xc_domain_unpause);
 }
@@ -945,8 +880,7 @@ static bool waits_in_hypercall(struct xen *xen, const xc_domaininfo_t *info)
 	if (!(info->flags & XEN_DOMINF_hvm_guest))
 		return true;
 	/* Without PV drivers it was put into the state from outside. */
-	return xc_hvm_param_get(xen->xc, info->domain, HVM_PARAM_CALLBACK_IRQ,
-				&callback) == 0 &&
+	return xc_hvm_param_get(xen->xc, info->domain, HVM_PARAM_CALLBACK_IRQ, &callback) == 0 &&
 	       callback != 0;
 }
 
@@ -980,8 +914,7 @@ static int tell_cancelled(struct xen *xen, const xc_domaininfo_t *info)
  * Between the first guest that runs again and the last, each hypercall competes
  * with those that run already: what can be done before is done here.
  */
-static int xen_prepare_resume(struct hypervisor *hypervisor,
-			      const struct domain_id *id)
+static int xen_prepare_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
 	xc_domaininfo_t info;
@@ -1000,8 +933,7 @@ static int let_go_on(struct xen *xen, uint32_t domid)
 		.interface_version = XEN_DOMCTL_INTERFACE_VERSION,
 		.domain = (domid_t)domid,
 	};
-	return xencall1(xen->call, __HYPERVISOR_domctl,
-			(uint64_t)(uintptr_t)xen->resume_call) < 0
+	return xencall1(xen->call, __HYPERVISOR_domctl, (uint64_t)(uintptr_t)xen->resume_call) < 0
 		       ? -errno
 		       : 0;
 }
@@ -1017,20 +949,17 @@ static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	return r < 0 ? r : let_go_on(xen, id->domid);
 }
 
-static int xen_keep_books(struct hypervisor *hypervisor,
-			  const struct domain_id *id)
+static int xen_keep_books(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	int r = check_identity(hypervisor, id);
 
 	if (r < 0)
 		return r;
-	return xs_resume_domain(xen_of(hypervisor)->store, id->domid) ? 0
-								      : -errno;
+	return xs_resume_domain(xen_of(hypervisor)->store, id->domid) ? 0 : -errno;
 }
 
 /* After a crash the channel is not bound yet; the agent's number is known. */
-static int xen_wake_agent(struct hypervisor *hypervisor,
-			  const struct domain_id *id)
+static int xen_wake_agent(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct channel *channel = find_channel(xen, id, CHANNEL_PUBLISHED);
@@ -1038,8 +967,7 @@ static int xen_wake_agent(struct hypervisor *hypervisor,
 	int r;
 
 	if (!channel || channel->local_port < 0) {
-		port = (uint32_t)store_read_number(xen, id->domid,
-						   PROTOCOL_NODE_EVENT_CHANNEL,
+		port = (uint32_t)store_read_number(xen, id->domid, PROTOCOL_NODE_EVENT_CHANNEL,
 						   UINT32_MAX, 0);
 		r = port ? open_published_channel(xen, id, port) : -ENOTCONN;
 		if (r != PREPARED)
@@ -1062,9 +990,7 @@ static uint32_t domid_of_record(const char *path)
 {
 	uint32_t domid;
 
-	return sscanf(path, "/libxl/%" SCNu32, &domid) == 1
-		       ? domid
-		       : HYPERVISOR_ALL_DOMAINS;
+	return sscanf(path, "/libxl/%" SCNu32, &domid) == 1 ? domid : HYPERVISOR_ALL_DOMAINS;
 }
 
 /* A watch has fired: which domain it is about. */
@@ -1189,13 +1115,13 @@ static int check_is_dom0(struct error *error)
 	char text[64] = "";
 
 	if (!file)
-		return error_set(error, -ENODEV,
-				 "this system does not run on Xen (there is no "
-				 "/proc/xen/capabilities): boot the Xen entry");
+		return error_set(
+			error, -ENODEV,
+			"this system does not run on Xen (there is no /proc/xen/capabilities): boot the Xen entry");
 	if (!fgets(text, sizeof(text), file) || !strstr(text, "control_d"))
-		return error_set(error, -ENODEV,
-				 "this is a Xen guest, not dom0: run pmcoord "
-				 "in dom0, and pmcoord-agent here");
+		return error_set(
+			error, -ENODEV,
+			"this is a Xen guest, not dom0: run pmcoord in dom0, and pmcoord-agent here");
 	return 0;
 }
 
@@ -1218,8 +1144,7 @@ static bool has_xenstore_domain(struct xen *xen)
 static bool xenstored_listens(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_(closep) int fd =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	const char *path = xs_daemon_socket();
 
 	if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
@@ -1232,10 +1157,10 @@ static int explain_version(struct xen *xen, struct error *error)
 {
 	int version = xc_version(xen->xc, XENVER_version, NULL);
 
-	return error_set(error, -EPROTO,
-			 "this is Xen %d.%d, and pmcoord was built for version "
-			 "%s: install the pmcoord for this Xen",
-			 version >> 16, version & 0xffff, PMCOORD_XEN_VERSION);
+	return error_set(
+		error, -EPROTO,
+		"this is Xen %d.%d, and pmcoord was built for version %s: install the pmcoord for this Xen",
+		version >> 16, version & 0xffff, PMCOORD_XEN_VERSION);
 }
 
 static int open_handles(struct xen *xen, int kept_fd, struct error *error)
@@ -1245,41 +1170,35 @@ static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 	xen->xc = xc_interface_open(xen->log, NULL, 0);
 	if (!xen->xc)
 		return error_set(error, -errno,
-				 "cannot open the hypervisor interface "
-				 "(/dev/xen/privcmd): %s",
+				 "cannot open the hypervisor interface (/dev/xen/privcmd): %s",
 				 strerror(errno));
 	if (xc_domain_getinfolist(xen->xc, 0, 1, &info) < 0) {
 		/* Xen answers EACCES to another interface version. */
 		if (errno == EACCES)
 			return explain_version(xen, error);
-		return error_set(error, -errno, "Xen does not answer: %s",
-				 strerror(errno));
+		return error_set(error, -errno, "Xen does not answer: %s", strerror(errno));
 	}
 	xen->call = xencall_open(xen->log, 0);
 	if (xen->call)
-		xen->resume_call = xencall_alloc_buffer(
-			xen->call, sizeof(*xen->resume_call));
+		xen->resume_call = xencall_alloc_buffer(xen->call, sizeof(*xen->resume_call));
 	if (!xen->resume_call)
 		return error_set(error, -errno,
-				 "cannot open the hypervisor interface "
-				 "(/dev/xen/hypercall): %s",
+				 "cannot open the hypervisor interface (/dev/xen/hypercall): %s",
 				 strerror(errno));
-	xen->evtchn = kept_fd >= 0 ? xenevtchn_fdopen(xen->log, kept_fd, 0)
-				   : xenevtchn_open(xen->log, 0);
-	if (!xen->evtchn ||
-	    fcntl(xenevtchn_fd(xen->evtchn), F_SETFL, O_NONBLOCK) < 0)
-		return error_set(error, -errno,
-				 "cannot open event channels "
-				 "(/dev/xen/evtchn; modprobe xen-evtchn): %s",
-				 strerror(errno));
+	xen->evtchn =
+		kept_fd >= 0 ? xenevtchn_fdopen(xen->log, kept_fd, 0) : xenevtchn_open(xen->log, 0);
+	if (!xen->evtchn || fcntl(xenevtchn_fd(xen->evtchn), F_SETFL, O_NONBLOCK) < 0)
+		return error_set(
+			error, -errno,
+			"cannot open event channels (/dev/xen/evtchn; modprobe xen-evtchn): %s",
+			strerror(errno));
 	if (xenstored_listens() || has_xenstore_domain(xen)) {
 		xen->store = xs_open(0);
 		xen->watches = xs_open(0);
 	}
 	if (!xen->store || !xen->watches)
 		return error_set(error, -ECONNREFUSED,
-				 "xenstored does not answer: start "
-				 "xenstored.service");
+				 "xenstored does not answer: start xenstored.service");
 	return 0;
 }
 
@@ -1293,12 +1212,10 @@ static int add_to_epoll(struct xen *xen, int fd)
 static int open_events(struct xen *xen, struct error *error)
 {
 	xen->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (xen->epoll_fd < 0 ||
-	    !xs_watch(xen->watches, "@releaseDomain", TOKEN_DOMAINS) ||
+	if (xen->epoll_fd < 0 || !xs_watch(xen->watches, "@releaseDomain", TOKEN_DOMAINS) ||
 	    add_to_epoll(xen, xs_fileno(xen->watches)) < 0 ||
 	    add_to_epoll(xen, xenevtchn_fd(xen->evtchn)) < 0)
-		return error_set(error, -errno, "cannot listen for events: %s",
-				 strerror(errno));
+		return error_set(error, -errno, "cannot listen for events: %s", strerror(errno));
 	return 0;
 }
 
@@ -1307,15 +1224,14 @@ int hypervisor_xen_channels_fd(struct hypervisor *hypervisor)
 	return xenevtchn_fd(xen_of(hypervisor)->evtchn);
 }
 
-int hypervisor_xen_open(const char *run_directory, int kept_fd,
-			struct hypervisor **ret_hypervisor, struct error *error)
+int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hypervisor **ret_hypervisor,
+			struct error *error)
 {
 	struct xen *xen;
 	int r;
 
 	if (geteuid() != 0)
-		return error_set(error, -EPERM,
-				 "only root can suspend guests: use sudo");
+		return error_set(error, -EPERM, "only root can suspend guests: use sudo");
 	r = check_is_dom0(error);
 	if (r < 0)
 		return r;
@@ -1328,8 +1244,7 @@ int hypervisor_xen_open(const char *run_directory, int kept_fd,
 	xen->epoll_fd = -EBADF;
 	xen->descriptor_was_kept = kept_fd >= 0;
 	/* Failures come back as errno; libxenctrl need not print them too. */
-	xen->log = (xentoollog_logger *)xtl_createlogger_stdiostream(
-		stderr, XTL_CRITICAL, 0);
+	xen->log = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
 	r = open_handles(xen, kept_fd, error);
 	if (r == 0)
 		r = directory_make(run_directory);

@@ -17,9 +17,8 @@ static int parse_line(const char *line, struct remembered_port *ret)
 	struct remembered_port port = { 0 };
 	char uuid[GUEST_UUID_TEXT_SIZE], whose[16];
 
-	if (sscanf(line, "%" SCNu32 " %36s %15s %" SCNu32 " %" SCNu32,
-		   &port.id.domid, uuid, whose, &port.guest_port,
-		   &port.local_port) != 5 ||
+	if (sscanf(line, "%" SCNu32 " %36s %15s %" SCNu32 " %" SCNu32, &port.id.domid, uuid, whose,
+		   &port.guest_port, &port.local_port) != 5 ||
 	    guest_uuid_parse(uuid, port.id.uuid) < 0)
 		return -EINVAL;
 	port.is_published = strcmp(whose, WORD_PUBLISHED) == 0;
@@ -44,10 +43,9 @@ static void print_port(FILE *file, const struct remembered_port *port)
 {
 	char uuid[GUEST_UUID_TEXT_SIZE];
 
-	fprintf(file, "%" PRIu32 " %s %s %" PRIu32 " %" PRIu32 "\n",
-		port->id.domid, guest_uuid_format(port->id.uuid, uuid),
-		port->is_published ? WORD_PUBLISHED : WORD_OWN,
-		port->guest_port, port->local_port);
+	fprintf(file, "%" PRIu32 " %s %s %" PRIu32 " %" PRIu32 "\n", port->id.domid,
+		guest_uuid_format(port->id.uuid, uuid),
+		port->is_published ? WORD_PUBLISHED : WORD_OWN, port->guest_port, port->local_port);
 }
 
 int ports_save(const char *path, const struct remembered_port *ports, size_t n)

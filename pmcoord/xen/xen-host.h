@@ -27,12 +27,10 @@ struct xen_domain {
  * Returns their number (less than `max`: there are no more) or a negative
  * errno.
  */
-int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret,
-		     size_t max);
+int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret, size_t max);
 
 /* Facts about an HVM domain; what Xen does not say is left as it is. */
-void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers,
-		  bool *ret_in_acpi_s3);
+void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, bool *ret_in_acpi_s3);
 
 /* Writes "/local/domain/<domid>/<node>" to `ret` (NODE_PATH_MAX bytes). */
 void domain_node(uint32_t domid, const char *node, char *ret);
@@ -45,8 +43,8 @@ char *store_read(struct xen *xen, const char *path);
 char *store_read_domain(struct xen *xen, uint32_t domid, const char *node);
 
 /* A number below a domain's path; `fallback` where there is none. */
-uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node,
-			   uint64_t max, uint64_t fallback);
+uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node, uint64_t max,
+			   uint64_t fallback);
 
 /*
  * The names below a path, freed as one; NULL and 0 if there are none. A guest
@@ -61,8 +59,7 @@ char **store_list(struct xen *xen, const char *path, unsigned int *ret_n);
 bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port);
 
 /* The verb `examine`. */
-int xen_examine_guest(struct xen *xen, const struct guest *guest,
-		      struct guest_examination *ret);
+int xen_examine_guest(struct xen *xen, const struct guest *guest, struct guest_examination *ret);
 
 /*
  * What was read of each domain, for a process that is told when it changes.

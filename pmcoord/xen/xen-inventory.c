@@ -18,19 +18,16 @@
 
 static enum guest_feature read_feature(struct xen *xen, uint32_t domid)
 {
-	_cleanup_(freep) char *text =
-		store_read_domain(xen, domid, "control/feature-suspend");
+	_cleanup_(freep) char *text = store_read_domain(xen, domid, "control/feature-suspend");
 
 	if (!text)
 		return GUEST_FEATURE_UNKNOWN;
 	if (strcmp(text, "1") == 0)
 		return GUEST_FEATURE_YES;
-	return strcmp(text, "0") == 0 ? GUEST_FEATURE_NO
-				      : GUEST_FEATURE_UNKNOWN;
+	return strcmp(text, "0") == 0 ? GUEST_FEATURE_NO : GUEST_FEATURE_UNKNOWN;
 }
 
-static void read_agent(struct xen *xen, uint32_t domid,
-		       struct guest_agent *agent)
+static void read_agent(struct xen *xen, uint32_t domid, struct guest_agent *agent)
 {
 	_cleanup_(freep) char *version = NULL;
 	_cleanup_(freep) char *state = NULL;
@@ -44,37 +41,31 @@ static void read_agent(struct xen *xen, uint32_t domid,
 	/* What is not a number is a version that nobody knows. */
 	if (parse_u64(version, UINT32_MAX, &agent->version) < 0)
 		agent->version = 0;
-	agent->port = (uint32_t)store_read_number(
-		xen, domid, PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
+	agent->port =
+		(uint32_t)store_read_number(xen, domid, PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
 	state = store_read_domain(xen, domid, PROTOCOL_NODE_STATE);
 	if (state)
 		protocol_parse_state(state, strlen(state), &agent->state);
 	inhibitors = store_read_domain(xen, domid, PROTOCOL_NODE_INHIBITORS);
 	agent->terms = (struct agent_terms){
-		.timeout_us = 1000 * store_read_number(xen, domid,
-						       PROTOCOL_NODE_TIMEOUT,
-						       UINT32_MAX, 0),
+		.timeout_us =
+			1000 * store_read_number(xen, domid, PROTOCOL_NODE_TIMEOUT, UINT32_MAX, 0),
 		.ignore_inhibitors =
-			inhibitors &&
-			strcmp(inhibitors, PROTOCOL_INHIBITORS_IGNORE) == 0,
+			inhibitors && strcmp(inhibitors, PROTOCOL_INHIBITORS_IGNORE) == 0,
 	};
 	request = store_read_domain(xen, domid, PROTOCOL_NODE_REQUEST);
 	if (request)
-		protocol_parse_request(request, strlen(request),
-				       &agent->request);
+		protocol_parse_request(request, strlen(request), &agent->request);
 }
 
 static void read_name(struct xen *xen, struct guest *guest)
 {
-	_cleanup_(freep) char *name =
-		store_read_domain(xen, guest->domid, "name");
+	_cleanup_(freep) char *name = store_read_domain(xen, guest->domid, "name");
 
 	if (name)
-		text_sanitize(name, strlen(name), guest->name,
-			      sizeof(guest->name));
+		text_sanitize(name, strlen(name), guest->name, sizeof(guest->name));
 	if (!guest->name[0])
-		snprintf(guest->name, sizeof(guest->name), "domain-%" PRIu32,
-			 guest->domid);
+		snprintf(guest->name, sizeof(guest->name), "domain-%" PRIu32, guest->domid);
 }
 
 /* Adds a link unless it leads to dom0, which goes last in any case. */
@@ -89,17 +80,14 @@ static int add_link(struct inventory *inventory, const struct link *link)
  * One directory of devices of a domain, and what each says of its other end.
  * `take` gets the class directory's name and the device's path.
  */
-typedef int (*take_device_fn)(struct xen *xen, struct inventory *inventory,
-			      uint32_t domid, const char *class,
-			      const char *path);
+typedef int (*take_device_fn)(struct xen *xen, struct inventory *inventory, uint32_t domid,
+			      const char *class, const char *path);
 
-static int for_each_device(struct xen *xen, struct inventory *inventory,
-			   uint32_t domid, const char *directory,
-			   take_device_fn take)
+static int for_each_device(struct xen *xen, struct inventory *inventory, uint32_t domid,
+			   const char *directory, take_device_fn take)
 {
 	unsigned int n_classes, n_devices;
-	_cleanup_(freep) char **classes =
-		store_list(xen, directory, &n_classes);
+	_cleanup_(freep) char **classes = store_list(xen, directory, &n_classes);
 	int r = 0;
 
 	for (unsigned int i = 0; i < n_classes && r == 0; i++) {
@@ -109,23 +97,20 @@ static int for_each_device(struct xen *xen, struct inventory *inventory,
 		snprintf(path, sizeof(path), "%s/%s", directory, classes[i]);
 		devices = store_list(xen, path, &n_devices);
 		for (unsigned int j = 0; j < n_devices && r == 0; j++) {
-			snprintf(path, sizeof(path), "%s/%s/%s", directory,
-				 classes[i], devices[j]);
+			snprintf(path, sizeof(path), "%s/%s/%s", directory, classes[i], devices[j]);
 			r = take(xen, inventory, domid, classes[i], path);
 		}
 	}
 	return r;
 }
 
-static bool read_domid(struct xen *xen, const char *path, const char *node,
-		       uint32_t *ret_domid)
+static bool read_domid(struct xen *xen, const char *path, const char *node, uint32_t *ret_domid)
 {
 	_cleanup_(freep) char *text = NULL;
 	char full[NODE_PATH_MAX];
 	uint64_t domid;
 
-	if (snprintf(full, sizeof(full), "%s/%s", path, node) >=
-	    (int)sizeof(full))
+	if (snprintf(full, sizeof(full), "%s/%s", path, node) >= (int)sizeof(full))
 		return false;
 	text = store_read(xen, full);
 	if (!text || parse_u64(text, UINT16_MAX, &domid) < 0)
@@ -135,8 +120,8 @@ static bool read_domid(struct xen *xen, const char *path, const char *node,
 }
 
 /* device/<class>/<n>/backend-id: the frontend's word. */
-static int take_frontend(struct xen *xen, struct inventory *inventory,
-			 uint32_t domid, const char *class, const char *path)
+static int take_frontend(struct xen *xen, struct inventory *inventory, uint32_t domid,
+			 const char *class, const char *path)
 {
 	struct link link = {
 		.frontend = domid,
@@ -153,8 +138,8 @@ static int take_frontend(struct xen *xen, struct inventory *inventory,
  * /libxl/<domid>/device/<class>/<n>/backend: the toolstack's own record, which
  * only dom0 can write: "/local/domain/<backend>/backend/…".
  */
-static int take_toolstack(struct xen *xen, struct inventory *inventory,
-			  uint32_t domid, const char *class, const char *path)
+static int take_toolstack(struct xen *xen, struct inventory *inventory, uint32_t domid,
+			  const char *class, const char *path)
 {
 	struct link link = {
 		.frontend = domid,
@@ -164,19 +149,17 @@ static int take_toolstack(struct xen *xen, struct inventory *inventory,
 	_cleanup_(freep) char *backend = NULL;
 	char full[NODE_PATH_MAX];
 
-	if (snprintf(full, sizeof(full), "%s/backend", path) >=
-	    (int)sizeof(full))
+	if (snprintf(full, sizeof(full), "%s/backend", path) >= (int)sizeof(full))
 		return 0;
 	backend = store_read(xen, full);
-	if (!backend ||
-	    sscanf(backend, "/local/domain/%" SCNu32 "/", &link.backend) != 1)
+	if (!backend || sscanf(backend, "/local/domain/%" SCNu32 "/", &link.backend) != 1)
 		return 0;
 	return add_link(inventory, &link);
 }
 
 /* backend/<class>/<frontend>/<n>/frontend-id: the backend's word. */
-static int take_backend(struct xen *xen, struct inventory *inventory,
-			uint32_t domid, const char *class, const char *path)
+static int take_backend(struct xen *xen, struct inventory *inventory, uint32_t domid,
+			const char *class, const char *path)
 {
 	struct link link = {
 		.backend = domid,
@@ -191,8 +174,7 @@ static int take_backend(struct xen *xen, struct inventory *inventory,
 		char full[NODE_PATH_MAX];
 		int r;
 
-		if (snprintf(full, sizeof(full), "%s/%s", path, devices[i]) >=
-			    (int)sizeof(full) ||
+		if (snprintf(full, sizeof(full), "%s/%s", path, devices[i]) >= (int)sizeof(full) ||
 		    !read_domid(xen, full, "frontend-id", &link.frontend))
 			continue;
 		r = add_link(inventory, &link);
@@ -203,8 +185,7 @@ static int take_backend(struct xen *xen, struct inventory *inventory,
 }
 
 /* A stub domain says whose device model it is in a node that dom0 owns. */
-static int take_stub_domain(struct xen *xen, struct inventory *inventory,
-			    uint32_t domid)
+static int take_stub_domain(struct xen *xen, struct inventory *inventory, uint32_t domid)
 {
 	struct link link = {
 		.backend = domid,
@@ -223,8 +204,7 @@ static unsigned int count_pci(struct xen *xen, uint32_t domid)
 {
 	char node[64];
 
-	snprintf(node, sizeof(node), "backend/pci/%" PRIu32 "/0/num_devs",
-		 domid);
+	snprintf(node, sizeof(node), "backend/pci/%" PRIu32 "/0/num_devs", domid);
 	return (unsigned int)store_read_number(xen, 0, node, 4096, 0);
 }
 
@@ -244,8 +224,8 @@ static bool is_libxls(struct xen *xen, uint32_t domid)
  * Where libxl has made the domain its own record is enough, and spares a dozen
  * round trips to xenstored. Another toolstack's domains are asked themselves.
  */
-static int read_links(struct xen *xen, struct inventory *inventory,
-		      uint32_t domid, bool *ret_has_record)
+static int read_links(struct xen *xen, struct inventory *inventory, uint32_t domid,
+		      bool *ret_has_record)
 {
 	unsigned int n_classes;
 	_cleanup_(freep) char **classes = NULL;
@@ -256,8 +236,7 @@ static int read_links(struct xen *xen, struct inventory *inventory,
 	classes = store_list(xen, path, &n_classes);
 	*ret_has_record = classes || is_libxls(xen, domid);
 	if (*ret_has_record) {
-		r = for_each_device(xen, inventory, domid, path,
-				    take_toolstack);
+		r = for_each_device(xen, inventory, domid, path, take_toolstack);
 	} else {
 		domain_node(domid, "device", path);
 		r = for_each_device(xen, inventory, domid, path, take_frontend);
@@ -265,8 +244,8 @@ static int read_links(struct xen *xen, struct inventory *inventory,
 	return r == 0 ? take_stub_domain(xen, inventory, domid) : r;
 }
 
-static int read_guest(struct xen *xen, struct inventory *inventory,
-		      const struct xen_domain *domain, bool *ret_has_record)
+static int read_guest(struct xen *xen, struct inventory *inventory, const struct xen_domain *domain,
+		      bool *ret_has_record)
 {
 	struct guest guest = {
 		.domid = domain->domid,
@@ -285,16 +264,13 @@ static int read_guest(struct xen *xen, struct inventory *inventory,
 		text_sanitize(shutdown, strlen(shutdown), guest.shutdown_node,
 			      sizeof(guest.shutdown_node));
 	if (guest.type == GUEST_HVM)
-		xen_read_hvm(xen, guest.domid, &guest.has_pv_drivers,
-			     &guest.in_acpi_s3);
+		xen_read_hvm(xen, guest.domid, &guest.has_pv_drivers, &guest.in_acpi_s3);
 	guest.pci_functions = count_pci(xen, guest.domid);
 	guest.kernel_port = (uint32_t)store_read_number(
-		xen, guest.domid, "device/suspend/event-channel", UINT32_MAX,
-		0);
+		xen, guest.domid, "device/suspend/event-channel", UINT32_MAX, 0);
 	read_agent(xen, guest.domid, &guest.agent);
 	r = inventory_add_guest(inventory, &guest);
-	return r == 0 ? read_links(xen, inventory, guest.domid, ret_has_record)
-		      : r;
+	return r == 0 ? read_links(xen, inventory, guest.domid, ret_has_record) : r;
 }
 
 /* The backends' word, needed only for frontends that libxl does not vouch for.
@@ -306,8 +282,7 @@ static int read_backends(struct xen *xen, struct inventory *inventory)
 
 	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
 		domain_node(inventory->guests[i].domid, "backend", path);
-		r = for_each_device(xen, inventory, inventory->guests[i].domid,
-				    path, take_backend);
+		r = for_each_device(xen, inventory, inventory->guests[i].domid, path, take_backend);
 	}
 	return r;
 }
@@ -349,8 +324,7 @@ void inventory_cache_free(struct inventory_cache *cache)
 	free(cache);
 }
 
-static struct domain_record *find_record(struct inventory_cache *cache,
-					 uint32_t domid)
+static struct domain_record *find_record(struct inventory_cache *cache, uint32_t domid)
 {
 	for (size_t i = 0; i < cache->n_records; i++)
 		if (cache->records[i].id.domid == domid)
@@ -386,8 +360,7 @@ static void remove_record(struct xen *xen, struct inventory_cache *cache,
 
 /* The record of a domain that is there now, made if it is new. */
 static int take_record(struct xen *xen, struct inventory_cache *cache,
-		       const struct xen_domain *domain,
-		       struct domain_record **ret_record)
+		       const struct xen_domain *domain, struct domain_record **ret_record)
 {
 	struct domain_record *record = find_record(cache, domain->domid);
 
@@ -396,8 +369,7 @@ static int take_record(struct xen *xen, struct inventory_cache *cache,
 		record = NULL;
 	}
 	if (!record) {
-		record = reallocarray(cache->records, cache->n_records + 1,
-				      sizeof(*record));
+		record = reallocarray(cache->records, cache->n_records + 1, sizeof(*record));
 		if (!record)
 			return -ENOMEM;
 		cache->records = record;
@@ -427,8 +399,7 @@ static void forget_the_gone(struct xen *xen, struct inventory_cache *cache)
 
 /* ---- all of them -------------------------------------------------------- */
 
-static int copy_facts(const struct inventory *facts,
-		      const struct xen_domain *domain,
+static int copy_facts(const struct inventory *facts, const struct xen_domain *domain,
 		      struct inventory *inventory)
 {
 	struct guest guest = facts->guests[0];
@@ -443,8 +414,8 @@ static int copy_facts(const struct inventory *facts,
 
 /* Adds a domain to the inventory, from the cache where it is still right. */
 static int take_domain(struct xen *xen, struct inventory_cache *cache,
-		       const struct xen_domain *domain,
-		       struct inventory *inventory, bool *ret_has_record)
+		       const struct xen_domain *domain, struct inventory *inventory,
+		       bool *ret_has_record)
 {
 	struct domain_record *record;
 	int r;
@@ -459,8 +430,7 @@ static int take_domain(struct xen *xen, struct inventory_cache *cache,
 		inventory_done(&record->facts);
 		record->facts = (struct inventory){ 0 };
 		record->has_record = false;
-		r = read_guest(xen, &record->facts, domain,
-			       &record->has_record);
+		r = read_guest(xen, &record->facts, domain, &record->has_record);
 		if (r < 0)
 			return r;
 		record->expired = false;
@@ -469,8 +439,7 @@ static int take_domain(struct xen *xen, struct inventory_cache *cache,
 	return copy_facts(&record->facts, domain, inventory);
 }
 
-static int read_domains(struct xen *xen, struct inventory_cache *cache,
-			struct inventory *inventory)
+static int read_domains(struct xen *xen, struct inventory_cache *cache, struct inventory *inventory)
 {
 	struct xen_domain domains[DOMAINS_AT_ONCE];
 	uint32_t first = 1; /* dom0 is no guest */
@@ -486,8 +455,7 @@ static int read_domains(struct xen *xen, struct inventory_cache *cache,
 
 			if (domains[i].is_xenstore_domain)
 				continue;
-			r = take_domain(xen, cache, &domains[i], inventory,
-					&has_record);
+			r = take_domain(xen, cache, &domains[i], inventory, &has_record);
 			if (r < 0)
 				return r;
 			all_have_records &= has_record;

@@ -20,8 +20,7 @@
 #include "sim/simulator.h"
 #include "engine/suspend.h"
 
-#define NO_TIME                                                                \
-	"SuspendTime=0ms\nResumeTime=0ms\nQuiesceTime=0ms\nReadyTime=0ms\n"
+#define NO_TIME "SuspendTime=0ms\nResumeTime=0ms\nQuiesceTime=0ms\nReadyTime=0ms\n"
 
 struct bench {
 	bool is_chain;
@@ -52,22 +51,19 @@ static int write_scenario(struct bench *bench)
 	strcpy(bench->directory, "/dev/shm/pmcoord-engine-XXXXXX");
 	if (!mkdtemp(bench->directory))
 		return -1;
-	snprintf(bench->scenario, sizeof(bench->scenario), "%s/scenario",
-		 bench->directory);
+	snprintf(bench->scenario, sizeof(bench->scenario), "%s/scenario", bench->directory);
 	file = fopen(bench->scenario, "w");
 	if (!file)
 		return -1;
 	for (uint64_t i = 0; i < bench->n_guests; i++) {
 		fprintf(file, "[Guest \"g%" PRIu64 "\"]\n" NO_TIME, i);
 		if (i > 0)
-			fprintf(file, "Needs=g%" PRIu64 "\n",
-				bench->is_chain ? i - 1 : 0);
+			fprintf(file, "Needs=g%" PRIu64 "\n", bench->is_chain ? i - 1 : 0);
 	}
 	return fclose(file);
 }
 
-static void note_way_back(void *data, const struct cycle *cycle,
-			  const struct record *record)
+static void note_way_back(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct bench *bench = data;
 
@@ -76,8 +72,8 @@ static void note_way_back(void *data, const struct cycle *cycle,
 		bench->resuming_us = now_us();
 }
 
-static int run_cycle(struct bench *bench, struct coordinator *coordinator,
-		     uint64_t *ret_down_us, uint64_t *ret_back_us)
+static int run_cycle(struct bench *bench, struct coordinator *coordinator, uint64_t *ret_down_us,
+		     uint64_t *ret_back_us)
 {
 	/* The report would be on a disk, and comes when all are back. */
 	struct cycle_wish wish = {
@@ -105,8 +101,7 @@ static void print_list(const char *name, const uint64_t *values, uint64_t n)
 	printf("]");
 }
 
-static int run_rounds(struct bench *bench, struct coordinator *coordinator,
-		      uint64_t n_rounds)
+static int run_rounds(struct bench *bench, struct coordinator *coordinator, uint64_t n_rounds)
 {
 	uint64_t *down = calloc(n_rounds, sizeof(*down));
 	uint64_t *back = calloc(n_rounds, sizeof(*back));
@@ -115,8 +110,8 @@ static int run_rounds(struct bench *bench, struct coordinator *coordinator,
 	for (uint64_t i = 0; i < n_rounds && r == 0; i++)
 		r = run_cycle(bench, coordinator, &down[i], &back[i]);
 	if (r == 0) {
-		printf("{\"guests\": %" PRIu64 ", \"shape\": \"%s\"",
-		       bench->n_guests, bench->is_chain ? "chain" : "star");
+		printf("{\"guests\": %" PRIu64 ", \"shape\": \"%s\"", bench->n_guests,
+		       bench->is_chain ? "chain" : "star");
 		print_list("down_us", down, n_rounds);
 		print_list("back_us", back, n_rounds);
 		printf("}\n");
@@ -136,8 +131,8 @@ static int open_and_run(struct bench *bench, uint64_t n_rounds)
 	struct config config;
 	struct roots roots;
 	struct error error = { 0 };
-	int r = simulator_open(bench->scenario, NULL, &coordinator.hypervisor,
-			       &coordinator.loop, &sleeper, &error);
+	int r = simulator_open(bench->scenario, NULL, &coordinator.hypervisor, &coordinator.loop,
+			       &sleeper, &error);
 
 	if (r < 0)
 		return fail(error_text(&error));

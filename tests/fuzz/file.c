@@ -29,9 +29,8 @@ const char *fuzz_directory(void)
 
 	if (directory[0])
 		return directory;
-	strcpy(directory, stat("/dev/shm", &st) == 0
-				  ? "/dev/shm/pmcoord-fuzz-XXXXXX"
-				  : "/tmp/pmcoord-fuzz-XXXXXX");
+	strcpy(directory, stat("/dev/shm", &st) == 0 ? "/dev/shm/pmcoord-fuzz-XXXXXX"
+						     : "/tmp/pmcoord-fuzz-XXXXXX");
 	if (!mkdtemp(directory))
 		abort();
 	atexit(remove_directory);

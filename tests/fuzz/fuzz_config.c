@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 
 	config_init(&config);
-	r = config_load(&config, fuzz_file("pmcoord.conf", data, size),
-			ignore_warning, NULL, &error);
+	r = config_load(&config, fuzz_file("pmcoord.conf", data, size), ignore_warning, NULL,
+			&error);
 	if (r < 0 && error.text[0] == '\0')
 		abort();
 	if (r == 0)

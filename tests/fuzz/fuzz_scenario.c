@@ -23,8 +23,7 @@ static void plan(struct hypervisor *hypervisor, struct loop *loop)
 	};
 
 	config_init(&config);
-	if (coordinator_plan(&coordinator, NULL, &inventory, &graph, &plan,
-			     &error) < 0 &&
+	if (coordinator_plan(&coordinator, NULL, &inventory, &graph, &plan, &error) < 0 &&
 	    error.text[0] == '\0')
 		abort();
 	plan_done(&plan);
@@ -40,8 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error error = { 0 };
 	struct loop *loop;
 
-	if (simulator_open(fuzz_file("scenario", data, size), NULL, &hypervisor,
-			   &loop, &sleeper, &error) < 0) {
+	if (simulator_open(fuzz_file("scenario", data, size), NULL, &hypervisor, &loop, &sleeper,
+			   &error) < 0) {
 		if (error.text[0] == '\0')
 			abort();
 		return 0;

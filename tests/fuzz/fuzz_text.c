@@ -20,8 +20,8 @@ static void check_request(const char *text, size_t length)
 	if (protocol_parse_request(text, length, &request) < 0)
 		return;
 	length = protocol_format_request(&request, written);
-	if (protocol_parse_request(written, length, &again) < 0 ||
-	    again.verb != request.verb || again.cycle != request.cycle)
+	if (protocol_parse_request(written, length, &again) < 0 || again.verb != request.verb ||
+	    again.cycle != request.cycle)
 		abort();
 }
 
@@ -33,8 +33,8 @@ static void check_state(const char *text, size_t length)
 	if (protocol_parse_state(text, length, &state) < 0)
 		return;
 	length = protocol_format_state(&state, written);
-	if (protocol_parse_state(written, length, &again) < 0 ||
-	    again.state != state.state || again.cycle != state.cycle)
+	if (protocol_parse_state(written, length, &again) < 0 || again.state != state.state ||
+	    again.cycle != state.cycle)
 		abort();
 }
 

@@ -44,8 +44,8 @@ static inline void host_open(struct host *host)
 {
 	struct error error = { 0 };
 
-	if (simulator_open(host->scenario, host->state, &host->hypervisor,
-			   &host->loop, &host->sleeper, &error) < 0)
+	if (simulator_open(host->scenario, host->state, &host->hypervisor, &host->loop,
+			   &host->sleeper, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	host->coordinator = (struct coordinator){
 		.config = &host->config,
@@ -82,11 +82,9 @@ static inline void host_prepare(struct host *host)
 	*host = (struct host){ 0 };
 	strcpy(host->directory, "/tmp/pmcoord-test-XXXXXX");
 	assert_non_null(mkdtemp(host->directory));
-	snprintf(host->scenario, sizeof(host->scenario), "%s/scenario",
-		 host->directory);
+	snprintf(host->scenario, sizeof(host->scenario), "%s/scenario", host->directory);
 	snprintf(host->state, sizeof(host->state), "%s/state", host->directory);
-	assert_int_equal(roots_init_rehearsal(host->directory, &host->roots),
-			 0);
+	assert_int_equal(roots_init_rehearsal(host->directory, &host->roots), 0);
 	config_init(&host->config);
 }
 
@@ -115,21 +113,17 @@ static inline enum guest_state state_of(struct host *host, const char *name)
 	struct domain_look look;
 	struct domain_id id;
 
-	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor,
-							  &inventory, &error),
-			 0);
+	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor, &inventory, &error), 0);
 	assert_non_null(inventory_find_name(&inventory, name));
 	id = domain_id_of(inventory_find_name(&inventory, name));
 	inventory_done(&inventory);
-	assert_int_equal(
-		host->hypervisor->ops->look(host->hypervisor, &id, &look), 0);
+	assert_int_equal(host->hypervisor->ops->look(host->hypervisor, &id, &look), 0);
 	return look.state;
 }
 
 static inline void assert_all_running(struct host *host)
 {
-	static const char *const names[] = { "netvm", "fw", "web", "mail",
-					     "vault" };
+	static const char *const names[] = { "netvm", "fw", "web", "mail", "vault" };
 
 	for (size_t i = 0; i < ELEMENTSOF(names); i++)
 		assert_int_equal(state_of(host, names[i]), GUEST_RUNNING);
@@ -145,9 +139,8 @@ static inline void assert_no_journal(struct host *host)
 
 /* All but the one of 500 guests, which adds time and no other case. */
 static const char *const shipped_scenarios[] = {
-	"circle",	  "kinds",	  "laptop-hung-guest", "laptop-no-s3",
-	"laptop",	  "liar",	  "meanwhile",	       "misbehaving",
-	"storage-domain", "stub-domains", "windows",
+	"circle",    "kinds",	    "laptop-hung-guest", "laptop-no-s3", "laptop",  "liar",
+	"meanwhile", "misbehaving", "storage-domain",	 "stub-domains", "windows",
 };
 
 /* These tests run in the root of the tree. */
@@ -172,8 +165,7 @@ static inline struct inventory host_inventory(struct host *host)
 	struct inventory inventory = { 0 };
 	struct error error = { 0 };
 
-	if (host->hypervisor->ops->inventory(host->hypervisor, &inventory,
-					     &error) < 0)
+	if (host->hypervisor->ops->inventory(host->hypervisor, &inventory, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	return inventory;
 }
@@ -182,17 +174,14 @@ static inline struct inventory host_inventory(struct host *host)
  * Who was running runs, and so on. Others end guests, save and pause them
  * meanwhile, where the scenario wants it; nobody but us suspends.
  */
-static inline void assert_as_before(struct host *host,
-				    const struct inventory *before)
+static inline void assert_as_before(struct host *host, const struct inventory *before)
 {
 	for (size_t i = 0; i < before->n_guests; i++) {
 		const struct guest *guest = &before->guests[i];
 		struct domain_id id = domain_id_of(guest);
 		struct domain_look now;
 
-		assert_int_equal(host->hypervisor->ops->look(host->hypervisor,
-							     &id, &now),
-				 0);
+		assert_int_equal(host->hypervisor->ops->look(host->hypervisor, &id, &now), 0);
 		if (now.state == GUEST_GONE || guest->shutdown_node[0])
 			continue;
 		if (guest->state == GUEST_RUNNING && now.paused)

@@ -16,17 +16,16 @@ struct seen {
 	char problems[2048];
 };
 
-static int take(void *data, const struct ini_position *position,
-		const char *section, const char *key, const char *value,
-		struct error *error)
+static int take(void *data, const struct ini_position *position, const char *section,
+		const char *key, const char *value, struct error *error)
 {
 	struct seen *seen = data;
 	size_t used = strlen(seen->keys);
 
 	if (strcmp(key, "Bad") == 0)
 		return error_set(error, -EINVAL, "'%s' will not do", value);
-	snprintf(seen->keys + used, sizeof(seen->keys) - used, "%u[%s]%s=%s;",
-		 position->line, section, key, value);
+	snprintf(seen->keys + used, sizeof(seen->keys) - used, "%u[%s]%s=%s;", position->line,
+		 section, key, value);
 	return 0;
 }
 
@@ -97,11 +96,10 @@ static void reports_every_problem_with_its_line(void **state)
 				    &seen),
 			 -EBADMSG);
 	assert_string_equal(seen.keys, "4[Coordinator]Good=2;");
-	assert_string_equal(seen.problems,
-			    ":2: Bad: '1' will not do|"
-			    ":3: neither 'Key=value' nor a [Section]|"
-			    ":5: section header without ']'|"
-			    ":6: Bad: '3' will not do|");
+	assert_string_equal(seen.problems, ":2: Bad: '1' will not do|"
+					   ":3: neither 'Key=value' nor a [Section]|"
+					   ":5: section header without ']'|"
+					   ":6: Bad: '3' will not do|");
 }
 
 static void never_truncates_in_silence(void **state)
@@ -112,8 +110,7 @@ static void never_truncates_in_silence(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "[Guest \"%060d\"]\nA=1\n", 0);
 	assert_int_equal(parse_text(text, &seen), -EBADMSG);
-	assert_string_equal(seen.problems,
-			    ":1: section name is over 49 bytes|");
+	assert_string_equal(seen.problems, ":1: section name is over 49 bytes|");
 	snprintf(text, sizeof(text), "A=%02000d\nB=2\n", 0);
 	assert_int_equal(parse_text(text, &seen), -EBADMSG);
 	assert_string_equal(seen.problems, ":1: line is over 1000 bytes|");
@@ -123,15 +120,14 @@ static void never_truncates_in_silence(void **state)
 	assert_string_equal(seen.problems, ":1: key is over 49 bytes|");
 }
 
-static int note_section(void *data, const struct ini_position *position,
-			const char *section, struct error *error)
+static int note_section(void *data, const struct ini_position *position, const char *section,
+			struct error *error)
 {
 	struct seen *seen = data;
 
 	if (strcmp(section, "Bad") == 0)
 		return error_set(error, -EINVAL, "will not do");
-	sprintf(seen->keys + strlen(seen->keys), "%u<%s>", position->line,
-		section);
+	sprintf(seen->keys + strlen(seen->keys), "%u<%s>", position->line, section);
 	return 0;
 }
 
@@ -145,9 +141,9 @@ static void tells_of_sections_without_keys(void **state)
 	(void)state;
 	assert_int_equal(write(fd, "[A]\n[B]\nk=v\n[Bad]\n", 19), 19);
 	close(fd);
-	assert_int_equal(ini_file_parse_sections(path, note_section, take,
-						 note_problem, &seen, &error),
-			 -EBADMSG);
+	assert_int_equal(
+		ini_file_parse_sections(path, note_section, take, note_problem, &seen, &error),
+		-EBADMSG);
 	unlink(path);
 	assert_string_equal(seen.keys, "1<A>2<B>3[B]k=v;");
 	assert_string_equal(seen.problems, ":4: Bad: will not do|");
@@ -159,16 +155,14 @@ static void says_when_there_is_no_file(void **state)
 	struct error error = { 0 };
 
 	(void)state;
-	assert_int_equal(ini_file_parse("/nonexistent/x", take, note_problem,
-					&seen, &error),
+	assert_int_equal(ini_file_parse("/nonexistent/x", take, note_problem, &seen, &error),
 			 -ENOENT);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_byte_order_mark_is_no_part_of_the_first_line),
+		cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_first_line),
 		cmocka_unit_test(gives_sections_lines_and_values),
 		cmocka_unit_test(reports_every_problem_with_its_line),
 		cmocka_unit_test(never_truncates_in_silence),

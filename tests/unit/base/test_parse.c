@@ -39,8 +39,7 @@ static void reads_durations_with_units(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		uint64_t us = 99;
 
-		assert_int_equal(parse_duration(cases[i].text, &us),
-				 cases[i].r);
+		assert_int_equal(parse_duration(cases[i].text, &us), cases[i].r);
 		assert_true(us == cases[i].us);
 	}
 }
@@ -54,11 +53,9 @@ static void refuses_numbers_out_of_bounds(void **state)
 	assert_true(value == 10);
 	assert_int_equal(parse_u64("11", 10, &value), -ERANGE);
 	assert_int_equal(parse_u64("9", 8, &value), -ERANGE);
-	assert_int_equal(parse_u64("18446744073709551615", UINT64_MAX, &value),
-			 0);
+	assert_int_equal(parse_u64("18446744073709551615", UINT64_MAX, &value), 0);
 	assert_true(value == UINT64_MAX);
-	assert_int_equal(parse_u64("18446744073709551616", UINT64_MAX, &value),
-			 -ERANGE);
+	assert_int_equal(parse_u64("18446744073709551616", UINT64_MAX, &value), -ERANGE);
 	assert_int_equal(parse_u64("", 10, &value), -EINVAL);
 	assert_int_equal(parse_u64("1x", 10, &value), -EINVAL);
 }

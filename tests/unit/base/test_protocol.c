@@ -17,17 +17,14 @@ static void reads_back_what_it_writes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cycles); i++) {
-		for (int verb = PROTOCOL_SUSPEND; verb <= PROTOCOL_ABORT;
-		     verb++) {
-			struct protocol_request out = { .verb = verb,
-							.cycle = cycles[i] };
+		for (int verb = PROTOCOL_SUSPEND; verb <= PROTOCOL_ABORT; verb++) {
+			struct protocol_request out = { .verb = verb, .cycle = cycles[i] };
 			struct protocol_request in = { 0 };
 			char text[PROTOCOL_TEXT_MAX];
 			size_t length = protocol_format_request(&out, text);
 
 			assert_int_equal(length, strlen(text));
-			assert_int_equal(
-				protocol_parse_request(text, length, &in), 0);
+			assert_int_equal(protocol_parse_request(text, length, &in), 0);
 			assert_int_equal(in.verb, verb);
 			assert_true(in.cycle == cycles[i]);
 		}
@@ -65,8 +62,7 @@ static void refuses_what_is_not_to_the_letter(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		struct protocol_state in = { PROTOCOL_AGENT_FAILED, 77 };
 
-		assert_int_equal(protocol_parse_state(cases[i].text,
-						      cases[i].length, &in),
+		assert_int_equal(protocol_parse_state(cases[i].text, cases[i].length, &in),
 				 -EINVAL);
 		assert_int_equal(in.state, PROTOCOL_AGENT_FAILED);
 		assert_int_equal(in.cycle, 77);

@@ -66,9 +66,7 @@ static int set_up(void **state)
 		.xen_major = 4,
 		.xen_minor = 20,
 		.reports_free = 1u << 30,
-		.systemd = { .runs = true,
-			     .sleep_unit = UNIT_REQUIRED,
-			     .daemon = UNIT_WANTED },
+		.systemd = { .runs = true, .sleep_unit = UNIT_REQUIRED, .daemon = UNIT_WANTED },
 	};
 	*state = world;
 	return 0;
@@ -109,11 +107,9 @@ static void check(struct world *world)
 	if (inventory->n_links == 0)
 		add_link(world, 2, 1, LINK_NETWORK, true);
 	assert_int_equal(inventory_finish(inventory), 0);
-	assert_int_equal(graph_build(inventory, &world->config, &world->graph),
-			 0);
+	assert_int_equal(graph_build(inventory, &world->config, &world->graph), 0);
 	for (size_t i = 0; i < N_GUESTS; i++)
-		world->by_index[i] =
-			world->details[inventory->guests[i].domid - 1];
+		world->by_index[i] = world->details[inventory->guests[i].domid - 1];
 	world->context.config = &world->config;
 	world->context.host = &world->host;
 	world->context.inventory = inventory;
@@ -124,9 +120,8 @@ static void check(struct world *world)
 }
 
 /* The one finding that there should be. */
-static const struct finding *only(const struct world *world,
-				  enum finding_level level, const char *subject,
-				  const char *words)
+static const struct finding *only(const struct world *world, enum finding_level level,
+				  const char *subject, const char *words)
 {
 	const struct finding *finding = world->findings.list;
 
@@ -203,8 +198,7 @@ static void lose_the_agent_of_no_devices(struct world *world)
 	world->details[0].examination.n_pci = 0;
 }
 
-static void set_agent(struct world *world, enum protocol_agent_state state,
-		      const char *detail)
+static void set_agent(struct world *world, enum protocol_agent_state state, const char *detail)
 {
 	struct agent_look *look = &world->details[0].agent;
 
@@ -215,8 +209,7 @@ static void set_agent(struct world *world, enum protocol_agent_state state,
 
 static void come_back_degraded(struct world *world)
 {
-	set_agent(world, PROTOCOL_AGENT_DEGRADED,
-		  "0000:03:00.0 e1000e lost: no driver");
+	set_agent(world, PROTOCOL_AGENT_DEGRADED, "0000:03:00.0 e1000e lost: no driver");
 }
 
 static void fail_to_quiesce(struct world *world)
@@ -322,52 +315,40 @@ static void claim_a_device(struct world *world)
 }
 
 static const struct guest_case guest_cases[] = {
-	{ "no agent", lose_agent, FINDING_WARNING, "netvm",
-	  "0000:03:00.0 (Ethernet)" },
-	{ "no agent, USB", lose_agent_with_usb, FINDING_ERROR, "netvm",
-	  "USB controller" },
+	{ "no agent", lose_agent, FINDING_WARNING, "netvm", "0000:03:00.0 (Ethernet)" },
+	{ "no agent, USB", lose_agent_with_usb, FINDING_ERROR, "netvm", "USB controller" },
 	{ "no agent, HVM", lose_agent_in_hvm, FINDING_WARNING, "netvm", "MSI" },
 	{ "more functions than named", lose_addresses, FINDING_WARNING, "netvm",
 	  "and 2 more PCI functions" },
-	{ "version", speak_another_version, FINDING_WARNING, "netvm",
-	  "version 7" },
-	{ "no port", publish_no_port, FINDING_WARNING, "netvm",
-	  "no event channel" },
+	{ "version", speak_another_version, FINDING_WARNING, "netvm", "version 7" },
+	{ "no port", publish_no_port, FINDING_WARNING, "netvm", "no event channel" },
 	{ "stale port", publish_a_stale_port, FINDING_WARNING, "netvm",
 	  "holds 0000:03:00.0 (Ethernet) and its agent is gone (the event "
 	  "channel 9" },
-	{ "stale port, no devices", lose_the_agent_of_no_devices,
-	  FINDING_WARNING, "netvm", "asked to suspend without it" },
-	{ "stopped, serves", stop_the_agent_of_who_serves, FINDING_WARNING,
-	  "netvm", "asked to suspend without it" },
-	{ "stopped, no devices", stop_the_agent_of_nobody_s_server,
-	  FINDING_INFO, "netvm", "asked to suspend without it" },
-	{ "degraded", come_back_degraded, FINDING_WARNING, "netvm",
-	  "lost: no driver" },
+	{ "stale port, no devices", lose_the_agent_of_no_devices, FINDING_WARNING, "netvm",
+	  "asked to suspend without it" },
+	{ "stopped, serves", stop_the_agent_of_who_serves, FINDING_WARNING, "netvm",
+	  "asked to suspend without it" },
+	{ "stopped, no devices", stop_the_agent_of_nobody_s_server, FINDING_INFO, "netvm",
+	  "asked to suspend without it" },
+	{ "degraded", come_back_degraded, FINDING_WARNING, "netvm", "lost: no driver" },
 	{ "failed", fail_to_quiesce, FINDING_WARNING, "netvm", "e1000e hangs" },
-	{ "quiesced", stay_quiesced, FINDING_WARNING, "netvm",
-	  "has not brought them back" },
+	{ "quiesced", stay_quiesced, FINDING_WARNING, "netvm", "has not brought them back" },
 	{ "no state", say_nothing, FINDING_WARNING, "netvm", "ready" },
 	{ "kept disk", keep_a_disk, FINDING_WARNING, "netvm",
 	  "0000:00:1f.2 ahci kept: sda1 mounted on /srv: it stays" },
-	{ "storage", serve_disks, FINDING_INFO, "netvm",
-	  "serves other guests' disks" },
-	{ "storage, named", serve_disks_and_name_them, FINDING_WARNING, "netvm",
-	  "sda1" },
+	{ "storage", serve_disks, FINDING_INFO, "netvm", "serves other guests' disks" },
+	{ "storage, named", serve_disks_and_name_them, FINDING_WARNING, "netvm", "sda1" },
 	{ "balloon", balloon, FINDING_WARNING, "netvm", "200 of 400 MiB" },
 	{ "feature 0", be_unable_to_suspend, FINDING_WARNING, "app", "paused" },
-	{ "feature unknown", be_silent_about_suspend, FINDING_WARNING, "app",
-	  "10 s" },
-	{ "no PV drivers", have_no_pv_drivers, FINDING_WARNING, "app",
-	  "PV drivers" },
+	{ "feature unknown", be_silent_about_suspend, FINDING_WARNING, "app", "10 s" },
+	{ "no PV drivers", have_no_pv_drivers, FINDING_WARNING, "app", "PV drivers" },
 	{ "paused", be_paused, FINDING_INFO, "app", "stays so" },
-	{ "paused, needed", be_paused_while_needed, FINDING_WARNING, "netvm",
-	  "may hang" },
+	{ "paused, needed", be_paused_while_needed, FINDING_WARNING, "netvm", "may hang" },
 	{ "zombie", be_a_zombie, FINDING_INFO, "app", "shut down" },
 	{ "ACPI S3", sleep_by_itself, FINDING_INFO, "app", "S3" },
 	{ "rebooting", reboot, FINDING_INFO, "app", "'reboot'" },
-	{ "pending request", sit_on_a_request, FINDING_WARNING, "app",
-	  "has not taken" },
+	{ "pending request", sit_on_a_request, FINDING_WARNING, "app", "has not taken" },
 	{ "claim", claim_a_device, FINDING_WARNING, "app", "not believed" },
 };
 
@@ -391,8 +372,8 @@ static void tells_each_risk_of_a_guest(void **state)
 	}
 }
 
-static void set_policy(struct world *world, const char *pattern,
-		       enum guest_policy policy, uint64_t timeout_us)
+static void set_policy(struct world *world, const char *pattern, enum guest_policy policy,
+		       uint64_t timeout_us)
 {
 	struct config_rule *rule = calloc(1, sizeof(*rule));
 
@@ -413,8 +394,7 @@ static void warns_of_an_ignored_guest_that_others_need(void **state)
 
 	set_policy(world, "netvm", POLICY_IGNORE, 0);
 	check(world);
-	only(world, FINDING_WARNING, "netvm",
-	     "other guests need it and it holds devices");
+	only(world, FINDING_WARNING, "netvm", "other guests need it and it holds devices");
 }
 
 static void an_ignored_guest_that_nobody_needs_is_nobodys_business(void **state)
@@ -524,9 +504,7 @@ static const struct host_case host_cases[] = {
 	  "sleep",
 	  "[s2idle]" },
 	{ "no suspend",
-	  { .sleep = HOST_SLEEP_NONE,
-	    .reports_free = 1u << 30,
-	    .systemd = { WELL } },
+	  { .sleep = HOST_SLEEP_NONE, .reports_free = 1u << 30, .systemd = { WELL } },
 	  FINDING_ERROR,
 	  "sleep",
 	  "no suspend to RAM" },
@@ -536,9 +514,7 @@ static const struct host_case host_cases[] = {
 	  "sleep",
 	  "cannot be read" },
 	{ "S3 not chosen",
-	  { .sleep = HOST_SLEEP_S3_NOT_CHOSEN,
-	    .reports_free = 1u << 30,
-	    .systemd = { WELL } },
+	  { .sleep = HOST_SLEEP_S3_NOT_CHOSEN, .reports_free = 1u << 30, .systemd = { WELL } },
 	  FINDING_INFO,
 	  "sleep",
 	  "chooses S3" },
@@ -548,15 +524,12 @@ static const struct host_case host_cases[] = {
 	  "Xen",
 	  "4.17" },
 	{ "served disk",
-	  { AWAKE, .guest_disk = "xvda", .guest_disk_mount = "/",
-	    .systemd = { WELL } },
+	  { AWAKE, .guest_disk = "xvda", .guest_disk_mount = "/", .systemd = { WELL } },
 	  FINDING_WARNING,
 	  "dom0",
 	  "/ is mounted from xvda" },
 	{ "read-only reports",
-	  { .sleep = HOST_SLEEP_S3,
-	    .reports_error = EROFS,
-	    .systemd = { WELL } },
+	  { .sleep = HOST_SLEEP_S3, .reports_error = EROFS, .systemd = { WELL } },
 	  FINDING_WARNING,
 	  "reports",
 	  "Read-only" },
@@ -572,30 +545,24 @@ static const struct host_case host_cases[] = {
 	  "pmcoord-sleep.service",
 	  "not installed" },
 	{ "unit disabled",
-	  { AWAKE, .systemd = { .runs = true,
-				.sleep_unit = UNIT_DISABLED,
-				.daemon = UNIT_WANTED } },
+	  { AWAKE,
+	    .systemd = { .runs = true, .sleep_unit = UNIT_DISABLED, .daemon = UNIT_WANTED } },
 	  FINDING_ERROR,
 	  "pmcoord-sleep.service",
 	  "not enabled" },
 	{ "unit masked",
-	  { AWAKE, .systemd = { .runs = true,
-				.sleep_unit = UNIT_MASKED,
-				.daemon = UNIT_WANTED } },
+	  { AWAKE, .systemd = { .runs = true, .sleep_unit = UNIT_MASKED, .daemon = UNIT_WANTED } },
 	  FINDING_ERROR,
 	  "pmcoord-sleep.service",
 	  "masked" },
 	{ "unit only wanted",
-	  { AWAKE, .systemd = { .runs = true,
-				.sleep_unit = UNIT_WANTED,
-				.daemon = UNIT_WANTED } },
+	  { AWAKE, .systemd = { .runs = true, .sleep_unit = UNIT_WANTED, .daemon = UNIT_WANTED } },
 	  FINDING_ERROR,
 	  "pmcoord-sleep.service",
 	  "only wants" },
 	{ "no daemon",
-	  { AWAKE, .systemd = { .runs = true,
-				.sleep_unit = UNIT_REQUIRED,
-				.daemon = UNIT_DISABLED } },
+	  { AWAKE,
+	    .systemd = { .runs = true, .sleep_unit = UNIT_REQUIRED, .daemon = UNIT_DISABLED } },
 	  FINDING_INFO,
 	  "pmcoord.service",
 	  "not enabled" },
@@ -648,8 +615,7 @@ static void names_whoever_else_handles_guests_at_sleep(void **state)
 	char name[] = "qubes-suspend.service";
 	char *meddlers[] = { name };
 
-	world->host.systemd.meddlers =
-		(struct string_list){ .texts = meddlers, .n = 1 };
+	world->host.systemd.meddlers = (struct string_list){ .texts = meddlers, .n = 1 };
 	check(world);
 	only(world, FINDING_WARNING, "qubes-suspend.service", "handle guests");
 }
@@ -719,8 +685,7 @@ static void an_abandoned_cycle_is_an_error(void **state)
 static void tells_of_journals_that_say_nothing_and_of_a_bad_cycle(void **state)
 {
 	struct world *world = *state;
-	struct json_object *report =
-		json_tokener_parse("{\"cycle\": 7, \"result\": \"degraded\"}");
+	struct json_object *report = json_tokener_parse("{\"cycle\": 7, \"result\": \"degraded\"}");
 	struct status status = {
 		.has_daemon = true,
 		.n_unreadable = 2,
@@ -744,8 +709,7 @@ static char *print(const struct world *world, bool json, bool with_info)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(findings_print(&world->findings, json, with_info, out),
-			 0);
+	assert_int_equal(findings_print(&world->findings, json, with_info, out), 0);
 	assert_int_equal(fclose(out), 0);
 	return text;
 }
@@ -798,8 +762,7 @@ static void prints_json_with_the_keys_of_the_contract(void **state)
 	json_object_put(object);
 }
 
-#define world_test(test)                                                       \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
@@ -807,8 +770,7 @@ int main(void)
 		world_test(finds_nothing_where_all_is_well),
 		cmocka_unit_test(tells_each_risk_of_a_guest),
 		world_test(warns_of_an_ignored_guest_that_others_need),
-		world_test(
-			an_ignored_guest_that_nobody_needs_is_nobodys_business),
+		world_test(an_ignored_guest_that_nobody_needs_is_nobodys_business),
 		world_test(warns_of_a_guest_that_policy_pauses),
 		world_test(warns_of_a_guest_with_more_time_than_there_is),
 		world_test(names_the_section_that_means_nobody),
@@ -822,8 +784,7 @@ int main(void)
 		world_test(tells_what_earlier_cycles_left),
 		world_test(warns_of_a_daemon_that_should_run),
 		world_test(an_abandoned_cycle_is_an_error),
-		world_test(
-			tells_of_journals_that_say_nothing_and_of_a_bad_cycle),
+		world_test(tells_of_journals_that_say_nothing_and_of_a_bad_cycle),
 		world_test(prints_the_worst_first_and_breaks_lines),
 		world_test(prints_json_with_the_keys_of_the_contract),
 	};

@@ -29,9 +29,7 @@ static int set_up(void **state)
 
 	listener = (struct listener){ 0 };
 	assert_true(sd_event_new(&listener.event) >= 0);
-	assert_int_equal(
-		leisure_new(listener.event, tell, &listener, &listener.leisure),
-		0);
+	assert_int_equal(leisure_new(listener.event, tell, &listener, &listener.leisure), 0);
 	*state = &listener;
 	return 0;
 }
@@ -93,13 +91,12 @@ static void test_who_is_gone_is_told_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_is_told_late_and_once_for_all, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			test_is_told_again_when_there_is_more, set_up,
-			tear_down),
-		cmocka_unit_test_setup_teardown(
-			test_who_is_gone_is_told_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_is_told_late_and_once_for_all, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_is_told_again_when_there_is_more, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_who_is_gone_is_told_nothing, set_up,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests_name("leisure", tests, NULL, NULL);

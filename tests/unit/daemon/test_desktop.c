@@ -30,11 +30,11 @@ static int show(sd_bus_message *message, void *data, sd_bus_error *error)
 	int32_t expires;
 
 	(void)error;
-	assert_true(sd_bus_message_is_method_call(
-		message, "org.freedesktop.Notifications", "Notify"));
-	assert_true(sd_bus_message_read(message, "susssasa{sv}i", &application,
-					&replaces, &icon, &summary, &body, 0, 1,
-					&hint, "y", &urgency, &expires) >= 0);
+	assert_true(
+		sd_bus_message_is_method_call(message, "org.freedesktop.Notifications", "Notify"));
+	assert_true(sd_bus_message_read(message, "susssasa{sv}i", &application, &replaces, &icon,
+					&summary, &body, 0, 1, &hint, "y", &urgency,
+					&expires) >= 0);
 	assert_string_equal(application, "pmcoord");
 	assert_string_equal(hint, "urgency");
 	snprintf(world->summary, sizeof(world->summary), "%s", summary);
@@ -46,8 +46,7 @@ static int show(sd_bus_message *message, void *data, sd_bus_error *error)
 
 static sd_bus *open_end(int fd, bool is_server, sd_event *event)
 {
-	sd_id128_t id =
-		SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, a, b, c, d, e, f, 0);
+	sd_id128_t id = SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, a, b, c, d, e, f, 0);
 	sd_bus *bus = NULL;
 
 	assert_int_equal(sd_bus_new(&bus), 0);
@@ -67,17 +66,15 @@ static int set_up(void **state)
 	int fds[2];
 
 	host_init_laptop(&world->host, "Behaviour=ignores-requests\n");
-	snprintf(command, sizeof(command), "mkdir %s",
-		 world->host.roots.reports);
+	snprintf(command, sizeof(command), "mkdir %s", world->host.roots.reports);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(sd_event_new(&world->event), 0);
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	world->screen = open_end(fds[1], true, world->event);
 	world->session = open_end(fds[0], false, world->event);
 	assert_true(sd_bus_add_filter(world->screen, NULL, show, world) >= 0);
-	if (desktop_new(world->host.roots.reports, world->session, world->event,
-			&world->desktop, &error) < 0)
+	if (desktop_new(world->host.roots.reports, world->session, world->event, &world->desktop,
+			&error) < 0)
 		fail_msg("%s", error_text(&error));
 	*state = world;
 	return 0;
@@ -112,8 +109,7 @@ static void run_cycle(struct world *world)
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 
-	if (coordinator_suspend(&world->host.coordinator, &wish, &report,
-				&error) < 0)
+	if (coordinator_suspend(&world->host.coordinator, &wish, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	json_object_put(report);
 	settle(world);
@@ -125,8 +121,7 @@ static void says_who_was_paused(void **state)
 
 	run_cycle(world);
 	assert_int_equal(world->n_shown, 1);
-	assert_string_equal(world->summary,
-			    "Guests were suspended with problems");
+	assert_string_equal(world->summary, "Guests were suspended with problems");
 	assert_non_null(strstr(world->body, "mail"));
 	assert_non_null(strstr(world->body, "pmcoord report"));
 	assert_int_equal(world->urgency, 1);
@@ -151,8 +146,7 @@ static void put(struct world *world, const char *name, const char *text)
 	char temporary[128], path[128];
 	FILE *file;
 
-	snprintf(temporary, sizeof(temporary), "%s/.new",
-		 world->host.roots.reports);
+	snprintf(temporary, sizeof(temporary), "%s/.new", world->host.roots.reports);
 	snprintf(path, sizeof(path), "%s/%s", world->host.roots.reports, name);
 	file = fopen(temporary, "w");
 	assert_non_null(file);
@@ -193,9 +187,9 @@ static void says_which_directory_is_missing(void **state)
 	struct desktop *desktop = NULL;
 	struct error error = { 0 };
 
-	assert_int_equal(desktop_new("/nonexistent", world->session,
-				     world->event, &desktop, &error),
-			 -ENOENT);
+	assert_int_equal(
+		desktop_new("/nonexistent", world->session, world->event, &desktop, &error),
+		-ENOENT);
 	assert_non_null(strstr(error.text, "/nonexistent"));
 }
 

@@ -15,8 +15,8 @@ static void note(void *data, const struct guest *guest, bool has_come)
 	char *told = data;
 	size_t used = strlen(told);
 
-	snprintf(told + used, 64 - used, "%c%s%u ", has_come ? '+' : '-',
-		 guest->name, guest->domid);
+	snprintf(told + used, 64 - used, "%c%s%u ", has_come ? '+' : '-', guest->name,
+		 guest->domid);
 }
 
 /* "a1 b2": guests by name and domid; a guest's UUID begins with its name. */
@@ -28,8 +28,7 @@ static const char *look(struct presence *presence, const char *guests)
 	char name[2];
 	int length;
 
-	for (; sscanf(guests, "%1s%u%n", name, &domid, &length) == 2;
-	     guests += length) {
+	for (; sscanf(guests, "%1s%u%n", name, &domid, &length) == 2; guests += length) {
 		struct guest guest = {
 			.domid = domid,
 			.uuid = { (uint8_t)name[0] },
@@ -62,8 +61,7 @@ static void tells_who_comes_and_goes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
-		assert_string_equal(look(&presence, looks[i].guests),
-				    looks[i].told);
+		assert_string_equal(look(&presence, looks[i].guests), looks[i].told);
 	presence_done(&presence);
 }
 

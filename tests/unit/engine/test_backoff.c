@@ -55,8 +55,7 @@ static void waits_twice_as_long_each_time_up_to_15_min(void **state)
 	uint64_t now_us = BEGIN_US;
 
 	for (size_t i = 0; i < ELEMENTSOF(delays_s); i++) {
-		assert_int_equal(backoff_note_failure(*state, now_us, "why"),
-				 0);
+		assert_int_equal(backoff_note_failure(*state, now_us, "why"), 0);
 		assert_refused_until(*state, now_us + delays_s[i] * SECOND_US);
 		now_us += delays_s[i] * SECOND_US;
 	}
@@ -66,12 +65,8 @@ static void says_what_failed_and_when_the_next_is_due(void **state)
 {
 	struct error error = { 0 };
 
-	assert_int_equal(backoff_note_failure(*state, BEGIN_US,
-					      "guest 'mail'\nheld it up"),
-			 0);
-	assert_int_equal(
-		backoff_check(*state, BEGIN_US + SECOND_US / 2, &error),
-		-EAGAIN);
+	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "guest 'mail'\nheld it up"), 0);
+	assert_int_equal(backoff_check(*state, BEGIN_US + SECOND_US / 2, &error), -EAGAIN);
 	/* One line, whatever a guest has said. */
 	assert_null(strchr(error.text, '\n'));
 	assert_non_null(strstr(error.text, "guest 'mail'?held it up"));
@@ -81,8 +76,7 @@ static void says_what_failed_and_when_the_next_is_due(void **state)
 static void starts_anew_when_told_to(void **state)
 {
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"),
-				 0);
+		assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"), 0);
 	backoff_forget(*state);
 	assert_int_equal(backoff_check(*state, BEGIN_US, NULL), 0);
 	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"), 0);
@@ -119,8 +113,7 @@ static void a_damaged_file_keeps_no_machine_awake(void **state)
 static void a_run_that_is_missing_is_reported(void **state)
 {
 	(void)state;
-	assert_int_equal(backoff_note_failure("/nonexistent", BEGIN_US, "why"),
-			 -ENOENT);
+	assert_int_equal(backoff_note_failure("/nonexistent", BEGIN_US, "why"), -ENOENT);
 }
 
 /* ---- the lid's sleep ---------------------------------------------------- */
@@ -138,8 +131,7 @@ static int world_make(void **state)
 	host_prepare(&world->host);
 	host_write(&world->host, "[Host]\nS3=refuse\n[Guest \"mail\"]\n");
 	host_open(&world->host);
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
 	world->hand = fds[0];
 	world->host.coordinator.lid = lid_new(fds[1], true);
 	*state = world;
@@ -165,8 +157,7 @@ static void move_lid(struct world *world, bool closes)
 		.value = closes,
 	};
 
-	assert_int_equal(send(world->hand, &event, sizeof(event), 0),
-			 sizeof(event));
+	assert_int_equal(send(world->hand, &event, sizeof(event), 0), sizeof(event));
 }
 
 static void pass_time(struct world *world, uint64_t span_us)
@@ -246,8 +237,7 @@ static void put(const char *directory, const char *name, const char *text)
 	char path[192];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/power_supply/BAT0/%s", directory,
-		 name);
+	snprintf(path, sizeof(path), "%s/power_supply/BAT0/%s", directory, name);
 	file = fopen(path, "w");
 	assert_non_null(file);
 	fputs(text, file);
@@ -263,8 +253,7 @@ static void never_refuses_on_a_low_battery(void **state)
 
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 	for (size_t i = 0; i < ELEMENTSOF(made); i++) {
-		snprintf(path, sizeof(path), "%s/%s", world->host.directory,
-			 made[i]);
+		snprintf(path, sizeof(path), "%s/%s", world->host.directory, made[i]);
 		assert_int_equal(mkdir(path, 0700), 0);
 	}
 	snprintf(path, sizeof(path), "%s/class", world->host.directory);
@@ -274,25 +263,20 @@ static void never_refuses_on_a_low_battery(void **state)
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 }
 
-#define WORLD(name)                                                            \
-	cmocka_unit_test_setup_teardown(name, world_make, world_remove)
+#define WORLD(name) cmocka_unit_test_setup_teardown(name, world_make, world_remove)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(does_not_wait_without_a_failure,
+		cmocka_unit_test_setup_teardown(does_not_wait_without_a_failure, run_make,
+						run_remove),
+		cmocka_unit_test_setup_teardown(waits_twice_as_long_each_time_up_to_15_min,
 						run_make, run_remove),
-		cmocka_unit_test_setup_teardown(
-			waits_twice_as_long_each_time_up_to_15_min, run_make,
-			run_remove),
-		cmocka_unit_test_setup_teardown(
-			says_what_failed_and_when_the_next_is_due, run_make,
-			run_remove),
-		cmocka_unit_test_setup_teardown(starts_anew_when_told_to,
-						run_make, run_remove),
-		cmocka_unit_test_setup_teardown(
-			a_damaged_file_keeps_no_machine_awake, run_make,
-			run_remove),
+		cmocka_unit_test_setup_teardown(says_what_failed_and_when_the_next_is_due, run_make,
+						run_remove),
+		cmocka_unit_test_setup_teardown(starts_anew_when_told_to, run_make, run_remove),
+		cmocka_unit_test_setup_teardown(a_damaged_file_keeps_no_machine_awake, run_make,
+						run_remove),
 		cmocka_unit_test(a_run_that_is_missing_is_reported),
 		WORLD(leaves_guests_alone_after_a_failed_sleep),
 		WORLD(tries_again_once_the_lid_was_opened),

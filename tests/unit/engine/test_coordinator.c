@@ -46,29 +46,24 @@ static struct json_object *run_cycle(struct host *host, bool sleeps)
 	return report;
 }
 
-static struct json_object *guest_of(struct json_object *report,
-				    const char *name)
+static struct json_object *guest_of(struct json_object *report, const char *name)
 {
 	struct json_object *guests = json_object_object_get(report, "guests");
 
 	for (size_t i = 0; i < json_object_array_length(guests); i++) {
-		struct json_object *guest =
-			json_object_array_get_idx(guests, i);
+		struct json_object *guest = json_object_array_get_idx(guests, i);
 
-		if (strcmp(json_object_get_string(
-				   json_object_object_get(guest, "name")),
-			   name) == 0)
+		if (strcmp(json_object_get_string(json_object_object_get(guest, "name")), name) ==
+		    0)
 			return guest;
 	}
 	fail_msg("no guest %s in the report", name);
 	return NULL;
 }
 
-static int64_t moment(struct json_object *report, const char *name,
-		      const char *key)
+static int64_t moment(struct json_object *report, const char *name, const char *key)
 {
-	struct json_object *value =
-		json_object_object_get(guest_of(report, name), key);
+	struct json_object *value = json_object_object_get(guest_of(report, name), key);
 
 	assert_non_null(value);
 	return json_object_get_int64(value);
@@ -88,16 +83,11 @@ static void suspends_dependents_first_and_resumes_in_reverse(void **state)
 	host_init_laptop(&host, "");
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "ok");
-	assert_true(moment(report, "web", "down_us") <=
-		    moment(report, "fw", "requested_us"));
-	assert_true(moment(report, "mail", "down_us") <=
-		    moment(report, "fw", "requested_us"));
-	assert_true(moment(report, "fw", "down_us") <=
-		    moment(report, "netvm", "requested_us"));
-	assert_true(moment(report, "netvm", "running_us") <=
-		    moment(report, "fw", "running_us"));
-	assert_true(moment(report, "fw", "running_us") <=
-		    moment(report, "web", "running_us"));
+	assert_true(moment(report, "web", "down_us") <= moment(report, "fw", "requested_us"));
+	assert_true(moment(report, "mail", "down_us") <= moment(report, "fw", "requested_us"));
+	assert_true(moment(report, "fw", "down_us") <= moment(report, "netvm", "requested_us"));
+	assert_true(moment(report, "netvm", "running_us") <= moment(report, "fw", "running_us"));
+	assert_true(moment(report, "fw", "running_us") <= moment(report, "web", "running_us"));
 	/* Nobody waits for those who do not need them. */
 	assert_int_equal(moment(report, "vault", "requested_us"),
 			 moment(report, "web", "requested_us"));
@@ -123,12 +113,10 @@ static void pauses_who_does_not_go_down_and_says_so(void **state)
 		host_init_laptop(&host, misbehaviours[i]);
 		report = run_cycle(&host, true);
 		assert_string_equal(text(report, "result"), "degraded");
-		assert_string_equal(text(guest_of(report, "mail"), "outcome"),
-				    "paused");
+		assert_string_equal(text(guest_of(report, "mail"), "outcome"), "paused");
 		assert_non_null(strstr(text(guest_of(report, "mail"), "detail"),
 				       "did not suspend within 10 s"));
-		assert_string_equal(text(guest_of(report, "netvm"), "outcome"),
-				    "suspended");
+		assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "suspended");
 		assert_all_running(&host);
 		json_object_put(report);
 		host_done(&host);
@@ -162,13 +150,10 @@ static void sleeps_by_the_deadline_and_names_who_held_it_up(void **state)
 	host.config.deadline_us = 3000000;
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "degraded");
-	assert_string_equal(text(guest_of(report, "mail"), "outcome"),
-			    "paused");
-	assert_non_null(strstr(text(guest_of(report, "mail"), "detail"),
-			       "deadline of 3 s"));
+	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "paused");
+	assert_non_null(strstr(text(guest_of(report, "mail"), "detail"), "deadline of 3 s"));
 	/* fw and netvm waited for it and had no time left. */
-	assert_string_equal(text(guest_of(report, "netvm"), "outcome"),
-			    "paused");
+	assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "paused");
 	assert_all_running(&host);
 	json_object_put(report);
 	host_done(&host);
@@ -181,8 +166,7 @@ static void resumes_everyone_when_the_host_does_not_sleep(void **state)
 	struct host host;
 
 	(void)state;
-	snprintf(scenario + strlen(scenario),
-		 sizeof(scenario) - strlen(scenario), "%s",
+	snprintf(scenario + strlen(scenario), sizeof(scenario) - strlen(scenario), "%s",
 		 "[Guest \"netvm\"]\nAgent=yes\n[Guest \"fw\"]\nNeeds=netvm\n"
 		 "[Guest \"web\"]\nNeeds=fw\n[Guest \"mail\"]\n"
 		 "[Guest \"vault\"]\n");
@@ -195,8 +179,7 @@ static void resumes_everyone_when_the_host_does_not_sleep(void **state)
 	host_done(&host);
 }
 
-static void sees_what_an_agent_said_right_before_its_guest_was_down(
-	void **state)
+static void sees_what_an_agent_said_right_before_its_guest_was_down(void **state)
 {
 	struct json_object *report;
 	struct host host;
@@ -206,10 +189,8 @@ static void sees_what_an_agent_said_right_before_its_guest_was_down(
 			 "ReadyTime=0\n[Guest \"web\"]\nNeeds=netvm\n");
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "ok");
-	assert_true(moment(report, "netvm", "quiesced_us") <=
-		    moment(report, "netvm", "down_us"));
-	assert_true(moment(report, "netvm", "running_us") <=
-		    moment(report, "netvm", "ready_us"));
+	assert_true(moment(report, "netvm", "quiesced_us") <= moment(report, "netvm", "down_us"));
+	assert_true(moment(report, "netvm", "running_us") <= moment(report, "netvm", "ready_us"));
 	json_object_put(report);
 	host_done(&host);
 }
@@ -223,8 +204,7 @@ static void leaves_alone_what_it_has_not_touched(void **state)
 	host_init_laptop(&host, "State=paused\n");
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "ok");
-	assert_string_equal(text(guest_of(report, "mail"), "outcome"),
-			    "skipped");
+	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "skipped");
 	assert_int_equal(state_of(&host, "mail"), GUEST_PAUSED);
 	json_object_put(report);
 	host_done(&host);
@@ -240,10 +220,8 @@ static void falls_back_to_the_kernel_when_the_agent_is_dead(void **state)
 			 "Behaviour=agent-is-dead\n");
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "degraded");
-	assert_string_equal(text(guest_of(report, "netvm"), "mechanism"),
-			    "xenstore");
-	assert_string_equal(text(guest_of(report, "netvm"), "outcome"),
-			    "suspended");
+	assert_string_equal(text(guest_of(report, "netvm"), "mechanism"), "xenstore");
+	assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "suspended");
 	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
 	json_object_put(report);
 	host_done(&host);
@@ -257,10 +235,8 @@ static void a_guest_that_dies_is_no_error_of_the_others(void **state)
 	(void)state;
 	host_init_laptop(&host, "Behaviour=dies\n");
 	report = run_cycle(&host, true);
-	assert_string_equal(text(guest_of(report, "mail"), "outcome"),
-			    "failed");
-	assert_string_equal(text(guest_of(report, "netvm"), "outcome"),
-			    "suspended");
+	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "failed");
+	assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "suspended");
 	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
 	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
 	json_object_put(report);
@@ -282,8 +258,7 @@ static void resumes_the_others_when_one_cannot_be_resumed(void **state)
 	host_done(&host);
 }
 
-static void one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next(
-	void **state)
+static void one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next(void **state)
 {
 	struct error error = { 0 };
 	uint64_t *numbers = NULL;
@@ -313,8 +288,7 @@ static void reports_devices_that_did_not_come_back(void **state)
 			 "Behaviour=comes-back-degraded\n");
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "degraded");
-	assert_non_null(strstr(text(guest_of(report, "netvm"), "detail"),
-			       "0000:00:00.0 lost"));
+	assert_non_null(strstr(text(guest_of(report, "netvm"), "detail"), "0000:00:00.0 lost"));
 	json_object_put(report);
 	host_done(&host);
 }
@@ -333,17 +307,13 @@ static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
 	json_object_put(report);
 	assert_int_equal(state_of(&host, "netvm"), GUEST_SUSPENDED);
 	assert_null(run_cycle(&host, false));
-	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
-					    &result, &error),
-			 0);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(result.n_resumed, 5);
 	assert_non_null(result.report);
 	json_object_put(result.report);
 	assert_all_running(&host);
 	assert_no_journal(&host);
-	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
-					    &result, &error),
-			 0);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(result.n_resumed, 0);
 	host_done(&host);
 }
@@ -361,12 +331,8 @@ static void who_is_destroyed_while_held_is_not_back(void **state)
 	(void)state;
 	host_init(&host, scenario);
 	json_object_put(run_cycle(&host, false));
-	assert_int_equal(
-		host.loop->ops->wait(host.loop, loop_now(host.loop) + 20000000),
-		0);
-	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
-					    &result, &error),
-			 0);
+	assert_int_equal(host.loop->ops->wait(host.loop, loop_now(host.loop) + 20000000), 0);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(result.n_resumed, 1);
 	assert_string_equal(text(result.report, "result"), "ok");
 	out = fmemopen(shown, sizeof(shown), "w");
@@ -389,8 +355,7 @@ static void put_between(struct host *host, struct hypervisor_ops *ops)
 
 static size_t n_woken;
 
-static int count_woken(struct hypervisor *hypervisor,
-		       const struct domain_id *id)
+static int count_woken(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	n_woken++;
 	return ops_below->wake_agent(hypervisor, id);
@@ -411,15 +376,11 @@ static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
 	ops.wake_agent = count_woken;
 	n_woken = 0;
 	json_object_put(run_cycle(&host, false));
-	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false,
-					    &result, &error),
+	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false, &result, &error),
 			 0);
 	assert_int_equal(n_woken, 1);
-	assert_int_equal(keeper_refresh(&host.coordinator, NULL, NULL, &error),
-			 0);
-	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
-					    &result, &error),
-			 0);
+	assert_int_equal(keeper_refresh(&host.coordinator, NULL, NULL, &error), 0);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(n_woken, 1);
 	json_object_put(result.report);
 	host.hypervisor->ops = ops_below;
@@ -427,15 +388,13 @@ static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
 	host_done(&host);
 }
 
-static int inventory_after_goodbye(struct hypervisor *hypervisor,
-				   struct inventory *ret_inventory,
+static int inventory_after_goodbye(struct hypervisor *hypervisor, struct inventory *ret_inventory,
 				   struct error *error)
 {
 	int r = ops_below->inventory(hypervisor, ret_inventory, error);
 
 	for (size_t i = 0; r == 0 && i < ret_inventory->n_guests; i++)
-		ret_inventory->guests[i].agent.state =
-			(struct protocol_state){ 0 };
+		ret_inventory->guests[i].agent.state = (struct protocol_state){ 0 };
 	return r;
 }
 
@@ -455,18 +414,15 @@ static void an_agent_that_its_owner_has_stopped_is_not_missed(void **state)
 		if (is_gone)
 			ops.inventory = inventory_after_goodbye;
 		report = run_cycle(&host, true);
-		assert_string_equal(text(report, "result"),
-				    is_gone ? "ok" : "degraded");
-		assert_string_equal(text(guest_of(report, "desk"), "mechanism"),
-				    "xenstore");
+		assert_string_equal(text(report, "result"), is_gone ? "ok" : "degraded");
+		assert_string_equal(text(guest_of(report, "desk"), "mechanism"), "xenstore");
 		json_object_put(report);
 		host.hypervisor->ops = ops_below;
 		host_done(&host);
 	}
 }
 
-static int find_nobody(struct hypervisor *hypervisor,
-		       const struct domain_id *id)
+static int find_nobody(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	(void)hypervisor;
 	(void)id;
@@ -504,22 +460,18 @@ static void resumes_the_named_and_what_they_need(void **state)
 	(void)state;
 	host_init_laptop(&host, "");
 	json_object_put(run_cycle(&host, false));
-	assert_int_equal(coordinator_resume(&host.coordinator, unknown, 1,
-					    false, &result, &error),
+	assert_int_equal(coordinator_resume(&host.coordinator, unknown, 1, false, &result, &error),
 			 -ENOENT);
 	assert_non_null(strstr(error_text(&error), "nobody"));
 	assert_int_equal(state_of(&host, "netvm"), GUEST_SUSPENDED);
 	error = (struct error){ 0 };
-	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false,
-					    &result, &error),
+	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false, &result, &error),
 			 0);
 	assert_int_equal(result.n_resumed, 3);
 	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
 	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
 	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
-	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false,
-					    &result, &error),
-			 0);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	json_object_put(result.report);
 	assert_all_running(&host);
 	host_done(&host);
@@ -539,9 +491,7 @@ static void suspends_the_named_and_who_needs_them(void **state)
 
 	(void)state;
 	host_init_laptop(&host, "");
-	assert_int_equal(
-		coordinator_suspend(&host.coordinator, &wish, &report, &error),
-		0);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error), 0);
 	json_object_put(report);
 	assert_int_equal(state_of(&host, "web"), GUEST_SUSPENDED);
 	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
@@ -560,8 +510,7 @@ static void waits_for_devices_with_resume_after_ready(void **state)
 	host_init_laptop(&host, "");
 	host.config.resume_after = RESUME_AFTER_READY;
 	report = run_cycle(&host, true);
-	assert_true(moment(report, "netvm", "ready_us") <=
-		    moment(report, "fw", "running_us"));
+	assert_true(moment(report, "netvm", "ready_us") <= moment(report, "fw", "running_us"));
 	assert_string_equal(text(report, "result"), "ok");
 	json_object_put(report);
 	host_done(&host);
@@ -571,8 +520,7 @@ static void waits_for_devices_with_resume_after_ready(void **state)
 static const struct sleeper_ops *sleeper_below;
 static size_t n_prepared;
 
-static int count_prepared(struct hypervisor *hypervisor,
-			  const struct domain_id *id)
+static int count_prepared(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	n_prepared++;
 	return ops_below->prepare_resume(hypervisor, id);
@@ -616,15 +564,11 @@ static void comes_back_at_once_without_sleeping(void **state)
 
 	(void)state;
 	host_init_laptop(&host, "");
-	assert_int_equal(
-		coordinator_suspend(&host.coordinator, &wish, &report, &error),
-		0);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error), 0);
 	assert_string_equal(text(report, "result"), "ok");
-	assert_false(json_object_get_boolean(
-		json_object_object_get(report, "held")));
+	assert_false(json_object_get_boolean(json_object_object_get(report, "held")));
 	assert_null(json_object_object_get(report, "slept_us"));
-	assert_int_equal(moment(report, "netvm", "running_us") >
-				 moment(report, "netvm", "down_us"),
+	assert_int_equal(moment(report, "netvm", "running_us") > moment(report, "netvm", "down_us"),
 			 true);
 	assert_all_running(&host);
 	assert_no_journal(&host);
@@ -642,9 +586,7 @@ static uint64_t reports_after_a_measurement(struct host *host)
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 
-	assert_int_equal(
-		coordinator_suspend(&host->coordinator, &wish, &report, &error),
-		0);
+	assert_int_equal(coordinator_suspend(&host->coordinator, &wish, &report, &error), 0);
 	json_object_put(report);
 	assert_no_journal(host);
 	return report_last_number(host->roots.reports);
@@ -672,8 +614,7 @@ struct crash {
 	unsigned int seen;
 };
 
-static void die_at_record(void *data, const struct cycle *cycle,
-			  const struct record *record)
+static void die_at_record(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct crash *crash = data;
 
@@ -759,8 +700,7 @@ static int managed_await_end(struct sleep_manager *manager, struct loop *loop,
 	(void)loop;
 	assert_int_equal(slept_before_us, sleep->slept_us);
 	for (size_t i = 0; i < ELEMENTSOF(names); i++)
-		assert_int_equal(state_of(sleep->host, names[i]),
-				 GUEST_SUSPENDED);
+		assert_int_equal(state_of(sleep->host, names[i]), GUEST_SUSPENDED);
 	sleep->awaited++;
 	sleep->slept_us += sleep->sleeps_for_us;
 	return 0;
@@ -782,8 +722,7 @@ static struct json_object *last_report(const struct host *host)
 }
 
 /* Returns whether the coordinator got as far as to die. */
-static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us,
-				unsigned int *awaited)
+static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us, unsigned int *awaited)
 {
 	struct host host;
 	struct managed_sleep sleep = {
@@ -804,12 +743,10 @@ static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us,
 	if (sleep.awaited) {
 		struct json_object *report = last_report(&host);
 
-		assert_string_equal(text(report, "result"),
-				    sleeps_for_us ? "ok" : "failed");
+		assert_string_equal(text(report, "result"), sleeps_for_us ? "ok" : "failed");
 		if (sleeps_for_us)
 			assert_int_equal(
-				json_object_get_int64(json_object_object_get(
-					report, "slept_us")),
+				json_object_get_int64(json_object_object_get(report, "slept_us")),
 				sleeps_for_us);
 		json_object_put(report);
 	}
@@ -827,8 +764,7 @@ static void who_died_before_the_sleep_has_its_guests_adopted(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(sleeps_us); i++) {
 		unsigned int awaited = 0;
 
-		for (unsigned int at = 1;
-		     recover_after_crash(at, sleeps_us[i], &awaited); at++)
+		for (unsigned int at = 1; recover_after_crash(at, sleeps_us[i], &awaited); at++)
 			;
 		assert_int_equal(awaited, 1);
 	}
@@ -851,9 +787,8 @@ static void tells_of_a_broken_journal_once(void **state)
 	assert_non_null(file);
 	fputs("not a journal\n", file);
 	fclose(file);
-	assert_int_equal(
-		coordinator_suspend(&host.coordinator, &wish, &report, &error),
-		-ENOTRECOVERABLE);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error),
+			 -ENOTRECOVERABLE);
 	assert_non_null(strstr(error_text(&error), "cycles/7"));
 	assert_all_running(&host);
 	report = run_cycle(&host, true);
@@ -862,21 +797,18 @@ static void tells_of_a_broken_journal_once(void **state)
 	host_done(&host);
 }
 
-static void is_told_to_stop(void *data, const struct cycle *cycle,
-			    const struct record *record)
+static void is_told_to_stop(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct host *host = data;
 
 	(void)cycle;
-	if (record->type == RECORD_PHASE &&
-	    strcmp(record->text, host->stop_in) == 0)
+	if (record->type == RECORD_PHASE && strcmp(record->text, host->stop_in) == 0)
 		loop_interrupt(host->loop, SIGTERM);
 }
 
 static void a_signal_in_any_phase_before_the_sleep_is_undone(void **state)
 {
-	static const char *const phases[] = { "inventory", "prepare",
-					      "suspend" };
+	static const char *const phases[] = { "inventory", "prepare", "suspend" };
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(phases); i++) {
@@ -916,47 +848,33 @@ static void a_signal_keeps_a_host_without_guests_awake(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			suspends_dependents_first_and_resumes_in_reverse),
+		cmocka_unit_test(suspends_dependents_first_and_resumes_in_reverse),
 		cmocka_unit_test(pauses_who_does_not_go_down_and_says_so),
-		cmocka_unit_test(
-			undoes_all_when_a_guest_fails_and_policy_says_abort),
-		cmocka_unit_test(
-			sleeps_by_the_deadline_and_names_who_held_it_up),
+		cmocka_unit_test(undoes_all_when_a_guest_fails_and_policy_says_abort),
+		cmocka_unit_test(sleeps_by_the_deadline_and_names_who_held_it_up),
 		cmocka_unit_test(resumes_everyone_when_the_host_does_not_sleep),
-		cmocka_unit_test(
-			sees_what_an_agent_said_right_before_its_guest_was_down),
+		cmocka_unit_test(sees_what_an_agent_said_right_before_its_guest_was_down),
 		cmocka_unit_test(leaves_alone_what_it_has_not_touched),
-		cmocka_unit_test(
-			falls_back_to_the_kernel_when_the_agent_is_dead),
+		cmocka_unit_test(falls_back_to_the_kernel_when_the_agent_is_dead),
 		cmocka_unit_test(a_guest_that_dies_is_no_error_of_the_others),
 		cmocka_unit_test(resumes_the_others_when_one_cannot_be_resumed),
-		cmocka_unit_test(
-			one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next),
+		cmocka_unit_test(one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next),
 		cmocka_unit_test(reports_devices_that_did_not_come_back),
-		cmocka_unit_test(
-			holds_guests_until_resume_all_and_twice_is_harmless),
+		cmocka_unit_test(holds_guests_until_resume_all_and_twice_is_harmless),
 		cmocka_unit_test(who_is_destroyed_while_held_is_not_back),
-		cmocka_unit_test(
-			an_agent_that_is_back_is_not_woken_with_the_others),
+		cmocka_unit_test(an_agent_that_is_back_is_not_woken_with_the_others),
 		cmocka_unit_test(resumes_the_named_and_what_they_need),
 		cmocka_unit_test(suspends_the_named_and_who_needs_them),
 		cmocka_unit_test(waits_for_devices_with_resume_after_ready),
-		cmocka_unit_test(
-			prepares_the_resume_of_all_before_the_host_sleeps),
+		cmocka_unit_test(prepares_the_resume_of_all_before_the_host_sleeps),
 		cmocka_unit_test(comes_back_at_once_without_sleeping),
-		cmocka_unit_test(
-			a_measurement_leaves_a_report_only_when_it_went_wrong),
-		cmocka_unit_test(
-			who_died_before_the_sleep_has_its_guests_adopted),
+		cmocka_unit_test(a_measurement_leaves_a_report_only_when_it_went_wrong),
+		cmocka_unit_test(who_died_before_the_sleep_has_its_guests_adopted),
 		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
-		cmocka_unit_test(
-			an_agent_that_its_owner_has_stopped_is_not_missed),
-		cmocka_unit_test(
-			who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
-		cmocka_unit_test(
-			a_signal_in_any_phase_before_the_sleep_is_undone),
+		cmocka_unit_test(an_agent_that_its_owner_has_stopped_is_not_missed),
+		cmocka_unit_test(who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
+		cmocka_unit_test(a_signal_in_any_phase_before_the_sleep_is_undone),
 		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
 	};
 

@@ -37,8 +37,7 @@ static void die(void)
 	_exit(DIED);
 }
 
-static void die_at_record(void *data, const struct cycle *cycle,
-			  const struct record *record)
+static void die_at_record(void *data, const struct cycle *cycle, const struct record *record)
 {
 	(void)data;
 	(void)cycle;
@@ -63,12 +62,10 @@ static int request(struct hypervisor *hypervisor, const struct domain_id *id,
 static int retract(struct hypervisor *hypervisor, const struct domain_id *id,
 		   enum mechanism mechanism, uint64_t cycle)
 {
-	return die_at_effect(
-		crash.ops->retract(hypervisor, id, mechanism, cycle));
+	return die_at_effect(crash.ops->retract(hypervisor, id, mechanism, cycle));
 }
 
-static int pause_domain(struct hypervisor *hypervisor,
-			const struct domain_id *id)
+static int pause_domain(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	return die_at_effect(crash.ops->pause(hypervisor, id));
 }
@@ -93,8 +90,7 @@ static void resume_all(struct host *host)
 	struct resume_result result = { 0 };
 	struct error error = { 0 };
 
-	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result,
-			       &error) < 0)
+	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	json_object_put(result.report);
 }
@@ -160,8 +156,7 @@ static bool go_and_die(struct host *host, enum way way)
 }
 
 /* Returns whether it died there. */
-static bool die_there(const char *name, enum way way, unsigned int at,
-		      bool at_effect)
+static bool die_there(const char *name, enum way way, unsigned int at, bool at_effect)
 {
 	struct inventory before;
 	struct error error = { 0 };
@@ -177,8 +172,7 @@ static bool die_there(const char *name, enum way way, unsigned int at,
 	died = go_and_die(&host, way);
 	/* By the service's own recovery, or by hand. */
 	if (way == WHOLE_CYCLE && at % 2 == 0)
-		assert_int_equal(coordinator_recover(&host.coordinator, &error),
-				 0);
+		assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
 	else
 		resume_all(&host);
 	assert_as_before(&host, &before);

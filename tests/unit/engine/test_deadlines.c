@@ -53,17 +53,14 @@ static void finds_who_is_next_among_many(void **state)
 	for (int round = 0; round < 5000; round++) {
 		size_t changed = (size_t)rand() % N, first = 0;
 
-		at_us[changed] =
-			rand() % 3 ? (uint64_t)rand() % 50 : DEADLINE_NEVER;
+		at_us[changed] = rand() % 3 ? (uint64_t)rand() % 50 : DEADLINE_NEVER;
 		deadlines_set(deadlines, changed, at_us[changed]);
 		for (size_t i = 1; i < N; i++)
 			if (at_us[i] < at_us[first])
 				first = i;
-		assert_int_equal(deadlines_next(deadlines, &item),
-				 at_us[first]);
+		assert_int_equal(deadlines_next(deadlines, &item), at_us[first]);
 		assert_int_equal(item, first);
-		assert_int_equal(deadlines_get(deadlines, changed),
-				 at_us[changed]);
+		assert_int_equal(deadlines_get(deadlines, changed), at_us[changed]);
 	}
 	deadlines_free(deadlines);
 }

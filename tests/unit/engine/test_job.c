@@ -27,8 +27,7 @@ static void mount_from_a_guest(struct host *host)
 	assert_int_equal(system(command), 0);
 }
 
-static void run(struct host *host, enum job_verb verb,
-		struct job_outcome *ret_outcome)
+static void run(struct host *host, enum job_verb verb, struct job_outcome *ret_outcome)
 {
 	struct job job = { .verb = verb };
 
@@ -67,8 +66,7 @@ static struct lid *make_lid(int *ret_hand)
 {
 	int fds[2];
 
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
 	*ret_hand = fds[0];
 	return lid_new(fds[1], true);
 }
@@ -82,9 +80,7 @@ static void waits_no_longer_for_a_lid_whose_device_was_removed(void **state)
 	(void)state;
 	host_init_laptop(&host, "");
 	host.coordinator.lid = make_lid(&hand);
-	assert_int_equal(
-		backoff_note_failure(host.roots.run, loop_now(host.loop), "no"),
-		0);
+	assert_int_equal(backoff_note_failure(host.roots.run, loop_now(host.loop), "no"), 0);
 	run(&host, JOB_SLEEP, &outcome);
 	assert_null(outcome.report);
 	assert_non_null(strstr(outcome.message, "the lid is still closed"));
@@ -102,10 +98,8 @@ static void waits_no_longer_for_a_lid_whose_device_was_removed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			systemd_cannot_sleep_on_a_disk_that_a_guest_serves),
-		cmocka_unit_test(
-			waits_no_longer_for_a_lid_whose_device_was_removed),
+		cmocka_unit_test(systemd_cannot_sleep_on_a_disk_that_a_guest_serves),
+		cmocka_unit_test(waits_no_longer_for_a_lid_whose_device_was_removed),
 	};
 
 	return cmocka_run_group_tests_name("job", tests, NULL, NULL);

@@ -106,8 +106,7 @@ static void try_with_ever_more(struct host *host, deed_fn deed)
 		if (!has_failed)
 			break;
 		/* What is only nice to have may be done without. */
-		assert_true(r == 0 || r == -ENOMEM || r == -EIO ||
-			    r == -EBADMSG);
+		assert_true(r == 0 || r == -ENOMEM || r == -EIO || r == -EBADMSG);
 	}
 	assert_true(n > 3);
 	assert_int_equal(deed(host), 0);
@@ -138,8 +137,7 @@ static int read_scenario(struct host *host)
 	struct loop *loop;
 	struct sleeper *sleeper;
 	struct error error = { 0 };
-	int r = simulator_open(host->scenario, NULL, &hypervisor, &loop,
-			       &sleeper, &error);
+	int r = simulator_open(host->scenario, NULL, &hypervisor, &loop, &sleeper, &error);
 
 	if (r == 0)
 		hypervisor_close(hypervisor);
@@ -153,8 +151,7 @@ static int show_the_plan(struct host *host)
 	struct plan plan;
 	struct error error = { 0 };
 	FILE *out;
-	int r = coordinator_plan(&host->coordinator, NULL, &inventory, &graph,
-				 &plan, &error);
+	int r = coordinator_plan(&host->coordinator, NULL, &inventory, &graph, &plan, &error);
 
 	if (r < 0)
 		return r;
@@ -191,8 +188,7 @@ static int print_json(struct host *host)
 
 static void says_so_when_memory_runs_out(void **state)
 {
-	static const deed_fn deeds[] = { read_config, read_scenario,
-					 show_the_plan, print_json };
+	static const deed_fn deeds[] = { read_config, read_scenario, show_the_plan, print_json };
 	struct host host;
 
 	(void)state;
@@ -204,8 +200,7 @@ static void says_so_when_memory_runs_out(void **state)
 
 static int run_cycle(struct host *host)
 {
-	struct cycle_wish wish = { .trigger = "test",
-				   .sleeper = host->sleeper };
+	struct cycle_wish wish = { .trigger = "test", .sleeper = host->sleeper };
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 	int r = coordinator_suspend(&host->coordinator, &wish, &report, &error);
@@ -221,8 +216,7 @@ static void resume_all(struct host *host)
 	struct resume_result result = { 0 };
 	struct error error = { 0 };
 
-	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result,
-			       &error) < 0)
+	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	json_object_put(result.report);
 }

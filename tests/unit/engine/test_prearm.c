@@ -13,9 +13,7 @@ static struct guest_agent agent_of(struct host *host, const char *name)
 	struct inventory inventory = { 0 };
 	struct guest_agent agent;
 
-	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor,
-							  &inventory, NULL),
-			 0);
+	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor, &inventory, NULL), 0);
 	agent = inventory_find_name(&inventory, name)->agent;
 	inventory_done(&inventory);
 	return agent;
@@ -31,13 +29,10 @@ static void refresh(struct host *host)
 
 static void run_cycle(struct host *host)
 {
-	struct cycle_wish wish = { .trigger = "test",
-				   .sleeper = host->sleeper };
+	struct cycle_wish wish = { .trigger = "test", .sleeper = host->sleeper };
 	struct json_object *report = NULL;
 
-	assert_int_equal(
-		coordinator_suspend(&host->coordinator, &wish, &report, NULL),
-		0);
+	assert_int_equal(coordinator_suspend(&host->coordinator, &wish, &report, NULL), 0);
 	json_object_put(report);
 }
 
@@ -69,8 +64,7 @@ static void says_it_once(void **state)
 	host_init_laptop(&host, "");
 	refresh(&host);
 	/* The answer is on its way, and an event of the agent's arrives. */
-	assert_int_equal(
-		host.loop->ops->wait(host.loop, loop_now(host.loop) + 5000), 0);
+	assert_int_equal(host.loop->ops->wait(host.loop, loop_now(host.loop) + 5000), 0);
 	before = agent_of(&host, "netvm");
 	assert_int_equal(before.state.state, PROTOCOL_AGENT_READY);
 	assert_int_equal(before.state.cycle, 1);
@@ -101,8 +95,7 @@ struct witness {
 	struct agent_terms terms;
 };
 
-static void look_when_asked(void *data, const struct cycle *cycle,
-			    const struct record *record)
+static void look_when_asked(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct witness *witness = data;
 
@@ -208,10 +201,8 @@ int main(void)
 		cmocka_unit_test(tells_of_the_time_as_it_is_configured_now),
 		cmocka_unit_test(whoever_waited_long_is_told_what_is_left),
 		cmocka_unit_test(nobody_is_given_longer_than_all_together),
-		cmocka_unit_test(
-			tells_of_inhibitors_as_they_stand_when_it_asks),
-		cmocka_unit_test(
-			does_not_tell_of_the_next_before_the_last_is_answered),
+		cmocka_unit_test(tells_of_inhibitors_as_they_stand_when_it_asks),
+		cmocka_unit_test(does_not_tell_of_the_next_before_the_last_is_answered),
 	};
 
 	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);

@@ -23,19 +23,17 @@ static void resume_all(struct host *host)
 	struct resume_result result = { 0 };
 	struct error error = { 0 };
 
-	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result,
-			       &error) < 0)
+	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	json_object_put(result.report);
 }
 
-static void laptop_with_failure(struct host *host, const char *verb,
-				unsigned int call, const char *mail)
+static void laptop_with_failure(struct host *host, const char *verb, unsigned int call,
+				const char *mail)
 {
 	char more[256];
 
-	snprintf(more, sizeof(more), "%s[Host]\nFail=%s:%u\n", mail, verb,
-		 call);
+	snprintf(more, sizeof(more), "%s[Host]\nFail=%s:%u\n", mail, verb, call);
 	host_init_laptop(host, more);
 }
 
@@ -92,8 +90,7 @@ static void fail_each_call(const char *verb, const char *mail)
 		call++;
 }
 
-static void everyone_is_back_whichever_call_of_whichever_verb_fails(
-	void **state)
+static void everyone_is_back_whichever_call_of_whichever_verb_fails(void **state)
 {
 	static const char *const mails[] = {
 		"",
@@ -126,8 +123,7 @@ static int wait_and_interrupt(struct loop *loop, uint64_t deadline_us)
 }
 
 /* Returns whether there was such a wait. */
-static bool interrupt_at(const char *scenario, unsigned int wait,
-			 unsigned int *ret_aborted)
+static bool interrupt_at(const char *scenario, unsigned int wait, unsigned int *ret_aborted)
 {
 	struct cycle_wish wish = { .trigger = "test" };
 	struct json_object *report = NULL;
@@ -145,9 +141,7 @@ static bool interrupt_at(const char *scenario, unsigned int wait,
 	ops.wait = wait_and_interrupt;
 	host.loop->ops = &ops;
 	wish.sleeper = host.sleeper;
-	assert_int_equal(
-		coordinator_suspend(&host.coordinator, &wish, &report, &error),
-		0);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error), 0);
 	host.loop->ops = interrupted.ops;
 	assert_as_before(&host, &before);
 	assert_no_journal(&host);
@@ -175,8 +169,7 @@ static void a_signal_at_any_wait_undoes_the_cycle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			everyone_is_back_whichever_call_of_whichever_verb_fails),
+		cmocka_unit_test(everyone_is_back_whichever_call_of_whichever_verb_fails),
 		cmocka_unit_test(a_signal_at_any_wait_undoes_the_cycle),
 	};
 

@@ -64,8 +64,8 @@ void xs_close(struct xs_handle *handle)
 	(void)handle;
 }
 
-void *xs_read(struct xs_handle *handle, xs_transaction_t transaction,
-	      const char *path, unsigned int *length)
+void *xs_read(struct xs_handle *handle, xs_transaction_t transaction, const char *path,
+	      unsigned int *length)
 {
 	char *value = node(path);
 
@@ -79,8 +79,8 @@ void *xs_read(struct xs_handle *handle, xs_transaction_t transaction,
 	return strdup(value);
 }
 
-bool xs_write(struct xs_handle *handle, xs_transaction_t transaction,
-	      const char *path, const void *data, unsigned int length)
+bool xs_write(struct xs_handle *handle, xs_transaction_t transaction, const char *path,
+	      const void *data, unsigned int length)
 {
 	char *value = node(path);
 
@@ -95,8 +95,7 @@ bool xs_write(struct xs_handle *handle, xs_transaction_t transaction,
 	return true;
 }
 
-bool xs_rm(struct xs_handle *handle, xs_transaction_t transaction,
-	   const char *path)
+bool xs_rm(struct xs_handle *handle, xs_transaction_t transaction, const char *path)
 {
 	(void)handle;
 	(void)transaction;
@@ -112,8 +111,7 @@ xs_transaction_t xs_transaction_start(struct xs_handle *handle)
 	return (xs_transaction_t)++xen.transactions;
 }
 
-bool xs_transaction_end(struct xs_handle *handle, xs_transaction_t transaction,
-			bool abort)
+bool xs_transaction_end(struct xs_handle *handle, xs_transaction_t transaction, bool abort)
 {
 	(void)handle;
 	(void)transaction;
@@ -157,8 +155,7 @@ char **xs_check_watch(struct xs_handle *handle)
 	return NULL;
 }
 
-xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger,
-				 unsigned int flags)
+xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned int flags)
 {
 	(void)logger;
 	(void)flags;
@@ -166,8 +163,7 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger,
 	return xen.no_device ? NULL : (xenevtchn_handle *)&xen;
 }
 
-xenevtchn_handle *xenevtchn_fdopen(struct xentoollog_logger *logger, int fd,
-				   unsigned int flags)
+xenevtchn_handle *xenevtchn_fdopen(struct xentoollog_logger *logger, int fd, unsigned int flags)
 {
 	(void)logger;
 	(void)flags;
@@ -197,8 +193,7 @@ int xenevtchn_notify(xenevtchn_handle *handle, evtchn_port_t port)
 	return 0;
 }
 
-xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *handle,
-						      uint32_t domid)
+xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *handle, uint32_t domid)
 {
 	(void)handle;
 	assert_int_equal(domid, 0);
@@ -331,8 +326,7 @@ static void says_when_it_may_not_write(void **state)
 
 static void takes_back_only_its_own_unanswered_question(void **state)
 {
-	static const char *const before[] = { "suspend", "", "poweroff",
-					      "(none)" };
+	static const char *const before[] = { "suspend", "", "poweroff", "(none)" };
 	static const char *const after[] = { "", "", "poweroff", "(none)" };
 	struct channel *channel = open_channel();
 
@@ -402,8 +396,7 @@ static void says_what_to_do_without_xen(void **state)
 
 int main(void)
 {
-#define TEST(name)                                                             \
-	cmocka_unit_test_setup_teardown(name, setup_xen, teardown_xen)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_xen, teardown_xen)
 	const struct CMUnitTest tests[] = {
 		TEST(commits_state_and_question_together),
 		TEST(does_not_commit_another_request),

@@ -21,9 +21,8 @@
 #define NODES 7
 
 static const char *const node_names[NODES] = {
-	PROTOCOL_NODE_VERSION,	  PROTOCOL_NODE_EVENT_CHANNEL,
-	PROTOCOL_NODE_STATE,	  PROTOCOL_NODE_DETAIL,
-	PROTOCOL_NODE_REQUEST,	  PROTOCOL_NODE_SHUTDOWN,
+	PROTOCOL_NODE_VERSION,	  PROTOCOL_NODE_EVENT_CHANNEL, PROTOCOL_NODE_STATE,
+	PROTOCOL_NODE_DETAIL,	  PROTOCOL_NODE_REQUEST,       PROTOCOL_NODE_SHUTDOWN,
 	PROTOCOL_NODE_INHIBITORS,
 };
 
@@ -51,8 +50,7 @@ static int find_node(const char *name)
 	return -1;
 }
 
-static int fake_read(struct channel *channel, const char *node, char *ret,
-		     size_t size)
+static int fake_read(struct channel *channel, const char *node, char *ret, size_t size)
 {
 	struct fake_channel *fake = (struct fake_channel *)channel;
 	int i = find_node(node);
@@ -67,15 +65,13 @@ static int fake_read(struct channel *channel, const char *node, char *ret,
 	return (int)length;
 }
 
-static int fake_write(struct channel *channel, const char *node,
-		      const char *text)
+static int fake_write(struct channel *channel, const char *node, const char *text)
 {
 	struct fake_channel *fake = (struct fake_channel *)channel;
 	int i = find_node(node);
 
 	fake->stands[i] = text != NULL;
-	snprintf(fake->nodes[i], sizeof(fake->nodes[i]), "%s",
-		 text ? text : "");
+	snprintf(fake->nodes[i], sizeof(fake->nodes[i]), "%s", text ? text : "");
 	return 0;
 }
 
@@ -86,8 +82,7 @@ static const char *node(struct fake_channel *fake, const char *name)
 	return fake->stands[i] ? fake->nodes[i] : "(none)";
 }
 
-static int fake_commit(struct channel *channel,
-		       const struct protocol_request *request,
+static int fake_commit(struct channel *channel, const struct protocol_request *request,
 		       const struct protocol_state *state)
 {
 	struct fake_channel *fake = (struct fake_channel *)channel;
@@ -212,8 +207,7 @@ static void start_agent(struct guest *guest)
 	};
 	struct error error = { 0 };
 
-	assert_int_equal(
-		journal_load(&guest->journal, &guest->tree.roots, &error), 0);
+	assert_int_equal(journal_load(&guest->journal, &guest->tree.roots, &error), 0);
 	assert_int_equal(engine_new(&engine_setup, &guest->engine), 0);
 	setup.engine = guest->engine;
 	assert_int_equal(agent_start(&setup, &guest->agent, &error), 0);
@@ -297,13 +291,11 @@ static void notify(struct guest *guest)
 }
 
 /* Runs the agent until a node reads so, at most `ms`. */
-static void await_node(struct guest *guest, const char *name, const char *text,
-		       int ms)
+static void await_node(struct guest *guest, const char *name, const char *text, int ms)
 {
 	uint64_t end = clock_now_us() + (uint64_t)ms * 1000;
 
-	while (strcmp(node(&guest->channel, name), text) != 0 &&
-	       clock_now_us() < end)
+	while (strcmp(node(&guest->channel, name), text) != 0 && clock_now_us() < end)
 		sd_event_run(guest->event, 10000);
 	assert_string_equal(node(&guest->channel, name), text);
 }
@@ -332,9 +324,7 @@ static void suspend_and_wake(struct guest *guest)
 
 static bool is_frozen(struct guest *guest)
 {
-	return strcmp(tree_read(&guest->tree,
-				"sys/fs/cgroup/user.slice/cgroup.freeze"),
-		      "1") == 0;
+	return strcmp(tree_read(&guest->tree, "sys/fs/cgroup/user.slice/cgroup.freeze"), "1") == 0;
 }
 
 /* ---- Tests ---- */
@@ -345,28 +335,22 @@ static void takes_a_guest_down_and_back(void **state)
 
 	start_agent(guest);
 	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_VERSION), "1");
-	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_EVENT_CHANNEL),
-			    "11");
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_EVENT_CHANNEL), "11");
 	assert_string_equal(STATE(guest), "ready 0");
 	ask(guest, "suspend 1");
 	await_state(guest, "ready 1");
 	assert_true(tree_is_bound(&guest->tree, NIC));
 	notify(guest);
 	await_state(guest, "quiesced 1");
-	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN),
-			    "suspend");
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "suspend");
 	assert_false(tree_is_bound(&guest->tree, NIC));
 	assert_true(is_frozen(guest));
-	assert_string_not_equal(
-		tree_read(&guest->tree, "sys/power/pm_freeze_timeout"),
-		"20000");
+	assert_string_not_equal(tree_read(&guest->tree, "sys/power/pm_freeze_timeout"), "20000");
 	suspend_and_wake(guest);
 	await_state(guest, "ready 1");
 	assert_true(tree_is_bound(&guest->tree, NIC));
 	assert_false(is_frozen(guest));
-	assert_string_equal(
-		tree_read(&guest->tree, "sys/power/pm_freeze_timeout"),
-		"20000");
+	assert_string_equal(tree_read(&guest->tree, "sys/power/pm_freeze_timeout"), "20000");
 	assert_non_null(strstr(DETAIL(guest), NIC " e1000e "));
 	assert_non_null(strstr(DETAIL(guest), " ok "));
 	assert_string_equal(tree_read(&guest->tree, "run/journal"), "(none)");
@@ -417,15 +401,12 @@ static void says_at_once_what_it_would_keep_at_a_risk(void **state)
 {
 	struct guest *guest = *state;
 
-	tree_add_function(&guest->tree, "0000:00:06.0", "ahci",
-			  "0x8086 0x2922 0x010601");
+	tree_add_function(&guest->tree, "0000:00:06.0", "ahci", "0x8086 0x2922 0x010601");
 	tree_add_disk(&guest->tree, "0000:00:06.0", "sda", "8:0");
-	tree_write(&guest->tree, "proc/self/mountinfo",
-		   "25 1 8:0 / /srv rw - ext4 /dev/sda rw\n");
+	tree_write(&guest->tree, "proc/self/mountinfo", "25 1 8:0 / /srv rw - ext4 /dev/sda rw\n");
 	start_agent(guest);
 	assert_string_equal(STATE(guest), "ready 0");
-	assert_string_equal(DETAIL(guest),
-			    "0000:00:06.0 ahci kept: sda mounted on /srv");
+	assert_string_equal(DETAIL(guest), "0000:00:06.0 ahci kept: sda mounted on /srv");
 }
 
 static void heeds_inhibitors_as_dom0_says_at_that_moment(void **state)
@@ -439,9 +420,7 @@ static void heeds_inhibitors_as_dom0_says_at_that_moment(void **state)
 	await_state(guest, "ready 1");
 	notify(guest);
 	await_state(guest, "failed 1");
-	assert_string_equal(
-		DETAIL(guest),
-		"'rsync' blocks sleep in this guest: nightly backup");
+	assert_string_equal(DETAIL(guest), "'rsync' blocks sleep in this guest: nightly backup");
 	ask(guest, "abort 1");
 	await_state(guest, "ready 1");
 	ask(guest, "suspend 2");
@@ -515,17 +494,13 @@ static void undoes_when_dom0_aborts_in_the_middle(void **state)
 	await_state(guest, "ready 1");
 	notify(guest);
 	settle(guest);
-	assert_string_equal(
-		tree_read(&guest->tree,
-			  "sys/fs/cgroup/machine.slice/cgroup.freeze"),
-		"1");
+	assert_string_equal(tree_read(&guest->tree, "sys/fs/cgroup/machine.slice/cgroup.freeze"),
+			    "1");
 	ask(guest, "abort 1");
 	settle(guest);
 	assert_string_equal(STATE(guest), "ready 1");
-	assert_string_equal(
-		tree_read(&guest->tree,
-			  "sys/fs/cgroup/machine.slice/cgroup.freeze"),
-		"0");
+	assert_string_equal(tree_read(&guest->tree, "sys/fs/cgroup/machine.slice/cgroup.freeze"),
+			    "0");
 }
 
 /* Runs the agent for so long, whatever it does. */
@@ -542,9 +517,8 @@ static void await_undone(struct guest *guest)
 {
 	uint64_t end = clock_now_us() + 3000000;
 
-	while (clock_now_us() < end &&
-	       (!tree_is_bound(&guest->tree, NIC) || is_frozen(guest) ||
-		file_exists("%s/journal", guest->tree.run)))
+	while (clock_now_us() < end && (!tree_is_bound(&guest->tree, NIC) || is_frozen(guest) ||
+					file_exists("%s/journal", guest->tree.run)))
 		sd_event_run(guest->event, 10000);
 }
 
@@ -572,11 +546,9 @@ static void undoes_an_abort_at_any_moment(void **state)
 		await_state(guest, ready);
 		assert_true(tree_is_bound(&guest->tree, NIC));
 		assert_false(is_frozen(guest));
-		assert_string_equal(
-			tree_read(&guest->tree, "sys/power/pm_freeze_timeout"),
-			"20000");
-		assert_string_equal(
-			node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "");
+		assert_string_equal(tree_read(&guest->tree, "sys/power/pm_freeze_timeout"),
+				    "20000");
+		assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "");
 	}
 }
 
@@ -585,10 +557,8 @@ static void names_the_process_that_does_not_freeze(void **state)
 	struct guest *guest = *state;
 
 	tree_add_cgroup(&guest->tree, "machine.slice", NULL);
-	tree_write(&guest->tree, "sys/fs/cgroup/machine.slice/cgroup.procs",
-		   "4711\n");
-	tree_write(&guest->tree, "proc/4711/status",
-		   "Name:\ttar\nState:\tD (disk sleep)\n");
+	tree_write(&guest->tree, "sys/fs/cgroup/machine.slice/cgroup.procs", "4711\n");
+	tree_write(&guest->tree, "proc/4711/status", "Name:\ttar\nState:\tD (disk sleep)\n");
 	free(guest->settings.freeze[0]);
 	guest->settings.freeze[0] = strdup("machine.slice");
 	start_agent(guest);
@@ -598,18 +568,15 @@ static void names_the_process_that_does_not_freeze(void **state)
 	await_state(guest, "failed 1");
 	assert_non_null(strstr(DETAIL(guest), "'tar' (4711, waits in the"));
 	assert_int_equal(guest->channel.notified, 1);
-	assert_string_equal(
-		tree_read(&guest->tree,
-			  "sys/fs/cgroup/machine.slice/cgroup.freeze"),
-		"0");
+	assert_string_equal(tree_read(&guest->tree, "sys/fs/cgroup/machine.slice/cgroup.freeze"),
+			    "0");
 }
 
 static void names_the_driver_that_hangs_and_restores_the_others(void **state)
 {
 	struct guest *guest = *state;
 
-	tree_add_function(&guest->tree, "0000:00:05.0", "xhci_hcd",
-			  "0x1b36 0x000d 0x0c0330");
+	tree_add_function(&guest->tree, "0000:00:05.0", "xhci_hcd", "0x1b36 0x000d 0x0c0330");
 	tree_teach(&guest->tree, "0000:00:05.0", "hang-unbind", "");
 	start_agent(guest);
 	ask(guest, "suspend 1");
@@ -668,15 +635,13 @@ static void notices_at_once_when_the_kernel_refuses(void **state)
 	await_state(guest, "quiesced 1");
 	asked_us = clock_now_us();
 	for (size_t i = 0; i < ELEMENTSOF(records); i++) {
-		assert_int_equal(write(kernel, records[i], strlen(records[i])),
-				 strlen(records[i]));
+		assert_int_equal(write(kernel, records[i], strlen(records[i])), strlen(records[i]));
 		settle(guest);
 	}
 	await_state(guest, "failed 1");
 	assert_true(clock_now_us() - asked_us < 10000000);
-	assert_non_null(strstr(DETAIL(guest),
-			       "has not suspended: freeze processes failed "
-			       "-16: 'nfsd' (99, waits"));
+	assert_non_null(strstr(DETAIL(guest), "has not suspended: freeze processes failed "
+					      "-16: 'nfsd' (99, waits"));
 	assert_true(tree_is_bound(&guest->tree, NIC));
 	close(kernel);
 }
@@ -695,8 +660,7 @@ static void tries_again_until_the_device_is_back(void **state)
 	suspend_and_wake(guest);
 	await_state(guest, "ready 1");
 	assert_true(tree_is_bound(&guest->tree, NIC));
-	assert_string_equal(
-		tree_read(&guest->tree, TREE_DEVICES NIC "/was-reset"), "");
+	assert_string_equal(tree_read(&guest->tree, TREE_DEVICES NIC "/was-reset"), "");
 }
 
 static void thaws_before_it_gives_a_dead_device_up(void **state)
@@ -805,8 +769,7 @@ static void restore_leftovers_of(struct guest *guest)
 	sigaddset(&blocked, SIGTERM);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	assert_int_equal(sd_event_new(&setup.event), 0);
-	assert_int_equal(
-		journal_load(&guest->journal, &guest->tree.roots, &error), 0);
+	assert_int_equal(journal_load(&guest->journal, &guest->tree.roots, &error), 0);
 	assert_int_equal(journal_lock(&guest->journal, &error), 0);
 	assert_int_equal(engine_new(&setup, &engine), 0);
 	assert_int_equal(restore_leftovers(&setup, engine, &rehearsal), 0);
@@ -852,19 +815,15 @@ static void a_hook_can_veto_and_is_undone(void **state)
 	struct guest *guest = *state;
 	char path[FILE_PATH_MAX], text[400];
 
-	snprintf(text, sizeof(text),
-		 "#!/bin/sh\necho $1 $PMCOORD_CYCLE >> %s/hooks.log\n",
+	snprintf(text, sizeof(text), "#!/bin/sh\necho $1 $PMCOORD_CYCLE >> %s/hooks.log\n",
 		 guest->tree.base);
 	tree_write(&guest->tree, "etc/suspend.d/10-first", text);
-	tree_write(&guest->tree, "etc/suspend.d/20-veto",
-		   "#!/bin/sh\ntest $1 = post || exit 7\n");
+	tree_write(&guest->tree, "etc/suspend.d/20-veto", "#!/bin/sh\ntest $1 = post || exit 7\n");
 	tree_write(&guest->tree, "etc/suspend.d/30-old.bak", "#!/bin/sh\n");
 	for (int i = 0; i < 3; i++) {
-		static const char *const names[] = { "10-first", "20-veto",
-						     "30-old.bak" };
+		static const char *const names[] = { "10-first", "20-veto", "30-old.bak" };
 
-		snprintf(path, sizeof(path), "%s/suspend.d/%s", guest->tree.etc,
-			 names[i]);
+		snprintf(path, sizeof(path), "%s/suspend.d/%s", guest->tree.etc, names[i]);
 		chmod(path, 0755);
 	}
 	start_agent(guest);
@@ -872,10 +831,8 @@ static void a_hook_can_veto_and_is_undone(void **state)
 	await_state(guest, "ready 8");
 	notify(guest);
 	await_state(guest, "failed 8");
-	assert_string_equal(DETAIL(guest),
-			    "hook 20-veto pre failed with status 7");
-	assert_string_equal(tree_read(&guest->tree, "hooks.log"),
-			    "pre 8\npost 8");
+	assert_string_equal(DETAIL(guest), "hook 20-veto pre failed with status 7");
+	assert_string_equal(tree_read(&guest->tree, "hooks.log"), "pre 8\npost 8");
 }
 
 static void stops_cleanly_in_the_middle_of_a_cycle(void **state)
@@ -905,15 +862,13 @@ static void publishes_anew_after_a_migration(void **state)
 	memset(guest->channel.stands, 0, sizeof(guest->channel.stands));
 	ring(guest->channel.base.watch_fd);
 	await_state(guest, "ready 0");
-	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_EVENT_CHANNEL),
-			    "12");
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_EVENT_CHANNEL), "12");
 	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_VERSION), "1");
 }
 
 int main(void)
 {
-#define TEST(name)                                                             \
-	cmocka_unit_test_setup_teardown(name, setup_guest, teardown_guest)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_guest, teardown_guest)
 	const struct CMUnitTest tests[] = {
 		TEST(takes_a_guest_down_and_back),
 		TEST(is_watched_in_a_cycle_and_only_then),

@@ -37,8 +37,7 @@ struct tree {
 	struct roots roots;
 };
 
-static UNUSED void tree_path(const struct tree *tree, char *ret,
-			     const char *name)
+static UNUSED void tree_path(const struct tree *tree, char *ret, const char *name)
 {
 	assert_int_equal(file_path(ret, "%s/%s", tree->base, name), 0);
 }
@@ -49,16 +48,14 @@ static UNUSED void tree_parents(const struct tree *tree, const char *name)
 	char path[FILE_PATH_MAX];
 
 	tree_path(tree, path, name);
-	for (char *slash = path + strlen(tree->base) + 1;
-	     (slash = strchr(slash, '/')); slash++) {
+	for (char *slash = path + strlen(tree->base) + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
 		mkdir(path, 0755);
 		*slash = '/';
 	}
 }
 
-static UNUSED void tree_write(const struct tree *tree, const char *name,
-			      const char *text)
+static UNUSED void tree_write(const struct tree *tree, const char *name, const char *text)
 {
 	char path[FILE_PATH_MAX];
 	FILE *file;
@@ -71,8 +68,7 @@ static UNUSED void tree_write(const struct tree *tree, const char *name,
 	assert_int_equal(fclose(file), 0);
 }
 
-static UNUSED void tree_link(const struct tree *tree, const char *name,
-			     const char *target)
+static UNUSED void tree_link(const struct tree *tree, const char *name, const char *target)
 {
 	char path[FILE_PATH_MAX], to[FILE_PATH_MAX];
 
@@ -100,8 +96,7 @@ static UNUSED void tree_new(struct tree *ret)
 	snprintf(ret->run, sizeof(ret->run), "%s/run", ret->base);
 	snprintf(ret->etc, sizeof(ret->etc), "%s/etc", ret->base);
 	snprintf(ret->dev, sizeof(ret->dev), "%s/dev", ret->base);
-	snprintf(ret->services, sizeof(ret->services), "%s/services",
-		 ret->base);
+	snprintf(ret->services, sizeof(ret->services), "%s/services", ret->base);
 	ret->roots = (struct roots){
 		.sys = ret->sys,
 		.proc = ret->proc,
@@ -110,16 +105,15 @@ static UNUSED void tree_new(struct tree *ret)
 		.dev = ret->dev,
 		.services = ret->services,
 	};
-	tree_write(ret, "proc/self/cgroup",
-		   "0::/system.slice/pmcoord-agent.service\n");
+	tree_write(ret, "proc/self/cgroup", "0::/system.slice/pmcoord-agent.service\n");
 	tree_write(ret, "proc/self/mountinfo", "");
 	tree_write(ret, "proc/swaps", "");
 	tree_write(ret, "sys/power/pm_freeze_timeout", "20000\n");
 	tree_write(ret, "run/.keep", "");
 }
 
-static UNUSED int tree_remove(const char *path, const struct stat *status,
-			      int type, struct FTW *where)
+static UNUSED int tree_remove(const char *path, const struct stat *status, int type,
+			      struct FTW *where)
 {
 	(void)status;
 	(void)type;
@@ -135,14 +129,12 @@ static UNUSED void tree_free(struct tree *tree)
 #define TREE_DEVICES "sys/devices/pci0000:00/"
 
 /* `ids` is "vendor device class", as sysfs writes each. */
-static UNUSED void tree_add_function(const struct tree *tree,
-				     const char *address, const char *driver,
-				     const char *ids)
+static UNUSED void tree_add_function(const struct tree *tree, const char *address,
+				     const char *driver, const char *ids)
 {
 	char vendor[16], device[16], class[16], name[200], target[200];
 
-	assert_int_equal(sscanf(ids, "%15s %15s %15s", vendor, device, class),
-			 3);
+	assert_int_equal(sscanf(ids, "%15s %15s %15s", vendor, device, class), 3);
 	snprintf(name, sizeof(name), TREE_DEVICES "%s/vendor", address);
 	tree_write(tree, name, vendor);
 	snprintf(name, sizeof(name), TREE_DEVICES "%s/device", address);
@@ -162,8 +154,8 @@ static UNUSED void tree_add_function(const struct tree *tree,
 }
 
 /* Sets one of the files that say how the function behaves. */
-static UNUSED void tree_teach(const struct tree *tree, const char *address,
-			      const char *what, const char *value)
+static UNUSED void tree_teach(const struct tree *tree, const char *address, const char *what,
+			      const char *value)
 {
 	char name[200];
 
@@ -177,13 +169,12 @@ static UNUSED bool tree_is_bound(const struct tree *tree, const char *address)
 }
 
 /* A disk or partition beneath a function. */
-static UNUSED void tree_add_disk(const struct tree *tree, const char *address,
-				 const char *disk, const char *number)
+static UNUSED void tree_add_disk(const struct tree *tree, const char *address, const char *disk,
+				 const char *number)
 {
 	char name[200], target[190];
 
-	snprintf(target, sizeof(target), TREE_DEVICES "%s/block/%s", address,
-		 disk);
+	snprintf(target, sizeof(target), TREE_DEVICES "%s/block/%s", address, disk);
 	snprintf(name, sizeof(name), "%s/dev", target);
 	tree_write(tree, name, number);
 	snprintf(name, sizeof(name), "sys/class/block/%s", disk);
@@ -210,14 +201,12 @@ static UNUSED int tree_bind(const char *driver, const char *function)
 
 	while (file_exists("%s/hang-bind", function))
 		pause();
-	if (file_read_number(&refusals, "%s/refuse-bind", function) == 0 &&
-	    refusals > 0) {
+	if (file_read_number(&refusals, "%s/refuse-bind", function) == 0 && refusals > 0) {
 		snprintf(text, sizeof(text), "%d", (int)refusals - 1);
 		file_write_at(text, "%s/refuse-bind", function);
 		return -EIO;
 	}
-	if (file_path(path, "%s/driver", function) < 0 ||
-	    symlink(driver, path) < 0)
+	if (file_path(path, "%s/driver", function) < 0 || symlink(driver, path) < 0)
 		return -EBUSY;
 	return 0;
 }
@@ -253,39 +242,33 @@ static UNUSED int tree_kernel_write(const char *path, const char *text)
 	return file_write(path, text);
 }
 
-static UNUSED int tree_links_list(const struct roots *roots,
-				  const char *address, char *ret_names,
+static UNUSED int tree_links_list(const struct roots *roots, const char *address, char *ret_names,
 				  size_t size)
 {
-	return file_read(ret_names, size, "%s/bus/pci/devices/%s/links",
-			 roots->sys, address);
+	return file_read(ret_names, size, "%s/bus/pci/devices/%s/links", roots->sys, address);
 }
 
-static UNUSED int tree_links_save(const struct roots *roots,
-				  const char *address)
+static UNUSED int tree_links_save(const struct roots *roots, const char *address)
 {
 	(void)roots;
 	(void)address;
 	return 0;
 }
 
-static UNUSED void tree_links_down(const struct roots *roots,
-				   const char *address)
+static UNUSED void tree_links_down(const struct roots *roots, const char *address)
 {
 	(void)roots;
 	(void)address;
 }
 
-static UNUSED int tree_links_restore(const struct roots *roots,
-				     const char *address,
-				     struct netlink *monitor,
-				     uint64_t deadline_us, char *ret_text,
+static UNUSED int tree_links_restore(const struct roots *roots, const char *address,
+				     struct netlink *monitor, uint64_t deadline_us, char *ret_text,
 				     size_t size)
 {
 	(void)monitor;
 	(void)deadline_us;
-	(void)file_read(ret_text, size, "%s/bus/pci/devices/%s/links-complaint",
-			roots->sys, address);
+	(void)file_read(ret_text, size, "%s/bus/pci/devices/%s/links-complaint", roots->sys,
+			address);
 	return 0;
 }
 
@@ -297,8 +280,7 @@ static UNUSED const struct device_ops tree_device_ops = {
 	.links_restore = tree_links_restore,
 };
 
-static UNUSED bool tree_nothing_claimed(const struct roots *roots,
-					const char *number)
+static UNUSED bool tree_nothing_claimed(const struct roots *roots, const char *number)
 {
 	(void)roots;
 	(void)number;
@@ -307,8 +289,8 @@ static UNUSED bool tree_nothing_claimed(const struct roots *roots,
 
 /* ---- A cgroup that does as it is told ---- */
 
-static UNUSED int tree_obey(sd_event_source *source,
-			    const struct inotify_event *event, void *userdata)
+static UNUSED int tree_obey(sd_event_source *source, const struct inotify_event *event,
+			    void *userdata)
 {
 	const char *directory = userdata;
 	char told[8];
@@ -316,16 +298,14 @@ static UNUSED int tree_obey(sd_event_source *source,
 	(void)source;
 	(void)event;
 	if (file_read(told, sizeof(told), "%s/cgroup.freeze", directory) > 0)
-		file_write_at(strcmp(told, "1") == 0
-				      ? "populated 1\nfrozen 1\n"
-				      : "populated 1\nfrozen 0\n",
+		file_write_at(strcmp(told, "1") == 0 ? "populated 1\nfrozen 1\n"
+						     : "populated 1\nfrozen 0\n",
 			      "%s/cgroup.events", directory);
 	return 0;
 }
 
 /* From now on the event loop plays the kernel for a cgroup that is there. */
-static UNUSED void tree_watch_cgroup(const struct tree *tree,
-				     const char *cgroup, sd_event *event)
+static UNUSED void tree_watch_cgroup(const struct tree *tree, const char *cgroup, sd_event *event)
 {
 	char name[200], path[FILE_PATH_MAX], *directory;
 	sd_event_source *source;
@@ -334,16 +314,15 @@ static UNUSED void tree_watch_cgroup(const struct tree *tree,
 	tree_path(tree, path, name);
 	directory = strdup(path);
 	strcat(path, "/cgroup.freeze");
-	assert_true(sd_event_add_inotify(event, &source, path, IN_CLOSE_WRITE,
-					 tree_obey, directory) >= 0);
+	assert_true(sd_event_add_inotify(event, &source, path, IN_CLOSE_WRITE, tree_obey,
+					 directory) >= 0);
 	sd_event_source_set_destroy_callback(source, free);
 	sd_event_source_set_floating(source, 1);
 	sd_event_source_unref(source);
 }
 
 /* Without an event loop nobody answers, and it stays as it is. */
-static UNUSED void tree_add_cgroup(const struct tree *tree, const char *cgroup,
-				   sd_event *event)
+static UNUSED void tree_add_cgroup(const struct tree *tree, const char *cgroup, sd_event *event)
 {
 	char name[200];
 

@@ -10,8 +10,7 @@
 #include "tests/unit/simulated_host.h"
 
 /* A supply with these attributes, "name=value" each. */
-static void put_supply(const char *sys, const char *name,
-		       const char *const *attributes)
+static void put_supply(const char *sys, const char *name, const char *const *attributes)
 {
 	char path[256];
 
@@ -24,8 +23,8 @@ static void put_supply(const char *sys, const char *name,
 		int length = (int)strcspn(*attributes, "=");
 		FILE *file;
 
-		snprintf(path, sizeof(path), "%s/class/power_supply/%s/%.*s",
-			 sys, name, length, *attributes);
+		snprintf(path, sizeof(path), "%s/class/power_supply/%s/%.*s", sys, name, length,
+			 *attributes);
 		file = fopen(path, "w");
 		assert_non_null(file);
 		fprintf(file, "%s\n", *attributes + length + 1);
@@ -69,25 +68,20 @@ static void low_is_when_nothing_is_left_to_live_on(void **state)
 		  SUPPLY("type=Mains", "online=0"), false },
 		/* Of two, the other one is not empty. */
 		{ SUPPLY("type=Battery", "status=Discharging", "capacity=2"),
-		  SUPPLY("type=Battery", "status=Unknown", "capacity=80"),
-		  false },
+		  SUPPLY("type=Battery", "status=Unknown", "capacity=80"), false },
 		{ SUPPLY("type=Battery", "status=Unknown", "capacity=1"),
-		  SUPPLY("type=Battery", "status=Discharging", "capacity=4"),
-		  true },
+		  SUPPLY("type=Battery", "status=Discharging", "capacity=4"), true },
 		/* A mouse is no host. */
-		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging",
-			 "capacity=1"),
+		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging", "capacity=1"),
 		  SUPPLY("type=Mains", "online=0"), false },
-		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging",
-			 "capacity=90"),
-		  SUPPLY("type=Battery", "scope=System", "status=Discharging",
-			 "capacity=4"),
+		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging", "capacity=90"),
+		  SUPPLY("type=Battery", "scope=System", "status=Discharging", "capacity=4"),
 		  true },
 		/* What cannot be read does not count. */
 		{ SUPPLY("type=Battery", "status=Discharging", "capacity=low"),
 		  SUPPLY("type=Battery", "status=Discharging"), false },
-		{ SUPPLY("type=UPS", "status=Discharging", "capacity=1"),
-		  SUPPLY("online=1"), false },
+		{ SUPPLY("type=UPS", "status=Discharging", "capacity=1"), SUPPLY("online=1"),
+		  false },
 	};
 	struct host *host = *state;
 
@@ -131,8 +125,7 @@ static void low_battery_is_not_vetoed_by_a_guest(void **state)
 	empty_battery(host);
 	report = run_cycle(host, true);
 	assert_string_equal(json_read_string(report, "result"), "degraded");
-	assert_string_equal(json_read_string(report, "detail"),
-			    "low battery: not vetoed");
+	assert_string_equal(json_read_string(report, "detail"), "low battery: not vetoed");
 	assert_true(json_read_integer(report, "slept_us", -1) >= 0);
 	/* Whoever held it up is named all the same. */
 	report_blame(report, blame, sizeof(blame));

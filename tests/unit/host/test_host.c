@@ -74,8 +74,7 @@ static void put(const struct world *world, const char *path, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-static void put_link(const struct world *world, const char *path,
-		     const char *target)
+static void put_link(const struct world *world, const char *path, const char *target)
 {
 	char full[256];
 
@@ -85,8 +84,7 @@ static void put_link(const struct world *world, const char *path,
 static const struct host *read_all(struct world *world)
 {
 	host_done(&world->host);
-	assert_int_equal(host_read(world->root, &world->roots, &world->host),
-			 0);
+	assert_int_equal(host_read(world->root, &world->roots, &world->host), 0);
 	return &world->host;
 }
 
@@ -141,15 +139,10 @@ static void reads_the_class_of_a_function(void **state)
 
 	put(world, "sys/bus/pci/devices/0000:00:14.0/class", "0x0c0330\n");
 	put(world, "sys/bus/pci/devices/0000:00:15.0/class", "huh\n");
-	assert_int_equal(
-		host_read_pci_class(world->sys, "0000:00:14.0", &class), 0);
+	assert_int_equal(host_read_pci_class(world->sys, "0000:00:14.0", &class), 0);
 	assert_int_equal(class, 0x0c0330);
-	assert_int_equal(
-		host_read_pci_class(world->sys, "0000:00:15.0", &class),
-		-EBADMSG);
-	assert_int_equal(
-		host_read_pci_class(world->sys, "0000:00:16.0", &class),
-		-ENOENT);
+	assert_int_equal(host_read_pci_class(world->sys, "0000:00:15.0", &class), -EBADMSG);
+	assert_int_equal(host_read_pci_class(world->sys, "0000:00:16.0", &class), -ENOENT);
 }
 
 /* ---- disks --------------------------------------------------------------- */
@@ -165,8 +158,7 @@ static void finds_a_disk_that_a_guest_serves_beneath_luks(void **state)
 	    "21 1 253:0 / / rw,relatime - ext4 /dev/mapper/root rw\n");
 	put(world, VBD "/size", "1\n");
 	put(world, "sys/devices/virtual/block/dm-0/size", "1\n");
-	put_link(world, "sys/dev/block/253:0",
-		 "../../devices/virtual/block/dm-0");
+	put_link(world, "sys/dev/block/253:0", "../../devices/virtual/block/dm-0");
 	assert_string_equal(read_all(world)->guest_disk, "");
 	put_link(world, "sys/devices/virtual/block/dm-0/slaves/xvda",
 		 "../../../../vbd-51712/block/xvda");
@@ -206,8 +198,7 @@ static void sees_how_the_sleep_unit_is_enabled(void **state)
 	snprintf(path, sizeof(path), LINK, "requires");
 	put_link(world, path, "/" UNIT);
 	assert_int_equal(read_systemd(world)->sleep_unit, UNIT_REQUIRED);
-	put_link(world, "etc/systemd/system/pmcoord-sleep.service",
-		 "/dev/null");
+	put_link(world, "etc/systemd/system/pmcoord-sleep.service", "/dev/null");
 	assert_int_equal(read_systemd(world)->sleep_unit, UNIT_MASKED);
 }
 
@@ -244,8 +235,7 @@ static void reads_configuration_and_drop_ins_in_their_order(void **state)
 	assert_string_equal(read_systemd(world)->allow_suspend, "no");
 }
 
-static void put_hook(const struct world *world, const char *name,
-		     const char *text, mode_t mode)
+static void put_hook(const struct world *world, const char *name, const char *text, mode_t mode)
 {
 	char path[128], full[256];
 
@@ -265,8 +255,7 @@ static void finds_hooks_that_handle_guests_and_no_others(void **state)
 	put_hook(world, "pause", "#!/bin/sh\n/usr/sbin/xl pause web\n", 0755);
 	systemd = read_systemd(world);
 	assert_int_equal(systemd->meddlers.n, 1);
-	assert_string_equal(systemd->meddlers.texts[0],
-			    "/usr/lib/systemd/system-sleep/pause");
+	assert_string_equal(systemd->meddlers.texts[0], "/usr/lib/systemd/system-sleep/pause");
 }
 
 static void finds_units_that_handle_guests_at_sleep(void **state)
@@ -287,12 +276,10 @@ static void finds_units_that_handle_guests_at_sleep(void **state)
 		 "/" UNIT);
 	systemd = read_systemd(world);
 	assert_int_equal(systemd->meddlers.n, 1);
-	assert_string_equal(systemd->meddlers.texts[0],
-			    "qubes-suspend.service");
+	assert_string_equal(systemd->meddlers.texts[0], "qubes-suspend.service");
 }
 
-#define world_test(test)                                                       \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

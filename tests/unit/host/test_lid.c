@@ -31,17 +31,15 @@ static void move(struct world *world, bool closes)
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(events); i++)
-		assert_int_equal(
-			send(world->hand, &events[i], sizeof(events[i]), 0),
-			sizeof(events[i]));
+		assert_int_equal(send(world->hand, &events[i], sizeof(events[i]), 0),
+				 sizeof(events[i]));
 }
 
 static void make_lid(struct world *world, bool is_closed)
 {
 	int fds[2];
 
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
 	world->hand = fds[0];
 	world->lid = lid_new(fds[1], is_closed);
 	assert_non_null(world->lid);
@@ -108,8 +106,7 @@ static void other_events_and_a_device_that_is_gone_move_nothing(void **state)
 	struct world *world = *state;
 	struct input_event other = { .type = EV_SW, .code = SW_DOCK };
 
-	assert_int_equal(send(world->hand, &other, sizeof(other), 0),
-			 sizeof(other));
+	assert_int_equal(send(world->hand, &other, sizeof(other), 0), sizeof(other));
 	assert_int_equal(shutdown(world->hand, SHUT_RDWR), 0);
 	assert_true(lid_is_closed(world->lid));
 	assert_false(lid_was_opened(world->lid));
@@ -155,14 +152,12 @@ static void ends_a_wait_once_a_move(void **state)
 
 /* ---- what it does to a cycle -------------------------------------------- */
 
-static void open_at_record(void *data, const struct cycle *cycle,
-			   const struct record *record)
+static void open_at_record(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct world *world = data;
 
 	(void)cycle;
-	if (record->type == world->opens_at && world->n_left > 0 &&
-	    --world->n_left == 0)
+	if (record->type == world->opens_at && world->n_left > 0 && --world->n_left == 0)
 		move(world, false);
 }
 
@@ -178,8 +173,7 @@ static struct json_object *run_cycle(struct world *world, bool sleeps)
 
 	world->host.coordinator.observer = open_at_record;
 	world->host.coordinator.observer_data = world;
-	if (coordinator_suspend(&world->host.coordinator, &wish, &report,
-				&error) < 0)
+	if (coordinator_suspend(&world->host.coordinator, &wish, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	return report;
 }
@@ -218,12 +212,9 @@ static void undoes_the_cycle_in_which_it_is_opened(void **state)
 		world->opens_at = cases[i].type;
 		world->n_left = cases[i].nth;
 		report = run_cycle(world, true);
-		assert_string_equal(json_read_string(report, "result"),
-				    "failed");
-		assert_string_equal(json_read_string(report, "detail"),
-				    "the lid was opened");
-		assert_in_range(count_requested(report), cases[i].at_least,
-				cases[i].at_most);
+		assert_string_equal(json_read_string(report, "result"), "failed");
+		assert_string_equal(json_read_string(report, "detail"), "the lid was opened");
+		assert_in_range(count_requested(report), cases[i].at_least, cases[i].at_most);
 		assert_all_running(&world->host);
 		assert_no_journal(&world->host);
 		json_object_put(report);
@@ -245,8 +236,7 @@ static void is_no_reason_when_it_moved_before_or_not_at_all(void **state)
 	json_object_put(report);
 }
 
-static void is_no_reason_where_the_owner_or_the_kind_of_cycle_says_so(
-	void **state)
+static void is_no_reason_where_the_owner_or_the_kind_of_cycle_says_so(void **state)
 {
 	struct world *world = *state;
 	struct json_object *report;
@@ -299,8 +289,7 @@ static void enter_with_opened_lid(struct world *world, struct sleeper *sleeper)
 	sleeper->lid = world->lid;
 	assert_int_equal(sleeper->ops->prepare(sleeper, &error), 0);
 	move(world, false);
-	assert_int_equal(sleeper->ops->enter(sleeper, loop, &slept_us, &error),
-			 -ECANCELED);
+	assert_int_equal(sleeper->ops->enter(sleeper, loop, &slept_us, &error), -ECANCELED);
 	assert_string_equal(error_text(&error), "the lid was opened");
 	sleeper->ops->finish(sleeper);
 	sleeper_free(sleeper);
@@ -332,14 +321,10 @@ static void does_not_let_systemd_go_on(void **state)
 	char text[32];
 
 	make_power(world->host.directory);
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, manager),
-		0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, manager), 0);
 	/* No systemd of the machine that runs this. */
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
-	assert_int_equal(sleeper_systemd_new(world->host.directory, manager[0],
-					     NULL, &sleeper),
-			 0);
+	assert_int_equal(sleeper_systemd_new(world->host.directory, manager[0], NULL, &sleeper), 0);
 	enter_with_opened_lid(world, sleeper);
 	assert_int_equal(recv(manager[1], text, sizeof(text), 0), -1);
 	assert_int_equal(errno, EAGAIN);

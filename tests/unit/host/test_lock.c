@@ -121,6 +121,5 @@ int main(void)
 		cmocka_unit_test(who_waits_can_be_told_to_stop),
 	};
 
-	return cmocka_run_group_tests_name("lock", tests, make_directory,
-					   remove_directory);
+	return cmocka_run_group_tests_name("lock", tests, make_directory, remove_directory);
 }

@@ -38,15 +38,13 @@ static int list_jobs(sd_bus_message *call, void *data, sd_bus_error *error)
 	int r;
 
 	if (world->refuses)
-		return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
-					"no");
+		return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "no");
 	r = sd_bus_message_new_method_return(call, &reply);
 	if (r >= 0)
 		r = sd_bus_message_open_container(reply, 'a', "(usssoo)");
 	for (size_t i = 0; i < world->n_jobs && r >= 0; i++)
-		r = sd_bus_message_append(reply, "(usssoo)", world->jobs[i].id,
-					  world->jobs[i].unit, "start",
-					  "waiting", "/job", "/unit");
+		r = sd_bus_message_append(reply, "(usssoo)", world->jobs[i].id, world->jobs[i].unit,
+					  "start", "waiting", "/job", "/unit");
 	if (r >= 0)
 		r = sd_bus_message_close_container(reply);
 	if (r >= 0)
@@ -64,8 +62,7 @@ static void note(struct world *world, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(world->told + used, sizeof(world->told) - used, format,
-		  arguments);
+	vsnprintf(world->told + used, sizeof(world->told) - used, format, arguments);
 	va_end(arguments);
 }
 
@@ -91,12 +88,9 @@ static int stop_unit(sd_bus_message *call, void *data, sd_bus_error *error)
 
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("ListJobs", "", "a(usssoo)", list_jobs,
-		      SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("CancelJob", "u", "", cancel_job,
-		      SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("StopUnit", "ss", "o", stop_unit,
-		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListJobs", "", "a(usssoo)", list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("CancelJob", "u", "", cancel_job, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("StopUnit", "ss", "o", stop_unit, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 
@@ -116,16 +110,14 @@ static int set_up(void **state)
 	int fds[2];
 
 	assert_int_equal(sd_event_new(&world->event), 0);
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	assert_int_equal(sd_id128_randomize(&id), 0);
 	world->manager = make_end(fds[0]);
 	assert_true(sd_bus_set_server(world->manager, 1, id) >= 0);
 	assert_true(sd_bus_start(world->manager) >= 0);
-	assert_true(sd_bus_add_object_vtable(world->manager, NULL,
-					     "/org/freedesktop/systemd1",
-					     "org.freedesktop.systemd1.Manager",
-					     vtable, world) >= 0);
+	assert_true(sd_bus_add_object_vtable(world->manager, NULL, "/org/freedesktop/systemd1",
+					     "org.freedesktop.systemd1.Manager", vtable,
+					     world) >= 0);
 	assert_true(sd_bus_attach_event(world->manager, world->event, 0) >= 0);
 	world->client = make_end(fds[1]);
 	assert_true(sd_bus_start(world->client) >= 0);
@@ -166,10 +158,9 @@ static void cancels_and_stops_what_is_about_to_sleep(void **state)
 	world->jobs = jobs;
 	world->n_jobs = ELEMENTSOF(jobs);
 	call_off(world);
-	assert_string_equal(world->told,
-			    "cancel 8\nstop systemd-suspend.service replace\n"
-			    "cancel 11\nstop systemd-hibernate.service "
-			    "replace\n");
+	assert_string_equal(world->told, "cancel 8\nstop systemd-suspend.service replace\n"
+					 "cancel 11\nstop systemd-hibernate.service "
+					 "replace\n");
 }
 
 static void touches_nothing_where_nobody_is_about_to_sleep(void **state)

@@ -24,9 +24,9 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
-#define START(unit)                                                            \
-	{                                                                      \
-		unit, "start"                                                  \
+#define START(unit)                                                                                \
+	{                                                                                          \
+		unit, "start"                                                                      \
 	}
 
 struct listed_job {
@@ -55,9 +55,8 @@ static int append_jobs(sd_bus_message *reply, const struct listed_job *jobs)
 	int r = sd_bus_message_open_container(reply, 'a', "(usssoo)");
 
 	for (uint32_t id = 1; r >= 0 && jobs->unit; jobs++, id++)
-		r = sd_bus_message_append(reply, "(usssoo)", id, jobs->unit,
-					  jobs->type, "running", "/job",
-					  "/unit");
+		r = sd_bus_message_append(reply, "(usssoo)", id, jobs->unit, jobs->type, "running",
+					  "/job", "/unit");
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -67,9 +66,8 @@ static void tell_that_a_job_is_over(struct stand_in *stand_in)
 		stand_in->signals_before--;
 	else
 		stand_in->jobs = stand_in->jobs_later;
-	sd_bus_emit_signal(stand_in->bus, SYSTEMD_PATH, SYSTEMD_MANAGER,
-			   "JobRemoved", "uoss", 1u, "/job", "a.service",
-			   "done");
+	sd_bus_emit_signal(stand_in->bus, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved", "uoss", 1u,
+			   "/job", "a.service", "done");
 }
 
 static int on_list(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -98,27 +96,22 @@ static int on_subscribe(sd_bus_message *call, void *data, sd_bus_error *error)
 
 static const sd_bus_vtable stand_in_methods[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("ListJobs", "", "a(usssoo)", on_list,
-		      SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Subscribe", "", "", on_subscribe,
-		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListJobs", "", "a(usssoo)", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Subscribe", "", "", on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 
 static void serve(struct stand_in stand_in, int ready_fd)
 {
 	if (sd_bus_open_system(&stand_in.bus) < 0 ||
-	    sd_bus_add_object_vtable(stand_in.bus, NULL, SYSTEMD_PATH,
-				     SYSTEMD_MANAGER, stand_in_methods,
-				     &stand_in) < 0 ||
-	    sd_bus_request_name(stand_in.bus, SYSTEMD, 0) < 0 ||
-	    write(ready_fd, "", 1) != 1)
+	    sd_bus_add_object_vtable(stand_in.bus, NULL, SYSTEMD_PATH, SYSTEMD_MANAGER,
+				     stand_in_methods, &stand_in) < 0 ||
+	    sd_bus_request_name(stand_in.bus, SYSTEMD, 0) < 0 || write(ready_fd, "", 1) != 1)
 		_exit(1);
 	for (;;) {
 		int r = sd_bus_process(stand_in.bus, NULL);
 
-		if (r < 0 ||
-		    (r == 0 && sd_bus_wait(stand_in.bus, UINT64_MAX) < 0))
+		if (r < 0 || (r == 0 && sd_bus_wait(stand_in.bus, UINT64_MAX) < 0))
 			_exit(0);
 	}
 }
@@ -196,18 +189,14 @@ static void tells_what_kind_of_sleep_was_asked_for(void **state)
 		{ { START("apt-daily.service") }, { SLEEP_KIND_NONE, false } },
 		{ { START("suspend.target"), START("systemd-suspend.service") },
 		  { SLEEP_KIND_SUSPEND, false } },
-		{ { START("systemd-suspend.service"),
-		    START("pmcoord-sleep.service") },
+		{ { START("systemd-suspend.service"), START("pmcoord-sleep.service") },
 		  { SLEEP_KIND_SUSPEND, true } },
-		{ { START("systemd-hibernate.service") },
-		  { SLEEP_KIND_HIBERNATE, false } },
-		{ { START("systemd-hybrid-sleep.service") },
-		  { SLEEP_KIND_HYBRID_SLEEP, false } },
+		{ { START("systemd-hibernate.service") }, { SLEEP_KIND_HIBERNATE, false } },
+		{ { START("systemd-hybrid-sleep.service") }, { SLEEP_KIND_HYBRID_SLEEP, false } },
 		{ { START("systemd-suspend-then-hibernate.service") },
 		  { SLEEP_KIND_SUSPEND_THEN_HIBERNATE, false } },
 		/* What is being stopped puts nobody to sleep. */
-		{ { { "systemd-suspend.service", "stop" },
-		    { "pmcoord-sleep.service", "stop" } },
+		{ { { "systemd-suspend.service", "stop" }, { "pmcoord-sleep.service", "stop" } },
 		  { SLEEP_KIND_NONE, false } },
 	};
 	struct world *world = *state;
@@ -215,12 +204,10 @@ static void tells_what_kind_of_sleep_was_asked_for(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		struct sleep_job job;
 
-		start_manager(world,
-			      (struct stand_in){ .jobs = cases[i].jobs });
+		start_manager(world, (struct stand_in){ .jobs = cases[i].jobs });
 		assert_int_equal(world->ours->ops->look(world->ours, &job), 0);
 		assert_int_equal(job.kind, cases[i].expected.kind);
-		assert_int_equal(job.waits_for_us,
-				 cases[i].expected.waits_for_us);
+		assert_int_equal(job.waits_for_us, cases[i].expected.waits_for_us);
 		stop_manager(world);
 	}
 }
@@ -237,9 +224,7 @@ static void says_when_there_is_nobody_to_ask(void **state)
 
 /* ---- waiting ------------------------------------------------------------- */
 
-static const struct listed_job suspending[] = {
-	START("systemd-suspend.service"), { 0 }
-};
+static const struct listed_job suspending[] = { START("systemd-suspend.service"), { 0 } };
 static const struct listed_job nothing[] = { { 0 } };
 
 static void await_end(struct world *world)
@@ -251,8 +236,7 @@ static void await_end(struct world *world)
 	assert_int_equal(loop_new(NULL, &loop, &error), 0);
 	/* Not to end is to fail. */
 	alarm(20);
-	assert_int_equal(
-		world->ours->ops->await_end(world->ours, loop, slept_us), 0);
+	assert_int_equal(world->ours->ops->await_end(world->ours, loop, slept_us), 0);
 	alarm(0);
 	loop_free(loop);
 }
@@ -270,18 +254,15 @@ static void waits_until_the_sleep_is_over(void **state)
 /* It would wait for us for ever. */
 static void does_not_wait_for_a_sleep_that_waits_for_us(void **state)
 {
-	static const struct listed_job next[] = {
-		START("systemd-suspend.service"),
-		START("pmcoord-sleep.service"),
-		{ 0 }
-	};
+	static const struct listed_job next[] = { START("systemd-suspend.service"),
+						  START("pmcoord-sleep.service"),
+						  { 0 } };
 	struct world *world = *state;
 
 	start_manager(world, (struct stand_in){ .jobs = next });
 	await_end(world);
 	stop_manager(world);
-	start_manager(world, (struct stand_in){ .jobs = suspending,
-						.jobs_later = next });
+	start_manager(world, (struct stand_in){ .jobs = suspending, .jobs_later = next });
 	await_end(world);
 }
 
@@ -313,8 +294,7 @@ static void ends_with_the_bus(void **state)
 
 int main(void)
 {
-#define TEST(name)                                                             \
-	cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		TEST(tells_what_kind_of_sleep_was_asked_for),
 		TEST(says_when_there_is_nobody_to_ask),

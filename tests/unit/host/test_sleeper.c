@@ -51,8 +51,7 @@ static uint64_t slept_us(struct sleep_manager *manager)
 	return world_of(manager)->slept_us;
 }
 
-static int await_end(struct sleep_manager *manager, struct loop *loop,
-		     uint64_t slept_before_us)
+static int await_end(struct sleep_manager *manager, struct loop *loop, uint64_t slept_before_us)
 {
 	(void)loop;
 	assert_int_equal(slept_before_us, 0);
@@ -67,8 +66,7 @@ static const struct sleep_manager_ops manager_ops = {
 	.await_end = await_end,
 };
 
-static void write_attribute(const struct world *world, const char *name,
-			    const char *text)
+static void write_attribute(const struct world *world, const char *name, const char *text)
 {
 	char path[128];
 	FILE *file;
@@ -89,18 +87,16 @@ static int open_world(void **state)
 	world->manager.ops = &manager_ops;
 	strcpy(world->sys, "/tmp/pmcoord-test-XXXXXX");
 	assert_non_null(mkdtemp(world->sys));
-	snprintf(command, sizeof(command), "mkdir -p %s/power/suspend_stats",
-		 world->sys);
+	snprintf(command, sizeof(command), "mkdir -p %s/power/suspend_stats", world->sys);
 	assert_int_equal(system(command), 0);
 	write_attribute(world, "state", "freeze mem disk\n");
 	write_attribute(world, "mem_sleep", "s2idle [deep]\n");
 	write_attribute(world, "suspend_stats/success", "3\n");
 	assert_int_equal(loop_new(NULL, &world->loop, &error), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, world->lease),
-			 0);
-	assert_int_equal(sleeper_systemd_new(world->sys, world->lease[0],
-					     &world->manager, &world->sleeper),
-			 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, world->lease), 0);
+	assert_int_equal(
+		sleeper_systemd_new(world->sys, world->lease[0], &world->manager, &world->sleeper),
+		0);
 	*state = world;
 	return 0;
 }
@@ -132,13 +128,9 @@ static void refuses_to_hibernate_and_says_what_to_do(void **state)
 		struct error error = { 0 };
 
 		world->job = (struct sleep_job){ kinds[i], true };
-		assert_int_equal(
-			world->sleeper->ops->prepare(world->sleeper, &error),
-			-EOPNOTSUPP);
-		assert_non_null(
-			strstr(error_text(&error), sleep_kind_unit(kinds[i])));
-		assert_non_null(strstr(error_text(&error),
-				       "use 'systemctl suspend' instead"));
+		assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), -EOPNOTSUPP);
+		assert_non_null(strstr(error_text(&error), sleep_kind_unit(kinds[i])));
+		assert_non_null(strstr(error_text(&error), "use 'systemctl suspend' instead"));
 	}
 }
 
@@ -148,8 +140,7 @@ static void suspends_also_where_nobody_says_what_was_asked_for(void **state)
 	struct error error = { 0 };
 
 	world->is_mute = true;
-	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
-			 0);
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
 }
 
 /* Whoever held the lease was killed: the manager goes on all the same. */
@@ -161,11 +152,9 @@ static void waits_for_a_sleep_that_nothing_stops_any_more(void **state)
 	uint64_t slept;
 
 	world->job = (struct sleep_job){ SLEEP_KIND_SUSPEND, true };
-	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
-			 0);
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
 	raise(SIGTERM);
-	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop,
-						    &slept, &error),
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop, &slept, &error),
 			 -ECANCELED);
 	assert_int_equal(world->awaited, 1);
 	assert_true(recv(world->lease[1], words, sizeof(words) - 1, 0) > 0);
@@ -178,12 +167,10 @@ static void knows_that_the_host_has_slept(void **state)
 	struct error error = { 0 };
 	uint64_t slept;
 
-	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
-			 0);
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
 	write_attribute(world, "suspend_stats/success", "4\n");
 	raise(SIGTERM);
-	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop,
-						    &slept, &error),
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop, &slept, &error),
 			 0);
 }
 
@@ -195,19 +182,16 @@ static void knows_it_before_the_kernel_counts_it(void **state)
 	uint64_t slept;
 
 	world->night_us = 7000000;
-	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error),
-			 0);
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
 	raise(SIGTERM);
-	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop,
-						    &slept, &error),
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop, &slept, &error),
 			 0);
 	assert_int_equal(slept, 7000000);
 }
 
 int main(void)
 {
-#define TEST(name)                                                             \
-	cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		TEST(refuses_to_hibernate_and_says_what_to_do),
 		TEST(suspends_also_where_nobody_says_what_was_asked_for),

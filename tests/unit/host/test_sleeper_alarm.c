@@ -25,8 +25,7 @@ struct world {
 
 static struct world *world_of(struct sleeper *sleeper)
 {
-	return (struct world *)((char *)sleeper -
-				offsetof(struct world, inner));
+	return (struct world *)((char *)sleeper - offsetof(struct world, inner));
 }
 
 static void read_alarm(const struct world *world, char *ret, int size)
@@ -60,8 +59,8 @@ static int inner_prepare(struct sleeper *sleeper, struct error *error)
 	return 0;
 }
 
-static int inner_enter(struct sleeper *sleeper, struct loop *loop,
-		       uint64_t *ret_slept_us, struct error *error)
+static int inner_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
+		       struct error *error)
 {
 	struct world *world = world_of(sleeper);
 
@@ -101,12 +100,10 @@ static struct sleeper *open_world(struct world *world)
 	assert_int_equal(mkdir(directory, 0700), 0);
 	strcat(directory, "/rtc0");
 	assert_int_equal(mkdir(directory, 0700), 0);
-	assert_in_range(snprintf(world->alarm, sizeof(world->alarm),
-				 "%s/wakealarm", directory),
-			1, sizeof(world->alarm) - 1);
+	assert_in_range(snprintf(world->alarm, sizeof(world->alarm), "%s/wakealarm", directory), 1,
+			sizeof(world->alarm) - 1);
 	write_alarm(world, "");
-	assert_int_equal(
-		sleeper_alarm_around(&world->inner, world->sys, &sleeper), 0);
+	assert_int_equal(sleeper_alarm_around(&world->inner, world->sys, &sleeper), 0);
 	return sleeper;
 }
 
@@ -133,8 +130,7 @@ static void sets_the_alarm_right_before_the_sleep(void **state)
 	assert_int_equal(world.prepared, 1);
 	read_alarm(&world, text, sizeof(text));
 	assert_string_equal(text, "");
-	assert_int_equal(sleeper->ops->enter(sleeper, NULL, &slept_us, &error),
-			 0);
+	assert_int_equal(sleeper->ops->enter(sleeper, NULL, &slept_us, &error), 0);
 	assert_string_equal(world.seen, "+10");
 	assert_int_equal(slept_us, 7);
 	sleeper->ops->finish(sleeper);
@@ -153,8 +149,7 @@ static void clears_the_alarm_when_the_host_did_not_sleep(void **state)
 	(void)state;
 	world.refusal = -EBUSY;
 	assert_int_equal(sleeper->ops->prepare(sleeper, &error), 0);
-	assert_int_equal(sleeper->ops->enter(sleeper, NULL, &slept_us, &error),
-			 -EBUSY);
+	assert_int_equal(sleeper->ops->enter(sleeper, NULL, &slept_us, &error), -EBUSY);
 	sleeper->ops->finish(sleeper);
 	read_alarm(&world, text, sizeof(text));
 	/* "0" over "+10": a file keeps the rest, sysfs does not. */

@@ -30,8 +30,7 @@ static int set_up(void **state)
 	assert_non_null(world);
 	strcpy(world->directory, "/tmp/pmcoord-config-XXXXXX");
 	assert_non_null(mkdtemp(world->directory));
-	snprintf(world->path, sizeof(world->path), "%s/pmcoord.conf",
-		 world->directory);
+	snprintf(world->path, sizeof(world->path), "%s/pmcoord.conf", world->directory);
 	snprintf(path, sizeof(path), "%s.d", world->path);
 	assert_int_equal(mkdir(path, 0755), 0);
 	config_init(&world->config);
@@ -57,8 +56,7 @@ static void put(const struct world *world, const char *name, const char *text)
 	char path[160];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s%s%s", world->path,
-		 name[0] ? ".d/" : "", name);
+	snprintf(path, sizeof(path), "%s%s%s", world->path, name[0] ? ".d/" : "", name);
 	file = fopen(path, "w");
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
@@ -75,8 +73,7 @@ static void note(void *data, const char *warning)
 
 static int load(struct world *world)
 {
-	return config_load(&world->config, world->path, note, world,
-			   &world->error);
+	return config_load(&world->config, world->path, note, world, &world->error);
 }
 
 static void works_with_no_file_at_all(void **state)
@@ -134,34 +131,25 @@ static void says_file_line_key_and_problem(void **state)
 		const char *line;
 		const char *problem;
 	} cases[] = {
-		{ "Deadline=soon",
-		  "Deadline: 'soon' is not a time span such as 30s or 500ms" },
+		{ "Deadline=soon", "Deadline: 'soon' is not a time span such as 30s or 500ms" },
 		{ "Deadline=0", "Deadline: '0' is not between 1us and 1h" },
 		{ "Deadline=2h", "Deadline: '2h' is not between 1us and 1h" },
 		{ "GuestTimeout=-1s", "GuestTimeout: '-1s' is not a time span "
 				      "such as 30s or 500ms" },
-		{ "OnDeadline=stop",
-		  "OnDeadline: 'stop' is none of: pause, abort" },
-		{ "OnFailure=Pause",
-		  "OnFailure: 'Pause' is none of: pause, abort" },
-		{ "ResumeAfter=later",
-		  "ResumeAfter: 'later' is none of: running, ready" },
-		{ "AbortOnLidOpen=perhaps",
-		  "AbortOnLidOpen: 'perhaps' is neither yes nor no" },
-		{ "KeepReports=many",
-		  "KeepReports: 'many' is not a number up to 1000000" },
-		{ "KeepReports=1000001",
-		  "KeepReports: '1000001' is not a number up to 1000000" },
+		{ "OnDeadline=stop", "OnDeadline: 'stop' is none of: pause, abort" },
+		{ "OnFailure=Pause", "OnFailure: 'Pause' is none of: pause, abort" },
+		{ "ResumeAfter=later", "ResumeAfter: 'later' is none of: running, ready" },
+		{ "AbortOnLidOpen=perhaps", "AbortOnLidOpen: 'perhaps' is neither yes nor no" },
+		{ "KeepReports=many", "KeepReports: 'many' is not a number up to 1000000" },
+		{ "KeepReports=1000001", "KeepReports: '1000001' is not a number up to 1000000" },
 	};
 	struct world *world = *state;
 
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		char text[256], expected[512];
 
-		snprintf(text, sizeof(text), "# why not\n[Coordinator]\n%s\n",
-			 cases[i].line);
-		snprintf(expected, sizeof(expected), "%s:3: %s", world->path,
-			 cases[i].problem);
+		snprintf(text, sizeof(text), "# why not\n[Coordinator]\n%s\n", cases[i].line);
+		snprintf(expected, sizeof(expected), "%s:3: %s", world->path, cases[i].problem);
 		put(world, "", text);
 		world->error = (struct error){ 0 };
 		assert_int_equal(load(world), -EBADMSG);
@@ -185,9 +173,8 @@ static void tells_all_problems_of_the_main_file_at_once(void **state)
 	assert_memory_equal(world->error.text, expected, strlen(expected));
 	assert_non_null(strstr(world->error.text, ":6: "));
 	assert_non_null(strstr(world->error.text, "[Guest web]"));
-	assert_non_null(strstr(
-		world->error.text,
-		":8: Policy: 'stop' is none of: suspend, pause, ignore"));
+	assert_non_null(
+		strstr(world->error.text, ":8: Policy: 'stop' is none of: suspend, pause, ignore"));
 	/* What was right in a broken file counts no more than the rest. */
 	assert_int_equal(world->config.on_failure, ON_FAILURE_PAUSE);
 	assert_int_equal(world->config.n_rules, 0);
@@ -211,11 +198,9 @@ static void warns_of_what_it_does_not_know(void **state)
 	    "[Guest \"x\"]\nColour=red\n");
 	assert_int_equal(load(world), 0);
 	assert_int_equal(world->config.deadline_us, 31000000);
-	assert_non_null(
-		strstr(world->warnings, ":2: ignoring unknown key 'DeadLine'"));
+	assert_non_null(strstr(world->warnings, ":2: ignoring unknown key 'DeadLine'"));
 	assert_non_null(strstr(world->warnings, "unknown section 'Agent'"));
-	assert_non_null(
-		strstr(world->warnings, ":7: ignoring unknown key 'Colour'"));
+	assert_non_null(strstr(world->warnings, ":7: ignoring unknown key 'Colour'"));
 }
 
 static void reads_drop_ins_in_the_order_of_their_names(void **state)
@@ -224,8 +209,7 @@ static void reads_drop_ins_in_the_order_of_their_names(void **state)
 
 	put(world, "", "[Coordinator]\nDeadline=1s\nKeepReports=3\n");
 	put(world, "20-b.conf", "[Coordinator]\nDeadline=20s\n");
-	put(world, "10-a.conf",
-	    "[Coordinator]\nDeadline=10s\nGuestTimeout=5s\n");
+	put(world, "10-a.conf", "[Coordinator]\nDeadline=10s\nGuestTimeout=5s\n");
 	put(world, "30-c.conf.bak", "[Coordinator]\nDeadline=30s\n");
 	put(world, ".hidden.conf", "[Coordinator]\nDeadline=40s\n");
 	assert_int_equal(load(world), 0);
@@ -243,8 +227,7 @@ static void reads_drop_ins_without_a_main_file(void **state)
 	assert_int_equal(world->config.deadline_us, 20000000);
 }
 
-static bool suspends_before(const struct config *config, const char *name,
-			    const char *other)
+static bool suspends_before(const struct config *config, const char *name, const char *other)
 {
 	for (size_t i = 0; i < config->n_rules; i++) {
 		const struct config_rule *rule = &config->rules[i];
@@ -254,8 +237,7 @@ static bool suspends_before(const struct config *config, const char *name,
 		if (!rest || !config_rule_matches(rule, name))
 			continue;
 		while ((length = config_take_name(&rest, &word)))
-			if (length == strlen(other) &&
-			    strncmp(word, other, length) == 0)
+			if (length == strlen(other) && strncmp(word, other, length) == 0)
 				return true;
 	}
 	return false;
@@ -273,8 +255,7 @@ static void ignores_the_whole_of_a_broken_drop_in(void **state)
 	assert_int_equal(load(world), 0);
 	assert_int_equal(world->config.keep_reports, 50);
 	assert_int_equal(world->config.guest_timeout_us, 5000000);
-	assert_int_equal(config_for_guest(&world->config, "a").policy,
-			 POLICY_PAUSE);
+	assert_int_equal(config_for_guest(&world->config, "a").policy, POLICY_PAUSE);
 	assert_false(suspends_before(&world->config, "a", "b"));
 	assert_non_null(strstr(world->warnings, "ignoring the whole of "));
 	assert_non_null(strstr(world->warnings, "/10.conf:3: Deadline: "));
@@ -311,8 +292,7 @@ static void a_drop_in_wins_over_all_that_was_read_before(void **state)
 	    "[Guest \"web\"]\nPolicy=suspend\nTimeout=3s\n"
 	    "SuspendBefore=store\n"
 	    "[Guest \"*\"]\nPolicy=ignore\n");
-	put(world, "10.conf",
-	    "[Guest \"web\"]\nPolicy=pause\nSuspendBefore=disk\n");
+	put(world, "10.conf", "[Guest \"web\"]\nPolicy=pause\nSuspendBefore=disk\n");
 	assert_int_equal(load(world), 0);
 	guest = config_for_guest(&world->config, "web");
 	assert_int_equal(guest.policy, POLICY_PAUSE);
@@ -325,8 +305,7 @@ static void refuses_patterns_that_ini_cannot_hold(void **state)
 {
 	static const char *const sections[] = {
 		"[Guest \"web-[0-9]\"]", /* a section ends at the first ] */
-		"[Guest \"\"]",		 "[Guest]",
-		"[Guest web]",		 "[Guest \"web\" \"mail\"]",
+		"[Guest \"\"]",		 "[Guest]", "[Guest web]", "[Guest \"web\" \"mail\"]",
 	};
 	struct world *world = *state;
 
@@ -357,13 +336,11 @@ static void orders_guests_by_whole_names(void **state)
 	put(world, "", "[Guest \"web-*\"]\nSuspendBefore=store disk\n");
 	assert_int_equal(load(world), 0);
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-		assert_int_equal(suspends_before(&world->config, cases[i].name,
-						 cases[i].other),
+		assert_int_equal(suspends_before(&world->config, cases[i].name, cases[i].other),
 				 cases[i].before);
 }
 
-#define world_test(test)                                                       \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

@@ -37,19 +37,15 @@ static void begin(struct cycle *cycle)
 {
 	*cycle = (struct cycle){ 0 };
 	apply(cycle, "1000000 cycle 12 boot 1700000000000000 sleep lid",
-	      "1000000 guest 4 " UUID "4 agent 1 web",
-	      "1000000 guest 1 " UUID "1 xenstore - netvm",
+	      "1000000 guest 4 " UUID "4 agent 1 web", "1000000 guest 1 " UUID "1 xenstore - netvm",
 	      "1000000 guest 7 " UUID "7 none - my vault", NULL);
 }
 
 static void every_type_of_record_comes_back_as_it_was(void **state)
 {
-	static const char *const texts[] = { NULL,
-					     "",
-					     "x",
-					     "did not suspend within 10 s",
-					     "  two  spaces ",
-					     "agent" };
+	static const char *const texts[] = {
+		NULL, "", "x", "did not suspend within 10 s", "  two  spaces ", "agent"
+	};
 
 	(void)state;
 	for (int type = 0; type <= RECORD_END; type++) {
@@ -70,8 +66,7 @@ static void every_type_of_record_comes_back_as_it_was(void **state)
 			assert_int_equal(record_parse(line, &parsed), 0);
 			assert_int_equal(parsed.type, record.type);
 			assert_int_equal(parsed.at_us, record.at_us);
-			assert_string_equal(parsed.text,
-					    texts[i] ? texts[i] : "");
+			assert_string_equal(parsed.text, texts[i] ? texts[i] : "");
 		}
 	}
 }
@@ -192,17 +187,15 @@ static void a_good_cycle_is_ok(void **state)
 
 	(void)state;
 	begin(&cycle);
-	apply(&cycle, "1000000 phase suspend", "1000010 request 0",
-	      "1000030 quiesced 0", "1000040 down 0", "1000041 request 1",
-	      "1000091 down 1", "1000042 skip 2 ignored by policy",
-	      "1000092 phase sleep", NULL);
+	apply(&cycle, "1000000 phase suspend", "1000010 request 0", "1000030 quiesced 0",
+	      "1000040 down 0", "1000041 request 1", "1000091 down 1",
+	      "1000042 skip 2 ignored by policy", "1000092 phase sleep", NULL);
 	assert_int_equal(cycle_count_held(&cycle), 2);
-	apply(&cycle, "2000000 slept 900000", "2000000 phase resume",
-	      "2000001 resume 1", "2000002 running 1", "2000003 resume 0",
-	      "2000005 running 0", NULL);
+	apply(&cycle, "2000000 slept 900000", "2000000 phase resume", "2000001 resume 1",
+	      "2000002 running 1", "2000003 resume 0", "2000005 running 0", NULL);
 	assert_true(cycle.guests[0].needs_bookkeeping);
-	apply(&cycle, "2000006 bookkept 0", "2000006 bookkept 1",
-	      "2000007 ready 0", "2000010 written 0", "2000010 end", NULL);
+	apply(&cycle, "2000006 bookkept 0", "2000006 bookkept 1", "2000007 ready 0",
+	      "2000010 written 0", "2000010 end", NULL);
 	assert_int_equal(cycle_result(&cycle), RESULT_OK);
 	assert_int_equal(cycle_count_held(&cycle), 0);
 	assert_ptr_equal(cycle_slowest(&cycle), &cycle.guests[1]);
@@ -262,21 +255,14 @@ static void remembers_who_is_held_and_how(void **state)
 		{ { "1000010 request 0" }, HOLD_REQUESTED },
 		{ { "1000010 request 0", "1000011 down 0" }, HOLD_DOWN },
 		{ { "1000010 request 0", "1000011 retracted 0" }, HOLD_NONE },
-		{ { "1000010 request 0", "1000011 acknowledged 0" },
-		  HOLD_REQUESTED },
-		{ { "1000010 request 0", "1000011 fail 0 late" },
-		  HOLD_REQUESTED },
+		{ { "1000010 request 0", "1000011 acknowledged 0" }, HOLD_REQUESTED },
+		{ { "1000010 request 0", "1000011 fail 0 late" }, HOLD_REQUESTED },
 		{ { "1000010 pause 0" }, HOLD_PAUSING },
 		{ { "1000010 pause 0", "1000011 paused 0" }, HOLD_PAUSED },
 		{ { "1000010 request 0", "1000011 gone 0" }, HOLD_NONE },
-		{ { "1000010 request 0", "1000011 down 0", "1000012 resume 0" },
-		  HOLD_DOWN },
-		{ { "1000010 request 0", "1000011 down 0",
-		    "1000012 running 0" },
-		  HOLD_NONE },
-		{ { "1000010 request 0", "1000011 down 0",
-		    "1000012 stranded 0 EIO" },
-		  HOLD_DOWN },
+		{ { "1000010 request 0", "1000011 down 0", "1000012 resume 0" }, HOLD_DOWN },
+		{ { "1000010 request 0", "1000011 down 0", "1000012 running 0" }, HOLD_NONE },
+		{ { "1000010 request 0", "1000011 down 0", "1000012 stranded 0 EIO" }, HOLD_DOWN },
 	};
 
 	(void)state;
@@ -287,8 +273,7 @@ static void remembers_who_is_held_and_how(void **state)
 		for (size_t j = 0; j < 3 && cases[i].lines[j]; j++)
 			apply(&cycle, cases[i].lines[j], NULL);
 		assert_int_equal(cycle.guests[0].hold, cases[i].hold);
-		assert_int_equal(cycle_count_held(&cycle),
-				 cases[i].hold != HOLD_NONE);
+		assert_int_equal(cycle_count_held(&cycle), cases[i].hold != HOLD_NONE);
 		cycle_done(&cycle);
 	}
 }
@@ -311,8 +296,8 @@ static void keeps_all_that_was_said_of_a_guest(void **state)
 
 	(void)state;
 	begin(&cycle);
-	apply(&cycle, "1000010 request 0", "1000020 fail 0 too late",
-	      "1000021 paused 0", "1000030 degraded 0 no Wi-Fi", NULL);
+	apply(&cycle, "1000010 request 0", "1000020 fail 0 too late", "1000021 paused 0",
+	      "1000030 degraded 0 no Wi-Fi", NULL);
 	assert_string_equal(cycle.guests[0].detail, "too late; no Wi-Fi");
 	for (int i = 0; i < 200; i++)
 		apply(&cycle, "1000040 degraded 0 and so on", NULL);
@@ -327,8 +312,8 @@ static void times_are_never_before_the_start_nor_absurd(void **state)
 	(void)state;
 	begin(&cycle);
 	apply(&cycle, "5 phase suspend", "9223372036854775807 request 0",
-	      "18446744073709551615 down 0", "10 request 1",
-	      "18446744073709551615 down 1", "18446744073709551615 end", NULL);
+	      "18446744073709551615 down 0", "10 request 1", "18446744073709551615 down 1",
+	      "18446744073709551615 end", NULL);
 	for (size_t i = 0; i < 2; i++) {
 		const struct cycle_guest *guest = &cycle.guests[i];
 

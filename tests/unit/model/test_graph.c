@@ -27,19 +27,16 @@ static void host_init(struct host *host, size_t n_guests)
 	for (uint32_t domid = 1; domid <= n_guests; domid++) {
 		struct guest guest = {
 			.domid = domid,
-			.uuid = { (uint8_t)(domid >> 24),
-				  (uint8_t)(domid >> 16), (uint8_t)(domid >> 8),
-				  (uint8_t)domid },
+			.uuid = { (uint8_t)(domid >> 24), (uint8_t)(domid >> 16),
+				  (uint8_t)(domid >> 8), (uint8_t)domid },
 		};
 
 		snprintf(guest.name, sizeof(guest.name), "g%u", domid);
-		assert_int_equal(inventory_add_guest(&host->inventory, &guest),
-				 0);
+		assert_int_equal(inventory_add_guest(&host->inventory, &guest), 0);
 	}
 }
 
-static void needs(struct host *host, uint32_t frontend, uint32_t backend,
-		  enum link_class class)
+static void needs(struct host *host, uint32_t frontend, uint32_t backend, enum link_class class)
 {
 	struct link link = {
 		.frontend = frontend,
@@ -54,8 +51,7 @@ static void needs(struct host *host, uint32_t frontend, uint32_t backend,
 static void build(struct host *host)
 {
 	assert_int_equal(inventory_finish(&host->inventory), 0);
-	assert_int_equal(
-		graph_build(&host->inventory, &host->config, &host->graph), 0);
+	assert_int_equal(graph_build(&host->inventory, &host->config, &host->graph), 0);
 }
 
 static void host_done(struct host *host)
@@ -66,13 +62,12 @@ static void host_done(struct host *host)
 }
 
 /* "2 3" for the guests that guest `domid` needs (or serves), by domid. */
-static const char *list(const struct host *host, uint32_t domid, bool serves,
-			char *ret)
+static const char *list(const struct host *host, uint32_t domid, bool serves, char *ret)
 {
-	size_t node = (size_t)(inventory_find_domid(&host->inventory, domid) -
-			       host->inventory.guests);
-	struct graph_nodes nodes = serves ? graph_serves(host->graph, node)
-					  : graph_needs(host->graph, node);
+	size_t node =
+		(size_t)(inventory_find_domid(&host->inventory, domid) - host->inventory.guests);
+	struct graph_nodes nodes =
+		serves ? graph_serves(host->graph, node) : graph_needs(host->graph, node);
 	char *end = ret;
 
 	*ret = '\0';
@@ -132,18 +127,16 @@ static void a_guest_cannot_lie_itself_between_others(void **state)
 	needs(&host, 2, 1, LINK_NETWORK);
 	/* 3 claims to be served by 2, and that it serves 1. */
 	assert_int_equal(
-		inventory_add_link(&host.inventory,
-				   &(struct link){ .frontend = 3,
-						   .backend = 2,
-						   .class = LINK_PCI,
-						   .said_by_frontend = true }),
+		inventory_add_link(&host.inventory, &(struct link){ .frontend = 3,
+								    .backend = 2,
+								    .class = LINK_PCI,
+								    .said_by_frontend = true }),
 		0);
 	assert_int_equal(
-		inventory_add_link(&host.inventory,
-				   &(struct link){ .frontend = 1,
-						   .backend = 3,
-						   .class = LINK_PCI,
-						   .said_by_backend = true }),
+		inventory_add_link(&host.inventory, &(struct link){ .frontend = 1,
+								    .backend = 3,
+								    .class = LINK_PCI,
+								    .said_by_backend = true }),
 		0);
 	build(&host);
 	assert_string_equal(list(&host, 3, false, text), "");
@@ -200,8 +193,7 @@ static void cuts_a_circle_at_its_weakest_link_and_says_so(void **state)
 		needs(&host, 3, 1, cases[i].classes[2]);
 		needs(&host, 4, 1, LINK_CONSOLE); /* not of the circle */
 		build(&host);
-		assert_string_equal(graph_warning(host.graph, 0),
-				    cases[i].warning);
+		assert_string_equal(graph_warning(host.graph, 0), cases[i].warning);
 		assert_null(graph_warning(host.graph, 1));
 		host_done(&host);
 	}
@@ -236,15 +228,12 @@ static void cuts_every_circle_there_is(void **state)
 	build(&host);
 	assert_non_null(graph_warning(host.graph, 0));
 	/* What is left can be put in an order. */
-	assert_int_equal(plan_make(&host.inventory, host.graph, &host.config,
-				   NULL, &plan),
-			 0);
+	assert_int_equal(plan_make(&host.inventory, host.graph, &host.config, NULL, &plan), 0);
 	for (size_t i = 0; i < 12; i++) {
 		struct graph_nodes nodes = graph_needs(host.graph, i);
 
 		for (size_t j = 0; j < nodes.n_nodes; j++)
-			assert_true(plan.step_of_guest[i] <
-				    plan.step_of_guest[nodes.nodes[j]]);
+			assert_true(plan.step_of_guest[i] < plan.step_of_guest[nodes.nodes[j]]);
 	}
 	plan_done(&plan);
 	host_done(&host);
@@ -267,21 +256,19 @@ static size_t random_links(struct random_link *ret)
 		ret[i] = (struct random_link){
 			.frontend = 1 + (uint32_t)random() % N_RANDOM,
 			.backend = 1 + (uint32_t)random() % N_RANDOM,
-			.class = (enum link_class)(random() %
-						   (LINK_DEVICE_MODEL + 1)),
+			.class = (enum link_class)(random() % (LINK_DEVICE_MODEL + 1)),
 		};
 	return n;
 }
 
 /* Only the links of a class or stronger. */
-static void host_from_links(struct host *host, const struct random_link *links,
-			    size_t n_links, enum link_class least)
+static void host_from_links(struct host *host, const struct random_link *links, size_t n_links,
+			    enum link_class least)
 {
 	host_init(host, N_RANDOM);
 	for (size_t i = 0; i < n_links; i++)
 		if (links[i].class >= least)
-			needs(host, links[i].frontend, links[i].backend,
-			      links[i].class);
+			needs(host, links[i].frontend, links[i].backend, links[i].class);
 	build(host);
 }
 
@@ -333,9 +320,7 @@ static void assert_can_be_ordered(const struct host *host)
 {
 	struct plan plan;
 
-	assert_int_equal(plan_make(&host->inventory, host->graph, &host->config,
-				   NULL, &plan),
-			 0);
+	assert_int_equal(plan_make(&host->inventory, host->graph, &host->config, NULL, &plan), 0);
 	for (uint32_t from = 1; from <= N_RANDOM; from++)
 		for (uint32_t to = 1; to <= N_RANDOM; to++)
 			if (has_edge(host, from, to))
@@ -348,18 +333,15 @@ static void assert_can_be_ordered(const struct host *host)
  * Where the links of a class and the stronger ones form no circle, none of
  * them is cut: each circle has a weaker one.
  */
-static void assert_cut_at_the_weakest(const struct host *host,
-				      const struct random_link *links,
+static void assert_cut_at_the_weakest(const struct host *host, const struct random_link *links,
 				      size_t n_links, enum link_class least)
 {
 	struct host strong;
 
 	host_from_links(&strong, links, n_links, least);
 	for (size_t i = 0; i < n_links && !graph_warning(strong.graph, 0); i++)
-		if (links[i].class >= least &&
-		    links[i].frontend != links[i].backend)
-			assert_true(has_edge(host, links[i].frontend,
-					     links[i].backend));
+		if (links[i].class >= least && links[i].frontend != links[i].backend)
+			assert_true(has_edge(host, links[i].frontend, links[i].backend));
 	host_done(&strong);
 }
 
@@ -377,10 +359,8 @@ static void circles_are_cut_at_their_weakest_whatever_the_graph(void **state)
 		/* One told for each that is missing. */
 		assert_int_equal(count_edges(&host) + count_warnings(&host),
 				 count_pairs(links, n_links));
-		for (int least = LINK_CONFIGURED; least <= LINK_DEVICE_MODEL;
-		     least++)
-			assert_cut_at_the_weakest(&host, links, n_links,
-						  (enum link_class)least);
+		for (int least = LINK_CONFIGURED; least <= LINK_DEVICE_MODEL; least++)
+			assert_cut_at_the_weakest(&host, links, n_links, (enum link_class)least);
 		host_done(&host);
 	}
 }
@@ -437,8 +417,7 @@ static void random_four_each(struct host *host, uint32_t n)
 	srandom(n);
 	for (uint32_t i = 2; i <= n; i++)
 		for (int j = 0; j < 4; j++)
-			needs(host, i, 1 + (uint32_t)random() % (i - 1),
-			      LINK_NETWORK);
+			needs(host, i, 1 + (uint32_t)random() % (i - 1), LINK_NETWORK);
 }
 
 /* Milliseconds of CPU for inventory, graph and plan: the best of three. */
@@ -456,8 +435,7 @@ static double cost(shape_fn shape, uint32_t n)
 		shape(&host, n);
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
 		build(&host);
-		assert_int_equal(plan_make(&host.inventory, host.graph,
-					   &host.config, NULL, &plan),
+		assert_int_equal(plan_make(&host.inventory, host.graph, &host.config, NULL, &plan),
 				 0);
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
 		ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 +
@@ -471,8 +449,7 @@ static double cost(shape_fn shape, uint32_t n)
 
 static void grows_nearly_linearly_up_to_5000_guests(void **state)
 {
-	static const shape_fn shapes[] = { chain, star, inverse_star,
-					   random_four_each };
+	static const shape_fn shapes[] = { chain, star, inverse_star, random_four_each };
 
 	(void)state;
 	/* Ten times the guests: 10 if linear, 100 if quadratic. */
@@ -495,11 +472,9 @@ int main(void)
 		cmocka_unit_test(a_guest_cannot_lie_itself_between_others),
 		cmocka_unit_test(the_configuration_adds_edges),
 		cmocka_unit_test(cuts_a_circle_at_its_weakest_link_and_says_so),
-		cmocka_unit_test(
-			a_strong_link_beside_a_weak_one_is_what_counts),
+		cmocka_unit_test(a_strong_link_beside_a_weak_one_is_what_counts),
 		cmocka_unit_test(cuts_every_circle_there_is),
-		cmocka_unit_test(
-			circles_are_cut_at_their_weakest_whatever_the_graph),
+		cmocka_unit_test(circles_are_cut_at_their_weakest_whatever_the_graph),
 		cmocka_unit_test(the_same_links_give_the_same_graph),
 		cmocka_unit_test(grows_nearly_linearly_up_to_5000_guests),
 	};

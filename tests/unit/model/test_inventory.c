@@ -13,8 +13,8 @@
 
 #include "pmcoord/cleanup.h"
 
-static void add_guest(struct inventory *inventory, uint32_t domid,
-		      uint8_t first_uuid_byte, unsigned int pci_functions)
+static void add_guest(struct inventory *inventory, uint32_t domid, uint8_t first_uuid_byte,
+		      unsigned int pci_functions)
 {
 	struct guest guest = {
 		.domid = domid,
@@ -33,16 +33,13 @@ static void add_link(struct inventory *inventory, struct link link)
 
 static void formats_and_parses_uuids(void **state)
 {
-	const uint8_t uuid[GUEST_UUID_SIZE] = { 0x12, 0x34, 0x56, 0x78,
-						0x9a, 0xbc, 0xde, 0xf0,
-						0x00, 0x01, 0xff, 0x0a,
-						0xb0, 0x55, 0x66, 0x77 };
+	const uint8_t uuid[GUEST_UUID_SIZE] = { 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0,
+						0x00, 0x01, 0xff, 0x0a, 0xb0, 0x55, 0x66, 0x77 };
 	uint8_t parsed[GUEST_UUID_SIZE];
 	char text[GUEST_UUID_TEXT_SIZE];
 
 	(void)state;
-	assert_string_equal(guest_uuid_format(uuid, text),
-			    "12345678-9abc-def0-0001-ff0ab0556677");
+	assert_string_equal(guest_uuid_format(uuid, text), "12345678-9abc-def0-0001-ff0ab0556677");
 	assert_int_equal(guest_uuid_parse(text, parsed), 0);
 	assert_memory_equal(parsed, uuid, sizeof(uuid));
 }
@@ -81,12 +78,10 @@ static void sorts_by_uuid_and_finds_by_domid_and_name(void **state)
 	assert_int_equal(inventory.guests[0].domid, 2);
 	assert_int_equal(inventory.guests[1].domid, 5);
 	assert_int_equal(inventory.guests[2].domid, 9);
-	assert_ptr_equal(inventory_find_domid(&inventory, 9),
-			 &inventory.guests[2]);
+	assert_ptr_equal(inventory_find_domid(&inventory, 9), &inventory.guests[2]);
 	assert_null(inventory_find_domid(&inventory, 0));
 	assert_null(inventory_find_domid(&inventory, 10));
-	assert_ptr_equal(inventory_find_name(&inventory, "guest-5"),
-			 &inventory.guests[1]);
+	assert_ptr_equal(inventory_find_name(&inventory, "guest-5"), &inventory.guests[1]);
 	assert_null(inventory_find_name(&inventory, "guest"));
 	inventory_done(&inventory);
 }
@@ -171,8 +166,7 @@ static void gives_each_guest_its_role(void **state)
 
 	(void)state;
 	for (uint32_t domid = 1; domid <= 7; domid++)
-		add_guest(&inventory, domid, (uint8_t)(9 - domid),
-			  domid == 1 || domid == 7);
+		add_guest(&inventory, domid, (uint8_t)(9 - domid), domid == 1 || domid == 7);
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 2,
 					    .class = LINK_STORAGE,
@@ -204,10 +198,8 @@ static void gives_each_guest_its_role(void **state)
 					    .said_by_toolstack = true });
 	assert_int_equal(inventory_finish(&inventory), 0);
 	for (size_t i = 0; i < ELEMENTSOF(expected); i++)
-		assert_int_equal(
-			inventory_find_domid(&inventory, expected[i].domid)
-				->role,
-			expected[i].role);
+		assert_int_equal(inventory_find_domid(&inventory, expected[i].domid)->role,
+				 expected[i].role);
 	inventory_done(&inventory);
 }
 
@@ -217,19 +209,16 @@ static void knows_the_classes_of_devices(void **state)
 		const char *device;
 		enum link_class class;
 	} cases[] = {
-		{ "vif", LINK_NETWORK },      { "vbd", LINK_STORAGE },
-		{ "qdisk", LINK_STORAGE },    { "9pfs", LINK_STORAGE },
-		{ "xen_9pfs", LINK_STORAGE }, { "vfb", LINK_CONSOLE },
-		{ "vusb", LINK_USB },	      { "pci", LINK_PCI },
-		{ "vkbd", LINK_CONSOLE },     { "", LINK_CONSOLE },
-		{ "vifx", LINK_CONSOLE },
+		{ "vif", LINK_NETWORK },  { "vbd", LINK_STORAGE },	{ "qdisk", LINK_STORAGE },
+		{ "9pfs", LINK_STORAGE }, { "xen_9pfs", LINK_STORAGE }, { "vfb", LINK_CONSOLE },
+		{ "vusb", LINK_USB },	  { "pci", LINK_PCI },		{ "vkbd", LINK_CONSOLE },
+		{ "", LINK_CONSOLE },	  { "vifx", LINK_CONSOLE },
 	};
 	enum link_class class = LINK_PCI;
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-		assert_int_equal(link_class_of_device(cases[i].device),
-				 cases[i].class);
+		assert_int_equal(link_class_of_device(cases[i].device), cases[i].class);
 	assert_int_equal(link_class_parse_device("console", &class), 0);
 	assert_int_equal(class, LINK_CONSOLE);
 	assert_int_equal(link_class_parse_device("vifx", &class), -EINVAL);

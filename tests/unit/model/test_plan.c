@@ -51,13 +51,10 @@ static void make_plan(struct host *host, const bool *selected)
 {
 	if (!host->graph) {
 		assert_int_equal(inventory_finish(&host->inventory), 0);
-		assert_int_equal(graph_build(&host->inventory, &host->config,
-					     &host->graph),
-				 0);
+		assert_int_equal(graph_build(&host->inventory, &host->config, &host->graph), 0);
 	}
-	assert_int_equal(plan_make(&host->inventory, host->graph, &host->config,
-				   selected, &host->plan),
-			 0);
+	assert_int_equal(
+		plan_make(&host->inventory, host->graph, &host->config, selected, &host->plan), 0);
 }
 
 static void host_init(struct host *host)
@@ -76,8 +73,7 @@ static void host_done(struct host *host)
 
 static size_t node_of(const struct host *host, uint32_t domid)
 {
-	return (size_t)(inventory_find_domid(&host->inventory, domid) -
-			host->inventory.guests);
+	return (size_t)(inventory_find_domid(&host->inventory, domid) - host->inventory.guests);
 }
 
 static const struct step *step_of(const struct host *host, size_t node)
@@ -92,16 +88,13 @@ static bool acts(const struct host *host, size_t node)
 
 /* ---- mechanisms --------------------------------------------------------- */
 
-#define AGENT(version_, port_)                                                 \
-	.agent = { .present = true,                                            \
-		   .version = (version_),                                      \
-		   .port = (port_),                                            \
+#define AGENT(version_, port_)                                                                     \
+	.agent = { .present = true,                                                                \
+		   .version = (version_),                                                          \
+		   .port = (port_),                                                                \
 		   .state.state = PROTOCOL_AGENT_READY }
-#define STOPPED_AGENT                                                          \
-	.agent = { .present = true,                                            \
-		   .version = 1,                                               \
-		   .port = 5,                                                  \
-		   .state.state = PROTOCOL_AGENT_NONE }
+#define STOPPED_AGENT                                                                              \
+	.agent = { .present = true, .version = 1, .port = 5, .state.state = PROTOCOL_AGENT_NONE }
 
 static void chooses_the_best_mechanism_there_is(void **state)
 {
@@ -123,14 +116,9 @@ static void chooses_the_best_mechanism_there_is(void **state)
 		  POLICY_SUSPEND,
 		  MECHANISM_XENSTORE,
 		  "its agent speaks an unknown protocol version" },
-		{ { .type = GUEST_PVH, STOPPED_AGENT },
-		  POLICY_SUSPEND,
-		  MECHANISM_XENSTORE,
-		  NULL },
+		{ { .type = GUEST_PVH, STOPPED_AGENT }, POLICY_SUSPEND, MECHANISM_XENSTORE, NULL },
 		/* Without it, devices come to harm: the cycle shall say so. */
-		{ { .type = GUEST_PV,
-		    .role = GUEST_ROLE_DRIVER_DOMAIN,
-		    STOPPED_AGENT },
+		{ { .type = GUEST_PV, .role = GUEST_ROLE_DRIVER_DOMAIN, STOPPED_AGENT },
 		  POLICY_SUSPEND,
 		  MECHANISM_AGENT,
 		  NULL },
@@ -142,8 +130,7 @@ static void chooses_the_best_mechanism_there_is(void **state)
 		  POLICY_SUSPEND,
 		  MECHANISM_XENSTORE,
 		  NULL },
-		{ { .type = GUEST_PV,
-		    .feature_suspend = GUEST_FEATURE_UNKNOWN },
+		{ { .type = GUEST_PV, .feature_suspend = GUEST_FEATURE_UNKNOWN },
 		  POLICY_SUSPEND,
 		  MECHANISM_XENSTORE,
 		  NULL },
@@ -156,9 +143,7 @@ static void chooses_the_best_mechanism_there_is(void **state)
 		  POLICY_SUSPEND,
 		  MECHANISM_XENSTORE,
 		  NULL },
-		{ { .type = GUEST_HVM,
-		    .has_pv_drivers = true,
-		    .in_acpi_s3 = true },
+		{ { .type = GUEST_HVM, .has_pv_drivers = true, .in_acpi_s3 = true },
 		  POLICY_SUSPEND,
 		  MECHANISM_NONE,
 		  "asleep by its own ACPI S3" },
@@ -170,10 +155,7 @@ static void chooses_the_best_mechanism_there_is(void **state)
 		  POLICY_IGNORE,
 		  MECHANISM_NONE,
 		  "ignored by policy" },
-		{ { .state = GUEST_PAUSED },
-		  POLICY_PAUSE,
-		  MECHANISM_NONE,
-		  "already paused" },
+		{ { .state = GUEST_PAUSED }, POLICY_PAUSE, MECHANISM_NONE, "already paused" },
 		{ { .state = GUEST_SUSPENDED },
 		  POLICY_SUSPEND,
 		  MECHANISM_NONE,
@@ -182,27 +164,19 @@ static void chooses_the_best_mechanism_there_is(void **state)
 		  POLICY_SUSPEND,
 		  MECHANISM_NONE,
 		  "already shut down" },
-		{ { .state = GUEST_DYING },
-		  POLICY_SUSPEND,
-		  MECHANISM_NONE,
-		  "already shut down" },
+		{ { .state = GUEST_DYING }, POLICY_SUSPEND, MECHANISM_NONE, "already shut down" },
 		{ { .shutdown_node = "poweroff", AGENT(1, 5) },
 		  POLICY_SUSPEND,
 		  MECHANISM_NONE,
 		  "shutting down" },
-		{ { .shutdown_node = "reboot" },
-		  POLICY_PAUSE,
-		  MECHANISM_NONE,
-		  "shutting down" },
+		{ { .shutdown_node = "reboot" }, POLICY_PAUSE, MECHANISM_NONE, "shutting down" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		const char *reason = "untouched";
 
-		assert_int_equal(plan_choose_mechanism(&cases[i].guest,
-						       cases[i].policy,
-						       &reason),
+		assert_int_equal(plan_choose_mechanism(&cases[i].guest, cases[i].policy, &reason),
 				 cases[i].mechanism);
 		if (cases[i].reason)
 			assert_string_equal(reason, cases[i].reason);
@@ -217,20 +191,15 @@ static void mechanisms_have_names(void **state)
 	for (int i = MECHANISM_NONE; i <= MECHANISM_PAUSE; i++) {
 		enum mechanism mechanism = MECHANISM_NONE;
 
-		assert_int_equal(
-			mechanism_parse(mechanism_name((enum mechanism)i),
-					&mechanism),
-			0);
+		assert_int_equal(mechanism_parse(mechanism_name((enum mechanism)i), &mechanism), 0);
 		assert_int_equal(mechanism, i);
 	}
-	assert_int_equal(mechanism_parse("nothing", &(enum mechanism){ 0 }),
-			 -EINVAL);
+	assert_int_equal(mechanism_parse("nothing", &(enum mechanism){ 0 }), -EINVAL);
 }
 
 /* ---- order -------------------------------------------------------------- */
 
-static const char *after(const struct host *host, uint32_t domid, bool resuming,
-			 char *ret)
+static const char *after(const struct host *host, uint32_t domid, bool resuming, char *ret)
 {
 	bool found[N_MAX + 1] = { false };
 	struct plan_walk walk;
@@ -258,9 +227,7 @@ static void waits_through_guests_that_are_left_alone(void **state)
 	host_init(&host);
 	/* 4, 5 → 3 (paused) → 2 (paused) → 1; 5 → 1 too. */
 	for (uint32_t domid = 1; domid <= 5; domid++)
-		add_guest(&host, domid,
-			  domid == 2 || domid == 3 ? GUEST_PAUSED
-						   : GUEST_RUNNING);
+		add_guest(&host, domid, domid == 2 || domid == 3 ? GUEST_PAUSED : GUEST_RUNNING);
 	add_link(&host, 4, 3);
 	add_link(&host, 5, 3);
 	add_link(&host, 3, 2);
@@ -300,8 +267,7 @@ static void takes_what_the_configuration_says(void **state)
 	add_guest(&host, 2, GUEST_RUNNING);
 	make_plan(&host, NULL);
 	assert_int_equal(step_of(&host, node_of(&host, 2))->timeout_us, 123);
-	assert_int_equal(step_of(&host, node_of(&host, 2))->on_failure,
-			 ON_FAILURE_ABORT);
+	assert_int_equal(step_of(&host, node_of(&host, 2))->on_failure, ON_FAILURE_ABORT);
 	assert_int_equal(step_of(&host, node_of(&host, 1))->timeout_us,
 			 host.config.guest_timeout_us);
 	host_done(&host);
@@ -328,8 +294,7 @@ static void a_selection_takes_those_who_need_it(void **state)
 	assert_true(acts(&host, node_of(&host, 3)));
 	assert_false(acts(&host, node_of(&host, 2)));
 	assert_false(acts(&host, node_of(&host, 1)));
-	assert_string_equal(step_of(&host, node_of(&host, 1))->reason,
-			    "not asked for");
+	assert_string_equal(step_of(&host, node_of(&host, 1))->reason, "not asked for");
 	host_done(&host);
 }
 
@@ -375,8 +340,7 @@ static void random_host(struct random_host *random_host)
 	random_host->n_links = below(3 * random_host->n);
 	for (uint32_t i = 0; i < random_host->n; i++) {
 		order[i] = i + 1;
-		random_host->states[i] =
-			below(5) ? GUEST_RUNNING : GUEST_PAUSED;
+		random_host->states[i] = below(5) ? GUEST_RUNNING : GUEST_PAUSED;
 	}
 	for (uint32_t i = random_host->n - 1; i > 0; i--)
 		swap(&order[i], &order[below(i + 1)]);
@@ -388,8 +352,7 @@ static void random_host(struct random_host *random_host)
 	}
 }
 
-static void host_from_random(struct host *host,
-			     const struct random_host *random_host,
+static void host_from_random(struct host *host, const struct random_host *random_host,
 			     bool shuffled)
 {
 	uint32_t guests[N_MAX], links[4 * N_MAX];
@@ -401,14 +364,12 @@ static void host_from_random(struct host *host,
 		links[i] = i;
 	for (uint32_t i = random_host->n; shuffled && i > 1; i--)
 		swap(&guests[i - 1], &guests[below(i)]);
-	for (uint32_t i = (uint32_t)random_host->n_links; shuffled && i > 1;
-	     i--)
+	for (uint32_t i = (uint32_t)random_host->n_links; shuffled && i > 1; i--)
 		swap(&links[i - 1], &links[below(i)]);
 	for (uint32_t i = 0; i < random_host->n; i++)
 		add_guest(host, guests[i] + 1, random_host->states[guests[i]]);
 	for (size_t i = 0; i < random_host->n_links; i++)
-		add_link(host, random_host->links[links[i]][0],
-			 random_host->links[links[i]][1]);
+		add_link(host, random_host->links[links[i]][0], random_host->links[links[i]][1]);
 	make_plan(host, NULL);
 }
 
@@ -422,8 +383,7 @@ static bool must_outlive(const struct host *host, size_t node, size_t other)
 
 	for (size_t i = 0; i < nodes.n_nodes; i++)
 		if (nodes.nodes[i] == other ||
-		    (!acts(host, nodes.nodes[i]) &&
-		     must_outlive(host, nodes.nodes[i], other)))
+		    (!acts(host, nodes.nodes[i]) && must_outlive(host, nodes.nodes[i], other)))
 			return true;
 	return false;
 }
@@ -436,8 +396,8 @@ static bool contains(const size_t *nodes, size_t n, size_t node)
 	return false;
 }
 
-static void check_pair(struct plan_walk *walk, const unsigned int *depths,
-		       const struct host *host, size_t node, size_t other)
+static void check_pair(struct plan_walk *walk, const unsigned int *depths, const struct host *host,
+		       size_t node, size_t other)
 {
 	bool expected = must_outlive(host, node, other);
 
@@ -448,8 +408,7 @@ static void check_pair(struct plan_walk *walk, const unsigned int *depths,
 	if (!expected)
 		return;
 	/* Suspend: those that need it go first. Resume: the other way round. */
-	assert_true(host->plan.step_of_guest[node] <
-		    host->plan.step_of_guest[other]);
+	assert_true(host->plan.step_of_guest[node] < host->plan.step_of_guest[other]);
 	assert_true(step_of(host, node)->depth < step_of(host, other)->depth);
 	assert_true(depths[node] > depths[other]);
 }
@@ -494,9 +453,8 @@ static void the_same_host_gives_the_same_plan(void **state)
 			const struct step *a = &one.plan.steps[i];
 			const struct step *b = &other.plan.steps[i];
 
-			assert_int_equal(
-				one.inventory.guests[a->guest].domid,
-				other.inventory.guests[b->guest].domid);
+			assert_int_equal(one.inventory.guests[a->guest].domid,
+					 other.inventory.guests[b->guest].domid);
 			assert_int_equal(a->mechanism, b->mechanism);
 			assert_int_equal(a->depth, b->depth);
 		}

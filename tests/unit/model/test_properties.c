@@ -79,8 +79,7 @@ static void print_links(FILE *out, uint32_t i, uint32_t n, bool circles)
 		return;
 	fprintf(out, "Needs=");
 	for (uint32_t j = below(3) + 1; j > 0; j--)
-		fprintf(out, "%s:g%u ", devices[below(ELEMENTSOF(devices))],
-			below(last));
+		fprintf(out, "%s:g%u ", devices[below(ELEMENTSOF(devices))], below(last));
 	fprintf(out, "\n");
 	if (below(4) == 0)
 		fprintf(out, "ToolstackRecord=no\nClaims=pci:g%u\n", below(n));
@@ -93,8 +92,7 @@ static void random_scenario(char *ret, size_t size, bool behaves, bool circles)
 
 	assert_non_null(out);
 	for (uint32_t i = 0; i < n; i++) {
-		fprintf(out, "[Guest \"g%u\"]\nSuspendTime=%ums\n", i,
-			10 + below(40));
+		fprintf(out, "[Guest \"g%u\"]\nSuspendTime=%ums\n", i, 10 + below(40));
 		fputs(kinds[below(ELEMENTSOF(kinds))], out);
 		if (!behaves)
 			fputs(fates[below(ELEMENTSOF(fates))], out);
@@ -126,8 +124,7 @@ static void set_first(size_t *moment, size_t now)
 		*moment = now;
 }
 
-static void note_moment(void *data, const struct cycle *cycle,
-			const struct record *record)
+static void note_moment(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct moments *moments = data;
 	size_t now = moments->n_records++, i = record->guest;
@@ -164,8 +161,8 @@ static void moments_init(struct moments *moments)
 {
 	*moments = (struct moments){ 0 };
 	for (size_t i = 0; i < N_MAX; i++)
-		moments->started[i] = moments->over[i] = moments->held[i] =
-			moments->resumed[i] = moments->running[i] = NEVER;
+		moments->started[i] = moments->over[i] = moments->held[i] = moments->resumed[i] =
+			moments->running[i] = NEVER;
 }
 
 /* Step `first` must be over before step `then` begins. */
@@ -197,12 +194,10 @@ static void check_order(const struct plan *plan, const struct moments *moments)
 			continue;
 		plan_after(&walk, guest, false);
 		for (size_t j = 0; j < walk.n_found; j++)
-			check_down(moments, plan->step_of_guest[walk.found[j]],
-				   i);
+			check_down(moments, plan->step_of_guest[walk.found[j]], i);
 		plan_after(&walk, guest, true);
 		for (size_t j = 0; j < walk.n_found; j++)
-			check_back(moments, plan->step_of_guest[walk.found[j]],
-				   i);
+			check_back(moments, plan->step_of_guest[walk.found[j]], i);
 	}
 	plan_walk_done(&walk);
 }
@@ -220,8 +215,8 @@ static void look_back_init(struct look_back *back, struct host *host)
 	struct error error = { 0 };
 
 	*back = (struct look_back){ 0 };
-	if (coordinator_plan(&host->coordinator, NULL, &back->inventory,
-			     &back->graph, &back->plan, &error) < 0)
+	if (coordinator_plan(&host->coordinator, NULL, &back->inventory, &back->graph, &back->plan,
+			     &error) < 0)
 		fail_msg("%s", error_text(&error));
 }
 
@@ -234,8 +229,7 @@ static void look_back_done(struct look_back *back)
 
 static void run_and_check(struct host *host, const char *scenario)
 {
-	struct cycle_wish wish = { .trigger = "test",
-				   .sleeper = host->sleeper };
+	struct cycle_wish wish = { .trigger = "test", .sleeper = host->sleeper };
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 	struct look_back before;
@@ -249,8 +243,7 @@ static void run_and_check(struct host *host, const char *scenario)
 		fail_msg("%s\non\n%s", error_text(&error), scenario);
 	check_order(&before.plan, &moments);
 	assert_as_before(host, &before.inventory);
-	assert_int_equal(moments.aborted,
-			 report_result(report) == RESULT_FAILED);
+	assert_int_equal(moments.aborted, report_result(report) == RESULT_FAILED);
 	assert_no_journal(host);
 	json_object_put(report);
 	look_back_done(&before);
@@ -263,8 +256,7 @@ static void run_on_random_hosts(unsigned int seed, void (*set)(struct config *))
 		char scenario[SCENARIO_MAX];
 		struct host host;
 
-		random_scenario(scenario, sizeof(scenario), false,
-				round % 2 == 0);
+		random_scenario(scenario, sizeof(scenario), false, round % 2 == 0);
 		host_init(&host, scenario);
 		if (set)
 			set(&host.config);
@@ -273,8 +265,7 @@ static void run_on_random_hosts(unsigned int seed, void (*set)(struct config *))
 	}
 }
 
-static void the_order_holds_and_everyone_is_back_whoever_misbehaves(
-	void **state)
+static void the_order_holds_and_everyone_is_back_whoever_misbehaves(void **state)
 {
 	(void)state;
 	run_on_random_hosts(1, NULL);
@@ -330,13 +321,10 @@ static void undoing_is_the_inverse_of_doing(void **state)
 		random_scenario(scenario, sizeof(scenario), true, true);
 		host_init(&host, scenario);
 		look_back_init(&before, &host);
-		assert_int_equal(coordinator_suspend(&host.coordinator, &wish,
-						     &report, &error),
-				 0);
+		assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error), 0);
 		json_object_put(report);
-		assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0,
-						    false, &result, &error),
-				 0);
+		assert_int_equal(
+			coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 		json_object_put(result.report);
 		look_back_init(&after, &host);
 		assert_int_equal(before.plan.n_steps, after.plan.n_steps);
@@ -357,8 +345,7 @@ static void undoing_is_the_inverse_of_doing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			the_order_holds_and_everyone_is_back_whoever_misbehaves),
+		cmocka_unit_test(the_order_holds_and_everyone_is_back_whoever_misbehaves),
 		cmocka_unit_test(so_it_does_when_the_cycle_is_given_up),
 		cmocka_unit_test(so_it_does_when_the_time_is_over),
 		cmocka_unit_test(so_it_does_when_devices_are_waited_for),

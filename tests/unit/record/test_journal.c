@@ -51,19 +51,15 @@ static int set_up(void **state)
 		struct guest guest = { .domid = domid, .uuid = { domid } };
 
 		snprintf(guest.name, sizeof(guest.name), "guest %u", domid);
-		assert_int_equal(inventory_add_guest(&world->inventory, &guest),
-				 0);
+		assert_int_equal(inventory_add_guest(&world->inventory, &guest), 0);
 	}
 	for (uint32_t domid = 2; domid <= N_GUESTS; domid++)
 		add_link(world, domid, 1);
 	add_link(world, 4, 3);
 	assert_int_equal(inventory_finish(&world->inventory), 0);
+	assert_int_equal(graph_build(&world->inventory, &world->config, &world->graph), 0);
 	assert_int_equal(
-		graph_build(&world->inventory, &world->config, &world->graph),
-		0);
-	assert_int_equal(plan_make(&world->inventory, world->graph,
-				   &world->config, NULL, &world->plan),
-			 0);
+		plan_make(&world->inventory, world->graph, &world->config, NULL, &world->plan), 0);
 	*state = world;
 	return 0;
 }
@@ -87,9 +83,8 @@ static struct journal *create(struct world *world, uint64_t number)
 {
 	struct journal *journal;
 
-	assert_int_equal(journal_create(world->directory, &world->plan, number,
-					"boot", BASE_US, 1700000000000000,
-					"lid", true, &journal, &world->error),
+	assert_int_equal(journal_create(world->directory, &world->plan, number, "boot", BASE_US,
+					1700000000000000, "lid", true, &journal, &world->error),
 			 0);
 	return journal;
 }
@@ -121,8 +116,7 @@ static void write_file(const char *path, const char *data, size_t length)
 	assert_int_equal(fclose(file), 0);
 }
 
-static void assert_same_guest(const struct cycle_guest *a,
-			      const struct cycle_guest *b)
+static void assert_same_guest(const struct cycle_guest *a, const struct cycle_guest *b)
 {
 	assert_int_equal(a->domid, b->domid);
 	assert_memory_equal(a->uuid, b->uuid, sizeof(a->uuid));
@@ -161,8 +155,7 @@ static void assert_same_cycle(const struct cycle *a, const struct cycle *b)
 	for (size_t i = 0; i < a->n_phases; i++) {
 		assert_string_equal(a->phases[i].name, b->phases[i].name);
 		assert_int_equal(a->phases[i].start_us, b->phases[i].start_us);
-		assert_int_equal(a->phases[i].duration_us,
-				 b->phases[i].duration_us);
+		assert_int_equal(a->phases[i].duration_us, b->phases[i].duration_us);
 	}
 	assert_int_equal(a->held, b->held);
 	assert_int_equal(a->wants_sleep, b->wants_sleep);
@@ -202,15 +195,13 @@ static void record_random(struct journal *journal, int n)
 	while (n-- > 0) {
 		enum record_type type =
 			RECORD_PHASE +
-			(enum record_type)(random() %
-					   (RECORD_END - RECORD_PHASE + 1));
+			(enum record_type)(random() % (RECORD_END - RECORD_PHASE + 1));
 
 		/* Phases are few by nature. */
 		if (type == RECORD_PHASE && random() % 8)
 			continue;
 		now += (uint64_t)random() % 1000;
-		assert_int_equal(journal_record(journal, type, now,
-						(size_t)random() % N_GUESTS,
+		assert_int_equal(journal_record(journal, type, now, (size_t)random() % N_GUESTS,
 						"%s", text_for(type)),
 				 0);
 	}
@@ -226,8 +217,7 @@ static void holds_the_plan_in_suspend_order(void **state)
 	assert_int_equal(cycle->n_guests, N_GUESTS);
 	for (size_t i = 0; i < N_GUESTS; i++) {
 		const struct step *step = &world->plan.steps[i];
-		const struct guest *guest =
-			&world->inventory.guests[step->guest];
+		const struct guest *guest = &world->inventory.guests[step->guest];
 
 		assert_int_equal(cycle->guests[i].domid, guest->domid);
 		assert_string_equal(cycle->guests[i].name, guest->name);
@@ -249,8 +239,7 @@ static void replaying_gives_the_same_cycle(void **state)
 		struct journal *live = create(world, number), *replayed;
 
 		record_random(live, 60);
-		assert_int_equal(journal_open(world->directory, number,
-					      &replayed, &world->error),
+		assert_int_equal(journal_open(world->directory, number, &replayed, &world->error),
 				 0);
 		assert_same_cycle(journal_cycle(live), journal_cycle(replayed));
 		journal_close(replayed);
@@ -263,16 +252,11 @@ static void goes_on_where_the_last_coordinator_stopped(void **state)
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *next;
 
-	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0,
-					"%s", ""),
-			 0);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0, "%s", ""), 0);
 	journal_close(journal);
 	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
-	assert_int_equal(journal_cycle(journal)->guests[0].hold,
-			 HOLD_REQUESTED);
-	assert_int_equal(
-		journal_record(journal, RECORD_DOWN, BASE_US + 2, 0, "%s", ""),
-		0);
+	assert_int_equal(journal_cycle(journal)->guests[0].hold, HOLD_REQUESTED);
+	assert_int_equal(journal_record(journal, RECORD_DOWN, BASE_US + 2, 0, "%s", ""), 0);
 	assert_int_equal(journal_open(world->directory, 1, &next, NULL), 0);
 	assert_same_cycle(journal_cycle(journal), journal_cycle(next));
 	assert_int_equal(journal_cycle(next)->guests[0].hold, HOLD_DOWN);
@@ -290,32 +274,23 @@ static void drops_a_torn_last_line(void **state)
 
 	path_of(world, 1, path);
 	plan = read_file(path, whole, sizeof(whole));
-	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0,
-					"%s", ""),
-			 0);
-	assert_int_equal(journal_record(journal, RECORD_FAIL, BASE_US + 2, 0,
-					"%s", "too late"),
-			 0);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0, "%s", ""), 0);
+	assert_int_equal(journal_record(journal, RECORD_FAIL, BASE_US + 2, 0, "%s", "too late"), 0);
 	journal_close(journal);
 	length = read_file(path, whole, sizeof(whole));
 	for (size_t cut = plan; cut < length; cut++) {
 		size_t rest;
 
 		write_file(path, whole, cut);
-		assert_int_equal(
-			journal_open(world->directory, 1, &journal, NULL), 0);
-		assert_int_equal(journal_cycle(journal)->guests[0].outcome,
-				 OUTCOME_PENDING);
+		assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
+		assert_int_equal(journal_cycle(journal)->guests[0].outcome, OUTCOME_PENDING);
 		/* What comes next stands on a line of its own. */
-		assert_int_equal(journal_record(journal, RECORD_END,
-						BASE_US + 3, 0, "%s", ""),
-				 0);
+		assert_int_equal(journal_record(journal, RECORD_END, BASE_US + 3, 0, "%s", ""), 0);
 		journal_close(journal);
 		rest = read_file(path, text, sizeof(text));
 		text[rest] = '\0';
 		assert_non_null(strstr(text, "\n5000003 end\n"));
-		assert_int_equal(
-			journal_open(world->directory, 1, &journal, NULL), 0);
+		assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
 		assert_true(journal_cycle(journal)->ended);
 		journal_close(journal);
 	}
@@ -353,11 +328,8 @@ static void refuses_what_is_no_journal(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		struct error error = { 0 };
 
-		write_file(path_of(world, 1, path), cases[i].text,
-			   cases[i].length);
-		assert_int_equal(
-			journal_open(world->directory, 1, &journal, &error),
-			-EBADMSG);
+		write_file(path_of(world, 1, path), cases[i].text, cases[i].length);
+		assert_int_equal(journal_open(world->directory, 1, &journal, &error), -EBADMSG);
 		assert_non_null(strstr(error.text, path));
 	}
 	write_file(path, head, sizeof(head) - 1);
@@ -370,8 +342,7 @@ static void says_when_there_is_none(void **state)
 	struct world *world = *state;
 	struct journal *journal;
 
-	assert_int_equal(journal_open(world->directory, 7, &journal, NULL),
-			 -ENOENT);
+	assert_int_equal(journal_open(world->directory, 7, &journal, NULL), -ENOENT);
 }
 
 static void survives_any_damage(void **state)
@@ -392,8 +363,7 @@ static void survives_any_damage(void **state)
 		memcpy(text, whole, length);
 		for (long n = 1 + random() % 4; n > 0; n--)
 			text[random() % (long)length] =
-				random() % 2 ? (char)random()
-					     : whole[random() % (long)length];
+				random() % 2 ? (char)random() : whole[random() % (long)length];
 		write_file(path, text, length);
 		r = journal_open(world->directory, 1, &journal, NULL);
 		assert_true(r == 0 || r == -EBADMSG);
@@ -431,14 +401,12 @@ static void never_writes_over_another_cycle(void **state)
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *other;
 
-	assert_int_equal(journal_create(world->directory, &world->plan, 1,
-					"boot", BASE_US, 0, "lid", true, &other,
-					&world->error),
+	assert_int_equal(journal_create(world->directory, &world->plan, 1, "boot", BASE_US, 0,
+					"lid", true, &other, &world->error),
 			 -EEXIST);
 	assert_int_equal(journal_remove(journal), 0);
 	journal_close(journal);
-	assert_int_equal(journal_open(world->directory, 1, &journal, NULL),
-			 -ENOENT);
+	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), -ENOENT);
 }
 
 /* /run is full: what is on record stays whole, and so does what comes later. */
@@ -451,17 +419,12 @@ static void leaves_no_half_line_when_there_is_no_room(void **state)
 
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
 	limit = unlimited;
-	limit.rlim_cur =
-		read_file(path_of(world, 1, path), text, sizeof(text)) + 5;
+	limit.rlim_cur = read_file(path_of(world, 1, path), text, sizeof(text)) + 5;
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0,
-					"%s", ""),
-			 -EFBIG);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 0, "%s", ""), -EFBIG);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
-	assert_int_equal(
-		journal_record(journal, RECORD_END, BASE_US + 2, 0, "%s", ""),
-		0);
+	assert_int_equal(journal_record(journal, RECORD_END, BASE_US + 2, 0, "%s", ""), 0);
 	assert_int_equal(journal_open(world->directory, 1, &replayed, NULL), 0);
 	assert_same_cycle(journal_cycle(journal), journal_cycle(replayed));
 	journal_close(replayed);
@@ -476,16 +439,15 @@ static void makes_its_directory_for_us_only(void **state)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/run/cycles", world->directory);
-	assert_int_equal(journal_create(path, &world->plan, 1, "boot", BASE_US,
-					0, "lid", true, &journal, NULL),
+	assert_int_equal(journal_create(path, &world->plan, 1, "boot", BASE_US, 0, "lid", true,
+					&journal, NULL),
 			 0);
 	journal_close(journal);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
 }
 
-static void note_type(void *data, const struct cycle *cycle,
-		      const struct record *record)
+static void note_type(void *data, const struct cycle *cycle, const struct record *record)
 {
 	/* It is told after the fact. */
 	assert_int_equal(cycle->guests[record->guest].hold, HOLD_REQUESTED);
@@ -499,15 +461,12 @@ static void tells_an_observer_of_each_record(void **state)
 	enum record_type seen = RECORD_END;
 
 	journal_observe(journal, note_type, &seen);
-	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 2,
-					"%s", ""),
-			 0);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 2, "%s", ""), 0);
 	assert_int_equal(seen, RECORD_REQUEST);
 	journal_close(journal);
 }
 
-static void count_record(void *data, const struct cycle *cycle,
-			 const struct record *record)
+static void count_record(void *data, const struct cycle *cycle, const struct record *record)
 {
 	(void)cycle;
 	(void)record;
@@ -523,13 +482,10 @@ static void a_follower_sees_each_record_once_and_no_half_one(void **state)
 	char path[96];
 	FILE *file;
 
-	assert_int_equal(journal_follow(world->directory, 1, &follower, NULL),
-			 0);
+	assert_int_equal(journal_follow(world->directory, 1, &follower, NULL), 0);
 	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
 	assert_int_equal(n, 1 + N_GUESTS);
-	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 2,
-					"%s", ""),
-			 0);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 2, "%s", ""), 0);
 	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
 	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
 	assert_int_equal(n, 2 + N_GUESTS);
@@ -546,8 +502,7 @@ static void a_follower_sees_each_record_once_and_no_half_one(void **state)
 	assert_int_equal(journal_remove(journal), 0);
 	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
 	assert_int_equal(n, 3 + N_GUESTS);
-	assert_int_equal(journal_follower_cycle(follower)->guests[2].hold,
-			 HOLD_DOWN);
+	assert_int_equal(journal_follower_cycle(follower)->guests[2].hold, HOLD_DOWN);
 	journal_follower_free(follower);
 	journal_close(journal);
 }
@@ -562,16 +517,13 @@ static void a_follower_refuses_what_is_no_journal(void **state)
 	assert_non_null(file);
 	fprintf(file, "nonsense\n");
 	fclose(file);
-	assert_int_equal(journal_follow(world->directory, 7, &follower, NULL),
-			 0);
+	assert_int_equal(journal_follow(world->directory, 7, &follower, NULL), 0);
 	assert_int_equal(journal_follower_read(follower, NULL, NULL), -EBADMSG);
 	journal_follower_free(follower);
-	assert_int_equal(journal_follow(world->directory, 8, &follower, NULL),
-			 -ENOENT);
+	assert_int_equal(journal_follow(world->directory, 8, &follower, NULL), -ENOENT);
 }
 
-#define world_test(test)                                                       \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

@@ -75,20 +75,16 @@ static void a_bad_night(struct cycle *cycle)
 	apply(cycle, "1000000 cycle 12 boot 1700000000123456 sleep lid",
 	      "1000000 guest 4 " UUID "4 agent 2 web",
 	      "1000000 guest 5 " UUID "5 xenstore 2 mail <&\"'>",
-	      "1000000 guest 1 " UUID "1 agent - netvm",
-	      "1000000 guest 7 " UUID "7 none - vault",
+	      "1000000 guest 1 " UUID "1 agent - netvm", "1000000 guest 7 " UUID "7 none - vault",
 	      "1000000 phase inventory", "1002000 phase suspend",
-	      "1002100 skip 3 ignored by policy", "1002200 request 0",
-	      "1002300 request 1", "1100200 quiesced 0", "1152200 down 0",
-	      "11002300 fail 1 did not suspend within 10 s", "11002300 pause 1",
-	      "11002400 paused 1", "11002500 request 2", "11042500 quiesced 2",
-	      "11052500 down 2", "11052600 phase sleep",
-	      "100000000 slept 80000000", "100000000 phase resume",
-	      "100000100 resume 2", "100000900 running 2", "100001000 resume 0",
-	      "100001700 running 0", "100001800 resume 1",
-	      "100001900 running 1", "100002000 phase ready",
-	      "100101700 ready 0", "100900900 ready 2",
-	      "100900900 degraded 2 no Wi-Fi", "100901000 written 0",
+	      "1002100 skip 3 ignored by policy", "1002200 request 0", "1002300 request 1",
+	      "1100200 quiesced 0", "1152200 down 0", "11002300 fail 1 did not suspend within 10 s",
+	      "11002300 pause 1", "11002400 paused 1", "11002500 request 2", "11042500 quiesced 2",
+	      "11052500 down 2", "11052600 phase sleep", "100000000 slept 80000000",
+	      "100000000 phase resume", "100000100 resume 2", "100000900 running 2",
+	      "100001000 resume 0", "100001700 running 0", "100001800 resume 1",
+	      "100001900 running 1", "100002000 phase ready", "100101700 ready 0",
+	      "100900900 ready 2", "100900900 degraded 2 no Wi-Fi", "100901000 written 0",
 	      "100901000 end", NULL);
 }
 
@@ -150,9 +146,8 @@ static void matches_the_contract_to_the_letter(void **state)
 
 	a_bad_night(&world->cycle);
 	report = report_of(&world->cycle);
-	assert_string_equal(
-		json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN),
-		expected);
+	assert_string_equal(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN),
+			    expected);
 	json_object_put(report);
 }
 
@@ -160,8 +155,7 @@ static void what_has_not_happened_is_null(void **state)
 {
 	struct world *world = *state;
 	struct json_object *report, *value;
-	static const char *const keys[] = { "slept_us", "written_bytes",
-					    "slowest", "stranded" };
+	static const char *const keys[] = { "slept_us", "written_bytes", "slowest", "stranded" };
 
 	apply(&world->cycle, "1000000 cycle 1 boot 17 guests-only suspend",
 	      "1000000 phase inventory", NULL);
@@ -183,8 +177,8 @@ static void says_whether_guests_are_still_held(void **state)
 	struct json_object *report;
 
 	apply(&world->cycle, "1000000 cycle 1 boot 17 guests-only suspend",
-	      "1000000 guest 4 " UUID "4 agent - web", "1000001 request 0",
-	      "1000002 down 0", "1000003 held", NULL);
+	      "1000000 guest 4 " UUID "4 agent - web", "1000001 request 0", "1000002 down 0",
+	      "1000003 held", NULL);
 	report = report_of(&world->cycle);
 	assert_true(json_read_boolean(report, "held"));
 	json_object_put(report);
@@ -206,10 +200,8 @@ static void writes_the_date_as_the_calendar_has_it(void **state)
 		char text[64], head[96];
 
 		assert_non_null(gmtime_r(&seconds, &when));
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000007Z",
-			 &when);
-		snprintf(head, sizeof(head),
-			 "0 cycle 1 boot %lld000007 sleep lid",
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000007Z", &when);
+		snprintf(head, sizeof(head), "0 cycle 1 boot %lld000007 sleep lid",
 			 (long long)seconds);
 		apply(&world->cycle, head, NULL);
 		report = report_of(&world->cycle);
@@ -223,11 +215,10 @@ static void a_detail_cut_within_a_character_is_still_json(void **state)
 	struct world *world = *state;
 	struct json_object *report;
 
-	apply(&world->cycle, "0 cycle 1 boot 17 sleep lid",
-	      "0 guest 4 " UUID "4 agent - web", "1 degraded 0 no W\xc3", NULL);
+	apply(&world->cycle, "0 cycle 1 boot 17 sleep lid", "0 guest 4 " UUID "4 agent - web",
+	      "1 degraded 0 no W\xc3", NULL);
 	report = report_of(&world->cycle);
-	assert_string_equal(json_read_string(report_guest(report, 0), "detail"),
-			    "no W?");
+	assert_string_equal(json_read_string(report_guest(report, 0), "detail"), "no W?");
 	json_object_put(report);
 }
 
@@ -249,8 +240,7 @@ static void save(struct world *world, int64_t number, uint64_t keep)
 {
 	struct json_object *report = report_number(number);
 
-	assert_int_equal(
-		report_save(world->directory, report, keep, &world->error), 0);
+	assert_int_equal(report_save(world->directory, report, keep, &world->error), 0);
 	json_object_put(report);
 }
 
@@ -261,8 +251,7 @@ static void assert_reports(const struct world *world, const char *expected)
 	char text[256] = "", *end = text;
 
 	for (int i = 0; i < n; i++)
-		end += sprintf(end, "%s%llu", i ? " " : "",
-			       (unsigned long long)numbers[i]);
+		end += sprintf(end, "%s%llu", i ? " " : "", (unsigned long long)numbers[i]);
 	free(numbers);
 	assert_string_equal(text, expected);
 }
@@ -350,8 +339,7 @@ static void a_report_that_cannot_be_written_leaves_the_old_ones(void **state)
 	save(world, 1, 50);
 	snprintf(path, sizeof(path), "%s/2.json", world->directory);
 	assert_int_equal(mkdir(path, 0755), 0);
-	assert_true(report_save(world->directory, report, 1, &world->error) <
-		    0);
+	assert_true(report_save(world->directory, report, 1, &world->error) < 0);
 	assert_non_null(strstr(world->error.text, path));
 	assert_int_equal(rmdir(path), 0);
 	assert_reports(world, "1");
@@ -365,17 +353,14 @@ static void says_what_to_do_when_there_is_no_report(void **state)
 	struct error error = { 0 };
 
 	assert_int_equal(report_last_number("/nonexistent/x"), 0);
-	assert_int_equal(report_load(world->directory, 0, &report, &error),
-			 -ENOENT);
+	assert_int_equal(report_load(world->directory, 0, &report, &error), -ENOENT);
 	assert_non_null(strstr(error.text, "'pmcoord suspend-all'"));
 	save(world, 4, 50);
 	save(world, 6, 50);
 	error = (struct error){ 0 };
-	assert_int_equal(report_load(world->directory, 5, &report, &error),
-			 -ENOENT);
-	assert_string_equal(error.text,
-			    "there is no report of cycle 5: the oldest kept "
-			    "is of cycle 4, the newest of cycle 6");
+	assert_int_equal(report_load(world->directory, 5, &report, &error), -ENOENT);
+	assert_string_equal(error.text, "there is no report of cycle 5: the oldest kept "
+					"is of cycle 4, the newest of cycle 6");
 }
 
 static void refuses_a_file_that_is_no_report(void **state)
@@ -399,9 +384,7 @@ static void refuses_a_file_that_is_no_report(void **state)
 		struct error error = { 0 };
 
 		put(world, "9.json", cases[i]);
-		assert_int_equal(
-			report_load(world->directory, 0, &report, &error),
-			-EBADMSG);
+		assert_int_equal(report_load(world->directory, 0, &report, &error), -EBADMSG);
 		assert_non_null(strstr(error.text, "/9.json "));
 	}
 }
@@ -414,8 +397,7 @@ static void an_unknown_result_is_a_failure(void **state)
 		const char *stranded;
 	} cases[] = {
 		{ "{\"result\":\"ok\",\"stranded\":null}", RESULT_OK, NULL },
-		{ "{\"result\":\"degraded\",\"stranded\":\"web\"}",
-		  RESULT_DEGRADED, "web" },
+		{ "{\"result\":\"degraded\",\"stranded\":\"web\"}", RESULT_DEGRADED, "web" },
 		{ "{\"result\":\"failed\"}", RESULT_FAILED, NULL },
 		{ "{\"result\":\"OK\"}", RESULT_FAILED, NULL },
 		{ "{\"result\":1}", RESULT_FAILED, NULL },
@@ -430,8 +412,7 @@ static void an_unknown_result_is_a_failure(void **state)
 		assert_non_null(report);
 		assert_int_equal(report_result(report), cases[i].result);
 		if (cases[i].stranded)
-			assert_string_equal(report_stranded(report),
-					    cases[i].stranded);
+			assert_string_equal(report_stranded(report), cases[i].stranded);
 		else
 			assert_null(report_stranded(report));
 		json_object_put(report);
@@ -463,10 +444,8 @@ static void formats_spans_for_people(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		char text[REPORT_SPAN_TEXT_SIZE];
 
-		assert_string_equal(report_format_ms(cases[i].span_us, text),
-				    cases[i].ms);
-		assert_string_equal(report_format_span(cases[i].span_us, text),
-				    cases[i].span);
+		assert_string_equal(report_format_ms(cases[i].span_us, text), cases[i].ms);
+		assert_string_equal(report_format_span(cases[i].span_us, text), cases[i].span);
 	}
 }
 
@@ -518,16 +497,15 @@ static void tells_people_who_held_it_up(void **state)
 }
 
 /* A cycle in which web took so long to go down. */
-static void save_history(struct world *world, unsigned int number,
-			 unsigned int down_us, const char *mechanism)
+static void save_history(struct world *world, unsigned int number, unsigned int down_us,
+			 const char *mechanism)
 {
 	struct cycle cycle = { 0 };
 	struct json_object *report;
 	char head[64], guest[128], down[32];
 
 	snprintf(head, sizeof(head), "0 cycle %u boot 17 sleep lid", number);
-	snprintf(guest, sizeof(guest), "0 guest 4 " UUID "4 %s - web",
-		 mechanism);
+	snprintf(guest, sizeof(guest), "0 guest 4 " UUID "4 %s - web", mechanism);
 	snprintf(down, sizeof(down), "%u down 0", down_us);
 	apply(&cycle, head, guest, "0 request 0", down, NULL);
 	report = report_of(&cycle);
@@ -552,12 +530,10 @@ static void expects_the_median_of_earlier_cycles(void **state)
 	report = report_of(&world->cycle);
 	text = print(report, world->directory);
 	assert_non_null(strstr(text, "EXPECTED"));
-	assert_non_null(
-		strstr(text, "web            4 agent     suspended     98.0   "
-			     "150.0    300.0 "));
-	assert_non_null(strstr(text,
-			       "mail <&\"'>     5 xenstore  paused           - "
-			       "10000.1        - "));
+	assert_non_null(strstr(text, "web            4 agent     suspended     98.0   "
+				     "150.0    300.0 "));
+	assert_non_null(strstr(text, "mail <&\"'>     5 xenstore  paused           - "
+				     "10000.1        - "));
 	free(text);
 	json_object_put(report);
 }
@@ -641,18 +617,14 @@ static void says_when_a_picture_cannot_be_written(void **state)
 	struct world *world = *state;
 	struct json_object *report = report_number(1);
 
-	assert_int_equal(
-		timeline_write(report, "/nonexistent/x.svg", &world->error),
-		-ENOENT);
+	assert_int_equal(timeline_write(report, "/nonexistent/x.svg", &world->error), -ENOENT);
 	assert_non_null(strstr(world->error.text, "/nonexistent/x.svg"));
 	world->error = (struct error){ 0 };
-	assert_int_equal(timeline_write(report, "/dev/full", &world->error),
-			 -EIO);
+	assert_int_equal(timeline_write(report, "/dev/full", &world->error), -EIO);
 	json_object_put(report);
 }
 
-#define world_test(test)                                                       \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

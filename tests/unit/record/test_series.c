@@ -8,15 +8,13 @@
 #include <cmocka.h>
 
 /* A guest of a report: name, mechanism, outcome, and its five moments. */
-#define GUEST(name, mechanism, outcome, requested, down, resume, running,      \
-	      ready)                                                           \
-	"{\"name\":\"" name "\",\"mechanism\":\"" mechanism                    \
-	"\",\"outcome\":\"" outcome "\",\"requested_us\":" #requested          \
-	",\"down_us\":" #down ",\"resume_us\":" #resume                        \
+#define GUEST(name, mechanism, outcome, requested, down, resume, running, ready)                   \
+	"{\"name\":\"" name "\",\"mechanism\":\"" mechanism "\",\"outcome\":\"" outcome            \
+	"\",\"requested_us\":" #requested ",\"down_us\":" #down ",\"resume_us\":" #resume          \
 	",\"running_us\":" #running ",\"ready_us\":" #ready "}"
 
-#define REPORT(result, guests)                                                 \
-	"{\"cycle\":1,\"result\":\"" result "\",\"phases\":[{\"name\":"        \
+#define REPORT(result, guests)                                                                     \
+	"{\"cycle\":1,\"result\":\"" result "\",\"phases\":[{\"name\":"                            \
 	"\"resume\",\"start_us\":5000}],\"guests\":[" guests "]}"
 
 static void add(struct series *series, const char *text, const char *name)
@@ -29,9 +27,8 @@ static void add(struct series *series, const char *text, const char *name)
 }
 
 static const char two_guests[] =
-	REPORT("ok", GUEST("web", "xenstore", "suspended", 100, 300, 5400, 5600,
-			   null) "," GUEST("net", "agent", "suspended", 300,
-					   900, 5010, 5110, 9000));
+	REPORT("ok", GUEST("web", "xenstore", "suspended", 100, 300, 5400, 5600, null) "," GUEST(
+			     "net", "agent", "suspended", 300, 900, 5010, 5110, 9000));
 
 static void keeps_times_of_each_guest_and_of_all(void **state)
 {
@@ -46,12 +43,10 @@ static void keeps_times_of_each_guest_and_of_all(void **state)
 	assert_string_equal(series.guests[0].name, "web");
 	assert_int_equal(series.guests[0].outcomes[OUTCOME_SUSPENDED], 2);
 	assert_int_equal(samples_summarize(&series.guests[0].down).max_us, 200);
-	assert_int_equal(samples_summarize(&series.guests[0].resumed).avg_us,
-			 200);
+	assert_int_equal(samples_summarize(&series.guests[0].resumed).avg_us, 200);
 	assert_int_equal(samples_summarize(&series.guests[0].back).avg_us, 600);
 	assert_int_equal(series.guests[0].ready.n_values, 0);
-	assert_int_equal(samples_summarize(&series.guests[1].ready).min_us,
-			 4000);
+	assert_int_equal(samples_summarize(&series.guests[1].ready).min_us, 4000);
 	assert_int_equal(samples_summarize(&series.all_down).median_us, 800);
 	assert_int_equal(samples_summarize(&series.all_back).median_us, 600);
 	series_done(&series);
@@ -65,8 +60,7 @@ static void of_a_guest_that_was_not_suspended_no_time_counts(void **state)
 	add(&series,
 	    REPORT("degraded",
 		   GUEST("web", "xenstore", "paused", 100, 900, 5400, 5600,
-			 null) "," GUEST("net", "none", "skipped", null, null,
-					 null, null, null)),
+			 null) "," GUEST("net", "none", "skipped", null, null, null, null, null)),
 	    NULL);
 	assert_int_equal(series.results[RESULT_DEGRADED], 1);
 	/* One that nothing was done to does not appear. */
@@ -83,13 +77,10 @@ static void a_fallback_to_another_mechanism_is_a_line_of_its_own(void **state)
 	struct series series = { 0 };
 
 	(void)state;
-	add(&series,
-	    REPORT("ok",
-		   GUEST("net", "agent", "suspended", 0, 10, 5000, 5001, null)),
+	add(&series, REPORT("ok", GUEST("net", "agent", "suspended", 0, 10, 5000, 5001, null)),
 	    NULL);
 	add(&series,
-	    REPORT("degraded", GUEST("net", "xenstore", "suspended", 0, 90,
-				     5000, 5001, null)),
+	    REPORT("degraded", GUEST("net", "xenstore", "suspended", 0, 90, 5000, 5001, null)),
 	    NULL);
 	assert_int_equal(series.n_guests, 2);
 	assert_int_equal(samples_summarize(&series.guests[0].down).max_us, 10);
@@ -123,10 +114,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_times_of_each_guest_and_of_all),
-		cmocka_unit_test(
-			of_a_guest_that_was_not_suspended_no_time_counts),
-		cmocka_unit_test(
-			a_fallback_to_another_mechanism_is_a_line_of_its_own),
+		cmocka_unit_test(of_a_guest_that_was_not_suspended_no_time_counts),
+		cmocka_unit_test(a_fallback_to_another_mechanism_is_a_line_of_its_own),
 		cmocka_unit_test(looks_at_the_named_guest_only),
 		cmocka_unit_test(a_report_that_says_nothing_adds_nothing),
 	};

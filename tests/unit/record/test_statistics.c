@@ -32,11 +32,9 @@ static void sums_up_what_was_measured(void **state)
 		struct summary summary;
 
 		for (size_t j = 0; j < cases[i].n; j++)
-			assert_int_equal(
-				samples_add(&samples, cases[i].values[j]), 0);
+			assert_int_equal(samples_add(&samples, cases[i].values[j]), 0);
 		summary = samples_summarize(&samples);
-		assert_memory_equal(&summary, &cases[i].expected,
-				    sizeof(summary));
+		assert_memory_equal(&summary, &cases[i].expected, sizeof(summary));
 		samples_done(&samples);
 		assert_int_equal(samples.n_values, 0);
 	}
@@ -76,10 +74,9 @@ static void json_has_all_four(void **state)
 	assert_int_equal(samples_merge(&samples, &more), 0);
 	samples_add_json(&samples, object, "down_us", &status);
 	assert_int_equal(status, 0);
-	assert_string_equal(
-		json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN),
-		"{\"down_us\":{\"avg\":2200,\"min\":1000,"
-		"\"median\":1600,\"max\":4000}}");
+	assert_string_equal(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN),
+			    "{\"down_us\":{\"avg\":2200,\"min\":1000,"
+			    "\"median\":1600,\"max\":4000}}");
 	assert_string_equal(samples_cells(&samples).median, "1.6");
 	json_object_put(object);
 	samples_done(&samples);

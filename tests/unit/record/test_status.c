@@ -24,11 +24,11 @@
 #define UUID "00000000-0000-0000-0000-00000000000"
 
 /* A cycle of two guests, web needing netvm, whose agent is asked last. */
-#define GUESTS                                                                 \
-	"1000 guest 4 " UUID "4 xenstore 1 web\n"                              \
+#define GUESTS                                                                                     \
+	"1000 guest 4 " UUID "4 xenstore 1 web\n"                                                  \
 	"1000 guest 1 " UUID "1 agent - netvm\n"
-#define BOTH_DOWN                                                              \
-	"1000 phase suspend\n2000 request 0\n3000 down 0\n"                    \
+#define BOTH_DOWN                                                                                  \
+	"1000 phase suspend\n2000 request 0\n3000 down 0\n"                                        \
 	"4000 request 1\n5000 down 1\n"
 
 struct world {
@@ -44,8 +44,7 @@ static int set_up(void **state)
 	assert_non_null(world);
 	strcpy(world->directory, "/tmp/pmcoord-status-XXXXXX");
 	assert_non_null(mkdtemp(world->directory));
-	assert_int_equal(roots_init_rehearsal(world->directory, &world->roots),
-			 0);
+	assert_int_equal(roots_init_rehearsal(world->directory, &world->roots), 0);
 	assert_int_equal(directory_make(world->roots.journals), 0);
 	assert_int_equal(directory_make(world->roots.reports), 0);
 	*state = world;
@@ -65,8 +64,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void write_file(const char *directory, const char *name,
-		       const char *text)
+static void write_file(const char *directory, const char *name, const char *text)
 {
 	char path[256];
 	FILE *file;
@@ -78,19 +76,17 @@ static void write_file(const char *directory, const char *name,
 	assert_int_equal(fclose(file), 0);
 }
 
-static void write_journal(struct world *world, const char *name,
-			  const char *boot_id, const char *records)
+static void write_journal(struct world *world, const char *name, const char *boot_id,
+			  const char *records)
 {
 	char text[2048];
 
-	snprintf(text, sizeof(text),
-		 "1000 cycle %s %s %llu sleep sleep\n" GUESTS "%s", name,
+	snprintf(text, sizeof(text), "1000 cycle %s %s %llu sleep sleep\n" GUESTS "%s", name,
 		 boot_id, STARTED_US, records);
 	write_file(world->roots.journals, name, text);
 }
 
-static void write_journal_of_this_boot(struct world *world, const char *name,
-				       const char *records)
+static void write_journal_of_this_boot(struct world *world, const char *name, const char *records)
 {
 	char boot_id[BOOT_ID_SIZE];
 
@@ -114,9 +110,7 @@ static char *print(const struct world *world, bool json)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(
-		status_print(&world->status, STARTED_US + 10000000, json, out),
-		0);
+	assert_int_equal(status_print(&world->status, STARTED_US + 10000000, json, out), 0);
 	assert_int_equal(fclose(out), 0);
 	return text;
 }
@@ -172,8 +166,7 @@ static void names_whom_a_running_cycle_waits_for(void **state)
 	cycle = json_object_object_get(object, "cycle");
 	assert_int_equal(json_read_integer(cycle, "cycle", 0), 8);
 	assert_string_equal(json_read_string(cycle, "phase"), "suspend");
-	assert_string_equal(json_read_string(cycle, "started"),
-			    "2026-01-01T00:00:00.000000Z");
+	assert_string_equal(json_read_string(cycle, "started"), "2026-01-01T00:00:00.000000Z");
 	assert_string_equal(first_name(cycle, "down"), "web");
 	assert_string_equal(first_name(cycle, "waiting_for"), "netvm");
 	json_object_put(object);
@@ -191,17 +184,14 @@ static void waits_for_agents_once_guests_run(void **state)
 	struct json_object *object, *cycle;
 	int lock;
 
-	write_journal_of_this_boot(
-		world, "8",
-		BOTH_DOWN "6000 phase resume\n7000 running 1\n8000 running 0\n"
-			  "9000 phase ready\n");
+	write_journal_of_this_boot(world, "8",
+				   BOTH_DOWN "6000 phase resume\n7000 running 1\n8000 running 0\n"
+					     "9000 phase ready\n");
 	lock = lock_take(world->roots.run, "sleep", 0, NULL);
 	assert_int_equal(state_of(world), STATUS_RUNNING);
 	object = as_json(world);
 	cycle = json_object_object_get(object, "cycle");
-	assert_int_equal(json_object_array_length(
-				 json_object_object_get(cycle, "waiting_for")),
-			 1);
+	assert_int_equal(json_object_array_length(json_object_object_get(cycle, "waiting_for")), 1);
 	assert_string_equal(first_name(cycle, "waiting_for"), "netvm");
 	json_object_put(object);
 	close(lock);
@@ -233,9 +223,8 @@ static void a_held_cycle_that_was_resumed_in_part_is_still_held(void **state)
 	struct world *world = *state;
 
 	write_journal_of_this_boot(world, "3",
-				   BOTH_DOWN
-				   "6000 held\n7000 phase resume\n"
-				   "8000 running 1\n9000 phase ready\n");
+				   BOTH_DOWN "6000 held\n7000 phase resume\n"
+					     "8000 running 1\n9000 phase ready\n");
 	assert_int_equal(state_of(world), STATUS_HELD);
 }
 
@@ -276,21 +265,17 @@ static void a_free_lock_is_seen_free_and_stays_so(void **state)
 	char holder[64] = "";
 	int lock;
 
-	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)),
-			 0);
+	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)), 0);
 	lock = lock_take(world->roots.run, "test", 0, NULL);
 	assert_true(lock >= 0);
-	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)),
-			 1);
+	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)), 1);
 	assert_int_equal(strncmp(holder, "test, process ", 14), 0);
 	close(lock);
 	/* The text is still there; the lock is not. */
-	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)),
-			 0);
+	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)), 0);
 }
 
-#define world_test(test)                                                       \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

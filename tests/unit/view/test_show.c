@@ -41,8 +41,7 @@ static void add(struct world *world, struct guest made)
 	assert_int_equal(inventory_add_guest(&world->inventory, &made), 0);
 }
 
-static void link_to(struct world *world, uint32_t frontend, uint32_t backend,
-		    enum link_class class)
+static void link_to(struct world *world, uint32_t frontend, uint32_t backend, enum link_class class)
 {
 	struct link link = {
 		.frontend = frontend,
@@ -109,12 +108,9 @@ static int tear_down(void **state)
 static void make_plan(struct world *world)
 {
 	assert_int_equal(inventory_finish(&world->inventory), 0);
+	assert_int_equal(graph_build(&world->inventory, &world->config, &world->graph), 0);
 	assert_int_equal(
-		graph_build(&world->inventory, &world->config, &world->graph),
-		0);
-	assert_int_equal(plan_make(&world->inventory, world->graph,
-				   &world->config, NULL, &world->plan),
-			 0);
+		plan_make(&world->inventory, world->graph, &world->config, NULL, &world->plan), 0);
 }
 
 enum what { LIST, LIST_JSON, PLAN, PLAN_JSON, DOT };
@@ -128,13 +124,12 @@ static char *show(const struct world *world, enum what what)
 
 	assert_non_null(out);
 	if (what == LIST || what == LIST_JSON)
-		r = show_list(&world->inventory, world->graph, &world->config,
-			      what == LIST_JSON, out);
+		r = show_list(&world->inventory, world->graph, &world->config, what == LIST_JSON,
+			      out);
 	else if (what == DOT)
 		r = plan_write_dot(&world->plan, out);
 	else
-		r = show_plan(&world->plan, world->graph, what == PLAN_JSON,
-			      out);
+		r = show_plan(&world->plan, world->graph, what == PLAN_JSON, out);
 	assert_int_equal(r, 0);
 	assert_int_equal(fclose(out), 0);
 	return text;
@@ -148,9 +143,8 @@ static void assert_json(char *text, const char *expected)
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	assert_non_null(object);
 	assert_string_equal(
-		json_object_to_json_string_ext(
-			object, JSON_C_TO_STRING_PLAIN |
-					JSON_C_TO_STRING_NOSLASHESCAPE),
+		json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+							       JSON_C_TO_STRING_NOSLASHESCAPE),
 		expected);
 	json_object_put(object);
 	free(text);
@@ -162,37 +156,36 @@ static void lists_guests_as_the_contract_says(void **state)
 
 	add_laptop(world);
 	make_plan(world);
-	assert_json(
-		show(world, LIST_JSON),
-		"{\"guests\":["
-		"{\"name\":\"netvm\",\"domid\":1,"
-		"\"uuid\":\"63000000-0000-0000-0000-000000000000\","
-		"\"type\":\"hvm\",\"role\":\"driver-domain\","
-		"\"state\":\"running\",\"mechanism\":\"agent\","
-		"\"agent\":\"ready\",\"needs\":[],\"serves\":[\"fw\"],"
-		"\"policy\":\"suspend\",\"reason\":null,\"pci_functions\":2},"
-		"{\"name\":\"fw\",\"domid\":3,"
-		"\"uuid\":\"61000000-0000-0000-0000-000000000000\","
-		"\"type\":\"pvh\",\"role\":\"driver-domain\","
-		"\"state\":\"running\",\"mechanism\":\"xenstore\","
-		"\"agent\":\"unknown-version\",\"needs\":[\"netvm\"],"
-		"\"serves\":[\"mail\",\"web <&\\\"'>\"],"
-		"\"policy\":\"suspend\","
-		"\"reason\":\"its agent speaks an unknown protocol version\","
-		"\"pci_functions\":0},"
-		"{\"name\":\"web <&\\\"'>\",\"domid\":4,"
-		"\"uuid\":\"60000000-0000-0000-0000-000000000000\","
-		"\"type\":\"pvh\",\"role\":\"guest\",\"state\":\"running\","
-		"\"mechanism\":\"xenstore\",\"agent\":\"none\","
-		"\"needs\":[\"fw\"],\"serves\":[],\"policy\":\"suspend\","
-		"\"reason\":null,\"pci_functions\":0},"
-		"{\"name\":\"mail\",\"domid\":5,"
-		"\"uuid\":\"5f000000-0000-0000-0000-000000000000\","
-		"\"type\":\"pvh\",\"role\":\"guest\",\"state\":\"running\","
-		"\"mechanism\":\"event-channel\",\"agent\":\"none\","
-		"\"needs\":[\"fw\"],\"serves\":[],\"policy\":\"suspend\","
-		"\"reason\":null,\"pci_functions\":0}],"
-		"\"warnings\":[]}");
+	assert_json(show(world, LIST_JSON),
+		    "{\"guests\":["
+		    "{\"name\":\"netvm\",\"domid\":1,"
+		    "\"uuid\":\"63000000-0000-0000-0000-000000000000\","
+		    "\"type\":\"hvm\",\"role\":\"driver-domain\","
+		    "\"state\":\"running\",\"mechanism\":\"agent\","
+		    "\"agent\":\"ready\",\"needs\":[],\"serves\":[\"fw\"],"
+		    "\"policy\":\"suspend\",\"reason\":null,\"pci_functions\":2},"
+		    "{\"name\":\"fw\",\"domid\":3,"
+		    "\"uuid\":\"61000000-0000-0000-0000-000000000000\","
+		    "\"type\":\"pvh\",\"role\":\"driver-domain\","
+		    "\"state\":\"running\",\"mechanism\":\"xenstore\","
+		    "\"agent\":\"unknown-version\",\"needs\":[\"netvm\"],"
+		    "\"serves\":[\"mail\",\"web <&\\\"'>\"],"
+		    "\"policy\":\"suspend\","
+		    "\"reason\":\"its agent speaks an unknown protocol version\","
+		    "\"pci_functions\":0},"
+		    "{\"name\":\"web <&\\\"'>\",\"domid\":4,"
+		    "\"uuid\":\"60000000-0000-0000-0000-000000000000\","
+		    "\"type\":\"pvh\",\"role\":\"guest\",\"state\":\"running\","
+		    "\"mechanism\":\"xenstore\",\"agent\":\"none\","
+		    "\"needs\":[\"fw\"],\"serves\":[],\"policy\":\"suspend\","
+		    "\"reason\":null,\"pci_functions\":0},"
+		    "{\"name\":\"mail\",\"domid\":5,"
+		    "\"uuid\":\"5f000000-0000-0000-0000-000000000000\","
+		    "\"type\":\"pvh\",\"role\":\"guest\",\"state\":\"running\","
+		    "\"mechanism\":\"event-channel\",\"agent\":\"none\","
+		    "\"needs\":[\"fw\"],\"serves\":[],\"policy\":\"suspend\","
+		    "\"reason\":null,\"pci_functions\":0}],"
+		    "\"warnings\":[]}");
 }
 
 static void plans_as_the_contract_says(void **state)
@@ -204,35 +197,34 @@ static void plans_as_the_contract_says(void **state)
 	add_laptop(world);
 	add(world, vault);
 	make_plan(world);
-	assert_json(
-		show(world, PLAN_JSON),
-		"{\"suspend\":["
-		"{\"guest\":\"mail\",\"domid\":5,"
-		"\"mechanism\":\"event-channel\",\"after\":[],\"depth\":0,"
-		"\"reason\":null},"
-		"{\"guest\":\"web <&\\\"'>\",\"domid\":4,"
-		"\"mechanism\":\"xenstore\",\"after\":[],\"depth\":0,"
-		"\"reason\":null},"
-		"{\"guest\":\"fw\",\"domid\":3,\"mechanism\":\"xenstore\","
-		"\"after\":[\"mail\",\"web <&\\\"'>\"],\"depth\":1,"
-		"\"reason\":\"its agent speaks an unknown protocol version\"},"
-		"{\"guest\":\"netvm\",\"domid\":1,\"mechanism\":\"agent\","
-		"\"after\":[\"fw\"],\"depth\":2,\"reason\":null}],"
-		"\"resume\":["
-		"{\"guest\":\"netvm\",\"domid\":1,\"mechanism\":\"agent\","
-		"\"after\":[],\"depth\":0,\"reason\":null},"
-		"{\"guest\":\"fw\",\"domid\":3,\"mechanism\":\"xenstore\","
-		"\"after\":[\"netvm\"],\"depth\":1,"
-		"\"reason\":\"its agent speaks an unknown protocol version\"},"
-		"{\"guest\":\"web <&\\\"'>\",\"domid\":4,"
-		"\"mechanism\":\"xenstore\",\"after\":[\"fw\"],\"depth\":2,"
-		"\"reason\":null},"
-		"{\"guest\":\"mail\",\"domid\":5,"
-		"\"mechanism\":\"event-channel\",\"after\":[\"fw\"],"
-		"\"depth\":2,\"reason\":null}],"
-		"\"skipped\":[{\"guest\":\"vault\",\"domid\":6,"
-		"\"reason\":\"already paused\"}],"
-		"\"warnings\":[]}");
+	assert_json(show(world, PLAN_JSON),
+		    "{\"suspend\":["
+		    "{\"guest\":\"mail\",\"domid\":5,"
+		    "\"mechanism\":\"event-channel\",\"after\":[],\"depth\":0,"
+		    "\"reason\":null},"
+		    "{\"guest\":\"web <&\\\"'>\",\"domid\":4,"
+		    "\"mechanism\":\"xenstore\",\"after\":[],\"depth\":0,"
+		    "\"reason\":null},"
+		    "{\"guest\":\"fw\",\"domid\":3,\"mechanism\":\"xenstore\","
+		    "\"after\":[\"mail\",\"web <&\\\"'>\"],\"depth\":1,"
+		    "\"reason\":\"its agent speaks an unknown protocol version\"},"
+		    "{\"guest\":\"netvm\",\"domid\":1,\"mechanism\":\"agent\","
+		    "\"after\":[\"fw\"],\"depth\":2,\"reason\":null}],"
+		    "\"resume\":["
+		    "{\"guest\":\"netvm\",\"domid\":1,\"mechanism\":\"agent\","
+		    "\"after\":[],\"depth\":0,\"reason\":null},"
+		    "{\"guest\":\"fw\",\"domid\":3,\"mechanism\":\"xenstore\","
+		    "\"after\":[\"netvm\"],\"depth\":1,"
+		    "\"reason\":\"its agent speaks an unknown protocol version\"},"
+		    "{\"guest\":\"web <&\\\"'>\",\"domid\":4,"
+		    "\"mechanism\":\"xenstore\",\"after\":[\"fw\"],\"depth\":2,"
+		    "\"reason\":null},"
+		    "{\"guest\":\"mail\",\"domid\":5,"
+		    "\"mechanism\":\"event-channel\",\"after\":[\"fw\"],"
+		    "\"depth\":2,\"reason\":null}],"
+		    "\"skipped\":[{\"guest\":\"vault\",\"domid\":6,"
+		    "\"reason\":\"already paused\"}],"
+		    "\"warnings\":[]}");
 }
 
 static void an_empty_host_is_shown_as_such(void **state)
@@ -242,9 +234,8 @@ static void an_empty_host_is_shown_as_such(void **state)
 
 	make_plan(world);
 	assert_json(show(world, LIST_JSON), "{\"guests\":[],\"warnings\":[]}");
-	assert_json(show(world, PLAN_JSON),
-		    "{\"suspend\":[],\"resume\":[],\"skipped\":[],"
-		    "\"warnings\":[]}");
+	assert_json(show(world, PLAN_JSON), "{\"suspend\":[],\"resume\":[],\"skipped\":[],"
+					    "\"warnings\":[]}");
 	text = show(world, LIST);
 	assert_string_equal(text, "No guest is running.\n");
 	free(text);
@@ -283,10 +274,8 @@ static void says_what_state_a_guest_is_in(void **state)
 	text = show(world, LIST_JSON);
 	object = json_tokener_parse(text);
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-		assert_string_equal(
-			json_read_string(json_read_item(object, "guests", i),
-					 "state"),
-			cases[i].expected);
+		assert_string_equal(json_read_string(json_read_item(object, "guests", i), "state"),
+				    cases[i].expected);
 	json_object_put(object);
 	free(text);
 }
@@ -299,18 +288,16 @@ static void tables_are_plain_in_a_pipe(void **state)
 	add_laptop(world);
 	make_plan(world);
 	text = show(world, LIST);
-	assert_string_equal(
-		text,
-		"NAME      DOMID TYPE ROLE          STATE   MECHANISM     "
-		"AGENT           POLICY  NEEDS\n"
-		"netvm         1 hvm  driver-domain running agent         "
-		"ready           suspend\n"
-		"fw            3 pvh  driver-domain running xenstore      "
-		"unknown-version suspend netvm\n"
-		"web <&\"'>     4 pvh  guest         running xenstore      "
-		"none            suspend fw\n"
-		"mail          5 pvh  guest         running event-channel "
-		"none            suspend fw\n");
+	assert_string_equal(text, "NAME      DOMID TYPE ROLE          STATE   MECHANISM     "
+				  "AGENT           POLICY  NEEDS\n"
+				  "netvm         1 hvm  driver-domain running agent         "
+				  "ready           suspend\n"
+				  "fw            3 pvh  driver-domain running xenstore      "
+				  "unknown-version suspend netvm\n"
+				  "web <&\"'>     4 pvh  guest         running xenstore      "
+				  "none            suspend fw\n"
+				  "mail          5 pvh  guest         running event-channel "
+				  "none            suspend fw\n");
 	free(text);
 }
 
@@ -351,8 +338,7 @@ static void says_in_words_what_is_out_of_the_ordinary(void **state)
 	text = show(world, PLAN);
 	assert_non_null(strstr(text, "\nOnly second best:\n  fw (3): its agent "
 				     "speaks an unknown protocol version\n"));
-	assert_non_null(
-		strstr(text, "\nLeft alone:\n  vault (6): already paused\n"));
+	assert_non_null(strstr(text, "\nLeft alone:\n  vault (6): already paused\n"));
 	assert_non_null(strstr(text, "\nWarning: circle of dependencies: "));
 	free(text);
 	text = show(world, LIST);
@@ -469,8 +455,7 @@ static void draws_large_hosts_and_empty_ones(void **state)
 		made.uuid[1] = (uint8_t)(domid >> 8);
 		add(world, made);
 		if (domid > 1)
-			link_to(world, domid, domid <= 300 ? domid - 1 : 1,
-				LINK_NETWORK);
+			link_to(world, domid, domid <= 300 ? domid - 1 : 1, LINK_NETWORK);
 	}
 	make_plan(world);
 	text = draw(world);
@@ -498,8 +483,7 @@ static void any_text_becomes_xml(void **state)
 	} cases[] = {
 		{ "", "" },
 		{ "plain", "plain" },
-		{ "<a href=\"x\">&amp;</a>",
-		  "&lt;a href=&quot;x&quot;&gt;&amp;amp;&lt;/a&gt;" },
+		{ "<a href=\"x\">&amp;</a>", "&lt;a href=&quot;x&quot;&gt;&amp;amp;&lt;/a&gt;" },
 		{ "tab\tnew\nline\x1b", "tab?new?line?" },
 		{ "n\xc3\xa4me", "n\xc3\xa4me" },
 		{ "cut \xc3", "cut ?" },
@@ -535,14 +519,12 @@ static void shortens_by_characters_not_bytes(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		char text[32];
 
-		assert_string_equal(svg_shorten(cases[i].text, cases[i].max,
-						text, sizeof(text)),
+		assert_string_equal(svg_shorten(cases[i].text, cases[i].max, text, sizeof(text)),
 				    cases[i].expected);
 	}
 }
 
-#define world_test(test)                                                       \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

@@ -50,10 +50,7 @@ static void what_is_saved_is_loaded(void **state)
 {
 	struct remembered_port ports[] = {
 		{ .id.domid = 3, .guest_port = 17 },
-		{ .id.domid = 3,
-		  .guest_port = 9,
-		  .local_port = 44,
-		  .is_published = true },
+		{ .id.domid = 3, .guest_port = 9, .local_port = 44, .is_published = true },
 	};
 	struct taken taken = { .n = 0 };
 
@@ -62,8 +59,7 @@ static void what_is_saved_is_loaded(void **state)
 	assert_int_equal(ports_save(*state, ports, 2), 0);
 	ports_load(*state, take, &taken);
 	assert_int_equal(taken.n, 2);
-	assert_memory_equal(taken.ports[0].id.uuid, ports[0].id.uuid,
-			    GUEST_UUID_SIZE);
+	assert_memory_equal(taken.ports[0].id.uuid, ports[0].id.uuid, GUEST_UUID_SIZE);
 	assert_int_equal(taken.ports[0].guest_port, 17);
 	assert_int_equal(taken.ports[0].local_port, 0);
 	assert_false(taken.ports[0].is_published);
@@ -118,16 +114,12 @@ static void without_a_file_nothing_is_remembered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_is_saved_is_loaded, set_up,
+		cmocka_unit_test_setup_teardown(what_is_saved_is_loaded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(saving_replaces_what_was_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_line_that_cannot_be_read_is_left_out, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(saving_replaces_what_was_there,
-						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			a_line_that_cannot_be_read_is_left_out, set_up,
-			tear_down),
-		cmocka_unit_test_setup_teardown(
-			without_a_file_nothing_is_remembered, set_up,
-			tear_down),
+		cmocka_unit_test_setup_teardown(without_a_file_nothing_is_remembered, set_up,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests_name("ports", tests, NULL, NULL);

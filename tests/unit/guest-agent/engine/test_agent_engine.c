@@ -50,8 +50,7 @@ static int setup_run(void **state)
 	tree_path(&run->tree, run->modprobe, "modprobe");
 	run->ops.modprobe = run->modprobe;
 	tree_add_cgroup(&run->tree, "user.slice", run->event);
-	assert_int_equal(journal_load(&run->journal, &run->tree.roots, &error),
-			 0);
+	assert_int_equal(journal_load(&run->journal, &run->tree.roots, &error), 0);
 	*state = run;
 	return 0;
 }
@@ -132,8 +131,7 @@ static void add_script(struct run *run, const char *name, const char *body)
 {
 	char path[FILE_PATH_MAX], text[600];
 
-	snprintf(text, sizeof(text), "#!/bin/sh\nlog=%s/log\n%s\n",
-		 run->tree.base, body);
+	snprintf(text, sizeof(text), "#!/bin/sh\nlog=%s/log\n%s\n", run->tree.base, body);
 	tree_write(&run->tree, name, text);
 	tree_path(&run->tree, path, name);
 	assert_int_equal(chmod(path, 0755), 0);
@@ -143,9 +141,8 @@ static void add_script(struct run *run, const char *name, const char *body)
 static const char *effects(struct run *run)
 {
 	static const char letters[] = {
-		[EFFECT_HOOK] = 'h',   [EFFECT_MANAGER] = 'n',
-		[EFFECT_FREEZE] = 'f', [EFFECT_DEVICE] = 'd',
-		[EFFECT_MODULE] = 'm', [EFFECT_FREEZE_TIMEOUT] = 't',
+		[EFFECT_HOOK] = 'h',   [EFFECT_MANAGER] = 'n', [EFFECT_FREEZE] = 'f',
+		[EFFECT_DEVICE] = 'd', [EFFECT_MODULE] = 'm',  [EFFECT_FREEZE_TIMEOUT] = 't',
 	};
 	static char text[64];
 	size_t n = 0;
@@ -167,14 +164,12 @@ static void stops_sound_first_then_processes_then_the_rest(void **state)
 	struct run *run = *state;
 
 	add_nic(run);
-	tree_add_function(&run->tree, SOUND, "snd_hda_intel",
-			  "0x8086 0x2668 0x040300");
+	tree_add_function(&run->tree, SOUND, "snd_hda_intel", "0x8086 0x2668 0x040300");
 	add_script(run, "etc/suspend.d/10-log", "echo $1 >> $log");
 	go_down(run);
 	assert_int_equal(run->r, 0);
 	assert_string_equal(effects(run), "hdfdt");
-	assert_string_equal(run->journal.effects[1].text,
-			    SOUND " snd_hda_intel");
+	assert_string_equal(run->journal.effects[1].text, SOUND " snd_hda_intel");
 	go_up(run);
 	assert_false(run->degraded);
 	assert_true(tree_is_bound(&run->tree, SOUND));
@@ -189,8 +184,7 @@ static void unloads_modules_behind_their_devices(void **state)
 	add_script(run, "modprobe", "echo \"$@\" >> $log");
 	tree_write(&run->tree, "sys/module/iwl_mvm/refcnt", "0");
 	tree_write(&run->tree, "sys/module/e1000e/refcnt", "0");
-	tree_link(&run->tree, "sys/bus/pci/drivers/e1000e/module",
-		  "sys/module/e1000e");
+	tree_link(&run->tree, "sys/bus/pci/drivers/e1000e/module", "sys/module/e1000e");
 	run->settings.unload = calloc(2, sizeof(char *));
 	run->settings.unload[0] = strdup("iwl-mvm");
 	run->settings.unload[1] = strdup("not-loaded");
@@ -202,13 +196,11 @@ static void unloads_modules_behind_their_devices(void **state)
 	go_down(run);
 	assert_int_equal(run->r, 0);
 	assert_string_equal(effects(run), "fdmmt");
-	assert_string_equal(tree_read(&run->tree, "log"),
-			    "-r -- iwl-mvm\n-r -- e1000e");
+	assert_string_equal(tree_read(&run->tree, "log"), "-r -- iwl-mvm\n-r -- e1000e");
 	go_up(run);
 	assert_false(run->degraded);
-	assert_string_equal(tree_read(&run->tree, "log"),
-			    "-r -- iwl-mvm\n-r -- e1000e\n-- e1000e\n"
-			    "-- iwl-mvm");
+	assert_string_equal(tree_read(&run->tree, "log"), "-r -- iwl-mvm\n-r -- e1000e\n-- e1000e\n"
+							  "-- iwl-mvm");
 	assert_true(tree_is_bound(&run->tree, NIC));
 }
 
@@ -284,8 +276,7 @@ static void a_module_that_does_not_load_again_is_told(void **state)
 	assert_int_equal(run->r, 0);
 	go_up(run);
 	assert_true(run->degraded);
-	assert_string_equal(run->text,
-			    "loading module odd failed with status 1");
+	assert_string_equal(run->text, "loading module odd failed with status 1");
 }
 
 static void respects_a_program_that_blocks_sleep(void **state)
@@ -305,9 +296,7 @@ static void respects_a_program_that_blocks_sleep(void **state)
 		   "WHO=rsync\nWHY=nightly backup\n");
 	go_down(run);
 	assert_int_equal(run->r, -ECANCELED);
-	assert_string_equal(
-		run->text,
-		"'rsync' blocks sleep in this guest: nightly backup");
+	assert_string_equal(run->text, "'rsync' blocks sleep in this guest: nightly backup");
 	assert_string_equal(effects(run), "");
 	go_up(run);
 	run->settings.honour_inhibitors = false;
@@ -321,18 +310,15 @@ static void says_what_it_kept_at_a_risk(void **state)
 	struct run *run = *state;
 
 	add_nic(run);
-	tree_add_function(&run->tree, "0000:00:06.0", "ahci",
-			  "0x8086 0x2922 0x010601");
+	tree_add_function(&run->tree, "0000:00:06.0", "ahci", "0x8086 0x2922 0x010601");
 	tree_add_disk(&run->tree, "0000:00:06.0", "sda", "8:0");
-	tree_write(&run->tree, "proc/self/mountinfo",
-		   "25 1 8:0 / / rw - ext4 /dev/root rw\n");
+	tree_write(&run->tree, "proc/self/mountinfo", "25 1 8:0 / / rw - ext4 /dev/root rw\n");
 	go_down(run);
 	assert_int_equal(run->r, 0);
 	assert_true(tree_is_bound(&run->tree, "0000:00:06.0"));
 	go_up(run);
 	assert_false(run->degraded);
-	assert_non_null(strstr(run->text,
-			       "; 0000:00:06.0 ahci kept: sda mounted on /"));
+	assert_non_null(strstr(run->text, "; 0000:00:06.0 ahci kept: sda mounted on /"));
 }
 
 static void a_device_that_is_not_quite_as_before_is_degraded(void **state)
@@ -340,14 +326,12 @@ static void a_device_that_is_not_quite_as_before_is_degraded(void **state)
 	struct run *run = *state;
 
 	add_nic(run);
-	tree_teach(&run->tree, NIC, "links-complaint",
-		   "enp0s4: master: No such device");
+	tree_teach(&run->tree, NIC, "links-complaint", "enp0s4: master: No such device");
 	go_down(run);
 	go_up(run);
 	assert_true(run->degraded);
 	assert_non_null(strstr(run->text, NIC " e1000e enp0s4 ok "));
-	assert_non_null(
-		strstr(run->text, "ms (enp0s4: master: No such device)"));
+	assert_non_null(strstr(run->text, "ms (enp0s4: master: No such device)"));
 }
 
 static void radios_stay_switched_off(void **state)
@@ -357,14 +341,12 @@ static void radios_stay_switched_off(void **state)
 	add_nic(run);
 	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/type", "wlan\n");
 	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "1\n");
-	tree_link(&run->tree, "sys/class/rfkill/rfkill3",
-		  TREE_DEVICES NIC "/rfkill3");
+	tree_link(&run->tree, "sys/class/rfkill/rfkill3", TREE_DEVICES NIC "/rfkill3");
 	go_down(run);
 	/* The driver makes a new one, which is on. */
 	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "0\n");
 	go_up(run);
-	assert_string_equal(
-		tree_read(&run->tree, TREE_DEVICES NIC "/rfkill3/soft"), "1");
+	assert_string_equal(tree_read(&run->tree, TREE_DEVICES NIC "/rfkill3/soft"), "1");
 }
 
 static void the_driver_s_own_module_may_be_gone(void **state)
@@ -378,9 +360,8 @@ static void the_driver_s_own_module_may_be_gone(void **state)
 	assert_int_equal(unlink(path), 0);
 	go_up(run);
 	assert_true(run->degraded);
-	assert_non_null(strstr(
-		run->text,
-		"lost: e1000e does not take it: the driver is not loaded"));
+	assert_non_null(
+		strstr(run->text, "lost: e1000e does not take it: the driver is not loaded"));
 }
 
 static void a_stop_that_ends_late_is_still_undone(void **state)
@@ -407,8 +388,7 @@ static void a_hook_that_hangs_is_killed_and_named(void **state)
 	add_script(run, "etc/suspend.d/10-slow", "test $1 = post || sleep 60");
 	go_down(run);
 	assert_int_equal(run->r, -ECANCELED);
-	assert_string_equal(run->text,
-			    "hook 10-slow pre took too long and was killed");
+	assert_string_equal(run->text, "hook 10-slow pre took too long and was killed");
 	go_up(run);
 	assert_false(run->degraded);
 	run->settings.hook_failure_counts = false;
@@ -419,8 +399,7 @@ static void a_hook_that_hangs_is_killed_and_named(void **state)
 
 static void never_freezes_what_it_needs(void **state)
 {
-	static const char *const names[] = { "system.slice", "", "/",
-					     "machine.slice", "../x" };
+	static const char *const names[] = { "system.slice", "", "/", "machine.slice", "../x" };
 	struct run *run = *state;
 
 	tree_add_cgroup(&run->tree, "system.slice", NULL);
@@ -435,8 +414,7 @@ static void never_freezes_what_it_needs(void **state)
 		go_up(run);
 	}
 	/* Nor the slice that it was started from by hand. */
-	tree_write(&run->tree, "proc/self/cgroup",
-		   "0::/user.slice/user-0.slice/session-1.scope\n");
+	tree_write(&run->tree, "proc/self/cgroup", "0::/user.slice/user-0.slice/session-1.scope\n");
 	free(run->settings.freeze[0]);
 	run->settings.freeze[0] = strdup("user.slice");
 	go_down(run);
@@ -452,9 +430,7 @@ static void does_not_thaw_what_another_has_frozen(void **state)
 	go_down(run);
 	assert_string_equal(effects(run), "t");
 	go_up(run);
-	assert_string_equal(
-		tree_read(&run->tree, "sys/fs/cgroup/user.slice/cgroup.freeze"),
-		"1");
+	assert_string_equal(tree_read(&run->tree, "sys/fs/cgroup/user.slice/cgroup.freeze"), "1");
 }
 
 /* Goes down in a process of its own, which is to be killed. */
@@ -475,8 +451,7 @@ static void survives_a_kill_at_any_moment(void **state)
 	struct run *run = *state;
 
 	add_nic(run);
-	tree_add_function(&run->tree, SOUND, "snd_hda_intel",
-			  "0x8086 0x2668 0x040300");
+	tree_add_function(&run->tree, SOUND, "snd_hda_intel", "0x8086 0x2668 0x040300");
 	add_script(run, "etc/suspend.d/10-true", "true");
 	for (int i = 0; i < 60; i++) {
 		struct timespec wait = { .tv_nsec = i * 200000 };
@@ -490,21 +465,16 @@ static void survives_a_kill_at_any_moment(void **state)
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
 		journal_done(journal);
-		assert_int_equal(
-			journal_load(journal, &run->tree.roots, &error), 0);
+		assert_int_equal(journal_load(journal, &run->tree.roots, &error), 0);
 		assert_int_equal(journal_lock(journal, &error), 0);
 		make_engine(run);
 		go_up(run);
 		assert_false(run->degraded);
 		assert_true(tree_is_bound(&run->tree, NIC));
 		assert_true(tree_is_bound(&run->tree, SOUND));
-		assert_string_equal(
-			tree_read(&run->tree,
-				  "sys/fs/cgroup/user.slice/cgroup.freeze"),
-			"0");
-		assert_string_equal(
-			tree_read(&run->tree, "sys/power/pm_freeze_timeout"),
-			"20000");
+		assert_string_equal(tree_read(&run->tree, "sys/fs/cgroup/user.slice/cgroup.freeze"),
+				    "0");
+		assert_string_equal(tree_read(&run->tree, "sys/power/pm_freeze_timeout"), "20000");
 		engine_free(run->engine);
 		run->engine = NULL;
 	}
@@ -512,8 +482,7 @@ static void survives_a_kill_at_any_moment(void **state)
 
 /* ---- Network managers, on a bus of our own ---- */
 
-static int on_sleep(sd_bus_message *message, void *userdata,
-		    sd_bus_error *error)
+static int on_sleep(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
 	const char *path = userdata;
 	FILE *log = fopen(path, "ae");
@@ -526,8 +495,7 @@ static int on_sleep(sd_bus_message *message, void *userdata,
 	return sd_bus_reply_method_return(message, "");
 }
 
-static int on_renew(sd_bus_message *message, void *userdata,
-		    sd_bus_error *error)
+static int on_renew(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
 	const char *path = userdata;
 	FILE *log = fopen(path, "ae");
@@ -544,8 +512,7 @@ static int on_renew(sd_bus_message *message, void *userdata,
 
 static const sd_bus_vtable networkd_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("RenewLink", "i", "", on_renew,
-		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("RenewLink", "i", "", on_renew, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 
@@ -561,13 +528,11 @@ static void serve_manager(char *log, int fd)
 	sd_bus *bus;
 
 	if (sd_bus_open_system(&bus) < 0 ||
-	    sd_bus_add_object_vtable(bus, NULL,
-				     "/org/freedesktop/NetworkManager",
-				     "org.freedesktop.NetworkManager",
-				     manager_vtable, log) < 0 ||
+	    sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/NetworkManager",
+				     "org.freedesktop.NetworkManager", manager_vtable, log) < 0 ||
 	    sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/network1",
-				     "org.freedesktop.network1.Manager",
-				     networkd_vtable, log) < 0 ||
+				     "org.freedesktop.network1.Manager", networkd_vtable,
+				     log) < 0 ||
 	    sd_bus_request_name(bus, "org.freedesktop.NetworkManager", 0) < 0 ||
 	    sd_bus_request_name(bus, "org.freedesktop.network1", 0) < 0)
 		_exit(1);
@@ -627,8 +592,7 @@ static void has_networkd_renew_leases_after_the_wake(void **state)
 	struct run *run = *state;
 	pid_t bus = start_bus(run), manager = start_managers(run);
 
-	tree_write(&run->tree, "services/systemd/netif/links/1",
-		   "ADMIN_STATE=unmanaged\n");
+	tree_write(&run->tree, "services/systemd/netif/links/1", "ADMIN_STATE=unmanaged\n");
 	tree_write(&run->tree, "services/systemd/netif/links/4", managed);
 	go_down(run);
 	assert_int_equal(run->r, 0);
@@ -673,8 +637,7 @@ static void tells_network_manager_to_sleep_and_to_wake(void **state)
 
 int main(void)
 {
-#define TEST(name)                                                             \
-	cmocka_unit_test_setup_teardown(name, setup_run, teardown_run)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_run, teardown_run)
 	const struct CMUnitTest tests[] = {
 		TEST(stops_sound_first_then_processes_then_the_rest),
 		TEST(unloads_modules_behind_their_devices),

@@ -45,11 +45,8 @@ static struct journal half_way(struct tree *tree)
 
 	assert_int_equal(journal_begin(&journal, 12, &error), 0);
 	assert_int_equal(journal_add(&journal, EFFECT_HOOK, "10-x", &error), 0);
-	assert_int_equal(
-		journal_add(&journal, EFFECT_FREEZE, "user.slice", &error), 0);
-	assert_int_equal(journal_add(&journal, EFFECT_DEVICE,
-				     "0000:00:04.0 e1000e", &error),
-			 0);
+	assert_int_equal(journal_add(&journal, EFFECT_FREEZE, "user.slice", &error), 0);
+	assert_int_equal(journal_add(&journal, EFFECT_DEVICE, "0000:00:04.0 e1000e", &error), 0);
 	journal_undone(&journal, 2);
 	return journal;
 }
@@ -181,8 +178,7 @@ static void two_agents_do_not_work_at_once(void **state)
 
 int main(void)
 {
-#define TEST(name)                                                             \
-	cmocka_unit_test_setup_teardown(name, setup_tree, teardown_tree)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_tree, teardown_tree)
 	const struct CMUnitTest tests[] = {
 		TEST(a_successor_reads_what_was_recorded),
 		TEST(a_record_that_was_not_written_to_its_end_is_none),

@@ -50,15 +50,13 @@ static void write_actions(const struct machine_step *step, char *ret)
 static void write_state(const struct machine_step *step, char *ret)
 {
 	if (step->actions & MACHINE_PUBLISH)
-		sprintf(ret, "%c%d",
-			protocol_agent_state_name(step->publish.state)[0],
+		sprintf(ret, "%c%d", protocol_agent_state_name(step->publish.state)[0],
 			(int)step->publish.cycle);
 	else
 		ret[0] = '\0';
 }
 
-static void expect(const struct machine_step *step, const char *actions,
-		   const char *published)
+static void expect(const struct machine_step *step, const char *actions, const char *published)
 {
 	char seen[16], state[40];
 
@@ -68,21 +66,18 @@ static void expect(const struct machine_step *step, const char *actions,
 	assert_string_equal(state, published);
 }
 
-static void tell_tale(struct machine *machine, const struct tale *tale,
-		      size_t n)
+static void tell_tale(struct machine *machine, const struct tale *tale, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct protocol_request request = to_request(tale[i].request);
-		struct machine_step step =
-			machine_take(machine, tale[i].input, &request);
+		struct machine_step step = machine_take(machine, tale[i].input, &request);
 
 		expect(&step, tale[i].actions, tale[i].published);
 	}
 }
 
 /* A freshly started agent, which found `request`. */
-static struct machine started(const char *request, const char *actions,
-			      const char *published)
+static struct machine started(const char *request, const char *actions, const char *published)
 {
 	struct machine_past past = { .channel_kept = false };
 	struct protocol_request found = to_request(request);
@@ -93,10 +88,10 @@ static struct machine started(const char *request, const char *actions,
 	return machine;
 }
 
-#define TELL(machine, ...)                                                     \
-	do {                                                                   \
-		static const struct tale tale_[] = { __VA_ARGS__ };            \
-		tell_tale(machine, tale_, ELEMENTSOF(tale_));                  \
+#define TELL(machine, ...)                                                                         \
+	do {                                                                                       \
+		static const struct tale tale_[] = { __VA_ARGS__ };                                \
+		tell_tale(machine, tale_, ELEMENTSOF(tale_));                                      \
 	} while (0)
 
 static void goes_down_and_comes_back_once_per_cycle(void **state)
@@ -104,16 +99,13 @@ static void goes_down_and_comes_back_once_per_cycle(void **state)
 	struct machine machine = started("", "DP", "r0");
 
 	(void)state;
-	TELL(&machine, { MACHINE_LOOK, "s1", "DP", "r1" },
-	     { MACHINE_LOOK, "s1", "", "" }, { MACHINE_EVENT, "s1", "Q", "" },
-	     { MACHINE_STOPPED, "s1", "C", "" },
-	     { MACHINE_COMMITTED, "s1", "", "" },
-	     { MACHINE_WOKEN, "s1", "R", "" },
+	TELL(&machine, { MACHINE_LOOK, "s1", "DP", "r1" }, { MACHINE_LOOK, "s1", "", "" },
+	     { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_WOKEN, "s1", "R", "" },
 	     { MACHINE_RESTORED, "s1", "DP", "r1" },
 	     /* dom0's notify on the wake comes late. */
 	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_LOOK, "s1", "", "" },
-	     { MACHINE_EVENT, "s1", "", "" },
-	     { MACHINE_LOOK, "s2", "DP", "r2" },
+	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_LOOK, "s2", "DP", "r2" },
 	     { MACHINE_EVENT, "s2", "Q", "" });
 }
 
@@ -123,8 +115,7 @@ static void does_not_act_on_an_event_before_it_is_armed(void **state)
 
 	(void)state;
 	/* The event overtakes the watch: arming drains, and waits. */
-	TELL(&machine, { MACHINE_EVENT, "", "", "" },
-	     { MACHINE_EVENT, "s4", "DP", "r4" },
+	TELL(&machine, { MACHINE_EVENT, "", "", "" }, { MACHINE_EVENT, "s4", "DP", "r4" },
 	     { MACHINE_LOOK, "s4", "", "" }, { MACHINE_EVENT, "s4", "Q", "" });
 }
 
@@ -160,13 +151,10 @@ static void undoes_when_dom0_gives_up_before_the_kernel_sleeps(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" },
-	     { MACHINE_STOPPED, "s1", "C", "" },
-	     { MACHINE_COMMITTED, "s1", "", "" },
-	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_EVENT, "a1", "R", "" },
-	     { MACHINE_RESTORED, "a1", "DP", "r1" },
-	     { MACHINE_EVENT, "a1", "DP", "r1" },
-	     { MACHINE_LOOK, "s2", "DP", "r2" });
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_EVENT, "s1", "", "" },
+	     { MACHINE_EVENT, "a1", "R", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" },
+	     { MACHINE_EVENT, "a1", "DP", "r1" }, { MACHINE_LOOK, "s2", "DP", "r2" });
 }
 
 static void takes_its_question_back_if_the_request_just_vanished(void **state)
@@ -174,10 +162,8 @@ static void takes_its_question_back_if_the_request_just_vanished(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" },
-	     { MACHINE_STOPPED, "s1", "C", "" },
-	     { MACHINE_COMMITTED, "s1", "", "" },
-	     { MACHINE_LOOK, "", "UR", "" },
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_LOOK, "", "UR", "" },
 	     { MACHINE_RESTORED_BADLY, "", "DP", "r0" });
 }
 
@@ -186,16 +172,13 @@ static void undoes_when_the_commit_finds_another_request(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" },
-	     { MACHINE_STOPPED, "s1", "C", "" },
-	     { MACHINE_RETRACTED, "s1", "R", "" },
-	     { MACHINE_RESTORED, "a1", "DP", "r1" });
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	     { MACHINE_RETRACTED, "s1", "R", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" });
 }
 
 static void says_failed_and_notifies_when_it_cannot_quiesce(void **state)
 {
-	static const enum machine_input inputs[] = { MACHINE_STUCK,
-						     MACHINE_COMMIT_FAILED,
+	static const enum machine_input inputs[] = { MACHINE_STUCK, MACHINE_COMMIT_FAILED,
 						     MACHINE_TIMED_OUT };
 
 	(void)state;
@@ -219,9 +202,8 @@ static void says_ready_when_its_failure_met_an_abort(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" },
-	     { MACHINE_STUCK, "s1", "R", "" }, { MACHINE_LOOK, "a1", "", "" },
-	     { MACHINE_RESTORED, "a1", "DP", "r1" });
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STUCK, "s1", "R", "" },
+	     { MACHINE_LOOK, "a1", "", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" });
 }
 
 static void gives_up_on_a_kernel_that_does_not_suspend(void **state)
@@ -229,10 +211,8 @@ static void gives_up_on_a_kernel_that_does_not_suspend(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" },
-	     { MACHINE_STOPPED, "s1", "C", "" },
-	     { MACHINE_COMMITTED, "s1", "", "" },
-	     { MACHINE_TIMED_OUT, "s1", "UR", "" },
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_TIMED_OUT, "s1", "UR", "" },
 	     { MACHINE_RESTORED, "s1", "DPN", "f1" });
 }
 
@@ -241,12 +221,9 @@ static void stays_degraded_through_the_abort_of_that_cycle(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" },
-	     { MACHINE_STOPPED, "s1", "C", "" },
-	     { MACHINE_COMMITTED, "s1", "", "" },
-	     { MACHINE_WOKEN, "s1", "R", "" },
-	     { MACHINE_RESTORED_BADLY, "s1", "DP", "d1" },
-	     { MACHINE_EVENT, "a1", "DP", "d1" },
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_WOKEN, "s1", "R", "" },
+	     { MACHINE_RESTORED_BADLY, "s1", "DP", "d1" }, { MACHINE_EVENT, "a1", "DP", "d1" },
 	     { MACHINE_LOOK, "s2", "DP", "r2" });
 }
 
@@ -255,9 +232,8 @@ static void an_abort_before_it_began_ends_that_cycle(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_LOOK, "a1", "DP", "r1" },
-	     { MACHINE_LOOK, "s1", "", "" }, { MACHINE_EVENT, "s1", "", "" },
-	     { MACHINE_LOOK, "s2", "DP", "r2" });
+	TELL(&machine, { MACHINE_LOOK, "a1", "DP", "r1" }, { MACHINE_LOOK, "s1", "", "" },
+	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_LOOK, "s2", "DP", "r2" });
 }
 
 static void takes_a_lower_cycle_for_what_dom0_wants_now(void **state)
@@ -265,8 +241,7 @@ static void takes_a_lower_cycle_for_what_dom0_wants_now(void **state)
 	struct machine machine = started("s9", "DP", "r9");
 
 	(void)state;
-	TELL(&machine, { MACHINE_LOOK, "s3", "DP", "r3" },
-	     { MACHINE_EVENT, "s3", "Q", "" });
+	TELL(&machine, { MACHINE_LOOK, "s3", "DP", "r3" }, { MACHINE_EVENT, "s3", "Q", "" });
 }
 
 static void a_request_that_vanishes_disarms(void **state)
@@ -274,9 +249,8 @@ static void a_request_that_vanishes_disarms(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_LOOK, "", "DP", "r0" },
-	     { MACHINE_LOOK, "", "", "" }, { MACHINE_EVENT, "", "", "" },
-	     { MACHINE_LOOK, "s1", "DP", "r1" },
+	TELL(&machine, { MACHINE_LOOK, "", "DP", "r0" }, { MACHINE_LOOK, "", "", "" },
+	     { MACHINE_EVENT, "", "", "" }, { MACHINE_LOOK, "s1", "DP", "r1" },
 	     { MACHINE_EVENT, "s1", "Q", "" });
 }
 
@@ -363,16 +337,12 @@ static void every_sequence_of_inputs_can_be_ended(void **state)
 			/* Quiescing starts only from ready, for that cycle. */
 			if (step.actions & MACHINE_QUIESCE) {
 				assert_int_equal(before, MACHINE_IDLE);
-				assert_int_equal(machine.published.state,
-						 PROTOCOL_AGENT_READY);
-				assert_true(machine.cycle ==
-					    machine.published.cycle);
+				assert_int_equal(machine.published.state, PROTOCOL_AGENT_READY);
+				assert_true(machine.cycle == machine.published.cycle);
 				assert_true(request.verb == PROTOCOL_SUSPEND &&
 					    request.cycle == machine.cycle);
-				assert_false(machine.done.state !=
-						     PROTOCOL_AGENT_NONE &&
-					     machine.done.cycle ==
-						     machine.cycle);
+				assert_false(machine.done.state != PROTOCOL_AGENT_NONE &&
+					     machine.done.cycle == machine.cycle);
 			}
 			/* What is restored was being taken down. */
 			if (step.actions & MACHINE_RESTORE)
@@ -395,17 +365,13 @@ int main(void)
 		cmocka_unit_test(does_not_act_on_an_event_before_it_is_armed),
 		cmocka_unit_test(is_armed_from_the_start_if_a_request_stands),
 		cmocka_unit_test(undoes_when_dom0_gives_up_while_it_quiesces),
-		cmocka_unit_test(
-			undoes_when_dom0_gives_up_before_the_kernel_sleeps),
-		cmocka_unit_test(
-			takes_its_question_back_if_the_request_just_vanished),
+		cmocka_unit_test(undoes_when_dom0_gives_up_before_the_kernel_sleeps),
+		cmocka_unit_test(takes_its_question_back_if_the_request_just_vanished),
 		cmocka_unit_test(undoes_when_the_commit_finds_another_request),
-		cmocka_unit_test(
-			says_failed_and_notifies_when_it_cannot_quiesce),
+		cmocka_unit_test(says_failed_and_notifies_when_it_cannot_quiesce),
 		cmocka_unit_test(says_ready_when_its_failure_met_an_abort),
 		cmocka_unit_test(gives_up_on_a_kernel_that_does_not_suspend),
-		cmocka_unit_test(
-			stays_degraded_through_the_abort_of_that_cycle),
+		cmocka_unit_test(stays_degraded_through_the_abort_of_that_cycle),
 		cmocka_unit_test(an_abort_before_it_began_ends_that_cycle),
 		cmocka_unit_test(takes_a_lower_cycle_for_what_dom0_wants_now),
 		cmocka_unit_test(a_request_that_vanishes_disarms),

@@ -36,8 +36,7 @@ static struct reading *read_text(const char *text)
 	if (text)
 		tree_write(&reading->tree, "etc/agent.conf", text);
 	tree_path(&reading->tree, path, "etc/agent.conf");
-	reading->r =
-		settings_read(&reading->settings, path, note, reading, &error);
+	reading->r = settings_read(&reading->settings, path, note, reading, &error);
 	return reading;
 }
 
@@ -100,13 +99,11 @@ static void takes_every_key(void **state)
 	assert_false(settings->honour_inhibitors);
 	assert_int_equal(settings->hook_timeout_us, 9000000);
 	assert_false(settings->hook_failure_counts);
-	rule = settings_find_rule(settings, "0000:00:04.0", "iwlwifi",
-				  "8086:2723");
+	rule = settings_find_rule(settings, "0000:00:04.0", "iwlwifi", "8086:2723");
 	assert_non_null(rule);
 	assert_int_equal(rule->action, DEVICE_MODULE);
 	assert_string_equal(rule->modules, "a b");
-	assert_null(settings_find_rule(settings, "0000:00:04.0", "igb",
-				       "8086:1533"));
+	assert_null(settings_find_rule(settings, "0000:00:04.0", "igb", "8086:1533"));
 	done(reading);
 }
 
@@ -126,19 +123,18 @@ static void tells_all_problems_with_their_lines(void **state)
 
 	(void)state;
 	assert_int_equal(reading->r, -EBADMSG);
-	assert_string_equal(
-		reading->problems,
-		"agent.conf:2: Timeout: 'soon' is not a time of up to 1h, such "
-		"as "
-		"'500ms' or '10s'\n"
-		"agent.conf:3: Devices: 'some' is neither auto nor none\n"
-		"agent.conf:4: unknown key 'Colour', ignoring\n"
-		"agent.conf:5: CompactMemory: 'perhaps' is not yes or no\n"
-		"agent.conf:7: Action: 'eat' is none of auto, unbind, keep, "
-		"module, hook\n"
-		"agent.conf:9: Action: the section must read [Device "
-		"\"PATTERN\"]\n"
-		"agent.conf:11: unknown section 'Nonsense', ignoring\n");
+	assert_string_equal(reading->problems,
+			    "agent.conf:2: Timeout: 'soon' is not a time of up to 1h, such "
+			    "as "
+			    "'500ms' or '10s'\n"
+			    "agent.conf:3: Devices: 'some' is neither auto nor none\n"
+			    "agent.conf:4: unknown key 'Colour', ignoring\n"
+			    "agent.conf:5: CompactMemory: 'perhaps' is not yes or no\n"
+			    "agent.conf:7: Action: 'eat' is none of auto, unbind, keep, "
+			    "module, hook\n"
+			    "agent.conf:9: Action: the section must read [Device "
+			    "\"PATTERN\"]\n"
+			    "agent.conf:11: unknown section 'Nonsense', ignoring\n");
 	done(reading);
 }
 
@@ -148,8 +144,7 @@ static void an_unknown_key_is_no_reason_to_stay_down(void **state)
 
 	(void)state;
 	assert_int_equal(reading->r, 0);
-	assert_string_equal(reading->problems,
-			    "agent.conf:2: unknown key 'Colour', ignoring\n");
+	assert_string_equal(reading->problems, "agent.conf:2: unknown key 'Colour', ignoring\n");
 	done(reading);
 }
 
@@ -176,8 +171,8 @@ static void the_shipped_file_shows_the_defaults(void **state)
 	if (!file)
 		skip();
 	while (fgets(line, sizeof(line), file)) {
-		bool key = line[0] == '#' && line[1] != ' ' &&
-			   (strchr(line, '=') || line[1] == '[');
+		bool key =
+			line[0] == '#' && line[1] != ' ' && (strchr(line, '=') || line[1] == '[');
 
 		/* The example at its end is one. */
 		if (strncmp(line, "#[Device", 8) == 0)
@@ -190,16 +185,11 @@ static void the_shipped_file_shows_the_defaults(void **state)
 	assert_string_equal(reading->problems, "");
 	assert_int_equal(reading->r, 0);
 	assert_int_equal(reading->settings.timeout_us, settings.timeout_us);
-	assert_int_equal(reading->settings.thaw_after_us,
-			 settings.thaw_after_us);
-	assert_int_equal(reading->settings.unbind_timeout_us,
-			 settings.unbind_timeout_us);
-	assert_int_equal(reading->settings.restore_timeout_us,
-			 settings.restore_timeout_us);
-	assert_int_equal(reading->settings.hook_timeout_us,
-			 settings.hook_timeout_us);
-	assert_int_equal(reading->settings.hook_failure_counts,
-			 settings.hook_failure_counts);
+	assert_int_equal(reading->settings.thaw_after_us, settings.thaw_after_us);
+	assert_int_equal(reading->settings.unbind_timeout_us, settings.unbind_timeout_us);
+	assert_int_equal(reading->settings.restore_timeout_us, settings.restore_timeout_us);
+	assert_int_equal(reading->settings.hook_timeout_us, settings.hook_timeout_us);
+	assert_int_equal(reading->settings.hook_failure_counts, settings.hook_failure_counts);
 	assert_int_equal(reading->settings.devices, settings.devices);
 	assert_int_equal(reading->settings.n_unload, 0);
 	assert_int_equal(reading->settings.n_freeze, 1);

@@ -49,12 +49,12 @@ static bool shows(const char *command, const char *text)
 	return strstr(output, text) != NULL;
 }
 
-#define assert_shows(command, text)                                            \
-	do {                                                                   \
-		if (!shows(command, text)) {                                   \
-			run(command " >&2");                                   \
-			fail_msg("'%s' does not show '%s'", command, text);    \
-		}                                                              \
+#define assert_shows(command, text)                                                                \
+	do {                                                                                       \
+		if (!shows(command, text)) {                                                       \
+			run(command " >&2");                                                       \
+			fail_msg("'%s' does not show '%s'", command, text);                        \
+		}                                                                                  \
 	} while (0)
 
 /* The kernel makes an interface beneath the function. */
@@ -62,12 +62,10 @@ static void appear(struct tree *tree, const char *name, const char *mac)
 {
 	char line[256], target[256], link[256];
 
-	snprintf(line, sizeof(line),
-		 "ip link add %s address %s type veth peer name peer0", name,
+	snprintf(line, sizeof(line), "ip link add %s address %s type veth peer name peer0", name,
 		 mac);
 	must(line);
-	snprintf(target, sizeof(target), TREE_DEVICES NIC "/net/%s/address",
-		 name);
+	snprintf(target, sizeof(target), TREE_DEVICES NIC "/net/%s/address", name);
 	tree_write(tree, target, mac);
 	*strrchr(target, '/') = '\0';
 	snprintf(link, sizeof(link), "sys/class/net/%s", name);
@@ -90,8 +88,7 @@ static int setup_network(void **state)
 	struct tree *tree = calloc(1, sizeof(*tree));
 
 	*state = tree;
-	if (unshare(CLONE_NEWNET) < 0 &&
-	    unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return -1;
 	must("ip link add br0 type bridge");
 	tree_new(tree);
@@ -115,8 +112,7 @@ static int restore(struct tree *tree, char *text, size_t size, uint64_t wait_us)
 	int r;
 
 	assert_int_equal(netlink_open(&monitor, RTMGRP_LINK), 0);
-	r = links_restore(&tree->roots, NIC, &monitor, clock_now_us() + wait_us,
-			  text, size);
+	r = links_restore(&tree->roots, NIC, &monitor, clock_now_us() + wait_us, text, size);
 	netlink_close(&monitor);
 	return r;
 }
@@ -169,8 +165,7 @@ static void gives_its_part_of_a_route_by_several_hops_back(void **state)
 	assert_string_equal(text, "");
 	assert_shows("ip route show 10.77.0.0/16 | xargs",
 		     "nexthop via 10.9.0.1 dev enp0s4 weight 3");
-	assert_shows("ip route show 10.77.0.0/16 | xargs",
-		     "nexthop via 10.8.0.9 dev br0 weight 1");
+	assert_shows("ip route show 10.77.0.0/16 | xargs", "nexthop via 10.8.0.9 dev br0 weight 1");
 }
 
 static void gives_addresses_and_routes_back(void **state)
@@ -201,8 +196,7 @@ static void gives_addresses_and_routes_back(void **state)
 	assert_shows("ip route", "default via 10.9.0.1 dev enp0s4 metric 50");
 	assert_shows("ip route", "192.0.2.0/24 dev enp0s4 scope link");
 	assert_shows("ip route show table 77", "198.51.100.0/24 via 10.9.0.7");
-	if (shows("ip -o -6 addr show lo", "::1") ||
-	    file_exists("/proc/net/if_inet6"))
+	if (shows("ip -o -6 addr show lo", "::1") || file_exists("/proc/net/if_inet6"))
 		assert_shows("ip -o -6 addr show enp0s4", "fd00:9::2/64");
 }
 
@@ -305,16 +299,14 @@ static void says_what_could_not_be_restored(void **state)
 }
 
 /* Leaves alone what the manager that keeps such a file about it looks after. */
-static void expect_left_to_manager(struct tree *tree, const char *directory,
-				   const char *contents)
+static void expect_left_to_manager(struct tree *tree, const char *directory, const char *contents)
 {
 	char text[240], name[100];
 
 	appear(tree, "enp0s4", MAC);
 	must("ip link set enp0s4 mtu 1400 up");
 	must("ip addr add 10.9.0.2/24 dev enp0s4");
-	snprintf(name, sizeof(name), "services/%s/%u", directory,
-		 if_nametoindex("enp0s4"));
+	snprintf(name, sizeof(name), "services/%s/%u", directory, if_nametoindex("enp0s4"));
 	tree_write(tree, name, contents);
 	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
@@ -329,16 +321,14 @@ static void expect_left_to_manager(struct tree *tree, const char *directory,
 
 static void leaves_to_network_manager_what_is_its(void **state)
 {
-	expect_left_to_manager(*state, "NetworkManager/devices",
-			       "[device]\nmanaged=true\n");
+	expect_left_to_manager(*state, "NetworkManager/devices", "[device]\nmanaged=true\n");
 }
 
 static void leaves_to_networkd_what_is_its(void **state)
 {
-	expect_left_to_manager(
-		*state, "systemd/netif/links",
-		"ADMIN_STATE=configured\n"
-		"NETWORK_FILE=/etc/systemd/network/lan.network\n");
+	expect_left_to_manager(*state, "systemd/netif/links",
+			       "ADMIN_STATE=configured\n"
+			       "NETWORK_FILE=/etc/systemd/network/lan.network\n");
 }
 
 static void saves_nothing_where_there_is_nothing(void **state)
@@ -353,8 +343,7 @@ static void saves_nothing_where_there_is_nothing(void **state)
 
 int main(void)
 {
-#define TEST(name)                                                             \
-	cmocka_unit_test_setup_teardown(name, setup_network, teardown_network)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_network, teardown_network)
 	const struct CMUnitTest tests[] = {
 		TEST(puts_a_bridge_port_back_as_it_was),
 		TEST(gives_its_part_of_a_route_by_several_hops_back),
