@@ -26,7 +26,7 @@ static void check_held(const struct status *status, struct findings *findings)
 
 static void check_state(const struct status *status, struct findings *findings)
 {
-	if (status->state == STATUS_ABANDONED)
+	if (status->state == STATUS_INTERRUPTED)
 		findings_add(findings, FINDING_ERROR, "cycles", "pmcoord resume-all",
 			     "a cycle was abandoned by whoever ran it; guests may still be down");
 	if (status->n_unreadable > 0)

@@ -32,7 +32,7 @@ static uint64_t realtime_us(void)
  */
 static enum exit_code exit_of_status(const struct status *status)
 {
-	if (status->state == STATUS_ABANDONED)
+	if (status->state == STATUS_INTERRUPTED)
 		return EXIT_STRANDED;
 	if (status->state != STATUS_IDLE || !status->last)
 		return EXIT_AS_PLANNED;

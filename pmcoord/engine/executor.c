@@ -175,7 +175,7 @@ static int step_is_down(struct executor *x, size_t i)
 	    look.state.state == PROTOCOL_AGENT_QUIESCED)
 		r = note_quiesced(x, i);
 	if (r == 0)
-		r = record(x, RECORD_DOWN, i, "");
+		r = record(x, RECORD_SUSPENDED, i, "");
 	/* A failure leaves a subscription that the next start-up clears. */
 	x->hypervisor->ops->settle(x->hypervisor, &x->states[i].id);
 	step_is_over(x, i);

@@ -126,7 +126,7 @@ static void retract(struct restore *restore, size_t i)
 	struct domain_id id = id_at(restore, i);
 	int r;
 
-	if (guest->may_go_down_late)
+	if (guest->may_suspend_late)
 		return;
 	r = restore->hypervisor->ops->retract(restore->hypervisor, &id, guest->mechanism,
 					      cycle_of(restore)->number);
@@ -157,7 +157,7 @@ static void unpause(struct restore *restore, size_t i)
  */
 static bool was_resumed(const struct cycle_guest *guest)
 {
-	return guest->hold == HOLD_DOWN || guest->resume_us != CYCLE_NEVER;
+	return guest->hold == HOLD_SUSPENDED || guest->resume_us != CYCLE_NEVER;
 }
 
 /*
@@ -215,7 +215,7 @@ static void announce(struct restore *restore, size_t i, struct arrival *arrival)
 	struct domain_id id = id_at(restore, i);
 
 	arrival->r = restore->hypervisor->ops->look(restore->hypervisor, &id, &arrival->look);
-	arrival->is_plain = arrival->r == 0 && guest_at(restore, i)->hold == HOLD_DOWN &&
+	arrival->is_plain = arrival->r == 0 && guest_at(restore, i)->hold == HOLD_SUSPENDED &&
 			    arrival->look.state == GUEST_SUSPENDED;
 	if (arrival->is_plain)
 		record(restore, RECORD_RESUME, i, "");
@@ -294,7 +294,7 @@ static void look_for_late(struct restore *restore, size_t i)
 	struct domain_id id = id_at(restore, i);
 	struct domain_look look;
 
-	if (!guest->may_go_down_late ||
+	if (!guest->may_suspend_late ||
 	    restore->hypervisor->ops->look(restore->hypervisor, &id, &look) < 0)
 		return;
 	if (look.state == GUEST_SUSPENDED) {
@@ -303,8 +303,8 @@ static void look_for_late(struct restore *restore, size_t i)
 			resume_domain(restore, i);
 		restore->hypervisor->ops->settle(restore->hypervisor, &id);
 		restore->hypervisor->ops->keep_books(restore->hypervisor, &id);
-		record(restore, RECORD_BOOKKEPT, i, "");
-		record(restore, RECORD_SETTLED, i, "went down late");
+		record(restore, RECORD_XENSTORE_RESUMED, i, "");
+		record(restore, RECORD_LATE_OVER, i, "went down late");
 	} else if (look.state != GUEST_RUNNING && look.state != GUEST_PAUSED) {
 		record(restore, RECORD_GONE, i, "");
 	}
@@ -313,21 +313,21 @@ static void look_for_late(struct restore *restore, size_t i)
 /* Whether anything may still come from this guest. */
 static bool is_open(const struct cycle_guest *guest)
 {
-	return guest->may_go_down_late ||
+	return guest->may_suspend_late ||
 	       (agent_matters(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER);
 }
 
 static void look_at(struct restore *restore, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(restore, i);
-	bool was_open = is_open(guest), was_late = guest->may_go_down_late;
+	bool was_open = is_open(guest), was_late = guest->may_suspend_late;
 
 	look_for_late(restore, i);
 	look_at_agent(restore, i);
 	if (was_open && !is_open(guest) && restore->n_open > 0)
 		restore->n_open--;
 	/* From now on its agent is waited for, until another time. */
-	if (was_late && !guest->may_go_down_late)
+	if (was_late && !guest->may_suspend_late)
 		restore->next_us = 0;
 }
 
@@ -452,7 +452,7 @@ static void keep_books(struct restore *restore, size_t i)
 	if (r < 0 && r != -ESRCH)
 		r = ops->keep_books(restore->hypervisor, &id);
 	if (r == 0)
-		record(restore, RECORD_BOOKKEPT, i, "");
+		record(restore, RECORD_XENSTORE_RESUMED, i, "");
 	else if (r == -ESRCH)
 		record(restore, RECORD_GONE, i, "");
 	else
@@ -466,7 +466,7 @@ static void tidy(struct restore *restore, const bool *selected)
 		if (is_selected(selected, i))
 			wake_agent(restore, i);
 	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
-		if (is_selected(selected, i) && guest_at(restore, i)->needs_bookkeeping)
+		if (is_selected(selected, i) && guest_at(restore, i)->needs_xenstore_resume)
 			keep_books(restore, i);
 	}
 }
@@ -488,7 +488,7 @@ void restore_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
 
 		memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
 		/* What goes wrong is told when it is resumed. */
-		if (guest->hold == HOLD_DOWN)
+		if (guest->hold == HOLD_SUSPENDED)
 			hypervisor->ops->prepare_resume(hypervisor, &id);
 	}
 }
@@ -626,7 +626,7 @@ static void count_open(struct restore *restore)
 	restore->next_us = LOOP_FOREVER;
 	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(restore, i);
-		uint64_t until = guest->may_go_down_late ? late_until(restore, i) : ready_by;
+		uint64_t until = guest->may_suspend_late ? late_until(restore, i) : ready_by;
 
 		if (!is_open(guest))
 			continue;
@@ -651,9 +651,9 @@ static void note_what_is_missing(struct restore *restore)
 		const struct cycle_guest *guest = guest_at(restore, i);
 		struct domain_id id = id_at(restore, i);
 
-		if (guest->may_go_down_late) {
+		if (guest->may_suspend_late) {
 			restore->hypervisor->ops->settle(restore->hypervisor, &id);
-			record(restore, RECORD_SETTLED, i, "");
+			record(restore, RECORD_LATE_OVER, i, "");
 		}
 		if (is_open(guest) && guest->outcome != OUTCOME_FAILED)
 			record(restore, RECORD_DEGRADED, i,

@@ -289,7 +289,7 @@ static int run_journalled(struct run *run, const struct cycle_wish *wish,
 	int r = go_down(run, wish, error);
 
 	if (r == 0 && !cycle->aborted && !wish->sleeper && !wish->comes_back) {
-		r = coordinator_record(coordinator, run->journal, RECORD_HELD, "");
+		r = coordinator_record(coordinator, run->journal, RECORD_KEPT_SUSPENDED, "");
 		if (r == 0)
 			r = report_make(cycle, ret_report);
 		return r;

@@ -23,21 +23,21 @@ static const struct {
 	[RECORD_SKIP] = { "skip", true },
 	[RECORD_REQUEST] = { "request", true },
 	[RECORD_QUIESCED] = { "quiesced", true },
-	[RECORD_DOWN] = { "down", true },
+	[RECORD_SUSPENDED] = { "down", true },
 	[RECORD_RETRACTED] = { "retracted", true },
 	[RECORD_ACKNOWLEDGED] = { "acknowledged", true },
 	[RECORD_FAIL] = { "fail", true },
 	[RECORD_PAUSE] = { "pause", true },
 	[RECORD_PAUSED] = { "paused", true },
 	[RECORD_GONE] = { "gone", true },
-	[RECORD_SETTLED] = { "settled", true },
-	[RECORD_HELD] = { "held", false },
+	[RECORD_LATE_OVER] = { "settled", true },
+	[RECORD_KEPT_SUSPENDED] = { "held", false },
 	[RECORD_MAY_SLEEP] = { "may-sleep", false },
 	[RECORD_SLEPT] = { "slept", false },
 	[RECORD_AWAKE] = { "awake", false },
 	[RECORD_RESUME] = { "resume", true },
 	[RECORD_RUNNING] = { "running", true },
-	[RECORD_BOOKKEPT] = { "bookkept", true },
+	[RECORD_XENSTORE_RESUMED] = { "bookkept", true },
 	[RECORD_STRANDED] = { "stranded", true },
 	[RECORD_READY] = { "ready", true },
 	[RECORD_DEGRADED] = { "degraded", true },
@@ -320,8 +320,8 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 	case RECORD_QUIESCED:
 		guest->quiesced_us = now;
 		break;
-	case RECORD_DOWN:
-		guest->hold = HOLD_DOWN;
+	case RECORD_SUSPENDED:
+		guest->hold = HOLD_SUSPENDED;
 		guest->down_us = now;
 		if (guest->outcome == OUTCOME_PENDING)
 			guest->outcome = OUTCOME_SUSPENDED;
@@ -330,7 +330,7 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 		guest->hold = HOLD_NONE;
 		break;
 	case RECORD_ACKNOWLEDGED:
-		guest->may_go_down_late = true;
+		guest->may_suspend_late = true;
 		break;
 	case RECORD_PAUSE:
 		guest->hold = HOLD_PAUSING;
@@ -343,10 +343,10 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 	case RECORD_GONE:
 		guest->hold = HOLD_NONE;
 		guest->gone = true;
-		guest->may_go_down_late = false;
+		guest->may_suspend_late = false;
 		break;
-	case RECORD_SETTLED:
-		guest->may_go_down_late = false;
+	case RECORD_LATE_OVER:
+		guest->may_suspend_late = false;
 		if (guest->hold == HOLD_REQUESTED)
 			guest->hold = HOLD_NONE;
 		break;
@@ -362,14 +362,14 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type, 
 		guest->resume_us = now;
 		break;
 	case RECORD_RUNNING:
-		guest->needs_bookkeeping =
-			guest->hold == HOLD_REQUESTED || guest->hold == HOLD_DOWN;
+		guest->needs_xenstore_resume =
+			guest->hold == HOLD_REQUESTED || guest->hold == HOLD_SUSPENDED;
 		guest->hold = HOLD_NONE;
 		guest->stranded = false;
 		guest->running_us = now;
 		break;
-	case RECORD_BOOKKEPT:
-		guest->needs_bookkeeping = false;
+	case RECORD_XENSTORE_RESUMED:
+		guest->needs_xenstore_resume = false;
 		break;
 	case RECORD_STRANDED:
 		guest->stranded = true;
@@ -435,7 +435,7 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 		return apply_warning(cycle, text);
 	case RECORD_PHASE:
 		return apply_phase(cycle, text, now);
-	case RECORD_HELD:
+	case RECORD_KEPT_SUSPENDED:
 		cycle->held = true;
 		end_phase(cycle, now);
 		return 0;

@@ -30,21 +30,21 @@ enum record_type {
 	RECORD_SKIP, /* it is left alone */
 	RECORD_REQUEST, /* intent: it is about to be asked */
 	RECORD_QUIESCED, /* its agent has quiesced */
-	RECORD_DOWN, /* Xen reports shutdown, reason suspend */
+	RECORD_SUSPENDED, /* Xen reports shutdown, reason suspend */
 	RECORD_RETRACTED, /* the request was taken back in time */
 	RECORD_ACKNOWLEDGED, /* it was not: the guest may still go down */
 	RECORD_FAIL, /* it did not go down; the detail says why */
 	RECORD_PAUSE, /* intent: it is about to be paused */
 	RECORD_PAUSED,
 	RECORD_GONE, /* the domain has died meanwhile */
-	RECORD_SETTLED, /* it will not go down late any more */
-	RECORD_HELD, /* guests stay down until resume-all */
+	RECORD_LATE_OVER, /* it will not go down late any more */
+	RECORD_KEPT_SUSPENDED, /* guests stay down until resume-all */
 	RECORD_MAY_SLEEP, /* all are down; text: µs slept since boot till now */
 	RECORD_SLEPT, /* the host slept; text: for how many µs */
 	RECORD_AWAKE, /* the host did not sleep; text: why */
 	RECORD_RESUME, /* intent: it is about to be resumed or unpaused */
 	RECORD_RUNNING, /* the resume hypercall has returned */
-	RECORD_BOOKKEPT, /* xenstored knows */
+	RECORD_XENSTORE_RESUMED, /* xenstored knows */
 	RECORD_STRANDED, /* it could not be resumed; the detail says why */
 	RECORD_READY, /* its agent has restored and verified */
 	RECORD_DEGRADED, /* something of it did not come back; see the detail */
@@ -74,7 +74,7 @@ enum cycle_outcome {
 enum cycle_hold {
 	HOLD_NONE, /* nothing: never touched, or back */
 	HOLD_REQUESTED, /* asked and perhaps down: ask the hypervisor */
-	HOLD_DOWN,
+	HOLD_SUSPENDED,
 	HOLD_PAUSING, /* perhaps paused by us */
 	HOLD_PAUSED,
 };
@@ -88,9 +88,9 @@ struct cycle_guest {
 	size_t n_needs;
 	enum cycle_outcome outcome;
 	enum cycle_hold hold;
-	bool may_go_down_late;
+	bool may_suspend_late;
 	bool gone;
-	bool needs_bookkeeping; /* resumed, but xenstored not told yet */
+	bool needs_xenstore_resume; /* resumed, but xenstored not told yet */
 	bool degraded;
 	bool stranded;
 	char detail[CYCLE_DETAIL_MAX];

@@ -42,10 +42,10 @@ static enum status_state judge(const struct status *status)
 		return STATUS_RUNNING;
 	for (size_t i = 0; i < status->n_cycles && !status->locked; i++)
 		if (!status->cycles[i].held)
-			return STATUS_ABANDONED;
+			return STATUS_INTERRUPTED;
 	for (size_t i = 0; i < status->n_cycles; i++)
 		if (cycle_count_held(&status->cycles[i]) > 0)
-			return STATUS_HELD;
+			return STATUS_KEPT_SUSPENDED;
 	return STATUS_IDLE;
 }
 
@@ -64,7 +64,7 @@ static bool is_waited_for(const struct cycle_guest *guest, const char *phase)
 
 static bool is_down(const struct cycle_guest *guest)
 {
-	return guest->hold == HOLD_DOWN || guest->hold == HOLD_PAUSED;
+	return guest->hold == HOLD_SUSPENDED || guest->hold == HOLD_PAUSED;
 }
 
 /* ---- reading ------------------------------------------------------------ */
@@ -163,8 +163,8 @@ void status_done(struct status *status)
 static const char *const state_names[] = {
 	[STATUS_IDLE] = "idle",
 	[STATUS_RUNNING] = "running",
-	[STATUS_HELD] = "held",
-	[STATUS_ABANDONED] = "abandoned",
+	[STATUS_KEPT_SUSPENDED] = "held",
+	[STATUS_INTERRUPTED] = "abandoned",
 };
 
 /* CLOCK_REALTIME of a moment of the cycle. */
@@ -286,13 +286,13 @@ static void print_span_since(uint64_t then_us, uint64_t now_us, FILE *out)
 
 static void print_down(const struct cycle *cycle, FILE *out)
 {
-	size_t n_acting = 0, n_down = 0;
+	size_t n_acting = 0, n_suspended = 0;
 
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		n_acting += cycle->guests[i].mechanism != MECHANISM_NONE;
-		n_down += is_down(&cycle->guests[i]);
+		n_suspended += is_down(&cycle->guests[i]);
 	}
-	fprintf(out, LINE "%zu of %zu guests\n", "Down", n_down, n_acting);
+	fprintf(out, LINE "%zu of %zu guests\n", "Down", n_suspended, n_acting);
 }
 
 static void print_waiting(const struct cycle *cycle, const char *phase, uint64_t now_us, FILE *out)
@@ -374,8 +374,9 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 	static const char *const sentences[] = {
 		[STATUS_IDLE] = "idle; no guest is held down",
 		[STATUS_RUNNING] = "a cycle is under way",
-		[STATUS_HELD] = "guests are held down; 'pmcoord resume-all' brings them back",
-		[STATUS_ABANDONED] =
+		[STATUS_KEPT_SUSPENDED] =
+			"guests are held down; 'pmcoord resume-all' brings them back",
+		[STATUS_INTERRUPTED] =
 			"a cycle was abandoned by whoever ran it; 'pmcoord resume-all' undoes it",
 	};
 	const struct cycle *current = current_cycle(status);

@@ -19,8 +19,8 @@
 enum status_state {
 	STATUS_IDLE,
 	STATUS_RUNNING, /* a cycle is under way */
-	STATUS_HELD, /* guests stay down until they are resumed */
-	STATUS_ABANDONED, /* a cycle whose coordinator has died */
+	STATUS_KEPT_SUSPENDED, /* guests stay down until they are resumed */
+	STATUS_INTERRUPTED, /* a cycle whose coordinator has died */
 };
 
 struct status {

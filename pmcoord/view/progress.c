@@ -66,7 +66,7 @@ static const struct {
 	[RECORD_SKIP] = { "left alone", TO_THE_CURIOUS },
 	[RECORD_REQUEST] = { "asked", TO_THE_CURIOUS },
 	[RECORD_QUIESCED] = { "quiesced", TO_THE_CURIOUS },
-	[RECORD_DOWN] = { "down", TO_ALL },
+	[RECORD_SUSPENDED] = { "down", TO_ALL },
 	[RECORD_RETRACTED] = { "request taken back", TO_THE_CURIOUS },
 	[RECORD_ACKNOWLEDGED] = { "may still go down", TO_THE_CURIOUS },
 	[RECORD_PAUSED] = { "paused", TO_ALL },
@@ -172,7 +172,7 @@ static void print_for_watchers(struct progress *progress, const struct cycle *cy
 	case RECORD_PHASE:
 		note(progress, "Phase: %s.", record->text);
 		break;
-	case RECORD_HELD:
+	case RECORD_KEPT_SUSPENDED:
 		note(progress, "Guests stay down until 'pmcoord resume-all'.");
 		break;
 	case RECORD_END:
@@ -218,9 +218,9 @@ static void change_status(struct progress *progress, const struct cycle *cycle,
 {
 	if (record->type == RECORD_PHASE)
 		snprintf(progress->status, sizeof(progress->status), "Phase: %s.", record->text);
-	else if (record->type == RECORD_DOWN || record->type == RECORD_PAUSED)
+	else if (record->type == RECORD_SUSPENDED || record->type == RECORD_PAUSED)
 		snprintf(progress->status, sizeof(progress->status), "%zu of %zu guests are down.",
-			 progress->n_down, count_acting(cycle));
+			 progress->n_suspended, count_acting(cycle));
 	else
 		return;
 	leisure_want(progress->leisure);
@@ -230,8 +230,8 @@ void progress_observe(void *data, const struct cycle *cycle, const struct record
 {
 	struct progress *progress = data;
 
-	if (record->type == RECORD_DOWN || record->type == RECORD_PAUSED)
-		progress->n_down++;
+	if (record->type == RECORD_SUSPENDED || record->type == RECORD_PAUSED)
+		progress->n_suspended++;
 	if (progress->print)
 		print_record(progress, cycle, record);
 	if (progress->leisure)

@@ -20,7 +20,7 @@ struct progress {
 	struct live live; /* there a terminal: a line per guest, in place */
 	bool verbose;
 	bool watches; /* somebody else's cycle: also its beginning and end */
-	size_t n_down;
+	size_t n_suspended;
 	struct leisure *leisure; /* for the service manager's STATUS= */
 	char status[64];
 };

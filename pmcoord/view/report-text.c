@@ -128,7 +128,7 @@ void report_print_when(const char *started, FILE *out)
 
 /* What the way down came to: how many of those who should, in what time. */
 struct way_down {
-	size_t n_acting, n_down;
+	size_t n_acting, n_suspended;
 	int64_t first_request, last_down;
 };
 
@@ -142,7 +142,7 @@ static struct way_down measure_way_down(struct json_object *report)
 		int64_t down = report_time(guest, "down_us");
 
 		way.n_acting += is_acting(guest);
-		way.n_down += down != CYCLE_NEVER;
+		way.n_suspended += down != CYCLE_NEVER;
 		if (requested != CYCLE_NEVER &&
 		    (way.first_request == CYCLE_NEVER || requested < way.first_request))
 			way.first_request = requested;
@@ -177,9 +177,9 @@ static void print_way_down(struct printer *printer)
 		fprintf(printer->out, "No guest was to be suspended.\n");
 		return;
 	}
-	fprintf(printer->out, "%zu of %zu guest%s down", way.n_down, way.n_acting,
+	fprintf(printer->out, "%zu of %zu guest%s down", way.n_suspended, way.n_acting,
 		way.n_acting > 1 ? "s" : "");
-	if (way.first_request != CYCLE_NEVER && way.n_down > 0)
+	if (way.first_request != CYCLE_NEVER && way.n_suspended > 0)
 		fprintf(printer->out, " in %s",
 			report_format_span(report_span(way.first_request, way.last_down), span));
 	fprintf(printer->out, ".\n");

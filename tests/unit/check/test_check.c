@@ -640,7 +640,7 @@ static void without_a_hypervisor_the_rest_is_checked(void **state)
 static void tells_what_earlier_cycles_left(void **state)
 {
 	struct world *world = *state;
-	struct cycle_guest held = { .name = "app", .hold = HOLD_DOWN };
+	struct cycle_guest held = { .name = "app", .hold = HOLD_SUSPENDED };
 	struct cycle cycle = {
 		.number = 3,
 		.held = true,
@@ -648,7 +648,7 @@ static void tells_what_earlier_cycles_left(void **state)
 		.n_guests = 1,
 	};
 	struct status status = {
-		.state = STATUS_HELD,
+		.state = STATUS_KEPT_SUSPENDED,
 		.has_daemon = true,
 		.cycles = &cycle,
 		.n_cycles = 1,
@@ -673,7 +673,7 @@ static void an_abandoned_cycle_is_an_error(void **state)
 {
 	struct world *world = *state;
 	struct status status = {
-		.state = STATUS_ABANDONED,
+		.state = STATUS_INTERRUPTED,
 		.has_daemon = true,
 	};
 

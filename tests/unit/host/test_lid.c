@@ -198,8 +198,8 @@ static void undoes_the_cycle_in_which_it_is_opened(void **state)
 	} cases[] = {
 		{ RECORD_PHASE, 1, 0, 0 }, /* inventory */
 		{ RECORD_PHASE, 3, 0, 0 }, /* suspend */
-		{ RECORD_DOWN, 1, 3, 4 },
-		{ RECORD_DOWN, 4, 5, 5 },
+		{ RECORD_SUSPENDED, 1, 3, 4 },
+		{ RECORD_SUSPENDED, 4, 5, 5 },
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -241,7 +241,7 @@ static void is_no_reason_where_the_owner_or_the_kind_of_cycle_says_so(void **sta
 	struct world *world = *state;
 	struct json_object *report;
 
-	world->opens_at = RECORD_DOWN;
+	world->opens_at = RECORD_SUSPENDED;
 	world->n_left = 1;
 	report = run_cycle(world, false);
 	assert_string_equal(json_read_string(report, "result"), "ok");

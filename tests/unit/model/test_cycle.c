@@ -73,7 +73,7 @@ static void every_type_of_record_comes_back_as_it_was(void **state)
 
 static void a_record_of_a_guest_names_it(void **state)
 {
-	struct record record = { .type = RECORD_DOWN, .at_us = 5, .guest = 37 };
+	struct record record = { .type = RECORD_SUSPENDED, .at_us = 5, .guest = 37 };
 	struct record parsed;
 	char line[64];
 
@@ -193,7 +193,7 @@ static void a_good_cycle_is_ok(void **state)
 	assert_int_equal(cycle_count_held(&cycle), 2);
 	apply(&cycle, "2000000 slept 900000", "2000000 phase resume", "2000001 resume 1",
 	      "2000002 running 1", "2000003 resume 0", "2000005 running 0", NULL);
-	assert_true(cycle.guests[0].needs_bookkeeping);
+	assert_true(cycle.guests[0].needs_xenstore_resume);
 	apply(&cycle, "2000006 bookkept 0", "2000006 bookkept 1", "2000007 ready 0",
 	      "2000010 written 0", "2000010 end", NULL);
 	assert_int_equal(cycle_result(&cycle), RESULT_OK);
@@ -206,7 +206,7 @@ static void a_good_cycle_is_ok(void **state)
 	assert_int_equal(cycle.guests[0].resume_us, 1000003);
 	assert_int_equal(cycle.guests[0].running_us, 1000005);
 	assert_int_equal(cycle.guests[0].ready_us, 1000007);
-	assert_false(cycle.guests[0].needs_bookkeeping);
+	assert_false(cycle.guests[0].needs_xenstore_resume);
 	assert_int_equal(cycle.guests[2].outcome, OUTCOME_SKIPPED);
 	assert_string_equal(cycle.guests[2].detail, "ignored by policy");
 	assert_int_equal(cycle.n_phases, 3);
@@ -253,16 +253,17 @@ static void remembers_who_is_held_and_how(void **state)
 		enum cycle_hold hold;
 	} cases[] = {
 		{ { "1000010 request 0" }, HOLD_REQUESTED },
-		{ { "1000010 request 0", "1000011 down 0" }, HOLD_DOWN },
+		{ { "1000010 request 0", "1000011 down 0" }, HOLD_SUSPENDED },
 		{ { "1000010 request 0", "1000011 retracted 0" }, HOLD_NONE },
 		{ { "1000010 request 0", "1000011 acknowledged 0" }, HOLD_REQUESTED },
 		{ { "1000010 request 0", "1000011 fail 0 late" }, HOLD_REQUESTED },
 		{ { "1000010 pause 0" }, HOLD_PAUSING },
 		{ { "1000010 pause 0", "1000011 paused 0" }, HOLD_PAUSED },
 		{ { "1000010 request 0", "1000011 gone 0" }, HOLD_NONE },
-		{ { "1000010 request 0", "1000011 down 0", "1000012 resume 0" }, HOLD_DOWN },
+		{ { "1000010 request 0", "1000011 down 0", "1000012 resume 0" }, HOLD_SUSPENDED },
 		{ { "1000010 request 0", "1000011 down 0", "1000012 running 0" }, HOLD_NONE },
-		{ { "1000010 request 0", "1000011 down 0", "1000012 stranded 0 EIO" }, HOLD_DOWN },
+		{ { "1000010 request 0", "1000011 down 0", "1000012 stranded 0 EIO" },
+		  HOLD_SUSPENDED },
 	};
 
 	(void)state;

@@ -135,7 +135,7 @@ static void note_moment(void *data, const struct cycle *cycle, const struct reco
 	case RECORD_PAUSE:
 		set_first(&moments->started[i], now);
 		break;
-	case RECORD_DOWN:
+	case RECORD_SUSPENDED:
 	case RECORD_PAUSED:
 		set_first(&moments->over[i], now);
 		set_first(&moments->held[i], now);

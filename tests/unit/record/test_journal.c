@@ -127,9 +127,9 @@ static void assert_same_guest(const struct cycle_guest *a, const struct cycle_gu
 		assert_int_equal(a->needs[i], b->needs[i]);
 	assert_int_equal(a->outcome, b->outcome);
 	assert_int_equal(a->hold, b->hold);
-	assert_int_equal(a->may_go_down_late, b->may_go_down_late);
+	assert_int_equal(a->may_suspend_late, b->may_suspend_late);
 	assert_int_equal(a->gone, b->gone);
-	assert_int_equal(a->needs_bookkeeping, b->needs_bookkeeping);
+	assert_int_equal(a->needs_xenstore_resume, b->needs_xenstore_resume);
 	assert_int_equal(a->degraded, b->degraded);
 	assert_int_equal(a->stranded, b->stranded);
 	assert_string_equal(a->detail, b->detail);
@@ -256,10 +256,10 @@ static void goes_on_where_the_last_coordinator_stopped(void **state)
 	journal_close(journal);
 	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
 	assert_int_equal(journal_cycle(journal)->guests[0].hold, HOLD_REQUESTED);
-	assert_int_equal(journal_record(journal, RECORD_DOWN, BASE_US + 2, 0, "%s", ""), 0);
+	assert_int_equal(journal_record(journal, RECORD_SUSPENDED, BASE_US + 2, 0, "%s", ""), 0);
 	assert_int_equal(journal_open(world->directory, 1, &next, NULL), 0);
 	assert_same_cycle(journal_cycle(journal), journal_cycle(next));
-	assert_int_equal(journal_cycle(next)->guests[0].hold, HOLD_DOWN);
+	assert_int_equal(journal_cycle(next)->guests[0].hold, HOLD_SUSPENDED);
 	journal_close(next);
 	journal_close(journal);
 }
@@ -502,7 +502,7 @@ static void a_follower_sees_each_record_once_and_no_half_one(void **state)
 	assert_int_equal(journal_remove(journal), 0);
 	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
 	assert_int_equal(n, 3 + N_GUESTS);
-	assert_int_equal(journal_follower_cycle(follower)->guests[2].hold, HOLD_DOWN);
+	assert_int_equal(journal_follower_cycle(follower)->guests[2].hold, HOLD_SUSPENDED);
 	journal_follower_free(follower);
 	journal_close(journal);
 }

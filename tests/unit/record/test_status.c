@@ -204,7 +204,7 @@ static void lists_guests_that_are_held(void **state)
 	char *text;
 
 	write_journal_of_this_boot(world, "3", BOTH_DOWN "6000 held\n");
-	assert_int_equal(state_of(world), STATUS_HELD);
+	assert_int_equal(state_of(world), STATUS_KEPT_SUSPENDED);
 	object = as_json(world);
 	held = json_read_item(object, "held", 0);
 	assert_string_equal(json_read_string(held, "guest"), "web");
@@ -225,7 +225,7 @@ static void a_held_cycle_that_was_resumed_in_part_is_still_held(void **state)
 	write_journal_of_this_boot(world, "3",
 				   BOTH_DOWN "6000 held\n7000 phase resume\n"
 					     "8000 running 1\n9000 phase ready\n");
-	assert_int_equal(state_of(world), STATUS_HELD);
+	assert_int_equal(state_of(world), STATUS_KEPT_SUSPENDED);
 }
 
 static void a_cycle_that_nobody_works_on_is_abandoned(void **state)
@@ -234,7 +234,7 @@ static void a_cycle_that_nobody_works_on_is_abandoned(void **state)
 	char *text;
 
 	write_journal_of_this_boot(world, "3", BOTH_DOWN);
-	assert_int_equal(state_of(world), STATUS_ABANDONED);
+	assert_int_equal(state_of(world), STATUS_INTERRUPTED);
 	text = print(world, false);
 	assert_non_null(strstr(text, "resume-all"));
 	free(text);
