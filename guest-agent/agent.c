@@ -224,7 +224,7 @@ static void quiesce(struct agent *agent)
 	agent->deadline_us = agent->began_us + timeout_us;
 	agent->reason[0] = '\0';
 	watch_over_cycle(agent);
-	engine_go_down(agent->setup.engine, agent->machine.cycle, timeout_us, on_down, agent);
+	engine_quiesce(agent->setup.engine, agent->machine.cycle, timeout_us, on_down, agent);
 }
 
 /* `what` the kernel did not, or what it says; the usual suspects are named. */

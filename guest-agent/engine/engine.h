@@ -50,7 +50,7 @@ int engine_new(const struct engine_setup *setup, struct engine **ret);
  * Begins a cycle in the journal and goes down within `timeout_us`, of which the
  * kernel's own part is left over. `done` may be called before this returns.
  */
-void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us, engine_down_fn done,
+void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us, engine_down_fn done,
 		    void *userdata);
 
 /*

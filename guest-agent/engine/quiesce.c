@@ -496,7 +496,7 @@ static int on_down_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void engine_go_down(struct engine *engine, uint64_t cycle, uint64_t timeout_us, engine_down_fn done,
+void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us, engine_down_fn done,
 		    void *userdata)
 {
 	uint64_t reserve_us = at_most(timeout_us / 4, KERNEL_RESERVE_US);

@@ -73,7 +73,7 @@ int rehearse(const struct engine_setup *setup, struct engine *engine, struct reh
 	int r;
 
 	*ret = (struct rehearsal){ 0 };
-	engine_go_down(engine, 0, setup->settings->timeout_us, on_down, &run);
+	engine_quiesce(engine, 0, setup->settings->timeout_us, on_down, &run);
 	r = run_loop(&run);
 	journal_finish(setup->journal, NULL, NULL);
 	return r;

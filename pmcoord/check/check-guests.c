@@ -181,7 +181,7 @@ static void check_memory(const struct patient *patient)
 
 static void check_agent_state(const struct patient *patient)
 {
-	const struct agent_look *look = &patient->details->agent;
+	const struct agent_state *look = &patient->details->agent;
 	const char *detail = look->detail[0] ? look->detail : "no details";
 	struct no_agent why;
 

@@ -11,8 +11,8 @@
 #define REPORTS_ROOM (4u << 20)
 
 /* xl's monitors of Xen up to 4.19 end at the first suspend that they see. */
-#define XEN_MAJOR_OF_PATIENT_MONITORS 4
-#define XEN_MINOR_OF_PATIENT_MONITORS 20
+#define XEN_MAJOR_OF_PERSISTENT_MONITORS 4
+#define XEN_MINOR_OF_PERSISTENT_MONITORS 20
 
 static void check_hypervisor(const struct check_context *context, struct findings *findings)
 {
@@ -26,9 +26,9 @@ static void check_monitors(const struct check_context *context, struct findings 
 {
 	const struct host *host = context->host;
 
-	if (!host || host->xen_major == 0 || host->xen_major > XEN_MAJOR_OF_PATIENT_MONITORS ||
-	    (host->xen_major == XEN_MAJOR_OF_PATIENT_MONITORS &&
-	     host->xen_minor >= XEN_MINOR_OF_PATIENT_MONITORS))
+	if (!host || host->xen_major == 0 || host->xen_major > XEN_MAJOR_OF_PERSISTENT_MONITORS ||
+	    (host->xen_major == XEN_MAJOR_OF_PERSISTENT_MONITORS &&
+	     host->xen_minor >= XEN_MINOR_OF_PERSISTENT_MONITORS))
 		return;
 	findings_add(
 		findings, FINDING_INFO, "Xen",

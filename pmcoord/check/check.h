@@ -26,7 +26,7 @@ struct check_function {
 struct check_details {
 	struct guest_examination examination;
 	struct check_function functions[EXAMINED_PCI_MAX];
-	struct agent_look agent; /* state none where there is no agent */
+	struct agent_state agent; /* state none where there is no agent */
 };
 
 /* Facts; all borrowed, and NULL where they are not known. */

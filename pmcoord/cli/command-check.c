@@ -79,8 +79,9 @@ static void read_details(const struct cli *cli, const struct guest *guest,
 	/* What cannot be read is not judged. */
 	if (ops->examine(cli->hypervisor, guest, examination) < 0)
 		*examination = (struct guest_examination){ 0 };
-	if (!guest->agent.present || ops->look_at_agent(cli->hypervisor, &id, &details->agent) < 0)
-		details->agent = (struct agent_look){ 0 };
+	if (!guest->agent.present ||
+	    ops->get_agent_state(cli->hypervisor, &id, &details->agent) < 0)
+		details->agent = (struct agent_state){ 0 };
 	for (size_t i = 0; i < examination->n_pci; i++) {
 		struct check_function *function = &details->functions[i];
 

@@ -54,7 +54,7 @@ static int serve(struct cli *cli, struct loop *loop, struct error *error)
 	int r = daemon_new(&host, &daemon);
 
 	if (r == 0)
-		r = cli->hypervisor->ops->follow(cli->hypervisor);
+		r = cli->hypervisor->ops->watch_domains(cli->hypervisor);
 	if (r < 0)
 		error_set(error, r, "cannot begin: %s", strerror(-r));
 	if (r == 0)

@@ -151,9 +151,9 @@ static void step_is_over(struct executor *x, size_t i)
 }
 
 /* Whether the agent has said something about this cycle, and what. */
-static bool read_agent(struct executor *x, size_t i, struct agent_look *ret)
+static bool read_agent(struct executor *x, size_t i, struct agent_state *ret)
 {
-	return x->hypervisor->ops->look_at_agent(x->hypervisor, &x->states[i].id, ret) == 0 &&
+	return x->hypervisor->ops->get_agent_state(x->hypervisor, &x->states[i].id, ret) == 0 &&
 	       ret->state.cycle == cycle_number(x);
 }
 
@@ -167,7 +167,7 @@ static int note_quiesced(struct executor *x, size_t i)
 
 static int step_is_down(struct executor *x, size_t i)
 {
-	struct agent_look look;
+	struct agent_state look;
 	int r = 0;
 
 	/* On a busy host the agent's last word is seen only now. */
@@ -177,7 +177,7 @@ static int step_is_down(struct executor *x, size_t i)
 	if (r == 0)
 		r = record(x, RECORD_SUSPENDED, i, "");
 	/* A failure leaves a subscription that the next start-up clears. */
-	x->hypervisor->ops->settle(x->hypervisor, &x->states[i].id);
+	x->hypervisor->ops->unsubscribe(x->hypervisor, &x->states[i].id);
 	step_is_over(x, i);
 	return r;
 }
@@ -222,7 +222,7 @@ static int pause_step(struct executor *x, size_t i, const char *reason)
 static int retract_step(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	struct domain_look look;
+	struct domain_state look;
 	int r;
 
 	r = x->hypervisor->ops->retract(x->hypervisor, &state->id, state->mechanism,
@@ -233,7 +233,7 @@ static int retract_step(struct executor *x, size_t i)
 		r = record(x, RECORD_ACKNOWLEDGED, i, "");
 	else
 		r = record(x, RECORD_ACKNOWLEDGED, i, "the request could not be taken back");
-	if (r < 0 || x->hypervisor->ops->look(x->hypervisor, &state->id, &look) < 0 ||
+	if (r < 0 || x->hypervisor->ops->get_state(x->hypervisor, &state->id, &look) < 0 ||
 	    look.state != GUEST_SUSPENDED)
 		return r;
 	r = step_is_down(x, i);
@@ -339,7 +339,7 @@ static int ask_all(struct executor *x)
 		struct step_state *state = &x->states[x->asking[k]];
 
 		/* What goes wrong is told when it is asked. */
-		x->hypervisor->ops->listen(x->hypervisor, &state->id, state->mechanism);
+		x->hypervisor->ops->subscribe(x->hypervisor, &state->id, state->mechanism);
 	}
 	for (size_t k = 0; k < n && r == 0; k++)
 		r = ask(x, x->asking[k]);
@@ -466,10 +466,10 @@ int executor_start(struct executor *x)
 	return start_ready_steps(x);
 }
 
-static int look_at_agent(struct executor *x, size_t i)
+static int get_agent_state(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	struct agent_look look;
+	struct agent_state look;
 	char text[CYCLE_DETAIL_MAX];
 
 	/* What cannot be read has not answered: the timeout decides. */
@@ -495,13 +495,13 @@ static int look_at_agent(struct executor *x, size_t i)
 static int look_at_step(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	struct domain_look look;
+	struct domain_state look;
 	int r;
 
 	if (state->progress == STEP_OVER ||
 	    (state->progress == STEP_WAITING && state->mechanism != MECHANISM_AGENT))
 		return 0;
-	r = x->hypervisor->ops->look(x->hypervisor, &state->id, &look);
+	r = x->hypervisor->ops->get_state(x->hypervisor, &state->id, &look);
 	if (r < 0)
 		return 0; /* as with the agent: the timeout decides */
 	switch (look.state) {
@@ -513,7 +513,7 @@ static int look_at_step(struct executor *x, size_t i)
 		return state->progress == STEP_WAITING ? 0 : step_is_gone(x, i);
 	case GUEST_RUNNING:
 	case GUEST_PAUSED:
-		return state->mechanism == MECHANISM_AGENT ? look_at_agent(x, i) : 0;
+		return state->mechanism == MECHANISM_AGENT ? get_agent_state(x, i) : 0;
 	}
 	return 0;
 }
@@ -632,7 +632,7 @@ uint64_t executor_deadline(const struct executor *x)
 	return step_us < x->deadline_us ? step_us : x->deadline_us;
 }
 
-bool executor_is_over(const struct executor *x)
+bool executor_is_finished(const struct executor *x)
 {
 	return x->aborted || x->n_over == x->plan->n_steps;
 }

@@ -65,6 +65,6 @@ int executor_abort(struct executor *executor, const char *reason);
 uint64_t executor_deadline(const struct executor *executor);
 
 /* Everybody is down, paused or given up, or the cycle was aborted. */
-bool executor_is_over(const struct executor *executor);
+bool executor_is_finished(const struct executor *executor);
 
 #endif

@@ -116,7 +116,7 @@ static void resume_domain(struct restore *restore, size_t i)
 		record(restore, RECORD_RUNNING, i, "");
 	/* Whoever saw it go down has ended the subscription already. */
 	if (hold == HOLD_REQUESTED)
-		ops->settle(restore->hypervisor, &id);
+		ops->unsubscribe(restore->hypervisor, &id);
 }
 
 /* The request may still stand: takes it back, or notes that it is too late. */
@@ -164,7 +164,7 @@ static bool was_resumed(const struct cycle_guest *guest)
  * Brings one guest back from wherever the cycle left it. The journal says what
  * was tried; the hypervisor says what is.
  */
-static void bring_back(struct restore *restore, size_t i, const struct domain_look *look)
+static void bring_back(struct restore *restore, size_t i, const struct domain_state *look)
 {
 	enum cycle_hold hold = guest_at(restore, i)->hold;
 
@@ -193,8 +193,8 @@ static void bring_back(struct restore *restore, size_t i, const struct domain_lo
 static void look_and_bring_back(struct restore *restore, size_t i)
 {
 	struct domain_id id = id_at(restore, i);
-	struct domain_look look;
-	int r = restore->hypervisor->ops->look(restore->hypervisor, &id, &look);
+	struct domain_state look;
+	int r = restore->hypervisor->ops->get_state(restore->hypervisor, &id, &look);
 
 	if (r < 0)
 		strand(restore, i, "looked at", r);
@@ -204,7 +204,7 @@ static void look_and_bring_back(struct restore *restore, size_t i)
 
 /* What a return has come to so far. */
 struct arrival {
-	struct domain_look look;
+	struct domain_state look;
 	bool is_plain; /* it is down, and resumed by one call */
 	int r;
 	uint64_t running_us;
@@ -214,7 +214,7 @@ static void announce(struct restore *restore, size_t i, struct arrival *arrival)
 {
 	struct domain_id id = id_at(restore, i);
 
-	arrival->r = restore->hypervisor->ops->look(restore->hypervisor, &id, &arrival->look);
+	arrival->r = restore->hypervisor->ops->get_state(restore->hypervisor, &id, &arrival->look);
 	arrival->is_plain = arrival->r == 0 && guest_at(restore, i)->hold == HOLD_SUSPENDED &&
 			    arrival->look.state == GUEST_SUSPENDED;
 	if (arrival->is_plain)
@@ -268,14 +268,14 @@ static bool agent_matters(const struct cycle_guest *guest)
 }
 
 /* Reads the agent's word for this cycle and notes it once. */
-static void look_at_agent(struct restore *restore, size_t i)
+static void get_agent_state(struct restore *restore, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(restore, i);
 	struct domain_id id = id_at(restore, i);
-	struct agent_look look;
+	struct agent_state look;
 
 	if (!agent_matters(guest) || guest->ready_us != CYCLE_NEVER || guest->hold != HOLD_NONE ||
-	    restore->hypervisor->ops->look_at_agent(restore->hypervisor, &id, &look) < 0 ||
+	    restore->hypervisor->ops->get_agent_state(restore->hypervisor, &id, &look) < 0 ||
 	    look.state.cycle != cycle_of(restore)->number)
 		return;
 	if (look.state.state == PROTOCOL_AGENT_READY) {
@@ -292,17 +292,17 @@ static void look_for_late(struct restore *restore, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(restore, i);
 	struct domain_id id = id_at(restore, i);
-	struct domain_look look;
+	struct domain_state look;
 
 	if (!guest->may_suspend_late ||
-	    restore->hypervisor->ops->look(restore->hypervisor, &id, &look) < 0)
+	    restore->hypervisor->ops->get_state(restore->hypervisor, &id, &look) < 0)
 		return;
 	if (look.state == GUEST_SUSPENDED) {
 		resume_domain(restore, i);
 		if (guest->stranded)
 			resume_domain(restore, i);
-		restore->hypervisor->ops->settle(restore->hypervisor, &id);
-		restore->hypervisor->ops->keep_books(restore->hypervisor, &id);
+		restore->hypervisor->ops->unsubscribe(restore->hypervisor, &id);
+		restore->hypervisor->ops->resume_in_xenstore(restore->hypervisor, &id);
 		record(restore, RECORD_XENSTORE_RESUMED, i, "");
 		record(restore, RECORD_LATE_OVER, i, "went down late");
 	} else if (look.state != GUEST_RUNNING && look.state != GUEST_PAUSED) {
@@ -323,7 +323,7 @@ static void look_at(struct restore *restore, size_t i)
 	bool was_open = is_open(guest), was_late = guest->may_suspend_late;
 
 	look_for_late(restore, i);
-	look_at_agent(restore, i);
+	get_agent_state(restore, i);
 	if (was_open && !is_open(guest) && restore->n_open > 0)
 		restore->n_open--;
 	/* From now on its agent is waited for, until another time. */
@@ -406,11 +406,11 @@ static bool is_done_with_cycle(struct restore *restore, size_t i)
 {
 	uint64_t number = cycle_of(restore)->number;
 	struct domain_id id = id_at(restore, i);
-	struct agent_look look;
+	struct agent_state look;
 
 	if (guest_at(restore, i)->ready_us != CYCLE_NEVER)
 		return true;
-	if (restore->hypervisor->ops->look_at_agent(restore->hypervisor, &id, &look) < 0)
+	if (restore->hypervisor->ops->get_agent_state(restore->hypervisor, &id, &look) < 0)
 		return false;
 	return look.state.cycle > number ||
 	       (look.state.cycle == number && look.state.state != PROTOCOL_AGENT_QUIESCED);
@@ -443,14 +443,14 @@ static int wait_for_needed(struct restore *restore, size_t i)
 }
 
 /* What failed may have been a moment's trouble. */
-static void keep_books(struct restore *restore, size_t i)
+static void resume_in_xenstore(struct restore *restore, size_t i)
 {
 	const struct hypervisor_ops *ops = restore->hypervisor->ops;
 	struct domain_id id = id_at(restore, i);
-	int r = ops->keep_books(restore->hypervisor, &id);
+	int r = ops->resume_in_xenstore(restore->hypervisor, &id);
 
 	if (r < 0 && r != -ESRCH)
-		r = ops->keep_books(restore->hypervisor, &id);
+		r = ops->resume_in_xenstore(restore->hypervisor, &id);
 	if (r == 0)
 		record(restore, RECORD_XENSTORE_RESUMED, i, "");
 	else if (r == -ESRCH)
@@ -467,7 +467,7 @@ static void tidy(struct restore *restore, const bool *selected)
 			wake_agent(restore, i);
 	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
 		if (is_selected(selected, i) && guest_at(restore, i)->needs_xenstore_resume)
-			keep_books(restore, i);
+			resume_in_xenstore(restore, i);
 	}
 }
 
@@ -652,7 +652,7 @@ static void note_what_is_missing(struct restore *restore)
 		struct domain_id id = id_at(restore, i);
 
 		if (guest->may_suspend_late) {
-			restore->hypervisor->ops->settle(restore->hypervisor, &id);
+			restore->hypervisor->ops->unsubscribe(restore->hypervisor, &id);
 			record(restore, RECORD_LATE_OVER, i, "");
 		}
 		if (is_open(guest) && guest->outcome != OUTCOME_FAILED)

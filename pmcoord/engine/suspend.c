@@ -156,9 +156,9 @@ static int execute(struct run *run, struct executor *executor)
 	struct loop *loop = coordinator->loop;
 	int r = abort_if_told_to(run, executor);
 
-	if (r == 0 && !executor_is_over(executor))
+	if (r == 0 && !executor_is_finished(executor))
 		r = executor_start(executor);
-	while (r == 0 && !executor_is_over(executor)) {
+	while (r == 0 && !executor_is_finished(executor)) {
 		uint32_t domid;
 
 		r = loop->ops->wait(loop, executor_deadline(executor));

@@ -274,7 +274,7 @@ static void systemd_free(struct sleep_manager *manager)
 
 static const struct sleep_manager_ops systemd_ops = {
 	.free = systemd_free,
-	.look = systemd_look,
+	.get_state = systemd_look,
 	.slept_us = systemd_slept_us,
 	.await_end = systemd_await_end,
 };

@@ -38,7 +38,7 @@ struct sleep_manager;
 struct sleep_manager_ops {
 	void (*free)(struct sleep_manager *manager);
 	/* Returns 0, or a negative errno when there is nobody to ask. */
-	int (*look)(struct sleep_manager *manager, struct sleep_job *ret_job);
+	int (*get_state)(struct sleep_manager *manager, struct sleep_job *ret_job);
 	/* How long the host has slept since boot, in µs. */
 	uint64_t (*slept_us)(struct sleep_manager *manager);
 	/*

@@ -230,7 +230,7 @@ static int check_is_no_hibernation(const struct host_sleeper *self, struct error
 {
 	struct sleep_job job;
 
-	if (!self->manager || self->manager->ops->look(self->manager, &job) < 0)
+	if (!self->manager || self->manager->ops->get_state(self->manager, &job) < 0)
 		return 0;
 	if (job.kind == SLEEP_KIND_NONE || job.kind == SLEEP_KIND_SUSPEND)
 		return 0;

@@ -42,12 +42,12 @@ enum retract_outcome {
 	RETRACT_TOO_LATE = 1,
 };
 
-struct domain_look {
+struct domain_state {
 	enum guest_state state;
 	bool paused; /* by control software, also when it is shut down */
 };
 
-struct agent_look {
+struct agent_state {
 	struct protocol_state state;
 	char detail[PROTOCOL_DETAIL_MAX]; /* sanitised */
 };
@@ -76,7 +76,7 @@ struct hypervisor_ops {
 	 * For a process that stays: from now on events tell of domains that
 	 * come, go or change, and what was read of one is kept until then.
 	 */
-	int (*follow)(struct hypervisor *hypervisor);
+	int (*watch_domains)(struct hypervisor *hypervisor);
 
 	/* Reads all guests and links, finished. Release: inventory_done. */
 	int (*inventory)(struct hypervisor *hypervisor, struct inventory *ret_inventory,
@@ -107,8 +107,8 @@ struct hypervisor_ops {
 	 * it is asked: someone else may have taken our place. What fails here
 	 * shows in `request`.
 	 */
-	int (*listen)(struct hypervisor *hypervisor, const struct domain_id *id,
-		      enum mechanism mechanism);
+	int (*subscribe)(struct hypervisor *hypervisor, const struct domain_id *id,
+			 enum mechanism mechanism);
 
 	/*
 	 * Asks the guest to go down (for an agent: notifies it). Listens first
@@ -125,17 +125,17 @@ struct hypervisor_ops {
 	 * What the hypervisor says of the domain now; GUEST_GONE when there is
 	 * none of this domid and UUID.
 	 */
-	int (*look)(struct hypervisor *hypervisor, const struct domain_id *id,
-		    struct domain_look *ret_look);
+	int (*get_state)(struct hypervisor *hypervisor, const struct domain_id *id,
+			 struct domain_state *ret_state);
 
-	int (*look_at_agent)(struct hypervisor *hypervisor, const struct domain_id *id,
-			     struct agent_look *ret_look);
+	int (*get_agent_state)(struct hypervisor *hypervisor, const struct domain_id *id,
+			       struct agent_state *ret_state);
 
 	/*
 	 * The guest is down, or given up: ends Xen's subscription for it, which
 	 * would otherwise break a later save or migration.
 	 */
-	int (*settle)(struct hypervisor *hypervisor, const struct domain_id *id);
+	int (*unsubscribe)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	int (*pause)(struct hypervisor *hypervisor, const struct domain_id *id);
 	int (*unpause)(struct hypervisor *hypervisor, const struct domain_id *id);
@@ -154,7 +154,7 @@ struct hypervisor_ops {
 	 * Tells xenstored that it runs; can wait until all do. -ESRCH: it has
 	 * gone since.
 	 */
-	int (*keep_books)(struct hypervisor *hypervisor, const struct domain_id *id);
+	int (*resume_in_xenstore)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/* Tells the agent to look; harmless when it has restored already. */
 	int (*wake_agent)(struct hypervisor *hypervisor, const struct domain_id *id);

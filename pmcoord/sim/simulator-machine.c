@@ -86,7 +86,7 @@ static int boot(struct simulator *simulator, size_t i)
 		return 0;
 	/* The request has waited for it. */
 	guest->asked = false;
-	return sim_go_down(simulator, i, MECHANISM_XENSTORE);
+	return sim_suspend_guest(simulator, i, MECHANISM_XENSTORE);
 }
 
 /* The same guest as another domain, as after `xl reboot`. */
@@ -121,9 +121,8 @@ static int happen(struct simulator *simulator, size_t i, enum sim_event_type typ
 		set_agent(guest, PROTOCOL_AGENT_FAILED);
 		return 0;
 	case SIM_RESTORED:
-		set_agent(guest, guest->behaviour == SIM_COMES_BACK_DEGRADED
-					 ? PROTOCOL_AGENT_DEGRADED
-					 : PROTOCOL_AGENT_READY);
+		set_agent(guest, guest->behaviour == SIM_RESUMES_DEGRADED ? PROTOCOL_AGENT_DEGRADED
+									  : PROTOCOL_AGENT_READY);
 		return 0;
 	case SIM_BOOTED:
 		*ret_heard = false;
@@ -138,7 +137,7 @@ static int happen(struct simulator *simulator, size_t i, enum sim_event_type typ
 	case SIM_APPEARS:
 		guest->facts.state = GUEST_RUNNING;
 		break;
-	case SIM_DOWN:
+	case SIM_SUSPENDED:
 	case SIM_SAVED:
 		guest->asked = false;
 		guest->facts.state = GUEST_SUSPENDED;
@@ -296,23 +295,24 @@ static int follow_request(struct simulator *simulator, size_t i, bool by_agent)
 		return sim_schedule(simulator, i, quiesce_us + guest->suspend_us, SIM_DEAD);
 	case SIM_REFUSES:
 		return by_agent ? sim_schedule(simulator, i, quiesce_us, SIM_REFUSED) : 0;
-	case SIM_GOES_DOWN_LATE:
-		return sim_schedule(simulator, i, guest->late_us, SIM_DOWN);
+	case SIM_SUSPENDS_LATE:
+		return sim_schedule(simulator, i, guest->late_us, SIM_SUSPENDED);
 	default:
 		break;
 	}
 	if (by_agent)
 		r = sim_schedule(simulator, i, quiesce_us, SIM_QUIESCED);
-	return r < 0 ? r : sim_schedule(simulator, i, quiesce_us + guest->suspend_us, SIM_DOWN);
+	return r < 0 ? r
+		     : sim_schedule(simulator, i, quiesce_us + guest->suspend_us, SIM_SUSPENDED);
 }
 
-int sim_go_down(struct simulator *simulator, size_t i, enum mechanism mechanism)
+int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mechanism)
 {
 	struct sim_guest *guest = &simulator->guests[i];
 
 	/* Nobody in the guest is asked. */
 	if (mechanism == MECHANISM_HVM)
-		return sim_schedule(simulator, i, guest->suspend_us, SIM_DOWN);
+		return sim_schedule(simulator, i, guest->suspend_us, SIM_SUSPENDED);
 	if (!hears(guest, mechanism) || guest->behaviour == SIM_IGNORES_REQUESTS) {
 		guest->asked = mechanism == MECHANISM_XENSTORE;
 		return 0;
@@ -427,13 +427,13 @@ static const char *const sim_verb_names[SIM_N_VERBS] = {
 	[SIM_ARM] = "arm",
 	[SIM_REQUEST] = "request",
 	[SIM_RETRACT] = "retract",
-	[SIM_LOOK] = "look",
-	[SIM_LOOK_AT_AGENT] = "look-at-agent",
-	[SIM_SETTLE] = "settle",
+	[SIM_GET_STATE] = "look",
+	[SIM_GET_AGENT_STATE] = "look-at-agent",
+	[SIM_UNSUBSCRIBE] = "settle",
 	[SIM_PAUSE] = "pause",
 	[SIM_UNPAUSE] = "unpause",
 	[SIM_RESUME] = "resume",
-	[SIM_KEEP_BOOKS] = "keep-books",
+	[SIM_RESUME_IN_XENSTORE] = "keep-books",
 	[SIM_WAKE_AGENT] = "wake-agent",
 	[SIM_NEXT_EVENT] = "next-event",
 };

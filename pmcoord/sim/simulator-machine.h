@@ -27,12 +27,12 @@ enum sim_behaviour {
 	SIM_BEHAVES,
 	SIM_IGNORES_REQUESTS, /* takes none and says nothing */
 	SIM_HANGS_AFTER_ACK, /* takes the request and never goes down */
-	SIM_GOES_DOWN_LATE, /* takes the request, goes down after LateTime= */
+	SIM_SUSPENDS_LATE, /* takes the request, goes down after LateTime= */
 	SIM_DIES, /* instead of going down */
 	SIM_REFUSES, /* its agent answers failed */
 	SIM_AGENT_IS_DEAD, /* published, but nobody answers */
 	SIM_AGENT_PORT_IS_STALE, /* published, but the guest has none */
-	SIM_COMES_BACK_DEGRADED, /* its agent answers degraded after the wake */
+	SIM_RESUMES_DEGRADED, /* its agent answers degraded after the wake */
 	SIM_NEVER_READY, /* its agent says nothing after the wake */
 	SIM_FAILS_TO_RESUME, /* the resume verb returns EIO */
 };
@@ -53,13 +53,13 @@ enum sim_verb {
 	SIM_ARM,
 	SIM_REQUEST,
 	SIM_RETRACT,
-	SIM_LOOK,
-	SIM_LOOK_AT_AGENT,
-	SIM_SETTLE,
+	SIM_GET_STATE,
+	SIM_GET_AGENT_STATE,
+	SIM_UNSUBSCRIBE,
 	SIM_PAUSE,
 	SIM_UNPAUSE,
 	SIM_RESUME,
-	SIM_KEEP_BOOKS,
+	SIM_RESUME_IN_XENSTORE,
 	SIM_WAKE_AGENT,
 	SIM_NEXT_EVENT,
 	SIM_N_VERBS,
@@ -83,7 +83,7 @@ enum sim_event_type {
 	/* What a request sets going; taken back, it does not happen. */
 	SIM_ARMED,
 	SIM_QUIESCED,
-	SIM_DOWN,
+	SIM_SUSPENDED,
 	SIM_DEAD,
 	SIM_REFUSED,
 	SIM_RESTORED,
@@ -169,7 +169,7 @@ int sim_schedule_event(struct simulator *simulator, const struct sim_event *even
 int sim_begin(struct simulator *simulator);
 
 /* Asks the guest to go down, by this mechanism. Returns 0 or -ENOMEM. */
-int sim_go_down(struct simulator *simulator, size_t guest, enum mechanism mechanism);
+int sim_suspend_guest(struct simulator *simulator, size_t guest, enum mechanism mechanism);
 
 /* A paused guest does nothing; what it would have done, it does now. */
 int sim_thaw(struct simulator *simulator, size_t guest);

@@ -128,19 +128,19 @@ static int sim_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 	return 0;
 }
 
-static int sim_look(struct hypervisor *hypervisor, const struct domain_id *id,
-		    struct domain_look *ret_look)
+static int sim_get_state(struct hypervisor *hypervisor, const struct domain_id *id,
+			 struct domain_state *ret_state)
 {
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_LOOK, id, &guest);
+	int r = enter(hypervisor, SIM_GET_STATE, id, &guest);
 
 	if (r == -ESRCH) {
-		*ret_look = (struct domain_look){ .state = GUEST_GONE };
+		*ret_state = (struct domain_state){ .state = GUEST_GONE };
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	*ret_look = (struct domain_look){
+	*ret_state = (struct domain_state){
 		.paused = guest->pauses > 0,
 		.state = guest->facts.state == GUEST_RUNNING && guest->pauses > 0
 				 ? GUEST_PAUSED
@@ -168,21 +168,21 @@ static int sim_examine(struct hypervisor *hypervisor, const struct guest *facts,
 	return 0;
 }
 
-static int sim_look_at_agent(struct hypervisor *hypervisor, const struct domain_id *id,
-			     struct agent_look *ret_look)
+static int sim_get_agent_state(struct hypervisor *hypervisor, const struct domain_id *id,
+			       struct agent_state *ret_state)
 {
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_LOOK_AT_AGENT, id, &guest);
+	int r = enter(hypervisor, SIM_GET_AGENT_STATE, id, &guest);
 
 	if (r < 0)
 		return r;
 	if (guest->facts.agent.state.state == PROTOCOL_AGENT_NONE)
 		return -ENODATA;
-	*ret_look = (struct agent_look){ .state = guest->facts.agent.state };
-	if (guest->behaviour == SIM_COMES_BACK_DEGRADED)
-		snprintf(ret_look->detail, sizeof(ret_look->detail), "0000:00:00.0 lost");
+	*ret_state = (struct agent_state){ .state = guest->facts.agent.state };
+	if (guest->behaviour == SIM_RESUMES_DEGRADED)
+		snprintf(ret_state->detail, sizeof(ret_state->detail), "0000:00:00.0 lost");
 	if (guest->behaviour == SIM_REFUSES)
-		snprintf(ret_look->detail, sizeof(ret_look->detail),
+		snprintf(ret_state->detail, sizeof(ret_state->detail),
 			 "refused, as the scenario wants");
 	return 0;
 }
@@ -224,8 +224,8 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 	return sim_schedule(simulator, index_of(simulator, guest), SEEN_AFTER_US, SIM_ARMED);
 }
 
-static int sim_listen(struct hypervisor *hypervisor, const struct domain_id *id,
-		      enum mechanism mechanism)
+static int sim_subscribe(struct hypervisor *hypervisor, const struct domain_id *id,
+			 enum mechanism mechanism)
 {
 	(void)mechanism;
 	return find(simulator_of(hypervisor), id) ? 0 : -ESRCH;
@@ -240,7 +240,7 @@ static int sim_request(struct hypervisor *hypervisor, const struct domain_id *id
 
 	if (r == 0)
 		r = enter(hypervisor, SIM_REQUEST, id, &guest);
-	return r < 0 ? r : sim_go_down(simulator, index_of(simulator, guest), mechanism);
+	return r < 0 ? r : sim_suspend_guest(simulator, index_of(simulator, guest), mechanism);
 }
 
 static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id,
@@ -268,11 +268,11 @@ static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id
 	return RETRACTED;
 }
 
-static int sim_settle(struct hypervisor *hypervisor, const struct domain_id *id)
+static int sim_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct sim_guest *guest;
 
-	return enter(hypervisor, SIM_SETTLE, id, &guest);
+	return enter(hypervisor, SIM_UNSUBSCRIBE, id, &guest);
 }
 
 static int sim_pause(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -326,11 +326,11 @@ static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	return sim_schedule(simulator, index_of(simulator, guest), guest->ready_us, SIM_RESTORED);
 }
 
-static int sim_keep_books(struct hypervisor *hypervisor, const struct domain_id *id)
+static int sim_resume_in_xenstore(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct sim_guest *guest;
 
-	return enter(hypervisor, SIM_KEEP_BOOKS, id, &guest);
+	return enter(hypervisor, SIM_RESUME_IN_XENSTORE, id, &guest);
 }
 
 static int sim_wake_agent(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -346,7 +346,7 @@ static int sim_wake_agent(struct hypervisor *hypervisor, const struct domain_id 
 /* ---- the machine --------------------------------------------------------- */
 
 /* One process at a time has the scenario: nothing changes behind its back. */
-static int sim_follow(struct hypervisor *hypervisor)
+static int sim_watch_domains(struct hypervisor *hypervisor)
 {
 	(void)hypervisor;
 	return 0;
@@ -381,22 +381,22 @@ static void sim_close(struct hypervisor *hypervisor)
 static const struct hypervisor_ops sim_ops = {
 	.name = "simulator",
 	.close = sim_close,
-	.follow = sim_follow,
+	.watch_domains = sim_watch_domains,
 	.inventory = sim_inventory,
 	.examine = sim_examine,
 	.prepare = sim_prepare,
 	.arm = sim_arm,
-	.listen = sim_listen,
+	.subscribe = sim_subscribe,
 	.request = sim_request,
 	.retract = sim_retract,
-	.look = sim_look,
-	.look_at_agent = sim_look_at_agent,
-	.settle = sim_settle,
+	.get_state = sim_get_state,
+	.get_agent_state = sim_get_agent_state,
+	.unsubscribe = sim_unsubscribe,
 	.pause = sim_pause,
 	.unpause = sim_unpause,
 	.prepare_resume = sim_prepare_resume,
 	.resume = sim_resume,
-	.keep_books = sim_keep_books,
+	.resume_in_xenstore = sim_resume_in_xenstore,
 	.wake_agent = sim_wake_agent,
 	.fd = sim_fd,
 	.next_event = sim_next_event,

@@ -142,7 +142,7 @@ char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
 
 /* ---- domains ------------------------------------------------------------ */
 
-static void state_of(const xc_domaininfo_t *info, struct domain_look *ret)
+static void state_of(const xc_domaininfo_t *info, struct domain_state *ret)
 {
 	unsigned int reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
 
@@ -168,16 +168,16 @@ static int read_info(struct xen *xen, const struct domain_id *id, xc_domaininfo_
 		       : 0;
 }
 
-static int xen_look(struct hypervisor *hypervisor, const struct domain_id *id,
-		    struct domain_look *ret_look)
+static int xen_get_state(struct hypervisor *hypervisor, const struct domain_id *id,
+			 struct domain_state *ret_state)
 {
 	xc_domaininfo_t info;
 	int r = read_info(xen_of(hypervisor), id, &info);
 
 	if (r == -ESRCH)
-		*ret_look = (struct domain_look){ .state = GUEST_GONE };
+		*ret_state = (struct domain_state){ .state = GUEST_GONE };
 	else if (r == 0)
-		state_of(&info, ret_look);
+		state_of(&info, ret_state);
 	return r == -ESRCH ? 0 : r;
 }
 
@@ -248,7 +248,7 @@ static int check_identity(struct hypervisor *hypervisor, const struct domain_id 
 /* As read_info, and -EBUSY for a domain that is not down. */
 static int read_info_of_down(struct xen *xen, const struct domain_id *id, xc_domaininfo_t *ret_info)
 {
-	struct domain_look look;
+	struct domain_state look;
 	int r = read_info(xen, id, ret_info);
 
 	if (r < 0)
@@ -428,10 +428,10 @@ static int open_published_channel(struct xen *xen, const struct domain_id *id, u
 static void take_port(void *data, const struct remembered_port *port)
 {
 	struct xen *xen = data;
-	struct domain_look look;
+	struct domain_state look;
 	struct channel *channel;
 
-	if (xen_look(&xen->hypervisor, &port->id, &look) < 0 || look.state == GUEST_GONE)
+	if (xen_get_state(&xen->hypervisor, &port->id, &look) < 0 || look.state == GUEST_GONE)
 		return;
 	channel = add_channel(xen, &port->id, port->is_published ? CHANNEL_PUBLISHED : CHANNEL_OWN);
 	if (!channel)
@@ -579,7 +579,7 @@ void xen_domain_went(struct xen *xen, const struct domain_id *id)
 	save_ports(xen);
 }
 
-static int xen_follow(struct hypervisor *hypervisor)
+static int xen_watch_domains(struct hypervisor *hypervisor)
 {
 	struct xen *xen = xen_of(hypervisor);
 	int r;
@@ -704,8 +704,8 @@ static int ask_by_xenstore(struct xen *xen, const struct domain_id *id)
 }
 
 /* Right before each request: the last subscriber wins, silently. */
-static int xen_listen(struct hypervisor *hypervisor, const struct domain_id *id,
-		      enum mechanism mechanism)
+static int xen_subscribe(struct hypervisor *hypervisor, const struct domain_id *id,
+			 enum mechanism mechanism)
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct channel *channel = channel_for(xen, id, mechanism);
@@ -727,7 +727,7 @@ static int xen_request(struct hypervisor *hypervisor, const struct domain_id *id
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct channel *channel = channel_for(xen, id, mechanism);
-	int r = channel && channel->listens ? 0 : xen_listen(hypervisor, id, mechanism);
+	int r = channel && channel->listens ? 0 : xen_subscribe(hypervisor, id, mechanism);
 
 	if (r < 0)
 		return r;
@@ -814,17 +814,17 @@ static int xen_retract(struct hypervisor *hypervisor, const struct domain_id *id
 	if (mechanism == MECHANISM_AGENT && channel)
 		notify(xen, channel);
 	if (r == RETRACTED)
-		hypervisor->ops->settle(hypervisor, id);
+		hypervisor->ops->unsubscribe(hypervisor, id);
 	return r;
 }
 
-static int xen_look_at_agent(struct hypervisor *hypervisor, const struct domain_id *id,
-			     struct agent_look *ret_look)
+static int xen_get_agent_state(struct hypervisor *hypervisor, const struct domain_id *id,
+			       struct agent_state *ret_state)
 {
 	struct xen *xen = xen_of(hypervisor);
 	_cleanup_(freep) char *state = NULL;
 	_cleanup_(freep) char *detail = NULL;
-	struct agent_look look = { 0 };
+	struct agent_state look = { 0 };
 
 	state = store_read_domain(xen, id->domid, PROTOCOL_NODE_STATE);
 	if (!state)
@@ -836,11 +836,11 @@ static int xen_look_at_agent(struct hypervisor *hypervisor, const struct domain_
 		detail = store_read_domain(xen, id->domid, PROTOCOL_NODE_DETAIL);
 	if (detail)
 		text_sanitize(detail, strlen(detail), look.detail, sizeof(look.detail));
-	*ret_look = look;
+	*ret_state = look;
 	return 0;
 }
 
-static int xen_settle(struct hypervisor *hypervisor, const struct domain_id *id)
+static int xen_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
 
@@ -949,7 +949,7 @@ static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	return r < 0 ? r : let_go_on(xen, id->domid);
 }
 
-static int xen_keep_books(struct hypervisor *hypervisor, const struct domain_id *id)
+static int xen_resume_in_xenstore(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	int r = check_identity(hypervisor, id);
 
@@ -1053,7 +1053,7 @@ static void xen_close(struct hypervisor *hypervisor)
 	for (size_t i = 0; i < xen->n_channels; i++)
 		if (xen->channels[i].subscribed &&
 		    check_identity(hypervisor, &xen->channels[i].id) == 0)
-			xen_settle(hypervisor, &xen->channels[i].id);
+			xen_unsubscribe(hypervisor, &xen->channels[i].id);
 	if (xen->epoll_fd >= 0)
 		close(xen->epoll_fd);
 	if (xen->evtchn)
@@ -1087,22 +1087,22 @@ static int xen_examine(struct hypervisor *hypervisor, const struct guest *guest,
 static const struct hypervisor_ops xen_ops = {
 	.name = "xen",
 	.close = xen_close,
-	.follow = xen_follow,
+	.watch_domains = xen_watch_domains,
 	.inventory = xen_inventory,
 	.examine = xen_examine,
 	.prepare = xen_prepare,
 	.arm = xen_arm,
-	.listen = xen_listen,
+	.subscribe = xen_subscribe,
 	.request = xen_request,
 	.retract = xen_retract,
-	.look = xen_look,
-	.look_at_agent = xen_look_at_agent,
-	.settle = xen_settle,
+	.get_state = xen_get_state,
+	.get_agent_state = xen_get_agent_state,
+	.unsubscribe = xen_unsubscribe,
 	.pause = xen_pause,
 	.unpause = xen_unpause,
 	.prepare_resume = xen_prepare_resume,
 	.resume = xen_resume,
-	.keep_books = xen_keep_books,
+	.resume_in_xenstore = xen_resume_in_xenstore,
 	.wake_agent = xen_wake_agent,
 	.fd = xen_fd,
 	.next_event = xen_next_event,

@@ -18,7 +18,7 @@ struct xen_domain {
 	uint32_t domid;
 	uint8_t uuid[GUEST_UUID_SIZE];
 	enum guest_type type;
-	struct domain_look look;
+	struct domain_state look;
 	bool is_xenstore_domain;
 };
 

@@ -110,14 +110,14 @@ static inline enum guest_state state_of(struct host *host, const char *name)
 {
 	struct inventory inventory = { 0 };
 	struct error error = { 0 };
-	struct domain_look look;
+	struct domain_state look;
 	struct domain_id id;
 
 	assert_int_equal(host->hypervisor->ops->inventory(host->hypervisor, &inventory, &error), 0);
 	assert_non_null(inventory_find_name(&inventory, name));
 	id = domain_id_of(inventory_find_name(&inventory, name));
 	inventory_done(&inventory);
-	assert_int_equal(host->hypervisor->ops->look(host->hypervisor, &id, &look), 0);
+	assert_int_equal(host->hypervisor->ops->get_state(host->hypervisor, &id, &look), 0);
 	return look.state;
 }
 
@@ -179,9 +179,9 @@ static inline void assert_as_before(struct host *host, const struct inventory *b
 	for (size_t i = 0; i < before->n_guests; i++) {
 		const struct guest *guest = &before->guests[i];
 		struct domain_id id = domain_id_of(guest);
-		struct domain_look now;
+		struct domain_state now;
 
-		assert_int_equal(host->hypervisor->ops->look(host->hypervisor, &id, &now), 0);
+		assert_int_equal(host->hypervisor->ops->get_state(host->hypervisor, &id, &now), 0);
 		if (now.state == GUEST_GONE || guest->shutdown_node[0])
 			continue;
 		if (guest->state == GUEST_RUNNING && now.paused)

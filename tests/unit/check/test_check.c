@@ -200,7 +200,7 @@ static void lose_the_agent_of_no_devices(struct world *world)
 
 static void set_agent(struct world *world, enum protocol_agent_state state, const char *detail)
 {
-	struct agent_look *look = &world->details[0].agent;
+	struct agent_state *look = &world->details[0].agent;
 
 	world->netvm.agent.state.state = state;
 	look->state.state = state;

@@ -439,7 +439,7 @@ static void who_goes_as_soon_as_he_is_back_is_nobody_s_fault(void **state)
 	(void)state;
 	host_init_laptop(&host, "");
 	put_between(&host, &ops);
-	ops.keep_books = find_nobody;
+	ops.resume_in_xenstore = find_nobody;
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "ok");
 	assert_string_equal(text(guest_of(report, "web"), "detail"), "");

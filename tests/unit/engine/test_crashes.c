@@ -80,9 +80,9 @@ static int resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	return die_at_effect(crash.ops->resume(hypervisor, id));
 }
 
-static int keep_books(struct hypervisor *hypervisor, const struct domain_id *id)
+static int resume_in_xenstore(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return die_at_effect(crash.ops->keep_books(hypervisor, id));
+	return die_at_effect(crash.ops->resume_in_xenstore(hypervisor, id));
 }
 
 static void resume_all(struct host *host)
@@ -120,7 +120,7 @@ static void go(struct host *host, enum way way)
 	ops.pause = pause_domain;
 	ops.unpause = unpause;
 	ops.resume = resume;
-	ops.keep_books = keep_books;
+	ops.resume_in_xenstore = resume_in_xenstore;
 	host->hypervisor->ops = &ops;
 	host->coordinator.observer = die_at_record;
 	if (way == ONLY_BACK)

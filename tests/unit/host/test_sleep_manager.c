@@ -205,7 +205,7 @@ static void tells_what_kind_of_sleep_was_asked_for(void **state)
 		struct sleep_job job;
 
 		start_manager(world, (struct stand_in){ .jobs = cases[i].jobs });
-		assert_int_equal(world->ours->ops->look(world->ours, &job), 0);
+		assert_int_equal(world->ours->ops->get_state(world->ours, &job), 0);
 		assert_int_equal(job.kind, cases[i].expected.kind);
 		assert_int_equal(job.waits_for_us, cases[i].expected.waits_for_us);
 		stop_manager(world);
@@ -217,9 +217,9 @@ static void says_when_there_is_nobody_to_ask(void **state)
 	struct world *world = *state;
 	struct sleep_job job;
 
-	assert_true(world->ours->ops->look(world->ours, &job) < 0);
+	assert_true(world->ours->ops->get_state(world->ours, &job) < 0);
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere", 1);
-	assert_true(world->ours->ops->look(world->ours, &job) < 0);
+	assert_true(world->ours->ops->get_state(world->ours, &job) < 0);
 }
 
 /* ---- waiting ------------------------------------------------------------- */

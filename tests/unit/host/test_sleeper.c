@@ -61,7 +61,7 @@ static int await_end(struct sleep_manager *manager, struct loop *loop, uint64_t 
 }
 
 static const struct sleep_manager_ops manager_ops = {
-	.look = look,
+	.get_state = look,
 	.slept_us = slept_us,
 	.await_end = await_end,
 };

@@ -116,7 +116,7 @@ static void go_down(struct run *run)
 {
 	if (!run->engine)
 		make_engine(run);
-	engine_go_down(run->engine, 7, 2000000, on_down, run);
+	engine_quiesce(run->engine, 7, 2000000, on_down, run);
 	wait_done(run);
 }
 
