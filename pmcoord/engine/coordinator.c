@@ -20,7 +20,7 @@ void coordinator_observe(struct coordinator *coordinator, struct journal *journa
 		journal_observe(journal, coordinator->observer, coordinator->observer_data);
 }
 
-void coordinator_arm_next(struct coordinator *coordinator, const struct cycle *cycle)
+void coordinator_prearm(struct coordinator *coordinator, const struct cycle *cycle)
 {
 	const struct hypervisor_ops *ops = coordinator->hypervisor->ops;
 
@@ -68,18 +68,18 @@ int coordinator_finish(struct coordinator *coordinator, struct journal *journal,
 	return 0;
 }
 
-int coordinator_bring_back(struct coordinator *coordinator, struct journal *journal,
-			   const bool *selected)
+int coordinator_resume_guests(struct coordinator *coordinator, struct journal *journal,
+			      const bool *selected)
 {
 	int r, later;
 
 	r = coordinator_record(coordinator, journal, RECORD_PHASE, "resume");
-	later = restore_guests(journal, coordinator->config, coordinator->hypervisor,
-			       coordinator->loop, selected);
+	later = resume_guests(journal, coordinator->config, coordinator->hypervisor,
+			      coordinator->loop, selected);
 	r = r < 0 ? r : later;
 	later = coordinator_record(coordinator, journal, RECORD_PHASE, "ready");
 	r = r < 0 ? r : later;
-	later = restore_wait_ready(journal, coordinator->config, coordinator->hypervisor,
-				   coordinator->loop);
+	later = resume_wait_ready(journal, coordinator->config, coordinator->hypervisor,
+				  coordinator->loop);
 	return r < 0 ? r : later;
 }

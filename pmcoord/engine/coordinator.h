@@ -46,11 +46,11 @@ void coordinator_observe(struct coordinator *coordinator, struct journal *journa
  * Resumes the selected guests (one bool per guest of the cycle; NULL: all that
  * it holds) and waits for their devices.
  */
-int coordinator_bring_back(struct coordinator *coordinator, struct journal *journal,
-			   const bool *selected);
+int coordinator_resume_guests(struct coordinator *coordinator, struct journal *journal,
+			      const bool *selected);
 
 /* Tells each agent ahead of time which request comes next. */
-void coordinator_arm_next(struct coordinator *coordinator, const struct cycle *cycle);
+void coordinator_prearm(struct coordinator *coordinator, const struct cycle *cycle);
 
 /*
  * Ends the cycle: report on disk, journal gone unless someone is stranded. A

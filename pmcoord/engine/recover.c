@@ -105,7 +105,7 @@ static int undo_if_abandoned(struct coordinator *coordinator, struct journal *jo
 		r = coordinator_record(coordinator, journal, RECORD_ABORT,
 				       "its coordinator died before the end");
 	if (r == 0)
-		r = coordinator_bring_back(coordinator, journal, NULL);
+		r = coordinator_resume_guests(coordinator, journal, NULL);
 	if (r == 0)
 		r = coordinator_finish(coordinator, journal, false, &report, error);
 	json_object_put(report);
@@ -219,14 +219,14 @@ static int resume_cycle(struct coordinator *coordinator, struct journal *journal
 		r = coordinator_record(coordinator, journal, RECORD_ABORT,
 				       "its coordinator died before the end");
 	if (r == 0)
-		r = coordinator_bring_back(coordinator, journal, selected);
+		r = coordinator_resume_guests(coordinator, journal, selected);
 	note_result(cycle, held_before, wish->result);
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	/* What is still held keeps its journal. */
 	if (cycle_count_held(cycle) > 0)
 		return 0;
-	coordinator_arm_next(coordinator, cycle);
+	coordinator_prearm(coordinator, cycle);
 	json_object_put(wish->result->report);
 	wish->result->report = NULL;
 	return coordinator_finish(coordinator, journal, false, &wish->result->report, error);

@@ -21,27 +21,27 @@
  */
 #define GROUP_MAX 64
 
-struct restore {
+struct resume {
 	struct journal *journal;
 	const struct config *config;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
 	size_t *by_domid; /* indices of guests; NULL without memory for it */
 	int journal_error; /* the first one; guests come before the journal */
-	/* Of restore_wait_ready: how many may still say something, … */
+	/* Of resume_wait_ready: how many may still say something, … */
 	uint64_t start_us;
 	size_t n_open;
 	uint64_t next_us; /* … and no wait for one of them ends earlier */
 };
 
-static const struct cycle *cycle_of(const struct restore *restore)
+static const struct cycle *cycle_of(const struct resume *resume)
 {
-	return journal_cycle(restore->journal);
+	return journal_cycle(resume->journal);
 }
 
-static const struct cycle_guest *guest_at(const struct restore *restore, size_t i)
+static const struct cycle_guest *guest_at(const struct resume *resume, size_t i)
 {
-	return &cycle_of(restore)->guests[i];
+	return &cycle_of(resume)->guests[i];
 }
 
 static int compare_domids(const void *a, const void *b, void *data)
@@ -54,101 +54,101 @@ static int compare_domids(const void *a, const void *b, void *data)
 }
 
 /* Without memory for the index every event means a look at every guest. */
-static void index_domids(struct restore *restore)
+static void index_domids(struct resume *resume)
 {
-	size_t n = cycle_of(restore)->n_guests;
+	size_t n = cycle_of(resume)->n_guests;
 	size_t *by_domid = calloc(n + 1, sizeof(*by_domid));
 
 	for (size_t i = 0; by_domid && i < n; i++)
 		by_domid[i] = i;
 	if (by_domid)
-		qsort_r(by_domid, n, sizeof(*by_domid), compare_domids, (void *)cycle_of(restore));
-	restore->by_domid = by_domid;
+		qsort_r(by_domid, n, sizeof(*by_domid), compare_domids, (void *)cycle_of(resume));
+	resume->by_domid = by_domid;
 }
 
-static struct domain_id id_at(const struct restore *restore, size_t i)
+static struct domain_id id_at(const struct resume *resume, size_t i)
 {
-	const struct cycle_guest *guest = guest_at(restore, i);
+	const struct cycle_guest *guest = guest_at(resume, i);
 	struct domain_id id = { .domid = guest->domid };
 
 	memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
 	return id;
 }
 
-static void record_at(struct restore *restore, uint64_t now_us, enum record_type type, size_t i,
+static void record_at(struct resume *resume, uint64_t now_us, enum record_type type, size_t i,
 		      const char *text)
 {
-	int r = journal_record(restore->journal, type, now_us, i, "%s", text);
+	int r = journal_record(resume->journal, type, now_us, i, "%s", text);
 
-	if (r < 0 && restore->journal_error == 0)
-		restore->journal_error = r;
+	if (r < 0 && resume->journal_error == 0)
+		resume->journal_error = r;
 }
 
-static void record(struct restore *restore, enum record_type type, size_t i, const char *text)
+static void record(struct resume *resume, enum record_type type, size_t i, const char *text)
 {
-	record_at(restore, loop_now(restore->loop), type, i, text);
+	record_at(resume, loop_now(resume->loop), type, i, text);
 }
 
-static void strand(struct restore *restore, size_t i, const char *what, int r)
+static void strand(struct resume *resume, size_t i, const char *what, int r)
 {
 	char text[160];
 
 	if (r == -ESRCH) {
-		record(restore, RECORD_GONE, i, "");
+		record(resume, RECORD_GONE, i, "");
 		return;
 	}
 	snprintf(text, sizeof(text), "could not be %s: %s", what, strerror(-r));
-	record(restore, RECORD_STRANDED, i, text);
+	record(resume, RECORD_STRANDED, i, text);
 }
 
-static void resume_domain(struct restore *restore, size_t i)
+static void resume_domain(struct resume *resume, size_t i)
 {
-	const struct hypervisor_ops *ops = restore->hypervisor->ops;
-	enum cycle_hold hold = guest_at(restore, i)->hold;
-	struct domain_id id = id_at(restore, i);
+	const struct hypervisor_ops *ops = resume->hypervisor->ops;
+	enum cycle_hold hold = guest_at(resume, i)->hold;
+	struct domain_id id = id_at(resume, i);
 	int r;
 
-	record(restore, RECORD_RESUME, i, "");
-	r = ops->resume(restore->hypervisor, &id);
+	record(resume, RECORD_RESUME, i, "");
+	r = ops->resume(resume->hypervisor, &id);
 	if (r < 0)
-		strand(restore, i, "resumed", r);
+		strand(resume, i, "resumed", r);
 	else
-		record(restore, RECORD_RUNNING, i, "");
+		record(resume, RECORD_RUNNING, i, "");
 	/* Whoever saw it go down has ended the subscription already. */
 	if (hold == HOLD_REQUESTED)
-		ops->unsubscribe(restore->hypervisor, &id);
+		ops->unsubscribe(resume->hypervisor, &id);
 }
 
 /* The request may still stand: takes it back, or notes that it is too late. */
-static void retract(struct restore *restore, size_t i)
+static void retract(struct resume *resume, size_t i)
 {
-	const struct cycle_guest *guest = guest_at(restore, i);
-	struct domain_id id = id_at(restore, i);
+	const struct cycle_guest *guest = guest_at(resume, i);
+	struct domain_id id = id_at(resume, i);
 	int r;
 
 	if (guest->may_suspend_late)
 		return;
-	r = restore->hypervisor->ops->retract(restore->hypervisor, &id, guest->mechanism,
-					      cycle_of(restore)->number);
+	r = resume->hypervisor->ops->retract(resume->hypervisor, &id, guest->mechanism,
+					     cycle_of(resume)->number);
 	if (r == RETRACTED)
-		record(restore, RECORD_RETRACTED, i, "");
+		record(resume, RECORD_RETRACTED, i, "");
 	else if (r == -ESRCH)
-		record(restore, RECORD_GONE, i, "");
+		record(resume, RECORD_GONE, i, "");
 	else
-		record(restore, RECORD_ACKNOWLEDGED, i, "");
+		record(resume, RECORD_ACKNOWLEDGED, i, "");
 }
 
-static void unpause(struct restore *restore, size_t i)
+static void unpause(struct resume *resume, size_t i)
 {
-	struct domain_id id = id_at(restore, i);
+	struct domain_id id = id_at(resume, i);
 	int r;
 
-	record(restore, RECORD_RESUME, i, "");
-	r = restore->hypervisor->ops->unpause(restore->hypervisor, &id);
+	record(resume, RECORD_RESUME, i, "");
+	r = resume->hypervisor->ops->unpause(resume->hypervisor, &id);
 	if (r < 0)
-		strand(restore, i, "unpaused", r);
+		strand(resume, i, "unpaused", r);
 	else
-		record(restore, RECORD_RUNNING, i, "");
+		record(resume, RECORD_RUNNING, i, "");
 }
 
 /*
@@ -164,42 +164,42 @@ static bool was_resumed(const struct cycle_guest *guest)
  * Brings one guest back from wherever the cycle left it. The journal says what
  * was tried; the hypervisor says what is.
  */
-static void bring_back(struct restore *restore, size_t i, const struct domain_state *look)
+static void bring_back(struct resume *resume, size_t i, const struct domain_state *look)
 {
-	enum cycle_hold hold = guest_at(restore, i)->hold;
+	enum cycle_hold hold = guest_at(resume, i)->hold;
 
 	if (look->state == GUEST_GONE || look->state == GUEST_DYING ||
 	    look->state == GUEST_SHUT_DOWN) {
-		record(restore, RECORD_GONE, i, "");
+		record(resume, RECORD_GONE, i, "");
 		return;
 	}
 	if (hold == HOLD_PAUSED || hold == HOLD_PAUSING) {
 		if (look->paused)
-			unpause(restore, i);
+			unpause(resume, i);
 		else
-			record(restore, RECORD_RETRACTED, i, "");
+			record(resume, RECORD_RETRACTED, i, "");
 		if (look->state == GUEST_SUSPENDED)
-			resume_domain(restore, i);
+			resume_domain(resume, i);
 		return;
 	}
 	if (look->state == GUEST_SUSPENDED)
-		resume_domain(restore, i);
-	else if (was_resumed(guest_at(restore, i)))
-		record(restore, RECORD_RUNNING, i, "");
+		resume_domain(resume, i);
+	else if (was_resumed(guest_at(resume, i)))
+		record(resume, RECORD_RUNNING, i, "");
 	else
-		retract(restore, i);
+		retract(resume, i);
 }
 
-static void look_and_bring_back(struct restore *restore, size_t i)
+static void look_and_bring_back(struct resume *resume, size_t i)
 {
-	struct domain_id id = id_at(restore, i);
+	struct domain_id id = id_at(resume, i);
 	struct domain_state look;
-	int r = restore->hypervisor->ops->get_state(restore->hypervisor, &id, &look);
+	int r = resume->hypervisor->ops->get_state(resume->hypervisor, &id, &look);
 
 	if (r < 0)
-		strand(restore, i, "looked at", r);
+		strand(resume, i, "looked at", r);
 	else
-		bring_back(restore, i, &look);
+		bring_back(resume, i, &look);
 }
 
 /* What a return has come to so far. */
@@ -210,39 +210,39 @@ struct arrival {
 	uint64_t running_us;
 };
 
-static void announce(struct restore *restore, size_t i, struct arrival *arrival)
+static void announce(struct resume *resume, size_t i, struct arrival *arrival)
 {
-	struct domain_id id = id_at(restore, i);
+	struct domain_id id = id_at(resume, i);
 
-	arrival->r = restore->hypervisor->ops->get_state(restore->hypervisor, &id, &arrival->look);
-	arrival->is_plain = arrival->r == 0 && guest_at(restore, i)->hold == HOLD_SUSPENDED &&
+	arrival->r = resume->hypervisor->ops->get_state(resume->hypervisor, &id, &arrival->look);
+	arrival->is_plain = arrival->r == 0 && guest_at(resume, i)->hold == HOLD_SUSPENDED &&
 			    arrival->look.state == GUEST_SUSPENDED;
 	if (arrival->is_plain)
-		record(restore, RECORD_RESUME, i, "");
+		record(resume, RECORD_RESUME, i, "");
 }
 
-static void arrive(struct restore *restore, size_t i, struct arrival *arrival)
+static void arrive(struct resume *resume, size_t i, struct arrival *arrival)
 {
-	struct domain_id id = id_at(restore, i);
+	struct domain_id id = id_at(resume, i);
 
 	if (arrival->is_plain) {
-		arrival->r = restore->hypervisor->ops->resume(restore->hypervisor, &id);
-		arrival->running_us = loop_now(restore->loop);
+		arrival->r = resume->hypervisor->ops->resume(resume->hypervisor, &id);
+		arrival->running_us = loop_now(resume->loop);
 	} else if (arrival->r < 0) {
-		strand(restore, i, "looked at", arrival->r);
+		strand(resume, i, "looked at", arrival->r);
 	} else {
-		bring_back(restore, i, &arrival->look);
+		bring_back(resume, i, &arrival->look);
 	}
 }
 
-static void note_arrival(struct restore *restore, size_t i, const struct arrival *arrival)
+static void note_arrival(struct resume *resume, size_t i, const struct arrival *arrival)
 {
 	if (!arrival->is_plain)
 		return;
 	if (arrival->r < 0)
-		strand(restore, i, "resumed", arrival->r);
+		strand(resume, i, "resumed", arrival->r);
 	else
-		record_at(restore, arrival->running_us, RECORD_RUNNING, i, "");
+		record_at(resume, arrival->running_us, RECORD_RUNNING, i, "");
 }
 
 /*
@@ -250,15 +250,15 @@ static void note_arrival(struct restore *restore, size_t i, const struct arrival
  * again compete with us for processors: all looking is done before the first of
  * them runs, and all writing after the last.
  */
-static void bring_back_at_once(struct restore *restore, const size_t *guests, size_t n,
+static void bring_back_at_once(struct resume *resume, const size_t *guests, size_t n,
 			       struct arrival *arrivals)
 {
 	for (size_t k = 0; k < n; k++)
-		announce(restore, guests[k], &arrivals[k]);
+		announce(resume, guests[k], &arrivals[k]);
 	for (size_t k = 0; k < n; k++)
-		arrive(restore, guests[k], &arrivals[k]);
+		arrive(resume, guests[k], &arrivals[k]);
 	for (size_t k = 0; k < n; k++)
-		note_arrival(restore, guests[k], &arrivals[k]);
+		note_arrival(resume, guests[k], &arrivals[k]);
 }
 
 static bool agent_matters(const struct cycle_guest *guest)
@@ -268,45 +268,45 @@ static bool agent_matters(const struct cycle_guest *guest)
 }
 
 /* Reads the agent's word for this cycle and notes it once. */
-static void get_agent_state(struct restore *restore, size_t i)
+static void get_agent_state(struct resume *resume, size_t i)
 {
-	const struct cycle_guest *guest = guest_at(restore, i);
-	struct domain_id id = id_at(restore, i);
+	const struct cycle_guest *guest = guest_at(resume, i);
+	struct domain_id id = id_at(resume, i);
 	struct agent_state look;
 
 	if (!agent_matters(guest) || guest->ready_us != CYCLE_NEVER || guest->hold != HOLD_NONE ||
-	    restore->hypervisor->ops->get_agent_state(restore->hypervisor, &id, &look) < 0 ||
-	    look.state.cycle != cycle_of(restore)->number)
+	    resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &look) < 0 ||
+	    look.state.cycle != cycle_of(resume)->number)
 		return;
 	if (look.state.state == PROTOCOL_AGENT_READY) {
-		record(restore, RECORD_READY, i, look.detail);
+		record(resume, RECORD_READY, i, look.detail);
 	} else if (look.state.state == PROTOCOL_AGENT_DEGRADED ||
 		   look.state.state == PROTOCOL_AGENT_FAILED) {
-		record(restore, RECORD_READY, i, "");
-		record(restore, RECORD_DEGRADED, i, look.detail);
+		record(resume, RECORD_READY, i, "");
+		record(resume, RECORD_DEGRADED, i, look.detail);
 	}
 }
 
 /* Resumes a guest that goes down only now, or notes that it has settled. */
-static void look_for_late(struct restore *restore, size_t i)
+static void look_for_late(struct resume *resume, size_t i)
 {
-	const struct cycle_guest *guest = guest_at(restore, i);
-	struct domain_id id = id_at(restore, i);
+	const struct cycle_guest *guest = guest_at(resume, i);
+	struct domain_id id = id_at(resume, i);
 	struct domain_state look;
 
 	if (!guest->may_suspend_late ||
-	    restore->hypervisor->ops->get_state(restore->hypervisor, &id, &look) < 0)
+	    resume->hypervisor->ops->get_state(resume->hypervisor, &id, &look) < 0)
 		return;
 	if (look.state == GUEST_SUSPENDED) {
-		resume_domain(restore, i);
+		resume_domain(resume, i);
 		if (guest->stranded)
-			resume_domain(restore, i);
-		restore->hypervisor->ops->unsubscribe(restore->hypervisor, &id);
-		restore->hypervisor->ops->resume_in_xenstore(restore->hypervisor, &id);
-		record(restore, RECORD_XENSTORE_RESUMED, i, "");
-		record(restore, RECORD_LATE_OVER, i, "went down late");
+			resume_domain(resume, i);
+		resume->hypervisor->ops->unsubscribe(resume->hypervisor, &id);
+		resume->hypervisor->ops->resume_in_xenstore(resume->hypervisor, &id);
+		record(resume, RECORD_XENSTORE_RESUMED, i, "");
+		record(resume, RECORD_LATE_OVER, i, "went down late");
 	} else if (look.state != GUEST_RUNNING && look.state != GUEST_PAUSED) {
-		record(restore, RECORD_GONE, i, "");
+		record(resume, RECORD_GONE, i, "");
 	}
 }
 
@@ -317,29 +317,29 @@ static bool is_open(const struct cycle_guest *guest)
 	       (agent_matters(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER);
 }
 
-static void look_at(struct restore *restore, size_t i)
+static void look_at(struct resume *resume, size_t i)
 {
-	const struct cycle_guest *guest = guest_at(restore, i);
+	const struct cycle_guest *guest = guest_at(resume, i);
 	bool was_open = is_open(guest), was_late = guest->may_suspend_late;
 
-	look_for_late(restore, i);
-	get_agent_state(restore, i);
-	if (was_open && !is_open(guest) && restore->n_open > 0)
-		restore->n_open--;
+	look_for_late(resume, i);
+	get_agent_state(resume, i);
+	if (was_open && !is_open(guest) && resume->n_open > 0)
+		resume->n_open--;
 	/* From now on its agent is waited for, until another time. */
 	if (was_late && !guest->may_suspend_late)
-		restore->next_us = 0;
+		resume->next_us = 0;
 }
 
 /* The first place in by_domid of a guest of this domid or a greater one. */
-static size_t find_domid(const struct restore *restore, uint32_t domid)
+static size_t find_domid(const struct resume *resume, uint32_t domid)
 {
-	size_t low = 0, high = cycle_of(restore)->n_guests;
+	size_t low = 0, high = cycle_of(resume)->n_guests;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (guest_at(restore, restore->by_domid[middle])->domid < domid)
+		if (guest_at(resume, resume->by_domid[middle])->domid < domid)
 			low = middle + 1;
 		else
 			high = middle;
@@ -347,44 +347,44 @@ static size_t find_domid(const struct restore *restore, uint32_t domid)
 	return low;
 }
 
-static void handle_event(struct restore *restore, uint32_t domid)
+static void handle_event(struct resume *resume, uint32_t domid)
 {
-	size_t n = cycle_of(restore)->n_guests;
+	size_t n = cycle_of(resume)->n_guests;
 
-	if (domid == HYPERVISOR_ALL_DOMAINS || !restore->by_domid) {
+	if (domid == HYPERVISOR_ALL_DOMAINS || !resume->by_domid) {
 		for (size_t i = 0; i < n; i++)
-			look_at(restore, i);
+			look_at(resume, i);
 		return;
 	}
-	for (size_t place = find_domid(restore, domid); place < n; place++) {
-		size_t i = restore->by_domid[place];
+	for (size_t place = find_domid(resume, domid); place < n; place++) {
+		size_t i = resume->by_domid[place];
 
-		if (guest_at(restore, i)->domid != domid)
+		if (guest_at(resume, i)->domid != domid)
 			break;
-		look_at(restore, i);
+		look_at(resume, i);
 	}
 }
 
 /* Waits for one thing to happen, or for the deadline, and takes it in. */
-static int wait_and_look(struct restore *restore, uint64_t deadline_us)
+static int wait_and_look(struct resume *resume, uint64_t deadline_us)
 {
 	uint32_t domid;
-	int r = restore->loop->ops->wait(restore->loop, deadline_us);
+	int r = resume->loop->ops->wait(resume->loop, deadline_us);
 
 	if (r < 0)
 		return r;
-	while ((r = restore->hypervisor->ops->next_event(restore->hypervisor, &domid)) > 0)
-		handle_event(restore, domid);
+	while ((r = resume->hypervisor->ops->next_event(resume->hypervisor, &domid)) > 0)
+		handle_event(resume, domid);
 	return r;
 }
 
 /* With ResumeAfter=ready: whether someone it needs still restores devices. */
-static bool waits_for_devices(const struct restore *restore, size_t i)
+static bool waits_for_devices(const struct resume *resume, size_t i)
 {
-	const struct cycle_guest *guest = guest_at(restore, i);
+	const struct cycle_guest *guest = guest_at(resume, i);
 
 	for (size_t j = 0; j < guest->n_needs; j++) {
-		const struct cycle_guest *needed = guest_at(restore, guest->needs[j]);
+		const struct cycle_guest *needed = guest_at(resume, guest->needs[j]);
 
 		if (agent_matters(needed) && needed->ready_us == CYCLE_NEVER &&
 		    needed->running_us != CYCLE_NEVER)
@@ -402,39 +402,39 @@ static bool is_selected(const bool *selected, size_t i)
  * Whether the agent has answered for this cycle, or for one that it was armed
  * for since: an event would then be the request of the next one.
  */
-static bool is_done_with_cycle(struct restore *restore, size_t i)
+static bool is_done_with_cycle(struct resume *resume, size_t i)
 {
-	uint64_t number = cycle_of(restore)->number;
-	struct domain_id id = id_at(restore, i);
+	uint64_t number = cycle_of(resume)->number;
+	struct domain_id id = id_at(resume, i);
 	struct agent_state look;
 
-	if (guest_at(restore, i)->ready_us != CYCLE_NEVER)
+	if (guest_at(resume, i)->ready_us != CYCLE_NEVER)
 		return true;
-	if (restore->hypervisor->ops->get_agent_state(restore->hypervisor, &id, &look) < 0)
+	if (resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &look) < 0)
 		return false;
 	return look.state.cycle > number ||
 	       (look.state.cycle == number && look.state.state != PROTOCOL_AGENT_QUIESCED);
 }
 
-static void wake_agent(struct restore *restore, size_t i)
+static void wake_agent(struct resume *resume, size_t i)
 {
-	struct domain_id id = id_at(restore, i);
+	struct domain_id id = id_at(resume, i);
 
 	/* A lost wake-up costs time only: the agent notices by itself. */
-	if (agent_matters(guest_at(restore, i)) && !is_done_with_cycle(restore, i))
-		restore->hypervisor->ops->wake_agent(restore->hypervisor, &id);
+	if (agent_matters(guest_at(resume, i)) && !is_done_with_cycle(resume, i))
+		resume->hypervisor->ops->wake_agent(resume->hypervisor, &id);
 }
 
-static int wait_for_needed(struct restore *restore, size_t i)
+static int wait_for_needed(struct resume *resume, size_t i)
 {
-	uint64_t deadline_us = loop_now(restore->loop) + restore->config->ready_timeout_us;
+	uint64_t deadline_us = loop_now(resume->loop) + resume->config->ready_timeout_us;
 
-	for (size_t j = 0; j < guest_at(restore, i)->n_needs; j++)
-		wake_agent(restore, guest_at(restore, i)->needs[j]);
+	for (size_t j = 0; j < guest_at(resume, i)->n_needs; j++)
+		wake_agent(resume, guest_at(resume, i)->needs[j]);
 	/* Who was ready before we listened tells us nothing more. */
-	handle_event(restore, HYPERVISOR_ALL_DOMAINS);
-	while (waits_for_devices(restore, i) && loop_now(restore->loop) < deadline_us) {
-		int r = wait_and_look(restore, deadline_us);
+	handle_event(resume, HYPERVISOR_ALL_DOMAINS);
+	while (waits_for_devices(resume, i) && loop_now(resume->loop) < deadline_us) {
+		int r = wait_and_look(resume, deadline_us);
 
 		if (r < 0)
 			return r;
@@ -443,44 +443,44 @@ static int wait_for_needed(struct restore *restore, size_t i)
 }
 
 /* What failed may have been a moment's trouble. */
-static void resume_in_xenstore(struct restore *restore, size_t i)
+static void resume_in_xenstore(struct resume *resume, size_t i)
 {
-	const struct hypervisor_ops *ops = restore->hypervisor->ops;
-	struct domain_id id = id_at(restore, i);
-	int r = ops->resume_in_xenstore(restore->hypervisor, &id);
+	const struct hypervisor_ops *ops = resume->hypervisor->ops;
+	struct domain_id id = id_at(resume, i);
+	int r = ops->resume_in_xenstore(resume->hypervisor, &id);
 
 	if (r < 0 && r != -ESRCH)
-		r = ops->resume_in_xenstore(restore->hypervisor, &id);
+		r = ops->resume_in_xenstore(resume->hypervisor, &id);
 	if (r == 0)
-		record(restore, RECORD_XENSTORE_RESUMED, i, "");
+		record(resume, RECORD_XENSTORE_RESUMED, i, "");
 	else if (r == -ESRCH)
-		record(restore, RECORD_GONE, i, "");
+		record(resume, RECORD_GONE, i, "");
 	else
-		record(restore, RECORD_DEGRADED, i, "xenstored could not be told that it runs");
+		record(resume, RECORD_DEGRADED, i, "xenstored could not be told that it runs");
 }
 
 /* What can wait until all guests run. */
-static void tidy(struct restore *restore, const bool *selected)
+static void tidy(struct resume *resume, const bool *selected)
 {
-	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;)
+	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
 		if (is_selected(selected, i))
-			wake_agent(restore, i);
-	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
-		if (is_selected(selected, i) && guest_at(restore, i)->needs_xenstore_resume)
-			resume_in_xenstore(restore, i);
+			wake_agent(resume, i);
+	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;) {
+		if (is_selected(selected, i) && guest_at(resume, i)->needs_xenstore_resume)
+			resume_in_xenstore(resume, i);
 	}
 }
 
 /* What failed may have been a moment's trouble; a guest is worth a second try.
  */
-static void try_stranded_again(struct restore *restore, const bool *selected)
+static void try_stranded_again(struct resume *resume, const bool *selected)
 {
-	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;)
-		if (is_selected(selected, i) && guest_at(restore, i)->stranded)
-			look_and_bring_back(restore, i);
+	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
+		if (is_selected(selected, i) && guest_at(resume, i)->stranded)
+			look_and_bring_back(resume, i);
 }
 
-void restore_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
+void resume_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
 {
 	for (size_t i = cycle->n_guests; i-- > 0;) {
 		const struct cycle_guest *guest = &cycle->guests[i];
@@ -530,28 +530,28 @@ static size_t *measure_chains(const struct cycle *cycle)
 }
 
 /* Whom to bring back, the last that went down first. The caller's. */
-static size_t *list_held(const struct restore *restore, const bool *selected, size_t *ret_n)
+static size_t *list_held(const struct resume *resume, const bool *selected, size_t *ret_n)
 {
-	size_t *guests = calloc(cycle_of(restore)->n_guests + 1, sizeof(*guests));
+	size_t *guests = calloc(cycle_of(resume)->n_guests + 1, sizeof(*guests));
 
 	*ret_n = 0;
-	for (size_t i = cycle_of(restore)->n_guests; guests && i-- > 0;)
-		if (is_selected(selected, i) && guest_at(restore, i)->hold != HOLD_NONE)
+	for (size_t i = cycle_of(resume)->n_guests; guests && i-- > 0;)
+		if (is_selected(selected, i) && guest_at(resume, i)->hold != HOLD_NONE)
 			guests[(*ret_n)++] = i;
 	return guests;
 }
 
 /* Each by itself: ResumeAfter=ready, or no memory for more. */
-static int bring_back_one_by_one(struct restore *restore, const bool *selected)
+static int bring_back_one_by_one(struct resume *resume, const bool *selected)
 {
 	int r = 0;
 
-	for (size_t i = cycle_of(restore)->n_guests; i-- > 0;) {
-		if (!is_selected(selected, i) || guest_at(restore, i)->hold == HOLD_NONE)
+	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;) {
+		if (!is_selected(selected, i) || guest_at(resume, i)->hold == HOLD_NONE)
 			continue;
-		if (restore->config->resume_after == RESUME_AFTER_READY && r == 0)
-			r = wait_for_needed(restore, i);
-		look_and_bring_back(restore, i);
+		if (resume->config->resume_after == RESUME_AFTER_READY && r == 0)
+			r = wait_for_needed(resume, i);
+		look_and_bring_back(resume, i);
 	}
 	return r;
 }
@@ -566,26 +566,26 @@ static size_t count_group(const size_t *guests, size_t n, const size_t *chains)
 	return end;
 }
 
-static int bring_all_back(struct restore *restore, const bool *selected)
+static int bring_all_back(struct resume *resume, const bool *selected)
 {
 	size_t n, size;
-	_cleanup_(freep) size_t *guests = list_held(restore, selected, &n);
-	_cleanup_(freep) size_t *chains = measure_chains(cycle_of(restore));
+	_cleanup_(freep) size_t *guests = list_held(resume, selected, &n);
+	_cleanup_(freep) size_t *chains = measure_chains(cycle_of(resume));
 	_cleanup_(freep) struct arrival *arrivals = calloc(GROUP_MAX, sizeof(*arrivals));
 
-	if (!guests || !chains || !arrivals || restore->config->resume_after == RESUME_AFTER_READY)
-		return bring_back_one_by_one(restore, selected);
+	if (!guests || !chains || !arrivals || resume->config->resume_after == RESUME_AFTER_READY)
+		return bring_back_one_by_one(resume, selected);
 	for (size_t first = 0; first < n; first += size) {
 		size = count_group(&guests[first], n - first, chains);
-		bring_back_at_once(restore, &guests[first], size, arrivals);
+		bring_back_at_once(resume, &guests[first], size, arrivals);
 	}
 	return 0;
 }
 
-int restore_guests(struct journal *journal, const struct config *config,
-		   struct hypervisor *hypervisor, struct loop *loop, const bool *selected)
+int resume_guests(struct journal *journal, const struct config *config,
+		  struct hypervisor *hypervisor, struct loop *loop, const bool *selected)
 {
-	struct restore restore = {
+	struct resume resume = {
 		.journal = journal,
 		.config = config,
 		.hypervisor = hypervisor,
@@ -593,78 +593,78 @@ int restore_guests(struct journal *journal, const struct config *config,
 	};
 	int r;
 
-	index_domids(&restore);
+	index_domids(&resume);
 	/* While all of them still stand in nobody's way. */
-	restore_prepare(cycle_of(&restore), hypervisor);
-	r = bring_all_back(&restore, selected);
-	try_stranded_again(&restore, selected);
-	tidy(&restore, selected);
-	free(restore.by_domid);
-	return restore.journal_error ? restore.journal_error : r;
+	resume_prepare(cycle_of(&resume), hypervisor);
+	r = bring_all_back(&resume, selected);
+	try_stranded_again(&resume, selected);
+	tidy(&resume, selected);
+	free(resume.by_domid);
+	return resume.journal_error ? resume.journal_error : r;
 }
 
 /*
  * Until when a guest may still go down. Its kernel counts from the request;
  * not while it was paused, so then we count from its return.
  */
-static uint64_t late_until(const struct restore *restore, size_t i)
+static uint64_t late_until(const struct resume *resume, size_t i)
 {
-	const struct cycle_guest *guest = guest_at(restore, i);
+	const struct cycle_guest *guest = guest_at(resume, i);
 
 	if (guest->outcome == OUTCOME_PAUSED || guest->requested_us == CYCLE_NEVER)
-		return restore->start_us + LATE_SUSPEND_US;
-	return cycle_of(restore)->base_us + (uint64_t)guest->requested_us + LATE_SUSPEND_US;
+		return resume->start_us + LATE_SUSPEND_US;
+	return cycle_of(resume)->base_us + (uint64_t)guest->requested_us + LATE_SUSPEND_US;
 }
 
 /* Counts who may still say something, and until when at the least. */
-static void count_open(struct restore *restore)
+static void count_open(struct resume *resume)
 {
-	uint64_t ready_by = restore->start_us + restore->config->ready_timeout_us;
-	uint64_t now = loop_now(restore->loop);
+	uint64_t ready_by = resume->start_us + resume->config->ready_timeout_us;
+	uint64_t now = loop_now(resume->loop);
 
-	restore->n_open = 0;
-	restore->next_us = LOOP_FOREVER;
-	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
-		const struct cycle_guest *guest = guest_at(restore, i);
-		uint64_t until = guest->may_suspend_late ? late_until(restore, i) : ready_by;
+	resume->n_open = 0;
+	resume->next_us = LOOP_FOREVER;
+	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
+		const struct cycle_guest *guest = guest_at(resume, i);
+		uint64_t until = guest->may_suspend_late ? late_until(resume, i) : ready_by;
 
 		if (!is_open(guest))
 			continue;
-		restore->n_open++;
-		if (until > now && until < restore->next_us)
-			restore->next_us = until;
+		resume->n_open++;
+		if (until > now && until < resume->next_us)
+			resume->next_us = until;
 	}
 }
 
 /* Whether someone is still waited for; counts again when a wait has ended. */
-static bool waits(struct restore *restore)
+static bool waits(struct resume *resume)
 {
-	if (restore->n_open > 0 && restore->next_us <= loop_now(restore->loop))
-		count_open(restore);
-	return restore->n_open > 0 && restore->next_us != LOOP_FOREVER;
+	if (resume->n_open > 0 && resume->next_us <= loop_now(resume->loop))
+		count_open(resume);
+	return resume->n_open > 0 && resume->next_us != LOOP_FOREVER;
 }
 
 /* Names whose agent has not answered, and ends what waited for late ones. */
-static void note_what_is_missing(struct restore *restore)
+static void note_what_is_missing(struct resume *resume)
 {
-	for (size_t i = 0; i < cycle_of(restore)->n_guests; i++) {
-		const struct cycle_guest *guest = guest_at(restore, i);
-		struct domain_id id = id_at(restore, i);
+	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
+		const struct cycle_guest *guest = guest_at(resume, i);
+		struct domain_id id = id_at(resume, i);
 
 		if (guest->may_suspend_late) {
-			restore->hypervisor->ops->unsubscribe(restore->hypervisor, &id);
-			record(restore, RECORD_LATE_OVER, i, "");
+			resume->hypervisor->ops->unsubscribe(resume->hypervisor, &id);
+			record(resume, RECORD_LATE_OVER, i, "");
 		}
 		if (is_open(guest) && guest->outcome != OUTCOME_FAILED)
-			record(restore, RECORD_DEGRADED, i,
+			record(resume, RECORD_DEGRADED, i,
 			       "its agent has not said that its devices are back");
 	}
 }
 
-int restore_wait_ready(struct journal *journal, const struct config *config,
-		       struct hypervisor *hypervisor, struct loop *loop)
+int resume_wait_ready(struct journal *journal, const struct config *config,
+		      struct hypervisor *hypervisor, struct loop *loop)
 {
-	struct restore restore = {
+	struct resume resume = {
 		.journal = journal,
 		.config = config,
 		.hypervisor = hypervisor,
@@ -673,13 +673,13 @@ int restore_wait_ready(struct journal *journal, const struct config *config,
 	};
 	int r = 0;
 
-	index_domids(&restore);
-	handle_event(&restore, HYPERVISOR_ALL_DOMAINS);
-	count_open(&restore);
-	while (r == 0 && waits(&restore))
-		r = wait_and_look(&restore, restore.next_us);
-	handle_event(&restore, HYPERVISOR_ALL_DOMAINS);
-	note_what_is_missing(&restore);
-	free(restore.by_domid);
-	return restore.journal_error ? restore.journal_error : r;
+	index_domids(&resume);
+	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
+	count_open(&resume);
+	while (r == 0 && waits(&resume))
+		r = wait_and_look(&resume, resume.next_us);
+	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
+	note_what_is_missing(&resume);
+	free(resume.by_domid);
+	return resume.journal_error ? resume.journal_error : r;
 }

@@ -273,7 +273,7 @@ static int go_down(struct run *run, const struct cycle_wish *wish, struct error 
 		loop_watch_fd(loop, lid_fd(run->lid));
 	r = suspend_guests(run, error);
 	if (r == 0 && !cycle->aborted && (wish->sleeper || wish->comes_back))
-		restore_prepare(cycle, run->coordinator->hypervisor);
+		resume_prepare(cycle, run->coordinator->hypervisor);
 	if (r == 0 && !cycle->aborted && wish->sleeper)
 		r = sleep_host(run, wish->sleeper);
 	loop_watch_fd(loop, -EBADF);
@@ -297,11 +297,11 @@ static int run_journalled(struct run *run, const struct cycle_wish *wish,
 	if (r < 0)
 		/* If even this cannot be recorded, undoing still goes on. */
 		coordinator_record(coordinator, run->journal, RECORD_ABORT, error_text(error));
-	r = coordinator_bring_back(coordinator, run->journal, NULL);
+	r = coordinator_resume_guests(coordinator, run->journal, NULL);
 	record_written(run);
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
-	coordinator_arm_next(coordinator, cycle);
+	coordinator_prearm(coordinator, cycle);
 	return coordinator_finish(coordinator, run->journal, wish->is_measurement, ret_report,
 				  error);
 }
