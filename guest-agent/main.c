@@ -193,39 +193,39 @@ static int show_status(struct program *program, struct error *error)
 
 static int test(struct program *program, struct error *error)
 {
-	struct rehearsal rehearsal;
+	struct repeat repeat;
 	int r = journal_lock(&program->journal, error);
 
 	lock_memory(program);
 	if (r == 0)
-		r = rehearse(&program->setup, program->engine, &rehearsal);
+		r = rehearse(&program->setup, program->engine, &repeat);
 	if (r < 0) {
 		error_set(error, r, "cannot test: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
 	}
-	report_rehearsal(&rehearsal, program->engine, program->json);
-	if (rehearsal.down_r < 0)
+	report_rehearsal(&repeat, program->engine, program->json);
+	if (repeat.down_r < 0)
 		return EXIT_FAILED;
-	return rehearsal.degraded ? EXIT_DEGRADED : EXIT_OK;
+	return repeat.degraded ? EXIT_DEGRADED : EXIT_OK;
 }
 
 static int restore(struct program *program, struct error *error)
 {
-	struct rehearsal rehearsal;
+	struct repeat repeat;
 	int r;
 
 	if (!program->journal.open)
 		return EXIT_OK;
 	r = journal_lock(&program->journal, error);
 	if (r == 0)
-		r = restore_leftovers(&program->setup, program->engine, &rehearsal);
+		r = restore_leftovers(&program->setup, program->engine, &repeat);
 	if (r < 0) {
 		error_set(error, r, "cannot restore: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
 	}
-	if (rehearsal.detail[0] != '\0')
-		log_line(&program->log, LOG_LEVEL_NOTICE, "%s", rehearsal.detail);
-	return rehearsal.degraded ? EXIT_DEGRADED : EXIT_OK;
+	if (repeat.detail[0] != '\0')
+		log_line(&program->log, LOG_LEVEL_NOTICE, "%s", repeat.detail);
+	return repeat.degraded ? EXIT_DEGRADED : EXIT_OK;
 }
 
 /* ---- Starting ---- */

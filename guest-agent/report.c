@@ -293,11 +293,9 @@ static struct json_object *steps_to_json(const struct engine_step *steps, size_t
 	return array;
 }
 
-int report_rehearsal(const struct rehearsal *rehearsal, const struct engine *engine, bool json)
+int report_rehearsal(const struct repeat *repeat, const struct engine *engine, bool json)
 {
-	const char *outcome = rehearsal->down_r < 0 ? "failed"
-			      : rehearsal->degraded ? "degraded"
-						    : "ok";
+	const char *outcome = repeat->down_r < 0 ? "failed" : repeat->degraded ? "degraded" : "ok";
 	const struct engine_step *steps;
 	size_t n_steps = engine_get_steps(engine, &steps);
 	struct json_object *object;
@@ -305,21 +303,21 @@ int report_rehearsal(const struct rehearsal *rehearsal, const struct engine *eng
 	if (!json) {
 		printf("%s: down in %" PRIu64 ".%03" PRIu64 " ms, up in %" PRIu64 ".%03" PRIu64
 		       " ms\n",
-		       outcome, rehearsal->down_us / 1000, rehearsal->down_us % 1000,
-		       rehearsal->up_us / 1000, rehearsal->up_us % 1000);
+		       outcome, repeat->down_us / 1000, repeat->down_us % 1000,
+		       repeat->up_us / 1000, repeat->up_us % 1000);
 		print_steps(steps, n_steps);
-		if (rehearsal->reason[0])
-			printf("%s\n", rehearsal->reason);
-		if (rehearsal->detail[0])
-			printf("%s\n", rehearsal->detail);
+		if (repeat->reason[0])
+			printf("%s\n", repeat->reason);
+		if (repeat->detail[0])
+			printf("%s\n", repeat->detail);
 		return 0;
 	}
 	object = json_object_new_object();
 	add_text(object, "result", outcome);
-	add_number(object, "down_us", rehearsal->down_us);
-	add_number(object, "up_us", rehearsal->up_us);
+	add_number(object, "down_us", repeat->down_us);
+	add_number(object, "up_us", repeat->up_us);
 	json_object_object_add(object, "steps", steps_to_json(steps, n_steps));
-	add_text(object, "reason", rehearsal->reason);
-	add_text(object, "detail", rehearsal->detail);
+	add_text(object, "reason", repeat->reason);
+	add_text(object, "detail", repeat->detail);
 	return print_json(object);
 }

@@ -10,7 +10,7 @@
 struct run {
 	const struct engine_setup *setup;
 	struct engine *engine;
-	struct rehearsal *result;
+	struct repeat *result;
 	uint64_t start_us;
 	bool going_up;
 };
@@ -62,7 +62,7 @@ static int run_loop(struct run *run)
 	return r < 0 ? r : sd_event_loop(event);
 }
 
-int rehearse(const struct engine_setup *setup, struct engine *engine, struct rehearsal *ret)
+int rehearse(const struct engine_setup *setup, struct engine *engine, struct repeat *ret)
 {
 	struct run run = {
 		.setup = setup,
@@ -72,21 +72,20 @@ int rehearse(const struct engine_setup *setup, struct engine *engine, struct reh
 	};
 	int r;
 
-	*ret = (struct rehearsal){ 0 };
+	*ret = (struct repeat){ 0 };
 	engine_quiesce(engine, 0, setup->settings->timeout_us, on_down, &run);
 	r = run_loop(&run);
 	journal_finish(setup->journal, NULL, NULL);
 	return r;
 }
 
-int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
-		      struct rehearsal *ret)
+int restore_leftovers(const struct engine_setup *setup, struct engine *engine, struct repeat *ret)
 {
 	struct protocol_state done = { PROTOCOL_AGENT_FAILED, setup->journal->cycle };
 	struct run run = { .setup = setup, .engine = engine, .result = ret };
 	int r;
 
-	*ret = (struct rehearsal){ 0 };
+	*ret = (struct repeat){ 0 };
 	go_up(&run);
 	r = run_loop(&run);
 	if (r < 0)

@@ -8,7 +8,7 @@
 
 /* Cycles without dom0: --test, and --restore after an agent that died. */
 
-struct rehearsal {
+struct repeat {
 	int down_r; /* 0, or negative: it could not be quiesced */
 	char reason[512]; /* why not */
 	uint64_t down_us; /* all quiesced after so long */
@@ -22,14 +22,13 @@ struct rehearsal {
  * is of setup.event and setup.journal. Returns 0, or negative errno if the
  * event loop failed.
  */
-int rehearse(const struct engine_setup *setup, struct engine *engine, struct rehearsal *ret);
+int rehearse(const struct engine_setup *setup, struct engine *engine, struct repeat *ret);
 
 /*
  * Undoes what the journal has and records the cycle as failed, or as degraded;
  * whether it got as far as its sleep is for a successor to see. To be called
  * with the lock held.
  */
-int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
-		      struct rehearsal *ret);
+int restore_leftovers(const struct engine_setup *setup, struct engine *engine, struct repeat *ret);
 
 #endif

@@ -134,7 +134,7 @@ int table_add_line(struct table *table, const char *const *cells)
 	return 0;
 }
 
-void table_set_dispensable(struct table *table, const char *const *titles)
+void table_set_optional(struct table *table, const char *const *titles)
 {
 	table->dispensable = titles;
 }

@@ -39,7 +39,7 @@ int table_add_line(struct table *table, const char *const *cells);
  * The titles of columns that a narrow terminal can do without, the least
  * important first; borrowed, and ends with NULL.
  */
-void table_set_dispensable(struct table *table, const char *const *titles);
+void table_set_optional(struct table *table, const char *const *titles);
 
 /* Returns 0 or a negative errno. */
 int table_print(struct table *table);

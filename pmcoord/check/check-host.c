@@ -207,9 +207,9 @@ static void check_lid(const char *key, const char *value, struct findings *findi
 
 static void check_meddlers(const struct host_systemd *systemd, struct findings *findings)
 {
-	for (size_t i = 0; i < systemd->meddlers.n; i++)
+	for (size_t i = 0; i < systemd->conflicts.n; i++)
 		findings_add(
-			findings, FINDING_WARNING, systemd->meddlers.texts[i],
+			findings, FINDING_WARNING, systemd->conflicts.texts[i],
 			"disable it, or let pmcoord ignore the guests that it handles (Policy=ignore)",
 			"it seems to handle guests when the host sleeps, as pmcoord does: they would be in each other's way");
 }

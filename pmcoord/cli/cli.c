@@ -86,7 +86,7 @@ int cli_choose_roots(struct cli *cli, struct error *error)
 		if (r == 0)
 			r = directory_make(directory);
 		if (r == 0)
-			r = roots_init_rehearsal(directory, &cli->roots);
+			r = roots_init_simulation(directory, &cli->roots);
 	}
 	return r < 0 ? error_set(error, r, "cannot begin: %s", strerror(-r)) : 0;
 }

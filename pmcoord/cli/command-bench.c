@@ -160,14 +160,14 @@ static int add_line(struct mechanism_times *times, void *data)
 	return table_add_line(data, cells);
 }
 
-static int print_table(const struct rehearsal *rehearsal)
+static int print_table(const struct repeat *repeat)
 {
 	_cleanup_(table_freep) struct table *table = NULL;
 	int r = table_new(columns, stdout, &table);
 
 	printf("Times in ms: DOWN since a guest's request, RUNNING since its resume.\n\n");
 	if (r == 0)
-		r = for_each_mechanism(&rehearsal->series, add_line, table);
+		r = for_each_mechanism(&repeat->series, add_line, table);
 	return r < 0 ? r : table_print(table);
 }
 
@@ -202,9 +202,9 @@ static void add_guest_json(struct json_object *guests, struct series_guest *gues
 	samples_add_json(&guest->resumed, object, "running_us", status);
 }
 
-static int print_json(struct rehearsal *rehearsal)
+static int print_json(struct repeat *repeat)
 {
-	struct series *series = &rehearsal->series;
+	struct series *series = &repeat->series;
 	struct json_object *object = json_object_new_object(), *guests;
 	int r = object ? 0 : -ENOMEM;
 	struct json_place place = { .status = &r };
@@ -224,18 +224,18 @@ static int print_json(struct rehearsal *rehearsal)
 
 /* ---- the command -------------------------------------------------------- */
 
-static enum exit_code show(struct rehearsal *rehearsal)
+static enum exit_code show(struct repeat *repeat)
 {
-	const struct options *options = &rehearsal->cli->options;
+	const struct options *options = &repeat->cli->options;
 	int r = 0;
 
 	if (options->json)
-		r = print_json(rehearsal);
-	else if (rehearsal->n_wanted == 0 && !options->quiet)
+		r = print_json(repeat);
+	else if (repeat->n_wanted == 0 && !options->quiet)
 		printf("No guest is running that could be suspended; nothing to measure.\n");
-	else if (rehearsal->series.n_guests > 0 && !options->quiet)
-		r = print_table(rehearsal);
-	return rehearsal_exit_code(rehearsal, r);
+	else if (repeat->series.n_guests > 0 && !options->quiet)
+		r = print_table(repeat);
+	return repeat_exit_code(repeat, r);
 }
 
 /*
@@ -243,10 +243,10 @@ static enum exit_code show(struct rehearsal *rehearsal)
  * one guest only. Those that need a guest go down with it, and are not
  * counted: it has the host for itself when it is asked.
  */
-static void measure(struct rehearsal *rehearsal, const struct names *names, size_t n_rounds)
+static void measure(struct repeat *repeat, const struct names *names, size_t n_rounds)
 {
-	rehearsal->n_wanted = n_rounds * names->n_names;
-	for (size_t i = 0; i < rehearsal->n_wanted && !rehearsal->is_over; i++) {
+	repeat->n_wanted = n_rounds * names->n_names;
+	for (size_t i = 0; i < repeat->n_wanted && !repeat->is_over; i++) {
 		char *name = names->names[i % names->n_names];
 		struct job job = {
 			.verb = JOB_BENCH,
@@ -254,13 +254,13 @@ static void measure(struct rehearsal *rehearsal, const struct names *names, size
 			.n_names = 1,
 		};
 
-		rehearsal_run(rehearsal, &job, NULL, name);
+		repeat_run(repeat, &job, NULL, name);
 	}
 }
 
 enum exit_code command_bench(struct cli *cli)
 {
-	struct rehearsal rehearsal = { .cli = cli };
+	struct repeat repeat = { .cli = cli };
 	struct names names = { 0 };
 	struct error error = { 0 };
 	enum exit_code code = cli_open(cli);
@@ -271,9 +271,9 @@ enum exit_code command_bench(struct cli *cli)
 	r = find_guests(cli, &names, &error);
 	if (r < 0)
 		return cli_fail(&error);
-	measure(&rehearsal, &names, cli->options.count ? cli->options.count : DEFAULT_COUNT);
-	code = show(&rehearsal);
-	rehearsal_done(&rehearsal);
+	measure(&repeat, &names, cli->options.count ? cli->options.count : DEFAULT_COUNT);
+	code = show(&repeat);
+	repeat_done(&repeat);
 	free(names.names);
 	return code;
 }

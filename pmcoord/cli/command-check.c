@@ -153,7 +153,7 @@ static int read_facts(struct cli *cli, struct facts *facts)
 		return r;
 	facts->has_status = status_read(&cli->roots, &facts->status, &facts->no_status) == 0;
 	if (facts->has_status)
-		facts->status.has_daemon = client_finds_daemon(cli_hypervisor(cli));
+		facts->status.has_daemon = client_daemon_is_running(cli_hypervisor(cli));
 	return 0;
 }
 

@@ -98,13 +98,13 @@ static void add_guest_json(struct json_object *guests, struct series_guest *gues
 	samples_add_json(&guest->ready, object, "ready_us", status);
 }
 
-static int print_json(const struct rehearsal *rehearsal, struct series *series)
+static int print_json(const struct repeat *repeat, struct series *series)
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *results, *guests;
 	int r = object ? 0 : -ENOMEM;
 
-	json_add_integer(object, "wanted", (int64_t)rehearsal->n_wanted, &r);
+	json_add_integer(object, "wanted", (int64_t)repeat->n_wanted, &r);
 	json_add_integer(object, "cycles", (int64_t)series->n_cycles, &r);
 	results = json_add_object(object, "results", &r);
 	for (int i = RESULT_OK; i <= RESULT_FAILED; i++)
@@ -123,26 +123,26 @@ static int print_json(const struct rehearsal *rehearsal, struct series *series)
 
 /* ---- the command -------------------------------------------------------- */
 
-static enum exit_code show(struct rehearsal *rehearsal)
+static enum exit_code show(struct repeat *repeat)
 {
-	const struct options *options = &rehearsal->cli->options;
-	struct series *series = &rehearsal->series;
+	const struct options *options = &repeat->cli->options;
+	struct series *series = &repeat->series;
 	int r = 0;
 
 	if (options->json) {
-		r = print_json(rehearsal, series);
-	} else if (rehearsal->found_nobody && !options->quiet) {
+		r = print_json(repeat, series);
+	} else if (repeat->found_nobody && !options->quiet) {
 		printf("No guest is running that could be suspended; nothing to do.\n");
 	} else if (series->n_cycles > 0 && !options->quiet) {
 		print_results(series);
 		r = print_table(series);
 	}
-	return rehearsal_exit_code(rehearsal, r);
+	return repeat_exit_code(repeat, r);
 }
 
 enum exit_code command_cycle(struct cli *cli)
 {
-	struct rehearsal rehearsal = {
+	struct repeat repeat = {
 		.cli = cli,
 		.n_wanted = cli->options.count ? cli->options.count : DEFAULT_COUNT,
 	};
@@ -157,10 +157,10 @@ enum exit_code command_cycle(struct cli *cli)
 		return code;
 	if (job.with_sleep && !cli->options.scenario && sleeper_alarm_new(cli->roots.sys, &own) < 0)
 		return EXIT_FAILED_UNDONE;
-	for (size_t i = 0; i < rehearsal.n_wanted && !rehearsal.is_over; i++)
-		rehearsal_run(&rehearsal, &job, own ? own : cli->simulated_sleeper, NULL);
-	code = show(&rehearsal);
-	rehearsal_done(&rehearsal);
+	for (size_t i = 0; i < repeat.n_wanted && !repeat.is_over; i++)
+		repeat_run(&repeat, &job, own ? own : cli->simulated_sleeper, NULL);
+	code = show(&repeat);
+	repeat_done(&repeat);
 	sleeper_free(own);
 	return code;
 }

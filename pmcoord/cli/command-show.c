@@ -43,7 +43,7 @@ static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
 	struct plan plan = { 0 };
 	struct error error = { 0 };
 	/* Only a dry run of `suspend GUEST…` has any names. */
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.names = cli->options.arguments,
 		.n_names = cli->options.n_arguments,
 		.force = cli->options.force,
@@ -52,7 +52,7 @@ static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	r = coordinator_plan(&cli->coordinator, &wish, &inventory, &graph, &plan, &error);
+	r = coordinator_plan(&cli->coordinator, &params, &inventory, &graph, &plan, &error);
 	if (r == 0)
 		r = show(cli, &inventory, graph, &plan, &error);
 	plan_done(&plan);

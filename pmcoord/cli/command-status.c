@@ -48,7 +48,7 @@ enum exit_code command_status(struct cli *cli)
 
 	if (r < 0)
 		return cli_fail(&error);
-	status.has_daemon = client_finds_daemon(cli_hypervisor(cli));
+	status.has_daemon = client_daemon_is_running(cli_hypervisor(cli));
 	if (!cli->options.quiet || cli->options.json)
 		r = status_print(&status, realtime_us(), cli->options.json, stdout);
 	code = exit_of_status(&status);
@@ -174,7 +174,7 @@ static void join_daemon(void *data, struct sd_event *event)
 	const struct options *options = &watcher->cli->options;
 
 	/* A rehearsal's guests are not those of the host's daemon. */
-	if (!options->scenario || client_finds_daemon(cli_hypervisor(watcher->cli)))
+	if (!options->scenario || client_daemon_is_running(cli_hypervisor(watcher->cli)))
 		client_watch_guests(event, options->json ? print_guest_as_json : print_guest,
 				    watcher, &watcher->guests);
 }
@@ -190,7 +190,7 @@ enum exit_code command_monitor(struct cli *cli)
 			.watches = true,
 		},
 	};
-	struct monitor_listener listener = {
+	struct monitor_observer listener = {
 		.observer = cli->options.json ? print_record_as_json : print_record,
 		.missed = cli->options.json ? print_missed_as_json : print_missed,
 		.join = join_daemon,

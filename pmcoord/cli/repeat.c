@@ -28,23 +28,23 @@ static int rank(enum exit_code code)
 	return 4;
 }
 
-static void note_code(struct rehearsal *rehearsal, enum exit_code code)
+static void note_code(struct repeat *repeat, enum exit_code code)
 {
-	if (rank(code) > rank(rehearsal->worst))
-		rehearsal->worst = code;
+	if (rank(code) > rank(repeat->worst))
+		repeat->worst = code;
 }
 
-static void end(struct rehearsal *rehearsal, enum exit_code code)
+static void end(struct repeat *repeat, enum exit_code code)
 {
-	rehearsal->is_over = true;
-	note_code(rehearsal, code);
+	repeat->is_over = true;
+	note_code(repeat, code);
 }
 
 /* A rehearsal on the simulator is simply killed. */
 static bool was_interrupted(const struct cli *cli)
 {
 	return cli->was_interrupted ||
-	       (cli->loop && !cli->options.scenario && loop_was_told_to_stop(cli->loop));
+	       (cli->loop && !cli->options.scenario && loop_stop_requested(cli->loop));
 }
 
 static void print_span(const char *what, int64_t span_us)
@@ -56,68 +56,67 @@ static void print_span(const char *what, int64_t span_us)
 }
 
 /* One line: which cycle it was, how it went, how long it took. */
-static void print_cycle(const struct rehearsal *rehearsal, struct json_object *report)
+static void print_cycle(const struct repeat *repeat, struct json_object *report)
 {
 	const char *detail = json_read_string(report, "detail");
 
-	printf("%zu of %zu: cycle %" PRId64 " %s", rehearsal->series.n_cycles, rehearsal->n_wanted,
+	printf("%zu of %zu: cycle %" PRId64 " %s", repeat->series.n_cycles, repeat->n_wanted,
 	       json_read_integer(report, "cycle", 0), json_read_string(report, "result"));
-	print_span("down", series_time_down(report));
-	print_span("back", series_time_back(report));
+	print_span("down", series_suspend_time(report));
+	print_span("back", series_resume_time(report));
 	printf("%s%s\n", detail[0] ? ": " : "", detail);
 	fflush(stdout);
 }
 
-static void take_outcome(struct rehearsal *rehearsal, const struct job_outcome *outcome,
-			 const char *name)
+static void take_outcome(struct repeat *repeat, const struct job_outcome *outcome, const char *name)
 {
-	const struct options *options = &rehearsal->cli->options;
+	const struct options *options = &repeat->cli->options;
 
 	if (outcome->message[0])
 		fprintf(stderr, "pmcoord: %s\n", outcome->message);
 	if (!outcome->report) {
-		rehearsal->found_nobody = !outcome->message[0];
-		end(rehearsal, outcome->code);
+		repeat->found_nobody = !outcome->message[0];
+		end(repeat, outcome->code);
 		return;
 	}
-	note_code(rehearsal, outcome->code);
-	if (series_add(&rehearsal->series, outcome->report, name) < 0) {
+	note_code(repeat, outcome->code);
+	if (series_add(&repeat->series, outcome->report, name) < 0) {
 		fprintf(stderr, "pmcoord: out of memory\n");
-		end(rehearsal, EXIT_FAILED_UNDONE);
+		end(repeat, EXIT_FAILED_UNDONE);
 	}
 	if (!options->quiet && !options->json &&
 	    (!name || options->verbose || report_result(outcome->report) != RESULT_OK))
-		print_cycle(rehearsal, outcome->report);
+		print_cycle(repeat, outcome->report);
 	if (outcome->code == EXIT_STRANDED)
-		end(rehearsal, outcome->code);
+		end(repeat, outcome->code);
 }
 
-void rehearsal_run(struct rehearsal *rehearsal, const struct job *job, struct sleeper *sleeper,
-		   const char *name)
+void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sleeper,
+		const char *name)
 {
 	struct job_outcome outcome;
 
-	if (cli_run_job(rehearsal->cli, job, sleeper, &outcome))
-		take_outcome(rehearsal, &outcome, name);
+	if (cli_run_job(repeat->cli, job, sleeper, &outcome))
+		take_outcome(repeat, &outcome, name);
 	else
-		end(rehearsal, outcome.code);
+		end(repeat, outcome.code);
 	job_outcome_done(&outcome);
-	if (!rehearsal->is_over && was_interrupted(rehearsal->cli)) {
+	if (!repeat->is_over && was_interrupted(repeat->cli)) {
 		fprintf(stderr, "pmcoord: interrupted after %zu of %zu cycles\n",
-			rehearsal->series.n_cycles, rehearsal->n_wanted);
-		end(rehearsal, EXIT_FAILED_UNDONE);
+			repeat->series.n_cycles, repeat->n_wanted);
+		end(repeat, EXIT_FAILED_UNDONE);
 	}
 }
 
-enum exit_code rehearsal_exit_code(const struct rehearsal *rehearsal, int r)
+enum exit_code repeat_exit_code(const struct repeat *repeat, int r)
 {
 	if (r == 0)
-		return rehearsal->worst;
+		return repeat->worst;
 	fprintf(stderr, "pmcoord: cannot print the statistics: %s\n", strerror(-r));
 	return EXIT_FAILED_UNDONE;
 }
 
-void rehearsal_done(struct rehearsal *rehearsal)
+void repeat_done(struct repeat *repeat)
 {
-	series_done(&rehearsal->series);
+	series_done(&repeat->series);
 }

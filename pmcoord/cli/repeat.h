@@ -8,12 +8,12 @@
 #include "record/series.h"
 #include "host/sleeper.h"
 
-struct rehearsal {
+struct repeat {
 	struct cli *cli;
 	size_t n_wanted; /* cycles */
 	struct series series;
 	enum exit_code worst;
-	bool is_over; /* no more cycles: see rehearsal_run */
+	bool is_over; /* no more cycles: see repeat_run */
 	bool found_nobody; /* no guest runs that could be suspended */
 };
 
@@ -23,15 +23,15 @@ struct rehearsal {
  * nothing to do, left a guest stranded, or was interrupted; what went wrong is
  * told on stderr.
  */
-void rehearsal_run(struct rehearsal *rehearsal, const struct job *job, struct sleeper *sleeper,
-		   const char *name);
+void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sleeper,
+		const char *name);
 
 /*
  * How the command ends: with the worst of its cycles, unless `r`, which came of
  * printing the statistics, is a negative errno. Tells of that.
  */
-enum exit_code rehearsal_exit_code(const struct rehearsal *rehearsal, int r);
+enum exit_code repeat_exit_code(const struct repeat *repeat, int r);
 
-void rehearsal_done(struct rehearsal *rehearsal);
+void repeat_done(struct repeat *repeat);
 
 #endif

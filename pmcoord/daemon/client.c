@@ -69,7 +69,7 @@ int client_open(const char *hypervisor, struct client **ret_client, struct error
 	return 0;
 }
 
-bool client_finds_daemon(const char *hypervisor)
+bool client_daemon_is_running(const char *hypervisor)
 {
 	struct client client = { 0 };
 	bool found;

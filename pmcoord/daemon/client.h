@@ -24,7 +24,7 @@ void client_close(struct client *client);
  * Whether such a daemon runs; asks only, and takes no answer within a second
  * for a no.
  */
-bool client_finds_daemon(const char *hypervisor);
+bool client_daemon_is_running(const char *hypervisor);
 
 /* What is passed on to the daemon besides the job; NULL and 0: nothing. */
 struct client_options {

@@ -45,7 +45,7 @@ struct daemon_job {
 
 struct daemon {
 	struct daemon_host host;
-	struct daemon_listener listener;
+	struct daemon_observer listener;
 	struct config config;
 	struct coordinator coordinator;
 	struct progress progress;
@@ -58,7 +58,7 @@ struct daemon {
 	char last_words[ERROR_TEXT_MAX]; /* why it was not a better one */
 	uint64_t refresh_at_us; /* LOOP_FOREVER: all is as it was */
 	uint64_t refreshed_us;
-	struct presence presence;
+	struct guest_tracker tracker;
 	int given_up;
 };
 
@@ -161,7 +161,7 @@ static int say_busy(const struct daemon *daemon, struct error *error)
 
 	snprintf(holder, sizeof(holder), "%s, %s", job_verb_name(daemon->current->job.verb),
 		 daemon->current->client);
-	return lock_say_busy(holder, error);
+	return lock_describe_holder(holder, error);
 }
 
 static void changed(struct daemon *daemon)
@@ -397,7 +397,7 @@ static void look_who_is_there(void *data, const struct inventory *inventory)
 	struct daemon *daemon = data;
 
 	/* Where that fails it is told later. */
-	presence_update(&daemon->presence, inventory, tell_guest, daemon);
+	guest_tracker_update(&daemon->tracker, inventory, tell_guest, daemon);
 }
 
 static int refresh(struct daemon *daemon)
@@ -409,11 +409,11 @@ static int refresh(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	/* Guests that cannot be read now may be when they are needed. */
-	if (keeper_refresh(&daemon->coordinator, look_who_is_there, daemon, &error) < 0)
+	if (prearm_refresh(&daemon->coordinator, look_who_is_there, daemon, &error) < 0)
 		fprintf(stderr, "pmcoord: ignoring for now: %s\n", error_text(&error));
 	daemon->refresh_at_us = LOOP_FOREVER;
 	daemon->refreshed_us = loop_now(daemon->host.loop);
-	return loop_listen(daemon->host.loop, true);
+	return loop_watch_hypervisor(daemon->host.loop, true);
 }
 
 /* Something has happened to some guest: look soon, and not again before. */
@@ -423,7 +423,7 @@ static int schedule_refresh(struct daemon *daemon)
 	uint64_t again = daemon->refreshed_us + SETTLE_AGAIN_US;
 
 	daemon->refresh_at_us = soon > again ? soon : again;
-	return loop_listen(daemon->host.loop, false);
+	return loop_watch_hypervisor(daemon->host.loop, false);
 }
 
 static int idle(struct daemon *daemon)
@@ -462,9 +462,9 @@ int daemon_run(struct daemon *daemon, struct error *error)
 	if (r < 0)
 		return r;
 	sd_notify(0, "READY=1");
-	while (r == 0 && daemon->given_up == 0 && !loop_was_told_to_stop(daemon->host.loop)) {
+	while (r == 0 && daemon->given_up == 0 && !loop_stop_requested(daemon->host.loop)) {
 		if (daemon->current) {
-			r = loop_listen(daemon->host.loop, true);
+			r = loop_watch_hypervisor(daemon->host.loop, true);
 			if (r == 0)
 				run_current(daemon);
 		} else {
@@ -512,12 +512,12 @@ void daemon_free(struct daemon *daemon)
 	job_free(daemon->current);
 	job_free(daemon->waiting);
 	lid_free(daemon->coordinator.lid);
-	presence_done(&daemon->presence);
+	guest_tracker_done(&daemon->tracker);
 	config_done(&daemon->config);
 	free(daemon);
 }
 
-void daemon_listen(struct daemon *daemon, const struct daemon_listener *listener)
+void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *listener)
 {
 	daemon->listener = *listener;
 }

@@ -40,13 +40,13 @@ struct daemon_request {
 	int lease_fd;
 };
 
-struct daemon_listener {
+struct daemon_observer {
 	/* A record was written to a cycle's journal. */
 	void (*step)(void *data, const struct cycle *cycle, const struct record *record);
 	/* The job has ended; the outcome is borrowed. */
 	void (*job_removed)(void *data, uint64_t id, const struct job_outcome *outcome);
 	/* Between jobs: a guest has come, or has gone; borrowed. */
-	presence_fn guest;
+	guest_tracker_fn guest;
 	/* daemon_status has changed. */
 	void (*changed)(void *data);
 	void *data;
@@ -65,7 +65,7 @@ struct daemon_status {
 int daemon_new(const struct daemon_host *host, struct daemon **ret_daemon);
 void daemon_free(struct daemon *daemon);
 
-void daemon_listen(struct daemon *daemon, const struct daemon_listener *listener);
+void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *listener);
 
 /*
  * Takes up what a former process has left, and then serves until the process

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-struct leisure {
+struct deferred {
 	void (*call)(void *data);
 	void *data;
 	sd_event_source *timer;
@@ -15,52 +15,53 @@ struct leisure {
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
-	struct leisure *leisure = data;
+	struct deferred *deferred = data;
 
 	(void)source;
 	(void)usec;
-	leisure->is_wanted = false;
-	leisure->call(leisure->data);
+	deferred->is_wanted = false;
+	deferred->call(deferred->data);
 	return 0;
 }
 
-int leisure_new(sd_event *event, void (*call)(void *data), void *data, struct leisure **ret_leisure)
+int deferred_new(sd_event *event, void (*call)(void *data), void *data,
+		 struct deferred **ret_leisure)
 {
-	struct leisure *leisure = calloc(1, sizeof(*leisure));
+	struct deferred *deferred = calloc(1, sizeof(*deferred));
 	int r;
 
-	if (!leisure)
+	if (!deferred)
 		return -ENOMEM;
-	leisure->call = call;
-	leisure->data = data;
+	deferred->call = call;
+	deferred->data = data;
 	/* The accuracy lets the kernel wake us together with something else. */
-	r = sd_event_add_time(event, &leisure->timer, CLOCK_MONOTONIC, 0, LEISURE_US / 4, on_timer,
-			      leisure);
+	r = sd_event_add_time(event, &deferred->timer, CLOCK_MONOTONIC, 0, DEFERRED_US / 4,
+			      on_timer, deferred);
 	if (r >= 0)
-		r = sd_event_source_set_enabled(leisure->timer, SD_EVENT_OFF);
+		r = sd_event_source_set_enabled(deferred->timer, SD_EVENT_OFF);
 	if (r < 0) {
-		leisure_free(leisure);
+		deferred_free(deferred);
 		return r;
 	}
-	*ret_leisure = leisure;
+	*ret_leisure = deferred;
 	return 0;
 }
 
-void leisure_free(struct leisure *leisure)
+void deferred_free(struct deferred *deferred)
 {
-	if (!leisure)
+	if (!deferred)
 		return;
-	sd_event_source_disable_unref(leisure->timer);
-	free(leisure);
+	sd_event_source_disable_unref(deferred->timer);
+	free(deferred);
 }
 
-void leisure_want(struct leisure *leisure)
+void deferred_schedule(struct deferred *deferred)
 {
-	if (!leisure || leisure->is_wanted)
+	if (!deferred || deferred->is_wanted)
 		return;
-	leisure->is_wanted = true;
+	deferred->is_wanted = true;
 	/* Where the timer cannot be set it is told at once. */
-	if (sd_event_source_set_time_relative(leisure->timer, LEISURE_US) < 0 ||
-	    sd_event_source_set_enabled(leisure->timer, SD_EVENT_ONESHOT) < 0)
-		on_timer(leisure->timer, 0, leisure);
+	if (sd_event_source_set_time_relative(deferred->timer, DEFERRED_US) < 0 ||
+	    sd_event_source_set_enabled(deferred->timer, SD_EVENT_ONESHOT) < 0)
+		on_timer(deferred->timer, 0, deferred);
 }

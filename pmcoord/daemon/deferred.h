@@ -16,21 +16,21 @@
  * How late: eight guests are down by then, and a person who watches takes it
  * for at once.
  */
-#define LEISURE_US 250000
+#define DEFERRED_US 250000
 
-struct leisure;
+struct deferred;
 
 /*
- * `call(data)` is what tells. It is called by the event loop, LEISURE_US after
- * leisure_want, once for all that was wanted until then. Returns 0 or a
- * negative errno. Release: leisure_free, which calls nothing any more.
+ * `call(data)` is what tells. It is called by the event loop, DEFERRED_US after
+ * deferred_schedule, once for all that was wanted until then. Returns 0 or a
+ * negative errno. Release: deferred_free, which calls nothing any more.
  */
-int leisure_new(sd_event *event, void (*call)(void *data), void *data,
-		struct leisure **ret_leisure);
+int deferred_new(sd_event *event, void (*call)(void *data), void *data,
+		 struct deferred **ret_leisure);
 
-void leisure_free(struct leisure *leisure);
+void deferred_free(struct deferred *deferred);
 
 /* Something is to be told. NULL: there is nobody to be told. */
-void leisure_want(struct leisure *leisure);
+void deferred_schedule(struct deferred *deferred);
 
 #endif

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* Both are sorted alike: one walk over the two. */
-static void compare(const struct presence *before, const struct presence *now, presence_fn tell,
-		    void *data)
+static void compare(const struct guest_tracker *before, const struct guest_tracker *now,
+		    guest_tracker_fn tell, void *data)
 {
 	size_t i = 0, j = 0;
 
@@ -26,10 +26,10 @@ static void compare(const struct presence *before, const struct presence *now, p
 	}
 }
 
-int presence_update(struct presence *presence, const struct inventory *inventory, presence_fn tell,
-		    void *data)
+int guest_tracker_update(struct guest_tracker *tracker, const struct inventory *inventory,
+			 guest_tracker_fn tell, void *data)
 {
-	struct presence now = {
+	struct guest_tracker now = {
 		.has_looked = true,
 		.guests = calloc(inventory->n_guests + 1, sizeof(*now.guests)),
 		.n_guests = inventory->n_guests,
@@ -39,15 +39,15 @@ int presence_update(struct presence *presence, const struct inventory *inventory
 		return -ENOMEM;
 	if (now.n_guests > 0)
 		memcpy(now.guests, inventory->guests, now.n_guests * sizeof(*now.guests));
-	if (presence->has_looked)
-		compare(presence, &now, tell, data);
-	presence_done(presence);
-	*presence = now;
+	if (tracker->has_looked)
+		compare(tracker, &now, tell, data);
+	guest_tracker_done(tracker);
+	*tracker = now;
 	return 0;
 }
 
-void presence_done(struct presence *presence)
+void guest_tracker_done(struct guest_tracker *tracker)
 {
-	free(presence->guests);
-	*presence = (struct presence){ 0 };
+	free(tracker->guests);
+	*tracker = (struct guest_tracker){ 0 };
 }

@@ -23,7 +23,7 @@ struct service {
 	sd_bus_message **steps; /* signals to be sent */
 	size_t n_steps;
 	bool has_changed; /* a property */
-	struct leisure *leisure; /* for both */
+	struct deferred *deferred; /* for both */
 };
 
 /* ---- errors and clients ------------------------------------------------- */
@@ -450,7 +450,7 @@ static void tell_step(void *data, const struct cycle *cycle, const struct record
 		return;
 	}
 	service->steps[service->n_steps++] = message;
-	leisure_want(service->leisure);
+	deferred_schedule(service->deferred);
 }
 
 static void tell_job_removed(void *data, uint64_t id, const struct job_outcome *outcome)
@@ -478,7 +478,7 @@ static void tell_changed(void *data)
 	struct service *service = data;
 
 	service->has_changed = true;
-	leisure_want(service->leisure);
+	deferred_schedule(service->deferred);
 }
 
 /* ---- the bus ------------------------------------------------------------ */
@@ -510,7 +510,7 @@ static int connect_bus(struct service *service, struct sd_event *event)
 	if (r >= 0)
 		r = sd_bus_attach_event(service->bus, event, SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0)
-		r = leisure_new(event, tell_all, service, &service->leisure);
+		r = deferred_new(event, tell_all, service, &service->deferred);
 	return r < 0 ? r : 0;
 }
 
@@ -535,13 +535,13 @@ int service_open(struct daemon *daemon, struct sd_event *event, const char *hype
 						" on the system bus: %s",
 				 strerror(-r));
 	}
-	daemon_listen(daemon, &(struct daemon_listener){
-				      .step = tell_step,
-				      .job_removed = tell_job_removed,
-				      .guest = tell_guest,
-				      .changed = tell_changed,
-				      .data = service,
-			      });
+	daemon_set_observer(daemon, &(struct daemon_observer){
+					    .step = tell_step,
+					    .job_removed = tell_job_removed,
+					    .guest = tell_guest,
+					    .changed = tell_changed,
+					    .data = service,
+				    });
 	*ret_service = service;
 	return 0;
 }
@@ -551,7 +551,7 @@ void service_close(struct service *service)
 	if (!service)
 		return;
 	tell_all(service);
-	leisure_free(service->leisure);
+	deferred_free(service->deferred);
 	sd_bus_flush_close_unref(service->bus);
 	free(service);
 }

@@ -78,11 +78,12 @@ static void begin_watching_lid(struct coordinator *coordinator)
 	}
 	if (!lid_is_closed(coordinator->lid) || lid_was_opened(coordinator->lid))
 		backoff_forget(coordinator->roots->run);
-	lid_start_anew(coordinator->lid);
+	lid_restart(coordinator->lid);
 }
 
 /* The lid's sleep, refused for a while where the last one has failed. */
-static int sleep_unless_backing_off(struct coordinator *coordinator, const struct cycle_wish *wish,
+static int sleep_unless_backing_off(struct coordinator *coordinator,
+				    const struct cycle_params *params,
 				    struct json_object **ret_report, struct error *error)
 {
 	const char *run = coordinator->roots->run;
@@ -93,7 +94,7 @@ static int sleep_unless_backing_off(struct coordinator *coordinator, const struc
 		r = backoff_check(run, loop_now(coordinator->loop), error);
 	if (r < 0)
 		return r; /* and the lid stays watched */
-	r = coordinator_suspend(coordinator, wish, ret_report, error);
+	r = coordinator_suspend(coordinator, params, ret_report, error);
 	if (r == 0 && *ret_report && report_result(*ret_report) == RESULT_FAILED &&
 	    lid_is_closed(coordinator->lid) && !lid_was_opened(coordinator->lid)) {
 		report_blame(*ret_report, reason, sizeof(reason));
@@ -108,17 +109,17 @@ static int sleep_unless_backing_off(struct coordinator *coordinator, const struc
 }
 
 static int run_cycle(struct coordinator *coordinator, const struct job *job,
-		     const struct cycle_wish *wish, struct json_object **ret_report,
+		     const struct cycle_params *params, struct json_object **ret_report,
 		     struct error *error)
 {
 	int r;
 
-	if (!wish->sleeper)
-		return coordinator_suspend(coordinator, wish, ret_report, error);
+	if (!params->sleeper)
+		return coordinator_suspend(coordinator, params, ret_report, error);
 	begin_watching_lid(coordinator);
 	if (job->verb == JOB_SLEEP)
-		return sleep_unless_backing_off(coordinator, wish, ret_report, error);
-	r = coordinator_suspend(coordinator, wish, ret_report, error);
+		return sleep_unless_backing_off(coordinator, params, ret_report, error);
+	r = coordinator_suspend(coordinator, params, ret_report, error);
 	end_watching_lid(coordinator);
 	return r;
 }
@@ -143,7 +144,7 @@ static int check_systemd_has_its_disks(const struct coordinator *coordinator, st
 static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		       struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
 {
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = job_verb_name(job->verb),
 		.sleeper = job_sleeps(job) ? sleeper : NULL,
 		.names = job->names,
@@ -155,12 +156,13 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 	int r = job->verb == JOB_SLEEP ? check_systemd_has_its_disks(coordinator, error) : 0;
 
 	if (r == 0)
-		r = run_cycle(coordinator, job, &wish, &outcome->report, error);
+		r = run_cycle(coordinator, job, &params, &outcome->report, error);
 	if (r < 0 || !outcome->report)
 		return r;
 	outcome->code = exit_code_of_report(outcome->report);
 	report_blame(outcome->report, outcome->message, sizeof(outcome->message));
-	outcome->held = !wish.sleeper && !wish.comes_back && outcome->code != EXIT_FAILED_UNDONE;
+	outcome->held =
+		!params.sleeper && !params.comes_back && outcome->code != EXIT_FAILED_UNDONE;
 	return 0;
 }
 

@@ -21,7 +21,7 @@ static bool may_be_armed(const struct guest_agent *agent, uint64_t next,
 	return answered && agent->state.cycle == agent->request.cycle;
 }
 
-int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look, void *data,
+int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn look, void *data,
 		   struct error *error)
 {
 	struct hypervisor *hypervisor = coordinator->hypervisor;
@@ -33,7 +33,7 @@ int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look, void *d
 
 	if (r < 0)
 		return r;
-	next = number_next(coordinator->roots, &inventory);
+	next = cycle_id_next(coordinator->roots, &inventory);
 	for (size_t i = 0; i < plan.n_steps; i++) {
 		const struct step *step = &plan.steps[i];
 		const struct guest *guest = &inventory.guests[step->guest];

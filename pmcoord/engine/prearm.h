@@ -4,7 +4,7 @@
 
 #include "engine/coordinator.h"
 
-typedef void (*keeper_look_fn)(void *data, const struct inventory *inventory);
+typedef void (*prearm_inventory_fn)(void *data, const struct inventory *inventory);
 
 /*
  * Makes ready, for every guest there is, what its next request needs: the event
@@ -14,7 +14,7 @@ typedef void (*keeper_look_fn)(void *data, const struct inventory *inventory);
  * guests, and shall keep nothing of them. Returns 0, or a negative errno with
  * `error` set when the guests could not be read at all.
  */
-int keeper_refresh(struct coordinator *coordinator, keeper_look_fn look, void *data,
+int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn look, void *data,
 		   struct error *error);
 
 #endif

@@ -119,7 +119,7 @@ int coordinator_recover(struct coordinator *coordinator, struct error *error)
 
 /* ---- resuming ----------------------------------------------------------- */
 
-struct resume_wish {
+struct resume_params {
 	char **names;
 	size_t n_names;
 	bool force;
@@ -153,23 +153,23 @@ static void select_needed(const struct cycle *cycle, bool *selected)
 	}
 }
 
-static bool *select_in_cycle(const struct cycle *cycle, const struct resume_wish *wish)
+static bool *select_in_cycle(const struct cycle *cycle, const struct resume_params *params)
 {
 	bool *selected = calloc(cycle->n_guests + 1, sizeof(*selected));
 
 	if (!selected)
 		return NULL;
 	for (size_t i = 0; i < cycle->n_guests; i++) {
-		selected[i] = wish->n_names == 0;
-		for (size_t j = 0; j < wish->n_names; j++) {
-			if (!is_named(&cycle->guests[i], wish->names[j]) ||
+		selected[i] = params->n_names == 0;
+		for (size_t j = 0; j < params->n_names; j++) {
+			if (!is_named(&cycle->guests[i], params->names[j]) ||
 			    cycle->guests[i].hold == HOLD_NONE)
 				continue;
 			selected[i] = true;
-			wish->found[j] = true;
+			params->found[j] = true;
 		}
 	}
-	if (!wish->force)
+	if (!params->force)
 		select_needed(cycle, selected);
 	return selected;
 }
@@ -202,11 +202,11 @@ static void note_result(const struct cycle *cycle, const bool *held_before,
 static int resume_cycle(struct coordinator *coordinator, struct journal *journal, void *data,
 			struct error *error)
 {
-	struct resume_wish *wish = data;
+	struct resume_params *params = data;
 	const struct cycle *cycle = journal_cycle(journal);
 	_cleanup_(freep) bool *held_before = note_held(cycle);
-	_cleanup_(freep) bool *selected = select_in_cycle(cycle, wish);
-	bool any = wish->n_names == 0;
+	_cleanup_(freep) bool *selected = select_in_cycle(cycle, params);
+	bool any = params->n_names == 0;
 	int r = 0;
 
 	if (!selected || !held_before)
@@ -220,20 +220,20 @@ static int resume_cycle(struct coordinator *coordinator, struct journal *journal
 				       "its coordinator died before the end");
 	if (r == 0)
 		r = coordinator_resume_guests(coordinator, journal, selected);
-	note_result(cycle, held_before, wish->result);
+	note_result(cycle, held_before, params->result);
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	/* What is still held keeps its journal. */
 	if (cycle_count_held(cycle) > 0)
 		return 0;
 	coordinator_prearm(coordinator, cycle);
-	json_object_put(wish->result->report);
-	wish->result->report = NULL;
-	return coordinator_finish(coordinator, journal, false, &wish->result->report, error);
+	json_object_put(params->result->report);
+	params->result->report = NULL;
+	return coordinator_finish(coordinator, journal, false, &params->result->report, error);
 }
 
 /* A name that no cycle holds must at least be a guest's. */
-static int check_names(struct coordinator *coordinator, const struct resume_wish *wish,
+static int check_names(struct coordinator *coordinator, const struct resume_params *params,
 		       struct error *error)
 {
 	struct inventory inventory = { 0 };
@@ -241,7 +241,7 @@ static int check_names(struct coordinator *coordinator, const struct resume_wish
 	int r = coordinator->hypervisor->ops->inventory(coordinator->hypervisor, &inventory, error);
 
 	if (r == 0)
-		r = selection_make(&inventory, wish->names, wish->n_names, &selected, error);
+		r = selection_make(&inventory, params->names, params->n_names, &selected, error);
 	inventory_done(&inventory);
 	return r;
 }
@@ -251,7 +251,7 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 {
 	struct resume_result result = { 0 };
 	_cleanup_(freep) bool *found = calloc(n_names + 1, sizeof(*found));
-	struct resume_wish wish = {
+	struct resume_params params = {
 		.names = names,
 		.n_names = n_names,
 		.force = force,
@@ -261,9 +261,9 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 	int r = found ? 0 : -ENOMEM;
 
 	if (r == 0 && n_names > 0)
-		r = check_names(coordinator, &wish, error);
+		r = check_names(coordinator, &params, error);
 	if (r == 0)
-		r = for_each_cycle(coordinator, resume_cycle, &wish, error);
+		r = for_each_cycle(coordinator, resume_cycle, &params, error);
 	if (r < 0) {
 		json_object_put(result.report);
 		return error_set(error, r, "cannot resume: %s", strerror(-r));

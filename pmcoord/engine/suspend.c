@@ -65,7 +65,7 @@ static uint64_t written_bytes(int io_fd)
 
 /* ---- planning ----------------------------------------------------------- */
 
-static int make_plan(struct run *run, const struct cycle_wish *wish, struct error *error)
+static int make_plan(struct run *run, const struct cycle_params *params, struct error *error)
 {
 	_cleanup_(freep) bool *selected = NULL;
 	int r = run->coordinator->hypervisor->ops->inventory(run->coordinator->hypervisor,
@@ -76,11 +76,12 @@ static int make_plan(struct run *run, const struct cycle_wish *wish, struct erro
 	r = graph_build(&run->inventory, run->coordinator->config, &run->graph);
 	if (r < 0)
 		return error_set(error, r, "cannot order the guests: %s", strerror(-r));
-	if (wish && wish->n_names > 0) {
-		r = selection_make(&run->inventory, wish->names, wish->n_names, &selected, error);
+	if (params && params->n_names > 0) {
+		r = selection_make(&run->inventory, params->names, params->n_names, &selected,
+				   error);
 		if (r < 0)
 			return r;
-		if (!wish->force)
+		if (!params->force)
 			r = plan_select_dependents(run->graph, selected);
 	}
 	if (r == 0)
@@ -98,12 +99,12 @@ static void run_done(struct run *run)
 	closep(&run->io_fd);
 }
 
-int coordinator_plan(struct coordinator *coordinator, const struct cycle_wish *wish,
+int coordinator_plan(struct coordinator *coordinator, const struct cycle_params *params,
 		     struct inventory *ret_inventory, struct graph **ret_graph,
 		     struct plan *ret_plan, struct error *error)
 {
 	struct run run = { .coordinator = coordinator, .io_fd = -EBADF };
-	int r = make_plan(&run, wish, error);
+	int r = make_plan(&run, params, error);
 
 	if (r < 0) {
 		run_done(&run);
@@ -262,7 +263,7 @@ static void record_written(struct run *run)
 }
 
 /* Everyone down, and the host asleep: while this goes on, the lid counts. */
-static int go_down(struct run *run, const struct cycle_wish *wish, struct error *error)
+static int go_down(struct run *run, const struct cycle_params *params, struct error *error)
 {
 	struct loop *loop = run->coordinator->loop;
 	const struct cycle *cycle = journal_cycle(run->journal);
@@ -272,23 +273,23 @@ static int go_down(struct run *run, const struct cycle_wish *wish, struct error 
 	if (run->lid)
 		loop_watch_fd(loop, lid_fd(run->lid));
 	r = suspend_guests(run, error);
-	if (r == 0 && !cycle->aborted && (wish->sleeper || wish->comes_back))
+	if (r == 0 && !cycle->aborted && (params->sleeper || params->comes_back))
 		resume_prepare(cycle, run->coordinator->hypervisor);
-	if (r == 0 && !cycle->aborted && wish->sleeper)
-		r = sleep_host(run, wish->sleeper);
+	if (r == 0 && !cycle->aborted && params->sleeper)
+		r = sleep_host(run, params->sleeper);
 	loop_watch_fd(loop, -EBADF);
 	return r;
 }
 
 /* Everything between the journal's first record and its last. */
-static int run_journalled(struct run *run, const struct cycle_wish *wish,
+static int run_journalled(struct run *run, const struct cycle_params *params,
 			  struct json_object **ret_report, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
 	const struct cycle *cycle = journal_cycle(run->journal);
-	int r = go_down(run, wish, error);
+	int r = go_down(run, params, error);
 
-	if (r == 0 && !cycle->aborted && !wish->sleeper && !wish->comes_back) {
+	if (r == 0 && !cycle->aborted && !params->sleeper && !params->comes_back) {
 		r = coordinator_record(coordinator, run->journal, RECORD_KEPT_SUSPENDED, "");
 		if (r == 0)
 			r = report_make(cycle, ret_report);
@@ -302,28 +303,28 @@ static int run_journalled(struct run *run, const struct cycle_wish *wish,
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	coordinator_prearm(coordinator, cycle);
-	return coordinator_finish(coordinator, run->journal, wish->is_measurement, ret_report,
+	return coordinator_finish(coordinator, run->journal, params->is_measurement, ret_report,
 				  error);
 }
 
-static int begin_journal(struct run *run, const struct cycle_wish *wish, uint64_t start_us,
+static int begin_journal(struct run *run, const struct cycle_params *params, uint64_t start_us,
 			 struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
-	uint64_t number = number_next(coordinator->roots, &run->inventory);
+	uint64_t number = cycle_id_next(coordinator->roots, &run->inventory);
 	char boot_id[BOOT_ID_SIZE];
 	int r = boot_id_read(boot_id);
 
 	if (r == 0)
 		r = directory_make(coordinator->roots->run);
 	if (r == 0)
-		r = number_store(coordinator->roots, number);
+		r = cycle_id_store(coordinator->roots, number);
 	if (r < 0)
 		return error_set(error, r, "cannot begin a cycle in %s: %s",
 				 coordinator->roots->run, strerror(-r));
 	r = journal_create(coordinator->roots->journals, &run->plan, number, boot_id, start_us,
-			   realtime_us() - (loop_now(coordinator->loop) - start_us), wish->trigger,
-			   wish->sleeper != NULL, &run->journal, error);
+			   realtime_us() - (loop_now(coordinator->loop) - start_us),
+			   params->trigger, params->sleeper != NULL, &run->journal, error);
 	if (r < 0)
 		return r;
 	coordinator_observe(coordinator, run->journal);
@@ -334,33 +335,33 @@ static int begin_journal(struct run *run, const struct cycle_wish *wish, uint64_
 	return r;
 }
 
-static int suspend_planned(struct run *run, const struct cycle_wish *wish, uint64_t start_us,
+static int suspend_planned(struct run *run, const struct cycle_params *params, uint64_t start_us,
 			   struct json_object **ret_report, struct error *error)
 {
-	int r = make_plan(run, wish, error);
+	int r = make_plan(run, params, error);
 
 	if (r < 0)
 		return r;
-	if (!plan_acts(&run->plan) && !wish->sleeper) {
+	if (!plan_acts(&run->plan) && !params->sleeper) {
 		*ret_report = NULL;
 		return 0;
 	}
-	if (wish->sleeper) {
-		wish->sleeper->lid = run->lid;
-		r = wish->sleeper->ops->prepare(wish->sleeper, error);
+	if (params->sleeper) {
+		params->sleeper->lid = run->lid;
+		r = params->sleeper->ops->prepare(params->sleeper, error);
 		if (r < 0)
 			return r;
 	}
 	run->io_fd = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
-	r = begin_journal(run, wish, start_us, error);
+	r = begin_journal(run, params, start_us, error);
 	if (r == 0)
-		r = run_journalled(run, wish, ret_report, error);
-	if (wish->sleeper)
-		wish->sleeper->ops->finish(wish->sleeper);
+		r = run_journalled(run, params, ret_report, error);
+	if (params->sleeper)
+		params->sleeper->ops->finish(params->sleeper);
 	return r;
 }
 
-int coordinator_suspend(struct coordinator *coordinator, const struct cycle_wish *wish,
+int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct json_object **ret_report, struct error *error)
 {
 	struct config unvetoed = config_without_vetoes(coordinator->config);
@@ -371,13 +372,13 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_wish
 
 	if (r < 0)
 		return r;
-	run.is_battery_low = wish->sleeper && battery_is_low(coordinator->roots->sys);
+	run.is_battery_low = params->sleeper && battery_is_low(coordinator->roots->sys);
 	if (run.is_battery_low)
 		adapted.config = &unvetoed;
-	if (wish->sleeper && adapted.config->abort_on_lid_open)
+	if (params->sleeper && adapted.config->abort_on_lid_open)
 		run.lid = coordinator->lid;
 	start_us = loop_now(coordinator->loop);
-	r = suspend_planned(&run, wish, start_us, ret_report, error);
+	r = suspend_planned(&run, params, start_us, ret_report, error);
 	run_done(&run);
 	return r;
 }

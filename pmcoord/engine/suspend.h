@@ -12,7 +12,7 @@
 #include "model/plan.h"
 #include "host/sleeper.h"
 
-struct cycle_wish {
+struct cycle_params {
 	const char *trigger; /* one word for the report */
 	/* NULL: leave the guests down, to be resumed by coordinator_resume. */
 	struct sleeper *sleeper;
@@ -33,7 +33,7 @@ struct cycle_wish {
  * *ret_report is NULL. Returns a negative errno with `error` set when none was
  * begun: -ENOENT for a guest that does not exist, -EOPNOTSUPP without S3.
  */
-int coordinator_suspend(struct coordinator *coordinator, const struct cycle_wish *wish,
+int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct json_object **ret_report, struct error *error);
 
 /*
@@ -41,7 +41,7 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_wish
  * guests). The caller releases them with plan_done, graph_free, inventory_done,
  * in this order. Returns 0 or negative as coordinator_suspend does.
  */
-int coordinator_plan(struct coordinator *coordinator, const struct cycle_wish *wish,
+int coordinator_plan(struct coordinator *coordinator, const struct cycle_params *params,
 		     struct inventory *ret_inventory, struct graph **ret_graph,
 		     struct plan *ret_plan, struct error *error);
 

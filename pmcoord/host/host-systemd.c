@@ -253,7 +253,7 @@ static int is_visible(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static int add_hooks(const char *root, struct string_list *meddlers)
+static int add_hooks(const char *root, struct string_list *conflicts)
 {
 	struct string_list hooks = { 0 };
 	char path[PATH_MAX];
@@ -265,7 +265,7 @@ static int add_hooks(const char *root, struct string_list *meddlers)
 		snprintf(path, sizeof(path), "%s/usr/lib/systemd/system-sleep/%s", root,
 			 hooks.texts[i]);
 		if (access(path, X_OK) == 0 && handles_guests(path))
-			r = string_list_add(meddlers, path + strlen(root),
+			r = string_list_add(conflicts, path + strlen(root),
 					    strlen(path) - strlen(root));
 	}
 	string_list_done(&hooks);
@@ -273,7 +273,7 @@ static int add_hooks(const char *root, struct string_list *meddlers)
 }
 
 /* Units that a sleep pulls in, `link` being "sleep.target.wants" and such. */
-static int add_pulled_in(const char *root, const char *link, struct string_list *meddlers)
+static int add_pulled_in(const char *root, const char *link, struct string_list *conflicts)
 {
 	struct string_list units = { 0 };
 	char path[PATH_MAX];
@@ -287,7 +287,7 @@ static int add_pulled_in(const char *root, const char *link, struct string_list 
 	for (size_t i = 0; i < units.n && r == 0; i++)
 		if (strncmp(units.texts[i], "pmcoord", 7) != 0 &&
 		    find_unit(root, units.texts[i], path) && handles_guests(path))
-			r = string_list_add(meddlers, units.texts[i], strlen(units.texts[i]));
+			r = string_list_add(conflicts, units.texts[i], strlen(units.texts[i]));
 	string_list_done(&units);
 	return r;
 }
@@ -302,10 +302,10 @@ static int read_meddlers(const char *root, struct host_systemd *systemd)
 		"systemd-suspend.service.wants",
 		"systemd-suspend.service.requires",
 	};
-	int r = add_hooks(root, &systemd->meddlers);
+	int r = add_hooks(root, &systemd->conflicts);
 
 	for (size_t i = 0; i < ELEMENTSOF(links) && r == 0; i++)
-		r = add_pulled_in(root, links[i], &systemd->meddlers);
+		r = add_pulled_in(root, links[i], &systemd->conflicts);
 	return r;
 }
 
@@ -354,5 +354,5 @@ int host_read_systemd(const char *root, struct host_systemd *ret)
 
 void host_systemd_done(struct host_systemd *systemd)
 {
-	string_list_done(&systemd->meddlers);
+	string_list_done(&systemd->conflicts);
 }

@@ -41,7 +41,7 @@ struct host_systemd {
 	char lid[32]; /* logind.conf: HandleLidSwitch= */
 	char lid_on_power[32]; /* HandleLidSwitchExternalPower= */
 	/* Hooks and units that touch guests when we do. */
-	struct string_list meddlers;
+	struct string_list conflicts;
 };
 
 struct host {

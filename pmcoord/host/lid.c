@@ -167,7 +167,7 @@ bool lid_is_gone(struct lid *lid)
 	return lid->is_gone;
 }
 
-void lid_start_anew(struct lid *lid)
+void lid_restart(struct lid *lid)
 {
 	if (!lid)
 		return;

@@ -39,6 +39,6 @@ bool lid_was_opened(struct lid *lid);
 /* Its device was removed, and it moves no more. NULL is gone as well. */
 bool lid_is_gone(struct lid *lid);
 /* As if it had just been opened by lid_open. NULL is allowed. */
-void lid_start_anew(struct lid *lid);
+void lid_restart(struct lid *lid);
 
 #endif

@@ -100,7 +100,7 @@ static void read_holder(int fd, char *ret, size_t size)
 	text_sanitize(text, n > 0 ? (size_t)n : 0, ret, size);
 }
 
-int lock_say_busy(const char *holder, struct error *error)
+int lock_describe_holder(const char *holder, struct error *error)
 {
 	return error_set(
 		error, -EBUSY,
@@ -126,7 +126,7 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t patience_
 	r = lock_within(fd, patience_us);
 	if (r == -EBUSY) {
 		read_holder(fd, holder, sizeof(holder));
-		return lock_say_busy(holder, error);
+		return lock_describe_holder(holder, error);
 	}
 	if (r == -EINTR)
 		return error_set(

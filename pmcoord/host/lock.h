@@ -29,6 +29,6 @@ int lock_holder(const char *run_directory, char *ret, size_t size);
  * What is said to whoever comes second: sets `error` to who holds the lock (""
  * if that did not name itself), and returns -EBUSY.
  */
-int lock_say_busy(const char *holder, struct error *error);
+int lock_describe_holder(const char *holder, struct error *error);
 
 #endif

@@ -187,12 +187,12 @@ struct sd_event *loop_event(struct loop *loop)
 	return real(loop)->event;
 }
 
-bool loop_was_told_to_stop(const struct loop *loop)
+bool loop_stop_requested(const struct loop *loop)
 {
 	return ((const struct real_loop *)loop)->told_to_stop;
 }
 
-int loop_listen(struct loop *loop, bool listen)
+int loop_watch_hypervisor(struct loop *loop, bool listen)
 {
 	struct real_loop *self = real(loop);
 	int r = 0;

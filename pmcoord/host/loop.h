@@ -72,7 +72,7 @@ int loop_watch_fd(struct loop *loop, int fd);
  * nothing clears.
  */
 struct sd_event *loop_event(struct loop *loop);
-bool loop_was_told_to_stop(const struct loop *loop);
+bool loop_stop_requested(const struct loop *loop);
 
 /*
  * Of the same: whether events of the hypervisor end a wait, as they do at
@@ -80,7 +80,7 @@ bool loop_was_told_to_stop(const struct loop *loop);
  * interval while the loop waits (0: none, and nothing wakes up for it).
  * Return 0 or a negative errno.
  */
-int loop_listen(struct loop *loop, bool listen);
+int loop_watch_hypervisor(struct loop *loop, bool listen);
 int loop_watchdog(struct loop *loop, uint64_t interval_us);
 
 #endif

@@ -30,7 +30,7 @@ int roots_init_host(struct roots *ret_roots)
 	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "/sys", "/dev");
 }
 
-int roots_init_rehearsal(const char *directory, struct roots *ret_roots)
+int roots_init_simulation(const char *directory, struct roots *ret_roots)
 {
 	return fill(ret_roots, directory, directory, directory, directory);
 }

@@ -21,7 +21,7 @@ int roots_init_host(struct roots *ret_roots);
  * For a rehearsal on the simulator: everything lives in `directory`, so that
  * nothing of the host's is read or written. Returns 0 or -ENOMEM.
  */
-int roots_init_rehearsal(const char *directory, struct roots *ret_roots);
+int roots_init_simulation(const char *directory, struct roots *ret_roots);
 
 void roots_done(struct roots *roots);
 

@@ -33,7 +33,7 @@ static uint64_t last_number_on_run(const struct roots *roots)
 	return number;
 }
 
-int number_store(const struct roots *roots, uint64_t number)
+int cycle_id_store(const struct roots *roots, uint64_t number)
 {
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_(fclosep) FILE *file = NULL;
@@ -46,7 +46,7 @@ int number_store(const struct roots *roots, uint64_t number)
 	return 0;
 }
 
-uint64_t number_next(const struct roots *roots, const struct inventory *inventory)
+uint64_t cycle_id_next(const struct roots *roots, const struct inventory *inventory)
 {
 	uint64_t reported = report_last_number(roots->reports);
 	uint64_t run = last_number_on_run(roots);

@@ -13,9 +13,9 @@
  * Above all that is known to have been used; where reports and /run are lost,
  * what dom0 has once told the agents still stands in xenstore.
  */
-uint64_t number_next(const struct roots *roots, const struct inventory *inventory);
+uint64_t cycle_id_next(const struct roots *roots, const struct inventory *inventory);
 
 /* Notes on /run that the number is used. Returns 0 or a negative errno. */
-int number_store(const struct roots *roots, uint64_t number);
+int cycle_id_store(const struct roots *roots, uint64_t number);
 
 #endif

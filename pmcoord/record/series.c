@@ -92,7 +92,7 @@ static int add_guest(struct series *series, struct json_object *report, struct j
 	return outcome == OUTCOME_SUSPENDED ? add_times(known, report, guest) : 0;
 }
 
-int64_t series_time_down(struct json_object *report)
+int64_t series_suspend_time(struct json_object *report)
 {
 	int64_t first = CYCLE_NEVER, last = CYCLE_NEVER;
 	struct json_object *guest;
@@ -113,7 +113,7 @@ int64_t series_time_down(struct json_object *report)
 	return report_span(first, last);
 }
 
-int64_t series_time_back(struct json_object *report)
+int64_t series_resume_time(struct json_object *report)
 {
 	int64_t longest = CYCLE_NEVER;
 	struct json_object *guest;
@@ -135,10 +135,10 @@ int64_t series_time_back(struct json_object *report)
 int series_add(struct series *series, struct json_object *report, const char *name)
 {
 	struct json_object *guest;
-	int r = samples_add(&series->all_down, series_time_down(report));
+	int r = samples_add(&series->all_down, series_suspend_time(report));
 
 	if (r == 0)
-		r = samples_add(&series->all_back, series_time_back(report));
+		r = samples_add(&series->all_back, series_resume_time(report));
 	for (size_t i = 0; r == 0 && (guest = report_guest(report, i)); i++)
 		if (is_acting(guest) &&
 		    (!name || strcmp(json_read_string(guest, "name"), name) == 0))

@@ -39,8 +39,8 @@ void series_done(struct series *series);
  * down, and from the resume's begin to the last that ran. CYCLE_NEVER unless
  * all that were asked were suspended, and came back.
  */
-int64_t series_time_down(struct json_object *report);
-int64_t series_time_back(struct json_object *report);
+int64_t series_suspend_time(struct json_object *report);
+int64_t series_resume_time(struct json_object *report);
 
 /*
  * Adds what a cycle's report says of guest `name`, or with NULL of all that

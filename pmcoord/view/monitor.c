@@ -19,7 +19,7 @@
 
 struct monitor {
 	const char *journals;
-	const struct monitor_listener *listener;
+	const struct monitor_observer *listener;
 	sd_event *event;
 	sd_event_source *watch;
 	bool watches_parent; /* the directory does not exist yet */
@@ -54,7 +54,7 @@ static int look_at_all(struct monitor *monitor)
 
 static void take_removal(struct monitor *monitor, uint64_t number)
 {
-	const struct monitor_listener *listener = monitor->listener;
+	const struct monitor_observer *listener = monitor->listener;
 
 	if (!followers_end(&monitor->followers, number, listener->observer, listener->data))
 		listener->missed(listener->data, number);
@@ -133,7 +133,7 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
 
 /* ---- running ------------------------------------------------------------ */
 
-int monitor_run(const char *journals, const struct monitor_listener *listener, struct error *error)
+int monitor_run(const char *journals, const struct monitor_observer *listener, struct error *error)
 {
 	struct monitor monitor = {
 		.journals = journals,

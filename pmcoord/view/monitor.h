@@ -14,7 +14,7 @@
 
 struct sd_event;
 
-struct monitor_listener {
+struct monitor_observer {
 	/* Each record; first those of the journals that are there already. */
 	journal_observer_fn observer;
 	/* A cycle that was over before its journal could be opened. */
@@ -29,6 +29,6 @@ struct monitor_listener {
  * yet, until SIGINT or SIGTERM. Returns 0 then, or a negative errno with
  * `error` set: -EACCES without the privilege to read them.
  */
-int monitor_run(const char *journals, const struct monitor_listener *listener, struct error *error);
+int monitor_run(const char *journals, const struct monitor_observer *listener, struct error *error);
 
 #endif

@@ -31,7 +31,7 @@ void progress_init(struct progress *progress, bool quiet, bool verbose)
 	if (!progress->print)
 		return;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	live_init(&progress->live);
+	tty_init(&progress->tty);
 }
 
 static void tell_status(void *data)
@@ -43,13 +43,13 @@ static void tell_status(void *data)
 
 void progress_notify(struct progress *progress, sd_event *event)
 {
-	leisure_new(event, tell_status, progress, &progress->leisure);
+	deferred_new(event, tell_status, progress, &progress->deferred);
 }
 
 void progress_done(struct progress *progress)
 {
-	leisure_free(progress->leisure);
-	progress->leisure = NULL;
+	deferred_free(progress->deferred);
+	progress->deferred = NULL;
 }
 
 enum told {
@@ -114,39 +114,38 @@ static void print_guest(struct progress *progress, const struct cycle *cycle,
 	if (told == TO_NOBODY)
 		return;
 	format_guest(cycle, record, line);
-	if (!live_set(&progress->live, record->guest, line) &&
-	    (told == TO_ALL || progress->verbose))
-		live_note(&progress->live, line);
+	if (!tty_set(&progress->tty, record->guest, line) && (told == TO_ALL || progress->verbose))
+		tty_note(&progress->tty, line);
 }
 
 /* A line for each guest that something is about to be done with. */
 static void draw(struct progress *progress, const struct cycle *cycle, bool resuming)
 {
-	size_t guests[LIVE_GUESTS_MAX] = { 0 }, n = 0;
+	size_t guests[TTY_GUESTS_MAX] = { 0 }, n = 0;
 
-	for (size_t i = 0; i < cycle->n_guests && n < LIVE_GUESTS_MAX; i++)
+	for (size_t i = 0; i < cycle->n_guests && n < TTY_GUESTS_MAX; i++)
 		if (resuming ? cycle->guests[i].hold != HOLD_NONE
 			     : cycle->guests[i].mechanism != MECHANISM_NONE)
 			guests[n++] = i;
-	if (n == LIVE_GUESTS_MAX || !live_draw(&progress->live, guests, n))
+	if (n == TTY_GUESTS_MAX || !tty_draw(&progress->tty, guests, n))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		char line[LINE_MAX_SIZE];
 
 		snprintf(line, sizeof(line), "%8s     %-16s %s", "", cycle->guests[guests[i]].name,
 			 resuming ? "held" : "waits for others");
-		live_set(&progress->live, guests[i], line);
+		tty_set(&progress->tty, guests[i], line);
 	}
 }
 
 static void take_phase(struct progress *progress, const struct cycle *cycle, const char *phase)
 {
-	if (progress->live.rows == 0)
+	if (progress->tty.rows == 0)
 		return;
 	if (strcmp(phase, "suspend") == 0)
 		draw(progress, cycle, false);
 	/* Of a cycle of which we have not seen the way down. */
-	else if (strcmp(phase, "resume") == 0 && !progress->live.is_drawn)
+	else if (strcmp(phase, "resume") == 0 && !progress->tty.is_drawn)
 		draw(progress, cycle, true);
 }
 
@@ -158,7 +157,7 @@ _printf_(2, 3) static void note(struct progress *progress, const char *format, .
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	live_note(&progress->live, line);
+	tty_note(&progress->tty, line);
 }
 
 /* What whoever started the cycle knows already. */
@@ -223,7 +222,7 @@ static void change_status(struct progress *progress, const struct cycle *cycle,
 			 progress->n_suspended, count_acting(cycle));
 	else
 		return;
-	leisure_want(progress->leisure);
+	deferred_schedule(progress->deferred);
 }
 
 void progress_observe(void *data, const struct cycle *cycle, const struct record *record)
@@ -234,7 +233,7 @@ void progress_observe(void *data, const struct cycle *cycle, const struct record
 		progress->n_suspended++;
 	if (progress->print)
 		print_record(progress, cycle, record);
-	if (progress->leisure)
+	if (progress->deferred)
 		change_status(progress, cycle, record);
 }
 

@@ -17,11 +17,11 @@
 
 struct progress {
 	bool print; /* to standard output */
-	struct live live; /* there a terminal: a line per guest, in place */
+	struct tty tty; /* there a terminal: a line per guest, in place */
 	bool verbose;
 	bool watches; /* somebody else's cycle: also its beginning and end */
 	size_t n_suspended;
-	struct leisure *leisure; /* for the service manager's STATUS= */
+	struct deferred *deferred; /* for the service manager's STATUS= */
 	char status[64];
 };
 

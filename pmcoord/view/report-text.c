@@ -302,7 +302,7 @@ static int print_guests(struct printer *printer)
 	if (r < 0)
 		return r;
 	fprintf(printer->out, "\n");
-	table_set_dispensable(table, dispensable);
+	table_set_optional(table, dispensable);
 	r = table_print(table);
 	fprintf(printer->out, "\nTimes in ms since the request%s.\n",
 		any_back ? "; RUNNING and READY since the resume began" : "");

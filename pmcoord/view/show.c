@@ -198,7 +198,7 @@ static int list_table(const struct inventory *inventory, const struct graph *gra
 	}
 	if (r < 0)
 		return r;
-	table_set_dispensable(table, list_dispensable);
+	table_set_optional(table, list_dispensable);
 	r = table_print(table);
 	if (r == 0)
 		print_warnings(graph, out);

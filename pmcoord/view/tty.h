@@ -11,32 +11,32 @@
 #include <stddef.h>
 
 /* More guests than fit a big screen are not shown in place. */
-#define LIVE_GUESTS_MAX 128
+#define TTY_GUESTS_MAX 128
 
-struct live {
+struct tty {
 	size_t rows, columns; /* of the terminal; 0: there is none */
-	size_t guests[LIVE_GUESTS_MAX]; /* the guest of each line */
+	size_t guests[TTY_GUESTS_MAX]; /* the guest of each line */
 	size_t n_guests;
 	size_t n_below; /* rows of notes beneath the block */
 	bool is_drawn;
 };
 
 /* For standard output as it is. */
-void live_init(struct live *live);
+void tty_init(struct tty *tty);
 
 /*
  * Begins a block with an empty line for each of these guests, if they fit.
  * Returns whether they did.
  */
-bool live_draw(struct live *live, const size_t *guests, size_t n_guests);
+bool tty_draw(struct tty *tty, const size_t *guests, size_t n_guests);
 
 /* Rewrites a guest's line. Returns false if it has none (any more). */
-bool live_set(struct live *live, size_t guest, const char *text);
+bool tty_set(struct tty *tty, size_t guest, const char *text);
 
 /*
  * Prints a line beneath the block, or just prints it. Once block and notes have
  * outgrown the terminal, the block is left as it is.
  */
-void live_note(struct live *live, const char *text);
+void tty_note(struct tty *tty, const char *text);
 
 #endif

@@ -76,7 +76,7 @@ static int run_cycle(struct bench *bench, struct coordinator *coordinator, uint6
 		     uint64_t *ret_back_us)
 {
 	/* The report would be on a disk, and comes when all are back. */
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = "bench",
 		.comes_back = true,
 		.is_measurement = true,
@@ -85,7 +85,7 @@ static int run_cycle(struct bench *bench, struct coordinator *coordinator, uint6
 	struct error error = { 0 };
 	uint64_t start_us = now_us();
 
-	if (coordinator_suspend(coordinator, &wish, &report, &error) < 0)
+	if (coordinator_suspend(coordinator, &params, &report, &error) < 0)
 		return fail(error_text(&error));
 	json_object_put(report);
 	*ret_back_us = now_us() - bench->resuming_us;
@@ -137,7 +137,7 @@ static int open_and_run(struct bench *bench, uint64_t n_rounds)
 	if (r < 0)
 		return fail(error_text(&error));
 	config_init(&config);
-	if (roots_init_rehearsal(bench->directory, &roots) < 0)
+	if (roots_init_simulation(bench->directory, &roots) < 0)
 		return fail("out of memory");
 	coordinator.config = &config;
 	coordinator.roots = &roots;

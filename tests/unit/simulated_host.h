@@ -84,7 +84,7 @@ static inline void host_prepare(struct host *host)
 	assert_non_null(mkdtemp(host->directory));
 	snprintf(host->scenario, sizeof(host->scenario), "%s/scenario", host->directory);
 	snprintf(host->state, sizeof(host->state), "%s/state", host->directory);
-	assert_int_equal(roots_init_rehearsal(host->directory, &host->roots), 0);
+	assert_int_equal(roots_init_simulation(host->directory, &host->roots), 0);
 	config_init(&host->config);
 }
 

@@ -613,9 +613,9 @@ static void names_whoever_else_handles_guests_at_sleep(void **state)
 {
 	struct world *world = *state;
 	char name[] = "qubes-suspend.service";
-	char *meddlers[] = { name };
+	char *conflicts[] = { name };
 
-	world->host.systemd.meddlers = (struct string_list){ .texts = meddlers, .n = 1 };
+	world->host.systemd.conflicts = (struct string_list){ .texts = conflicts, .n = 1 };
 	check(world);
 	only(world, FINDING_WARNING, "qubes-suspend.service", "handle guests");
 }

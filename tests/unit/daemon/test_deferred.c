@@ -12,7 +12,7 @@
 
 struct listener {
 	sd_event *event;
-	struct leisure *leisure;
+	struct deferred *deferred;
 	int told;
 };
 
@@ -29,7 +29,7 @@ static int set_up(void **state)
 
 	listener = (struct listener){ 0 };
 	assert_true(sd_event_new(&listener.event) >= 0);
-	assert_int_equal(leisure_new(listener.event, tell, &listener, &listener.leisure), 0);
+	assert_int_equal(deferred_new(listener.event, tell, &listener, &listener.deferred), 0);
 	*state = &listener;
 	return 0;
 }
@@ -38,7 +38,7 @@ static int tear_down(void **state)
 {
 	struct listener *listener = *state;
 
-	leisure_free(listener->leisure);
+	deferred_free(listener->deferred);
 	sd_event_unref(listener->event);
 	return 0;
 }
@@ -57,12 +57,12 @@ static void test_is_told_late_and_once_for_all(void **state)
 
 	sd_event_now(listener->event, CLOCK_MONOTONIC, &before);
 	for (int i = 0; i < 10; i++)
-		leisure_want(listener->leisure);
+		deferred_schedule(listener->deferred);
 	assert_int_equal(listener->told, 0);
-	run(listener, 2 * LEISURE_US);
+	run(listener, 2 * DEFERRED_US);
 	assert_int_equal(listener->told, 1);
 	sd_event_now(listener->event, CLOCK_MONOTONIC, &after);
-	assert_true(after - before >= LEISURE_US);
+	assert_true(after - before >= DEFERRED_US);
 }
 
 static void test_is_told_again_when_there_is_more(void **state)
@@ -70,8 +70,8 @@ static void test_is_told_again_when_there_is_more(void **state)
 	struct listener *listener = *state;
 
 	for (int i = 1; i <= 2; i++) {
-		leisure_want(listener->leisure);
-		run(listener, 2 * LEISURE_US);
+		deferred_schedule(listener->deferred);
+		run(listener, 2 * DEFERRED_US);
 		assert_int_equal(listener->told, i);
 	}
 }
@@ -80,12 +80,12 @@ static void test_who_is_gone_is_told_nothing(void **state)
 {
 	struct listener *listener = *state;
 
-	leisure_want(listener->leisure);
-	leisure_free(listener->leisure);
-	listener->leisure = NULL;
-	run(listener, 2 * LEISURE_US);
+	deferred_schedule(listener->deferred);
+	deferred_free(listener->deferred);
+	listener->deferred = NULL;
+	run(listener, 2 * DEFERRED_US);
 	assert_int_equal(listener->told, 0);
-	leisure_want(NULL);
+	deferred_schedule(NULL);
 }
 
 int main(void)

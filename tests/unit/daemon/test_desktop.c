@@ -102,14 +102,14 @@ static void settle(struct world *world)
 
 static void run_cycle(struct world *world)
 {
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = "test",
 		.comes_back = true,
 	};
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 
-	if (coordinator_suspend(&world->host.coordinator, &wish, &report, &error) < 0)
+	if (coordinator_suspend(&world->host.coordinator, &params, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	json_object_put(report);
 	settle(world);

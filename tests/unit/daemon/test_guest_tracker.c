@@ -20,7 +20,7 @@ static void note(void *data, const struct guest *guest, bool has_come)
 }
 
 /* "a1 b2": guests by name and domid; a guest's UUID begins with its name. */
-static const char *look(struct presence *presence, const char *guests)
+static const char *look(struct guest_tracker *tracker, const char *guests)
 {
 	static char told[64];
 	struct inventory inventory = { 0 };
@@ -39,7 +39,7 @@ static const char *look(struct presence *presence, const char *guests)
 	}
 	assert_int_equal(inventory_finish(&inventory), 0);
 	told[0] = '\0';
-	assert_int_equal(presence_update(presence, &inventory, note, told), 0);
+	assert_int_equal(guest_tracker_update(tracker, &inventory, note, told), 0);
 	inventory_done(&inventory);
 	return told;
 }
@@ -57,22 +57,22 @@ static void tells_who_comes_and_goes(void **state)
 		{ "", "-b1 -d6 " },
 		{ "b7", "+b7 " },
 	};
-	struct presence presence = { 0 };
+	struct guest_tracker tracker = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
-		assert_string_equal(look(&presence, looks[i].guests), looks[i].told);
-	presence_done(&presence);
+		assert_string_equal(look(&tracker, looks[i].guests), looks[i].told);
+	guest_tracker_done(&tracker);
 }
 
 static void an_empty_host_was_looked_at_as_well(void **state)
 {
-	struct presence presence = { 0 };
+	struct guest_tracker tracker = { 0 };
 
 	(void)state;
-	assert_string_equal(look(&presence, ""), "");
-	assert_string_equal(look(&presence, "a1"), "+a1 ");
-	presence_done(&presence);
+	assert_string_equal(look(&tracker, ""), "");
+	assert_string_equal(look(&tracker, "a1"), "+a1 ");
+	guest_tracker_done(&tracker);
 }
 
 int main(void)

@@ -34,14 +34,14 @@ static void host_init(struct host *host, const char *scenario)
 
 static struct json_object *run_cycle(struct host *host, bool sleeps)
 {
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? host->sleeper : NULL,
 	};
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 
-	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
+	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	return report;
 }
@@ -379,7 +379,7 @@ static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
 	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false, &result, &error),
 			 0);
 	assert_int_equal(n_woken, 1);
-	assert_int_equal(keeper_refresh(&host.coordinator, NULL, NULL, &error), 0);
+	assert_int_equal(prearm_refresh(&host.coordinator, NULL, NULL, &error), 0);
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(n_woken, 1);
 	json_object_put(result.report);
@@ -480,7 +480,7 @@ static void resumes_the_named_and_what_they_need(void **state)
 static void suspends_the_named_and_who_needs_them(void **state)
 {
 	char name[] = "fw", *names[] = { name };
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = "test",
 		.names = names,
 		.n_names = 1,
@@ -491,7 +491,7 @@ static void suspends_the_named_and_who_needs_them(void **state)
 
 	(void)state;
 	host_init_laptop(&host, "");
-	assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error), 0);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
 	json_object_put(report);
 	assert_int_equal(state_of(&host, "web"), GUEST_SUSPENDED);
 	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
@@ -557,14 +557,14 @@ static void prepares_the_resume_of_all_before_the_host_sleeps(void **state)
 
 static void comes_back_at_once_without_sleeping(void **state)
 {
-	struct cycle_wish wish = { .trigger = "cycle", .comes_back = true };
+	struct cycle_params params = { .trigger = "cycle", .comes_back = true };
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "");
-	assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error), 0);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
 	assert_string_equal(text(report, "result"), "ok");
 	assert_false(json_object_get_boolean(json_object_object_get(report, "held")));
 	assert_null(json_object_object_get(report, "slept_us"));
@@ -578,7 +578,7 @@ static void comes_back_at_once_without_sleeping(void **state)
 
 static uint64_t reports_after_a_measurement(struct host *host)
 {
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = "bench",
 		.comes_back = true,
 		.is_measurement = true,
@@ -586,7 +586,7 @@ static uint64_t reports_after_a_measurement(struct host *host)
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 
-	assert_int_equal(coordinator_suspend(&host->coordinator, &wish, &report, &error), 0);
+	assert_int_equal(coordinator_suspend(&host->coordinator, &params, &report, &error), 0);
 	json_object_put(report);
 	assert_no_journal(host);
 	return report_last_number(host->roots.reports);
@@ -772,7 +772,7 @@ static void who_died_before_the_sleep_has_its_guests_adopted(void **state)
 
 static void tells_of_a_broken_journal_once(void **state)
 {
-	struct cycle_wish wish = { .trigger = "test" };
+	struct cycle_params params = { .trigger = "test" };
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 	struct host host;
@@ -787,7 +787,7 @@ static void tells_of_a_broken_journal_once(void **state)
 	assert_non_null(file);
 	fputs("not a journal\n", file);
 	fclose(file);
-	assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error),
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error),
 			 -ENOTRECOVERABLE);
 	assert_non_null(strstr(error_text(&error), "cycles/7"));
 	assert_all_running(&host);

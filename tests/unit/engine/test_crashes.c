@@ -97,14 +97,14 @@ static void resume_all(struct host *host)
 
 static void suspend(struct host *host, bool sleeps)
 {
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? host->sleeper : NULL,
 	};
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 
-	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
+	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	json_object_put(report);
 }

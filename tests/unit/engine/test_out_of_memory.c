@@ -200,10 +200,10 @@ static void says_so_when_memory_runs_out(void **state)
 
 static int run_cycle(struct host *host)
 {
-	struct cycle_wish wish = { .trigger = "test", .sleeper = host->sleeper };
+	struct cycle_params params = { .trigger = "test", .sleeper = host->sleeper };
 	struct json_object *report = NULL;
 	struct error error = { 0 };
-	int r = coordinator_suspend(&host->coordinator, &wish, &report, &error);
+	int r = coordinator_suspend(&host->coordinator, &params, &report, &error);
 
 	json_object_put(report);
 	if (r < 0)

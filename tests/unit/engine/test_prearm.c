@@ -23,16 +23,16 @@ static void refresh(struct host *host)
 {
 	struct error error = { 0 };
 
-	if (keeper_refresh(&host->coordinator, NULL, NULL, &error) < 0)
+	if (prearm_refresh(&host->coordinator, NULL, NULL, &error) < 0)
 		fail_msg("%s", error_text(&error));
 }
 
 static void run_cycle(struct host *host)
 {
-	struct cycle_wish wish = { .trigger = "test", .sleeper = host->sleeper };
+	struct cycle_params params = { .trigger = "test", .sleeper = host->sleeper };
 	struct json_object *report = NULL;
 
-	assert_int_equal(coordinator_suspend(&host->coordinator, &wish, &report, NULL), 0);
+	assert_int_equal(coordinator_suspend(&host->coordinator, &params, &report, NULL), 0);
 	json_object_put(report);
 }
 

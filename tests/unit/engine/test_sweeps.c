@@ -60,14 +60,14 @@ static bool fail_once(const char *verb, unsigned int call, const char *mail)
 {
 	struct json_object *report = NULL;
 	struct error error = { 0 };
-	struct cycle_wish wish = { .trigger = "test" };
+	struct cycle_params params = { .trigger = "test" };
 	struct host host;
 	bool failed;
 	int r;
 
 	laptop_with_failure(&host, verb, call, mail);
-	wish.sleeper = host.sleeper;
-	r = coordinator_suspend(&host.coordinator, &wish, &report, &error);
+	params.sleeper = host.sleeper;
+	r = coordinator_suspend(&host.coordinator, &params, &report, &error);
 	failed = simulator_calls(host.hypervisor, verb) >= call;
 	if (r < 0)
 		assert_true(error.text[0] != '\0');
@@ -125,7 +125,7 @@ static int wait_and_interrupt(struct loop *loop, uint64_t deadline_us)
 /* Returns whether there was such a wait. */
 static bool interrupt_at(const char *scenario, unsigned int wait, unsigned int *ret_aborted)
 {
-	struct cycle_wish wish = { .trigger = "test" };
+	struct cycle_params params = { .trigger = "test" };
 	struct json_object *report = NULL;
 	struct inventory before;
 	struct error error = { 0 };
@@ -140,8 +140,8 @@ static bool interrupt_at(const char *scenario, unsigned int wait, unsigned int *
 	interrupted.at = wait;
 	ops.wait = wait_and_interrupt;
 	host.loop->ops = &ops;
-	wish.sleeper = host.sleeper;
-	assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error), 0);
+	params.sleeper = host.sleeper;
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
 	host.loop->ops = interrupted.ops;
 	assert_as_before(&host, &before);
 	assert_no_journal(&host);

@@ -759,7 +759,7 @@ static void restore_leftovers_of(struct guest *guest)
 		.claimed = tree_nothing_claimed,
 		.journal = &guest->journal,
 	};
-	struct rehearsal rehearsal;
+	struct repeat repeat;
 	struct error error = { 0 };
 	struct engine *engine;
 	sigset_t blocked;
@@ -772,8 +772,8 @@ static void restore_leftovers_of(struct guest *guest)
 	assert_int_equal(journal_load(&guest->journal, &guest->tree.roots, &error), 0);
 	assert_int_equal(journal_lock(&guest->journal, &error), 0);
 	assert_int_equal(engine_new(&setup, &engine), 0);
-	assert_int_equal(restore_leftovers(&setup, engine, &rehearsal), 0);
-	assert_false(rehearsal.degraded);
+	assert_int_equal(restore_leftovers(&setup, engine, &repeat), 0);
+	assert_false(repeat.degraded);
 	engine_free(engine);
 	journal_done(&guest->journal);
 	sd_event_unref(setup.event);

@@ -96,7 +96,7 @@ static void low_is_when_nothing_is_left_to_live_on(void **state)
 
 static struct json_object *run_cycle(struct host *host, bool sleeps)
 {
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? host->sleeper : NULL,
 		.comes_back = true,
@@ -104,7 +104,7 @@ static struct json_object *run_cycle(struct host *host, bool sleeps)
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 
-	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
+	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	return report;
 }

@@ -31,7 +31,7 @@ static int set_up(void **state)
 	strcpy(world->root, "/tmp/pmcoord-host-XXXXXX");
 	assert_non_null(mkdtemp(world->root));
 	snprintf(world->sys, sizeof(world->sys), "%s/sys", world->root);
-	assert_int_equal(roots_init_rehearsal(world->root, &world->roots), 0);
+	assert_int_equal(roots_init_simulation(world->root, &world->roots), 0);
 	free(world->roots.sys);
 	world->roots.sys = strdup(world->sys);
 	*state = world;
@@ -254,8 +254,8 @@ static void finds_hooks_that_handle_guests_and_no_others(void **state)
 	put_hook(world, "not-executable", "#!/bin/sh\nxl pause web\n", 0644);
 	put_hook(world, "pause", "#!/bin/sh\n/usr/sbin/xl pause web\n", 0755);
 	systemd = read_systemd(world);
-	assert_int_equal(systemd->meddlers.n, 1);
-	assert_string_equal(systemd->meddlers.texts[0], "/usr/lib/systemd/system-sleep/pause");
+	assert_int_equal(systemd->conflicts.n, 1);
+	assert_string_equal(systemd->conflicts.texts[0], "/usr/lib/systemd/system-sleep/pause");
 }
 
 static void finds_units_that_handle_guests_at_sleep(void **state)
@@ -275,8 +275,8 @@ static void finds_units_that_handle_guests_at_sleep(void **state)
 		 "pmcoord-sleep.service",
 		 "/" UNIT);
 	systemd = read_systemd(world);
-	assert_int_equal(systemd->meddlers.n, 1);
-	assert_string_equal(systemd->meddlers.texts[0], "qubes-suspend.service");
+	assert_int_equal(systemd->conflicts.n, 1);
+	assert_string_equal(systemd->conflicts.texts[0], "qubes-suspend.service");
 }
 
 #define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

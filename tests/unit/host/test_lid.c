@@ -163,7 +163,7 @@ static void open_at_record(void *data, const struct cycle *cycle, const struct r
 
 static struct json_object *run_cycle(struct world *world, bool sleeps)
 {
-	struct cycle_wish wish = {
+	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? world->host.sleeper : NULL,
 		.comes_back = true,
@@ -173,7 +173,7 @@ static struct json_object *run_cycle(struct world *world, bool sleeps)
 
 	world->host.coordinator.observer = open_at_record;
 	world->host.coordinator.observer_data = world;
-	if (coordinator_suspend(&world->host.coordinator, &wish, &report, &error) < 0)
+	if (coordinator_suspend(&world->host.coordinator, &params, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	return report;
 }

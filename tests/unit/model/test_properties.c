@@ -229,7 +229,7 @@ static void look_back_done(struct look_back *back)
 
 static void run_and_check(struct host *host, const char *scenario)
 {
-	struct cycle_wish wish = { .trigger = "test", .sleeper = host->sleeper };
+	struct cycle_params params = { .trigger = "test", .sleeper = host->sleeper };
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 	struct look_back before;
@@ -239,7 +239,7 @@ static void run_and_check(struct host *host, const char *scenario)
 	look_back_init(&before, host);
 	host->coordinator.observer = note_moment;
 	host->coordinator.observer_data = &moments;
-	if (coordinator_suspend(&host->coordinator, &wish, &report, &error) < 0)
+	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
 		fail_msg("%s\non\n%s", error_text(&error), scenario);
 	check_order(&before.plan, &moments);
 	assert_as_before(host, &before.inventory);
@@ -311,7 +311,7 @@ static void undoing_is_the_inverse_of_doing(void **state)
 	srandom(5);
 	for (int round = 0; round < 100; round++) {
 		struct resume_result result = { 0 };
-		struct cycle_wish wish = { .trigger = "test" };
+		struct cycle_params params = { .trigger = "test" };
 		struct json_object *report = NULL;
 		struct error error = { 0 };
 		struct look_back before, after;
@@ -321,7 +321,8 @@ static void undoing_is_the_inverse_of_doing(void **state)
 		random_scenario(scenario, sizeof(scenario), true, true);
 		host_init(&host, scenario);
 		look_back_init(&before, &host);
-		assert_int_equal(coordinator_suspend(&host.coordinator, &wish, &report, &error), 0);
+		assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error),
+				 0);
 		json_object_put(report);
 		assert_int_equal(
 			coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);

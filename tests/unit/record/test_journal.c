@@ -236,14 +236,14 @@ static void replaying_gives_the_same_cycle(void **state)
 
 	srandom(3);
 	for (uint64_t number = 1; number <= 50; number++) {
-		struct journal *live = create(world, number), *replayed;
+		struct journal *tty = create(world, number), *replayed;
 
-		record_random(live, 60);
+		record_random(tty, 60);
 		assert_int_equal(journal_open(world->directory, number, &replayed, &world->error),
 				 0);
-		assert_same_cycle(journal_cycle(live), journal_cycle(replayed));
+		assert_same_cycle(journal_cycle(tty), journal_cycle(replayed));
 		journal_close(replayed);
-		journal_close(live);
+		journal_close(tty);
 	}
 }
 

@@ -44,7 +44,7 @@ static int set_up(void **state)
 	assert_non_null(world);
 	strcpy(world->directory, "/tmp/pmcoord-status-XXXXXX");
 	assert_non_null(mkdtemp(world->directory));
-	assert_int_equal(roots_init_rehearsal(world->directory, &world->roots), 0);
+	assert_int_equal(roots_init_simulation(world->directory, &world->roots), 0);
 	assert_int_equal(directory_make(world->roots.journals), 0);
 	assert_int_equal(directory_make(world->roots.reports), 0);
 	*state = world;
