@@ -160,7 +160,7 @@ static void print_guest_as_json(void *data, const char *guest, uint32_t domid, b
 	(void)data;
 	json_add_null(object, "cycle", &r);
 	json_add_null(object, "at_us", &r);
-	json_add_string(object, "event", has_come ? "guest-came" : "guest-went", &r);
+	json_add_string(object, "event", has_come ? "guest-added" : "guest-removed", &r);
 	json_add_string(object, "guest", guest, &r);
 	json_add_integer(object, "domid", domid, &r);
 	json_add_string(object, "text", "", &r);

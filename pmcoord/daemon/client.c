@@ -353,16 +353,16 @@ static int on_guest(sd_bus_message *message, void *data, sd_bus_error *error)
 	(void)error;
 	if (sd_bus_message_read(message, "su", &guest, &domid) >= 0)
 		watch->tell(watch->data, guest, domid,
-			    strcmp(sd_bus_message_get_member(message), SERVICE_SIGNAL_GUEST_CAME) ==
-				    0);
+			    strcmp(sd_bus_message_get_member(message),
+				   SERVICE_SIGNAL_GUEST_ADDED) == 0);
 	return 0;
 }
 
 int client_watch_guests(struct sd_event *event, client_guest_fn tell, void *data,
 			struct client_watch **ret_watch)
 {
-	static const char *const signals[] = { SERVICE_SIGNAL_GUEST_CAME,
-					       SERVICE_SIGNAL_GUEST_WENT };
+	static const char *const signals[] = { SERVICE_SIGNAL_GUEST_ADDED,
+					       SERVICE_SIGNAL_GUEST_REMOVED };
 	struct client_watch *watch = calloc(1, sizeof(*watch));
 	int r;
 

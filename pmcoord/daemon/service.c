@@ -390,8 +390,9 @@ static const sd_bus_vtable vtable[] = {
 				SD_BUS_ARGS("t", job, "i", exit_code, "s", message, "t", resumed,
 					    "b", held, "s", report),
 				0),
-	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_CAME, SD_BUS_ARGS("s", guest, "u", domid), 0),
-	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_WENT, SD_BUS_ARGS("s", guest, "u", domid), 0),
+	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_ADDED, SD_BUS_ARGS("s", guest, "u", domid), 0),
+	SD_BUS_SIGNAL_WITH_ARGS(SERVICE_SIGNAL_GUEST_REMOVED, SD_BUS_ARGS("s", guest, "u", domid),
+				0),
 	SD_BUS_VTABLE_END,
 };
 
@@ -469,8 +470,8 @@ static void tell_guest(void *data, const struct guest *guest, bool has_come)
 	struct service *service = data;
 
 	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE,
-			   has_come ? SERVICE_SIGNAL_GUEST_CAME : SERVICE_SIGNAL_GUEST_WENT, "su",
-			   guest->name, guest->domid);
+			   has_come ? SERVICE_SIGNAL_GUEST_ADDED : SERVICE_SIGNAL_GUEST_REMOVED,
+			   "su", guest->name, guest->domid);
 }
 
 static void tell_changed(void *data)

@@ -13,8 +13,8 @@
 #define SERVICE_NAME "org.pmcoord.Coordinator1"
 #define SERVICE_PATH "/org/pmcoord/Coordinator1"
 #define SERVICE_INTERFACE SERVICE_NAME
-#define SERVICE_SIGNAL_GUEST_CAME "GuestCame"
-#define SERVICE_SIGNAL_GUEST_WENT "GuestWent"
+#define SERVICE_SIGNAL_GUEST_ADDED "GuestAdded"
+#define SERVICE_SIGNAL_GUEST_REMOVED "GuestRemoved"
 #define SERVICE_ERROR_BUSY "org.pmcoord.Error.Busy"
 #define SERVICE_ERROR_INVALID "org.pmcoord.Error.Invalid"
 #define SERVICE_ERROR_FAILED "org.pmcoord.Error.Failed"

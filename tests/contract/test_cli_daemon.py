@@ -109,7 +109,7 @@ def test_the_interface_says_what_there_is(served):
         assert members.get(f".{method}") == "method"
     for name in ("State", "Job", "Verb", "Client", "Cycle", "LastResult", "Hypervisor", "Version"):
         assert members.get(f".{name}") == "property"
-    for name in ("Step", "JobRemoved", "GuestCame", "GuestWent"):
+    for name in ("Step", "JobRemoved", "GuestAdded", "GuestRemoved"):
         assert members.get(f".{name}") == "signal"
 
 
@@ -265,8 +265,8 @@ def test_monitor_tells_of_guests_that_come_and_go(served):
     served.ask("cycle", "-n", "1")
 
     read_until(plain, "web (1) is gone.\n", "late (2) has come.\n")
-    told = [json.loads(line) for line in read_until(as_json, '"guest-went"', '"guest-came"')]
-    gone = next(event for event in told if event["event"] == "guest-went")
+    told = [json.loads(line) for line in read_until(as_json, '"guest-removed"', '"guest-added"')]
+    gone = next(event for event in told if event["event"] == "guest-removed")
     assert (gone["guest"], gone["domid"], gone["cycle"], gone["at_us"]) == ("web", 1, None, None)
     for monitor in (plain, as_json):
         monitor.terminate()
