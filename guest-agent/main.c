@@ -24,7 +24,7 @@ enum exit_status {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_DEGRADED = 3,
-	EXIT_NOT_HERE = 4,
+	EXIT_UNSUPPORTED = 4,
 	EXIT_BUSY = 5,
 };
 
@@ -173,7 +173,7 @@ static int serve(struct program *program, struct error *error)
 	int r = channel_open_xen(&past, &channel, error);
 
 	if (r < 0)
-		return EXIT_NOT_HERE;
+		return EXIT_UNSUPPORTED;
 	r = serve_channel(program, channel, error);
 	channel_close(channel);
 	return r < 0 ? EXIT_FAILED : EXIT_OK;
@@ -188,7 +188,8 @@ static int show_plan(struct program *program, struct error *error)
 
 static int show_status(struct program *program, struct error *error)
 {
-	return report_status(&program->setup, program->json, error) < 0 ? EXIT_NOT_HERE : EXIT_OK;
+	return report_status(&program->setup, program->json, error) < 0 ? EXIT_UNSUPPORTED
+									: EXIT_OK;
 }
 
 static int test(struct program *program, struct error *error)
@@ -348,7 +349,7 @@ int main(int argc, char **argv)
 	if (r < 0) {
 		error_set(&error, r, "cannot start: %s", strerror(-r));
 		status = r == -EBADMSG		       ? EXIT_USAGE
-			 : r == -EACCES || r == -EPERM ? EXIT_NOT_HERE
+			 : r == -EACCES || r == -EPERM ? EXIT_UNSUPPORTED
 						       : EXIT_FAILED;
 	} else {
 		status = modes[mode].run(&program, &error);

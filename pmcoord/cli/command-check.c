@@ -193,7 +193,7 @@ static enum exit_code exit_of_findings(const struct facts *facts, const struct f
 		return EXIT_USAGE;
 	if (facts->no_hypervisor.number < 0)
 		return exit_code_of_error(&facts->no_hypervisor);
-	return findings_are_ok(findings) ? EXIT_AS_PLANNED : EXIT_FAILED_UNDONE;
+	return findings_are_ok(findings) ? EXIT_AS_PLANNED : EXIT_ROLLED_BACK;
 }
 
 enum exit_code command_check(struct cli *cli)

@@ -156,7 +156,7 @@ enum exit_code command_cycle(struct cli *cli)
 	if (code != EXIT_AS_PLANNED)
 		return code;
 	if (job.with_sleep && !cli->options.scenario && sleeper_alarm_new(cli->roots.sys, &own) < 0)
-		return EXIT_FAILED_UNDONE;
+		return EXIT_ROLLED_BACK;
 	for (size_t i = 0; i < repeat.n_wanted && !repeat.is_over; i++)
 		repeat_run(&repeat, &job, own ? own : cli->simulated_sleeper, NULL);
 	code = show(&repeat);

@@ -155,7 +155,7 @@ enum exit_code command_report(struct cli *cli)
 	if (r == -ENOENT && number == 0) {
 		/* Nothing was asked wrongly: there was no cycle yet. */
 		cli_fail(&error);
-		return EXIT_FAILED_UNDONE;
+		return EXIT_ROLLED_BACK;
 	}
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }

@@ -232,7 +232,7 @@ static enum exit_code suspend_by_ourselves(struct cli *cli, const struct job *jo
 		if (code != EXIT_AS_PLANNED)
 			return code;
 	} else if (sleeper_sysfs_new(cli->roots.sys, &own) < 0) {
-		return EXIT_FAILED_UNDONE;
+		return EXIT_ROLLED_BACK;
 	}
 	code = do_job(cli, job, own ? own : cli->simulated_sleeper);
 	sleeper_free(own);
@@ -315,7 +315,7 @@ static enum exit_code sleep_here(struct cli *cli)
 	if (code != EXIT_AS_PLANNED)
 		return code;
 	if (sleeper_systemd_new(cli->roots.sys, -EBADF, cli->sleep_manager, &sleeper) < 0)
-		return EXIT_FAILED_UNDONE;
+		return EXIT_ROLLED_BACK;
 	extend_timeout(cli);
 	watch_progress(cli, &progress, true);
 	/* A virtual loop has no events. */
@@ -343,7 +343,7 @@ static enum exit_code outlive_daemon(struct cli *cli, struct loop *loop, bool wa
 	fprintf(stderr,
 		"pmcoord: the pmcoord daemon has died in the middle of the sleep; its successor brings the guests back\n");
 	if (!was_ready)
-		return EXIT_FAILED_UNDONE;
+		return EXIT_ROLLED_BACK;
 	while (!loop_take_signal(loop))
 		if (loop->ops->wait(loop, LOOP_FOREVER) < 0)
 			break;

@@ -11,12 +11,12 @@ enum exit_code exit_code_of_error(const struct error *error)
 		int number;
 		enum exit_code code;
 	} codes[] = {
-		{ EPERM, EXIT_NOT_HERE },
-		{ EACCES, EXIT_NOT_HERE },
-		{ ENODEV, EXIT_NOT_HERE },
-		{ ECONNREFUSED, EXIT_NOT_HERE },
-		{ EPROTO, EXIT_NOT_HERE },
-		{ EOPNOTSUPP, EXIT_NOT_HERE },
+		{ EPERM, EXIT_UNSUPPORTED },
+		{ EACCES, EXIT_UNSUPPORTED },
+		{ ENODEV, EXIT_UNSUPPORTED },
+		{ ECONNREFUSED, EXIT_UNSUPPORTED },
+		{ EPROTO, EXIT_UNSUPPORTED },
+		{ EOPNOTSUPP, EXIT_UNSUPPORTED },
 		{ EBUSY, EXIT_BUSY },
 		{ ENOENT, EXIT_USAGE },
 		{ EBADMSG, EXIT_USAGE },
@@ -27,7 +27,7 @@ enum exit_code exit_code_of_error(const struct error *error)
 	for (size_t i = 0; i < ELEMENTSOF(codes); i++)
 		if (error->number == -codes[i].number)
 			return codes[i].code;
-	return EXIT_FAILED_UNDONE;
+	return EXIT_ROLLED_BACK;
 }
 
 enum exit_code exit_code_of_report(struct json_object *report)
@@ -42,5 +42,5 @@ enum exit_code exit_code_of_report(struct json_object *report)
 	case RESULT_FAILED:
 		break;
 	}
-	return EXIT_FAILED_UNDONE;
+	return EXIT_ROLLED_BACK;
 }

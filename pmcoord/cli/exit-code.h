@@ -9,10 +9,10 @@
 /* The documented exit codes (pmcoord(8)). */
 enum exit_code {
 	EXIT_AS_PLANNED = 0,
-	EXIT_FAILED_UNDONE = 1,
+	EXIT_ROLLED_BACK = 1,
 	EXIT_USAGE = 2,
 	EXIT_DEGRADED = 3,
-	EXIT_NOT_HERE = 4,
+	EXIT_UNSUPPORTED = 4,
 	EXIT_BUSY = 5,
 	EXIT_STRANDED = 6,
 };

@@ -251,6 +251,6 @@ int main(int argc, char **argv)
 		code = run(&line);
 	/* Where guests were suspended or resumed, the code tells of them. */
 	if (output_was_lost("pmcoord") && !line.acts && code == EXIT_AS_PLANNED)
-		return EXIT_FAILED_UNDONE;
+		return EXIT_ROLLED_BACK;
 	return code;
 }

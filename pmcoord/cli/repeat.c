@@ -16,10 +16,10 @@ static int rank(enum exit_code code)
 		return 0;
 	case EXIT_DEGRADED:
 		return 1;
-	case EXIT_FAILED_UNDONE:
+	case EXIT_ROLLED_BACK:
 		return 2;
 	case EXIT_USAGE:
-	case EXIT_NOT_HERE:
+	case EXIT_UNSUPPORTED:
 	case EXIT_BUSY:
 		return 3;
 	case EXIT_STRANDED:
@@ -82,7 +82,7 @@ static void take_outcome(struct repeat *repeat, const struct job_outcome *outcom
 	note_code(repeat, outcome->code);
 	if (series_add(&repeat->series, outcome->report, name) < 0) {
 		fprintf(stderr, "pmcoord: out of memory\n");
-		end(repeat, EXIT_FAILED_UNDONE);
+		end(repeat, EXIT_ROLLED_BACK);
 	}
 	if (!options->quiet && !options->json &&
 	    (!name || options->verbose || report_result(outcome->report) != RESULT_OK))
@@ -104,7 +104,7 @@ void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sl
 	if (!repeat->is_over && was_interrupted(repeat->cli)) {
 		fprintf(stderr, "pmcoord: interrupted after %zu of %zu cycles\n",
 			repeat->series.n_cycles, repeat->n_wanted);
-		end(repeat, EXIT_FAILED_UNDONE);
+		end(repeat, EXIT_ROLLED_BACK);
 	}
 }
 
@@ -113,7 +113,7 @@ enum exit_code repeat_exit_code(const struct repeat *repeat, int r)
 	if (r == 0)
 		return repeat->worst;
 	fprintf(stderr, "pmcoord: cannot print the statistics: %s\n", strerror(-r));
-	return EXIT_FAILED_UNDONE;
+	return EXIT_ROLLED_BACK;
 }
 
 void repeat_done(struct repeat *repeat)

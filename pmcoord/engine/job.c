@@ -161,8 +161,7 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		return r;
 	outcome->code = exit_code_of_report(outcome->report);
 	report_blame(outcome->report, outcome->message, sizeof(outcome->message));
-	outcome->held =
-		!params.sleeper && !params.comes_back && outcome->code != EXIT_FAILED_UNDONE;
+	outcome->held = !params.sleeper && !params.comes_back && outcome->code != EXIT_ROLLED_BACK;
 	return 0;
 }
 

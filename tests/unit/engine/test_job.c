@@ -48,7 +48,7 @@ static void systemd_cannot_sleep_on_a_disk_that_a_guest_serves(void **state)
 	job_outcome_done(&outcome);
 	mount_from_a_guest(&host);
 	run(&host, JOB_SLEEP, &outcome);
-	assert_int_equal(outcome.code, EXIT_NOT_HERE);
+	assert_int_equal(outcome.code, EXIT_UNSUPPORTED);
 	assert_null(outcome.report);
 	assert_non_null(strstr(outcome.message, "is mounted from xvda"));
 	assert_non_null(strstr(outcome.message, "use 'pmcoord suspend-all'"));
