@@ -7,10 +7,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/time.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,77 +24,130 @@
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 
-static void on_alarm(int signal)
+/* One wait for the lock, by a loop of its own. */
+struct lock_wait {
+	sd_event *event;
+	sd_event_source *child;
+	sd_event_source *deadline;
+	pid_t pid; /* blocks in flock(2); 0: none */
+	int pid_fd;
+	bool stopped; /* a stop signal came */
+};
+
+static int try_lock(int fd)
 {
-	(void)signal; /* only to interrupt flock() */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK ? -EBUSY : -errno;
 }
 
-/* Likewise; and once more in a second, if it came right before flock(). */
-static void on_stop(int signal)
+/* Never returns. The lock belongs to the open file, which the parent shares. */
+static void block_in_flock(int fd, pid_t parent)
 {
-	(void)signal;
-	alarm(1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	_exit(flock(fd, LOCK_EX) == 0 ? 0 : 1);
+}
+
+static int on_child(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct lock_wait *wait = data;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	return sd_event_exit(wait->event, 0);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct lock_wait *wait = data;
+
+	(void)source;
+	(void)usec;
+	return sd_event_exit(wait->event, 0);
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct lock_wait *wait = data;
+
+	(void)source;
+	(void)info;
+	wait->stopped = true;
+	return sd_event_exit(wait->event, 0);
 }
 
 /*
- * Blocks in flock() until it is ours, the alarm comes, or we are told to stop.
- * Whoever uses a loop has blocked the signals that say so.
+ * The kernel reports the release of a lock only to a blocked flock(2): inotify
+ * sees the close of the file before the lock is dropped (__fput in
+ * fs/file_table.c). A child blocks, and its end is the event.
  */
-static int wait_for_lock(int fd, const struct timespec *deadline)
+static int start_child(struct lock_wait *wait, int fd)
 {
-	struct sigaction action = { .sa_handler = on_stop };
-	struct sigaction actions_before[STOP_SIGNALS_MAX];
-	const struct stop_signals signals = stop_signals_get();
-	sigset_t stops, before;
-	struct timespec now;
-	bool locked;
+	pid_t parent = getpid();
 
-	sigemptyset(&stops);
-	for (size_t i = 0; i < signals.n; i++) {
-		sigaddset(&stops, signals.numbers[i]);
-		sigaction(signals.numbers[i], &action, &actions_before[i]);
+	wait->pid = fork();
+	if (wait->pid == 0)
+		block_in_flock(fd, parent);
+	if (wait->pid < 0) {
+		wait->pid = 0;
+		return -errno;
 	}
-	sigprocmask(SIG_UNBLOCK, &stops, &before);
-	locked = flock(fd, LOCK_EX) == 0;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	for (size_t i = 0; i < signals.n; i++)
-		sigaction(signals.numbers[i], &actions_before[i], NULL);
-	if (locked)
-		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec > deadline->tv_sec ||
-	    (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec))
-		return -EBUSY;
-	/* The loop, or the one who started us, is to see it too. */
-	raise(SIGTERM);
-	return -EINTR;
+	wait->pid_fd = pidfd_open(wait->pid, 0);
+	if (wait->pid_fd < 0)
+		return -errno;
+	return sd_event_add_io(wait->event, &wait->child, wait->pid_fd, EPOLLIN, on_child, wait);
+}
+
+static int run_wait(struct lock_wait *wait, int fd, uint64_t patience_us)
+{
+	uint64_t accuracy_us = 1;
+	int r = sd_event_new(&wait->event);
+
+	if (r >= 0)
+		r = stop_signals_watch(wait->event, SD_EVENT_PRIORITY_IMPORTANT, on_stop, wait);
+	if (r >= 0)
+		r = sd_event_add_time_relative(wait->event, &wait->deadline, CLOCK_MONOTONIC,
+					       patience_us, accuracy_us, on_deadline, wait);
+	if (r >= 0)
+		r = start_child(wait, fd);
+	if (r >= 0)
+		r = sd_event_loop(wait->event);
+	return r < 0 ? r : 0;
+}
+
+static void end_wait(struct lock_wait *wait)
+{
+	if (wait->pid > 0) {
+		kill(wait->pid, SIGKILL);
+		waitpid(wait->pid, NULL, 0);
+	}
+	sd_event_source_disable_unref(wait->child);
+	sd_event_source_disable_unref(wait->deadline);
+	sd_event_unref(wait->event);
+	closep(&wait->pid_fd);
 }
 
 static int lock_within(int fd, uint64_t patience_us)
 {
-	struct sigaction action = { .sa_handler = on_alarm }, before;
-	/* Repeated, so that one that comes before flock() is not the last. */
-	struct itimerval timer = {
-		.it_value = { .tv_sec = (time_t)(patience_us / 1000000),
-			      .tv_usec = (suseconds_t)(patience_us % 1000000) },
-		.it_interval = { .tv_usec = 10000 },
-	};
-	struct timespec deadline;
-	int r;
+	struct lock_wait wait = { .pid_fd = -EBADF };
+	sigset_t before;
+	int r = try_lock(fd);
 
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK || patience_us == 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += (time_t)(patience_us / 1000000);
-	sigaction(SIGALRM, &action, &before);
-	setitimer(ITIMER_REAL, &timer, NULL);
-	r = wait_for_lock(fd, &deadline);
-	timer = (struct itimerval){ 0 };
-	setitimer(ITIMER_REAL, &timer, NULL);
-	sigaction(SIGALRM, &before, NULL);
-	return r;
+	if (r != -EBUSY || patience_us == 0)
+		return r;
+	sigprocmask(SIG_SETMASK, NULL, &before);
+	r = run_wait(&wait, fd, patience_us);
+	end_wait(&wait);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (wait.stopped) {
+		/* Pending again, for the caller's own loop. */
+		raise(SIGTERM);
+		return -EINTR;
+	}
+	return r < 0 ? r : try_lock(fd);
 }
 
 static void read_holder(int fd, char *ret, size_t size)

@@ -10,8 +10,8 @@
 /*
  * One cycle at a time: takes <run>/lock for this process, until it ends or the
  * descriptor is closed. `purpose` names us to whoever comes second. Waits at
- * most `patience_us`, a multiple of a second, for another to finish. Returns
- * the descriptor; -EBUSY with `error` saying who holds it; -EINTR if SIGTERM,
+ * most `patience_us` for another to finish, in a loop of its own. Returns the
+ * descriptor; -EBUSY with `error` saying who holds it; -EINTR if SIGTERM,
  * SIGINT or SIGHUP came meanwhile, which is then pending as SIGTERM; or another
  * negative errno.
  */

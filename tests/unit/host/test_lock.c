@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/lock.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,6 +105,183 @@ static void who_waits_can_be_told_to_stop(void **state)
 	close(first);
 }
 
+/* A child that holds the lock, and after 100 ms closes it or is killed. */
+static pid_t start_holding(bool is_closed)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = take(0);
+
+		if (fd < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		sleep_ms(100);
+		if (!is_closed)
+			raise(SIGKILL);
+		close(fd);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void the_lock_is_taken_when_its_holder_lets_go_or_dies(void **state)
+{
+	char holder[64], own[64];
+
+	(void)state;
+	snprintf(own, sizeof(own), "test, process %d", (int)getpid());
+	for (int is_closed = 0; is_closed < 2; is_closed++) {
+		pid_t pid = start_holding(is_closed);
+		time_t start = time(NULL);
+		int fd = take(60 * SECOND_US);
+
+		assert_true(fd >= 0);
+		assert_true(time(NULL) - start < 30);
+		assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 1);
+		assert_string_equal(holder, own);
+		close(fd);
+		assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 0);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+	}
+}
+
+static size_t count_descriptors(void)
+{
+	DIR *descriptors = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	assert_non_null(descriptors);
+	while (readdir(descriptors))
+		n++;
+	closedir(descriptors);
+	return n;
+}
+
+static void a_wait_leaves_the_process_as_it_was(void **state)
+{
+	static const int stops[] = { SIGTERM, SIGINT, SIGHUP };
+	sigset_t before, after;
+	int first = take(0);
+	size_t n;
+
+	(void)state;
+	assert_true(first >= 0);
+	n = count_descriptors();
+	sigprocmask(SIG_SETMASK, NULL, &before);
+	assert_int_equal(take(SECOND_US / 20), -EBUSY);
+	sigprocmask(SIG_SETMASK, NULL, &after);
+	assert_int_equal(count_descriptors(), n);
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		struct sigaction action;
+
+		assert_int_equal(sigismember(&before, stops[i]), 0);
+		assert_int_equal(sigismember(&after, stops[i]), 0);
+		sigaction(stops[i], NULL, &action);
+		assert_ptr_equal(action.sa_handler, SIG_DFL);
+	}
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	close(first);
+}
+
+static bool has_child(pid_t pid)
+{
+	char path[64], text[32];
+	FILE *children;
+	bool has;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	children = fopen(path, "re");
+	assert_non_null(children);
+	has = fgets(text, sizeof(text), children) != NULL;
+	fclose(children);
+	return has;
+}
+
+static void a_waiter_that_is_killed_leaves_no_process(void **state)
+{
+	int first = take(0), status;
+	pid_t waiter, orphan;
+
+	(void)state;
+	assert_true(first >= 0);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	waiter = start_waiting(false);
+	for (int i = 0; i < 1000 && !has_child(waiter); i++)
+		sleep_ms(10);
+	kill(waiter, SIGKILL);
+	assert_int_equal(waitpid(waiter, NULL, 0), waiter);
+	orphan = waitpid(-1, &status, 0);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+	assert_true(orphan > 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	close(first);
+}
+
+static void a_lock_on_another_file_is_not_this_one(void **state)
+{
+	char path[64], holder[64];
+	int fd = take(0), other;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/other", directory);
+	other = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(other >= 0);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 0);
+	close(other);
+}
+
+/* From now on flock(2) fails in this process as on a file system without. */
+static bool forbid_flock(void)
+{
+	struct sock_filter instructions[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_flock, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {
+		.len = sizeof(instructions) / sizeof(instructions[0]),
+		.filter = instructions,
+	};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void a_file_system_without_locks_is_an_error(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		struct error error = { 0 };
+
+		if (!forbid_flock())
+			_exit(1);
+		if (lock_take(directory, "test", SECOND_US, &error) != -ENOLCK)
+			_exit(2);
+		_exit(strncmp(error.text, "cannot lock ", 12) == 0 ? 0 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -119,6 +303,11 @@ int main(void)
 		cmocka_unit_test(the_second_is_told_who_is_first),
 		cmocka_unit_test(patience_ends),
 		cmocka_unit_test(who_waits_can_be_told_to_stop),
+		cmocka_unit_test(the_lock_is_taken_when_its_holder_lets_go_or_dies),
+		cmocka_unit_test(a_wait_leaves_the_process_as_it_was),
+		cmocka_unit_test(a_waiter_that_is_killed_leaves_no_process),
+		cmocka_unit_test(a_lock_on_another_file_is_not_this_one),
+		cmocka_unit_test(a_file_system_without_locks_is_an_error),
 	};
 
 	return cmocka_run_group_tests_name("lock", tests, make_directory, remove_directory);
