@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +13,6 @@
 
 /* Deeper than systemd nests its slices, scopes and delegated groups. */
 #define DEPTH_MAX 16
-
-/* The kernel's news of a cgroup come this late, and no more often. */
-#define AT_ONCE_US 10000
 
 /*
  * Without these the guest cannot be quiesced, brought back, or asked. Names of
@@ -241,12 +237,21 @@ static const char *find_unfrozen(const struct freezer_wait *wait)
 	return NULL;
 }
 
+/*
+ * Removes the sources: sd-event (252) spins on an inotify source that is only
+ * disabled while events for it are left.
+ */
+static void stop_watching(struct freezer_wait *wait)
+{
+	while (wait->n_watches > 0)
+		sd_event_source_disable_unref(wait->watches[--wait->n_watches]);
+	wait->limit = sd_event_source_disable_unref(wait->limit);
+}
+
 /* The last call on `wait`, which its owner may free in it. */
 static void finish(struct freezer_wait *wait, int r, const struct error *error)
 {
-	for (size_t i = 0; i < wait->n_watches; i++)
-		sd_event_source_set_enabled(wait->watches[i], SD_EVENT_OFF);
-	sd_event_source_set_enabled(wait->limit, SD_EVENT_OFF);
+	stop_watching(wait);
 	wait->done(wait->userdata, r, error);
 }
 
@@ -283,22 +288,9 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /*
- * Lets the processes that are to freeze run, as each must to stop itself: an
- * idle session has done so before the kernel gets round to telling of it.
+ * The kernel reports each change of cgroup.events to inotify: at once, but at
+ * most every 10 ms (CGROUP_FILE_NOTIFY_MIN_INTV in kernel/cgroup/cgroup.c).
  */
-static bool freezes_at_once(const struct freezer_wait *wait)
-{
-	uint64_t end_us = clock_now_us() + AT_ONCE_US;
-
-	do {
-		sched_yield();
-		if (!find_unfrozen(wait))
-			return true;
-	} while (clock_now_us() < end_us);
-	return false;
-}
-
-/* The kernel modifies cgroup.events with each change, which inotify sees. */
 static int add_watches(struct freezer_wait *wait)
 {
 	for (size_t i = 0; i < wait->n_cgroups; i++) {
@@ -334,12 +326,8 @@ int freezer_wait_start(sd_event *event, const struct roots *roots, const char *c
 	wait->done = done;
 	wait->userdata = userdata;
 	wait->event = event;
-	if (freezes_at_once(wait)) {
-		freezer_wait_free(wait);
-		return 1;
-	}
 	r = add_watches(wait);
-	/* Looked at after the watches stand, so that no change is missed. */
+	/* Read after the watches exist, so that no change is missed. */
 	if (r == 0 && !find_unfrozen(wait)) {
 		freezer_wait_free(wait);
 		return 1;
@@ -359,8 +347,6 @@ void freezer_wait_free(struct freezer_wait *wait)
 {
 	if (!wait)
 		return;
-	for (size_t i = 0; i < wait->n_watches; i++)
-		sd_event_source_disable_unref(wait->watches[i]);
-	sd_event_source_disable_unref(wait->limit);
+	stop_watching(wait);
 	free(wait);
 }

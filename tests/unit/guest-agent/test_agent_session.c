@@ -566,7 +566,8 @@ static void names_the_process_that_does_not_freeze(void **state)
 	await_state(guest, "ready 1");
 	notify(guest);
 	await_state(guest, "failed 1");
-	assert_non_null(strstr(DETAIL(guest), "'tar' (4711, waits in the"));
+	assert_non_null(strstr(DETAIL(guest), "machine.slice does not freeze: "
+					      "'tar' (4711, waits in the kernel)"));
 	assert_int_equal(guest->channel.notified, 1);
 	assert_string_equal(tree_read(&guest->tree, "sys/fs/cgroup/machine.slice/cgroup.freeze"),
 			    "0");

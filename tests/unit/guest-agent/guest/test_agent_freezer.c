@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* When cgroups count as frozen, and which processes are blamed. */
+#include "guest/freezer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/guest-agent/test_agent_tree.h"
+
+#define CGROUPS "sys/fs/cgroup/"
+
+struct wait_run {
+	struct tree tree;
+	sd_event *event;
+	struct freezer_wait *wait;
+	bool done;
+	int r;
+	struct error error;
+};
+
+static int set_up(void **state)
+{
+	struct wait_run *run = calloc(1, sizeof(*run));
+
+	tree_new(&run->tree);
+	assert_int_equal(sd_event_new(&run->event), 0);
+	*state = run;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct wait_run *run = *state;
+
+	freezer_wait_free(run->wait);
+	sd_event_unref(run->event);
+	tree_free(&run->tree);
+	free(run);
+	return 0;
+}
+
+static void on_done(void *userdata, int r, const struct error *error)
+{
+	struct wait_run *run = userdata;
+
+	assert_false(run->done);
+	run->done = true;
+	run->r = r;
+	run->error = *error;
+}
+
+static int start(struct wait_run *run, const char *const *cgroups, size_t n, uint64_t timeout_us)
+{
+	return freezer_wait_start(run->event, &run->tree.roots, cgroups, n, timeout_us, on_done,
+				  run, &run->wait);
+}
+
+static void report(struct wait_run *run, const char *cgroup, bool frozen)
+{
+	assert_int_equal(
+		file_write_at(frozen ? "populated 1\nfrozen 1\n" : "populated 1\nfrozen 0\n",
+			      "%s/" CGROUPS "%s/cgroup.events", run->tree.base, cgroup),
+		0);
+}
+
+/* Takes the events that there are. */
+static void take_events(struct wait_run *run)
+{
+	while (sd_event_run(run->event, 50000) > 0)
+		;
+}
+
+static void waits_until_every_cgroup_is_frozen(void **state)
+{
+	static const char *const cgroups[] = { "a.slice", "b.slice" };
+	struct wait_run *run = *state;
+
+	tree_add_cgroup(&run->tree, "a.slice", NULL);
+	tree_add_cgroup(&run->tree, "b.slice", NULL);
+	assert_int_equal(start(run, cgroups, 2, 60000000), 0);
+	take_events(run);
+	assert_false(run->done);
+	report(run, "b.slice", true);
+	take_events(run);
+	assert_false(run->done);
+	report(run, "a.slice", false);
+	take_events(run);
+	assert_false(run->done);
+	report(run, "a.slice", true);
+	take_events(run);
+	assert_true(run->done);
+	assert_int_equal(run->r, 0);
+	/* No further call, whatever the cgroups do. */
+	report(run, "a.slice", false);
+	report(run, "a.slice", true);
+	take_events(run);
+}
+
+static void does_not_wait_for_what_is_frozen_already(void **state)
+{
+	static const char *const cgroups[] = { "a.slice" };
+	struct wait_run *run = *state;
+
+	tree_add_cgroup(&run->tree, "a.slice", NULL);
+	report(run, "a.slice", true);
+	assert_int_equal(start(run, cgroups, 1, 60000000), 1);
+	assert_null(run->wait);
+}
+
+static void does_not_wait_for_a_cgroup_that_is_gone(void **state)
+{
+	static const char *const cgroups[] = { "gone.slice", "a.slice" };
+	struct wait_run *run = *state;
+
+	assert_int_equal(start(run, cgroups, 1, 60000000), 1);
+	tree_add_cgroup(&run->tree, "a.slice", NULL);
+	assert_int_equal(start(run, cgroups, 2, 60000000), 0);
+	report(run, "a.slice", true);
+	take_events(run);
+	assert_true(run->done);
+	assert_int_equal(run->r, 0);
+}
+
+static void names_the_processes_that_hold_out(void **state)
+{
+	static const char *const cgroups[] = { "a.slice" };
+	struct wait_run *run = *state;
+
+	tree_add_cgroup(&run->tree, "a.slice", NULL);
+	tree_add_cgroup(&run->tree, "a.slice/frozen", NULL);
+	tree_add_cgroup(&run->tree, "a.slice/running", NULL);
+	report(run, "a.slice/frozen", true);
+	tree_write(&run->tree, CGROUPS "a.slice/frozen/cgroup.procs", "12\n");
+	tree_write(&run->tree, CGROUPS "a.slice/running/cgroup.procs", "13\n14\n15\n");
+	tree_write(&run->tree, "proc/12/status", "Name:\tcat\nState:\tD\n");
+	tree_write(&run->tree, "proc/13/status", "Name:\ttar\nState:\tD\n");
+	tree_write(&run->tree, "proc/14/status", "Name:\tsh\nState:\tR\n");
+	assert_int_equal(start(run, cgroups, 1, 10000), 0);
+	take_events(run);
+	assert_true(run->done);
+	assert_int_equal(run->r, -ETIMEDOUT);
+	/* The last of them has ended meanwhile. */
+	assert_string_equal(run->error.text, "a.slice does not freeze: 'tar' (13, waits in the "
+					     "kernel), 'sh' (14), '?' (15)");
+}
+
+static void names_only_processes_that_wait_in_the_kernel(void **state)
+{
+	struct wait_run *run = *state;
+	char names[300];
+
+	tree_write(&run->tree, "proc/7/status", "Name:\tsh\nState:\tS\n");
+	freezer_name_blocked(&run->tree.roots, names, sizeof(names));
+	assert_string_equal(names, "");
+	tree_write(&run->tree, "proc/8/status", "Name:\tnfsd\nState:\tD\n");
+	/* One that ends while /proc is read. */
+	tree_write(&run->tree, "proc/9/comm", "gone");
+	tree_write(&run->tree, "proc/self/status", "Name:\tx\nState:\tD\n");
+	freezer_name_blocked(&run->tree.roots, names, sizeof(names));
+	assert_string_equal(names, "'nfsd' (8, waits in the kernel)");
+}
+
+static int on_never(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	return 0;
+}
+
+/* As at the limit of inotify's instances: no descriptor is left for it. */
+static void fails_where_it_cannot_watch(void **state)
+{
+	static const char *const cgroups[] = { "a.slice" };
+	struct wait_run *run = *state;
+	struct rlimit before, none;
+	sd_event_source *timer;
+	int r;
+
+	tree_add_cgroup(&run->tree, "a.slice", NULL);
+	/* The clock's own descriptor is there already. */
+	assert_true(sd_event_add_time_relative(run->event, &timer, CLOCK_MONOTONIC, 60000000, 0,
+					       on_never, NULL) >= 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = start(run, cgroups, 1, 60000000);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(r, -EMFILE);
+	sd_event_source_unref(timer);
+}
+
+static void tells_absent_thawed_and_frozen_apart(void **state)
+{
+	struct wait_run *run = *state;
+	const struct roots *roots = &run->tree.roots;
+
+	assert_int_equal(freezer_get(roots, "a.slice"), FREEZER_ABSENT);
+	assert_int_equal(freezer_set(roots, "a.slice", true), -ENOENT);
+	tree_add_cgroup(&run->tree, "a.slice", NULL);
+	assert_int_equal(freezer_get(roots, "a.slice"), FREEZER_THAWED);
+	assert_int_equal(freezer_set(roots, "a.slice", true), 0);
+	assert_int_equal(freezer_get(roots, "a.slice"), FREEZER_FROZEN);
+	assert_int_equal(freezer_set(roots, "a.slice", false), 0);
+	assert_int_equal(freezer_get(roots, "a.slice"), FREEZER_THAWED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(waits_until_every_cgroup_is_frozen),
+		TEST(does_not_wait_for_what_is_frozen_already),
+		TEST(does_not_wait_for_a_cgroup_that_is_gone),
+		TEST(names_the_processes_that_hold_out),
+		TEST(names_only_processes_that_wait_in_the_kernel),
+		TEST(fails_where_it_cannot_watch),
+		TEST(tells_absent_thawed_and_frozen_apart),
+	};
+
+	return cmocka_run_group_tests_name("agent freezer", tests, NULL, NULL);
+}
