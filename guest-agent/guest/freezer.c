@@ -140,14 +140,15 @@ int freezer_set(const struct roots *roots, const char *cgroup, bool frozen)
 			     cgroup);
 }
 
-/* A cgroup that vanished has nobody left to freeze. */
+/* A cgroup that was removed has no process left to freeze. */
 static bool is_frozen(const struct roots *roots, const char *cgroup)
 {
 	char events[256];
+	int n = file_read(events, sizeof(events), "%s/" CGROUP_ROOT "/%s/cgroup.events", roots->sys,
+			  cgroup);
 
-	if (file_read(events, sizeof(events), "%s/" CGROUP_ROOT "/%s/cgroup.events", roots->sys,
-		      cgroup) < 0)
-		return true;
+	if (n < 0)
+		return n == -ENOENT || n == -ENODEV;
 	return strstr(events, "frozen 1") != NULL;
 }
 

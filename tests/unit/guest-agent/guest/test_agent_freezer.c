@@ -125,6 +125,18 @@ static void does_not_wait_for_a_cgroup_that_is_gone(void **state)
 	assert_int_equal(run->r, 0);
 }
 
+static void what_cannot_be_read_is_not_frozen(void **state)
+{
+	static const char *const cgroups[] = { "a.slice" };
+	struct wait_run *run = *state;
+
+	tree_write(&run->tree, CGROUPS "a.slice/cgroup.events/not-a-file", "");
+	assert_int_equal(start(run, cgroups, 1, 10000), 0);
+	take_events(run);
+	assert_true(run->done);
+	assert_int_equal(run->r, -ETIMEDOUT);
+}
+
 static void names_the_processes_that_hold_out(void **state)
 {
 	static const char *const cgroups[] = { "a.slice" };
@@ -218,6 +230,7 @@ int main(void)
 		TEST(waits_until_every_cgroup_is_frozen),
 		TEST(does_not_wait_for_what_is_frozen_already),
 		TEST(does_not_wait_for_a_cgroup_that_is_gone),
+		TEST(what_cannot_be_read_is_not_frozen),
 		TEST(names_the_processes_that_hold_out),
 		TEST(names_only_processes_that_wait_in_the_kernel),
 		TEST(fails_where_it_cannot_watch),
