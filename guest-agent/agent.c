@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "guest/freezer.h"
 #include "guest/kernel-log.h"
@@ -20,13 +19,13 @@
 #define TIMEOUT_MAX_MS 3600000ull
 
 /*
- * An agent that hangs in a cycle is killed after this time, and its successor
- * restores. Most cycles are quiesced in a fraction of a second, of which a word
- * to systemd would take a good part: until it hears of the cycle, the kernel's
- * own timer watches.
+ * systemd kills an agent that hangs in a cycle after this time, and its
+ * successor restores. PID 1 takes a good part of the time in which a guest
+ * without devices is quiesced to read a message: it is sent when the event loop
+ * has nothing else to do for the first time, in a short cycle behind the
+ * commit.
  */
 #define WATCHDOG_US 30000000ull
-#define WATCHDOG_TOLD_US 1000000ull
 
 struct agent {
 	struct agent_setup setup;
@@ -169,13 +168,13 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 	struct agent *agent = userdata;
 
 	(void)usec;
-	if (agent->watchdog_is_told) {
+	if (agent->watchdog_is_told)
 		tell(agent, "WATCHDOG=1");
-	} else {
+	else
 		tell(agent, "WATCHDOG_USEC=%llu\nWATCHDOG=1", WATCHDOG_US);
-		agent->watchdog_is_told = true;
-		alarm(0);
-	}
+	agent->watchdog_is_told = true;
+	/* From now on no storm of events may hold it up. */
+	sd_event_source_set_priority(source, SD_EVENT_PRIORITY_NORMAL);
 	sd_event_source_set_time_relative(source, WATCHDOG_US / 3);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -183,18 +182,19 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 /* Armed during a cycle only: idle, nothing wakes up. */
 static void watch_over_cycle(struct agent *agent)
 {
+	uint64_t accuracy_us = 1;
+
 	log_hold(agent->setup.log);
 	if (agent->watchdog)
 		return;
-	if (sd_event_add_time_relative(agent->setup.event, &agent->watchdog, CLOCK_MONOTONIC,
-				       WATCHDOG_TOLD_US, 0, on_watchdog, agent) >= 0)
-		alarm(WATCHDOG_US / 1000000);
+	if (sd_event_add_time_relative(agent->setup.event, &agent->watchdog, CLOCK_MONOTONIC, 0,
+				       accuracy_us, on_watchdog, agent) >= 0)
+		sd_event_source_set_priority(agent->watchdog, SD_EVENT_PRIORITY_IDLE);
 }
 
 static void watch_no_more(struct agent *agent)
 {
 	agent->limit = sd_event_source_disable_unref(agent->limit);
-	alarm(0);
 	if (agent->watchdog_is_told)
 		tell(agent, "WATCHDOG_USEC=0");
 	agent->watchdog_is_told = false;
@@ -673,7 +673,6 @@ void agent_free(struct agent *agent)
 	sd_event_source_disable_unref(agent->watch_source);
 	sd_event_source_disable_unref(agent->limit);
 	sd_event_source_disable_unref(agent->watchdog);
-	alarm(0);
 	wake_clock_free(agent->wake_clock);
 	kernel_log_free(agent->kernel_log);
 	free(agent);
