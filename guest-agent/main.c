@@ -14,6 +14,7 @@
 #include "guest/memory.h"
 #include "engine/self-test.h"
 #include "report.h"
+#include "pmcoord/descriptor-store.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 #include "pmcoord/write.h"
@@ -85,35 +86,21 @@ static void keep_channel(const struct channel *channel, const struct roots *root
 	if (file_path(path, "%s/" PORT_FILE, roots->run) < 0 ||
 	    file_replace(path, text, strlen(text)) < 0)
 		return;
-	(void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" STORED_NAME);
-	/* Never removed by systemd: the device polls as broken when it is
-	 * merely full. */
-	(void)sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDPOLL=0\nFDNAME=" STORED_NAME,
-				     &channel->event_fd, 1);
+	(void)descriptor_store_put(STORED_NAME, channel->event_fd);
 }
 
-/* What a predecessor left with systemd; other fds are closed. */
+/* What a predecessor left with systemd. */
 static struct channel_past find_channel(const struct roots *roots)
 {
+	_cleanup_(closep) int fd = descriptor_store_take(STORED_NAME);
 	struct channel_past past = { .fd = -1 };
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names);
 	uint64_t port;
 
-	for (int i = 0; i < n; i++) {
-		int fd = SD_LISTEN_FDS_START + i;
-
-		if (past.fd < 0 && strcmp(names[i], STORED_NAME) == 0 &&
-		    file_read_number(&port, "%s/" PORT_FILE, roots->run) == 0 &&
-		    port <= INT32_MAX) {
-			past.fd = fd;
-			past.port = (unsigned int)port;
-		} else {
-			close(fd);
-		}
-		free(names[i]);
-	}
-	free(names);
+	if (fd < 0 || file_read_number(&port, "%s/" PORT_FILE, roots->run) < 0 || port > INT32_MAX)
+		return past;
+	past.fd = fd;
+	past.port = (unsigned int)port;
+	fd = -EBADF;
 	return past;
 }
 

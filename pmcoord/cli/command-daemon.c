@@ -5,39 +5,15 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
-#include "pmcoord/cleanup.h"
 #include "daemon/daemon.h"
+#include "pmcoord/descriptor-store.h"
 #include "host/memory.h"
 #include "daemon/service.h"
 
 /* Under this name the service manager keeps our event channels. */
 #define KEPT_NAME "channels"
-
-/* The descriptor that a former process has left, or negative. */
-static int kept_channels(void)
-{
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(true, &names), fd = -EBADF;
-
-	for (int i = 0; i < n; i++) {
-		if (fd < 0 && strcmp(names[i], KEPT_NAME) == 0)
-			fd = SD_LISTEN_FDS_START + i;
-		free(names[i]);
-	}
-	free(names);
-	return fd;
-}
-
-static void keep_channels(struct hypervisor *hypervisor)
-{
-	int fd = hypervisor_xen_channels_fd(hypervisor);
-
-	sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=" KEPT_NAME, &fd, 1);
-}
 
 static int serve(struct cli *cli, struct loop *loop, struct error *error)
 {
@@ -74,7 +50,7 @@ enum exit_code command_daemon(struct cli *cli)
 	int r = 0;
 
 	if (!cli->options.scenario) {
-		cli->kept_fd = kept_channels();
+		cli->kept_fd = descriptor_store_take(KEPT_NAME);
 		/* Before libxenstore makes its thread, which has a heap. */
 		r = memory_lock(&error);
 	}
@@ -87,7 +63,7 @@ enum exit_code command_daemon(struct cli *cli)
 		/* Its own loop has a clock that never waits. */
 		r = loop_new(NULL, &loop, &error);
 	else
-		keep_channels(cli->hypervisor);
+		descriptor_store_put(KEPT_NAME, hypervisor_xen_channels_fd(cli->hypervisor));
 	if (r == 0)
 		r = serve(cli, loop ? loop : cli->loop, &error);
 	loop_free(loop);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Unit tests, a program per module: tests/unit/NAME.c
-SHARED_TESTS := base/test_parse base/test_protocol base/test_ini_file
+SHARED_TESTS := base/test_parse base/test_protocol base/test_ini_file base/test_descriptor_store
 COORDINATOR_TESTS := \
 	model/test_config \
 	model/test_inventory \
