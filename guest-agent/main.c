@@ -15,19 +15,10 @@
 #include "engine/self-test.h"
 #include "report.h"
 #include "pmcoord/descriptor-store.h"
+#include "pmcoord/exit.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 #include "pmcoord/write.h"
-
-/* As for pmcoord(8). */
-enum exit_status {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_DEGRADED = 3,
-	EXIT_UNSUPPORTED = 4,
-	EXIT_BUSY = 5,
-};
 
 /* The name of the event channel in systemd's file descriptor store. */
 #define STORED_NAME "evtchn"
@@ -163,20 +154,21 @@ static int serve(struct program *program, struct error *error)
 		return EXIT_UNSUPPORTED;
 	r = serve_channel(program, channel, error);
 	channel_close(channel);
-	return r < 0 ? EXIT_FAILED : EXIT_OK;
+	return r < 0 ? EXIT_ROLLED_BACK : EXIT_AS_PLANNED;
 }
 
 /* ---- The other ways to call it ---- */
 
 static int show_plan(struct program *program, struct error *error)
 {
-	return report_plan(&program->setup, program->json, error) < 0 ? EXIT_FAILED : EXIT_OK;
+	return report_plan(&program->setup, program->json, error) < 0 ? EXIT_ROLLED_BACK
+								      : EXIT_AS_PLANNED;
 }
 
 static int show_status(struct program *program, struct error *error)
 {
 	return report_status(&program->setup, program->json, error) < 0 ? EXIT_UNSUPPORTED
-									: EXIT_OK;
+									: EXIT_AS_PLANNED;
 }
 
 static int test(struct program *program, struct error *error)
@@ -189,12 +181,12 @@ static int test(struct program *program, struct error *error)
 		r = rehearse(&program->setup, program->engine, &repeat);
 	if (r < 0) {
 		error_set(error, r, "cannot test: %s", strerror(-r));
-		return r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
+		return r == -EBUSY ? EXIT_BUSY : EXIT_ROLLED_BACK;
 	}
 	report_rehearsal(&repeat, program->engine, program->json);
 	if (repeat.down_r < 0)
-		return EXIT_FAILED;
-	return repeat.degraded ? EXIT_DEGRADED : EXIT_OK;
+		return EXIT_ROLLED_BACK;
+	return repeat.degraded ? EXIT_DEGRADED : EXIT_AS_PLANNED;
 }
 
 static int restore(struct program *program, struct error *error)
@@ -203,17 +195,17 @@ static int restore(struct program *program, struct error *error)
 	int r;
 
 	if (!program->journal.open)
-		return EXIT_OK;
+		return EXIT_AS_PLANNED;
 	r = journal_lock(&program->journal, error);
 	if (r == 0)
 		r = restore_leftovers(&program->setup, program->engine, &repeat);
 	if (r < 0) {
 		error_set(error, r, "cannot restore: %s", strerror(-r));
-		return r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
+		return r == -EBUSY ? EXIT_BUSY : EXIT_ROLLED_BACK;
 	}
 	if (repeat.detail[0] != '\0')
 		log_line(&program->log, LOG_LEVEL_NOTICE, "%s", repeat.detail);
-	return repeat.degraded ? EXIT_DEGRADED : EXIT_OK;
+	return repeat.degraded ? EXIT_DEGRADED : EXIT_AS_PLANNED;
 }
 
 /* ---- Starting ---- */
@@ -285,7 +277,7 @@ static int parse_options(struct program *program, int argc, char **argv, int *re
 	};
 	int mode = ELEMENTSOF(modes) - 1, option;
 
-	*ret_status = EXIT_OK;
+	*ret_status = EXIT_AS_PLANNED;
 	while ((option = getopt_long(argc, argv, "vh", options, NULL)) >= 0) {
 		if (option >= OPTION_MODE) {
 			mode = option - OPTION_MODE;
@@ -316,7 +308,8 @@ static int parse_options(struct program *program, int argc, char **argv, int *re
 
 static int end_output(int status)
 {
-	return output_was_lost("pmcoord-agent") && status == EXIT_OK ? EXIT_FAILED : status;
+	return output_was_lost("pmcoord-agent") && status == EXIT_AS_PLANNED ? EXIT_ROLLED_BACK
+									     : status;
 }
 
 int main(int argc, char **argv)
@@ -337,7 +330,7 @@ int main(int argc, char **argv)
 		error_set(&error, r, "cannot start: %s", strerror(-r));
 		status = r == -EBADMSG		       ? EXIT_USAGE
 			 : r == -EACCES || r == -EPERM ? EXIT_UNSUPPORTED
-						       : EXIT_FAILED;
+						       : EXIT_ROLLED_BACK;
 	} else {
 		status = modes[mode].run(&program, &error);
 	}
