@@ -38,10 +38,12 @@ SHARED_SRC := \
 	pmcoord/base/error.c \
 	pmcoord/base/hash.c \
 	pmcoord/base/ini-file.c \
+	pmcoord/base/json.c \
 	pmcoord/base/parse.c \
 	pmcoord/base/protocol.c \
 	pmcoord/base/stop-signals.c \
 	pmcoord/base/write.c
+SHARED_PKGS := inih json-c libsystemd
 
 include pmcoord/sources.mk
 include guest-agent/sources.mk
@@ -90,7 +92,7 @@ $(BUILD)/unit/obj/%.o: %.c Makefile
 $(call unit_program,$(SHARED_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(SHARED_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka inih libsystemd) $(LIBS)
+	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(SHARED_PKGS)) $(LIBS)
 
 $(call unit_program,$(COORDINATOR_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(SHARED_SRC) $(COORDINATOR_SRC))
 	$(call say,LD,$@)

@@ -10,7 +10,6 @@ COORDINATOR_SRC := \
 	pmcoord/model/cycle.c \
 	pmcoord/record/journal.c \
 	pmcoord/record/followers.c \
-	pmcoord/base/json.c \
 	pmcoord/record/report.c \
 	pmcoord/base/table.c \
 	pmcoord/view/report-text.c \

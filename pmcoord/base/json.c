@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/json.h"
+#include "pmcoord/json.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "record/report.h"
 
 static void check_held(const struct status *status, struct findings *findings)

@@ -11,7 +11,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "pmcoord/hash.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "record/report.h"
 #include "view/report-text.h"
 #include "sim/simulator.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "cli/repeat.h"
 #include "engine/suspend.h"
 #include "base/table.h"

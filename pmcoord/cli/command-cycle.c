@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "pmcoord/cleanup.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "cli/repeat.h"
 #include "host/sleeper-alarm.h"
 #include "base/table.h"

@@ -12,7 +12,7 @@
 
 #include "daemon/client.h"
 #include "cli/exit-code.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "view/monitor.h"
 #include "view/progress.h"
 #include "record/report.h"

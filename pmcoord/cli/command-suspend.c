@@ -13,7 +13,7 @@
 #include "daemon/client.h"
 #include "host/host.h"
 #include "engine/job.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "daemon/lease.h"
 #include "host/lock.h"
 #include "host/logind.h"

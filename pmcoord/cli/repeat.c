@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "pmcoord/json.h"
 
 /* How bad each exit code is; what could not even begin is worse than failed. */
 static int rank(enum exit_code code)

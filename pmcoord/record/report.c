@@ -13,7 +13,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "pmcoord/parse.h"
 
 /* Ten years in µs: no cycle is longer. */

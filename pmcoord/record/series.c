@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "record/report.h"
 
 void series_done(struct series *series)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "pmcoord/array.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 
 int samples_add(struct samples *samples, int64_t span_us)
 {

@@ -10,7 +10,7 @@
 #include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "record/journal.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "host/lock.h"
 #include "view/report-text.h"
 #include "record/report.h"

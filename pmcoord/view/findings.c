@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "base/json.h"
+#include "pmcoord/json.h"
 
 /* Lines for people: no wider than this, no narrower than that. */
 #define WIDTH_MAX 100

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "pmcoord/cleanup.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "record/report.h"
 #include "base/table.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "base/table.h"
 
 /*

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "record/report.h"
 #include "base/svg.h"
 

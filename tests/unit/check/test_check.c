@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "pmcoord/json.h"
 
 #define N_GUESTS 2
 

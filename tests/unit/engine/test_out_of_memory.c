@@ -18,7 +18,7 @@
 #include <malloc.h>
 
 #include "pmcoord/cleanup.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "engine/recover.h"
 #include "view/show.h"
 #include "engine/suspend.h"

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "pmcoord/cleanup.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "record/report.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"

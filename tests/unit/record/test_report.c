@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "view/report-text.h"
 #include "view/timeline.h"
 

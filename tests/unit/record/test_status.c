@@ -16,7 +16,7 @@
 #include "host/boot-id.h"
 #include "base/directory.h"
 #include "record/journal.h"
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "host/lock.h"
 
 /* 2026-01-01 00:00:00 UTC */

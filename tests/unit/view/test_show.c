@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "pmcoord/json.h"
 #include "view/plan-picture.h"
 #include "base/svg.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_BASE_JSON_H
-#define PMCOORD_BASE_JSON_H
+#ifndef PMCOORD_JSON_H
+#define PMCOORD_JSON_H
 
 /*
  * JSON by json-c, with what both of our ends need: writing checks memory once,
