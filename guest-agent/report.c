@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,30 +11,15 @@
 #include "engine/hooks.h"
 #include "net/manager.h"
 #include "devices/modules.h"
+#include "pmcoord/json.h"
 
-static int print_json(struct json_object *object)
+/* Prints and releases an object; `status` is that of what was added to it. */
+static int print_json(struct json_object *object, int status)
 {
-	const char *text = json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	int r = text && printf("%s\n", text) >= 0 ? 0 : -EIO;
+	int r = status < 0 ? status : json_print(object, stdout);
 
 	json_object_put(object);
 	return r;
-}
-
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, json_object_new_string(text));
-}
-
-static void add_flag(struct json_object *object, const char *key, bool flag)
-{
-	json_object_object_add(object, key, json_object_new_boolean(flag));
-}
-
-static void add_number(struct json_object *object, const char *key, uint64_t number)
-{
-	json_object_object_add(object, key, json_object_new_int64((int64_t)number));
 }
 
 /* ---- --dry-run ---- */
@@ -146,65 +130,62 @@ static void print_plan(const struct plan *plan)
 		printf("\nKEEP: stays bound because it is in use, and may not survive the host's sleep.\n");
 }
 
-static struct json_object *function_to_json(const struct roots *roots,
-					    const struct pci_function *function)
+static void add_function(struct json_object *devices, const struct roots *roots,
+			 const struct pci_function *function, int *status)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_add_object(devices, NULL, status);
 	char links[64];
 
 	if (links_list(roots, function->address, links, sizeof(links)) <= 0)
 		links[0] = '\0';
-	add_text(object, "address", function->address);
-	add_text(object, "driver", function->driver);
-	add_text(object, "id", function->identity);
-	add_text(object, "class", pci_class_name(function->class));
-	add_text(object, "interfaces", links);
-	add_text(object, "action", function->risk ? "keep" : action_name(function));
-	add_flag(object, "before_freeze", function->early);
-	add_flag(object, "risk", function->risk);
-	add_text(object, "reason", function->reason);
-	return object;
+	json_add_string(object, "address", function->address, status);
+	json_add_string(object, "driver", function->driver, status);
+	json_add_string(object, "id", function->identity, status);
+	json_add_string(object, "class", pci_class_name(function->class), status);
+	json_add_string(object, "interfaces", links, status);
+	json_add_string(object, "action", function->risk ? "keep" : action_name(function), status);
+	json_add_boolean(object, "before_freeze", function->early, status);
+	json_add_boolean(object, "risk", function->risk, status);
+	json_add_string(object, "reason", function->reason, status);
+}
+
+static void add_cgroup(struct json_object *freeze, const struct roots *roots, const char *cgroup,
+		       int *status)
+{
+	struct json_object *object = json_add_object(freeze, NULL, status);
+	char why[300];
+	bool yes = would_freeze(roots, cgroup, why, sizeof(why));
+
+	json_add_string(object, "cgroup", cgroup, status);
+	json_add_boolean(object, "freeze", yes, status);
+	json_add_string(object, "reason", why, status);
 }
 
 static int print_plan_json(const struct plan *plan)
 {
 	const struct settings *settings = plan->setup->settings;
 	const struct roots *roots = plan->setup->roots;
-	struct json_object *object = json_object_new_object();
-	struct json_object *hooks = json_object_new_array();
-	struct json_object *managers = json_object_new_array();
-	struct json_object *freeze = json_object_new_array();
-	struct json_object *modules = json_object_new_array();
-	struct json_object *devices = json_object_new_array();
+	struct json_object *object = json_object_new_object(), *array;
+	int status = object ? 0 : -ENOMEM;
 
+	array = json_add_array(object, "hooks", &status);
 	for (size_t i = 0; i < plan->hooks.n_names; i++)
-		json_object_array_add(hooks, json_object_new_string(plan->hooks.names[i]));
+		json_add_string(array, NULL, plan->hooks.names[i], &status);
+	array = json_add_array(object, "managers", &status);
 	for (size_t i = 0; i < ELEMENTSOF(all_managers); i++)
 		if (would_tell(plan->setup, all_managers[i]))
-			json_object_array_add(
-				managers, json_object_new_string(manager_name(all_managers[i])));
+			json_add_string(array, NULL, manager_name(all_managers[i]), &status);
+	json_add_boolean(object, "sync", settings->sync, &status);
+	array = json_add_array(object, "freeze", &status);
+	for (size_t i = 0; i < settings->n_freeze; i++)
+		add_cgroup(array, roots, settings->freeze[i], &status);
+	array = json_add_array(object, "modules", &status);
 	for (size_t i = 0; i < plan->modules.n_names; i++)
-		json_object_array_add(modules, json_object_new_string(plan->modules.names[i]));
-	for (size_t i = 0; i < settings->n_freeze; i++) {
-		struct json_object *entry = json_object_new_object();
-		char why[300];
-		bool yes = would_freeze(roots, settings->freeze[i], why, sizeof(why));
-
-		add_text(entry, "cgroup", settings->freeze[i]);
-		add_flag(entry, "freeze", yes);
-		add_text(entry, "reason", why);
-		json_object_array_add(freeze, entry);
-	}
+		json_add_string(array, NULL, plan->modules.names[i], &status);
+	array = json_add_array(object, "devices", &status);
 	for (size_t i = 0; i < plan->inventory.n_functions; i++)
-		json_object_array_add(devices,
-				      function_to_json(roots, &plan->inventory.functions[i]));
-	json_object_object_add(object, "hooks", hooks);
-	json_object_object_add(object, "managers", managers);
-	add_flag(object, "sync", settings->sync);
-	json_object_object_add(object, "freeze", freeze);
-	json_object_object_add(object, "modules", modules);
-	json_object_object_add(object, "devices", devices);
-	return print_json(object);
+		add_function(array, roots, &plan->inventory.functions[i], &status);
+	return print_json(object, status);
 }
 
 int report_plan(const struct engine_setup *setup, bool json, struct error *error)
@@ -248,7 +229,7 @@ int report_status(const struct engine_setup *setup, bool json, struct error *err
 	char texts[ELEMENTSOF(status_nodes)][CHANNEL_TEXT_MAX];
 	struct json_object *object;
 	char last[PROTOCOL_TEXT_MAX] = "";
-	int r;
+	int r, status;
 
 	for (size_t i = 0; i < ELEMENTSOF(status_nodes); i++)
 		nodes[i] = status_nodes[i].node;
@@ -264,10 +245,11 @@ int report_status(const struct engine_setup *setup, bool json, struct error *err
 		return 0;
 	}
 	object = json_object_new_object();
+	status = object ? 0 : -ENOMEM;
 	for (size_t i = 0; i < ELEMENTSOF(status_nodes); i++)
-		add_text(object, status_nodes[i].key, texts[i]);
-	add_text(object, "last_cycle", last);
-	return print_json(object);
+		json_add_string(object, status_nodes[i].key, texts[i], &status);
+	json_add_string(object, "last_cycle", last, &status);
+	return print_json(object, status);
 }
 
 /* ---- --test ---- */
@@ -279,18 +261,17 @@ static void print_steps(const struct engine_step *steps, size_t n)
 		       steps[i].duration_us % 1000, steps[i].what);
 }
 
-static struct json_object *steps_to_json(const struct engine_step *steps, size_t n)
+static void add_steps(struct json_object *object, const struct engine_step *steps, size_t n,
+		      int *status)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_add_array(object, "steps", status);
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *entry = json_object_new_object();
+		struct json_object *step = json_add_object(array, NULL, status);
 
-		add_text(entry, "step", steps[i].what);
-		add_number(entry, "duration_us", steps[i].duration_us);
-		json_object_array_add(array, entry);
+		json_add_string(step, "step", steps[i].what, status);
+		json_add_integer(step, "duration_us", (int64_t)steps[i].duration_us, status);
 	}
-	return array;
 }
 
 int report_rehearsal(const struct repeat *repeat, const struct engine *engine, bool json)
@@ -299,6 +280,7 @@ int report_rehearsal(const struct repeat *repeat, const struct engine *engine, b
 	const struct engine_step *steps;
 	size_t n_steps = engine_get_steps(engine, &steps);
 	struct json_object *object;
+	int status;
 
 	if (!json) {
 		printf("%s: down in %" PRIu64 ".%03" PRIu64 " ms, up in %" PRIu64 ".%03" PRIu64
@@ -313,11 +295,12 @@ int report_rehearsal(const struct repeat *repeat, const struct engine *engine, b
 		return 0;
 	}
 	object = json_object_new_object();
-	add_text(object, "result", outcome);
-	add_number(object, "down_us", repeat->down_us);
-	add_number(object, "up_us", repeat->up_us);
-	json_object_object_add(object, "steps", steps_to_json(steps, n_steps));
-	add_text(object, "reason", repeat->reason);
-	add_text(object, "detail", repeat->detail);
-	return print_json(object);
+	status = object ? 0 : -ENOMEM;
+	json_add_string(object, "result", outcome, &status);
+	json_add_integer(object, "down_us", (int64_t)repeat->down_us, &status);
+	json_add_integer(object, "up_us", (int64_t)repeat->up_us, &status);
+	add_steps(object, steps, n_steps, &status);
+	json_add_string(object, "reason", repeat->reason, &status);
+	json_add_string(object, "detail", repeat->detail, &status);
+	return print_json(object, status);
 }
