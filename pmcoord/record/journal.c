@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "record/journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,7 +12,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
-#include "pmcoord/parse.h"
+#include "base/numbered-files.h"
 #include "pmcoord/write.h"
 
 struct journal {
@@ -378,43 +377,7 @@ const struct cycle *journal_follower_cycle(const struct journal_follower *follow
 
 /* ---- the directory ------------------------------------------------------ */
 
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 int journal_list(const char *directory, uint64_t **ret_numbers)
 {
-	_cleanup_(freep) uint64_t *numbers = NULL;
-	DIR *dir = opendir(directory);
-	struct dirent *entry;
-	int n = 0;
-
-	if (!dir && errno == ENOENT) {
-		*ret_numbers = NULL;
-		return 0;
-	}
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir))) {
-		uint64_t number;
-		uint64_t *more;
-
-		if (parse_u64(entry->d_name, UINT64_MAX, &number) < 0)
-			continue;
-		more = reallocarray(numbers, (size_t)n + 1, sizeof(*numbers));
-		if (!more) {
-			closedir(dir);
-			return -ENOMEM;
-		}
-		numbers = more;
-		numbers[n++] = number;
-	}
-	closedir(dir);
-	if (n > 0)
-		qsort(numbers, (size_t)n, sizeof(*numbers), compare_numbers);
-	*ret_numbers = TAKE_PTR(numbers);
-	return n;
+	return numbered_files_list(directory, "", UINT64_MAX, ret_numbers);
 }

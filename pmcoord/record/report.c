@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "record/report.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,7 +13,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "pmcoord/json.h"
-#include "pmcoord/parse.h"
+#include "base/numbered-files.h"
 
 /* Ten years in µs: no cycle is longer. */
 #define TIME_MAX_US (10ll * 366 * 86400 * 1000000)
@@ -133,65 +132,9 @@ static char *report_path(const char *directory, uint64_t number)
 	return asprintf(&path, "%s/%" PRIu64 ".json", directory, number) < 0 ? NULL : path;
 }
 
-/* "12.json" → 12. Only the name that we would give counts. */
-static bool parse_file_name(const char *name, uint64_t *ret_number)
-{
-	static const char suffix[] = ".json";
-	size_t length = strcspn(name, ".");
-	char digits[24];
-
-	if (strcmp(name + length, suffix) != 0 || length >= sizeof(digits) || name[0] == '0')
-		return false;
-	memcpy(digits, name, length);
-	digits[length] = '\0';
-	return parse_u64(digits, INT64_MAX, ret_number) == 0;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
-static int read_numbers(DIR *dir, uint64_t **ret_numbers)
-{
-	_cleanup_(freep) uint64_t *numbers = NULL;
-	struct dirent *entry;
-	uint64_t number;
-	int n = 0;
-
-	while ((entry = readdir(dir))) {
-		uint64_t *more;
-
-		if (!parse_file_name(entry->d_name, &number))
-			continue;
-		more = reallocarray(numbers, (size_t)n + 1, sizeof(*numbers));
-		if (!more)
-			return -ENOMEM;
-		numbers = more;
-		numbers[n++] = number;
-	}
-	if (n > 0)
-		qsort(numbers, (size_t)n, sizeof(*numbers), compare_numbers);
-	*ret_numbers = TAKE_PTR(numbers);
-	return n;
-}
-
 int report_list(const char *directory, uint64_t **ret_numbers)
 {
-	DIR *dir = opendir(directory);
-	int n;
-
-	if (!dir && errno == ENOENT) {
-		*ret_numbers = NULL;
-		return 0;
-	}
-	if (!dir)
-		return -errno;
-	n = read_numbers(dir, ret_numbers);
-	closedir(dir);
-	return n;
+	return numbered_files_list(directory, ".json", INT64_MAX, ret_numbers);
 }
 
 uint64_t report_last_number(const char *directory)
