@@ -4,6 +4,7 @@ COORDINATOR_SRC := \
 	pmcoord/model/config.c \
 	pmcoord/base/directory.c \
 	pmcoord/base/numbered-files.c \
+	pmcoord/model/domain-id.c \
 	pmcoord/model/inventory.c \
 	pmcoord/daemon/guest-tracker.c \
 	pmcoord/model/graph.c \

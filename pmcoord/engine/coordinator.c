@@ -26,12 +26,11 @@ void coordinator_prearm(struct coordinator *coordinator, const struct cycle *cyc
 
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		const struct cycle_guest *guest = &cycle->guests[i];
-		struct domain_id id = { .domid = guest->domid };
+		struct domain_id id = cycle_guest_id(guest);
 		struct agent_terms terms = agent_terms_of(
 			coordinator->config,
 			config_for_guest(coordinator->config, guest->name).timeout_us);
 
-		memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
 		/* Only who is done with this cycle may be told of the next. */
 		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 		    guest->ready_us != CYCLE_NEVER)

@@ -68,11 +68,7 @@ static void index_domids(struct resume *resume)
 
 static struct domain_id id_at(const struct resume *resume, size_t i)
 {
-	const struct cycle_guest *guest = guest_at(resume, i);
-	struct domain_id id = { .domid = guest->domid };
-
-	memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
-	return id;
+	return cycle_guest_id(guest_at(resume, i));
 }
 
 static void record_at(struct resume *resume, uint64_t now_us, enum record_type type, size_t i,
@@ -484,9 +480,8 @@ void resume_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
 {
 	for (size_t i = cycle->n_guests; i-- > 0;) {
 		const struct cycle_guest *guest = &cycle->guests[i];
-		struct domain_id id = { .domid = guest->domid };
+		struct domain_id id = cycle_guest_id(guest);
 
-		memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
 		/* What goes wrong is told when it is resumed. */
 		if (guest->hold == HOLD_SUSPENDED)
 			hypervisor->ops->prepare_resume(hypervisor, &id);

@@ -69,6 +69,11 @@ void cycle_done(struct cycle *cycle)
 	*cycle = (struct cycle){ 0 };
 }
 
+struct domain_id cycle_guest_id(const struct cycle_guest *guest)
+{
+	return domain_id_make(guest->domid, guest->uuid);
+}
+
 /* ---- lines -------------------------------------------------------------- */
 
 int record_format(const struct record *record, char *ret, size_t size)

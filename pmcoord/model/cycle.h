@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/domain-id.h"
 #include "model/plan.h"
 
 /* A moment that was not reached. */
@@ -137,6 +138,9 @@ enum cycle_result {
 };
 
 void cycle_done(struct cycle *cycle);
+
+/* The identity of a guest. */
+struct domain_id cycle_guest_id(const struct cycle_guest *guest);
 
 /*
  * Applies one record. Returns 0, -ENOMEM, or -EBADMSG for a record that makes

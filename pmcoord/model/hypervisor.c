@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/hypervisor.h"
 
-#include <string.h>
-
 void hypervisor_close(struct hypervisor *hypervisor)
 {
 	if (hypervisor)
@@ -21,12 +19,4 @@ bool agent_terms_equal(const struct agent_terms *a, const struct agent_terms *b)
 {
 	return a->timeout_us / 1000 == b->timeout_us / 1000 &&
 	       a->ignore_inhibitors == b->ignore_inhibitors;
-}
-
-struct domain_id domain_id_of(const struct guest *guest)
-{
-	struct domain_id id = { .domid = guest->domid };
-
-	memcpy(id.uuid, guest->uuid, sizeof(id.uuid));
-	return id;
 }

@@ -16,14 +16,10 @@
 #include <stdint.h>
 
 #include "model/config.h"
+#include "model/domain-id.h"
 #include "pmcoord/error.h"
 #include "model/inventory.h"
 #include "model/plan.h"
-
-struct domain_id {
-	uint32_t domid;
-	uint8_t uuid[GUEST_UUID_SIZE];
-};
 
 /* What an event is about: look at this domain, or at all of them. */
 #define HYPERVISOR_ALL_DOMAINS UINT32_MAX
@@ -198,8 +194,5 @@ struct agent_terms agent_terms_of(const struct config *config, uint64_t timeout_
 
 /* Whether both read the same to an agent, which is told whole milliseconds. */
 bool agent_terms_equal(const struct agent_terms *a, const struct agent_terms *b);
-
-/* The identity of a guest in an inventory. */
-struct domain_id domain_id_of(const struct guest *guest);
 
 #endif

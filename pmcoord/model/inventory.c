@@ -257,54 +257,7 @@ const char *link_class_name(enum link_class class)
 	return names[class];
 }
 
-/* A dash stands before the byte with these indices (RFC 4122). */
-static bool dash_before(size_t byte)
+struct domain_id domain_id_of(const struct guest *guest)
 {
-	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
-char *guest_uuid_format(const uint8_t *uuid, char *ret)
-{
-	static const char digits[] = "0123456789abcdef";
-	char *end = ret;
-
-	for (size_t i = 0; i < GUEST_UUID_SIZE; i++) {
-		if (dash_before(i))
-			*end++ = '-';
-		*end++ = digits[uuid[i] >> 4];
-		*end++ = digits[uuid[i] & 15];
-	}
-	*end = '\0';
-	return ret;
-}
-
-static int hex_digit(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	return -EINVAL;
-}
-
-int guest_uuid_parse(const char *text, uint8_t *ret)
-{
-	uint8_t uuid[GUEST_UUID_SIZE];
-
-	for (size_t i = 0; i < GUEST_UUID_SIZE; i++) {
-		int high, low;
-
-		if (dash_before(i) && *text++ != '-')
-			return -EINVAL;
-		high = hex_digit(text[0]);
-		low = high < 0 ? high : hex_digit(text[1]);
-		if (low < 0)
-			return -EINVAL;
-		uuid[i] = (uint8_t)(high << 4 | low);
-		text += 2;
-	}
-	if (*text != '\0')
-		return -EINVAL;
-	memcpy(ret, uuid, sizeof(uuid));
-	return 0;
+	return domain_id_make(guest->domid, guest->uuid);
 }

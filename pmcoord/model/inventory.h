@@ -11,13 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/domain-id.h"
 #include "pmcoord/protocol.h"
 
 /* xl refuses longer names only by xenstore's payload; this is what we show. */
 #define GUEST_NAME_MAX 128
-#define GUEST_UUID_SIZE 16
-/* "12345678-1234-1234-1234-123456789abc" and NUL */
-#define GUEST_UUID_TEXT_SIZE 37
 
 enum guest_type {
 	GUEST_PV,
@@ -160,9 +158,7 @@ const char *guest_role_name(enum guest_role role);
 const char *guest_state_name(enum guest_state state);
 const char *link_class_name(enum link_class class);
 
-/* Formats into `ret` (GUEST_UUID_TEXT_SIZE bytes) and returns it. */
-char *guest_uuid_format(const uint8_t *uuid, char *ret);
-/* Returns 0 or -EINVAL. */
-int guest_uuid_parse(const char *text, uint8_t *ret);
+/* The identity of a guest. */
+struct domain_id domain_id_of(const struct guest *guest);
 
 #endif

@@ -24,15 +24,14 @@ static struct simulator *simulator_of(struct hypervisor *hypervisor)
 /* The guest that still has this domid and UUID, or NULL. */
 static struct sim_guest *find(struct simulator *simulator, const struct domain_id *id)
 {
+	struct domain_id found;
 	struct sim_guest *guest;
 
 	if (id->domid < 1 || id->domid > 2 * simulator->n_guests)
 		return NULL;
 	guest = &simulator->guests[(id->domid - 1) % simulator->n_guests];
-	return guest->facts.state != GUEST_GONE && guest->facts.domid == id->domid &&
-			       memcmp(guest->facts.uuid, id->uuid, GUEST_UUID_SIZE) == 0
-		       ? guest
-		       : NULL;
+	found = domain_id_of(&guest->facts);
+	return guest->facts.state != GUEST_GONE && domain_id_equal(&found, id) ? guest : NULL;
 }
 
 /*

@@ -4,6 +4,7 @@ SHARED_TESTS := base/test_parse base/test_protocol base/test_ini_file base/test_
 COORDINATOR_TESTS := \
 	model/test_config \
 	base/test_numbered_files \
+	model/test_domain_id \
 	model/test_inventory \
 	daemon/test_guest_tracker \
 	model/test_graph \

@@ -31,41 +31,6 @@ static void add_link(struct inventory *inventory, struct link link)
 	assert_int_equal(inventory_add_link(inventory, &link), 0);
 }
 
-static void formats_and_parses_uuids(void **state)
-{
-	const uint8_t uuid[GUEST_UUID_SIZE] = { 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0,
-						0x00, 0x01, 0xff, 0x0a, 0xb0, 0x55, 0x66, 0x77 };
-	uint8_t parsed[GUEST_UUID_SIZE];
-	char text[GUEST_UUID_TEXT_SIZE];
-
-	(void)state;
-	assert_string_equal(guest_uuid_format(uuid, text), "12345678-9abc-def0-0001-ff0ab0556677");
-	assert_int_equal(guest_uuid_parse(text, parsed), 0);
-	assert_memory_equal(parsed, uuid, sizeof(uuid));
-}
-
-static void refuses_what_is_no_uuid(void **state)
-{
-	static const char *const cases[] = {
-		"",
-		"-",
-		"12345678-9abc-def0-0001-ff0ab055667",
-		"12345678-9abc-def0-0001-ff0ab05566770",
-		"12345678-9abc-def0-0001-ff0ab0556677 ",
-		"12345678-9ABC-def0-0001-ff0ab0556677",
-		"123456789-abc-def0-0001-ff0ab0556677",
-		"12345678+9abc-def0-0001-ff0ab0556677",
-		"1234567g-9abc-def0-0001-ff0ab0556677",
-		"123456789abcdef00001ff0ab0556677",
-	};
-	uint8_t parsed[GUEST_UUID_SIZE] = { 42 };
-
-	(void)state;
-	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-		assert_int_equal(guest_uuid_parse(cases[i], parsed), -EINVAL);
-	assert_int_equal(parsed[0], 42);
-}
-
 static void sorts_by_uuid_and_finds_by_domid_and_name(void **state)
 {
 	struct inventory inventory = { 0 };
@@ -227,8 +192,6 @@ static void knows_the_classes_of_devices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(formats_and_parses_uuids),
-		cmocka_unit_test(refuses_what_is_no_uuid),
 		cmocka_unit_test(sorts_by_uuid_and_finds_by_domid_and_name),
 		cmocka_unit_test(an_empty_host_is_an_inventory_too),
 		cmocka_unit_test(believes_the_toolstack_or_both_ends),

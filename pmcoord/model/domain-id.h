@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_MODEL_DOMAIN_ID_H
+#define PMCOORD_MODEL_DOMAIN_ID_H
+
+/* What tells one domain from another. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GUEST_UUID_SIZE 16
+/* "12345678-1234-1234-1234-123456789abc" and NUL */
+#define GUEST_UUID_TEXT_SIZE 37
+
+/* Domids are used again, and several domains may have one UUID. */
+struct domain_id {
+	uint32_t domid;
+	uint8_t uuid[GUEST_UUID_SIZE];
+};
+
+/* `uuid`: GUEST_UUID_SIZE bytes. */
+struct domain_id domain_id_make(uint32_t domid, const uint8_t *uuid);
+
+bool domain_id_equal(const struct domain_id *a, const struct domain_id *b);
+
+/* Formats into `ret` (GUEST_UUID_TEXT_SIZE bytes) and returns it. */
+char *guest_uuid_format(const uint8_t *uuid, char *ret);
+/* Returns 0 or -EINVAL. */
+int guest_uuid_parse(const char *text, uint8_t *ret);
+
+#endif
