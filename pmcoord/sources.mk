@@ -5,6 +5,7 @@ COORDINATOR_SRC := \
 	pmcoord/base/directory.c \
 	pmcoord/base/numbered-files.c \
 	pmcoord/model/domain-id.c \
+	pmcoord/base/domid-index.c \
 	pmcoord/model/inventory.c \
 	pmcoord/daemon/guest-tracker.c \
 	pmcoord/model/graph.c \

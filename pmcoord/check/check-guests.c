@@ -395,5 +395,5 @@ void check_guests(const struct check_context *context, struct findings *findings
 		findings_add(findings, FINDING_INFO, "guests", "",
 			     "no guest is running; there is little to check");
 	for (size_t i = 0; i < inventory->n_guests; i++)
-		check_guest(context, inventory->by_domid[i], findings);
+		check_guest(context, inventory->by_domid.entries[i].element, findings);
 }

@@ -8,6 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "engine/deadlines.h"
+#include "base/domid-index.h"
 
 /*
  * How long an agent may take to publish `ready` for a request that was not
@@ -41,7 +42,7 @@ struct executor {
 	struct loop *loop;
 	struct journal *journal;
 	struct step_state *states;
-	size_t *by_domid; /* step indices, sorted by domid */
+	struct domid_index by_domid; /* of the steps */
 	size_t *ready; /* steps whose turn has come */
 	size_t n_ready;
 	size_t *asking; /* recorded as requested, and to be asked at once */
@@ -53,13 +54,9 @@ struct executor {
 	bool aborted;
 };
 
-static int compare_domids(const void *a, const void *b, void *data)
+static uint32_t domid_at(const void *states, size_t i)
 {
-	const struct step_state *states = data;
-	uint32_t left = states[*(const size_t *)a].id.domid;
-	uint32_t right = states[*(const size_t *)b].id.domid;
-
-	return (left > right) - (left < right);
+	return ((const struct step_state *)states)[i].id.domid;
 }
 
 int executor_new(const struct plan *plan, const struct config *config,
@@ -78,13 +75,12 @@ int executor_new(const struct plan *plan, const struct config *config,
 		.loop = loop,
 		.journal = journal,
 		.states = calloc(n + 1, sizeof(*x->states)),
-		.by_domid = calloc(n + 1, sizeof(*x->by_domid)),
 		.ready = calloc(n + 1, sizeof(*x->ready)),
 		.asking = calloc(n + 1, sizeof(*x->asking)),
 		.deadline_us = LOOP_FOREVER,
 		.step_deadlines = deadlines_new(n),
 	};
-	if (!x->states || !x->by_domid || !x->ready || !x->asking || !x->step_deadlines)
+	if (!x->states || !x->ready || !x->asking || !x->step_deadlines)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct step *step = &plan->steps[i];
@@ -94,9 +90,9 @@ int executor_new(const struct plan *plan, const struct config *config,
 			.id = domain_id_of(&plan->inventory->guests[step->guest]),
 			.waiting_for = graph_serves(plan->graph, step->guest).n_nodes,
 		};
-		x->by_domid[i] = i;
 	}
-	qsort_r(x->by_domid, n, sizeof(*x->by_domid), compare_domids, x->states);
+	if (domid_index_make(&x->by_domid, x->states, n, domid_at) < 0)
+		return -ENOMEM;
 	*ret_executor = TAKE_PTR(x);
 	return 0;
 }
@@ -106,7 +102,7 @@ void executor_free(struct executor *executor)
 	if (!executor)
 		return;
 	free(executor->states);
-	free(executor->by_domid);
+	domid_index_done(&executor->by_domid);
 	free(executor->ready);
 	free(executor->asking);
 	deadlines_free(executor->step_deadlines);
@@ -518,39 +514,21 @@ static int look_at_step(struct executor *x, size_t i)
 	return 0;
 }
 
-/* The step of a domain, or n_steps. */
-static size_t find_step(const struct executor *x, uint32_t domid)
-{
-	size_t low = 0, high = x->plan->n_steps;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		size_t i = x->by_domid[middle];
-
-		if (x->states[i].id.domid == domid)
-			return i;
-		if (x->states[i].id.domid < domid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return x->plan->n_steps;
-}
-
 int executor_handle_event(struct executor *x, uint32_t domid)
 {
-	size_t i;
+	const struct domid_entry *entry;
+	size_t n;
 	int r = 0;
 
 	if (x->aborted)
 		return 0;
 	if (domid == HYPERVISOR_ALL_DOMAINS) {
-		for (i = 0; i < x->plan->n_steps && r == 0; i++)
+		for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 			r = look_at_step(x, i);
 	} else {
-		i = find_step(x, domid);
-		if (i < x->plan->n_steps)
-			r = look_at_step(x, i);
+		entry = domid_index_find(&x->by_domid, domid, &n);
+		if (entry)
+			r = look_at_step(x, entry->element);
 	}
 	return r < 0 ? r : start_ready_steps(x);
 }

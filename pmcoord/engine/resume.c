@@ -26,7 +26,7 @@ struct resume {
 	const struct config *config;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
-	size_t *by_domid; /* indices of guests; NULL without memory for it */
+	struct domid_index by_domid; /* of the guests; none without memory */
 	int journal_error; /* the first one; guests come before the journal */
 	/* Of resume_wait_ready: how many may still say something, … */
 	uint64_t start_us;
@@ -44,26 +44,17 @@ static const struct cycle_guest *guest_at(const struct resume *resume, size_t i)
 	return &cycle_of(resume)->guests[i];
 }
 
-static int compare_domids(const void *a, const void *b, void *data)
+static uint32_t domid_at(const void *guests, size_t i)
 {
-	const struct cycle *cycle = data;
-	uint32_t left = cycle->guests[*(const size_t *)a].domid;
-	uint32_t right = cycle->guests[*(const size_t *)b].domid;
-
-	return (left > right) - (left < right);
+	return ((const struct cycle_guest *)guests)[i].domid;
 }
 
 /* Without memory for the index every event means a look at every guest. */
 static void index_domids(struct resume *resume)
 {
-	size_t n = cycle_of(resume)->n_guests;
-	size_t *by_domid = calloc(n + 1, sizeof(*by_domid));
+	const struct cycle *cycle = cycle_of(resume);
 
-	for (size_t i = 0; by_domid && i < n; i++)
-		by_domid[i] = i;
-	if (by_domid)
-		qsort_r(by_domid, n, sizeof(*by_domid), compare_domids, (void *)cycle_of(resume));
-	resume->by_domid = by_domid;
+	(void)domid_index_make(&resume->by_domid, cycle->guests, cycle->n_guests, domid_at);
 }
 
 static struct domain_id id_at(const struct resume *resume, size_t i)
@@ -327,38 +318,19 @@ static void look_at(struct resume *resume, size_t i)
 		resume->next_us = 0;
 }
 
-/* The first place in by_domid of a guest of this domid or a greater one. */
-static size_t find_domid(const struct resume *resume, uint32_t domid)
-{
-	size_t low = 0, high = cycle_of(resume)->n_guests;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (guest_at(resume, resume->by_domid[middle])->domid < domid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static void handle_event(struct resume *resume, uint32_t domid)
 {
-	size_t n = cycle_of(resume)->n_guests;
+	const struct domid_entry *entries;
+	size_t n;
 
-	if (domid == HYPERVISOR_ALL_DOMAINS || !resume->by_domid) {
-		for (size_t i = 0; i < n; i++)
+	if (domid == HYPERVISOR_ALL_DOMAINS || !resume->by_domid.entries) {
+		for (size_t i = 0; i < cycle_of(resume)->n_guests; i++)
 			look_at(resume, i);
 		return;
 	}
-	for (size_t place = find_domid(resume, domid); place < n; place++) {
-		size_t i = resume->by_domid[place];
-
-		if (guest_at(resume, i)->domid != domid)
-			break;
-		look_at(resume, i);
-	}
+	entries = domid_index_find(&resume->by_domid, domid, &n);
+	for (size_t k = 0; k < n; k++)
+		look_at(resume, entries[k].element);
 }
 
 /* Waits for one thing to happen, or for the deadline, and takes it in. */
@@ -594,7 +566,7 @@ int resume_guests(struct journal *journal, const struct config *config,
 	r = bring_all_back(&resume, selected);
 	try_stranded_again(&resume, selected);
 	tidy(&resume, selected);
-	free(resume.by_domid);
+	domid_index_done(&resume.by_domid);
 	return resume.journal_error ? resume.journal_error : r;
 }
 
@@ -675,6 +647,6 @@ int resume_wait_ready(struct journal *journal, const struct config *config,
 		r = wait_and_look(&resume, resume.next_us);
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
 	note_what_is_missing(&resume);
-	free(resume.by_domid);
+	domid_index_done(&resume.by_domid);
 	return resume.journal_error ? resume.journal_error : r;
 }

@@ -14,7 +14,7 @@ void inventory_done(struct inventory *inventory)
 	if (!inventory)
 		return;
 	free(inventory->guests);
-	free(inventory->by_domid);
+	domid_index_done(&inventory->by_domid);
 	free(inventory->links);
 	*inventory = (struct inventory){ 0 };
 }
@@ -88,46 +88,29 @@ static void join_links(struct inventory *inventory)
 	inventory->n_links = kept + 1;
 }
 
-static int compare_indices(const void *a, const void *b, void *data)
+static uint32_t domid_at(const void *guests, size_t i)
 {
-	const struct guest *guests = data;
-	uint32_t left = guests[*(const size_t *)a].domid;
-	uint32_t right = guests[*(const size_t *)b].domid;
-
-	return (left > right) - (left < right);
+	return ((const struct guest *)guests)[i].domid;
 }
 
 static int index_domids(struct inventory *inventory)
 {
-	size_t *by_domid = reallocarray(NULL, inventory->n_guests + 1, sizeof(*by_domid));
+	struct domid_index index;
+	int r = domid_index_make(&index, inventory->guests, inventory->n_guests, domid_at);
 
-	if (!by_domid)
-		return -ENOMEM;
-	for (size_t i = 0; i < inventory->n_guests; i++)
-		by_domid[i] = i;
-	qsort_r(by_domid, inventory->n_guests, sizeof(*by_domid), compare_indices,
-		inventory->guests);
-	free(inventory->by_domid);
-	inventory->by_domid = by_domid;
+	if (r < 0)
+		return r;
+	domid_index_done(&inventory->by_domid);
+	inventory->by_domid = index;
 	return 0;
 }
 
 static struct guest *find_domid(const struct inventory *inventory, uint32_t domid)
 {
-	size_t low = 0, high = inventory->n_guests;
+	size_t n;
+	const struct domid_entry *entry = domid_index_find(&inventory->by_domid, domid, &n);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		struct guest *guest = &inventory->guests[inventory->by_domid[middle]];
-
-		if (guest->domid == domid)
-			return guest;
-		if (guest->domid < domid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return entry ? &inventory->guests[entry->element] : NULL;
 }
 
 static void give_roles(struct inventory *inventory)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "model/domain-id.h"
+#include "base/domid-index.h"
 #include "pmcoord/protocol.h"
 
 /* xl refuses longer names only by xenstore's payload; this is what we show. */
@@ -107,7 +108,7 @@ struct link {
 struct inventory {
 	struct guest *guests; /* once finished: sorted by UUID */
 	size_t n_guests;
-	size_t *by_domid; /* once finished: indices of guests by domid */
+	struct domid_index by_domid; /* once finished: of the guests */
 	struct link *links; /* once finished: each connection once */
 	size_t n_links;
 };

@@ -144,7 +144,8 @@ static int list_json(const struct inventory *inventory, const struct graph *grap
 	struct json_object *guests = json_add_array(list, "guests", &r);
 
 	for (size_t i = 0; i < inventory->n_guests; i++) {
-		struct entry entry = entry_of(inventory, graph, config, inventory->by_domid[i]);
+		struct entry entry =
+			entry_of(inventory, graph, config, inventory->by_domid.entries[i].element);
 
 		add_entry(guests, &entry, &r);
 	}
@@ -192,7 +193,8 @@ static int list_table(const struct inventory *inventory, const struct graph *gra
 	int r = table_new(list_columns, out, &table);
 
 	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
-		struct entry entry = entry_of(inventory, graph, config, inventory->by_domid[i]);
+		struct entry entry =
+			entry_of(inventory, graph, config, inventory->by_domid.entries[i].element);
 
 		r = add_list_line(table, &entry);
 	}

@@ -5,6 +5,7 @@ COORDINATOR_TESTS := \
 	model/test_config \
 	base/test_numbered_files \
 	model/test_domain_id \
+	base/test_domid_index \
 	model/test_inventory \
 	daemon/test_guest_tracker \
 	model/test_graph \
