@@ -13,12 +13,6 @@
 
 #include "guest/class.h"
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-
 static DIR *open_directory(const char *root, const char *name)
 {
 	char path[FILE_PATH_MAX];

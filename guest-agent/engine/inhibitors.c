@@ -53,7 +53,7 @@ bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
 	char path[FILE_PATH_MAX];
 	struct dirent *entry;
 	bool found = false;
-	DIR *directory;
+	_cleanup_(closedirp) DIR *directory = NULL;
 
 	if (file_path(path, "%s/systemd/inhibit", roots->services) < 0)
 		return false;
@@ -67,7 +67,5 @@ bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
 		found = file_read(text, sizeof(text), "%s/%s", path, entry->d_name) > 0 &&
 			blocks_sleep(text, ret, size);
 	}
-	if (directory)
-		closedir(directory);
 	return found;
 }

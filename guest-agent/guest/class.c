@@ -19,7 +19,7 @@ int class_each_in(const struct roots *roots, const char *class, const char *dire
 {
 	char path[FILE_PATH_MAX], target[PATH_MAX];
 	struct dirent *entry;
-	DIR *list;
+	_cleanup_(closedirp) DIR *list = NULL;
 	int r = file_path(path, "%s/class/%s", roots->sys, class);
 
 	if (r < 0)
@@ -33,8 +33,6 @@ int class_each_in(const struct roots *roots, const char *class, const char *dire
 		if (path_is_beneath(target, directory))
 			r = take(data, entry->d_name);
 	}
-	if (list)
-		closedir(list);
 	return r;
 }
 

@@ -44,12 +44,6 @@ static DIR *open_cgroup(const struct roots *roots, const char *cgroup)
 	return opendir(path);
 }
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-
 /* Is `inner` the cgroup `outer`, or beneath it? */
 static bool is_within(const char *inner, const char *outer)
 {

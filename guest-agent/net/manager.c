@@ -68,7 +68,7 @@ static size_t list_networkd_links(const struct roots *roots, int ret[CALLS_MAX])
 	char path[FILE_PATH_MAX];
 	struct dirent *entry;
 	size_t n = 0;
-	DIR *links;
+	_cleanup_(closedirp) DIR *links = NULL;
 
 	if (file_path(path, "%s/systemd/netif/links", roots->services) < 0)
 		return 0;
@@ -80,8 +80,6 @@ static size_t list_networkd_links(const struct roots *roots, int ret[CALLS_MAX])
 		    networkd_has_link(roots, entry->d_name))
 			ret[n++] = (int)ifindex;
 	}
-	if (links)
-		closedir(links);
 	return n;
 }
 

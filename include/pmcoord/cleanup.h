@@ -7,6 +7,7 @@
  * Every function named in _cleanup_ takes a pointer to the local and accepts
  * the half-built value.
  */
+#include <dirent.h>
 #include <stdio.h>
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
@@ -22,6 +23,9 @@ void closep(int *fd);
 
 /* Closes *file if it is not NULL; keeps errno. */
 void fclosep(FILE **file);
+
+/* Closes *directory if it is not NULL; keeps errno. */
+void closedirp(DIR **directory);
 
 /* Hands an owned pointer over: returns the value and clears the variable. */
 #define TAKE_PTR(pointer)                                                                          \

@@ -32,3 +32,13 @@ void fclosep(FILE **file)
 	*file = NULL;
 	errno = saved;
 }
+
+void closedirp(DIR **directory)
+{
+	int saved = errno;
+
+	if (*directory)
+		closedir(*directory);
+	*directory = NULL;
+	errno = saved;
+}

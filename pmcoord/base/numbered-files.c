@@ -57,8 +57,7 @@ static int read_numbers(DIR *directory, const char *suffix, uint64_t max, uint64
 int numbered_files_list(const char *directory, const char *suffix, uint64_t max,
 			uint64_t **ret_numbers)
 {
-	DIR *dir = opendir(directory);
-	int n;
+	_cleanup_(closedirp) DIR *dir = opendir(directory);
 
 	if (!dir && errno == ENOENT) {
 		*ret_numbers = NULL;
@@ -66,7 +65,5 @@ int numbered_files_list(const char *directory, const char *suffix, uint64_t max,
 	}
 	if (!dir)
 		return -errno;
-	n = read_numbers(dir, suffix, max, ret_numbers);
-	closedir(dir);
-	return n;
+	return read_numbers(dir, suffix, max, ret_numbers);
 }

@@ -70,7 +70,7 @@ bool battery_is_low(const char *sys)
 	_cleanup_(freep) char *path = NULL;
 	struct supply all = { 0 };
 	struct dirent *entry;
-	DIR *directory;
+	_cleanup_(closedirp) DIR *directory = NULL;
 
 	if (asprintf(&path, "%s/class/power_supply", sys) < 0)
 		return false;
@@ -80,6 +80,5 @@ bool battery_is_low(const char *sys)
 	while ((entry = readdir(directory)))
 		if (entry->d_name[0] != '.')
 			take_supply(dirfd(directory), entry->d_name, &all);
-	closedir(directory);
 	return all.battery_discharges && !all.battery_is_fine && !all.mains_online;
 }

@@ -73,7 +73,7 @@ static bool is_served(const char *directory, unsigned int depth, char *ret, size
 	char slaves[PATH_MAX];
 	bool served = false;
 	struct dirent *entry;
-	DIR *dir;
+	_cleanup_(closedirp) DIR *dir = NULL;
 
 	if (strstr(directory, "/vbd-")) {
 		text_sanitize(strrchr(directory, '/') + 1, strlen(strrchr(directory, '/') + 1), ret,
@@ -89,8 +89,6 @@ static bool is_served(const char *directory, unsigned int depth, char *ret, size
 		served = entry->d_name[0] != '.' && realpath(path, real) &&
 			 is_served(real, depth + 1, ret, size);
 	}
-	if (dir)
-		closedir(dir);
 	return served;
 }
 

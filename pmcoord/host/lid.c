@@ -85,7 +85,7 @@ static int find_lid(DIR *directory)
 struct lid *lid_open(const char *dev)
 {
 	_cleanup_(freep) char *path = NULL;
-	DIR *directory;
+	_cleanup_(closedirp) DIR *directory = NULL;
 	int fd;
 
 	if (asprintf(&path, "%s/input", dev) < 0)
@@ -94,7 +94,6 @@ struct lid *lid_open(const char *dev)
 	if (!directory)
 		return NULL;
 	fd = find_lid(directory);
-	closedir(directory);
 	/* What happens after it was opened is an event of the descriptor. */
 	return fd < 0 ? NULL : lid_new(fd, read_switch(fd) > 0);
 }
