@@ -34,6 +34,7 @@ say = $(if $(V),,@echo "  $(1)	$(2)")
 SHARED_SRC := \
 	pmcoord/base/array.c \
 	pmcoord/base/cleanup.c \
+	pmcoord/base/clock.c \
 	pmcoord/base/descriptor-store.c \
 	pmcoord/base/error.c \
 	pmcoord/base/hash.c \

@@ -13,6 +13,7 @@
 #include "guest/kernel-log.h"
 #include "engine/machine.h"
 #include "guest/wake-clock.h"
+#include "pmcoord/clock.h"
 #include "pmcoord/parse.h"
 
 /* dom0's word is taken for up to an hour. */

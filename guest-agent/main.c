@@ -14,6 +14,7 @@
 #include "guest/memory.h"
 #include "engine/self-test.h"
 #include "report.h"
+#include "pmcoord/clock.h"
 #include "pmcoord/descriptor-store.h"
 #include "pmcoord/exit.h"
 #include "pmcoord/parse.h"

@@ -8,6 +8,7 @@
 
 #include "net/rfkill.h"
 #include "guest/task.h"
+#include "pmcoord/clock.h"
 
 /*
  * Pauses before the second, third, … try: a device that needs a moment gets

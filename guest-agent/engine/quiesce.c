@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/inhibitors.h"
+#include "pmcoord/clock.h"
 
 /* The kernel waits this long at most for its own part, and never less. */
 #define KERNEL_RESERVE_US 2000000ull

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/signalfd.h>
 
+#include "pmcoord/clock.h"
 #include "pmcoord/stop-signals.h"
 
 struct run {

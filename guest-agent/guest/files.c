@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "pmcoord/write.h"
@@ -220,30 +219,4 @@ int file_replace(const char *path, const void *data, size_t length)
 	if (r < 0)
 		unlink(temporary);
 	return r;
-}
-
-static uint64_t clock_us(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-uint64_t clock_now_us(void)
-{
-	return clock_us(CLOCK_MONOTONIC);
-}
-
-uint64_t clock_boottime_us(void)
-{
-	return clock_us(CLOCK_BOOTTIME);
-}
-
-uint64_t clock_suspended_us(void)
-{
-	uint64_t monotonic = clock_us(CLOCK_MONOTONIC);
-	uint64_t boottime = clock_us(CLOCK_BOOTTIME);
-
-	return boottime > monotonic ? boottime - monotonic : 0;
 }

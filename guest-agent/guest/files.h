@@ -53,13 +53,4 @@ bool file_exists(const char *format, ...) _printf_(1, 2);
 /* Replaces `path` by `length` bytes of `data`, all or nothing. */
 int file_replace(const char *path, const void *data, size_t length);
 
-/* CLOCK_MONOTONIC, which stands still while the guest is suspended. */
-uint64_t clock_now_us(void);
-
-/* CLOCK_BOOTTIME, which does not. */
-uint64_t clock_boottime_us(void);
-
-/* How long the guest has been suspended since it booted. */
-uint64_t clock_suspended_us(void);
-
 #endif

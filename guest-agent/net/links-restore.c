@@ -14,6 +14,7 @@
 #include "guest/class.h"
 #include "net/links-saved.h"
 #include "net/links-vlans.h"
+#include "pmcoord/clock.h"
 
 /* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
 unsigned int if_nametoindex(const char *name);

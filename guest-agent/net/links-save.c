@@ -15,6 +15,7 @@
 #include "net/links-saved.h"
 #include "net/links-vlans.h"
 #include "net/manager.h"
+#include "pmcoord/clock.h"
 
 /* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
 unsigned int if_nametoindex(const char *name);

@@ -11,20 +11,13 @@
 #include <time.h>
 
 #include "daemon/client.h"
+#include "pmcoord/clock.h"
 #include "cli/exit-code.h"
 #include "pmcoord/json.h"
 #include "view/monitor.h"
 #include "view/progress.h"
 #include "record/report.h"
 #include "record/status.h"
-
-static uint64_t realtime_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /*
  * As honest as the cycle's own command was: how the last cycle ended, unless a
@@ -50,7 +43,7 @@ enum exit_code command_status(struct cli *cli)
 		return cli_fail(&error);
 	status.has_daemon = client_daemon_is_running(cli_hypervisor(cli));
 	if (!cli->options.quiet || cli->options.json)
-		r = status_print(&status, realtime_us(), cli->options.json, stdout);
+		r = status_print(&status, clock_us(CLOCK_REALTIME), cli->options.json, stdout);
 	code = exit_of_status(&status);
 	status_done(&status);
 	if (r < 0)

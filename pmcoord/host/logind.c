@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/clock.h"
 #include "base/directory.h"
 #include "record/report.h"
 #include "host/systemd.h"
@@ -158,13 +159,11 @@ static int on_suspend_answer(sd_bus_message *message, void *data, sd_bus_error *
 
 static int listen(struct wait *wait, uint64_t patience_us)
 {
-	struct timespec now;
 	uint64_t deadline_us;
 	int r;
 
 	/* Counts time awake only, as the deadlines of the unit do. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	deadline_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 + patience_us;
+	deadline_us = clock_now_us() + patience_us;
 	r = sd_bus_attach_event(wait->bus, wait->event, 0);
 	if (r >= 0)
 		r = sd_event_add_inotify(wait->event, NULL, wait->reports,

@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 #include <time.h>
 
+#include "pmcoord/clock.h"
 #include "pmcoord/stop-signals.h"
 
 struct real_loop {
@@ -41,11 +42,8 @@ static void real_free(struct loop *loop)
 
 static uint64_t real_now(struct loop *loop)
 {
-	struct timespec now;
-
 	(void)loop;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	return clock_boottime_us();
 }
 
 /* The caller of wait() takes the events; this only ends the wait. */

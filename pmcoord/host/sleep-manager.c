@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/clock.h"
 #include "host/systemd.h"
 
 /*
@@ -45,19 +46,6 @@ void sleep_manager_free(struct sleep_manager *manager)
 {
 	if (manager)
 		manager->ops->free(manager);
-}
-
-/* CLOCK_BOOTTIME goes on while the host sleeps, CLOCK_MONOTONIC does not. */
-uint64_t slept_since_boot_us(void)
-{
-	struct timespec boot, monotonic;
-	int64_t slept_us;
-
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	slept_us = (boot.tv_sec - monotonic.tv_sec) * 1000000ll +
-		   (boot.tv_nsec - monotonic.tv_nsec) / 1000;
-	return slept_us > 0 ? (uint64_t)slept_us : 0;
 }
 
 /* ---- the manager's jobs -------------------------------------------------- */
@@ -134,7 +122,7 @@ static int systemd_look(struct sleep_manager *manager, struct sleep_job *ret_job
 static uint64_t systemd_slept_us(struct sleep_manager *manager)
 {
 	(void)manager;
-	return slept_since_boot_us();
+	return clock_suspended_us();
 }
 
 static bool is_under_way(const struct sleep_job *job)
@@ -244,7 +232,7 @@ static void end_wait(struct wait *wait)
 
 static bool has_slept(uint64_t slept_before_us)
 {
-	return slept_since_boot_us() >= slept_before_us + SLEEP_MIN_US;
+	return clock_suspended_us() >= slept_before_us + SLEEP_MIN_US;
 }
 
 static int systemd_await_end(struct sleep_manager *manager, struct loop *loop,

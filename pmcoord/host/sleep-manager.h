@@ -60,9 +60,6 @@ int sleep_manager_systemd_new(struct sleep_manager **ret_manager);
 
 void sleep_manager_free(struct sleep_manager *manager);
 
-/* How long the host has slept since boot, in µs, as its clocks tell. */
-uint64_t slept_since_boot_us(void);
-
 /* The unit behind it: "systemd-hibernate.service"; "" for none. */
 const char *sleep_kind_unit(enum sleep_kind kind);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/clock.h"
 #include "pmcoord/parse.h"
 #include "host/sleep-jobs.h"
 
@@ -136,7 +137,7 @@ static int host_prepare(struct sleeper *sleeper, struct error *error)
 		return r;
 	self->success_fd = open_attribute(self, "suspend_stats/success", O_RDONLY);
 	self->successes = read_successes(self);
-	self->slept_before_us = slept_since_boot_us();
+	self->slept_before_us = clock_suspended_us();
 	return 0;
 }
 
@@ -177,7 +178,7 @@ static uint64_t slept_between_us(uint64_t before_us, uint64_t now_us)
 /* Since prepare(). */
 static uint64_t slept_meanwhile_us(const struct host_sleeper *self)
 {
-	return slept_between_us(self->slept_before_us, slept_since_boot_us());
+	return slept_between_us(self->slept_before_us, clock_suspended_us());
 }
 
 /*

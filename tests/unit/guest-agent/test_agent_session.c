@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/clock.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 #define NODES 7

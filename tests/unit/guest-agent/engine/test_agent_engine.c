@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/clock.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 #define NIC "0000:00:04.0"

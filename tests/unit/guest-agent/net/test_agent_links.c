@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/clock.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 unsigned int if_nametoindex(const char *name);

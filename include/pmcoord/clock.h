@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_CLOCK_H
+#define PMCOORD_CLOCK_H
+
+/* The kernel's clocks in microseconds. */
+
+#include <stdint.h>
+#include <time.h>
+
+uint64_t clock_us(clockid_t clock);
+
+/* CLOCK_MONOTONIC, which stands still while this kernel is suspended. */
+uint64_t clock_now_us(void);
+
+/* CLOCK_BOOTTIME, which does not. */
+uint64_t clock_boottime_us(void);
+
+/* How long this kernel has been suspended since it booted. */
+uint64_t clock_suspended_us(void);
+
+#endif

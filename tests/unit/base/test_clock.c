@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+/* More than any pause of this program between two readings. */
+#define SLACK_US 60000000
+
+static uint64_t in_us(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_nsec / 1000;
+}
+
+static void each_is_the_clock_that_it_says(void **state)
+{
+	struct timespec before, after;
+
+	(void)state;
+	clock_gettime(CLOCK_REALTIME, &before);
+	assert_in_range(clock_us(CLOCK_REALTIME), in_us(&before), in_us(&before) + SLACK_US);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	assert_in_range(clock_now_us(), in_us(&before), in_us(&before) + SLACK_US);
+	clock_gettime(CLOCK_BOOTTIME, &before);
+	assert_in_range(clock_boottime_us(), in_us(&before), in_us(&before) + SLACK_US);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_true(in_us(&after) <= in_us(&before) + SLACK_US);
+}
+
+static void has_been_suspended_for_the_difference_of_two_clocks(void **state)
+{
+	uint64_t suspended_us, difference_us;
+
+	(void)state;
+	difference_us = clock_us(CLOCK_BOOTTIME) - clock_us(CLOCK_MONOTONIC);
+	suspended_us = clock_suspended_us();
+	/* A host that has never slept has none. */
+	assert_true(suspended_us <= difference_us + SLACK_US);
+	assert_true(suspended_us + SLACK_US >= difference_us);
+	assert_true(suspended_us <= clock_boottime_us());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_is_the_clock_that_it_says),
+		cmocka_unit_test(has_been_suspended_for_the_difference_of_two_clocks),
+	};
+
+	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
+}
