@@ -42,6 +42,7 @@ SHARED_SRC := \
 	pmcoord/base/json.c \
 	pmcoord/base/parse.c \
 	pmcoord/base/protocol.c \
+	pmcoord/base/segments.c \
 	pmcoord/base/stop-signals.c \
 	pmcoord/base/write.c
 SHARED_PKGS := inih json-c libsystemd

@@ -2,7 +2,6 @@
 #include "guest/memory.h"
 
 #include <errno.h>
-#include <link.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -10,32 +9,20 @@
 #include <unistd.h>
 
 #include "guest/task.h"
+#include "pmcoord/segments.h"
 
 #define WARM_UP_US 1000000
 
-static void touch(const volatile char *start, size_t length, size_t page)
+static void read_in(void *data, const struct segment *segment)
 {
-	for (size_t i = 0; i < length; i += page)
-		(void)start[i];
-}
-
-/* The program itself has no name here. */
-static int read_in(struct dl_phdr_info *info, size_t size, void *data)
-{
+	const volatile char *start = (const char *)segment->start;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	(void)size;
 	(void)data;
-	if (info->dlpi_name[0] != '\0' && !strstr(info->dlpi_name, "/libxen"))
-		return 0;
-	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-
-		if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R))
-			touch((const char *)info->dlpi_addr + segment->p_vaddr, segment->p_memsz,
-			      page);
-	}
-	return 0;
+	if (segment->library[0] != '\0' && !strstr(segment->library, "/libxen"))
+		return;
+	for (size_t i = 0; segment->is_readable && i < segment->length; i += page)
+		(void)start[i];
 }
 
 static void do_nothing(void *data, struct task_report *report)
@@ -86,7 +73,7 @@ int memory_lock(sd_event *event)
 {
 	int r = warm_up(event);
 
-	dl_iterate_phdr(read_in, NULL);
+	segments_each(read_in, NULL);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
 		return -errno;
 	return r;

@@ -2,14 +2,15 @@
 #include "host/memory.h"
 
 #include <errno.h>
-#include <link.h>
 #include <malloc.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/segments.h"
 
 /*
  * What nothing calls while guests are down. libsystemd before version 256 loads
@@ -36,27 +37,17 @@ static bool is_called(const char *path)
  * What can be read again from the file is given back; what was written to stays
  * locked. A failure costs memory only.
  */
-static int give_back(struct dl_phdr_info *info, size_t size, void *data)
+static void give_back(void *data, const struct segment *segment)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = segment->start & ~(page - 1);
+	uintptr_t end = (segment->start + segment->length + page - 1) & ~(page - 1);
 
-	(void)size;
 	(void)data;
-	if (is_called(info->dlpi_name))
-		return 0;
-	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
-		uintptr_t end = begin + segment->p_memsz;
-
-		if (segment->p_type != PT_LOAD || segment->p_flags & PF_W)
-			continue;
-		begin &= ~(page - 1);
-		end = (end + page - 1) & ~(page - 1);
-		if (munlock((void *)begin, end - begin) == 0)
-			madvise((void *)begin, end - begin, MADV_DONTNEED);
-	}
-	return 0;
+	if (is_called(segment->library) || segment->is_writable)
+		return;
+	if (munlock((void *)begin, end - begin) == 0)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
 int memory_lock(struct error *error)
@@ -65,6 +56,6 @@ int memory_lock(struct error *error)
 	mallopt(M_ARENA_MAX, 1);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
 		return error_set(error, -errno, "cannot lock memory: %s", strerror(errno));
-	dl_iterate_phdr(give_back, NULL);
+	segments_each(give_back, NULL);
 	return 0;
 }

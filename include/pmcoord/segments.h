@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_SEGMENTS_H
+#define PMCOORD_SEGMENTS_H
+
+/* What the program and its libraries have mapped from their files. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct segment {
+	const char *library; /* its path; "": the program itself */
+	uintptr_t start;
+	size_t length;
+	bool is_readable;
+	bool is_writable;
+};
+
+typedef void (*segment_fn)(void *data, const struct segment *segment);
+
+/* Calls `take` for each segment (PT_LOAD of elf(5)). */
+void segments_each(segment_fn take, void *data);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/segments.h"
+
+#include <link.h>
+
+struct visit {
+	segment_fn take;
+	void *data;
+};
+
+static int visit_object(struct dl_phdr_info *info, size_t size, void *data)
+{
+	const struct visit *visit = data;
+
+	(void)size;
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+		struct segment segment = {
+			.library = info->dlpi_name,
+			.start = info->dlpi_addr + header->p_vaddr,
+			.length = header->p_memsz,
+			.is_readable = header->p_flags & PF_R,
+			.is_writable = header->p_flags & PF_W,
+		};
+
+		if (header->p_type == PT_LOAD)
+			visit->take(visit->data, &segment);
+	}
+	return 0;
+}
+
+void segments_each(segment_fn take, void *data)
+{
+	struct visit visit = { .take = take, .data = data };
+
+	dl_iterate_phdr(visit_object, &visit);
+}
