@@ -6,17 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pmcoord/write.h"
+
+/* Where stderr fails, there is no other place to report it. */
 static void emit(const char *text, size_t length)
 {
-	while (length > 0) {
-		ssize_t n = write(STDERR_FILENO, text, length);
-
-		/* There is nobody left to tell. */
-		if (n <= 0)
-			return;
-		text += n;
-		length -= (size_t)n;
-	}
+	(void)write_all(STDERR_FILENO, text, length);
 }
 
 void log_line(struct log *log, enum log_level level, const char *format, ...)
