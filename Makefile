@@ -36,6 +36,7 @@ SHARED_SRC := \
 	pmcoord/base/cleanup.c \
 	pmcoord/base/clock.c \
 	pmcoord/base/descriptor-store.c \
+	pmcoord/base/enum-name.c \
 	pmcoord/base/error.c \
 	pmcoord/base/hash.c \
 	pmcoord/base/ini-file.c \

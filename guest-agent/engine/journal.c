@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 
 /* Some hundred PCI functions, cgroups and hooks are beyond any guest. */
@@ -20,10 +21,11 @@ static const char *const kind_names[] = {
 	[EFFECT_FREEZE] = "freeze", [EFFECT_DEVICE] = "device",
 	[EFFECT_MODULE] = "module", [EFFECT_FREEZE_TIMEOUT] = "freeze-timeout",
 };
+ENUM_COMPLETE(kind_names, EFFECT_FREEZE_TIMEOUT);
 
 const char *effect_kind_name(enum effect_kind kind)
 {
-	return kind_names[kind];
+	return ENUM_NAME(kind_names, kind);
 }
 
 static int append_effect(struct journal *journal, enum effect_kind kind, const char *text)
@@ -49,13 +51,14 @@ static int append_effect(struct journal *journal, enum effect_kind kind, const c
 static int parse_effect(struct journal *journal, char *text)
 {
 	char *space = strchr(text, ' ');
-	int r;
+	int kind = -EINVAL, r;
 
-	if (space)
+	if (space) {
 		*space = '\0';
-	for (size_t i = 0; space && i < ELEMENTSOF(kind_names); i++)
-		if (strcmp(kind_names[i], text) == 0)
-			return append_effect(journal, (enum effect_kind)i, space + 1);
+		kind = ENUM_PARSE(kind_names, text);
+	}
+	if (kind >= 0)
+		return append_effect(journal, (enum effect_kind)kind, space + 1);
 	r = append_effect(journal, EFFECT_HOOK, "?");
 	if (r == 0)
 		journal->effects[journal->n_effects - 1].undone = true;
@@ -223,15 +226,15 @@ int journal_add(struct journal *journal, enum effect_kind kind, const char *text
 	int r = append_effect(journal, kind, text);
 
 	if (r == 0) {
-		snprintf(line, sizeof(line), "effect %s %s\n", kind_names[kind], text);
+		snprintf(line, sizeof(line), "effect %s %s\n", effect_kind_name(kind), text);
 		r = append_line(journal, line);
 		/* Not on record, so not to be done. */
 		if (r < 0)
 			journal->n_effects--;
 	}
 	if (r < 0)
-		return error_set(error, r, "cannot record '%s %s': %s", kind_names[kind], text,
-				 strerror(-r));
+		return error_set(error, r, "cannot record '%s %s': %s", effect_kind_name(kind),
+				 text, strerror(-r));
 	return 0;
 }
 

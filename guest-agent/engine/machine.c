@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/machine.h"
 
+#include "pmcoord/enum-name.h"
+
 static const struct machine_step nothing = { 0 };
 
 const char *machine_phase_name(enum machine_phase phase)
@@ -12,7 +14,8 @@ const char *machine_phase_name(enum machine_phase phase)
 		[MACHINE_RESTORING] = "restoring",
 	};
 
-	return names[phase];
+	ENUM_COMPLETE(names, MACHINE_RESTORING);
+	return ENUM_NAME(names, phase);
 }
 
 static bool asks_to_suspend(const struct protocol_request *request, uint64_t cycle)

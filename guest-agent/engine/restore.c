@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Coming back: the journal backwards, from wherever it ends. */
 #include "engine/engine-state.h"
+#include "pmcoord/enum-name.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -188,6 +189,7 @@ static const struct {
 	[EFFECT_MODULE] = { undo_module, false, false },
 	[EFFECT_FREEZE_TIMEOUT] = { undo_freeze_timeout, false, false },
 };
+ENUM_COMPLETE(undoers, EFFECT_FREEZE_TIMEOUT);
 
 static int on_thaw_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/enum-name.h"
 #include "pmcoord/ini-file.h"
 #include "pmcoord/parse.h"
 
@@ -219,12 +220,12 @@ static int take_action(struct device_rule *rule, const char *value, struct error
 		[DEVICE_AUTO] = "auto",	    [DEVICE_UNBIND] = "unbind", [DEVICE_KEEP] = "keep",
 		[DEVICE_MODULE] = "module", [DEVICE_HOOK] = "hook",
 	};
+	int action = ENUM_PARSE(names, value);
 
-	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
-		if (strcmp(names[i], value) == 0) {
-			rule->action = (enum device_action)i;
-			return 0;
-		}
+	ENUM_COMPLETE(names, DEVICE_HOOK);
+	if (action >= 0) {
+		rule->action = (enum device_action)action;
+		return 0;
 	}
 	return error_set(error, -EINVAL, "'%s' is none of auto, unbind, keep, module, hook", value);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
+#include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 
 /* Of more interfaces the first so many are told. */
@@ -32,6 +33,7 @@ static const struct {
 		.interface = "org.freedesktop.network1.Manager",
 	},
 };
+ENUM_COMPLETE(managers, MANAGER_NETWORKD);
 
 struct manager_call {
 	sd_bus *bus;

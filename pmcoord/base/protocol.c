@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 
 static const char *const verb_names[] = {
@@ -14,12 +15,14 @@ static const char *const verb_names[] = {
 	[PROTOCOL_SUSPEND] = "suspend",
 	[PROTOCOL_ABORT] = "abort",
 };
+ENUM_COMPLETE(verb_names, PROTOCOL_ABORT);
 
 static const char *const state_names[] = {
 	[PROTOCOL_AGENT_NONE] = "none",		[PROTOCOL_AGENT_READY] = "ready",
 	[PROTOCOL_AGENT_QUIESCED] = "quiesced", [PROTOCOL_AGENT_FAILED] = "failed",
 	[PROTOCOL_AGENT_DEGRADED] = "degraded",
 };
+ENUM_COMPLETE(state_names, PROTOCOL_AGENT_DEGRADED);
 
 static size_t format_word(const char *word, uint64_t cycle, char *ret)
 {
@@ -28,12 +31,12 @@ static size_t format_word(const char *word, uint64_t cycle, char *ret)
 
 size_t protocol_format_request(const struct protocol_request *request, char *ret)
 {
-	return format_word(verb_names[request->verb], request->cycle, ret);
+	return format_word(ENUM_NAME(verb_names, request->verb), request->cycle, ret);
 }
 
 size_t protocol_format_state(const struct protocol_state *state, char *ret)
 {
-	return format_word(state_names[state->state], state->cycle, ret);
+	return format_word(ENUM_NAME(state_names, state->state), state->cycle, ret);
 }
 
 /*
@@ -45,6 +48,7 @@ static int parse_word(const char *text, size_t length, const char *const *names,
 {
 	char copy[PROTOCOL_TEXT_MAX];
 	char *space;
+	int value;
 
 	if (length >= sizeof(copy) || memchr(text, '\0', length))
 		return -EINVAL;
@@ -54,14 +58,10 @@ static int parse_word(const char *text, size_t length, const char *const *names,
 	if (!space)
 		return -EINVAL;
 	*space = '\0';
-	for (size_t i = 1; i < n_names; i++) {
-		if (strcmp(copy, names[i]) != 0)
-			continue;
-		if (parse_u64(space + 1, UINT64_MAX, ret_cycle) < 0)
-			return -EINVAL;
-		return (int)i;
-	}
-	return -EINVAL;
+	value = enum_parse(names, n_names, copy);
+	if (value < 1 || parse_u64(space + 1, UINT64_MAX, ret_cycle) < 0)
+		return -EINVAL;
+	return value;
 }
 
 int protocol_parse_request(const char *text, size_t length, struct protocol_request *ret)
@@ -90,5 +90,5 @@ int protocol_parse_state(const char *text, size_t length, struct protocol_state 
 
 const char *protocol_agent_state_name(enum protocol_agent_state state)
 {
-	return state_names[state];
+	return ENUM_NAME(state_names, state);
 }

@@ -7,6 +7,7 @@
 
 #include "engine/backoff.h"
 #include "host/battery.h"
+#include "pmcoord/enum-name.h"
 #include "host/host.h"
 #include "host/lid.h"
 #include "record/report.h"
@@ -23,10 +24,11 @@ static const char *const verb_names[] = {
 	[JOB_CYCLE] = "cycle",
 	[JOB_BENCH] = "bench",
 };
+ENUM_COMPLETE(verb_names, JOB_BENCH);
 
 const char *job_verb_name(enum job_verb verb)
 {
-	return verb_names[verb];
+	return ENUM_NAME(verb_names, verb);
 }
 
 bool job_names_guests(enum job_verb verb)

@@ -13,6 +13,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
+#include "pmcoord/enum-name.h"
 #include "host/systemd.h"
 
 /*
@@ -36,10 +37,11 @@ static const char *const units[] = {
 	[SLEEP_KIND_HYBRID_SLEEP] = "systemd-hybrid-sleep.service",
 	[SLEEP_KIND_SUSPEND_THEN_HIBERNATE] = "systemd-suspend-then-hibernate.service",
 };
+ENUM_COMPLETE(units, SLEEP_KIND_SUSPEND_THEN_HIBERNATE);
 
 const char *sleep_kind_unit(enum sleep_kind kind)
 {
-	return units[kind];
+	return ENUM_NAME(units, kind);
 }
 
 void sleep_manager_free(struct sleep_manager *manager)

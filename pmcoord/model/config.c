@@ -78,7 +78,10 @@ static const struct choice policies[] = {
 
 const char *guest_policy_name(enum guest_policy policy)
 {
-	return policies[policy].name;
+	for (const struct choice *choice = policies; choice->name; choice++)
+		if (choice->value == (int)policy)
+			return choice->name;
+	return "?";
 }
 
 static int take_choice(const struct choice *choices, const char *value, int *ret,

@@ -9,6 +9,7 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 
 static const struct {
@@ -46,6 +47,7 @@ static const struct {
 	[RECORD_ABORT] = { "abort", false },
 	[RECORD_END] = { "end", false },
 };
+ENUM_COMPLETE(record_types, RECORD_END);
 
 const char *record_type_name(enum record_type type)
 {
@@ -540,7 +542,8 @@ const char *cycle_outcome_name(enum cycle_outcome outcome)
 		[OUTCOME_FAILED] = "failed",
 	};
 
-	return names[outcome];
+	ENUM_COMPLETE(names, OUTCOME_FAILED);
+	return ENUM_NAME(names, outcome);
 }
 
 const char *cycle_result_name(enum cycle_result result)
@@ -551,5 +554,6 @@ const char *cycle_result_name(enum cycle_result result)
 		[RESULT_FAILED] = "failed",
 	};
 
-	return names[result];
+	ENUM_COMPLETE(names, RESULT_FAILED);
+	return ENUM_NAME(names, result);
 }

@@ -8,6 +8,7 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/enum-name.h"
 
 void inventory_done(struct inventory *inventory)
 {
@@ -197,7 +198,8 @@ const char *guest_type_name(enum guest_type type)
 		[GUEST_HVM] = "hvm",
 	};
 
-	return names[type];
+	ENUM_COMPLETE(names, GUEST_HVM);
+	return ENUM_NAME(names, type);
 }
 
 bool guest_has_given_up_agent(const struct guest *guest)
@@ -214,7 +216,8 @@ const char *guest_role_name(enum guest_role role)
 		[GUEST_ROLE_STUB_DOMAIN] = "stub-domain",
 	};
 
-	return names[role];
+	ENUM_COMPLETE(names, GUEST_ROLE_STUB_DOMAIN);
+	return ENUM_NAME(names, role);
 }
 
 const char *guest_state_name(enum guest_state state)
@@ -225,7 +228,8 @@ const char *guest_state_name(enum guest_state state)
 		[GUEST_DYING] = "dying",	 [GUEST_GONE] = "gone",
 	};
 
-	return names[state];
+	ENUM_COMPLETE(names, GUEST_GONE);
+	return ENUM_NAME(names, state);
 }
 
 const char *link_class_name(enum link_class class)
@@ -237,7 +241,8 @@ const char *link_class_name(enum link_class class)
 		[LINK_DEVICE_MODEL] = "device model",
 	};
 
-	return names[class];
+	ENUM_COMPLETE(names, LINK_DEVICE_MODEL);
+	return ENUM_NAME(names, class);
 }
 
 struct domain_id domain_id_of(const struct guest *guest)

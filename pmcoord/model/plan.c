@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/enum-name.h"
 
 static const char *const mechanism_names[] = {
 	[MECHANISM_NONE] = "none",
@@ -15,21 +16,21 @@ static const char *const mechanism_names[] = {
 	[MECHANISM_HVM] = "hvm",
 	[MECHANISM_PAUSE] = "pause",
 };
+ENUM_COMPLETE(mechanism_names, MECHANISM_PAUSE);
 
 const char *mechanism_name(enum mechanism mechanism)
 {
-	return mechanism_names[mechanism];
+	return ENUM_NAME(mechanism_names, mechanism);
 }
 
 int mechanism_parse(const char *name, enum mechanism *ret)
 {
-	for (size_t i = 0; i < ELEMENTSOF(mechanism_names); i++) {
-		if (strcmp(name, mechanism_names[i]) == 0) {
-			*ret = (enum mechanism)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	int mechanism = ENUM_PARSE(mechanism_names, name);
+
+	if (mechanism < 0)
+		return mechanism;
+	*ret = (enum mechanism)mechanism;
+	return 0;
 }
 
 /* Why this guest is none of ours to touch, or NULL. */

@@ -9,6 +9,7 @@
 
 #include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/enum-name.h"
 #include "record/journal.h"
 #include "pmcoord/json.h"
 #include "host/lock.h"
@@ -166,6 +167,7 @@ static const char *const state_names[] = {
 	[STATUS_KEPT_SUSPENDED] = "held",
 	[STATUS_INTERRUPTED] = "abandoned",
 };
+ENUM_COMPLETE(state_names, STATUS_INTERRUPTED);
 
 /* CLOCK_REALTIME of a moment of the cycle. */
 static uint64_t moment(const struct cycle *cycle, int64_t at_us)
@@ -255,7 +257,7 @@ static int print_json(const struct status *status, FILE *out)
 	struct json_object *object = json_object_new_object();
 	int r = object ? 0 : -ENOMEM;
 
-	json_add_string(object, "state", state_names[status->state], &r);
+	json_add_string(object, "state", ENUM_NAME(state_names, status->state), &r);
 	json_add_boolean(object, "daemon", status->has_daemon, &r);
 	json_add_string(object, "at_work", status->locked ? status->holder : NULL, &r);
 	if (current)
@@ -381,7 +383,8 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 	};
 	const struct cycle *current = current_cycle(status);
 
-	fprintf(out, LINE "%s\n", "State", sentences[status->state]);
+	ENUM_COMPLETE(sentences, STATUS_INTERRUPTED);
+	fprintf(out, LINE "%s\n", "State", ENUM_NAME(sentences, status->state));
 	fprintf(out, LINE "%s\n", "Daemon", status->has_daemon ? "running" : "not running");
 	if (status->locked)
 		fprintf(out, LINE "%s\n", "At work", status->holder);

@@ -7,6 +7,7 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/enum-name.h"
 
 uint32_t sim_domid(const struct simulator *simulator, size_t guest)
 {
@@ -420,7 +421,7 @@ static const struct sleeper_ops sim_sleeper_ops = {
 
 /* ---- verbs that fail ----------------------------------------------------- */
 
-static const char *const sim_verb_names[SIM_N_VERBS] = {
+static const char *const sim_verb_names[] = {
 	[SIM_INVENTORY] = "inventory",
 	[SIM_EXAMINE] = "examine",
 	[SIM_PREPARE] = "prepare",
@@ -437,19 +438,18 @@ static const char *const sim_verb_names[SIM_N_VERBS] = {
 	[SIM_WAKE_AGENT] = "wake-agent",
 	[SIM_NEXT_EVENT] = "next-event",
 };
+ENUM_COMPLETE(sim_verb_names, SIM_N_VERBS - 1);
 
 const char *sim_verb_name(enum sim_verb verb)
 {
-	return sim_verb_names[verb];
+	return ENUM_NAME(sim_verb_names, verb);
 }
 
 enum sim_verb sim_verb_of_name(const char *name)
 {
-	size_t verb = 0;
+	int verb = ENUM_PARSE(sim_verb_names, name);
 
-	while (verb < SIM_N_VERBS && strcmp(name, sim_verb_names[verb]) != 0)
-		verb++;
-	return (enum sim_verb)verb;
+	return verb < 0 ? SIM_N_VERBS : (enum sim_verb)verb;
 }
 
 int sim_count(struct sim_calls *calls, enum sim_verb verb)

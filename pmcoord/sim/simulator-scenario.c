@@ -8,6 +8,7 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/enum-name.h"
 #include "pmcoord/hash.h"
 #include "pmcoord/ini-file.h"
 #include "pmcoord/parse.h"
@@ -59,16 +60,16 @@ static const char *const behaviour_names[] = {
 	[SIM_NEVER_READY] = "never-ready",
 	[SIM_FAILS_TO_RESUME] = "fails-to-resume",
 };
+ENUM_COMPLETE(behaviour_names, SIM_FAILS_TO_RESUME);
 
 static int take_behaviour(const char *value, struct sim_guest *guest)
 {
-	for (size_t i = 0; i < ELEMENTSOF(behaviour_names); i++) {
-		if (strcmp(value, behaviour_names[i]) != 0)
-			continue;
-		guest->behaviour = (enum sim_behaviour)i;
-		return 0;
-	}
-	return -EINVAL;
+	int behaviour = ENUM_PARSE(behaviour_names, value);
+
+	if (behaviour < 0)
+		return behaviour;
+	guest->behaviour = (enum sim_behaviour)behaviour;
+	return 0;
 }
 
 static int take_type(const char *value, struct sim_guest *guest)

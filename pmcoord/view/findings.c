@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "pmcoord/enum-name.h"
 #include "pmcoord/json.h"
 
 /* Lines for people: no wider than this, no narrower than that. */
@@ -20,6 +21,7 @@ static const char *const level_names[] = {
 	[FINDING_WARNING] = "warning",
 	[FINDING_INFO] = "info",
 };
+ENUM_COMPLETE(level_names, FINDING_INFO);
 
 static void finding_done(struct finding *finding)
 {
@@ -81,7 +83,7 @@ static void add_finding(struct json_object *array, const struct finding *finding
 {
 	struct json_object *object = json_add_object(array, NULL, r);
 
-	json_add_string(object, "level", level_names[finding->level], r);
+	json_add_string(object, "level", ENUM_NAME(level_names, finding->level), r);
 	json_add_string(object, "subject", finding->subject, r);
 	json_add_string(object, "message", finding->message, r);
 	json_add_string(object, "advice", finding->advice, r);
@@ -140,7 +142,8 @@ static void print_wrapped(const char *text, size_t column, size_t indent, size_t
 
 static void print_finding(const struct finding *finding, size_t width, FILE *out)
 {
-	int head = fprintf(out, "%s: %s:", level_names[finding->level], finding->subject);
+	int head =
+		fprintf(out, "%s: %s:", ENUM_NAME(level_names, finding->level), finding->subject);
 
 	print_wrapped(finding->message, head > 0 ? (size_t)head : 0, 4, width, out);
 	if (!finding->advice[0])

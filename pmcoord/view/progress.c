@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/enum-name.h"
 #include "record/report.h"
 
 /* Entries that the catalogue (hooks/pmcoord.catalog) explains. */
@@ -78,6 +79,7 @@ static const struct {
 	[RECORD_DEGRADED] = { "degraded", TO_ALL },
 	[RECORD_END] = { NULL, TO_NOBODY },
 };
+ENUM_COMPLETE(guest_words, RECORD_END);
 
 /* Since when a person counts: the first request, or the wake. */
 static int64_t counting_from(const struct cycle *cycle)
