@@ -317,6 +317,13 @@ static void add_detail(char *detail, const char *text)
 	snprintf(detail + used, CYCLE_DETAIL_MAX - used, "%s%s", used ? "; " : "", text);
 }
 
+/* A guest that suspends late was not held any more when it did. */
+static void hold_again(struct cycle_guest *guest)
+{
+	if (guest->hold == HOLD_NONE)
+		guest->hold = HOLD_REQUESTED;
+}
+
 static void apply_held_record(struct cycle_guest *guest, enum record_type type, int64_t now)
 {
 	switch (type) {
@@ -367,6 +374,7 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type, 
 	switch (type) {
 	case RECORD_RESUME:
 		guest->resume_us = now;
+		hold_again(guest);
 		break;
 	case RECORD_RUNNING:
 		guest->needs_xenstore_resume =
@@ -380,9 +388,7 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type, 
 		break;
 	case RECORD_STRANDED:
 		guest->stranded = true;
-		/* One that went down late was not held any more. */
-		if (guest->hold == HOLD_NONE)
-			guest->hold = HOLD_REQUESTED;
+		hold_again(guest);
 		break;
 	case RECORD_READY:
 		guest->ready_us = now;

@@ -264,6 +264,10 @@ static void remembers_who_is_held_and_how(void **state)
 		{ { "1000010 request 0", "1000011 down 0", "1000012 running 0" }, HOLD_NONE },
 		{ { "1000010 request 0", "1000011 down 0", "1000012 stranded 0 EIO" },
 		  HOLD_SUSPENDED },
+		/* It suspends late, after it was given up. */
+		{ { "1000010 paused 0", "1000011 running 0", "1000012 resume 0" }, HOLD_REQUESTED },
+		{ { "1000010 paused 0", "1000011 running 0", "1000012 stranded 0 EIO" },
+		  HOLD_REQUESTED },
 	};
 
 	(void)state;
@@ -277,6 +281,24 @@ static void remembers_who_is_held_and_how(void **state)
 		assert_int_equal(cycle_count_held(&cycle), cases[i].hold != HOLD_NONE);
 		cycle_done(&cycle);
 	}
+}
+
+/* xenstored learns of a suspended guest's resume, and of no unpause. */
+static void keeps_the_books_of_one_that_suspends_late(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000010 request 0", "1000011 acknowledged 0", "1000012 paused 0",
+	      "2000000 resume 0", "2000001 running 0", NULL);
+	assert_false(cycle.guests[0].needs_xenstore_resume);
+	apply(&cycle, "2000010 resume 0", "2000011 running 0", NULL);
+	assert_true(cycle.guests[0].needs_xenstore_resume);
+	assert_int_equal(cycle_count_held(&cycle), 0);
+	apply(&cycle, "2000012 bookkept 0", "2000013 settled 0", NULL);
+	assert_false(cycle.guests[0].needs_xenstore_resume);
+	cycle_done(&cycle);
 }
 
 static void names_the_stranded(void **state)
@@ -339,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_good_cycle_is_ok),
 		cmocka_unit_test(tells_the_truth_about_what_went_wrong),
 		cmocka_unit_test(remembers_who_is_held_and_how),
+		cmocka_unit_test(keeps_the_books_of_one_that_suspends_late),
 		cmocka_unit_test(names_the_stranded),
 		cmocka_unit_test(keeps_all_that_was_said_of_a_guest),
 		cmocka_unit_test(times_are_never_before_the_start_nor_absurd),
