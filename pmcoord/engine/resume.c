@@ -620,6 +620,8 @@ static void note_what_is_missing(struct resume *resume)
 
 		if (guest->may_suspend_late) {
 			resume->hypervisor->ops->unsubscribe(resume->hypervisor, &id);
+			if (guest->hold == HOLD_REQUESTED)
+				record(resume, RECORD_RETRACTED, i, "");
 			record(resume, RECORD_LATE_OVER, i, "");
 		}
 		if (is_open(guest) && guest->outcome != OUTCOME_FAILED)

@@ -32,8 +32,8 @@ enum record_type {
 	RECORD_REQUEST, /* intent: it is about to be asked */
 	RECORD_QUIESCED, /* its agent has quiesced */
 	RECORD_SUSPENDED, /* Xen reports shutdown, reason suspend */
-	RECORD_RETRACTED, /* the request was taken back in time */
-	RECORD_ACKNOWLEDGED, /* it was not: the guest may still go down */
+	RECORD_RETRACTED, /* it runs, and was never down: no request stands */
+	RECORD_ACKNOWLEDGED, /* too late to retract: it may still go down */
 	RECORD_FAIL, /* it did not go down; the detail says why */
 	RECORD_PAUSE, /* intent: it is about to be paused */
 	RECORD_PAUSED,

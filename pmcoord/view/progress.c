@@ -68,7 +68,7 @@ static const struct {
 	[RECORD_REQUEST] = { "asked", TO_THE_CURIOUS },
 	[RECORD_QUIESCED] = { "quiesced", TO_THE_CURIOUS },
 	[RECORD_SUSPENDED] = { "down", TO_ALL },
-	[RECORD_RETRACTED] = { "request taken back", TO_THE_CURIOUS },
+	[RECORD_RETRACTED] = { "no longer asked", TO_THE_CURIOUS },
 	[RECORD_ACKNOWLEDGED] = { "may still go down", TO_THE_CURIOUS },
 	[RECORD_PAUSED] = { "paused", TO_ALL },
 	[RECORD_GONE] = { "gone", TO_ALL },
