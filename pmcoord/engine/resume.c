@@ -62,6 +62,13 @@ static struct domain_id id_at(const struct resume *resume, size_t i)
 	return cycle_guest_id(guest_at(resume, i));
 }
 
+static int look(struct resume *resume, size_t i, struct domain_state *ret_state)
+{
+	struct domain_id id = id_at(resume, i);
+
+	return resume->hypervisor->ops->get_state(resume->hypervisor, &id, ret_state);
+}
+
 static void record_at(struct resume *resume, uint64_t now_us, enum record_type type, size_t i,
 		      const char *text)
 {
@@ -88,22 +95,12 @@ static void strand(struct resume *resume, size_t i, const char *what, int r)
 	record(resume, RECORD_STRANDED, i, text);
 }
 
-static void resume_domain(struct resume *resume, size_t i)
+/* Xen no longer tells us when the guest suspends. */
+static void end_subscription(struct resume *resume, size_t i)
 {
-	const struct hypervisor_ops *ops = resume->hypervisor->ops;
-	enum cycle_hold hold = guest_at(resume, i)->hold;
 	struct domain_id id = id_at(resume, i);
-	int r;
 
-	record(resume, RECORD_RESUME, i, "");
-	r = ops->resume(resume->hypervisor, &id);
-	if (r < 0)
-		strand(resume, i, "resumed", r);
-	else
-		record(resume, RECORD_RUNNING, i, "");
-	/* Whoever saw it go down has ended the subscription already. */
-	if (hold == HOLD_REQUESTED)
-		ops->unsubscribe(resume->hypervisor, &id);
+	resume->hypervisor->ops->unsubscribe(resume->hypervisor, &id);
 }
 
 /* The request may still stand: takes it back, or notes that it is too late. */
@@ -125,133 +122,164 @@ static void retract(struct resume *resume, size_t i)
 		record(resume, RECORD_ACKNOWLEDGED, i, "");
 }
 
-static void unpause(struct resume *resume, size_t i)
-{
-	struct domain_id id = id_at(resume, i);
-	int r;
+/* ---- resuming ----------------------------------------------------------- */
 
-	record(resume, RECORD_RESUME, i, "");
-	r = resume->hypervisor->ops->unpause(resume->hypervisor, &id);
-	if (r < 0)
-		strand(resume, i, "unpaused", r);
-	else
-		record(resume, RECORD_RUNNING, i, "");
-}
-
-/*
- * Whether a guest that runs does so because it was resumed already, by someone
- * who died before he could say so: it had gone down.
- */
-static bool was_resumed(const struct cycle_guest *guest)
-{
-	return guest->hold == HOLD_SUSPENDED || guest->resume_us != CYCLE_NEVER;
-}
-
-/*
- * Brings one guest back from wherever the cycle left it. The journal says what
- * was tried; the hypervisor says what is.
- */
-static void bring_back(struct resume *resume, size_t i, const struct domain_state *look)
-{
-	enum cycle_hold hold = guest_at(resume, i)->hold;
-
-	if (look->state == GUEST_GONE || look->state == GUEST_DYING ||
-	    look->state == GUEST_SHUT_DOWN) {
-		record(resume, RECORD_GONE, i, "");
-		return;
-	}
-	if (hold == HOLD_PAUSED || hold == HOLD_PAUSING) {
-		if (look->paused)
-			unpause(resume, i);
-		else
-			record(resume, RECORD_RETRACTED, i, "");
-		if (look->state == GUEST_SUSPENDED)
-			resume_domain(resume, i);
-		return;
-	}
-	if (look->state == GUEST_SUSPENDED)
-		resume_domain(resume, i);
-	else if (was_resumed(guest_at(resume, i)))
-		record(resume, RECORD_RUNNING, i, "");
-	else
-		retract(resume, i);
-}
-
-static void look_and_bring_back(struct resume *resume, size_t i)
-{
-	struct domain_id id = id_at(resume, i);
+/* One try to resume a guest. */
+struct attempt {
 	struct domain_state look;
-	int r = resume->hypervisor->ops->get_state(resume->hypervisor, &id, &look);
-
-	if (r < 0)
-		strand(resume, i, "looked at", r);
-	else
-		bring_back(resume, i, &look);
-}
-
-/* What a return has come to so far. */
-struct arrival {
-	struct domain_state look;
-	bool is_plain; /* it is down, and resumed by one call */
+	bool is_plain; /* recorded as suspended, and so it is */
 	int r;
 	uint64_t running_us;
 };
 
-static void announce(struct resume *resume, size_t i, struct arrival *arrival)
+static bool is_gone(const struct domain_state *look)
 {
-	struct domain_id id = id_at(resume, i);
-
-	arrival->r = resume->hypervisor->ops->get_state(resume->hypervisor, &id, &arrival->look);
-	arrival->is_plain = arrival->r == 0 && guest_at(resume, i)->hold == HOLD_SUSPENDED &&
-			    arrival->look.state == GUEST_SUSPENDED;
-	if (arrival->is_plain)
-		record(resume, RECORD_RESUME, i, "");
+	return look->state == GUEST_GONE || look->state == GUEST_DYING ||
+	       look->state == GUEST_SHUT_DOWN;
 }
 
-static void arrive(struct resume *resume, size_t i, struct arrival *arrival)
+static bool is_paused_by_us(const struct cycle_guest *guest)
 {
-	struct domain_id id = id_at(resume, i);
-
-	if (arrival->is_plain) {
-		arrival->r = resume->hypervisor->ops->resume(resume->hypervisor, &id);
-		arrival->running_us = loop_now(resume->loop);
-	} else if (arrival->r < 0) {
-		strand(resume, i, "looked at", arrival->r);
-	} else {
-		bring_back(resume, i, &arrival->look);
-	}
-}
-
-static void note_arrival(struct resume *resume, size_t i, const struct arrival *arrival)
-{
-	if (!arrival->is_plain)
-		return;
-	if (arrival->r < 0)
-		strand(resume, i, "resumed", arrival->r);
-	else
-		record_at(resume, arrival->running_us, RECORD_RUNNING, i, "");
+	return guest->hold == HOLD_PAUSED || guest->hold == HOLD_PAUSING;
 }
 
 /*
- * Guests that do not need each other, at once and in order. Those that run
- * again compete with us for processors: all looking is done before the first of
- * them runs, and all writing after the last.
+ * Whether a guest that runs does so because it was resumed already, by a
+ * coordinator that died before it could record that.
  */
-static void bring_back_at_once(struct resume *resume, const size_t *guests, size_t n,
-			       struct arrival *arrivals)
+static bool was_resumed(const struct cycle_guest *guest)
 {
-	for (size_t k = 0; k < n; k++)
-		announce(resume, guests[k], &arrivals[k]);
-	for (size_t k = 0; k < n; k++)
-		arrive(resume, guests[k], &arrivals[k]);
-	for (size_t k = 0; k < n; k++)
-		note_arrival(resume, guests[k], &arrivals[k]);
+	return guest->hold == HOLD_SUSPENDED ||
+	       (guest->hold == HOLD_REQUESTED && guest->resume_us != CYCLE_NEVER);
 }
+
+/* Ends what keeps the guest from running; its intent is on record. */
+static void let_run(struct resume *resume, size_t i, struct attempt *attempt)
+{
+	struct hypervisor *hypervisor = resume->hypervisor;
+	struct domain_id id = id_at(resume, i);
+
+	attempt->r = 0;
+	if (is_paused_by_us(guest_at(resume, i)) && attempt->look.paused)
+		attempt->r = hypervisor->ops->unpause(hypervisor, &id);
+	if (attempt->r == 0 && attempt->look.state == GUEST_SUSPENDED)
+		attempt->r = hypervisor->ops->resume(hypervisor, &id);
+	attempt->running_us = loop_now(resume->loop);
+}
+
+static void record_attempt(struct resume *resume, size_t i, const struct attempt *attempt)
+{
+	if (attempt->r < 0)
+		strand(resume, i, attempt->look.state == GUEST_SUSPENDED ? "resumed" : "unpaused",
+		       attempt->r);
+	else
+		record_at(resume, attempt->running_us, RECORD_RUNNING, i, "");
+}
+
+/*
+ * A guest that was not recorded as suspended, or is not. The journal says what
+ * was tried; the hypervisor says what is.
+ */
+static void resume_by_state(struct resume *resume, size_t i, struct attempt *attempt)
+{
+	const struct cycle_guest *guest = guest_at(resume, i);
+	bool is_suspended = attempt->look.state == GUEST_SUSPENDED;
+	bool is_paused = is_paused_by_us(guest);
+
+	if (attempt->r < 0) {
+		strand(resume, i, "looked at", attempt->r);
+	} else if (is_gone(&attempt->look)) {
+		record(resume, RECORD_GONE, i, "");
+	} else if (is_suspended || (is_paused && attempt->look.paused)) {
+		record(resume, RECORD_RESUME, i, "");
+		let_run(resume, i, attempt);
+		record_attempt(resume, i, attempt);
+		/* The executor has seen the others suspend, and ended it. */
+		if (is_suspended)
+			end_subscription(resume, i);
+	} else if (is_paused) {
+		record(resume, RECORD_RETRACTED, i, "");
+	} else if (was_resumed(guest)) {
+		record(resume, RECORD_RUNNING, i, "");
+	} else {
+		retract(resume, i);
+	}
+}
+
+static void begin_attempt(struct resume *resume, size_t i, struct attempt *attempt)
+{
+	*attempt = (struct attempt){ 0 };
+	attempt->r = look(resume, i, &attempt->look);
+	attempt->is_plain = attempt->r == 0 && guest_at(resume, i)->hold == HOLD_SUSPENDED &&
+			    attempt->look.state == GUEST_SUSPENDED;
+	if (attempt->is_plain)
+		record(resume, RECORD_RESUME, i, "");
+}
+
+/*
+ * Resumes up to GROUP_MAX guests that do not need each other, at once and in
+ * order. Those that run again compete with us for processors: all looking is
+ * done before the first of them runs, and all writing after the last.
+ */
+static void resume_group(struct resume *resume, const size_t *guests, size_t n)
+{
+	struct attempt attempts[GROUP_MAX];
+
+	for (size_t k = 0; k < n; k++)
+		begin_attempt(resume, guests[k], &attempts[k]);
+	for (size_t k = 0; k < n; k++)
+		if (attempts[k].is_plain)
+			let_run(resume, guests[k], &attempts[k]);
+		else
+			resume_by_state(resume, guests[k], &attempts[k]);
+	for (size_t k = 0; k < n; k++)
+		if (attempts[k].is_plain)
+			record_attempt(resume, guests[k], &attempts[k]);
+}
+
+static void resume_guest(struct resume *resume, size_t i)
+{
+	resume_group(resume, &i, 1);
+}
+
+/* What failed may have been a moment's trouble: each guest has a second try. */
+static void retry_if_stranded(struct resume *resume, size_t i)
+{
+	if (guest_at(resume, i)->stranded)
+		resume_guest(resume, i);
+}
+
+/* Likewise. */
+static void resume_in_xenstore(struct resume *resume, size_t i)
+{
+	const struct hypervisor_ops *ops = resume->hypervisor->ops;
+	struct domain_id id = id_at(resume, i);
+	int r;
+
+	if (!guest_at(resume, i)->needs_xenstore_resume)
+		return;
+	r = ops->resume_in_xenstore(resume->hypervisor, &id);
+	if (r < 0 && r != -ESRCH)
+		r = ops->resume_in_xenstore(resume->hypervisor, &id);
+	if (r == 0)
+		record(resume, RECORD_XENSTORE_RESUMED, i, "");
+	else if (r == -ESRCH)
+		record(resume, RECORD_GONE, i, "");
+	else
+		record(resume, RECORD_DEGRADED, i, "xenstored could not be told that it runs");
+}
+
+/* ---- after the resume --------------------------------------------------- */
 
 static bool agent_matters(const struct cycle_guest *guest)
 {
 	return guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 	       guest->requested_us != CYCLE_NEVER && guest->outcome != OUTCOME_SKIPPED;
+}
+
+static bool agent_is_awaited(const struct cycle_guest *guest)
+{
+	return agent_matters(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER;
 }
 
 /* Reads the agent's word for this cycle and notes it once. */
@@ -261,7 +289,7 @@ static void get_agent_state(struct resume *resume, size_t i)
 	struct domain_id id = id_at(resume, i);
 	struct agent_state look;
 
-	if (!agent_matters(guest) || guest->ready_us != CYCLE_NEVER || guest->hold != HOLD_NONE ||
+	if (!agent_is_awaited(guest) ||
 	    resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &look) < 0 ||
 	    look.state.cycle != cycle_of(resume)->number)
 		return;
@@ -274,47 +302,56 @@ static void get_agent_state(struct resume *resume, size_t i)
 	}
 }
 
-/* Resumes a guest that goes down only now, or notes that it has settled. */
-static void look_for_late(struct resume *resume, size_t i)
+/*
+ * Whether the guest runs and may suspend after all. One that is paused or
+ * recorded as suspended may do so only once it runs again.
+ */
+static bool is_late(const struct cycle_guest *guest)
 {
-	const struct cycle_guest *guest = guest_at(resume, i);
-	struct domain_id id = id_at(resume, i);
-	struct domain_state look;
-
-	if (!guest->may_suspend_late ||
-	    resume->hypervisor->ops->get_state(resume->hypervisor, &id, &look) < 0)
-		return;
-	if (look.state == GUEST_SUSPENDED) {
-		resume_domain(resume, i);
-		if (guest->stranded)
-			resume_domain(resume, i);
-		resume->hypervisor->ops->unsubscribe(resume->hypervisor, &id);
-		resume->hypervisor->ops->resume_in_xenstore(resume->hypervisor, &id);
-		record(resume, RECORD_XENSTORE_RESUMED, i, "");
-		record(resume, RECORD_LATE_OVER, i, "went down late");
-	} else if (look.state != GUEST_RUNNING && look.state != GUEST_PAUSED) {
-		record(resume, RECORD_GONE, i, "");
-	}
+	return guest->may_suspend_late &&
+	       (guest->hold == HOLD_NONE || guest->hold == HOLD_REQUESTED);
 }
 
 /* Whether anything may still come from this guest. */
 static bool is_open(const struct cycle_guest *guest)
 {
-	return guest->may_suspend_late ||
-	       (agent_matters(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER);
+	return is_late(guest) || agent_is_awaited(guest);
+}
+
+/*
+ * Resumes a guest that has suspended late. Returns 0, or a negative errno when
+ * it could not be looked at.
+ */
+static int look_for_late(struct resume *resume, size_t i)
+{
+	struct domain_state seen;
+	int r = look(resume, i, &seen);
+
+	if (r < 0)
+		return r;
+	if (is_gone(&seen)) {
+		record(resume, RECORD_GONE, i, "");
+	} else if (seen.state == GUEST_SUSPENDED) {
+		resume_guest(resume, i);
+		retry_if_stranded(resume, i);
+		resume_in_xenstore(resume, i);
+		record(resume, RECORD_LATE_OVER, i, "went down late");
+	}
+	return 0;
 }
 
 static void look_at(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
-	bool was_open = is_open(guest), was_late = guest->may_suspend_late;
+	bool was_open = is_open(guest), was_late = is_late(guest);
 
-	look_for_late(resume, i);
+	if (was_late)
+		look_for_late(resume, i);
 	get_agent_state(resume, i);
 	if (was_open && !is_open(guest) && resume->n_open > 0)
 		resume->n_open--;
 	/* From now on its agent is waited for, until another time. */
-	if (was_late && !guest->may_suspend_late)
+	if (was_late && !is_late(guest))
 		resume->next_us = 0;
 }
 
@@ -410,42 +447,15 @@ static int wait_for_needed(struct resume *resume, size_t i)
 	return 0;
 }
 
-/* What failed may have been a moment's trouble. */
-static void resume_in_xenstore(struct resume *resume, size_t i)
-{
-	const struct hypervisor_ops *ops = resume->hypervisor->ops;
-	struct domain_id id = id_at(resume, i);
-	int r = ops->resume_in_xenstore(resume->hypervisor, &id);
-
-	if (r < 0 && r != -ESRCH)
-		r = ops->resume_in_xenstore(resume->hypervisor, &id);
-	if (r == 0)
-		record(resume, RECORD_XENSTORE_RESUMED, i, "");
-	else if (r == -ESRCH)
-		record(resume, RECORD_GONE, i, "");
-	else
-		record(resume, RECORD_DEGRADED, i, "xenstored could not be told that it runs");
-}
-
 /* What can wait until all guests run. */
 static void tidy(struct resume *resume, const bool *selected)
 {
 	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
 		if (is_selected(selected, i))
 			wake_agent(resume, i);
-	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;) {
-		if (is_selected(selected, i) && guest_at(resume, i)->needs_xenstore_resume)
-			resume_in_xenstore(resume, i);
-	}
-}
-
-/* What failed may have been a moment's trouble; a guest is worth a second try.
- */
-static void try_stranded_again(struct resume *resume, const bool *selected)
-{
 	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
-		if (is_selected(selected, i) && guest_at(resume, i)->stranded)
-			look_and_bring_back(resume, i);
+		if (is_selected(selected, i))
+			resume_in_xenstore(resume, i);
 }
 
 void resume_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
@@ -496,57 +506,31 @@ static size_t *measure_chains(const struct cycle *cycle)
 	return lengths;
 }
 
-/* Whom to bring back, the last that went down first. The caller's. */
-static size_t *list_held(const struct resume *resume, const bool *selected, size_t *ret_n)
+/*
+ * Resumes what is held, the last that was suspended first; guests that do not
+ * need each other at once. Without memory to tell them apart, or with
+ * ResumeAfter=ready, each by itself.
+ */
+static int resume_in_order(struct resume *resume, const bool *selected)
 {
-	size_t *guests = calloc(cycle_of(resume)->n_guests + 1, sizeof(*guests));
-
-	*ret_n = 0;
-	for (size_t i = cycle_of(resume)->n_guests; guests && i-- > 0;)
-		if (is_selected(selected, i) && guest_at(resume, i)->hold != HOLD_NONE)
-			guests[(*ret_n)++] = i;
-	return guests;
-}
-
-/* Each by itself: ResumeAfter=ready, or no memory for more. */
-static int bring_back_one_by_one(struct resume *resume, const bool *selected)
-{
+	bool one_by_one = resume->config->resume_after == RESUME_AFTER_READY;
+	_cleanup_(freep) size_t *chains = one_by_one ? NULL : measure_chains(cycle_of(resume));
+	size_t group[GROUP_MAX], n = 0;
 	int r = 0;
 
 	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;) {
 		if (!is_selected(selected, i) || guest_at(resume, i)->hold == HOLD_NONE)
 			continue;
-		if (resume->config->resume_after == RESUME_AFTER_READY && r == 0)
+		if (n == GROUP_MAX || !chains || (n > 0 && chains[i] > chains[group[n - 1]])) {
+			resume_group(resume, group, n);
+			n = 0;
+		}
+		if (one_by_one && r == 0)
 			r = wait_for_needed(resume, i);
-		look_and_bring_back(resume, i);
+		group[n++] = i;
 	}
+	resume_group(resume, group, n);
 	return r;
-}
-
-/* How many of the guests, from the first on, do not need each other. */
-static size_t count_group(const size_t *guests, size_t n, const size_t *chains)
-{
-	size_t shortest = chains[guests[0]], end = 1;
-
-	while (end < n && end < GROUP_MAX && chains[guests[end]] <= shortest)
-		shortest = chains[guests[end++]];
-	return end;
-}
-
-static int bring_all_back(struct resume *resume, const bool *selected)
-{
-	size_t n, size;
-	_cleanup_(freep) size_t *guests = list_held(resume, selected, &n);
-	_cleanup_(freep) size_t *chains = measure_chains(cycle_of(resume));
-	_cleanup_(freep) struct arrival *arrivals = calloc(GROUP_MAX, sizeof(*arrivals));
-
-	if (!guests || !chains || !arrivals || resume->config->resume_after == RESUME_AFTER_READY)
-		return bring_back_one_by_one(resume, selected);
-	for (size_t first = 0; first < n; first += size) {
-		size = count_group(&guests[first], n - first, chains);
-		bring_back_at_once(resume, &guests[first], size, arrivals);
-	}
-	return 0;
 }
 
 int resume_guests(struct journal *journal, const struct config *config,
@@ -563,8 +547,10 @@ int resume_guests(struct journal *journal, const struct config *config,
 	index_domids(&resume);
 	/* While all of them still stand in nobody's way. */
 	resume_prepare(cycle_of(&resume), hypervisor);
-	r = bring_all_back(&resume, selected);
-	try_stranded_again(&resume, selected);
+	r = resume_in_order(&resume, selected);
+	for (size_t i = cycle_of(&resume)->n_guests; i-- > 0;)
+		if (is_selected(selected, i))
+			retry_if_stranded(&resume, i);
 	tidy(&resume, selected);
 	domid_index_done(&resume.by_domid);
 	return resume.journal_error ? resume.journal_error : r;
@@ -593,7 +579,7 @@ static void count_open(struct resume *resume)
 	resume->next_us = LOOP_FOREVER;
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(resume, i);
-		uint64_t until = guest->may_suspend_late ? late_until(resume, i) : ready_by;
+		uint64_t until = is_late(guest) ? late_until(resume, i) : ready_by;
 
 		if (!is_open(guest))
 			continue;
@@ -611,20 +597,36 @@ static bool waits(struct resume *resume)
 	return resume->n_open > 0 && resume->next_us != LOOP_FOREVER;
 }
 
+/*
+ * The time to suspend late is over. A guest that cannot be looked at stays
+ * held: it may be suspended.
+ */
+static void end_late(struct resume *resume, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(resume, i);
+	int r = look_for_late(resume, i);
+
+	if (r < 0) {
+		strand(resume, i, "looked at", r);
+		return;
+	}
+	if (!is_late(guest))
+		return;
+	if (guest->hold != HOLD_NONE)
+		record(resume, was_resumed(guest) ? RECORD_RUNNING : RECORD_RETRACTED, i, "");
+	end_subscription(resume, i);
+	record(resume, RECORD_LATE_OVER, i, "");
+}
+
 /* Names whose agent has not answered, and ends what waited for late ones. */
 static void note_what_is_missing(struct resume *resume)
 {
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(resume, i);
-		struct domain_id id = id_at(resume, i);
 
-		if (guest->may_suspend_late) {
-			resume->hypervisor->ops->unsubscribe(resume->hypervisor, &id);
-			if (guest->hold == HOLD_REQUESTED)
-				record(resume, RECORD_RETRACTED, i, "");
-			record(resume, RECORD_LATE_OVER, i, "");
-		}
-		if (is_open(guest) && guest->outcome != OUTCOME_FAILED)
+		if (is_late(guest))
+			end_late(resume, i);
+		if (agent_is_awaited(guest) && guest->outcome != OUTCOME_FAILED)
 			record(resume, RECORD_DEGRADED, i,
 			       "its agent has not said that its devices are back");
 	}
