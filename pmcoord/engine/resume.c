@@ -143,16 +143,6 @@ static bool is_paused_by_us(const struct cycle_guest *guest)
 	return guest->hold == HOLD_PAUSED || guest->hold == HOLD_PAUSING;
 }
 
-/*
- * Whether a guest that runs does so because it was resumed already, by a
- * coordinator that died before it could record that.
- */
-static bool was_resumed(const struct cycle_guest *guest)
-{
-	return guest->hold == HOLD_SUSPENDED ||
-	       (guest->hold == HOLD_REQUESTED && guest->resume_us != CYCLE_NEVER);
-}
-
 /* Ends what keeps the guest from running; its intent is on record. */
 static void let_run(struct resume *resume, size_t i, struct attempt *attempt)
 {
@@ -199,7 +189,7 @@ static void resume_by_state(struct resume *resume, size_t i, struct attempt *att
 			end_subscription(resume, i);
 	} else if (is_paused) {
 		record(resume, RECORD_RETRACTED, i, "");
-	} else if (was_resumed(guest)) {
+	} else if (cycle_guest_was_suspended(guest)) {
 		record(resume, RECORD_RUNNING, i, "");
 	} else {
 		retract(resume, i);
@@ -613,7 +603,8 @@ static void end_late(struct resume *resume, size_t i)
 	if (!is_late(guest))
 		return;
 	if (guest->hold != HOLD_NONE)
-		record(resume, was_resumed(guest) ? RECORD_RUNNING : RECORD_RETRACTED, i, "");
+		record(resume, cycle_guest_was_suspended(guest) ? RECORD_RUNNING : RECORD_RETRACTED,
+		       i, "");
 	end_subscription(resume, i);
 	record(resume, RECORD_LATE_OVER, i, "");
 }

@@ -317,6 +317,19 @@ static void add_detail(char *detail, const char *text)
 	snprintf(detail + used, CYCLE_DETAIL_MAX - used, "%s%s", used ? "; " : "", text);
 }
 
+bool cycle_guest_was_suspended(const struct cycle_guest *guest)
+{
+	return guest->hold == HOLD_SUSPENDED ||
+	       (guest->hold == HOLD_REQUESTED && guest->resume_us != CYCLE_NEVER);
+}
+
+/* The guest runs, or is gone. Nothing else ends a hold. */
+static void end_hold(struct cycle_guest *guest)
+{
+	guest->hold = HOLD_NONE;
+	guest->stranded = false;
+}
+
 /* A guest that suspends late was not held any more when it did. */
 static void hold_again(struct cycle_guest *guest)
 {
@@ -341,7 +354,8 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 			guest->outcome = OUTCOME_SUSPENDED;
 		break;
 	case RECORD_RETRACTED:
-		guest->hold = HOLD_NONE;
+		if (!cycle_guest_was_suspended(guest))
+			end_hold(guest);
 		break;
 	case RECORD_ACKNOWLEDGED:
 		guest->may_suspend_late = true;
@@ -355,14 +369,14 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 		guest->down_us = now;
 		break;
 	case RECORD_GONE:
-		guest->hold = HOLD_NONE;
+		/* One that was suspended to its end was not all right. */
+		guest->degraded |= guest->stranded;
+		end_hold(guest);
 		guest->gone = true;
 		guest->may_suspend_late = false;
 		break;
 	case RECORD_LATE_OVER:
 		guest->may_suspend_late = false;
-		if (guest->hold == HOLD_REQUESTED)
-			guest->hold = HOLD_NONE;
 		break;
 	default:
 		break;
@@ -379,8 +393,7 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type, 
 	case RECORD_RUNNING:
 		guest->needs_xenstore_resume =
 			guest->hold == HOLD_REQUESTED || guest->hold == HOLD_SUSPENDED;
-		guest->hold = HOLD_NONE;
-		guest->stranded = false;
+		end_hold(guest);
 		guest->running_us = now;
 		break;
 	case RECORD_XENSTORE_RESUMED:

@@ -93,7 +93,7 @@ struct cycle_guest {
 	bool gone;
 	bool needs_xenstore_resume; /* resumed, but xenstored not told yet */
 	bool degraded;
-	bool stranded;
+	bool stranded; /* held because it could not be resumed */
 	char detail[CYCLE_DETAIL_MAX];
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;
@@ -174,6 +174,12 @@ int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, cons
 
 /* How the cycle went, as it stands. */
 enum cycle_result cycle_result(const struct cycle *cycle);
+
+/*
+ * Whether a guest that is held and not paused has been suspended: where it
+ * runs, it was resumed by a coordinator that could not record that.
+ */
+bool cycle_guest_was_suspended(const struct cycle_guest *guest);
 
 /* The guests still held by us. */
 size_t cycle_count_held(const struct cycle *cycle);

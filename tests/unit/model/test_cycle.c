@@ -283,6 +283,128 @@ static void remembers_who_is_held_and_how(void **state)
 	}
 }
 
+/* A text that records of this type can have. */
+static const char *text_of(enum record_type type)
+{
+	switch (type) {
+	case RECORD_CYCLE:
+		return "12 boot 1700000000000000 sleep lid";
+	case RECORD_GUEST:
+		return "8 " UUID "8 agent - mail";
+	case RECORD_MECHANISM:
+		return "xenstore";
+	case RECORD_MAY_SLEEP:
+	case RECORD_SLEPT:
+	case RECORD_WRITTEN:
+		return "5";
+	default:
+		return "";
+	}
+}
+
+/* Whether a record of this type says that the guest runs, or is no more. */
+static bool ends_hold(enum record_type type, const struct cycle_guest *before)
+{
+	switch (type) {
+	case RECORD_RUNNING:
+	case RECORD_GONE:
+		return true;
+	case RECORD_RETRACTED: /* it ran all along */
+		return before->hold != HOLD_SUSPENDED &&
+		       !(before->hold == HOLD_REQUESTED && before->resume_us != CYCLE_NEVER);
+	default:
+		return false;
+	}
+}
+
+static void nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold(void **state)
+{
+	static const char *const ways[][5] = {
+		{ "1000010 request 0" },
+		{ "1000010 request 0", "1000011 acknowledged 0" },
+		{ "1000010 request 0", "1000011 acknowledged 0", "1000012 fail 0 late" },
+		{ "1000010 request 0", "1000011 down 0" },
+		{ "1000010 request 0", "1000011 acknowledged 0", "1000012 down 0" },
+		{ "1000010 request 0", "1000011 down 0", "2000000 resume 0" },
+		{ "1000010 request 0", "1000011 down 0", "2000001 stranded 0 EIO" },
+		{ "1000010 request 0", "2000000 resume 0" },
+		{ "1000010 request 0", "2000000 stranded 0 not seen" },
+		{ "1000010 request 0", "2000000 resume 0", "2000001 stranded 0 EIO",
+		  "2000002 settled 0 late" },
+		{ "1000010 pause 0" },
+		{ "1000010 paused 0" },
+		{ "1000010 paused 0", "2000000 resume 0", "2000001 stranded 0 EIO" },
+		/* It suspends late. */
+		{ "1000010 paused 0", "2000000 running 0", "2000001 resume 0" },
+		{ "1000010 paused 0", "2000000 running 0", "2000001 resume 0",
+		  "2000002 stranded 0 EIO", "2000003 settled 0 late" },
+		{ "1000010 paused 0", "2000000 running 0", "2000001 stranded 0 not seen" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(ways) * (RECORD_END + 1); i++) {
+		const char *const *way = ways[i / (RECORD_END + 1)];
+		struct record record = {
+			.type = (enum record_type)(i % (RECORD_END + 1)),
+			.at_us = 3000000,
+		};
+		struct cycle_guest before;
+		struct cycle cycle;
+
+		begin(&cycle);
+		for (size_t j = 0; j < ELEMENTSOF(ways[0]) && way[j]; j++)
+			apply(&cycle, way[j], NULL);
+		before = cycle.guests[0];
+		assert_int_not_equal(before.hold, HOLD_NONE);
+		record.text = text_of(record.type);
+		assert_int_equal(cycle_apply(&cycle, &record), 0);
+		assert_int_equal(cycle.guests[0].hold == HOLD_NONE,
+				 ends_hold(record.type, &before));
+		/* Only what is held is stranded. */
+		if (record.type != RECORD_STRANDED)
+			assert_int_equal(cycle.guests[0].stranded,
+					 before.stranded && !ends_hold(record.type, &before));
+		cycle_done(&cycle);
+	}
+}
+
+/* The journal of a pmcoord that took SETTLED for the end of the hold. */
+static void holds_a_late_guest_of_an_old_journal(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000010 request 0", "11000000 acknowledged 0",
+	      "11000000 pause 0 did not suspend within 10 s", "11000000 paused 0",
+	      "3611000000 resume 0", "3611004000 running 0", "3614000000 resume 0",
+	      "3614000000 stranded 0 could not be resumed: EIO", "3614000000 resume 0",
+	      "3614000000 stranded 0 could not be resumed: EIO", "3614000000 bookkept 0",
+	      "3614000000 settled 0 went down late", "3614000000 end", NULL);
+	assert_string_equal(cycle_stranded(&cycle), "web");
+	assert_int_equal(cycle_count_held(&cycle), 1);
+	apply(&cycle, "3700000000 resume 0", "3700000001 running 0", NULL);
+	assert_null(cycle_stranded(&cycle));
+	assert_int_equal(cycle_count_held(&cycle), 0);
+	assert_true(cycle.guests[0].needs_xenstore_resume);
+	cycle_done(&cycle);
+}
+
+/* Its end is no success either. */
+static void a_stranded_guest_that_is_gone_is_stranded_no_more(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000010 request 1", "1000011 down 1",
+	      "1000012 stranded 1 could not be resumed: EIO", "1000013 gone 1", NULL);
+	assert_null(cycle_stranded(&cycle));
+	assert_int_equal(cycle_count_held(&cycle), 0);
+	assert_int_equal(cycle_result(&cycle), RESULT_DEGRADED);
+	cycle_done(&cycle);
+}
+
 /* xenstored learns of a suspended guest's resume, and of no unpause. */
 static void keeps_the_books_of_one_that_suspends_late(void **state)
 {
@@ -361,6 +483,9 @@ int main(void)
 		cmocka_unit_test(a_good_cycle_is_ok),
 		cmocka_unit_test(tells_the_truth_about_what_went_wrong),
 		cmocka_unit_test(remembers_who_is_held_and_how),
+		cmocka_unit_test(nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold),
+		cmocka_unit_test(holds_a_late_guest_of_an_old_journal),
+		cmocka_unit_test(a_stranded_guest_that_is_gone_is_stranded_no_more),
 		cmocka_unit_test(keeps_the_books_of_one_that_suspends_late),
 		cmocka_unit_test(names_the_stranded),
 		cmocka_unit_test(keeps_all_that_was_said_of_a_guest),
