@@ -169,6 +169,33 @@ def test_everyone_who_misbehaves_is_named_with_what_it_did(pmcoord):
     assert set(pmcoord.states(scenario).values()) == {"running"}
 
 
+@pytest.mark.parametrize("how", [(), ("--guests-only",)])
+def test_a_late_suspender_is_held_until_it_can_be_resumed(pmcoord, how):
+    text = "[Guest \"net\"]\n[Guest \"slow\"]\nNeeds=net\nBehaviour=goes-down-late\nLateTime=13s\n"
+    scenario = pmcoord.scenario(text + "Fail=resume\n")
+    result = pmcoord.on(scenario, "suspend-all", *how, "--json")
+    if how:
+        assert result.returncode == 3 and json.loads(result.stdout)["stranded"] is None
+        result = pmcoord.on(scenario, "resume-all", "--json")
+    else:
+        assert json.loads(result.stdout)["stranded"] == "slow"
+    assert result.returncode == 6 and "slow" in result.stderr
+    for _ in range(2):
+        assert pmcoord.states(scenario) == {"net": "running", "slow": "suspended"}
+        assert [held["guest"] for held in pmcoord.json(scenario, "status")["held"]] == ["slow"]
+        assert "slow" in pmcoord.on(scenario, "status").stdout
+        assert [journal.name for journal in pmcoord.journals(scenario).iterdir()] == ["1"]
+        result = pmcoord.on(scenario, "resume-all")
+        assert result.returncode == 6 and "slow" in result.stderr
+    # The states of the guests stay; the resume works from now on.
+    pmcoord.scenario(text)
+    assert pmcoord.on(scenario, "resume-all").returncode == 0
+    assert set(pmcoord.states(scenario).values()) == {"running"}
+    assert pmcoord.json(scenario, "status")["held"] == []
+    assert not list(pmcoord.journals(scenario).iterdir())
+    assert pmcoord.json(scenario, "report")["stranded"] is None
+
+
 @pytest.mark.parametrize("text, named", [
     ("[Guest \"a\"]\n[Guest \"a\"]\n", "two guests 'a'"),
     ("[Guest \"a*\"]\n", "lacks Count="),
