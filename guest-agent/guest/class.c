@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/class.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,26 +12,50 @@ bool path_is_beneath(const char *path, const char *directory)
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
-int class_each_in(const struct roots *roots, const char *class, const char *directory,
-		  class_fn take, void *data)
+int class_directory(const struct roots *roots, const char *class, const char *name, char *ret)
 {
-	char path[FILE_PATH_MAX], target[PATH_MAX];
-	struct dirent *entry;
-	_cleanup_(closedirp) DIR *list = NULL;
-	int r = file_path(path, "%s/class/%s", roots->sys, class);
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/class/%s/%s", roots->sys, class, name);
 
 	if (r < 0)
 		return r;
-	list = opendir(path);
-	while (list && r == 0 && (entry = readdir(list))) {
-		if (entry->d_name[0] == '.' ||
-		    file_path(path, "%s/class/%s/%s", roots->sys, class, entry->d_name) < 0 ||
-		    !realpath(path, target))
-			continue;
-		if (path_is_beneath(target, directory))
-			r = take(data, entry->d_name);
-	}
-	return r;
+	return realpath(path, ret) ? 0 : -errno;
+}
+
+struct walk {
+	const struct roots *roots;
+	const char *class;
+	const char *directory;
+	class_fn take;
+	void *data;
+};
+
+static int take_entry(void *data, int list, const char *name)
+{
+	const struct walk *walk = data;
+	char target[PATH_MAX];
+	int r = class_directory(walk->roots, walk->class, name, target);
+
+	(void)list;
+	/* Removed meanwhile. */
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 || !path_is_beneath(target, walk->directory))
+		return r;
+	return walk->take(walk->data, name);
+}
+
+int class_each_in(const struct roots *roots, const char *class, const char *directory,
+		  class_fn take, void *data)
+{
+	struct walk walk = { roots, class, directory, take, data };
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/class/%s", roots->sys, class);
+
+	if (r == 0)
+		r = directory_each(path, take_entry, &walk);
+	/* The kernel has no such devices. */
+	return r == -ENOENT && !file_exists("%s", path) ? 0 : r;
 }
 
 int class_each(const struct roots *roots, const char *class, const char *address, class_fn take,

@@ -2,6 +2,8 @@
 #ifndef GUEST_AGENT_GUEST_CLASS_H
 #define GUEST_AGENT_GUEST_CLASS_H
 
+#include <limits.h>
+
 #include "guest/files.h"
 
 /* sysfs by class: which interfaces, cards, … hang from which PCI function. */
@@ -11,7 +13,8 @@ typedef int (*class_fn)(void *data, const char *name);
 
 /*
  * Walks the devices of /sys/class/`class` that live beneath `directory` (as by
- * realpath), however deep. Returns what `take` returned, or 0.
+ * realpath), however deep. Returns what `take` returned, 0 (also if the kernel
+ * has no such class), or negative errno if not all of them could be looked at.
  */
 int class_each_in(const struct roots *roots, const char *class, const char *directory,
 		  class_fn take, void *data);
@@ -19,6 +22,9 @@ int class_each_in(const struct roots *roots, const char *class, const char *dire
 /* The same beneath a PCI function. Returns -ENOENT if that is not there. */
 int class_each(const struct roots *roots, const char *class, const char *address, class_fn take,
 	       void *data);
+
+/* Where a device of a class really lives; `ret` has PATH_MAX bytes. */
+int class_directory(const struct roots *roots, const char *class, const char *name, char *ret);
 
 /* Is `path` beneath `directory`? */
 bool path_is_beneath(const char *path, const char *directory);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -200,6 +201,28 @@ bool file_exists(const char *format, ...)
 
 	PATH_FROM_ARGUMENTS(path, r, format);
 	return r == 0 && access(path, F_OK) == 0;
+}
+
+int directory_each(const char *path, directory_fn take, void *data)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!directory)
+		return -errno;
+	while (r == 0) {
+		errno = 0;
+		entry = readdir(directory);
+		if (!entry) {
+			r = -errno;
+			break;
+		}
+		if (entry->d_name[0] != '.')
+			r = take(data, dirfd(directory), entry->d_name);
+	}
+	closedir(directory);
+	return r;
 }
 
 int file_replace(const char *path, const void *data, size_t length)

@@ -50,6 +50,15 @@ int file_link_name(char *ret, size_t size, const char *format, ...) _printf_(3, 
 
 bool file_exists(const char *format, ...) _printf_(1, 2);
 
+/* Called per entry, with the directory's descriptor. Anything but 0 ends it. */
+typedef int (*directory_fn)(void *data, int directory, const char *name);
+
+/*
+ * Lists a directory, without entries that begin with a dot. Returns what `take`
+ * returned, 0, or negative errno if it cannot be listed to its end.
+ */
+int directory_each(const char *path, directory_fn take, void *data);
+
 /* Replaces `path` by `length` bytes of `data`, all or nothing. */
 int file_replace(const char *path, const void *data, size_t length);
 
