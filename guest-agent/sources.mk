@@ -13,6 +13,7 @@ AGENT_SRC := \
 	guest-agent/engine/hooks.c \
 	guest-agent/engine/inhibitors.c \
 	guest-agent/net/manager.c \
+	guest-agent/devices/open-files.c \
 	guest-agent/devices/usage.c \
 	guest-agent/devices/inventory.c \
 	guest-agent/devices/modules.c \

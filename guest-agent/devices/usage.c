@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "guest/class.h"
+#include "devices/open-files.h"
 
 static DIR *open_directory(const char *root, const char *name)
 {
@@ -228,44 +229,32 @@ void usage_done(struct usage *usage)
 
 /* ---- Display nodes ---- */
 
-/* Is any of the process's files the node (as "/dev/dri/card0")? */
-static bool process_holds(const struct roots *roots, const char *pid, const char *node)
+static void format_process(const struct roots *roots, const char *pid, char *ret, size_t size)
 {
-	_cleanup_(closedirp) DIR *directory = NULL;
-	char path[FILE_PATH_MAX], target[PATH_MAX];
-	struct dirent *entry;
+	char name[32];
 
-	if (file_path(path, "%s/fd", pid) == 0)
-		directory = open_directory(roots->proc, path);
-	while (directory && (entry = readdir(directory))) {
-		ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
-
-		if (n < 0)
-			continue;
-		target[n] = '\0';
-		if (strcmp(target, node) == 0)
-			return true;
-	}
-	return false;
+	if (file_read(name, sizeof(name), "%s/%s/comm", roots->proc, pid) <= 0)
+		strcpy(name, "?");
+	snprintf(ret, size, "'%s' (%.16s)", name, pid);
 }
 
-static bool node_is_open(const struct roots *roots, const char *node, char *ret, size_t size)
+struct display_node {
+	const struct roots *roots;
+	const char *path; /* "/dev/dri/card0" */
+	char *text;
+	size_t size;
+};
+
+static int take_open_display(void *data, const struct open_file *file)
 {
-	_cleanup_(closedirp) DIR *directory = open_directory(roots->proc, ".");
-	struct dirent *entry;
+	struct display_node *node = data;
+	char process[64];
 
-	while (directory && (entry = readdir(directory))) {
-		char name[32];
-
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-		    !process_holds(roots, entry->d_name, node))
-			continue;
-		if (file_read(name, sizeof(name), "%s/%s/comm", roots->proc, entry->d_name) <= 0)
-			strcpy(name, "?");
-		snprintf(ret, size, "in use by '%s' (%s)", name, entry->d_name);
-		return true;
-	}
-	return false;
+	if (strcmp(file->target, node->path) != 0)
+		return 0;
+	format_process(node->roots, file->pid, process, sizeof(process));
+	snprintf(node->text, node->size, "in use by %s", process);
+	return 1;
 }
 
 struct display {
@@ -288,10 +277,12 @@ static int take_node(void *data, const char *name)
 {
 	struct display *display = data;
 	char node[FILE_PATH_MAX];
+	struct display_node look;
 
 	if (strchr(name, '-') || file_path(node, "/dev/dri/%s", name) < 0)
 		return 0;
-	return node_is_open(display->roots, node, display->text, display->size);
+	look = (struct display_node){ display->roots, node, display->text, display->size };
+	return open_files_each(display->roots, take_open_display, &look) == 1;
 }
 
 bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret, size_t size)

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pmcoord/write.h"
@@ -201,6 +203,26 @@ bool file_exists(const char *format, ...)
 
 	PATH_FROM_ARGUMENTS(path, r, format);
 	return r == 0 && access(path, F_OK) == 0;
+}
+
+int file_device(int directory, const char *path, struct device_number *ret)
+{
+	struct statx status;
+
+	/*
+	 * Asks for nothing and without synchronising: a network file system
+	 * that does not answer cannot block this, and FUSE, which refuses its
+	 * attributes to other users, does not fail it. A device's node fills in
+	 * its type and number in any case.
+	 */
+	if (statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &status) < 0)
+		return -errno;
+	if (!S_ISBLK(status.stx_mode) && !S_ISCHR(status.stx_mode))
+		return 0;
+	ret->block = S_ISBLK(status.stx_mode);
+	snprintf(ret->text, sizeof(ret->text), "%u:%u", status.stx_rdev_major,
+		 status.stx_rdev_minor);
+	return 1;
 }
 
 int directory_each(const char *path, directory_fn take, void *data)

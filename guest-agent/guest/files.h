@@ -50,6 +50,19 @@ int file_link_name(char *ret, size_t size, const char *format, ...) _printf_(3, 
 
 bool file_exists(const char *format, ...) _printf_(1, 2);
 
+/* A device's number, as sysfs writes it. */
+struct device_number {
+	bool block; /* or a character device */
+	char text[24]; /* "259:0" */
+};
+
+/*
+ * Which device is `path` (relative to `directory`, as for openat(2)) the node
+ * of? No file system is asked for attributes that it may be slow to find.
+ * Returns 1, 0 if it is no node, or negative errno.
+ */
+int file_device(int directory, const char *path, struct device_number *ret);
+
 /* Called per entry, with the directory's descriptor. Anything but 0 ends it. */
 typedef int (*directory_fn)(void *data, int directory, const char *name);
 

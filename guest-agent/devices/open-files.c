@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "devices/open-files.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+struct walk {
+	const struct roots *roots;
+	open_file_fn take;
+	void *data;
+	const char *pid;
+	int failure; /* of a process whose files cannot be read */
+};
+
+/* The process has ended, or closed the file, meanwhile. */
+static bool is_gone(int r)
+{
+	return r == -ENOENT || r == -ESRCH;
+}
+
+static int take_link(void *data, int directory, const char *name)
+{
+	const struct walk *walk = data;
+	char target[PATH_MAX];
+	struct open_file file = { .pid = walk->pid, .target = target };
+	ssize_t n = readlinkat(directory, name, target, sizeof(target) - 1);
+	int r;
+
+	if (n < 0)
+		return is_gone(-errno) ? 0 : -errno;
+	target[n] = '\0';
+	/* Sockets, pipes and the like have names of another kind. */
+	r = target[0] == '/' ? file_device(directory, name, &file.device) : 0;
+	if (r < 0 && !is_gone(r))
+		return r;
+	file.is_device = r == 1;
+	return walk->take(walk->data, &file);
+}
+
+/* Returns what `take` returned; a failure is for the end. */
+static int take_files(struct walk *walk, const char *name, const char *table)
+{
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/%s/%s", walk->roots->proc, name, table);
+
+	if (r == 0)
+		r = directory_each(path, take_link, walk);
+	if (r < 0 && !is_gone(r))
+		walk->failure = r;
+	return r < 0 ? 0 : r;
+}
+
+static int take_thread(void *data, int directory, const char *name)
+{
+	struct walk *walk = data;
+	char thread[64];
+
+	(void)directory;
+	/* The first one's is the process's. */
+	if (strcmp(name, walk->pid) == 0)
+		return 0;
+	snprintf(thread, sizeof(thread), "%.16s/task/%.16s", walk->pid, name);
+	return take_files(walk, thread, "fd");
+}
+
+static int take_process(void *data, int directory, const char *name)
+{
+	struct walk *walk = data;
+	char path[FILE_PATH_MAX];
+	int r;
+
+	(void)directory;
+	if (!isdigit((unsigned char)name[0]))
+		return 0;
+	walk->pid = name;
+	r = take_files(walk, name, "fd");
+	if (r == 0)
+		r = take_files(walk, name, "map_files");
+	if (r != 0)
+		return r;
+	r = file_path(path, "%s/%s/task", walk->roots->proc, name);
+	if (r == 0)
+		r = directory_each(path, take_thread, walk);
+	if (r < 0 && !is_gone(r))
+		walk->failure = r;
+	return r < 0 ? 0 : r;
+}
+
+int open_files_each(const struct roots *roots, open_file_fn take, void *data)
+{
+	struct walk walk = { .roots = roots, .take = take, .data = data };
+	int r = directory_each(roots->proc, take_process, &walk);
+
+	return r != 0 ? r : walk.failure;
+}
