@@ -95,6 +95,8 @@ static void print_function(const struct roots *roots, const struct pci_function 
 		printf("%s\n", links);
 }
 
+static const char risk_text[] = "KEEP: in use or not understood; may not survive the host's sleep.";
+
 static void print_plan(const struct plan *plan)
 {
 	const struct settings *settings = plan->setup->settings;
@@ -127,7 +129,7 @@ static void print_plan(const struct plan *plan)
 		risk |= plan->inventory.functions[i].risk;
 	}
 	if (risk)
-		printf("\nKEEP: stays bound because it is in use, and may not survive the host's sleep.\n");
+		printf("\n%s\n", risk_text);
 }
 
 static void add_function(struct json_object *devices, const struct roots *roots,

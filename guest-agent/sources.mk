@@ -14,6 +14,8 @@ AGENT_SRC := \
 	guest-agent/engine/inhibitors.c \
 	guest-agent/net/manager.c \
 	guest-agent/devices/open-files.c \
+	guest-agent/disks.c \
+	guest-agent/devices/storage.c \
 	guest-agent/devices/usage.c \
 	guest-agent/devices/inventory.c \
 	guest-agent/devices/modules.c \

@@ -95,21 +95,33 @@ static bool is_told(const struct device_rule *rule)
 	return rule && rule->action != DEVICE_AUTO;
 }
 
+/* Does the rule mean this function, rather than all that match a wildcard? */
+static bool is_named(const struct device_rule *rule)
+{
+	return is_told(rule) && !strpbrk(rule->pattern, "*?[\\");
+}
+
 /* What a function's use says against unbinding it. */
 static int decide_by_use(struct reader *reader, struct pci_function *function,
 			 const char *directory)
 {
-	char use[160];
+	enum disk_use found;
+	char use[160], reason[sizeof(function->reason)];
 
 	if (!reader->usage_is_read) {
-		int r = usage_read(&reader->usage, reader->roots, reader->claimed);
+		int r = usage_read(&reader->usage, reader->roots, NULL, reader->claimed);
 
 		if (r < 0)
 			return r;
 		reader->usage_is_read = true;
 	}
-	if (usage_find_disk(&reader->usage, directory, use, sizeof(use)))
+	found = usage_find_disk(&reader->usage, directory, use, sizeof(use));
+	snprintf(reason, sizeof(reason), "use not understood: %s", use);
+	/* Also where a rule says unbind: data is not a matter of taste. */
+	if (found == DISK_IN_USE)
 		keep(function, true, use);
+	else if (found == DISK_UNKNOWN && !is_named(function->rule))
+		keep(function, true, reason);
 	else if (!is_told(function->rule) && function->class >> 16 == CLASS_DISPLAY &&
 		 usage_display_is_open(&reader->usage, directory, use, sizeof(use)))
 		keep(function, true, use);
@@ -153,7 +165,6 @@ static int decide(struct reader *reader, struct pci_function *function, uint64_t
 	function->early = function->class >> 16 == CLASS_MULTIMEDIA ||
 			  has_class(reader->roots, "sound", directory) ||
 			  has_class(reader->roots, "video4linux", directory);
-	/* Also where a rule says unbind: data is not a matter of taste. */
 	return decide_by_use(reader, function, directory);
 }
 

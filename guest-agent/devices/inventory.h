@@ -17,9 +17,12 @@
  * Devices=auto unbinds every real function but
  *   - bridges, virtio and Xen functions, and what a device model emulates
  *     beside the Xen platform device: they need nothing;
- *   - a GPU in use, and any function beneath which something is mounted,
- *     swapped on, held by the kernel or exported by a backend: they would need
- *     it, and keeping them is a risk.
+ *   - a GPU in use, any function that leads to a disk in use (usage.h), and
+ *     any that leads to a disk of which something cannot be read. They would
+ * need it, and keeping them is a risk.
+ *
+ * A rule that names a function without wildcards unbinds what is not
+ * understood; no rule unbinds a disk in use.
  *
  * Sound and video devices are stopped before processes are frozen: some of
  * their drivers wait for open files, which a frozen owner never closes.

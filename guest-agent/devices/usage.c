@@ -2,7 +2,6 @@
 #include "devices/usage.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,33 +12,16 @@
 
 #include "guest/class.h"
 #include "devices/open-files.h"
+#include "devices/storage.h"
 
-static DIR *open_directory(const char *root, const char *name)
+static void set_unread(struct usage *usage, const char *what, int r)
 {
-	char path[FILE_PATH_MAX];
-
-	return file_path(path, "%s/%s", root, name) < 0 ? NULL : opendir(path);
+	if (r < 0 && usage->unread[0] == '\0')
+		snprintf(usage->unread, sizeof(usage->unread), "cannot read %s: %s", what,
+			 strerror(-r));
 }
 
-/* ---- Block devices ---- */
-
-static bool is_empty(const struct roots *roots, const char *name, const char *inside,
-		     char *ret_first, size_t size)
-{
-	_cleanup_(closedirp) DIR *directory = NULL;
-	char path[FILE_PATH_MAX];
-	struct dirent *entry;
-
-	if (file_path(path, "class/block/%s/%s", name, inside) == 0)
-		directory = open_directory(roots->sys, path);
-	while (directory && (entry = readdir(directory))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(ret_first, size, "%.63s", entry->d_name);
-		return false;
-	}
-	return true;
-}
+/* ---- Tables of the kernel ---- */
 
 /*
  * A mount is found by its device number, or where a file system has a number
@@ -83,151 +65,191 @@ static bool find_swap(const char *swaps, const char *name)
 	return false;
 }
 
-/* blkback names the device it exports by its number in hex, "fe:10". */
-static bool find_export(const struct roots *roots, const char *number, char *ret, size_t size)
+/* `optional`: a kernel may be without it, and then has none of its entries. */
+static char *read_table(struct usage *usage, const char *name, bool optional)
 {
-	_cleanup_(closedirp) DIR *directory = open_directory(roots->sys, "bus/xen-backend/devices");
-	unsigned int major, minor, his_major, his_minor;
-	struct dirent *entry;
+	size_t length;
+	char *text = NULL;
+	int r = file_read_all(&text, &length, "%s/%s", usage->roots->proc, name);
 
-	if (sscanf(number, "%u:%u", &major, &minor) != 2)
-		return false;
-	while (directory && (entry = readdir(directory))) {
-		char text[32];
+	if (r < 0 && !(optional && r == -ENOENT))
+		set_unread(usage, name, r);
+	return text;
+}
 
-		if (entry->d_name[0] == '.' ||
-		    file_read(text, sizeof(text), "%s/bus/xen-backend/devices/%s/physical_device",
-			      roots->sys, entry->d_name) <= 0 ||
-		    sscanf(text, "%x:%x", &his_major, &his_minor) != 2)
+static int take_first(void *data, int directory, const char *name)
+{
+	(void)directory;
+	snprintf(data, 64, "%.63s", name);
+	return 1;
+}
+
+/* Every block device has the directory, empty or not. */
+static void find_holder(struct disk *disk)
+{
+	char path[FILE_PATH_MAX], holder[64];
+	int r = file_path(path, "%s/holders", disk->directory);
+
+	if (r == 0)
+		r = directory_each(path, take_first, holder);
+	if (r == 1)
+		disk_set_use(disk, DISK_IN_USE, "part of %s", holder);
+	else if (r < 0)
+		disk_set_use(disk, DISK_UNKNOWN, "may have holders: %s", strerror(-r));
+}
+
+static bool is_block_device(const struct disk *disk)
+{
+	return disk->number.block && disk->number.text[0] != '\0';
+}
+
+static void find_in_tables(struct usage *usage)
+{
+	_cleanup_(freep) char *mounts = read_table(usage, "self/mountinfo", false);
+	_cleanup_(freep) char *swaps = read_table(usage, "swaps", true);
+	char where[128];
+
+	for (size_t i = 0; i < usage->list.n_disks; i++) {
+		struct disk *disk = &usage->list.disks[i];
+
+		if (!is_block_device(disk))
 			continue;
-		if (his_major == major && his_minor == minor) {
-			snprintf(ret, size, "exported by %.63s", entry->d_name);
-			return true;
-		}
+		if (find_mount(mounts, disk->number.text, disk->name, where, sizeof(where)))
+			disk_set_use(disk, DISK_IN_USE, "%s", where);
+		if (find_swap(swaps, disk->name))
+			disk_set_use(disk, DISK_IN_USE, "used as swap");
+		find_holder(disk);
 	}
-	return false;
 }
 
-bool usage_claimed(const struct roots *roots, const char *device_number)
-{
-	char path[FILE_PATH_MAX];
-	int fd;
+/* ---- Users inside the kernel ---- */
 
-	if (file_path(path, "%s/block/%s", roots->dev, device_number) < 0)
-		return true;
-	/* O_NONBLOCK: do not wait for a medium or pull a tray in. */
-	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return errno == EBUSY;
-	close(fd);
-	return false;
+/* Returns how many disks have this number. */
+static size_t set_by_number(struct usage *usage, const struct device_number *number,
+			    const char *how, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < usage->list.n_disks; i++) {
+		struct disk *disk = &usage->list.disks[i];
+
+		if (!disk_has_number(disk, number))
+			continue;
+		disk_set_use(disk, DISK_IN_USE, "%s %.63s", how, name);
+		n++;
+	}
+	return n;
 }
 
-struct tables {
-	char *mounts;
-	char *swaps;
-	usage_claimed_fn claimed;
-};
-
-static void find_use(const struct roots *roots, const struct tables *tables,
-		     struct usage_disk *disk)
+/* blkback names the device it exports by its number in hex, "fe:10". */
+static int take_backend(void *data, int directory, const char *name)
 {
-	char number[32], holder[64];
+	struct usage *usage = data;
+	struct device_number number = { .block = true };
+	unsigned int major, minor;
+	char text[32];
+	int r = file_read(text, sizeof(text), "%s/bus/xen-backend/devices/%s/physical_device",
+			  usage->roots->sys, name);
 
-	if (file_read(number, sizeof(number), "%s/class/block/%s/dev", roots->sys, disk->name) <= 0)
-		return;
-	if (find_mount(tables->mounts, number, disk->name, disk->use, sizeof(disk->use)))
-		return;
-	if (find_swap(tables->swaps, disk->name))
-		snprintf(disk->use, sizeof(disk->use), "used as swap");
-	else if (!is_empty(roots, disk->name, "holders", holder, sizeof(holder)))
-		snprintf(disk->use, sizeof(disk->use), "part of %s", holder);
-	else if (!find_export(roots, number, disk->use, sizeof(disk->use)) &&
-		 tables->claimed(roots, number))
-		snprintf(disk->use, sizeof(disk->use), "held by the kernel");
-}
-
-static int add_disk(struct usage *usage, const struct tables *tables, const char *name)
-{
-	struct usage_disk *disks, *disk;
-	char path[FILE_PATH_MAX], directory[PATH_MAX];
-	size_t n = usage->n_disks + 1;
-
-	if (file_path(path, "%s/class/block/%s", usage->roots->sys, name) < 0 ||
-	    !realpath(path, directory) || strlen(directory) >= FILE_PATH_MAX ||
-	    strlen(name) >= sizeof(disk->name))
+	(void)directory;
+	/* No disk's, or one that it has not opened. */
+	if (r == -ENOENT)
 		return 0;
-	/* Virtual ones (loop, dm) are beneath no PCI function. */
-	if (!strstr(directory, "/pci"))
-		return 0;
-	disks = realloc(usage->disks, n * sizeof(*disks));
-	if (!disks)
-		return -ENOMEM;
-	usage->disks = disks;
-	usage->n_disks = n;
-	disk = &disks[n - 1];
-	*disk = (struct usage_disk){ 0 };
-	strcpy(disk->name, name);
-	strcpy(disk->directory, directory);
-	find_use(usage->roots, tables, disk);
+	if (r < 0 || sscanf(text, "%x:%x", &major, &minor) != 2)
+		return r < 0 ? r : -EINVAL;
+	snprintf(number.text, sizeof(number.text), "%u:%u", major, minor);
+	(void)set_by_number(usage, &number, "exported by", name);
 	return 0;
 }
 
-static int read_table(const struct roots *roots, const char *name, char **ret)
+static void find_exports(struct usage *usage)
 {
-	size_t length;
-	int r = file_read_all(ret, &length, "%s/%s", roots->proc, name);
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/bus/xen-backend/devices", usage->roots->sys);
 
-	if (r == -ENOENT) {
-		*ret = strdup("");
-		r = *ret ? 0 : -ENOMEM;
-	}
-	return r;
-}
-
-int usage_read(struct usage *ret, const struct roots *roots, usage_claimed_fn claimed)
-{
-	_cleanup_(closedirp) DIR *directory = open_directory(roots->sys, "class/block");
-	_cleanup_(freep) char *mounts = NULL;
-	_cleanup_(freep) char *swaps = NULL;
-	struct tables tables;
-	struct dirent *entry;
-	int r;
-
-	*ret = (struct usage){ .roots = roots };
-	r = read_table(roots, "self/mountinfo", &mounts);
 	if (r == 0)
-		r = read_table(roots, "swaps", &swaps);
-	tables = (struct tables){ mounts, swaps, claimed };
-	while (r == 0 && directory && (entry = readdir(directory)))
-		if (entry->d_name[0] != '.')
-			r = add_disk(ret, &tables, entry->d_name);
-	if (r < 0)
-		usage_done(ret);
-	return r;
+		r = directory_each(path, take_backend, usage);
+	/* No backend of this kernel exports anything. */
+	if (r != -ENOENT)
+		set_unread(usage, "Xen backends", r);
+	/* It opens disks without claiming them. */
+	if (file_exists("%s/module/nvmet", usage->roots->sys))
+		set_unread(usage, "what nvmet exports", -EOPNOTSUPP);
 }
 
-bool usage_find_disk(const struct usage *usage, const char *directory, char *ret, size_t size)
+/*
+ * A loop device holds what it lies on without claiming it. A file's disk is
+ * found in use by the mount of its file system.
+ */
+static int take_loop(void *data, int directory, const char *name)
 {
-	for (size_t i = 0; i < usage->n_disks; i++) {
-		const struct usage_disk *disk = &usage->disks[i];
+	struct usage *usage = data;
+	struct device_number number;
+	char file[PATH_MAX];
+	int r = file_read(file, sizeof(file), "%s/class/block/%s/loop/backing_file",
+			  usage->roots->sys, name);
 
-		if (disk->use[0] == '\0' || !path_is_beneath(disk->directory, directory))
-			continue;
-		snprintf(ret, size, "%s %s", disk->name, disk->use);
-		return true;
+	(void)directory;
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	for (size_t i = 0; r >= 0 && i < usage->list.n_disks; i++) {
+		struct disk *disk = &usage->list.disks[i];
+
+		if (strncmp(file, "/dev/", 5) == 0 && strcmp(file + 5, disk->name) == 0)
+			disk_set_use(disk, DISK_IN_USE, "below %.63s", name);
 	}
-	return false;
+	if (r >= 0)
+		r = file_device(AT_FDCWD, file, &number);
+	if (r == 1)
+		(void)set_by_number(usage, &number, "below", name);
+	return r < 0 ? r : 0;
 }
 
-void usage_done(struct usage *usage)
+static void find_loops(struct usage *usage)
 {
-	free(usage->disks);
-	usage->disks = NULL;
-	usage->n_disks = 0;
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/class/block", usage->roots->sys);
+
+	if (r == 0)
+		r = directory_each(path, take_loop, usage);
+	set_unread(usage, "what loop devices lie on", r);
 }
 
-/* ---- Display nodes ---- */
+int usage_claimed(const struct roots *roots, const char *device_number)
+{
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/block/%s", roots->dev, device_number);
+	int fd;
+
+	if (r < 0)
+		return r;
+	/* O_NONBLOCK: do not wait for a medium or pull a tray in. */
+	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	/* The claim is tested before the medium. */
+	return errno == EBUSY ? 1 : errno == ENOMEDIUM ? 0 : -errno;
+}
+
+static void find_claims(struct usage *usage, usage_claimed_fn claimed)
+{
+	for (size_t i = 0; i < usage->list.n_disks; i++) {
+		struct disk *disk = &usage->list.disks[i];
+		int r;
+
+		if (!is_block_device(disk) || disk->use == DISK_IN_USE)
+			continue;
+		r = claimed(usage->roots, disk->number.text);
+		if (r == 1)
+			disk_set_use(disk, DISK_IN_USE, "held by the kernel");
+		else if (r < 0)
+			disk_set_use(disk, DISK_UNKNOWN, "cannot be opened: %s", strerror(-r));
+	}
+}
+
+/* ---- Processes ---- */
 
 static void format_process(const struct roots *roots, const char *pid, char *ret, size_t size)
 {
@@ -237,6 +259,94 @@ static void format_process(const struct roots *roots, const char *pid, char *ret
 		strcpy(name, "?");
 	snprintf(ret, size, "'%s' (%.16s)", name, pid);
 }
+
+/* Is the file the disk's node, under its usual name or any other? */
+static bool is_node_of(const struct open_file *file, const struct disk *disk)
+{
+	if (file->is_device && disk_has_number(disk, &file->device))
+		return true;
+	return strncmp(file->target, "/dev/", 5) == 0 && strcmp(file->target + 5, disk->name) == 0;
+}
+
+static int take_open_disk(void *data, const struct open_file *file)
+{
+	struct usage *usage = data;
+	char process[64];
+
+	for (size_t i = 0; i < usage->list.n_disks; i++) {
+		struct disk *disk = &usage->list.disks[i];
+
+		if (disk->use == DISK_IN_USE || !is_node_of(file, disk))
+			continue;
+		format_process(usage->roots, file->pid, process, sizeof(process));
+		disk_set_use(disk, DISK_IN_USE, "held open by %s", process);
+	}
+	return 0;
+}
+
+/* ---- */
+
+static void drop_others(struct disk_list *list, const char *directory)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n_disks; i++)
+		if (storage_leads_to(directory, list->disks[i].directory))
+			list->disks[n++] = list->disks[i];
+	list->n_disks = n;
+}
+
+int usage_read(struct usage *ret, const struct roots *roots, const char *directory,
+	       usage_claimed_fn claimed)
+{
+	int r;
+
+	*ret = (struct usage){ .roots = roots };
+	r = disk_list_read(&ret->list, roots);
+	if (r < 0)
+		return r;
+	if (directory)
+		drop_others(&ret->list, directory);
+	if (ret->list.n_disks == 0)
+		return 0;
+	find_in_tables(ret);
+	find_exports(ret);
+	find_loops(ret);
+	set_unread(ret, "open files of a process", open_files_each(roots, take_open_disk, ret));
+	find_claims(ret, claimed);
+	return 0;
+}
+
+enum disk_use usage_find_disk(const struct usage *usage, const char *directory, char *ret,
+			      size_t size)
+{
+	const char *why = usage->list.incomplete;
+	enum disk_use found = why[0] ? DISK_UNKNOWN : DISK_UNUSED;
+
+	snprintf(ret, size, "%s", why);
+	for (size_t i = 0; i < usage->list.n_disks; i++) {
+		const struct disk *disk = &usage->list.disks[i];
+
+		if (!storage_leads_to(directory, disk->directory))
+			continue;
+		if (usage->unread[0] && found == DISK_UNUSED) {
+			found = DISK_UNKNOWN;
+			snprintf(ret, size, "%s", usage->unread);
+		}
+		if (disk->use <= found)
+			continue;
+		found = disk->use;
+		snprintf(ret, size, "%s %s", disk->name, disk->text);
+	}
+	return found;
+}
+
+void usage_done(struct usage *usage)
+{
+	disk_list_done(&usage->list);
+}
+
+/* ---- Display nodes ---- */
 
 struct display_node {
 	const struct roots *roots;

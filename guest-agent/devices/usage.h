@@ -5,46 +5,49 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "guest-agent/disks.h"
 #include "guest/files.h"
 
 /*
- * Who uses the block devices and display nodes beneath a PCI function: what
- * would lose data, or a picture, when its driver went.
+ * What uses the disks and display nodes of a PCI function: data, or a picture,
+ * would be lost if its driver went. A disk is unused only where that is proven:
+ * what cannot be read is not taken for unused.
  */
-
-/* A block device with the sysfs directory it really lives in. */
-struct usage_disk {
-	char name[64];
-	char directory[FILE_PATH_MAX];
-	char use[128]; /* "mounted on /srv", "" if free */
-};
 
 struct usage {
 	const struct roots *roots;
-	struct usage_disk *disks;
-	size_t n_disks;
+	struct disk_list list;
+	/* Why uses of any disk may have been missed, or "". */
+	char unread[DISK_REASON_MAX];
 };
 
 /*
  * The last question about a block device that nothing else explains: does the
- * kernel itself hold it (a mount in another namespace, a multipath map)? True
- * if an exclusive open is refused.
+ * kernel itself hold it (a mount in another namespace, a multipath map)? An
+ * exclusive open is then refused. Returns 1, 0, or negative errno if another
+ * reason prevents the open.
  */
-typedef bool (*usage_claimed_fn)(const struct roots *roots, const char *device_number);
+typedef int (*usage_claimed_fn)(const struct roots *roots, const char *device_number);
 
-bool usage_claimed(const struct roots *roots, const char *device_number);
-
-/*
- * Looks at all block devices: mounts, swap, holders (dm, md), what blkback
- * exports, and `claimed` where those say nothing. Returns 0 or negative errno.
- */
-int usage_read(struct usage *ret, const struct roots *roots, usage_claimed_fn claimed);
+int usage_claimed(const struct roots *roots, const char *device_number);
 
 /*
- * The use of the first block device in use beneath `directory` (as by
- * realpath), as "sda1 mounted on /". Returns false if all are free.
+ * Looks at all disks, or those of the function in `directory` alone: mounts,
+ * swap, holders (dm, md), what lies on loop devices, what blkback and nvmet
+ * export, what processes hold open (QEMU and tapdisk serve disks so), and
+ * `claimed` where those say nothing. Returns 0 or -ENOMEM: what cannot be read
+ * makes a use unknown.
  */
-bool usage_find_disk(const struct usage *usage, const char *directory, char *ret, size_t size);
+int usage_read(struct usage *ret, const struct roots *roots, const char *directory,
+	       usage_claimed_fn claimed);
+
+/*
+ * Finds a use of the disks that the function in `directory` (as by realpath)
+ * leads to. Returns DISK_IN_USE with it as "sda1 mounted on /", DISK_UNKNOWN
+ * with the reason, or DISK_UNUSED if that is proven for each.
+ */
+enum disk_use usage_find_disk(const struct usage *usage, const char *directory, char *ret,
+			      size_t size);
 
 /* Does a process hold a DRM or framebuffer node beneath `directory`? */
 bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret,

@@ -10,7 +10,8 @@
  *
  *   <function>/hang-unbind, hang-bind   the write never returns
  *   <function>/refuse-bind              so many binds fail
- *   <function>/was-reset                somebody has written to `reset`
+ *   <function>/refuse-links             its interfaces do not appear
+ *   <function>/was-reset                `reset` was written to
  */
 
 #include <errno.h>
@@ -108,6 +109,7 @@ static UNUSED void tree_new(struct tree *ret)
 	tree_write(ret, "proc/self/cgroup", "0::/system.slice/pmcoord-agent.service\n");
 	tree_write(ret, "proc/self/mountinfo", "");
 	tree_write(ret, "proc/swaps", "");
+	tree_write(ret, "sys/class/block/.keep", "");
 	tree_write(ret, "sys/power/pm_freeze_timeout", "20000\n");
 	tree_write(ret, "run/.keep", "");
 }
@@ -168,17 +170,133 @@ static UNUSED bool tree_is_bound(const struct tree *tree, const char *address)
 	return file_exists("%s/" TREE_DEVICES "%s/driver", tree->base, address);
 }
 
+/* A device in `directory` and in its class; a block device has no holders. */
+static UNUSED void tree_add_node(const struct tree *tree, const char *class, const char *name,
+				 const char *directory, const char *number)
+{
+	char path[FILE_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/dev", directory);
+	if (number)
+		tree_write(tree, path, number);
+	snprintf(path, sizeof(path), "%s/holders/.keep", directory);
+	if (strcmp(class, "block") == 0)
+		tree_write(tree, path, "");
+	snprintf(path, sizeof(path), "%s/uevent", directory);
+	tree_write(tree, path, "");
+	snprintf(path, sizeof(path), "sys/class/%s/%s", class, name);
+	tree_link(tree, path, directory);
+}
+
 /* A disk or partition beneath a function. */
 static UNUSED void tree_add_disk(const struct tree *tree, const char *address, const char *disk,
 				 const char *number)
 {
-	char name[200], target[190];
+	char directory[190];
 
-	snprintf(target, sizeof(target), TREE_DEVICES "%s/block/%s", address, disk);
-	snprintf(name, sizeof(name), "%s/dev", target);
-	tree_write(tree, name, number);
-	snprintf(name, sizeof(name), "sys/class/block/%s", disk);
-	tree_link(tree, name, target);
+	snprintf(directory, sizeof(directory), TREE_DEVICES "%s/block/%s", address, disk);
+	tree_add_node(tree, "block", disk, directory, number);
+}
+
+/* A stacked or loop device, which is beneath no function. */
+static UNUSED void tree_add_virtual_disk(const struct tree *tree, const char *disk,
+					 const char *number)
+{
+	char directory[100];
+
+	snprintf(directory, sizeof(directory), "sys/devices/virtual/block/%s", disk);
+	tree_add_node(tree, "block", disk, directory, number);
+}
+
+#define TREE_SUBSYSTEM "sys/devices/virtual/nvme-subsystem/nvme-subsys0"
+
+/* An NVMe controller (nvme0, …) of the one subsystem, which has no disk yet. */
+static UNUSED void tree_add_nvme(const struct tree *tree, const char *address,
+				 const char *controller)
+{
+	char directory[100], path[140];
+
+	snprintf(directory, sizeof(directory), TREE_DEVICES "%s/nvme/%s", address, controller);
+	tree_add_node(tree, "nvme", controller, directory, "238:0");
+	snprintf(path, sizeof(path), "%s/state", directory);
+	tree_write(tree, path, "live\n");
+	snprintf(path, sizeof(path), TREE_SUBSYSTEM "/%s", controller);
+	tree_link(tree, path, directory);
+	if (!file_exists("%s/sys/class/nvme-subsystem", tree->base))
+		tree_link(tree, "sys/class/nvme-subsystem/nvme-subsys0", TREE_SUBSYSTEM);
+}
+
+/* An NVMe namespace, or partition of one, that has a single path. */
+static UNUSED void tree_add_namespace(const struct tree *tree, const char *address,
+				      const char *disk, const char *number)
+{
+	char directory[140];
+
+	snprintf(directory, sizeof(directory), TREE_DEVICES "%s/nvme/nvme0/%s", address, disk);
+	tree_add_node(tree, "block", disk, directory, number);
+}
+
+/* What multipath makes of it: a disk of the subsystem, and a hidden path. */
+static UNUSED void tree_add_multipath_disk(const struct tree *tree, const char *disk,
+					   const char *number)
+{
+	char directory[140];
+
+	snprintf(directory, sizeof(directory), TREE_SUBSYSTEM "/%s", disk);
+	tree_add_node(tree, "block", disk, directory, number);
+}
+
+static UNUSED void tree_add_hidden_path(const struct tree *tree, const char *address,
+					const char *controller, const char *path)
+{
+	char directory[140], name[160];
+
+	snprintf(directory, sizeof(directory), TREE_DEVICES "%s/nvme/%s/%s", address, controller,
+		 path);
+	tree_add_node(tree, "block", path, directory, NULL);
+	snprintf(name, sizeof(name), "%s/hidden", directory);
+	tree_write(tree, name, "1\n");
+}
+
+/* Port N of an ATA controller; `class` is of its drive: "none", "ata", … */
+static UNUSED void tree_add_ata_port(const struct tree *tree, const char *address, int n,
+				     const char *class)
+{
+	char directory[140], name[20];
+
+	snprintf(directory, sizeof(directory), TREE_DEVICES "%s/ata%d/ata_port/ata%d", address, n,
+		 n);
+	snprintf(name, sizeof(name), "ata%d", n);
+	tree_add_node(tree, "ata_port", name, directory, NULL);
+	snprintf(directory, sizeof(directory), TREE_DEVICES "%s/ata%d/host%d/scsi_host/host%d",
+		 address, n, n, n);
+	snprintf(name, sizeof(name), "host%d", n);
+	tree_add_node(tree, "scsi_host", name, directory, NULL);
+	snprintf(directory, sizeof(directory),
+		 TREE_DEVICES "%s/ata%d/link%d/dev%d.0/ata_device/dev%d.0", address, n, n, n, n);
+	snprintf(name, sizeof(name), "dev%d.0", n);
+	tree_add_node(tree, "ata_device", name, directory, NULL);
+	strcat(directory, "/class");
+	tree_write(tree, directory, class);
+}
+
+/* The SCSI device of a port's drive; `disk` may be NULL: it is no disk. */
+static UNUSED void tree_add_ata_disk(const struct tree *tree, const char *address, int n,
+				     const char *disk, const char *number)
+{
+	char device[140], directory[200], name[20];
+
+	snprintf(device, sizeof(device), TREE_DEVICES "%s/ata%d/host%d/target%d:0:0/%d:0:0:0",
+		 address, n, n, n, n);
+	snprintf(name, sizeof(name), "%d:0:0:0", n);
+	snprintf(directory, sizeof(directory), "%s/scsi_device/%s", device, name);
+	tree_add_node(tree, "scsi_device", name, directory, NULL);
+	strcat(directory, "/device");
+	tree_link(tree, directory, device);
+	if (!disk)
+		return;
+	snprintf(directory, sizeof(directory), "%s/block/%s", device, disk);
+	tree_add_node(tree, "block", disk, directory, number);
 }
 
 /* ---- The kernel's part, in the agent's children ---- */
@@ -267,6 +385,8 @@ static UNUSED int tree_links_restore(const struct roots *roots, const char *addr
 {
 	(void)monitor;
 	(void)deadline_us;
+	if (file_exists("%s/bus/pci/devices/%s/refuse-links", roots->sys, address))
+		return -ENODEV;
 	(void)file_read(ret_text, size, "%s/bus/pci/devices/%s/links-complaint", roots->sys,
 			address);
 	return 0;
@@ -280,11 +400,11 @@ static UNUSED const struct device_ops tree_device_ops = {
 	.links_restore = tree_links_restore,
 };
 
-static UNUSED bool tree_nothing_claimed(const struct roots *roots, const char *number)
+static UNUSED int tree_nothing_claimed(const struct roots *roots, const char *number)
 {
 	(void)roots;
 	(void)number;
-	return false;
+	return 0;
 }
 
 /* ---- A cgroup that does as it is told ---- */

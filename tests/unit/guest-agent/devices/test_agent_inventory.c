@@ -14,6 +14,7 @@
 
 #define A "0000:00:04.0"
 #define B "0000:00:05.0"
+#define C "0000:00:06.0"
 
 struct machine {
 	struct tree tree;
@@ -93,6 +94,8 @@ static void unbinds_real_functions_and_keeps_the_rest(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
 		tree_add_function(&machine->tree, cases[i].address, cases[i].driver, cases[i].ids);
 	tree_add_function(&machine->tree, "0000:00:09.0", NULL, "0x8086 0x1234 0x0c0500");
+	tree_add_ata_port(&machine->tree, "0000:00:06.0", 1, "none");
+	tree_add_ata_port(&machine->tree, "0000:00:08.0", 2, "none");
 	look(machine, tree_nothing_claimed);
 	assert_int_equal(machine->inventory.n_functions, ELEMENTSOF(cases));
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
@@ -118,8 +121,9 @@ static void leaves_what_a_device_model_emulates(void **state)
 static void add_disk(struct machine *machine)
 {
 	tree_add_function(&machine->tree, A, "nvme", "0x1b36 0x0010 0x010802");
-	tree_add_disk(&machine->tree, A, "nvme0n1", "259:0");
-	tree_add_disk(&machine->tree, A, "nvme0n1p1", "259:1");
+	tree_add_nvme(&machine->tree, A, "nvme0");
+	tree_add_namespace(&machine->tree, A, "nvme0n1", "259:0");
+	tree_add_namespace(&machine->tree, A, "nvme0n1p1", "259:1");
 }
 
 static void keeps_the_controller_of_a_mounted_disk(void **state)
@@ -176,12 +180,12 @@ static void keeps_the_controller_below_a_mapping(void **state)
 	struct machine *machine = *state;
 
 	add_disk(machine);
-	tree_write(&machine->tree, TREE_DEVICES A "/block/nvme0n1p1/holders/dm-0/dev", "");
+	tree_write(&machine->tree, TREE_DEVICES A "/nvme/nvme0/nvme0n1p1/holders/dm-0/dev", "");
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 part of dm-0");
 }
 
-static bool second_is_claimed(const struct roots *roots, const char *number)
+static int second_is_claimed(const struct roots *roots, const char *number)
 {
 	(void)roots;
 	return strcmp(number, "259:1") == 0;
@@ -201,9 +205,8 @@ static void keeps_the_usb_controller_of_a_mounted_stick(void **state)
 	struct machine *machine = *state;
 
 	tree_add_function(&machine->tree, A, "xhci_hcd", "0x1b36 0x000d 0x0c0330");
-	tree_write(&machine->tree, TREE_DEVICES A "/usb1/1-1/host2/block/sda/dev", "8:0");
-	tree_link(&machine->tree, "sys/class/block/sda",
-		  TREE_DEVICES A "/usb1/1-1/host2/block/sda");
+	tree_add_node(&machine->tree, "block", "sda", TREE_DEVICES A "/usb1/1-1/host2/block/sda",
+		      "8:0");
 	tree_write(&machine->tree, "proc/self/mountinfo",
 		   "30 1 8:0 / /mnt rw - vfat /dev/sda rw\n");
 	look(machine, tree_nothing_claimed);
@@ -315,6 +318,378 @@ static void a_rule_may_unbind_a_gpu_in_use(void **state)
 	expect(machine, A, DEVICE_UNBIND, false, "");
 }
 
+/* ---- Disks that lie beneath no function: NVMe multipath ---- */
+
+#define HEAD TREE_SUBSYSTEM "/nvme0n1"
+
+static void add_multipath_disk(struct machine *machine)
+{
+	tree_add_function(&machine->tree, A, "nvme", "0x1b36 0x0010 0x010802");
+	tree_add_nvme(&machine->tree, A, "nvme0");
+	tree_add_hidden_path(&machine->tree, A, "nvme0", "nvme0c0n1");
+	tree_add_multipath_disk(&machine->tree, "nvme0n1", "259:0");
+	tree_add_node(&machine->tree, "block", "nvme0n1p1", HEAD "/nvme0n1p1", "259:1");
+}
+
+static void keeps_the_controller_of_a_mounted_multipath_disk(void **state)
+{
+	struct machine *machine = *state;
+
+	add_multipath_disk(machine);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+	tree_write(&machine->tree, "proc/self/mountinfo",
+		   "25 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
+	/* No rule is asked where data is in use. */
+	add_rule(machine, A, DEVICE_UNBIND);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
+}
+
+static void keeps_each_controller_of_a_subsystem(void **state)
+{
+	struct machine *machine = *state;
+
+	add_multipath_disk(machine);
+	tree_add_function(&machine->tree, B, "nvme", "0x1b36 0x0010 0x010802");
+	tree_add_nvme(&machine->tree, B, "nvme1");
+	tree_add_hidden_path(&machine->tree, B, "nvme1", "nvme0c1n1");
+	/* Another subsystem's. */
+	tree_add_function(&machine->tree, C, "nvme", "0x1b36 0x0010 0x010802");
+	tree_add_node(&machine->tree, "nvme", "nvme2", TREE_DEVICES C "/nvme/nvme2", "238:2");
+	tree_teach(&machine->tree, C, "nvme/nvme2/state", "live\n");
+	tree_link(&machine->tree, "sys/devices/virtual/nvme-subsystem/nvme-subsys1/nvme2",
+		  TREE_DEVICES C "/nvme/nvme2");
+	tree_link(&machine->tree, "sys/class/nvme-subsystem/nvme-subsys1",
+		  "sys/devices/virtual/nvme-subsystem/nvme-subsys1");
+	tree_write(&machine->tree, "proc/self/mountinfo",
+		   "25 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
+	expect(machine, B, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
+	expect(machine, C, DEVICE_UNBIND, false, "");
+}
+
+static int first_is_claimed(const struct roots *roots, const char *number)
+{
+	(void)roots;
+	return strcmp(number, "259:0") == 0;
+}
+
+static void all_uses_of_a_multipath_disk_count(void **state)
+{
+	struct machine *machine = *state;
+	struct tree *tree = &machine->tree;
+
+	add_multipath_disk(machine);
+	look(machine, first_is_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1 held by the kernel");
+	tree_add_virtual_disk(tree, "loop3", "7:3");
+	tree_write(tree, "sys/devices/virtual/block/loop3/loop/backing_file", "/dev/nvme0n1\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1 below loop3");
+	tree_write(tree, "sys/bus/xen-backend/devices/vif-3-0/nodename", "x");
+	tree_write(tree, "sys/bus/xen-backend/devices/vbd-3-51712/physical_device", "103:0\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1 exported by vbd-3-51712");
+	tree_write(tree, HEAD "/holders/dm-0/dev", "254:0");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1 part of dm-0");
+	tree_write(tree, "proc/swaps",
+		   "Filename Type Size Used Priority\n"
+		   "/dev/nvme0n1 partition 1 0 -2\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1 used as swap");
+}
+
+/* ---- Stacked and loop devices ---- */
+
+static void a_virtual_disk_does_not_end_the_search(void **state)
+{
+	struct machine *machine = *state;
+	char name[16], number[16];
+
+	/* In whatever order the directory is listed. */
+	for (int i = 0; i < 24; i++) {
+		snprintf(name, sizeof(name), i % 2 ? "loop%d" : "dm-%d", i);
+		snprintf(number, sizeof(number), "7:%d", i);
+		tree_add_virtual_disk(&machine->tree, name, number);
+		if (i == 11)
+			add_disk(machine);
+	}
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+	tree_write(&machine->tree, "proc/self/mountinfo",
+		   "25 1 259:1 / / rw - ext4 /dev/root rw\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /");
+}
+
+static void a_loop_device_on_a_file_uses_the_disk_by_its_mount(void **state)
+{
+	struct machine *machine = *state;
+	char path[FILE_PATH_MAX];
+
+	add_disk(machine);
+	tree_add_virtual_disk(&machine->tree, "loop0", "7:0");
+	tree_write(&machine->tree, "srv/image", "");
+	tree_path(&machine->tree, path, "srv/image");
+	tree_write(&machine->tree, "sys/devices/virtual/block/loop0/loop/backing_file", path);
+	tree_write(&machine->tree, "proc/self/mountinfo",
+		   "25 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw\n"
+		   "26 1 7:0 / /mnt rw - ext4 /dev/loop0 rw\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
+	/* A file of another file system is no use of this disk. */
+	tree_write(&machine->tree, "proc/self/mountinfo",
+		   "26 1 7:0 / /mnt rw - ext4 /dev/loop0 rw\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+}
+
+static void add_stick(struct machine *machine)
+{
+	tree_add_function(&machine->tree, A, "xhci_hcd", "0x1b36 0x000d 0x0c0330");
+	tree_add_node(&machine->tree, "block", "sda", TREE_DEVICES A "/usb1/1-1/host2/block/sda",
+		      "8:0");
+}
+
+static void keeps_the_usb_controller_below_a_stacked_device(void **state)
+{
+	struct machine *machine = *state;
+	struct tree *tree = &machine->tree;
+
+	add_stick(machine);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+	tree_add_virtual_disk(tree, "loop0", "7:0");
+	tree_write(tree, "sys/devices/virtual/block/loop0/loop/backing_file", "/dev/sda\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "sda below loop0");
+	tree_add_virtual_disk(tree, "md127", "9:127");
+	tree_write(tree, TREE_DEVICES A "/usb1/1-1/host2/block/sda/holders/md127", "");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "sda part of md127");
+}
+
+/* ---- Processes that hold a disk open without claiming it ---- */
+
+static void add_process(struct machine *machine, const char *file, const char *target)
+{
+	char path[FILE_PATH_MAX];
+
+	tree_write(&machine->tree, "proc/812/comm", "qemu-system-i38\n");
+	tree_parents(&machine->tree, file);
+	tree_path(&machine->tree, path, file);
+	assert_int_equal(symlink(target, path), 0);
+}
+
+static void keeps_the_controller_of_a_disk_that_a_process_holds(void **state)
+{
+	/* In the process's table, in one of a thread alone, by its memory. */
+	static const char *const files[] = { "proc/812/fd/7", "proc/812/task/815/fd/7",
+					     "proc/812/map_files/1000-2000" };
+	struct machine *machine = *state;
+	char path[FILE_PATH_MAX];
+
+	add_multipath_disk(machine);
+	for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+		add_process(machine, files[i], "/dev/nvme0n1");
+		look(machine, tree_nothing_claimed);
+		expect(machine, A, DEVICE_KEEP, true,
+		       "nvme0n1 held open by 'qemu-system-i38' (812)");
+		tree_path(&machine->tree, path, files[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	add_process(machine, "proc/812/fd/8", "/dev/nvme0n11");
+	add_process(machine, "proc/812/fd/9", "socket:[259]");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+}
+
+static void finds_a_node_by_its_number(void **state)
+{
+	struct machine *machine = *state;
+
+	add_multipath_disk(machine);
+	tree_add_node(&machine->tree, "nvme-generic", "ng0n1", TREE_SUBSYSTEM "/nvme-generic/ng0n1",
+		      "1:3");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+	/* A character device that every system has, in the disk's place. */
+	add_process(machine, "proc/812/fd/7", "/dev/null");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "ng0n1 held open by 'qemu-system-i38' (812)");
+	tree_add_virtual_disk(&machine->tree, "loop0", "7:0");
+	tree_write(&machine->tree, "sys/devices/virtual/block/loop0/loop/backing_file",
+		   "/dev/null\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "ng0n1 below loop0");
+}
+
+/* ---- What cannot be read ---- */
+
+static int nothing_can_be_opened(const struct roots *roots, const char *number)
+{
+	(void)roots;
+	(void)number;
+	return -EACCES;
+}
+
+/* Puts what cannot be read in a file's place: a directory, or the reverse. */
+static void spoil(struct machine *machine, const char *name, bool directory)
+{
+	char path[FILE_PATH_MAX];
+
+	tree_path(&machine->tree, path, name);
+	nftw(path, tree_remove, 16, FTW_DEPTH | FTW_PHYS);
+	tree_parents(&machine->tree, name);
+	if (directory)
+		assert_int_equal(mkdir(path, 0755), 0);
+	else
+		tree_write(&machine->tree, name, "x");
+}
+
+static void what_cannot_be_read_is_not_unused(void **state)
+{
+	static const struct {
+		const char *name;
+		bool directory;
+		const char *reason;
+	} cases[] = {
+		{ "proc/self/mountinfo", true, "cannot read self/mountinfo: Is a directory" },
+		{ "proc/swaps", true, "cannot read swaps: Is a directory" },
+		{ "proc/812/fd", false, "cannot read open files of a process: Not a directory" },
+		{ "proc/812/task", false, "cannot read open files of a process: Not a directory" },
+		{ HEAD "/holders", false, "nvme0n1 may have holders: Not a directory" },
+		{ HEAD "/dev", true, "nvme0n1 has no device number: Is a directory" },
+		{ "sys/bus/xen-backend/devices", false,
+		  "cannot read Xen backends: Not a directory" },
+		{ "sys/bus/xen-backend/devices/vbd-3-51712/physical_device", false,
+		  "cannot read Xen backends: Invalid argument" },
+		{ "sys/devices/virtual/block/loop0/loop/backing_file", true,
+		  "cannot read what loop devices lie on: Is a directory" },
+		{ "sys/devices/virtual/block/loop0/loop/backing_file", false,
+		  "cannot read what loop devices lie on: "
+		  "No such file or directory" },
+		{ "sys/module/nvmet", true,
+		  "cannot read what nvmet exports: Operation not supported" },
+	};
+	struct machine *machine = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		char reason[200];
+
+		tree_free(&machine->tree);
+		tree_new(&machine->tree);
+		add_multipath_disk(machine);
+		tree_add_virtual_disk(&machine->tree, "loop0", "7:0");
+		tree_add_function(&machine->tree, B, "igb", "0x8086 0x1533 0x020000");
+		spoil(machine, cases[i].name, cases[i].directory);
+		look(machine, tree_nothing_claimed);
+		snprintf(reason, sizeof(reason), "use not understood: %s", cases[i].reason);
+		expect(machine, A, DEVICE_KEEP, true, reason);
+		/* A card has no disks that could be in use. */
+		expect(machine, B, DEVICE_UNBIND, false, "");
+	}
+}
+
+static void a_subsystem_that_cannot_be_read_leads_to_all(void **state)
+{
+	struct machine *machine = *state;
+	char path[FILE_PATH_MAX];
+
+	add_multipath_disk(machine);
+	tree_write(&machine->tree, "proc/self/mountinfo",
+		   "25 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw\n");
+	tree_path(&machine->tree, path, TREE_SUBSYSTEM "/nvme0");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("nvme0", path), 0);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
+}
+
+static void a_disk_that_cannot_be_opened_is_not_unused(void **state)
+{
+	struct machine *machine = *state;
+
+	add_stick(machine);
+	look(machine, nothing_can_be_opened);
+	expect(machine, A, DEVICE_KEEP, true,
+	       "use not understood: sda cannot be opened: Permission denied");
+	/* Nor is one without a node in /dev/block. */
+	look(machine, usage_claimed);
+	expect(machine, A, DEVICE_KEEP, true,
+	       "use not understood: sda cannot be opened: "
+	       "No such file or directory");
+	tree_write(&machine->tree, "dev/block/8:0", "");
+	look(machine, usage_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+}
+
+static void a_rule_without_wildcards_unbinds_what_is_unknown(void **state)
+{
+	struct machine *machine = *state;
+	const char *reason = "use not understood: sda cannot be opened: Permission denied";
+
+	add_stick(machine);
+	add_rule(machine, "0000:*", DEVICE_UNBIND);
+	look(machine, nothing_can_be_opened);
+	expect(machine, A, DEVICE_KEEP, true, reason);
+	free(machine->settings.rules[0].pattern);
+	machine->settings.rules[0].pattern = strdup("xhci_hcd");
+	look(machine, nothing_can_be_opened);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+}
+
+static void without_a_list_of_disks_nothing_is_unused(void **state)
+{
+	struct machine *machine = *state;
+	char path[FILE_PATH_MAX];
+
+	add_stick(machine);
+	tree_path(&machine->tree, path, "sys/class/block/sdb");
+	assert_int_equal(symlink("sdb", path), 0);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true,
+	       "use not understood: cannot read sysfs of sdb: "
+	       "Too many levels of symbolic links");
+	spoil(machine, "sys/class/block", false);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true,
+	       "use not understood: cannot read sysfs of block: "
+	       "Not a directory");
+	tree_path(&machine->tree, path, "sys/class/block");
+	assert_int_equal(unlink(path), 0);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true,
+	       "use not understood: cannot read sysfs of block: "
+	       "No such file or directory");
+}
+
+static void a_kernel_without_swap_uses_none(void **state)
+{
+	struct machine *machine = *state;
+	char path[FILE_PATH_MAX];
+
+	add_disk(machine);
+	tree_path(&machine->tree, path, "proc/swaps");
+	assert_int_equal(unlink(path), 0);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+	/* But none is without mounts. */
+	tree_path(&machine->tree, path, "proc/self/mountinfo");
+	assert_int_equal(unlink(path), 0);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true,
+	       "use not understood: cannot read self/mountinfo: "
+	       "No such file or directory");
+}
+
+/* ---- */
+
 static void says_that_devices_none_is_a_risk(void **state)
 {
 	struct machine *machine = *state;
@@ -354,6 +729,20 @@ int main(void)
 		TEST(does_to_single_devices_what_it_is_told),
 		TEST(no_rule_unbinds_a_mounted_disk),
 		TEST(a_rule_may_unbind_a_gpu_in_use),
+		TEST(keeps_the_controller_of_a_mounted_multipath_disk),
+		TEST(keeps_each_controller_of_a_subsystem),
+		TEST(all_uses_of_a_multipath_disk_count),
+		TEST(a_virtual_disk_does_not_end_the_search),
+		TEST(a_loop_device_on_a_file_uses_the_disk_by_its_mount),
+		TEST(keeps_the_usb_controller_below_a_stacked_device),
+		TEST(keeps_the_controller_of_a_disk_that_a_process_holds),
+		TEST(finds_a_node_by_its_number),
+		TEST(what_cannot_be_read_is_not_unused),
+		TEST(a_subsystem_that_cannot_be_read_leads_to_all),
+		TEST(a_disk_that_cannot_be_opened_is_not_unused),
+		TEST(a_rule_without_wildcards_unbinds_what_is_unknown),
+		TEST(without_a_list_of_disks_nothing_is_unused),
+		TEST(a_kernel_without_swap_uses_none),
 		TEST(says_that_devices_none_is_a_risk),
 		TEST(is_content_without_any_pci_bus),
 	};
