@@ -9,11 +9,15 @@
 #include <string.h>
 
 #include "guest/class.h"
+#include "devices/storage.h"
 
 /* Base classes, pci_ids.h. */
+#define CLASS_STORAGE 0x01
 #define CLASS_DISPLAY 0x03
 #define CLASS_MULTIMEDIA 0x04
 #define CLASS_BRIDGE 0x06
+/* With its subclass. */
+#define CLASS_FIBRE_CHANNEL 0x0c04
 
 #define VENDOR_VIRTIO 0x1af4
 #define VENDOR_XEN 0x5853
@@ -95,10 +99,31 @@ static bool is_told(const struct device_rule *rule)
 	return rule && rule->action != DEVICE_AUTO;
 }
 
+static bool is_storage(const struct pci_function *function)
+{
+	return function->class >> 16 == CLASS_STORAGE ||
+	       function->class >> 8 == CLASS_FIBRE_CHANNEL;
+}
+
 /* Does the rule mean this function, rather than all that match a wildcard? */
 static bool is_named(const struct device_rule *rule)
 {
 	return is_told(rule) && !strpbrk(rule->pattern, "*?[\\");
+}
+
+/* Whether its disks are in use, and that all of them are known. */
+static enum disk_use find_use(struct reader *reader, const struct pci_function *function,
+			      const char *directory, char *ret, size_t size)
+{
+	enum disk_use use = usage_find_disk(&reader->usage, directory, ret, size);
+	int r;
+
+	if (use != DISK_UNUSED || !is_storage(function))
+		return use;
+	r = storage_is_understood(reader->roots, directory, ret, size);
+	if (r < 0)
+		snprintf(ret, size, "cannot read sysfs of its disks: %s", strerror(-r));
+	return r == 1 ? DISK_UNUSED : DISK_UNKNOWN;
 }
 
 /* What a function's use says against unbinding it. */
@@ -115,7 +140,7 @@ static int decide_by_use(struct reader *reader, struct pci_function *function,
 			return r;
 		reader->usage_is_read = true;
 	}
-	found = usage_find_disk(&reader->usage, directory, use, sizeof(use));
+	found = find_use(reader, function, directory, use, sizeof(use));
 	snprintf(reason, sizeof(reason), "use not understood: %s", use);
 	/* Also where a rule says unbind: data is not a matter of taste. */
 	if (found == DISK_IN_USE)

@@ -18,8 +18,9 @@
  *   - bridges, virtio and Xen functions, and what a device model emulates
  *     beside the Xen platform device: they need nothing;
  *   - a GPU in use, any function that leads to a disk in use (usage.h), and
- *     any that leads to a disk of which something cannot be read. They would
- * need it, and keeping them is a risk.
+ *     any whose use is not understood: a disk of which something cannot be
+ *     read, a storage function whose disks are not all visible (storage.h).
+ *     They would need it, and keeping them is a risk.
  *
  * A rule that names a function without wildcards unbinds what is not
  * understood; no rule unbinds a disk in use.

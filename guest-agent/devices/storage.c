@@ -3,10 +3,37 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "guest/class.h"
+
+/* What ends a walk: something that is not understood. */
+#define REFUSED 1
+
+struct survey {
+	const struct roots *roots;
+	const char *directory;
+	size_t controllers; /* NVMe */
+	size_t ports; /* ATA */
+	size_t drives, devices; /* of these ports: ATA's view, SCSI's view */
+	char *why;
+	size_t size;
+};
+
+static _printf_(2, 3) int refuse(struct survey *survey, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(survey->why, survey->size, format, arguments);
+	va_end(arguments);
+	return REFUSED;
+}
+
+/* ---- NVMe ---- */
 
 #define SUBSYSTEMS "/nvme-subsystem/"
 
@@ -50,4 +77,128 @@ bool storage_leads_to(const char *directory, const char *disk)
 	subsystem[length] = '\0';
 	reach.subsystem = subsystem;
 	return directory_each(subsystem, take_member, &reach) != 0;
+}
+
+/* Does the subsystem have the controller in `data`? */
+static int take_subsystem(void *data, int directory, const char *name)
+{
+	struct reach *reach = data;
+	char path[FILE_PATH_MAX];
+	struct reach inside = { path, reach->function };
+	int r = file_path(path, "%s/%s", reach->subsystem, name);
+
+	(void)directory;
+	if (r == 0)
+		r = directory_each(path, take_member, &inside);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int take_controller(void *data, const char *name)
+{
+	struct survey *survey = data;
+	char state[32], controller[PATH_MAX], subsystems[FILE_PATH_MAX];
+	struct reach reach = { subsystems, controller };
+	int r = file_read(state, sizeof(state), "%s/class/nvme/%s/state", survey->roots->sys, name);
+
+	survey->controllers++;
+	if (r < 0)
+		return r;
+	if (strcmp(state, "live") != 0)
+		return refuse(survey, "%s is '%s', not 'live'", name, state);
+	r = class_directory(survey->roots, "nvme", name, controller);
+	if (r == 0)
+		r = file_path(subsystems, "%s/class/nvme-subsystem", survey->roots->sys);
+	if (r == 0)
+		r = directory_each(subsystems, take_subsystem, &reach);
+	if (r == 0 || r == -ENOENT)
+		return refuse(survey, "%s belongs to no subsystem", name);
+	return r < 0 ? r : 0;
+}
+
+/* ---- ATA ---- */
+
+static int take_port(void *data, const char *name)
+{
+	struct survey *survey = data;
+
+	(void)name;
+	survey->ports++;
+	return 0;
+}
+
+static int take_drive(void *data, const char *name)
+{
+	struct survey *survey = data;
+	char class[16];
+	int r = file_read(class, sizeof(class), "%s/class/ata_device/%s/class", survey->roots->sys,
+			  name);
+
+	if (r < 0)
+		return r;
+	if (strcmp(class, "ata") == 0 || strcmp(class, "atapi") == 0)
+		survey->drives++;
+	/* Unknown: a port that is not there, or not looked at yet. */
+	else if (strcmp(class, "none") != 0 && strcmp(class, "unknown") != 0)
+		return refuse(survey, "drive %s is of class '%s'", name, class);
+	return 0;
+}
+
+/* ATA's hosts lie directly beneath their ports: <function>/ata1/host0. */
+static int take_host(void *data, const char *name)
+{
+	struct survey *survey = data;
+	char host[PATH_MAX];
+	unsigned int port, number;
+	int r = class_directory(survey->roots, "scsi_host", name, host);
+
+	if (r < 0)
+		return r;
+	if (sscanf(host + strlen(survey->directory), "/ata%u/host%u/", &port, &number) != 2)
+		return refuse(survey, "SCSI host %s is not ATA's", name);
+	return 0;
+}
+
+static int take_first(void *data, int directory, const char *name)
+{
+	(void)data;
+	(void)directory;
+	(void)name;
+	return 1;
+}
+
+static int take_device(void *data, const char *name)
+{
+	struct survey *survey = data;
+	char path[FILE_PATH_MAX];
+	int r = file_path(path, "%s/class/scsi_device/%s/device/block", survey->roots->sys, name);
+
+	survey->devices++;
+	if (r == 0)
+		r = directory_each(path, take_first, NULL);
+	if (r == 0 || r == -ENOENT)
+		return refuse(survey, "SCSI device %s is no block device", name);
+	return r < 0 ? r : 0;
+}
+
+int storage_is_understood(const struct roots *roots, const char *directory, char *ret, size_t size)
+{
+	static const struct {
+		const char *class;
+		class_fn take;
+	} looks[] = {
+		{ "nvme", take_controller },	{ "ata_port", take_port },
+		{ "ata_device", take_drive },	{ "scsi_host", take_host },
+		{ "scsi_device", take_device },
+	};
+	struct survey survey = { .roots = roots, .directory = directory, .why = ret, .size = size };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ELEMENTSOF(looks); i++)
+		r = class_each_in(roots, looks[i].class, directory, looks[i].take, &survey);
+	if (r == 0 && survey.controllers == 0 && survey.ports == 0)
+		r = refuse(&survey, "it has neither NVMe nor ATA devices");
+	if (r == 0 && survey.drives != survey.devices)
+		r = refuse(&survey, "of %zu ATA drives %zu are visible", survey.drives,
+			   survey.devices);
+	return r < 0 ? r : r == 0;
 }

@@ -576,6 +576,8 @@ static void what_cannot_be_read_is_not_unused(void **state)
 		  "No such file or directory" },
 		{ "sys/module/nvmet", true,
 		  "cannot read what nvmet exports: Operation not supported" },
+		{ TREE_DEVICES A "/nvme/nvme0/state", true,
+		  "cannot read sysfs of its disks: Is a directory" },
 	};
 	struct machine *machine = *state;
 
@@ -688,6 +690,152 @@ static void a_kernel_without_swap_uses_none(void **state)
 	       "No such file or directory");
 }
 
+/* ---- Storage functions ---- */
+
+static void unbinds_an_ata_controller_whose_disks_are_all_unused(void **state)
+{
+	struct machine *machine = *state;
+	struct tree *tree = &machine->tree;
+
+	tree_add_function(tree, A, "ahci", "0x8086 0x2922 0x010601");
+	tree_add_ata_port(tree, A, 1, "ata\n");
+	tree_add_ata_disk(tree, A, 1, "sda", "8:0");
+	tree_add_ata_port(tree, A, 2, "none\n");
+	tree_add_ata_port(tree, A, 3, "atapi\n");
+	tree_add_ata_disk(tree, A, 3, "sr0", "11:0");
+	/* A port that the chipset does not implement. */
+	tree_add_ata_port(tree, A, 4, "unknown\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_UNBIND, false, "");
+	tree_write(tree, "proc/self/mountinfo", "25 1 11:0 / /media ro - iso9660 /dev/sr0 ro\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "sr0 mounted on /media");
+}
+
+static void add_ahci(struct machine *machine)
+{
+	tree_add_function(&machine->tree, A, "ahci", "0x8086 0x2922 0x010601");
+	tree_add_ata_port(&machine->tree, A, 1, "ata\n");
+	tree_add_ata_disk(&machine->tree, A, 1, "sda", "8:0");
+}
+
+static void add_unknown_driver(struct machine *machine)
+{
+	tree_add_function(&machine->tree, A, "megaraid_sas", "0x1000 0x005d 0x010400");
+	tree_add_disk(&machine->tree, A, "sda", "8:0");
+}
+
+static void add_fibre_channel(struct machine *machine)
+{
+	tree_add_function(&machine->tree, A, "qla2xxx", "0x1077 0x2532 0x0c0400");
+}
+
+static void add_drive_without_disk(struct machine *machine)
+{
+	add_ahci(machine);
+	tree_add_ata_port(&machine->tree, A, 2, "ata\n");
+}
+
+static void add_disk_without_drive(struct machine *machine)
+{
+	add_ahci(machine);
+	tree_add_ata_port(&machine->tree, A, 2, "none\n");
+	tree_add_ata_disk(&machine->tree, A, 2, "sdb", "8:16");
+}
+
+static void add_tape(struct machine *machine)
+{
+	add_ahci(machine);
+	tree_add_ata_port(&machine->tree, A, 2, "atapi\n");
+	tree_add_ata_disk(&machine->tree, A, 2, NULL, NULL);
+}
+
+static void add_port_multiplier(struct machine *machine)
+{
+	add_ahci(machine);
+	tree_add_ata_port(&machine->tree, A, 2, "pmp\n");
+}
+
+static void add_other_host(struct machine *machine)
+{
+	add_ahci(machine);
+	tree_add_node(&machine->tree, "scsi_host", "host9", TREE_DEVICES A "/host9/scsi_host/host9",
+		      NULL);
+}
+
+static void add_dead_nvme(struct machine *machine)
+{
+	add_disk(machine);
+	tree_teach(&machine->tree, A, "nvme/nvme0/state", "dead\n");
+}
+
+static void add_nvme_without_subsystem(struct machine *machine)
+{
+	char path[FILE_PATH_MAX];
+
+	add_disk(machine);
+	tree_path(&machine->tree, path, TREE_SUBSYSTEM "/nvme0");
+	assert_int_equal(unlink(path), 0);
+}
+
+static void add_path_to_nowhere(struct machine *machine)
+{
+	add_multipath_disk(machine);
+	tree_add_hidden_path(&machine->tree, A, "nvme0", "nvme0c0n2");
+}
+
+static void add_nvme_without_controller(struct machine *machine)
+{
+	tree_add_function(&machine->tree, A, "nvme", "0x1b36 0x0010 0x010802");
+}
+
+static const struct {
+	void (*add)(struct machine *machine);
+	const char *reason;
+} not_understood[] = {
+	{ add_unknown_driver, "it has neither NVMe nor ATA devices" },
+	{ add_fibre_channel, "it has neither NVMe nor ATA devices" },
+	{ add_nvme_without_controller, "it has neither NVMe nor ATA devices" },
+	{ add_drive_without_disk, "of 2 ATA drives 1 are visible" },
+	{ add_disk_without_drive, "of 1 ATA drives 2 are visible" },
+	{ add_tape, "SCSI device 2:0:0:0 is no block device" },
+	{ add_port_multiplier, "drive dev2.0 is of class 'pmp'" },
+	{ add_other_host, "SCSI host host9 is not ATA's" },
+	{ add_dead_nvme, "nvme0 is 'dead', not 'live'" },
+	{ add_nvme_without_subsystem, "nvme0 belongs to no subsystem" },
+	{ add_path_to_nowhere, "nvme0c0n2 leads to a disk that is not visible" },
+};
+
+static void keeps_storage_that_is_not_understood_unless_named(void **state)
+{
+	struct machine *machine = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(not_understood); i++) {
+		char reason[200];
+
+		settings_done(&machine->settings);
+		settings_default(&machine->settings);
+		tree_free(&machine->tree);
+		tree_new(&machine->tree);
+		not_understood[i].add(machine);
+		look(machine, tree_nothing_claimed);
+		snprintf(reason, sizeof(reason), "use not understood: %s",
+			 not_understood[i].reason);
+		expect(machine, A, DEVICE_KEEP, true, reason);
+		/* A pattern that matches all names none. */
+		add_rule(machine, "0000:*", DEVICE_UNBIND);
+		look(machine, tree_nothing_claimed);
+		expect(machine, A, DEVICE_KEEP, true, reason);
+		free(machine->settings.rules[0].pattern);
+		machine->settings.rules[0].pattern = strdup(A);
+		look(machine, tree_nothing_claimed);
+		expect(machine, A, DEVICE_UNBIND, false, "");
+		machine->settings.rules[0].action = DEVICE_MODULE;
+		look(machine, tree_nothing_claimed);
+		expect(machine, A, DEVICE_MODULE, false, "");
+	}
+}
+
 /* ---- */
 
 static void says_that_devices_none_is_a_risk(void **state)
@@ -743,6 +891,8 @@ int main(void)
 		TEST(a_rule_without_wildcards_unbinds_what_is_unknown),
 		TEST(without_a_list_of_disks_nothing_is_unused),
 		TEST(a_kernel_without_swap_uses_none),
+		TEST(unbinds_an_ata_controller_whose_disks_are_all_unused),
+		TEST(keeps_storage_that_is_not_understood_unless_named),
 		TEST(says_that_devices_none_is_a_risk),
 		TEST(is_content_without_any_pci_bus),
 	};
