@@ -63,7 +63,7 @@ unit_object = $(patsubst %.c,$(BUILD)/unit/obj/%.o,$(1))
 pkg_libs = $(shell $(PKG_CONFIG) --libs $(1))
 
 # libxenctrl speaks to one version of Xen: errors say which.
-$(call object,pmcoord/xen/hypervisor-xen.c) $(call unit_object,pmcoord/xen/hypervisor-xen.c): OWN_CPPFLAGS = \
+$(call object,pmcoord/xen/xen-control.c) $(call unit_object,pmcoord/xen/xen-control.c): OWN_CPPFLAGS = \
 	-DPMCOORD_XEN_VERSION='"$(shell $(PKG_CONFIG) --modversion xencontrol | cut -d. -f1,2)"'
 
 $(BUILD)/obj/%.o: %.c Makefile

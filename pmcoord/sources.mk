@@ -23,6 +23,7 @@ COORDINATOR_SRC := \
 	pmcoord/view/plan-picture.c \
 	pmcoord/view/show.c \
 	pmcoord/model/hypervisor.c \
+	pmcoord/xen/xen-control.c \
 	pmcoord/xen/ports.c \
 	pmcoord/xen/hypervisor-xen.c \
 	pmcoord/xen/xen-inventory.c \

@@ -3,9 +3,9 @@
 #define PMCOORD_MODEL_HYPERVISOR_H
 
 /*
- * The verbs that the coordinator needs of a hypervisor. Behind them stand Xen
- * (hypervisor-xen.c, the only file that includes Xen's headers) and the
- * simulator (simulator.c). The engine runs the same plan on both.
+ * The verbs that the coordinator needs of a hypervisor, implemented on Xen
+ * (hypervisor-xen.c) and on the simulator (simulator.c). The engine runs the
+ * same plan on both.
  *
  * Unless said otherwise a verb returns 0 or a negative errno. Domains are
  * named by struct domain_id: domids are reused, so a verb that changes a

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The one file that includes Xen's headers. No Xen type leaves it. */
-
 #include "model/hypervisor.h"
 
 #include <errno.h>
@@ -15,22 +13,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <xencall.h>
-#include <xenctrl.h>
 #include <xenevtchn.h>
 #include <xenstore.h>
 #include <xenstore_lib.h>
 #include <xentoollog.h>
-#include <xen/hvm/params.h>
 
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "pmcoord/parse.h"
 #include "xen/ports.h"
+#include "xen/xen-control.h"
 #include "xen/xen-host.h"
 
-/* Xen hands out domids below DOMID_FIRST_RESERVED (0x7ff0). */
-#define DOMAINS_AT_ONCE 128
 /* A guest may fill its directories; nobody has that many devices. */
 #define DEVICES_MAX 256
 
@@ -65,9 +59,7 @@ struct told_domain {
 
 struct xen {
 	struct hypervisor hypervisor;
-	xc_interface *xc;
-	xencall_handle *call;
-	struct xen_domctl *resume_call; /* memory that Xen can read */
+	struct xen_control *control;
 	struct told_domain *told; /* prepared for their resume */
 	size_t n_told;
 	xenevtchn_handle *evtchn;
@@ -142,82 +134,47 @@ char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
 
 /* ---- domains ------------------------------------------------------------ */
 
-static void state_of(const xc_domaininfo_t *info, struct domain_state *ret)
+static bool is_same_domain(const struct domain_id *a, const struct domain_id *b)
 {
-	unsigned int reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
-
-	ret->paused = info->flags & XEN_DOMINF_paused;
-	if (info->flags & XEN_DOMINF_dying)
-		ret->state = GUEST_DYING;
-	else if (info->flags & XEN_DOMINF_shutdown)
-		ret->state = reason == SHUTDOWN_suspend ? GUEST_SUSPENDED : GUEST_SHUT_DOWN;
-	else
-		ret->state = ret->paused ? GUEST_PAUSED : GUEST_RUNNING;
+	return a->domid == b->domid && memcmp(a->uuid, b->uuid, GUEST_UUID_SIZE) == 0;
 }
 
 /* -ESRCH when the domain is not the one that is meant (any more). */
-static int read_info(struct xen *xen, const struct domain_id *id, xc_domaininfo_t *ret_info)
+static int read_domain(struct xen *xen, const struct domain_id *id, struct xen_domain *ret_domain)
 {
-	int n = xc_domain_getinfolist(xen->xc, id->domid, 1, ret_info);
+	int r = xen_control_get_domain(xen->control, id->domid, ret_domain);
 
-	if (n < 0)
-		return -errno;
-	return n == 0 || ret_info->domain != id->domid ||
-			       memcmp(ret_info->handle, id->uuid, GUEST_UUID_SIZE) != 0
-		       ? -ESRCH
-		       : 0;
+	if (r < 0)
+		return r;
+	return is_same_domain(&ret_domain->id, id) ? 0 : -ESRCH;
 }
 
 static int xen_get_state(struct hypervisor *hypervisor, const struct domain_id *id,
 			 struct domain_state *ret_state)
 {
-	xc_domaininfo_t info;
-	int r = read_info(xen_of(hypervisor), id, &info);
+	struct xen_domain domain;
+	int r = read_domain(xen_of(hypervisor), id, &domain);
 
 	if (r == -ESRCH)
-		*ret_state = (struct domain_state){ .state = GUEST_GONE };
-	else if (r == 0)
-		state_of(&info, ret_state);
-	return r == -ESRCH ? 0 : r;
-}
-
-static enum guest_type type_of(const xc_domaininfo_t *info)
-{
-	if (!(info->flags & XEN_DOMINF_hvm_guest))
-		return GUEST_PV;
-	/* PVH has no emulated devices but the local APIC. */
-	return info->arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC ? GUEST_HVM
-										: GUEST_PVH;
+		domain.look = (struct domain_state){ .state = GUEST_GONE };
+	else if (r < 0)
+		return r;
+	*ret_state = domain.look;
+	return 0;
 }
 
 int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret, size_t max)
 {
-	xc_domaininfo_t infos[DOMAINS_AT_ONCE];
-	int n = xc_domain_getinfolist(xen->xc, first,
-				      (unsigned int)(max < DOMAINS_AT_ONCE ? max : DOMAINS_AT_ONCE),
-				      infos);
-
-	if (n < 0)
-		return -errno;
-	for (int i = 0; i < n; i++) {
-		ret[i] = (struct xen_domain){
-			.domid = infos[i].domain,
-			.type = type_of(&infos[i]),
-			.is_xenstore_domain = infos[i].flags & XEN_DOMINF_xs_domain,
-		};
-		memcpy(ret[i].uuid, infos[i].handle, GUEST_UUID_SIZE);
-		state_of(&infos[i], &ret[i].look);
-	}
-	return n;
+	return xen_control_list_domains(xen->control, first, ret, max);
 }
 
 void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, bool *ret_in_acpi_s3)
 {
 	uint64_t value;
 
-	if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_CALLBACK_IRQ, &value) == 0)
+	if (xen_control_get_callback_irq(xen->control, domid, &value) == 0)
 		*ret_has_pv_drivers = value != 0;
-	if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_ACPI_S_STATE, &value) == 0)
+	if (xen_control_get_acpi_state(xen->control, domid, &value) == 0)
 		*ret_in_acpi_s3 = value == 3;
 }
 
@@ -240,29 +197,23 @@ static int xen_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 
 static int check_identity(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	xc_domaininfo_t info;
+	struct xen_domain domain;
 
-	return read_info(xen_of(hypervisor), id, &info);
+	return read_domain(xen_of(hypervisor), id, &domain);
 }
 
-/* As read_info, and -EBUSY for a domain that is not down. */
-static int read_info_of_down(struct xen *xen, const struct domain_id *id, xc_domaininfo_t *ret_info)
+/* As read_domain, and -EBUSY for a domain that is not suspended. */
+static int read_suspended_domain(struct xen *xen, const struct domain_id *id,
+				 struct xen_domain *ret_domain)
 {
-	struct domain_state look;
-	int r = read_info(xen, id, ret_info);
+	int r = read_domain(xen, id, ret_domain);
 
 	if (r < 0)
 		return r;
-	state_of(ret_info, &look);
-	return look.state == GUEST_SUSPENDED ? 0 : -EBUSY;
+	return ret_domain->look.state == GUEST_SUSPENDED ? 0 : -EBUSY;
 }
 
 /* ---- event channels ----------------------------------------------------- */
-
-static bool is_same_domain(const struct domain_id *a, const struct domain_id *b)
-{
-	return a->domid == b->domid && memcmp(a->uuid, b->uuid, GUEST_UUID_SIZE) == 0;
-}
 
 static struct channel *find_channel(struct xen *xen, const struct domain_id *id,
 				    enum channel_kind kind)
@@ -329,33 +280,29 @@ static int save_ports(struct xen *xen)
  */
 static bool port_is_ours_to_bind(struct xen *xen, uint32_t domid, evtchn_port_t port)
 {
-	xc_evtchn_status_t status = { .dom = (domid_t)domid, .port = port };
+	struct xen_port status;
 
-	return xc_evtchn_status(xen->xc, &status) == 0 && status.status == EVTCHNSTAT_unbound &&
-	       status.u.unbound.dom == 0;
+	return xen_control_get_guest_port(xen->control, domid, port, &status) == 0 &&
+	       status.state == XEN_PORT_UNBOUND && status.remote_domid == 0;
 }
 
 bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port)
 {
-	xc_evtchn_status_t status = { .dom = (domid_t)domid, .port = port };
+	struct xen_port status;
 
-	if (xc_evtchn_status(xen->xc, &status) < 0)
-		return false;
-	return (status.status == EVTCHNSTAT_unbound && status.u.unbound.dom == 0) ||
-	       (status.status == EVTCHNSTAT_interdomain && status.u.interdomain.dom == 0);
+	return xen_control_get_guest_port(xen->control, domid, port, &status) == 0 &&
+	       status.state != XEN_PORT_OTHER && status.remote_domid == 0;
 }
 
 /* Whether the channel is bound, and still leads to the guest's port. */
 static bool is_connected(struct xen *xen, const struct channel *channel)
 {
-	xc_evtchn_status_t status = { .dom = DOMID_SELF };
+	struct xen_port port;
 
-	if (channel->local_port < 0)
-		return false;
-	status.port = (evtchn_port_t)channel->local_port;
-	return xc_evtchn_status(xen->xc, &status) == 0 && status.status == EVTCHNSTAT_interdomain &&
-	       status.u.interdomain.dom == channel->id.domid &&
-	       status.u.interdomain.port == channel->guest_port;
+	return channel->local_port >= 0 &&
+	       xen_control_get_own_port(xen->control, (uint32_t)channel->local_port, &port) == 0 &&
+	       port.state == XEN_PORT_INTERDOMAIN && port.remote_domid == channel->id.domid &&
+	       port.remote_port == channel->guest_port;
 }
 
 static void unbind_channel(struct xen *xen, struct channel *channel)
@@ -394,9 +341,9 @@ static int open_own_channel(struct xen *xen, const struct domain_id *id)
 	unbind_channel(xen, channel);
 	if (channel->guest_port == 0 ||
 	    !port_is_ours_to_bind(xen, id->domid, channel->guest_port)) {
-		port = xc_evtchn_alloc_unbound(xen->xc, id->domid, 0);
+		port = xen_control_alloc_port(xen->control, id->domid);
 		if (port < 0)
-			return -errno;
+			return port;
 		channel->guest_port = (evtchn_port_t)port;
 		/* On record before it is used: nothing leaks by a crash. */
 		if (save_ports(xen) < 0)
@@ -459,11 +406,11 @@ static bool is_known_port(const struct xen *xen, evtchn_port_t port)
  */
 static void drop_unknown_ports(struct xen *xen)
 {
-	xc_evtchn_status_t status = { .dom = DOMID_SELF, .port = 1 };
+	struct xen_port status;
 
-	for (; xc_evtchn_status(xen->xc, &status) == 0; status.port++)
-		if (status.status == EVTCHNSTAT_interdomain && !is_known_port(xen, status.port))
-			xenevtchn_unbind(xen->evtchn, status.port);
+	for (uint32_t port = 1; xen_control_get_own_port(xen->control, port, &status) == 0; port++)
+		if (status.state == XEN_PORT_INTERDOMAIN && !is_known_port(xen, port))
+			xenevtchn_unbind(xen->evtchn, port);
 }
 
 /* The kernel masks a port when it hands out its event: the dead may have one.
@@ -486,14 +433,14 @@ static void load_channels(struct xen *xen)
 
 /* ---- who waits in a hypercall that returns "cancelled" ------------------- */
 
-static int note_told(struct xen *xen, const struct domain_id *id, const xc_domaininfo_t *info)
+static int note_told(struct xen *xen, const struct domain_id *id, const struct xen_domain *domain)
 {
 	struct told_domain *told = reallocarray(xen->told, xen->n_told + 1, sizeof(*told));
 
 	if (!told)
 		return -ENOMEM;
 	xen->told = told;
-	told[xen->n_told++] = (struct told_domain){ *id, info->cpu_time };
+	told[xen->n_told++] = (struct told_domain){ *id, domain->cpu_time_ns };
 	return 0;
 }
 
@@ -514,10 +461,10 @@ static void forget_told(struct xen *xen, const struct domain_id *id)
 }
 
 /* Whether it was told and still waits in the same hypercall; forgets it. */
-static bool take_told(struct xen *xen, const struct domain_id *id, const xc_domaininfo_t *info)
+static bool take_told(struct xen *xen, const struct domain_id *id, const struct xen_domain *domain)
 {
 	const struct told_domain *told = find_told(xen, id);
-	bool still_waits = told && told->cpu_time_ns == info->cpu_time;
+	bool still_waits = told && told->cpu_time_ns == domain->cpu_time_ns;
 
 	forget_told(xen, id);
 	return still_waits;
@@ -715,8 +662,9 @@ static int xen_subscribe(struct hypervisor *hypervisor, const struct domain_id *
 		return r;
 	if (!channel)
 		return -ENOTCONN;
-	if (xc_domain_subscribe_for_suspend(xen->xc, id->domid, channel->guest_port) < 0)
-		return -errno;
+	r = xen_control_subscribe(xen->control, id->domid, channel->guest_port);
+	if (r < 0)
+		return r;
 	channel->subscribed = true;
 	channel->listens = true;
 	return 0;
@@ -739,7 +687,7 @@ static int xen_request(struct hypervisor *hypervisor, const struct domain_id *id
 	case MECHANISM_XENSTORE:
 		return ask_by_xenstore(xen, id);
 	case MECHANISM_HVM:
-		return xc_domain_shutdown(xen->xc, id->domid, SHUTDOWN_suspend) < 0 ? -errno : 0;
+		return xen_control_suspend(xen->control, id->domid);
 	case MECHANISM_NONE:
 	case MECHANISM_PAUSE:
 		break;
@@ -847,67 +795,53 @@ static int xen_unsubscribe(struct hypervisor *hypervisor, const struct domain_id
 	for (size_t i = 0; i < xen->n_channels; i++)
 		if (is_same_domain(&xen->channels[i].id, id))
 			xen->channels[i].subscribed = false;
-	return xc_domain_subscribe_for_suspend(xen->xc, id->domid, 0) < 0 ? -errno : 0;
+	return xen_control_subscribe(xen->control, id->domid, 0);
 }
 
 /* ---- pausing and coming back -------------------------------------------- */
 
 static int change(struct hypervisor *hypervisor, const struct domain_id *id,
-		  int (*verb)(xc_interface *xc, uint32_t domid))
+		  int (*verb)(struct xen_control *control, uint32_t domid))
 {
 	int r = check_identity(hypervisor, id);
 
 	if (r < 0)
 		return r;
-	return verb(xen_of(hypervisor)->xc, id->domid) < 0 ? -errno : 0;
+	return verb(xen_of(hypervisor)->control, id->domid);
 }
 
 static int xen_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return change(hypervisor, id, xc_domain_pause);
+	return change(hypervisor, id, xen_control_pause);
 }
 
 static int xen_unpause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return change(hypervisor, id, xc_domain_unpause);
+	return change(hypervisor, id, xen_control_unpause);
 }
 
 /* Whether a guest that is down waits for its suspend hypercall to return. */
-static bool waits_in_hypercall(struct xen *xen, const xc_domaininfo_t *info)
+static bool waits_in_hypercall(struct xen *xen, const struct xen_domain *domain)
 {
 	uint64_t callback = 0;
 
-	if (!(info->flags & XEN_DOMINF_hvm_guest))
+	if (domain->type == GUEST_PV)
 		return true;
 	/* Without PV drivers it was put into the state from outside. */
-	return xc_hvm_param_get(xen->xc, info->domain, HVM_PARAM_CALLBACK_IRQ, &callback) == 0 &&
+	return xen_control_get_callback_irq(xen->control, domain->id.domid, &callback) == 0 &&
 	       callback != 0;
 }
 
 /*
  * Has the guest's suspend hypercall return "cancelled", so that its frontends
  * keep their rings: starting over breaks disks, networks and passthrough of a
- * domain that stays in place. This is the first half of xc_domain_resume in its
- * fast way (xc_resume.c).
+ * domain that stays in place.
  */
-static int tell_cancelled(struct xen *xen, const xc_domaininfo_t *info)
+static int tell_cancelled(struct xen *xen, const struct xen_domain *domain)
 {
-	uint32_t domid = info->domain;
-	vcpu_guest_context_any_t context;
-	unsigned int width = sizeof(uint64_t); /* of an HVM guest's context */
-
-	if (!waits_in_hypercall(xen, info))
+	if (!waits_in_hypercall(xen, domain))
 		return 0;
-	if (!(info->flags & XEN_DOMINF_hvm_guest) &&
-	    xc_domain_get_guest_width(xen->xc, domid, &width) < 0)
-		return -errno;
-	if (xc_vcpu_getcontext(xen->xc, domid, 0, &context) < 0)
-		return -errno;
-	if (width == sizeof(uint64_t))
-		context.x64.user_regs.rax = 1;
-	else
-		context.x32.user_regs.eax = 1;
-	return xc_vcpu_setcontext(xen->xc, domid, 0, &context) < 0 ? -errno : 0;
+	return xen_control_cancel_suspend(xen->control, domain->id.domid, domain->type == GUEST_PV);
 }
 
 /*
@@ -917,36 +851,23 @@ static int tell_cancelled(struct xen *xen, const xc_domaininfo_t *info)
 static int xen_prepare_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	xc_domaininfo_t info;
-	int r = read_info_of_down(xen, id, &info);
+	struct xen_domain domain;
+	int r = read_suspended_domain(xen, id, &domain);
 
-	if (r == 0 && !take_told(xen, id, &info))
-		r = tell_cancelled(xen, &info);
-	return r < 0 ? r : note_told(xen, id, &info);
-}
-
-/* The second half of xc_domain_resume, which libxenctrl has not by itself. */
-static int let_go_on(struct xen *xen, uint32_t domid)
-{
-	*xen->resume_call = (struct xen_domctl){
-		.cmd = XEN_DOMCTL_resumedomain,
-		.interface_version = XEN_DOMCTL_INTERFACE_VERSION,
-		.domain = (domid_t)domid,
-	};
-	return xencall1(xen->call, __HYPERVISOR_domctl, (uint64_t)(uintptr_t)xen->resume_call) < 0
-		       ? -errno
-		       : 0;
+	if (r == 0 && !take_told(xen, id, &domain))
+		r = tell_cancelled(xen, &domain);
+	return r < 0 ? r : note_told(xen, id, &domain);
 }
 
 static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	xc_domaininfo_t info;
-	int r = read_info_of_down(xen, id, &info);
+	struct xen_domain domain;
+	int r = read_suspended_domain(xen, id, &domain);
 
-	if (r == 0 && !take_told(xen, id, &info))
-		r = tell_cancelled(xen, &info);
-	return r < 0 ? r : let_go_on(xen, id->domid);
+	if (r == 0 && !take_told(xen, id, &domain))
+		r = tell_cancelled(xen, &domain);
+	return r < 0 ? r : xen_control_resume(xen->control, id->domid);
 }
 
 static int xen_resume_in_xenstore(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -1062,13 +983,7 @@ static void xen_close(struct hypervisor *hypervisor)
 		xs_close(xen->store);
 	if (xen->watches)
 		xs_close(xen->watches);
-	if (xen->call) {
-		if (xen->resume_call)
-			xencall_free_buffer(xen->call, xen->resume_call);
-		xencall_close(xen->call);
-	}
-	if (xen->xc)
-		xc_interface_close(xen->xc);
+	xen_control_free(xen->control);
 	if (xen->log)
 		xtl_logger_destroy(xen->log);
 	inventory_cache_free(xen->cache);
@@ -1128,8 +1043,8 @@ static int check_is_dom0(struct error *error)
 /* Whether xenstored runs in a domain of its own. */
 static bool has_xenstore_domain(struct xen *xen)
 {
-	struct xen_domain domains[DOMAINS_AT_ONCE];
-	int n = xen_list_domains(xen, 1, domains, DOMAINS_AT_ONCE);
+	struct xen_domain domains[XEN_DOMAINS_AT_ONCE];
+	int n = xen_list_domains(xen, 1, domains, XEN_DOMAINS_AT_ONCE);
 
 	for (int i = 0; i < n; i++)
 		if (domains[i].is_xenstore_domain)
@@ -1153,38 +1068,12 @@ static bool xenstored_listens(void)
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
-static int explain_version(struct xen *xen, struct error *error)
-{
-	int version = xc_version(xen->xc, XENVER_version, NULL);
-
-	return error_set(
-		error, -EPROTO,
-		"this is Xen %d.%d, and pmcoord was built for version %s: install the pmcoord for this Xen",
-		version >> 16, version & 0xffff, PMCOORD_XEN_VERSION);
-}
-
 static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 {
-	xc_domaininfo_t info;
+	int r = xen_control_open(&xen->control, error);
 
-	xen->xc = xc_interface_open(xen->log, NULL, 0);
-	if (!xen->xc)
-		return error_set(error, -errno,
-				 "cannot open the hypervisor interface (/dev/xen/privcmd): %s",
-				 strerror(errno));
-	if (xc_domain_getinfolist(xen->xc, 0, 1, &info) < 0) {
-		/* Xen answers EACCES to another interface version. */
-		if (errno == EACCES)
-			return explain_version(xen, error);
-		return error_set(error, -errno, "Xen does not answer: %s", strerror(errno));
-	}
-	xen->call = xencall_open(xen->log, 0);
-	if (xen->call)
-		xen->resume_call = xencall_alloc_buffer(xen->call, sizeof(*xen->resume_call));
-	if (!xen->resume_call)
-		return error_set(error, -errno,
-				 "cannot open the hypervisor interface (/dev/xen/hypercall): %s",
-				 strerror(errno));
+	if (r < 0)
+		return r;
 	xen->evtchn =
 		kept_fd >= 0 ? xenevtchn_fdopen(xen->log, kept_fd, 0) : xenevtchn_open(xen->log, 0);
 	if (!xen->evtchn || fcntl(xenevtchn_fd(xen->evtchn), F_SETFL, O_NONBLOCK) < 0)

@@ -8,19 +8,12 @@
  */
 
 #include "model/hypervisor.h"
+#include "xen/xen-control.h"
 
 struct xen;
 
 /* Longest path that we read or write below a domain's. */
 #define NODE_PATH_MAX 256
-
-struct xen_domain {
-	uint32_t domid;
-	uint8_t uuid[GUEST_UUID_SIZE];
-	enum guest_type type;
-	struct domain_state look;
-	bool is_xenstore_domain;
-};
 
 /*
  * Fills up to `max` domains with domids from `first` on, in their order.

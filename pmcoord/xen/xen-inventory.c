@@ -13,9 +13,6 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* Domains that are asked for in one hypercall. */
-#define DOMAINS_AT_ONCE 128
-
 static enum guest_feature read_feature(struct xen *xen, uint32_t domid)
 {
 	_cleanup_(freep) char *text = store_read_domain(xen, domid, "control/feature-suspend");
@@ -248,7 +245,7 @@ static int read_guest(struct xen *xen, struct inventory *inventory, const struct
 		      bool *ret_has_record)
 {
 	struct guest guest = {
-		.domid = domain->domid,
+		.domid = domain->id.domid,
 		.type = domain->type,
 		.state = domain->look.state,
 		.has_pv_drivers = true,
@@ -256,7 +253,7 @@ static int read_guest(struct xen *xen, struct inventory *inventory, const struct
 	_cleanup_(freep) char *shutdown = NULL;
 	int r;
 
-	memcpy(guest.uuid, domain->uuid, GUEST_UUID_SIZE);
+	memcpy(guest.uuid, domain->id.uuid, GUEST_UUID_SIZE);
 	read_name(xen, &guest);
 	guest.feature_suspend = read_feature(xen, guest.domid);
 	shutdown = store_read_domain(xen, guest.domid, PROTOCOL_NODE_SHUTDOWN);
@@ -362,9 +359,9 @@ static void remove_record(struct xen *xen, struct inventory_cache *cache,
 static int take_record(struct xen *xen, struct inventory_cache *cache,
 		       const struct xen_domain *domain, struct domain_record **ret_record)
 {
-	struct domain_record *record = find_record(cache, domain->domid);
+	struct domain_record *record = find_record(cache, domain->id.domid);
 
-	if (record && memcmp(record->id.uuid, domain->uuid, GUEST_UUID_SIZE)) {
+	if (record && memcmp(record->id.uuid, domain->id.uuid, GUEST_UUID_SIZE)) {
 		remove_record(xen, cache, record);
 		record = NULL;
 	}
@@ -375,12 +372,12 @@ static int take_record(struct xen *xen, struct inventory_cache *cache,
 		cache->records = record;
 		record += cache->n_records++;
 		*record = (struct domain_record){
-			.id.domid = domain->domid,
+			.id.domid = domain->id.domid,
 			.expired = true,
 		};
-		memcpy(record->id.uuid, domain->uuid, GUEST_UUID_SIZE);
+		memcpy(record->id.uuid, domain->id.uuid, GUEST_UUID_SIZE);
 		/* Watched before it is read: nothing is missed in between. */
-		xen_domain_appeared(xen, domain->domid);
+		xen_domain_appeared(xen, domain->id.domid);
 	}
 	record->seen = true;
 	*ret_record = record;
@@ -441,13 +438,13 @@ static int take_domain(struct xen *xen, struct inventory_cache *cache,
 
 static int read_domains(struct xen *xen, struct inventory_cache *cache, struct inventory *inventory)
 {
-	struct xen_domain domains[DOMAINS_AT_ONCE];
+	struct xen_domain domains[XEN_DOMAINS_AT_ONCE];
 	uint32_t first = 1; /* dom0 is no guest */
 	bool all_have_records = true;
 	int n, r = 0;
 
 	do {
-		n = xen_list_domains(xen, first, domains, DOMAINS_AT_ONCE);
+		n = xen_list_domains(xen, first, domains, XEN_DOMAINS_AT_ONCE);
 		if (n < 0)
 			return n;
 		for (int i = 0; i < n; i++) {
@@ -461,8 +458,8 @@ static int read_domains(struct xen *xen, struct inventory_cache *cache, struct i
 			all_have_records &= has_record;
 		}
 		if (n > 0)
-			first = domains[n - 1].domid + 1;
-	} while (n == DOMAINS_AT_ONCE);
+			first = domains[n - 1].id.domid + 1;
+	} while (n == XEN_DOMAINS_AT_ONCE);
 	if (cache)
 		forget_the_gone(xen, cache);
 	if (!all_have_records)

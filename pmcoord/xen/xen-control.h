@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_XEN_XEN_CONTROL_H
+#define PMCOORD_XEN_XEN_CONTROL_H
+
+/*
+ * Hypercalls: one function for each that pmcoord makes. xen-control.c is the
+ * only file that includes xenctrl.h and xencall.h; what leaves it are plain
+ * types.
+ *
+ * Unless said otherwise a function makes one hypercall and returns 0 or a
+ * negative errno; outputs are untouched on failure. A domid is used as given:
+ * whether it still is the domain that is meant is checked in xen-domains.c.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pmcoord/error.h"
+#include "model/hypervisor.h"
+
+/* An open hypervisor interface. */
+struct xen_control;
+
+/* The most domains that one hypercall lists. */
+#define XEN_DOMAINS_AT_ONCE 128
+
+struct xen_domain {
+	struct domain_id id;
+	enum guest_type type;
+	struct domain_state look;
+	uint64_t cpu_time_ns; /* of all its vCPUs since its creation */
+	bool is_xenstore_domain;
+};
+
+enum xen_port_state {
+	XEN_PORT_OTHER,
+	XEN_PORT_UNBOUND, /* waits for `remote_domid` to bind it */
+	XEN_PORT_INTERDOMAIN,
+};
+
+struct xen_port {
+	enum xen_port_state state;
+	uint32_t remote_domid; /* unless XEN_PORT_OTHER */
+	uint32_t remote_port; /* XEN_PORT_INTERDOMAIN */
+};
+
+/*
+ * Opens the interface, the caller's, and makes sure that Xen accepts its
+ * version. On failure `error` is set; -EPROTO: this is another Xen version than
+ * pmcoord was built for.
+ */
+int xen_control_open(struct xen_control **ret_control, struct error *error);
+void xen_control_free(struct xen_control *control);
+
+/*
+ * Fills up to `max` domains (and XEN_DOMAINS_AT_ONCE) with domids from `first`
+ * on, in their order. Returns their number (less than `max`: there are no
+ * more) or a negative errno.
+ */
+int xen_control_list_domains(struct xen_control *control, uint32_t first,
+			     struct xen_domain *ret_domains, size_t max);
+
+/* -ESRCH: there is no domain of this domid. */
+int xen_control_get_domain(struct xen_control *control, uint32_t domid,
+			   struct xen_domain *ret_domain);
+
+int xen_control_pause(struct xen_control *control, uint32_t domid);
+int xen_control_unpause(struct xen_control *control, uint32_t domid);
+
+/* Shuts the domain down from outside, with the reason "suspend". */
+int xen_control_suspend(struct xen_control *control, uint32_t domid);
+
+/*
+ * Has a suspended domain's hypercall return "cancelled" (1) once it is resumed.
+ * Three hypercalls for a PV domain, two for others.
+ */
+int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool is_pv);
+
+/* Lets a suspended domain run again, and nothing beside that. */
+int xen_control_resume(struct xen_control *control, uint32_t domid);
+
+/*
+ * Has Xen signal this port of the domain when it suspends; 0 ends that. There
+ * is one subscription for each domain, and the last call wins.
+ */
+int xen_control_subscribe(struct xen_control *control, uint32_t domid, uint32_t guest_port);
+
+/* Makes a port of the domain that dom0 can bind. Returns it, or an errno. */
+int xen_control_alloc_port(struct xen_control *control, uint32_t domid);
+
+/* A port of a guest, or of dom0 itself. */
+int xen_control_get_guest_port(struct xen_control *control, uint32_t domid, uint32_t port,
+			       struct xen_port *ret_port);
+int xen_control_get_own_port(struct xen_control *control, uint32_t port, struct xen_port *ret_port);
+
+/* HVM_PARAM_CALLBACK_IRQ: 0 until PV drivers have set up their callback. */
+int xen_control_get_callback_irq(struct xen_control *control, uint32_t domid, uint64_t *ret_value);
+/* HVM_PARAM_ACPI_S_STATE: 3 while the guest's own firmware is in S3. */
+int xen_control_get_acpi_state(struct xen_control *control, uint32_t domid, uint64_t *ret_value);
+
+#endif
