@@ -24,6 +24,7 @@ COORDINATOR_SRC := \
 	pmcoord/view/show.c \
 	pmcoord/model/hypervisor.c \
 	pmcoord/xen/xen-control.c \
+	pmcoord/xen/xen-store.c \
 	pmcoord/xen/ports.c \
 	pmcoord/xen/hypervisor-xen.c \
 	pmcoord/xen/xen-inventory.c \

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <xenevtchn.h>
@@ -24,9 +22,7 @@
 #include "xen/ports.h"
 #include "xen/xen-control.h"
 #include "xen/xen-host.h"
-
-/* A guest may fill its directories; nobody has that many devices. */
-#define DEVICES_MAX 256
+#include "xen/xen-store.h"
 
 /* Tokens of watches that are not about one domain. */
 #define TOKEN_DOMAINS "domains"
@@ -63,11 +59,7 @@ struct xen {
 	struct told_domain *told; /* prepared for their resume */
 	size_t n_told;
 	xenevtchn_handle *evtchn;
-	struct xs_handle *store;
-	/*
-	 * A connection with watches has a thread that reads, which hands each
-	 * answer over: the one without answers sooner.
-	 */
+	struct xen_store *store;
 	struct xs_handle *watches;
 	xentoollog_logger *log;
 	int epoll_fd;
@@ -85,51 +77,25 @@ static struct xen *xen_of(struct hypervisor *hypervisor)
 
 /* ---- xenstore ----------------------------------------------------------- */
 
-void domain_node(uint32_t domid, const char *node, char *ret)
-{
-	snprintf(ret, NODE_PATH_MAX, "/local/domain/%" PRIu32 "%s%s", domid, node[0] ? "/" : "",
-		 node);
-}
-
-static char *store_read_within(struct xen *xen, xs_transaction_t transaction, const char *path)
-{
-	unsigned int length;
-
-	/* libxenstore ends what it returns with a NUL of its own. */
-	return xs_read(xen->store, transaction, path, &length);
-}
-
 char *store_read(struct xen *xen, const char *path)
 {
-	return store_read_within(xen, XBT_NULL, path);
+	return xen_store_read(xen->store, path);
 }
 
 char *store_read_domain(struct xen *xen, uint32_t domid, const char *node)
 {
-	char path[NODE_PATH_MAX];
-
-	domain_node(domid, node, path);
-	return store_read(xen, path);
+	return xen_store_read_domain(xen->store, domid, node);
 }
 
 uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node, uint64_t max,
 			   uint64_t fallback)
 {
-	_cleanup_(freep) char *text = store_read_domain(xen, domid, node);
-	uint64_t number;
-
-	return text && parse_u64(text, max, &number) == 0 ? number : fallback;
+	return xen_store_read_number(xen->store, domid, node, max, fallback);
 }
 
 char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
 {
-	char **names = xs_directory(xen->store, XBT_NULL, path, ret_n);
-
-	if (!names)
-		*ret_n = 0;
-	if (*ret_n > DEVICES_MAX)
-		*ret_n = DEVICES_MAX;
-	return names;
+	return xen_store_list(xen->store, path, ret_n);
 }
 
 /* ---- domains ------------------------------------------------------------ */
@@ -479,12 +445,12 @@ static const char *const watched_nodes[] = {
 
 static bool watch_domain(struct xen *xen, uint32_t domid)
 {
-	char path[NODE_PATH_MAX], token[16];
+	char path[XEN_STORE_PATH_MAX], token[16];
 	bool ok = true;
 
 	snprintf(token, sizeof(token), "%" PRIu32, domid);
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
-		domain_node(domid, watched_nodes[i], path);
+		xen_store_format_path(domid, watched_nodes[i], path);
 		ok &= xs_watch(xen->watches, path, token);
 	}
 	return ok;
@@ -492,11 +458,11 @@ static bool watch_domain(struct xen *xen, uint32_t domid)
 
 static void unwatch_domain(struct xen *xen, uint32_t domid)
 {
-	char path[NODE_PATH_MAX], token[16];
+	char path[XEN_STORE_PATH_MAX], token[16];
 
 	snprintf(token, sizeof(token), "%" PRIu32, domid);
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
-		domain_node(domid, watched_nodes[i], path);
+		xen_store_format_path(domid, watched_nodes[i], path);
 		xs_unwatch(xen->watches, path, token);
 	}
 }
@@ -545,11 +511,11 @@ static int xen_watch_domains(struct hypervisor *hypervisor)
 /* Where domains are not followed, the agents of a cycle are. */
 static int watch_agent(struct xen *xen, struct channel *channel)
 {
-	char path[NODE_PATH_MAX], token[16];
+	char path[XEN_STORE_PATH_MAX], token[16];
 
 	if (xen->cache || channel->watched)
 		return 0;
-	domain_node(channel->id.domid, PROTOCOL_NODE_STATE, path);
+	xen_store_format_path(channel->id.domid, PROTOCOL_NODE_STATE, path);
 	snprintf(token, sizeof(token), "%" PRIu32, channel->id.domid);
 	if (!xs_watch(xen->watches, path, token))
 		return -errno;
@@ -593,24 +559,6 @@ static void expire(struct xen *xen, const struct domain_id *id)
 		inventory_cache_expire(xen->cache, id->domid);
 }
 
-/* Writes a node of ours that only its domain may read. */
-static int tell_domain(struct xen *xen, uint32_t domid, const char *node, const char *text)
-{
-	struct xs_permissions permissions[2] = {
-		{ .id = 0, .perms = XS_PERM_NONE },
-		{ .id = domid, .perms = XS_PERM_READ },
-	};
-	char path[NODE_PATH_MAX];
-
-	domain_node(domid, node, path);
-	/* Permissions first: the watch must find a node that can be read. */
-	if (!xs_mkdir(xen->store, XBT_NULL, path) ||
-	    !xs_set_permissions(xen->store, XBT_NULL, path, permissions, 2) ||
-	    !xs_write(xen->store, XBT_NULL, path, text, (unsigned int)strlen(text)))
-		return -errno;
-	return 0;
-}
-
 static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
 		   const struct agent_terms *terms)
 {
@@ -623,13 +571,13 @@ static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 		return r;
 	expire(xen, id);
 	snprintf(text, sizeof(text), "%" PRIu64, terms->timeout_us / 1000);
-	r = tell_domain(xen, id->domid, PROTOCOL_NODE_TIMEOUT, text);
+	r = xen_store_publish(xen->store, id->domid, PROTOCOL_NODE_TIMEOUT, text);
 	if (r == 0)
-		r = tell_domain(xen, id->domid, PROTOCOL_NODE_INHIBITORS,
-				terms->ignore_inhibitors ? PROTOCOL_INHIBITORS_IGNORE
-							 : PROTOCOL_INHIBITORS_HONOUR);
+		r = xen_store_publish(xen->store, id->domid, PROTOCOL_NODE_INHIBITORS,
+				      terms->ignore_inhibitors ? PROTOCOL_INHIBITORS_IGNORE
+							       : PROTOCOL_INHIBITORS_HONOUR);
 	protocol_format_request(&request, text);
-	return r < 0 ? r : tell_domain(xen, id->domid, PROTOCOL_NODE_REQUEST, text);
+	return r < 0 ? r : xen_store_publish(xen->store, id->domid, PROTOCOL_NODE_REQUEST, text);
 }
 
 static int notify(struct xen *xen, struct channel *channel)
@@ -637,17 +585,6 @@ static int notify(struct xen *xen, struct channel *channel)
 	if (channel->local_port < 0)
 		return -ENOTCONN;
 	return xenevtchn_notify(xen->evtchn, (evtchn_port_t)channel->local_port) < 0 ? -errno : 0;
-}
-
-static int ask_by_xenstore(struct xen *xen, const struct domain_id *id)
-{
-	char path[NODE_PATH_MAX];
-
-	domain_node(id->domid, PROTOCOL_NODE_SHUTDOWN, path);
-	return xs_write(xen->store, XBT_NULL, path, PROTOCOL_SHUTDOWN_SUSPEND,
-			strlen(PROTOCOL_SHUTDOWN_SUSPEND))
-		       ? 0
-		       : -errno;
 }
 
 /* Right before each request: the last subscriber wins, silently. */
@@ -685,7 +622,8 @@ static int xen_request(struct hypervisor *hypervisor, const struct domain_id *id
 	case MECHANISM_EVENT_CHANNEL:
 		return notify(xen, channel);
 	case MECHANISM_XENSTORE:
-		return ask_by_xenstore(xen, id);
+		return xen_store_write_domain(xen->store, id->domid, PROTOCOL_NODE_SHUTDOWN,
+					      PROTOCOL_SHUTDOWN_SUSPEND);
 	case MECHANISM_HVM:
 		return xen_control_suspend(xen->control, id->domid);
 	case MECHANISM_NONE:
@@ -708,34 +646,37 @@ static bool text_is(const char *text, const char *expected)
 static int retract_once(struct xen *xen, const struct domain_id *id, enum mechanism mechanism,
 			uint64_t cycle)
 {
-	xs_transaction_t transaction = xs_transaction_start(xen->store);
 	struct protocol_request request = { PROTOCOL_ABORT, cycle };
 	_cleanup_(freep) char *shutdown = NULL;
 	_cleanup_(freep) char *state = NULL;
-	char path[NODE_PATH_MAX], text[PROTOCOL_TEXT_MAX];
 	struct protocol_state agent = { 0 };
 	bool asked = mechanism != MECHANISM_AGENT, ok = true;
+	char text[PROTOCOL_TEXT_MAX];
+	uint32_t transaction;
+	int r = xen_store_begin(xen->store, &transaction);
 
-	if (transaction == XBT_NULL)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (mechanism == MECHANISM_AGENT) {
-		domain_node(id->domid, PROTOCOL_NODE_STATE, path);
-		state = store_read_within(xen, transaction, path);
+		state = xen_store_read_within(xen->store, transaction, id->domid,
+					      PROTOCOL_NODE_STATE);
 		/* Only an agent that has quiesced has asked its kernel. */
 		asked = state && protocol_parse_state(state, strlen(state), &agent) == 0 &&
 			agent.state == PROTOCOL_AGENT_QUIESCED && agent.cycle == cycle;
-		domain_node(id->domid, PROTOCOL_NODE_REQUEST, path);
-		ok = xs_write(xen->store, transaction, path, text,
-			      (unsigned int)protocol_format_request(&request, text));
+		protocol_format_request(&request, text);
+		ok = xen_store_write_within(xen->store, transaction, id->domid,
+					    PROTOCOL_NODE_REQUEST, text) == 0;
 	}
-	domain_node(id->domid, PROTOCOL_NODE_SHUTDOWN, path);
-	shutdown = store_read_within(xen, transaction, path);
+	shutdown =
+		xen_store_read_within(xen->store, transaction, id->domid, PROTOCOL_NODE_SHUTDOWN);
 	if (ok && text_is(shutdown, PROTOCOL_SHUTDOWN_SUSPEND)) {
-		ok = xs_write(xen->store, transaction, path, "", 0);
+		ok = xen_store_write_within(xen->store, transaction, id->domid,
+					    PROTOCOL_NODE_SHUTDOWN, "") == 0;
 		asked = false;
 	}
-	if (!xs_transaction_end(xen->store, transaction, !ok))
-		return -errno;
+	r = xen_store_end(xen->store, transaction, ok);
+	if (r < 0)
+		return r;
 	if (!ok)
 		return -EIO;
 	return asked ? RETRACT_TOO_LATE : RETRACTED;
@@ -876,7 +817,7 @@ static int xen_resume_in_xenstore(struct hypervisor *hypervisor, const struct do
 
 	if (r < 0)
 		return r;
-	return xs_resume_domain(xen_of(hypervisor)->store, id->domid) ? 0 : -errno;
+	return xen_store_resume_domain(xen_of(hypervisor)->store, id->domid);
 }
 
 /* After a crash the channel is not bound yet; the agent's number is known. */
@@ -979,8 +920,7 @@ static void xen_close(struct hypervisor *hypervisor)
 		close(xen->epoll_fd);
 	if (xen->evtchn)
 		xenevtchn_close(xen->evtchn);
-	if (xen->store)
-		xs_close(xen->store);
+	xen_store_free(xen->store);
 	if (xen->watches)
 		xs_close(xen->watches);
 	xen_control_free(xen->control);
@@ -1052,22 +992,6 @@ static bool has_xenstore_domain(struct xen *xen)
 	return false;
 }
 
-/*
- * Whether a xenstored process listens on its socket. libxenstore would go on to
- * the kernel's device, which waits forever for a daemon that is not there.
- */
-static bool xenstored_listens(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const char *path = xs_daemon_socket();
-
-	if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
-		return false;
-	strcpy(address.sun_path, path);
-	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-}
-
 static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 {
 	int r = xen_control_open(&xen->control, error);
@@ -1081,11 +1005,11 @@ static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 			error, -errno,
 			"cannot open event channels (/dev/xen/evtchn; modprobe xen-evtchn): %s",
 			strerror(errno));
-	if (xenstored_listens() || has_xenstore_domain(xen)) {
-		xen->store = xs_open(0);
+	if (xen_store_daemon_listens() || has_xenstore_domain(xen)) {
+		r = xen_store_open(&xen->store);
 		xen->watches = xs_open(0);
 	}
-	if (!xen->store || !xen->watches)
+	if (r < 0 || !xen->store || !xen->watches)
 		return error_set(error, -ECONNREFUSED,
 				 "xenstored does not answer: start xenstored.service");
 	return 0;

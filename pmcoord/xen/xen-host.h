@@ -9,11 +9,9 @@
 
 #include "model/hypervisor.h"
 #include "xen/xen-control.h"
+#include "xen/xen-store.h"
 
 struct xen;
-
-/* Longest path that we read or write below a domain's. */
-#define NODE_PATH_MAX 256
 
 /*
  * Fills up to `max` domains with domids from `first` on, in their order.
@@ -24,9 +22,6 @@ int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret, si
 
 /* Facts about an HVM domain; what Xen does not say is left as it is. */
 void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, bool *ret_in_acpi_s3);
-
-/* Writes "/local/domain/<domid>/<node>" to `ret` (NODE_PATH_MAX bytes). */
-void domain_node(uint32_t domid, const char *node, char *ret);
 
 /*
  * Reads a node as a string, the caller's; NULL if there is none. Values with a

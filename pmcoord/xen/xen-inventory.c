@@ -89,7 +89,7 @@ static int for_each_device(struct xen *xen, struct inventory *inventory, uint32_
 
 	for (unsigned int i = 0; i < n_classes && r == 0; i++) {
 		_cleanup_(freep) char **devices = NULL;
-		char path[NODE_PATH_MAX];
+		char path[XEN_STORE_PATH_MAX];
 
 		snprintf(path, sizeof(path), "%s/%s", directory, classes[i]);
 		devices = store_list(xen, path, &n_devices);
@@ -104,7 +104,7 @@ static int for_each_device(struct xen *xen, struct inventory *inventory, uint32_
 static bool read_domid(struct xen *xen, const char *path, const char *node, uint32_t *ret_domid)
 {
 	_cleanup_(freep) char *text = NULL;
-	char full[NODE_PATH_MAX];
+	char full[XEN_STORE_PATH_MAX];
 	uint64_t domid;
 
 	if (snprintf(full, sizeof(full), "%s/%s", path, node) >= (int)sizeof(full))
@@ -144,7 +144,7 @@ static int take_toolstack(struct xen *xen, struct inventory *inventory, uint32_t
 		.said_by_toolstack = true,
 	};
 	_cleanup_(freep) char *backend = NULL;
-	char full[NODE_PATH_MAX];
+	char full[XEN_STORE_PATH_MAX];
 
 	if (snprintf(full, sizeof(full), "%s/backend", path) >= (int)sizeof(full))
 		return 0;
@@ -168,7 +168,7 @@ static int take_backend(struct xen *xen, struct inventory *inventory, uint32_t d
 
 	devices = store_list(xen, path, &n_devices);
 	for (unsigned int i = 0; i < n_devices; i++) {
-		char full[NODE_PATH_MAX];
+		char full[XEN_STORE_PATH_MAX];
 		int r;
 
 		if (snprintf(full, sizeof(full), "%s/%s", path, devices[i]) >= (int)sizeof(full) ||
@@ -189,9 +189,9 @@ static int take_stub_domain(struct xen *xen, struct inventory *inventory, uint32
 		.class = LINK_DEVICE_MODEL,
 		.said_by_toolstack = true,
 	};
-	char path[NODE_PATH_MAX];
+	char path[XEN_STORE_PATH_MAX];
 
-	domain_node(domid, "", path);
+	xen_store_format_path(domid, "", path);
 	if (!read_domid(xen, path, "target", &link.frontend))
 		return 0;
 	return add_link(inventory, &link);
@@ -210,7 +210,7 @@ static bool is_libxls(struct xen *xen, uint32_t domid)
 {
 	unsigned int n;
 	_cleanup_(freep) char **nodes = NULL;
-	char path[NODE_PATH_MAX];
+	char path[XEN_STORE_PATH_MAX];
 
 	snprintf(path, sizeof(path), "/libxl/%" PRIu32, domid);
 	nodes = store_list(xen, path, &n);
@@ -226,7 +226,7 @@ static int read_links(struct xen *xen, struct inventory *inventory, uint32_t dom
 {
 	unsigned int n_classes;
 	_cleanup_(freep) char **classes = NULL;
-	char path[NODE_PATH_MAX];
+	char path[XEN_STORE_PATH_MAX];
 	int r;
 
 	snprintf(path, sizeof(path), "/libxl/%" PRIu32 "/device", domid);
@@ -235,7 +235,7 @@ static int read_links(struct xen *xen, struct inventory *inventory, uint32_t dom
 	if (*ret_has_record) {
 		r = for_each_device(xen, inventory, domid, path, take_toolstack);
 	} else {
-		domain_node(domid, "device", path);
+		xen_store_format_path(domid, "device", path);
 		r = for_each_device(xen, inventory, domid, path, take_frontend);
 	}
 	return r == 0 ? take_stub_domain(xen, inventory, domid) : r;
@@ -274,11 +274,11 @@ static int read_guest(struct xen *xen, struct inventory *inventory, const struct
  */
 static int read_backends(struct xen *xen, struct inventory *inventory)
 {
-	char path[NODE_PATH_MAX];
+	char path[XEN_STORE_PATH_MAX];
 	int r = 0;
 
 	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
-		domain_node(inventory->guests[i].domid, "backend", path);
+		xen_store_format_path(inventory->guests[i].domid, "backend", path);
 		r = for_each_device(xen, inventory, inventory->guests[i].domid, path, take_backend);
 	}
 	return r;
