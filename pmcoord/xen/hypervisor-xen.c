@@ -77,11 +77,6 @@ static struct xen *xen_of(struct hypervisor *hypervisor)
 
 /* ---- xenstore ----------------------------------------------------------- */
 
-char *store_read(struct xen *xen, const char *path)
-{
-	return xen_store_read(xen->store, path);
-}
-
 char *store_read_domain(struct xen *xen, uint32_t domid, const char *node)
 {
 	return xen_store_read_domain(xen->store, domid, node);
@@ -91,11 +86,6 @@ uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node, ui
 			   uint64_t fallback)
 {
 	return xen_store_read_number(xen->store, domid, node, max, fallback);
-}
-
-char **store_list(struct xen *xen, const char *path, unsigned int *ret_n)
-{
-	return xen_store_list(xen->store, path, ret_n);
 }
 
 /* ---- domains ------------------------------------------------------------ */
@@ -157,7 +147,7 @@ static int xen_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 	while (xen->cache && (r = next_watch(xen, &domid)) > 0)
 		;
 	if (r == 0)
-		r = xen_read_inventory(xen, xen->cache, ret_inventory);
+		r = xen_read_inventory(xen, xen->store, xen->cache, ret_inventory);
 	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s", strerror(-r)) : 0;
 }
 

@@ -27,18 +27,11 @@ void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, boo
  * Reads a node as a string, the caller's; NULL if there is none. Values with a
  * NUL inside end there.
  */
-char *store_read(struct xen *xen, const char *path);
 char *store_read_domain(struct xen *xen, uint32_t domid, const char *node);
 
 /* A number below a domain's path; `fallback` where there is none. */
 uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node, uint64_t max,
 			   uint64_t fallback);
-
-/*
- * The names below a path, freed as one; NULL and 0 if there are none. A guest
- * may fill its directories: at most 256 are returned.
- */
-char **store_list(struct xen *xen, const char *path, unsigned int *ret_n);
 
 /*
  * Whether the guest has a port of this number that is dom0's, bound or waiting
@@ -68,7 +61,7 @@ void inventory_cache_refuse(struct inventory_cache *cache, uint32_t domid);
  * Reads all guests and links, finished; what the cache (NULL: none) knows is
  * not read again. Returns 0 or a negative errno.
  */
-int xen_read_inventory(struct xen *xen, struct inventory_cache *cache,
+int xen_read_inventory(struct xen *xen, struct xen_store *store, struct inventory_cache *cache,
 		       struct inventory *ret_inventory);
 
 /* Told by xen_read_inventory, with a cache, of domains that come and go. */

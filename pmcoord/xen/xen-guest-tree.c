@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "xen/xen-guest-tree.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
+
+static enum guest_feature read_feature(struct xen_store *store, uint32_t domid)
+{
+	_cleanup_(freep) char *text =
+		xen_store_read_domain(store, domid, "control/feature-suspend");
+
+	if (!text)
+		return GUEST_FEATURE_UNKNOWN;
+	if (strcmp(text, "1") == 0)
+		return GUEST_FEATURE_YES;
+	return strcmp(text, "0") == 0 ? GUEST_FEATURE_NO : GUEST_FEATURE_UNKNOWN;
+}
+
+static void read_agent(struct xen_store *store, uint32_t domid, struct guest_agent *agent)
+{
+	_cleanup_(freep) char *version = NULL;
+	_cleanup_(freep) char *state = NULL;
+	_cleanup_(freep) char *inhibitors = NULL;
+	_cleanup_(freep) char *request = NULL;
+
+	version = xen_store_read_domain(store, domid, PROTOCOL_NODE_VERSION);
+	if (!version)
+		return;
+	agent->present = true;
+	/* A version that is not a number is unknown, and so unsupported. */
+	if (parse_u64(version, UINT32_MAX, &agent->version) < 0)
+		agent->version = 0;
+	agent->port = (uint32_t)xen_store_read_number(store, domid, PROTOCOL_NODE_EVENT_CHANNEL,
+						      UINT32_MAX, 0);
+	state = xen_store_read_domain(store, domid, PROTOCOL_NODE_STATE);
+	if (state)
+		protocol_parse_state(state, strlen(state), &agent->state);
+	inhibitors = xen_store_read_domain(store, domid, PROTOCOL_NODE_INHIBITORS);
+	agent->terms = (struct agent_terms){
+		.timeout_us = 1000 * xen_store_read_number(store, domid, PROTOCOL_NODE_TIMEOUT,
+							   UINT32_MAX, 0),
+		.ignore_inhibitors =
+			inhibitors && strcmp(inhibitors, PROTOCOL_INHIBITORS_IGNORE) == 0,
+	};
+	request = xen_store_read_domain(store, domid, PROTOCOL_NODE_REQUEST);
+	if (request)
+		protocol_parse_request(request, strlen(request), &agent->request);
+}
+
+static void read_name(struct xen_store *store, struct guest *guest)
+{
+	_cleanup_(freep) char *name = xen_store_read_domain(store, guest->domid, "name");
+
+	if (name)
+		text_sanitize(name, strlen(name), guest->name, sizeof(guest->name));
+	if (!guest->name[0])
+		snprintf(guest->name, sizeof(guest->name), "domain-%" PRIu32, guest->domid);
+}
+
+/* Adds a link unless its backend is dom0, which sleeps last in any case. */
+static int add_link(struct inventory *inventory, const struct link *link)
+{
+	if (link->backend == 0 || link->backend == link->frontend)
+		return 0;
+	return inventory_add_link(inventory, link);
+}
+
+/*
+ * Reads one device of a domain, below <directory>/<class>, and adds its link.
+ * Returns 0, also where the device names no other end, or -ENOMEM.
+ */
+typedef int (*read_device_fn)(struct xen_store *store, struct inventory *inventory, uint32_t domid,
+			      const char *class, const char *path);
+
+static int for_each_device(struct xen_store *store, struct inventory *inventory, uint32_t domid,
+			   const char *directory, read_device_fn read_device)
+{
+	unsigned int n_classes, n_devices;
+	_cleanup_(freep) char **classes = xen_store_list(store, directory, &n_classes);
+	int r = 0;
+
+	for (unsigned int i = 0; i < n_classes && r == 0; i++) {
+		_cleanup_(freep) char **devices = NULL;
+		char path[XEN_STORE_PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s/%s", directory, classes[i]);
+		devices = xen_store_list(store, path, &n_devices);
+		for (unsigned int j = 0; j < n_devices && r == 0; j++) {
+			snprintf(path, sizeof(path), "%s/%s/%s", directory, classes[i], devices[j]);
+			r = read_device(store, inventory, domid, classes[i], path);
+		}
+	}
+	return r;
+}
+
+static bool read_domid(struct xen_store *store, const char *path, const char *node,
+		       uint32_t *ret_domid)
+{
+	_cleanup_(freep) char *text = NULL;
+	char full[XEN_STORE_PATH_MAX];
+	uint64_t domid;
+
+	if (snprintf(full, sizeof(full), "%s/%s", path, node) >= (int)sizeof(full))
+		return false;
+	text = xen_store_read(store, full);
+	if (!text || parse_u64(text, UINT16_MAX, &domid) < 0)
+		return false;
+	*ret_domid = (uint32_t)domid;
+	return true;
+}
+
+/* device/<class>/<n>/backend-id: what the frontend reports. */
+static int read_frontend(struct xen_store *store, struct inventory *inventory, uint32_t domid,
+			 const char *class, const char *path)
+{
+	struct link link = {
+		.frontend = domid,
+		.class = link_class_of_device(class),
+		.said_by_frontend = true,
+	};
+
+	if (!read_domid(store, path, "backend-id", &link.backend))
+		return 0;
+	return add_link(inventory, &link);
+}
+
+/*
+ * /libxl/<domid>/device/<class>/<n>/backend: libxl's record, writable by dom0
+ * only: "/local/domain/<backend>/backend/…".
+ */
+static int read_toolstack(struct xen_store *store, struct inventory *inventory, uint32_t domid,
+			  const char *class, const char *path)
+{
+	struct link link = {
+		.frontend = domid,
+		.class = link_class_of_device(class),
+		.said_by_toolstack = true,
+	};
+	_cleanup_(freep) char *backend = NULL;
+	char full[XEN_STORE_PATH_MAX];
+
+	if (snprintf(full, sizeof(full), "%s/backend", path) >= (int)sizeof(full))
+		return 0;
+	backend = xen_store_read(store, full);
+	if (!backend || sscanf(backend, "/local/domain/%" SCNu32 "/", &link.backend) != 1)
+		return 0;
+	return add_link(inventory, &link);
+}
+
+/* backend/<class>/<frontend>/<n>/frontend-id: what the backend reports. */
+static int read_backend(struct xen_store *store, struct inventory *inventory, uint32_t domid,
+			const char *class, const char *path)
+{
+	struct link link = {
+		.backend = domid,
+		.class = link_class_of_device(class),
+		.said_by_backend = true,
+	};
+	_cleanup_(freep) char **devices = NULL;
+	unsigned int n_devices;
+
+	devices = xen_store_list(store, path, &n_devices);
+	for (unsigned int i = 0; i < n_devices; i++) {
+		char full[XEN_STORE_PATH_MAX];
+		int r;
+
+		if (snprintf(full, sizeof(full), "%s/%s", path, devices[i]) >= (int)sizeof(full) ||
+		    !read_domid(store, full, "frontend-id", &link.frontend))
+			continue;
+		r = add_link(inventory, &link);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* "target" of a stub domain, owned by dom0: the guest that it emulates for. */
+static int read_stub_domain(struct xen_store *store, struct inventory *inventory, uint32_t domid)
+{
+	struct link link = {
+		.backend = domid,
+		.class = LINK_DEVICE_MODEL,
+		.said_by_toolstack = true,
+	};
+	char path[XEN_STORE_PATH_MAX];
+
+	xen_store_format_path(domid, "", path);
+	if (!read_domid(store, path, "target", &link.frontend))
+		return 0;
+	return add_link(inventory, &link);
+}
+
+static unsigned int count_pci(struct xen_store *store, uint32_t domid)
+{
+	char node[64];
+
+	snprintf(node, sizeof(node), "backend/pci/%" PRIu32 "/0/num_devs", domid);
+	return (unsigned int)xen_store_read_number(store, 0, node, 4096, 0);
+}
+
+/* Whether libxl has a record of the domain, even one without devices. */
+static bool has_libxl_record(struct xen_store *store, uint32_t domid)
+{
+	unsigned int n;
+	_cleanup_(freep) char **nodes = NULL;
+	char path[XEN_STORE_PATH_MAX];
+
+	snprintf(path, sizeof(path), "/libxl/%" PRIu32, domid);
+	nodes = xen_store_list(store, path, &n);
+	return n > 0;
+}
+
+/*
+ * The record of libxl, where there is one, is enough, and spares a dozen round
+ * trips to xenstored. Domains of other toolstacks have only their own tree.
+ */
+static int read_links(struct xen_store *store, struct inventory *inventory, uint32_t domid,
+		      bool *ret_has_record)
+{
+	unsigned int n_classes;
+	_cleanup_(freep) char **classes = NULL;
+	char path[XEN_STORE_PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "/libxl/%" PRIu32 "/device", domid);
+	classes = xen_store_list(store, path, &n_classes);
+	*ret_has_record = classes || has_libxl_record(store, domid);
+	if (*ret_has_record) {
+		r = for_each_device(store, inventory, domid, path, read_toolstack);
+	} else {
+		xen_store_format_path(domid, "device", path);
+		r = for_each_device(store, inventory, domid, path, read_frontend);
+	}
+	return r == 0 ? read_stub_domain(store, inventory, domid) : r;
+}
+
+static void read_shutdown(struct xen_store *store, struct guest *guest)
+{
+	_cleanup_(freep) char *shutdown =
+		xen_store_read_domain(store, guest->domid, PROTOCOL_NODE_SHUTDOWN);
+
+	if (shutdown)
+		text_sanitize(shutdown, strlen(shutdown), guest->shutdown_node,
+			      sizeof(guest->shutdown_node));
+}
+
+int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
+			struct inventory *inventory, bool *ret_has_record)
+{
+	struct guest guest = *facts;
+	int r;
+
+	read_name(store, &guest);
+	guest.feature_suspend = read_feature(store, guest.domid);
+	read_shutdown(store, &guest);
+	guest.pci_functions = count_pci(store, guest.domid);
+	guest.kernel_port = (uint32_t)xen_store_read_number(
+		store, guest.domid, "device/suspend/event-channel", UINT32_MAX, 0);
+	read_agent(store, guest.domid, &guest.agent);
+	r = inventory_add_guest(inventory, &guest);
+	return r == 0 ? read_links(store, inventory, guest.domid, ret_has_record) : r;
+}
+
+/* Counts only beside what a frontend reports: see link_is_believed. */
+int xen_guest_tree_read_backends(struct xen_store *store, struct inventory *inventory)
+{
+	char path[XEN_STORE_PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
+		uint32_t domid = inventory->guests[i].domid;
+
+		xen_store_format_path(domid, "backend", path);
+		r = for_each_device(store, inventory, domid, path, read_backend);
+	}
+	return r;
+}
