@@ -26,10 +26,10 @@ COORDINATOR_SRC := \
 	pmcoord/xen/xen-control.c \
 	pmcoord/xen/xen-store.c \
 	pmcoord/xen/xen-guest-tree.c \
+	pmcoord/xen/xen-examine.c \
 	pmcoord/xen/ports.c \
 	pmcoord/xen/hypervisor-xen.c \
 	pmcoord/xen/xen-inventory.c \
-	pmcoord/xen/xen-examine.c \
 	pmcoord/host/lid.c \
 	pmcoord/host/loop.c \
 	pmcoord/host/systemd.c \

@@ -21,6 +21,7 @@
 #include "pmcoord/parse.h"
 #include "xen/ports.h"
 #include "xen/xen-control.h"
+#include "xen/xen-examine.h"
 #include "xen/xen-host.h"
 #include "xen/xen-store.h"
 
@@ -73,19 +74,6 @@ struct xen {
 static struct xen *xen_of(struct hypervisor *hypervisor)
 {
 	return (struct xen *)hypervisor;
-}
-
-/* ---- xenstore ----------------------------------------------------------- */
-
-char *store_read_domain(struct xen *xen, uint32_t domid, const char *node)
-{
-	return xen_store_read_domain(xen->store, domid, node);
-}
-
-uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node, uint64_t max,
-			   uint64_t fallback)
-{
-	return xen_store_read_number(xen->store, domid, node, max, fallback);
 }
 
 /* ---- domains ------------------------------------------------------------ */
@@ -240,14 +228,6 @@ static bool port_is_ours_to_bind(struct xen *xen, uint32_t domid, evtchn_port_t 
 
 	return xen_control_get_guest_port(xen->control, domid, port, &status) == 0 &&
 	       status.state == XEN_PORT_UNBOUND && status.remote_domid == 0;
-}
-
-bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port)
-{
-	struct xen_port status;
-
-	return xen_control_get_guest_port(xen->control, domid, port, &status) == 0 &&
-	       status.state != XEN_PORT_OTHER && status.remote_domid == 0;
 }
 
 /* Whether the channel is bound, and still leads to the guest's port. */
@@ -705,14 +685,14 @@ static int xen_get_agent_state(struct hypervisor *hypervisor, const struct domai
 	_cleanup_(freep) char *detail = NULL;
 	struct agent_state look = { 0 };
 
-	state = store_read_domain(xen, id->domid, PROTOCOL_NODE_STATE);
+	state = xen_store_read_domain(xen->store, id->domid, PROTOCOL_NODE_STATE);
 	if (!state)
 		return errno == ENOENT ? -ENODATA : -errno;
 	if (protocol_parse_state(state, strlen(state), &look.state) < 0)
 		return -EBADMSG;
 	/* On the way down every read counts, and there is nothing to say. */
 	if (look.state.state != PROTOCOL_AGENT_QUIESCED)
-		detail = store_read_domain(xen, id->domid, PROTOCOL_NODE_DETAIL);
+		detail = xen_store_read_domain(xen->store, id->domid, PROTOCOL_NODE_DETAIL);
 	if (detail)
 		text_sanitize(detail, strlen(detail), look.detail, sizeof(look.detail));
 	*ret_state = look;
@@ -819,8 +799,8 @@ static int xen_wake_agent(struct hypervisor *hypervisor, const struct domain_id 
 	int r;
 
 	if (!channel || channel->local_port < 0) {
-		port = (uint32_t)store_read_number(xen, id->domid, PROTOCOL_NODE_EVENT_CHANNEL,
-						   UINT32_MAX, 0);
+		port = (uint32_t)xen_store_read_number(xen->store, id->domid,
+						       PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
 		r = port ? open_published_channel(xen, id, port) : -ENOTCONN;
 		if (r != PREPARED)
 			return r < 0 ? r : -ENOTCONN;
@@ -926,7 +906,9 @@ static void xen_close(struct hypervisor *hypervisor)
 static int xen_examine(struct hypervisor *hypervisor, const struct guest *guest,
 		       struct guest_examination *ret_examination)
 {
-	return xen_examine_guest(xen_of(hypervisor), guest, ret_examination);
+	struct xen *xen = xen_of(hypervisor);
+
+	return xen_examine_guest(xen->control, xen->store, guest, ret_examination);
 }
 
 static const struct hypervisor_ops xen_ops = {

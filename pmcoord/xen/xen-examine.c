@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* More of one guest, for `pmcoord check`, from xenstore. */
-
-#include "xen/xen-host.h"
+#include "xen/xen-examine.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* dom0's own record, as libxl and pciback keep it. */
-static void read_pci(struct xen *xen, const struct guest *guest,
+/* From dom0's own nodes, as libxl and pciback keep them. */
+static void read_pci(struct xen_store *store, const struct guest *guest,
 		     struct guest_examination *examination)
 {
 	for (unsigned int i = 0; i < guest->pci_functions && i < EXAMINED_PCI_MAX; i++) {
@@ -21,24 +17,34 @@ static void read_pci(struct xen *xen, const struct guest *guest,
 		char node[64];
 
 		snprintf(node, sizeof(node), "backend/pci/%" PRIu32 "/0/dev-%u", guest->domid, i);
-		address = store_read_domain(xen, 0, node);
+		address = xen_store_read_domain(store, 0, node);
 		if (address)
 			text_sanitize(address, strlen(address),
 				      examination->pci[examination->n_pci++], PCI_ADDRESS_SIZE);
 	}
 }
 
-int xen_examine_guest(struct xen *xen, const struct guest *guest, struct guest_examination *ret)
+/* Whether the guest has this port for dom0, bound or waiting to be. */
+static bool has_port(struct xen_control *control, uint32_t domid, uint32_t port)
+{
+	struct xen_port status;
+
+	return xen_control_get_guest_port(control, domid, port, &status) == 0 &&
+	       status.state != XEN_PORT_OTHER && status.remote_domid == 0;
+}
+
+int xen_examine_guest(struct xen_control *control, struct xen_store *store,
+		      const struct guest *guest, struct guest_examination *ret_examination)
 {
 	struct guest_examination examination = { 0 };
 
-	read_pci(xen, guest, &examination);
+	read_pci(store, guest, &examination);
 	examination.memory_kib =
-		store_read_number(xen, guest->domid, "memory/target", UINT64_MAX, 0);
+		xen_store_read_number(store, guest->domid, "memory/target", UINT64_MAX, 0);
 	examination.memory_max_kib =
-		store_read_number(xen, guest->domid, "memory/static-max", UINT64_MAX, 0);
+		xen_store_read_number(store, guest->domid, "memory/static-max", UINT64_MAX, 0);
 	examination.agent_port_is_stale =
-		guest->agent.port != 0 && !xen_port_is_for_us(xen, guest->domid, guest->agent.port);
-	*ret = examination;
+		guest->agent.port != 0 && !has_port(control, guest->domid, guest->agent.port);
+	*ret_examination = examination;
 	return 0;
 }

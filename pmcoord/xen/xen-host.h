@@ -24,25 +24,6 @@ int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret, si
 void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, bool *ret_in_acpi_s3);
 
 /*
- * Reads a node as a string, the caller's; NULL if there is none. Values with a
- * NUL inside end there.
- */
-char *store_read_domain(struct xen *xen, uint32_t domid, const char *node);
-
-/* A number below a domain's path; `fallback` where there is none. */
-uint64_t store_read_number(struct xen *xen, uint32_t domid, const char *node, uint64_t max,
-			   uint64_t fallback);
-
-/*
- * Whether the guest has a port of this number that is dom0's, bound or waiting
- * to be.
- */
-bool xen_port_is_for_us(struct xen *xen, uint32_t domid, uint32_t port);
-
-/* The verb `examine`. */
-int xen_examine_guest(struct xen *xen, const struct guest *guest, struct guest_examination *ret);
-
-/*
  * What was read of each domain, for a process that is told when it changes.
  * Records of domains that libxl has not made are not kept: nobody would tell.
  */
