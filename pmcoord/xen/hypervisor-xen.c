@@ -21,6 +21,7 @@
 #include "pmcoord/parse.h"
 #include "xen/ports.h"
 #include "xen/xen-control.h"
+#include "xen/xen-domains.h"
 #include "xen/xen-examine.h"
 #include "xen/xen-host.h"
 #include "xen/xen-store.h"
@@ -78,38 +79,10 @@ static struct xen *xen_of(struct hypervisor *hypervisor)
 
 /* ---- domains ------------------------------------------------------------ */
 
-static bool is_same_domain(const struct domain_id *a, const struct domain_id *b)
-{
-	return a->domid == b->domid && memcmp(a->uuid, b->uuid, GUEST_UUID_SIZE) == 0;
-}
-
-/* -ESRCH when the domain is not the one that is meant (any more). */
-static int read_domain(struct xen *xen, const struct domain_id *id, struct xen_domain *ret_domain)
-{
-	int r = xen_control_get_domain(xen->control, id->domid, ret_domain);
-
-	if (r < 0)
-		return r;
-	return is_same_domain(&ret_domain->id, id) ? 0 : -ESRCH;
-}
-
 static int xen_get_state(struct hypervisor *hypervisor, const struct domain_id *id,
 			 struct domain_state *ret_state)
 {
-	struct xen_domain domain;
-	int r = read_domain(xen_of(hypervisor), id, &domain);
-
-	if (r == -ESRCH)
-		domain.look = (struct domain_state){ .state = GUEST_GONE };
-	else if (r < 0)
-		return r;
-	*ret_state = domain.look;
-	return 0;
-}
-
-int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret, size_t max)
-{
-	return xen_control_list_domains(xen->control, first, ret, max);
+	return xen_domains_get_state(xen_of(hypervisor)->control, id, ret_state);
 }
 
 void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, bool *ret_in_acpi_s3)
@@ -135,26 +108,13 @@ static int xen_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 	while (xen->cache && (r = next_watch(xen, &domid)) > 0)
 		;
 	if (r == 0)
-		r = xen_read_inventory(xen, xen->store, xen->cache, ret_inventory);
+		r = xen_read_inventory(xen, xen->control, xen->store, xen->cache, ret_inventory);
 	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s", strerror(-r)) : 0;
 }
 
 static int check_identity(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	struct xen_domain domain;
-
-	return read_domain(xen_of(hypervisor), id, &domain);
-}
-
-/* As read_domain, and -EBUSY for a domain that is not suspended. */
-static int read_suspended_domain(struct xen *xen, const struct domain_id *id,
-				 struct xen_domain *ret_domain)
-{
-	int r = read_domain(xen, id, ret_domain);
-
-	if (r < 0)
-		return r;
-	return ret_domain->look.state == GUEST_SUSPENDED ? 0 : -EBUSY;
+	return xen_domains_check(xen_of(hypervisor)->control, id);
 }
 
 /* ---- event channels ----------------------------------------------------- */
@@ -163,7 +123,7 @@ static struct channel *find_channel(struct xen *xen, const struct domain_id *id,
 				    enum channel_kind kind)
 {
 	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].kind == kind && is_same_domain(&xen->channels[i].id, id))
+		if (xen->channels[i].kind == kind && domain_id_equal(&xen->channels[i].id, id))
 			return &xen->channels[i];
 	return NULL;
 }
@@ -383,7 +343,7 @@ static int note_told(struct xen *xen, const struct domain_id *id, const struct x
 static struct told_domain *find_told(struct xen *xen, const struct domain_id *id)
 {
 	for (size_t i = 0; i < xen->n_told; i++)
-		if (is_same_domain(&xen->told[i].id, id))
+		if (domain_id_equal(&xen->told[i].id, id))
 			return &xen->told[i];
 	return NULL;
 }
@@ -452,7 +412,7 @@ void xen_domain_went(struct xen *xen, const struct domain_id *id)
 	unwatch_domain(xen, id->domid);
 	forget_told(xen, id);
 	for (size_t i = 0; i < xen->n_channels; i++) {
-		if (is_same_domain(&xen->channels[i].id, id))
+		if (domain_id_equal(&xen->channels[i].id, id))
 			unbind_channel(xen, &xen->channels[i]);
 		else
 			xen->channels[kept++] = xen->channels[i];
@@ -704,31 +664,21 @@ static int xen_unsubscribe(struct hypervisor *hypervisor, const struct domain_id
 	struct xen *xen = xen_of(hypervisor);
 
 	for (size_t i = 0; i < xen->n_channels; i++)
-		if (is_same_domain(&xen->channels[i].id, id))
+		if (domain_id_equal(&xen->channels[i].id, id))
 			xen->channels[i].subscribed = false;
 	return xen_control_subscribe(xen->control, id->domid, 0);
 }
 
 /* ---- pausing and coming back -------------------------------------------- */
 
-static int change(struct hypervisor *hypervisor, const struct domain_id *id,
-		  int (*verb)(struct xen_control *control, uint32_t domid))
-{
-	int r = check_identity(hypervisor, id);
-
-	if (r < 0)
-		return r;
-	return verb(xen_of(hypervisor)->control, id->domid);
-}
-
 static int xen_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return change(hypervisor, id, xen_control_pause);
+	return xen_domains_pause(xen_of(hypervisor)->control, id);
 }
 
 static int xen_unpause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return change(hypervisor, id, xen_control_unpause);
+	return xen_domains_unpause(xen_of(hypervisor)->control, id);
 }
 
 /* Whether a guest that is down waits for its suspend hypercall to return. */
@@ -763,7 +713,7 @@ static int xen_prepare_resume(struct hypervisor *hypervisor, const struct domain
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct xen_domain domain;
-	int r = read_suspended_domain(xen, id, &domain);
+	int r = xen_domains_read_suspended(xen->control, id, &domain);
 
 	if (r == 0 && !take_told(xen, id, &domain))
 		r = tell_cancelled(xen, &domain);
@@ -774,7 +724,7 @@ static int xen_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
 	struct xen_domain domain;
-	int r = read_suspended_domain(xen, id, &domain);
+	int r = xen_domains_read_suspended(xen->control, id, &domain);
 
 	if (r == 0 && !take_told(xen, id, &domain))
 		r = tell_cancelled(xen, &domain);
@@ -952,18 +902,6 @@ static int check_is_dom0(struct error *error)
 	return 0;
 }
 
-/* Whether xenstored runs in a domain of its own. */
-static bool has_xenstore_domain(struct xen *xen)
-{
-	struct xen_domain domains[XEN_DOMAINS_AT_ONCE];
-	int n = xen_list_domains(xen, 1, domains, XEN_DOMAINS_AT_ONCE);
-
-	for (int i = 0; i < n; i++)
-		if (domains[i].is_xenstore_domain)
-			return true;
-	return false;
-}
-
 static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 {
 	int r = xen_control_open(&xen->control, error);
@@ -977,7 +915,7 @@ static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 			error, -errno,
 			"cannot open event channels (/dev/xen/evtchn; modprobe xen-evtchn): %s",
 			strerror(errno));
-	if (xen_store_daemon_listens() || has_xenstore_domain(xen)) {
+	if (xen_store_daemon_listens() || xen_domains_have_xenstore(xen->control)) {
 		r = xen_store_open(&xen->store);
 		xen->watches = xs_open(0);
 	}

@@ -13,13 +13,6 @@
 
 struct xen;
 
-/*
- * Fills up to `max` domains with domids from `first` on, in their order.
- * Returns their number (less than `max`: there are no more) or a negative
- * errno.
- */
-int xen_list_domains(struct xen *xen, uint32_t first, struct xen_domain *ret, size_t max);
-
 /* Facts about an HVM domain; what Xen does not say is left as it is. */
 void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, bool *ret_in_acpi_s3);
 
@@ -42,8 +35,8 @@ void inventory_cache_refuse(struct inventory_cache *cache, uint32_t domid);
  * Reads all guests and links, finished; what the cache (NULL: none) knows is
  * not read again. Returns 0 or a negative errno.
  */
-int xen_read_inventory(struct xen *xen, struct xen_store *store, struct inventory_cache *cache,
-		       struct inventory *ret_inventory);
+int xen_read_inventory(struct xen *xen, struct xen_control *control, struct xen_store *store,
+		       struct inventory_cache *cache, struct inventory *ret_inventory);
 
 /* Told by xen_read_inventory, with a cache, of domains that come and go. */
 void xen_domain_appeared(struct xen *xen, uint32_t domid);

@@ -175,8 +175,8 @@ static int take_domain(struct xen *xen, struct xen_store *store, struct inventor
 	return copy_facts(&record->facts, domain, inventory);
 }
 
-static int read_domains(struct xen *xen, struct xen_store *store, struct inventory_cache *cache,
-			struct inventory *inventory)
+static int read_domains(struct xen *xen, struct xen_control *control, struct xen_store *store,
+			struct inventory_cache *cache, struct inventory *inventory)
 {
 	struct xen_domain domains[XEN_DOMAINS_AT_ONCE];
 	uint32_t first = 1; /* dom0 is no guest */
@@ -184,7 +184,7 @@ static int read_domains(struct xen *xen, struct xen_store *store, struct invento
 	int n, r = 0;
 
 	do {
-		n = xen_list_domains(xen, first, domains, XEN_DOMAINS_AT_ONCE);
+		n = xen_control_list_domains(control, first, domains, XEN_DOMAINS_AT_ONCE);
 		if (n < 0)
 			return n;
 		for (int i = 0; i < n; i++) {
@@ -207,11 +207,11 @@ static int read_domains(struct xen *xen, struct xen_store *store, struct invento
 	return r < 0 ? r : inventory_finish(inventory);
 }
 
-int xen_read_inventory(struct xen *xen, struct xen_store *store, struct inventory_cache *cache,
-		       struct inventory *ret_inventory)
+int xen_read_inventory(struct xen *xen, struct xen_control *control, struct xen_store *store,
+		       struct inventory_cache *cache, struct inventory *ret_inventory)
 {
 	struct inventory inventory = { 0 };
-	int r = read_domains(xen, store, cache, &inventory);
+	int r = read_domains(xen, control, store, cache, &inventory);
 
 	if (r < 0) {
 		inventory_done(&inventory);

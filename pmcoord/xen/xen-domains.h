@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_XEN_XEN_DOMAINS_H
+#define PMCOORD_XEN_XEN_DOMAINS_H
+
+/*
+ * Domains by their identity. Xen uses domids again, so a domain is addressed
+ * by domid and UUID, and each function here makes sure that both still match.
+ *
+ * Unless said otherwise functions return 0, -ESRCH when there is no domain of
+ * this identity, or another negative errno; outputs are untouched on failure.
+ */
+
+#include <stdbool.h>
+
+#include "model/hypervisor.h"
+#include "xen/xen-control.h"
+
+bool domain_id_equal(const struct domain_id *a, const struct domain_id *b);
+
+/* Makes sure that the domain exists. */
+int xen_domains_check(struct xen_control *control, const struct domain_id *id);
+
+int xen_domains_read(struct xen_control *control, const struct domain_id *id,
+		     struct xen_domain *ret_domain);
+
+/* As xen_domains_read, and -EBUSY for a domain that is not suspended. */
+int xen_domains_read_suspended(struct xen_control *control, const struct domain_id *id,
+			       struct xen_domain *ret_domain);
+
+/* GUEST_GONE instead of -ESRCH. */
+int xen_domains_get_state(struct xen_control *control, const struct domain_id *id,
+			  struct domain_state *ret_state);
+
+int xen_domains_pause(struct xen_control *control, const struct domain_id *id);
+int xen_domains_unpause(struct xen_control *control, const struct domain_id *id);
+
+/* Whether xenstored runs in a domain of its own. */
+bool xen_domains_have_xenstore(struct xen_control *control);
+
+#endif
