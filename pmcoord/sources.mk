@@ -25,6 +25,7 @@ COORDINATOR_SRC := \
 	pmcoord/model/hypervisor.c \
 	pmcoord/xen/xen-control.c \
 	pmcoord/xen/xen-store.c \
+	pmcoord/xen/xen-watches.c \
 	pmcoord/xen/xen-domains.c \
 	pmcoord/xen/xen-guest-tree.c \
 	pmcoord/xen/xen-examine.c \

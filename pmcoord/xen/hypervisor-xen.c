@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #include <xenevtchn.h>
-#include <xenstore.h>
-#include <xenstore_lib.h>
 #include <xentoollog.h>
 
 #include "pmcoord/cleanup.h"
@@ -25,10 +23,7 @@
 #include "xen/xen-examine.h"
 #include "xen/xen-host.h"
 #include "xen/xen-store.h"
-
-/* Tokens of watches that are not about one domain. */
-#define TOKEN_DOMAINS "domains"
-#define TOKEN_TOOLSTACK "toolstack"
+#include "xen/xen-watches.h"
 
 enum channel_kind {
 	CHANNEL_OWN, /* made on the guest's behalf */
@@ -43,7 +38,6 @@ struct channel {
 	xenevtchn_port_or_error_t local_port; /* -1: not bound */
 	bool subscribed;
 	bool listens; /* subscribed for the request that comes next */
-	bool watched;
 };
 
 /*
@@ -62,7 +56,7 @@ struct xen {
 	size_t n_told;
 	xenevtchn_handle *evtchn;
 	struct xen_store *store;
-	struct xs_handle *watches;
+	struct xen_watches *watches;
 	xentoollog_logger *log;
 	int epoll_fd;
 	struct channel *channels;
@@ -368,38 +362,9 @@ static bool take_told(struct xen *xen, const struct domain_id *id, const struct 
 
 /* ---- following domains -------------------------------------------------- */
 
-/* What of a domain is watched; each event names the domain by its token. */
-static const char *const watched_nodes[] = {
-	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
-};
-
-static bool watch_domain(struct xen *xen, uint32_t domid)
-{
-	char path[XEN_STORE_PATH_MAX], token[16];
-	bool ok = true;
-
-	snprintf(token, sizeof(token), "%" PRIu32, domid);
-	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
-		xen_store_format_path(domid, watched_nodes[i], path);
-		ok &= xs_watch(xen->watches, path, token);
-	}
-	return ok;
-}
-
-static void unwatch_domain(struct xen *xen, uint32_t domid)
-{
-	char path[XEN_STORE_PATH_MAX], token[16];
-
-	snprintf(token, sizeof(token), "%" PRIu32, domid);
-	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
-		xen_store_format_path(domid, watched_nodes[i], path);
-		xs_unwatch(xen->watches, path, token);
-	}
-}
-
 void xen_domain_appeared(struct xen *xen, uint32_t domid)
 {
-	if (!watch_domain(xen, domid))
+	if (!xen_watches_watch_domain(xen->watches, domid))
 		/* Read anew each time, then: late news is no news. */
 		inventory_cache_refuse(xen->cache, domid);
 }
@@ -409,7 +374,7 @@ void xen_domain_went(struct xen *xen, const struct domain_id *id)
 {
 	size_t kept = 0;
 
-	unwatch_domain(xen, id->domid);
+	xen_watches_unwatch_domain(xen->watches, id->domid);
 	forget_told(xen, id);
 	for (size_t i = 0; i < xen->n_channels; i++) {
 		if (domain_id_equal(&xen->channels[i].id, id))
@@ -432,25 +397,7 @@ static int xen_watch_domains(struct hypervisor *hypervisor)
 	r = inventory_cache_new(&xen->cache);
 	if (r < 0)
 		return r;
-	return xs_watch(xen->watches, "@introduceDomain", TOKEN_DOMAINS) &&
-			       xs_watch(xen->watches, "/libxl", TOKEN_TOOLSTACK)
-		       ? 0
-		       : -errno;
-}
-
-/* Where domains are not followed, the agents of a cycle are. */
-static int watch_agent(struct xen *xen, struct channel *channel)
-{
-	char path[XEN_STORE_PATH_MAX], token[16];
-
-	if (xen->cache || channel->watched)
-		return 0;
-	xen_store_format_path(channel->id.domid, PROTOCOL_NODE_STATE, path);
-	snprintf(token, sizeof(token), "%" PRIu32, channel->id.domid);
-	if (!xs_watch(xen->watches, path, token))
-		return -errno;
-	channel->watched = true;
-	return 0;
+	return xen_watches_watch_domains(xen->watches);
 }
 
 /* ---- preparing ---------------------------------------------------------- */
@@ -467,7 +414,7 @@ static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 	switch (mechanism) {
 	case MECHANISM_AGENT:
 		r = open_published_channel(xen, &id, guest->agent.port);
-		return r == PREPARED ? watch_agent(xen, channel_for(xen, &id, mechanism)) : r;
+		return r == PREPARED ? xen_watches_watch_agent(xen->watches, id.domid) : r;
 	case MECHANISM_EVENT_CHANNEL:
 		return open_published_channel(xen, &id, guest->kernel_port);
 	case MECHANISM_XENSTORE:
@@ -755,7 +702,7 @@ static int xen_wake_agent(struct hypervisor *hypervisor, const struct domain_id 
 		if (r != PREPARED)
 			return r < 0 ? r : -ENOTCONN;
 		channel = find_channel(xen, id, CHANNEL_PUBLISHED);
-		watch_agent(xen, channel);
+		xen_watches_watch_agent(xen->watches, id->domid);
 	}
 	return notify(xen, channel);
 }
@@ -767,37 +714,14 @@ static int xen_fd(struct hypervisor *hypervisor)
 	return xen_of(hypervisor)->epoll_fd;
 }
 
-/* "/libxl/<domid>/…": the domain whose devices have changed. */
-static uint32_t domid_of_record(const char *path)
-{
-	uint32_t domid;
-
-	return sscanf(path, "/libxl/%" SCNu32, &domid) == 1 ? domid : HYPERVISOR_ALL_DOMAINS;
-}
-
-/* A watch has fired: which domain it is about. */
-static uint32_t domid_of_watch(char *const *watch)
-{
-	uint64_t domid;
-
-	if (strcmp(watch[XS_WATCH_TOKEN], TOKEN_TOOLSTACK) == 0)
-		return domid_of_record(watch[XS_WATCH_PATH]);
-	if (parse_u64(watch[XS_WATCH_TOKEN], UINT16_MAX, &domid) == 0)
-		return (uint32_t)domid;
-	return HYPERVISOR_ALL_DOMAINS;
-}
-
 static int next_watch(struct xen *xen, uint32_t *ret_domid)
 {
-	_cleanup_(freep) char **watch = xs_check_watch(xen->watches);
+	int r = xen_watches_next(xen->watches, ret_domid);
 
-	if (!watch)
-		return errno == EAGAIN ? 0 : -errno;
-	*ret_domid = domid_of_watch(watch);
 	/* Domains that come and go are seen by Xen's list, not by the cache. */
-	if (xen->cache && *ret_domid != HYPERVISOR_ALL_DOMAINS)
+	if (r > 0 && xen->cache && *ret_domid != HYPERVISOR_ALL_DOMAINS)
 		inventory_cache_expire(xen->cache, *ret_domid);
-	return 1;
+	return r;
 }
 
 static int next_channel_event(struct xen *xen, uint32_t *ret_domid)
@@ -841,8 +765,7 @@ static void xen_close(struct hypervisor *hypervisor)
 	if (xen->evtchn)
 		xenevtchn_close(xen->evtchn);
 	xen_store_free(xen->store);
-	if (xen->watches)
-		xs_close(xen->watches);
+	xen_watches_free(xen->watches);
 	xen_control_free(xen->control);
 	if (xen->log)
 		xtl_logger_destroy(xen->log);
@@ -917,7 +840,8 @@ static int open_handles(struct xen *xen, int kept_fd, struct error *error)
 			strerror(errno));
 	if (xen_store_daemon_listens() || xen_domains_have_xenstore(xen->control)) {
 		r = xen_store_open(&xen->store);
-		xen->watches = xs_open(0);
+		if (r == 0)
+			r = xen_watches_open(&xen->watches);
 	}
 	if (r < 0 || !xen->store || !xen->watches)
 		return error_set(error, -ECONNREFUSED,
@@ -929,17 +853,20 @@ static int add_to_epoll(struct xen *xen, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
-	return epoll_ctl(xen->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+	return epoll_ctl(xen->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 static int open_events(struct xen *xen, struct error *error)
 {
+	int r;
+
 	xen->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (xen->epoll_fd < 0 || !xs_watch(xen->watches, "@releaseDomain", TOKEN_DOMAINS) ||
-	    add_to_epoll(xen, xs_fileno(xen->watches)) < 0 ||
-	    add_to_epoll(xen, xenevtchn_fd(xen->evtchn)) < 0)
-		return error_set(error, -errno, "cannot listen for events: %s", strerror(errno));
-	return 0;
+	r = xen->epoll_fd < 0 ? -errno : xen_watches_watch_releases(xen->watches);
+	if (r == 0)
+		r = add_to_epoll(xen, xen_watches_fd(xen->watches));
+	if (r == 0)
+		r = add_to_epoll(xen, xenevtchn_fd(xen->evtchn));
+	return r < 0 ? error_set(error, r, "cannot wait for events of Xen: %s", strerror(-r)) : 0;
 }
 
 int hypervisor_xen_channels_fd(struct hypervisor *hypervisor)

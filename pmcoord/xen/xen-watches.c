@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "xen/xen-watches.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xenstore.h>
+
+#include "pmcoord/cleanup.h"
+#include "model/hypervisor.h"
+#include "pmcoord/parse.h"
+#include "xen/xen-store.h"
+
+/* Tokens of watches on more than one domain; those on one are its domid. */
+#define TOKEN_DOMAINS "domains"
+#define TOKEN_TOOLSTACK "toolstack"
+#define TOKEN_SIZE 16
+
+/* The nodes of a domain that an inventory reads; libxl's have their own. */
+static const char *const watched_nodes[] = {
+	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
+};
+
+struct xen_watches {
+	struct xs_handle *handle;
+	bool has_all_domains;
+	uint32_t *agents; /* domids, unless all domains are watched */
+	size_t n_agents;
+};
+
+int xen_watches_open(struct xen_watches **ret_watches)
+{
+	_cleanup_(freep) struct xen_watches *watches = calloc(1, sizeof(*watches));
+
+	if (!watches)
+		return -ENOMEM;
+	watches->handle = xs_open(0);
+	if (!watches->handle)
+		return -errno;
+	*ret_watches = TAKE_PTR(watches);
+	return 0;
+}
+
+void xen_watches_free(struct xen_watches *watches)
+{
+	if (!watches)
+		return;
+	xs_close(watches->handle);
+	free(watches->agents);
+	free(watches);
+}
+
+int xen_watches_fd(const struct xen_watches *watches)
+{
+	return xs_fileno(watches->handle);
+}
+
+/* ---- watching ----------------------------------------------------------- */
+
+static int watch_path(struct xen_watches *watches, const char *path, const char *token)
+{
+	return xs_watch(watches->handle, path, token) ? 0 : -errno;
+}
+
+int xen_watches_watch_releases(struct xen_watches *watches)
+{
+	return watch_path(watches, "@releaseDomain", TOKEN_DOMAINS);
+}
+
+int xen_watches_watch_domains(struct xen_watches *watches)
+{
+	int r;
+
+	watches->has_all_domains = true;
+	r = watch_path(watches, "@introduceDomain", TOKEN_DOMAINS);
+	return r < 0 ? r : watch_path(watches, "/libxl", TOKEN_TOOLSTACK);
+}
+
+/* Formats the path and the token of a watch on a domain's node. */
+static void format_watch(uint32_t domid, const char *node, char *ret_path, char *ret_token)
+{
+	xen_store_format_path(domid, node, ret_path);
+	snprintf(ret_token, TOKEN_SIZE, "%" PRIu32, domid);
+}
+
+bool xen_watches_watch_domain(struct xen_watches *watches, uint32_t domid)
+{
+	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
+	bool ok = true;
+
+	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
+		format_watch(domid, watched_nodes[i], path, token);
+		ok &= watch_path(watches, path, token) == 0;
+	}
+	return ok;
+}
+
+void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid)
+{
+	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
+
+	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
+		format_watch(domid, watched_nodes[i], path, token);
+		xs_unwatch(watches->handle, path, token);
+	}
+}
+
+static bool has_agent(const struct xen_watches *watches, uint32_t domid)
+{
+	for (size_t i = 0; i < watches->n_agents; i++)
+		if (watches->agents[i] == domid)
+			return true;
+	return false;
+}
+
+int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid)
+{
+	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
+	uint32_t *agents;
+	int r;
+
+	if (watches->has_all_domains || has_agent(watches, domid))
+		return 0;
+	agents = reallocarray(watches->agents, watches->n_agents + 1, sizeof(*agents));
+	if (!agents)
+		return -ENOMEM;
+	watches->agents = agents;
+	format_watch(domid, PROTOCOL_NODE_STATE, path, token);
+	r = watch_path(watches, path, token);
+	if (r == 0)
+		agents[watches->n_agents++] = domid;
+	return r;
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+/* "/libxl/<domid>/…": the domain whose devices have changed. */
+static uint32_t domid_of_record(const char *path)
+{
+	uint32_t domid;
+
+	return sscanf(path, "/libxl/%" SCNu32, &domid) == 1 ? domid : HYPERVISOR_ALL_DOMAINS;
+}
+
+/* The domain that the watch of an event is on. */
+static uint32_t domid_of_event(char *const *event)
+{
+	uint64_t domid;
+
+	if (strcmp(event[XS_WATCH_TOKEN], TOKEN_TOOLSTACK) == 0)
+		return domid_of_record(event[XS_WATCH_PATH]);
+	if (parse_u64(event[XS_WATCH_TOKEN], UINT16_MAX, &domid) == 0)
+		return (uint32_t)domid;
+	return HYPERVISOR_ALL_DOMAINS;
+}
+
+int xen_watches_next(struct xen_watches *watches, uint32_t *ret_domid)
+{
+	_cleanup_(freep) char **event = xs_check_watch(watches->handle);
+
+	if (!event)
+		return errno == EAGAIN ? 0 : -errno;
+	*ret_domid = domid_of_event(event);
+	return 1;
+}
