@@ -27,9 +27,10 @@ COORDINATOR_SRC := \
 	pmcoord/xen/xen-store.c \
 	pmcoord/xen/xen-watches.c \
 	pmcoord/xen/xen-domains.c \
+	pmcoord/xen/ports.c \
+	pmcoord/xen/xen-channels.c \
 	pmcoord/xen/xen-guest-tree.c \
 	pmcoord/xen/xen-examine.c \
-	pmcoord/xen/ports.c \
 	pmcoord/xen/hypervisor-xen.c \
 	pmcoord/xen/xen-inventory.c \
 	pmcoord/host/lid.c \

@@ -3,7 +3,6 @@
 #include "model/hypervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,34 +10,16 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <xenevtchn.h>
-#include <xentoollog.h>
-
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "pmcoord/parse.h"
-#include "xen/ports.h"
+#include "xen/xen-channels.h"
 #include "xen/xen-control.h"
 #include "xen/xen-domains.h"
 #include "xen/xen-examine.h"
 #include "xen/xen-host.h"
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
-
-enum channel_kind {
-	CHANNEL_OWN, /* made on the guest's behalf */
-	CHANNEL_PUBLISHED, /* by the guest, for its agent or its kernel */
-};
-
-/* One event channel between dom0 and a guest. */
-struct channel {
-	struct domain_id id;
-	enum channel_kind kind;
-	evtchn_port_t guest_port;
-	xenevtchn_port_or_error_t local_port; /* -1: not bound */
-	bool subscribed;
-	bool listens; /* subscribed for the request that comes next */
-};
 
 /*
  * A domain whose hypercall returns "cancelled" when it goes on, unless it has
@@ -54,15 +35,10 @@ struct xen {
 	struct xen_control *control;
 	struct told_domain *told; /* prepared for their resume */
 	size_t n_told;
-	xenevtchn_handle *evtchn;
+	struct xen_channels *channels;
 	struct xen_store *store;
 	struct xen_watches *watches;
-	xentoollog_logger *log;
 	int epoll_fd;
-	struct channel *channels;
-	size_t n_channels;
-	char *ports_path; /* channels that outlive the process */
-	bool descriptor_was_kept; /* and so are the local ports */
 	struct inventory_cache *cache; /* where domains are followed */
 };
 
@@ -111,214 +87,12 @@ static int check_identity(struct hypervisor *hypervisor, const struct domain_id 
 	return xen_domains_check(xen_of(hypervisor)->control, id);
 }
 
-/* ---- event channels ----------------------------------------------------- */
-
-static struct channel *find_channel(struct xen *xen, const struct domain_id *id,
-				    enum channel_kind kind)
+/* The kind of channel that a request by this mechanism uses. */
+static enum xen_channel_kind kind_for(enum mechanism mechanism)
 {
-	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].kind == kind && domain_id_equal(&xen->channels[i].id, id))
-			return &xen->channels[i];
-	return NULL;
-}
-
-/* The channel that a request by this mechanism uses; NULL if not prepared. */
-static struct channel *channel_for(struct xen *xen, const struct domain_id *id,
-				   enum mechanism mechanism)
-{
-	bool published = mechanism == MECHANISM_AGENT || mechanism == MECHANISM_EVENT_CHANNEL;
-
-	return find_channel(xen, id, published ? CHANNEL_PUBLISHED : CHANNEL_OWN);
-}
-
-static struct channel *add_channel(struct xen *xen, const struct domain_id *id,
-				   enum channel_kind kind)
-{
-	struct channel *channels =
-		reallocarray(xen->channels, xen->n_channels + 1, sizeof(*channels));
-
-	if (!channels)
-		return NULL;
-	xen->channels = channels;
-	channels[xen->n_channels] = (struct channel){
-		.id = *id,
-		.kind = kind,
-		.local_port = -1,
-	};
-	return &channels[xen->n_channels++];
-}
-
-/* Writes down the channels that a successor can take up. */
-static int save_ports(struct xen *xen)
-{
-	_cleanup_(freep) struct remembered_port *ports =
-		calloc(xen->n_channels + 1, sizeof(*ports));
-	size_t n = 0;
-
-	if (!ports)
-		return -ENOMEM;
-	for (size_t i = 0; i < xen->n_channels; i++) {
-		const struct channel *channel = &xen->channels[i];
-		int local = channel->local_port;
-
-		if (channel->guest_port != 0)
-			ports[n++] = (struct remembered_port){
-				.id = channel->id,
-				.guest_port = channel->guest_port,
-				.local_port = local > 0 ? (uint32_t)local : 0,
-				.is_published = channel->kind == CHANNEL_PUBLISHED,
-			};
-	}
-	return ports_save(xen->ports_path, ports, n);
-}
-
-/*
- * Whether the guest's port waits for dom0 to bind it. A guest can publish any
- * number, and its reset of all channels (kexec) makes a known one stale.
- */
-static bool port_is_ours_to_bind(struct xen *xen, uint32_t domid, evtchn_port_t port)
-{
-	struct xen_port status;
-
-	return xen_control_get_guest_port(xen->control, domid, port, &status) == 0 &&
-	       status.state == XEN_PORT_UNBOUND && status.remote_domid == 0;
-}
-
-/* Whether the channel is bound, and still leads to the guest's port. */
-static bool is_connected(struct xen *xen, const struct channel *channel)
-{
-	struct xen_port port;
-
-	return channel->local_port >= 0 &&
-	       xen_control_get_own_port(xen->control, (uint32_t)channel->local_port, &port) == 0 &&
-	       port.state == XEN_PORT_INTERDOMAIN && port.remote_domid == channel->id.domid &&
-	       port.remote_port == channel->guest_port;
-}
-
-static void unbind_channel(struct xen *xen, struct channel *channel)
-{
-	if (channel->local_port >= 0)
-		xenevtchn_unbind(xen->evtchn, (evtchn_port_t)channel->local_port);
-	channel->local_port = -1;
-}
-
-/*
- * Binding makes the local port pending. That first event is taken like any
- * other: it only means look.
- */
-static int bind_channel(struct xen *xen, struct channel *channel)
-{
-	unbind_channel(xen, channel);
-	channel->local_port =
-		xenevtchn_bind_interdomain(xen->evtchn, channel->id.domid, channel->guest_port);
-	if (channel->local_port < 0)
-		return -errno;
-	return save_ports(xen);
-}
-
-/* Makes, or takes up again, the channel on behalf of a guest. */
-static int open_own_channel(struct xen *xen, const struct domain_id *id)
-{
-	struct channel *channel = find_channel(xen, id, CHANNEL_OWN);
-	int port;
-
-	if (!channel)
-		channel = add_channel(xen, id, CHANNEL_OWN);
-	if (!channel)
-		return -ENOMEM;
-	if (is_connected(xen, channel))
-		return 0;
-	unbind_channel(xen, channel);
-	if (channel->guest_port == 0 ||
-	    !port_is_ours_to_bind(xen, id->domid, channel->guest_port)) {
-		port = xen_control_alloc_port(xen->control, id->domid);
-		if (port < 0)
-			return port;
-		channel->guest_port = (evtchn_port_t)port;
-		/* On record before it is used: nothing leaks by a crash. */
-		if (save_ports(xen) < 0)
-			return -errno;
-	}
-	return bind_channel(xen, channel);
-}
-
-/* Binds the port that the guest itself has published. */
-static int open_published_channel(struct xen *xen, const struct domain_id *id, uint32_t port)
-{
-	struct channel *channel = find_channel(xen, id, CHANNEL_PUBLISHED);
-
-	if (!channel)
-		channel = add_channel(xen, id, CHANNEL_PUBLISHED);
-	if (!channel)
-		return -ENOMEM;
-	if (channel->guest_port == port && is_connected(xen, channel))
-		return PREPARED;
-	unbind_channel(xen, channel);
-	if (!port_is_ours_to_bind(xen, id->domid, port))
-		return PREPARE_PORT_IS_STALE;
-	channel->guest_port = port;
-	return bind_channel(xen, channel);
-}
-
-/* ---- channels that have outlived a process ------------------------------ */
-
-static void take_port(void *data, const struct remembered_port *port)
-{
-	struct xen *xen = data;
-	struct domain_state look;
-	struct channel *channel;
-
-	if (xen_get_state(&xen->hypervisor, &port->id, &look) < 0 || look.state == GUEST_GONE)
-		return;
-	channel = add_channel(xen, &port->id, port->is_published ? CHANNEL_PUBLISHED : CHANNEL_OWN);
-	if (!channel)
-		return;
-	channel->guest_port = port->guest_port;
-	channel->local_port = xen->descriptor_was_kept && port->local_port != 0
-				      ? (xenevtchn_port_or_error_t)port->local_port
-				      : -1;
-	if (!is_connected(xen, channel))
-		channel->local_port = -1;
-}
-
-static bool is_known_port(const struct xen *xen, evtchn_port_t port)
-{
-	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].local_port == (xenevtchn_port_or_error_t)port)
-			return true;
-	return false;
-}
-
-/*
- * A process that was killed between binding a port and writing it down has left
- * it in the descriptor. Ports of others in dom0 are not in our descriptor, and
- * the kernel refuses to unbind them.
- */
-static void drop_unknown_ports(struct xen *xen)
-{
-	struct xen_port status;
-
-	for (uint32_t port = 1; xen_control_get_own_port(xen->control, port, &status) == 0; port++)
-		if (status.state == XEN_PORT_INTERDOMAIN && !is_known_port(xen, port))
-			xenevtchn_unbind(xen->evtchn, port);
-}
-
-/* The kernel masks a port when it hands out its event: the dead may have one.
- */
-static void unmask_ports(struct xen *xen)
-{
-	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].local_port >= 0)
-			xenevtchn_unmask(xen->evtchn, (evtchn_port_t)xen->channels[i].local_port);
-}
-
-static void load_channels(struct xen *xen)
-{
-	ports_load(xen->ports_path, take_port, xen);
-	if (!xen->descriptor_was_kept)
-		return;
-	drop_unknown_ports(xen);
-	unmask_ports(xen);
+	return mechanism == MECHANISM_AGENT || mechanism == MECHANISM_EVENT_CHANNEL
+		       ? XEN_CHANNEL_PUBLISHED
+		       : XEN_CHANNEL_OWN;
 }
 
 /* ---- who waits in a hypercall that returns "cancelled" ------------------- */
@@ -369,22 +143,11 @@ void xen_domain_appeared(struct xen *xen, uint32_t domid)
 		inventory_cache_refuse(xen->cache, domid);
 }
 
-/* A port of ours whose other end has died is free only once it is unbound. */
 void xen_domain_went(struct xen *xen, const struct domain_id *id)
 {
-	size_t kept = 0;
-
 	xen_watches_unwatch_domain(xen->watches, id->domid);
 	forget_told(xen, id);
-	for (size_t i = 0; i < xen->n_channels; i++) {
-		if (domain_id_equal(&xen->channels[i].id, id))
-			unbind_channel(xen, &xen->channels[i]);
-		else
-			xen->channels[kept++] = xen->channels[i];
-	}
-	xen->n_channels = kept;
-	/* Only forgets: a line for who is gone is skipped when it is read. */
-	save_ports(xen);
+	xen_channels_forget_domain(xen->channels, id);
 }
 
 static int xen_watch_domains(struct hypervisor *hypervisor)
@@ -413,13 +176,13 @@ static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 		return r;
 	switch (mechanism) {
 	case MECHANISM_AGENT:
-		r = open_published_channel(xen, &id, guest->agent.port);
+		r = xen_channels_open_published(xen->channels, &id, guest->agent.port);
 		return r == PREPARED ? xen_watches_watch_agent(xen->watches, id.domid) : r;
 	case MECHANISM_EVENT_CHANNEL:
-		return open_published_channel(xen, &id, guest->kernel_port);
+		return xen_channels_open_published(xen->channels, &id, guest->kernel_port);
 	case MECHANISM_XENSTORE:
 	case MECHANISM_HVM:
-		return open_own_channel(xen, &id);
+		return xen_channels_open_own(xen->channels, &id);
 	case MECHANISM_NONE:
 	case MECHANISM_PAUSE:
 		break;
@@ -457,47 +220,34 @@ static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 	return r < 0 ? r : xen_store_publish(xen->store, id->domid, PROTOCOL_NODE_REQUEST, text);
 }
 
-static int notify(struct xen *xen, struct channel *channel)
-{
-	if (channel->local_port < 0)
-		return -ENOTCONN;
-	return xenevtchn_notify(xen->evtchn, (evtchn_port_t)channel->local_port) < 0 ? -errno : 0;
-}
-
 /* Right before each request: the last subscriber wins, silently. */
 static int xen_subscribe(struct hypervisor *hypervisor, const struct domain_id *id,
 			 enum mechanism mechanism)
 {
-	struct xen *xen = xen_of(hypervisor);
-	struct channel *channel = channel_for(xen, id, mechanism);
 	int r = check_identity(hypervisor, id);
 
 	if (r < 0)
 		return r;
-	if (!channel)
-		return -ENOTCONN;
-	r = xen_control_subscribe(xen->control, id->domid, channel->guest_port);
-	if (r < 0)
-		return r;
-	channel->subscribed = true;
-	channel->listens = true;
-	return 0;
+	return xen_channels_subscribe(xen_of(hypervisor)->channels, id, kind_for(mechanism));
 }
 
 static int xen_request(struct hypervisor *hypervisor, const struct domain_id *id,
 		       enum mechanism mechanism)
 {
 	struct xen *xen = xen_of(hypervisor);
-	struct channel *channel = channel_for(xen, id, mechanism);
-	int r = channel && channel->listens ? 0 : xen_subscribe(hypervisor, id, mechanism);
+	enum xen_channel_kind kind = kind_for(mechanism);
+	int r;
 
-	if (r < 0)
-		return r;
-	channel->listens = false;
+	if (!xen_channels_take_subscription(xen->channels, id, kind)) {
+		r = xen_subscribe(hypervisor, id, mechanism);
+		if (r < 0)
+			return r;
+		xen_channels_take_subscription(xen->channels, id, kind);
+	}
 	switch (mechanism) {
 	case MECHANISM_AGENT:
 	case MECHANISM_EVENT_CHANNEL:
-		return notify(xen, channel);
+		return xen_channels_notify(xen->channels, id, kind);
 	case MECHANISM_XENSTORE:
 		return xen_store_write_domain(xen->store, id->domid, PROTOCOL_NODE_SHUTDOWN,
 					      PROTOCOL_SHUTDOWN_SUSPEND);
@@ -563,7 +313,6 @@ static int xen_retract(struct hypervisor *hypervisor, const struct domain_id *id
 		       enum mechanism mechanism, uint64_t cycle)
 {
 	struct xen *xen = xen_of(hypervisor);
-	struct channel *channel = channel_for(xen, id, mechanism);
 	int r = check_identity(hypervisor, id);
 
 	if (r < 0)
@@ -577,8 +326,8 @@ static int xen_retract(struct hypervisor *hypervisor, const struct domain_id *id
 	while (r == -EAGAIN);
 	if (r < 0)
 		return r;
-	if (mechanism == MECHANISM_AGENT && channel)
-		notify(xen, channel);
+	if (mechanism == MECHANISM_AGENT)
+		xen_channels_notify(xen->channels, id, XEN_CHANNEL_PUBLISHED);
 	if (r == RETRACTED)
 		hypervisor->ops->unsubscribe(hypervisor, id);
 	return r;
@@ -608,12 +357,7 @@ static int xen_get_agent_state(struct hypervisor *hypervisor, const struct domai
 
 static int xen_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	struct xen *xen = xen_of(hypervisor);
-
-	for (size_t i = 0; i < xen->n_channels; i++)
-		if (domain_id_equal(&xen->channels[i].id, id))
-			xen->channels[i].subscribed = false;
-	return xen_control_subscribe(xen->control, id->domid, 0);
+	return xen_channels_unsubscribe(xen_of(hypervisor)->channels, id);
 }
 
 /* ---- pausing and coming back -------------------------------------------- */
@@ -691,20 +435,18 @@ static int xen_resume_in_xenstore(struct hypervisor *hypervisor, const struct do
 static int xen_wake_agent(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	struct channel *channel = find_channel(xen, id, CHANNEL_PUBLISHED);
 	uint32_t port;
 	int r;
 
-	if (!channel || channel->local_port < 0) {
+	if (!xen_channels_is_bound(xen->channels, id, XEN_CHANNEL_PUBLISHED)) {
 		port = (uint32_t)xen_store_read_number(xen->store, id->domid,
 						       PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
-		r = port ? open_published_channel(xen, id, port) : -ENOTCONN;
+		r = port ? xen_channels_open_published(xen->channels, id, port) : -ENOTCONN;
 		if (r != PREPARED)
 			return r < 0 ? r : -ENOTCONN;
-		channel = find_channel(xen, id, CHANNEL_PUBLISHED);
 		xen_watches_watch_agent(xen->watches, id->domid);
 	}
-	return notify(xen, channel);
+	return xen_channels_notify(xen->channels, id, XEN_CHANNEL_PUBLISHED);
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -724,30 +466,13 @@ static int next_watch(struct xen *xen, uint32_t *ret_domid)
 	return r;
 }
 
-static int next_channel_event(struct xen *xen, uint32_t *ret_domid)
-{
-	xenevtchn_port_or_error_t port = xenevtchn_pending(xen->evtchn);
-
-	if (port < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	xenevtchn_unmask(xen->evtchn, (evtchn_port_t)port);
-	for (size_t i = 0; i < xen->n_channels; i++) {
-		if (xen->channels[i].local_port != port)
-			continue;
-		*ret_domid = xen->channels[i].id.domid;
-		return 1;
-	}
-	*ret_domid = HYPERVISOR_ALL_DOMAINS;
-	return 1;
-}
-
 /* Watches first: an agent's `quiesced` comes before its domain is down. */
 static int xen_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
 {
 	struct xen *xen = xen_of(hypervisor);
 	int r = next_watch(xen, ret_domid);
 
-	return r != 0 ? r : next_channel_event(xen, ret_domid);
+	return r != 0 ? r : xen_channels_next(xen->channels, ret_domid);
 }
 
 /* ---- opening and closing ------------------------------------------------ */
@@ -756,23 +481,14 @@ static void xen_close(struct hypervisor *hypervisor)
 {
 	struct xen *xen = xen_of(hypervisor);
 
-	for (size_t i = 0; i < xen->n_channels; i++)
-		if (xen->channels[i].subscribed &&
-		    check_identity(hypervisor, &xen->channels[i].id) == 0)
-			xen_unsubscribe(hypervisor, &xen->channels[i].id);
 	if (xen->epoll_fd >= 0)
 		close(xen->epoll_fd);
-	if (xen->evtchn)
-		xenevtchn_close(xen->evtchn);
+	xen_channels_free(xen->channels);
 	xen_store_free(xen->store);
 	xen_watches_free(xen->watches);
 	xen_control_free(xen->control);
-	if (xen->log)
-		xtl_logger_destroy(xen->log);
 	inventory_cache_free(xen->cache);
-	free(xen->channels);
 	free(xen->told);
-	free(xen->ports_path);
 	free(xen);
 }
 
@@ -825,28 +541,32 @@ static int check_is_dom0(struct error *error)
 	return 0;
 }
 
-static int open_handles(struct xen *xen, int kept_fd, struct error *error)
+static int open_xenstore(struct xen *xen, struct error *error)
+{
+	int r = -ECONNREFUSED;
+
+	if (xen_store_daemon_listens() || xen_domains_have_xenstore(xen->control))
+		r = xen_store_open(&xen->store);
+	if (r == 0)
+		r = xen_watches_open(&xen->watches);
+	return r < 0 ? error_set(error, -ECONNREFUSED,
+				 "xenstored does not answer: start xenstored.service")
+		     : 0;
+}
+
+static int open_rooms(struct xen *xen, const char *run_directory, int kept_fd, struct error *error)
 {
 	int r = xen_control_open(&xen->control, error);
 
-	if (r < 0)
-		return r;
-	xen->evtchn =
-		kept_fd >= 0 ? xenevtchn_fdopen(xen->log, kept_fd, 0) : xenevtchn_open(xen->log, 0);
-	if (!xen->evtchn || fcntl(xenevtchn_fd(xen->evtchn), F_SETFL, O_NONBLOCK) < 0)
-		return error_set(
-			error, -errno,
-			"cannot open event channels (/dev/xen/evtchn; modprobe xen-evtchn): %s",
-			strerror(errno));
-	if (xen_store_daemon_listens() || xen_domains_have_xenstore(xen->control)) {
-		r = xen_store_open(&xen->store);
-		if (r == 0)
-			r = xen_watches_open(&xen->watches);
-	}
-	if (r < 0 || !xen->store || !xen->watches)
-		return error_set(error, -ECONNREFUSED,
-				 "xenstored does not answer: start xenstored.service");
-	return 0;
+	if (r == 0)
+		r = xen_channels_open(xen->control, run_directory, kept_fd, &xen->channels, error);
+	if (r == 0)
+		r = open_xenstore(xen, error);
+	if (r == 0)
+		r = directory_make(run_directory);
+	if (r == 0)
+		xen_channels_load(xen->channels);
+	return r;
 }
 
 static int add_to_epoll(struct xen *xen, int fd)
@@ -865,13 +585,13 @@ static int open_events(struct xen *xen, struct error *error)
 	if (r == 0)
 		r = add_to_epoll(xen, xen_watches_fd(xen->watches));
 	if (r == 0)
-		r = add_to_epoll(xen, xenevtchn_fd(xen->evtchn));
+		r = add_to_epoll(xen, xen_channels_fd(xen->channels));
 	return r < 0 ? error_set(error, r, "cannot wait for events of Xen: %s", strerror(-r)) : 0;
 }
 
 int hypervisor_xen_channels_fd(struct hypervisor *hypervisor)
 {
-	return xenevtchn_fd(xen_of(hypervisor)->evtchn);
+	return xen_channels_fd(xen_of(hypervisor)->channels);
 }
 
 int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hypervisor **ret_hypervisor,
@@ -886,22 +606,13 @@ int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hyperviso
 	if (r < 0)
 		return r;
 	xen = calloc(1, sizeof(*xen));
-	if (!xen || asprintf(&xen->ports_path, "%s/ports", run_directory) < 0) {
-		free(xen);
+	if (!xen)
 		return error_set(error, -ENOMEM, "out of memory");
-	}
 	xen->hypervisor.ops = &xen_ops;
 	xen->epoll_fd = -EBADF;
-	xen->descriptor_was_kept = kept_fd >= 0;
-	/* Failures come back as errno; libxenctrl need not print them too. */
-	xen->log = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
-	r = open_handles(xen, kept_fd, error);
+	r = open_rooms(xen, run_directory, kept_fd, error);
 	if (r == 0)
-		r = directory_make(run_directory);
-	if (r == 0) {
-		load_channels(xen);
 		r = open_events(xen, error);
-	}
 	if (r < 0) {
 		xen_close(&xen->hypervisor);
 		return error_set(error, r, "cannot use Xen: %s", strerror(-r));

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "xen/xen-channels.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xenevtchn.h>
+#include <xentoollog.h>
+
+#include "pmcoord/cleanup.h"
+#include "xen/ports.h"
+#include "xen/xen-domains.h"
+
+struct channel {
+	struct domain_id id;
+	enum xen_channel_kind kind;
+	uint32_t guest_port; /* 0: none yet */
+	int local_port; /* -1: not bound */
+	bool subscribed; /* Xen may still have the subscription */
+	bool subscribed_for_next; /* and no request has used it */
+};
+
+struct xen_channels {
+	struct xen_control *control; /* borrowed */
+	xenevtchn_handle *evtchn;
+	xentoollog_logger *log;
+	struct channel *channels;
+	size_t n_channels;
+	char *ports_path; /* record of channels, for the next process */
+	bool descriptor_was_kept; /* and with it the local ports */
+};
+
+/* ---- opening and closing ------------------------------------------------ */
+
+static int open_device(struct xen_channels *channels, int kept_fd, struct error *error)
+{
+	channels->descriptor_was_kept = kept_fd >= 0;
+	/* Failures are returned as errno; the library need not print them. */
+	channels->log = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
+	channels->evtchn = kept_fd >= 0 ? xenevtchn_fdopen(channels->log, kept_fd, 0)
+					: xenevtchn_open(channels->log, 0);
+	if (!channels->evtchn || fcntl(xenevtchn_fd(channels->evtchn), F_SETFL, O_NONBLOCK) < 0)
+		return error_set(
+			error, -errno,
+			"cannot open event channels (/dev/xen/evtchn; modprobe xen-evtchn): %s",
+			strerror(errno));
+	return 0;
+}
+
+int xen_channels_open(struct xen_control *control, const char *run_directory, int kept_fd,
+		      struct xen_channels **ret_channels, struct error *error)
+{
+	struct xen_channels *channels = calloc(1, sizeof(*channels));
+	int r;
+
+	if (!channels || asprintf(&channels->ports_path, "%s/ports", run_directory) < 0) {
+		free(channels);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	channels->control = control;
+	r = open_device(channels, kept_fd, error);
+	if (r < 0) {
+		xen_channels_free(channels);
+		return r;
+	}
+	*ret_channels = channels;
+	return 0;
+}
+
+/* A subscription that stays breaks a later save or migration of the guest. */
+static void unsubscribe_all(struct xen_channels *channels)
+{
+	for (size_t i = 0; i < channels->n_channels; i++) {
+		const struct channel *channel = &channels->channels[i];
+
+		if (channel->subscribed && xen_domains_check(channels->control, &channel->id) == 0)
+			xen_channels_unsubscribe(channels, &channel->id);
+	}
+}
+
+void xen_channels_free(struct xen_channels *channels)
+{
+	if (!channels)
+		return;
+	unsubscribe_all(channels);
+	if (channels->evtchn)
+		xenevtchn_close(channels->evtchn);
+	if (channels->log)
+		xtl_logger_destroy(channels->log);
+	free(channels->channels);
+	free(channels->ports_path);
+	free(channels);
+}
+
+int xen_channels_fd(const struct xen_channels *channels)
+{
+	return xenevtchn_fd(channels->evtchn);
+}
+
+/* ---- the list and its record -------------------------------------------- */
+
+static struct channel *find_channel(const struct xen_channels *channels, const struct domain_id *id,
+				    enum xen_channel_kind kind)
+{
+	for (size_t i = 0; i < channels->n_channels; i++)
+		if (channels->channels[i].kind == kind &&
+		    domain_id_equal(&channels->channels[i].id, id))
+			return &channels->channels[i];
+	return NULL;
+}
+
+static struct channel *add_channel(struct xen_channels *channels, const struct domain_id *id,
+				   enum xen_channel_kind kind)
+{
+	struct channel *list =
+		reallocarray(channels->channels, channels->n_channels + 1, sizeof(*list));
+
+	if (!list)
+		return NULL;
+	channels->channels = list;
+	list[channels->n_channels] = (struct channel){
+		.id = *id,
+		.kind = kind,
+		.local_port = -1,
+	};
+	return &list[channels->n_channels++];
+}
+
+/* NULL: out of memory. */
+static struct channel *get_channel(struct xen_channels *channels, const struct domain_id *id,
+				   enum xen_channel_kind kind)
+{
+	struct channel *channel = find_channel(channels, id, kind);
+
+	return channel ? channel : add_channel(channels, id, kind);
+}
+
+static int save_ports(struct xen_channels *channels)
+{
+	_cleanup_(freep) struct remembered_port *ports =
+		calloc(channels->n_channels + 1, sizeof(*ports));
+	size_t n = 0;
+
+	if (!ports)
+		return -ENOMEM;
+	for (size_t i = 0; i < channels->n_channels; i++) {
+		const struct channel *channel = &channels->channels[i];
+		int local = channel->local_port;
+
+		if (channel->guest_port != 0)
+			ports[n++] = (struct remembered_port){
+				.id = channel->id,
+				.guest_port = channel->guest_port,
+				.local_port = local > 0 ? (uint32_t)local : 0,
+				.is_published = channel->kind == XEN_CHANNEL_PUBLISHED,
+			};
+	}
+	return ports_save(channels->ports_path, ports, n);
+}
+
+/* ---- binding ------------------------------------------------------------ */
+
+/*
+ * Whether the guest's port waits for dom0 to bind it. A guest can publish any
+ * number, and its reset of all channels (kexec) makes a recorded one stale.
+ */
+static bool can_bind(struct xen_channels *channels, const struct domain_id *id, uint32_t guest_port)
+{
+	struct xen_port port;
+
+	return xen_control_get_guest_port(channels->control, id->domid, guest_port, &port) == 0 &&
+	       port.state == XEN_PORT_UNBOUND && port.remote_domid == 0;
+}
+
+/* Whether the channel is bound, and still leads to the guest's port. */
+static bool is_connected(struct xen_channels *channels, const struct channel *channel)
+{
+	struct xen_port port;
+
+	return channel->local_port >= 0 &&
+	       xen_control_get_own_port(channels->control, (uint32_t)channel->local_port, &port) ==
+		       0 &&
+	       port.state == XEN_PORT_INTERDOMAIN && port.remote_domid == channel->id.domid &&
+	       port.remote_port == channel->guest_port;
+}
+
+static void unbind_channel(struct xen_channels *channels, struct channel *channel)
+{
+	if (channel->local_port >= 0)
+		xenevtchn_unbind(channels->evtchn, (evtchn_port_t)channel->local_port);
+	channel->local_port = -1;
+}
+
+/*
+ * Binding makes the local port pending. That first event is handled like any
+ * other: it only causes the domain's state to be read.
+ */
+static int bind_channel(struct xen_channels *channels, struct channel *channel)
+{
+	channel->local_port = xenevtchn_bind_interdomain(channels->evtchn, channel->id.domid,
+							 channel->guest_port);
+	if (channel->local_port < 0)
+		return -errno;
+	return save_ports(channels);
+}
+
+/* Gives the channel a port of the guest, the one it had if that is free. */
+static int provide_guest_port(struct xen_channels *channels, struct channel *channel)
+{
+	int port;
+
+	if (channel->guest_port != 0 && can_bind(channels, &channel->id, channel->guest_port))
+		return 0;
+	port = xen_control_alloc_port(channels->control, channel->id.domid);
+	if (port < 0)
+		return port;
+	channel->guest_port = (uint32_t)port;
+	/* Recorded before it is used: a crash leaks no port of the guest. */
+	return save_ports(channels);
+}
+
+int xen_channels_open_own(struct xen_channels *channels, const struct domain_id *id)
+{
+	struct channel *channel = get_channel(channels, id, XEN_CHANNEL_OWN);
+	int r;
+
+	if (!channel)
+		return -ENOMEM;
+	if (is_connected(channels, channel))
+		return 0;
+	unbind_channel(channels, channel);
+	r = provide_guest_port(channels, channel);
+	return r < 0 ? r : bind_channel(channels, channel);
+}
+
+int xen_channels_open_published(struct xen_channels *channels, const struct domain_id *id,
+				uint32_t guest_port)
+{
+	struct channel *channel = get_channel(channels, id, XEN_CHANNEL_PUBLISHED);
+
+	if (!channel)
+		return -ENOMEM;
+	if (channel->guest_port == guest_port && is_connected(channels, channel))
+		return PREPARED;
+	unbind_channel(channels, channel);
+	if (!can_bind(channels, id, guest_port))
+		return PREPARE_PORT_IS_STALE;
+	channel->guest_port = guest_port;
+	return bind_channel(channels, channel);
+}
+
+bool xen_channels_is_bound(const struct xen_channels *channels, const struct domain_id *id,
+			   enum xen_channel_kind kind)
+{
+	const struct channel *channel = find_channel(channels, id, kind);
+
+	return channel && channel->local_port >= 0;
+}
+
+/* The port is freed only when this end is unbound, too. */
+void xen_channels_forget_domain(struct xen_channels *channels, const struct domain_id *id)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < channels->n_channels; i++) {
+		if (domain_id_equal(&channels->channels[i].id, id))
+			unbind_channel(channels, &channels->channels[i]);
+		else
+			channels->channels[kept++] = channels->channels[i];
+	}
+	channels->n_channels = kept;
+	/* Not needed: a recorded port of a domain that is gone is ignored. */
+	save_ports(channels);
+}
+
+/* ---- channels of an earlier process ------------------------------------- */
+
+static void load_port(void *data, const struct remembered_port *port)
+{
+	struct xen_channels *channels = data;
+	struct domain_state look;
+	struct channel *channel;
+
+	if (xen_domains_get_state(channels->control, &port->id, &look) < 0 ||
+	    look.state == GUEST_GONE)
+		return;
+	channel = add_channel(channels, &port->id,
+			      port->is_published ? XEN_CHANNEL_PUBLISHED : XEN_CHANNEL_OWN);
+	if (!channel)
+		return;
+	channel->guest_port = port->guest_port;
+	if (channels->descriptor_was_kept && port->local_port != 0)
+		channel->local_port = (int)port->local_port;
+	if (!is_connected(channels, channel))
+		channel->local_port = -1;
+}
+
+static bool is_known_port(const struct xen_channels *channels, uint32_t port)
+{
+	for (size_t i = 0; i < channels->n_channels; i++)
+		if (channels->channels[i].local_port == (int)port)
+			return true;
+	return false;
+}
+
+/*
+ * A process that was killed after it had bound a port and before it recorded it
+ * has left it in the descriptor. Ports of other programs in dom0 are not in
+ * this descriptor, and the kernel refuses to unbind them.
+ */
+static void unbind_unknown_ports(struct xen_channels *channels)
+{
+	struct xen_port status;
+
+	for (uint32_t port = 1; xen_control_get_own_port(channels->control, port, &status) == 0;
+	     port++)
+		if (status.state == XEN_PORT_INTERDOMAIN && !is_known_port(channels, port))
+			xenevtchn_unbind(channels->evtchn, port);
+}
+
+/* The earlier process may have read an event, which masks its port. */
+static void unmask_ports(struct xen_channels *channels)
+{
+	for (size_t i = 0; i < channels->n_channels; i++) {
+		int port = channels->channels[i].local_port;
+
+		if (port >= 0)
+			xenevtchn_unmask(channels->evtchn, (evtchn_port_t)port);
+	}
+}
+
+void xen_channels_load(struct xen_channels *channels)
+{
+	ports_load(channels->ports_path, load_port, channels);
+	if (!channels->descriptor_was_kept)
+		return;
+	unbind_unknown_ports(channels);
+	unmask_ports(channels);
+}
+
+/* ---- subscriptions ------------------------------------------------------ */
+
+int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id *id,
+			   enum xen_channel_kind kind)
+{
+	struct channel *channel = find_channel(channels, id, kind);
+	int r;
+
+	if (!channel)
+		return -ENOTCONN;
+	r = xen_control_subscribe(channels->control, id->domid, channel->guest_port);
+	if (r < 0)
+		return r;
+	channel->subscribed = true;
+	channel->subscribed_for_next = true;
+	return 0;
+}
+
+bool xen_channels_take_subscription(struct xen_channels *channels, const struct domain_id *id,
+				    enum xen_channel_kind kind)
+{
+	struct channel *channel = find_channel(channels, id, kind);
+	bool was_subscribed = channel && channel->subscribed_for_next;
+
+	if (channel)
+		channel->subscribed_for_next = false;
+	return was_subscribed;
+}
+
+int xen_channels_unsubscribe(struct xen_channels *channels, const struct domain_id *id)
+{
+	for (size_t i = 0; i < channels->n_channels; i++)
+		if (domain_id_equal(&channels->channels[i].id, id))
+			channels->channels[i].subscribed = false;
+	return xen_control_subscribe(channels->control, id->domid, 0);
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+int xen_channels_notify(struct xen_channels *channels, const struct domain_id *id,
+			enum xen_channel_kind kind)
+{
+	const struct channel *channel = find_channel(channels, id, kind);
+
+	if (!channel || channel->local_port < 0)
+		return -ENOTCONN;
+	return xenevtchn_notify(channels->evtchn, (evtchn_port_t)channel->local_port) < 0 ? -errno
+											  : 0;
+}
+
+int xen_channels_next(struct xen_channels *channels, uint32_t *ret_domid)
+{
+	xenevtchn_port_or_error_t port = xenevtchn_pending(channels->evtchn);
+
+	if (port < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	xenevtchn_unmask(channels->evtchn, (evtchn_port_t)port);
+	*ret_domid = HYPERVISOR_ALL_DOMAINS;
+	for (size_t i = 0; i < channels->n_channels; i++) {
+		if (channels->channels[i].local_port != port)
+			continue;
+		*ret_domid = channels->channels[i].id.domid;
+		break;
+	}
+	return 1;
+}
