@@ -30,9 +30,9 @@ COORDINATOR_SRC := \
 	pmcoord/xen/ports.c \
 	pmcoord/xen/xen-channels.c \
 	pmcoord/xen/xen-guest-tree.c \
+	pmcoord/xen/xen-inventory.c \
 	pmcoord/xen/xen-examine.c \
 	pmcoord/xen/hypervisor-xen.c \
-	pmcoord/xen/xen-inventory.c \
 	pmcoord/host/lid.c \
 	pmcoord/host/loop.c \
 	pmcoord/host/systemd.c \

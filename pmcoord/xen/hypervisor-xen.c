@@ -17,7 +17,7 @@
 #include "xen/xen-control.h"
 #include "xen/xen-domains.h"
 #include "xen/xen-examine.h"
-#include "xen/xen-host.h"
+#include "xen/xen-inventory.h"
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
 
@@ -39,7 +39,7 @@ struct xen {
 	struct xen_store *store;
 	struct xen_watches *watches;
 	int epoll_fd;
-	struct inventory_cache *cache; /* where domains are followed */
+	struct xen_inventory *inventory;
 };
 
 static struct xen *xen_of(struct hypervisor *hypervisor)
@@ -55,30 +55,11 @@ static int xen_get_state(struct hypervisor *hypervisor, const struct domain_id *
 	return xen_domains_get_state(xen_of(hypervisor)->control, id, ret_state);
 }
 
-void xen_read_hvm(struct xen *xen, uint32_t domid, bool *ret_has_pv_drivers, bool *ret_in_acpi_s3)
-{
-	uint64_t value;
-
-	if (xen_control_get_callback_irq(xen->control, domid, &value) == 0)
-		*ret_has_pv_drivers = value != 0;
-	if (xen_control_get_acpi_state(xen->control, domid, &value) == 0)
-		*ret_in_acpi_s3 = value == 3;
-}
-
-static int next_watch(struct xen *xen, uint32_t *ret_domid);
-
 static int xen_inventory(struct hypervisor *hypervisor, struct inventory *ret_inventory,
 			 struct error *error)
 {
-	struct xen *xen = xen_of(hypervisor);
-	uint32_t domid;
-	int r = 0;
+	int r = xen_inventory_read(xen_of(hypervisor)->inventory, ret_inventory);
 
-	/* News that is on its way counts already; it only means look. */
-	while (xen->cache && (r = next_watch(xen, &domid)) > 0)
-		;
-	if (r == 0)
-		r = xen_read_inventory(xen, xen->control, xen->store, xen->cache, ret_inventory);
 	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s", strerror(-r)) : 0;
 }
 
@@ -136,16 +117,10 @@ static bool take_told(struct xen *xen, const struct domain_id *id, const struct 
 
 /* ---- following domains -------------------------------------------------- */
 
-void xen_domain_appeared(struct xen *xen, uint32_t domid)
+static void on_domain_gone(void *data, const struct domain_id *id)
 {
-	if (!xen_watches_watch_domain(xen->watches, domid))
-		/* Read anew each time, then: late news is no news. */
-		inventory_cache_refuse(xen->cache, domid);
-}
+	struct xen *xen = data;
 
-void xen_domain_went(struct xen *xen, const struct domain_id *id)
-{
-	xen_watches_unwatch_domain(xen->watches, id->domid);
 	forget_told(xen, id);
 	xen_channels_forget_domain(xen->channels, id);
 }
@@ -153,14 +128,8 @@ void xen_domain_went(struct xen *xen, const struct domain_id *id)
 static int xen_watch_domains(struct hypervisor *hypervisor)
 {
 	struct xen *xen = xen_of(hypervisor);
-	int r;
 
-	if (xen->cache)
-		return 0;
-	r = inventory_cache_new(&xen->cache);
-	if (r < 0)
-		return r;
-	return xen_watches_watch_domains(xen->watches);
+	return xen_inventory_watch_domains(xen->inventory, on_domain_gone, xen);
 }
 
 /* ---- preparing ---------------------------------------------------------- */
@@ -192,13 +161,6 @@ static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 
 /* ---- asking ------------------------------------------------------------- */
 
-/* What we write is not among what is watched. */
-static void expire(struct xen *xen, const struct domain_id *id)
-{
-	if (xen->cache)
-		inventory_cache_expire(xen->cache, id->domid);
-}
-
 static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
 		   const struct agent_terms *terms)
 {
@@ -209,7 +171,7 @@ static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 
 	if (r < 0)
 		return r;
-	expire(xen, id);
+	xen_inventory_expire(xen->inventory, id->domid);
 	snprintf(text, sizeof(text), "%" PRIu64, terms->timeout_us / 1000);
 	r = xen_store_publish(xen->store, id->domid, PROTOCOL_NODE_TIMEOUT, text);
 	if (r == 0)
@@ -320,7 +282,7 @@ static int xen_retract(struct hypervisor *hypervisor, const struct domain_id *id
 	/* Neither can be taken back: one event, one hypercall. */
 	if (mechanism == MECHANISM_EVENT_CHANNEL || mechanism == MECHANISM_HVM)
 		return RETRACT_TOO_LATE;
-	expire(xen, id);
+	xen_inventory_expire(xen->inventory, id->domid);
 	do
 		r = retract_once(xen, id, mechanism, cycle);
 	while (r == -EAGAIN);
@@ -456,21 +418,11 @@ static int xen_fd(struct hypervisor *hypervisor)
 	return xen_of(hypervisor)->epoll_fd;
 }
 
-static int next_watch(struct xen *xen, uint32_t *ret_domid)
-{
-	int r = xen_watches_next(xen->watches, ret_domid);
-
-	/* Domains that come and go are seen by Xen's list, not by the cache. */
-	if (r > 0 && xen->cache && *ret_domid != HYPERVISOR_ALL_DOMAINS)
-		inventory_cache_expire(xen->cache, *ret_domid);
-	return r;
-}
-
 /* Watches first: an agent's `quiesced` comes before its domain is down. */
 static int xen_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
 {
 	struct xen *xen = xen_of(hypervisor);
-	int r = next_watch(xen, ret_domid);
+	int r = xen_inventory_next_change(xen->inventory, ret_domid);
 
 	return r != 0 ? r : xen_channels_next(xen->channels, ret_domid);
 }
@@ -483,11 +435,11 @@ static void xen_close(struct hypervisor *hypervisor)
 
 	if (xen->epoll_fd >= 0)
 		close(xen->epoll_fd);
+	xen_inventory_free(xen->inventory);
 	xen_channels_free(xen->channels);
 	xen_store_free(xen->store);
 	xen_watches_free(xen->watches);
 	xen_control_free(xen->control);
-	inventory_cache_free(xen->cache);
 	free(xen->told);
 	free(xen);
 }
@@ -562,6 +514,8 @@ static int open_rooms(struct xen *xen, const char *run_directory, int kept_fd, s
 		r = xen_channels_open(xen->control, run_directory, kept_fd, &xen->channels, error);
 	if (r == 0)
 		r = open_xenstore(xen, error);
+	if (r == 0)
+		r = xen_inventory_new(xen->control, xen->store, xen->watches, &xen->inventory);
 	if (r == 0)
 		r = directory_make(run_directory);
 	if (r == 0)

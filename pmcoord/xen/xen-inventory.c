@@ -1,14 +1,172 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-#include "xen/xen-host.h"
-#include "xen/xen-guest-tree.h"
+#include "xen/xen-inventory.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int read_guest(struct xen *xen, struct xen_store *store, struct inventory *inventory,
-		      const struct xen_domain *domain, bool *ret_has_record)
+#include "xen/xen-domains.h"
+#include "xen/xen-guest-tree.h"
+
+/* What was read of one domain: a guest and its links, unfinished. */
+struct domain_record {
+	struct domain_id id;
+	struct inventory facts;
+	bool has_record; /* of libxl, see xen_guest_tree_read */
+	bool expired;
+	bool is_unwatched; /* no event reports a change: read each time */
+	bool is_listed; /* in the list that is being read */
+};
+
+struct xen_inventory {
+	struct xen_control *control; /* borrowed, as the next two */
+	struct xen_store *store;
+	struct xen_watches *watches;
+	bool keeps_records;
+	struct domain_record *records;
+	size_t n_records;
+	xen_domain_gone_fn gone;
+	void *data;
+};
+
+int xen_inventory_new(struct xen_control *control, struct xen_store *store,
+		      struct xen_watches *watches, struct xen_inventory **ret_inventory)
+{
+	struct xen_inventory *inventory = calloc(1, sizeof(*inventory));
+
+	if (!inventory)
+		return -ENOMEM;
+	inventory->control = control;
+	inventory->store = store;
+	inventory->watches = watches;
+	*ret_inventory = inventory;
+	return 0;
+}
+
+void xen_inventory_free(struct xen_inventory *inventory)
+{
+	if (!inventory)
+		return;
+	for (size_t i = 0; i < inventory->n_records; i++)
+		inventory_done(&inventory->records[i].facts);
+	free(inventory->records);
+	free(inventory);
+}
+
+int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone_fn gone,
+				void *data)
+{
+	if (inventory->keeps_records)
+		return 0;
+	inventory->keeps_records = true;
+	inventory->gone = gone;
+	inventory->data = data;
+	return xen_watches_watch_domains(inventory->watches);
+}
+
+/* ---- records of domains ------------------------------------------------- */
+
+static struct domain_record *find_record(struct xen_inventory *inventory, uint32_t domid)
+{
+	for (size_t i = 0; i < inventory->n_records; i++)
+		if (inventory->records[i].id.domid == domid)
+			return &inventory->records[i];
+	return NULL;
+}
+
+void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid)
+{
+	struct domain_record *record = find_record(inventory, domid);
+
+	if (record)
+		record->expired = true;
+}
+
+/* New and ended domains are found in Xen's list, and expire no record. */
+int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid)
+{
+	int r = xen_watches_next(inventory->watches, ret_domid);
+
+	if (r > 0)
+		xen_inventory_expire(inventory, *ret_domid);
+	return r;
+}
+
+static void remove_record(struct xen_inventory *inventory, struct domain_record *record)
+{
+	struct domain_id id = record->id;
+
+	inventory_done(&record->facts);
+	*record = inventory->records[--inventory->n_records];
+	xen_watches_unwatch_domain(inventory->watches, id.domid);
+	inventory->gone(inventory->data, &id);
+}
+
+static int add_record(struct xen_inventory *inventory, const struct domain_id *id,
+		      struct domain_record **ret_record)
+{
+	struct domain_record *records =
+		reallocarray(inventory->records, inventory->n_records + 1, sizeof(*records));
+	struct domain_record *record;
+
+	if (!records)
+		return -ENOMEM;
+	inventory->records = records;
+	record = &records[inventory->n_records++];
+	*record = (struct domain_record){ .id = *id, .expired = true };
+	/* Watched before it is read: no change is missed in between. */
+	record->is_unwatched = !xen_watches_watch_domain(inventory->watches, id->domid);
+	*ret_record = record;
+	return 0;
+}
+
+/* The record of a domain that Xen lists, made if it is new. */
+static int get_record(struct xen_inventory *inventory, const struct domain_id *id,
+		      struct domain_record **ret_record)
+{
+	struct domain_record *record = find_record(inventory, id->domid);
+	int r;
+
+	if (record && !domain_id_equal(&record->id, id)) {
+		remove_record(inventory, record);
+		record = NULL;
+	}
+	if (!record) {
+		r = add_record(inventory, id, &record);
+		if (r < 0)
+			return r;
+	}
+	record->is_listed = true;
+	*ret_record = record;
+	return 0;
+}
+
+static void remove_unlisted(struct xen_inventory *inventory)
+{
+	for (size_t i = inventory->n_records; i-- > 0;) {
+		if (!inventory->records[i].is_listed)
+			remove_record(inventory, &inventory->records[i]);
+		else
+			inventory->records[i].is_listed = false;
+	}
+}
+
+/* ---- one domain --------------------------------------------------------- */
+
+/* What Xen does not return is left as it is. */
+static void read_hvm_params(struct xen_control *control, struct guest *guest)
+{
+	uint64_t value;
+
+	if (xen_control_get_callback_irq(control, guest->domid, &value) == 0)
+		guest->has_pv_drivers = value != 0;
+	if (xen_control_get_acpi_state(control, guest->domid, &value) == 0)
+		guest->in_acpi_s3 = value == 3;
+}
+
+static int read_guest(struct xen_inventory *inventory, const struct xen_domain *domain,
+		      struct inventory *facts, bool *ret_has_record)
 {
 	struct guest guest = {
 		.domid = domain->id.domid,
@@ -19,204 +177,128 @@ static int read_guest(struct xen *xen, struct xen_store *store, struct inventory
 
 	memcpy(guest.uuid, domain->id.uuid, GUEST_UUID_SIZE);
 	if (guest.type == GUEST_HVM)
-		xen_read_hvm(xen, guest.domid, &guest.has_pv_drivers, &guest.in_acpi_s3);
-	return xen_guest_tree_read(store, &guest, inventory, ret_has_record);
+		read_hvm_params(inventory->control, &guest);
+	return xen_guest_tree_read(inventory->store, &guest, facts, ret_has_record);
 }
 
-/* ---- what is known already ---------------------------------------------- */
-
-/* What was read of one domain: a guest and its links, unfinished. */
-struct domain_record {
-	struct domain_id id;
-	struct inventory facts;
-	bool has_record; /* of libxl, see xen_guest_tree_read */
-	bool expired;
-	bool refused; /* nobody tells when it changes */
-	bool seen; /* in the list that is being read */
-};
-
-struct inventory_cache {
-	struct domain_record *records;
-	size_t n_records;
-};
-
-int inventory_cache_new(struct inventory_cache **ret_cache)
+/* HVM parameters change without an event. */
+static bool must_read(const struct domain_record *record, const struct xen_domain *domain)
 {
-	struct inventory_cache *cache = calloc(1, sizeof(*cache));
-
-	if (!cache)
-		return -ENOMEM;
-	*ret_cache = cache;
-	return 0;
+	return record->expired || record->is_unwatched || !record->has_record ||
+	       domain->type == GUEST_HVM;
 }
 
-void inventory_cache_free(struct inventory_cache *cache)
+static int read_record(struct xen_inventory *inventory, const struct xen_domain *domain,
+		       struct domain_record *record)
 {
-	if (!cache)
-		return;
-	for (size_t i = 0; i < cache->n_records; i++)
-		inventory_done(&cache->records[i].facts);
-	free(cache->records);
-	free(cache);
-}
-
-static struct domain_record *find_record(struct inventory_cache *cache, uint32_t domid)
-{
-	for (size_t i = 0; i < cache->n_records; i++)
-		if (cache->records[i].id.domid == domid)
-			return &cache->records[i];
-	return NULL;
-}
-
-void inventory_cache_expire(struct inventory_cache *cache, uint32_t domid)
-{
-	struct domain_record *record = find_record(cache, domid);
-
-	if (record)
-		record->expired = true;
-}
-
-void inventory_cache_refuse(struct inventory_cache *cache, uint32_t domid)
-{
-	struct domain_record *record = find_record(cache, domid);
-
-	if (record)
-		record->refused = true;
-}
-
-static void remove_record(struct xen *xen, struct inventory_cache *cache,
-			  struct domain_record *record)
-{
-	struct domain_id id = record->id;
+	int r;
 
 	inventory_done(&record->facts);
-	*record = cache->records[--cache->n_records];
-	xen_domain_went(xen, &id);
+	record->facts = (struct inventory){ 0 };
+	record->has_record = false;
+	r = read_guest(inventory, domain, &record->facts, &record->has_record);
+	if (r == 0)
+		record->expired = false;
+	return r;
 }
-
-/* The record of a domain that is there now, made if it is new. */
-static int take_record(struct xen *xen, struct inventory_cache *cache,
-		       const struct xen_domain *domain, struct domain_record **ret_record)
-{
-	struct domain_record *record = find_record(cache, domain->id.domid);
-
-	if (record && memcmp(record->id.uuid, domain->id.uuid, GUEST_UUID_SIZE)) {
-		remove_record(xen, cache, record);
-		record = NULL;
-	}
-	if (!record) {
-		record = reallocarray(cache->records, cache->n_records + 1, sizeof(*record));
-		if (!record)
-			return -ENOMEM;
-		cache->records = record;
-		record += cache->n_records++;
-		*record = (struct domain_record){
-			.id.domid = domain->id.domid,
-			.expired = true,
-		};
-		memcpy(record->id.uuid, domain->id.uuid, GUEST_UUID_SIZE);
-		/* Watched before it is read: nothing is missed in between. */
-		xen_domain_appeared(xen, domain->id.domid);
-	}
-	record->seen = true;
-	*ret_record = record;
-	return 0;
-}
-
-static void forget_the_gone(struct xen *xen, struct inventory_cache *cache)
-{
-	for (size_t i = cache->n_records; i-- > 0;) {
-		if (!cache->records[i].seen)
-			remove_record(xen, cache, &cache->records[i]);
-		else
-			cache->records[i].seen = false;
-	}
-}
-
-/* ---- all of them -------------------------------------------------------- */
 
 static int copy_facts(const struct inventory *facts, const struct xen_domain *domain,
-		      struct inventory *inventory)
+		      struct inventory *result)
 {
 	struct guest guest = facts->guests[0];
 	int r;
 
 	guest.state = domain->look.state;
-	r = inventory_add_guest(inventory, &guest);
+	r = inventory_add_guest(result, &guest);
 	for (size_t i = 0; i < facts->n_links && r == 0; i++)
-		r = inventory_add_link(inventory, &facts->links[i]);
+		r = inventory_add_link(result, &facts->links[i]);
 	return r;
 }
 
-/* Adds a domain to the inventory, from the cache where it is still right. */
-static int take_domain(struct xen *xen, struct xen_store *store, struct inventory_cache *cache,
-		       const struct xen_domain *domain, struct inventory *inventory,
-		       bool *ret_has_record)
+/* Appends a domain to the result, from its record where that is up to date. */
+static int add_domain(struct xen_inventory *inventory, const struct xen_domain *domain,
+		      struct inventory *result, bool *ret_has_record)
 {
 	struct domain_record *record;
 	int r;
 
-	if (!cache)
-		return read_guest(xen, store, inventory, domain, ret_has_record);
-	r = take_record(xen, cache, domain, &record);
+	if (!inventory->keeps_records)
+		return read_guest(inventory, domain, result, ret_has_record);
+	r = get_record(inventory, &domain->id, &record);
+	if (r == 0 && must_read(record, domain))
+		r = read_record(inventory, domain, record);
 	if (r < 0)
 		return r;
-	if (record->expired || record->refused || !record->has_record ||
-	    domain->type == GUEST_HVM) {
-		inventory_done(&record->facts);
-		record->facts = (struct inventory){ 0 };
-		record->has_record = false;
-		r = read_guest(xen, store, &record->facts, domain, &record->has_record);
-		if (r < 0)
-			return r;
-		record->expired = false;
-	}
 	*ret_has_record = record->has_record;
-	return copy_facts(&record->facts, domain, inventory);
+	return copy_facts(&record->facts, domain, result);
 }
 
-static int read_domains(struct xen *xen, struct xen_control *control, struct xen_store *store,
-			struct inventory_cache *cache, struct inventory *inventory)
+/* ---- all domains -------------------------------------------------------- */
+
+/* Appends some domains; *all_have_records becomes false unless libxl's are. */
+static int add_domains(struct xen_inventory *inventory, const struct xen_domain *domains, size_t n,
+		       struct inventory *result, bool *all_have_records)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool has_record = false;
+		int r;
+
+		if (domains[i].is_xenstore_domain)
+			continue;
+		r = add_domain(inventory, &domains[i], result, &has_record);
+		if (r < 0)
+			return r;
+		*all_have_records &= has_record;
+	}
+	return 0;
+}
+
+static int read_domains(struct xen_inventory *inventory, struct inventory *result)
 {
 	struct xen_domain domains[XEN_DOMAINS_AT_ONCE];
 	uint32_t first = 1; /* dom0 is no guest */
 	bool all_have_records = true;
-	int n, r = 0;
+	int n, r;
 
 	do {
-		n = xen_control_list_domains(control, first, domains, XEN_DOMAINS_AT_ONCE);
+		n = xen_control_list_domains(inventory->control, first, domains,
+					     XEN_DOMAINS_AT_ONCE);
 		if (n < 0)
 			return n;
-		for (int i = 0; i < n; i++) {
-			bool has_record = false;
-
-			if (domains[i].is_xenstore_domain)
-				continue;
-			r = take_domain(xen, store, cache, &domains[i], inventory, &has_record);
-			if (r < 0)
-				return r;
-			all_have_records &= has_record;
-		}
+		r = add_domains(inventory, domains, (size_t)n, result, &all_have_records);
+		if (r < 0)
+			return r;
 		if (n > 0)
 			first = domains[n - 1].id.domid + 1;
 	} while (n == XEN_DOMAINS_AT_ONCE);
-	if (cache)
-		forget_the_gone(xen, cache);
+	remove_unlisted(inventory);
 	if (!all_have_records)
-		r = xen_guest_tree_read_backends(store, inventory);
-	return r < 0 ? r : inventory_finish(inventory);
+		r = xen_guest_tree_read_backends(inventory->store, result);
+	return r < 0 ? r : inventory_finish(result);
 }
 
-int xen_read_inventory(struct xen *xen, struct xen_control *control, struct xen_store *store,
-		       struct inventory_cache *cache, struct inventory *ret_inventory)
+static int take_changes(struct xen_inventory *inventory)
 {
-	struct inventory inventory = { 0 };
-	int r = read_domains(xen, control, store, cache, &inventory);
+	uint32_t domid;
+	int r;
 
+	do
+		r = xen_inventory_next_change(inventory, &domid);
+	while (r > 0);
+	return r;
+}
+
+int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory)
+{
+	struct inventory result = { 0 };
+	int r = inventory->keeps_records ? take_changes(inventory) : 0;
+
+	if (r == 0)
+		r = read_domains(inventory, &result);
 	if (r < 0) {
-		inventory_done(&inventory);
+		inventory_done(&result);
 		return r;
 	}
-	*ret_inventory = inventory;
+	*ret_inventory = result;
 	return 0;
 }
