@@ -32,6 +32,7 @@ COORDINATOR_SRC := \
 	pmcoord/xen/xen-guest-tree.c \
 	pmcoord/xen/xen-inventory.c \
 	pmcoord/xen/xen-examine.c \
+	pmcoord/xen/xen-requests.c \
 	pmcoord/xen/hypervisor-xen.c \
 	pmcoord/host/lid.c \
 	pmcoord/host/loop.c \

@@ -12,12 +12,12 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
-#include "pmcoord/parse.h"
 #include "xen/xen-channels.h"
 #include "xen/xen-control.h"
 #include "xen/xen-domains.h"
 #include "xen/xen-examine.h"
 #include "xen/xen-inventory.h"
+#include "xen/xen-requests.h"
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
 
@@ -40,6 +40,7 @@ struct xen {
 	struct xen_watches *watches;
 	int epoll_fd;
 	struct xen_inventory *inventory;
+	struct xen_requests requests;
 };
 
 static struct xen *xen_of(struct hypervisor *hypervisor)
@@ -66,14 +67,6 @@ static int xen_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 static int check_identity(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	return xen_domains_check(xen_of(hypervisor)->control, id);
-}
-
-/* The kind of channel that a request by this mechanism uses. */
-static enum xen_channel_kind kind_for(enum mechanism mechanism)
-{
-	return mechanism == MECHANISM_AGENT || mechanism == MECHANISM_EVENT_CHANNEL
-		       ? XEN_CHANNEL_PUBLISHED
-		       : XEN_CHANNEL_OWN;
 }
 
 /* ---- who waits in a hypercall that returns "cancelled" ------------------- */
@@ -132,194 +125,52 @@ static int xen_watch_domains(struct hypervisor *hypervisor)
 	return xen_inventory_watch_domains(xen->inventory, on_domain_gone, xen);
 }
 
-/* ---- preparing ---------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 static int xen_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 		       enum mechanism mechanism)
 {
-	struct xen *xen = xen_of(hypervisor);
-	struct domain_id id = domain_id_of(guest);
-	int r = check_identity(hypervisor, &id);
-
-	if (r < 0)
-		return r;
-	switch (mechanism) {
-	case MECHANISM_AGENT:
-		r = xen_channels_open_published(xen->channels, &id, guest->agent.port);
-		return r == PREPARED ? xen_watches_watch_agent(xen->watches, id.domid) : r;
-	case MECHANISM_EVENT_CHANNEL:
-		return xen_channels_open_published(xen->channels, &id, guest->kernel_port);
-	case MECHANISM_XENSTORE:
-	case MECHANISM_HVM:
-		return xen_channels_open_own(xen->channels, &id);
-	case MECHANISM_NONE:
-	case MECHANISM_PAUSE:
-		break;
-	}
-	return PREPARED;
+	return xen_requests_prepare(&xen_of(hypervisor)->requests, guest, mechanism);
 }
-
-/* ---- asking ------------------------------------------------------------- */
 
 static int xen_arm(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
 		   const struct agent_terms *terms)
 {
-	struct xen *xen = xen_of(hypervisor);
-	struct protocol_request request = { PROTOCOL_SUSPEND, cycle };
-	char text[PROTOCOL_TEXT_MAX];
-	int r = check_identity(hypervisor, id);
-
-	if (r < 0)
-		return r;
-	xen_inventory_expire(xen->inventory, id->domid);
-	snprintf(text, sizeof(text), "%" PRIu64, terms->timeout_us / 1000);
-	r = xen_store_publish(xen->store, id->domid, PROTOCOL_NODE_TIMEOUT, text);
-	if (r == 0)
-		r = xen_store_publish(xen->store, id->domid, PROTOCOL_NODE_INHIBITORS,
-				      terms->ignore_inhibitors ? PROTOCOL_INHIBITORS_IGNORE
-							       : PROTOCOL_INHIBITORS_HONOUR);
-	protocol_format_request(&request, text);
-	return r < 0 ? r : xen_store_publish(xen->store, id->domid, PROTOCOL_NODE_REQUEST, text);
+	return xen_requests_arm(&xen_of(hypervisor)->requests, id, cycle, terms);
 }
 
-/* Right before each request: the last subscriber wins, silently. */
 static int xen_subscribe(struct hypervisor *hypervisor, const struct domain_id *id,
 			 enum mechanism mechanism)
 {
-	int r = check_identity(hypervisor, id);
-
-	if (r < 0)
-		return r;
-	return xen_channels_subscribe(xen_of(hypervisor)->channels, id, kind_for(mechanism));
+	return xen_requests_subscribe(&xen_of(hypervisor)->requests, id, mechanism);
 }
 
 static int xen_request(struct hypervisor *hypervisor, const struct domain_id *id,
 		       enum mechanism mechanism)
 {
-	struct xen *xen = xen_of(hypervisor);
-	enum xen_channel_kind kind = kind_for(mechanism);
-	int r;
-
-	if (!xen_channels_take_subscription(xen->channels, id, kind)) {
-		r = xen_subscribe(hypervisor, id, mechanism);
-		if (r < 0)
-			return r;
-		xen_channels_take_subscription(xen->channels, id, kind);
-	}
-	switch (mechanism) {
-	case MECHANISM_AGENT:
-	case MECHANISM_EVENT_CHANNEL:
-		return xen_channels_notify(xen->channels, id, kind);
-	case MECHANISM_XENSTORE:
-		return xen_store_write_domain(xen->store, id->domid, PROTOCOL_NODE_SHUTDOWN,
-					      PROTOCOL_SHUTDOWN_SUSPEND);
-	case MECHANISM_HVM:
-		return xen_control_suspend(xen->control, id->domid);
-	case MECHANISM_NONE:
-	case MECHANISM_PAUSE:
-		break;
-	}
-	return -EINVAL;
-}
-
-static bool text_is(const char *text, const char *expected)
-{
-	return text && strcmp(text, expected) == 0;
-}
-
-/*
- * One attempt in one transaction: abort for the agent, and the unacknowledged
- * request to the kernel cleared. Returns an outcome, or -EAGAIN when someone
- * else wrote meanwhile.
- */
-static int retract_once(struct xen *xen, const struct domain_id *id, enum mechanism mechanism,
-			uint64_t cycle)
-{
-	struct protocol_request request = { PROTOCOL_ABORT, cycle };
-	_cleanup_(freep) char *shutdown = NULL;
-	_cleanup_(freep) char *state = NULL;
-	struct protocol_state agent = { 0 };
-	bool asked = mechanism != MECHANISM_AGENT, ok = true;
-	char text[PROTOCOL_TEXT_MAX];
-	uint32_t transaction;
-	int r = xen_store_begin(xen->store, &transaction);
-
-	if (r < 0)
-		return r;
-	if (mechanism == MECHANISM_AGENT) {
-		state = xen_store_read_within(xen->store, transaction, id->domid,
-					      PROTOCOL_NODE_STATE);
-		/* Only an agent that has quiesced has asked its kernel. */
-		asked = state && protocol_parse_state(state, strlen(state), &agent) == 0 &&
-			agent.state == PROTOCOL_AGENT_QUIESCED && agent.cycle == cycle;
-		protocol_format_request(&request, text);
-		ok = xen_store_write_within(xen->store, transaction, id->domid,
-					    PROTOCOL_NODE_REQUEST, text) == 0;
-	}
-	shutdown =
-		xen_store_read_within(xen->store, transaction, id->domid, PROTOCOL_NODE_SHUTDOWN);
-	if (ok && text_is(shutdown, PROTOCOL_SHUTDOWN_SUSPEND)) {
-		ok = xen_store_write_within(xen->store, transaction, id->domid,
-					    PROTOCOL_NODE_SHUTDOWN, "") == 0;
-		asked = false;
-	}
-	r = xen_store_end(xen->store, transaction, ok);
-	if (r < 0)
-		return r;
-	if (!ok)
-		return -EIO;
-	return asked ? RETRACT_TOO_LATE : RETRACTED;
+	return xen_requests_send(&xen_of(hypervisor)->requests, id, mechanism);
 }
 
 static int xen_retract(struct hypervisor *hypervisor, const struct domain_id *id,
 		       enum mechanism mechanism, uint64_t cycle)
 {
-	struct xen *xen = xen_of(hypervisor);
-	int r = check_identity(hypervisor, id);
-
-	if (r < 0)
-		return r;
-	/* Neither can be taken back: one event, one hypercall. */
-	if (mechanism == MECHANISM_EVENT_CHANNEL || mechanism == MECHANISM_HVM)
-		return RETRACT_TOO_LATE;
-	xen_inventory_expire(xen->inventory, id->domid);
-	do
-		r = retract_once(xen, id, mechanism, cycle);
-	while (r == -EAGAIN);
-	if (r < 0)
-		return r;
-	if (mechanism == MECHANISM_AGENT)
-		xen_channels_notify(xen->channels, id, XEN_CHANNEL_PUBLISHED);
-	if (r == RETRACTED)
-		hypervisor->ops->unsubscribe(hypervisor, id);
-	return r;
+	return xen_requests_retract(&xen_of(hypervisor)->requests, id, mechanism, cycle);
 }
 
 static int xen_get_agent_state(struct hypervisor *hypervisor, const struct domain_id *id,
 			       struct agent_state *ret_state)
 {
-	struct xen *xen = xen_of(hypervisor);
-	_cleanup_(freep) char *state = NULL;
-	_cleanup_(freep) char *detail = NULL;
-	struct agent_state look = { 0 };
-
-	state = xen_store_read_domain(xen->store, id->domid, PROTOCOL_NODE_STATE);
-	if (!state)
-		return errno == ENOENT ? -ENODATA : -errno;
-	if (protocol_parse_state(state, strlen(state), &look.state) < 0)
-		return -EBADMSG;
-	/* On the way down every read counts, and there is nothing to say. */
-	if (look.state.state != PROTOCOL_AGENT_QUIESCED)
-		detail = xen_store_read_domain(xen->store, id->domid, PROTOCOL_NODE_DETAIL);
-	if (detail)
-		text_sanitize(detail, strlen(detail), look.detail, sizeof(look.detail));
-	*ret_state = look;
-	return 0;
+	return xen_requests_get_agent_state(&xen_of(hypervisor)->requests, id, ret_state);
 }
 
 static int xen_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	return xen_channels_unsubscribe(xen_of(hypervisor)->channels, id);
+}
+
+static int xen_wake_agent(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	return xen_requests_wake_agent(&xen_of(hypervisor)->requests, id);
 }
 
 /* ---- pausing and coming back -------------------------------------------- */
@@ -391,24 +242,6 @@ static int xen_resume_in_xenstore(struct hypervisor *hypervisor, const struct do
 	if (r < 0)
 		return r;
 	return xen_store_resume_domain(xen_of(hypervisor)->store, id->domid);
-}
-
-/* After a crash the channel is not bound yet; the agent's number is known. */
-static int xen_wake_agent(struct hypervisor *hypervisor, const struct domain_id *id)
-{
-	struct xen *xen = xen_of(hypervisor);
-	uint32_t port;
-	int r;
-
-	if (!xen_channels_is_bound(xen->channels, id, XEN_CHANNEL_PUBLISHED)) {
-		port = (uint32_t)xen_store_read_number(xen->store, id->domid,
-						       PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
-		r = port ? xen_channels_open_published(xen->channels, id, port) : -ENOTCONN;
-		if (r != PREPARED)
-			return r < 0 ? r : -ENOTCONN;
-		xen_watches_watch_agent(xen->watches, id->domid);
-	}
-	return xen_channels_notify(xen->channels, id, XEN_CHANNEL_PUBLISHED);
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -518,9 +351,17 @@ static int open_rooms(struct xen *xen, const char *run_directory, int kept_fd, s
 		r = xen_inventory_new(xen->control, xen->store, xen->watches, &xen->inventory);
 	if (r == 0)
 		r = directory_make(run_directory);
-	if (r == 0)
-		xen_channels_load(xen->channels);
-	return r;
+	if (r < 0)
+		return r;
+	xen->requests = (struct xen_requests){
+		.control = xen->control,
+		.store = xen->store,
+		.watches = xen->watches,
+		.channels = xen->channels,
+		.inventory = xen->inventory,
+	};
+	xen_channels_load(xen->channels);
+	return 0;
 }
 
 static int add_to_epoll(struct xen *xen, int fd)

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "xen/xen-requests.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
+#include "xen/xen-domains.h"
+
+/* The kind of channel that a request by this mechanism uses. */
+static enum xen_channel_kind channel_kind(enum mechanism mechanism)
+{
+	return mechanism == MECHANISM_AGENT || mechanism == MECHANISM_EVENT_CHANNEL
+		       ? XEN_CHANNEL_PUBLISHED
+		       : XEN_CHANNEL_OWN;
+}
+
+/* ---- ahead of a request ------------------------------------------------- */
+
+static int prepare_agent(const struct xen_requests *requests, const struct domain_id *id,
+			 uint32_t guest_port)
+{
+	int r = xen_channels_open_published(requests->channels, id, guest_port);
+
+	return r == PREPARED ? xen_watches_watch_agent(requests->watches, id->domid) : r;
+}
+
+int xen_requests_prepare(const struct xen_requests *requests, const struct guest *guest,
+			 enum mechanism mechanism)
+{
+	struct domain_id id = domain_id_of(guest);
+	int r = xen_domains_check(requests->control, &id);
+
+	if (r < 0)
+		return r;
+	switch (mechanism) {
+	case MECHANISM_AGENT:
+		return prepare_agent(requests, &id, guest->agent.port);
+	case MECHANISM_EVENT_CHANNEL:
+		return xen_channels_open_published(requests->channels, &id, guest->kernel_port);
+	case MECHANISM_XENSTORE:
+	case MECHANISM_HVM:
+		return xen_channels_open_own(requests->channels, &id);
+	case MECHANISM_NONE:
+	case MECHANISM_PAUSE:
+		break;
+	}
+	return PREPARED;
+}
+
+static int publish_terms(struct xen_store *store, uint32_t domid, const struct agent_terms *terms)
+{
+	char timeout_ms[24];
+	int r;
+
+	snprintf(timeout_ms, sizeof(timeout_ms), "%" PRIu64, terms->timeout_us / 1000);
+	r = xen_store_publish(store, domid, PROTOCOL_NODE_TIMEOUT, timeout_ms);
+	return r < 0 ? r
+		     : xen_store_publish(store, domid, PROTOCOL_NODE_INHIBITORS,
+					 terms->ignore_inhibitors ? PROTOCOL_INHIBITORS_IGNORE
+								  : PROTOCOL_INHIBITORS_HONOUR);
+}
+
+int xen_requests_arm(const struct xen_requests *requests, const struct domain_id *id,
+		     uint64_t cycle, const struct agent_terms *terms)
+{
+	struct protocol_request request = { PROTOCOL_SUSPEND, cycle };
+	char text[PROTOCOL_TEXT_MAX];
+	int r = xen_domains_check(requests->control, id);
+
+	if (r < 0)
+		return r;
+	xen_inventory_expire(requests->inventory, id->domid);
+	/* The agent reads the terms when it reads the request. */
+	r = publish_terms(requests->store, id->domid, terms);
+	if (r < 0)
+		return r;
+	protocol_format_request(&request, text);
+	return xen_store_publish(requests->store, id->domid, PROTOCOL_NODE_REQUEST, text);
+}
+
+/* Right before each request, because Xen's last subscriber wins, silently. */
+int xen_requests_subscribe(const struct xen_requests *requests, const struct domain_id *id,
+			   enum mechanism mechanism)
+{
+	int r = xen_domains_check(requests->control, id);
+
+	return r < 0 ? r : xen_channels_subscribe(requests->channels, id, channel_kind(mechanism));
+}
+
+/* ---- the request -------------------------------------------------------- */
+
+static int require_subscription(const struct xen_requests *requests, const struct domain_id *id,
+				enum mechanism mechanism)
+{
+	enum xen_channel_kind kind = channel_kind(mechanism);
+	int r;
+
+	if (xen_channels_take_subscription(requests->channels, id, kind))
+		return 0;
+	r = xen_requests_subscribe(requests, id, mechanism);
+	if (r == 0)
+		xen_channels_take_subscription(requests->channels, id, kind);
+	return r;
+}
+
+int xen_requests_send(const struct xen_requests *requests, const struct domain_id *id,
+		      enum mechanism mechanism)
+{
+	int r = require_subscription(requests, id, mechanism);
+
+	if (r < 0)
+		return r;
+	switch (mechanism) {
+	case MECHANISM_AGENT:
+	case MECHANISM_EVENT_CHANNEL:
+		return xen_channels_notify(requests->channels, id, channel_kind(mechanism));
+	case MECHANISM_XENSTORE:
+		return xen_store_write_domain(requests->store, id->domid, PROTOCOL_NODE_SHUTDOWN,
+					      PROTOCOL_SHUTDOWN_SUSPEND);
+	case MECHANISM_HVM:
+		return xen_control_suspend(requests->control, id->domid);
+	case MECHANISM_NONE:
+	case MECHANISM_PAUSE:
+		break;
+	}
+	return -EINVAL;
+}
+
+/* ---- retracting it ------------------------------------------------------ */
+
+/*
+ * Whether the agent has quiesced for this cycle. Only then has it requested the
+ * suspend of its own kernel.
+ */
+static bool agent_has_quiesced(struct xen_store *store, uint32_t transaction,
+			       const struct domain_id *id, uint64_t cycle)
+{
+	_cleanup_(freep) char *text =
+		xen_store_read_within(store, transaction, id->domid, PROTOCOL_NODE_STATE);
+	struct protocol_state agent;
+
+	return text && protocol_parse_state(text, strlen(text), &agent) == 0 &&
+	       agent.state == PROTOCOL_AGENT_QUIESCED && agent.cycle == cycle;
+}
+
+static int abort_agent(struct xen_store *store, uint32_t transaction, const struct domain_id *id,
+		       uint64_t cycle)
+{
+	struct protocol_request request = { PROTOCOL_ABORT, cycle };
+	char text[PROTOCOL_TEXT_MAX];
+
+	protocol_format_request(&request, text);
+	return xen_store_write_within(store, transaction, id->domid, PROTOCOL_NODE_REQUEST, text);
+}
+
+/* Whether the guest's kernel has not acknowledged its request yet. */
+static bool is_pending(struct xen_store *store, uint32_t transaction, const struct domain_id *id)
+{
+	_cleanup_(freep) char *text =
+		xen_store_read_within(store, transaction, id->domid, PROTOCOL_NODE_SHUTDOWN);
+
+	return text && strcmp(text, PROTOCOL_SHUTDOWN_SUSPEND) == 0;
+}
+
+/*
+ * One attempt, in one transaction: aborts the agent's request, and clears the
+ * kernel's unless that is acknowledged. Returns an enum retract_outcome, or
+ * -EAGAIN when a node was written meanwhile.
+ */
+static int retract_once(struct xen_store *store, const struct domain_id *id,
+			enum mechanism mechanism, uint64_t cycle)
+{
+	bool kernel_has_request = true;
+	uint32_t transaction;
+	int r = xen_store_begin(store, &transaction), end;
+
+	if (r < 0)
+		return r;
+	if (mechanism == MECHANISM_AGENT) {
+		kernel_has_request = agent_has_quiesced(store, transaction, id, cycle);
+		r = abort_agent(store, transaction, id, cycle);
+	}
+	if (is_pending(store, transaction, id) && r == 0) {
+		r = xen_store_write_within(store, transaction, id->domid, PROTOCOL_NODE_SHUTDOWN,
+					   "");
+		kernel_has_request = false;
+	}
+	end = xen_store_end(store, transaction, r == 0);
+	if (end < 0)
+		return end;
+	/* No errno of a write: -EAGAIN would be mistaken for a conflict. */
+	if (r < 0)
+		return -EIO;
+	return kernel_has_request ? RETRACT_TOO_LATE : RETRACTED;
+}
+
+int xen_requests_retract(const struct xen_requests *requests, const struct domain_id *id,
+			 enum mechanism mechanism, uint64_t cycle)
+{
+	int r = xen_domains_check(requests->control, id);
+
+	if (r < 0)
+		return r;
+	/* An event that was sent and a hypercall cannot be taken back. */
+	if (mechanism == MECHANISM_EVENT_CHANNEL || mechanism == MECHANISM_HVM)
+		return RETRACT_TOO_LATE;
+	xen_inventory_expire(requests->inventory, id->domid);
+	do
+		r = retract_once(requests->store, id, mechanism, cycle);
+	while (r == -EAGAIN);
+	if (r < 0)
+		return r;
+	if (mechanism == MECHANISM_AGENT)
+		xen_channels_notify(requests->channels, id, XEN_CHANNEL_PUBLISHED);
+	if (r == RETRACTED)
+		xen_channels_unsubscribe(requests->channels, id);
+	return r;
+}
+
+/* ---- the agent ---------------------------------------------------------- */
+
+static void read_detail(struct xen_store *store, const struct domain_id *id,
+			struct agent_state *state)
+{
+	_cleanup_(freep) char *detail =
+		xen_store_read_domain(store, id->domid, PROTOCOL_NODE_DETAIL);
+
+	if (detail)
+		text_sanitize(detail, strlen(detail), state->detail, sizeof(state->detail));
+}
+
+int xen_requests_get_agent_state(const struct xen_requests *requests, const struct domain_id *id,
+				 struct agent_state *ret_state)
+{
+	_cleanup_(freep) char *text =
+		xen_store_read_domain(requests->store, id->domid, PROTOCOL_NODE_STATE);
+	struct agent_state state = { 0 };
+
+	if (!text)
+		return errno == ENOENT ? -ENODATA : -errno;
+	if (protocol_parse_state(text, strlen(text), &state.state) < 0)
+		return -EBADMSG;
+	/* A quiesced agent has no detail, and each read delays the suspend. */
+	if (state.state.state != PROTOCOL_AGENT_QUIESCED)
+		read_detail(requests->store, id, &state);
+	*ret_state = state;
+	return 0;
+}
+
+/* Binds the published port: after a crash no channel is bound yet. */
+static int bind_agent(const struct xen_requests *requests, const struct domain_id *id)
+{
+	uint32_t port = (uint32_t)xen_store_read_number(requests->store, id->domid,
+							PROTOCOL_NODE_EVENT_CHANNEL, UINT32_MAX, 0);
+	int r = port ? xen_channels_open_published(requests->channels, id, port) : -ENOTCONN;
+
+	if (r != PREPARED)
+		return r < 0 ? r : -ENOTCONN;
+	/* Without the watch the wake-up still works. */
+	xen_watches_watch_agent(requests->watches, id->domid);
+	return 0;
+}
+
+int xen_requests_wake_agent(const struct xen_requests *requests, const struct domain_id *id)
+{
+	int r = 0;
+
+	if (!xen_channels_is_bound(requests->channels, id, XEN_CHANNEL_PUBLISHED))
+		r = bind_agent(requests, id);
+	return r < 0 ? r : xen_channels_notify(requests->channels, id, XEN_CHANNEL_PUBLISHED);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_XEN_XEN_REQUESTS_H
+#define PMCOORD_XEN_XEN_REQUESTS_H
+
+/*
+ * Suspend requests to guests, by each mechanism, and dom0's side of the
+ * protocol with agents (protocol.h). The functions are the verbs of
+ * hypervisor.h, which has their contract.
+ *
+ * All that can be done before is done by prepare, arm and subscribe, so that a
+ * request is one hypercall or one xenstore write. Functions return 0, -ESRCH
+ * when the domain no longer exists, or another negative errno.
+ */
+
+#include <stdint.h>
+
+#include "model/hypervisor.h"
+#include "xen/xen-channels.h"
+#include "xen/xen-control.h"
+#include "xen/xen-inventory.h"
+#include "xen/xen-store.h"
+#include "xen/xen-watches.h"
+
+/* What requests are made with; all borrowed. */
+struct xen_requests {
+	struct xen_control *control;
+	struct xen_store *store;
+	struct xen_watches *watches;
+	struct xen_channels *channels;
+	struct xen_inventory *inventory; /* expired by what is written */
+};
+
+/* Returns an enum prepare_outcome. */
+int xen_requests_prepare(const struct xen_requests *requests, const struct guest *guest,
+			 enum mechanism mechanism);
+
+int xen_requests_arm(const struct xen_requests *requests, const struct domain_id *id,
+		     uint64_t cycle, const struct agent_terms *terms);
+
+int xen_requests_subscribe(const struct xen_requests *requests, const struct domain_id *id,
+			   enum mechanism mechanism);
+
+/* Subscribes first, unless that was done since the last request. */
+int xen_requests_send(const struct xen_requests *requests, const struct domain_id *id,
+		      enum mechanism mechanism);
+
+/* Returns an enum retract_outcome. */
+int xen_requests_retract(const struct xen_requests *requests, const struct domain_id *id,
+			 enum mechanism mechanism, uint64_t cycle);
+
+/* -ENODATA: there is no agent. -EBADMSG: its state is malformed. */
+int xen_requests_get_agent_state(const struct xen_requests *requests, const struct domain_id *id,
+				 struct agent_state *ret_state);
+
+/* -ENOTCONN: the agent has no port that dom0 can bind. */
+int xen_requests_wake_agent(const struct xen_requests *requests, const struct domain_id *id);
+
+#endif
