@@ -33,6 +33,7 @@ COORDINATOR_SRC := \
 	pmcoord/xen/xen-inventory.c \
 	pmcoord/xen/xen-examine.c \
 	pmcoord/xen/xen-requests.c \
+	pmcoord/xen/xen-resume.c \
 	pmcoord/xen/hypervisor-xen.c \
 	pmcoord/host/lid.c \
 	pmcoord/host/loop.c \

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "xen/xen-resume.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "xen/xen-domains.h"
+
+/*
+ * A domain whose suspend hypercall will return "cancelled", unless the domain
+ * has run since: then it is in another hypercall.
+ */
+struct prepared_domain {
+	struct domain_id id;
+	uint64_t cpu_time_ns;
+};
+
+struct xen_resume {
+	struct xen_control *control; /* borrowed, as the next one */
+	struct xen_store *store;
+	struct prepared_domain *prepared;
+	size_t n_prepared;
+};
+
+int xen_resume_new(struct xen_control *control, struct xen_store *store,
+		   struct xen_resume **ret_resume)
+{
+	struct xen_resume *resume = calloc(1, sizeof(*resume));
+
+	if (!resume)
+		return -ENOMEM;
+	resume->control = control;
+	resume->store = store;
+	*ret_resume = resume;
+	return 0;
+}
+
+void xen_resume_free(struct xen_resume *resume)
+{
+	if (!resume)
+		return;
+	free(resume->prepared);
+	free(resume);
+}
+
+/* ---- prepared domains --------------------------------------------------- */
+
+static struct prepared_domain *find_prepared(struct xen_resume *resume, const struct domain_id *id)
+{
+	for (size_t i = 0; i < resume->n_prepared; i++)
+		if (domain_id_equal(&resume->prepared[i].id, id))
+			return &resume->prepared[i];
+	return NULL;
+}
+
+static int add_prepared(struct xen_resume *resume, const struct xen_domain *domain)
+{
+	struct prepared_domain *prepared =
+		reallocarray(resume->prepared, resume->n_prepared + 1, sizeof(*prepared));
+
+	if (!prepared)
+		return -ENOMEM;
+	resume->prepared = prepared;
+	prepared[resume->n_prepared++] = (struct prepared_domain){
+		.id = domain->id,
+		.cpu_time_ns = domain->cpu_time_ns,
+	};
+	return 0;
+}
+
+void xen_resume_forget_domain(struct xen_resume *resume, const struct domain_id *id)
+{
+	struct prepared_domain *prepared = find_prepared(resume, id);
+
+	if (prepared)
+		*prepared = resume->prepared[--resume->n_prepared];
+}
+
+/* Whether the domain is prepared and in the same hypercall; forgets it. */
+static bool take_prepared(struct xen_resume *resume, const struct xen_domain *domain)
+{
+	const struct prepared_domain *prepared = find_prepared(resume, &domain->id);
+	bool is_valid = prepared && prepared->cpu_time_ns == domain->cpu_time_ns;
+
+	xen_resume_forget_domain(resume, &domain->id);
+	return is_valid;
+}
+
+/* ---- resume ------------------------------------------------------------- */
+
+/* Whether a suspended domain is in a hypercall that is going to return. */
+static bool is_in_hypercall(struct xen_resume *resume, const struct xen_domain *domain)
+{
+	uint64_t callback = 0;
+
+	if (domain->type == GUEST_PV)
+		return true;
+	/* Without PV drivers it was shut down from outside. */
+	return xen_control_get_callback_irq(resume->control, domain->id.domid, &callback) == 0 &&
+	       callback != 0;
+}
+
+/*
+ * Has the suspend hypercall return "cancelled". Any other value has frontends
+ * start over, which breaks disks, networks and passthrough of a domain that
+ * stays in place.
+ */
+static int cancel_suspend(struct xen_resume *resume, const struct xen_domain *domain)
+{
+	if (!is_in_hypercall(resume, domain))
+		return 0;
+	return xen_control_cancel_suspend(resume->control, domain->id.domid,
+					  domain->type == GUEST_PV);
+}
+
+/* Reads the domain and cancels its suspend, unless that was prepared. */
+static int make_ready(struct xen_resume *resume, const struct domain_id *id,
+		      struct xen_domain *ret_domain)
+{
+	int r = xen_domains_read_suspended(resume->control, id, ret_domain);
+
+	if (r == 0 && !take_prepared(resume, ret_domain))
+		r = cancel_suspend(resume, ret_domain);
+	return r;
+}
+
+/*
+ * Between the first domain that runs again and the last, each hypercall
+ * competes with those that run: what can be done before is done here.
+ */
+int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id)
+{
+	struct xen_domain domain;
+	int r = make_ready(resume, id, &domain);
+
+	return r < 0 ? r : add_prepared(resume, &domain);
+}
+
+int xen_resume_domain(struct xen_resume *resume, const struct domain_id *id)
+{
+	struct xen_domain domain;
+	int r = make_ready(resume, id, &domain);
+
+	return r < 0 ? r : xen_control_resume(resume->control, id->domid);
+}
+
+int xen_resume_in_xenstore(struct xen_resume *resume, const struct domain_id *id)
+{
+	int r = xen_domains_check(resume->control, id);
+
+	return r < 0 ? r : xen_store_resume_domain(resume->store, id->domid);
+}
