@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The verbs of hypervisor.h on Xen. This file opens the rooms of Xen and hands
- * each the others that it needs; no room sees all of them.
+ * The verbs of hypervisor.h on Xen. This file opens the xen-* modules, passes
+ * each of them the handles that it needs, and is the only one that has all.
  */
 
 #include "model/hypervisor.h"

@@ -15,14 +15,14 @@
 static int parse_line(const char *line, struct remembered_port *ret)
 {
 	struct remembered_port port = { 0 };
-	char uuid[GUEST_UUID_TEXT_SIZE], whose[16];
+	char uuid[GUEST_UUID_TEXT_SIZE], kind[16];
 
-	if (sscanf(line, "%" SCNu32 " %36s %15s %" SCNu32 " %" SCNu32, &port.id.domid, uuid, whose,
+	if (sscanf(line, "%" SCNu32 " %36s %15s %" SCNu32 " %" SCNu32, &port.id.domid, uuid, kind,
 		   &port.guest_port, &port.local_port) != 5 ||
 	    guest_uuid_parse(uuid, port.id.uuid) < 0)
 		return -EINVAL;
-	port.is_published = strcmp(whose, WORD_PUBLISHED) == 0;
-	if (!port.is_published && strcmp(whose, WORD_OWN) != 0)
+	port.is_published = strcmp(kind, WORD_PUBLISHED) == 0;
+	if (!port.is_published && strcmp(kind, WORD_OWN) != 0)
 		return -EINVAL;
 	*ret = port;
 	return 0;

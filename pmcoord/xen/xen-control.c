@@ -18,7 +18,7 @@ struct xen_control {
 	xentoollog_logger *log;
 };
 
-/* libxenctrl returns -1 with errno set, or what was asked for. */
+/* libxenctrl and libxencall return -1 with errno set, or a result. */
 static int to_errno(int result)
 {
 	return result < 0 ? -errno : 0;

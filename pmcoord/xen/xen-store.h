@@ -5,8 +5,8 @@
 /*
  * Xenstore: reads, writes and transactions, most of them relative to a
  * domain's own path. Changes are reported elsewhere (xen-watches.h): a
- * connection with watches has a thread that reads and hands over each answer,
- * and this one returns answers sooner without it.
+ * connection with watches has a thread that reads and passes on each answer;
+ * this one has none, and returns answers sooner.
  *
  * What a guest has written is untrusted: strings are returned as they are, and
  * directories bounded. Strings and lists are the caller's to free. Unless said
