@@ -16,7 +16,7 @@
 #include "report.h"
 #include "pmcoord/clock.h"
 #include "pmcoord/descriptor-store.h"
-#include "pmcoord/exit.h"
+#include "pmcoord/exit-code.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 #include "pmcoord/write.h"

@@ -71,7 +71,6 @@ COORDINATOR_SRC := \
 	pmcoord/engine/recover.c \
 	pmcoord/engine/suspend.c \
 	pmcoord/engine/prearm.c \
-	pmcoord/cli/exit-code.c \
 	pmcoord/engine/backoff.c \
 	pmcoord/engine/job.c \
 	pmcoord/host/memory.c \

@@ -10,7 +10,7 @@
 
 #include "model/config.h"
 #include "engine/coordinator.h"
-#include "cli/exit-code.h"
+#include "pmcoord/exit-code.h"
 #include "engine/job.h"
 #include "host/sleeper.h"
 

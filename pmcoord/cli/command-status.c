@@ -12,7 +12,7 @@
 
 #include "daemon/client.h"
 #include "pmcoord/clock.h"
-#include "cli/exit-code.h"
+#include "pmcoord/exit-code.h"
 #include "pmcoord/json.h"
 #include "view/monitor.h"
 #include "view/progress.h"

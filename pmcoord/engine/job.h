@@ -13,7 +13,7 @@
 #include <json-c/json.h>
 
 #include "engine/coordinator.h"
-#include "cli/exit-code.h"
+#include "pmcoord/exit-code.h"
 #include "host/sleeper.h"
 
 enum job_verb {
@@ -69,5 +69,11 @@ void job_run(struct coordinator *coordinator, const struct job *job, struct slee
 void job_outcome_of_error(const struct error *error, struct job_outcome *ret_outcome);
 
 void job_outcome_done(struct job_outcome *outcome);
+
+/* The code that goes with an error that stopped a command. */
+enum exit_code exit_code_of_error(const struct error *error);
+
+/* The code that goes with a finished cycle. */
+enum exit_code exit_code_of_report(struct json_object *report);
 
 #endif
