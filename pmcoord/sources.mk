@@ -10,6 +10,7 @@ COORDINATOR_SRC := \
 	pmcoord/daemon/guest-tracker.c \
 	pmcoord/model/graph.c \
 	pmcoord/model/plan.c \
+	pmcoord/base/moment.c \
 	pmcoord/model/cycle.c \
 	pmcoord/record/journal.c \
 	pmcoord/record/followers.c \

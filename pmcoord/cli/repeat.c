@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "pmcoord/json.h"
+#include "base/moment.h"
+#include "record/report.h"
 
 /* How bad each exit code is; what could not even begin is worse than failed. */
 static int rank(enum exit_code code)

@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 #include "model/domain-id.h"
+#include "base/moment.h"
 #include "model/plan.h"
 
 /* A moment that was not reached. */
-#define CYCLE_NEVER INT64_MIN
+#define CYCLE_NEVER MOMENT_NEVER
 
 #define CYCLE_DETAIL_MAX 512
 

@@ -76,18 +76,4 @@ struct json_object *report_phase(struct json_object *report, size_t i);
  */
 int64_t report_resume_start(struct json_object *report, struct json_object *guest);
 
-/* A CLOCK_REALTIME as the reports write it: RFC 3339, in UTC. */
-#define REPORT_MOMENT_SIZE 64
-void report_format_moment(uint64_t realtime_us, char ret[REPORT_MOMENT_SIZE]);
-
-#define REPORT_SPAN_TEXT_SIZE 32
-
-/* "412.3", in ms, and "-" for CYCLE_NEVER. Returns `ret`. */
-char *report_format_ms(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
-
-/*
- * "412.3 ms", "12.3 s", "4 min 10 s", "17 min" or "3 h 12 min". Returns `ret`.
- */
-char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
-
 #endif

@@ -9,7 +9,7 @@
 
 int samples_add(struct samples *samples, int64_t span_us)
 {
-	if (span_us == CYCLE_NEVER)
+	if (span_us == MOMENT_NEVER)
 		return 0;
 	if (array_grow(&samples->values_us, samples->n_values, sizeof(*samples->values_us)) < 0)
 		return -ENOMEM;
@@ -46,7 +46,7 @@ struct summary samples_summarize(struct samples *samples)
 	int64_t sum = 0;
 
 	if (n == 0)
-		return (struct summary){ CYCLE_NEVER, CYCLE_NEVER, CYCLE_NEVER, CYCLE_NEVER };
+		return (struct summary){ MOMENT_NEVER, MOMENT_NEVER, MOMENT_NEVER, MOMENT_NEVER };
 	qsort(samples->values_us, n, sizeof(*values), compare_spans);
 	for (size_t i = 0; i < n; i++)
 		sum += values[i];

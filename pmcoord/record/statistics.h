@@ -10,7 +10,7 @@
 
 #include <json-c/json.h>
 
-#include "record/report.h"
+#include "base/moment.h"
 
 /* Spans of time in µs. Begins as zeros. */
 struct samples {
@@ -23,7 +23,7 @@ struct summary {
 };
 
 /*
- * Adds a span; CYCLE_NEVER (a moment that was not reached) is no measurement
+ * Adds a span; MOMENT_NEVER (a moment that was not reached) is no measurement
  * and adds nothing. Returns 0 or -ENOMEM.
  */
 int samples_add(struct samples *samples, int64_t span_us);
@@ -35,7 +35,7 @@ void samples_done(struct samples *samples);
 
 /*
  * Sorts the samples and sums them up; the median of an even number is the mean
- * of the middle two. Without samples all of the summary is CYCLE_NEVER.
+ * of the middle two. Without samples all of the summary is MOMENT_NEVER.
  */
 struct summary samples_summarize(struct samples *samples);
 

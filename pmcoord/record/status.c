@@ -13,7 +13,7 @@
 #include "record/journal.h"
 #include "pmcoord/json.h"
 #include "host/lock.h"
-#include "view/report-text.h"
+#include "base/moment.h"
 #include "record/report.h"
 
 /* ---- judging ------------------------------------------------------------ */

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
+#include "base/moment.h"
 #include "record/report.h"
 #include "base/table.h"
 
@@ -108,23 +108,6 @@ static int64_t expected_time(const struct history *history, struct json_object *
 }
 
 /* ---- the head ----------------------------------------------------------- */
-
-void report_print_when(const char *started, FILE *out)
-{
-	struct tm when = { 0 };
-	char text[64];
-	time_t seconds;
-
-	if (!strptime(started, "%Y-%m-%dT%H:%M:%S", &when)) {
-		fprintf(out, "%s", started);
-		return;
-	}
-	seconds = timegm(&when);
-	if (!localtime_r(&seconds, &when) ||
-	    strftime(text, sizeof(text), "%a %Y-%m-%d %H:%M:%S %Z", &when) == 0)
-		snprintf(text, sizeof(text), "%s", started);
-	fprintf(out, "%s", text);
-}
 
 /* What the way down came to: how many of those who should, in what time. */
 struct way_down {

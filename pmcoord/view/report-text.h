@@ -16,10 +16,4 @@
  */
 int report_print(struct json_object *report, const char *directory, FILE *out);
 
-/*
- * Prints the moment of a report's "started" in the reader's time zone; as it
- * stands if it is not as reports write it.
- */
-void report_print_when(const char *started, FILE *out);
-
 #endif

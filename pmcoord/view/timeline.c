@@ -8,6 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
+#include "base/moment.h"
 #include "record/report.h"
 #include "base/svg.h"
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/json.h"
+#include "base/moment.h"
 #include "view/report-text.h"
 #include "view/timeline.h"
 

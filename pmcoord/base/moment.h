@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_BASE_MOMENT_H
+#define PMCOORD_BASE_MOMENT_H
+
+/* Moments and spans of time as text. */
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* A moment that was not reached, and a span from or to one. */
+#define MOMENT_NEVER INT64_MIN
+
+/* A CLOCK_REALTIME as the reports write it: RFC 3339, in UTC. */
+#define REPORT_MOMENT_SIZE 64
+void report_format_moment(uint64_t realtime_us, char ret[REPORT_MOMENT_SIZE]);
+
+/*
+ * Prints such a text in the reader's time zone; any other text is printed as it
+ * is.
+ */
+void report_print_when(const char *started, FILE *out);
+
+#define REPORT_SPAN_TEXT_SIZE 32
+
+/* "412.3", in ms, and "-" for MOMENT_NEVER. Returns `ret`. */
+char *report_format_ms(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
+
+/*
+ * "412.3 ms", "12.3 s", "4 min 10 s", "17 min" or "3 h 12 min". Returns `ret`.
+ */
+char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
+
+#endif
