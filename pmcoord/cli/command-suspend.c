@@ -189,17 +189,37 @@ static enum exit_code do_job(struct cli *cli, const struct job *job, struct slee
 
 /* ---- the commands ------------------------------------------------------- */
 
+struct awaited_report {
+	const char *reports;
+	uint64_t last; /* the newest when the sleep was requested */
+};
+
+static bool has_come(void *data)
+{
+	const struct awaited_report *awaited = data;
+
+	return report_last_number(awaited->reports) > awaited->last;
+}
+
 /* By logind: the sleep unit runs the cycle; we wait for its report. */
 static enum exit_code suspend_through_logind(struct cli *cli, const struct job *job)
 {
-	uint64_t last = report_last_number(cli->roots.reports);
+	struct awaited_report awaited = {
+		.reports = cli->roots.reports,
+		.last = report_last_number(cli->roots.reports),
+	};
+	struct logind_end end = {
+		.directory = cli->roots.reports,
+		.is_over = has_come,
+		.data = &awaited,
+	};
 	struct job_outcome outcome = { 0 };
 	struct error error = { 0 };
 	int r;
 
 	/* Somebody is there, whatever the lid is like. */
 	backoff_forget(cli->roots.run);
-	r = logind_suspend(cli->roots.reports, last,
+	r = logind_suspend(&end,
 			   cli->config.deadline_us + cli->config.ready_timeout_us + LOGIND_EXTRA_US,
 			   &error);
 

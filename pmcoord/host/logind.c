@@ -14,7 +14,6 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
 #include "base/directory.h"
-#include "record/report.h"
 #include "host/systemd.h"
 
 #define SLEEP_UNIT_PATH "/org/freedesktop/systemd1/unit/pmcoord_2dsleep_2eservice"
@@ -61,8 +60,7 @@ bool logind_runs_our_unit(void)
 struct wait {
 	sd_event *event;
 	sd_bus *bus;
-	const char *reports;
-	uint64_t last_number;
+	const struct logind_end *end;
 	bool was_asleep; /* logind has announced the end of the sleep */
 	bool timed_out;
 	int result; /* 1: undecided */
@@ -74,19 +72,19 @@ static void finish(struct wait *wait, int result)
 	sd_event_exit(wait->event, 0);
 }
 
-static bool check_report(struct wait *wait)
+static bool check_end(struct wait *wait)
 {
-	if (report_last_number(wait->reports) <= wait->last_number)
+	if (!wait->end->is_over(wait->end->data))
 		return false;
 	finish(wait, 0);
 	return true;
 }
 
-static int on_report(sd_event_source *source, const struct inotify_event *event, void *data)
+static int on_file(sd_event_source *source, const struct inotify_event *event, void *data)
 {
 	(void)source;
 	(void)event;
-	check_report(data);
+	check_end(data);
 	return 0;
 }
 
@@ -112,7 +110,7 @@ static int on_unit_state(sd_bus_message *message, void *data, sd_bus_error *erro
 	    sd_bus_message_read(message, "s", &state) < 0)
 		return 0;
 	(void)error;
-	if (wait->was_asleep && !check_report(wait) &&
+	if (wait->was_asleep && !check_end(wait) &&
 	    (strcmp(state, "inactive") == 0 || strcmp(state, "failed") == 0))
 		finish(wait, -ECANCELED);
 	return 0;
@@ -166,8 +164,8 @@ static int listen(struct wait *wait, uint64_t patience_us)
 	deadline_us = clock_now_us() + patience_us;
 	r = sd_bus_attach_event(wait->bus, wait->event, 0);
 	if (r >= 0)
-		r = sd_event_add_inotify(wait->event, NULL, wait->reports,
-					 IN_MOVED_TO | IN_CLOSE_WRITE, on_report, wait);
+		r = sd_event_add_inotify(wait->event, NULL, wait->end->directory,
+					 IN_MOVED_TO | IN_CLOSE_WRITE, on_file, wait);
 	if (r >= 0)
 		r = sd_event_add_time(wait->event, NULL, CLOCK_MONOTONIC, deadline_us, 0,
 				      on_timeout, wait);
@@ -209,17 +207,12 @@ static int explain(const struct wait *wait, int r, uint64_t patience_us, struct 
 	return error_set(error, r, "logind does not suspend: %s", strerror(-r));
 }
 
-int logind_suspend(const char *reports, uint64_t last_number, uint64_t patience_us,
-		   struct error *error)
+int logind_suspend(const struct logind_end *end, uint64_t patience_us, struct error *error)
 {
-	struct wait wait = {
-		.reports = reports,
-		.last_number = last_number,
-		.result = 1,
-	};
-	int r = directory_make(reports);
+	struct wait wait = { .end = end, .result = 1 };
+	int r = directory_make(end->directory);
 
-	if (r == 0 && chmod(reports, 0755) < 0)
+	if (r == 0 && chmod(end->directory, 0755) < 0)
 		r = -errno;
 	if (r == 0)
 		r = sd_event_new(&wait.event);

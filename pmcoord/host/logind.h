@@ -13,13 +13,20 @@
  */
 bool logind_runs_our_unit(void);
 
+/* How the end of a sleep is recognised. */
+struct logind_end {
+	const char *directory; /* made if needed; a new file in it may be the end */
+	/* Called for each change in the directory: whether that was the end. */
+	bool (*is_over)(void *data);
+	void *data;
+};
+
 /*
- * Asks logind to suspend the host, and waits until a report newer than cycle
- * `last_number` stands in `reports`. Returns 0 then; -EBUSY if a sleep is under
- * way already, -EOPNOTSUPP if the host cannot suspend, -ETIMEDOUT or -ECANCELED
- * if no report came; with `error` set. `patience_us` is time awake.
+ * Asks logind to suspend the host, and waits for the end of that. Returns 0
+ * then; -EBUSY if a sleep is under way already, -EOPNOTSUPP if the host cannot
+ * suspend, -ETIMEDOUT or -ECANCELED if the end did not come; with `error` set.
+ * `patience_us` is time awake.
  */
-int logind_suspend(const char *reports, uint64_t last_number, uint64_t patience_us,
-		   struct error *error);
+int logind_suspend(const struct logind_end *end, uint64_t patience_us, struct error *error);
 
 #endif
