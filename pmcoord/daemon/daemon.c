@@ -13,6 +13,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "engine/prearm.h"
+#include "host/lid.h"
 #include "host/lock.h"
 #include "view/progress.h"
 #include "record/report.h"

@@ -16,6 +16,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "engine/executor.h"
+#include "host/lid.h"
 #include "record/cycle-id.h"
 #include "record/report.h"
 #include "engine/resume.h"

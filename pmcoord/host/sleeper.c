@@ -14,6 +14,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
+#include "host/lid.h"
 #include "pmcoord/parse.h"
 #include "host/sleep-jobs.h"
 

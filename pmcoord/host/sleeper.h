@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 #include "pmcoord/error.h"
-#include "host/lid.h"
 #include "host/loop.h"
 #include "host/sleep-manager.h"
 
+struct lid;
 struct sleeper;
 
 struct sleeper_ops {
