@@ -2,6 +2,7 @@
 # The coordinator's modules, in the order in which they may include each other.
 COORDINATOR_SRC := \
 	pmcoord/model/config.c \
+	pmcoord/record/config-file.c \
 	pmcoord/base/directory.c \
 	pmcoord/base/numbered-files.c \
 	pmcoord/model/domain-id.c \

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "record/config-file.h"
 #include "model/config.h"
 #include "engine/coordinator.h"
 #include "pmcoord/exit-code.h"

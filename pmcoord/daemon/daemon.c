@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "pmcoord/cleanup.h"
+#include "record/config-file.h"
 #include "engine/prearm.h"
 #include "host/lid.h"
 #include "host/lock.h"

@@ -2,13 +2,11 @@
 #ifndef PMCOORD_MODEL_CONFIG_H
 #define PMCOORD_MODEL_CONFIG_H
 
-/* /etc/pmcoord/pmcoord.conf and pmcoord.conf.d: what the owner has decided. */
+/* What the owner has decided: see pmcoord.conf(5). config-file.h reads it. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "pmcoord/error.h"
 
 enum config_on_failure {
 	ON_FAILURE_PAUSE,
@@ -59,23 +57,9 @@ struct config {
 	size_t n_rules;
 };
 
-#define CONFIG_DEFAULT_PATH PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf"
-
 /* The documented defaults: what holds with no file at all. */
 void config_init(struct config *config);
 void config_done(struct config *config);
-
-typedef void (*config_warning_fn)(void *data, const char *warning);
-
-/*
- * Reads `path`, and then the *.conf files of `path`.d in the order of their
- * names, over what `config` holds. A file that is not there is no error.
- * Unknown keys go to `warn`. Returns 0, or -EBADMSG with all problems of the
- * main file in `error` ("file:line: key: problem", a line each), or another
- * negative errno. A broken drop-in is skipped as a whole and goes to `warn`.
- */
-int config_load(struct config *config, const char *path, config_warning_fn warn, void *data,
-		struct error *error);
 
 /* What holds for the guest of this name. */
 struct guest_config config_for_guest(const struct config *config, const char *name);
@@ -94,6 +78,15 @@ struct config config_without_vetoes(const struct config *config);
  * at the end; the name points into the list and is not terminated.
  */
 size_t config_take_name(const char **list, const char **ret_name);
+
+/* A value of a key by its name; a list of these ends with no name. */
+struct config_choice {
+	const char *name;
+	int value;
+};
+
+/* In the order of enum guest_policy. */
+extern const struct config_choice config_policies[];
 
 const char *guest_policy_name(enum guest_policy policy);
 

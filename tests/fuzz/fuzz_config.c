@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "record/config-file.h"
 #include "model/config.h"
 #include "tests/fuzz/file.h"
 

@@ -12,6 +12,7 @@
  * AddressSanitizer's, or glibc's own without it.
  */
 
+#include "record/config-file.h"
 #include "engine/coordinator.h"
 
 #include <errno.h>

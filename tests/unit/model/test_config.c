@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "record/config-file.h"
 #include "model/config.h"
 
 #include <errno.h>
