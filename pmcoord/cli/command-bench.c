@@ -60,7 +60,7 @@ static int take_names(const struct plan *plan, struct names *ret)
 		r = is_measured(plan, i, &is_one);
 		if (is_one)
 			snprintf(ret->names[ret->n_names++], GUEST_NAME_MAX, "%s",
-				 plan->inventory->guests[guest].name);
+				 plan->inventory.guests[guest].name);
 	}
 	return r;
 }
@@ -68,17 +68,13 @@ static int take_names(const struct plan *plan, struct names *ret)
 /* The guests that would be suspended now, in that order. */
 static int find_guests(struct cli *cli, struct names *ret, struct error *error)
 {
-	struct inventory inventory = { 0 };
-	struct graph *graph = NULL;
-	struct plan plan = { 0 };
-	int r = coordinator_plan(&cli->coordinator, NULL, &inventory, &graph, &plan, error);
+	struct plan plan;
+	int r = coordinator_plan(&cli->coordinator, NULL, &plan, error);
 
 	if (r < 0)
 		return r;
 	r = take_names(&plan, ret);
 	plan_done(&plan);
-	graph_free(graph);
-	inventory_done(&inventory);
 	return r < 0 ? error_set(error, r, "out of memory") : 0;
 }
 

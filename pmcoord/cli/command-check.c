@@ -21,8 +21,6 @@ struct facts {
 	struct host host;
 	bool has_host;
 	struct error no_sleep, no_hypervisor, no_status;
-	struct inventory inventory;
-	struct graph *graph;
 	struct plan plan;
 	struct check_details *details;
 	struct status status;
@@ -36,8 +34,6 @@ static void facts_done(struct facts *facts)
 	if (facts->has_host)
 		host_done(&facts->host);
 	plan_done(&facts->plan);
-	graph_free(facts->graph);
-	inventory_done(&facts->inventory);
 	free(facts->details);
 	if (facts->has_status)
 		status_done(&facts->status);
@@ -93,9 +89,8 @@ static void read_details(const struct cli *cli, const struct guest *guest,
 
 static int read_guests(struct cli *cli, struct facts *facts, struct error *error)
 {
-	const struct inventory *inventory = &facts->inventory;
-	int r = coordinator_plan(&cli->coordinator, NULL, &facts->inventory, &facts->graph,
-				 &facts->plan, error);
+	const struct inventory *inventory = &facts->plan.inventory;
+	int r = coordinator_plan(&cli->coordinator, NULL, &facts->plan, error);
 
 	if (r < 0)
 		return r;
@@ -179,8 +174,8 @@ static void judge(const struct cli *cli, const struct facts *facts, struct findi
 	};
 
 	if (!context.no_hypervisor) {
-		context.inventory = &facts->inventory;
-		context.graph = facts->graph;
+		context.inventory = &facts->plan.inventory;
+		context.graph = facts->plan.graph;
 		context.details = facts->details;
 	}
 	check_all(&context, findings);

@@ -31,15 +31,11 @@ static int write_dot(const struct plan *plan, const char *path, struct error *er
 }
 
 /* What the command does with the guests that it has read. */
-typedef int (*with_plan_fn)(struct cli *cli, const struct inventory *inventory,
-			    const struct graph *graph, const struct plan *plan,
-			    struct error *error);
+typedef int (*with_plan_fn)(struct cli *cli, const struct plan *plan, struct error *error);
 
 static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
 {
 	enum exit_code code = cli_open(cli);
-	struct inventory inventory = { 0 };
-	struct graph *graph = NULL;
 	struct plan plan = { 0 };
 	struct error error = { 0 };
 	/* Only a dry run of `suspend GUEST…` has any names. */
@@ -52,23 +48,19 @@ static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	r = coordinator_plan(&cli->coordinator, &params, &inventory, &graph, &plan, &error);
+	r = coordinator_plan(&cli->coordinator, &params, &plan, &error);
 	if (r == 0)
-		r = show(cli, &inventory, graph, &plan, &error);
+		r = show(cli, &plan, &error);
 	plan_done(&plan);
-	graph_free(graph);
-	inventory_done(&inventory);
 	if (r < 0)
 		error_set(&error, r, "cannot show the guests: %s", strerror(-r));
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
-static int show_guests(struct cli *cli, const struct inventory *inventory,
-		       const struct graph *graph, const struct plan *plan, struct error *error)
+static int show_guests(struct cli *cli, const struct plan *plan, struct error *error)
 {
-	(void)plan;
 	(void)error;
-	return show_list(inventory, graph, &cli->config, cli->options.json, stdout);
+	return show_list(plan, &cli->config, cli->options.json, stdout);
 }
 
 enum exit_code command_list(struct cli *cli)
@@ -76,20 +68,18 @@ enum exit_code command_list(struct cli *cli)
 	return with_plan(cli, show_guests);
 }
 
-static int show_steps(struct cli *cli, const struct inventory *inventory, const struct graph *graph,
-		      const struct plan *plan, struct error *error)
+static int show_steps(struct cli *cli, const struct plan *plan, struct error *error)
 {
 	const struct options *options = &cli->options;
 	int r = 0;
 
-	(void)inventory;
 	if (options->dot_path)
 		r = write_dot(plan, options->dot_path, error);
 	if (r == 0 && options->svg_path)
 		r = plan_write_svg(plan, options->svg_path, error);
 	if (r < 0 || (!options->json && (options->dot_path || options->svg_path)))
 		return r;
-	return show_plan(plan, graph, options->json, stdout);
+	return show_plan(plan, options->json, stdout);
 }
 
 enum exit_code command_plan(struct cli *cli)

@@ -235,38 +235,29 @@ static int reply_with_text(struct service *service, sd_bus_message *message, pri
 	return sd_bus_reply_method_return(message, "s", text);
 }
 
-typedef int (*show_fn)(const struct coordinator *coordinator, const struct inventory *inventory,
-		       const struct graph *graph, const struct plan *plan, FILE *out);
+typedef int (*show_fn)(const struct coordinator *coordinator, const struct plan *plan, FILE *out);
 
 static int print_planned(struct coordinator *coordinator, show_fn show, FILE *out,
 			 struct error *error)
 {
-	struct inventory inventory = { 0 };
-	struct graph *graph = NULL;
 	struct plan plan = { 0 };
-	int r = coordinator_plan(coordinator, NULL, &inventory, &graph, &plan, error);
+	int r = coordinator_plan(coordinator, NULL, &plan, error);
 
 	if (r == 0)
-		r = show(coordinator, &inventory, graph, &plan, out);
+		r = show(coordinator, &plan, out);
 	plan_done(&plan);
-	graph_free(graph);
-	inventory_done(&inventory);
 	return r;
 }
 
-static int show_guests(const struct coordinator *coordinator, const struct inventory *inventory,
-		       const struct graph *graph, const struct plan *plan, FILE *out)
+static int show_guests(const struct coordinator *coordinator, const struct plan *plan, FILE *out)
 {
-	(void)plan;
-	return show_list(inventory, graph, coordinator->config, true, out);
+	return show_list(plan, coordinator->config, true, out);
 }
 
-static int show_steps(const struct coordinator *coordinator, const struct inventory *inventory,
-		      const struct graph *graph, const struct plan *plan, FILE *out)
+static int show_steps(const struct coordinator *coordinator, const struct plan *plan, FILE *out)
 {
 	(void)coordinator;
-	(void)inventory;
-	return show_plan(plan, graph, true, out);
+	return show_plan(plan, true, out);
 }
 
 static int print_list(struct coordinator *coordinator, FILE *out, struct error *error)

@@ -87,7 +87,7 @@ int executor_new(const struct plan *plan, const struct config *config,
 
 		x->states[i] = (struct step_state){
 			.mechanism = step->mechanism,
-			.id = domain_id_of(&plan->inventory->guests[step->guest]),
+			.id = domain_id_of(&plan->inventory.guests[step->guest]),
 			.waiting_for = graph_serves(plan->graph, step->guest).n_nodes,
 		};
 	}
@@ -117,7 +117,7 @@ void executor_freep(struct executor **executor)
 
 static const struct guest *guest_of(const struct executor *x, size_t i)
 {
-	return &x->plan->inventory->guests[x->plan->steps[i].guest];
+	return &x->plan->inventory.guests[x->plan->steps[i].guest];
 }
 
 static uint64_t cycle_number(const struct executor *x)

@@ -25,18 +25,16 @@ int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn look, vo
 		   struct error *error)
 {
 	struct hypervisor *hypervisor = coordinator->hypervisor;
-	struct inventory inventory = { 0 };
-	struct graph *graph = NULL;
-	struct plan plan = { 0 };
+	struct plan plan;
 	uint64_t next;
-	int r = coordinator_plan(coordinator, NULL, &inventory, &graph, &plan, error);
+	int r = coordinator_plan(coordinator, NULL, &plan, error);
 
 	if (r < 0)
 		return r;
-	next = cycle_id_next(coordinator->roots, &inventory);
+	next = cycle_id_next(coordinator->roots, &plan.inventory);
 	for (size_t i = 0; i < plan.n_steps; i++) {
 		const struct step *step = &plan.steps[i];
-		const struct guest *guest = &inventory.guests[step->guest];
+		const struct guest *guest = &plan.inventory.guests[step->guest];
 		struct domain_id id = domain_id_of(guest);
 		struct agent_terms terms = agent_terms_of(coordinator->config, step->timeout_us);
 
@@ -47,9 +45,7 @@ int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn look, vo
 			hypervisor->ops->arm(hypervisor, &id, next, &terms);
 	}
 	if (look)
-		look(data, &inventory);
+		look(data, &plan.inventory);
 	plan_done(&plan);
-	graph_free(graph);
-	inventory_done(&inventory);
 	return 0;
 }

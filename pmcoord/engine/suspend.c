@@ -23,11 +23,9 @@
 #include "engine/recover.h"
 #include "model/selection.h"
 
-/* Everything of one cycle, from its inventory to its journal. */
+/* Everything of one cycle, from its plan to its journal. */
 struct run {
 	struct coordinator *coordinator;
-	struct inventory inventory;
-	struct graph *graph;
 	struct plan plan;
 	struct journal *journal;
 	struct lid *lid; /* whose opening ends the cycle; NULL: nobody's */
@@ -66,57 +64,30 @@ static uint64_t written_bytes(int io_fd)
 
 /* ---- planning ----------------------------------------------------------- */
 
-static int make_plan(struct run *run, const struct cycle_params *params, struct error *error)
+int coordinator_plan(struct coordinator *coordinator, const struct cycle_params *params,
+		     struct plan *ret_plan, struct error *error)
 {
+	struct hypervisor *hypervisor = coordinator->hypervisor;
+	struct inventory inventory = { 0 };
 	_cleanup_(freep) bool *selected = NULL;
-	int r = run->coordinator->hypervisor->ops->inventory(run->coordinator->hypervisor,
-							     &run->inventory, error);
+	int r = hypervisor->ops->inventory(hypervisor, &inventory, error);
 
-	if (r < 0)
+	if (r == 0 && params && params->n_names > 0)
+		r = selection_make(&inventory, params->names, params->n_names, &selected, error);
+	if (r < 0) {
+		inventory_done(&inventory);
 		return r;
-	r = graph_build(&run->inventory, run->coordinator->config, &run->graph);
-	if (r < 0)
-		return error_set(error, r, "cannot order the guests: %s", strerror(-r));
-	if (params && params->n_names > 0) {
-		r = selection_make(&run->inventory, params->names, params->n_names, &selected,
-				   error);
-		if (r < 0)
-			return r;
-		if (!params->force)
-			r = plan_select_dependents(run->graph, selected);
 	}
-	if (r == 0)
-		r = plan_make(&run->inventory, run->graph, run->coordinator->config, selected,
-			      &run->plan);
+	r = plan_make(&inventory, coordinator->config, selected, params && !params->force,
+		      ret_plan);
 	return r < 0 ? error_set(error, r, "cannot make a plan: %s", strerror(-r)) : 0;
 }
 
 static void run_done(struct run *run)
 {
 	plan_done(&run->plan);
-	graph_free(run->graph);
-	inventory_done(&run->inventory);
 	journal_close(run->journal);
 	closep(&run->io_fd);
-}
-
-int coordinator_plan(struct coordinator *coordinator, const struct cycle_params *params,
-		     struct inventory *ret_inventory, struct graph **ret_graph,
-		     struct plan *ret_plan, struct error *error)
-{
-	struct run run = { .coordinator = coordinator, .io_fd = -EBADF };
-	int r = make_plan(&run, params, error);
-
-	if (r < 0) {
-		run_done(&run);
-		return r;
-	}
-	*ret_inventory = run.inventory;
-	*ret_graph = run.graph;
-	*ret_plan = run.plan;
-	/* The plan borrowed from `run`; now from what the caller holds. */
-	ret_plan->inventory = ret_inventory;
-	return 0;
 }
 
 static bool plan_acts(const struct plan *plan)
@@ -312,7 +283,7 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 			 struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
-	uint64_t number = cycle_id_next(coordinator->roots, &run->inventory);
+	uint64_t number = cycle_id_next(coordinator->roots, &run->plan.inventory);
 	char boot_id[BOOT_ID_SIZE];
 	int r = boot_id_read(boot_id);
 
@@ -339,7 +310,7 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 static int suspend_planned(struct run *run, const struct cycle_params *params, uint64_t start_us,
 			   struct json_object **ret_report, struct error *error)
 {
-	int r = make_plan(run, params, error);
+	int r = coordinator_plan(run->coordinator, params, &run->plan, error);
 
 	if (r < 0)
 		return r;

@@ -8,7 +8,6 @@
  */
 
 #include "engine/coordinator.h"
-#include "model/graph.h"
 #include "model/plan.h"
 #include "host/sleeper.h"
 
@@ -37,12 +36,10 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 			struct json_object **ret_report, struct error *error);
 
 /*
- * Reads the inventory and makes graph and plan for a wish (NULL: for all
- * guests). The caller releases them with plan_done, graph_free, inventory_done,
- * in this order. Returns 0 or negative as coordinator_suspend does.
+ * Reads the inventory and makes the plan for a wish (NULL: for all guests).
+ * Returns 0 or negative as coordinator_suspend does; release: plan_done.
  */
 int coordinator_plan(struct coordinator *coordinator, const struct cycle_params *params,
-		     struct inventory *ret_inventory, struct graph **ret_graph,
 		     struct plan *ret_plan, struct error *error);
 
 #endif

@@ -93,6 +93,8 @@ void plan_done(struct plan *plan)
 		return;
 	free(plan->steps);
 	free(plan->step_of_guest);
+	graph_free(plan->graph);
+	inventory_done(&plan->inventory);
 	*plan = (struct plan){ 0 };
 }
 
@@ -152,51 +154,6 @@ static int compare_steps(const void *a, const void *b)
 	return (left->guest > right->guest) - (left->guest < right->guest);
 }
 
-int plan_make(const struct inventory *inventory, const struct graph *graph,
-	      const struct config *config, const bool *selected, struct plan *ret_plan)
-{
-	size_t n = inventory->n_guests;
-	struct plan plan = {
-		.inventory = inventory,
-		.graph = graph,
-		.steps = calloc(n + 1, sizeof(*plan.steps)),
-		.n_steps = n,
-		.step_of_guest = calloc(n + 1, sizeof(*plan.step_of_guest)),
-	};
-	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
-
-	if (!plan.steps || !plan.step_of_guest || !depth) {
-		plan_done(&plan);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < n; i++) {
-		const struct guest *guest = &inventory->guests[i];
-		struct guest_config wanted = config_for_guest(config, guest->name);
-		struct step *step = &plan.steps[i];
-
-		step->guest = i;
-		step->on_failure = wanted.on_failure;
-		step->timeout_us = wanted.timeout_us;
-		step->mechanism = plan_choose_mechanism(guest, wanted.policy, &step->reason);
-		if (selected && !selected[i]) {
-			step->mechanism = MECHANISM_NONE;
-			step->reason = PLAN_NOT_ASKED_FOR;
-		}
-	}
-	if (depths(graph, plan.steps, false, depth) < 0) {
-		plan_done(&plan);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < n; i++)
-		plan.steps[i].depth = depth[i];
-	if (n > 0)
-		qsort(plan.steps, n, sizeof(*plan.steps), compare_steps);
-	for (size_t i = 0; i < n; i++)
-		plan.step_of_guest[plan.steps[i].guest] = i;
-	*ret_plan = plan;
-	return 0;
-}
-
 int plan_select_dependents(const struct graph *graph, bool *selected)
 {
 	size_t n = graph_size(graph), n_stack = 0;
@@ -217,6 +174,87 @@ int plan_select_dependents(const struct graph *graph, bool *selected)
 			stack[n_stack++] = serves.nodes[i];
 		}
 	}
+	return 0;
+}
+
+static void choose_step(const struct guest *guest, const struct config *config, bool is_selected,
+			struct step *step)
+{
+	struct guest_config wanted = config_for_guest(config, guest->name);
+
+	step->on_failure = wanted.on_failure;
+	step->timeout_us = wanted.timeout_us;
+	step->mechanism = plan_choose_mechanism(guest, wanted.policy, &step->reason);
+	if (!is_selected) {
+		step->mechanism = MECHANISM_NONE;
+		step->reason = PLAN_NOT_ASKED_FOR;
+	}
+}
+
+/* Fills in depths, and puts the steps, one per guest, in their order. */
+static int order_steps(struct plan *plan)
+{
+	size_t n = plan->n_steps;
+	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
+
+	if (!depth || depths(plan->graph, plan->steps, false, depth) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		plan->steps[i].depth = depth[i];
+	if (n > 0)
+		qsort(plan->steps, n, sizeof(*plan->steps), compare_steps);
+	for (size_t i = 0; i < n; i++)
+		plan->step_of_guest[plan->steps[i].guest] = i;
+	return 0;
+}
+
+/* `selected` is one bool per guest; NULL: all. */
+static int make_steps(struct plan *plan, const struct config *config, const bool *selected)
+{
+	size_t n = plan->inventory.n_guests;
+
+	plan->n_steps = n;
+	plan->steps = calloc(n + 1, sizeof(*plan->steps));
+	plan->step_of_guest = calloc(n + 1, sizeof(*plan->step_of_guest));
+	if (!plan->steps || !plan->step_of_guest)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		plan->steps[i].guest = i;
+		choose_step(&plan->inventory.guests[i], config, !selected || selected[i],
+			    &plan->steps[i]);
+	}
+	return order_steps(plan);
+}
+
+static bool *copy_selection(const bool *selected, size_t n)
+{
+	bool *copy = calloc(n + 1, sizeof(*copy));
+
+	if (copy)
+		memcpy(copy, selected, n * sizeof(*copy));
+	return copy;
+}
+
+int plan_make(struct inventory *inventory, const struct config *config, const bool *selected,
+	      bool with_dependents, struct plan *ret_plan)
+{
+	struct plan plan = { .inventory = *inventory };
+	_cleanup_(freep) bool *widened = NULL;
+	int r;
+
+	*inventory = (struct inventory){ 0 };
+	r = graph_build(&plan.inventory, config, &plan.graph);
+	if (r == 0 && selected && with_dependents) {
+		widened = copy_selection(selected, plan.inventory.n_guests);
+		r = widened ? plan_select_dependents(plan.graph, widened) : -ENOMEM;
+	}
+	if (r == 0)
+		r = make_steps(&plan, config, widened ? widened : selected);
+	if (r < 0) {
+		plan_done(&plan);
+		return r;
+	}
+	*ret_plan = plan;
 	return 0;
 }
 

@@ -36,8 +36,8 @@ struct step {
 };
 
 struct plan {
-	const struct inventory *inventory; /* borrowed */
-	const struct graph *graph; /* borrowed */
+	struct inventory inventory;
+	struct graph *graph;
 	/*
 	 * One per guest, in an order that is good for one at a time; execution
 	 * follows the graph instead. Resuming goes from the last to the first.
@@ -48,12 +48,14 @@ struct plan {
 };
 
 /*
- * Makes the plan to bring down the guests for which `selected` is true (NULL:
- * all). The plan borrows inventory and graph, which must outlive it. Returns 0
- * or -ENOMEM; release with plan_done.
+ * Makes the plan to suspend the guests for which `selected` is true (one bool
+ * per guest of the inventory; NULL: all), and with them, if `with_dependents`,
+ * those that need them. The inventory belongs to the plan from now on, also on
+ * failure, and is left empty. Returns 0 or -ENOMEM; release: plan_done.
  */
-int plan_make(const struct inventory *inventory, const struct graph *graph,
-	      const struct config *config, const bool *selected, struct plan *ret_plan);
+int plan_make(struct inventory *inventory, const struct config *config, const bool *selected,
+	      bool with_dependents, struct plan *ret_plan);
+/* Releases what the plan was made from as well. */
 void plan_done(struct plan *plan);
 
 /*

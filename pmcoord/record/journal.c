@@ -149,7 +149,7 @@ static int record_step(struct journal *journal, const struct plan *plan, const s
 		return -ENOMEM;
 	for (size_t i = 0; i < needs.n_nodes; i++)
 		indices[i] = plan->step_of_guest[needs.nodes[i]];
-	r = cycle_format_guest(&plan->inventory->guests[step->guest], step->mechanism, indices,
+	r = cycle_format_guest(&plan->inventory.guests[step->guest], step->mechanism, indices,
 			       needs.n_nodes, text, size);
 	if (r >= 0)
 		r = record_format(&record, line, size + 64);

@@ -14,7 +14,7 @@
 
 static const struct guest *guest_of(const struct plan *plan, size_t node)
 {
-	return &plan->inventory->guests[node];
+	return &plan->inventory.guests[node];
 }
 
 static const struct step *step_of(const struct plan *plan, size_t node)

@@ -89,8 +89,7 @@ static int finish_json(struct json_object *object, int status, FILE *out)
 
 /* One guest of the list, and what it is judged by. */
 struct entry {
-	const struct inventory *inventory;
-	const struct graph *graph;
+	const struct plan *plan;
 	const struct guest *guest;
 	size_t node;
 	enum guest_policy policy;
@@ -98,13 +97,11 @@ struct entry {
 	const char *reason;
 };
 
-static struct entry entry_of(const struct inventory *inventory, const struct graph *graph,
-			     const struct config *config, size_t node)
+static struct entry entry_of(const struct plan *plan, const struct config *config, size_t node)
 {
 	struct entry entry = {
-		.inventory = inventory,
-		.graph = graph,
-		.guest = &inventory->guests[node],
+		.plan = plan,
+		.guest = &plan->inventory.guests[node],
 		.node = node,
 	};
 
@@ -117,8 +114,8 @@ static void add_entry(struct json_object *guests, const struct entry *entry, int
 {
 	struct json_object *object = json_add_object(guests, NULL, status);
 	const struct guest *guest = entry->guest;
-	struct graph_nodes needs = graph_needs(entry->graph, entry->node);
-	struct graph_nodes serves = graph_serves(entry->graph, entry->node);
+	struct graph_nodes needs = graph_needs(entry->plan->graph, entry->node);
+	struct graph_nodes serves = graph_serves(entry->plan->graph, entry->node);
 	char uuid[GUEST_UUID_TEXT_SIZE];
 
 	json_add_string(object, "name", guest->name, status);
@@ -129,27 +126,26 @@ static void add_entry(struct json_object *guests, const struct entry *entry, int
 	json_add_string(object, "state", state_of(guest), status);
 	json_add_string(object, "mechanism", mechanism_name(entry->mechanism), status);
 	json_add_string(object, "agent", agent_of(guest), status);
-	add_names(object, "needs", entry->inventory, needs.nodes, needs.n_nodes, status);
-	add_names(object, "serves", entry->inventory, serves.nodes, serves.n_nodes, status);
+	add_names(object, "needs", &entry->plan->inventory, needs.nodes, needs.n_nodes, status);
+	add_names(object, "serves", &entry->plan->inventory, serves.nodes, serves.n_nodes, status);
 	json_add_string(object, "policy", guest_policy_name(entry->policy), status);
 	json_add_string(object, "reason", entry->reason, status);
 	json_add_integer(object, "pci_functions", guest->pci_functions, status);
 }
 
-static int list_json(const struct inventory *inventory, const struct graph *graph,
-		     const struct config *config, FILE *out)
+static int list_json(const struct plan *plan, const struct config *config, FILE *out)
 {
+	const struct inventory *inventory = &plan->inventory;
 	struct json_object *list = json_object_new_object();
 	int r = list ? 0 : -ENOMEM;
 	struct json_object *guests = json_add_array(list, "guests", &r);
 
 	for (size_t i = 0; i < inventory->n_guests; i++) {
-		struct entry entry =
-			entry_of(inventory, graph, config, inventory->by_domid.entries[i].element);
+		struct entry entry = entry_of(plan, config, inventory->by_domid.entries[i].element);
 
 		add_entry(guests, &entry, &r);
 	}
-	add_warnings(list, graph, &r);
+	add_warnings(list, plan->graph, &r);
 	return finish_json(list, r, out);
 }
 
@@ -165,8 +161,9 @@ static const char *const list_dispensable[] = { "POLICY", "DOMID", "TYPE", "ROLE
 static int add_list_line(struct table *table, const struct entry *entry)
 {
 	const struct guest *guest = entry->guest;
-	struct graph_nodes needs = graph_needs(entry->graph, entry->node);
-	_cleanup_(freep) char *names = join_names(entry->inventory, needs.nodes, needs.n_nodes);
+	struct graph_nodes needs = graph_needs(entry->plan->graph, entry->node);
+	_cleanup_(freep) char *names =
+		join_names(&entry->plan->inventory, needs.nodes, needs.n_nodes);
 	char domid[16];
 	const char *cells[] = {
 		guest->name,
@@ -186,15 +183,14 @@ static int add_list_line(struct table *table, const struct entry *entry)
 	return table_add_line(table, cells);
 }
 
-static int list_table(const struct inventory *inventory, const struct graph *graph,
-		      const struct config *config, FILE *out)
+static int list_table(const struct plan *plan, const struct config *config, FILE *out)
 {
+	const struct inventory *inventory = &plan->inventory;
 	_cleanup_(table_freep) struct table *table = NULL;
 	int r = table_new(list_columns, out, &table);
 
 	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
-		struct entry entry =
-			entry_of(inventory, graph, config, inventory->by_domid.entries[i].element);
+		struct entry entry = entry_of(plan, config, inventory->by_domid.entries[i].element);
 
 		r = add_list_line(table, &entry);
 	}
@@ -203,18 +199,17 @@ static int list_table(const struct inventory *inventory, const struct graph *gra
 	table_set_optional(table, list_dispensable);
 	r = table_print(table);
 	if (r == 0)
-		print_warnings(graph, out);
+		print_warnings(plan->graph, out);
 	return r;
 }
 
-int show_list(const struct inventory *inventory, const struct graph *graph,
-	      const struct config *config, bool json, FILE *out)
+int show_list(const struct plan *plan, const struct config *config, bool json, FILE *out)
 {
 	if (json)
-		return list_json(inventory, graph, config, out);
-	if (inventory->n_guests == 0)
+		return list_json(plan, config, out);
+	if (plan->inventory.n_guests == 0)
 		return fprintf(out, "No guest is running.\n") < 0 ? -EIO : 0;
-	return list_table(inventory, graph, config, out);
+	return list_table(plan, config, out);
 }
 
 /* ---- plan --------------------------------------------------------------- */
@@ -247,7 +242,7 @@ static unsigned int view_depth(const struct view *view, const struct step *step)
 static void add_step(struct json_object *steps, const struct view *view, const struct step *step,
 		     int *status)
 {
-	const struct inventory *inventory = view->plan->inventory;
+	const struct inventory *inventory = &view->plan->inventory;
 	const struct guest *guest = &inventory->guests[step->guest];
 	struct json_object *object = json_add_object(steps, NULL, status);
 
@@ -277,7 +272,7 @@ static void add_skipped(struct json_object *object, const struct plan *plan, int
 
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		const struct step *step = &plan->steps[i];
-		const struct guest *guest = &plan->inventory->guests[step->guest];
+		const struct guest *guest = &plan->inventory.guests[step->guest];
 		struct json_object *skipped;
 
 		if (step->mechanism != MECHANISM_NONE)
@@ -289,7 +284,7 @@ static void add_skipped(struct json_object *object, const struct plan *plan, int
 	}
 }
 
-static int plan_json(struct view *view, const struct graph *graph, FILE *out)
+static int plan_json(struct view *view, FILE *out)
 {
 	struct json_object *object = json_object_new_object();
 	int r = object ? 0 : -ENOMEM;
@@ -299,7 +294,7 @@ static int plan_json(struct view *view, const struct graph *graph, FILE *out)
 	view->resuming = true;
 	add_steps(object, "resume", view, &r);
 	add_skipped(object, view->plan, &r);
-	add_warnings(object, graph, &r);
+	add_warnings(object, view->plan->graph, &r);
 	return finish_json(object, r, out);
 }
 
@@ -310,7 +305,7 @@ static const struct table_column plan_columns[] = {
 
 static int add_plan_line(struct table *table, const struct view *view, const struct step *step)
 {
-	const struct inventory *inventory = view->plan->inventory;
+	const struct inventory *inventory = &view->plan->inventory;
 	const struct guest *guest = &inventory->guests[step->guest];
 	_cleanup_(freep) char *names = join_names(inventory, view->walk.found, view->walk.n_found);
 	char depth[16], domid[16];
@@ -347,7 +342,7 @@ static void print_reasons(const struct plan *plan, bool acting, const char *head
 
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		const struct step *step = &plan->steps[i];
-		const struct guest *guest = &plan->inventory->guests[step->guest];
+		const struct guest *guest = &plan->inventory.guests[step->guest];
 
 		if ((step->mechanism != MECHANISM_NONE) != acting || !step->reason)
 			continue;
@@ -365,7 +360,7 @@ static bool plan_acts(const struct plan *plan)
 	return false;
 }
 
-static int plan_text(struct view *view, const struct graph *graph, FILE *out)
+static int plan_text(struct view *view, FILE *out)
 {
 	int r = 0;
 
@@ -382,11 +377,11 @@ static int plan_text(struct view *view, const struct graph *graph, FILE *out)
 		return r;
 	print_reasons(view->plan, true, "\nOnly second best:\n", out);
 	print_reasons(view->plan, false, "\nLeft alone:\n", out);
-	print_warnings(graph, out);
+	print_warnings(view->plan->graph, out);
 	return ferror(out) ? -EIO : 0;
 }
 
-int show_plan(const struct plan *plan, const struct graph *graph, bool json, FILE *out)
+int show_plan(const struct plan *plan, bool json, FILE *out)
 {
 	_cleanup_(freep) unsigned int *resume_depths =
 		calloc(plan->n_steps + 1, sizeof(*resume_depths));
@@ -397,7 +392,7 @@ int show_plan(const struct plan *plan, const struct graph *graph, bool json, FIL
 		r = plan_walk_init(&view.walk, plan);
 	if (r < 0)
 		return r;
-	r = json ? plan_json(&view, graph, out) : plan_text(&view, graph, out);
+	r = json ? plan_json(&view, out) : plan_text(&view, out);
 	plan_walk_done(&view.walk);
 	return r;
 }

@@ -8,22 +8,19 @@
 #include <stdio.h>
 
 #include "model/config.h"
-#include "model/graph.h"
-#include "model/inventory.h"
 #include "model/plan.h"
 
 /*
  * Prints the guests by domid: as one JSON object, or as a table. Returns 0 or a
  * negative errno.
  */
-int show_list(const struct inventory *inventory, const struct graph *graph,
-	      const struct config *config, bool json, FILE *out);
+int show_list(const struct plan *plan, const struct config *config, bool json, FILE *out);
 
 /*
  * Prints the acting steps of the plan in suspend order, and those of the way
  * back in the opposite order; then who is left alone, and why, and circles that
  * were cut. Returns 0 or a negative errno.
  */
-int show_plan(const struct plan *plan, const struct graph *graph, bool json, FILE *out);
+int show_plan(const struct plan *plan, bool json, FILE *out);
 
 #endif

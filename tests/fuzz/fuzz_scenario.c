@@ -11,8 +11,6 @@
 
 static void plan(struct hypervisor *hypervisor, struct loop *loop)
 {
-	struct inventory inventory = { 0 };
-	struct graph *graph = NULL;
 	struct plan plan = { 0 };
 	struct error error = { 0 };
 	struct config config;
@@ -23,12 +21,9 @@ static void plan(struct hypervisor *hypervisor, struct loop *loop)
 	};
 
 	config_init(&config);
-	if (coordinator_plan(&coordinator, NULL, &inventory, &graph, &plan, &error) < 0 &&
-	    error.text[0] == '\0')
+	if (coordinator_plan(&coordinator, NULL, &plan, &error) < 0 && error.text[0] == '\0')
 		abort();
 	plan_done(&plan);
-	graph_free(graph);
-	inventory_done(&inventory);
 	config_done(&config);
 }
 

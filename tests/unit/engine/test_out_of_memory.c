@@ -147,24 +147,20 @@ static int read_scenario(struct host *host)
 
 static int show_the_plan(struct host *host)
 {
-	struct inventory inventory;
-	struct graph *graph;
 	struct plan plan;
 	struct error error = { 0 };
 	FILE *out;
-	int r = coordinator_plan(&host->coordinator, NULL, &inventory, &graph, &plan, &error);
+	int r = coordinator_plan(&host->coordinator, NULL, &plan, &error);
 
 	if (r < 0)
 		return r;
 	out = fopen("/dev/null", "w");
-	r = out ? show_plan(&plan, graph, true, out) : -ENOMEM;
+	r = out ? show_plan(&plan, true, out) : -ENOMEM;
 	if (r == 0)
-		r = show_plan(&plan, graph, false, out);
+		r = show_plan(&plan, false, out);
 	if (out)
 		fclose(out);
 	plan_done(&plan);
-	graph_free(graph);
-	inventory_done(&inventory);
 	return r;
 }
 

@@ -17,7 +17,6 @@
 struct host {
 	struct inventory inventory;
 	struct config config;
-	struct graph *graph;
 	struct plan plan;
 };
 
@@ -47,14 +46,11 @@ static void add_link(struct host *host, uint32_t frontend, uint32_t backend)
 	assert_int_equal(inventory_add_link(&host->inventory, &link), 0);
 }
 
-static void make_plan(struct host *host, const bool *selected)
+static void make_plan(struct host *host)
 {
-	if (!host->graph) {
-		assert_int_equal(inventory_finish(&host->inventory), 0);
-		assert_int_equal(graph_build(&host->inventory, &host->config, &host->graph), 0);
-	}
-	assert_int_equal(
-		plan_make(&host->inventory, host->graph, &host->config, selected, &host->plan), 0);
+	assert_int_equal(inventory_finish(&host->inventory), 0);
+	assert_int_equal(plan_make(&host->inventory, &host->config, NULL, false, &host->plan), 0);
+	assert_int_equal(host->inventory.n_guests, 0);
 }
 
 static void host_init(struct host *host)
@@ -66,14 +62,15 @@ static void host_init(struct host *host)
 static void host_done(struct host *host)
 {
 	plan_done(&host->plan);
-	graph_free(host->graph);
 	inventory_done(&host->inventory);
 	config_done(&host->config);
 }
 
 static size_t node_of(const struct host *host, uint32_t domid)
 {
-	return (size_t)(inventory_find_domid(&host->inventory, domid) - host->inventory.guests);
+	const struct inventory *inventory = &host->plan.inventory;
+
+	return (size_t)(inventory_find_domid(inventory, domid) - inventory->guests);
 }
 
 static const struct step *step_of(const struct host *host, size_t node)
@@ -208,7 +205,7 @@ static const char *after(const struct host *host, uint32_t domid, bool resuming,
 	assert_int_equal(plan_walk_init(&walk, &host->plan), 0);
 	plan_after(&walk, node_of(host, domid), resuming);
 	for (size_t i = 0; i < walk.n_found; i++)
-		found[host->inventory.guests[walk.found[i]].domid] = true;
+		found[host->plan.inventory.guests[walk.found[i]].domid] = true;
 	plan_walk_done(&walk);
 	*ret = '\0';
 	for (uint32_t i = 1; i <= N_MAX; i++)
@@ -233,7 +230,7 @@ static void waits_through_guests_that_are_left_alone(void **state)
 	add_link(&host, 3, 2);
 	add_link(&host, 2, 1);
 	add_link(&host, 5, 1);
-	make_plan(&host, NULL);
+	make_plan(&host);
 	assert_string_equal(after(&host, 1, false, text), "4 5");
 	assert_string_equal(after(&host, 4, true, text), "1");
 	assert_string_equal(after(&host, 5, true, text), "1");
@@ -265,7 +262,7 @@ static void takes_what_the_configuration_says(void **state)
 	host.config.n_rules = 1;
 	add_guest(&host, 1, GUEST_RUNNING);
 	add_guest(&host, 2, GUEST_RUNNING);
-	make_plan(&host, NULL);
+	make_plan(&host);
 	assert_int_equal(step_of(&host, node_of(&host, 2))->timeout_us, 123);
 	assert_int_equal(step_of(&host, node_of(&host, 2))->on_failure, ON_FAILURE_ABORT);
 	assert_int_equal(step_of(&host, node_of(&host, 1))->timeout_us,
@@ -276,6 +273,7 @@ static void takes_what_the_configuration_says(void **state)
 static void a_selection_takes_those_who_need_it(void **state)
 {
 	bool selected[4] = { false };
+	const struct inventory *inventory;
 	struct host host;
 
 	(void)state;
@@ -285,16 +283,33 @@ static void a_selection_takes_those_who_need_it(void **state)
 		add_guest(&host, domid, GUEST_RUNNING);
 	add_link(&host, 4, 3);
 	add_link(&host, 3, 2);
-	make_plan(&host, NULL);
-	plan_done(&host.plan);
-	selected[node_of(&host, 3)] = true;
-	assert_int_equal(plan_select_dependents(host.graph, selected), 0);
-	make_plan(&host, selected);
+	inventory = &host.inventory;
+	assert_int_equal(inventory_finish(&host.inventory), 0);
+	selected[inventory_find_domid(inventory, 3) - inventory->guests] = true;
+	assert_int_equal(plan_make(&host.inventory, &host.config, selected, true, &host.plan), 0);
 	assert_true(acts(&host, node_of(&host, 4)));
 	assert_true(acts(&host, node_of(&host, 3)));
 	assert_false(acts(&host, node_of(&host, 2)));
 	assert_false(acts(&host, node_of(&host, 1)));
 	assert_string_equal(step_of(&host, node_of(&host, 1))->reason, "not asked for");
+	host_done(&host);
+}
+
+static void an_exact_selection_takes_no_other_guest(void **state)
+{
+	bool selected[2] = { false };
+	struct host host;
+
+	(void)state;
+	host_init(&host);
+	add_guest(&host, 1, GUEST_RUNNING);
+	add_guest(&host, 2, GUEST_RUNNING);
+	add_link(&host, 2, 1);
+	assert_int_equal(inventory_finish(&host.inventory), 0);
+	selected[inventory_find_domid(&host.inventory, 1) - host.inventory.guests] = true;
+	assert_int_equal(plan_make(&host.inventory, &host.config, selected, false, &host.plan), 0);
+	assert_true(acts(&host, node_of(&host, 1)));
+	assert_false(acts(&host, node_of(&host, 2)));
 	host_done(&host);
 }
 
@@ -304,7 +319,7 @@ static void an_empty_host_has_an_empty_plan(void **state)
 
 	(void)state;
 	host_init(&host);
-	make_plan(&host, NULL);
+	make_plan(&host);
 	assert_int_equal(host.plan.n_steps, 0);
 	host_done(&host);
 }
@@ -370,7 +385,7 @@ static void host_from_random(struct host *host, const struct random_host *random
 		add_guest(host, guests[i] + 1, random_host->states[guests[i]]);
 	for (size_t i = 0; i < random_host->n_links; i++)
 		add_link(host, random_host->links[links[i]][0], random_host->links[links[i]][1]);
-	make_plan(host, NULL);
+	make_plan(host);
 }
 
 /*
@@ -379,7 +394,7 @@ static void host_from_random(struct host *host, const struct random_host *random
  */
 static bool must_outlive(const struct host *host, size_t node, size_t other)
 {
-	struct graph_nodes nodes = graph_needs(host->graph, node);
+	struct graph_nodes nodes = graph_needs(host->plan.graph, node);
 
 	for (size_t i = 0; i < nodes.n_nodes; i++)
 		if (nodes.nodes[i] == other ||
@@ -425,7 +440,7 @@ static void keeps_the_law_of_order_on_random_hosts(void **state)
 
 		random_host(&random);
 		host_from_random(&host, &random, false);
-		assert_null(graph_warning(host.graph, 0));
+		assert_null(graph_warning(host.plan.graph, 0));
 		assert_int_equal(plan_walk_init(&walk, &host.plan), 0);
 		assert_int_equal(plan_resume_depths(&host.plan, depths), 0);
 		for (size_t i = 0; i < random.n; i++)
@@ -453,8 +468,8 @@ static void the_same_host_gives_the_same_plan(void **state)
 			const struct step *a = &one.plan.steps[i];
 			const struct step *b = &other.plan.steps[i];
 
-			assert_int_equal(one.inventory.guests[a->guest].domid,
-					 other.inventory.guests[b->guest].domid);
+			assert_int_equal(one.plan.inventory.guests[a->guest].domid,
+					 other.plan.inventory.guests[b->guest].domid);
 			assert_int_equal(a->mechanism, b->mechanism);
 			assert_int_equal(a->depth, b->depth);
 		}
@@ -471,6 +486,7 @@ int main(void)
 		cmocka_unit_test(waits_through_guests_that_are_left_alone),
 		cmocka_unit_test(takes_what_the_configuration_says),
 		cmocka_unit_test(a_selection_takes_those_who_need_it),
+		cmocka_unit_test(an_exact_selection_takes_no_other_guest),
 		cmocka_unit_test(an_empty_host_has_an_empty_plan),
 		cmocka_unit_test(keeps_the_law_of_order_on_random_hosts),
 		cmocka_unit_test(the_same_host_gives_the_same_plan),

@@ -204,27 +204,12 @@ static void check_order(const struct plan *plan, const struct moments *moments)
 
 /* ---- before and after ---------------------------------------------------- */
 
-struct look_back {
-	struct inventory inventory;
-	struct graph *graph;
-	struct plan plan;
-};
-
-static void look_back_init(struct look_back *back, struct host *host)
+static void plan_now(struct host *host, struct plan *ret_plan)
 {
 	struct error error = { 0 };
 
-	*back = (struct look_back){ 0 };
-	if (coordinator_plan(&host->coordinator, NULL, &back->inventory, &back->graph, &back->plan,
-			     &error) < 0)
+	if (coordinator_plan(&host->coordinator, NULL, ret_plan, &error) < 0)
 		fail_msg("%s", error_text(&error));
-}
-
-static void look_back_done(struct look_back *back)
-{
-	plan_done(&back->plan);
-	graph_free(back->graph);
-	inventory_done(&back->inventory);
 }
 
 static void run_and_check(struct host *host, const char *scenario)
@@ -232,21 +217,21 @@ static void run_and_check(struct host *host, const char *scenario)
 	struct cycle_params params = { .trigger = "test", .sleeper = host->sleeper };
 	struct json_object *report = NULL;
 	struct error error = { 0 };
-	struct look_back before;
+	struct plan before;
 	struct moments moments;
 
 	moments_init(&moments);
-	look_back_init(&before, host);
+	plan_now(host, &before);
 	host->coordinator.observer = note_moment;
 	host->coordinator.observer_data = &moments;
 	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
 		fail_msg("%s\non\n%s", error_text(&error), scenario);
-	check_order(&before.plan, &moments);
+	check_order(&before, &moments);
 	assert_as_before(host, &before.inventory);
 	assert_int_equal(moments.aborted, report_result(report) == RESULT_FAILED);
 	assert_no_journal(host);
 	json_object_put(report);
-	look_back_done(&before);
+	plan_done(&before);
 }
 
 static void run_on_random_hosts(unsigned int seed, void (*set)(struct config *))
@@ -314,31 +299,31 @@ static void undoing_is_the_inverse_of_doing(void **state)
 		struct cycle_params params = { .trigger = "test" };
 		struct json_object *report = NULL;
 		struct error error = { 0 };
-		struct look_back before, after;
+		struct plan before, after;
 		char scenario[SCENARIO_MAX];
 		struct host host;
 
 		random_scenario(scenario, sizeof(scenario), true, true);
 		host_init(&host, scenario);
-		look_back_init(&before, &host);
+		plan_now(&host, &before);
 		assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error),
 				 0);
 		json_object_put(report);
 		assert_int_equal(
 			coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 		json_object_put(result.report);
-		look_back_init(&after, &host);
-		assert_int_equal(before.plan.n_steps, after.plan.n_steps);
-		for (size_t i = 0; i < before.plan.n_steps; i++) {
-			const struct step *was = &before.plan.steps[i];
-			const struct step *is = &after.plan.steps[i];
+		plan_now(&host, &after);
+		assert_int_equal(before.n_steps, after.n_steps);
+		for (size_t i = 0; i < before.n_steps; i++) {
+			const struct step *was = &before.steps[i];
+			const struct step *is = &after.steps[i];
 
 			assert_int_equal(was->guest, is->guest);
 			assert_int_equal(was->depth, is->depth);
 			assert_int_equal(was->mechanism, is->mechanism);
 		}
-		look_back_done(&before);
-		look_back_done(&after);
+		plan_done(&before);
+		plan_done(&after);
 		host_done(&host);
 	}
 }

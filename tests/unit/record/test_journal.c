@@ -23,7 +23,6 @@ struct world {
 	char directory[64];
 	struct inventory inventory;
 	struct config config;
-	struct graph *graph;
 	struct plan plan;
 	struct error error;
 };
@@ -57,9 +56,8 @@ static int set_up(void **state)
 		add_link(world, domid, 1);
 	add_link(world, 4, 3);
 	assert_int_equal(inventory_finish(&world->inventory), 0);
-	assert_int_equal(graph_build(&world->inventory, &world->config, &world->graph), 0);
-	assert_int_equal(
-		plan_make(&world->inventory, world->graph, &world->config, NULL, &world->plan), 0);
+	assert_int_equal(plan_make(&world->inventory, &world->config, NULL, false, &world->plan),
+			 0);
 	*state = world;
 	return 0;
 }
@@ -70,7 +68,6 @@ static int tear_down(void **state)
 	char command[128];
 
 	plan_done(&world->plan);
-	graph_free(world->graph);
 	inventory_done(&world->inventory);
 	config_done(&world->config);
 	snprintf(command, sizeof(command), "rm -r %s", world->directory);
@@ -217,7 +214,7 @@ static void holds_the_plan_in_suspend_order(void **state)
 	assert_int_equal(cycle->n_guests, N_GUESTS);
 	for (size_t i = 0; i < N_GUESTS; i++) {
 		const struct step *step = &world->plan.steps[i];
-		const struct guest *guest = &world->inventory.guests[step->guest];
+		const struct guest *guest = &world->plan.inventory.guests[step->guest];
 
 		assert_int_equal(cycle->guests[i].domid, guest->domid);
 		assert_string_equal(cycle->guests[i].name, guest->name);

@@ -19,7 +19,6 @@
 struct world {
 	struct inventory inventory;
 	struct config config;
-	struct graph *graph;
 	struct plan plan;
 };
 
@@ -98,7 +97,6 @@ static int tear_down(void **state)
 	struct world *world = *state;
 
 	plan_done(&world->plan);
-	graph_free(world->graph);
 	inventory_done(&world->inventory);
 	config_done(&world->config);
 	free(world);
@@ -108,9 +106,8 @@ static int tear_down(void **state)
 static void make_plan(struct world *world)
 {
 	assert_int_equal(inventory_finish(&world->inventory), 0);
-	assert_int_equal(graph_build(&world->inventory, &world->config, &world->graph), 0);
-	assert_int_equal(
-		plan_make(&world->inventory, world->graph, &world->config, NULL, &world->plan), 0);
+	assert_int_equal(plan_make(&world->inventory, &world->config, NULL, false, &world->plan),
+			 0);
 }
 
 enum what { LIST, LIST_JSON, PLAN, PLAN_JSON, DOT };
@@ -124,12 +121,11 @@ static char *show(const struct world *world, enum what what)
 
 	assert_non_null(out);
 	if (what == LIST || what == LIST_JSON)
-		r = show_list(&world->inventory, world->graph, &world->config, what == LIST_JSON,
-			      out);
+		r = show_list(&world->plan, &world->config, what == LIST_JSON, out);
 	else if (what == DOT)
 		r = plan_write_dot(&world->plan, out);
 	else
-		r = show_plan(&world->plan, world->graph, what == PLAN_JSON, out);
+		r = show_plan(&world->plan, what == PLAN_JSON, out);
 	assert_int_equal(r, 0);
 	assert_int_equal(fclose(out), 0);
 	return text;
@@ -446,8 +442,6 @@ static void draws_large_hosts_and_empty_ones(void **state)
 	assert_non_null(strstr(text, "</svg>\n"));
 	free(text);
 	plan_done(&world->plan);
-	graph_free(world->graph);
-	world->graph = NULL;
 	/* A chain of 300, and 300 that only need its end. */
 	for (uint32_t domid = 1; domid <= 600; domid++) {
 		struct guest made = guest(domid, "x");
