@@ -279,24 +279,37 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 				  error);
 }
 
+static int make_head(struct run *run, const struct cycle_params *params, uint64_t start_us,
+		     struct cycle_head *ret)
+{
+	struct coordinator *coordinator = run->coordinator;
+	uint64_t since_us = loop_now(coordinator->loop) - start_us;
+	int r;
+
+	*ret = (struct cycle_head){
+		.number = cycle_id_next(coordinator->roots, &run->plan.inventory),
+		.base_us = start_us,
+		.started_us = realtime_us() - since_us,
+		.wants_sleep = params->sleeper != NULL,
+	};
+	snprintf(ret->trigger, sizeof(ret->trigger), "%s", params->trigger);
+	r = boot_id_read(ret->boot_id);
+	if (r == 0)
+		r = directory_make(coordinator->roots->run);
+	return r < 0 ? r : cycle_id_store(coordinator->roots, ret->number);
+}
+
 static int begin_journal(struct run *run, const struct cycle_params *params, uint64_t start_us,
 			 struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
-	uint64_t number = cycle_id_next(coordinator->roots, &run->plan.inventory);
-	char boot_id[BOOT_ID_SIZE];
-	int r = boot_id_read(boot_id);
+	struct cycle_head head;
+	int r = make_head(run, params, start_us, &head);
 
-	if (r == 0)
-		r = directory_make(coordinator->roots->run);
-	if (r == 0)
-		r = cycle_id_store(coordinator->roots, number);
 	if (r < 0)
 		return error_set(error, r, "cannot begin a cycle in %s: %s",
 				 coordinator->roots->run, strerror(-r));
-	r = journal_create(coordinator->roots->journals, &run->plan, number, boot_id, start_us,
-			   realtime_us() - (loop_now(coordinator->loop) - start_us),
-			   params->trigger, params->sleeper != NULL, &run->journal, error);
+	r = journal_create(coordinator->roots->journals, &head, &run->plan, &run->journal, error);
 	if (r < 0)
 		return r;
 	coordinator_observe(coordinator, run->journal);

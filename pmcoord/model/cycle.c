@@ -144,11 +144,11 @@ int record_parse(char *line, struct record *ret)
 	return 0;
 }
 
-int cycle_format_head(uint64_t number, const char *boot_id, uint64_t realtime_us,
-		      const char *trigger, bool wants_sleep, char *ret, size_t size)
+int cycle_format_head(const struct cycle_head *head, char *ret, size_t size)
 {
-	int length = snprintf(ret, size, "%" PRIu64 " %s %" PRIu64 " %s %s", number, boot_id,
-			      realtime_us, wants_sleep ? "sleep" : "guests-only", trigger);
+	int length = snprintf(ret, size, "%" PRIu64 " %s %" PRIu64 " %s %s", head->number,
+			      head->boot_id, head->started_us,
+			      head->wants_sleep ? "sleep" : "guests-only", head->trigger);
 
 	return length < 0 || (size_t)length >= size ? -EMSGSIZE : length;
 }

@@ -110,6 +110,16 @@ struct cycle_phase {
 /* Who reads more than a few will not learn more; all are in `pmcoord plan`. */
 #define CYCLE_WARNINGS_MAX 8
 
+/* What is known of a cycle when it begins: its journal's first record. */
+struct cycle_head {
+	uint64_t number;
+	char boot_id[GUEST_UUID_TEXT_SIZE];
+	uint64_t base_us; /* CLOCK_BOOTTIME when it started */
+	uint64_t started_us; /* CLOCK_REALTIME, likewise */
+	char trigger[16]; /* one word */
+	bool wants_sleep; /* the plan includes the host's sleep */
+};
+
 struct cycle {
 	uint64_t number;
 	char boot_id[GUEST_UUID_TEXT_SIZE];
@@ -168,8 +178,7 @@ const char *record_type_name(enum record_type type);
 bool record_type_has_guest(enum record_type type);
 
 /* Text of a RECORD_CYCLE and RECORD_GUEST. Return the length or -EMSGSIZE. */
-int cycle_format_head(uint64_t number, const char *boot_id, uint64_t realtime_us,
-		      const char *trigger, bool wants_sleep, char *ret, size_t size);
+int cycle_format_head(const struct cycle_head *head, char *ret, size_t size);
 int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
 		       size_t n_needs, char *ret, size_t size);
 

@@ -187,18 +187,23 @@ static int record_plan(struct journal *journal, const struct plan *plan, uint64_
 	return r < 0 ? r : write_lines(journal, text, length);
 }
 
-int journal_create(const char *directory, const struct plan *plan, uint64_t number,
-		   const char *boot_id, uint64_t boottime_us, uint64_t realtime_us,
-		   const char *trigger, bool wants_sleep, struct journal **ret_journal,
-		   struct error *error)
+static int record_head(struct journal *journal, const struct cycle_head *head)
 {
-	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, number);
-	char head[160], line[256];
+	char text[160], line[256];
 	struct record record = {
 		.type = RECORD_CYCLE,
-		.at_us = boottime_us,
-		.text = head,
+		.at_us = head->base_us,
+		.text = text,
 	};
+	int r = cycle_format_head(head, text, sizeof(text));
+
+	return r < 0 ? r : append(journal, &record, line, sizeof(line));
+}
+
+int journal_create(const char *directory, const struct cycle_head *head, const struct plan *plan,
+		   struct journal **ret_journal, struct error *error)
+{
+	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, head->number);
 	int r = directory_make(directory);
 
 	if (!journal)
@@ -209,14 +214,11 @@ int journal_create(const char *directory, const struct plan *plan, uint64_t numb
 	if (journal->fd < 0)
 		return error_set(error, -errno, "cannot create the journal %s: %s", journal->path,
 				 strerror(errno));
-	r = cycle_format_head(number, boot_id, realtime_us, trigger, wants_sleep, head,
-			      sizeof(head));
+	r = record_head(journal, head);
 	if (r >= 0)
-		r = append(journal, &record, line, sizeof(line));
+		r = record_plan(journal, plan, head->base_us);
 	if (r >= 0)
-		r = record_plan(journal, plan, boottime_us);
-	if (r >= 0)
-		r = record_warnings(journal, plan, boottime_us);
+		r = record_warnings(journal, plan, head->base_us);
 	if (r < 0) {
 		unlink(journal->path);
 		return error_set(error, r, "cannot write the journal %s: %s", journal->path,

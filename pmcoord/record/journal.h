@@ -19,10 +19,8 @@ struct journal;
  * and writes its head and one record per step of the plan. Returns 0, or a
  * negative errno with `error` set; nothing is left behind then.
  */
-int journal_create(const char *directory, const struct plan *plan, uint64_t number,
-		   const char *boot_id, uint64_t boottime_us, uint64_t realtime_us,
-		   const char *trigger, bool wants_sleep, struct journal **ret_journal,
-		   struct error *error);
+int journal_create(const char *directory, const struct cycle_head *head, const struct plan *plan,
+		   struct journal **ret_journal, struct error *error);
 
 /*
  * Opens the journal of cycle `number` and replays it. A torn last line is

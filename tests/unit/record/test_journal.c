@@ -76,13 +76,25 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static struct cycle_head head_of(uint64_t number)
+{
+	return (struct cycle_head){
+		.number = number,
+		.boot_id = "boot",
+		.base_us = BASE_US,
+		.started_us = 1700000000000000,
+		.trigger = "lid",
+		.wants_sleep = true,
+	};
+}
+
 static struct journal *create(struct world *world, uint64_t number)
 {
+	struct cycle_head head = head_of(number);
 	struct journal *journal;
 
-	assert_int_equal(journal_create(world->directory, &world->plan, number, "boot", BASE_US,
-					1700000000000000, "lid", true, &journal, &world->error),
-			 0);
+	assert_int_equal(
+		journal_create(world->directory, &head, &world->plan, &journal, &world->error), 0);
 	return journal;
 }
 
@@ -397,10 +409,11 @@ static void never_writes_over_another_cycle(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *other;
+	struct cycle_head head = head_of(1);
 
-	assert_int_equal(journal_create(world->directory, &world->plan, 1, "boot", BASE_US, 0,
-					"lid", true, &other, &world->error),
-			 -EEXIST);
+	assert_int_equal(
+		journal_create(world->directory, &head, &world->plan, &other, &world->error),
+		-EEXIST);
 	assert_int_equal(journal_remove(journal), 0);
 	journal_close(journal);
 	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), -ENOENT);
@@ -431,14 +444,13 @@ static void leaves_no_half_line_when_there_is_no_room(void **state)
 static void makes_its_directory_for_us_only(void **state)
 {
 	struct world *world = *state;
+	struct cycle_head head = head_of(1);
 	struct journal *journal;
 	char path[96];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/run/cycles", world->directory);
-	assert_int_equal(journal_create(path, &world->plan, 1, "boot", BASE_US, 0, "lid", true,
-					&journal, NULL),
-			 0);
+	assert_int_equal(journal_create(path, &head, &world->plan, &journal, NULL), 0);
 	journal_close(journal);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
