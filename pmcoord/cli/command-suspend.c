@@ -64,11 +64,6 @@ static void watch_progress(struct cli *cli, struct progress *progress, bool quie
 	cli->coordinator.observer_data = progress;
 }
 
-static bool resumes(const struct job *job)
-{
-	return job->verb == JOB_RESUME || job->verb == JOB_RESUME_ALL;
-}
-
 static void show_suspended(const struct cli *cli, const struct job_outcome *outcome)
 {
 	if (outcome->report)
@@ -104,7 +99,7 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 
 	/* An error that stopped the job leaves nothing to show. */
 	if (!outcome->message[0] || outcome->report) {
-		if (resumes(job))
+		if (job_kind(job->verb)->resumes)
 			show_resumed(cli, outcome);
 		else
 			show_suspended(cli, outcome);
@@ -120,9 +115,9 @@ static bool run_here(struct cli *cli, const struct job *job, struct sleeper *sle
 		     struct job_outcome *ret_outcome)
 {
 	_cleanup_(closep) int lock = -EBADF;
-	bool quiet = job_is_rehearsal(job) && !cli->options.verbose;
+	bool quiet = job_kind(job->verb)->in_series && !cli->options.verbose;
 	struct progress progress;
-	enum exit_code code = begin(cli, job_verb_name(job->verb), 0, &lock);
+	enum exit_code code = begin(cli, job_kind(job->verb)->name, 0, &lock);
 
 	if (code != EXIT_AS_PLANNED) {
 		*ret_outcome = (struct job_outcome){ .code = code };
@@ -137,7 +132,7 @@ static bool run_here(struct cli *cli, const struct job *job, struct sleeper *sle
 static bool run_by_daemon(struct cli *cli, struct client *client, const struct job *job,
 			  struct job_outcome *ret_outcome)
 {
-	bool quiet = job_is_rehearsal(job) && !cli->options.verbose;
+	bool quiet = job_kind(job->verb)->in_series && !cli->options.verbose;
 	struct progress progress;
 	struct client_options options = {
 		.config_path = cli->options.config_path,
@@ -330,7 +325,7 @@ static enum exit_code sleep_here(struct cli *cli)
 	struct sleeper *sleeper = NULL;
 	struct job_outcome outcome;
 	struct progress progress;
-	enum exit_code code = begin(cli, job_verb_name(job.verb), UNIT_PATIENCE_US, &lock);
+	enum exit_code code = begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock);
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
@@ -433,7 +428,7 @@ enum exit_code command_recover(struct cli *cli)
 	enum exit_code code;
 
 	sd_notify(0, "EXTEND_TIMEOUT_USEC=" UNIT_RECOVERY_US);
-	code = begin(cli, job_verb_name(job.verb), UNIT_PATIENCE_US, &lock);
+	code = begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock);
 
 	if (code != EXIT_AS_PLANNED)
 		return code;

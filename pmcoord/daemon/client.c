@@ -211,29 +211,6 @@ static int append_names(sd_bus_message *message, const struct job *job)
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-static const char *method_of(enum job_verb verb)
-{
-	switch (verb) {
-	case JOB_SUSPEND_ALL:
-		return "SuspendAll";
-	case JOB_SUSPEND:
-		return "Suspend";
-	case JOB_RESUME_ALL:
-		return "ResumeAll";
-	case JOB_RESUME:
-		return "Resume";
-	case JOB_SLEEP:
-		return "Sleep";
-	case JOB_CYCLE:
-		return "Cycle";
-	case JOB_BENCH:
-		return "Bench";
-	case JOB_RECOVER:
-		break;
-	}
-	return NULL;
-}
-
 /* What the daemon answered when it did not begin the job. */
 static int refused(int r, const sd_bus_error *answer, struct error *error)
 {
@@ -250,11 +227,12 @@ static int call(struct client *client, const struct job *job, const struct clien
 		sd_bus_message **ret_reply, struct error *error)
 {
 	sd_bus_error answer = SD_BUS_ERROR_NULL;
+	const struct job_kind *kind = job_kind(job->verb);
 	sd_bus_message *message = NULL;
 	int r = sd_bus_message_new_method_call(client->bus, &message, SERVICE_NAME, SERVICE_PATH,
-					       SERVICE_INTERFACE, method_of(job->verb));
+					       SERVICE_INTERFACE, kind->method);
 
-	if (r >= 0 && job_names_guests(job->verb))
+	if (r >= 0 && kind->names_guests)
 		r = append_names(message, job);
 	if (r >= 0)
 		r = append_options(message, job, options);

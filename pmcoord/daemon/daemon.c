@@ -161,7 +161,7 @@ static int say_busy(const struct daemon *daemon, struct error *error)
 {
 	char holder[128];
 
-	snprintf(holder, sizeof(holder), "%s, %s", job_verb_name(daemon->current->job.verb),
+	snprintf(holder, sizeof(holder), "%s, %s", job_kind(daemon->current->job.verb)->name,
 		 daemon->current->client);
 	return lock_describe_holder(holder, error);
 }
@@ -175,7 +175,7 @@ static void changed(struct daemon *daemon)
 int daemon_submit(struct daemon *daemon, const struct daemon_request *request, uint64_t *ret_id,
 		  struct error *error)
 {
-	bool may_wait = request->job.verb == JOB_SLEEP && !daemon->waiting;
+	bool may_wait = job_kind(request->job.verb)->waits && !daemon->waiting;
 	struct daemon_job *job;
 	int r = 0;
 
@@ -268,29 +268,36 @@ static int load_config(struct daemon *daemon, const struct daemon_job *job, stru
 static int make_sleeper(struct daemon *daemon, const struct daemon_job *job,
 			struct sleeper **ret_own)
 {
+	const char *sys = daemon->host.roots->sys;
+
 	if (!job_sleeps(&job->job) || daemon->host.simulated_sleeper)
 		return 0;
-	if (job->job.verb == JOB_SLEEP)
-		return sleeper_systemd_new(daemon->host.roots->sys, job->lease_fd,
-					   daemon->host.sleep_manager, ret_own);
-	if (job->job.verb == JOB_CYCLE)
-		return sleeper_alarm_new(daemon->host.roots->sys, ret_own);
-	return sleeper_sysfs_new(daemon->host.roots->sys, ret_own);
+	switch (job_kind(job->job.verb)->sleeper) {
+	case SLEEPER_NONE:
+		break;
+	case SLEEPER_SYSFS:
+		return sleeper_sysfs_new(sys, ret_own);
+	case SLEEPER_SYSTEMD:
+		return sleeper_systemd_new(sys, job->lease_fd, daemon->host.sleep_manager, ret_own);
+	case SLEEPER_ALARM:
+		return sleeper_alarm_new(sys, ret_own);
+	}
+	return 0;
 }
 
 static int do_job(struct daemon *daemon, struct daemon_job *job, struct job_outcome *outcome,
 		  struct error *error)
 {
 	_cleanup_(closep) int lock = -EBADF;
-	bool is_patient = job->job.verb == JOB_SLEEP || job->job.verb == JOB_RECOVER;
+	const struct job_kind *kind = job_kind(job->job.verb);
 	struct sleeper *own = NULL;
 	char purpose[96];
 	int r = load_config(daemon, job, error);
 
 	if (r < 0)
 		return r;
-	snprintf(purpose, sizeof(purpose), "%s for %s", job_verb_name(job->job.verb), job->client);
-	lock = lock_take(daemon->host.roots->run, purpose, is_patient ? PATIENCE_US : 0, error);
+	snprintf(purpose, sizeof(purpose), "%s for %s", kind->name, job->client);
+	lock = lock_take(daemon->host.roots->run, purpose, kind->waits ? PATIENCE_US : 0, error);
 	if (lock < 0)
 		return lock;
 	r = make_sleeper(daemon, job, &own);
@@ -317,7 +324,7 @@ static void tell_outcome(struct daemon *daemon, const struct daemon_job *job,
 		progress_log_cycle(outcome->report);
 	}
 	if (outcome->message[0])
-		fprintf(stderr, "pmcoord: %s: %s\n", job_verb_name(job->job.verb),
+		fprintf(stderr, "pmcoord: %s: %s\n", job_kind(job->job.verb)->name,
 			outcome->message);
 	snprintf(text, sizeof(text), "EXIT=%d\nMESSAGE=%s", outcome->code, outcome->message);
 	tell_lease(job, text);
@@ -349,7 +356,7 @@ static void run_current(struct daemon *daemon)
 	int r;
 
 	sd_notifyf(0, "WATCHDOG_USEC=%llu\nSTATUS=%s for %s.", WATCHDOG_US,
-		   job_verb_name(job->job.verb), job->client);
+		   job_kind(job->job.verb)->name, job->client);
 	loop_watchdog(daemon->host.loop, WATCHDOG_US / 3);
 	progress_init(&daemon->progress, true, false);
 	progress_notify(&daemon->progress, loop_event(daemon->host.loop));
@@ -535,7 +542,7 @@ void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_st
 
 	*ret_status = (struct daemon_status){
 		.job = job ? job->id : 0,
-		.verb = job ? job_verb_name(job->job.verb) : "",
+		.verb = job ? job_kind(job->job.verb)->name : "",
 		.client = job ? job->client : "",
 		.phase = daemon->phase,
 		.cycle = daemon->cycle,

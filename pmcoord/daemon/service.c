@@ -111,7 +111,7 @@ static int begin_job(struct service *service, sd_bus_message *message, enum job_
 		.job.verb = verb,
 		.lease_fd = lease_fd,
 	};
-	bool by_name = job_names_guests(verb);
+	bool by_name = job_kind(verb)->names_guests;
 	_cleanup_(freep) char **names = NULL;
 	char client[64];
 	int r = 0;
@@ -139,44 +139,17 @@ static int begin_job(struct service *service, sd_bus_message *message, enum job_
 	return r;
 }
 
-static int reply_with_job(struct service *service, sd_bus_message *message, enum job_verb verb,
-			  sd_bus_error *bus_error)
+/* Begins the job whose kind has this method. */
+static int method_job(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct error error = { 0 };
+	enum job_verb verb;
 	uint64_t id;
-	int r = begin_job(service, message, verb, -EBADF, &id, &error);
+	int r = job_verb_of_method(sd_bus_message_get_member(message), &verb);
 
+	if (r == 0)
+		r = begin_job(data, message, verb, -EBADF, &id, &error);
 	return r < 0 ? fail(bus_error, &error) : sd_bus_reply_method_return(message, "t", id);
-}
-
-static int method_suspend_all(sd_bus_message *message, void *data, sd_bus_error *error)
-{
-	return reply_with_job(data, message, JOB_SUSPEND_ALL, error);
-}
-
-static int method_suspend(sd_bus_message *message, void *data, sd_bus_error *error)
-{
-	return reply_with_job(data, message, JOB_SUSPEND, error);
-}
-
-static int method_resume_all(sd_bus_message *message, void *data, sd_bus_error *error)
-{
-	return reply_with_job(data, message, JOB_RESUME_ALL, error);
-}
-
-static int method_resume(sd_bus_message *message, void *data, sd_bus_error *error)
-{
-	return reply_with_job(data, message, JOB_RESUME, error);
-}
-
-static int method_cycle(sd_bus_message *message, void *data, sd_bus_error *error)
-{
-	return reply_with_job(data, message, JOB_CYCLE, error);
-}
-
-static int method_bench(sd_bus_message *message, void *data, sd_bus_error *error)
-{
-	return reply_with_job(data, message, JOB_BENCH, error);
 }
 
 /* The caller gets one end of a socket; see struct daemon_request. */
@@ -346,19 +319,19 @@ static int get_constant(sd_bus *bus, const char *path, const char *interface, co
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_ARGS("SuspendAll", SD_BUS_ARGS("a{sv}", options),
-				SD_BUS_RESULT("t", job), method_suspend_all, 0),
+				SD_BUS_RESULT("t", job), method_job, 0),
 	SD_BUS_METHOD_WITH_ARGS("Suspend", SD_BUS_ARGS("as", guests, "a{sv}", options),
-				SD_BUS_RESULT("t", job), method_suspend, 0),
+				SD_BUS_RESULT("t", job), method_job, 0),
 	SD_BUS_METHOD_WITH_ARGS("ResumeAll", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("t", job),
-				method_resume_all, 0),
+				method_job, 0),
 	SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_ARGS("as", guests, "a{sv}", options),
-				SD_BUS_RESULT("t", job), method_resume, 0),
+				SD_BUS_RESULT("t", job), method_job, 0),
 	SD_BUS_METHOD_WITH_ARGS("Sleep", SD_BUS_ARGS("a{sv}", options),
 				SD_BUS_RESULT("t", job, "h", lease), method_sleep, 0),
 	SD_BUS_METHOD_WITH_ARGS("Cycle", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("t", job),
-				method_cycle, 0),
+				method_job, 0),
 	SD_BUS_METHOD_WITH_ARGS("Bench", SD_BUS_ARGS("as", guests, "a{sv}", options),
-				SD_BUS_RESULT("t", job), method_bench, 0),
+				SD_BUS_RESULT("t", job), method_job, 0),
 	SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("t", job), SD_BUS_NO_RESULT, method_cancel,
 				0),
 	SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), method_list, 0),

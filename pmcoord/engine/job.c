@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/job.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,39 +14,6 @@
 #include "record/report.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"
-
-static const char *const verb_names[] = {
-	[JOB_SUSPEND_ALL] = "suspend-all",
-	[JOB_SUSPEND] = "suspend",
-	[JOB_RESUME_ALL] = "resume-all",
-	[JOB_RESUME] = "resume",
-	[JOB_SLEEP] = "sleep",
-	[JOB_RECOVER] = "recover",
-	[JOB_CYCLE] = "cycle",
-	[JOB_BENCH] = "bench",
-};
-ENUM_COMPLETE(verb_names, JOB_BENCH);
-
-const char *job_verb_name(enum job_verb verb)
-{
-	return ENUM_NAME(verb_names, verb);
-}
-
-bool job_names_guests(enum job_verb verb)
-{
-	return verb == JOB_SUSPEND || verb == JOB_RESUME || verb == JOB_BENCH;
-}
-
-bool job_sleeps(const struct job *job)
-{
-	return job->verb == JOB_SLEEP || (job->verb == JOB_SUSPEND_ALL && !job->guests_only) ||
-	       (job->verb == JOB_CYCLE && job->with_sleep);
-}
-
-bool job_is_rehearsal(const struct job *job)
-{
-	return job->verb == JOB_CYCLE || job->verb == JOB_BENCH;
-}
 
 enum exit_code exit_code_of_error(const struct error *error)
 {
@@ -150,22 +118,6 @@ static int sleep_unless_backing_off(struct coordinator *coordinator,
 	return r;
 }
 
-static int run_cycle(struct coordinator *coordinator, const struct job *job,
-		     const struct cycle_params *params, struct json_object **ret_report,
-		     struct error *error)
-{
-	int r;
-
-	if (!params->sleeper)
-		return coordinator_suspend(coordinator, params, ret_report, error);
-	begin_watching_lid(coordinator);
-	if (job->verb == JOB_SLEEP)
-		return sleep_unless_backing_off(coordinator, params, ret_report, error);
-	r = coordinator_suspend(coordinator, params, ret_report, error);
-	end_watching_lid(coordinator);
-	return r;
-}
-
 /*
  * systemd starts programs and syncs file systems when all guests are down. On
  * a disk that one of them serves, that would hang; we ourselves need no disk.
@@ -183,37 +135,78 @@ static int check_systemd_has_its_disks(const struct coordinator *coordinator, st
 		host.guest_disk_mount, host.guest_disk);
 }
 
-static int run_suspend(struct coordinator *coordinator, const struct job *job,
-		       struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
+/* A sleep that a person asked for, or none; a lid that is opened ends it. */
+static int run_unrefused(struct coordinator *coordinator, const struct cycle_params *params,
+			 struct json_object **ret_report, struct error *error)
 {
-	struct cycle_params params = {
-		.trigger = job_verb_name(job->verb),
+	int r;
+
+	if (params->sleeper)
+		begin_watching_lid(coordinator);
+	r = coordinator_suspend(coordinator, params, ret_report, error);
+	if (params->sleeper)
+		end_watching_lid(coordinator);
+	return r;
+}
+
+static struct cycle_params wish_of(const struct job *job, struct sleeper *sleeper)
+{
+	const struct job_kind *kind = job_kind(job->verb);
+
+	return (struct cycle_params){
+		.trigger = kind->name,
 		.sleeper = job_sleeps(job) ? sleeper : NULL,
 		.names = job->names,
 		.n_names = job->n_names,
 		.force = job->force,
-		.comes_back = job_is_rehearsal(job),
-		.is_measurement = job->verb == JOB_BENCH,
+		.comes_back = kind->in_series,
+		.is_measurement = kind->is_measurement,
 	};
-	int r = job->verb == JOB_SLEEP ? check_systemd_has_its_disks(coordinator, error) : 0;
+}
 
-	if (r == 0)
-		r = run_cycle(coordinator, job, &params, &outcome->report, error);
-	if (r < 0 || !outcome->report)
-		return r;
+/* For a cycle that has a report. */
+static void take_report(const struct cycle_params *params, struct job_outcome *outcome)
+{
 	outcome->code = exit_code_of_report(outcome->report);
 	report_blame(outcome->report, outcome->message, sizeof(outcome->message));
-	outcome->held = !params.sleeper && !params.comes_back && outcome->code != EXIT_ROLLED_BACK;
-	return 0;
+	outcome->held =
+		!params->sleeper && !params->comes_back && outcome->code != EXIT_ROLLED_BACK;
+}
+
+static int run_suspend(struct coordinator *coordinator, const struct job *job,
+		       struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
+{
+	struct cycle_params params = wish_of(job, sleeper);
+	int r = run_unrefused(coordinator, &params, &outcome->report, error);
+
+	if (r == 0 && outcome->report)
+		take_report(&params, outcome);
+	return r;
+}
+
+static int run_sleep(struct coordinator *coordinator, const struct job *job,
+		     struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
+{
+	struct cycle_params params = wish_of(job, sleeper);
+	int r = check_systemd_has_its_disks(coordinator, error);
+
+	if (r < 0)
+		return r;
+	begin_watching_lid(coordinator);
+	r = sleep_unless_backing_off(coordinator, &params, &outcome->report, error);
+	if (r == 0 && outcome->report)
+		take_report(&params, outcome);
+	return r;
 }
 
 static int run_resume(struct coordinator *coordinator, const struct job *job,
-		      struct job_outcome *outcome, struct error *error)
+		      struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
 {
 	struct resume_result result;
 	int r = coordinator_resume(coordinator, job->names, job->n_names, job->force, &result,
 				   error);
 
+	(void)sleeper;
 	if (r < 0)
 		return r;
 	outcome->n_resumed = result.n_resumed;
@@ -228,29 +221,111 @@ static int run_resume(struct coordinator *coordinator, const struct job *job,
 	return 0;
 }
 
+static int run_recover(struct coordinator *coordinator, const struct job *job,
+		       struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
+{
+	(void)job;
+	(void)sleeper;
+	(void)outcome;
+	return coordinator_recover(coordinator, error);
+}
+
+static const struct job_kind kinds[JOB_N_VERBS] = {
+	[JOB_SUSPEND_ALL] = {
+		.name = "suspend-all",
+		.method = "SuspendAll",
+		.sleep = JOB_SLEEPS_UNLESS_GUESTS_ONLY,
+		.sleeper = SLEEPER_SYSFS,
+		.run = run_suspend,
+	},
+	[JOB_SUSPEND] = {
+		.name = "suspend",
+		.method = "Suspend",
+		.names_guests = true,
+		.run = run_suspend,
+	},
+	[JOB_RESUME_ALL] = {
+		.name = "resume-all",
+		.method = "ResumeAll",
+		.resumes = true,
+		.run = run_resume,
+	},
+	[JOB_RESUME] = {
+		.name = "resume",
+		.method = "Resume",
+		.names_guests = true,
+		.resumes = true,
+		.run = run_resume,
+	},
+	[JOB_SLEEP] = {
+		.name = "sleep",
+		.method = "Sleep",
+		.waits = true,
+		.sleep = JOB_SLEEPS_ALWAYS,
+		.sleeper = SLEEPER_SYSTEMD,
+		.run = run_sleep,
+	},
+	[JOB_RECOVER] = {
+		.name = "recover",
+		.waits = true,
+		.run = run_recover,
+	},
+	[JOB_CYCLE] = {
+		.name = "cycle",
+		.method = "Cycle",
+		.in_series = true,
+		.sleep = JOB_SLEEPS_ON_REQUEST,
+		.sleeper = SLEEPER_ALARM,
+		.run = run_suspend,
+	},
+	[JOB_BENCH] = {
+		.name = "bench",
+		.method = "Bench",
+		.names_guests = true,
+		.in_series = true,
+		.is_measurement = true,
+		.run = run_suspend,
+	},
+};
+
+const struct job_kind *job_kind(enum job_verb verb)
+{
+	assert(verb < JOB_N_VERBS);
+	return &kinds[verb];
+}
+
+int job_verb_of_method(const char *method, enum job_verb *ret_verb)
+{
+	for (size_t i = 0; i < JOB_N_VERBS; i++) {
+		if (!kinds[i].method || strcmp(kinds[i].method, method) != 0)
+			continue;
+		*ret_verb = (enum job_verb)i;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+bool job_sleeps(const struct job *job)
+{
+	switch (job_kind(job->verb)->sleep) {
+	case JOB_SLEEPS_NEVER:
+		break;
+	case JOB_SLEEPS_ALWAYS:
+		return true;
+	case JOB_SLEEPS_UNLESS_GUESTS_ONLY:
+		return !job->guests_only;
+	case JOB_SLEEPS_ON_REQUEST:
+		return job->with_sleep;
+	}
+	return false;
+}
+
 void job_run(struct coordinator *coordinator, const struct job *job, struct sleeper *sleeper,
 	     struct job_outcome *ret_outcome)
 {
 	struct error error = { 0 };
-	int r = -EINVAL;
 
 	*ret_outcome = (struct job_outcome){ .code = EXIT_AS_PLANNED };
-	switch (job->verb) {
-	case JOB_SUSPEND_ALL:
-	case JOB_SUSPEND:
-	case JOB_SLEEP:
-	case JOB_CYCLE:
-	case JOB_BENCH:
-		r = run_suspend(coordinator, job, sleeper, ret_outcome, &error);
-		break;
-	case JOB_RESUME_ALL:
-	case JOB_RESUME:
-		r = run_resume(coordinator, job, ret_outcome, &error);
-		break;
-	case JOB_RECOVER:
-		r = coordinator_recover(coordinator, &error);
-		break;
-	}
-	if (r < 0)
+	if (job_kind(job->verb)->run(coordinator, job, sleeper, ret_outcome, &error) < 0)
 		job_outcome_of_error(&error, ret_outcome);
 }

@@ -23,18 +23,42 @@ enum job_verb {
 	JOB_RESUME, /* the named guests */
 	JOB_SLEEP, /* a cycle inside of systemd's sleep.target */
 	JOB_RECOVER, /* what is left of cycles whose coordinator died */
-	JOB_CYCLE, /* a rehearsal: all guests down, and back at once */
+	JOB_CYCLE, /* all guests suspended, and resumed at once */
 	JOB_BENCH, /* likewise the named guests; leaves no report */
+	JOB_N_VERBS,
 };
 
 /* The strings are borrowed. */
 struct job {
 	enum job_verb verb;
-	char **names; /* guests, for JOB_SUSPEND, JOB_RESUME and JOB_BENCH */
+	char **names; /* guests, where the kind says so */
 	size_t n_names;
 	bool force; /* exactly the named guests */
 	bool guests_only; /* JOB_SUSPEND_ALL: leave the host awake */
 	bool with_sleep; /* JOB_CYCLE: the host sleeps, until an alarm */
+};
+
+struct job_outcome;
+
+/* All that distinguishes the jobs of one verb from the others. */
+struct job_kind {
+	const char *name; /* "suspend-all", … */
+	const char *method; /* of the daemon's D-Bus interface; NULL: none */
+	bool names_guests;
+	bool resumes; /* and suspends nothing */
+	bool in_series; /* what is shown is the end of many */
+	bool is_measurement; /* its report is kept only if it went wrong */
+	bool waits; /* for another cycle to end, instead of failing */
+	enum job_sleep {
+		JOB_SLEEPS_NEVER,
+		JOB_SLEEPS_ALWAYS,
+		JOB_SLEEPS_UNLESS_GUESTS_ONLY,
+		JOB_SLEEPS_ON_REQUEST, /* with_sleep */
+	} sleep;
+	enum sleeper_kind sleeper; /* where it sleeps */
+	/* For job_run. */
+	int (*run)(struct coordinator *coordinator, const struct job *job, struct sleeper *sleeper,
+		   struct job_outcome *outcome, struct error *error);
 };
 
 struct job_outcome {
@@ -46,17 +70,13 @@ struct job_outcome {
 	struct json_object *report; /* of the last cycle that ended, or NULL */
 };
 
-/* "suspend-all", "suspend", … */
-const char *job_verb_name(enum job_verb verb);
+const struct job_kind *job_kind(enum job_verb verb);
 
-/* Whether the job is about guests that are named. */
-bool job_names_guests(enum job_verb verb);
+/* The verb behind a method of the D-Bus interface. Returns 0 or -ENOENT. */
+int job_verb_of_method(const char *method, enum job_verb *ret_verb);
 
 /* Whether the host is to sleep, so that a sleeper is needed. */
 bool job_sleeps(const struct job *job);
-
-/* Whether it is one of a series, whose end is what is to be shown. */
-bool job_is_rehearsal(const struct job *job);
 
 /*
  * Does the job; the caller holds the lock. `sleeper` counts only where

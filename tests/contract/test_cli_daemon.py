@@ -105,7 +105,7 @@ def test_the_interface_says_what_there_is(served):
     served.serve(served.shipped("laptop.sim"))
     lines = served.bus.busctl("introspect", NAME, PATH, NAME).stdout.splitlines()
     members = {line.split()[0]: line.split()[1] for line in lines[1:]}
-    for method in ("SuspendAll", "Suspend", "ResumeAll", "Resume", "Sleep", "Cancel", "List", "Plan", "Report"):
+    for method in ("SuspendAll", "Suspend", "ResumeAll", "Resume", "Sleep", "Bench", "Cancel", "List", "Plan", "Report"):
         assert members.get(f".{method}") == "method"
     for name in ("State", "Job", "Verb", "Client", "Cycle", "LastResult", "Hypervisor", "Version"):
         assert members.get(f".{name}") == "property"
@@ -134,6 +134,17 @@ def test_commands_are_done_by_the_daemon_and_end_as_without_it(served):
     wrong = served.ask("suspend", "nobody")
     assert wrong.returncode == 2
     assert "there is no guest 'nobody'" in wrong.stderr
+
+
+def test_a_series_of_cycles_is_done_by_the_daemon(served):
+    served.serve(served.shipped("laptop.sim"))
+    result = served.ask("cycle", "-n", "2", "--json")
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["cycles"] == 2
+    assert served.bus.property("Cycle") == "2"
+    result = served.ask("bench", "-n", "1", "--json")
+    assert result.returncode == 0
+    assert int(served.bus.property("Cycle")) == 2 + json.loads(result.stdout)["cycles"]
 
 
 def test_status_sees_the_daemon_and_its_end(served):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a job refuses before anything is begun. */
+/* What each job is, and what one refuses before anything is begun. */
 
 #include "engine/job.h"
 
@@ -95,9 +95,50 @@ static void waits_no_longer_for_a_lid_whose_device_was_removed(void **state)
 	host_done(&host);
 }
 
+static void each_kind_of_job_is_described(void **state)
+{
+	(void)state;
+	for (enum job_verb verb = 0; verb < JOB_N_VERBS; verb++) {
+		const struct job_kind *kind = job_kind(verb);
+		enum job_verb found = JOB_N_VERBS;
+
+		assert_non_null(kind->name);
+		assert_non_null(kind->run);
+		assert_int_equal(kind->sleep == JOB_SLEEPS_NEVER, kind->sleeper == SLEEPER_NONE);
+		if (!kind->method)
+			continue;
+		assert_int_equal(job_verb_of_method(kind->method, &found), 0);
+		assert_int_equal(found, verb);
+	}
+	assert_int_equal(job_verb_of_method("Status", &(enum job_verb){ 0 }), -ENOENT);
+}
+
+static void sleeps_where_its_options_say_so(void **state)
+{
+	static const struct {
+		struct job job;
+		bool sleeps;
+	} cases[] = {
+		{ { .verb = JOB_SUSPEND_ALL }, true },
+		{ { .verb = JOB_SUSPEND_ALL, .guests_only = true }, false },
+		{ { .verb = JOB_SLEEP }, true },
+		{ { .verb = JOB_SLEEP, .guests_only = true }, true },
+		{ { .verb = JOB_CYCLE }, false },
+		{ { .verb = JOB_CYCLE, .with_sleep = true }, true },
+		{ { .verb = JOB_SUSPEND, .with_sleep = true }, false },
+		{ { .verb = JOB_RESUME_ALL }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+		assert_int_equal(job_sleeps(&cases[i].job), cases[i].sleeps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_kind_of_job_is_described),
+		cmocka_unit_test(sleeps_where_its_options_say_so),
 		cmocka_unit_test(systemd_cannot_sleep_on_a_disk_that_a_guest_serves),
 		cmocka_unit_test(waits_no_longer_for_a_lid_whose_device_was_removed),
 	};
