@@ -129,8 +129,8 @@ static int check_systemd_has_its_disks(const struct coordinator *coordinator, st
 	host_read_disks("", coordinator->roots->sys, &host);
 	if (!host.guest_disk[0])
 		return 0;
-	return error_set(
-		error, -EOPNOTSUPP,
+	return error_refuse(
+		error, OUTCOME_UNSUPPORTED,
 		"%s is mounted from %s, a disk that a guest serves, and systemd would need it while that guest is down; use 'pmcoord suspend-all', which sleeps without it",
 		host.guest_disk_mount, host.guest_disk);
 }

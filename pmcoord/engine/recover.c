@@ -26,11 +26,13 @@ typedef int (*take_cycle_fn)(struct coordinator *coordinator, struct journal *jo
 static int give_up_on(struct coordinator *coordinator, uint64_t number, struct error *error)
 {
 	journal_set_aside(coordinator->roots->journals, number);
-	return error_replace(
+	error_replace(
 		error, -ENOTRECOVERABLE,
 		"the journal %s/%" PRIu64
 		" cannot be read and was set aside: 'xl list' shows (as s or p) whom it may have held",
 		coordinator->roots->journals, number);
+	error_mark(error, -ENOTRECOVERABLE, OUTCOME_UNRECOVERABLE);
+	return -ENOTRECOVERABLE;
 }
 
 static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, void *data,

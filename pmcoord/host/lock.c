@@ -160,8 +160,8 @@ static void read_holder(int fd, char *ret, size_t size)
 
 int lock_describe_holder(const char *holder, struct error *error)
 {
-	return error_set(
-		error, -EBUSY,
+	return error_refuse(
+		error, OUTCOME_BUSY,
 		"another pmcoord is at work (%s): wait for it, or look at 'pmcoord status'",
 		holder[0] ? holder : "it has not said which");
 }

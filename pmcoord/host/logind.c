@@ -189,10 +189,11 @@ static int explain(const struct wait *wait, int r, uint64_t patience_us, struct 
 		return 0;
 	case -EINPROGRESS:
 	case -EALREADY:
-		return error_set(error, -EBUSY,
-				 "logind says that a sleep is under way already: wait for it");
+		return error_refuse(error, OUTCOME_BUSY,
+				    "logind says that a sleep is under way already: wait for it");
 	case -EOPNOTSUPP:
-		return error_set(error, r, "logind says that this host cannot suspend");
+		return error_refuse(error, OUTCOME_UNSUPPORTED,
+				    "logind says that this host cannot suspend");
 	case -ETIMEDOUT:
 		if (wait->timed_out)
 			return error_set(
@@ -204,7 +205,10 @@ static int explain(const struct wait *wait, int r, uint64_t patience_us, struct 
 		return error_set(error, r,
 				 "the sleep ended without a cycle: see journalctl -u " SLEEP_UNIT);
 	}
-	return error_set(error, r, "logind does not suspend: %s", strerror(-r));
+	r = error_set(error, r, "logind does not suspend: %s", strerror(-r));
+	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
+	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+	return r;
 }
 
 int logind_suspend(const struct logind_end *end, uint64_t patience_us, struct error *error)

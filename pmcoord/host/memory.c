@@ -52,10 +52,15 @@ static void give_back(void *data, const struct segment *segment)
 
 int memory_lock(struct error *error)
 {
+	int r;
+
 	/* One heap: arenas per thread would be locked too. */
 	mallopt(M_ARENA_MAX, 1);
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		return error_set(error, -errno, "cannot lock memory: %s", strerror(errno));
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
+		r = error_set(error, -errno, "cannot lock memory: %s", strerror(errno));
+		error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
+		return r;
+	}
 	segments_each(give_back, NULL);
 	return 0;
 }

@@ -50,8 +50,8 @@ static int check_is_free(struct alarm_sleeper *self, struct error *error)
 		return error_set(error, -errno, "cannot read %s: %s", self->path, strerror(errno));
 	text[strcspn(text, "\n")] = '\0';
 	if (text[0] != '\0' && strcmp(text, NO_ALARM) != 0)
-		return error_set(
-			error, -EOPNOTSUPP,
+		return error_refuse(
+			error, OUTCOME_UNSUPPORTED,
 			"the real-time clock's alarm is set already (%s, for %s): rehearse when it is over, or without --sleep",
 			self->path, text);
 	return 0;
@@ -65,8 +65,8 @@ static int alarm_prepare(struct sleeper *sleeper, struct error *error)
 	closep(&self->fd);
 	self->fd = open(self->path, O_RDWR | O_CLOEXEC);
 	if (self->fd < 0)
-		return error_set(
-			error, -EOPNOTSUPP,
+		return error_refuse(
+			error, OUTCOME_UNSUPPORTED,
 			"nothing would wake this host: its real-time clock has no alarm (%s: %s); rehearse without --sleep",
 			self->path, strerror(errno));
 	r = check_is_free(self, error);

@@ -92,8 +92,8 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 		return error_set(error, r, "cannot read %s/power/state: %s", self->sys,
 				 strerror(-r));
 	if (!strstr(text, "mem"))
-		return error_set(
-			error, -EOPNOTSUPP,
+		return error_refuse(
+			error, OUTCOME_UNSUPPORTED,
 			"this host offers no suspend to RAM (%s/power/state has only '%s'): look for S3 in the firmware's setup",
 			self->sys, text);
 	mem_sleep_fd = open_attribute(self, "mem_sleep", O_RDWR);
@@ -107,8 +107,8 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 		return error_set(error, -errno, "cannot choose S3 in %s/power/mem_sleep: %s",
 				 self->sys, strerror(errno));
 	}
-	return error_set(
-		error, -EOPNOTSUPP,
+	return error_refuse(
+		error, OUTCOME_UNSUPPORTED,
 		"this host offers only s2idle, not S3 (%s/power/mem_sleep is '%s'), which Xen cannot wake from: look for S3 in the firmware's setup",
 		self->sys, text);
 }
@@ -130,9 +130,13 @@ static int host_prepare(struct sleeper *sleeper, struct error *error)
 	int r;
 
 	self->state_fd = open_attribute(self, "state", O_RDWR);
-	if (self->state_fd < 0)
-		return error_set(error, self->state_fd, "cannot open %s/power/state: %s", self->sys,
-				 strerror(-self->state_fd));
+	if (self->state_fd < 0) {
+		r = error_set(error, self->state_fd, "cannot open %s/power/state: %s", self->sys,
+			      strerror(-self->state_fd));
+		error_mark(error, -ENOENT, OUTCOME_UNSUPPORTED);
+		error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+		return r;
+	}
 	r = check_offers_s3(self, error);
 	if (r < 0)
 		return r;
@@ -236,8 +240,8 @@ static int check_is_no_hibernation(const struct host_sleeper *self, struct error
 		return 0;
 	if (job.kind == SLEEP_KIND_NONE || job.kind == SLEEP_KIND_SUSPEND)
 		return 0;
-	return error_set(
-		error, -EOPNOTSUPP,
+	return error_refuse(
+		error, OUTCOME_UNSUPPORTED,
 		"%s was asked for, but a Xen host cannot hibernate: every guest's memory would be lost; use 'systemctl suspend' instead",
 		sleep_kind_unit(job.kind));
 }

@@ -28,8 +28,8 @@ int selection_make(const struct inventory *inventory, char **names, size_t n_nam
 		const struct guest *guest = find_guest(inventory, names[i]);
 
 		if (!guest)
-			return error_set(
-				error, -ENOENT,
+			return error_refuse(
+				error, OUTCOME_NOT_FOUND,
 				"there is no guest '%s': 'pmcoord list' shows those there are",
 				names[i]);
 		selected[guest - inventory->guests] = true;

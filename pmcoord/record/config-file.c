@@ -301,6 +301,8 @@ static int load_file(struct config *config, const char *path, config_warning_fn 
 		r = -ENOMEM;
 	if (r == -EBADMSG)
 		error_set(error, r, "%s", loader.problems);
+	error_mark(error, -EBADMSG, OUTCOME_USAGE);
+	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	free(loader.problems);
 	if (r < 0) {
 		config_done(&copy);

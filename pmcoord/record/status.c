@@ -138,8 +138,10 @@ int status_read(const struct roots *roots, struct status *ret_status, struct err
 		r = read_cycles(roots, &status);
 	if (r < 0) {
 		status_done(&status);
-		return error_set(error, r, "cannot read %s: %s%s", roots->run, strerror(-r),
-				 r == -EACCES ? ": use sudo" : "");
+		error_set(error, r, "cannot read %s: %s%s", roots->run, strerror(-r),
+			  r == -EACCES ? ": use sudo" : "");
+		error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+		return r;
 	}
 	status.n_unreadable += count_set_aside(roots);
 	/* That there is none, or that it cannot be read, is for `report`. */

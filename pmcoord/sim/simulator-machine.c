@@ -378,8 +378,8 @@ static struct simulator *sleeper_simulator(struct sleeper *sleeper)
 static int sim_sleep_prepare(struct sleeper *sleeper, struct error *error)
 {
 	if (!sleeper_simulator(sleeper)->offers_s3)
-		return error_set(
-			error, -EOPNOTSUPP,
+		return error_refuse(
+			error, OUTCOME_UNSUPPORTED,
 			"the simulated host offers no suspend to RAM (S3=no in the scenario)");
 	return 0;
 }

@@ -407,8 +407,14 @@ static int set_up(struct simulator *simulator, const char *path, const char *sta
 {
 	int r = sim_scenario_load(simulator, path, error);
 
-	if (r < 0)
-		return error_set(error, r, "cannot read the scenario %s: %s", path, strerror(-r));
+	if (r < 0) {
+		error_set(error, r, "cannot read the scenario %s: %s", path, strerror(-r));
+		error_mark(error, -ENOENT, OUTCOME_USAGE);
+		error_mark(error, -EINVAL, OUTCOME_USAGE);
+		error_mark(error, -EBADMSG, OUTCOME_USAGE);
+		error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+		return r;
+	}
 	if (!state_path)
 		return 0;
 	simulator->state_path = strdup(state_path);

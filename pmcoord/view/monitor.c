@@ -31,8 +31,10 @@ struct monitor {
 
 static int cannot_read(struct monitor *monitor, int r)
 {
-	return error_set(monitor->error, r, "cannot read the journals in %s: %s", monitor->journals,
-			 strerror(-r));
+	error_set(monitor->error, r, "cannot read the journals in %s: %s", monitor->journals,
+		  strerror(-r));
+	error_mark(monitor->error, -EACCES, OUTCOME_NOT_PERMITTED);
+	return r;
 }
 
 static int look_at(struct monitor *monitor, uint64_t number)
@@ -99,9 +101,12 @@ static int watch(struct monitor *monitor)
 			r = watch_ancestor(monitor);
 		/* It may have been made before its ancestor was watched. */
 	} while (r >= 0 && monitor->watches_parent && access(monitor->journals, F_OK) == 0);
-	if (r < 0)
-		return error_set(monitor->error, r, "cannot watch %s: %s%s", monitor->journals,
-				 strerror(-r), r == -EACCES ? ": use sudo" : "");
+	if (r < 0) {
+		error_set(monitor->error, r, "cannot watch %s: %s%s", monitor->journals,
+			  strerror(-r), r == -EACCES ? ": use sudo" : "");
+		error_mark(monitor->error, -EACCES, OUTCOME_NOT_PERMITTED);
+		return r;
+	}
 	return monitor->watches_parent ? 0 : look_at_all(monitor);
 }
 

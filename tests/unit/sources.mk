@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Unit tests, a program per module: tests/unit/NAME.c
-SHARED_TESTS := base/test_parse base/test_protocol base/test_ini_file base/test_descriptor_store \
+SHARED_TESTS := base/test_error base/test_parse base/test_protocol base/test_ini_file base/test_descriptor_store \
 	base/test_clock base/test_segments base/test_enum_name
 COORDINATOR_TESTS := \
 	model/test_config \

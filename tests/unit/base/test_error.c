@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/error.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void a_number_alone_means_nothing(void **state)
+{
+	(void)state;
+	for (int number = 1; number < 200; number++) {
+		struct error error = { 0 };
+
+		assert_int_equal(error_set(&error, -number, "no"), -number);
+		assert_int_equal(error.outcome, OUTCOME_UNEXPECTED);
+	}
+}
+
+static void an_outcome_has_a_number(void **state)
+{
+	static const struct {
+		enum error_outcome outcome;
+		int number;
+	} cases[] = {
+		{ OUTCOME_USAGE, -EINVAL },
+		{ OUTCOME_NOT_FOUND, -ENOENT },
+		{ OUTCOME_UNSUPPORTED, -EOPNOTSUPP },
+		{ OUTCOME_NOT_PERMITTED, -EPERM },
+		{ OUTCOME_BUSY, -EBUSY },
+		{ OUTCOME_UNRECOVERABLE, -ENOTRECOVERABLE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct error error = { 0 };
+
+		assert_int_equal(error_refuse(&error, cases[i].outcome, "no %d", 1),
+				 cases[i].number);
+		assert_int_equal(error_refuse(NULL, cases[i].outcome, "no"), cases[i].number);
+		assert_int_equal(error.number, cases[i].number);
+		assert_int_equal(error.outcome, cases[i].outcome);
+		assert_string_equal(error.text, "no 1");
+	}
+}
+
+static void the_first_cause_wins(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	error_refuse(&error, OUTCOME_BUSY, "first");
+	assert_int_equal(error_set(&error, -EIO, "second"), -EIO);
+	assert_int_equal(error_refuse(&error, OUTCOME_USAGE, "third"), -EINVAL);
+	assert_int_equal(error.number, -EBUSY);
+	assert_int_equal(error.outcome, OUTCOME_BUSY);
+	assert_string_equal(error_text(&error), "first");
+	error_replace(&error, -EIO, "better");
+	assert_int_equal(error.outcome, OUTCOME_UNEXPECTED);
+	assert_string_equal(error_text(&error), "better");
+}
+
+static void a_number_is_given_a_meaning_once(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	error_mark(NULL, -EACCES, OUTCOME_NOT_PERMITTED);
+	error_mark(&error, -EACCES, OUTCOME_NOT_PERMITTED);
+	assert_int_equal(error.outcome, OUTCOME_UNEXPECTED);
+	error_set(&error, -EACCES, "no");
+	error_mark(&error, -EPERM, OUTCOME_USAGE);
+	assert_int_equal(error.outcome, OUTCOME_UNEXPECTED);
+	error_mark(&error, -EACCES, OUTCOME_NOT_PERMITTED);
+	error_mark(&error, -EACCES, OUTCOME_USAGE);
+	assert_int_equal(error.outcome, OUTCOME_NOT_PERMITTED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_number_alone_means_nothing),
+		cmocka_unit_test(an_outcome_has_a_number),
+		cmocka_unit_test(the_first_cause_wins),
+		cmocka_unit_test(a_number_is_given_a_meaning_once),
+	};
+
+	return cmocka_run_group_tests_name("error", tests, NULL, NULL);
+}
