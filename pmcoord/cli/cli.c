@@ -20,7 +20,28 @@
 enum exit_code cli_fail(const struct error *error)
 {
 	fprintf(stderr, "pmcoord: %s\n", error_text(error));
-	return exit_code_of_error(error);
+	return cli_exit_code(job_result_of_error(error));
+}
+
+enum exit_code cli_exit_code(enum job_result result)
+{
+	switch (result) {
+	case JOB_RESULT_DONE:
+		return EXIT_AS_PLANNED;
+	case JOB_RESULT_ROLLED_BACK:
+		break;
+	case JOB_RESULT_INVALID:
+		return EXIT_USAGE;
+	case JOB_RESULT_DEGRADED:
+		return EXIT_DEGRADED;
+	case JOB_RESULT_UNSUPPORTED:
+		return EXIT_UNSUPPORTED;
+	case JOB_RESULT_BUSY:
+		return EXIT_BUSY;
+	case JOB_RESULT_STRANDED:
+		return EXIT_STRANDED;
+	}
+	return EXIT_ROLLED_BACK;
 }
 
 static void print_warning(void *data, const char *warning)
@@ -39,7 +60,8 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct 
 	config_init(&cli->config);
 	/* A file that was asked for must be there; the default need not. */
 	if (path && access(path, R_OK) < 0)
-		return error_set(error, -EINVAL, "cannot read %s: %s", path, strerror(errno));
+		return error_refuse(error, OUTCOME_USAGE, "cannot read %s: %s", path,
+				    strerror(errno));
 	r = config_load(&cli->config, path ? path : CONFIG_DEFAULT_PATH, warn, data, error);
 	if (r == 0 && cli->options.timeout_us)
 		cli->config.deadline_us = cli->options.timeout_us;
@@ -58,8 +80,8 @@ static int rehearsal_directory(const char *scenario, char *ret, size_t size, str
 	struct stat st;
 
 	if (!real)
-		return error_set(error, -EINVAL, "cannot read the scenario %s: %s", scenario,
-				 strerror(errno));
+		return error_refuse(error, OUTCOME_USAGE, "cannot read the scenario %s: %s",
+				    scenario, strerror(errno));
 	if (geteuid() == 0)
 		snprintf(base, sizeof(base), "/run/pmcoord-rehearsal");
 	else if (runtime && runtime[0] == '/' && strlen(runtime) < 100)
@@ -68,9 +90,9 @@ static int rehearsal_directory(const char *scenario, char *ret, size_t size, str
 		snprintf(base, sizeof(base), "/tmp/pmcoord-rehearsal-%d", (int)geteuid());
 	if (directory_make(base) < 0 || lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) ||
 	    st.st_uid != geteuid())
-		return error_set(error, -EINVAL,
-				 "cannot use %s for rehearsals: it must be a directory of yours",
-				 base);
+		return error_refuse(error, OUTCOME_USAGE,
+				    "cannot use %s for rehearsals: it must be a directory of yours",
+				    base);
 	snprintf(ret, size, "%s/%016" PRIx64, base, hash_text(HASH_START, real));
 	return 0;
 }
@@ -89,7 +111,11 @@ int cli_choose_roots(struct cli *cli, struct error *error)
 		if (r == 0)
 			r = roots_init_simulation(directory, &cli->roots);
 	}
-	return r < 0 ? error_set(error, r, "cannot begin: %s", strerror(-r)) : 0;
+	if (r >= 0)
+		return 0;
+	error_set(error, r, "cannot begin: %s", strerror(-r));
+	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+	return r;
 }
 
 enum exit_code cli_load(struct cli *cli)
@@ -116,6 +142,20 @@ static int open_simulator(struct cli *cli, struct error *error)
 			      &cli->simulated_sleeper, error);
 }
 
+static int open_xen(struct cli *cli, struct error *error)
+{
+	int r = hypervisor_xen_open(cli->roots.run, cli->kept_fd, &cli->hypervisor, error);
+
+	/* As it documents; -ENOENT is a device of Xen that is not there. */
+	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
+	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+	error_mark(error, -ENODEV, OUTCOME_UNSUPPORTED);
+	error_mark(error, -ENOENT, OUTCOME_UNSUPPORTED);
+	error_mark(error, -ECONNREFUSED, OUTCOME_UNSUPPORTED);
+	error_mark(error, -EPROTO, OUTCOME_UNSUPPORTED);
+	return r;
+}
+
 int cli_open_hypervisor(struct cli *cli, struct error *error)
 {
 	int r;
@@ -125,7 +165,7 @@ int cli_open_hypervisor(struct cli *cli, struct error *error)
 	if (cli->options.scenario) {
 		r = open_simulator(cli, error);
 	} else {
-		r = hypervisor_xen_open(cli->roots.run, cli->kept_fd, &cli->hypervisor, error);
+		r = open_xen(cli, error);
 		if (r == 0)
 			r = loop_new(cli->hypervisor, &cli->loop, error);
 		if (r == 0 && sleep_manager_systemd_new(&cli->sleep_manager))

@@ -70,10 +70,13 @@ const char *cli_hypervisor(struct cli *cli);
 /* Prints the sentence to stderr and returns the exit code that goes with it. */
 enum exit_code cli_fail(const struct error *error);
 
+/* The exit code that goes with the result of a job. */
+enum exit_code cli_exit_code(enum job_result result);
+
 /*
  * Does the job under the lock, with its progress shown. Returns true with what
  * came of it in *ret_outcome (release: job_outcome_done), or false when it was
- * not begun: that is told already, and ret_outcome->code goes with it.
+ * not begun: then the sentence is printed already, and only the result is set.
  */
 bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
 		 struct job_outcome *ret_outcome);

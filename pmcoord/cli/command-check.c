@@ -187,7 +187,7 @@ static enum exit_code exit_of_findings(const struct facts *facts, const struct f
 	if (facts->config_errors.n > 0)
 		return EXIT_USAGE;
 	if (facts->no_hypervisor.number < 0)
-		return exit_code_of_error(&facts->no_hypervisor);
+		return cli_exit_code(job_result_of_error(&facts->no_hypervisor));
 	return findings_are_ok(findings) ? EXIT_AS_PLANNED : EXIT_ROLLED_BACK;
 }
 
@@ -207,6 +207,7 @@ enum exit_code command_check(struct cli *cli)
 	if (r < 0) {
 		error_set(&error, r, "cannot check: %s",
 			  facts.no_hypervisor.text[0] ? facts.no_hypervisor.text : strerror(-r));
+		error_mark(&error, r, facts.no_hypervisor.outcome);
 		code = cli_fail(&error);
 	}
 	findings_done(&findings);

@@ -133,8 +133,8 @@ enum exit_code command_report(struct cli *cli)
 
 	if (cli->options.n_arguments == 1 &&
 	    (parse_u64(cli->options.arguments[0], UINT64_MAX, &number) < 0 || number == 0))
-		r = error_set(&error, -EINVAL, "'%s' is not the number of a cycle",
-			      cli->options.arguments[0]);
+		r = error_refuse(&error, OUTCOME_USAGE, "'%s' is not the number of a cycle",
+				 cli->options.arguments[0]);
 	if (r == 0)
 		r = find_report(cli, number, &report, &error);
 	if (r == 0 && cli->options.svg_path)
@@ -142,10 +142,9 @@ enum exit_code command_report(struct cli *cli)
 	if (r == 0 && (cli->options.json || !cli->options.svg_path))
 		cli_print_report(cli, report);
 	json_object_put(report);
-	if (r == -ENOENT && number == 0) {
-		/* Nothing was asked wrongly: there was no cycle yet. */
-		cli_fail(&error);
-		return EXIT_ROLLED_BACK;
-	}
+	/* Where there was no cycle yet, nothing was named. */
+	if (number != 0)
+		error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);
+	error_mark(&error, -EACCES, OUTCOME_NOT_PERMITTED);
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }

@@ -29,7 +29,7 @@ static enum exit_code exit_of_status(const struct status *status)
 		return EXIT_STRANDED;
 	if (status->state != STATUS_IDLE || !status->last)
 		return EXIT_AS_PLANNED;
-	return exit_code_of_report(status->last);
+	return cli_exit_code(job_result_of_report(status->last));
 }
 
 enum exit_code command_status(struct cli *cli)

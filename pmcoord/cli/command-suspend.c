@@ -38,22 +38,23 @@
 
 /* ---- doing a job -------------------------------------------------------- */
 
-/* Opens the hypervisor and takes the lock; `*ret_lock` is the caller's. */
-static enum exit_code begin(struct cli *cli, const char *purpose, uint64_t patience_us,
-			    int *ret_lock)
+/*
+ * Opens the hypervisor and takes the lock; `*ret_lock` is the caller's. Returns
+ * 0, or negative with `error` set.
+ */
+static int begin(struct cli *cli, const char *purpose, uint64_t patience_us, int *ret_lock,
+		 struct error *error)
 {
-	enum exit_code code = cli_open(cli);
-	struct error error = { 0 };
-	int r;
+	int r = cli_open_hypervisor(cli, error);
 
-	if (code != EXIT_AS_PLANNED)
-		return code;
-	r = lock_take(cli->roots.run, purpose, patience_us, &error);
 	if (r < 0)
-		return cli_fail(&error);
+		return r;
+	r = lock_take(cli->roots.run, purpose, patience_us, error);
+	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+	if (r < 0)
+		return r;
 	*ret_lock = r;
-	r = cli->options.scenario ? 0 : memory_lock(&error);
-	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
+	return cli->options.scenario ? 0 : memory_lock(error);
 }
 
 static void watch_progress(struct cli *cli, struct progress *progress, bool quiet)
@@ -95,7 +96,7 @@ static void show_resumed(const struct cli *cli, const struct job_outcome *outcom
 static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 				   struct job_outcome *outcome)
 {
-	enum exit_code code = outcome->code;
+	enum exit_code code = cli_exit_code(outcome->result);
 
 	/* An error that stopped the job leaves nothing to show. */
 	if (!outcome->message[0] || outcome->report) {
@@ -111,18 +112,26 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 	return code;
 }
 
+/* Prints why; for cli_run_job. */
+static bool not_begun(const struct error *error, struct job_outcome *ret_outcome)
+{
+	cli_fail(error);
+	*ret_outcome = (struct job_outcome){
+		.result = job_result_of_error(error),
+	};
+	return false;
+}
+
 static bool run_here(struct cli *cli, const struct job *job, struct sleeper *sleeper,
 		     struct job_outcome *ret_outcome)
 {
 	_cleanup_(closep) int lock = -EBADF;
 	bool quiet = job_kind(job->verb)->in_series && !cli->options.verbose;
 	struct progress progress;
-	enum exit_code code = begin(cli, job_kind(job->verb)->name, 0, &lock);
+	struct error error = { 0 };
 
-	if (code != EXIT_AS_PLANNED) {
-		*ret_outcome = (struct job_outcome){ .code = code };
-		return false;
-	}
+	if (begin(cli, job_kind(job->verb)->name, 0, &lock, &error) < 0)
+		return not_begun(&error, ret_outcome);
 	watch_progress(cli, &progress, quiet);
 	job_run(&cli->coordinator, job, sleeper, ret_outcome);
 	cli->coordinator.observer = NULL;
@@ -151,8 +160,7 @@ static bool run_by_daemon(struct cli *cli, struct client *client, const struct j
 		cli->was_interrupted = client_was_interrupted(client);
 		return true;
 	}
-	*ret_outcome = (struct job_outcome){ .code = cli_fail(&error) };
-	return false;
+	return not_begun(&error, ret_outcome);
 }
 
 bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
@@ -168,7 +176,7 @@ bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper
 	else if (r == -ENOTCONN)
 		done = run_here(cli, job, sleeper, ret_outcome);
 	else
-		*ret_outcome = (struct job_outcome){ .code = cli_fail(&error) };
+		not_begun(&error, ret_outcome);
 	client_close(client);
 	return done;
 }
@@ -178,7 +186,7 @@ static enum exit_code do_job(struct cli *cli, const struct job *job, struct slee
 	struct job_outcome outcome;
 
 	if (!cli_run_job(cli, job, sleeper, &outcome))
-		return outcome.code;
+		return cli_exit_code(outcome.result);
 	return show_outcome(cli, job, &outcome);
 }
 
@@ -222,7 +230,7 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 		r = report_load(cli->roots.reports, 0, &outcome.report, &error);
 	if (r < 0)
 		return cli_fail(&error);
-	outcome.code = exit_code_of_report(outcome.report);
+	outcome.result = job_result_of_report(outcome.report);
 	report_blame(outcome.report, outcome.message, sizeof(outcome.message));
 	return show_outcome(cli, job, &outcome);
 }
@@ -325,10 +333,10 @@ static enum exit_code sleep_here(struct cli *cli)
 	struct sleeper *sleeper = NULL;
 	struct job_outcome outcome;
 	struct progress progress;
-	enum exit_code code = begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock);
+	struct error error = { 0 };
 
-	if (code != EXIT_AS_PLANNED)
-		return code;
+	if (begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock, &error) < 0)
+		return cli_fail(&error);
 	if (sleeper_systemd_new(cli->roots.sys, -EBADF, cli->sleep_manager, &sleeper) < 0)
 		return EXIT_ROLLED_BACK;
 	extend_timeout(cli);
@@ -388,7 +396,7 @@ static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client, st
 	}
 	if (outcome.message[0])
 		fprintf(stderr, "pmcoord: %s\n", outcome.message);
-	return outcome.code;
+	return cli_exit_code(outcome.result);
 }
 
 /*
@@ -425,17 +433,14 @@ enum exit_code command_recover(struct cli *cli)
 	_cleanup_(closep) int lock = -EBADF;
 	struct job job = { .verb = JOB_RECOVER };
 	struct job_outcome outcome;
-	enum exit_code code;
+	struct error error = { 0 };
 
 	sd_notify(0, "EXTEND_TIMEOUT_USEC=" UNIT_RECOVERY_US);
-	code = begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock);
-
-	if (code != EXIT_AS_PLANNED)
-		return code;
+	if (begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock, &error) < 0)
+		return cli_fail(&error);
 	job_run(&cli->coordinator, &job, NULL, &outcome);
-	code = outcome.code;
 	if (outcome.message[0])
 		fprintf(stderr, "pmcoord: %s\n", outcome.message);
 	job_outcome_done(&outcome);
-	return code;
+	return cli_exit_code(outcome.result);
 }

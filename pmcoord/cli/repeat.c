@@ -10,36 +10,36 @@
 #include "base/moment.h"
 #include "record/report.h"
 
-/* How bad each exit code is; what could not even begin is worse than failed. */
-static int rank(enum exit_code code)
+/* How bad each result is; what could not even begin is worse than failed. */
+static int rank(enum job_result result)
 {
-	switch (code) {
-	case EXIT_AS_PLANNED:
+	switch (result) {
+	case JOB_RESULT_DONE:
 		return 0;
-	case EXIT_DEGRADED:
+	case JOB_RESULT_DEGRADED:
 		return 1;
-	case EXIT_ROLLED_BACK:
+	case JOB_RESULT_ROLLED_BACK:
 		return 2;
-	case EXIT_USAGE:
-	case EXIT_UNSUPPORTED:
-	case EXIT_BUSY:
+	case JOB_RESULT_INVALID:
+	case JOB_RESULT_UNSUPPORTED:
+	case JOB_RESULT_BUSY:
 		return 3;
-	case EXIT_STRANDED:
+	case JOB_RESULT_STRANDED:
 		break;
 	}
 	return 4;
 }
 
-static void note_code(struct repeat *repeat, enum exit_code code)
+static void note_result(struct repeat *repeat, enum job_result result)
 {
-	if (rank(code) > rank(repeat->worst))
-		repeat->worst = code;
+	if (rank(result) > rank(repeat->worst))
+		repeat->worst = result;
 }
 
-static void end(struct repeat *repeat, enum exit_code code)
+static void end(struct repeat *repeat, enum job_result result)
 {
 	repeat->is_over = true;
-	note_code(repeat, code);
+	note_result(repeat, result);
 }
 
 /* A rehearsal on the simulator is simply killed. */
@@ -78,19 +78,19 @@ static void take_outcome(struct repeat *repeat, const struct job_outcome *outcom
 		fprintf(stderr, "pmcoord: %s\n", outcome->message);
 	if (!outcome->report) {
 		repeat->found_nobody = !outcome->message[0];
-		end(repeat, outcome->code);
+		end(repeat, outcome->result);
 		return;
 	}
-	note_code(repeat, outcome->code);
+	note_result(repeat, outcome->result);
 	if (series_add(&repeat->series, outcome->report, name) < 0) {
 		fprintf(stderr, "pmcoord: out of memory\n");
-		end(repeat, EXIT_ROLLED_BACK);
+		end(repeat, JOB_RESULT_ROLLED_BACK);
 	}
 	if (!options->quiet && !options->json &&
 	    (!name || options->verbose || report_result(outcome->report) != RESULT_OK))
 		print_cycle(repeat, outcome->report);
-	if (outcome->code == EXIT_STRANDED)
-		end(repeat, outcome->code);
+	if (outcome->result == JOB_RESULT_STRANDED)
+		end(repeat, outcome->result);
 }
 
 void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sleeper,
@@ -101,19 +101,19 @@ void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sl
 	if (cli_run_job(repeat->cli, job, sleeper, &outcome))
 		take_outcome(repeat, &outcome, name);
 	else
-		end(repeat, outcome.code);
+		end(repeat, outcome.result);
 	job_outcome_done(&outcome);
 	if (!repeat->is_over && was_interrupted(repeat->cli)) {
 		fprintf(stderr, "pmcoord: interrupted after %zu of %zu cycles\n",
 			repeat->series.n_cycles, repeat->n_wanted);
-		end(repeat, EXIT_ROLLED_BACK);
+		end(repeat, JOB_RESULT_ROLLED_BACK);
 	}
 }
 
 enum exit_code repeat_exit_code(const struct repeat *repeat, int r)
 {
 	if (r == 0)
-		return repeat->worst;
+		return cli_exit_code(repeat->worst);
 	fprintf(stderr, "pmcoord: cannot print the statistics: %s\n", strerror(-r));
 	return EXIT_ROLLED_BACK;
 }

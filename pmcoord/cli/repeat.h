@@ -12,7 +12,7 @@ struct repeat {
 	struct cli *cli;
 	size_t n_wanted; /* cycles */
 	struct series series;
-	enum exit_code worst;
+	enum job_result worst;
 	bool is_over; /* no more cycles: see repeat_run */
 	bool found_nobody; /* no guest runs that could be suspended */
 };

@@ -103,16 +103,16 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 	struct job_outcome *outcome = &client->outcome;
 	const char *text, *report;
 	uint64_t job, resumed;
-	int code, held;
+	int result, held;
 
 	(void)error;
-	if (sd_bus_message_read(message, "tistbs", &job, &code, &text, &resumed, &held, &report) <
+	if (sd_bus_message_read(message, "tistbs", &job, &result, &text, &resumed, &held, &report) <
 		    0 ||
 	    job != client->job)
 		return 0;
 	followers_read_known(&client->followers, client->options->observer,
 			     client->options->observer_data);
-	outcome->code = (enum exit_code)code;
+	outcome->result = job_result_of_number(result);
 	snprintf(outcome->message, sizeof(outcome->message), "%s", text);
 	outcome->n_resumed = (size_t)resumed;
 	outcome->held = held;
@@ -214,13 +214,23 @@ static int append_names(sd_bus_message *message, const struct job *job)
 /* What the daemon answered when it did not begin the job. */
 static int refused(int r, const sd_bus_error *answer, struct error *error)
 {
-	if (sd_bus_error_has_name(answer, SERVICE_ERROR_BUSY))
-		r = -EBUSY;
-	else if (sd_bus_error_has_name(answer, SERVICE_ERROR_INVALID))
-		r = -EINVAL;
-	else if (sd_bus_error_has_name(answer, SD_BUS_ERROR_ACCESS_DENIED))
-		r = -EPERM;
-	return error_set(error, r, "%s", answer->message ? answer->message : strerror(-r));
+	static const struct {
+		const char *name;
+		enum error_outcome outcome;
+	} names[] = {
+		{ SERVICE_ERROR_BUSY, OUTCOME_BUSY },
+		{ SERVICE_ERROR_INVALID, OUTCOME_USAGE },
+		{ SD_BUS_ERROR_ACCESS_DENIED, OUTCOME_NOT_PERMITTED },
+	};
+	const char *text = answer->message ? answer->message : strerror(-r);
+
+	for (size_t i = 0; i < ELEMENTSOF(names); i++)
+		if (sd_bus_error_has_name(answer, names[i].name))
+			return error_refuse(error, names[i].outcome, "%s", text);
+	error_set(error, r, "%s", text);
+	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
+	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+	return r;
 }
 
 static int call(struct client *client, const struct job *job, const struct client_options *options,
@@ -280,7 +290,8 @@ int client_do(struct client *client, const struct job *job, const struct client_
 		return error_set(error, r, "cannot listen to the daemon: %s", strerror(-r));
 	r = call(client, job, options, &reply, error);
 	if (r == 0 && sd_bus_message_read(reply, "t", &client->job) < 0)
-		r = error_set(error, -EPROTO, "the daemon is of another version: restart pmcoord");
+		r = error_refuse(error, OUTCOME_UNSUPPORTED,
+				 "the daemon is of another version: restart pmcoord");
 	sd_bus_message_unref(reply);
 	if (r == 0)
 		r = wait_for_end(client, error);

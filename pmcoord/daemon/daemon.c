@@ -326,7 +326,7 @@ static void tell_outcome(struct daemon *daemon, const struct daemon_job *job,
 	if (outcome->message[0])
 		fprintf(stderr, "pmcoord: %s: %s\n", job_kind(job->job.verb)->name,
 			outcome->message);
-	snprintf(text, sizeof(text), "EXIT=%d\nMESSAGE=%s", outcome->code, outcome->message);
+	snprintf(text, sizeof(text), "EXIT=%d\nMESSAGE=%s", (int)outcome->result, outcome->message);
 	tell_lease(job, text);
 	if (daemon->listener.job_removed)
 		daemon->listener.job_removed(daemon->listener.data, job->id, outcome);

@@ -22,10 +22,10 @@ static void take_words(struct lease *lease, const char *text)
 {
 	static const char message_key[] = "\nMESSAGE=";
 	const char *message = strstr(text, message_key);
-	int code;
+	int result;
 
-	if (sscanf(text, "EXIT=%d", &code) == 1 && message) {
-		lease->outcome.code = (enum exit_code)code;
+	if (sscanf(text, "EXIT=%d", &result) == 1 && message) {
+		lease->outcome.result = job_result_of_number(result);
 		snprintf(lease->outcome.message, sizeof(lease->outcome.message), "%s",
 			 message + strlen(message_key));
 		lease->is_over = true;

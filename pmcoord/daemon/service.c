@@ -32,9 +32,9 @@ static int fail(sd_bus_error *bus_error, const struct error *error)
 {
 	const char *name = SERVICE_ERROR_FAILED;
 
-	if (error->number == -EBUSY)
+	if (error->outcome == OUTCOME_BUSY)
 		name = SERVICE_ERROR_BUSY;
-	else if (error->number == -EINVAL || error->number == -ENOENT || error->number == -EBADMSG)
+	else if (error->outcome == OUTCOME_USAGE || error->outcome == OUTCOME_NOT_FOUND)
 		name = SERVICE_ERROR_INVALID;
 	return sd_bus_error_set(bus_error, name, error_text(error));
 }
@@ -78,9 +78,9 @@ static int take_option(sd_bus_message *message, const char *key, struct daemon_r
 	} else if (strcmp(key, SERVICE_OPTION_CONFIG) == 0) {
 		r = sd_bus_message_read(message, "v", "s", &request->config_path);
 	} else {
-		return error_set(error, -EINVAL, "there is no option '%.64s'", key);
+		return error_refuse(error, OUTCOME_USAGE, "there is no option '%.64s'", key);
 	}
-	return r < 0 ? error_set(error, -EINVAL, "option '%s' has another type", key) : 0;
+	return r < 0 ? error_refuse(error, OUTCOME_USAGE, "option '%s' has another type", key) : 0;
 }
 
 static int read_options(sd_bus_message *message, struct daemon_request *request,
@@ -99,9 +99,15 @@ static int read_options(sd_bus_message *message, struct daemon_request *request,
 	if (r >= 0)
 		r = sd_bus_message_exit_container(message);
 	if (r >= 0 && request->config_path && request->config_path[0] != '/')
-		r = error_set(error, -EINVAL, "the configuration '%.200s' is no absolute path",
-			      request->config_path);
-	return r < 0 ? error_set(error, r, "cannot read the options: %s", strerror(-r)) : 0;
+		r = error_refuse(error, OUTCOME_USAGE,
+				 "the configuration '%.200s' is no absolute path",
+				 request->config_path);
+	if (r >= 0)
+		return 0;
+	error_set(error, r, "cannot read the options: %s", strerror(-r));
+	error_mark(error, -EINVAL, OUTCOME_USAGE);
+	error_mark(error, -EBADMSG, OUTCOME_USAGE);
+	return r;
 }
 
 static int begin_job(struct service *service, sd_bus_message *message, enum job_verb verb,
@@ -119,14 +125,14 @@ static int begin_job(struct service *service, sd_bus_message *message, enum job_
 	if (by_name)
 		r = sd_bus_message_read_strv(message, &names);
 	if (r < 0)
-		error_set(error, -EINVAL, "cannot read the guests' names");
+		error_refuse(error, OUTCOME_USAGE, "cannot read the guests' names");
 	if (r >= 0)
 		r = read_options(message, &request, error);
 	request.job.names = names;
 	while (names && names[request.job.n_names])
 		request.job.n_names++;
 	if (r >= 0 && by_name && request.job.n_names == 0)
-		r = error_set(error, -EINVAL, "no guest is named");
+		r = error_refuse(error, OUTCOME_USAGE, "no guest is named");
 	if (r >= 0) {
 		name_client(message, client, sizeof(client));
 		request.client = client;
@@ -266,6 +272,7 @@ static int method_report(sd_bus_message *message, void *data, sd_bus_error *bus_
 		return r;
 	r = report_load(daemon_coordinator(service->daemon)->roots->reports, number, &report,
 			&error);
+	error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);
 	if (r < 0)
 		return fail(bus_error, &error);
 	text = json_object_to_json_string(report);
@@ -424,7 +431,7 @@ static void tell_job_removed(void *data, uint64_t id, const struct job_outcome *
 
 	tell_all(service);
 	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved", "tistbs",
-			   id, (int)outcome->code, outcome->message, (uint64_t)outcome->n_resumed,
+			   id, (int)outcome->result, outcome->message, (uint64_t)outcome->n_resumed,
 			   (int)outcome->held,
 			   outcome->report ? json_object_to_json_string(outcome->report) : "");
 }
@@ -494,11 +501,13 @@ int service_open(struct daemon *daemon, struct sd_event *event, const char *hype
 	}
 	if (r < 0) {
 		service_close(service);
-		return error_set(error, r,
-				 r == -EEXIST ? "another pmcoord daemon runs already (%s)"
-					      : "cannot serve " SERVICE_NAME
-						" on the system bus: %s",
-				 strerror(-r));
+		error_set(error, r,
+			  r == -EEXIST ? "another pmcoord daemon runs already (%s)"
+				       : "cannot serve " SERVICE_NAME " on the system bus: %s",
+			  strerror(-r));
+		error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
+		error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
+		return r;
 	}
 	daemon_set_observer(daemon, &(struct daemon_observer){
 					    .step = tell_step,

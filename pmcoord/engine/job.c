@@ -15,50 +15,50 @@
 #include "engine/recover.h"
 #include "engine/suspend.h"
 
-enum exit_code exit_code_of_error(const struct error *error)
+enum job_result job_result_of_error(const struct error *error)
 {
-	static const struct {
-		int number;
-		enum exit_code code;
-	} codes[] = {
-		{ EPERM, EXIT_UNSUPPORTED },
-		{ EACCES, EXIT_UNSUPPORTED },
-		{ ENODEV, EXIT_UNSUPPORTED },
-		{ ECONNREFUSED, EXIT_UNSUPPORTED },
-		{ EPROTO, EXIT_UNSUPPORTED },
-		{ EOPNOTSUPP, EXIT_UNSUPPORTED },
-		{ EBUSY, EXIT_BUSY },
-		{ ENOENT, EXIT_USAGE },
-		{ EBADMSG, EXIT_USAGE },
-		{ EINVAL, EXIT_USAGE },
-		{ ENOTRECOVERABLE, EXIT_STRANDED },
-	};
-
-	for (size_t i = 0; i < ELEMENTSOF(codes); i++)
-		if (error->number == -codes[i].number)
-			return codes[i].code;
-	return EXIT_ROLLED_BACK;
+	switch (error->outcome) {
+	case OUTCOME_UNEXPECTED:
+		break;
+	case OUTCOME_USAGE:
+	case OUTCOME_NOT_FOUND:
+		return JOB_RESULT_INVALID;
+	case OUTCOME_UNSUPPORTED:
+	case OUTCOME_NOT_PERMITTED:
+		return JOB_RESULT_UNSUPPORTED;
+	case OUTCOME_BUSY:
+		return JOB_RESULT_BUSY;
+	case OUTCOME_UNRECOVERABLE:
+		return JOB_RESULT_STRANDED;
+	}
+	return JOB_RESULT_ROLLED_BACK;
 }
 
-enum exit_code exit_code_of_report(struct json_object *report)
+enum job_result job_result_of_report(struct json_object *report)
 {
 	if (report_stranded(report))
-		return EXIT_STRANDED;
+		return JOB_RESULT_STRANDED;
 	switch (report_result(report)) {
 	case RESULT_OK:
-		return EXIT_AS_PLANNED;
+		return JOB_RESULT_DONE;
 	case RESULT_DEGRADED:
-		return EXIT_DEGRADED;
+		return JOB_RESULT_DEGRADED;
 	case RESULT_FAILED:
 		break;
 	}
-	return EXIT_ROLLED_BACK;
+	return JOB_RESULT_ROLLED_BACK;
+}
+
+enum job_result job_result_of_number(int number)
+{
+	return number >= JOB_RESULT_DONE && number <= JOB_RESULT_STRANDED ? (enum job_result)number
+									  : JOB_RESULT_ROLLED_BACK;
 }
 
 void job_outcome_of_error(const struct error *error, struct job_outcome *ret_outcome)
 {
 	*ret_outcome = (struct job_outcome){
-		.code = exit_code_of_error(error),
+		.result = job_result_of_error(error),
 	};
 	snprintf(ret_outcome->message, sizeof(ret_outcome->message), "%s", error_text(error));
 }
@@ -167,10 +167,10 @@ static struct cycle_params wish_of(const struct job *job, struct sleeper *sleepe
 /* For a cycle that has a report. */
 static void take_report(const struct cycle_params *params, struct job_outcome *outcome)
 {
-	outcome->code = exit_code_of_report(outcome->report);
+	outcome->result = job_result_of_report(outcome->report);
 	report_blame(outcome->report, outcome->message, sizeof(outcome->message));
-	outcome->held =
-		!params->sleeper && !params->comes_back && outcome->code != EXIT_ROLLED_BACK;
+	outcome->held = !params->sleeper && !params->comes_back &&
+			outcome->result != JOB_RESULT_ROLLED_BACK;
 }
 
 static int run_suspend(struct coordinator *coordinator, const struct job *job,
@@ -212,11 +212,11 @@ static int run_resume(struct coordinator *coordinator, const struct job *job,
 	outcome->n_resumed = result.n_resumed;
 	outcome->report = result.report;
 	if (result.stranded[0]) {
-		outcome->code = EXIT_STRANDED;
+		outcome->result = JOB_RESULT_STRANDED;
 		snprintf(outcome->message, sizeof(outcome->message),
 			 "guest '%s' could not be resumed: see 'pmcoord report'", result.stranded);
 	} else if (result.degraded) {
-		outcome->code = EXIT_DEGRADED;
+		outcome->result = JOB_RESULT_DEGRADED;
 	}
 	return 0;
 }
@@ -325,7 +325,7 @@ void job_run(struct coordinator *coordinator, const struct job *job, struct slee
 {
 	struct error error = { 0 };
 
-	*ret_outcome = (struct job_outcome){ .code = EXIT_AS_PLANNED };
+	*ret_outcome = (struct job_outcome){ .result = JOB_RESULT_DONE };
 	if (job_kind(job->verb)->run(coordinator, job, sleeper, ret_outcome, &error) < 0)
 		job_outcome_of_error(&error, ret_outcome);
 }

@@ -13,7 +13,6 @@
 #include <json-c/json.h>
 
 #include "engine/coordinator.h"
-#include "pmcoord/exit-code.h"
 #include "host/sleeper.h"
 
 enum job_verb {
@@ -61,8 +60,22 @@ struct job_kind {
 		   struct job_outcome *outcome, struct error *error);
 };
 
+/*
+ * What a job came to. By these numbers it is passed on over D-Bus (JobRemoved,
+ * see pmcoord(8)) and by a lease.
+ */
+enum job_result {
+	JOB_RESULT_DONE = 0, /* as planned */
+	JOB_RESULT_ROLLED_BACK = 1, /* it failed, and all is undone */
+	JOB_RESULT_INVALID = 2, /* the request or the configuration is wrong */
+	JOB_RESULT_DEGRADED = 3, /* done, with a loss that the report names */
+	JOB_RESULT_UNSUPPORTED = 4, /* not on this host, or not by this user */
+	JOB_RESULT_BUSY = 5, /* another cycle is running */
+	JOB_RESULT_STRANDED = 6, /* something could not be undone */
+};
+
 struct job_outcome {
-	enum exit_code code;
+	enum job_result result;
 	/* For stderr, one sentence; empty where there is nothing to say. */
 	char message[ERROR_TEXT_MAX];
 	size_t n_resumed;
@@ -90,10 +103,11 @@ void job_outcome_of_error(const struct error *error, struct job_outcome *ret_out
 
 void job_outcome_done(struct job_outcome *outcome);
 
-/* The code that goes with an error that stopped a command. */
-enum exit_code exit_code_of_error(const struct error *error);
+/* The result of a job that an error stopped, and of one that ran a cycle. */
+enum job_result job_result_of_error(const struct error *error);
+enum job_result job_result_of_report(struct json_object *report);
 
-/* The code that goes with a finished cycle. */
-enum exit_code exit_code_of_report(struct json_object *report);
+/* One that was passed on; a number that is none is JOB_RESULT_ROLLED_BACK. */
+enum job_result job_result_of_number(int number);
 
 #endif

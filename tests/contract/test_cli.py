@@ -123,6 +123,61 @@ def test_not_possible_here_is_exit_4(pmcoord):
         one_sentence(result.stderr)
 
 
+# ---- failures that are no wrong usage ----------------------------------------
+
+@pytest.mark.parametrize("command", [
+    ("report", "--svg", "/nonexistent/picture.svg"),
+    ("plan", "--svg", "/nonexistent/picture.svg"),
+    ("plan", "--dot", "/nonexistent/graph.dot"),
+])
+def test_a_picture_that_cannot_be_written_is_exit_1(pmcoord, laptop, command):
+    assert pmcoord.on(laptop, "suspend-all", "-q").returncode == 0
+    result = pmcoord.on(laptop, "-q", *command)
+    assert result.returncode == 1
+    assert "cannot write /nonexistent/" in one_sentence(result.stderr)
+
+
+@pytest.mark.parametrize("number", [(), ("2",)])
+def test_a_report_that_cannot_be_read_is_exit_1(pmcoord, laptop, number):
+    assert pmcoord.on(laptop, "suspend-all", "-q").returncode == 0
+    (pmcoord.journals(laptop).parent / "reports/2.json").write_text("{")
+    result = pmcoord.on(laptop, "report", *number)
+    assert result.returncode == 1
+    assert "2.json is not a report" in one_sentence(result.stderr)
+
+
+def test_a_report_of_a_cycle_that_there_is_not_is_exit_2(pmcoord, laptop):
+    assert pmcoord.on(laptop, "suspend-all", "-q").returncode == 0
+    result = pmcoord.on(laptop, "report", "7")
+    assert result.returncode == 2
+    assert "no report of cycle 7" in one_sentence(result.stderr)
+
+
+def test_a_journal_that_cannot_be_read_is_no_usage_of_report(pmcoord, laptop):
+    assert pmcoord.on(laptop, "suspend-all", "--guests-only", "-q").returncode == 0
+    (pmcoord.journals(laptop) / "9").write_text("nonsense\n")
+    result = pmcoord.on(laptop, "report")
+    assert result.returncode == 1
+    assert "is not a journal" in one_sentence(result.stderr)
+
+
+def test_a_cycle_whose_report_cannot_be_written_is_exit_1(pmcoord, laptop):
+    assert pmcoord.on(laptop, "list", "-q").returncode == 0
+    reports = pmcoord.journals(laptop).parent / "reports"
+    reports.symlink_to("/nonexistent/reports")
+    result = pmcoord.on(laptop, "suspend-all", "-q")
+    assert result.returncode == 1
+    assert "cannot write the report" in one_sentence(result.stderr)
+    assert set(pmcoord.states(laptop).values()) == {"running"}
+
+
+def test_a_session_without_a_bus_is_exit_1(pmcoord, monkeypatch):
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+    result = pmcoord.run("notify")
+    assert result.returncode == 1
+    assert "session's bus" in one_sentence(result.stderr)
+
+
 # ---- looking -----------------------------------------------------------------
 
 def test_list_as_json(pmcoord, laptop):

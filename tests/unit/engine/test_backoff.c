@@ -178,7 +178,7 @@ static bool tries_to_sleep(struct world *world, enum job_verb verb)
 
 	job_run(&world->host.coordinator, &job, world->host.sleeper, &outcome);
 	tries = outcome.report != NULL;
-	assert_int_equal(outcome.code, EXIT_ROLLED_BACK);
+	assert_int_equal(outcome.result, JOB_RESULT_ROLLED_BACK);
 	if (!tries)
 		assert_non_null(strstr(outcome.message, "the next attempt"));
 	assert_no_journal(&world->host);

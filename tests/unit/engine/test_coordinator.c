@@ -462,6 +462,7 @@ static void resumes_the_named_and_what_they_need(void **state)
 	json_object_put(run_cycle(&host, false));
 	assert_int_equal(coordinator_resume(&host.coordinator, unknown, 1, false, &result, &error),
 			 -ENOENT);
+	assert_int_equal(error.outcome, OUTCOME_NOT_FOUND);
 	assert_non_null(strstr(error_text(&error), "nobody"));
 	assert_int_equal(state_of(&host, "netvm"), GUEST_SUSPENDED);
 	error = (struct error){ 0 };
@@ -789,6 +790,7 @@ static void tells_of_a_broken_journal_once(void **state)
 	fclose(file);
 	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error),
 			 -ENOTRECOVERABLE);
+	assert_int_equal(error.outcome, OUTCOME_UNRECOVERABLE);
 	assert_non_null(strstr(error_text(&error), "cycles/7"));
 	assert_all_running(&host);
 	report = run_cycle(&host, true);

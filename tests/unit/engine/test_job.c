@@ -44,18 +44,18 @@ static void systemd_cannot_sleep_on_a_disk_that_a_guest_serves(void **state)
 	(void)state;
 	host_init_laptop(&host, "");
 	run(&host, JOB_SLEEP, &outcome);
-	assert_int_equal(outcome.code, EXIT_AS_PLANNED);
+	assert_int_equal(outcome.result, JOB_RESULT_DONE);
 	job_outcome_done(&outcome);
 	mount_from_a_guest(&host);
 	run(&host, JOB_SLEEP, &outcome);
-	assert_int_equal(outcome.code, EXIT_UNSUPPORTED);
+	assert_int_equal(outcome.result, JOB_RESULT_UNSUPPORTED);
 	assert_null(outcome.report);
 	assert_non_null(strstr(outcome.message, "is mounted from xvda"));
 	assert_non_null(strstr(outcome.message, "use 'pmcoord suspend-all'"));
 	job_outcome_done(&outcome);
 	/* By ourselves it can. */
 	run(&host, JOB_SUSPEND_ALL, &outcome);
-	assert_int_equal(outcome.code, EXIT_AS_PLANNED);
+	assert_int_equal(outcome.result, JOB_RESULT_DONE);
 	assert_non_null(outcome.report);
 	job_outcome_done(&outcome);
 	host_done(&host);
@@ -88,7 +88,7 @@ static void waits_no_longer_for_a_lid_whose_device_was_removed(void **state)
 	/* Nor is there another: nobody keeps the host awake. */
 	close(hand);
 	run(&host, JOB_SLEEP, &outcome);
-	assert_int_equal(outcome.code, EXIT_AS_PLANNED);
+	assert_int_equal(outcome.result, JOB_RESULT_DONE);
 	assert_non_null(outcome.report);
 	job_outcome_done(&outcome);
 	lid_free(host.coordinator.lid);
@@ -111,6 +111,62 @@ static void each_kind_of_job_is_described(void **state)
 		assert_int_equal(found, verb);
 	}
 	assert_int_equal(job_verb_of_method("Status", &(enum job_verb){ 0 }), -ENOENT);
+}
+
+static void an_error_decides_the_result_by_its_outcome_alone(void **state)
+{
+	static const struct {
+		enum error_outcome outcome;
+		enum job_result result;
+	} cases[] = {
+		{ OUTCOME_UNEXPECTED, JOB_RESULT_ROLLED_BACK },
+		{ OUTCOME_USAGE, JOB_RESULT_INVALID },
+		{ OUTCOME_NOT_FOUND, JOB_RESULT_INVALID },
+		{ OUTCOME_UNSUPPORTED, JOB_RESULT_UNSUPPORTED },
+		{ OUTCOME_NOT_PERMITTED, JOB_RESULT_UNSUPPORTED },
+		{ OUTCOME_BUSY, JOB_RESULT_BUSY },
+		{ OUTCOME_UNRECOVERABLE, JOB_RESULT_STRANDED },
+	};
+	static const int numbers[] = { -EIO, -ENOENT, -EINVAL, -EBUSY, -EPERM };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		for (size_t j = 0; j < ELEMENTSOF(numbers); j++) {
+			struct error error = {
+				.number = numbers[j],
+				.outcome = cases[i].outcome,
+			};
+
+			assert_int_equal(job_result_of_error(&error), cases[i].result);
+		}
+	}
+}
+
+static void a_result_that_is_passed_on_is_known(void **state)
+{
+	(void)state;
+	for (int number = 0; number <= 6; number++)
+		assert_int_equal(job_result_of_number(number), number);
+	assert_int_equal(job_result_of_number(-1), JOB_RESULT_ROLLED_BACK);
+	assert_int_equal(job_result_of_number(7), JOB_RESULT_ROLLED_BACK);
+}
+
+/* Its guests are back; that the file cannot be written is no wrong usage. */
+static void a_report_that_cannot_be_written_is_a_failure(void **state)
+{
+	struct job job = { .verb = JOB_CYCLE };
+	struct job_outcome outcome;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	assert_int_equal(symlink("/nonexistent/reports", host.roots.reports), 0);
+	job_run(&host.coordinator, &job, NULL, &outcome);
+	assert_all_running(&host);
+	assert_int_equal(outcome.result, JOB_RESULT_ROLLED_BACK);
+	assert_non_null(strstr(outcome.message, "cannot write the report"));
+	job_outcome_done(&outcome);
+	host_done(&host);
 }
 
 static void sleeps_where_its_options_say_so(void **state)
@@ -139,6 +195,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_of_job_is_described),
 		cmocka_unit_test(sleeps_where_its_options_say_so),
+		cmocka_unit_test(an_error_decides_the_result_by_its_outcome_alone),
+		cmocka_unit_test(a_result_that_is_passed_on_is_known),
+		cmocka_unit_test(a_report_that_cannot_be_written_is_a_failure),
 		cmocka_unit_test(systemd_cannot_sleep_on_a_disk_that_a_guest_serves),
 		cmocka_unit_test(waits_no_longer_for_a_lid_whose_device_was_removed),
 	};

@@ -43,6 +43,7 @@ static void the_second_is_told_who_is_first(void **state)
 	(void)state;
 	assert_true(first >= 0);
 	assert_int_equal(lock_take(directory, "second", 0, &error), -EBUSY);
+	assert_int_equal(error.outcome, OUTCOME_BUSY);
 	assert_non_null(strstr(error_text(&error), "test, process"));
 	assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 1);
 	close(first);

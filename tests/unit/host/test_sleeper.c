@@ -129,9 +129,24 @@ static void refuses_to_hibernate_and_says_what_to_do(void **state)
 
 		world->job = (struct sleep_job){ kinds[i], true };
 		assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), -EOPNOTSUPP);
+		assert_int_equal(error.outcome, OUTCOME_UNSUPPORTED);
 		assert_non_null(strstr(error_text(&error), sleep_kind_unit(kinds[i])));
 		assert_non_null(strstr(error_text(&error), "use 'systemctl suspend' instead"));
 	}
+}
+
+/* -ENOENT here is a kernel without suspend, and no wrong usage. */
+static void a_host_without_a_power_state_cannot_sleep(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/power/state", world->sys);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), -ENOENT);
+	assert_int_equal(error.outcome, OUTCOME_UNSUPPORTED);
+	assert_non_null(strstr(error_text(&error), "/power/state"));
 }
 
 static void suspends_also_where_nobody_says_what_was_asked_for(void **state)
@@ -194,6 +209,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		TEST(refuses_to_hibernate_and_says_what_to_do),
+		TEST(a_host_without_a_power_state_cannot_sleep),
 		TEST(suspends_also_where_nobody_says_what_was_asked_for),
 		TEST(waits_for_a_sleep_that_nothing_stops_any_more),
 		TEST(knows_that_the_host_has_slept),

@@ -154,6 +154,7 @@ static void says_file_line_key_and_problem(void **state)
 		put(world, "", text);
 		world->error = (struct error){ 0 };
 		assert_int_equal(load(world), -EBADMSG);
+		assert_int_equal(world->error.outcome, OUTCOME_USAGE);
 		assert_string_equal(world->error.text, expected);
 	}
 }
