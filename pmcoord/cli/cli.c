@@ -12,6 +12,7 @@
 #include "base/directory.h"
 #include "pmcoord/hash.h"
 #include "pmcoord/json.h"
+#include "xen/hypervisor-xen.h"
 #include "host/lid.h"
 #include "record/report.h"
 #include "view/report-text.h"

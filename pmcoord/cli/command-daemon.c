@@ -9,6 +9,7 @@
 
 #include "daemon/daemon.h"
 #include "pmcoord/descriptor-store.h"
+#include "xen/hypervisor-xen.h"
 #include "host/memory.h"
 #include "daemon/service.h"
 

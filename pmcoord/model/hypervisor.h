@@ -3,9 +3,8 @@
 #define PMCOORD_MODEL_HYPERVISOR_H
 
 /*
- * The verbs that the coordinator needs of a hypervisor, implemented on Xen
- * (hypervisor-xen.c) and on the simulator (simulator.c). The engine runs the
- * same plan on both.
+ * The verbs that the coordinator needs of a hypervisor: Xen (hypervisor-xen.h)
+ * or a simulated one (simulator.h). The engine runs the same plan on both.
  *
  * Unless said otherwise a verb returns 0 or a negative errno. Domains are
  * named by struct domain_id: domids are reused, so a verb that changes a
@@ -168,21 +167,6 @@ struct hypervisor_ops {
 struct hypervisor {
 	const struct hypervisor_ops *ops;
 };
-
-/*
- * Opens Xen from dom0. `run_directory` remembers the event channels that were
- * made on guests' behalf, so that they are used again instead of leaked.
- * `kept_fd` is the descriptor of event channels that a former process has left
- * with the service manager (it is ours then), or negative.
- * Returns 0, or negative with `error` set: -EPERM without privilege, -ENODEV
- * where there is no Xen or this is not dom0, -ECONNREFUSED without xenstored,
- * -EPROTO when this is another Xen version than pmcoord was built for.
- */
-int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hypervisor **ret_hypervisor,
-			struct error *error);
-
-/* The descriptor that holds the event channels, to be kept; borrowed. */
-int hypervisor_xen_channels_fd(struct hypervisor *hypervisor);
 
 void hypervisor_close(struct hypervisor *hypervisor);
 

@@ -5,7 +5,7 @@
  * each of them the handles that it needs, and is the only one that has all.
  */
 
-#include "model/hypervisor.h"
+#include "xen/hypervisor-xen.h"
 
 #include <errno.h>
 #include <stdio.h>
