@@ -39,6 +39,7 @@ COORDINATOR_SRC := \
 	pmcoord/xen/hypervisor-xen.c \
 	pmcoord/host/lid.c \
 	pmcoord/host/loop.c \
+	pmcoord/loop-ops.c \
 	pmcoord/host/systemd.c \
 	pmcoord/host/sleep-manager.c \
 	pmcoord/host/sleep-jobs.c \

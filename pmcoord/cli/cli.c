@@ -14,6 +14,7 @@
 #include "pmcoord/json.h"
 #include "xen/hypervisor-xen.h"
 #include "host/lid.h"
+#include "pmcoord/loop-event.h"
 #include "record/report.h"
 #include "view/report-text.h"
 #include "sim/simulator.h"

@@ -17,6 +17,7 @@
 #include "daemon/lease.h"
 #include "host/lock.h"
 #include "host/logind.h"
+#include "pmcoord/loop-event.h"
 #include "host/memory.h"
 #include "view/progress.h"
 #include "record/report.h"

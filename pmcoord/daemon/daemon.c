@@ -16,6 +16,7 @@
 #include "engine/prearm.h"
 #include "host/lid.h"
 #include "host/lock.h"
+#include "pmcoord/loop-event.h"
 #include "view/progress.h"
 #include "record/report.h"
 #include "host/sleeper-alarm.h"

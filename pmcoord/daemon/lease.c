@@ -9,6 +9,8 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "pmcoord/loop-event.h"
+
 struct lease {
 	int fd;
 	struct job_outcome outcome;

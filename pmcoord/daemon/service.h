@@ -26,6 +26,7 @@
 #define SERVICE_OPTION_TIMEOUT "timeout-us" /* t */
 #define SERVICE_OPTION_CONFIG "config" /* s */
 
+struct sd_event;
 struct service;
 
 /*

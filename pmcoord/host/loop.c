@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/loop.h"
+#include "pmcoord/loop-event.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,11 @@ struct real_loop {
 	bool told_to_stop;
 };
 
+static const struct loop_ops real_ops;
+
 static struct real_loop *real(struct loop *loop)
 {
+	assert(loop->ops == &real_ops);
 	return (struct real_loop *)loop;
 }
 
@@ -151,35 +155,6 @@ int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop, struct error
 	return 0;
 }
 
-void loop_free(struct loop *loop)
-{
-	if (loop)
-		loop->ops->free(loop);
-}
-
-uint64_t loop_now(struct loop *loop)
-{
-	return loop->ops->now(loop);
-}
-
-void loop_interrupt(struct loop *loop, int signal)
-{
-	loop->signal = signal;
-}
-
-int loop_take_signal(struct loop *loop)
-{
-	int signal = loop->signal;
-
-	loop->signal = 0;
-	return signal;
-}
-
-int loop_watch_fd(struct loop *loop, int fd)
-{
-	return loop->ops->watch_fd ? loop->ops->watch_fd(loop, fd) : 0;
-}
-
 struct sd_event *loop_event(struct loop *loop)
 {
 	return real(loop)->event;
@@ -187,6 +162,7 @@ struct sd_event *loop_event(struct loop *loop)
 
 bool loop_stop_requested(const struct loop *loop)
 {
+	assert(loop->ops == &real_ops);
 	return ((const struct real_loop *)loop)->told_to_stop;
 }
 

@@ -3,16 +3,12 @@
 #define PMCOORD_HOST_LOOP_H
 
 /*
- * Time and waiting. The engine is passive: it is told what happened and says
- * until when it can wait. On Xen the waiting is sd-event's; on the simulator
- * the clock is virtual, and jumps to the next thing that happens.
+ * Time and waiting. The engine is passive: it is called with what happened and
+ * returns until when it can wait. The process waits by sd-event (loop-event.h);
+ * a simulated clock jumps to the next thing that happens (simulator.h).
  */
 
-#include <stdbool.h>
 #include <stdint.h>
-
-#include "pmcoord/error.h"
-#include "model/hypervisor.h"
 
 /* Wait for events without a deadline. */
 #define LOOP_FOREVER UINT64_MAX
@@ -37,13 +33,6 @@ struct loop {
 	int signal; /* see loop_interrupt */
 };
 
-/*
- * The real one: sd-event over the hypervisor's descriptor, with the signals
- * of stop-signals.h blocked and taken as events. `hypervisor` is borrowed and
- * may be NULL. Returns 0, or negative with `error` set. Release: loop_free.
- */
-int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop, struct error *error);
-
 void loop_free(struct loop *loop);
 
 uint64_t loop_now(struct loop *loop);
@@ -65,22 +54,5 @@ int loop_take_signal(struct loop *loop);
  * negative errno.
  */
 int loop_watch_fd(struct loop *loop, int fd);
-
-/*
- * Of a loop that loop_new made: sd-event's object, borrowed, for more sources;
- * and whether the process itself was told to stop (by such a signal), which
- * nothing clears.
- */
-struct sd_event *loop_event(struct loop *loop);
-bool loop_stop_requested(const struct loop *loop);
-
-/*
- * Of the same: whether events of the hypervisor end a wait, as they do at
- * first; and for the service manager's watchdog, a sign of life at this
- * interval while the loop waits (0: none, and nothing wakes up for it).
- * Return 0 or a negative errno.
- */
-int loop_watch_hypervisor(struct loop *loop, bool listen);
-int loop_watchdog(struct loop *loop, uint64_t interval_us);
 
 #endif

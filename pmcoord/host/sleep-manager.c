@@ -14,6 +14,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
 #include "pmcoord/enum-name.h"
+#include "pmcoord/loop-event.h"
 #include "host/systemd.h"
 
 /*

@@ -15,6 +15,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
 #include "host/lid.h"
+#include "pmcoord/loop-event.h"
 #include "pmcoord/parse.h"
 #include "host/sleep-jobs.h"
 

@@ -11,6 +11,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
+#include "pmcoord/loop-event.h"
 #include "record/report.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"

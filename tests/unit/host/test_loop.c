@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pmcoord/loop-event.h"
 #include "host/loop.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 /* The sleep inside of systemd's, with a manager that says what it is told to.
  */
 
+#include "pmcoord/loop-event.h"
 #include "host/sleeper.h"
 
 #include <errno.h>
