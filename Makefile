@@ -31,21 +31,6 @@ OUR_LDFLAGS := -Wl,-z,relro,-z,now
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
 
-SHARED_SRC := \
-	pmcoord/base/array.c \
-	pmcoord/base/cleanup.c \
-	pmcoord/base/clock.c \
-	pmcoord/base/descriptor-store.c \
-	pmcoord/base/enum-name.c \
-	pmcoord/base/error.c \
-	pmcoord/base/hash.c \
-	pmcoord/base/ini-file.c \
-	pmcoord/base/json.c \
-	pmcoord/base/parse.c \
-	pmcoord/base/protocol.c \
-	pmcoord/base/segments.c \
-	pmcoord/base/stop-signals.c \
-	pmcoord/base/write.c
 SHARED_PKGS := inih json-c libsystemd
 
 include pmcoord/sources.mk

@@ -18,6 +18,7 @@
 #include "record/report.h"
 #include "view/report-text.h"
 #include "sim/simulator.h"
+#include "pmcoord/sleep-manager-systemd.h"
 
 enum exit_code cli_fail(const struct error *error)
 {

@@ -21,6 +21,7 @@
 #include "host/memory.h"
 #include "view/progress.h"
 #include "record/report.h"
+#include "pmcoord/sleeper-host.h"
 
 /* A cycle in its last phase ends soon: the lid may close again meanwhile. */
 #define UNIT_PATIENCE_US 60000000ull

@@ -20,6 +20,7 @@
 #include "view/progress.h"
 #include "record/report.h"
 #include "host/sleeper-alarm.h"
+#include "pmcoord/sleeper-host.h"
 
 /* A sleep, and what a dead process has left, wait for a cycle to end. */
 #define PATIENCE_US 40000000ull

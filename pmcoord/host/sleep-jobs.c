@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pmcoord/sleep-manager-systemd.h"
 #include "host/sleep-manager.h"
 #include "host/systemd.h"
 

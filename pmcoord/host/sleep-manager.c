@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/sleep-manager.h"
+#include "pmcoord/sleep-manager-systemd.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,11 +45,6 @@ const char *sleep_kind_unit(enum sleep_kind kind)
 	return ENUM_NAME(units, kind);
 }
 
-void sleep_manager_free(struct sleep_manager *manager)
-{
-	if (manager)
-		manager->ops->free(manager);
-}
 
 /* ---- the manager's jobs -------------------------------------------------- */
 

@@ -4,7 +4,8 @@
 
 /*
  * The service manager's part in a sleep: whether it is about to put the host to
- * sleep, how, and when that is over. systemd, or a stand-in of a test.
+ * sleep, how, and when that is over. systemd (sleep-manager-systemd.h), or a
+ * stand-in of a test.
  */
 
 #include <stdbool.h>
@@ -55,12 +56,6 @@ struct sleep_manager {
 	const struct sleep_manager_ops *ops;
 };
 
-/* systemd on the system bus. Returns 0 or -ENOMEM. */
-int sleep_manager_systemd_new(struct sleep_manager **ret_manager);
-
 void sleep_manager_free(struct sleep_manager *manager);
-
-/* The unit behind it: "systemd-hibernate.service"; "" for none. */
-const char *sleep_kind_unit(enum sleep_kind kind);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/sleeper.h"
+#include "pmcoord/sleep-manager-systemd.h"
+#include "pmcoord/sleeper-host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,12 +40,6 @@ struct host_sleeper {
 static struct host_sleeper *host(struct sleeper *sleeper)
 {
 	return (struct host_sleeper *)sleeper;
-}
-
-void sleeper_free(struct sleeper *sleeper)
-{
-	if (sleeper)
-		sleeper->ops->free(sleeper);
 }
 
 static void host_free(struct sleeper *sleeper)

@@ -3,15 +3,14 @@
 #define PMCOORD_HOST_SLEEPER_H
 
 /*
- * The host's sleep, in three ways: written to /sys/power by ourselves; done by
- * systemd while this process waits inside sleep.target; or simulated.
+ * The host's sleep: written to /sys/power or done by systemd (sleeper-host.h),
+ * ended by an alarm (sleeper-alarm.h), or simulated (simulator.h).
  */
 
 #include <stdint.h>
 
 #include "pmcoord/error.h"
 #include "host/loop.h"
-#include "host/sleep-manager.h"
 
 struct lid;
 struct sleeper;
@@ -52,20 +51,5 @@ struct sleeper {
 };
 
 void sleeper_free(struct sleeper *sleeper);
-
-/* Writes "mem" to <sys>/power/state. Returns 0 or -ENOMEM, as those below. */
-int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
-
-/*
- * Tells the service manager READY=1, and takes SIGTERM, with which it stops the
- * unit after the wake, for the end of the sleep. With a socket, which is
- * borrowed, the same words go there instead, and its owner interrupts the loop.
- *
- * With a manager, also borrowed: refuses to prepare for a hibernation, and when
- * it is interrupted before the sleep that nothing stops any more, waits for the
- * end of that.
- */
-int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
-			struct sleeper **ret_sleeper);
 
 #endif

@@ -13,6 +13,7 @@
 #include "pmcoord/json.h"
 #include "pmcoord/loop-event.h"
 #include "record/report.h"
+#include "pmcoord/sleeper-host.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 

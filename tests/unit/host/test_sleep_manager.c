@@ -3,6 +3,7 @@
 /* A service manager that lists the jobs of a file, on a bus of its own. */
 
 #include "pmcoord/loop-event.h"
+#include "pmcoord/sleep-manager-systemd.h"
 #include "host/sleep-manager.h"
 
 #include <errno.h>

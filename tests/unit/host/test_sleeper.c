@@ -4,6 +4,8 @@
  */
 
 #include "pmcoord/loop-event.h"
+#include "pmcoord/sleep-manager-systemd.h"
+#include "pmcoord/sleeper-host.h"
 #include "host/sleeper.h"
 
 #include <errno.h>
