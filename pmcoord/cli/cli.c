@@ -14,11 +14,11 @@
 #include "pmcoord/json.h"
 #include "xen/hypervisor-xen.h"
 #include "host/lid.h"
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 #include "record/report.h"
 #include "view/report-text.h"
 #include "sim/simulator.h"
-#include "pmcoord/sleep-manager-systemd.h"
+#include "host/sleep-manager-systemd.h"
 
 enum exit_code cli_fail(const struct error *error)
 {

@@ -13,7 +13,7 @@
 #include "engine/coordinator.h"
 #include "pmcoord/exit-code.h"
 #include "engine/job.h"
-#include "host/sleeper.h"
+#include "model/sleeper.h"
 
 struct options {
 	bool json;

@@ -10,7 +10,7 @@
 #include "daemon/daemon.h"
 #include "pmcoord/descriptor-store.h"
 #include "xen/hypervisor-xen.h"
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 #include "host/memory.h"
 #include "daemon/service.h"
 

@@ -17,11 +17,11 @@
 #include "daemon/lease.h"
 #include "host/lock.h"
 #include "host/logind.h"
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 #include "host/memory.h"
 #include "view/progress.h"
 #include "record/report.h"
-#include "pmcoord/sleeper-host.h"
+#include "host/sleeper-host.h"
 
 /* A cycle in its last phase ends soon: the lid may close again meanwhile. */
 #define UNIT_PATIENCE_US 60000000ull

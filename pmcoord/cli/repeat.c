@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "pmcoord/json.h"
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 #include "base/moment.h"
 #include "record/report.h"
 

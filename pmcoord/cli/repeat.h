@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 #include "record/series.h"
-#include "host/sleeper.h"
+#include "model/sleeper.h"
 
 struct repeat {
 	struct cli *cli;

@@ -16,11 +16,11 @@
 #include "engine/prearm.h"
 #include "host/lid.h"
 #include "host/lock.h"
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 #include "view/progress.h"
 #include "record/report.h"
 #include "host/sleeper-alarm.h"
-#include "pmcoord/sleeper-host.h"
+#include "host/sleeper-host.h"
 
 /* A sleep, and what a dead process has left, wait for a cycle to end. */
 #define PATIENCE_US 40000000ull

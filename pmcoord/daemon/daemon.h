@@ -11,7 +11,7 @@
 #include "engine/job.h"
 #include "record/journal.h"
 #include "daemon/guest-tracker.h"
-#include "host/sleeper.h"
+#include "model/sleeper.h"
 
 struct daemon;
 

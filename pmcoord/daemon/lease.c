@@ -9,7 +9,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 
 struct lease {
 	int fd;

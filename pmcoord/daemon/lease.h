@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "engine/job.h"
-#include "host/loop.h"
+#include "model/loop.h"
 
 /*
  * The sleep unit's side of a sleep that the daemon does (struct

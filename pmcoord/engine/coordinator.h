@@ -13,9 +13,9 @@
 #include "model/hypervisor.h"
 #include "record/journal.h"
 #include "host/lid.h"
-#include "host/loop.h"
+#include "model/loop.h"
 #include "host/roots.h"
-#include "host/sleep-manager.h"
+#include "model/sleep-manager.h"
 
 /* What a cycle works with; all borrowed but the lid. */
 struct coordinator {

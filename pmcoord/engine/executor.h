@@ -14,7 +14,7 @@
 #include "model/config.h"
 #include "model/hypervisor.h"
 #include "record/journal.h"
-#include "host/loop.h"
+#include "model/loop.h"
 #include "model/plan.h"
 
 struct executor;

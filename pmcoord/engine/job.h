@@ -13,7 +13,7 @@
 #include <json-c/json.h>
 
 #include "engine/coordinator.h"
-#include "host/sleeper.h"
+#include "model/sleeper.h"
 
 enum job_verb {
 	JOB_SUSPEND_ALL,

@@ -11,7 +11,7 @@
 #include "model/config.h"
 #include "model/hypervisor.h"
 #include "record/journal.h"
-#include "host/loop.h"
+#include "model/loop.h"
 
 /*
  * Does for each guest that is down what can be done ahead of its resume: what

@@ -9,7 +9,7 @@
 
 #include "engine/coordinator.h"
 #include "model/plan.h"
-#include "host/sleeper.h"
+#include "model/sleeper.h"
 
 struct cycle_params {
 	const char *trigger; /* one word for the report */

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pmcoord/sleep-manager-systemd.h"
-#include "host/sleep-manager.h"
+#include "host/sleep-manager-systemd.h"
+#include "model/sleep-manager.h"
 #include "host/systemd.h"
 
 /* Whether a unit of this name writes to /sys/power. */

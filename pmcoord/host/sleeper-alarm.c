@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/sleeper-host.h"
+#include "host/sleeper-host.h"
 
 /*
  * Long enough for devices to be stopped first: an alarm that fires before the

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_HOST_SLEEPER_ALARM_H
 #define PMCOORD_HOST_SLEEPER_ALARM_H
 
-#include "host/sleeper.h"
+#include "model/sleeper.h"
 
 /*
  * The sleep of a rehearsal: written to <sys>/power by ourselves, and ended by

@@ -9,8 +9,8 @@
  */
 
 #include "model/hypervisor.h"
-#include "host/loop.h"
-#include "host/sleeper.h"
+#include "model/loop.h"
+#include "model/sleeper.h"
 
 /*
  * Half of Xen's domids (DOMID_FIRST_RESERVED is 0x7ff0): a guest that reboots

@@ -10,8 +10,8 @@
 
 #include "pmcoord/error.h"
 #include "model/hypervisor.h"
-#include "host/loop.h"
-#include "host/sleeper.h"
+#include "model/loop.h"
+#include "model/sleeper.h"
 
 /*
  * Reads a scenario. `state_path`, where the guests' states are kept from one

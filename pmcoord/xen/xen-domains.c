@@ -4,11 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-bool domain_id_equal(const struct domain_id *a, const struct domain_id *b)
-{
-	return a->domid == b->domid && memcmp(a->uuid, b->uuid, GUEST_UUID_SIZE) == 0;
-}
-
 int xen_domains_read(struct xen_control *control, const struct domain_id *id,
 		     struct xen_domain *ret_domain)
 {

@@ -15,8 +15,6 @@
 #include "model/hypervisor.h"
 #include "xen/xen-control.h"
 
-bool domain_id_equal(const struct domain_id *a, const struct domain_id *b);
-
 /* Makes sure that the domain exists. */
 int xen_domains_check(struct xen_control *control, const struct domain_id *id);
 

@@ -17,7 +17,7 @@
 
 #include "engine/coordinator.h"
 #include "sim/simulator.h"
-#include "host/sleeper.h"
+#include "model/sleeper.h"
 
 struct host {
 	char directory[64];

@@ -11,9 +11,9 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 #include "record/report.h"
-#include "pmcoord/sleeper-host.h"
+#include "host/sleeper-host.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 

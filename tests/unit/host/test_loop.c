@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/loop-event.h"
-#include "host/loop.h"
+#include "host/loop-event.h"
+#include "model/loop.h"
 
 #include <errno.h>
 #include <setjmp.h>

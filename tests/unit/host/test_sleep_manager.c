@@ -2,9 +2,9 @@
 
 /* A service manager that lists the jobs of a file, on a bus of its own. */
 
-#include "pmcoord/loop-event.h"
-#include "pmcoord/sleep-manager-systemd.h"
-#include "host/sleep-manager.h"
+#include "host/loop-event.h"
+#include "host/sleep-manager-systemd.h"
+#include "model/sleep-manager.h"
 
 #include <errno.h>
 #include <setjmp.h>

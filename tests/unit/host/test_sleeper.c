@@ -3,10 +3,10 @@
 /* The sleep inside of systemd's, with a manager that says what it is told to.
  */
 
-#include "pmcoord/loop-event.h"
-#include "pmcoord/sleep-manager-systemd.h"
-#include "pmcoord/sleeper-host.h"
-#include "host/sleeper.h"
+#include "host/loop-event.h"
+#include "host/sleep-manager-systemd.h"
+#include "host/sleeper-host.h"
+#include "model/sleeper.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_HOST_SLEEPER_H
-#define PMCOORD_HOST_SLEEPER_H
+#ifndef PMCOORD_MODEL_SLEEPER_H
+#define PMCOORD_MODEL_SLEEPER_H
 
 /*
  * The host's sleep: written to /sys/power or done by systemd (sleeper-host.h),
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "pmcoord/error.h"
-#include "host/loop.h"
+#include "model/loop.h"
 
 struct lid;
 struct sleeper;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_SLEEPER_HOST_H
-#define PMCOORD_SLEEPER_HOST_H
+#ifndef PMCOORD_HOST_SLEEPER_HOST_H
+#define PMCOORD_HOST_SLEEPER_HOST_H
 
 /* The sleep of the host that this process runs on. */
 
-#include "host/sleep-manager.h"
-#include "host/sleeper.h"
+#include "model/sleep-manager.h"
+#include "model/sleeper.h"
 
 /* Writes "mem" to <sys>/power/state. Returns 0 or -ENOMEM. */
 int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/sleep-manager.h"
+#include "model/sleep-manager.h"
 
 void sleep_manager_free(struct sleep_manager *manager)
 {

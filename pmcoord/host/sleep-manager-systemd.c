@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/sleep-manager-systemd.h"
+#include "host/sleep-manager-systemd.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
 #include "pmcoord/enum-name.h"
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 #include "host/systemd.h"
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_HOST_LOOP_H
-#define PMCOORD_HOST_LOOP_H
+#ifndef PMCOORD_MODEL_LOOP_H
+#define PMCOORD_MODEL_LOOP_H
 
 /*
  * Time and waiting. The engine is passive: it is called with what happened and

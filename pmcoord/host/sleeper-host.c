@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/sleep-manager-systemd.h"
-#include "pmcoord/sleeper-host.h"
+#include "host/sleep-manager-systemd.h"
+#include "host/sleeper-host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
 #include "host/lid.h"
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 #include "pmcoord/parse.h"
 #include "host/sleep-jobs.h"
 

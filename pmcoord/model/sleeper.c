@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/sleeper.h"
+#include "model/sleeper.h"
 
 void sleeper_free(struct sleeper *sleeper)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/loop.h"
+#include "model/loop.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_LOOP_EVENT_H
-#define PMCOORD_LOOP_EVENT_H
+#ifndef PMCOORD_HOST_LOOP_EVENT_H
+#define PMCOORD_HOST_LOOP_EVENT_H
 
 /* The loop of a process: sd-event, and the signals that stop it. */
 
@@ -9,7 +9,7 @@
 
 #include "pmcoord/error.h"
 #include "model/hypervisor.h"
-#include "host/loop.h"
+#include "model/loop.h"
 
 /*
  * Waits for the hypervisor's descriptor, and for the signals of stop-signals.h,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/loop-event.h"
+#include "host/loop-event.h"
 
 #include <assert.h>
 #include <errno.h>

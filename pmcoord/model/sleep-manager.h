@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_HOST_SLEEP_MANAGER_H
-#define PMCOORD_HOST_SLEEP_MANAGER_H
+#ifndef PMCOORD_MODEL_SLEEP_MANAGER_H
+#define PMCOORD_MODEL_SLEEP_MANAGER_H
 
 /*
  * The service manager's part in a sleep: whether it is about to put the host to
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "host/loop.h"
+#include "model/loop.h"
 
 /*
  * Two clocks tell how long the host has slept. They are read one after the
