@@ -79,6 +79,7 @@ COORDINATOR_SRC := \
 	pmcoord/engine/backoff.c \
 	pmcoord/engine/deadlines.c \
 	pmcoord/engine/executor.c \
+	pmcoord/engine/host-env.c \
 	pmcoord/engine/resume.c \
 	pmcoord/engine/coordinator.c \
 	pmcoord/engine/recover.c \
@@ -107,6 +108,8 @@ COORDINATOR_SRC := \
 	pmcoord/daemon/service.c \
 	pmcoord/daemon/client.c
 COORDINATOR_MAIN := \
+	pmcoord/cli/host-env-sim.c \
+	pmcoord/cli/host-env-xen.c \
 	pmcoord/cli/cli.c \
 	pmcoord/cli/command-check.c \
 	pmcoord/cli/command-daemon.c \

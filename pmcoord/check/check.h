@@ -34,8 +34,8 @@ struct check_context {
 	const char *const *config_errors; /* "file:line: …", NULL ends */
 	const char *const *config_warnings; /* likewise */
 	const struct config *config; /* never NULL */
-	const struct host *host; /* NULL: a simulated one */
-	const char *no_sleep; /* why the simulated host does not sleep */
+	const struct host *host; /* NULL: the host has no files */
+	const char *no_sleep; /* why a host without files does not sleep */
 	const char *no_hypervisor; /* why nothing is known of guests */
 	const struct inventory *inventory;
 	const struct graph *graph;

@@ -2,10 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
@@ -19,6 +16,8 @@
 #include "view/report-text.h"
 #include "sim/simulator.h"
 #include "host/sleep-manager-systemd.h"
+#include "cli/host-env-sim.h"
+#include "cli/host-env-xen.h"
 
 enum exit_code cli_fail(const struct error *error)
 {
@@ -71,54 +70,13 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct 
 	return r;
 }
 
-/*
- * Where a rehearsal keeps its journals and reports: apart from the host's, and
- * apart for each scenario file (by the hash of its path).
- */
-static int rehearsal_directory(const char *scenario, char *ret, size_t size, struct error *error)
+int cli_choose_host(struct cli *cli, struct error *error)
 {
-	_cleanup_(freep) char *real = realpath(scenario, NULL);
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	char base[128];
-	struct stat st;
+	const struct options *options = &cli->options;
 
-	if (!real)
-		return error_refuse(error, OUTCOME_USAGE, "cannot read the scenario %s: %s",
-				    scenario, strerror(errno));
-	if (geteuid() == 0)
-		snprintf(base, sizeof(base), "/run/pmcoord-rehearsal");
-	else if (runtime && runtime[0] == '/' && strlen(runtime) < 100)
-		snprintf(base, sizeof(base), "%s/pmcoord-rehearsal", runtime);
-	else
-		snprintf(base, sizeof(base), "/tmp/pmcoord-rehearsal-%d", (int)geteuid());
-	if (directory_make(base) < 0 || lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    st.st_uid != geteuid())
-		return error_refuse(error, OUTCOME_USAGE,
-				    "cannot use %s for rehearsals: it must be a directory of yours",
-				    base);
-	snprintf(ret, size, "%s/%016" PRIx64, base, hash_text(HASH_START, real));
-	return 0;
-}
-
-int cli_choose_roots(struct cli *cli, struct error *error)
-{
-	char directory[256];
-	int r;
-
-	if (!cli->options.scenario) {
-		r = roots_init_host(&cli->roots);
-	} else {
-		r = rehearsal_directory(cli->options.scenario, directory, sizeof(directory), error);
-		if (r == 0)
-			r = directory_make(directory);
-		if (r == 0)
-			r = roots_init_simulation(directory, &cli->roots);
-	}
-	if (r >= 0)
-		return 0;
-	error_set(error, r, "cannot begin: %s", strerror(-r));
-	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
-	return r;
+	return options->scenario
+		       ? host_env_sim_new(options->scenario, options->quiet, &cli->env, error)
+		       : host_env_xen_new(&cli->env, error);
 }
 
 enum exit_code cli_load(struct cli *cli)
@@ -127,61 +85,22 @@ enum exit_code cli_load(struct cli *cli)
 	int r = cli_load_config(cli, print_warning, &cli->options, &error);
 
 	if (r == 0)
-		r = cli_choose_roots(cli, &error);
+		r = cli_choose_host(cli, &error);
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
-static int open_simulator(struct cli *cli, struct error *error)
+int cli_open_host(struct cli *cli, struct error *error)
 {
-	_cleanup_(freep) char *state = NULL;
+	int r = host_env_open(cli->env, error);
 
-	if (asprintf(&state, "%s/simulator", cli->roots.run) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
-	if (!cli->options.quiet)
-		fprintf(stderr,
-			"pmcoord: REHEARSAL on the simulated host %s; nothing real is touched\n",
-			cli->options.scenario);
-	return simulator_open(cli->options.scenario, state, &cli->hypervisor, &cli->loop,
-			      &cli->simulated_sleeper, error);
-}
-
-static int open_xen(struct cli *cli, struct error *error)
-{
-	int r = hypervisor_xen_open(cli->roots.run, cli->kept_fd, &cli->hypervisor, error);
-
-	/* As it documents; -ENOENT is a device of Xen that is not there. */
-	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
-	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
-	error_mark(error, -ENODEV, OUTCOME_UNSUPPORTED);
-	error_mark(error, -ENOENT, OUTCOME_UNSUPPORTED);
-	error_mark(error, -ECONNREFUSED, OUTCOME_UNSUPPORTED);
-	error_mark(error, -EPROTO, OUTCOME_UNSUPPORTED);
-	return r;
-}
-
-int cli_open_hypervisor(struct cli *cli, struct error *error)
-{
-	int r;
-
-	if (cli->hypervisor)
-		return 0;
-	if (cli->options.scenario) {
-		r = open_simulator(cli, error);
-	} else {
-		r = open_xen(cli, error);
-		if (r == 0)
-			r = loop_new(cli->hypervisor, &cli->loop, error);
-		if (r == 0 && sleep_manager_systemd_new(&cli->sleep_manager))
-			r = error_set(error, -ENOMEM, "out of memory");
-	}
 	if (r < 0)
 		return r;
 	cli->coordinator = (struct coordinator){
 		.config = &cli->config,
-		.roots = &cli->roots,
-		.hypervisor = cli->hypervisor,
-		.loop = cli->loop,
-		.sleep_manager = cli->sleep_manager,
+		.roots = &cli->env->roots,
+		.hypervisor = cli->env->hypervisor,
+		.loop = cli->env->loop,
+		.sleep_manager = cli->env->sleep_manager,
 	};
 	return 0;
 }
@@ -190,27 +109,13 @@ enum exit_code cli_open(struct cli *cli)
 {
 	struct error error = { 0 };
 
-	return cli_open_hypervisor(cli, &error) < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
-}
-
-const char *cli_hypervisor(struct cli *cli)
-{
-	char path[PATH_MAX];
-
-	if (!cli->options.scenario)
-		return "xen";
-	snprintf(cli->hypervisor_name, sizeof(cli->hypervisor_name), "sim:%s",
-		 realpath(cli->options.scenario, path) ? path : cli->options.scenario);
-	return cli->hypervisor_name;
+	return cli_open_host(cli, &error) < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
 void cli_done(struct cli *cli)
 {
 	lid_free(cli->coordinator.lid);
-	sleep_manager_free(cli->sleep_manager);
-	loop_free(cli->loop);
-	hypervisor_close(cli->hypervisor);
-	roots_done(&cli->roots);
+	host_env_free(cli->env);
 	config_done(&cli->config);
 }
 
@@ -219,5 +124,5 @@ void cli_print_report(const struct cli *cli, struct json_object *report)
 	if (cli->options.json)
 		json_print(report, stdout);
 	else if (!cli->options.quiet)
-		report_print(report, cli->roots.reports, stdout);
+		report_print(report, cli->env->roots.reports, stdout);
 }

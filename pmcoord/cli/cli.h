@@ -2,9 +2,8 @@
 #ifndef PMCOORD_CLI_CLI_H
 #define PMCOORD_CLI_CLI_H
 
-/* What every subcommand gets: options, and the host or its simulation. */
+/* What every subcommand gets: options, and the host. */
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -12,6 +11,7 @@
 #include "model/config.h"
 #include "engine/coordinator.h"
 #include "pmcoord/exit-code.h"
+#include "engine/host-env.h"
 #include "engine/job.h"
 #include "model/sleeper.h"
 
@@ -36,21 +36,15 @@ struct options {
 struct cli {
 	struct options options;
 	struct config config;
-	struct roots roots;
-	struct hypervisor *hypervisor;
-	struct loop *loop;
-	struct sleep_manager *sleep_manager; /* NULL on the simulator */
-	struct sleeper *simulated_sleeper; /* the scenario's, else NULL */
-	int kept_fd; /* for hypervisor_xen_open; negative: none */
+	struct host_env *env;
 	bool was_interrupted; /* while the daemon did a job for us */
-	char hypervisor_name[PATH_MAX + 8]; /* see cli_hypervisor */
-	struct coordinator coordinator;
+	struct coordinator coordinator; /* once the host is open */
 };
 
 /*
- * Reads the configuration and chooses the roots; then cli_open opens the
- * hypervisor, unless it is open. Both print what is wrong and return an exit
- * code, or EXIT_AS_PLANNED.
+ * Reads the configuration and chooses the host; then cli_open opens it, unless
+ * it is open. Both print what is wrong and return an exit code, or
+ * EXIT_AS_PLANNED.
  */
 enum exit_code cli_load(struct cli *cli);
 enum exit_code cli_open(struct cli *cli);
@@ -61,11 +55,8 @@ void cli_done(struct cli *cli);
  * returns 0, or a negative errno with `error` set.
  */
 int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error);
-int cli_choose_roots(struct cli *cli, struct error *error);
-int cli_open_hypervisor(struct cli *cli, struct error *error);
-
-/* What we run on, as the daemon calls it: "xen" or "sim:<absolute path>". */
-const char *cli_hypervisor(struct cli *cli);
+int cli_choose_host(struct cli *cli, struct error *error);
+int cli_open_host(struct cli *cli, struct error *error);
 
 /* Prints the sentence to stderr and returns the exit code that goes with it. */
 enum exit_code cli_fail(const struct error *error);

@@ -68,21 +68,22 @@ static void read_config(struct cli *cli, struct facts *facts)
 static void read_details(const struct cli *cli, const struct guest *guest,
 			 struct check_details *details)
 {
-	const struct hypervisor_ops *ops = cli->hypervisor->ops;
+	struct hypervisor *hypervisor = cli->env->hypervisor;
+	const struct hypervisor_ops *ops = hypervisor->ops;
 	struct guest_examination *examination = &details->examination;
 	struct domain_id id = domain_id_of(guest);
 
 	/* What cannot be read is not judged. */
-	if (ops->examine(cli->hypervisor, guest, examination) < 0)
+	if (ops->examine(hypervisor, guest, examination) < 0)
 		*examination = (struct guest_examination){ 0 };
-	if (!guest->agent.present ||
-	    ops->get_agent_state(cli->hypervisor, &id, &details->agent) < 0)
+	if (!guest->agent.present || ops->get_agent_state(hypervisor, &id, &details->agent) < 0)
 		details->agent = (struct agent_state){ 0 };
 	for (size_t i = 0; i < examination->n_pci; i++) {
 		struct check_function *function = &details->functions[i];
 
 		memcpy(function->address, examination->pci[i], sizeof(function->address));
-		if (host_read_pci_class(cli->roots.sys, function->address, &function->class) < 0)
+		if (host_read_pci_class(cli->env->roots.sys, function->address, &function->class) <
+		    0)
 			function->class = 0;
 	}
 }
@@ -105,7 +106,7 @@ static int read_guests(struct cli *cli, struct facts *facts, struct error *error
 static int read_hypervisor(struct cli *cli, struct facts *facts)
 {
 	struct error *error = &facts->no_hypervisor;
-	int r = cli_open_hypervisor(cli, error);
+	int r = cli_open_host(cli, error);
 
 	if (r == 0)
 		r = read_guests(cli, facts, error);
@@ -114,18 +115,29 @@ static int read_hypervisor(struct cli *cli, struct facts *facts)
 	return r;
 }
 
-/* A rehearsal's host is the scenario's: it has a sleep and nothing else. */
+/* Of a host without files only its sleep can say whether it would sleep. */
+static int try_sleep(struct host_env *env, struct error *error)
+{
+	struct sleeper *sleeper;
+	int r;
+
+	if (!env->hypervisor)
+		return 0;
+	r = host_env_new_sleeper(env, SLEEPER_SYSFS, -EBADF, &sleeper);
+	if (r == 0)
+		sleeper->ops->prepare(sleeper, error);
+	if (r == 0)
+		sleeper_free(sleeper);
+	return r;
+}
+
 static int read_host(struct cli *cli, struct facts *facts)
 {
 	int r;
 
-	if (cli->options.scenario) {
-		if (cli->simulated_sleeper)
-			cli->simulated_sleeper->ops->prepare(cli->simulated_sleeper,
-							     &facts->no_sleep);
-		return 0;
-	}
-	r = host_read("", &cli->roots, &facts->host);
+	if (!cli->env->has_files)
+		return try_sleep(cli->env, &facts->no_sleep);
+	r = host_read("", &cli->env->roots, &facts->host);
 	facts->has_host = r == 0;
 	return r;
 }
@@ -137,7 +149,7 @@ static int read_facts(struct cli *cli, struct facts *facts)
 	read_config(cli, facts);
 	if (facts->out_of_memory)
 		return -ENOMEM;
-	r = cli_choose_roots(cli, &facts->no_hypervisor);
+	r = cli_choose_host(cli, &facts->no_hypervisor);
 	if (r < 0)
 		return r;
 	r = read_hypervisor(cli, facts);
@@ -146,9 +158,9 @@ static int read_facts(struct cli *cli, struct facts *facts)
 	r = read_host(cli, facts);
 	if (r < 0)
 		return r;
-	facts->has_status = status_read(&cli->roots, &facts->status, &facts->no_status) == 0;
+	facts->has_status = status_read(&cli->env->roots, &facts->status, &facts->no_status) == 0;
 	if (facts->has_status)
-		facts->status.has_daemon = client_daemon_is_running(cli_hypervisor(cli));
+		facts->status.has_daemon = client_daemon_is_running(cli->env->name);
 	return 0;
 }
 

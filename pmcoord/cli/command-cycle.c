@@ -8,7 +8,6 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
 #include "cli/repeat.h"
-#include "host/sleeper-alarm.h"
 #include "base/table.h"
 
 #define DEFAULT_COUNT 10
@@ -150,17 +149,17 @@ enum exit_code command_cycle(struct cli *cli)
 		.verb = JOB_CYCLE,
 		.with_sleep = cli->options.with_sleep,
 	};
-	struct sleeper *own = NULL;
+	struct sleeper *sleeper = NULL;
 	enum exit_code code = cli_open(cli);
 
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	if (job.with_sleep && !cli->options.scenario && sleeper_alarm_new(cli->roots.sys, &own) < 0)
+	if (job.with_sleep && host_env_new_sleeper(cli->env, SLEEPER_ALARM, -EBADF, &sleeper) < 0)
 		return EXIT_ROLLED_BACK;
 	for (size_t i = 0; i < repeat.n_wanted && !repeat.is_over; i++)
-		repeat_run(&repeat, &job, own ? own : cli->simulated_sleeper, NULL);
+		repeat_run(&repeat, &job, sleeper, NULL);
 	code = show(&repeat);
 	repeat_done(&repeat);
-	sleeper_free(own);
+	sleeper_free(sleeper);
 	return code;
 }

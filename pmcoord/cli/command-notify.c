@@ -34,7 +34,7 @@ enum exit_code command_notify(struct cli *cli)
 	if (r >= 0)
 		r = sd_bus_open_user(&bus);
 	if (r >= 0)
-		r = notify_session(cli->roots.reports, bus, event, &error);
+		r = notify_session(cli->env->roots.reports, bus, event, &error);
 	if (r < 0)
 		error_set(&error, r, "cannot reach the session's bus: %s", strerror(-r));
 	sd_bus_flush_close_unref(bus);

@@ -94,7 +94,7 @@ enum exit_code command_plan(struct cli *cli)
 static uint64_t last_open_cycle(const struct cli *cli)
 {
 	uint64_t *numbers = NULL;
-	int n = journal_list(cli->roots.journals, &numbers);
+	int n = journal_list(cli->env->roots.journals, &numbers);
 	uint64_t last = n > 0 ? numbers[n - 1] : 0;
 
 	free(numbers);
@@ -105,7 +105,7 @@ static int report_of_open_cycle(const struct cli *cli, uint64_t number,
 				struct json_object **ret_report, struct error *error)
 {
 	struct cycle cycle = { 0 };
-	int r = journal_read(cli->roots.journals, number, &cycle, error);
+	int r = journal_read(cli->env->roots.journals, number, &cycle, error);
 
 	if (r == 0)
 		r = report_make(&cycle, ret_report);
@@ -117,11 +117,12 @@ static int find_report(const struct cli *cli, uint64_t number, struct json_objec
 		       struct error *error)
 {
 	uint64_t open = last_open_cycle(cli);
-	bool wanted = number == 0 ? open > report_last_number(cli->roots.reports) : open == number;
+	bool wanted =
+		number == 0 ? open > report_last_number(cli->env->roots.reports) : open == number;
 
 	if (open > 0 && wanted)
 		return report_of_open_cycle(cli, open, ret_report, error);
-	return report_load(cli->roots.reports, number, ret_report, error);
+	return report_load(cli->env->roots.reports, number, ret_report, error);
 }
 
 enum exit_code command_report(struct cli *cli)

@@ -37,11 +37,11 @@ enum exit_code command_status(struct cli *cli)
 	struct error error = { 0 };
 	struct status status;
 	enum exit_code code;
-	int r = status_read(&cli->roots, &status, &error);
+	int r = status_read(&cli->env->roots, &status, &error);
 
 	if (r < 0)
 		return cli_fail(&error);
-	status.has_daemon = client_daemon_is_running(cli_hypervisor(cli));
+	status.has_daemon = client_daemon_is_running(cli->env->name);
 	if (!cli->options.quiet || cli->options.json)
 		r = status_print(&status, clock_us(CLOCK_REALTIME), cli->options.json, stdout);
 	code = exit_of_status(&status);
@@ -165,9 +165,10 @@ static void join_daemon(void *data, struct sd_event *event)
 {
 	struct watcher *watcher = data;
 	const struct options *options = &watcher->cli->options;
+	const struct host_env *env = watcher->cli->env;
 
-	/* A rehearsal's guests are not those of the host's daemon. */
-	if (!options->scenario || client_daemon_is_running(cli_hypervisor(watcher->cli)))
+	/* The guests of a daemon that runs on another host are none of ours. */
+	if (env->has_daemon || client_daemon_is_running(env->name))
 		client_watch_guests(event, options->json ? print_guest_as_json : print_guest,
 				    watcher, &watcher->guests);
 }
@@ -176,7 +177,7 @@ enum exit_code command_monitor(struct cli *cli)
 {
 	struct watcher watcher = {
 		.cli = cli,
-		.reports = cli->roots.reports,
+		.reports = cli->env->roots.reports,
 		.progress = {
 			.print = !cli->options.quiet,
 			.verbose = cli->options.verbose,
@@ -193,7 +194,7 @@ enum exit_code command_monitor(struct cli *cli)
 	int r;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	r = monitor_run(cli->roots.journals, &listener, &error);
+	r = monitor_run(cli->env->roots.journals, &listener, &error);
 	client_watch_free(watcher.guests);
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }

@@ -47,16 +47,16 @@
 static int begin(struct cli *cli, const char *purpose, uint64_t patience_us, int *ret_lock,
 		 struct error *error)
 {
-	int r = cli_open_hypervisor(cli, error);
+	int r = cli_open_host(cli, error);
 
 	if (r < 0)
 		return r;
-	r = lock_take(cli->roots.run, purpose, patience_us, error);
+	r = lock_take(cli->env->roots.run, purpose, patience_us, error);
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	if (r < 0)
 		return r;
 	*ret_lock = r;
-	return cli->options.scenario ? 0 : memory_lock(error);
+	return cli->env->locks_memory ? memory_lock(error) : 0;
 }
 
 static void watch_progress(struct cli *cli, struct progress *progress, bool quiet)
@@ -148,7 +148,7 @@ static bool run_by_daemon(struct cli *cli, struct client *client, const struct j
 	struct client_options options = {
 		.config_path = cli->options.config_path,
 		.timeout_us = cli->options.timeout_us,
-		.journals = cli->roots.journals,
+		.journals = cli->env->roots.journals,
 	};
 	struct error error = { 0 };
 
@@ -171,7 +171,7 @@ bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper
 	struct client *client = NULL;
 	struct error error = { 0 };
 	bool done = false;
-	int r = client_open(cli_hypervisor(cli), &client, &error);
+	int r = client_open(cli->env->name, &client, &error);
 
 	if (r == 0)
 		done = run_by_daemon(cli, client, job, ret_outcome);
@@ -210,11 +210,11 @@ static bool has_come(void *data)
 static enum exit_code suspend_through_logind(struct cli *cli, const struct job *job)
 {
 	struct awaited_report awaited = {
-		.reports = cli->roots.reports,
-		.last = report_last_number(cli->roots.reports),
+		.reports = cli->env->roots.reports,
+		.last = report_last_number(cli->env->roots.reports),
 	};
 	struct logind_end end = {
-		.directory = cli->roots.reports,
+		.directory = cli->env->roots.reports,
 		.is_over = has_come,
 		.data = &awaited,
 	};
@@ -223,13 +223,13 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 	int r;
 
 	/* Somebody is there, whatever the lid is like. */
-	backoff_forget(cli->roots.run);
+	backoff_forget(cli->env->roots.run);
 	r = logind_suspend(&end,
 			   cli->config.deadline_us + cli->config.ready_timeout_us + LOGIND_EXTRA_US,
 			   &error);
 
 	if (r == 0)
-		r = report_load(cli->roots.reports, 0, &outcome.report, &error);
+		r = report_load(cli->env->roots.reports, 0, &outcome.report, &error);
 	if (r < 0)
 		return cli_fail(&error);
 	outcome.result = job_result_of_report(outcome.report);
@@ -242,25 +242,19 @@ static bool is_for_systemd(const struct cli *cli)
 {
 	struct host host = { 0 };
 
-	host_read_disks("", cli->roots.sys, &host);
+	host_read_disks("", cli->env->roots.sys, &host);
 	return !host.guest_disk[0] && logind_runs_our_unit();
 }
 
 static enum exit_code suspend_by_ourselves(struct cli *cli, const struct job *job)
 {
-	struct sleeper *own = NULL;
+	struct sleeper *sleeper;
 	enum exit_code code;
 
-	if (cli->options.scenario) {
-		/* Opened with the hypervisor. */
-		code = cli_open(cli);
-		if (code != EXIT_AS_PLANNED)
-			return code;
-	} else if (sleeper_sysfs_new(cli->roots.sys, &own) < 0) {
+	if (host_env_new_sleeper(cli->env, job_kind(job->verb)->sleeper, -EBADF, &sleeper) < 0)
 		return EXIT_ROLLED_BACK;
-	}
-	code = do_job(cli, job, own ? own : cli->simulated_sleeper);
-	sleeper_free(own);
+	code = do_job(cli, job, sleeper);
+	sleeper_free(sleeper);
 	return code;
 }
 
@@ -276,14 +270,12 @@ enum exit_code command_suspend_all(struct cli *cli)
 		return command_plan(cli);
 	if (job.guests_only)
 		return do_job(cli, &job, NULL);
-	if (!cli->options.scenario) {
-		/* Whoever may not do this is told before logind is asked. */
-		code = cli_open(cli);
-		if (code != EXIT_AS_PLANNED)
-			return code;
-		if (is_for_systemd(cli))
-			return suspend_through_logind(cli, &job);
-	}
+	/* Whoever may not do this is told before logind is asked. */
+	code = cli_open(cli);
+	if (code != EXIT_AS_PLANNED)
+		return code;
+	if (cli->env->has_systemd && is_for_systemd(cli))
+		return suspend_through_logind(cli, &job);
 	return suspend_by_ourselves(cli, &job);
 }
 
@@ -339,13 +331,12 @@ static enum exit_code sleep_here(struct cli *cli)
 
 	if (begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock, &error) < 0)
 		return cli_fail(&error);
-	if (sleeper_systemd_new(cli->roots.sys, -EBADF, cli->sleep_manager, &sleeper) < 0)
+	if (host_env_new_sleeper(cli->env, job_kind(job.verb)->sleeper, -EBADF, &sleeper) < 0)
 		return EXIT_ROLLED_BACK;
 	extend_timeout(cli);
 	watch_progress(cli, &progress, true);
-	/* A virtual loop has no events. */
-	if (!cli->options.scenario)
-		progress_notify(&progress, loop_event(cli->loop));
+	if (!cli->env->has_virtual_clock)
+		progress_notify(&progress, loop_event(cli->env->loop));
 	job_run(&cli->coordinator, &job, sleeper, &outcome);
 	progress_done(&progress);
 	sleeper_free(sleeper);
@@ -413,7 +404,7 @@ enum exit_code command_sleep_unit(struct cli *cli)
 	struct loop *loop = NULL;
 	struct error error = { 0 };
 	enum exit_code code;
-	int r = client_open(cli_hypervisor(cli), &client, &error);
+	int r = client_open(cli->env->name, &client, &error);
 
 	if (r == -ENOTCONN)
 		return sleep_here(cli);

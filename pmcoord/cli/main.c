@@ -213,7 +213,7 @@ static int run_command(const struct command *command, struct cli *cli)
 
 static int run(struct line *line)
 {
-	struct cli cli = { .options = line->options, .kept_fd = -EBADF };
+	struct cli cli = { .options = line->options };
 	struct options *options = &cli.options;
 	const struct command *command;
 

@@ -43,11 +43,13 @@ static void end(struct repeat *repeat, enum job_result result)
 	note_result(repeat, result);
 }
 
-/* A rehearsal on the simulator is simply killed. */
+/* Where the clock is virtual, the process is simply killed. */
 static bool was_interrupted(const struct cli *cli)
 {
+	const struct host_env *env = cli->env;
+
 	return cli->was_interrupted ||
-	       (cli->loop && !cli->options.scenario && loop_stop_requested(cli->loop));
+	       (env->loop && !env->has_virtual_clock && loop_stop_requested(env->loop));
 }
 
 static void print_span(const char *what, int64_t span_us)

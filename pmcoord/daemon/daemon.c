@@ -48,7 +48,8 @@ struct daemon_job {
 };
 
 struct daemon {
-	struct daemon_host host;
+	struct host_env *env;
+	struct loop *loop; /* of the process; coordinator.loop may be virtual */
 	struct daemon_observer listener;
 	struct config config;
 	struct coordinator coordinator;
@@ -147,7 +148,7 @@ static int watch_lease(struct daemon *daemon, struct daemon_job *job)
 
 	if (job->lease_fd < 0)
 		return 0;
-	r = sd_event_add_io(loop_event(daemon->host.loop), &job->lease_source, job->lease_fd,
+	r = sd_event_add_io(loop_event(daemon->loop), &job->lease_source, job->lease_fd,
 			    EPOLLIN | EPOLLRDHUP, on_lease, daemon);
 	return r < 0 ? r : 0;
 }
@@ -214,13 +215,13 @@ int daemon_cancel(struct daemon *daemon, uint64_t id)
 /* ---- telling ------------------------------------------------------------ */
 
 /*
- * The simulator's clock does not wait for clients, so they are served between
- * its records.
+ * A virtual clock does not wait for clients, so they are served between the
+ * records.
  */
 static void serve_clients(struct daemon *daemon)
 {
-	if (daemon->host.virtual_loop)
-		while (sd_event_run(loop_event(daemon->host.loop), 0) > 0)
+	if (daemon->env->has_virtual_clock)
+		while (sd_event_run(loop_event(daemon->loop), 0) > 0)
 			;
 }
 
@@ -267,51 +268,31 @@ static int load_config(struct daemon *daemon, const struct daemon_job *job, stru
 
 /* ---- doing a job -------------------------------------------------------- */
 
-static int make_sleeper(struct daemon *daemon, const struct daemon_job *job,
-			struct sleeper **ret_own)
-{
-	const char *sys = daemon->host.roots->sys;
-
-	if (!job_sleeps(&job->job) || daemon->host.simulated_sleeper)
-		return 0;
-	switch (job_kind(job->job.verb)->sleeper) {
-	case SLEEPER_NONE:
-		break;
-	case SLEEPER_SYSFS:
-		return sleeper_sysfs_new(sys, ret_own);
-	case SLEEPER_SYSTEMD:
-		return sleeper_systemd_new(sys, job->lease_fd, daemon->host.sleep_manager, ret_own);
-	case SLEEPER_ALARM:
-		return sleeper_alarm_new(sys, ret_own);
-	}
-	return 0;
-}
-
 static int do_job(struct daemon *daemon, struct daemon_job *job, struct job_outcome *outcome,
 		  struct error *error)
 {
 	_cleanup_(closep) int lock = -EBADF;
 	const struct job_kind *kind = job_kind(job->job.verb);
-	struct sleeper *own = NULL;
+	struct sleeper *sleeper = NULL;
 	char purpose[96];
 	int r = load_config(daemon, job, error);
 
 	if (r < 0)
 		return r;
 	snprintf(purpose, sizeof(purpose), "%s for %s", kind->name, job->client);
-	lock = lock_take(daemon->host.roots->run, purpose, kind->waits ? PATIENCE_US : 0, error);
+	lock = lock_take(daemon->env->roots.run, purpose, kind->waits ? PATIENCE_US : 0, error);
 	if (lock < 0)
 		return lock;
-	r = make_sleeper(daemon, job, &own);
+	if (job_sleeps(&job->job))
+		r = host_env_new_sleeper(daemon->env, kind->sleeper, job->lease_fd, &sleeper);
 	if (r < 0)
 		return error_set(error, r, "cannot sleep: %s", strerror(-r));
 	/* Left over from a job that was over when it was told to stop. */
 	loop_take_signal(daemon->coordinator.loop);
 	if (job->lease_is_over)
 		loop_interrupt(daemon->coordinator.loop, SIGTERM);
-	job_run(&daemon->coordinator, &job->job, own ? own : daemon->host.simulated_sleeper,
-		outcome);
-	sleeper_free(own);
+	job_run(&daemon->coordinator, &job->job, sleeper, outcome);
+	sleeper_free(sleeper);
 	return 0;
 }
 
@@ -359,14 +340,14 @@ static void run_current(struct daemon *daemon)
 
 	sd_notifyf(0, "WATCHDOG_USEC=%llu\nSTATUS=%s for %s.", WATCHDOG_US,
 		   job_kind(job->job.verb)->name, job->client);
-	loop_watchdog(daemon->host.loop, WATCHDOG_US / 3);
+	loop_watchdog(daemon->loop, WATCHDOG_US / 3);
 	progress_init(&daemon->progress, true, false);
-	progress_notify(&daemon->progress, loop_event(daemon->host.loop));
+	progress_notify(&daemon->progress, loop_event(daemon->loop));
 	r = do_job(daemon, job, &outcome, &error);
 	progress_done(&daemon->progress);
 	if (r < 0)
 		job_outcome_of_error(&error, &outcome);
-	loop_watchdog(daemon->host.loop, 0);
+	loop_watchdog(daemon->loop, 0);
 	snprintf(daemon->phase, sizeof(daemon->phase), "idle");
 	daemon->current = NULL;
 	tell_outcome(daemon, job, &outcome);
@@ -376,7 +357,7 @@ static void run_current(struct daemon *daemon)
 	job_free(job);
 	daemon->current = daemon->waiting;
 	daemon->waiting = NULL;
-	daemon->refresh_at_us = loop_now(daemon->host.loop);
+	daemon->refresh_at_us = loop_now(daemon->loop);
 	changed(daemon);
 }
 
@@ -385,7 +366,7 @@ static void run_current(struct daemon *daemon)
 /* Takes all events; what they are about is seen by looking at all guests. */
 static int take_events(struct daemon *daemon, bool *ret_any)
 {
-	struct hypervisor *hypervisor = daemon->host.hypervisor;
+	struct hypervisor *hypervisor = daemon->env->hypervisor;
 	uint32_t domid;
 	int r;
 
@@ -423,23 +404,23 @@ static int refresh(struct daemon *daemon)
 	if (prearm_refresh(&daemon->coordinator, look_who_is_there, daemon, &error) < 0)
 		fprintf(stderr, "pmcoord: ignoring for now: %s\n", error_text(&error));
 	daemon->refresh_at_us = LOOP_FOREVER;
-	daemon->refreshed_us = loop_now(daemon->host.loop);
-	return loop_watch_hypervisor(daemon->host.loop, true);
+	daemon->refreshed_us = loop_now(daemon->loop);
+	return loop_watch_hypervisor(daemon->loop, true);
 }
 
 /* Something has happened to some guest: look soon, and not again before. */
 static int schedule_refresh(struct daemon *daemon)
 {
-	uint64_t soon = loop_now(daemon->host.loop) + SETTLE_US;
+	uint64_t soon = loop_now(daemon->loop) + SETTLE_US;
 	uint64_t again = daemon->refreshed_us + SETTLE_AGAIN_US;
 
 	daemon->refresh_at_us = soon > again ? soon : again;
-	return loop_watch_hypervisor(daemon->host.loop, false);
+	return loop_watch_hypervisor(daemon->loop, false);
 }
 
 static int idle(struct daemon *daemon)
 {
-	struct loop *loop = daemon->host.loop;
+	struct loop *loop = daemon->loop;
 	bool any;
 	int r;
 
@@ -473,9 +454,9 @@ int daemon_run(struct daemon *daemon, struct error *error)
 	if (r < 0)
 		return r;
 	sd_notify(0, "READY=1");
-	while (r == 0 && daemon->given_up == 0 && !loop_stop_requested(daemon->host.loop)) {
+	while (r == 0 && daemon->given_up == 0 && !loop_stop_requested(daemon->loop)) {
 		if (daemon->current) {
-			r = loop_watch_hypervisor(daemon->host.loop, true);
+			r = loop_watch_hypervisor(daemon->loop, true);
 			if (r == 0)
 				run_current(daemon);
 		} else {
@@ -490,14 +471,15 @@ int daemon_run(struct daemon *daemon, struct error *error)
 
 /* ---- the object --------------------------------------------------------- */
 
-int daemon_new(const struct daemon_host *host, struct daemon **ret_daemon)
+int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daemon)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 
 	if (!daemon)
 		return -ENOMEM;
 	*daemon = (struct daemon){
-		.host = *host,
+		.env = env,
+		.loop = loop,
 		.phase = "idle",
 		.last_result = "",
 		.refresh_at_us = 0,
@@ -505,10 +487,10 @@ int daemon_new(const struct daemon_host *host, struct daemon **ret_daemon)
 	config_init(&daemon->config);
 	daemon->coordinator = (struct coordinator){
 		.config = &daemon->config,
-		.roots = host->roots,
-		.hypervisor = host->hypervisor,
-		.sleep_manager = host->sleep_manager,
-		.loop = host->virtual_loop ? host->virtual_loop : host->loop,
+		.roots = &env->roots,
+		.hypervisor = env->hypervisor,
+		.sleep_manager = env->sleep_manager,
+		.loop = env->loop,
 		.observer = observe,
 		.observer_data = daemon,
 	};

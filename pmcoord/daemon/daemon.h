@@ -8,23 +8,13 @@
  * which serves other events, and so its clients, whenever it waits.
  */
 
+#include "engine/host-env.h"
 #include "engine/job.h"
 #include "record/journal.h"
 #include "daemon/guest-tracker.h"
 #include "model/sleeper.h"
 
 struct daemon;
-
-/* What the daemon runs on; all borrowed. */
-struct daemon_host {
-	const struct roots *roots;
-	struct hypervisor *hypervisor;
-	struct sleep_manager *sleep_manager; /* NULL on the simulator */
-	struct loop *loop; /* that of the process, from loop_new */
-	/* On the simulator: its own clock and its host's sleep; else NULL. */
-	struct loop *virtual_loop;
-	struct sleeper *simulated_sleeper;
-};
 
 /* What a client asks for; copied by daemon_submit. */
 struct daemon_request {
@@ -61,8 +51,12 @@ struct daemon_status {
 	const char *last_result; /* of the last job that had a report, or "" */
 };
 
-/* Releases nothing of the host. Returns 0 or -ENOMEM. */
-int daemon_new(const struct daemon_host *host, struct daemon **ret_daemon);
+/*
+ * On a host that is open, with a loop of the process (loop_new); both are
+ * borrowed. The host's own loop is the same, unless its clock is virtual.
+ * Returns 0 or -ENOMEM.
+ */
+int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daemon);
 void daemon_free(struct daemon *daemon);
 
 void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *listener);

@@ -14,6 +14,7 @@
 
 #include "engine/coordinator.h"
 #include "model/sleeper.h"
+#include "engine/host-env.h"
 
 enum job_verb {
 	JOB_SUSPEND_ALL,

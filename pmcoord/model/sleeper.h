@@ -15,13 +15,6 @@
 struct lid;
 struct sleeper;
 
-enum sleeper_kind {
-	SLEEPER_NONE,
-	SLEEPER_SYSFS, /* writes to /sys/power */
-	SLEEPER_SYSTEMD, /* waits inside of systemd's sleep.target */
-	SLEEPER_ALARM, /* as SLEEPER_SYSFS, until an alarm of the clock */
-};
-
 struct sleeper_ops {
 	void (*free)(struct sleeper *sleeper);
 	/*

@@ -377,6 +377,13 @@ def test_a_host_that_refuses_to_sleep_is_exit_1_and_undone(pmcoord):
     assert pmcoord.json(scenario, "report")["result"] == "failed"
 
 
+def test_the_sleep_unit_sleeps_without_a_daemon_too(pmcoord, laptop):
+    assert pmcoord.on(laptop, "sleep-unit").returncode == 0
+    report = pmcoord.json(laptop, "report")
+    assert (report["trigger"], report["result"]) == ("sleep", "ok")
+    assert set(pmcoord.states(laptop).values()) == {"running"}
+
+
 def test_a_host_without_s3_is_exit_4_and_untouched(pmcoord):
     scenario = pmcoord.scenario("[Host]\nS3=no\n[Guest \"web\"]\n")
     result = pmcoord.on(scenario, "suspend-all")

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PMCOORD_CLI_HOST_ENV_XEN_H
+#define PMCOORD_CLI_HOST_ENV_XEN_H
+
+#include "engine/host-env.h"
+
+/* This host, with Xen. Returns 0, or negative with `error` set. */
+int host_env_xen_new(struct host_env **ret_env, struct error *error);
+
+#endif
