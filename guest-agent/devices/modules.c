@@ -7,15 +7,41 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Modules are listed in sysfs with underscores. */
+/* sysfs lists modules with underscores; modprobe(8) takes either. */
+static void format_listed(char *ret, const char *name)
+{
+	snprintf(ret, MODULE_NAME_MAX, "%s", name);
+	for (char *dash = ret; (dash = strchr(dash, '-'));)
+		*dash = '_';
+}
+
 static bool is_loaded(const struct roots *roots, const char *name)
 {
 	char listed[MODULE_NAME_MAX];
 
-	snprintf(listed, sizeof(listed), "%s", name);
-	for (char *dash = listed; (dash = strchr(dash, '-'));)
-		*dash = '_';
+	format_listed(listed, name);
 	return file_exists("%s/module/%s", roots->sys, listed);
+}
+
+/*
+ * Would a function that is kept lose its driver? The kernel does not count
+ * disks of NVMe multipath as users of their controller's driver.
+ */
+static bool is_kept(const struct roots *roots, const struct inventory *inventory, const char *name)
+{
+	char listed[MODULE_NAME_MAX], of_driver[MODULE_NAME_MAX];
+
+	format_listed(listed, name);
+	for (size_t i = 0; i < inventory->n_functions; i++) {
+		const struct pci_function *function = &inventory->functions[i];
+
+		if (function->action == DEVICE_KEEP &&
+		    file_link_name(of_driver, sizeof(of_driver), "%s/bus/pci/drivers/%s/module",
+				   roots->sys, function->driver) == 0 &&
+		    strcmp(of_driver, listed) == 0)
+			return true;
+	}
+	return false;
 }
 
 static bool has_name(const struct module_list *list, const char *name)
@@ -26,11 +52,13 @@ static bool has_name(const struct module_list *list, const char *name)
 	return false;
 }
 
-static int add_name(struct module_list *list, const struct roots *roots, const char *name)
+static int add_name(struct module_list *list, const struct roots *roots,
+		    const struct inventory *inventory, const char *name)
 {
 	char(*names)[MODULE_NAME_MAX];
 
-	if (strlen(name) >= MODULE_NAME_MAX || !is_loaded(roots, name) || has_name(list, name))
+	if (strlen(name) >= MODULE_NAME_MAX || !is_loaded(roots, name) ||
+	    is_kept(roots, inventory, name) || has_name(list, name))
 		return 0;
 	names = realloc(list->names, (list->n_names + 1) * sizeof(*names));
 	if (!names)
@@ -42,7 +70,7 @@ static int add_name(struct module_list *list, const struct roots *roots, const c
 
 /* A rule's own list, or the driver's module. */
 static int add_of_function(struct module_list *list, const struct roots *roots,
-			   const struct pci_function *function)
+			   const struct inventory *inventory, const struct pci_function *function)
 {
 	_cleanup_(freep) char *copy = NULL;
 	char name[MODULE_NAME_MAX], *rest = NULL;
@@ -52,14 +80,14 @@ static int add_of_function(struct module_list *list, const struct roots *roots,
 		r = file_link_name(name, sizeof(name), "%s/bus/pci/drivers/%s/module", roots->sys,
 				   function->driver);
 		/* Built into the kernel. */
-		return r < 0 ? 0 : add_name(list, roots, name);
+		return r < 0 ? 0 : add_name(list, roots, inventory, name);
 	}
 	copy = strdup(function->rule->modules);
 	if (!copy)
 		return -ENOMEM;
 	for (char *word = strtok_r(copy, " \t,", &rest); r == 0 && word;
 	     word = strtok_r(NULL, " \t,", &rest))
-		r = add_name(list, roots, word);
+		r = add_name(list, roots, inventory, word);
 	return r;
 }
 
@@ -70,10 +98,10 @@ int module_list_make(struct module_list *ret, const struct roots *roots,
 
 	*ret = (struct module_list){ 0 };
 	for (size_t i = 0; r == 0 && i < settings->n_unload; i++)
-		r = add_name(ret, roots, settings->unload[i]);
+		r = add_name(ret, roots, inventory, settings->unload[i]);
 	for (size_t i = 0; r == 0 && i < inventory->n_functions; i++)
 		if (inventory->functions[i].action == DEVICE_MODULE)
-			r = add_of_function(ret, roots, &inventory->functions[i]);
+			r = add_of_function(ret, roots, inventory, &inventory->functions[i]);
 	if (r < 0)
 		module_list_done(ret);
 	return r;

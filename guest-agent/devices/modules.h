@@ -22,7 +22,8 @@ struct module_list {
 
 /*
  * What the settings want unloaded, and what the functions to be unloaded say,
- * in that order; what is not loaded is left out. Returns 0 or negative errno.
+ * in that order; left out are modules that are not loaded, and drivers of
+ * functions that are kept. Returns 0 or negative errno.
  */
 int module_list_make(struct module_list *ret, const struct roots *roots,
 		     const struct settings *settings, const struct inventory *inventory);

@@ -196,13 +196,16 @@ static int down_sync(struct engine *engine, struct error *error)
 	return 1;
 }
 
-/* Where nothing is to be done with devices they are looked at on the wake. */
+/*
+ * Where nothing is to be done with devices or drivers, devices are looked at
+ * on the wake.
+ */
 static int down_inventory(struct engine *engine, struct error *error)
 {
 	const struct settings *settings = engine->setup.settings;
 	int r;
 
-	if (!settings->devices && settings->n_rules == 0)
+	if (!settings->devices && settings->n_rules == 0 && settings->n_unload == 0)
 		return 0;
 	r = inventory_read(&engine->inventory, engine->setup.roots, settings,
 			   engine->setup.claimed);

@@ -17,6 +17,7 @@
 
 #define NIC "0000:00:04.0"
 #define SOUND "0000:00:05.0"
+#define USB "0000:00:06.0"
 
 struct run {
 	struct tree tree;
@@ -203,6 +204,39 @@ static void unloads_modules_behind_their_devices(void **state)
 	assert_string_equal(tree_read(&run->tree, "log"), "-r -- iwl-mvm\n-r -- e1000e\n-- e1000e\n"
 							  "-- iwl-mvm");
 	assert_true(tree_is_bound(&run->tree, NIC));
+}
+
+static void add_usb_disk(struct run *run)
+{
+	tree_add_function(&run->tree, USB, "xhci_hcd", "0x1b36 0x000d 0x0c0330");
+	tree_add_node(&run->tree, "block", "sda", TREE_DEVICES USB "/usb1/1-1/host2/block/sda",
+		      "8:0");
+}
+
+#define MOUNTED "25 1 8:0 / /mnt rw - ext4 /dev/sda rw\n"
+
+static void the_driver_of_a_kept_function_stays_loaded(void **state)
+{
+	struct run *run = *state;
+
+	add_usb_disk(run);
+	tree_write(&run->tree, "proc/self/mountinfo", MOUNTED);
+	add_script(run, "modprobe", "echo \"$@\" >> $log");
+	tree_write(&run->tree, "sys/module/xhci_pci/refcnt", "0");
+	tree_link(&run->tree, "sys/bus/pci/drivers/xhci_hcd/module", "sys/module/xhci_pci");
+	tree_write(&run->tree, "sys/module/iwlmvm/refcnt", "0");
+	run->settings.unload = calloc(2, sizeof(char *));
+	run->settings.unload[0] = strdup("xhci-pci");
+	run->settings.unload[1] = strdup("iwlmvm");
+	run->settings.n_unload = 2;
+	for (int devices = 0; devices <= 1; devices++) {
+		run->settings.devices = devices == 1;
+		go_down(run);
+		assert_int_equal(run->r, 0);
+		assert_string_equal(effects(run), "fmt");
+		assert_string_equal(run->journal.effects[1].text, "iwlmvm");
+		go_up(run);
+	}
 }
 
 static void a_module_that_stays_is_told_and_harms_nobody(void **state)
@@ -642,6 +676,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(stops_sound_first_then_processes_then_the_rest),
 		TEST(unloads_modules_behind_their_devices),
+		TEST(the_driver_of_a_kept_function_stays_loaded),
 		TEST(a_module_that_stays_is_told_and_harms_nobody),
 		TEST(syncs_before_anything_is_frozen_if_told_so),
 		TEST(tells_how_long_each_step_took),
