@@ -2,6 +2,7 @@
 #include "devices/device.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,12 +73,38 @@ static int write_attribute(const struct device *device, const char *kind, const 
 	return r < 0 ? r : context->ops->write(path, text);
 }
 
+/*
+ * What uses the function's disks by now: it was decided on earlier what is to
+ * be done to the function, and a disk may have been mounted since.
+ */
+static enum disk_use find_use(const struct device *device, char *ret, size_t size)
+{
+	const struct device_context *context = device->context;
+	char path[FILE_PATH_MAX], directory[PATH_MAX];
+	enum disk_use use = DISK_UNKNOWN;
+	struct usage usage;
+
+	if (file_path(path, "%s/bus/pci/devices/%s", context->roots->sys, device->address) < 0 ||
+	    !realpath(path, directory) ||
+	    usage_read(&usage, context->roots, directory, context->claimed) < 0)
+		return use;
+	use = usage_find_disk(&usage, directory, ret, size);
+	usage_done(&usage);
+	return use;
+}
+
 static void stop_body(void *data, struct task_report *report)
 {
 	const struct device *device = data;
 	const struct device_context *context = device->context;
+	char use[160];
 	int r;
 
+	if (find_use(device, use, sizeof(use)) == DISK_IN_USE) {
+		report->r = -EBUSY;
+		snprintf(report->text, sizeof(report->text), "has come into use: %s", use);
+		return;
+	}
 	/* In the child: a driver that hangs may hold the lock that both need.
 	 */
 	r = context->ops->links_save(context->roots, device->address);
@@ -119,11 +146,12 @@ static int bind_driver(const struct device *device)
 static void prepare_try(const struct device *device)
 {
 	const struct device_context *context = device->context;
-	char path[FILE_PATH_MAX];
+	bool bound = is_bound(context->roots, device->address);
+	char path[FILE_PATH_MAX], use[160];
 
-	if (device->tries == 0)
+	if (device->tries == 0 || (bound && find_use(device, use, sizeof(use)) != DISK_UNUSED))
 		return;
-	if (is_bound(context->roots, device->address))
+	if (bound)
 		(void)write_attribute(device, "devices", device->address, "driver/unbind",
 				      device->address);
 	if (context->compact_memory &&

@@ -9,11 +9,13 @@
 #include "guest/files.h"
 #include "net/links.h"
 #include "guest/log.h"
+#include "devices/usage.h"
 
 /*
  * One PCI function on its way down and back. Each step that may hang in the
  * kernel runs in a child (task.h). Coming back, what failed is tried again, the
- * later tries after a reset of the function, until it works or the time is up:
+ * later tries after a reset of the function, until it works or the time is up.
+ * One that has a disk in use is neither unbound nor reset.
  *
  *   stopping ──> stopped ──> starting ──> back
  *      │            ^  ^         │ │
@@ -39,6 +41,7 @@ struct device_context {
 	sd_event *event;
 	const struct roots *roots;
 	const struct device_ops *ops;
+	usage_claimed_fn claimed;
 	struct log *log;
 	uint64_t stop_timeout_us;
 	uint64_t start_timeout_us; /* all tries together */

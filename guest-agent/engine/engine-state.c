@@ -17,6 +17,7 @@ int engine_new(const struct engine_setup *setup, struct engine **ret)
 		.event = setup->event,
 		.roots = setup->roots,
 		.ops = setup->device_ops,
+		.claimed = setup->claimed,
 		.log = setup->log,
 		.start_timeout_us = setup->settings->restore_timeout_us,
 		.stuck_patience_us = setup->settings->thaw_after_us,

@@ -356,6 +356,58 @@ static void says_what_it_kept_at_a_risk(void **state)
 	assert_non_null(strstr(run->text, "; 0000:00:06.0 ahci kept: sda mounted on /"));
 }
 
+/* The stick is mounted while the sound card is unbound, before the freeze. */
+static int mount_by_the_way(const char *path, const char *text)
+{
+	char base[FILE_PATH_MAX];
+	char *sys;
+
+	strcpy(base, path);
+	sys = strstr(base, "/sys/");
+	if (strstr(path, SOUND "/driver/unbind") && sys) {
+		*sys = '\0';
+		file_write_at(MOUNTED, "%s/proc/self/mountinfo", base);
+	}
+	return tree_kernel_write(path, text);
+}
+
+static void a_disk_mounted_on_the_way_down_is_not_taken_away(void **state)
+{
+	struct run *run = *state;
+
+	tree_add_function(&run->tree, SOUND, "snd_hda_intel", "0x8086 0x2668 0x040300");
+	add_usb_disk(run);
+	run->ops.write = mount_by_the_way;
+	go_down(run);
+	assert_int_equal(run->r, -EBUSY);
+	assert_string_equal(run->text, "device " USB " xhci_hcd has come into use: "
+				       "sda mounted on /mnt");
+	assert_true(tree_is_bound(&run->tree, USB));
+	assert_false(tree_is_bound(&run->tree, SOUND));
+	go_up(run);
+	assert_true(tree_is_bound(&run->tree, SOUND));
+}
+
+static void a_disk_mounted_on_the_way_up_is_not_taken_away(void **state)
+{
+	struct run *run = *state;
+
+	add_usb_disk(run);
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	assert_false(tree_is_bound(&run->tree, USB));
+	/* An adapter was pulled out meanwhile, and what is left is mounted. */
+	tree_teach(&run->tree, USB, "refuse-links", "");
+	tree_teach(&run->tree, USB, "hang-unbind", "");
+	tree_write(&run->tree, "proc/self/mountinfo", MOUNTED);
+	run->settings.restore_timeout_us = 2000000;
+	go_up(run);
+	assert_true(run->degraded);
+	assert_non_null(strstr(run->text, USB " xhci_hcd lost: No such device"));
+	assert_true(tree_is_bound(&run->tree, USB));
+	assert_string_equal(tree_read(&run->tree, TREE_DEVICES USB "/was-reset"), "(none)");
+}
+
 static void a_device_that_is_not_quite_as_before_is_degraded(void **state)
 {
 	struct run *run = *state;
@@ -683,6 +735,8 @@ int main(void)
 		TEST(a_module_that_does_not_load_again_is_told),
 		TEST(respects_a_program_that_blocks_sleep),
 		TEST(says_what_it_kept_at_a_risk),
+		TEST(a_disk_mounted_on_the_way_down_is_not_taken_away),
+		TEST(a_disk_mounted_on_the_way_up_is_not_taken_away),
 		TEST(a_device_that_is_not_quite_as_before_is_degraded),
 		TEST(radios_stay_switched_off),
 		TEST(the_driver_s_own_module_may_be_gone),
