@@ -5,11 +5,13 @@
 #include <stddef.h>
 
 /*
- * Makes room for one more element behind `length` of `size` bytes each.
- * `array` points to the pointer, which may change. The capacity is the next
- * power of two of the length, so that none needs to be kept; an array that
- * grows by this must grow by nothing else. Returns 0, or -ENOMEM with the
- * array as it was.
+ * Arrays that grow by one element at a time, without a stored capacity.
+ *
+ * Makes room for one more element in an array of `length` elements of `size`
+ * bytes each. `array` is the address of the array's pointer, which may change.
+ * The capacity is the next power of two of the length, so an array that grows
+ * by this function must not grow in any other way. Returns 0, or -ENOMEM with
+ * the array unchanged.
  */
 int array_grow(void *array, size_t length, size_t size);
 

@@ -5,7 +5,7 @@
 /*
  * Scope-bound release of locals: `_cleanup_(freep) char *name = NULL;`.
  * Every function named in _cleanup_ takes a pointer to the local and accepts
- * the half-built value.
+ * its initial value as well as a partly built one.
  */
 #include <dirent.h>
 #include <stdio.h>

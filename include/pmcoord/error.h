@@ -4,7 +4,7 @@
 
 #include "pmcoord/cleanup.h"
 
-/* Room for a sentence with several guests' names, and its NUL. */
+/* Room for a sentence with the names of several guests, and its NUL. */
 #define ERROR_TEXT_MAX 2048
 
 /* What an error means to the user, as far as its module documents that. */
@@ -19,14 +19,12 @@ enum error_outcome {
 };
 
 /*
- * What a person is told when something went wrong: one sentence with who,
- * what, after how long, and what to do next. Libraries fill it, and only the
- * program's top level prints it, so that everything is said once.
+ * An error message for people: one sentence that says what failed, on what,
+ * after how long, and what to do next. Modules fill it in, and only the
+ * program's top level prints it, so that each error is printed once.
  *
- * The number is a negative errno and is what functions return beside it. It
- * comes from wherever it may, so nothing is concluded from it: what an error
- * means is its outcome. The text is bounded: guest-controlled strings end up
- * here.
+ * `number` is the negative errno that the function returns as well. The text is
+ * bounded, because it may contain strings that a guest controls.
  */
 struct error {
 	int number;
@@ -35,13 +33,13 @@ struct error {
 };
 
 /*
- * Fills `error` (NULL: nobody listens) with a formatted sentence and returns
- * `number`, so that callers can `return error_set(error, -EIO, "…")`. The first
- * cause wins: an error that is already set is kept.
+ * Fills `error` with a formatted sentence (NULL: no-op) and returns `number`, so
+ * that callers can `return error_set(error, -EIO, "…")`. An error that is already
+ * set is kept: the first cause is the one to report.
  */
 int error_set(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 
-/* As error_set, replacing what stands: for a caller that can say it better. */
+/* As error_set, but replaces an error that is set: for callers with more context. */
 int error_replace(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 
 /*

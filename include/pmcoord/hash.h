@@ -7,8 +7,9 @@
 #define HASH_START 0xcbf29ce484222325ull
 
 /*
- * FNV-1a of the bytes of a string. Starts with HASH_START, or with the hash of
- * what came before. The same everywhere and always: it names directories.
+ * The FNV-1a hash of a string's bytes. `start` is HASH_START, or the hash of the
+ * preceding strings. It must not change between versions and machines, because
+ * directories are named by it.
  */
 uint64_t hash_text(uint64_t start, const char *text);
 

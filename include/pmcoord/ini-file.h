@@ -5,26 +5,28 @@
 #include "pmcoord/error.h"
 
 /*
- * INI files by libinih, with what libinih leaves out: the line number for the
- * handler, all problems of a file at once, and no silent truncation.
+ * Reads INI files with libinih, and adds what libinih lacks: line numbers for
+ * the handler, a report of all problems of a file at once, and an error where
+ * libinih truncates silently.
  */
 
-/* Where a key stands, for messages: "file:line". */
+/* The position of a key, for messages: "file:line". */
 struct ini_position {
 	const char *file;
 	unsigned int line;
 };
 
 /*
- * Called per `key = value` with its section ("" before the first). Returns 0,
- * or negative after error_set() with a sentence about this key (without the
- * position, which ini_file_parse adds).
+ * Called for each `key = value` with its section ("" before the first). Returns
+ * 0, or negative after error_set() with a sentence about the value;
+ * ini_file_parse adds file, line and key.
  */
 typedef int (*ini_handler_fn)(void *data, const struct ini_position *position, const char *section,
 			      const char *key, const char *value, struct error *error);
 
 /*
- * Called for each [Section] header, also of one without keys. As above.
+ * Called for each [Section] header, also where no key follows. Returns as
+ * ini_handler_fn does.
  */
 typedef int (*ini_section_fn)(void *data, const struct ini_position *position, const char *section,
 			      struct error *error);
@@ -40,7 +42,7 @@ typedef void (*ini_problem_fn)(void *data, const char *problem);
 int ini_file_parse(const char *path, ini_handler_fn handler, ini_problem_fn problem, void *data,
 		   struct error *error);
 
-/* The same for files in which a section says something by being there. */
+/* The same, with `section` called for each header: a section without keys counts. */
 int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handler_fn handler,
 			    ini_problem_fn problem, void *data, struct error *error);
 

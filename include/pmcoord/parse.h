@@ -18,7 +18,7 @@ int parse_u64(const char *text, uint64_t max, uint64_t *ret_value);
 
 /*
  * A time span: a decimal number and one of us, ms, s, min, h ("500ms", "30s",
- * "2min"); a bare number is seconds, as in systemd. Fractions are not taken.
+ * "2min"); a bare number is seconds, as in systemd. Fractions are rejected.
  */
 int parse_duration(const char *text, uint64_t *ret_us);
 
@@ -27,8 +27,8 @@ int parse_boolean(const char *text, bool *ret_value);
 
 /*
  * Copies at most `size` - 1 bytes of `text` to `ret`, with every byte that is
- * not printable ASCII or part of valid UTF-8 replaced by '?': what a guest
- * wrote may reach terminals, journals and JSON.
+ * not printable ASCII or part of valid UTF-8 replaced by '?': text from a guest
+ * is printed on terminals and written to logs and JSON.
  */
 void text_sanitize(const char *text, size_t length, char *ret, size_t size);
 

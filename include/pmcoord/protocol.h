@@ -3,27 +3,28 @@
 #define PMCOORD_PROTOCOL_H
 
 /*
- * What the coordinator in dom0 and the agent in a guest say to each other.
+ * The protocol between the coordinator in dom0 and the agent in a guest.
  *
  * Two sets of xenstore nodes, all relative to the guest's own path
- * (/local/domain/<domid>), and one event channel. An event carries nothing: it
- * only means *look*; every request and every state names its cycle.
+ * (/local/domain/<domid>), and one event channel. An event carries no data: it
+ * makes the receiver read the nodes. Every request and every state carries the
+ * number of its cycle.
  *
  *   guest-owned (hostile input for dom0)
  *     data/pmcoord/version         "1"
  *     data/pmcoord/event-channel   the guest's port, unbound for dom0
  *     data/pmcoord/state           "<state> <cycle>"
- *     data/pmcoord/detail          one line for people, see below
+ *     data/pmcoord/detail          one line for people
  *   dom0-owned, readable by the guest
  *     pmcoord/request              "suspend <cycle>" | "abort <cycle>"
- *     pmcoord/timeout-ms           how long the guest may take to go down
- *     pmcoord/inhibitors           "honour" | "ignore"; not there: honour
+ *     pmcoord/timeout-ms           time limit from the request to suspended
+ *     pmcoord/inhibitors           "honour" | "ignore"; absent: honour
  *
  * The order in one cycle N:
  *
  *   dom0   request = suspend N                    (ahead of time)
  *   agent  state = ready N                        (armed for exactly N)
- *   dom0   subscribes the port, notifies          (the critical path)
+ *   dom0   subscribes to the port, notifies       (the critical path)
  *   agent  quiesces; in one transaction re-reads the request and, if it still
  *          is suspend N, writes state = quiesced N and its own
  *          control/shutdown = suspend
@@ -32,14 +33,14 @@
  *   agent  restores; state = ready N, or degraded N with a detail
  *   dom0   request = suspend N+1, and so on
  *
- * `ready N` thus stands twice: armed for N, and done with N. An agent that is
- * done with N does not act on `suspend N` again.
+ * `ready N` is thus written twice: when the agent is armed for N, and when cycle
+ * N is complete. An agent that has completed N ignores a further `suspend N`.
  *
- * dom0 gives up by `abort N` (and clears a control/shutdown that nobody has
- * acknowledged, in the same transaction) and notifies; the agent undoes what
- * it did and writes ready N (or degraded N). An agent that cannot quiesce
- * undoes, writes failed N with a detail, and notifies. What dom0 says of
- * inhibitors it may change until it notifies, without a new request.
+ * To cancel a cycle, dom0 writes `abort N`, clears in the same transaction a
+ * control/shutdown that the guest's kernel has not acknowledged, and notifies;
+ * the agent undoes its steps and writes ready N (or degraded N). An agent that
+ * cannot quiesce undoes its steps, writes failed N with a detail, and notifies.
+ * dom0 may change pmcoord/inhibitors without a new request until it notifies.
  */
 
 #include <stddef.h>
@@ -47,7 +48,7 @@
 
 #define PROTOCOL_VERSION 1
 
-/* The guest-owned ones all lie here. */
+/* The parent of all guest-owned nodes. */
 #define PROTOCOL_NODES "data/pmcoord"
 #define PROTOCOL_NODE_VERSION "data/pmcoord/version"
 #define PROTOCOL_NODE_EVENT_CHANNEL "data/pmcoord/event-channel"
@@ -58,21 +59,22 @@
 #define PROTOCOL_NODE_INHIBITORS "pmcoord/inhibitors"
 
 /*
- * No guest goes down in less, and no less is heeded. Of what it is given, an
- * agent keeps this fraction back: its own `failed` comes before dom0's timeout.
+ * No guest can be suspended in less: smaller values of timeout-ms are ignored. An
+ * agent holds 1/PROTOCOL_TIMEOUT_RESERVE of the limit in reserve, so that its
+ * `failed` reaches dom0 before dom0's own timeout.
  */
 #define PROTOCOL_TIMEOUT_MIN_US 100000ull
 #define PROTOCOL_TIMEOUT_RESERVE 16
 
-/* Whether a program in the guest that blocks sleep makes the agent fail. */
+/* Whether the agent fails when a program in the guest blocks sleep (logind's inhibitors). */
 #define PROTOCOL_INHIBITORS_HONOUR "honour"
 #define PROTOCOL_INHIBITORS_IGNORE "ignore"
 
-/* The toolstack's node that Linux watches; the guest may write its own. */
+/* The toolstack's node, which Linux watches. A guest may write its own. */
 #define PROTOCOL_NODE_SHUTDOWN "control/shutdown"
 #define PROTOCOL_SHUTDOWN_SUSPEND "suspend"
 
-/* XENSTORE_PAYLOAD_MAX is 4096; a detail must fit a terminal line or two. */
+/* Below XENSTORE_PAYLOAD_MAX (4096), and short enough to be read as one message. */
 #define PROTOCOL_DETAIL_MAX 1024
 
 enum protocol_verb {
@@ -99,7 +101,7 @@ struct protocol_state {
 	uint64_t cycle;
 };
 
-/* Longest text of a request or state, with its NUL. */
+/* The size of the longest request or state, with its NUL. */
 #define PROTOCOL_TEXT_MAX 40
 
 /*
@@ -109,14 +111,14 @@ size_t protocol_format_request(const struct protocol_request *request, char *ret
 size_t protocol_format_state(const struct protocol_state *state, char *ret);
 
 /*
- * Parses `length` bytes, not NUL-terminated. The text must match to the letter
+ * Parses `length` bytes, not NUL-terminated. The text must match exactly
  * ("suspend 12": one space, decimal, no sign, no trailing byte).
  * Returns 0, or -EINVAL with *ret untouched.
  */
 int protocol_parse_request(const char *text, size_t length, struct protocol_request *ret);
 int protocol_parse_state(const char *text, size_t length, struct protocol_state *ret);
 
-/* "none", "ready", "quiesced", "failed", "degraded". */
+/* "none", "ready", "quiesced", "failed", "degraded". `state` must be one of the enum. */
 const char *protocol_agent_state_name(enum protocol_agent_state state);
 
 #endif

@@ -3,8 +3,8 @@
 #define PMCOORD_STOP_SIGNALS_H
 
 /*
- * The signals that ask for what is going on to be undone: SIGTERM, SIGINT, and
- * SIGHUP, as nobody is left to undo it by hand when the terminal is gone.
+ * The signals on which a running operation is undone: SIGTERM, SIGINT, and
+ * SIGHUP, because nothing can be undone by hand once the terminal is closed.
  */
 
 #include <stddef.h>
@@ -18,16 +18,16 @@ struct stop_signals {
 	size_t n;
 };
 
-/* Those of this process: SIGHUP is none of them under nohup(1). */
+/* The stop signals of this process: without SIGHUP where it is ignored, as under nohup(1). */
 struct stop_signals stop_signals_get(void);
 
-/* The same, blocked from now on; threads that are made later inherit it. */
+/* Blocks the stop signals and returns them. Threads created later inherit the mask. */
 struct stop_signals stop_signals_block(void);
 
 /*
- * Blocks them and takes them as events of the loop, as long as that lives; its
- * priority is one of sd_event_source_set_priority(3). Returns 0 or a negative
- * errno.
+ * Blocks the stop signals and calls `handler` for each from the loop, as long as
+ * the loop exists. `priority` as in sd_event_source_set_priority(3). Returns 0 or
+ * a negative errno.
  */
 int stop_signals_watch(sd_event *event, int64_t priority, sd_event_signal_handler_t handler,
 		       void *data);

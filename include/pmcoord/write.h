@@ -6,15 +6,15 @@
 #include <stddef.h>
 
 /*
- * Writes all of `data`, however many calls that takes. Returns 0 or a negative
- * errno; a part may have been written then.
+ * Writes all of `data`, in as many write(2) calls as it takes. Returns 0, or a
+ * negative errno after which a part may have been written.
  */
 int write_all(int fd, const char *data, size_t length);
 
 /*
- * At the end of a program: writes what standard output still holds. If some of
- * it was lost, now or earlier, says so in the program's name and returns true.
- * Who stops reading has had enough, and has lost nothing.
+ * To be called at the end of a program: flushes standard output. If some output
+ * could not be written, now or earlier, prints an error with the program's name
+ * and returns true. A closed pipe (EPIPE) is not an error.
  */
 bool output_was_lost(const char *program);
 
