@@ -83,5 +83,6 @@ void error_mark(struct error *error, int number, enum error_outcome outcome)
 
 const char *error_text(const struct error *error)
 {
+	assert(error);
 	return error->text[0] ? error->text : strerror(-error->number);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/ini-file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdbool.h>
@@ -8,8 +9,8 @@
 #include <string.h>
 
 /*
- * libinih's own limits (ini.c): a section name is cut at 49 bytes, a key at
- * 49, both without a word. The line buffer is ours to set.
+ * libinih's own limits (ini.c): section names and keys are cut at 49 bytes
+ * without an error. The size of the line buffer can be set.
  */
 #define INIH_NAME_MAX 49
 #define LINE_MAX_BYTES 1024
@@ -34,8 +35,7 @@ static void report(struct reader *reader, const char *what, const char *text)
 	reader->problem(reader->data, line);
 }
 
-/* Bytes between `start` and the first of `stop`, trailing blanks not counted.
- */
+/* The bytes from `start` to the first of `stop`, without trailing blanks. */
 static size_t trimmed_span(const char *start, const char *stop)
 {
 	size_t length = strcspn(start, stop);
@@ -45,8 +45,8 @@ static size_t trimmed_span(const char *start, const char *stop)
 	return length;
 }
 
-/* `line`: behind the '['. */
-static bool section_is_sound(struct reader *reader, const char *line)
+/* Reports a bad section header. `line` is what follows the '['. Returns false if it is bad. */
+static bool check_section(struct reader *reader, const char *line)
 {
 	size_t length = strcspn(line, "]");
 	char name[INIH_NAME_MAX + 1];
@@ -68,16 +68,16 @@ static bool section_is_sound(struct reader *reader, const char *line)
 }
 
 /*
- * A line that libinih would not understand or would truncate is reported here,
- * where its number is known, and handed on as an empty line.
+ * Reports a line that libinih would reject or truncate: here its number is known.
+ * Returns false for such a line, which libinih then gets as an empty one.
  */
-static bool line_is_sound(struct reader *reader, const char *line)
+static bool check_line(struct reader *reader, const char *line)
 {
 	line += strspn(line, " \t");
 	if (strchr(";#\r\n", line[0]) || line[0] == '\0')
 		return true;
 	if (line[0] == '[')
-		return section_is_sound(reader, line + 1);
+		return check_section(reader, line + 1);
 	if (!strpbrk(line, "=:")) {
 		report(reader, "", "neither 'Key=value' nor a [Section]");
 		return false;
@@ -89,7 +89,7 @@ static bool line_is_sound(struct reader *reader, const char *line)
 	return true;
 }
 
-/* Editors of other systems begin a file with it. */
+/* Some editors write it at the start of a file. */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static void drop_byte_order_mark(char *line)
@@ -115,13 +115,13 @@ static char *read_line(char *line, int size, void *data)
 		while ((byte = fgetc(reader->file)) != EOF && byte != '\n')
 			;
 		strcpy(line, "\n");
-	} else if (!line_is_sound(reader, line)) {
+	} else if (!check_line(reader, line)) {
 		strcpy(line, "\n");
 	}
 	return line;
 }
 
-static int take_key(void *data, const char *section, const char *key, const char *value)
+static int on_key(void *data, const char *section, const char *key, const char *value)
 {
 	struct reader *reader = data;
 	struct error error = { 0 };
@@ -153,6 +153,7 @@ int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handle
 	static char inline_comments[] = ";#";
 	int r;
 
+	assert(path && handler && problem);
 	if (!file && errno == ENOENT)
 		return -ENOENT;
 	if (!file)
@@ -162,12 +163,12 @@ int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handle
 	ini_initial_alloc = LINE_MAX_BYTES;
 	ini_allow_multiline = false;
 	ini_inline_comment_prefixes = inline_comments;
-	r = ini_parse_stream(read_line, &reader, take_key, &reader);
+	r = ini_parse_stream(read_line, &reader, on_key, &reader);
 	if (r == -2)
 		return error_set(error, -ENOMEM, "out of memory reading %s", path);
 	if (ferror(file))
 		return error_set(error, -EIO, "cannot read %s", path);
 	if (r != 0 && !reader.broken)
-		report(&reader, "", "cannot be understood");
+		report(&reader, "", "syntax error");
 	return reader.broken ? -EBADMSG : 0;
 }

@@ -8,7 +8,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* Takes `value` over, also on failure; NULL is null. */
+/* Takes ownership of `value`, also on failure. NULL is added as null. */
 static void add(struct json_object *object, const char *key, struct json_object *value, int *status)
 {
 	int r = key ? json_object_object_add(object, key, value)
@@ -106,7 +106,7 @@ int json_print_line(struct json_object *object, FILE *out)
 	return print(object, JSON_C_TO_STRING_PLAIN, out);
 }
 
-/* The member if it is of this type, else NULL. */
+/* The member if it has this type, else NULL. */
 static struct json_object *member(struct json_object *object, const char *key, enum json_type type)
 {
 	struct json_object *value;

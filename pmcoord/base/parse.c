@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/parse.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "pmcoord/cleanup.h"
 
-/* Reads leading digits; returns how many, or -ERANGE above `max`. */
+/* Reads leading digits. Returns how many, or -ERANGE if the value is above `max`. */
 static int parse_digits(const char *text, uint64_t max, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -27,8 +28,10 @@ static int parse_digits(const char *text, uint64_t max, uint64_t *ret_value)
 int parse_u64(const char *text, uint64_t max, uint64_t *ret_value)
 {
 	uint64_t value;
-	int count = parse_digits(text, max, &value);
+	int count;
 
+	assert(text && ret_value);
+	count = parse_digits(text, max, &value);
 	if (count < 0)
 		return count;
 	if (count == 0 || text[count] != '\0')
@@ -47,8 +50,10 @@ int parse_duration(const char *text, uint64_t *ret_us)
 		{ "min", 60000000 }, { "m", 60000000 }, { "h", 3600000000ull },
 	};
 	uint64_t value;
-	int count = parse_digits(text, UINT64_MAX, &value);
+	int count;
 
+	assert(text && ret_us);
+	count = parse_digits(text, UINT64_MAX, &value);
 	if (count < 0)
 		return count;
 	if (count == 0)
@@ -71,6 +76,7 @@ int parse_boolean(const char *text, bool *ret_value)
 	static const char *const yes[] = { "yes", "true", "on", "1" };
 	static const char *const no[] = { "no", "false", "off", "0" };
 
+	assert(text && ret_value);
 	for (size_t i = 0; i < ELEMENTSOF(yes); i++) {
 		if (strcasecmp(text, yes[i]) == 0) {
 			*ret_value = true;
@@ -84,7 +90,7 @@ int parse_boolean(const char *text, bool *ret_value)
 	return -EINVAL;
 }
 
-/* Length of the valid UTF-8 sequence at `text`, 0 if there is none. */
+/* The length of the valid UTF-8 sequence at `text`, or 0 if there is none. */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
 	size_t length;
@@ -113,7 +119,7 @@ static size_t utf8_length(const unsigned char *text, size_t left)
 		return 0;
 	if (length == 4 && (point < 0x10000 || point > 0x10ffff))
 		return 0;
-	/* C1 controls steer terminals as escape sequences do. */
+	/* C1 control characters act on a terminal as escape sequences do. */
 	if (point < 0xa0)
 		return 0;
 	return length;
@@ -124,6 +130,7 @@ void text_sanitize(const char *text, size_t length, char *ret, size_t size)
 	const unsigned char *from = (const unsigned char *)text;
 	size_t in = 0, out = 0;
 
+	assert(size > 0);
 	while (in < length && out + 1 < size) {
 		size_t sequence = 1;
 

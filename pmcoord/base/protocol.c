@@ -40,8 +40,8 @@ size_t protocol_format_state(const struct protocol_state *state, char *ret)
 }
 
 /*
- * Matches "<word> <cycle>" against the names from index 1 on (0 is "none",
- * which is never written). Returns the index, or -EINVAL.
+ * Matches "<word> <cycle>" against the names from index 1 on: index 0 is "none",
+ * which is never written. Returns the index, or -EINVAL.
  */
 static int parse_word(const char *text, size_t length, const char *const *names, size_t n_names,
 		      uint64_t *ret_cycle)

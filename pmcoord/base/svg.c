@@ -10,7 +10,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* What both pictures share; sizes are in tenths of a pixel, too. */
+/* The style that all pictures share. Sizes are in tenths of a pixel, as in svg.h. */
 static const char common_style[] = "svg { font-family: system-ui, 'DejaVu Sans', sans-serif; }\n"
 				   "text { font-size: 120px; fill: #24292f; }\n"
 				   ".background { fill: #ffffff; }\n"
@@ -61,7 +61,7 @@ int svg_end(FILE *out, const char *path, struct error *error)
 	return 0;
 }
 
-/* U+FFFE and U+FFFF are valid UTF-8, but no characters of XML. */
+/* U+FFFE and U+FFFF are valid UTF-8, but not allowed in XML. */
 static bool is_noncharacter(const char *text)
 {
 	return strncmp(text, "\xef\xbf\xbe", 3) == 0 || strncmp(text, "\xef\xbf\xbf", 3) == 0;
@@ -145,7 +145,7 @@ static bool is_continuation(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* The byte at which the `n`-th character begins, or the end of the text. */
+/* The offset of the `n`-th character, or of the end of the text. */
 static size_t character_start(const char *text, size_t n)
 {
 	size_t i = 0;

@@ -16,14 +16,14 @@ struct table {
 	const struct table_column *columns;
 	size_t n_columns;
 	bool *used; /* per column */
-	size_t *widths; /* likewise: of the widest cell */
-	const char *const *dispensable; /* titles; NULL: none is */
-	size_t terminal_width; /* 0: no terminal */
+	size_t *widths; /* per column: of the widest cell */
+	const char *const *optional_titles; /* see table_set_optional(); NULL: none */
+	size_t terminal_width; /* 0: `out` is not a terminal */
 	FILE *out;
 	struct libscols_table *scols;
 };
 
-/* Less of the last column than this is not worth having. */
+/* The last column is not cut to less than this. */
 #define LAST_COLUMN_MIN 30
 
 void table_free(struct table *table)
@@ -66,8 +66,8 @@ static size_t width_of_terminal(FILE *out)
 	return size.ws_col;
 }
 
-/* libsmartcols itself would look at standard output, whatever `out` is. */
-static void fit(struct table *table)
+/* Set here because libsmartcols takes the width of standard output, whatever `out` is. */
+static void set_width(struct table *table)
 {
 	table->terminal_width = width_of_terminal(table->out);
 	if (table->terminal_width)
@@ -76,7 +76,7 @@ static void fit(struct table *table)
 								      : SCOLS_TERMFORCE_NEVER);
 }
 
-/* In columns of a terminal; bytes, where the text is not of this locale. */
+/* The width in terminal columns; in bytes if the text is not valid in this locale. */
 static size_t width_of(const char *text)
 {
 	wchar_t wide[256];
@@ -93,8 +93,9 @@ int table_new(const struct table_column *columns, FILE *out, struct table **ret_
 	if (!table)
 		return -ENOMEM;
 	/*
-	 * Names may not be ASCII; numbers stay in C. Who prints no tables, the
-	 * daemon, need not keep the locale in memory.
+	 * Guests' names may not be ASCII; numbers keep the C locale. It is set here
+	 * and not in main() to keep the locale out of the daemon's memory, which
+	 * prints no tables.
 	 */
 	setlocale(LC_CTYPE, "");
 	table->columns = columns;
@@ -106,7 +107,7 @@ int table_new(const struct table_column *columns, FILE *out, struct table **ret_
 	if (!table->used || !table->widths || !table->scols)
 		return -ENOMEM;
 	table->out = out;
-	fit(table);
+	set_width(table);
 	for (size_t i = 0; i < table->n_columns; i++)
 		table->widths[i] = width_of(columns[i].title);
 	if (add_columns(table) < 0)
@@ -136,7 +137,7 @@ int table_add_line(struct table *table, const char *const *cells)
 
 void table_set_optional(struct table *table, const char *const *titles)
 {
-	table->dispensable = titles;
+	table->optional_titles = titles;
 }
 
 static bool is_hidden(struct table *table, size_t column)
@@ -151,7 +152,7 @@ static void hide(struct table *table, size_t column)
 	scols_column_set_flags(scols, scols_column_get_flags(scols) | SCOLS_FL_HIDDEN);
 }
 
-/* How wide the lines are at least: the last column can be cut. */
+/* The width of a line when the last column is cut as far as possible. */
 static size_t least_width(struct table *table)
 {
 	size_t total = 0;
@@ -168,9 +169,9 @@ static size_t least_width(struct table *table)
 	return total;
 }
 
-static void hide_dispensable(struct table *table)
+static void hide_optional(struct table *table)
 {
-	const char *const *title = table->dispensable;
+	const char *const *title = table->optional_titles;
 
 	for (; title && *title && least_width(table) > table->terminal_width; title++)
 		for (size_t i = 0; i < table->n_columns; i++)
@@ -178,7 +179,7 @@ static void hide_dispensable(struct table *table)
 				hide(table, i);
 }
 
-/* libsmartcols fills the last column up with spaces. */
+/* libsmartcols pads the last column with spaces, which are left out here. */
 static int print_trimmed(const char *text, FILE *out)
 {
 	while (*text) {
@@ -202,10 +203,10 @@ int table_print(struct table *table)
 		if (table->columns[i].is_optional && !table->used[i])
 			hide(table, i);
 	if (table->terminal_width)
-		hide_dispensable(table);
+		hide_optional(table);
 	r = scols_print_table_to_string(table->scols, &text);
 	if (r < 0)
 		return r;
-	/* It is silent where memory runs out. */
+	/* libsmartcols returns 0 without a text when memory runs out. */
 	return text ? print_trimmed(text, table->out) : -ENOMEM;
 }

@@ -22,7 +22,7 @@ int write_all(int fd, const char *data, size_t length)
 	return 0;
 }
 
-/* A pipe that nobody reads any more (POLLERR: poll(2)). */
+/* Is it a pipe whose reading end is closed (POLLERR, see poll(2))? */
 static bool is_closed_pipe(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
@@ -30,14 +30,14 @@ static bool is_closed_pipe(int fd)
 	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & POLLERR;
 }
 
-/* 0, or why not all was written. */
+/* Returns 0, or the positive errno with which output was lost. */
 static int flush_all(FILE *out)
 {
 	if (fflush(out) != 0)
 		return errno;
 	if (!ferror(out))
 		return 0;
-	/* Why it was lost, stdio does not remember. */
+	/* stdio does not keep the errno of an earlier call. */
 	return is_closed_pipe(fileno(out)) ? EPIPE : EIO;
 }
 
