@@ -233,7 +233,7 @@ static void give_kernel_up(struct agent *agent, const char *what)
 {
 	char blocked[300];
 
-	if (wake_clock_has_slept(agent->wake_clock)) {
+	if (wake_clock_was_suspended(agent->wake_clock)) {
 		take(agent, MACHINE_WOKEN);
 		return;
 	}
@@ -453,7 +453,7 @@ static bool kernel_has_answered(struct agent *agent)
  */
 static bool has_slept(struct agent *agent, enum machine_input input)
 {
-	if (wake_clock_has_slept(agent->wake_clock))
+	if (wake_clock_was_suspended(agent->wake_clock))
 		return true;
 	if (input != MACHINE_EVENT)
 		return false;
@@ -658,7 +658,7 @@ void agent_stop(struct agent *agent)
 	}
 	if (agent->machine.phase == MACHINE_RESTORING)
 		return;
-	if (agent->machine.phase == MACHINE_QUIESCED && wake_clock_has_slept(agent->wake_clock)) {
+	if (agent->machine.phase == MACHINE_QUIESCED && wake_clock_was_suspended(agent->wake_clock)) {
 		take(agent, MACHINE_WOKEN);
 		return;
 	}

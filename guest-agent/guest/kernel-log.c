@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/kernel-log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 
 #include "pmcoord/cleanup.h"
 
-/* CONSOLE_EXT_LOG_MAX of the kernel: no record is longer. */
+/* The longest record of /dev/kmsg: CONSOLE_EXT_LOG_MAX of the kernel. */
 #define RECORD_MAX 8192
 
 struct kernel_log {
@@ -21,23 +22,24 @@ struct kernel_log {
 	char record[RECORD_MAX + 1];
 };
 
-#define SPEAKER "xen:manage: "
-#define FUNCTION "do_suspend: "
+#define DRIVER_PREFIX "xen:manage: "
+#define FUNCTION_PREFIX "do_suspend: "
 
 /*
- * "3,1234,56789,-;xen:manage: do_suspend: freeze processes failed -16\n…":
- * returns "freeze processes failed -16", or NULL for anything else.
+ * For "3,1234,56789,-;xen:manage: do_suspend: freeze processes failed -16\n…"
+ * returns "freeze processes failed -16"; NULL for records that are no failure.
+ * Modifies `record`.
  */
 static char *find_refusal(char *record)
 {
 	char *message = strchr(record, ';');
 
-	if (!message || strncmp(message + 1, SPEAKER, strlen(SPEAKER)) != 0)
+	if (!message || strncmp(message + 1, DRIVER_PREFIX, strlen(DRIVER_PREFIX)) != 0)
 		return NULL;
-	message += 1 + strlen(SPEAKER);
+	message += 1 + strlen(DRIVER_PREFIX);
 	message[strcspn(message, "\n")] = '\0';
-	if (strncmp(message, FUNCTION, strlen(FUNCTION)) == 0)
-		message += strlen(FUNCTION);
+	if (strncmp(message, FUNCTION_PREFIX, strlen(FUNCTION_PREFIX)) == 0)
+		message += strlen(FUNCTION_PREFIX);
 	return strstr(message, "failed") || strstr(message, "dpm_suspend") ? message : NULL;
 }
 
@@ -50,7 +52,7 @@ static int on_records(sd_event_source *source, int fd, uint32_t revents, void *u
 	(void)source;
 	(void)revents;
 	n = read(fd, log->record, RECORD_MAX);
-	/* EPIPE: some were overwritten before they were read. */
+	/* EPIPE: records were overwritten before they were read. */
 	if (n <= 0)
 		return 0;
 	log->record[n] = '\0';
@@ -65,8 +67,10 @@ int kernel_log_watch(sd_event *event, const struct roots *roots, kernel_refused_
 {
 	char path[FILE_PATH_MAX];
 	struct kernel_log *log;
-	int r = file_path(path, "%s/kmsg", roots->dev);
+	int r;
 
+	assert(event && roots && refused && ret);
+	r = file_path(path, "%s/kmsg", roots->dev);
 	if (r < 0)
 		return r;
 	log = calloc(1, sizeof(*log));
@@ -77,7 +81,7 @@ int kernel_log_watch(sd_event *event, const struct roots *roots, kernel_refused_
 	log->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	r = log->fd < 0 ? -errno : 0;
 	if (r == 0) {
-		/* What was said before is of no concern. */
+		/* Skip earlier records: they are not about this cycle. */
 		(void)lseek(log->fd, 0, SEEK_END);
 		r = sd_event_add_io(event, &log->source, log->fd, EPOLLIN, on_records, log);
 	}

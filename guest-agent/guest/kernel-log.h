@@ -7,23 +7,23 @@
 #include "guest/files.h"
 
 /*
- * A guest's kernel that cannot suspend says so in its log, and nowhere else
- * (drivers/xen/manage.c, do_suspend).
+ * Watches the kernel's log for a failed suspend: a guest's kernel reports it
+ * there and nowhere else (drivers/xen/manage.c, do_suspend).
  */
 
 struct kernel_log;
 
-/* `message` is the kernel's, without its prefix. May be called again. */
+/* `message` is the kernel's, without its prefix. May be called more than once. */
 typedef void (*kernel_refused_fn)(void *userdata, const char *message);
 
 /*
- * From now on calls `refused` when the kernel says that it does not suspend.
+ * Calls `refused` for each failure to suspend that the kernel logs from now on.
  * Returns 0 or negative errno.
  */
 int kernel_log_watch(sd_event *event, const struct roots *roots, kernel_refused_fn refused,
 		     void *userdata, struct kernel_log **ret);
 
-/* NULL is fine. */
+/* NULL is a no-op. */
 void kernel_log_free(struct kernel_log *log);
 
 #endif

@@ -53,6 +53,8 @@ void log_release(struct log *log)
 	emit(log->text, log->used);
 	log->used = 0;
 	if (log->lost > 0)
-		log_line(log, LOG_LEVEL_WARNING, "%zu more lines were dropped", log->lost);
+		log_line(log, LOG_LEVEL_WARNING,
+			 "%zu more lines of this cycle were dropped: the log buffer was full",
+			 log->lost);
 	log->lost = 0;
 }

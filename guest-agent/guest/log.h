@@ -8,16 +8,16 @@
 #include "pmcoord/cleanup.h"
 
 /*
- * Lines for the service's journal: stderr with a "<level>" prefix, which
- * systemd understands. While a cycle runs they are held back in memory, because
- * what journald does with a line may end on a disk whose backend sleeps.
+ * Log lines on stderr, with the "<level>" prefix of sd-daemon(3) where stderr is
+ * the journal. During a cycle they are kept in memory: journald may write a line
+ * to a disk whose backend is suspended, and would then block.
  */
 struct log {
-	bool held;
-	bool verbose;
-	bool prefix; /* "<level>": stderr is the journal */
-	size_t used;
-	size_t lost;
+	bool held; /* lines go to `text` */
+	bool verbose; /* debug lines, too */
+	bool prefix; /* stderr is the journal */
+	size_t used; /* bytes of `text` */
+	size_t lost; /* lines that did not fit into `text` */
 	char text[8192];
 };
 
@@ -29,13 +29,13 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7,
 };
 
-/* One line, without a newline. `log` may be NULL: nobody listens. */
+/* Logs one line; `format` has no newline. No-op if `log` is NULL. */
 void log_line(struct log *log, enum log_level level, const char *format, ...) _printf_(3, 4);
 
-/* From now on lines are kept; past 8 KiB they are counted instead. */
+/* Keeps further lines in memory. What exceeds 8 KiB is dropped and counted. */
 void log_hold(struct log *log);
 
-/* Emits what was kept, and each later line at once. */
+/* Writes the lines that were kept, and from now on each line at once. */
 void log_release(struct log *log);
 
 #endif

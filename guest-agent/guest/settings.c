@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/settings.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static void list_free(char **list, size_t n)
 	free(list);
 }
 
-/* Splits at blanks; an empty text is an empty list. */
+/* Splits at blanks and commas. An empty text is an empty list. */
 static int list_parse(const char *text, char ***ret, size_t *ret_n)
 {
 	_cleanup_(freep) char *copy = strdup(text);
@@ -52,7 +53,7 @@ fail:
 	return -ENOMEM;
 }
 
-static int take_list(const char *value, char ***list, size_t *n, struct error *error)
+static int set_list(const char *value, char ***list, size_t *n, struct error *error)
 {
 	char **parsed;
 	size_t n_parsed;
@@ -66,7 +67,7 @@ static int take_list(const char *value, char ***list, size_t *n, struct error *e
 	return 0;
 }
 
-static int take_time(struct settings *settings, void *field, const char *value, struct error *error)
+static int set_time(struct settings *settings, void *field, const char *value, struct error *error)
 {
 	uint64_t us;
 
@@ -78,8 +79,8 @@ static int take_time(struct settings *settings, void *field, const char *value, 
 	return 0;
 }
 
-static int take_switch(struct settings *settings, void *field, const char *value,
-		       struct error *error)
+static int set_switch(struct settings *settings, void *field, const char *value,
+		      struct error *error)
 {
 	(void)settings;
 	if (parse_boolean(value, field) < 0)
@@ -87,23 +88,23 @@ static int take_switch(struct settings *settings, void *field, const char *value
 	return 0;
 }
 
-static int take_freeze(struct settings *settings, void *field, const char *value,
-		       struct error *error)
+static int set_freeze(struct settings *settings, void *field, const char *value,
+		      struct error *error)
 {
 	(void)field;
-	return take_list(value, &settings->freeze, &settings->n_freeze, error);
+	return set_list(value, &settings->freeze, &settings->n_freeze, error);
 }
 
-static int take_unload(struct settings *settings, void *field, const char *value,
-		       struct error *error)
+static int set_unload(struct settings *settings, void *field, const char *value,
+		      struct error *error)
 {
 	(void)field;
-	return take_list(value, &settings->unload, &settings->n_unload, error);
+	return set_list(value, &settings->unload, &settings->n_unload, error);
 }
 
-/* Keys of two words: the first sets the switch, the second clears it. */
-static int take_word(const char *value, const char *yes, const char *no, bool *field,
-		     struct error *error)
+/* For keys with two possible values: `yes` sets the field, `no` clears it. */
+static int set_choice(const char *value, const char *yes, const char *no, bool *field,
+		      struct error *error)
 {
 	if (strcmp(value, yes) != 0 && strcmp(value, no) != 0)
 		return error_set(error, -EINVAL, "'%s' is neither %s nor %s", value, yes, no);
@@ -111,25 +112,25 @@ static int take_word(const char *value, const char *yes, const char *no, bool *f
 	return 0;
 }
 
-static int take_devices(struct settings *settings, void *field, const char *value,
-			struct error *error)
+static int set_devices(struct settings *settings, void *field, const char *value,
+		       struct error *error)
 {
 	(void)settings;
-	return take_word(value, "auto", "none", field, error);
+	return set_choice(value, "auto", "none", field, error);
 }
 
-static int take_hook_failure(struct settings *settings, void *field, const char *value,
-			     struct error *error)
+static int set_hook_failure(struct settings *settings, void *field, const char *value,
+			    struct error *error)
 {
 	(void)settings;
-	return take_word(value, "fail", "ignore", field, error);
+	return set_choice(value, "fail", "ignore", field, error);
 }
 
-static int take_manager(struct settings *settings, void *field, const char *value,
-			struct error *error)
+static int set_manager(struct settings *settings, void *field, const char *value,
+		       struct error *error)
 {
 	bool automatic = true;
-	int r = take_word(value, "auto", "no", &automatic, error);
+	int r = set_choice(value, "auto", "no", &automatic, error);
 
 	(void)field;
 	if (r == 0)
@@ -139,23 +140,23 @@ static int take_manager(struct settings *settings, void *field, const char *valu
 
 static const struct {
 	const char *key;
-	int (*take)(struct settings *settings, void *field, const char *value, struct error *error);
+	int (*set)(struct settings *settings, void *field, const char *value, struct error *error);
 	size_t offset;
 } agent_keys[] = {
 #define FIELD(name) offsetof(struct settings, name)
-	{ "Timeout", take_time, FIELD(timeout_us) },
-	{ "Freeze", take_freeze, 0 },
-	{ "ThawAfter", take_time, FIELD(thaw_after_us) },
-	{ "Sync", take_switch, FIELD(sync) },
-	{ "Devices", take_devices, FIELD(devices) },
-	{ "UnbindTimeout", take_time, FIELD(unbind_timeout_us) },
-	{ "RestoreTimeout", take_time, FIELD(restore_timeout_us) },
-	{ "UnloadModules", take_unload, 0 },
-	{ "CompactMemory", take_switch, FIELD(compact_memory) },
-	{ "NetworkManager", take_manager, 0 },
-	{ "HonourInhibitors", take_switch, FIELD(honour_inhibitors) },
-	{ "HookTimeout", take_time, FIELD(hook_timeout_us) },
-	{ "HookFailure", take_hook_failure, FIELD(hook_failure_counts) },
+	{ "Timeout", set_time, FIELD(timeout_us) },
+	{ "Freeze", set_freeze, 0 },
+	{ "ThawAfter", set_time, FIELD(thaw_after_us) },
+	{ "Sync", set_switch, FIELD(sync) },
+	{ "Devices", set_devices, FIELD(devices) },
+	{ "UnbindTimeout", set_time, FIELD(unbind_timeout_us) },
+	{ "RestoreTimeout", set_time, FIELD(restore_timeout_us) },
+	{ "UnloadModules", set_unload, 0 },
+	{ "CompactMemory", set_switch, FIELD(compact_memory) },
+	{ "NetworkManager", set_manager, 0 },
+	{ "HonourInhibitors", set_switch, FIELD(honour_inhibitors) },
+	{ "HookTimeout", set_time, FIELD(hook_timeout_us) },
+	{ "HookFailure", set_hook_failure, FIELD(hook_failure_counts) },
 #undef FIELD
 };
 
@@ -169,15 +170,15 @@ static void warn_unknown(struct reader *reader, const struct ini_position *posit
 	reader->problem(reader->data, line);
 }
 
-static int take_agent_key(struct reader *reader, const struct ini_position *position,
-			  const char *key, const char *value, struct error *error)
+static int set_agent_key(struct reader *reader, const struct ini_position *position,
+			 const char *key, const char *value, struct error *error)
 {
 	for (size_t i = 0; i < ELEMENTSOF(agent_keys); i++) {
 		if (strcmp(agent_keys[i].key, key) != 0)
 			continue;
-		return agent_keys[i].take(reader->settings,
-					  (char *)reader->settings + agent_keys[i].offset, value,
-					  error);
+		return agent_keys[i].set(reader->settings,
+					 (char *)reader->settings + agent_keys[i].offset, value,
+					 error);
 	}
 	warn_unknown(reader, position, "key", key);
 	return 0;
@@ -214,7 +215,7 @@ static int get_rule(struct settings *settings, const char *section, struct devic
 	return 0;
 }
 
-static int take_action(struct device_rule *rule, const char *value, struct error *error)
+static int set_action(struct device_rule *rule, const char *value, struct error *error)
 {
 	static const char *const names[] = {
 		[DEVICE_AUTO] = "auto",	    [DEVICE_UNBIND] = "unbind", [DEVICE_KEEP] = "keep",
@@ -230,9 +231,9 @@ static int take_action(struct device_rule *rule, const char *value, struct error
 	return error_set(error, -EINVAL, "'%s' is none of auto, unbind, keep, module, hook", value);
 }
 
-static int take_device_key(struct reader *reader, const struct ini_position *position,
-			   const char *section, const char *key, const char *value,
-			   struct error *error)
+static int set_device_key(struct reader *reader, const struct ini_position *position,
+			  const char *section, const char *key, const char *value,
+			  struct error *error)
 {
 	struct device_rule *rule = NULL;
 	int r = get_rule(reader->settings, section, &rule, error);
@@ -240,7 +241,7 @@ static int take_device_key(struct reader *reader, const struct ini_position *pos
 	if (r < 0)
 		return r;
 	if (strcmp(key, "Action") == 0)
-		return take_action(rule, value, error);
+		return set_action(rule, value, error);
 	if (strcmp(key, "Modules") == 0) {
 		free(rule->modules);
 		rule->modules = strdup(value);
@@ -250,20 +251,20 @@ static int take_device_key(struct reader *reader, const struct ini_position *pos
 	return 0;
 }
 
-static int take_key(void *data, const struct ini_position *position, const char *section,
-		    const char *key, const char *value, struct error *error)
+static int on_key(void *data, const struct ini_position *position, const char *section,
+		  const char *key, const char *value, struct error *error)
 {
 	struct reader *reader = data;
 
 	if (strcmp(section, "Agent") == 0)
-		return take_agent_key(reader, position, key, value, error);
+		return set_agent_key(reader, position, key, value, error);
 	if (strncmp(section, "Device ", 7) == 0)
-		return take_device_key(reader, position, section, key, value, error);
+		return set_device_key(reader, position, section, key, value, error);
 	warn_unknown(reader, position, "section", section);
 	return 0;
 }
 
-static void tell_problem(void *data, const char *problem)
+static void on_problem(void *data, const char *problem)
 {
 	struct reader *reader = data;
 
@@ -272,6 +273,7 @@ static void tell_problem(void *data, const char *problem)
 
 int settings_default(struct settings *ret)
 {
+	assert(ret);
 	*ret = (struct settings){
 		.timeout_us = 10 * SECOND_US,
 		.devices = true,
@@ -295,17 +297,20 @@ int settings_read(struct settings *ret, const char *path,
 		.problem = problem,
 		.data = data,
 	};
-	int r = settings_default(ret);
+	int r;
 
+	assert(path && problem);
+	r = settings_default(ret);
 	if (r < 0)
 		return error_set(error, r, "out of memory");
-	r = ini_file_parse(path, take_key, tell_problem, &reader, error);
+	r = ini_file_parse(path, on_key, on_problem, &reader, error);
 	return r == -ENOENT ? 0 : r;
 }
 
 const struct device_rule *settings_find_rule(const struct settings *settings, const char *address,
 					     const char *driver, const char *identity)
 {
+	assert(settings && address && driver && identity);
 	for (size_t i = 0; i < settings->n_rules; i++) {
 		const struct device_rule *rule = &settings->rules[i];
 

@@ -8,21 +8,21 @@
 
 #include "pmcoord/error.h"
 
-/* agent.conf; pmcoord-agent.conf(5) describes each key. */
+/* The settings of agent.conf; pmcoord-agent.conf(5) describes each key. */
 
 enum device_action {
-	DEVICE_AUTO, /* the rule of inventory.h decides */
+	DEVICE_AUTO, /* decided by devices/inventory.h */
 	DEVICE_UNBIND,
 	DEVICE_KEEP,
-	DEVICE_MODULE, /* unbound, and its driver's module unloaded */
-	DEVICE_HOOK, /* a hook in suspend.d takes care of it */
+	DEVICE_MODULE, /* unbind it, then unload its driver's module */
+	DEVICE_HOOK, /* left to a hook in suspend.d */
 };
 
-/* [Device "PATTERN"]: the first that matches counts. */
+/* A section [Device "PATTERN"]. The first that matches a function applies. */
 struct device_rule {
 	char *pattern;
 	enum device_action action;
-	char *modules; /* in the order of unloading; NULL: the driver's own */
+	char *modules; /* in the order of unloading; NULL: the driver's own module */
 };
 
 enum network_manager {
@@ -34,15 +34,15 @@ struct settings {
 	uint64_t timeout_us;
 	char **freeze; /* cgroups below /sys/fs/cgroup */
 	size_t n_freeze;
-	bool devices; /* Devices=auto; false: only those with a rule */
+	bool devices; /* Devices=auto; false: only functions with a rule */
 	uint64_t unbind_timeout_us;
 	uint64_t restore_timeout_us;
 	uint64_t thaw_after_us;
-	bool sync; /* file systems, before anything is frozen */
+	bool sync; /* write file systems to disk before the freeze */
 	char **unload; /* modules, in the order of unloading */
 	size_t n_unload;
 	uint64_t hook_timeout_us;
-	bool hook_failure_counts;
+	bool hook_failure_counts; /* HookFailure=fail */
 	enum network_manager network_manager;
 	bool honour_inhibitors;
 	bool compact_memory;
@@ -50,20 +50,20 @@ struct settings {
 	size_t n_rules;
 };
 
-/* What holds where no file says otherwise. Returns 0 or -ENOMEM. */
+/* The settings without a file. Returns 0 or -ENOMEM. */
 int settings_default(struct settings *ret);
 
 /*
- * Reads `path` over the defaults. Unknown keys and sections are told to
- * `problem` and otherwise ignored, bad values are told too. Returns 0 (also if
- * there is no such file), -EBADMSG if a value was bad, or negative errno. On
- * failure `ret` is to be released as well.
+ * Reads `path` over the defaults. Calls `problem` for each bad value, and for
+ * each unknown key or section, which is then ignored. Returns 0 (also if there is
+ * no such file), -EBADMSG if a value is bad, or negative errno. Release `ret`
+ * with settings_done() in any case.
  */
 int settings_read(struct settings *ret, const char *path,
 		  void (*problem)(void *data, const char *problem), void *data,
 		  struct error *error);
 
-/* The rule for a function: by address, driver or "vendor:device". Or NULL. */
+/* The rule that matches a function's address, driver or "vendor:device"; NULL if none does. */
 const struct device_rule *settings_find_rule(const struct settings *settings, const char *address,
 					     const char *driver, const char *identity);
 

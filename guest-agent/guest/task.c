@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/task.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 struct task {
 	pid_t pid;
 	bool alive;
-	bool abandoned; /* its owner has let go: free it when reaped */
+	bool abandoned; /* task_free() was called: free it once the child is reaped */
 	bool timed_out;
 	int report_fd;
 	sd_event_source *child;
@@ -33,7 +34,7 @@ static void task_release(struct task *task)
 
 static void kill_group(const struct task *task)
 {
-	/* The child's own group: what a hook has started goes with it. */
+	/* The child is the leader of its group, which includes what a hook has started. */
 	if (kill(-task->pid, SIGKILL) < 0)
 		kill(task->pid, SIGKILL);
 }
@@ -98,7 +99,7 @@ static void run_child(const struct task_spec *spec, int report_fd, pid_t parent)
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* The event loop, xenstore and the channel are the parent's. */
+	/* Close the event loop's, xenstore's and the event channel's descriptors. */
 	if (dup2(report_fd, 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) < 0)
 		_exit(1);
 	close_range(4, ~0U, 0);
@@ -120,10 +121,12 @@ static int watch_child(sd_event *event, struct task *task)
 
 int task_start(sd_event *event, const struct task_spec *spec, struct task **ret)
 {
-	struct task *task = calloc(1, sizeof(*task));
+	struct task *task;
 	pid_t parent = getpid();
 	int ends[2], r;
 
+	assert(event && spec && spec->body && spec->done && ret);
+	task = calloc(1, sizeof(*task));
 	if (!task)
 		return -ENOMEM;
 	task->report_fd = -1;
@@ -141,7 +144,7 @@ int task_start(sd_event *event, const struct task_spec *spec, struct task **ret)
 	close(ends[1]);
 	if (r == 0) {
 		task->alive = true;
-		/* Both sides do it: whoever comes first. */
+		/* Done by both processes, because either may run first. */
 		setpgid(task->pid, task->pid);
 		r = watch_child(event, task);
 	}

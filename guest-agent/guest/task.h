@@ -8,44 +8,44 @@
 #include <systemd/sd-event.h>
 
 /*
- * Work that may hang in the kernel, in a child of its own: it can be waited for
- * with a limit, and a stuck one takes nobody with it. The child is forked, not
- * executed, so that nothing has to be read from a disk.
+ * Runs work that may hang in the kernel in a child process, with a time limit, so
+ * that the agent does not hang with it. The child is forked and executes no
+ * program by itself: nothing needs to be read from a disk.
  *
  * SIGCHLD must be blocked in all threads (sd_event_add_child).
  */
 
 #define TASK_TEXT_MAX 240
 
-/* What the child tells before it ends. */
+/* What the child sends before it exits. */
 struct task_report {
 	int r; /* 0, or negative errno */
 	char text[TASK_TEXT_MAX];
 };
 
 struct task_result {
-	/* The limit passed. The child was killed, but may be stuck. */
+	/* The time limit has passed. The child was killed, but may hang in the kernel. */
 	bool timed_out;
-	/* It ended without a report: killed, or an executed program. */
+	/* The child ended without a report: it was killed, or executed a program. */
 	bool silent;
-	int status; /* as of waitid(2): exit status or signal number */
-	bool signalled;
+	int status; /* exit status or signal number, see waitid(2) */
+	bool signalled; /* `status` is a signal number */
 	struct task_report report;
 };
 
-/* Runs in the child with only stdio and the journal's stderr open. */
+/* Runs in the child, in which only the standard file descriptors are open. */
 typedef void (*task_body_fn)(void *data, struct task_report *report);
 
-/* Called once when the task has ended, or its limit passed. */
+/* Called once, when the child has ended or the time limit has passed. */
 typedef void (*task_done_fn)(void *userdata, const struct task_result *result);
 
-/* Called when a child whose limit had passed ended after all. */
+/* Called when the child ends after its time limit has passed. */
 typedef void (*task_late_fn)(void *userdata);
 
 struct task_spec {
-	const char *name; /* for ps: at most 15 bytes */
+	const char *name; /* the child's name for ps(1): at most 15 bytes */
 	task_body_fn body;
-	void *data; /* the child's copy of memory has it */
+	void *data; /* for `body`, which reads the child's copy of it */
 	uint64_t timeout_us;
 	task_done_fn done;
 	task_late_fn late; /* or NULL */
@@ -54,15 +54,15 @@ struct task_spec {
 
 struct task;
 
-/* Forks. Returns 0 or negative errno; `ret` is to be freed by task_free. */
+/* Forks. Returns 0 or negative errno; release `*ret` with task_free(). */
 int task_start(sd_event *event, const struct task_spec *spec, struct task **ret);
 
-/* Still running, perhaps past its limit? */
+/* Does the child exist, possibly past its time limit? */
 bool task_is_alive(const struct task *task);
 
 /*
- * Kills a running child (its callbacks are not called any more) and lets go of
- * it; it is reaped whenever it ends. NULL is fine.
+ * Kills a running child without calling its callbacks; the event loop reaps it
+ * when it ends. NULL is a no-op.
  */
 void task_free(struct task *task);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/wake-clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -10,21 +11,21 @@
 #include "guest/files.h"
 
 /*
- * The two clocks are read one after the other, so their difference wavers by
- * microseconds; no suspend is as short as this.
+ * The two clocks are read one after the other, so their difference varies by
+ * microseconds. No suspend is as short as this.
  */
-#define SLEPT_MIN_US 500
+#define SUSPENDED_MIN_US 500
 
 struct wake_clock {
 	int fd;
 	sd_event_source *source;
-	uint64_t (*now_us)(void);
-	uint64_t suspended_us; /* when armed */
+	uint64_t (*get_suspended_us)(void);
+	uint64_t suspended_us; /* at the time of arming */
 	wake_clock_fn woken;
 	void *userdata;
 };
 
-/* Sets it beyond all times: it only ever ends by being cancelled. */
+/* Sets the timer to the end of time: it never expires, but can be cancelled. */
 static int set_timer(struct wake_clock *clock)
 {
 	const struct itimerspec never = {
@@ -32,8 +33,8 @@ static int set_timer(struct wake_clock *clock)
 	};
 
 	/*
-	 * ECANCELED tells of a clock that was set before, while the timer was
-	 * not armed; it is armed now all the same (fs/timerfd.c).
+	 * ECANCELED: the clock was set while the timer was not armed. The timer
+	 * is armed now in spite of it (fs/timerfd.c).
 	 */
 	if (timerfd_settime(clock->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) <
 		    0 &&
@@ -50,27 +51,29 @@ static int on_timer(sd_event_source *source, int fd, uint32_t revents, void *use
 
 	(void)source;
 	(void)revents;
-	/* ECANCELED is the only answer that means something. */
+	/* Only ECANCELED is a change of the clock. */
 	if (n < 0 && errno != ECANCELED)
 		return 0;
-	if (wake_clock_has_slept(clock)) {
+	if (wake_clock_was_suspended(clock)) {
 		wake_clock_disarm(clock);
 		clock->woken(clock->userdata);
 		return 0;
 	}
-	/* Somebody has set the clock. */
+	/* The time was set; the guest was not suspended. */
 	return set_timer(clock);
 }
 
 int wake_clock_new(sd_event *event, uint64_t (*suspended_us)(void), wake_clock_fn woken,
 		   void *userdata, struct wake_clock **ret)
 {
-	struct wake_clock *clock = calloc(1, sizeof(*clock));
+	struct wake_clock *clock;
 	int r;
 
+	assert(event && suspended_us && woken && ret);
+	clock = calloc(1, sizeof(*clock));
 	if (!clock)
 		return -ENOMEM;
-	clock->now_us = suspended_us;
+	clock->get_suspended_us = suspended_us;
 	clock->woken = woken;
 	clock->userdata = userdata;
 	clock->fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -93,7 +96,7 @@ int wake_clock_arm(struct wake_clock *clock)
 
 	if (r < 0)
 		return r;
-	clock->suspended_us = clock->now_us();
+	clock->suspended_us = clock->get_suspended_us();
 	return sd_event_source_set_enabled(clock->source, SD_EVENT_ON);
 }
 
@@ -102,9 +105,9 @@ void wake_clock_disarm(struct wake_clock *clock)
 	sd_event_source_set_enabled(clock->source, SD_EVENT_OFF);
 }
 
-bool wake_clock_has_slept(const struct wake_clock *clock)
+bool wake_clock_was_suspended(const struct wake_clock *clock)
 {
-	return clock->now_us() >= clock->suspended_us + SLEPT_MIN_US;
+	return clock->get_suspended_us() >= clock->suspended_us + SUSPENDED_MIN_US;
 }
 
 void wake_clock_free(struct wake_clock *clock)

@@ -7,30 +7,30 @@
 #include <systemd/sd-event.h>
 
 /*
- * Notices that the guest was suspended and runs again, without anybody's help:
- * a timerfd with TFD_TIMER_CANCEL_ON_SET is cancelled when the kernel's clock
- * resumes (and when someone sets it), and CLOCK_BOOTTIME has then moved on
- * while CLOCK_MONOTONIC stood still.
+ * Detects from inside the guest that it was suspended and has been resumed. The
+ * kernel cancels a timerfd with TFD_TIMER_CANCEL_ON_SET when it resumes its
+ * clock, and also when the time is set; after a suspend, CLOCK_BOOTTIME has
+ * advanced against CLOCK_MONOTONIC.
  */
 struct wake_clock;
 
 typedef void (*wake_clock_fn)(void *userdata);
 
 /*
- * `suspended_us` says for how long the guest has been suspended so far
- * (clock_suspended_us). Nothing is watched before wake_clock_arm. Returns 0 or
- * negative errno.
+ * `suspended_us` returns for how long the guest has been suspended since its boot
+ * (clock_suspended_us). Starts disarmed. Returns 0 or negative errno.
  */
 int wake_clock_new(sd_event *event, uint64_t (*suspended_us)(void), wake_clock_fn woken,
 		   void *userdata, struct wake_clock **ret);
 
-/* From now on: `woken` is called once, after the next suspend. */
+/* Calls `woken` once, after the next suspend. Returns 0 or negative errno. */
 int wake_clock_arm(struct wake_clock *clock);
 void wake_clock_disarm(struct wake_clock *clock);
 
-/* Has the guest been suspended since it was armed? */
-bool wake_clock_has_slept(const struct wake_clock *clock);
+/* Has the guest been suspended since the clock was armed? */
+bool wake_clock_was_suspended(const struct wake_clock *clock);
 
+/* NULL is a no-op. */
 void wake_clock_free(struct wake_clock *clock);
 
 #endif
