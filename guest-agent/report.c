@@ -74,7 +74,7 @@ struct plan {
 static bool would_tell(const struct engine_setup *setup, enum manager manager)
 {
 	return setup->settings->network_manager != NETWORK_MANAGER_NO &&
-	       manager_is_there(setup->roots, manager);
+	       manager_is_running(setup->roots, manager);
 }
 
 static const enum manager all_managers[] = { MANAGER_NETWORKD, MANAGER_NETWORK_MANAGER };

@@ -130,7 +130,7 @@ static int record_manager(struct engine *engine, enum manager manager, struct er
 {
 	int r;
 
-	if (!manager_is_there(engine->setup.roots, manager))
+	if (!manager_is_running(engine->setup.roots, manager))
 		return 0;
 	r = journal_add(engine->setup.journal, EFFECT_MANAGER, manager_name(manager), error);
 	return r < 0 ? r : 1;

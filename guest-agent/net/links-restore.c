@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "net/links.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
@@ -16,7 +17,7 @@
 #include "net/links-vlans.h"
 #include "pmcoord/clock.h"
 
-/* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
+/* Declared here because <net/if.h> clashes with <linux/if.h>. */
 unsigned int if_nametoindex(const char *name);
 
 struct restore {
@@ -27,22 +28,22 @@ struct restore {
 	const struct nlmsghdr *first;
 	size_t size; /* bytes from `first` on */
 	struct link_set set;
-	/* The links as they are, from the last look. */
+	/* All links as of the last dump. */
 	struct message_buffer now;
-	char *text;
+	char *text; /* the list of what could not be restored */
 	size_t text_size;
 };
 
 static const struct nlmsghdr *next_saved(const struct restore *restore,
 					 const struct nlmsghdr *previous)
 {
-	return netlink_walk(restore->first, restore->size, previous);
+	return netlink_next(restore->first, restore->size, previous);
 }
 
 static const struct nlmsghdr *next_now(const struct restore *restore,
 				       const struct nlmsghdr *previous)
 {
-	return netlink_walk(restore->now.data, restore->now.used, previous);
+	return netlink_next(restore->now.data, restore->now.used, previous);
 }
 
 static const char *link_name(const struct rtattr *const *attributes)
@@ -50,8 +51,8 @@ static const char *link_name(const struct rtattr *const *attributes)
 	return attributes[IFLA_IFNAME] ? (const char *)RTA_DATA(attributes[IFLA_IFNAME]) : "?";
 }
 
-/* Tells of a detail that could not be restored. */
-static void complain(struct restore *restore, const char *name, const char *what, int r)
+/* Adds what could not be restored to the text. */
+static void add_problem(struct restore *restore, const char *name, const char *what, int r)
 {
 	size_t used = strlen(restore->text);
 
@@ -65,7 +66,7 @@ static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
 	       memcmp(RTA_DATA(a), RTA_DATA(b), RTA_PAYLOAD(a)) == 0;
 }
 
-/* Gives link `i` of the set the new interface with its hardware address. */
+/* Sets the new index of link `i` of the set to the candidate with the same hardware address. */
 static void match_link(struct restore *restore, size_t i, const struct nlmsghdr *saved,
 		       const struct link_set *candidates)
 {
@@ -86,7 +87,10 @@ static void match_link(struct restore *restore, size_t i, const struct nlmsghdr 
 	}
 }
 
-/* Looks once for the function's own interfaces. Returns how many lack. */
+/*
+ * Reads all links and matches the function's own interfaces to them. Returns how
+ * many are missing, or negative errno.
+ */
 static int match_base(struct restore *restore)
 {
 	struct link_set candidates = { .n = 0 };
@@ -97,8 +101,7 @@ static int match_base(struct restore *restore)
 	restore->now.used = 0;
 	r = class_each(restore->roots, "net", restore->address, link_set_add_name, &candidates);
 	if (r == 0)
-		r = netlink_dump(&restore->netlink, RTM_GETLINK, message_buffer_take,
-				 &restore->now);
+		r = netlink_dump(&restore->netlink, RTM_GETLINK, message_buffer_add, &restore->now);
 	for (; r == 0 && i < restore->header->n_base && (message = next_saved(restore, message));
 	     i++) {
 		restore->set.new[i] = 0;
@@ -108,7 +111,7 @@ static int match_base(struct restore *restore)
 	return r < 0 ? r : missing;
 }
 
-static void drain(struct netlink *monitor)
+static void drain_monitor(struct netlink *monitor)
 {
 	char bytes[8192];
 
@@ -116,7 +119,7 @@ static void drain(struct netlink *monitor)
 		;
 }
 
-/* Each change of links is a reason to look again, and nothing else is. */
+/* Reads the links again after each change that the kernel reports on `monitor`. */
 static int wait_for_base(struct restore *restore, struct netlink *monitor, uint64_t deadline_us)
 {
 	for (;;) {
@@ -129,12 +132,13 @@ static int wait_for_base(struct restore *restore, struct netlink *monitor, uint6
 		if (now >= deadline_us)
 			return -ENODEV;
 		poll(&poll_fd, 1, (int)((deadline_us - now) / 1000 + 1));
-		drain(monitor);
+		drain_monitor(monitor);
 	}
 }
 
-/* The attributes of a link as it is now; none if it was just made. */
-static void current_link(const struct restore *restore, uint32_t index, const struct rtattr **ret)
+/* The attributes of a link as of the last dump; none if it was created since. */
+static void get_current_attributes(const struct restore *restore, uint32_t index,
+				   const struct rtattr **ret)
 {
 	const struct nlmsghdr *message = NULL;
 
@@ -147,7 +151,7 @@ static void current_link(const struct restore *restore, uint32_t index, const st
 	}
 }
 
-static int set_up(struct restore *restore, uint32_t index, bool up)
+static int set_link_up(struct restore *restore, uint32_t index, bool up)
 {
 	struct netlink_message message;
 	struct ifinfomsg *info = netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
@@ -155,16 +159,15 @@ static int set_up(struct restore *restore, uint32_t index, bool up)
 	info->ifi_index = (int)index;
 	info->ifi_flags = up ? IFF_UP : 0;
 	info->ifi_change = IFF_UP;
-	return netlink_ask(&restore->netlink, &message);
+	return netlink_request(&restore->netlink, &message);
 }
 
-/* All that a link says of itself, but whether it is up: some of it is refused
- * when it is. */
+/* Sets all saved attributes of a link, but not IFF_UP: the kernel refuses some of them then. */
 static void configure_link(struct restore *restore, uint32_t index,
 			   const struct rtattr *const *attributes)
 {
 	const struct rtattr *now[ATTRIBUTE_PERM_ADDRESS + 1];
-	/* One question each, so that one refusal does not cost the rest. */
+	/* One request each, so that one refusal does not affect the others. */
 	static const struct {
 		uint16_t type;
 		const char *what;
@@ -174,7 +177,7 @@ static void configure_link(struct restore *restore, uint32_t index,
 		{ IFLA_MASTER, "master" },
 	};
 
-	current_link(restore, index, now);
+	get_current_attributes(restore, index, now);
 	for (size_t i = 0; i < ELEMENTSOF(kept); i++) {
 		const struct rtattr *attribute = attributes[kept[i].type];
 		struct netlink_message message;
@@ -186,12 +189,12 @@ static void configure_link(struct restore *restore, uint32_t index,
 		info->ifi_index = (int)index;
 		r = netlink_copy(&message, attribute);
 		if (r == 0)
-			r = netlink_ask(&restore->netlink, &message);
-		/* Somebody (a udev rule, ifup) was quick to set it up. */
-		if (r == -EBUSY && set_up(restore, index, false) == 0)
-			r = netlink_ask(&restore->netlink, &message);
+			r = netlink_request(&restore->netlink, &message);
+		/* A udev rule or ifup may have set it up already. */
+		if (r == -EBUSY && set_link_up(restore, index, false) == 0)
+			r = netlink_request(&restore->netlink, &message);
 		if (r < 0)
-			complain(restore, link_name(attributes), kept[i].what, r);
+			add_problem(restore, link_name(attributes), kept[i].what, r);
 	}
 }
 
@@ -219,7 +222,7 @@ static int put_linkinfo(struct netlink_message *message, const struct rtattr *co
 	return r;
 }
 
-/* Makes a VLAN or macvlan anew on the new lower interface. */
+/* Creates a VLAN or macvlan on the new lower interface. Returns its index, or 0. */
 static uint32_t create_upper(struct restore *restore, const struct rtattr *const *attributes)
 {
 	const char *name = link_name(attributes);
@@ -238,18 +241,18 @@ static uint32_t create_upper(struct restore *restore, const struct rtattr *const
 	if (r == 0)
 		r = put_linkinfo(&message, attributes);
 	if (r == 0)
-		r = netlink_ask(&restore->netlink, &message);
-	/* Somebody (a network manager) was faster. */
+		r = netlink_request(&restore->netlink, &message);
+	/* EEXIST: a network manager has created it already. */
 	if (r < 0 && r != -EEXIST)
-		complain(restore, name, "create", r);
+		add_problem(restore, name, "create", r);
 	return if_nametoindex(name);
 }
 
 /*
- * What a bridge was told of its port. The path cost is left out: saying it back
- * would fix what follows from the link's speed.
+ * The attributes of a bridge port that are restored. The path cost is left out:
+ * once set, it no longer follows the link's speed.
  */
-static const uint16_t kept_of_port[] = {
+static const uint16_t port_attributes[] = {
 	IFLA_BRPORT_PRIORITY,	      IFLA_BRPORT_MODE,		  IFLA_BRPORT_GUARD,
 	IFLA_BRPORT_PROTECT,	      IFLA_BRPORT_FAST_LEAVE,	  IFLA_BRPORT_LEARNING,
 	IFLA_BRPORT_UNICAST_FLOOD,    IFLA_BRPORT_PROXYARP,	  IFLA_BRPORT_PROXYARP_WIFI,
@@ -268,8 +271,8 @@ static int put_port(struct netlink_message *message, const struct rtattr *const 
 	if (!inner)
 		return -EMSGSIZE;
 	netlink_nested(info[IFLA_INFO_SLAVE_DATA], data, IFLA_BRPORT_MAX);
-	for (size_t i = 0; r == 0 && i < ELEMENTSOF(kept_of_port); i++)
-		r = netlink_copy(message, data[kept_of_port[i]]);
+	for (size_t i = 0; r == 0 && i < ELEMENTSOF(port_attributes); i++)
+		r = netlink_copy(message, data[port_attributes[i]]);
 	netlink_nest_end(message, inner);
 	netlink_nest_end(message, nest);
 	return r;
@@ -292,12 +295,12 @@ static void restore_port(struct restore *restore, uint32_t index,
 	link->ifi_index = (int)index;
 	r = put_port(&message, info);
 	if (r == 0)
-		r = netlink_ask(&restore->netlink, &message);
+		r = netlink_request(&restore->netlink, &message);
 	if (r < 0)
-		complain(restore, link_name(attributes), "bridge port", r);
+		add_problem(restore, link_name(attributes), "bridge port", r);
 }
 
-/* The bridge gave its new port a VLAN of its own choice. */
+/* Replaces the VLAN that the bridge has added to its new port by the saved ones. */
 static void restore_vlans(struct restore *restore, uint32_t old, uint32_t new,
 			  const struct rtattr *const *attributes)
 {
@@ -315,7 +318,7 @@ static void restore_vlans(struct restore *restore, uint32_t old, uint32_t new,
 			r = links_vlans_add(&restore->netlink, new, message);
 	}
 	if (r < 0)
-		complain(restore, link_name(attributes), "bridge VLANs", r);
+		add_problem(restore, link_name(attributes), "bridge VLANs", r);
 }
 
 static void restore_link(struct restore *restore, const struct nlmsghdr *message)
@@ -337,14 +340,15 @@ static void restore_link(struct restore *restore, const struct nlmsghdr *message
 	restore_port(restore, *index, attributes);
 	restore_vlans(restore, (uint32_t)info->ifi_index, *index, attributes);
 	if (info->ifi_flags & IFF_UP) {
-		int r = set_up(restore, *index, true);
+		int r = set_link_up(restore, *index, true);
 
 		if (r < 0)
-			complain(restore, link_name(attributes), "up", r);
+			add_problem(restore, link_name(attributes), "up", r);
 	}
 }
 
-/* What is left of a lifetime after all the time that has passed. */
+/* Subtracts the time since the save from the lifetimes. Returns false if the address has expired.
+ */
 static bool age_lifetimes(struct ifa_cacheinfo *times, uint64_t passed_us)
 {
 	uint32_t passed = (uint32_t)(passed_us / 1000000);
@@ -377,9 +381,9 @@ static int restore_address(struct restore *restore, uint32_t index, const struct
 {
 	static const uint16_t kept[] = { IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST, IFA_LABEL,
 					 IFA_RT_PRIORITY };
-	/* What user space may ask for; the others are the kernel's notes. */
-	const uint32_t asked = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR |
-			       IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN;
+	/* The flags that user space can set; the others are reports by the kernel. */
+	const uint32_t settable = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR |
+				  IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN;
 	const struct rtattr *attributes[IFA_MAX + 1];
 	const struct ifaddrmsg *info = NLMSG_DATA(saved);
 	struct netlink_message message;
@@ -392,7 +396,7 @@ static int restore_address(struct restore *restore, uint32_t index, const struct
 	*new = *info;
 	new->ifa_index = index;
 	new->ifa_flags = 0;
-	flags = netlink_u32(attributes[IFA_FLAGS], info->ifa_flags) & asked;
+	flags = netlink_u32(attributes[IFA_FLAGS], info->ifa_flags) & settable;
 	for (size_t i = 0; r == 0 && i < ELEMENTSOF(kept); i++)
 		r = netlink_copy(&message, attributes[kept[i]]);
 	if (r == 0)
@@ -400,14 +404,14 @@ static int restore_address(struct restore *restore, uint32_t index, const struct
 	if (r == 0)
 		r = put_cacheinfo(&message, attributes[IFA_CACHEINFO],
 				  clock_boottime_us() - restore->header->boottime_us);
-	/* The lease ended while asleep: its client knows what to do. */
+	/* The address expired during the suspend. A DHCP client requests a new lease by itself. */
 	if (r == -ESTALE)
 		return 0;
-	return r < 0 ? r : netlink_ask(&restore->netlink, &message);
+	return r < 0 ? r : netlink_request(&restore->netlink, &message);
 }
 
-/* The new number of an interface of the set, or 0. */
-static uint32_t to_new(const struct restore *restore, uint32_t old)
+/* The new index of an interface of the set, or 0. */
+static uint32_t map_index(const struct restore *restore, uint32_t old)
 {
 	int i = link_set_find(&restore->set, old);
 
@@ -422,7 +426,7 @@ static int put_hops(const struct restore *restore, struct netlink_message *messa
 	int r = netlink_copy(message, multipath);
 
 	while (r == 0 && (hop = link_next_hop(copy, hop))) {
-		uint32_t new = to_new(restore, (uint32_t)hop->rtnh_ifindex);
+		uint32_t new = map_index(restore, (uint32_t)hop->rtnh_ifindex);
 
 		if (new != 0)
 			hop->rtnh_ifindex = (int)new;
@@ -451,11 +455,11 @@ static int restore_route(struct restore *restore, uint32_t index, const struct n
 		else if (i != RTA_CACHEINFO && i != RTA_EXPIRES)
 			r = netlink_copy(&message, attributes[i]);
 	}
-	return r < 0 ? r : netlink_ask(&restore->netlink, &message);
+	return r < 0 ? r : netlink_request(&restore->netlink, &message);
 }
 
-/* The new number of an interface that a saved address or route is on, or 0. */
-static uint32_t new_index(const struct restore *restore, const struct nlmsghdr *message)
+/* The new index of the interface that a saved address or route uses, or 0. */
+static uint32_t map_message_index(const struct restore *restore, const struct nlmsghdr *message)
 {
 	const struct rtattr *attributes[RTA_MAX + 1];
 	const struct ifaddrmsg *address = NLMSG_DATA(message);
@@ -463,12 +467,12 @@ static uint32_t new_index(const struct restore *restore, const struct nlmsghdr *
 	uint32_t new = 0;
 
 	if (message->nlmsg_type == RTM_NEWADDR)
-		return to_new(restore, address->ifa_index);
+		return map_index(restore, address->ifa_index);
 	netlink_attributes(message, sizeof(struct rtmsg), attributes, RTA_MAX);
 	if (!attributes[RTA_MULTIPATH])
-		return to_new(restore, netlink_u32(attributes[RTA_OIF], 0));
+		return map_index(restore, netlink_u32(attributes[RTA_OIF], 0));
 	while (new == 0 && (hop = link_next_hop(attributes[RTA_MULTIPATH], hop)))
-		new = to_new(restore, (uint32_t)hop->rtnh_ifindex);
+		new = map_index(restore, (uint32_t)hop->rtnh_ifindex);
 	return new;
 }
 
@@ -480,6 +484,7 @@ static bool has_gateway(const struct nlmsghdr *message)
 	return attributes[RTA_GATEWAY] || attributes[RTA_VIA] || attributes[RTA_MULTIPATH];
 }
 
+/* A gateway must be reachable by routes of an earlier pass. */
 enum pass { PASS_LINKS, PASS_ADDRESSES, PASS_ROUTES, PASS_GATEWAYS, PASSES };
 
 static void restore_message(struct restore *restore, enum pass pass, const struct nlmsghdr *message)
@@ -491,25 +496,24 @@ static void restore_message(struct restore *restore, enum pass pass, const struc
 			restore_link(restore, message);
 		return;
 	}
-	/* VLANs went with their links. */
-	index = message->nlmsg_type == RTM_NEWVLAN ? 0 : new_index(restore, message);
+	/* VLANs were restored with their links. */
+	index = message->nlmsg_type == RTM_NEWVLAN ? 0 : map_message_index(restore, message);
 	if (index == 0)
 		return;
 	if (message->nlmsg_type == RTM_NEWADDR && pass == PASS_ADDRESSES) {
 		int r = restore_address(restore, index, message);
 
 		if (r < 0 && r != -EEXIST)
-			complain(restore, restore->address, "address", r);
+			add_problem(restore, restore->address, "address", r);
 	} else if (message->nlmsg_type == RTM_NEWROUTE &&
 		   pass == (has_gateway(message) ? PASS_GATEWAYS : PASS_ROUTES)) {
 		int r = restore_route(restore, index, message);
 
 		if (r < 0 && r != -EEXIST)
-			complain(restore, restore->address, "route", r);
+			add_problem(restore, restore->address, "route", r);
 	}
 }
 
-/* A gateway must be reachable by what was restored before it. */
 static void restore_all(struct restore *restore)
 {
 	for (enum pass pass = PASS_LINKS; pass < PASSES; pass++) {
@@ -520,7 +524,7 @@ static void restore_all(struct restore *restore)
 	}
 }
 
-static int fill_set(struct restore *restore)
+static int read_set(struct restore *restore)
 {
 	const struct nlmsghdr *message = NULL;
 	int r = 0;
@@ -534,7 +538,7 @@ static int fill_set(struct restore *restore)
 	return r;
 }
 
-static void name_missing(struct restore *restore)
+static void add_missing(struct restore *restore)
 {
 	const struct nlmsghdr *message = NULL;
 
@@ -546,7 +550,7 @@ static void name_missing(struct restore *restore)
 			continue;
 		netlink_attributes(message, sizeof(struct ifinfomsg), attributes,
 				   ATTRIBUTE_PERM_ADDRESS);
-		complain(restore, link_name(attributes), "has not come back", -ENODEV);
+		add_problem(restore, link_name(attributes), "missing after the bind", -ENODEV);
 	}
 }
 
@@ -562,12 +566,14 @@ int links_restore(const struct roots *roots, const char *address, struct netlink
 	};
 	char path[FILE_PATH_MAX];
 	size_t length;
-	int r = links_saved_path(roots, address, path);
+	int r;
 
+	assert(roots && address && monitor && size > 0);
+	r = links_saved_path(roots, address, path);
 	ret_text[0] = '\0';
 	if (r == 0)
 		r = file_read_all(&saved, &length, "%s", path);
-	/* There were no interfaces. */
+	/* The function had no interfaces. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -577,7 +583,7 @@ int links_restore(const struct roots *roots, const char *address, struct netlink
 		return -EBADMSG;
 	restore.first = (void *)(saved + sizeof(*restore.header));
 	restore.size = length - sizeof(*restore.header);
-	r = fill_set(&restore);
+	r = read_set(&restore);
 	if (r == 0)
 		r = netlink_open(&restore.netlink, 0);
 	if (r < 0)
@@ -586,7 +592,7 @@ int links_restore(const struct roots *roots, const char *address, struct netlink
 	if (r == 0)
 		restore_all(&restore);
 	else if (r == -ENODEV)
-		name_missing(&restore);
+		add_missing(&restore);
 	netlink_close(&restore.netlink);
 	free(restore.now.data);
 	return r;

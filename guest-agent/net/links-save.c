@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "net/links.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
@@ -17,7 +18,7 @@
 #include "net/manager.h"
 #include "pmcoord/clock.h"
 
-/* if_nametoindex, without <net/if.h>, which clashes with <linux/if.h>. */
+/* Declared here because <net/if.h> clashes with <linux/if.h>. */
 unsigned int if_nametoindex(const char *name);
 
 struct names {
@@ -41,6 +42,7 @@ int links_list(const struct roots *roots, const char *address, char *ret_names, 
 	struct names names = { .text = ret_names, .size = size };
 	int r;
 
+	assert(roots && address && size > 0);
 	ret_names[0] = '\0';
 	r = class_each(roots, "net", address, add_name, &names);
 	return r < 0 ? r : names.n;
@@ -49,10 +51,10 @@ int links_list(const struct roots *roots, const char *address, char *ret_names, 
 static void mark_managed(const struct roots *roots, struct link_set *set)
 {
 	for (size_t i = 0; i < set->n; i++)
-		set->managed[i] = manager_has_link(roots, set->old[i]);
+		set->managed[i] = manager_manages_link(roots, set->old[i]);
 }
 
-static int take_down(void *data, const char *name)
+static int set_down(void *data, const char *name)
 {
 	struct netlink_message message;
 	struct ifinfomsg *info = netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
@@ -60,7 +62,7 @@ static int take_down(void *data, const char *name)
 	info->ifi_index = (int)if_nametoindex(name);
 	info->ifi_change = IFF_UP;
 	if (info->ifi_index > 0)
-		(void)netlink_ask(data, &message);
+		(void)netlink_request(data, &message);
 	return 0;
 }
 
@@ -70,12 +72,12 @@ void links_down(const struct roots *roots, const char *address)
 
 	if (netlink_open(&netlink, 0) < 0)
 		return;
-	(void)class_each(roots, "net", address, take_down, &netlink);
+	(void)class_each(roots, "net", address, set_down, &netlink);
 	netlink_close(&netlink);
 }
 
-/* Stands on a link of the set, and goes when that goes? */
-static bool stands_on_set(const struct link_set *set, const struct rtattr *const *attributes)
+/* Is it an upper link of one in the set, which the kernel removes together with it? */
+static bool is_upper_of_set(const struct link_set *set, const struct rtattr *const *attributes)
 {
 	int lower = link_set_find(set, netlink_u32(attributes[IFLA_LINK], 0));
 
@@ -83,15 +85,15 @@ static bool stands_on_set(const struct link_set *set, const struct rtattr *const
 	       !attributes[IFLA_LINK_NETNSID];
 }
 
-/* Is the interface in the set, and ours to set up? */
-static bool is_ours(const struct link_set *set, uint32_t index)
+/* Is the interface in the set, and configured by no network manager? */
+static bool is_unmanaged(const struct link_set *set, uint32_t index)
 {
 	int i = link_set_find(set, index);
 
 	return i >= 0 && !set->managed[i];
 }
 
-/* Of another's interface only what it is known by: hardware and name. */
+/* Appends only the MAC address and name of a network manager's interface. */
 static int append_identity(struct message_buffer *buffer, const struct nlmsghdr *message,
 			   const struct rtattr *const *attributes)
 {
@@ -105,12 +107,12 @@ static int append_identity(struct message_buffer *buffer, const struct nlmsghdr 
 	if (r == 0 && hardware)
 		r = netlink_put(&identity, ATTRIBUTE_PERM_ADDRESS, RTA_DATA(hardware),
 				RTA_PAYLOAD(hardware));
-	return r < 0 ? r : message_buffer_take(buffer, &identity.header);
+	return r < 0 ? r : message_buffer_add(buffer, &identity.header);
 }
 
 /*
- * Appends the links that belong to the set, lower ones first. Adds those that
- * stand on others of the set; returns how many were appended.
+ * Appends to `ret` the links of the set (`base`), or the upper links on them,
+ * which are added to the set. Returns how many were appended, or negative errno.
  */
 static int select_links(const struct message_buffer *all, struct link_set *set, bool base,
 			struct message_buffer *ret)
@@ -118,18 +120,18 @@ static int select_links(const struct message_buffer *all, struct link_set *set, 
 	const struct nlmsghdr *message = NULL;
 	int n = 0, r;
 
-	while ((message = netlink_walk(all->data, all->used, message))) {
+	while ((message = netlink_next(all->data, all->used, message))) {
 		const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
 		const struct ifinfomsg *info = NLMSG_DATA(message);
 		bool known = link_set_find(set, (uint32_t)info->ifi_index) >= 0;
 
 		netlink_attributes(message, sizeof(*info), attributes, ATTRIBUTE_PERM_ADDRESS);
-		if (base ? !known : known || !stands_on_set(set, attributes))
+		if (base ? !known : known || !is_upper_of_set(set, attributes))
 			continue;
 		r = base ? 0 : link_set_add(set, (uint32_t)info->ifi_index);
 		if (r == 0)
-			r = is_ours(set, (uint32_t)info->ifi_index)
-				    ? message_buffer_take(ret, message)
+			r = is_unmanaged(set, (uint32_t)info->ifi_index)
+				    ? message_buffer_add(ret, message)
 				    : append_identity(ret, message, attributes);
 		if (r < 0)
 			return r;
@@ -138,10 +140,11 @@ static int select_links(const struct message_buffer *all, struct link_set *set, 
 	return n;
 }
 
+/* Saves lower before upper links. Returns the number of the function's own, or negative errno. */
 static int save_links(struct netlink *netlink, struct link_set *set, struct message_buffer *ret)
 {
 	struct message_buffer all = { 0 };
-	int r = netlink_dump(netlink, RTM_GETLINK, message_buffer_take, &all);
+	int r = netlink_dump(netlink, RTM_GETLINK, message_buffer_add, &all);
 	int n_base = r < 0 ? r : select_links(&all, set, true, ret);
 
 	for (r = n_base; r > 0;)
@@ -155,7 +158,7 @@ struct selection {
 	struct message_buffer *buffer;
 };
 
-/* The kernel gives each IPv6 link its own address again. */
+/* Temporary IPv6 addresses (RFC 8981) are left out: the kernel creates new ones. */
 static int select_address(void *data, const struct nlmsghdr *message)
 {
 	struct selection *selection = data;
@@ -164,22 +167,22 @@ static int select_address(void *data, const struct nlmsghdr *message)
 	uint32_t flags;
 
 	if ((info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
-	    !is_ours(selection->set, info->ifa_index))
+	    !is_unmanaged(selection->set, info->ifa_index))
 		return 0;
 	netlink_attributes(message, sizeof(*info), attributes, IFA_MAX);
 	flags = netlink_u32(attributes[IFA_FLAGS], info->ifa_flags);
 	if (info->ifa_family == AF_INET6 && (flags & IFA_F_TEMPORARY))
 		return 0;
-	return message_buffer_take(selection->buffer, message);
+	return message_buffer_add(selection->buffer, message);
 }
 
-/* Is any of a route's next hops through an interface that is ours? */
-static bool hops_over_ours(const struct link_set *set, const struct rtattr *multipath)
+/* Does any next hop of a multipath route use an unmanaged interface of the set? */
+static bool has_unmanaged_hop(const struct link_set *set, const struct rtattr *multipath)
 {
 	const struct rtnexthop *hop = NULL;
 
 	while ((hop = link_next_hop(multipath, hop)))
-		if (is_ours(set, (uint32_t)hop->rtnh_ifindex))
+		if (is_unmanaged(set, (uint32_t)hop->rtnh_ifindex))
 			return true;
 	return false;
 }
@@ -199,10 +202,10 @@ static int select_route(void *data, const struct nlmsghdr *message)
 	if (attributes[RTA_NH_ID])
 		return 0;
 	if (attributes[RTA_MULTIPATH]
-		    ? !hops_over_ours(selection->set, attributes[RTA_MULTIPATH])
-		    : !is_ours(selection->set, netlink_u32(attributes[RTA_OIF], 0)))
+		    ? !has_unmanaged_hop(selection->set, attributes[RTA_MULTIPATH])
+		    : !is_unmanaged(selection->set, netlink_u32(attributes[RTA_OIF], 0)))
 		return 0;
-	return message_buffer_take(selection->buffer, message);
+	return message_buffer_add(selection->buffer, message);
 }
 
 static int save_vlans(struct netlink *netlink, const struct link_set *set,
@@ -212,9 +215,9 @@ static int save_vlans(struct netlink *netlink, const struct link_set *set,
 	const struct nlmsghdr *message = NULL;
 	int r = links_vlans_dump(netlink, &all);
 
-	while (r == 0 && (message = netlink_walk(all.data, all.used, message)))
-		if (is_ours(set, links_vlans_index(message)))
-			r = message_buffer_take(ret, message);
+	while (r == 0 && (message = netlink_next(all.data, all.used, message)))
+		if (is_unmanaged(set, links_vlans_index(message)))
+			r = message_buffer_add(ret, message);
 	free(all.data);
 	return r;
 }
@@ -249,6 +252,7 @@ int links_save(const struct roots *roots, const char *address)
 	char path[FILE_PATH_MAX];
 	int n, r;
 
+	assert(roots && address);
 	links_forget(roots, address);
 	r = class_each(roots, "net", address, link_set_add_name, &set);
 	if (r < 0 || set.n == 0)

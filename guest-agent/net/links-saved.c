@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "net/links-saved.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -11,6 +12,7 @@ int message_buffer_append(struct message_buffer *buffer, const void *data, size_
 {
 	size_t aligned = NLMSG_ALIGN(length);
 
+	assert(data && length > 0);
 	if (buffer->used + aligned > buffer->size) {
 		size_t size = (buffer->used + aligned) * 2;
 		char *grown = realloc(buffer->data, size);
@@ -26,7 +28,7 @@ int message_buffer_append(struct message_buffer *buffer, const void *data, size_
 	return 0;
 }
 
-int message_buffer_take(void *data, const struct nlmsghdr *message)
+int message_buffer_add(void *data, const struct nlmsghdr *message)
 {
 	return message_buffer_append(data, message, message->nlmsg_len);
 }

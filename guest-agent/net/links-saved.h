@@ -9,59 +9,63 @@
 #include "guest/files.h"
 #include "net/netlink.h"
 
-/* What links-save.c writes and links-restore.c reads: private to the two. */
+/* The file that links-save.c writes and links-restore.c reads; private to the two. */
 
-/* Interfaces of one function with all that stands on them. */
+/* The interfaces of one function and the upper interfaces on them. */
 #define LINKS_MAX 64
 
 #define LINKS_MAGIC 0x706d6c6bu /* "pmlk" */
 
-/* Since Linux 5.6; older headers lack it. */
+/* IFLA_PERM_ADDRESS, since Linux 5.6; older headers do not define it. */
 #define ATTRIBUTE_PERM_ADDRESS 54
 
-/* The file: this, then rtnetlink messages: links (lower first), VLANs of bridge
- * ports, addresses, routes. */
+/*
+ * The file's header. rtnetlink messages follow: links (lower before upper ones),
+ * VLANs of bridge ports, addresses, routes.
+ */
 struct links_header {
 	uint32_t magic;
-	uint32_t n_base; /* the first so many links are the function's own */
-	uint64_t boottime_us;
+	uint32_t n_base; /* this many links, the first ones, are the function's own */
+	uint64_t boottime_us; /* CLOCK_BOOTTIME when it was saved */
 };
 
-/* rtnetlink messages, one behind the other; free(data). */
+/* rtnetlink messages, one after the other. Release with free(data). */
 struct message_buffer {
 	char *data;
 	size_t used;
 	size_t size;
 };
 
-/* Interfaces by their number before and after. */
+/* Interfaces with their index before the unbind and after the bind. */
 struct link_set {
 	uint32_t old[LINKS_MAX];
-	/* A network manager's: it sets it up itself, and would take what is
-	 * there already for somebody else's. */
+	/*
+	 * A network manager configures this interface after the bind, and would
+	 * not manage one that is configured already.
+	 */
 	bool managed[LINKS_MAX];
-	uint32_t new[LINKS_MAX]; /* 0: not there (yet) */
+	uint32_t new[LINKS_MAX]; /* 0: does not exist, or not yet */
 	size_t n;
 };
 
 /*
- * The kinds of links that go with the one they stand on, and which of the
- * attributes that such a link tells of itself may be asked for: 1 to `last`
- * (IFLA_VLAN_*, IFLA_MACVLAN_*). What comes after are reports.
+ * A kind of link that the kernel removes together with its lower link. Of the
+ * attributes that it reports for such a link, 1 to `last` can be set (IFLA_VLAN_*,
+ * IFLA_MACVLAN_*); those above are read-only.
  */
 struct upper_kind {
 	const char *name;
 	uint16_t last;
 };
 
-/* All return 0 or negative errno, or as they say. */
+/* These return 0 or negative errno, unless stated otherwise. */
 
 int message_buffer_append(struct message_buffer *buffer, const void *data, size_t length);
 
-/* A netlink_fn: appends to the struct message_buffer that is `data`. */
-int message_buffer_take(void *data, const struct nlmsghdr *message);
+/* A netlink_fn: appends the message to the struct message_buffer `data`. */
+int message_buffer_add(void *data, const struct nlmsghdr *message);
 
-/* The index in the set, or -1. */
+/* Returns the position in the set of the interface with this index, or -1. */
 int link_set_find(const struct link_set *set, uint32_t old);
 
 int link_set_add(struct link_set *set, uint32_t old);
@@ -69,13 +73,13 @@ int link_set_add(struct link_set *set, uint32_t old);
 /* A class_fn: adds the interface `name` to the struct link_set `data`. */
 int link_set_add_name(void *data, const char *name);
 
-/* What the hardware says it is called, whatever it was told to be called. */
+/* The permanent MAC address, or the current one if the driver reports none. */
 const struct rtattr *link_hardware_address(const struct rtattr *const *attributes);
 
-/* The next hop of a route by several, behind `previous` (NULL: the first). */
+/* The next hop after `previous` (NULL: the first) of a multipath route; NULL after the last. */
 struct rtnexthop *link_next_hop(const struct rtattr *multipath, const struct rtnexthop *previous);
 
-/* NULL for a link that stands by itself. */
+/* The kind of an upper link; NULL for other links. */
 const struct upper_kind *link_find_upper_kind(const struct rtattr *const *attributes);
 
 /* <run>/links-<address> */

@@ -9,7 +9,7 @@
 #define VLAN_FIRST 1
 #define VLAN_LAST 4094
 
-/* What may be asked for; the other flags are the kernel's. */
+/* The flags that can be set; the others are reports by the kernel. */
 #define VLAN_FLAGS (BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED)
 
 static void begin(struct netlink_message *message, uint16_t type, uint16_t flags, uint32_t index)
@@ -26,7 +26,7 @@ int links_vlans_dump(struct netlink *netlink, struct message_buffer *buffer)
 	int r;
 
 	begin(&request, RTM_GETVLAN, NLM_F_DUMP, 0);
-	r = netlink_dump_as(netlink, &request, message_buffer_take, buffer);
+	r = netlink_dump_request(netlink, &request, message_buffer_add, buffer);
 	return r == -EOPNOTSUPP || r == -EINVAL ? 0 : r;
 }
 
@@ -59,7 +59,7 @@ int links_vlans_clear(struct netlink *netlink, uint32_t index)
 
 	begin(&message, RTM_DELVLAN, 0, index);
 	r = put_entry(&message, &all, VLAN_LAST);
-	return r < 0 ? r : netlink_ask(netlink, &message);
+	return r < 0 ? r : netlink_request(netlink, &message);
 }
 
 static int copy_entry(struct netlink_message *message, const struct rtattr *entry)
@@ -89,5 +89,5 @@ int links_vlans_add(struct netlink *netlink, uint32_t index, const struct nlmsgh
 	for (; r == 0 && RTA_OK(entry, left); entry = RTA_NEXT(entry, left))
 		if ((entry->rta_type & NLA_TYPE_MASK) == BRIDGE_VLANDB_ENTRY)
 			r = copy_entry(&message, entry);
-	return r < 0 ? r : netlink_ask(netlink, &message);
+	return r < 0 ? r : netlink_request(netlink, &message);
 }

@@ -5,23 +5,26 @@
 #include "net/links-saved.h"
 
 /*
- * The VLANs that a bridge lets through a port (bridge(8) vlan), as RTM_NEWVLAN
- * messages of linux/if_bridge.h; kernels since 5.6 have them.
+ * The VLANs that a bridge forwards through a port (bridge(8) vlan), as RTM_NEWVLAN
+ * messages of linux/if_bridge.h. Linux has these messages since 5.6.
  */
 
 /*
- * Appends what the kernel has of all ports. Returns 0, also where the kernel
- * knows no such thing, or negative errno.
+ * Appends the VLANs of all ports to `buffer`. Returns 0, also where the kernel
+ * does not support the messages, or negative errno.
  */
 int links_vlans_dump(struct netlink *netlink, struct message_buffer *buffer);
 
-/* The interface that a message is about. */
+/* The index of the interface that a message is about. */
 uint32_t links_vlans_index(const struct nlmsghdr *message);
 
-/* Makes a port forget all VLANs, such as the one that each has at first. */
+/*
+ * Removes all VLANs from a port, including the one that a bridge adds to each new
+ * port. Returns 0 or negative errno.
+ */
 int links_vlans_clear(struct netlink *netlink, uint32_t index);
 
-/* Adds a saved message's VLANs to a port. */
+/* Adds the VLANs of a saved message to a port. Returns 0 or negative errno. */
 int links_vlans_add(struct netlink *netlink, uint32_t index, const struct nlmsghdr *saved);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "net/manager.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 
-/* Of more interfaces the first so many are told. */
+/* Leases are renewed on at most this many interfaces. */
 #define CALLS_MAX 64
 
 static const struct {
@@ -50,10 +51,11 @@ struct manager_call {
 
 const char *manager_name(enum manager manager)
 {
+	assert((size_t)manager < ELEMENTSOF(managers));
 	return managers[manager].name;
 }
 
-/* ---- What the managers say of themselves, in files ---- */
+/* ---- The managers' state files on /run ---- */
 
 static bool networkd_has_link(const struct roots *roots, const char *ifindex)
 {
@@ -64,7 +66,7 @@ static bool networkd_has_link(const struct roots *roots, const char *ifindex)
 	       strstr(text, "NETWORK_FILE=") != NULL;
 }
 
-/* Returns the number of networkd's links, or 0 without it. */
+/* Fills `ret` with the links that networkd manages. Returns their number, 0 if it does not run. */
 static size_t list_networkd_links(const struct roots *roots, int ret[CALLS_MAX])
 {
 	char path[FILE_PATH_MAX];
@@ -85,7 +87,7 @@ static size_t list_networkd_links(const struct roots *roots, int ret[CALLS_MAX])
 	return n;
 }
 
-bool manager_is_there(const struct roots *roots, enum manager manager)
+bool manager_is_running(const struct roots *roots, enum manager manager)
 {
 	int links[CALLS_MAX];
 
@@ -94,7 +96,7 @@ bool manager_is_there(const struct roots *roots, enum manager manager)
 	return file_exists("%s/NetworkManager", roots->services);
 }
 
-bool manager_has_link(const struct roots *roots, unsigned int ifindex)
+bool manager_manages_link(const struct roots *roots, unsigned int ifindex)
 {
 	char text[2048], number[16];
 
@@ -121,15 +123,15 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 	}
 	call->n_pending--;
 	if (call->n_pending == 0) {
-		/* `done` frees the call: its text must outlive it. */
-		struct manager_call last = *call;
+		/* `done` may free the call, while it uses the text. */
+		struct manager_call ended = *call;
 
-		last.done(last.userdata, last.r, last.text);
+		ended.done(ended.userdata, ended.r, ended.text);
 	}
 	return 0;
 }
 
-/* `type` and `argument` as of sd_bus_message_append. */
+/* `type` and `argument` as for sd_bus_message_append(3). */
 static int send_call(struct manager_call *call, const char *method, const char *type, int argument)
 {
 	sd_bus_message *message = NULL;
@@ -139,7 +141,7 @@ static int send_call(struct manager_call *call, const char *method, const char *
 
 	if (r >= 0)
 		r = sd_bus_message_append(message, type, argument);
-	/* Not started for the sake of being told. */
+	/* The call must not start a manager that does not run. */
 	if (r >= 0)
 		r = sd_bus_message_set_auto_start(message, 0);
 	if (r >= 0)
@@ -164,25 +166,28 @@ static int send_renewals(struct manager_call *call, const struct roots *roots)
 }
 
 int manager_call_start(sd_event *event, const struct roots *roots, enum manager manager,
-		       bool asleep, uint64_t timeout_us, manager_done_fn done, void *userdata,
+		       bool suspend, uint64_t timeout_us, manager_done_fn done, void *userdata,
 		       struct manager_call **ret)
 {
-	struct manager_call *call = calloc(1, sizeof(*call));
+	struct manager_call *call;
 	int r;
 
+	assert(event && roots && done && ret);
+	assert((size_t)manager < ELEMENTSOF(managers));
+	call = calloc(1, sizeof(*call));
 	if (!call)
 		return -ENOMEM;
 	call->manager = manager;
 	call->timeout_us = timeout_us;
 	call->done = done;
 	call->userdata = userdata;
-	/* A connection for this only: idle, nothing wakes us up. */
+	/* A connection for this call alone: an idle agent must not be woken by the bus. */
 	r = sd_bus_open_system(&call->bus);
 	if (r >= 0)
 		r = sd_bus_attach_event(call->bus, event, SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0 && manager == MANAGER_NETWORK_MANAGER)
-		r = send_call(call, "Sleep", "b", asleep);
-	else if (r >= 0 && !asleep)
+		r = send_call(call, "Sleep", "b", suspend);
+	else if (r >= 0 && !suspend)
 		r = send_renewals(call, roots);
 	if (r < 0 || call->n_pending == 0) {
 		manager_call_free(call);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "net/netlink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,7 +10,7 @@
 
 #include "pmcoord/cleanup.h"
 
-/* The kernel's own dumps use at most 32 KiB per datagram. */
+/* The kernel's dumps use at most 32 KiB per datagram (af_netlink.c). */
 #define RECEIVE_MAX 32768
 
 int netlink_open(struct netlink *ret, uint32_t groups)
@@ -39,6 +40,7 @@ void netlink_close(struct netlink *netlink)
 
 void *netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, size_t size)
 {
+	assert(NLMSG_SPACE(size) <= sizeof(message->bytes));
 	message->header = (struct nlmsghdr){
 		.nlmsg_len = (uint32_t)NLMSG_LENGTH(size),
 		.nlmsg_type = type,
@@ -90,6 +92,7 @@ void netlink_nest_end(struct netlink_message *message, struct rtattr *nest)
 {
 	char *end = message->bytes + NLMSG_ALIGN(message->header.nlmsg_len);
 
+	assert(nest);
 	nest->rta_len = (uint16_t)(end - (char *)nest);
 	message->header.nlmsg_len = (uint32_t)(end - message->bytes);
 }
@@ -103,10 +106,10 @@ static int send_message(struct netlink *netlink, struct nlmsghdr *header)
 }
 
 /*
- * Receives until the answer to the last message is complete: an
- * acknowledgement, or the end of a dump.
+ * Receives until the answer to the last message is complete: until an
+ * acknowledgement or the end of a dump.
  */
-static int receive(struct netlink *netlink, netlink_fn take, void *data)
+static int receive(struct netlink *netlink, netlink_fn callback, void *data)
 {
 	_Alignas(struct nlmsghdr) char bytes[RECEIVE_MAX];
 
@@ -118,7 +121,7 @@ static int receive(struct netlink *netlink, netlink_fn take, void *data)
 			continue;
 		if (n < 0)
 			return -errno;
-		while ((header = netlink_walk(bytes, (size_t)n, header))) {
+		while ((header = netlink_next(bytes, (size_t)n, header))) {
 			const struct nlmsgerr *error = NLMSG_DATA(header);
 			int r;
 
@@ -128,39 +131,40 @@ static int receive(struct netlink *netlink, netlink_fn take, void *data)
 				return 0;
 			if (header->nlmsg_type == NLMSG_ERROR)
 				return error->error;
-			r = take ? take(data, header) : 0;
+			r = callback ? callback(data, header) : 0;
 			if (r < 0)
 				return r;
 		}
 	}
 }
 
-int netlink_ask(struct netlink *netlink, struct netlink_message *message)
+int netlink_request(struct netlink *netlink, struct netlink_message *message)
 {
 	int r;
 
+	assert(netlink->fd >= 0);
 	message->header.nlmsg_flags |= NLM_F_ACK;
 	r = send_message(netlink, &message->header);
 	return r < 0 ? r : receive(netlink, NULL, NULL);
 }
 
-int netlink_dump_as(struct netlink *netlink, struct netlink_message *request, netlink_fn take,
-		    void *data)
+int netlink_dump_request(struct netlink *netlink, struct netlink_message *request,
+			 netlink_fn callback, void *data)
 {
 	int r = send_message(netlink, &request->header);
 
-	return r < 0 ? r : receive(netlink, take, data);
+	return r < 0 ? r : receive(netlink, callback, data);
 }
 
-int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take, void *data)
+int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn callback, void *data)
 {
 	struct netlink_message request;
 
 	netlink_begin(&request, type, NLM_F_DUMP, sizeof(struct ifinfomsg));
-	return netlink_dump_as(netlink, &request, take, data);
+	return netlink_dump_request(netlink, &request, callback, data);
 }
 
-const struct nlmsghdr *netlink_walk(const void *start, size_t size, const struct nlmsghdr *previous)
+const struct nlmsghdr *netlink_next(const void *start, size_t size, const struct nlmsghdr *previous)
 {
 	const char *end, *next = start;
 	const struct nlmsghdr *message;
@@ -177,7 +181,7 @@ const struct nlmsghdr *netlink_walk(const void *start, size_t size, const struct
 	return message;
 }
 
-/* `left` is signed: the last attribute's padding may not be there. */
+/* `left` is signed because it becomes negative if the last attribute has no padding. */
 static void collect(const struct rtattr *attribute, int left, const struct rtattr **ret, size_t max)
 {
 	memset(ret, 0, (max + 1) * sizeof(*ret));
@@ -203,12 +207,12 @@ void netlink_nested(const struct rtattr *nest, const struct rtattr **ret, size_t
 	collect(RTA_DATA(nest), (int)RTA_PAYLOAD(nest), ret, max);
 }
 
-uint32_t netlink_u32(const struct rtattr *attribute, uint32_t otherwise)
+uint32_t netlink_u32(const struct rtattr *attribute, uint32_t fallback)
 {
 	uint32_t value;
 
 	if (!attribute || RTA_PAYLOAD(attribute) < sizeof(value))
-		return otherwise;
+		return fallback;
 	memcpy(&value, RTA_DATA(attribute), sizeof(value));
 	return value;
 }

@@ -7,7 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The few rtnetlink exchanges that the agent needs. Calls block briefly. */
+/*
+ * The rtnetlink(7) requests that the agent needs. Calls block until the kernel
+ * answers, at most ten seconds.
+ */
 
 struct netlink {
 	int fd;
@@ -23,54 +26,58 @@ struct netlink_message {
 };
 
 /*
- * `groups` as RTMGRP_*. Returns 0 or negative errno; an answer that takes
- * longer than ten seconds fails with -EAGAIN.
+ * `groups` are RTMGRP_* flags. Returns 0 or negative errno. Later calls on the
+ * socket fail with -EAGAIN if the kernel does not answer within ten seconds.
  */
 int netlink_open(struct netlink *ret, uint32_t groups);
 void netlink_close(struct netlink *netlink);
 
-/* Starts a message of `type` with a payload header of `size` bytes. */
+/* Starts a message of `type`. Returns its payload header: `size` bytes, zeroed. */
 void *netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, size_t size);
 
 /* Appends an attribute. Returns 0, or -EMSGSIZE if it does not fit. */
 int netlink_put(struct netlink_message *message, uint16_t type, const void *data, size_t length);
-int netlink_copy(struct netlink_message *message,
-		 const struct rtattr *attribute); /* NULL: nothing */
+/* Appends a copy of `attribute`. No-op if it is NULL. */
+int netlink_copy(struct netlink_message *message, const struct rtattr *attribute);
 int netlink_put_u32(struct netlink_message *message, uint16_t type, uint32_t value);
 
-/* A nested attribute around what is put between start and end. */
+/*
+ * Starts a nested attribute, which contains all that is appended until
+ * netlink_nest_end(). Returns NULL if it does not fit.
+ */
 struct rtattr *netlink_nest(struct netlink_message *message, uint16_t type);
 void netlink_nest_end(struct netlink_message *message, struct rtattr *nest);
 
-/* Sends and waits for the kernel's answer: 0 or its negative errno. */
-int netlink_ask(struct netlink *netlink, struct netlink_message *message);
+/* Sends the message and waits for the acknowledgement. Returns 0 or negative errno. */
+int netlink_request(struct netlink *netlink, struct netlink_message *message);
 
-/* Called per message of a dump; returns 0, or negative to stop. */
+/* Called for each message of a dump. Returns 0, or negative to stop. */
 typedef int (*netlink_fn)(void *data, const struct nlmsghdr *message);
 
-/* Dumps what `request`, begun with NLM_F_DUMP, asks for. */
-int netlink_dump_as(struct netlink *netlink, struct netlink_message *request, netlink_fn take,
-		    void *data);
+/* Sends `request`, which was started with NLM_F_DUMP, and passes on each answer. */
+int netlink_dump_request(struct netlink *netlink, struct netlink_message *request,
+			 netlink_fn callback, void *data);
 
 /* Dumps `type` (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE), all families. */
-int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn take, void *data);
+int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn callback, void *data);
 
 /*
- * The message behind `previous` (NULL: the first) in `size` bytes of messages
- * at `start`; NULL behind the last.
+ * The message after `previous` (NULL: the first) in `size` bytes of messages at
+ * `start`; NULL after the last.
  */
-const struct nlmsghdr *netlink_walk(const void *start, size_t size,
+const struct nlmsghdr *netlink_next(const void *start, size_t size,
 				    const struct nlmsghdr *previous);
 
 /*
- * Fills `ret` (of `max` + 1 entries) with the attributes behind a payload
- * header of `size` bytes; those above `max` are left out.
+ * Fills `ret` (`max` + 1 entries) with the attributes that follow a payload header
+ * of `size` bytes, or are nested in `nest`, by their type; NULL if absent. Types
+ * above `max` are left out.
  */
 void netlink_attributes(const struct nlmsghdr *message, size_t size, const struct rtattr **ret,
 			size_t max);
 void netlink_nested(const struct rtattr *nest, const struct rtattr **ret, size_t max);
 
-/* The attribute's number; `otherwise` where it is absent or too short. */
-uint32_t netlink_u32(const struct rtattr *attribute, uint32_t otherwise);
+/* The attribute's number; `fallback` if it is absent or too short. */
+uint32_t netlink_u32(const struct rtattr *attribute, uint32_t fallback);
 
 #endif

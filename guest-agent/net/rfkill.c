@@ -5,7 +5,7 @@
 
 #include "guest/class.h"
 
-struct walk {
+struct radio_walk {
 	const struct roots *roots;
 	struct rfkill_state *save;
 	const struct rfkill_state *restore;
@@ -14,7 +14,7 @@ struct walk {
 
 static int save_radio(void *data, const char *name)
 {
-	struct walk *walk = data;
+	struct radio_walk *walk = data;
 	struct rfkill_state *state = walk->save;
 	size_t n = state->n_radios;
 
@@ -29,7 +29,7 @@ static int save_radio(void *data, const char *name)
 
 static int restore_radio(void *data, const char *name)
 {
-	struct walk *walk = data;
+	struct radio_walk *walk = data;
 	const struct rfkill_state *state = walk->restore;
 	char type[16], path[FILE_PATH_MAX];
 
@@ -44,7 +44,7 @@ static int restore_radio(void *data, const char *name)
 
 void rfkill_save(const struct roots *roots, const char *address, struct rfkill_state *ret)
 {
-	struct walk walk = { .roots = roots, .save = ret };
+	struct radio_walk walk = { .roots = roots, .save = ret };
 
 	ret->n_radios = 0;
 	(void)class_each(roots, "rfkill", address, save_radio, &walk);
@@ -54,7 +54,7 @@ void rfkill_restore(const struct roots *roots, const char *address,
 		    const struct rfkill_state *state,
 		    int (*write)(const char *path, const char *text))
 {
-	struct walk walk = { .roots = roots, .restore = state, .write = write };
+	struct radio_walk walk = { .roots = roots, .restore = state, .write = write };
 
 	if (state->n_radios > 0)
 		(void)class_each(roots, "rfkill", address, restore_radio, &walk);

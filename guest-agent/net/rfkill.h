@@ -8,8 +8,8 @@
 #include "guest/files.h"
 
 /*
- * Which radios of a PCI function the user has switched off: a driver that is
- * bound anew would switch them on.
+ * Preserves the rfkill state of a PCI function's radios: a driver that is bound
+ * again would switch on a radio that the user has switched off.
  */
 
 #define RFKILL_MAX 4
@@ -22,10 +22,10 @@ struct rfkill_state {
 	size_t n_radios;
 };
 
-/* What is not there or cannot be read is left out. */
+/* Reads the state of all radios beneath the function. Unreadable ones are left out. */
 void rfkill_save(const struct roots *roots, const char *address, struct rfkill_state *ret);
 
-/* Switches each radio as it was, by its type. */
+/* Sets each radio beneath the function to the saved state of its type, using `write`. */
 void rfkill_restore(const struct roots *roots, const char *address,
 		    const struct rfkill_state *state,
 		    int (*write)(const char *path, const char *text));

@@ -252,7 +252,7 @@ static void says_which_interface_is_missing(void **state)
 	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	assert_int_equal(restore(tree, text, sizeof(text), 0), -ENODEV);
-	assert_non_null(strstr(text, "enp0s4: has not come back"));
+	assert_non_null(strstr(text, "enp0s4: missing after the bind"));
 	/* Another card is not the same. */
 	appear(tree, "eth0", "02:00:00:00:00:99");
 	assert_int_equal(restore(tree, text, sizeof(text), 20000), -ENODEV);
