@@ -120,7 +120,7 @@ bool engine_hook_complains(const struct engine *engine, const struct task_result
 {
 	char what[TASK_TEXT_MAX];
 
-	if (!hook_describe(result, what, sizeof(what)))
+	if (!task_describe_failure(result, what, sizeof(what)))
 		return false;
 	snprintf(ret, size, "hook %s %s %s", engine->hook_run.name, engine->hook_run.verb, what);
 	return true;

@@ -102,18 +102,3 @@ int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_
 
 	return task_start(event, &spec, ret);
 }
-
-const char *hook_describe(const struct task_result *result, char *ret, size_t size)
-{
-	if (result->timed_out)
-		snprintf(ret, size, "took too long and was killed");
-	else if (!result->silent && result->report.r < 0)
-		snprintf(ret, size, "%s", result->report.text);
-	else if (result->signalled)
-		snprintf(ret, size, "was killed by signal %d", result->status);
-	else if (result->status != 0)
-		snprintf(ret, size, "failed with status %d", result->status);
-	else
-		return NULL;
-	return ret;
-}

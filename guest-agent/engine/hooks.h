@@ -40,7 +40,4 @@ struct hook_run {
 int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_done_fn done,
 	       void *userdata, struct task **ret);
 
-/* "failed with status 3", "was killed by signal 9"; NULL if all is well. */
-const char *hook_describe(const struct task_result *result, char *ret, size_t size);
-
 #endif

@@ -344,7 +344,7 @@ static void on_unloaded(void *userdata, const struct task_result *result)
 
 	task_free(engine->task);
 	engine->task = NULL;
-	if (hook_describe(result, what, sizeof(what))) {
+	if (task_describe_failure(result, what, sizeof(what))) {
 		snprintf(note, sizeof(note), "unloading module %s %s", engine->module_run.name,
 			 what);
 		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring", note);

@@ -121,7 +121,7 @@ static void on_loaded(void *userdata, const struct task_result *result)
 
 	task_free(engine->task);
 	engine->task = NULL;
-	failed = hook_describe(result, what, sizeof(what)) != NULL;
+	failed = task_describe_failure(result, what, sizeof(what)) != NULL;
 	snprintf(problem, sizeof(problem), "loading module %s %s", engine->module_run.name,
 		 failed ? what : "");
 	undone(engine, failed ? problem : NULL);

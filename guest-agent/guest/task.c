@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -160,6 +161,21 @@ int task_start(sd_event *event, const struct task_spec *spec, struct task **ret)
 	}
 	*ret = task;
 	return 0;
+}
+
+const char *task_describe_failure(const struct task_result *result, char *ret, size_t size)
+{
+	if (result->timed_out)
+		snprintf(ret, size, "took too long and was killed");
+	else if (!result->silent && result->report.r < 0)
+		snprintf(ret, size, "%s", result->report.text);
+	else if (result->signalled)
+		snprintf(ret, size, "was killed by signal %d", result->status);
+	else if (result->status != 0)
+		snprintf(ret, size, "failed with status %d", result->status);
+	else
+		return NULL;
+	return ret;
 }
 
 bool task_is_alive(const struct task *task)

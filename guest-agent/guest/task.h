@@ -57,6 +57,12 @@ struct task;
 /* Forks. Returns 0 or negative errno; release `*ret` with task_free(). */
 int task_start(sd_event *event, const struct task_spec *spec, struct task **ret);
 
+/*
+ * Describes why a task failed: "failed with status 3", "was killed by signal 9", or
+ * its report's text. Returns `ret`, or NULL if the task succeeded.
+ */
+const char *task_describe_failure(const struct task_result *result, char *ret, size_t size);
+
 /* Does the child exist, possibly past its time limit? */
 bool task_is_alive(const struct task *task);
 
