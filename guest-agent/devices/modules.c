@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/modules.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,5 +139,6 @@ int module_start(sd_event *event, struct module_run *run, uint64_t timeout_us, t
 		.userdata = userdata,
 	};
 
+	assert(run->modprobe && run->name);
 	return task_start(event, &spec, ret);
 }

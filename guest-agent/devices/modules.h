@@ -11,7 +11,7 @@
 #include "guest/settings.h"
 #include "guest/task.h"
 
-/* Kernel modules that are unloaded during the sleep, by modprobe(8). */
+/* Unloads kernel modules for the time of a suspend and loads them again, by modprobe(8). */
 
 #define MODULE_NAME_MAX 64
 
@@ -21,21 +21,25 @@ struct module_list {
 };
 
 /*
- * What the settings want unloaded, and what the functions to be unloaded say,
- * in that order; left out are modules that are not loaded, and drivers of
- * functions that are kept. Returns 0 or negative errno.
+ * Lists the modules of UnloadModules=, then those of functions with
+ * Action=module, without those that are not loaded. Returns 0 or negative errno;
+ * release `ret` with module_list_done().
  */
 int module_list_make(struct module_list *ret, const struct roots *roots,
 		     const struct settings *settings, const struct inventory *inventory);
 void module_list_done(struct module_list *list);
 
+/* One call of modprobe. */
 struct module_run {
-	const char *modprobe; /* the program */
-	const char *name;
-	bool load;
+	const char *modprobe; /* path of the program */
+	const char *name; /* of the module */
+	bool load; /* false: unload */
 };
 
-/* `run` must live until `done` was called; hook_describe() says how it went. */
+/*
+ * Starts modprobe; `run` must outlive the task. Returns 0 or negative errno.
+ * task_describe_failure() describes the result.
+ */
 int module_start(sd_event *event, struct module_run *run, uint64_t timeout_us, task_done_fn done,
 		 void *userdata, struct task **ret);
 
