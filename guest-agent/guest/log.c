@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/log.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,4 +58,18 @@ void log_release(struct log *log)
 			 "%zu more lines of this cycle were dropped: the log buffer was full",
 			 log->lost);
 	log->lost = 0;
+}
+
+char *log_format_duration(uint64_t us, char ret[LOG_DURATION_MAX])
+{
+	uint64_t ms = us / 1000;
+
+	if (ms >= 1000)
+		snprintf(ret, LOG_DURATION_MAX, "%" PRIu64 ".%02" PRIu64 " s", ms / 1000,
+			 ms % 1000 / 10);
+	else if (ms >= 100)
+		snprintf(ret, LOG_DURATION_MAX, "%" PRIu64 " ms", ms);
+	else
+		snprintf(ret, LOG_DURATION_MAX, "%" PRIu64 ".%" PRIu64 " ms", ms, us % 1000 / 100);
+	return ret;
 }

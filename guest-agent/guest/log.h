@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "pmcoord/cleanup.h"
 
@@ -37,5 +38,10 @@ void log_hold(struct log *log);
 
 /* Writes the lines that were kept, and from now on each line at once. */
 void log_release(struct log *log);
+
+#define LOG_DURATION_MAX 32
+
+/* Formats a duration for people: "12.3 ms", "944 ms", "7.65 s". Returns `ret`. */
+char *log_format_duration(uint64_t us, char ret[LOG_DURATION_MAX]);
 
 #endif
