@@ -41,14 +41,14 @@ struct agent {
 	struct protocol_request request;
 	uint64_t timeout_us; /* dom0's, or the configured one */
 	uint64_t deadline_us; /* of the cycle, a little before dom0's */
-	uint64_t began_us;
-	uint64_t woken_us;
+	uint64_t start_us;
+	uint64_t restore_start_us;
 	bool stopping;
 	char reason[600]; /* why the cycle failed */
 	char detail[PROTOCOL_DETAIL_MAX + 1];
 };
 
-static void take(struct agent *agent, enum machine_input input);
+static void handle(struct agent *agent, enum machine_input input);
 
 static void tell(struct agent *agent, const char *format, ...) _printf_(2, 3);
 
@@ -68,7 +68,7 @@ static void tell(struct agent *agent, const char *format, ...)
 /* ---- Looking ---- */
 
 /* Reads the request that stands. What cannot be understood is none. */
-static void look(struct agent *agent)
+static void read_request(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
 	struct protocol_request request = { PROTOCOL_NO_REQUEST, 0 };
@@ -94,7 +94,7 @@ static void look(struct agent *agent)
  * Read with the request, ahead of time, so that the critical path does not pay
  * for it: dom0 writes it before.
  */
-static void look_at_timeout(struct agent *agent)
+static void read_timeout(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
 	char text[24];
@@ -114,7 +114,7 @@ static void look_at_timeout(struct agent *agent)
 }
 
 /* What is not there, or cannot be read, keeps the guest's own will. */
-static bool dom0_heeds_inhibitors(void *userdata)
+static bool dom0_honours_inhibitors(void *userdata)
 {
 	struct agent *agent = userdata;
 	struct channel *channel = agent->setup.channel;
@@ -203,7 +203,7 @@ static void watch_no_more(struct agent *agent)
 	log_release(agent->setup.log);
 }
 
-static void on_down(void *userdata, int r, const char *reason)
+static void on_quiesced(void *userdata, int r, const char *reason)
 {
 	struct agent *agent = userdata;
 
@@ -212,7 +212,7 @@ static void on_down(void *userdata, int r, const char *reason)
 		log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": cannot quiesce: %s",
 			 agent->machine.cycle, reason);
 	}
-	take(agent, r < 0 ? MACHINE_STUCK : MACHINE_STOPPED);
+	handle(agent, r < 0 ? MACHINE_QUIESCE_FAILED : MACHINE_QUIESCE_DONE);
 }
 
 static void quiesce(struct agent *agent)
@@ -220,21 +220,21 @@ static void quiesce(struct agent *agent)
 	/* The own deadline comes first: `failed` says more than silence. */
 	uint64_t timeout_us = agent->timeout_us - agent->timeout_us / PROTOCOL_TIMEOUT_RESERVE;
 
-	agent->began_us = clock_now_us();
-	agent->woken_us = 0;
-	agent->deadline_us = agent->began_us + timeout_us;
+	agent->start_us = clock_now_us();
+	agent->restore_start_us = 0;
+	agent->deadline_us = agent->start_us + timeout_us;
 	agent->reason[0] = '\0';
 	watch_over_cycle(agent);
-	engine_quiesce(agent->setup.engine, agent->machine.cycle, timeout_us, on_down, agent);
+	engine_quiesce(agent->setup.engine, agent->machine.cycle, timeout_us, on_quiesced, agent);
 }
 
 /* `what` the kernel did not, or what it says; the usual suspects are named. */
-static void give_kernel_up(struct agent *agent, const char *what)
+static void fail_suspend(struct agent *agent, const char *what)
 {
 	char blocked[300];
 
 	if (wake_clock_was_suspended(agent->wake_clock)) {
-		take(agent, MACHINE_WOKEN);
+		handle(agent, MACHINE_WOKEN);
 		return;
 	}
 	freezer_name_blocked(agent->setup.roots, blocked, sizeof(blocked));
@@ -243,14 +243,14 @@ static void give_kernel_up(struct agent *agent, const char *what)
 		 blocked);
 	log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": %s", agent->machine.cycle,
 		 agent->reason);
-	take(agent, MACHINE_TIMED_OUT);
+	handle(agent, MACHINE_TIMED_OUT);
 }
 
 static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
 	(void)usec;
-	give_kernel_up(userdata, "no time left");
+	fail_suspend(userdata, "no time left");
 	return 0;
 }
 
@@ -259,11 +259,11 @@ static void on_kernel_refused(void *userdata, const char *message)
 	char shown[200];
 
 	text_sanitize(message, strlen(message), shown, sizeof(shown));
-	give_kernel_up(userdata, shown);
+	fail_suspend(userdata, shown);
 }
 
 /* Without its log, the time limit alone tells of a kernel that refuses. */
-static void listen_to_kernel(struct agent *agent)
+static void watch_kernel_log(struct agent *agent)
 {
 	int r = kernel_log_watch(agent->setup.event, agent->setup.roots, on_kernel_refused, agent,
 				 &agent->kernel_log);
@@ -273,7 +273,7 @@ static void listen_to_kernel(struct agent *agent)
 			 "cannot listen to the kernel: %s, ignoring", strerror(-r));
 }
 
-static void listen_no_more(struct agent *agent)
+static void stop_kernel_log(struct agent *agent)
 {
 	kernel_log_free(agent->kernel_log);
 	agent->kernel_log = NULL;
@@ -314,10 +314,10 @@ static void commit(struct agent *agent)
 	struct channel *channel = agent->setup.channel;
 	struct protocol_request request = { PROTOCOL_SUSPEND, agent->machine.cycle };
 	struct protocol_state state = { PROTOCOL_AGENT_QUIESCED, agent->machine.cycle };
-	uint64_t took_us = clock_now_us() - agent->began_us;
+	uint64_t took_us = clock_now_us() - agent->start_us;
 	int r = wake_clock_arm(agent->wake_clock);
 
-	listen_to_kernel(agent);
+	watch_kernel_log(agent);
 	if (r == 0)
 		r = sd_event_add_time(agent->setup.event, &agent->limit, CLOCK_MONOTONIC,
 				      agent->deadline_us, 0, on_limit, agent);
@@ -326,10 +326,10 @@ static void commit(struct agent *agent)
 	if (r < 0) {
 		snprintf(agent->reason, sizeof(agent->reason),
 			 "cannot ask the own kernel to suspend: %s", strerror(-r));
-		take(agent, MACHINE_COMMIT_FAILED);
+		handle(agent, MACHINE_COMMIT_FAILED);
 	} else {
 		log_quiesced(agent, took_us, r == CHANNEL_RETRACTED);
-		take(agent, r == CHANNEL_RETRACTED ? MACHINE_RETRACTED : MACHINE_COMMITTED);
+		handle(agent, r == CHANNEL_RETRACTED ? MACHINE_RETRACTED : MACHINE_COMMITTED);
 	}
 }
 
@@ -343,31 +343,31 @@ static void set_detail(struct agent *agent, const char *devices)
 	text_sanitize(text, strlen(text), agent->detail, sizeof(agent->detail));
 }
 
-static void on_up(void *userdata, bool degraded, const char *detail)
+static void on_restored(void *userdata, bool degraded, const char *detail)
 {
 	struct agent *agent = userdata;
 
 	set_detail(agent, detail);
-	take(agent, degraded ? MACHINE_RESTORED_BADLY : MACHINE_RESTORED);
+	handle(agent, degraded ? MACHINE_RESTORED_DEGRADED : MACHINE_RESTORED);
 }
 
 static void restore(struct agent *agent)
 {
-	agent->woken_us = clock_now_us();
+	agent->restore_start_us = clock_now_us();
 	wake_clock_disarm(agent->wake_clock);
-	listen_no_more(agent);
+	stop_kernel_log(agent);
 	agent->limit = sd_event_source_disable_unref(agent->limit);
 	watch_over_cycle(agent);
-	engine_go_up(agent->setup.engine, on_up, agent);
+	engine_restore(agent->setup.engine, on_restored, agent);
 }
 
-static void perform(struct agent *agent, const struct machine_step *step)
+static void perform_step(struct agent *agent, const struct machine_step *step)
 {
 	struct channel *channel = agent->setup.channel;
 	int r = 0;
 
-	if (step->actions & MACHINE_UNASK)
-		r = channel->ops->unask(channel);
+	if (step->actions & MACHINE_WITHDRAW)
+		r = channel->ops->withdraw(channel);
 	if (r < 0)
 		log_line(agent->setup.log, LOG_LEVEL_ERROR,
 			 "cannot take the own suspend request back: %s", strerror(-r));
@@ -387,7 +387,7 @@ static void perform(struct agent *agent, const struct machine_step *step)
 }
 
 /* On record before dom0 hears of it: a successor will say the same. */
-static void record_end(struct agent *agent)
+static void record_cycle(struct agent *agent)
 {
 	int r = journal_finish(agent->setup.journal, &agent->machine.done, agent->detail);
 
@@ -398,34 +398,34 @@ static void record_end(struct agent *agent)
 	log_line(agent->setup.log, LOG_LEVEL_NOTICE,
 		 "cycle %" PRIu64 ": %s after %" PRIu64 " ms%s%s", agent->machine.done.cycle,
 		 protocol_agent_state_name(agent->machine.done.state),
-		 (clock_now_us() - agent->woken_us) / 1000, agent->detail[0] ? ": " : "",
+		 (clock_now_us() - agent->restore_start_us) / 1000, agent->detail[0] ? ": " : "",
 		 agent->detail);
 	write_node(agent, PROTOCOL_NODE_DETAIL, agent->detail);
 }
 
-static void leave(struct agent *agent)
+static void exit_loop(struct agent *agent)
 {
 	write_node(agent, PROTOCOL_NODE_STATE, NULL);
 	sd_event_exit(agent->setup.event, 0);
 }
 
-static void take(struct agent *agent, enum machine_input input)
+static void handle(struct agent *agent, enum machine_input input)
 {
-	bool ends = input == MACHINE_RESTORED || input == MACHINE_RESTORED_BADLY;
+	bool ends = input == MACHINE_RESTORED || input == MACHINE_RESTORED_DEGRADED;
 	struct machine_step step;
 
-	if (ends || input == MACHINE_LOOK || input == MACHINE_EVENT)
-		look(agent);
-	step = machine_take(&agent->machine, input, &agent->request);
+	if (ends || input == MACHINE_WATCH || input == MACHINE_EVENT)
+		read_request(agent);
+	step = machine_handle(&agent->machine, input, &agent->request);
 	if (ends)
-		record_end(agent);
-	perform(agent, &step);
+		record_cycle(agent);
+	perform_step(agent, &step);
 	if (ends) {
 		watch_no_more(agent);
 		/* It may have been written while nobody was idle to look. */
-		look_at_timeout(agent);
+		read_timeout(agent);
 		if (agent->stopping)
-			leave(agent);
+			exit_loop(agent);
 	}
 }
 
@@ -435,7 +435,7 @@ static void take(struct agent *agent, enum machine_input input)
  * The kernel clears the node when it takes the question up, and is then busy
  * suspending.
  */
-static bool kernel_has_answered(struct agent *agent)
+static bool kernel_has_acknowledged(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
 	char text[16];
@@ -451,23 +451,23 @@ static bool kernel_has_answered(struct agent *agent)
  * Then dom0's word is taken: with `suspend N` standing it notifies a quiesced
  * guest only on the wake.
  */
-static bool has_slept(struct agent *agent, enum machine_input input)
+static bool was_suspended(struct agent *agent, enum machine_input input)
 {
 	if (wake_clock_was_suspended(agent->wake_clock))
 		return true;
 	if (input != MACHINE_EVENT)
 		return false;
-	look(agent);
+	read_request(agent);
 	return agent->request.verb == PROTOCOL_SUSPEND &&
-	       agent->request.cycle == agent->machine.cycle && kernel_has_answered(agent);
+	       agent->request.cycle == agent->machine.cycle && kernel_has_acknowledged(agent);
 }
 
-static void hear(struct agent *agent, enum machine_input input)
+static void dispatch(struct agent *agent, enum machine_input input)
 {
-	if (agent->machine.phase == MACHINE_QUIESCED && has_slept(agent, input))
-		take(agent, MACHINE_WOKEN);
+	if (agent->machine.phase == MACHINE_QUIESCED && was_suspended(agent, input))
+		handle(agent, MACHINE_WOKEN);
 	else
-		take(agent, input);
+		handle(agent, input);
 }
 
 static int on_event(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -482,13 +482,13 @@ static int on_event(sd_event_source *source, int fd, uint32_t revents, void *use
 	if (n < 0)
 		return n;
 	if (n > 0)
-		hear(agent, MACHINE_EVENT);
+		dispatch(agent, MACHINE_EVENT);
 	return 0;
 }
 
 static void on_woken(void *userdata)
 {
-	take(userdata, MACHINE_WOKEN);
+	handle(userdata, MACHINE_WOKEN);
 }
 
 static int watch_events(struct agent *agent)
@@ -501,17 +501,17 @@ static int watch_events(struct agent *agent)
 }
 
 /* Publishes the channel where it is new, and finds out where things stand. */
-static void begin(struct agent *agent, const struct machine_past *past)
+static void start_protocol(struct agent *agent, const struct machine_past *past)
 {
 	struct machine_step step;
 
 	if (!past->channel_kept)
 		publish_channel(agent);
-	look(agent);
-	look_at_timeout(agent);
+	read_request(agent);
+	read_timeout(agent);
 	write_node(agent, PROTOCOL_NODE_DETAIL, agent->detail);
 	step = machine_start(&agent->machine, past, &agent->request);
-	perform(agent, &step);
+	perform_step(agent, &step);
 }
 
 /*
@@ -536,12 +536,12 @@ static int renew_if_lost(struct agent *agent)
 		log_line(agent->setup.log, LOG_LEVEL_ERROR, "%s", error.text);
 		return r;
 	}
-	if (agent->setup.keep_channel)
-		agent->setup.keep_channel(channel, agent->setup.roots);
+	if (agent->setup.store_channel)
+		agent->setup.store_channel(channel, agent->setup.roots);
 	r = watch_events(agent);
 	if (r < 0)
 		return r;
-	begin(agent, &past);
+	start_protocol(agent, &past);
 	return 0;
 }
 
@@ -562,15 +562,15 @@ static int on_watch(sd_event_source *source, int fd, uint32_t revents, void *use
 	if (n < 0)
 		return n;
 	if (agent->machine.phase == MACHINE_IDLE)
-		look_at_timeout(agent);
-	hear(agent, MACHINE_LOOK);
+		read_timeout(agent);
+	dispatch(agent, MACHINE_WATCH);
 	return 0;
 }
 
 /* ---- Life ---- */
 
 /* What stands in xenstore and on /run from before. */
-static void find_past(struct agent *agent, struct machine_past *ret)
+static void read_past(struct agent *agent, struct machine_past *ret)
 {
 	struct channel *channel = agent->setup.channel;
 	struct journal *journal = agent->setup.journal;
@@ -637,14 +637,14 @@ int agent_start(const struct agent_setup *setup, struct agent **ret, struct erro
 	/* Who asks dom0 what will become of it need not wait for a cycle. */
 	if (!agent->detail[0])
 		engine_describe_kept(setup->engine, agent->detail, sizeof(agent->detail));
-	engine_ask_about_inhibitors(setup->engine, dom0_heeds_inhibitors, agent);
+	engine_set_inhibitor_policy(setup->engine, dom0_honours_inhibitors, agent);
 	r = add_sources(agent);
 	if (r < 0) {
 		agent_free(agent);
 		return error_set(error, r, "cannot listen: %s", strerror(-r));
 	}
-	find_past(agent, &past);
-	begin(agent, &past);
+	read_past(agent, &past);
+	start_protocol(agent, &past);
 	*ret = agent;
 	return 0;
 }
@@ -653,17 +653,18 @@ void agent_stop(struct agent *agent)
 {
 	agent->stopping = true;
 	if (agent->machine.phase == MACHINE_IDLE) {
-		leave(agent);
+		exit_loop(agent);
 		return;
 	}
 	if (agent->machine.phase == MACHINE_RESTORING)
 		return;
-	if (agent->machine.phase == MACHINE_QUIESCED && wake_clock_was_suspended(agent->wake_clock)) {
-		take(agent, MACHINE_WOKEN);
+	if (agent->machine.phase == MACHINE_QUIESCED &&
+	    wake_clock_was_suspended(agent->wake_clock)) {
+		handle(agent, MACHINE_WOKEN);
 		return;
 	}
 	snprintf(agent->reason, sizeof(agent->reason), "pmcoord-agent was stopped");
-	take(agent, MACHINE_TIMED_OUT);
+	handle(agent, MACHINE_TIMED_OUT);
 }
 
 void agent_free(struct agent *agent)

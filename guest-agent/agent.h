@@ -25,7 +25,7 @@ struct agent_setup {
 	/* Tells the service manager (sd_notify's format). */
 	void (*tell)(const char *state);
 	/* The channel was made anew: keep the new one over restarts. */
-	void (*keep_channel)(const struct channel *channel, const struct roots *roots);
+	void (*store_channel)(const struct channel *channel, const struct roots *roots);
 };
 
 struct agent;

@@ -130,7 +130,7 @@ static int xen_commit(struct channel *channel, const struct protocol_request *re
 	return transact(to_xen(channel), commit_contents, &commit);
 }
 
-static int unask_contents(struct xen_channel *xen, xs_transaction_t transaction, void *data)
+static int withdraw_contents(struct xen_channel *xen, xs_transaction_t transaction, void *data)
 {
 	char text[32];
 	int n = read_node(xen, transaction, PROTOCOL_NODE_SHUTDOWN, text, sizeof(text));
@@ -147,9 +147,9 @@ static int unask_contents(struct xen_channel *xen, xs_transaction_t transaction,
 	return xs_write(xen->store, transaction, PROTOCOL_NODE_SHUTDOWN, "", 0) ? 0 : failure();
 }
 
-static int xen_unask(struct channel *channel)
+static int xen_withdraw(struct channel *channel)
 {
-	return transact(to_xen(channel), unask_contents, NULL);
+	return transact(to_xen(channel), withdraw_contents, NULL);
 }
 
 static int xen_notify(struct channel *channel)
@@ -278,7 +278,7 @@ static const struct channel_ops xen_ops = {
 	.read = xen_read,
 	.write = xen_write,
 	.commit = xen_commit,
-	.unask = xen_unask,
+	.withdraw = xen_withdraw,
 	.notify = xen_notify,
 	.drain = xen_drain,
 	.take_watches = xen_take_watches,

@@ -43,7 +43,7 @@ struct channel_ops {
 	 * Takes the own question to the kernel back, in a transaction, unless
 	 * the kernel has acknowledged it. Returns 0 or negative errno.
 	 */
-	int (*unask)(struct channel *channel);
+	int (*withdraw)(struct channel *channel);
 	/* Signals dom0. */
 	int (*notify)(struct channel *channel);
 	/* Swallows events that are pending. Returns how many. */

@@ -64,13 +64,13 @@ static void print_problem(void *data, const char *problem)
 /* ---- The service ---- */
 
 /* The main process alone tells systemd; its variables are kept. */
-static void tell_systemd(const char *state)
+static void notify_systemd(const char *state)
 {
 	(void)sd_notify(0, state);
 }
 
 /* A port in systemd's keeping is still ours after a restart. */
-static void keep_channel(const struct channel *channel, const struct roots *roots)
+static void store_channel(const struct channel *channel, const struct roots *roots)
 {
 	char path[FILE_PATH_MAX], text[24];
 
@@ -125,14 +125,14 @@ static int serve_channel(struct program *program, struct channel *channel, struc
 		.engine = program->engine,
 		.log = &program->log,
 		.suspended_us = clock_suspended_us,
-		.tell = tell_systemd,
-		.keep_channel = keep_channel,
+		.tell = notify_systemd,
+		.store_channel = store_channel,
 	};
 	struct agent *agent;
 	int r;
 
 	if (!channel->kept)
-		keep_channel(channel, program->roots);
+		store_channel(channel, program->roots);
 	lock_memory(program);
 	r = agent_start(&setup, &agent, error);
 	if (r < 0)
@@ -172,14 +172,14 @@ static int show_status(struct program *program, struct error *error)
 									: EXIT_AS_PLANNED;
 }
 
-static int test(struct program *program, struct error *error)
+static int run_self_test(struct program *program, struct error *error)
 {
-	struct repeat repeat;
+	struct self_test_result result;
 	int r = journal_lock(&program->journal, error);
 
 	lock_memory(program);
 	if (r == 0)
-		r = rehearse(&program->setup, program->engine, &repeat);
+		r = self_test_run(&program->setup, program->engine, &result);
 	if (r < 0) {
 		error_set(error, r, "cannot test: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_ROLLED_BACK;
@@ -190,16 +190,16 @@ static int test(struct program *program, struct error *error)
 	return repeat.degraded ? EXIT_DEGRADED : EXIT_AS_PLANNED;
 }
 
-static int restore(struct program *program, struct error *error)
+static int run_restore(struct program *program, struct error *error)
 {
-	struct repeat repeat;
+	struct self_test_result result;
 	int r;
 
 	if (!program->journal.open)
 		return EXIT_AS_PLANNED;
 	r = journal_lock(&program->journal, error);
 	if (r == 0)
-		r = restore_leftovers(&program->setup, program->engine, &repeat);
+		r = restore_leftovers(&program->setup, program->engine, &result);
 	if (r < 0) {
 		error_set(error, r, "cannot restore: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_ROLLED_BACK;
@@ -257,8 +257,11 @@ static const struct {
 	const char *name;
 	int (*run)(struct program *program, struct error *error);
 } modes[] = {
-	{ "dry-run", show_plan }, { "test", test }, { "status", show_status },
-	{ "restore", restore },	  { "", serve },
+	{ "dry-run", show_plan },
+	{ "test", run_self_test },
+	{ "status", show_status },
+	{ "restore", run_restore },
+	{ "", serve },
 };
 
 /* Returns the mode's index, or -1 to exit with *ret_status. */

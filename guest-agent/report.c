@@ -71,7 +71,7 @@ struct plan {
 };
 
 /* Would the manager be told? */
-static bool would_tell(const struct engine_setup *setup, enum manager manager)
+static bool would_notify(const struct engine_setup *setup, enum manager manager)
 {
 	return setup->settings->network_manager != NETWORK_MANAGER_NO &&
 	       manager_is_running(setup->roots, manager);
@@ -106,7 +106,7 @@ static void print_plan(const struct plan *plan)
 	for (size_t i = 0; i < plan->hooks.n_names; i++)
 		printf("hook     %s\n", plan->hooks.names[i]);
 	for (size_t i = 0; i < ELEMENTSOF(all_managers); i++)
-		if (would_tell(plan->setup, all_managers[i]))
+		if (would_notify(plan->setup, all_managers[i]))
 			printf("tell     %s\n", manager_name(all_managers[i]));
 	if (settings->sync)
 		printf("sync     file systems\n");
@@ -276,9 +276,11 @@ static void add_steps(struct json_object *object, const struct engine_step *step
 	}
 }
 
-int report_rehearsal(const struct repeat *repeat, const struct engine *engine, bool json)
+int report_self_test(const struct self_test_result *result, const struct engine *engine, bool json)
 {
-	const char *outcome = repeat->down_r < 0 ? "failed" : repeat->degraded ? "degraded" : "ok";
+	const char *outcome = result->quiesce_r < 0 ? "failed"
+			      : result->degraded    ? "degraded"
+						    : "ok";
 	const struct engine_step *steps;
 	size_t n_steps = engine_get_steps(engine, &steps);
 	struct json_object *object;
@@ -287,13 +289,13 @@ int report_rehearsal(const struct repeat *repeat, const struct engine *engine, b
 	if (!json) {
 		printf("%s: down in %" PRIu64 ".%03" PRIu64 " ms, up in %" PRIu64 ".%03" PRIu64
 		       " ms\n",
-		       outcome, repeat->down_us / 1000, repeat->down_us % 1000,
-		       repeat->up_us / 1000, repeat->up_us % 1000);
+		       outcome, result->quiesce_us / 1000, result->quiesce_us % 1000,
+		       result->restore_us / 1000, result->restore_us % 1000);
 		print_steps(steps, n_steps);
-		if (repeat->reason[0])
-			printf("%s\n", repeat->reason);
-		if (repeat->detail[0])
-			printf("%s\n", repeat->detail);
+		if (result->reason[0])
+			printf("%s\n", result->reason);
+		if (result->detail[0])
+			printf("%s\n", result->detail);
 		return 0;
 	}
 	object = json_object_new_object();

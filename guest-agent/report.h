@@ -16,6 +16,6 @@ int report_plan(const struct engine_setup *setup, bool json, struct error *error
 int report_status(const struct engine_setup *setup, bool json, struct error *error);
 
 /* How a --test went. */
-int report_rehearsal(const struct repeat *repeat, const struct engine *engine, bool json);
+int report_self_test(const struct self_test_result *result, const struct engine *engine, bool json);
 
 #endif

@@ -41,13 +41,13 @@ void engine_interrupt(struct engine *engine)
 void engine_reset(struct engine *engine)
 {
 	engine_interrupt(engine);
-	for (size_t i = 0; i < engine->n_units; i++) {
-		links_forget(engine->setup.roots, device_address(engine->units[i].device));
-		device_free(engine->units[i].device);
+	for (size_t i = 0; i < engine->n_stopped; i++) {
+		links_forget(engine->setup.roots, device_address(engine->stopped[i].device));
+		device_free(engine->stopped[i].device);
 	}
-	free(engine->units);
-	engine->units = NULL;
-	engine->n_units = 0;
+	free(engine->stopped);
+	engine->stopped = NULL;
+	engine->n_stopped = 0;
 	free(engine->frozen);
 	engine->frozen = NULL;
 	engine->n_frozen = 0;
@@ -81,42 +81,43 @@ void engine_free(struct engine *engine)
 	free(engine);
 }
 
-bool engine_is_pending(const struct engine *engine)
+bool engine_has_pending_device(const struct engine *engine)
 {
-	for (size_t i = 0; i < engine->n_units; i++)
-		if (engine->units[i].pending)
+	for (size_t i = 0; i < engine->n_stopped; i++)
+		if (engine->stopped[i].pending)
 			return true;
 	return false;
 }
 
-struct unit *engine_find_unit(struct engine *engine, const struct device *device)
+struct stopped_device *engine_find_stopped(struct engine *engine, const struct device *device)
 {
-	for (size_t i = 0; i < engine->n_units; i++)
-		if (engine->units[i].device == device)
-			return &engine->units[i];
+	for (size_t i = 0; i < engine->n_stopped; i++)
+		if (engine->stopped[i].device == device)
+			return &engine->stopped[i];
 	return NULL;
 }
 
-int engine_add_unit(struct engine *engine, const char *address, const char *driver, size_t effect,
-		    struct unit **ret)
+int engine_add_stopped(struct engine *engine, const char *address, const char *driver,
+		       size_t effect, struct stopped_device **ret)
 {
-	struct unit *units = realloc(engine->units, (engine->n_units + 1) * sizeof(*units));
+	struct stopped_device *stopped =
+		realloc(engine->stopped, (engine->n_stopped + 1) * sizeof(*stopped));
 	struct device *device;
 	int r;
 
-	if (!units)
+	if (!stopped)
 		return -ENOMEM;
-	engine->units = units;
+	engine->stopped = stopped;
 	r = device_new(&engine->device_context, address, driver, &device);
 	if (r < 0)
 		return r;
-	units[engine->n_units] = (struct unit){ .device = device, .effect = effect };
-	*ret = &units[engine->n_units++];
+	stopped[engine->n_stopped] = (struct stopped_device){ .device = device, .effect = effect };
+	*ret = &stopped[engine->n_stopped++];
 	return 0;
 }
 
-bool engine_hook_complains(const struct engine *engine, const struct task_result *result, char *ret,
-			   size_t size)
+bool engine_describe_hook_failure(const struct engine *engine, const struct task_result *result,
+				  char *ret, size_t size)
 {
 	char what[TASK_TEXT_MAX];
 

@@ -20,7 +20,7 @@
 #define ENGINE_STEPS_MAX 16
 
 /* A device and the effect that recorded its stop. */
-struct unit {
+struct stopped_device {
 	struct device *device;
 	size_t effect;
 	bool pending; /* on its way, down or up */
@@ -35,12 +35,12 @@ struct engine {
 	size_t step;
 	struct engine_step steps[ENGINE_STEPS_MAX]; /* those below `step` */
 	uint64_t step_start_us;
-	bool going_down;
-	bool going_up;
-	engine_down_fn down_done;
-	engine_up_fn up_done;
-	engine_heeds_fn heeds; /* inhibitors; NULL: it does */
-	void *heeds_userdata;
+	bool quiescing;
+	bool restoring;
+	engine_quiesced_fn on_quiesced;
+	engine_restored_fn on_restored;
+	engine_honours_fn honours_inhibitors; /* inhibitors; NULL: it does */
+	void *honours_userdata;
 	void *userdata;
 
 	struct hook_list hooks;
@@ -53,8 +53,8 @@ struct engine {
 	struct module_list modules;
 	size_t next_module;
 	struct module_run module_run;
-	struct unit *units;
-	size_t n_units;
+	struct stopped_device *stopped;
+	size_t n_stopped;
 
 	const char **frozen;
 	size_t n_frozen;
@@ -76,11 +76,11 @@ void engine_reset(struct engine *engine);
 void engine_note(struct engine *engine, const char *sentence);
 
 /* Is a device on its way, down or up? */
-bool engine_is_pending(const struct engine *engine);
+bool engine_has_pending_device(const struct engine *engine);
 
-struct unit *engine_find_unit(struct engine *engine, const struct device *device);
-int engine_add_unit(struct engine *engine, const char *address, const char *driver, size_t effect,
-		    struct unit **ret);
+struct stopped_device *engine_find_stopped(struct engine *engine, const struct device *device);
+int engine_add_stopped(struct engine *engine, const char *address, const char *driver,
+		       size_t effect, struct stopped_device **ret);
 
 /* Each runs a program in engine->task; at most one at a time. */
 int engine_run_hook(struct engine *engine, const char *name, const char *verb, task_done_fn done);
@@ -88,7 +88,7 @@ int engine_run_modprobe(struct engine *engine, const char *name, bool load, uint
 			task_done_fn done);
 
 /* Says in `ret` what a hook did wrong, with its name. Returns false if not. */
-bool engine_hook_complains(const struct engine *engine, const struct task_result *result, char *ret,
-			   size_t size);
+bool engine_describe_hook_failure(const struct engine *engine, const struct task_result *result,
+				  char *ret, size_t size);
 
 #endif

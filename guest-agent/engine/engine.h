@@ -33,13 +33,13 @@ struct engine_setup {
 };
 
 /* r: 0, or negative with a sentence that names who is to blame. */
-typedef void (*engine_down_fn)(void *userdata, int r, const char *reason);
+typedef void (*engine_quiesced_fn)(void *userdata, int r, const char *reason);
 
 /*
  * degraded: something is not as it was. `detail` tells of each device, in one
  * line of at most PROTOCOL_DETAIL_MAX bytes.
  */
-typedef void (*engine_up_fn)(void *userdata, bool degraded, const char *detail);
+typedef void (*engine_restored_fn)(void *userdata, bool degraded, const char *detail);
 
 struct engine;
 
@@ -50,25 +50,25 @@ int engine_new(const struct engine_setup *setup, struct engine **ret);
  * Begins a cycle in the journal and goes down within `timeout_us`, of which the
  * kernel's own part is left over. `done` may be called before this returns.
  */
-void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us, engine_down_fn done,
-		    void *userdata);
+void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
+		    engine_quiesced_fn done, void *userdata);
 
 /*
  * Whether a program that blocks sleep counts, beside what the settings say of
  * it. Asked on the way down, and only when there is such a program.
  */
-typedef bool (*engine_heeds_fn)(void *userdata);
-void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds, void *userdata);
+typedef bool (*engine_honours_fn)(void *userdata);
+void engine_set_inhibitor_policy(struct engine *engine, engine_honours_fn honours, void *userdata);
 
 /*
  * Undoes what the journal has, also in the middle of going down (whose `done`
  * is then not called any more). The journal is left to the caller to finish.
  */
-void engine_go_up(struct engine *engine, engine_up_fn done, void *userdata);
+void engine_restore(struct engine *engine, engine_restored_fn done, void *userdata);
 
 /*
  * The devices that a cycle would leave bound although they may not survive it,
- * as they are told in the detail of engine_go_up; "" if there are none.
+ * as they are told in the detail of engine_restore; "" if there are none.
  */
 void engine_describe_kept(const struct engine *engine, char *ret, size_t size);
 

@@ -21,7 +21,7 @@ static void get_value(const char *text, const char *key, char *ret, size_t size)
 }
 
 /* "shutdown:sleep" holds "sleep". */
-static bool holds(const char *list, const char *word)
+static bool list_contains(const char *list, const char *word)
 {
 	size_t length = strlen(word);
 
@@ -40,7 +40,7 @@ static bool blocks_sleep(const char *text, char *ret, size_t size)
 	get_value(text, "WHAT", what, sizeof(what));
 	get_value(text, "MODE", mode, sizeof(mode));
 	/* systemd 257 has block-weak: not a user's strong will. */
-	if (!holds(what, "sleep") || strcmp(mode, "block") != 0)
+	if (!list_contains(what, "sleep") || strcmp(mode, "block") != 0)
 		return false;
 	get_value(text, "WHO", who, sizeof(who));
 	get_value(text, "WHY", why, sizeof(why));

@@ -23,7 +23,7 @@ static bool asks_to_suspend(const struct protocol_request *request, uint64_t cyc
 	return request->verb == PROTOCOL_SUSPEND && request->cycle == cycle;
 }
 
-static bool is_done_with(const struct machine *machine, uint64_t cycle)
+static bool is_done(const struct machine *machine, uint64_t cycle)
 {
 	return machine->done.state != PROTOCOL_AGENT_NONE && machine->done.cycle == cycle;
 }
@@ -60,8 +60,7 @@ static struct machine_step publish_end(struct machine *machine)
  */
 static struct machine_step acknowledge_abort(struct machine *machine, uint64_t cycle)
 {
-	bool degraded =
-		is_done_with(machine, cycle) && machine->done.state == PROTOCOL_AGENT_DEGRADED;
+	bool degraded = is_done(machine, cycle) && machine->done.state == PROTOCOL_AGENT_DEGRADED;
 
 	machine->done.state = degraded ? PROTOCOL_AGENT_DEGRADED : PROTOCOL_AGENT_READY;
 	machine->done.cycle = cycle;
@@ -69,24 +68,25 @@ static struct machine_step acknowledge_abort(struct machine *machine, uint64_t c
 }
 
 /* Idle: makes the published state answer the request that stands. */
-static struct machine_step answer(struct machine *machine, const struct protocol_request *request)
+static struct machine_step answer_request(struct machine *machine,
+					  const struct protocol_request *request)
 {
 	static const struct protocol_state none = { PROTOCOL_AGENT_READY, 0 };
 	struct machine_step step;
 
 	if (request->verb == PROTOCOL_SUSPEND && machine->armed &&
 	    machine->published.cycle == request->cycle)
-		return nothing;
+		return no_action;
 	machine->armed = false;
 	switch (request->verb) {
 	case PROTOCOL_SUSPEND:
-		if (!is_done_with(machine, request->cycle)) {
+		if (!is_done(machine, request->cycle)) {
 			step = publish(machine, PROTOCOL_AGENT_READY, request->cycle);
 			machine->armed = true;
 			return step;
 		}
 		if (same_state(&machine->published, &machine->done))
-			return nothing;
+			return no_action;
 		return publish_end(machine);
 	case PROTOCOL_ABORT:
 		return acknowledge_abort(machine, request->cycle);
@@ -94,7 +94,7 @@ static struct machine_step answer(struct machine *machine, const struct protocol
 		break;
 	}
 	if (same_state(&machine->published, &none))
-		return nothing;
+		return no_action;
 	return publish(machine, none.state, none.cycle);
 }
 
@@ -105,8 +105,8 @@ static struct machine_step restore(struct machine *machine, bool failed)
 	return (struct machine_step){ .actions = MACHINE_RESTORE };
 }
 
-static struct machine_step take_idle(struct machine *machine, enum machine_input input,
-				     const struct protocol_request *request)
+static struct machine_step handle_idle(struct machine *machine, enum machine_input input,
+				       const struct protocol_request *request)
 {
 	if (input == MACHINE_EVENT && machine->armed &&
 	    asks_to_suspend(request, machine->published.cycle)) {
@@ -115,110 +115,110 @@ static struct machine_step take_idle(struct machine *machine, enum machine_input
 		machine->cycle = request->cycle;
 		return (struct machine_step){ .actions = MACHINE_QUIESCE };
 	}
-	if (input == MACHINE_EVENT || input == MACHINE_LOOK)
-		return answer(machine, request);
-	return nothing;
+	if (input == MACHINE_EVENT || input == MACHINE_WATCH)
+		return answer_request(machine, request);
+	return no_action;
 }
 
-static struct machine_step take_quiescing(struct machine *machine, enum machine_input input,
-					  const struct protocol_request *request)
+static struct machine_step handle_quiescing(struct machine *machine, enum machine_input input,
+					    const struct protocol_request *request)
 {
 	switch (input) {
-	case MACHINE_LOOK:
+	case MACHINE_WATCH:
 	case MACHINE_EVENT:
 		if (asks_to_suspend(request, machine->cycle))
-			return nothing;
+			return no_action;
 		return restore(machine, false);
-	case MACHINE_STOPPED:
+	case MACHINE_QUIESCE_DONE:
 		return (struct machine_step){ .actions = MACHINE_COMMIT };
 	case MACHINE_COMMITTED:
 		machine->phase = MACHINE_QUIESCED;
 		machine->published.state = PROTOCOL_AGENT_QUIESCED;
 		machine->published.cycle = machine->cycle;
-		return nothing;
+		return no_action;
 	case MACHINE_RETRACTED:
 		return restore(machine, false);
-	case MACHINE_STUCK:
+	case MACHINE_QUIESCE_FAILED:
 	case MACHINE_COMMIT_FAILED:
 	case MACHINE_TIMED_OUT:
 		return restore(machine, true);
 	default:
-		return nothing;
+		return no_action;
 	}
 }
 
-static struct machine_step take_quiesced(struct machine *machine, enum machine_input input,
-					 const struct protocol_request *request)
+static struct machine_step handle_quiesced(struct machine *machine, enum machine_input input,
+					   const struct protocol_request *request)
 {
 	struct machine_step step;
 
 	switch (input) {
-	case MACHINE_LOOK:
+	case MACHINE_WATCH:
 	case MACHINE_EVENT:
 		if (asks_to_suspend(request, machine->cycle))
-			return nothing;
+			return no_action;
 		step = restore(machine, false);
 		/* With its abort dom0 has cleared control/shutdown itself. */
 		if (request->verb != PROTOCOL_ABORT)
-			step.actions |= MACHINE_UNASK;
+			step.actions |= MACHINE_WITHDRAW;
 		return step;
 	case MACHINE_WOKEN:
 		return restore(machine, false);
 	case MACHINE_TIMED_OUT:
 		step = restore(machine, true);
-		step.actions |= MACHINE_UNASK;
+		step.actions |= MACHINE_WITHDRAW;
 		return step;
 	default:
-		return nothing;
+		return no_action;
 	}
 }
 
-static struct machine_step finish(struct machine *machine, bool degraded,
-				  const struct protocol_request *request)
+static struct machine_step finish_cycle(struct machine *machine, bool degraded,
+					const struct protocol_request *request)
 {
-	bool stands = asks_to_suspend(request, machine->cycle);
+	bool requested = asks_to_suspend(request, machine->cycle);
 
 	machine->phase = MACHINE_IDLE;
 	machine->done.cycle = machine->cycle;
-	machine->done.state = machine->failed && stands ? PROTOCOL_AGENT_FAILED
-			      : degraded		? PROTOCOL_AGENT_DEGRADED
-							: PROTOCOL_AGENT_READY;
-	if (!stands)
-		return answer(machine, request);
+	machine->done.state = machine->failed && requested ? PROTOCOL_AGENT_FAILED
+			      : degraded		   ? PROTOCOL_AGENT_DEGRADED
+							   : PROTOCOL_AGENT_READY;
+	if (!requested)
+		return answer_request(machine, request);
 	return publish_end(machine);
 }
 
-static struct machine_step take_restoring(struct machine *machine, enum machine_input input,
-					  const struct protocol_request *request)
+static struct machine_step handle_restoring(struct machine *machine, enum machine_input input,
+					    const struct protocol_request *request)
 {
 	switch (input) {
 	case MACHINE_WOKEN:
 		/* It went down after all, later than it was given up. */
 		machine->failed = false;
-		return nothing;
+		return no_action;
 	case MACHINE_RESTORED:
-		return finish(machine, false, request);
-	case MACHINE_RESTORED_BADLY:
-		return finish(machine, true, request);
+		return finish_cycle(machine, false, request);
+	case MACHINE_RESTORED_DEGRADED:
+		return finish_cycle(machine, true, request);
 	default:
-		return nothing;
+		return no_action;
 	}
 }
 
-struct machine_step machine_take(struct machine *machine, enum machine_input input,
-				 const struct protocol_request *request)
+struct machine_step machine_handle(struct machine *machine, enum machine_input input,
+				   const struct protocol_request *request)
 {
 	switch (machine->phase) {
 	case MACHINE_QUIESCING:
-		return take_quiescing(machine, input, request);
+		return handle_quiescing(machine, input, request);
 	case MACHINE_QUIESCED:
-		return take_quiesced(machine, input, request);
+		return handle_quiesced(machine, input, request);
 	case MACHINE_RESTORING:
-		return take_restoring(machine, input, request);
+		return handle_restoring(machine, input, request);
 	case MACHINE_IDLE:
 		break;
 	}
-	return take_idle(machine, input, request);
+	return handle_idle(machine, input, request);
 }
 
 struct machine_step machine_start(struct machine *machine, const struct machine_past *past,
@@ -240,7 +240,7 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 		 * The predecessor may have died between its commit and the
 		 * kernel's acknowledgement.
 		 */
-		step.actions |= MACHINE_UNASK;
+		step.actions |= MACHINE_WITHDRAW;
 		return step;
 	}
 	/*
@@ -250,6 +250,6 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 	machine->armed = past->channel_kept && past->published.state == PROTOCOL_AGENT_READY &&
 			 request->verb == PROTOCOL_SUSPEND &&
 			 request->cycle == past->published.cycle &&
-			 !is_done_with(machine, request->cycle);
-	return answer(machine, request);
+			 !is_done(machine, request->cycle);
+	return answer_request(machine, request);
 }

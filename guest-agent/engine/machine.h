@@ -30,23 +30,23 @@ enum machine_phase {
 };
 
 enum machine_input {
-	MACHINE_LOOK, /* the xenstore watch fired */
+	MACHINE_WATCH, /* the xenstore watch fired */
 	MACHINE_EVENT, /* dom0 notified, or a spurious event */
-	MACHINE_STOPPED, /* everything is quiesced */
-	MACHINE_STUCK, /* it cannot be quiesced */
+	MACHINE_QUIESCE_DONE, /* everything is quiesced */
+	MACHINE_QUIESCE_FAILED, /* it cannot be quiesced */
 	MACHINE_COMMITTED, /* `quiesced N` and control/shutdown stand */
 	MACHINE_RETRACTED, /* the commit found another request */
 	MACHINE_COMMIT_FAILED, /* xenstore refused the commit */
 	MACHINE_WOKEN, /* the kernel suspended and runs again */
 	MACHINE_TIMED_OUT, /* the kernel has not suspended in time */
 	MACHINE_RESTORED, /* all is undone */
-	MACHINE_RESTORED_BADLY, /* some of it could not be undone */
+	MACHINE_RESTORED_DEGRADED, /* some of it could not be undone */
 };
 
 /* What to do, in this order. */
 enum machine_action {
 	/* Clear an own control/shutdown that nobody has acknowledged. */
-	MACHINE_UNASK = 1 << 0,
+	MACHINE_WITHDRAW = 1 << 0,
 	/* Swallow pending events, so that a later one means this state. */
 	MACHINE_DRAIN = 1 << 1,
 	/* Write `publish` to the state node. */
@@ -95,8 +95,8 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 				  const struct protocol_request *request);
 
 /* `request` is what stands now; PROTOCOL_NO_REQUEST if none or not readable. */
-struct machine_step machine_take(struct machine *machine, enum machine_input input,
-				 const struct protocol_request *request);
+struct machine_step machine_handle(struct machine *machine, enum machine_input input,
+				   const struct protocol_request *request);
 
 /* "idle", "quiescing", "quiesced", "restoring". */
 const char *machine_phase_name(enum machine_phase phase);

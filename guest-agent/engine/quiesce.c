@@ -16,7 +16,7 @@
 #define KERNEL_RESERVE_US 2000000ull
 #define KERNEL_FREEZE_MIN_MS 100ull
 
-static void down_step_done(struct engine *engine, int r, const char *reason);
+static void quiesce_step_done(struct engine *engine, int r, const char *reason);
 
 static uint64_t time_left_us(const struct engine *engine)
 {
@@ -25,7 +25,7 @@ static uint64_t time_left_us(const struct engine *engine)
 	return now < engine->deadline_us ? engine->deadline_us - now : 0;
 }
 
-static uint64_t at_most(uint64_t a, uint64_t b)
+static uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -43,16 +43,16 @@ static void on_pre_hook(void *userdata, const struct task_result *result)
 
 	task_free(engine->task);
 	engine->task = NULL;
-	if (engine_hook_complains(engine, result, complaint, sizeof(complaint))) {
+	if (engine_describe_hook_failure(engine, result, complaint, sizeof(complaint))) {
 		if (engine->setup.settings->hook_failure_counts) {
-			down_step_done(engine, -ECANCELED, complaint);
+			quiesce_step_done(engine, -ECANCELED, complaint);
 			return;
 		}
 		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring", complaint);
 	}
 	r = start_pre_hook(engine, &error);
 	if (r <= 0)
-		down_step_done(engine, r, error.text);
+		quiesce_step_done(engine, r, error.text);
 }
 
 static int start_pre_hook(struct engine *engine, struct error *error)
@@ -71,7 +71,7 @@ static int start_pre_hook(struct engine *engine, struct error *error)
 	return 1;
 }
 
-static int down_hooks(struct engine *engine, struct error *error)
+static int quiesce_hooks(struct engine *engine, struct error *error)
 {
 	int r = hook_list_read(&engine->hooks, engine->setup.roots);
 
@@ -81,20 +81,20 @@ static int down_hooks(struct engine *engine, struct error *error)
 	return start_pre_hook(engine, error);
 }
 
-void engine_ask_about_inhibitors(struct engine *engine, engine_heeds_fn heeds, void *userdata)
+void engine_set_inhibitor_policy(struct engine *engine, engine_honours_fn honours, void *userdata)
 {
-	engine->heeds = heeds;
-	engine->heeds_userdata = userdata;
+	engine->honours_inhibitors = honours;
+	engine->honours_userdata = userdata;
 }
 
-static int down_inhibitors(struct engine *engine, struct error *error)
+static int check_inhibitors(struct engine *engine, struct error *error)
 {
 	char who[300];
 
 	if (!engine->setup.settings->honour_inhibitors ||
 	    !inhibitors_find(engine->setup.roots, who, sizeof(who)))
 		return 0;
-	if (!engine->heeds || engine->heeds(engine->heeds_userdata))
+	if (!engine->honours_inhibitors || engine->honours_inhibitors(engine->honours_userdata))
 		return error_set(error, -ECANCELED, "%s", who);
 	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "ignored by dom0: %s", who);
 	return 0;
@@ -104,7 +104,7 @@ static int down_inhibitors(struct engine *engine, struct error *error)
  * A manager that does not answer costs time, and nothing else; one that does
  * not run, or refuses, need not be woken either.
  */
-static void manager_refused(struct engine *engine, int r, const char *text)
+static void ignore_manager_failure(struct engine *engine, int r, const char *text)
 {
 	struct journal *journal = engine->setup.journal;
 
@@ -114,15 +114,15 @@ static void manager_refused(struct engine *engine, int r, const char *text)
 		journal_undone(journal, journal->n_effects - 1);
 }
 
-static void on_manager_asleep(void *userdata, int r, const char *text)
+static void on_manager_suspended(void *userdata, int r, const char *text)
 {
 	struct engine *engine = userdata;
 
 	manager_call_free(engine->manager_call);
 	engine->manager_call = NULL;
 	if (r < 0)
-		manager_refused(engine, r, text);
-	down_step_done(engine, 0, NULL);
+		ignore_manager_failure(engine, r, text);
+	quiesce_step_done(engine, 0, NULL);
 }
 
 /* On record, so that it hears of the wake. Returns 1 if it is there. */
@@ -136,7 +136,7 @@ static int record_manager(struct engine *engine, enum manager manager, struct er
 	return r < 0 ? r : 1;
 }
 
-static int down_managers(struct engine *engine, struct error *error)
+static int quiesce_managers(struct engine *engine, struct error *error)
 {
 	int r;
 
@@ -148,10 +148,10 @@ static int down_managers(struct engine *engine, struct error *error)
 	if (r <= 0)
 		return r;
 	r = manager_call_start(engine->setup.event, engine->setup.roots, MANAGER_NETWORK_MANAGER,
-			       true, at_most(MANAGER_TIMEOUT_US, time_left_us(engine) / 4),
-			       on_manager_asleep, engine, &engine->manager_call);
+			       true, min_u64(MANAGER_TIMEOUT_US, time_left_us(engine) / 4),
+			       on_manager_suspended, engine, &engine->manager_call);
 	if (r < 0)
-		manager_refused(engine, r, "");
+		ignore_manager_failure(engine, r, "");
 	return r < 0 ? 0 : 1;
 }
 
@@ -174,10 +174,10 @@ static void on_synced(void *userdata, const struct task_result *result)
 		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring", note);
 		engine_note(engine, note);
 	}
-	down_step_done(engine, 0, NULL);
+	quiesce_step_done(engine, 0, NULL);
 }
 
-static int down_sync(struct engine *engine, struct error *error)
+static int quiesce_sync(struct engine *engine, struct error *error)
 {
 	struct task_spec spec = {
 		.name = "sync",
@@ -219,15 +219,15 @@ static void on_device_stopped(void *userdata, struct device *device, int r)
 	struct engine *engine = userdata;
 	char reason[512];
 
-	engine_find_unit(engine, device)->pending = false;
-	if (!engine->going_down)
+	engine_find_stopped(engine, device)->pending = false;
+	if (!engine->quiescing)
 		return;
 	snprintf(reason, sizeof(reason), "device %s %s %s", device_address(device),
 		 device_driver(device), device_text(device));
 	if (r < 0)
-		down_step_done(engine, r, reason);
-	else if (!engine_is_pending(engine))
-		down_step_done(engine, 0, NULL);
+		quiesce_step_done(engine, r, reason);
+	else if (!engine_has_pending_device(engine))
+		quiesce_step_done(engine, 0, NULL);
 }
 
 static int stop_function(struct engine *engine, const struct pci_function *function,
@@ -235,18 +235,18 @@ static int stop_function(struct engine *engine, const struct pci_function *funct
 {
 	struct journal *journal = engine->setup.journal;
 	char text[EFFECT_TEXT_MAX];
-	struct unit *unit;
-	int r = engine_add_unit(engine, function->address, function->driver, journal->n_effects,
-				&unit);
+	struct stopped_device *stopped;
+	int r = engine_add_stopped(engine, function->address, function->driver, journal->n_effects,
+				   &stopped);
 
 	snprintf(text, sizeof(text), "%s %s", function->address, function->driver);
 	if (r == 0)
 		r = journal_add(journal, EFFECT_DEVICE, text, error);
 	if (r == 0)
-		r = device_stop(unit->device, on_device_stopped, engine);
+		r = device_stop(stopped->device, on_device_stopped, engine);
 	if (r < 0)
 		return error_set(error, r, "cannot stop device %s: %s", text, strerror(-r));
-	unit->pending = true;
+	stopped->pending = true;
 	return 0;
 }
 
@@ -254,7 +254,7 @@ static int stop_function(struct engine *engine, const struct pci_function *funct
 static int stop_functions(struct engine *engine, bool early, struct error *error)
 {
 	engine->device_context.stop_timeout_us =
-		at_most(engine->setup.settings->unbind_timeout_us, time_left_us(engine));
+		min_u64(engine->setup.settings->unbind_timeout_us, time_left_us(engine));
 	for (size_t i = 0; i < engine->inventory.n_functions; i++) {
 		const struct pci_function *function = &engine->inventory.functions[i];
 		int r;
@@ -266,15 +266,15 @@ static int stop_functions(struct engine *engine, bool early, struct error *error
 		if (r < 0)
 			return r;
 	}
-	return engine_is_pending(engine) ? 1 : 0;
+	return engine_has_pending_device(engine) ? 1 : 0;
 }
 
-static int down_early_devices(struct engine *engine, struct error *error)
+static int quiesce_early_devices(struct engine *engine, struct error *error)
 {
 	return stop_functions(engine, true, error);
 }
 
-static int down_devices(struct engine *engine, struct error *error)
+static int quiesce_devices(struct engine *engine, struct error *error)
 {
 	return stop_functions(engine, false, error);
 }
@@ -285,7 +285,7 @@ static void on_frozen(void *userdata, int r, const struct error *error)
 
 	freezer_wait_free(engine->freeze_wait);
 	engine->freeze_wait = NULL;
-	down_step_done(engine, r, error->text);
+	quiesce_step_done(engine, r, error->text);
 }
 
 static int freeze_cgroup(struct engine *engine, const char *cgroup, struct error *error)
@@ -312,7 +312,7 @@ static int freeze_cgroup(struct engine *engine, const char *cgroup, struct error
 	return 0;
 }
 
-static int down_freeze(struct engine *engine, struct error *error)
+static int quiesce_freeze(struct engine *engine, struct error *error)
 {
 	const struct settings *settings = engine->setup.settings;
 	int r = 0;
@@ -352,7 +352,7 @@ static void on_unloaded(void *userdata, const struct task_result *result)
 	}
 	r = unload_next(engine, &error);
 	if (r <= 0)
-		down_step_done(engine, r, error.text);
+		quiesce_step_done(engine, r, error.text);
 }
 
 static int unload_next(struct engine *engine, struct error *error)
@@ -372,7 +372,7 @@ static int unload_next(struct engine *engine, struct error *error)
 	return 1;
 }
 
-static int down_modules(struct engine *engine, struct error *error)
+static int quiesce_modules(struct engine *engine, struct error *error)
 {
 	int r = module_list_make(&engine->modules, engine->setup.roots, engine->setup.settings,
 				 &engine->inventory);
@@ -387,7 +387,7 @@ static int down_modules(struct engine *engine, struct error *error)
  * The kernel gives user space and its own threads 20 s each to freeze, which is
  * longer than dom0 waits; and if they do not, it says so to nobody.
  */
-static int down_kernel_limit(struct engine *engine, struct error *error)
+static int quiesce_kernel_limit(struct engine *engine, struct error *error)
 {
 	const char *sys = engine->setup.roots->sys;
 	uint64_t limit_ms = time_left_us(engine) / 2000;
@@ -410,67 +410,67 @@ static int down_kernel_limit(struct engine *engine, struct error *error)
 	return 0;
 }
 
-static const struct down_step {
+static const struct quiesce_step {
 	const char *what;
 	int (*start)(struct engine *engine, struct error *error);
-} down_steps[] = {
-	{ "inhibitors", down_inhibitors },
-	{ "pre hooks", down_hooks },
-	{ "network managers", down_managers },
-	{ "sync", down_sync },
-	{ "looking at devices", down_inventory },
-	{ "sound and video devices", down_early_devices },
-	{ "freezing", down_freeze },
-	{ "devices", down_devices },
-	{ "modules", down_modules },
-	{ "the kernel's time limit", down_kernel_limit },
+} quiesce_steps[] = {
+	{ "inhibitors", check_inhibitors },
+	{ "pre hooks", quiesce_hooks },
+	{ "network managers", quiesce_managers },
+	{ "sync", quiesce_sync },
+	{ "looking at devices", read_devices },
+	{ "sound and video devices", quiesce_early_devices },
+	{ "freezing", quiesce_freeze },
+	{ "devices", quiesce_devices },
+	{ "modules", quiesce_modules },
+	{ "the kernel's time limit", quiesce_kernel_limit },
 };
 
-_Static_assert(ELEMENTSOF(down_steps) <= ENGINE_STEPS_MAX, "room for all");
+_Static_assert(ELEMENTSOF(quiesce_steps) <= ENGINE_STEPS_MAX, "room for all");
 
-static void pass_step(struct engine *engine)
+static void record_step(struct engine *engine)
 {
 	uint64_t now_us = clock_now_us();
 
 	engine->steps[engine->step] = (struct engine_step){
-		.what = down_steps[engine->step].what,
+		.what = quiesce_steps[engine->step].what,
 		.duration_us = now_us - engine->step_start_us,
 	};
 	engine->step_start_us = now_us;
 	engine->step++;
 }
 
-static void end_down(struct engine *engine, int r, const char *reason)
+static void end_quiesce(struct engine *engine, int r, const char *reason)
 {
 	engine->limit = sd_event_source_disable_unref(engine->limit);
-	engine->going_down = false;
-	engine->down_done(engine->userdata, r, reason ? reason : "");
+	engine->quiescing = false;
+	engine->on_quiesced(engine->userdata, r, reason ? reason : "");
 }
 
-static void next_down_step(struct engine *engine)
+static void run_quiesce_steps(struct engine *engine)
 {
 	struct error error = { 0 };
 	int r = 0;
 
-	while (engine->step < ELEMENTSOF(down_steps)) {
-		r = down_steps[engine->step].start(engine, &error);
+	while (engine->step < ELEMENTSOF(quiesce_steps)) {
+		r = quiesce_steps[engine->step].start(engine, &error);
 		if (r != 0)
 			break;
-		pass_step(engine);
+		record_step(engine);
 	}
 	if (r <= 0)
-		end_down(engine, r, error.text);
+		end_quiesce(engine, r, error.text);
 }
 
 /* What a step calls that was under way. */
-static void down_step_done(struct engine *engine, int r, const char *reason)
+static void quiesce_step_done(struct engine *engine, int r, const char *reason)
 {
 	if (r < 0) {
-		end_down(engine, r, reason);
+		end_quiesce(engine, r, reason);
 		return;
 	}
-	pass_step(engine);
-	next_down_step(engine);
+	record_step(engine);
+	run_quiesce_steps(engine);
 }
 
 /* The program that the step waits for, or "". */
@@ -478,14 +478,14 @@ static const char *running_program(const struct engine *engine)
 {
 	if (!engine->task)
 		return "";
-	if (down_steps[engine->step].start == down_hooks)
+	if (quiesce_steps[engine->step].start == quiesce_hooks)
 		return engine->hook_run.name;
-	if (down_steps[engine->step].start == down_modules)
+	if (quiesce_steps[engine->step].start == quiesce_modules)
 		return engine->module_run.name;
 	return "";
 }
 
-static int on_down_limit(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_quiesce_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct engine *engine = userdata;
 	const char *program = running_program(engine);
@@ -494,16 +494,16 @@ static int on_down_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	snprintf(reason, sizeof(reason), "no time left: %s%s%s%s not done",
-		 down_steps[engine->step].what, program[0] ? " (" : "", program,
+		 quiesce_steps[engine->step].what, program[0] ? " (" : "", program,
 		 program[0] ? ")" : "");
-	end_down(engine, -ETIMEDOUT, reason);
+	end_quiesce(engine, -ETIMEDOUT, reason);
 	return 0;
 }
 
-void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us, engine_down_fn done,
-		    void *userdata)
+void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
+		    engine_quiesced_fn done, void *userdata)
 {
-	uint64_t reserve_us = at_most(timeout_us / 4, KERNEL_RESERVE_US);
+	uint64_t reserve_us = min_u64(timeout_us / 4, KERNEL_RESERVE_US);
 	struct error error = { 0 };
 	int r;
 
@@ -512,17 +512,18 @@ void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us, 
 	engine->step_start_us = clock_now_us();
 	engine->deadline_us = engine->step_start_us + timeout_us;
 	engine->step = 0;
-	engine->down_done = done;
+	engine->on_quiesced = done;
 	engine->userdata = userdata;
-	engine->going_down = true;
+	engine->quiescing = true;
 	r = journal_begin(engine->setup.journal, cycle, &error);
 	if (r == 0)
 		r = sd_event_add_time_relative(engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
-					       timeout_us - reserve_us, 0, on_down_limit, engine);
+					       timeout_us - reserve_us, 0, on_quiesce_limit,
+					       engine);
 	if (r < 0) {
 		error_set(&error, r, "cannot begin: %s", strerror(-r));
-		end_down(engine, r, error.text);
+		end_quiesce(engine, r, error.text);
 		return;
 	}
-	next_down_step(engine);
+	run_quiesce_steps(engine);
 }

@@ -20,10 +20,10 @@ static void add_problem(struct engine *engine, const char *problem)
 static void on_device_started(void *userdata, struct device *device, int r)
 {
 	struct engine *engine = userdata;
-	struct unit *unit = engine_find_unit(engine, device);
+	struct stopped_device *stopped = engine_find_stopped(engine, device);
 
-	unit->pending = false;
-	journal_undone(engine->setup.journal, unit->effect);
+	stopped->pending = false;
+	journal_undone(engine->setup.journal, stopped->effect);
 	if (r < 0 || device_text(device)[0] != '\0')
 		engine->degraded = true;
 	log_line(engine->setup.log, r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
@@ -33,13 +33,13 @@ static void on_device_started(void *userdata, struct device *device, int r)
 }
 
 /* The unit of an effect; made anew where a predecessor had recorded it. */
-static int get_unit(struct engine *engine, size_t effect, struct unit **ret)
+static int get_stopped(struct engine *engine, size_t effect, struct stopped_device **ret)
 {
 	char address[EFFECT_TEXT_MAX], *driver;
 
-	for (size_t i = 0; i < engine->n_units; i++) {
-		if (engine->units[i].effect == effect) {
-			*ret = &engine->units[i];
+	for (size_t i = 0; i < engine->n_stopped; i++) {
+		if (engine->stopped[i].effect == effect) {
+			*ret = &engine->stopped[i];
 			return 0;
 		}
 	}
@@ -48,22 +48,22 @@ static int get_unit(struct engine *engine, size_t effect, struct unit **ret)
 	if (!driver)
 		return -EBADMSG;
 	*driver = '\0';
-	return engine_add_unit(engine, address, driver + 1, effect, ret);
+	return engine_add_stopped(engine, address, driver + 1, effect, ret);
 }
 
 /* Undoing: 0 done, 1 under way and to be waited for, or negative. */
 
 static int undo_device(struct engine *engine, size_t index)
 {
-	struct unit *unit;
-	int r = get_unit(engine, index, &unit);
+	struct stopped_device *stopped;
+	int r = get_stopped(engine, index, &stopped);
 
 	if (r < 0)
 		return r;
-	unit->pending = true;
-	r = device_start(unit->device, on_device_started, engine);
+	stopped->pending = true;
+	r = device_start(stopped->device, on_device_started, engine);
 	if (r < 0)
-		unit->pending = false;
+		stopped->pending = false;
 	return r;
 }
 
@@ -82,7 +82,7 @@ static int undo_freeze_timeout(struct engine *engine, size_t index)
 	return r == -ENOENT ? 0 : r;
 }
 
-static void undone(struct engine *engine, const char *problem);
+static void effect_undone(struct engine *engine, const char *problem);
 
 static void on_post_hook(void *userdata, const struct task_result *result)
 {
@@ -91,9 +91,10 @@ static void on_post_hook(void *userdata, const struct task_result *result)
 
 	task_free(engine->task);
 	engine->task = NULL;
-	undone(engine, engine_hook_complains(engine, result, complaint, sizeof(complaint))
-			       ? complaint
-			       : NULL);
+	effect_undone(engine,
+		      engine_describe_hook_failure(engine, result, complaint, sizeof(complaint))
+			      ? complaint
+			      : NULL);
 }
 
 static int undo_hook(struct engine *engine, size_t index)
@@ -105,7 +106,7 @@ static int undo_hook(struct engine *engine, size_t index)
 }
 
 /* An effect that was under way, and the next. */
-static void undone(struct engine *engine, const char *problem)
+static void effect_undone(struct engine *engine, const char *problem)
 {
 	if (problem)
 		add_problem(engine, problem);
@@ -113,7 +114,7 @@ static void undone(struct engine *engine, const char *problem)
 	undo_next(engine);
 }
 
-static void on_loaded(void *userdata, const struct task_result *result)
+static void on_module_loaded(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
 	char what[TASK_TEXT_MAX], problem[400];
@@ -124,18 +125,18 @@ static void on_loaded(void *userdata, const struct task_result *result)
 	failed = task_describe_failure(result, what, sizeof(what)) != NULL;
 	snprintf(problem, sizeof(problem), "loading module %s %s", engine->module_run.name,
 		 failed ? what : "");
-	undone(engine, failed ? problem : NULL);
+	effect_undone(engine, failed ? problem : NULL);
 }
 
 static int undo_module(struct engine *engine, size_t index)
 {
 	int r = engine_run_modprobe(engine, engine->setup.journal->effects[index].text, true,
-				    engine->setup.settings->restore_timeout_us, on_loaded);
+				    engine->setup.settings->restore_timeout_us, on_module_loaded);
 
 	return r < 0 ? r : 1;
 }
 
-static void on_manager_awake(void *userdata, int r, const char *text)
+static void on_manager_resumed(void *userdata, int r, const char *text)
 {
 	struct engine *engine = userdata;
 	char problem[400];
@@ -145,8 +146,9 @@ static void on_manager_awake(void *userdata, int r, const char *text)
 	snprintf(problem, sizeof(problem), "NetworkManager does not wake up: %s",
 		 text[0] ? text : strerror(-r));
 	/* Never put to sleep, or awake already, is what is wanted. */
-	undone(engine,
-	       r < 0 && r != -EALREADY && r != -EEXIST && !strstr(text, "lready") ? problem : NULL);
+	effect_undone(engine, r < 0 && r != -EALREADY && r != -EEXIST && !strstr(text, "lready")
+				      ? problem
+				      : NULL);
 }
 
 /* What it says of leases is between it and their servers. */
@@ -160,7 +162,7 @@ static void on_leases_renewed(void *userdata, int r, const char *text)
 		log_line(engine->setup.log, LOG_LEVEL_NOTICE,
 			 "systemd-networkd does not renew its leases: %s, ignoring",
 			 text[0] ? text : strerror(-r));
-	undone(engine, NULL);
+	effect_undone(engine, NULL);
 }
 
 static int undo_manager(struct engine *engine, size_t index)
@@ -170,7 +172,7 @@ static int undo_manager(struct engine *engine, size_t index)
 	int r = manager_call_start(
 		engine->setup.event, engine->setup.roots,
 		networkd ? MANAGER_NETWORKD : MANAGER_NETWORK_MANAGER, false, MANAGER_TIMEOUT_US,
-		networkd ? on_leases_renewed : on_manager_awake, engine, &engine->manager_call);
+		networkd ? on_leases_renewed : on_manager_resumed, engine, &engine->manager_call);
 
 	return r < 0 ? r : r == 0;
 }
@@ -180,8 +182,8 @@ static const struct {
 	/* Not before all devices are back or lost … */
 	bool after_devices;
 	/* … or, for those that are late, ThawAfter has passed. */
-	bool impatient;
-} undoers[] = {
+	bool until_thaw_limit;
+} undo_rules[] = {
 	[EFFECT_HOOK] = { undo_hook, true, false },
 	[EFFECT_MANAGER] = { undo_manager, true, false },
 	[EFFECT_FREEZE] = { undo_freeze, true, true },
@@ -204,8 +206,8 @@ static int on_thaw_overdue(sd_event_source *source, uint64_t usec, void *userdat
 
 static bool must_wait(const struct engine *engine, enum effect_kind kind)
 {
-	return undoers[kind].after_devices && engine_is_pending(engine) &&
-	       !(undoers[kind].impatient && engine->thaw_overdue);
+	return undo_rules[kind].after_devices && engine_has_pending_device(engine) &&
+	       !(undo_rules[kind].until_thaw_limit && engine->thaw_overdue);
 }
 
 static void append_entry(char *detail, size_t size, const char *entry)
@@ -216,9 +218,9 @@ static void append_entry(char *detail, size_t size, const char *entry)
 }
 
 /* "0000:00:04.0 e1000e enp0s0 ok 1830ms" */
-static void describe_unit(const struct unit *unit, char *ret, size_t size)
+static void describe_device(const struct stopped_device *stopped, char *ret, size_t size)
 {
-	const struct device *device = unit->device;
+	const struct device *device = stopped->device;
 	const char *links = device_links(device);
 	const char *text = device_text(device);
 	bool back = device_state(device) == DEVICE_BACK;
@@ -266,19 +268,19 @@ void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
 }
 
 /* What went wrong comes first: the line may be cut. */
-static void describe(const struct engine *engine, char *detail, size_t size)
+static void describe_cycle(const struct engine *engine, char *detail, size_t size)
 {
 	char entry[512];
 
 	detail[0] = '\0';
 	for (int back = 0; back <= 1; back++) {
-		for (size_t i = 0; i < engine->n_units; i++) {
-			const struct unit *unit = &engine->units[i];
-			bool is_back = device_state(unit->device) == DEVICE_BACK;
+		for (size_t i = 0; i < engine->n_stopped; i++) {
+			const struct stopped_device *stopped = &engine->stopped[i];
+			bool is_back = device_state(stopped->device) == DEVICE_BACK;
 
-			if (is_back != (back == 1) || device_state(unit->device) == DEVICE_UP)
+			if (is_back != (back == 1) || device_state(stopped->device) == DEVICE_UP)
 				continue;
-			describe_unit(unit, entry, sizeof(entry));
+			describe_device(stopped, entry, sizeof(entry));
 			append_entry(detail, size, entry);
 		}
 		if (back == 0 && engine->notes[0] != '\0')
@@ -291,14 +293,14 @@ static void describe(const struct engine *engine, char *detail, size_t size)
 		append_kept_now(engine, detail, size);
 }
 
-static void end_up(struct engine *engine)
+static void end_restore(struct engine *engine)
 {
 	char detail[PROTOCOL_DETAIL_MAX + 1];
 
 	engine->limit = sd_event_source_disable_unref(engine->limit);
-	engine->going_up = false;
-	describe(engine, detail, sizeof(detail));
-	engine->up_done(engine->userdata, engine->degraded, detail);
+	engine->restoring = false;
+	describe_cycle(engine, detail, sizeof(detail));
+	engine->on_restored(engine->userdata, engine->degraded, detail);
 }
 
 /* Undoes one effect. Returns 1 if the next has to wait for it. */
@@ -307,7 +309,7 @@ static int undo_one(struct engine *engine, size_t index)
 	struct journal *journal = engine->setup.journal;
 	const struct effect *effect = &journal->effects[index];
 	char problem[512];
-	int r = undoers[effect->kind].undo(engine, index);
+	int r = undo_rules[effect->kind].undo(engine, index);
 
 	if (r == 1)
 		return 1;
@@ -327,7 +329,7 @@ static void undo_next(struct engine *engine)
 	const struct journal *journal = engine->setup.journal;
 
 	/* A device that comes back while another effect is undone. */
-	if (!engine->going_up || engine->task || engine->manager_call)
+	if (!engine->restoring || engine->task || engine->manager_call)
 		return;
 	while (engine->cursor > 0) {
 		const struct effect *effect = &journal->effects[engine->cursor - 1];
@@ -338,16 +340,16 @@ static void undo_next(struct engine *engine)
 		if (!effect->undone && undo_one(engine, engine->cursor) == 1)
 			return;
 	}
-	if (!engine_is_pending(engine))
-		end_up(engine);
+	if (!engine_has_pending_device(engine))
+		end_restore(engine);
 }
 
-void engine_go_up(struct engine *engine, engine_up_fn done, void *userdata)
+void engine_restore(struct engine *engine, engine_restored_fn done, void *userdata)
 {
 	engine_interrupt(engine);
-	engine->going_down = false;
-	engine->going_up = true;
-	engine->up_done = done;
+	engine->quiescing = false;
+	engine->restoring = true;
+	engine->on_restored = done;
 	engine->userdata = userdata;
 	engine->cursor = engine->setup.journal->n_effects;
 	engine->cycle = engine->setup.journal->cycle;

@@ -8,64 +8,65 @@
 #include "pmcoord/clock.h"
 #include "pmcoord/stop-signals.h"
 
-struct run {
+struct self_test {
 	const struct engine_setup *setup;
 	struct engine *engine;
-	struct repeat *result;
+	struct self_test_result *result;
 	uint64_t start_us;
-	bool going_up;
+	bool restoring;
 };
 
-static void on_up(void *userdata, bool degraded, const char *detail)
+static void on_restored(void *userdata, bool degraded, const char *detail)
 {
-	struct run *run = userdata;
+	struct self_test *test = userdata;
 
-	run->result->up_us = clock_now_us() - run->start_us;
-	run->result->degraded = degraded;
-	snprintf(run->result->detail, sizeof(run->result->detail), "%s", detail);
-	sd_event_exit(run->setup->event, 0);
+	test->result->restore_us = clock_now_us() - test->start_us;
+	test->result->degraded = degraded;
+	snprintf(test->result->detail, sizeof(test->result->detail), "%s", detail);
+	sd_event_exit(test->setup->event, 0);
 }
 
-static void go_up(struct run *run)
+static void start_restore(struct self_test *test)
 {
-	run->going_up = true;
-	run->start_us = clock_now_us();
-	engine_go_up(run->engine, on_up, run);
+	test->restoring = true;
+	test->start_us = clock_now_us();
+	engine_restore(test->engine, on_restored, test);
 }
 
-static void on_down(void *userdata, int r, const char *reason)
+static void on_quiesced(void *userdata, int r, const char *reason)
 {
-	struct run *run = userdata;
+	struct self_test *test = userdata;
 
-	run->result->down_us = clock_now_us() - run->start_us;
-	run->result->down_r = r;
-	snprintf(run->result->reason, sizeof(run->result->reason), "%s", reason);
-	go_up(run);
+	test->result->quiesce_us = clock_now_us() - test->start_us;
+	test->result->quiesce_r = r;
+	snprintf(test->result->reason, sizeof(test->result->reason), "%s", reason);
+	start_restore(test);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-	struct run *run = userdata;
+	struct self_test *test = userdata;
 
 	(void)source;
 	(void)info;
-	if (!run->going_up)
-		on_down(run, -EINTR, "interrupted");
+	if (!test->restoring)
+		on_quiesced(test, -EINTR, "interrupted");
 	return 0;
 }
 
-static int run_loop(struct run *run)
+static int run_loop(struct self_test *test)
 {
-	sd_event *event = run->setup->event;
-	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal, run);
+	sd_event *event = test->setup->event;
+	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal, test);
 
 	/* Without them an interrupt would leave the guest quiesced. */
 	return r < 0 ? r : sd_event_loop(event);
 }
 
-int rehearse(const struct engine_setup *setup, struct engine *engine, struct repeat *ret)
+int self_test_run(const struct engine_setup *setup, struct engine *engine,
+		  struct self_test_result *ret)
 {
-	struct run run = {
+	struct self_test test = {
 		.setup = setup,
 		.engine = engine,
 		.result = ret,
@@ -73,22 +74,23 @@ int rehearse(const struct engine_setup *setup, struct engine *engine, struct rep
 	};
 	int r;
 
-	*ret = (struct repeat){ 0 };
-	engine_quiesce(engine, 0, setup->settings->timeout_us, on_down, &run);
-	r = run_loop(&run);
+	*ret = (struct self_test_result){ 0 };
+	engine_quiesce(engine, 0, setup->settings->timeout_us, on_quiesced, &test);
+	r = run_loop(&test);
 	journal_finish(setup->journal, NULL, NULL);
 	return r;
 }
 
-int restore_leftovers(const struct engine_setup *setup, struct engine *engine, struct repeat *ret)
+int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
+		      struct self_test_result *ret)
 {
 	struct protocol_state done = { PROTOCOL_AGENT_FAILED, setup->journal->cycle };
-	struct run run = { .setup = setup, .engine = engine, .result = ret };
+	struct self_test test = { .setup = setup, .engine = engine, .result = ret };
 	int r;
 
-	*ret = (struct repeat){ 0 };
-	go_up(&run);
-	r = run_loop(&run);
+	*ret = (struct self_test_result){ 0 };
+	start_restore(&test);
+	r = run_loop(&test);
 	if (r < 0)
 		return r;
 	if (ret->degraded)

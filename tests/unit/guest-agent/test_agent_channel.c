@@ -333,7 +333,7 @@ static void takes_back_only_its_own_unanswered_question(void **state)
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(before); i++) {
 		strcpy(xen.shutdown, before[i]);
-		assert_int_equal(channel->ops->unask(channel), 0);
+		assert_int_equal(channel->ops->withdraw(channel), 0);
 		assert_string_equal(xen.shutdown, after[i]);
 	}
 	channel_close(channel);

@@ -102,7 +102,7 @@ static int fake_commit(struct channel *channel, const struct protocol_request *r
 	return CHANNEL_COMMITTED;
 }
 
-static int fake_unask(struct channel *channel)
+static int fake_withdraw(struct channel *channel)
 {
 	struct fake_channel *fake = (struct fake_channel *)channel;
 
@@ -151,7 +151,7 @@ static const struct channel_ops fake_ops = {
 	.read = fake_read,
 	.write = fake_write,
 	.commit = fake_commit,
-	.unask = fake_unask,
+	.withdraw = fake_withdraw,
 	.notify = fake_notify,
 	.drain = fake_drain,
 	.take_watches = fake_take_watches,
@@ -773,7 +773,7 @@ static void restore_leftovers_of(struct guest *guest)
 		.claimed = tree_nothing_claimed,
 		.journal = &guest->journal,
 	};
-	struct repeat repeat;
+	struct self_test_result repeat;
 	struct error error = { 0 };
 	struct engine *engine;
 	sigset_t blocked;

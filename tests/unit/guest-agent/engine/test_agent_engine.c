@@ -124,7 +124,7 @@ static void go_down(struct run *run)
 
 static void go_up(struct run *run)
 {
-	engine_go_up(run->engine, on_up, run);
+	engine_restore(run->engine, on_up, run);
 	wait_done(run);
 	journal_finish(&run->journal, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 /*
  * A story is a list of steps: what happens, under which request, and what is to
  * be done. Requests: "s7" suspend 7, "a7" abort 7, "" none. Expected actions:
- * one letter each (U unask, D drain, P publish, N notify, Q quiesce, C commit,
+ * one letter each (W withdraw, D drain, P publish, N notify, Q quiesce, C commit,
  * R restore) and the state published, "r7" ready, "d7" degraded, "f7" failed.
  */
 struct tale {
@@ -38,7 +38,7 @@ static struct protocol_request to_request(const char *text)
 
 static void write_actions(const struct machine_step *step, char *ret)
 {
-	static const char letters[] = "UDPNQCR";
+	static const char letters[] = "WDPNQCR";
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(letters) - 1; i++)
@@ -70,7 +70,7 @@ static void tell_tale(struct machine *machine, const struct tale *tale, size_t n
 {
 	for (size_t i = 0; i < n; i++) {
 		struct protocol_request request = to_request(tale[i].request);
-		struct machine_step step = machine_take(machine, tale[i].input, &request);
+		struct machine_step step = machine_handle(machine, tale[i].input, &request);
 
 		expect(&step, tale[i].actions, tale[i].published);
 	}
@@ -99,13 +99,13 @@ static void goes_down_and_comes_back_once_per_cycle(void **state)
 	struct machine machine = started("", "DP", "r0");
 
 	(void)state;
-	TELL(&machine, { MACHINE_LOOK, "s1", "DP", "r1" }, { MACHINE_LOOK, "s1", "", "" },
-	     { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	TELL(&machine, { MACHINE_WATCH, "s1", "DP", "r1" }, { MACHINE_WATCH, "s1", "", "" },
+	     { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
 	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_WOKEN, "s1", "R", "" },
 	     { MACHINE_RESTORED, "s1", "DP", "r1" },
 	     /* dom0's notify on the wake comes late. */
-	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_LOOK, "s1", "", "" },
-	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_LOOK, "s2", "DP", "r2" },
+	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_WATCH, "s1", "", "" },
+	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_WATCH, "s2", "DP", "r2" },
 	     { MACHINE_EVENT, "s2", "Q", "" });
 }
 
@@ -116,7 +116,7 @@ static void does_not_act_on_an_event_before_it_is_armed(void **state)
 	(void)state;
 	/* The event overtakes the watch: arming drains, and waits. */
 	TELL(&machine, { MACHINE_EVENT, "", "", "" }, { MACHINE_EVENT, "s4", "DP", "r4" },
-	     { MACHINE_LOOK, "s4", "", "" }, { MACHINE_EVENT, "s4", "Q", "" });
+	     { MACHINE_WATCH, "s4", "", "" }, { MACHINE_EVENT, "s4", "Q", "" });
 }
 
 static void is_armed_from_the_start_if_a_request_stands(void **state)
@@ -137,7 +137,7 @@ static void undoes_when_dom0_gives_up_while_it_quiesces(void **state)
 		struct machine machine = started("s1", "DP", "r1");
 		struct tale tale[] = {
 			{ MACHINE_EVENT, "s1", "Q", "" },
-			{ MACHINE_LOOK, others[i], "R", "" },
+			{ MACHINE_WATCH, others[i], "R", "" },
 			{ MACHINE_EVENT, others[i], "", "" },
 			{ MACHINE_RESTORED, others[i], "DP", answers[i] },
 		};
@@ -151,10 +151,10 @@ static void undoes_when_dom0_gives_up_before_the_kernel_sleeps(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
 	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_EVENT, "s1", "", "" },
 	     { MACHINE_EVENT, "a1", "R", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" },
-	     { MACHINE_EVENT, "a1", "DP", "r1" }, { MACHINE_LOOK, "s2", "DP", "r2" });
+	     { MACHINE_EVENT, "a1", "DP", "r1" }, { MACHINE_WATCH, "s2", "DP", "r2" });
 }
 
 static void takes_its_question_back_if_the_request_just_vanished(void **state)
@@ -162,9 +162,9 @@ static void takes_its_question_back_if_the_request_just_vanished(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
-	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_LOOK, "", "UR", "" },
-	     { MACHINE_RESTORED_BADLY, "", "DP", "r0" });
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
+	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_WATCH, "", "WR", "" },
+	     { MACHINE_RESTORED_DEGRADED, "", "DP", "r0" });
 }
 
 static void undoes_when_the_commit_finds_another_request(void **state)
@@ -172,13 +172,13 @@ static void undoes_when_the_commit_finds_another_request(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
 	     { MACHINE_RETRACTED, "s1", "R", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" });
 }
 
 static void says_failed_and_notifies_when_it_cannot_quiesce(void **state)
 {
-	static const enum machine_input inputs[] = { MACHINE_STUCK, MACHINE_COMMIT_FAILED,
+	static const enum machine_input inputs[] = { MACHINE_QUIESCE_FAILED, MACHINE_COMMIT_FAILED,
 						     MACHINE_TIMED_OUT };
 
 	(void)state;
@@ -187,10 +187,10 @@ static void says_failed_and_notifies_when_it_cannot_quiesce(void **state)
 		struct tale tale[] = {
 			{ MACHINE_EVENT, "s1", "Q", "" },
 			{ inputs[i], "s1", "R", "" },
-			{ MACHINE_RESTORED_BADLY, "s1", "DPN", "f1" },
+			{ MACHINE_RESTORED_DEGRADED, "s1", "DPN", "f1" },
 			{ MACHINE_EVENT, "s1", "", "" },
 			{ MACHINE_EVENT, "a1", "DP", "r1" },
-			{ MACHINE_LOOK, "s2", "DP", "r2" },
+			{ MACHINE_WATCH, "s2", "DP", "r2" },
 		};
 
 		tell_tale(&machine, tale, ELEMENTSOF(tale));
@@ -202,8 +202,8 @@ static void says_ready_when_its_failure_met_an_abort(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STUCK, "s1", "R", "" },
-	     { MACHINE_LOOK, "a1", "", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" });
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_FAILED, "s1", "R", "" },
+	     { MACHINE_WATCH, "a1", "", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" });
 }
 
 static void gives_up_on_a_kernel_that_does_not_suspend(void **state)
@@ -211,8 +211,8 @@ static void gives_up_on_a_kernel_that_does_not_suspend(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
-	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_TIMED_OUT, "s1", "UR", "" },
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
+	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_TIMED_OUT, "s1", "WR", "" },
 	     { MACHINE_RESTORED, "s1", "DPN", "f1" });
 }
 
@@ -221,10 +221,10 @@ static void stays_degraded_through_the_abort_of_that_cycle(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_STOPPED, "s1", "C", "" },
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
 	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_WOKEN, "s1", "R", "" },
-	     { MACHINE_RESTORED_BADLY, "s1", "DP", "d1" }, { MACHINE_EVENT, "a1", "DP", "d1" },
-	     { MACHINE_LOOK, "s2", "DP", "r2" });
+	     { MACHINE_RESTORED_DEGRADED, "s1", "DP", "d1" }, { MACHINE_EVENT, "a1", "DP", "d1" },
+	     { MACHINE_WATCH, "s2", "DP", "r2" });
 }
 
 static void an_abort_before_it_began_ends_that_cycle(void **state)
@@ -232,8 +232,8 @@ static void an_abort_before_it_began_ends_that_cycle(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_LOOK, "a1", "DP", "r1" }, { MACHINE_LOOK, "s1", "", "" },
-	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_LOOK, "s2", "DP", "r2" });
+	TELL(&machine, { MACHINE_WATCH, "a1", "DP", "r1" }, { MACHINE_WATCH, "s1", "", "" },
+	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_WATCH, "s2", "DP", "r2" });
 }
 
 static void takes_a_lower_cycle_for_what_dom0_wants_now(void **state)
@@ -241,7 +241,7 @@ static void takes_a_lower_cycle_for_what_dom0_wants_now(void **state)
 	struct machine machine = started("s9", "DP", "r9");
 
 	(void)state;
-	TELL(&machine, { MACHINE_LOOK, "s3", "DP", "r3" }, { MACHINE_EVENT, "s3", "Q", "" });
+	TELL(&machine, { MACHINE_WATCH, "s3", "DP", "r3" }, { MACHINE_EVENT, "s3", "Q", "" });
 }
 
 static void a_request_that_vanishes_disarms(void **state)
@@ -249,8 +249,8 @@ static void a_request_that_vanishes_disarms(void **state)
 	struct machine machine = started("s1", "DP", "r1");
 
 	(void)state;
-	TELL(&machine, { MACHINE_LOOK, "", "DP", "r0" }, { MACHINE_LOOK, "", "", "" },
-	     { MACHINE_EVENT, "", "", "" }, { MACHINE_LOOK, "s1", "DP", "r1" },
+	TELL(&machine, { MACHINE_WATCH, "", "DP", "r0" }, { MACHINE_WATCH, "", "", "" },
+	     { MACHINE_EVENT, "", "", "" }, { MACHINE_WATCH, "s1", "DP", "r1" },
 	     { MACHINE_EVENT, "s1", "Q", "" });
 }
 
@@ -306,11 +306,11 @@ static void a_successor_undoes_and_tells_how_far_it_got(void **state)
 	struct machine_step step = machine_start(&machine, &past, &request);
 
 	(void)state;
-	expect(&step, "UR", "");
+	expect(&step, "WR", "");
 	TELL(&machine, { MACHINE_RESTORED, "s6", "DPN", "f6" });
 	past.published.state = PROTOCOL_AGENT_QUIESCED;
 	step = machine_start(&machine, &past, &request);
-	expect(&step, "UR", "");
+	expect(&step, "WR", "");
 	TELL(&machine, { MACHINE_RESTORED, "s6", "DP", "r6" });
 }
 
@@ -333,7 +333,7 @@ static void every_sequence_of_inputs_can_be_ended(void **state)
 			enum machine_phase before = machine.phase;
 
 			request = to_request(requests[(x >> 16) % 5]);
-			step = machine_take(&machine, (x >> 20) % 11, &request);
+			step = machine_handle(&machine, (x >> 20) % 11, &request);
 			/* Quiescing starts only from ready, for that cycle. */
 			if (step.actions & MACHINE_QUIESCE) {
 				assert_int_equal(before, MACHINE_IDLE);
@@ -350,8 +350,8 @@ static void every_sequence_of_inputs_can_be_ended(void **state)
 					    before == MACHINE_QUIESCED);
 		}
 		request = to_request("a9");
-		machine_take(&machine, MACHINE_EVENT, &request);
-		machine_take(&machine, MACHINE_RESTORED, &request);
+		machine_handle(&machine, MACHINE_EVENT, &request);
+		machine_handle(&machine, MACHINE_RESTORED, &request);
 		assert_int_equal(machine.phase, MACHINE_IDLE);
 		assert_int_equal(machine.published.state, PROTOCOL_AGENT_READY);
 		assert_int_equal(machine.published.cycle, 9);
