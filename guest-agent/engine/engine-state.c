@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/engine-state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +9,11 @@
 
 int engine_new(const struct engine_setup *setup, struct engine **ret)
 {
-	struct engine *engine = calloc(1, sizeof(*engine));
+	struct engine *engine;
 
+	assert(setup->event && setup->roots && setup->settings && setup->journal);
+	assert(setup->device_ops && setup->claimed && ret);
+	engine = calloc(1, sizeof(*engine));
 	if (!engine)
 		return -ENOMEM;
 	engine->setup = *setup;
@@ -129,6 +133,7 @@ bool engine_describe_hook_failure(const struct engine *engine, const struct task
 
 int engine_run_hook(struct engine *engine, const char *name, const char *verb, task_done_fn done)
 {
+	assert(!engine->task);
 	engine->hook_run = (struct hook_run){
 		.roots = engine->setup.roots,
 		.name = name,
@@ -142,6 +147,7 @@ int engine_run_hook(struct engine *engine, const char *name, const char *verb, t
 int engine_run_modprobe(struct engine *engine, const char *name, bool load, uint64_t timeout_us,
 			task_done_fn done)
 {
+	assert(!engine->task);
 	engine->module_run = (struct module_run){
 		.modprobe = engine->setup.device_ops->modprobe,
 		.name = name,

@@ -6,42 +6,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/engine.h"
 #include "guest/freezer.h"
-#include "engine/hooks.h"
+#include "guest/task.h"
 #include "net/manager.h"
 #include "devices/modules.h"
+#include "engine/engine.h"
+#include "engine/hooks.h"
 
-/* What engine-down.c and engine-up.c share: private to the engine. */
+/* The engine's state, and what quiesce.c and restore.c share. Private to the engine. */
 
 /* Network managers answer within milliseconds, or hang. */
 #define MANAGER_TIMEOUT_US 2000000ull
 
 #define ENGINE_STEPS_MAX 16
 
-/* A device and the effect that recorded its stop. */
+/* A device of this cycle, and the index of the journal's effect for it. */
 struct stopped_device {
 	struct device *device;
 	size_t effect;
-	bool pending; /* on its way, down or up */
+	bool pending; /* is being stopped or started */
 };
 
 struct engine {
 	struct engine_setup setup;
 	struct device_context device_context;
-	sd_event_source *limit; /* of going down; of waiting to thaw */
+	sd_event_source *limit; /* of quiescing, or (ThawAfter=) of waiting to thaw */
 	uint64_t cycle;
-	uint64_t deadline_us; /* down by then, the kernel included */
-	size_t step;
-	struct engine_step steps[ENGINE_STEPS_MAX]; /* those below `step` */
+	uint64_t deadline_us; /* suspended by then, the kernel's part included */
+	size_t step; /* the current one */
+	struct engine_step steps[ENGINE_STEPS_MAX]; /* completed below `step` */
 	uint64_t step_start_us;
 	bool quiescing;
 	bool restoring;
 	engine_quiesced_fn on_quiesced;
 	engine_restored_fn on_restored;
-	engine_honours_fn honours_inhibitors; /* inhibitors; NULL: it does */
+	void *userdata; /* of these two */
+	engine_honours_fn honours_inhibitors; /* NULL: always */
 	void *honours_userdata;
-	void *userdata;
 
 	struct hook_list hooks;
 	size_t next_hook;
@@ -60,34 +61,37 @@ struct engine {
 	size_t n_frozen;
 	struct freezer_wait *freeze_wait;
 
-	size_t cursor; /* effects below it are still to be undone */
-	bool thaw_overdue;
+	size_t cursor; /* effects below it remain to be undone */
+	bool thaw_overdue; /* ThawAfter= has passed */
 	bool degraded;
-	char notes[512]; /* for the detail, beside the devices */
+	char notes[512]; /* sentences for the detail, besides the devices */
 };
 
-/* Lets go of the step that is under way. */
+/* Cancels the step that is under way. */
 void engine_interrupt(struct engine *engine);
 
-/* Lets go of what the last cycle needed. */
+/* Releases all that belongs to the last cycle. */
 void engine_reset(struct engine *engine);
 
-/* Puts a sentence into the cycle's detail. */
+/* Appends a sentence to the cycle's detail. */
 void engine_note(struct engine *engine, const char *sentence);
 
-/* Is a device on its way, down or up? */
+/* Is a device being stopped or started? */
 bool engine_has_pending_device(const struct engine *engine);
 
 struct stopped_device *engine_find_stopped(struct engine *engine, const struct device *device);
 int engine_add_stopped(struct engine *engine, const char *address, const char *driver,
 		       size_t effect, struct stopped_device **ret);
 
-/* Each runs a program in engine->task; at most one at a time. */
+/*
+ * Each runs a program in engine->task, which must be NULL. `name` must outlive the
+ * task. Return 0 or negative errno.
+ */
 int engine_run_hook(struct engine *engine, const char *name, const char *verb, task_done_fn done);
 int engine_run_modprobe(struct engine *engine, const char *name, bool load, uint64_t timeout_us,
 			task_done_fn done);
 
-/* Says in `ret` what a hook did wrong, with its name. Returns false if not. */
+/* Describes in `ret` how the hook of engine_run_hook() failed. Returns false if it succeeded. */
 bool engine_describe_hook_failure(const struct engine *engine, const struct task_result *result,
 				  char *ret, size_t size);
 

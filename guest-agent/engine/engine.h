@@ -13,15 +13,18 @@
 #include "guest/settings.h"
 
 /*
- * Takes the guest's user space and devices down, and brings them back.
+ * Quiesces the guest's processes and devices, and restores them.
  *
- * Down:  pre hooks, network manager, sync, sound and video, freeze, devices,
- *        modules, the kernel's own time limit. Each effect is recorded first.
- * Up:    the record backwards, from wherever it ends. Devices are started all
- *        at once; processes are thawed when they are back, or after ThawAfter
- *        for those that are late; post hooks run when nothing is pending.
+ * Quiesce:  inhibitors, pre hooks, network managers, sync, sound and video
+ *           devices, freeze, other devices, modules, the kernel's time limit
+ *           (quiesce.c). The journal records each effect before it is made.
+ * Restore:  undoes the journal's effects, the last one first (restore.c). All
+ *           devices are started at once. Processes are thawed when each device is
+ *           restored or lost, or after ThawAfter=; post hooks run when each device
+ *           is restored or lost.
  */
 
+/* All pointers are borrowed. */
 struct engine_setup {
 	sd_event *event;
 	const struct roots *roots;
@@ -29,15 +32,15 @@ struct engine_setup {
 	const struct device_ops *device_ops;
 	usage_claimed_fn claimed;
 	struct journal *journal;
-	struct log *log;
+	struct log *log; /* or NULL */
 };
 
-/* r: 0, or negative with a sentence that names who is to blame. */
+/* r: 0, or negative errno with a sentence that names the step and what failed in it. */
 typedef void (*engine_quiesced_fn)(void *userdata, int r, const char *reason);
 
 /*
- * degraded: something is not as it was. `detail` tells of each device, in one
- * line of at most PROTOCOL_DETAIL_MAX bytes.
+ * degraded: something could not be restored. `detail` lists the devices and their
+ * state in one line of at most PROTOCOL_DETAIL_MAX bytes.
  */
 typedef void (*engine_restored_fn)(void *userdata, bool degraded, const char *detail);
 
@@ -47,28 +50,32 @@ struct engine;
 int engine_new(const struct engine_setup *setup, struct engine **ret);
 
 /*
- * Begins a cycle in the journal and goes down within `timeout_us`, of which the
- * kernel's own part is left over. `done` may be called before this returns.
+ * Starts a cycle in the journal and quiesces the guest. `timeout_us` is the limit
+ * until the guest is suspended: a part is reserved for the kernel's own suspend.
+ * `done` is called once, possibly before this returns. Must not be called while the
+ * engine quiesces or restores.
  */
 void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 		    engine_quiesced_fn done, void *userdata);
 
 /*
- * Whether a program that blocks sleep counts, beside what the settings say of
- * it. Asked on the way down, and only when there is such a program.
+ * With HonourInhibitors=yes, `honours` decides whether a program that blocks sleep
+ * makes engine_quiesce() fail. It is called in that step, and only if there is such
+ * a program. Without it, engine_quiesce() fails.
  */
 typedef bool (*engine_honours_fn)(void *userdata);
 void engine_set_inhibitor_policy(struct engine *engine, engine_honours_fn honours, void *userdata);
 
 /*
- * Undoes what the journal has, also in the middle of going down (whose `done`
- * is then not called any more). The journal is left to the caller to finish.
+ * Undoes the journal's effects, also while engine_quiesce() is under way, whose
+ * `done` is then not called. `done` is called once, possibly before this returns.
+ * The caller ends the cycle with journal_finish().
  */
 void engine_restore(struct engine *engine, engine_restored_fn done, void *userdata);
 
 /*
- * The devices that a cycle would leave bound although they may not survive it,
- * as they are told in the detail of engine_restore; "" if there are none.
+ * Lists the devices that a cycle would keep bound although they may not survive the
+ * host's sleep, as in the detail of engine_restore(); "" if there are none.
  */
 void engine_describe_kept(const struct engine *engine, char *ret, size_t size);
 
@@ -78,12 +85,12 @@ struct engine_step {
 };
 
 /*
- * The steps of the last way down that were completed, in their order; they are
- * the engine's. Returns their number.
+ * The completed steps of the last engine_quiesce(), in their order. `*ret` is
+ * borrowed, and valid until the next one. Returns their number.
  */
 size_t engine_get_steps(const struct engine *engine, const struct engine_step **ret);
 
-/* Kills what still runs. NULL is fine. */
+/* Kills running children; effects remain in the journal. NULL is a no-op. */
 void engine_free(struct engine *engine);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/hooks.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a shell says of a program that it could not execute. */
+/* The exit status of a shell for a program that it cannot execute. */
 #define STATUS_NOT_EXECUTED 126
 
 static int is_plain_name(const struct dirent *entry)
@@ -99,6 +100,8 @@ int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_
 		.done = done,
 		.userdata = userdata,
 	};
+
+	assert(run->roots && run->name && run->verb);
 
 	return task_start(event, &spec, ret);
 }

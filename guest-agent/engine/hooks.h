@@ -10,9 +10,10 @@
 #include "guest/task.h"
 
 /*
- * The executables in <etc>/suspend.d: each is run with "pre" before anything
- * else is stopped, in the order of their names, and with "post" when all is
- * back, in the reverse order. PMCOORD_CYCLE is in their environment.
+ * Hooks: the executables in <etc>/suspend.d. They run with "pre" before anything else
+ * is stopped, in the order of their names, and with "post" after everything else is
+ * restored, in the reverse order. PMCOORD_CYCLE in their environment is the number of
+ * the cycle.
  */
 
 struct hook_list {
@@ -21,22 +22,25 @@ struct hook_list {
 };
 
 /*
- * Lists what is executable; backup and package manager leftovers (a dot or a
- * tilde in the name) are not. Returns 0 (also without the directory) or
- * negative errno.
+ * Lists the executables by name, without those whose name contains a dot, '~' or '#':
+ * these are backups and leftovers of package managers. Returns 0 (also if there is no
+ * such directory) or negative errno.
  */
 int hook_list_read(struct hook_list *ret, const struct roots *roots);
 void hook_list_done(struct hook_list *list);
 
-/* What one run needs; must live until `done` was called. */
+/* One run of a hook. */
 struct hook_run {
 	const struct roots *roots;
 	const char *name;
-	const char *verb; /* "pre", "post" */
+	const char *verb; /* "pre" or "post" */
 	uint64_t cycle;
 };
 
-/* Runs one; `done` finds its exit status in the result (a silent one). */
+/*
+ * Starts a hook; `run` must outlive the task. An executed hook's result has no report
+ * (`silent`) but an exit status. Returns 0 or negative errno.
+ */
 int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_done_fn done,
 	       void *userdata, struct task **ret);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The value of "KEY=…" in logind's file, "" if it is not there. */
+/* The value of "KEY=…" in logind's file; "" if absent. */
 static void get_value(const char *text, const char *key, char *ret, size_t size)
 {
 	size_t length = strlen(key);
@@ -20,14 +20,14 @@ static void get_value(const char *text, const char *key, char *ret, size_t size)
 		}
 }
 
-/* "shutdown:sleep" holds "sleep". */
-static bool list_contains(const char *list, const char *word)
+/* Is `item` in a list such as "shutdown:sleep"? */
+static bool list_contains(const char *list, const char *item)
 {
-	size_t length = strlen(word);
+	size_t length = strlen(item);
 
 	for (const char *start = list; start;
 	     start = strchr(start, ':'), start = start ? start + 1 : NULL)
-		if (strncmp(start, word, length) == 0 &&
+		if (strncmp(start, item, length) == 0 &&
 		    (start[length] == ':' || start[length] == '\0'))
 			return true;
 	return false;
@@ -39,7 +39,7 @@ static bool blocks_sleep(const char *text, char *ret, size_t size)
 
 	get_value(text, "WHAT", what, sizeof(what));
 	get_value(text, "MODE", mode, sizeof(mode));
-	/* systemd 257 has block-weak: not a user's strong will. */
+	/* block-weak (since systemd 257) is meant to be overridden: it does not count. */
 	if (!list_contains(what, "sleep") || strcmp(mode, "block") != 0)
 		return false;
 	get_value(text, "WHO", who, sizeof(who));
@@ -61,7 +61,7 @@ bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
 	while (directory && !found && (entry = readdir(directory))) {
 		char text[1024];
 
-		/* "7.ref" beside "7" is a pipe. */
+		/* Beside each file "7" there is a FIFO "7.ref". */
 		if (strchr(entry->d_name, '.'))
 			continue;
 		found = file_read(text, sizeof(text), "%s/%s", path, entry->d_name) > 0 &&

@@ -8,9 +8,9 @@
 #include "guest/files.h"
 
 /*
- * Does a program of this guest block sleep (systemd-inhibit --what=sleep
- * --mode=block)? Says who and why in `ret`. Reads logind's state on /run, which
- * takes no bus and no time.
+ * Does a program in this guest block sleep (systemd-inhibit --what=sleep --mode=block)?
+ * If so, `ret` is a sentence with the program and its reason. Reads logind's state
+ * files on /run: a D-Bus call would take longer.
  */
 bool inhibitors_find(const struct roots *roots, char *ret, size_t size);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/journal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 #include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 
-/* Some hundred PCI functions, cgroups and hooks are beyond any guest. */
+/* More effects than any guest needs: one each per PCI function, cgroup, hook and module. */
 #define EFFECTS_MAX 1024
 
 static const char *const kind_names[] = {
@@ -45,8 +46,8 @@ static int append_effect(struct journal *journal, enum effect_kind kind, const c
 }
 
 /*
- * What an agent of another version has recorded and this one cannot undo still
- * counts, as later records refer to effects by their number.
+ * A kind that this version cannot undo (recorded by another version) is still added,
+ * because "undone" records refer to effects by their index.
  */
 static int parse_effect(struct journal *journal, char *text)
 {
@@ -65,7 +66,7 @@ static int parse_effect(struct journal *journal, char *text)
 	return r;
 }
 
-/* Lines of another version are passed over: no agent at all would be worse. */
+/* Ignores unknown lines, of another version: an agent that does not start would be worse. */
 static int parse_record(struct journal *journal, char *line)
 {
 	uint64_t number;
@@ -103,7 +104,7 @@ static int load_cycle(struct journal *journal, struct error *error)
 	if (r < 0)
 		return error_set(error, r, "cannot read %s: %s", path, strerror(-r));
 	drop_effects(journal);
-	/* A last line that its writer did not live to end is not there. */
+	/* A last line without a newline is incomplete: its writer died. */
 	for (char *line = text; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		r = parse_record(journal, line);
@@ -157,12 +158,13 @@ int journal_lock(struct journal *journal, struct error *error)
 	}
 	if (r < 0)
 		return error_set(error, r, "cannot open %s: %s", path, strerror(-r));
-	/* Not flock: forked children, which may hang, must not keep it. */
+	/* fcntl locks are not inherited: a forked child that hangs does not keep the lock. */
 	if (fcntl(fd, F_SETLK, &lock) < 0) {
 		r = errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
-		return error_set(
-			error, r,
-			r == -EBUSY ? "another pmcoord-agent is at work" : "cannot lock %s", path);
+		return error_set(error, r,
+				 r == -EBUSY ? "another pmcoord-agent is running a cycle or a test"
+					     : "cannot lock %s",
+				 path);
 	}
 	journal->lock_fd = fd;
 	fd = -1;
@@ -177,7 +179,7 @@ static bool has_effects(const struct journal *journal)
 	return false;
 }
 
-/* One write per record: a record is there whole or not at all. */
+/* One write(2) per record, so that a record is written completely or not at all. */
 static int append_line(struct journal *journal, const char *line)
 {
 	size_t length = strlen(line);
@@ -200,7 +202,8 @@ int journal_begin(struct journal *journal, uint64_t cycle, struct error *error)
 	if (r < 0)
 		return r;
 	if (journal->open && has_effects(journal))
-		return error_set(error, -EBUSY, "what an earlier cycle left is undone first");
+		return error_set(error, -EBUSY, "cycle %" PRIu64 " has not been undone yet",
+				 journal->cycle);
 	closep(&journal->fd);
 	drop_effects(journal);
 	journal->open = false;
@@ -223,12 +226,14 @@ int journal_add(struct journal *journal, enum effect_kind kind, const char *text
 		struct error *error)
 {
 	char line[EFFECT_TEXT_MAX + 64];
-	int r = append_effect(journal, kind, text);
+	int r;
 
+	assert(journal->open);
+	r = append_effect(journal, kind, text);
 	if (r == 0) {
 		snprintf(line, sizeof(line), "effect %s %s\n", effect_kind_name(kind), text);
 		r = append_line(journal, line);
-		/* Not on record, so not to be done. */
+		/* What is not recorded must not be done. */
 		if (r < 0)
 			journal->n_effects--;
 	}
@@ -242,11 +247,12 @@ void journal_undone(struct journal *journal, size_t index)
 {
 	char line[64];
 
+	assert(index < journal->n_effects);
 	if (journal->effects[index].undone)
 		return;
 	journal->effects[index].undone = true;
 	snprintf(line, sizeof(line), "undone %zu\n", index);
-	/* Lost: a successor undoes it once more, which does no harm. */
+	/* If the record is lost, the next agent undoes the effect again, which is harmless. */
 	(void)append_line(journal, line);
 }
 

@@ -44,7 +44,7 @@ static struct machine_step publish(struct machine *machine, enum protocol_agent_
 	};
 }
 
-/* Publishes how the last cycle ended; dom0 waits for a failure to be told. */
+/* Publishes the final state of the last cycle. dom0 waits for the notification of a failure. */
 static struct machine_step publish_end(struct machine *machine)
 {
 	struct machine_step step = publish(machine, machine->done.state, machine->done.cycle);
@@ -55,8 +55,8 @@ static struct machine_step publish_end(struct machine *machine)
 }
 
 /*
- * Idle, and dom0 has given the cycle up: it is over for this guest, whether or
- * not it ever began here. What a restore could not bring back stays said.
+ * Idle, and dom0 has aborted the cycle: it is complete for this guest, even if it was
+ * not acted on. A degraded cycle remains degraded.
  */
 static struct machine_step acknowledge_abort(struct machine *machine, uint64_t cycle)
 {
@@ -67,7 +67,7 @@ static struct machine_step acknowledge_abort(struct machine *machine, uint64_t c
 	return publish(machine, machine->done.state, cycle);
 }
 
-/* Idle: makes the published state answer the request that stands. */
+/* Idle: publishes the state that answers the current request, unless it is published already. */
 static struct machine_step answer_request(struct machine *machine,
 					  const struct protocol_request *request)
 {
@@ -158,7 +158,7 @@ static struct machine_step handle_quiesced(struct machine *machine, enum machine
 		if (asks_to_suspend(request, machine->cycle))
 			return no_action;
 		step = restore(machine, false);
-		/* With its abort dom0 has cleared control/shutdown itself. */
+		/* dom0 has cleared control/shutdown in the transaction of its abort. */
 		if (request->verb != PROTOCOL_ABORT)
 			step.actions |= MACHINE_WITHDRAW;
 		return step;
@@ -193,7 +193,7 @@ static struct machine_step handle_restoring(struct machine *machine, enum machin
 {
 	switch (input) {
 	case MACHINE_WOKEN:
-		/* It went down after all, later than it was given up. */
+		/* The kernel has suspended later than the time limit. */
 		machine->failed = false;
 		return no_action;
 	case MACHINE_RESTORED:
@@ -228,7 +228,7 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 			past->published.cycle == past->cycle;
 
 	*machine = (struct machine){ .done = past->done };
-	/* With a new channel nothing that stands is true any more. */
+	/* A published state is valid only with the channel that it was published for. */
 	if (past->channel_kept)
 		machine->published = past->published;
 	if (past->unfinished) {
@@ -237,15 +237,15 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 		machine->cycle = past->cycle;
 		step = restore(machine, !quiesced);
 		/*
-		 * The predecessor may have died between its commit and the
+		 * The previous agent may have died between its commit and the
 		 * kernel's acknowledgement.
 		 */
 		step.actions |= MACHINE_WITHDRAW;
 		return step;
 	}
 	/*
-	 * What the predecessor armed is still armed: an event that came while
-	 * nobody ran is waiting in the channel and counts.
+	 * A request that the previous agent was armed for is still armed: an event
+	 * that arrived while no agent ran is pending in the channel and counts.
 	 */
 	machine->armed = past->channel_kept && past->published.state == PROTOCOL_AGENT_READY &&
 			 request->verb == PROTOCOL_SUSPEND &&

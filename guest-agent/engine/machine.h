@@ -8,19 +8,18 @@
 #include "pmcoord/protocol.h"
 
 /*
- * The agent's side of the exchange in pmcoord/protocol.h, as a pure function:
- * what happened and which request stands go in, what to do comes out. No I/O,
- * no clock. The request is read anew for each input, so an event or a watch
- * only ever means *look*.
+ * The agent's side of the protocol in pmcoord/protocol.h, as a state machine without
+ * I/O or clock: an input and the current request lead to a step, a list of actions.
+ * The caller reads the request again for each input: an event or a watch has no
+ * meaning of its own.
  *
  *   idle ──event──> quiescing ──commit──> quiesced
  *    ^                  │ failed,            │ woken, timed out,
  *    │                  │ retracted          │ retracted
  *    └──── restored ─── restoring <──────────┘
  *
- * The request that stands is dom0's will, also when its cycle is lower than one
- * seen before (dom0 may have lost its counter). Only the cycle that this guest
- * is done with is not acted on again.
+ * The current request is obeyed even if its cycle is lower than an earlier one: dom0
+ * may have lost its counter. A cycle that this guest has completed is not repeated.
  */
 enum machine_phase {
 	MACHINE_IDLE,
@@ -30,27 +29,28 @@ enum machine_phase {
 };
 
 enum machine_input {
-	MACHINE_WATCH, /* the xenstore watch fired */
+	MACHINE_WATCH, /* a xenstore watch fired */
 	MACHINE_EVENT, /* dom0 notified, or a spurious event */
-	MACHINE_QUIESCE_DONE, /* everything is quiesced */
-	MACHINE_QUIESCE_FAILED, /* it cannot be quiesced */
-	MACHINE_COMMITTED, /* `quiesced N` and control/shutdown stand */
+	MACHINE_QUIESCE_DONE, /* the engine has quiesced the guest */
+	MACHINE_QUIESCE_FAILED, /* the engine could not quiesce it */
+	MACHINE_COMMITTED, /* `quiesced N` and control/shutdown are written */
 	MACHINE_RETRACTED, /* the commit found another request */
 	MACHINE_COMMIT_FAILED, /* xenstore refused the commit */
-	MACHINE_WOKEN, /* the kernel suspended and runs again */
+	MACHINE_WOKEN, /* the guest was suspended and has been resumed */
 	MACHINE_TIMED_OUT, /* the kernel has not suspended in time */
-	MACHINE_RESTORED, /* all is undone */
-	MACHINE_RESTORED_DEGRADED, /* some of it could not be undone */
+	MACHINE_RESTORED, /* the engine has undone all effects */
+	MACHINE_RESTORED_DEGRADED, /* the engine could not undo all effects */
 };
 
-/* What to do, in this order. */
+/* To be performed in this order. */
 enum machine_action {
-	/* Clear an own control/shutdown that nobody has acknowledged. */
+	/* Clear the guest's own control/shutdown, unless the kernel has acknowledged it. */
 	MACHINE_WITHDRAW = 1 << 0,
-	/* Swallow pending events, so that a later one means this state. */
+	/* Discard pending events, so that a later one refers to the state published next. */
 	MACHINE_DRAIN = 1 << 1,
 	/* Write `publish` to the state node. */
 	MACHINE_PUBLISH = 1 << 2,
+	/* Notify dom0. */
 	MACHINE_NOTIFY = 1 << 3,
 	/* At most one of these. */
 	MACHINE_QUIESCE = 1 << 4,
@@ -65,36 +65,39 @@ struct machine_step {
 
 struct machine {
 	enum machine_phase phase;
-	/* The cycle that is quiesced or restored, unless idle. */
+	/* The current cycle, unless idle. */
 	uint64_t cycle;
-	/* The state that stands in xenstore. */
+	/* The state node in xenstore. */
 	struct protocol_state published;
-	/* `ready` was published for this request, and it was not acted on. */
+	/* `ready` was published for the current request, which was not acted on yet. */
 	bool armed;
-	/* How the last cycle ended; PROTOCOL_AGENT_NONE before the first. */
+	/* The final state of the last cycle; PROTOCOL_AGENT_NONE before the first. */
 	struct protocol_state done;
-	/* Restoring: the guest never went down, which dom0 is to be told. */
+	/* While restoring: the guest was not suspended, so `failed` is published at the end. */
 	bool failed;
 };
 
-/* What a starting agent finds. */
+/* What an agent finds when it starts. */
 struct machine_past {
-	/* The state node as it stands; PROTOCOL_AGENT_NONE if it does not. */
+	/* The state node; PROTOCOL_AGENT_NONE if there is none. */
 	struct protocol_state published;
-	/* How the last cycle ended, as recorded on /run. */
+	/* The final state of the last cycle, as recorded on /run. */
 	struct protocol_state done;
-	/* A predecessor died in this cycle and left effects behind. */
+	/* The previous agent died in `cycle` without undoing its effects. */
 	bool unfinished;
 	uint64_t cycle;
-	/* The predecessor's event channel lives on, with its pending events. */
+	/* The previous agent's event channel still exists, with its pending events. */
 	bool channel_kept;
 };
 
-/* Fills `machine` and says what to do first. */
+/* Initialises `machine`. Returns the first step. */
 struct machine_step machine_start(struct machine *machine, const struct machine_past *past,
 				  const struct protocol_request *request);
 
-/* `request` is what stands now; PROTOCOL_NO_REQUEST if none or not readable. */
+/*
+ * Handles one input. `request` is the current one; PROTOCOL_NO_REQUEST if there is
+ * none, or it cannot be read. Returns the step to perform.
+ */
 struct machine_step machine_handle(struct machine *machine, enum machine_input input,
 				   const struct protocol_request *request);
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Going down: step after step, each effect recorded before it is made. */
+/*
+ * Quiescing: the steps of quiesce_steps[] run one after the other. A step that waits
+ * (for a child, a bus call, the kernel) returns 1 and later calls
+ * quiesce_step_done(). The journal records each effect before it is made.
+ */
 #include "engine/engine-state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,8 +17,10 @@
 #include "engine/inhibitors.h"
 #include "pmcoord/clock.h"
 
-/* The kernel waits this long at most for its own part, and never less. */
+/* The most time that is reserved for the kernel's own suspend. */
 #define KERNEL_RESERVE_US 2000000ull
+
+/* The least pm_freeze_timeout that is set. */
 #define KERNEL_FREEZE_MIN_MS 100ull
 
 static void quiesce_step_done(struct engine *engine, int r, const char *reason);
@@ -30,7 +37,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* ---- The steps: 0 done, 1 under way, or negative ---- */
+/* ---- The steps: return 0 if complete, 1 if under way, or negative errno ---- */
 
 static int start_pre_hook(struct engine *engine, struct error *error);
 
@@ -38,17 +45,17 @@ static void on_pre_hook(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
 	struct error error = { 0 };
-	char complaint[400];
+	char failure[400];
 	int r;
 
 	task_free(engine->task);
 	engine->task = NULL;
-	if (engine_describe_hook_failure(engine, result, complaint, sizeof(complaint))) {
+	if (engine_describe_hook_failure(engine, result, failure, sizeof(failure))) {
 		if (engine->setup.settings->hook_failure_counts) {
-			quiesce_step_done(engine, -ECANCELED, complaint);
+			quiesce_step_done(engine, -ECANCELED, failure);
 			return;
 		}
-		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring", complaint);
+		log_line(engine->setup.log, LOG_LEVEL_WARNING, "%s, ignoring", failure);
 	}
 	r = start_pre_hook(engine, &error);
 	if (r <= 0)
@@ -89,27 +96,28 @@ void engine_set_inhibitor_policy(struct engine *engine, engine_honours_fn honour
 
 static int check_inhibitors(struct engine *engine, struct error *error)
 {
-	char who[300];
+	char inhibitor[300];
 
 	if (!engine->setup.settings->honour_inhibitors ||
-	    !inhibitors_find(engine->setup.roots, who, sizeof(who)))
+	    !inhibitors_find(engine->setup.roots, inhibitor, sizeof(inhibitor)))
 		return 0;
 	if (!engine->honours_inhibitors || engine->honours_inhibitors(engine->honours_userdata))
-		return error_set(error, -ECANCELED, "%s", who);
-	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "ignored by dom0: %s", who);
+		return error_set(error, -ECANCELED, "%s", inhibitor);
+	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "%s; ignoring, as dom0 requests", inhibitor);
 	return 0;
 }
 
 /*
- * A manager that does not answer costs time, and nothing else; one that does
- * not run, or refuses, need not be woken either.
+ * A network manager that does not answer in time does not fail the cycle. One that
+ * does not run, or refuses, needs no call after the suspend either.
  */
 static void ignore_manager_failure(struct engine *engine, int r, const char *text)
 {
 	struct journal *journal = engine->setup.journal;
 
 	log_line(engine->setup.log, LOG_LEVEL_WARNING,
-		 "NetworkManager does not sleep: %s, ignoring", text[0] ? text : strerror(-r));
+		 "NetworkManager did not prepare for sleep: %s, ignoring",
+		 text[0] ? text : strerror(-r));
 	if (r != -ETIMEDOUT)
 		journal_undone(journal, journal->n_effects - 1);
 }
@@ -125,7 +133,10 @@ static void on_manager_suspended(void *userdata, int r, const char *text)
 	quiesce_step_done(engine, 0, NULL);
 }
 
-/* On record, so that it hears of the wake. Returns 1 if it is there. */
+/*
+ * Records a manager, which restoring then calls. Returns 1 if it runs, 0 if not, or
+ * negative errno.
+ */
 static int record_manager(struct engine *engine, enum manager manager, struct error *error)
 {
 	int r;
@@ -162,11 +173,11 @@ static void sync_body(void *data, struct task_report *report)
 	sync();
 }
 
-/* A disk that takes too long is no reason to stay awake. */
+/* A sync that takes too long does not fail the cycle. */
 static void on_synced(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
-	const char *note = "sync took too long";
+	const char *note = "sync of the file systems timed out";
 
 	task_free(engine->task);
 	engine->task = NULL;
@@ -192,7 +203,8 @@ static int quiesce_sync(struct engine *engine, struct error *error)
 		return 0;
 	r = task_start(engine->setup.event, &spec, &engine->task);
 	if (r < 0)
-		return error_set(error, r, "no child for sync: %s", strerror(-r));
+		return error_set(error, r, "cannot start a child process to sync: %s",
+				 strerror(-r));
 	return 1;
 }
 
@@ -250,7 +262,7 @@ static int stop_function(struct engine *engine, const struct pci_function *funct
 	return 0;
 }
 
-/* All that belong to this step at once: each waits for its own hardware. */
+/* Stops all functions of this step at once: each child waits for its own hardware. */
 static int stop_functions(struct engine *engine, bool early, struct error *error)
 {
 	engine->device_context.stop_timeout_us =
@@ -303,7 +315,7 @@ static int freeze_cgroup(struct engine *engine, const char *cgroup, struct error
 	r = journal_add(engine->setup.journal, EFFECT_FREEZE, cgroup, error);
 	if (r == 0)
 		r = freezer_set(roots, cgroup, true);
-	/* The last session has ended just now. */
+	/* The cgroup was removed meanwhile: its last process has ended. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -334,7 +346,7 @@ static int quiesce_freeze(struct engine *engine, struct error *error)
 
 static int unload_next(struct engine *engine, struct error *error);
 
-/* A module in use stays: its device is unbound all the same. */
+/* A module that is in use stays loaded, which does not fail the cycle. */
 static void on_unloaded(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
@@ -384,8 +396,9 @@ static int quiesce_modules(struct engine *engine, struct error *error)
 }
 
 /*
- * The kernel gives user space and its own threads 20 s each to freeze, which is
- * longer than dom0 waits; and if they do not, it says so to nobody.
+ * Limits the time in which the kernel freezes user space and then its own threads.
+ * Its default, 20 s for each, is longer than dom0 waits, and dom0 is not notified
+ * of a failure.
  */
 static int quiesce_kernel_limit(struct engine *engine, struct error *error)
 {
@@ -394,7 +407,7 @@ static int quiesce_kernel_limit(struct engine *engine, struct error *error)
 	char before[32], after[32];
 	int r = file_read(before, sizeof(before), "%s/power/pm_freeze_timeout", sys);
 
-	/* Kernels without it exist, and are as they are. */
+	/* Not every kernel has this attribute. */
 	if (r <= 0)
 		return 0;
 	if (limit_ms < KERNEL_FREEZE_MIN_MS)
@@ -462,7 +475,7 @@ static void run_quiesce_steps(struct engine *engine)
 		end_quiesce(engine, r, error.text);
 }
 
-/* What a step calls that was under way. */
+/* To be called when a step that returned 1 is complete. */
 static void quiesce_step_done(struct engine *engine, int r, const char *reason)
 {
 	if (r < 0) {
@@ -473,7 +486,7 @@ static void quiesce_step_done(struct engine *engine, int r, const char *reason)
 	run_quiesce_steps(engine);
 }
 
-/* The program that the step waits for, or "". */
+/* The hook or module that the step waits for, or "". */
 static const char *running_program(const struct engine *engine)
 {
 	if (!engine->task)
@@ -493,7 +506,7 @@ static int on_quiesce_limit(sd_event_source *source, uint64_t usec, void *userda
 
 	(void)source;
 	(void)usec;
-	snprintf(reason, sizeof(reason), "no time left: %s%s%s%s not done",
+	snprintf(reason, sizeof(reason), "timed out in step '%s'%s%s%s",
 		 quiesce_steps[engine->step].what, program[0] ? " (" : "", program,
 		 program[0] ? ")" : "");
 	end_quiesce(engine, -ETIMEDOUT, reason);
@@ -506,6 +519,8 @@ void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 	uint64_t reserve_us = min_u64(timeout_us / 4, KERNEL_RESERVE_US);
 	struct error error = { 0 };
 	int r;
+
+	assert(done && !engine->quiescing && !engine->restoring);
 
 	engine_reset(engine);
 	engine->cycle = cycle;
@@ -521,7 +536,7 @@ void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 					       timeout_us - reserve_us, 0, on_quiesce_limit,
 					       engine);
 	if (r < 0) {
-		error_set(&error, r, "cannot begin: %s", strerror(-r));
+		error_set(&error, r, "cannot start the cycle: %s", strerror(-r));
 		end_quiesce(engine, r, error.text);
 		return;
 	}

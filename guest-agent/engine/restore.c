@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Coming back: the journal backwards, from wherever it ends. */
+/*
+ * Restoring: undoes the journal's effects from the last to the first, wherever the
+ * journal ends. undo_rules[] says how, and what an effect has to wait for. Devices
+ * are started without waiting for each other; all else is undone one at a time.
+ */
 #include "engine/engine-state.h"
 #include "pmcoord/enum-name.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,11 +33,12 @@ static void on_device_started(void *userdata, struct device *device, int r)
 		engine->degraded = true;
 	log_line(engine->setup.log, r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
 		 "device %s %s: %s%s%s", device_address(device), device_driver(device),
-		 r < 0 ? "lost" : "back", device_text(device)[0] ? ": " : "", device_text(device));
+		 r < 0 ? "lost" : "restored", device_text(device)[0] ? ": " : "",
+		 device_text(device));
 	undo_next(engine);
 }
 
-/* The unit of an effect; made anew where a predecessor had recorded it. */
+/* Finds the device of an effect, or adds it if the effect is from an earlier agent's journal. */
 static int get_stopped(struct engine *engine, size_t effect, struct stopped_device **ret)
 {
 	char address[EFFECT_TEXT_MAX], *driver;
@@ -51,7 +57,7 @@ static int get_stopped(struct engine *engine, size_t effect, struct stopped_devi
 	return engine_add_stopped(engine, address, driver + 1, effect, ret);
 }
 
-/* Undoing: 0 done, 1 under way and to be waited for, or negative. */
+/* ---- Undoing: return 0 if complete or pending, 1 to wait for it, or negative errno ---- */
 
 static int undo_device(struct engine *engine, size_t index)
 {
@@ -87,14 +93,13 @@ static void effect_undone(struct engine *engine, const char *problem);
 static void on_post_hook(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
-	char complaint[400];
+	char failure[400];
 
 	task_free(engine->task);
 	engine->task = NULL;
-	effect_undone(engine,
-		      engine_describe_hook_failure(engine, result, complaint, sizeof(complaint))
-			      ? complaint
-			      : NULL);
+	effect_undone(engine, engine_describe_hook_failure(engine, result, failure, sizeof(failure))
+				      ? failure
+				      : NULL);
 }
 
 static int undo_hook(struct engine *engine, size_t index)
@@ -105,7 +110,7 @@ static int undo_hook(struct engine *engine, size_t index)
 	return r < 0 ? r : 1;
 }
 
-/* An effect that was under way, and the next. */
+/* To be called when an effect whose undo returned 1 is undone, with what failed or NULL. */
 static void effect_undone(struct engine *engine, const char *problem)
 {
 	if (problem)
@@ -143,15 +148,15 @@ static void on_manager_resumed(void *userdata, int r, const char *text)
 
 	manager_call_free(engine->manager_call);
 	engine->manager_call = NULL;
-	snprintf(problem, sizeof(problem), "NetworkManager does not wake up: %s",
+	snprintf(problem, sizeof(problem), "NetworkManager did not resume: %s",
 		 text[0] ? text : strerror(-r));
-	/* Never put to sleep, or awake already, is what is wanted. */
+	/* "Already awake" is not an error: it was never put to sleep. */
 	effect_undone(engine, r < 0 && r != -EALREADY && r != -EEXIST && !strstr(text, "lready")
 				      ? problem
 				      : NULL);
 }
 
-/* What it says of leases is between it and their servers. */
+/* Leases that are not renewed are not a degraded cycle: not every link has one. */
 static void on_leases_renewed(void *userdata, int r, const char *text)
 {
 	struct engine *engine = userdata;
@@ -160,7 +165,7 @@ static void on_leases_renewed(void *userdata, int r, const char *text)
 	engine->manager_call = NULL;
 	if (r < 0)
 		log_line(engine->setup.log, LOG_LEVEL_NOTICE,
-			 "systemd-networkd does not renew its leases: %s, ignoring",
+			 "systemd-networkd did not renew all leases: %s, ignoring",
 			 text[0] ? text : strerror(-r));
 	effect_undone(engine, NULL);
 }
@@ -179,9 +184,9 @@ static int undo_manager(struct engine *engine, size_t index)
 
 static const struct {
 	int (*undo)(struct engine *engine, size_t index);
-	/* Not before all devices are back or lost … */
+	/* Wait until each device is restored or lost … */
 	bool after_devices;
-	/* … or, for those that are late, ThawAfter has passed. */
+	/* … but not longer than ThawAfter=. */
 	bool until_thaw_limit;
 } undo_rules[] = {
 	[EFFECT_HOOK] = { undo_hook, true, false },
@@ -217,19 +222,19 @@ static void append_entry(char *detail, size_t size, const char *entry)
 	snprintf(detail + used, size - used, "%s%s", used ? "; " : "", entry);
 }
 
-/* "0000:00:04.0 e1000e enp0s0 ok 1830ms" */
+/* "0000:00:04.0 e1000e enp0s0 ok 1.83 s" */
 static void describe_device(const struct stopped_device *stopped, char *ret, size_t size)
 {
 	const struct device *device = stopped->device;
 	const char *links = device_links(device);
 	const char *text = device_text(device);
-	bool back = device_state(device) == DEVICE_BACK;
+	char duration[LOG_DURATION_MAX];
 
-	if (back)
-		snprintf(ret, size, "%s %s%s%s ok %" PRIu64 "ms%s%s%s", device_address(device),
+	if (device_state(device) == DEVICE_BACK)
+		snprintf(ret, size, "%s %s%s%s ok %s%s%s%s", device_address(device),
 			 device_driver(device), links[0] ? " " : "", links,
-			 device_start_duration_us(device) / 1000, text[0] ? " (" : "", text,
-			 text[0] ? ")" : "");
+			 log_format_duration(device_start_duration_us(device), duration),
+			 text[0] ? " (" : "", text, text[0] ? ")" : "");
 	else
 		snprintf(ret, size, "%s %s%s%s lost: %s", device_address(device),
 			 device_driver(device), links[0] ? " " : "", links, text);
@@ -250,7 +255,7 @@ static void append_kept(const struct inventory *inventory, char *detail, size_t 
 	}
 }
 
-/* What cannot be read now is told by the next cycle. */
+/* If the functions cannot be read now, the next cycle lists them. */
 static void append_kept_now(const struct engine *engine, char *detail, size_t size)
 {
 	struct inventory inventory = { 0 };
@@ -267,26 +272,25 @@ void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
 	append_kept_now(engine, ret, size);
 }
 
-/* What went wrong comes first: the line may be cut. */
+/* Failures come first, because the line may be cut. */
 static void describe_cycle(const struct engine *engine, char *detail, size_t size)
 {
 	char entry[512];
 
 	detail[0] = '\0';
-	for (int back = 0; back <= 1; back++) {
+	for (int restored = 0; restored <= 1; restored++) {
 		for (size_t i = 0; i < engine->n_stopped; i++) {
-			const struct stopped_device *stopped = &engine->stopped[i];
-			bool is_back = device_state(stopped->device) == DEVICE_BACK;
+			enum device_state state = device_state(engine->stopped[i].device);
 
-			if (is_back != (back == 1) || device_state(stopped->device) == DEVICE_UP)
+			if (state == DEVICE_UP || (state == DEVICE_BACK) != (restored == 1))
 				continue;
-			describe_device(stopped, entry, sizeof(entry));
+			describe_device(&engine->stopped[i], entry, sizeof(entry));
 			append_entry(detail, size, entry);
 		}
-		if (back == 0 && engine->notes[0] != '\0')
+		if (restored == 0 && engine->notes[0] != '\0')
 			append_entry(detail, size, engine->notes);
 	}
-	/* With nothing to be stopped it was not looked at on the way down. */
+	/* Quiescing reads the functions only if some are to be stopped. */
 	if (engine->inventory.n_functions > 0)
 		append_kept(&engine->inventory, detail, size);
 	else
@@ -303,7 +307,7 @@ static void end_restore(struct engine *engine)
 	engine->on_restored(engine->userdata, engine->degraded, detail);
 }
 
-/* Undoes one effect. Returns 1 if the next has to wait for it. */
+/* Undoes one effect. Returns 1 if the next effect must wait for it, else 0. */
 static int undo_one(struct engine *engine, size_t index)
 {
 	struct journal *journal = engine->setup.journal;
@@ -318,7 +322,7 @@ static int undo_one(struct engine *engine, size_t index)
 			 effect_kind_name(effect->kind), effect->text, strerror(-r));
 		add_problem(engine, problem);
 	}
-	/* A device says so itself, when it is back. */
+	/* A device is recorded by on_device_started(). */
 	if (effect->kind != EFFECT_DEVICE || r < 0)
 		journal_undone(journal, index);
 	return 0;
@@ -328,7 +332,7 @@ static void undo_next(struct engine *engine)
 {
 	const struct journal *journal = engine->setup.journal;
 
-	/* A device that comes back while another effect is undone. */
+	/* Called for a device while another effect is being undone. */
 	if (!engine->restoring || engine->task || engine->manager_call)
 		return;
 	while (engine->cursor > 0) {
@@ -346,6 +350,7 @@ static void undo_next(struct engine *engine)
 
 void engine_restore(struct engine *engine, engine_restored_fn done, void *userdata)
 {
+	assert(done && !engine->restoring);
 	engine_interrupt(engine);
 	engine->quiescing = false;
 	engine->restoring = true;
@@ -353,7 +358,7 @@ void engine_restore(struct engine *engine, engine_restored_fn done, void *userda
 	engine->userdata = userdata;
 	engine->cursor = engine->setup.journal->n_effects;
 	engine->cycle = engine->setup.journal->cycle;
-	/* Without a timer nobody stays frozen: thaw at once. */
+	/* Without a timer, thaw at once. */
 	engine->thaw_overdue =
 		sd_event_add_time_relative(engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
 					   engine->setup.settings->thaw_after_us, 0,

@@ -59,7 +59,7 @@ static int run_loop(struct self_test *test)
 	sd_event *event = test->setup->event;
 	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal, test);
 
-	/* Without them an interrupt would leave the guest quiesced. */
+	/* Without the handlers an interrupt would leave the guest quiesced. */
 	return r < 0 ? r : sd_event_loop(event);
 }
 
@@ -95,6 +95,6 @@ int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		return r;
 	if (ret->degraded)
 		done.state = PROTOCOL_AGENT_DEGRADED;
-	/* Cycle 0 is a rehearsal's, of which dom0 knows nothing. */
+	/* Cycle 0 is a self-test, which dom0 is not informed about. */
 	return journal_finish(setup->journal, done.cycle == 0 ? NULL : &done, ret->detail);
 }

@@ -6,29 +6,32 @@
 
 #include "engine/engine.h"
 
-/* Cycles without dom0: --test, and --restore after an agent that died. */
+/*
+ * Runs the engine without dom0 and without a suspend: a self-test (--test), and the
+ * restore of what an agent that died has left (--restore).
+ */
 
 struct self_test_result {
-	int quiesce_r; /* 0, or negative: it could not be quiesced */
+	int quiesce_r; /* 0, or negative errno: the guest could not be quiesced */
 	char reason[512]; /* why not */
-	uint64_t quiesce_us; /* all quiesced after so long */
-	uint64_t restore_us; /* all back after so long */
+	uint64_t quiesce_us;
+	uint64_t restore_us;
 	bool degraded;
 	char detail[PROTOCOL_DETAIL_MAX + 1];
 };
 
 /*
- * Quiesces and restores; SIGINT and SIGTERM shorten the first part. The engine
- * is of setup.event and setup.journal. Returns 0, or negative errno if the
- * event loop failed.
+ * Quiesces and restores the guest. A stop signal during the first part ends it with
+ * -EINTR in `quiesce_r`. `engine` is made from the same `setup`, and the journal is
+ * locked. Returns 0, or negative errno if the event loop failed.
  */
 int self_test_run(const struct engine_setup *setup, struct engine *engine,
 		  struct self_test_result *ret);
 
 /*
- * Undoes what the journal has and records the cycle as failed, or as degraded;
- * whether it got as far as its sleep is for a successor to see. To be called
- * with the lock held.
+ * Undoes the journal's effects and records the cycle as failed, or as degraded. The
+ * next agent corrects this if the guest was suspended in that cycle. The journal is
+ * open and locked. Returns 0 or negative errno.
  */
 int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		      struct self_test_result *ret);
