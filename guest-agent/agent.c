@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "agent.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -11,12 +12,12 @@
 
 #include "guest/freezer.h"
 #include "guest/kernel-log.h"
-#include "engine/machine.h"
 #include "guest/wake-clock.h"
 #include "pmcoord/clock.h"
+#include "engine/machine.h"
 #include "pmcoord/parse.h"
 
-/* dom0's word is taken for up to an hour. */
+/* Longer time limits in PROTOCOL_NODE_TIMEOUT are ignored. */
 #define TIMEOUT_MAX_MS 3600000ull
 
 /*
@@ -32,19 +33,19 @@ struct agent {
 	struct agent_setup setup;
 	struct machine machine;
 	struct wake_clock *wake_clock;
-	struct kernel_log *kernel_log; /* while the kernel is asked */
+	struct kernel_log *kernel_log; /* from the commit to the restore */
 	sd_event_source *event_source;
 	sd_event_source *watch_source;
-	sd_event_source *limit; /* down by then, or it has failed */
+	sd_event_source *limit; /* of the kernel's suspend */
 	sd_event_source *watchdog; /* only during a cycle */
 	bool watchdog_is_told;
 	struct protocol_request request;
-	uint64_t timeout_us; /* dom0's, or the configured one */
-	uint64_t deadline_us; /* of the cycle, a little before dom0's */
+	uint64_t timeout_us; /* dom0's time limit, or the configured one */
+	uint64_t deadline_us; /* of the suspend, shortly before dom0's */
 	uint64_t start_us;
 	uint64_t restore_start_us;
 	bool stopping;
-	char reason[600]; /* why the cycle failed */
+	char reason[600]; /* why the cycle failed, or "" */
 	char detail[PROTOCOL_DETAIL_MAX + 1];
 };
 
@@ -65,9 +66,9 @@ static void tell(struct agent *agent, const char *format, ...)
 	agent->setup.tell(text);
 }
 
-/* ---- Looking ---- */
+/* ---- Reading dom0's nodes ---- */
 
-/* Reads the request that stands. What cannot be understood is none. */
+/* Reads the current request. An invalid one counts as none. */
 static void read_request(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -77,27 +78,24 @@ static void read_request(struct agent *agent)
 
 	if (n < 0 && n != -ENOENT && n != -EMSGSIZE) {
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "cannot read %s: %s; what stood before holds", PROTOCOL_NODE_REQUEST,
+			 "cannot read %s: %s; keeping the last request", PROTOCOL_NODE_REQUEST,
 			 strerror(-n));
 		return;
 	}
-	/* An empty node is one that dom0 is about to write. */
+	/* dom0 creates the node empty, and writes it later. */
 	if (n > 0 && protocol_parse_request(text, (size_t)n, &request) < 0) {
 		text_sanitize(text, (size_t)n, shown, sizeof(shown));
-		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "request '%s' is not understood, ignoring", shown);
+		log_line(agent->setup.log, LOG_LEVEL_WARNING, "%s: invalid request '%s', ignoring",
+			 PROTOCOL_NODE_REQUEST, shown);
 	}
 	agent->request = request;
 }
 
-/*
- * Read with the request, ahead of time, so that the critical path does not pay
- * for it: dom0 writes it before.
- */
+/* Reads the time limit, which dom0 writes before the request: not on the critical path. */
 static void read_timeout(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
-	char text[24];
+	char text[24], shown[sizeof(text)];
 	uint64_t ms;
 	int n = channel->ops->read(channel, PROTOCOL_NODE_TIMEOUT, text, sizeof(text) - 1);
 
@@ -106,14 +104,17 @@ static void read_timeout(struct agent *agent)
 		return;
 	text[n] = '\0';
 	if (parse_u64(text, TIMEOUT_MAX_MS, &ms) < 0 || ms * 1000 < PROTOCOL_TIMEOUT_MIN_US) {
+		text_sanitize(text, (size_t)n, shown, sizeof(shown));
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "%s is no time that can be kept, ignoring", PROTOCOL_NODE_TIMEOUT);
+			 "%s: '%s' is not a number of ms from %llu to %llu, ignoring",
+			 PROTOCOL_NODE_TIMEOUT, shown, PROTOCOL_TIMEOUT_MIN_US / 1000,
+			 TIMEOUT_MAX_MS);
 		return;
 	}
 	agent->timeout_us = ms * 1000;
 }
 
-/* What is not there, or cannot be read, keeps the guest's own will. */
+/* An engine_honours_fn. An absent, unreadable or invalid node means yes. */
 static bool dom0_honours_inhibitors(void *userdata)
 {
 	struct agent *agent = userdata;
@@ -125,7 +126,7 @@ static bool dom0_honours_inhibitors(void *userdata)
 	       memcmp(text, PROTOCOL_INHIBITORS_IGNORE, (size_t)n) != 0;
 }
 
-/* ---- Saying ---- */
+/* ---- Writing the agent's nodes ---- */
 
 static void write_node(struct agent *agent, const char *node, const char *text)
 {
@@ -148,8 +149,8 @@ static void publish_state(struct agent *agent, const struct protocol_state *stat
 }
 
 /*
- * The state of a former channel goes first: dom0 must not find `ready` beside a
- * port on which nobody has drained yet.
+ * Removes the state of a former channel first: dom0 must not read `ready` together with
+ * a port whose events have not been drained.
  */
 static void publish_channel(struct agent *agent)
 {
@@ -162,7 +163,7 @@ static void publish_channel(struct agent *agent)
 	write_node(agent, PROTOCOL_NODE_EVENT_CHANNEL, text);
 }
 
-/* ---- Doing ---- */
+/* ---- Performing steps ---- */
 
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -217,7 +218,7 @@ static void on_quiesced(void *userdata, int r, const char *reason)
 
 static void quiesce(struct agent *agent)
 {
-	/* The own deadline comes first: `failed` says more than silence. */
+	/* Ends before dom0's own deadline, so that dom0 gets `failed` with a detail. */
 	uint64_t timeout_us = agent->timeout_us - agent->timeout_us / PROTOCOL_TIMEOUT_RESERVE;
 
 	agent->start_us = clock_now_us();
@@ -228,8 +229,11 @@ static void quiesce(struct agent *agent)
 	engine_quiesce(agent->setup.engine, agent->machine.cycle, timeout_us, on_quiesced, agent);
 }
 
-/* `what` the kernel did not, or what it says; the usual suspects are named. */
-static void fail_suspend(struct agent *agent, const char *what)
+/*
+ * The kernel has not suspended: `why` is its message, or the time limit. The reason
+ * also names blocked processes, the usual cause.
+ */
+static void fail_suspend(struct agent *agent, const char *why)
 {
 	char blocked[300];
 
@@ -239,7 +243,7 @@ static void fail_suspend(struct agent *agent, const char *what)
 	}
 	freezer_name_blocked(agent->setup.roots, blocked, sizeof(blocked));
 	snprintf(agent->reason, sizeof(agent->reason),
-		 "the guest's kernel has not suspended: %s%s%s", what, blocked[0] ? ": " : "",
+		 "the guest's kernel has not suspended: %s%s%s", why, blocked[0] ? ": " : "",
 		 blocked);
 	log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": %s", agent->machine.cycle,
 		 agent->reason);
@@ -250,7 +254,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
 	(void)usec;
-	fail_suspend(userdata, "no time left");
+	fail_suspend(userdata, "timed out");
 	return 0;
 }
 
@@ -262,15 +266,15 @@ static void on_kernel_refused(void *userdata, const char *message)
 	fail_suspend(userdata, shown);
 }
 
-/* Without its log, the time limit alone tells of a kernel that refuses. */
+/* Without the kernel's log, a failed suspend is detected only by the time limit. */
 static void watch_kernel_log(struct agent *agent)
 {
 	int r = kernel_log_watch(agent->setup.event, agent->setup.roots, on_kernel_refused, agent,
 				 &agent->kernel_log);
 
 	if (r < 0)
-		log_line(agent->setup.log, LOG_LEVEL_NOTICE,
-			 "cannot listen to the kernel: %s, ignoring", strerror(-r));
+		log_line(agent->setup.log, LOG_LEVEL_NOTICE, "cannot watch %s/kmsg: %s, ignoring",
+			 agent->setup.roots->dev, strerror(-r));
 }
 
 static void stop_kernel_log(struct agent *agent)
@@ -279,7 +283,7 @@ static void stop_kernel_log(struct agent *agent)
 	agent->kernel_log = NULL;
 }
 
-/* "freezing 12.1, devices 420.3": the steps worth a millisecond or more. */
+/* "freezing 12.1 ms, devices 420 ms": the steps that took a millisecond or more. */
 static void describe_steps(const struct engine *engine, char *ret, size_t size)
 {
 	const struct engine_step *steps;
@@ -288,27 +292,26 @@ static void describe_steps(const struct engine *engine, char *ret, size_t size)
 	ret[0] = '\0';
 	for (size_t i = 0; i < n; i++) {
 		size_t used = strlen(ret);
+		char duration[LOG_DURATION_MAX];
 
 		if (steps[i].duration_us < 1000)
 			continue;
-		snprintf(ret + used, size - used, "%s%s %" PRIu64 ".%" PRIu64, used ? ", " : "",
-			 steps[i].what, steps[i].duration_us / 1000,
-			 steps[i].duration_us % 1000 / 100);
+		snprintf(ret + used, size - used, "%s%s %s", used ? ", " : "", steps[i].what,
+			 log_format_duration(steps[i].duration_us, duration));
 	}
 }
 
 static void log_quiesced(struct agent *agent, uint64_t took_us, bool retracted)
 {
-	char steps[300];
+	char steps[300], duration[LOG_DURATION_MAX];
 
 	describe_steps(agent->setup.engine, steps, sizeof(steps));
-	log_line(agent->setup.log, LOG_LEVEL_INFO,
-		 "cycle %" PRIu64 ": quiesced in %" PRIu64 ".%" PRIu64 " ms%s%s%s%s",
-		 agent->machine.cycle, took_us / 1000, took_us % 1000 / 100, steps[0] ? " (" : "",
-		 steps, steps[0] ? ")" : "", retracted ? ", but dom0 has given it up" : "");
+	log_line(agent->setup.log, LOG_LEVEL_INFO, "cycle %" PRIu64 ": quiesced in %s%s%s%s%s",
+		 agent->machine.cycle, log_format_duration(took_us, duration), steps[0] ? " (" : "",
+		 steps, steps[0] ? ")" : "", retracted ? ", but dom0 has aborted the cycle" : "");
 }
 
-/* The clock is armed before: the kernel may be quick. */
+/* Wake clock, kernel log and limit are started first: the kernel may suspend at once. */
 static void commit(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -325,7 +328,7 @@ static void commit(struct agent *agent)
 		r = channel->ops->commit(channel, &request, &state);
 	if (r < 0) {
 		snprintf(agent->reason, sizeof(agent->reason),
-			 "cannot ask the own kernel to suspend: %s", strerror(-r));
+			 "cannot write the request to the guest's kernel: %s", strerror(-r));
 		handle(agent, MACHINE_COMMIT_FAILED);
 	} else {
 		log_quiesced(agent, took_us, r == CHANNEL_RETRACTED);
@@ -333,7 +336,7 @@ static void commit(struct agent *agent)
 	}
 }
 
-/* One line for people: what failed, then each device. */
+/* The detail is one line: the reason of a failure, then each device. */
 static void set_detail(struct agent *agent, const char *devices)
 {
 	char text[PROTOCOL_DETAIL_MAX + sizeof(agent->reason) + 3];
@@ -369,15 +372,15 @@ static void perform_step(struct agent *agent, const struct machine_step *step)
 	if (step->actions & MACHINE_WITHDRAW)
 		r = channel->ops->withdraw(channel);
 	if (r < 0)
-		log_line(agent->setup.log, LOG_LEVEL_ERROR,
-			 "cannot take the own suspend request back: %s", strerror(-r));
+		log_line(agent->setup.log, LOG_LEVEL_ERROR, "cannot withdraw %s=suspend: %s",
+			 PROTOCOL_NODE_SHUTDOWN, strerror(-r));
 	if (step->actions & MACHINE_DRAIN)
 		(void)channel->ops->drain(channel);
 	if (step->actions & MACHINE_PUBLISH)
 		publish_state(agent, &step->publish);
 	if (step->actions & MACHINE_NOTIFY)
 		(void)channel->ops->notify(channel);
-	/* The last of them: each may lead to the next step at once. */
+	/* Last, because these may lead to the next step before they return. */
 	if (step->actions & MACHINE_QUIESCE)
 		quiesce(agent);
 	else if (step->actions & MACHINE_COMMIT)
@@ -386,20 +389,23 @@ static void perform_step(struct agent *agent, const struct machine_step *step)
 		restore(agent);
 }
 
-/* On record before dom0 hears of it: a successor will say the same. */
+/*
+ * Records the final state before it is published, so that the next agent process
+ * publishes the same.
+ */
 static void record_cycle(struct agent *agent)
 {
+	char duration[LOG_DURATION_MAX];
 	int r = journal_finish(agent->setup.journal, &agent->machine.done, agent->detail);
 
 	if (r < 0)
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
 			 "cannot record the end of cycle %" PRIu64 ": %s", agent->machine.cycle,
 			 strerror(-r));
-	log_line(agent->setup.log, LOG_LEVEL_NOTICE,
-		 "cycle %" PRIu64 ": %s after %" PRIu64 " ms%s%s", agent->machine.done.cycle,
-		 protocol_agent_state_name(agent->machine.done.state),
-		 (clock_now_us() - agent->restore_start_us) / 1000, agent->detail[0] ? ": " : "",
-		 agent->detail);
+	log_line(agent->setup.log, LOG_LEVEL_NOTICE, "cycle %" PRIu64 ": %s, restored in %s%s%s",
+		 agent->machine.done.cycle, protocol_agent_state_name(agent->machine.done.state),
+		 log_format_duration(clock_now_us() - agent->restore_start_us, duration),
+		 agent->detail[0] ? ": " : "", agent->detail);
 	write_node(agent, PROTOCOL_NODE_DETAIL, agent->detail);
 }
 
@@ -422,19 +428,16 @@ static void handle(struct agent *agent, enum machine_input input)
 	perform_step(agent, &step);
 	if (ends) {
 		watch_no_more(agent);
-		/* It may have been written while nobody was idle to look. */
+		/* dom0 may have written a new limit during the cycle. */
 		read_timeout(agent);
 		if (agent->stopping)
 			exit_loop(agent);
 	}
 }
 
-/* ---- Hearing ---- */
+/* ---- Events ---- */
 
-/*
- * The kernel clears the node when it takes the question up, and is then busy
- * suspending.
- */
+/* The kernel clears the node when it starts to suspend. */
 static bool kernel_has_acknowledged(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -445,11 +448,10 @@ static bool kernel_has_acknowledged(struct agent *agent)
 }
 
 /*
- * Whatever wakes a quiesced agent, the first question is whether it has slept.
- * The clocks know, and are asked without a word to anybody; but a kernel that
- * corrects its clock by the host's may swallow a sleep of some milliseconds.
- * Then dom0's word is taken: with `suspend N` standing it notifies a quiesced
- * guest only on the wake.
+ * Was the quiesced guest suspended meanwhile? Usually the clocks show it; but a kernel
+ * that adjusts its clock to the host's may hide a suspend of some milliseconds. Then
+ * dom0's event decides: while the request is `suspend N`, dom0 notifies a quiesced
+ * guest only after it has resumed it.
  */
 static bool was_suspended(struct agent *agent, enum machine_input input)
 {
@@ -500,7 +502,7 @@ static int watch_events(struct agent *agent)
 			       on_event, agent);
 }
 
-/* Publishes the channel where it is new, and finds out where things stand. */
+/* Publishes a new channel, reads dom0's nodes and performs the first step. */
 static void start_protocol(struct agent *agent, const struct machine_past *past)
 {
 	struct machine_step step;
@@ -515,8 +517,8 @@ static void start_protocol(struct agent *agent, const struct machine_past *past)
 }
 
 /*
- * A domain that was saved and restored, or has moved, finds its nodes gone and
- * its port dead. The library sets its watches again, which brings us here.
+ * After a restore or a migration, Xen knows the guest as a new domain, without its
+ * nodes and its port. libxenstore sets its watches again, and these fire.
  */
 static int renew_if_lost(struct agent *agent)
 {
@@ -529,7 +531,7 @@ static int renew_if_lost(struct agent *agent)
 	if (r != -ENOENT || agent->machine.phase != MACHINE_IDLE)
 		return 0;
 	log_line(agent->setup.log, LOG_LEVEL_NOTICE,
-		 "this domain is a new one to Xen; publishing a new channel");
+		 "this guest was restored or migrated: publishing a new event channel");
 	agent->event_source = sd_event_source_disable_unref(agent->event_source);
 	r = channel->ops->renew(channel, &error);
 	if (r < 0) {
@@ -567,9 +569,9 @@ static int on_watch(sd_event_source *source, int fd, uint32_t revents, void *use
 	return 0;
 }
 
-/* ---- Life ---- */
+/* ---- Start and stop ---- */
 
-/* What stands in xenstore and on /run from before. */
+/* Reads what an earlier agent has left in xenstore and on /run. */
 static void read_past(struct agent *agent, struct machine_past *ret)
 {
 	struct channel *channel = agent->setup.channel;
@@ -585,8 +587,8 @@ static void read_past(struct agent *agent, struct machine_past *ret)
 	if (n > 0)
 		(void)protocol_parse_state(text, (size_t)n, &ret->published);
 	/*
-	 * Undone by --restore, which does not know how far the cycle had got:
-	 * what was quiesced has since come back from its sleep.
+	 * --restore records a cycle as failed, because it does not read the state node.
+	 * A guest that was `quiesced` in that cycle has been suspended and resumed.
 	 */
 	if (ret->done.state == PROTOCOL_AGENT_FAILED &&
 	    ret->published.state == PROTOCOL_AGENT_QUIESCED &&
@@ -596,7 +598,8 @@ static void read_past(struct agent *agent, struct machine_past *ret)
 		return;
 	if (journal_lock(journal, &error) < 0) {
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "%s on an unfinished cycle, which is left to it", error.text);
+			 "%s; leaving the unfinished cycle %" PRIu64 " to it", error.text,
+			 journal->cycle);
 		journal_done(journal);
 		return;
 	}
@@ -604,7 +607,8 @@ static void read_past(struct agent *agent, struct machine_past *ret)
 	ret->cycle = journal->cycle;
 	snprintf(agent->reason, sizeof(agent->reason), "pmcoord-agent died in this cycle");
 	log_line(agent->setup.log, LOG_LEVEL_WARNING,
-		 "cycle %" PRIu64 " was left unfinished; undoing it", journal->cycle);
+		 "cycle %" PRIu64 ": pmcoord-agent died before it was restored; undoing it now",
+		 journal->cycle);
 }
 
 static int add_sources(struct agent *agent)
@@ -614,7 +618,7 @@ static int add_sources(struct agent *agent)
 	if (r >= 0)
 		r = sd_event_add_io(agent->setup.event, &agent->watch_source,
 				    agent->setup.channel->watch_fd, EPOLLIN, on_watch, agent);
-	/* An abort's watch before its event: one look answers both. */
+	/* Watches before events: when dom0 writes an abort and notifies, one read handles both. */
 	if (r >= 0)
 		r = sd_event_source_set_priority(agent->watch_source, SD_EVENT_PRIORITY_NORMAL - 1);
 	if (r >= 0)
@@ -625,23 +629,26 @@ static int add_sources(struct agent *agent)
 
 int agent_start(const struct agent_setup *setup, struct agent **ret, struct error *error)
 {
-	struct agent *agent = calloc(1, sizeof(*agent));
+	struct agent *agent;
 	struct machine_past past;
 	int r;
 
+	assert(setup->event && setup->roots && setup->settings && setup->channel);
+	assert(setup->journal && setup->engine && setup->suspended_us && ret);
+	agent = calloc(1, sizeof(*agent));
 	if (!agent)
 		return error_set(error, -ENOMEM, "out of memory");
 	agent->setup = *setup;
 	agent->timeout_us = setup->settings->timeout_us;
 	snprintf(agent->detail, sizeof(agent->detail), "%s", setup->journal->detail);
-	/* Who asks dom0 what will become of it need not wait for a cycle. */
+	/* Devices at risk are published before the first cycle, for `pmcoord check`. */
 	if (!agent->detail[0])
 		engine_describe_kept(setup->engine, agent->detail, sizeof(agent->detail));
 	engine_set_inhibitor_policy(setup->engine, dom0_honours_inhibitors, agent);
 	r = add_sources(agent);
 	if (r < 0) {
 		agent_free(agent);
-		return error_set(error, r, "cannot listen: %s", strerror(-r));
+		return error_set(error, r, "cannot watch the event channel: %s", strerror(-r));
 	}
 	read_past(agent, &past);
 	start_protocol(agent, &past);

@@ -8,41 +8,44 @@
 #include "engine/engine.h"
 
 /*
- * The resident agent: what comes through the channel goes into the machine,
- * and what that wants is done by the engine and said in the channel.
+ * The resident agent. It passes events and watches of the channel to the protocol's
+ * state machine (engine/machine.h), and performs the resulting steps: the engine
+ * quiesces and restores the guest, the channel publishes states to dom0.
  */
 
+/* All pointers are borrowed. */
 struct agent_setup {
 	sd_event *event;
 	const struct roots *roots;
 	const struct settings *settings;
-	struct channel *channel; /* stays the caller's */
+	struct channel *channel;
 	struct journal *journal;
 	struct engine *engine;
-	struct log *log;
-	/* For how long the guest has been suspended: clock_suspended_us. */
+	struct log *log; /* or NULL */
+	/* For how long the guest has been suspended: clock_suspended_us(). */
 	uint64_t (*suspended_us)(void);
-	/* Tells the service manager (sd_notify's format). */
+	/* Notifies the service manager, in sd_notify(3)'s format; or NULL. */
 	void (*tell)(const char *state);
-	/* The channel was made anew: keep the new one over restarts. */
+	/* Called for a renewed channel, which must survive a restart of the agent; or NULL. */
 	void (*store_channel)(const struct channel *channel, const struct roots *roots);
 };
 
 struct agent;
 
 /*
- * Finishes what a predecessor left, and publishes what dom0 is to know. What
- * `setup` points to must outlive the agent.
+ * Starts to serve the channel: undoes what an earlier agent has left, and publishes
+ * version, port and state. What `setup` points to must outlive the agent. Returns 0 or
+ * negative errno.
  */
 int agent_start(const struct agent_setup *setup, struct agent **ret, struct error *error);
 
 /*
- * Ends the event loop (with 0) as soon as everything is undone; dom0 is told
- * that nobody listens any more.
+ * Ends the event loop (with 0) as soon as the current cycle is undone, and removes the
+ * state node, so that dom0 does not wait for this agent.
  */
 void agent_stop(struct agent *agent);
 
-/* NULL is fine. */
+/* Undoes nothing: effects remain in the journal. NULL is a no-op. */
 void agent_free(struct agent *agent);
 
 #endif

@@ -14,12 +14,12 @@
 
 #define DOM0 0
 
-/* One transaction in so many may lose against others' before it is an error. */
+/* So often a transaction is tried again after a conflict (EAGAIN). */
 #define TRANSACTION_TRIES 64
 
 /*
- * A connection with watches has a thread that reads, which hands each answer
- * over: one without answers sooner.
+ * Two connections, because libxenstore reads one with watches in a thread of its own,
+ * which delays each answer.
  */
 struct xen_channel {
 	struct channel base;
@@ -71,12 +71,13 @@ static int xen_write(struct channel *channel, const char *node, const char *text
 }
 
 /*
- * A transaction's contents. Returns 0 or a positive outcome to have it
- * committed, or negative to have it dropped.
+ * The contents of a transaction. Returns 0 or a positive outcome to commit it, or
+ * negative errno to abort it.
  */
 typedef int (*transaction_fn)(struct xen_channel *xen, xs_transaction_t transaction, void *data);
 
-/* Returns the contents' outcome, once it has gone through. */
+/* Runs a transaction until it is committed. Returns the outcome of `contents`, or negative errno.
+ */
 static int transact(struct xen_channel *xen, transaction_fn contents, void *data)
 {
 	for (int i = 0; i < TRANSACTION_TRIES; i++) {
@@ -140,7 +141,7 @@ static int withdraw_contents(struct xen_channel *xen, xs_transaction_t transacti
 		return 0;
 	if (n < 0)
 		return n;
-	/* Acknowledged, or somebody else's wish by now. */
+	/* The kernel has acknowledged it, or it is another request of the toolstack. */
 	if ((size_t)n != strlen(PROTOCOL_SHUTDOWN_SUSPEND) ||
 	    memcmp(text, PROTOCOL_SHUTDOWN_SUSPEND, (size_t)n) != 0)
 		return 0;
@@ -167,16 +168,15 @@ static bool is_readable(int fd)
 }
 
 /*
- * The channel is opened again (unmasked) before anybody looks at what its event
- * was about, so that an event for a later change is not missed.
+ * Unmasks the port before the caller reads what has changed, so that no event for a
+ * later change is missed.
  */
 static int xen_drain(struct channel *channel)
 {
 	struct xen_channel *xen = to_xen(channel);
 	int n = 0;
 
-	/* The device may block in spite of O_NONBLOCK: poll before each read.
-	 */
+	/* The device may block in spite of O_NONBLOCK: poll before each read. */
 	while (is_readable(channel->event_fd)) {
 		xenevtchn_port_or_error_t port = xenevtchn_pending(xen->events);
 
@@ -201,7 +201,7 @@ static int xen_take_watches(struct channel *channel)
 	return errno == EAGAIN ? n : failure();
 }
 
-/* Binds a port that waits for dom0. */
+/* Opens the device and allocates an unbound port, to which dom0 can bind. */
 static int bind_port(struct xen_channel *xen, struct error *error)
 {
 	xenevtchn_port_or_error_t port;
@@ -210,11 +210,11 @@ static int bind_port(struct xen_channel *xen, struct error *error)
 	if (!xen->events)
 		return error_set(
 			error, failure(),
-			"cannot open /dev/xen/evtchn: %s; load it by 'modprobe xen-evtchn'",
+			"cannot open /dev/xen/evtchn: %s; load its driver with 'modprobe xen-evtchn'",
 			strerror(errno));
 	port = xenevtchn_bind_unbound_port(xen->events, DOM0);
 	if (port < 0)
-		return error_set(error, failure(), "Xen gives no event channel for dom0: %s",
+		return error_set(error, failure(), "cannot allocate an event channel for dom0: %s",
 				 strerror(errno));
 	xen->base.port = (unsigned int)port;
 	xen->base.event_fd = xenevtchn_fd(xen->events);
@@ -223,9 +223,9 @@ static int bind_port(struct xen_channel *xen, struct error *error)
 }
 
 /*
- * Takes a predecessor's channel over. Its port may be masked, where that died
- * between an event and the answer. Notifying is the one question that the
- * device refuses for a port that is not its own (ENOTCONN).
+ * Takes over an earlier agent's channel; closes its fd on failure. The port may be
+ * masked, if that agent died before it had handled an event. The notification tests
+ * the port: the device refuses it (ENOTCONN) for a port that is not bound to it.
  */
 static bool adopt_port(struct xen_channel *xen, const struct channel_past *past)
 {
@@ -291,10 +291,11 @@ static int open_store(struct xen_channel *xen, struct error *error)
 	xen->store = xs_open(0);
 	xen->watches = xs_open(0);
 	if (!xen->store || !xen->watches)
-		return error_set(error, failure(),
-				 "cannot open xenstore: %s; is this a Xen guest, and are we root?",
-				 strerror(errno));
-	/* Each fires once at once, also where nothing stands yet. */
+		return error_set(
+			error, failure(),
+			"cannot open xenstore: %s; run pmcoord-agent as root in a Xen guest",
+			strerror(errno));
+	/* Each fires once when it is set, even if the node does not exist. */
 	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
 	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
 		return error_set(error, failure(), "cannot watch %s in xenstore: %s",

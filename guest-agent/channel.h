@@ -9,19 +9,19 @@
 #include "pmcoord/protocol.h"
 
 /*
- * The guest's ends of what it shares with dom0: its own xenstore nodes (paths
- * relative to its home) and one event channel. The Xen one is in channel-xen.c,
- * the only file with Xen's headers; tests have one in memory.
+ * The channel to dom0: the guest's xenstore nodes (paths relative to its home) and one
+ * event channel. channel-xen.c, the only file with Xen's headers, implements it; tests
+ * have an implementation in memory.
  *
- * All calls are short and none waits for dom0's coordinator.
+ * No call waits for the coordinator.
  */
 
 struct channel;
 
-/* How a commit ended. */
+/* The outcome of a commit. */
 enum channel_commit {
 	CHANNEL_COMMITTED,
-	CHANNEL_RETRACTED, /* the request that stands is another */
+	CHANNEL_RETRACTED, /* dom0's request has changed: nothing was written */
 };
 
 struct channel_ops {
@@ -30,29 +30,30 @@ struct channel_ops {
 	 * or another negative errno.
 	 */
 	int (*read)(struct channel *channel, const char *node, char *ret, size_t size);
-	/* Writes a node; NULL removes it. */
+	/* Writes a node; NULL removes it. Returns 0 or negative errno. */
 	int (*write)(struct channel *channel, const char *node, const char *text);
 	/*
-	 * In one transaction: if the request is `request`, writes `state` and
-	 * asks the own kernel to suspend. Returns an enum channel_commit or
-	 * negative errno.
+	 * In one transaction: reads dom0's request again and, if it is still
+	 * `request`, writes `state` and control/shutdown = suspend, on which the
+	 * guest's kernel suspends. Returns an enum channel_commit or negative errno.
 	 */
 	int (*commit)(struct channel *channel, const struct protocol_request *request,
 		      const struct protocol_state *state);
 	/*
-	 * Takes the own question to the kernel back, in a transaction, unless
-	 * the kernel has acknowledged it. Returns 0 or negative errno.
+	 * Clears control/shutdown in a transaction, unless the kernel has
+	 * acknowledged it or it is not `suspend`. Returns 0 or negative errno.
 	 */
 	int (*withdraw)(struct channel *channel);
-	/* Signals dom0. */
+	/* Sends an event to dom0. Returns 0 or negative errno. */
 	int (*notify)(struct channel *channel);
-	/* Swallows events that are pending. Returns how many. */
+	/* Consumes pending events. Returns how many, or negative errno. */
 	int (*drain)(struct channel *channel);
-	/* Swallows xenstore watches that have fired. Returns how many. */
+	/* Consumes xenstore watches that have fired. Returns how many, or negative errno. */
 	int (*take_watches)(struct channel *channel);
 	/*
-	 * Gives the channel up and makes a new one, with a new port: the domain
-	 * has been moved or restored, and its old one is gone.
+	 * Replaces the event channel by a new one, with a new port: after a restore
+	 * or a migration of the guest the old one does not exist any more. Returns 0
+	 * or negative errno.
 	 */
 	int (*renew)(struct channel *channel, struct error *error);
 	void (*close)(struct channel *channel);
@@ -60,13 +61,15 @@ struct channel_ops {
 
 struct channel {
 	const struct channel_ops *ops;
-	int event_fd; /* readable: events are pending */
-	int watch_fd; /* readable: watches have fired */
+	int event_fd; /* readable when events are pending */
+	int watch_fd; /* readable when watches have fired */
 	unsigned int port;
-	bool kept; /* a predecessor's, with what was pending */
+	bool kept; /* taken over from an earlier agent process, with its pending events */
 };
 
-/* A predecessor's channel, from systemd's file descriptor store; fd < 0: none.
+/*
+ * The event channel of an earlier agent process, from systemd's file descriptor store.
+ * fd < 0: there is none.
  */
 struct channel_past {
 	int fd;
@@ -74,21 +77,23 @@ struct channel_past {
 };
 
 /*
- * Opens xenstore and the event channel device, binds a port for dom0 (or takes
- * over `past`, whose fd is then the channel's) and watches the request.
- * Returns 0, or negative errno with an `error` that says what to do.
+ * Opens xenstore and the event channel device, binds a port for dom0, and watches
+ * dom0's nodes. If `past` is still valid, takes it and its fd over instead of binding a
+ * port. Returns 0, or negative errno with `error` set; release `*ret` with
+ * channel_close().
  */
 int channel_open_xen(const struct channel_past *past, struct channel **ret, struct error *error);
 
 #define CHANNEL_TEXT_MAX (PROTOCOL_DETAIL_MAX + 1)
 
 /*
- * Reads own nodes for people, without a channel. What is not there is "".
+ * Reads nodes of this guest for display, without a channel; an absent node is "".
+ * Returns 0, or negative errno with `error` set.
  */
 int channel_peek_xen(const char *const *nodes, size_t n_nodes, char (*ret)[CHANNEL_TEXT_MAX],
 		     struct error *error);
 
-/* NULL is fine. */
+/* NULL is a no-op. */
 void channel_close(struct channel *channel);
 
 #endif

@@ -40,19 +40,18 @@ struct program {
 
 static const char usage[] =
 	"Usage: pmcoord-agent [OPTION…]\n"
-	"Quiesces this Xen guest's processes and PCI devices when dom0 puts "
-	"the\n"
-	"host to sleep, and brings them back. Normally run by systemd.\n"
+	"Quiesces the processes and PCI devices of this Xen guest when dom0 suspends\n"
+	"the host, and restores them on resume. Normally run by systemd.\n"
 	"\n"
-	"      --dry-run      show what a suspend would stop, keep, and why\n"
-	"      --test         stop all of it and bring it back, without suspending\n"
-	"      --status       what the running agent has told dom0\n"
-	"      --restore      bring back what an agent that died has stopped\n"
-	"      --json         the answer of the former as JSON\n"
-	"      --config FILE  instead of " PMCOORD_SYSCONFDIR "/pmcoord/agent.conf\n"
-	"  -v, --verbose      log each state\n"
-	"  -h, --help         this text\n"
-	"      --version      the version\n";
+	"      --dry-run      show what a suspend would stop or keep, and why\n"
+	"      --test         quiesce and restore this guest without suspending it\n"
+	"      --status       show the state that the running agent has published\n"
+	"      --restore      restore what an agent that died has stopped\n"
+	"      --json         print the output of the options above as JSON\n"
+	"      --config FILE  read FILE instead of " PMCOORD_SYSCONFDIR "/pmcoord/agent.conf\n"
+	"  -v, --verbose      log each published state\n"
+	"  -h, --help         show this text\n"
+	"      --version      show the version\n";
 
 static void print_problem(void *data, const char *problem)
 {
@@ -63,13 +62,13 @@ static void print_problem(void *data, const char *problem)
 
 /* ---- The service ---- */
 
-/* The main process alone tells systemd; its variables are kept. */
+/* Keeps NOTIFY_SOCKET in the environment, for later calls. */
 static void notify_systemd(const char *state)
 {
 	(void)sd_notify(0, state);
 }
 
-/* A port in systemd's keeping is still ours after a restart. */
+/* Stores the channel with systemd and its port on /run: both survive a restart of the agent. */
 static void store_channel(const struct channel *channel, const struct roots *roots)
 {
 	char path[FILE_PATH_MAX], text[24];
@@ -158,7 +157,7 @@ static int serve(struct program *program, struct error *error)
 	return r < 0 ? EXIT_ROLLED_BACK : EXIT_AS_PLANNED;
 }
 
-/* ---- The other ways to call it ---- */
+/* ---- The other modes ---- */
 
 static int show_plan(struct program *program, struct error *error)
 {
@@ -209,7 +208,7 @@ static int run_restore(struct program *program, struct error *error)
 	return repeat.degraded ? EXIT_DEGRADED : EXIT_AS_PLANNED;
 }
 
-/* ---- Starting ---- */
+/* ---- Start ---- */
 
 static int prepare(struct program *program, struct error *error)
 {
@@ -217,13 +216,13 @@ static int prepare(struct program *program, struct error *error)
 	sigset_t blocked;
 	int r = 0;
 
-	/* Before any thread exists: the event loop takes them all. */
+	/* Before any thread is created: the event loop handles these signals. */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	stop_signals_block();
 	signal(SIGPIPE, SIG_IGN);
-	/* xenstore's thread needs no arena of its own. */
+	/* libxenstore's thread needs no malloc arena of its own. */
 	mallopt(M_ARENA_MAX, 1);
 	if (!program->config)
 		r = file_path(config, "%s/agent.conf", program->roots->etc);
@@ -231,7 +230,7 @@ static int prepare(struct program *program, struct error *error)
 		r = settings_read(&program->settings, program->config ? program->config : config,
 				  print_problem, program, error);
 	if (r == -EBADMSG)
-		return error_set(error, r, "not started: mend %s first",
+		return error_set(error, r, "not started: fix %s first",
 				 program->config ? program->config : config);
 	if (r == 0)
 		r = journal_load(&program->journal, program->roots, error);

@@ -8,10 +8,11 @@
 
 #include "channel.h"
 #include "guest/freezer.h"
-#include "engine/hooks.h"
+#include "net/links.h"
 #include "net/manager.h"
 #include "devices/modules.h"
 #include "pmcoord/json.h"
+#include "engine/hooks.h"
 
 /* Prints and releases an object; `status` is that of what was added to it. */
 static int print_json(struct json_object *object, int status)
@@ -40,17 +41,17 @@ static const char *action_name(const struct pci_function *function)
 	return function->risk ? "KEEP" : "keep";
 }
 
-/* Would the cgroup be frozen? Says why not in `ret`. */
+/* Would the cgroup be frozen? If not, `ret` is the reason, else "". */
 static bool would_freeze(const struct roots *roots, const char *cgroup, char *ret, size_t size)
 {
 	struct error error = { 0 };
 
 	switch (freezer_get(roots, cgroup)) {
 	case FREEZER_ABSENT:
-		snprintf(ret, size, "not there");
+		snprintf(ret, size, "no such cgroup");
 		return false;
 	case FREEZER_FROZEN:
-		snprintf(ret, size, "frozen by someone else");
+		snprintf(ret, size, "frozen already, by another program");
 		return false;
 	case FREEZER_THAWED:
 		break;
@@ -70,7 +71,7 @@ struct plan {
 	struct module_list modules;
 };
 
-/* Would the manager be told? */
+/* Would the network manager be notified? */
 static bool would_notify(const struct engine_setup *setup, enum manager manager)
 {
 	return setup->settings->network_manager != NETWORK_MANAGER_NO &&
@@ -107,14 +108,14 @@ static void print_plan(const struct plan *plan)
 		printf("hook     %s\n", plan->hooks.names[i]);
 	for (size_t i = 0; i < ELEMENTSOF(all_managers); i++)
 		if (would_notify(plan->setup, all_managers[i]))
-			printf("tell     %s\n", manager_name(all_managers[i]));
+			printf("notify   %s\n", manager_name(all_managers[i]));
 	if (settings->sync)
 		printf("sync     file systems\n");
 	for (size_t i = 0; i < settings->n_freeze; i++) {
 		char why[300];
 		bool yes = would_freeze(roots, settings->freeze[i], why, sizeof(why));
 
-		printf("%-8s %s%s%s\n", yes ? "freeze" : "leave", settings->freeze[i],
+		printf("%-8s %s%s%s\n", yes ? "freeze" : "skip", settings->freeze[i],
 		       yes ? "" : ": ", why);
 	}
 	for (size_t i = 0; i < plan->modules.n_names; i++)
@@ -200,7 +201,8 @@ int report_plan(const struct engine_setup *setup, bool json, struct error *error
 	if (r == 0)
 		r = module_list_make(&plan.modules, setup->roots, setup->settings, &plan.inventory);
 	if (r < 0)
-		error_set(error, r, "cannot see what there is: %s", strerror(-r));
+		error_set(error, r, "cannot list hooks, PCI functions and modules: %s",
+			  strerror(-r));
 	else if (json)
 		r = print_plan_json(&plan);
 	else
@@ -258,9 +260,11 @@ int report_status(const struct engine_setup *setup, bool json, struct error *err
 
 static void print_steps(const struct engine_step *steps, size_t n)
 {
+	char duration[LOG_DURATION_MAX];
+
 	for (size_t i = 0; i < n; i++)
-		printf("%8" PRIu64 ".%03" PRIu64 " ms  %s\n", steps[i].duration_us / 1000,
-		       steps[i].duration_us % 1000, steps[i].what);
+		printf("%10s  %s\n", log_format_duration(steps[i].duration_us, duration),
+		       steps[i].what);
 }
 
 static void add_steps(struct json_object *object, const struct engine_step *steps, size_t n,
@@ -287,10 +291,9 @@ int report_self_test(const struct self_test_result *result, const struct engine 
 	int status;
 
 	if (!json) {
-		printf("%s: down in %" PRIu64 ".%03" PRIu64 " ms, up in %" PRIu64 ".%03" PRIu64
-		       " ms\n",
-		       outcome, result->quiesce_us / 1000, result->quiesce_us % 1000,
-		       result->restore_us / 1000, result->restore_us % 1000);
+		printf("%s: quiesced in %s, restored in %s\n", outcome,
+		       log_format_duration(result->quiesce_us, quiesced),
+		       log_format_duration(result->restore_us, restored));
 		print_steps(steps, n_steps);
 		if (result->reason[0])
 			printf("%s\n", result->reason);

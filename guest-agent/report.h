@@ -7,15 +7,18 @@
 #include "engine/engine.h"
 #include "engine/self-test.h"
 
-/* What people and scripts see on stdout. All return 0 or negative errno. */
+/*
+ * The output of --dry-run, --status and --test on stdout, as text or as JSON. All
+ * return 0 or negative errno.
+ */
 
-/* What a cycle would freeze, unbind and keep, and why. Changes nothing. */
+/* Prints what a cycle would stop and keep, and why. Changes nothing. */
 int report_plan(const struct engine_setup *setup, bool json, struct error *error);
 
-/* What the running agent has published, and how its last cycle ended. */
+/* Prints what the running agent has published, and the final state of its last cycle. */
 int report_status(const struct engine_setup *setup, bool json, struct error *error);
 
-/* How a --test went. */
+/* Prints the result of a self-test, and the duration of each step. */
 int report_self_test(const struct self_test_result *result, const struct engine *engine, bool json);
 
 #endif

@@ -55,7 +55,7 @@ def test_a_bad_configuration_names_file_line_and_key(tmp_path):
     result = run("--dry-run", config="[Agent]\nThawAfter=soon\n", tmp_path=tmp_path)
     assert result.returncode == 2
     assert re.search(r"agent\.conf:2: .*'soon'", result.stderr)
-    assert result.stderr.splitlines()[-1] == f"pmcoord-agent: not started: mend {tmp_path}/agent.conf first"
+    assert result.stderr.splitlines()[-1] == f"pmcoord-agent: not started: fix {tmp_path}/agent.conf first"
 
 
 def test_an_unknown_key_is_told_and_ignored(tmp_path):
@@ -74,7 +74,7 @@ def test_the_dry_run_shows_the_same_as_table_and_as_json(tmp_path):
     assert plan["sync"] is True and "sync     file systems" in table.stdout
     assert [entry["cgroup"] for entry in plan["freeze"]] == ["user.slice", "system.slice"]
     refused = plan["freeze"][1]
-    assert not refused["freeze"] and f"leave    system.slice: {refused['reason']}" in table.stdout
+    assert not refused["freeze"] and f"skip     system.slice: {refused['reason']}" in table.stdout
     for device in plan["devices"]:
         assert {"address", "driver", "class", "interfaces", "action", "risk", "reason"} <= set(device)
         action = "KEEP" if device["risk"] else device["action"]

@@ -391,7 +391,7 @@ static void says_what_to_do_without_xen(void **state)
 	error = (struct error){ 0 };
 	xen.no_store = true;
 	assert_int_equal(channel_open_xen(&past, &channel, &error), -ENOENT);
-	assert_non_null(strstr(error.text, "is this a Xen guest"));
+	assert_non_null(strstr(error.text, "as root in a Xen guest"));
 }
 
 int main(void)
