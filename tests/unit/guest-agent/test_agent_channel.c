@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * channel-xen.c against Xen's libraries as this program defines them: a store
- * of a few nodes with transactions that lose when told to, and a port.
+ * channel-xen.c with Xen's libraries replaced by this program: a store of a few nodes,
+ * whose transactions fail on request, and one port.
  */
 #include "channel.h"
 
@@ -25,10 +25,10 @@
 
 static struct {
 	char request[64], state[64], shutdown[64];
-	/* What a transaction in flight has written. */
+	/* Written in the current transaction. */
 	char new_state[64], new_shutdown[64];
-	int conflicts; /* so many commits still fail */
-	const char *then; /* what the request is after a conflict */
+	int conflicts; /* this many commits will fail */
+	const char *then; /* the request after a conflict */
 	int transactions, ends;
 	bool no_store, no_device, refuse_notify, refuse_write;
 	int event_fd, watch_fd;
@@ -205,7 +205,7 @@ xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *handle)
 	uint64_t n;
 
 	(void)handle;
-	/* A semaphore: one event a read. */
+	/* A semaphore: each read consumes one event. */
 	assert_int_equal(read(xen.event_fd, &n, sizeof(n)), sizeof(n));
 	return 41;
 }
@@ -298,13 +298,13 @@ static void looks_again_when_a_transaction_loses(void **state)
 	assert_int_equal(xen.transactions, 4);
 	strcpy(xen.state, "ready 5");
 	strcpy(xen.shutdown, "");
-	/* dom0's abort is what it lost against. */
+	/* The conflict is dom0's abort. */
 	xen.conflicts = 1;
 	xen.then = "abort 5";
 	assert_int_equal(commit(channel), CHANNEL_RETRACTED);
 	assert_string_equal(xen.state, "ready 5");
 	assert_string_equal(xen.shutdown, "");
-	/* For ever is an error. */
+	/* Endless conflicts are an error. */
 	strcpy(xen.request, "suspend 5");
 	xen.then = NULL;
 	xen.conflicts = 1 << 20;

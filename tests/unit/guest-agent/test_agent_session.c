@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The whole agent against a dom0 in memory and a kernel in files: what stands
- * in xenstore after each of dom0's moves.
+ * The whole agent with a dom0 in memory and a kernel in files: the contents of xenstore
+ * after each of dom0's actions.
  */
 #include "agent.h"
 
@@ -38,7 +38,7 @@ struct fake_channel {
 	char watchdog_at_commit[sizeof(watchdog)];
 };
 
-/* How long the guest has been suspended, by this test's word. */
+/* For how long the simulated guest has been suspended. */
 static uint64_t suspended_us;
 
 static uint64_t get_suspended_us(void)
@@ -207,7 +207,7 @@ static void start_agent(struct guest *guest)
 	assert_int_equal(agent_start(&setup, &guest->agent, &error), 0);
 }
 
-/* As if killed: children die, and nothing is undone. */
+/* As after SIGKILL: its children die, and nothing is undone. */
 static void kill_agent(struct guest *guest)
 {
 	agent_free(guest->agent);
@@ -252,7 +252,7 @@ static int teardown_guest(void **state)
 	struct guest *guest = *state;
 
 	kill_agent(guest);
-	/* Reap the children that were let go of. */
+	/* Reap the children of freed tasks. */
 	while (sd_event_run(guest->event, 50000) > 0)
 		;
 	settings_done(&guest->settings);
@@ -264,7 +264,7 @@ static int teardown_guest(void **state)
 	return 0;
 }
 
-/* ---- dom0's moves ---- */
+/* ---- dom0's actions ---- */
 
 static void ring(int fd)
 {
@@ -284,7 +284,7 @@ static void notify(struct guest *guest)
 	ring(guest->channel.base.event_fd);
 }
 
-/* Runs the agent until a node reads so, at most `ms`. */
+/* Runs the agent until a node contains `text`, at most `ms`. */
 static void await_node(struct guest *guest, const char *name, const char *text, int ms)
 {
 	uint64_t end = clock_now_us() + (uint64_t)ms * 1000;
@@ -299,7 +299,7 @@ static void await_state(struct guest *guest, const char *text)
 	await_node(guest, PROTOCOL_NODE_STATE, text, 3000);
 }
 
-/* Lets the agent handle all that is there. */
+/* Lets the agent handle all pending events. */
 static void settle(struct guest *guest)
 {
 	while (sd_event_run(guest->event, 20000) > 0)
@@ -438,7 +438,7 @@ static void heeds_inhibitors_as_dom0_says_at_that_moment(void **state)
 	await_state(guest, "ready 1");
 	ask(guest, "suspend 2");
 	await_state(guest, "ready 2");
-	/* dom0 has changed its mind since it wrote the request. */
+	/* dom0 changes the node after it has written the request. */
 	fake_write(&guest->channel.base, PROTOCOL_NODE_INHIBITORS, "ignore");
 	notify(guest);
 	await_state(guest, "quiesced 2");
@@ -482,7 +482,7 @@ static void undoes_when_dom0_aborts_a_quiesced_guest(void **state)
 	await_state(guest, "ready 1");
 	notify(guest);
 	await_state(guest, "quiesced 1");
-	/* A leftover event alone changes nothing. */
+	/* A spurious event alone changes nothing. */
 	notify(guest);
 	settle(guest);
 	assert_string_equal(STATE(guest), "quiesced 1");
@@ -498,7 +498,7 @@ static void undoes_when_dom0_aborts_in_the_middle(void **state)
 {
 	struct guest *guest = *state;
 
-	/* Nobody answers for this cgroup: it stays unfrozen. */
+	/* This cgroup does not react: it stays unfrozen. */
 	tree_add_cgroup(&guest->tree, "machine.slice", NULL);
 	free(guest->settings.freeze[0]);
 	guest->settings.freeze[0] = strdup("machine.slice");
@@ -516,7 +516,7 @@ static void undoes_when_dom0_aborts_in_the_middle(void **state)
 			    "0");
 }
 
-/* Runs the agent for so long, whatever it does. */
+/* Runs the agent for this long. */
 static void run_for(struct guest *guest, uint64_t us)
 {
 	uint64_t end = clock_now_us() + us, now;
@@ -525,7 +525,7 @@ static void run_for(struct guest *guest, uint64_t us)
 		sd_event_run(guest->event, end - now);
 }
 
-/* `ready` may stand before as well: what tells is that nothing is stopped. */
+/* The state may be `ready` before and after, so this waits until nothing is stopped. */
 static void await_undone(struct guest *guest)
 {
 	uint64_t end = clock_now_us() + 3000000;
@@ -550,7 +550,7 @@ static void undoes_an_abort_at_any_moment(void **state)
 		await_state(guest, ready);
 		notify(guest);
 		run_for(guest, (uint64_t)i * 100);
-		/* dom0 does both in one transaction. */
+		/* dom0 writes both nodes in one transaction. */
 		fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
 		ask(guest, abort);
 		notify(guest);
@@ -615,7 +615,7 @@ static void fails_when_the_kernel_does_not_suspend(void **state)
 	notify(guest);
 	await_state(guest, "quiesced 1");
 	await_state(guest, "failed 1");
-	/* The kernel never saw it, and must not see it now. */
+	/* The kernel has not read the request, and must not read it later. */
 	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "");
 	assert_non_null(strstr(DETAIL(guest), "'nfsd' (99, waits"));
 	assert_int_equal(guest->channel.notified, 1);
@@ -693,7 +693,7 @@ static void thaws_before_it_gives_a_dead_device_up(void **state)
 	assert_string_equal(STATE(guest), "quiesced 1");
 	await_state(guest, "degraded 1");
 	assert_non_null(strstr(DETAIL(guest), NIC " e1000e enp0s4 lost: "));
-	/* The next cycle does without it. */
+	/* The next cycle works without the device. */
 	ask(guest, "suspend 2");
 	await_state(guest, "ready 2");
 	notify(guest);
@@ -727,7 +727,7 @@ static void believes_dom0_where_the_clocks_saw_no_sleep(void **state)
 	notify(guest);
 	settle(guest);
 	assert_string_equal(STATE(guest), "quiesced 1");
-	/* The kernel has taken the question up, and dom0 notifies. */
+	/* The kernel has acknowledged the request, and dom0 notifies. */
 	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
 	notify(guest);
 	await_state(guest, "ready 1");
@@ -754,7 +754,7 @@ static void restores_by_itself_after_a_kill(void **state)
 	notify(guest);
 	settle(guest);
 	assert_string_equal(STATE(guest), "ready 3");
-	/* And once more, with nothing to undo: it remembers. */
+	/* Once more, with nothing to undo: it does not repeat the cycle. */
 	kill_agent(guest);
 	start_agent(guest);
 	notify(guest);
@@ -763,7 +763,7 @@ static void restores_by_itself_after_a_kill(void **state)
 	assert_true(tree_is_bound(&guest->tree, NIC));
 }
 
-/* As the service does after its agent died: ExecStopPost, then a new one. */
+/* As systemd does after the agent has died: ExecStopPost= before it starts a new one. */
 static void restore_leftovers_of(struct guest *guest)
 {
 	struct engine_setup setup = {
@@ -811,7 +811,7 @@ static void tells_what_became_of_a_cycle_that_another_undid(void **state)
 	start_agent(guest);
 	assert_string_equal(STATE(guest), "ready 3");
 	assert_int_equal(guest->channel.notified, 0);
-	/* Killed before it had quiesced: dom0 still waits for it. */
+	/* Killed before it has quiesced the guest: dom0 still waits for it. */
 	ask(guest, "suspend 4");
 	await_state(guest, "ready 4");
 	tree_teach(&guest->tree, NIC, "hang-unbind", "");

@@ -3,15 +3,14 @@
 #define TESTS_UNIT_TEST_AGENT_TREE_H
 
 /*
- * A guest's /sys, /proc, /run and /etc in a temporary directory, with a kernel
- * that binds and unbinds drivers as told. Its state is in files, because the
- * agent's children do the work. umockdev shows a sysfs to read, but what is
- * written to it stays there: its devices cannot refuse, hang, or come late.
+ * A guest's /sys, /proc, /run and /etc in a temporary directory, with a simulated
+ * kernel that binds and unbinds drivers. Its state is in files, because the agent's
+ * child processes use it. umockdev has a sysfs to read, but does not react to writes:
+ * its devices cannot refuse, hang, or appear late.
  *
  *   <function>/hang-unbind, hang-bind   the write never returns
- *   <function>/refuse-bind              so many binds fail
- *   <function>/refuse-links             its interfaces do not appear
- *   <function>/was-reset                `reset` was written to
+ *   <function>/refuse-bind              this many binds fail
+ *   <function>/was-reset                `reset` was written
  */
 
 #include <errno.h>
@@ -155,7 +154,7 @@ static UNUSED void tree_add_function(const struct tree *tree, const char *addres
 	tree_link(tree, name, target);
 }
 
-/* Sets one of the files that say how the function behaves. */
+/* Sets one of the files that control how the function behaves. */
 static UNUSED void tree_teach(const struct tree *tree, const char *address, const char *what,
 			      const char *value)
 {
@@ -299,7 +298,7 @@ static UNUSED void tree_add_ata_disk(const struct tree *tree, const char *addres
 	tree_add_node(tree, "block", disk, directory, number);
 }
 
-/* ---- The kernel's part, in the agent's children ---- */
+/* ---- The simulated kernel, in the agent's child processes ---- */
 
 static UNUSED int tree_unbind(const char *function)
 {
@@ -407,7 +406,7 @@ static UNUSED int tree_nothing_claimed(const struct roots *roots, const char *nu
 	return 0;
 }
 
-/* ---- A cgroup that does as it is told ---- */
+/* ---- A cgroup that freezes and thaws as requested ---- */
 
 static UNUSED int tree_obey(sd_event_source *source, const struct inotify_event *event,
 			    void *userdata)
@@ -424,7 +423,7 @@ static UNUSED int tree_obey(sd_event_source *source, const struct inotify_event 
 	return 0;
 }
 
-/* From now on the event loop plays the kernel for a cgroup that is there. */
+/* From now on the event loop simulates the kernel for an existing cgroup. */
 static UNUSED void tree_watch_cgroup(const struct tree *tree, const char *cgroup, sd_event *event)
 {
 	char name[200], path[FILE_PATH_MAX], *directory;
@@ -441,7 +440,7 @@ static UNUSED void tree_watch_cgroup(const struct tree *tree, const char *cgroup
 	sd_event_source_unref(source);
 }
 
-/* Without an event loop nobody answers, and it stays as it is. */
+/* Adds a cgroup. Without an event loop it does not react to cgroup.freeze. */
 static UNUSED void tree_add_cgroup(const struct tree *tree, const char *cgroup, sd_event *event)
 {
 	char name[200];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is stopped in which order, and what becomes of it. */
+/* Quiescing and restoring: what is stopped in which order, and undone how. */
 #include "engine/engine.h"
 
 #include <setjmp.h>
@@ -290,7 +290,7 @@ static void tells_how_long_each_step_took(void **state)
 		assert_true(hooks == (steps[i].duration_us >= 200000));
 	}
 	go_up(run);
-	/* A way that is not gone to its end has no more than it passed. */
+	/* After a failure only the completed steps are returned. */
 	add_script(run, "etc/suspend.d/20-veto", "test $1 = post");
 	go_down(run);
 	assert_int_equal(run->r, -ECANCELED);
@@ -430,7 +430,7 @@ static void radios_stay_switched_off(void **state)
 	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "1\n");
 	tree_link(&run->tree, "sys/class/rfkill/rfkill3", TREE_DEVICES NIC "/rfkill3");
 	go_down(run);
-	/* The driver makes a new one, which is on. */
+	/* The driver creates a new radio, which is on. */
 	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "0\n");
 	go_up(run);
 	assert_string_equal(tree_read(&run->tree, TREE_DEVICES NIC "/rfkill3/soft"), "1");
@@ -500,7 +500,7 @@ static void never_freezes_what_it_needs(void **state)
 		assert_string_equal(effects(run), "t");
 		go_up(run);
 	}
-	/* Nor the slice that it was started from by hand. */
+	/* Nor the slice from which it was started by hand. */
 	tree_write(&run->tree, "proc/self/cgroup", "0::/user.slice/user-0.slice/session-1.scope\n");
 	free(run->settings.freeze[0]);
 	run->settings.freeze[0] = strdup("user.slice");
@@ -520,7 +520,7 @@ static void does_not_thaw_what_another_has_frozen(void **state)
 	assert_string_equal(tree_read(&run->tree, "sys/fs/cgroup/user.slice/cgroup.freeze"), "1");
 }
 
-/* Goes down in a process of its own, which is to be killed. */
+/* Quiesces in a child process, which the test kills. */
 static void go_down_forever(struct run *run)
 {
 	sd_event_unref(run->event);
@@ -567,7 +567,7 @@ static void survives_a_kill_at_any_moment(void **state)
 	}
 }
 
-/* ---- Network managers, on a bus of our own ---- */
+/* ---- Network managers, on a private bus ---- */
 
 static int on_sleep(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
@@ -609,7 +609,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-/* Serves until it is killed; says so by a byte in `fd`. */
+/* Serves both managers until it is killed. Writes a byte to `fd` when it is ready. */
 static void serve_manager(char *log, int fd)
 {
 	sd_bus *bus;
@@ -630,7 +630,7 @@ static void serve_manager(char *log, int fd)
 	_exit(0);
 }
 
-/* Starts a bus and makes it the system's, for this process. Returns its pid. */
+/* Starts a bus as the system bus of this process. Returns its pid. */
 static pid_t start_bus(struct run *run)
 {
 	char command[256], address[256] = "", *end;
@@ -653,7 +653,7 @@ static pid_t start_bus(struct run *run)
 	return (pid_t)pid;
 }
 
-/* Starts both managers, which write down what they are told. */
+/* Starts both managers, which log the calls that they receive. */
 static pid_t start_managers(struct run *run)
 {
 	static char log[FILE_PATH_MAX];
@@ -714,7 +714,7 @@ static void tells_network_manager_to_sleep_and_to_wake(void **state)
 	assert_string_equal(tree_read(&run->tree, "log"), "sleep\nwake");
 	kill(manager, SIGKILL);
 	waitpid(manager, NULL, 0);
-	/* Without it nobody answers, and that is all. */
+	/* Without the manager the cycle succeeds as well. */
 	go_down(run);
 	assert_int_equal(run->r, 0);
 	go_up(run);

@@ -37,7 +37,7 @@ static struct journal load(struct tree *tree)
 	return journal;
 }
 
-/* A cycle with three effects, of which the last is undone. */
+/* A cycle with three effects, the last of which is undone. */
 static struct journal half_way(struct tree *tree)
 {
 	struct journal journal = load(tree);
@@ -75,7 +75,7 @@ static void a_record_that_was_not_written_to_its_end_is_none(void **state)
 
 	journal_done(&journal);
 	snprintf(text, sizeof(text), "%.399s", tree_read(tree, "run/journal"));
-	/* Cut after every byte behind the first line: it always loads. */
+	/* Cut after every byte after the first line: it loads in each case. */
 	for (size_t i = strlen("cycle 12\n"); i <= strlen(text); i++) {
 		char cut[400];
 
@@ -106,7 +106,7 @@ static void passes_over_what_another_version_wrote(void **state)
 	assert_true(journal.open);
 	assert_int_equal(journal.cycle, 4);
 	assert_int_equal(journal.n_effects, 3);
-	/* Nobody here knows how to undo it. */
+	/* This version cannot undo it. */
 	assert_true(journal.effects[0].undone);
 	assert_false(journal.effects[1].undone);
 	assert_true(journal.effects[2].undone);
@@ -144,7 +144,7 @@ static void remembers_how_a_cycle_ended(void **state)
 	assert_int_equal(journal.done.state, PROTOCOL_AGENT_DEGRADED);
 	assert_int_equal(journal.done.cycle, 12);
 	assert_string_equal(journal.detail, "one device lost");
-	/* A test leaves that alone. */
+	/* A self-test does not change the last cycle's state. */
 	assert_int_equal(journal_begin(&journal, 0, NULL), 0);
 	assert_int_equal(journal_finish(&journal, NULL, NULL), 0);
 	journal_done(&journal);

@@ -13,8 +13,8 @@
 #include "pmcoord/cleanup.h"
 
 /*
- * A story is a list of steps: what happens, under which request, and what is to
- * be done. Requests: "s7" suspend 7, "a7" abort 7, "" none. Expected actions:
+ * A test is a list of inputs, each with the current request and the expected actions.
+ * Requests: "s7" suspend 7, "a7" abort 7, "" none. Expected actions:
  * one letter each (W withdraw, D drain, P publish, N notify, Q quiesce, C commit,
  * R restore) and the state published, "r7" ready, "d7" degraded, "f7" failed.
  */
@@ -76,7 +76,7 @@ static void tell_tale(struct machine *machine, const struct tale *tale, size_t n
 	}
 }
 
-/* A freshly started agent, which found `request`. */
+/* An agent that has been started with the request `request`. */
 static struct machine started(const char *request, const char *actions, const char *published)
 {
 	struct machine_past past = { .channel_kept = false };
@@ -103,7 +103,7 @@ static void goes_down_and_comes_back_once_per_cycle(void **state)
 	     { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
 	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_WOKEN, "s1", "R", "" },
 	     { MACHINE_RESTORED, "s1", "DP", "r1" },
-	     /* dom0's notify on the wake comes late. */
+	     /* dom0's event after the resume arrives late. */
 	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_WATCH, "s1", "", "" },
 	     { MACHINE_EVENT, "s1", "", "" }, { MACHINE_WATCH, "s2", "DP", "r2" },
 	     { MACHINE_EVENT, "s2", "Q", "" });
@@ -114,7 +114,7 @@ static void does_not_act_on_an_event_before_it_is_armed(void **state)
 	struct machine machine = started("", "DP", "r0");
 
 	(void)state;
-	/* The event overtakes the watch: arming drains, and waits. */
+	/* The event arrives before the watch: arming drains it, and waits for another. */
 	TELL(&machine, { MACHINE_EVENT, "", "", "" }, { MACHINE_EVENT, "s4", "DP", "r4" },
 	     { MACHINE_WATCH, "s4", "", "" }, { MACHINE_EVENT, "s4", "Q", "" });
 }
@@ -285,7 +285,7 @@ static void a_kept_channel_keeps_what_was_armed(void **state)
 	struct machine_step step = machine_start(&machine, &past, &request);
 
 	(void)state;
-	/* Not drained: the event may be waiting. */
+	/* Not drained: an event may be pending. */
 	expect(&step, "", "");
 	TELL(&machine, { MACHINE_EVENT, "s6", "Q", "" });
 	past.channel_kept = false;
@@ -314,7 +314,7 @@ static void a_successor_undoes_and_tells_how_far_it_got(void **state)
 	TELL(&machine, { MACHINE_RESTORED, "s6", "DP", "r6" });
 }
 
-/* Whatever comes, in whatever order: it ends idle once all is quiet. */
+/* After any inputs in any order, an abort and a restore lead to idle. */
 static void every_sequence_of_inputs_can_be_ended(void **state)
 {
 	static const char *const requests[] = { "", "s1", "s2", "a1", "a2" };
@@ -344,7 +344,7 @@ static void every_sequence_of_inputs_can_be_ended(void **state)
 				assert_false(machine.done.state != PROTOCOL_AGENT_NONE &&
 					     machine.done.cycle == machine.cycle);
 			}
-			/* What is restored was being taken down. */
+			/* Restoring starts only while quiescing or quiesced. */
 			if (step.actions & MACHINE_RESTORE)
 				assert_true(before == MACHINE_QUIESCING ||
 					    before == MACHINE_QUIESCED);

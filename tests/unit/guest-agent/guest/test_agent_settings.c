@@ -158,8 +158,7 @@ static void freezes_nothing_if_told_so(void **state)
 	done(reading);
 }
 
-/* The shipped file says what holds without it: uncommented, it changes nothing.
- */
+/* The shipped file, with all keys uncommented, changes nothing: it shows the defaults. */
 static void the_shipped_file_shows_the_defaults(void **state)
 {
 	char text[8192] = "", line[256];
@@ -174,7 +173,7 @@ static void the_shipped_file_shows_the_defaults(void **state)
 		bool key =
 			line[0] == '#' && line[1] != ' ' && (strchr(line, '=') || line[1] == '[');
 
-		/* The example at its end is one. */
+		/* The section at its end is an example. */
 		if (strncmp(line, "#[Device", 8) == 0)
 			break;
 		strcat(text, key ? line + 1 : line);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Interfaces that vanish and come back, in a network namespace of our own: the
- * kernel's rtnetlink is the real one. Skipped where namespaces or ip(8) are
- * not to be had.
+ * Interfaces that are removed and created again, in a private network namespace: the
+ * kernel's rtnetlink is the real one. Skipped without namespaces or ip(8).
  */
 #include "net/links.h"
 
@@ -58,7 +57,7 @@ static bool shows(const char *command, const char *text)
 		}                                                                                  \
 	} while (0)
 
-/* The kernel makes an interface beneath the function. */
+/* Creates an interface beneath the function, as a driver does. */
 static void appear(struct tree *tree, const char *name, const char *mac)
 {
 	char line[256], target[256], link[256];
@@ -235,7 +234,7 @@ static void restoring_twice_does_no_harm(void **state)
 	must("ip link set enp0s4 master br0 up");
 	must("ip addr add 10.9.0.2/24 dev enp0s4");
 	assert_int_equal(links_save(&tree->roots, NIC), 1);
-	/* Nothing has happened to it at all. */
+	/* The interface was not changed in between. */
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
 	assert_string_equal(text, "");
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
@@ -253,7 +252,7 @@ static void says_which_interface_is_missing(void **state)
 	vanish(tree, "enp0s4");
 	assert_int_equal(restore(tree, text, sizeof(text), 0), -ENODEV);
 	assert_non_null(strstr(text, "enp0s4: missing after the bind"));
-	/* Another card is not the same. */
+	/* An interface with another MAC address is not taken for it. */
 	appear(tree, "eth0", "02:00:00:00:00:99");
 	assert_int_equal(restore(tree, text, sizeof(text), 20000), -ENODEV);
 }
@@ -274,7 +273,7 @@ static void waits_for_a_driver_that_takes_its_time(void **state)
 
 		nanosleep(&pause_, NULL);
 		appear(tree, "eth0", MAC);
-		/* What tells: the link is there before its sysfs is here. */
+		/* Causes an event: the kernel's came before this tree contained the interface. */
 		_exit(run("ip link set peer0 up") ? 0 : 1);
 	}
 	assert_int_equal(restore(tree, text, sizeof(text), 3000000), 0);
@@ -299,7 +298,7 @@ static void says_what_could_not_be_restored(void **state)
 	assert_shows("ip -o link show enp0s4", ",UP");
 }
 
-/* Leaves alone what the manager that keeps such a file about it looks after. */
+/* Expects that an interface with such a state file of a network manager is not configured. */
 static void expect_left_to_manager(struct tree *tree, const char *directory, const char *contents)
 {
 	char text[240], name[100];
@@ -314,7 +313,7 @@ static void expect_left_to_manager(struct tree *tree, const char *directory, con
 	appear(tree, "eth0", MAC);
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
 	assert_string_equal(text, "");
-	/* Found by its MAC and called as before, and that is all. */
+	/* It is found by its MAC address and renamed, but not configured. */
 	assert_shows("ip -o link show enp0s4", "mtu 1500");
 	assert_false(shows("ip -o link show enp0s4", ",UP"));
 	assert_false(shows("ip -o addr show enp0s4", "10.9.0.2"));
