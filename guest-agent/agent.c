@@ -38,7 +38,7 @@ struct agent {
 	sd_event_source *watch_source;
 	sd_event_source *limit; /* of the kernel's suspend */
 	sd_event_source *watchdog; /* only during a cycle */
-	bool watchdog_is_told;
+	bool watchdog_is_set;
 	struct protocol_request request;
 	uint64_t timeout_us; /* dom0's time limit, or the configured one */
 	uint64_t deadline_us; /* of the suspend, shortly before dom0's */
@@ -51,19 +51,19 @@ struct agent {
 
 static void handle(struct agent *agent, enum machine_input input);
 
-static void tell(struct agent *agent, const char *format, ...) _printf_(2, 3);
+static void notify_systemd(struct agent *agent, const char *format, ...) _printf_(2, 3);
 
-static void tell(struct agent *agent, const char *format, ...)
+static void notify_systemd(struct agent *agent, const char *format, ...)
 {
 	char text[256];
 	va_list arguments;
 
-	if (!agent->setup.tell)
+	if (!agent->setup.notify_systemd)
 		return;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	agent->setup.tell(text);
+	agent->setup.notify_systemd(text);
 }
 
 /* ---- Reading dom0's nodes ---- */
@@ -145,7 +145,7 @@ static void publish_state(struct agent *agent, const struct protocol_state *stat
 	protocol_format_state(state, text);
 	write_node(agent, PROTOCOL_NODE_STATE, text);
 	log_line(agent->setup.log, LOG_LEVEL_DEBUG, "published '%s'", text);
-	tell(agent, "STATUS=%s", text);
+	notify_systemd(agent, "STATUS=%s", text);
 }
 
 /*
@@ -181,8 +181,8 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-/* Armed during a cycle only: idle, nothing wakes up. */
-static void watch_over_cycle(struct agent *agent)
+/* Holds log lines and watches the agent until stop_watchdog(). An idle agent is not woken up. */
+static void start_watchdog(struct agent *agent)
 {
 	uint64_t accuracy_us = 1;
 
@@ -194,7 +194,7 @@ static void watch_over_cycle(struct agent *agent)
 		sd_event_source_set_priority(agent->watchdog, SD_EVENT_PRIORITY_IDLE);
 }
 
-static void watch_no_more(struct agent *agent)
+static void stop_watchdog(struct agent *agent)
 {
 	agent->limit = sd_event_source_disable_unref(agent->limit);
 	if (agent->watchdog_is_told)
@@ -225,7 +225,7 @@ static void quiesce(struct agent *agent)
 	agent->restore_start_us = 0;
 	agent->deadline_us = agent->start_us + timeout_us;
 	agent->reason[0] = '\0';
-	watch_over_cycle(agent);
+	start_watchdog(agent);
 	engine_quiesce(agent->setup.engine, agent->machine.cycle, timeout_us, on_quiesced, agent);
 }
 
@@ -360,7 +360,7 @@ static void restore(struct agent *agent)
 	wake_clock_disarm(agent->wake_clock);
 	stop_kernel_log(agent);
 	agent->limit = sd_event_source_disable_unref(agent->limit);
-	watch_over_cycle(agent);
+	start_watchdog(agent);
 	engine_restore(agent->setup.engine, on_restored, agent);
 }
 
@@ -427,7 +427,7 @@ static void handle(struct agent *agent, enum machine_input input)
 		record_cycle(agent);
 	perform_step(agent, &step);
 	if (ends) {
-		watch_no_more(agent);
+		stop_watchdog(agent);
 		/* dom0 may have written a new limit during the cycle. */
 		read_timeout(agent);
 		if (agent->stopping)

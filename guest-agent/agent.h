@@ -25,7 +25,7 @@ struct agent_setup {
 	/* For how long the guest has been suspended: clock_suspended_us(). */
 	uint64_t (*suspended_us)(void);
 	/* Notifies the service manager, in sd_notify(3)'s format; or NULL. */
-	void (*tell)(const char *state);
+	void (*notify_systemd)(const char *state);
 	/* Called for a renewed channel, which must survive a restart of the agent; or NULL. */
 	void (*store_channel)(const struct channel *channel, const struct roots *roots);
 };

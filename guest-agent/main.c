@@ -124,7 +124,7 @@ static int serve_channel(struct program *program, struct channel *channel, struc
 		.engine = program->engine,
 		.log = &program->log,
 		.suspended_us = clock_suspended_us,
-		.tell = notify_systemd,
+		.notify_systemd = notify_systemd,
 		.store_channel = store_channel,
 	};
 	struct agent *agent;

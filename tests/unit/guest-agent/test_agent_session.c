@@ -197,7 +197,7 @@ static void start_agent(struct guest *guest)
 		.channel = &guest->channel.base,
 		.journal = &guest->journal,
 		.suspended_us = get_suspended_us,
-		.tell = hear_watchdog,
+		.notify_systemd = hear_watchdog,
 	};
 	struct error error = { 0 };
 
