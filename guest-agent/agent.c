@@ -328,7 +328,7 @@ static void commit(struct agent *agent)
 		r = channel->ops->commit(channel, &request, &state);
 	if (r < 0) {
 		snprintf(agent->reason, sizeof(agent->reason),
-			 "cannot write the request to the guest's kernel: %s", strerror(-r));
+			 "cannot request a suspend from the guest's kernel: %s", strerror(-r));
 		handle(agent, MACHINE_COMMIT_FAILED);
 	} else {
 		log_quiesced(agent, took_us, r == CHANNEL_RETRACTED);

@@ -141,7 +141,7 @@ static int serve_channel(struct program *program, struct channel *channel, struc
 	if (r >= 0)
 		r = sd_event_loop(program->event);
 	agent_free(agent);
-	return r < 0 ? error_set(error, r, "the event loop ended: %s", strerror(-r)) : 0;
+	return r < 0 ? error_set(error, r, "the event loop failed: %s", strerror(-r)) : 0;
 }
 
 static int serve(struct program *program, struct error *error)
@@ -302,7 +302,8 @@ static int parse_options(struct program *program, int argc, char **argv, int *re
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "pmcoord-agent: '%s' is not expected; see --help\n", argv[optind]);
+		fprintf(stderr, "pmcoord-agent: unexpected argument '%s'; see --help\n",
+			argv[optind]);
 		*ret_status = EXIT_USAGE;
 		return -1;
 	}

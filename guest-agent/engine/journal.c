@@ -109,7 +109,8 @@ static int load_cycle(struct journal *journal, struct error *error)
 		*end = '\0';
 		r = parse_record(journal, line);
 		if (r < 0)
-			return error_set(error, r, "%s: '%s' is not understood", path, line);
+			return error_set(error, r, "%s: cannot load record '%s': %s", path, line,
+					 strerror(-r));
 	}
 	closep(&journal->fd);
 	journal->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -138,7 +139,8 @@ int journal_load(struct journal *ret, const struct roots *roots, struct error *e
 {
 	*ret = (struct journal){ .roots = roots, .lock_fd = -1, .fd = -1 };
 	if (mkdir(roots->run, 0755) < 0 && errno != EEXIST)
-		return error_set(error, -errno, "cannot make %s: %s", roots->run, strerror(errno));
+		return error_set(error, -errno, "cannot create %s: %s", roots->run,
+				 strerror(errno));
 	load_done(ret);
 	return load_cycle(ret, error);
 }
@@ -202,7 +204,9 @@ int journal_begin(struct journal *journal, uint64_t cycle, struct error *error)
 	if (r < 0)
 		return r;
 	if (journal->open && has_effects(journal))
-		return error_set(error, -EBUSY, "cycle %" PRIu64 " has not been undone yet",
+		return error_set(error, -EBUSY,
+				 "cycle %" PRIu64
+				 " has not been undone: run 'pmcoord-agent --restore'",
 				 journal->cycle);
 	closep(&journal->fd);
 	drop_effects(journal);

@@ -9,7 +9,7 @@
 
 /*
  * The agent's side of the protocol in pmcoord/protocol.h, as a state machine without
- * I/O or clock: an input and the current request lead to a step, a list of actions.
+ * I/O or clock: each input, together with the current request, gives a list of actions.
  * The caller reads the request again for each input: an event or a watch has no
  * meaning of its own.
  *

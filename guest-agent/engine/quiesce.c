@@ -83,7 +83,7 @@ static int quiesce_hooks(struct engine *engine, struct error *error)
 	int r = hook_list_read(&engine->hooks, engine->setup.roots);
 
 	if (r < 0)
-		return error_set(error, r, "cannot list suspend.d: %s", strerror(-r));
+		return error_set(error, r, "cannot list the hooks in suspend.d: %s", strerror(-r));
 	engine->next_hook = 0;
 	return start_pre_hook(engine, error);
 }
@@ -134,8 +134,8 @@ static void on_manager_suspended(void *userdata, int r, const char *text)
 }
 
 /*
- * Records a manager, which restoring then calls. Returns 1 if it runs, 0 if not, or
- * negative errno.
+ * Records that restoring must notify the manager. Returns 1 if the manager runs, 0 if
+ * not (nothing is recorded), or negative errno.
  */
 static int record_manager(struct engine *engine, enum manager manager, struct error *error)
 {
@@ -340,7 +340,8 @@ static int quiesce_freeze(struct engine *engine, struct error *error)
 			       engine->n_frozen, time_left_us(engine) / 2, on_frozen, engine,
 			       &engine->freeze_wait);
 	if (r < 0)
-		return error_set(error, r, "cannot wait for cgroups: %s", strerror(-r));
+		return error_set(error, r, "cannot wait until the cgroups are frozen: %s",
+				 strerror(-r));
 	return r == 1 ? 0 : 1;
 }
 
@@ -439,7 +440,7 @@ static const struct quiesce_step {
 	{ "the kernel's time limit", quiesce_kernel_limit },
 };
 
-_Static_assert(ELEMENTSOF(quiesce_steps) <= ENGINE_STEPS_MAX, "room for all");
+_Static_assert(ELEMENTSOF(quiesce_steps) <= ENGINE_STEPS_MAX, "ENGINE_STEPS_MAX is too small");
 
 static void record_step(struct engine *engine)
 {

@@ -22,16 +22,16 @@ struct self_test_result {
 
 /*
  * Quiesces and restores the guest. A stop signal during the first part ends it with
- * -EINTR in `quiesce_r`. `engine` is made from the same `setup`, and the journal is
- * locked. Returns 0, or negative errno if the event loop failed.
+ * -EINTR in `quiesce_r`. `engine` must be made from the same `setup`, and the caller
+ * have locked the journal. Returns 0, or negative errno if the event loop failed.
  */
 int self_test_run(const struct engine_setup *setup, struct engine *engine,
 		  struct self_test_result *ret);
 
 /*
  * Undoes the journal's effects and records the cycle as failed, or as degraded. The
- * next agent corrects this if the guest was suspended in that cycle. The journal is
- * open and locked. Returns 0 or negative errno.
+ * next agent corrects this if the guest was suspended in that cycle. The journal must
+ * be open and locked. Returns 0 or negative errno.
  */
 int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		      struct self_test_result *ret);

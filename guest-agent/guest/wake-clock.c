@@ -51,7 +51,7 @@ static int on_timer(sd_event_source *source, int fd, uint32_t revents, void *use
 
 	(void)source;
 	(void)revents;
-	/* Only ECANCELED is a change of the clock. */
+	/* Only ECANCELED reports a change of the clock. */
 	if (n < 0 && errno != ECANCELED)
 		return 0;
 	if (wake_clock_was_suspended(clock)) {

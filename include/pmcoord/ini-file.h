@@ -42,7 +42,7 @@ typedef void (*ini_problem_fn)(void *data, const char *problem);
 int ini_file_parse(const char *path, ini_handler_fn handler, ini_problem_fn problem, void *data,
 		   struct error *error);
 
-/* The same, with `section` called for each header: a section without keys counts. */
+/* As ini_file_parse(), and calls `section` (unless NULL) for each section header. */
 int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handler_fn handler,
 			    ini_problem_fn problem, void *data, struct error *error);
 

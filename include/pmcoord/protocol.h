@@ -70,7 +70,7 @@
 #define PROTOCOL_INHIBITORS_HONOUR "honour"
 #define PROTOCOL_INHIBITORS_IGNORE "ignore"
 
-/* The toolstack's node, which Linux watches. A guest may write its own. */
+/* The toolstack's node for requests to Linux, which watches it. A guest can write its own. */
 #define PROTOCOL_NODE_SHUTDOWN "control/shutdown"
 #define PROTOCOL_SHUTDOWN_SUSPEND "suspend"
 

@@ -75,7 +75,7 @@ static void a_record_that_was_not_written_to_its_end_is_none(void **state)
 
 	journal_done(&journal);
 	snprintf(text, sizeof(text), "%.399s", tree_read(tree, "run/journal"));
-	/* Cut after every byte after the first line: it loads in each case. */
+	/* Cut at each byte beyond the first line: it loads in each case. */
 	for (size_t i = strlen("cycle 12\n"); i <= strlen(text); i++) {
 		char cut[400];
 
