@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim/simulator-machine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ uint32_t sim_domid(const struct simulator *simulator, size_t guest)
 	return (uint32_t)(guest + 1 + simulator->guests[guest].reboots * simulator->n_guests);
 }
 
-/* ---- what is going to happen --------------------------------------------- */
+/* ---- scheduled events ---------------------------------------------------- */
 
 static bool is_earlier(const struct sim_event *a, const struct sim_event *b)
 {
@@ -26,6 +27,8 @@ int sim_schedule_event(struct simulator *simulator, const struct sim_event *even
 	struct sim_event *heap;
 	size_t i = simulator->n_heap;
 
+	assert(event->guest < simulator->n_guests);
+	assert(event->type < SIM_N_EVENT_TYPES);
 	if (array_grow(&simulator->heap, i, sizeof(*heap)) < 0)
 		return -ENOMEM;
 	heap = simulator->heap;
@@ -41,7 +44,7 @@ int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
 {
 	struct sim_event event = {
 		.at_us = simulator->now_us + delay_us,
-		.order = simulator->orders++,
+		.order = simulator->next_order++,
 		.guest = guest,
 		.generation = simulator->guests[guest].generation,
 		.type = type,
@@ -50,7 +53,7 @@ int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
 	return sim_schedule_event(simulator, &event);
 }
 
-static struct sim_event take_earliest(struct simulator *simulator)
+static struct sim_event pop_earliest(struct simulator *simulator)
 {
 	struct sim_event *heap = simulator->heap;
 	struct sim_event earliest = heap[0];
@@ -69,7 +72,7 @@ static struct sim_event take_earliest(struct simulator *simulator)
 	return earliest;
 }
 
-/* ---- what happens -------------------------------------------------------- */
+/* ---- effects of events --------------------------------------------------- */
 
 static void set_agent(struct sim_guest *guest, enum protocol_agent_state state)
 {
@@ -83,10 +86,10 @@ static int boot(struct simulator *simulator, size_t i)
 
 	guest->boot_us = 0;
 	guest->facts.feature_suspend = GUEST_FEATURE_YES;
-	if (!guest->asked)
+	if (!guest->requested)
 		return 0;
-	/* The request has waited for it. */
-	guest->asked = false;
+	/* A request in xenstore is acknowledged as soon as the kernel runs. */
+	guest->requested = false;
 	return sim_suspend_guest(simulator, i, MECHANISM_XENSTORE);
 }
 
@@ -103,14 +106,15 @@ static void reboot(struct simulator *simulator, size_t i)
 }
 
 /*
- * Something happens. *ret_heard: whether an event tells of it; an agent's
- * states are heard of only where they are watched.
+ * *ret_signalled: whether next_event reports the change. An agent's state is
+ * reported only where it is watched.
  */
-static int happen(struct simulator *simulator, size_t i, enum sim_event_type type, bool *ret_heard)
+static int apply_event(struct simulator *simulator, size_t i, enum sim_event_type type,
+		       bool *ret_signalled)
 {
 	struct sim_guest *guest = &simulator->guests[i];
 
-	*ret_heard = guest->watched;
+	*ret_signalled = guest->watched;
 	switch (type) {
 	case SIM_ARMED:
 		set_agent(guest, PROTOCOL_AGENT_READY);
@@ -126,10 +130,10 @@ static int happen(struct simulator *simulator, size_t i, enum sim_event_type typ
 									  : PROTOCOL_AGENT_READY);
 		return 0;
 	case SIM_BOOTED:
-		*ret_heard = false;
+		*ret_signalled = false;
 		return boot(simulator, i);
 	case SIM_USER_PAUSES:
-		*ret_heard = false;
+		*ret_signalled = false;
 		guest->pauses++;
 		return 0;
 	case SIM_REBOOTED:
@@ -140,7 +144,7 @@ static int happen(struct simulator *simulator, size_t i, enum sim_event_type typ
 		break;
 	case SIM_SUSPENDED:
 	case SIM_SAVED:
-		guest->asked = false;
+		guest->requested = false;
 		guest->facts.state = GUEST_SUSPENDED;
 		break;
 	case SIM_DEAD:
@@ -150,85 +154,85 @@ static int happen(struct simulator *simulator, size_t i, enum sim_event_type typ
 	case SIM_N_EVENT_TYPES:
 		break;
 	}
-	*ret_heard = true;
+	*ret_signalled = true;
 	return 0;
 }
 
-static int note(struct simulator *simulator, uint32_t domid)
+static int queue_change(struct simulator *simulator, uint32_t domid)
 {
-	if (simulator->first_happened == simulator->n_happened)
-		simulator->first_happened = simulator->n_happened = 0;
-	if (array_grow(&simulator->happened, simulator->n_happened, sizeof(*simulator->happened)) <
-	    0)
+	if (simulator->first_changed == simulator->n_changed)
+		simulator->first_changed = simulator->n_changed = 0;
+	if (array_grow(&simulator->changed, simulator->n_changed, sizeof(*simulator->changed)) < 0)
 		return -ENOMEM;
-	simulator->happened[simulator->n_happened++] = domid;
+	simulator->changed[simulator->n_changed++] = domid;
 	return 0;
 }
 
-static bool is_of_guest(enum sim_event_type type)
+static bool is_guest_activity(enum sim_event_type type)
 {
 	return type < SIM_SAVED;
 }
 
-/* Whether it cannot happen any more. */
-static bool is_void(const struct sim_guest *guest, const struct sim_event *event)
+/* Whether the event's guest is gone, or its request was retracted. */
+static bool is_obsolete(const struct sim_guest *guest, const struct sim_event *event)
 {
 	if (event->type == SIM_APPEARS)
 		return guest->facts.state != GUEST_GONE;
 	if (guest->facts.state == GUEST_GONE)
 		return event->type != SIM_REBOOTED;
-	return is_of_guest(event->type) && event->type != SIM_BOOTED &&
+	return is_guest_activity(event->type) && event->type != SIM_BOOTED &&
 	       event->generation != guest->generation;
 }
 
-static int freeze(struct simulator *simulator, const struct sim_event *event)
+static int defer_event(struct simulator *simulator, const struct sim_event *event)
 {
-	if (array_grow(&simulator->frozen, simulator->n_frozen, sizeof(*simulator->frozen)) < 0)
+	if (array_grow(&simulator->deferred, simulator->n_deferred, sizeof(*simulator->deferred)) <
+	    0)
 		return -ENOMEM;
-	simulator->frozen[simulator->n_frozen++] = *event;
+	simulator->deferred[simulator->n_deferred++] = *event;
 	return 0;
 }
 
-static int take_event(struct simulator *simulator)
+static int process_event(struct simulator *simulator)
 {
-	struct sim_event event = take_earliest(simulator);
+	struct sim_event event = pop_earliest(simulator);
 	struct sim_guest *guest = &simulator->guests[event.guest];
 	uint32_t domid = guest->facts.domid;
-	bool heard = false;
+	bool signalled = false;
 	int r;
 
 	if (event.at_us > simulator->now_us)
 		simulator->now_us = event.at_us;
-	if (is_void(guest, &event))
+	if (is_obsolete(guest, &event))
 		return 0;
-	if (guest->pauses > 0 && is_of_guest(event.type))
-		return freeze(simulator, &event);
-	r = happen(simulator, event.guest, event.type, &heard);
-	return r < 0 || !heard ? r : note(simulator, domid);
+	if (guest->pauses > 0 && is_guest_activity(event.type))
+		return defer_event(simulator, &event);
+	r = apply_event(simulator, event.guest, event.type, &signalled);
+	return r < 0 || !signalled ? r : queue_change(simulator, domid);
 }
 
-int sim_thaw(struct simulator *simulator, size_t guest)
+int sim_run_deferred(struct simulator *simulator, size_t guest)
 {
 	size_t kept = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < simulator->n_frozen; i++) {
-		struct sim_event *event = &simulator->frozen[i];
+	for (size_t i = 0; i < simulator->n_deferred; i++) {
+		struct sim_event *event = &simulator->deferred[i];
 
 		if (event->guest != guest || r < 0) {
-			simulator->frozen[kept++] = *event;
+			simulator->deferred[kept++] = *event;
 			continue;
 		}
 		event->at_us = simulator->now_us;
 		r = sim_schedule_event(simulator, event);
 	}
-	simulator->n_frozen = kept;
+	simulator->n_deferred = kept;
 	return r;
 }
 
-/* ---- what others do ------------------------------------------------------ */
+/* ---- events of the scenario ---------------------------------------------- */
 
-static int begin_guest(struct simulator *simulator, size_t i)
+static int schedule_guest(struct simulator *simulator, size_t i)
 {
 	const struct sim_guest *guest = &simulator->guests[i];
 	const struct {
@@ -252,22 +256,22 @@ static int begin_guest(struct simulator *simulator, size_t i)
 	return r;
 }
 
-int sim_begin(struct simulator *simulator)
+int sim_start_scenario(struct simulator *simulator)
 {
 	int r = 0;
 
-	if (simulator->began)
+	if (simulator->started)
 		return 0;
-	simulator->began = true;
+	simulator->started = true;
 	for (size_t i = 0; i < simulator->n_guests && r == 0; i++)
-		r = begin_guest(simulator, i);
+		r = schedule_guest(simulator, i);
 	return r;
 }
 
-/* ---- going down ---------------------------------------------------------- */
+/* ---- suspend ------------------------------------------------------------- */
 
-/* Whether a request by this mechanism reaches anybody in the guest. */
-static bool hears(const struct sim_guest *guest, enum mechanism mechanism)
+/* Whether the guest has a receiver for requests by this mechanism. */
+static bool can_receive(const struct sim_guest *guest, enum mechanism mechanism)
 {
 	switch (mechanism) {
 	case MECHANISM_EVENT_CHANNEL:
@@ -282,8 +286,8 @@ static bool hears(const struct sim_guest *guest, enum mechanism mechanism)
 	}
 }
 
-/* What a guest does with a request that has reached it. */
-static int follow_request(struct simulator *simulator, size_t i, bool by_agent)
+/* Schedules the guest's reaction to a request that it has received. */
+static int handle_request(struct simulator *simulator, size_t i, bool by_agent)
 {
 	const struct sim_guest *guest = &simulator->guests[i];
 	uint64_t quiesce_us = by_agent ? guest->quiesce_us : 0;
@@ -311,14 +315,14 @@ int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mech
 {
 	struct sim_guest *guest = &simulator->guests[i];
 
-	/* Nobody in the guest is asked. */
+	/* Xen suspends it without its kernel's help. */
 	if (mechanism == MECHANISM_HVM)
 		return sim_schedule(simulator, i, guest->suspend_us, SIM_SUSPENDED);
-	if (!hears(guest, mechanism) || guest->behaviour == SIM_IGNORES_REQUESTS) {
-		guest->asked = mechanism == MECHANISM_XENSTORE;
+	if (!can_receive(guest, mechanism) || guest->behaviour == SIM_IGNORES_REQUESTS) {
+		guest->requested = mechanism == MECHANISM_XENSTORE;
 		return 0;
 	}
-	return follow_request(simulator, i, mechanism == MECHANISM_AGENT);
+	return handle_request(simulator, i, mechanism == MECHANISM_AGENT);
 }
 
 /* ---- the virtual clock --------------------------------------------------- */
@@ -334,8 +338,8 @@ static uint64_t sim_now(struct loop *loop)
 }
 
 /*
- * Jumps to the next thing that happens, or to the deadline. What happens at
- * one moment is seen at once, as by a coordinator on a busy host.
+ * Advances the clock to the next event or to the deadline. Events of the same
+ * time are handled in one turn, as on a busy host.
  */
 static int sim_wait(struct loop *loop, uint64_t deadline_us)
 {
@@ -343,12 +347,12 @@ static int sim_wait(struct loop *loop, uint64_t deadline_us)
 	int r = 0;
 
 	while (r == 0 && simulator->n_heap > 0 &&
-	       simulator->first_happened == simulator->n_happened &&
+	       simulator->first_changed == simulator->n_changed &&
 	       simulator->heap[0].at_us <= deadline_us)
-		r = take_event(simulator);
+		r = process_event(simulator);
 	while (r == 0 && simulator->n_heap > 0 && simulator->heap[0].at_us <= simulator->now_us)
-		r = take_event(simulator);
-	if (r < 0 || simulator->first_happened < simulator->n_happened)
+		r = process_event(simulator);
+	if (r < 0 || simulator->first_changed < simulator->n_changed)
 		return r;
 	if (deadline_us == LOOP_FOREVER)
 		return -EDEADLK;
@@ -359,7 +363,7 @@ static int sim_wait(struct loop *loop, uint64_t deadline_us)
 
 static void sim_loop_free(struct loop *loop)
 {
-	(void)loop; /* goes with the hypervisor */
+	(void)loop; /* part of struct simulator, freed by sim_close */
 }
 
 static const struct loop_ops sim_loop_ops = {
@@ -384,7 +388,7 @@ static int sim_sleep_prepare(struct sleeper *sleeper, struct error *error)
 	return 0;
 }
 
-/* Nobody does anything while the host sleeps: all else is put off. */
+/* Nothing runs while the host sleeps: all events move by the slept time. */
 static int sim_sleep_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
 			   struct error *error)
 {
@@ -409,7 +413,7 @@ static void sim_sleep_finish(struct sleeper *sleeper)
 
 static void sim_sleeper_free(struct sleeper *sleeper)
 {
-	(void)sleeper; /* goes with the hypervisor */
+	(void)sleeper; /* part of struct simulator, freed by sim_close */
 }
 
 static const struct sleeper_ops sim_sleeper_ops = {
@@ -452,10 +456,12 @@ enum sim_verb sim_verb_of_name(const char *name)
 	return verb < 0 ? SIM_N_VERBS : (enum sim_verb)verb;
 }
 
-int sim_count(struct sim_calls *calls, enum sim_verb verb)
+int sim_count_call(struct sim_calls *calls, enum sim_verb verb)
 {
-	uint64_t n = ++calls->n[verb];
+	uint64_t n;
 
+	assert(verb < SIM_N_VERBS);
+	n = ++calls->n[verb];
 	for (size_t i = 0; i < calls->n_failures; i++) {
 		const struct sim_failure *failure = &calls->failures[i];
 
@@ -466,7 +472,7 @@ int sim_count(struct sim_calls *calls, enum sim_verb verb)
 	return 0;
 }
 
-/* ---- the whole ----------------------------------------------------------- */
+/* ---- set-up -------------------------------------------------------------- */
 
 void sim_machine_init(struct simulator *simulator)
 {
@@ -486,8 +492,8 @@ void sim_machine_done(struct simulator *simulator)
 	free(simulator->guests);
 	free(simulator->links);
 	free(simulator->heap);
-	free(simulator->frozen);
-	free(simulator->happened);
+	free(simulator->deferred);
+	free(simulator->changed);
 	free(simulator->calls.failures);
 	free(simulator->state_path);
 }

@@ -3,9 +3,9 @@
 #define PMCOORD_SIM_SIMULATOR_MACHINE_H
 
 /*
- * The simulated machine: its guests, the virtual clock, and what happens by
- * itself as time passes. Inner part of the simulator: a scenario sets it up,
- * the verbs of simulator.c act on it.
+ * The simulated machine: guests, virtual clock and timed events. Internal to
+ * the simulator: simulator-scenario.c fills it from a file, the hypervisor
+ * verbs of simulator.c act on it.
  */
 
 #include "model/hypervisor.h"
@@ -13,39 +13,39 @@
 #include "model/sleeper.h"
 
 /*
- * Half of Xen's domids (DOMID_FIRST_RESERVED is 0x7ff0): a guest that reboots
- * takes another one.
+ * Below half of Xen's domids (DOMID_FIRST_RESERVED is 0x7ff0): each guest can
+ * reboot once and then has a second domid.
  */
 #define SIM_GUESTS_MAX 16000
 
-/* Where the virtual clock starts: not at 0, which would hide mistakes. */
+/* Start of the virtual clock: not 0, so that an unset time is noticed. */
 #define SIM_CLOCK_START_US 1000000
 
 #define SIM_NEVER UINT64_MAX
 
 enum sim_behaviour {
 	SIM_BEHAVES,
-	SIM_IGNORES_REQUESTS, /* takes none and says nothing */
-	SIM_HANGS_AFTER_ACK, /* takes the request and never goes down */
-	SIM_SUSPENDS_LATE, /* takes the request, goes down after LateTime= */
-	SIM_DIES, /* instead of going down */
-	SIM_REFUSES, /* its agent answers failed */
-	SIM_AGENT_IS_DEAD, /* published, but nobody answers */
-	SIM_AGENT_PORT_IS_STALE, /* published, but the guest has none */
-	SIM_RESUMES_DEGRADED, /* its agent answers degraded after the wake */
-	SIM_NEVER_READY, /* its agent says nothing after the wake */
-	SIM_FAILS_TO_RESUME, /* the resume verb returns EIO */
+	SIM_IGNORES_REQUESTS, /* never acknowledges a request */
+	SIM_HANGS_AFTER_ACK, /* acknowledges the request, never suspends */
+	SIM_SUSPENDS_LATE, /* acknowledges, suspends after LateTime= */
+	SIM_DIES, /* crashes instead of suspending */
+	SIM_REFUSES, /* its agent sets state failed */
+	SIM_AGENT_IS_DEAD, /* nodes are published, the agent never reacts */
+	SIM_AGENT_PORT_IS_STALE, /* the published port does not exist */
+	SIM_RESUMES_DEGRADED, /* its agent sets state degraded after the wake */
+	SIM_NEVER_READY, /* its agent sets no state after the wake */
+	SIM_FAILS_TO_RESUME, /* the resume verb returns -EIO */
 };
 
-/* What somebody else is doing with the guest when the cycle begins. */
+/* An operation of the guest or of its toolstack, in progress at the start. */
 enum sim_fate {
 	SIM_STAYS,
 	SIM_POWERS_OFF,
 	SIM_REBOOTS,
-	SIM_IS_SAVED, /* or migrated: it goes down, and then it is gone */
+	SIM_IS_SAVED, /* or migrated: it suspends, then its domain is gone */
 };
 
-/* The verbs that a scenario can let fail, in the order of sim_verb_names. */
+/* The verbs that Fail= can make fail, in the order of sim_verb_names. */
 enum sim_verb {
 	SIM_INVENTORY,
 	SIM_EXAMINE,
@@ -65,14 +65,14 @@ enum sim_verb {
 	SIM_N_VERBS,
 };
 
-/* The n-th call of a verb returns EIO, or each from the n-th on. */
+/* The n-th call of a verb, or each from the n-th on, returns -EIO. */
 struct sim_failure {
 	enum sim_verb verb;
 	uint64_t n; /* from 1 */
 	bool and_later;
 };
 
-/* Calls of verbs so far, and which of them fail. */
+/* Number of calls of each verb so far, and the calls that fail. */
 struct sim_calls {
 	uint64_t n[SIM_N_VERBS];
 	struct sim_failure *failures;
@@ -80,7 +80,7 @@ struct sim_calls {
 };
 
 enum sim_event_type {
-	/* What a request sets going; taken back, it does not happen. */
+	/* Caused by a request; cancelled when the request is retracted. */
 	SIM_ARMED,
 	SIM_QUIESCED,
 	SIM_SUSPENDED,
@@ -88,7 +88,7 @@ enum sim_event_type {
 	SIM_REFUSED,
 	SIM_RESTORED,
 	SIM_BOOTED,
-	/* What others do with the guest, whether it is paused or not. */
+	/* Caused by others than pmcoord; they also affect a paused guest. */
 	SIM_SAVED,
 	SIM_GONE,
 	SIM_REBOOTED,
@@ -99,27 +99,27 @@ enum sim_event_type {
 
 struct sim_event {
 	uint64_t at_us;
-	uint64_t order; /* of events at the same time: first in, first out */
+	uint64_t order; /* events at the same time: first in, first out */
 	size_t guest;
 	unsigned int generation;
 	enum sim_event_type type;
 };
 
 struct sim_guest {
-	struct guest facts; /* .state and .agent change as it lives */
+	struct guest facts; /* .state and .agent change over time */
 	enum sim_behaviour behaviour;
 	enum sim_fate fate;
 	uint64_t quiesce_us, suspend_us, resume_us, ready_us, late_us;
-	uint64_t boot_us; /* 0: it has booted */
-	uint64_t leave_us; /* until it is off, saved or rebooted */
-	/* From the first request on; SIM_NEVER where it does not happen. */
+	uint64_t boot_us; /* time left to boot; 0: booted */
+	uint64_t leave_us; /* time left until off, saved or rebooted */
+	/* Counted from the first request of a cycle; SIM_NEVER: not at all. */
 	uint64_t appears_us, destroyed_us, user_pauses_us;
-	unsigned int pauses; /* Xen counts them */
+	unsigned int pauses; /* pause count, as in Xen */
 	unsigned int reboots; /* 0 or 1 */
-	bool has_record; /* libxl made it, and says who its backends are */
-	bool asked; /* a request stands that it has not taken */
-	bool watched; /* its agent's states are events */
-	/* Events of an older generation have been taken back. */
+	bool has_toolstack_record; /* libxl created it and records its backends */
+	bool requested; /* a request is pending, not acknowledged */
+	bool watched; /* a change of its agent's state is an event */
+	/* Incremented by a retraction: events of older generations are void. */
 	unsigned int generation;
 	struct sim_calls calls;
 };
@@ -129,19 +129,19 @@ struct simulator {
 	struct loop loop;
 	struct sleeper sleeper;
 	uint64_t now_us;
-	uint64_t orders;
-	bool began; /* somebody has been asked: what is to happen, happens */
+	uint64_t next_order;
+	bool started; /* the scenario's own events are scheduled */
 	struct sim_guest *guests;
 	size_t n_guests;
-	struct link *links; /* by index of guest instead of domid */
+	struct link *links; /* ends are indices of guests, not domids */
 	size_t n_links;
 	struct sim_event *heap;
 	size_t n_heap;
-	struct sim_event *frozen; /* what waits until a guest is unpaused */
-	size_t n_frozen;
-	uint32_t *happened; /* domids to look at */
-	size_t n_happened;
-	size_t first_happened;
+	struct sim_event *deferred; /* events of paused guests */
+	size_t n_deferred;
+	uint32_t *changed; /* domids for next_event */
+	size_t n_changed;
+	size_t first_changed;
 	struct sim_calls calls;
 	char *state_path;
 	bool offers_s3;
@@ -151,34 +151,44 @@ struct simulator {
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-/* A machine without guests, on which nothing has happened. */
+/* Sets up a machine without guests, at SIM_CLOCK_START_US. */
 void sim_machine_init(struct simulator *simulator);
 void sim_machine_done(struct simulator *simulator);
 
-/* A rebooted guest has a domid of its own, from which its place follows. */
+/*
+ * The domid of a guest. After a reboot it is n_guests higher, so that the index
+ * follows from either domid.
+ */
 uint32_t sim_domid(const struct simulator *simulator, size_t guest);
 
-/* Lets something happen to a guest after a while. Returns 0 or -ENOMEM. */
+/* Schedules an event of a guest, `delay_us` from now. Returns 0 or -ENOMEM. */
 int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
 		 enum sim_event_type type);
 
-/* The same for an event that was kept: at its own time. */
+/* Schedules an event at its own time. Returns 0 or -ENOMEM. */
 int sim_schedule_event(struct simulator *simulator, const struct sim_event *event);
 
-/* From the first request on others do with guests what they will. */
-int sim_begin(struct simulator *simulator);
+/*
+ * Schedules what the scenario describes (boots, reboots, saves, …), at the
+ * first request; a no-op afterwards. Returns 0 or -ENOMEM.
+ */
+int sim_start_scenario(struct simulator *simulator);
 
-/* Asks the guest to go down, by this mechanism. Returns 0 or -ENOMEM. */
+/* Delivers a request to suspend by this mechanism. Returns 0 or -ENOMEM. */
 int sim_suspend_guest(struct simulator *simulator, size_t guest, enum mechanism mechanism);
 
-/* A paused guest does nothing; what it would have done, it does now. */
-int sim_thaw(struct simulator *simulator, size_t guest);
+/*
+ * Schedules for now the events that came due while the guest was paused.
+ * Returns 0 or -ENOMEM.
+ */
+int sim_run_deferred(struct simulator *simulator, size_t guest);
 
-/* "inventory", "look-at-agent", …; and back: SIM_N_VERBS for no verb's name. */
+/* The names of Fail= ("inventory", "look-at-agent", …). */
 const char *sim_verb_name(enum sim_verb verb);
+/* Returns SIM_N_VERBS for an unknown name. */
 enum sim_verb sim_verb_of_name(const char *name);
 
-/* Counts a call. Returns 0, or -EIO for one that the scenario lets fail. */
-int sim_count(struct sim_calls *calls, enum sim_verb verb);
+/* Counts a call. Returns 0, or -EIO where Fail= makes this call fail. */
+int sim_count_call(struct sim_calls *calls, enum sim_verb verb);
 
 #endif

@@ -13,10 +13,10 @@
 #include "pmcoord/ini-file.h"
 #include "pmcoord/parse.h"
 
-/* A name in a scenario: ini-file.c takes no longer section. */
+/* Size of a name in a scenario: the limit of ini-file.c for sections. */
 #define NAME_MAX_BYTES 64
 
-/* A key that names other guests, which may come further down in the file. */
+/* Keys that name other guests, which may follow later in the file. */
 enum relation {
 	NEEDS,
 	STUB_FOR,
@@ -25,22 +25,22 @@ enum relation {
 	N_RELATIONS,
 };
 
-/* A guest as it was read, before Count= has made copies of it. */
+/* A [Guest] section, before Count= is expanded. */
 struct section {
-	struct sim_guest guest; /* all but its name, domid and UUID */
+	struct sim_guest guest; /* without name, domid and UUID */
 	char name[NAME_MAX_BYTES];
 	char *related[N_RELATIONS]; /* as written, or NULL */
-	uint64_t count; /* of copies, 0: one, with its plain name */
-	size_t first; /* index of the first of its guests */
+	uint64_t count; /* copies to make; 0: one guest, named as written */
+	size_t first; /* index of the section's first guest */
 };
 
 struct scenario {
 	struct simulator *simulator;
 	struct section *sections;
 	size_t n_sections;
-	struct section *current; /* NULL behind a header that is broken */
-	/* Open addressing, by the hash of the name; a place is empty with 0. */
-	size_t *names; /* index of the guest + 1 */
+	struct section *current; /* NULL after an invalid header */
+	/* Hash table of names with open addressing. */
+	size_t *names; /* index of the guest + 1; 0: empty slot */
 	size_t n_names; /* a power of two */
 	char *problems;
 };
@@ -62,7 +62,7 @@ static const char *const behaviour_names[] = {
 };
 ENUM_COMPLETE(behaviour_names, SIM_FAILS_TO_RESUME);
 
-static int take_behaviour(const char *value, struct sim_guest *guest)
+static int parse_behaviour(const char *value, struct sim_guest *guest)
 {
 	int behaviour = ENUM_PARSE(behaviour_names, value);
 
@@ -72,7 +72,7 @@ static int take_behaviour(const char *value, struct sim_guest *guest)
 	return 0;
 }
 
-static int take_type(const char *value, struct sim_guest *guest)
+static int parse_type(const char *value, struct sim_guest *guest)
 {
 	for (int type = GUEST_PV; type <= GUEST_HVM; type++) {
 		if (strcmp(value, guest_type_name((enum guest_type)type)) != 0)
@@ -83,7 +83,7 @@ static int take_type(const char *value, struct sim_guest *guest)
 	return -EINVAL;
 }
 
-/* What the guest, or somebody with it, is doing when the scenario begins. */
+/* Values of State=. */
 static const struct {
 	const char *name;
 	enum guest_state state;
@@ -106,7 +106,7 @@ static const struct {
 	{ "migrating", GUEST_RUNNING, SIM_IS_SAVED, "suspend", 0, false, false },
 };
 
-static int take_state(const char *value, struct sim_guest *guest)
+static int parse_state(const char *value, struct sim_guest *guest)
 {
 	for (size_t i = 0; i < ELEMENTSOF(states); i++) {
 		if (strcmp(value, states[i].name) != 0)
@@ -126,7 +126,7 @@ static int take_state(const char *value, struct sim_guest *guest)
 	return -EINVAL;
 }
 
-static int take_agent(const char *value, struct sim_guest *guest)
+static int parse_agent(const char *value, struct sim_guest *guest)
 {
 	bool present;
 	int r = parse_boolean(value, &present);
@@ -141,12 +141,12 @@ static int take_agent(const char *value, struct sim_guest *guest)
 	return r;
 }
 
-static int take_agent_version(const char *value, struct sim_guest *guest)
+static int parse_agent_version(const char *value, struct sim_guest *guest)
 {
 	return parse_u64(value, UINT64_MAX, &guest->facts.agent.version);
 }
 
-static int take_feature(const char *value, struct sim_guest *guest)
+static int parse_feature(const char *value, struct sim_guest *guest)
 {
 	bool yes;
 	int r;
@@ -161,12 +161,12 @@ static int take_feature(const char *value, struct sim_guest *guest)
 	return r;
 }
 
-static int take_pv_drivers(const char *value, struct sim_guest *guest)
+static int parse_pv_drivers(const char *value, struct sim_guest *guest)
 {
 	return parse_boolean(value, &guest->facts.has_pv_drivers);
 }
 
-static int take_kernel_port(const char *value, struct sim_guest *guest)
+static int parse_kernel_port(const char *value, struct sim_guest *guest)
 {
 	bool yes = false;
 	int r = parse_boolean(value, &yes);
@@ -175,12 +175,12 @@ static int take_kernel_port(const char *value, struct sim_guest *guest)
 	return r;
 }
 
-static int take_record(const char *value, struct sim_guest *guest)
+static int parse_record(const char *value, struct sim_guest *guest)
 {
-	return parse_boolean(value, &guest->has_record);
+	return parse_boolean(value, &guest->has_toolstack_record);
 }
 
-static int take_pci_functions(const char *value, struct sim_guest *guest)
+static int parse_pci_functions(const char *value, struct sim_guest *guest)
 {
 	uint64_t number = 0;
 	int r = parse_u64(value, 64, &number);
@@ -189,10 +189,10 @@ static int take_pci_functions(const char *value, struct sim_guest *guest)
 	return r;
 }
 
-/* "resume:3" fails the third, "resume:3+" also all later, "resume" all. */
-static int add_failure(struct sim_calls *calls, const char *word)
+/* "resume:3": the third call fails; "resume:3+": from it on; "resume": all. */
+static int add_failure(struct sim_calls *calls, const char *token)
 {
-	_cleanup_(freep) char *copy = strdup(word);
+	_cleanup_(freep) char *copy = strdup(token);
 	char *colon = copy ? strchr(copy, ':') : NULL, *end;
 	struct sim_failure failure = { .n = 1, .and_later = !colon };
 
@@ -216,40 +216,40 @@ static int add_failure(struct sim_calls *calls, const char *word)
 	return 0;
 }
 
-static int take_failures(const char *value, struct sim_calls *calls)
+static int parse_failures(const char *value, struct sim_calls *calls)
 {
-	_cleanup_(freep) char *words = strdup(value);
-	char *rest = words, *word;
-	int r = words ? 0 : -ENOMEM;
+	_cleanup_(freep) char *tokens = strdup(value);
+	char *rest = tokens, *token;
+	int r = tokens ? 0 : -ENOMEM;
 
-	while (r == 0 && (word = strsep(&rest, " ,")))
-		if (word[0])
-			r = add_failure(calls, word);
+	while (r == 0 && (token = strsep(&rest, " ,")))
+		if (token[0])
+			r = add_failure(calls, token);
 	return r;
 }
 
-static int take_guest_failures(const char *value, struct sim_guest *guest)
+static int parse_guest_failures(const char *value, struct sim_guest *guest)
 {
-	return take_failures(value, &guest->calls);
+	return parse_failures(value, &guest->calls);
 }
 
 /* ---- keys ---------------------------------------------------------------- */
 
 static const struct {
 	const char *key;
-	int (*take)(const char *value, struct sim_guest *guest);
+	int (*parse)(const char *value, struct sim_guest *guest);
 } guest_keys[] = {
-	{ "Type", take_type },
-	{ "State", take_state },
-	{ "Behaviour", take_behaviour },
-	{ "Agent", take_agent },
-	{ "AgentVersion", take_agent_version },
-	{ "FeatureSuspend", take_feature },
-	{ "KernelEventChannel", take_kernel_port },
-	{ "PVDrivers", take_pv_drivers },
-	{ "PCIFunctions", take_pci_functions },
-	{ "ToolstackRecord", take_record },
-	{ "Fail", take_guest_failures },
+	{ "Type", parse_type },
+	{ "State", parse_state },
+	{ "Behaviour", parse_behaviour },
+	{ "Agent", parse_agent },
+	{ "AgentVersion", parse_agent_version },
+	{ "FeatureSuspend", parse_feature },
+	{ "KernelEventChannel", parse_kernel_port },
+	{ "PVDrivers", parse_pv_drivers },
+	{ "PCIFunctions", parse_pci_functions },
+	{ "ToolstackRecord", parse_record },
+	{ "Fail", parse_guest_failures },
 };
 
 static const struct {
@@ -275,7 +275,7 @@ static const char *const relation_keys[N_RELATIONS] = {
 	[CLAIMS_TO_SERVE] = "ClaimsToServe",
 };
 
-static int take_text(const char *value, char **ret)
+static int parse_text(const char *value, char **ret)
 {
 	char *copy = strdup(value);
 
@@ -286,25 +286,25 @@ static int take_text(const char *value, char **ret)
 	return 0;
 }
 
-/* Returns -ENOENT for a key that there is not. */
-static int take_section_key(struct section *section, const char *key, const char *value)
+/* Returns -ENOENT for an unknown key. */
+static int parse_section_key(struct section *section, const char *key, const char *value)
 {
 	for (size_t i = 0; i < ELEMENTSOF(guest_keys); i++)
 		if (strcmp(key, guest_keys[i].key) == 0)
-			return guest_keys[i].take(value, &section->guest);
+			return guest_keys[i].parse(value, &section->guest);
 	for (size_t i = 0; i < ELEMENTSOF(guest_times); i++)
 		if (strcmp(key, guest_times[i].key) == 0)
 			return parse_duration(value, (uint64_t *)((char *)&section->guest +
 								  guest_times[i].offset));
 	for (size_t i = 0; i < N_RELATIONS; i++)
 		if (strcmp(key, relation_keys[i]) == 0)
-			return take_text(value, &section->related[i]);
+			return parse_text(value, &section->related[i]);
 	if (strcmp(key, "Count") == 0)
 		return parse_u64(value, SIM_GUESTS_MAX, &section->count);
 	return -ENOENT;
 }
 
-static int take_s3(const char *value, struct simulator *simulator)
+static int parse_s3(const char *value, struct simulator *simulator)
 {
 	simulator->offers_s3 = strcmp(value, "no") != 0;
 	simulator->refuses_s3 = strcmp(value, "refuse") == 0;
@@ -313,22 +313,22 @@ static int take_s3(const char *value, struct simulator *simulator)
 		       : -EINVAL;
 }
 
-static int take_host_key(struct scenario *scenario, const char *key, const char *value)
+static int parse_host_key(struct scenario *scenario, const char *key, const char *value)
 {
 	struct simulator *simulator = scenario->simulator;
 
 	if (strcmp(key, "S3") == 0)
-		return take_s3(value, simulator);
+		return parse_s3(value, simulator);
 	if (strcmp(key, "SleepTime") == 0)
 		return parse_duration(value, &simulator->sleep_us);
 	if (strcmp(key, "Fail") == 0)
-		return take_failures(value, &simulator->calls);
+		return parse_failures(value, &simulator->calls);
 	return -ENOENT;
 }
 
 /* ---- sections ------------------------------------------------------------ */
 
-/* Appends a guest with the defaults of one that behaves. */
+/* Appends a section with the documented defaults. */
 static struct section *new_section(struct scenario *scenario, const char *name)
 {
 	struct section *section;
@@ -346,7 +346,7 @@ static struct section *new_section(struct scenario *scenario, const char *name)
 			.resume_us = 4000,
 			.ready_us = 2000000,
 			.late_us = 15000000,
-			.has_record = true,
+			.has_toolstack_record = true,
 			.leave_us = 1000000,
 			.appears_us = SIM_NEVER,
 			.destroyed_us = SIM_NEVER,
@@ -365,8 +365,8 @@ static bool guest_name(const char *section, char ret[static NAME_MAX_BYTES])
 	return sscanf(section, "Guest \"%63[^\"]%c", ret, &end) == 2 && end == '"';
 }
 
-static int take_section(void *data, const struct ini_position *position, const char *section,
-			struct error *error)
+static int parse_section(void *data, const struct ini_position *position, const char *section,
+			 struct error *error)
 {
 	struct scenario *scenario = data;
 	char name[NAME_MAX_BYTES];
@@ -383,23 +383,23 @@ static int take_section(void *data, const struct ini_position *position, const c
 	return 0;
 }
 
-static int take_key(void *data, const struct ini_position *position, const char *section,
-		    const char *key, const char *value, struct error *error)
+static int parse_key(void *data, const struct ini_position *position, const char *section,
+		     const char *key, const char *value, struct error *error)
 {
 	struct scenario *scenario = data;
 	int r = 0;
 
 	(void)position;
 	if (strcmp(section, "Host") == 0)
-		r = take_host_key(scenario, key, value);
+		r = parse_host_key(scenario, key, value);
 	else if (scenario->current)
-		r = take_section_key(scenario->current, key, value);
-	/* Else a bad section, which has been reported at its header. */
+		r = parse_section_key(scenario->current, key, value);
+	/* Else an invalid section, reported at its header. */
 	if (r == -ENOENT)
 		return error_set(error, r, "unknown key");
 	if (r == -ENOMEM)
 		return error_set(error, r, "out of memory");
-	return r < 0 ? error_set(error, r, "'%s' will not do", value) : 0;
+	return r < 0 ? error_set(error, r, "'%s' is not a valid value", value) : 0;
 }
 
 static void collect_problem(void *data, const char *problem)
@@ -417,10 +417,11 @@ static void collect_problem(void *data, const char *problem)
 /* ---- guests -------------------------------------------------------------- */
 
 /*
- * The name of a copy: its number instead of the '*', or behind a name without.
- * Where others are named, only the '*' counts. Returns 0 or -EINVAL.
+ * The name of a copy (from 1; 0: no copy): its number replaces the '*'. Without
+ * a '*' the number is appended to the guest's own name (`is_own`), and names of
+ * other guests stay as written. Returns 0 or -EINVAL.
  */
-static int name_of_copy(const char *pattern, uint64_t copy, bool is_own, char *ret, size_t size)
+static int expand_name(const char *pattern, uint64_t copy, bool is_own, char *ret, size_t size)
 {
 	const char *star = strchr(pattern, '*');
 	int before = star ? (int)(star - pattern) : (int)strlen(pattern);
@@ -435,11 +436,8 @@ static int name_of_copy(const char *pattern, uint64_t copy, bool is_own, char *r
 	return length < 0 || (size_t)length >= size ? -EINVAL : 0;
 }
 
-/*
- * A UUID that follows from the name, so that the order of ties is the same in
- * every run.
- */
-static void give_uuid(struct guest *facts)
+/* A UUID derived from the name: ties are ordered alike in every run. */
+static void derive_uuid(struct guest *facts)
 {
 	uint64_t hash = HASH_START;
 
@@ -449,8 +447,8 @@ static void give_uuid(struct guest *facts)
 	}
 }
 
-/* The place of a name in the table: its own, or the empty one it would take. */
-static size_t *place_of(const struct scenario *scenario, const char *name)
+/* The slot of a name in the table, or the empty slot where it belongs. */
+static size_t *find_slot(const struct scenario *scenario, const char *name)
 {
 	size_t mask = scenario->n_names - 1;
 	size_t i = hash_text(HASH_START, name) & mask;
@@ -479,33 +477,34 @@ static int make_guest(struct scenario *scenario, const struct section *section, 
 	struct simulator *simulator = scenario->simulator;
 	struct sim_guest *guest = &simulator->guests[simulator->n_guests];
 	struct guest *facts = &guest->facts;
-	size_t *place;
+	size_t *slot;
 
 	*guest = section->guest;
 	guest->calls = (struct sim_calls){ 0 };
-	if (name_of_copy(section->name, copy, true, facts->name, sizeof(facts->name)) < 0)
-		return error_set(error, -EBADMSG, "[Guest \"%s\"] lacks Count=", section->name);
-	place = place_of(scenario, facts->name);
-	if (*place)
-		return error_set(error, -EBADMSG, "there are two guests '%s'", facts->name);
-	give_uuid(facts);
+	if (expand_name(section->name, copy, true, facts->name, sizeof(facts->name)) < 0)
+		return error_set(error, -EBADMSG,
+				 "[Guest \"%s\"]: a name with '*' needs Count=", section->name);
+	slot = find_slot(scenario, facts->name);
+	if (*slot)
+		return error_set(error, -EBADMSG, "two guests are called '%s'", facts->name);
+	derive_uuid(facts);
 	facts->domid = (uint32_t)simulator->n_guests + 1;
 	if (guest->appears_us != SIM_NEVER)
 		facts->state = GUEST_GONE;
-	*place = ++simulator->n_guests;
+	*slot = ++simulator->n_guests;
 	return copy_failures(&section->guest.calls, &guest->calls) < 0
 		       ? error_set(error, -ENOMEM, "out of memory")
 		       : 0;
 }
 
-static int make_room(struct scenario *scenario, struct error *error)
+static int allocate_guests(struct scenario *scenario, struct error *error)
 {
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < scenario->n_sections; i++)
 		n += scenario->sections[i].count ? scenario->sections[i].count : 1;
 	if (n > SIM_GUESTS_MAX)
-		return error_set(error, -EBADMSG, "%" PRIu64 " guests are too many: at most %d", n,
+		return error_set(error, -EBADMSG, "%" PRIu64 " guests exceed the limit of %d", n,
 				 SIM_GUESTS_MAX);
 	scenario->n_names = 4;
 	while (scenario->n_names < 2 * n)
@@ -519,7 +518,7 @@ static int make_room(struct scenario *scenario, struct error *error)
 
 static int make_guests(struct scenario *scenario, struct error *error)
 {
-	int r = make_room(scenario, error);
+	int r = allocate_guests(scenario, error);
 
 	for (size_t i = 0; i < scenario->n_sections && r == 0; i++) {
 		struct section *section = &scenario->sections[i];
@@ -535,26 +534,28 @@ static int make_guests(struct scenario *scenario, struct error *error)
 
 /* ---- links --------------------------------------------------------------- */
 
-/* Cuts "vbd:" off "vbd:storage"; without a device it is a network card. */
-static int take_device(const char **word, enum link_class *ret)
+/* Removes "vbd:" from "vbd:storage"; the default device is a network card. */
+static int parse_device(const char **token, enum link_class *ret)
 {
-	const char *colon = strchr(*word, ':');
+	const char *colon = strchr(*token, ':');
 	char device[16];
 
 	*ret = LINK_NETWORK;
 	if (!colon)
 		return 0;
-	if ((size_t)(colon - *word) >= sizeof(device))
+	if ((size_t)(colon - *token) >= sizeof(device))
 		return -EINVAL;
-	memcpy(device, *word, (size_t)(colon - *word));
-	device[colon - *word] = '\0';
-	*word = colon + 1;
-	return link_class_parse_device(device, ret);
+	memcpy(device, *token, (size_t)(colon - *token));
+	device[colon - *token] = '\0';
+	if (link_class_parse_device(device, ret) < 0)
+		return -EINVAL;
+	*token = colon + 1;
+	return 0;
 }
 
-/* Who is connected to whom by a relation, and who says so. */
-static struct link link_of(const struct simulator *simulator, enum relation relation, size_t guest,
-			   size_t other, enum link_class class)
+/* The link that a relation describes, with the domains that record it. */
+static struct link make_link(const struct simulator *simulator, enum relation relation,
+			     size_t guest, size_t other, enum link_class class)
 {
 	bool is_true = relation == NEEDS || relation == STUB_FOR;
 	bool other_needs = relation == STUB_FOR || relation == CLAIMS_TO_SERVE;
@@ -565,33 +566,33 @@ static struct link link_of(const struct simulator *simulator, enum relation rela
 		.class = relation == STUB_FOR ? LINK_DEVICE_MODEL : class,
 		.said_by_frontend = is_true || relation == CLAIMS_TO_NEED,
 		.said_by_backend = is_true || relation == CLAIMS_TO_SERVE,
-		.said_by_toolstack = is_true && simulator->guests[guest].has_record,
+		.said_by_toolstack = is_true && simulator->guests[guest].has_toolstack_record,
 	};
 }
 
 static int add_link(struct scenario *scenario, enum relation relation, size_t guest, uint64_t copy,
-		    const char *word, struct error *error)
+		    const char *token, struct error *error)
 {
 	struct simulator *simulator = scenario->simulator;
 	const char *name = simulator->guests[guest].facts.name;
 	char other[GUEST_NAME_MAX];
 	enum link_class class;
-	size_t place;
+	size_t slot;
 
-	if (take_device(&word, &class) < 0)
-		return error_set(error, -EBADMSG, "'%s': %s=: there is no such device", name,
-				 relation_keys[relation]);
-	if (name_of_copy(word, copy, false, other, sizeof(other)) < 0)
+	if (parse_device(&token, &class) < 0)
+		return error_set(error, -EBADMSG, "'%s': %s=%s: unknown device class", name,
+				 relation_keys[relation], token);
+	if (expand_name(token, copy, false, other, sizeof(other)) < 0)
 		return error_set(error, -EBADMSG, "'%s': %s=%s: '*' needs Count=", name,
-				 relation_keys[relation], word);
-	place = *place_of(scenario, other);
-	if (!place)
-		return error_set(error, -EBADMSG, "'%s': %s=: the scenario lacks '%s'", name,
+				 relation_keys[relation], token);
+	slot = *find_slot(scenario, other);
+	if (!slot)
+		return error_set(error, -EBADMSG, "'%s': %s=: the scenario has no guest '%s'", name,
 				 relation_keys[relation], other);
 	if (array_grow(&simulator->links, simulator->n_links, sizeof(*simulator->links)) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	simulator->links[simulator->n_links++] =
-		link_of(simulator, relation, guest, place - 1, class);
+		make_link(simulator, relation, guest, slot - 1, class);
 	return 0;
 }
 
@@ -599,13 +600,13 @@ static int add_links(struct scenario *scenario, const struct section *section,
 		     enum relation relation, size_t guest, uint64_t copy, struct error *error)
 {
 	const char *text = section->related[relation];
-	_cleanup_(freep) char *words = strdup(text ? text : "");
-	char *rest = words, *word;
-	int r = words ? 0 : error_set(error, -ENOMEM, "out of memory");
+	_cleanup_(freep) char *tokens = strdup(text ? text : "");
+	char *rest = tokens, *token;
+	int r = tokens ? 0 : error_set(error, -ENOMEM, "out of memory");
 
-	while (r == 0 && (word = strsep(&rest, " ,")))
-		if (word[0])
-			r = add_link(scenario, relation, guest, copy, word, error);
+	while (r == 0 && (token = strsep(&rest, " ,")))
+		if (token[0])
+			r = add_link(scenario, relation, guest, copy, token, error);
 	return r;
 }
 
@@ -642,11 +643,11 @@ static void scenario_done(struct scenario *scenario)
 
 static int read_file(struct scenario *scenario, const char *path, struct error *error)
 {
-	int r = ini_file_parse_sections(path, take_section, take_key, collect_problem, scenario,
+	int r = ini_file_parse_sections(path, parse_section, parse_key, collect_problem, scenario,
 					error);
 
 	if (r == -ENOENT)
-		error_set(error, r, "there is no scenario %s", path);
+		error_set(error, r, "scenario %s does not exist", path);
 	if (r == -EBADMSG)
 		error_set(error, r, "%s",
 			  scenario->problems ? scenario->problems : "out of memory");

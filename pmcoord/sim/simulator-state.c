@@ -6,17 +6,17 @@
 
 #include "pmcoord/cleanup.h"
 
-/* Bits of a guest's line. */
-#define IS_ASKED 1u
+/* Flags in a guest's line. */
+#define IS_REQUESTED 1u
 #define IS_WATCHED 2u
 #define HAS_BOOTED 4u
 #define HAS_REBOOTED 8u
 
 static void save_guest(const struct sim_guest *guest, size_t i, FILE *file)
 {
-	unsigned int bits = (guest->asked ? IS_ASKED : 0) | (guest->watched ? IS_WATCHED : 0) |
-			    (guest->boot_us == 0 ? HAS_BOOTED : 0) |
-			    (guest->reboots ? HAS_REBOOTED : 0);
+	unsigned int bits =
+		(guest->requested ? IS_REQUESTED : 0) | (guest->watched ? IS_WATCHED : 0) |
+		(guest->boot_us == 0 ? HAS_BOOTED : 0) | (guest->reboots ? HAS_REBOOTED : 0);
 
 	fprintf(file, "guest %zu %d %u %u %u %d %" PRIu64 " %d %" PRIu64 "\n", i,
 		guest->facts.state, guest->pauses, bits, guest->generation,
@@ -39,14 +39,14 @@ void sim_state_save(const struct simulator *simulator)
 	file = fopen(simulator->state_path, "we");
 	if (!file)
 		return;
-	fprintf(file, "clock %" PRIu64 " %" PRIu64 " %d\n", simulator->now_us, simulator->orders,
-		simulator->began);
+	fprintf(file, "clock %" PRIu64 " %" PRIu64 " %d\n", simulator->now_us,
+		simulator->next_order, simulator->started);
 	for (size_t i = 0; i < simulator->n_guests; i++)
 		save_guest(&simulator->guests[i], i, file);
 	for (size_t i = 0; i < simulator->n_heap; i++)
 		save_event(&simulator->heap[i], "event", file);
-	for (size_t i = 0; i < simulator->n_frozen; i++)
-		save_event(&simulator->frozen[i], "frozen", file);
+	for (size_t i = 0; i < simulator->n_deferred; i++)
+		save_event(&simulator->deferred[i], "frozen", file);
 }
 
 static bool load_guest(struct simulator *simulator, const char *line)
@@ -64,7 +64,7 @@ static bool load_guest(struct simulator *simulator, const char *line)
 	guest = &simulator->guests[i];
 	guest->facts.state = (enum guest_state)state;
 	guest->pauses = pauses;
-	guest->asked = bits & IS_ASKED;
+	guest->requested = bits & IS_REQUESTED;
 	guest->watched = bits & IS_WATCHED;
 	guest->generation = generation;
 	if ((bits & HAS_BOOTED) && guest->boot_us > 0) {
@@ -86,7 +86,7 @@ static bool load_guest(struct simulator *simulator, const char *line)
 	return true;
 }
 
-/* Returns whether it is an event, or negative. */
+/* Returns 1 for an event, 0 for another line, negative without memory. */
 static int load_event(struct simulator *simulator, const char *line)
 {
 	struct sim_event event;
@@ -97,7 +97,7 @@ static int load_event(struct simulator *simulator, const char *line)
 		   &event.order, &event.guest, &event.generation, &type) != 6 ||
 	    event.guest >= simulator->n_guests || type >= SIM_N_EVENT_TYPES)
 		return 0;
-	/* What is frozen is so again when its time comes at once. */
+	/* A deferred event is overdue, and deferred again on the first wait. */
 	event.type = (enum sim_event_type)type;
 	return sim_schedule_event(simulator, &event) < 0 ? -1 : 1;
 }
@@ -106,16 +106,16 @@ int sim_state_load(struct simulator *simulator)
 {
 	_cleanup_(fclosep) FILE *file =
 		simulator->state_path ? fopen(simulator->state_path, "re") : NULL;
-	uint64_t clock, orders;
+	uint64_t clock, next_order;
 	char line[256];
-	int began, r;
+	int started, r;
 
 	if (!file || !fgets(line, sizeof(line), file) ||
-	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &orders, &began) != 3)
+	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &next_order, &started) != 3)
 		return 0;
 	simulator->now_us = clock;
-	simulator->orders = orders;
-	simulator->began = began != 0;
+	simulator->next_order = next_order;
+	simulator->started = started != 0;
 	while (fgets(line, sizeof(line), file)) {
 		if (load_guest(simulator, line))
 			continue;

@@ -3,18 +3,19 @@
 #define PMCOORD_SIM_SIMULATOR_STATE_H
 
 /*
- * What lasts from one command to the next, as Xen would keep it: the clock, the
- * guests' states, and what is going to happen to them.
+ * Keeps the simulated machine between two commands, as Xen would: the clock,
+ * the guests' states and the scheduled events.
  */
 
 #include "sim/simulator-machine.h"
 
-/* To, and from, simulator->state_path; nothing where that is NULL. */
+/* Writes simulator->state_path; a no-op where that is NULL. */
 void sim_state_save(const struct simulator *simulator);
 
 /*
- * A file that is not there, or not of this scenario, leaves the machine as the
- * scenario describes it, as far as it says nothing. Returns 0 or -ENOMEM.
+ * Reads simulator->state_path. Reading ends at the first line that does not fit
+ * the scenario; what was not read (all, where the file is missing) stays as the
+ * scenario describes it. Returns 0 or -ENOMEM.
  */
 int sim_state_load(struct simulator *simulator);
 

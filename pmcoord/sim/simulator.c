@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim/simulator.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,8 @@
 #include "sim/simulator-scenario.h"
 #include "sim/simulator-state.h"
 
-/* How long an agent takes to see a request, or that it is taken back. */
-#define SEEN_AFTER_US 1000
+/* Until an agent reacts to a request or to its retraction. */
+#define AGENT_REACTION_US 1000
 
 static struct simulator *simulator_of(struct hypervisor *hypervisor)
 {
@@ -21,8 +22,8 @@ static struct simulator *simulator_of(struct hypervisor *hypervisor)
 
 /* ---- calls --------------------------------------------------------------- */
 
-/* The guest that still has this domid and UUID, or NULL. */
-static struct sim_guest *find(struct simulator *simulator, const struct domain_id *id)
+/* The guest that has this domid and UUID now, or NULL. */
+static struct sim_guest *find_guest(struct simulator *simulator, const struct domain_id *id)
 {
 	struct domain_id found;
 	struct sim_guest *guest;
@@ -35,20 +36,20 @@ static struct sim_guest *find(struct simulator *simulator, const struct domain_i
 }
 
 /*
- * What every verb for one guest begins with. Returns 0, -ESRCH, or -EIO where
- * the scenario lets this call fail.
+ * Each verb for one guest begins with this. Returns 0, -ESRCH, or -EIO where
+ * Fail= makes this call fail.
  */
-static int enter(struct hypervisor *hypervisor, enum sim_verb verb, const struct domain_id *id,
-		 struct sim_guest **ret_guest)
+static int begin_call(struct hypervisor *hypervisor, enum sim_verb verb, const struct domain_id *id,
+		      struct sim_guest **ret_guest)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
-	struct sim_guest *guest = find(simulator, id);
-	int r = sim_count(&simulator->calls, verb);
+	struct sim_guest *guest = find_guest(simulator, id);
+	int r = sim_count_call(&simulator->calls, verb);
 
 	*ret_guest = guest;
 	if (!guest)
 		return -ESRCH;
-	return sim_count(&guest->calls, verb) < 0 ? -EIO : r;
+	return sim_count_call(&guest->calls, verb) < 0 ? -EIO : r;
 }
 
 static size_t index_of(const struct simulator *simulator, const struct sim_guest *guest)
@@ -68,7 +69,7 @@ const char *simulator_verb(size_t i)
 	return i < SIM_N_VERBS ? sim_verb_name((enum sim_verb)i) : NULL;
 }
 
-/* ---- looking ------------------------------------------------------------- */
+/* ---- inventory and states ------------------------------------------------ */
 
 static int add_guest(struct inventory *inventory, const struct sim_guest *guest)
 {
@@ -76,14 +77,14 @@ static int add_guest(struct inventory *inventory, const struct sim_guest *guest)
 
 	if (facts.state == GUEST_RUNNING && guest->pauses > 0)
 		facts.state = GUEST_PAUSED;
-	if (guest->asked)
+	if (guest->requested)
 		snprintf(facts.shutdown_node, sizeof(facts.shutdown_node), "%s",
 			 PROTOCOL_SHUTDOWN_SUSPEND);
 	return inventory_add_guest(inventory, &facts);
 }
 
-/* A claim is there as long as the one who makes it. */
-static bool is_said(const struct simulator *simulator, const struct link *link)
+/* A claim lasts as long as the domain that makes it. */
+static bool is_claimed(const struct simulator *simulator, const struct link *link)
 {
 	bool frontend = simulator->guests[link->frontend].facts.state != GUEST_GONE;
 	bool backend = simulator->guests[link->backend].facts.state != GUEST_GONE;
@@ -92,14 +93,14 @@ static bool is_said(const struct simulator *simulator, const struct link *link)
 }
 
 static int add_link(const struct simulator *simulator, struct inventory *inventory,
-		    const struct link *said)
+		    const struct link *claim)
 {
-	struct link link = *said;
+	struct link link = *claim;
 
-	if (!is_said(simulator, said))
+	if (!is_claimed(simulator, claim))
 		return 0;
-	link.frontend = simulator->guests[said->frontend].facts.domid;
-	link.backend = simulator->guests[said->backend].facts.domid;
+	link.frontend = simulator->guests[claim->frontend].facts.domid;
+	link.backend = simulator->guests[claim->backend].facts.domid;
 	return inventory_add_link(inventory, &link);
 }
 
@@ -108,10 +109,10 @@ static int sim_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct inventory inventory = { 0 };
-	int r = sim_count(&simulator->calls, SIM_INVENTORY);
+	int r = sim_count_call(&simulator->calls, SIM_INVENTORY);
 
 	if (r < 0)
-		return error_set(error, r, "the scenario lets the inventory fail");
+		return error_set(error, r, "the inventory failed, as the scenario demands (Fail=)");
 	for (size_t i = 0; i < simulator->n_guests && r == 0; i++)
 		if (simulator->guests[i].facts.state != GUEST_GONE)
 			r = add_guest(&inventory, &simulator->guests[i]);
@@ -131,7 +132,7 @@ static int sim_get_state(struct hypervisor *hypervisor, const struct domain_id *
 			 struct domain_state *ret_state)
 {
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_GET_STATE, id, &guest);
+	int r = begin_call(hypervisor, SIM_GET_STATE, id, &guest);
 
 	if (r == -ESRCH) {
 		*ret_state = (struct domain_state){ .state = GUEST_GONE };
@@ -148,14 +149,14 @@ static int sim_get_state(struct hypervisor *hypervisor, const struct domain_id *
 	return 0;
 }
 
-/* Its functions are 0000:00:01.0, and so on; its memory is not simulated. */
+/* PCI functions are numbered from 0000:00:01.0; memory is not simulated. */
 static int sim_examine(struct hypervisor *hypervisor, const struct guest *facts,
 		       struct guest_examination *ret_examination)
 {
 	struct guest_examination examination = { 0 };
 	struct domain_id id = domain_id_of(facts);
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_EXAMINE, &id, &guest);
+	int r = begin_call(hypervisor, SIM_EXAMINE, &id, &guest);
 
 	if (r < 0)
 		return r;
@@ -171,7 +172,7 @@ static int sim_get_agent_state(struct hypervisor *hypervisor, const struct domai
 			       struct agent_state *ret_state)
 {
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_GET_AGENT_STATE, id, &guest);
+	int r = begin_call(hypervisor, SIM_GET_AGENT_STATE, id, &guest);
 
 	if (r < 0)
 		return r;
@@ -182,18 +183,18 @@ static int sim_get_agent_state(struct hypervisor *hypervisor, const struct domai
 		snprintf(ret_state->detail, sizeof(ret_state->detail), "0000:00:00.0 lost");
 	if (guest->behaviour == SIM_REFUSES)
 		snprintf(ret_state->detail, sizeof(ret_state->detail),
-			 "refused, as the scenario wants");
+			 "refused, as the scenario demands");
 	return 0;
 }
 
-/* ---- down ---------------------------------------------------------------- */
+/* ---- suspend ------------------------------------------------------------- */
 
 static int sim_prepare(struct hypervisor *hypervisor, const struct guest *facts,
 		       enum mechanism mechanism)
 {
 	struct domain_id id = domain_id_of(facts);
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_PREPARE, &id, &guest);
+	int r = begin_call(hypervisor, SIM_PREPARE, &id, &guest);
 
 	if (r < 0)
 		return r;
@@ -208,7 +209,7 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_ARM, id, &guest);
+	int r = begin_call(hypervisor, SIM_ARM, id, &guest);
 	bool is_ready;
 
 	if (r < 0)
@@ -217,17 +218,17 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 		   guest->facts.agent.state.cycle == cycle;
 	guest->facts.agent.request = (struct protocol_request){ PROTOCOL_SUSPEND, cycle };
 	guest->facts.agent.terms = *terms;
-	/* Of new terms it says nothing. */
+	/* An agent does not acknowledge new terms of a request it has seen. */
 	if (is_ready || guest->behaviour == SIM_AGENT_IS_DEAD)
 		return 0;
-	return sim_schedule(simulator, index_of(simulator, guest), SEEN_AFTER_US, SIM_ARMED);
+	return sim_schedule(simulator, index_of(simulator, guest), AGENT_REACTION_US, SIM_ARMED);
 }
 
 static int sim_subscribe(struct hypervisor *hypervisor, const struct domain_id *id,
 			 enum mechanism mechanism)
 {
 	(void)mechanism;
-	return find(simulator_of(hypervisor), id) ? 0 : -ESRCH;
+	return find_guest(simulator_of(hypervisor), id) ? 0 : -ESRCH;
 }
 
 static int sim_request(struct hypervisor *hypervisor, const struct domain_id *id,
@@ -235,10 +236,10 @@ static int sim_request(struct hypervisor *hypervisor, const struct domain_id *id
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest = NULL;
-	int r = sim_begin(simulator);
+	int r = sim_start_scenario(simulator);
 
 	if (r == 0)
-		r = enter(hypervisor, SIM_REQUEST, id, &guest);
+		r = begin_call(hypervisor, SIM_REQUEST, id, &guest);
 	return r < 0 ? r : sim_suspend_guest(simulator, index_of(simulator, guest), mechanism);
 }
 
@@ -247,7 +248,7 @@ static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_RETRACT, id, &guest);
+	int r = begin_call(hypervisor, SIM_RETRACT, id, &guest);
 
 	if (r < 0)
 		return r;
@@ -257,12 +258,12 @@ static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id
 		guest->generation++;
 		return guest->behaviour == SIM_AGENT_IS_DEAD
 			       ? RETRACTED
-			       : sim_schedule(simulator, index_of(simulator, guest), SEEN_AFTER_US,
-					      SIM_ARMED);
+			       : sim_schedule(simulator, index_of(simulator, guest),
+					      AGENT_REACTION_US, SIM_ARMED);
 	}
-	if (!guest->asked)
+	if (!guest->requested)
 		return RETRACT_TOO_LATE;
-	guest->asked = false;
+	guest->requested = false;
 	guest->generation++;
 	return RETRACTED;
 }
@@ -271,46 +272,46 @@ static int sim_unsubscribe(struct hypervisor *hypervisor, const struct domain_id
 {
 	struct sim_guest *guest;
 
-	return enter(hypervisor, SIM_UNSUBSCRIBE, id, &guest);
+	return begin_call(hypervisor, SIM_UNSUBSCRIBE, id, &guest);
 }
 
 static int sim_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct sim_guest *guest = NULL;
-	int r = sim_begin(simulator_of(hypervisor));
+	int r = sim_start_scenario(simulator_of(hypervisor));
 
 	if (r == 0)
-		r = enter(hypervisor, SIM_PAUSE, id, &guest);
+		r = begin_call(hypervisor, SIM_PAUSE, id, &guest);
 	if (r == 0)
 		guest->pauses++;
 	return r;
 }
 
-/* ---- back ---------------------------------------------------------------- */
+/* ---- resume -------------------------------------------------------------- */
 
 static int sim_unpause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_UNPAUSE, id, &guest);
+	int r = begin_call(hypervisor, SIM_UNPAUSE, id, &guest);
 
 	if (r < 0)
 		return r;
 	if (guest->pauses == 0)
 		return -EINVAL;
-	return --guest->pauses > 0 ? 0 : sim_thaw(simulator, index_of(simulator, guest));
+	return --guest->pauses > 0 ? 0 : sim_run_deferred(simulator, index_of(simulator, guest));
 }
 
 static int sim_prepare_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return find(simulator_of(hypervisor), id) ? 0 : -ESRCH;
+	return find_guest(simulator_of(hypervisor), id) ? 0 : -ESRCH;
 }
 
 static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_RESUME, id, &guest);
+	int r = begin_call(hypervisor, SIM_RESUME, id, &guest);
 
 	if (r < 0)
 		return r;
@@ -329,13 +330,13 @@ static int sim_resume_in_xenstore(struct hypervisor *hypervisor, const struct do
 {
 	struct sim_guest *guest;
 
-	return enter(hypervisor, SIM_RESUME_IN_XENSTORE, id, &guest);
+	return begin_call(hypervisor, SIM_RESUME_IN_XENSTORE, id, &guest);
 }
 
 static int sim_wake_agent(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct sim_guest *guest;
-	int r = enter(hypervisor, SIM_WAKE_AGENT, id, &guest);
+	int r = begin_call(hypervisor, SIM_WAKE_AGENT, id, &guest);
 
 	if (r == 0)
 		guest->watched = true;
@@ -344,7 +345,7 @@ static int sim_wake_agent(struct hypervisor *hypervisor, const struct domain_id 
 
 /* ---- the machine --------------------------------------------------------- */
 
-/* One process at a time has the scenario: nothing changes behind its back. */
+/* One process at a time has the scenario open, so no domain comes unseen. */
 static int sim_watch_domains(struct hypervisor *hypervisor)
 {
 	(void)hypervisor;
@@ -354,17 +355,17 @@ static int sim_watch_domains(struct hypervisor *hypervisor)
 static int sim_fd(struct hypervisor *hypervisor)
 {
 	(void)hypervisor;
-	return -EBADF; /* its loop needs none */
+	return -EBADF; /* the simulated loop polls no descriptor */
 }
 
 static int sim_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
 {
 	struct simulator *simulator = simulator_of(hypervisor);
-	int r = sim_count(&simulator->calls, SIM_NEXT_EVENT);
+	int r = sim_count_call(&simulator->calls, SIM_NEXT_EVENT);
 
-	if (r < 0 || simulator->first_happened == simulator->n_happened)
+	if (r < 0 || simulator->first_changed == simulator->n_changed)
 		return r;
-	*ret_domid = simulator->happened[simulator->first_happened++];
+	*ret_domid = simulator->changed[simulator->first_changed++];
 	return 1;
 }
 
@@ -401,9 +402,9 @@ static const struct hypervisor_ops sim_ops = {
 	.next_event = sim_next_event,
 };
 
-/* The states are kept only of a scenario that was read: set last. */
-static int set_up(struct simulator *simulator, const char *path, const char *state_path,
-		  struct error *error)
+/* state_path is set last: the state of a broken scenario is not saved. */
+static int load(struct simulator *simulator, const char *path, const char *state_path,
+		struct error *error)
 {
 	int r = sim_scenario_load(simulator, path, error);
 
@@ -426,14 +427,16 @@ static int set_up(struct simulator *simulator, const char *path, const char *sta
 int simulator_open(const char *path, const char *state_path, struct hypervisor **ret_hypervisor,
 		   struct loop **ret_loop, struct sleeper **ret_sleeper, struct error *error)
 {
-	struct simulator *simulator = malloc(sizeof(*simulator));
+	struct simulator *simulator;
 	int r;
 
+	assert(path && ret_hypervisor && ret_loop && ret_sleeper);
+	simulator = malloc(sizeof(*simulator));
 	if (!simulator)
 		return error_set(error, -ENOMEM, "out of memory");
 	sim_machine_init(simulator);
 	simulator->hypervisor.ops = &sim_ops;
-	r = set_up(simulator, path, state_path, error);
+	r = load(simulator, path, state_path, error);
 	if (r < 0) {
 		sim_machine_done(simulator);
 		free(simulator);

@@ -3,9 +3,10 @@
 #define PMCOORD_SIM_SIMULATOR_H
 
 /*
- * A hypervisor that is a file: guests, links, latencies and misbehaviour, on a
- * virtual clock. The engine runs the same plan on it as on Xen; it can touch
- * nothing of the host. The scenario's syntax is in pmcoord-scenario(5).
+ * A simulated hypervisor, described by a scenario file: guests, links,
+ * latencies and faults, on a virtual clock. The engine executes the same plan
+ * as on Xen; the simulator cannot change anything of the host. For the
+ * scenario's syntax see pmcoord-scenario(5).
  */
 
 #include "pmcoord/error.h"
@@ -14,19 +15,18 @@
 #include "model/sleeper.h"
 
 /*
- * Reads a scenario. `state_path`, where the guests' states are kept from one
- * command to the next, may be NULL: then nothing is kept. The simulator is
- * the hypervisor and, with the virtual clock, the loop and the host's sleep:
- * ret_loop and ret_sleeper live as long as the hypervisor and are freed with
- * it. Returns 0, or negative with `error` naming file and line.
+ * Reads a scenario. `state_path` keeps the guests' states between two commands;
+ * NULL: nothing is kept. The simulator is hypervisor, loop (with the virtual
+ * clock) and sleeper in one: ret_loop and ret_sleeper are freed with the
+ * hypervisor. Returns 0, or a negative errno with `error` naming file and line.
  */
 int simulator_open(const char *path, const char *state_path, struct hypervisor **ret_hypervisor,
 		   struct loop **ret_loop, struct sleeper **ret_sleeper, struct error *error);
 
 /*
- * How often a verb has been called so far, by the name that Fail= knows it by;
- * and the i-th of these names, NULL behind the last. For tests that let each
- * call fail once.
+ * The number of calls of a verb so far (0 for an unknown verb), and the name of
+ * the i-th verb (NULL after the last); names as in Fail=. For tests that make
+ * each call fail once.
  */
 uint64_t simulator_calls(struct hypervisor *hypervisor, const char *verb);
 const char *simulator_verb(size_t i);

@@ -197,12 +197,12 @@ def test_a_late_suspender_is_held_until_it_can_be_resumed(pmcoord, how):
 
 
 @pytest.mark.parametrize("text, named", [
-    ("[Guest \"a\"]\n[Guest \"a\"]\n", "two guests 'a'"),
-    ("[Guest \"a*\"]\n", "lacks Count="),
-    ("[Guest \"a\"]\nNeeds=vdb:b\n[Guest \"b\"]\n", "no such device"),
+    ("[Guest \"a\"]\n[Guest \"a\"]\n", "two guests are called 'a'"),
+    ("[Guest \"a*\"]\n", "needs Count="),
+    ("[Guest \"a\"]\nNeeds=vdb:b\n[Guest \"b\"]\n", "unknown device class"),
     ("[Guest \"a\"]\nNeeds=b*\n[Guest \"b1\"]\n", "'*' needs Count="),
     ("[Guest \"a\"]\nCount=16001\n", "16001"),
-    ("[Guest \"a\"]\nCount=16000\n[Guest \"b\"]\n", "too many"),
+    ("[Guest \"a\"]\nCount=16000\n[Guest \"b\"]\n", "exceed the limit"),
     ("[Guest \"a\"]\nFail=fly:1\n", "scenario:2"),
     ("[Guest \"a\"]\nFail=resume:0\n", "scenario:2"),
     ("[Host]\nFail=resume:x\n", "scenario:2"),
