@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Checks of pmcoord.conf: its lines, and whom its sections mean. */
+/* Checks of pmcoord.conf: its lines, and the guests that its sections name. */
 
 #include "check/check.h"
 
@@ -27,7 +27,7 @@ static bool matches_a_guest(const struct config_rule *rule, const struct invento
 	return false;
 }
 
-/* Each name of SuspendBefore= that no guest has. */
+/* Reports each name in SuspendBefore= that matches no guest. */
 static void check_order_of(const struct config_rule *rule, const struct inventory *inventory,
 			   struct findings *findings)
 {
@@ -38,8 +38,8 @@ static void check_order_of(const struct config_rule *rule, const struct inventor
 		if (name[0] && !inventory_find_name(inventory, name))
 			findings_add(
 				findings, FINDING_INFO, "configuration",
-				"leave it as it is if that guest is only not running now",
-				"%s: [Guest \"%s\"]: SuspendBefore= names '%s', and no such guest runs",
+				"correct the name, unless that guest is only not running now",
+				"%s: [Guest \"%s\"]: SuspendBefore= names '%s', but no such guest runs",
 				rule->where, rule->pattern, name);
 }
 
@@ -52,8 +52,8 @@ static void check_rules(const struct check_context *context, struct findings *fi
 
 		if (!matches_a_guest(rule, context->inventory))
 			findings_add(findings, FINDING_INFO, "configuration",
-				     "leave it as it is if that guest is only not running now",
-				     "%s: [Guest \"%s\"] matches no guest that runs", rule->where,
+				     "correct the name, unless that guest is only not running now",
+				     "%s: [Guest \"%s\"] matches no running guest", rule->where,
 				     rule->pattern);
 		check_order_of(rule, context->inventory, findings);
 	}
@@ -65,8 +65,8 @@ static void check_times(const struct config *config, struct findings *findings)
 		return;
 	findings_add(findings, FINDING_WARNING, "configuration",
 		     "make GuestTimeout= shorter than Deadline=",
-		     "GuestTimeout= (%" PRIu64 " s) is longer than Deadline= (%" PRIu64
-		     " s), which ends the wait for all guests",
+		     "GuestTimeout= (%" PRIu64 " s) exceeds Deadline= (%" PRIu64
+		     " s), at which pmcoord stops waiting for all guests",
 		     config->guest_timeout_us / 1000000, config->deadline_us / 1000000);
 }
 
@@ -74,7 +74,7 @@ void check_config(const struct check_context *context, struct findings *findings
 {
 	add_problems(
 		context->config_errors, FINDING_ERROR,
-		"mend it: until then no command runs and the host stays awake; see pmcoord.conf(5)",
+		"fix this, see pmcoord.conf(5): until then pmcoord refuses to suspend and the host does not sleep",
 		findings);
 	add_problems(context->config_warnings, FINDING_WARNING, "see pmcoord.conf(5)", findings);
 	check_rules(context, findings);

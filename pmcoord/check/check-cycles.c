@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Checks of what earlier cycles have left. */
+/* Checks of earlier cycles: guests kept suspended, journals, the last result. */
 
 #include "check/check.h"
 
@@ -10,30 +10,32 @@
 #include "pmcoord/json.h"
 #include "record/report.h"
 
-static void check_held(const struct status *status, struct findings *findings)
+static void check_kept_suspended(const struct status *status, struct findings *findings)
 {
 	for (size_t i = 0; i < status->n_cycles; i++) {
 		const struct cycle *cycle = &status->cycles[i];
 
 		for (size_t j = 0; j < cycle->n_guests && cycle->held; j++)
 			if (cycle->guests[j].hold != HOLD_NONE)
-				findings_add(findings, FINDING_INFO, cycle->guests[j].name,
-					     "pmcoord resume-all",
-					     "it is held down since cycle %" PRIu64 ", on purpose",
-					     cycle->number);
+				findings_add(
+					findings, FINDING_INFO, cycle->guests[j].name,
+					"pmcoord resume-all",
+					"the guest is kept suspended, as requested in cycle %" PRIu64,
+					cycle->number);
 	}
 }
 
 static void check_state(const struct status *status, struct findings *findings)
 {
 	if (status->state == STATUS_INTERRUPTED)
-		findings_add(findings, FINDING_ERROR, "cycles", "pmcoord resume-all",
-			     "a cycle was abandoned by whoever ran it; guests may still be down");
+		findings_add(
+			findings, FINDING_ERROR, "cycles", "pmcoord resume-all",
+			"a cycle ended before its guests were resumed: some may still be suspended");
 	if (status->n_unreadable > 0)
 		findings_add(
 			findings, FINDING_WARNING, "cycles",
-			"look for guests that are down with 'xl list' (s or p), then remove those files",
-			"%zu journals below /run/pmcoord/cycles cannot be read; whom those cycles held is not known",
+			"find suspended or paused guests with 'xl list' (state s or p), then remove those files",
+			"%zu journals in /run/pmcoord/cycles cannot be read: which guests those cycles keep suspended is unknown",
 			status->n_unreadable);
 }
 
@@ -57,6 +59,6 @@ void check_cycles(const struct check_context *context, struct findings *findings
 	if (!context->status)
 		return;
 	check_state(context->status, findings);
-	check_held(context->status, findings);
+	check_kept_suspended(context->status, findings);
 	check_last(context->status, findings);
 }

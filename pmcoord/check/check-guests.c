@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Checks of each guest: how it would go down, and what would be lost by it. */
+/* Checks of each guest: how it would be suspended, and what that would break. */
 
 #include "check/check.h"
 
@@ -11,19 +11,19 @@
 
 #include "pmcoord/cleanup.h"
 
-/* A guest and all that it is judged by. */
+/* A guest with the facts that its checks judge. */
 struct guest_check {
 	const struct check_context *context;
 	const struct guest *guest;
 	const struct check_details *details;
-	struct guest_config wanted;
+	struct guest_config config;
 	enum mechanism mechanism;
-	const char *reason; /* for the mechanism; may be NULL */
+	const char *reason; /* of the mechanism; may be NULL */
 	struct graph_nodes serves;
 	struct findings *findings;
 };
 
-#define TELL(guest_check, level, advice, ...)                                                      \
+#define REPORT(guest_check, level, advice, ...)                                                    \
 	findings_add((guest_check)->findings, level, (guest_check)->guest->name, advice,           \
 		     __VA_ARGS__)
 
@@ -34,14 +34,14 @@ static bool has_agent(const struct guest_check *guest_check)
 
 static bool is_ignored(const struct guest_check *guest_check)
 {
-	return guest_check->wanted.policy == POLICY_IGNORE;
+	return guest_check->config.policy == POLICY_IGNORE;
 }
 
 /* ---- devices ------------------------------------------------------------- */
 
 #define PCI_CLASS_USB 0x0c03
 
-/* What a person calls the class (the upper 16 bits); NULL: not that common. */
+/* Name of a class code's upper 16 bits, for people; NULL: not in the table. */
 static const char *class_name(uint32_t class)
 {
 	static const struct {
@@ -70,7 +70,7 @@ static bool holds_class(const struct guest_check *guest_check, uint32_t class)
 	return false;
 }
 
-/* "0000:00:14.0 (USB), 0000:03:00.0"; the caller's, NULL without memory. */
+/* "0000:00:14.0 (USB), 0000:03:00.0"; owned by the caller, NULL: no memory. */
 static char *describe_functions(const struct guest_check *guest_check)
 {
 	size_t n = guest_check->details->examination.n_pci, size = 0;
@@ -96,13 +96,13 @@ static char *describe_functions(const struct guest_check *guest_check)
 	return text;
 }
 
-/* Why the guest goes down without an agent's help, and what to do about it. */
+/* Why pmcoord cannot use an agent in the guest, and what to do about it. */
 struct no_agent {
 	char reason[160];
 	const char *advice;
 };
 
-/* Returns false where its agent can be asked. */
+/* Returns false where the guest's agent can be used. */
 static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *ret)
 {
 	const struct guest_agent *agent = &guest_check->guest->agent;
@@ -111,20 +111,20 @@ static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *
 	ret->advice = "in the guest: systemctl restart pmcoord-agent";
 	if (!agent->present) {
 		ret->advice =
-			"install pmcoord-agent in it ('make install-agent', then 'systemctl enable --now pmcoord-agent')";
-		snprintf(ret->reason, size, "runs no agent");
+			"in the guest: 'make install-agent', then 'systemctl enable --now pmcoord-agent'";
+		snprintf(ret->reason, size, "no pmcoord-agent runs in it");
 	} else if (agent->version != PROTOCOL_VERSION) {
 		ret->advice = "install the same version of pmcoord in dom0 and in the guest";
 		snprintf(ret->reason, size,
-			 "its agent speaks version %" PRIu64
-			 " of the protocol, which dom0 does not",
-			 agent->version);
+			 "pmcoord-agent speaks protocol version %" PRIu64
+			 ", dom0 speaks version %d",
+			 agent->version, PROTOCOL_VERSION);
 	} else if (agent->port == 0) {
-		snprintf(ret->reason, size, "its agent has published no event channel");
+		snprintf(ret->reason, size, "pmcoord-agent has published no event channel");
 	} else if (guest_check->details->examination.agent_port_is_stale) {
 		snprintf(ret->reason, size,
-			 "its agent is gone (the event channel %" PRIu32
-			 " that it published does not exist)",
+			 "pmcoord-agent has ended (event channel %" PRIu32
+			 ", which it published, does not exist)",
 			 agent->port);
 	} else {
 		return false;
@@ -132,8 +132,8 @@ static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *
 	return true;
 }
 
-static void tell_devices_without_agent(const struct guest_check *guest_check,
-				       const struct no_agent *why)
+static void report_devices_without_agent(const struct guest_check *guest_check,
+					 const struct no_agent *why)
 {
 	_cleanup_(freep) char *functions = describe_functions(guest_check);
 	bool has_usb = holds_class(guest_check, PCI_CLASS_USB);
@@ -142,13 +142,13 @@ static void tell_devices_without_agent(const struct guest_check *guest_check,
 		guest_check->findings->out_of_memory = true;
 		return;
 	}
-	TELL(guest_check, has_usb ? FINDING_ERROR : FINDING_WARNING, why->advice,
-	     "it holds %s and %s: nobody stops these devices before the sleep, and after it they may be dead%s%s",
-	     functions, why->reason,
-	     has_usb ? "; a USB controller takes its whole guest with it" : "",
-	     guest_check->guest->type == GUEST_HVM
-		     ? "; an HVM guest also loses their MSI interrupts"
-		     : "");
+	REPORT(guest_check, has_usb ? FINDING_ERROR : FINDING_WARNING, why->advice,
+	       "the guest holds %s, but %s: these devices are not stopped before the sleep and may not work after it%s%s",
+	       functions, why->reason,
+	       has_usb ? "; a USB controller that stays bound hangs the whole guest" : "",
+	       guest_check->guest->type == GUEST_HVM
+		       ? "; an HVM guest also loses their MSI interrupts"
+		       : "");
 }
 
 static void check_agent(const struct guest_check *guest_check)
@@ -158,58 +158,63 @@ static void check_agent(const struct guest_check *guest_check)
 	if (!lacks_agent(guest_check, &why))
 		return;
 	if (guest_check->guest->pci_functions > 0)
-		tell_devices_without_agent(guest_check, &why);
+		report_devices_without_agent(guest_check, &why);
 	else if (has_agent(guest_check))
-		TELL(guest_check,
-		     guest_has_given_up_agent(guest_check->guest) ? FINDING_INFO : FINDING_WARNING,
-		     why.advice, "%s: its kernel is asked to suspend without it", why.reason);
+		REPORT(guest_check,
+		       guest_has_given_up_agent(guest_check->guest) ? FINDING_INFO
+								    : FINDING_WARNING,
+		       why.advice,
+		       "%s: pmcoord suspends the guest without it, so processes and devices are not quiesced",
+		       why.reason);
 }
 
 static void check_memory(const struct guest_check *guest_check)
 {
 	const struct guest_examination *examination = &guest_check->details->examination;
 
-	/* A tenth is what toolstacks keep back for video and the like. */
+	/* Toolstacks reserve up to a tenth for video memory and the like. */
 	if (guest_check->guest->pci_functions == 0 || examination->memory_kib == 0 ||
 	    examination->memory_kib >= examination->memory_max_kib / 10 * 9)
 		return;
-	TELL(guest_check, FINDING_WARNING,
-	     "give a driver domain all of its memory (memory= and maxmem= the same)",
-	     "it is ballooned down to %" PRIu64 " of %" PRIu64
-	     " MiB: a driver that is bound again after the wake may not find the memory that it needs",
-	     examination->memory_kib / 1024, examination->memory_max_kib / 1024);
+	REPORT(guest_check, FINDING_WARNING,
+	       "give the driver domain all of its memory: set memory= and maxmem= to the same value",
+	       "the guest is ballooned down to %" PRIu64 " of %" PRIu64
+	       " MiB: a driver that is bound again after the wake may fail to allocate memory",
+	       examination->memory_kib / 1024, examination->memory_max_kib / 1024);
 }
 
 /* ---- the agent ----------------------------------------------------------- */
 
 static void check_agent_state(const struct guest_check *guest_check)
 {
-	const struct agent_state *look = &guest_check->details->agent;
-	const char *detail = look->detail[0] ? look->detail : "no details";
+	const struct agent_state *agent = &guest_check->details->agent;
+	const char *detail = agent->detail[0] ? agent->detail : "no details";
 	struct no_agent why;
 
-	/* What one that is gone has left there says nothing. */
+	/* The state of an agent that has ended is out of date. */
 	if (lacks_agent(guest_check, &why) || guest_check->guest->state != GUEST_RUNNING)
 		return;
-	switch (look->state.state) {
+	switch (agent->state.state) {
 	case PROTOCOL_AGENT_READY:
 		break;
 	case PROTOCOL_AGENT_NONE:
-		TELL(guest_check, FINDING_WARNING, "in the guest: systemctl status pmcoord-agent",
-		     "its agent does not say that it is ready");
+		REPORT(guest_check, FINDING_WARNING, "in the guest: systemctl status pmcoord-agent",
+		       "the guest's agent has not reported that it is ready for a request");
 		break;
 	case PROTOCOL_AGENT_QUIESCED:
-		TELL(guest_check, FINDING_WARNING, "in the guest: pmcoord-agent --status",
-		     "its agent has stopped processes and devices and has not brought them back");
+		REPORT(guest_check, FINDING_WARNING, "in the guest: pmcoord-agent --status",
+		       "the guest's agent has stopped processes and devices and has not restored them");
 		break;
 	case PROTOCOL_AGENT_FAILED:
-		TELL(guest_check, FINDING_WARNING, "in the guest: pmcoord-agent --test",
-		     "its agent could not stop its devices the last time: %s", detail);
+		REPORT(guest_check, FINDING_WARNING, "in the guest: pmcoord-agent --test",
+		       "the guest's agent could not stop its devices at the last request: %s",
+		       detail);
 		break;
 	case PROTOCOL_AGENT_DEGRADED:
-		TELL(guest_check, FINDING_WARNING,
-		     "in the guest: pmcoord-agent --test; if a device stays lost, restart the guest",
-		     "not all of its devices came back from the last sleep: %s", detail);
+		REPORT(guest_check, FINDING_WARNING,
+		       "in the guest: pmcoord-agent --test; if a device stays lost, restart the guest",
+		       "the guest's agent could not restore all devices after the last sleep: %s",
+		       detail);
 		break;
 	}
 }
@@ -217,8 +222,8 @@ static void check_agent_state(const struct guest_check *guest_check)
 #define KEPT " kept: "
 
 /*
- * The agent names what it keeps bound because it is in use, as
- * "0000:00:1f.2 ahci kept: sda1 mounted on /srv", apart by "; ".
+ * The agent's detail lists devices that it keeps bound because they are in use,
+ * as "0000:00:1f.2 ahci kept: sda1 mounted on /srv", separated by "; ".
  */
 static void check_kept_devices(const struct guest_check *guest_check)
 {
@@ -229,10 +234,10 @@ static void check_kept_devices(const struct guest_check *guest_check)
 		entry += strspn(entry, " ");
 		if (!strstr(entry, KEPT))
 			continue;
-		TELL(guest_check, FINDING_WARNING,
-		     "rehearse a sleep with data that you can lose; if the disk does not come back, let dom0 hold its controller",
-		     "%s: it stays bound over the sleep, and whether it survives that is up to its driver",
-		     entry);
+		REPORT(guest_check, FINDING_WARNING,
+		       "test a sleep with data that you can lose; if the disk fails after the wake, leave its controller to dom0",
+		       "%s: the device stays bound during the sleep, and whether it works afterwards depends on its driver",
+		       entry);
 	}
 }
 
@@ -253,22 +258,23 @@ static void check_storage_domain(const struct guest_check *guest_check)
 	if (guest_check->guest->pci_functions == 0 || !has_agent(guest_check) ||
 	    strstr(guest_check->details->agent.detail, KEPT) || !serves_disks(guest_check))
 		return;
-	TELL(guest_check, FINDING_INFO, "in the guest: pmcoord-agent --dry-run names what it keeps",
-	     "it serves other guests' disks: its agent leaves a controller with disks in use bound over the sleep, as taking it away would destroy data");
+	REPORT(guest_check, FINDING_INFO,
+	       "in the guest: 'pmcoord-agent --dry-run' lists the devices that it keeps",
+	       "the guest serves other guests' disks: its agent keeps a controller with disks in use bound during the sleep, because unbinding it would destroy data");
 }
 
-/* ---- going down ---------------------------------------------------------- */
+/* ---- suspend ------------------------------------------------------------- */
 
 static void check_pause(const struct guest_check *guest_check)
 {
 	if (guest_check->mechanism != MECHANISM_PAUSE)
 		return;
-	TELL(guest_check, FINDING_WARNING,
-	     guest_check->wanted.policy == POLICY_PAUSE
-		     ? "use Policy=suspend, unless this guest dies of it"
-		     : "give it a kernel that can suspend, or live with it (Policy=ignore leaves it alone)",
-	     "%s: it can only be paused; its clock will be late after each sleep, and every cycle counts as degraded",
-	     guest_check->reason ? guest_check->reason : "no other mechanism");
+	REPORT(guest_check, FINDING_WARNING,
+	       guest_check->config.policy == POLICY_PAUSE
+		       ? "use Policy=suspend, unless this guest crashes when it suspends"
+		       : "run a kernel with suspend support in the guest, or exempt the guest with Policy=ignore",
+	       "pmcoord can only pause the guest (%s): its clock is late after each sleep, and every cycle counts as degraded",
+	       guest_check->reason ? guest_check->reason : "no other mechanism");
 }
 
 static void check_feature(const struct guest_check *guest_check)
@@ -276,18 +282,18 @@ static void check_feature(const struct guest_check *guest_check)
 	if (guest_check->mechanism != MECHANISM_XENSTORE ||
 	    guest_check->guest->feature_suspend != GUEST_FEATURE_UNKNOWN)
 		return;
-	TELL(guest_check, FINDING_WARNING,
-	     "if it has long booted, its kernel has no suspend support: set Policy=pause or Policy=ignore",
-	     "it has not said whether it can suspend; it may still be booting, and if it never answers, each sleep waits %" PRIu64
-	     " s for it",
-	     guest_check->wanted.timeout_us / 1000000);
+	REPORT(guest_check, FINDING_WARNING,
+	       "if the guest has finished booting, its kernel has no suspend support: set Policy=pause or Policy=ignore",
+	       "control/feature-suspend is not set: the guest may still be booting; if its kernel cannot suspend, each sleep waits %" PRIu64
+	       " s for it",
+	       guest_check->config.timeout_us / 1000000);
 }
 
 static void check_hvm(const struct guest_check *guest_check)
 {
 	if (guest_check->mechanism == MECHANISM_HVM)
-		TELL(guest_check, FINDING_WARNING, "install PV drivers in it",
-		     "it has no PV drivers and notices nothing of the sleep: it is stopped from outside, and its clock may be late");
+		REPORT(guest_check, FINDING_WARNING, "install PV drivers in the guest",
+		       "the guest has no PV drivers: Xen suspends it without its kernel, and its clock may be late after the wake");
 }
 
 static void check_ignored(const struct guest_check *guest_check)
@@ -297,27 +303,30 @@ static void check_ignored(const struct guest_check *guest_check)
 	if (!is_ignored(guest_check) ||
 	    (guest_check->serves.n_nodes == 0 && guest->pci_functions == 0))
 		return;
-	TELL(guest_check, FINDING_WARNING, "remove Policy=ignore for it, or see to it yourself",
-	     "policy ignores it, but %s%s%s: they go down and come back without it",
-	     guest_check->serves.n_nodes ? "other guests need it" : "",
-	     guest_check->serves.n_nodes && guest->pci_functions ? " and " : "",
-	     guest->pci_functions ? "it holds devices" : "");
+	REPORT(guest_check, FINDING_WARNING,
+	       "remove Policy=ignore for this guest, or suspend it by other means before each sleep",
+	       "pmcoord neither suspends nor resumes the guest (Policy=ignore), but %s%s%s",
+	       guest_check->serves.n_nodes ? "other guests need it" : "",
+	       guest_check->serves.n_nodes && guest->pci_functions ? " and " : "",
+	       guest->pci_functions ? "it holds devices" : "");
 }
 
 static void check_state(const struct guest_check *guest_check)
 {
 	switch (guest_check->guest->state) {
 	case GUEST_PAUSED:
-		TELL(guest_check, guest_check->serves.n_nodes ? FINDING_WARNING : FINDING_INFO, "",
-		     "it is paused, not by pmcoord, and stays so%s",
-		     guest_check->serves.n_nodes
-			     ? "; guests that need it may hang when they are asked to suspend"
-			     : "");
+		REPORT(guest_check, guest_check->serves.n_nodes ? FINDING_WARNING : FINDING_INFO,
+		       "'xl unpause' it, unless it is meant to be paused",
+		       "the guest is paused, not by pmcoord, and stays paused over the sleep%s",
+		       guest_check->serves.n_nodes
+			       ? "; guests that need it may hang when they suspend"
+			       : "");
 		break;
 	case GUEST_SHUT_DOWN:
 	case GUEST_DYING:
-		TELL(guest_check, FINDING_INFO, "if it stays, nobody cleans it up: 'xl destroy' it",
-		     "it has shut down but is still there");
+		REPORT(guest_check, FINDING_INFO,
+		       "'xl destroy' it, if the toolstack does not remove it",
+		       "the guest has shut down, but its domain still exists");
 		break;
 	case GUEST_RUNNING:
 	case GUEST_SUSPENDED:
@@ -325,37 +334,38 @@ static void check_state(const struct guest_check *guest_check)
 		break;
 	}
 	if (guest_check->guest->in_acpi_s3)
-		TELL(guest_check, FINDING_INFO, "",
-		     "it sleeps by its own ACPI S3 and is left alone");
+		REPORT(guest_check, FINDING_INFO, "",
+		       "the guest is in its own ACPI S3: pmcoord neither suspends nor resumes it");
 }
 
 static void check_pending_shutdown(const struct guest_check *guest_check)
 {
-	const char *asked = guest_check->guest->shutdown_node;
+	const char *request = guest_check->guest->shutdown_node;
 
-	if (guest_check->guest->state != GUEST_RUNNING || !asked[0])
+	if (guest_check->guest->state != GUEST_RUNNING || !request[0])
 		return;
-	if (strcmp(asked, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
-		TELL(guest_check, FINDING_WARNING,
-		     "if nobody is suspending or saving it now, it hangs or ignores requests: look at its console",
-		     "it was asked to suspend and has not taken the request yet");
+	if (strcmp(request, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
+		REPORT(guest_check, FINDING_WARNING,
+		       "if nothing is saving or migrating the guest now, it hangs or ignores requests: see its console",
+		       "the guest has not acknowledged an earlier request to suspend (control/shutdown): pmcoord sends no other");
 	else
-		TELL(guest_check, FINDING_INFO, "",
-		     "it was asked to go ('%s'): it is left alone while it does", asked);
+		REPORT(guest_check, FINDING_INFO, "",
+		       "the guest is shutting down ('%s' in control/shutdown): pmcoord does not suspend it",
+		       request);
 }
 
 static void check_timeout(const struct guest_check *guest_check)
 {
 	const struct config *config = guest_check->context->config;
 
-	/* What comes from GuestTimeout= is told once. */
-	if (guest_check->wanted.timeout_us <= config->deadline_us ||
-	    guest_check->wanted.timeout_us == config->guest_timeout_us)
+	/* GuestTimeout= itself is reported by check_config. */
+	if (guest_check->config.timeout_us <= config->deadline_us ||
+	    guest_check->config.timeout_us == config->guest_timeout_us)
 		return;
-	TELL(guest_check, FINDING_WARNING, "shorten its Timeout=, or lengthen Deadline=",
-	     "its Timeout= of %" PRIu64 " s is longer than Deadline= (%" PRIu64
-	     " s), which ends the wait for all guests",
-	     guest_check->wanted.timeout_us / 1000000, config->deadline_us / 1000000);
+	REPORT(guest_check, FINDING_WARNING, "shorten the guest's Timeout=, or lengthen Deadline=",
+	       "the guest's Timeout= (%" PRIu64 " s) exceeds Deadline= (%" PRIu64
+	       " s), at which pmcoord stops waiting for all guests",
+	       guest_check->config.timeout_us / 1000000, config->deadline_us / 1000000);
 }
 
 /* ---- all ----------------------------------------------------------------- */
@@ -374,13 +384,13 @@ static void check_guest(const struct check_context *context, size_t index,
 		.context = context,
 		.guest = guest,
 		.details = &context->details[index],
-		.wanted = config_for_guest(context->config, guest->name),
+		.config = config_for_guest(context->config, guest->name),
 		.serves = graph_serves(context->graph, index),
 		.findings = findings,
 	};
 
 	guest_check.mechanism =
-		plan_choose_mechanism(guest, guest_check.wanted.policy, &guest_check.reason);
+		plan_choose_mechanism(guest, guest_check.config.policy, &guest_check.reason);
 	for (size_t i = 0; i < ELEMENTSOF(checks); i++)
 		checks[i](&guest_check);
 }
@@ -392,8 +402,9 @@ void check_guests(const struct check_context *context, struct findings *findings
 	if (!inventory)
 		return;
 	if (inventory->n_guests == 0)
-		findings_add(findings, FINDING_INFO, "guests", "",
-			     "no guest is running; there is little to check");
+		findings_add(
+			findings, FINDING_INFO, "guests", "",
+			"no guest is running: only the host and the configuration were checked");
 	for (size_t i = 0; i < inventory->n_guests; i++)
 		check_guest(context, inventory->by_domid.entries[i].element, findings);
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Checks of dom0: Xen, S3, its disks, and where reports go. */
+/* Checks of dom0: Xen, S3, disks, space for reports, systemd, logind. */
 
 #include "check/check.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* Fifty reports of a big host. */
+/* Enough for fifty reports (the default of KeepReports=) of a big host. */
 #define REPORTS_ROOM (4u << 20)
 
-/* xl's monitors of Xen up to 4.19 end at the first suspend that they see. */
+/* Up to Xen 4.19 a guest's xl process ends at the first suspend that it sees. */
 #define XEN_MAJOR_OF_PERSISTENT_MONITORS 4
 #define XEN_MINOR_OF_PERSISTENT_MONITORS 20
 
@@ -18,8 +18,8 @@ static void check_hypervisor(const struct check_context *context, struct finding
 {
 	if (context->no_hypervisor)
 		findings_add(findings, FINDING_ERROR, "Xen",
-			     "nothing could be checked of the guests; mend this and check again",
-			     "%s", context->no_hypervisor);
+			     "no guest could be checked: fix this, then check again", "%s",
+			     context->no_hypervisor);
 }
 
 static void check_monitors(const struct check_context *context, struct findings *findings)
@@ -32,15 +32,15 @@ static void check_monitors(const struct check_context *context, struct findings 
 		return;
 	findings_add(
 		findings, FINDING_INFO, "Xen",
-		"do not suspend guests by other means ('xl save -c' and the like) if you count on on_reboot= and on_poweroff=",
-		"in this Xen (%u.%u) the 'xl' process that stands by a guest ends at the first suspend that it sees, and then nobody reboots or cleans up that guest; it does not see pmcoord's",
+		"if you rely on on_reboot= and on_poweroff=, do not suspend guests by other means ('xl save -c' and the like)",
+		"in Xen %u.%u the guest's 'xl' monitor process ends at the first suspend that it sees, and on_reboot= and on_poweroff= have no effect afterwards; it does not see suspends by pmcoord",
 		host->xen_major, host->xen_minor);
 }
 
 static void check_sleep(const struct check_context *context, struct findings *findings)
 {
 	static const char advice[] =
-		"look for 'S3', 'Linux sleep' or 'legacy suspend' in the firmware's setup";
+		"enable S3 in the firmware setup, where it may be called 'Linux sleep' or 'legacy suspend'";
 	const struct host *host = context->host;
 
 	if (!host) {
@@ -55,24 +55,26 @@ static void check_sleep(const struct check_context *context, struct findings *fi
 	case HOST_SLEEP_S3_NOT_CHOSEN:
 		findings_add(
 			findings, FINDING_INFO, "sleep", "",
-			"the kernel's choice of sleep is not S3 (/sys/power/mem_sleep: %s); pmcoord chooses S3 before each sleep",
+			"the kernel's default sleep state is not S3 (/sys/power/mem_sleep: %s); pmcoord selects S3 before each sleep",
 			host->sleep_text);
 		break;
 	case HOST_SLEEP_S2IDLE:
 		findings_add(
 			findings, FINDING_ERROR, "sleep", advice,
-			"THIS HOST OFFERS NO S3, only s2idle (/sys/power/mem_sleep: %s), in which Xen saves no power and guests go on: pmcoord refuses to sleep",
+			"THIS HOST OFFERS NO S3, only s2idle (/sys/power/mem_sleep: %s), in which Xen saves no power and guests keep running: pmcoord refuses to sleep",
 			host->sleep_text);
 		break;
 	case HOST_SLEEP_NONE:
-		findings_add(findings, FINDING_ERROR, "sleep", advice,
-			     "this host offers no suspend to RAM (/sys/power/state: '%s')",
-			     host->sleep_text);
+		findings_add(
+			findings, FINDING_ERROR, "sleep", advice,
+			"this host offers no suspend to RAM (/sys/power/state: '%s') and cannot sleep",
+			host->sleep_text);
 		break;
 	case HOST_SLEEP_UNKNOWN:
-		findings_add(findings, FINDING_ERROR, "sleep",
-			     "is /sys mounted, and was dom0's kernel built with CONFIG_SUSPEND?",
-			     "/sys/power/state cannot be read");
+		findings_add(
+			findings, FINDING_ERROR, "sleep",
+			"mount /sys, or run a dom0 kernel that is built with CONFIG_SUSPEND",
+			"/sys/power/state cannot be read: the kernel cannot put this host to sleep");
 		break;
 	}
 }
@@ -85,8 +87,8 @@ static void check_disks(const struct check_context *context, struct findings *fi
 		return;
 	findings_add(
 		findings, FINDING_WARNING, "dom0",
-		"the closed lid cannot put this host to sleep; 'pmcoord suspend-all' does, as it needs no disk meanwhile: keep logs and swap elsewhere",
-		"%s is mounted from %s, a Xen disk that another domain may serve and that sleeps with it",
+		"use 'pmcoord suspend-all', which needs no disk during the cycle, and keep logs and swap on another disk",
+		"%s is mounted from %s, a Xen disk that cannot be read while the domain that serves it is suspended: closing the lid cannot put this host to sleep",
 		host->guest_disk_mount, host->guest_disk);
 }
 
@@ -99,11 +101,12 @@ static void check_reports(const struct check_context *context, struct findings *
 	if (host->reports_error)
 		findings_add(findings, FINDING_WARNING, "reports",
 			     "make /var/lib/pmcoord/reports writable",
-			     "no report can be written: %s", strerror(host->reports_error));
+			     "the reports of cycles cannot be written: %s",
+			     strerror(host->reports_error));
 	else if (host->reports_free < REPORTS_ROOM)
 		findings_add(findings, FINDING_WARNING, "reports",
-			     "make room, or keep fewer reports (KeepReports=)",
-			     "only %" PRIu64 " KiB are free where the reports go",
+			     "free some space, or keep fewer reports (KeepReports=)",
+			     "only %" PRIu64 " KiB are free for the reports of cycles",
 			     host->reports_free / 1024);
 }
 
@@ -129,23 +132,23 @@ static void check_sleep_unit(const struct host_systemd *systemd, struct findings
 	case UNIT_ABSENT:
 		findings_add(
 			findings, FINDING_ERROR, unit, "install pmcoord's units ('make install')",
-			"it is not installed: when the host sleeps, by the lid or otherwise, nobody suspends the guests");
+			"the unit is not installed: no guest is suspended when the lid or 'systemctl suspend' puts the host to sleep");
 		break;
 	case UNIT_MASKED:
 		findings_add(
 			findings, FINDING_ERROR, unit,
 			"systemctl unmask pmcoord-sleep.service && systemctl enable pmcoord-sleep.service",
-			"it is masked: when the host sleeps nobody suspends the guests");
+			"the unit is masked: no guest is suspended when the lid or 'systemctl suspend' puts the host to sleep");
 		break;
 	case UNIT_DISABLED:
 		findings_add(
 			findings, FINDING_ERROR, unit, advice,
-			"it is not enabled: when the host sleeps, by the lid or otherwise, nobody suspends the guests");
+			"the unit is not enabled: no guest is suspended when the lid or 'systemctl suspend' puts the host to sleep");
 		break;
 	case UNIT_WANTED:
 		findings_add(
 			findings, FINDING_ERROR, unit, "systemctl reenable pmcoord-sleep.service",
-			"sleep.target only wants it and does not require it: where guests cannot be suspended the host would sleep all the same");
+			"sleep.target only wants this unit instead of requiring it: the host would sleep even if guests cannot be suspended");
 		break;
 	}
 }
@@ -159,7 +162,7 @@ static void check_daemon(const struct check_context *context, struct findings *f
 		findings_add(
 			findings, FINDING_INFO, "pmcoord.service",
 			"systemctl enable --now pmcoord.service",
-			"the daemon is %s: everything works without it, but each command and each sleep begins by reading all guests from Xen",
+			"the daemon is %s: commands and sleeps work without it, but each first reads all guests from Xen",
 			daemon == UNIT_ABSENT	? "not installed"
 			: daemon == UNIT_MASKED ? "masked"
 						: "not enabled");
@@ -167,7 +170,7 @@ static void check_daemon(const struct check_context *context, struct findings *f
 		findings_add(
 			findings, FINDING_WARNING, "pmcoord.service",
 			"systemctl status pmcoord.service",
-			"the daemon is enabled and does not answer: commands and sleeps do its work themselves");
+			"the daemon is enabled but does not answer: each command and each sleep first reads all guests from Xen");
 }
 
 static void check_sleep_targets(const struct host_systemd *systemd, struct findings *findings)
@@ -178,17 +181,17 @@ static void check_sleep_targets(const struct host_systemd *systemd, struct findi
 		snprintf(advice, sizeof(advice), "systemctl unmask %s", systemd->masked);
 		findings_add(
 			findings, FINDING_ERROR, systemd->masked, advice,
-			"it is masked: neither the lid nor 'systemctl suspend' puts this host to sleep");
+			"the unit is masked: neither the lid nor 'systemctl suspend' can put this host to sleep");
 	}
 	if (strcmp(systemd->allow_suspend, "no") == 0)
 		findings_add(
 			findings, FINDING_ERROR, "sleep.conf",
 			"remove AllowSuspend= from systemd's sleep.conf",
-			"AllowSuspend=no: neither the lid nor 'systemctl suspend' puts this host to sleep");
+			"AllowSuspend=no: neither the lid nor 'systemctl suspend' can put this host to sleep");
 	if (systemd->suspend_state[0] && strncmp(systemd->suspend_state, "mem", 3) != 0)
 		findings_add(findings, FINDING_ERROR, "sleep.conf",
 			     "set SuspendState=mem in systemd's sleep.conf",
-			     "SuspendState=%s: the host would enter another state than S3",
+			     "SuspendState=%s: the host would enter another sleep state than S3",
 			     systemd->suspend_state);
 }
 
@@ -197,21 +200,24 @@ static void check_lid(const char *key, const char *value, struct findings *findi
 	if (!value[0] || strcmp(value, "suspend") == 0)
 		return;
 	if (strstr(value, "hibernate") || strcmp(value, "hybrid-sleep") == 0)
-		findings_add(findings, FINDING_WARNING, "logind.conf",
-			     "let the lid suspend the host", "%s=%s: a dom0 cannot hibernate", key,
-			     value);
+		findings_add(
+			findings, FINDING_WARNING, "logind.conf",
+			"set it to 'suspend' in logind.conf",
+			"%s=%s: closing the lid cannot put the host to sleep, because dom0 cannot hibernate",
+			key, value);
 	else
-		findings_add(findings, FINDING_INFO, "logind.conf", "",
+		findings_add(findings, FINDING_INFO, "logind.conf",
+			     "set it to 'suspend' in logind.conf, unless that is intended",
 			     "%s=%s: closing the lid does not suspend the host", key, value);
 }
 
-static void check_meddlers(const struct host_systemd *systemd, struct findings *findings)
+static void check_conflicts(const struct host_systemd *systemd, struct findings *findings)
 {
 	for (size_t i = 0; i < systemd->conflicts.n; i++)
 		findings_add(
 			findings, FINDING_WARNING, systemd->conflicts.texts[i],
-			"disable it, or let pmcoord ignore the guests that it handles (Policy=ignore)",
-			"it seems to handle guests when the host sleeps, as pmcoord does: they would be in each other's way");
+			"disable it, or exempt the guests that it handles from pmcoord (Policy=ignore)",
+			"seems to handle guests when the host sleeps, as pmcoord does: both would act on the same guests");
 }
 
 void check_systemd(const struct check_context *context, struct findings *findings)
@@ -224,14 +230,14 @@ void check_systemd(const struct check_context *context, struct findings *finding
 	if (!systemd->runs) {
 		findings_add(
 			findings, FINDING_INFO, "systemd",
-			"let whatever handles the lid run 'pmcoord suspend-all'",
-			"systemd does not run here: nothing but 'pmcoord suspend-all' suspends guests and host together");
+			"let the program that handles the lid run 'pmcoord suspend-all'",
+			"systemd does not run here: only 'pmcoord suspend-all' suspends guests and host together");
 		return;
 	}
 	check_sleep_unit(systemd, findings);
 	check_sleep_targets(systemd, findings);
 	check_lid("HandleLidSwitch", systemd->lid, findings);
 	check_lid("HandleLidSwitchExternalPower", systemd->lid_on_power, findings);
-	check_meddlers(systemd, findings);
+	check_conflicts(systemd, findings);
 	check_daemon(context, findings);
 }

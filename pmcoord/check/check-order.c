@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Checks of who needs whom. */
+/* Checks of the dependencies between guests. */
 
 #include "check/check.h"
 
-static void check_circles(const struct check_context *context, struct findings *findings)
+static void check_loops(const struct check_context *context, struct findings *findings)
 {
 	const char *warning;
 
 	for (size_t i = 0; (warning = graph_warning(context->graph, i)); i++)
-		findings_add(findings, FINDING_WARNING, "order",
-			     "break the circle, in SuspendBefore= or in the guests' configuration",
-			     "%s", warning);
+		findings_add(
+			findings, FINDING_WARNING, "order",
+			"break the loop: change SuspendBefore=, or the devices in the guests' configuration",
+			"%s", warning);
 }
 
 static const char *name_of(const struct inventory *inventory, uint32_t domid)
@@ -21,7 +22,7 @@ static const char *name_of(const struct inventory *inventory, uint32_t domid)
 	return guest ? guest->name : NULL;
 }
 
-/* One end says that it is connected, and nobody else does. */
+/* Reports links that only one end claims, without a toolstack's record. */
 static void check_claims(const struct inventory *inventory, struct findings *findings)
 {
 	for (size_t i = 0; i < inventory->n_links; i++) {
@@ -33,8 +34,8 @@ static void check_claims(const struct inventory *inventory, struct findings *fin
 			continue;
 		findings_add(
 			findings, FINDING_WARNING, link->said_by_frontend ? frontend : backend,
-			"if the device is meant to be there, attach it again; else ask what this guest is up to",
-			"it claims a %s device between '%s' and '%s' that its other end knows nothing of; it is not believed",
+			"attach the device again if it is intended; otherwise find out why this guest claims it",
+			"the guest claims a %s device between '%s' and '%s' that the other end does not confirm: pmcoord ignores the claim",
 			link_class_name(link->class), frontend, backend);
 	}
 }
@@ -42,7 +43,7 @@ static void check_claims(const struct inventory *inventory, struct findings *fin
 void check_order(const struct check_context *context, struct findings *findings)
 {
 	if (context->graph)
-		check_circles(context, findings);
+		check_loops(context, findings);
 	if (context->inventory)
 		check_claims(context->inventory, findings);
 }

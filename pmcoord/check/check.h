@@ -3,9 +3,9 @@
 #define PMCOORD_CHECK_CHECK_H
 
 /*
- * The preflight: would a cycle go well, and what should be done first? Each
- * check judges facts that were read before; it reads nothing, changes nothing,
- * and knows no other check.
+ * The preflight of `pmcoord check`: finds what would make a cycle fail or lose
+ * something. Checks are pure: each judges facts that its caller has read, and
+ * depends on no other check.
  */
 
 #include "model/config.h"
@@ -16,38 +16,38 @@
 #include "model/inventory.h"
 #include "record/status.h"
 
-/* What is known of one PCI function beside its address. */
+/* A PCI function with its class code as in sysfs. */
 struct check_function {
 	char address[PCI_ADDRESS_SIZE];
-	uint32_t class; /* 0x0c0330, 0: unknown */
+	uint32_t class; /* such as 0x0c0330; 0: unknown */
 };
 
-/* One guest, beside what the inventory says. */
+/* Facts on one guest that the inventory lacks. */
 struct check_details {
 	struct guest_examination examination;
 	struct check_function functions[EXAMINED_PCI_MAX];
-	struct agent_state agent; /* state none where there is no agent */
+	struct agent_state agent; /* state none: no agent */
 };
 
-/* Facts; all borrowed, and NULL where they are not known. */
+/* All borrowed; NULL: not known. */
 struct check_context {
-	const char *const *config_errors; /* "file:line: …", NULL ends */
+	const char *const *config_errors; /* "file:line: …", NULL-terminated */
 	const char *const *config_warnings; /* likewise */
 	const struct config *config; /* never NULL */
-	const struct host *host; /* NULL: the host has no files */
-	const char *no_sleep; /* why a host without files does not sleep */
-	const char *no_hypervisor; /* why nothing is known of guests */
+	const struct host *host; /* NULL: simulated */
+	const char *no_sleep; /* why the simulated host cannot sleep */
+	const char *no_hypervisor; /* why the guests could not be read */
 	const struct inventory *inventory;
 	const struct graph *graph;
-	const struct check_details *details; /* of each guest */
+	const struct check_details *details; /* by index in the inventory */
 	const struct status *status;
-	const char *no_status; /* why that is not known */
+	const char *no_status; /* why the status could not be read */
 };
 
-/* Does all checks. */
+/* Runs all checks. `findings` is the caller's, appended to. */
 void check_all(const struct check_context *context, struct findings *findings);
 
-/* The groups; each needs only the facts that it is about. */
+/* The groups of checks; each skips what its facts are missing for. */
 void check_host(const struct check_context *context, struct findings *findings);
 void check_systemd(const struct check_context *context, struct findings *findings);
 void check_config(const struct check_context *context, struct findings *findings);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "view/findings.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "pmcoord/enum-name.h"
 #include "pmcoord/json.h"
 
-/* Lines for people: no wider than this, no narrower than that. */
+/* Columns of text: the terminal's width within these limits. */
 #define WIDTH_MAX 100
 #define WIDTH_MIN 40
 #define WIDTH_OF_PIPES 79
@@ -49,6 +50,7 @@ void findings_add(struct findings *findings, enum finding_level level, const cha
 	};
 	va_list arguments;
 
+	assert(level <= FINDING_INFO);
 	va_start(arguments, format);
 	if (vasprintf(&finding.message, format, arguments) < 0)
 		finding.message = NULL;
@@ -77,7 +79,7 @@ bool findings_are_ok(const struct findings *findings)
 	return count(findings, FINDING_ERROR) == 0;
 }
 
-/* ---- printing ----------------------------------------------------------- */
+/* ---- printing ------------------------------------------------------------ */
 
 static void add_finding(struct json_object *array, const struct finding *finding, int *r)
 {
@@ -119,7 +121,7 @@ static size_t width_of(FILE *out)
 	return size.ws_col < WIDTH_MAX ? size.ws_col : WIDTH_MAX;
 }
 
-/* Prints words from `column` on, broken at `width`, later lines indented. */
+/* Prints text from `column` on, wrapped at `width`, with hanging indent. */
 static void print_wrapped(const char *text, size_t column, size_t indent, size_t width, FILE *out)
 {
 	while (*text) {

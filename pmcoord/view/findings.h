@@ -2,7 +2,7 @@
 #ifndef PMCOORD_VIEW_FINDINGS_H
 #define PMCOORD_VIEW_FINDINGS_H
 
-/* What a preflight has found, and how it is told. */
+/* A list of findings of `pmcoord check`, and its output as text or JSON. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,36 +11,40 @@
 #include "pmcoord/cleanup.h"
 
 enum finding_level {
-	FINDING_ERROR, /* the host will not sleep, or not all come back */
-	FINDING_WARNING, /* it works, and something may be lost by it */
-	FINDING_INFO, /* good to know */
+	FINDING_ERROR, /* the host cannot sleep, or a guest would not resume */
+	FINDING_WARNING, /* a cycle works, but something may be lost */
+	FINDING_INFO, /* worth knowing, no risk */
 };
 
 struct finding {
 	enum finding_level level;
 	char *subject; /* a guest, a unit, a file */
-	char *message; /* what is so, and what that means */
-	char *advice; /* what to do; "" where nothing need be done */
+	char *message; /* what was found, and why it matters */
+	char *advice; /* what to do; "": nothing */
 };
 
 struct findings {
 	struct finding *list;
 	size_t n;
-	bool out_of_memory; /* something is missing */
+	bool out_of_memory; /* a finding is missing from the list */
 };
 
 void findings_done(struct findings *findings);
 
-/* Adds a finding (all copied); the message is formatted. */
+/*
+ * Appends a finding; all strings are copied, `format` makes the message. Sets
+ * out_of_memory on failure.
+ */
 void findings_add(struct findings *findings, enum finding_level level, const char *subject,
 		  const char *advice, const char *format, ...) _printf_(5, 6);
 
-/* Whether there is no error among them. */
+/* Whether no finding is an error. */
 bool findings_are_ok(const struct findings *findings);
 
 /*
- * Prints them, the worst first: as one JSON object, or for people, where what
- * is only good to know can be left out. Returns 0 or a negative errno.
+ * Prints the findings, errors first, as one JSON object or as text.
+ * `with_info`: text includes level info; JSON always does. Returns 0, -ENOMEM
+ * (also where out_of_memory is set) or -EIO.
  */
 int findings_print(const struct findings *findings, bool json, bool with_info, FILE *out);
 

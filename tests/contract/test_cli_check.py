@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""check: what it finds on simulated hosts, and what it exits with."""
+"""check: its findings on simulated hosts, and its exit codes."""
 
 import json
 
@@ -17,28 +17,28 @@ def findings(pmcoord, scenario, **options):
     return told["findings"], result.returncode
 
 
-def test_a_laptop_in_order_has_nothing_to_tell(pmcoord, laptop):
+def test_a_laptop_in_order_has_no_findings(pmcoord, laptop):
     assert findings(pmcoord, laptop) == ([], 0)
     assert pmcoord.on(laptop, "check").stdout == "No errors, no warnings.\n"
 
 
 @pytest.mark.parametrize("text, level, subject, words, code", [
     ('[Guest "usbvm"]\nPCIFunctions=2\n', "warning", "usbvm", "0000:00:01.0, 0000:00:02.0", 0),
-    ('[Guest "old"]\nFeatureSuspend=no\n', "warning", "old", "paused", 0),
+    ('[Guest "old"]\nFeatureSuspend=no\n', "warning", "old", "only pause", 0),
     ('[Guest "boots"]\nFeatureSuspend=unknown\n', "warning", "boots", "booting", 0),
-    ('[Guest "held"]\nState=paused\n', "info", "held", "stays so", 0),
+    ('[Guest "held"]\nState=paused\n', "info", "held", "stays paused", 0),
     ('[Guest "win"]\nType=hvm\nPVDrivers=no\n', "warning", "win", "PV drivers", 0),
     ('[Guest "a"]\nNeeds=b\n[Guest "b"]\nNeeds=a\n', "warning", "order", "a", 0),
     ('[Host]\nS3=no\n[Guest "web"]\n', "error", "sleep", "S3", 1),
 ])
-def test_each_risk_is_told_with_its_subject(pmcoord, text, level, subject, words, code):
+def test_each_risk_is_reported_with_its_subject(pmcoord, text, level, subject, words, code):
     found, returncode = findings(pmcoord, pmcoord.scenario(text))
     assert [(finding["level"], finding["subject"]) for finding in found] == [(level, subject)]
     assert words in found[0]["message"]
     assert returncode == code
 
 
-def test_an_agent_that_came_back_degraded_is_a_risk(pmcoord):
+def test_an_agent_that_resumed_degraded_is_a_risk(pmcoord):
     scenario = pmcoord.scenario('[Guest "netvm"]\nAgent=yes\nPCIFunctions=1\nBehaviour=comes-back-degraded\n')
     assert pmcoord.on(scenario, "suspend-all").returncode == 3
     found, returncode = findings(pmcoord, scenario)
@@ -58,7 +58,7 @@ def test_a_broken_configuration_is_exit_2_and_the_rest_is_checked_all_the_same(p
     assert returncode == 2
 
 
-def test_sections_that_mean_nobody_are_named_by_file_and_line(pmcoord, laptop, tmp_path):
+def test_sections_that_match_no_guest_are_named_by_file_and_line(pmcoord, laptop, tmp_path):
     config = tmp_path / "typo.conf"
     config.write_text('[Guest "web"]\nSuspendBefore=stroe\n\n[Guest "valut"]\nPolicy=ignore\n[Coordinator]\nColour=blue\n')
     found, returncode = findings(pmcoord, laptop, config=config)
@@ -69,14 +69,14 @@ def test_sections_that_mean_nobody_are_named_by_file_and_line(pmcoord, laptop, t
     assert returncode == 0
 
 
-def test_guests_that_are_held_are_told(pmcoord, laptop):
+def test_guests_that_are_kept_suspended_are_reported(pmcoord, laptop):
     pmcoord.on(laptop, "suspend", "web")
     found, _ = findings(pmcoord, laptop)
     assert [(finding["subject"], finding["advice"]) for finding in found] == [("web", "pmcoord resume-all")]
 
 
-def test_a_cycle_that_was_abandoned_is_an_error(pmcoord, laptop):
-    """A journal without an end that nobody has locked."""
+def test_an_interrupted_cycle_is_an_error(pmcoord, laptop):
+    """A journal without an end, and no process that holds the lock."""
     pmcoord.on(laptop, "suspend", "web")
     journal = pmcoord.journals(laptop) / "1"
     journal.write_text("".join(line for line in journal.read_text().splitlines(True) if " held" not in line))
@@ -94,7 +94,7 @@ def test_check_changes_nothing(pmcoord, laptop):
     assert pmcoord.json(laptop, "list") == before
 
 
-def test_quiet_leaves_out_what_is_only_good_to_know(pmcoord):
+def test_quiet_omits_findings_of_level_info(pmcoord):
     scenario = pmcoord.scenario('[Guest "held"]\nState=paused\n')
     assert "info: held" in pmcoord.on(scenario, "check").stdout
     assert "held" not in pmcoord.on(scenario, "check", "-q").stdout

@@ -15,7 +15,7 @@
 
 #define N_GUESTS 2
 
-/* A host where all is well: app behind netvm, which has an agent and a NIC. */
+/* A host without findings: netvm, with an agent and a NIC, serves app. */
 struct world {
 	struct guest netvm, app;
 	struct inventory inventory;
@@ -119,7 +119,7 @@ static void check(struct world *world)
 	assert_false(world->findings.out_of_memory);
 }
 
-/* The one finding that there should be. */
+/* Asserts that there is one finding, with these properties. */
 static const struct finding *only(const struct world *world, enum finding_level level,
 				  const char *subject, const char *words)
 {
@@ -133,7 +133,7 @@ static const struct finding *only(const struct world *world, enum finding_level 
 	return finding;
 }
 
-static void finds_nothing_where_all_is_well(void **state)
+static void finds_nothing_on_a_host_in_order(void **state)
 {
 	struct world *world = *state;
 
@@ -144,7 +144,7 @@ static void finds_nothing_where_all_is_well(void **state)
 
 /* ---- guests -------------------------------------------------------------- */
 
-/* How one guest is changed, and the one thing that is found then. */
+/* A change to one guest, and the finding that it causes. */
 struct guest_case {
 	const char *name;
 	void (*change)(struct world *world);
@@ -200,14 +200,14 @@ static void lose_the_agent_of_no_devices(struct world *world)
 
 static void set_agent(struct world *world, enum protocol_agent_state state, const char *detail)
 {
-	struct agent_state *look = &world->details[0].agent;
+	struct agent_state *agent = &world->details[0].agent;
 
 	world->netvm.agent.state.state = state;
-	look->state.state = state;
-	snprintf(look->detail, sizeof(look->detail), "%s", detail);
+	agent->state.state = state;
+	snprintf(agent->detail, sizeof(agent->detail), "%s", detail);
 }
 
-static void come_back_degraded(struct world *world)
+static void report_degraded(struct world *world)
 {
 	set_agent(world, PROTOCOL_AGENT_DEGRADED, "0000:03:00.0 e1000e lost: no driver");
 }
@@ -222,21 +222,21 @@ static void stay_quiesced(struct world *world)
 	set_agent(world, PROTOCOL_AGENT_QUIESCED, "");
 }
 
-static void say_nothing(struct world *world)
+static void report_no_state(struct world *world)
 {
 	set_agent(world, PROTOCOL_AGENT_NONE, "");
 }
 
-static void stop_the_agent_of_who_serves(struct world *world)
+static void stop_agent_of_driver_domain(struct world *world)
 {
 	lose_the_agent_of_no_devices(world);
-	say_nothing(world);
+	report_no_state(world);
 }
 
-static void stop_the_agent_of_nobody_s_server(struct world *world)
+static void stop_agent_of_plain_guest(struct world *world)
 {
 	add_link(world, 1, 2, LINK_NETWORK, true);
-	stop_the_agent_of_who_serves(world);
+	stop_agent_of_driver_domain(world);
 }
 
 static void keep_a_disk(struct world *world)
@@ -263,12 +263,12 @@ static void balloon(struct world *world)
 	world->details[0].examination.memory_max_kib = 400 * 1024;
 }
 
-static void be_unable_to_suspend(struct world *world)
+static void clear_feature(struct world *world)
 {
 	world->app.feature_suspend = GUEST_FEATURE_NO;
 }
 
-static void be_silent_about_suspend(struct world *world)
+static void leave_feature_unset(struct world *world)
 {
 	world->app.feature_suspend = GUEST_FEATURE_UNKNOWN;
 }
@@ -289,12 +289,12 @@ static void be_paused_while_needed(struct world *world)
 	world->netvm.state = GUEST_PAUSED;
 }
 
-static void be_a_zombie(struct world *world)
+static void shut_down(struct world *world)
 {
 	world->app.state = GUEST_SHUT_DOWN;
 }
 
-static void sleep_by_itself(struct world *world)
+static void enter_acpi_s3(struct world *world)
 {
 	world->app.in_acpi_s3 = true;
 }
@@ -304,7 +304,7 @@ static void reboot(struct world *world)
 	strcpy(world->app.shutdown_node, "reboot");
 }
 
-static void sit_on_a_request(struct world *world)
+static void leave_request_pending(struct world *world)
 {
 	strcpy(world->app.shutdown_node, "suspend");
 }
@@ -323,36 +323,36 @@ static const struct guest_case guest_cases[] = {
 	{ "version", speak_another_version, FINDING_WARNING, "netvm", "version 7" },
 	{ "no port", publish_no_port, FINDING_WARNING, "netvm", "no event channel" },
 	{ "stale port", publish_a_stale_port, FINDING_WARNING, "netvm",
-	  "holds 0000:03:00.0 (Ethernet) and its agent is gone (the event "
-	  "channel 9" },
+	  "holds 0000:03:00.0 (Ethernet), but pmcoord-agent has ended (event channel 9" },
 	{ "stale port, no devices", lose_the_agent_of_no_devices, FINDING_WARNING, "netvm",
-	  "asked to suspend without it" },
-	{ "stopped, serves", stop_the_agent_of_who_serves, FINDING_WARNING, "netvm",
-	  "asked to suspend without it" },
-	{ "stopped, no devices", stop_the_agent_of_nobody_s_server, FINDING_INFO, "netvm",
-	  "asked to suspend without it" },
-	{ "degraded", come_back_degraded, FINDING_WARNING, "netvm", "lost: no driver" },
+	  "suspends the guest without it" },
+	{ "stopped, serves", stop_agent_of_driver_domain, FINDING_WARNING, "netvm",
+	  "suspends the guest without it" },
+	{ "stopped, no devices", stop_agent_of_plain_guest, FINDING_INFO, "netvm",
+	  "suspends the guest without it" },
+	{ "degraded", report_degraded, FINDING_WARNING, "netvm", "lost: no driver" },
 	{ "failed", fail_to_quiesce, FINDING_WARNING, "netvm", "e1000e hangs" },
-	{ "quiesced", stay_quiesced, FINDING_WARNING, "netvm", "has not brought them back" },
-	{ "no state", say_nothing, FINDING_WARNING, "netvm", "ready" },
+	{ "quiesced", stay_quiesced, FINDING_WARNING, "netvm", "has not restored them" },
+	{ "no state", report_no_state, FINDING_WARNING, "netvm", "ready" },
 	{ "kept disk", keep_a_disk, FINDING_WARNING, "netvm",
-	  "0000:00:1f.2 ahci kept: sda1 mounted on /srv: it stays" },
+	  "0000:00:1f.2 ahci kept: sda1 mounted on /srv: the device stays bound" },
 	{ "storage", serve_disks, FINDING_INFO, "netvm", "serves other guests' disks" },
 	{ "storage, named", serve_disks_and_name_them, FINDING_WARNING, "netvm", "sda1" },
 	{ "balloon", balloon, FINDING_WARNING, "netvm", "200 of 400 MiB" },
-	{ "feature 0", be_unable_to_suspend, FINDING_WARNING, "app", "paused" },
-	{ "feature unknown", be_silent_about_suspend, FINDING_WARNING, "app", "10 s" },
+	{ "feature 0", clear_feature, FINDING_WARNING, "app", "only pause" },
+	{ "feature unknown", leave_feature_unset, FINDING_WARNING, "app", "10 s" },
 	{ "no PV drivers", have_no_pv_drivers, FINDING_WARNING, "app", "PV drivers" },
-	{ "paused", be_paused, FINDING_INFO, "app", "stays so" },
+	{ "paused", be_paused, FINDING_INFO, "app", "stays paused" },
 	{ "paused, needed", be_paused_while_needed, FINDING_WARNING, "netvm", "may hang" },
-	{ "zombie", be_a_zombie, FINDING_INFO, "app", "shut down" },
-	{ "ACPI S3", sleep_by_itself, FINDING_INFO, "app", "S3" },
+	{ "zombie", shut_down, FINDING_INFO, "app", "shut down" },
+	{ "ACPI S3", enter_acpi_s3, FINDING_INFO, "app", "S3" },
 	{ "rebooting", reboot, FINDING_INFO, "app", "'reboot'" },
-	{ "pending request", sit_on_a_request, FINDING_WARNING, "app", "has not taken" },
-	{ "claim", claim_a_device, FINDING_WARNING, "app", "not believed" },
+	{ "pending request", leave_request_pending, FINDING_WARNING, "app",
+	  "has not acknowledged" },
+	{ "claim", claim_a_device, FINDING_WARNING, "app", "does not confirm" },
 };
 
-static void tells_each_risk_of_a_guest(void **state)
+static void reports_each_risk_of_a_guest(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(guest_cases); i++) {
@@ -365,9 +365,8 @@ static void tells_each_risk_of_a_guest(void **state)
 		test->change(world);
 		check(world);
 		finding = only(world, test->level, test->subject, test->words);
-		/* Whatever is wrong, something can be done about it. */
-		assert_true(test->level == FINDING_INFO || finding->advice[0] ||
-			    test->change == be_paused_while_needed);
+		/* Errors and warnings come with advice. */
+		assert_true(test->level == FINDING_INFO || finding->advice[0]);
 		tear_down((void **)&world);
 	}
 }
@@ -397,7 +396,7 @@ static void warns_of_an_ignored_guest_that_others_need(void **state)
 	only(world, FINDING_WARNING, "netvm", "other guests need it and it holds devices");
 }
 
-static void an_ignored_guest_that_nobody_needs_is_nobodys_business(void **state)
+static void accepts_an_ignored_guest_that_no_guest_needs(void **state)
 {
 	struct world *world = *state;
 
@@ -415,7 +414,7 @@ static void warns_of_a_guest_that_policy_pauses(void **state)
 	only(world, FINDING_WARNING, "app", "paused by policy");
 }
 
-static void warns_of_a_guest_with_more_time_than_there_is(void **state)
+static void warns_of_a_timeout_beyond_the_deadline(void **state)
 {
 	struct world *world = *state;
 
@@ -426,17 +425,17 @@ static void warns_of_a_guest_with_more_time_than_there_is(void **state)
 
 /* ---- configuration ------------------------------------------------------- */
 
-static void names_the_section_that_means_nobody(void **state)
+static void names_the_section_that_matches_no_guest(void **state)
 {
 	struct world *world = *state;
 
 	set_policy(world, "bakup-*", POLICY_PAUSE, 0);
 	check(world);
 	only(world, FINDING_INFO, "configuration",
-	     "a.conf:3: [Guest \"bakup-*\"] matches no guest");
+	     "a.conf:3: [Guest \"bakup-*\"] matches no running guest");
 }
 
-static void names_the_guest_that_is_not_there_to_go_before(void **state)
+static void names_the_missing_guest_of_suspend_before(void **state)
 {
 	struct world *world = *state;
 
@@ -446,7 +445,7 @@ static void names_the_guest_that_is_not_there_to_go_before(void **state)
 	only(world, FINDING_INFO, "configuration", "names 'store'");
 }
 
-static void passes_on_what_is_wrong_with_the_files(void **state)
+static void passes_on_errors_of_the_files(void **state)
 {
 	static const char *const errors[] = { "a.conf:1: no", NULL };
 	static const char *const warnings[] = { "b.conf:2: hm", NULL };
@@ -461,7 +460,7 @@ static void passes_on_what_is_wrong_with_the_files(void **state)
 	assert_int_equal(world->findings.list[1].level, FINDING_WARNING);
 }
 
-static void warns_where_one_guest_may_take_all_the_time(void **state)
+static void warns_of_a_guest_timeout_beyond_the_deadline(void **state)
 {
 	struct world *world = *state;
 
@@ -470,7 +469,7 @@ static void warns_where_one_guest_may_take_all_the_time(void **state)
 	only(world, FINDING_WARNING, "configuration", "GuestTimeout=");
 }
 
-static void tells_of_a_circle_with_its_path(void **state)
+static void reports_a_dependency_loop_with_its_path(void **state)
 {
 	struct world *world = *state;
 
@@ -485,7 +484,7 @@ static void tells_of_a_circle_with_its_path(void **state)
 
 struct host_case {
 	const char *name;
-	struct host host; /* only what differs from all well */
+	struct host host; /* what differs from a host without findings */
 	enum finding_level level;
 	const char *subject;
 	const char *words;
@@ -517,7 +516,7 @@ static const struct host_case host_cases[] = {
 	  { .sleep = HOST_SLEEP_S3_NOT_CHOSEN, .reports_free = 1u << 30, .systemd = { WELL } },
 	  FINDING_INFO,
 	  "sleep",
-	  "chooses S3" },
+	  "selects S3" },
 	{ "old monitors",
 	  { AWAKE, .xen_major = 4, .xen_minor = 17, .systemd = { WELL } },
 	  FINDING_INFO,
@@ -593,7 +592,7 @@ static const struct host_case host_cases[] = {
 	  "HandleLidSwitchExternalPower=hibernate" },
 };
 
-static void tells_each_risk_of_the_host(void **state)
+static void reports_each_risk_of_the_host(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(host_cases); i++) {
@@ -609,7 +608,7 @@ static void tells_each_risk_of_the_host(void **state)
 	}
 }
 
-static void names_whoever_else_handles_guests_at_sleep(void **state)
+static void names_other_services_that_handle_guests(void **state)
 {
 	struct world *world = *state;
 	char name[] = "qubes-suspend.service";
@@ -637,7 +636,7 @@ static void without_a_hypervisor_the_rest_is_checked(void **state)
 
 /* ---- earlier cycles ------------------------------------------------------ */
 
-static void tells_what_earlier_cycles_left(void **state)
+static void reports_guests_that_are_kept_suspended(void **state)
 {
 	struct world *world = *state;
 	struct cycle_guest held = { .name = "app", .hold = HOLD_SUSPENDED };
@@ -669,7 +668,7 @@ static void warns_of_a_daemon_that_should_run(void **state)
 	only(world, FINDING_WARNING, "pmcoord.service", "does not answer");
 }
 
-static void an_abandoned_cycle_is_an_error(void **state)
+static void an_interrupted_cycle_is_an_error(void **state)
 {
 	struct world *world = *state;
 	struct status status = {
@@ -679,10 +678,10 @@ static void an_abandoned_cycle_is_an_error(void **state)
 
 	world->context.status = &status;
 	check(world);
-	only(world, FINDING_ERROR, "cycles", "abandoned");
+	only(world, FINDING_ERROR, "cycles", "before its guests were resumed");
 }
 
-static void tells_of_journals_that_say_nothing_and_of_a_bad_cycle(void **state)
+static void reports_unreadable_journals_and_a_degraded_cycle(void **state)
 {
 	struct world *world = *state;
 	struct json_object *report = json_tokener_parse("{\"cycle\": 7, \"result\": \"degraded\"}");
@@ -717,7 +716,7 @@ static char *print(const struct world *world, bool json, bool with_info)
 static void add_three(struct world *world)
 {
 	findings_add(&world->findings, FINDING_INFO, "i", "", "just so");
-	findings_add(&world->findings, FINDING_ERROR, "e", "mend it", "%s",
+	findings_add(&world->findings, FINDING_ERROR, "e", "fix it", "%s",
 		     "one word after another until the line is longer than any "
 		     "terminal would want it to be, and more");
 	findings_add(&world->findings, FINDING_WARNING, "w", "see", "hm");
@@ -732,7 +731,7 @@ static void prints_the_worst_first_and_breaks_lines(void **state)
 	text = print(world, false, true);
 	assert_true(strstr(text, "error: e: one") < strstr(text, "warning: w"));
 	assert_true(strstr(text, "warning: w") < strstr(text, "info: i"));
-	assert_non_null(strstr(text, "    -> mend it\n"));
+	assert_non_null(strstr(text, "    -> fix it\n"));
 	assert_non_null(strstr(text, "1 error, 1 warning.\n"));
 	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		assert_true(strlen(line) <= 79);
@@ -757,7 +756,7 @@ static void prints_json_with_the_keys_of_the_contract(void **state)
 	assert_string_equal(json_read_string(first, "level"), "error");
 	assert_string_equal(json_read_string(first, "subject"), "e");
 	assert_non_null(json_object_object_get(first, "message"));
-	assert_string_equal(json_read_string(first, "advice"), "mend it");
+	assert_string_equal(json_read_string(first, "advice"), "fix it");
 	assert_non_null(json_read_item(object, "findings", 2));
 	json_object_put(object);
 }
@@ -767,24 +766,24 @@ static void prints_json_with_the_keys_of_the_contract(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(finds_nothing_where_all_is_well),
-		cmocka_unit_test(tells_each_risk_of_a_guest),
+		world_test(finds_nothing_on_a_host_in_order),
+		cmocka_unit_test(reports_each_risk_of_a_guest),
 		world_test(warns_of_an_ignored_guest_that_others_need),
-		world_test(an_ignored_guest_that_nobody_needs_is_nobodys_business),
+		world_test(accepts_an_ignored_guest_that_no_guest_needs),
 		world_test(warns_of_a_guest_that_policy_pauses),
-		world_test(warns_of_a_guest_with_more_time_than_there_is),
-		world_test(names_the_section_that_means_nobody),
-		world_test(names_the_guest_that_is_not_there_to_go_before),
-		world_test(passes_on_what_is_wrong_with_the_files),
-		world_test(warns_where_one_guest_may_take_all_the_time),
-		world_test(tells_of_a_circle_with_its_path),
-		cmocka_unit_test(tells_each_risk_of_the_host),
-		world_test(names_whoever_else_handles_guests_at_sleep),
+		world_test(warns_of_a_timeout_beyond_the_deadline),
+		world_test(names_the_section_that_matches_no_guest),
+		world_test(names_the_missing_guest_of_suspend_before),
+		world_test(passes_on_errors_of_the_files),
+		world_test(warns_of_a_guest_timeout_beyond_the_deadline),
+		world_test(reports_a_dependency_loop_with_its_path),
+		cmocka_unit_test(reports_each_risk_of_the_host),
+		world_test(names_other_services_that_handle_guests),
 		world_test(without_a_hypervisor_the_rest_is_checked),
-		world_test(tells_what_earlier_cycles_left),
+		world_test(reports_guests_that_are_kept_suspended),
 		world_test(warns_of_a_daemon_that_should_run),
-		world_test(an_abandoned_cycle_is_an_error),
-		world_test(tells_of_journals_that_say_nothing_and_of_a_bad_cycle),
+		world_test(an_interrupted_cycle_is_an_error),
+		world_test(reports_unreadable_journals_and_a_degraded_cycle),
 		world_test(prints_the_worst_first_and_breaks_lines),
 		world_test(prints_json_with_the_keys_of_the_contract),
 	};
