@@ -74,7 +74,7 @@ static void check_sleep(const struct check_context *context, struct findings *fi
 		findings_add(
 			findings, FINDING_ERROR, "sleep",
 			"mount /sys, or run a dom0 kernel that is built with CONFIG_SUSPEND",
-			"/sys/power/state cannot be read: the kernel cannot put this host to sleep");
+			"/sys/power/state cannot be read: pmcoord cannot put this host to sleep");
 		break;
 	}
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/config.h"
 
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +98,7 @@ bool config_rule_matches(const struct config_rule *rule, const char *name)
 	return fnmatch(rule->pattern, name, 0) == 0;
 }
 
-size_t config_take_name(const char **list, const char **ret_name)
+size_t config_next_name(const char **list, const char **ret_name)
 {
 	size_t length;
 

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_MODEL_CONFIG_H
 #define PMCOORD_MODEL_CONFIG_H
 
-/* What the owner has decided: see pmcoord.conf(5). config-file.h reads it. */
+/* The configuration: pmcoord.conf and pmcoord.conf.d, see pmcoord.conf(5). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,17 +24,17 @@ enum guest_policy {
 	POLICY_IGNORE,
 };
 
-/* What the configuration says of one guest, defaults filled in. */
+/* Effective values for one guest. */
 struct guest_config {
 	enum guest_policy policy;
 	enum config_on_failure on_failure;
 	uint64_t timeout_us;
 };
 
-/* One [Guest "pattern"] section; what it does not set is inherited. */
+/* One [Guest "pattern"] section; keys that it does not set are inherited. */
 struct config_rule {
 	char *pattern; /* fnmatch(3) */
-	char *where; /* its first key: "file:line" */
+	char *where; /* "file:line" of its first key */
 	char *suspend_before; /* guest names, space separated; may be NULL */
 	bool has_policy, has_on_failure, has_timeout;
 	enum guest_policy policy;
@@ -49,7 +49,7 @@ struct config {
 	enum config_on_failure on_failure;
 	bool abort_on_lid_open;
 	enum config_resume_after resume_after;
-	uint64_t ready_timeout_us; /* agents' devices back by then */
+	uint64_t ready_timeout_us; /* for agents to restore their devices */
 	bool honour_inhibitors;
 	bool never_vetoed; /* see config_without_vetoes */
 	uint64_t keep_reports;
@@ -64,20 +64,22 @@ void config_done(struct config *config);
 /* What holds for the guest of this name. */
 struct guest_config config_for_guest(const struct config *config, const char *name);
 
-/* Whether a section is about the guest of this name. */
+/* Whether a section applies to the guest called `name`. */
 bool config_rule_matches(const struct config_rule *rule, const char *name);
 
 /*
- * As `config`, but nothing keeps the host awake: no guest that fails, no
- * deadline, no lid, no inhibitor. Borrows from `config`, and is not released.
+ * A copy of `config` in which nothing keeps the host awake: no failed guest, no
+ * deadline, no opened lid, no inhibitor. Borrows from `config`; do not release
+ * it.
  */
 struct config config_without_vetoes(const struct config *config);
 
 /*
- * Takes the next name off a list such as SuspendBefore=. Returns its length, 0
- * at the end; the name points into the list and is not terminated.
+ * Reads the next name of a list such as SuspendBefore= and advances *list.
+ * Returns its length, 0 at the end; *ret_name points into the list and is not
+ * NUL-terminated.
  */
-size_t config_take_name(const char **list, const char **ret_name);
+size_t config_next_name(const char **list, const char **ret_name);
 
 /* A value of a key by its name; a list of these ends with no name. */
 struct config_choice {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/graph.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -10,8 +11,8 @@
 #include "pmcoord/cleanup.h"
 
 struct edge {
-	size_t from; /* needs … */
-	size_t to; /* … this one */
+	size_t from; /* the node that needs … */
+	size_t to; /* … this node */
 	enum link_class class;
 	bool cut;
 };
@@ -64,7 +65,7 @@ static int add_links(struct edge_list *list, const struct inventory *inventory)
 	return 0;
 }
 
-/* The guests of which a rule speaks go before the one of this name. */
+/* Adds edges: the guest called `name` needs the guests that match a rule. */
 static int add_before(struct edge_list *list, const struct inventory *inventory,
 		      const size_t *matching, size_t n_matching, const char *name, size_t length)
 {
@@ -96,7 +97,7 @@ static int add_rule(struct edge_list *list, const struct inventory *inventory,
 	for (size_t i = 0; i < inventory->n_guests && r == 0; i++)
 		if (config_rule_matches(rule, inventory->guests[i].name))
 			matching[n_matching++] = i;
-	while (r == 0 && (length = config_take_name(&rest, &name)))
+	while (r == 0 && (length = config_next_name(&rest, &name)))
 		r = add_before(list, inventory, matching, n_matching, name, length);
 	return r;
 }
@@ -120,7 +121,7 @@ static int compare_edges(const void *a, const void *b)
 		return left->from < right->from ? -1 : 1;
 	if (left->to != right->to)
 		return left->to < right->to ? -1 : 1;
-	/* Strongest first: it is the one that is kept of several. */
+	/* Strongest first: edge_list_sort keeps the first of parallel edges. */
 	return (int)right->class - (int)left->class;
 }
 
@@ -142,15 +143,15 @@ static void edge_list_sort(struct edge_list *list)
 }
 
 /*
- * Depth-first search for a circle. `path` holds the edges from the start to
- * where the search stands; colours are the classic three.
+ * Depth-first search for a loop: white nodes are new, grey ones on the current
+ * path, black ones done.
  */
 struct search {
 	struct edge_list *list;
 	size_t *first; /* of node i: its first edge in the sorted list */
 	size_t *next; /* of node i: the edge to try next */
 	enum { WHITE, GREY, BLACK } * colour;
-	size_t *path;
+	size_t *path; /* edges from the start to the current node */
 	size_t n_path;
 };
 
@@ -187,8 +188,8 @@ static int search_init(struct search *search, struct edge_list *list, size_t n_n
 }
 
 /*
- * Follows edges from `start`. Returns true when the last edge of the path
- * closes a circle.
+ * Searches from `start`. Returns true when the last edge of the path closes a
+ * loop.
  */
 static bool search_from(struct search *search, size_t start)
 {
@@ -220,8 +221,8 @@ static bool search_from(struct search *search, size_t start)
 	}
 }
 
-/* Where the circle that the path ends in begins. */
-static size_t circle_start(const struct search *search)
+/* Index in the path of the first edge of the loop that its last edge closes. */
+static size_t loop_start(const struct search *search)
 {
 	const struct edge *edges = search->list->edges;
 	size_t closes_at = edges[search->path[search->n_path - 1]].to;
@@ -243,7 +244,7 @@ static int add_warning(struct graph *graph, const struct inventory *inventory,
 
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, "circle of dependencies: ");
+	fprintf(out, "dependency loop: ");
 	for (size_t i = start; i < search->n_path; i++)
 		fprintf(out, "%s needs ", inventory->guests[edges[search->path[i]].from].name);
 	fprintf(out, "%s; ignoring that %s needs %s (%s)",
@@ -260,10 +261,10 @@ static int add_warning(struct graph *graph, const struct inventory *inventory,
 	return 0;
 }
 
-static int cut_circle(struct graph *graph, const struct inventory *inventory, struct search *search)
+static int break_loop(struct graph *graph, const struct inventory *inventory, struct search *search)
 {
 	struct edge *edges = search->list->edges;
-	size_t start = circle_start(search);
+	size_t start = loop_start(search);
 	struct edge *weakest = &edges[search->path[start]];
 
 	for (size_t i = start + 1; i < search->n_path; i++)
@@ -273,8 +274,8 @@ static int cut_circle(struct graph *graph, const struct inventory *inventory, st
 	return add_warning(graph, inventory, search, start, weakest);
 }
 
-/* Starts over after each cut: circles are rare, and simple is right. */
-static int cut_circles(struct graph *graph, const struct inventory *inventory,
+/* Restarts the search after each loop: loops are rare, so this stays simple. */
+static int break_loops(struct graph *graph, const struct inventory *inventory,
 		       struct edge_list *list)
 {
 	for (;;) {
@@ -288,7 +289,7 @@ static int cut_circles(struct graph *graph, const struct inventory *inventory,
 			if (search.colour[i] == WHITE)
 				found = search_from(&search, i);
 		if (found)
-			r = cut_circle(graph, inventory, &search);
+			r = break_loop(graph, inventory, &search);
 		search_done(&search);
 		if (!found || r < 0)
 			return r;
@@ -307,7 +308,7 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 		free(nodes);
 		return -ENOMEM;
 	}
-	/* Shifted by two, so that filling leaves each start in its place. */
+	/* Counts are shifted by two: filling moves each start into its place. */
 	for (size_t i = 0; i < list->n_edges; i++) {
 		const struct edge *edge = &list->edges[i];
 
@@ -372,7 +373,7 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 		r = add_configured(&list, inventory, config);
 	if (r == 0) {
 		edge_list_sort(&list);
-		r = cut_circles(graph, inventory, &list);
+		r = break_loops(graph, inventory, &list);
 	}
 	if (r == 0)
 		r = graph_fill(graph, &list);
@@ -398,11 +399,13 @@ static struct graph_nodes adjacency_of(const struct adjacency *adjacency, size_t
 
 struct graph_nodes graph_needs(const struct graph *graph, size_t node)
 {
+	assert(node < graph->n_nodes);
 	return adjacency_of(&graph->needs, node);
 }
 
 struct graph_nodes graph_serves(const struct graph *graph, size_t node)
 {
+	assert(node < graph->n_nodes);
 	return adjacency_of(&graph->serves, node);
 }
 

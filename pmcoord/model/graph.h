@@ -3,15 +3,15 @@
 #define PMCOORD_MODEL_GRAPH_H
 
 /*
- * Who needs whom, as a graph without circles. Pure: the same inventory and
- * configuration give the same graph.
+ * The dependencies between guests, as a graph without loops. Pure: the same
+ * inventory and configuration give the same graph.
  */
 
 #include "model/config.h"
 #include "pmcoord/error.h"
 #include "model/inventory.h"
 
-/* A slice of node indices; nodes are the inventory's guests, by index. */
+/* A slice of nodes; a node is the index of a guest in the inventory. */
 struct graph_nodes {
 	const size_t *nodes; /* ascending */
 	size_t n_nodes;
@@ -20,10 +20,10 @@ struct graph_nodes {
 struct graph;
 
 /*
- * Builds the graph of the believed links among the inventory's guests and of
- * the configuration's SuspendBefore=. Links to dom0 and to unknown domains are
- * no edges. A circle is cut at its weakest link and described, with its path,
- * in graph_warning(). Returns 0 or -ENOMEM; free with graph_free.
+ * Builds the graph from the believed links between guests of the inventory and
+ * from SuspendBefore=. Links to dom0 or to unknown domains are no edges. A
+ * dependency loop is broken at its weakest link and described by
+ * graph_warning(). Returns 0 or -ENOMEM; free with graph_free.
  */
 int graph_build(const struct inventory *inventory, const struct config *config,
 		struct graph **ret_graph);
@@ -32,11 +32,11 @@ void graph_free(struct graph *graph);
 
 size_t graph_size(const struct graph *graph);
 
-/* Whom `node` needs, and who needs `node`: borrowed from the graph. */
+/* The nodes that `node` needs, or serves; borrowed from the graph. */
 struct graph_nodes graph_needs(const struct graph *graph, size_t node);
 struct graph_nodes graph_serves(const struct graph *graph, size_t node);
 
-/* The i-th circle that was cut, as a sentence; NULL when there are no more. */
+/* A sentence on the i-th loop that was broken; NULL: there are no more. */
 const char *graph_warning(const struct graph *graph, size_t i);
 
 #endif

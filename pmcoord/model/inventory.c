@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/inventory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +67,8 @@ static int compare_links(const void *a, const void *b)
 	return (int)left->class - (int)right->class;
 }
 
-/* Leaves each (frontend, backend, class) once, with all its witnesses. */
-static void join_links(struct inventory *inventory)
+/* Merges the records of each (frontend, backend, class) into one link. */
+static void merge_links(struct inventory *inventory)
 {
 	size_t kept = 0;
 
@@ -114,7 +115,7 @@ static struct guest *find_domid(const struct inventory *inventory, uint32_t domi
 	return entry ? &inventory->guests[entry->element] : NULL;
 }
 
-static void give_roles(struct inventory *inventory)
+static void set_roles(struct inventory *inventory)
 {
 	for (size_t i = 0; i < inventory->n_guests; i++)
 		if (inventory->guests[i].pci_functions > 0)
@@ -137,15 +138,16 @@ int inventory_finish(struct inventory *inventory)
 	if (inventory->n_guests > 0)
 		qsort(inventory->guests, inventory->n_guests, sizeof(*inventory->guests),
 		      compare_guests);
-	join_links(inventory);
+	merge_links(inventory);
 	if (index_domids(inventory) < 0)
 		return -ENOMEM;
-	give_roles(inventory);
+	set_roles(inventory);
 	return 0;
 }
 
 const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid)
 {
+	assert(inventory->by_domid || inventory->n_guests == 0);
 	return find_domid(inventory, domid);
 }
 

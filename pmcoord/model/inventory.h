@@ -3,8 +3,8 @@
 #define PMCOORD_MODEL_INVENTORY_H
 
 /*
- * What is there: the guests of this host and who is connected to whom, as facts
- * that a hypervisor backend has read. Nothing is decided here.
+ * The guests of this host and the devices that connect them, as read by a
+ * hypervisor backend. Facts only: decisions are the graph's and the plan's.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 #include "base/domid-index.h"
 #include "pmcoord/protocol.h"
 
-/* xl refuses longer names only by xenstore's payload; this is what we show. */
+/* Longer names are truncated; xl itself limits only by xenstore's payload. */
 #define GUEST_NAME_MAX 128
 
 enum guest_type {
@@ -30,10 +30,10 @@ enum guest_role {
 	GUEST_ROLE_STUB_DOMAIN,
 };
 
-/* What Xen says of the domain now. */
+/* State of the domain in Xen. */
 enum guest_state {
 	GUEST_RUNNING,
-	GUEST_PAUSED, /* by control software: the user, or us */
+	GUEST_PAUSED, /* by the toolstack, a user or pmcoord */
 	GUEST_SUSPENDED, /* shut down, reason suspend */
 	GUEST_SHUT_DOWN, /* shut down, any other reason */
 	GUEST_DYING,
@@ -42,23 +42,23 @@ enum guest_state {
 
 /* control/feature-suspend */
 enum guest_feature {
-	GUEST_FEATURE_UNKNOWN, /* not there or empty: perhaps still booting */
+	GUEST_FEATURE_UNKNOWN, /* missing or empty: perhaps still booting */
 	GUEST_FEATURE_NO,
 	GUEST_FEATURE_YES,
 };
 
-/* What an agent is told beside the request. */
+/* Parameters of a request to an agent. */
 struct agent_terms {
-	uint64_t timeout_us; /* for the guest to be down; 0: not told */
+	uint64_t timeout_us; /* within which the guest must suspend; 0: unset */
 	bool ignore_inhibitors;
 };
 
 struct guest_agent {
-	bool present; /* it has published a version */
+	bool present; /* the guest has published a version */
 	uint64_t version;
 	uint32_t port; /* the guest's port, 0: none */
 	struct protocol_state state;
-	struct protocol_request request; /* what dom0 has written so far */
+	struct protocol_request request; /* as dom0 has written it last */
 	struct agent_terms terms; /* likewise */
 };
 
@@ -70,17 +70,17 @@ struct guest {
 	enum guest_role role;
 	enum guest_state state;
 	enum guest_feature feature_suspend;
-	char shutdown_node[16]; /* control/shutdown, "" when nothing is asked */
-	bool has_pv_drivers; /* HVM: it has set up the event callback */
-	bool in_acpi_s3; /* HVM: its own firmware sleeps */
-	unsigned int pci_functions; /* passed through to it */
+	char shutdown_node[16]; /* control/shutdown, "": no pending request */
+	bool has_pv_drivers; /* HVM: the event callback is set up */
+	bool in_acpi_s3; /* HVM: in S3 of its virtual firmware */
+	unsigned int pci_functions; /* number of passed-through functions */
 	uint32_t kernel_port; /* device/suspend/event-channel, 0: none */
 	struct guest_agent agent;
 };
 
 /*
- * What connects a frontend to its backend, weakest first: where links form a
- * circle, it is cut at the weakest.
+ * Kind of a link, weakest first: a dependency loop is broken at its weakest
+ * link.
  */
 enum link_class {
 	LINK_CONFIGURED, /* SuspendBefore= */
@@ -89,12 +89,12 @@ enum link_class {
 	LINK_USB,
 	LINK_STORAGE,
 	LINK_PCI,
-	LINK_DEVICE_MODEL, /* the backend end is the guest's stub domain */
+	LINK_DEVICE_MODEL, /* the backend is the guest's stub domain */
 };
 
 /*
- * One device: domain `frontend` needs domain `backend`. Who says so is kept,
- * because each end's word can be a lie; see link_is_believed.
+ * One device: domain `frontend` needs domain `backend`. The sources that record
+ * it are kept, because a guest can write a false record; see link_is_believed.
  */
 struct link {
 	uint32_t frontend;
@@ -106,7 +106,8 @@ struct link {
 };
 
 struct inventory {
-	struct guest *guests; /* once finished: sorted by UUID */
+	/* Valid after inventory_finish: guests sorted by UUID, links unique. */
+	struct guest *guests;
 	size_t n_guests;
 	struct domid_index by_domid; /* once finished: of the guests */
 	struct link *links; /* once finished: each connection once */
@@ -120,37 +121,37 @@ int inventory_add_guest(struct inventory *inventory, const struct guest *guest);
 int inventory_add_link(struct inventory *inventory, const struct link *link);
 
 /*
- * Sorts the guests, joins what several witnesses said of one link, and gives
- * each guest its role: a driver domain is the believed backend of someone or
- * holds a PCI function. Call once, after the last add. Returns 0 or -ENOMEM.
+ * Sorts the guests, merges the records of each link and sets each guest's role:
+ * a driver domain holds a PCI function or is the backend of a believed link.
+ * Call once, after the last add. Returns 0 or -ENOMEM.
  */
 int inventory_finish(struct inventory *inventory);
 
 /*
- * The toolstack's word is enough; of the two ends, both must say it: a guest
- * can write what it likes below its own path, and must not thereby change when
- * another one goes.
+ * Whether the link is recorded by the toolstack, or by both ends. One end alone
+ * is not believed: a guest can write anything below its own path, and must not
+ * change the order of other guests by that.
  */
 bool link_is_believed(const struct link *link);
 
-/* The order of guests in a finished inventory, by UUID and domid; 0: the same.
- */
+/* Orders guests by UUID, then domid, as in a finished inventory. */
 int guest_compare(const struct guest *a, const struct guest *b);
 
-/* In a finished inventory; NULL if there is none. By name: exact match. */
+/* Search a finished inventory; NULL: no such guest. Names match exactly. */
 const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid);
 const struct guest *inventory_find_name(const struct inventory *inventory, const char *name);
 
 /*
- * The device class of a xenstore directory name ("vif", "vbd", …): an unknown
- * one is console-like, or, to be strict, -EINVAL.
+ * The class of a device directory in xenstore ("vif", "vbd", …). For an unknown
+ * name the first returns LINK_CONSOLE, the second -EINVAL.
  */
 enum link_class link_class_of_device(const char *device);
 int link_class_parse_device(const char *device, enum link_class *ret);
 
 /*
- * Its agent was stopped in good order, and it has no devices that need one: a
- * guest like those that never had an agent. In a finished inventory.
+ * Whether the guest's agent was stopped cleanly and the guest is no driver
+ * domain: it is then treated like a guest without an agent. Needs the roles of
+ * a finished inventory.
  */
 bool guest_has_given_up_agent(const struct guest *guest);
 

@@ -134,7 +134,7 @@ def test_commands_are_done_by_the_daemon_and_end_as_without_it(served):
     assert "3 guests back" in served.ask("resume-all").stdout
     wrong = served.ask("suspend", "nobody")
     assert wrong.returncode == 2
-    assert "there is no guest 'nobody'" in wrong.stderr
+    assert "no guest has the name or domid 'nobody'" in wrong.stderr
 
 
 def test_a_series_of_cycles_is_done_by_the_daemon(served):

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* A directory with pmcoord.conf and its drop-ins, and what loading it said. */
+/* A directory with pmcoord.conf and drop-ins, and the result of loading it. */
 struct world {
 	char directory[64];
 	char path[96];
@@ -52,7 +52,7 @@ static int tear_down(void **state)
 }
 
 /* "" is the main file, anything else a drop-in. */
-static void put(const struct world *world, const char *name, const char *text)
+static void write_file(const struct world *world, const char *name, const char *text)
 {
 	char path[160];
 	FILE *file;
@@ -64,7 +64,7 @@ static void put(const struct world *world, const char *name, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-static void note(void *data, const char *warning)
+static void collect_warning(void *data, const char *warning)
 {
 	struct world *world = data;
 
@@ -74,10 +74,10 @@ static void note(void *data, const char *warning)
 
 static int load(struct world *world)
 {
-	return config_load(&world->config, world->path, note, world, &world->error);
+	return config_load(&world->config, world->path, collect_warning, world, &world->error);
 }
 
-static void works_with_no_file_at_all(void **state)
+static void works_without_a_file(void **state)
 {
 	struct world *world = *state;
 	struct guest_config guest;
@@ -102,13 +102,13 @@ static void reads_every_key(void **state)
 	struct world *world = *state;
 	struct guest_config guest;
 
-	put(world, "",
-	    "[Coordinator]\nDeadline=40s\nOnDeadline=abort\n"
-	    "GuestTimeout=1500ms\nOnFailure=abort\nAbortOnLidOpen=no\n"
-	    "ResumeAfter=ready\nReadyTimeout=1min\nHonourInhibitors=no\n"
-	    "KeepReports=7\n"
-	    "[Guest \"backup-*\"]\nPolicy=pause\nOnFailure=pause\n"
-	    "Timeout=20s\nSuspendBefore=store, disk\n");
+	write_file(world, "",
+		   "[Coordinator]\nDeadline=40s\nOnDeadline=abort\n"
+		   "GuestTimeout=1500ms\nOnFailure=abort\nAbortOnLidOpen=no\n"
+		   "ResumeAfter=ready\nReadyTimeout=1min\nHonourInhibitors=no\n"
+		   "KeepReports=7\n"
+		   "[Guest \"backup-*\"]\nPolicy=pause\nOnFailure=pause\n"
+		   "Timeout=20s\nSuspendBefore=store, disk\n");
 	assert_int_equal(load(world), 0);
 	assert_int_equal(world->config.deadline_us, 40000000);
 	assert_int_equal(world->config.on_deadline, ON_FAILURE_ABORT);
@@ -126,7 +126,7 @@ static void reads_every_key(void **state)
 	assert_string_equal(world->warnings, "");
 }
 
-static void says_file_line_key_and_problem(void **state)
+static void reports_file_line_key_and_problem(void **state)
 {
 	static const struct {
 		const char *line;
@@ -137,9 +137,9 @@ static void says_file_line_key_and_problem(void **state)
 		{ "Deadline=2h", "Deadline: '2h' is not between 1us and 1h" },
 		{ "GuestTimeout=-1s", "GuestTimeout: '-1s' is not a time span "
 				      "such as 30s or 500ms" },
-		{ "OnDeadline=stop", "OnDeadline: 'stop' is none of: pause, abort" },
-		{ "OnFailure=Pause", "OnFailure: 'Pause' is none of: pause, abort" },
-		{ "ResumeAfter=later", "ResumeAfter: 'later' is none of: running, ready" },
+		{ "OnDeadline=stop", "OnDeadline: 'stop' is not one of: pause, abort" },
+		{ "OnFailure=Pause", "OnFailure: 'Pause' is not one of: pause, abort" },
+		{ "ResumeAfter=later", "ResumeAfter: 'later' is not one of: running, ready" },
 		{ "AbortOnLidOpen=perhaps", "AbortOnLidOpen: 'perhaps' is neither yes nor no" },
 		{ "KeepReports=many", "KeepReports: 'many' is not a number up to 1000000" },
 		{ "KeepReports=1000001", "KeepReports: '1000001' is not a number up to 1000000" },
@@ -151,7 +151,7 @@ static void says_file_line_key_and_problem(void **state)
 
 		snprintf(text, sizeof(text), "# why not\n[Coordinator]\n%s\n", cases[i].line);
 		snprintf(expected, sizeof(expected), "%s:3: %s", world->path, cases[i].problem);
-		put(world, "", text);
+		write_file(world, "", text);
 		world->error = (struct error){ 0 };
 		assert_int_equal(load(world), -EBADMSG);
 		assert_int_equal(world->error.outcome, OUTCOME_USAGE);
@@ -159,25 +159,25 @@ static void says_file_line_key_and_problem(void **state)
 	}
 }
 
-static void tells_all_problems_of_the_main_file_at_once(void **state)
+static void reports_all_problems_of_the_main_file_at_once(void **state)
 {
 	struct world *world = *state;
 	char expected[512];
 
-	put(world, "",
-	    "[Coordinator]\nDeadline=soon\nOnFailure=abort\nOnDeadline=x\n"
-	    "[Guest web]\nPolicy=pause\n[Guest \"web\"]\nPolicy=stop\n");
+	write_file(world, "",
+		   "[Coordinator]\nDeadline=soon\nOnFailure=abort\nOnDeadline=x\n"
+		   "[Guest web]\nPolicy=pause\n[Guest \"web\"]\nPolicy=stop\n");
 	assert_int_equal(load(world), -EBADMSG);
 	snprintf(expected, sizeof(expected),
 		 "%s:2: Deadline: 'soon' is not a time span such as 30s or "
-		 "500ms\n%s:4: OnDeadline: 'x' is none of: pause, abort\n",
+		 "500ms\n%s:4: OnDeadline: 'x' is not one of: pause, abort\n",
 		 world->path, world->path);
 	assert_memory_equal(world->error.text, expected, strlen(expected));
 	assert_non_null(strstr(world->error.text, ":6: "));
 	assert_non_null(strstr(world->error.text, "[Guest web]"));
-	assert_non_null(
-		strstr(world->error.text, ":8: Policy: 'stop' is none of: suspend, pause, ignore"));
-	/* What was right in a broken file counts no more than the rest. */
+	assert_non_null(strstr(world->error.text,
+			       ":8: Policy: 'stop' is not one of: suspend, pause, ignore"));
+	/* Valid lines of a broken file are not applied either. */
 	assert_int_equal(world->config.on_failure, ON_FAILURE_PAUSE);
 	assert_int_equal(world->config.n_rules, 0);
 }
@@ -186,18 +186,18 @@ static void refuses_keys_before_the_first_section(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "", "Deadline=30s\n");
+	write_file(world, "", "Deadline=30s\n");
 	assert_int_equal(load(world), -EBADMSG);
 	assert_non_null(strstr(world->error.text, ":1: Deadline: "));
 }
 
-static void warns_of_what_it_does_not_know(void **state)
+static void warns_of_unknown_keys_and_sections(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "",
-	    "[Coordinator]\nDeadLine=30s\nDeadline=31s\n[Agent]\nA=b\n"
-	    "[Guest \"x\"]\nColour=red\n");
+	write_file(world, "",
+		   "[Coordinator]\nDeadLine=30s\nDeadline=31s\n[Agent]\nA=b\n"
+		   "[Guest \"x\"]\nColour=red\n");
 	assert_int_equal(load(world), 0);
 	assert_int_equal(world->config.deadline_us, 31000000);
 	assert_non_null(strstr(world->warnings, ":2: ignoring unknown key 'DeadLine'"));
@@ -209,11 +209,11 @@ static void reads_drop_ins_in_the_order_of_their_names(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "", "[Coordinator]\nDeadline=1s\nKeepReports=3\n");
-	put(world, "20-b.conf", "[Coordinator]\nDeadline=20s\n");
-	put(world, "10-a.conf", "[Coordinator]\nDeadline=10s\nGuestTimeout=5s\n");
-	put(world, "30-c.conf.bak", "[Coordinator]\nDeadline=30s\n");
-	put(world, ".hidden.conf", "[Coordinator]\nDeadline=40s\n");
+	write_file(world, "", "[Coordinator]\nDeadline=1s\nKeepReports=3\n");
+	write_file(world, "20-b.conf", "[Coordinator]\nDeadline=20s\n");
+	write_file(world, "10-a.conf", "[Coordinator]\nDeadline=10s\nGuestTimeout=5s\n");
+	write_file(world, "30-c.conf.bak", "[Coordinator]\nDeadline=30s\n");
+	write_file(world, ".hidden.conf", "[Coordinator]\nDeadline=40s\n");
 	assert_int_equal(load(world), 0);
 	assert_int_equal(world->config.deadline_us, 20000000);
 	assert_int_equal(world->config.guest_timeout_us, 5000000);
@@ -224,7 +224,7 @@ static void reads_drop_ins_without_a_main_file(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "x.conf", "[Coordinator]\nDeadline=20s\n");
+	write_file(world, "x.conf", "[Coordinator]\nDeadline=20s\n");
 	assert_int_equal(load(world), 0);
 	assert_int_equal(world->config.deadline_us, 20000000);
 }
@@ -238,28 +238,28 @@ static bool suspends_before(const struct config *config, const char *name, const
 
 		if (!rest || !config_rule_matches(rule, name))
 			continue;
-		while ((length = config_take_name(&rest, &word)))
+		while ((length = config_next_name(&rest, &word)))
 			if (length == strlen(other) && strncmp(word, other, length) == 0)
 				return true;
 	}
 	return false;
 }
 
-static void ignores_the_whole_of_a_broken_drop_in(void **state)
+static void ignores_a_broken_drop_in_completely(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "", "[Guest \"a\"]\nPolicy=pause\n");
-	put(world, "10.conf",
-	    "[Coordinator]\nKeepReports=9\nDeadline=soon\n"
-	    "[Guest \"a\"]\nPolicy=ignore\nSuspendBefore=b\n");
-	put(world, "20.conf", "[Coordinator]\nGuestTimeout=5s\n");
+	write_file(world, "", "[Guest \"a\"]\nPolicy=pause\n");
+	write_file(world, "10.conf",
+		   "[Coordinator]\nKeepReports=9\nDeadline=soon\n"
+		   "[Guest \"a\"]\nPolicy=ignore\nSuspendBefore=b\n");
+	write_file(world, "20.conf", "[Coordinator]\nGuestTimeout=5s\n");
 	assert_int_equal(load(world), 0);
 	assert_int_equal(world->config.keep_reports, 50);
 	assert_int_equal(world->config.guest_timeout_us, 5000000);
 	assert_int_equal(config_for_guest(&world->config, "a").policy, POLICY_PAUSE);
 	assert_false(suspends_before(&world->config, "a", "b"));
-	assert_non_null(strstr(world->warnings, "ignoring the whole of "));
+	assert_non_null(strstr(world->warnings, ", which has errors: "));
 	assert_non_null(strstr(world->warnings, "/10.conf:3: Deadline: "));
 }
 
@@ -268,10 +268,10 @@ static void the_last_matching_section_wins_key_by_key(void **state)
 	struct world *world = *state;
 	struct guest_config guest;
 
-	put(world, "",
-	    "[Guest \"*\"]\nTimeout=20s\nPolicy=pause\n"
-	    "[Guest \"web-1*\"]\nPolicy=suspend\n"
-	    "[Guest \"web-?\"]\nOnFailure=abort\n");
+	write_file(world, "",
+		   "[Guest \"*\"]\nTimeout=20s\nPolicy=pause\n"
+		   "[Guest \"web-1*\"]\nPolicy=suspend\n"
+		   "[Guest \"web-?\"]\nOnFailure=abort\n");
 	assert_int_equal(load(world), 0);
 	guest = config_for_guest(&world->config, "web-1");
 	assert_int_equal(guest.policy, POLICY_SUSPEND);
@@ -290,11 +290,11 @@ static void a_drop_in_wins_over_all_that_was_read_before(void **state)
 	struct world *world = *state;
 	struct guest_config guest;
 
-	put(world, "",
-	    "[Guest \"web\"]\nPolicy=suspend\nTimeout=3s\n"
-	    "SuspendBefore=store\n"
-	    "[Guest \"*\"]\nPolicy=ignore\n");
-	put(world, "10.conf", "[Guest \"web\"]\nPolicy=pause\nSuspendBefore=disk\n");
+	write_file(world, "",
+		   "[Guest \"web\"]\nPolicy=suspend\nTimeout=3s\n"
+		   "SuspendBefore=store\n"
+		   "[Guest \"*\"]\nPolicy=ignore\n");
+	write_file(world, "10.conf", "[Guest \"web\"]\nPolicy=pause\nSuspendBefore=disk\n");
 	assert_int_equal(load(world), 0);
 	guest = config_for_guest(&world->config, "web");
 	assert_int_equal(guest.policy, POLICY_PAUSE);
@@ -315,7 +315,7 @@ static void refuses_patterns_that_ini_cannot_hold(void **state)
 		char text[128];
 
 		snprintf(text, sizeof(text), "%s\nPolicy=pause\n", sections[i]);
-		put(world, "", text);
+		write_file(world, "", text);
 		world->error = (struct error){ 0 };
 		assert_int_equal(load(world), -EBADMSG);
 		assert_non_null(strstr(world->error.text, ":2: Policy: "));
@@ -335,7 +335,7 @@ static void orders_guests_by_whole_names(void **state)
 	};
 	struct world *world = *state;
 
-	put(world, "", "[Guest \"web-*\"]\nSuspendBefore=store disk\n");
+	write_file(world, "", "[Guest \"web-*\"]\nSuspendBefore=store disk\n");
 	assert_int_equal(load(world), 0);
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
 		assert_int_equal(suspends_before(&world->config, cases[i].name, cases[i].other),
@@ -347,15 +347,15 @@ static void orders_guests_by_whole_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(works_with_no_file_at_all),
+		world_test(works_without_a_file),
 		world_test(reads_every_key),
-		world_test(says_file_line_key_and_problem),
-		world_test(tells_all_problems_of_the_main_file_at_once),
+		world_test(reports_file_line_key_and_problem),
+		world_test(reports_all_problems_of_the_main_file_at_once),
 		world_test(refuses_keys_before_the_first_section),
-		world_test(warns_of_what_it_does_not_know),
+		world_test(warns_of_unknown_keys_and_sections),
 		world_test(reads_drop_ins_in_the_order_of_their_names),
 		world_test(reads_drop_ins_without_a_main_file),
-		world_test(ignores_the_whole_of_a_broken_drop_in),
+		world_test(ignores_a_broken_drop_in_completely),
 		world_test(the_last_matching_section_wins_key_by_key),
 		world_test(a_drop_in_wins_over_all_that_was_read_before),
 		world_test(refuses_patterns_that_ini_cannot_hold),

@@ -13,7 +13,7 @@
 
 #include "model/plan.h"
 
-/* A host whose guests are numbered from 1, in the order of their UUIDs. */
+/* A host with guests g1, g2, … in the order of their UUIDs. */
 struct host {
 	struct inventory inventory;
 	struct config config;
@@ -61,7 +61,7 @@ static void host_done(struct host *host)
 	config_done(&host->config);
 }
 
-/* "2 3" for the guests that guest `domid` needs (or serves), by domid. */
+/* The domids that guest `domid` needs (or serves), as "2 3". */
 static const char *list(const struct host *host, uint32_t domid, bool serves, char *ret)
 {
 	size_t node =
@@ -77,7 +77,7 @@ static const char *list(const struct host *host, uint32_t domid, bool serves, ch
 	return ret;
 }
 
-static void knows_who_needs_whom(void **state)
+static void finds_needs_and_serves(void **state)
 {
 	struct host host;
 	char text[64];
@@ -99,7 +99,7 @@ static void knows_who_needs_whom(void **state)
 	host_done(&host);
 }
 
-static void dom0_strangers_and_self_are_no_edges(void **state)
+static void ignores_links_to_dom0_unknown_domains_and_itself(void **state)
 {
 	struct host host;
 	char text[64];
@@ -117,7 +117,7 @@ static void dom0_strangers_and_self_are_no_edges(void **state)
 	host_done(&host);
 }
 
-static void a_guest_cannot_lie_itself_between_others(void **state)
+static void ignores_claims_of_one_guest(void **state)
 {
 	struct host host;
 	char text[64];
@@ -125,7 +125,7 @@ static void a_guest_cannot_lie_itself_between_others(void **state)
 	(void)state;
 	host_init(&host, 3);
 	needs(&host, 2, 1, LINK_NETWORK);
-	/* 3 claims to be served by 2, and that it serves 1. */
+	/* Guest 3 claims to need 2 and to serve 1. */
 	assert_int_equal(
 		inventory_add_link(&host.inventory, &(struct link){ .frontend = 3,
 								    .backend = 2,
@@ -166,20 +166,20 @@ static void the_configuration_adds_edges(void **state)
 	host_done(&host);
 }
 
-static void cuts_a_circle_at_its_weakest_link_and_says_so(void **state)
+static void breaks_a_loop_at_its_weakest_link_with_a_warning(void **state)
 {
 	static const struct {
 		enum link_class classes[3]; /* 1 needs 2 needs 3 needs 1 */
 		const char *warning;
 	} cases[] = {
 		{ { LINK_NETWORK, LINK_STORAGE, LINK_PCI },
-		  "circle of dependencies: g1 needs g2 needs g3 needs g1; "
+		  "dependency loop: g1 needs g2 needs g3 needs g1; "
 		  "ignoring that g1 needs g2 (network)" },
 		{ { LINK_STORAGE, LINK_CONSOLE, LINK_NETWORK },
-		  "circle of dependencies: g1 needs g2 needs g3 needs g1; "
+		  "dependency loop: g1 needs g2 needs g3 needs g1; "
 		  "ignoring that g2 needs g3 (console)" },
 		{ { LINK_DEVICE_MODEL, LINK_PCI, LINK_USB },
-		  "circle of dependencies: g1 needs g2 needs g3 needs g1; "
+		  "dependency loop: g1 needs g2 needs g3 needs g1; "
 		  "ignoring that g3 needs g1 (USB)" },
 	};
 
@@ -191,7 +191,7 @@ static void cuts_a_circle_at_its_weakest_link_and_says_so(void **state)
 		needs(&host, 1, 2, cases[i].classes[0]);
 		needs(&host, 2, 3, cases[i].classes[1]);
 		needs(&host, 3, 1, cases[i].classes[2]);
-		needs(&host, 4, 1, LINK_CONSOLE); /* not of the circle */
+		needs(&host, 4, 1, LINK_CONSOLE); /* not part of the loop */
 		build(&host);
 		assert_string_equal(graph_warning(host.graph, 0), cases[i].warning);
 		assert_null(graph_warning(host.graph, 1));
@@ -199,7 +199,7 @@ static void cuts_a_circle_at_its_weakest_link_and_says_so(void **state)
 	}
 }
 
-static void a_strong_link_beside_a_weak_one_is_what_counts(void **state)
+static void keeps_the_strongest_of_parallel_links(void **state)
 {
 	struct host host;
 	char text[64];
@@ -215,7 +215,7 @@ static void a_strong_link_beside_a_weak_one_is_what_counts(void **state)
 	host_done(&host);
 }
 
-static void cuts_every_circle_there_is(void **state)
+static void breaks_every_loop(void **state)
 {
 	struct host host;
 	struct plan plan;
@@ -239,7 +239,7 @@ static void cuts_every_circle_there_is(void **state)
 	host_done(&host);
 }
 
-/* ---- graphs made by chance ----------------------------------------------- */
+/* ---- random graphs ------------------------------------------------------- */
 
 #define N_RANDOM 9
 
@@ -331,8 +331,8 @@ static void assert_can_be_ordered(struct host *host)
 }
 
 /*
- * Where the links of a class and the stronger ones form no circle, none of
- * them is cut: each circle has a weaker one.
+ * Where the links of class `least` and stronger ones form no loop, none of them
+ * may be cut: each loop then has a weaker link.
  */
 static void assert_cut_at_the_weakest(const struct host *host, const struct random_link *links,
 				      size_t n_links, enum link_class least)
@@ -346,7 +346,7 @@ static void assert_cut_at_the_weakest(const struct host *host, const struct rand
 	host_done(&strong);
 }
 
-static void circles_are_cut_at_their_weakest_whatever_the_graph(void **state)
+static void breaks_loops_at_their_weakest_link_in_random_graphs(void **state)
 {
 	(void)state;
 	srandom(7);
@@ -357,7 +357,7 @@ static void circles_are_cut_at_their_weakest_whatever_the_graph(void **state)
 
 		host_from_links(&host, links, n_links, LINK_CONFIGURED);
 		assert_can_be_ordered(&host);
-		/* One told for each that is missing. */
+		/* One warning for each missing edge. */
 		assert_int_equal(count_edges(&host) + count_warnings(&host),
 				 count_pairs(links, n_links));
 		for (int least = LINK_CONFIGURED; least <= LINK_DEVICE_MODEL; least++)
@@ -467,14 +467,14 @@ static void grows_nearly_linearly_up_to_5000_guests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(knows_who_needs_whom),
-		cmocka_unit_test(dom0_strangers_and_self_are_no_edges),
-		cmocka_unit_test(a_guest_cannot_lie_itself_between_others),
+		cmocka_unit_test(finds_needs_and_serves),
+		cmocka_unit_test(ignores_links_to_dom0_unknown_domains_and_itself),
+		cmocka_unit_test(ignores_claims_of_one_guest),
 		cmocka_unit_test(the_configuration_adds_edges),
-		cmocka_unit_test(cuts_a_circle_at_its_weakest_link_and_says_so),
-		cmocka_unit_test(a_strong_link_beside_a_weak_one_is_what_counts),
-		cmocka_unit_test(cuts_every_circle_there_is),
-		cmocka_unit_test(circles_are_cut_at_their_weakest_whatever_the_graph),
+		cmocka_unit_test(breaks_a_loop_at_its_weakest_link_with_a_warning),
+		cmocka_unit_test(keeps_the_strongest_of_parallel_links),
+		cmocka_unit_test(breaks_every_loop),
+		cmocka_unit_test(breaks_loops_at_their_weakest_link_in_random_graphs),
 		cmocka_unit_test(the_same_links_give_the_same_graph),
 		cmocka_unit_test(grows_nearly_linearly_up_to_5000_guests),
 	};

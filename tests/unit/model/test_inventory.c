@@ -51,7 +51,7 @@ static void sorts_by_uuid_and_finds_by_domid_and_name(void **state)
 	inventory_done(&inventory);
 }
 
-static void an_empty_host_is_an_inventory_too(void **state)
+static void accepts_a_host_without_guests(void **state)
 {
 	struct inventory inventory = { 0 };
 
@@ -85,7 +85,7 @@ static void believes_the_toolstack_or_both_ends(void **state)
 	}
 }
 
-static void joins_what_both_ends_say_of_one_link(void **state)
+static void merges_the_records_of_one_link(void **state)
 {
 	struct inventory inventory = { 0 };
 
@@ -113,7 +113,7 @@ static void joins_what_both_ends_say_of_one_link(void **state)
 	inventory_done(&inventory);
 }
 
-static void gives_each_guest_its_role(void **state)
+static void sets_the_role_of_each_guest(void **state)
 {
 	static const struct {
 		uint32_t domid;
@@ -123,9 +123,9 @@ static void gives_each_guest_its_role(void **state)
 		{ 2, GUEST_ROLE_DRIVER_DOMAIN }, /* serves storage */
 		{ 3, GUEST_ROLE_GUEST }, /* is served */
 		{ 4, GUEST_ROLE_STUB_DOMAIN }, /* is a device model */
-		{ 5, GUEST_ROLE_GUEST }, /* is only said to serve */
-		{ 6, GUEST_ROLE_GUEST }, /* comes later by configuration */
-		{ 7, GUEST_ROLE_STUB_DOMAIN }, /* with a device, still that */
+		{ 5, GUEST_ROLE_GUEST }, /* claimed backend, not believed */
+		{ 6, GUEST_ROLE_GUEST }, /* only by SuspendBefore= */
+		{ 7, GUEST_ROLE_STUB_DOMAIN }, /* stub domain with a device */
 	};
 	struct inventory inventory = { 0 };
 
@@ -156,7 +156,7 @@ static void gives_each_guest_its_role(void **state)
 					    .backend = 7,
 					    .class = LINK_DEVICE_MODEL,
 					    .said_by_toolstack = true });
-	/* dom0 and domains that are gone are no guests. */
+	/* dom0 and domains that no longer exist are not guests. */
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 0,
 					    .class = LINK_STORAGE,
@@ -168,7 +168,7 @@ static void gives_each_guest_its_role(void **state)
 	inventory_done(&inventory);
 }
 
-static void knows_the_classes_of_devices(void **state)
+static void maps_devices_to_classes(void **state)
 {
 	static const struct {
 		const char *device;
@@ -193,11 +193,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sorts_by_uuid_and_finds_by_domid_and_name),
-		cmocka_unit_test(an_empty_host_is_an_inventory_too),
+		cmocka_unit_test(accepts_a_host_without_guests),
 		cmocka_unit_test(believes_the_toolstack_or_both_ends),
-		cmocka_unit_test(joins_what_both_ends_say_of_one_link),
-		cmocka_unit_test(gives_each_guest_its_role),
-		cmocka_unit_test(knows_the_classes_of_devices),
+		cmocka_unit_test(merges_the_records_of_one_link),
+		cmocka_unit_test(sets_the_role_of_each_guest),
+		cmocka_unit_test(maps_devices_to_classes),
 	};
 
 	return cmocka_run_group_tests_name("inventory", tests, NULL, NULL);

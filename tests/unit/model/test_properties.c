@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What holds on every host, on hosts made by chance: guests of all kinds that
- * misbehave in all ways, connected at random, also in circles.
+ * Properties that hold on every host, tested on random hosts: guests of all
+ * kinds with all faults, connected at random, also in dependency loops.
  */
 
 #include "engine/coordinator.h"
@@ -24,7 +24,7 @@ static uint32_t below(uint32_t n)
 	return (uint32_t)random() % n;
 }
 
-/* ---- hosts made by chance ----------------------------------------------- */
+/* ---- random hosts -------------------------------------------------------- */
 
 static const char *const kinds[] = {
 	"",
@@ -70,10 +70,10 @@ static const char *const fates[] = {
 
 static const char *const devices[] = { "vif", "vbd", "pci", "vusb", "console" };
 
-/* Circles come about where a guest may also need one behind it. */
-static void print_links(FILE *out, uint32_t i, uint32_t n, bool circles)
+/* `loops`: a guest may also need a later one, so that loops can arise. */
+static void print_links(FILE *out, uint32_t i, uint32_t n, bool loops)
 {
-	uint32_t last = circles ? n : i;
+	uint32_t last = loops ? n : i;
 
 	if (last == 0 || below(3) == 0)
 		return;
@@ -85,7 +85,7 @@ static void print_links(FILE *out, uint32_t i, uint32_t n, bool circles)
 		fprintf(out, "ToolstackRecord=no\nClaims=pci:g%u\n", below(n));
 }
 
-static void random_scenario(char *ret, size_t size, bool behaves, bool circles)
+static void random_scenario(char *ret, size_t size, bool behaves, bool loops)
 {
 	FILE *out = fmemopen(ret, size, "w");
 	uint32_t n = 2 + below(N_MAX - 1);
@@ -96,7 +96,7 @@ static void random_scenario(char *ret, size_t size, bool behaves, bool circles)
 		fputs(kinds[below(ELEMENTSOF(kinds))], out);
 		if (!behaves)
 			fputs(fates[below(ELEMENTSOF(fates))], out);
-		print_links(out, i, n, circles);
+		print_links(out, i, n, loops);
 	}
 	assert_int_equal(fclose(out), 0);
 }
@@ -108,13 +108,13 @@ static void host_init(struct host *host, const char *scenario)
 	host_open(host);
 }
 
-/* ---- what was done when -------------------------------------------------- */
+/* ---- order of the journal ------------------------------------------------ */
 
-/* Of each guest the place in the journal of what counts; NEVER: not there. */
+/* Per guest: index of a record in the journal; NEVER: no such record. */
 struct moments {
 	size_t n_records;
-	size_t started[N_MAX], over[N_MAX], held[N_MAX]; /* going down */
-	size_t resumed[N_MAX], running[N_MAX]; /* and back */
+	size_t started[N_MAX], over[N_MAX], held[N_MAX]; /* suspend */
+	size_t resumed[N_MAX], running[N_MAX];
 	bool aborted;
 };
 
@@ -124,7 +124,7 @@ static void set_first(size_t *moment, size_t now)
 		*moment = now;
 }
 
-static void note_moment(void *data, const struct cycle *cycle, const struct record *record)
+static void record_moment(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct moments *moments = data;
 	size_t now = moments->n_records++, i = record->guest;
@@ -166,16 +166,16 @@ static void moments_init(struct moments *moments)
 }
 
 /* Step `first` must be over before step `then` begins. */
-static void check_down(const struct moments *moments, size_t first, size_t then)
+static void check_suspend(const struct moments *moments, size_t first, size_t then)
 {
 	if (moments->started[then] == NEVER)
 		return;
 	assert_true(moments->over[first] < moments->started[then]);
 }
 
-static void check_back(const struct moments *moments, size_t first, size_t then)
+static void check_resume(const struct moments *moments, size_t first, size_t then)
 {
-	/* One that went down only afterwards is waited for by nobody. */
+	/* A guest that suspended too late is not waited for. */
 	if (moments->held[first] == NEVER || moments->running[first] == NEVER ||
 	    moments->resumed[then] == NEVER)
 		return;
@@ -194,15 +194,15 @@ static void check_order(const struct plan *plan, const struct moments *moments)
 			continue;
 		plan_after(&walk, guest, false);
 		for (size_t j = 0; j < walk.n_found; j++)
-			check_down(moments, plan->step_of_guest[walk.found[j]], i);
+			check_suspend(moments, plan->step_of_guest[walk.found[j]], i);
 		plan_after(&walk, guest, true);
 		for (size_t j = 0; j < walk.n_found; j++)
-			check_back(moments, plan->step_of_guest[walk.found[j]], i);
+			check_resume(moments, plan->step_of_guest[walk.found[j]], i);
 	}
 	plan_walk_done(&walk);
 }
 
-/* ---- before and after ---------------------------------------------------- */
+/* ---- inventory and plan before and after --------------------------------- */
 
 static void plan_now(struct host *host, struct plan *ret_plan)
 {
@@ -250,7 +250,7 @@ static void run_on_random_hosts(unsigned int seed, void (*set)(struct config *))
 	}
 }
 
-static void the_order_holds_and_everyone_is_back_whoever_misbehaves(void **state)
+static void keeps_the_order_with_misbehaving_guests(void **state)
 {
 	(void)state;
 	run_on_random_hosts(1, NULL);
@@ -261,7 +261,7 @@ static void set_abort(struct config *config)
 	config->on_failure = ON_FAILURE_ABORT;
 }
 
-static void so_it_does_when_the_cycle_is_given_up(void **state)
+static void keeps_the_order_when_the_cycle_is_aborted(void **state)
 {
 	(void)state;
 	run_on_random_hosts(2, set_abort);
@@ -272,7 +272,7 @@ static void set_short_deadline(struct config *config)
 	config->deadline_us = 40000;
 }
 
-static void so_it_does_when_the_time_is_over(void **state)
+static void keeps_the_order_after_the_deadline(void **state)
 {
 	(void)state;
 	run_on_random_hosts(3, set_short_deadline);
@@ -283,14 +283,14 @@ static void set_ready(struct config *config)
 	config->resume_after = RESUME_AFTER_READY;
 }
 
-static void so_it_does_when_devices_are_waited_for(void **state)
+static void keeps_the_order_with_resume_after_ready(void **state)
 {
 	(void)state;
 	run_on_random_hosts(4, set_ready);
 }
 
-/* Down and back is as if nothing had been: the inventory is the same. */
-static void undoing_is_the_inverse_of_doing(void **state)
+/* After suspend and resume the plan is the same as before. */
+static void resume_is_the_inverse_of_suspend(void **state)
 {
 	(void)state;
 	srandom(5);
@@ -331,11 +331,11 @@ static void undoing_is_the_inverse_of_doing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_order_holds_and_everyone_is_back_whoever_misbehaves),
-		cmocka_unit_test(so_it_does_when_the_cycle_is_given_up),
-		cmocka_unit_test(so_it_does_when_the_time_is_over),
-		cmocka_unit_test(so_it_does_when_devices_are_waited_for),
-		cmocka_unit_test(undoing_is_the_inverse_of_doing),
+		cmocka_unit_test(keeps_the_order_with_misbehaving_guests),
+		cmocka_unit_test(keeps_the_order_when_the_cycle_is_aborted),
+		cmocka_unit_test(keeps_the_order_after_the_deadline),
+		cmocka_unit_test(keeps_the_order_with_resume_after_ready),
+		cmocka_unit_test(resume_is_the_inverse_of_suspend),
 	};
 
 	return cmocka_run_group_tests_name("properties", tests, NULL, NULL);

@@ -335,10 +335,10 @@ static void says_in_words_what_is_out_of_the_ordinary(void **state)
 	assert_non_null(strstr(text, "\nOnly second best:\n  fw (3): its agent "
 				     "speaks an unknown protocol version\n"));
 	assert_non_null(strstr(text, "\nLeft alone:\n  vault (6): already paused\n"));
-	assert_non_null(strstr(text, "\nWarning: circle of dependencies: "));
+	assert_non_null(strstr(text, "\nWarning: dependency loop: "));
 	free(text);
 	text = show(world, LIST);
-	assert_non_null(strstr(text, "\nWarning: circle of dependencies: "));
+	assert_non_null(strstr(text, "\nWarning: dependency loop: "));
 	free(text);
 }
 
