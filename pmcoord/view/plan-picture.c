@@ -27,7 +27,7 @@ static bool is_acting(const struct plan *plan, size_t node)
 	return step_of(plan, node)->mechanism != MECHANISM_NONE;
 }
 
-/* ---- dot ---------------------------------------------------------------- */
+/* ---- dot ----------------------------------------------------------------- */
 
 static void dot_escape(FILE *out, const char *text)
 {
@@ -38,7 +38,7 @@ static void dot_escape(FILE *out, const char *text)
 	}
 }
 
-/* Names can be equal; domids cannot. */
+/* Nodes are called by domid: names need not be unique. */
 static void dot_node(const struct plan *plan, const struct step *step, FILE *out)
 {
 	const struct guest *guest = guest_of(plan, step->guest);
@@ -75,26 +75,26 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 	return ferror(out) ? -EIO : 0;
 }
 
-/* ---- the picture's nodes and arrows ------------------------------------- */
+/* ---- the picture's nodes and arrows -------------------------------------- */
 
 #define NO_NODE SIZE_MAX
 #define PASSES_MAX 32
 
 /*
- * A box, or a point where an arrow passes a column on its way. Each is in the
- * column of its depth; arrows lead from one column to the next.
+ * A guest's box, or a point where an arrow passes through a column. A spot is in
+ * the column of its depth; arrows connect neighbouring columns.
  */
 struct spot {
 	size_t node; /* in the graph; NO_NODE: an arrow passes */
 	unsigned int column;
-	size_t rank; /* place within its column */
+	size_t rank; /* position within its column */
 	double weight; /* mean rank of its neighbours, while sorting */
 	int y; /* of its middle */
 };
 
 struct arrow {
 	size_t from, to; /* spots */
-	bool is_tip; /* its end is a box */
+	bool is_tip; /* it ends at a box */
 };
 
 struct column {
@@ -144,8 +144,8 @@ static int add_arrow(struct picture *picture, size_t from, size_t to, bool is_ti
 }
 
 /*
- * Leads an arrow through the columns between two boxes; one that is very long
- * goes straight, or many of them would be too much to draw.
+ * Routes an arrow through the columns between two boxes. A very long arrow goes
+ * straight, which bounds the number of spots.
  */
 static int add_chain(struct picture *picture, size_t from, size_t to)
 {
@@ -165,8 +165,8 @@ static int add_chain(struct picture *picture, size_t from, size_t to)
 }
 
 /*
- * One bit per pair: whether the first is suspended before the second because of
- * some chain of arrows. What follows from others is not drawn.
+ * One bit per pair of nodes: whether a chain of arrows leads from the first to
+ * the second. An arrow that such a chain implies is not drawn.
  */
 struct ancestry {
 	uint64_t *bits;
@@ -183,7 +183,7 @@ static bool has_bit(const uint64_t *bits, size_t i)
 	return bits[i / 64] >> (i % 64) & 1;
 }
 
-/* Steps come in suspend order: those before `node` are complete. */
+/* Called in suspend order: the ancestors of all nodes in `after` are known. */
 static int add_arrows_to(struct picture *picture, struct ancestry *ancestry, size_t node,
 			 const size_t *after, size_t n_after)
 {
@@ -247,7 +247,7 @@ static int add_arrows(struct picture *picture)
 	return r;
 }
 
-/* ---- the layout --------------------------------------------------------- */
+/* ---- the layout ---------------------------------------------------------- */
 
 static int fill_columns(struct picture *picture)
 {
@@ -278,10 +278,10 @@ static int compare_weights(const void *a, const void *b, void *data)
 }
 
 /*
- * Gives each spot the mean rank of those it is joined to in the column before
- * (or behind) as its weight; its own rank if there are none.
+ * Sets each spot's weight to the mean rank of its neighbours in the previous (or
+ * next) column; without neighbours, to its own rank.
  */
-static void weigh(struct picture *picture, size_t *counts, bool by_those_before)
+static void set_weights(struct picture *picture, size_t *counts, bool by_previous)
 {
 	for (size_t i = 0; i < picture->n_spots; i++) {
 		picture->spots[i].weight = 0;
@@ -289,8 +289,8 @@ static void weigh(struct picture *picture, size_t *counts, bool by_those_before)
 	}
 	for (size_t i = 0; i < picture->n_arrows; i++) {
 		const struct arrow *arrow = &picture->arrows[i];
-		size_t spot = by_those_before ? arrow->to : arrow->from;
-		size_t other = by_those_before ? arrow->from : arrow->to;
+		size_t spot = by_previous ? arrow->to : arrow->from;
+		size_t other = by_previous ? arrow->from : arrow->to;
 
 		picture->spots[spot].weight += (double)picture->spots[other].rank;
 		counts[spot]++;
@@ -302,15 +302,15 @@ static void weigh(struct picture *picture, size_t *counts, bool by_those_before)
 	}
 }
 
-/* A few sweeps of the barycentre heuristic, so that few arrows cross. */
-static int untangle(struct picture *picture)
+/* Sweeps of the barycentre heuristic, to reduce crossings of arrows. */
+static int reduce_crossings(struct picture *picture)
 {
 	_cleanup_(freep) size_t *counts = calloc(picture->n_spots + 1, sizeof(*counts));
 
 	if (!counts)
 		return -ENOMEM;
 	for (int sweep = 0; sweep < 6; sweep++) {
-		weigh(picture, counts, sweep % 2 == 0);
+		set_weights(picture, counts, sweep % 2 == 0);
 		for (size_t i = 0; i < picture->n_columns; i++) {
 			struct column *column = &picture->columns[i];
 
@@ -323,7 +323,7 @@ static int untangle(struct picture *picture)
 	return 0;
 }
 
-/* Where things are, in tenths of a pixel. */
+/* Geometry, in tenths of a pixel. */
 #define MARGIN SVG_PX(20)
 #define TOP SVG_PX(78)
 #define BOX_WIDTH SVG_PX(150)
@@ -352,8 +352,8 @@ static int column_height(const struct picture *picture, size_t i)
 	return height;
 }
 
-/* Centres each column. Returns the height of the highest. */
-static int place(struct picture *picture)
+/* Centres the spots of each column. Returns the height of the tallest column. */
+static int set_positions(struct picture *picture)
 {
 	int height = BOX_PITCH;
 
@@ -386,10 +386,10 @@ static int lay_out(struct picture *picture)
 		r = add_arrows(picture);
 	if (r == 0)
 		r = fill_columns(picture);
-	return r < 0 ? r : untangle(picture);
+	return r < 0 ? r : reduce_crossings(picture);
 }
 
-/* ---- drawing ------------------------------------------------------------ */
+/* ---- drawing ------------------------------------------------------------- */
 
 static const char style[] = ".box { fill: #f5f7f9; stroke: #8c959f; stroke-width: 10; rx: 50px; }\n"
 			    ".driver { fill: #e3edfc; stroke: #2563c9; }\n"
@@ -434,7 +434,7 @@ static void draw_box(const struct plan *plan, const struct spot *spot, FILE *out
 		 guest->domid, mechanism_name(step->mechanism));
 }
 
-/* From the right edge of one spot to the left edge of the next. */
+/* Draws an arrow from the right edge of one spot to the left of the next. */
 static void draw_arrow(const struct picture *picture, const struct arrow *arrow, FILE *out)
 {
 	const struct spot *from = &picture->spots[arrow->from];
@@ -442,7 +442,7 @@ static void draw_arrow(const struct picture *picture, const struct arrow *arrow,
 	int x1 = column_x(from->column) + BOX_WIDTH, x2 = column_x(to->column);
 	int end = x2 - (arrow->is_tip ? SVG_PX(7) : 0), half = (end - x1) / 2;
 
-	/* What passes a column goes straight through it. */
+	/* An arrow that passes through a column crosses it in a straight line. */
 	if (from->node == NO_NODE)
 		svg_line(out, "arrow", x1 - BOX_WIDTH, from->y, x1, from->y);
 	fprintf(out, "<path class=\"arrow\" d=\"M%d %dC%d %d %d %d %d %d\"/>\n", x1, from->y,
@@ -462,7 +462,7 @@ static void draw_sleep(const struct picture *picture, int height, FILE *out)
 	svg_text(out, "sleep-text", middle, TOP + height / 2 + SVG_PX(13), "(S3)");
 }
 
-static size_t count_left_alone(const struct plan *plan)
+static size_t count_skipped(const struct plan *plan)
 {
 	size_t n = 0;
 
@@ -480,7 +480,7 @@ static void draw_notes(const struct plan *plan, int y, FILE *out)
 
 		if (step->mechanism != MECHANISM_NONE)
 			continue;
-		svg_text(out, "quiet", MARGIN, y, "%s is left alone: %s",
+		svg_text(out, "quiet", MARGIN, y, "%s is not suspended: %s",
 			 guest_of(plan, step->guest)->name, step->reason);
 		y += LINE_HEIGHT;
 	}
@@ -507,7 +507,7 @@ static void draw(const struct picture *picture, int height, FILE *out)
 	svg_text(out, "title", MARGIN, SVG_PX(36), "Plan");
 	svg_text(
 		out, "quiet", MARGIN, SVG_PX(56),
-		"Down along the arrows, back against them; arrows that follow from others are left out.");
+		"Suspended along the arrows, resumed against them; arrows implied by others are omitted.");
 	draw_sleep(picture, height, out);
 	for (size_t i = 0; i < picture->n_arrows; i++)
 		draw_arrow(picture, &picture->arrows[i], out);
@@ -519,10 +519,10 @@ static void draw(const struct picture *picture, int height, FILE *out)
 static int write_picture(struct picture *picture, const char *path, struct error *error)
 {
 	const struct plan *plan = picture->plan;
-	int height = place(picture);
+	int height = set_positions(picture);
 	int notes_y = TOP + height + SVG_PX(28);
 	int width = column_x((unsigned int)picture->n_columns) + SLEEP_WIDTH + MARGIN;
-	int n_notes = (int)(count_left_alone(plan) + count_warnings(plan->graph));
+	int n_notes = (int)(count_skipped(plan) + count_warnings(plan->graph));
 	FILE *out;
 	int r = svg_begin(path, width < WIDTH_MIN ? WIDTH_MIN : width,
 			  notes_y + n_notes * LINE_HEIGHT, "pmcoord: plan", style, dark_style, &out,

@@ -2,19 +2,22 @@
 #ifndef PMCOORD_VIEW_PLAN_PICTURE_H
 #define PMCOORD_VIEW_PLAN_PICTURE_H
 
-/* A plan as a picture: an arrow leads from each guest to whom waits for it. */
+/*
+ * Pictures of a plan. An arrow leads from each guest to the guests that are
+ * suspended after it.
+ */
 
 #include <stdio.h>
 
 #include "pmcoord/error.h"
 #include "model/plan.h"
 
-/* For graphviz. Returns 0 or a negative errno. */
+/* Writes a graph for graphviz. Returns 0 or a negative errno. */
 int plan_write_dot(const struct plan *plan, FILE *out);
 
 /*
- * As an SVG file that needs nothing else; "-" is standard output. Returns 0 or
- * a negative errno with `error` set.
+ * Writes a self-contained SVG file; path "-": standard output. Returns 0 or a
+ * negative errno with `error` set.
  */
 int plan_write_svg(const struct plan *plan, const char *path, struct error *error);
 

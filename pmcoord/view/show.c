@@ -11,8 +11,8 @@
 #include "base/table.h"
 
 /*
- * What a list says of a guest's state: one that has been asked to power off or
- * reboot still runs for Xen.
+ * The state shown for a guest. Xen has no state for a guest that was requested
+ * to power off or reboot and still runs.
  */
 static const char *state_of(const struct guest *guest)
 {
@@ -31,7 +31,7 @@ static const char *agent_of(const struct guest *guest)
 	return protocol_agent_state_name(guest->agent.state.state);
 }
 
-/* "fw, storage"; the caller's, NULL without memory. */
+/* "fw, storage"; owned by the caller, NULL: no memory. */
 static char *join_names(const struct inventory *inventory, const size_t *nodes, size_t n_nodes)
 {
 	char *text = NULL;
@@ -76,7 +76,7 @@ static void print_warnings(const struct graph *graph, FILE *out)
 		fprintf(out, "%sWarning: %s\n", i ? "" : "\n", warning);
 }
 
-/* Prints and releases what was added, if all went well. */
+/* Prints the object unless `status` is an error, and releases it. */
 static int finish_json(struct json_object *object, int status, FILE *out)
 {
 	if (status == 0)
@@ -85,9 +85,9 @@ static int finish_json(struct json_object *object, int status, FILE *out)
 	return status;
 }
 
-/* ---- list --------------------------------------------------------------- */
+/* ---- list ---------------------------------------------------------------- */
 
-/* One guest of the list, and what it is judged by. */
+/* One guest of the list. */
 struct entry {
 	const struct plan *plan;
 	const struct guest *guest;
@@ -212,9 +212,9 @@ int show_list(const struct plan *plan, const struct config *config, bool json, F
 	return list_table(plan, config, out);
 }
 
-/* ---- plan --------------------------------------------------------------- */
+/* ---- plan ---------------------------------------------------------------- */
 
-/* A plan as it is printed: one way or the other. */
+/* A plan with the direction in which it is printed. */
 struct view {
 	const struct plan *plan;
 	bool resuming;
@@ -222,7 +222,10 @@ struct view {
 	unsigned int *resume_depths;
 };
 
-/* The i-th step of this direction, looked up; NULL if left alone. */
+/*
+ * The i-th step in this direction, and in view->walk the steps that it waits
+ * for; NULL: the guest is skipped.
+ */
 static const struct step *view_step(struct view *view, size_t i)
 {
 	const struct plan *plan = view->plan;
@@ -335,7 +338,7 @@ static int plan_table(struct view *view, FILE *out)
 	return r < 0 ? r : table_print(table);
 }
 
-/* The reasons of those who are left alone, or of those who are not. */
+/* Prints the reasons of the guests with a mechanism, or of those without. */
 static void print_reasons(const struct plan *plan, bool acting, const char *heading, FILE *out)
 {
 	bool any = false;
@@ -371,7 +374,7 @@ static int plan_text(struct view *view, FILE *out)
 		if (r == 0)
 			r = plan_table(view, out);
 	} else {
-		fprintf(out, "No guest is to be suspended.\n");
+		fprintf(out, "No guest would be suspended.\n");
 	}
 	if (r < 0)
 		return r;

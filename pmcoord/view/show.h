@@ -2,7 +2,7 @@
 #ifndef PMCOORD_VIEW_SHOW_H
 #define PMCOORD_VIEW_SHOW_H
 
-/* What `pmcoord list` and `pmcoord plan` print. */
+/* Output of `pmcoord list` and `pmcoord plan`, as text or JSON. */
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,15 +11,14 @@
 #include "model/plan.h"
 
 /*
- * Prints the guests by domid: as one JSON object, or as a table. Returns 0 or a
- * negative errno.
+ * Prints the guests, sorted by domid. Returns 0 or a negative errno.
  */
 int show_list(const struct plan *plan, const struct config *config, bool json, FILE *out);
 
 /*
- * Prints the acting steps of the plan in suspend order, and those of the way
- * back in the opposite order; then who is left alone, and why, and circles that
- * were cut. Returns 0 or a negative errno.
+ * Prints the steps of the plan in suspend order and in resume order, the guests
+ * that it skips with the reason, and the graph's warnings. Returns 0 or a
+ * negative errno.
  */
 int show_plan(const struct plan *plan, bool json, FILE *out);
 

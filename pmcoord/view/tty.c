@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "view/tty.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* ECMA-48: cursor up and down, the line cleared; and xterm's wrapping. */
+/* ECMA-48 control sequences, and xterm's private mode for wrapping. */
 #define UP "\033[%zuA"
 #define DOWN "\033[%zuB"
 #define CLEAR_LINE "\r\033[K"
@@ -32,6 +33,7 @@ bool tty_draw(struct tty *tty, const size_t *guests, size_t n_guests)
 	tty->is_drawn = n_guests > 0 && n_guests <= TTY_GUESTS_MAX && n_guests + 1 < tty->rows;
 	if (!tty->is_drawn)
 		return false;
+	assert(guests);
 	memcpy(tty->guests, guests, n_guests * sizeof(*guests));
 	tty->n_guests = n_guests;
 	tty->n_below = 0;
@@ -59,7 +61,8 @@ void tty_note(struct tty *tty, const char *text)
 	puts(text);
 	if (!tty->is_drawn)
 		return;
-	/* Bytes are at least as many as columns. */
+	assert(tty->columns > 0);
+	/* An upper bound: a character has at least as many bytes as columns. */
 	tty->n_below += 1 + strlen(text) / tty->columns;
 	if (tty->n_guests + tty->n_below + 1 >= tty->rows)
 		tty->is_drawn = false;

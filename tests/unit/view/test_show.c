@@ -15,7 +15,7 @@
 #include "view/plan-picture.h"
 #include "base/svg.h"
 
-/* A laptop: web and mail behind fw behind netvm, and vault by itself. */
+/* A laptop: web and mail need fw, which needs netvm; vault needs no guest. */
 struct world {
 	struct inventory inventory;
 	struct config config;
@@ -131,7 +131,7 @@ static char *show(const struct world *world, enum what what)
 	return text;
 }
 
-/* Compared without white space, so that the layout is free. */
+/* Compares without white space: the layout is not part of the contract. */
 static void assert_json(char *text, const char *expected)
 {
 	struct json_object *object = json_tokener_parse(text);
@@ -146,7 +146,7 @@ static void assert_json(char *text, const char *expected)
 	free(text);
 }
 
-static void lists_guests_as_the_contract_says(void **state)
+static void list_has_the_keys_of_the_contract(void **state)
 {
 	struct world *world = *state;
 
@@ -184,7 +184,7 @@ static void lists_guests_as_the_contract_says(void **state)
 		    "\"warnings\":[]}");
 }
 
-static void plans_as_the_contract_says(void **state)
+static void plan_has_the_keys_of_the_contract(void **state)
 {
 	struct world *world = *state;
 	struct guest vault = guest(6, "vault");
@@ -223,7 +223,7 @@ static void plans_as_the_contract_says(void **state)
 		    "\"warnings\":[]}");
 }
 
-static void an_empty_host_is_shown_as_such(void **state)
+static void shows_a_host_without_guests(void **state)
 {
 	struct world *world = *state;
 	char *text;
@@ -236,11 +236,11 @@ static void an_empty_host_is_shown_as_such(void **state)
 	assert_string_equal(text, "No guest is running.\n");
 	free(text);
 	text = show(world, PLAN);
-	assert_string_equal(text, "No guest is to be suspended.\n");
+	assert_string_equal(text, "No guest would be suspended.\n");
 	free(text);
 }
 
-static void says_what_state_a_guest_is_in(void **state)
+static void shows_the_state_of_each_guest(void **state)
 {
 	static const struct {
 		enum guest_state state;
@@ -297,7 +297,7 @@ static void tables_are_plain_in_a_pipe(void **state)
 	free(text);
 }
 
-static void a_pipe_gets_every_name_in_full(void **state)
+static void prints_all_names_in_full_to_a_pipe(void **state)
 {
 	struct world *world = *state;
 	char long_name[GUEST_NAME_MAX] = "";
@@ -320,7 +320,7 @@ static void a_pipe_gets_every_name_in_full(void **state)
 	free(text);
 }
 
-static void says_in_words_what_is_out_of_the_ordinary(void **state)
+static void explains_skipped_guests_and_warnings(void **state)
 {
 	struct world *world = *state;
 	struct guest vault = guest(6, "vault");
@@ -332,9 +332,9 @@ static void says_in_words_what_is_out_of_the_ordinary(void **state)
 	link_to(world, 1, 4, LINK_CONSOLE);
 	make_plan(world);
 	text = show(world, PLAN);
-	assert_non_null(strstr(text, "\nOnly second best:\n  fw (3): its agent "
+	assert_non_null(strstr(text, "\nNot by the best mechanism:\n  fw (3): its agent "
 				     "speaks an unknown protocol version\n"));
-	assert_non_null(strstr(text, "\nLeft alone:\n  vault (6): already paused\n"));
+	assert_non_null(strstr(text, "\nNot suspended by pmcoord:\n  vault (6): already paused\n"));
 	assert_non_null(strstr(text, "\nWarning: dependency loop: "));
 	free(text);
 	text = show(world, LIST);
@@ -342,7 +342,7 @@ static void says_in_words_what_is_out_of_the_ordinary(void **state)
 	free(text);
 }
 
-static void draws_dot_that_no_name_can_break(void **state)
+static void escapes_names_in_dot(void **state)
 {
 	struct world *world = *state;
 	char *text;
@@ -360,7 +360,7 @@ static void draws_dot_that_no_name_can_break(void **state)
 	free(text);
 }
 
-/* ---- pictures ----------------------------------------------------------- */
+/* ---- pictures ------------------------------------------------------------ */
 
 static char *draw(const struct world *world)
 {
@@ -391,7 +391,7 @@ static size_t count(const char *text, const char *word)
 	return n;
 }
 
-static void draws_a_box_per_step_and_no_arrow_twice(void **state)
+static void draws_a_box_per_step_and_no_implied_arrow(void **state)
 {
 	struct world *world = *state;
 	struct guest vault = guest(6, "vault");
@@ -400,7 +400,7 @@ static void draws_a_box_per_step_and_no_arrow_twice(void **state)
 	vault.state = GUEST_PAUSED;
 	add_laptop(world);
 	add(world, vault);
-	/* These follow from the others. */
+	/* These arrows are implied by others. */
 	link_to(world, 4, 1, LINK_STORAGE);
 	link_to(world, 5, 1, LINK_STORAGE);
 	make_plan(world);
@@ -408,12 +408,12 @@ static void draws_a_box_per_step_and_no_arrow_twice(void **state)
 	assert_int_equal(count(text, "<rect class=\"box"), 4);
 	assert_int_equal(count(text, "<path class=\"tip\""), 3);
 	assert_int_equal(count(text, ">web &lt;&amp;&quot;'&gt;</text>"), 1);
-	assert_int_equal(count(text, "vault is left alone: already paused"), 1);
+	assert_int_equal(count(text, "vault is not suspended: already paused"), 1);
 	assert_null(strstr(text, "<&"));
 	free(text);
 }
 
-static void leads_long_arrows_between_the_boxes(void **state)
+static void routes_long_arrows_between_the_boxes(void **state)
 {
 	struct world *world = *state;
 	char *text;
@@ -470,7 +470,7 @@ static char *escape(const char *text)
 	return escaped;
 }
 
-static void any_text_becomes_xml(void **state)
+static void escapes_any_text_for_xml(void **state)
 {
 	static const struct {
 		const char *text, *expected;
@@ -523,18 +523,18 @@ static void shortens_by_characters_not_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(lists_guests_as_the_contract_says),
-		world_test(plans_as_the_contract_says),
-		world_test(an_empty_host_is_shown_as_such),
-		world_test(says_what_state_a_guest_is_in),
+		world_test(list_has_the_keys_of_the_contract),
+		world_test(plan_has_the_keys_of_the_contract),
+		world_test(shows_a_host_without_guests),
+		world_test(shows_the_state_of_each_guest),
 		world_test(tables_are_plain_in_a_pipe),
-		world_test(a_pipe_gets_every_name_in_full),
-		world_test(says_in_words_what_is_out_of_the_ordinary),
-		world_test(draws_dot_that_no_name_can_break),
-		world_test(draws_a_box_per_step_and_no_arrow_twice),
-		world_test(leads_long_arrows_between_the_boxes),
+		world_test(prints_all_names_in_full_to_a_pipe),
+		world_test(explains_skipped_guests_and_warnings),
+		world_test(escapes_names_in_dot),
+		world_test(draws_a_box_per_step_and_no_implied_arrow),
+		world_test(routes_long_arrows_between_the_boxes),
 		world_test(draws_large_hosts_and_empty_ones),
-		world_test(any_text_becomes_xml),
+		world_test(escapes_any_text_for_xml),
 		world_test(shortens_by_characters_not_bytes),
 	};
 
