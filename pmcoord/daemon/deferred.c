@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/deferred.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@ struct deferred {
 	void (*call)(void *data);
 	void *data;
 	sd_event_source *timer;
-	bool is_wanted;
+	bool is_scheduled;
 };
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
@@ -19,22 +20,24 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 
 	(void)source;
 	(void)usec;
-	deferred->is_wanted = false;
+	deferred->is_scheduled = false;
 	deferred->call(deferred->data);
 	return 0;
 }
 
 int deferred_new(sd_event *event, void (*call)(void *data), void *data,
-		 struct deferred **ret_leisure)
+		 struct deferred **ret_deferred)
 {
-	struct deferred *deferred = calloc(1, sizeof(*deferred));
+	struct deferred *deferred;
 	int r;
 
+	assert(event && call && ret_deferred);
+	deferred = calloc(1, sizeof(*deferred));
 	if (!deferred)
 		return -ENOMEM;
 	deferred->call = call;
 	deferred->data = data;
-	/* The accuracy lets the kernel wake us together with something else. */
+	/* The accuracy lets the kernel coalesce this wake-up with others. */
 	r = sd_event_add_time(event, &deferred->timer, CLOCK_MONOTONIC, 0, DEFERRED_US / 4,
 			      on_timer, deferred);
 	if (r >= 0)
@@ -43,7 +46,7 @@ int deferred_new(sd_event *event, void (*call)(void *data), void *data,
 		deferred_free(deferred);
 		return r;
 	}
-	*ret_leisure = deferred;
+	*ret_deferred = deferred;
 	return 0;
 }
 
@@ -57,10 +60,10 @@ void deferred_free(struct deferred *deferred)
 
 void deferred_schedule(struct deferred *deferred)
 {
-	if (!deferred || deferred->is_wanted)
+	if (!deferred || deferred->is_scheduled)
 		return;
-	deferred->is_wanted = true;
-	/* Where the timer cannot be set it is told at once. */
+	deferred->is_scheduled = true;
+	/* If the timer cannot be armed, call immediately. */
 	if (sd_event_source_set_time_relative(deferred->timer, DEFERRED_US) < 0 ||
 	    sd_event_source_set_enabled(deferred->timer, SD_EVENT_ONESHOT) < 0)
 		on_timer(deferred->timer, 0, deferred);

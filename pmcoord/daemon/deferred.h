@@ -3,9 +3,9 @@
 #define PMCOORD_DAEMON_DEFERRED_H
 
 /*
- * Telling others what may be told late. While guests go down they and dom0
- * compete for processors, and each message on the bus costs whoever listens
- * (D-Bus, the service manager) more than it costs us.
+ * Coalesces D-Bus signals and STATUS= updates, at most one every DEFERRED_US.
+ * While guests suspend they compete with dom0 for the CPU, and each message
+ * costs its receivers (D-Bus, the service manager) more than the daemon.
  */
 
 #include <stdint.h>
@@ -13,24 +13,24 @@
 #include <systemd/sd-event.h>
 
 /*
- * How late: eight guests are down by then, and a person who watches takes it
- * for at once.
+ * Delay in microseconds: longer than it takes to suspend eight guests, and short
+ * enough to appear immediate on a screen.
  */
 #define DEFERRED_US 250000
 
 struct deferred;
 
 /*
- * `call(data)` is what tells. It is called by the event loop, DEFERRED_US after
- * deferred_schedule, once for all that was wanted until then. Returns 0 or a
- * negative errno. Release: deferred_free, which calls nothing any more.
+ * `call(data)` runs in the event loop DEFERRED_US after deferred_schedule, once
+ * for all calls of deferred_schedule until then. Returns 0 or a negative errno.
+ * Release: deferred_free, which cancels a scheduled call.
  */
 int deferred_new(sd_event *event, void (*call)(void *data), void *data,
-		 struct deferred **ret_leisure);
+		 struct deferred **ret_deferred);
 
 void deferred_free(struct deferred *deferred);
 
-/* Something is to be told. NULL: there is nobody to be told. */
+/* Schedules the callback; no-op if it is scheduled already, or `deferred` NULL. */
 void deferred_schedule(struct deferred *deferred);
 
 #endif

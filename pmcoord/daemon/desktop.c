@@ -2,6 +2,7 @@
 #include "daemon/desktop.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "pmcoord/parse.h"
 #include "record/report.h"
 
-/* Of the notifications' specification. */
+/* From the Desktop Notifications Specification. */
 #define URGENCY_NORMAL 1
 #define URGENCY_CRITICAL 2
 
@@ -21,7 +22,7 @@ struct desktop {
 	sd_event_source *source;
 };
 
-/* The body may have markup, and guests have chosen their names. */
+/* The body may contain markup, and guests choose their own names. */
 static void escape(const char *text, FILE *out)
 {
 	for (; *text; text++)
@@ -40,7 +41,7 @@ static void escape(const char *text, FILE *out)
 		}
 }
 
-/* The caller's; NULL out of memory. */
+/* Owned by the caller; NULL: no memory. */
 static char *make_body(struct json_object *report)
 {
 	char blame[ERROR_TEXT_MAX] = "";
@@ -52,7 +53,7 @@ static char *make_body(struct json_object *report)
 		return NULL;
 	report_blame(report, blame, sizeof(blame));
 	escape(blame, out);
-	fputs("\n'pmcoord report' tells more.", out);
+	fputs("\nSee 'pmcoord report'.", out);
 	if (fclose(out) == 0)
 		return body;
 	free(body);
@@ -66,7 +67,7 @@ static int send_notification(sd_bus *bus, bool has_failed, const char *body)
 					       "/org/freedesktop/Notifications",
 					       "org.freedesktop.Notifications", "Notify");
 
-	/* A session without anybody who shows notifications is none of ours. */
+	/* A session without a notification server is not an error. */
 	if (r >= 0)
 		r = sd_bus_message_set_expect_reply(message, 0);
 	if (r >= 0)
@@ -82,7 +83,7 @@ static int send_notification(sd_bus *bus, bool has_failed, const char *body)
 	return r < 0 ? r : 0;
 }
 
-static int tell(struct desktop *desktop, struct json_object *report)
+static int notify_of_report(struct desktop *desktop, struct json_object *report)
 {
 	enum cycle_result result = report_result(report);
 	_cleanup_(freep) char *body = NULL;
@@ -120,8 +121,9 @@ static int handle_file(sd_event_source *source, const struct inotify_event *even
 		fprintf(stderr, "pmcoord: %s\n", error_text(&error));
 		return 0;
 	}
-	if (tell(desktop, report) < 0)
-		fprintf(stderr, "pmcoord: cannot notify the session\n");
+	if (notify_of_report(desktop, report) < 0)
+		fprintf(stderr, "pmcoord: cannot send a notification of report %" PRIu64 "\n",
+			number);
 	json_object_put(report);
 	return 0;
 }
@@ -136,7 +138,7 @@ int desktop_new(const char *reports, sd_bus *bus, sd_event *event, struct deskto
 		return error_set(error, r, "out of memory");
 	desktop->bus = sd_bus_ref(bus);
 	desktop->reports = strdup(reports);
-	/* Reports get their name when they are whole. */
+	/* A report gets its final name by rename(2), when it is complete. */
 	if (desktop->reports)
 		r = sd_event_add_inotify(event, &desktop->source, reports, IN_MOVED_TO | IN_ONLYDIR,
 					 handle_file, desktop);

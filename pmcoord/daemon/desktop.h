@@ -3,9 +3,9 @@
 #define PMCOORD_DAEMON_DESKTOP_H
 
 /*
- * Tells whoever sits in front of a desktop session what went wrong: a
- * notification for each report of a cycle that was not ok. Runs in the session,
- * with no more rights than it has.
+ * Desktop notifications: one for each report of a cycle whose result is not ok,
+ * sent to org.freedesktop.Notifications. Runs in the user's session, without
+ * privileges.
  */
 
 #include <systemd/sd-bus.h>
@@ -16,9 +16,10 @@
 struct desktop;
 
 /*
- * From now on each report that is saved in the directory is looked at, in an
- * event of `event`, and told over the session's `bus`; both are borrowed.
- * Returns 0 or a negative errno with `error` set. Release: desktop_free.
+ * Watches the directory `reports` in `event` and sends a notification over the
+ * session bus `bus` for each new report of a cycle that was not ok. `event` and
+ * `bus` are borrowed. Returns 0 or a negative errno with `error` set. Release:
+ * desktop_free.
  */
 int desktop_new(const char *reports, sd_bus *bus, sd_event *event, struct desktop **ret_desktop,
 		struct error *error);

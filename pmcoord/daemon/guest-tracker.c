@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/guest-tracker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Both are sorted alike: one walk over the two. */
+/* Both lists have the same order, so one pass suffices. */
 static void compare(const struct guest_tracker *before, const struct guest_tracker *now,
-		    guest_tracker_fn tell, void *data)
+		    guest_tracker_fn report, void *data)
 {
 	size_t i = 0, j = 0;
 
@@ -18,29 +19,30 @@ static void compare(const struct guest_tracker *before, const struct guest_track
 				    : guest_compare(&before->guests[i], &now->guests[j]);
 
 		if (order < 0)
-			tell(data, &before->guests[i], false);
+			report(data, &before->guests[i], false);
 		else if (order > 0)
-			tell(data, &now->guests[j], true);
+			report(data, &now->guests[j], true);
 		i += order <= 0;
 		j += order >= 0;
 	}
 }
 
 int guest_tracker_update(struct guest_tracker *tracker, const struct inventory *inventory,
-			 guest_tracker_fn tell, void *data)
+			 guest_tracker_fn report, void *data)
 {
 	struct guest_tracker now = {
-		.has_looked = true,
+		.has_snapshot = true,
 		.guests = calloc(inventory->n_guests + 1, sizeof(*now.guests)),
 		.n_guests = inventory->n_guests,
 	};
 
+	assert(report);
 	if (!now.guests)
 		return -ENOMEM;
 	if (now.n_guests > 0)
 		memcpy(now.guests, inventory->guests, now.n_guests * sizeof(*now.guests));
-	if (tracker->has_looked)
-		compare(tracker, &now, tell, data);
+	if (tracker->has_snapshot)
+		compare(tracker, &now, report, data);
 	guest_tracker_done(tracker);
 	*tracker = now;
 	return 0;

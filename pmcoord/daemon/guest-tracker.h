@@ -2,29 +2,29 @@
 #ifndef PMCOORD_DAEMON_GUEST_TRACKER_H
 #define PMCOORD_DAEMON_GUEST_TRACKER_H
 
-/* Which guests come and go between one look and the next. */
+/* Detects guests that were added or removed between two inventories. */
 
 #include <stdbool.h>
 
 #include "model/inventory.h"
 
-/* Zero-initialised: nobody has looked yet. Release: guest_tracker_done. */
+/* Initialise with zeros. Release: guest_tracker_done. */
 struct guest_tracker {
-	bool has_looked;
-	struct guest *guests; /* of the last look, as the inventory sorts them */
+	bool has_snapshot;
+	struct guest *guests; /* of the last inventory, in its order */
 	size_t n_guests;
 };
 
-/* A guest that has come, or has gone; one that rebooted has done both. */
-typedef void (*guest_tracker_fn)(void *data, const struct guest *guest, bool has_come);
+/* Called for each guest added or removed; for a rebooted guest both. */
+typedef void (*guest_tracker_fn)(void *data, const struct guest *guest, bool was_added);
 
 /*
- * Looks at a finished inventory, and tells of whom it found new or missed. The
- * first look only takes note. Returns 0, or -ENOMEM with nobody told: the next
- * look makes up for it.
+ * Compares a finished inventory with the previous one and calls `report` for
+ * each difference. The first call only stores the inventory. Returns 0, or
+ * -ENOMEM without having reported anything: the next call then reports it.
  */
 int guest_tracker_update(struct guest_tracker *tracker, const struct inventory *inventory,
-			 guest_tracker_fn tell, void *data);
+			 guest_tracker_fn report, void *data);
 
 void guest_tracker_done(struct guest_tracker *tracker);
 

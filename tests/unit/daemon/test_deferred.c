@@ -10,94 +10,93 @@
 
 #include "daemon/deferred.h"
 
-struct listener {
+struct world {
 	sd_event *event;
 	struct deferred *deferred;
-	int told;
+	int calls;
 };
 
-static void tell(void *data)
+static void count_call(void *data)
 {
-	struct listener *listener = data;
+	struct world *world = data;
 
-	listener->told++;
+	world->calls++;
 }
 
 static int set_up(void **state)
 {
-	static struct listener listener;
+	static struct world world;
 
-	listener = (struct listener){ 0 };
-	assert_true(sd_event_new(&listener.event) >= 0);
-	assert_int_equal(deferred_new(listener.event, tell, &listener, &listener.deferred), 0);
-	*state = &listener;
+	world = (struct world){ 0 };
+	assert_true(sd_event_new(&world.event) >= 0);
+	assert_int_equal(deferred_new(world.event, count_call, &world, &world.deferred), 0);
+	*state = &world;
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	struct listener *listener = *state;
+	struct world *world = *state;
 
-	deferred_free(listener->deferred);
-	sd_event_unref(listener->event);
+	deferred_free(world->deferred);
+	sd_event_unref(world->event);
 	return 0;
 }
 
-/* Lets the loop run for so long after nothing happens any more. */
-static void run(struct listener *listener, uint64_t quiet_us)
+/* Runs the loop until no event has arrived for quiet_us. */
+static void run(struct world *world, uint64_t quiet_us)
 {
-	while (sd_event_run(listener->event, quiet_us) > 0)
+	while (sd_event_run(world->event, quiet_us) > 0)
 		;
 }
 
-static void test_is_told_late_and_once_for_all(void **state)
+static void coalesces_calls_after_a_delay(void **state)
 {
-	struct listener *listener = *state;
+	struct world *world = *state;
 	uint64_t before, after;
 
-	sd_event_now(listener->event, CLOCK_MONOTONIC, &before);
+	sd_event_now(world->event, CLOCK_MONOTONIC, &before);
 	for (int i = 0; i < 10; i++)
-		deferred_schedule(listener->deferred);
-	assert_int_equal(listener->told, 0);
-	run(listener, 2 * DEFERRED_US);
-	assert_int_equal(listener->told, 1);
-	sd_event_now(listener->event, CLOCK_MONOTONIC, &after);
+		deferred_schedule(world->deferred);
+	assert_int_equal(world->calls, 0);
+	run(world, 2 * DEFERRED_US);
+	assert_int_equal(world->calls, 1);
+	sd_event_now(world->event, CLOCK_MONOTONIC, &after);
 	assert_true(after - before >= DEFERRED_US);
 }
 
-static void test_is_told_again_when_there_is_more(void **state)
+static void calls_again_after_another_schedule(void **state)
 {
-	struct listener *listener = *state;
+	struct world *world = *state;
 
 	for (int i = 1; i <= 2; i++) {
-		deferred_schedule(listener->deferred);
-		run(listener, 2 * DEFERRED_US);
-		assert_int_equal(listener->told, i);
+		deferred_schedule(world->deferred);
+		run(world, 2 * DEFERRED_US);
+		assert_int_equal(world->calls, i);
 	}
 }
 
-static void test_who_is_gone_is_told_nothing(void **state)
+static void freeing_cancels_a_scheduled_call(void **state)
 {
-	struct listener *listener = *state;
+	struct world *world = *state;
 
-	deferred_schedule(listener->deferred);
-	deferred_free(listener->deferred);
-	listener->deferred = NULL;
-	run(listener, 2 * DEFERRED_US);
-	assert_int_equal(listener->told, 0);
+	deferred_schedule(world->deferred);
+	deferred_free(world->deferred);
+	world->deferred = NULL;
+	run(world, 2 * DEFERRED_US);
+	assert_int_equal(world->calls, 0);
 	deferred_schedule(NULL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_is_told_late_and_once_for_all, set_up,
+		cmocka_unit_test_setup_teardown(coalesces_calls_after_a_delay, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(calls_again_after_another_schedule, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(test_is_told_again_when_there_is_more, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(test_who_is_gone_is_told_nothing, set_up,
+		cmocka_unit_test_setup_teardown(freeing_cancels_a_scheduled_call, set_up,
 						tear_down),
 	};
 
-	return cmocka_run_group_tests_name("leisure", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("deferred", tests, NULL, NULL);
 }

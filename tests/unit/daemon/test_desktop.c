@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Notifications of bad cycles, read at the other end of the session's bus. */
+/* Notifications of degraded and failed cycles, received from the session bus. */
 
 #include "daemon/desktop.h"
 
@@ -14,14 +14,14 @@
 struct world {
 	struct host host;
 	sd_event *event;
-	sd_bus *session, *screen; /* the ends of one connection */
+	sd_bus *session, *server; /* the ends of one connection */
 	struct desktop *desktop;
 	size_t n_shown;
 	char summary[128], body[1024];
 	uint8_t urgency;
 };
 
-static int show(sd_bus_message *message, void *data, sd_bus_error *error)
+static int receive_notification(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct world *world = data;
 	const char *application, *icon, *summary, *body, *hint;
@@ -70,9 +70,9 @@ static int set_up(void **state)
 	assert_int_equal(system(command), 0);
 	assert_int_equal(sd_event_new(&world->event), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-	world->screen = open_end(fds[1], true, world->event);
+	world->server = open_end(fds[1], true, world->event);
 	world->session = open_end(fds[0], false, world->event);
-	assert_true(sd_bus_add_filter(world->screen, NULL, show, world) >= 0);
+	assert_true(sd_bus_add_filter(world->server, NULL, receive_notification, world) >= 0);
 	if (desktop_new(world->host.roots.reports, world->session, world->event, &world->desktop,
 			&error) < 0)
 		fail_msg("%s", error_text(&error));
@@ -86,15 +86,15 @@ static int tear_down(void **state)
 
 	desktop_free(world->desktop);
 	sd_bus_unref(world->session);
-	sd_bus_unref(world->screen);
+	sd_bus_unref(world->server);
 	sd_event_unref(world->event);
 	host_done(&world->host);
 	free(world);
 	return 0;
 }
 
-/* Both ends are in this process: nothing is on its way when all is quiet. */
-static void settle(struct world *world)
+/* Both ends are in this process: nothing is in flight when the loop is idle. */
+static void run_until_idle(struct world *world)
 {
 	while (sd_event_run(world->event, 200000) > 0)
 		;
@@ -112,10 +112,10 @@ static void run_cycle(struct world *world)
 	if (coordinator_suspend(&world->host.coordinator, &params, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	json_object_put(report);
-	settle(world);
+	run_until_idle(world);
 }
 
-static void says_who_was_paused(void **state)
+static void names_the_paused_guest(void **state)
 {
 	struct world *world = *state;
 
@@ -125,12 +125,12 @@ static void says_who_was_paused(void **state)
 	assert_non_null(strstr(world->body, "mail"));
 	assert_non_null(strstr(world->body, "pmcoord report"));
 	assert_int_equal(world->urgency, 1);
-	/* Each bad cycle is told, and told once. */
+	/* One notification per degraded cycle. */
 	run_cycle(world);
 	assert_int_equal(world->n_shown, 2);
 }
 
-static void is_urgent_when_it_failed(void **state)
+static void a_failed_cycle_is_critical(void **state)
 {
 	struct world *world = *state;
 
@@ -141,7 +141,7 @@ static void is_urgent_when_it_failed(void **state)
 	assert_int_equal(world->urgency, 2);
 }
 
-static void put(struct world *world, const char *name, const char *text)
+static void write_report(struct world *world, const char *name, const char *text)
 {
 	char temporary[128], path[128];
 	FILE *file;
@@ -153,35 +153,35 @@ static void put(struct world *world, const char *name, const char *text)
 	fputs(text, file);
 	assert_int_equal(fclose(file), 0);
 	assert_int_equal(rename(temporary, path), 0);
-	settle(world);
+	run_until_idle(world);
 }
 
-static void says_nothing_of_good_cycles_and_of_what_is_no_report(void **state)
+static void ignores_ok_cycles_and_other_files(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "7.json",
-	    "{ \"cycle\": 7, \"result\": \"ok\", "
-	    "\"guests\": [] }");
-	put(world, "8.json", "damaged");
-	put(world, "notes.json", "{}");
-	put(world, "README", "");
+	write_report(world, "7.json",
+		     "{ \"cycle\": 7, \"result\": \"ok\", "
+		     "\"guests\": [] }");
+	write_report(world, "8.json", "damaged");
+	write_report(world, "notes.json", "{}");
+	write_report(world, "README", "");
 	assert_int_equal(world->n_shown, 0);
 }
 
-static void takes_no_markup_from_guests(void **state)
+static void escapes_markup_from_guests(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "7.json",
-	    "{ \"cycle\": 7, \"result\": \"failed\", "
-	    "\"detail\": \"<b>a & b</b>\", \"guests\": [] }");
+	write_report(world, "7.json",
+		     "{ \"cycle\": 7, \"result\": \"failed\", "
+		     "\"detail\": \"<b>a & b</b>\", \"guests\": [] }");
 	assert_int_equal(world->n_shown, 1);
 	assert_non_null(strstr(world->body, "&lt;b&gt;a &amp; b&lt;/b&gt;"));
 	assert_null(strchr(world->body, '<'));
 }
 
-static void says_which_directory_is_missing(void **state)
+static void names_the_missing_directory(void **state)
 {
 	struct world *world = *state;
 	struct desktop *desktop = NULL;
@@ -198,11 +198,11 @@ static void says_which_directory_is_missing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(says_who_was_paused),
-		TEST(is_urgent_when_it_failed),
-		TEST(says_nothing_of_good_cycles_and_of_what_is_no_report),
-		TEST(takes_no_markup_from_guests),
-		TEST(says_which_directory_is_missing),
+		TEST(names_the_paused_guest),
+		TEST(a_failed_cycle_is_critical),
+		TEST(ignores_ok_cycles_and_other_files),
+		TEST(escapes_markup_from_guests),
+		TEST(names_the_missing_directory),
 	};
 
 	return cmocka_run_group_tests_name("desktop", tests, NULL, NULL);

@@ -10,19 +10,19 @@
 
 #include <cmocka.h>
 
-static void note(void *data, const struct guest *guest, bool has_come)
+static void record_change(void *data, const struct guest *guest, bool was_added)
 {
-	char *told = data;
-	size_t used = strlen(told);
+	char *changes = data;
+	size_t used = strlen(changes);
 
-	snprintf(told + used, 64 - used, "%c%s%u ", has_come ? '+' : '-', guest->name,
+	snprintf(changes + used, 64 - used, "%c%s%u ", was_added ? '+' : '-', guest->name,
 		 guest->domid);
 }
 
-/* "a1 b2": guests by name and domid; a guest's UUID begins with its name. */
-static const char *look(struct guest_tracker *tracker, const char *guests)
+/* `guests`: names and domids, as "a1 b2"; a UUID begins with the name. */
+static const char *update(struct guest_tracker *tracker, const char *guests)
 {
-	static char told[64];
+	static char changes[64];
 	struct inventory inventory = { 0 };
 	unsigned int domid;
 	char name[2];
@@ -38,49 +38,49 @@ static const char *look(struct guest_tracker *tracker, const char *guests)
 		assert_int_equal(inventory_add_guest(&inventory, &guest), 0);
 	}
 	assert_int_equal(inventory_finish(&inventory), 0);
-	told[0] = '\0';
-	assert_int_equal(guest_tracker_update(tracker, &inventory, note, told), 0);
+	changes[0] = '\0';
+	assert_int_equal(guest_tracker_update(tracker, &inventory, record_change, changes), 0);
 	inventory_done(&inventory);
-	return told;
+	return changes;
 }
 
-static void tells_who_comes_and_goes(void **state)
+static void reports_added_and_removed_guests(void **state)
 {
 	static const struct {
-		const char *guests, *told;
-	} looks[] = {
-		{ "b1 d2", "" }, /* who was there all along */
+		const char *guests, *changes;
+	} updates[] = {
+		{ "b1 d2", "" }, /* the first inventory is only stored */
 		{ "b1 d2", "" },
 		{ "a3 b1 c4 d2 e5", "+a3 +c4 +e5 " },
 		{ "b1 d2", "-a3 -c4 -e5 " },
-		{ "b1 d6", "-d2 +d6 " }, /* has rebooted */
+		{ "b1 d6", "-d2 +d6 " }, /* rebooted */
 		{ "", "-b1 -d6 " },
 		{ "b7", "+b7 " },
 	};
 	struct guest_tracker tracker = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
-		assert_string_equal(look(&tracker, looks[i].guests), looks[i].told);
+	for (size_t i = 0; i < sizeof(updates) / sizeof(updates[0]); i++)
+		assert_string_equal(update(&tracker, updates[i].guests), updates[i].changes);
 	guest_tracker_done(&tracker);
 }
 
-static void an_empty_host_was_looked_at_as_well(void **state)
+static void accepts_an_empty_host_as_first_inventory(void **state)
 {
 	struct guest_tracker tracker = { 0 };
 
 	(void)state;
-	assert_string_equal(look(&tracker, ""), "");
-	assert_string_equal(look(&tracker, "a1"), "+a1 ");
+	assert_string_equal(update(&tracker, ""), "");
+	assert_string_equal(update(&tracker, "a1"), "+a1 ");
 	guest_tracker_done(&tracker);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tells_who_comes_and_goes),
-		cmocka_unit_test(an_empty_host_was_looked_at_as_well),
+		cmocka_unit_test(reports_added_and_removed_guests),
+		cmocka_unit_test(accepts_an_empty_host_as_first_inventory),
 	};
 
-	return cmocka_run_group_tests_name("presence", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("guest-tracker", tests, NULL, NULL);
 }
