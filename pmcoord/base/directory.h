@@ -3,9 +3,8 @@
 #define PMCOORD_BASE_DIRECTORY_H
 
 /*
- * Makes a directory that nobody else reads (mode 0700), and its parents, which
- * all may (0755). One that is there stays as it is. Returns 0 or a negative
- * errno.
+ * Creates a directory with mode 0700, and missing parents with mode 0755. An
+ * existing directory is not changed. Returns 0 or a negative errno.
  */
 int directory_make(const char *path);
 

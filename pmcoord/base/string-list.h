@@ -4,13 +4,13 @@
 
 #include <stddef.h>
 
-/* Texts of its own, in a list that ends with NULL. Begins as zeros. */
+/* A NULL-terminated list that owns its strings. Initialise with zeros. */
 struct string_list {
-	char **texts; /* NULL while there are none */
+	char **texts; /* NULL: empty */
 	size_t n;
 };
 
-/* Adds a copy of `length` bytes. Returns 0 or -ENOMEM. */
+/* Appends a copy of `length` bytes. Returns 0 or -ENOMEM. */
 int string_list_add(struct string_list *list, const char *text, size_t length);
 
 void string_list_sort(struct string_list *list);

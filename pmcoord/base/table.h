@@ -3,9 +3,8 @@
 #define PMCOORD_BASE_TABLE_H
 
 /*
- * Tables by libsmartcols. On a terminal that is too narrow the less important
- * columns are left out, and the last one is cut to fit; in a pipe nothing is.
- * Optional columns in which no line has anything are left out.
+ * Tables, printed by libsmartcols. On a terminal that is too narrow, dispensable
+ * columns are omitted and the last one is truncated; in a pipe nothing is.
  */
 
 #include <stdbool.h>
@@ -14,30 +13,30 @@
 
 struct table_column {
 	const char *title;
-	bool is_number; /* aligned to the right */
-	bool is_optional; /* left out when it is empty in every line */
+	bool is_number; /* right-aligned */
+	bool is_optional; /* omitted if it is empty in every line */
 };
 
 struct table;
 
 /*
- * `columns` is borrowed, and ends with one without a title. Returns 0 or
- * -ENOMEM; free with table_free.
+ * `columns` is borrowed and ends with a NULL title. Returns 0 or -ENOMEM; free
+ * with table_free.
  */
 int table_new(const struct table_column *columns, FILE *out, struct table **ret_table);
 void table_free(struct table *table);
 void table_freep(struct table **table);
 
 /*
- * Adds a line of as many cells as there are columns (copied). NULL and "" are
- * empty; that shows as "-", so that columns can be counted, but in the last
- * column as nothing. Returns 0 or -ENOMEM.
+ * Adds a line; `cells` has one (copied) string per column. NULL and "" are
+ * printed as "-", so that fields can be counted, except in the last column.
+ * Returns 0 or -ENOMEM.
  */
 int table_add_line(struct table *table, const char *const *cells);
 
 /*
- * The titles of columns that a narrow terminal can do without, the least
- * important first; borrowed, and ends with NULL.
+ * Sets the titles of the columns to omit on a narrow terminal, in this order;
+ * borrowed, NULL-terminated.
  */
 void table_set_optional(struct table *table, const char *const *titles);
 
