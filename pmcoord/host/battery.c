@@ -21,7 +21,7 @@ struct supply {
 	bool battery_is_fine;
 };
 
-/* An attribute's text without its newline; "" if it cannot be read. */
+/* Reads an attribute without its newline; "" if it cannot be read. */
 static void read_attribute(int directory_fd, const char *supply, const char *name, char *ret,
 			   size_t size)
 {
@@ -36,7 +36,7 @@ static void read_attribute(int directory_fd, const char *supply, const char *nam
 	ret[strcspn(ret, "\n")] = '\0';
 }
 
-static void take_battery(int directory_fd, const char *name, struct supply *all)
+static void add_battery(int directory_fd, const char *name, struct supply *all)
 {
 	char text[32];
 	uint64_t percent;
@@ -52,13 +52,13 @@ static void take_battery(int directory_fd, const char *name, struct supply *all)
 	all->battery_discharges |= strcmp(text, "Discharging") == 0;
 }
 
-static void take_supply(int directory_fd, const char *name, struct supply *all)
+static void add_supply(int directory_fd, const char *name, struct supply *all)
 {
 	char text[32];
 
 	read_attribute(directory_fd, name, "type", text, sizeof(text));
 	if (strcmp(text, "Battery") == 0) {
-		take_battery(directory_fd, name, all);
+		add_battery(directory_fd, name, all);
 	} else if (strcmp(text, "Mains") == 0 || strcmp(text, "USB") == 0) {
 		read_attribute(directory_fd, name, "online", text, sizeof(text));
 		all->mains_online |= strcmp(text, "1") == 0;

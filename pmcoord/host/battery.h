@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 /*
- * Whether the host is about to lose its power: no mains is on line, a battery
- * of its own (not its mouse's) discharges, and none has more than 5 % left, the
- * level at which systemd calls a battery low. Reads <sys>/class/power_supply;
- * what cannot be read does not count.
+ * Whether the host is about to lose power: no mains supply is online, a system
+ * battery (not that of a mouse and the like) discharges, and none has more than
+ * 5 % left, systemd's limit for a low battery. Reads <sys>/class/power_supply;
+ * attributes that cannot be read are ignored.
  */
 bool battery_is_low(const char *sys);
 

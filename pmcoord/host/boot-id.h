@@ -5,7 +5,7 @@
 /* "12345678-1234-1234-1234-123456789abc" and NUL */
 #define BOOT_ID_SIZE 37
 
-/* What tells this boot from every other. Returns 0 or a negative errno. */
+/* Reads the kernel's random identifier of this boot. Returns 0 or -EIO. */
 int boot_id_read(char ret[BOOT_ID_SIZE]);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * systemd's part of the host: from unit files, enablement links and
- * configuration files, so that it can be told without a bus.
+ * systemd's part of the host's facts. Reads unit files, enablement links and
+ * configuration files, so that no bus is needed.
  */
 
 #include "host/host.h"
@@ -22,16 +22,16 @@
 
 #define DAEMON_UNIT "pmcoord.service"
 
-/* A hook longer than this is no script. */
+/* A longer hook is not a script; bounds the bytes read. */
 #define SCRIPT_MAX 65536
 
-/* Where units are, the most important first. */
+/* Directories of units, in order of precedence. */
 static const char *const unit_directories[] = {
 	"etc/systemd/system",	  "run/systemd/system", "usr/local/lib/systemd/system",
 	"usr/lib/systemd/system", "lib/systemd/system",
 };
 
-/* Where NAME.conf.d are, likewise. */
+/* Directories of NAME.conf and NAME.conf.d, likewise. */
 static const char *const config_directories[] = {
 	"etc/systemd",
 	"run/systemd",
@@ -41,7 +41,7 @@ static const char *const config_directories[] = {
 
 /* ---- units --------------------------------------------------------------- */
 
-/* The unit's file that counts; false if there is none. */
+/* Finds the unit file of highest precedence; false: there is none. */
 static bool find_unit(const char *root, const char *unit, char *ret)
 {
 	struct stat st;
@@ -54,7 +54,7 @@ static bool find_unit(const char *root, const char *unit, char *ret)
 	return false;
 }
 
-/* A link to /dev/null, or an empty file. */
+/* A masked unit is a link to /dev/null or an empty file. */
 static bool is_masked(const char *root, const char *unit)
 {
 	char path[PATH_MAX], target[32];
@@ -123,8 +123,8 @@ struct reader {
 	size_t n_keys;
 };
 
-static int take_key(void *data, const struct ini_position *position, const char *section,
-		    const char *key, const char *value, struct error *error)
+static int store_key(void *data, const struct ini_position *position, const char *section,
+		     const char *key, const char *value, struct error *error)
 {
 	const struct reader *reader = data;
 
@@ -136,7 +136,7 @@ static int take_key(void *data, const struct ini_position *position, const char 
 	return 0;
 }
 
-/* Broken lines are systemd's to complain of. */
+/* systemd reports errors in its own files. */
 static void ignore_problem(void *data, const char *problem)
 {
 	(void)data;
@@ -145,7 +145,7 @@ static void ignore_problem(void *data, const char *problem)
 
 static bool read_file(const char *path, struct reader *reader)
 {
-	return ini_file_parse(path, take_key, ignore_problem, reader, NULL) != -ENOENT;
+	return ini_file_parse(path, store_key, ignore_problem, reader, NULL) != -ENOENT;
 }
 
 static int is_conf(const struct dirent *entry)
@@ -155,8 +155,7 @@ static int is_conf(const struct dirent *entry)
 	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
 }
 
-/* The entries of a directory that `filter` takes, in order; none is no error.
- */
+/* Adds the matching entries of a directory, sorted; it may be missing. */
 static int add_directory(struct string_list *names, const char *path,
 			 int (*filter)(const struct dirent *))
 {
@@ -173,7 +172,10 @@ static int add_directory(struct string_list *names, const char *path,
 	return r;
 }
 
-/* The drop-ins by name, whichever directory they are in; the first wins. */
+/*
+ * Reads the drop-ins of all directories, sorted by name. Of drop-ins with the
+ * same name the one in the directory of highest precedence counts.
+ */
 static int read_drop_ins(const char *root, const char *file, struct reader *reader)
 {
 	struct string_list names = { 0 };
@@ -212,10 +214,10 @@ static int read_config(const char *root, const char *file, const char *section,
 	return read_drop_ins(root, file, &reader);
 }
 
-/* ---- who else acts at sleep ---------------------------------------------- */
+/* ---- other programs that act on guests ----------------------------------- */
 
-/* Words by which a script or unit shows that it handles guests. */
-static const char *const guest_words[] = { "qubes", "qvm-", "virsh", "xendomains",
+/* A script or unit that contains one of these presumably handles guests. */
+static const char *const guest_tools[] = { "qubes", "qvm-", "virsh", "xendomains",
 					   "libvirt-guests" };
 
 static bool line_handles_guests(const char *line)
@@ -223,10 +225,10 @@ static bool line_handles_guests(const char *line)
 	line += strspn(line, " \t");
 	if (line[0] == '#')
 		return false;
-	for (size_t i = 0; i < ELEMENTSOF(guest_words); i++)
-		if (strstr(line, guest_words[i]))
+	for (size_t i = 0; i < ELEMENTSOF(guest_tools); i++)
+		if (strstr(line, guest_tools[i]))
 			return true;
-	/* xl, as a command: neither "xlsfonts" nor "pixl x". */
+	/* xl as a command, not as part of "xlsfonts" or "pixl x". */
 	for (const char *xl = strstr(line, "xl "); xl; xl = strstr(xl + 1, "xl "))
 		if (xl == line || strchr(" \t/;&|(=", xl[-1]))
 			return true;
@@ -272,14 +274,14 @@ static int add_hooks(const char *root, struct string_list *conflicts)
 	return r;
 }
 
-/* Units that a sleep pulls in, `link` being "sleep.target.wants" and such. */
+/* Adds units that sleep pulls in; `link` is "sleep.target.wants" or similar. */
 static int add_pulled_in(const char *root, const char *link, struct string_list *conflicts)
 {
 	struct string_list units = { 0 };
 	char path[PATH_MAX];
 	int r = 0;
 
-	/* The last directory is the one before it, or its older name. */
+	/* Skip lib/systemd, which is usr/lib/systemd or its predecessor. */
 	for (size_t i = 0; i + 1 < ELEMENTSOF(unit_directories) && r == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", root, unit_directories[i], link);
 		r = add_directory(&units, path, is_visible);
@@ -292,7 +294,7 @@ static int add_pulled_in(const char *root, const char *link, struct string_list 
 	return r;
 }
 
-static int read_meddlers(const char *root, struct host_systemd *systemd)
+static int read_conflicts(const char *root, struct host_systemd *systemd)
 {
 	static const char *const links[] = {
 		"sleep.target.wants",
@@ -335,7 +337,7 @@ int host_read_systemd(const char *root, struct host_systemd *ret)
 	char path[PATH_MAX];
 	int r;
 
-	/* As sd_booted(3). */
+	/* The test of sd_booted(3). */
 	snprintf(path, sizeof(path), "%s/run/systemd/system", root);
 	systemd.runs = access(path, F_OK) == 0;
 	systemd.sleep_unit = read_unit(root, SLEEP_UNIT, "sleep.target");
@@ -343,7 +345,7 @@ int host_read_systemd(const char *root, struct host_systemd *ret)
 	systemd.masked = find_masked(root);
 	r = read_configs(root, &systemd);
 	if (r == 0)
-		r = read_meddlers(root, &systemd);
+		r = read_conflicts(root, &systemd);
 	if (r < 0) {
 		host_systemd_done(&systemd);
 		return r;

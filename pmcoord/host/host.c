@@ -14,10 +14,10 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* dm upon md upon dm: deeper stacks are nobody's root disk. */
+/* Bounds the recursion through stacked devices (LUKS on LVM on RAID). */
 #define STACK_MAX 8
 
-/* Reads a small file without its last newline; "" if it cannot be read. */
+/* Reads the first line of a small file; "" if it cannot be read. */
 static int read_text(const char *directory, const char *name, char *ret, size_t size)
 {
 	char path[PATH_MAX];
@@ -45,7 +45,7 @@ static enum host_sleep read_sleep(const char *sys, char *ret, size_t size)
 		return HOST_SLEEP_UNKNOWN;
 	if (!strstr(ret, "mem"))
 		return HOST_SLEEP_NONE;
-	/* A kernel without the choice means S3 by "mem". */
+	/* Without mem_sleep, "mem" in /sys/power/state is S3. */
 	if (read_text(sys, "power/mem_sleep", ret, size) < 0 || strstr(ret, "[deep]"))
 		return HOST_SLEEP_S3;
 	return strstr(ret, "deep") ? HOST_SLEEP_S3_NOT_CHOSEN : HOST_SLEEP_S2IDLE;
@@ -65,13 +65,13 @@ static unsigned int read_xen_version(const char *sys, const char *part)
 /* ---- disks --------------------------------------------------------------- */
 
 /*
- * Whether the block device in this sysfs directory is a Xen frontend, or stands
- * on one (LUKS, LVM, RAID). `ret` gets the frontend's name.
+ * Whether the block device in this sysfs directory is a Xen frontend or is
+ * stacked on one (LUKS, LVM, RAID). `ret` is set to the frontend's name.
  */
-static bool is_served(const char *directory, unsigned int depth, char *ret, size_t size)
+static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, size_t size)
 {
 	char slaves[PATH_MAX];
-	bool served = false;
+	bool found = false;
 	struct dirent *entry;
 	_cleanup_(closedirp) DIR *dir = NULL;
 
@@ -82,18 +82,18 @@ static bool is_served(const char *directory, unsigned int depth, char *ret, size
 	}
 	snprintf(slaves, sizeof(slaves), "%s/slaves", directory);
 	dir = depth < STACK_MAX ? opendir(slaves) : NULL;
-	while (dir && !served && (entry = readdir(dir))) {
+	while (dir && !found && (entry = readdir(dir))) {
 		char path[PATH_MAX + NAME_MAX + 2], real[PATH_MAX];
 
 		snprintf(path, sizeof(path), "%s/%s", slaves, entry->d_name);
-		served = entry->d_name[0] != '.' && realpath(path, real) &&
-			 is_served(real, depth + 1, ret, size);
+		found = entry->d_name[0] != '.' && realpath(path, real) &&
+			is_xen_disk(real, depth + 1, ret, size);
 	}
 	return served;
 }
 
 /* A line of mountinfo: "21 1 202:1 / /mnt rw … - ext4 /dev/xvda1 rw". */
-static bool mount_is_served(const char *sys, const char *line, struct host *host)
+static bool is_on_xen_disk(const char *sys, const char *line, struct host *host)
 {
 	char device[32], mounted[sizeof(host->guest_disk_mount)];
 	char path[PATH_MAX], real[PATH_MAX];
@@ -102,7 +102,7 @@ static bool mount_is_served(const char *sys, const char *line, struct host *host
 		return false;
 	snprintf(path, sizeof(path), "%s/dev/block/%s", sys, device);
 	if (!realpath(path, real) ||
-	    !is_served(real, 0, host->guest_disk, sizeof(host->guest_disk)))
+	    !is_xen_disk(real, 0, host->guest_disk, sizeof(host->guest_disk)))
 		return false;
 	strcpy(host->guest_disk_mount, mounted);
 	return true;
@@ -118,13 +118,13 @@ void host_read_disks(const char *root, const char *sys, struct host *host)
 	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
 	mounts = fopen(path, "re");
 	while (mounts && getline(&line, &size, mounts) > 0)
-		if (mount_is_served(sys, line, host))
+		if (is_on_xen_disk(sys, line, host))
 			return;
 }
 
 /* ---- reports ------------------------------------------------------------- */
 
-/* The directory is made when the first report is: ask its nearest ancestor. */
+/* The directory is created with the first report: use its nearest ancestor. */
 static void read_reports(const char *reports, struct host *host)
 {
 	char path[PATH_MAX], *slash;

@@ -3,8 +3,8 @@
 #define PMCOORD_HOST_HOST_H
 
 /*
- * Facts about dom0 itself that a sleep depends on, read from its files. Reads
- * only; nothing is decided here.
+ * Facts about dom0 that a sleep depends on, read from sysfs, mountinfo and the
+ * configuration of systemd. Reads only; decisions are up to the callers.
  */
 
 #include <stdbool.h>
@@ -15,10 +15,10 @@
 #include "base/string-list.h"
 
 enum host_sleep {
-	HOST_SLEEP_UNKNOWN, /* /sys/power cannot be read */
+	HOST_SLEEP_UNKNOWN, /* /sys/power/state cannot be read */
 	HOST_SLEEP_NONE, /* the kernel offers no suspend to RAM */
-	HOST_SLEEP_S2IDLE, /* "mem" means s2idle, and there is no S3 */
-	HOST_SLEEP_S3_NOT_CHOSEN, /* there is S3; "mem" means something else */
+	HOST_SLEEP_S2IDLE, /* "mem" means s2idle, S3 is not offered */
+	HOST_SLEEP_S3_NOT_CHOSEN, /* S3 is offered, "mem" means another state */
 	HOST_SLEEP_S3,
 };
 
@@ -27,48 +27,49 @@ enum unit_enablement {
 	UNIT_MASKED,
 	UNIT_DISABLED,
 	UNIT_WANTED, /* by the target in question */
-	UNIT_REQUIRED,
+	UNIT_REQUIRED, /* likewise */
 };
 
-/* systemd's and logind's configuration, as far as sleep goes; "" is default. */
+/* systemd's and logind's configuration of sleep; "": the default holds. */
 struct host_systemd {
 	bool runs;
 	enum unit_enablement sleep_unit; /* by sleep.target */
 	enum unit_enablement daemon; /* by multi-user.target */
-	const char *masked; /* a unit without which nothing sleeps, or NULL */
+	const char *masked; /* a masked unit that sleep needs, or NULL */
 	char allow_suspend[8]; /* sleep.conf: AllowSuspend= */
 	char suspend_state[64]; /* sleep.conf: SuspendState= */
 	char lid[32]; /* logind.conf: HandleLidSwitch= */
 	char lid_on_power[32]; /* HandleLidSwitchExternalPower= */
-	/* Hooks and units that touch guests when we do. */
+	/* Hooks and units that also act on guests when the host sleeps. */
 	struct string_list conflicts;
 };
 
 struct host {
 	enum host_sleep sleep;
-	char sleep_text[128]; /* the kernel's own words */
+	char sleep_text[128]; /* contents of the file that decided `sleep` */
 	unsigned int xen_major, xen_minor; /* 0: unknown */
-	char guest_disk[64]; /* a disk of dom0 that another domain serves … */
-	char guest_disk_mount[128]; /* … and what is mounted from it */
-	int reports_error; /* why no report can be written, 0: it can */
-	uint64_t reports_free; /* bytes */
+	char guest_disk[64]; /* a mounted disk with a Xen frontend; "": none */
+	char guest_disk_mount[128]; /* its mount point */
+	int reports_error; /* errno: why reports cannot be written; 0: they can */
+	uint64_t reports_free; /* bytes free for reports */
 	struct host_systemd systemd;
 };
 
 /*
- * Reads the facts below `root` ("" for the host's own files) and of `roots`.
- * What cannot be read is unknown. Returns 0 or -ENOMEM; release: host_done.
+ * Reads all facts: systemd's and mountinfo below `root` ("" for the host), the
+ * others below `roots`. What cannot be read is unknown. Returns 0 or -ENOMEM;
+ * release: host_done.
  */
 int host_read(const char *root, const struct roots *roots, struct host *ret_host);
 void host_done(struct host *host);
 
 /*
- * The part of the disks alone: fills in guest_disk and guest_disk_mount, which
- * stay as they are where nothing is mounted from another domain's disk.
+ * Reads only guest_disk and guest_disk_mount; they are not changed if no disk
+ * with a Xen frontend is mounted.
  */
 void host_read_disks(const char *root, const char *sys, struct host *host);
 
-/* The part of systemd; for host_read. */
+/* Reads only systemd's part. Returns 0 or -ENOMEM. */
 int host_read_systemd(const char *root, struct host_systemd *ret);
 void host_systemd_done(struct host_systemd *systemd);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/lid.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@ struct lid {
 	bool is_gone;
 };
 
-/* The kernel's bitmaps are of longs: sizes in whole ones, bits by number. */
+/* The kernel's bitmaps are arrays of long. */
 #define LONG_BITS (CHAR_BIT * sizeof(long))
 #define BITMAP_LONGS(n_bits) (((n_bits) + LONG_BITS - 1) / LONG_BITS)
 
@@ -39,7 +40,7 @@ static bool has_lid(int fd)
 	       has_bit(switches, SW_LID);
 }
 
-/* Returns 1, 0, or a negative errno. */
+/* Returns 1 (closed), 0 (open), or a negative errno. */
 static int read_switch(int fd)
 {
 	unsigned long switches[BITMAP_LONGS(SW_CNT)] = { 0 };
@@ -108,6 +109,7 @@ void lid_free(struct lid *lid)
 
 int lid_fd(const struct lid *lid)
 {
+	assert(lid);
 	return lid->fd;
 }
 
@@ -117,28 +119,28 @@ static void set_closed(struct lid *lid, bool is_closed)
 	lid->is_closed = is_closed;
 }
 
-static void take_event(struct lid *lid, const struct input_event *event)
+static void handle_event(struct lid *lid, const struct input_event *event)
 {
 	int closed;
 
 	if (event->type == EV_SW && event->code == SW_LID) {
 		set_closed(lid, event->value != 0);
 	} else if (event->type == EV_SYN && event->code == SYN_DROPPED) {
-		/* Events were lost: only the state as it is now is known. */
+		/* The kernel dropped events: read the current state instead. */
 		closed = read_switch(lid->fd);
 		if (closed >= 0)
 			set_closed(lid, closed > 0);
 	}
 }
 
-static void take_events(struct lid *lid)
+static void handle_events(struct lid *lid)
 {
 	struct input_event event;
 	ssize_t n;
 
-	/* The kernel hands out whole events. */
+	/* evdev returns whole events only. */
 	while ((n = read(lid->fd, &event, sizeof(event))) == sizeof(event))
-		take_event(lid, &event);
+		handle_event(lid, &event);
 	lid->is_gone = n >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
@@ -146,7 +148,7 @@ bool lid_is_closed(struct lid *lid)
 {
 	if (!lid)
 		return false;
-	take_events(lid);
+	handle_events(lid);
 	return lid->is_closed;
 }
 
@@ -154,7 +156,7 @@ bool lid_was_opened(struct lid *lid)
 {
 	if (!lid)
 		return false;
-	take_events(lid);
+	handle_events(lid);
 	return lid->was_opened;
 }
 
@@ -162,7 +164,7 @@ bool lid_is_gone(struct lid *lid)
 {
 	if (!lid)
 		return true;
-	take_events(lid);
+	handle_events(lid);
 	return lid->is_gone;
 }
 
@@ -170,6 +172,6 @@ void lid_restart(struct lid *lid)
 {
 	if (!lid)
 		return;
-	take_events(lid);
+	handle_events(lid);
 	lid->was_opened = false;
 }

@@ -3,42 +3,45 @@
 #define PMCOORD_HOST_LID_H
 
 /*
- * The laptop's lid: the input device with the switch SW_LID, as logind sees it.
- * What counts is that it is opened, not that it is open: a docked laptop sleeps
- * with a lid that has been either all along.
+ * The laptop's lid: the input device with the switch SW_LID, as logind uses it.
+ * Opening it aborts a suspend, an open lid does not: a docked laptop sleeps with
+ * its lid in either position.
  */
 
 #include <stdbool.h>
 
 struct lid;
 
-/* What is said of a sleep that ended so. */
+/* The reason in messages and reports of a cycle that it aborted. */
 #define LID_WAS_OPENED "the lid was opened"
 
 /*
- * Looks for the lid among <dev>/input/event*. NULL where there is none, or none
- * that can be read: that keeps no machine awake. Release: lid_free.
+ * Searches <dev>/input/event* for the lid. NULL: there is none, or it cannot be
+ * read; neither may keep the host awake. Release: lid_free.
  */
 struct lid *lid_open(const char *dev);
 
 /*
- * The lid behind a descriptor that yields struct input_event without waiting,
- * and how it stands. The descriptor is ours from now on; NULL out of memory.
+ * A lid whose struct input_event are read from the non-blocking `fd`, with its
+ * initial state. Takes ownership of `fd`, also on failure. NULL: no memory.
  */
 struct lid *lid_new(int fd, bool is_closed);
 
 void lid_free(struct lid *lid);
 
-/* Readable when the lid was moved; borrowed. */
+/* Readable after the lid was moved; borrowed. */
 int lid_fd(const struct lid *lid);
 
-/* Both take what has happened until now. NULL is a lid that stays open. */
+/*
+ * These read all pending events first. NULL is a host without a lid: not closed,
+ * never opened, gone.
+ */
 bool lid_is_closed(struct lid *lid);
-/* It was closed at some moment since lid_open, and opened after that. */
+/* Whether it was opened after having been closed, since lid_open or restart. */
 bool lid_was_opened(struct lid *lid);
-/* Its device was removed, and it moves no more. NULL is gone as well. */
+/* Whether the device was removed: its state changes no more. */
 bool lid_is_gone(struct lid *lid);
-/* As if it had just been opened by lid_open. NULL is allowed. */
+/* Clears lid_was_opened. */
 void lid_restart(struct lid *lid);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_HOST_ROOTS_H
 #define PMCOORD_HOST_ROOTS_H
 
-/* Where things are, so that tests and the simulator can have them elsewhere. */
+/* Root directories, which tests and simulations replace. */
 
 #include "pmcoord/error.h"
 
@@ -14,12 +14,12 @@ struct roots {
 	char *dev; /* /dev */
 };
 
-/* The host's own. Returns 0 or -ENOMEM. */
+/* The directories of the host. Returns 0 or -ENOMEM. */
 int roots_init_host(struct roots *ret_roots);
 
 /*
- * For a rehearsal on the simulator: everything lives in `directory`, so that
- * nothing of the host's is read or written. Returns 0 or -ENOMEM.
+ * For a simulation: all directories are below `directory`, so that no file of
+ * the host is read or written. Returns 0 or -ENOMEM.
  */
 int roots_init_simulation(const char *directory, struct roots *ret_roots);
 

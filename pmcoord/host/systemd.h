@@ -2,7 +2,7 @@
 #ifndef PMCOORD_HOST_SYSTEMD_H
 #define PMCOORD_HOST_SYSTEMD_H
 
-/* systemd's manager on the system bus, its jobs, and our unit among them. */
+/* systemd's manager on the system bus, its jobs, and pmcoord's sleep unit. */
 
 #include <stdint.h>
 
@@ -12,10 +12,10 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
-/* What the host's sleep waits for until all guests are down. */
+/* sleep.target starts after this unit, which suspends all guests. */
 #define SLEEP_UNIT "pmcoord-sleep.service"
 
-/* One that is queued or running; the texts are the message's. */
+/* A queued or running job; strings are borrowed from the message. */
 struct systemd_job {
 	uint32_t id;
 	const char *unit;
@@ -25,8 +25,8 @@ struct systemd_job {
 typedef int (*systemd_take_job_fn)(void *data, const struct systemd_job *job);
 
 /*
- * Hands each job in the answer to ListJobs to `take`, until that returns a
- * negative errno. Returns 0, that errno, or that of a malformed answer.
+ * Calls `take` for each job in a reply to ListJobs, until it returns a negative
+ * errno. Returns 0, that errno, or the errno of a malformed reply.
  */
 int systemd_read_jobs(sd_bus_message *reply, systemd_take_job_fn take, void *data);
 

@@ -9,7 +9,7 @@
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
-/* A supply with these attributes, "name=value" each. */
+/* Writes a power supply with these attributes, each "name=value". */
 static void put_supply(const char *sys, const char *name, const char *const *attributes)
 {
 	char path[256];
@@ -50,7 +50,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void low_is_when_nothing_is_left_to_live_on(void **state)
+static void is_low_without_mains_and_charge(void **state)
 {
 	const struct {
 		const char *const *first, *const *second;
@@ -66,18 +66,18 @@ static void low_is_when_nothing_is_left_to_live_on(void **state)
 		  SUPPLY("type=USB", "online=1"), false },
 		{ SUPPLY("type=Battery", "status=Charging", "capacity=3"),
 		  SUPPLY("type=Mains", "online=0"), false },
-		/* Of two, the other one is not empty. */
+		/* Two batteries, one of which is not empty. */
 		{ SUPPLY("type=Battery", "status=Discharging", "capacity=2"),
 		  SUPPLY("type=Battery", "status=Unknown", "capacity=80"), false },
 		{ SUPPLY("type=Battery", "status=Unknown", "capacity=1"),
 		  SUPPLY("type=Battery", "status=Discharging", "capacity=4"), true },
-		/* A mouse is no host. */
+		/* The battery of a mouse. */
 		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging", "capacity=1"),
 		  SUPPLY("type=Mains", "online=0"), false },
 		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging", "capacity=90"),
 		  SUPPLY("type=Battery", "scope=System", "status=Discharging", "capacity=4"),
 		  true },
-		/* What cannot be read does not count. */
+		/* Unreadable attributes are ignored. */
 		{ SUPPLY("type=Battery", "status=Discharging", "capacity=low"),
 		  SUPPLY("type=Battery", "status=Discharging"), false },
 		{ SUPPLY("type=UPS", "status=Discharging", "capacity=1"), SUPPLY("online=1"),
@@ -127,13 +127,13 @@ static void low_battery_is_not_vetoed_by_a_guest(void **state)
 	assert_string_equal(json_read_string(report, "result"), "degraded");
 	assert_string_equal(json_read_string(report, "detail"), "low battery: not vetoed");
 	assert_true(json_read_integer(report, "slept_us", -1) >= 0);
-	/* Whoever held it up is named all the same. */
+	/* The guest that failed is named all the same. */
 	report_blame(report, blame, sizeof(blame));
 	assert_non_null(strstr(blame, "mail was paused"));
 	assert_all_running(host);
 	assert_no_journal(host);
 	json_object_put(report);
-	/* Only of a sleep; and only what the owner has not set is left. */
+	/* A cycle without sleep can be vetoed; the configuration is unchanged. */
 	report = run_cycle(host, false);
 	assert_string_equal(json_read_string(report, "result"), "failed");
 	assert_int_equal(host->config.on_failure, ON_FAILURE_ABORT);
@@ -155,7 +155,7 @@ static void low_battery_is_not_vetoed_by_the_deadline(void **state)
 	json_object_put(report);
 }
 
-static void no_section_of_a_guest_vetoes_either(void **state)
+static void low_battery_is_not_vetoed_by_a_guest_section(void **state)
 {
 	struct host *host = *state;
 	struct config_rule rule = {
@@ -180,10 +180,10 @@ static void no_section_of_a_guest_vetoes_either(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(low_is_when_nothing_is_left_to_live_on),
+		TEST(is_low_without_mains_and_charge),
 		TEST(low_battery_is_not_vetoed_by_a_guest),
 		TEST(low_battery_is_not_vetoed_by_the_deadline),
-		TEST(no_section_of_a_guest_vetoes_either),
+		TEST(low_battery_is_not_vetoed_by_a_guest_section),
 	};
 
 	return cmocka_run_group_tests_name("battery", tests, NULL, NULL);

@@ -15,7 +15,7 @@
 
 #include "base/directory.h"
 
-/* A root directory with as much of a host in it as a test puts there. */
+/* A root directory; each test writes the files of a host that it needs. */
 struct world {
 	char root[64];
 	char sys[80];
@@ -51,8 +51,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Makes the directories above `path` and returns where it is. */
-static char *place(const struct world *world, const char *path, char ret[256])
+/* Returns the full path of `path` in `ret`, after creating its directory. */
+static char *path_of(const struct world *world, const char *path, char ret[256])
 {
 	char *slash;
 
@@ -64,21 +64,21 @@ static char *place(const struct world *world, const char *path, char ret[256])
 	return ret;
 }
 
-static void put(const struct world *world, const char *path, const char *text)
+static void write_file(const struct world *world, const char *path, const char *text)
 {
 	char full[256];
-	FILE *file = fopen(place(world, path, full), "we");
+	FILE *file = fopen(path_of(world, path, full), "we");
 
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
 	assert_int_equal(fclose(file), 0);
 }
 
-static void put_link(const struct world *world, const char *path, const char *target)
+static void make_link(const struct world *world, const char *path, const char *target)
 {
 	char full[256];
 
-	assert_int_equal(symlink(target, place(world, path, full)), 0);
+	assert_int_equal(symlink(target, path_of(world, path, full)), 0);
 }
 
 static const struct host *read_all(struct world *world)
@@ -95,7 +95,7 @@ static const struct host_systemd *read_systemd(struct world *world)
 
 /* ---- sleep --------------------------------------------------------------- */
 
-static void tells_s3_from_all_that_is_not(void **state)
+static void distinguishes_s3_from_other_sleep_states(void **state)
 {
 	static const struct {
 		const char *state, *mem_sleep;
@@ -113,21 +113,21 @@ static void tells_s3_from_all_that_is_not(void **state)
 
 	assert_int_equal(read_all(world)->sleep, HOST_SLEEP_UNKNOWN);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		put(world, "sys/power/state", cases[i].state);
-		unlink(place(world, "sys/power/mem_sleep", path));
+		write_file(world, "sys/power/state", cases[i].state);
+		unlink(path_of(world, "sys/power/mem_sleep", path));
 		if (cases[i].mem_sleep)
-			put(world, "sys/power/mem_sleep", cases[i].mem_sleep);
+			write_file(world, "sys/power/mem_sleep", cases[i].mem_sleep);
 		assert_int_equal(read_all(world)->sleep, cases[i].expected);
 	}
 }
 
-static void reads_which_xen_runs(void **state)
+static void reads_the_version_of_xen(void **state)
 {
 	struct world *world = *state;
 
 	assert_int_equal(read_all(world)->xen_major, 0);
-	put(world, "sys/hypervisor/version/major", "4\n");
-	put(world, "sys/hypervisor/version/minor", "17\n");
+	write_file(world, "sys/hypervisor/version/major", "4\n");
+	write_file(world, "sys/hypervisor/version/minor", "17\n");
 	assert_int_equal(read_all(world)->xen_major, 4);
 	assert_int_equal(read_all(world)->xen_minor, 17);
 }
@@ -137,8 +137,8 @@ static void reads_the_class_of_a_function(void **state)
 	struct world *world = *state;
 	uint32_t class = 0;
 
-	put(world, "sys/bus/pci/devices/0000:00:14.0/class", "0x0c0330\n");
-	put(world, "sys/bus/pci/devices/0000:00:15.0/class", "huh\n");
+	write_file(world, "sys/bus/pci/devices/0000:00:14.0/class", "0x0c0330\n");
+	write_file(world, "sys/bus/pci/devices/0000:00:15.0/class", "huh\n");
 	assert_int_equal(host_read_pci_class(world->sys, "0000:00:14.0", &class), 0);
 	assert_int_equal(class, 0x0c0330);
 	assert_int_equal(host_read_pci_class(world->sys, "0000:00:15.0", &class), -EBADMSG);
@@ -149,33 +149,33 @@ static void reads_the_class_of_a_function(void **state)
 
 #define VBD "sys/devices/vbd-51712/block/xvda"
 
-static void finds_a_disk_that_a_guest_serves_beneath_luks(void **state)
+static void finds_a_xen_disk_beneath_luks(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "proc/self/mountinfo",
-	    "20 1 0:5 / /run rw - tmpfs tmpfs rw\n"
-	    "21 1 253:0 / / rw,relatime - ext4 /dev/mapper/root rw\n");
-	put(world, VBD "/size", "1\n");
-	put(world, "sys/devices/virtual/block/dm-0/size", "1\n");
-	put_link(world, "sys/dev/block/253:0", "../../devices/virtual/block/dm-0");
+	write_file(world, "proc/self/mountinfo",
+		   "20 1 0:5 / /run rw - tmpfs tmpfs rw\n"
+		   "21 1 253:0 / / rw,relatime - ext4 /dev/mapper/root rw\n");
+	write_file(world, VBD "/size", "1\n");
+	write_file(world, "sys/devices/virtual/block/dm-0/size", "1\n");
+	make_link(world, "sys/dev/block/253:0", "../../devices/virtual/block/dm-0");
 	assert_string_equal(read_all(world)->guest_disk, "");
-	put_link(world, "sys/devices/virtual/block/dm-0/slaves/xvda",
-		 "../../../../vbd-51712/block/xvda");
+	make_link(world, "sys/devices/virtual/block/dm-0/slaves/xvda",
+		  "../../../../vbd-51712/block/xvda");
 	assert_string_equal(read_all(world)->guest_disk, "xvda");
 	assert_string_equal(read_all(world)->guest_disk_mount, "/");
 }
 
 /* ---- reports ------------------------------------------------------------- */
 
-static void knows_whether_reports_can_be_written(void **state)
+static void reads_whether_reports_can_be_written(void **state)
 {
 	struct world *world = *state;
 
-	/* The directory is not there yet; its parent can be written. */
+	/* The directory does not exist yet, its parent is writable. */
 	assert_int_equal(read_all(world)->reports_error, 0);
 	assert_true(read_all(world)->reports_free > 0);
-	put(world, "reports", "a file, not a directory");
+	write_file(world, "reports", "a file, not a directory");
 	assert_int_equal(read_all(world)->reports_error, EACCES);
 }
 
@@ -184,31 +184,31 @@ static void knows_whether_reports_can_be_written(void **state)
 #define UNIT "usr/lib/systemd/system/pmcoord-sleep.service"
 #define LINK "etc/systemd/system/sleep.target.%s/pmcoord-sleep.service"
 
-static void sees_how_the_sleep_unit_is_enabled(void **state)
+static void reads_how_the_sleep_unit_is_enabled(void **state)
 {
 	struct world *world = *state;
 	char path[256];
 
 	assert_int_equal(read_systemd(world)->sleep_unit, UNIT_ABSENT);
-	put(world, UNIT, "[Unit]\n");
+	write_file(world, UNIT, "[Unit]\n");
 	assert_int_equal(read_systemd(world)->sleep_unit, UNIT_DISABLED);
 	snprintf(path, sizeof(path), LINK, "wants");
-	put_link(world, path, "/" UNIT);
+	make_link(world, path, "/" UNIT);
 	assert_int_equal(read_systemd(world)->sleep_unit, UNIT_WANTED);
 	snprintf(path, sizeof(path), LINK, "requires");
-	put_link(world, path, "/" UNIT);
+	make_link(world, path, "/" UNIT);
 	assert_int_equal(read_systemd(world)->sleep_unit, UNIT_REQUIRED);
-	put_link(world, "etc/systemd/system/pmcoord-sleep.service", "/dev/null");
+	make_link(world, "etc/systemd/system/pmcoord-sleep.service", "/dev/null");
 	assert_int_equal(read_systemd(world)->sleep_unit, UNIT_MASKED);
 }
 
-static void sees_a_masked_target(void **state)
+static void finds_a_masked_target(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "usr/lib/systemd/system/sleep.target", "[Unit]\n");
+	write_file(world, "usr/lib/systemd/system/sleep.target", "[Unit]\n");
 	assert_null(read_systemd(world)->masked);
-	put(world, "run/systemd/system/sleep.target", "");
+	write_file(world, "run/systemd/system/sleep.target", "");
 	assert_string_equal(read_systemd(world)->masked, "sleep.target");
 	assert_true(read_systemd(world)->runs);
 }
@@ -217,31 +217,31 @@ static void reads_configuration_and_drop_ins_in_their_order(void **state)
 {
 	struct world *world = *state;
 
-	put(world, "etc/systemd/logind.conf",
-	    "[Login]\n#HandleLidSwitch=suspend\nHandleLidSwitch=lock\n");
+	write_file(world, "etc/systemd/logind.conf",
+		   "[Login]\n#HandleLidSwitch=suspend\nHandleLidSwitch=lock\n");
 	assert_string_equal(read_systemd(world)->lid, "lock");
-	put(world, "usr/lib/systemd/logind.conf.d/20-b.conf",
-	    "[Login]\nHandleLidSwitch=ignore\n"
-	    "[Sleep]\nHandleLidSwitch=poweroff\n");
-	put(world, "etc/systemd/logind.conf.d/10-a.conf",
-	    "[Login]\nHandleLidSwitch=hibernate\n"
-	    "HandleLidSwitchExternalPower=ignore\n");
+	write_file(world, "usr/lib/systemd/logind.conf.d/20-b.conf",
+		   "[Login]\nHandleLidSwitch=ignore\n"
+		   "[Sleep]\nHandleLidSwitch=poweroff\n");
+	write_file(world, "etc/systemd/logind.conf.d/10-a.conf",
+		   "[Login]\nHandleLidSwitch=hibernate\n"
+		   "HandleLidSwitchExternalPower=ignore\n");
 	assert_string_equal(read_systemd(world)->lid, "ignore");
 	assert_string_equal(read_systemd(world)->lid_on_power, "ignore");
-	/* One of the same name in /etc replaces that of the package. */
-	put(world, "etc/systemd/logind.conf.d/20-b.conf", "[Login]\n");
+	/* A drop-in in /etc replaces the packaged one of the same name. */
+	write_file(world, "etc/systemd/logind.conf.d/20-b.conf", "[Login]\n");
 	assert_string_equal(read_systemd(world)->lid, "hibernate");
-	put(world, "etc/systemd/sleep.conf", "[Sleep]\nAllowSuspend=no\n");
+	write_file(world, "etc/systemd/sleep.conf", "[Sleep]\nAllowSuspend=no\n");
 	assert_string_equal(read_systemd(world)->allow_suspend, "no");
 }
 
-static void put_hook(const struct world *world, const char *name, const char *text, mode_t mode)
+static void write_hook(const struct world *world, const char *name, const char *text, mode_t mode)
 {
 	char path[128], full[256];
 
 	snprintf(path, sizeof(path), "usr/lib/systemd/system-sleep/%s", name);
-	put(world, path, text);
-	assert_int_equal(chmod(place(world, path, full), mode), 0);
+	write_file(world, path, text);
+	assert_int_equal(chmod(path_of(world, path, full), mode), 0);
 }
 
 static void finds_hooks_that_handle_guests_and_no_others(void **state)
@@ -249,10 +249,10 @@ static void finds_hooks_that_handle_guests_and_no_others(void **state)
 	struct world *world = *state;
 	const struct host_systemd *systemd;
 
-	put_hook(world, "clock", "#!/bin/sh\nhwclock -s; xlsfonts x\n", 0755);
-	put_hook(world, "comment", "#!/bin/sh\n# xl pause all\n", 0755);
-	put_hook(world, "not-executable", "#!/bin/sh\nxl pause web\n", 0644);
-	put_hook(world, "pause", "#!/bin/sh\n/usr/sbin/xl pause web\n", 0755);
+	write_hook(world, "clock", "#!/bin/sh\nhwclock -s; xlsfonts x\n", 0755);
+	write_hook(world, "comment", "#!/bin/sh\n# xl pause all\n", 0755);
+	write_hook(world, "not-executable", "#!/bin/sh\nxl pause web\n", 0644);
+	write_hook(world, "pause", "#!/bin/sh\n/usr/sbin/xl pause web\n", 0755);
 	systemd = read_systemd(world);
 	assert_int_equal(systemd->conflicts.n, 1);
 	assert_string_equal(systemd->conflicts.texts[0], "/usr/lib/systemd/system-sleep/pause");
@@ -263,17 +263,17 @@ static void finds_units_that_handle_guests_at_sleep(void **state)
 	struct world *world = *state;
 	const struct host_systemd *systemd;
 
-	put(world, "usr/lib/systemd/system/qubes-suspend.service",
-	    "[Service]\nExecStart=/usr/lib/qubes/prepare-suspend\n");
-	put_link(world,
-		 "etc/systemd/system/sleep.target.wants/"
-		 "qubes-suspend.service",
-		 "/usr/lib/systemd/system/qubes-suspend.service");
-	put(world, UNIT, "[Service]\nExecStart=/bin/true # xl list\n");
-	put_link(world,
-		 "etc/systemd/system/sleep.target.requires/"
-		 "pmcoord-sleep.service",
-		 "/" UNIT);
+	write_file(world, "usr/lib/systemd/system/qubes-suspend.service",
+		   "[Service]\nExecStart=/usr/lib/qubes/prepare-suspend\n");
+	make_link(world,
+		  "etc/systemd/system/sleep.target.wants/"
+		  "qubes-suspend.service",
+		  "/usr/lib/systemd/system/qubes-suspend.service");
+	write_file(world, UNIT, "[Service]\nExecStart=/bin/true # xl list\n");
+	make_link(world,
+		  "etc/systemd/system/sleep.target.requires/"
+		  "pmcoord-sleep.service",
+		  "/" UNIT);
 	systemd = read_systemd(world);
 	assert_int_equal(systemd->conflicts.n, 1);
 	assert_string_equal(systemd->conflicts.texts[0], "qubes-suspend.service");
@@ -284,13 +284,13 @@ static void finds_units_that_handle_guests_at_sleep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(tells_s3_from_all_that_is_not),
-		world_test(reads_which_xen_runs),
+		world_test(distinguishes_s3_from_other_sleep_states),
+		world_test(reads_the_version_of_xen),
 		world_test(reads_the_class_of_a_function),
-		world_test(finds_a_disk_that_a_guest_serves_beneath_luks),
-		world_test(knows_whether_reports_can_be_written),
-		world_test(sees_how_the_sleep_unit_is_enabled),
-		world_test(sees_a_masked_target),
+		world_test(finds_a_xen_disk_beneath_luks),
+		world_test(reads_whether_reports_can_be_written),
+		world_test(reads_how_the_sleep_unit_is_enabled),
+		world_test(finds_a_masked_target),
 		world_test(reads_configuration_and_drop_ins_in_their_order),
 		world_test(finds_hooks_that_handle_guests_and_no_others),
 		world_test(finds_units_that_handle_guests_at_sleep),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The lid, a socket in the place of its device, and what it does to a cycle. */
+/* The lid, with a socket as its device, and its effect on a cycle. */
 
 #include "host/lid.h"
 
@@ -19,10 +19,10 @@
 
 struct world {
 	struct host host;
-	int hand; /* moves the lid */
+	int device; /* sends the lid's events */
 	struct lid *lid;
-	enum record_type opens_at; /* the lid is opened with this record */
-	size_t n_left; /* … the n-th of them */
+	enum record_type opens_at; /* the lid opens at a record of this type … */
+	size_t n_left; /* … when it occurs for the n-th time */
 };
 
 static void move(struct world *world, bool closes)
@@ -33,7 +33,7 @@ static void move(struct world *world, bool closes)
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(events); i++)
-		assert_int_equal(send(world->hand, &events[i], sizeof(events[i]), 0),
+		assert_int_equal(send(world->device, &events[i], sizeof(events[i]), 0),
 				 sizeof(events[i]));
 }
 
@@ -42,7 +42,7 @@ static void make_lid(struct world *world, bool is_closed)
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
-	world->hand = fds[0];
+	world->device = fds[0];
 	world->lid = lid_new(fds[1], is_closed);
 	assert_non_null(world->lid);
 }
@@ -63,15 +63,15 @@ static int tear_down(void **state)
 	struct world *world = *state;
 
 	lid_free(world->lid);
-	close(world->hand);
+	close(world->device);
 	host_done(&world->host);
 	free(world);
 	return 0;
 }
 
-/* ---- the lid itself ----------------------------------------------------- */
+/* ---- the lid itself ------------------------------------------------------ */
 
-static void is_opened_only_when_it_was_closed_before(void **state)
+static void reports_an_opening_only_after_a_closing(void **state)
 {
 	struct world *world = *state;
 
@@ -82,18 +82,18 @@ static void is_opened_only_when_it_was_closed_before(void **state)
 	move(world, false);
 	assert_true(lid_was_opened(world->lid));
 	assert_false(lid_is_closed(world->lid));
-	/* It has been, whatever becomes of it. */
+	/* An opening stays recorded when the lid is closed again. */
 	move(world, true);
 	assert_true(lid_was_opened(world->lid));
 	assert_true(lid_is_closed(world->lid));
 }
 
-static void an_open_lid_is_none_that_was_opened(void **state)
+static void an_open_lid_was_not_opened(void **state)
 {
 	struct world *world = *state;
 
 	lid_free(world->lid);
-	close(world->hand);
+	close(world->device);
 	make_lid(world, false);
 	move(world, false);
 	assert_false(lid_was_opened(world->lid));
@@ -103,24 +103,24 @@ static void an_open_lid_is_none_that_was_opened(void **state)
 	assert_true(lid_was_opened(world->lid));
 }
 
-static void other_events_and_a_device_that_is_gone_move_nothing(void **state)
+static void ignores_other_events_and_a_removed_device(void **state)
 {
 	struct world *world = *state;
 	struct input_event other = { .type = EV_SW, .code = SW_DOCK };
 
-	assert_int_equal(send(world->hand, &other, sizeof(other), 0), sizeof(other));
-	assert_int_equal(shutdown(world->hand, SHUT_RDWR), 0);
+	assert_int_equal(send(world->device, &other, sizeof(other), 0), sizeof(other));
+	assert_int_equal(shutdown(world->device, SHUT_RDWR), 0);
 	assert_true(lid_is_closed(world->lid));
 	assert_false(lid_was_opened(world->lid));
 }
 
-static void no_lid_is_one_that_stays_open(void **state)
+static void a_host_without_a_lid_has_an_open_one(void **state)
 {
 	struct world *world = *state;
 	char path[96];
 
 	assert_null(lid_open("/nonexistent"));
-	/* What is no switch is no lid. */
+	/* An input device without SW_LID is not a lid. */
 	snprintf(path, sizeof(path), "%s/input", world->host.directory);
 	assert_int_equal(mkdir(path, 0700), 0);
 	strcat(path, "/event0");
@@ -130,7 +130,7 @@ static void no_lid_is_one_that_stays_open(void **state)
 	assert_false(lid_was_opened(NULL));
 }
 
-static void ends_a_wait_once_a_move(void **state)
+static void ends_a_wait_once_per_move(void **state)
 {
 	struct world *world = *state;
 	struct loop *loop = NULL;
@@ -142,8 +142,8 @@ static void ends_a_wait_once_a_move(void **state)
 	begin = loop_now(loop);
 	assert_int_equal(loop->ops->wait(loop, begin + 60000000), 0);
 	assert_true(loop_now(loop) < begin + 30000000);
-	/* A device that is gone does not keep the process busy. */
-	assert_int_equal(shutdown(world->hand, SHUT_RDWR), 0);
+	/* A removed device does not cause a busy loop. */
+	assert_int_equal(shutdown(world->device, SHUT_RDWR), 0);
 	assert_int_equal(loop->ops->wait(loop, begin + 60000000), 0);
 	begin = loop_now(loop);
 	assert_int_equal(loop->ops->wait(loop, begin + patience_us), 0);
@@ -152,7 +152,7 @@ static void ends_a_wait_once_a_move(void **state)
 	loop_free(loop);
 }
 
-/* ---- what it does to a cycle -------------------------------------------- */
+/* ---- effect on a cycle --------------------------------------------------- */
 
 static void open_at_record(void *data, const struct cycle *cycle, const struct record *record)
 {
@@ -190,13 +190,13 @@ static size_t count_requested(struct json_object *report)
 	return n;
 }
 
-static void undoes_the_cycle_in_which_it_is_opened(void **state)
+static void opening_the_lid_aborts_the_cycle(void **state)
 {
 	struct world *world = *state;
 	static const struct {
 		enum record_type type;
 		size_t nth;
-		size_t at_least, at_most; /* guests that have been asked */
+		size_t at_least, at_most; /* number of requested guests */
 	} cases[] = {
 		{ RECORD_PHASE, 1, 0, 0 }, /* inventory */
 		{ RECORD_PHASE, 3, 0, 0 }, /* suspend */
@@ -208,7 +208,7 @@ static void undoes_the_cycle_in_which_it_is_opened(void **state)
 		struct json_object *report;
 
 		lid_free(world->lid);
-		close(world->hand);
+		close(world->device);
 		make_lid(world, true);
 		world->host.coordinator.lid = world->lid;
 		world->opens_at = cases[i].type;
@@ -223,14 +223,14 @@ static void undoes_the_cycle_in_which_it_is_opened(void **state)
 	}
 }
 
-static void is_no_reason_when_it_moved_before_or_not_at_all(void **state)
+static void a_lid_that_opens_during_sleep_does_not_abort(void **state)
 {
 	struct world *world = *state;
 	struct json_object *report = run_cycle(world, true);
 
 	assert_string_equal(json_read_string(report, "result"), "ok");
 	json_object_put(report);
-	/* Opened by the one who wakes it. */
+	/* Opened to wake the host. */
 	world->opens_at = RECORD_SLEPT;
 	world->n_left = 1;
 	report = run_cycle(world, true);
@@ -238,7 +238,7 @@ static void is_no_reason_when_it_moved_before_or_not_at_all(void **state)
 	json_object_put(report);
 }
 
-static void is_no_reason_where_the_owner_or_the_kind_of_cycle_says_so(void **state)
+static void respects_abort_on_lid_open_and_cycles_without_sleep(void **state)
 {
 	struct world *world = *state;
 	struct json_object *report;
@@ -256,9 +256,9 @@ static void is_no_reason_where_the_owner_or_the_kind_of_cycle_says_so(void **sta
 	json_object_put(report);
 }
 
-/* ---- the host's sleep --------------------------------------------------- */
+/* ---- the host's sleep ---------------------------------------------------- */
 
-static void put(const char *directory, const char *name, const char *text)
+static void write_file(const char *directory, const char *name, const char *text)
 {
 	char path[128];
 	FILE *file;
@@ -276,11 +276,11 @@ static void make_power(const char *directory)
 
 	snprintf(path, sizeof(path), "%s/power", directory);
 	assert_int_equal(mkdir(path, 0700), 0);
-	put(directory, "state", "freeze mem disk\n");
-	put(directory, "mem_sleep", "s2idle [deep]\n");
+	write_file(directory, "state", "freeze mem disk\n");
+	write_file(directory, "mem_sleep", "s2idle [deep]\n");
 }
 
-/* A lid that is open again when all guests are down. */
+/* The lid opens after prepare, when all guests are suspended. */
 static void enter_with_opened_lid(struct world *world, struct sleeper *sleeper)
 {
 	struct error error = { 0 };
@@ -298,7 +298,7 @@ static void enter_with_opened_lid(struct world *world, struct sleeper *sleeper)
 	loop_free(loop);
 }
 
-static void keeps_the_host_awake_at_the_last_moment(void **state)
+static void does_not_write_power_state_after_the_lid_opened(void **state)
 {
 	struct world *world = *state;
 	struct sleeper *sleeper = NULL;
@@ -315,7 +315,7 @@ static void keeps_the_host_awake_at_the_last_moment(void **state)
 	assert_string_equal(text, "freeze mem disk\n");
 }
 
-static void does_not_let_systemd_go_on(void **state)
+static void does_not_notify_systemd_after_the_lid_opened(void **state)
 {
 	struct world *world = *state;
 	struct sleeper *sleeper = NULL;
@@ -324,7 +324,7 @@ static void does_not_let_systemd_go_on(void **state)
 
 	make_power(world->host.directory);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, manager), 0);
-	/* No systemd of the machine that runs this. */
+	/* Keeps the test away from the systemd of the machine it runs on. */
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
 	assert_int_equal(sleeper_systemd_new(world->host.directory, manager[0], NULL, &sleeper), 0);
 	enter_with_opened_lid(world, sleeper);
@@ -339,16 +339,16 @@ static void does_not_let_systemd_go_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(is_opened_only_when_it_was_closed_before),
-		TEST(an_open_lid_is_none_that_was_opened),
-		TEST(other_events_and_a_device_that_is_gone_move_nothing),
-		TEST(no_lid_is_one_that_stays_open),
-		TEST(ends_a_wait_once_a_move),
-		TEST(undoes_the_cycle_in_which_it_is_opened),
-		TEST(is_no_reason_when_it_moved_before_or_not_at_all),
-		TEST(is_no_reason_where_the_owner_or_the_kind_of_cycle_says_so),
-		TEST(keeps_the_host_awake_at_the_last_moment),
-		TEST(does_not_let_systemd_go_on),
+		TEST(reports_an_opening_only_after_a_closing),
+		TEST(an_open_lid_was_not_opened),
+		TEST(ignores_other_events_and_a_removed_device),
+		TEST(a_host_without_a_lid_has_an_open_one),
+		TEST(ends_a_wait_once_per_move),
+		TEST(opening_the_lid_aborts_the_cycle),
+		TEST(a_lid_that_opens_during_sleep_does_not_abort),
+		TEST(respects_abort_on_lid_open_and_cycles_without_sleep),
+		TEST(does_not_write_power_state_after_the_lid_opened),
+		TEST(does_not_notify_systemd_after_the_lid_opened),
 	};
 
 	return cmocka_run_group_tests_name("lid", tests, NULL, NULL);
