@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bench: one guest after another, alone, down and back; what each mechanism
- * takes on this host.
+ * bench: suspends and resumes one guest at a time, and prints how long each
+ * mechanism takes on this host.
  */
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #define DEFAULT_COUNT 10
 
-/* ---- whom --------------------------------------------------------------- */
+/* ---- guests to measure --------------------------------------------------- */
 
 struct names {
 	char (*names)[GUEST_NAME_MAX];
@@ -26,8 +26,8 @@ struct names {
 };
 
 /*
- * Pausing makes a guest's clock late: nobody is paused for a measurement, nor
- * because somebody it needs is measured.
+ * A guest is not measured if that would pause it or a guest that needs it:
+ * pausing makes a guest's clock late.
  */
 static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
 {
@@ -46,7 +46,7 @@ static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
 	return 0;
 }
 
-static int take_names(const struct plan *plan, struct names *ret)
+static int copy_names(const struct plan *plan, struct names *ret)
 {
 	int r = 0;
 
@@ -55,17 +55,17 @@ static int take_names(const struct plan *plan, struct names *ret)
 		return -ENOMEM;
 	for (size_t i = 0; i < plan->n_steps && r == 0; i++) {
 		size_t guest = plan->steps[i].guest;
-		bool is_one = false;
+		bool measured = false;
 
-		r = is_measured(plan, i, &is_one);
-		if (is_one)
+		r = is_measured(plan, i, &measured);
+		if (measured)
 			snprintf(ret->names[ret->n_names++], GUEST_NAME_MAX, "%s",
 				 plan->inventory.guests[guest].name);
 	}
 	return r;
 }
 
-/* The guests that would be suspended now, in that order. */
+/* The guests to measure, in suspend order. */
 static int find_guests(struct cli *cli, struct names *ret, struct error *error)
 {
 	struct plan plan;
@@ -73,12 +73,12 @@ static int find_guests(struct cli *cli, struct names *ret, struct error *error)
 
 	if (r < 0)
 		return r;
-	r = take_names(&plan, ret);
+	r = copy_names(&plan, ret);
 	plan_done(&plan);
 	return r < 0 ? error_set(error, r, "out of memory") : 0;
 }
 
-/* ---- by mechanism ------------------------------------------------------- */
+/* ---- by mechanism -------------------------------------------------------- */
 
 struct mechanism_times {
 	const char *name;
@@ -92,7 +92,7 @@ static void mechanism_times_done(struct mechanism_times *times)
 	samples_done(&times->resumed);
 }
 
-/* What the guests of one mechanism took. Returns 0 or -ENOMEM. */
+/* Merges the times of all guests of a mechanism. Returns 0 or -ENOMEM. */
 static int gather(const struct series *series, enum mechanism mechanism,
 		  struct mechanism_times *ret)
 {
@@ -112,10 +112,10 @@ static int gather(const struct series *series, enum mechanism mechanism,
 	return r;
 }
 
-typedef int (*take_times_fn)(struct mechanism_times *times, void *data);
+typedef int (*print_times_fn)(struct mechanism_times *times, void *data);
 
-/* Each mechanism that was measured, best first. */
-static int for_each_mechanism(const struct series *series, take_times_fn take, void *data)
+/* Calls `print` for each mechanism that was measured, best first. */
+static int for_each_mechanism(const struct series *series, print_times_fn print, void *data)
 {
 	static const enum mechanism mechanisms[] = {
 		MECHANISM_AGENT, MECHANISM_EVENT_CHANNEL, MECHANISM_XENSTORE,
@@ -128,13 +128,13 @@ static int for_each_mechanism(const struct series *series, take_times_fn take, v
 
 		r = gather(series, mechanisms[i], &times);
 		if (r == 0 && times.n_guests > 0)
-			r = take(&times, data);
+			r = print(&times, data);
 		mechanism_times_done(&times);
 	}
 	return r;
 }
 
-/* ---- for people --------------------------------------------------------- */
+/* ---- text ---------------------------------------------------------------- */
 
 static const struct table_column columns[] = {
 	{ "MECHANISM", false, false }, { "GUESTS", true, false },	{ "SAMPLES", true, false },
@@ -161,13 +161,13 @@ static int print_table(const struct repeat *repeat)
 	_cleanup_(table_freep) struct table *table = NULL;
 	int r = table_new(columns, stdout, &table);
 
-	printf("Times in ms: DOWN since a guest's request, RUNNING since its resume.\n\n");
+	printf("Times in ms. DOWN: since the guest's own request. RUNNING: since its own resume.\n\n");
 	if (r == 0)
 		r = for_each_mechanism(&repeat->series, add_line, table);
 	return r < 0 ? r : table_print(table);
 }
 
-/* ---- for programs ------------------------------------------------------- */
+/* ---- JSON ---------------------------------------------------------------- */
 
 struct json_place {
 	struct json_object *array;
@@ -218,7 +218,7 @@ static int print_json(struct repeat *repeat)
 	return r;
 }
 
-/* ---- the command -------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------- */
 
 static enum exit_code show(struct repeat *repeat)
 {
@@ -228,16 +228,16 @@ static enum exit_code show(struct repeat *repeat)
 	if (options->json)
 		r = print_json(repeat);
 	else if (repeat->n_wanted == 0 && !options->quiet)
-		printf("No guest is running that could be suspended; nothing to measure.\n");
+		printf("No running guest can be suspended: nothing to measure.\n");
 	else if (repeat->series.n_guests > 0 && !options->quiet)
 		r = print_table(repeat);
 	return repeat_exit_code(repeat, r);
 }
 
 /*
- * Round by round, so that whatever disturbs the host for a while does not meet
- * one guest only. Those that need a guest go down with it, and are not
- * counted: it has the host for itself when it is asked.
+ * Measures in rounds over all guests, so that a temporary load on the host does
+ * not distort the times of one guest only. Guests that need the measured one are
+ * suspended before its request and are not counted.
  */
 static void measure(struct repeat *repeat, const struct names *names, size_t n_rounds)
 {

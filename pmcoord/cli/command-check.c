@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* check: gathers facts, has them judged, and tells; touches nothing. */
+/* check: reads the facts, runs the checks, prints the findings. Read-only. */
 
 #include "cli/cli.h"
 
@@ -14,10 +14,10 @@
 #include "base/string-list.h"
 #include "engine/suspend.h"
 
-/* All that a preflight reads. */
+/* The facts that the checks judge. */
 struct facts {
 	struct string_list config_errors, config_warnings;
-	bool out_of_memory; /* some of those are missing */
+	bool out_of_memory; /* an error or warning is missing */
 	struct host host;
 	bool has_host;
 	struct error no_sleep, no_hypervisor, no_status;
@@ -41,7 +41,7 @@ static void facts_done(struct facts *facts)
 
 /* ---- reading ------------------------------------------------------------- */
 
-static void take_warning(void *data, const char *warning)
+static void add_warning(void *data, const char *warning)
 {
 	struct facts *facts = data;
 
@@ -49,13 +49,13 @@ static void take_warning(void *data, const char *warning)
 		string_list_add(&facts->config_warnings, warning, strlen(warning)) < 0;
 }
 
-/* What is wrong with it is a finding; the defaults hold then. */
+/* Errors become findings; the other checks then use the defaults. */
 static void read_config(struct cli *cli, struct facts *facts)
 {
 	struct error error = { 0 };
 	const char *text = error.text;
 
-	if (cli_load_config(cli, take_warning, facts, &error) == 0)
+	if (cli_load_config(cli, add_warning, facts, &error) == 0)
 		return;
 	while (*text) {
 		size_t length = strcspn(text, "\n");
@@ -164,14 +164,14 @@ static int read_facts(struct cli *cli, struct facts *facts)
 	return 0;
 }
 
-/* ---- telling ------------------------------------------------------------- */
+/* ---- checking ------------------------------------------------------------ */
 
 static const char *text_of(const struct error *error)
 {
 	return error->number < 0 ? error->text : NULL;
 }
 
-static void judge(const struct cli *cli, const struct facts *facts, struct findings *findings)
+static void run_checks(const struct cli *cli, const struct facts *facts, struct findings *findings)
 {
 	struct check_context context = {
 		.config_errors = (const char *const *)facts->config_errors.texts,
@@ -181,7 +181,7 @@ static void judge(const struct cli *cli, const struct facts *facts, struct findi
 		.no_sleep = text_of(&facts->no_sleep),
 		.no_hypervisor = text_of(&facts->no_hypervisor),
 		.status = facts->has_status ? &facts->status : NULL,
-		/* One that is not root has been told so. */
+		/* no_hypervisor already reports a lack of privilege. */
 		.no_status = text_of(&facts->no_hypervisor) ? NULL : text_of(&facts->no_status),
 	};
 
@@ -193,7 +193,7 @@ static void judge(const struct cli *cli, const struct facts *facts, struct findi
 	check_all(&context, findings);
 }
 
-/* The code with which every other command would fail here, or that of `ok`. */
+/* The code of an error that makes other commands fail, or that of the findings. */
 static enum exit_code exit_of_findings(const struct facts *facts, const struct findings *findings)
 {
 	if (facts->config_errors.n > 0)
@@ -212,12 +212,12 @@ enum exit_code command_check(struct cli *cli)
 	int r = read_facts(cli, &facts);
 
 	if (r == 0) {
-		judge(cli, &facts, &findings);
+		run_checks(cli, &facts, &findings);
 		r = findings_print(&findings, cli->options.json, !cli->options.quiet, stdout);
 	}
 	code = exit_of_findings(&facts, &findings);
 	if (r < 0) {
-		error_set(&error, r, "cannot check: %s",
+		error_set(&error, r, "cannot complete the check: %s",
 			  facts.no_hypervisor.text[0] ? facts.no_hypervisor.text : strerror(-r));
 		error_mark(&error, r, facts.no_hypervisor.outcome);
 		code = cli_fail(&error);

@@ -7,25 +7,23 @@
 const struct command commands[] = {
 	{
 		.name = "suspend-all",
-		.summary = "all guests down, host asleep; all back after the wake",
+		.summary = "suspend all guests and the host; resume all after the wake",
 		.description =
-			"Guests that need others go before them; who does not depend on each\n"
-			"other goes at the same time. Where logind runs and pmcoord-sleep.service\n"
-			"is enabled, logind is asked for sleep and the service does the work.\n"
-			"Prints the report of the cycle.",
+			"Guests are suspended in the order of their dependencies, independent ones at\n"
+			"the same time. Where logind runs and pmcoord-sleep.service is enabled, logind\n"
+			"puts the host to sleep and the service runs the cycle. Prints the report.",
 		.examples = "pmcoord suspend-all\n"
-			    "pmcoord suspend-all --guests-only && pmcoord "
-			    "resume-all\n"
+			    "pmcoord suspend-all --guests-only && pmcoord resume-all\n"
 			    "pmcoord suspend-all --timeout 10s",
 		.run = command_suspend_all,
 		.options = "gD",
 	},
 	{
 		.name = "resume-all",
-		.summary = "bring back every guest that pmcoord holds",
+		.summary = "resume every guest that pmcoord suspended or paused",
 		.description =
-			"Also what a crash has left behind. Guests that somebody else suspended or\n"
-			"paused stay as they are. Doing it twice is harmless.",
+			"Also resumes guests after a crash of pmcoord. Guests that another program\n"
+			"suspended or paused are not changed. Does nothing if no guest is left.",
 		.examples = "pmcoord resume-all",
 		.run = command_resume_all,
 		.options = "",
@@ -33,10 +31,10 @@ const struct command commands[] = {
 	{
 		.name = "suspend",
 		.arguments = "GUEST...",
-		.summary = "the named guests down, and those that need them",
+		.summary = "suspend the named guests and those that need them",
 		.description =
-			"They stay down until they are resumed. A guest is named by its name or\n"
-			"domain id.",
+			"They are kept suspended until they are resumed. GUEST is a name or a domain\n"
+			"ID.",
 		.examples = "pmcoord suspend web mail\n"
 			    "pmcoord suspend netvm --dry-run",
 		.run = command_suspend,
@@ -47,7 +45,7 @@ const struct command commands[] = {
 	{
 		.name = "resume",
 		.arguments = "GUEST...",
-		.summary = "the named guests back, and those they need",
+		.summary = "resume the named guests and those that they need",
 		.examples = "pmcoord resume web",
 		.run = command_resume,
 		.min_arguments = 1,
@@ -56,74 +54,74 @@ const struct command commands[] = {
 	},
 	{
 		.name = "list",
-		.summary = "the guests, who needs whom, and how each will suspend",
+		.summary = "list guests with state, mechanism and dependencies",
 		.examples = "pmcoord list\n"
 			    "pmcoord list --json | jq '.guests[].name'",
 		.run = command_list,
-		.only_tells = true,
+		.is_read_only = true,
 		.options = "",
 	},
 	{
 		.name = "plan",
-		.summary = "what suspend-all would do now, step by step, and back",
+		.summary = "print the steps that suspend-all and the resume would take",
 		.examples = "pmcoord plan\n"
 			    "pmcoord plan --svg plan.svg\n"
 			    "pmcoord plan --dot - | dot -Tpdf > plan.pdf",
 		.run = command_plan,
-		.only_tells = true,
+		.is_read_only = true,
 		.options = "ds",
 	},
 	{
 		.name = "check",
-		.summary = "what would go wrong, on host and guests, and what to do",
+		.summary = "find problems of the host and its guests, with advice",
 		.description =
-			"Looks at Xen, S3, systemd's units, the configuration, and each guest's way\n"
-			"down and its risks, and changes nothing. Exits with 0 if there is no error,\n"
-			"1 if there is, 2 if the configuration is broken, 4 if this is no Xen host.",
+			"Checks Xen, S3, systemd's units, the configuration, and for each guest how it\n"
+			"would be suspended and what may be lost. Changes nothing. Exit status: 0 no\n"
+			"errors, 1 errors, 2 the configuration is broken, 4 this is not a Xen host.",
 		.examples = "pmcoord check\n"
 			    "pmcoord check --quiet",
 		.run = command_check,
-		.only_tells = true,
+		.is_read_only = true,
 		.options = "",
-		.loads_itself = true,
+		.reports_bad_config = true,
 	},
 	{
 		.name = "report",
 		.arguments = "[N]",
-		.summary = "the last cycle, or the N-th: who took how long",
+		.summary = "print the report of the last cycle, or of cycle N",
 		.examples = "pmcoord report\n"
 			    "pmcoord report 12 --svg 12.svg",
 		.run = command_report,
-		.only_tells = true,
+		.is_read_only = true,
 		.max_arguments = 1,
 		.options = "s",
 	},
 	{
 		.name = "status",
-		.summary = "what goes on now, who is held, how the last cycle went",
+		.summary = "print the running cycle, suspended guests, last result",
 		.description =
-			"Exits as the last cycle did (0, 1, 3 or 6), with 0 while one is under way or\n"
-			"guests are held, and with 6 if one was abandoned.",
+			"The exit status is that of the last cycle (0, 1, 3 or 6); 0 while a cycle runs\n"
+			"or guests are kept suspended, 6 if a cycle was interrupted.",
 		.examples = "pmcoord status",
 		.run = command_status,
-		.only_tells = true,
+		.is_read_only = true,
 		.options = "",
 	},
 	{
 		.name = "monitor",
-		.summary = "every cycle as it happens, and guests that come and go",
+		.summary = "print cycles as they run, and guests added or removed",
 		.description =
-			"Whoever runs it: the lid, a command, a rehearsal. With --json an object a line.",
+			"Shows every cycle, started by the lid or by any command. With --json, prints\n"
+			"one object per line.",
 		.examples = "pmcoord monitor\n"
-			    "pmcoord monitor --json | jq -c 'select(.event == "
-			    "\"down\")'",
+			    "pmcoord monitor --json | jq -c 'select(.event == \"down\")'",
 		.run = command_monitor,
-		.only_tells = true,
+		.is_read_only = true,
 		.options = "",
 	},
 	{
 		.name = "cycle",
-		.summary = "rehearses: all guests down and back, -n times",
+		.summary = "run test cycles: suspend and resume all guests, -n times",
 		.examples = "pmcoord cycle -n 20\n"
 			    "pmcoord cycle -n 3 --sleep",
 		.run = command_cycle,
@@ -131,7 +129,7 @@ const struct command commands[] = {
 	},
 	{
 		.name = "bench",
-		.summary = "how long each way of suspending takes on this host",
+		.summary = "measure how long each mechanism takes on this host",
 		.examples = "pmcoord bench -n 20",
 		.run = command_bench,
 		.options = "n",
@@ -139,17 +137,17 @@ const struct command commands[] = {
 	{
 		.name = "help",
 		.arguments = "[COMMAND]",
-		.summary = "this text, or more about a command",
+		.summary = "show this text, or help for a command",
 		.examples = "pmcoord help suspend-all",
 		.max_arguments = 1,
 		.options = "",
 	},
 	{
 		.name = "daemon",
-		.summary = "stay, and keep everything ready for the next sleep",
+		.summary = "run the resident service, pmcoord.service",
 		.description =
-			"This is pmcoord.service: 'systemctl enable --now pmcoord'. While it runs, the\n"
-			"commands that change guests have it do the work.",
+			"Keeps event channels bound and requests prepared, so that guests suspend\n"
+			"sooner. While it runs, it executes the commands that change guests.",
 		.examples = "systemctl enable --now pmcoord",
 		.run = command_daemon,
 		.options = "",
@@ -162,23 +160,23 @@ const struct command commands[] = {
 
 const struct option_info option_infos[] = {
 	{ "guests-only", 'g', false, NULL,
-	  "leave the host awake, and the guests down until resume-all", true },
-	{ "dry-run", 'D', false, NULL, "only show the plan", true },
-	{ "force", 'f', false, NULL, "exactly the named guests, in any order", true },
-	{ "count", 'n', true, "N", "so many times (10)", true },
-	{ "sleep", 'S', false, NULL, "with the host asleep, until its clock wakes it", true },
+	  "leave the host awake, guests suspended until resume-all", true },
+	{ "dry-run", 'D', false, NULL, "only print the plan", true },
+	{ "force", 'f', false, NULL, "only the named guests, ignoring dependencies", true },
+	{ "count", 'n', true, "N", "number of cycles or rounds (10)", true },
+	{ "sleep", 'S', false, NULL, "put the host to sleep, wake it by an RTC alarm", true },
 	{ "dot", 'd', false, "FILE", "write the graph for graphviz ('-': standard output)", true },
-	{ "svg", 's', false, "FILE", "draw a picture", true },
-	{ "json", 'j', false, NULL, "JSON on standard output", false },
+	{ "svg", 's', false, "FILE", "write a picture ('-': standard output)", true },
+	{ "json", 'j', false, NULL, "print JSON", false },
 	{ "config", 'c', false, "FILE", "instead of " PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf",
 	  false },
-	{ "hypervisor", 'H', false, "WHAT", "xen, or sim:FILE to rehearse on a scenario", false },
+	{ "hypervisor", 'H', false, "WHAT", "xen, or sim:FILE to simulate a host", false },
 	{ "timeout", 't', false, "TIME",
-	  "all guests down by then (30s, 500ms), not Deadline=", false },
-	{ "verbose", 'v', true, NULL, "say more", false },
-	{ "quiet", 'q', true, NULL, "say nothing but errors", false },
-	{ "help", 'h', true, NULL, "this text, or more about a command", false },
-	{ "version", 'V', false, NULL, "the version", false },
+	  "deadline for all guests (30s, 500ms), not Deadline=", false },
+	{ "verbose", 'v', true, NULL, "print more", false },
+	{ "quiet", 'q', true, NULL, "print only errors", false },
+	{ "help", 'h', true, NULL, "show this text, or help for a command", false },
+	{ "version", 'V', false, NULL, "print the version", false },
 	{ .name = NULL },
 };
 
@@ -214,7 +212,7 @@ static void print_option(const struct option_info *info)
 static void print_common_options(void)
 {
 	for (const struct option_info *info = option_infos; info->name; info++)
-		if (!info->is_special)
+		if (!info->is_specific)
 			print_option(info);
 }
 
@@ -231,18 +229,19 @@ static void print_command(const struct command *command)
 void help_print(void)
 {
 	printf("Usage: pmcoord COMMAND [OPTION...]\n\n"
-	       "Puts a Xen host to sleep with every guest alive, and wakes it "
-	       "again.\n\nCommands:\n");
+	       "Suspends a Xen host with all its guests and resumes them after the wake.\n\n"
+	       "Commands:\n");
 	for (const struct command *command = commands; command->name; command++)
 		if (command->summary)
 			print_command(command);
 	printf("\nOptions of every command:\n");
 	print_common_options();
-	printf("\nExit: 0 as planned, 1 failed and undone, 2 usage or configuration, 3 degraded,\n4 not possible here, 5 another is at work, 6 something could not be undone.\n"
-	       "'pmcoord help COMMAND' tells of a command's own options; see also pmcoord(8).\n");
+	printf("\nExit status: 0 as planned, 1 failed and rolled back, 2 usage or configuration,\n"
+	       "3 degraded, 4 not possible here, 5 another cycle is running, 6 rollback failed.\n"
+	       "'pmcoord help COMMAND' shows the options of a command; see also pmcoord(8).\n");
 }
 
-/* Each line of a text, indented. */
+/* Prints each line of a text, indented. */
 static void print_lines(const char *text)
 {
 	while (*text) {
@@ -263,7 +262,7 @@ void help_print_command(const struct command *command)
 		printf("%s\n", command->description);
 	printf("\nOptions:\n");
 	for (const struct option_info *info = option_infos; info->name; info++)
-		if (info->is_special && strchr(command->options, info->letter))
+		if (info->is_specific && strchr(command->options, info->letter))
 			print_option(info);
 	print_common_options();
 	if (command->examples) {

@@ -11,10 +11,10 @@
 #include "pmcoord/parse.h"
 #include "pmcoord/write.h"
 
-/* Room for the table of options and its end. */
+/* Size of getopt's table, with its terminator. */
 #define OPTIONS_MAX 32
 
-/* More cycles than anybody waits for. */
+/* Upper limit for -n. */
 #define COUNT_MAX 100000
 
 static int usage_error(const char *what, const char *name)
@@ -24,19 +24,19 @@ static int usage_error(const char *what, const char *name)
 	return EXIT_USAGE;
 }
 
-static int take_hypervisor(const char *value, struct options *options)
+static int parse_hypervisor(const char *value, struct options *options)
 {
 	if (strcmp(value, "xen") == 0)
 		options->scenario = NULL;
 	else if (strncmp(value, "sim:", 4) == 0 && value[4] != '\0')
 		options->scenario = value + 4;
 	else
-		return usage_error("--hypervisor is xen or sim:FILE, not", value);
+		return usage_error("--hypervisor must be xen or sim:FILE, not", value);
 	return EXIT_AS_PLANNED;
 }
 
-/* Takes one option. Returns EXIT_AS_PLANNED or EXIT_USAGE. */
-static int take_option(int option, const char *value, struct options *options)
+/* Stores one option. Returns EXIT_AS_PLANNED or EXIT_USAGE. */
+static int parse_option(int option, const char *value, struct options *options)
 {
 	switch (option) {
 	case 'g':
@@ -47,7 +47,7 @@ static int take_option(int option, const char *value, struct options *options)
 		break;
 	case 'n':
 		if (parse_u64(value, COUNT_MAX, &options->count) < 0 || options->count == 0)
-			return usage_error("-n is a number from 1 to 100000, not", value);
+			return usage_error("-n must be a number from 1 to 100000, not", value);
 		break;
 	case 'S':
 		options->with_sleep = true;
@@ -68,11 +68,12 @@ static int take_option(int option, const char *value, struct options *options)
 		options->config_path = value;
 		break;
 	case 'H':
-		return take_hypervisor(value, options);
+		return parse_hypervisor(value, options);
 	case 't':
 		if (parse_duration(value, &options->timeout_us) < 0 || options->timeout_us == 0 ||
 		    options->timeout_us > 3600000000ull)
-			return usage_error("--timeout is a time such as 30s, not", value);
+			return usage_error("--timeout must be a time up to 1h such as 30s, not",
+					   value);
 		break;
 	case 'v':
 		options->verbose = true;
@@ -86,15 +87,15 @@ static int take_option(int option, const char *value, struct options *options)
 	return EXIT_AS_PLANNED;
 }
 
-/* What the command line says. */
+/* The parsed command line. */
 struct line {
 	struct options options;
-	char seen[64]; /* the letters of its options */
+	char seen[64]; /* letters of the given options */
 	bool wants_help, wants_version;
-	bool acts; /* filled by run(): the command touches guests */
+	bool changes_guests; /* set by run() */
 };
 
-/* The options of which only some commands make sense. */
+/* Rejects specific options that the command does not accept. */
 static int check_options(const struct command *command, const char *letters)
 {
 	char text[64];
@@ -102,10 +103,9 @@ static int check_options(const struct command *command, const char *letters)
 	for (; *letters; letters++) {
 		const struct option_info *info = option_find(*letters);
 
-		if (!info || !info->is_special || strchr(command->options, *letters))
+		if (!info || !info->is_specific || strchr(command->options, *letters))
 			continue;
-		snprintf(text, sizeof(text), "'%s' takes no option --%s", command->name,
-			 info->name);
+		snprintf(text, sizeof(text), "'%s' has no option --%s", command->name, info->name);
 		return usage_error(text, NULL);
 	}
 	return EXIT_AS_PLANNED;
@@ -115,7 +115,7 @@ static int check_arguments(const struct command *command, const struct options *
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "which guest? usage: pmcoord %s", command->name);
+	snprintf(text, sizeof(text), "no guest given: usage: pmcoord %s", command->name);
 	if (options->n_arguments < command->min_arguments)
 		return usage_error(text, command->arguments);
 	if (options->n_arguments > command->max_arguments)
@@ -124,7 +124,7 @@ static int check_arguments(const struct command *command, const struct options *
 	return EXIT_AS_PLANNED;
 }
 
-/* What getopt did not like. */
+/* Explains an option that getopt rejected. */
 static int option_error(char **argv, int answer)
 {
 	const struct option_info *info = option_find(optopt);
@@ -141,11 +141,11 @@ static int option_error(char **argv, int answer)
 	return usage_error("unknown or ambiguous option", argv[optind - 1]);
 }
 
-/* The table of options, as getopt wants it. */
+/* Converts option_infos for getopt_long. */
 static void fill_getopt(struct option long_options[OPTIONS_MAX],
 			char short_options[2 * OPTIONS_MAX])
 {
-	*short_options++ = ':'; /* we tell ourselves what is wrong */
+	*short_options++ = ':'; /* no messages of getopt's own */
 	for (const struct option_info *info = option_infos; info->name; info++) {
 		*long_options++ = (struct option){
 			.name = info->name,
@@ -177,7 +177,7 @@ static int parse_line(int argc, char **argv, struct line *line)
 			line->wants_help = true;
 		else if (option == 'V')
 			line->wants_version = true;
-		else if (take_option(option, optarg, &line->options) != EXIT_AS_PLANNED)
+		else if (parse_option(option, optarg, &line->options) != EXIT_AS_PLANNED)
 			return EXIT_USAGE;
 		if (n_seen + 1 < sizeof(line->seen))
 			line->seen[n_seen++] = (char)option;
@@ -193,7 +193,7 @@ static int help(const char *name)
 	const struct command *command = name ? command_find(name) : NULL;
 
 	if (name && !command)
-		return usage_error("there is no command", name);
+		return usage_error("unknown command", name);
 	if (command)
 		help_print_command(command);
 	else
@@ -203,7 +203,7 @@ static int help(const char *name)
 
 static int run_command(const struct command *command, struct cli *cli)
 {
-	int code = command->loads_itself ? EXIT_AS_PLANNED : cli_load(cli);
+	int code = command->reports_bad_config ? EXIT_AS_PLANNED : cli_load(cli);
 
 	if (code == EXIT_AS_PLANNED)
 		code = command->run(cli);
@@ -218,10 +218,10 @@ static int run(struct line *line)
 	const struct command *command;
 
 	if (options->n_arguments == 0)
-		return line->wants_help ? help(NULL) : usage_error("which command?", NULL);
+		return line->wants_help ? help(NULL) : usage_error("no command given", NULL);
 	command = command_find(options->arguments[0]);
 	if (!command)
-		return usage_error("there is no command", options->arguments[0]);
+		return usage_error("unknown command", options->arguments[0]);
 	options->arguments++;
 	options->n_arguments--;
 	if (line->wants_help)
@@ -231,9 +231,9 @@ static int run(struct line *line)
 		return EXIT_USAGE;
 	if (!command->run)
 		return help(options->n_arguments ? options->arguments[0] : NULL);
-	line->acts = !command->only_tells;
-	/* Who stops reading what we print leaves no guest half-way. */
-	if (line->acts)
+	line->changes_guests = !command->is_read_only;
+	/* A closed pipe must not end the program while guests are suspended. */
+	if (line->changes_guests)
 		signal(SIGPIPE, SIG_IGN);
 	return run_command(command, &cli);
 }
@@ -249,8 +249,8 @@ int main(int argc, char **argv)
 		printf("pmcoord %s\n", PMCOORD_VERSION);
 	else
 		code = run(&line);
-	/* Where guests were suspended or resumed, the code tells of them. */
-	if (output_was_lost("pmcoord") && !line.acts && code == EXIT_AS_PLANNED)
+	/* Where guests were changed, the code is about them, not the output. */
+	if (output_was_lost("pmcoord") && !line.changes_guests && code == EXIT_AS_PLANNED)
 		return EXIT_ROLLED_BACK;
 	return code;
 }

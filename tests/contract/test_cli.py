@@ -32,7 +32,7 @@ def test_version(pmcoord):
 
 
 @pytest.mark.parametrize("arguments, named", [
-    ([], "which command"),
+    ([], "no command given"),
     (["fly"], "fly"),
     (["list", "extra"], "extra"),
     (["suspend"], "suspend"),
