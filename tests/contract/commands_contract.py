@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the commands promise, on whatever hypervisor: these tests run on the simulator and on Xen.
+"""The contract of the commands on any hypervisor: these tests run on the simulator and on Xen.
 
-The fixture `host` is a laptop: web and mail need fw, which needs netvm, where an agent runs; vault needs nobody.
-host.run(*arguments) runs pmcoord there, and returns a status, and what it wrote to stdout and stderr.
+The fixture `host` is a laptop: web and mail need fw, which needs netvm, where an agent runs; vault needs no guest.
+host.run(*arguments) runs pmcoord there and returns its status, stdout and stderr.
 """
 
 import json
@@ -11,7 +11,7 @@ import pytest
 
 NEEDS = {"netvm": set(), "fw": {"netvm"}, "web": {"fw"}, "mail": {"fw"}, "vault": set()}
 ALL = set(NEEDS)
-# Keys that others rely on; more may be there.
+# Keys of the contract; more may be there.
 LIST_KEYS = {"name", "domid", "uuid", "type", "role", "state", "mechanism", "agent", "needs", "serves", "policy"}
 STEP_KEYS = {"guest", "domid", "mechanism", "after", "depth"}
 REPORT_KEYS = {"cycle", "started", "result", "trigger", "phases", "guests", "slowest"}
@@ -66,12 +66,12 @@ def test_plan_is_the_order_of_list_both_ways(host):
         assert all(depths[step["guest"]] > depths[other] for step in steps for other in step["after"])
 
 
-def test_a_dry_run_says_what_plan_says_and_touches_nobody(host):
+def test_a_dry_run_prints_the_plan_and_changes_nothing(host):
     assert ask(host, "suspend-all", "--dry-run") == ask(host, "plan")
     assert set(states(host).values()) == {"running"}
 
 
-def test_guests_are_held_until_resume_all_and_each_twice_is_harmless(host):
+def test_guests_are_kept_suspended_until_resume_all_and_both_are_idempotent(host):
     for _ in range(2):
         assert host.run("suspend-all", "--guests-only", "-q").status == 0
         assert set(states(host).values()) == {"suspended"}
@@ -80,7 +80,7 @@ def test_guests_are_held_until_resume_all_and_each_twice_is_harmless(host):
         assert set(states(host).values()) == {"running"}
 
 
-def test_the_report_keeps_the_law_of_order(host):
+def test_the_report_shows_the_order_of_dependencies(host):
     before = ask(host, "status")["last"]
     assert host.run("cycle", "-n", "1", "-q").status == 0
     report = ask(host, "report")
@@ -106,7 +106,7 @@ def test_the_report_keeps_the_law_of_order(host):
 
 
 @pytest.mark.parametrize("named, down", [("fw", {"fw", "web", "mail"}), ("vault", {"vault"}), ("netvm", ALL - {"vault"})])
-def test_who_needs_the_named_goes_down_too_and_resume_brings_what_they_need(host, named, down):
+def test_suspend_includes_those_that_need_the_named_and_resume_those_they_need(host, named, down):
     assert host.run("suspend", named, "-q").status == 0
     assert {name for name, state in states(host).items() if state == "suspended"} == down
     wanted = "web" if "web" in down else named
@@ -117,14 +117,14 @@ def test_who_needs_the_named_goes_down_too_and_resume_brings_what_they_need(host
     assert set(states(host).values()) == {"running"}
 
 
-def test_by_force_the_named_goes_alone(host):
+def test_force_suspends_only_the_named_guest(host):
     assert host.run("suspend", "--force", "fw", "-q").status == 0
     assert {name for name, state in states(host).items() if state == "suspended"} == {"fw"}
     assert host.run("resume", "--force", "fw", "-q").status == 0
     assert set(states(host).values()) == {"running"}
 
 
-def test_check_tells_with_every_key(host):
+def test_check_prints_every_key(host):
     result = host.run("check", "--json")
     told = json.loads(result.stdout)
     assert told["ok"] == (result.status == 0)
@@ -136,13 +136,13 @@ def test_check_tells_with_every_key(host):
     (("suspend", "nobody"), "nobody"), (("resume", "nobody"), "nobody"), (("suspend",), "suspend"), (("report", "x"), "x"),
     (("frobnicate",), "frobnicate"), (("list", "--frobnicate"), "frobnicate"), (("suspend-all", "--timeout", "soon"), "soon"),
 ])
-def test_bad_usage_is_exit_2_names_it_and_touches_nobody(host, arguments, named):
+def test_bad_usage_is_exit_2_names_it_and_changes_nothing(host, arguments, named):
     result = host.run(*arguments)
     assert (result.status, result.stdout) == (2, "")
     assert named in result.stderr
     assert set(states(host).values()) == {"running"}
 
 
-def test_idle_status_says_so(host):
+def test_idle_status(host):
     status = ask(host, "status")
     assert status["state"] == "idle" and status["held"] == []

@@ -36,11 +36,11 @@ class Pmcoord:
         return json.loads(result.stdout)
 
     def states(self, scenario):
-        """What each guest is: {name: state}."""
+        """The state of each guest: {name: state}."""
         return {guest["name"]: guest["state"] for guest in self.json(scenario, "list")["guests"]}
 
     def journals(self, scenario):
-        """Where a rehearsal on this scenario keeps its journals: named by the hash of its path (FNV-1a)."""
+        """The directory of a simulation's journals: named by the FNV-1a hash of the scenario's path."""
         digest = 0xCBF29CE484222325
         for byte in str(scenario.resolve()).encode():
             digest = (digest ^ byte) * 0x100000001B3 % 2**64
@@ -53,5 +53,5 @@ class Pmcoord:
         return base / f"{digest:016x}" / "cycles"
 
     def shipped(self, name):
-        """A copy, so that the states of its guests are this test's."""
+        """A copy of a shipped scenario, so that each test has its own states of guests."""
         return self.scenario((ROOT / "hooks/scenarios" / name).read_text(), name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Commands, exit codes and JSON, as design and manual promise them."""
+"""Commands, exit codes and JSON as documented in the manual."""
 
 import json
 import re
@@ -97,7 +97,7 @@ def test_a_broken_drop_in_is_skipped_as_a_whole(pmcoord, laptop, tmp_path):
     assert policies["mail"] == "ignore" and policies["web"] == "suspend"
 
 
-def test_a_config_file_that_was_asked_for_must_exist(pmcoord, laptop, tmp_path):
+def test_a_config_file_given_on_the_command_line_must_exist(pmcoord, laptop, tmp_path):
     result = pmcoord.on(laptop, "list", config=tmp_path / "none.conf")
     assert result.returncode == 2
     assert "none.conf" in one_sentence(result.stderr)
@@ -213,7 +213,7 @@ def test_plan_as_json(pmcoord, laptop):
             [step["guest"] for step in reversed(plan["suspend"])])
 
 
-def test_the_stub_domain_goes_after_its_guest(pmcoord):
+def test_the_stub_domain_is_suspended_after_its_guest(pmcoord):
     plan = pmcoord.json(pmcoord.shipped("windows.sim"), "plan")
     assert [(s["guest"], s["mechanism"]) for s in plan["suspend"]] == [
         ("windows", "hvm"), ("windows-dm", "xenstore")]
@@ -251,7 +251,7 @@ def test_dry_run_changes_nothing(pmcoord, laptop):
     assert states == {"running"}
 
 
-def test_dry_run_of_some_guests_plans_for_those_and_who_needs_them(pmcoord, laptop):
+def test_dry_run_of_some_guests_includes_those_that_need_them(pmcoord, laptop):
     plan = pmcoord.json(laptop, "suspend", "fw", "--dry-run")
     assert {step["guest"] for step in plan["suspend"]} == {"fw", "web", "mail"}
     plan = pmcoord.json(laptop, "suspend", "fw", "--dry-run", "--force")
@@ -299,7 +299,7 @@ def test_cycles_are_numbered_up(pmcoord, laptop):
     assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
 
 
-def test_guests_only_and_back_and_each_twice(pmcoord, laptop):
+def test_guests_only_and_resume_all_are_idempotent(pmcoord, laptop):
     def states():
         return set(pmcoord.states(laptop).values())
 
@@ -313,7 +313,7 @@ def test_guests_only_and_back_and_each_twice(pmcoord, laptop):
     assert states() == {"running"}
 
 
-def test_a_cycle_that_is_not_over_has_its_report_already(pmcoord, laptop):
+def test_a_cycle_with_guests_kept_suspended_has_a_report(pmcoord, laptop):
     pmcoord.on(laptop, "suspend-all", "--guests-only")
     report = pmcoord.json(laptop, "report")
     assert report["held"] is True
@@ -324,7 +324,7 @@ def test_a_cycle_that_is_not_over_has_its_report_already(pmcoord, laptop):
     assert None not in {guest["running_us"] for guest in after["guests"]}
 
 
-def test_recovery_leaves_alone_what_is_held_on_purpose(pmcoord, laptop):
+def test_recovery_does_not_resume_guests_kept_suspended(pmcoord, laptop):
     pmcoord.on(laptop, "suspend", "web")
     assert pmcoord.on(laptop, "recover").returncode == 0
     assert pmcoord.on(laptop, "suspend-all").returncode == 0

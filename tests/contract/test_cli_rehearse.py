@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""cycle and bench: many cycles, their figures, and nothing left behind."""
+"""cycle and bench: series of cycles, their statistics, and the host unchanged afterwards."""
 
 import json
 
@@ -22,11 +22,11 @@ def test_cycle_as_json(pmcoord, laptop):
         assert set(guest["suspend_us"]) == set(guest["resume_us"]) == SUMMARY
     assert set(guests["netvm"]["ready_us"]) == SUMMARY
     assert guests["web"]["ready_us"] is None
-    # All of them take longer than any of them.
+    # The whole cycle takes longer than any single guest.
     assert figures["suspend_us"]["min"] > guests["netvm"]["suspend_us"]["max"]
 
 
-def test_cycle_leaves_a_report_of_each_and_everyone_running(pmcoord, laptop):
+def test_cycle_leaves_a_report_of_each_and_all_guests_running(pmcoord, laptop):
     result = pmcoord.on(laptop, "cycle", "--count", "2")
     assert result.returncode == 0
     lines = result.stdout.splitlines()
@@ -75,7 +75,7 @@ def test_a_failed_sleep_is_exit_1_and_the_others_still_run(pmcoord):
     assert set(pmcoord.states(scenario).values()) == {"running"}
 
 
-def test_a_stranded_guest_ends_the_rehearsal(pmcoord):
+def test_a_stranded_guest_ends_the_series(pmcoord):
     scenario = pmcoord.scenario(
         "[Guest \"web\"]\nBehaviour=fails-to-resume\n[Guest \"mail\"]\n")
     run = pmcoord.on(scenario, "cycle", "-n", "5", "--json")
@@ -104,7 +104,7 @@ def test_bench_as_json(pmcoord):
     assert set(pmcoord.states(scenario).values()) == {"running"}
 
 
-def test_bench_measures_each_guest_as_often_and_keeps_no_report(pmcoord,
+def test_bench_measures_each_guest_equally_often_and_keeps_no_report(pmcoord,
                                                                 laptop):
     run = pmcoord.on(laptop, "bench", "-n", "2", "--json")
     figures = json.loads(run.stdout)
@@ -117,12 +117,12 @@ def test_bench_measures_each_guest_as_often_and_keeps_no_report(pmcoord,
     assert pmcoord.on(laptop, "report").returncode == 1
 
 
-def test_bench_pauses_nobody(pmcoord, laptop, tmp_path):
+def test_bench_pauses_no_guest(pmcoord, laptop, tmp_path):
     config = tmp_path / "pause.conf"
     config.write_text("[Guest \"mail\"]\nPolicy=pause\n")
     run = pmcoord.on(laptop, "bench", "-n", "1", "--json", config=config)
     names = {g["name"] for g in json.loads(run.stdout)["guests"]}
-    # mail would have to go down with fw, and with netvm.
+    # Measuring fw or netvm would suspend mail, too.
     assert run.returncode == 0 and names == {"web", "vault"}
 
 

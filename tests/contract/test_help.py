@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a person finds out by --help, the manual and the shell's completion."""
+"""--help, the manual and bash completion agree with the program."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ def options_of(command):
 
 
 def complete(*words):
-    """What bash offers for the last of the words."""
+    """The completions that bash offers for the last word."""
     script = f"""source {COMPLETION}
 COMP_WORDS=({' '.join(f"'{word}'" for word in words)}) COMP_CWORD={len(words) - 1}
 _pmcoord pmcoord '{words[-1]}' '{words[-2]}'
@@ -48,12 +48,12 @@ def test_help_of_a_command_shows_its_options_and_an_example(pmcoord, arguments):
     assert "pmcoord suspend web" in text
 
 
-def test_help_of_no_command_is_a_usage_error(pmcoord):
+def test_help_of_an_unknown_command_is_a_usage_error(pmcoord):
     result = pmcoord.run("help", "fly")
     assert result.returncode == 2 and "fly" in result.stderr and result.stdout == ""
 
 
-def test_the_manual_knows_every_command_and_option():
+def test_the_manual_has_every_command_and_option():
     manual = MANUAL.read_text()
     for command in commands():
         assert re.search(rf"^\.It Cm {command}\b", manual, re.M), command

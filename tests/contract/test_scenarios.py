@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every scenario that is shipped does what its head says."""
+"""Each shipped scenario behaves as its first comment describes."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ import pytest
 
 SCENARIOS = pathlib.Path(__file__).resolve().parents[2] / "hooks/scenarios"
 
-# Exit code of `suspend-all`; each scenario that is shipped must be here.
+# Exit code of `suspend-all`; must list every shipped scenario.
 EXITS = {
     "circle.sim": 0,
     "server-500.sim": 0,
@@ -46,7 +46,7 @@ def test_every_shipped_scenario_is_tested():
 
 
 @pytest.mark.parametrize("name", sorted(EXITS))
-def test_order_is_kept_and_everyone_is_back_as_before(pmcoord, name):
+def test_order_is_kept_and_all_guests_are_as_before(pmcoord, name):
     scenario = pmcoord.shipped(name)
     before = pmcoord.states(scenario)
     needs = {g["name"]: g["needs"] for g in pmcoord.json(scenario, "list")["guests"]}
@@ -63,7 +63,7 @@ def test_order_is_kept_and_everyone_is_back_as_before(pmcoord, name):
     assert report["stranded"] is None
 
 
-def test_a_storage_domain_outlives_even_the_network(pmcoord):
+def test_a_storage_domain_is_suspended_last(pmcoord):
     plan, down = plan_of(pmcoord, "storage-domain.sim")
     assert plan["suspend"][-1]["guest"] == "storage"
     assert plan["resume"][0]["guest"] == "storage"
@@ -71,7 +71,7 @@ def test_a_storage_domain_outlives_even_the_network(pmcoord):
     assert down["netvm"]["after"] == ["fw"]
 
 
-def test_stub_domains_go_after_their_own_guest_only(pmcoord):
+def test_stub_domains_are_suspended_after_their_own_guest_only(pmcoord):
     plan, down = plan_of(pmcoord, "stub-domains.sim")
     assert down["windows-dm-2"]["after"] == ["windows-2"]
     assert down["appliance-dm"]["after"] == ["appliance"]
@@ -100,14 +100,14 @@ def test_five_hundred_guests(pmcoord):
     assert guests["web-7"]["down_us"] <= guests["router-7"]["requested_us"]
 
 
-def test_each_kind_goes_by_its_mechanism_or_is_left_alone(pmcoord):
+def test_each_kind_is_suspended_by_its_mechanism_or_skipped(pmcoord):
     scenario, _, guests = cycle(pmcoord, "kinds.sim")
     assert {name: guest["mechanism"] for name, guest in guests.items()} == {
         "agent": "agent", "agent-of-the-future": "xenstore", "kernel-channel": "event-channel", "plain": "xenstore",
         "silent": "xenstore", "unikernel": "pause", "pvh": "xenstore", "hvm": "xenstore", "hvm-bare": "hvm",
         "hvm-asleep": "none", "booting": "xenstore", "paused": "none", "down": "none", "leaving": "none",
         "rebooting": "none", "saved": "none", "migrated": "none", "zombie": "none"}
-    # Decided at once, not by a timeout; while one that boots is waited for.
+    # The pause is chosen at once, not after a timeout; a booting guest is waited for.
     assert guests["unikernel"]["down_us"] < 1_000_000
     assert guests["booting"]["down_us"] > 3_000_000
     assert guests["saved"]["detail"] == "being saved or migrated"
@@ -117,7 +117,7 @@ def test_each_kind_goes_by_its_mechanism_or_is_left_alone(pmcoord):
 
 
 @pytest.mark.parametrize("record", ["yes", "no"])
-def test_a_lie_changes_nobodys_order(pmcoord, record):
+def test_a_false_claim_changes_no_order(pmcoord, record):
     text = (SCENARIOS / "liar.sim").read_text().replace("ToolstackRecord=no", f"ToolstackRecord={record}")
     honest = re.sub(r"^Claims.*\n", "", text, flags=re.M)
     plans = [pmcoord.json(pmcoord.scenario(scenario, name), "plan")
@@ -125,19 +125,19 @@ def test_a_lie_changes_nobodys_order(pmcoord, record):
     assert plans[0] == plans[1]
     down = {step["guest"]: step for step in plans[0]["suspend"]}
     assert down["fw"]["after"] == ["liar"] and down["vault"]["after"] == []
-    # The liar ignores its request; vault, which it claims to need, does not wait for it.
+    # liar ignores its request; vault, which it claims to need, is suspended without waiting for it.
     guests = json.loads(pmcoord.on(pmcoord.directory / "liar", "suspend-all", "--json").stdout)["guests"]
     assert {g["name"]: g["down_us"] < 1_000_000 for g in guests} == {
         "netvm": False, "fw": False, "vault": True, "liar": False}
 
 
-def test_a_lie_is_found_by_check(pmcoord):
+def test_a_false_claim_is_found_by_check(pmcoord):
     findings = pmcoord.json(pmcoord.shipped("liar.sim"), "check")["findings"]
     claims = [f["message"] for f in findings if f["subject"] == "liar" and "claims" in f["message"]]
     assert len(claims) == 2 and any("'vault'" in claim for claim in claims)
 
 
-def test_a_circle_is_cut_at_its_weakest_link_and_told(pmcoord):
+def test_a_loop_is_broken_at_its_weakest_link_with_a_warning(pmcoord):
     plan, down = plan_of(pmcoord, "circle.sim")
     assert len(plan["warnings"]) == 1
     assert re.search(r"(storage needs netvm needs storage|netvm needs storage needs netvm)", plan["warnings"][0])
@@ -148,7 +148,7 @@ def test_a_circle_is_cut_at_its_weakest_link_and_told(pmcoord):
     assert plan["warnings"][0] in pmcoord.on(scenario, "report").stdout
 
 
-def test_what_others_do_meanwhile_is_theirs(pmcoord):
+def test_actions_of_others_during_the_cycle_are_not_undone(pmcoord):
     scenario, _, guests = cycle(pmcoord, "meanwhile.sim")
     after = pmcoord.states(scenario)
     assert "web" not in after and guests["web"]["outcome"] == "failed"
@@ -157,7 +157,7 @@ def test_what_others_do_meanwhile_is_theirs(pmcoord):
     assert after["late"] == "running" and "went down late" in guests["late"]["detail"]
 
 
-def test_everyone_who_misbehaves_is_named_with_what_it_did(pmcoord):
+def test_each_misbehaving_guest_is_named_with_its_fault(pmcoord):
     scenario, report, guests = cycle(pmcoord, "misbehaving.sim")
     for name, words in {
             "ignores": "within 10 s", "hangs": "within 10 s", "late": "went down late", "dies": "shut down",
@@ -207,7 +207,7 @@ def test_a_late_suspender_is_held_until_it_can_be_resumed(pmcoord, how):
     ("[Guest \"a\"]\nFail=resume:0\n", "scenario:2"),
     ("[Host]\nFail=resume:x\n", "scenario:2"),
 ])
-def test_a_scenario_that_makes_no_sense_is_refused(pmcoord, text, named):
+def test_an_invalid_scenario_is_rejected(pmcoord, text, named):
     result = pmcoord.on(pmcoord.scenario(text), "list")
     assert result.returncode == 2
     assert named in result.stderr

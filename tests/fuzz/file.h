@@ -2,17 +2,17 @@
 #ifndef TESTS_FUZZ_FILE_H
 #define TESTS_FUZZ_FILE_H
 
-/* The input as a file, for parsers that take a path. */
+/* Provides the fuzzer's input as a file, for parsers that take a path. */
 
 #include <stddef.h>
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A directory in memory, made once for the process and removed at its end. */
+/* A directory in memory, created once per process and removed at exit. */
 const char *fuzz_directory(void);
 
-/* Writes the input to <directory>/<name>; returns its path. */
+/* Writes the input to <directory>/<name>; returns the path, valid until exit. */
 const char *fuzz_file(const char *name, const uint8_t *data, size_t size);
 
 #endif

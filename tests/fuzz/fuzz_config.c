@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* pmcoord.conf: whatever it holds, the defaults survive or the error says why.
- */
+/* pmcoord.conf: any input gives a usable configuration or an error text. */
 
 #include <stdlib.h>
 

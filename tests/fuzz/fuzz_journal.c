@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A cycle's journal: what can be replayed has a report. */
+/* A cycle's journal: each journal that can be replayed gives a report. */
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A report's JSON: what can be loaded can be shown and drawn. */
+/* A report's JSON: each report that can be loaded can be printed and drawn. */
 
 #include <stdio.h>
 #include <stdlib.h>

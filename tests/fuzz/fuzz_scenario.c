@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Scenarios: one that can be read can be planned. */
+/* Scenarios: for each that can be loaded a plan can be made. */
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* agent.conf: whatever it holds, the error says why, or it can be used. */
+/* agent.conf: any input gives usable settings or an error text. */
 
 #include <stdlib.h>
 

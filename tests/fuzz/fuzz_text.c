@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Single values from guests and users: what is accepted can be written back. */
+/* Single values from guests and users: accepted values survive a round trip. */
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "pmcoord/protocol.h"
 #include "tests/fuzz/file.h"
 
-/* Leading zeros are accepted, so it is the meaning that must come back. */
+/* Leading zeros are accepted: compares values after a round trip, not text. */
 static void check_request(const char *text, size_t length)
 {
 	struct protocol_request request, again;
@@ -48,7 +48,7 @@ static void check_uuid(const char *text)
 		abort();
 }
 
-/* What goes to a terminal has no control characters, and fits. */
+/* Sanitised text has no control characters and fits the buffer. */
 static void check_sanitised(const char *text, size_t length)
 {
 	char clean[32];
