@@ -28,7 +28,7 @@ enum sim_behaviour {
 	SIM_IGNORES_REQUESTS, /* never acknowledges a request */
 	SIM_HANGS_AFTER_ACK, /* acknowledges the request, never suspends */
 	SIM_SUSPENDS_LATE, /* acknowledges, suspends after LateTime= */
-	SIM_DIES, /* crashes instead of suspending */
+	SIM_DIES, /* its domain ends instead of suspending */
 	SIM_REFUSES, /* its agent sets state failed */
 	SIM_AGENT_IS_DEAD, /* nodes are published, the agent never reacts */
 	SIM_AGENT_PORT_IS_STALE, /* the published port does not exist */
