@@ -193,7 +193,7 @@ static void run_checks(const struct cli *cli, const struct facts *facts, struct 
 	check_all(&context, findings);
 }
 
-/* The code of an error that makes other commands fail, or that of the findings. */
+/* The exit code of a configuration or hypervisor error, else of the findings. */
 static enum exit_code exit_of_findings(const struct facts *facts, const struct findings *findings)
 {
 	if (facts->config_errors.n > 0)

@@ -249,7 +249,7 @@ int main(int argc, char **argv)
 		printf("pmcoord %s\n", PMCOORD_VERSION);
 	else
 		code = run(&line);
-	/* Where guests were changed, the code is about them, not the output. */
+	/* The exit code of a command that changes guests does not depend on output. */
 	if (output_was_lost("pmcoord") && !line.changes_guests && code == EXIT_AS_PLANNED)
 		return EXIT_ROLLED_BACK;
 	return code;
