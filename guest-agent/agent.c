@@ -170,11 +170,11 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 	struct agent *agent = userdata;
 
 	(void)usec;
-	if (agent->watchdog_is_told)
-		tell(agent, "WATCHDOG=1");
+	if (agent->watchdog_is_set)
+		notify_systemd(agent, "WATCHDOG=1");
 	else
-		tell(agent, "WATCHDOG_USEC=%llu\nWATCHDOG=1", WATCHDOG_US);
-	agent->watchdog_is_told = true;
+		notify_systemd(agent, "WATCHDOG_USEC=%llu\nWATCHDOG=1", WATCHDOG_US);
+	agent->watchdog_is_set = true;
 	/* From now on no storm of events may hold it up. */
 	sd_event_source_set_priority(source, SD_EVENT_PRIORITY_NORMAL);
 	sd_event_source_set_time_relative(source, WATCHDOG_US / 3);
@@ -197,9 +197,9 @@ static void start_watchdog(struct agent *agent)
 static void stop_watchdog(struct agent *agent)
 {
 	agent->limit = sd_event_source_disable_unref(agent->limit);
-	if (agent->watchdog_is_told)
-		tell(agent, "WATCHDOG_USEC=0");
-	agent->watchdog_is_told = false;
+	if (agent->watchdog_is_set)
+		notify_systemd(agent, "WATCHDOG_USEC=0");
+	agent->watchdog_is_set = false;
 	agent->watchdog = sd_event_source_disable_unref(agent->watchdog);
 	log_release(agent->setup.log);
 }

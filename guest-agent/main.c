@@ -180,13 +180,13 @@ static int run_self_test(struct program *program, struct error *error)
 	if (r == 0)
 		r = self_test_run(&program->setup, program->engine, &result);
 	if (r < 0) {
-		error_set(error, r, "cannot test: %s", strerror(-r));
+		error_set(error, r, "cannot run the test: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_ROLLED_BACK;
 	}
-	report_rehearsal(&repeat, program->engine, program->json);
-	if (repeat.down_r < 0)
+	report_self_test(&result, program->engine, program->json);
+	if (result.quiesce_r < 0)
 		return EXIT_ROLLED_BACK;
-	return repeat.degraded ? EXIT_DEGRADED : EXIT_AS_PLANNED;
+	return result.degraded ? EXIT_DEGRADED : EXIT_AS_PLANNED;
 }
 
 static int run_restore(struct program *program, struct error *error)
@@ -203,9 +203,9 @@ static int run_restore(struct program *program, struct error *error)
 		error_set(error, r, "cannot restore: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_ROLLED_BACK;
 	}
-	if (repeat.detail[0] != '\0')
-		log_line(&program->log, LOG_LEVEL_NOTICE, "%s", repeat.detail);
-	return repeat.degraded ? EXIT_DEGRADED : EXIT_AS_PLANNED;
+	if (result.detail[0] != '\0')
+		log_line(&program->log, LOG_LEVEL_NOTICE, "%s", result.detail);
+	return result.degraded ? EXIT_DEGRADED : EXIT_AS_PLANNED;
 }
 
 /* ---- Start ---- */

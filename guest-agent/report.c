@@ -176,7 +176,7 @@ static int print_plan_json(const struct plan *plan)
 		json_add_string(array, NULL, plan->hooks.names[i], &status);
 	array = json_add_array(object, "managers", &status);
 	for (size_t i = 0; i < ELEMENTSOF(all_managers); i++)
-		if (would_tell(plan->setup, all_managers[i]))
+		if (would_notify(plan->setup, all_managers[i]))
 			json_add_string(array, NULL, manager_name(all_managers[i]), &status);
 	json_add_boolean(object, "sync", settings->sync, &status);
 	array = json_add_array(object, "freeze", &status);
@@ -287,6 +287,7 @@ int report_self_test(const struct self_test_result *result, const struct engine 
 						    : "ok";
 	const struct engine_step *steps;
 	size_t n_steps = engine_get_steps(engine, &steps);
+	char quiesced[LOG_DURATION_MAX], restored[LOG_DURATION_MAX];
 	struct json_object *object;
 	int status;
 
@@ -304,10 +305,10 @@ int report_self_test(const struct self_test_result *result, const struct engine 
 	object = json_object_new_object();
 	status = object ? 0 : -ENOMEM;
 	json_add_string(object, "result", outcome, &status);
-	json_add_integer(object, "down_us", (int64_t)repeat->down_us, &status);
-	json_add_integer(object, "up_us", (int64_t)repeat->up_us, &status);
+	json_add_integer(object, "down_us", (int64_t)result->quiesce_us, &status);
+	json_add_integer(object, "up_us", (int64_t)result->restore_us, &status);
 	add_steps(object, steps, n_steps, &status);
-	json_add_string(object, "reason", repeat->reason, &status);
-	json_add_string(object, "detail", repeat->detail, &status);
+	json_add_string(object, "reason", result->reason, &status);
+	json_add_string(object, "detail", result->detail, &status);
 	return print_json(object, status);
 }

@@ -18,10 +18,10 @@ AGENT_SRC := \
 	guest-agent/net/links-restore.c \
 	guest-agent/net/links-save.c \
 	guest-agent/net/rfkill.c \
-	guest-agent/devices/device.c \
 	guest-agent/devices/open-files.c \
 	guest-agent/devices/storage.c \
 	guest-agent/devices/usage.c \
+	guest-agent/devices/device.c \
 	guest-agent/devices/inventory.c \
 	guest-agent/devices/modules.c \
 	guest-agent/engine/hooks.c \

@@ -3,7 +3,7 @@
 
 #include "pmcoord/enum-name.h"
 
-static const struct machine_step nothing = { 0 };
+static const struct machine_step no_action = { 0 };
 
 const char *machine_phase_name(enum machine_phase phase)
 {

@@ -208,11 +208,8 @@ static int quiesce_sync(struct engine *engine, struct error *error)
 	return 1;
 }
 
-/*
- * Where nothing is to be done with devices or drivers, devices are looked at
- * on the wake.
- */
-static int down_inventory(struct engine *engine, struct error *error)
+/* Without devices, rules or modules to act on, devices are read after the wake. */
+static int read_devices(struct engine *engine, struct error *error)
 {
 	const struct settings *settings = engine->setup.settings;
 	int r;

@@ -196,7 +196,7 @@ static const struct {
 	[EFFECT_MODULE] = { undo_module, false, false },
 	[EFFECT_FREEZE_TIMEOUT] = { undo_freeze_timeout, false, false },
 };
-ENUM_COMPLETE(undoers, EFFECT_FREEZE_TIMEOUT);
+ENUM_COMPLETE(undo_rules, EFFECT_FREEZE_TIMEOUT);
 
 static int on_thaw_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {

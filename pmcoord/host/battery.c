@@ -79,6 +79,6 @@ bool battery_is_low(const char *sys)
 		return false;
 	while ((entry = readdir(directory)))
 		if (entry->d_name[0] != '.')
-			take_supply(dirfd(directory), entry->d_name, &all);
+			add_supply(dirfd(directory), entry->d_name, &all);
 	return all.battery_discharges && !all.battery_is_fine && !all.mains_online;
 }

@@ -89,7 +89,7 @@ static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, si
 		found = entry->d_name[0] != '.' && realpath(path, real) &&
 			is_xen_disk(real, depth + 1, ret, size);
 	}
-	return served;
+	return found;
 }
 
 /* A line of mountinfo: "21 1 202:1 / /mnt rw … - ext4 /dev/xvda1 rw". */

@@ -147,7 +147,7 @@ int inventory_finish(struct inventory *inventory)
 
 const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid)
 {
-	assert(inventory->by_domid || inventory->n_guests == 0);
+	assert(inventory->by_domid.entries || inventory->n_guests == 0);
 	return find_domid(inventory, domid);
 }
 
