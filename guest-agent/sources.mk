@@ -18,6 +18,7 @@ AGENT_SRC := \
 	guest-agent/net/links-restore.c \
 	guest-agent/net/links-save.c \
 	guest-agent/net/rfkill.c \
+	guest-agent/devices/disks.c \
 	guest-agent/devices/open-files.c \
 	guest-agent/devices/storage.c \
 	guest-agent/devices/usage.c \
@@ -34,7 +35,6 @@ AGENT_SRC := \
 	guest-agent/engine/self-test.c \
 	guest-agent/agent.c \
 	guest-agent/channel-xen.c \
-	guest-agent/disks.c \
 	guest-agent/report.c
 AGENT_MAIN := \
 	guest-agent/main.c

@@ -39,6 +39,7 @@ COORDINATOR_SRC := \
 	pmcoord/model/sleeper.c \
 	pmcoord/host/battery.c \
 	pmcoord/host/boot-id.c \
+	pmcoord/host/deferred.c \
 	pmcoord/host/lid.c \
 	pmcoord/host/lock.c \
 	pmcoord/host/loop-event.c \
@@ -100,7 +101,6 @@ COORDINATOR_SRC := \
 	pmcoord/check/check-guests.c \
 	pmcoord/check/check-host.c \
 	pmcoord/check/check-order.c \
-	pmcoord/daemon/deferred.c \
 	pmcoord/daemon/desktop.c \
 	pmcoord/daemon/guest-tracker.c \
 	pmcoord/daemon/daemon.c \

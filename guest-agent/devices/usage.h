@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "guest-agent/disks.h"
+#include "devices/disks.h"
 #include "guest/files.h"
 
 /*

@@ -11,7 +11,7 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
-#include "daemon/deferred.h"
+#include "host/deferred.h"
 #include "record/report.h"
 #include "view/show.h"
 #include "engine/suspend.h"

@@ -12,7 +12,7 @@
 #include <json-c/json.h>
 
 #include "record/journal.h"
-#include "daemon/deferred.h"
+#include "host/deferred.h"
 #include "view/tty.h"
 
 struct progress {

@@ -29,7 +29,7 @@ COORDINATOR_TESTS := \
 	host/test_battery \
 	engine/test_backoff \
 	daemon/test_desktop \
-	engine/test_deadlines daemon/test_deferred host/test_loop \
+	engine/test_deadlines host/test_deferred host/test_loop \
 	engine/test_coordinator \
 	engine/test_sweeps model/test_properties engine/test_crashes engine/test_out_of_memory \
 	engine/test_job \

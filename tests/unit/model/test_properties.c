@@ -222,7 +222,7 @@ static void run_and_check(struct host *host, const char *scenario)
 
 	moments_init(&moments);
 	plan_now(host, &before);
-	host->coordinator.observer = note_moment;
+	host->coordinator.observer = record_moment;
 	host->coordinator.observer_data = &moments;
 	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
 		fail_msg("%s\non\n%s", error_text(&error), scenario);

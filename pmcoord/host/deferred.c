@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/deferred.h"
+#include "host/deferred.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest-agent/disks.h"
+#include "devices/disks.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -8,7 +8,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "daemon/deferred.h"
+#include "host/deferred.h"
 
 struct world {
 	sd_event *event;

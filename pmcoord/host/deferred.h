@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PMCOORD_DAEMON_DEFERRED_H
-#define PMCOORD_DAEMON_DEFERRED_H
+#ifndef PMCOORD_HOST_DEFERRED_H
+#define PMCOORD_HOST_DEFERRED_H
 
 /*
  * Coalesces D-Bus signals and STATUS= updates, at most one every DEFERRED_US.

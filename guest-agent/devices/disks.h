@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef GUEST_AGENT_DISKS_H
-#define GUEST_AGENT_DISKS_H
+#ifndef GUEST_AGENT_DEVICES_DISKS_H
+#define GUEST_AGENT_DEVICES_DISKS_H
 
 #include <stdbool.h>
 #include <stddef.h>
