@@ -30,7 +30,7 @@ int selection_make(const struct inventory *inventory, char **names, size_t n_nam
 		if (!guest)
 			return error_refuse(
 				error, OUTCOME_NOT_FOUND,
-				"there is no guest '%s': 'pmcoord list' shows those there are",
+				"no guest has the name or domid '%s': see 'pmcoord list'",
 				names[i]);
 		selected[guest - inventory->guests] = true;
 	}
