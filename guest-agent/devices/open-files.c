@@ -12,6 +12,7 @@ struct walk {
 	open_file_fn take;
 	void *data;
 	const char *pid;
+	char *last; /* PATH_MAX: a library is mapped several times in a row */
 	int failure; /* of a process whose files cannot be read */
 };
 
@@ -32,10 +33,14 @@ static int take_link(void *data, int directory, const char *name)
 	if (n < 0)
 		return is_gone(-errno) ? 0 : -errno;
 	target[n] = '\0';
+	if (target[0] == '/' && strcmp(target, walk->last) == 0)
+		return 0;
 	/* Sockets, pipes and the like have names of another kind. */
 	r = target[0] == '/' ? file_device(directory, name, &file.device) : 0;
 	if (r < 0 && !is_gone(r))
 		return r;
+	if (r >= 0)
+		strcpy(walk->last, target);
 	file.is_device = r == 1;
 	return walk->take(walk->data, &file);
 }
@@ -46,6 +51,7 @@ static int take_files(struct walk *walk, const char *name, const char *table)
 	char path[FILE_PATH_MAX];
 	int r = file_path(path, "%s/%s/%s", walk->roots->proc, name, table);
 
+	walk->last[0] = '\0';
 	if (r == 0)
 		r = directory_each(path, take_link, walk);
 	if (r < 0 && !is_gone(r))
@@ -91,7 +97,13 @@ static int take_process(void *data, int directory, const char *name)
 
 int open_files_each(const struct roots *roots, open_file_fn take, void *data)
 {
-	struct walk walk = { .roots = roots, .take = take, .data = data };
+	char last[PATH_MAX];
+	struct walk walk = {
+		.roots = roots,
+		.take = take,
+		.data = data,
+		.last = last,
+	};
 	int r = directory_each(roots->proc, take_process, &walk);
 
 	return r != 0 ? r : walk.failure;
