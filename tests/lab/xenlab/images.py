@@ -40,7 +40,7 @@ DOM0_DISK_MODULES = ["ahci", "sd_mod", "crc32c_generic", "ext4"]
 NETVM_DISK_MODULES = ["xen-blkfront", "crc32c_generic", "ext4"]
 NETVM_MODULES = """
     xen-blkfront xen-netback xen-netfront xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-pcifront
-    bridge e1000e xhci-pci usb-storage uas sd_mod crc32c_generic ext4 autofs4
+    bridge e1000e xhci-pci usb-storage uas sd_mod nvme crc32c_generic ext4 autofs4
 """.split()
 SMALL_MODULES = "xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-netfront xen-netback xen-blkfront".split()
 # Loaded by tests: a disk whose answers take as long as one likes (who waits for one cannot be frozen); a disk in memory,

@@ -133,7 +133,8 @@ class Laptop:
 
     # ---- life ----
 
-    def __init__(self, image_set: images.Images, ram: Path, disk: Path, workdir: Path, shared_ram: bool, incoming: bool) -> None:
+    def __init__(self, image_set: images.Images, ram: Path, disk: Path, workdir: Path, shared_ram: bool, incoming: bool,
+                 nvme: bool = False) -> None:
         self._workdir = workdir
         self._domids: dict[str, int] = {}
         self.guests: dict[str, Guest] = {}
@@ -145,7 +146,7 @@ class Laptop:
         self._wakes = 0
         self._wakes_awaited = 0
         self._sleep_signals: list[bool] = []  # logind's PrepareForSleep
-        self._machine = qemu.Machine(image_set, disk, ram, workdir, shared_ram, incoming)
+        self._machine = qemu.Machine(image_set, disk, ram, workdir, shared_ram, incoming, nvme)
         self._machine.qmp.listen(self._on_event)
         self._channel = self._machine.channel
 
@@ -160,11 +161,13 @@ class Laptop:
         shutil.rmtree(self._workdir, ignore_errors=True)
 
     @classmethod
-    def fresh(cls, payload: Payload | None = None, guests: tuple[Guest, ...] = DEFAULT_GUESTS) -> "Laptop":
+    def fresh(cls, payload: Payload | None = None, guests: tuple[Guest, ...] = DEFAULT_GUESTS, nvme: bool = False) -> "Laptop":
         """A fresh copy of the running laptop, with the payload installed if there is one.
 
         The first call with these arguments builds and boots it, which takes minutes; later ones take seconds. One
         laptop at a time: close one before asking for the next.
+
+        With nvme the copy has an NVMe disk besides (qemu.NVME), assignable to guests.
         """
         qemu.refuse_a_second()
         image_set = images.build()
@@ -173,12 +176,15 @@ class Laptop:
             snapshot = _booted(image_set, guests)
             if payload:
                 snapshot = _installed(image_set, snapshot, payload)
-            return _repeated("the copy", lambda: cls._awake_copy(image_set, snapshot))
+            return _repeated("the copy", lambda: cls._awake_copy(image_set, snapshot, nvme))
 
     @classmethod
-    def _awake_copy(cls, image_set: images.Images, snapshot: Path) -> "Laptop":
-        laptop = cls._copy(image_set, snapshot)
+    def _awake_copy(cls, image_set: images.Images, snapshot: Path, nvme: bool) -> "Laptop":
+        laptop = cls._copy(image_set, snapshot, nvme=nvme)
         try:
+            if nvme:
+                found = f"/sys/bus/pci/devices/0000:{qemu.NVME}"
+                laptop.dom0(f"udevadm wait --timeout=60 --settle {found} && xl pci-assignable-add {qemu.NVME}")
             laptop._listen_to_logind()
         except BaseException:
             laptop.close()
@@ -186,7 +192,7 @@ class Laptop:
         return laptop
 
     @classmethod
-    def _copy(cls, image_set: images.Images, snapshot: Path, saved_in: Path | None = None) -> "Laptop":
+    def _copy(cls, image_set: images.Images, snapshot: Path, saved_in: Path | None = None, nvme: bool = False) -> "Laptop":
         """A copy of the snapshot; one that is to be saved in turn has its disk and memory in that directory."""
         workdir = _new_workdir()
         disk = (saved_in or workdir) / "disk.qcow2"
@@ -195,7 +201,7 @@ class Laptop:
             ram = saved_in / "ram"
             subprocess.run(["cp", "--sparse=always", "--reflink=auto", snapshot / "ram", ram], check=True)
         _create_overlay(disk, snapshot / "disk.qcow2", "qcow2")
-        laptop = cls(image_set, ram, disk, workdir, shared_ram=saved_in is not None, incoming=True)
+        laptop = cls(image_set, ram, disk, workdir, shared_ram=saved_in is not None, incoming=True, nvme=nvme)
         try:
             laptop._machine.load(snapshot / "state")
             laptop._recall(json.loads((snapshot / "guests.json").read_text()))

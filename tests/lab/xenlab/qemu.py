@@ -28,6 +28,10 @@ USB = "00:05.0"  # a controller with a stick; nobody's unless a guest asks for i
 MAILBOX = "/dev/disk/by-id/ata-QEMU_HARDDISK_mailbox"
 MAILBOX_SIZE = 256 << 20
 STICK_SIZE = 16 << 20
+NVME_SIZE = 64 << 20
+NVME = "01:00.0"  # in the slot, of a copy with nvme=True
+SLOT_CONTROL = 0x8000306C  # 00:06.0, where QEMU's root port has it
+POWER_OFF = 0x0700  # power controller, power indicator
 
 XEN_ARGUMENTS = (
     "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 loglvl=all guest_loglvl=all "
@@ -82,6 +86,20 @@ def version() -> str:
     return subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
+def nvme_disk(workdir: Path) -> list[str]:
+    """An NVMe disk that more than one controller could reach; Linux makes it a multipath device, which lies below none of them.
+
+    QEMU can neither save nor load a machine with an NVMe controller, and not add a disk to one later. So the disk comes
+    with a controller that is taken out before the snapshot is loaded, and another one is plugged in when the copy runs.
+    """
+    return [
+        "-device", "nvme-subsys,id=nvme-subsystem,nqn=lab",
+        "-device", "nvme,id=nvme-first,serial=lab,subsys=nvme-subsystem,bus=nvme-slot",
+        "-drive", f"file={workdir / 'nvme'},format=raw,if=none,id=nvme-disk,cache=unsafe",
+        "-device", "nvme-ns,drive=nvme-disk,bus=nvme-first,nsid=1,shared=on",
+    ]
+
+
 def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool) -> list[str]:
     """The command line that makes the laptop. Files in workdir: what is not part of a snapshot."""
     kvm = accelerator() == "kvm"
@@ -104,6 +122,9 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
         "-drive", f"file={workdir / 'mailbox'},format=raw,if=none,id=mailbox,cache=unsafe",
         "-device", "ide-hd,drive=mailbox,bus=ide.1,serial=mailbox",
         "-device", f"qemu-xhci,id=usb,addr={USB[3:5]}",
+        # PCIe's own hotplug, as laptops have it: a slot's power can be switched.
+        "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+        "-device", "pcie-root-port,id=nvme-slot,chassis=1,addr=06",
         "-drive", f"file={workdir / 'stick'},format=raw,if=none,id=stick,cache=unsafe", "-device", "usb-storage,bus=usb.0,drive=stick",
         # A machine that reboots has crashed: QEMU ends, and whoever waits for something hears of it at once.
         "-no-reboot", "-display", "none", "-vga", "none", "-nic", "none", "-monitor", "none", "-nodefaults",
@@ -155,13 +176,15 @@ def refuse_a_second() -> None:
 class Machine:
     """A running QEMU. It dies with this process, however that ends."""
 
-    def __init__(self, images: Images, disk: Path, ram: Path, workdir: Path, shared_ram: bool = False, incoming: bool = False) -> None:
+    def __init__(self, images: Images, disk: Path, ram: Path, workdir: Path, shared_ram: bool = False, incoming: bool = False,
+                 nvme: bool = False) -> None:
         self.console = workdir / "console.log"
         self.mailbox = workdir / "mailbox"
-        for file, size in ((self.mailbox, MAILBOX_SIZE), (workdir / "stick", STICK_SIZE)):
+        for file, size in ((self.mailbox, MAILBOX_SIZE), (workdir / "stick", STICK_SIZE), (workdir / "nvme", NVME_SIZE)):
             with open(file, "wb") as empty:
                 empty.truncate(size)
         self._errors = workdir / "qemu.log"
+        self._nvme = nvme
         one_lab.__enter__()
         command_end, command_qemu = socket.socketpair()
         qmp_end, qmp_qemu = socket.socketpair()
@@ -172,6 +195,8 @@ class Machine:
         ]
         if incoming:
             command += ["-incoming", "defer"]
+        if nvme:
+            command += nvme_disk(workdir)
         with command_qemu, qmp_qemu, open(self._errors, "wb") as errors:
             self._process = _starter.submit(
                 subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
@@ -213,8 +238,18 @@ class Machine:
 
     def load(self, state: Path) -> None:
         """Goes on from where save() stopped."""
+        if self._nvme:
+            self._empty_slot()
         self._migrate("migrate-incoming", f"exec:cat '{state}'")
         self.qmp.execute("cont")
+        if self._nvme:
+            self.qmp.execute("device_add", driver="nvme", id="nvme", serial="lab", subsys="nvme-subsystem", bus="nvme-slot")
+
+    def _empty_slot(self) -> None:
+        """Switches the slot's power off as a guest would: PCIe's slot control, by the ports for configuration space."""
+        for command in (f"o /4 0xcf8 {SLOT_CONTROL:#x}", f"o /2 0xcfc {POWER_OFF:#x}"):
+            self.qmp.execute("human-monitor-command", **{"command-line": command})
+        self.qmp.wait_event("DEVICE_DELETED")
 
     def _migrate(self, command: str, uri: str) -> None:
         wanted = [{"capability": name, "state": True} for name in ("x-ignore-shared", "events")]
