@@ -76,11 +76,15 @@ static inline void host_write_laptop(struct host *host, const char *mail)
 	host_write(host, scenario);
 }
 
-/* A host in a directory of its own, its scenario not written yet. */
+/*
+ * A host in a directory of its own, its scenario not written yet. In memory
+ * where that is possible, as /run is: whole sweeps of cycles are run there.
+ */
 static inline void host_prepare(struct host *host)
 {
 	*host = (struct host){ 0 };
-	strcpy(host->directory, "/tmp/pmcoord-test-XXXXXX");
+	snprintf(host->directory, sizeof(host->directory), "%s/pmcoord-test-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(host->directory));
 	snprintf(host->scenario, sizeof(host->scenario), "%s/scenario", host->directory);
 	snprintf(host->state, sizeof(host->state), "%s/state", host->directory);
