@@ -125,6 +125,19 @@ static inline enum guest_state state_of(struct host *host, const char *name)
 	return look.state;
 }
 
+/* Long enough for a guest that suspends late. */
+static inline void let_time_pass(struct host *host)
+{
+	uint64_t until_us = loop_now(host->loop) + 60000000;
+	uint32_t domid;
+
+	while (loop_now(host->loop) < until_us) {
+		assert_int_equal(host->loop->ops->wait(host->loop, until_us), 0);
+		while (host->hypervisor->ops->next_event(host->hypervisor, &domid) != 0)
+			;
+	}
+}
+
 static inline void assert_all_running(struct host *host)
 {
 	static const char *const names[] = { "netvm", "fw", "web", "mail", "vault" };

@@ -449,6 +449,120 @@ static void who_goes_as_soon_as_he_is_back_is_nobody_s_fault(void **state)
 	host_done(&host);
 }
 
+/* ---- second tries and late suspenders ----------------------------------- */
+
+#define LATE "Behaviour=goes-down-late\nLateTime=12s\n"
+
+static void resume_all(struct host *host)
+{
+	struct resume_result result;
+	struct error error = { 0 };
+
+	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	assert_string_equal(result.stranded, "");
+	json_object_put(result.report);
+}
+
+static void what_fails_once_is_tried_once_more(void **state)
+{
+	static const struct {
+		const char *mail;
+		const char *detail; /* part of it; NULL: nothing of xenstored */
+	} cases[] = {
+		{ "Fail=resume:1\n", "resumed: " },   { LATE "Fail=resume:1\n", "resumed: " },
+		{ "Fail=keep-books:1\n", NULL },      { LATE "Fail=keep-books:1\n", NULL },
+		{ "Fail=keep-books\n", "xenstored" }, { LATE "Fail=keep-books\n", "xenstored" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct json_object *report;
+		const char *detail;
+		struct host host;
+
+		host_init_laptop(&host, cases[i].mail);
+		report = run_cycle(&host, true);
+		assert_null(report_stranded(report));
+		detail = text(guest_of(report, "mail"), "detail");
+		if (cases[i].detail)
+			assert_non_null(strstr(detail, cases[i].detail));
+		else
+			assert_null(strstr(detail, "xenstored"));
+		assert_all_running(&host);
+		assert_no_journal(&host);
+		json_object_put(report);
+		host_done(&host);
+	}
+}
+
+static bool is_unreadable;
+
+static int look_in_vain(struct hypervisor *hypervisor, const struct domain_id *id,
+			struct domain_state *ret_state)
+{
+	return is_unreadable ? -EIO : ops_below->look(hypervisor, id, ret_state);
+}
+
+static void is_unreadable_when_all_are_back(void *data, const struct cycle *cycle,
+					    const struct record *record)
+{
+	(void)data;
+	(void)cycle;
+	is_unreadable |= record->type == RECORD_PHASE && strcmp(record->text, "ready") == 0;
+}
+
+/* It may be suspended, and here it is. */
+static void a_late_guest_that_cannot_be_looked_at_stays_held(void **state)
+{
+	struct hypervisor_ops ops;
+	struct json_object *report;
+	uint64_t *numbers = NULL;
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, LATE);
+	put_between(&host, &ops);
+	ops.look = look_in_vain;
+	is_unreadable = false;
+	host.coordinator.observer = is_unreadable_when_all_are_back;
+	report = run_cycle(&host, true);
+	assert_non_null(report_stranded(report));
+	assert_string_equal(report_stranded(report), "mail");
+	assert_non_null(strstr(text(guest_of(report, "mail"), "detail"), "could not be looked at"));
+	json_object_put(report);
+	host.coordinator.observer = NULL;
+	host.hypervisor->ops = ops_below;
+	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
+	assert_int_equal(journal_list(host.roots.journals, &numbers), 1);
+	free(numbers);
+	resume_all(&host);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
+/* It is late only once it is unpaused: until then nothing is settled. */
+static void a_paused_guest_may_still_be_late_when_others_are_resumed(void **state)
+{
+	struct resume_result result;
+	struct error error = { 0 };
+	char name[] = "web", *names[] = { name };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, LATE);
+	json_object_put(run_cycle(&host, false));
+	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false, &result, &error),
+			 0);
+	assert_int_equal(state_of(&host, "mail"), GUEST_PAUSED);
+	resume_all(&host);
+	let_time_pass(&host);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
 static void resumes_the_named_and_what_they_need(void **state)
 {
 	struct resume_result result;
@@ -875,6 +989,9 @@ int main(void)
 		cmocka_unit_test(tells_of_a_broken_journal_once),
 		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
 		cmocka_unit_test(an_agent_that_its_owner_has_stopped_is_not_missed),
+		cmocka_unit_test(what_fails_once_is_tried_once_more),
+		cmocka_unit_test(a_late_guest_that_cannot_be_looked_at_stays_held),
+		cmocka_unit_test(a_paused_guest_may_still_be_late_when_others_are_resumed),
 		cmocka_unit_test(who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
 		cmocka_unit_test(a_signal_in_any_phase_before_the_sleep_is_undone),
 		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
