@@ -588,8 +588,8 @@ static bool waits(struct resume *resume)
 }
 
 /*
- * The time to suspend late is over. A guest that cannot be looked at stays
- * held: it may be suspended.
+ * A guest that cannot be looked at stays held: it may be suspended. One whose
+ * time is not over, as the wait for it has failed, stays late.
  */
 static void end_late(struct resume *resume, size_t i)
 {
@@ -600,7 +600,7 @@ static void end_late(struct resume *resume, size_t i)
 		strand(resume, i, "looked at", r);
 		return;
 	}
-	if (!is_late(guest))
+	if (!is_late(guest) || late_until(resume, i) > loop_now(resume->loop))
 		return;
 	if (guest->hold != HOLD_NONE)
 		record(resume, cycle_guest_was_suspended(guest) ? RECORD_RUNNING : RECORD_RETRACTED,

@@ -563,6 +563,29 @@ static void a_paused_guest_may_still_be_late_when_others_are_resumed(void **stat
 	host_done(&host);
 }
 
+/* While web goes down, and again while it is waited for on the way back. */
+static void a_guest_stays_late_when_the_wait_for_it_fails(void **state)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init(&host, "[Host]\nFail=next-event:1 next-event:2\n"
+			 "[Guest \"netvm\"]\nAgent=yes\n"
+			 "[Guest \"web\"]\nNeeds=netvm\n");
+	params.sleeper = host.sleeper;
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), -EIO);
+	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
+	let_time_pass(&host);
+	assert_int_equal(state_of(&host, "web"), GUEST_SUSPENDED);
+	resume_all(&host);
+	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
 static void resumes_the_named_and_what_they_need(void **state)
 {
 	struct resume_result result;
@@ -992,6 +1015,7 @@ int main(void)
 		cmocka_unit_test(what_fails_once_is_tried_once_more),
 		cmocka_unit_test(a_late_guest_that_cannot_be_looked_at_stays_held),
 		cmocka_unit_test(a_paused_guest_may_still_be_late_when_others_are_resumed),
+		cmocka_unit_test(a_guest_stays_late_when_the_wait_for_it_fails),
 		cmocka_unit_test(who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
 		cmocka_unit_test(a_signal_in_any_phase_before_the_sleep_is_undone),
 		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
