@@ -547,16 +547,20 @@ int resume_guests(struct journal *journal, const struct config *config,
 }
 
 /*
- * Until when a guest may still go down. Its kernel counts from the request;
- * not while it was paused, so then we count from its return.
+ * Until when a guest may still go down. Its kernel counts from the request, but
+ * not while the host slept; nor while it was paused, so then we count from its
+ * return.
  */
 static uint64_t late_until(const struct resume *resume, size_t i)
 {
+	const struct cycle *cycle = cycle_of(resume);
 	const struct cycle_guest *guest = guest_at(resume, i);
+	int64_t slept_us = cycle->slept_us == CYCLE_NEVER ? 0 : cycle->slept_us;
 
 	if (guest->outcome == OUTCOME_PAUSED || guest->requested_us == CYCLE_NEVER)
 		return resume->start_us + LATE_SUSPEND_US;
-	return cycle_of(resume)->base_us + (uint64_t)guest->requested_us + LATE_SUSPEND_US;
+	return cycle->base_us + (uint64_t)guest->requested_us + (uint64_t)slept_us +
+	       LATE_SUSPEND_US;
 }
 
 /* Counts who may still say something, and until when at the least. */

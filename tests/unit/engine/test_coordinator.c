@@ -586,6 +586,24 @@ static void a_guest_stays_late_when_the_wait_for_it_fails(void **state)
 	host_done(&host);
 }
 
+/* It runs through S3, which stops its clock as well as the host's. */
+static void a_guest_that_could_not_be_paused_may_be_late_after_the_sleep(void **state)
+{
+	struct json_object *report;
+	struct host host;
+
+	(void)state;
+	host_init(&host, "[Guest \"mail\"]\nFail=pause\n" LATE);
+	report = run_cycle(&host, true);
+	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "failed");
+	assert_null(report_stranded(report));
+	let_time_pass(&host);
+	assert_int_equal(state_of(&host, "mail"), GUEST_RUNNING);
+	assert_no_journal(&host);
+	json_object_put(report);
+	host_done(&host);
+}
+
 static void resumes_the_named_and_what_they_need(void **state)
 {
 	struct resume_result result;
@@ -1016,6 +1034,7 @@ int main(void)
 		cmocka_unit_test(a_late_guest_that_cannot_be_looked_at_stays_held),
 		cmocka_unit_test(a_paused_guest_may_still_be_late_when_others_are_resumed),
 		cmocka_unit_test(a_guest_stays_late_when_the_wait_for_it_fails),
+		cmocka_unit_test(a_guest_that_could_not_be_paused_may_be_late_after_the_sleep),
 		cmocka_unit_test(who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
 		cmocka_unit_test(a_signal_in_any_phase_before_the_sleep_is_undone),
 		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
