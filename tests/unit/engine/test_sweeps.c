@@ -2,8 +2,9 @@
 
 /*
  * Whole cycles in which one thing goes wrong, for every such thing: each call
- * of each verb fails, and a signal comes at each wait. Whatever happens, the
- * guests are back in the end, and who was at fault is named.
+ * of each verb fails, any two of them fail, and a signal comes at each wait.
+ * Whatever happens, the guests are back in the end, and who was at fault is
+ * named; a guest that is not back yet is on record.
  */
 
 #include "engine/coordinator.h"
@@ -14,6 +15,7 @@
 #include "pmcoord/cleanup.h"
 #include "record/report.h"
 #include "engine/recover.h"
+#include "sim/simulator-machine.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
@@ -107,6 +109,209 @@ static void everyone_is_back_whichever_call_of_whichever_verb_fails(void **state
 			fail_each_call(verb, mails[mail]);
 }
 
+/* ---- pairs -------------------------------------------------------------- */
+
+struct failure {
+	const char *verb;
+	unsigned int call;
+};
+
+/* A host with a driver domain and a guest that needs it, and its cycle. */
+struct sweep {
+	const char *guest; /* more about the guest */
+	enum config_on_failure on_failure;
+	bool held; /* the guests are, until resume-all */
+	enum config_resume_after resume_after;
+};
+
+/* Opens the host, and lets these calls fail; none of them for NULL. */
+static void open_with_failures(struct host *host, const struct sweep *sweep,
+			       const struct failure *failures)
+{
+	char scenario[512], fail[64] = "";
+
+	if (failures)
+		snprintf(fail, sizeof(fail), "Fail=%s:%u %s:%u\n", failures[0].verb,
+			 failures[0].call, failures[1].verb, failures[1].call);
+	snprintf(scenario, sizeof(scenario),
+		 "[Host]\n%s[Guest \"netvm\"]\nAgent=yes\n"
+		 "[Guest \"web\"]\nNeeds=netvm\n%s",
+		 fail, sweep->guest);
+	host_write(host, scenario);
+	host_open(host);
+}
+
+static bool is_on_record(const struct cycle *cycle, const struct guest *guest, bool or_late)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		const struct cycle_guest *known = &cycle->guests[i];
+
+		if (known->domid == guest->domid &&
+		    (known->hold != HOLD_NONE || (or_late && known->may_suspend_late)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_in_a_journal(const struct host *host, const struct guest *guest, bool or_late)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	int n = journal_list(host->roots.journals, &numbers);
+	bool found = false;
+
+	while (n-- > 0) {
+		struct cycle cycle = { 0 };
+		struct error error = { 0 };
+
+		if (journal_read(host->roots.journals, numbers[n], &cycle, &error) < 0)
+			fail_msg("%s", error_text(&error));
+		found |= is_on_record(&cycle, guest, or_late);
+		cycle_done(&cycle);
+	}
+	return found;
+}
+
+/*
+ * Whether some guest is suspended or paused; each of them must be held by the
+ * cycle of a journal, or be awaited by it. They are seen without the verbs,
+ * which count and may fail.
+ */
+static bool any_does_not_run(const struct host *host, bool or_late)
+{
+	const struct simulator *simulator =
+		container_of(host->hypervisor, struct simulator, hypervisor);
+	bool any = false;
+
+	for (size_t i = 0; i < simulator->n_guests; i++) {
+		const struct sim_guest *guest = &simulator->guests[i];
+
+		if (guest->facts.state != GUEST_SUSPENDED && guest->pauses == 0)
+			continue;
+		any = true;
+		if (!is_in_a_journal(host, &guest->facts, or_late))
+			fail_msg("%s is forgotten", guest->facts.name);
+	}
+	return any;
+}
+
+/* A cycle that fails says so, and so does one that leaves a guest suspended. */
+static void suspend_with_failures(struct host *host, const struct sweep *sweep)
+{
+	struct cycle_params params = {
+		.trigger = "test",
+		.sleeper = sweep->held ? NULL : host->sleeper,
+	};
+	struct json_object *report = NULL;
+	struct error error = { 0 };
+	int r = coordinator_suspend(&host->coordinator, &params, &report, &error);
+
+	if (r < 0)
+		assert_true(error.text[0] != '\0');
+	else if (report)
+		assert_blames(report);
+	if (any_does_not_run(host, false) && r == 0)
+		assert_true(sweep->held || report_stranded(report));
+	json_object_put(report);
+}
+
+static void resume_with_failures(struct host *host)
+{
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+	int r = coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error);
+
+	if (any_does_not_run(host, false) && r == 0)
+		assert_true(result.stranded[0] != '\0');
+	json_object_put(result.report);
+}
+
+/* Returns whether there were such calls. */
+static bool fail_twice(struct host *host, const struct sweep *sweep,
+		       const struct failure failures[2])
+{
+	bool failed = true;
+
+	unlink(host->state);
+	open_with_failures(host, sweep, failures);
+	suspend_with_failures(host, sweep);
+	resume_with_failures(host);
+	for (size_t i = 0; i < 2; i++)
+		failed &= simulator_calls(host->hypervisor, failures[i].verb) >= failures[i].call;
+	let_time_pass(host);
+	any_does_not_run(host, true);
+	hypervisor_close(host->hypervisor);
+	open_with_failures(host, sweep, NULL);
+	resume_all(host);
+	let_time_pass(host);
+	assert_false(any_does_not_run(host, false));
+	assert_no_journal(host);
+	hypervisor_close(host->hypervisor);
+	return failed;
+}
+
+/*
+ * This call, and each that is not before it in the order of verbs. Returns
+ * whether there was this one.
+ */
+static bool fail_with_each_other(struct host *host, const struct sweep *sweep, size_t verb,
+				 unsigned int call)
+{
+	struct failure failures[2] = { { simulator_verb(verb), call },
+				       { simulator_verb(verb), call } };
+
+	if (!fail_twice(host, sweep, failures))
+		return false;
+	for (size_t i = verb; (failures[1].verb = simulator_verb(i)); i++) {
+		failures[1].call = i == verb ? call + 1 : 1;
+		while (fail_twice(host, sweep, failures))
+			failures[1].call++;
+	}
+	return true;
+}
+
+static void fail_each_pair(const struct sweep *sweep)
+{
+	struct host host;
+
+	host_prepare(&host);
+	host.config.on_failure = sweep->on_failure;
+	host.config.resume_after = sweep->resume_after;
+	host.config.keep_reports = 1;
+	for (size_t i = 0; simulator_verb(i); i++) {
+		unsigned int call = 1;
+
+		while (fail_with_each_other(&host, sweep, i, call))
+			call++;
+	}
+	open_with_failures(&host, sweep, NULL);
+	host_done(&host);
+}
+
+#define LATE "Behaviour=goes-down-late\nLateTime=13s\n"
+
+static void no_guest_is_forgotten_whichever_two_calls_fail(void **state)
+{
+	static const struct sweep sweeps[] = {
+		{ .guest = "" },
+		{ .guest = "Agent=yes\n", .resume_after = RESUME_AFTER_READY },
+		{ .guest = "Behaviour=ignores-requests\n" },
+		{ .guest = "Behaviour=ignores-requests\n", .held = true },
+		{ .guest = "Behaviour=hangs-after-ack\n", .on_failure = ON_FAILURE_ABORT },
+		{ .guest = "Agent=yes\nBehaviour=refuses\n" },
+		/* It suspends as it is given up, or a while after. */
+		{ .guest = "Behaviour=goes-down-late\nLateTime=10s\n" },
+		{ .guest = LATE },
+		{ .guest = LATE, .held = true },
+		{ .guest = LATE, .resume_after = RESUME_AFTER_READY },
+		{ .guest = LATE, .on_failure = ON_FAILURE_ABORT },
+		{ .guest = "Agent=yes\n" LATE, .on_failure = ON_FAILURE_ABORT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(sweeps); i++)
+		fail_each_pair(&sweeps[i]);
+}
+
 /* ---- signals ------------------------------------------------------------ */
 
 /* The simulator's loop, with a signal at one of its waits. */
@@ -170,6 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everyone_is_back_whichever_call_of_whichever_verb_fails),
+		cmocka_unit_test(no_guest_is_forgotten_whichever_two_calls_fail),
 		cmocka_unit_test(a_signal_at_any_wait_undoes_the_cycle),
 	};
 
