@@ -78,6 +78,7 @@ COORDINATOR_SRC := \
 	pmcoord/sim/simulator-state.c \
 	pmcoord/sim/simulator.c \
 	pmcoord/engine/backoff.c \
+	pmcoord/engine/context.c \
 	pmcoord/engine/deadlines.c \
 	pmcoord/engine/executor.c \
 	pmcoord/engine/host-env.c \

@@ -8,21 +8,10 @@
 #include "record/report.h"
 #include "engine/resume.h"
 
-int coordinator_record(struct coordinator *coordinator, struct journal *journal,
-		       enum record_type type, const char *text)
-{
-	return journal_record(journal, type, loop_now(coordinator->loop), 0, "%s", text);
-}
-
-void coordinator_observe(struct coordinator *coordinator, struct journal *journal)
-{
-	if (coordinator->observer)
-		journal_observe(journal, coordinator->observer, coordinator->observer_data);
-}
-
-void coordinator_prearm(struct coordinator *coordinator, const struct cycle *cycle)
+void coordinator_prearm(struct coordinator *coordinator)
 {
 	const struct hypervisor_ops *ops = coordinator->hypervisor->ops;
+	const struct cycle *cycle = context_cycle(coordinator);
 
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		const struct cycle_guest *guest = &cycle->guests[i];
@@ -38,15 +27,15 @@ void coordinator_prearm(struct coordinator *coordinator, const struct cycle *cyc
 	}
 }
 
-int coordinator_finish(struct coordinator *coordinator, struct journal *journal,
-		       bool is_measurement, struct json_object **ret_report, struct error *error)
+int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
+		       struct json_object **ret_report, struct error *error)
 {
 	struct json_object *report;
-	int r = coordinator_record(coordinator, journal, RECORD_END, "");
+	int r = coordinator_record(coordinator, RECORD_END, "");
 
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
-	r = report_make(journal_cycle(journal), &report);
+	r = report_make(context_cycle(coordinator), &report);
 	if (r < 0)
 		return error_set(error, r, "cannot make the report: %s", strerror(-r));
 	if (!is_measurement || report_result(report) != RESULT_OK)
@@ -57,8 +46,8 @@ int coordinator_finish(struct coordinator *coordinator, struct journal *journal,
 		return r;
 	}
 	/* While a guest is not back it says so, and whoever is next tries. */
-	if (cycle_count_held(journal_cycle(journal)) == 0)
-		r = journal_remove(journal);
+	if (cycle_count_held(context_cycle(coordinator)) == 0)
+		r = journal_remove(coordinator->journal);
 	if (r < 0) {
 		json_object_put(report);
 		return error_set(error, r, "cannot remove the journal: %s", strerror(-r));
@@ -67,18 +56,17 @@ int coordinator_finish(struct coordinator *coordinator, struct journal *journal,
 	return 0;
 }
 
-int coordinator_resume_guests(struct coordinator *coordinator, struct journal *journal,
-			      const bool *selected)
+int coordinator_resume_guests(struct coordinator *coordinator, const bool *selected)
 {
 	int r, later;
 
-	r = coordinator_record(coordinator, journal, RECORD_PHASE, "resume");
-	later = resume_guests(journal, coordinator->config, coordinator->hypervisor,
+	r = coordinator_record(coordinator, RECORD_PHASE, "resume");
+	later = resume_guests(coordinator->journal, coordinator->config, coordinator->hypervisor,
 			      coordinator->loop, selected);
 	r = r < 0 ? r : later;
-	later = coordinator_record(coordinator, journal, RECORD_PHASE, "ready");
+	later = coordinator_record(coordinator, RECORD_PHASE, "ready");
 	r = r < 0 ? r : later;
-	later = resume_wait_ready(journal, coordinator->config, coordinator->hypervisor,
-				  coordinator->loop);
+	later = resume_wait_ready(coordinator->journal, coordinator->config,
+				  coordinator->hypervisor, coordinator->loop);
 	return r < 0 ? r : later;
 }

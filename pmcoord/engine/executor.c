@@ -59,8 +59,7 @@ static uint32_t domid_at(const void *states, size_t i)
 	return ((const struct step_state *)states)[i].id.domid;
 }
 
-int executor_new(const struct plan *plan, const struct config *config,
-		 struct hypervisor *hypervisor, struct loop *loop, struct journal *journal,
+int executor_new(const struct plan *plan, const struct coordinator *context,
 		 struct executor **ret_executor)
 {
 	_cleanup_(executor_freep) struct executor *x = calloc(1, sizeof(*x));
@@ -70,10 +69,10 @@ int executor_new(const struct plan *plan, const struct config *config,
 		return -ENOMEM;
 	*x = (struct executor){
 		.plan = plan,
-		.config = config,
-		.hypervisor = hypervisor,
-		.loop = loop,
-		.journal = journal,
+		.config = context->config,
+		.hypervisor = context->hypervisor,
+		.loop = context->loop,
+		.journal = context->journal,
 		.states = calloc(n + 1, sizeof(*x->states)),
 		.ready = calloc(n + 1, sizeof(*x->ready)),
 		.asking = calloc(n + 1, sizeof(*x->asking)),

@@ -11,21 +11,17 @@
  * alone, at any moment.
  */
 
-#include "model/config.h"
-#include "model/hypervisor.h"
-#include "record/journal.h"
-#include "model/loop.h"
+#include "engine/context.h"
 #include "model/plan.h"
 
 struct executor;
 
 /*
- * All arguments are borrowed and must outlive the executor. The journal is the
- * one created for this plan: its guests are the plan's steps, by index.
- * Returns 0 or -ENOMEM.
+ * Both are borrowed and must outlive the executor. The context's journal is the
+ * one created for this plan: its guests are the plan's steps, by index. Returns
+ * 0 or -ENOMEM.
  */
-int executor_new(const struct plan *plan, const struct config *config,
-		 struct hypervisor *hypervisor, struct loop *loop, struct journal *journal,
+int executor_new(const struct plan *plan, const struct coordinator *context,
 		 struct executor **ret_executor);
 void executor_free(struct executor *executor);
 void executor_freep(struct executor **executor);

@@ -15,12 +15,12 @@
 /* ---- finding them ------------------------------------------------------- */
 
 /*
- * The cycles on /run that belong to this boot, each handed to `take`; journals
- * of an earlier boot hold nobody and are removed. A journal that cannot be
- * read does not stop the others; its error is returned in the end.
+ * The cycles on /run that belong to this boot, the context of each handed to
+ * `take`; journals of an earlier boot hold nobody and are removed. A journal
+ * that cannot be read does not stop the others; its error is returned in the
+ * end.
  */
-typedef int (*take_cycle_fn)(struct coordinator *coordinator, struct journal *journal, void *data,
-			     struct error *error);
+typedef int (*take_cycle_fn)(struct coordinator *coordinator, void *data, struct error *error);
 
 /* A journal that says nothing: whom it held is for the owner to find out. */
 static int give_up_on(struct coordinator *coordinator, uint64_t number, struct error *error)
@@ -56,8 +56,9 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 		if (each == 0 && strcmp(journal_cycle(journal)->boot_id, boot_id) != 0) {
 			each = journal_remove(journal);
 		} else if (each == 0) {
-			coordinator_observe(coordinator, journal);
-			each = take(coordinator, journal, data, error);
+			struct coordinator context = context_of_cycle(coordinator, journal);
+
+			each = take(&context, data, error);
 		}
 		r = r < 0 ? r : each;
 	}
@@ -68,10 +69,10 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
  * Its coordinator died when the host was free to sleep. Guests must not run
  * while it does: waits for the wake, or until there is no sleep under way.
  */
-static int await_sleep(struct coordinator *coordinator, struct journal *journal)
+static int await_sleep(struct coordinator *coordinator)
 {
 	struct sleep_manager *manager = coordinator->sleep_manager;
-	const struct cycle *cycle = journal_cycle(journal);
+	const struct cycle *cycle = context_cycle(coordinator);
 	uint64_t before_us = (uint64_t)cycle->slept_before_us, slept_us;
 	char text[24];
 
@@ -84,32 +85,31 @@ static int await_sleep(struct coordinator *coordinator, struct journal *journal)
 	if (slept_us < before_us + SLEEP_MIN_US)
 		return 0;
 	snprintf(text, sizeof(text), "%" PRIu64, slept_us - before_us);
-	return coordinator_record(coordinator, journal, RECORD_SLEPT, text);
+	return coordinator_record(coordinator, RECORD_SLEPT, text);
 }
 
 /* A cycle that is not held and whose coordinator is gone: undo it. */
-static int undo_if_abandoned(struct coordinator *coordinator, struct journal *journal, void *data,
-			     struct error *error)
+static int undo_if_abandoned(struct coordinator *coordinator, void *data, struct error *error)
 {
 	struct json_object *report = NULL;
-	const struct cycle *cycle = journal_cycle(journal);
+	const struct cycle *cycle = context_cycle(coordinator);
 	int r;
 
 	(void)data;
 	if (cycle->held)
 		return 0;
-	r = await_sleep(coordinator, journal);
+	r = await_sleep(coordinator);
 	/*
 	 * One that has slept is finished, not undone; and one that has ended
 	 * was only short of its report.
 	 */
 	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
-		r = coordinator_record(coordinator, journal, RECORD_ABORT,
+		r = coordinator_record(coordinator, RECORD_ABORT,
 				       "its coordinator died before the end");
 	if (r == 0)
-		r = coordinator_resume_guests(coordinator, journal, NULL);
+		r = coordinator_resume_guests(coordinator, NULL);
 	if (r == 0)
-		r = coordinator_finish(coordinator, journal, false, &report, error);
+		r = coordinator_finish(coordinator, false, &report, error);
 	json_object_put(report);
 	return r;
 }
@@ -201,11 +201,10 @@ static void note_result(const struct cycle *cycle, const bool *held_before,
 		result->degraded |= cycle->guests[i].degraded;
 }
 
-static int resume_cycle(struct coordinator *coordinator, struct journal *journal, void *data,
-			struct error *error)
+static int resume_cycle(struct coordinator *coordinator, void *data, struct error *error)
 {
 	struct resume_params *params = data;
-	const struct cycle *cycle = journal_cycle(journal);
+	const struct cycle *cycle = context_cycle(coordinator);
 	_cleanup_(freep) bool *held_before = note_held(cycle);
 	_cleanup_(freep) bool *selected = select_in_cycle(cycle, params);
 	bool any = params->n_names == 0;
@@ -218,20 +217,20 @@ static int resume_cycle(struct coordinator *coordinator, struct journal *journal
 	if (!any)
 		return 0;
 	if (!cycle->held && !cycle->ended)
-		r = coordinator_record(coordinator, journal, RECORD_ABORT,
+		r = coordinator_record(coordinator, RECORD_ABORT,
 				       "its coordinator died before the end");
 	if (r == 0)
-		r = coordinator_resume_guests(coordinator, journal, selected);
+		r = coordinator_resume_guests(coordinator, selected);
 	note_result(cycle, held_before, params->result);
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	/* What is still held keeps its journal. */
 	if (cycle_count_held(cycle) > 0)
 		return 0;
-	coordinator_prearm(coordinator, cycle);
+	coordinator_prearm(coordinator);
 	json_object_put(params->result->report);
 	params->result->report = NULL;
-	return coordinator_finish(coordinator, journal, false, &params->result->report, error);
+	return coordinator_finish(coordinator, false, &params->result->report, error);
 }
 
 /* A name that no cycle holds must at least be a guest's. */

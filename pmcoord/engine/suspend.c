@@ -25,9 +25,8 @@
 
 /* Everything of one cycle, from its plan to its journal. */
 struct run {
-	struct coordinator *coordinator;
+	struct coordinator *coordinator; /* of this cycle */
 	struct plan plan;
-	struct journal *journal;
 	struct lid *lid; /* whose opening ends the cycle; NULL: nobody's */
 	bool is_battery_low;
 	int io_fd; /* /proc/self/io, for what we write to disks ourselves */
@@ -86,7 +85,7 @@ int coordinator_plan(struct coordinator *coordinator, const struct cycle_params 
 static void run_done(struct run *run)
 {
 	plan_done(&run->plan);
-	journal_close(run->journal);
+	journal_close(run->coordinator->journal);
 	closep(&run->io_fd);
 }
 
@@ -155,11 +154,11 @@ static int heed_last_word(struct run *run)
 	const char *reason;
 	int r;
 
-	if (journal_cycle(run->journal)->aborted)
+	if (context_cycle(run->coordinator)->aborted)
 		return 0;
 	r = loop->ops->wait(loop, loop_now(loop));
 	reason = r < 0 ? NULL : reason_to_undo(run);
-	return reason ? coordinator_record(coordinator, run->journal, RECORD_ABORT, reason) : r;
+	return reason ? coordinator_record(coordinator, RECORD_ABORT, reason) : r;
 }
 
 /* From the first request until everyone is down. */
@@ -167,15 +166,14 @@ static int suspend_guests(struct run *run, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
 	_cleanup_(executor_freep) struct executor *executor = NULL;
-	int r = executor_new(&run->plan, coordinator->config, coordinator->hypervisor,
-			     coordinator->loop, run->journal, &executor);
+	int r = executor_new(&run->plan, coordinator, &executor);
 
 	if (r == 0)
-		r = coordinator_record(coordinator, run->journal, RECORD_PHASE, "prepare");
+		r = coordinator_record(coordinator, RECORD_PHASE, "prepare");
 	if (r == 0)
 		r = executor_prepare(executor);
 	if (r == 0)
-		r = coordinator_record(coordinator, run->journal, RECORD_PHASE, "suspend");
+		r = coordinator_record(coordinator, RECORD_PHASE, "suspend");
 	if (r == 0) {
 		run->written_before = written_bytes(run->io_fd);
 		r = execute(run, executor);
@@ -196,7 +194,7 @@ static int record_may_sleep(struct run *run)
 	if (!manager)
 		return 0;
 	snprintf(text, sizeof(text), "%" PRIu64, manager->ops->slept_us(manager));
-	return coordinator_record(run->coordinator, run->journal, RECORD_MAY_SLEEP, text);
+	return coordinator_record(run->coordinator, RECORD_MAY_SLEEP, text);
 }
 
 /*
@@ -209,17 +207,16 @@ static int sleep_host(struct run *run, struct sleeper *sleeper)
 	struct error error = { 0 };
 	uint64_t slept_us = 0;
 	char text[24];
-	int r = coordinator_record(coordinator, run->journal, RECORD_PHASE, "sleep");
+	int r = coordinator_record(coordinator, RECORD_PHASE, "sleep");
 
 	if (r == 0)
 		r = record_may_sleep(run);
 	if (r < 0)
 		return r;
 	if (sleeper->ops->enter(sleeper, coordinator->loop, &slept_us, &error) < 0)
-		return coordinator_record(coordinator, run->journal, RECORD_AWAKE,
-					  error_text(&error));
+		return coordinator_record(coordinator, RECORD_AWAKE, error_text(&error));
 	snprintf(text, sizeof(text), "%" PRIu64, slept_us);
-	return coordinator_record(coordinator, run->journal, RECORD_SLEPT, text);
+	return coordinator_record(coordinator, RECORD_SLEPT, text);
 }
 
 static void record_written(struct run *run)
@@ -231,14 +228,14 @@ static void record_written(struct run *run)
 		return;
 	snprintf(text, sizeof(text), "%" PRIu64, now - run->written_before);
 	/* Tells of the cycle only; the cycle is over whatever becomes of it. */
-	coordinator_record(run->coordinator, run->journal, RECORD_WRITTEN, text);
+	coordinator_record(run->coordinator, RECORD_WRITTEN, text);
 }
 
 /* Everyone down, and the host asleep: while this goes on, the lid counts. */
 static int go_down(struct run *run, const struct cycle_params *params, struct error *error)
 {
 	struct loop *loop = run->coordinator->loop;
-	const struct cycle *cycle = journal_cycle(run->journal);
+	const struct cycle *cycle = context_cycle(run->coordinator);
 	int r;
 
 	/* Where this fails the lid is looked at with the next event. */
@@ -258,25 +255,24 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 			  struct json_object **ret_report, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
-	const struct cycle *cycle = journal_cycle(run->journal);
+	const struct cycle *cycle = context_cycle(run->coordinator);
 	int r = go_down(run, params, error);
 
 	if (r == 0 && !cycle->aborted && !params->sleeper && !params->comes_back) {
-		r = coordinator_record(coordinator, run->journal, RECORD_KEPT_SUSPENDED, "");
+		r = coordinator_record(coordinator, RECORD_KEPT_SUSPENDED, "");
 		if (r == 0)
 			r = report_make(cycle, ret_report);
 		return r;
 	}
 	if (r < 0)
 		/* If even this cannot be recorded, undoing still goes on. */
-		coordinator_record(coordinator, run->journal, RECORD_ABORT, error_text(error));
-	r = coordinator_resume_guests(coordinator, run->journal, NULL);
+		coordinator_record(coordinator, RECORD_ABORT, error_text(error));
+	r = coordinator_resume_guests(coordinator, NULL);
 	record_written(run);
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
-	coordinator_prearm(coordinator, cycle);
-	return coordinator_finish(coordinator, run->journal, params->is_measurement, ret_report,
-				  error);
+	coordinator_prearm(coordinator);
+	return coordinator_finish(coordinator, params->is_measurement, ret_report, error);
 }
 
 static int make_head(struct run *run, const struct cycle_params *params, uint64_t start_us,
@@ -303,20 +299,20 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 			 struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
+	struct journal *journal;
 	struct cycle_head head;
 	int r = make_head(run, params, start_us, &head);
 
 	if (r < 0)
 		return error_set(error, r, "cannot begin a cycle in %s: %s",
 				 coordinator->roots->run, strerror(-r));
-	r = journal_create(coordinator->roots->journals, &head, &run->plan, &run->journal, error);
+	r = journal_create(coordinator->roots->journals, &head, &run->plan, &journal, error);
 	if (r < 0)
 		return r;
-	coordinator_observe(coordinator, run->journal);
-	r = journal_record(run->journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
+	*coordinator = context_of_cycle(coordinator, journal);
+	r = journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
 	if (r == 0 && run->is_battery_low)
-		r = coordinator_record(coordinator, run->journal, RECORD_NOTE,
-				       "low battery: not vetoed");
+		r = coordinator_record(coordinator, RECORD_NOTE, "low battery: not vetoed");
 	return r;
 }
 
