@@ -61,12 +61,10 @@ int coordinator_resume_guests(struct coordinator *coordinator, const bool *selec
 	int r, later;
 
 	r = coordinator_record(coordinator, RECORD_PHASE, "resume");
-	later = resume_guests(coordinator->journal, coordinator->config, coordinator->hypervisor,
-			      coordinator->loop, selected);
+	later = resume_guests(coordinator, selected);
 	r = r < 0 ? r : later;
 	later = coordinator_record(coordinator, RECORD_PHASE, "ready");
 	r = r < 0 ? r : later;
-	later = resume_wait_ready(coordinator->journal, coordinator->config,
-				  coordinator->hypervisor, coordinator->loop);
+	later = resume_wait_ready(coordinator);
 	return r < 0 ? r : later;
 }

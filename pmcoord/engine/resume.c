@@ -448,8 +448,11 @@ static void tidy(struct resume *resume, const bool *selected)
 			resume_in_xenstore(resume, i);
 }
 
-void resume_prepare(const struct cycle *cycle, struct hypervisor *hypervisor)
+void resume_prepare(const struct coordinator *context)
 {
+	const struct cycle *cycle = context_cycle(context);
+	struct hypervisor *hypervisor = context->hypervisor;
+
 	for (size_t i = cycle->n_guests; i-- > 0;) {
 		const struct cycle_guest *guest = &cycle->guests[i];
 		struct domain_id id = cycle_guest_id(guest);
@@ -523,20 +526,19 @@ static int resume_in_order(struct resume *resume, const bool *selected)
 	return r;
 }
 
-int resume_guests(struct journal *journal, const struct config *config,
-		  struct hypervisor *hypervisor, struct loop *loop, const bool *selected)
+int resume_guests(const struct coordinator *context, const bool *selected)
 {
 	struct resume resume = {
-		.journal = journal,
-		.config = config,
-		.hypervisor = hypervisor,
-		.loop = loop,
+		.journal = context->journal,
+		.config = context->config,
+		.hypervisor = context->hypervisor,
+		.loop = context->loop,
 	};
 	int r;
 
 	index_domids(&resume);
 	/* While all of them still stand in nobody's way. */
-	resume_prepare(cycle_of(&resume), hypervisor);
+	resume_prepare(context);
 	r = resume_in_order(&resume, selected);
 	for (size_t i = cycle_of(&resume)->n_guests; i-- > 0;)
 		if (is_selected(selected, i))
@@ -627,15 +629,14 @@ static void note_what_is_missing(struct resume *resume)
 	}
 }
 
-int resume_wait_ready(struct journal *journal, const struct config *config,
-		      struct hypervisor *hypervisor, struct loop *loop)
+int resume_wait_ready(const struct coordinator *context)
 {
 	struct resume resume = {
-		.journal = journal,
-		.config = config,
-		.hypervisor = hypervisor,
-		.loop = loop,
-		.start_us = loop_now(loop),
+		.journal = context->journal,
+		.config = context->config,
+		.hypervisor = context->hypervisor,
+		.loop = context->loop,
+		.start_us = loop_now(context->loop),
 	};
 	int r = 0;
 

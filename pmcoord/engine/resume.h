@@ -8,16 +8,15 @@
  * the same way. In reverse order; what one guest does never stops the others.
  */
 
-#include "model/config.h"
-#include "model/hypervisor.h"
-#include "record/journal.h"
-#include "model/loop.h"
+#include <stdbool.h>
+
+#include "engine/context.h"
 
 /*
  * Does for each guest that is down what can be done ahead of its resume: what
  * is done before the host sleeps need not be done on the wake. Optional.
  */
-void resume_prepare(const struct cycle *cycle, struct hypervisor *hypervisor);
+void resume_prepare(const struct coordinator *context);
 
 /*
  * Which guests to bring back: all for NULL, or those for which
@@ -29,15 +28,13 @@ void resume_prepare(const struct cycle *cycle, struct hypervisor *hypervisor);
  * resumed are recorded as stranded. Returns 0, or a negative errno when the
  * journal cannot be written any more (all guests have been tried all the same).
  */
-int resume_guests(struct journal *journal, const struct config *config,
-		  struct hypervisor *hypervisor, struct loop *loop, const bool *selected);
+int resume_guests(const struct coordinator *context, const bool *selected);
 
 /*
  * Waits, at most ready_timeout_us, until the agents of the guests that were
  * resumed have restored their devices; and resumes guests that took a request
  * and go down late. Returns 0 or a negative errno.
  */
-int resume_wait_ready(struct journal *journal, const struct config *config,
-		      struct hypervisor *hypervisor, struct loop *loop);
+int resume_wait_ready(const struct coordinator *context);
 
 #endif

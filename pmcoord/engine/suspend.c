@@ -243,7 +243,7 @@ static int go_down(struct run *run, const struct cycle_params *params, struct er
 		loop_watch_fd(loop, lid_fd(run->lid));
 	r = suspend_guests(run, error);
 	if (r == 0 && !cycle->aborted && (params->sleeper || params->comes_back))
-		resume_prepare(cycle, run->coordinator->hypervisor);
+		resume_prepare(run->coordinator);
 	if (r == 0 && !cycle->aborted && params->sleeper)
 		r = sleep_host(run, params->sleeper);
 	loop_watch_fd(loop, -EBADF);
