@@ -20,8 +20,12 @@ PYTHON ?= /usr/bin/python3
 
 # CFLAGS, CPPFLAGS and LDFLAGS are the user's; what the code needs is separate.
 CFLAGS ?= -O2 -g
-OUR_CPPFLAGS := -Iinclude -Ipmcoord -Iguest-agent -I. -D_GNU_SOURCE -DPMCOORD_VERSION='"$(VERSION)"' \
+OUR_CPPFLAGS := -Iinclude -D_GNU_SOURCE -DPMCOORD_VERSION='"$(VERSION)"' \
 	-DPMCOORD_SYSCONFDIR='"$(SYSCONFDIR)"'
+# Each program finds its own headers and the shared ones, and tests those of the
+# program that they test: the agent cannot include the coordinator's.
+AGENT_FILES = guest-agent/% tests/unit/guest-agent/% $(AGENT_FUZZERS:%=tests/fuzz/fuzz_%.c)
+own_headers = $(if $(filter $(AGENT_FILES),$(1)),-Iguest-agent,-Ipmcoord) $(if $(filter tests/%,$(1)),-I.)
 OUR_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wvla \
 	-fno-strict-aliasing -fstack-protector-strong -MMD -MP
@@ -54,7 +58,7 @@ $(call object,pmcoord/xen/xen-control.c) $(call unit_object,pmcoord/xen/xen-cont
 $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(OUR_CPPFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(call own_headers,$<) $(OUR_CPPFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/pmcoord: $(call object,$(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN))
 	$(call say,LD,$@)
@@ -75,7 +79,7 @@ UNIT_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 $(BUILD)/unit/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(OUR_CPPFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(UNIT_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(call own_headers,$<) $(OUR_CPPFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(UNIT_CFLAGS) -c -o $@ $<
 
 $(call unit_program,$(SHARED_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(SHARED_SRC))
 	$(call say,LD,$@)
@@ -117,11 +121,13 @@ deps:
 check-ready: check-static check-unit check-fuzz check-lab
 
 C_FILES = $(shell find pmcoord guest-agent include tests/unit tests/bench tests/fuzz -name '*.[ch]')
+second_compiler = clang $(1) $(OUR_CPPFLAGS) -DPMCOORD_XEN_VERSION='""' $(filter-out -MMD -MP,$(OUR_CFLAGS)) \
+	-Werror -fsyntax-only
 check-static: all
 	$(call say,CHECK,format and warnings by a second compiler)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-	$(Q)clang $(OUR_CPPFLAGS) -DPMCOORD_XEN_VERSION='""' $(filter-out -MMD -MP,$(OUR_CFLAGS)) -Werror -fsyntax-only \
-		$(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN) $(AGENT_SRC) $(AGENT_MAIN)
+	$(Q)$(call second_compiler,-Ipmcoord) $(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN)
+	$(Q)$(call second_compiler,-Iguest-agent) $(AGENT_SRC) $(AGENT_MAIN)
 	$(call say,CHECK,shell scripts$(comma) man pages$(comma) units)
 	$(Q)shellcheck tests/install-packages tests/unit/run .ci/run
 	$(Q)shellcheck -s bash hooks/bash-completion/pmcoord
@@ -164,7 +170,7 @@ FUZZERS := $(COORDINATOR_FUZZERS) $(AGENT_FUZZERS)
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
 	$(call say,CLANG,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(OUR_CPPFLAGS) -DPMCOORD_XEN_VERSION='""' $(CPPFLAGS) $(OUR_CFLAGS) $(FUZZ_CFLAGS) -c -o $@ $<
+	$(Q)clang $(call own_headers,$<) $(OUR_CPPFLAGS) -DPMCOORD_XEN_VERSION='""' $(CPPFLAGS) $(OUR_CFLAGS) $(FUZZ_CFLAGS) -c -o $@ $<
 
 $(call fuzz_program,$(COORDINATOR_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests/fuzz/file.c $(SHARED_SRC) $(COORDINATOR_SRC)) $(BUILD)/fuzz/obj/tests/fuzz/%.o
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS))

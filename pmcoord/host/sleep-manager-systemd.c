@@ -45,7 +45,6 @@ const char *sleep_kind_unit(enum sleep_kind kind)
 	return ENUM_NAME(units, kind);
 }
 
-
 /* ---- the manager's jobs -------------------------------------------------- */
 
 /* A oneshot's start job lasts until it has run. */

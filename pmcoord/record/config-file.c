@@ -42,7 +42,7 @@ static int take_choice(const struct config_choice *choices, const char *value, i
 		snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), "%s%s",
 			 expected[0] ? ", " : "", choices->name);
 	}
-	return error_set(error, -EINVAL, "'%s' is none of: %s", value, expected);
+	return error_set(error, -EINVAL, "'%s' is not one of: %s", value, expected);
 }
 
 static int take_duration(const char *value, uint64_t *ret, struct error *error)
@@ -241,7 +241,7 @@ static int take_key(void *data, const struct ini_position *position, const char 
 		return take_guest_key(loader, rule, position, key, value, error);
 	}
 	if (section[0] == '\0')
-		return error_set(error, -EINVAL, "stands before the first [Section]");
+		return error_set(error, -EINVAL, "must follow a [Section]");
 	warn_at(loader, position, "section", section);
 	return 0;
 }
@@ -335,7 +335,7 @@ static int load_drop_ins(struct config *config, const char *directory, config_wa
 
 		if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) >= 0 &&
 		    load_file(config, path, warn, data, &error) < 0) {
-			snprintf(text, sizeof(text), "ignoring the whole of %s: %s", path,
+			snprintf(text, sizeof(text), "ignoring %s, which has errors: %s", path,
 				 error_text(&error));
 			warn(data, text);
 		}

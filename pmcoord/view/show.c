@@ -378,8 +378,8 @@ static int plan_text(struct view *view, FILE *out)
 	}
 	if (r < 0)
 		return r;
-	print_reasons(view->plan, true, "\nOnly second best:\n", out);
-	print_reasons(view->plan, false, "\nLeft alone:\n", out);
+	print_reasons(view->plan, true, "\nNot by the best mechanism:\n", out);
+	print_reasons(view->plan, false, "\nNot suspended by pmcoord:\n", out);
 	print_warnings(view->plan->graph, out);
 	return ferror(out) ? -EIO : 0;
 }

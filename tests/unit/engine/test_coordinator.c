@@ -498,10 +498,10 @@ static void what_fails_once_is_tried_once_more(void **state)
 
 static bool is_unreadable;
 
-static int look_in_vain(struct hypervisor *hypervisor, const struct domain_id *id,
-			struct domain_state *ret_state)
+static int get_state_in_vain(struct hypervisor *hypervisor, const struct domain_id *id,
+			     struct domain_state *ret_state)
 {
-	return is_unreadable ? -EIO : ops_below->look(hypervisor, id, ret_state);
+	return is_unreadable ? -EIO : ops_below->get_state(hypervisor, id, ret_state);
 }
 
 static void is_unreadable_when_all_are_back(void *data, const struct cycle *cycle,
@@ -523,7 +523,7 @@ static void a_late_guest_that_cannot_be_looked_at_stays_held(void **state)
 	(void)state;
 	host_init_laptop(&host, LATE);
 	put_between(&host, &ops);
-	ops.look = look_in_vain;
+	ops.get_state = get_state_in_vain;
 	is_unreadable = false;
 	host.coordinator.observer = is_unreadable_when_all_are_back;
 	report = run_cycle(&host, true);
