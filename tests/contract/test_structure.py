@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tests/verify-modules reports what does not belong into a folder."""
+
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("pmcoord", "guest-agent", "include", "tests/unit"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def verify(tree):
+    return subprocess.run([ROOT / "tests/verify-modules", tree], capture_output=True, text=True)
+
+
+def test_the_tree_as_it_is_has_no_problem(tree):
+    result = verify(tree)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "source, include, problem",
+    [
+        ("pmcoord/model/plan.c", '"engine/executor.h"', "pmcoord/model/plan includes engine/executor.h"),
+        ("pmcoord/engine/deadlines.c", '"engine/suspend.h"', "pmcoord/engine/deadlines includes engine/suspend.h"),
+        ("guest-agent/net/netlink.c", '"engine/engine.h"', "guest-agent/net/netlink includes engine/engine.h"),
+        ("guest-agent/guest/task.c", '"../../pmcoord/model/plan.h"', "by a path into a program"),
+        ("pmcoord/engine/suspend.c", "<xenstore.h>", "pmcoord/engine/suspend includes <xenstore.h>"),
+        ("pmcoord/xen/xen-store.c", "<xenctrl.h>", "pmcoord/xen/xen-store includes <xenctrl.h>"),
+    ],
+)
+def test_an_include_that_does_not_belong_there_is_reported(tree, source, include, problem):
+    path = tree / source
+    path.write_text(f"#include {include}\n" + path.read_text())
+    result = verify(tree)
+    assert result.returncode == 1
+    assert problem in result.stderr
+
+
+def test_a_module_that_is_neither_built_nor_described_is_reported(tree):
+    (tree / "pmcoord/base/stray.c").write_text("")
+    result = verify(tree)
+    assert result.returncode == 1
+    assert "pmcoord/base/stray.c is not built" in result.stderr
+    assert "stray.c is not described" in result.stderr
