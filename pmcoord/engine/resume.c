@@ -152,8 +152,12 @@ static void let_run(struct resume *resume, size_t i, struct attempt *attempt)
 	attempt->r = 0;
 	if (is_paused_by_us(guest_at(resume, i)) && attempt->look.paused)
 		attempt->r = hypervisor->ops->unpause(hypervisor, &id);
-	if (attempt->r == 0 && attempt->look.state == GUEST_SUSPENDED)
+	if (attempt->r == 0 && attempt->look.state == GUEST_SUSPENDED) {
+		/* It suspended as it was paused: xenstored must learn of its resume, too. */
+		if (is_paused_by_us(guest_at(resume, i)))
+			record(resume, RECORD_SUSPENDED, i, "");
 		attempt->r = hypervisor->ops->resume(hypervisor, &id);
+	}
 	attempt->running_us = loop_now(resume->loop);
 }
 

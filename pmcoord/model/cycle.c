@@ -349,7 +349,9 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 		break;
 	case RECORD_SUSPENDED:
 		guest->hold = HOLD_SUSPENDED;
-		guest->down_us = now;
+		/* One that was paused has stood still since then. */
+		if (guest->down_us == CYCLE_NEVER)
+			guest->down_us = now;
 		if (guest->outcome == OUTCOME_PENDING)
 			guest->outcome = OUTCOME_SUSPENDED;
 		break;

@@ -344,6 +344,7 @@ static void who_is_destroyed_while_held_is_not_back(void **state)
 }
 
 static const struct hypervisor_ops *ops_below;
+static struct host *host_below;
 
 /* The verbs in `ops` are the simulator's but for those that are changed now. */
 static void put_between(struct host *host, struct hypervisor_ops *ops)
@@ -351,6 +352,7 @@ static void put_between(struct host *host, struct hypervisor_ops *ops)
 	ops_below = host->hypervisor->ops;
 	*ops = *ops_below;
 	host->hypervisor->ops = ops;
+	host_below = host;
 }
 
 static size_t n_woken;
@@ -584,6 +586,62 @@ static void a_guest_stays_late_when_the_wait_for_it_fails(void **state)
 	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
 	assert_no_journal(&host);
 	host_done(&host);
+}
+
+static int pause_as_it_suspends(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	struct loop *loop = host_below->loop;
+
+	assert_int_equal(loop->ops->wait(loop, loop_now(loop) + 5000000), 0);
+	return ops_below->pause(hypervisor, id);
+}
+
+static size_t n_resumed_in_xenstore;
+
+static int count_resumed_in_xenstore(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	n_resumed_in_xenstore++;
+	return ops_below->resume_in_xenstore(hypervisor, id);
+}
+
+static void runs_where_that_is_recorded(void *data, const struct cycle *cycle,
+					const struct record *record)
+{
+	if (record->type == RECORD_RUNNING)
+		assert_int_equal(state_of(data, cycle->guests[record->guest].name), GUEST_RUNNING);
+}
+
+/* It is paused and suspended: only both, undone, let it run. */
+static void a_guest_that_suspends_as_it_is_paused_is_resumed_too(void **state)
+{
+	static const char *const failures[] = { "", "Fail=unpause:1\n", "Fail=resume:1\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(failures); i++) {
+		struct hypervisor_ops ops;
+		struct json_object *report;
+		char scenario[160];
+		struct host host;
+
+		snprintf(scenario, sizeof(scenario), "[Guest \"mail\"]\n%s" LATE, failures[i]);
+		host_init(&host, scenario);
+		put_between(&host, &ops);
+		ops.pause = pause_as_it_suspends;
+		ops.resume_in_xenstore = count_resumed_in_xenstore;
+		n_resumed_in_xenstore = 0;
+		host.coordinator.observer = runs_where_that_is_recorded;
+		host.coordinator.observer_data = &host;
+		report = run_cycle(&host, true);
+		assert_null(report_stranded(report));
+		assert_string_equal(text(guest_of(report, "mail"), "outcome"), "paused");
+		assert_int_equal(moment(report, "mail", "down_us"), 12000000);
+		assert_int_equal(n_resumed_in_xenstore, 1);
+		json_object_put(report);
+		host.hypervisor->ops = ops_below;
+		assert_int_equal(state_of(&host, "mail"), GUEST_RUNNING);
+		assert_no_journal(&host);
+		host_done(&host);
+	}
 }
 
 /* It runs through S3, which stops its clock as well as the host's. */
@@ -1034,6 +1092,7 @@ int main(void)
 		cmocka_unit_test(a_late_guest_that_cannot_be_looked_at_stays_held),
 		cmocka_unit_test(a_paused_guest_may_still_be_late_when_others_are_resumed),
 		cmocka_unit_test(a_guest_stays_late_when_the_wait_for_it_fails),
+		cmocka_unit_test(a_guest_that_suspends_as_it_is_paused_is_resumed_too),
 		cmocka_unit_test(a_guest_that_could_not_be_paused_may_be_late_after_the_sleep),
 		cmocka_unit_test(who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
 		cmocka_unit_test(a_signal_in_any_phase_before_the_sleep_is_undone),
