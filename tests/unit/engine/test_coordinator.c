@@ -5,6 +5,7 @@
 #include "engine/coordinator.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -662,6 +663,55 @@ static void a_guest_that_could_not_be_paused_may_be_late_after_the_sleep(void **
 	host_done(&host);
 }
 
+/* Keeps the journal but for what RETRACTED says, as an older pmcoord wrote it. */
+static void keep_old_journal(void *data, const struct cycle *cycle, const struct record *record)
+{
+	const struct host *host = data;
+	char path[128], line[512];
+	FILE *in, *out;
+
+	if (record->type != RECORD_END)
+		return;
+	snprintf(path, sizeof(path), "%s/%" PRIu64, host->roots.journals, cycle->number);
+	in = fopen(path, "r");
+	snprintf(path, sizeof(path), "%s/journal", host->directory);
+	out = fopen(path, "w");
+	assert_true(in && out);
+	while (fgets(line, sizeof(line), in))
+		if (!strstr(line, " retracted "))
+			fputs(line, out);
+	fclose(in);
+	fclose(out);
+}
+
+/* There SETTLED ended the hold of a guest that had run all along. */
+static void a_journal_of_an_older_pmcoord_is_brought_to_its_end(void **state)
+{
+	char from[128], to[128];
+	struct cycle cycle;
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "Behaviour=hangs-after-ack\n");
+	host.config.on_failure = ON_FAILURE_ABORT;
+	host.coordinator.observer = keep_old_journal;
+	host.coordinator.observer_data = &host;
+	json_object_put(run_cycle(&host, true));
+	host.coordinator.observer = NULL;
+	assert_no_journal(&host);
+	snprintf(from, sizeof(from), "%s/journal", host.directory);
+	snprintf(to, sizeof(to), "%s/1", host.roots.journals);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(journal_read(host.roots.journals, 1, &cycle, &error), 0);
+	assert_int_equal(cycle_count_held(&cycle), 1);
+	cycle_done(&cycle);
+	resume_all(&host);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
 static void resumes_the_named_and_what_they_need(void **state)
 {
 	struct resume_result result;
@@ -1094,6 +1144,7 @@ int main(void)
 		cmocka_unit_test(a_guest_stays_late_when_the_wait_for_it_fails),
 		cmocka_unit_test(a_guest_that_suspends_as_it_is_paused_is_resumed_too),
 		cmocka_unit_test(a_guest_that_could_not_be_paused_may_be_late_after_the_sleep),
+		cmocka_unit_test(a_journal_of_an_older_pmcoord_is_brought_to_its_end),
 		cmocka_unit_test(who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
 		cmocka_unit_test(a_signal_in_any_phase_before_the_sleep_is_undone),
 		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
