@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/machine.h"
 
-#include "pmcoord/enum-name.h"
-
 static const struct machine_step no_action = { 0 };
-
-const char *machine_phase_name(enum machine_phase phase)
-{
-	static const char *const names[] = {
-		[MACHINE_IDLE] = "idle",
-		[MACHINE_QUIESCING] = "quiescing",
-		[MACHINE_QUIESCED] = "quiesced",
-		[MACHINE_RESTORING] = "restoring",
-	};
-
-	ENUM_COMPLETE(names, MACHINE_RESTORING);
-	return ENUM_NAME(names, phase);
-}
 
 static bool asks_to_suspend(const struct protocol_request *request, uint64_t cycle)
 {

@@ -101,7 +101,4 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 struct machine_step machine_handle(struct machine *machine, enum machine_input input,
 				   const struct protocol_request *request);
 
-/* "idle", "quiescing", "quiesced", "restoring". */
-const char *machine_phase_name(enum machine_phase phase);
-
 #endif

@@ -11,18 +11,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#define STOP_SIGNALS_MAX 3
-
-struct stop_signals {
-	int numbers[STOP_SIGNALS_MAX];
-	size_t n;
-};
-
-/* The stop signals of this process: without SIGHUP where it is ignored, as under nohup(1). */
-struct stop_signals stop_signals_get(void);
-
-/* Blocks the stop signals and returns them. Threads created later inherit the mask. */
-struct stop_signals stop_signals_block(void);
+/* Blocks the stop signals. Threads created later inherit the mask. */
+void stop_signals_block(void);
 
 /*
  * Blocks the stop signals and calls `handler` for each from the loop, as long as

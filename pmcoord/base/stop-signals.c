@@ -4,7 +4,13 @@
 #include <signal.h>
 #include <stdbool.h>
 
-struct stop_signals stop_signals_get(void)
+struct stop_signals {
+	int numbers[3];
+	size_t n;
+};
+
+/* Without SIGHUP where it is ignored, as under nohup(1). */
+static struct stop_signals list_signals(void)
 {
 	struct stop_signals signals = { { SIGTERM, SIGINT }, 2 };
 	struct sigaction hangup;
@@ -14,24 +20,30 @@ struct stop_signals stop_signals_get(void)
 	return signals;
 }
 
-struct stop_signals stop_signals_block(void)
+static void block(const struct stop_signals *signals)
 {
-	struct stop_signals signals = stop_signals_get();
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < signals.n; i++)
-		sigaddset(&set, signals.numbers[i]);
+	for (size_t i = 0; i < signals->n; i++)
+		sigaddset(&set, signals->numbers[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signals;
+}
+
+void stop_signals_block(void)
+{
+	struct stop_signals signals = list_signals();
+
+	block(&signals);
 }
 
 int stop_signals_watch(sd_event *event, int64_t priority, sd_event_signal_handler_t handler,
 		       void *data)
 {
-	struct stop_signals signals = stop_signals_block();
+	struct stop_signals signals = list_signals();
 	int r = 0;
 
+	block(&signals);
 	for (size_t i = 0; r >= 0 && i < signals.n; i++) {
 		sd_event_source *source = NULL;
 

@@ -2,7 +2,6 @@
 #include "xen/xen-domains.h"
 
 #include <errno.h>
-#include <string.h>
 
 int xen_domains_read(struct xen_control *control, const struct domain_id *id,
 		     struct xen_domain *ret_domain)
