@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Unit tests, a program per module: tests/unit/NAME.c
+# Unit tests, a program per module: tests/unit/FOLDER/NAME.c
 SHARED_TESTS := base/test_error base/test_parse base/test_protocol base/test_ini_file base/test_descriptor_store \
 	base/test_clock base/test_segments base/test_enum_name
 COORDINATOR_TESTS := \
@@ -31,7 +31,7 @@ COORDINATOR_TESTS := \
 	daemon/test_desktop \
 	engine/test_deadlines host/test_deferred host/test_loop \
 	engine/test_coordinator \
-	engine/test_sweeps model/test_properties engine/test_crashes engine/test_out_of_memory \
+	engine/test_sweeps engine/test_properties engine/test_crashes engine/test_out_of_memory \
 	engine/test_job \
 	engine/test_prearm \
 	xen/test_ports
