@@ -18,6 +18,7 @@
 #include "engine/coordinator.h"
 #include "sim/simulator.h"
 #include "model/sleeper.h"
+#include "tests/unit/tree.h"
 
 struct host {
 	char directory[64];
@@ -101,13 +102,11 @@ static inline void host_init_laptop(struct host *host, const char *mail)
 
 static inline void host_done(struct host *host)
 {
-	char command[128];
 
 	hypervisor_close(host->hypervisor);
 	roots_done(&host->roots);
 	config_done(&host->config);
-	snprintf(command, sizeof(command), "rm -r %s", host->directory);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove_all(host->directory), 0);
 }
 
 static inline enum guest_state state_of(struct host *host, const char *name)

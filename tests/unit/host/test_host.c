@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/directory.h"
+#include "tests/unit/tree.h"
 
 /* A root directory; each test writes the files of a host that it needs. */
 struct world {
@@ -41,12 +42,10 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct world *world = *state;
-	char command[128];
 
 	host_done(&world->host);
 	roots_done(&world->roots);
-	snprintf(command, sizeof(command), "rm -r %s", world->root);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove_all(world->root), 0);
 	free(world);
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/lock.h"
+#include "tests/unit/tree.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -291,11 +292,9 @@ static int make_directory(void **state)
 
 static int remove_directory(void **state)
 {
-	char command[64];
 
 	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", directory);
-	return system(command);
+	return tree_remove_all(directory);
 }
 
 int main(void)

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "tests/unit/tree.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -168,15 +169,15 @@ static int open_world(void **state)
 static int close_world(void **state)
 {
 	struct world *world = *state;
-	char command[96];
+	int r;
 
 	if (world->manager)
 		stop_manager(world);
 	kill(world->bus, SIGTERM);
 	sleep_manager_free(world->ours);
-	snprintf(command, sizeof(command), "rm -r %s", world->directory);
+	r = tree_remove_all(world->directory);
 	free(world);
-	return system(command);
+	return r;
 }
 
 /* ---- looking ------------------------------------------------------------- */

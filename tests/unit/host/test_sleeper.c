@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "tests/unit/tree.h"
 
 struct world {
 	struct sleep_manager manager;
@@ -107,15 +108,15 @@ static int open_world(void **state)
 static int close_world(void **state)
 {
 	struct world *world = *state;
-	char command[96];
+	int r;
 
 	sleeper_free(world->sleeper);
 	loop_free(world->loop);
 	close(world->lease[0]);
 	close(world->lease[1]);
-	snprintf(command, sizeof(command), "rm -r %s", world->sys);
+	r = tree_remove_all(world->sys);
 	free(world);
-	return system(command);
+	return r;
 }
 
 static void refuses_to_hibernate_and_says_what_to_do(void **state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/sleeper-alarm.h"
+#include "tests/unit/tree.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -109,12 +110,10 @@ static struct sleeper *open_world(struct world *world)
 
 static void close_world(struct world *world, struct sleeper *sleeper)
 {
-	char command[128];
 
 	sleeper_free(sleeper);
 	assert_int_equal(world->freed, 1);
-	snprintf(command, sizeof(command), "rm -r %s", world->sys);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove_all(world->sys), 0);
 }
 
 static void sets_the_alarm_right_before_the_sleep(void **state)

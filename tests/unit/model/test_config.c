@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "record/config-file.h"
 #include "model/config.h"
+#include "tests/unit/tree.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -42,11 +43,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct world *world = *state;
-	char command[128];
 
 	config_done(&world->config);
-	snprintf(command, sizeof(command), "rm -r %s", world->directory);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove_all(world->directory), 0);
 	free(world);
 	return 0;
 }

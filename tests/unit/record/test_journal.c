@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "record/journal.h"
+#include "tests/unit/tree.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -65,13 +66,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct world *world = *state;
-	char command[128];
 
 	plan_done(&world->plan);
 	inventory_done(&world->inventory);
 	config_done(&world->config);
-	snprintf(command, sizeof(command), "rm -r %s", world->directory);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove_all(world->directory), 0);
 	free(world);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "base/moment.h"
 #include "view/report-text.h"
 #include "view/timeline.h"
+#include "tests/unit/tree.h"
 
 #define UUID "00000000-0000-0000-0000-00000000000"
 
@@ -61,11 +62,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct world *world = *state;
-	char command[128];
 
 	cycle_done(&world->cycle);
-	snprintf(command, sizeof(command), "rm -r %s", world->directory);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove_all(world->directory), 0);
 	free(world);
 	return 0;
 }

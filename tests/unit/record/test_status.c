@@ -18,6 +18,7 @@
 #include "record/journal.h"
 #include "pmcoord/json.h"
 #include "host/lock.h"
+#include "tests/unit/tree.h"
 
 /* 2026-01-01 00:00:00 UTC */
 #define STARTED_US 1767225600000000ull
@@ -54,12 +55,10 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct world *world = *state;
-	char command[128];
 
 	status_done(&world->status);
 	roots_done(&world->roots);
-	snprintf(command, sizeof(command), "rm -r %s", world->directory);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tree_remove_all(world->directory), 0);
 	free(world);
 	return 0;
 }
