@@ -100,7 +100,8 @@ static void read_timeout(struct agent *agent)
 	int n = channel->ops->read(channel, PROTOCOL_NODE_TIMEOUT, text, sizeof(text) - 1);
 
 	agent->timeout_us = agent->setup.settings->timeout_us;
-	if (n < 0)
+	/* dom0 creates this node empty, too. */
+	if (n <= 0)
 		return;
 	text[n] = '\0';
 	if (parse_u64(text, TIMEOUT_MAX_MS, &ms) < 0 || ms * 1000 < PROTOCOL_TIMEOUT_MIN_US) {

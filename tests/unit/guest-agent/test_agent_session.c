@@ -18,12 +18,12 @@
 #include "pmcoord/clock.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
-#define NODES 7
+#define NODES 8
 
 static const char *const node_names[NODES] = {
-	PROTOCOL_NODE_VERSION,	  PROTOCOL_NODE_EVENT_CHANNEL, PROTOCOL_NODE_STATE,
-	PROTOCOL_NODE_DETAIL,	  PROTOCOL_NODE_REQUEST,       PROTOCOL_NODE_SHUTDOWN,
-	PROTOCOL_NODE_INHIBITORS,
+	PROTOCOL_NODE_VERSION,	PROTOCOL_NODE_EVENT_CHANNEL, PROTOCOL_NODE_STATE,
+	PROTOCOL_NODE_DETAIL,	PROTOCOL_NODE_REQUEST,	     PROTOCOL_NODE_TIMEOUT,
+	PROTOCOL_NODE_SHUTDOWN, PROTOCOL_NODE_INHIBITORS,
 };
 
 /* What the service manager was told last of its watchdog. */
@@ -168,6 +168,7 @@ struct guest {
 	struct engine *engine;
 	struct agent *agent;
 	struct fake_channel channel;
+	struct log log; /* of the agent; held, so that tests can read it */
 	sd_event *event;
 };
 
@@ -196,6 +197,7 @@ static void start_agent(struct guest *guest)
 		.settings = &guest->settings,
 		.channel = &guest->channel.base,
 		.journal = &guest->journal,
+		.log = &guest->log,
 		.suspended_us = get_suspended_us,
 		.notify_systemd = hear_watchdog,
 	};
@@ -565,6 +567,36 @@ static void undoes_an_abort_at_any_moment(void **state)
 	}
 }
 
+static void reports_a_time_limit_that_is_none(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_reported;
+	} cases[] = {
+		{ "2000", false },
+		/* dom0 creates the node, and then writes it. */
+		{ "", false },
+		{ "soon", true },
+		{ "99", true },
+		{ "3600001", true },
+	};
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char suspend[40], ready[40];
+
+		guest->log = (struct log){ .held = true };
+		snprintf(suspend, sizeof(suspend), "suspend %zu", i + 1);
+		snprintf(ready, sizeof(ready), "ready %zu", i + 1);
+		fake_write(&guest->channel.base, PROTOCOL_NODE_TIMEOUT, cases[i].text);
+		ask(guest, suspend);
+		await_state(guest, ready);
+		assert_int_equal(strstr(guest->log.text, " is not a number of ms ") != NULL,
+				 cases[i].is_reported);
+	}
+}
+
 static void names_the_process_that_does_not_freeze(void **state)
 {
 	struct guest *guest = *state;
@@ -892,6 +924,7 @@ int main(void)
 		TEST(undoes_when_dom0_aborts_a_quiesced_guest),
 		TEST(undoes_when_dom0_aborts_in_the_middle),
 		TEST(undoes_an_abort_at_any_moment),
+		TEST(reports_a_time_limit_that_is_none),
 		TEST(names_the_process_that_does_not_freeze),
 		TEST(names_the_driver_that_hangs_and_restores_the_others),
 		TEST(fails_when_the_kernel_does_not_suspend),
