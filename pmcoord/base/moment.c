@@ -9,7 +9,7 @@
  * RFC 3339 in UTC. Not by gmtime(3), whose first call reads /etc/localtime. The
  * calendar runs from March, in eras of 400 years, so that the odd day is last.
  */
-void report_format_moment(uint64_t realtime_us, char ret[REPORT_MOMENT_SIZE])
+void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE])
 {
 	uint64_t seconds = realtime_us / 1000000;
 	uint64_t days = seconds / 86400 + 719468; /* since 0000-03-01 */
@@ -19,14 +19,14 @@ void report_format_moment(uint64_t realtime_us, char ret[REPORT_MOMENT_SIZE])
 	uint64_t march_month = (5 * of_year + 2) / 153;
 	uint64_t month = march_month < 10 ? march_month + 3 : march_month - 9;
 
-	snprintf(ret, REPORT_MOMENT_SIZE,
+	snprintf(ret, MOMENT_TEXT_SIZE,
 		 "%04" PRIu64 "-%02" PRIu64 "-%02" PRIu64 "T%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64
 		 ".%06" PRIu64 "Z",
 		 era * 400 + year + (month <= 2), month, of_year - (153 * march_month + 2) / 5 + 1,
 		 seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, realtime_us % 1000000);
 }
 
-void report_print_when(const char *started, FILE *out)
+void moment_print_local(const char *started, FILE *out)
 {
 	struct tm when = { 0 };
 	char text[64];
@@ -46,36 +46,35 @@ void report_print_when(const char *started, FILE *out)
 /* Not by floating point: the decimal point is the same in every locale. */
 static void format_tenths(int64_t tenths, const char *unit, char *ret)
 {
-	snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s", tenths / 10, tenths % 10,
-		 unit);
+	snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s", tenths / 10, tenths % 10, unit);
 }
 
-char *report_format_ms(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE])
+char *span_format_ms(int64_t span_us, char ret[SPAN_TEXT_SIZE])
 {
 	if (span_us == MOMENT_NEVER)
-		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "-");
+		snprintf(ret, SPAN_TEXT_SIZE, "-");
 	else
 		format_tenths((span_us + 50) / 100, "", ret);
 	return ret;
 }
 
-char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE])
+char *span_format(int64_t span_us, char ret[SPAN_TEXT_SIZE])
 {
 	int64_t seconds = (span_us + 500000) / 1000000;
 
 	if (span_us == MOMENT_NEVER)
-		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "-");
+		snprintf(ret, SPAN_TEXT_SIZE, "-");
 	else if (span_us < 10000000)
 		format_tenths((span_us + 50) / 100, " ms", ret);
 	else if (span_us < 120000000)
 		format_tenths((span_us + 50000) / 100000, " s", ret);
 	else if (seconds < 600)
-		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 " min %" PRId64 " s", seconds / 60,
+		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 " min %" PRId64 " s", seconds / 60,
 			 seconds % 60);
 	else if (seconds < 7200)
-		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 " min", (seconds + 30) / 60);
+		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 " min", (seconds + 30) / 60);
 	else
-		snprintf(ret, REPORT_SPAN_TEXT_SIZE, "%" PRId64 " h %" PRId64 " min",
-			 seconds / 3600, seconds / 60 % 60);
+		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 " h %" PRId64 " min", seconds / 3600,
+			 seconds / 60 % 60);
 	return ret;
 }

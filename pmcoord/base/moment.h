@@ -11,23 +11,23 @@
 #define MOMENT_NEVER INT64_MIN
 
 /* A CLOCK_REALTIME as the reports write it: RFC 3339, in UTC. */
-#define REPORT_MOMENT_SIZE 64
-void report_format_moment(uint64_t realtime_us, char ret[REPORT_MOMENT_SIZE]);
+#define MOMENT_TEXT_SIZE 64
+void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE]);
 
 /*
  * Prints such a text in the reader's time zone; any other text is printed as it
  * is.
  */
-void report_print_when(const char *started, FILE *out);
+void moment_print_local(const char *started, FILE *out);
 
-#define REPORT_SPAN_TEXT_SIZE 32
+#define SPAN_TEXT_SIZE 32
 
 /* "412.3", in ms, and "-" for MOMENT_NEVER. Returns `ret`. */
-char *report_format_ms(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
+char *span_format_ms(int64_t span_us, char ret[SPAN_TEXT_SIZE]);
 
 /*
  * "412.3 ms", "12.3 s", "4 min 10 s", "17 min" or "3 h 12 min". Returns `ret`.
  */
-char *report_format_span(int64_t span_us, char ret[REPORT_SPAN_TEXT_SIZE]);
+char *span_format(int64_t span_us, char ret[SPAN_TEXT_SIZE]);
 
 #endif

@@ -161,8 +161,7 @@ static void check_agent(const struct guest_check *guest_check)
 		report_devices_without_agent(guest_check, &why);
 	else if (has_agent(guest_check))
 		REPORT(guest_check,
-		       guest_has_given_up_agent(guest_check->guest) ? FINDING_INFO
-								    : FINDING_WARNING,
+		       guest_agent_has_stopped(guest_check->guest) ? FINDING_INFO : FINDING_WARNING,
 		       why.advice,
 		       "%s: pmcoord suspends the guest without it, so processes and devices are not quiesced",
 		       why.reason);
@@ -248,7 +247,7 @@ static bool serves_disks(const struct guest_check *guest_check)
 	for (size_t i = 0; i < inventory->n_links; i++)
 		if (inventory->links[i].backend == guest_check->guest->domid &&
 		    inventory->links[i].class == LINK_STORAGE &&
-		    link_is_believed(&inventory->links[i]))
+		    link_is_confirmed(&inventory->links[i]))
 			return true;
 	return false;
 }

@@ -30,10 +30,10 @@ static void check_claims(const struct inventory *inventory, struct findings *fin
 		const char *frontend = name_of(inventory, link->frontend);
 		const char *backend = name_of(inventory, link->backend);
 
-		if (!frontend || !backend || link_is_believed(link))
+		if (!frontend || !backend || link_is_confirmed(link))
 			continue;
 		findings_add(
-			findings, FINDING_WARNING, link->said_by_frontend ? frontend : backend,
+			findings, FINDING_WARNING, link->recorded_by_frontend ? frontend : backend,
 			"attach the device again if it is intended; otherwise find out why this guest claims it",
 			"the guest claims a %s device between '%s' and '%s' that the other end does not confirm: pmcoord ignores the claim",
 			link_class_name(link->class), frontend, backend);

@@ -54,10 +54,10 @@ static bool was_interrupted(const struct cli *cli)
 
 static void print_span(const char *what, int64_t span_us)
 {
-	char text[REPORT_SPAN_TEXT_SIZE];
+	char text[SPAN_TEXT_SIZE];
 
 	if (span_us != CYCLE_NEVER)
-		printf(", %s in %s", what, report_format_span(span_us, text));
+		printf(", %s in %s", what, span_format(span_us, text));
 }
 
 /* One line: which cycle it was, how it went, how long it took. */

@@ -46,7 +46,7 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		return r;
 	}
 	/* While a guest is not back it says so, and whoever is next tries. */
-	if (cycle_count_held(context_cycle(coordinator)) == 0)
+	if (cycle_count_holds(context_cycle(coordinator)) == 0)
 		r = journal_remove(coordinator->journal);
 	if (r < 0) {
 		json_object_put(report);

@@ -159,7 +159,7 @@ static struct cycle_params wish_of(const struct job *job, struct sleeper *sleepe
 		.names = job->names,
 		.n_names = job->n_names,
 		.force = job->force,
-		.comes_back = kind->in_series,
+		.resumes_at_once = kind->in_series,
 		.is_measurement = kind->is_measurement,
 	};
 }
@@ -169,7 +169,7 @@ static void take_report(const struct cycle_params *params, struct job_outcome *o
 {
 	outcome->result = job_result_of_report(outcome->report);
 	report_blame(outcome->report, outcome->message, sizeof(outcome->message));
-	outcome->held = !params->sleeper && !params->comes_back &&
+	outcome->held = !params->sleeper && !params->resumes_at_once &&
 			outcome->result != JOB_RESULT_ROLLED_BACK;
 }
 

@@ -225,7 +225,7 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	/* What is still held keeps its journal. */
-	if (cycle_count_held(cycle) > 0)
+	if (cycle_count_holds(cycle) > 0)
 		return 0;
 	coordinator_prearm(coordinator);
 	json_object_put(params->result->report);

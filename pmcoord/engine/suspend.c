@@ -242,7 +242,7 @@ static int go_down(struct run *run, const struct cycle_params *params, struct er
 	if (run->lid)
 		loop_watch_fd(loop, lid_fd(run->lid));
 	r = suspend_guests(run, error);
-	if (r == 0 && !cycle->aborted && (params->sleeper || params->comes_back))
+	if (r == 0 && !cycle->aborted && (params->sleeper || params->resumes_at_once))
 		resume_prepare(run->coordinator);
 	if (r == 0 && !cycle->aborted && params->sleeper)
 		r = sleep_host(run, params->sleeper);
@@ -258,7 +258,7 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 	const struct cycle *cycle = context_cycle(run->coordinator);
 	int r = go_down(run, params, error);
 
-	if (r == 0 && !cycle->aborted && !params->sleeper && !params->comes_back) {
+	if (r == 0 && !cycle->aborted && !params->sleeper && !params->resumes_at_once) {
 		r = coordinator_record(coordinator, RECORD_KEPT_SUSPENDED, "");
 		if (r == 0)
 			r = report_make(cycle, ret_report);

@@ -19,7 +19,7 @@ struct cycle_params {
 	char **names;
 	size_t n_names;
 	bool force; /* the named ones only, not those that need them */
-	bool comes_back; /* without a sleeper: not held, but back at once */
+	bool resumes_at_once; /* without a sleeper: not held, but back at once */
 	bool is_measurement; /* its report is kept only if it went wrong */
 };
 

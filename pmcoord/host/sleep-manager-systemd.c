@@ -101,7 +101,7 @@ static int open_bus(sd_bus **ret_bus)
 	return 0;
 }
 
-static int systemd_look(struct sleep_manager *manager, struct sleep_job *ret_job)
+static int systemd_get_state(struct sleep_manager *manager, struct sleep_job *ret_job)
 {
 	sd_bus *bus;
 	int r = open_bus(&bus);
@@ -259,7 +259,7 @@ static void systemd_free(struct sleep_manager *manager)
 
 static const struct sleep_manager_ops systemd_ops = {
 	.free = systemd_free,
-	.get_state = systemd_look,
+	.get_state = systemd_get_state,
 	.slept_us = systemd_slept_us,
 	.await_end = systemd_await_end,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/systemd.h"
 
-int systemd_read_jobs(sd_bus_message *reply, systemd_take_job_fn take, void *data)
+int systemd_read_jobs(sd_bus_message *reply, systemd_job_fn take, void *data)
 {
 	struct systemd_job job;
 	int r = sd_bus_message_enter_container(reply, 'a', "(usssoo)");

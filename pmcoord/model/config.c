@@ -77,7 +77,7 @@ struct guest_config config_for_guest(const struct config *config, const char *na
 		if (rule->has_timeout)
 			guest.timeout_us = rule->timeout_us;
 	}
-	if (config->never_vetoed)
+	if (config->vetoes_ignored)
 		guest.on_failure = ON_FAILURE_PAUSE;
 	return guest;
 }
@@ -86,7 +86,7 @@ struct config config_without_vetoes(const struct config *config)
 {
 	struct config ret = *config;
 
-	ret.never_vetoed = true;
+	ret.vetoes_ignored = true;
 	ret.on_deadline = ON_FAILURE_PAUSE;
 	ret.abort_on_lid_open = false;
 	ret.honour_inhibitors = false;

@@ -51,7 +51,7 @@ struct config {
 	enum config_resume_after resume_after;
 	uint64_t ready_timeout_us; /* for agents to restore their devices */
 	bool honour_inhibitors;
-	bool never_vetoed; /* see config_without_vetoes */
+	bool vetoes_ignored; /* see config_without_vetoes */
 	uint64_t keep_reports;
 	struct config_rule *rules; /* in file order, the last match wins */
 	size_t n_rules;

@@ -520,7 +520,7 @@ enum cycle_result cycle_result(const struct cycle *cycle)
 	return RESULT_OK;
 }
 
-size_t cycle_count_held(const struct cycle *cycle)
+size_t cycle_count_holds(const struct cycle *cycle)
 {
 	size_t count = 0;
 

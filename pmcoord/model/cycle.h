@@ -192,7 +192,7 @@ enum cycle_result cycle_result(const struct cycle *cycle);
 bool cycle_guest_was_suspended(const struct cycle_guest *guest);
 
 /* The guests still held by us. */
-size_t cycle_count_held(const struct cycle *cycle);
+size_t cycle_count_holds(const struct cycle *cycle);
 
 /*
  * The guest that took longest from request to down, NULL when none went down.

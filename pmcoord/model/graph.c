@@ -52,7 +52,7 @@ static int add_links(struct edge_list *list, const struct inventory *inventory)
 		const struct guest *to = inventory_find_domid(inventory, link->backend);
 		struct edge edge;
 
-		if (!from || !to || from == to || !link_is_believed(link))
+		if (!from || !to || from == to || !link_is_confirmed(link))
 			continue;
 		edge = (struct edge){
 			.from = (size_t)(from - inventory->guests),

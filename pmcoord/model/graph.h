@@ -20,7 +20,7 @@ struct graph_nodes {
 struct graph;
 
 /*
- * Builds the graph from the believed links between guests of the inventory and
+ * Builds the graph from the confirmed links between guests of the inventory and
  * from SuspendBefore=. Links to dom0 or to unknown domains are no edges. A
  * dependency loop is broken at its weakest link and described by
  * graph_warning(). Returns 0 or -ENOMEM; free with graph_free.

@@ -37,9 +37,10 @@ int inventory_add_link(struct inventory *inventory, const struct link *link)
 	return 0;
 }
 
-bool link_is_believed(const struct link *link)
+bool link_is_confirmed(const struct link *link)
 {
-	return link->said_by_toolstack || (link->said_by_frontend && link->said_by_backend);
+	return link->recorded_by_toolstack ||
+	       (link->recorded_by_frontend && link->recorded_by_backend);
 }
 
 int guest_compare(const struct guest *a, const struct guest *b)
@@ -80,9 +81,9 @@ static void merge_links(struct inventory *inventory)
 		const struct link *link = &inventory->links[i];
 
 		if (compare_links(last, link) == 0) {
-			last->said_by_frontend |= link->said_by_frontend;
-			last->said_by_backend |= link->said_by_backend;
-			last->said_by_toolstack |= link->said_by_toolstack;
+			last->recorded_by_frontend |= link->recorded_by_frontend;
+			last->recorded_by_backend |= link->recorded_by_backend;
+			last->recorded_by_toolstack |= link->recorded_by_toolstack;
 		} else {
 			inventory->links[++kept] = *link;
 		}
@@ -124,7 +125,7 @@ static void set_roles(struct inventory *inventory)
 		const struct link *link = &inventory->links[i];
 		struct guest *backend = find_domid(inventory, link->backend);
 
-		if (!backend || !link_is_believed(link) || link->class == LINK_CONFIGURED)
+		if (!backend || !link_is_confirmed(link) || link->class == LINK_CONFIGURED)
 			continue;
 		if (link->class == LINK_DEVICE_MODEL)
 			backend->role = GUEST_ROLE_STUB_DOMAIN;
@@ -204,7 +205,7 @@ const char *guest_type_name(enum guest_type type)
 	return ENUM_NAME(names, type);
 }
 
-bool guest_has_given_up_agent(const struct guest *guest)
+bool guest_agent_has_stopped(const struct guest *guest)
 {
 	return guest->agent.present && guest->agent.state.state == PROTOCOL_AGENT_NONE &&
 	       guest->role != GUEST_ROLE_DRIVER_DOMAIN;

@@ -94,15 +94,15 @@ enum link_class {
 
 /*
  * One device: domain `frontend` needs domain `backend`. The sources that record
- * it are kept, because a guest can write a false record; see link_is_believed.
+ * it are kept, because a guest can write a false record; see link_is_confirmed.
  */
 struct link {
 	uint32_t frontend;
 	uint32_t backend;
 	enum link_class class;
-	bool said_by_frontend;
-	bool said_by_backend;
-	bool said_by_toolstack;
+	bool recorded_by_frontend;
+	bool recorded_by_backend;
+	bool recorded_by_toolstack;
 };
 
 struct inventory {
@@ -122,17 +122,17 @@ int inventory_add_link(struct inventory *inventory, const struct link *link);
 
 /*
  * Sorts the guests, merges the records of each link and sets each guest's role:
- * a driver domain holds a PCI function or is the backend of a believed link.
+ * a driver domain holds a PCI function or is the backend of a confirmed link.
  * Call once, after the last add. Returns 0 or -ENOMEM.
  */
 int inventory_finish(struct inventory *inventory);
 
 /*
  * Whether the link is recorded by the toolstack, or by both ends. One end alone
- * is not believed: a guest can write anything below its own path, and must not
+ * is not confirmed: a guest can write anything below its own path, and must not
  * change the order of other guests by that.
  */
-bool link_is_believed(const struct link *link);
+bool link_is_confirmed(const struct link *link);
 
 /* Orders guests by UUID, then domid, as in a finished inventory. */
 int guest_compare(const struct guest *a, const struct guest *b);
@@ -153,7 +153,7 @@ int link_class_parse_device(const char *device, enum link_class *ret);
  * domain: it is then treated like a guest without an agent. Needs the roles of
  * a finished inventory.
  */
-bool guest_has_given_up_agent(const struct guest *guest);
+bool guest_agent_has_stopped(const struct guest *guest);
 
 const char *guest_type_name(enum guest_type type);
 const char *guest_role_name(enum guest_role role);

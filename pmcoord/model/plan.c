@@ -72,7 +72,7 @@ enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_polic
 		return MECHANISM_PAUSE;
 	}
 	if (agent->present && agent->version == PROTOCOL_VERSION && agent->port != 0 &&
-	    !guest_has_given_up_agent(guest))
+	    !guest_agent_has_stopped(guest))
 		return MECHANISM_AGENT;
 	if (agent->present && agent->version != PROTOCOL_VERSION)
 		*ret_reason = "its agent speaks an unknown protocol version";

@@ -82,9 +82,9 @@ struct summary_cells samples_cells(struct samples *samples)
 
 	if (samples->n_values == 0)
 		return cells;
-	report_format_ms(summary.avg_us, cells.avg);
-	report_format_ms(summary.min_us, cells.min);
-	report_format_ms(summary.median_us, cells.median);
-	report_format_ms(summary.max_us, cells.max);
+	span_format_ms(summary.avg_us, cells.avg);
+	span_format_ms(summary.min_us, cells.min);
+	span_format_ms(summary.median_us, cells.median);
+	span_format_ms(summary.max_us, cells.max);
 	return cells;
 }

@@ -48,8 +48,8 @@ void samples_add_json(struct samples *samples, struct json_object *object, const
 
 /* The four as cells of a table, in ms; all empty without samples. */
 struct summary_cells {
-	char avg[REPORT_SPAN_TEXT_SIZE], min[REPORT_SPAN_TEXT_SIZE];
-	char median[REPORT_SPAN_TEXT_SIZE], max[REPORT_SPAN_TEXT_SIZE];
+	char avg[SPAN_TEXT_SIZE], min[SPAN_TEXT_SIZE];
+	char median[SPAN_TEXT_SIZE], max[SPAN_TEXT_SIZE];
 };
 
 struct summary_cells samples_cells(struct samples *samples);

@@ -45,7 +45,7 @@ static enum status_state judge(const struct status *status)
 		if (!status->cycles[i].held)
 			return STATUS_INTERRUPTED;
 	for (size_t i = 0; i < status->n_cycles; i++)
-		if (cycle_count_held(&status->cycles[i]) > 0)
+		if (cycle_count_holds(&status->cycles[i]) > 0)
 			return STATUS_KEPT_SUSPENDED;
 	return STATUS_IDLE;
 }
@@ -180,9 +180,9 @@ static uint64_t moment(const struct cycle *cycle, int64_t at_us)
 static void add_moment(struct json_object *object, const char *key, uint64_t realtime_us,
 		       int *status)
 {
-	char text[REPORT_MOMENT_SIZE];
+	char text[MOMENT_TEXT_SIZE];
 
-	report_format_moment(realtime_us, text);
+	moment_format(realtime_us, text);
 	json_add_string(object, key, text, status);
 }
 
@@ -281,11 +281,10 @@ static int print_json(const struct status *status, FILE *out)
 
 static void print_span_since(uint64_t then_us, uint64_t now_us, FILE *out)
 {
-	char text[REPORT_SPAN_TEXT_SIZE];
+	char text[SPAN_TEXT_SIZE];
 
 	/* The clock may have been set back. */
-	fprintf(out, "%s",
-		report_format_span(now_us > then_us ? (int64_t)(now_us - then_us) : 0, text));
+	fprintf(out, "%s", span_format(now_us > then_us ? (int64_t)(now_us - then_us) : 0, text));
 }
 
 static void print_down(const struct cycle *cycle, FILE *out)
@@ -369,7 +368,7 @@ static void print_last(struct json_object *report, FILE *out)
 	detail = json_read_string(report, "detail");
 	fprintf(out, "%" PRId64 ", %s, by %s, ", json_read_integer(report, "cycle", 0),
 		json_read_string(report, "result"), json_read_string(report, "trigger"));
-	report_print_when(json_read_string(report, "started"), out);
+	moment_print_local(json_read_string(report, "started"), out);
 	fprintf(out, "%s%s\n", detail[0] ? ": " : "", detail);
 }
 

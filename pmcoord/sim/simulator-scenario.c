@@ -564,9 +564,9 @@ static struct link make_link(const struct simulator *simulator, enum relation re
 		.frontend = (uint32_t)(other_needs ? other : guest),
 		.backend = (uint32_t)(other_needs ? guest : other),
 		.class = relation == STUB_FOR ? LINK_DEVICE_MODEL : class,
-		.said_by_frontend = is_true || relation == CLAIMS_TO_NEED,
-		.said_by_backend = is_true || relation == CLAIMS_TO_SERVE,
-		.said_by_toolstack = is_true && simulator->guests[guest].has_toolstack_record,
+		.recorded_by_frontend = is_true || relation == CLAIMS_TO_NEED,
+		.recorded_by_backend = is_true || relation == CLAIMS_TO_SERVE,
+		.recorded_by_toolstack = is_true && simulator->guests[guest].has_toolstack_record,
 	};
 }
 

@@ -89,7 +89,7 @@ static bool is_claimed(const struct simulator *simulator, const struct link *lin
 	bool frontend = simulator->guests[link->frontend].facts.state != GUEST_GONE;
 	bool backend = simulator->guests[link->backend].facts.state != GUEST_GONE;
 
-	return (link->said_by_frontend && frontend) || (link->said_by_backend && backend);
+	return (link->recorded_by_frontend && frontend) || (link->recorded_by_backend && backend);
 }
 
 static int add_link(const struct simulator *simulator, struct inventory *inventory,

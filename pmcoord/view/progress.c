@@ -117,7 +117,7 @@ static void print_guest(struct progress *progress, const struct cycle *cycle,
 		return;
 	format_guest(cycle, record, line);
 	if (!tty_set(&progress->tty, record->guest, line) && (told == TO_ALL || progress->verbose))
-		tty_note(&progress->tty, line);
+		tty_print_line(&progress->tty, line);
 }
 
 /* A line for each guest that something is about to be done with. */
@@ -159,7 +159,7 @@ _printf_(2, 3) static void note(struct progress *progress, const char *format, .
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	tty_note(&progress->tty, line);
+	tty_print_line(&progress->tty, line);
 }
 
 /* What whoever started the cycle knows already. */

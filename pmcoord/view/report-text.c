@@ -154,7 +154,7 @@ static int64_t longest_since_resume(struct json_object *report, const char *key)
 static void print_way_down(struct printer *printer)
 {
 	struct way_down way = measure_way_down(printer->report);
-	char span[REPORT_SPAN_TEXT_SIZE];
+	char span[SPAN_TEXT_SIZE];
 
 	if (way.n_acting == 0) {
 		fprintf(printer->out, "No guest was to be suspended.\n");
@@ -164,20 +164,20 @@ static void print_way_down(struct printer *printer)
 		way.n_acting > 1 ? "s" : "");
 	if (way.first_request != CYCLE_NEVER && way.n_suspended > 0)
 		fprintf(printer->out, " in %s",
-			report_format_span(report_span(way.first_request, way.last_down), span));
+			span_format(report_span(way.first_request, way.last_down), span));
 	fprintf(printer->out, ".\n");
 }
 
 static void print_sleep(struct printer *printer)
 {
 	int64_t slept = report_time(printer->report, "slept_us");
-	char span[REPORT_SPAN_TEXT_SIZE];
+	char span[SPAN_TEXT_SIZE];
 
 	if (json_read_boolean(printer->report, "held"))
 		fprintf(printer->out,
 			"The host is awake; guests are held until 'pmcoord resume-all'.\n");
 	else if (slept != CYCLE_NEVER)
-		fprintf(printer->out, "The host slept for %s.\n", report_format_span(slept, span));
+		fprintf(printer->out, "The host slept for %s.\n", span_format(slept, span));
 	else
 		fprintf(printer->out, "The host stayed awake.\n");
 }
@@ -186,7 +186,7 @@ static void print_way_back(struct printer *printer)
 {
 	int64_t running = longest_since_resume(printer->report, "running_us");
 	int64_t ready = longest_since_resume(printer->report, "ready_us");
-	char span[REPORT_SPAN_TEXT_SIZE];
+	char span[SPAN_TEXT_SIZE];
 	struct json_object *guest;
 	size_t n = 0;
 
@@ -195,9 +195,9 @@ static void print_way_back(struct printer *printer)
 	if (running == CYCLE_NEVER)
 		return;
 	fprintf(printer->out, "%zu guest%s back in %s", n, n > 1 ? "s" : "",
-		report_format_span(running, span));
+		span_format(running, span));
 	if (ready != CYCLE_NEVER)
-		fprintf(printer->out, ", devices after %s", report_format_span(ready, span));
+		fprintf(printer->out, ", devices after %s", span_format(ready, span));
 	fprintf(printer->out, ".\n");
 }
 
@@ -207,7 +207,7 @@ static void print_head(struct printer *printer)
 
 	fprintf(printer->out, "Cycle %" PRId64 ": %s\nStarted ",
 		json_read_integer(report, "cycle", 0), json_read_string(report, "result"));
-	report_print_when(json_read_string(printer->report, "started"), printer->out);
+	moment_print_local(json_read_string(printer->report, "started"), printer->out);
 	fprintf(printer->out, " by %s.\n", json_read_string(report, "trigger"));
 	print_way_down(printer);
 	print_sleep(printer);
@@ -226,9 +226,9 @@ static const struct table_column columns[] = {
 static const char *const dispensable[] = { "DOMID", "EXPECTED", "QUIESCED", "MECHANISM", NULL };
 
 /* A time as a cell: empty where there is none. */
-static const char *cell(int64_t span_us, char text[REPORT_SPAN_TEXT_SIZE])
+static const char *cell(int64_t span_us, char text[SPAN_TEXT_SIZE])
 {
-	return span_us == CYCLE_NEVER ? NULL : report_format_ms(span_us, text);
+	return span_us == CYCLE_NEVER ? NULL : span_format_ms(span_us, text);
 }
 
 /* What did not go as usual; empty if all did. */
@@ -243,7 +243,7 @@ static int add_guest(struct printer *printer, struct table *table, struct json_o
 {
 	int64_t requested = report_time(guest, "requested_us");
 	int64_t resume = report_resume_start(printer->report, guest);
-	char domid[24], times[5][REPORT_SPAN_TEXT_SIZE];
+	char domid[24], times[5][SPAN_TEXT_SIZE];
 	const char *cells[] = {
 		json_read_string(guest, "name"),
 		domid,
@@ -297,10 +297,10 @@ static int print_guests(struct printer *printer)
 static void print_expected(struct printer *printer, struct json_object *guest)
 {
 	int64_t expected = expected_time(&printer->history, guest);
-	char span[REPORT_SPAN_TEXT_SIZE];
+	char span[SPAN_TEXT_SIZE];
 
 	if (expected != CYCLE_NEVER)
-		fprintf(printer->out, " (usually %s)", report_format_span(expected, span));
+		fprintf(printer->out, " (usually %s)", span_format(expected, span));
 }
 
 static void print_slowest(struct printer *printer)
@@ -308,12 +308,11 @@ static void print_slowest(struct printer *printer)
 	const char *name = json_read_string(printer->report, "slowest");
 	struct json_object *guest = find_guest(printer->report, name);
 	int64_t time_us = time_to_go_down(guest);
-	char span[REPORT_SPAN_TEXT_SIZE];
+	char span[SPAN_TEXT_SIZE];
 
 	if (time_us == CYCLE_NEVER)
 		return;
-	fprintf(printer->out, "Slowest to go down: %s, %s", name,
-		report_format_span(time_us, span));
+	fprintf(printer->out, "Slowest to go down: %s, %s", name, span_format(time_us, span));
 	print_expected(printer, guest);
 	fprintf(printer->out, ".\n");
 }
@@ -321,13 +320,13 @@ static void print_slowest(struct printer *printer)
 static void print_phases(struct printer *printer)
 {
 	struct json_object *phase;
-	char span[REPORT_SPAN_TEXT_SIZE];
+	char span[SPAN_TEXT_SIZE];
 	size_t i;
 
 	for (i = 0; (phase = report_phase(printer->report, i)); i++)
 		fprintf(printer->out, "%s%s %s",
 			i ? ", " : "Phases: ", json_read_string(phase, "name"),
-			report_format_span(report_time(phase, "duration_us"), span));
+			span_format(report_time(phase, "duration_us"), span));
 	if (i > 0)
 		fprintf(printer->out, ".\n");
 }
@@ -361,7 +360,7 @@ static void print_blocker(struct printer *printer)
 {
 	struct json_object *guest, *blocker = NULL;
 	int64_t longest = CYCLE_NEVER;
-	char span[REPORT_SPAN_TEXT_SIZE];
+	char span[SPAN_TEXT_SIZE];
 
 	for (size_t i = 0; (guest = report_guest(printer->report, i)); i++) {
 		int64_t span_us = held_up_for(printer->report, guest);
@@ -374,7 +373,7 @@ static void print_blocker(struct printer *printer)
 	if (!blocker)
 		return;
 	fprintf(printer->out, "  Held up by %s for %s", json_read_string(blocker, "name"),
-		report_format_span(longest, span));
+		span_format(longest, span));
 	print_expected(printer, blocker);
 	fprintf(printer->out, ".\n");
 }

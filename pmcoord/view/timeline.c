@@ -207,7 +207,7 @@ static void draw_tick(struct drawing *drawing, const struct panel *panel, int64_
 		      bool in_seconds)
 {
 	int x = panel_x(panel, at_us);
-	char text[REPORT_SPAN_TEXT_SIZE];
+	char text[SPAN_TEXT_SIZE];
 
 	svg_line(drawing->out, "grid", x, ROWS_Y, x, drawing->rows_end + SVG_PX(4));
 	if (in_seconds)
@@ -215,7 +215,7 @@ static void draw_tick(struct drawing *drawing, const struct panel *panel, int64_
 	else if (at_us % 1000 == 0)
 		snprintf(text, sizeof(text), "%" PRId64, at_us / 1000);
 	else
-		report_format_ms(at_us, text);
+		span_format_ms(at_us, text);
 	svg_text(drawing->out, "quiet middle", x, drawing->rows_end + SVG_PX(17), "%s", text);
 }
 
@@ -242,7 +242,7 @@ static void draw_sleep(struct drawing *drawing)
 {
 	int64_t slept = report_time(drawing->report, "slept_us");
 	int middle = SLEEP_X + SLEEP_WIDTH / 2;
-	char text[REPORT_SPAN_TEXT_SIZE];
+	char text[SPAN_TEXT_SIZE];
 
 	if (slept != CYCLE_NEVER)
 		svg_rect(drawing->out, "sleep", SLEEP_X, ROWS_Y - SVG_PX(44), SLEEP_WIDTH,
@@ -251,7 +251,7 @@ static void draw_sleep(struct drawing *drawing)
 		 ROWS_Y - SVG_PX(28), "%s", slept == CYCLE_NEVER ? "host stayed" : "host asleep");
 	svg_text(drawing->out, slept == CYCLE_NEVER ? "quiet middle" : "sleep-text", middle,
 		 ROWS_Y - SVG_PX(12), "%s",
-		 slept == CYCLE_NEVER ? "awake" : report_format_span(slept, text));
+		 slept == CYCLE_NEVER ? "awake" : span_format(slept, text));
 }
 
 /* ---- the guests --------------------------------------------------------- */
@@ -280,10 +280,10 @@ static const char *down_class(struct json_object *guest)
 
 static void draw_value(struct drawing *drawing, int x, int y, int64_t span_us, const char *remark)
 {
-	char span[REPORT_SPAN_TEXT_SIZE];
+	char span[SPAN_TEXT_SIZE];
 
 	svg_text(drawing->out, "value", x + SVG_PX(5), y + SVG_PX(4), "%s%s%s",
-		 report_format_span(span_us, span), remark[0] ? ", " : "", remark);
+		 span_format(span_us, span), remark[0] ? ", " : "", remark);
 }
 
 static void draw_way_down(struct drawing *drawing, struct json_object *guest, int y)

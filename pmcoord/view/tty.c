@@ -56,7 +56,7 @@ bool tty_set(struct tty *tty, size_t guest, const char *text)
 	return false;
 }
 
-void tty_note(struct tty *tty, const char *text)
+void tty_print_line(struct tty *tty, const char *text)
 {
 	puts(text);
 	if (!tty->is_drawn)

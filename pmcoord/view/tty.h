@@ -38,6 +38,6 @@ bool tty_set(struct tty *tty, size_t guest, const char *text);
  * Prints a line, beneath the block if there is one. When block and notes exceed
  * the terminal's height, the block is not rewritten any more.
  */
-void tty_note(struct tty *tty, const char *text);
+void tty_print_line(struct tty *tty, const char *text);
 
 #endif

@@ -120,7 +120,7 @@ static int read_frontend(struct xen_store *store, struct inventory *inventory, u
 	struct link link = {
 		.frontend = domid,
 		.class = link_class_of_device(class),
-		.said_by_frontend = true,
+		.recorded_by_frontend = true,
 	};
 
 	if (!read_domid(store, path, "backend-id", &link.backend))
@@ -138,7 +138,7 @@ static int read_toolstack(struct xen_store *store, struct inventory *inventory, 
 	struct link link = {
 		.frontend = domid,
 		.class = link_class_of_device(class),
-		.said_by_toolstack = true,
+		.recorded_by_toolstack = true,
 	};
 	_cleanup_(freep) char *backend = NULL;
 	char full[XEN_STORE_PATH_MAX];
@@ -158,7 +158,7 @@ static int read_backend(struct xen_store *store, struct inventory *inventory, ui
 	struct link link = {
 		.backend = domid,
 		.class = link_class_of_device(class),
-		.said_by_backend = true,
+		.recorded_by_backend = true,
 	};
 	_cleanup_(freep) char **devices = NULL;
 	unsigned int n_devices;
@@ -184,7 +184,7 @@ static int read_stub_domain(struct xen_store *store, struct inventory *inventory
 	struct link link = {
 		.backend = domid,
 		.class = LINK_DEVICE_MODEL,
-		.said_by_toolstack = true,
+		.recorded_by_toolstack = true,
 	};
 	char path[XEN_STORE_PATH_MAX];
 
@@ -265,7 +265,7 @@ int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 	return r == 0 ? read_links(store, inventory, guest.domid, ret_has_record) : r;
 }
 
-/* Counts only beside what a frontend reports: see link_is_believed. */
+/* Counts only beside what a frontend reports: see link_is_confirmed. */
 int xen_guest_tree_read_backends(struct xen_store *store, struct inventory *inventory)
 {
 	char path[XEN_STORE_PATH_MAX];

@@ -78,7 +78,7 @@ static int run_cycle(struct bench *bench, struct coordinator *coordinator, uint6
 	/* The report would be on a disk, and comes when all are back. */
 	struct cycle_params params = {
 		.trigger = "bench",
-		.comes_back = true,
+		.resumes_at_once = true,
 		.is_measurement = true,
 	};
 	struct json_object *report = NULL;

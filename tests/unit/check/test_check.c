@@ -85,14 +85,14 @@ static int tear_down(void **state)
 }
 
 static void add_link(struct world *world, uint32_t frontend, uint32_t backend,
-		     enum link_class class, bool is_believed)
+		     enum link_class class, bool is_confirmed)
 {
 	struct link link = {
 		.frontend = frontend,
 		.backend = backend,
 		.class = class,
-		.said_by_frontend = true,
-		.said_by_backend = is_believed,
+		.recorded_by_frontend = true,
+		.recorded_by_backend = is_confirmed,
 	};
 
 	assert_int_equal(inventory_add_link(&world->inventory, &link), 0);

@@ -104,7 +104,7 @@ static void run_cycle(struct world *world)
 {
 	struct cycle_params params = {
 		.trigger = "test",
-		.comes_back = true,
+		.resumes_at_once = true,
 	};
 	struct json_object *report = NULL;
 	struct error error = { 0 };

@@ -704,7 +704,7 @@ static void a_journal_of_an_older_pmcoord_is_brought_to_its_end(void **state)
 	snprintf(to, sizeof(to), "%s/1", host.roots.journals);
 	assert_int_equal(rename(from, to), 0);
 	assert_int_equal(journal_read(host.roots.journals, 1, &cycle, &error), 0);
-	assert_int_equal(cycle_count_held(&cycle), 1);
+	assert_int_equal(cycle_count_holds(&cycle), 1);
 	cycle_done(&cycle);
 	resume_all(&host);
 	assert_all_running(&host);
@@ -821,7 +821,7 @@ static void prepares_the_resume_of_all_before_the_host_sleeps(void **state)
 
 static void comes_back_at_once_without_sleeping(void **state)
 {
-	struct cycle_params params = { .trigger = "cycle", .comes_back = true };
+	struct cycle_params params = { .trigger = "cycle", .resumes_at_once = true };
 	struct json_object *report = NULL;
 	struct error error = { 0 };
 	struct host host;
@@ -844,7 +844,7 @@ static uint64_t reports_after_a_measurement(struct host *host)
 {
 	struct cycle_params params = {
 		.trigger = "bench",
-		.comes_back = true,
+		.resumes_at_once = true,
 		.is_measurement = true,
 	};
 	struct json_object *report = NULL;

@@ -99,7 +99,7 @@ static struct json_object *run_cycle(struct host *host, bool sleeps)
 	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? host->sleeper : NULL,
-		.comes_back = true,
+		.resumes_at_once = true,
 	};
 	struct json_object *report = NULL;
 	struct error error = { 0 };

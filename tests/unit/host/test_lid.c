@@ -168,7 +168,7 @@ static struct json_object *run_cycle(struct world *world, bool sleeps)
 	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? world->host.sleeper : NULL,
-		.comes_back = true,
+		.resumes_at_once = true,
 	};
 	struct json_object *report = NULL;
 	struct error error = { 0 };

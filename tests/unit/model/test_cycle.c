@@ -190,14 +190,14 @@ static void a_good_cycle_is_ok(void **state)
 	apply(&cycle, "1000000 phase suspend", "1000010 request 0", "1000030 quiesced 0",
 	      "1000040 down 0", "1000041 request 1", "1000091 down 1",
 	      "1000042 skip 2 ignored by policy", "1000092 phase sleep", NULL);
-	assert_int_equal(cycle_count_held(&cycle), 2);
+	assert_int_equal(cycle_count_holds(&cycle), 2);
 	apply(&cycle, "2000000 slept 900000", "2000000 phase resume", "2000001 resume 1",
 	      "2000002 running 1", "2000003 resume 0", "2000005 running 0", NULL);
 	assert_true(cycle.guests[0].needs_xenstore_resume);
 	apply(&cycle, "2000006 bookkept 0", "2000006 bookkept 1", "2000007 ready 0",
 	      "2000010 written 0", "2000010 end", NULL);
 	assert_int_equal(cycle_result(&cycle), RESULT_OK);
-	assert_int_equal(cycle_count_held(&cycle), 0);
+	assert_int_equal(cycle_count_holds(&cycle), 0);
 	assert_ptr_equal(cycle_slowest(&cycle), &cycle.guests[1]);
 	assert_null(cycle_stranded(&cycle));
 	assert_int_equal(cycle.guests[0].requested_us, 10);
@@ -278,7 +278,7 @@ static void remembers_who_is_held_and_how(void **state)
 		for (size_t j = 0; j < 3 && cases[i].lines[j]; j++)
 			apply(&cycle, cases[i].lines[j], NULL);
 		assert_int_equal(cycle.guests[0].hold, cases[i].hold);
-		assert_int_equal(cycle_count_held(&cycle), cases[i].hold != HOLD_NONE);
+		assert_int_equal(cycle_count_holds(&cycle), cases[i].hold != HOLD_NONE);
 		cycle_done(&cycle);
 	}
 }
@@ -382,10 +382,10 @@ static void holds_a_late_guest_of_an_old_journal(void **state)
 	      "3614000000 stranded 0 could not be resumed: EIO", "3614000000 bookkept 0",
 	      "3614000000 settled 0 went down late", "3614000000 end", NULL);
 	assert_string_equal(cycle_stranded(&cycle), "web");
-	assert_int_equal(cycle_count_held(&cycle), 1);
+	assert_int_equal(cycle_count_holds(&cycle), 1);
 	apply(&cycle, "3700000000 resume 0", "3700000001 running 0", NULL);
 	assert_null(cycle_stranded(&cycle));
-	assert_int_equal(cycle_count_held(&cycle), 0);
+	assert_int_equal(cycle_count_holds(&cycle), 0);
 	assert_true(cycle.guests[0].needs_xenstore_resume);
 	cycle_done(&cycle);
 }
@@ -400,7 +400,7 @@ static void a_stranded_guest_that_is_gone_is_stranded_no_more(void **state)
 	apply(&cycle, "1000010 request 1", "1000011 down 1",
 	      "1000012 stranded 1 could not be resumed: EIO", "1000013 gone 1", NULL);
 	assert_null(cycle_stranded(&cycle));
-	assert_int_equal(cycle_count_held(&cycle), 0);
+	assert_int_equal(cycle_count_holds(&cycle), 0);
 	assert_int_equal(cycle_result(&cycle), RESULT_DEGRADED);
 	cycle_done(&cycle);
 }
@@ -417,7 +417,7 @@ static void keeps_the_books_of_one_that_suspends_late(void **state)
 	assert_false(cycle.guests[0].needs_xenstore_resume);
 	apply(&cycle, "2000010 resume 0", "2000011 running 0", NULL);
 	assert_true(cycle.guests[0].needs_xenstore_resume);
-	assert_int_equal(cycle_count_held(&cycle), 0);
+	assert_int_equal(cycle_count_holds(&cycle), 0);
 	apply(&cycle, "2000012 bookkept 0", "2000013 settled 0", NULL);
 	assert_false(cycle.guests[0].needs_xenstore_resume);
 	cycle_done(&cycle);

@@ -42,7 +42,7 @@ static void needs(struct host *host, uint32_t frontend, uint32_t backend, enum l
 		.frontend = frontend,
 		.backend = backend,
 		.class = class,
-		.said_by_toolstack = true,
+		.recorded_by_toolstack = true,
 	};
 
 	assert_int_equal(inventory_add_link(&host->inventory, &link), 0);
@@ -130,13 +130,13 @@ static void ignores_claims_of_one_guest(void **state)
 		inventory_add_link(&host.inventory, &(struct link){ .frontend = 3,
 								    .backend = 2,
 								    .class = LINK_PCI,
-								    .said_by_frontend = true }),
+								    .recorded_by_frontend = true }),
 		0);
 	assert_int_equal(
 		inventory_add_link(&host.inventory, &(struct link){ .frontend = 1,
 								    .backend = 3,
 								    .class = LINK_PCI,
-								    .said_by_backend = true }),
+								    .recorded_by_backend = true }),
 		0);
 	build(&host);
 	assert_string_equal(list(&host, 3, false, text), "");

@@ -66,7 +66,7 @@ static void accepts_a_host_without_guests(void **state)
 static void believes_the_toolstack_or_both_ends(void **state)
 {
 	static const struct {
-		bool frontend, backend, toolstack, believed;
+		bool frontend, backend, toolstack, confirmed;
 	} cases[] = {
 		{ false, false, false, false }, { true, false, false, false },
 		{ false, true, false, false },	{ true, true, false, true },
@@ -76,12 +76,12 @@ static void believes_the_toolstack_or_both_ends(void **state)
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		struct link link = {
-			.said_by_frontend = cases[i].frontend,
-			.said_by_backend = cases[i].backend,
-			.said_by_toolstack = cases[i].toolstack,
+			.recorded_by_frontend = cases[i].frontend,
+			.recorded_by_backend = cases[i].backend,
+			.recorded_by_toolstack = cases[i].toolstack,
 		};
 
-		assert_int_equal(link_is_believed(&link), cases[i].believed);
+		assert_int_equal(link_is_confirmed(&link), cases[i].confirmed);
 	}
 }
 
@@ -95,21 +95,21 @@ static void merges_the_records_of_one_link(void **state)
 	add_link(&inventory, (struct link){ .frontend = 2,
 					    .backend = 1,
 					    .class = LINK_NETWORK,
-					    .said_by_backend = true });
+					    .recorded_by_backend = true });
 	add_link(&inventory, (struct link){ .frontend = 2,
 					    .backend = 1,
 					    .class = LINK_STORAGE,
-					    .said_by_frontend = true });
+					    .recorded_by_frontend = true });
 	add_link(&inventory, (struct link){ .frontend = 2,
 					    .backend = 1,
 					    .class = LINK_NETWORK,
-					    .said_by_frontend = true });
+					    .recorded_by_frontend = true });
 	assert_int_equal(inventory_finish(&inventory), 0);
 	assert_int_equal(inventory.n_links, 2);
 	assert_int_equal(inventory.links[0].class, LINK_NETWORK);
-	assert_true(link_is_believed(&inventory.links[0]));
+	assert_true(link_is_confirmed(&inventory.links[0]));
 	assert_int_equal(inventory.links[1].class, LINK_STORAGE);
-	assert_false(link_is_believed(&inventory.links[1]));
+	assert_false(link_is_confirmed(&inventory.links[1]));
 	inventory_done(&inventory);
 }
 
@@ -123,7 +123,7 @@ static void sets_the_role_of_each_guest(void **state)
 		{ 2, GUEST_ROLE_DRIVER_DOMAIN }, /* serves storage */
 		{ 3, GUEST_ROLE_GUEST }, /* is served */
 		{ 4, GUEST_ROLE_STUB_DOMAIN }, /* is a device model */
-		{ 5, GUEST_ROLE_GUEST }, /* claimed backend, not believed */
+		{ 5, GUEST_ROLE_GUEST }, /* claimed backend, not confirmed */
 		{ 6, GUEST_ROLE_GUEST }, /* only by SuspendBefore= */
 		{ 7, GUEST_ROLE_STUB_DOMAIN }, /* stub domain with a device */
 	};
@@ -135,32 +135,32 @@ static void sets_the_role_of_each_guest(void **state)
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 2,
 					    .class = LINK_STORAGE,
-					    .said_by_toolstack = true });
+					    .recorded_by_toolstack = true });
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 4,
 					    .class = LINK_DEVICE_MODEL,
-					    .said_by_toolstack = true });
+					    .recorded_by_toolstack = true });
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 4,
 					    .class = LINK_CONSOLE,
-					    .said_by_toolstack = true });
+					    .recorded_by_toolstack = true });
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 5,
 					    .class = LINK_NETWORK,
-					    .said_by_frontend = true });
+					    .recorded_by_frontend = true });
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 6,
 					    .class = LINK_CONFIGURED,
-					    .said_by_toolstack = true });
+					    .recorded_by_toolstack = true });
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 7,
 					    .class = LINK_DEVICE_MODEL,
-					    .said_by_toolstack = true });
+					    .recorded_by_toolstack = true });
 	/* dom0 and domains that no longer exist are not guests. */
 	add_link(&inventory, (struct link){ .frontend = 3,
 					    .backend = 0,
 					    .class = LINK_STORAGE,
-					    .said_by_toolstack = true });
+					    .recorded_by_toolstack = true });
 	assert_int_equal(inventory_finish(&inventory), 0);
 	for (size_t i = 0; i < ELEMENTSOF(expected); i++)
 		assert_int_equal(inventory_find_domid(&inventory, expected[i].domid)->role,

@@ -40,7 +40,7 @@ static void add_link(struct host *host, uint32_t frontend, uint32_t backend)
 		.frontend = frontend,
 		.backend = backend,
 		.class = LINK_NETWORK,
-		.said_by_toolstack = true,
+		.recorded_by_toolstack = true,
 	};
 
 	assert_int_equal(inventory_add_link(&host->inventory, &link), 0);

@@ -33,7 +33,7 @@ static void add_link(struct world *world, uint32_t frontend, uint32_t backend)
 	struct link link = {
 		.frontend = frontend,
 		.backend = backend,
-		.said_by_toolstack = true,
+		.recorded_by_toolstack = true,
 	};
 
 	assert_int_equal(inventory_add_link(&world->inventory, &link), 0);

@@ -442,10 +442,10 @@ static void formats_spans_for_people(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		char text[REPORT_SPAN_TEXT_SIZE];
+		char text[SPAN_TEXT_SIZE];
 
-		assert_string_equal(report_format_ms(cases[i].span_us, text), cases[i].ms);
-		assert_string_equal(report_format_span(cases[i].span_us, text), cases[i].span);
+		assert_string_equal(span_format_ms(cases[i].span_us, text), cases[i].ms);
+		assert_string_equal(span_format(cases[i].span_us, text), cases[i].span);
 	}
 }
 

@@ -46,7 +46,7 @@ static void link_to(struct world *world, uint32_t frontend, uint32_t backend, en
 		.frontend = frontend,
 		.backend = backend,
 		.class = class,
-		.said_by_toolstack = true,
+		.recorded_by_toolstack = true,
 	};
 
 	assert_int_equal(inventory_add_link(&world->inventory, &link), 0);
