@@ -15,13 +15,13 @@ static void check_kept_suspended(const struct status *status, struct findings *f
 	for (size_t i = 0; i < status->n_cycles; i++) {
 		const struct cycle *cycle = &status->cycles[i];
 
-		for (size_t j = 0; j < cycle->n_guests && cycle->held; j++)
+		for (size_t j = 0; j < cycle->n_guests && cycle->kept_suspended; j++)
 			if (cycle->guests[j].hold != HOLD_NONE)
 				findings_add(
 					findings, FINDING_INFO, cycle->guests[j].name,
 					"pmcoord resume-all",
 					"the guest is kept suspended, as requested in cycle %" PRIu64,
-					cycle->number);
+					cycle->head.number);
 	}
 }
 

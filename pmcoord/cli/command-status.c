@@ -106,8 +106,8 @@ static void print_record_as_json(void *data, const struct cycle *cycle, const st
 	int r = object ? 0 : -ENOMEM;
 
 	(void)data;
-	json_add_integer(object, "cycle", (int64_t)cycle->number, &r);
-	json_add_integer(object, "at_us", (int64_t)(record->at_us - cycle->base_us), &r);
+	json_add_integer(object, "cycle", (int64_t)cycle->head.number, &r);
+	json_add_integer(object, "at_us", (int64_t)(record->at_us - cycle->head.base_us), &r);
 	json_add_string(object, "event", record_type_name(record->type), &r);
 	json_add_string(object, "guest", guest ? guest->name : NULL, &r);
 	if (guest)
@@ -116,7 +116,7 @@ static void print_record_as_json(void *data, const struct cycle *cycle, const st
 		json_add_null(object, "domid", &r);
 	json_add_string(object, "text",
 			record->type == RECORD_GUEST   ? mechanism_name(guest->mechanism)
-			: record->type == RECORD_CYCLE ? cycle->trigger
+			: record->type == RECORD_CYCLE ? cycle->head.trigger
 						       : record->text,
 			&r);
 	print_line(object, r);

@@ -115,7 +115,7 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 	outcome->result = job_result_of_number(result);
 	snprintf(outcome->message, sizeof(outcome->message), "%s", text);
 	outcome->n_resumed = (size_t)resumed;
-	outcome->held = held;
+	outcome->kept_suspended = held;
 	outcome->report = report[0] ? json_tokener_parse(report) : NULL;
 	return sd_event_exit(client->event, 0);
 }

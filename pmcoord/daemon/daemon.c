@@ -230,7 +230,7 @@ static void observe(void *data, const struct cycle *cycle, const struct record *
 	struct daemon *daemon = data;
 
 	progress_observe(&daemon->progress, cycle, record);
-	daemon->cycle = cycle->number;
+	daemon->cycle = cycle->head.number;
 	if (record->type == RECORD_PHASE) {
 		snprintf(daemon->phase, sizeof(daemon->phase), "%s", record->text);
 		changed(daemon);

@@ -397,8 +397,8 @@ static int step_message(struct service *service, const struct cycle *cycle,
 	daemon_get_status(service->daemon, &status);
 	if (r >= 0)
 		r = sd_bus_message_append(
-			message, "tttsss", status.job, cycle->number,
-			record->at_us - cycle->base_us,
+			message, "tttsss", status.job, cycle->head.number,
+			record->at_us - cycle->head.base_us,
 			record_type_has_guest(record->type) ? cycle->guests[record->guest].name
 							    : "",
 			record_type_name(record->type), record->text ? record->text : "");
@@ -432,7 +432,7 @@ static void tell_job_removed(void *data, uint64_t id, const struct job_outcome *
 	tell_all(service);
 	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved", "tistbs",
 			   id, (int)outcome->result, outcome->message, (uint64_t)outcome->n_resumed,
-			   (int)outcome->held,
+			   (int)outcome->kept_suspended,
 			   outcome->report ? json_object_to_json_string(outcome->report) : "");
 }
 

@@ -23,7 +23,7 @@ void coordinator_prearm(struct coordinator *coordinator)
 		/* Only who is done with this cycle may be told of the next. */
 		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 		    guest->ready_us != CYCLE_NEVER)
-			ops->arm(coordinator->hypervisor, &id, cycle->number + 1, &terms);
+			ops->arm(coordinator->hypervisor, &id, cycle->head.number + 1, &terms);
 	}
 }
 

@@ -121,7 +121,7 @@ static const struct guest *guest_of(const struct executor *x, size_t i)
 
 static uint64_t cycle_number(const struct executor *x)
 {
-	return journal_cycle(x->journal)->number;
+	return journal_cycle(x->journal)->head.number;
 }
 
 static int record(struct executor *x, enum record_type type, size_t i, const char *text)

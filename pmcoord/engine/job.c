@@ -169,8 +169,8 @@ static void take_report(const struct cycle_params *params, struct job_outcome *o
 {
 	outcome->result = job_result_of_report(outcome->report);
 	report_blame(outcome->report, outcome->message, sizeof(outcome->message));
-	outcome->held = !params->sleeper && !params->resumes_at_once &&
-			outcome->result != JOB_RESULT_ROLLED_BACK;
+	outcome->kept_suspended = !params->sleeper && !params->resumes_at_once &&
+				  outcome->result != JOB_RESULT_ROLLED_BACK;
 }
 
 static int run_suspend(struct coordinator *coordinator, const struct job *job,

@@ -80,7 +80,7 @@ struct job_outcome {
 	/* For stderr, one sentence; empty where there is nothing to say. */
 	char message[ERROR_TEXT_MAX];
 	size_t n_resumed;
-	bool held; /* guests stay down until they are resumed */
+	bool kept_suspended; /* guests, until they are resumed */
 	struct json_object *report; /* of the last cycle that ended, or NULL */
 };
 

@@ -53,7 +53,7 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 		each = journal_open(coordinator->roots->journals, numbers[n], &journal, error);
 		if (each == -EBADMSG)
 			each = give_up_on(coordinator, numbers[n], error);
-		if (each == 0 && strcmp(journal_cycle(journal)->boot_id, boot_id) != 0) {
+		if (each == 0 && strcmp(journal_cycle(journal)->head.boot_id, boot_id) != 0) {
 			each = journal_remove(journal);
 		} else if (each == 0) {
 			struct coordinator context = context_of_cycle(coordinator, journal);
@@ -96,7 +96,7 @@ static int undo_if_abandoned(struct coordinator *coordinator, void *data, struct
 	int r;
 
 	(void)data;
-	if (cycle->held)
+	if (cycle->kept_suspended)
 		return 0;
 	r = await_sleep(coordinator);
 	/*
@@ -216,7 +216,7 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 		any |= selected[i];
 	if (!any)
 		return 0;
-	if (!cycle->held && !cycle->ended)
+	if (!cycle->kept_suspended && !cycle->ended)
 		r = coordinator_record(coordinator, RECORD_ABORT,
 				       "its coordinator died before the end");
 	if (r == 0)

@@ -113,7 +113,7 @@ static void retract(struct resume *resume, size_t i)
 	if (guest->may_suspend_late)
 		return;
 	r = resume->hypervisor->ops->retract(resume->hypervisor, &id, guest->mechanism,
-					     cycle_of(resume)->number);
+					     cycle_of(resume)->head.number);
 	if (r == RETRACTED)
 		record(resume, RECORD_RETRACTED, i, "");
 	else if (r == -ESRCH)
@@ -285,7 +285,7 @@ static void get_agent_state(struct resume *resume, size_t i)
 
 	if (!agent_is_awaited(guest) ||
 	    resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &look) < 0 ||
-	    look.state.cycle != cycle_of(resume)->number)
+	    look.state.cycle != cycle_of(resume)->head.number)
 		return;
 	if (look.state.state == PROTOCOL_AGENT_READY) {
 		record(resume, RECORD_READY, i, look.detail);
@@ -403,7 +403,7 @@ static bool is_selected(const bool *selected, size_t i)
  */
 static bool is_done_with_cycle(struct resume *resume, size_t i)
 {
-	uint64_t number = cycle_of(resume)->number;
+	uint64_t number = cycle_of(resume)->head.number;
 	struct domain_id id = id_at(resume, i);
 	struct agent_state look;
 
@@ -565,7 +565,7 @@ static uint64_t late_until(const struct resume *resume, size_t i)
 
 	if (guest->outcome == OUTCOME_PAUSED || guest->requested_us == CYCLE_NEVER)
 		return resume->start_us + LATE_SUSPEND_US;
-	return cycle->base_us + (uint64_t)guest->requested_us + (uint64_t)slept_us +
+	return cycle->head.base_us + (uint64_t)guest->requested_us + (uint64_t)slept_us +
 	       LATE_SUSPEND_US;
 }
 

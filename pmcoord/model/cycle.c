@@ -178,19 +178,19 @@ static int apply_head(struct cycle *cycle, const struct record *record)
 
 	if (!copy)
 		return -ENOMEM;
-	if (take_number(&text, UINT64_MAX, &cycle->number) < 0)
+	if (take_number(&text, UINT64_MAX, &cycle->head.number) < 0)
 		return -EBADMSG;
 	boot_id = take_word(&text);
-	if (!boot_id || strlen(boot_id) >= sizeof(cycle->boot_id) ||
-	    take_number(&text, UINT64_MAX, &cycle->started_us) < 0)
+	if (!boot_id || strlen(boot_id) >= sizeof(cycle->head.boot_id) ||
+	    take_number(&text, UINT64_MAX, &cycle->head.started_us) < 0)
 		return -EBADMSG;
 	mode = take_word(&text);
-	if (!mode || strlen(text) >= sizeof(cycle->trigger))
+	if (!mode || strlen(text) >= sizeof(cycle->head.trigger))
 		return -EBADMSG;
-	strcpy(cycle->boot_id, boot_id);
-	strcpy(cycle->trigger, text);
-	cycle->wants_sleep = strcmp(mode, "sleep") == 0;
-	cycle->base_us = record->at_us;
+	strcpy(cycle->head.boot_id, boot_id);
+	strcpy(cycle->head.trigger, text);
+	cycle->head.wants_sleep = strcmp(mode, "sleep") == 0;
+	cycle->head.base_us = record->at_us;
 	cycle->slept_before_us = CYCLE_NEVER;
 	cycle->slept_us = CYCLE_NEVER;
 	cycle->written_bytes = CYCLE_NEVER;
@@ -441,11 +441,11 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record, int6
  */
 static int64_t moment(const struct cycle *cycle, uint64_t at_us)
 {
-	if (at_us < cycle->base_us)
+	if (at_us < cycle->head.base_us)
 		return 0;
-	if (at_us - cycle->base_us > INT64_MAX)
+	if (at_us - cycle->head.base_us > INT64_MAX)
 		return INT64_MAX;
-	return (int64_t)(at_us - cycle->base_us);
+	return (int64_t)(at_us - cycle->head.base_us);
 }
 
 int cycle_apply(struct cycle *cycle, const struct record *record)
@@ -464,7 +464,7 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 	case RECORD_PHASE:
 		return apply_phase(cycle, text, now);
 	case RECORD_KEPT_SUSPENDED:
-		cycle->held = true;
+		cycle->kept_suspended = true;
 		end_phase(cycle, now);
 		return 0;
 	case RECORD_MAY_SLEEP:

@@ -121,19 +121,14 @@ struct cycle_head {
 };
 
 struct cycle {
-	uint64_t number;
-	char boot_id[GUEST_UUID_TEXT_SIZE];
-	uint64_t base_us; /* CLOCK_BOOTTIME when it started */
-	uint64_t started_us; /* CLOCK_REALTIME, likewise */
-	char trigger[16];
+	struct cycle_head head;
 	struct cycle_guest *guests; /* in suspend order */
 	size_t n_guests;
 	struct cycle_phase phases[CYCLE_PHASES_MAX];
 	size_t n_phases;
 	char *warnings[CYCLE_WARNINGS_MAX];
 	size_t n_warnings;
-	bool held;
-	bool wants_sleep; /* the plan includes the host's sleep */
+	bool kept_suspended; /* the guests, until resume-all */
 	int64_t slept_before_us; /* since boot; CYCLE_NEVER: not that far */
 	int64_t slept_us; /* CYCLE_NEVER: the host did not sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */

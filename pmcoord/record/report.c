@@ -67,13 +67,14 @@ static void add_cycle(struct json_object *report, const struct cycle *cycle, int
 	struct json_object *phases, *warnings, *guests;
 	char started[MOMENT_TEXT_SIZE];
 
-	moment_format(cycle->started_us, started);
-	json_add_integer(report, "cycle", (int64_t)cycle->number, status);
+	moment_format(cycle->head.started_us, started);
+	json_add_integer(report, "cycle", (int64_t)cycle->head.number, status);
 	json_add_string(report, "started", started, status);
 	json_add_string(report, "result", cycle_result_name(cycle_result(cycle)), status);
-	json_add_string(report, "trigger", cycle->trigger, status);
+	json_add_string(report, "trigger", cycle->head.trigger, status);
 	json_add_string(report, "detail", cycle->detail, status);
-	json_add_boolean(report, "held", cycle->held && cycle_count_holds(cycle) > 0, status);
+	json_add_boolean(report, "held", cycle->kept_suspended && cycle_count_holds(cycle) > 0,
+			 status);
 	add_time(report, "slept_us", cycle->slept_us, status);
 	add_time(report, "written_bytes", cycle->written_bytes, status);
 	phases = json_add_array(report, "phases", status);

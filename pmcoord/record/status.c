@@ -42,7 +42,7 @@ static enum status_state judge(const struct status *status)
 	if (current_cycle(status))
 		return STATUS_RUNNING;
 	for (size_t i = 0; i < status->n_cycles && !status->locked; i++)
-		if (!status->cycles[i].held)
+		if (!status->cycles[i].kept_suspended)
 			return STATUS_INTERRUPTED;
 	for (size_t i = 0; i < status->n_cycles; i++)
 		if (cycle_count_holds(&status->cycles[i]) > 0)
@@ -85,7 +85,7 @@ static int read_cycle(const struct roots *roots, uint64_t number, const char *bo
 		status->n_unreadable++;
 		return 0;
 	}
-	if (r == 0 && strcmp(cycle->boot_id, boot_id) != 0)
+	if (r == 0 && strcmp(cycle->head.boot_id, boot_id) != 0)
 		cycle_done(cycle);
 	else if (r == 0)
 		status->n_cycles++;
@@ -174,7 +174,7 @@ ENUM_COMPLETE(state_names, STATUS_INTERRUPTED);
 /* CLOCK_REALTIME of a moment of the cycle. */
 static uint64_t moment(const struct cycle *cycle, int64_t at_us)
 {
-	return cycle->started_us + (uint64_t)at_us;
+	return cycle->head.started_us + (uint64_t)at_us;
 }
 
 static void add_moment(struct json_object *object, const char *key, uint64_t realtime_us,
@@ -205,9 +205,9 @@ static void add_cycle(struct json_object *object, const struct cycle *cycle, int
 	struct json_object *current;
 
 	current = json_add_object(object, "cycle", r);
-	json_add_integer(current, "cycle", (int64_t)cycle->number, r);
-	json_add_string(current, "trigger", cycle->trigger, r);
-	add_moment(current, "started", cycle->started_us, r);
+	json_add_integer(current, "cycle", (int64_t)cycle->head.number, r);
+	json_add_string(current, "trigger", cycle->head.trigger, r);
+	add_moment(current, "started", cycle->head.started_us, r);
 	json_add_string(current, "phase", phase->name, r);
 	add_moment(current, "phase_started", moment(cycle, phase->start_us), r);
 	add_guests(current, "down", cycle, NULL, r);
@@ -231,8 +231,8 @@ static void add_held(struct json_object *object, const struct status *status, in
 			held = json_add_object(array, NULL, r);
 			json_add_string(held, "guest", guest->name, r);
 			json_add_integer(held, "domid", guest->domid, r);
-			json_add_integer(held, "cycle", (int64_t)cycle->number, r);
-			json_add_boolean(held, "on_purpose", cycle->held, r);
+			json_add_integer(held, "cycle", (int64_t)cycle->head.number, r);
+			json_add_boolean(held, "on_purpose", cycle->kept_suspended, r);
 		}
 	}
 }
@@ -325,8 +325,9 @@ static void print_cycle(const struct cycle *cycle, uint64_t now_us, FILE *out)
 {
 	const struct cycle_phase *phase = open_phase(cycle);
 
-	fprintf(out, LINE "%" PRIu64 ", by %s, for ", "Cycle", cycle->number, cycle->trigger);
-	print_span_since(cycle->started_us, now_us, out);
+	fprintf(out, LINE "%" PRIu64 ", by %s, for ", "Cycle", cycle->head.number,
+		cycle->head.trigger);
+	print_span_since(cycle->head.started_us, now_us, out);
 	fprintf(out, "\n" LINE "%s, for ", "Phase", phase->name);
 	print_span_since(moment(cycle, phase->start_us), now_us, out);
 	fprintf(out, "\n");

@@ -100,7 +100,7 @@ static void format_guest(const struct cycle *cycle, const struct record *record,
 			 char ret[LINE_MAX_SIZE])
 {
 	snprintf(ret, LINE_MAX_SIZE, "%8.1f ms  %-16s %s%s%s",
-		 (double)((int64_t)(record->at_us - cycle->base_us) - counting_from(cycle)) /
+		 (double)((int64_t)(record->at_us - cycle->head.base_us) - counting_from(cycle)) /
 			 1000.0,
 		 cycle->guests[record->guest].name, guest_words[record->type].words,
 		 record->text && record->text[0] ? ": " : "", record->text ? record->text : "");
@@ -168,7 +168,8 @@ static void print_for_watchers(struct progress *progress, const struct cycle *cy
 {
 	switch (record->type) {
 	case RECORD_CYCLE:
-		note(progress, "Cycle %" PRIu64 " begins: %s.", cycle->number, cycle->trigger);
+		note(progress, "Cycle %" PRIu64 " begins: %s.", cycle->head.number,
+		     cycle->head.trigger);
 		break;
 	case RECORD_PHASE:
 		note(progress, "Phase: %s.", record->text);
@@ -177,7 +178,7 @@ static void print_for_watchers(struct progress *progress, const struct cycle *cy
 		note(progress, "Guests stay down until 'pmcoord resume-all'.");
 		break;
 	case RECORD_END:
-		note(progress, "Cycle %" PRIu64 " is over: %s%s%s.", cycle->number,
+		note(progress, "Cycle %" PRIu64 " is over: %s%s%s.", cycle->head.number,
 		     cycle_result_name(cycle_result(cycle)), cycle->detail[0] ? ": " : "",
 		     cycle->detail);
 		break;

@@ -641,8 +641,8 @@ static void reports_guests_that_are_kept_suspended(void **state)
 	struct world *world = *state;
 	struct cycle_guest held = { .name = "app", .hold = HOLD_SUSPENDED };
 	struct cycle cycle = {
-		.number = 3,
-		.held = true,
+		.head.number = 3,
+		.kept_suspended = true,
 		.guests = &held,
 		.n_guests = 1,
 	};

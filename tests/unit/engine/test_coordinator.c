@@ -672,7 +672,7 @@ static void keep_old_journal(void *data, const struct cycle *cycle, const struct
 
 	if (record->type != RECORD_END)
 		return;
-	snprintf(path, sizeof(path), "%s/%" PRIu64, host->roots.journals, cycle->number);
+	snprintf(path, sizeof(path), "%s/%" PRIu64, host->roots.journals, cycle->head.number);
 	in = fopen(path, "r");
 	snprintf(path, sizeof(path), "%s/journal", host->directory);
 	out = fopen(path, "w");

@@ -166,11 +166,11 @@ static void knows_its_guests(void **state)
 
 	(void)state;
 	begin(&cycle);
-	assert_int_equal(cycle.number, 12);
-	assert_string_equal(cycle.boot_id, "boot");
-	assert_string_equal(cycle.trigger, "lid");
-	assert_true(cycle.wants_sleep);
-	assert_int_equal(cycle.started_us, 1700000000000000);
+	assert_int_equal(cycle.head.number, 12);
+	assert_string_equal(cycle.head.boot_id, "boot");
+	assert_string_equal(cycle.head.trigger, "lid");
+	assert_true(cycle.head.wants_sleep);
+	assert_int_equal(cycle.head.started_us, 1700000000000000);
 	assert_int_equal(cycle.guests[0].n_needs, 1);
 	assert_int_equal(cycle.guests[0].needs[0], 1);
 	assert_int_equal(cycle.guests[1].n_needs, 0);

@@ -151,11 +151,11 @@ static void assert_same_guest(const struct cycle_guest *a, const struct cycle_gu
 
 static void assert_same_cycle(const struct cycle *a, const struct cycle *b)
 {
-	assert_int_equal(a->number, b->number);
-	assert_string_equal(a->boot_id, b->boot_id);
-	assert_int_equal(a->base_us, b->base_us);
-	assert_int_equal(a->started_us, b->started_us);
-	assert_string_equal(a->trigger, b->trigger);
+	assert_int_equal(a->head.number, b->head.number);
+	assert_string_equal(a->head.boot_id, b->head.boot_id);
+	assert_int_equal(a->head.base_us, b->head.base_us);
+	assert_int_equal(a->head.started_us, b->head.started_us);
+	assert_string_equal(a->head.trigger, b->head.trigger);
 	assert_int_equal(a->n_guests, b->n_guests);
 	for (size_t i = 0; i < a->n_guests; i++)
 		assert_same_guest(&a->guests[i], &b->guests[i]);
@@ -165,8 +165,8 @@ static void assert_same_cycle(const struct cycle *a, const struct cycle *b)
 		assert_int_equal(a->phases[i].start_us, b->phases[i].start_us);
 		assert_int_equal(a->phases[i].duration_us, b->phases[i].duration_us);
 	}
-	assert_int_equal(a->held, b->held);
-	assert_int_equal(a->wants_sleep, b->wants_sleep);
+	assert_int_equal(a->kept_suspended, b->kept_suspended);
+	assert_int_equal(a->head.wants_sleep, b->head.wants_sleep);
 	assert_int_equal(a->slept_us, b->slept_us);
 	assert_int_equal(a->written_bytes, b->written_bytes);
 	assert_int_equal(a->aborted, b->aborted);
@@ -221,7 +221,7 @@ static void holds_the_plan_in_suspend_order(void **state)
 	struct journal *journal = create(world, 12);
 	const struct cycle *cycle = journal_cycle(journal);
 
-	assert_int_equal(cycle->number, 12);
+	assert_int_equal(cycle->head.number, 12);
 	assert_int_equal(cycle->n_guests, N_GUESTS);
 	for (size_t i = 0; i < N_GUESTS; i++) {
 		const struct step *step = &world->plan.steps[i];
