@@ -69,6 +69,8 @@ COORDINATOR_SRC := \
 	pmcoord/record/journal.c \
 	pmcoord/record/followers.c \
 	pmcoord/record/report.c \
+	pmcoord/record/report-json.c \
+	pmcoord/record/report-file.c \
 	pmcoord/record/cycle-id.c \
 	pmcoord/record/statistics.c \
 	pmcoord/record/series.c \

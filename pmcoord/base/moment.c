@@ -43,6 +43,13 @@ void moment_print_local(const char *started, FILE *out)
 	fprintf(out, "%s", text);
 }
 
+int64_t span_between(int64_t from_us, int64_t to_us)
+{
+	if (from_us == MOMENT_NEVER || to_us == MOMENT_NEVER || to_us < from_us)
+		return MOMENT_NEVER;
+	return to_us - from_us;
+}
+
 /* Not by floating point: the decimal point is the same in every locale. */
 static void format_tenths(int64_t tenths, const char *unit, char *ret)
 {

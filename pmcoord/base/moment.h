@@ -20,6 +20,9 @@ void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE]);
  */
 void moment_print_local(const char *started, FILE *out);
 
+/* From one moment to a later one; MOMENT_NEVER if either was not reached. */
+int64_t span_between(int64_t from_us, int64_t to_us);
+
 #define SPAN_TEXT_SIZE 32
 
 /* "412.3", in ms, and "-" for MOMENT_NEVER. Returns `ret`. */

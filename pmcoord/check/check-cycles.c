@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "pmcoord/json.h"
 #include "record/report.h"
 
 static void check_kept_suspended(const struct status *status, struct findings *findings)
@@ -43,12 +42,11 @@ static void check_last(const struct status *status, struct findings *findings)
 {
 	char advice[64];
 
-	if (!status->last || report_result(status->last) == RESULT_OK)
+	if (!status->last || status->last->result == RESULT_OK)
 		return;
-	snprintf(advice, sizeof(advice), "pmcoord report %" PRId64,
-		 json_read_integer(status->last, "cycle", 0));
+	snprintf(advice, sizeof(advice), "pmcoord report %" PRIu64, status->last->cycle);
 	findings_add(findings, FINDING_INFO, "cycles", advice, "the last cycle was %s",
-		     cycle_result_name(report_result(status->last)));
+		     cycle_result_name(status->last->result));
 }
 
 void check_cycles(const struct check_context *context, struct findings *findings)

@@ -8,11 +8,10 @@
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "pmcoord/hash.h"
-#include "pmcoord/json.h"
 #include "xen/hypervisor-xen.h"
 #include "host/lid.h"
 #include "host/loop-event.h"
-#include "record/report.h"
+#include "record/report-json.h"
 #include "view/report-text.h"
 #include "sim/simulator.h"
 #include "host/sleep-manager-systemd.h"
@@ -119,10 +118,10 @@ void cli_done(struct cli *cli)
 	config_done(&cli->config);
 }
 
-void cli_print_report(const struct cli *cli, struct json_object *report)
+void cli_print_report(const struct cli *cli, const struct report *report)
 {
 	if (cli->options.json)
-		json_print(report, stdout);
+		report_print_json(report, stdout);
 	else if (!cli->options.quiet)
 		report_print(report, cli->env->roots.reports, stdout);
 }

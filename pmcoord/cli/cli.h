@@ -73,7 +73,7 @@ bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper
 		 struct job_outcome *ret_outcome);
 
 /* Prints a report as the options want it. */
-void cli_print_report(const struct cli *cli, struct json_object *report);
+void cli_print_report(const struct cli *cli, const struct report *report);
 
 /* The subcommands. */
 enum exit_code command_suspend_all(struct cli *cli);

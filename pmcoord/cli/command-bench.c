@@ -102,12 +102,12 @@ static int gather(const struct series *series, enum mechanism mechanism,
 	for (size_t i = 0; i < series->n_guests && r == 0; i++) {
 		const struct series_guest *guest = &series->guests[i];
 
-		if (strcmp(guest->mechanism, ret->name) != 0)
+		if (guest->mechanism != mechanism)
 			continue;
 		ret->n_guests++;
-		r = samples_merge(&ret->down, &guest->down);
+		r = samples_merge(&ret->down, &guest->suspend);
 		if (r == 0)
-			r = samples_merge(&ret->resumed, &guest->resumed);
+			r = samples_merge(&ret->resumed, &guest->resume);
 	}
 	return r;
 }
@@ -192,10 +192,10 @@ static void add_guest_json(struct json_object *guests, struct series_guest *gues
 	struct json_object *object = json_add_object(guests, NULL, status);
 
 	json_add_string(object, "name", guest->name, status);
-	json_add_string(object, "mechanism", guest->mechanism, status);
-	json_add_integer(object, "samples", (int64_t)guest->down.n_values, status);
-	samples_add_json(&guest->down, object, "down_us", status);
-	samples_add_json(&guest->resumed, object, "running_us", status);
+	json_add_string(object, "mechanism", mechanism_name(guest->mechanism), status);
+	json_add_integer(object, "samples", (int64_t)guest->suspend.n_values, status);
+	samples_add_json(&guest->suspend, object, "down_us", status);
+	samples_add_json(&guest->resume, object, "running_us", status);
 }
 
 static int print_json(struct repeat *repeat)

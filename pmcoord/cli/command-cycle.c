@@ -59,11 +59,11 @@ static int print_table(struct series *series)
 		struct series_guest *guest = &series->guests[i];
 
 		format_outcomes(guest, outcomes, sizeof(outcomes));
-		r = add_line(table, guest->name, guest->mechanism, &guest->down, &guest->back,
-			     &guest->ready, outcomes);
+		r = add_line(table, guest->name, mechanism_name(guest->mechanism), &guest->suspend,
+			     &guest->running, &guest->ready, outcomes);
 	}
 	if (r == 0)
-		r = add_line(table, "(all)", NULL, &series->all_down, &series->all_back, &none,
+		r = add_line(table, "(all)", NULL, &series->suspend_all, &series->resume_all, &none,
 			     NULL);
 	return r < 0 ? r : table_print(table);
 }
@@ -86,14 +86,14 @@ static void add_guest_json(struct json_object *guests, struct series_guest *gues
 	struct json_object *outcomes;
 
 	json_add_string(object, "name", guest->name, status);
-	json_add_string(object, "mechanism", guest->mechanism, status);
+	json_add_string(object, "mechanism", mechanism_name(guest->mechanism), status);
 	outcomes = json_add_object(object, "outcomes", status);
 	for (size_t i = 0; i < ELEMENTSOF(guest->outcomes); i++)
 		if (guest->outcomes[i])
 			json_add_integer(outcomes, cycle_outcome_name((enum cycle_outcome)i),
 					 (int64_t)guest->outcomes[i], status);
-	samples_add_json(&guest->down, object, "suspend_us", status);
-	samples_add_json(&guest->back, object, "resume_us", status);
+	samples_add_json(&guest->suspend, object, "suspend_us", status);
+	samples_add_json(&guest->running, object, "resume_us", status);
 	samples_add_json(&guest->ready, object, "ready_us", status);
 }
 
@@ -109,8 +109,8 @@ static int print_json(const struct repeat *repeat, struct series *series)
 	for (int i = RESULT_OK; i <= RESULT_FAILED; i++)
 		json_add_integer(results, cycle_result_name((enum cycle_result)i),
 				 (int64_t)series->results[i], &r);
-	samples_add_json(&series->all_down, object, "suspend_us", &r);
-	samples_add_json(&series->all_back, object, "resume_us", &r);
+	samples_add_json(&series->suspend_all, object, "suspend_us", &r);
+	samples_add_json(&series->resume_all, object, "resume_us", &r);
 	guests = json_add_array(object, "guests", &r);
 	for (size_t i = 0; i < series->n_guests; i++)
 		add_guest_json(guests, &series->guests[i], &r);

@@ -10,7 +10,7 @@
 
 #include "pmcoord/parse.h"
 #include "view/plan-picture.h"
-#include "record/report.h"
+#include "record/report-file.h"
 #include "view/report-text.h"
 #include "view/show.h"
 #include "engine/suspend.h"
@@ -101,19 +101,19 @@ static uint64_t last_open_cycle(const struct cli *cli)
 	return last;
 }
 
-static int report_of_open_cycle(const struct cli *cli, uint64_t number,
-				struct json_object **ret_report, struct error *error)
+static int report_of_open_cycle(const struct cli *cli, uint64_t number, struct report **ret_report,
+				struct error *error)
 {
 	struct cycle cycle = { 0 };
 	int r = journal_read(cli->env->roots.journals, number, &cycle, error);
 
 	if (r == 0)
-		r = report_make(&cycle, ret_report);
+		r = report_new(&cycle, ret_report);
 	cycle_done(&cycle);
 	return r;
 }
 
-static int find_report(const struct cli *cli, uint64_t number, struct json_object **ret_report,
+static int find_report(const struct cli *cli, uint64_t number, struct report **ret_report,
 		       struct error *error)
 {
 	uint64_t open = last_open_cycle(cli);
@@ -127,7 +127,7 @@ static int find_report(const struct cli *cli, uint64_t number, struct json_objec
 
 enum exit_code command_report(struct cli *cli)
 {
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	uint64_t number = 0;
 	int r = 0;
@@ -142,7 +142,7 @@ enum exit_code command_report(struct cli *cli)
 		r = timeline_write(report, cli->options.svg_path, &error);
 	if (r == 0 && (cli->options.json || !cli->options.svg_path))
 		cli_print_report(cli, report);
-	json_object_put(report);
+	report_free(report);
 	/* Where there was no cycle yet, nothing was named. */
 	if (number != 0)
 		error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);

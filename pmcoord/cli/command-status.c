@@ -16,7 +16,7 @@
 #include "pmcoord/json.h"
 #include "view/monitor.h"
 #include "view/progress.h"
-#include "record/report.h"
+#include "record/report-file.h"
 #include "record/status.h"
 
 /*
@@ -63,13 +63,13 @@ struct watcher {
 static void print_missed(void *data, uint64_t number)
 {
 	const struct watcher *watcher = data;
-	struct json_object *report;
+	struct report *report;
 
 	if (!watcher->progress.print || report_load(watcher->reports, number, &report, NULL) < 0)
 		return;
 	printf("Cycle %" PRIu64 " is over: %s; 'pmcoord report %" PRIu64 "' shows it.\n", number,
-	       json_read_string(report, "result"), number);
-	json_object_put(report);
+	       cycle_result_name(report->result), number);
+	report_free(report);
 }
 
 static void print_record(void *data, const struct cycle *cycle, const struct record *record)

@@ -20,7 +20,7 @@
 #include "host/loop-event.h"
 #include "host/memory.h"
 #include "view/progress.h"
-#include "record/report.h"
+#include "record/report-file.h"
 #include "host/sleeper-host.h"
 
 /* A cycle in its last phase ends soon: the lid may close again meanwhile. */
@@ -233,7 +233,7 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 	if (r < 0)
 		return cli_fail(&error);
 	outcome.result = job_result_of_report(outcome.report);
-	report_blame(outcome.report, outcome.message, sizeof(outcome.message));
+	report_explain(outcome.report, outcome.message, sizeof(outcome.message));
 	return show_outcome(cli, job, &outcome);
 }
 
@@ -343,7 +343,7 @@ static enum exit_code sleep_here(struct cli *cli)
 	if (outcome.report) {
 		progress_log_cycle(outcome.report);
 		sd_notifyf(0, "STATUS=Last cycle: %s%s%s",
-			   cycle_result_name(report_result(outcome.report)),
+			   cycle_result_name(outcome.report->result),
 			   outcome.message[0] ? ": " : "", outcome.message);
 	}
 	return show_outcome(cli, &job, &outcome);

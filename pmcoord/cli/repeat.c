@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pmcoord/json.h"
 #include "host/loop-event.h"
 #include "base/moment.h"
 #include "record/report.h"
@@ -61,15 +60,13 @@ static void print_span(const char *what, int64_t span_us)
 }
 
 /* One line: which cycle it was, how it went, how long it took. */
-static void print_cycle(const struct repeat *repeat, struct json_object *report)
+static void print_cycle(const struct repeat *repeat, const struct report *report)
 {
-	const char *detail = json_read_string(report, "detail");
-
-	printf("%zu of %zu: cycle %" PRId64 " %s", repeat->series.n_cycles, repeat->n_wanted,
-	       json_read_integer(report, "cycle", 0), json_read_string(report, "result"));
-	print_span("down", series_suspend_time(report));
-	print_span("back", series_resume_time(report));
-	printf("%s%s\n", detail[0] ? ": " : "", detail);
+	printf("%zu of %zu: cycle %" PRIu64 " %s", repeat->series.n_cycles, repeat->n_wanted,
+	       report->cycle, cycle_result_name(report->result));
+	print_span("suspended", series_suspend_us(report));
+	print_span("resumed", series_resume_us(report));
+	printf("%s%s\n", report->detail[0] ? ": " : "", report->detail);
 	fflush(stdout);
 }
 
@@ -90,7 +87,7 @@ static void take_outcome(struct repeat *repeat, const struct job_outcome *outcom
 		end(repeat, JOB_RESULT_ROLLED_BACK);
 	}
 	if (!options->quiet && !options->json &&
-	    (!name || options->verbose || report_result(outcome->report) != RESULT_OK))
+	    (!name || options->verbose || outcome->report->result != RESULT_OK))
 		print_cycle(repeat, outcome->report);
 	if (outcome->result == JOB_RESULT_STRANDED)
 		end(repeat, outcome->result);

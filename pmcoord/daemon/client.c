@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "record/report-json.h"
 #include "record/followers.h"
 #include "daemon/service.h"
 #include "pmcoord/stop-signals.h"
@@ -116,7 +117,9 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 	snprintf(outcome->message, sizeof(outcome->message), "%s", text);
 	outcome->n_resumed = (size_t)resumed;
 	outcome->kept_suspended = held;
-	outcome->report = report[0] ? json_tokener_parse(report) : NULL;
+	/* The message alone says what a report that cannot be read would. */
+	if (!report[0] || report_parse(report, &outcome->report) < 0)
+		outcome->report = NULL;
 	return sd_event_exit(client->event, 0);
 }
 

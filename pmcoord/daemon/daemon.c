@@ -302,7 +302,7 @@ static void tell_outcome(struct daemon *daemon, const struct daemon_job *job,
 	char text[ERROR_TEXT_MAX + 64];
 
 	if (outcome->report) {
-		daemon->last_result = cycle_result_name(report_result(outcome->report));
+		daemon->last_result = cycle_result_name(outcome->report->result);
 		snprintf(daemon->last_words, sizeof(daemon->last_words), "%s", outcome->message);
 		progress_log_cycle(outcome->report);
 	}

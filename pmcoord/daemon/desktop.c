@@ -10,7 +10,7 @@
 #include <sys/inotify.h>
 
 #include "pmcoord/parse.h"
-#include "record/report.h"
+#include "record/report-file.h"
 
 /* From the Desktop Notifications Specification. */
 #define URGENCY_NORMAL 1
@@ -42,7 +42,7 @@ static void escape(const char *text, FILE *out)
 }
 
 /* Owned by the caller; NULL: no memory. */
-static char *make_body(struct json_object *report)
+static char *make_body(const struct report *report)
 {
 	char blame[ERROR_TEXT_MAX] = "";
 	char *body = NULL;
@@ -51,7 +51,7 @@ static char *make_body(struct json_object *report)
 
 	if (!out)
 		return NULL;
-	report_blame(report, blame, sizeof(blame));
+	report_explain(report, blame, sizeof(blame));
 	escape(blame, out);
 	fputs("\nSee 'pmcoord report'.", out);
 	if (fclose(out) == 0)
@@ -83,15 +83,15 @@ static int send_notification(sd_bus *bus, bool has_failed, const char *body)
 	return r < 0 ? r : 0;
 }
 
-static int notify_of_report(struct desktop *desktop, struct json_object *report)
+static int notify_of_report(struct desktop *desktop, const struct report *report)
 {
-	enum cycle_result result = report_result(report);
 	_cleanup_(freep) char *body = NULL;
 
-	if (result == RESULT_OK)
+	if (report->result == RESULT_OK)
 		return 0;
 	body = make_body(report);
-	return body ? send_notification(desktop->bus, result == RESULT_FAILED, body) : -ENOMEM;
+	return body ? send_notification(desktop->bus, report->result == RESULT_FAILED, body)
+		    : -ENOMEM;
 }
 
 /* "12.json" → 12; 0 for the names of other files. */
@@ -110,7 +110,7 @@ static uint64_t number_of(const char *name)
 static int handle_file(sd_event_source *source, const struct inotify_event *event, void *data)
 {
 	struct desktop *desktop = data;
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	uint64_t number = event->len > 0 ? number_of(event->name) : 0;
 
@@ -124,7 +124,7 @@ static int handle_file(sd_event_source *source, const struct inotify_event *even
 	if (notify_of_report(desktop, report) < 0)
 		fprintf(stderr, "pmcoord: cannot send a notification of report %" PRIu64 "\n",
 			number);
-	json_object_put(report);
+	report_free(report);
 	return 0;
 }
 

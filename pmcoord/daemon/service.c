@@ -12,7 +12,8 @@
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "host/deferred.h"
-#include "record/report.h"
+#include "record/report-file.h"
+#include "record/report-json.h"
 #include "view/show.h"
 #include "engine/suspend.h"
 
@@ -262,9 +263,9 @@ static int method_plan(sd_bus_message *message, void *data, sd_bus_error *error)
 static int method_report(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct service *service = data;
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
-	const char *text;
+	_cleanup_(freep) char *text = NULL;
 	uint64_t number;
 	int r = sd_bus_message_read(message, "t", &number);
 
@@ -275,10 +276,9 @@ static int method_report(sd_bus_message *message, void *data, sd_bus_error *bus_
 	error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);
 	if (r < 0)
 		return fail(bus_error, &error);
-	text = json_object_to_json_string(report);
-	r = text ? sd_bus_reply_method_return(message, "s", text) : -ENOMEM;
-	json_object_put(report);
-	return r;
+	r = report_format(report, &text);
+	report_free(report);
+	return r < 0 ? r : sd_bus_reply_method_return(message, "s", text);
 }
 
 /* ---- properties and signals --------------------------------------------- */
@@ -428,12 +428,15 @@ static void tell_step(void *data, const struct cycle *cycle, const struct record
 static void tell_job_removed(void *data, uint64_t id, const struct job_outcome *outcome)
 {
 	struct service *service = data;
+	_cleanup_(freep) char *report = NULL;
 
+	/* Without memory for the report the client shows the message alone. */
+	if (outcome->report && report_format(outcome->report, &report) < 0)
+		report = NULL;
 	tell_all(service);
 	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved", "tistbs",
 			   id, (int)outcome->result, outcome->message, (uint64_t)outcome->n_resumed,
-			   (int)outcome->kept_suspended,
-			   outcome->report ? json_object_to_json_string(outcome->report) : "");
+			   (int)outcome->kept_suspended, report ? report : "");
 }
 
 static void tell_guest(void *data, const struct guest *guest, bool has_come)

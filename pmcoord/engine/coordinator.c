@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "record/report.h"
+#include "record/report-file.h"
 #include "engine/resume.h"
 
 void coordinator_prearm(struct coordinator *coordinator)
@@ -28,28 +28,28 @@ void coordinator_prearm(struct coordinator *coordinator)
 }
 
 int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
-		       struct json_object **ret_report, struct error *error)
+		       struct report **ret_report, struct error *error)
 {
-	struct json_object *report;
+	struct report *report;
 	int r = coordinator_record(coordinator, RECORD_END, "");
 
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
-	r = report_make(context_cycle(coordinator), &report);
+	r = report_new(context_cycle(coordinator), &report);
 	if (r < 0)
 		return error_set(error, r, "cannot make the report: %s", strerror(-r));
-	if (!is_measurement || report_result(report) != RESULT_OK)
+	if (!is_measurement || report->result != RESULT_OK)
 		r = report_save(coordinator->roots->reports, report,
 				coordinator->config->keep_reports, error);
 	if (r < 0) {
-		json_object_put(report);
+		report_free(report);
 		return r;
 	}
 	/* While a guest is not back it says so, and whoever is next tries. */
 	if (cycle_count_holds(context_cycle(coordinator)) == 0)
 		r = journal_remove(coordinator->journal);
 	if (r < 0) {
-		json_object_put(report);
+		report_free(report);
 		return error_set(error, r, "cannot remove the journal: %s", strerror(-r));
 	}
 	*ret_report = report;

@@ -10,8 +10,7 @@
 
 #include <stdbool.h>
 
-#include <json-c/json.h>
-
+#include "record/report.h"
 #include "engine/context.h"
 
 /*
@@ -29,6 +28,6 @@ void coordinator_prearm(struct coordinator *coordinator);
  * caller's, with a reference of its own.
  */
 int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
-		       struct json_object **ret_report, struct error *error);
+		       struct report **ret_report, struct error *error);
 
 #endif

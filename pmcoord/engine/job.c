@@ -34,11 +34,11 @@ enum job_result job_result_of_error(const struct error *error)
 	return JOB_RESULT_ROLLED_BACK;
 }
 
-enum job_result job_result_of_report(struct json_object *report)
+enum job_result job_result_of_report(const struct report *report)
 {
 	if (report_stranded(report))
 		return JOB_RESULT_STRANDED;
-	switch (report_result(report)) {
+	switch (report->result) {
 	case RESULT_OK:
 		return JOB_RESULT_DONE;
 	case RESULT_DEGRADED:
@@ -65,7 +65,7 @@ void job_outcome_of_error(const struct error *error, struct job_outcome *ret_out
 
 void job_outcome_done(struct job_outcome *outcome)
 {
-	json_object_put(outcome->report);
+	report_free(outcome->report);
 	outcome->report = NULL;
 }
 
@@ -93,8 +93,8 @@ static void begin_watching_lid(struct coordinator *coordinator)
 
 /* The lid's sleep, refused for a while where the last one has failed. */
 static int sleep_unless_backing_off(struct coordinator *coordinator,
-				    const struct cycle_params *params,
-				    struct json_object **ret_report, struct error *error)
+				    const struct cycle_params *params, struct report **ret_report,
+				    struct error *error)
 {
 	const char *run = coordinator->roots->run;
 	char reason[ERROR_TEXT_MAX];
@@ -105,9 +105,9 @@ static int sleep_unless_backing_off(struct coordinator *coordinator,
 	if (r < 0)
 		return r; /* and the lid stays watched */
 	r = coordinator_suspend(coordinator, params, ret_report, error);
-	if (r == 0 && *ret_report && report_result(*ret_report) == RESULT_FAILED &&
+	if (r == 0 && *ret_report && (*ret_report)->result == RESULT_FAILED &&
 	    lid_is_closed(coordinator->lid) && !lid_was_opened(coordinator->lid)) {
-		report_blame(*ret_report, reason, sizeof(reason));
+		report_explain(*ret_report, reason, sizeof(reason));
 		/* Where that cannot be kept, the next attempt comes sooner. */
 		backoff_note_failure(run, loop_now(coordinator->loop), reason);
 		return 0;
@@ -137,7 +137,7 @@ static int check_systemd_has_its_disks(const struct coordinator *coordinator, st
 
 /* A sleep that a person asked for, or none; a lid that is opened ends it. */
 static int run_unrefused(struct coordinator *coordinator, const struct cycle_params *params,
-			 struct json_object **ret_report, struct error *error)
+			 struct report **ret_report, struct error *error)
 {
 	int r;
 
@@ -168,7 +168,7 @@ static struct cycle_params wish_of(const struct job *job, struct sleeper *sleepe
 static void take_report(const struct cycle_params *params, struct job_outcome *outcome)
 {
 	outcome->result = job_result_of_report(outcome->report);
-	report_blame(outcome->report, outcome->message, sizeof(outcome->message));
+	report_explain(outcome->report, outcome->message, sizeof(outcome->message));
 	outcome->kept_suspended = !params->sleeper && !params->resumes_at_once &&
 				  outcome->result != JOB_RESULT_ROLLED_BACK;
 }

@@ -10,8 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <json-c/json.h>
-
+#include "record/report.h"
 #include "engine/coordinator.h"
 #include "model/sleeper.h"
 #include "engine/host-env.h"
@@ -81,7 +80,7 @@ struct job_outcome {
 	char message[ERROR_TEXT_MAX];
 	size_t n_resumed;
 	bool kept_suspended; /* guests, until they are resumed */
-	struct json_object *report; /* of the last cycle that ended, or NULL */
+	struct report *report; /* of the last cycle that ended, or NULL */
 };
 
 const struct job_kind *job_kind(enum job_verb verb);
@@ -106,7 +105,7 @@ void job_outcome_done(struct job_outcome *outcome);
 
 /* The result of a job that an error stopped, and of one that ran a cycle. */
 enum job_result job_result_of_error(const struct error *error);
-enum job_result job_result_of_report(struct json_object *report);
+enum job_result job_result_of_report(const struct report *report);
 
 /* One that was passed on; a number that is none is JOB_RESULT_ROLLED_BACK. */
 enum job_result job_result_of_number(int number);

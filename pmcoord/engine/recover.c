@@ -91,7 +91,7 @@ static int await_sleep(struct coordinator *coordinator)
 /* A cycle that is not held and whose coordinator is gone: undo it. */
 static int undo_if_abandoned(struct coordinator *coordinator, void *data, struct error *error)
 {
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	const struct cycle *cycle = context_cycle(coordinator);
 	int r;
 
@@ -110,7 +110,7 @@ static int undo_if_abandoned(struct coordinator *coordinator, void *data, struct
 		r = coordinator_resume_guests(coordinator, NULL);
 	if (r == 0)
 		r = coordinator_finish(coordinator, false, &report, error);
-	json_object_put(report);
+	report_free(report);
 	return r;
 }
 
@@ -228,7 +228,7 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 	if (cycle_count_holds(cycle) > 0)
 		return 0;
 	coordinator_prearm(coordinator);
-	json_object_put(params->result->report);
+	report_free(params->result->report);
 	params->result->report = NULL;
 	return coordinator_finish(coordinator, false, &params->result->report, error);
 }
@@ -266,7 +266,7 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 	if (r == 0)
 		r = for_each_cycle(coordinator, resume_cycle, &params, error);
 	if (r < 0) {
-		json_object_put(result.report);
+		report_free(result.report);
 		return error_set(error, r, "cannot resume: %s", strerror(-r));
 	}
 	*ret_result = result;

@@ -4,6 +4,7 @@
 
 /* Cycles that stand on /run: resumed, undone, or adopted. */
 
+#include "record/report.h"
 #include "engine/coordinator.h"
 
 /* What a resume has come to. */
@@ -11,7 +12,7 @@ struct resume_result {
 	size_t n_resumed;
 	bool degraded; /* devices of some guest did not come back */
 	char stranded[GUEST_NAME_MAX]; /* a guest that could not be resumed */
-	struct json_object *report; /* of the last cycle that ended, or NULL */
+	struct report *report; /* of the last cycle that ended, or NULL */
 };
 
 /*

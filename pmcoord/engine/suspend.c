@@ -252,7 +252,7 @@ static int go_down(struct run *run, const struct cycle_params *params, struct er
 
 /* Everything between the journal's first record and its last. */
 static int run_journalled(struct run *run, const struct cycle_params *params,
-			  struct json_object **ret_report, struct error *error)
+			  struct report **ret_report, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
 	const struct cycle *cycle = context_cycle(run->coordinator);
@@ -261,7 +261,7 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 	if (r == 0 && !cycle->aborted && !params->sleeper && !params->resumes_at_once) {
 		r = coordinator_record(coordinator, RECORD_KEPT_SUSPENDED, "");
 		if (r == 0)
-			r = report_make(cycle, ret_report);
+			r = report_new(cycle, ret_report);
 		return r;
 	}
 	if (r < 0)
@@ -317,7 +317,7 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 }
 
 static int suspend_planned(struct run *run, const struct cycle_params *params, uint64_t start_us,
-			   struct json_object **ret_report, struct error *error)
+			   struct report **ret_report, struct error *error)
 {
 	int r = coordinator_plan(run->coordinator, params, &run->plan, error);
 
@@ -343,7 +343,7 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 }
 
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
-			struct json_object **ret_report, struct error *error)
+			struct report **ret_report, struct error *error)
 {
 	struct config unvetoed = config_without_vetoes(coordinator->config);
 	struct coordinator adapted = *coordinator;

@@ -7,6 +7,7 @@
  * report.
  */
 
+#include "record/report.h"
 #include "engine/coordinator.h"
 #include "model/plan.h"
 #include "model/sleeper.h"
@@ -33,7 +34,7 @@ struct cycle_params {
  * begun: -ENOENT for a guest that does not exist, -EOPNOTSUPP without S3.
  */
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
-			struct json_object **ret_report, struct error *error);
+			struct report **ret_report, struct error *error);
 
 /*
  * Reads the inventory and makes the plan for a wish (NULL: for all guests).

@@ -504,10 +504,20 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 
 /* ---- judging ------------------------------------------------------------ */
 
-static bool guest_is_degraded(const struct cycle_guest *guest)
+enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool stranded)
 {
-	return guest->outcome == OUTCOME_PAUSED || guest->outcome == OUTCOME_FAILED ||
-	       guest->degraded || guest->stranded;
+	if (stranded)
+		return VERDICT_STRANDED;
+	if (outcome == OUTCOME_FAILED)
+		return VERDICT_FAILED;
+	if (outcome == OUTCOME_PAUSED)
+		return VERDICT_PAUSED;
+	return degraded ? VERDICT_DEGRADED : VERDICT_OK;
+}
+
+static enum guest_verdict judge_guest(const struct cycle_guest *guest)
+{
+	return guest_verdict(guest->outcome, guest->degraded, guest->stranded);
 }
 
 enum cycle_result cycle_result(const struct cycle *cycle)
@@ -515,7 +525,7 @@ enum cycle_result cycle_result(const struct cycle *cycle)
 	if (cycle->aborted)
 		return RESULT_FAILED;
 	for (size_t i = 0; i < cycle->n_guests; i++)
-		if (guest_is_degraded(&cycle->guests[i]))
+		if (judge_guest(&cycle->guests[i]) != VERDICT_OK)
 			return RESULT_DEGRADED;
 	return RESULT_OK;
 }
@@ -529,23 +539,6 @@ size_t cycle_count_holds(const struct cycle *cycle)
 	return count;
 }
 
-const struct cycle_guest *cycle_slowest(const struct cycle *cycle)
-{
-	const struct cycle_guest *slowest = NULL;
-	int64_t longest = -1;
-
-	for (size_t i = 0; i < cycle->n_guests; i++) {
-		const struct cycle_guest *guest = &cycle->guests[i];
-
-		if (guest->down_us == CYCLE_NEVER || guest->requested_us == CYCLE_NEVER ||
-		    guest->down_us - guest->requested_us <= longest)
-			continue;
-		longest = guest->down_us - guest->requested_us;
-		slowest = guest;
-	}
-	return slowest;
-}
-
 const char *cycle_stranded(const struct cycle *cycle)
 {
 	for (size_t i = 0; i < cycle->n_guests; i++)
@@ -554,27 +547,47 @@ const char *cycle_stranded(const struct cycle *cycle)
 	return NULL;
 }
 
+static const char *const outcome_names[] = {
+	/* A cycle that was undone first has not failed the guest. */
+	[OUTCOME_PENDING] = "skipped", [OUTCOME_SUSPENDED] = "suspended",
+	[OUTCOME_PAUSED] = "paused",   [OUTCOME_SKIPPED] = "skipped",
+	[OUTCOME_FAILED] = "failed",
+};
+ENUM_COMPLETE(outcome_names, OUTCOME_FAILED);
+
 const char *cycle_outcome_name(enum cycle_outcome outcome)
 {
-	static const char *const names[] = {
-		/* A cycle that was undone first has not failed the guest. */
-		[OUTCOME_PENDING] = "skipped", [OUTCOME_SUSPENDED] = "suspended",
-		[OUTCOME_PAUSED] = "paused",   [OUTCOME_SKIPPED] = "skipped",
-		[OUTCOME_FAILED] = "failed",
-	};
-
-	ENUM_COMPLETE(names, OUTCOME_FAILED);
-	return ENUM_NAME(names, outcome);
+	return ENUM_NAME(outcome_names, outcome);
 }
+
+int cycle_outcome_parse(const char *name, enum cycle_outcome *ret_outcome)
+{
+	int outcome = ENUM_PARSE(outcome_names, name);
+
+	if (outcome < 0)
+		return outcome;
+	*ret_outcome = outcome == OUTCOME_PENDING ? OUTCOME_SKIPPED : (enum cycle_outcome)outcome;
+	return 0;
+}
+
+static const char *const result_names[] = {
+	[RESULT_OK] = "ok",
+	[RESULT_DEGRADED] = "degraded",
+	[RESULT_FAILED] = "failed",
+};
+ENUM_COMPLETE(result_names, RESULT_FAILED);
 
 const char *cycle_result_name(enum cycle_result result)
 {
-	static const char *const names[] = {
-		[RESULT_OK] = "ok",
-		[RESULT_DEGRADED] = "degraded",
-		[RESULT_FAILED] = "failed",
-	};
+	return ENUM_NAME(result_names, result);
+}
 
-	ENUM_COMPLETE(names, RESULT_FAILED);
-	return ENUM_NAME(names, result);
+int cycle_result_parse(const char *name, enum cycle_result *ret_result)
+{
+	int result = ENUM_PARSE(result_names, name);
+
+	if (result < 0)
+		return result;
+	*ret_result = (enum cycle_result)result;
+	return 0;
 }

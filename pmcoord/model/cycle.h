@@ -143,6 +143,15 @@ enum cycle_result {
 	RESULT_FAILED,
 };
 
+/* How a guest's part of a cycle went, best first. */
+enum guest_verdict {
+	VERDICT_OK,
+	VERDICT_DEGRADED, /* resumed, but something of it is missing */
+	VERDICT_PAUSED, /* did not suspend; was paused instead */
+	VERDICT_FAILED, /* did not suspend */
+	VERDICT_STRANDED, /* could not be resumed */
+};
+
 void cycle_done(struct cycle *cycle);
 
 /* The identity of a guest. */
@@ -177,7 +186,13 @@ int cycle_format_head(const struct cycle_head *head, char *ret, size_t size);
 int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
 		       size_t n_needs, char *ret, size_t size);
 
-/* How the cycle went, as it stands. */
+/* The one judgement of a guest, for cycles and for reports. */
+enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool stranded);
+
+/*
+ * The one judgement of a cycle, so far: failed if it was aborted, degraded if
+ * the verdict of any guest is not VERDICT_OK.
+ */
 enum cycle_result cycle_result(const struct cycle *cycle);
 
 /*
@@ -189,15 +204,13 @@ bool cycle_guest_was_suspended(const struct cycle_guest *guest);
 /* The guests still held by us. */
 size_t cycle_count_holds(const struct cycle *cycle);
 
-/*
- * The guest that took longest from request to down, NULL when none went down.
- */
-const struct cycle_guest *cycle_slowest(const struct cycle *cycle);
-
 /* The name of the first guest that could not be brought back, or NULL. */
 const char *cycle_stranded(const struct cycle *cycle);
 
 const char *cycle_outcome_name(enum cycle_outcome outcome);
 const char *cycle_result_name(enum cycle_result result);
+/* Return 0 or -EINVAL. */
+int cycle_outcome_parse(const char *name, enum cycle_outcome *ret_outcome);
+int cycle_result_parse(const char *name, enum cycle_result *ret_result);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
-#include "record/report.h"
+#include "record/report-file.h"
 
 /*
  * The number of the last cycle, kept on /run beside the reports: agents

@@ -3,77 +3,88 @@
 #define PMCOORD_RECORD_REPORT_H
 
 /*
- * What a cycle came to, as JSON: one file per cycle in the reports' directory.
- * Times are µs since the cycle's start (CLOCK_BOOTTIME); a moment that was not
- * reached is null.
+ * The report of a cycle: when each guest was requested, suspended and resumed,
+ * and what went wrong. Made from the cycle's records, or read from a file. Pure:
+ * no I/O.
  */
 
-#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include "base/moment.h"
+#include "base/string-list.h"
 #include "model/cycle.h"
-#include "pmcoord/error.h"
+
+/* Times are µs since the start of the cycle; MOMENT_NEVER: not reached. */
+struct report_guest {
+	char name[GUEST_NAME_MAX];
+	uint32_t domid;
+	uint8_t uuid[GUEST_UUID_SIZE];
+	enum mechanism mechanism;
+	enum cycle_outcome outcome; /* never OUTCOME_PENDING */
+	char detail[CYCLE_DETAIL_MAX];
+	bool degraded;
+	bool stranded;
+	bool gone;
+	int64_t requested_us, quiesced_us, down_us;
+	int64_t resume_us, running_us, ready_us;
+};
+
+struct report {
+	uint64_t cycle; /* > 0 */
+	char started[MOMENT_TEXT_SIZE]; /* see moment_format */
+	enum cycle_result result;
+	char trigger[16];
+	char detail[CYCLE_DETAIL_MAX];
+	bool kept_suspended; /* guests are, until they are resumed */
+	int64_t slept_us; /* MOMENT_NEVER: the host did not sleep */
+	int64_t written_bytes; /* MOMENT_NEVER: not measured */
+	struct cycle_phase *phases;
+	size_t n_phases;
+	struct string_list warnings;
+	struct report_guest *guests; /* in suspend order */
+	size_t n_guests;
+};
 
 /*
- * Makes the report of a cycle as it stands; the caller's reference. Reads no
- * file: it runs right after the wake. Returns 0 or -ENOMEM.
+ * Makes the report of a cycle as it is now. Copies everything; reads no file, so
+ * that it can run right after the wake. Returns 0 or -ENOMEM. Release:
+ * report_free.
  */
-int report_make(const struct cycle *cycle, struct json_object **ret_report);
+int report_new(const struct cycle *cycle, struct report **ret_report);
+void report_free(struct report *report);
+void report_freep(struct report **report);
+
+/* The one judgement of a guest: all messages, tables and logs follow it. */
+enum guest_verdict report_guest_verdict(const struct report_guest *guest);
 
 /*
- * Writes <directory>/<cycle>.json, whole or not at all, and makes the directory
- * if needed. Then removes all reports but the newest `keep`; this one stays.
- * Returns 0 or a negative errno with `error` set.
+ * The guest whose suspend took longest, and the first that could not be resumed;
+ * borrowed, NULL if there is none.
  */
-int report_save(const char *directory, struct json_object *report, uint64_t keep,
-		struct error *error);
+const struct report_guest *report_slowest(const struct report *report);
+const struct report_guest *report_stranded(const struct report *report);
+
+/* By its name; borrowed, NULL if there is none. */
+const struct report_guest *report_find_guest(const struct report *report, const char *name);
 
 /*
- * Reads the report of a cycle, 0 for the newest; the caller's reference.
- * Returns 0, -ENOENT, -EBADMSG for a file that is no report, or another
- * negative errno, with `error` set.
+ * Writes why the cycle is not ok, in one sentence: "cycle 3 degraded: mail was
+ * paused: did not suspend within 10 s". Writes "" for a cycle that is ok.
  */
-int report_load(const char *directory, uint64_t number, struct json_object **ret_report,
-		struct error *error);
+void report_explain(const struct report *report, char *ret, size_t size);
+
+/* How long the guest took from its request to its suspension; MOMENT_NEVER. */
+int64_t report_guest_suspend_us(const struct report_guest *guest);
+
+/* When the phase that suspends guests ended; MOMENT_NEVER. */
+int64_t report_suspend_end_us(const struct report *report);
 
 /*
- * Lists the cycles that have a report, ascending. The array is the caller's.
- * Returns how many, or a negative errno; no directory is none.
+ * When the resume began that made `guest` run: guests that were kept suspended
+ * can be resumed by several. MOMENT_NEVER if it does not run.
  */
-int report_list(const char *directory, uint64_t **ret_numbers);
-
-/* The number of the newest report, 0 if there is none. */
-uint64_t report_last_number(const char *directory);
-
-/* The result; RESULT_FAILED for one that is not known. */
-enum cycle_result report_result(struct json_object *report);
-
-/*
- * Who or what kept the cycle from being ok, in one sentence: "cycle 3 degraded:
- * mail was paused: did not suspend within 10 s". Nothing is written for a cycle
- * that was ok.
- */
-void report_blame(struct json_object *report, char *ret, size_t size);
-
-/* A guest that could not be brought back, borrowed, or NULL. */
-const char *report_stranded(struct json_object *report);
-
-/*
- * A time of a report, guest or phase in µs; CYCLE_NEVER for null and for what
- * cannot be, so that sums and differences of any two are safe.
- */
-int64_t report_time(struct json_object *object, const char *key);
-
-/* From one moment to a later one; CYCLE_NEVER if either was not reached. */
-int64_t report_span(int64_t from_us, int64_t to_us);
-
-/* The i-th guest or phase, borrowed; NULL behind the last. */
-struct json_object *report_guest(struct json_object *report, size_t i);
-struct json_object *report_phase(struct json_object *report, size_t i);
-
-/*
- * When the resume that brought `guest` back began: a cycle that is held can
- * have several. CYCLE_NEVER if none did.
- */
-int64_t report_resume_start(struct json_object *report, struct json_object *guest);
+int64_t report_resume_start_us(const struct report *report, const struct report_guest *guest);
 
 #endif

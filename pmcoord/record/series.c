@@ -1,149 +1,133 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "record/series.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/json.h"
-#include "record/report.h"
+#include "base/moment.h"
 
 void series_done(struct series *series)
 {
+	if (!series)
+		return;
 	for (size_t i = 0; i < series->n_guests; i++) {
 		struct series_guest *guest = &series->guests[i];
 
-		samples_done(&guest->down);
-		samples_done(&guest->resumed);
-		samples_done(&guest->back);
+		samples_done(&guest->suspend);
+		samples_done(&guest->resume);
+		samples_done(&guest->running);
 		samples_done(&guest->ready);
 	}
-	samples_done(&series->all_down);
-	samples_done(&series->all_back);
+	samples_done(&series->suspend_all);
+	samples_done(&series->resume_all);
 	free(series->guests);
 	*series = (struct series){ 0 };
 }
 
 static struct series_guest *find_or_add(struct series *series, const char *name,
-					const char *mechanism)
+					enum mechanism mechanism)
 {
 	struct series_guest *guests = series->guests;
 	size_t n = series->n_guests;
 
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(guests[i].name, name) == 0 &&
-		    strcmp(guests[i].mechanism, mechanism) == 0)
+		if (strcmp(guests[i].name, name) == 0 && guests[i].mechanism == mechanism)
 			return &guests[i];
 	guests = reallocarray(guests, n + 1, sizeof(*guests));
 	if (!guests)
 		return NULL;
 	series->guests = guests;
 	series->n_guests++;
-	guests[n] = (struct series_guest){ 0 };
+	guests[n] = (struct series_guest){ .mechanism = mechanism };
 	snprintf(guests[n].name, sizeof(guests[n].name), "%s", name);
-	snprintf(guests[n].mechanism, sizeof(guests[n].mechanism), "%s", mechanism);
 	return &guests[n];
 }
 
-static enum cycle_outcome outcome_of(struct json_object *guest)
+static int add_times(struct series_guest *known, const struct report *report,
+		     const struct report_guest *guest)
 {
-	const char *name = json_read_string(guest, "outcome");
-
-	for (int i = OUTCOME_PENDING; i <= OUTCOME_FAILED; i++)
-		if (strcmp(name, cycle_outcome_name((enum cycle_outcome)i)) == 0)
-			return (enum cycle_outcome)i;
-	return OUTCOME_FAILED;
-}
-
-static int add_times(struct series_guest *known, struct json_object *report,
-		     struct json_object *guest)
-{
-	int64_t begin = report_resume_start(report, guest);
-	int64_t running = report_time(guest, "running_us");
-	int r = samples_add(&known->down, report_span(report_time(guest, "requested_us"),
-						      report_time(guest, "down_us")));
+	int64_t start_us = report_resume_start_us(report, guest);
+	int r = samples_add(&known->suspend, report_guest_suspend_us(guest));
 
 	if (r == 0)
-		r = samples_add(&known->resumed,
-				report_span(report_time(guest, "resume_us"), running));
+		r = samples_add(&known->resume, span_between(guest->resume_us, guest->running_us));
 	if (r == 0)
-		r = samples_add(&known->back, report_span(begin, running));
+		r = samples_add(&known->running, span_between(start_us, guest->running_us));
 	if (r == 0)
-		r = samples_add(&known->ready, report_span(begin, report_time(guest, "ready_us")));
+		r = samples_add(&known->ready, span_between(start_us, guest->ready_us));
 	return r;
 }
 
-static bool is_acting(struct json_object *guest)
+static int add_guest(struct series *series, const struct report *report,
+		     const struct report_guest *guest)
 {
-	return strcmp(json_read_string(guest, "mechanism"), mechanism_name(MECHANISM_NONE)) != 0;
-}
-
-static int add_guest(struct series *series, struct json_object *report, struct json_object *guest)
-{
-	enum cycle_outcome outcome = outcome_of(guest);
-	struct series_guest *known = find_or_add(series, json_read_string(guest, "name"),
-						 json_read_string(guest, "mechanism"));
+	struct series_guest *known = find_or_add(series, guest->name, guest->mechanism);
 
 	if (!known)
 		return -ENOMEM;
-	known->outcomes[outcome]++;
-	return outcome == OUTCOME_SUSPENDED ? add_times(known, report, guest) : 0;
+	known->outcomes[guest->outcome]++;
+	return guest->outcome == OUTCOME_SUSPENDED ? add_times(known, report, guest) : 0;
 }
 
-int64_t series_suspend_time(struct json_object *report)
+int64_t series_suspend_us(const struct report *report)
 {
-	int64_t first = CYCLE_NEVER, last = CYCLE_NEVER;
-	struct json_object *guest;
+	int64_t first_us = MOMENT_NEVER, last_us = MOMENT_NEVER;
 
-	for (size_t i = 0; (guest = report_guest(report, i)); i++) {
-		int64_t requested = report_time(guest, "requested_us");
-		int64_t down = report_time(guest, "down_us");
+	assert(report);
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
 
-		if (!is_acting(guest))
+		if (guest->mechanism == MECHANISM_NONE)
 			continue;
-		if (outcome_of(guest) != OUTCOME_SUSPENDED)
-			return CYCLE_NEVER;
-		if (first == CYCLE_NEVER || requested < first)
-			first = requested;
-		if (down > last)
-			last = down;
+		if (guest->outcome != OUTCOME_SUSPENDED)
+			return MOMENT_NEVER;
+		if (first_us == MOMENT_NEVER || guest->requested_us < first_us)
+			first_us = guest->requested_us;
+		if (guest->down_us > last_us)
+			last_us = guest->down_us;
 	}
-	return report_span(first, last);
+	return span_between(first_us, last_us);
 }
 
-int64_t series_resume_time(struct json_object *report)
+int64_t series_resume_us(const struct report *report)
 {
-	int64_t longest = CYCLE_NEVER;
-	struct json_object *guest;
+	int64_t longest_us = MOMENT_NEVER;
 
-	for (size_t i = 0; (guest = report_guest(report, i)); i++) {
-		int64_t span = report_span(report_resume_start(report, guest),
-					   report_time(guest, "running_us"));
+	assert(report);
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
+		int64_t span_us =
+			span_between(report_resume_start_us(report, guest), guest->running_us);
 
-		if (!is_acting(guest))
+		if (guest->mechanism == MECHANISM_NONE)
 			continue;
-		if (span == CYCLE_NEVER)
-			return CYCLE_NEVER;
-		if (span > longest)
-			longest = span;
+		if (span_us == MOMENT_NEVER)
+			return MOMENT_NEVER;
+		if (span_us > longest_us)
+			longest_us = span_us;
 	}
-	return longest;
+	return longest_us;
 }
 
-int series_add(struct series *series, struct json_object *report, const char *name)
+int series_add(struct series *series, const struct report *report, const char *name)
 {
-	struct json_object *guest;
-	int r = samples_add(&series->all_down, series_suspend_time(report));
+	int r;
 
+	assert(series);
+	assert(report);
+	r = samples_add(&series->suspend_all, series_suspend_us(report));
 	if (r == 0)
-		r = samples_add(&series->all_back, series_resume_time(report));
-	for (size_t i = 0; r == 0 && (guest = report_guest(report, i)); i++)
-		if (is_acting(guest) &&
-		    (!name || strcmp(json_read_string(guest, "name"), name) == 0))
+		r = samples_add(&series->resume_all, series_resume_us(report));
+	for (size_t i = 0; r == 0 && i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
+
+		if (guest->mechanism != MECHANISM_NONE && (!name || strcmp(guest->name, name) == 0))
 			r = add_guest(series, report, guest);
+	}
 	series->n_cycles++;
-	series->results[report_result(report)]++;
+	series->results[report->result]++;
 	return r;
 }

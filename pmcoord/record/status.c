@@ -14,7 +14,7 @@
 #include "pmcoord/json.h"
 #include "host/lock.h"
 #include "base/moment.h"
-#include "record/report.h"
+#include "record/report-file.h"
 
 /* ---- judging ------------------------------------------------------------ */
 
@@ -157,7 +157,7 @@ void status_done(struct status *status)
 	for (size_t i = 0; i < status->n_cycles; i++)
 		cycle_done(&status->cycles[i]);
 	free(status->cycles);
-	json_object_put(status->last);
+	report_free(status->last);
 	*status = (struct status){ 0 };
 }
 
@@ -237,7 +237,7 @@ static void add_held(struct json_object *object, const struct status *status, in
 	}
 }
 
-static void add_last(struct json_object *object, struct json_object *report, int *r)
+static void add_last(struct json_object *object, const struct report *report, int *r)
 {
 	struct json_object *last;
 
@@ -246,11 +246,11 @@ static void add_last(struct json_object *object, struct json_object *report, int
 		return;
 	}
 	last = json_add_object(object, "last", r);
-	json_add_integer(last, "cycle", json_read_integer(report, "cycle", 0), r);
-	json_add_string(last, "result", json_read_string(report, "result"), r);
-	json_add_string(last, "started", json_read_string(report, "started"), r);
-	json_add_string(last, "trigger", json_read_string(report, "trigger"), r);
-	json_add_string(last, "detail", json_read_string(report, "detail"), r);
+	json_add_integer(last, "cycle", (int64_t)report->cycle, r);
+	json_add_string(last, "result", cycle_result_name(report->result), r);
+	json_add_string(last, "started", report->started, r);
+	json_add_string(last, "trigger", report->trigger, r);
+	json_add_string(last, "detail", report->detail, r);
 }
 
 static int print_json(const struct status *status, FILE *out)
@@ -357,20 +357,17 @@ static void print_held(const struct status *status, FILE *out)
 		fprintf(out, "\n");
 }
 
-static void print_last(struct json_object *report, FILE *out)
+static void print_last(const struct report *report, FILE *out)
 {
-	const char *detail;
-
 	fprintf(out, LINE, "Last cycle");
 	if (!report) {
 		fprintf(out, "none\n");
 		return;
 	}
-	detail = json_read_string(report, "detail");
-	fprintf(out, "%" PRId64 ", %s, by %s, ", json_read_integer(report, "cycle", 0),
-		json_read_string(report, "result"), json_read_string(report, "trigger"));
-	moment_print_local(json_read_string(report, "started"), out);
-	fprintf(out, "%s%s\n", detail[0] ? ": " : "", detail);
+	fprintf(out, "%" PRIu64 ", %s, by %s, ", report->cycle, cycle_result_name(report->result),
+		report->trigger);
+	moment_print_local(report->started, out);
+	fprintf(out, "%s%s\n", report->detail[0] ? ": " : "", report->detail);
 }
 
 static int print_text(const struct status *status, uint64_t now_us, FILE *out)

@@ -10,11 +10,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include <json-c/json.h>
-
 #include "model/cycle.h"
 #include "pmcoord/error.h"
 #include "host/roots.h"
+#include "record/report.h"
 
 enum status_state {
 	STATUS_IDLE,
@@ -31,7 +30,7 @@ struct status {
 	struct cycle *cycles; /* of this boot, not over, ascending */
 	size_t n_cycles;
 	size_t n_unreadable; /* files that are no journals (any more) */
-	struct json_object *last; /* the last report, NULL: none */
+	struct report *last; /* the last report, NULL: none */
 };
 
 /*

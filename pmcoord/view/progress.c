@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "view/progress.h"
 
+#include <assert.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,6 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
-#include "record/report.h"
 
 /* Entries that the catalogue (hooks/pmcoord.catalog) explains. */
 #define MESSAGE_ID_CYCLE "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e10"
@@ -240,39 +239,31 @@ void progress_observe(void *data, const struct cycle *cycle, const struct record
 		change_status(progress, cycle, record);
 }
 
-static const char *text_of(struct json_object *object, const char *key)
+static void log_guest(const struct report_guest *guest, uint64_t cycle)
 {
-	const char *text = json_object_get_string(json_object_object_get(object, key));
+	enum guest_verdict verdict = report_guest_verdict(guest);
+	const char *step =
+		verdict == VERDICT_STRANDED ? "stranded" : cycle_outcome_name(guest->outcome);
 
-	return text ? text : "";
-}
-
-static void log_guest(struct json_object *guest, const char *cycle)
-{
-	const char *outcome = text_of(guest, "outcome");
-	const char *detail = text_of(guest, "detail");
-	bool bad = strcmp(outcome, "failed") == 0 || strcmp(outcome, "paused") == 0 ||
-		   json_object_get_boolean(json_object_object_get(guest, "degraded"));
-
-	if (!bad)
+	if (verdict == VERDICT_OK)
 		return;
-	sd_journal_send("MESSAGE=Guest '%s': %s%s%s", text_of(guest, "name"), outcome,
-			detail[0] ? ": " : "", detail, "PRIORITY=%i", LOG_WARNING,
-			"MESSAGE_ID=" MESSAGE_ID_GUEST, "PMCOORD_DOMAIN=%s", text_of(guest, "name"),
-			"PMCOORD_STEP=%s", outcome, "PMCOORD_CYCLE=%s", cycle, NULL);
+	sd_journal_send("MESSAGE=Guest '%s': %s%s%s", guest->name, step,
+			guest->detail[0] ? ": " : "", guest->detail, "PRIORITY=%i", LOG_WARNING,
+			"MESSAGE_ID=" MESSAGE_ID_GUEST, "PMCOORD_DOMAIN=%s", guest->name,
+			"PMCOORD_STEP=%s", step, "PMCOORD_CYCLE=%" PRIu64, cycle, NULL);
 }
 
-void progress_log_cycle(struct json_object *report)
+void progress_log_cycle(const struct report *report)
 {
-	struct json_object *guests = json_object_object_get(report, "guests");
-	const char *result = text_of(report, "result");
-	const char *detail = text_of(report, "detail");
-	const char *cycle = text_of(report, "cycle");
+	const char *result;
 
-	sd_journal_send("MESSAGE=Cycle %s: %s%s%s", cycle, result, detail[0] ? ": " : "", detail,
-			"PRIORITY=%i", report_result(report) == RESULT_OK ? LOG_INFO : LOG_WARNING,
-			"MESSAGE_ID=" MESSAGE_ID_CYCLE, "PMCOORD_CYCLE=%s", cycle,
+	assert(report);
+	result = cycle_result_name(report->result);
+	sd_journal_send("MESSAGE=Cycle %" PRIu64 ": %s%s%s", report->cycle, result,
+			report->detail[0] ? ": " : "", report->detail, "PRIORITY=%i",
+			report->result == RESULT_OK ? LOG_INFO : LOG_WARNING,
+			"MESSAGE_ID=" MESSAGE_ID_CYCLE, "PMCOORD_CYCLE=%" PRIu64, report->cycle,
 			"PMCOORD_STEP=%s", result, NULL);
-	for (size_t i = 0; guests && i < json_object_array_length(guests); i++)
-		log_guest(json_object_array_get_idx(guests, i), cycle);
+	for (size_t i = 0; i < report->n_guests; i++)
+		log_guest(&report->guests[i], report->cycle);
 }

@@ -9,9 +9,8 @@
 
 #include <stdbool.h>
 
-#include <json-c/json.h>
-
 #include "record/journal.h"
+#include "record/report.h"
 #include "host/deferred.h"
 #include "view/tty.h"
 
@@ -47,6 +46,6 @@ void progress_observe(void *data, const struct cycle *cycle, const struct record
  * that held it up or did not come back. For services; called once all guests
  * are back.
  */
-void progress_log_cycle(struct json_object *report);
+void progress_log_cycle(const struct report *report);
 
 #endif

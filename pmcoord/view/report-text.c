@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "view/report-text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -8,67 +9,42 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
 #include "base/moment.h"
-#include "record/report.h"
 #include "base/table.h"
+#include "model/plan.h"
+#include "record/report-file.h"
 
-/* How many earlier cycles the expected times come from. */
+/* Expected times come from at most this many earlier cycles. */
 #define HISTORY_MAX 20
 
 struct history {
-	struct json_object *reports[HISTORY_MAX];
+	struct report *reports[HISTORY_MAX];
 	size_t n_reports;
 };
 
 struct printer {
-	struct json_object *report;
+	const struct report *report;
 	struct history history;
 	FILE *out;
 };
-
-static int64_t time_to_go_down(struct json_object *guest)
-{
-	return report_span(report_time(guest, "requested_us"), report_time(guest, "down_us"));
-}
-
-static bool is_acting(struct json_object *guest)
-{
-	return strcmp(json_read_string(guest, "mechanism"), "none") != 0;
-}
-
-static bool has_outcome(struct json_object *guest, const char *outcome)
-{
-	return strcmp(json_read_string(guest, "outcome"), outcome) == 0;
-}
-
-static struct json_object *find_guest(struct json_object *report, const char *name)
-{
-	struct json_object *guest;
-
-	for (size_t i = 0; (guest = report_guest(report, i)); i++)
-		if (strcmp(json_read_string(guest, "name"), name) == 0)
-			return guest;
-	return NULL;
-}
 
 /* ---- expected times ----------------------------------------------------- */
 
 static void history_done(struct history *history)
 {
 	for (size_t i = 0; i < history->n_reports; i++)
-		json_object_put(history->reports[i]);
+		report_free(history->reports[i]);
 	history->n_reports = 0;
 }
 
-/* Reports that cannot be read only make the history shorter. */
+/* A report that cannot be read only makes the history shorter. */
 static void history_load(struct history *history, const char *directory, uint64_t before)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
 	int n = report_list(directory, &numbers);
 
 	while (n-- > 0 && history->n_reports < HISTORY_MAX) {
-		struct json_object *report;
+		struct report *report;
 
 		if (numbers[n] < before && report_load(directory, numbers[n], &report, NULL) == 0)
 			history->reports[history->n_reports++] = report;
@@ -83,135 +59,127 @@ static int compare_times(const void *a, const void *b)
 }
 
 /*
- * The median of how long this guest took to go down by the same mechanism;
- * CYCLE_NEVER if it never did.
+ * The median of the times in which this guest suspended by the same mechanism;
+ * MOMENT_NEVER if it never did.
  */
-static int64_t expected_time(const struct history *history, struct json_object *guest)
+static int64_t expected_time(const struct history *history, const struct report_guest *guest)
 {
-	const char *mechanism = json_read_string(guest, "mechanism");
 	int64_t times[HISTORY_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < history->n_reports; i++) {
-		struct json_object *past =
-			find_guest(history->reports[i], json_read_string(guest, "name"));
-		int64_t time_us = time_to_go_down(past);
+		const struct report_guest *past =
+			report_find_guest(history->reports[i], guest->name);
+		int64_t time_us = past ? report_guest_suspend_us(past) : MOMENT_NEVER;
 
-		if (time_us != CYCLE_NEVER && has_outcome(past, "suspended") &&
-		    strcmp(json_read_string(past, "mechanism"), mechanism) == 0)
+		if (time_us != MOMENT_NEVER && past->outcome == OUTCOME_SUSPENDED &&
+		    past->mechanism == guest->mechanism)
 			times[n++] = time_us;
 	}
 	if (n == 0)
-		return CYCLE_NEVER;
+		return MOMENT_NEVER;
 	qsort(times, n, sizeof(times[0]), compare_times);
 	return (times[(n - 1) / 2] + times[n / 2]) / 2;
 }
 
 /* ---- the head ----------------------------------------------------------- */
 
-/* What the way down came to: how many of those who should, in what time. */
-struct way_down {
+/* How many of the guests of the plan suspended, and in which time. */
+struct suspend_summary {
 	size_t n_acting, n_suspended;
-	int64_t first_request, last_down;
+	int64_t first_request_us, last_us;
 };
 
-static struct way_down measure_way_down(struct json_object *report)
+static struct suspend_summary summarize_suspend(const struct report *report)
 {
-	struct way_down way = { 0, 0, CYCLE_NEVER, CYCLE_NEVER };
-	struct json_object *guest;
+	struct suspend_summary summary = { 0, 0, MOMENT_NEVER, MOMENT_NEVER };
 
-	for (size_t i = 0; (guest = report_guest(report, i)); i++) {
-		int64_t requested = report_time(guest, "requested_us");
-		int64_t down = report_time(guest, "down_us");
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
 
-		way.n_acting += is_acting(guest);
-		way.n_suspended += down != CYCLE_NEVER;
-		if (requested != CYCLE_NEVER &&
-		    (way.first_request == CYCLE_NEVER || requested < way.first_request))
-			way.first_request = requested;
-		if (down > way.last_down)
-			way.last_down = down;
+		summary.n_acting += guest->mechanism != MECHANISM_NONE;
+		summary.n_suspended += guest->down_us != MOMENT_NEVER;
+		if (guest->requested_us != MOMENT_NEVER &&
+		    (summary.first_request_us == MOMENT_NEVER ||
+		     guest->requested_us < summary.first_request_us))
+			summary.first_request_us = guest->requested_us;
+		if (guest->down_us > summary.last_us)
+			summary.last_us = guest->down_us;
 	}
-	return way;
+	return summary;
 }
 
-/* The longest time from a resume's begin to this moment of a guest. */
-static int64_t longest_since_resume(struct json_object *report, const char *key)
+static void print_suspend(struct printer *printer)
 {
-	int64_t longest = CYCLE_NEVER;
-	struct json_object *guest;
+	struct suspend_summary summary = summarize_suspend(printer->report);
+	int64_t span_us = span_between(summary.first_request_us, summary.last_us);
+	char text[SPAN_TEXT_SIZE];
 
-	for (size_t i = 0; (guest = report_guest(report, i)); i++) {
-		int64_t span =
-			report_span(report_resume_start(report, guest), report_time(guest, key));
-
-		if (span > longest)
-			longest = span;
-	}
-	return longest;
-}
-
-static void print_way_down(struct printer *printer)
-{
-	struct way_down way = measure_way_down(printer->report);
-	char span[SPAN_TEXT_SIZE];
-
-	if (way.n_acting == 0) {
-		fprintf(printer->out, "No guest was to be suspended.\n");
+	if (summary.n_acting == 0) {
+		fprintf(printer->out, "No guest had to be suspended.\n");
 		return;
 	}
-	fprintf(printer->out, "%zu of %zu guest%s down", way.n_suspended, way.n_acting,
-		way.n_acting > 1 ? "s" : "");
-	if (way.first_request != CYCLE_NEVER && way.n_suspended > 0)
-		fprintf(printer->out, " in %s",
-			span_format(report_span(way.first_request, way.last_down), span));
+	fprintf(printer->out, "%zu of %zu guest%s suspended", summary.n_suspended, summary.n_acting,
+		summary.n_acting > 1 ? "s" : "");
+	if (summary.n_suspended > 0 && span_us != MOMENT_NEVER)
+		fprintf(printer->out, " in %s", span_format(span_us, text));
 	fprintf(printer->out, ".\n");
 }
 
 static void print_sleep(struct printer *printer)
 {
-	int64_t slept = report_time(printer->report, "slept_us");
-	char span[SPAN_TEXT_SIZE];
+	int64_t slept_us = printer->report->slept_us;
+	char text[SPAN_TEXT_SIZE];
 
-	if (json_read_boolean(printer->report, "held"))
+	if (printer->report->kept_suspended)
 		fprintf(printer->out,
-			"The host is awake; guests are held until 'pmcoord resume-all'.\n");
-	else if (slept != CYCLE_NEVER)
-		fprintf(printer->out, "The host slept for %s.\n", span_format(slept, span));
+			"The host is awake; guests stay suspended until 'pmcoord resume-all'.\n");
+	else if (slept_us != MOMENT_NEVER)
+		fprintf(printer->out, "The host slept for %s.\n", span_format(slept_us, text));
 	else
 		fprintf(printer->out, "The host stayed awake.\n");
 }
 
-static void print_way_back(struct printer *printer)
+static int64_t longer(int64_t a_us, int64_t b_us)
 {
-	int64_t running = longest_since_resume(printer->report, "running_us");
-	int64_t ready = longest_since_resume(printer->report, "ready_us");
-	char span[SPAN_TEXT_SIZE];
-	struct json_object *guest;
+	return a_us > b_us ? a_us : b_us;
+}
+
+static void print_resume(struct printer *printer)
+{
+	const struct report *report = printer->report;
+	int64_t running_us = MOMENT_NEVER, ready_us = MOMENT_NEVER;
+	char text[SPAN_TEXT_SIZE];
 	size_t n = 0;
 
-	for (size_t i = 0; (guest = report_guest(printer->report, i)); i++)
-		n += report_time(guest, "running_us") != CYCLE_NEVER;
-	if (running == CYCLE_NEVER)
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
+		int64_t start_us = report_resume_start_us(report, guest);
+
+		n += guest->running_us != MOMENT_NEVER;
+		running_us = longer(running_us, span_between(start_us, guest->running_us));
+		ready_us = longer(ready_us, span_between(start_us, guest->ready_us));
+	}
+	if (running_us == MOMENT_NEVER)
 		return;
-	fprintf(printer->out, "%zu guest%s back in %s", n, n > 1 ? "s" : "",
-		span_format(running, span));
-	if (ready != CYCLE_NEVER)
-		fprintf(printer->out, ", devices after %s", span_format(ready, span));
+	fprintf(printer->out, "%zu guest%s resumed in %s", n, n > 1 ? "s" : "",
+		span_format(running_us, text));
+	if (ready_us != MOMENT_NEVER)
+		fprintf(printer->out, ", devices ready after %s", span_format(ready_us, text));
 	fprintf(printer->out, ".\n");
 }
 
 static void print_head(struct printer *printer)
 {
-	struct json_object *report = printer->report;
+	const struct report *report = printer->report;
 
-	fprintf(printer->out, "Cycle %" PRId64 ": %s\nStarted ",
-		json_read_integer(report, "cycle", 0), json_read_string(report, "result"));
-	moment_print_local(json_read_string(printer->report, "started"), printer->out);
-	fprintf(printer->out, " by %s.\n", json_read_string(report, "trigger"));
-	print_way_down(printer);
+	fprintf(printer->out, "Cycle %" PRIu64 ": %s\nStarted ", report->cycle,
+		cycle_result_name(report->result));
+	moment_print_local(report->started, printer->out);
+	fprintf(printer->out, " by %s.\n", report->trigger);
+	print_suspend(printer);
 	print_sleep(printer);
-	print_way_back(printer);
+	print_resume(printer);
 }
 
 /* ---- the guests --------------------------------------------------------- */
@@ -225,202 +193,187 @@ static const struct table_column columns[] = {
 
 static const char *const dispensable[] = { "DOMID", "EXPECTED", "QUIESCED", "MECHANISM", NULL };
 
-/* A time as a cell: empty where there is none. */
+/* A time as a cell; empty for MOMENT_NEVER. */
 static const char *cell(int64_t span_us, char text[SPAN_TEXT_SIZE])
 {
-	return span_us == CYCLE_NEVER ? NULL : span_format_ms(span_us, text);
+	return span_us == MOMENT_NEVER ? NULL : span_format_ms(span_us, text);
 }
 
-/* What did not go as usual; empty if all did. */
-static const char *detail(struct json_object *guest)
+static const char *detail_of(const struct report_guest *guest)
 {
-	const char *text = json_read_string(guest, "detail");
-
-	return !text[0] && json_read_boolean(guest, "gone") ? "gone" : text;
+	return !guest->detail[0] && guest->gone ? "gone" : guest->detail;
 }
 
-static int add_guest(struct printer *printer, struct table *table, struct json_object *guest)
+static int add_guest(struct printer *printer, struct table *table, const struct report_guest *guest)
 {
-	int64_t requested = report_time(guest, "requested_us");
-	int64_t resume = report_resume_start(printer->report, guest);
-	char domid[24], times[5][SPAN_TEXT_SIZE];
+	int64_t resume_us = report_resume_start_us(printer->report, guest);
+	char domid[16], times[5][SPAN_TEXT_SIZE];
 	const char *cells[] = {
-		json_read_string(guest, "name"),
+		guest->name,
 		domid,
-		json_read_string(guest, "mechanism"),
-		json_read_string(guest, "outcome"),
-		cell(report_span(requested, report_time(guest, "quiesced_us")), times[0]),
-		cell(time_to_go_down(guest), times[1]),
+		mechanism_name(guest->mechanism),
+		cycle_outcome_name(guest->outcome),
+		cell(span_between(guest->requested_us, guest->quiesced_us), times[0]),
+		cell(report_guest_suspend_us(guest), times[1]),
 		cell(expected_time(&printer->history, guest), times[2]),
-		cell(report_span(resume, report_time(guest, "running_us")), times[3]),
-		cell(report_span(resume, report_time(guest, "ready_us")), times[4]),
-		detail(guest),
+		cell(span_between(resume_us, guest->running_us), times[3]),
+		cell(span_between(resume_us, guest->ready_us), times[4]),
+		detail_of(guest),
 	};
 
-	snprintf(domid, sizeof(domid), "%" PRId64, json_read_integer(guest, "domid", -1));
+	snprintf(domid, sizeof(domid), "%" PRIu32, guest->domid);
 	return table_add_line(table, cells);
 }
 
-/* Guests of which `suspend GUEST` wanted nothing are in the JSON only. */
-static bool is_of_interest(struct json_object *guest)
+/* The JSON alone lists the guests that `suspend GUEST` did not name. */
+static bool is_listed(const struct report_guest *guest)
 {
-	return strcmp(json_read_string(guest, "detail"), PLAN_NOT_ASKED_FOR) != 0;
+	return strcmp(guest->detail, PLAN_NOT_ASKED_FOR) != 0;
+}
+
+static void print_origins(struct printer *printer, bool any_resumed)
+{
+	fprintf(printer->out, "\nTimes in ms. QUIESCED, DOWN: since the guest's own request.\n");
+	if (any_resumed)
+		fprintf(printer->out, "RUNNING, READY: since the %s.\n",
+			printer->report->slept_us == MOMENT_NEVER ? "resume began" : "host woke");
 }
 
 static int print_guests(struct printer *printer)
 {
+	const struct report *report = printer->report;
 	_cleanup_(table_freep) struct table *table = NULL;
-	struct json_object *guest;
-	bool any_back = false;
+	bool any_resumed = false;
 	int r;
 
-	if (!report_guest(printer->report, 0))
+	if (report->n_guests == 0)
 		return 0;
 	r = table_new(columns, printer->out, &table);
-	for (size_t i = 0; r == 0 && (guest = report_guest(printer->report, i)); i++) {
-		any_back |= report_time(guest, "running_us") != CYCLE_NEVER;
-		if (is_of_interest(guest))
-			r = add_guest(printer, table, guest);
+	for (size_t i = 0; r == 0 && i < report->n_guests; i++) {
+		any_resumed |= report->guests[i].running_us != MOMENT_NEVER;
+		if (is_listed(&report->guests[i]))
+			r = add_guest(printer, table, &report->guests[i]);
 	}
 	if (r < 0)
 		return r;
 	fprintf(printer->out, "\n");
 	table_set_optional(table, dispensable);
 	r = table_print(table);
-	fprintf(printer->out, "\nTimes in ms since the request%s.\n",
-		any_back ? "; RUNNING and READY since the resume began" : "");
+	print_origins(printer, any_resumed);
 	return r;
 }
 
-/* ---- what it took, and what went wrong ---------------------------------- */
+/* ---- durations, and what went wrong ------------------------------------- */
 
-static void print_expected(struct printer *printer, struct json_object *guest)
+static void print_expected(struct printer *printer, const struct report_guest *guest)
 {
-	int64_t expected = expected_time(&printer->history, guest);
-	char span[SPAN_TEXT_SIZE];
+	int64_t expected_us = expected_time(&printer->history, guest);
+	char text[SPAN_TEXT_SIZE];
 
-	if (expected != CYCLE_NEVER)
-		fprintf(printer->out, " (usually %s)", span_format(expected, span));
+	if (expected_us != MOMENT_NEVER)
+		fprintf(printer->out, " (usually %s)", span_format(expected_us, text));
 }
 
 static void print_slowest(struct printer *printer)
 {
-	const char *name = json_read_string(printer->report, "slowest");
-	struct json_object *guest = find_guest(printer->report, name);
-	int64_t time_us = time_to_go_down(guest);
-	char span[SPAN_TEXT_SIZE];
+	const struct report_guest *guest = report_slowest(printer->report);
+	char text[SPAN_TEXT_SIZE];
 
-	if (time_us == CYCLE_NEVER)
+	if (!guest)
 		return;
-	fprintf(printer->out, "Slowest to go down: %s, %s", name, span_format(time_us, span));
+	fprintf(printer->out, "Slowest to suspend: %s, %s", guest->name,
+		span_format(report_guest_suspend_us(guest), text));
 	print_expected(printer, guest);
 	fprintf(printer->out, ".\n");
 }
 
 static void print_phases(struct printer *printer)
 {
-	struct json_object *phase;
-	char span[SPAN_TEXT_SIZE];
-	size_t i;
+	const struct report *report = printer->report;
+	char text[SPAN_TEXT_SIZE];
 
-	for (i = 0; (phase = report_phase(printer->report, i)); i++)
-		fprintf(printer->out, "%s%s %s",
-			i ? ", " : "Phases: ", json_read_string(phase, "name"),
-			span_format(report_time(phase, "duration_us"), span));
-	if (i > 0)
+	for (size_t i = 0; i < report->n_phases; i++)
+		fprintf(printer->out, "%s%s %s", i ? ", " : "Phases: ", report->phases[i].name,
+			span_format(report->phases[i].duration_us, text));
+	if (report->n_phases > 0)
 		fprintf(printer->out, ".\n");
 }
 
-static bool went_wrong(struct json_object *guest)
+/* How long the others waited for a guest that did not suspend. */
+static int64_t blocked_for(const struct report *report, const struct report_guest *guest)
 {
-	return has_outcome(guest, "failed") || has_outcome(guest, "paused") ||
-	       json_read_boolean(guest, "degraded") || json_read_boolean(guest, "stranded");
-}
+	int64_t end_us =
+		guest->down_us == MOMENT_NEVER ? report_suspend_end_us(report) : guest->down_us;
 
-/* How long a guest that did not suspend kept the others waiting. */
-static int64_t held_up_for(struct json_object *report, struct json_object *guest)
-{
-	int64_t requested = report_time(guest, "requested_us");
-	int64_t end = report_time(guest, "down_us");
-	struct json_object *phase;
-
-	if (!has_outcome(guest, "failed") && !has_outcome(guest, "paused"))
-		return CYCLE_NEVER;
-	for (size_t i = 0; end == CYCLE_NEVER && (phase = report_phase(report, i)); i++) {
-		int64_t duration = report_time(phase, "duration_us");
-
-		if (strcmp(json_read_string(phase, "name"), "suspend") == 0 &&
-		    duration != CYCLE_NEVER)
-			end = report_time(phase, "start_us") + duration;
-	}
-	return report_span(requested, end);
+	if (guest->outcome != OUTCOME_FAILED && guest->outcome != OUTCOME_PAUSED)
+		return MOMENT_NEVER;
+	return span_between(guest->requested_us, end_us);
 }
 
 static void print_blocker(struct printer *printer)
 {
-	struct json_object *guest, *blocker = NULL;
-	int64_t longest = CYCLE_NEVER;
-	char span[SPAN_TEXT_SIZE];
+	const struct report *report = printer->report;
+	const struct report_guest *blocker = NULL;
+	int64_t longest_us = MOMENT_NEVER;
+	char text[SPAN_TEXT_SIZE];
 
-	for (size_t i = 0; (guest = report_guest(printer->report, i)); i++) {
-		int64_t span_us = held_up_for(printer->report, guest);
+	for (size_t i = 0; i < report->n_guests; i++) {
+		int64_t span_us = blocked_for(report, &report->guests[i]);
 
-		if (span_us <= longest)
+		if (span_us <= longest_us)
 			continue;
-		longest = span_us;
-		blocker = guest;
+		longest_us = span_us;
+		blocker = &report->guests[i];
 	}
 	if (!blocker)
 		return;
-	fprintf(printer->out, "  Held up by %s for %s", json_read_string(blocker, "name"),
-		span_format(longest, span));
+	fprintf(printer->out, "  The cycle waited %s for %s", span_format(longest_us, text),
+		blocker->name);
 	print_expected(printer, blocker);
 	fprintf(printer->out, ".\n");
 }
 
-static void print_wrong_guest(struct printer *printer, struct json_object *guest)
+static void print_wrong_guest(struct printer *printer, const struct report_guest *guest)
 {
-	const char *detail = json_read_string(guest, "detail");
-	bool is_back = !json_read_boolean(guest, "stranded");
+	bool is_stranded = report_guest_verdict(guest) == VERDICT_STRANDED;
 
-	fprintf(printer->out, "  %s (%" PRId64 "): %s%s%s%s\n", json_read_string(guest, "name"),
-		json_read_integer(guest, "domid", -1), json_read_string(guest, "outcome"),
-		is_back ? "" : ", NOT BROUGHT BACK", detail[0] ? ": " : "", detail);
+	fprintf(printer->out, "  %s (%" PRIu32 "): %s%s%s%s\n", guest->name, guest->domid,
+		cycle_outcome_name(guest->outcome), is_stranded ? ", NOT RESUMED" : "",
+		guest->detail[0] ? ": " : "", guest->detail);
 }
 
 static void print_wrong(struct printer *printer)
 {
-	const char *detail = json_read_string(printer->report, "detail");
-	struct json_object *guest;
+	const struct report *report = printer->report;
 
-	if (report_result(printer->report) == RESULT_OK)
+	if (report->result == RESULT_OK)
 		return;
 	fprintf(printer->out, "\nWhat went wrong:\n");
-	if (detail[0])
-		fprintf(printer->out, "  %s\n", detail);
-	for (size_t i = 0; (guest = report_guest(printer->report, i)); i++)
-		if (went_wrong(guest))
-			print_wrong_guest(printer, guest);
+	if (report->detail[0])
+		fprintf(printer->out, "  %s\n", report->detail);
+	for (size_t i = 0; i < report->n_guests; i++)
+		if (report_guest_verdict(&report->guests[i]) != VERDICT_OK)
+			print_wrong_guest(printer, &report->guests[i]);
 	print_blocker(printer);
 }
 
 static void print_warnings(const struct printer *printer)
 {
-	struct json_object *warning;
+	const struct string_list *warnings = &printer->report->warnings;
 
-	for (size_t i = 0; (warning = json_read_item(printer->report, "warnings", i)); i++)
-		fprintf(printer->out, "%sWarning: %s\n", i ? "" : "\n",
-			json_object_get_string(warning));
+	for (size_t i = 0; i < warnings->n; i++)
+		fprintf(printer->out, "%sWarning: %s\n", i ? "" : "\n", warnings->texts[i]);
 }
 
-int report_print(struct json_object *report, const char *directory, FILE *out)
+int report_print(const struct report *report, const char *directory, FILE *out)
 {
 	struct printer printer = { .report = report, .out = out };
-	int64_t number = json_read_integer(report, "cycle", 0);
 	int r;
 
-	if (directory && number > 0)
-		history_load(&printer.history, directory, (uint64_t)number);
+	assert(report);
+	assert(out);
+	if (directory)
+		history_load(&printer.history, directory, report->cycle);
 	print_head(&printer);
 	r = print_guests(&printer);
 	if (r == 0) {

@@ -2,18 +2,17 @@
 #ifndef PMCOORD_VIEW_REPORT_TEXT_H
 #define PMCOORD_VIEW_REPORT_TEXT_H
 
-/* A report for people. */
+/* A report as text. */
 
 #include <stdio.h>
 
-#include <json-c/json.h>
+#include "record/report.h"
 
 /*
- * Prints the report of a cycle: how it went, a line per guest, the slowest, the
- * phases, and what went wrong. `directory` holds the reports of earlier cycles,
- * from which the expected times come; NULL: none are shown. Returns 0 or a
- * negative errno.
+ * Prints the report of a cycle: its result, a line per guest, the slowest guest,
+ * the phases, and what went wrong. Expected times come from the earlier reports
+ * in `directory`; NULL: none are shown. Returns 0, -ENOMEM or -EIO.
  */
-int report_print(struct json_object *report, const char *directory, FILE *out);
+int report_print(const struct report *report, const char *directory, FILE *out);
 
 #endif

@@ -1,34 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "view/timeline.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
 #include "base/moment.h"
-#include "record/report.h"
 #include "base/svg.h"
 
-/* Where things are, in tenths of a pixel. */
+/* The layout, in tenths of a pixel. */
 #define WIDTH SVG_PX(1040)
 #define MARGIN SVG_PX(20)
 #define LABEL_END SVG_PX(195)
-#define DOWN_X SVG_PX(210)
-#define DOWN_WIDTH SVG_PX(350)
+#define SUSPEND_X SVG_PX(210)
+#define SUSPEND_WIDTH SVG_PX(350)
 #define SLEEP_X SVG_PX(570)
 #define SLEEP_WIDTH SVG_PX(90)
-#define BACK_X SVG_PX(675)
-#define BACK_WIDTH SVG_PX(350)
-/* Behind the longest bar, for its value: "12.3 s, degraded". */
+#define RESUME_X SVG_PX(675)
+#define RESUME_WIDTH SVG_PX(350)
+/* Room right of the longest bar for its value: "12.3 s, degraded". */
 #define VALUE_WIDTH SVG_PX(115)
 #define ROWS_Y SVG_PX(118)
 #define ROW_HEIGHT SVG_PX(24)
 #define BAR_HEIGHT SVG_PX(12)
 #define LINE_HEIGHT SVG_PX(18)
-/* A bar shorter than this cannot be seen. */
+/* Shorter bars would be invisible. */
 #define BAR_MIN SVG_PX(2)
 
 #define TICKS_MAX 6
@@ -66,51 +65,35 @@ static const char dark_style[] = ".stripe { fill: #1b1f26; }\n"
 				 ".running { fill: #2fb682; }\n"
 				 ".ready { fill: #205f47; }\n";
 
-/* One side of the picture: a span of time on a span of the paper. */
+/* A time axis: `length_us` on `width`. */
 struct panel {
 	int x, width;
-	int64_t length_us; /* CYCLE_NEVER: nothing happened here */
+	int64_t length_us; /* MOMENT_NEVER: no event in it */
 };
 
 struct drawing {
-	struct json_object *report;
+	const struct report *report;
 	FILE *out;
-	size_t n_guests;
 	int rows_end;
-	int64_t first_request, suspend_end;
-	struct panel down, back;
+	int64_t first_request_us, suspend_end_us;
+	struct panel suspend, resume;
 };
 
 /* ---- measuring ---------------------------------------------------------- */
 
-static bool has_outcome(struct json_object *guest, const char *outcome)
-{
-	return strcmp(json_read_string(guest, "outcome"), outcome) == 0;
-}
-
 /*
- * When a guest's way down ended: it was down, or it was given up, for which the
- * end of the phase is the best we know.
+ * When the guest's bar ends: at its suspension, or, for one that did not
+ * suspend, with the phase.
  */
-static int64_t way_down_end(const struct drawing *drawing, struct json_object *guest)
+static int64_t suspend_bar_end(const struct drawing *drawing, const struct report_guest *guest)
 {
-	int64_t down = report_time(guest, "down_us");
-
-	return down == CYCLE_NEVER ? drawing->suspend_end : down;
+	return guest->down_us == MOMENT_NEVER ? drawing->suspend_end_us : guest->down_us;
 }
 
-static int64_t suspend_end(struct json_object *report)
+/* When the guest's bar begins; only a guest that was paused has no request. */
+static int64_t suspend_bar_start(const struct report_guest *guest)
 {
-	struct json_object *phase;
-
-	for (size_t i = 0; (phase = report_phase(report, i)); i++) {
-		int64_t duration = report_time(phase, "duration_us");
-
-		if (strcmp(json_read_string(phase, "name"), "suspend") == 0 &&
-		    duration != CYCLE_NEVER)
-			return report_time(phase, "start_us") + duration;
-	}
-	return CYCLE_NEVER;
+	return guest->requested_us == MOMENT_NEVER ? guest->down_us : guest->requested_us;
 }
 
 static int64_t later(int64_t a_us, int64_t b_us)
@@ -120,36 +103,34 @@ static int64_t later(int64_t a_us, int64_t b_us)
 
 static void measure(struct drawing *drawing)
 {
-	struct json_object *report = drawing->report, *guest;
-	int64_t last = CYCLE_NEVER, back = CYCLE_NEVER;
+	const struct report *report = drawing->report;
+	int64_t last_us = MOMENT_NEVER, resume_us = MOMENT_NEVER;
 
-	drawing->suspend_end = suspend_end(report);
-	drawing->first_request = CYCLE_NEVER;
-	for (size_t i = 0; (guest = report_guest(report, i)); i++) {
-		int64_t requested = report_time(guest, "requested_us");
-		int64_t start = report_resume_start(report, guest);
+	drawing->suspend_end_us = report_suspend_end_us(report);
+	drawing->first_request_us = MOMENT_NEVER;
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
+		int64_t from_us = suspend_bar_start(guest);
+		int64_t resume_start_us = report_resume_start_us(report, guest);
 
-		if (requested == CYCLE_NEVER)
-			requested = report_time(guest, "down_us");
-		if (requested != CYCLE_NEVER &&
-		    (drawing->first_request == CYCLE_NEVER || requested < drawing->first_request))
-			drawing->first_request = requested;
-		if (requested != CYCLE_NEVER)
-			last = later(last, way_down_end(drawing, guest));
-		back = later(back, report_span(start, report_time(guest, "running_us")));
-		back = later(back, report_span(start, report_time(guest, "ready_us")));
-		drawing->n_guests++;
+		if (from_us != MOMENT_NEVER && (drawing->first_request_us == MOMENT_NEVER ||
+						from_us < drawing->first_request_us))
+			drawing->first_request_us = from_us;
+		if (from_us != MOMENT_NEVER)
+			last_us = later(last_us, suspend_bar_end(drawing, guest));
+		resume_us = later(resume_us, span_between(resume_start_us, guest->running_us));
+		resume_us = later(resume_us, span_between(resume_start_us, guest->ready_us));
 	}
-	drawing->rows_end = ROWS_Y + (int)drawing->n_guests * ROW_HEIGHT;
-	drawing->down = (struct panel){
-		.x = DOWN_X,
-		.width = DOWN_WIDTH,
-		.length_us = report_span(drawing->first_request, last),
+	drawing->rows_end = ROWS_Y + (int)report->n_guests * ROW_HEIGHT;
+	drawing->suspend = (struct panel){
+		.x = SUSPEND_X,
+		.width = SUSPEND_WIDTH,
+		.length_us = span_between(drawing->first_request_us, last_us),
 	};
-	drawing->back = (struct panel){
-		.x = BACK_X,
-		.width = BACK_WIDTH,
-		.length_us = back,
+	drawing->resume = (struct panel){
+		.x = RESUME_X,
+		.width = RESUME_WIDTH,
+		.length_us = resume_us,
 	};
 }
 
@@ -188,19 +169,18 @@ static const char *result_class(enum cycle_result result)
 
 static void draw_title(struct drawing *drawing)
 {
-	struct json_object *report = drawing->report;
-	const char *started = json_read_string(report, "started");
-	const char *slowest = json_read_string(report, "slowest");
+	const struct report *report = drawing->report;
+	const struct report_guest *slowest = report_slowest(report);
+	const char *started = report->started;
 
 	fprintf(drawing->out,
-		"<text class=\"title\" x=\"%d\" y=\"%d\">Cycle %" PRId64 ": <tspan class=\"%s\">",
-		MARGIN, SVG_PX(36), json_read_integer(report, "cycle", 0),
-		result_class(report_result(report)));
-	svg_escape(drawing->out, json_read_string(report, "result"));
-	fprintf(drawing->out, "</tspan></text>\n");
+		"<text class=\"title\" x=\"%d\" y=\"%d\">Cycle %" PRIu64
+		": <tspan class=\"%s\">%s</tspan></text>\n",
+		MARGIN, SVG_PX(36), report->cycle, result_class(report->result),
+		cycle_result_name(report->result));
 	svg_text(drawing->out, "quiet", MARGIN, SVG_PX(56), "%.10s %.8s UTC, by %s%s%s", started,
-		 strlen(started) > 11 ? started + 11 : "", json_read_string(report, "trigger"),
-		 slowest[0] ? "; slowest to go down: " : "", slowest);
+		 strlen(started) > 11 ? started + 11 : "", report->trigger,
+		 slowest ? "; slowest to suspend: " : "", slowest ? slowest->name : "");
 }
 
 static void draw_tick(struct drawing *drawing, const struct panel *panel, int64_t at_us,
@@ -226,7 +206,7 @@ static void draw_panel(struct drawing *drawing, const struct panel *panel, const
 	bool in_seconds = step >= 1000000;
 
 	svg_text(drawing->out, "", panel->x, ROWS_Y - SVG_PX(12), "%s", title);
-	if (panel->length_us == CYCLE_NEVER) {
+	if (panel->length_us == MOMENT_NEVER) {
 		svg_text(drawing->out, "quiet", panel->x, drawing->rows_end + SVG_PX(17), "%s",
 			 nothing);
 		return;
@@ -237,31 +217,38 @@ static void draw_panel(struct drawing *drawing, const struct panel *panel, const
 		 in_seconds ? "s" : "ms", origin);
 }
 
-/* The sleep is longer than all the rest: its width says nothing. */
+/* Not to scale: the sleep is longer than everything else. */
 static void draw_sleep(struct drawing *drawing)
 {
-	int64_t slept = report_time(drawing->report, "slept_us");
+	int64_t slept = drawing->report->slept_us;
 	int middle = SLEEP_X + SLEEP_WIDTH / 2;
 	char text[SPAN_TEXT_SIZE];
 
-	if (slept != CYCLE_NEVER)
+	if (slept != MOMENT_NEVER)
 		svg_rect(drawing->out, "sleep", SLEEP_X, ROWS_Y - SVG_PX(44), SLEEP_WIDTH,
 			 drawing->rows_end - ROWS_Y + SVG_PX(48), NULL);
-	svg_text(drawing->out, slept == CYCLE_NEVER ? "quiet middle" : "sleep-text", middle,
-		 ROWS_Y - SVG_PX(28), "%s", slept == CYCLE_NEVER ? "host stayed" : "host asleep");
-	svg_text(drawing->out, slept == CYCLE_NEVER ? "quiet middle" : "sleep-text", middle,
+	svg_text(drawing->out, slept == MOMENT_NEVER ? "quiet middle" : "sleep-text", middle,
+		 ROWS_Y - SVG_PX(28), "%s", slept == MOMENT_NEVER ? "host stayed" : "host asleep");
+	svg_text(drawing->out, slept == MOMENT_NEVER ? "quiet middle" : "sleep-text", middle,
 		 ROWS_Y - SVG_PX(12), "%s",
-		 slept == CYCLE_NEVER ? "awake" : span_format(slept, text));
+		 slept == MOMENT_NEVER ? "awake" : span_format(slept, text));
 }
 
 /* ---- the guests --------------------------------------------------------- */
 
-static const char *stripe_class(struct json_object *guest, size_t i)
+/* NULL: no stripe. */
+static const char *stripe_class(const struct report_guest *guest, size_t i)
 {
-	if (has_outcome(guest, "failed") || json_read_boolean(guest, "stranded"))
+	switch (report_guest_verdict(guest)) {
+	case VERDICT_STRANDED:
+	case VERDICT_FAILED:
 		return "stripe-bad";
-	if (has_outcome(guest, "paused") || json_read_boolean(guest, "degraded"))
+	case VERDICT_PAUSED:
+	case VERDICT_DEGRADED:
 		return "stripe-warn";
+	case VERDICT_OK:
+		break;
+	}
 	return i % 2 ? NULL : "stripe";
 }
 
@@ -271,11 +258,11 @@ static void draw_bar(struct drawing *drawing, const char *class, int y, int from
 		 to - from < BAR_MIN ? BAR_MIN : to - from, BAR_HEIGHT, NULL);
 }
 
-static const char *down_class(struct json_object *guest)
+static const char *suspend_class(const struct report_guest *guest)
 {
-	if (has_outcome(guest, "failed"))
+	if (guest->outcome == OUTCOME_FAILED)
 		return "failed";
-	return has_outcome(guest, "paused") ? "paused" : "down";
+	return guest->outcome == OUTCOME_PAUSED ? "paused" : "down";
 }
 
 static void draw_value(struct drawing *drawing, int x, int y, int64_t span_us, const char *remark)
@@ -286,98 +273,90 @@ static void draw_value(struct drawing *drawing, int x, int y, int64_t span_us, c
 		 span_format(span_us, span), remark[0] ? ", " : "", remark);
 }
 
-static void draw_way_down(struct drawing *drawing, struct json_object *guest, int y)
+static void draw_suspend(struct drawing *drawing, const struct report_guest *guest, int y)
 {
-	int64_t requested = report_time(guest, "requested_us");
-	int64_t quiesced = report_time(guest, "quiesced_us");
-	int64_t down = report_time(guest, "down_us");
-	int64_t end = way_down_end(drawing, guest);
-	int64_t origin = drawing->first_request;
+	int64_t start_us = suspend_bar_start(guest), end_us = suspend_bar_end(drawing, guest);
+	int64_t origin_us = drawing->first_request_us;
 	int from, to;
 
-	if (requested == CYCLE_NEVER)
-		requested = down;
-	if (requested == CYCLE_NEVER || end < requested)
+	if (span_between(start_us, end_us) == MOMENT_NEVER)
 		return;
-	from = panel_x(&drawing->down, requested - origin);
-	to = panel_x(&drawing->down, end - origin);
-	draw_bar(drawing, down_class(guest), y, from, to);
-	if (report_span(requested, quiesced) != CYCLE_NEVER && quiesced <= end)
-		draw_bar(drawing, "quiesce", y, from, panel_x(&drawing->down, quiesced - origin));
-	draw_value(drawing, to, y, end - requested,
-		   has_outcome(guest, "suspended") ? "" : json_read_string(guest, "outcome"));
-	if (down != CYCLE_NEVER && report_time(drawing->report, "slept_us") != CYCLE_NEVER)
+	from = panel_x(&drawing->suspend, start_us - origin_us);
+	to = panel_x(&drawing->suspend, end_us - origin_us);
+	draw_bar(drawing, suspend_class(guest), y, from, to);
+	if (span_between(start_us, guest->quiesced_us) != MOMENT_NEVER &&
+	    guest->quiesced_us <= end_us)
+		draw_bar(drawing, "quiesce", y, from,
+			 panel_x(&drawing->suspend, guest->quiesced_us - origin_us));
+	draw_value(drawing, to, y, end_us - start_us,
+		   guest->outcome == OUTCOME_SUSPENDED ? "" : cycle_outcome_name(guest->outcome));
+	if (guest->down_us != MOMENT_NEVER && drawing->report->slept_us != MOMENT_NEVER)
 		svg_line(drawing->out, "held", SLEEP_X + SVG_PX(6), y,
 			 SLEEP_X + SLEEP_WIDTH - SVG_PX(6), y);
 }
 
-static void draw_way_back(struct drawing *drawing, struct json_object *guest, int y)
+static void draw_resume(struct drawing *drawing, const struct report_guest *guest, int y)
 {
-	int64_t start = report_resume_start(drawing->report, guest);
-	int64_t running = report_time(guest, "running_us");
-	int64_t asked = report_time(guest, "resume_us");
-	int64_t ready = report_time(guest, "ready_us");
+	int64_t start_us = report_resume_start_us(drawing->report, guest);
+	int64_t requested_us = guest->resume_us, end_us = guest->running_us;
 	int from, to;
 
-	if (json_read_boolean(guest, "stranded"))
-		svg_text(drawing->out, "value bad", BACK_X, y + SVG_PX(4), "NOT BROUGHT BACK");
-	if (start == CYCLE_NEVER || running == CYCLE_NEVER)
+	if (report_guest_verdict(guest) == VERDICT_STRANDED)
+		svg_text(drawing->out, "value bad", RESUME_X, y + SVG_PX(4), "NOT RESUMED");
+	if (start_us == MOMENT_NEVER || end_us == MOMENT_NEVER)
 		return;
-	if (asked < start || asked > running)
-		asked = start;
-	from = panel_x(&drawing->back, asked - start);
-	to = panel_x(&drawing->back, running - start);
-	if (from > BACK_X)
-		svg_line(drawing->out, "wait", BACK_X, y, from, y);
-	if (report_span(running, ready) != CYCLE_NEVER) {
-		int end = panel_x(&drawing->back, ready - start);
+	if (requested_us < start_us || requested_us > end_us)
+		requested_us = start_us;
+	from = panel_x(&drawing->resume, requested_us - start_us);
+	to = panel_x(&drawing->resume, end_us - start_us);
+	if (from > RESUME_X)
+		svg_line(drawing->out, "wait", RESUME_X, y, from, y);
+	if (span_between(guest->running_us, guest->ready_us) != MOMENT_NEVER) {
+		int ready = panel_x(&drawing->resume, guest->ready_us - start_us);
 
-		draw_bar(drawing, "ready", y, to, end);
+		draw_bar(drawing, "ready", y, to, ready);
 		draw_bar(drawing, "running", y, from, to);
-		to = end;
-		running = ready;
+		to = ready;
+		end_us = guest->ready_us;
 	} else {
 		draw_bar(drawing, "running", y, from, to);
 	}
-	draw_value(drawing, to, y, running - start,
-		   json_read_boolean(guest, "degraded") ? "degraded" : "");
+	draw_value(drawing, to, y, end_us - start_us, guest->degraded ? "degraded" : "");
 }
 
-static void draw_guest(struct drawing *drawing, struct json_object *guest, size_t i)
+static void draw_guest(struct drawing *drawing, const struct report_guest *guest, size_t i)
 {
 	int top = ROWS_Y + (int)i * ROW_HEIGHT, y = top + ROW_HEIGHT / 2;
 	const char *stripe = stripe_class(guest, i);
-	const char *mechanism = json_read_string(guest, "mechanism");
 	char name[GUEST_NAME_MAX];
 
 	if (stripe)
 		svg_rect(drawing->out, stripe, MARGIN / 2, top, WIDTH - MARGIN, ROW_HEIGHT,
-			 json_read_string(guest, "detail"));
+			 guest->detail);
 	svg_text(drawing->out, "name", MARGIN, y + SVG_PX(4), "%s",
-		 svg_shorten(json_read_string(guest, "name"), NAME_MAX_CHARACTERS, name,
-			     sizeof(name)));
+		 svg_shorten(guest->name, NAME_MAX_CHARACTERS, name, sizeof(name)));
 	svg_text(drawing->out, "quiet right", LABEL_END, y + SVG_PX(4), "%s",
-		 strcmp(mechanism, "none") == 0 ? "left alone" : mechanism);
+		 guest->mechanism == MECHANISM_NONE ? "left running"
+						    : mechanism_name(guest->mechanism));
 }
 
-/* Stripes first, then what is on them. */
+/* The stripes first: bars and axes are drawn over them. */
 static void draw_guests(struct drawing *drawing)
 {
-	struct json_object *guest;
+	const struct report *report = drawing->report;
 
-	for (size_t i = 0; (guest = report_guest(drawing->report, i)); i++)
-		draw_guest(drawing, guest, i);
+	for (size_t i = 0; i < report->n_guests; i++)
+		draw_guest(drawing, &report->guests[i], i);
 	draw_sleep(drawing);
-	draw_panel(drawing, &drawing->down, "Going down", "the first request", "nobody was asked");
-	draw_panel(drawing, &drawing->back, "Coming back",
-		   report_time(drawing->report, "slept_us") == CYCLE_NEVER ? "the resume began"
-									   : "the wake",
-		   "not resumed");
-	for (size_t i = 0; (guest = report_guest(drawing->report, i)); i++) {
+	draw_panel(drawing, &drawing->suspend, "Suspend", "the first request", "no request sent");
+	draw_panel(drawing, &drawing->resume, "Resume",
+		   report->slept_us == MOMENT_NEVER ? "the resume began" : "the wake",
+		   "no guest resumed");
+	for (size_t i = 0; i < report->n_guests; i++) {
 		int y = ROWS_Y + (int)i * ROW_HEIGHT + ROW_HEIGHT / 2;
 
-		draw_way_down(drawing, guest, y);
-		draw_way_back(drawing, guest, y);
+		draw_suspend(drawing, &report->guests[i], y);
+		draw_resume(drawing, &report->guests[i], y);
 	}
 }
 
@@ -391,11 +370,11 @@ static void draw_legend(struct drawing *drawing, int y)
 		int width;
 	} keys[] = {
 		{ "quiesce", "quiescing", SVG_PX(95) },
-		{ "down", "going down", SVG_PX(105) },
+		{ "down", "suspending", SVG_PX(105) },
 		{ "paused", "paused instead", SVG_PX(125) },
 		{ "failed", "failed", SVG_PX(75) },
 		{ "running", "resuming", SVG_PX(95) },
-		{ "ready", "devices coming back", SVG_PX(150) },
+		{ "ready", "devices being restored", SVG_PX(150) },
 	};
 	int x = MARGIN;
 
@@ -406,18 +385,17 @@ static void draw_legend(struct drawing *drawing, int y)
 	}
 }
 
-static bool needs_note(struct json_object *guest)
+static bool needs_note(const struct report_guest *guest)
 {
-	return stripe_class(guest, 1) != NULL && json_read_string(guest, "detail")[0];
+	return report_guest_verdict(guest) != VERDICT_OK && guest->detail[0];
 }
 
-static int count_notes(const struct drawing *drawing)
+static int count_notes(const struct report *report)
 {
-	int n = json_read_string(drawing->report, "detail")[0] != '\0';
-	struct json_object *guest;
+	int n = report->detail[0] != '\0';
 
-	for (size_t i = 0; (guest = report_guest(drawing->report, i)); i++)
-		n += needs_note(guest);
+	for (size_t i = 0; i < report->n_guests; i++)
+		n += needs_note(&report->guests[i]);
 	return n;
 }
 
@@ -432,34 +410,35 @@ static void draw_note(struct drawing *drawing, int y, const char *subject, const
 
 static void draw_notes(struct drawing *drawing, int y)
 {
-	const char *detail = json_read_string(drawing->report, "detail");
-	struct json_object *guest;
+	const struct report *report = drawing->report;
 
-	if (detail[0]) {
-		draw_note(drawing, y, json_read_string(drawing->report, "result"), detail);
+	if (report->detail[0]) {
+		draw_note(drawing, y, cycle_result_name(report->result), report->detail);
 		y += LINE_HEIGHT;
 	}
-	for (size_t i = 0; (guest = report_guest(drawing->report, i)); i++) {
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
+
 		if (!needs_note(guest))
 			continue;
-		draw_note(drawing, y, json_read_string(guest, "name"),
-			  json_read_string(guest, "detail"));
+		draw_note(drawing, y, guest->name, guest->detail);
 		y += LINE_HEIGHT;
 	}
 }
 
-int timeline_write(struct json_object *report, const char *path, struct error *error)
+int timeline_write(const struct report *report, const char *path, struct error *error)
 {
 	struct drawing drawing = { .report = report };
 	char title[64];
 	int legend_y, notes_y, r;
 
+	assert(report);
+	assert(path);
 	measure(&drawing);
 	legend_y = drawing.rows_end + SVG_PX(58);
 	notes_y = legend_y + SVG_PX(30);
-	snprintf(title, sizeof(title), "pmcoord: cycle %" PRId64,
-		 json_read_integer(report, "cycle", 0));
-	r = svg_begin(path, WIDTH, notes_y + count_notes(&drawing) * LINE_HEIGHT, title, style,
+	snprintf(title, sizeof(title), "pmcoord: cycle %" PRIu64, report->cycle);
+	r = svg_begin(path, WIDTH, notes_y + count_notes(report) * LINE_HEIGHT, title, style,
 		      dark_style, &drawing.out, error);
 	if (r < 0)
 		return r;

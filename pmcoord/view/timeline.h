@@ -2,16 +2,15 @@
 #ifndef PMCOORD_VIEW_TIMELINE_H
 #define PMCOORD_VIEW_TIMELINE_H
 
-/* A cycle as a picture: who was going down or coming back at which moment. */
-
-#include <json-c/json.h>
+/* A cycle as a picture: a bar for each guest's suspend and one for its resume. */
 
 #include "pmcoord/error.h"
+#include "record/report.h"
 
 /*
- * Writes the timeline of a report as an SVG file that needs nothing else; "-"
- * is standard output. Returns 0 or a negative errno with `error` set.
+ * Writes the timeline of a report as a self-contained SVG file; path "-" is
+ * standard output. Returns 0 or a negative errno with `error` set.
  */
-int timeline_write(struct json_object *report, const char *path, struct error *error);
+int timeline_write(const struct report *report, const char *path, struct error *error);
 
 #endif

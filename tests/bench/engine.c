@@ -81,13 +81,13 @@ static int run_cycle(struct bench *bench, struct coordinator *coordinator, uint6
 		.resumes_at_once = true,
 		.is_measurement = true,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	uint64_t start_us = now_us();
 
 	if (coordinator_suspend(coordinator, &params, &report, &error) < 0)
 		return fail(error_text(&error));
-	json_object_put(report);
+	report_free(report);
 	*ret_back_us = now_us() - bench->resuming_us;
 	*ret_down_us = bench->resuming_us - start_us;
 	return 0;

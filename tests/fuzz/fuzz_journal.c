@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	struct cycle cycle = { 0 };
 	char blame[256];
@@ -18,9 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	fuzz_file("1", data, size);
 	r = journal_read(fuzz_directory(), 1, &cycle, &error);
-	if (r == 0 && report_make(&cycle, &report) == 0)
-		report_blame(report, blame, sizeof(blame));
-	json_object_put(report);
+	if (r == 0 && report_new(&cycle, &report) == 0)
+		report_explain(report, blame, sizeof(blame));
+	report_free(report);
 	cycle_done(&cycle);
 	return 0;
 }

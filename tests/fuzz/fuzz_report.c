@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "record/report.h"
+#include "record/report-file.h"
 #include "view/report-text.h"
 #include "view/timeline.h"
 #include "tests/fuzz/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	char blame[256];
 	FILE *out;
@@ -23,13 +23,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	report_blame(report, blame, sizeof(blame));
+	report_explain(report, blame, sizeof(blame));
 	out = fopen("/dev/null", "we");
 	if (out) {
 		report_print(report, fuzz_directory(), out);
 		fclose(out);
 	}
 	timeline_write(report, "/dev/null", &error);
-	json_object_put(report);
+	report_free(report);
 	return 0;
 }

@@ -684,11 +684,11 @@ static void an_interrupted_cycle_is_an_error(void **state)
 static void reports_unreadable_journals_and_a_degraded_cycle(void **state)
 {
 	struct world *world = *state;
-	struct json_object *report = json_tokener_parse("{\"cycle\": 7, \"result\": \"degraded\"}");
+	struct report report = { .cycle = 7, .result = RESULT_DEGRADED };
 	struct status status = {
 		.has_daemon = true,
 		.n_unreadable = 2,
-		.last = report,
+		.last = &report,
 	};
 
 	world->context.status = &status;
@@ -696,7 +696,6 @@ static void reports_unreadable_journals_and_a_degraded_cycle(void **state)
 	assert_int_equal(world->findings.n, 2);
 	assert_non_null(strstr(world->findings.list[0].message, "2 journals"));
 	assert_string_equal(world->findings.list[1].advice, "pmcoord report 7");
-	json_object_put(report);
 }
 
 /* ---- printing ------------------------------------------------------------ */

@@ -106,12 +106,12 @@ static void run_cycle(struct world *world)
 		.trigger = "test",
 		.resumes_at_once = true,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 
 	if (coordinator_suspend(&world->host.coordinator, &params, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
-	json_object_put(report);
+	report_free(report);
 	run_until_idle(world);
 }
 

@@ -20,7 +20,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
 #include "engine/prearm.h"
-#include "record/report.h"
+#include "record/report-file.h"
 #include "view/report-text.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"
@@ -33,13 +33,13 @@ static void host_init(struct host *host, const char *scenario)
 	host_open(host);
 }
 
-static struct json_object *run_cycle(struct host *host, bool sleeps)
+static struct report *run_cycle(struct host *host, bool sleeps)
 {
 	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? host->sleeper : NULL,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 
 	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
@@ -47,54 +47,35 @@ static struct json_object *run_cycle(struct host *host, bool sleeps)
 	return report;
 }
 
-static struct json_object *guest_of(struct json_object *report, const char *name)
+static const struct report_guest *guest_of(const struct report *report, const char *name)
 {
-	struct json_object *guests = json_object_object_get(report, "guests");
+	const struct report_guest *guest = report_find_guest(report, name);
 
-	for (size_t i = 0; i < json_object_array_length(guests); i++) {
-		struct json_object *guest = json_object_array_get_idx(guests, i);
-
-		if (strcmp(json_object_get_string(json_object_object_get(guest, "name")), name) ==
-		    0)
-			return guest;
-	}
-	fail_msg("no guest %s in the report", name);
-	return NULL;
-}
-
-static int64_t moment(struct json_object *report, const char *name, const char *key)
-{
-	struct json_object *value = json_object_object_get(guest_of(report, name), key);
-
-	assert_non_null(value);
-	return json_object_get_int64(value);
-}
-
-static const char *text(struct json_object *object, const char *key)
-{
-	return json_object_get_string(json_object_object_get(object, key));
+	if (!guest)
+		fail_msg("no guest %s in the report", name);
+	return guest;
 }
 
 static void suspends_dependents_first_and_resumes_in_reverse(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "");
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "ok");
-	assert_true(moment(report, "web", "down_us") <= moment(report, "fw", "requested_us"));
-	assert_true(moment(report, "mail", "down_us") <= moment(report, "fw", "requested_us"));
-	assert_true(moment(report, "fw", "down_us") <= moment(report, "netvm", "requested_us"));
-	assert_true(moment(report, "netvm", "running_us") <= moment(report, "fw", "running_us"));
-	assert_true(moment(report, "fw", "running_us") <= moment(report, "web", "running_us"));
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	assert_true(guest_of(report, "web")->down_us <= guest_of(report, "fw")->requested_us);
+	assert_true(guest_of(report, "mail")->down_us <= guest_of(report, "fw")->requested_us);
+	assert_true(guest_of(report, "fw")->down_us <= guest_of(report, "netvm")->requested_us);
+	assert_true(guest_of(report, "netvm")->running_us <= guest_of(report, "fw")->running_us);
+	assert_true(guest_of(report, "fw")->running_us <= guest_of(report, "web")->running_us);
 	/* Nobody waits for those who do not need them. */
-	assert_int_equal(moment(report, "vault", "requested_us"),
-			 moment(report, "web", "requested_us"));
+	assert_int_equal(guest_of(report, "vault")->requested_us,
+			 guest_of(report, "web")->requested_us);
 	assert_all_running(&host);
 	assert_no_journal(&host);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
@@ -108,61 +89,63 @@ static void pauses_who_does_not_go_down_and_says_so(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(misbehaviours); i++) {
-		struct json_object *report;
+		struct report *report;
 		struct host host;
 
 		host_init_laptop(&host, misbehaviours[i]);
 		report = run_cycle(&host, true);
-		assert_string_equal(text(report, "result"), "degraded");
-		assert_string_equal(text(guest_of(report, "mail"), "outcome"), "paused");
-		assert_non_null(strstr(text(guest_of(report, "mail"), "detail"),
-				       "did not suspend within 10 s"));
-		assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "suspended");
+		assert_string_equal(cycle_result_name(report->result), "degraded");
+		assert_string_equal(cycle_outcome_name(guest_of(report, "mail")->outcome),
+				    "paused");
+		assert_non_null(
+			strstr(guest_of(report, "mail")->detail, "did not suspend within 10 s"));
+		assert_string_equal(cycle_outcome_name(guest_of(report, "netvm")->outcome),
+				    "suspended");
 		assert_all_running(&host);
-		json_object_put(report);
+		report_free(report);
 		host_done(&host);
 	}
 }
 
 static void undoes_all_when_a_guest_fails_and_policy_says_abort(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "Behaviour=ignores-requests\n");
 	host.config.on_failure = ON_FAILURE_ABORT;
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "failed");
-	assert_non_null(strstr(text(report, "detail"), "mail"));
+	assert_string_equal(cycle_result_name(report->result), "failed");
+	assert_non_null(strstr(report->detail, "mail"));
 	assert_all_running(&host);
 	assert_no_journal(&host);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
 static void sleeps_by_the_deadline_and_names_who_held_it_up(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "Behaviour=hangs-after-ack\n");
 	host.config.deadline_us = 3000000;
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "degraded");
-	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "paused");
-	assert_non_null(strstr(text(guest_of(report, "mail"), "detail"), "deadline of 3 s"));
+	assert_string_equal(cycle_result_name(report->result), "degraded");
+	assert_string_equal(cycle_outcome_name(guest_of(report, "mail")->outcome), "paused");
+	assert_non_null(strstr(guest_of(report, "mail")->detail, "deadline of 3 s"));
 	/* fw and netvm waited for it and had no time left. */
-	assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "paused");
+	assert_string_equal(cycle_outcome_name(guest_of(report, "netvm")->outcome), "paused");
 	assert_all_running(&host);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
 static void resumes_everyone_when_the_host_does_not_sleep(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	char scenario[1024] = "[Host]\nS3=refuse\n";
 	struct host host;
 
@@ -173,80 +156,80 @@ static void resumes_everyone_when_the_host_does_not_sleep(void **state)
 		 "[Guest \"vault\"]\n");
 	host_init(&host, scenario);
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "failed");
+	assert_string_equal(cycle_result_name(report->result), "failed");
 	assert_all_running(&host);
 	assert_no_journal(&host);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
 static void sees_what_an_agent_said_right_before_its_guest_was_down(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init(&host, "[Guest \"netvm\"]\nAgent=yes\nSuspendTime=0\n"
 			 "ReadyTime=0\n[Guest \"web\"]\nNeeds=netvm\n");
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "ok");
-	assert_true(moment(report, "netvm", "quiesced_us") <= moment(report, "netvm", "down_us"));
-	assert_true(moment(report, "netvm", "running_us") <= moment(report, "netvm", "ready_us"));
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	assert_true(guest_of(report, "netvm")->quiesced_us <= guest_of(report, "netvm")->down_us);
+	assert_true(guest_of(report, "netvm")->running_us <= guest_of(report, "netvm")->ready_us);
+	report_free(report);
 	host_done(&host);
 }
 
 static void leaves_alone_what_it_has_not_touched(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "State=paused\n");
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "ok");
-	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "skipped");
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	assert_string_equal(cycle_outcome_name(guest_of(report, "mail")->outcome), "skipped");
 	assert_int_equal(state_of(&host, "mail"), GUEST_PAUSED);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
 static void falls_back_to_the_kernel_when_the_agent_is_dead(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init(&host, "[Guest \"netvm\"]\nAgent=yes\n"
 			 "Behaviour=agent-is-dead\n");
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "degraded");
-	assert_string_equal(text(guest_of(report, "netvm"), "mechanism"), "xenstore");
-	assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "suspended");
+	assert_string_equal(cycle_result_name(report->result), "degraded");
+	assert_string_equal(mechanism_name(guest_of(report, "netvm")->mechanism), "xenstore");
+	assert_string_equal(cycle_outcome_name(guest_of(report, "netvm")->outcome), "suspended");
 	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
 static void a_guest_that_dies_is_no_error_of_the_others(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "Behaviour=dies\n");
 	report = run_cycle(&host, true);
-	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "failed");
-	assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "suspended");
+	assert_string_equal(cycle_outcome_name(guest_of(report, "mail")->outcome), "failed");
+	assert_string_equal(cycle_outcome_name(guest_of(report, "netvm")->outcome), "suspended");
 	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
 	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
 static void resumes_the_others_when_one_cannot_be_resumed(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
@@ -255,7 +238,7 @@ static void resumes_the_others_when_one_cannot_be_resumed(void **state)
 	assert_string_equal(report_stranded(report), "mail");
 	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
 	assert_int_equal(state_of(&host, "vault"), GUEST_RUNNING);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
@@ -267,7 +250,7 @@ static void one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next(void
 
 	(void)state;
 	host_init_laptop(&host, "Behaviour=fails-to-resume\n");
-	json_object_put(run_cycle(&host, true));
+	report_free(run_cycle(&host, true));
 	assert_int_equal(journal_list(host.roots.journals, &numbers), 1);
 	free(numbers);
 	hypervisor_close(host.hypervisor);
@@ -281,23 +264,23 @@ static void one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next(void
 
 static void reports_devices_that_did_not_come_back(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init(&host, "[Guest \"netvm\"]\nAgent=yes\n"
 			 "Behaviour=comes-back-degraded\n");
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "degraded");
-	assert_non_null(strstr(text(guest_of(report, "netvm"), "detail"), "0000:00:00.0 lost"));
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "degraded");
+	assert_non_null(strstr(guest_of(report, "netvm")->detail, "0000:00:00.0 lost"));
+	report_free(report);
 	host_done(&host);
 }
 
 static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
 {
 	struct resume_result result;
-	struct json_object *report;
+	struct report *report;
 	struct error error = { 0 };
 	struct host host;
 
@@ -305,13 +288,13 @@ static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
 	host_init_laptop(&host, "");
 	report = run_cycle(&host, false);
 	assert_non_null(report);
-	json_object_put(report);
+	report_free(report);
 	assert_int_equal(state_of(&host, "netvm"), GUEST_SUSPENDED);
 	assert_null(run_cycle(&host, false));
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(result.n_resumed, 5);
 	assert_non_null(result.report);
-	json_object_put(result.report);
+	report_free(result.report);
 	assert_all_running(&host);
 	assert_no_journal(&host);
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
@@ -331,16 +314,16 @@ static void who_is_destroyed_while_held_is_not_back(void **state)
 
 	(void)state;
 	host_init(&host, scenario);
-	json_object_put(run_cycle(&host, false));
+	report_free(run_cycle(&host, false));
 	assert_int_equal(host.loop->ops->wait(host.loop, loop_now(host.loop) + 20000000), 0);
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(result.n_resumed, 1);
-	assert_string_equal(text(result.report, "result"), "ok");
+	assert_string_equal(cycle_result_name(result.report->result), "ok");
 	out = fmemopen(shown, sizeof(shown), "w");
 	assert_int_equal(report_print(result.report, NULL, out), 0);
 	fclose(out);
 	assert_non_null(strstr(strstr(shown, "\nweb"), "gone\n"));
-	json_object_put(result.report);
+	report_free(result.report);
 	host_done(&host);
 }
 
@@ -378,14 +361,14 @@ static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
 	put_between(&host, &ops);
 	ops.wake_agent = count_woken;
 	n_woken = 0;
-	json_object_put(run_cycle(&host, false));
+	report_free(run_cycle(&host, false));
 	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false, &result, &error),
 			 0);
 	assert_int_equal(n_woken, 1);
 	assert_int_equal(prearm_refresh(&host.coordinator, NULL, NULL, &error), 0);
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(n_woken, 1);
-	json_object_put(result.report);
+	report_free(result.report);
 	host.hypervisor->ops = ops_below;
 	assert_all_running(&host);
 	host_done(&host);
@@ -407,7 +390,7 @@ static void an_agent_that_its_owner_has_stopped_is_not_missed(void **state)
 	static const char scenario[] = "[Guest \"desk\"]\nAgent=yes\n"
 				       "Behaviour=agent-port-is-stale\n";
 	struct hypervisor_ops ops;
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
@@ -417,9 +400,10 @@ static void an_agent_that_its_owner_has_stopped_is_not_missed(void **state)
 		if (is_gone)
 			ops.inventory = inventory_after_goodbye;
 		report = run_cycle(&host, true);
-		assert_string_equal(text(report, "result"), is_gone ? "ok" : "degraded");
-		assert_string_equal(text(guest_of(report, "desk"), "mechanism"), "xenstore");
-		json_object_put(report);
+		assert_string_equal(cycle_result_name(report->result), is_gone ? "ok" : "degraded");
+		assert_string_equal(mechanism_name(guest_of(report, "desk")->mechanism),
+				    "xenstore");
+		report_free(report);
 		host.hypervisor->ops = ops_below;
 		host_done(&host);
 	}
@@ -436,7 +420,7 @@ static int find_nobody(struct hypervisor *hypervisor, const struct domain_id *id
 static void who_goes_as_soon_as_he_is_back_is_nobody_s_fault(void **state)
 {
 	struct hypervisor_ops ops;
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
@@ -444,9 +428,9 @@ static void who_goes_as_soon_as_he_is_back_is_nobody_s_fault(void **state)
 	put_between(&host, &ops);
 	ops.resume_in_xenstore = find_nobody;
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "ok");
-	assert_string_equal(text(guest_of(report, "web"), "detail"), "");
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	assert_string_equal(guest_of(report, "web")->detail, "");
+	report_free(report);
 	host.hypervisor->ops = ops_below;
 	assert_no_journal(&host);
 	host_done(&host);
@@ -464,7 +448,7 @@ static void resume_all(struct host *host)
 	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
 		fail_msg("%s", error_text(&error));
 	assert_string_equal(result.stranded, "");
-	json_object_put(result.report);
+	report_free(result.report);
 }
 
 static void what_fails_once_is_tried_once_more(void **state)
@@ -480,21 +464,21 @@ static void what_fails_once_is_tried_once_more(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		struct json_object *report;
+		struct report *report;
 		const char *detail;
 		struct host host;
 
 		host_init_laptop(&host, cases[i].mail);
 		report = run_cycle(&host, true);
 		assert_null(report_stranded(report));
-		detail = text(guest_of(report, "mail"), "detail");
+		detail = guest_of(report, "mail")->detail;
 		if (cases[i].detail)
 			assert_non_null(strstr(detail, cases[i].detail));
 		else
 			assert_null(strstr(detail, "xenstored"));
 		assert_all_running(&host);
 		assert_no_journal(&host);
-		json_object_put(report);
+		report_free(report);
 		host_done(&host);
 	}
 }
@@ -519,7 +503,7 @@ static void is_unreadable_when_all_are_back(void *data, const struct cycle *cycl
 static void a_late_guest_that_cannot_be_looked_at_stays_held(void **state)
 {
 	struct hypervisor_ops ops;
-	struct json_object *report;
+	struct report *report;
 	uint64_t *numbers = NULL;
 	struct host host;
 
@@ -532,8 +516,8 @@ static void a_late_guest_that_cannot_be_looked_at_stays_held(void **state)
 	report = run_cycle(&host, true);
 	assert_non_null(report_stranded(report));
 	assert_string_equal(report_stranded(report), "mail");
-	assert_non_null(strstr(text(guest_of(report, "mail"), "detail"), "could not be looked at"));
-	json_object_put(report);
+	assert_non_null(strstr(guest_of(report, "mail")->detail, "could not be looked at"));
+	report_free(report);
 	host.coordinator.observer = NULL;
 	host.hypervisor->ops = ops_below;
 	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
@@ -555,7 +539,7 @@ static void a_paused_guest_may_still_be_late_when_others_are_resumed(void **stat
 
 	(void)state;
 	host_init_laptop(&host, LATE);
-	json_object_put(run_cycle(&host, false));
+	report_free(run_cycle(&host, false));
 	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false, &result, &error),
 			 0);
 	assert_int_equal(state_of(&host, "mail"), GUEST_PAUSED);
@@ -570,7 +554,7 @@ static void a_paused_guest_may_still_be_late_when_others_are_resumed(void **stat
 static void a_guest_stays_late_when_the_wait_for_it_fails(void **state)
 {
 	struct cycle_params params = { .trigger = "test" };
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	struct host host;
 
@@ -620,7 +604,7 @@ static void a_guest_that_suspends_as_it_is_paused_is_resumed_too(void **state)
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(failures); i++) {
 		struct hypervisor_ops ops;
-		struct json_object *report;
+		struct report *report;
 		char scenario[160];
 		struct host host;
 
@@ -634,10 +618,11 @@ static void a_guest_that_suspends_as_it_is_paused_is_resumed_too(void **state)
 		host.coordinator.observer_data = &host;
 		report = run_cycle(&host, true);
 		assert_null(report_stranded(report));
-		assert_string_equal(text(guest_of(report, "mail"), "outcome"), "paused");
-		assert_int_equal(moment(report, "mail", "down_us"), 12000000);
+		assert_string_equal(cycle_outcome_name(guest_of(report, "mail")->outcome),
+				    "paused");
+		assert_int_equal(guest_of(report, "mail")->down_us, 12000000);
 		assert_int_equal(n_resumed_in_xenstore, 1);
-		json_object_put(report);
+		report_free(report);
 		host.hypervisor->ops = ops_below;
 		assert_int_equal(state_of(&host, "mail"), GUEST_RUNNING);
 		assert_no_journal(&host);
@@ -648,18 +633,18 @@ static void a_guest_that_suspends_as_it_is_paused_is_resumed_too(void **state)
 /* It runs through S3, which stops its clock as well as the host's. */
 static void a_guest_that_could_not_be_paused_may_be_late_after_the_sleep(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init(&host, "[Guest \"mail\"]\nFail=pause\n" LATE);
 	report = run_cycle(&host, true);
-	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "failed");
+	assert_string_equal(cycle_outcome_name(guest_of(report, "mail")->outcome), "failed");
 	assert_null(report_stranded(report));
 	let_time_pass(&host);
 	assert_int_equal(state_of(&host, "mail"), GUEST_RUNNING);
 	assert_no_journal(&host);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
@@ -697,7 +682,7 @@ static void a_journal_of_an_older_pmcoord_is_brought_to_its_end(void **state)
 	host.config.on_failure = ON_FAILURE_ABORT;
 	host.coordinator.observer = keep_old_journal;
 	host.coordinator.observer_data = &host;
-	json_object_put(run_cycle(&host, true));
+	report_free(run_cycle(&host, true));
 	host.coordinator.observer = NULL;
 	assert_no_journal(&host);
 	snprintf(from, sizeof(from), "%s/journal", host.directory);
@@ -722,7 +707,7 @@ static void resumes_the_named_and_what_they_need(void **state)
 
 	(void)state;
 	host_init_laptop(&host, "");
-	json_object_put(run_cycle(&host, false));
+	report_free(run_cycle(&host, false));
 	assert_int_equal(coordinator_resume(&host.coordinator, unknown, 1, false, &result, &error),
 			 -ENOENT);
 	assert_int_equal(error.outcome, OUTCOME_NOT_FOUND);
@@ -736,7 +721,7 @@ static void resumes_the_named_and_what_they_need(void **state)
 	assert_int_equal(state_of(&host, "netvm"), GUEST_RUNNING);
 	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
-	json_object_put(result.report);
+	report_free(result.report);
 	assert_all_running(&host);
 	host_done(&host);
 }
@@ -749,14 +734,14 @@ static void suspends_the_named_and_who_needs_them(void **state)
 		.names = names,
 		.n_names = 1,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "");
 	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
-	json_object_put(report);
+	report_free(report);
 	assert_int_equal(state_of(&host, "web"), GUEST_SUSPENDED);
 	assert_int_equal(state_of(&host, "mail"), GUEST_SUSPENDED);
 	assert_int_equal(state_of(&host, "fw"), GUEST_SUSPENDED);
@@ -767,16 +752,16 @@ static void suspends_the_named_and_who_needs_them(void **state)
 
 static void waits_for_devices_with_resume_after_ready(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "");
 	host.config.resume_after = RESUME_AFTER_READY;
 	report = run_cycle(&host, true);
-	assert_true(moment(report, "netvm", "ready_us") <= moment(report, "fw", "running_us"));
-	assert_string_equal(text(report, "result"), "ok");
-	json_object_put(report);
+	assert_true(guest_of(report, "netvm")->ready_us <= guest_of(report, "fw")->running_us);
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	report_free(report);
 	host_done(&host);
 }
 
@@ -812,7 +797,7 @@ static void prepares_the_resume_of_all_before_the_host_sleeps(void **state)
 	sleeper_ops.enter = enter_with_all_prepared;
 	host.sleeper->ops = &sleeper_ops;
 	n_prepared = 0;
-	json_object_put(run_cycle(&host, true));
+	report_free(run_cycle(&host, true));
 	host.hypervisor->ops = ops_below;
 	host.sleeper->ops = sleeper_below;
 	assert_all_running(&host);
@@ -822,21 +807,21 @@ static void prepares_the_resume_of_all_before_the_host_sleeps(void **state)
 static void comes_back_at_once_without_sleeping(void **state)
 {
 	struct cycle_params params = { .trigger = "cycle", .resumes_at_once = true };
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "");
 	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
-	assert_string_equal(text(report, "result"), "ok");
-	assert_false(json_object_get_boolean(json_object_object_get(report, "held")));
-	assert_null(json_object_object_get(report, "slept_us"));
-	assert_int_equal(moment(report, "netvm", "running_us") > moment(report, "netvm", "down_us"),
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	assert_false(report->kept_suspended);
+	assert_int_equal(report->slept_us, CYCLE_NEVER);
+	assert_int_equal(guest_of(report, "netvm")->running_us > guest_of(report, "netvm")->down_us,
 			 true);
 	assert_all_running(&host);
 	assert_no_journal(&host);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
@@ -847,11 +832,11 @@ static uint64_t reports_after_a_measurement(struct host *host)
 		.resumes_at_once = true,
 		.is_measurement = true,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 
 	assert_int_equal(coordinator_suspend(&host->coordinator, &params, &report, &error), 0);
-	json_object_put(report);
+	report_free(report);
 	assert_no_journal(host);
 	return report_last_number(host->roots.reports);
 }
@@ -908,7 +893,7 @@ static bool crash_at(struct host *host, unsigned int at)
 		host_open(host);
 		host->coordinator.observer = die_at_record;
 		host->coordinator.observer_data = &crash;
-		json_object_put(run_cycle(host, true));
+		report_free(run_cycle(host, true));
 		hypervisor_close(host->hypervisor);
 		_exit(0);
 	}
@@ -920,7 +905,7 @@ static bool crash_at(struct host *host, unsigned int at)
 
 static void next_cycle_first_undoes_an_abandoned_one(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
@@ -928,10 +913,10 @@ static void next_cycle_first_undoes_an_abandoned_one(void **state)
 	/* In the middle: some guests are down. */
 	assert_true(crash_at(&host, 14));
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "ok");
+	assert_string_equal(cycle_result_name(report->result), "ok");
 	assert_all_running(&host);
 	assert_no_journal(&host);
-	json_object_put(report);
+	report_free(report);
 	host_done(&host);
 }
 
@@ -975,9 +960,9 @@ static const struct sleep_manager_ops managed_ops = {
 	.await_end = managed_await_end,
 };
 
-static struct json_object *last_report(const struct host *host)
+static struct report *last_report(const struct host *host)
 {
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 
 	if (report_load(host->roots.reports, 0, &report, &error) < 0)
@@ -1005,14 +990,13 @@ static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us, unsigne
 	assert_all_running(&host);
 	assert_no_journal(&host);
 	if (sleep.awaited) {
-		struct json_object *report = last_report(&host);
+		struct report *report = last_report(&host);
 
-		assert_string_equal(text(report, "result"), sleeps_for_us ? "ok" : "failed");
+		assert_string_equal(cycle_result_name(report->result),
+				    sleeps_for_us ? "ok" : "failed");
 		if (sleeps_for_us)
-			assert_int_equal(
-				json_object_get_int64(json_object_object_get(report, "slept_us")),
-				sleeps_for_us);
-		json_object_put(report);
+			assert_int_equal(report->slept_us, sleeps_for_us);
+		report_free(report);
 	}
 	*awaited += sleep.awaited;
 	host_done(&host);
@@ -1037,7 +1021,7 @@ static void who_died_before_the_sleep_has_its_guests_adopted(void **state)
 static void tells_of_a_broken_journal_once(void **state)
 {
 	struct cycle_params params = { .trigger = "test" };
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	struct host host;
 	char path[128];
@@ -1057,8 +1041,8 @@ static void tells_of_a_broken_journal_once(void **state)
 	assert_non_null(strstr(error_text(&error), "cycles/7"));
 	assert_all_running(&host);
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "ok");
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	report_free(report);
 	host_done(&host);
 }
 
@@ -1077,7 +1061,7 @@ static void a_signal_in_any_phase_before_the_sleep_is_undone(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(phases); i++) {
-		struct json_object *report;
+		struct report *report;
 		struct host host;
 
 		host_init_laptop(&host, "");
@@ -1085,11 +1069,11 @@ static void a_signal_in_any_phase_before_the_sleep_is_undone(void **state)
 		host.coordinator.observer = is_told_to_stop;
 		host.coordinator.observer_data = &host;
 		report = run_cycle(&host, true);
-		assert_string_equal(text(report, "result"), "failed");
-		assert_null(json_object_object_get(report, "slept_us"));
+		assert_string_equal(cycle_result_name(report->result), "failed");
+		assert_int_equal(report->slept_us, CYCLE_NEVER);
 		assert_all_running(&host);
 		assert_no_journal(&host);
-		json_object_put(report);
+		report_free(report);
 		host_done(&host);
 	}
 }
@@ -1097,16 +1081,16 @@ static void a_signal_in_any_phase_before_the_sleep_is_undone(void **state)
 /* With nobody to wait for, the signal is not overlooked either. */
 static void a_signal_keeps_a_host_without_guests_awake(void **state)
 {
-	struct json_object *report;
+	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init(&host, "");
 	loop_interrupt(host.loop, SIGTERM);
 	report = run_cycle(&host, true);
-	assert_string_equal(text(report, "result"), "failed");
-	assert_non_null(strstr(text(report, "detail"), "told to stop"));
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "failed");
+	assert_non_null(strstr(report->detail, "told to stop"));
+	report_free(report);
 	host_done(&host);
 }
 

@@ -92,7 +92,7 @@ static void resume_all(struct host *host)
 
 	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
 		fail_msg("%s", error_text(&error));
-	json_object_put(result.report);
+	report_free(result.report);
 }
 
 static void suspend(struct host *host, bool sleeps)
@@ -101,12 +101,12 @@ static void suspend(struct host *host, bool sleeps)
 		.trigger = "test",
 		.sleeper = sleeps ? host->sleeper : NULL,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 
 	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
 		fail_msg("%s", error_text(&error));
-	json_object_put(report);
+	report_free(report);
 }
 
 static void go(struct host *host, enum way way)

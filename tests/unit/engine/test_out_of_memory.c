@@ -198,11 +198,11 @@ static void says_so_when_memory_runs_out(void **state)
 static int run_cycle(struct host *host)
 {
 	struct cycle_params params = { .trigger = "test", .sleeper = host->sleeper };
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	int r = coordinator_suspend(&host->coordinator, &params, &report, &error);
 
-	json_object_put(report);
+	report_free(report);
 	if (r < 0)
 		assert_true(error_text(&error)[0] != '\0');
 	return r;
@@ -215,7 +215,7 @@ static void resume_all(struct host *host)
 
 	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
 		fail_msg("%s", error_text(&error));
-	json_object_put(result.report);
+	report_free(result.report);
 }
 
 static bool cycle_without_memory(unsigned long n)

@@ -30,10 +30,10 @@ static void refresh(struct host *host)
 static void run_cycle(struct host *host)
 {
 	struct cycle_params params = { .trigger = "test", .sleeper = host->sleeper };
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 
 	assert_int_equal(coordinator_suspend(&host->coordinator, &params, &report, NULL), 0);
-	json_object_put(report);
+	report_free(report);
 }
 
 static void writes_the_next_request_ahead(void **state)

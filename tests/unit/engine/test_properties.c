@@ -215,7 +215,7 @@ static void plan_now(struct host *host, struct plan *ret_plan)
 static void run_and_check(struct host *host, const char *scenario)
 {
 	struct cycle_params params = { .trigger = "test", .sleeper = host->sleeper };
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	struct plan before;
 	struct moments moments;
@@ -228,9 +228,9 @@ static void run_and_check(struct host *host, const char *scenario)
 		fail_msg("%s\non\n%s", error_text(&error), scenario);
 	check_order(&before, &moments);
 	assert_as_before(host, &before.inventory);
-	assert_int_equal(moments.aborted, report_result(report) == RESULT_FAILED);
+	assert_int_equal(moments.aborted, report->result == RESULT_FAILED);
 	assert_no_journal(host);
-	json_object_put(report);
+	report_free(report);
 	plan_done(&before);
 }
 
@@ -297,7 +297,7 @@ static void resume_is_the_inverse_of_suspend(void **state)
 	for (int round = 0; round < 100; round++) {
 		struct resume_result result = { 0 };
 		struct cycle_params params = { .trigger = "test" };
-		struct json_object *report = NULL;
+		struct report *report = NULL;
 		struct error error = { 0 };
 		struct plan before, after;
 		char scenario[SCENARIO_MAX];
@@ -308,10 +308,10 @@ static void resume_is_the_inverse_of_suspend(void **state)
 		plan_now(&host, &before);
 		assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error),
 				 0);
-		json_object_put(report);
+		report_free(report);
 		assert_int_equal(
 			coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
-		json_object_put(result.report);
+		report_free(result.report);
 		plan_now(&host, &after);
 		assert_int_equal(before.n_steps, after.n_steps);
 		for (size_t i = 0; i < before.n_steps; i++) {

@@ -27,7 +27,7 @@ static void resume_all(struct host *host)
 
 	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
 		fail_msg("%s", error_text(&error));
-	json_object_put(result.report);
+	report_free(result.report);
 }
 
 static void laptop_with_failure(struct host *host, const char *verb, unsigned int call,
@@ -48,19 +48,19 @@ static void mend(struct host *host, const char *mail)
 }
 
 /* Whether the report says that something was not as planned, and what. */
-static void assert_blames(struct json_object *report)
+static void assert_blames(struct report *report)
 {
 	char blame[512];
 
-	report_blame(report, blame, sizeof(blame));
-	assert_true(report_result(report) == RESULT_OK || blame[0] != '\0');
+	report_explain(report, blame, sizeof(blame));
+	assert_true(report->result == RESULT_OK || blame[0] != '\0');
 	assert_null(strstr(blame, "(null)"));
 }
 
 /* Returns whether there was such a call. */
 static bool fail_once(const char *verb, unsigned int call, const char *mail)
 {
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	struct cycle_params params = { .trigger = "test" };
 	struct host host;
@@ -75,7 +75,7 @@ static bool fail_once(const char *verb, unsigned int call, const char *mail)
 		assert_true(error.text[0] != '\0');
 	else
 		assert_blames(report);
-	json_object_put(report);
+	report_free(report);
 	mend(&host, mail);
 	resume_all(&host);
 	assert_all_running(&host);
@@ -201,7 +201,7 @@ static void suspend_with_failures(struct host *host, const struct sweep *sweep)
 		.trigger = "test",
 		.sleeper = sweep->held ? NULL : host->sleeper,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 	int r = coordinator_suspend(&host->coordinator, &params, &report, &error);
 
@@ -211,7 +211,7 @@ static void suspend_with_failures(struct host *host, const struct sweep *sweep)
 		assert_blames(report);
 	if (any_does_not_run(host, false) && r == 0)
 		assert_true(sweep->held || report_stranded(report));
-	json_object_put(report);
+	report_free(report);
 }
 
 static void resume_with_failures(struct host *host)
@@ -222,7 +222,7 @@ static void resume_with_failures(struct host *host)
 
 	if (any_does_not_run(host, false) && r == 0)
 		assert_true(result.stranded[0] != '\0');
-	json_object_put(result.report);
+	report_free(result.report);
 }
 
 /* Returns whether there were such calls. */
@@ -331,7 +331,7 @@ static int wait_and_interrupt(struct loop *loop, uint64_t deadline_us)
 static bool interrupt_at(const char *scenario, unsigned int wait, unsigned int *ret_aborted)
 {
 	struct cycle_params params = { .trigger = "test" };
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct inventory before;
 	struct error error = { 0 };
 	struct loop_ops ops;
@@ -351,8 +351,8 @@ static bool interrupt_at(const char *scenario, unsigned int wait, unsigned int *
 	assert_as_before(&host, &before);
 	assert_no_journal(&host);
 	assert_blames(report);
-	*ret_aborted += report_result(report) == RESULT_FAILED;
-	json_object_put(report);
+	*ret_aborted += report->result == RESULT_FAILED;
+	report_free(report);
 	inventory_done(&before);
 	host_done(&host);
 	return interrupted.waits >= wait;

@@ -94,14 +94,14 @@ static void is_low_without_mains_and_charge(void **state)
 	}
 }
 
-static struct json_object *run_cycle(struct host *host, bool sleeps)
+static struct report *run_cycle(struct host *host, bool sleeps)
 {
 	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? host->sleeper : NULL,
 		.resumes_at_once = true,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 
 	if (coordinator_suspend(&host->coordinator, &params, &report, &error) < 0)
@@ -118,41 +118,41 @@ static void empty_battery(struct host *host)
 static void low_battery_is_not_vetoed_by_a_guest(void **state)
 {
 	struct host *host = *state;
-	struct json_object *report;
+	struct report *report;
 	char blame[256];
 
 	host->config.on_failure = ON_FAILURE_ABORT;
 	empty_battery(host);
 	report = run_cycle(host, true);
-	assert_string_equal(json_read_string(report, "result"), "degraded");
-	assert_string_equal(json_read_string(report, "detail"), "low battery: not vetoed");
-	assert_true(json_read_integer(report, "slept_us", -1) >= 0);
+	assert_string_equal(cycle_result_name(report->result), "degraded");
+	assert_string_equal(report->detail, "low battery: not vetoed");
+	assert_true(report->slept_us >= 0);
 	/* The guest that failed is named all the same. */
-	report_blame(report, blame, sizeof(blame));
+	report_explain(report, blame, sizeof(blame));
 	assert_non_null(strstr(blame, "mail was paused"));
 	assert_all_running(host);
 	assert_no_journal(host);
-	json_object_put(report);
+	report_free(report);
 	/* A cycle without sleep can be vetoed; the configuration is unchanged. */
 	report = run_cycle(host, false);
-	assert_string_equal(json_read_string(report, "result"), "failed");
+	assert_string_equal(cycle_result_name(report->result), "failed");
 	assert_int_equal(host->config.on_failure, ON_FAILURE_ABORT);
-	json_object_put(report);
+	report_free(report);
 }
 
 static void low_battery_is_not_vetoed_by_the_deadline(void **state)
 {
 	struct host *host = *state;
-	struct json_object *report;
+	struct report *report;
 
 	host->config.on_deadline = ON_FAILURE_ABORT;
 	host->config.deadline_us = 1000000;
 	empty_battery(host);
 	report = run_cycle(host, true);
-	assert_string_equal(json_read_string(report, "result"), "degraded");
-	assert_true(json_read_integer(report, "slept_us", -1) >= 0);
+	assert_string_equal(cycle_result_name(report->result), "degraded");
+	assert_true(report->slept_us >= 0);
 	assert_all_running(host);
-	json_object_put(report);
+	report_free(report);
 }
 
 static void low_battery_is_not_vetoed_by_a_guest_section(void **state)
@@ -163,7 +163,7 @@ static void low_battery_is_not_vetoed_by_a_guest_section(void **state)
 		.has_on_failure = true,
 		.on_failure = ON_FAILURE_ABORT,
 	};
-	struct json_object *report;
+	struct report *report;
 
 	host->config.rules = &rule;
 	host->config.n_rules = 1;
@@ -171,8 +171,8 @@ static void low_battery_is_not_vetoed_by_a_guest_section(void **state)
 	report = run_cycle(host, true);
 	host->config.rules = NULL;
 	host->config.n_rules = 0;
-	assert_string_equal(json_read_string(report, "result"), "degraded");
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "degraded");
+	report_free(report);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

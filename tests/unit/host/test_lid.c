@@ -163,14 +163,14 @@ static void open_at_record(void *data, const struct cycle *cycle, const struct r
 		move(world, false);
 }
 
-static struct json_object *run_cycle(struct world *world, bool sleeps)
+static struct report *run_cycle(struct world *world, bool sleeps)
 {
 	struct cycle_params params = {
 		.trigger = "test",
 		.sleeper = sleeps ? world->host.sleeper : NULL,
 		.resumes_at_once = true,
 	};
-	struct json_object *report = NULL;
+	struct report *report = NULL;
 	struct error error = { 0 };
 
 	world->host.coordinator.observer = open_at_record;
@@ -180,13 +180,12 @@ static struct json_object *run_cycle(struct world *world, bool sleeps)
 	return report;
 }
 
-static size_t count_requested(struct json_object *report)
+static size_t count_requested(const struct report *report)
 {
-	struct json_object *guest;
 	size_t n = 0;
 
-	for (size_t i = 0; (guest = report_guest(report, i)); i++)
-		n += report_time(guest, "requested_us") != CYCLE_NEVER;
+	for (size_t i = 0; i < report->n_guests; i++)
+		n += report->guests[i].requested_us != MOMENT_NEVER;
 	return n;
 }
 
@@ -205,7 +204,7 @@ static void opening_the_lid_aborts_the_cycle(void **state)
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		struct json_object *report;
+		struct report *report;
 
 		lid_free(world->lid);
 		close(world->device);
@@ -214,46 +213,46 @@ static void opening_the_lid_aborts_the_cycle(void **state)
 		world->opens_at = cases[i].type;
 		world->n_left = cases[i].nth;
 		report = run_cycle(world, true);
-		assert_string_equal(json_read_string(report, "result"), "failed");
-		assert_string_equal(json_read_string(report, "detail"), "the lid was opened");
+		assert_string_equal(cycle_result_name(report->result), "failed");
+		assert_string_equal(report->detail, "the lid was opened");
 		assert_in_range(count_requested(report), cases[i].at_least, cases[i].at_most);
 		assert_all_running(&world->host);
 		assert_no_journal(&world->host);
-		json_object_put(report);
+		report_free(report);
 	}
 }
 
 static void a_lid_that_opens_during_sleep_does_not_abort(void **state)
 {
 	struct world *world = *state;
-	struct json_object *report = run_cycle(world, true);
+	struct report *report = run_cycle(world, true);
 
-	assert_string_equal(json_read_string(report, "result"), "ok");
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	report_free(report);
 	/* Opened to wake the host. */
 	world->opens_at = RECORD_SLEPT;
 	world->n_left = 1;
 	report = run_cycle(world, true);
-	assert_string_equal(json_read_string(report, "result"), "ok");
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	report_free(report);
 }
 
 static void respects_abort_on_lid_open_and_cycles_without_sleep(void **state)
 {
 	struct world *world = *state;
-	struct json_object *report;
+	struct report *report;
 
 	world->opens_at = RECORD_SUSPENDED;
 	world->n_left = 1;
 	report = run_cycle(world, false);
-	assert_string_equal(json_read_string(report, "result"), "ok");
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	report_free(report);
 	move(world, true);
 	world->host.config.abort_on_lid_open = false;
 	world->n_left = 1;
 	report = run_cycle(world, true);
-	assert_string_equal(json_read_string(report, "result"), "ok");
-	json_object_put(report);
+	assert_string_equal(cycle_result_name(report->result), "ok");
+	report_free(report);
 }
 
 /* ---- the host's sleep ---------------------------------------------------- */

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "record/report-json.h"
+
 /* A guest of a report: name, mechanism, outcome, and its five moments. */
 #define GUEST(name, mechanism, outcome, requested, down, resume, running, ready)                   \
 	"{\"name\":\"" name "\",\"mechanism\":\"" mechanism "\",\"outcome\":\"" outcome            \
@@ -19,11 +21,11 @@
 
 static void add(struct series *series, const char *text, const char *name)
 {
-	struct json_object *report = json_tokener_parse(text);
+	struct report *report;
 
-	assert_non_null(report);
+	assert_int_equal(report_parse(text, &report), 0);
 	assert_int_equal(series_add(series, report, name), 0);
-	json_object_put(report);
+	report_free(report);
 }
 
 static const char two_guests[] =
@@ -42,13 +44,13 @@ static void keeps_times_of_each_guest_and_of_all(void **state)
 	assert_int_equal(series.n_guests, 2);
 	assert_string_equal(series.guests[0].name, "web");
 	assert_int_equal(series.guests[0].outcomes[OUTCOME_SUSPENDED], 2);
-	assert_int_equal(samples_summarize(&series.guests[0].down).max_us, 200);
-	assert_int_equal(samples_summarize(&series.guests[0].resumed).avg_us, 200);
-	assert_int_equal(samples_summarize(&series.guests[0].back).avg_us, 600);
+	assert_int_equal(samples_summarize(&series.guests[0].suspend).max_us, 200);
+	assert_int_equal(samples_summarize(&series.guests[0].resume).avg_us, 200);
+	assert_int_equal(samples_summarize(&series.guests[0].running).avg_us, 600);
 	assert_int_equal(series.guests[0].ready.n_values, 0);
 	assert_int_equal(samples_summarize(&series.guests[1].ready).min_us, 4000);
-	assert_int_equal(samples_summarize(&series.all_down).median_us, 800);
-	assert_int_equal(samples_summarize(&series.all_back).median_us, 600);
+	assert_int_equal(samples_summarize(&series.suspend_all).median_us, 800);
+	assert_int_equal(samples_summarize(&series.resume_all).median_us, 600);
 	series_done(&series);
 }
 
@@ -66,9 +68,9 @@ static void of_a_guest_that_was_not_suspended_no_time_counts(void **state)
 	/* One that nothing was done to does not appear. */
 	assert_int_equal(series.n_guests, 1);
 	assert_int_equal(series.guests[0].outcomes[OUTCOME_PAUSED], 1);
-	assert_int_equal(series.guests[0].down.n_values, 0);
-	assert_int_equal(series.all_down.n_values, 0);
-	assert_int_equal(series.all_back.n_values, 1);
+	assert_int_equal(series.guests[0].suspend.n_values, 0);
+	assert_int_equal(series.suspend_all.n_values, 0);
+	assert_int_equal(series.resume_all.n_values, 1);
 	series_done(&series);
 }
 
@@ -83,12 +85,12 @@ static void a_fallback_to_another_mechanism_is_a_line_of_its_own(void **state)
 	    REPORT("degraded", GUEST("net", "xenstore", "suspended", 0, 90, 5000, 5001, null)),
 	    NULL);
 	assert_int_equal(series.n_guests, 2);
-	assert_int_equal(samples_summarize(&series.guests[0].down).max_us, 10);
-	assert_int_equal(samples_summarize(&series.guests[1].down).max_us, 90);
+	assert_int_equal(samples_summarize(&series.guests[0].suspend).max_us, 10);
+	assert_int_equal(samples_summarize(&series.guests[1].suspend).max_us, 90);
 	series_done(&series);
 }
 
-static void looks_at_the_named_guest_only(void **state)
+static void adds_the_named_guest_only(void **state)
 {
 	struct series series = { 0 };
 
@@ -99,14 +101,14 @@ static void looks_at_the_named_guest_only(void **state)
 	series_done(&series);
 }
 
-static void a_report_that_says_nothing_adds_nothing(void **state)
+static void a_report_without_guests_adds_no_times(void **state)
 {
 	struct series series = { 0 };
 
 	(void)state;
-	add(&series, "{\"guests\":[{}]}", NULL);
+	add(&series, REPORT("failed", ""), NULL);
 	assert_int_equal(series.results[RESULT_FAILED], 1);
-	assert_int_equal(series.all_down.n_values, 0);
+	assert_int_equal(series.suspend_all.n_values, 0);
 	series_done(&series);
 }
 
@@ -116,8 +118,8 @@ int main(void)
 		cmocka_unit_test(keeps_times_of_each_guest_and_of_all),
 		cmocka_unit_test(of_a_guest_that_was_not_suspended_no_time_counts),
 		cmocka_unit_test(a_fallback_to_another_mechanism_is_a_line_of_its_own),
-		cmocka_unit_test(looks_at_the_named_guest_only),
-		cmocka_unit_test(a_report_that_says_nothing_adds_nothing),
+		cmocka_unit_test(adds_the_named_guest_only),
+		cmocka_unit_test(a_report_without_guests_adds_no_times),
 	};
 
 	return cmocka_run_group_tests_name("series", tests, NULL, NULL);
