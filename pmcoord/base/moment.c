@@ -56,6 +56,22 @@ static void format_tenths(int64_t tenths, const char *unit, char *ret)
 	snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s", tenths / 10, tenths % 10, unit);
 }
 
+static void format_hundredths(int64_t hundredths, const char *unit, char *ret)
+{
+	snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 ".%02" PRId64 "%s", hundredths / 100,
+		 hundredths % 100, unit);
+}
+
+/* "4 min 10 s"; a smaller unit of 0 is left out. */
+static void format_two(int64_t count, const char *unit, int64_t rest, const char *small, char *ret)
+{
+	if (rest == 0)
+		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 " %s", count, unit);
+	else
+		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 " %s %" PRId64 " %s", count, unit, rest,
+			 small);
+}
+
 char *span_format_ms(int64_t span_us, char ret[SPAN_TEXT_SIZE])
 {
 	if (span_us == MOMENT_NEVER)
@@ -68,20 +84,21 @@ char *span_format_ms(int64_t span_us, char ret[SPAN_TEXT_SIZE])
 char *span_format(int64_t span_us, char ret[SPAN_TEXT_SIZE])
 {
 	int64_t seconds = (span_us + 500000) / 1000000;
+	int64_t minutes = (span_us + 30000000) / 60000000;
 
 	if (span_us == MOMENT_NEVER)
 		snprintf(ret, SPAN_TEXT_SIZE, "-");
-	else if (span_us < 10000000)
+	else if (span_us < 999950)
 		format_tenths((span_us + 50) / 100, " ms", ret);
-	else if (span_us < 120000000)
+	else if (span_us < 9995000)
+		format_hundredths((span_us + 5000) / 10000, " s", ret);
+	else if (span_us < 119950000)
 		format_tenths((span_us + 50000) / 100000, " s", ret);
 	else if (seconds < 600)
-		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 " min %" PRId64 " s", seconds / 60,
-			 seconds % 60);
-	else if (seconds < 7200)
-		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 " min", (seconds + 30) / 60);
+		format_two(seconds / 60, "min", seconds % 60, "s", ret);
+	else if (minutes < 120)
+		format_two(minutes, "min", 0, "", ret);
 	else
-		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 " h %" PRId64 " min", seconds / 3600,
-			 seconds / 60 % 60);
+		format_two(minutes / 60, "h", minutes % 60, "min", ret);
 	return ret;
 }

@@ -29,7 +29,8 @@ int64_t span_between(int64_t from_us, int64_t to_us);
 char *span_format_ms(int64_t span_us, char ret[SPAN_TEXT_SIZE]);
 
 /*
- * "412.3 ms", "12.3 s", "4 min 10 s", "17 min" or "3 h 12 min". Returns `ret`.
+ * "412.3 ms", "7.65 s", "12.3 s", "4 min 10 s", "17 min", "3 h 12 min" or "8 h";
+ * "-" for MOMENT_NEVER. Returns `ret`.
  */
 char *span_format(int64_t span_us, char ret[SPAN_TEXT_SIZE]);
 

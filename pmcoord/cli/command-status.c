@@ -67,7 +67,7 @@ static void print_missed(void *data, uint64_t number)
 
 	if (!watcher->progress.print || report_load(watcher->reports, number, &report, NULL) < 0)
 		return;
-	printf("Cycle %" PRIu64 " is over: %s; 'pmcoord report %" PRIu64 "' shows it.\n", number,
+	printf("Cycle %" PRIu64 " ended: %s; 'pmcoord report %" PRIu64 "' shows it.\n", number,
 	       cycle_result_name(report->result), number);
 	report_free(report);
 }

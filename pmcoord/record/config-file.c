@@ -129,7 +129,7 @@ static int take_coordinator_key(struct loader *loader, const struct ini_position
 	return 0;
 }
 
-/* Replaces what the same pattern said before, so that it can be taken back. */
+/* The last value for a pattern replaces all earlier ones; an empty value removes them. */
 static int set_suspend_before(struct config *config, struct config_rule *rule, const char *value,
 			      struct error *error)
 {
@@ -171,8 +171,8 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
 }
 
 /*
- * The rule for a pattern: the last one while its section goes on, else a new
- * one behind all others, so that what is read last wins, also in a drop-in.
+ * The rule for a pattern: that of the current section, or a new one behind all
+ * others: the last rule wins, also one of a drop-in.
  */
 static struct config_rule *rule_for_pattern(struct config *config, const char *pattern,
 					    const struct ini_position *position)
@@ -284,8 +284,8 @@ static int config_copy(const struct config *config, struct config *ret)
 }
 
 /*
- * Reads one file into a copy and takes it over only if it is sound, so that a
- * broken drop-in changes nothing.
+ * Reads a file into a copy of the configuration, and replaces the configuration
+ * only if the file has no error: a broken drop-in changes nothing.
  */
 static int load_file(struct config *config, const char *path, config_warning_fn warn, void *data,
 		     struct error *error)

@@ -11,9 +11,9 @@
 #include "record/report-file.h"
 
 /*
- * The number of the last cycle, kept on /run beside the reports: agents
- * remember which cycle they have done with, so no number may come twice even
- * where no report could be written.
+ * The number of the last cycle is kept on /run too: agents remember the last
+ * cycle they handled, so a number must not repeat even if its report could not
+ * be written.
  */
 static uint64_t last_number_on_run(const struct roots *roots)
 {
@@ -53,11 +53,11 @@ uint64_t cycle_id_next(const struct roots *roots, const struct inventory *invent
 	uint64_t next = (reported > run ? reported : run) + 1;
 
 	for (size_t i = 0; i < inventory->n_guests; i++) {
-		uint64_t told = inventory->guests[i].agent.request.cycle;
+		uint64_t requested = inventory->guests[i].agent.request.cycle;
 
-		/* The next number itself was told ahead of time. */
-		if (told > next && told < UINT64_MAX)
-			next = told + 1;
+		/* The request of the next cycle is written ahead of time. */
+		if (requested > next && requested < UINT64_MAX)
+			next = requested + 1;
 	}
 	return next;
 }

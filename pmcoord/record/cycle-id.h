@@ -2,7 +2,7 @@
 #ifndef PMCOORD_RECORD_CYCLE_ID_H
 #define PMCOORD_RECORD_CYCLE_ID_H
 
-/* The number of a cycle, which never comes twice. */
+/* The number of a cycle. No number is used twice. */
 
 #include <stdint.h>
 
@@ -10,12 +10,12 @@
 #include "host/roots.h"
 
 /*
- * Above all that is known to have been used; where reports and /run are lost,
- * what dom0 has once told the agents still stands in xenstore.
+ * A number above those of the reports, of /run and of the requests to agents in
+ * xenstore, which remain when reports and /run are lost.
  */
 uint64_t cycle_id_next(const struct roots *roots, const struct inventory *inventory);
 
-/* Notes on /run that the number is used. Returns 0 or a negative errno. */
+/* Records on /run that the number is used. Returns 0 or a negative errno. */
 int cycle_id_store(const struct roots *roots, uint64_t number);
 
 #endif

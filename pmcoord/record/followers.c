@@ -9,7 +9,7 @@
 
 struct followed {
 	uint64_t number;
-	struct journal_follower *follower; /* NULL: it is no journal */
+	struct journal_follower *follower; /* NULL: damaged */
 };
 
 void followers_done(struct followers *followers)
@@ -41,7 +41,7 @@ static int add(struct followers *followers, uint64_t number)
 	return r;
 }
 
-static void read_on(struct followed *followed, journal_observer_fn observer, void *data)
+static void read_more(struct followed *followed, journal_observer_fn observer, void *data)
 {
 	if (!followed->follower || journal_follower_read(followed->follower, observer, data) == 0)
 		return;
@@ -55,14 +55,14 @@ int followers_read(struct followers *followers, uint64_t number, journal_observe
 	int r = find(followers, number) ? 0 : add(followers, number);
 
 	if (r == 0)
-		read_on(find(followers, number), observer, data);
+		read_more(find(followers, number), observer, data);
 	return r;
 }
 
 void followers_read_known(struct followers *followers, journal_observer_fn observer, void *data)
 {
 	for (size_t i = 0; i < followers->n_journals; i++)
-		read_on(&followers->journals[i], observer, data);
+		read_more(&followers->journals[i], observer, data);
 }
 
 int followers_read_directory(struct followers *followers, journal_observer_fn observer, void *data)
@@ -73,7 +73,7 @@ int followers_read_directory(struct followers *followers, journal_observer_fn ob
 	for (int i = 0; i < n; i++) {
 		int r = followers_read(followers, numbers[i], observer, data);
 
-		/* Gone again already: no error. */
+		/* A journal that was removed meanwhile is no error. */
 		if (r < 0 && r != -ENOENT)
 			return r;
 	}
@@ -87,7 +87,7 @@ bool followers_end(struct followers *followers, uint64_t number, journal_observe
 
 	if (!followed)
 		return false;
-	read_on(followed, observer, data);
+	read_more(followed, observer, data);
 	journal_follower_free(followed->follower);
 	*followed = followers->journals[--followers->n_journals];
 	return true;

@@ -12,7 +12,7 @@
 
 struct followed;
 
-/* To be set up with its directory (borrowed); release: followers_done. */
+/* Set `directory` (borrowed), zero the rest. Release: followers_done. */
 struct followers {
 	const char *directory;
 	struct followed *journals;
@@ -22,21 +22,21 @@ struct followers {
 void followers_done(struct followers *followers);
 
 /*
- * Takes what is new in a cycle's journal, telling `observer` (may be NULL) of
- * each record; the first time, all that is there. What turns out to be no
- * journal is not read again. Returns 0, -ENOENT if there is none and never was,
- * or another negative errno.
+ * Calls `observer` (may be NULL) for each new record of a cycle's journal; at
+ * the first call for all its records. A damaged journal is not read again.
+ * Returns 0, -ENOENT if there is no such journal and none was followed, or
+ * another negative errno.
  */
 int followers_read(struct followers *followers, uint64_t number, journal_observer_fn observer,
 		   void *data);
 
-/* Likewise for all that are followed already, also those whose file is gone. */
+/* Likewise for all followed journals, including removed ones. */
 void followers_read_known(struct followers *followers, journal_observer_fn observer, void *data);
 
-/* Likewise for all that are in the directory. */
+/* Likewise for all journals in the directory. */
 int followers_read_directory(struct followers *followers, journal_observer_fn observer, void *data);
 
-/* The file is gone: takes the rest. Returns whether it was followed. */
+/* Reads the rest of a removed journal. Returns whether it was followed. */
 bool followers_end(struct followers *followers, uint64_t number, journal_observer_fn observer,
 		   void *data);
 

@@ -67,13 +67,13 @@ static int write_lines(struct journal *journal, const char *lines, size_t length
 
 	if (r == 0)
 		journal->end += (off_t)length;
-	/* Half a line would spoil the next one. */
+	/* Half a line would damage the next one. */
 	else if (ftruncate(journal->fd, journal->end) < 0)
 		return -EIO;
 	return r;
 }
 
-/* Writes the line first: what is applied must be on record. */
+/* Writes the line first: every applied record must be in the file. */
 static int append(struct journal *journal, const struct record *record, char *line, size_t size)
 {
 	int length = record_format(record, line, size);
@@ -128,12 +128,12 @@ static struct journal *journal_new(const char *directory, uint64_t number)
 	return journal;
 }
 
-/* Adds the line of one step to what will be written, and applies it. */
+/* Appends the line of one step to the buffer, and applies it. */
 static int record_step(struct journal *journal, const struct plan *plan, const struct step *step,
 		       uint64_t now, FILE *lines)
 {
 	struct graph_nodes needs = graph_needs(plan->graph, step->guest);
-	/* An index is at most 20 digits; the rest is the name and small. */
+	/* Each index needs at most 20 digits and a comma. */
 	size_t size = needs.n_nodes * 21 + GUEST_NAME_MAX + 128;
 	_cleanup_(freep) char *text = malloc(size);
 	_cleanup_(freep) char *line = malloc(size + 64);
@@ -160,7 +160,7 @@ static int record_step(struct journal *journal, const struct plan *plan, const s
 	return cycle_apply(&journal->cycle, &record);
 }
 
-/* What the report shall tell of the graph that the plan was made from. */
+/* The warnings of the graph, for the report. */
 static int record_warnings(struct journal *journal, const struct plan *plan, uint64_t now)
 {
 	const char *warning;
@@ -172,7 +172,7 @@ static int record_warnings(struct journal *journal, const struct plan *plan, uin
 	return r;
 }
 
-/* All steps in one write: nothing has been done yet, so nothing is lost. */
+/* All steps in one write: no guest has been touched yet. */
 static int record_plan(struct journal *journal, const struct plan *plan, uint64_t now)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -287,7 +287,7 @@ static int load(struct journal *journal, off_t *ret_end, struct error *error)
 				 strerror(errno));
 	r = replay(&journal->cycle, file, ret_end, NULL, NULL);
 	if (r == 0 && *ret_end == 0)
-		r = -EBADMSG; /* not even a head */
+		r = -EBADMSG; /* no head */
 	if (r == 0)
 		r = check_needs(&journal->cycle);
 	return r < 0 ? error_set(error, r, "%s is not a journal of this version", journal->path)
@@ -366,7 +366,7 @@ void journal_follower_free(struct journal_follower *follower)
 int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
 			  void *data)
 {
-	/* Also forgets what is buffered, and that the end was seen. */
+	/* Also drops the buffer and the end-of-file flag. */
 	if (fseeko(follower->file, follower->end, SEEK_SET) < 0)
 		return -errno;
 	return replay(&follower->cycle, follower->file, &follower->end, observer, data);

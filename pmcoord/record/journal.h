@@ -3,10 +3,10 @@
 #define PMCOORD_RECORD_JOURNAL_H
 
 /*
- * The journal of running cycles: a file per cycle on /run, a line per record,
- * appended before the effect (intents) and after it (results). It survives the
- * coordinator, not the boot. An intent without a result means: ask the
- * hypervisor.
+ * The journal of a running cycle: a file on /run with a line per record. Intents
+ * are appended before their effect, results after it. It outlives its
+ * coordinator, but not the boot. The effect of an intent without a result is
+ * unknown: read it from the hypervisor.
  */
 
 #include "model/cycle.h"
@@ -31,8 +31,8 @@ int journal_open(const char *directory, uint64_t number, struct journal **ret_jo
 		 struct error *error);
 
 /*
- * Replays the journal of cycle `number` only to be looked at. The cycle is the
- * caller's: cycle_done. Returns as journal_open.
+ * Replays the journal of cycle `number` without opening it for writing. Returns
+ * as journal_open. Release: cycle_done.
  */
 int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle,
 		 struct error *error);
@@ -42,39 +42,37 @@ void journal_close(struct journal *journal);
 void journal_closep(struct journal **journal);
 
 /*
- * Removes the file: the cycle is over, and nothing is held any more. Returns 0
- * or a negative errno.
+ * Removes the file, once every guest of the cycle runs or is gone. Returns 0 or
+ * a negative errno.
  */
 int journal_remove(struct journal *journal);
 
 /*
- * Puts a file that cannot be replayed out of the way, under another name, so
- * that it is told once and does not stand in the way of every later cycle.
- * Returns 0 or a negative errno.
+ * Renames a file that cannot be replayed, so that it is reported once and does
+ * not block later cycles. Returns 0 or a negative errno.
  */
 #define JOURNAL_SET_ASIDE ".broken"
 int journal_set_aside(const char *directory, uint64_t number);
 
-/* The cycle as it stands; borrowed. */
+/* The cycle after its last record; borrowed. */
 const struct cycle *journal_cycle(const struct journal *journal);
 
-/* Told of each record after it was applied; for progress and logs. */
+/* Gets each record after it was applied; for progress and logs. */
 typedef void (*journal_observer_fn)(void *data, const struct cycle *cycle,
 				    const struct record *record);
 void journal_observe(struct journal *journal, journal_observer_fn observer, void *data);
 
 /*
- * Appends a record and applies it to the cycle. `guest` counts only for types
- * that have one. Returns 0 or a negative errno; the intent of an effect must
- * be on record before the effect, so a caller gives up on an error.
+ * Appends a record and applies it to the cycle. `guest` is used only for types
+ * that have one. Returns 0 or a negative errno: then the caller must not cause
+ * the effect that the record announces.
  */
 int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
 		   const char *format, ...) _printf_(5, 6);
 
 /*
- * A journal that is read while its coordinator writes it. Opening returns 0,
- * or -ENOENT or another negative errno with `error` set; free with
- * journal_follower_free.
+ * Reads a journal while its coordinator writes it. Returns 0, -ENOENT or another
+ * negative errno, with `error` set. Release: journal_follower_free.
  */
 struct journal_follower;
 int journal_follow(const char *directory, uint64_t number, struct journal_follower **ret_follower,
@@ -82,18 +80,18 @@ int journal_follow(const char *directory, uint64_t number, struct journal_follow
 void journal_follower_free(struct journal_follower *follower);
 
 /*
- * Takes what was appended since, telling `observer` of each record. Goes on
- * after the file was removed. Returns 0, or -EBADMSG for what is no journal.
+ * Calls `observer` for each record that was appended since the last call, also
+ * after the file was removed. Returns 0, or -EBADMSG for a damaged journal.
  */
 int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
 			  void *data);
 
-/* The cycle as far as it was read; borrowed. */
+/* The cycle after the last record that was read; borrowed. */
 const struct cycle *journal_follower_cycle(const struct journal_follower *follower);
 
 /*
  * Lists the numbers of the cycles in `directory`, ascending. The array is the
- * caller's. Returns how many, or a negative errno; no directory is none.
+ * caller's. Returns how many, 0 without a directory, or a negative errno.
  */
 int journal_list(const char *directory, uint64_t **ret_numbers);
 

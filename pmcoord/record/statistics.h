@@ -2,7 +2,7 @@
 #ifndef PMCOORD_RECORD_STATISTICS_H
 #define PMCOORD_RECORD_STATISTICS_H
 
-/* What many measurements of one thing come to. Pure: no I/O. */
+/* Average, minimum, median and maximum of many time spans. Pure: no I/O. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "record/status.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +19,7 @@
 
 /* ---- judging ------------------------------------------------------------ */
 
-/* The phase that has begun last and not ended; NULL if there is none. */
+/* The phase that has not ended; NULL if there is none. */
 static const struct cycle_phase *open_phase(const struct cycle *cycle)
 {
 	const struct cycle_phase *last =
@@ -27,10 +28,10 @@ static const struct cycle_phase *open_phase(const struct cycle *cycle)
 	return last && last->duration_us == CYCLE_NEVER ? last : NULL;
 }
 
-/* The cycle that is under way, NULL if there is none. */
+/* The running cycle, NULL if there is none. */
 static const struct cycle *current_cycle(const struct status *status)
 {
-	/* A cycle that is held is only taken up again to be resumed. */
+	/* A cycle that keeps its guests suspended has no open phase. */
 	for (size_t i = status->n_cycles; status->locked && i-- > 0;)
 		if (!status->cycles[i].ended && open_phase(&status->cycles[i]))
 			return &status->cycles[i];
@@ -50,7 +51,7 @@ static enum status_state judge(const struct status *status)
 	return STATUS_IDLE;
 }
 
-/* Whether the phase of its cycle waits for this guest. */
+/* Whether the open phase waits for this guest. */
 static bool is_waited_for(const struct cycle_guest *guest, const char *phase)
 {
 	if (strcmp(phase, "suspend") == 0)
@@ -63,14 +64,14 @@ static bool is_waited_for(const struct cycle_guest *guest, const char *phase)
 	return false;
 }
 
-static bool is_down(const struct cycle_guest *guest)
+static bool is_suspended(const struct cycle_guest *guest)
 {
 	return guest->hold == HOLD_SUSPENDED || guest->hold == HOLD_PAUSED;
 }
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* Journals of an earlier boot hold nobody. */
+/* Skips journals of an earlier boot: their guests are gone. */
 static int read_cycle(const struct roots *roots, uint64_t number, const char *boot_id,
 		      struct status *status)
 {
@@ -78,9 +79,9 @@ static int read_cycle(const struct roots *roots, uint64_t number, const char *bo
 	int r = journal_read(roots->journals, number, cycle, NULL);
 
 	if (r == -ENOENT)
-		return 0; /* over since the directory was read */
+		return 0; /* it ended after the directory was read */
 	if (r == -EBADMSG && status->locked)
-		return 0; /* it is being created */
+		return 0; /* its coordinator is creating it */
 	if (r == -EBADMSG) {
 		status->n_unreadable++;
 		return 0;
@@ -131,8 +132,11 @@ static size_t count_set_aside(const struct roots *roots)
 int status_read(const struct roots *roots, struct status *ret_status, struct error *error)
 {
 	struct status status = { 0 };
-	int r = lock_holder(roots->run, status.holder, sizeof(status.holder));
+	int r;
 
+	assert(roots);
+	assert(ret_status);
+	r = lock_holder(roots->run, status.holder, sizeof(status.holder));
 	status.locked = r > 0;
 	if (r >= 0)
 		r = read_cycles(roots, &status);
@@ -144,7 +148,7 @@ int status_read(const struct roots *roots, struct status *ret_status, struct err
 		return r;
 	}
 	status.n_unreadable += count_set_aside(roots);
-	/* That there is none, or that it cannot be read, is for `report`. */
+	/* `pmcoord report` says why a report cannot be read. */
 	if (report_load(roots->reports, 0, &status.last, NULL) < 0)
 		status.last = NULL;
 	status.state = judge(&status);
@@ -154,6 +158,8 @@ int status_read(const struct roots *roots, struct status *ret_status, struct err
 
 void status_done(struct status *status)
 {
+	if (!status)
+		return;
 	for (size_t i = 0; i < status->n_cycles; i++)
 		cycle_done(&status->cycles[i]);
 	free(status->cycles);
@@ -194,7 +200,7 @@ static void add_guests(struct json_object *object, const char *key, const struct
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		const struct cycle_guest *guest = &cycle->guests[i];
 
-		if (waiting_in ? is_waited_for(guest, waiting_in) : is_down(guest))
+		if (waiting_in ? is_waited_for(guest, waiting_in) : is_suspended(guest))
 			json_add_string(array, NULL, guest->name, r);
 	}
 }
@@ -275,7 +281,7 @@ static int print_json(const struct status *status, FILE *out)
 	return r;
 }
 
-/* ---- for people --------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------- */
 
 #define LINE "%12s: "
 
@@ -287,15 +293,15 @@ static void print_span_since(uint64_t then_us, uint64_t now_us, FILE *out)
 	fprintf(out, "%s", span_format(now_us > then_us ? (int64_t)(now_us - then_us) : 0, text));
 }
 
-static void print_down(const struct cycle *cycle, FILE *out)
+static void print_suspended(const struct cycle *cycle, FILE *out)
 {
 	size_t n_acting = 0, n_suspended = 0;
 
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		n_acting += cycle->guests[i].mechanism != MECHANISM_NONE;
-		n_suspended += is_down(&cycle->guests[i]);
+		n_suspended += is_suspended(&cycle->guests[i]);
 	}
-	fprintf(out, LINE "%zu of %zu guests\n", "Down", n_suspended, n_acting);
+	fprintf(out, LINE "%zu of %zu guests\n", "Suspended", n_suspended, n_acting);
 }
 
 static void print_waiting(const struct cycle *cycle, const char *phase, uint64_t now_us, FILE *out)
@@ -308,12 +314,12 @@ static void print_waiting(const struct cycle *cycle, const char *phase, uint64_t
 		if (!is_waited_for(guest, phase))
 			continue;
 		if (!before)
-			fprintf(out, LINE, "Waits for");
+			fprintf(out, LINE, "Waiting for");
 		fprintf(out, "%s%s", before ? before : "", guest->name);
 		before = ", ";
 		if (strcmp(phase, "suspend") != 0)
 			continue;
-		fprintf(out, " (asked ");
+		fprintf(out, " (requested ");
 		print_span_since(moment(cycle, guest->requested_us), now_us, out);
 		fprintf(out, " ago)");
 	}
@@ -331,13 +337,13 @@ static void print_cycle(const struct cycle *cycle, uint64_t now_us, FILE *out)
 	fprintf(out, "\n" LINE "%s, for ", "Phase", phase->name);
 	print_span_since(moment(cycle, phase->start_us), now_us, out);
 	fprintf(out, "\n");
-	print_down(cycle, out);
+	print_suspended(cycle, out);
 	print_waiting(cycle, phase->name, now_us, out);
 	if (cycle->detail[0])
-		fprintf(out, LINE "%s\n", "Trouble", cycle->detail);
+		fprintf(out, LINE "%s\n", "Problem", cycle->detail);
 }
 
-static void print_held(const struct status *status, FILE *out)
+static void print_kept(const struct status *status, FILE *out)
 {
 	const char *before = NULL;
 
@@ -348,7 +354,7 @@ static void print_held(const struct status *status, FILE *out)
 			if (cycle->guests[j].hold == HOLD_NONE)
 				continue;
 			if (!before)
-				fprintf(out, LINE, "Held");
+				fprintf(out, LINE, "Suspended");
 			fprintf(out, "%s%s", before ? before : "", cycle->guests[j].name);
 			before = ", ";
 		}
@@ -370,29 +376,51 @@ static void print_last(const struct report *report, FILE *out)
 	fprintf(out, "%s%s\n", report->detail[0] ? ": " : "", report->detail);
 }
 
+/* The first cycle whose coordinator died; there is one in STATUS_INTERRUPTED. */
+static uint64_t interrupted_cycle(const struct status *status)
+{
+	for (size_t i = 0; i < status->n_cycles; i++)
+		if (!status->cycles[i].kept_suspended)
+			return status->cycles[i].head.number;
+	return 0;
+}
+
+static void print_state(const struct status *status, FILE *out)
+{
+	fprintf(out, LINE, "State");
+	switch (status->state) {
+	case STATUS_IDLE:
+		fprintf(out, "idle; pmcoord keeps no guest suspended\n");
+		break;
+	case STATUS_RUNNING:
+		fprintf(out, "a cycle is running\n");
+		break;
+	case STATUS_KEPT_SUSPENDED:
+		fprintf(out, "guests are kept suspended; 'pmcoord resume-all' resumes them\n");
+		break;
+	case STATUS_INTERRUPTED:
+		fprintf(out,
+			"cycle %" PRIu64
+			" ended before its guests were resumed; run 'pmcoord resume-all'\n",
+			interrupted_cycle(status));
+		break;
+	}
+}
+
 static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 {
-	static const char *const sentences[] = {
-		[STATUS_IDLE] = "idle; no guest is held down",
-		[STATUS_RUNNING] = "a cycle is under way",
-		[STATUS_KEPT_SUSPENDED] =
-			"guests are held down; 'pmcoord resume-all' brings them back",
-		[STATUS_INTERRUPTED] =
-			"a cycle was abandoned by whoever ran it; 'pmcoord resume-all' undoes it",
-	};
 	const struct cycle *current = current_cycle(status);
 
-	ENUM_COMPLETE(sentences, STATUS_INTERRUPTED);
-	fprintf(out, LINE "%s\n", "State", ENUM_NAME(sentences, status->state));
+	print_state(status, out);
 	fprintf(out, LINE "%s\n", "Daemon", status->has_daemon ? "running" : "not running");
 	if (status->locked)
-		fprintf(out, LINE "%s\n", "At work", status->holder);
+		fprintf(out, LINE "%s\n", "Running", status->holder);
 	if (current)
 		print_cycle(current, now_us, out);
 	else
-		print_held(status, out);
+		print_kept(status, out);
 	if (status->n_unreadable > 0)
-		fprintf(out, LINE "%zu cannot be read; 'pmcoord check' says more\n", "Journals",
+		fprintf(out, LINE "%zu cannot be read; 'pmcoord check' lists them\n", "Journals",
 			status->n_unreadable);
 	print_last(status->last, out);
 	return ferror(out) ? -EIO : 0;
@@ -400,5 +428,7 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 
 int status_print(const struct status *status, uint64_t now_us, bool json, FILE *out)
 {
+	assert(status);
+	assert(out);
 	return json ? print_json(status, out) : print_text(status, now_us, out);
 }

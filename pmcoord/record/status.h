@@ -3,8 +3,8 @@
 #define PMCOORD_RECORD_STATUS_H
 
 /*
- * What pmcoord is doing at this moment and whom it holds, as its files tell:
- * the journals on /run, the lock, the last report. Reads only.
+ * The present state of pmcoord: the running cycle, the suspended guests and the
+ * last report. Read from the journals on /run, the lock and the reports.
  */
 
 #include <stdbool.h>
@@ -17,20 +17,20 @@
 
 enum status_state {
 	STATUS_IDLE,
-	STATUS_RUNNING, /* a cycle is under way */
-	STATUS_KEPT_SUSPENDED, /* guests stay down until they are resumed */
-	STATUS_INTERRUPTED, /* a cycle whose coordinator has died */
+	STATUS_RUNNING, /* a cycle is running */
+	STATUS_KEPT_SUSPENDED, /* guests stay suspended until they are resumed */
+	STATUS_INTERRUPTED, /* a cycle whose coordinator died */
 };
 
 struct status {
 	enum status_state state;
-	bool has_daemon; /* no file tells: for the reader to fill in */
-	bool locked; /* somebody is at work … */
-	char holder[128]; /* … who calls itself so; may be "" */
-	struct cycle *cycles; /* of this boot, not over, ascending */
+	bool has_daemon; /* set by the caller: no file has this */
+	bool locked; /* a coordinator is running … */
+	char holder[128]; /* … and calls itself so; may be "" */
+	struct cycle *cycles; /* of this boot, not ended, ascending */
 	size_t n_cycles;
-	size_t n_unreadable; /* files that are no journals (any more) */
-	struct report *last; /* the last report, NULL: none */
+	size_t n_unreadable; /* damaged journals */
+	struct report *last; /* NULL: none */
 };
 
 /*

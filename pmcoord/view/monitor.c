@@ -37,16 +37,16 @@ static int cannot_read(struct monitor *monitor, int r)
 	return r;
 }
 
-static int look_at(struct monitor *monitor, uint64_t number)
+static int read_journal(struct monitor *monitor, uint64_t number)
 {
 	int r = followers_read(&monitor->followers, number, monitor->listener->observer,
 			       monitor->listener->data);
 
-	/* A journal that is gone again already is no error. */
+	/* A journal that was removed meanwhile is no error. */
 	return r < 0 && r != -ENOENT ? cannot_read(monitor, r) : 0;
 }
 
-static int look_at_all(struct monitor *monitor)
+static int read_journals(struct monitor *monitor)
 {
 	int r = followers_read_directory(&monitor->followers, monitor->listener->observer,
 					 monitor->listener->data);
@@ -54,7 +54,7 @@ static int look_at_all(struct monitor *monitor)
 	return r < 0 ? cannot_read(monitor, r) : 0;
 }
 
-static void take_removal(struct monitor *monitor, uint64_t number)
+static void handle_removal(struct monitor *monitor, uint64_t number)
 {
 	const struct monitor_observer *listener = monitor->listener;
 
@@ -99,7 +99,7 @@ static int watch(struct monitor *monitor)
 		r = add_watch(monitor, monitor->journals, JOURNALS_CHANGE | DIRECTORY_GOES);
 		if (r == -ENOENT)
 			r = watch_ancestor(monitor);
-		/* It may have been made before its ancestor was watched. */
+		/* It may have been created before its ancestor was watched. */
 	} while (r >= 0 && monitor->watches_parent && access(monitor->journals, F_OK) == 0);
 	if (r < 0) {
 		error_set(monitor->error, r, "cannot watch %s: %s%s", monitor->journals,
@@ -107,30 +107,30 @@ static int watch(struct monitor *monitor)
 		error_mark(monitor->error, -EACCES, OUTCOME_NOT_PERMITTED);
 		return r;
 	}
-	return monitor->watches_parent ? 0 : look_at_all(monitor);
+	return monitor->watches_parent ? 0 : read_journals(monitor);
 }
 
-static int take_change(struct monitor *monitor, const struct inotify_event *event)
+static int handle_change(struct monitor *monitor, const struct inotify_event *event)
 {
 	uint64_t number;
 
 	if (monitor->watches_parent || event->mask & DIRECTORY_GOES)
 		return watch(monitor);
 	if (event->mask & IN_Q_OVERFLOW)
-		return look_at_all(monitor);
+		return read_journals(monitor);
 	if (event->len == 0 || parse_u64(event->name, UINT64_MAX, &number) < 0)
 		return 0;
 	if (event->mask & (IN_DELETE | IN_MOVED_FROM)) {
-		take_removal(monitor, number);
+		handle_removal(monitor, number);
 		return 0;
 	}
-	return look_at(monitor, number);
+	return read_journal(monitor, number);
 }
 
 static int on_change(sd_event_source *source, const struct inotify_event *event, void *data)
 {
 	struct monitor *monitor = data;
-	int r = take_change(monitor, event);
+	int r = handle_change(monitor, event);
 
 	(void)source;
 	return r < 0 ? sd_event_exit(monitor->event, r) : 0;
@@ -160,5 +160,5 @@ int monitor_run(const char *journals, const struct monitor_observer *listener, s
 	followers_done(&monitor.followers);
 	sd_event_source_disable_unref(monitor.watch);
 	sd_event_unref(monitor.event);
-	return r < 0 ? error_set(error, r, "cannot follow the cycles: %s", strerror(-r)) : 0;
+	return r < 0 ? error_set(error, r, "cannot watch the cycles: %s", strerror(-r)) : 0;
 }

@@ -3,8 +3,8 @@
 #define PMCOORD_VIEW_MONITOR_H
 
 /*
- * Cycles as they happen, whoever runs them: their journals are followed by
- * inotify, so that nothing wakes up while nothing happens.
+ * Follows the cycles of all processes through their journals. Waits by inotify:
+ * no wake-ups while no cycle runs.
  */
 
 #include <stdint.h>
@@ -15,11 +15,11 @@
 struct sd_event;
 
 struct monitor_observer {
-	/* Each record; first those of the journals that are there already. */
+	/* Gets each record; first those of the journals that exist already. */
 	journal_observer_fn observer;
-	/* A cycle that was over before its journal could be opened. */
+	/* A cycle ended before its journal could be opened. */
 	void (*missed)(void *data, uint64_t number);
-	/* Adds events of its own to the loop before that runs; may be NULL. */
+	/* Adds events to the loop before it runs; may be NULL. */
 	void (*join)(void *data, struct sd_event *event);
 	void *data;
 };

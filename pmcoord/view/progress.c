@@ -34,7 +34,7 @@ void progress_init(struct progress *progress, bool quiet, bool verbose)
 	tty_init(&progress->tty);
 }
 
-static void tell_status(void *data)
+static void send_status(void *data)
 {
 	const struct progress *progress = data;
 
@@ -43,7 +43,7 @@ static void tell_status(void *data)
 
 void progress_notify(struct progress *progress, sd_event *event)
 {
-	deferred_new(event, tell_status, progress, &progress->deferred);
+	deferred_new(event, send_status, progress, &progress->deferred);
 }
 
 void progress_done(struct progress *progress)
@@ -52,36 +52,36 @@ void progress_done(struct progress *progress)
 	progress->deferred = NULL;
 }
 
-enum told {
-	TO_NOBODY, /* it goes without saying */
-	TO_ALL,
-	TO_THE_CURIOUS, /* with --verbose */
+enum shown {
+	SHOWN_NEVER,
+	SHOWN_ALWAYS,
+	SHOWN_VERBOSE, /* with --verbose */
 };
 
-/* What a record about a guest means to a person. */
+/* The text for a record about a guest. */
 static const struct {
-	const char *words;
-	enum told told;
-} guest_words[] = {
-	[RECORD_SKIP] = { "left alone", TO_THE_CURIOUS },
-	[RECORD_REQUEST] = { "asked", TO_THE_CURIOUS },
-	[RECORD_QUIESCED] = { "quiesced", TO_THE_CURIOUS },
-	[RECORD_SUSPENDED] = { "down", TO_ALL },
-	[RECORD_RETRACTED] = { "no longer asked", TO_THE_CURIOUS },
-	[RECORD_ACKNOWLEDGED] = { "may still go down", TO_THE_CURIOUS },
-	[RECORD_PAUSED] = { "paused", TO_ALL },
-	[RECORD_GONE] = { "gone", TO_ALL },
-	[RECORD_FAIL] = { "failed", TO_ALL },
-	[RECORD_STRANDED] = { "NOT RESUMED", TO_ALL },
-	[RECORD_RUNNING] = { "running", TO_ALL },
-	[RECORD_READY] = { "ready", TO_ALL },
-	[RECORD_DEGRADED] = { "degraded", TO_ALL },
-	[RECORD_END] = { NULL, TO_NOBODY },
+	const char *text;
+	enum shown shown;
+} guest_texts[] = {
+	[RECORD_SKIP] = { "skipped", SHOWN_VERBOSE },
+	[RECORD_REQUEST] = { "requested", SHOWN_VERBOSE },
+	[RECORD_QUIESCED] = { "quiesced", SHOWN_VERBOSE },
+	[RECORD_SUSPENDED] = { "suspended", SHOWN_ALWAYS },
+	[RECORD_RETRACTED] = { "request retracted", SHOWN_VERBOSE },
+	[RECORD_ACKNOWLEDGED] = { "may still suspend", SHOWN_VERBOSE },
+	[RECORD_PAUSED] = { "paused", SHOWN_ALWAYS },
+	[RECORD_GONE] = { "gone", SHOWN_ALWAYS },
+	[RECORD_FAIL] = { "failed", SHOWN_ALWAYS },
+	[RECORD_STRANDED] = { "NOT RESUMED", SHOWN_ALWAYS },
+	[RECORD_RUNNING] = { "running", SHOWN_ALWAYS },
+	[RECORD_READY] = { "ready", SHOWN_ALWAYS },
+	[RECORD_DEGRADED] = { "degraded", SHOWN_ALWAYS },
+	[RECORD_END] = { NULL, SHOWN_NEVER },
 };
-ENUM_COMPLETE(guest_words, RECORD_END);
+ENUM_COMPLETE(guest_texts, RECORD_END);
 
-/* Since when a person counts: the first request, or the wake. */
-static int64_t counting_from(const struct cycle *cycle)
+/* The origin of the printed times: the start of the last suspend or resume. */
+static int64_t origin_of(const struct cycle *cycle)
 {
 	for (size_t i = cycle->n_phases; i-- > 0;) {
 		const struct cycle_phase *phase = &cycle->phases[i];
@@ -92,34 +92,35 @@ static int64_t counting_from(const struct cycle *cycle)
 	return 0;
 }
 
-/* Room for a time, a name, and what a record says. */
+/* Room for a time, a name and the text of a record. */
 #define LINE_MAX_SIZE (CYCLE_DETAIL_MAX + GUEST_NAME_MAX + 128)
 
 static void format_guest(const struct cycle *cycle, const struct record *record,
 			 char ret[LINE_MAX_SIZE])
 {
 	snprintf(ret, LINE_MAX_SIZE, "%8.1f ms  %-16s %s%s%s",
-		 (double)((int64_t)(record->at_us - cycle->head.base_us) - counting_from(cycle)) /
+		 (double)((int64_t)(record->at_us - cycle->head.base_us) - origin_of(cycle)) /
 			 1000.0,
-		 cycle->guests[record->guest].name, guest_words[record->type].words,
+		 cycle->guests[record->guest].name, guest_texts[record->type].text,
 		 record->text && record->text[0] ? ": " : "", record->text ? record->text : "");
 }
 
-/* In place every step is shown: it is gone again soon. */
+/* A line that is rewritten in place shows every record. */
 static void print_guest(struct progress *progress, const struct cycle *cycle,
 			const struct record *record)
 {
-	enum told told = guest_words[record->type].told;
+	enum shown shown = guest_texts[record->type].shown;
 	char line[LINE_MAX_SIZE];
 
-	if (told == TO_NOBODY)
+	if (shown == SHOWN_NEVER)
 		return;
 	format_guest(cycle, record, line);
-	if (!tty_set(&progress->tty, record->guest, line) && (told == TO_ALL || progress->verbose))
+	if (!tty_set(&progress->tty, record->guest, line) &&
+	    (shown == SHOWN_ALWAYS || progress->verbose))
 		tty_print_line(&progress->tty, line);
 }
 
-/* A line for each guest that something is about to be done with. */
+/* Draws a line for each guest that is to be suspended, or to be resumed. */
 static void draw(struct progress *progress, const struct cycle *cycle, bool resuming)
 {
 	size_t guests[TTY_GUESTS_MAX] = { 0 }, n = 0;
@@ -134,7 +135,7 @@ static void draw(struct progress *progress, const struct cycle *cycle, bool resu
 		char line[LINE_MAX_SIZE];
 
 		snprintf(line, sizeof(line), "%8s     %-16s %s", "", cycle->guests[guests[i]].name,
-			 resuming ? "held" : "waits for others");
+			 resuming ? "suspended" : "waiting");
 		tty_set(&progress->tty, guests[i], line);
 	}
 }
@@ -145,12 +146,12 @@ static void take_phase(struct progress *progress, const struct cycle *cycle, con
 		return;
 	if (strcmp(phase, "suspend") == 0)
 		draw(progress, cycle, false);
-	/* Of a cycle of which we have not seen the way down. */
+	/* This process has not shown the suspend of this cycle. */
 	else if (strcmp(phase, "resume") == 0 && !progress->tty.is_drawn)
 		draw(progress, cycle, true);
 }
 
-_printf_(2, 3) static void note(struct progress *progress, const char *format, ...)
+_printf_(2, 3) static void print_line(struct progress *progress, const char *format, ...)
 {
 	char line[LINE_MAX_SIZE];
 	va_list arguments;
@@ -161,25 +162,25 @@ _printf_(2, 3) static void note(struct progress *progress, const char *format, .
 	tty_print_line(&progress->tty, line);
 }
 
-/* What whoever started the cycle knows already. */
-static void print_for_watchers(struct progress *progress, const struct cycle *cycle,
-			       const struct record *record)
+/* Records that only `pmcoord monitor` prints. */
+static void print_for_monitor(struct progress *progress, const struct cycle *cycle,
+			      const struct record *record)
 {
 	switch (record->type) {
 	case RECORD_CYCLE:
-		note(progress, "Cycle %" PRIu64 " begins: %s.", cycle->head.number,
-		     cycle->head.trigger);
+		print_line(progress, "Cycle %" PRIu64 " started: %s.", cycle->head.number,
+			   cycle->head.trigger);
 		break;
 	case RECORD_PHASE:
-		note(progress, "Phase: %s.", record->text);
+		print_line(progress, "Phase: %s.", record->text);
 		break;
 	case RECORD_KEPT_SUSPENDED:
-		note(progress, "Guests stay down until 'pmcoord resume-all'.");
+		print_line(progress, "Guests stay suspended until 'pmcoord resume-all'.");
 		break;
 	case RECORD_END:
-		note(progress, "Cycle %" PRIu64 " is over: %s%s%s.", cycle->head.number,
-		     cycle_result_name(cycle_result(cycle)), cycle->detail[0] ? ": " : "",
-		     cycle->detail);
+		print_line(progress, "Cycle %" PRIu64 " ended: %s%s%s.", cycle->head.number,
+			   cycle_result_name(cycle_result(cycle)), cycle->detail[0] ? ": " : "",
+			   cycle->detail);
 		break;
 	default:
 		break;
@@ -192,15 +193,15 @@ static void print_record(struct progress *progress, const struct cycle *cycle,
 	if (record_type_has_guest(record->type))
 		print_guest(progress, cycle, record);
 	else if (record->type == RECORD_ABORT)
-		note(progress, "giving up: %s", record->text);
+		print_line(progress, "aborted: %s", record->text);
 	else if (record->type == RECORD_NOTE)
-		note(progress, "note: %s", record->text);
+		print_line(progress, "note: %s", record->text);
 	else if (record->type == RECORD_SLEPT)
-		note(progress, "   awake again");
+		print_line(progress, "   host awake");
 	else if (record->type == RECORD_AWAKE)
-		note(progress, "not asleep: %s", record->text);
+		print_line(progress, "host not suspended: %s", record->text);
 	else if (progress->watches)
-		print_for_watchers(progress, cycle, record);
+		print_for_monitor(progress, cycle, record);
 	else if (record->type == RECORD_PHASE)
 		take_phase(progress, cycle, record->text);
 }
@@ -220,8 +221,9 @@ static void change_status(struct progress *progress, const struct cycle *cycle,
 	if (record->type == RECORD_PHASE)
 		snprintf(progress->status, sizeof(progress->status), "Phase: %s.", record->text);
 	else if (record->type == RECORD_SUSPENDED || record->type == RECORD_PAUSED)
-		snprintf(progress->status, sizeof(progress->status), "%zu of %zu guests are down.",
-			 progress->n_suspended, count_acting(cycle));
+		snprintf(progress->status, sizeof(progress->status),
+			 "%zu of %zu guests are suspended.", progress->n_suspended,
+			 count_acting(cycle));
 	else
 		return;
 	deferred_schedule(progress->deferred);

@@ -3,8 +3,8 @@
 #define PMCOORD_VIEW_PROGRESS_H
 
 /*
- * What a person, the service manager and the log are told while a cycle runs.
- * All of it hangs on the journal's records.
+ * The progress of a cycle, from the records of its journal: lines on standard
+ * output, STATUS= for the service manager, and entries in the log at its end.
  */
 
 #include <stdbool.h>
@@ -16,23 +16,23 @@
 
 struct progress {
 	bool print; /* to standard output */
-	struct tty tty; /* there a terminal: a line per guest, in place */
+	struct tty tty; /* on a terminal: a line per guest, rewritten in place */
 	bool verbose;
-	bool watches; /* somebody else's cycle: also its beginning and end */
+	bool watches; /* cycles of other processes: prints start and end too */
 	size_t n_suspended;
 	struct deferred *deferred; /* for the service manager's STATUS= */
 	char status[64];
 };
 
 /*
- * Sets up for standard output as it is: nothing is printed there while guests
- * are down when it is a file, because its disk's backend may be asleep.
+ * Chooses the output by the type of standard output. Nothing is printed to a
+ * regular file: the backend of its disk may be a suspended guest.
  */
 void progress_init(struct progress *progress, bool quiet, bool verbose);
 
 /*
- * From now on the service manager is told as well. Where there is no memory for
- * that, it is not. Release: progress_done.
+ * Reports STATUS= to the service manager too, unless memory is short. Release:
+ * progress_done.
  */
 void progress_notify(struct progress *progress, sd_event *event);
 
@@ -42,9 +42,9 @@ void progress_done(struct progress *progress);
 void progress_observe(void *data, const struct cycle *cycle, const struct record *record);
 
 /*
- * Says in the log how a finished cycle went: one entry, and one for each guest
- * that held it up or did not come back. For services; called once all guests
- * are back.
+ * Writes a finished cycle to the log: an entry for the cycle, and one for each
+ * guest whose verdict is not VERDICT_OK. Call it when no guest is suspended any
+ * more: the log may be on a disk that a guest serves.
  */
 void progress_log_cycle(const struct report *report);
 

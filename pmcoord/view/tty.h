@@ -4,7 +4,7 @@
 
 /*
  * A block of lines on the terminal that are rewritten in place, one per guest,
- * with notes beneath it. Allocates no memory, because it is used while guests
+ * with other lines below it. Allocates no memory, because it is used while guests
  * are suspended.
  */
 
@@ -18,7 +18,7 @@ struct tty {
 	size_t rows, columns; /* of the terminal; 0: no terminal */
 	size_t guests[TTY_GUESTS_MAX]; /* the guest of each line */
 	size_t n_guests;
-	size_t n_below; /* rows of notes beneath the block */
+	size_t n_below; /* rows below the block */
 	bool is_drawn;
 };
 
@@ -35,8 +35,8 @@ bool tty_draw(struct tty *tty, const size_t *guests, size_t n_guests);
 bool tty_set(struct tty *tty, size_t guest, const char *text);
 
 /*
- * Prints a line, beneath the block if there is one. When block and notes exceed
- * the terminal's height, the block is not rewritten any more.
+ * Prints a line, below the block if there is one. Once both together exceed the
+ * terminal's height, the block is no longer rewritten.
  */
 void tty_print_line(struct tty *tty, const char *text);
 

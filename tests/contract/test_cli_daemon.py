@@ -276,7 +276,7 @@ def test_monitor_tells_of_guests_that_come_and_go(served):
     # Held, so that each has something to tell once it has joined the daemon.
     assert served.ask("suspend", "mail").returncode == 0
     plain, as_json = served.start("monitor"), served.start("monitor", "--json")
-    read_until(plain, "Guests stay down")
+    read_until(plain, "Guests stay suspended")
     read_until(as_json, '"held"')
     assert served.ask("resume-all").returncode == 0
     served.ask("cycle", "-n", "1")

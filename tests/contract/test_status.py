@@ -87,18 +87,18 @@ def test_monitor_tells_each_step_of_a_cycle_that_another_runs(pmcoord, laptop):
     with monitoring(pmcoord, laptop) as monitor:
         # Held, so that the journal is there when the monitor comes to it.
         pmcoord.on(laptop, "suspend-all", "--guests-only")
-        down = read_until(monitor, "Guests stay down")
+        down = read_until(monitor, "Guests stay suspended")
         pmcoord.on(laptop, "resume-all")
-        back = read_until(monitor, "is over")
+        back = read_until(monitor, "ended")
         monitor.send_signal(signal.SIGINT)
         assert monitor.wait(10) == 0
-    assert "Cycle 1 begins: suspend-all." in down
-    order = [line.split()[2] for line in down if line.endswith(" down")]
+    assert "Cycle 1 started: suspend-all." in down
+    order = [line.split()[2] for line in down if line.endswith(" suspended")]
     assert set(order) == {"netvm", "fw", "web", "mail", "vault"}
     assert order.index("web") < order.index("fw") < order.index("netvm")
     order = [line.split()[2] for line in back if line.endswith(" running")]
     assert order.index("netvm") < order.index("fw") < order.index("mail")
-    assert back[-1] == "Cycle 1 is over: ok."
+    assert back[-1] == "Cycle 1 ended: ok."
 
 
 def test_monitor_as_json_is_an_object_a_line(pmcoord, laptop):
@@ -122,14 +122,14 @@ def test_monitor_as_json_is_an_object_a_line(pmcoord, laptop):
 def test_monitor_shows_what_is_under_way_when_it_comes(pmcoord, laptop):
     pmcoord.on(laptop, "suspend", "web")
     with monitoring(pmcoord, laptop) as monitor:
-        lines = read_until(monitor, "Guests stay down")
-    assert any(line.endswith("web              down") for line in lines)
+        lines = read_until(monitor, "Guests stay suspended")
+    assert any(line.endswith("web              suspended") for line in lines)
 
 
 def test_monitor_does_nothing_while_nothing_happens(pmcoord, laptop):
     with monitoring(pmcoord, laptop) as monitor:
         pmcoord.on(laptop, "suspend", "web")
-        read_until(monitor, "Guests stay down")
+        read_until(monitor, "Guests stay suspended")
 
         def switches():
             with open(f"/proc/{monitor.pid}/status") as status:

@@ -78,7 +78,7 @@ def test_progress_on_a_terminal_is_one_line_a_guest(pmcoord, laptop):
     words = {line.split()[2]: line.split()[3] for line in lines if " ms  " in line}
     assert words == {"netvm": "ready", "fw": "running", "web": "running", "mail": "running", "vault": "running"}
     assert sum("netvm" in line for line in lines) == 1
-    assert "   awake again" in lines
+    assert "   host awake" in lines
 
 
 def test_progress_of_a_resume_is_one_line_a_guest_too(pmcoord, laptop):
@@ -91,13 +91,13 @@ def test_progress_of_a_resume_is_one_line_a_guest_too(pmcoord, laptop):
 def test_progress_on_a_terminal_that_is_too_small_or_dumb_is_plain(pmcoord, laptop, options):
     text = on_terminal(pmcoord, laptop, "suspend-all", **options)
     assert "\x1b" not in text
-    assert re.search(r"ms  web +down\n", text) and re.search(r"ms  web +running\n", text)
+    assert re.search(r"ms  web +suspended\n", text) and re.search(r"ms  web +running\n", text)
 
 
 def test_progress_in_a_pipe_is_plain(pmcoord, laptop):
     text = pmcoord.on(laptop, "suspend-all").stdout
     assert "\x1b" not in text
-    assert re.search(r"ms  web +down\n", text) and re.search(r"ms  web +running\n", text)
+    assert re.search(r"ms  web +suspended\n", text) and re.search(r"ms  web +running\n", text)
 
 
 @pytest.mark.parametrize("columns", [100, 80, 60, 45])

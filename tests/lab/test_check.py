@@ -68,15 +68,15 @@ def test_monitor_and_status_follow_the_lid(laptop):
     laptop.wake()
     laptop.wait_awake()
     wait_cycle_over(laptop)
-    monitor.wait_output("is over", 60)
+    monitor.wait_output(" ended: ", 60)
     monitor.signal(signal.SIGINT)
     ended = monitor.wait(20)
     seen = ended.stdout
     assert ended.status == 0
     for guest in GUESTS:
         assert f"{guest:16} down" in seen and f"{guest:16} running" in seen, seen
-    assert seen.index("fw               down") < seen.index("netvm            down")
-    assert re.search(r"^Cycle \d+ begins: sleep\.$", seen, re.M) and "awake again" in seen
+    assert seen.index("fw               suspended") < seen.index("netvm            suspended")
+    assert re.search(r"^Cycle \d+ started: sleep\.$", seen, re.M) and "host awake" in seen
     status = json.loads(str(laptop.dom0("pmcoord status --json")))
     assert status["state"] == "idle" and status["last"]["result"] == "ok"
     assert status["last"]["trigger"] == "sleep"

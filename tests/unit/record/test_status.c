@@ -171,7 +171,7 @@ static void names_whom_a_running_cycle_waits_for(void **state)
 	json_object_put(object);
 
 	text = print(world, false);
-	assert_non_null(strstr(text, "netvm (asked 6000.0 ms ago)"));
+	assert_non_null(strstr(text, "netvm (requested 6.00 s ago)"));
 	assert_non_null(strstr(text, "1 of 2 guests"));
 	free(text);
 	close(lock);
@@ -227,7 +227,7 @@ static void a_held_cycle_that_was_resumed_in_part_is_still_held(void **state)
 	assert_int_equal(state_of(world), STATUS_KEPT_SUSPENDED);
 }
 
-static void a_cycle_that_nobody_works_on_is_abandoned(void **state)
+static void a_cycle_without_a_coordinator_is_interrupted(void **state)
 {
 	struct world *world = *state;
 	char *text;
@@ -284,7 +284,7 @@ int main(void)
 		world_test(waits_for_agents_once_guests_run),
 		world_test(lists_guests_that_are_held),
 		world_test(a_held_cycle_that_was_resumed_in_part_is_still_held),
-		world_test(a_cycle_that_nobody_works_on_is_abandoned),
+		world_test(a_cycle_without_a_coordinator_is_interrupted),
 		world_test(journals_of_an_earlier_boot_hold_nobody),
 		world_test(counts_journals_that_cannot_be_read),
 		world_test(a_free_lock_is_seen_free_and_stays_so),
