@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ int client_open(const char *hypervisor, struct client **ret_client, struct error
 	struct client *client = calloc(1, sizeof(*client));
 	int r = client ? 0 : -ENOMEM;
 
+	assert(hypervisor && ret_client);
 	if (r == 0)
 		r = sd_event_new(&client->event);
 	if (r < 0) {
@@ -73,6 +75,7 @@ bool client_daemon_is_running(const char *hypervisor)
 	struct client client = { 0 };
 	bool found;
 
+	assert(hypervisor);
 	if (sd_bus_open_system(&client.bus) < 0)
 		return false;
 	sd_bus_set_method_call_timeout(client.bus, CALL_TIMEOUT_US);
@@ -275,6 +278,8 @@ int client_do(struct client *client, const struct job *job, const struct client_
 	sd_bus_message *reply = NULL;
 	int r;
 
+	assert(client && job && options && ret_outcome);
+	assert(!options->observer || options->journals);
 	client->options = options;
 	client->followers.directory = options->journals;
 	/*
@@ -303,6 +308,7 @@ int client_do(struct client *client, const struct job *job, const struct client_
 
 bool client_was_interrupted(const struct client *client)
 {
+	assert(client);
 	return client->was_interrupted;
 }
 
@@ -313,6 +319,7 @@ int client_sleep(struct client *client, const struct client_options *options, in
 	sd_bus_message *reply = NULL;
 	int fd, r = call(client, &job, options, &reply, error);
 
+	assert(ret_lease);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_read(reply, "th", &client->job, &fd);
@@ -355,6 +362,7 @@ int client_watch_guests(struct sd_event *event, client_guest_fn report, void *da
 	struct client_watch *watch = calloc(1, sizeof(*watch));
 	int r;
 
+	assert(event && report && ret_watch);
 	if (!watch)
 		return -ENOMEM;
 	watch->report = report;

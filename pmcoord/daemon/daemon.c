@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/daemon.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -185,6 +186,7 @@ int daemon_submit(struct daemon *daemon, const struct daemon_request *request, u
 	struct daemon_job *job;
 	int r = 0;
 
+	assert(request->client && ret_id);
 	if (daemon->current && !may_wait) {
 		if (request->lease_fd >= 0)
 			close(request->lease_fd);
@@ -209,6 +211,7 @@ int daemon_submit(struct daemon *daemon, const struct daemon_request *request, u
 
 int daemon_cancel(struct daemon *daemon, uint64_t id)
 {
+	assert(daemon);
 	if (!daemon->current || daemon->current->id != id)
 		return -ENOENT;
 	loop_interrupt(daemon->coordinator.loop, SIGINT);
@@ -479,6 +482,7 @@ int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daem
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 
+	assert(env && env->hypervisor && loop && ret_daemon);
 	if (!daemon)
 		return -ENOMEM;
 	*daemon = (struct daemon){
@@ -516,11 +520,13 @@ void daemon_free(struct daemon *daemon)
 
 void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *observer)
 {
+	assert(daemon && observer);
 	daemon->observer = *observer;
 }
 
 void daemon_stop(struct daemon *daemon, int r)
 {
+	assert(daemon && r < 0);
 	daemon->stopped = r;
 }
 
@@ -528,6 +534,7 @@ void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_st
 {
 	const struct daemon_job *job = daemon->current;
 
+	assert(ret_status);
 	*ret_status = (struct daemon_status){
 		.job = job ? job->id : 0,
 		.verb = job ? job_kind(job->job.verb)->name : "",

@@ -36,6 +36,7 @@ int guest_tracker_update(struct guest_tracker *tracker, const struct inventory *
 		.n_guests = inventory->n_guests,
 	};
 
+	assert(tracker && report);
 	if (!now.guests)
 		return -ENOMEM;
 	if (now.n_guests > 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/lease.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +64,7 @@ int lease_hold(int fd, struct loop *loop, struct job_outcome *ret_outcome, bool 
 	sd_event_source *source = NULL;
 	int r = sd_event_add_io(loop_event(loop), &source, fd, EPOLLIN, on_readable, &lease);
 
+	assert(fd >= 0 && ret_outcome && ret_was_ready);
 	while (r >= 0 && !lease.is_over) {
 		r = loop->ops->wait(loop, LOOP_FOREVER);
 		if (loop_take_signal(loop))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/service.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -493,6 +494,7 @@ int service_open(struct daemon *daemon, struct sd_event *event, const char *hype
 	struct service *service = calloc(1, sizeof(*service));
 	int r = service ? 0 : -ENOMEM;
 
+	assert(daemon && event && hypervisor && ret_service);
 	if (r == 0) {
 		*service = (struct service){
 			.daemon = daemon,
