@@ -356,5 +356,6 @@ int host_read_systemd(const char *root, struct host_systemd *ret)
 
 void host_systemd_done(struct host_systemd *systemd)
 {
-	string_list_done(&systemd->conflicts);
+	if (systemd)
+		string_list_done(&systemd->conflicts);
 }

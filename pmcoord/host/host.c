@@ -162,7 +162,8 @@ int host_read(const char *root, const struct roots *roots, struct host *ret_host
 
 void host_done(struct host *host)
 {
-	host_systemd_done(&host->systemd);
+	if (host)
+		host_systemd_done(&host->systemd);
 }
 
 int host_read_pci_class(const char *sys, const char *address, uint32_t *ret_class)
