@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/lock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -160,6 +161,7 @@ static void read_holder(int fd, char *ret, size_t size)
 
 int lock_describe_holder(const char *holder, struct error *error)
 {
+	assert(holder);
 	return error_refuse(
 		error, OUTCOME_BUSY,
 		"another pmcoord is running (%s): wait for its end; see 'pmcoord status'",
@@ -174,6 +176,7 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_u
 	char text[128], holder[128];
 	int r = directory_make(run_directory), length;
 
+	assert(purpose);
 	if (r == 0 && asprintf(&path, "%s/lock", run_directory) < 0)
 		r = -ENOMEM;
 	if (r < 0)
@@ -230,6 +233,7 @@ int lock_holder(const char *run_directory, char *ret, size_t size)
 	struct stat st;
 	int r;
 
+	assert(run_directory && ret && size > 0);
 	if (asprintf(&path, "%s/lock", run_directory) < 0)
 		return -ENOMEM;
 	fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/logind.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,7 @@ int logind_suspend(const struct logind_end *end, uint64_t timeout_us, struct err
 	struct wait wait = { .end = end, .result = 1 };
 	int r = directory_make(end->directory);
 
+	assert(end->is_over);
 	if (r == 0 && chmod(end->directory, 0755) < 0)
 		r = -errno;
 	if (r == 0)

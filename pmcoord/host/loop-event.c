@@ -141,6 +141,7 @@ int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop, struct error
 	struct real_loop *self = calloc(1, sizeof(*self));
 	int r;
 
+	assert(ret_loop);
 	if (!self)
 		return error_set(error, -ENOMEM, "out of memory");
 	self->loop.ops = &real_ops;

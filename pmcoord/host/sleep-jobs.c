@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/sleep-jobs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -55,6 +56,7 @@ int sleep_jobs_cancel(sd_bus *bus, sd_event *event)
 {
 	int r;
 
+	assert(bus && event);
 	r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
 	/* -EBUSY: it is attached already. */
 	if (r >= 0 || r == -EBUSY)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/sleep-manager-systemd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,6 +269,7 @@ int sleep_manager_systemd_new(struct sleep_manager **ret_manager)
 {
 	struct sleep_manager *manager = calloc(1, sizeof(*manager));
 
+	assert(ret_manager);
 	if (!manager)
 		return -ENOMEM;
 	manager->ops = &systemd_ops;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/sleeper-alarm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -111,6 +112,7 @@ int sleeper_alarm_around(struct sleeper *inner, const char *sys, struct sleeper 
 {
 	struct alarm_sleeper *self = calloc(1, sizeof(*self));
 
+	assert(inner && sys && ret_sleeper);
 	if (!self) {
 		sleeper_free(inner);
 		return -ENOMEM;

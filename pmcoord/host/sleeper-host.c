@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/sleeper-host.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -350,6 +351,7 @@ static int host_new(const struct sleeper_ops *ops, const char *sys, struct sleep
 
 int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper)
 {
+	assert(sys && ret_sleeper);
 	return host_new(&sysfs_ops, sys, ret_sleeper);
 }
 
@@ -358,6 +360,7 @@ int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *ma
 {
 	int r;
 
+	assert(sys && ret_sleeper);
 	r = host_new(&systemd_ops, sys, ret_sleeper);
 	if (r < 0)
 		return r;
