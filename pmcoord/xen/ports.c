@@ -28,7 +28,7 @@ static int parse_line(const char *line, struct remembered_port *ret)
 	return 0;
 }
 
-void ports_load(const char *path, take_port_fn take, void *data)
+void ports_load(const char *path, port_fn handle, void *data)
 {
 	_cleanup_(fclosep) FILE *file = fopen(path, "re");
 	struct remembered_port port;
@@ -36,7 +36,7 @@ void ports_load(const char *path, take_port_fn take, void *data)
 
 	while (file && fgets(line, sizeof(line), file))
 		if (parse_line(line, &port) == 0)
-			take(data, &port);
+			handle(data, &port);
 }
 
 static void print_port(FILE *file, const struct remembered_port *port)

@@ -20,7 +20,7 @@ struct channel {
 	uint32_t guest_port; /* 0: none yet */
 	int local_port; /* -1: not bound */
 	bool subscribed; /* Xen may still have the subscription */
-	bool subscribed_for_next; /* and no request has used it */
+	bool subscribed_for_next; /* no request has used it yet */
 };
 
 struct xen_channels {
@@ -30,7 +30,7 @@ struct xen_channels {
 	struct channel *channels;
 	size_t n_channels;
 	char *ports_path; /* record of channels, for the next process */
-	bool descriptor_was_kept; /* and with it the local ports */
+	bool descriptor_was_kept; /* with its local ports */
 };
 
 /* ---- opening and closing ------------------------------------------------ */
@@ -164,8 +164,8 @@ static int save_ports(struct xen_channels *channels)
 /* ---- binding ------------------------------------------------------------ */
 
 /*
- * Whether the guest's port waits for dom0 to bind it. A guest can publish any
- * number, and its reset of all channels (kexec) makes a recorded one stale.
+ * Whether the guest's port is unbound and allocated for dom0. A guest can publish
+ * any number, and a kexec resets its channels, which makes recorded ports stale.
  */
 static bool can_bind(struct xen_channels *channels, const struct domain_id *id, uint32_t guest_port)
 {
@@ -207,8 +207,8 @@ static int bind_channel(struct xen_channels *channels, struct channel *channel)
 	return save_ports(channels);
 }
 
-/* Gives the channel a port of the guest, the one it had if that is free. */
-static int provide_guest_port(struct xen_channels *channels, struct channel *channel)
+/* Sets the channel's guest port: the recorded one, or a new one. */
+static int set_guest_port(struct xen_channels *channels, struct channel *channel)
 {
 	int port;
 
@@ -232,7 +232,7 @@ int xen_channels_open_own(struct xen_channels *channels, const struct domain_id 
 	if (is_connected(channels, channel))
 		return 0;
 	unbind_channel(channels, channel);
-	r = provide_guest_port(channels, channel);
+	r = set_guest_port(channels, channel);
 	return r < 0 ? r : bind_channel(channels, channel);
 }
 
@@ -260,7 +260,7 @@ bool xen_channels_is_bound(const struct xen_channels *channels, const struct dom
 	return channel && channel->local_port >= 0;
 }
 
-/* The port is freed only when this end is unbound, too. */
+/* Xen frees a port only when both ends are unbound. */
 void xen_channels_forget_domain(struct xen_channels *channels, const struct domain_id *id)
 {
 	size_t kept = 0;
@@ -272,7 +272,7 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 			channels->channels[kept++] = channels->channels[i];
 	}
 	channels->n_channels = kept;
-	/* Not needed: a recorded port of a domain that is gone is ignored. */
+	/* May fail: recorded ports of domains that no longer exist are ignored. */
 	save_ports(channels);
 }
 
@@ -281,11 +281,11 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 static void load_port(void *data, const struct remembered_port *port)
 {
 	struct xen_channels *channels = data;
-	struct domain_state look;
+	struct domain_state state;
 	struct channel *channel;
 
-	if (xen_domains_get_state(channels->control, &port->id, &look) < 0 ||
-	    look.state == GUEST_GONE)
+	if (xen_domains_get_state(channels->control, &port->id, &state) < 0 ||
+	    state.state == GUEST_GONE)
 		return;
 	channel = add_channel(channels, &port->id,
 			      port->is_published ? XEN_CHANNEL_PUBLISHED : XEN_CHANNEL_OWN);
@@ -307,9 +307,8 @@ static bool is_known_port(const struct xen_channels *channels, uint32_t port)
 }
 
 /*
- * A process that was killed after it had bound a port and before it recorded it
- * has left it in the descriptor. Ports of other programs in dom0 are not in
- * this descriptor, and the kernel refuses to unbind them.
+ * Unbinds ports that a killed process had bound but not yet recorded. The kernel
+ * refuses to unbind ports of other descriptors, which other programs use.
  */
 static void unbind_unknown_ports(struct xen_channels *channels)
 {

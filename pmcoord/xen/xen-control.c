@@ -32,7 +32,7 @@ static int explain_version(struct xen_control *control, struct error *error)
 
 	return error_set(
 		error, -EPROTO,
-		"this is Xen %d.%d, and pmcoord was built for version %s: install the pmcoord for this Xen",
+		"this is Xen %d.%d, but pmcoord was built for Xen %s: install a pmcoord built for this version",
 		version >> 16, version & 0xffff, PMCOORD_XEN_VERSION);
 }
 
@@ -47,10 +47,10 @@ static int open_interface(struct xen_control *control, struct error *error)
 				 strerror(errno));
 	if (xc_domain_getinfolist(control->xc, 0, 1, &info) >= 0)
 		return 0;
-	/* Xen answers EACCES to another interface version. */
+	/* Xen returns EACCES for another interface version. */
 	if (errno == EACCES)
 		return explain_version(control, error);
-	return error_set(error, -errno, "Xen does not answer: %s", strerror(errno));
+	return error_set(error, -errno, "cannot list Xen's domains: %s", strerror(errno));
 }
 
 static int open_resume_call(struct xen_control *control, struct error *error)
@@ -128,8 +128,8 @@ static void convert_domain(const xc_domaininfo_t *info, struct xen_domain *ret)
 	*ret = (struct xen_domain){
 		.id.domid = info->domain,
 		.type = get_type(info),
-		.look.state = get_state(info),
-		.look.paused = info->flags & XEN_DOMINF_paused,
+		.state.state = get_state(info),
+		.state.paused = info->flags & XEN_DOMINF_paused,
 		.cpu_time_ns = info->cpu_time,
 		.is_xenstore_domain = info->flags & XEN_DOMINF_xs_domain,
 	};

@@ -32,7 +32,7 @@ int xen_domains_read_suspended(struct xen_control *control, const struct domain_
 
 	if (r < 0)
 		return r;
-	if (domain.look.state != GUEST_SUSPENDED)
+	if (domain.state.state != GUEST_SUSPENDED)
 		return -EBUSY;
 	*ret_domain = domain;
 	return 0;
@@ -45,10 +45,10 @@ int xen_domains_get_state(struct xen_control *control, const struct domain_id *i
 	int r = xen_domains_read(control, id, &domain);
 
 	if (r == -ESRCH)
-		domain.look = (struct domain_state){ .state = GUEST_GONE };
+		domain.state = (struct domain_state){ .state = GUEST_GONE };
 	else if (r < 0)
 		return r;
-	*ret_state = domain.look;
+	*ret_state = domain.state;
 	return 0;
 }
 

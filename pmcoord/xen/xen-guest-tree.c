@@ -61,7 +61,7 @@ static void read_name(struct xen_store *store, struct guest *guest)
 		snprintf(guest->name, sizeof(guest->name), "domain-%" PRIu32, guest->domid);
 }
 
-/* Adds a link unless its backend is dom0, which sleeps last in any case. */
+/* Adds a link unless its backend is dom0, which always sleeps last. */
 static int add_link(struct inventory *inventory, const struct link *link)
 {
 	if (link->backend == 0 || link->backend == link->frontend)
@@ -71,7 +71,7 @@ static int add_link(struct inventory *inventory, const struct link *link)
 
 /*
  * Reads one device of a domain, below <directory>/<class>, and adds its link.
- * Returns 0, also where the device names no other end, or -ENOMEM.
+ * Returns 0, also if the device names no other end, or -ENOMEM.
  */
 typedef int (*read_device_fn)(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 			      const char *class, const char *path);
@@ -215,8 +215,8 @@ static bool has_libxl_record(struct xen_store *store, uint32_t domid)
 }
 
 /*
- * The record of libxl, where there is one, is enough, and spares a dozen round
- * trips to xenstored. Domains of other toolstacks have only their own tree.
+ * libxl's record is complete, and costs a dozen round trips to xenstored less than
+ * the domain's own tree. Domains of other toolstacks have only their own tree.
  */
 static int read_links(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 		      bool *ret_has_record)
@@ -265,7 +265,7 @@ int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 	return r == 0 ? read_links(store, inventory, guest.domid, ret_has_record) : r;
 }
 
-/* Counts only beside what a frontend reports: see link_is_confirmed. */
+/* Such a link counts only if the frontend reports it too: see link_is_confirmed. */
 int xen_guest_tree_read_backends(struct xen_store *store, struct inventory *inventory)
 {
 	char path[XEN_STORE_PATH_MAX];

@@ -23,7 +23,7 @@ struct xen_store {
 
 /* ---- connection --------------------------------------------------------- */
 
-/* libxenstore would go on to the kernel's device, which waits forever. */
+/* Without the socket libxenstore opens the kernel's device, which waits forever. */
 bool xen_store_daemon_listens(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -69,7 +69,7 @@ static char *read_path(struct xen_store *store, xs_transaction_t transaction, co
 {
 	unsigned int length;
 
-	/* libxenstore ends what it returns with a NUL of its own. */
+	/* libxenstore appends a NUL. */
 	return xs_read(store->handle, transaction, path, &length);
 }
 
