@@ -7,6 +7,7 @@
 
 #include "xen/hypervisor-xen.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -316,6 +317,7 @@ int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hyperviso
 	struct xen *xen;
 	int r;
 
+	assert(run_directory && ret_hypervisor);
 	if (geteuid() != 0)
 		return error_set(error, -EPERM, "only root can suspend guests: use sudo");
 	r = check_is_dom0(error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/ports.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ void ports_load(const char *path, port_fn handle, void *data)
 	struct remembered_port port;
 	char line[128];
 
+	assert(path && handle);
 	while (file && fgets(line, sizeof(line), file))
 		if (parse_line(line, &port) == 0)
 			handle(data, &port);
@@ -53,6 +55,7 @@ int ports_save(const char *path, const struct remembered_port *ports, size_t n)
 	_cleanup_(freep) char *fresh = NULL;
 	_cleanup_(fclosep) FILE *file = NULL;
 
+	assert(path && (ports || n == 0));
 	if (asprintf(&fresh, "%s.new", path) < 0)
 		return -ENOMEM;
 	file = fopen(fresh, "we");

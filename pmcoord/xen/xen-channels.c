@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-channels.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -56,6 +57,7 @@ int xen_channels_open(struct xen_control *control, const char *run_directory, in
 	struct xen_channels *channels = calloc(1, sizeof(*channels));
 	int r;
 
+	assert(control && run_directory && ret_channels);
 	if (!channels || asprintf(&channels->ports_path, "%s/ports", run_directory) < 0) {
 		free(channels);
 		return error_set(error, -ENOMEM, "out of memory");
@@ -227,6 +229,7 @@ int xen_channels_open_own(struct xen_channels *channels, const struct domain_id 
 	struct channel *channel = get_channel(channels, id, XEN_CHANNEL_OWN);
 	int r;
 
+	assert(channels && id);
 	if (!channel)
 		return -ENOMEM;
 	if (is_connected(channels, channel))
@@ -241,6 +244,7 @@ int xen_channels_open_published(struct xen_channels *channels, const struct doma
 {
 	struct channel *channel = get_channel(channels, id, XEN_CHANNEL_PUBLISHED);
 
+	assert(channels && id);
 	if (!channel)
 		return -ENOMEM;
 	if (channel->guest_port == guest_port && is_connected(channels, channel))
@@ -257,6 +261,7 @@ bool xen_channels_is_bound(const struct xen_channels *channels, const struct dom
 {
 	const struct channel *channel = find_channel(channels, id, kind);
 
+	assert(channels && id);
 	return channel && channel->local_port >= 0;
 }
 
@@ -265,6 +270,7 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 {
 	size_t kept = 0;
 
+	assert(channels && id);
 	for (size_t i = 0; i < channels->n_channels; i++) {
 		if (domain_id_equal(&channels->channels[i].id, id))
 			unbind_channel(channels, &channels->channels[i]);
@@ -333,6 +339,7 @@ static void unmask_ports(struct xen_channels *channels)
 
 void xen_channels_load(struct xen_channels *channels)
 {
+	assert(channels);
 	ports_load(channels->ports_path, load_port, channels);
 	if (!channels->descriptor_was_kept)
 		return;
@@ -348,6 +355,7 @@ int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id
 	struct channel *channel = find_channel(channels, id, kind);
 	int r;
 
+	assert(channels && id);
 	if (!channel)
 		return -ENOTCONN;
 	r = xen_control_subscribe(channels->control, id->domid, channel->guest_port);
@@ -364,6 +372,7 @@ bool xen_channels_take_subscription(struct xen_channels *channels, const struct 
 	struct channel *channel = find_channel(channels, id, kind);
 	bool was_subscribed = channel && channel->subscribed_for_next;
 
+	assert(channels && id);
 	if (channel)
 		channel->subscribed_for_next = false;
 	return was_subscribed;
@@ -371,6 +380,7 @@ bool xen_channels_take_subscription(struct xen_channels *channels, const struct 
 
 int xen_channels_unsubscribe(struct xen_channels *channels, const struct domain_id *id)
 {
+	assert(channels && id);
 	for (size_t i = 0; i < channels->n_channels; i++)
 		if (domain_id_equal(&channels->channels[i].id, id))
 			channels->channels[i].subscribed = false;
@@ -384,6 +394,7 @@ int xen_channels_notify(struct xen_channels *channels, const struct domain_id *i
 {
 	const struct channel *channel = find_channel(channels, id, kind);
 
+	assert(channels && id);
 	if (!channel || channel->local_port < 0)
 		return -ENOTCONN;
 	return xenevtchn_notify(channels->evtchn, (evtchn_port_t)channel->local_port) < 0 ? -errno
@@ -394,6 +405,7 @@ int xen_channels_next(struct xen_channels *channels, uint32_t *ret_domid)
 {
 	xenevtchn_port_or_error_t port = xenevtchn_pending(channels->evtchn);
 
+	assert(ret_domid);
 	if (port < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	xenevtchn_unmask(channels->evtchn, (evtchn_port_t)port);

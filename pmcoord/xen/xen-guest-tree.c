@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-guest-tree.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -254,6 +255,7 @@ int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 	struct guest guest = *facts;
 	int r;
 
+	assert(store && inventory && ret_has_record);
 	read_name(store, &guest);
 	guest.feature_suspend = read_feature(store, guest.domid);
 	read_shutdown(store, &guest);
@@ -271,6 +273,7 @@ int xen_guest_tree_read_backends(struct xen_store *store, struct inventory *inve
 	char path[XEN_STORE_PATH_MAX];
 	int r = 0;
 
+	assert(store && inventory);
 	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
 		uint32_t domid = inventory->guests[i].domid;
 

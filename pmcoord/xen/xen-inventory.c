@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-inventory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ int xen_inventory_new(struct xen_control *control, struct xen_store *store,
 {
 	struct xen_inventory *inventory = calloc(1, sizeof(*inventory));
 
+	assert(control && store && watches && ret_inventory);
 	if (!inventory)
 		return -ENOMEM;
 	inventory->control = control;
@@ -57,6 +59,7 @@ void xen_inventory_free(struct xen_inventory *inventory)
 int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone_fn gone,
 				void *data)
 {
+	assert(inventory && gone);
 	if (inventory->keeps_records)
 		return 0;
 	inventory->keeps_records = true;
@@ -79,6 +82,7 @@ void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid)
 {
 	struct domain_record *record = find_record(inventory, domid);
 
+	assert(inventory);
 	if (record)
 		record->expired = true;
 }
@@ -292,6 +296,7 @@ int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_in
 	struct inventory result = { 0 };
 	int r = inventory->keeps_records ? discard_changes(inventory) : 0;
 
+	assert(ret_inventory);
 	if (r == 0)
 		r = read_domains(inventory, &result);
 	if (r < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-requests.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -72,6 +73,7 @@ int xen_requests_arm(const struct xen_requests *requests, const struct domain_id
 	char text[PROTOCOL_TEXT_MAX];
 	int r = xen_domains_check(requests->control, id);
 
+	assert(terms);
 	if (r < 0)
 		return r;
 	xen_inventory_expire(requests->inventory, id->domid);
@@ -241,6 +243,7 @@ int xen_requests_get_agent_state(const struct xen_requests *requests, const stru
 		xen_store_read_domain(requests->store, id->domid, PROTOCOL_NODE_STATE);
 	struct agent_state state = { 0 };
 
+	assert(ret_state);
 	if (!text)
 		return errno == ENOENT ? -ENODATA : -errno;
 	if (protocol_parse_state(text, strlen(text), &state.state) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-resume.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ int xen_resume_new(struct xen_control *control, struct xen_store *store,
 {
 	struct xen_resume *resume = calloc(1, sizeof(*resume));
 
+	assert(control && store && ret_resume);
 	if (!resume)
 		return -ENOMEM;
 	resume->control = control;
@@ -73,6 +75,7 @@ void xen_resume_forget_domain(struct xen_resume *resume, const struct domain_id 
 {
 	struct prepared_domain *prepared = find_prepared(resume, id);
 
+	assert(resume && id);
 	if (prepared)
 		*prepared = resume->prepared[--resume->n_prepared];
 }
