@@ -9,8 +9,9 @@
 
 int directory_make(const char *path)
 {
-	_cleanup_(freep) char *copy = strdup(path);
+	_cleanup_(freep) char *copy = NULL;
 
+	copy = strdup(path);
 	if (!copy)
 		return -ENOMEM;
 	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {

@@ -31,6 +31,8 @@ int domid_index_make(struct domid_index *ret, const void *elements, size_t n, do
 
 void domid_index_done(struct domid_index *index)
 {
+	if (!index)
+		return;
 	free(index->entries);
 	*index = (struct domid_index){ 0 };
 }

@@ -124,11 +124,11 @@ const char *json_read_string(struct json_object *object, const char *key)
 	return value ? json_object_get_string(value) : "";
 }
 
-int64_t json_read_integer(struct json_object *object, const char *key, int64_t otherwise)
+int64_t json_read_integer(struct json_object *object, const char *key, int64_t fallback)
 {
 	struct json_object *value = member(object, key, json_type_int);
 
-	return value ? json_object_get_int64(value) : otherwise;
+	return value ? json_object_get_int64(value) : fallback;
 }
 
 bool json_read_boolean(struct json_object *object, const char *key)

@@ -6,8 +6,8 @@
 #include <time.h>
 
 /*
- * RFC 3339 in UTC. Not by gmtime(3), whose first call reads /etc/localtime. The
- * calendar runs from March, in eras of 400 years, so that the odd day is last.
+ * Not by gmtime(3), whose first call reads /etc/localtime. Years begin in March,
+ * in eras of 400 years, so that the leap day is the last of its year.
  */
 void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE])
 {

@@ -32,6 +32,8 @@ void string_list_sort(struct string_list *list)
 
 void string_list_done(struct string_list *list)
 {
+	if (!list)
+		return;
 	for (size_t i = 0; i < list->n; i++)
 		free(list->texts[i]);
 	free(list->texts);

@@ -22,7 +22,7 @@ int write_all(int fd, const char *data, size_t length)
 	return 0;
 }
 
-/* Is it a pipe whose reading end is closed (POLLERR, see poll(2))? */
+/* Whether it is a pipe whose reading end is closed (POLLERR, see poll(2)). */
 static bool is_closed_pipe(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
