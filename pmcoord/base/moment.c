@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/moment.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -32,6 +33,7 @@ void moment_print_local(const char *started, FILE *out)
 	char text[64];
 	time_t seconds;
 
+	assert(started && out);
 	if (!strptime(started, "%Y-%m-%dT%H:%M:%S", &when)) {
 		fprintf(out, "%s", started);
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/segments.h"
 
+#include <assert.h>
 #include <link.h>
 
 struct visit {
@@ -33,5 +34,6 @@ void segments_each(segment_fn handle, void *data)
 {
 	struct visit visit = { .handle = handle, .data = data };
 
+	assert(handle);
 	dl_iterate_phdr(visit_object, &visit);
 }

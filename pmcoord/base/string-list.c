@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/string-list.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@ int string_list_add(struct string_list *list, const char *text, size_t length)
 {
 	char **texts = reallocarray(list->texts, list->n + 2, sizeof(*list->texts));
 
+	assert(text);
 	if (!texts)
 		return -ENOMEM;
 	list->texts = texts;
