@@ -4,6 +4,7 @@
 
 #include "check/check.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -398,8 +399,10 @@ void check_guests(const struct check_context *context, struct findings *findings
 {
 	const struct inventory *inventory = context->inventory;
 
+	assert(context->config && findings);
 	if (!inventory)
 		return;
+	assert(context->graph && context->details);
 	if (inventory->n_guests == 0)
 		findings_add(
 			findings, FINDING_INFO, "guests", "",
