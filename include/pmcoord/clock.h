@@ -7,15 +7,16 @@
 #include <stdint.h>
 #include <time.h>
 
+/* The time of a clock of clock_gettime(2), which must exist. */
 uint64_t clock_us(clockid_t clock);
 
-/* CLOCK_MONOTONIC, which stands still while this kernel is suspended. */
+/* CLOCK_MONOTONIC, which stops while this kernel is suspended. */
 uint64_t clock_now_us(void);
 
-/* CLOCK_BOOTTIME, which does not. */
+/* CLOCK_BOOTTIME, which does not stop. */
 uint64_t clock_boottime_us(void);
 
-/* How long this kernel has been suspended since it booted. */
+/* How long this kernel has been suspended since boot. */
 uint64_t clock_suspended_us(void);
 
 #endif

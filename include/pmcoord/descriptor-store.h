@@ -8,15 +8,15 @@
  */
 
 /*
- * Takes the first descriptor that a former process stored under `name`; it is
- * the caller's. Closes all others that were passed, and forgets them: a second
- * call finds none. Returns it, or -ENOENT.
+ * Returns the first descriptor that an earlier process stored under `name`, owned
+ * by the caller, or -ENOENT. Closes all other passed descriptors, so that a second
+ * call returns -ENOENT.
  */
 int descriptor_store_take(const char *name);
 
 /*
- * Stores a copy of `fd` under `name`, instead of what was stored there. Returns
- * a positive number, 0 where there is no service manager, or a negative errno.
+ * Stores a duplicate of `fd` under `name`, replacing what was stored there. Returns
+ * a positive number, 0 if there is no service manager, or a negative errno.
  */
 int descriptor_store_put(const char *name, int fd);
 

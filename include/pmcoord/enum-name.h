@@ -16,18 +16,17 @@
 
 #include "pmcoord/cleanup.h"
 
-/* The name of a value; "?" where the array has none, as nothing depends on it.
- */
+/* Returns the name of a value, or "?" if the array has none. */
 const char *enum_name(const char *const *names, size_t n, size_t value);
 #define ENUM_NAME(names, value) enum_name(names, ELEMENTSOF(names), (size_t)(value))
 
-/* The value of a name, or -EINVAL. */
+/* Returns the value of a name, or -EINVAL. */
 int enum_parse(const char *const *names, size_t n, const char *name);
 #define ENUM_PARSE(names, name) enum_parse(names, ELEMENTSOF(names), name)
 
 /*
- * At compile time: an array that is indexed by an enum ends with the enum's
- * last value (tests/verify-modules: that it is the last).
+ * Checks at compile time that an array ends with this value of its enum, and
+ * tests/verify-modules that it is the enum's last one.
  */
 #define ENUM_COMPLETE(array, last)                                                                 \
 	_Static_assert(ELEMENTSOF(array) == (size_t)(last) + 1, #array " does not end with " #last)

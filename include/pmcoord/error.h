@@ -9,7 +9,7 @@
 
 /* What an error means to the user, as far as its module documents that. */
 enum error_outcome {
-	OUTCOME_UNEXPECTED, /* nothing is documented: the number and the text */
+	OUTCOME_UNEXPECTED, /* not documented: only a number and a text */
 	OUTCOME_USAGE, /* the request or the configuration is wrong */
 	OUTCOME_NOT_FOUND, /* what the request names does not exist */
 	OUTCOME_UNSUPPORTED, /* this host cannot do it */
@@ -50,12 +50,12 @@ int error_refuse(struct error *error, enum error_outcome outcome, const char *fo
 	_printf_(3, 4);
 
 /*
- * Documents what this number means where an error comes from: one that has it,
- * and no outcome yet, gets the outcome. NULL is allowed.
+ * Sets the outcome of an error with this number that has none yet. NULL: no-op.
+ * For modules that document what the number means there.
  */
 void error_mark(struct error *error, int number, enum error_outcome outcome);
 
-/* The sentence, or strerror() of the number where nothing was said. */
+/* The sentence, or strerror() of the number if there is none; borrowed. */
 const char *error_text(const struct error *error);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_EXIT_CODE_H
 #define PMCOORD_EXIT_CODE_H
 
-/* The exit codes of both programs: pmcoord(8) and pmcoord-agent(8). */
+/* The exit codes of both programs, as in pmcoord(8) and pmcoord-agent(8). */
 enum exit_code {
 	EXIT_AS_PLANNED = 0,
 	EXIT_ROLLED_BACK = 1, /* failed: all undone, the host is awake */

@@ -2,6 +2,8 @@
 #ifndef PMCOORD_HASH_H
 #define PMCOORD_HASH_H
 
+/* A hash of strings that is the same on all machines. */
+
 #include <stdint.h>
 
 #define HASH_START 0xcbf29ce484222325ull

@@ -39,11 +39,11 @@ int json_print_line(struct json_object *object, FILE *out);
 
 /*
  * Read a member. `object` may be NULL or of any type; a member that is missing
- * or of another type yields "", `otherwise`, false or NULL. Results are
+ * or of another type yields "", `fallback`, false or NULL. Results are
  * borrowed.
  */
 const char *json_read_string(struct json_object *object, const char *key);
-int64_t json_read_integer(struct json_object *object, const char *key, int64_t otherwise);
+int64_t json_read_integer(struct json_object *object, const char *key, int64_t fallback);
 bool json_read_boolean(struct json_object *object, const char *key);
 /* The i-th object of an array; NULL after the last. */
 struct json_object *json_read_item(struct json_object *object, const char *key, size_t i);

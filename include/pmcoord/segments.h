@@ -2,7 +2,7 @@
 #ifndef PMCOORD_SEGMENTS_H
 #define PMCOORD_SEGMENTS_H
 
-/* What the program and its libraries have mapped from their files. */
+/* The segments of the program and its libraries in this process's memory. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ struct segment {
 
 typedef void (*segment_fn)(void *data, const struct segment *segment);
 
-/* Calls `take` for each segment (PT_LOAD of elf(5)). */
-void segments_each(segment_fn take, void *data);
+/* Calls `handle` for each segment (PT_LOAD of elf(5)). */
+void segments_each(segment_fn handle, void *data);
 
 #endif

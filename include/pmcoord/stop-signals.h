@@ -16,8 +16,8 @@ void stop_signals_block(void);
 
 /*
  * Blocks the stop signals and calls `handler` for each from the loop, as long as
- * the loop exists. `priority` as in sd_event_source_set_priority(3). Returns 0 or
- * a negative errno.
+ * the loop exists; NULL ends the loop instead, as in sd_event_add_signal(3).
+ * `priority` as in sd_event_source_set_priority(3). Returns 0 or a negative errno.
  */
 int stop_signals_watch(sd_event *event, int64_t priority, sd_event_signal_handler_t handler,
 		       void *data);

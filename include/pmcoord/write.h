@@ -2,6 +2,8 @@
 #ifndef PMCOORD_WRITE_H
 #define PMCOORD_WRITE_H
 
+/* Writing that notices what is lost. */
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -12,9 +14,9 @@
 int write_all(int fd, const char *data, size_t length);
 
 /*
- * To be called at the end of a program: flushes standard output. If some output
- * could not be written, now or earlier, prints an error with the program's name
- * and returns true. A closed pipe (EPIPE) is not an error.
+ * Flushes standard output, at the end of a program. If some output could not be
+ * written, now or earlier, prints an error with the program's name and returns
+ * true. A closed pipe (EPIPE) is not an error.
  */
 bool output_was_lost(const char *program);
 

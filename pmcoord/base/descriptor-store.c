@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/descriptor-store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ int descriptor_store_take(const char *name)
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(1, &names), found = -ENOENT;
 
+	assert(name);
 	for (int i = 0; i < n; i++) {
 		int fd = SD_LISTEN_FDS_START + i;
 
@@ -30,6 +32,7 @@ int descriptor_store_put(const char *name, int fd)
 {
 	char text[300];
 
+	assert(name && fd >= 0);
 	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
 	(void)sd_notify(0, text);
 	/*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/directory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,8 +10,10 @@
 
 int directory_make(const char *path)
 {
-	_cleanup_(freep) char *copy = strdup(path);
+	_cleanup_(freep) char *copy = NULL;
 
+	assert(path);
+	copy = strdup(path);
 	if (!copy)
 		return -ENOMEM;
 	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {

@@ -2,9 +2,11 @@
 #ifndef PMCOORD_BASE_DIRECTORY_H
 #define PMCOORD_BASE_DIRECTORY_H
 
+/* Directories that the program creates for itself. */
+
 /*
- * Creates a directory with mode 0700, and missing parents with mode 0755. An
- * existing directory is not changed. Returns 0 or a negative errno.
+ * Creates `path` with mode 0700, and missing parents with mode 0755. Existing
+ * directories are not changed. Returns 0 or a negative errno.
  */
 int directory_make(const char *path);
 

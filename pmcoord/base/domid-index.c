@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/domid-index.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ int domid_index_make(struct domid_index *ret, const void *elements, size_t n, do
 {
 	struct domid_entry *entries = reallocarray(NULL, n + 1, sizeof(*entries));
 
+	assert(ret && (elements || n == 0) && domid_at);
 	if (!entries)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
@@ -31,6 +33,8 @@ int domid_index_make(struct domid_index *ret, const void *elements, size_t n, do
 
 void domid_index_done(struct domid_index *index)
 {
+	if (!index)
+		return;
 	free(index->entries);
 	*index = (struct domid_index){ 0 };
 }
@@ -56,6 +60,7 @@ const struct domid_entry *domid_index_find(const struct domid_index *index, uint
 {
 	size_t first = lower_bound(index, domid), end = first;
 
+	assert(ret_n);
 	while (end < index->n && index->entries[end].domid == domid)
 		end++;
 	*ret_n = end - first;

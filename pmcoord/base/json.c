@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/json.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,18 +34,21 @@ static struct json_object *add_new(struct json_object *object, const char *key,
 
 void json_add_null(struct json_object *object, const char *key, int *status)
 {
+	assert(status && (object || *status < 0));
 	if (*status >= 0)
 		add(object, key, NULL, status);
 }
 
 void json_add_integer(struct json_object *object, const char *key, int64_t value, int *status)
 {
+	assert(status && (object || *status < 0));
 	if (*status >= 0)
 		add_new(object, key, json_object_new_int64(value), status);
 }
 
 void json_add_boolean(struct json_object *object, const char *key, bool value, int *status)
 {
+	assert(status && (object || *status < 0));
 	if (*status >= 0)
 		add_new(object, key, json_object_new_boolean(value), status);
 }
@@ -54,6 +58,7 @@ void json_add_string(struct json_object *object, const char *key, const char *va
 	_cleanup_(freep) char *clean = NULL;
 	size_t length;
 
+	assert(status && (object || *status < 0));
 	if (!value) {
 		json_add_null(object, key, status);
 		return;
@@ -72,6 +77,7 @@ void json_add_string(struct json_object *object, const char *key, const char *va
 
 struct json_object *json_add_object(struct json_object *object, const char *key, int *status)
 {
+	assert(status && (object || *status < 0));
 	if (*status < 0)
 		return NULL;
 	return add_new(object, key, json_object_new_object(), status);
@@ -79,6 +85,7 @@ struct json_object *json_add_object(struct json_object *object, const char *key,
 
 struct json_object *json_add_array(struct json_object *object, const char *key, int *status)
 {
+	assert(status && (object || *status < 0));
 	if (*status < 0)
 		return NULL;
 	return add_new(object, key, json_object_new_array(), status);
@@ -95,6 +102,7 @@ static int print(struct json_object *object, int flags, FILE *out)
 
 int json_print(struct json_object *object, FILE *out)
 {
+	assert(out);
 	return print(object,
 		     JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 			     JSON_C_TO_STRING_NOSLASHESCAPE,
@@ -103,6 +111,7 @@ int json_print(struct json_object *object, FILE *out)
 
 int json_print_line(struct json_object *object, FILE *out)
 {
+	assert(out);
 	return print(object, JSON_C_TO_STRING_PLAIN, out);
 }
 
@@ -121,20 +130,23 @@ const char *json_read_string(struct json_object *object, const char *key)
 {
 	struct json_object *value = member(object, key, json_type_string);
 
+	assert(key);
 	return value ? json_object_get_string(value) : "";
 }
 
-int64_t json_read_integer(struct json_object *object, const char *key, int64_t otherwise)
+int64_t json_read_integer(struct json_object *object, const char *key, int64_t fallback)
 {
 	struct json_object *value = member(object, key, json_type_int);
 
-	return value ? json_object_get_int64(value) : otherwise;
+	assert(key);
+	return value ? json_object_get_int64(value) : fallback;
 }
 
 bool json_read_boolean(struct json_object *object, const char *key)
 {
 	struct json_object *value = member(object, key, json_type_boolean);
 
+	assert(key);
 	return value && json_object_get_boolean(value);
 }
 
@@ -142,6 +154,7 @@ struct json_object *json_read_item(struct json_object *object, const char *key, 
 {
 	struct json_object *array = member(object, key, json_type_array);
 
+	assert(key);
 	if (!array || i >= json_object_array_length(array))
 		return NULL;
 	return json_object_array_get_idx(array, i);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/moment.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
 /*
- * RFC 3339 in UTC. Not by gmtime(3), whose first call reads /etc/localtime. The
- * calendar runs from March, in eras of 400 years, so that the odd day is last.
+ * Not by gmtime(3), whose first call reads /etc/localtime. Years begin in March,
+ * in eras of 400 years, so that the leap day is the last of its year.
  */
 void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE])
 {
@@ -32,6 +33,7 @@ void moment_print_local(const char *started, FILE *out)
 	char text[64];
 	time_t seconds;
 
+	assert(started && out);
 	if (!strptime(started, "%Y-%m-%dT%H:%M:%S", &when)) {
 		fprintf(out, "%s", started);
 		return;

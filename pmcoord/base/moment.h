@@ -7,17 +7,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* A moment that was not reached, and a span from or to one. */
+/* A moment that was not reached, or a span from or to one. */
 #define MOMENT_NEVER INT64_MIN
 
-/* A CLOCK_REALTIME as the reports write it: RFC 3339, in UTC. */
 #define MOMENT_TEXT_SIZE 64
+
+/* Formats a time of CLOCK_REALTIME as RFC 3339, in UTC. */
 void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE]);
 
-/*
- * Prints such a text in the reader's time zone; any other text is printed as it
- * is.
- */
+/* Prints such a text in the local time zone; any other text is printed unchanged. */
 void moment_print_local(const char *started, FILE *out);
 
 /* From one moment to a later one; MOMENT_NEVER if either was not reached. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/numbered-files.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -59,6 +60,7 @@ int numbered_files_list(const char *directory, const char *suffix, uint64_t max,
 {
 	_cleanup_(closedirp) DIR *dir = opendir(directory);
 
+	assert(suffix && ret_numbers);
 	if (!dir && errno == ENOENT) {
 		*ret_numbers = NULL;
 		return 0;

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * Lists the numbers of the files in `directory` that are named by a number from
- * 1 to `max`, without leading zeros, followed by `suffix`; ascending. Free the
- * array. Returns how many, or a negative errno; no directory is none.
+ * Lists the files in `directory` whose name is a number from 1 to `max`, without
+ * leading zeros, and `suffix`. Returns how many, 0 if there is no directory, or a
+ * negative errno. The numbers ascend; the caller frees the array.
  */
 int numbered_files_list(const char *directory, const char *suffix, uint64_t max,
 			uint64_t **ret_numbers);

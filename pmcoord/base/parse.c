@@ -130,7 +130,7 @@ void text_sanitize(const char *text, size_t length, char *ret, size_t size)
 	const unsigned char *from = (const unsigned char *)text;
 	size_t in = 0, out = 0;
 
-	assert(size > 0);
+	assert((text || length == 0) && ret && size > 0);
 	while (in < length && out + 1 < size) {
 		size_t sequence = 1;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/protocol.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,11 +32,13 @@ static size_t format_word(const char *word, uint64_t cycle, char *ret)
 
 size_t protocol_format_request(const struct protocol_request *request, char *ret)
 {
+	assert(ret);
 	return format_word(ENUM_NAME(verb_names, request->verb), request->cycle, ret);
 }
 
 size_t protocol_format_state(const struct protocol_state *state, char *ret)
 {
+	assert(ret);
 	return format_word(ENUM_NAME(state_names, state->state), state->cycle, ret);
 }
 
@@ -69,6 +72,7 @@ int protocol_parse_request(const char *text, size_t length, struct protocol_requ
 	uint64_t cycle;
 	int verb = parse_word(text, length, verb_names, ELEMENTSOF(verb_names), &cycle);
 
+	assert(ret);
 	if (verb < 0)
 		return verb;
 	ret->verb = (enum protocol_verb)verb;
@@ -81,6 +85,7 @@ int protocol_parse_state(const char *text, size_t length, struct protocol_state 
 	uint64_t cycle;
 	int state = parse_word(text, length, state_names, ELEMENTSOF(state_names), &cycle);
 
+	assert(ret);
 	if (state < 0)
 		return state;
 	ret->state = (enum protocol_agent_state)state;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/segments.h"
 
+#include <assert.h>
 #include <link.h>
 
 struct visit {
-	segment_fn take;
+	segment_fn handle;
 	void *data;
 };
 
@@ -24,14 +25,15 @@ static int visit_object(struct dl_phdr_info *info, size_t size, void *data)
 		};
 
 		if (header->p_type == PT_LOAD)
-			visit->take(visit->data, &segment);
+			visit->handle(visit->data, &segment);
 	}
 	return 0;
 }
 
-void segments_each(segment_fn take, void *data)
+void segments_each(segment_fn handle, void *data)
 {
-	struct visit visit = { .take = take, .data = data };
+	struct visit visit = { .handle = handle, .data = data };
 
+	assert(handle);
 	dl_iterate_phdr(visit_object, &visit);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/stop-signals.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdbool.h>
 
@@ -43,6 +44,7 @@ int stop_signals_watch(sd_event *event, int64_t priority, sd_event_signal_handle
 	struct stop_signals signals = list_signals();
 	int r = 0;
 
+	assert(event);
 	block(&signals);
 	for (size_t i = 0; r >= 0 && i < signals.n; i++) {
 		sd_event_source *source = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/string-list.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@ int string_list_add(struct string_list *list, const char *text, size_t length)
 {
 	char **texts = reallocarray(list->texts, list->n + 2, sizeof(*list->texts));
 
+	assert(text);
 	if (!texts)
 		return -ENOMEM;
 	list->texts = texts;
@@ -32,6 +34,8 @@ void string_list_sort(struct string_list *list)
 
 void string_list_done(struct string_list *list)
 {
+	if (!list)
+		return;
 	for (size_t i = 0; i < list->n; i++)
 		free(list->texts[i]);
 	free(list->texts);

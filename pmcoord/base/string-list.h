@@ -2,6 +2,8 @@
 #ifndef PMCOORD_BASE_STRING_LIST_H
 #define PMCOORD_BASE_STRING_LIST_H
 
+/* Lists of strings that grow. */
+
 #include <stddef.h>
 
 /* A NULL-terminated list that owns its strings. Initialise with zeros. */
@@ -13,6 +15,7 @@ struct string_list {
 /* Appends a copy of `length` bytes. Returns 0 or -ENOMEM. */
 int string_list_add(struct string_list *list, const char *text, size_t length);
 
+/* Sorts by strcmp(3). */
 void string_list_sort(struct string_list *list);
 void string_list_done(struct string_list *list);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/svg.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -34,6 +35,7 @@ int svg_begin(const char *path, int width, int height, const char *title, const 
 {
 	FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 
+	assert(title && style && dark_style && ret_out);
 	if (!out)
 		return error_set(error, -errno, "cannot write %s: %s", path, strerror(errno));
 	fprintf(out,
@@ -52,6 +54,7 @@ int svg_end(FILE *out, const char *path, struct error *error)
 {
 	bool failed;
 
+	assert(out);
 	fprintf(out, "</svg>\n");
 	failed = fflush(out) != 0 || ferror(out);
 	if (out != stdout && fclose(out) != 0)
@@ -88,6 +91,7 @@ void svg_escape(FILE *out, const char *text)
 	size_t length = strlen(text);
 	_cleanup_(freep) char *clean = malloc(length + 1);
 
+	assert(out);
 	if (!clean)
 		return;
 	text_sanitize(text, length, clean, length + 1);
@@ -109,6 +113,7 @@ void svg_text(FILE *out, const char *class, int x, int y, const char *format, ..
 	va_list arguments;
 	int length;
 
+	assert(out && class && format);
 	va_start(arguments, format);
 	length = vasprintf(&text, format, arguments);
 	va_end(arguments);
@@ -123,6 +128,7 @@ void svg_text(FILE *out, const char *class, int x, int y, const char *format, ..
 
 void svg_rect(FILE *out, const char *class, int x, int y, int width, int height, const char *hint)
 {
+	assert(out && class);
 	fprintf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"", class, x, y,
 		width, height);
 	if (!hint) {
@@ -136,6 +142,7 @@ void svg_rect(FILE *out, const char *class, int x, int y, int width, int height,
 
 void svg_line(FILE *out, const char *class, int x1, int y1, int x2, int y2)
 {
+	assert(out && class);
 	fprintf(out, "<line class=\"%s\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>\n", class, x1,
 		y1, x2, y2);
 }
@@ -158,6 +165,7 @@ static size_t character_start(const char *text, size_t n)
 
 char *svg_shorten(const char *text, size_t max, char *ret, size_t size)
 {
+	assert(max > 0 && ret && size > 0);
 	if (text[character_start(text, max)] == '\0')
 		snprintf(ret, size, "%s", text);
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
 #include <locale.h>
@@ -90,6 +91,7 @@ int table_new(const struct table_column *columns, FILE *out, struct table **ret_
 {
 	_cleanup_(table_freep) struct table *table = calloc(1, sizeof(*table));
 
+	assert(columns && out && ret_table);
 	if (!table)
 		return -ENOMEM;
 	/*
@@ -120,6 +122,7 @@ int table_add_line(struct table *table, const char *const *cells)
 {
 	struct libscols_line *line = scols_table_new_line(table->scols, NULL);
 
+	assert(cells);
 	if (!line)
 		return -ENOMEM;
 	for (size_t i = 0; i < table->n_columns; i++) {
@@ -137,6 +140,7 @@ int table_add_line(struct table *table, const char *const *cells)
 
 void table_set_optional(struct table *table, const char *const *titles)
 {
+	assert(table);
 	table->optional_titles = titles;
 }
 
@@ -199,6 +203,7 @@ int table_print(struct table *table)
 	_cleanup_(freep) char *text = NULL;
 	int r;
 
+	assert(table);
 	for (size_t i = 0; i < table->n_columns; i++)
 		if (table->columns[i].is_optional && !table->used[i])
 			hide(table, i);

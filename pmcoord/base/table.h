@@ -40,7 +40,7 @@ int table_add_line(struct table *table, const char *const *cells);
  */
 void table_set_optional(struct table *table, const char *const *titles);
 
-/* Returns 0 or a negative errno. */
+/* Prints all lines to the table's `out`. Returns 0 or a negative errno. */
 int table_print(struct table *table);
 
 #endif

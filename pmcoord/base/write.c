@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/write.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 int write_all(int fd, const char *data, size_t length)
 {
+	assert(data || length == 0);
 	while (length > 0) {
 		ssize_t n = write(fd, data, length);
 
@@ -22,7 +24,7 @@ int write_all(int fd, const char *data, size_t length)
 	return 0;
 }
 
-/* Is it a pipe whose reading end is closed (POLLERR, see poll(2))? */
+/* Whether it is a pipe whose reading end is closed (POLLERR, see poll(2)). */
 static bool is_closed_pipe(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
@@ -45,6 +47,7 @@ bool output_was_lost(const char *program)
 {
 	int why = flush_all(stdout);
 
+	assert(program);
 	if (why == 0 || why == EPIPE)
 		return false;
 	fprintf(stderr, "%s: cannot write the output: %s\n", program, strerror(why));

@@ -4,6 +4,7 @@
 
 #include "check/check.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -72,6 +73,7 @@ static void check_times(const struct config *config, struct findings *findings)
 
 void check_config(const struct check_context *context, struct findings *findings)
 {
+	assert(context && context->config && findings);
 	add_problems(
 		context->config_errors, FINDING_ERROR,
 		"fix this, see pmcoord.conf(5): until then pmcoord refuses to suspend and the host does not sleep",

@@ -4,6 +4,7 @@
 
 #include "check/check.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -51,6 +52,7 @@ static void check_last(const struct status *status, struct findings *findings)
 
 void check_cycles(const struct check_context *context, struct findings *findings)
 {
+	assert(context && findings);
 	if (context->no_status)
 		findings_add(findings, FINDING_WARNING, "cycles", "check as root", "%s",
 			     context->no_status);

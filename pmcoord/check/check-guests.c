@@ -4,6 +4,7 @@
 
 #include "check/check.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 #include "pmcoord/cleanup.h"
 
-/* A guest with the facts that its checks judge. */
+/* A guest with the facts for its checks. */
 struct guest_check {
 	const struct check_context *context;
 	const struct guest *guest;
@@ -96,13 +97,13 @@ static char *describe_functions(const struct guest_check *guest_check)
 	return text;
 }
 
-/* Why pmcoord cannot use an agent in the guest, and what to do about it. */
+/* Why pmcoord cannot use an agent in the guest, and what to do. */
 struct no_agent {
 	char reason[160];
 	const char *advice;
 };
 
-/* Returns false where the guest's agent can be used. */
+/* Returns false if the guest's agent can be used. */
 static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *ret)
 {
 	const struct guest_agent *agent = &guest_check->guest->agent;
@@ -123,7 +124,7 @@ static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *
 		snprintf(ret->reason, size, "pmcoord-agent has published no event channel");
 	} else if (guest_check->details->examination.agent_port_is_stale) {
 		snprintf(ret->reason, size,
-			 "pmcoord-agent has ended (event channel %" PRIu32
+			 "pmcoord-agent has stopped (event channel %" PRIu32
 			 ", which it published, does not exist)",
 			 agent->port);
 	} else {
@@ -190,7 +191,7 @@ static void check_agent_state(const struct guest_check *guest_check)
 	const char *detail = agent->detail[0] ? agent->detail : "no details";
 	struct no_agent why;
 
-	/* The state of an agent that has ended is out of date. */
+	/* The state of an agent that has stopped is out of date. */
 	if (lacks_agent(guest_check, &why) || guest_check->guest->state != GUEST_RUNNING)
 		return;
 	switch (agent->state.state) {
@@ -398,8 +399,10 @@ void check_guests(const struct check_context *context, struct findings *findings
 {
 	const struct inventory *inventory = context->inventory;
 
+	assert(context->config && findings);
 	if (!inventory)
 		return;
+	assert(context->graph && context->details);
 	if (inventory->n_guests == 0)
 		findings_add(
 			findings, FINDING_INFO, "guests", "",

@@ -4,6 +4,7 @@
 
 #include "check/check.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -112,6 +113,7 @@ static void check_reports(const struct check_context *context, struct findings *
 
 void check_host(const struct check_context *context, struct findings *findings)
 {
+	assert(context && findings);
 	check_hypervisor(context, findings);
 	check_sleep(context, findings);
 	check_disks(context, findings);
@@ -224,6 +226,7 @@ void check_systemd(const struct check_context *context, struct findings *finding
 {
 	const struct host_systemd *systemd;
 
+	assert(context && findings);
 	if (!context->host)
 		return;
 	systemd = &context->host->systemd;

@@ -4,6 +4,8 @@
 
 #include "check/check.h"
 
+#include <assert.h>
+
 static void check_loops(const struct check_context *context, struct findings *findings)
 {
 	const char *warning;
@@ -42,6 +44,7 @@ static void check_claims(const struct inventory *inventory, struct findings *fin
 
 void check_order(const struct check_context *context, struct findings *findings)
 {
+	assert(context && findings);
 	if (context->graph)
 		check_loops(context, findings);
 	if (context->inventory)

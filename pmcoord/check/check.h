@@ -3,9 +3,9 @@
 #define PMCOORD_CHECK_CHECK_H
 
 /*
- * The preflight of `pmcoord check`: finds what would make a cycle fail or lose
- * something. Checks are pure: each judges facts that its caller has read, and
- * depends on no other check.
+ * The preflight of `pmcoord check`: finds what would make a cycle fail or be
+ * degraded. Checks are pure functions of facts that the caller has read, and
+ * independent of each other.
  */
 
 #include "model/config.h"
@@ -22,7 +22,7 @@ struct check_function {
 	uint32_t class; /* such as 0x0c0330; 0: unknown */
 };
 
-/* Facts on one guest that the inventory lacks. */
+/* Facts about one guest that the inventory lacks. */
 struct check_details {
 	struct guest_examination examination;
 	struct check_function functions[EXAMINED_PCI_MAX];
@@ -44,10 +44,10 @@ struct check_context {
 	const char *no_status; /* why the status could not be read */
 };
 
-/* Runs all checks. `findings` is the caller's, appended to. */
+/* Runs all checks, and appends to `findings`. */
 void check_all(const struct check_context *context, struct findings *findings);
 
-/* The groups of checks; each skips what its facts are missing for. */
+/* The groups of checks; a check is skipped if one of its facts is missing. */
 void check_host(const struct check_context *context, struct findings *findings);
 void check_systemd(const struct check_context *context, struct findings *findings);
 void check_config(const struct check_context *context, struct findings *findings);

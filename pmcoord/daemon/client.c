@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,16 +17,15 @@
 #include "daemon/service.h"
 #include "pmcoord/stop-signals.h"
 
-/* Who only wants to know whether there is a daemon does not wait for one. */
-#define PATIENCE_TO_LOOK_US 1000000
+/* Of client_daemon_is_running, instead of D-Bus's default of 25 s. */
+#define CALL_TIMEOUT_US 1000000
 
 struct client {
 	sd_bus *bus;
 	sd_event *event;
-	/* The job under way. */
-	uint64_t job;
+	uint64_t job; /* the submitted one */
 	const struct client_options *options;
-	struct followers followers; /* as far as they were shown */
+	struct followers followers; /* the journals, read so far */
 	struct job_outcome outcome;
 	bool was_interrupted;
 };
@@ -40,7 +40,7 @@ void client_close(struct client *client)
 	free(client);
 }
 
-/* Whether the daemon is there, and runs on what we mean. */
+/* Whether the daemon answers and runs on this hypervisor. */
 static int check_daemon(struct client *client, const char *hypervisor)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -55,6 +55,7 @@ int client_open(const char *hypervisor, struct client **ret_client, struct error
 	struct client *client = calloc(1, sizeof(*client));
 	int r = client ? 0 : -ENOMEM;
 
+	assert(hypervisor && ret_client);
 	if (r == 0)
 		r = sd_event_new(&client->event);
 	if (r < 0) {
@@ -75,15 +76,16 @@ bool client_daemon_is_running(const char *hypervisor)
 	struct client client = { 0 };
 	bool found;
 
+	assert(hypervisor);
 	if (sd_bus_open_system(&client.bus) < 0)
 		return false;
-	sd_bus_set_method_call_timeout(client.bus, PATIENCE_TO_LOOK_US);
+	sd_bus_set_method_call_timeout(client.bus, CALL_TIMEOUT_US);
 	found = check_daemon(&client, hypervisor) == 0;
 	sd_bus_flush_close_unref(client.bus);
 	return found;
 }
 
-/* ---- while the daemon works --------------------------------------------- */
+/* ---- while the job runs ------------------------------------------------- */
 
 static int on_step(sd_bus_message *message, void *data, sd_bus_error *error)
 {
@@ -91,7 +93,7 @@ static int on_step(sd_bus_message *message, void *data, sd_bus_error *error)
 	uint64_t job, cycle;
 
 	(void)error;
-	/* A journal that is gone by now is told by the report. */
+	/* Without its journal, the cycle is shown by its report. */
 	if (sd_bus_message_read(message, "tt", &job, &cycle) >= 0 && job == client->job)
 		followers_read(&client->followers, cycle, client->options->observer,
 			       client->options->observer_data);
@@ -123,7 +125,7 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 	return sd_event_exit(client->event, 0);
 }
 
-/* The daemon has lost its name: it has died. */
+/* The daemon has died: it keeps the name as long as it runs. */
 static int on_owner_changed(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
@@ -140,16 +142,16 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	(void)info;
 	client->was_interrupted = true;
-	/* How it ended is told by JobRemoved; that it is over already too. */
+	/* No reply is needed: JobRemoved reports how the job ended. */
 	return sd_bus_call_method_async(client->bus, NULL, SERVICE_NAME, SERVICE_PATH,
 					SERVICE_INTERFACE, "Cancel", NULL, NULL, "t", client->job);
 }
 
-static int listen(struct client *client)
+static int subscribe(struct client *client)
 {
 	int r = stop_signals_watch(client->event, SD_EVENT_PRIORITY_NORMAL, on_signal, client);
 
-	/* Waking up at each step competes with the guests that go down. */
+	/* Each signal costs CPU time that suspending guests need. */
 	if (r >= 0 && client->options->observer)
 		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME, SERVICE_PATH,
 					SERVICE_INTERFACE, "Step", on_step, client);
@@ -165,7 +167,7 @@ static int listen(struct client *client)
 	return r;
 }
 
-/* ---- asking ------------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 static int append_option(sd_bus_message *message, const char *key, const char *type,
 			 const void *value)
@@ -189,7 +191,7 @@ static int append_options(sd_bus_message *message, const struct job *job,
 	_cleanup_(freep) char *config = NULL;
 	int on = 1, r = sd_bus_message_open_container(message, 'a', "{sv}");
 
-	/* The daemon has another working directory. */
+	/* The daemon's working directory is another one. */
 	if (r >= 0 && options->config_path) {
 		config = realpath(options->config_path, NULL);
 		r = config ? append_option(message, SERVICE_OPTION_CONFIG, "s", config) : -errno;
@@ -214,8 +216,8 @@ static int append_names(sd_bus_message *message, const struct job *job)
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-/* What the daemon answered when it did not begin the job. */
-static int refused(int r, const sd_bus_error *answer, struct error *error)
+/* Translates the daemon's error reply. */
+static int set_refusal(int r, const sd_bus_error *answer, struct error *error)
 {
 	static const struct {
 		const char *name;
@@ -250,11 +252,11 @@ static int call(struct client *client, const struct job *job, const struct clien
 	if (r >= 0)
 		r = append_options(message, job, options);
 	if (r < 0)
-		error_set(error, r, "cannot ask the daemon: %s", strerror(-r));
+		error_set(error, r, "cannot compose the request for the daemon: %s", strerror(-r));
 	if (r >= 0)
 		r = sd_bus_call(client->bus, message, 0, &answer, ret_reply);
 	if (r < 0)
-		refused(r, &answer, error);
+		set_refusal(r, &answer, error);
 	sd_bus_error_free(&answer);
 	sd_bus_message_unref(message);
 	return r < 0 ? error->number : 0;
@@ -269,7 +271,7 @@ static int wait_for_end(struct client *client, struct error *error)
 	if (r == -ECONNRESET)
 		return error_set(
 			error, r,
-			"the pmcoord daemon has died in the middle of it: its successor brings the guests back; see 'pmcoord status'");
+			"the pmcoord daemon died during the job: it resumes the guests when systemd restarts it; see 'pmcoord status'");
 	return r < 0 ? error_set(error, r, "cannot wait for the daemon: %s", strerror(-r)) : 0;
 }
 
@@ -279,22 +281,26 @@ int client_do(struct client *client, const struct job *job, const struct client_
 	sd_bus_message *reply = NULL;
 	int r;
 
+	assert(client && job && options && ret_outcome);
+	assert(!options->observer || options->journals);
 	client->options = options;
 	client->followers.directory = options->journals;
 	/*
-	 * What has been is not shown; but what comes may be over, and its
-	 * journal gone, before we are told.
+	 * Skip the records there are. Journals must be open before the job
+	 * starts: it may end, and remove its journal, before the first signal.
 	 */
 	if (options->observer)
 		followers_read_directory(&client->followers, NULL, NULL);
-	r = listen(client);
+	r = subscribe(client);
 	client->outcome = (struct job_outcome){ 0 };
 	if (r < 0)
-		return error_set(error, r, "cannot listen to the daemon: %s", strerror(-r));
+		return error_set(error, r, "cannot subscribe to the daemon's signals: %s",
+				 strerror(-r));
 	r = call(client, job, options, &reply, error);
 	if (r == 0 && sd_bus_message_read(reply, "t", &client->job) < 0)
-		r = error_refuse(error, OUTCOME_UNSUPPORTED,
-				 "the daemon is of another version: restart pmcoord");
+		r = error_refuse(
+			error, OUTCOME_UNSUPPORTED,
+			"the daemon is of another version: run 'systemctl restart pmcoord'");
 	sd_bus_message_unref(reply);
 	if (r == 0)
 		r = wait_for_end(client, error);
@@ -305,6 +311,7 @@ int client_do(struct client *client, const struct job *job, const struct client_
 
 bool client_was_interrupted(const struct client *client)
 {
+	assert(client);
 	return client->was_interrupted;
 }
 
@@ -315,24 +322,24 @@ int client_sleep(struct client *client, const struct client_options *options, in
 	sd_bus_message *reply = NULL;
 	int fd, r = call(client, &job, options, &reply, error);
 
+	assert(ret_lease);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_read(reply, "th", &client->job, &fd);
 	if (r >= 0) {
-		/* The reply's own closes with it. */
+		/* The reply owns `fd`. */
 		*ret_lease = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		r = *ret_lease < 0 ? -errno : 0;
 	}
 	sd_bus_message_unref(reply);
-	return r < 0 ? error_set(error, r, "the daemon's answer cannot be used: %s", strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "cannot read the daemon's reply: %s", strerror(-r)) : 0;
 }
 
-/* ---- who comes and goes ------------------------------------------------- */
+/* ---- guests added or removed -------------------------------------------- */
 
 struct client_watch {
 	sd_bus *bus;
-	client_guest_fn tell;
+	client_guest_fn report;
 	void *data;
 };
 
@@ -344,13 +351,13 @@ static int on_guest(sd_bus_message *message, void *data, sd_bus_error *error)
 
 	(void)error;
 	if (sd_bus_message_read(message, "su", &guest, &domid) >= 0)
-		watch->tell(watch->data, guest, domid,
-			    strcmp(sd_bus_message_get_member(message),
-				   SERVICE_SIGNAL_GUEST_ADDED) == 0);
+		watch->report(watch->data, guest, domid,
+			      strcmp(sd_bus_message_get_member(message),
+				     SERVICE_SIGNAL_GUEST_ADDED) == 0);
 	return 0;
 }
 
-int client_watch_guests(struct sd_event *event, client_guest_fn tell, void *data,
+int client_watch_guests(struct sd_event *event, client_guest_fn report, void *data,
 			struct client_watch **ret_watch)
 {
 	static const char *const signals[] = { SERVICE_SIGNAL_GUEST_ADDED,
@@ -358,9 +365,10 @@ int client_watch_guests(struct sd_event *event, client_guest_fn tell, void *data
 	struct client_watch *watch = calloc(1, sizeof(*watch));
 	int r;
 
+	assert(event && report && ret_watch);
 	if (!watch)
 		return -ENOMEM;
-	watch->tell = tell;
+	watch->report = report;
 	watch->data = data;
 	r = sd_bus_open_system(&watch->bus);
 	for (size_t i = 0; i < ELEMENTSOF(signals) && r >= 0; i++)

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_DAEMON_CLIENT_H
 #define PMCOORD_DAEMON_CLIENT_H
 
-/* Has the daemon do a job. */
+/* The D-Bus client of the daemon: submits jobs to it and waits for their end. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,43 +13,42 @@
 struct client;
 
 /*
- * Finds the daemon that runs on this hypervisor ("xen", "sim:<path>"). Returns
- * 0 and the client, or -ENOTCONN where there is none (no bus is none), or
- * another negative errno with `error` set.
+ * Connects to the daemon that runs on this hypervisor ("xen", "sim:<path>").
+ * Returns 0; -ENOTCONN, without `error`, if there is no such daemon or no bus;
+ * or another negative errno with `error` set. Release: client_close.
  */
 int client_open(const char *hypervisor, struct client **ret_client, struct error *error);
 void client_close(struct client *client);
 
-/*
- * Whether such a daemon runs; asks only, and takes no answer within a second
- * for a no.
- */
+/* Whether such a daemon runs; false if it does not answer within 1 s. */
 bool client_daemon_is_running(const char *hypervisor);
 
-/* What is passed on to the daemon besides the job; NULL and 0: nothing. */
+/* Passed to the daemon with the job, all borrowed; NULL and 0: not set. */
 struct client_options {
 	const char *config_path;
 	uint64_t timeout_us;
-	const char *journals; /* where the cycle's journal can be followed */
-	journal_observer_fn observer; /* told of each of its records */
+	const char *journals; /* the directory of journals; set with `observer` */
+	journal_observer_fn observer; /* called for each record of the cycle */
 	void *observer_data;
 };
 
 /*
- * Has the job done and waits for its end; SIGINT, SIGTERM and SIGHUP undo it.
- * Returns 0 with the outcome, or negative with `error` set: -EBUSY if the
- * daemon is at work, -ECONNRESET if it died in the middle of it.
+ * Submits the job and waits for its end; SIGINT, SIGTERM and SIGHUP cancel it,
+ * which undoes it. Returns 0 with the outcome (release: job_outcome_done), or a
+ * negative errno with `error` set: -EBUSY if the daemon runs another job,
+ * -ECONNRESET if it died during this one.
  */
 int client_do(struct client *client, const struct job *job, const struct client_options *options,
 	      struct job_outcome *ret_outcome, struct error *error);
 
-/* Whether a signal has stopped the last job. */
+/* Whether one of these signals was received. */
 bool client_was_interrupted(const struct client *client);
 
 /*
- * Has the daemon put the guests to sleep for as long as the descriptor in
- * *ret_lease, the caller's, is open for writing. See struct daemon_request for
- * what can be read from it. Returns 0 or as client_do.
+ * Submits a JOB_SLEEP: the daemon keeps the guests suspended until *ret_lease,
+ * which the caller owns, is closed or shut down for writing. struct
+ * daemon_request describes what can be read from it; lease_hold reads it.
+ * Returns 0, or a negative errno as client_do.
  */
 int client_sleep(struct client *client, const struct client_options *options, int *ret_lease,
 		 struct error *error);
@@ -57,15 +56,15 @@ int client_sleep(struct client *client, const struct client_options *options, in
 struct client_watch;
 struct sd_event;
 
-/* A guest has come, or has gone. */
-typedef void (*client_guest_fn)(void *data, const char *guest, uint32_t domid, bool has_come);
+/* Called for each guest that the daemon reports as added or removed. */
+typedef void (*client_guest_fn)(void *data, const char *guest, uint32_t domid, bool was_added);
 
 /*
- * Has the daemon, also one that starts later, tell of guests that come and go,
- * in events of the loop. Returns 0 or a negative errno, which without a bus is
- * to be expected. Release: client_watch_free, also of NULL.
+ * Calls `report` from the event loop for each guest that is added or removed,
+ * also when the daemon is started later. Returns 0, or a negative errno, for
+ * instance without a bus. Release: client_watch_free.
  */
-int client_watch_guests(struct sd_event *event, client_guest_fn tell, void *data,
+int client_watch_guests(struct sd_event *event, client_guest_fn report, void *data,
 			struct client_watch **ret_watch);
 void client_watch_free(struct client_watch *watch);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/daemon.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,18 +23,21 @@
 #include "host/sleeper-alarm.h"
 #include "host/sleeper-host.h"
 
-/* A sleep, and what a dead process has left, wait for a cycle to end. */
-#define PATIENCE_US 40000000ull
+/*
+ * How long a sleep or a recovery waits for another process's cycle to end:
+ * Deadline= (30 s by default) and the undo.
+ */
+#define LOCK_TIMEOUT_US 40000000ull
 
 /*
- * Between an event and the look at all guests that it causes. News comes in
- * flocks (a domain that starts); and guests make events, so that however many
- * they make, we look once a second at most.
+ * Delay between an event and the inventory that it causes: a domain that starts
+ * changes many xenstore nodes at once. Guests can cause events at any rate, so
+ * there is at most one inventory a second.
  */
-#define SETTLE_US 100000
-#define SETTLE_AGAIN_US 1000000
+#define REFRESH_DELAY_US 100000
+#define REFRESH_INTERVAL_US 1000000
 
-/* Only in a cycle: a daemon that hangs in the middle of it is replaced. */
+/* Only during a job: the service manager restarts a daemon that hangs. */
 #define WATCHDOG_US 60000000ull
 
 struct daemon_job {
@@ -44,13 +48,13 @@ struct daemon_job {
 	uint64_t timeout_us;
 	int lease_fd;
 	sd_event_source *lease_source;
-	bool lease_is_over;
+	bool lease_has_ended;
 };
 
 struct daemon {
 	struct host_env *env;
 	struct loop *loop; /* of the process; coordinator.loop may be virtual */
-	struct daemon_observer listener;
+	struct daemon_observer observer;
 	struct config config;
 	struct coordinator coordinator;
 	struct progress progress;
@@ -60,11 +64,11 @@ struct daemon {
 	char phase[sizeof(((struct cycle_phase *)NULL)->name)];
 	uint64_t cycle;
 	const char *last_result;
-	char last_words[ERROR_TEXT_MAX]; /* why it was not a better one */
-	uint64_t refresh_at_us; /* LOOP_FOREVER: all is as it was */
+	char last_message[ERROR_TEXT_MAX]; /* of the same job */
+	uint64_t refresh_at_us; /* LOOP_FOREVER: nothing has changed */
 	uint64_t refreshed_us;
 	struct guest_tracker tracker;
-	int given_up;
+	int stopped; /* negative errno, by daemon_stop; 0: go on */
 };
 
 /* ---- jobs --------------------------------------------------------------- */
@@ -126,7 +130,7 @@ static int job_new(struct daemon *daemon, const struct daemon_request *request,
 	return 0;
 }
 
-/* The other end has closed: whoever wanted the sleep is done with it. */
+/* The client has closed its end: its sleep is over. */
 static int on_lease(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct daemon *daemon = data;
@@ -136,7 +140,7 @@ static int on_lease(sd_event_source *source, int fd, uint32_t events, void *data
 
 	(void)events;
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	job->lease_is_over = true;
+	job->lease_has_ended = true;
 	if (job == daemon->current)
 		loop_interrupt(daemon->coordinator.loop, SIGTERM);
 	return 0;
@@ -153,14 +157,14 @@ static int watch_lease(struct daemon *daemon, struct daemon_job *job)
 	return r < 0 ? r : 0;
 }
 
-static void tell_lease(const struct daemon_job *job, const char *text)
+static void send_to_lease(const struct daemon_job *job, const char *text)
 {
-	/* Whoever does not listen any more has been noticed already. */
+	/* Errors are ignored: on_lease is called when the other end closes. */
 	if (job->lease_fd >= 0)
 		send(job->lease_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static int say_busy(const struct daemon *daemon, struct error *error)
+static int report_busy(const struct daemon *daemon, struct error *error)
 {
 	char holder[128];
 
@@ -171,8 +175,8 @@ static int say_busy(const struct daemon *daemon, struct error *error)
 
 static void changed(struct daemon *daemon)
 {
-	if (daemon->listener.changed)
-		daemon->listener.changed(daemon->listener.data);
+	if (daemon->observer.changed)
+		daemon->observer.changed(daemon->observer.data);
 }
 
 int daemon_submit(struct daemon *daemon, const struct daemon_request *request, uint64_t *ret_id,
@@ -182,10 +186,11 @@ int daemon_submit(struct daemon *daemon, const struct daemon_request *request, u
 	struct daemon_job *job;
 	int r = 0;
 
+	assert(request->client && ret_id);
 	if (daemon->current && !may_wait) {
 		if (request->lease_fd >= 0)
 			close(request->lease_fd);
-		return say_busy(daemon, error);
+		return report_busy(daemon, error);
 	}
 	r = job_new(daemon, request, &job);
 	if (r == 0) {
@@ -194,7 +199,7 @@ int daemon_submit(struct daemon *daemon, const struct daemon_request *request, u
 			job_free(job);
 	}
 	if (r < 0)
-		return error_set(error, r, "cannot begin: %s", strerror(-r));
+		return error_set(error, r, "cannot start the job: %s", strerror(-r));
 	if (daemon->current)
 		daemon->waiting = job;
 	else
@@ -206,16 +211,17 @@ int daemon_submit(struct daemon *daemon, const struct daemon_request *request, u
 
 int daemon_cancel(struct daemon *daemon, uint64_t id)
 {
+	assert(daemon);
 	if (!daemon->current || daemon->current->id != id)
 		return -ENOENT;
 	loop_interrupt(daemon->coordinator.loop, SIGINT);
 	return 0;
 }
 
-/* ---- telling ------------------------------------------------------------ */
+/* ---- observers ---------------------------------------------------------- */
 
 /*
- * A virtual clock does not wait for clients, so they are served between the
+ * With a virtual clock the job never waits, so clients are served between its
  * records.
  */
 static void serve_clients(struct daemon *daemon)
@@ -235,8 +241,8 @@ static void observe(void *data, const struct cycle *cycle, const struct record *
 		snprintf(daemon->phase, sizeof(daemon->phase), "%s", record->text);
 		changed(daemon);
 	}
-	if (daemon->listener.step)
-		daemon->listener.step(daemon->listener.data, cycle, record);
+	if (daemon->observer.step)
+		daemon->observer.step(daemon->observer.data, cycle, record);
 	serve_clients(daemon);
 }
 
@@ -246,7 +252,7 @@ static void print_warning(void *data, const char *warning)
 	fprintf(stderr, "pmcoord: %s\n", warning);
 }
 
-/* As it stands now: an edited file holds from the next job on. */
+/* Reads the file again for each job, so that edits need no restart. */
 static int load_config(struct daemon *daemon, const struct daemon_job *job, struct error *error)
 {
 	const char *path = job && job->config_path ? job->config_path : CONFIG_DEFAULT_PATH;
@@ -266,10 +272,10 @@ static int load_config(struct daemon *daemon, const struct daemon_job *job, stru
 	return 0;
 }
 
-/* ---- doing a job -------------------------------------------------------- */
+/* ---- running a job ------------------------------------------------------ */
 
-static int do_job(struct daemon *daemon, struct daemon_job *job, struct job_outcome *outcome,
-		  struct error *error)
+static int run_job(struct daemon *daemon, struct daemon_job *job, struct job_outcome *outcome,
+		   struct error *error)
 {
 	_cleanup_(closep) int lock = -EBADF;
 	const struct job_kind *kind = job_kind(job->job.verb);
@@ -280,50 +286,51 @@ static int do_job(struct daemon *daemon, struct daemon_job *job, struct job_outc
 	if (r < 0)
 		return r;
 	snprintf(purpose, sizeof(purpose), "%s for %s", kind->name, job->client);
-	lock = lock_take(daemon->env->roots.run, purpose, kind->waits ? PATIENCE_US : 0, error);
+	lock = lock_take(daemon->env->roots.run, purpose, kind->waits ? LOCK_TIMEOUT_US : 0, error);
 	if (lock < 0)
 		return lock;
 	if (job_sleeps(&job->job))
 		r = host_env_new_sleeper(daemon->env, kind->sleeper, job->lease_fd, &sleeper);
 	if (r < 0)
 		return error_set(error, r, "cannot sleep: %s", strerror(-r));
-	/* Left over from a job that was over when it was told to stop. */
+	/* Discard a signal that came after the previous job had ended. */
 	loop_take_signal(daemon->coordinator.loop);
-	if (job->lease_is_over)
+	if (job->lease_has_ended)
 		loop_interrupt(daemon->coordinator.loop, SIGTERM);
 	job_run(&daemon->coordinator, &job->job, sleeper, outcome);
 	sleeper_free(sleeper);
 	return 0;
 }
 
-static void tell_outcome(struct daemon *daemon, const struct daemon_job *job,
-			 const struct job_outcome *outcome)
+static void report_outcome(struct daemon *daemon, const struct daemon_job *job,
+			   const struct job_outcome *outcome)
 {
 	char text[ERROR_TEXT_MAX + 64];
 
 	if (outcome->report) {
 		daemon->last_result = cycle_result_name(outcome->report->result);
-		snprintf(daemon->last_words, sizeof(daemon->last_words), "%s", outcome->message);
+		snprintf(daemon->last_message, sizeof(daemon->last_message), "%s",
+			 outcome->message);
 		progress_log_cycle(outcome->report);
 	}
 	if (outcome->message[0])
 		fprintf(stderr, "pmcoord: %s: %s\n", job_kind(job->job.verb)->name,
 			outcome->message);
 	snprintf(text, sizeof(text), "EXIT=%d\nMESSAGE=%s", (int)outcome->result, outcome->message);
-	tell_lease(job, text);
-	if (daemon->listener.job_removed)
-		daemon->listener.job_removed(daemon->listener.data, job->id, outcome);
+	send_to_lease(job, text);
+	if (daemon->observer.job_removed)
+		daemon->observer.job_removed(daemon->observer.data, job->id, outcome);
 }
 
 static void notify_idle(const struct daemon *daemon)
 {
 	sd_notifyf(0, "WATCHDOG_USEC=0\nSTATUS=Ready.%s%s%s%s",
 		   daemon->last_result[0] ? " Last cycle: " : "", daemon->last_result,
-		   daemon->last_words[0] ? ": " : "", daemon->last_words);
+		   daemon->last_message[0] ? ": " : "", daemon->last_message);
 }
 
-/* What the next is kept ready for are the owner's wishes, not this client's. */
-static void forget_wishes(struct daemon *daemon, const struct daemon_job *job)
+/* Guests are prearmed by the default configuration, not by a client's options. */
+static void restore_config(struct daemon *daemon, const struct daemon_job *job)
 {
 	struct error error = { 0 };
 
@@ -343,15 +350,15 @@ static void run_current(struct daemon *daemon)
 	loop_watchdog(daemon->loop, WATCHDOG_US / 3);
 	progress_init(&daemon->progress, true, false);
 	progress_notify(&daemon->progress, loop_event(daemon->loop));
-	r = do_job(daemon, job, &outcome, &error);
+	r = run_job(daemon, job, &outcome, &error);
 	progress_done(&daemon->progress);
 	if (r < 0)
 		job_outcome_of_error(&error, &outcome);
 	loop_watchdog(daemon->loop, 0);
 	snprintf(daemon->phase, sizeof(daemon->phase), "idle");
 	daemon->current = NULL;
-	tell_outcome(daemon, job, &outcome);
-	forget_wishes(daemon, job);
+	report_outcome(daemon, job, &outcome);
+	restore_config(daemon, job);
 	notify_idle(daemon);
 	job_outcome_done(&outcome);
 	job_free(job);
@@ -363,7 +370,7 @@ static void run_current(struct daemon *daemon)
 
 /* ---- idle --------------------------------------------------------------- */
 
-/* Takes all events; what they are about is seen by looking at all guests. */
+/* Discards all pending events: the next inventory shows what they were about. */
 static int take_events(struct daemon *daemon, bool *ret_any)
 {
 	struct hypervisor *hypervisor = daemon->env->hypervisor;
@@ -376,20 +383,20 @@ static int take_events(struct daemon *daemon, bool *ret_any)
 	return r;
 }
 
-static void tell_guest(void *data, const struct guest *guest, bool has_come)
+static void notify_guest(void *data, const struct guest *guest, bool was_added)
 {
 	struct daemon *daemon = data;
 
-	if (daemon->listener.guest)
-		daemon->listener.guest(daemon->listener.data, guest, has_come);
+	if (daemon->observer.guest)
+		daemon->observer.guest(daemon->observer.data, guest, was_added);
 }
 
-static void look_who_is_there(void *data, const struct inventory *inventory)
+static void handle_inventory(void *data, const struct inventory *inventory)
 {
 	struct daemon *daemon = data;
 
-	/* Where that fails it is told later. */
-	guest_tracker_update(&daemon->tracker, inventory, tell_guest, daemon);
+	/* On -ENOMEM the next inventory reports the difference. */
+	guest_tracker_update(&daemon->tracker, inventory, notify_guest, daemon);
 }
 
 static int refresh(struct daemon *daemon)
@@ -400,21 +407,21 @@ static int refresh(struct daemon *daemon)
 
 	if (r < 0)
 		return r;
-	/* Guests that cannot be read now may be when they are needed. */
-	if (prearm_refresh(&daemon->coordinator, look_who_is_there, daemon, &error) < 0)
+	/* Guests that cannot be read now may be readable when a job starts. */
+	if (prearm_refresh(&daemon->coordinator, handle_inventory, daemon, &error) < 0)
 		fprintf(stderr, "pmcoord: ignoring for now: %s\n", error_text(&error));
 	daemon->refresh_at_us = LOOP_FOREVER;
 	daemon->refreshed_us = loop_now(daemon->loop);
 	return loop_watch_hypervisor(daemon->loop, true);
 }
 
-/* Something has happened to some guest: look soon, and not again before. */
+/* Until then further events are not read. */
 static int schedule_refresh(struct daemon *daemon)
 {
-	uint64_t soon = loop_now(daemon->loop) + SETTLE_US;
-	uint64_t again = daemon->refreshed_us + SETTLE_AGAIN_US;
+	uint64_t after_event = loop_now(daemon->loop) + REFRESH_DELAY_US;
+	uint64_t after_last = daemon->refreshed_us + REFRESH_INTERVAL_US;
 
-	daemon->refresh_at_us = soon > again ? soon : again;
+	daemon->refresh_at_us = after_event > after_last ? after_event : after_last;
 	return loop_watch_hypervisor(daemon->loop, false);
 }
 
@@ -454,7 +461,7 @@ int daemon_run(struct daemon *daemon, struct error *error)
 	if (r < 0)
 		return r;
 	sd_notify(0, "READY=1");
-	while (r == 0 && daemon->given_up == 0 && !loop_stop_requested(daemon->loop)) {
+	while (r == 0 && daemon->stopped == 0 && !loop_stop_requested(daemon->loop)) {
 		if (daemon->current) {
 			r = loop_watch_hypervisor(daemon->loop, true);
 			if (r == 0)
@@ -464,9 +471,9 @@ int daemon_run(struct daemon *daemon, struct error *error)
 		}
 	}
 	if (r == 0)
-		r = daemon->given_up;
+		r = daemon->stopped;
 	sd_notify(0, "STOPPING=1");
-	return r < 0 ? error_set(error, r, "cannot go on: %s", strerror(-r)) : 0;
+	return r < 0 ? error_set(error, r, "the daemon stops: %s", strerror(-r)) : 0;
 }
 
 /* ---- the object --------------------------------------------------------- */
@@ -475,6 +482,7 @@ int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daem
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 
+	assert(env && env->hypervisor && loop && ret_daemon);
 	if (!daemon)
 		return -ENOMEM;
 	*daemon = (struct daemon){
@@ -510,20 +518,23 @@ void daemon_free(struct daemon *daemon)
 	free(daemon);
 }
 
-void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *listener)
+void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *observer)
 {
-	daemon->listener = *listener;
+	assert(daemon && observer);
+	daemon->observer = *observer;
 }
 
-void daemon_give_up(struct daemon *daemon, int r)
+void daemon_stop(struct daemon *daemon, int r)
 {
-	daemon->given_up = r;
+	assert(daemon && r < 0);
+	daemon->stopped = r;
 }
 
 void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_status)
 {
 	const struct daemon_job *job = daemon->current;
 
+	assert(ret_status);
 	*ret_status = (struct daemon_status){
 		.job = job ? job->id : 0,
 		.verb = job ? job_kind(job->job.verb)->name : "",

@@ -3,9 +3,9 @@
 #define PMCOORD_DAEMON_DAEMON_H
 
 /*
- * The resident coordinator: keeps channels to all guests, and does one job
- * after the other for whoever asks. A job runs to its end inside of daemon_run,
- * which serves other events, and so its clients, whenever it waits.
+ * The resident coordinator: keeps event channels bound to all guests and runs
+ * one job at a time for its clients. A job runs to its end within daemon_run,
+ * which dispatches other events, those of clients included, while the job waits.
  */
 
 #include "engine/host-env.h"
@@ -16,16 +16,17 @@
 
 struct daemon;
 
-/* What a client asks for; copied by daemon_submit. */
+/* A client's request; copied by daemon_submit. */
 struct daemon_request {
 	struct job job;
-	const char *client; /* who asks, for people: "process 12" */
+	const char *client; /* for messages: "process 12" */
 	const char *config_path; /* NULL: the default */
 	uint64_t timeout_us; /* instead of Deadline=; 0: as configured */
 	/*
-	 * JOB_SLEEP: a socket, ours from now on. It is told, in the words of
-	 * sd_notify(3), how the job goes; when its other end closes (for
-	 * writing, or with its process), the guests are brought back.
+	 * JOB_SLEEP: a socket that daemon_submit takes ownership of, also on
+	 * failure; otherwise negative. The daemon sends the job's progress to
+	 * it in the format of sd_notify(3), and resumes the guests when its
+	 * other end is closed or shut down for writing.
 	 */
 	int lease_fd;
 };
@@ -33,11 +34,11 @@ struct daemon_request {
 struct daemon_observer {
 	/* A record was written to a cycle's journal. */
 	void (*step)(void *data, const struct cycle *cycle, const struct record *record);
-	/* The job has ended; the outcome is borrowed. */
+	/* A job has ended; the outcome is borrowed. */
 	void (*job_removed)(void *data, uint64_t id, const struct job_outcome *outcome);
-	/* Between jobs: a guest has come, or has gone; borrowed. */
+	/* Between jobs: a guest was added or removed; borrowed. */
 	guest_tracker_fn guest;
-	/* daemon_status has changed. */
+	/* What daemon_get_status returns has changed. */
 	void (*changed)(void *data);
 	void *data;
 };
@@ -47,42 +48,51 @@ struct daemon_status {
 	const char *verb; /* of the job; "" when idle */
 	const char *client;
 	const char *phase; /* of its cycle; "idle" when idle */
-	uint64_t cycle; /* the last one there was, 0: none yet */
+	uint64_t cycle; /* the running or last one; 0: none yet */
 	const char *last_result; /* of the last job that had a report, or "" */
 };
 
 /*
- * On a host that is open, with a loop of the process (loop_new); both are
- * borrowed. The host's own loop is the same, unless its clock is virtual.
- * Returns 0 or -ENOMEM.
+ * Creates a daemon on an open host and the process's loop (loop_new); both are
+ * borrowed. `loop` is the host's own, unless the host has a virtual clock.
+ * Returns 0 or -ENOMEM. Release: daemon_free.
  */
 int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daemon);
 void daemon_free(struct daemon *daemon);
 
-void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *listener);
+/* Replaces the observer, which is copied; any of its functions may be NULL. */
+void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *observer);
 
 /*
- * Takes up what a former process has left, and then serves until the process
- * is told to stop or daemon_give_up was called. Returns 0, or a negative errno.
+ * Recovers the cycles that an earlier process left, then runs jobs until a stop
+ * signal or daemon_stop. Returns 0, or a negative errno with `error` set.
  */
 int daemon_run(struct daemon *daemon, struct error *error);
 
-/* To be called from events of the loop: daemon_run ends when it is idle. */
-void daemon_give_up(struct daemon *daemon, int r);
+/*
+ * Ends daemon_run with `r` (negative errno) when the current job has ended.
+ * For handlers of the loop's events.
+ */
+void daemon_stop(struct daemon *daemon, int r);
 
 /*
- * Begins a job, and returns before it is done. One at a time: -EBUSY with
- * `error` saying who is at work; only a sleep waits for its turn.
+ * Queues a job for daemon_run and sets its number. Returns 0; -EBUSY, with the
+ * running job in `error`, if another job runs (one sleep or recovery waits for
+ * it to end); or another negative errno with `error` set.
  */
 int daemon_submit(struct daemon *daemon, const struct daemon_request *request, uint64_t *ret_id,
 		  struct error *error);
 
-/* Undoes the job if it is the one under way. Returns 0 or -ENOENT. */
+/* Interrupts the job and undoes it. Returns 0, or -ENOENT if it does not run. */
 int daemon_cancel(struct daemon *daemon, uint64_t id);
 
+/* The strings are valid until the daemon handles another event. */
 void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_status);
 
-/* For what only looks; between jobs and in their waits. Borrowed. */
+/*
+ * For read-only requests (plans, reports), between jobs and while a job waits.
+ * Borrowed.
+ */
 struct coordinator *daemon_coordinator(struct daemon *daemon);
 
 #endif

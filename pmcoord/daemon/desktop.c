@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/desktop.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
@@ -134,6 +135,7 @@ int desktop_new(const char *reports, sd_bus *bus, sd_event *event, struct deskto
 	struct desktop *desktop = calloc(1, sizeof(*desktop));
 	int r = -ENOMEM;
 
+	assert(reports && bus && event && ret_desktop);
 	if (!desktop)
 		return error_set(error, r, "out of memory");
 	desktop->bus = sd_bus_ref(bus);

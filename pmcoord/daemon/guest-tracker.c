@@ -36,7 +36,7 @@ int guest_tracker_update(struct guest_tracker *tracker, const struct inventory *
 		.n_guests = inventory->n_guests,
 	};
 
-	assert(report);
+	assert(tracker && report);
 	if (!now.guests)
 		return -ENOMEM;
 	if (now.n_guests > 0)
@@ -50,6 +50,8 @@ int guest_tracker_update(struct guest_tracker *tracker, const struct inventory *
 
 void guest_tracker_done(struct guest_tracker *tracker)
 {
+	if (!tracker)
+		return;
 	free(tracker->guests);
 	*tracker = (struct guest_tracker){ 0 };
 }

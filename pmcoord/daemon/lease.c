@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/lease.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,11 +17,11 @@ struct lease {
 	struct job_outcome outcome;
 	bool was_ready;
 	bool is_over;
-	int error; /* why it is over without an outcome */
+	int error; /* negative errno if it is over without an outcome */
 };
 
-/* "EXIT=<code>\nMESSAGE=<sentence>" ends it; all else is for the manager. */
-static void take_words(struct lease *lease, const char *text)
+/* The outcome is "EXIT=<code>\nMESSAGE=<sentence>"; all else is for sd_notify(3). */
+static void handle_message(struct lease *lease, const char *text)
 {
 	static const char message_key[] = "\nMESSAGE=";
 	const char *message = strstr(text, message_key);
@@ -38,7 +39,7 @@ static void take_words(struct lease *lease, const char *text)
 	sd_notify(0, text);
 }
 
-static int on_words(sd_event_source *source, int fd, uint32_t events, void *data)
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct lease *lease = data;
 	char text[ERROR_TEXT_MAX + 64];
@@ -48,7 +49,7 @@ static int on_words(sd_event_source *source, int fd, uint32_t events, void *data
 	(void)events;
 	while ((n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
 		text[n] = '\0';
-		take_words(lease, text);
+		handle_message(lease, text);
 	}
 	if (n == 0 && !lease->is_over) {
 		lease->error = -ECONNRESET;
@@ -61,8 +62,9 @@ int lease_hold(int fd, struct loop *loop, struct job_outcome *ret_outcome, bool 
 {
 	struct lease lease = { .fd = fd };
 	sd_event_source *source = NULL;
-	int r = sd_event_add_io(loop_event(loop), &source, fd, EPOLLIN, on_words, &lease);
+	int r = sd_event_add_io(loop_event(loop), &source, fd, EPOLLIN, on_readable, &lease);
 
+	assert(fd >= 0 && ret_outcome && ret_was_ready);
 	while (r >= 0 && !lease.is_over) {
 		r = loop->ops->wait(loop, LOOP_FOREVER);
 		if (loop_take_signal(loop))

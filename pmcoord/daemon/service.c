@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/service.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,10 +22,10 @@ struct service {
 	struct daemon *daemon;
 	sd_bus *bus;
 	const char *hypervisor;
-	sd_bus_message **steps; /* signals to be sent */
+	sd_bus_message **steps; /* Step signals to send */
 	size_t n_steps;
-	bool has_changed; /* a property */
-	struct deferred *deferred; /* for both */
+	bool has_changed; /* a property: emit PropertiesChanged */
+	struct deferred *deferred; /* sends both */
 };
 
 /* ---- errors and clients ------------------------------------------------- */
@@ -40,7 +41,7 @@ static int fail(sd_bus_error *bus_error, const struct error *error)
 	return sd_bus_error_set(bus_error, name, error_text(error));
 }
 
-/* "process 12 (pmcoord)", or what little is known. */
+/* "process 12 (pmcoord)", or "a client" if the bus does not report the process. */
 static void name_client(sd_bus_message *message, char *ret, size_t size)
 {
 	sd_bus_creds *creds = NULL;
@@ -60,7 +61,7 @@ static void name_client(sd_bus_message *message, char *ret, size_t size)
 
 /* ---- jobs --------------------------------------------------------------- */
 
-static int take_option(sd_bus_message *message, const char *key, struct daemon_request *request,
+static int read_option(sd_bus_message *message, const char *key, struct daemon_request *request,
 		       struct error *error)
 {
 	int flag = 0, r;
@@ -79,9 +80,10 @@ static int take_option(sd_bus_message *message, const char *key, struct daemon_r
 	} else if (strcmp(key, SERVICE_OPTION_CONFIG) == 0) {
 		r = sd_bus_message_read(message, "v", "s", &request->config_path);
 	} else {
-		return error_refuse(error, OUTCOME_USAGE, "there is no option '%.64s'", key);
+		return error_refuse(error, OUTCOME_USAGE, "unknown option '%.64s'", key);
 	}
-	return r < 0 ? error_refuse(error, OUTCOME_USAGE, "option '%s' has another type", key) : 0;
+	return r < 0 ? error_refuse(error, OUTCOME_USAGE, "option '%s' has the wrong type", key)
+		     : 0;
 }
 
 static int read_options(sd_bus_message *message, struct daemon_request *request,
@@ -93,7 +95,7 @@ static int read_options(sd_bus_message *message, struct daemon_request *request,
 	while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
 		r = sd_bus_message_read(message, "s", &key);
 		if (r >= 0)
-			r = take_option(message, key, request, error);
+			r = read_option(message, key, request, error);
 		if (r >= 0)
 			r = sd_bus_message_exit_container(message);
 	}
@@ -101,7 +103,7 @@ static int read_options(sd_bus_message *message, struct daemon_request *request,
 		r = sd_bus_message_exit_container(message);
 	if (r >= 0 && request->config_path && request->config_path[0] != '/')
 		r = error_refuse(error, OUTCOME_USAGE,
-				 "the configuration '%.200s' is no absolute path",
+				 "the configuration's path '%.200s' is not absolute",
 				 request->config_path);
 	if (r >= 0)
 		return 0;
@@ -111,8 +113,8 @@ static int read_options(sd_bus_message *message, struct daemon_request *request,
 	return r;
 }
 
-static int begin_job(struct service *service, sd_bus_message *message, enum job_verb verb,
-		     int lease_fd, uint64_t *ret_id, struct error *error)
+static int submit_job(struct service *service, sd_bus_message *message, enum job_verb verb,
+		      int lease_fd, uint64_t *ret_id, struct error *error)
 {
 	struct daemon_request request = {
 		.job.verb = verb,
@@ -146,7 +148,7 @@ static int begin_job(struct service *service, sd_bus_message *message, enum job_
 	return r;
 }
 
-/* Begins the job whose kind has this method. */
+/* Submits the job whose kind has this method. */
 static int method_job(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct error error = { 0 };
@@ -155,11 +157,11 @@ static int method_job(sd_bus_message *message, void *data, sd_bus_error *bus_err
 	int r = job_verb_of_method(sd_bus_message_get_member(message), &verb);
 
 	if (r == 0)
-		r = begin_job(data, message, verb, -EBADF, &id, &error);
+		r = submit_job(data, message, verb, -EBADF, &id, &error);
 	return r < 0 ? fail(bus_error, &error) : sd_bus_reply_method_return(message, "t", id);
 }
 
-/* The caller gets one end of a socket; see struct daemon_request. */
+/* The caller gets one end of a socket, the lease; see struct daemon_request. */
 static int method_sleep(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct error error = { 0 };
@@ -168,8 +170,8 @@ static int method_sleep(sd_bus_message *message, void *data, sd_bus_error *bus_e
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
-	r = begin_job(data, message, JOB_SLEEP, ends[0], &id, &error);
-	/* The message takes a copy of the descriptor. */
+	r = submit_job(data, message, JOB_SLEEP, ends[0], &id, &error);
+	/* The reply holds a duplicate of the descriptor. */
 	r = r < 0 ? fail(bus_error, &error)
 		  : sd_bus_reply_method_return(message, "th", id, ends[1]);
 	close(ends[1]);
@@ -186,11 +188,11 @@ static int method_cancel(sd_bus_message *message, void *data, sd_bus_error *bus_
 		return r;
 	if (daemon_cancel(service->daemon, id) < 0)
 		return sd_bus_error_set(bus_error, SERVICE_ERROR_INVALID,
-					"this job is not under way");
+					"this job is not running");
 	return sd_bus_reply_method_return(message, "");
 }
 
-/* ---- looking ------------------------------------------------------------ */
+/* ---- queries ------------------------------------------------------------ */
 
 typedef int (*print_fn)(struct coordinator *coordinator, FILE *out, struct error *error);
 
@@ -209,7 +211,7 @@ static int reply_with_text(struct service *service, sd_bus_message *message, pri
 	if (fclose(out) != 0 && r == 0)
 		r = -ENOMEM;
 	if (r < 0) {
-		error_set(&error, r, "cannot answer: %s", strerror(-r));
+		error_set(&error, r, "cannot compose the reply: %s", strerror(-r));
 		return fail(bus_error, &error);
 	}
 	return sd_bus_reply_method_return(message, "s", text);
@@ -367,7 +369,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-static void tell_all(void *data)
+static void send_signals(void *data)
 {
 	struct service *service = data;
 
@@ -377,7 +379,7 @@ static void tell_all(void *data)
 					       "LastResult", NULL);
 	service->has_changed = false;
 	for (size_t i = 0; i < service->n_steps; i++) {
-		/* Who misses one finds it in the journal and the report. */
+		/* A step that is not sent is still in the journal and the report. */
 		sd_bus_send(service->bus, service->steps[i], NULL);
 		sd_bus_message_unref(service->steps[i]);
 	}
@@ -410,7 +412,7 @@ static int step_message(struct service *service, const struct cycle *cycle,
 	return 0;
 }
 
-static void tell_step(void *data, const struct cycle *cycle, const struct record *record)
+static void handle_step(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct service *service = data;
 	sd_bus_message *message;
@@ -425,7 +427,7 @@ static void tell_step(void *data, const struct cycle *cycle, const struct record
 	deferred_schedule(service->deferred);
 }
 
-static void tell_job_removed(void *data, uint64_t id, const struct job_outcome *outcome)
+static void handle_job_removed(void *data, uint64_t id, const struct job_outcome *outcome)
 {
 	struct service *service = data;
 	_cleanup_(freep) char *report = NULL;
@@ -433,22 +435,22 @@ static void tell_job_removed(void *data, uint64_t id, const struct job_outcome *
 	/* Without memory for the report the client shows the message alone. */
 	if (outcome->report && report_format(outcome->report, &report) < 0)
 		report = NULL;
-	tell_all(service);
+	send_signals(service);
 	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE, "JobRemoved", "tistbs",
 			   id, (int)outcome->result, outcome->message, (uint64_t)outcome->n_resumed,
 			   (int)outcome->kept_suspended, report ? report : "");
 }
 
-static void tell_guest(void *data, const struct guest *guest, bool has_come)
+static void handle_guest(void *data, const struct guest *guest, bool was_added)
 {
 	struct service *service = data;
 
 	sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_INTERFACE,
-			   has_come ? SERVICE_SIGNAL_GUEST_ADDED : SERVICE_SIGNAL_GUEST_REMOVED,
+			   was_added ? SERVICE_SIGNAL_GUEST_ADDED : SERVICE_SIGNAL_GUEST_REMOVED,
 			   "su", guest->name, guest->domid);
 }
 
-static void tell_changed(void *data)
+static void handle_changed(void *data)
 {
 	struct service *service = data;
 
@@ -458,14 +460,14 @@ static void tell_changed(void *data)
 
 /* ---- the bus ------------------------------------------------------------ */
 
-/* Without the bus nobody reaches us: a successor finds it again. */
+/* No client can reach the daemon now; the service manager restarts it. */
 static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct service *service = data;
 
 	(void)message;
 	(void)error;
-	daemon_give_up(service->daemon, -ECONNRESET);
+	daemon_stop(service->daemon, -ECONNRESET);
 	return 0;
 }
 
@@ -485,7 +487,7 @@ static int connect_bus(struct service *service, struct sd_event *event)
 	if (r >= 0)
 		r = sd_bus_attach_event(service->bus, event, SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0)
-		r = deferred_new(event, tell_all, service, &service->deferred);
+		r = deferred_new(event, send_signals, service, &service->deferred);
 	return r < 0 ? r : 0;
 }
 
@@ -495,6 +497,7 @@ int service_open(struct daemon *daemon, struct sd_event *event, const char *hype
 	struct service *service = calloc(1, sizeof(*service));
 	int r = service ? 0 : -ENOMEM;
 
+	assert(daemon && event && hypervisor && ret_service);
 	if (r == 0) {
 		*service = (struct service){
 			.daemon = daemon,
@@ -505,7 +508,7 @@ int service_open(struct daemon *daemon, struct sd_event *event, const char *hype
 	if (r < 0) {
 		service_close(service);
 		error_set(error, r,
-			  r == -EEXIST ? "another pmcoord daemon runs already (%s)"
+			  r == -EEXIST ? "another pmcoord daemon is running (%s)"
 				       : "cannot serve " SERVICE_NAME " on the system bus: %s",
 			  strerror(-r));
 		error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
@@ -513,10 +516,10 @@ int service_open(struct daemon *daemon, struct sd_event *event, const char *hype
 		return r;
 	}
 	daemon_set_observer(daemon, &(struct daemon_observer){
-					    .step = tell_step,
-					    .job_removed = tell_job_removed,
-					    .guest = tell_guest,
-					    .changed = tell_changed,
+					    .step = handle_step,
+					    .job_removed = handle_job_removed,
+					    .guest = handle_guest,
+					    .changed = handle_changed,
 					    .data = service,
 				    });
 	*ret_service = service;
@@ -527,7 +530,7 @@ void service_close(struct service *service)
 {
 	if (!service)
 		return;
-	tell_all(service);
+	send_signals(service);
 	deferred_free(service->deferred);
 	sd_bus_flush_close_unref(service->bus);
 	free(service);

@@ -3,9 +3,9 @@
 #define PMCOORD_DAEMON_SERVICE_H
 
 /*
- * The daemon's face on the system bus. org.pmcoord.Coordinator1 at
- * /org/pmcoord/Coordinator1; see pmcoord(8), D-BUS. The bus's policy lets only
- * root call it.
+ * The daemon's interface on the system bus, org.pmcoord.Coordinator1 at
+ * /org/pmcoord/Coordinator1; see pmcoord(8), D-BUS. The bus's policy allows only
+ * root to call it.
  */
 
 #include "daemon/daemon.h"
@@ -19,10 +19,10 @@
 #define SERVICE_ERROR_INVALID "org.pmcoord.Error.Invalid"
 #define SERVICE_ERROR_FAILED "org.pmcoord.Error.Failed"
 
-/* Names of the options of a job, see pmcoord(8). */
+/* Options of a job, with their D-Bus types; see pmcoord(8). */
 #define SERVICE_OPTION_FORCE "force" /* b */
 #define SERVICE_OPTION_GUESTS_ONLY "guests-only" /* b */
-#define SERVICE_OPTION_SLEEP "sleep" /* b, of Cycle */
+#define SERVICE_OPTION_SLEEP "sleep" /* b, Cycle only */
 #define SERVICE_OPTION_TIMEOUT "timeout-us" /* t */
 #define SERVICE_OPTION_CONFIG "config" /* s */
 
@@ -30,9 +30,10 @@ struct sd_event;
 struct service;
 
 /*
- * Takes the name on the system bus and listens to the daemon. `hypervisor` is
- * what the daemon runs on, "xen" or "sim:<path>". The daemon is borrowed.
- * Returns 0, or negative with `error` set: -EEXIST if another one runs.
+ * Acquires SERVICE_NAME on the system bus and observes the daemon.
+ * `hypervisor`, "xen" or "sim:<path>", is published as a property. The daemon
+ * and the strings are borrowed. Returns 0, or a negative errno with `error` set:
+ * -EEXIST if another daemon has the name. Release: service_close.
  */
 int service_open(struct daemon *daemon, struct sd_event *event, const char *hypervisor,
 		 struct service **ret_service, struct error *error);

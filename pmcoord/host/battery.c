@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/battery.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -72,6 +73,7 @@ bool battery_is_low(const char *sys)
 	struct dirent *entry;
 	_cleanup_(closedirp) DIR *directory = NULL;
 
+	assert(sys);
 	if (asprintf(&path, "%s/class/power_supply", sys) < 0)
 		return false;
 	directory = opendir(path);

@@ -2,6 +2,8 @@
 #ifndef PMCOORD_HOST_BATTERY_H
 #define PMCOORD_HOST_BATTERY_H
 
+/* The charge of the host's batteries. */
+
 #include <stdbool.h>
 
 /*

@@ -7,6 +7,7 @@
 
 #include "host/host.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -337,6 +338,7 @@ int host_read_systemd(const char *root, struct host_systemd *ret)
 	char path[PATH_MAX];
 	int r;
 
+	assert(root && ret);
 	/* The test of sd_booted(3). */
 	snprintf(path, sizeof(path), "%s/run/systemd/system", root);
 	systemd.runs = access(path, F_OK) == 0;
@@ -356,5 +358,6 @@ int host_read_systemd(const char *root, struct host_systemd *ret)
 
 void host_systemd_done(struct host_systemd *systemd)
 {
-	string_list_done(&systemd->conflicts);
+	if (systemd)
+		string_list_done(&systemd->conflicts);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/host.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -115,6 +116,7 @@ void host_read_disks(const char *root, const char *sys, struct host *host)
 	char path[PATH_MAX];
 	size_t size = 0;
 
+	assert(root && sys && host);
 	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
 	mounts = fopen(path, "re");
 	while (mounts && getline(&line, &size, mounts) > 0)
@@ -148,6 +150,7 @@ int host_read(const char *root, const struct roots *roots, struct host *ret_host
 	struct host host = { 0 };
 	int r;
 
+	assert(root && roots && ret_host);
 	host.sleep = read_sleep(roots->sys, host.sleep_text, sizeof(host.sleep_text));
 	host.xen_major = read_xen_version(roots->sys, "major");
 	host.xen_minor = read_xen_version(roots->sys, "minor");
@@ -162,7 +165,8 @@ int host_read(const char *root, const struct roots *roots, struct host *ret_host
 
 void host_done(struct host *host)
 {
-	host_systemd_done(&host->systemd);
+	if (host)
+		host_systemd_done(&host->systemd);
 }
 
 int host_read_pci_class(const char *sys, const char *address, uint32_t *ret_class)
@@ -171,6 +175,7 @@ int host_read_pci_class(const char *sys, const char *address, uint32_t *ret_clas
 	unsigned long class;
 	int r;
 
+	assert(sys && address && ret_class);
 	snprintf(name, sizeof(name), "bus/pci/devices/%s/class", address);
 	r = read_text(sys, name, text, sizeof(text));
 	if (r < 0)

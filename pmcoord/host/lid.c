@@ -54,6 +54,7 @@ struct lid *lid_new(int fd, bool is_closed)
 {
 	struct lid *lid = calloc(1, sizeof(*lid));
 
+	assert(fd >= 0);
 	if (!lid) {
 		close(fd);
 		return NULL;
@@ -89,6 +90,7 @@ struct lid *lid_open(const char *dev)
 	_cleanup_(closedirp) DIR *directory = NULL;
 	int fd;
 
+	assert(dev);
 	if (asprintf(&path, "%s/input", dev) < 0)
 		return NULL;
 	directory = opendir(path);

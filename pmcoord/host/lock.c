@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/lock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,7 +25,7 @@
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 
-/* One wait for the lock, by a loop of its own. */
+/* A wait for the lock, in an event loop of its own. */
 struct lock_wait {
 	sd_event *event;
 	sd_event_source *child;
@@ -41,7 +42,7 @@ static int try_lock(int fd)
 	return errno == EWOULDBLOCK ? -EBUSY : -errno;
 }
 
-/* Never returns. The lock belongs to the open file, which the parent shares. */
+/* In the child. flock(2) locks the open file, which the parent shares. */
 static void block_in_flock(int fd, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -101,7 +102,7 @@ static int start_child(struct lock_wait *wait, int fd)
 	return sd_event_add_io(wait->event, &wait->child, wait->pid_fd, EPOLLIN, on_child, wait);
 }
 
-static int run_wait(struct lock_wait *wait, int fd, uint64_t patience_us)
+static int run_wait(struct lock_wait *wait, int fd, uint64_t timeout_us)
 {
 	uint64_t accuracy_us = 1;
 	int r = sd_event_new(&wait->event);
@@ -110,7 +111,7 @@ static int run_wait(struct lock_wait *wait, int fd, uint64_t patience_us)
 		r = stop_signals_watch(wait->event, SD_EVENT_PRIORITY_IMPORTANT, on_stop, wait);
 	if (r >= 0)
 		r = sd_event_add_time_relative(wait->event, &wait->deadline, CLOCK_MONOTONIC,
-					       patience_us, accuracy_us, on_deadline, wait);
+					       timeout_us, accuracy_us, on_deadline, wait);
 	if (r >= 0)
 		r = start_child(wait, fd);
 	if (r >= 0)
@@ -130,20 +131,20 @@ static void end_wait(struct lock_wait *wait)
 	closep(&wait->pid_fd);
 }
 
-static int lock_within(int fd, uint64_t patience_us)
+static int lock_within(int fd, uint64_t timeout_us)
 {
 	struct lock_wait wait = { .pid_fd = -EBADF };
 	sigset_t before;
 	int r = try_lock(fd);
 
-	if (r != -EBUSY || patience_us == 0)
+	if (r != -EBUSY || timeout_us == 0)
 		return r;
 	sigprocmask(SIG_SETMASK, NULL, &before);
-	r = run_wait(&wait, fd, patience_us);
+	r = run_wait(&wait, fd, timeout_us);
 	end_wait(&wait);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (wait.stopped) {
-		/* Pending again, for the caller's own loop. */
+		/* Pending again, for the caller's loop. */
 		raise(SIGTERM);
 		return -EINTR;
 	}
@@ -160,13 +161,14 @@ static void read_holder(int fd, char *ret, size_t size)
 
 int lock_describe_holder(const char *holder, struct error *error)
 {
+	assert(holder);
 	return error_refuse(
 		error, OUTCOME_BUSY,
-		"another pmcoord is at work (%s): wait for it, or look at 'pmcoord status'",
-		holder[0] ? holder : "it has not said which");
+		"another pmcoord is running (%s): wait for its end; see 'pmcoord status'",
+		holder[0] ? holder : "unknown process");
 }
 
-int lock_take(const char *run_directory, const char *purpose, uint64_t patience_us,
+int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_us,
 	      struct error *error)
 {
 	_cleanup_(freep) char *path = NULL;
@@ -174,14 +176,15 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t patience_
 	char text[128], holder[128];
 	int r = directory_make(run_directory), length;
 
+	assert(purpose);
 	if (r == 0 && asprintf(&path, "%s/lock", run_directory) < 0)
 		r = -ENOMEM;
 	if (r < 0)
-		return error_set(error, r, "cannot make %s: %s", run_directory, strerror(-r));
+		return error_set(error, r, "cannot create %s: %s", run_directory, strerror(-r));
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
-	r = lock_within(fd, patience_us);
+	r = lock_within(fd, timeout_us);
 	if (r == -EBUSY) {
 		read_holder(fd, holder, sizeof(holder));
 		return lock_describe_holder(holder, error);
@@ -189,7 +192,7 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t patience_
 	if (r == -EINTR)
 		return error_set(
 			error, r,
-			"told to stop while another pmcoord was at work; nothing was begun");
+			"interrupted while waiting for another pmcoord to finish; nothing was changed");
 	if (r < 0)
 		return error_set(error, r, "cannot lock %s: %s", path, strerror(-r));
 	length = snprintf(text, sizeof(text), "%s, process %d", purpose, (int)getpid());
@@ -201,8 +204,8 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t patience_
 }
 
 /*
- * Whether the kernel lists a flock(2) on this file. To try the lock instead
- * would take it, and turn away whoever comes at that moment.
+ * Whether /proc/locks lists a flock(2) on this file. Trying the lock would take
+ * it for a moment, in which another process gets EBUSY.
  */
 static int file_is_locked(const struct stat *file)
 {
@@ -230,6 +233,7 @@ int lock_holder(const char *run_directory, char *ret, size_t size)
 	struct stat st;
 	int r;
 
+	assert(run_directory && ret && size > 0);
 	if (asprintf(&path, "%s/lock", run_directory) < 0)
 		return -ENOMEM;
 	fd = open(path, O_RDONLY | O_CLOEXEC);

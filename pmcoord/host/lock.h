@@ -2,32 +2,34 @@
 #ifndef PMCOORD_HOST_LOCK_H
 #define PMCOORD_HOST_LOCK_H
 
+/* The lock that allows one cycle at a time: flock(2) on <run>/lock. */
+
 #include <stddef.h>
 #include <stdint.h>
 
 #include "pmcoord/error.h"
 
 /*
- * One cycle at a time: takes <run>/lock for this process, until it ends or the
- * descriptor is closed. `purpose` names us to whoever comes second. Waits at
- * most `patience_us` for another to finish, in a loop of its own. Returns the
- * descriptor; -EBUSY with `error` saying who holds it; -EINTR if SIGTERM,
- * SIGINT or SIGHUP came meanwhile, which is then pending as SIGTERM; or another
- * negative errno.
+ * Takes the lock, until the returned descriptor is closed or the process ends,
+ * and writes `purpose` and the process ID to the file, for messages of other
+ * processes. Waits at most `timeout_us` for its release, in an event loop of its
+ * own. Returns the descriptor, or a negative errno with `error` set: -EBUSY,
+ * with the holder's purpose, if another process has the lock; -EINTR if SIGTERM,
+ * SIGINT or SIGHUP ended the wait (pending again, as SIGTERM).
  */
-int lock_take(const char *run_directory, const char *purpose, uint64_t patience_us,
+int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_us,
 	      struct error *error);
 
 /*
- * Who holds the lock, as it named itself, in `ret` ("" if it did not). Looks
- * only, and so stands in nobody's way. Returns 1, 0 when the lock is free, or
- * a negative errno.
+ * Reads the purpose of the process that has the lock, "" if it has not written
+ * it yet, without taking the lock. Returns 1; 0 if the lock is free, with `ret`
+ * untouched; or a negative errno.
  */
 int lock_holder(const char *run_directory, char *ret, size_t size);
 
 /*
- * What is said to whoever comes second: sets `error` to who holds the lock (""
- * if that did not name itself), and returns -EBUSY.
+ * Sets `error` to the message for a process that finds the lock taken by
+ * `holder` ("": unknown). Returns -EBUSY.
  */
 int lock_describe_holder(const char *holder, struct error *error);
 

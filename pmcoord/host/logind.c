@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/logind.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +23,9 @@
 #define LOGIND_PATH "/org/freedesktop/login1"
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
 
-/* A string that one bus call returns; NULL if it fails. The caller's. */
-static char *ask_string(sd_bus *bus, const char *service, const char *path, const char *interface,
-			const char *method, const char *argument)
+/* The string in a call's reply, owned by the caller; NULL if the call fails. */
+static char *call_for_string(sd_bus *bus, const char *service, const char *path,
+			     const char *interface, const char *method, const char *argument)
 {
 	sd_bus_message *reply = NULL;
 	const char *text = NULL;
@@ -49,9 +50,9 @@ bool logind_runs_our_unit(void)
 
 	if (sd_bus_open_system(&bus) < 0)
 		return false;
-	enabled = ask_string(bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitFileState",
-			     SLEEP_UNIT);
-	can = ask_string(bus, LOGIND, LOGIND_PATH, LOGIND_MANAGER, "CanSuspend", NULL);
+	enabled = call_for_string(bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitFileState",
+				  SLEEP_UNIT);
+	can = call_for_string(bus, LOGIND, LOGIND_PATH, LOGIND_MANAGER, "CanSuspend", NULL);
 	runs = can && enabled && strncmp(enabled, "enabled", 7) == 0;
 	sd_bus_flush_close_unref(bus);
 	return runs;
@@ -61,7 +62,7 @@ struct wait {
 	sd_event *event;
 	sd_bus *bus;
 	const struct logind_end *end;
-	bool was_asleep; /* logind has announced the end of the sleep */
+	bool sleep_has_ended; /* logind sent PrepareForSleep(false) */
 	bool timed_out;
 	int result; /* 1: undecided */
 };
@@ -99,7 +100,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* The unit has ended without a report once it is neither up nor on its way. */
+/* A sleep unit that is inactive after the sleep writes no report any more. */
 static int on_unit_state(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct wait *wait = data;
@@ -110,13 +111,13 @@ static int on_unit_state(sd_bus_message *message, void *data, sd_bus_error *erro
 	    sd_bus_message_read(message, "s", &state) < 0)
 		return 0;
 	(void)error;
-	if (wait->was_asleep && !check_end(wait) &&
+	if (wait->sleep_has_ended && !check_end(wait) &&
 	    (strcmp(state, "inactive") == 0 || strcmp(state, "failed") == 0))
 		finish(wait, -ECANCELED);
 	return 0;
 }
 
-static int look_at_unit(struct wait *wait)
+static int request_unit_state(struct wait *wait)
 {
 	return sd_bus_call_method_async(wait->bus, NULL, SYSTEMD, SLEEP_UNIT_PATH,
 					"org.freedesktop.DBus.Properties", "Get", on_unit_state,
@@ -127,24 +128,24 @@ static int on_unit_changed(sd_bus_message *message, void *data, sd_bus_error *er
 {
 	(void)message;
 	(void)error;
-	look_at_unit(data);
+	request_unit_state(data);
 	return 0;
 }
 
 static int on_prepare_for_sleep(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct wait *wait = data;
-	int begins;
+	int is_start;
 
 	(void)error;
-	if (sd_bus_message_read(message, "b", &begins) < 0 || begins)
+	if (sd_bus_message_read(message, "b", &is_start) < 0 || is_start)
 		return 0;
-	wait->was_asleep = true;
-	look_at_unit(wait);
+	wait->sleep_has_ended = true;
+	request_unit_state(wait);
 	return 0;
 }
 
-static int on_suspend_answer(sd_bus_message *message, void *data, sd_bus_error *error)
+static int on_suspend_reply(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct wait *wait = data;
 	const sd_bus_error *answer = sd_bus_message_get_error(message);
@@ -155,13 +156,13 @@ static int on_suspend_answer(sd_bus_message *message, void *data, sd_bus_error *
 	return 0;
 }
 
-static int listen(struct wait *wait, uint64_t patience_us)
+static int subscribe(struct wait *wait, uint64_t timeout_us)
 {
 	uint64_t deadline_us;
 	int r;
 
-	/* Counts time awake only, as the deadlines of the unit do. */
-	deadline_us = clock_now_us() + patience_us;
+	/* CLOCK_MONOTONIC counts time awake only, as the unit's timeouts do. */
+	deadline_us = clock_now_us() + timeout_us;
 	r = sd_bus_attach_event(wait->bus, wait->event, 0);
 	if (r >= 0)
 		r = sd_event_add_inotify(wait->event, NULL, wait->end->directory,
@@ -182,40 +183,43 @@ static int listen(struct wait *wait, uint64_t patience_us)
 	return r;
 }
 
-static int explain(const struct wait *wait, int r, uint64_t patience_us, struct error *error)
+static int explain(const struct wait *wait, int r, uint64_t timeout_us, struct error *error)
 {
 	switch (r) {
 	case 0:
 		return 0;
 	case -EINPROGRESS:
 	case -EALREADY:
-		return error_refuse(error, OUTCOME_BUSY,
-				    "logind says that a sleep is under way already: wait for it");
+		return error_refuse(
+			error, OUTCOME_BUSY,
+			"logind reports that a sleep is in progress already: wait for its end");
 	case -EOPNOTSUPP:
-		return error_refuse(error, OUTCOME_UNSUPPORTED,
-				    "logind says that this host cannot suspend");
+		return error_refuse(
+			error, OUTCOME_UNSUPPORTED,
+			"logind reports that this host cannot suspend: run 'pmcoord check'");
 	case -ETIMEDOUT:
 		if (wait->timed_out)
 			return error_set(
 				error, r,
-				"no cycle has ended within %.0f s: see journalctl -u " SLEEP_UNIT,
-				(double)patience_us / 1e6);
+				"no cycle ended within %.0f s: see journalctl -u " SLEEP_UNIT,
+				(double)timeout_us / 1e6);
 		break;
 	case -ECANCELED:
 		return error_set(error, r,
 				 "the sleep ended without a cycle: see journalctl -u " SLEEP_UNIT);
 	}
-	r = error_set(error, r, "logind does not suspend: %s", strerror(-r));
+	r = error_set(error, r, "logind cannot suspend the host: %s", strerror(-r));
 	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	return r;
 }
 
-int logind_suspend(const struct logind_end *end, uint64_t patience_us, struct error *error)
+int logind_suspend(const struct logind_end *end, uint64_t timeout_us, struct error *error)
 {
 	struct wait wait = { .end = end, .result = 1 };
 	int r = directory_make(end->directory);
 
+	assert(end->is_over);
 	if (r == 0 && chmod(end->directory, 0755) < 0)
 		r = -errno;
 	if (r == 0)
@@ -223,15 +227,15 @@ int logind_suspend(const struct logind_end *end, uint64_t patience_us, struct er
 	if (r >= 0)
 		r = sd_bus_open_system(&wait.bus);
 	if (r >= 0)
-		r = listen(&wait, patience_us);
+		r = subscribe(&wait, timeout_us);
 	if (r >= 0)
 		r = sd_bus_call_method_async(wait.bus, NULL, LOGIND, LOGIND_PATH, LOGIND_MANAGER,
-					     "Suspend", on_suspend_answer, &wait, "b", 0);
+					     "Suspend", on_suspend_reply, &wait, "b", 0);
 	if (r >= 0)
 		r = sd_event_loop(wait.event);
 	if (r >= 0)
 		r = wait.result;
 	sd_bus_flush_close_unref(wait.bus);
 	sd_event_unref(wait.event);
-	return explain(&wait, r, patience_us, error);
+	return explain(&wait, r, timeout_us, error);
 }

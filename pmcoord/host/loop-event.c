@@ -17,11 +17,11 @@ struct real_loop {
 	struct loop loop;
 	sd_event *event;
 	sd_event_source *timer;
-	sd_event_source *hypervisor; /* NULL where there is none */
+	sd_event_source *hypervisor; /* NULL: none */
 	sd_event_source *watched; /* see loop_watch_fd */
 	sd_event_source *watchdog;
 	uint64_t watchdog_us;
-	bool told_to_stop;
+	bool stop_requested;
 };
 
 static const struct loop_ops real_ops;
@@ -50,7 +50,7 @@ static uint64_t real_now(struct loop *loop)
 	return clock_boottime_us();
 }
 
-/* The caller of wait() takes the events; this only ends the wait. */
+/* Ends the wait; the caller of wait() reads the events. */
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	(void)source;
@@ -73,7 +73,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	struct real_loop *self = data;
 
 	(void)source;
-	self->told_to_stop = true;
+	self->stop_requested = true;
 	loop_interrupt(&self->loop, (int)info->ssi_signo);
 	return 0;
 }
@@ -102,7 +102,7 @@ static int real_watch_fd(struct loop *loop, int fd)
 	int r = 0;
 
 	self->watched = sd_event_source_disable_unref(self->watched);
-	/* By edge: a device that is gone stays readable for ever. */
+	/* Edge-triggered: a removed device stays readable. */
 	if (fd >= 0)
 		r = sd_event_add_io(self->event, &self->watched, fd, EPOLLIN | EPOLLET, on_readable,
 				    self);
@@ -120,7 +120,7 @@ static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 {
 	/* Waits end on time: no coalescing with other wake-ups. */
 	uint64_t accuracy_us = 1;
-	/* A wait that is over at once still sees what has come before. */
+	/* Before the timer, so that an expired deadline does not hide a signal. */
 	int r = stop_signals_watch(self->event, SD_EVENT_PRIORITY_IMPORTANT, on_signal, self);
 
 	if (r >= 0)
@@ -141,6 +141,7 @@ int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop, struct error
 	struct real_loop *self = calloc(1, sizeof(*self));
 	int r;
 
+	assert(ret_loop);
 	if (!self)
 		return error_set(error, -ENOMEM, "out of memory");
 	self->loop.ops = &real_ops;
@@ -163,17 +164,17 @@ struct sd_event *loop_event(struct loop *loop)
 bool loop_stop_requested(const struct loop *loop)
 {
 	assert(loop->ops == &real_ops);
-	return ((const struct real_loop *)loop)->told_to_stop;
+	return ((const struct real_loop *)loop)->stop_requested;
 }
 
-int loop_watch_hypervisor(struct loop *loop, bool listen)
+int loop_watch_hypervisor(struct loop *loop, bool enable)
 {
 	struct real_loop *self = real(loop);
 	int r = 0;
 
 	if (self->hypervisor)
 		r = sd_event_source_set_enabled(self->hypervisor,
-						listen ? SD_EVENT_ON : SD_EVENT_OFF);
+						enable ? SD_EVENT_ON : SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/roots.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +28,13 @@ static int fill(struct roots *roots, const char *run, const char *reports, const
 
 int roots_init_host(struct roots *ret_roots)
 {
+	assert(ret_roots);
 	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "/sys", "/dev");
 }
 
 int roots_init_simulation(const char *directory, struct roots *ret_roots)
 {
+	assert(directory && ret_roots);
 	return fill(ret_roots, directory, directory, directory, directory);
 }
 

@@ -14,12 +14,12 @@ struct roots {
 	char *dev; /* /dev */
 };
 
-/* The directories of the host. Returns 0 or -ENOMEM. */
+/* The directories of this host. Returns 0 or -ENOMEM. Release: roots_done. */
 int roots_init_host(struct roots *ret_roots);
 
 /*
  * For a simulation: all directories are below `directory`, so that no file of
- * the host is read or written. Returns 0 or -ENOMEM.
+ * the host is read or written. Returns 0 or -ENOMEM. Release: roots_done.
  */
 int roots_init_simulation(const char *directory, struct roots *ret_roots);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/sleep-jobs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,15 +20,15 @@ static bool writes_to_sys_power(const char *unit)
 	return false;
 }
 
-/* systemd takes these in this order; nobody waits for what it answers. */
-static int call_off(void *data, const struct systemd_job *job)
+/* systemd handles both calls in this order; their replies are ignored. */
+static int cancel_job(void *data, const struct systemd_job *job)
 {
 	sd_bus *bus = data;
 	int r;
 
 	if (!writes_to_sys_power(job->unit))
 		return 0;
-	/* logind's job cannot be replaced by ours, but it can be cancelled. */
+	/* StopUnit cannot replace logind's job, which is irreversible; cancel it first. */
 	r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "CancelJob",
 				     NULL, NULL, "u", job->id);
 	if (r >= 0)
@@ -40,21 +41,24 @@ static int on_jobs(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	int r = sd_bus_message_is_method_error(reply, NULL)
 			? -sd_bus_message_get_errno(reply)
-			: systemd_read_jobs(reply, call_off, sd_bus_message_get_bus(reply));
+			: systemd_read_jobs(reply, cancel_job, sd_bus_message_get_bus(reply));
 
 	(void)data;
 	(void)error;
 	if (r < 0)
 		fprintf(stderr,
-			"pmcoord: the lid was opened, but the sleep cannot be called off: %s\n",
+			"pmcoord: the lid was opened, but systemd's sleep jobs cannot be cancelled: %s\n",
 			strerror(-r));
 	return 0;
 }
 
-int sleep_jobs_call_off(sd_bus *bus, sd_event *event)
+int sleep_jobs_cancel(sd_bus *bus, sd_event *event)
 {
-	int r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
+	int r;
 
+	assert(bus && event);
+	r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
+	/* -EBUSY: it is attached already. */
 	if (r >= 0 || r == -EBUSY)
 		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
 					     "ListJobs", on_jobs, NULL, "");

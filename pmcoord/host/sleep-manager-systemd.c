@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/sleep-manager-systemd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,12 @@
 #include "host/systemd.h"
 
 /*
- * An answer takes milliseconds. Whoever asks may hold guests down, so that a
- * manager that hangs is as good as none.
+ * A reply takes milliseconds. Guests may be suspended meanwhile, so a systemd
+ * that does not reply is treated as none.
  */
-#define ANSWER_US 2000000
+#define CALL_TIMEOUT_US 2000000
 
-/* One try to see the end of a sleep. */
+/* A wait for the end of a sleep. */
 struct wait {
 	sd_bus *bus;
 	int timer_fd;
@@ -47,8 +48,8 @@ const char *sleep_kind_unit(enum sleep_kind kind)
 
 /* ---- the manager's jobs -------------------------------------------------- */
 
-/* A oneshot's start job lasts until it has run. */
-static int take_job(void *data, const struct systemd_job *listed)
+/* The start job of a oneshot service lasts until the service has run. */
+static int handle_job(void *data, const struct systemd_job *listed)
 {
 	struct sleep_job *job = data;
 
@@ -62,11 +63,11 @@ static int take_job(void *data, const struct systemd_job *listed)
 	return 0;
 }
 
-/* The answer to ListJobs; *ret_job is untouched on failure. */
+/* Reads a reply to ListJobs. */
 static int read_jobs(sd_bus_message *reply, struct sleep_job *ret_job)
 {
 	struct sleep_job job = { 0 };
-	int r = systemd_read_jobs(reply, take_job, &job);
+	int r = systemd_read_jobs(reply, handle_job, &job);
 
 	if (r < 0)
 		return r;
@@ -92,7 +93,7 @@ static int open_bus(sd_bus **ret_bus)
 	int r = sd_bus_open_system(&bus);
 
 	if (r >= 0)
-		r = sd_bus_set_method_call_timeout(bus, ANSWER_US);
+		r = sd_bus_set_method_call_timeout(bus, CALL_TIMEOUT_US);
 	if (r < 0) {
 		sd_bus_unref(bus);
 		return r;
@@ -122,7 +123,7 @@ static uint64_t systemd_slept_us(struct sleep_manager *manager)
 	return clock_suspended_us();
 }
 
-static bool is_under_way(const struct sleep_job *job)
+static bool is_in_progress(const struct sleep_job *job)
 {
 	return job->kind != SLEEP_KIND_NONE && !job->waits_for_us;
 }
@@ -134,7 +135,7 @@ static int on_jobs(sd_bus_message *reply, void *data, sd_bus_error *error)
 
 	(void)error;
 	if (sd_bus_message_is_method_error(reply, NULL) || read_jobs(reply, &job) < 0 ||
-	    !is_under_way(&job))
+	    !is_in_progress(&job))
 		wait->is_over = true;
 	return 0;
 }
@@ -151,7 +152,7 @@ static int on_job(sd_bus_message *message, void *data, sd_bus_error *error)
 	return 0;
 }
 
-/* Set beyond all times: it ends when the clock jumps, as it does on a wake. */
+/* Never expires, but is cancelled when the clock is set, as it is on a wake. */
 static int set_timer(const struct wait *wait)
 {
 	const struct itimerspec never = {
@@ -170,7 +171,7 @@ static int on_clock_jump(sd_event_source *source, int fd, uint32_t events, void 
 
 	(void)source;
 	(void)events;
-	/* Whether that was a sleep is asked of the clocks after each wait. */
+	/* ECANCELED. Whether the host has slept is checked after each wait. */
 	if (read(fd, &expirations, sizeof(expirations)) < 0)
 		set_timer(data);
 	return 0;
@@ -210,11 +211,11 @@ static int begin_wait(struct wait *wait, sd_event *event)
 		r = watch_clock(wait, event);
 	if (r >= 0)
 		r = watch_jobs(wait, event);
-	/* Asked when we would hear of a change. */
+	/* After the subscription, so that no change is missed. */
 	if (r >= 0)
 		r = list_jobs(wait->bus, &job);
 	if (r >= 0)
-		wait->is_over = !is_under_way(&job);
+		wait->is_over = !is_in_progress(&job);
 	return r;
 }
 
@@ -268,6 +269,7 @@ int sleep_manager_systemd_new(struct sleep_manager **ret_manager)
 {
 	struct sleep_manager *manager = calloc(1, sizeof(*manager));
 
+	assert(ret_manager);
 	if (!manager)
 		return -ENOMEM;
 	manager->ops = &systemd_ops;

@@ -2,17 +2,17 @@
 #ifndef PMCOORD_HOST_SLEEP_MANAGER_SYSTEMD_H
 #define PMCOORD_HOST_SLEEP_MANAGER_SYSTEMD_H
 
-/* systemd as the manager of sleeps. */
+/* The sleep manager (model/sleep-manager.h) of a host that runs systemd. */
 
 #include "model/sleep-manager.h"
 
 /*
- * Asks over the system bus, and waits in loops of loop-event.h alone. Returns 0
- * or -ENOMEM.
+ * Reads systemd's jobs over the system bus; its waits need a loop of loop_new.
+ * Returns 0 or -ENOMEM. Release: sleep_manager_free.
  */
 int sleep_manager_systemd_new(struct sleep_manager **ret_manager);
 
-/* The unit behind it: "systemd-hibernate.service"; "" for none. */
+/* The unit that performs it: "systemd-hibernate.service"; "" for none. */
 const char *sleep_kind_unit(enum sleep_kind kind);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/sleeper-alarm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@
 #include "host/sleeper-host.h"
 
 /*
- * Long enough for devices to be stopped first: an alarm that fires before the
- * machine sleeps cancels the sleep at best, and at worst wakes nobody.
+ * Longer than it takes to suspend dom0's devices: an alarm that fires before the
+ * host is asleep cancels the sleep or, if it is missed, never wakes the host.
  */
 #define ALARM_IN_SECONDS "+10"
 
@@ -23,7 +24,7 @@ struct alarm_sleeper {
 	struct sleeper sleeper;
 	struct sleeper *inner;
 	char *path;
-	int fd; /* opened before the first guest is asked */
+	int fd; /* opened before the first request */
 };
 
 static struct alarm_sleeper *alarm_of(struct sleeper *sleeper)
@@ -41,7 +42,7 @@ static void alarm_free(struct sleeper *sleeper)
 	free(self);
 }
 
-/* Empty while no alarm is set, else its time in seconds since 1970. */
+/* The file is empty, or has the alarm's time in seconds since 1970. */
 static int check_is_free(struct alarm_sleeper *self, struct error *error)
 {
 	char text[32] = "";
@@ -53,7 +54,7 @@ static int check_is_free(struct alarm_sleeper *self, struct error *error)
 	if (text[0] != '\0' && strcmp(text, NO_ALARM) != 0)
 		return error_refuse(
 			error, OUTCOME_UNSUPPORTED,
-			"the real-time clock's alarm is set already (%s, for %s): rehearse when it is over, or without --sleep",
+			"the real-time clock's alarm is set already (%s, for %s): run this after it, or without --sleep",
 			self->path, text);
 	return 0;
 }
@@ -68,7 +69,7 @@ static int alarm_prepare(struct sleeper *sleeper, struct error *error)
 	if (self->fd < 0)
 		return error_refuse(
 			error, OUTCOME_UNSUPPORTED,
-			"nothing would wake this host: its real-time clock has no alarm (%s: %s); rehearse without --sleep",
+			"nothing would wake this host: its real-time clock has no alarm (%s: %s); run this without --sleep",
 			self->path, strerror(errno));
 	r = check_is_free(self, error);
 	self->inner->lid = sleeper->lid;
@@ -82,9 +83,10 @@ static int alarm_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret
 	ssize_t length = strlen(ALARM_IN_SECONDS);
 
 	if (pwrite(self->fd, ALARM_IN_SECONDS, (size_t)length, 0) != length)
-		return error_set(error, -ECANCELED,
-				 "the host did not sleep: its real-time clock takes no alarm: %s",
-				 strerror(errno));
+		return error_set(
+			error, -ECANCELED,
+			"the host did not sleep: cannot set the alarm of its real-time clock: %s",
+			strerror(errno));
 	return self->inner->ops->enter(self->inner, loop, ret_slept_us, error);
 }
 
@@ -92,7 +94,7 @@ static void alarm_finish(struct sleeper *sleeper)
 {
 	struct alarm_sleeper *self = alarm_of(sleeper);
 
-	/* Where the host did not sleep the alarm still stands. */
+	/* If the host did not sleep, the alarm is still set. */
 	if (pwrite(self->fd, NO_ALARM, strlen(NO_ALARM), 0) < 0)
 		fprintf(stderr, "pmcoord: cannot clear %s: %s; ignoring\n", self->path,
 			strerror(errno));
@@ -110,6 +112,7 @@ int sleeper_alarm_around(struct sleeper *inner, const char *sys, struct sleeper 
 {
 	struct alarm_sleeper *self = calloc(1, sizeof(*self));
 
+	assert(inner && sys && ret_sleeper);
 	if (!self) {
 		sleeper_free(inner);
 		return -ENOMEM;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/sleep-manager-systemd.h"
 #include "host/sleeper-host.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -19,22 +19,23 @@
 #include "host/loop-event.h"
 #include "pmcoord/parse.h"
 #include "host/sleep-jobs.h"
+#include "host/sleep-manager-systemd.h"
 
-/* Devices may take ReadyTimeout=, which is an hour at the very most. */
-#define COMING_BACK_US "3700000000"
+/* ReadyTimeout= is at most an hour; 100 s for everything else. */
+#define RESUME_TIMEOUT_US "3700000000"
 
 struct host_sleeper {
 	struct sleeper sleeper;
 	char *sys;
-	int state_fd; /* power/state, opened before the first guest is asked */
-	int success_fd; /* power/suspend_stats/success: how often it slept */
-	int sync_fd; /* power/sync_on_suspend, -1 where there is none */
+	int state_fd; /* power/state, opened before the first request */
+	int success_fd; /* power/suspend_stats/success, a counter */
+	int sync_fd; /* power/sync_on_suspend; negative: none */
 	bool sync_was_on;
 	uint64_t successes;
-	int socket_fd; /* for words to the service manager; -1: sd_notify */
+	int socket_fd; /* gets the notifications; negative: sd_notify(3) does */
 	struct sleep_manager *manager; /* borrowed, may be NULL */
 	uint64_t slept_before_us; /* since boot, before this sleep */
-	sd_bus *bus; /* to call systemd's sleep off; may be NULL */
+	sd_bus *bus; /* to cancel systemd's sleep jobs; may be NULL */
 };
 
 static struct host_sleeper *host(struct sleeper *sleeper)
@@ -65,7 +66,7 @@ static int open_attribute(const struct host_sleeper *self, const char *name, int
 	return fd < 0 ? -errno : fd;
 }
 
-/* Reads an attribute's text, without its newline, from the start. */
+/* Reads a sysfs attribute, without its newline. */
 static int read_attribute(int fd, char *ret, size_t size)
 {
 	ssize_t n = pread(fd, ret, size - 1, 0);
@@ -77,7 +78,7 @@ static int read_attribute(int fd, char *ret, size_t size)
 	return 0;
 }
 
-/* "mem" stands among the states, and means deep: S3, not s2idle. */
+/* S3 is "mem" in power/state with "deep", not "s2idle", in power/mem_sleep. */
 static int check_offers_s3(struct host_sleeper *self, struct error *error)
 {
 	_cleanup_(closep) int mem_sleep_fd = -EBADF;
@@ -90,11 +91,11 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 	if (!strstr(text, "mem"))
 		return error_refuse(
 			error, OUTCOME_UNSUPPORTED,
-			"this host offers no suspend to RAM (%s/power/state has only '%s'): look for S3 in the firmware's setup",
+			"this host offers no suspend to RAM (%s/power/state has only '%s'): enable S3 in the firmware's setup",
 			self->sys, text);
 	mem_sleep_fd = open_attribute(self, "mem_sleep", O_RDWR);
 	if (mem_sleep_fd < 0 || read_attribute(mem_sleep_fd, text, sizeof(text)) < 0)
-		return 0; /* a kernel without the choice means S3 by "mem" */
+		return 0; /* without mem_sleep, "mem" is S3 */
 	if (strstr(text, "[deep]"))
 		return 0;
 	if (strstr(text, "deep")) {
@@ -105,7 +106,7 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 	}
 	return error_refuse(
 		error, OUTCOME_UNSUPPORTED,
-		"this host offers only s2idle, not S3 (%s/power/mem_sleep is '%s'), which Xen cannot wake from: look for S3 in the firmware's setup",
+		"this host offers only s2idle, not S3 (%s/power/mem_sleep is '%s'), which Xen cannot wake from: enable S3 in the firmware's setup",
 		self->sys, text);
 }
 
@@ -143,8 +144,8 @@ static int host_prepare(struct sleeper *sleeper, struct error *error)
 }
 
 /*
- * By ourselves: the file systems are synced while their backends still run,
- * and the kernel must not do it again when they are down.
+ * Syncs the file systems while their backends still run; the kernel must not
+ * sync them again when the backends are suspended.
  */
 static int sysfs_prepare(struct sleeper *sleeper, struct error *error)
 {
@@ -170,35 +171,34 @@ static void sysfs_finish(struct sleeper *sleeper)
 		self->sync_was_on = false;
 }
 
-/* Two clocks tell it, so that it can seem to go back; see SLEEP_MIN_US. */
-static uint64_t slept_between_us(uint64_t before_us, uint64_t now_us)
+/* Computed from two clocks, the later value can be less: see SLEEP_MIN_US. */
+static uint64_t difference_us(uint64_t before_us, uint64_t now_us)
 {
 	return now_us > before_us ? now_us - before_us : 0;
 }
 
-/* Since prepare(). */
-static uint64_t slept_meanwhile_us(const struct host_sleeper *self)
+static uint64_t slept_since_prepare_us(const struct host_sleeper *self)
 {
-	return slept_between_us(self->slept_before_us, clock_suspended_us());
+	return difference_us(self->slept_before_us, clock_suspended_us());
 }
 
 /*
- * What the sleep came to. The kernel counts a success only after it has let
- * processes run again: who asks at once goes by the clocks.
+ * Returns 0 if the host has slept, else -ECANCELED. The kernel increments its
+ * counter only after it has thawed the processes, so the clocks count first.
  */
-static int account_for_sleep(struct host_sleeper *self, uint64_t slept_us, uint64_t *ret_slept_us,
-			     struct error *error)
+static int check_has_slept(struct host_sleeper *self, uint64_t slept_us, uint64_t *ret_slept_us,
+			   struct error *error)
 {
 	if (slept_us < SLEEP_MIN_US &&
 	    (self->success_fd < 0 || read_successes(self) == self->successes))
 		return error_set(
 			error, -ECANCELED,
-			"the host did not sleep: the kernel gave up (see the kernel's log: journalctl -k)");
+			"the host did not sleep: the kernel aborted the suspend; see journalctl -k");
 	*ret_slept_us = slept_us;
 	return 0;
 }
 
-static int say_lid_was_opened(struct error *error)
+static int report_lid_opened(struct error *error)
 {
 	return error_replace(error, -ECANCELED, "%s", LID_WAS_OPENED);
 }
@@ -210,13 +210,15 @@ static int sysfs_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret
 
 	(void)loop;
 	if (lid_was_opened(sleeper->lid))
-		return say_lid_was_opened(error);
+		return report_lid_opened(error);
 	if (write(self->state_fd, "mem", 3) != 3)
-		return error_set(error, -errno, "the kernel refused to sleep: %s", strerror(errno));
-	return account_for_sleep(self, slept_meanwhile_us(self), ret_slept_us, error);
+		return error_set(error, -errno,
+				 "the kernel refused to sleep (%s); see journalctl -k",
+				 strerror(errno));
+	return check_has_slept(self, slept_since_prepare_us(self), ret_slept_us, error);
 }
 
-static void tell_manager(const struct host_sleeper *self, const char *text)
+static void notify_manager(const struct host_sleeper *self, const char *text)
 {
 	if (self->socket_fd < 0)
 		sd_notify(0, text);
@@ -225,10 +227,10 @@ static void tell_manager(const struct host_sleeper *self, const char *text)
 }
 
 /*
- * Whoever hibernates writes dom0's memory, and switches off with it what Xen
- * holds for everybody else.
+ * A hibernation saves only dom0's memory and then powers the host off: that of
+ * all guests is lost.
  */
-static int check_is_no_hibernation(const struct host_sleeper *self, struct error *error)
+static int refuse_hibernation(const struct host_sleeper *self, struct error *error)
 {
 	struct sleep_job job;
 
@@ -238,15 +240,15 @@ static int check_is_no_hibernation(const struct host_sleeper *self, struct error
 		return 0;
 	return error_refuse(
 		error, OUTCOME_UNSUPPORTED,
-		"%s was asked for, but a Xen host cannot hibernate: every guest's memory would be lost; use 'systemctl suspend' instead",
+		"%s was requested, but a Xen host cannot hibernate: every guest's memory would be lost; use 'systemctl suspend' instead",
 		sleep_kind_unit(job.kind));
 }
 
-/* The bus is needed only for the lid, and no sleep fails for want of it. */
+/* The bus is used only if the lid is opened: without it the sleep goes on. */
 static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 {
 	struct host_sleeper *self = host(sleeper);
-	int r = check_is_no_hibernation(self, error);
+	int r = refuse_hibernation(self, error);
 
 	if (r == 0)
 		r = host_prepare(sleeper, error);
@@ -256,14 +258,14 @@ static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 }
 
 /*
- * A host that has slept is woken by its lid. The kernel's counter knows of
- * suspends only; a hibernation shows by the clocks, which a suspend that failed
- * late moves by milliseconds.
+ * Whether the lid was opened before the sleep, not to wake the host. The counter
+ * shows a suspend, the clocks a hibernation too, but not a short sleep: a suspend
+ * that fails late moves them by milliseconds.
  */
-static bool lid_calls_off(struct host_sleeper *self)
+static bool lid_cancels_sleep(struct host_sleeper *self)
 {
 	return lid_was_opened(self->sleeper.lid) && read_successes(self) == self->successes &&
-	       slept_meanwhile_us(self) < SLEEP_MIN_US;
+	       slept_since_prepare_us(self) < SLEEP_MIN_US;
 }
 
 static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
@@ -272,41 +274,41 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 	struct host_sleeper *self = host(sleeper);
 	struct sleep_manager *manager = self->manager;
 	uint64_t slept_before_us = manager ? manager->ops->slept_us(manager) : 0;
-	bool called_off = false;
+	bool was_cancelled = false;
 	uint64_t slept_us;
 	int r = 0;
 
 	if (lid_was_opened(sleeper->lid))
-		return say_lid_was_opened(error);
-	tell_manager(self, "READY=1\nSTATUS=Guests are down; the host may sleep.");
+		return report_lid_opened(error);
+	notify_manager(self, "READY=1\nSTATUS=Guests are suspended; the host may sleep.");
 	do {
 		r = loop->ops->wait(loop, LOOP_FOREVER);
 		if (r < 0)
 			return error_set(error, r, "cannot wait: %s", strerror(-r));
 		/*
-		 * Guests that ran while the host sleeps would wake without
-		 * their devices: they stay down until systemd says that the
-		 * sleep is over, called off or not.
+		 * Guests that run through the host's sleep would lose their
+		 * devices: they stay suspended until systemd has ended the
+		 * sleep, also a cancelled one.
 		 */
-		if (!called_off && self->bus && lid_calls_off(self)) {
-			sleep_jobs_call_off(self->bus, loop_event(loop));
-			called_off = true;
+		if (!was_cancelled && self->bus && lid_cancels_sleep(self)) {
+			sleep_jobs_cancel(self->bus, loop_event(loop));
+			was_cancelled = true;
 		}
 	} while (!loop_take_signal(loop));
-	/* Our unit may be gone, and the host about to sleep all the same. */
+	/* The unit may have been stopped while the host is about to sleep. */
 	if (manager)
 		r = manager->ops->await_end(manager, loop, slept_before_us);
 	if (r < 0)
 		return error_set(error, r, "cannot wait: %s", strerror(-r));
-	tell_manager(self, "STOPPING=1\nSTATUS=Bringing guests back.\n"
-			   "EXTEND_TIMEOUT_USEC=" COMING_BACK_US);
-	slept_us = manager ? slept_between_us(slept_before_us, manager->ops->slept_us(manager))
-			   : slept_meanwhile_us(self);
-	r = account_for_sleep(self, slept_us, ret_slept_us, error);
-	return r == -ECANCELED && called_off ? say_lid_was_opened(error) : r;
+	notify_manager(self, "STOPPING=1\nSTATUS=Resuming guests.\n"
+			     "EXTEND_TIMEOUT_USEC=" RESUME_TIMEOUT_US);
+	slept_us = manager ? difference_us(slept_before_us, manager->ops->slept_us(manager))
+			   : slept_since_prepare_us(self);
+	r = check_has_slept(self, slept_us, ret_slept_us, error);
+	return r == -ECANCELED && was_cancelled ? report_lid_opened(error) : r;
 }
 
-static void nothing_to_finish(struct sleeper *sleeper)
+static void systemd_finish(struct sleeper *sleeper)
 {
 	(void)sleeper;
 }
@@ -322,7 +324,7 @@ static const struct sleeper_ops systemd_ops = {
 	.free = host_free,
 	.prepare = systemd_prepare,
 	.enter = systemd_enter,
-	.finish = nothing_to_finish,
+	.finish = systemd_finish,
 };
 
 static int host_new(const struct sleeper_ops *ops, const char *sys, struct sleeper **ret_sleeper)
@@ -349,14 +351,17 @@ static int host_new(const struct sleeper_ops *ops, const char *sys, struct sleep
 
 int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper)
 {
+	assert(sys && ret_sleeper);
 	return host_new(&sysfs_ops, sys, ret_sleeper);
 }
 
 int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
 			struct sleeper **ret_sleeper)
 {
-	int r = host_new(&systemd_ops, sys, ret_sleeper);
+	int r;
 
+	assert(sys && ret_sleeper);
+	r = host_new(&systemd_ops, sys, ret_sleeper);
 	if (r < 0)
 		return r;
 	host(*ret_sleeper)->socket_fd = socket_fd;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The verbs of hypervisor.h on Xen. This file opens the xen-* modules, passes
- * each of them the handles that it needs, and is the only one that has all.
+ * The verbs of hypervisor.h on Xen: opens the other modules of xen/ and passes
+ * each of them the handles that it needs.
  */
 
 #include "xen/hypervisor-xen.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,7 +255,7 @@ static int open_handles(struct xen *xen, const char *run_directory, int kept_fd,
 	return r == 0 ? open_xenstore(xen, error) : r;
 }
 
-static int make_rooms(struct xen *xen)
+static int new_modules(struct xen *xen)
 {
 	int r = xen_inventory_new(xen->control, xen->store, xen->watches, &xen->inventory);
 
@@ -290,13 +291,13 @@ static int open_events(struct xen *xen, struct error *error)
 	return r < 0 ? error_set(error, r, "cannot wait for events of Xen: %s", strerror(-r)) : 0;
 }
 
-/* All handles before the first change: the record of ports is read last. */
+/* Acquires all handles before the first change, the binding of recorded ports. */
 static int open_xen(struct xen *xen, const char *run_directory, int kept_fd, struct error *error)
 {
 	int r = open_handles(xen, run_directory, kept_fd, error);
 
 	if (r == 0)
-		r = make_rooms(xen);
+		r = new_modules(xen);
 	if (r == 0)
 		r = directory_make(run_directory);
 	if (r < 0)
@@ -316,6 +317,7 @@ int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hyperviso
 	struct xen *xen;
 	int r;
 
+	assert(run_directory && ret_hypervisor);
 	if (geteuid() != 0)
 		return error_set(error, -EPERM, "only root can suspend guests: use sudo");
 	r = check_is_dom0(error);

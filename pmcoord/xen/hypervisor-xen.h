@@ -2,24 +2,24 @@
 #ifndef PMCOORD_XEN_HYPERVISOR_XEN_H
 #define PMCOORD_XEN_HYPERVISOR_XEN_H
 
-/* The verbs of a hypervisor on Xen, from dom0. */
+/* The hypervisor's table of verbs (model/hypervisor.h) on Xen, from dom0. */
 
 #include "pmcoord/error.h"
 #include "model/hypervisor.h"
 
 /*
- * Opens Xen from dom0. `run_directory` remembers the event channels that were
- * made on guests' behalf, so that they are used again instead of leaked.
- * `kept_fd` is the descriptor of event channels that a former process has left
- * with the service manager (it is ours then), or negative.
- * Returns 0, or negative with `error` set: -EPERM without privilege, -ENODEV
- * where there is no Xen or this is not dom0, -ECONNREFUSED without xenstored,
- * -EPROTO when this is another Xen version than pmcoord was built for.
+ * Opens Xen from dom0. Event channels are recorded in `run_directory`, so that
+ * the next process uses them again. `kept_fd` is the descriptor of event channels
+ * that an earlier process stored with the service manager; ownership is taken.
+ * Negative: none. Returns 0, or a negative errno with `error` set: -EPERM without
+ * privilege, -ENODEV without Xen or in a guest, -ECONNREFUSED without xenstored,
+ * -EPROTO if this is another Xen version than pmcoord was built for. Release:
+ * ops->close.
  */
 int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hypervisor **ret_hypervisor,
 			struct error *error);
 
-/* The descriptor that holds the event channels, to be kept; borrowed. */
+/* The descriptor of the event channels, for the service manager; borrowed. */
 int hypervisor_xen_channels_fd(struct hypervisor *hypervisor);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/ports.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,15 +29,16 @@ static int parse_line(const char *line, struct remembered_port *ret)
 	return 0;
 }
 
-void ports_load(const char *path, take_port_fn take, void *data)
+void ports_load(const char *path, port_fn handle, void *data)
 {
 	_cleanup_(fclosep) FILE *file = fopen(path, "re");
 	struct remembered_port port;
 	char line[128];
 
+	assert(path && handle);
 	while (file && fgets(line, sizeof(line), file))
 		if (parse_line(line, &port) == 0)
-			take(data, &port);
+			handle(data, &port);
 }
 
 static void print_port(FILE *file, const struct remembered_port *port)
@@ -53,6 +55,7 @@ int ports_save(const char *path, const struct remembered_port *ports, size_t n)
 	_cleanup_(freep) char *fresh = NULL;
 	_cleanup_(fclosep) FILE *file = NULL;
 
+	assert(path && (ports || n == 0));
 	if (asprintf(&fresh, "%s.new", path) < 0)
 		return -ENOMEM;
 	file = fopen(fresh, "we");

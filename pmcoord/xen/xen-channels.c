@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-channels.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ struct channel {
 	uint32_t guest_port; /* 0: none yet */
 	int local_port; /* -1: not bound */
 	bool subscribed; /* Xen may still have the subscription */
-	bool subscribed_for_next; /* and no request has used it */
+	bool subscribed_for_next; /* no request has used it yet */
 };
 
 struct xen_channels {
@@ -30,7 +31,7 @@ struct xen_channels {
 	struct channel *channels;
 	size_t n_channels;
 	char *ports_path; /* record of channels, for the next process */
-	bool descriptor_was_kept; /* and with it the local ports */
+	bool descriptor_was_kept; /* with its local ports */
 };
 
 /* ---- opening and closing ------------------------------------------------ */
@@ -56,6 +57,7 @@ int xen_channels_open(struct xen_control *control, const char *run_directory, in
 	struct xen_channels *channels = calloc(1, sizeof(*channels));
 	int r;
 
+	assert(control && run_directory && ret_channels);
 	if (!channels || asprintf(&channels->ports_path, "%s/ports", run_directory) < 0) {
 		free(channels);
 		return error_set(error, -ENOMEM, "out of memory");
@@ -164,8 +166,8 @@ static int save_ports(struct xen_channels *channels)
 /* ---- binding ------------------------------------------------------------ */
 
 /*
- * Whether the guest's port waits for dom0 to bind it. A guest can publish any
- * number, and its reset of all channels (kexec) makes a recorded one stale.
+ * Whether the guest's port is unbound and allocated for dom0. A guest can publish
+ * any number, and a kexec resets its channels, which makes recorded ports stale.
  */
 static bool can_bind(struct xen_channels *channels, const struct domain_id *id, uint32_t guest_port)
 {
@@ -207,8 +209,8 @@ static int bind_channel(struct xen_channels *channels, struct channel *channel)
 	return save_ports(channels);
 }
 
-/* Gives the channel a port of the guest, the one it had if that is free. */
-static int provide_guest_port(struct xen_channels *channels, struct channel *channel)
+/* Sets the channel's guest port: the recorded one, or a new one. */
+static int set_guest_port(struct xen_channels *channels, struct channel *channel)
 {
 	int port;
 
@@ -227,12 +229,13 @@ int xen_channels_open_own(struct xen_channels *channels, const struct domain_id 
 	struct channel *channel = get_channel(channels, id, XEN_CHANNEL_OWN);
 	int r;
 
+	assert(channels && id);
 	if (!channel)
 		return -ENOMEM;
 	if (is_connected(channels, channel))
 		return 0;
 	unbind_channel(channels, channel);
-	r = provide_guest_port(channels, channel);
+	r = set_guest_port(channels, channel);
 	return r < 0 ? r : bind_channel(channels, channel);
 }
 
@@ -241,6 +244,7 @@ int xen_channels_open_published(struct xen_channels *channels, const struct doma
 {
 	struct channel *channel = get_channel(channels, id, XEN_CHANNEL_PUBLISHED);
 
+	assert(channels && id);
 	if (!channel)
 		return -ENOMEM;
 	if (channel->guest_port == guest_port && is_connected(channels, channel))
@@ -257,14 +261,16 @@ bool xen_channels_is_bound(const struct xen_channels *channels, const struct dom
 {
 	const struct channel *channel = find_channel(channels, id, kind);
 
+	assert(channels && id);
 	return channel && channel->local_port >= 0;
 }
 
-/* The port is freed only when this end is unbound, too. */
+/* Xen frees a port only when both ends are unbound. */
 void xen_channels_forget_domain(struct xen_channels *channels, const struct domain_id *id)
 {
 	size_t kept = 0;
 
+	assert(channels && id);
 	for (size_t i = 0; i < channels->n_channels; i++) {
 		if (domain_id_equal(&channels->channels[i].id, id))
 			unbind_channel(channels, &channels->channels[i]);
@@ -272,7 +278,7 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 			channels->channels[kept++] = channels->channels[i];
 	}
 	channels->n_channels = kept;
-	/* Not needed: a recorded port of a domain that is gone is ignored. */
+	/* May fail: recorded ports of domains that no longer exist are ignored. */
 	save_ports(channels);
 }
 
@@ -281,11 +287,11 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 static void load_port(void *data, const struct remembered_port *port)
 {
 	struct xen_channels *channels = data;
-	struct domain_state look;
+	struct domain_state state;
 	struct channel *channel;
 
-	if (xen_domains_get_state(channels->control, &port->id, &look) < 0 ||
-	    look.state == GUEST_GONE)
+	if (xen_domains_get_state(channels->control, &port->id, &state) < 0 ||
+	    state.state == GUEST_GONE)
 		return;
 	channel = add_channel(channels, &port->id,
 			      port->is_published ? XEN_CHANNEL_PUBLISHED : XEN_CHANNEL_OWN);
@@ -307,9 +313,8 @@ static bool is_known_port(const struct xen_channels *channels, uint32_t port)
 }
 
 /*
- * A process that was killed after it had bound a port and before it recorded it
- * has left it in the descriptor. Ports of other programs in dom0 are not in
- * this descriptor, and the kernel refuses to unbind them.
+ * Unbinds ports that a killed process had bound but not yet recorded. The kernel
+ * refuses to unbind ports of other descriptors, which other programs use.
  */
 static void unbind_unknown_ports(struct xen_channels *channels)
 {
@@ -334,6 +339,7 @@ static void unmask_ports(struct xen_channels *channels)
 
 void xen_channels_load(struct xen_channels *channels)
 {
+	assert(channels);
 	ports_load(channels->ports_path, load_port, channels);
 	if (!channels->descriptor_was_kept)
 		return;
@@ -349,6 +355,7 @@ int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id
 	struct channel *channel = find_channel(channels, id, kind);
 	int r;
 
+	assert(channels && id);
 	if (!channel)
 		return -ENOTCONN;
 	r = xen_control_subscribe(channels->control, id->domid, channel->guest_port);
@@ -365,6 +372,7 @@ bool xen_channels_take_subscription(struct xen_channels *channels, const struct 
 	struct channel *channel = find_channel(channels, id, kind);
 	bool was_subscribed = channel && channel->subscribed_for_next;
 
+	assert(channels && id);
 	if (channel)
 		channel->subscribed_for_next = false;
 	return was_subscribed;
@@ -372,6 +380,7 @@ bool xen_channels_take_subscription(struct xen_channels *channels, const struct 
 
 int xen_channels_unsubscribe(struct xen_channels *channels, const struct domain_id *id)
 {
+	assert(channels && id);
 	for (size_t i = 0; i < channels->n_channels; i++)
 		if (domain_id_equal(&channels->channels[i].id, id))
 			channels->channels[i].subscribed = false;
@@ -385,6 +394,7 @@ int xen_channels_notify(struct xen_channels *channels, const struct domain_id *i
 {
 	const struct channel *channel = find_channel(channels, id, kind);
 
+	assert(channels && id);
 	if (!channel || channel->local_port < 0)
 		return -ENOTCONN;
 	return xenevtchn_notify(channels->evtchn, (evtchn_port_t)channel->local_port) < 0 ? -errno
@@ -395,6 +405,7 @@ int xen_channels_next(struct xen_channels *channels, uint32_t *ret_domid)
 {
 	xenevtchn_port_or_error_t port = xenevtchn_pending(channels->evtchn);
 
+	assert(ret_domid);
 	if (port < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	xenevtchn_unmask(channels->evtchn, (evtchn_port_t)port);

@@ -7,7 +7,7 @@
  * signals the guest's port of a channel when the guest suspends.
  *
  * A channel belongs to a domain by domid and UUID. The guests' ports are
- * recorded in <run>/ports (see ports.h), and bound again by the next process.
+ * recorded in <run>/ports (see ports.h), and the next process binds them again.
  * Unless said otherwise functions return 0 or a negative errno.
  */
 
@@ -23,14 +23,14 @@ struct xen_channels;
 
 /* A domain has at most one channel of each kind. */
 enum xen_channel_kind {
-	XEN_CHANNEL_OWN, /* its port was made by dom0, on the guest's behalf */
-	XEN_CHANNEL_PUBLISHED, /* by the guest, for its agent or its kernel */
+	XEN_CHANNEL_OWN, /* dom0 allocated its port, on the guest's behalf */
+	XEN_CHANNEL_PUBLISHED, /* the guest did, for its agent or its kernel */
 };
 
 /*
- * Opens the event channel device, or takes over `kept_fd`, unless that is
- * negative. `control` is borrowed until xen_channels_free. On failure `error`
- * is set.
+ * Opens the event channel device, or uses `kept_fd`, the descriptor of an earlier
+ * process, and takes ownership of it; negative: none. `control` is borrowed until
+ * xen_channels_free. On failure `error` is set.
  */
 int xen_channels_open(struct xen_control *control, const char *run_directory, int kept_fd,
 		      struct xen_channels **ret_channels, struct error *error);
@@ -39,19 +39,19 @@ int xen_channels_open(struct xen_control *control, const char *run_directory, in
 void xen_channels_free(struct xen_channels *channels);
 
 /*
- * Takes over the recorded channels of an earlier process: those of domains that
- * still exist and, with its descriptor, their local ports.
+ * Reads the recorded channels of an earlier process: those of domains that still
+ * exist and, with its descriptor, their local ports.
  */
 void xen_channels_load(struct xen_channels *channels);
 
 /* Readable when xen_channels_next has something; borrowed. */
 int xen_channels_fd(const struct xen_channels *channels);
 
-/* Makes, or binds again, the channel on behalf of a guest. */
+/* Allocates the guest's port, or reuses the recorded one, and binds it. */
 int xen_channels_open_own(struct xen_channels *channels, const struct domain_id *id);
 
 /*
- * Binds the port that the guest has published. Returns an enum prepare_outcome
+ * Binds the port that the guest published. Returns an enum prepare_outcome
  * or a negative errno.
  */
 int xen_channels_open_published(struct xen_channels *channels, const struct domain_id *id,
@@ -72,20 +72,20 @@ int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id
 			   enum xen_channel_kind kind);
 
 /*
- * Whether the channel was subscribed since the last call: a subscription serves
- * one request, because another program can replace it at any time.
+ * Whether the channel was subscribed since the last call. A subscription is used
+ * for one request only, because another program can replace it at any time.
  */
 bool xen_channels_take_subscription(struct xen_channels *channels, const struct domain_id *id,
 				    enum xen_channel_kind kind);
 
-/* Ends Xen's subscription for the domain, by whichever channel. */
+/* Ends Xen's subscription for the domain, also one for another port. */
 int xen_channels_unsubscribe(struct xen_channels *channels, const struct domain_id *id);
 
 /* The domain no longer exists: frees its local ports. */
 void xen_channels_forget_domain(struct xen_channels *channels, const struct domain_id *id);
 
 /*
- * Takes the next event, without waiting. Returns 1 with *ret_domid (or
+ * Reads the next event, without waiting. Returns 1 with *ret_domid (or
  * HYPERVISOR_ALL_DOMAINS for a port that is no longer used), 0 if there is
  * none.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static int explain_version(struct xen_control *control, struct error *error)
 
 	return error_set(
 		error, -EPROTO,
-		"this is Xen %d.%d, and pmcoord was built for version %s: install the pmcoord for this Xen",
+		"this is Xen %d.%d, but pmcoord was built for Xen %s: install a pmcoord built for this version",
 		version >> 16, version & 0xffff, PMCOORD_XEN_VERSION);
 }
 
@@ -47,10 +48,10 @@ static int open_interface(struct xen_control *control, struct error *error)
 				 strerror(errno));
 	if (xc_domain_getinfolist(control->xc, 0, 1, &info) >= 0)
 		return 0;
-	/* Xen answers EACCES to another interface version. */
+	/* Xen returns EACCES for another interface version. */
 	if (errno == EACCES)
 		return explain_version(control, error);
-	return error_set(error, -errno, "Xen does not answer: %s", strerror(errno));
+	return error_set(error, -errno, "cannot list Xen's domains: %s", strerror(errno));
 }
 
 static int open_resume_call(struct xen_control *control, struct error *error)
@@ -71,6 +72,7 @@ int xen_control_open(struct xen_control **ret_control, struct error *error)
 	struct xen_control *control = calloc(1, sizeof(*control));
 	int r;
 
+	assert(ret_control);
 	if (!control)
 		return error_set(error, -ENOMEM, "out of memory");
 	/* Failures are returned as errno; libxenctrl need not print them. */
@@ -128,8 +130,8 @@ static void convert_domain(const xc_domaininfo_t *info, struct xen_domain *ret)
 	*ret = (struct xen_domain){
 		.id.domid = info->domain,
 		.type = get_type(info),
-		.look.state = get_state(info),
-		.look.paused = info->flags & XEN_DOMINF_paused,
+		.state.state = get_state(info),
+		.state.paused = info->flags & XEN_DOMINF_paused,
 		.cpu_time_ns = info->cpu_time,
 		.is_xenstore_domain = info->flags & XEN_DOMINF_xs_domain,
 	};
@@ -144,6 +146,7 @@ int xen_control_list_domains(struct xen_control *control, uint32_t first,
 		control->xc, first,
 		(unsigned int)(max < XEN_DOMAINS_AT_ONCE ? max : XEN_DOMAINS_AT_ONCE), infos);
 
+	assert(ret_domains && max > 0);
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++)
@@ -157,6 +160,7 @@ int xen_control_get_domain(struct xen_control *control, uint32_t domid,
 	xc_domaininfo_t info;
 	int n = xc_domain_getinfolist(control->xc, domid, 1, &info);
 
+	assert(ret_domain);
 	if (n < 0)
 		return -errno;
 	/* Xen returns the first domain that has this domid or a higher one. */
@@ -194,11 +198,13 @@ static int get_hvm_param(struct xen_control *control, uint32_t domid, uint32_t p
 
 int xen_control_get_callback_irq(struct xen_control *control, uint32_t domid, uint64_t *ret_value)
 {
+	assert(ret_value);
 	return get_hvm_param(control, domid, HVM_PARAM_CALLBACK_IRQ, ret_value);
 }
 
 int xen_control_get_acpi_state(struct xen_control *control, uint32_t domid, uint64_t *ret_value)
 {
+	assert(ret_value);
 	return get_hvm_param(control, domid, HVM_PARAM_ACPI_S_STATE, ret_value);
 }
 
@@ -269,10 +275,12 @@ static int get_port(struct xen_control *control, domid_t domid, uint32_t port,
 int xen_control_get_guest_port(struct xen_control *control, uint32_t domid, uint32_t port,
 			       struct xen_port *ret_port)
 {
+	assert(ret_port);
 	return get_port(control, (domid_t)domid, port, ret_port);
 }
 
 int xen_control_get_own_port(struct xen_control *control, uint32_t port, struct xen_port *ret_port)
 {
+	assert(ret_port);
 	return get_port(control, DOMID_SELF, port, ret_port);
 }

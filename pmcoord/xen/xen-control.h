@@ -4,12 +4,12 @@
 
 /*
  * Hypercalls: one function for each that pmcoord makes. xen-control.c is the
- * only file that includes xenctrl.h and xencall.h; what leaves it are plain
+ * only file that includes xenctrl.h and xencall.h; this header has none of their
  * types.
  *
  * Unless said otherwise a function makes one hypercall and returns 0 or a
  * negative errno; outputs are untouched on failure. A domid is used as given:
- * whether it still is the domain that is meant is checked in xen-domains.c.
+ * xen-domains.c checks that it is still the same domain.
  */
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@ struct xen_control;
 struct xen_domain {
 	struct domain_id id;
 	enum guest_type type;
-	struct domain_state look;
+	struct domain_state state;
 	uint64_t cpu_time_ns; /* of all its vCPUs since its creation */
 	bool is_xenstore_domain;
 };
@@ -46,17 +46,17 @@ struct xen_port {
 };
 
 /*
- * Opens the interface, the caller's, and makes sure that Xen accepts its
- * version. On failure `error` is set; -EPROTO: this is another Xen version than
- * pmcoord was built for.
+ * Opens the interface and checks that Xen accepts its version. On failure
+ * `error` is set; -EPROTO: this is another Xen version than pmcoord was built
+ * for. Release: xen_control_free.
  */
 int xen_control_open(struct xen_control **ret_control, struct error *error);
 void xen_control_free(struct xen_control *control);
 
 /*
- * Fills up to `max` domains (and XEN_DOMAINS_AT_ONCE) with domids from `first`
- * on, in their order. Returns their number (less than `max`: there are no
- * more) or a negative errno.
+ * Lists domains with domids from `first` on, in ascending order, at most `max`
+ * and XEN_DOMAINS_AT_ONCE. Returns their number (fewer: there are no more) or a
+ * negative errno.
  */
 int xen_control_list_domains(struct xen_control *control, uint32_t first,
 			     struct xen_domain *ret_domains, size_t max);
@@ -72,21 +72,21 @@ int xen_control_unpause(struct xen_control *control, uint32_t domid);
 int xen_control_suspend(struct xen_control *control, uint32_t domid);
 
 /*
- * Has a suspended domain's hypercall return "cancelled" (1) once it is resumed.
- * Three hypercalls for a PV domain, two for others.
+ * Sets the return value of a suspended domain's suspend hypercall to "cancelled"
+ * (1). Three hypercalls for a PV domain, two for others.
  */
 int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool is_pv);
 
-/* Lets a suspended domain run again, and nothing beside that. */
+/* Lets a suspended domain run again, without any of libxenctrl's other steps. */
 int xen_control_resume(struct xen_control *control, uint32_t domid);
 
 /*
- * Has Xen signal this port of the domain when it suspends; 0 ends that. There
- * is one subscription for each domain, and the last call wins.
+ * Makes Xen signal this port of the domain when it suspends; 0: no port. A domain
+ * has one subscription: each call, also of another program, replaces the last.
  */
 int xen_control_subscribe(struct xen_control *control, uint32_t domid, uint32_t guest_port);
 
-/* Makes a port of the domain that dom0 can bind. Returns it, or an errno. */
+/* Allocates a port of the domain for dom0. Returns it, or a negative errno. */
 int xen_control_alloc_port(struct xen_control *control, uint32_t domid);
 
 /* A port of a guest, or of dom0 itself. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-domains.h"
 
+#include <assert.h>
 #include <errno.h>
 
 int xen_domains_read(struct xen_control *control, const struct domain_id *id,
@@ -9,6 +10,7 @@ int xen_domains_read(struct xen_control *control, const struct domain_id *id,
 	struct xen_domain domain;
 	int r = xen_control_get_domain(control, id->domid, &domain);
 
+	assert(ret_domain);
 	if (r < 0)
 		return r;
 	if (!domain_id_equal(&domain.id, id))
@@ -30,9 +32,10 @@ int xen_domains_read_suspended(struct xen_control *control, const struct domain_
 	struct xen_domain domain;
 	int r = xen_domains_read(control, id, &domain);
 
+	assert(ret_domain);
 	if (r < 0)
 		return r;
-	if (domain.look.state != GUEST_SUSPENDED)
+	if (domain.state.state != GUEST_SUSPENDED)
 		return -EBUSY;
 	*ret_domain = domain;
 	return 0;
@@ -44,11 +47,12 @@ int xen_domains_get_state(struct xen_control *control, const struct domain_id *i
 	struct xen_domain domain;
 	int r = xen_domains_read(control, id, &domain);
 
+	assert(ret_state);
 	if (r == -ESRCH)
-		domain.look = (struct domain_state){ .state = GUEST_GONE };
+		domain.state = (struct domain_state){ .state = GUEST_GONE };
 	else if (r < 0)
 		return r;
-	*ret_state = domain.look;
+	*ret_state = domain.state;
 	return 0;
 }
 

@@ -3,8 +3,8 @@
 #define PMCOORD_XEN_XEN_DOMAINS_H
 
 /*
- * Domains by their identity. Xen uses domids again, so a domain is addressed
- * by domid and UUID, and each function here makes sure that both still match.
+ * Domains by their identity. Xen reuses domids, so a domain is addressed by domid
+ * and UUID, and each function here checks that both still match.
  *
  * Unless said otherwise functions return 0, -ESRCH when there is no domain of
  * this identity, or another negative errno; outputs are untouched on failure.
@@ -15,7 +15,7 @@
 #include "model/hypervisor.h"
 #include "xen/xen-control.h"
 
-/* Makes sure that the domain exists. */
+/* Checks that the domain exists. */
 int xen_domains_check(struct xen_control *control, const struct domain_id *id);
 
 int xen_domains_read(struct xen_control *control, const struct domain_id *id,
@@ -25,7 +25,7 @@ int xen_domains_read(struct xen_control *control, const struct domain_id *id,
 int xen_domains_read_suspended(struct xen_control *control, const struct domain_id *id,
 			       struct xen_domain *ret_domain);
 
-/* GUEST_GONE instead of -ESRCH. */
+/* Sets GUEST_GONE instead of returning -ESRCH. */
 int xen_domains_get_state(struct xen_control *control, const struct domain_id *id,
 			  struct domain_state *ret_state);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-examine.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,7 @@ int xen_examine_guest(struct xen_control *control, struct xen_store *store,
 {
 	struct guest_examination examination = { 0 };
 
+	assert(control && store && guest && ret_examination);
 	read_pci(store, guest, &examination);
 	examination.memory_kib =
 		xen_store_read_number(store, guest->domid, "memory/target", UINT64_MAX, 0);

@@ -2,15 +2,14 @@
 #ifndef PMCOORD_XEN_XEN_EXAMINE_H
 #define PMCOORD_XEN_XEN_EXAMINE_H
 
-/* What only `pmcoord check` reads of a guest, from xenstore and from Xen. */
+/* Facts about a guest that only `pmcoord check` reads, from xenstore and Xen. */
 
 #include "model/hypervisor.h"
 #include "xen/xen-control.h"
 #include "xen/xen-store.h"
 
 /*
- * Reads more of a guest of the inventory; changes nothing. What is missing
- * stays 0. Returns 0.
+ * Reads these facts of a guest of the inventory; a missing one is 0. Returns 0.
  */
 int xen_examine_guest(struct xen_control *control, struct xen_store *store,
 		      const struct guest *guest, struct guest_examination *ret_examination);

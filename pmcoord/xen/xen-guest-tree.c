@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-guest-tree.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,7 +62,7 @@ static void read_name(struct xen_store *store, struct guest *guest)
 		snprintf(guest->name, sizeof(guest->name), "domain-%" PRIu32, guest->domid);
 }
 
-/* Adds a link unless its backend is dom0, which sleeps last in any case. */
+/* Adds a link unless its backend is dom0, which always sleeps last. */
 static int add_link(struct inventory *inventory, const struct link *link)
 {
 	if (link->backend == 0 || link->backend == link->frontend)
@@ -71,7 +72,7 @@ static int add_link(struct inventory *inventory, const struct link *link)
 
 /*
  * Reads one device of a domain, below <directory>/<class>, and adds its link.
- * Returns 0, also where the device names no other end, or -ENOMEM.
+ * Returns 0, also if the device names no other end, or -ENOMEM.
  */
 typedef int (*read_device_fn)(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 			      const char *class, const char *path);
@@ -215,8 +216,8 @@ static bool has_libxl_record(struct xen_store *store, uint32_t domid)
 }
 
 /*
- * The record of libxl, where there is one, is enough, and spares a dozen round
- * trips to xenstored. Domains of other toolstacks have only their own tree.
+ * libxl's record is complete, and costs a dozen round trips to xenstored less than
+ * the domain's own tree. Domains of other toolstacks have only their own tree.
  */
 static int read_links(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 		      bool *ret_has_record)
@@ -254,6 +255,7 @@ int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 	struct guest guest = *facts;
 	int r;
 
+	assert(store && inventory && ret_has_record);
 	read_name(store, &guest);
 	guest.feature_suspend = read_feature(store, guest.domid);
 	read_shutdown(store, &guest);
@@ -265,12 +267,13 @@ int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 	return r == 0 ? read_links(store, inventory, guest.domid, ret_has_record) : r;
 }
 
-/* Counts only beside what a frontend reports: see link_is_confirmed. */
+/* Such a link counts only if the frontend reports it too: see link_is_confirmed. */
 int xen_guest_tree_read_backends(struct xen_store *store, struct inventory *inventory)
 {
 	char path[XEN_STORE_PATH_MAX];
 	int r = 0;
 
+	assert(store && inventory);
 	for (size_t i = 0; i < inventory->n_guests && r == 0; i++) {
 		uint32_t domid = inventory->guests[i].domid;
 

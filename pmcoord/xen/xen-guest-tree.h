@@ -3,8 +3,8 @@
 #define PMCOORD_XEN_XEN_GUEST_TREE_H
 
 /*
- * Parses what xenstore holds of a guest: its own tree, which the guest can
- * write, and the records of dom0 and of libxl. Only xenstore is read.
+ * Reads a guest from xenstore: its own tree, which the guest can write, and the
+ * records of dom0 and of libxl.
  *
  * Unless said otherwise functions return 0 or -ENOMEM. A node that is missing
  * or malformed is no error: the guest's fact keeps its default.
@@ -16,15 +16,15 @@
 #include "xen/xen-store.h"
 
 /*
- * Completes a guest by what its tree holds, and appends it and its links to the
- * inventory. `facts` has what Xen itself reports: domid, UUID, type, state and
- * the HVM flags. *ret_has_record: libxl has made the domain, so its record has
- * all links; they are complete without xen_guest_tree_read_backends.
+ * Reads a guest's tree, and appends the guest and its links to the inventory.
+ * `facts` has what Xen reports: domid, UUID, type, state and the HVM flags.
+ * *ret_has_record: libxl created the domain, so its record has all links, and
+ * xen_guest_tree_read_backends is not needed for it.
  */
 int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 			struct inventory *inventory, bool *ret_has_record);
 
-/* Appends what the backends among the inventory's guests report of links. */
+/* Appends the links that the backends of the inventory's guests report. */
 int xen_guest_tree_read_backends(struct xen_store *store, struct inventory *inventory);
 
 #endif

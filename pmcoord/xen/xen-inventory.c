@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-inventory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include "xen/xen-domains.h"
 #include "xen/xen-guest-tree.h"
 
-/* What was read of one domain: a guest and its links, unfinished. */
+/* The cache of one domain: a guest and its links, unfinished. */
 struct domain_record {
 	struct domain_id id;
 	struct inventory facts;
@@ -35,6 +36,7 @@ int xen_inventory_new(struct xen_control *control, struct xen_store *store,
 {
 	struct xen_inventory *inventory = calloc(1, sizeof(*inventory));
 
+	assert(control && store && watches && ret_inventory);
 	if (!inventory)
 		return -ENOMEM;
 	inventory->control = control;
@@ -57,6 +59,7 @@ void xen_inventory_free(struct xen_inventory *inventory)
 int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone_fn gone,
 				void *data)
 {
+	assert(inventory && gone);
 	if (inventory->keeps_records)
 		return 0;
 	inventory->keeps_records = true;
@@ -79,11 +82,12 @@ void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid)
 {
 	struct domain_record *record = find_record(inventory, domid);
 
+	assert(inventory);
 	if (record)
 		record->expired = true;
 }
 
-/* New and ended domains are found in Xen's list, and expire no record. */
+/* New and ended domains expire no record: the list shows them. */
 int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid)
 {
 	int r = xen_watches_next(inventory->watches, ret_domid);
@@ -115,13 +119,13 @@ static int add_record(struct xen_inventory *inventory, const struct domain_id *i
 	inventory->records = records;
 	record = &records[inventory->n_records++];
 	*record = (struct domain_record){ .id = *id, .expired = true };
-	/* Watched before it is read: no change is missed in between. */
+	/* Watch it before it is read, so that no change is missed. */
 	record->is_unwatched = !xen_watches_watch_domain(inventory->watches, id->domid);
 	*ret_record = record;
 	return 0;
 }
 
-/* The record of a domain that Xen lists, made if it is new. */
+/* Finds the record of a listed domain, or adds it. */
 static int get_record(struct xen_inventory *inventory, const struct domain_id *id,
 		      struct domain_record **ret_record)
 {
@@ -154,7 +158,6 @@ static void remove_unlisted(struct xen_inventory *inventory)
 
 /* ---- one domain --------------------------------------------------------- */
 
-/* What Xen does not return is left as it is. */
 static void read_hvm_params(struct xen_control *control, struct guest *guest)
 {
 	uint64_t value;
@@ -171,7 +174,7 @@ static int read_guest(struct xen_inventory *inventory, const struct xen_domain *
 	struct guest guest = {
 		.domid = domain->id.domid,
 		.type = domain->type,
-		.state = domain->look.state,
+		.state = domain->state.state,
 		.has_pv_drivers = true,
 	};
 
@@ -208,7 +211,7 @@ static int copy_facts(const struct inventory *facts, const struct xen_domain *do
 	struct guest guest = facts->guests[0];
 	int r;
 
-	guest.state = domain->look.state;
+	guest.state = domain->state.state;
 	r = inventory_add_guest(result, &guest);
 	for (size_t i = 0; i < facts->n_links && r == 0; i++)
 		r = inventory_add_link(result, &facts->links[i]);
@@ -256,7 +259,7 @@ static int add_domains(struct xen_inventory *inventory, const struct xen_domain 
 static int read_domains(struct xen_inventory *inventory, struct inventory *result)
 {
 	struct xen_domain domains[XEN_DOMAINS_AT_ONCE];
-	uint32_t first = 1; /* dom0 is no guest */
+	uint32_t first = 1; /* skip dom0 */
 	bool all_have_records = true;
 	int n, r;
 
@@ -277,7 +280,7 @@ static int read_domains(struct xen_inventory *inventory, struct inventory *resul
 	return r < 0 ? r : inventory_finish(result);
 }
 
-static int take_changes(struct xen_inventory *inventory)
+static int discard_changes(struct xen_inventory *inventory)
 {
 	uint32_t domid;
 	int r;
@@ -291,8 +294,9 @@ static int take_changes(struct xen_inventory *inventory)
 int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory)
 {
 	struct inventory result = { 0 };
-	int r = inventory->keeps_records ? take_changes(inventory) : 0;
+	int r = inventory->keeps_records ? discard_changes(inventory) : 0;
 
+	assert(ret_inventory);
 	if (r == 0)
 		r = read_domains(inventory, &result);
 	if (r < 0) {

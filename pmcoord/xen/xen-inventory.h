@@ -3,12 +3,12 @@
 #define PMCOORD_XEN_XEN_INVENTORY_H
 
 /*
- * Reads all guests and their links: which domains exist is Xen's list, what
- * they are is read from xenstore (xen-guest-tree.h).
+ * Reads all guests and their links: lists the domains by hypercall, and reads
+ * each of them from xenstore (xen-guest-tree.h).
  *
- * A process that watches domains keeps what it has read of each until a watch
- * reports a change; the list is always Xen's. Domains that libxl has not made
- * are read each time, since not all that is read of them is watched.
+ * A process that watches domains caches what it read of each until a watch
+ * reports a change; the list is read each time. Domains that libxl did not
+ * create are not cached, because not all of their nodes are watched.
  *
  * Unless said otherwise functions return 0 or a negative errno.
  */
@@ -20,10 +20,10 @@
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
 
-/* What inventories are read from, and what is kept of the last one. */
+/* The handles, and the cache of the last inventory. */
 struct xen_inventory;
 
-/* A domain that an earlier inventory had no longer exists. */
+/* Called for a domain of an earlier inventory that no longer exists. */
 typedef void (*xen_domain_gone_fn)(void *data, const struct domain_id *id);
 
 /* The handles are borrowed until xen_inventory_free. */
@@ -32,23 +32,23 @@ int xen_inventory_new(struct xen_control *control, struct xen_store *store,
 void xen_inventory_free(struct xen_inventory *inventory);
 
 /*
- * From now on domains are watched, and `gone` is called within
- * xen_inventory_read. A second call has no effect.
+ * Watches domains from now on; `gone` is called within xen_inventory_read. A
+ * second call has no effect.
  */
 int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone_fn gone,
 				void *data);
 
 /*
- * Reads all guests and links, finished; the caller's. Changes that have been
- * reported but not yet taken by xen_inventory_next_change are taken first.
+ * Reads all guests and links into a finished inventory, owned by the caller
+ * (release: inventory_done). Discards pending changes of xen_inventory_next_change.
  */
 int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory);
 
-/* Has the domain read anew the next time, after a write that is not watched. */
+/* Makes the next inventory read the domain again, after an unwatched write. */
 void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid);
 
 /*
- * Takes the next change that a watch has reported, without waiting. Returns 1
+ * Reads the next change that a watch has reported, without waiting. Returns 1
  * with *ret_domid (or HYPERVISOR_ALL_DOMAINS), 0 if there is none.
  */
 int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid);

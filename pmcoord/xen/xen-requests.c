@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-requests.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -72,6 +73,7 @@ int xen_requests_arm(const struct xen_requests *requests, const struct domain_id
 	char text[PROTOCOL_TEXT_MAX];
 	int r = xen_domains_check(requests->control, id);
 
+	assert(terms);
 	if (r < 0)
 		return r;
 	xen_inventory_expire(requests->inventory, id->domid);
@@ -83,7 +85,7 @@ int xen_requests_arm(const struct xen_requests *requests, const struct domain_id
 	return xen_store_publish(requests->store, id->domid, PROTOCOL_NODE_REQUEST, text);
 }
 
-/* Right before each request, because Xen's last subscriber wins, silently. */
+/* Before each request, because another program can replace the subscription. */
 int xen_requests_subscribe(const struct xen_requests *requests, const struct domain_id *id,
 			   enum mechanism mechanism)
 {
@@ -131,7 +133,7 @@ int xen_requests_send(const struct xen_requests *requests, const struct domain_i
 	return -EINVAL;
 }
 
-/* ---- retracting it ------------------------------------------------------ */
+/* ---- retraction --------------------------------------------------------- */
 
 /*
  * Whether the agent has quiesced for this cycle. Only then has it requested the
@@ -206,7 +208,7 @@ int xen_requests_retract(const struct xen_requests *requests, const struct domai
 
 	if (r < 0)
 		return r;
-	/* An event that was sent and a hypercall cannot be taken back. */
+	/* An event and a hypercall cannot be retracted. */
 	if (mechanism == MECHANISM_EVENT_CHANNEL || mechanism == MECHANISM_HVM)
 		return RETRACT_TOO_LATE;
 	xen_inventory_expire(requests->inventory, id->domid);
@@ -241,11 +243,12 @@ int xen_requests_get_agent_state(const struct xen_requests *requests, const stru
 		xen_store_read_domain(requests->store, id->domid, PROTOCOL_NODE_STATE);
 	struct agent_state state = { 0 };
 
+	assert(ret_state);
 	if (!text)
 		return errno == ENOENT ? -ENODATA : -errno;
 	if (protocol_parse_state(text, strlen(text), &state.state) < 0)
 		return -EBADMSG;
-	/* A quiesced agent has no detail, and each read delays the suspend. */
+	/* A quiesced agent has no detail, and a read would delay the other guests. */
 	if (state.state.state != PROTOCOL_AGENT_QUIESCED)
 		read_detail(requests->store, id, &state);
 	*ret_state = state;
@@ -261,7 +264,7 @@ static int bind_agent(const struct xen_requests *requests, const struct domain_i
 
 	if (r != PREPARED)
 		return r < 0 ? r : -ENOTCONN;
-	/* Without the watch the wake-up still works. */
+	/* The event is sent also if the watch fails. */
 	xen_watches_watch_agent(requests->watches, id->domid);
 	return 0;
 }

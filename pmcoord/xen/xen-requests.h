@@ -7,7 +7,7 @@
  * protocol with agents (protocol.h). The functions are the verbs of
  * hypervisor.h, which has their contract.
  *
- * All that can be done before is done by prepare, arm and subscribe, so that a
+ * prepare, arm and subscribe do everything that can be done ahead, so that a
  * request is one hypercall or one xenstore write. Functions return 0, -ESRCH
  * when the domain no longer exists, or another negative errno.
  */
@@ -27,7 +27,7 @@ struct xen_requests {
 	struct xen_store *store;
 	struct xen_watches *watches;
 	struct xen_channels *channels;
-	struct xen_inventory *inventory; /* expired by what is written */
+	struct xen_inventory *inventory; /* its record expires on a write */
 };
 
 /* Returns an enum prepare_outcome. */
@@ -40,7 +40,7 @@ int xen_requests_arm(const struct xen_requests *requests, const struct domain_id
 int xen_requests_subscribe(const struct xen_requests *requests, const struct domain_id *id,
 			   enum mechanism mechanism);
 
-/* Subscribes first, unless that was done since the last request. */
+/* Subscribes first, if it was not done since the last request. */
 int xen_requests_send(const struct xen_requests *requests, const struct domain_id *id,
 		      enum mechanism mechanism);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-resume.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -8,8 +9,8 @@
 #include "xen/xen-domains.h"
 
 /*
- * A domain whose suspend hypercall will return "cancelled", unless the domain
- * has run since: then it is in another hypercall.
+ * A domain whose suspend hypercall will return "cancelled". If its CPU time has
+ * changed, it has run since, and is in another hypercall.
  */
 struct prepared_domain {
 	struct domain_id id;
@@ -28,6 +29,7 @@ int xen_resume_new(struct xen_control *control, struct xen_store *store,
 {
 	struct xen_resume *resume = calloc(1, sizeof(*resume));
 
+	assert(control && store && ret_resume);
 	if (!resume)
 		return -ENOMEM;
 	resume->control = control;
@@ -73,11 +75,12 @@ void xen_resume_forget_domain(struct xen_resume *resume, const struct domain_id 
 {
 	struct prepared_domain *prepared = find_prepared(resume, id);
 
+	assert(resume && id);
 	if (prepared)
 		*prepared = resume->prepared[--resume->n_prepared];
 }
 
-/* Whether the domain is prepared and in the same hypercall; forgets it. */
+/* Removes the record; whether it is valid, as the domain has not run since. */
 static bool take_prepared(struct xen_resume *resume, const struct xen_domain *domain)
 {
 	const struct prepared_domain *prepared = find_prepared(resume, &domain->id);
@@ -89,7 +92,7 @@ static bool take_prepared(struct xen_resume *resume, const struct xen_domain *do
 
 /* ---- resume ------------------------------------------------------------- */
 
-/* Whether a suspended domain is in a hypercall that is going to return. */
+/* Whether a suspended domain is in its suspend hypercall. */
 static bool is_in_hypercall(struct xen_resume *resume, const struct xen_domain *domain)
 {
 	uint64_t callback = 0;
@@ -102,9 +105,9 @@ static bool is_in_hypercall(struct xen_resume *resume, const struct xen_domain *
 }
 
 /*
- * Has the suspend hypercall return "cancelled". Any other value has frontends
- * start over, which breaks disks, networks and passthrough of a domain that
- * stays in place.
+ * Makes the suspend hypercall return "cancelled". After any other value frontends
+ * reconnect, which breaks disks, networks and passthrough of a domain that is
+ * resumed in place.
  */
 static int cancel_suspend(struct xen_resume *resume, const struct xen_domain *domain)
 {
@@ -115,8 +118,8 @@ static int cancel_suspend(struct xen_resume *resume, const struct xen_domain *do
 }
 
 /* Reads the domain and cancels its suspend, unless that was prepared. */
-static int make_ready(struct xen_resume *resume, const struct domain_id *id,
-		      struct xen_domain *ret_domain)
+static int read_and_cancel(struct xen_resume *resume, const struct domain_id *id,
+			   struct xen_domain *ret_domain)
 {
 	int r = xen_domains_read_suspended(resume->control, id, ret_domain);
 
@@ -126,13 +129,13 @@ static int make_ready(struct xen_resume *resume, const struct domain_id *id,
 }
 
 /*
- * Between the first domain that runs again and the last, each hypercall
- * competes with those that run: what can be done before is done here.
+ * Hypercalls compete for the CPU with the domains that run already, so everything
+ * that can be done before the first resume is done here.
  */
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id)
 {
 	struct xen_domain domain;
-	int r = make_ready(resume, id, &domain);
+	int r = read_and_cancel(resume, id, &domain);
 
 	return r < 0 ? r : add_prepared(resume, &domain);
 }
@@ -140,7 +143,7 @@ int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id)
 int xen_resume_domain(struct xen_resume *resume, const struct domain_id *id)
 {
 	struct xen_domain domain;
-	int r = make_ready(resume, id, &domain);
+	int r = read_and_cancel(resume, id, &domain);
 
 	return r < 0 ? r : xen_control_resume(resume->control, id->domid);
 }

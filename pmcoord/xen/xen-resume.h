@@ -3,9 +3,8 @@
 #define PMCOORD_XEN_XEN_RESUME_H
 
 /*
- * Resumes suspended domains in the place where they are, so that their
- * frontends keep their rings. The functions are the verbs of hypervisor.h,
- * which has their contract.
+ * Resumes suspended domains in place, so that their frontends keep their rings. The functions are
+ * the verbs of hypervisor.h, which has their contract.
  *
  * Functions return 0, -ESRCH when the domain no longer exists, -EBUSY when it
  * is not suspended, or another negative errno.
@@ -25,7 +24,7 @@ void xen_resume_free(struct xen_resume *resume);
 
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id);
 
-/* One hypercall, beside the check, for a domain that is prepared. */
+/* One hypercall, after the check, for a domain that is prepared. */
 int xen_resume_domain(struct xen_resume *resume, const struct domain_id *id);
 
 /* Reports the resumed domain to xenstored. No -EBUSY: it runs. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ struct xen_store {
 
 /* ---- connection --------------------------------------------------------- */
 
-/* libxenstore would go on to the kernel's device, which waits forever. */
+/* Without the socket libxenstore opens the kernel's device, which waits forever. */
 bool xen_store_daemon_listens(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -40,6 +41,7 @@ int xen_store_open(struct xen_store **ret_store)
 {
 	_cleanup_(freep) struct xen_store *store = calloc(1, sizeof(*store));
 
+	assert(ret_store);
 	if (!store)
 		return -ENOMEM;
 	store->handle = xs_open(0);
@@ -61,6 +63,7 @@ void xen_store_free(struct xen_store *store)
 
 void xen_store_format_path(uint32_t domid, const char *node, char *ret)
 {
+	assert(node && ret);
 	snprintf(ret, XEN_STORE_PATH_MAX, "/local/domain/%" PRIu32 "%s%s", domid,
 		 node[0] ? "/" : "", node);
 }
@@ -69,12 +72,13 @@ static char *read_path(struct xen_store *store, xs_transaction_t transaction, co
 {
 	unsigned int length;
 
-	/* libxenstore ends what it returns with a NUL of its own. */
+	/* libxenstore appends a NUL. */
 	return xs_read(store->handle, transaction, path, &length);
 }
 
 char *xen_store_read(struct xen_store *store, const char *path)
 {
+	assert(store && path);
 	return read_path(store, XBT_NULL, path);
 }
 
@@ -96,6 +100,7 @@ char **xen_store_list(struct xen_store *store, const char *path, unsigned int *r
 {
 	char **names = xs_directory(store->handle, XBT_NULL, path, ret_n);
 
+	assert(path);
 	if (!names)
 		*ret_n = 0;
 	if (*ret_n > ENTRIES_MAX)
@@ -119,6 +124,7 @@ int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node,
 	};
 	char path[XEN_STORE_PATH_MAX];
 
+	assert(store && text);
 	xen_store_format_path(domid, node, path);
 	/* Permissions first: the domain's watch must find a readable node. */
 	if (!xs_mkdir(store->handle, XBT_NULL, path) ||
@@ -138,6 +144,7 @@ int xen_store_begin(struct xen_store *store, uint32_t *ret_transaction)
 {
 	xs_transaction_t transaction = xs_transaction_start(store->handle);
 
+	assert(ret_transaction);
 	if (transaction == XBT_NULL)
 		return -errno;
 	*ret_transaction = transaction;
@@ -149,6 +156,7 @@ char *xen_store_read_within(struct xen_store *store, uint32_t transaction, uint3
 {
 	char path[XEN_STORE_PATH_MAX];
 
+	assert(store && node);
 	xen_store_format_path(domid, node, path);
 	return read_path(store, transaction, path);
 }
@@ -158,6 +166,7 @@ int xen_store_write_within(struct xen_store *store, uint32_t transaction, uint32
 {
 	char path[XEN_STORE_PATH_MAX];
 
+	assert(store && text);
 	xen_store_format_path(domid, node, path);
 	return xs_write(store->handle, transaction, path, text, (unsigned int)strlen(text))
 		       ? 0

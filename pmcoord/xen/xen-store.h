@@ -4,14 +4,12 @@
 
 /*
  * Xenstore: reads, writes and transactions, most of them relative to a
- * domain's own path. Changes are reported elsewhere (xen-watches.h): a
- * connection with watches has a thread that reads and passes on each answer;
- * this one has none, and returns answers sooner.
+ * domain's own path. Watches have a connection of their own (xen-watches.h),
+ * because libxenstore then reads replies in a thread, which delays each of them.
  *
- * What a guest has written is untrusted: strings are returned as they are, and
- * directories bounded. Strings and lists are the caller's to free. Unless said
- * otherwise a function waits for one answer of xenstored, and returns 0 or a
- * negative errno.
+ * What a guest has written is untrusted: strings are returned unchanged, and
+ * directories bounded. The caller frees strings and lists. Unless said otherwise
+ * a function waits for one reply of xenstored, and returns 0 or a negative errno.
  */
 
 #include <stdbool.h>
@@ -24,8 +22,8 @@ struct xen_store;
 #define XEN_STORE_PATH_MAX 256
 
 /*
- * Whether a xenstored process answers on its socket. Where none does and no
- * xenstore domain runs either, xen_store_open would wait forever.
+ * Whether a xenstored process listens on its socket. Without one, and without a
+ * xenstore domain, xen_store_open would wait forever.
  */
 bool xen_store_daemon_listens(void);
 
@@ -36,36 +34,35 @@ void xen_store_free(struct xen_store *store);
 void xen_store_format_path(uint32_t domid, const char *node, char *ret);
 
 /*
- * Reads a node as a string. NULL, with errno: ENOENT, or what failed. A value
- * with a NUL inside ends there.
+ * Reads a node as a string, which ends at the first NUL. NULL on failure, with
+ * errno (ENOENT: there is no such node).
  */
 char *xen_store_read(struct xen_store *store, const char *path);
 char *xen_store_read_domain(struct xen_store *store, uint32_t domid, const char *node);
 
-/* A number of a domain; `fallback` unless there is one that is <= `max`. */
+/* Reads a number of a domain; `fallback` if there is none, or it is > `max`. */
 uint64_t xen_store_read_number(struct xen_store *store, uint32_t domid, const char *node,
 			       uint64_t max, uint64_t fallback);
 
 /*
- * The names below a path, freed as one; NULL and 0 if there are none. Of a
- * directory with more than 256 only those are returned.
+ * Lists the names below a path, at most 256, in one allocation; NULL and 0 if
+ * there are none.
  */
 char **xen_store_list(struct xen_store *store, const char *path, unsigned int *ret_n);
 
-/* Writes a node of a domain; one that exists keeps its permissions. */
+/* Writes a node of a domain; an existing node keeps its permissions. */
 int xen_store_write_domain(struct xen_store *store, uint32_t domid, const char *node,
 			   const char *text);
 
 /*
- * Writes a node of dom0 that the domain alone can read beside it. Three
- * answers.
+ * Writes a node that dom0 owns and only this domain can read. Waits for three
+ * replies.
  */
 int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node, const char *text);
 
 /*
- * A transaction: begun, then reads and writes within it, then ended with or
- * without effect. xen_store_end returns -EAGAIN if something that was read has
- * changed meanwhile: begin anew.
+ * A transaction: xen_store_end commits or discards its writes. It returns -EAGAIN
+ * if a node that was read has changed meanwhile: begin again.
  */
 int xen_store_begin(struct xen_store *store, uint32_t *ret_transaction);
 char *xen_store_read_within(struct xen_store *store, uint32_t transaction, uint32_t domid,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xen/xen-watches.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@ int xen_watches_open(struct xen_watches **ret_watches)
 {
 	_cleanup_(freep) struct xen_watches *watches = calloc(1, sizeof(*watches));
 
+	assert(ret_watches);
 	if (!watches)
 		return -ENOMEM;
 	watches->handle = xs_open(0);
@@ -91,6 +93,7 @@ bool xen_watches_watch_domain(struct xen_watches *watches, uint32_t domid)
 	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
 	bool ok = true;
 
+	assert(watches);
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
 		format_watch(domid, watched_nodes[i], path, token);
 		ok &= watch_path(watches, path, token) == 0;
@@ -102,6 +105,7 @@ void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid)
 {
 	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
 
+	assert(watches);
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
 		format_watch(domid, watched_nodes[i], path, token);
 		xs_unwatch(watches->handle, path, token);
@@ -161,6 +165,7 @@ int xen_watches_next(struct xen_watches *watches, uint32_t *ret_domid)
 {
 	_cleanup_(freep) char **event = xs_check_watch(watches->handle);
 
+	assert(ret_domid);
 	if (!event)
 		return errno == EAGAIN ? 0 : -errno;
 	*ret_domid = domid_of_event(event);

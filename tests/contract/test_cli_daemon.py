@@ -214,7 +214,7 @@ def test_list_plan_and_report_by_bus_are_the_commands_json(served):
     (("SuspendAll", "a{sv}", "1", "force", "s", "yes"), "force"),
     (("SuspendAll", "a{sv}", "1", "config", "s", "relative"), "relative"),
     (("Suspend", "asa{sv}", "0", "0"), "no guest"),
-    (("Cancel", "t", "4711"), "not under way"),
+    (("Cancel", "t", "4711"), "not running"),
 ])
 def test_bad_calls_are_told_what_is_wrong(served, arguments, named):
     served.serve(served.shipped("laptop.sim"))
@@ -245,7 +245,7 @@ def test_a_second_daemon_is_told_that_one_runs(served):
     served.serve(scenario)
     second = served.ask("daemon")
     assert second.returncode != 0
-    assert "another pmcoord daemon runs" in second.stderr
+    assert "another pmcoord daemon is running" in second.stderr
 
 
 @pytest.mark.parametrize("has_socket", [False, True])

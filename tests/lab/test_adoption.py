@@ -72,7 +72,7 @@ def test_hibernation_is_refused_before_anything_happens(laptop, target):
     refused = laptop.dom0(f"systemctl start {target}.target", check=False, timeout=90)
     assert refused.status != 0
     log = str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep -o cat"))
-    assert f"systemd-{target}.service was asked for, but a Xen host cannot hibernate" in log
+    assert f"systemd-{target}.service was requested, but a Xen host cannot hibernate" in log
     assert not laptop.is_suspended()
     assert set(states(laptop).values()) == {"running"}
     assert str(laptop.dom0("xl list | awk '{ print $1, $2 }'")) == before

@@ -106,7 +106,7 @@ def test_two_at_once_one_works_and_the_other_is_told_who_does(calm):
         calm.dom0("pmcoord resume-all -q", check=False)
     first.signal(2)
     assert second.status == 5, second
-    assert re.search(r"another pmcoord is at work \(cycle, process \d+", second.stderr)
+    assert re.search(r"another pmcoord is running \(cycle, process \d+", second.stderr)
     assert first.wait(60).status in (1, 5)
     assert set(states(calm).values()) == {"running"}
 

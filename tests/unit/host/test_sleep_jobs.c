@@ -136,9 +136,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void call_off(struct world *world)
+static void cancel(struct world *world)
 {
-	assert_int_equal(sleep_jobs_call_off(world->client, world->event), 0);
+	assert_int_equal(sleep_jobs_cancel(world->client, world->event), 0);
 	/* Until nothing has happened for a while. */
 	while (sd_event_run(world->event, 200000) > 0)
 		;
@@ -157,7 +157,7 @@ static void cancels_and_stops_what_is_about_to_sleep(void **state)
 
 	world->jobs = jobs;
 	world->n_jobs = ELEMENTSOF(jobs);
-	call_off(world);
+	cancel(world);
 	assert_string_equal(world->told, "cancel 8\nstop systemd-suspend.service replace\n"
 					 "cancel 11\nstop systemd-hibernate.service "
 					 "replace\n");
@@ -170,10 +170,10 @@ static void touches_nothing_where_nobody_is_about_to_sleep(void **state)
 
 	world->jobs = jobs;
 	world->n_jobs = ELEMENTSOF(jobs);
-	call_off(world);
+	cancel(world);
 	assert_string_equal(world->told, "");
 	/* Once more on the same bus. */
-	call_off(world);
+	cancel(world);
 	assert_string_equal(world->told, "");
 }
 
@@ -182,7 +182,7 @@ static void survives_a_manager_that_refuses(void **state)
 	struct world *world = *state;
 
 	world->refuses = true;
-	call_off(world);
+	cancel(world);
 	assert_string_equal(world->told, "");
 }
 
