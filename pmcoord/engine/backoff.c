@@ -42,7 +42,7 @@ static int read_number(FILE *file, uint64_t *ret)
 	return r < 0 ? r : parse_u64(text, INT64_MAX, ret);
 }
 
-/* None, where there is no file or one that is damaged. */
+/* No failures if the file is missing or damaged. */
 static void read_failures(const char *run_directory, struct failures *ret)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
@@ -59,7 +59,7 @@ static void read_failures(const char *run_directory, struct failures *ret)
 		*ret = (struct failures){ 0 };
 }
 
-static uint64_t delay_after(uint64_t n_failures)
+static uint64_t delay_us_after(uint64_t n_failures)
 {
 	uint64_t delay_us = FIRST_DELAY_US;
 
@@ -74,8 +74,8 @@ int backoff_check(const char *run_directory, uint64_t now_us, struct error *erro
 	uint64_t due_us;
 
 	read_failures(run_directory, &failures);
-	due_us = failures.last_us + delay_after(failures.count);
-	/* A moment still to come is none of this boot's. */
+	due_us = failures.last_us + delay_us_after(failures.count);
+	/* A timestamp in the future is from an earlier boot. */
 	if (failures.count == 0 || failures.last_us > now_us || due_us <= now_us)
 		return 0;
 	return error_set(
@@ -86,14 +86,14 @@ int backoff_check(const char *run_directory, uint64_t now_us, struct error *erro
 		(due_us - now_us + 999999) / 1000000);
 }
 
-/* Replaced as a whole: whoever reads it finds the old or the new. */
 int backoff_note_failure(const char *run_directory, uint64_t now_us, const char *reason)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 	char path[PATH_MAX], fresh[PATH_MAX + 4];
 	struct failures failures;
-	int r = path_of(run_directory, path, sizeof(path));
+	int r;
 
+	r = path_of(run_directory, path, sizeof(path));
 	if (r < 0)
 		return r;
 	read_failures(run_directory, &failures);

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* A binary heap of all items, which knows where in it each item is. */
+/* A binary heap of all items, with the place of each item in it. */
 struct deadlines {
 	size_t n_items;
 	uint64_t *at_us; /* by item */

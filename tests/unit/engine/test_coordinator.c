@@ -532,7 +532,8 @@ static void a_late_guest_that_cannot_be_looked_at_stays_held(void **state)
 	report = run_cycle(&host, true);
 	assert_non_null(report_stranded(report));
 	assert_string_equal(report_stranded(report), "mail");
-	assert_non_null(strstr(text(guest_of(report, "mail"), "detail"), "could not be looked at"));
+	assert_non_null(
+		strstr(text(guest_of(report, "mail"), "detail"), "its state could not be read"));
 	json_object_put(report);
 	host.coordinator.observer = NULL;
 	host.hypervisor->ops = ops_below;
@@ -1105,7 +1106,7 @@ static void a_signal_keeps_a_host_without_guests_awake(void **state)
 	loop_interrupt(host.loop, SIGTERM);
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "failed");
-	assert_non_null(strstr(text(report, "detail"), "told to stop"));
+	assert_non_null(strstr(text(report, "detail"), "stopped by SIGTERM"));
 	json_object_put(report);
 	host_done(&host);
 }
