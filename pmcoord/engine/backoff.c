@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/backoff.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -73,6 +74,7 @@ int backoff_check(const char *run_directory, uint64_t now_us, struct error *erro
 	struct failures failures;
 	uint64_t due_us;
 
+	assert(run_directory);
 	read_failures(run_directory, &failures);
 	due_us = failures.last_us + delay_us_after(failures.count);
 	/* A timestamp in the future is from an earlier boot. */
@@ -93,6 +95,7 @@ int backoff_note_failure(const char *run_directory, uint64_t now_us, const char 
 	struct failures failures;
 	int r;
 
+	assert(run_directory && reason);
 	r = path_of(run_directory, path, sizeof(path));
 	if (r < 0)
 		return r;
@@ -115,6 +118,7 @@ void backoff_forget(const char *run_directory)
 {
 	char path[PATH_MAX];
 
+	assert(run_directory);
 	if (path_of(run_directory, path, sizeof(path)) == 0)
 		unlink(path);
 }

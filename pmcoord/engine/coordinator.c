@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/coordinator.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -60,6 +61,7 @@ int coordinator_resume_guests(struct coordinator *coordinator, const bool *selec
 {
 	int r, later;
 
+	assert(coordinator->journal);
 	r = coordinator_record(coordinator, RECORD_PHASE, "resume");
 	later = resume_guests(coordinator, selected);
 	r = r < 0 ? r : later;

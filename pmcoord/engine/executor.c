@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/executor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -86,6 +87,8 @@ int executor_new(const struct plan *plan, const struct coordinator *context,
 	_cleanup_(executor_freep) struct executor *x = calloc(1, sizeof(*x));
 	size_t n;
 
+	assert(plan && context && ret_executor);
+	assert(context->config && context->hypervisor && context->loop && context->journal);
 	if (!x)
 		return -ENOMEM;
 	n = plan->n_steps;
@@ -280,6 +283,7 @@ static int fail_step(struct executor *x, size_t i, const char *reason)
 
 int executor_abort(struct executor *x, const char *reason)
 {
+	assert(x && reason);
 	if (x->aborted)
 		return 0;
 	x->aborted = true;
@@ -465,6 +469,7 @@ int executor_prepare(struct executor *x)
 {
 	int r = 0;
 
+	assert(x);
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 		if (x->states[i].mechanism != MECHANISM_NONE)
 			r = prepare_step(x, i);
@@ -473,6 +478,7 @@ int executor_prepare(struct executor *x)
 
 int executor_start(struct executor *x)
 {
+	assert(x && !executor_is_finished(x));
 	x->deadline_us = loop_now(x->loop) + x->config->deadline_us;
 	/* start_ready_steps takes from the end: the first of the plan comes last. */
 	for (size_t i = x->plan->n_steps; i-- > 0;)
@@ -539,6 +545,7 @@ int executor_handle_event(struct executor *x, uint32_t domid)
 	size_t n;
 	int r = 0;
 
+	assert(x);
 	if (x->aborted)
 		return 0;
 	if (domid == HYPERVISOR_ALL_DOMAINS) {
@@ -612,6 +619,7 @@ int executor_handle_time(struct executor *x)
 	size_t i;
 	int r = 0;
 
+	assert(x);
 	now = loop_now(x->loop);
 	if (now < executor_deadline(x) || x->aborted)
 		return 0;
@@ -627,11 +635,13 @@ uint64_t executor_deadline(const struct executor *x)
 {
 	uint64_t step_us;
 
+	assert(x);
 	step_us = deadlines_next(x->step_deadlines, NULL);
 	return step_us < x->deadline_us ? step_us : x->deadline_us;
 }
 
 bool executor_is_finished(const struct executor *x)
 {
+	assert(x);
 	return x->aborted || x->n_done == x->plan->n_steps;
 }

@@ -298,6 +298,7 @@ const struct job_kind *job_kind(enum job_verb verb)
 
 int job_verb_of_method(const char *method, enum job_verb *ret_verb)
 {
+	assert(method && ret_verb);
 	for (size_t i = 0; i < JOB_N_VERBS; i++) {
 		if (!kinds[i].method || strcmp(kinds[i].method, method) != 0)
 			continue;
@@ -327,6 +328,7 @@ void job_run(struct coordinator *coordinator, const struct job *job, struct slee
 {
 	struct error error = { 0 };
 
+	assert(coordinator && job && (sleeper || !job_sleeps(job)) && ret_outcome);
 	*ret_outcome = (struct job_outcome){ .result = JOB_RESULT_DONE };
 	if (job_kind(job->verb)->run(coordinator, job, sleeper, ret_outcome, &error) < 0)
 		job_outcome_of_error(&error, ret_outcome);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/prearm.h"
 
+#include <assert.h>
+
 #include "record/cycle-id.h"
 #include "engine/suspend.h"
 
@@ -29,6 +31,7 @@ int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn callback
 	uint64_t next;
 	int r;
 
+	assert(coordinator->roots);
 	r = coordinator_plan(coordinator, NULL, &plan, error);
 	if (r < 0)
 		return r;

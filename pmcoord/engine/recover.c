@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/recover.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -116,6 +117,7 @@ static int recover_cycle(struct coordinator *coordinator, void *data, struct err
 
 int coordinator_recover(struct coordinator *coordinator, struct error *error)
 {
+	assert(coordinator->roots && !coordinator->journal);
 	return for_each_cycle(coordinator, recover_cycle, NULL, error);
 }
 
@@ -261,6 +263,7 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 	};
 	int r = found ? 0 : -ENOMEM;
 
+	assert((names || n_names == 0) && ret_result && !coordinator->journal);
 	if (r == 0 && n_names > 0)
 		r = check_names(coordinator, &params, error);
 	if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/resume.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -475,6 +476,7 @@ void resume_prepare(const struct coordinator *context)
 	const struct cycle *cycle = context_cycle(context);
 	struct hypervisor *hypervisor = context->hypervisor;
 
+	assert(hypervisor);
 	for (size_t i = cycle->n_guests; i-- > 0;) {
 		const struct cycle_guest *guest = &cycle->guests[i];
 		struct domain_id id = cycle_guest_id(guest);
@@ -558,6 +560,7 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 	};
 	int r;
 
+	assert(resume.journal && resume.config && resume.hypervisor && resume.loop);
 	index_domids(&resume);
 	/* While no guest runs that competes with us for the CPU. */
 	resume_prepare(context);
@@ -662,6 +665,7 @@ int resume_wait_ready(const struct coordinator *context)
 	};
 	int r = 0;
 
+	assert(resume.journal && resume.config && resume.hypervisor);
 	index_domids(&resume);
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
 	count_pending(&resume);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/suspend.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -71,6 +72,7 @@ int coordinator_plan(struct coordinator *coordinator, const struct cycle_params 
 	_cleanup_(freep) bool *selected = NULL;
 	int r;
 
+	assert(hypervisor && coordinator->config && ret_plan);
 	r = hypervisor->ops->inventory(hypervisor, &inventory, error);
 	if (r == 0 && params && params->n_names > 0)
 		r = selection_make(&inventory, params->names, params->n_names, &selected, error);
@@ -355,6 +357,8 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 	uint64_t start_us;
 	int r;
 
+	assert(params && params->trigger && ret_report);
+	assert(coordinator->roots && coordinator->loop && !coordinator->journal);
 	r = coordinator_recover(coordinator, error);
 	if (r < 0)
 		return r;
