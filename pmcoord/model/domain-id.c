@@ -18,7 +18,7 @@ bool domain_id_equal(const struct domain_id *a, const struct domain_id *b)
 	return a->domid == b->domid && memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
 }
 
-/* A dash stands before the byte with these indices (RFC 4122). */
+/* Whether a dash precedes the byte of this index (RFC 4122). */
 static bool dash_before(size_t byte)
 {
 	return byte == 4 || byte == 6 || byte == 8 || byte == 10;

@@ -308,7 +308,10 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 		free(nodes);
 		return -ENOMEM;
 	}
-	/* Counts are shifted by two: filling moves each start into its place. */
+	/*
+	 * The counts are shifted by two places: filling then moves each start
+	 * into its own.
+	 */
 	for (size_t i = 0; i < list->n_edges; i++) {
 		const struct edge *edge = &list->edges[i];
 

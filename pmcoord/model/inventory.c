@@ -148,6 +148,7 @@ int inventory_finish(struct inventory *inventory)
 
 const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid)
 {
+	/* The index exists in a finished inventory only. */
 	assert(inventory->by_domid.entries || inventory->n_guests == 0);
 	return find_domid(inventory, domid);
 }
