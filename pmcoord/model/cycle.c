@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/cycle.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,11 +52,13 @@ ENUM_COMPLETE(record_types, RECORD_END);
 
 const char *record_type_name(enum record_type type)
 {
+	assert(type < ELEMENTSOF(record_types));
 	return record_types[type].name;
 }
 
 bool record_type_has_guest(enum record_type type)
 {
+	assert(type < ELEMENTSOF(record_types));
 	return record_types[type].has_guest;
 }
 
@@ -127,6 +130,7 @@ int record_parse(char *line, struct record *ret)
 	char *word;
 	size_t type;
 
+	assert(line && ret);
 	if (take_number(&line, UINT64_MAX, &record.at_us) < 0)
 		return -EBADMSG;
 	word = take_word(&line);
@@ -454,6 +458,7 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 	int64_t now = moment(cycle, record->at_us);
 	uint64_t number;
 
+	assert(record->type < ELEMENTSOF(record_types));
 	switch (record->type) {
 	case RECORD_CYCLE:
 		return apply_head(cycle, record);

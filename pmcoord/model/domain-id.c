@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/domain-id.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -52,6 +53,7 @@ int guest_uuid_parse(const char *text, uint8_t *ret)
 {
 	uint8_t uuid[GUEST_UUID_SIZE];
 
+	assert(text && ret);
 	for (size_t i = 0; i < GUEST_UUID_SIZE; i++) {
 		int high, low;
 

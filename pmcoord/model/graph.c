@@ -368,6 +368,7 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 	struct edge_list list = { 0 };
 	int r;
 
+	assert(inventory && config && ret_graph);
 	if (!graph)
 		return -ENOMEM;
 	graph->n_nodes = inventory->n_guests;
@@ -389,6 +390,7 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 
 size_t graph_size(const struct graph *graph)
 {
+	assert(graph);
 	return graph->n_nodes;
 }
 
@@ -414,5 +416,6 @@ struct graph_nodes graph_serves(const struct graph *graph, size_t node)
 
 const char *graph_warning(const struct graph *graph, size_t i)
 {
+	assert(graph);
 	return i < graph->n_warnings ? graph->warnings[i] : NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/plan.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ int mechanism_parse(const char *name, enum mechanism *ret)
 {
 	int mechanism;
 
+	assert(name && ret);
 	mechanism = ENUM_PARSE(mechanism_names, name);
 	if (mechanism < 0)
 		return mechanism;
@@ -65,6 +67,7 @@ enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_polic
 {
 	const struct guest_agent *agent = &guest->agent;
 
+	assert(ret_reason);
 	*ret_reason = reason_to_skip(guest, policy);
 	if (*ret_reason)
 		return MECHANISM_NONE;
@@ -157,6 +160,7 @@ int plan_select_dependents(const struct graph *graph, bool *selected)
 	size_t n = graph_size(graph), n_stack = 0;
 	_cleanup_(freep) size_t *stack = calloc(n + 1, sizeof(*stack));
 
+	assert(selected);
 	if (!stack)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
@@ -240,6 +244,7 @@ int plan_make(struct inventory *inventory, const struct config *config, const bo
 	_cleanup_(freep) bool *widened = NULL;
 	int r;
 
+	assert(config && ret_plan);
 	*inventory = (struct inventory){ 0 };
 	r = graph_build(&plan.inventory, config, &plan.graph);
 	if (r == 0 && selected && with_dependents) {
@@ -287,6 +292,7 @@ void plan_after(struct plan_walk *walk, size_t guest, bool resuming)
 	const struct plan *plan = walk->plan;
 	size_t n_stack = 0;
 
+	assert(guest < plan->n_steps);
 	walk->n_found = 0;
 	walk->n_searches++;
 	walk->stack[n_stack++] = guest;
@@ -314,6 +320,7 @@ int plan_resume_depths(const struct plan *plan, unsigned int *ret)
 {
 	_cleanup_(freep) struct step *by_guest = calloc(plan->n_steps + 1, sizeof(*by_guest));
 
+	assert(ret);
 	if (!by_guest)
 		return -ENOMEM;
 	for (size_t i = 0; i < plan->n_steps; i++)
