@@ -42,7 +42,9 @@ int sim_schedule_event(struct simulator *simulator, const struct sim_event *even
 int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
 		 enum sim_event_type type)
 {
-	struct sim_event event = {
+	struct sim_event event;
+
+	event = (struct sim_event){
 		.at_us = simulator->now_us + delay_us,
 		.order = simulator->next_order++,
 		.guest = guest,
@@ -313,8 +315,9 @@ static int handle_request(struct simulator *simulator, size_t i, bool by_agent)
 
 int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mechanism)
 {
-	struct sim_guest *guest = &simulator->guests[i];
+	struct sim_guest *guest;
 
+	guest = &simulator->guests[i];
 	/* Xen suspends it without its kernel's help. */
 	if (mechanism == MECHANISM_HVM)
 		return sim_schedule(simulator, i, guest->suspend_us, SIM_SUSPENDED);
@@ -451,8 +454,9 @@ const char *sim_verb_name(enum sim_verb verb)
 
 enum sim_verb sim_verb_of_name(const char *name)
 {
-	int verb = ENUM_PARSE(sim_verb_names, name);
+	int verb;
 
+	verb = ENUM_PARSE(sim_verb_names, name);
 	return verb < 0 ? SIM_N_VERBS : (enum sim_verb)verb;
 }
 
@@ -487,6 +491,8 @@ void sim_machine_init(struct simulator *simulator)
 
 void sim_machine_done(struct simulator *simulator)
 {
+	if (!simulator)
+		return;
 	for (size_t i = 0; i < simulator->n_guests; i++)
 		free(simulator->guests[i].calls.failures);
 	free(simulator->guests);

@@ -110,6 +110,7 @@ int sim_state_load(struct simulator *simulator)
 	char line[256];
 	int started, r;
 
+	/* The scenario is loaded, and nothing has happened since. */
 	if (!file || !fgets(line, sizeof(line), file) ||
 	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &next_order, &started) != 3)
 		return 0;
