@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim/simulator-scenario.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -662,6 +663,7 @@ int sim_scenario_load(struct simulator *simulator, const char *path, struct erro
 	struct error problem = { 0 };
 	int r;
 
+	assert(simulator && simulator->n_guests == 0 && path);
 	r = read_file(&scenario, path, error);
 	if (r == 0) {
 		r = make_guests(&scenario, &problem);

@@ -61,6 +61,7 @@ uint64_t simulator_calls(struct hypervisor *hypervisor, const char *verb)
 {
 	enum sim_verb number;
 
+	assert(hypervisor && verb);
 	number = sim_verb_of_name(verb);
 	return number == SIM_N_VERBS ? 0 : simulator_of(hypervisor)->calls.n[number];
 }
