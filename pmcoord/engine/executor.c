@@ -24,8 +24,8 @@
  *
  * queue_request records the request and send_requests sends it. The guest is
  * STEP_REQUESTED until Xen reports it suspended, its agent reports a failure,
- * or its timeout ends. An event says nothing but that a state has changed:
- * check_step reads the state and acts on it.
+ * or its timeout ends. An event only means that a state has changed:
+ * check_step reads it and acts on it.
  *
  * finish_step makes it STEP_DONE and starts the guests that waited for it. If
  * it did not suspend, fail_step first retracts the request and then pauses the

@@ -31,7 +31,8 @@
 /*
  * A Linux guest that has acknowledged a request freezes its processes for at
  * most 20 s (kernel/power/process.c, freeze_timeout_msecs). Then it either
- * suspends, or keeps running without any notice. Plus 5 s for the rest of it.
+ * suspends, or keeps running without any notice. 5 s more cover the suspension
+ * itself.
  */
 #define LATE_SUSPEND_US 25000000
 

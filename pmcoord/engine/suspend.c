@@ -34,7 +34,7 @@ struct run {
 	uint64_t written_before; /* bytes, see written_bytes */
 };
 
-/* ---- small facts -------------------------------------------------------- */
+/* ---- time and bytes written --------------------------------------------- */
 
 static uint64_t realtime_us(void)
 {
