@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/backoff.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -42,7 +43,7 @@ static int read_number(FILE *file, uint64_t *ret)
 	return r < 0 ? r : parse_u64(text, INT64_MAX, ret);
 }
 
-/* None, where there is no file or one that is damaged. */
+/* No failures if the file is missing or damaged. */
 static void read_failures(const char *run_directory, struct failures *ret)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
@@ -59,7 +60,7 @@ static void read_failures(const char *run_directory, struct failures *ret)
 		*ret = (struct failures){ 0 };
 }
 
-static uint64_t delay_after(uint64_t n_failures)
+static uint64_t delay_us_after(uint64_t n_failures)
 {
 	uint64_t delay_us = FIRST_DELAY_US;
 
@@ -73,9 +74,10 @@ int backoff_check(const char *run_directory, uint64_t now_us, struct error *erro
 	struct failures failures;
 	uint64_t due_us;
 
+	assert(run_directory);
 	read_failures(run_directory, &failures);
-	due_us = failures.last_us + delay_after(failures.count);
-	/* A moment still to come is none of this boot's. */
+	due_us = failures.last_us + delay_us_after(failures.count);
+	/* A timestamp in the future is from an earlier boot. */
 	if (failures.count == 0 || failures.last_us > now_us || due_us <= now_us)
 		return 0;
 	return error_set(
@@ -86,14 +88,15 @@ int backoff_check(const char *run_directory, uint64_t now_us, struct error *erro
 		(due_us - now_us + 999999) / 1000000);
 }
 
-/* Replaced as a whole: whoever reads it finds the old or the new. */
 int backoff_note_failure(const char *run_directory, uint64_t now_us, const char *reason)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 	char path[PATH_MAX], fresh[PATH_MAX + 4];
 	struct failures failures;
-	int r = path_of(run_directory, path, sizeof(path));
+	int r;
 
+	assert(run_directory && reason);
+	r = path_of(run_directory, path, sizeof(path));
 	if (r < 0)
 		return r;
 	read_failures(run_directory, &failures);
@@ -115,6 +118,7 @@ void backoff_forget(const char *run_directory)
 {
 	char path[PATH_MAX];
 
+	assert(run_directory);
 	if (path_of(run_directory, path, sizeof(path)) == 0)
 		unlink(path);
 }

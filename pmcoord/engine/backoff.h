@@ -3,10 +3,11 @@
 #define PMCOORD_ENGINE_BACKOFF_H
 
 /*
- * While the lid stays closed logind asks for sleep again and again, about
- * every half minute. After an attempt that failed the next are refused for a
- * while, which doubles from 30 s to 15 min, so that guests do not go down and
- * up all night. Remembered on /run, for whichever process is asked next.
+ * Delays the next sleep after failed ones: 30 s, doubled with each failure up
+ * to 15 min. While the lid stays closed, logind requests a sleep about every
+ * half minute; without a delay the guests would be suspended and resumed all
+ * night. The failures are kept in a file on /run, as each attempt may be a new
+ * process.
  */
 
 #include <stdint.h>
@@ -14,16 +15,19 @@
 #include "pmcoord/error.h"
 
 /*
- * Whether it is time for another attempt; `now_us` is CLOCK_BOOTTIME. Returns
- * 0, or -EAGAIN with `error` saying what failed and when the next is due. What
- * cannot be read keeps no machine awake.
+ * Checks whether the next attempt is due; `now_us` is CLOCK_BOOTTIME. Returns 0,
+ * also if the file cannot be read, or -EAGAIN with `error` set to the reason of
+ * the last failure and the time left.
  */
 int backoff_check(const char *run_directory, uint64_t now_us, struct error *error);
 
-/* An attempt failed: why, in a sentence. Returns 0 or a negative errno. */
+/*
+ * Counts a failed attempt. `reason` is one sentence. Replaces the file as a
+ * whole. Returns 0 or a negative errno.
+ */
 int backoff_note_failure(const char *run_directory, uint64_t now_us, const char *reason);
 
-/* One that did not fail, or a lid that was opened: start anew. */
+/* Resets the delay, after a successful attempt or an opened lid. */
 void backoff_forget(const char *run_directory);
 
 #endif

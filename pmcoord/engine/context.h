@@ -3,8 +3,8 @@
 #define PMCOORD_ENGINE_CONTEXT_H
 
 /*
- * The one context that the engine's functions work in. A cycle has a copy of
- * its own, with its journal and with the configuration that holds for it.
+ * The context of the engine's functions. Each cycle has a copy of its own, with
+ * its journal and the configuration that applies to it.
  */
 
 #include "model/config.h"
@@ -15,37 +15,38 @@
 #include "host/roots.h"
 #include "model/sleep-manager.h"
 
-/* What a cycle works with; all borrowed but the lid. */
+/* All borrowed but the lid. */
 struct coordinator {
 	const struct config *config;
 	const struct roots *roots;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
-	/* NULL: nobody puts the host to sleep behind our back. */
+	/* NULL: no service manager puts this host to sleep. */
 	struct sleep_manager *sleep_manager;
 	/*
-	 * For cycles with a sleeper; NULL: there is none. It is opened, and
-	 * kept over failed sleeps, by job_run, and freed by our owner.
+	 * NULL: not open, or none. job_run opens it for cycles with a sleeper,
+	 * and keeps it after a failed sleep; the owner of this context frees it.
 	 */
 	struct lid *lid;
-	/* Told of each record; may be NULL. */
+	/* Called with each record of a cycle; may be NULL. */
 	journal_observer_fn observer;
 	void *observer_data;
-	/* Of the cycle that this is the context of; NULL between cycles. */
+	/* Of the cycle; NULL in a context that is not of a cycle. */
 	struct journal *journal;
 };
 
 /*
- * The context of a cycle whose journal is this one, borrowed: the observer, if
- * there is one, is called for its records from now on.
+ * A context for the cycle of this journal, which is borrowed. From now on its
+ * records are passed to the observer.
  */
 struct coordinator context_of_cycle(const struct coordinator *coordinator, struct journal *journal);
 
-/* The cycle as its journal has it; borrowed. */
+/* The cycle of the journal; borrowed. */
 const struct cycle *context_cycle(const struct coordinator *coordinator);
 
 /*
- * Appends a record about the whole cycle, as of now. Returns as journal_record.
+ * Records something about the whole cycle, at the present time. Returns as
+ * journal_record.
  */
 int coordinator_record(struct coordinator *coordinator, enum record_type type, const char *text);
 

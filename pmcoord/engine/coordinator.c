@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/coordinator.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -20,7 +21,7 @@ void coordinator_prearm(struct coordinator *coordinator)
 			coordinator->config,
 			config_for_guest(coordinator->config, guest->name).timeout_us);
 
-		/* Only who is done with this cycle may be told of the next. */
+		/* An agent must first have answered for this cycle. */
 		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 		    guest->ready_us != CYCLE_NEVER)
 			ops->arm(coordinator->hypervisor, &id, cycle->head.number + 1, &terms);
@@ -45,7 +46,7 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		report_free(report);
 		return r;
 	}
-	/* While a guest is not back it says so, and whoever is next tries. */
+	/* With a guest still to be resumed the journal stays, for the next try. */
 	if (cycle_count_holds(context_cycle(coordinator)) == 0)
 		r = journal_remove(coordinator->journal);
 	if (r < 0) {
@@ -60,6 +61,7 @@ int coordinator_resume_guests(struct coordinator *coordinator, const bool *selec
 {
 	int r, later;
 
+	assert(coordinator->journal);
 	r = coordinator_record(coordinator, RECORD_PHASE, "resume");
 	later = resume_guests(coordinator, selected);
 	r = r < 0 ? r : later;

@@ -3,9 +3,9 @@
 #define PMCOORD_ENGINE_COORDINATOR_H
 
 /*
- * How each cycle ends, whoever began it: guests resumed, report written,
- * journal removed. The context is that of the cycle. Functions return 0 or a
- * negative errno; where there is an `error` it is set then.
+ * The end of a cycle, whether or not this process began it: guests resumed,
+ * report written, journal removed. The context is that of the cycle, with its
+ * journal. Functions return 0, or a negative errno with `error` set.
  */
 
 #include <stdbool.h>
@@ -14,18 +14,18 @@
 #include "engine/context.h"
 
 /*
- * Resumes the selected guests (one bool per guest of the cycle; NULL: all that
- * it holds) and waits for their devices.
+ * Resumes the selected guests (one bool per guest of the cycle; NULL: all) and
+ * waits for their devices.
  */
 int coordinator_resume_guests(struct coordinator *coordinator, const bool *selected);
 
-/* Tells each agent ahead of time which request comes next. */
+/* Writes the request of the next cycle for each agent that has answered. */
 void coordinator_prearm(struct coordinator *coordinator);
 
 /*
- * Ends the cycle: report on disk, journal gone unless someone is stranded. A
- * measurement leaves a report only where it went wrong. The report is also the
- * caller's, with a reference of its own.
+ * Ends the cycle: saves its report, and removes its journal unless a guest is
+ * still to be resumed. The report of a measurement is saved only if something
+ * went wrong. *ret_report is the caller's.
  */
 int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		       struct report **ret_report, struct error *error);

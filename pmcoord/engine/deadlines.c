@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/deadlines.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* A binary heap of all items, which knows where in it each item is. */
+/* A binary heap of all items, with the place of each item in it. */
 struct deadlines {
 	size_t n_items;
 	uint64_t *at_us; /* by item */
@@ -93,6 +94,7 @@ static void sift_down(struct deadlines *deadlines, size_t item)
 
 void deadlines_set(struct deadlines *deadlines, size_t item, uint64_t at_us)
 {
+	assert(item < deadlines->n_items);
 	deadlines->at_us[item] = at_us;
 	sift_up(deadlines, item);
 	sift_down(deadlines, item);
@@ -100,6 +102,7 @@ void deadlines_set(struct deadlines *deadlines, size_t item, uint64_t at_us)
 
 uint64_t deadlines_get(const struct deadlines *deadlines, size_t item)
 {
+	assert(item < deadlines->n_items);
 	return deadlines->at_us[item];
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/executor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -11,28 +12,49 @@
 #include "base/domid-index.h"
 
 /*
- * How long an agent may take to publish `ready` for a request that was not
- * armed ahead of time. A living agent takes milliseconds, also in a busy
- * guest; a dead one must not cost the guest its own time to suspend.
+ * How a guest passes through this module:
+ *
+ * executor_prepare binds its event channel and writes the request of this cycle
+ * for its agent. The guest is STEP_WAITING until all guests that need it are
+ * STEP_DONE.
+ *
+ * start_step then skips or pauses it, if that is its mechanism. An agent that
+ * has not published `ready` for this cycle is STEP_ARMING until it does;
+ * after ARM_TIMEOUT_US the guest's kernel gets the request instead.
+ *
+ * queue_request records the request and send_requests sends it. The guest is
+ * STEP_REQUESTED until Xen reports it suspended, its agent reports a failure,
+ * or its timeout ends. An event only means that a state has changed:
+ * check_step reads it and acts on it.
+ *
+ * finish_step makes it STEP_DONE and starts the guests that waited for it. If
+ * it did not suspend, fail_step first retracts the request and then pauses the
+ * guest or aborts the cycle, as configured.
+ */
+
+/*
+ * Until an agent publishes `ready` for a request that was not armed ahead of
+ * time. An agent takes milliseconds, also in a busy guest; one that does not
+ * run must not use up the guest's own timeout.
  */
 #define ARM_TIMEOUT_US 2000000
 
 enum progress {
-	STEP_WAITING, /* for those that need it */
-	STEP_ARMING, /* for its agent's `ready` */
+	STEP_WAITING, /* for the guests that need it */
+	STEP_ARMING, /* waiting for its agent's `ready` */
 	STEP_REQUESTED,
-	STEP_OVER,
+	STEP_DONE,
 };
 
 struct step_state {
 	enum progress progress;
 	enum mechanism mechanism; /* the one in use, after fallbacks */
 	struct domain_id id;
-	size_t waiting_for; /* steps that must be over first */
+	size_t waiting_for; /* number of steps that must be done first */
 	bool armed;
-	struct agent_terms terms; /* that its agent was told */
+	struct agent_terms terms; /* as last written for its agent */
 	bool quiesced;
-	int prepare_error; /* negative: what prepare failed with */
+	int prepare_error; /* negative errno of prepare, or 0 */
 };
 
 struct executor {
@@ -43,11 +65,11 @@ struct executor {
 	struct journal *journal;
 	struct step_state *states;
 	struct domid_index by_domid; /* of the steps */
-	size_t *ready; /* steps whose turn has come */
+	size_t *ready; /* steps that wait for no other any more */
 	size_t n_ready;
-	size_t *asking; /* recorded as requested, and to be asked at once */
-	size_t n_asking;
-	size_t n_over;
+	size_t *unsent; /* steps whose request is recorded, but not yet sent */
+	size_t n_unsent;
+	size_t n_done;
 	uint64_t deadline_us; /* of the whole suspend phase */
 	struct deadlines *step_deadlines;
 	bool past_deadline;
@@ -63,10 +85,13 @@ int executor_new(const struct plan *plan, const struct coordinator *context,
 		 struct executor **ret_executor)
 {
 	_cleanup_(executor_freep) struct executor *x = calloc(1, sizeof(*x));
-	size_t n = plan->n_steps;
+	size_t n;
 
+	assert(plan && context && ret_executor);
+	assert(context->config && context->hypervisor && context->loop && context->journal);
 	if (!x)
 		return -ENOMEM;
+	n = plan->n_steps;
 	*x = (struct executor){
 		.plan = plan,
 		.config = context->config,
@@ -75,11 +100,11 @@ int executor_new(const struct plan *plan, const struct coordinator *context,
 		.journal = context->journal,
 		.states = calloc(n + 1, sizeof(*x->states)),
 		.ready = calloc(n + 1, sizeof(*x->ready)),
-		.asking = calloc(n + 1, sizeof(*x->asking)),
+		.unsent = calloc(n + 1, sizeof(*x->unsent)),
 		.deadline_us = LOOP_FOREVER,
 		.step_deadlines = deadlines_new(n),
 	};
-	if (!x->states || !x->ready || !x->asking || !x->step_deadlines)
+	if (!x->states || !x->ready || !x->unsent || !x->step_deadlines)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct step *step = &plan->steps[i];
@@ -103,7 +128,7 @@ void executor_free(struct executor *executor)
 	free(executor->states);
 	domid_index_done(&executor->by_domid);
 	free(executor->ready);
-	free(executor->asking);
+	free(executor->unsent);
 	deadlines_free(executor->step_deadlines);
 	free(executor);
 }
@@ -114,7 +139,7 @@ void executor_freep(struct executor **executor)
 	*executor = NULL;
 }
 
-static const struct guest *guest_of(const struct executor *x, size_t i)
+static const struct guest *guest_at(const struct executor *x, size_t i)
 {
 	return &x->plan->inventory.guests[x->plan->steps[i].guest];
 }
@@ -129,14 +154,14 @@ static int record(struct executor *x, enum record_type type, size_t i, const cha
 	return journal_record(x->journal, type, loop_now(x->loop), i, "%s", text);
 }
 
-/* The step is over, whatever came of it: those it held up may go. */
-static void step_is_over(struct executor *x, size_t i)
+/* Ends a step with any outcome; steps that waited only for it become ready. */
+static void finish_step(struct executor *x, size_t i)
 {
 	struct graph_nodes needs = graph_needs(x->plan->graph, x->plan->steps[i].guest);
 
-	x->states[i].progress = STEP_OVER;
+	x->states[i].progress = STEP_DONE;
 	deadlines_set(x->step_deadlines, i, DEADLINE_NEVER);
-	x->n_over++;
+	x->n_done++;
 	for (size_t j = 0; j < needs.n_nodes; j++) {
 		size_t next = x->plan->step_of_guest[needs.nodes[j]];
 
@@ -145,14 +170,14 @@ static void step_is_over(struct executor *x, size_t i)
 	}
 }
 
-/* Whether the agent has said something about this cycle, and what. */
+/* Returns false if the agent's state cannot be read or is of another cycle. */
 static bool read_agent(struct executor *x, size_t i, struct agent_state *ret)
 {
 	return x->hypervisor->ops->get_agent_state(x->hypervisor, &x->states[i].id, ret) == 0 &&
 	       ret->state.cycle == cycle_number(x);
 }
 
-static int note_quiesced(struct executor *x, size_t i)
+static int record_quiesced(struct executor *x, size_t i)
 {
 	if (x->states[i].quiesced)
 		return 0;
@@ -160,36 +185,36 @@ static int note_quiesced(struct executor *x, size_t i)
 	return record(x, RECORD_QUIESCED, i, "");
 }
 
-static int step_is_down(struct executor *x, size_t i)
+static int record_suspended(struct executor *x, size_t i)
 {
-	struct agent_state look;
+	struct agent_state agent;
 	int r = 0;
 
-	/* On a busy host the agent's last word is seen only now. */
-	if (x->states[i].mechanism == MECHANISM_AGENT && read_agent(x, i, &look) &&
-	    look.state.state == PROTOCOL_AGENT_QUIESCED)
-		r = note_quiesced(x, i);
+	/* On a busy host `quiesced` is published and read only now. */
+	if (x->states[i].mechanism == MECHANISM_AGENT && read_agent(x, i, &agent) &&
+	    agent.state.state == PROTOCOL_AGENT_QUIESCED)
+		r = record_quiesced(x, i);
 	if (r == 0)
 		r = record(x, RECORD_SUSPENDED, i, "");
-	/* A failure leaves a subscription that the next start-up clears. */
+	/* If this fails, the subscription remains until the daemon starts again. */
 	x->hypervisor->ops->unsubscribe(x->hypervisor, &x->states[i].id);
-	step_is_over(x, i);
+	finish_step(x, i);
 	return r;
 }
 
-static int step_is_gone(struct executor *x, size_t i)
+static int record_gone(struct executor *x, size_t i)
 {
 	int r = record(x, RECORD_GONE, i, "");
 
 	if (r == 0)
 		r = record(x, RECORD_FAIL, i, "shut down meanwhile");
-	step_is_over(x, i);
+	finish_step(x, i);
 	return r;
 }
 
 /* ---- failing ------------------------------------------------------------ */
 
-static int pause_step(struct executor *x, size_t i, const char *reason)
+static int pause_guest(struct executor *x, size_t i, const char *reason)
 {
 	char text[128];
 	int r = record(x, RECORD_PAUSE, i, reason ? reason : "");
@@ -201,23 +226,23 @@ static int pause_step(struct executor *x, size_t i, const char *reason)
 	if (paused == 0) {
 		r = record(x, RECORD_PAUSED, i, "");
 	} else if (paused == -ESRCH) {
-		return step_is_gone(x, i);
+		return record_gone(x, i);
 	} else {
 		snprintf(text, sizeof(text), "could not be paused: %s", strerror(-paused));
 		r = record(x, RECORD_FAIL, i, text);
 	}
-	step_is_over(x, i);
+	finish_step(x, i);
 	return r;
 }
 
 /*
- * Takes the request back. Returns 1 if the guest went down after all (it is
- * done then), 0, or a negative errno.
+ * Returns 1 if the guest has suspended after all (its step is done then), else
+ * 0, or a negative errno.
  */
 static int retract_step(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	struct domain_state look;
+	struct domain_state observed;
 	int r;
 
 	r = x->hypervisor->ops->retract(x->hypervisor, &state->id, state->mechanism,
@@ -227,15 +252,15 @@ static int retract_step(struct executor *x, size_t i)
 	if (r == RETRACT_TOO_LATE)
 		r = record(x, RECORD_ACKNOWLEDGED, i, "");
 	else
-		r = record(x, RECORD_ACKNOWLEDGED, i, "the request could not be taken back");
-	if (r < 0 || x->hypervisor->ops->get_state(x->hypervisor, &state->id, &look) < 0 ||
-	    look.state != GUEST_SUSPENDED)
+		r = record(x, RECORD_ACKNOWLEDGED, i, "the request could not be retracted");
+	if (r < 0 || x->hypervisor->ops->get_state(x->hypervisor, &state->id, &observed) < 0 ||
+	    observed.state != GUEST_SUSPENDED)
 		return r;
-	r = step_is_down(x, i);
+	r = record_suspended(x, i);
 	return r < 0 ? r : 1;
 }
 
-/* The guest did not go down, for `reason`: what the owner wants then. */
+/* The guest did not suspend: OnFailure= decides. */
 static int fail_step(struct executor *x, size_t i, const char *reason)
 {
 	const struct step *step = &x->plan->steps[i];
@@ -247,104 +272,104 @@ static int fail_step(struct executor *x, size_t i, const char *reason)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (x->past_deadline || step->on_failure == ON_FAILURE_PAUSE)
-		return pause_step(x, i, reason);
+		return pause_guest(x, i, reason);
 	r = record(x, RECORD_FAIL, i, reason);
-	step_is_over(x, i);
+	finish_step(x, i);
 	if (r < 0)
 		return r;
-	snprintf(text, sizeof(text), "%s %s", guest_of(x, i)->name, reason);
+	snprintf(text, sizeof(text), "%s %s", guest_at(x, i)->name, reason);
 	return executor_abort(x, text);
 }
 
 int executor_abort(struct executor *x, const char *reason)
 {
+	assert(x && reason);
 	if (x->aborted)
 		return 0;
 	x->aborted = true;
 	return record(x, RECORD_ABORT, 0, reason);
 }
 
-/* ---- asking ------------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 /*
- * A guest that had to wait long for others has less time left than its agent
- * was told. What an agent keeps back for itself is no reason to tell it again.
+ * Writes a shorter timeout for the agent of a guest that has waited so long for
+ * others that the overall deadline comes first. A difference within the
+ * agent's own reserve is not worth a write.
  */
-static void tell_time_left(struct executor *x, size_t i)
+static void update_terms(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	uint64_t told_us = state->terms.timeout_us;
+	uint64_t written_us = state->terms.timeout_us;
 	uint64_t now_us = loop_now(x->loop);
 	uint64_t left_us = x->deadline_us > now_us ? x->deadline_us - now_us : 0;
 
 	if (state->mechanism != MECHANISM_AGENT ||
-	    left_us >= told_us - told_us / PROTOCOL_TIMEOUT_RESERVE)
+	    left_us >= written_us - written_us / PROTOCOL_TIMEOUT_RESERVE)
 		return;
 	state->terms.timeout_us =
 		left_us > PROTOCOL_TIMEOUT_MIN_US ? left_us : PROTOCOL_TIMEOUT_MIN_US;
-	/* One that is not told fails at the deadline, later than it would. */
+	/* If this fails, the agent gives up later than it should: at the deadline. */
 	x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x), &state->terms);
 }
 
-static int begin_request(struct executor *x, size_t i)
+static int queue_request(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
 	int r;
 
-	tell_time_left(x, i);
+	update_terms(x, i);
 	r = record(x, RECORD_REQUEST, i, "");
 	if (r < 0)
 		return r;
 	state->progress = STEP_REQUESTED;
 	deadlines_set(x->step_deadlines, i, loop_now(x->loop) + x->plan->steps[i].timeout_us);
-	x->asking[x->n_asking++] = i;
+	x->unsent[x->n_unsent++] = i;
 	return 0;
 }
 
-static int ask(struct executor *x, size_t i)
+static int send_request(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
 	char text[160];
 	int r;
 
-	/* Another's failure has ended the cycle meanwhile. */
+	/* Aborted by the failure of a guest that was requested before it. */
 	if (x->aborted)
 		return record(x, RECORD_RETRACTED, i, "");
 	r = x->hypervisor->ops->request(x->hypervisor, &state->id, state->mechanism);
 	if (r == -ESRCH)
-		return step_is_gone(x, i);
+		return record_gone(x, i);
 	if (r < 0) {
-		snprintf(text, sizeof(text), "could not be asked to suspend: %s", strerror(-r));
+		snprintf(text, sizeof(text), "could not be sent a suspend request: %s",
+			 strerror(-r));
 		return fail_step(x, i, text);
 	}
 	return 0;
 }
 
 /*
- * Whoever is asked begins to work at once and competes with us for processors:
- * all else that a request takes is done before the first of them is asked.
+ * Suspending guests compete with us for the CPU: all are subscribed to before
+ * the first request is sent.
  */
-static int ask_all(struct executor *x)
+static int send_requests(struct executor *x)
 {
-	size_t n = x->n_asking;
+	size_t n = x->n_unsent;
 	int r = 0;
 
-	x->n_asking = 0;
+	x->n_unsent = 0;
 	for (size_t k = 0; k < n; k++) {
-		struct step_state *state = &x->states[x->asking[k]];
+		struct step_state *state = &x->states[x->unsent[k]];
 
-		/* What goes wrong is told when it is asked. */
+		/* A failure shows again in the request. */
 		x->hypervisor->ops->subscribe(x->hypervisor, &state->id, state->mechanism);
 	}
 	for (size_t k = 0; k < n && r == 0; k++)
-		r = ask(x, x->asking[k]);
+		r = send_request(x, x->unsent[k]);
 	return r;
 }
 
-/*
- * The guest's kernel is asked instead of its agent. That is worth a word,
- * `reason`, unless it is as its owner wants it (NULL).
- */
+/* Sends the request to the guest's kernel instead of its agent. */
 static int fall_back_to_xenstore(struct executor *x, size_t i, const char *reason)
 {
 	struct step_state *state = &x->states[i];
@@ -356,7 +381,7 @@ static int fall_back_to_xenstore(struct executor *x, size_t i, const char *reaso
 		r = record(x, RECORD_DEGRADED, i, reason);
 	if (r < 0)
 		return r;
-	r = x->hypervisor->ops->prepare(x->hypervisor, guest_of(x, i), state->mechanism);
+	r = x->hypervisor->ops->prepare(x->hypervisor, guest_at(x, i), state->mechanism);
 	state->prepare_error = r < 0 ? r : 0;
 	return 0;
 }
@@ -369,7 +394,7 @@ static int start_step(struct executor *x, size_t i)
 	int r;
 
 	if (state->prepare_error == -ESRCH)
-		return step_is_gone(x, i);
+		return record_gone(x, i);
 	if (state->prepare_error < 0) {
 		snprintf(text, sizeof(text), "could not be prepared: %s",
 			 strerror(-state->prepare_error));
@@ -378,18 +403,18 @@ static int start_step(struct executor *x, size_t i)
 	switch (state->mechanism) {
 	case MECHANISM_NONE:
 		r = record(x, RECORD_SKIP, i, step->reason);
-		step_is_over(x, i);
+		finish_step(x, i);
 		return r;
 	case MECHANISM_PAUSE:
-		return pause_step(x, i, step->reason);
+		return pause_guest(x, i, step->reason);
 	case MECHANISM_AGENT:
 		if (state->armed)
-			return begin_request(x, i);
+			return queue_request(x, i);
 		state->progress = STEP_ARMING;
 		deadlines_set(x->step_deadlines, i, loop_now(x->loop) + ARM_TIMEOUT_US);
 		return 0;
 	default:
-		return begin_request(x, i);
+		return queue_request(x, i);
 	}
 }
 
@@ -397,22 +422,21 @@ static int start_ready_steps(struct executor *x)
 {
 	int r = 0;
 
-	/* Whoever is gone when he is asked may be the last that others wait
-	 * for. */
-	while ((x->n_ready > 0 || x->n_asking > 0) && r == 0) {
+	/* A guest that is gone when its request is sent can make others ready. */
+	while ((x->n_ready > 0 || x->n_unsent > 0) && r == 0) {
 		while (x->n_ready > 0 && !x->aborted && r == 0)
 			r = start_step(x, x->ready[--x->n_ready]);
 		if (r == 0)
-			r = ask_all(x);
+			r = send_requests(x);
 		if (x->aborted)
 			x->n_ready = 0;
 	}
 	return r;
 }
 
-/* ---- the owner's calls -------------------------------------------------- */
+/* ---- events and deadlines ----------------------------------------------- */
 
-/* An agent that answers for this cycle has nothing to be told any more. */
+/* Whether the agent has already published `ready` for this cycle. */
 static bool is_armed(const struct executor *x, const struct guest_agent *agent)
 {
 	return agent->state.state == PROTOCOL_AGENT_READY &&
@@ -422,7 +446,7 @@ static bool is_armed(const struct executor *x, const struct guest_agent *agent)
 
 static int prepare_step(struct executor *x, size_t i)
 {
-	const struct guest *guest = guest_of(x, i);
+	const struct guest *guest = guest_at(x, i);
 	struct step_state *state = &x->states[i];
 	struct agent_terms terms = agent_terms_of(x->config, x->plan->steps[i].timeout_us);
 	int r = x->hypervisor->ops->prepare(x->hypervisor, guest, state->mechanism);
@@ -432,7 +456,7 @@ static int prepare_step(struct executor *x, size_t i)
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
 		state->terms = terms;
-		/* One that is armed keeps its request, but not old terms. */
+		/* An armed agent needs no new request, but perhaps new terms. */
 		if (!state->armed || !agent_terms_equal(&guest->agent.terms, &terms))
 			r = x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x),
 						    &terms);
@@ -445,6 +469,7 @@ int executor_prepare(struct executor *x)
 {
 	int r = 0;
 
+	assert(x);
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 		if (x->states[i].mechanism != MECHANISM_NONE)
 			r = prepare_step(x, i);
@@ -453,62 +478,63 @@ int executor_prepare(struct executor *x)
 
 int executor_start(struct executor *x)
 {
+	assert(x && !executor_is_finished(x));
 	x->deadline_us = loop_now(x->loop) + x->config->deadline_us;
-	/* Taken from the end: the first of the plan must lie on top. */
+	/* start_ready_steps takes from the end: the first of the plan comes last. */
 	for (size_t i = x->plan->n_steps; i-- > 0;)
 		if (x->states[i].waiting_for == 0)
 			x->ready[x->n_ready++] = i;
 	return start_ready_steps(x);
 }
 
-static int get_agent_state(struct executor *x, size_t i)
+static int check_agent(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	struct agent_state look;
+	struct agent_state agent;
 	char text[CYCLE_DETAIL_MAX];
 
-	/* What cannot be read has not answered: the timeout decides. */
-	if (!read_agent(x, i, &look))
+	/* An agent that cannot be read has not answered: the timeout decides. */
+	if (!read_agent(x, i, &agent))
 		return 0;
-	switch (look.state.state) {
+	switch (agent.state.state) {
 	case PROTOCOL_AGENT_READY:
 		state->armed = true;
-		return state->progress == STEP_ARMING ? begin_request(x, i) : 0;
+		return state->progress == STEP_ARMING ? queue_request(x, i) : 0;
 	case PROTOCOL_AGENT_QUIESCED:
-		return state->progress == STEP_REQUESTED ? note_quiesced(x, i) : 0;
+		return state->progress == STEP_REQUESTED ? record_quiesced(x, i) : 0;
 	case PROTOCOL_AGENT_FAILED:
 		if (state->progress != STEP_REQUESTED)
 			return 0;
-		snprintf(text, sizeof(text), "agent: %.400s", look.detail);
+		snprintf(text, sizeof(text), "agent: %.400s", agent.detail);
 		return fail_step(x, i, text);
 	default:
 		return 0;
 	}
 }
 
-/* Looks at one guest that we wait for, and acts on what is seen. */
-static int look_at_step(struct executor *x, size_t i)
+/* Reads the state of a guest whose step is not done, and acts on it. */
+static int check_step(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	struct domain_state look;
+	struct domain_state observed;
 	int r;
 
-	if (state->progress == STEP_OVER ||
+	if (state->progress == STEP_DONE ||
 	    (state->progress == STEP_WAITING && state->mechanism != MECHANISM_AGENT))
 		return 0;
-	r = x->hypervisor->ops->get_state(x->hypervisor, &state->id, &look);
+	r = x->hypervisor->ops->get_state(x->hypervisor, &state->id, &observed);
 	if (r < 0)
 		return 0; /* as with the agent: the timeout decides */
-	switch (look.state) {
+	switch (observed.state) {
 	case GUEST_SUSPENDED:
-		return state->progress == STEP_REQUESTED ? step_is_down(x, i) : 0;
+		return state->progress == STEP_REQUESTED ? record_suspended(x, i) : 0;
 	case GUEST_SHUT_DOWN:
 	case GUEST_DYING:
 	case GUEST_GONE:
-		return state->progress == STEP_WAITING ? 0 : step_is_gone(x, i);
+		return state->progress == STEP_WAITING ? 0 : record_gone(x, i);
 	case GUEST_RUNNING:
 	case GUEST_PAUSED:
-		return state->mechanism == MECHANISM_AGENT ? get_agent_state(x, i) : 0;
+		return state->mechanism == MECHANISM_AGENT ? check_agent(x, i) : 0;
 	}
 	return 0;
 }
@@ -519,20 +545,21 @@ int executor_handle_event(struct executor *x, uint32_t domid)
 	size_t n;
 	int r = 0;
 
+	assert(x);
 	if (x->aborted)
 		return 0;
 	if (domid == HYPERVISOR_ALL_DOMAINS) {
 		for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
-			r = look_at_step(x, i);
+			r = check_step(x, i);
 	} else {
 		entry = domid_index_find(&x->by_domid, domid, &n);
 		if (entry)
-			r = look_at_step(x, entry->element);
+			r = check_step(x, entry->element);
 	}
 	return r < 0 ? r : start_ready_steps(x);
 }
 
-/* Pauses what still runs, dependents first, or gives up. */
+/* Pauses the guests that still run, dependents first, or aborts the cycle. */
 static int handle_overall_deadline(struct executor *x)
 {
 	char text[CYCLE_DETAIL_MAX], seconds[32];
@@ -541,27 +568,27 @@ static int handle_overall_deadline(struct executor *x)
 	snprintf(seconds, sizeof(seconds), "%.3g s", (double)x->config->deadline_us / 1e6);
 	x->deadline_us = LOOP_FOREVER;
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++) {
-		if (x->states[i].progress == STEP_WAITING || x->states[i].progress == STEP_OVER)
+		if (x->states[i].progress == STEP_WAITING || x->states[i].progress == STEP_DONE)
 			continue;
-		r = look_at_step(x, i);
-		if (r < 0 || x->states[i].progress == STEP_OVER)
+		r = check_step(x, i);
+		if (r < 0 || x->states[i].progress == STEP_DONE)
 			continue;
-		snprintf(text, sizeof(text), "was not down at the deadline of %s", seconds);
+		snprintf(text, sizeof(text), "did not suspend by the deadline of %s", seconds);
 		if (x->config->on_deadline == ON_FAILURE_PAUSE) {
 			x->past_deadline = true;
 			r = fail_step(x, i, text);
 			continue;
 		}
-		snprintf(text, sizeof(text), "%s was not down at the deadline of %s",
-			 guest_of(x, i)->name, seconds);
+		snprintf(text, sizeof(text), "%s did not suspend by the deadline of %s",
+			 guest_at(x, i)->name, seconds);
 		return executor_abort(x, text);
 	}
-	/* What waited for those has no time left to suspend. */
+	/* Guests that waited for those have no time left to suspend. */
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 		if (x->states[i].progress == STEP_WAITING)
 			r = x->states[i].mechanism == MECHANISM_NONE
 				    ? start_step(x, i)
-				    : pause_step(x, i, "had no time left to suspend");
+				    : pause_guest(x, i, "had no time left to suspend");
 	x->n_ready = 0;
 	return r;
 }
@@ -570,13 +597,13 @@ static int handle_step_deadline(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
 	char text[128];
-	int r = look_at_step(x, i);
+	int r = check_step(x, i);
 
-	if (r < 0 || state->progress == STEP_OVER ||
+	if (r < 0 || state->progress == STEP_DONE ||
 	    deadlines_get(x->step_deadlines, i) > loop_now(x->loop))
 		return r;
 	if (state->progress == STEP_ARMING) {
-		snprintf(text, sizeof(text), "its agent did not answer in %.3g s",
+		snprintf(text, sizeof(text), "its agent did not answer within %.3g s",
 			 ARM_TIMEOUT_US / 1e6);
 		r = fall_back_to_xenstore(x, i, text);
 		return r < 0 ? r : start_step(x, i);
@@ -588,15 +615,17 @@ static int handle_step_deadline(struct executor *x, size_t i)
 
 int executor_handle_time(struct executor *x)
 {
-	uint64_t now = loop_now(x->loop);
+	uint64_t now;
 	size_t i;
 	int r = 0;
 
+	assert(x);
+	now = loop_now(x->loop);
 	if (now < executor_deadline(x) || x->aborted)
 		return 0;
 	if (now >= x->deadline_us)
 		return handle_overall_deadline(x);
-	/* Each has none then, or a later one. */
+	/* handle_step_deadline ends the deadline or sets a later one: this loop ends. */
 	while (r == 0 && !x->aborted && deadlines_next(x->step_deadlines, &i) <= now)
 		r = handle_step_deadline(x, i);
 	return r < 0 ? r : start_ready_steps(x);
@@ -604,12 +633,15 @@ int executor_handle_time(struct executor *x)
 
 uint64_t executor_deadline(const struct executor *x)
 {
-	uint64_t step_us = deadlines_next(x->step_deadlines, NULL);
+	uint64_t step_us;
 
+	assert(x);
+	step_us = deadlines_next(x->step_deadlines, NULL);
 	return step_us < x->deadline_us ? step_us : x->deadline_us;
 }
 
 bool executor_is_finished(const struct executor *x)
 {
-	return x->aborted || x->n_over == x->plan->n_steps;
+	assert(x);
+	return x->aborted || x->n_done == x->plan->n_steps;
 }

@@ -3,12 +3,12 @@
 #define PMCOORD_ENGINE_EXECUTOR_H
 
 /*
- * Brings the guests of a plan down, each the moment the last one that needs it
- * is down. Passive: its owner waits on the loop and hands in what happened.
+ * Suspends the guests of a plan, each as soon as the last guest that needs it
+ * is suspended. Passive: the caller waits on the loop and passes on events and
+ * deadlines.
  *
- * Every intent goes to the journal before its effect and every result after
- * it, so that restore.h can undo whatever this has done, from the journal
- * alone, at any moment.
+ * Every request is recorded in the journal before it is sent, and every result
+ * after it arrived: resume.h can undo it all from the journal alone.
  */
 
 #include "engine/context.h"
@@ -19,48 +19,54 @@ struct executor;
 /*
  * Both are borrowed and must outlive the executor. The context's journal is the
  * one created for this plan: its guests are the plan's steps, by index. Returns
- * 0 or -ENOMEM.
+ * 0 or -ENOMEM; free with executor_free.
  */
 int executor_new(const struct plan *plan, const struct coordinator *context,
 		 struct executor **ret_executor);
+/* Takes NULL. */
 void executor_free(struct executor *executor);
 void executor_freep(struct executor **executor);
 
 /*
- * Acquires everything before anything is changed: channels, watches; tells
- * agents which request will come. A guest for which that fails is handled like
- * one that does not go down, once its turn comes. Returns 0 or negative when
- * the journal cannot be written.
+ * The functions below return 0, or a negative errno when the journal cannot be
+ * written: the caller then undoes the cycle.
+ */
+
+/*
+ * Acquires channels and watches before any guest is touched, and writes the
+ * request of this cycle for the agents. A guest for which that fails is handled
+ * in its step like one that does not suspend.
  */
 int executor_prepare(struct executor *executor);
 
 /*
- * What follows returns 0, or a negative errno when the journal cannot be
- * written: then the cycle is to be undone.
+ * Sends the first requests; once, and not to an executor that is finished. The
+ * overall deadline counts from here.
  */
-
-/* Makes the first requests. The overall deadline counts from here. */
 int executor_start(struct executor *executor);
 
-/* The hypervisor had an event about this domain (or about all). */
+/*
+ * Handles an event of the hypervisor about a domain, or about
+ * HYPERVISOR_ALL_DOMAINS.
+ */
 int executor_handle_event(struct executor *executor, uint32_t domid);
 
-/* The clock has reached executor_deadline(). */
+/* Handles the deadlines that have passed; a no-op before executor_deadline(). */
 int executor_handle_time(struct executor *executor);
 
 /*
- * Ends it here, for `reason`; what has been done is for restore.h to undo.
- * Idempotent.
+ * Records the abort of the cycle for `reason`; no request is sent any more. The
+ * caller undoes the cycle. Idempotent: the first reason counts.
  */
 int executor_abort(struct executor *executor, const char *reason);
 
 /*
- * When to call executor_handle_time at the latest, in µs of the loop's clock;
- * LOOP_FOREVER: not before an event.
+ * When to call executor_handle_time, in µs of the loop's clock; LOOP_FOREVER:
+ * no deadline is set.
  */
 uint64_t executor_deadline(const struct executor *executor);
 
-/* Everybody is down, paused or given up, or the cycle was aborted. */
+/* Whether the step of every guest is done, or the cycle was aborted. */
 bool executor_is_finished(const struct executor *executor);
 
 #endif

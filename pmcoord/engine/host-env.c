@@ -6,13 +6,14 @@
 
 int host_env_open(struct host_env *env, struct error *error)
 {
+	assert(env);
 	return env->hypervisor ? 0 : env->ops->open(env, error);
 }
 
 int host_env_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			 struct sleeper **ret_sleeper)
 {
-	assert(env->hypervisor);
+	assert(env && env->hypervisor && ret_sleeper);
 	if (kind == SLEEPER_NONE) {
 		*ret_sleeper = NULL;
 		return 0;

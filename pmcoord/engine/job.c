@@ -65,25 +65,27 @@ void job_outcome_of_error(const struct error *error, struct job_outcome *ret_out
 
 void job_outcome_done(struct job_outcome *outcome)
 {
+	if (!outcome)
+		return;
 	report_free(outcome->report);
 	outcome->report = NULL;
 }
 
-static void end_watching_lid(struct coordinator *coordinator)
+static void stop_watching_lid(struct coordinator *coordinator)
 {
 	lid_free(coordinator->lid);
 	coordinator->lid = NULL;
 }
 
 /*
- * Before anything is begun: opened from here on, it ends the cycle. One that
- * was kept since a sleep failed has been opened meanwhile, or has not; or its
- * device was replaced by another.
+ * From now on an opened lid aborts the cycle. A lid kept open since a failed
+ * sleep also reports whether it was opened meanwhile, which resets the back-off;
+ * it is opened anew if its device was removed.
  */
-static void begin_watching_lid(struct coordinator *coordinator)
+static void start_watching_lid(struct coordinator *coordinator)
 {
 	if (lid_is_gone(coordinator->lid)) {
-		end_watching_lid(coordinator);
+		stop_watching_lid(coordinator);
 		coordinator->lid = lid_open(coordinator->roots->dev);
 	}
 	if (!lid_is_closed(coordinator->lid) || lid_was_opened(coordinator->lid))
@@ -91,10 +93,9 @@ static void begin_watching_lid(struct coordinator *coordinator)
 	lid_restart(coordinator->lid);
 }
 
-/* The lid's sleep, refused for a while where the last one has failed. */
-static int sleep_unless_backing_off(struct coordinator *coordinator,
-				    const struct cycle_params *params, struct report **ret_report,
-				    struct error *error)
+/* The lid's sleep: refused for a while after a failed one. */
+static int run_with_backoff(struct coordinator *coordinator, const struct cycle_params *params,
+			    struct report **ret_report, struct error *error)
 {
 	const char *run = coordinator->roots->run;
 	char reason[ERROR_TEXT_MAX];
@@ -103,26 +104,27 @@ static int sleep_unless_backing_off(struct coordinator *coordinator,
 	if (!battery_is_low(coordinator->roots->sys))
 		r = backoff_check(run, loop_now(coordinator->loop), error);
 	if (r < 0)
-		return r; /* and the lid stays watched */
+		return r; /* the lid stays open, see start_watching_lid */
 	r = coordinator_suspend(coordinator, params, ret_report, error);
 	if (r == 0 && *ret_report && (*ret_report)->result == RESULT_FAILED &&
 	    lid_is_closed(coordinator->lid) && !lid_was_opened(coordinator->lid)) {
 		report_explain(*ret_report, reason, sizeof(reason));
-		/* Where that cannot be kept, the next attempt comes sooner. */
+		/* If this fails, the next attempt only comes sooner. */
 		backoff_note_failure(run, loop_now(coordinator->loop), reason);
 		return 0;
 	}
 	if (r == 0)
 		backoff_forget(run);
-	end_watching_lid(coordinator);
+	stop_watching_lid(coordinator);
 	return r;
 }
 
 /*
- * systemd starts programs and syncs file systems when all guests are down. On
- * a disk that one of them serves, that would hang; we ourselves need no disk.
+ * systemd starts programs and syncs file systems while all guests are
+ * suspended: it would hang on a disk that one of them serves. We ourselves need
+ * no disk.
  */
-static int check_systemd_has_its_disks(const struct coordinator *coordinator, struct error *error)
+static int check_systemd_keeps_disks(const struct coordinator *coordinator, struct error *error)
 {
 	struct host host = { 0 };
 
@@ -131,25 +133,25 @@ static int check_systemd_has_its_disks(const struct coordinator *coordinator, st
 		return 0;
 	return error_refuse(
 		error, OUTCOME_UNSUPPORTED,
-		"%s is mounted from %s, a disk that a guest serves, and systemd would need it while that guest is down; use 'pmcoord suspend-all', which sleeps without it",
+		"%s is mounted from %s, a disk that a guest serves, and systemd would need it while that guest is suspended; use 'pmcoord suspend-all', which sleeps without it",
 		host.guest_disk_mount, host.guest_disk);
 }
 
-/* A sleep that a person asked for, or none; a lid that is opened ends it. */
-static int run_unrefused(struct coordinator *coordinator, const struct cycle_params *params,
-			 struct report **ret_report, struct error *error)
+/* A cycle requested by a user. An opened lid aborts it if the host sleeps. */
+static int run_without_backoff(struct coordinator *coordinator, const struct cycle_params *params,
+			       struct report **ret_report, struct error *error)
 {
 	int r;
 
 	if (params->sleeper)
-		begin_watching_lid(coordinator);
+		start_watching_lid(coordinator);
 	r = coordinator_suspend(coordinator, params, ret_report, error);
 	if (params->sleeper)
-		end_watching_lid(coordinator);
+		stop_watching_lid(coordinator);
 	return r;
 }
 
-static struct cycle_params wish_of(const struct job *job, struct sleeper *sleeper)
+static struct cycle_params params_of(const struct job *job, struct sleeper *sleeper)
 {
 	const struct job_kind *kind = job_kind(job->verb);
 
@@ -176,8 +178,8 @@ static void take_report(const struct cycle_params *params, struct job_outcome *o
 static int run_suspend(struct coordinator *coordinator, const struct job *job,
 		       struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
 {
-	struct cycle_params params = wish_of(job, sleeper);
-	int r = run_unrefused(coordinator, &params, &outcome->report, error);
+	struct cycle_params params = params_of(job, sleeper);
+	int r = run_without_backoff(coordinator, &params, &outcome->report, error);
 
 	if (r == 0 && outcome->report)
 		take_report(&params, outcome);
@@ -187,13 +189,13 @@ static int run_suspend(struct coordinator *coordinator, const struct job *job,
 static int run_sleep(struct coordinator *coordinator, const struct job *job,
 		     struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
 {
-	struct cycle_params params = wish_of(job, sleeper);
-	int r = check_systemd_has_its_disks(coordinator, error);
+	struct cycle_params params = params_of(job, sleeper);
+	int r = check_systemd_keeps_disks(coordinator, error);
 
 	if (r < 0)
 		return r;
-	begin_watching_lid(coordinator);
-	r = sleep_unless_backing_off(coordinator, &params, &outcome->report, error);
+	start_watching_lid(coordinator);
+	r = run_with_backoff(coordinator, &params, &outcome->report, error);
 	if (r == 0 && outcome->report)
 		take_report(&params, outcome);
 	return r;
@@ -296,6 +298,7 @@ const struct job_kind *job_kind(enum job_verb verb)
 
 int job_verb_of_method(const char *method, enum job_verb *ret_verb)
 {
+	assert(method && ret_verb);
 	for (size_t i = 0; i < JOB_N_VERBS; i++) {
 		if (!kinds[i].method || strcmp(kinds[i].method, method) != 0)
 			continue;
@@ -325,6 +328,7 @@ void job_run(struct coordinator *coordinator, const struct job *job, struct slee
 {
 	struct error error = { 0 };
 
+	assert(coordinator && job && (sleeper || !job_sleeps(job)) && ret_outcome);
 	*ret_outcome = (struct job_outcome){ .result = JOB_RESULT_DONE };
 	if (job_kind(job->verb)->run(coordinator, job, sleeper, ret_outcome, &error) < 0)
 		job_outcome_of_error(&error, ret_outcome);

@@ -3,8 +3,8 @@
 #define PMCOORD_ENGINE_JOB_H
 
 /*
- * What can be asked of pmcoord that changes guests, in one form: a command does
- * it itself, or sends it to the daemon, which does the same.
+ * The jobs that change guests, in one form: a command runs its job itself, or
+ * sends it to the daemon, which runs it in the same way.
  */
 
 #include <stdbool.h>
@@ -21,7 +21,7 @@ enum job_verb {
 	JOB_RESUME_ALL,
 	JOB_RESUME, /* the named guests */
 	JOB_SLEEP, /* a cycle inside of systemd's sleep.target */
-	JOB_RECOVER, /* what is left of cycles whose coordinator died */
+	JOB_RECOVER, /* cycles whose coordinator died */
 	JOB_CYCLE, /* all guests suspended, and resumed at once */
 	JOB_BENCH, /* likewise the named guests; leaves no report */
 	JOB_N_VERBS,
@@ -30,7 +30,7 @@ enum job_verb {
 /* The strings are borrowed. */
 struct job {
 	enum job_verb verb;
-	char **names; /* guests, where the kind says so */
+	char **names; /* of guests, if the kind names_guests */
 	size_t n_names;
 	bool force; /* exactly the named guests */
 	bool guests_only; /* JOB_SUSPEND_ALL: leave the host awake */
@@ -39,34 +39,34 @@ struct job {
 
 struct job_outcome;
 
-/* All that distinguishes the jobs of one verb from the others. */
+/* What distinguishes the jobs of one verb. */
 struct job_kind {
 	const char *name; /* "suspend-all", … */
 	const char *method; /* of the daemon's D-Bus interface; NULL: none */
 	bool names_guests;
 	bool resumes; /* and suspends nothing */
-	bool in_series; /* what is shown is the end of many */
+	bool in_series; /* run many times; only their statistics are shown */
 	bool is_measurement; /* its report is kept only if it went wrong */
-	bool waits; /* for another cycle to end, instead of failing */
+	bool waits; /* for another cycle to end; else fails as busy */
 	enum job_sleep {
 		JOB_SLEEPS_NEVER,
 		JOB_SLEEPS_ALWAYS,
 		JOB_SLEEPS_UNLESS_GUESTS_ONLY,
 		JOB_SLEEPS_ON_REQUEST, /* with_sleep */
 	} sleep;
-	enum sleeper_kind sleeper; /* where it sleeps */
-	/* For job_run. */
+	enum sleeper_kind sleeper; /* unless it sleeps never */
+	/* Called by job_run. */
 	int (*run)(struct coordinator *coordinator, const struct job *job, struct sleeper *sleeper,
 		   struct job_outcome *outcome, struct error *error);
 };
 
 /*
- * What a job came to. By these numbers it is passed on over D-Bus (JobRemoved,
- * see pmcoord(8)) and by a lease.
+ * The result of a job. Its numbers are sent over D-Bus (JobRemoved, see
+ * pmcoord(8)) and over a lease.
  */
 enum job_result {
 	JOB_RESULT_DONE = 0, /* as planned */
-	JOB_RESULT_ROLLED_BACK = 1, /* it failed, and all is undone */
+	JOB_RESULT_ROLLED_BACK = 1, /* failed, everything undone */
 	JOB_RESULT_INVALID = 2, /* the request or the configuration is wrong */
 	JOB_RESULT_DEGRADED = 3, /* done, with a loss that the report names */
 	JOB_RESULT_UNSUPPORTED = 4, /* not on this host, or not by this user */
@@ -76,38 +76,41 @@ enum job_result {
 
 struct job_outcome {
 	enum job_result result;
-	/* For stderr, one sentence; empty where there is nothing to say. */
+	/* For stderr, one sentence; "": none. */
 	char message[ERROR_TEXT_MAX];
 	size_t n_resumed;
 	bool kept_suspended; /* guests, until they are resumed */
 	struct report *report; /* of the last cycle that ended, or NULL */
 };
 
+/* The row of a verb (not JOB_N_VERBS); static. */
 const struct job_kind *job_kind(enum job_verb verb);
 
-/* The verb behind a method of the D-Bus interface. Returns 0 or -ENOENT. */
+/* The verb of a method of the D-Bus interface. Returns 0 or -ENOENT. */
 int job_verb_of_method(const char *method, enum job_verb *ret_verb);
 
-/* Whether the host is to sleep, so that a sleeper is needed. */
+/* Whether the host sleeps in this job: then job_run needs a sleeper. */
 bool job_sleeps(const struct job *job);
 
 /*
- * Does the job; the caller holds the lock. `sleeper` counts only where
- * job_sleeps(). What went wrong is in the outcome. Release: job_outcome_done.
+ * Runs the job; the caller holds the lock. `sleeper` is used only if
+ * job_sleeps(), else it may be NULL. Errors are part of the outcome. Release:
+ * job_outcome_done.
  */
 void job_run(struct coordinator *coordinator, const struct job *job, struct sleeper *sleeper,
 	     struct job_outcome *ret_outcome);
 
-/* An outcome that says only that the job could not be done. */
+/* The outcome of a job that an error prevented. */
 void job_outcome_of_error(const struct error *error, struct job_outcome *ret_outcome);
 
+/* Takes NULL. */
 void job_outcome_done(struct job_outcome *outcome);
 
-/* The result of a job that an error stopped, and of one that ran a cycle. */
+/* The result of a job that an error prevented, and of one that ran a cycle. */
 enum job_result job_result_of_error(const struct error *error);
 enum job_result job_result_of_report(const struct report *report);
 
-/* One that was passed on; a number that is none is JOB_RESULT_ROLLED_BACK. */
+/* A received number; JOB_RESULT_ROLLED_BACK for an unknown one. */
 enum job_result job_result_of_number(int number);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/prearm.h"
 
+#include <assert.h>
+
 #include "record/cycle-id.h"
 #include "engine/suspend.h"
 
 /*
- * Whether the agent has answered all that it was told, so that it may be told
- * of the next cycle; or was told of that one already, but on other terms.
+ * Whether the agent has answered its last request; or is already armed for the
+ * next cycle, but with other terms.
  */
 static bool may_be_armed(const struct guest_agent *agent, uint64_t next,
 			 const struct agent_terms *terms)
@@ -21,14 +23,16 @@ static bool may_be_armed(const struct guest_agent *agent, uint64_t next,
 	return answered && agent->state.cycle == agent->request.cycle;
 }
 
-int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn look, void *data,
+int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn callback, void *data,
 		   struct error *error)
 {
 	struct hypervisor *hypervisor = coordinator->hypervisor;
 	struct plan plan;
 	uint64_t next;
-	int r = coordinator_plan(coordinator, NULL, &plan, error);
+	int r;
 
+	assert(coordinator->roots);
+	r = coordinator_plan(coordinator, NULL, &plan, error);
 	if (r < 0)
 		return r;
 	next = cycle_id_next(coordinator->roots, &plan.inventory);
@@ -44,8 +48,8 @@ int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn look, vo
 		    step->mechanism == MECHANISM_AGENT && may_be_armed(&guest->agent, next, &terms))
 			hypervisor->ops->arm(hypervisor, &id, next, &terms);
 	}
-	if (look)
-		look(data, &plan.inventory);
+	if (callback)
+		callback(data, &plan.inventory);
 	plan_done(&plan);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/recover.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,29 +13,29 @@
 #include "pmcoord/parse.h"
 #include "model/selection.h"
 
-/* ---- finding them ------------------------------------------------------- */
+/* ---- recovery ----------------------------------------------------------- */
 
-/*
- * The cycles on /run that belong to this boot, the context of each handed to
- * `take`; journals of an earlier boot hold nobody and are removed. A journal
- * that cannot be read does not stop the others; its error is returned in the
- * end.
- */
+/* Called with the context of a cycle found on /run. */
 typedef int (*take_cycle_fn)(struct coordinator *coordinator, void *data, struct error *error);
 
-/* A journal that says nothing: whom it held is for the owner to find out. */
-static int give_up_on(struct coordinator *coordinator, uint64_t number, struct error *error)
+/* For a damaged journal: only the user can find out which guests it suspended. */
+static int set_aside(struct coordinator *coordinator, uint64_t number, struct error *error)
 {
 	journal_set_aside(coordinator->roots->journals, number);
 	error_replace(
 		error, -ENOTRECOVERABLE,
 		"the journal %s/%" PRIu64
-		" cannot be read and was set aside: 'xl list' shows (as s or p) whom it may have held",
+		" cannot be read and was set aside: 'xl list' shows the guests that it may have left suspended (s) or paused (p)",
 		coordinator->roots->journals, number);
 	error_mark(error, -ENOTRECOVERABLE, OUTCOME_UNRECOVERABLE);
 	return -ENOTRECOVERABLE;
 }
 
+/*
+ * Calls `take` for each cycle of this boot; removes journals of earlier boots,
+ * as their guests are gone. A journal that cannot be read does not stop the
+ * others: the first error is returned in the end.
+ */
 static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, void *data,
 			  struct error *error)
 {
@@ -46,13 +47,13 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 	if (n < 0 || each < 0)
 		return error_set(error, n < 0 ? n : each, "cannot read the journals in %s: %s",
 				 coordinator->roots->journals, strerror(n < 0 ? -n : -each));
-	/* The last to go down is the first to come back. */
+	/* The guests that were suspended last are resumed first. */
 	while (n-- > 0) {
 		_cleanup_(journal_closep) struct journal *journal = NULL;
 
 		each = journal_open(coordinator->roots->journals, numbers[n], &journal, error);
 		if (each == -EBADMSG)
-			each = give_up_on(coordinator, numbers[n], error);
+			each = set_aside(coordinator, numbers[n], error);
 		if (each == 0 && strcmp(journal_cycle(journal)->head.boot_id, boot_id) != 0) {
 			each = journal_remove(journal);
 		} else if (each == 0) {
@@ -66,10 +67,10 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 }
 
 /*
- * Its coordinator died when the host was free to sleep. Guests must not run
- * while it does: waits for the wake, or until there is no sleep under way.
+ * For a cycle whose coordinator died when the host was free to sleep. No guest
+ * must run while it does: waits for the wake, or until no sleep is under way.
  */
-static int await_sleep(struct coordinator *coordinator)
+static int await_end_of_sleep(struct coordinator *coordinator)
 {
 	struct sleep_manager *manager = coordinator->sleep_manager;
 	const struct cycle *cycle = context_cycle(coordinator);
@@ -79,7 +80,7 @@ static int await_sleep(struct coordinator *coordinator)
 	if (!manager || cycle->slept_before_us == CYCLE_NEVER || cycle->slept_us != CYCLE_NEVER ||
 	    cycle->aborted)
 		return 0;
-	/* If that cannot be waited for, at least nobody is stranded. */
+	/* If this fails, the guests are resumed at once rather than stranded. */
 	manager->ops->await_end(manager, coordinator->loop, before_us);
 	slept_us = manager->ops->slept_us(manager);
 	if (slept_us < before_us + SLEEP_MIN_US)
@@ -88,8 +89,8 @@ static int await_sleep(struct coordinator *coordinator)
 	return coordinator_record(coordinator, RECORD_SLEPT, text);
 }
 
-/* A cycle that is not held and whose coordinator is gone: undo it. */
-static int undo_if_abandoned(struct coordinator *coordinator, void *data, struct error *error)
+/* Undoes the cycle unless its guests are kept suspended. */
+static int recover_cycle(struct coordinator *coordinator, void *data, struct error *error)
 {
 	struct report *report = NULL;
 	const struct cycle *cycle = context_cycle(coordinator);
@@ -98,10 +99,10 @@ static int undo_if_abandoned(struct coordinator *coordinator, void *data, struct
 	(void)data;
 	if (cycle->kept_suspended)
 		return 0;
-	r = await_sleep(coordinator);
+	r = await_end_of_sleep(coordinator);
 	/*
-	 * One that has slept is finished, not undone; and one that has ended
-	 * was only short of its report.
+	 * A cycle that has slept is completed, not aborted; one that has ended
+	 * lacks only its report.
 	 */
 	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
 		r = coordinator_record(coordinator, RECORD_ABORT,
@@ -116,7 +117,8 @@ static int undo_if_abandoned(struct coordinator *coordinator, void *data, struct
 
 int coordinator_recover(struct coordinator *coordinator, struct error *error)
 {
-	return for_each_cycle(coordinator, undo_if_abandoned, NULL, error);
+	assert(coordinator->roots && !coordinator->journal);
+	return for_each_cycle(coordinator, recover_cycle, NULL, error);
 }
 
 /* ---- resuming ----------------------------------------------------------- */
@@ -125,7 +127,7 @@ struct resume_params {
 	char **names;
 	size_t n_names;
 	bool force;
-	bool *found; /* per name: it is a guest that a cycle holds */
+	bool *found; /* per name: a cycle keeps this guest suspended or paused */
 	struct resume_result *result;
 };
 
@@ -137,7 +139,7 @@ static bool is_named(const struct cycle_guest *guest, const char *name)
 	       (parse_u64(name, UINT16_MAX, &domid) == 0 && domid == guest->domid);
 }
 
-/* Adds what the selected ones need, so that the law of order holds. */
+/* Adds the guests that the selected ones need. */
 static void select_needed(const struct cycle *cycle, bool *selected)
 {
 	bool changed = true;
@@ -176,8 +178,8 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 	return selected;
 }
 
-/* Which guests the cycle holds; the caller's, NULL without memory. */
-static bool *note_held(const struct cycle *cycle)
+/* The guests with a hold. The caller frees the array; NULL without memory. */
+static bool *list_held(const struct cycle *cycle)
 {
 	bool *held = calloc(cycle->n_guests + 1, sizeof(*held));
 
@@ -191,7 +193,7 @@ static void note_result(const struct cycle *cycle, const bool *held_before,
 {
 	const char *stranded = cycle_stranded(cycle);
 
-	/* One that was destroyed meanwhile is held no more, but not back. */
+	/* A guest that was destroyed meanwhile has no hold, but was not resumed. */
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		if (held_before[i] && cycle->guests[i].hold == HOLD_NONE && !cycle->guests[i].gone)
 			result->n_resumed++;
@@ -205,7 +207,7 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 {
 	struct resume_params *params = data;
 	const struct cycle *cycle = context_cycle(coordinator);
-	_cleanup_(freep) bool *held_before = note_held(cycle);
+	_cleanup_(freep) bool *held_before = list_held(cycle);
 	_cleanup_(freep) bool *selected = select_in_cycle(cycle, params);
 	bool any = params->n_names == 0;
 	int r = 0;
@@ -224,7 +226,7 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 	note_result(cycle, held_before, params->result);
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
-	/* What is still held keeps its journal. */
+	/* While a guest has a hold, the cycle keeps its journal. */
 	if (cycle_count_holds(cycle) > 0)
 		return 0;
 	coordinator_prearm(coordinator);
@@ -233,7 +235,7 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 	return coordinator_finish(coordinator, false, &params->result->report, error);
 }
 
-/* A name that no cycle holds must at least be a guest's. */
+/* Each name must at least be that of a guest. */
 static int check_names(struct coordinator *coordinator, const struct resume_params *params,
 		       struct error *error)
 {
@@ -261,6 +263,7 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 	};
 	int r = found ? 0 : -ENOMEM;
 
+	assert((names || n_names == 0) && ret_result && !coordinator->journal);
 	if (r == 0 && n_names > 0)
 		r = check_names(coordinator, &params, error);
 	if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/resume.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +10,33 @@
 #include "pmcoord/cleanup.h"
 
 /*
- * A Linux guest that has taken a request freezes its processes for at most
- * 20 s (kernel/power/process.c, freeze_timeout_msecs) and then either goes
- * down or goes on without a word.
+ * How a guest passes through this module:
+ *
+ * resume_guests takes the guests whose `hold` in the cycle says that something
+ * has to be undone, in reverse suspend order. It reads the state of each from
+ * the hypervisor, as the journal may end before the last effect. A suspended
+ * guest is resumed and a paused one unpaused; a request that a running guest
+ * has not acknowledged is retracted. Guests that do not need each other form a
+ * group (resume_group). A guest that could not be resumed is recorded as
+ * stranded and tried once more.
+ *
+ * When all guests run, finish_resume notifies the agents, and xenstored of each
+ * resume.
+ *
+ * resume_wait_ready waits for the agents' `ready`, and resumes guests that had
+ * acknowledged a request and suspend only now. It records which agents did not
+ * answer in time.
+ */
+
+/*
+ * A Linux guest that has acknowledged a request freezes its processes for at
+ * most 20 s (kernel/power/process.c, freeze_timeout_msecs). Then it either
+ * suspends, or keeps running without any notice. 5 s more cover the suspension
+ * itself.
  */
 #define LATE_SUSPEND_US 25000000
 
-/*
- * Guests that are brought back at once; their journal entries come after the
- * last of them, and nobody has so many that he would notice.
- */
+/* Guests resumed in one group: their attempts are kept on the stack. */
 #define GROUP_MAX 64
 
 struct resume {
@@ -27,11 +45,11 @@ struct resume {
 	struct hypervisor *hypervisor;
 	struct loop *loop;
 	struct domid_index by_domid; /* of the guests; none without memory */
-	int journal_error; /* the first one; guests come before the journal */
-	/* Of resume_wait_ready: how many may still say something, … */
+	int journal_error; /* the first one; it stops no resume */
+	/* Only of resume_wait_ready. */
 	uint64_t start_us;
-	size_t n_open;
-	uint64_t next_us; /* … and no wait for one of them ends earlier */
+	size_t n_pending; /* guests that may still change, see is_pending */
+	uint64_t next_us; /* no wait for one of them ends earlier */
 };
 
 static const struct cycle *cycle_of(const struct resume *resume)
@@ -49,7 +67,7 @@ static uint32_t domid_at(const void *guests, size_t i)
 	return ((const struct cycle_guest *)guests)[i].domid;
 }
 
-/* Without memory for the index every event means a look at every guest. */
+/* Without memory for the index, each event makes us check every guest. */
 static void index_domids(struct resume *resume)
 {
 	const struct cycle *cycle = cycle_of(resume);
@@ -62,7 +80,7 @@ static struct domain_id id_at(const struct resume *resume, size_t i)
 	return cycle_guest_id(guest_at(resume, i));
 }
 
-static int look(struct resume *resume, size_t i, struct domain_state *ret_state)
+static int get_state(struct resume *resume, size_t i, struct domain_state *ret_state)
 {
 	struct domain_id id = id_at(resume, i);
 
@@ -83,7 +101,8 @@ static void record(struct resume *resume, enum record_type type, size_t i, const
 	record_at(resume, loop_now(resume->loop), type, i, text);
 }
 
-static void strand(struct resume *resume, size_t i, const char *what, int r)
+/* `problem` is the beginning of the sentence that the report shows. */
+static void record_failure(struct resume *resume, size_t i, const char *problem, int r)
 {
 	char text[160];
 
@@ -91,19 +110,18 @@ static void strand(struct resume *resume, size_t i, const char *what, int r)
 		record(resume, RECORD_GONE, i, "");
 		return;
 	}
-	snprintf(text, sizeof(text), "could not be %s: %s", what, strerror(-r));
+	snprintf(text, sizeof(text), "%s: %s", problem, strerror(-r));
 	record(resume, RECORD_STRANDED, i, text);
 }
 
-/* Xen no longer tells us when the guest suspends. */
-static void end_subscription(struct resume *resume, size_t i)
+static void unsubscribe(struct resume *resume, size_t i)
 {
 	struct domain_id id = id_at(resume, i);
 
 	resume->hypervisor->ops->unsubscribe(resume->hypervisor, &id);
 }
 
-/* The request may still stand: takes it back, or notes that it is too late. */
+/* The guest runs: retracts its request, or records that it was acknowledged. */
 static void retract(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
@@ -126,16 +144,16 @@ static void retract(struct resume *resume, size_t i)
 
 /* One try to resume a guest. */
 struct attempt {
-	struct domain_state look;
-	bool is_plain; /* recorded as suspended, and so it is */
+	struct domain_state state; /* before it */
+	bool is_plain; /* recorded as suspended, and found suspended */
 	int r;
-	uint64_t running_us;
+	uint64_t running_us; /* when the hypercall returned */
 };
 
-static bool is_gone(const struct domain_state *look)
+static bool is_gone(const struct domain_state *state)
 {
-	return look->state == GUEST_GONE || look->state == GUEST_DYING ||
-	       look->state == GUEST_SHUT_DOWN;
+	return state->state == GUEST_GONE || state->state == GUEST_DYING ||
+	       state->state == GUEST_SHUT_DOWN;
 }
 
 static bool is_paused_by_us(const struct cycle_guest *guest)
@@ -143,17 +161,17 @@ static bool is_paused_by_us(const struct cycle_guest *guest)
 	return guest->hold == HOLD_PAUSED || guest->hold == HOLD_PAUSING;
 }
 
-/* Ends what keeps the guest from running; its intent is on record. */
-static void let_run(struct resume *resume, size_t i, struct attempt *attempt)
+/* Unpauses, resumes, or both; the intent is already recorded. */
+static void run_guest(struct resume *resume, size_t i, struct attempt *attempt)
 {
 	struct hypervisor *hypervisor = resume->hypervisor;
 	struct domain_id id = id_at(resume, i);
 
 	attempt->r = 0;
-	if (is_paused_by_us(guest_at(resume, i)) && attempt->look.paused)
+	if (is_paused_by_us(guest_at(resume, i)) && attempt->state.paused)
 		attempt->r = hypervisor->ops->unpause(hypervisor, &id);
-	if (attempt->r == 0 && attempt->look.state == GUEST_SUSPENDED) {
-		/* It suspended as it was paused: xenstored must learn of its resume, too. */
+	if (attempt->r == 0 && attempt->state.state == GUEST_SUSPENDED) {
+		/* It suspended while it was paused: it is resumed in xenstore, too. */
 		if (is_paused_by_us(guest_at(resume, i)))
 			record(resume, RECORD_SUSPENDED, i, "");
 		attempt->r = hypervisor->ops->resume(hypervisor, &id);
@@ -164,33 +182,35 @@ static void let_run(struct resume *resume, size_t i, struct attempt *attempt)
 static void record_attempt(struct resume *resume, size_t i, const struct attempt *attempt)
 {
 	if (attempt->r < 0)
-		strand(resume, i, attempt->look.state == GUEST_SUSPENDED ? "resumed" : "unpaused",
-		       attempt->r);
+		record_failure(resume, i,
+			       attempt->state.state == GUEST_SUSPENDED ? "could not be resumed"
+								       : "could not be unpaused",
+			       attempt->r);
 	else
 		record_at(resume, attempt->running_us, RECORD_RUNNING, i, "");
 }
 
 /*
- * A guest that was not recorded as suspended, or is not. The journal says what
- * was tried; the hypervisor says what is.
+ * For a guest that was not recorded as suspended, or is not: acts on the state
+ * that the hypervisor reports, and corrects the journal.
  */
 static void resume_by_state(struct resume *resume, size_t i, struct attempt *attempt)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
-	bool is_suspended = attempt->look.state == GUEST_SUSPENDED;
+	bool is_suspended = attempt->state.state == GUEST_SUSPENDED;
 	bool is_paused = is_paused_by_us(guest);
 
 	if (attempt->r < 0) {
-		strand(resume, i, "looked at", attempt->r);
-	} else if (is_gone(&attempt->look)) {
+		record_failure(resume, i, "its state could not be read", attempt->r);
+	} else if (is_gone(&attempt->state)) {
 		record(resume, RECORD_GONE, i, "");
-	} else if (is_suspended || (is_paused && attempt->look.paused)) {
+	} else if (is_suspended || (is_paused && attempt->state.paused)) {
 		record(resume, RECORD_RESUME, i, "");
-		let_run(resume, i, attempt);
+		run_guest(resume, i, attempt);
 		record_attempt(resume, i, attempt);
-		/* The executor has seen the others suspend, and ended it. */
+		/* The executor did not do so: it has not seen this guest suspend. */
 		if (is_suspended)
-			end_subscription(resume, i);
+			unsubscribe(resume, i);
 	} else if (is_paused) {
 		record(resume, RECORD_RETRACTED, i, "");
 	} else if (cycle_guest_was_suspended(guest)) {
@@ -203,17 +223,17 @@ static void resume_by_state(struct resume *resume, size_t i, struct attempt *att
 static void begin_attempt(struct resume *resume, size_t i, struct attempt *attempt)
 {
 	*attempt = (struct attempt){ 0 };
-	attempt->r = look(resume, i, &attempt->look);
+	attempt->r = get_state(resume, i, &attempt->state);
 	attempt->is_plain = attempt->r == 0 && guest_at(resume, i)->hold == HOLD_SUSPENDED &&
-			    attempt->look.state == GUEST_SUSPENDED;
+			    attempt->state.state == GUEST_SUSPENDED;
 	if (attempt->is_plain)
 		record(resume, RECORD_RESUME, i, "");
 }
 
 /*
- * Resumes up to GROUP_MAX guests that do not need each other, at once and in
- * order. Those that run again compete with us for processors: all looking is
- * done before the first of them runs, and all writing after the last.
+ * Resumes up to GROUP_MAX guests that do not need each other, in this order.
+ * Running guests compete with us for the CPU: all states are read before the
+ * first is resumed, and all results are recorded after the last.
  */
 static void resume_group(struct resume *resume, const size_t *guests, size_t n)
 {
@@ -223,7 +243,7 @@ static void resume_group(struct resume *resume, const size_t *guests, size_t n)
 		begin_attempt(resume, guests[k], &attempts[k]);
 	for (size_t k = 0; k < n; k++)
 		if (attempts[k].is_plain)
-			let_run(resume, guests[k], &attempts[k]);
+			run_guest(resume, guests[k], &attempts[k]);
 		else
 			resume_by_state(resume, guests[k], &attempts[k]);
 	for (size_t k = 0; k < n; k++)
@@ -236,14 +256,14 @@ static void resume_guest(struct resume *resume, size_t i)
 	resume_group(resume, &i, 1);
 }
 
-/* What failed may have been a moment's trouble: each guest has a second try. */
+/* A failure can be temporary: each guest is tried a second time. */
 static void retry_if_stranded(struct resume *resume, size_t i)
 {
 	if (guest_at(resume, i)->stranded)
 		resume_guest(resume, i);
 }
 
-/* Likewise. */
+/* Tries a second time, too. */
 static void resume_in_xenstore(struct resume *resume, size_t i)
 {
 	const struct hypervisor_ops *ops = resume->hypervisor->ops;
@@ -260,12 +280,12 @@ static void resume_in_xenstore(struct resume *resume, size_t i)
 	else if (r == -ESRCH)
 		record(resume, RECORD_GONE, i, "");
 	else
-		record(resume, RECORD_DEGRADED, i, "xenstored could not be told that it runs");
+		record(resume, RECORD_DEGRADED, i, "xenstored could not be notified that it runs");
 }
 
 /* ---- after the resume --------------------------------------------------- */
 
-static bool agent_matters(const struct cycle_guest *guest)
+static bool uses_agent(const struct cycle_guest *guest)
 {
 	return guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 	       guest->requested_us != CYCLE_NEVER && guest->outcome != OUTCOME_SKIPPED;
@@ -273,32 +293,32 @@ static bool agent_matters(const struct cycle_guest *guest)
 
 static bool agent_is_awaited(const struct cycle_guest *guest)
 {
-	return agent_matters(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER;
+	return uses_agent(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER;
 }
 
-/* Reads the agent's word for this cycle and notes it once. */
-static void get_agent_state(struct resume *resume, size_t i)
+/* Records the agent's state for this cycle once it is final. */
+static void check_agent(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
 	struct domain_id id = id_at(resume, i);
-	struct agent_state look;
+	struct agent_state agent;
 
 	if (!agent_is_awaited(guest) ||
-	    resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &look) < 0 ||
-	    look.state.cycle != cycle_of(resume)->head.number)
+	    resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &agent) < 0 ||
+	    agent.state.cycle != cycle_of(resume)->head.number)
 		return;
-	if (look.state.state == PROTOCOL_AGENT_READY) {
-		record(resume, RECORD_READY, i, look.detail);
-	} else if (look.state.state == PROTOCOL_AGENT_DEGRADED ||
-		   look.state.state == PROTOCOL_AGENT_FAILED) {
+	if (agent.state.state == PROTOCOL_AGENT_READY) {
+		record(resume, RECORD_READY, i, agent.detail);
+	} else if (agent.state.state == PROTOCOL_AGENT_DEGRADED ||
+		   agent.state.state == PROTOCOL_AGENT_FAILED) {
 		record(resume, RECORD_READY, i, "");
-		record(resume, RECORD_DEGRADED, i, look.detail);
+		record(resume, RECORD_DEGRADED, i, agent.detail);
 	}
 }
 
 /*
- * Whether the guest runs and may suspend after all. One that is paused or
- * recorded as suspended may do so only once it runs again.
+ * Whether the guest runs and may still suspend. A guest that is paused or
+ * recorded as suspended may do so only after its resume.
  */
 static bool is_late(const struct cycle_guest *guest)
 {
@@ -306,45 +326,45 @@ static bool is_late(const struct cycle_guest *guest)
 	       (guest->hold == HOLD_NONE || guest->hold == HOLD_REQUESTED);
 }
 
-/* Whether anything may still come from this guest. */
-static bool is_open(const struct cycle_guest *guest)
+/* Whether the guest may still suspend, or its agent still answer. */
+static bool is_pending(const struct cycle_guest *guest)
 {
 	return is_late(guest) || agent_is_awaited(guest);
 }
 
 /*
- * Resumes a guest that has suspended late. Returns 0, or a negative errno when
- * it could not be looked at.
+ * Resumes a guest if it has suspended late. Returns 0, or a negative errno if
+ * its state could not be read.
  */
-static int look_for_late(struct resume *resume, size_t i)
+static int check_late(struct resume *resume, size_t i)
 {
-	struct domain_state seen;
-	int r = look(resume, i, &seen);
+	struct domain_state state;
+	int r = get_state(resume, i, &state);
 
 	if (r < 0)
 		return r;
-	if (is_gone(&seen)) {
+	if (is_gone(&state)) {
 		record(resume, RECORD_GONE, i, "");
-	} else if (seen.state == GUEST_SUSPENDED) {
+	} else if (state.state == GUEST_SUSPENDED) {
 		resume_guest(resume, i);
 		retry_if_stranded(resume, i);
 		resume_in_xenstore(resume, i);
-		record(resume, RECORD_LATE_OVER, i, "went down late");
+		record(resume, RECORD_LATE_OVER, i, "suspended late");
 	}
 	return 0;
 }
 
-static void look_at(struct resume *resume, size_t i)
+static void check_guest(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
-	bool was_open = is_open(guest), was_late = is_late(guest);
+	bool was_pending = is_pending(guest), was_late = is_late(guest);
 
 	if (was_late)
-		look_for_late(resume, i);
-	get_agent_state(resume, i);
-	if (was_open && !is_open(guest) && resume->n_open > 0)
-		resume->n_open--;
-	/* From now on its agent is waited for, until another time. */
+		check_late(resume, i);
+	check_agent(resume, i);
+	if (was_pending && !is_pending(guest) && resume->n_pending > 0)
+		resume->n_pending--;
+	/* We now wait for its agent, which has another deadline. */
 	if (was_late && !is_late(guest))
 		resume->next_us = 0;
 }
@@ -356,16 +376,16 @@ static void handle_event(struct resume *resume, uint32_t domid)
 
 	if (domid == HYPERVISOR_ALL_DOMAINS || !resume->by_domid.entries) {
 		for (size_t i = 0; i < cycle_of(resume)->n_guests; i++)
-			look_at(resume, i);
+			check_guest(resume, i);
 		return;
 	}
 	entries = domid_index_find(&resume->by_domid, domid, &n);
 	for (size_t k = 0; k < n; k++)
-		look_at(resume, entries[k].element);
+		check_guest(resume, entries[k].element);
 }
 
-/* Waits for one thing to happen, or for the deadline, and takes it in. */
-static int wait_and_look(struct resume *resume, uint64_t deadline_us)
+/* Waits for an event or the deadline, and handles all events. */
+static int wait_for_events(struct resume *resume, uint64_t deadline_us)
 {
 	uint32_t domid;
 	int r = resume->loop->ops->wait(resume->loop, deadline_us);
@@ -377,7 +397,7 @@ static int wait_and_look(struct resume *resume, uint64_t deadline_us)
 	return r;
 }
 
-/* With ResumeAfter=ready: whether someone it needs still restores devices. */
+/* With ResumeAfter=ready: whether a guest that it needs still restores devices. */
 static bool waits_for_devices(const struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
@@ -385,7 +405,7 @@ static bool waits_for_devices(const struct resume *resume, size_t i)
 	for (size_t j = 0; j < guest->n_needs; j++) {
 		const struct cycle_guest *needed = guest_at(resume, guest->needs[j]);
 
-		if (agent_matters(needed) && needed->ready_us == CYCLE_NEVER &&
+		if (uses_agent(needed) && needed->ready_us == CYCLE_NEVER &&
 		    needed->running_us != CYCLE_NEVER)
 			return true;
 	}
@@ -398,29 +418,29 @@ static bool is_selected(const bool *selected, size_t i)
 }
 
 /*
- * Whether the agent has answered for this cycle, or for one that it was armed
- * for since: an event would then be the request of the next one.
+ * Whether the agent has answered for this cycle, or is already armed for a
+ * later one: then an event would be taken as the request of that one.
  */
-static bool is_done_with_cycle(struct resume *resume, size_t i)
+static bool agent_has_answered(struct resume *resume, size_t i)
 {
 	uint64_t number = cycle_of(resume)->head.number;
 	struct domain_id id = id_at(resume, i);
-	struct agent_state look;
+	struct agent_state agent;
 
 	if (guest_at(resume, i)->ready_us != CYCLE_NEVER)
 		return true;
-	if (resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &look) < 0)
+	if (resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &agent) < 0)
 		return false;
-	return look.state.cycle > number ||
-	       (look.state.cycle == number && look.state.state != PROTOCOL_AGENT_QUIESCED);
+	return agent.state.cycle > number ||
+	       (agent.state.cycle == number && agent.state.state != PROTOCOL_AGENT_QUIESCED);
 }
 
 static void wake_agent(struct resume *resume, size_t i)
 {
 	struct domain_id id = id_at(resume, i);
 
-	/* A lost wake-up costs time only: the agent notices by itself. */
-	if (agent_matters(guest_at(resume, i)) && !is_done_with_cycle(resume, i))
+	/* A lost event costs time only: the agent notices the wake by itself. */
+	if (uses_agent(guest_at(resume, i)) && !agent_has_answered(resume, i))
 		resume->hypervisor->ops->wake_agent(resume->hypervisor, &id);
 }
 
@@ -430,10 +450,10 @@ static int wait_for_needed(struct resume *resume, size_t i)
 
 	for (size_t j = 0; j < guest_at(resume, i)->n_needs; j++)
 		wake_agent(resume, guest_at(resume, i)->needs[j]);
-	/* Who was ready before we listened tells us nothing more. */
+	/* There is no event for an agent that was ready before. */
 	handle_event(resume, HYPERVISOR_ALL_DOMAINS);
 	while (waits_for_devices(resume, i) && loop_now(resume->loop) < deadline_us) {
-		int r = wait_and_look(resume, deadline_us);
+		int r = wait_for_events(resume, deadline_us);
 
 		if (r < 0)
 			return r;
@@ -441,8 +461,8 @@ static int wait_for_needed(struct resume *resume, size_t i)
 	return 0;
 }
 
-/* What can wait until all guests run. */
-static void tidy(struct resume *resume, const bool *selected)
+/* Everything that can wait until all guests run. */
+static void finish_resume(struct resume *resume, const bool *selected)
 {
 	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
 		if (is_selected(selected, i))
@@ -457,17 +477,18 @@ void resume_prepare(const struct coordinator *context)
 	const struct cycle *cycle = context_cycle(context);
 	struct hypervisor *hypervisor = context->hypervisor;
 
+	assert(hypervisor);
 	for (size_t i = cycle->n_guests; i-- > 0;) {
 		const struct cycle_guest *guest = &cycle->guests[i];
 		struct domain_id id = cycle_guest_id(guest);
 
-		/* What goes wrong is told when it is resumed. */
+		/* A failure shows again in the resume. */
 		if (guest->hold == HOLD_SUSPENDED)
 			hypervisor->ops->prepare_resume(hypervisor, &id);
 	}
 }
 
-static bool lengthen_chains(const struct cycle *cycle, size_t *lengths)
+static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 {
 	bool any = false;
 
@@ -485,28 +506,28 @@ static bool lengthen_chains(const struct cycle *cycle, size_t *lengths)
 }
 
 /*
- * For each guest the length of the longest chain of guests that it needs, those
- * included that this cycle has left alone: of two guests the one with the
- * shorter chain does not need the other. The caller's; NULL without memory.
+ * For each guest the length of the longest chain of guests that it needs,
+ * including those that this cycle has skipped: of two guests, the one with the
+ * shorter chain does not need the other. The caller frees it; NULL without
+ * memory.
  */
 static size_t *measure_chains(const struct cycle *cycle)
 {
 	size_t *lengths = calloc(cycle->n_guests + 1, sizeof(*lengths));
 
 	/*
-	 * Whoever is needed stands behind those that need it, left-alone ones
-	 * excepted: mostly the first walk finds all. In a journal that someone
-	 * else wrote needs may be circular.
+	 * A guest follows those that need it, except for skipped guests: one
+	 * walk finds most lengths. Needs of a damaged journal may be circular.
 	 */
-	while (lengths && lengthen_chains(cycle, lengths))
+	while (lengths && extend_chains(cycle, lengths))
 		;
 	return lengths;
 }
 
 /*
- * Resumes what is held, the last that was suspended first; guests that do not
- * need each other at once. Without memory to tell them apart, or with
- * ResumeAfter=ready, each by itself.
+ * Resumes guests in reverse suspend order, those that do not need each other in
+ * one group; each by itself with ResumeAfter=ready, or without memory for the
+ * chains.
  */
 static int resume_in_order(struct resume *resume, const bool *selected)
 {
@@ -540,22 +561,23 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 	};
 	int r;
 
+	assert(resume.journal && resume.config && resume.hypervisor && resume.loop);
 	index_domids(&resume);
-	/* While all of them still stand in nobody's way. */
+	/* While no guest runs that competes with us for the CPU. */
 	resume_prepare(context);
 	r = resume_in_order(&resume, selected);
 	for (size_t i = cycle_of(&resume)->n_guests; i-- > 0;)
 		if (is_selected(selected, i))
 			retry_if_stranded(&resume, i);
-	tidy(&resume, selected);
+	finish_resume(&resume, selected);
 	domid_index_done(&resume.by_domid);
 	return resume.journal_error ? resume.journal_error : r;
 }
 
 /*
- * Until when a guest may still go down. Its kernel counts from the request, but
- * not while the host slept; nor while it was paused, so then we count from its
- * return.
+ * Until when a guest may still suspend. Its kernel counts from the request, but
+ * neither while the host slept nor while the guest was paused: after a pause we
+ * count from now.
  */
 static uint64_t late_until(const struct resume *resume, size_t i)
 {
@@ -569,45 +591,45 @@ static uint64_t late_until(const struct resume *resume, size_t i)
 	       LATE_SUSPEND_US;
 }
 
-/* Counts who may still say something, and until when at the least. */
-static void count_open(struct resume *resume)
+/* Counts the pending guests, and finds the earliest end of a wait. */
+static void count_pending(struct resume *resume)
 {
 	uint64_t ready_by = resume->start_us + resume->config->ready_timeout_us;
 	uint64_t now = loop_now(resume->loop);
 
-	resume->n_open = 0;
+	resume->n_pending = 0;
 	resume->next_us = LOOP_FOREVER;
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(resume, i);
 		uint64_t until = is_late(guest) ? late_until(resume, i) : ready_by;
 
-		if (!is_open(guest))
+		if (!is_pending(guest))
 			continue;
-		resume->n_open++;
+		resume->n_pending++;
 		if (until > now && until < resume->next_us)
 			resume->next_us = until;
 	}
 }
 
-/* Whether someone is still waited for; counts again when a wait has ended. */
-static bool waits(struct resume *resume)
+/* Whether to wait for a pending guest; counts again when a wait has ended. */
+static bool is_waiting(struct resume *resume)
 {
-	if (resume->n_open > 0 && resume->next_us <= loop_now(resume->loop))
-		count_open(resume);
-	return resume->n_open > 0 && resume->next_us != LOOP_FOREVER;
+	if (resume->n_pending > 0 && resume->next_us <= loop_now(resume->loop))
+		count_pending(resume);
+	return resume->n_pending > 0 && resume->next_us != LOOP_FOREVER;
 }
 
 /*
- * A guest that cannot be looked at stays held: it may be suspended. One whose
- * time is not over, as the wait for it has failed, stays late.
+ * A guest whose state cannot be read may be suspended: it is recorded as
+ * stranded. A guest may still suspend if waiting failed before its time ended.
  */
-static void end_late(struct resume *resume, size_t i)
+static void finish_late(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
-	int r = look_for_late(resume, i);
+	int r = check_late(resume, i);
 
 	if (r < 0) {
-		strand(resume, i, "looked at", r);
+		record_failure(resume, i, "its state could not be read", r);
 		return;
 	}
 	if (!is_late(guest) || late_until(resume, i) > loop_now(resume->loop))
@@ -615,21 +637,21 @@ static void end_late(struct resume *resume, size_t i)
 	if (guest->hold != HOLD_NONE)
 		record(resume, cycle_guest_was_suspended(guest) ? RECORD_RUNNING : RECORD_RETRACTED,
 		       i, "");
-	end_subscription(resume, i);
+	unsubscribe(resume, i);
 	record(resume, RECORD_LATE_OVER, i, "");
 }
 
-/* Names whose agent has not answered, and ends what waited for late ones. */
-static void note_what_is_missing(struct resume *resume)
+/* Records which agents did not answer, and ends the wait for late guests. */
+static void record_missing(struct resume *resume)
 {
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(resume, i);
 
 		if (is_late(guest))
-			end_late(resume, i);
+			finish_late(resume, i);
 		if (agent_is_awaited(guest) && guest->outcome != OUTCOME_FAILED)
 			record(resume, RECORD_DEGRADED, i,
-			       "its agent has not said that its devices are back");
+			       "its agent did not report that its devices are restored");
 	}
 }
 
@@ -644,13 +666,14 @@ int resume_wait_ready(const struct coordinator *context)
 	};
 	int r = 0;
 
+	assert(resume.journal && resume.config && resume.hypervisor);
 	index_domids(&resume);
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
-	count_open(&resume);
-	while (r == 0 && waits(&resume))
-		r = wait_and_look(&resume, resume.next_us);
+	count_pending(&resume);
+	while (r == 0 && is_waiting(&resume))
+		r = wait_for_events(&resume, resume.next_us);
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
-	note_what_is_missing(&resume);
+	record_missing(&resume);
 	domid_index_done(&resume.by_domid);
 	return resume.journal_error ? resume.journal_error : r;
 }

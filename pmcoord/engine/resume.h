@@ -3,9 +3,9 @@
 #define PMCOORD_ENGINE_RESUME_H
 
 /*
- * Brings back every guest that a cycle holds, from its journal alone: after
- * the wake, after a refused sleep, after an abort, and after a crash, all by
- * the same way. In reverse order; what one guest does never stops the others.
+ * Resumes the guests of a cycle, from its journal alone: the same after the
+ * wake, a refused sleep, an abort and a crash. In reverse order; a failure of
+ * one guest never stops the others. The context's journal is that of the cycle.
  */
 
 #include <stdbool.h>
@@ -13,27 +13,25 @@
 #include "engine/context.h"
 
 /*
- * Does for each guest that is down what can be done ahead of its resume: what
- * is done before the host sleeps need not be done on the wake. Optional.
+ * Prepares the resume of each suspended guest, so that less is left to do after
+ * the wake. Optional.
  */
 void resume_prepare(const struct coordinator *context);
 
 /*
- * Which guests to bring back: all for NULL, or those for which
- * selected[index in the cycle] is true.
- *
- * Resumes in reverse suspend order. With ResumeAfter=ready a guest waits, at
- * most ready_timeout_us, for the devices of those it needs. Afterwards
- * xenstored is told, and agents are told to look. Guests that cannot be
- * resumed are recorded as stranded. Returns 0, or a negative errno when the
- * journal cannot be written any more (all guests have been tried all the same).
+ * Resumes the guests for which selected[index in the cycle] is true, or all
+ * (NULL). With ResumeAfter=ready a guest waits, at most ready_timeout_us, for
+ * the devices of the guests that it needs. Afterwards agents and xenstored are
+ * notified. Guests that cannot be resumed are recorded as stranded. Returns 0,
+ * or a negative errno if waiting failed or the journal could not be written:
+ * all guests have been tried then, too.
  */
 int resume_guests(const struct coordinator *context, const bool *selected);
 
 /*
- * Waits, at most ready_timeout_us, until the agents of the guests that were
- * resumed have restored their devices; and resumes guests that took a request
- * and go down late. Returns 0 or a negative errno.
+ * Waits, at most ready_timeout_us, until the agents of the resumed guests have
+ * restored their devices, and resumes guests that had acknowledged a request
+ * and suspend late. Returns as resume_guests.
  */
 int resume_wait_ready(const struct coordinator *context);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/suspend.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,15 +26,15 @@
 
 /* Everything of one cycle, from its plan to its journal. */
 struct run {
-	struct coordinator *coordinator; /* of this cycle */
+	struct coordinator *coordinator; /* the context of this cycle */
 	struct plan plan;
-	struct lid *lid; /* whose opening ends the cycle; NULL: nobody's */
+	struct lid *lid; /* the cycle is aborted when it opens; NULL: none */
 	bool is_battery_low;
-	int io_fd; /* /proc/self/io, for what we write to disks ourselves */
-	uint64_t written_before;
+	int io_fd; /* /proc/self/io, or negative */
+	uint64_t written_before; /* bytes, see written_bytes */
 };
 
-/* ---- small facts -------------------------------------------------------- */
+/* ---- time and bytes written --------------------------------------------- */
 
 static uint64_t realtime_us(void)
 {
@@ -44,8 +45,8 @@ static uint64_t realtime_us(void)
 }
 
 /*
- * Bytes that this process has caused to be written to storage so far; writes
- * to /run (tmpfs) do not count there. UINT64_MAX if unknown.
+ * Bytes that this process has written to storage so far, see proc(5); writes to
+ * /run (tmpfs) are not counted. UINT64_MAX: unknown.
  */
 static uint64_t written_bytes(int io_fd)
 {
@@ -69,8 +70,10 @@ int coordinator_plan(struct coordinator *coordinator, const struct cycle_params 
 	struct hypervisor *hypervisor = coordinator->hypervisor;
 	struct inventory inventory = { 0 };
 	_cleanup_(freep) bool *selected = NULL;
-	int r = hypervisor->ops->inventory(hypervisor, &inventory, error);
+	int r;
 
+	assert(hypervisor && coordinator->config && ret_plan);
+	r = hypervisor->ops->inventory(hypervisor, &inventory, error);
 	if (r == 0 && params && params->n_names > 0)
 		r = selection_make(&inventory, params->names, params->n_names, &selected, error);
 	if (r < 0) {
@@ -99,8 +102,8 @@ static bool plan_acts(const struct plan *plan)
 
 /* ---- suspending --------------------------------------------------------- */
 
-/* Why the cycle is to be undone, if somebody wants that; else NULL. */
-static const char *reason_to_undo(struct run *run)
+/* Why the cycle is to be aborted: a signal or the lid; NULL: neither. */
+static const char *reason_to_abort(struct run *run)
 {
 	int signal = loop_take_signal(run->coordinator->loop);
 
@@ -109,24 +112,24 @@ static const char *reason_to_undo(struct run *run)
 	if (signal == SIGHUP)
 		return "its terminal was closed (SIGHUP)";
 	if (signal)
-		return "told to stop (SIGTERM)";
+		return "stopped by SIGTERM";
 	return lid_was_opened(run->lid) ? LID_WAS_OPENED : NULL;
 }
 
-static int abort_if_told_to(struct run *run, struct executor *executor)
+static int abort_if_requested(struct run *run, struct executor *executor)
 {
-	const char *reason = reason_to_undo(run);
+	const char *reason = reason_to_abort(run);
 
 	return reason ? executor_abort(executor, reason) : 0;
 }
 
-/* Runs the executor until everyone is down or the cycle is given up. */
+/* Runs the executor until it is finished. */
 static int execute(struct run *run, struct executor *executor)
 {
 	struct coordinator *coordinator = run->coordinator;
 	struct hypervisor *hypervisor = coordinator->hypervisor;
 	struct loop *loop = coordinator->loop;
-	int r = abort_if_told_to(run, executor);
+	int r = abort_if_requested(run, executor);
 
 	if (r == 0 && !executor_is_finished(executor))
 		r = executor_start(executor);
@@ -141,13 +144,13 @@ static int execute(struct run *run, struct executor *executor)
 		if (r == 0)
 			r = executor_handle_time(executor);
 		if (r == 0)
-			r = abort_if_told_to(run, executor);
+			r = abort_if_requested(run, executor);
 	}
 	return r;
 }
 
-/* The last moment to be told to stop: what comes now is undone as well. */
-static int heed_last_word(struct run *run)
+/* Before the host sleeps: takes a signal or an opened lid that came meanwhile. */
+static int check_last_requests(struct run *run)
 {
 	struct coordinator *coordinator = run->coordinator;
 	struct loop *loop = coordinator->loop;
@@ -157,11 +160,10 @@ static int heed_last_word(struct run *run)
 	if (context_cycle(run->coordinator)->aborted)
 		return 0;
 	r = loop->ops->wait(loop, loop_now(loop));
-	reason = r < 0 ? NULL : reason_to_undo(run);
+	reason = r < 0 ? NULL : reason_to_abort(run);
 	return reason ? coordinator_record(coordinator, RECORD_ABORT, reason) : r;
 }
 
-/* From the first request until everyone is down. */
 static int suspend_guests(struct run *run, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
@@ -179,13 +181,16 @@ static int suspend_guests(struct run *run, struct error *error)
 		r = execute(run, executor);
 	}
 	if (r == 0)
-		r = heed_last_word(run);
+		r = check_last_requests(run);
 	if (r < 0)
-		error_set(error, r, "cannot go on suspending guests: %s", strerror(-r));
+		error_set(error, r, "cannot suspend the guests: %s", strerror(-r));
 	return r;
 }
 
-/* From here on a successor has to ask whether the host is about to sleep. */
+/*
+ * If we die after this record, the process that recovers the cycle first waits
+ * for the end of a sleep that systemd has still to enter.
+ */
 static int record_may_sleep(struct run *run)
 {
 	struct sleep_manager *manager = run->coordinator->sleep_manager;
@@ -198,8 +203,8 @@ static int record_may_sleep(struct run *run)
 }
 
 /*
- * Sleeps, and records whether the host did. What went wrong there is part of
- * the cycle's report and no error of this call.
+ * Lets the host sleep and records whether it did. A refused sleep is recorded,
+ * and no error of this function.
  */
 static int sleep_host(struct run *run, struct sleeper *sleeper)
 {
@@ -227,18 +232,19 @@ static void record_written(struct run *run)
 	if (now == UINT64_MAX || run->written_before == UINT64_MAX)
 		return;
 	snprintf(text, sizeof(text), "%" PRIu64, now - run->written_before);
-	/* Tells of the cycle only; the cycle is over whatever becomes of it. */
+	/* The cycle is complete without this record. */
 	coordinator_record(run->coordinator, RECORD_WRITTEN, text);
 }
 
-/* Everyone down, and the host asleep: while this goes on, the lid counts. */
-static int go_down(struct run *run, const struct cycle_params *params, struct error *error)
+/* All guests suspended, then the host's sleep. The lid is watched meanwhile. */
+static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
+			     struct error *error)
 {
 	struct loop *loop = run->coordinator->loop;
 	const struct cycle *cycle = context_cycle(run->coordinator);
 	int r;
 
-	/* Where this fails the lid is looked at with the next event. */
+	/* If this fails, the lid is read with the next event. */
 	if (run->lid)
 		loop_watch_fd(loop, lid_fd(run->lid));
 	r = suspend_guests(run, error);
@@ -250,13 +256,13 @@ static int go_down(struct run *run, const struct cycle_params *params, struct er
 	return r;
 }
 
-/* Everything between the journal's first record and its last. */
+/* From the journal's first record to its last. */
 static int run_journalled(struct run *run, const struct cycle_params *params,
 			  struct report **ret_report, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
 	const struct cycle *cycle = context_cycle(run->coordinator);
-	int r = go_down(run, params, error);
+	int r = suspend_and_sleep(run, params, error);
 
 	if (r == 0 && !cycle->aborted && !params->sleeper && !params->resumes_at_once) {
 		r = coordinator_record(coordinator, RECORD_KEPT_SUSPENDED, "");
@@ -265,7 +271,7 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 		return r;
 	}
 	if (r < 0)
-		/* If even this cannot be recorded, undoing still goes on. */
+		/* The guests are resumed even if this cannot be recorded. */
 		coordinator_record(coordinator, RECORD_ABORT, error_text(error));
 	r = coordinator_resume_guests(coordinator, NULL);
 	record_written(run);
@@ -349,8 +355,11 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 	struct coordinator adapted = *coordinator;
 	struct run run = { .coordinator = &adapted, .io_fd = -EBADF };
 	uint64_t start_us;
-	int r = coordinator_recover(coordinator, error);
+	int r;
 
+	assert(params && params->trigger && ret_report);
+	assert(coordinator->roots && coordinator->loop && !coordinator->journal);
+	r = coordinator_recover(coordinator, error);
 	if (r < 0)
 		return r;
 	run.is_battery_low = params->sleeper && battery_is_low(coordinator->roots->sys);

@@ -3,7 +3,7 @@
 #define PMCOORD_ENGINE_SUSPEND_H
 
 /*
- * A whole cycle: inventory → graph → plan → execute → sleep → restore →
+ * Runs a whole cycle: inventory → graph → plan → suspend → sleep → resume →
  * report.
  */
 
@@ -14,30 +14,30 @@
 
 struct cycle_params {
 	const char *trigger; /* one word for the report */
-	/* NULL: leave the guests down, to be resumed by coordinator_resume. */
+	/* NULL: the guests are kept suspended, until coordinator_resume. */
 	struct sleeper *sleeper;
 	/* Guest names or domids; none: all guests. */
 	char **names;
 	size_t n_names;
-	bool force; /* the named ones only, not those that need them */
-	bool resumes_at_once; /* without a sleeper: not held, but back at once */
+	bool force; /* the named guests only, not those that need them */
+	bool resumes_at_once; /* without a sleeper: resumed, not kept suspended */
 	bool is_measurement; /* its report is kept only if it went wrong */
 };
 
 /*
- * Runs a cycle. The caller holds the lock. Guests of a cycle whose coordinator
- * died are brought back first.
+ * Runs a cycle. The caller holds the lock. A cycle whose coordinator died is
+ * recovered first.
  *
  * Returns 0 when a cycle was run, with its report in *ret_report (the caller's
- * reference): also a cycle that failed. Where all guests are down already,
- * *ret_report is NULL. Returns a negative errno with `error` set when none was
+ * reference): also when the cycle failed. *ret_report is NULL if there
+ * was nothing to suspend. Returns a negative errno with `error` set when no cycle was
  * begun: -ENOENT for a guest that does not exist, -EOPNOTSUPP without S3.
  */
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct report **ret_report, struct error *error);
 
 /*
- * Reads the inventory and makes the plan for a wish (NULL: for all guests).
+ * Reads the inventory and makes the plan for `params` (NULL: for all guests).
  * Returns 0 or negative as coordinator_suspend does; release: plan_done.
  */
 int coordinator_plan(struct coordinator *coordinator, const struct cycle_params *params,

@@ -10,6 +10,7 @@
 
 void config_init(struct config *config)
 {
+	assert(config);
 	*config = (struct config){
 		.deadline_us = 30000000,
 		.on_deadline = ON_FAILURE_PAUSE,
@@ -65,6 +66,7 @@ struct guest_config config_for_guest(const struct config *config, const char *na
 		.timeout_us = config->guest_timeout_us,
 	};
 
+	assert(name);
 	for (size_t i = 0; i < config->n_rules; i++) {
 		const struct config_rule *rule = &config->rules[i];
 
@@ -95,6 +97,7 @@ struct config config_without_vetoes(const struct config *config)
 
 bool config_rule_matches(const struct config_rule *rule, const char *name)
 {
+	assert(rule->pattern && name);
 	return fnmatch(rule->pattern, name, 0) == 0;
 }
 
@@ -102,6 +105,7 @@ size_t config_next_name(const char **list, const char **ret_name)
 {
 	size_t length;
 
+	assert(list && *list && ret_name);
 	*list += strspn(*list, " ,\t");
 	length = strcspn(*list, " ,\t");
 	*ret_name = *list;

@@ -57,11 +57,12 @@ struct config {
 	size_t n_rules;
 };
 
-/* The documented defaults: what holds with no file at all. */
+/* Sets the documented defaults, which apply without any file. */
 void config_init(struct config *config);
+/* Takes NULL. */
 void config_done(struct config *config);
 
-/* What holds for the guest of this name. */
+/* The values that apply to the guest of this name. */
 struct guest_config config_for_guest(const struct config *config, const char *name);
 
 /* Whether a section applies to the guest called `name`. */
@@ -81,7 +82,7 @@ struct config config_without_vetoes(const struct config *config);
  */
 size_t config_next_name(const char **list, const char **ret_name);
 
-/* A value of a key by its name; a list of these ends with no name. */
+/* The name of a value of a key; a list of these ends with a NULL name. */
 struct config_choice {
 	const char *name;
 	int value;

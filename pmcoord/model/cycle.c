@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/cycle.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,11 +52,13 @@ ENUM_COMPLETE(record_types, RECORD_END);
 
 const char *record_type_name(enum record_type type)
 {
+	assert(type < ELEMENTSOF(record_types));
 	return record_types[type].name;
 }
 
 bool record_type_has_guest(enum record_type type)
 {
+	assert(type < ELEMENTSOF(record_types));
 	return record_types[type].has_guest;
 }
 
@@ -81,7 +84,7 @@ struct domain_id cycle_guest_id(const struct cycle_guest *guest)
 int record_format(const struct record *record, char *ret, size_t size)
 {
 	const char *text = record->text ? record->text : "";
-	const char *name = record_types[record->type].name;
+	const char *name = record_type_name(record->type);
 	const char *space = text[0] ? " " : "";
 	int length;
 
@@ -127,6 +130,7 @@ int record_parse(char *line, struct record *ret)
 	char *word;
 	size_t type;
 
+	assert(line && ret);
 	if (take_number(&line, UINT64_MAX, &record.at_us) < 0)
 		return -EBADMSG;
 	word = take_word(&line);
@@ -307,7 +311,7 @@ static int apply_warning(struct cycle *cycle, const char *text)
 	return 0;
 }
 
-/* Adds to what is already said: an outcome can have two halves. */
+/* Appends to the detail: an outcome can have two reasons. */
 static void add_detail(char *detail, const char *text)
 {
 	size_t used = strlen(detail);
@@ -323,21 +327,21 @@ bool cycle_guest_was_suspended(const struct cycle_guest *guest)
 	       (guest->hold == HOLD_REQUESTED && guest->resume_us != CYCLE_NEVER);
 }
 
-/* The guest runs, or is gone. Nothing else ends a hold. */
+/* The guest runs or is gone: nothing else ends a hold. */
 static void end_hold(struct cycle_guest *guest)
 {
 	guest->hold = HOLD_NONE;
 	guest->stranded = false;
 }
 
-/* A guest that suspends late was not held any more when it did. */
-static void hold_again(struct cycle_guest *guest)
+/* A guest that suspends late has no hold any more when it does. */
+static void restore_hold(struct cycle_guest *guest)
 {
 	if (guest->hold == HOLD_NONE)
 		guest->hold = HOLD_REQUESTED;
 }
 
-static void apply_held_record(struct cycle_guest *guest, enum record_type type, int64_t now)
+static void apply_suspend_record(struct cycle_guest *guest, enum record_type type, int64_t now)
 {
 	switch (type) {
 	case RECORD_REQUEST:
@@ -349,7 +353,7 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 		break;
 	case RECORD_SUSPENDED:
 		guest->hold = HOLD_SUSPENDED;
-		/* One that was paused has stood still since then. */
+		/* A guest that was paused before does not run since then. */
 		if (guest->down_us == CYCLE_NEVER)
 			guest->down_us = now;
 		if (guest->outcome == OUTCOME_PENDING)
@@ -371,7 +375,7 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 		guest->down_us = now;
 		break;
 	case RECORD_GONE:
-		/* One that was suspended to its end was not all right. */
+		/* It was destroyed while it was stranded. */
 		guest->degraded |= guest->stranded;
 		end_hold(guest);
 		guest->gone = true;
@@ -385,12 +389,12 @@ static void apply_held_record(struct cycle_guest *guest, enum record_type type, 
 	}
 }
 
-static void apply_back_record(struct cycle_guest *guest, enum record_type type, int64_t now)
+static void apply_resume_record(struct cycle_guest *guest, enum record_type type, int64_t now)
 {
 	switch (type) {
 	case RECORD_RESUME:
 		guest->resume_us = now;
-		hold_again(guest);
+		restore_hold(guest);
 		break;
 	case RECORD_RUNNING:
 		guest->needs_xenstore_resume =
@@ -403,7 +407,7 @@ static void apply_back_record(struct cycle_guest *guest, enum record_type type, 
 		break;
 	case RECORD_STRANDED:
 		guest->stranded = true;
-		hold_again(guest);
+		restore_hold(guest);
 		break;
 	case RECORD_READY:
 		guest->ready_us = now;
@@ -429,15 +433,15 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record, int6
 		guest->outcome = OUTCOME_SKIPPED;
 	if (record->type == RECORD_FAIL)
 		guest->outcome = OUTCOME_FAILED;
-	apply_held_record(guest, record->type, now);
-	apply_back_record(guest, record->type, now);
+	apply_suspend_record(guest, record->type, now);
+	apply_resume_record(guest, record->type, now);
 	add_detail(guest->detail, record->text ? record->text : "");
 	return 0;
 }
 
 /*
- * µs since the cycle's start. What a damaged journal says is bounded, so that
- * the difference of any two moments is one, too.
+ * µs since the cycle's start. The times of a damaged journal are clamped, so
+ * that the difference of any two of them does not overflow.
  */
 static int64_t moment(const struct cycle *cycle, uint64_t at_us)
 {
@@ -454,6 +458,7 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 	int64_t now = moment(cycle, record->at_us);
 	uint64_t number;
 
+	assert(record->type < ELEMENTSOF(record_types));
 	switch (record->type) {
 	case RECORD_CYCLE:
 		return apply_head(cycle, record);
@@ -502,7 +507,7 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 	}
 }
 
-/* ---- judging ------------------------------------------------------------ */
+/* ---- results ------------------------------------------------------------ */
 
 enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool stranded)
 {
@@ -548,7 +553,7 @@ const char *cycle_stranded(const struct cycle *cycle)
 }
 
 static const char *const outcome_names[] = {
-	/* A cycle that was undone first has not failed the guest. */
+	/* The cycle was aborted before the step of this guest. */
 	[OUTCOME_PENDING] = "skipped", [OUTCOME_SUSPENDED] = "suspended",
 	[OUTCOME_PAUSED] = "paused",   [OUTCOME_SKIPPED] = "skipped",
 	[OUTCOME_FAILED] = "failed",

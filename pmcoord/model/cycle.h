@@ -3,11 +3,11 @@
 #define PMCOORD_MODEL_CYCLE_H
 
 /*
- * One cycle, from the first request to the last resume, as the sequence of
- * records of what was about to be done and what came of it. The journal on
- * /run holds the records; replaying them gives the same struct cycle again,
- * which is how a crashed coordinator's successor knows what to undo and how a
- * report is made. Pure: no I/O.
+ * One cycle, from the first request to the last resume, as a sequence of
+ * records: each intent before its effect, each result after it. The journal on
+ * /run stores them. Replaying them gives the same struct cycle again: from it
+ * reports are made, and a cycle is undone after its coordinator died. Pure: no
+ * I/O.
  */
 
 #include <stdbool.h>
@@ -26,32 +26,32 @@
 enum record_type {
 	RECORD_CYCLE, /* the head: number, boot, clocks, trigger */
 	RECORD_GUEST, /* a guest of the plan, in suspend order */
-	RECORD_WARNING, /* of the graph: a circle that was cut */
+	RECORD_WARNING, /* of the graph: a dependency loop that was broken */
 	RECORD_PHASE, /* a phase begins */
-	RECORD_MECHANISM, /* a guest goes by another mechanism than planned */
-	RECORD_SKIP, /* it is left alone */
-	RECORD_REQUEST, /* intent: it is about to be asked */
+	RECORD_MECHANISM, /* a guest uses another mechanism than planned */
+	RECORD_SKIP, /* it is not touched */
+	RECORD_REQUEST, /* intent: the request is sent next */
 	RECORD_QUIESCED, /* its agent has quiesced */
 	RECORD_SUSPENDED, /* Xen reports shutdown, reason suspend */
-	RECORD_RETRACTED, /* it runs, and was never down: no request stands */
-	RECORD_ACKNOWLEDGED, /* too late to retract: it may still go down */
-	RECORD_FAIL, /* it did not go down; the detail says why */
-	RECORD_PAUSE, /* intent: it is about to be paused */
+	RECORD_RETRACTED, /* it runs, and no request or pause of ours is left */
+	RECORD_ACKNOWLEDGED, /* too late to retract: it may still suspend */
+	RECORD_FAIL, /* it did not suspend; text: why */
+	RECORD_PAUSE, /* intent: it is paused next */
 	RECORD_PAUSED,
-	RECORD_GONE, /* the domain has died meanwhile */
-	RECORD_LATE_OVER, /* it will not go down late any more */
-	RECORD_KEPT_SUSPENDED, /* guests stay down until resume-all */
-	RECORD_MAY_SLEEP, /* all are down; text: µs slept since boot till now */
+	RECORD_GONE, /* its domain no longer exists */
+	RECORD_LATE_OVER, /* it will not suspend late any more */
+	RECORD_KEPT_SUSPENDED, /* the guests, until resume-all */
+	RECORD_MAY_SLEEP, /* all are suspended; text: µs slept from boot until now */
 	RECORD_SLEPT, /* the host slept; text: for how many µs */
 	RECORD_AWAKE, /* the host did not sleep; text: why */
-	RECORD_RESUME, /* intent: it is about to be resumed or unpaused */
+	RECORD_RESUME, /* intent: it is resumed or unpaused next */
 	RECORD_RUNNING, /* the resume hypercall has returned */
-	RECORD_XENSTORE_RESUMED, /* xenstored knows */
-	RECORD_STRANDED, /* it could not be resumed; the detail says why */
+	RECORD_XENSTORE_RESUMED, /* xenstored was notified of that */
+	RECORD_STRANDED, /* it could not be resumed; text: why */
 	RECORD_READY, /* its agent has restored and verified */
-	RECORD_DEGRADED, /* something of it did not come back; see the detail */
+	RECORD_DEGRADED, /* it runs with a loss; text: which */
 	RECORD_WRITTEN, /* text: bytes that this process wrote to disks */
-	RECORD_NOTE, /* text: what else is to be known of the cycle */
+	RECORD_NOTE, /* text: for the detail of the cycle */
 	RECORD_ABORT, /* the cycle is being undone; text: why */
 	RECORD_END,
 };
@@ -72,12 +72,12 @@ enum cycle_outcome {
 	OUTCOME_FAILED,
 };
 
-/* What stands between us and a guest that runs as before. */
+/* What must be undone before the guest runs again. */
 enum cycle_hold {
-	HOLD_NONE, /* nothing: never touched, or back */
-	HOLD_REQUESTED, /* asked and perhaps down: ask the hypervisor */
+	HOLD_NONE, /* nothing: not touched, or resumed */
+	HOLD_REQUESTED, /* requested and perhaps suspended: read its state */
 	HOLD_SUSPENDED,
-	HOLD_PAUSING, /* perhaps paused by us */
+	HOLD_PAUSING, /* perhaps paused: read its state */
 	HOLD_PAUSED,
 };
 
@@ -92,10 +92,11 @@ struct cycle_guest {
 	enum cycle_hold hold;
 	bool may_suspend_late;
 	bool gone;
-	bool needs_xenstore_resume; /* resumed, but xenstored not told yet */
+	bool needs_xenstore_resume; /* resumed, but xenstored was not notified yet */
 	bool degraded;
-	bool stranded; /* held because it could not be resumed */
+	bool stranded; /* it could not be resumed */
 	char detail[CYCLE_DETAIL_MAX];
+	/* µs since head.base_us, or CYCLE_NEVER. */
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;
 };
@@ -107,10 +108,10 @@ struct cycle_phase {
 };
 
 #define CYCLE_PHASES_MAX 16
-/* Who reads more than a few will not learn more; all are in `pmcoord plan`. */
+/* A report needs no more; `pmcoord plan` shows all. */
 #define CYCLE_WARNINGS_MAX 8
 
-/* What is known of a cycle when it begins: its journal's first record. */
+/* What is known when a cycle begins: its journal's first record. */
 struct cycle_head {
 	uint64_t number;
 	char boot_id[GUEST_UUID_TEXT_SIZE];
@@ -129,11 +130,11 @@ struct cycle {
 	char *warnings[CYCLE_WARNINGS_MAX];
 	size_t n_warnings;
 	bool kept_suspended; /* the guests, until resume-all */
-	int64_t slept_before_us; /* since boot; CYCLE_NEVER: not that far */
+	int64_t slept_before_us; /* of RECORD_MAY_SLEEP; CYCLE_NEVER: not recorded */
 	int64_t slept_us; /* CYCLE_NEVER: the host did not sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
 	bool aborted;
-	char detail[CYCLE_DETAIL_MAX]; /* why aborted or awake; notes */
+	char detail[CYCLE_DETAIL_MAX]; /* why aborted or not asleep; notes */
 	bool ended;
 };
 
@@ -152,14 +153,15 @@ enum guest_verdict {
 	VERDICT_STRANDED, /* could not be resumed */
 };
 
+/* Takes NULL. */
 void cycle_done(struct cycle *cycle);
 
 /* The identity of a guest. */
 struct domain_id cycle_guest_id(const struct cycle_guest *guest);
 
 /*
- * Applies one record. Returns 0, -ENOMEM, or -EBADMSG for a record that makes
- * no sense here (a guest that does not exist, a head that does not parse).
+ * Applies one record. Returns 0, -ENOMEM, or -EBADMSG for an invalid record (a
+ * guest that does not exist, a head that does not parse).
  */
 int cycle_apply(struct cycle *cycle, const struct record *record);
 
@@ -175,13 +177,16 @@ int record_format(const struct record *record, char *ret, size_t size);
  */
 int record_parse(char *line, struct record *ret);
 
-/* The word by which a record is known in the journal: "request", "down". */
+/*
+ * The word of a record type in the journal: "request", "down". Journals of older
+ * versions are still read: these words do not change.
+ */
 const char *record_type_name(enum record_type type);
 
 /* Whether records of this type are about one guest of the cycle. */
 bool record_type_has_guest(enum record_type type);
 
-/* Text of a RECORD_CYCLE and RECORD_GUEST. Return the length or -EMSGSIZE. */
+/* Format the text of a RECORD_CYCLE or RECORD_GUEST. Return its length or -EMSGSIZE. */
 int cycle_format_head(const struct cycle_head *head, char *ret, size_t size);
 int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
 		       size_t n_needs, char *ret, size_t size);
@@ -196,15 +201,15 @@ enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool
 enum cycle_result cycle_result(const struct cycle *cycle);
 
 /*
- * Whether a guest that is held and not paused has been suspended: where it
- * runs, it was resumed by a coordinator that could not record that.
+ * Whether the guest has a hold and is known to have suspended. If such a guest
+ * runs, a coordinator has resumed it and could not record that.
  */
 bool cycle_guest_was_suspended(const struct cycle_guest *guest);
 
-/* The guests still held by us. */
+/* The number of guests with a hold. */
 size_t cycle_count_holds(const struct cycle *cycle);
 
-/* The name of the first guest that could not be brought back, or NULL. */
+/* The name of the first stranded guest, or NULL. */
 const char *cycle_stranded(const struct cycle *cycle);
 
 const char *cycle_outcome_name(enum cycle_outcome outcome);

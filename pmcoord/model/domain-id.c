@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/domain-id.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -18,7 +19,7 @@ bool domain_id_equal(const struct domain_id *a, const struct domain_id *b)
 	return a->domid == b->domid && memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
 }
 
-/* A dash stands before the byte with these indices (RFC 4122). */
+/* Whether a dash precedes the byte of this index (RFC 4122). */
 static bool dash_before(size_t byte)
 {
 	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
@@ -52,6 +53,7 @@ int guest_uuid_parse(const char *text, uint8_t *ret)
 {
 	uint8_t uuid[GUEST_UUID_SIZE];
 
+	assert(text && ret);
 	for (size_t i = 0; i < GUEST_UUID_SIZE; i++) {
 		int high, low;
 

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_MODEL_DOMAIN_ID_H
 #define PMCOORD_MODEL_DOMAIN_ID_H
 
-/* What tells one domain from another. */
+/* The identity of a domain. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 /* "12345678-1234-1234-1234-123456789abc" and NUL */
 #define GUEST_UUID_TEXT_SIZE 37
 
-/* Domids are used again, and several domains may have one UUID. */
+/* Both: domids are reused, and several domains may have the same UUID. */
 struct domain_id {
 	uint32_t domid;
 	uint8_t uuid[GUEST_UUID_SIZE];

@@ -308,7 +308,10 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 		free(nodes);
 		return -ENOMEM;
 	}
-	/* Counts are shifted by two: filling moves each start into its place. */
+	/*
+	 * The counts are shifted by two places: filling then moves each start
+	 * into its own.
+	 */
 	for (size_t i = 0; i < list->n_edges; i++) {
 		const struct edge *edge = &list->edges[i];
 
@@ -365,6 +368,7 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 	struct edge_list list = { 0 };
 	int r;
 
+	assert(inventory && config && ret_graph);
 	if (!graph)
 		return -ENOMEM;
 	graph->n_nodes = inventory->n_guests;
@@ -386,6 +390,7 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 
 size_t graph_size(const struct graph *graph)
 {
+	assert(graph);
 	return graph->n_nodes;
 }
 
@@ -411,5 +416,6 @@ struct graph_nodes graph_serves(const struct graph *graph, size_t node)
 
 const char *graph_warning(const struct graph *graph, size_t i)
 {
+	assert(graph);
 	return i < graph->n_warnings ? graph->warnings[i] : NULL;
 }

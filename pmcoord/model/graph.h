@@ -28,11 +28,12 @@ struct graph;
 int graph_build(const struct inventory *inventory, const struct config *config,
 		struct graph **ret_graph);
 
+/* Takes NULL. */
 void graph_free(struct graph *graph);
 
 size_t graph_size(const struct graph *graph);
 
-/* The nodes that `node` needs, or serves; borrowed from the graph. */
+/* The nodes that `node` (less than graph_size) needs, or serves; borrowed. */
 struct graph_nodes graph_needs(const struct graph *graph, size_t node);
 struct graph_nodes graph_serves(const struct graph *graph, size_t node);
 

@@ -23,6 +23,7 @@ void inventory_done(struct inventory *inventory)
 
 int inventory_add_guest(struct inventory *inventory, const struct guest *guest)
 {
+	assert(inventory && guest);
 	if (array_grow(&inventory->guests, inventory->n_guests, sizeof(*inventory->guests)) < 0)
 		return -ENOMEM;
 	inventory->guests[inventory->n_guests++] = *guest;
@@ -31,6 +32,7 @@ int inventory_add_guest(struct inventory *inventory, const struct guest *guest)
 
 int inventory_add_link(struct inventory *inventory, const struct link *link)
 {
+	assert(inventory && link);
 	if (array_grow(&inventory->links, inventory->n_links, sizeof(*inventory->links)) < 0)
 		return -ENOMEM;
 	inventory->links[inventory->n_links++] = *link;
@@ -136,6 +138,7 @@ static void set_roles(struct inventory *inventory)
 
 int inventory_finish(struct inventory *inventory)
 {
+	assert(inventory);
 	if (inventory->n_guests > 0)
 		qsort(inventory->guests, inventory->n_guests, sizeof(*inventory->guests),
 		      compare_guests);
@@ -148,12 +151,14 @@ int inventory_finish(struct inventory *inventory)
 
 const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid)
 {
+	/* The index exists in a finished inventory only. */
 	assert(inventory->by_domid.entries || inventory->n_guests == 0);
 	return find_domid(inventory, domid);
 }
 
 const struct guest *inventory_find_name(const struct inventory *inventory, const char *name)
 {
+	assert(inventory && name);
 	for (size_t i = 0; i < inventory->n_guests; i++)
 		if (strcmp(inventory->guests[i].name, name) == 0)
 			return &inventory->guests[i];
@@ -176,6 +181,7 @@ int link_class_parse_device(const char *device, enum link_class *ret)
 		{ "vtpm", LINK_CONSOLE },     { "console", LINK_CONSOLE },
 	};
 
+	assert(device && ret);
 	for (size_t i = 0; i < ELEMENTSOF(classes); i++) {
 		if (strcmp(device, classes[i].device) != 0)
 			continue;

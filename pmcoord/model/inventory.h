@@ -114,6 +114,7 @@ struct inventory {
 	size_t n_links;
 };
 
+/* Takes NULL. */
 void inventory_done(struct inventory *inventory);
 
 /* Appends a guest or a link (copied). Returns 0 or -ENOMEM. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/loop.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 void loop_free(struct loop *loop)
@@ -16,6 +17,7 @@ uint64_t loop_now(struct loop *loop)
 
 void loop_interrupt(struct loop *loop, int signal)
 {
+	assert(loop && signal > 0);
 	loop->signal = signal;
 }
 

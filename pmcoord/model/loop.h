@@ -3,9 +3,8 @@
 #define PMCOORD_MODEL_LOOP_H
 
 /*
- * Time and waiting. The engine is passive: it is called with what happened and
- * returns until when it can wait. The process waits by sd-event (loop-event.h);
- * a simulated clock jumps to the next thing that happens (simulator.h).
+ * Time and waiting: by sd-event (loop-event.h), or on a virtual clock that
+ * jumps to the next event (simulator.h).
  */
 
 #include <stdint.h>
@@ -20,8 +19,8 @@ struct loop_ops {
 	/* µs of CLOCK_BOOTTIME, or of the virtual clock. */
 	uint64_t (*now)(struct loop *loop);
 	/*
-	 * Waits until the hypervisor has an event, a signal came, or now() is
-	 * at `deadline_us`. Returns 0 or a negative errno.
+	 * Waits for an event of the hypervisor, a signal, or `deadline_us` of
+	 * now(). Returns 0 or a negative errno.
 	 */
 	int (*wait)(struct loop *loop, uint64_t deadline_us);
 	/* See loop_watch_fd; may be NULL. */
@@ -33,25 +32,25 @@ struct loop {
 	int signal; /* see loop_interrupt */
 };
 
+/* Takes NULL. */
 void loop_free(struct loop *loop);
 
+/* See loop_ops.now. */
 uint64_t loop_now(struct loop *loop);
 
 /*
- * SIGTERM, SIGINT or SIGHUP: what is going on shall be undone. Signals of the
- * process arrive by themselves; others who may stop a cycle call this, from an
- * event of the loop, so that the wait ends.
+ * Requests that the running cycle is undone, as SIGTERM, SIGINT or SIGHUP to
+ * this process do. Called from an event of the loop, so that the wait ends.
  */
 void loop_interrupt(struct loop *loop, int signal);
 
-/* The last signal that came, 0 if none; clears it. */
+/* Returns and clears the last signal; 0: none. */
 int loop_take_signal(struct loop *loop);
 
 /*
- * Whether a descriptor that becomes readable ends a wait as well; who looks at
- * it then is the caller's matter. One at a time, negative: none any more. A
- * virtual clock waits for no descriptor, and ignores it. Returns 0 or a
- * negative errno.
+ * From now on a wait also ends when this descriptor becomes readable; negative:
+ * none. Replaces the previous one; borrowed, and not read. A virtual clock
+ * ignores it. Returns 0 or a negative errno.
  */
 int loop_watch_fd(struct loop *loop, int fd);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/plan.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,18 @@ const char *mechanism_name(enum mechanism mechanism)
 
 int mechanism_parse(const char *name, enum mechanism *ret)
 {
-	int mechanism = ENUM_PARSE(mechanism_names, name);
+	int mechanism;
 
+	assert(name && ret);
+	mechanism = ENUM_PARSE(mechanism_names, name);
 	if (mechanism < 0)
 		return mechanism;
 	*ret = (enum mechanism)mechanism;
 	return 0;
 }
 
-/* Why this guest is none of ours to touch, or NULL. */
-static const char *left_alone_because(const struct guest *guest, enum guest_policy policy)
+/* Why the guest must not be touched; NULL: it may be. */
+static const char *reason_to_skip(const struct guest *guest, enum guest_policy policy)
 {
 	if (policy == POLICY_IGNORE)
 		return "ignored by policy";
@@ -55,7 +58,7 @@ static const char *left_alone_because(const struct guest *guest, enum guest_poli
 	if (guest->shutdown_node[0])
 		return "shutting down";
 	if (guest->in_acpi_s3)
-		return "asleep by its own ACPI S3";
+		return "in its own ACPI S3";
 	return NULL;
 }
 
@@ -64,7 +67,8 @@ enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_polic
 {
 	const struct guest_agent *agent = &guest->agent;
 
-	*ret_reason = left_alone_because(guest, policy);
+	assert(ret_reason);
+	*ret_reason = reason_to_skip(guest, policy);
 	if (*ret_reason)
 		return MECHANISM_NONE;
 	if (policy == POLICY_PAUSE) {
@@ -81,7 +85,7 @@ enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_polic
 	if (guest->type == GUEST_HVM && !guest->has_pv_drivers)
 		return MECHANISM_HVM;
 	if (guest->feature_suspend == GUEST_FEATURE_NO) {
-		*ret_reason = "its kernel says that it cannot suspend";
+		*ret_reason = "its kernel does not support suspend";
 		return MECHANISM_PAUSE;
 	}
 	return MECHANISM_XENSTORE;
@@ -99,12 +103,12 @@ void plan_done(struct plan *plan)
 }
 
 /*
- * The longest chain of acting steps before each guest, along `serves` (those
- * that need it go first) or `needs`. Nodes are taken as their last predecessor
- * is done (Kahn), so each edge is seen once.
+ * The longest chain of steps before each guest, not counting skipped guests. The
+ * steps before it are those of the guests that need it or, when resuming, that
+ * it needs. Topological order by Kahn's algorithm: each edge is visited once.
  */
-static int depths(const struct graph *graph, const struct step *by_guest, bool resuming,
-		  unsigned int *ret_depth)
+static int measure_depths(const struct graph *graph, const struct step *by_guest, bool resuming,
+			  unsigned int *ret_depth)
 {
 	size_t n = graph_size(graph);
 	size_t *waiting = calloc(n + 1, sizeof(*waiting));
@@ -141,10 +145,7 @@ static int depths(const struct graph *graph, const struct step *by_guest, bool r
 	return 0;
 }
 
-/*
- * By depth, and then as the inventory has them, by UUID. Left-alone guests go
- * before the acting ones of their depth, since those may wait through them.
- */
+/* By depth, then by UUID: the inventory is sorted by it. */
 static int compare_steps(const void *a, const void *b)
 {
 	const struct step *left = a, *right = b;
@@ -159,6 +160,7 @@ int plan_select_dependents(const struct graph *graph, bool *selected)
 	size_t n = graph_size(graph), n_stack = 0;
 	_cleanup_(freep) size_t *stack = calloc(n + 1, sizeof(*stack));
 
+	assert(selected);
 	if (!stack)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
@@ -180,24 +182,24 @@ int plan_select_dependents(const struct graph *graph, bool *selected)
 static void choose_step(const struct guest *guest, const struct config *config, bool is_selected,
 			struct step *step)
 {
-	struct guest_config wanted = config_for_guest(config, guest->name);
+	struct guest_config configured = config_for_guest(config, guest->name);
 
-	step->on_failure = wanted.on_failure;
-	step->timeout_us = wanted.timeout_us;
-	step->mechanism = plan_choose_mechanism(guest, wanted.policy, &step->reason);
+	step->on_failure = configured.on_failure;
+	step->timeout_us = configured.timeout_us;
+	step->mechanism = plan_choose_mechanism(guest, configured.policy, &step->reason);
 	if (!is_selected) {
 		step->mechanism = MECHANISM_NONE;
 		step->reason = PLAN_NOT_ASKED_FOR;
 	}
 }
 
-/* Fills in depths, and puts the steps, one per guest, in their order. */
+/* Sets the depth of each step, and sorts the steps. */
 static int order_steps(struct plan *plan)
 {
 	size_t n = plan->n_steps;
 	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
 
-	if (!depth || depths(plan->graph, plan->steps, false, depth) < 0)
+	if (!depth || measure_depths(plan->graph, plan->steps, false, depth) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		plan->steps[i].depth = depth[i];
@@ -242,6 +244,7 @@ int plan_make(struct inventory *inventory, const struct config *config, const bo
 	_cleanup_(freep) bool *widened = NULL;
 	int r;
 
+	assert(config && ret_plan);
 	*inventory = (struct inventory){ 0 };
 	r = graph_build(&plan.inventory, config, &plan.graph);
 	if (r == 0 && selected && with_dependents) {
@@ -266,9 +269,9 @@ int plan_walk_init(struct plan_walk *walk, const struct plan *plan)
 		.plan = plan,
 		.found = calloc(n + 1, sizeof(*walk->found)),
 		.stack = calloc(n + 1, sizeof(*walk->stack)),
-		.seen_at = calloc(n + 1, sizeof(*walk->seen_at)),
+		.visited_in = calloc(n + 1, sizeof(*walk->visited_in)),
 	};
-	if (walk->found && walk->stack && walk->seen_at)
+	if (walk->found && walk->stack && walk->visited_in)
 		return 0;
 	plan_walk_done(walk);
 	return -ENOMEM;
@@ -276,9 +279,11 @@ int plan_walk_init(struct plan_walk *walk, const struct plan *plan)
 
 void plan_walk_done(struct plan_walk *walk)
 {
+	if (!walk)
+		return;
 	free(walk->found);
 	free(walk->stack);
-	free(walk->seen_at);
+	free(walk->visited_in);
 	*walk = (struct plan_walk){ 0 };
 }
 
@@ -287,8 +292,9 @@ void plan_after(struct plan_walk *walk, size_t guest, bool resuming)
 	const struct plan *plan = walk->plan;
 	size_t n_stack = 0;
 
+	assert(guest < plan->n_steps);
 	walk->n_found = 0;
-	walk->n_lookups++;
+	walk->n_searches++;
 	walk->stack[n_stack++] = guest;
 	while (n_stack > 0) {
 		size_t node = walk->stack[--n_stack];
@@ -299,9 +305,9 @@ void plan_after(struct plan_walk *walk, size_t guest, bool resuming)
 			size_t other = before.nodes[i];
 			const struct step *step = &plan->steps[plan->step_of_guest[other]];
 
-			if (walk->seen_at[other] == walk->n_lookups)
+			if (walk->visited_in[other] == walk->n_searches)
 				continue;
-			walk->seen_at[other] = walk->n_lookups;
+			walk->visited_in[other] = walk->n_searches;
 			if (step->mechanism == MECHANISM_NONE)
 				walk->stack[n_stack++] = other;
 			else
@@ -314,9 +320,10 @@ int plan_resume_depths(const struct plan *plan, unsigned int *ret)
 {
 	_cleanup_(freep) struct step *by_guest = calloc(plan->n_steps + 1, sizeof(*by_guest));
 
+	assert(ret);
 	if (!by_guest)
 		return -ENOMEM;
 	for (size_t i = 0; i < plan->n_steps; i++)
 		by_guest[i] = plan->steps[plan->step_of_guest[i]];
-	return depths(plan->graph, by_guest, true, ret);
+	return measure_depths(plan->graph, by_guest, true, ret);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/selection.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -22,6 +23,7 @@ int selection_make(const struct inventory *inventory, char **names, size_t n_nam
 {
 	_cleanup_(freep) bool *selected = calloc(inventory->n_guests + 1, sizeof(*selected));
 
+	assert((names || n_names == 0) && ret_selected);
 	if (!selected)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n_names; i++) {

@@ -4,8 +4,8 @@
 
 /*
  * The service manager's part in a sleep: whether it is about to put the host to
- * sleep, how, and when that is over. systemd (sleep-manager-systemd.h), or a
- * stand-in of a test.
+ * sleep, how, and when that is over. Implemented by systemd
+ * (sleep-manager-systemd.h), and by a fake in tests.
  */
 
 #include <stdbool.h>
@@ -14,9 +14,8 @@
 #include "model/loop.h"
 
 /*
- * Two clocks tell how long the host has slept. They are read one after the
- * other, and whoever is interrupted between them sees them apart by
- * milliseconds on a busy host; no sleep is as short as this.
+ * The shortest sleep. The slept time is the difference of two clocks, which are
+ * read one after the other: on a busy host that alone makes milliseconds.
  */
 #define SLEEP_MIN_US 100000
 
@@ -30,7 +29,7 @@ enum sleep_kind {
 
 struct sleep_job {
 	enum sleep_kind kind;
-	/* Our own unit is still to come up, and the sleep waits for it. */
+	/* Our sleep unit has not started yet, and the sleep waits for it. */
 	bool waits_for_us;
 };
 
@@ -38,7 +37,7 @@ struct sleep_manager;
 
 struct sleep_manager_ops {
 	void (*free)(struct sleep_manager *manager);
-	/* Returns 0, or a negative errno when there is nobody to ask. */
+	/* Returns 0, or a negative errno if the service manager cannot be reached. */
 	int (*get_state)(struct sleep_manager *manager, struct sleep_job *ret_job);
 	/* How long the host has slept since boot, in µs. */
 	uint64_t (*slept_us)(struct sleep_manager *manager);
@@ -46,7 +45,7 @@ struct sleep_manager_ops {
 	 * Waits while the host is about to sleep, or sleeps: until it has slept
 	 * longer than `slept_before_us`, or no sleep is under way that does not
 	 * wait for us. Signals do not end it. Returns 0 or a negative errno; 0
-	 * at once, too, when there is nobody to ask.
+	 * at once if the service manager cannot be reached.
 	 */
 	int (*await_end)(struct sleep_manager *manager, struct loop *loop,
 			 uint64_t slept_before_us);
@@ -56,6 +55,7 @@ struct sleep_manager {
 	const struct sleep_manager_ops *ops;
 };
 
+/* Takes NULL. */
 void sleep_manager_free(struct sleep_manager *manager);
 
 #endif

@@ -18,31 +18,32 @@ struct sleeper;
 struct sleeper_ops {
 	void (*free)(struct sleeper *sleeper);
 	/*
-	 * Opens and checks all that enter() needs, before any guest is
+	 * Opens and checks everything that enter() needs, before any guest is
 	 * touched. Returns 0, or negative with `error` set: -EOPNOTSUPP where
 	 * the host has no S3.
 	 */
 	int (*prepare)(struct sleeper *sleeper, struct error *error);
 	/*
-	 * Sleeps; all guests are down. Returns when the host is awake again,
-	 * with how long it slept in µs; -ECANCELED or another negative errno,
-	 * with `error` set, if it did not sleep, also because of the lid.
+	 * Lets the host sleep, with all guests suspended. Returns 0 after the
+	 * wake, with the µs that it slept; or a negative errno, with `error`
+	 * set, if it did not sleep, also because the lid was opened.
 	 */
 	int (*enter)(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
 		     struct error *error);
-	/* Puts back what prepare() has changed on the host. */
+	/* Undoes what prepare() has changed on the host. */
 	void (*finish)(struct sleeper *sleeper);
 };
 
 struct sleeper {
 	const struct sleeper_ops *ops;
 	/*
-	 * Set before prepare(), and borrowed: if it is opened before the host
-	 * sleeps, then the host shall not. The loop watches it. NULL: none.
+	 * Set before prepare(); borrowed. If it is opened before the host
+	 * sleeps, enter() is cancelled. The loop watches it. NULL: none.
 	 */
 	struct lid *lid;
 };
 
+/* Takes NULL. */
 void sleeper_free(struct sleeper *sleeper);
 
 #endif

@@ -12,6 +12,7 @@
 
 uint32_t sim_domid(const struct simulator *simulator, size_t guest)
 {
+	assert(guest < simulator->n_guests);
 	return (uint32_t)(guest + 1 + simulator->guests[guest].reboots * simulator->n_guests);
 }
 
@@ -42,7 +43,10 @@ int sim_schedule_event(struct simulator *simulator, const struct sim_event *even
 int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
 		 enum sim_event_type type)
 {
-	struct sim_event event = {
+	struct sim_event event;
+
+	assert(guest < simulator->n_guests);
+	event = (struct sim_event){
 		.at_us = simulator->now_us + delay_us,
 		.order = simulator->next_order++,
 		.guest = guest,
@@ -216,6 +220,7 @@ int sim_run_deferred(struct simulator *simulator, size_t guest)
 	size_t kept = 0;
 	int r = 0;
 
+	assert(guest < simulator->n_guests);
 	for (size_t i = 0; i < simulator->n_deferred; i++) {
 		struct sim_event *event = &simulator->deferred[i];
 
@@ -313,8 +318,10 @@ static int handle_request(struct simulator *simulator, size_t i, bool by_agent)
 
 int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mechanism)
 {
-	struct sim_guest *guest = &simulator->guests[i];
+	struct sim_guest *guest;
 
+	assert(i < simulator->n_guests);
+	guest = &simulator->guests[i];
 	/* Xen suspends it without its kernel's help. */
 	if (mechanism == MECHANISM_HVM)
 		return sim_schedule(simulator, i, guest->suspend_us, SIM_SUSPENDED);
@@ -451,8 +458,10 @@ const char *sim_verb_name(enum sim_verb verb)
 
 enum sim_verb sim_verb_of_name(const char *name)
 {
-	int verb = ENUM_PARSE(sim_verb_names, name);
+	int verb;
 
+	assert(name);
+	verb = ENUM_PARSE(sim_verb_names, name);
 	return verb < 0 ? SIM_N_VERBS : (enum sim_verb)verb;
 }
 
@@ -476,6 +485,7 @@ int sim_count_call(struct sim_calls *calls, enum sim_verb verb)
 
 void sim_machine_init(struct simulator *simulator)
 {
+	assert(simulator);
 	*simulator = (struct simulator){
 		.loop.ops = &sim_loop_ops,
 		.sleeper.ops = &sim_sleeper_ops,
@@ -487,6 +497,8 @@ void sim_machine_init(struct simulator *simulator)
 
 void sim_machine_done(struct simulator *simulator)
 {
+	if (!simulator)
+		return;
 	for (size_t i = 0; i < simulator->n_guests; i++)
 		free(simulator->guests[i].calls.failures);
 	free(simulator->guests);

@@ -37,7 +37,7 @@ enum sim_behaviour {
 	SIM_FAILS_TO_RESUME, /* the resume verb returns -EIO */
 };
 
-/* An operation of the guest or of its toolstack, in progress at the start. */
+/* An operation of the guest or its toolstack that is in progress at the start. */
 enum sim_fate {
 	SIM_STAYS,
 	SIM_POWERS_OFF,
@@ -153,6 +153,7 @@ struct simulator {
 
 /* Sets up a machine without guests, at SIM_CLOCK_START_US. */
 void sim_machine_init(struct simulator *simulator);
+/* Takes NULL. */
 void sim_machine_done(struct simulator *simulator);
 
 /*

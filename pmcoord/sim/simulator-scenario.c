@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim/simulator-scenario.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -394,7 +395,7 @@ static int parse_key(void *data, const struct ini_position *position, const char
 		r = parse_host_key(scenario, key, value);
 	else if (scenario->current)
 		r = parse_section_key(scenario->current, key, value);
-	/* Else an invalid section, reported at its header. */
+	/* Otherwise the section is invalid, which its header has reported. */
 	if (r == -ENOENT)
 		return error_set(error, r, "unknown key");
 	if (r == -ENOMEM)
@@ -660,8 +661,10 @@ int sim_scenario_load(struct simulator *simulator, const char *path, struct erro
 		.simulator = simulator,
 	};
 	struct error problem = { 0 };
-	int r = read_file(&scenario, path, error);
+	int r;
 
+	assert(simulator && simulator->n_guests == 0 && path);
+	r = read_file(&scenario, path, error);
 	if (r == 0) {
 		r = make_guests(&scenario, &problem);
 		if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim/simulator-state.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -110,6 +111,8 @@ int sim_state_load(struct simulator *simulator)
 	char line[256];
 	int started, r;
 
+	/* The scenario is loaded, and nothing has happened since. */
+	assert(!simulator->started && simulator->n_heap == 0);
 	if (!file || !fgets(line, sizeof(line), file) ||
 	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &next_order, &started) != 3)
 		return 0;

@@ -59,8 +59,10 @@ static size_t index_of(const struct simulator *simulator, const struct sim_guest
 
 uint64_t simulator_calls(struct hypervisor *hypervisor, const char *verb)
 {
-	enum sim_verb number = sim_verb_of_name(verb);
+	enum sim_verb number;
 
+	assert(hypervisor && verb);
+	number = sim_verb_of_name(verb);
 	return number == SIM_N_VERBS ? 0 : simulator_of(hypervisor)->calls.n[number];
 }
 
@@ -83,7 +85,7 @@ static int add_guest(struct inventory *inventory, const struct sim_guest *guest)
 	return inventory_add_guest(inventory, &facts);
 }
 
-/* A claim lasts as long as the domain that makes it. */
+/* A link is recorded as long as a domain that records it exists. */
 static bool is_claimed(const struct simulator *simulator, const struct link *link)
 {
 	bool frontend = simulator->guests[link->frontend].facts.state != GUEST_GONE;
@@ -345,7 +347,7 @@ static int sim_wake_agent(struct hypervisor *hypervisor, const struct domain_id 
 
 /* ---- the machine --------------------------------------------------------- */
 
-/* One process at a time has the scenario open, so no domain comes unseen. */
+/* One process at a time has the scenario open: no domain changes in between. */
 static int sim_watch_domains(struct hypervisor *hypervisor)
 {
 	(void)hypervisor;

@@ -154,15 +154,15 @@ def test_actions_of_others_during_the_cycle_are_not_undone(pmcoord):
     assert "web" not in after and guests["web"]["outcome"] == "failed"
     assert after["newcomer"] == "running" and "newcomer" not in guests
     assert after["paused-by-user"] == "paused"
-    assert after["late"] == "running" and "went down late" in guests["late"]["detail"]
+    assert after["late"] == "running" and "suspended late" in guests["late"]["detail"]
 
 
 def test_each_misbehaving_guest_is_named_with_its_fault(pmcoord):
     scenario, report, guests = cycle(pmcoord, "misbehaving.sim")
     for name, words in {
-            "ignores": "within 10 s", "hangs": "within 10 s", "late": "went down late", "dies": "shut down",
+            "ignores": "within 10 s", "hangs": "within 10 s", "late": "suspended late", "dies": "shut down",
             "refuses": "refused", "dead-agent": "did not answer", "stale-port": "stale", "lost-device": "lost",
-            "never-ready": "has not said", "not-asked": "Input/output error"}.items():
+            "never-ready": "did not report", "not-asked": "Input/output error"}.items():
         assert words in guests[name]["detail"], name
     assert guests["fine"]["outcome"] == "suspended" and guests["fine"]["detail"] == ""
     assert report["result"] == "degraded"

@@ -190,7 +190,7 @@ def test_a_hung_guest_is_paused_and_named_and_the_others_are_suspended(calm):
         assert states(calm) == dict.fromkeys(GUESTS, "suspended") | {"hung": "paused"}
         resume(calm)
         assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
-        # The request was taken back: it would suspend by itself one day.
+        # The request was retracted: it would suspend by itself one day.
         assert str(calm.dom0("xenstore-read /local/domain/$(xl domid hung)/control/shutdown")) == ""
 
 
@@ -228,7 +228,7 @@ def test_a_guest_that_goes_down_late_is_resumed_and_can_be_saved_afterwards(calm
         assert "late" in said
         assert entry(report, "late")["outcome"] == "failed"
         # For less than a millisecond perhaps, which the witness may miss.
-        assert "went down late" in entry(report, "late")["detail"]
+        assert "suspended late" in entry(report, "late")["detail"]
         assert seen.of("late")[-1].state == "running"
         assert_saveable(calm, "late")
 

@@ -379,7 +379,7 @@ static void holds_a_late_guest_of_an_old_journal(void **state)
 	      "3611000000 resume 0", "3611004000 running 0", "3614000000 resume 0",
 	      "3614000000 stranded 0 could not be resumed: EIO", "3614000000 resume 0",
 	      "3614000000 stranded 0 could not be resumed: EIO", "3614000000 bookkept 0",
-	      "3614000000 settled 0 went down late", "3614000000 end", NULL);
+	      "3614000000 settled 0 suspended late", "3614000000 end", NULL);
 	assert_string_equal(cycle_stranded(&cycle), "web");
 	assert_int_equal(cycle_count_holds(&cycle), 1);
 	apply(&cycle, "3700000000 resume 0", "3700000001 running 0", NULL);
