@@ -5,17 +5,23 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 
+#include "pmcoord/clock.h"
+#include "pmcoord/error.h"
+#include "pmcoord/parse.h"
+#include "pmcoord/protocol.h"
 #include "guest/freezer.h"
 #include "guest/kernel-log.h"
+#include "guest/log.h"
 #include "guest/wake-clock.h"
-#include "pmcoord/clock.h"
+#include "engine/journal.h"
 #include "engine/machine.h"
-#include "pmcoord/parse.h"
 
 /* Longer time limits in PROTOCOL_NODE_TIMEOUT are ignored. */
 #define TIMEOUT_MAX_MS 3600000ull

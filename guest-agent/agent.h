@@ -2,6 +2,7 @@
 #ifndef GUEST_AGENT_AGENT_H
 #define GUEST_AGENT_AGENT_H
 
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "channel.h"

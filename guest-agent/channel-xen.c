@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "channel.h"
-
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +9,10 @@
 #include <xenevtchn.h>
 #include <xenstore.h>
 
+#include "pmcoord/error.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/protocol.h"
+#include "channel.h"
 
 #define DOM0 0
 

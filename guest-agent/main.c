@@ -3,23 +3,33 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
-#include "agent.h"
-#include "guest/memory.h"
-#include "engine/self-test.h"
-#include "report.h"
+#include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
 #include "pmcoord/descriptor-store.h"
+#include "pmcoord/error.h"
 #include "pmcoord/exit-code.h"
-#include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 #include "pmcoord/write.h"
+#include "guest/files.h"
+#include "guest/log.h"
+#include "guest/memory.h"
+#include "guest/settings.h"
+#include "devices/device.h"
+#include "devices/usage.h"
+#include "agent.h"
+#include "channel.h"
+#include "report.h"
+#include "engine/engine.h"
+#include "engine/journal.h"
+#include "engine/self-test.h"
 
 /* The name of the event channel in systemd's file descriptor store. */
 #define STORED_NAME "evtchn"

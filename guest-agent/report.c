@@ -2,16 +2,21 @@
 #include "report.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "channel.h"
+#include "pmcoord/error.h"
+#include "pmcoord/json.h"
+#include "pmcoord/protocol.h"
 #include "guest/freezer.h"
+#include "guest/log.h"
+#include "guest/settings.h"
 #include "net/links.h"
 #include "net/manager.h"
+#include "devices/inventory.h"
 #include "devices/modules.h"
-#include "pmcoord/json.h"
+#include "channel.h"
 #include "engine/hooks.h"
 
 /* Prints and releases an object; `status` is that of what was added to it. */

@@ -6,10 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "net/rfkill.h"
-#include "guest/task.h"
+#include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
+#include "guest/task.h"
+#include "net/netlink.h"
+#include "net/rfkill.h"
+#include "devices/disks.h"
 
 /*
  * Pauses before the second, third, … try: a device that needs a moment gets

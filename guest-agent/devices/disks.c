@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
 #include "guest/class.h"
 
 static const char *const classes[] = {

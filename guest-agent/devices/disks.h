@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "pmcoord/cleanup.h"
 #include "guest/files.h"
 
 /*

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
 #include "guest/class.h"
+#include "devices/disks.h"
 #include "devices/storage.h"
 
 /* Base classes, pci_ids.h. */

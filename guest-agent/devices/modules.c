@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pmcoord/cleanup.h"
+
 /* sysfs lists modules with underscores; modprobe(8) takes either. */
 static void format_listed(char *ret, const char *name)
 {

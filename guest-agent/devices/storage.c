@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
 #include "guest/class.h"
 
 /* What ends a walk: something that is not understood. */

@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "pmcoord/cleanup.h"
 #include "guest/class.h"
 #include "devices/open-files.h"
 #include "devices/storage.h"

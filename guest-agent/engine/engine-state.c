@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/links.h"
+#include "devices/device.h"
+#include "devices/inventory.h"
+
 int engine_new(const struct engine_setup *setup, struct engine **ret)
 {
 	struct engine *engine;

@@ -9,6 +9,8 @@
 #include "guest/freezer.h"
 #include "guest/task.h"
 #include "net/manager.h"
+#include "devices/device.h"
+#include "devices/inventory.h"
 #include "devices/modules.h"
 #include "engine/engine.h"
 #include "engine/hooks.h"

@@ -6,11 +6,12 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "devices/device.h"
-#include "devices/inventory.h"
-#include "engine/journal.h"
 #include "guest/log.h"
 #include "guest/settings.h"
+#include "devices/device.h"
+#include "devices/inventory.h"
+#include "devices/usage.h"
+#include "engine/journal.h"
 
 /*
  * Quiesces the guest's processes and devices, and restores them.

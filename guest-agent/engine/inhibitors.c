@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
+
 /* The value of "KEY=…" in logind's file; "" if absent. */
 static void get_value(const char *text, const char *key, char *ret, size_t size)
 {

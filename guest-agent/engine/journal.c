@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 

@@ -4,18 +4,33 @@
  * (for a child, a bus call, the kernel) returns 1 and later calls
  * quiesce_step_done(). The journal records each effect before it is made.
  */
-#include "engine/engine-state.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "engine/inhibitors.h"
+#include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
+#include "pmcoord/error.h"
+#include "guest/files.h"
+#include "guest/freezer.h"
+#include "guest/log.h"
+#include "guest/settings.h"
+#include "guest/task.h"
+#include "net/manager.h"
+#include "devices/device.h"
+#include "devices/inventory.h"
+#include "devices/modules.h"
+#include "engine/engine-state.h"
+#include "engine/engine.h"
+#include "engine/hooks.h"
+#include "engine/inhibitors.h"
+#include "engine/journal.h"
 
 /* The most time that is reserved for the kernel's own suspend. */
 #define KERNEL_RESERVE_US 2000000ull

@@ -4,14 +4,26 @@
  * journal ends. undo_rules[] says how, and what an effect has to wait for. Devices
  * are started without waiting for each other; all else is undone one at a time.
  */
-#include "engine/engine-state.h"
-#include "pmcoord/enum-name.h"
-
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include "pmcoord/enum-name.h"
+#include "pmcoord/protocol.h"
+#include "guest/files.h"
+#include "guest/freezer.h"
+#include "guest/log.h"
+#include "guest/task.h"
+#include "net/manager.h"
+#include "devices/device.h"
+#include "devices/inventory.h"
+#include "engine/engine-state.h"
+#include "engine/engine.h"
+#include "engine/journal.h"
 
 static void undo_next(struct engine *engine);
 

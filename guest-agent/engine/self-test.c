@@ -2,11 +2,14 @@
 #include "engine/self-test.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
 
 #include "pmcoord/clock.h"
+#include "pmcoord/protocol.h"
 #include "pmcoord/stop-signals.h"
+#include "engine/journal.h"
 
 struct self_test {
 	const struct engine_setup *setup;

@@ -3,7 +3,9 @@
 #define GUEST_AGENT_ENGINE_SELF_TEST_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "pmcoord/protocol.h"
 #include "engine/engine.h"
 
 /*

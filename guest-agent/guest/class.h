@@ -2,7 +2,7 @@
 #ifndef GUEST_AGENT_GUEST_CLASS_H
 #define GUEST_AGENT_GUEST_CLASS_H
 
-#include <limits.h>
+#include <stdbool.h>
 
 #include "guest/files.h"
 

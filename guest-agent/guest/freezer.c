@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <time.h>
+
+#include "pmcoord/cleanup.h"
 
 #define CGROUP_ROOT "fs/cgroup"
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
 #include "pmcoord/ini-file.h"
 #include "pmcoord/parse.h"

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
-
-#include "guest/files.h"
 
 /*
  * The two clocks are read one after the other, so their difference varies by

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "net/links.h"
-
 #include <assert.h>
-#include <errno.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "pmcoord/clock.h"
 #include "guest/class.h"
+#include "guest/files.h"
 #include "net/links-saved.h"
 #include "net/links-vlans.h"
+#include "net/links.h"
 #include "net/manager.h"
-#include "pmcoord/clock.h"
+#include "net/netlink.h"
 
 /* Declared here because <net/if.h> clashes with <linux/if.h>. */
 unsigned int if_nametoindex(const char *name);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
+
 int message_buffer_append(struct message_buffer *buffer, const void *data, size_t length)
 {
 	size_t aligned = NLMSG_ALIGN(length);

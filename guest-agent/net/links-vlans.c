@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <linux/if_bridge.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "net/netlink.h"
 
 #define VLAN_FIRST 1
 #define VLAN_LAST 4094

@@ -2,6 +2,8 @@
 #ifndef GUEST_AGENT_NET_LINKS_VLANS_H
 #define GUEST_AGENT_NET_LINKS_VLANS_H
 
+#include <stdint.h>
+
 #include "net/links-saved.h"
 
 /*

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 

@@ -3,7 +3,6 @@
 #define GUEST_AGENT_NET_NETLINK_H
 
 #include <linux/rtnetlink.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -2,7 +2,6 @@
 #ifndef GUEST_AGENT_NET_RFKILL_H
 #define GUEST_AGENT_NET_RFKILL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "guest/files.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pmcoord/clock.h"
 
+#include <time.h>
+
 uint64_t clock_us(clockid_t clock)
 {
 	struct timespec now;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
+
 /*
  * libinih's own limits (ini.c): section names and keys are cut at 49 bytes
  * without an error. The size of the line buffer can be set.

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 
 /* Converts pixels to units of a picture. */

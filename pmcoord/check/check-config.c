@@ -2,16 +2,16 @@
 
 /* Checks of pmcoord.conf: its lines, and the guests that its sections name. */
 
-#include "check/check.h"
-
 #include <assert.h>
 #include <fnmatch.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "model/inventory.h"
+#include "view/findings.h"
+#include "check/check.h"
 
 static void add_problems(const char *const *problems, enum finding_level level, const char *advice,
 			 struct findings *findings)

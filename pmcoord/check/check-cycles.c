@@ -2,13 +2,15 @@
 
 /* Checks of earlier cycles: guests kept suspended, journals, the last result. */
 
-#include "check/check.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "model/cycle.h"
 #include "record/report.h"
+#include "record/status.h"
+#include "view/findings.h"
+#include "check/check.h"
 
 static void check_kept_suspended(const struct status *status, struct findings *findings)
 {

@@ -2,15 +2,21 @@
 
 /* Checks of each guest: how it would be suspended, and what that would break. */
 
-#include "check/check.h"
-
 #include <assert.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/protocol.h"
+#include "model/config.h"
+#include "model/graph.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+#include "view/findings.h"
+#include "check/check.h"
 
 /* A guest with the facts for its checks. */
 struct guest_check {

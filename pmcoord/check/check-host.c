@@ -2,11 +2,15 @@
 
 /* Checks of dom0: Xen, S3, disks, space for reports, systemd, logind. */
 
-#include "check/check.h"
-
 #include <assert.h>
 #include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "host/host.h"
+#include "view/findings.h"
+#include "check/check.h"
 
 /* Enough for fifty reports (the default of KeepReports=) of a big host. */
 #define REPORTS_ROOM (4u << 20)

@@ -2,9 +2,13 @@
 
 /* Checks of the dependencies between guests. */
 
-#include "check/check.h"
-
 #include <assert.h>
+#include <stdint.h>
+
+#include "model/graph.h"
+#include "model/inventory.h"
+#include "view/findings.h"
+#include "check/check.h"
 
 static void check_loops(const struct check_context *context, struct findings *findings)
 {

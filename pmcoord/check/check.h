@@ -8,13 +8,15 @@
  * independent of each other.
  */
 
+#include <stdint.h>
+
 #include "model/config.h"
-#include "view/findings.h"
 #include "model/graph.h"
-#include "host/host.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
+#include "host/host.h"
 #include "record/status.h"
+#include "view/findings.h"
 
 /* A PCI function with its class code as in sysfs. */
 struct check_function {

@@ -2,19 +2,18 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "pmcoord/cleanup.h"
-#include "base/directory.h"
-#include "pmcoord/hash.h"
-#include "xen/hypervisor-xen.h"
+#include "pmcoord/error.h"
 #include "host/lid.h"
 #include "host/loop-event.h"
+#include "xen/hypervisor-xen.h"
 #include "record/report-json.h"
-#include "view/report-text.h"
 #include "sim/simulator.h"
-#include "host/sleep-manager-systemd.h"
+#include "engine/context.h"
+#include "view/report-text.h"
 #include "cli/host-env-sim.h"
 #include "cli/host-env-xen.h"
 

@@ -5,15 +5,16 @@
 /* What every subcommand gets: options, and the host. */
 
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdint.h>
 
-#include "record/config-file.h"
-#include "model/config.h"
-#include "engine/coordinator.h"
 #include "pmcoord/exit-code.h"
+#include "model/config.h"
+#include "model/sleeper.h"
+#include "record/config-file.h"
+#include "engine/context.h"
+#include "engine/coordinator.h"
 #include "engine/host-env.h"
 #include "engine/job.h"
-#include "model/sleeper.h"
 
 struct options {
 	bool json;

@@ -6,15 +6,23 @@
  */
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "pmcoord/exit-code.h"
 #include "pmcoord/json.h"
-#include "cli/repeat.h"
-#include "engine/suspend.h"
 #include "base/table.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+#include "record/statistics.h"
+#include "engine/job.h"
+#include "engine/suspend.h"
+#include "cli/cli.h"
+#include "cli/repeat.h"
 
 #define DEFAULT_COUNT 10
 

@@ -2,17 +2,29 @@
 
 /* check: reads the facts, runs the checks, prints the findings. Read-only. */
 
-#include "cli/cli.h"
-
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "check/check.h"
-#include "pmcoord/cleanup.h"
-#include "daemon/client.h"
+#include "pmcoord/error.h"
+#include "pmcoord/exit-code.h"
 #include "base/string-list.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+#include "model/sleeper.h"
+#include "host/host.h"
+#include "record/status.h"
+#include "engine/host-env.h"
+#include "engine/job.h"
 #include "engine/suspend.h"
+#include "view/findings.h"
+#include "check/check.h"
+#include "daemon/client.h"
+#include "cli/cli.h"
 
 /* The facts that the checks judge. */
 struct facts {

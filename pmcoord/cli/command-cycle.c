@@ -3,12 +3,22 @@
 /* cycle: rehearses, and says how it went each time and in all. */
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/exit-code.h"
 #include "pmcoord/json.h"
-#include "cli/repeat.h"
 #include "base/table.h"
+#include "model/cycle.h"
+#include "model/plan.h"
+#include "model/sleeper.h"
+#include "record/statistics.h"
+#include "engine/host-env.h"
+#include "engine/job.h"
+#include "cli/cli.h"
+#include "cli/repeat.h"
 
 #define DEFAULT_COUNT 10
 

@@ -2,16 +2,17 @@
 
 /* The service behind pmcoord.service. */
 
-#include "cli/cli.h"
-
-#include <errno.h>
 #include <string.h>
 
-#include "daemon/daemon.h"
 #include "pmcoord/descriptor-store.h"
+#include "pmcoord/error.h"
+#include "pmcoord/exit-code.h"
+#include "model/loop.h"
 #include "host/loop-event.h"
 #include "host/memory.h"
+#include "daemon/daemon.h"
 #include "daemon/service.h"
+#include "cli/cli.h"
 
 /* Under this name the service manager keeps our event channels. */
 #define KEPT_NAME "channels"

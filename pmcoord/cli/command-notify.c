@@ -2,11 +2,12 @@
 
 /* notify: a desktop session's own, see hooks/pmcoord-notify.service. */
 
-#include "cli/cli.h"
-
 #include <string.h>
 
+#include "pmcoord/error.h"
+#include "pmcoord/exit-code.h"
 #include "daemon/desktop.h"
+#include "cli/cli.h"
 
 /* Until the session's bus goes away. */
 static int notify_session(const char *reports, sd_bus *bus, sd_event *event, struct error *error)

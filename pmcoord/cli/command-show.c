@@ -2,19 +2,27 @@
 
 /* list, plan and report: they look and touch nothing. */
 
-#include "cli/cli.h"
-
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/error.h"
+#include "pmcoord/exit-code.h"
 #include "pmcoord/parse.h"
-#include "view/plan-picture.h"
+#include "model/cycle.h"
+#include "model/plan.h"
+#include "record/journal.h"
 #include "record/report-file.h"
+#include "record/report.h"
+#include "engine/suspend.h"
+#include "view/plan-picture.h"
 #include "view/report-text.h"
 #include "view/show.h"
-#include "engine/suspend.h"
 #include "view/timeline.h"
+#include "cli/cli.h"
 
 static int write_dot(const struct plan *plan, const char *path, struct error *error)
 {

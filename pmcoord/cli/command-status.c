@@ -2,22 +2,27 @@
 
 /* status and monitor: what goes on, as the files on /run tell. */
 
-#include "cli/cli.h"
-
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "daemon/client.h"
 #include "pmcoord/clock.h"
+#include "pmcoord/error.h"
 #include "pmcoord/exit-code.h"
 #include "pmcoord/json.h"
+#include "model/cycle.h"
+#include "model/plan.h"
+#include "record/report-file.h"
+#include "record/report.h"
+#include "record/status.h"
+#include "engine/job.h"
 #include "view/monitor.h"
 #include "view/progress.h"
-#include "record/report-file.h"
-#include "record/status.h"
+#include "daemon/client.h"
+#include "cli/cli.h"
 
 /*
  * As honest as the cycle's own command was: how the last cycle ended, unless a

@@ -2,26 +2,34 @@
 
 /* suspend-all, suspend, resume-all, resume, and the service behind the lid. */
 
-#include "cli/cli.h"
-
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "engine/backoff.h"
 #include "pmcoord/cleanup.h"
-#include "daemon/client.h"
+#include "pmcoord/error.h"
+#include "pmcoord/exit-code.h"
+#include "model/cycle.h"
+#include "model/loop.h"
+#include "model/sleeper.h"
 #include "host/host.h"
-#include "engine/job.h"
-#include "pmcoord/json.h"
-#include "daemon/lease.h"
 #include "host/lock.h"
 #include "host/logind.h"
 #include "host/loop-event.h"
 #include "host/memory.h"
-#include "view/progress.h"
-#include "record/report-file.h"
 #include "host/sleeper-host.h"
+#include "record/report-file.h"
+#include "record/report.h"
+#include "engine/backoff.h"
+#include "engine/host-env.h"
+#include "engine/job.h"
+#include "view/progress.h"
+#include "daemon/client.h"
+#include "daemon/lease.h"
+#include "cli/cli.h"
 
 /* A cycle in its last phase ends soon: the lid may close again meanwhile. */
 #define UNIT_PATIENCE_US 60000000ull

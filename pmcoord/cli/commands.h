@@ -4,6 +4,9 @@
 
 /* Tables of commands and options, and the help texts generated from them. */
 
+#include <stdbool.h>
+
+#include "pmcoord/exit-code.h"
 #include "cli/cli.h"
 
 struct command {

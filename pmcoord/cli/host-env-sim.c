@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,10 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "base/directory.h"
+#include "pmcoord/error.h"
 #include "pmcoord/hash.h"
+#include "base/directory.h"
+#include "host/roots.h"
 #include "sim/simulator.h"
 
 struct sim_env {

@@ -2,6 +2,8 @@
 #ifndef PMCOORD_CLI_HOST_ENV_SIM_H
 #define PMCOORD_CLI_HOST_ENV_SIM_H
 
+#include <stdbool.h>
+
 #include "engine/host-env.h"
 
 /*

@@ -3,14 +3,17 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "xen/hypervisor-xen.h"
+#include "pmcoord/error.h"
 #include "host/loop-event.h"
+#include "host/roots.h"
 #include "host/sleep-manager-systemd.h"
 #include "host/sleeper-alarm.h"
 #include "host/sleeper-host.h"
+#include "xen/hypervisor-xen.h"
 
 static int open_hypervisor(struct host_env *env, struct error *error)
 {

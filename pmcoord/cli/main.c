@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "cli/commands.h"
+#include "pmcoord/exit-code.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/write.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
 
 /* Size of getopt's table, with its terminator. */
 #define OPTIONS_MAX 32

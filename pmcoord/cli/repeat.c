@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/repeat.h"
 
-#include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "host/loop-event.h"
+#include "pmcoord/exit-code.h"
 #include "base/moment.h"
+#include "model/cycle.h"
+#include "host/loop-event.h"
 #include "record/report.h"
+#include "engine/job.h"
 
 /* How bad each result is; what could not even begin is worse than failed. */
 static int rank(enum job_result result)

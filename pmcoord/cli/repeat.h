@@ -4,9 +4,13 @@
 
 /* Many cycles after one another, and what they came to: for cycle and bench. */
 
-#include "cli/cli.h"
-#include "record/series.h"
+#include <stdbool.h>
+
+#include "pmcoord/exit-code.h"
 #include "model/sleeper.h"
+#include "record/series.h"
+#include "engine/job.h"
+#include "cli/cli.h"
 
 struct repeat {
 	struct cli *cli;

@@ -9,13 +9,13 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
-#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "record/report-json.h"
-#include "record/followers.h"
-#include "daemon/service.h"
+#include "pmcoord/error.h"
 #include "pmcoord/stop-signals.h"
+#include "record/followers.h"
+#include "record/report-json.h"
+#include "daemon/service.h"
 
 /* Of client_daemon_is_running, instead of D-Bus's default of 25 s. */
 #define CALL_TIMEOUT_US 1000000

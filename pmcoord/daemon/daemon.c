@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +13,23 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "record/config-file.h"
-#include "engine/prearm.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/loop.h"
 #include "host/lid.h"
 #include "host/lock.h"
 #include "host/loop-event.h"
-#include "view/progress.h"
-#include "record/report.h"
 #include "host/sleeper-alarm.h"
 #include "host/sleeper-host.h"
+#include "record/config-file.h"
+#include "record/report.h"
+#include "engine/context.h"
+#include "engine/prearm.h"
+#include "view/progress.h"
 
 /*
  * How long a sleep or a recovery waits for another process's cycle to end:

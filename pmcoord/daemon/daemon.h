@@ -8,11 +8,13 @@
  * which dispatches other events, those of clients included, while the job waits.
  */
 
+#include <stdint.h>
+
+#include "model/sleeper.h"
+#include "record/journal.h"
 #include "engine/host-env.h"
 #include "engine/job.h"
-#include "record/journal.h"
 #include "daemon/guest-tracker.h"
-#include "model/sleeper.h"
 
 struct daemon;
 

@@ -4,14 +4,18 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "model/cycle.h"
 #include "record/report-file.h"
+#include "record/report.h"
 
 /* From the Desktop Notifications Specification. */
 #define URGENCY_NORMAL 1

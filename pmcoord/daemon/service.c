@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +14,16 @@
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/cycle.h"
+#include "model/plan.h"
 #include "host/deferred.h"
 #include "record/report-file.h"
 #include "record/report-json.h"
-#include "view/show.h"
+#include "record/report.h"
+#include "engine/job.h"
 #include "engine/suspend.h"
+#include "view/show.h"
 
 struct service {
 	struct daemon *daemon;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
 #define FIRST_DELAY_US 30000000ull

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "model/cycle.h"
+
 struct coordinator context_of_cycle(const struct coordinator *coordinator, struct journal *journal)
 {
 	struct coordinator context = *coordinator;

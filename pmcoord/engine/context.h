@@ -8,12 +8,13 @@
  */
 
 #include "model/config.h"
+#include "model/cycle.h"
 #include "model/hypervisor.h"
-#include "record/journal.h"
-#include "host/lid.h"
 #include "model/loop.h"
-#include "host/roots.h"
 #include "model/sleep-manager.h"
+#include "host/lid.h"
+#include "host/roots.h"
+#include "record/journal.h"
 
 /* All borrowed but the lid. */
 struct coordinator {

@@ -2,10 +2,16 @@
 #include "engine/coordinator.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+#include "record/journal.h"
 #include "record/report-file.h"
 #include "engine/resume.h"
 

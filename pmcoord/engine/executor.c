@@ -3,13 +3,24 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
-#include "engine/deadlines.h"
+#include "pmcoord/protocol.h"
 #include "base/domid-index.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/graph.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/loop.h"
+#include "record/journal.h"
+#include "engine/deadlines.h"
 
 /*
  * How a guest passes through this module:

@@ -11,8 +11,11 @@
  * after it arrived: resume.h can undo it all from the journal alone.
  */
 
-#include "engine/context.h"
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "model/plan.h"
+#include "engine/context.h"
 
 struct executor;
 

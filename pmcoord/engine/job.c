@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/backoff.h"
+#include "pmcoord/error.h"
+#include "model/cycle.h"
+#include "model/loop.h"
 #include "host/battery.h"
-#include "pmcoord/enum-name.h"
 #include "host/host.h"
 #include "host/lid.h"
 #include "record/report.h"
+#include "engine/backoff.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"
 

@@ -10,9 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "pmcoord/error.h"
+#include "model/sleeper.h"
 #include "record/report.h"
 #include "engine/coordinator.h"
-#include "model/sleeper.h"
 #include "engine/host-env.h"
 
 enum job_verb {

@@ -2,7 +2,14 @@
 #include "engine/prearm.h"
 
 #include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
 
+#include "pmcoord/protocol.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 #include "record/cycle-id.h"
 #include "engine/suspend.h"
 

@@ -4,14 +4,21 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
 #include "pmcoord/parse.h"
+#include "model/cycle.h"
+#include "model/inventory.h"
 #include "model/selection.h"
+#include "model/sleep-manager.h"
+#include "host/boot-id.h"
+#include "record/journal.h"
+#include "engine/context.h"
 
 /* ---- recovery ----------------------------------------------------------- */
 

@@ -4,6 +4,9 @@
 
 /* Finds the cycles whose journals are on /run: resumes, undoes or adopts them. */
 
+#include <stdbool.h>
+
+#include "model/inventory.h"
 #include "record/report.h"
 #include "engine/coordinator.h"
 

@@ -3,11 +3,22 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/protocol.h"
+#include "base/domid-index.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/loop.h"
+#include "model/plan.h"
+#include "record/journal.h"
 
 /*
  * How a guest passes through this module:

@@ -6,23 +6,31 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "base/directory.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/inventory.h"
+#include "model/loop.h"
+#include "model/selection.h"
 #include "host/battery.h"
 #include "host/boot-id.h"
-#include "pmcoord/cleanup.h"
-#include "base/directory.h"
-#include "engine/executor.h"
 #include "host/lid.h"
 #include "record/cycle-id.h"
+#include "record/journal.h"
 #include "record/report.h"
-#include "engine/resume.h"
+#include "engine/context.h"
+#include "engine/executor.h"
 #include "engine/recover.h"
-#include "model/selection.h"
+#include "engine/resume.h"
 
 /* Everything of one cycle, from its plan to its journal. */
 struct run {

@@ -7,10 +7,12 @@
  * report.
  */
 
-#include "record/report.h"
-#include "engine/coordinator.h"
+#include <stdbool.h>
+
 #include "model/plan.h"
 #include "model/sleeper.h"
+#include "record/report.h"
+#include "engine/coordinator.h"
 
 struct cycle_params {
 	const char *trigger; /* one word for the report */

@@ -8,8 +8,6 @@
  * costs its receivers (D-Bus, the service manager) more than the daemon.
  */
 
-#include <stdint.h>
-
 #include <systemd/sd-event.h>
 
 /*

@@ -5,12 +5,11 @@
  * configuration files, so that no bus is needed.
  */
 
-#include "host/host.h"
-
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,8 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/ini-file.h"
+#include "base/string-list.h"
+#include "host/host.h"
 #include "host/systemd.h"
 
 #define DAEMON_UNIT "pmcoord.service"

@@ -4,8 +4,6 @@
 
 /* Root directories, which tests and simulations replace. */
 
-#include "pmcoord/error.h"
-
 struct roots {
 	char *run; /* /run/pmcoord: lock, journals, ports */
 	char *journals; /* /run/pmcoord/cycles */

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +17,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
 #include "pmcoord/enum-name.h"
+#include "model/loop.h"
 #include "host/loop-event.h"
 #include "host/systemd.h"
 

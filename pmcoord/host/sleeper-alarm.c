@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
 #include "host/sleeper-host.h"
 
 /*

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,11 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
+#include "pmcoord/error.h"
+#include "pmcoord/parse.h"
+#include "model/loop.h"
 #include "host/lid.h"
 #include "host/loop-event.h"
-#include "pmcoord/parse.h"
 #include "host/sleep-jobs.h"
 #include "host/sleep-manager-systemd.h"
 

@@ -2,8 +2,6 @@
 #include "model/config.h"
 
 #include <assert.h>
-#include <dirent.h>
-#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>

@@ -14,8 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/domain-id.h"
 #include "base/moment.h"
+#include "model/domain-id.h"
+#include "model/inventory.h"
 #include "model/plan.h"
 
 /* A moment that was not reached. */

@@ -8,7 +8,6 @@
  */
 
 #include "model/config.h"
-#include "pmcoord/error.h"
 #include "model/inventory.h"
 
 /* A slice of nodes; a node is the index of a guest in the inventory. */

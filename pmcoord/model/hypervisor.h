@@ -14,9 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
 #include "model/config.h"
 #include "model/domain-id.h"
-#include "pmcoord/error.h"
 #include "model/inventory.h"
 #include "model/plan.h"
 

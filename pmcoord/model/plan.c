@@ -3,11 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
+#include "pmcoord/protocol.h"
 
 static const char *const mechanism_names[] = {
 	[MECHANISM_NONE] = "none",

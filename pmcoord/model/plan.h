@@ -8,6 +8,9 @@
  * reported and undone.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "model/config.h"
 #include "model/graph.h"
 #include "model/inventory.h"

@@ -5,15 +5,18 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/write.h"
 #include "base/directory.h"
 #include "base/numbered-files.h"
-#include "pmcoord/write.h"
+#include "model/graph.h"
+#include "model/inventory.h"
 
 struct journal {
 	int fd;

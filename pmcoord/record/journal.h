@@ -9,8 +9,11 @@
  * unknown: read it from the hypervisor.
  */
 
-#include "model/cycle.h"
+#include <stdint.h>
+
+#include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
+#include "model/cycle.h"
 
 struct journal;
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,11 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
+#include "base/moment.h"
+#include "base/string-list.h"
+#include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/plan.h"
 
 /* Ten years: no cycle is longer. */
 #define TIME_MAX_US (10ll * 366 * 86400 * 1000000)

@@ -15,6 +15,9 @@
 #include "base/moment.h"
 #include "base/string-list.h"
 #include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 
 /* Times are µs since the start of the cycle; MOMENT_NEVER: not reached. */
 struct report_guest {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/moment.h"
+#include "model/plan.h"
 
 void series_done(struct series *series)
 {

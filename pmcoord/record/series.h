@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "model/cycle.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 #include "record/report.h"
 #include "record/statistics.h"
 

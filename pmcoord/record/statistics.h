@@ -4,7 +4,6 @@
 
 /* Average, minimum, median and maximum of many time spans. Pure: no I/O. */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/boot-id.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
-#include "record/journal.h"
 #include "pmcoord/json.h"
-#include "host/lock.h"
 #include "base/moment.h"
+#include "model/plan.h"
+#include "host/boot-id.h"
+#include "host/lock.h"
+#include "record/journal.h"
 #include "record/report-file.h"
 
 /* ---- judging ------------------------------------------------------------ */

@@ -8,10 +8,11 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
-#include "model/cycle.h"
 #include "pmcoord/error.h"
+#include "model/cycle.h"
 #include "host/roots.h"
 #include "record/report.h"
 

@@ -3,12 +3,17 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
+#include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 
 uint32_t sim_domid(const struct simulator *simulator, size_t guest)
 {

@@ -8,8 +8,13 @@
  * verbs of simulator.c act on it.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "model/hypervisor.h"
+#include "model/inventory.h"
 #include "model/loop.h"
+#include "model/plan.h"
 #include "model/sleeper.h"
 
 /*

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,8 @@
 #include "pmcoord/hash.h"
 #include "pmcoord/ini-file.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/protocol.h"
+#include "model/inventory.h"
 
 /* Size of a name in a scenario: the limit of ini-file.c for sections. */
 #define NAME_MAX_BYTES 64

@@ -3,9 +3,12 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/protocol.h"
+#include "model/inventory.h"
 
 /* Flags in a guest's line. */
 #define IS_REQUESTED 1u

@@ -3,11 +3,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/cleanup.h"
+#include "pmcoord/protocol.h"
+#include "model/domain-id.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 #include "sim/simulator-machine.h"
 #include "sim/simulator-scenario.h"
 #include "sim/simulator-state.h"

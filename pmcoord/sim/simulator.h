@@ -9,6 +9,8 @@
  * scenario's syntax see pmcoord-scenario(5).
  */
 
+#include <stdint.h>
+
 #include "pmcoord/error.h"
 #include "model/hypervisor.h"
 #include "model/loop.h"

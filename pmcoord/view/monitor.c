@@ -3,16 +3,15 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "record/followers.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
+#include "record/followers.h"
 
 #define JOURNALS_CHANGE (IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
 #define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)

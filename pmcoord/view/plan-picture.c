@@ -11,6 +11,8 @@
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "base/svg.h"
+#include "model/graph.h"
+#include "model/inventory.h"
 
 static const struct guest *guest_of(const struct plan *plan, size_t node)
 {

@@ -14,6 +14,9 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
+#include "model/cycle.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 
 /* Entries that the catalogue (hooks/pmcoord.catalog) explains. */
 #define MESSAGE_ID_CYCLE "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e10"

@@ -11,6 +11,7 @@
 #include "pmcoord/cleanup.h"
 #include "base/moment.h"
 #include "base/table.h"
+#include "model/cycle.h"
 #include "model/plan.h"
 #include "record/report-file.h"
 

@@ -8,7 +8,11 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
+#include "pmcoord/protocol.h"
 #include "base/table.h"
+#include "model/domain-id.h"
+#include "model/graph.h"
+#include "model/inventory.h"
 
 /*
  * The state shown for a guest. Xen has no state for a guest that was requested

@@ -10,6 +10,9 @@
 #include "pmcoord/cleanup.h"
 #include "base/moment.h"
 #include "base/svg.h"
+#include "model/cycle.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 
 /* The layout, in tenths of a pixel. */
 #define WIDTH SVG_PX(1040)

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
+#include "model/plan.h"
 #include "xen/xen-channels.h"
 #include "xen/xen-control.h"
 #include "xen/xen-domains.h"

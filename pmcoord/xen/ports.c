@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "model/domain-id.h"
 
 #define WORD_OWN "own"
 #define WORD_PUBLISHED "published"

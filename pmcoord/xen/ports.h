@@ -8,6 +8,10 @@
  * of allocating another of the guest's ports.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/domain-id.h"
 #include "model/hypervisor.h"
 
 struct remembered_port {

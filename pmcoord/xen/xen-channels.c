@@ -12,6 +12,8 @@
 #include <xentoollog.h>
 
 #include "pmcoord/cleanup.h"
+#include "model/domain-id.h"
+#include "model/inventory.h"
 #include "xen/ports.h"
 #include "xen/xen-domains.h"
 

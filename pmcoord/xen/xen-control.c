@@ -10,7 +10,11 @@
 #include <xencall.h>
 #include <xenctrl.h>
 #include <xentoollog.h>
+/* After xenctrl.h, which defines the types of Xen's public headers. */
 #include <xen/hvm/params.h>
+
+#include "model/domain-id.h"
+#include "model/inventory.h"
 
 struct xen_control {
 	xc_interface *xc;

@@ -17,7 +17,9 @@
 #include <stdint.h>
 
 #include "pmcoord/error.h"
+#include "model/domain-id.h"
 #include "model/hypervisor.h"
+#include "model/inventory.h"
 
 /* An open hypervisor interface. */
 struct xen_control;

@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "model/domain-id.h"
+#include "model/inventory.h"
+
 int xen_domains_read(struct xen_control *control, const struct domain_id *id,
 		     struct xen_domain *ret_domain)
 {

@@ -8,6 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/protocol.h"
 
 static enum guest_feature read_feature(struct xen_store *store, uint32_t domid)
 {

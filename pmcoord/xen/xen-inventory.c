@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/domain-id.h"
+#include "model/inventory.h"
 #include "xen/xen-domains.h"
 #include "xen/xen-guest-tree.h"
 

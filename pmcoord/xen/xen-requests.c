@@ -10,6 +10,10 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/protocol.h"
+#include "model/domain-id.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 #include "xen/xen-domains.h"
 
 /* The kind of channel that a request by this mechanism uses. */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "model/hypervisor.h"
+#include "model/plan.h"
 #include "xen/xen-channels.h"
 #include "xen/xen-control.h"
 #include "xen/xen-inventory.h"

@@ -4,8 +4,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
+#include "model/domain-id.h"
+#include "model/inventory.h"
 #include "xen/xen-domains.h"
 
 /*

@@ -11,8 +11,9 @@
 #include <xenstore.h>
 
 #include "pmcoord/cleanup.h"
-#include "model/hypervisor.h"
 #include "pmcoord/parse.h"
+#include "pmcoord/protocol.h"
+#include "model/hypervisor.h"
 #include "xen/xen-store.h"
 
 /* Tokens of watches on more than one domain; those on one are its domid. */

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 enum fruit {
 	APPLE,
 	NAMELESS,

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 static void a_number_alone_means_nothing(void **state)
 {
 	(void)state;

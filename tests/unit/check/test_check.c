@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 #include "pmcoord/json.h"
 
 #define N_GUESTS 2

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 /* A directory with pmcoord.conf and drop-ins, and the result of loading it. */
 struct world {
 	char directory[64];

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 #define UUID "00000000-0000-0000-0000-00000000000"
 
 /* Applies lines as a journal holds them; `...` ends with NULL. */

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 #include "model/plan.h"
 
 /* A host with guests g1, g2, … in the order of their UUIDs. */

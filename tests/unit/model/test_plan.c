@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 #define N_MAX 40
 
 /* A host of guests numbered from 1, and the plan for it. */

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 #define BASE_US 5000000
 #define N_GUESTS 5
 

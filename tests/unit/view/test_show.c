@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
+
 #include "pmcoord/json.h"
 #include "view/plan-picture.h"
 #include "base/svg.h"
