@@ -60,7 +60,7 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct 
 	int r;
 
 	config_init(&cli->config);
-	/* A file that was asked for must be there; the default need not. */
+	/* Only the default file may be absent. */
 	if (path && access(path, R_OK) < 0)
 		return error_refuse(error, OUTCOME_USAGE, "cannot read %s: %s", path,
 				    strerror(errno));
@@ -91,8 +91,9 @@ enum exit_code cli_load(struct cli *cli)
 
 int cli_open_host(struct cli *cli, struct error *error)
 {
-	int r = host_env_open(cli->env, error);
+	int r;
 
+	r = host_env_open(cli->env, error);
 	if (r < 0)
 		return r;
 	cli->coordinator = (struct coordinator){

@@ -11,7 +11,7 @@
 #include "base/moment.h"
 #include "record/report.h"
 
-/* How bad each result is; what could not even begin is worse than failed. */
+/* How bad a result is: a cycle that could not be started is worse than a failed one. */
 static int rank(enum job_result result)
 {
 	switch (result) {
@@ -43,7 +43,7 @@ static void end(struct repeat *repeat, enum job_result result)
 	note_result(repeat, result);
 }
 
-/* Where the clock is virtual, the process is simply killed. */
+/* With a virtual clock the loop handles no signals: they end the process. */
 static bool was_interrupted(const struct cli *cli)
 {
 	const struct host_env *env = cli->env;
@@ -60,7 +60,7 @@ static void print_span(const char *what, int64_t span_us)
 		printf(", %s in %s", what, span_format(span_us, text));
 }
 
-/* One line: which cycle it was, how it went, how long it took. */
+/* One line: the cycle's number, result and duration. */
 static void print_cycle(const struct repeat *repeat, struct json_object *report)
 {
 	const char *detail = json_read_string(report, "detail");
@@ -80,7 +80,7 @@ static void take_outcome(struct repeat *repeat, const struct job_outcome *outcom
 	if (outcome->message[0])
 		fprintf(stderr, "pmcoord: %s\n", outcome->message);
 	if (!outcome->report) {
-		repeat->found_nobody = !outcome->message[0];
+		repeat->found_no_guest = !outcome->message[0];
 		end(repeat, outcome->result);
 		return;
 	}

@@ -9,7 +9,7 @@ import pytest
 
 
 def one_sentence(stderr):
-    lines = [line for line in stderr.splitlines() if "REHEARSAL" not in line]
+    lines = [line for line in stderr.splitlines() if "SIMULATION" not in line]
     assert len(lines) == 1, stderr
     assert lines[0].startswith("pmcoord: ")
     return lines[0]

@@ -126,12 +126,12 @@ def test_commands_are_done_by_the_daemon_and_end_as_without_it(served):
 
     assert served.ask("suspend-all", "--guests-only").returncode == 0
     lines = served.ask("resume-all").stdout.splitlines()
-    assert lines[-1] == "5 guests back."
+    assert lines[-1] == "5 guests resumed."
     assert not [line for line in lines if "web" in line and line.endswith(" down")], "that was another command's"
     assert served.ask("resume-all").returncode == 0
 
     assert served.ask("suspend", "fw").returncode == 0
-    assert "3 guests back" in served.ask("resume-all").stdout
+    assert "3 guests resumed" in served.ask("resume-all").stdout
     wrong = served.ask("suspend", "nobody")
     assert wrong.returncode == 2
     assert "no guest has the name or domid 'nobody'" in wrong.stderr
@@ -281,7 +281,7 @@ def test_monitor_tells_of_guests_that_come_and_go(served):
     assert served.ask("resume-all").returncode == 0
     served.ask("cycle", "-n", "1")
 
-    read_until(plain, "web (1) is gone.\n", "late (2) has come.\n")
+    read_until(plain, "web (1) was removed.\n", "late (2) was added.\n")
     told = [json.loads(line) for line in read_until(as_json, '"guest-removed"', '"guest-added"')]
     gone = next(event for event in told if event["event"] == "guest-removed")
     assert (gone["guest"], gone["domid"], gone["cycle"], gone["at_us"]) == ("web", 1, None, None)

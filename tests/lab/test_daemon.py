@@ -92,7 +92,7 @@ def test_who_is_back_at_once_is_shown_too(calm):
     calm.dom0("pmcoord suspend web -q; pmcoord suspend mail -q")
     lines = str(calm.dom0("pmcoord resume-all | cat")).splitlines()
     assert sorted(line.split()[2:] for line in lines[:-1]) == [["mail", "running"], ["web", "running"]]
-    assert lines[-1] == "2 guests back."
+    assert lines[-1] == "2 guests resumed."
 
 
 def test_two_at_once_one_works_and_the_other_is_told_who_does(calm):

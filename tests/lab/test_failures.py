@@ -289,7 +289,7 @@ def test_a_guest_that_is_destroyed_while_it_is_held_is_told_to_be_gone(calm):
     with another_guest(calm, Guest("victim")):
         calm.dom0("pmcoord suspend victim -q; xl destroy victim")
         told = str(calm.dom0("pmcoord resume-all | cat"))
-        assert re.search(r"ms  victim +gone\n", told) and told.endswith("No guest is left that could be brought back."), told
+        assert re.search(r"ms  victim +gone\n", told) and told.endswith("No guest is left that could be resumed."), told
         assert json.loads(str(calm.dom0("pmcoord report --json")))["result"] == "ok"
 
 
