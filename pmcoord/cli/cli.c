@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 
 enum exit_code cli_fail(const struct error *error)
 {
+	assert(error);
 	fprintf(stderr, "pmcoord: %s\n", error_text(error));
 	return cli_exit_code(job_result_of_error(error));
 }
@@ -59,6 +61,7 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct 
 	const char *path = cli->options.config_path;
 	int r;
 
+	assert(warn);
 	config_init(&cli->config);
 	/* Only the default file may be absent. */
 	if (path && access(path, R_OK) < 0)
@@ -74,6 +77,7 @@ int cli_choose_host(struct cli *cli, struct error *error)
 {
 	const struct options *options = &cli->options;
 
+	assert(!cli->env);
 	return options->scenario
 		       ? host_env_sim_new(options->scenario, options->quiet, &cli->env, error)
 		       : host_env_xen_new(&cli->env, error);
@@ -93,6 +97,7 @@ int cli_open_host(struct cli *cli, struct error *error)
 {
 	int r;
 
+	assert(cli->env);
 	r = host_env_open(cli->env, error);
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -179,6 +180,9 @@ bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper
 	bool done = false;
 	int r;
 
+	assert(cli->env);
+	assert(job);
+	assert(ret_outcome);
 	r = client_open(cli->env->name, &client, &error);
 	if (r == 0)
 		done = run_by_daemon(cli, client, job, ret_outcome);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/host-env-sim.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -118,6 +119,8 @@ int host_env_sim_new(const char *scenario, bool quiet, struct host_env **ret_env
 	struct sim_env *self = calloc(1, sizeof(*self));
 	int r;
 
+	assert(scenario);
+	assert(ret_env);
 	if (!self)
 		return error_set(error, -ENOMEM, "out of memory");
 	*self = (struct sim_env){

@@ -72,6 +72,7 @@ int host_env_xen_new(struct host_env **ret_env, struct error *error)
 {
 	struct host_env *env = calloc(1, sizeof(*env));
 
+	assert(ret_env);
 	if (!env)
 		return error_set(error, -ENOMEM, "out of memory");
 	*env = (struct host_env){

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/repeat.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,6 +102,8 @@ void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sl
 {
 	struct job_outcome outcome;
 
+	assert(job_kind(job->verb)->in_series);
+	assert(!repeat->is_over);
 	if (cli_run_job(repeat->cli, job, sleeper, &outcome))
 		take_outcome(repeat, &outcome, name);
 	else
