@@ -68,8 +68,8 @@ static void print_cycle(const struct repeat *repeat, struct json_object *report)
 
 	printf("%zu of %zu: cycle %" PRId64 " %s", repeat->series.n_cycles, repeat->n_wanted,
 	       json_read_integer(report, "cycle", 0), json_read_string(report, "result"));
-	print_span("down", series_suspend_time(report));
-	print_span("back", series_resume_time(report));
+	print_span("suspended", series_suspend_time(report));
+	print_span("resumed", series_resume_time(report));
 	printf("%s%s\n", detail[0] ? ": " : "", detail);
 	fflush(stdout);
 }
