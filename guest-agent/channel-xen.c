@@ -14,7 +14,7 @@
 
 #define DOM0 0
 
-/* So often a transaction is tried again after a conflict (EAGAIN). */
+/* How often a transaction is tried while it conflicts with others (EAGAIN). */
 #define TRANSACTION_TRIES 64
 
 /*
@@ -286,15 +286,22 @@ static const struct channel_ops xen_ops = {
 	.close = xen_close,
 };
 
+/* To be called right after xs_open() has failed. */
+static int report_open_failure(struct error *error)
+{
+	int r = failure();
+
+	return error_set(error, r,
+			 "cannot open xenstore: %s; run pmcoord-agent as root in a Xen guest",
+			 strerror(-r));
+}
+
 static int open_store(struct xen_channel *xen, struct error *error)
 {
 	xen->store = xs_open(0);
 	xen->watches = xs_open(0);
 	if (!xen->store || !xen->watches)
-		return error_set(
-			error, failure(),
-			"cannot open xenstore: %s; run pmcoord-agent as root in a Xen guest",
-			strerror(errno));
+		return report_open_failure(error);
 	/* Each fires once when it is set, even if the node does not exist. */
 	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
 	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
@@ -329,7 +336,7 @@ int channel_peek_xen(const char *const *nodes, size_t n_nodes, char (*ret)[CHANN
 	struct xs_handle *store = xs_open(0);
 
 	if (!store)
-		return error_set(error, failure(), "cannot open xenstore: %s", strerror(errno));
+		return report_open_failure(error);
 	for (size_t i = 0; i < n_nodes; i++) {
 		unsigned int length;
 		char *value = xs_read(store, XBT_NULL, nodes[i], &length);

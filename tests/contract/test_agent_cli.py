@@ -24,7 +24,7 @@ def run(*arguments, config="", tmp_path=None):
 def test_without_xen_it_says_so_in_one_sentence(arguments, tmp_path):
     result = run(*arguments, tmp_path=tmp_path)
     assert result.returncode == 4
-    assert re.fullmatch(r"pmcoord-agent: cannot open xenstore: [^\n]*\n", result.stderr)
+    assert re.fullmatch(r"pmcoord-agent: cannot open xenstore: [^\n]*; run pmcoord-agent as root in a Xen guest\n", result.stderr)
     assert result.stdout == ""
 
 
