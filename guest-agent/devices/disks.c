@@ -55,7 +55,7 @@ static bool is_hidden(const struct reader *reader, const struct disk *disk)
 	       file_read_number(&hidden, "%s/hidden", disk->directory) == 0 && hidden == 1;
 }
 
-/* Returns NULL without memory. */
+/* Returns NULL if out of memory. */
 static struct disk *append(struct disk_list *list)
 {
 	struct disk *disks = realloc(list->disks, (list->n_disks + 1) * sizeof(*disks));
@@ -80,7 +80,7 @@ static int add_disk(struct reader *reader, const char *name, const char *directo
 	r = file_read(disk->number.text, sizeof(disk->number.text), "%s/dev", directory);
 	if (r > 0 || is_hidden(reader, disk))
 		return 0;
-	/* Removed meanwhile. */
+	/* Removed since it was listed. */
 	if (!file_exists("%s", directory))
 		reader->list->n_disks--;
 	else
@@ -100,7 +100,7 @@ static int take_entry(void *data, int list, const char *name)
 	if (r == 0 &&
 	    (strlen(name) >= sizeof(disk->name) || strlen(directory) >= sizeof(disk->directory)))
 		r = -ENAMETOOLONG;
-	/* Removed meanwhile. */
+	/* Removed since it was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0) {

@@ -12,11 +12,11 @@ struct walk {
 	open_file_fn take;
 	void *data;
 	const char *pid;
-	char *last; /* PATH_MAX: a library is mapped several times in a row */
+	char *last; /* PATH_MAX bytes: a library is mapped several times in a row */
 	int failure; /* of a process whose files cannot be read */
 };
 
-/* The process has ended, or closed the file, meanwhile. */
+/* The process has ended or closed the file since it was listed. */
 static bool is_gone(int r)
 {
 	return r == -ENOENT || r == -ESRCH;
@@ -35,7 +35,7 @@ static int take_link(void *data, int directory, const char *name)
 	target[n] = '\0';
 	if (target[0] == '/' && strcmp(target, walk->last) == 0)
 		return 0;
-	/* Sockets, pipes and the like have names of another kind. */
+	/* Sockets and pipes have no path. */
 	r = target[0] == '/' ? file_device(directory, name, &file.device) : 0;
 	if (r < 0 && !is_gone(r))
 		return r;
@@ -45,7 +45,7 @@ static int take_link(void *data, int directory, const char *name)
 	return walk->take(walk->data, &file);
 }
 
-/* Returns what `take` returned; a failure is for the end. */
+/* Returns what `take` returned; records a failure in walk->failure. */
 static int take_files(struct walk *walk, const char *name, const char *table)
 {
 	char path[FILE_PATH_MAX];
@@ -65,7 +65,7 @@ static int take_thread(void *data, int directory, const char *name)
 	char thread[64];
 
 	(void)directory;
-	/* The first one's is the process's. */
+	/* The first thread's table is the process's. */
 	if (strcmp(name, walk->pid) == 0)
 		return 0;
 	snprintf(thread, sizeof(thread), "%.16s/task/%.16s", walk->pid, name);

@@ -24,7 +24,7 @@ int engine_new(const struct engine_setup *setup, struct engine **ret)
 		.claimed = setup->claimed,
 		.log = setup->log,
 		.start_timeout_us = setup->settings->restore_timeout_us,
-		.stuck_patience_us = setup->settings->thaw_after_us,
+		.stuck_timeout_us = setup->settings->thaw_after_us,
 		.compact_memory = setup->settings->compact_memory,
 	};
 	*ret = engine;

@@ -210,10 +210,9 @@ int file_device(int directory, const char *path, struct device_number *ret)
 	struct statx status;
 
 	/*
-	 * Asks for nothing and without synchronising: a network file system
-	 * that does not answer cannot block this, and FUSE, which refuses its
-	 * attributes to other users, does not fail it. A device's node fills in
-	 * its type and number in any case.
+	 * With an empty mask and without synchronising, a network file system that
+	 * does not respond cannot block this, and FUSE, which refuses attributes to
+	 * other users, cannot fail it. The type and number of a node are always set.
 	 */
 	if (statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &status) < 0)
 		return -errno;

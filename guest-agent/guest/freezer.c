@@ -15,8 +15,8 @@
 #define DEPTH_MAX 16
 
 /*
- * Without these the guest cannot be quiesced, brought back, or asked. Names of
- * units, wherever they live.
+ * Units, in any slice, that the guest needs to be quiesced, to resume, or to answer a
+ * request.
  */
 static const char *const needed_units[] = {
 	"init.scope",
@@ -102,19 +102,19 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 				 cgroup);
 	get_own_cgroup(roots, own, sizeof(own));
 	if (own[0] != '\0' && is_within(own, cgroup))
-		return error_set(error, -EPERM, "%s holds pmcoord-agent itself and is not frozen",
-				 cgroup);
-	/* Also where the agent runs by hand, outside of its unit. */
+		return error_set(error, -EPERM,
+				 "%s contains pmcoord-agent itself and is not frozen", cgroup);
+	/* Also if the agent was started by hand, outside of its unit. */
 	if (strcmp(cgroup, "system.slice") == 0)
 		return error_set(
 			error, -EPERM,
-			"system.slice holds what the guest needs to wake up; name single services instead");
-	/* The units of a user's own manager are not those meant here. */
+			"system.slice contains services that the guest needs to resume; name single services instead");
+	/* Units of a user's service manager may have the same names. */
 	if (is_within(cgroup, "user.slice"))
 		return 0;
 	needed = find_needed_unit(roots, cgroup, DEPTH_MAX);
 	if (needed)
-		return error_set(error, -EPERM, "%s holds %s, which must run", cgroup, needed);
+		return error_set(error, -EPERM, "%s contains %s, which must run", cgroup, needed);
 	return 0;
 }
 
@@ -165,7 +165,7 @@ static void append_process(const struct roots *roots, const char *pid, char *ret
 }
 
 /* Names the processes of the deepest cgroups that are not frozen. */
-static void name_holdouts(const struct roots *roots, const char *cgroup, int depth, char *ret,
+static void name_unfrozen(const struct roots *roots, const char *cgroup, int depth, char *ret,
 			  size_t size)
 {
 	_cleanup_(closedirp) DIR *directory = open_cgroup(roots, cgroup);
@@ -186,7 +186,7 @@ static void name_holdouts(const struct roots *roots, const char *cgroup, int dep
 
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
 		    file_path(child, "%s/%s", cgroup, entry->d_name) == 0)
-			name_holdouts(roots, child, depth - 1, ret, size);
+			name_unfrozen(roots, child, depth - 1, ret, size);
 	}
 }
 
@@ -243,7 +243,7 @@ static void stop_watching(struct freezer_wait *wait)
 	wait->limit = sd_event_source_disable_unref(wait->limit);
 }
 
-/* The last call on `wait`, which its owner may free in it. */
+/* Must be the last use of `wait`, because `done` may free it. */
 static void finish(struct freezer_wait *wait, int r, const struct error *error)
 {
 	stop_watching(wait);
@@ -275,9 +275,9 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 		finish(wait, 0, &error);
 		return 0;
 	}
-	name_holdouts(wait->roots, cgroup, DEPTH_MAX, names, sizeof(names));
+	name_unfrozen(wait->roots, cgroup, DEPTH_MAX, names, sizeof(names));
 	error_set(&error, -ETIMEDOUT, "%s does not freeze: %s", cgroup,
-		  names[0] ? names : "no process to blame was found");
+		  names[0] ? names : "no such process was found");
 	finish(wait, -ETIMEDOUT, &error);
 	return 0;
 }

@@ -45,7 +45,7 @@ static int on_inotify(sd_event_source *source, const struct inotify_event *event
 	return 0;
 }
 
-/* A child and a watch, as a cycle has them. */
+/* Calls what a cycle calls: starts a child and an inotify watch. */
 static int warm_up(sd_event *event)
 {
 	sd_event_source *watch = NULL;

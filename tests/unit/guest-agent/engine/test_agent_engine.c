@@ -380,7 +380,7 @@ static void a_disk_mounted_on_the_way_down_is_not_taken_away(void **state)
 	run->ops.write = mount_by_the_way;
 	go_down(run);
 	assert_int_equal(run->r, -EBUSY);
-	assert_string_equal(run->text, "device " USB " xhci_hcd has come into use: "
+	assert_string_equal(run->text, "device " USB " xhci_hcd is in use now: "
 				       "sda mounted on /mnt");
 	assert_true(tree_is_bound(&run->tree, USB));
 	assert_false(tree_is_bound(&run->tree, SOUND));
@@ -448,7 +448,7 @@ static void the_driver_s_own_module_may_be_gone(void **state)
 	go_up(run);
 	assert_true(run->degraded);
 	assert_non_null(
-		strstr(run->text, "lost: e1000e does not take it: the driver is not loaded"));
+		strstr(run->text, "lost: cannot bind e1000e: the driver is not loaded"));
 }
 
 static void a_stop_that_ends_late_is_still_undone(void **state)
