@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "channel.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -316,6 +317,7 @@ int channel_open_xen(const struct channel_past *past, struct channel **ret, stru
 	struct xen_channel *xen = calloc(1, sizeof(*xen));
 	int r;
 
+	assert(past && ret);
 	if (!xen)
 		return error_set(error, -ENOMEM, "out of memory");
 	xen->base.ops = &xen_ops;
@@ -335,6 +337,7 @@ int channel_peek_xen(const char *const *nodes, size_t n_nodes, char (*ret)[CHANN
 {
 	struct xs_handle *store = xs_open(0);
 
+	assert(nodes && ret);
 	if (!store)
 		return report_open_failure(error);
 	for (size_t i = 0; i < n_nodes; i++) {

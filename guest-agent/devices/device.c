@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/device.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -211,6 +212,8 @@ int device_new(const struct device_context *context, const char *address, const 
 {
 	struct device *device = calloc(1, sizeof(*device));
 
+	assert(context && address && driver);
+	assert(ret);
 	if (!device)
 		return -ENOMEM;
 	device->context = context;
@@ -308,6 +311,8 @@ int device_stop(struct device *device, device_done_fn done, void *userdata)
 	};
 	int r;
 
+	assert(device->state == DEVICE_UP);
+	assert(done);
 	device->done = done;
 	device->userdata = userdata;
 	list_links(device);
@@ -407,6 +412,7 @@ int device_start(struct device *device, device_done_fn done, void *userdata)
 {
 	bool runs = task_is_alive(device->task);
 
+	assert(done);
 	device->done = done;
 	device->userdata = userdata;
 	device->start_us = clock_now_us();

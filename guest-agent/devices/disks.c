@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/disks.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -32,6 +33,7 @@ void disk_set_use(struct disk *disk, enum disk_use use, const char *format, ...)
 {
 	va_list arguments;
 
+	assert(use != DISK_UNUSED);
 	if (use <= disk->use)
 		return;
 	disk->use = use;
@@ -141,6 +143,7 @@ int disk_list_read(struct disk_list *ret, const struct roots *roots)
 	char path[FILE_PATH_MAX];
 	int r;
 
+	assert(ret && roots);
 	*ret = (struct disk_list){ 0 };
 	for (; reader.class < ELEMENTSOF(classes); reader.class ++) {
 		r = file_path(path, "%s/class/%s", roots->sys, classes[reader.class]);

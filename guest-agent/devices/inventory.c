@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/inventory.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -264,10 +265,11 @@ int inventory_read(struct inventory *ret, const struct roots *roots,
 	};
 	char path[FILE_PATH_MAX];
 	struct dirent **entries;
-	int r = file_path(path, "%s/bus/pci/devices", roots->sys);
-	int n;
+	int n, r;
 
+	assert(ret && roots && settings && claimed);
 	*ret = (struct inventory){ 0 };
+	r = file_path(path, "%s/bus/pci/devices", roots->sys);
 	if (r < 0)
 		return r;
 	n = scandir(path, &entries, not_hidden, alphasort);

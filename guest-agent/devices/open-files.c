@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/open-files.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -104,7 +105,9 @@ int open_files_each(const struct roots *roots, open_file_fn take, void *data)
 		.data = data,
 		.last = last,
 	};
-	int r = directory_each(roots->proc, take_process, &walk);
+	int r;
 
+	assert(roots && take);
+	r = directory_each(roots->proc, take_process, &walk);
 	return r != 0 ? r : walk.failure;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/storage.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -65,6 +66,7 @@ bool storage_leads_to(const char *directory, const char *disk)
 	char subsystem[FILE_PATH_MAX];
 	size_t length;
 
+	assert(directory);
 	if (path_is_beneath(disk, directory))
 		return true;
 	if (!name)
@@ -193,6 +195,8 @@ int storage_is_understood(const struct roots *roots, const char *directory, char
 	struct survey survey = { .roots = roots, .directory = directory, .why = ret, .size = size };
 	int r = 0;
 
+	assert(roots && directory);
+	assert(size > 0);
 	for (size_t i = 0; r == 0 && i < ELEMENTSOF(surveys); i++)
 		r = class_each_in(roots, surveys[i].class, directory, surveys[i].take, &survey);
 	if (r == 0 && survey.controllers == 0 && survey.ports == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/usage.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -301,6 +302,7 @@ int usage_read(struct usage *ret, const struct roots *roots, const char *directo
 {
 	int r;
 
+	assert(ret && roots && claimed);
 	*ret = (struct usage){ .roots = roots };
 	r = disk_list_read(&ret->list, roots);
 	if (r < 0)
@@ -323,6 +325,8 @@ enum disk_use usage_find_disk(const struct usage *usage, const char *directory, 
 	const char *why = usage->list.incomplete;
 	enum disk_use found = why[0] ? DISK_UNKNOWN : DISK_UNUSED;
 
+	assert(directory);
+	assert(size > 0);
 	snprintf(ret, size, "%s", why);
 	for (size_t i = 0; i < usage->list.n_disks; i++) {
 		const struct disk *disk = &usage->list.disks[i];
@@ -399,6 +403,8 @@ bool usage_display_is_open(const struct usage *usage, const char *directory, cha
 {
 	struct display display = { usage->roots, ret, size };
 
+	assert(directory);
+	assert(size > 0);
 	return class_each_in(usage->roots, "graphics", directory, take_framebuffer, &display) ==
 		       1 ||
 	       class_each_in(usage->roots, "drm", directory, take_node, &display) == 1;

@@ -67,6 +67,7 @@ void engine_note(struct engine *engine, const char *sentence)
 {
 	size_t used = strlen(engine->notes);
 
+	assert(sentence);
 	snprintf(engine->notes + used, sizeof(engine->notes) - used, "%s%s", used ? "; " : "",
 		 sentence);
 }

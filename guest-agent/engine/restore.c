@@ -268,6 +268,7 @@ static void append_kept_now(const struct engine *engine, char *detail, size_t si
 
 void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
 {
+	assert(size > 0);
 	ret[0] = '\0';
 	append_kept_now(engine, ret, size);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/class.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +51,10 @@ int class_each_in(const struct roots *roots, const char *class, const char *dire
 {
 	struct walk walk = { roots, class, directory, take, data };
 	char path[FILE_PATH_MAX];
-	int r = file_path(path, "%s/class/%s", roots->sys, class);
+	int r;
 
+	assert(roots && class && directory && take);
+	r = file_path(path, "%s/class/%s", roots->sys, class);
 	if (r == 0)
 		r = directory_each(path, take_entry, &walk);
 	/* The kernel has no such devices. */

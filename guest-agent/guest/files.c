@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/files.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -92,6 +93,7 @@ int file_read(char *ret, size_t size, const char *format, ...)
 	char path[FILE_PATH_MAX];
 	int r;
 
+	assert(size > 0);
 	ret[0] = '\0';
 	PATH_FROM_ARGUMENTS(path, r, format);
 	return r < 0 ? r : read_attribute(path, ret, size);
@@ -105,6 +107,7 @@ int file_read_all(char **ret, size_t *ret_length, const char *format, ...)
 	char path[FILE_PATH_MAX];
 	int r;
 
+	assert(ret && ret_length);
 	PATH_FROM_ARGUMENTS(path, r, format);
 	if (r < 0)
 		return r;
@@ -181,6 +184,7 @@ int file_link_name(char *ret, size_t size, const char *format, ...)
 	ssize_t n;
 	int r;
 
+	assert(size > 0);
 	PATH_FROM_ARGUMENTS(path, r, format);
 	if (r < 0)
 		return r;
@@ -209,6 +213,7 @@ int file_device(int directory, const char *path, struct device_number *ret)
 {
 	struct statx status;
 
+	assert(path && ret);
 	/*
 	 * With an empty mask and without synchronising, a network file system that
 	 * does not respond cannot block this, and FUSE, which refuses attributes to
@@ -230,6 +235,7 @@ int directory_each(const char *path, directory_fn take, void *data)
 	struct dirent *entry;
 	int r = 0;
 
+	assert(path && take);
 	if (!directory)
 		return -errno;
 	while (r == 0) {

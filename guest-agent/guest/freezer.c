@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/freezer.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -97,6 +98,7 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 	char own[FILE_PATH_MAX];
 	const char *needed;
 
+	assert(roots && cgroup && error);
 	if (cgroup[0] == '\0' || cgroup[0] == '/' || strstr(cgroup, ".."))
 		return error_set(error, -EPERM, "'%s' is not a cgroup below /sys/fs/cgroup",
 				 cgroup);
@@ -206,6 +208,7 @@ void freezer_name_blocked(const struct roots *roots, char *ret, size_t size)
 	_cleanup_(closedirp) DIR *directory = opendir(roots->proc);
 	struct dirent *entry;
 
+	assert(size > 0);
 	ret[0] = '\0';
 	while (directory && (entry = readdir(directory)) && strlen(ret) < size / 2)
 		if (isdigit((unsigned char)entry->d_name[0]) && is_blocked(roots, entry->d_name))
@@ -313,6 +316,7 @@ int freezer_wait_start(sd_event *event, const struct roots *roots, const char *c
 	struct freezer_wait *wait = calloc(1, sizeof(*wait) + n_cgroups * sizeof(wait->watches[0]));
 	int r;
 
+	assert(event && roots && cgroups && done && ret);
 	if (!wait)
 		return -ENOMEM;
 	wait->roots = roots;
