@@ -70,7 +70,7 @@ static void takes_the_first_of_its_name_and_closes_the_others(void **state)
 	assert_int_equal(take("other:channels:chan"), 0);
 }
 
-static void finds_nothing_where_nothing_is_stored(void **state)
+static void returns_no_descriptor_if_none_is_stored(void **state)
 {
 	(void)state;
 	unsetenv("LISTEN_FDS");
@@ -103,7 +103,7 @@ static int receive(int fd, char *ret_text, size_t size)
 	return passed;
 }
 
-static void stores_instead_of_what_was_there(void **state)
+static void replaces_the_stored_descriptor(void **state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	socklen_t size = sizeof(address);
@@ -145,8 +145,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_the_first_of_its_name_and_closes_the_others),
-		cmocka_unit_test(finds_nothing_where_nothing_is_stored),
-		cmocka_unit_test(stores_instead_of_what_was_there),
+		cmocka_unit_test(returns_no_descriptor_if_none_is_stored),
+		cmocka_unit_test(replaces_the_stored_descriptor),
 		cmocka_unit_test(does_nothing_without_a_service_manager),
 	};
 

@@ -61,7 +61,7 @@ static void waits_twice_as_long_each_time_up_to_15_min(void **state)
 	}
 }
 
-static void says_what_failed_and_when_the_next_is_due(void **state)
+static void names_the_failure_and_the_next_attempt(void **state)
 {
 	struct error error = { 0 };
 
@@ -73,7 +73,7 @@ static void says_what_failed_and_when_the_next_is_due(void **state)
 	assert_non_null(strstr(error.text, "due in 30 s"));
 }
 
-static void starts_anew_when_told_to(void **state)
+static void a_reset_ends_the_delay(void **state)
 {
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"), 0);
@@ -86,7 +86,7 @@ static void starts_anew_when_told_to(void **state)
 	backoff_forget(*state);
 }
 
-static void a_damaged_file_keeps_no_machine_awake(void **state)
+static void a_damaged_file_delays_no_sleep(void **state)
 {
 	static const char *const damaged[] = {
 		"",
@@ -110,7 +110,7 @@ static void a_damaged_file_keeps_no_machine_awake(void **state)
 	}
 }
 
-static void a_run_that_is_missing_is_reported(void **state)
+static void a_missing_run_directory_is_reported(void **state)
 {
 	(void)state;
 	assert_int_equal(backoff_note_failure("/nonexistent", BEGIN_US, "why"), -ENOENT);
@@ -186,7 +186,7 @@ static bool tries_to_sleep(struct world *world, enum job_verb verb)
 	return tries;
 }
 
-static void leaves_guests_alone_after_a_failed_sleep(void **state)
+static void requests_no_guest_after_a_failed_sleep(void **state)
 {
 	struct world *world = *state;
 
@@ -202,7 +202,7 @@ static void leaves_guests_alone_after_a_failed_sleep(void **state)
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 }
 
-static void tries_again_once_the_lid_was_opened(void **state)
+static void an_opened_lid_resets_the_delay(void **state)
 {
 	struct world *world = *state;
 
@@ -224,7 +224,7 @@ static void does_not_back_off_with_an_open_lid_or_without_one(void **state)
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 }
 
-static void refuses_nobody_who_asks_by_hand(void **state)
+static void does_not_refuse_a_manual_request(void **state)
 {
 	struct world *world = *state;
 
@@ -272,16 +272,16 @@ int main(void)
 						run_remove),
 		cmocka_unit_test_setup_teardown(waits_twice_as_long_each_time_up_to_15_min,
 						run_make, run_remove),
-		cmocka_unit_test_setup_teardown(says_what_failed_and_when_the_next_is_due, run_make,
+		cmocka_unit_test_setup_teardown(names_the_failure_and_the_next_attempt, run_make,
 						run_remove),
-		cmocka_unit_test_setup_teardown(starts_anew_when_told_to, run_make, run_remove),
-		cmocka_unit_test_setup_teardown(a_damaged_file_keeps_no_machine_awake, run_make,
+		cmocka_unit_test_setup_teardown(a_reset_ends_the_delay, run_make, run_remove),
+		cmocka_unit_test_setup_teardown(a_damaged_file_delays_no_sleep, run_make,
 						run_remove),
-		cmocka_unit_test(a_run_that_is_missing_is_reported),
-		WORLD(leaves_guests_alone_after_a_failed_sleep),
-		WORLD(tries_again_once_the_lid_was_opened),
+		cmocka_unit_test(a_missing_run_directory_is_reported),
+		WORLD(requests_no_guest_after_a_failed_sleep),
+		WORLD(an_opened_lid_resets_the_delay),
 		WORLD(does_not_back_off_with_an_open_lid_or_without_one),
-		WORLD(refuses_nobody_who_asks_by_hand),
+		WORLD(does_not_refuse_a_manual_request),
 		WORLD(never_refuses_on_a_low_battery),
 	};
 

@@ -193,26 +193,26 @@ static void die_everywhere(enum way way, bool at_effect)
 	}
 }
 
-static void all_are_back_after_a_crash_at_any_record(void **state)
+static void all_guests_are_resumed_after_a_crash_at_any_record(void **state)
 {
 	(void)state;
 	die_everywhere(WHOLE_CYCLE, false);
 }
 
-static void all_are_back_after_a_crash_behind_any_effect(void **state)
+static void all_guests_are_resumed_after_a_crash_after_any_effect(void **state)
 {
 	(void)state;
 	die_everywhere(WHOLE_CYCLE, true);
 }
 
-static void the_same_where_guests_shall_be_held(void **state)
+static void the_same_with_guests_only(void **state)
 {
 	(void)state;
 	die_everywhere(ONLY_DOWN, false);
 	die_everywhere(ONLY_DOWN, true);
 }
 
-static void the_same_where_held_guests_are_brought_back(void **state)
+static void the_same_for_resume_all(void **state)
 {
 	(void)state;
 	die_everywhere(ONLY_BACK, false);
@@ -222,10 +222,10 @@ static void the_same_where_held_guests_are_brought_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_are_back_after_a_crash_at_any_record),
-		cmocka_unit_test(all_are_back_after_a_crash_behind_any_effect),
-		cmocka_unit_test(the_same_where_guests_shall_be_held),
-		cmocka_unit_test(the_same_where_held_guests_are_brought_back),
+		cmocka_unit_test(all_guests_are_resumed_after_a_crash_at_any_record),
+		cmocka_unit_test(all_guests_are_resumed_after_a_crash_after_any_effect),
+		cmocka_unit_test(the_same_with_guests_only),
+		cmocka_unit_test(the_same_for_resume_all),
 	};
 
 	return cmocka_run_group_tests_name("crashes", tests, NULL, NULL);

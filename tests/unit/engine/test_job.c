@@ -71,7 +71,7 @@ static struct lid *make_lid(int *ret_hand)
 	return lid_new(fds[1], true);
 }
 
-static void waits_no_longer_for_a_lid_whose_device_was_removed(void **state)
+static void ignores_a_lid_whose_device_was_removed(void **state)
 {
 	struct job_outcome outcome;
 	struct host host;
@@ -142,7 +142,7 @@ static void an_error_decides_the_result_by_its_outcome_alone(void **state)
 	}
 }
 
-static void a_result_that_is_passed_on_is_known(void **state)
+static void converts_a_number_to_a_result(void **state)
 {
 	(void)state;
 	for (int number = 0; number <= 6; number++)
@@ -169,7 +169,7 @@ static void a_report_that_cannot_be_written_is_a_failure(void **state)
 	host_done(&host);
 }
 
-static void sleeps_where_its_options_say_so(void **state)
+static void sleeps_as_its_options_request(void **state)
 {
 	static const struct {
 		struct job job;
@@ -194,12 +194,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_of_job_is_described),
-		cmocka_unit_test(sleeps_where_its_options_say_so),
+		cmocka_unit_test(sleeps_as_its_options_request),
 		cmocka_unit_test(an_error_decides_the_result_by_its_outcome_alone),
-		cmocka_unit_test(a_result_that_is_passed_on_is_known),
+		cmocka_unit_test(converts_a_number_to_a_result),
 		cmocka_unit_test(a_report_that_cannot_be_written_is_a_failure),
 		cmocka_unit_test(systemd_cannot_sleep_on_a_disk_that_a_guest_serves),
-		cmocka_unit_test(waits_no_longer_for_a_lid_whose_device_was_removed),
+		cmocka_unit_test(ignores_a_lid_whose_device_was_removed),
 	};
 
 	return cmocka_run_group_tests_name("job", tests, NULL, NULL);

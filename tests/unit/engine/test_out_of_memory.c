@@ -183,7 +183,7 @@ static int print_json(struct host *host)
 	return r;
 }
 
-static void says_so_when_memory_runs_out(void **state)
+static void reports_a_failed_allocation(void **state)
 {
 	static const deed_fn deeds[] = { read_config, read_scenario, show_the_plan, print_json };
 	struct host host;
@@ -237,7 +237,7 @@ static bool cycle_without_memory(unsigned long n)
 	return has_failed;
 }
 
-static void everyone_is_back_when_memory_runs_out(void **state)
+static void all_guests_are_resumed_after_a_failed_allocation(void **state)
 {
 	unsigned long n = 1;
 
@@ -250,8 +250,8 @@ static void everyone_is_back_when_memory_runs_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(says_so_when_memory_runs_out),
-		cmocka_unit_test(everyone_is_back_when_memory_runs_out),
+		cmocka_unit_test(reports_a_failed_allocation),
+		cmocka_unit_test(all_guests_are_resumed_after_a_failed_allocation),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

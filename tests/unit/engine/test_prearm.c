@@ -55,7 +55,7 @@ static void writes_the_next_request_ahead(void **state)
 	host_done(&host);
 }
 
-static void says_it_once(void **state)
+static void writes_the_request_once(void **state)
 {
 	struct guest_agent before, after;
 	struct host host;
@@ -75,7 +75,7 @@ static void says_it_once(void **state)
 	host_done(&host);
 }
 
-static void does_not_tell_of_the_next_before_the_last_is_answered(void **state)
+static void does_not_write_a_request_before_the_last_is_answered(void **state)
 {
 	struct host host;
 
@@ -119,7 +119,7 @@ static struct agent_terms terms_when_asked(struct host *host)
 	return witness.terms;
 }
 
-static void tells_of_inhibitors_as_they_stand_when_it_asks(void **state)
+static void writes_the_inhibitor_policy_before_each_request(void **state)
 {
 	struct host host;
 
@@ -138,7 +138,7 @@ static void tells_of_inhibitors_as_they_stand_when_it_asks(void **state)
 	host_done(&host);
 }
 
-static void tells_of_the_time_as_it_is_configured_now(void **state)
+static void writes_the_time_limit_of_the_current_configuration(void **state)
 {
 	struct host host;
 
@@ -159,7 +159,7 @@ static void tells_of_the_time_as_it_is_configured_now(void **state)
 	host_done(&host);
 }
 
-static void nobody_is_given_longer_than_all_together(void **state)
+static void no_guest_gets_more_time_than_the_deadline(void **state)
 {
 	struct host host;
 
@@ -173,7 +173,7 @@ static void nobody_is_given_longer_than_all_together(void **state)
 }
 
 /* fw is asked when mail is down, and netvm after that. */
-static void whoever_waited_long_is_told_what_is_left(void **state)
+static void a_guest_requested_late_gets_the_remaining_time(void **state)
 {
 	struct host host;
 	uint64_t timeout_us;
@@ -197,12 +197,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_the_next_request_ahead),
-		cmocka_unit_test(says_it_once),
-		cmocka_unit_test(tells_of_the_time_as_it_is_configured_now),
-		cmocka_unit_test(whoever_waited_long_is_told_what_is_left),
-		cmocka_unit_test(nobody_is_given_longer_than_all_together),
-		cmocka_unit_test(tells_of_inhibitors_as_they_stand_when_it_asks),
-		cmocka_unit_test(does_not_tell_of_the_next_before_the_last_is_answered),
+		cmocka_unit_test(writes_the_request_once),
+		cmocka_unit_test(writes_the_time_limit_of_the_current_configuration),
+		cmocka_unit_test(a_guest_requested_late_gets_the_remaining_time),
+		cmocka_unit_test(no_guest_gets_more_time_than_the_deadline),
+		cmocka_unit_test(writes_the_inhibitor_policy_before_each_request),
+		cmocka_unit_test(does_not_write_a_request_before_the_last_is_answered),
 	};
 
 	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);

@@ -92,7 +92,7 @@ static void fail_each_call(const char *verb, const char *mail)
 		call++;
 }
 
-static void everyone_is_back_whichever_call_of_whichever_verb_fails(void **state)
+static void all_guests_are_resumed_whichever_call_fails(void **state)
 {
 	static const char *const mails[] = {
 		"",
@@ -289,7 +289,7 @@ static void fail_each_pair(const struct sweep *sweep)
 
 #define LATE "Behaviour=goes-down-late\nLateTime=13s\n"
 
-static void no_guest_is_forgotten_whichever_two_calls_fail(void **state)
+static void suspended_guests_stay_recorded_whichever_two_calls_fail(void **state)
 {
 	static const struct sweep sweeps[] = {
 		{ .guest = "" },
@@ -374,8 +374,8 @@ static void a_signal_at_any_wait_undoes_the_cycle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everyone_is_back_whichever_call_of_whichever_verb_fails),
-		cmocka_unit_test(no_guest_is_forgotten_whichever_two_calls_fail),
+		cmocka_unit_test(all_guests_are_resumed_whichever_call_fails),
+		cmocka_unit_test(suspended_guests_stay_recorded_whichever_two_calls_fail),
 		cmocka_unit_test(a_signal_at_any_wait_undoes_the_cycle),
 	};
 

@@ -144,7 +144,7 @@ static void call_off(struct world *world)
 		;
 }
 
-static void cancels_and_stops_what_is_about_to_sleep(void **state)
+static void cancels_jobs_and_stops_units_that_lead_to_sleep(void **state)
 {
 	static const struct job jobs[] = {
 		{ 7, "suspend.target" },
@@ -163,7 +163,7 @@ static void cancels_and_stops_what_is_about_to_sleep(void **state)
 					 "replace\n");
 }
 
-static void touches_nothing_where_nobody_is_about_to_sleep(void **state)
+static void does_nothing_without_a_sleep_job(void **state)
 {
 	static const struct job jobs[] = { { 3, "pmcoord.service" } };
 	struct world *world = *state;
@@ -177,7 +177,7 @@ static void touches_nothing_where_nobody_is_about_to_sleep(void **state)
 	assert_string_equal(world->told, "");
 }
 
-static void survives_a_manager_that_refuses(void **state)
+static void ignores_refusals_of_the_manager(void **state)
 {
 	struct world *world = *state;
 
@@ -191,9 +191,9 @@ static void survives_a_manager_that_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(cancels_and_stops_what_is_about_to_sleep),
-		TEST(touches_nothing_where_nobody_is_about_to_sleep),
-		TEST(survives_a_manager_that_refuses),
+		TEST(cancels_jobs_and_stops_units_that_lead_to_sleep),
+		TEST(does_nothing_without_a_sleep_job),
+		TEST(ignores_refusals_of_the_manager),
 	};
 
 	return cmocka_run_group_tests_name("sleep-jobs", tests, NULL, NULL);

@@ -182,7 +182,7 @@ static int close_world(void **state)
 
 /* ---- looking ------------------------------------------------------------- */
 
-static void tells_what_kind_of_sleep_was_asked_for(void **state)
+static void returns_the_kind_of_the_requested_sleep(void **state)
 {
 	static const struct {
 		struct listed_job jobs[4];
@@ -215,7 +215,7 @@ static void tells_what_kind_of_sleep_was_asked_for(void **state)
 	}
 }
 
-static void says_when_there_is_nobody_to_ask(void **state)
+static void fails_without_a_service_manager(void **state)
 {
 	struct world *world = *state;
 	struct sleep_job job;
@@ -244,7 +244,7 @@ static void await_end(struct world *world)
 	loop_free(loop);
 }
 
-static void waits_until_the_sleep_is_over(void **state)
+static void waits_until_the_sleep_has_ended(void **state)
 {
 	struct world *world = *state;
 
@@ -255,7 +255,7 @@ static void waits_until_the_sleep_is_over(void **state)
 }
 
 /* It would wait for us for ever. */
-static void does_not_wait_for_a_sleep_that_waits_for_us(void **state)
+static void does_not_wait_for_a_sleep_that_waits_for_this_process(void **state)
 {
 	static const struct listed_job next[] = { START("systemd-suspend.service"),
 						  START("pmcoord-sleep.service"),
@@ -269,7 +269,7 @@ static void does_not_wait_for_a_sleep_that_waits_for_us(void **state)
 	await_end(world);
 }
 
-static void does_not_wait_where_nobody_sleeps(void **state)
+static void does_not_wait_without_a_sleep_job(void **state)
 {
 	struct world *world = *state;
 
@@ -279,7 +279,7 @@ static void does_not_wait_where_nobody_sleeps(void **state)
 }
 
 /* The host is awake: guests must not wait for a manager that died. */
-static void ends_with_the_bus(void **state)
+static void stops_waiting_when_the_bus_disconnects(void **state)
 {
 	struct world *world = *state;
 	pid_t killer;
@@ -299,12 +299,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 	const struct CMUnitTest tests[] = {
-		TEST(tells_what_kind_of_sleep_was_asked_for),
-		TEST(says_when_there_is_nobody_to_ask),
-		TEST(waits_until_the_sleep_is_over),
-		TEST(does_not_wait_for_a_sleep_that_waits_for_us),
-		TEST(does_not_wait_where_nobody_sleeps),
-		TEST(ends_with_the_bus),
+		TEST(returns_the_kind_of_the_requested_sleep),
+		TEST(fails_without_a_service_manager),
+		TEST(waits_until_the_sleep_has_ended),
+		TEST(does_not_wait_for_a_sleep_that_waits_for_this_process),
+		TEST(does_not_wait_without_a_sleep_job),
+		TEST(stops_waiting_when_the_bus_disconnects),
 	};
 
 	return cmocka_run_group_tests_name("sleep_manager", tests, NULL, NULL);

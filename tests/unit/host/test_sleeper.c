@@ -119,7 +119,7 @@ static int close_world(void **state)
 	return r;
 }
 
-static void refuses_to_hibernate_and_says_what_to_do(void **state)
+static void refuses_hibernation_with_advice(void **state)
 {
 	static const enum sleep_kind kinds[] = {
 		SLEEP_KIND_HIBERNATE,
@@ -153,7 +153,7 @@ static void a_host_without_a_power_state_cannot_sleep(void **state)
 	assert_non_null(strstr(error_text(&error), "/power/state"));
 }
 
-static void suspends_also_where_nobody_says_what_was_asked_for(void **state)
+static void suspends_if_the_kind_of_sleep_is_unknown(void **state)
 {
 	struct world *world = *state;
 	struct error error = { 0 };
@@ -163,7 +163,7 @@ static void suspends_also_where_nobody_says_what_was_asked_for(void **state)
 }
 
 /* Whoever held the lease was killed: the manager goes on all the same. */
-static void waits_for_a_sleep_that_nothing_stops_any_more(void **state)
+static void waits_for_a_sleep_that_continues(void **state)
 {
 	struct world *world = *state;
 	struct error error = { 0 };
@@ -180,7 +180,7 @@ static void waits_for_a_sleep_that_nothing_stops_any_more(void **state)
 	assert_int_equal(strncmp(words, "READY=1\n", 8), 0);
 }
 
-static void knows_that_the_host_has_slept(void **state)
+static void detects_that_the_host_has_slept(void **state)
 {
 	struct world *world = *state;
 	struct error error = { 0 };
@@ -194,7 +194,7 @@ static void knows_that_the_host_has_slept(void **state)
 }
 
 /* We run again before the kernel has counted it. */
-static void knows_it_before_the_kernel_counts_it(void **state)
+static void detects_the_sleep_before_the_kernel_counts_it(void **state)
 {
 	struct world *world = *state;
 	struct error error = { 0 };
@@ -212,12 +212,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 	const struct CMUnitTest tests[] = {
-		TEST(refuses_to_hibernate_and_says_what_to_do),
+		TEST(refuses_hibernation_with_advice),
 		TEST(a_host_without_a_power_state_cannot_sleep),
-		TEST(suspends_also_where_nobody_says_what_was_asked_for),
-		TEST(waits_for_a_sleep_that_nothing_stops_any_more),
-		TEST(knows_that_the_host_has_slept),
-		TEST(knows_it_before_the_kernel_counts_it),
+		TEST(suspends_if_the_kind_of_sleep_is_unknown),
+		TEST(waits_for_a_sleep_that_continues),
+		TEST(detects_that_the_host_has_slept),
+		TEST(detects_the_sleep_before_the_kernel_counts_it),
 	};
 
 	return cmocka_run_group_tests_name("sleeper", tests, NULL, NULL);

@@ -156,7 +156,7 @@ static void clears_the_alarm_when_the_host_did_not_sleep(void **state)
 	close_world(&world, sleeper);
 }
 
-static void refuses_an_alarm_of_somebody_else(void **state)
+static void refuses_if_another_alarm_is_set(void **state)
 {
 	struct world world;
 	struct sleeper *sleeper = open_world(&world);
@@ -170,7 +170,7 @@ static void refuses_an_alarm_of_somebody_else(void **state)
 	close_world(&world, sleeper);
 }
 
-static void refuses_where_there_is_no_alarm(void **state)
+static void refuses_without_an_alarm(void **state)
 {
 	struct world world;
 	struct sleeper *sleeper = open_world(&world);
@@ -189,8 +189,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets_the_alarm_right_before_the_sleep),
 		cmocka_unit_test(clears_the_alarm_when_the_host_did_not_sleep),
-		cmocka_unit_test(refuses_an_alarm_of_somebody_else),
-		cmocka_unit_test(refuses_where_there_is_no_alarm),
+		cmocka_unit_test(refuses_if_another_alarm_is_set),
+		cmocka_unit_test(refuses_without_an_alarm),
 	};
 
 	return cmocka_run_group_tests_name("sleeper-alarm", tests, NULL, NULL);

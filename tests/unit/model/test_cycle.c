@@ -41,7 +41,7 @@ static void begin(struct cycle *cycle)
 	      "1000000 guest 7 " UUID "7 none - my vault", NULL);
 }
 
-static void every_type_of_record_comes_back_as_it_was(void **state)
+static void every_type_of_record_survives_a_round_trip(void **state)
 {
 	static const char *const texts[] = {
 		NULL, "", "x", "did not suspend within 10 s", "  two  spaces ", "agent"
@@ -99,7 +99,7 @@ static void a_record_is_one_line_whatever_its_text(void **state)
 	assert_int_equal(record_format(&record, line, 10), -EMSGSIZE);
 }
 
-static void refuses_what_is_no_record(void **state)
+static void rejects_malformed_records(void **state)
 {
 	static const char *const cases[] = {
 		"",
@@ -127,7 +127,7 @@ static void refuses_what_is_no_record(void **state)
 	}
 }
 
-static void refuses_records_that_make_no_sense_here(void **state)
+static void rejects_records_that_do_not_apply(void **state)
 {
 	static const char *const cases[] = {
 		"1000001 down 3",
@@ -160,7 +160,7 @@ static void refuses_records_that_make_no_sense_here(void **state)
 	}
 }
 
-static void knows_its_guests(void **state)
+static void records_its_guests(void **state)
 {
 	struct cycle cycle;
 
@@ -218,7 +218,7 @@ static void a_good_cycle_is_ok(void **state)
 	cycle_done(&cycle);
 }
 
-static void tells_the_truth_about_what_went_wrong(void **state)
+static void the_result_follows_from_each_failure(void **state)
 {
 	static const struct {
 		const char *line;
@@ -246,7 +246,7 @@ static void tells_the_truth_about_what_went_wrong(void **state)
 	}
 }
 
-static void remembers_who_is_held_and_how(void **state)
+static void records_which_guests_are_kept_suspended_and_how(void **state)
 {
 	static const struct {
 		const char *lines[3];
@@ -317,7 +317,7 @@ static bool ends_hold(enum record_type type, const struct cycle_guest *before)
 	}
 }
 
-static void nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold(void **state)
+static void a_guest_stays_recorded_until_it_runs_or_is_gone(void **state)
 {
 	static const char *const ways[][5] = {
 		{ "1000010 request 0" },
@@ -369,7 +369,7 @@ static void nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold(void **state)
 }
 
 /* The journal of a pmcoord that took SETTLED for the end of the hold. */
-static void holds_a_late_guest_of_an_old_journal(void **state)
+static void a_late_guest_of_an_old_journal_stays_recorded(void **state)
 {
 	struct cycle cycle;
 
@@ -391,7 +391,7 @@ static void holds_a_late_guest_of_an_old_journal(void **state)
 }
 
 /* Its end is no success either. */
-static void a_stranded_guest_that_is_gone_is_stranded_no_more(void **state)
+static void a_stranded_guest_that_is_gone_is_no_longer_stranded(void **state)
 {
 	struct cycle cycle;
 
@@ -406,7 +406,7 @@ static void a_stranded_guest_that_is_gone_is_stranded_no_more(void **state)
 }
 
 /* xenstored learns of a suspended guest's resume, and of no unpause. */
-static void keeps_the_books_of_one_that_suspends_late(void **state)
+static void a_late_guest_is_resumed_in_xenstore(void **state)
 {
 	struct cycle cycle;
 
@@ -423,7 +423,7 @@ static void keeps_the_books_of_one_that_suspends_late(void **state)
 	cycle_done(&cycle);
 }
 
-static void names_the_stranded(void **state)
+static void names_the_stranded_guest(void **state)
 {
 	struct cycle cycle;
 
@@ -435,7 +435,7 @@ static void names_the_stranded(void **state)
 	cycle_done(&cycle);
 }
 
-static void keeps_all_that_was_said_of_a_guest(void **state)
+static void keeps_each_detail_of_a_guest(void **state)
 {
 	struct cycle cycle;
 
@@ -450,7 +450,7 @@ static void keeps_all_that_was_said_of_a_guest(void **state)
 	cycle_done(&cycle);
 }
 
-static void times_are_never_before_the_start_nor_absurd(void **state)
+static void times_are_limited_to_the_cycle(void **state)
 {
 	struct cycle cycle;
 
@@ -474,22 +474,22 @@ static void times_are_never_before_the_start_nor_absurd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_type_of_record_comes_back_as_it_was),
+		cmocka_unit_test(every_type_of_record_survives_a_round_trip),
 		cmocka_unit_test(a_record_of_a_guest_names_it),
 		cmocka_unit_test(a_record_is_one_line_whatever_its_text),
-		cmocka_unit_test(refuses_what_is_no_record),
-		cmocka_unit_test(refuses_records_that_make_no_sense_here),
-		cmocka_unit_test(knows_its_guests),
+		cmocka_unit_test(rejects_malformed_records),
+		cmocka_unit_test(rejects_records_that_do_not_apply),
+		cmocka_unit_test(records_its_guests),
 		cmocka_unit_test(a_good_cycle_is_ok),
-		cmocka_unit_test(tells_the_truth_about_what_went_wrong),
-		cmocka_unit_test(remembers_who_is_held_and_how),
-		cmocka_unit_test(nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold),
-		cmocka_unit_test(holds_a_late_guest_of_an_old_journal),
-		cmocka_unit_test(a_stranded_guest_that_is_gone_is_stranded_no_more),
-		cmocka_unit_test(keeps_the_books_of_one_that_suspends_late),
-		cmocka_unit_test(names_the_stranded),
-		cmocka_unit_test(keeps_all_that_was_said_of_a_guest),
-		cmocka_unit_test(times_are_never_before_the_start_nor_absurd),
+		cmocka_unit_test(the_result_follows_from_each_failure),
+		cmocka_unit_test(records_which_guests_are_kept_suspended_and_how),
+		cmocka_unit_test(a_guest_stays_recorded_until_it_runs_or_is_gone),
+		cmocka_unit_test(a_late_guest_of_an_old_journal_stays_recorded),
+		cmocka_unit_test(a_stranded_guest_that_is_gone_is_no_longer_stranded),
+		cmocka_unit_test(a_late_guest_is_resumed_in_xenstore),
+		cmocka_unit_test(names_the_stranded_guest),
+		cmocka_unit_test(keeps_each_detail_of_a_guest),
+		cmocka_unit_test(times_are_limited_to_the_cycle),
 	};
 
 	return cmocka_run_group_tests_name("cycle", tests, NULL, NULL);

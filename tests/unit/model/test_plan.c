@@ -93,7 +93,7 @@ static bool acts(const struct host *host, size_t node)
 #define STOPPED_AGENT                                                                              \
 	.agent = { .present = true, .version = 1, .port = 5, .state.state = PROTOCOL_AGENT_NONE }
 
-static void chooses_the_best_mechanism_there_is(void **state)
+static void chooses_the_best_available_mechanism(void **state)
 {
 	static const struct {
 		struct guest guest;
@@ -214,7 +214,7 @@ static const char *after(const struct host *host, uint32_t domid, bool resuming,
 	return ret;
 }
 
-static void waits_through_guests_that_are_left_alone(void **state)
+static void waits_through_skipped_guests(void **state)
 {
 	unsigned int depths[N_MAX];
 	struct host host;
@@ -243,7 +243,7 @@ static void waits_through_guests_that_are_left_alone(void **state)
 	host_done(&host);
 }
 
-static void takes_what_the_configuration_says(void **state)
+static void applies_the_configuration(void **state)
 {
 	struct config_rule rule = {
 		.pattern = strdup("g2"),
@@ -270,7 +270,7 @@ static void takes_what_the_configuration_says(void **state)
 	host_done(&host);
 }
 
-static void a_selection_takes_those_who_need_it(void **state)
+static void a_selection_includes_guests_that_need_it(void **state)
 {
 	bool selected[4] = { false };
 	const struct inventory *inventory;
@@ -295,7 +295,7 @@ static void a_selection_takes_those_who_need_it(void **state)
 	host_done(&host);
 }
 
-static void an_exact_selection_takes_no_other_guest(void **state)
+static void an_exact_selection_includes_no_other_guest(void **state)
 {
 	bool selected[2] = { false };
 	struct host host;
@@ -428,7 +428,7 @@ static void check_pair(struct plan_walk *walk, const unsigned int *depths, const
 	assert_true(depths[node] > depths[other]);
 }
 
-static void keeps_the_law_of_order_on_random_hosts(void **state)
+static void keeps_the_order_on_random_hosts(void **state)
 {
 	(void)state;
 	srandom(1);
@@ -481,14 +481,14 @@ static void the_same_host_gives_the_same_plan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(chooses_the_best_mechanism_there_is),
+		cmocka_unit_test(chooses_the_best_available_mechanism),
 		cmocka_unit_test(mechanisms_have_names),
-		cmocka_unit_test(waits_through_guests_that_are_left_alone),
-		cmocka_unit_test(takes_what_the_configuration_says),
-		cmocka_unit_test(a_selection_takes_those_who_need_it),
-		cmocka_unit_test(an_exact_selection_takes_no_other_guest),
+		cmocka_unit_test(waits_through_skipped_guests),
+		cmocka_unit_test(applies_the_configuration),
+		cmocka_unit_test(a_selection_includes_guests_that_need_it),
+		cmocka_unit_test(an_exact_selection_includes_no_other_guest),
 		cmocka_unit_test(an_empty_host_has_an_empty_plan),
-		cmocka_unit_test(keeps_the_law_of_order_on_random_hosts),
+		cmocka_unit_test(keeps_the_order_on_random_hosts),
 		cmocka_unit_test(the_same_host_gives_the_same_plan),
 	};
 

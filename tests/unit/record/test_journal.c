@@ -215,7 +215,7 @@ static void record_random(struct journal *journal, int n)
 	}
 }
 
-static void holds_the_plan_in_suspend_order(void **state)
+static void records_the_plan_in_suspend_order(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 12);
@@ -255,7 +255,7 @@ static void replaying_gives_the_same_cycle(void **state)
 	}
 }
 
-static void goes_on_where_the_last_coordinator_stopped(void **state)
+static void continues_after_the_last_record(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *next;
@@ -304,7 +304,7 @@ static void drops_a_torn_last_line(void **state)
 	}
 }
 
-static void refuses_what_is_no_journal(void **state)
+static void rejects_what_is_no_journal(void **state)
 {
 	static const char head[] = "5 cycle 1 boot 17 sleep lid\n";
 	static const struct {
@@ -345,7 +345,7 @@ static void refuses_what_is_no_journal(void **state)
 	journal_close(journal);
 }
 
-static void says_when_there_is_none(void **state)
+static void a_missing_journal_is_reported(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal;
@@ -353,7 +353,7 @@ static void says_when_there_is_none(void **state)
 	assert_int_equal(journal_open(world->directory, 7, &journal, NULL), -ENOENT);
 }
 
-static void survives_any_damage(void **state)
+static void accepts_or_rejects_a_damaged_journal(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1);
@@ -385,7 +385,7 @@ static void survives_any_damage(void **state)
 	assert_true(n_good > 0 && n_good < 3000);
 }
 
-static void lists_cycles_in_their_order_and_nothing_else(void **state)
+static void lists_only_cycles_in_their_order(void **state)
 {
 	struct world *world = *state;
 	char path[128];
@@ -404,7 +404,7 @@ static void lists_cycles_in_their_order_and_nothing_else(void **state)
 	assert_null(numbers);
 }
 
-static void never_writes_over_another_cycle(void **state)
+static void does_not_overwrite_another_cycle(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *other;
@@ -419,7 +419,7 @@ static void never_writes_over_another_cycle(void **state)
 }
 
 /* /run is full: what is on record stays whole, and so does what comes later. */
-static void leaves_no_half_line_when_there_is_no_room(void **state)
+static void leaves_no_incomplete_line_on_a_full_disk(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *replayed;
@@ -440,7 +440,7 @@ static void leaves_no_half_line_when_there_is_no_room(void **state)
 	journal_close(journal);
 }
 
-static void makes_its_directory_for_us_only(void **state)
+static void creates_a_directory_for_its_user_only(void **state)
 {
 	struct world *world = *state;
 	struct cycle_head head = head_of(1);
@@ -462,7 +462,7 @@ static void note_type(void *data, const struct cycle *cycle, const struct record
 	*(enum record_type *)data = record->type;
 }
 
-static void tells_an_observer_of_each_record(void **state)
+static void passes_each_record_to_its_observer(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1);
@@ -481,7 +481,7 @@ static void count_record(void *data, const struct cycle *cycle, const struct rec
 	++*(unsigned int *)data;
 }
 
-static void a_follower_sees_each_record_once_and_no_half_one(void **state)
+static void a_follower_reads_each_complete_record_once(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1);
@@ -515,7 +515,7 @@ static void a_follower_sees_each_record_once_and_no_half_one(void **state)
 	journal_close(journal);
 }
 
-static void a_follower_refuses_what_is_no_journal(void **state)
+static void a_follower_rejects_what_is_no_journal(void **state)
 {
 	struct world *world = *state;
 	struct journal_follower *follower;
@@ -536,20 +536,20 @@ static void a_follower_refuses_what_is_no_journal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(holds_the_plan_in_suspend_order),
+		world_test(records_the_plan_in_suspend_order),
 		world_test(replaying_gives_the_same_cycle),
-		world_test(goes_on_where_the_last_coordinator_stopped),
+		world_test(continues_after_the_last_record),
 		world_test(drops_a_torn_last_line),
-		world_test(refuses_what_is_no_journal),
-		world_test(says_when_there_is_none),
-		world_test(survives_any_damage),
-		world_test(lists_cycles_in_their_order_and_nothing_else),
-		world_test(never_writes_over_another_cycle),
-		world_test(leaves_no_half_line_when_there_is_no_room),
-		world_test(makes_its_directory_for_us_only),
-		world_test(tells_an_observer_of_each_record),
-		world_test(a_follower_sees_each_record_once_and_no_half_one),
-		world_test(a_follower_refuses_what_is_no_journal),
+		world_test(rejects_what_is_no_journal),
+		world_test(a_missing_journal_is_reported),
+		world_test(accepts_or_rejects_a_damaged_journal),
+		world_test(lists_only_cycles_in_their_order),
+		world_test(does_not_overwrite_another_cycle),
+		world_test(leaves_no_incomplete_line_on_a_full_disk),
+		world_test(creates_a_directory_for_its_user_only),
+		world_test(passes_each_record_to_its_observer),
+		world_test(a_follower_reads_each_complete_record_once),
+		world_test(a_follower_rejects_what_is_no_journal),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
