@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-/* More than any pause of this program between two readings. */
+/* Longer than any pause between two readings. */
 #define SLACK_US 60000000
 
 static uint64_t in_us(const struct timespec *time)

@@ -18,14 +18,14 @@
 
 #include <cmocka.h>
 
-#define FIRST 3 /* the first that is passed: sd_listen_fds(3) */
+#define FIRST 3 /* the first passed descriptor: sd_listen_fds(3) */
 
 static bool is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* The process as systemd would have started it with three descriptors. */
+/* Prepares the process as systemd does when it passes three descriptors. */
 static void pass_descriptors(const char *names)
 {
 	char pid[16];
@@ -39,7 +39,7 @@ static void pass_descriptors(const char *names)
 	setenv("LISTEN_FDNAMES", names, 1);
 }
 
-/* What the child does with them; its exit status is 0 when all is well. */
+/* Runs in the child; its exit status is 0 if it succeeds. */
 static int take(const char *names)
 {
 	pid_t pid = fork();
@@ -77,7 +77,7 @@ static void returns_no_descriptor_if_none_is_stored(void **state)
 	assert_int_equal(descriptor_store_take("channel"), -ENOENT);
 }
 
-/* Receives one message of the service's; returns the descriptor, or -1. */
+/* Receives one message of the service; returns its descriptor, or -1. */
 static int receive(int fd, char *ret_text, size_t size)
 {
 	union {

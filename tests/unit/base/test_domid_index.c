@@ -57,7 +57,7 @@ static void finds_nothing_in_an_empty_index(void **state)
 	domid_index_done(&index);
 }
 
-/* An event for each of many costs no walk through all. */
+/* Finds each without a search through all. */
 static void finds_each_of_many_domids(void **state)
 {
 	enum { MANY = 5000 };

@@ -25,7 +25,7 @@ static void make_file(const char *name)
 	fclose(file);
 }
 
-/* Whether these are listed, no more, and in this order. */
+/* Are exactly these listed, in this order? */
 static void assert_lists(const char *suffix, uint64_t max, int n, const uint64_t *expected)
 {
 	uint64_t *numbers = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Attempts to sleep that failed with the lid closed, and the next ones. */
+/* The delay after attempts to sleep that failed with a closed lid. */
 
 #include "engine/backoff.h"
 
@@ -67,7 +67,7 @@ static void names_the_failure_and_the_next_attempt(void **state)
 
 	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "guest 'mail'\nheld it up"), 0);
 	assert_int_equal(backoff_check(*state, BEGIN_US + SECOND_US / 2, &error), -EAGAIN);
-	/* One line, whatever a guest has said. */
+	/* The text of a guest cannot add lines. */
 	assert_null(strchr(error.text, '\n'));
 	assert_non_null(strstr(error.text, "guest 'mail'?held it up"));
 	assert_non_null(strstr(error.text, "due in 30 s"));
@@ -81,7 +81,7 @@ static void a_reset_ends_the_delay(void **state)
 	assert_int_equal(backoff_check(*state, BEGIN_US, NULL), 0);
 	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"), 0);
 	assert_refused_until(*state, BEGIN_US + 30 * SECOND_US);
-	/* Nothing to forget is no error either. */
+	/* A reset without a failure is no error. */
 	backoff_forget(*state);
 	backoff_forget(*state);
 }
@@ -94,7 +94,7 @@ static void a_damaged_file_delays_no_sleep(void **state)
 		"3\n1000000000\n",
 		"x\n1000000000\nwhy\n",
 		"-1\n1000000000\nwhy\n",
-		/* A clock that has not come that far: another boot's. */
+		/* A time in the future is from another boot. */
 		"3\n9223372036854775807\nwhy\n",
 	};
 	char path[64];
@@ -120,7 +120,7 @@ static void a_missing_run_directory_is_reported(void **state)
 
 struct world {
 	struct host host;
-	int hand; /* moves the lid */
+	int hand; /* the socket that moves the lid */
 };
 
 static int world_make(void **state)
@@ -169,7 +169,7 @@ static void pass_time(struct world *world, uint64_t span_us)
 		assert_int_equal(loop->ops->wait(loop, until_us), 0);
 }
 
-/* Whether guests went down for it; in vain, as this host does not sleep. */
+/* Tries to sleep, which this host refuses. Returns whether guests were suspended. */
 static bool tries_to_sleep(struct world *world, enum job_verb verb)
 {
 	struct job job = { .verb = verb };
@@ -192,7 +192,7 @@ static void requests_no_guest_after_a_failed_sleep(void **state)
 
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 	assert_false(tries_to_sleep(world, JOB_SLEEP));
-	/* Being refused is no failure that counts. */
+	/* A refused attempt does not extend the delay. */
 	assert_false(tries_to_sleep(world, JOB_SLEEP));
 	pass_time(world, 31 * SECOND_US);
 	assert_true(tries_to_sleep(world, JOB_SLEEP));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whole cycles on the simulator: the engine as it runs on Xen. */
+/* Whole cycles of the engine, on the simulator. */
 
 #include "engine/coordinator.h"
 
@@ -89,7 +89,7 @@ static void suspends_dependents_first_and_resumes_in_reverse(void **state)
 	assert_true(moment(report, "fw", "down_us") <= moment(report, "netvm", "requested_us"));
 	assert_true(moment(report, "netvm", "running_us") <= moment(report, "fw", "running_us"));
 	assert_true(moment(report, "fw", "running_us") <= moment(report, "web", "running_us"));
-	/* Nobody waits for those who do not need them. */
+	/* No guest waits for a guest that does not need it. */
 	assert_int_equal(moment(report, "vault", "requested_us"),
 			 moment(report, "web", "requested_us"));
 	assert_all_running(&host);
@@ -153,7 +153,7 @@ static void sleeps_at_the_deadline_and_names_the_cause(void **state)
 	assert_string_equal(text(report, "result"), "degraded");
 	assert_string_equal(text(guest_of(report, "mail"), "outcome"), "paused");
 	assert_non_null(strstr(text(guest_of(report, "mail"), "detail"), "deadline of 3 s"));
-	/* fw and netvm waited for it and had no time left. */
+	/* fw and netvm waited for it until the deadline. */
 	assert_string_equal(text(guest_of(report, "netvm"), "outcome"), "paused");
 	assert_all_running(&host);
 	json_object_put(report);
@@ -347,7 +347,7 @@ static void a_guest_destroyed_while_kept_suspended_is_not_resumed(void **state)
 static const struct hypervisor_ops *ops_below;
 static struct host *host_below;
 
-/* The verbs in `ops` are the simulator's but for those that are changed now. */
+/* Replaces the simulator's verbs by a copy in `ops`, which the test then changes. */
 static void put_between(struct host *host, struct hypervisor_ops *ops)
 {
 	ops_below = host->hypervisor->ops;
@@ -364,7 +364,7 @@ static int count_woken(struct hypervisor *hypervisor, const struct domain_id *id
 	return ops_below->wake_agent(hypervisor, id);
 }
 
-/* Armed for the next cycle, it would take an event for that cycle's request. */
+/* An agent that is armed for the next cycle takes an event as that cycle's request. */
 static void an_agent_that_is_ready_is_not_notified_again(void **state)
 {
 	struct hypervisor_ops ops;
@@ -401,7 +401,7 @@ static int inventory_after_goodbye(struct hypervisor *hypervisor, struct invento
 	return r;
 }
 
-/* What is stale is degraded, unless the agent was stopped in good order. */
+/* A stale port degrades the cycle, but not one of an agent that was stopped. */
 static void an_agent_that_was_stopped_does_not_degrade_the_cycle(void **state)
 {
 	static const char scenario[] = "[Guest \"desk\"]\nAgent=yes\n"
@@ -432,7 +432,7 @@ static int find_nobody(struct hypervisor *hypervisor, const struct domain_id *id
 	return -ESRCH;
 }
 
-/* Between its resume and the word to xenstored its owner has destroyed it. */
+/* Its owner destroys it after the resume hypercall, before xenstored is notified. */
 static void a_guest_destroyed_right_after_its_resume_is_no_error(void **state)
 {
 	struct hypervisor_ops ops;
@@ -471,7 +471,7 @@ static void a_resume_that_fails_is_tried_again_once(void **state)
 {
 	static const struct {
 		const char *mail;
-		const char *detail; /* part of it; NULL: nothing of xenstored */
+		const char *detail; /* part of it; NULL: it does not name xenstored */
 	} cases[] = {
 		{ "Fail=resume:1\n", "resumed: " },   { LATE "Fail=resume:1\n", "resumed: " },
 		{ "Fail=keep-books:1\n", NULL },      { LATE "Fail=keep-books:1\n", NULL },
@@ -515,7 +515,7 @@ static void is_unreadable_when_all_are_back(void *data, const struct cycle *cycl
 	is_unreadable |= record->type == RECORD_PHASE && strcmp(record->text, "ready") == 0;
 }
 
-/* It may be suspended, and here it is. */
+/* Its state cannot be read; it is suspended. */
 static void a_late_guest_whose_state_cannot_be_read_stays_recorded(void **state)
 {
 	struct hypervisor_ops ops;
@@ -545,7 +545,7 @@ static void a_late_guest_whose_state_cannot_be_read_stays_recorded(void **state)
 	host_done(&host);
 }
 
-/* It is late only once it is unpaused: until then nothing is settled. */
+/* A paused guest cannot suspend before it is unpaused. */
 static void a_paused_guest_may_still_be_late_when_others_are_resumed(void **state)
 {
 	struct resume_result result;
@@ -566,7 +566,7 @@ static void a_paused_guest_may_still_be_late_when_others_are_resumed(void **stat
 	host_done(&host);
 }
 
-/* While web goes down, and again while it is waited for on the way back. */
+/* The wait fails while web suspends, and again during the resume. */
 static void a_guest_stays_late_when_the_wait_for_it_fails(void **state)
 {
 	struct cycle_params params = { .trigger = "test" };
@@ -612,7 +612,7 @@ static void runs_where_that_is_recorded(void *data, const struct cycle *cycle,
 		assert_int_equal(state_of(data, cycle->guests[record->guest].name), GUEST_RUNNING);
 }
 
-/* It is paused and suspended: only both, undone, let it run. */
+/* It is paused and suspended: it runs after an unpause and a resume. */
 static void a_guest_that_suspends_as_it_is_paused_is_resumed_too(void **state)
 {
 	static const char *const failures[] = { "", "Fail=unpause:1\n", "Fail=resume:1\n" };
@@ -645,7 +645,7 @@ static void a_guest_that_suspends_as_it_is_paused_is_resumed_too(void **state)
 	}
 }
 
-/* It runs through S3, which stops its clock as well as the host's. */
+/* It was not suspended during S3, in which its clock stops, too. */
 static void a_guest_that_could_not_be_paused_may_be_late_after_the_sleep(void **state)
 {
 	struct json_object *report;
@@ -663,7 +663,7 @@ static void a_guest_that_could_not_be_paused_may_be_late_after_the_sleep(void **
 	host_done(&host);
 }
 
-/* Keeps the journal but for what RETRACTED says, as an older pmcoord wrote it. */
+/* Removes the RETRACTED records, which an older pmcoord did not write. */
 static void keep_old_journal(void *data, const struct cycle *cycle, const struct record *record)
 {
 	const struct host *host = data;
@@ -684,7 +684,7 @@ static void keep_old_journal(void *data, const struct cycle *cycle, const struct
 	fclose(out);
 }
 
-/* There SETTLED ended the hold of a guest that had run all along. */
+/* In such a journal SETTLED ends the record of a guest that was never suspended. */
 static void finishes_a_journal_of_an_older_pmcoord(void **state)
 {
 	char from[128], to[128];
@@ -780,7 +780,7 @@ static void waits_for_devices_with_resume_after_ready(void **state)
 	host_done(&host);
 }
 
-/* The wake shall find as little to do as possible. */
+/* As much of the resume as possible is done before the sleep. */
 static const struct sleeper_ops *sleeper_below;
 static size_t n_prepared;
 
@@ -886,14 +886,14 @@ static void die_at_record(void *data, const struct cycle *cycle, const struct re
 	(void)record;
 	if (++crash->seen < crash->at)
 		return;
-	/* What the hypervisor has done lasts; the coordinator does not. */
+	/* The state of the hypervisor outlives the process. */
 	hypervisor_close(crash->host->hypervisor);
 	_exit(99);
 }
 
 /*
- * Runs a cycle in a process that dies at a record; false when it got to its
- * end. The host is opened again as the dead process left it.
+ * Runs a cycle in a process that dies at a record; returns false if the cycle ended
+ * before. Opens the host again in the state that the process has left.
  */
 static bool crash_at(struct host *host, unsigned int at)
 {
@@ -925,7 +925,7 @@ static void the_next_cycle_first_undoes_an_interrupted_one(void **state)
 
 	(void)state;
 	host_init_laptop(&host, "");
-	/* In the middle: some guests are down. */
+	/* At this record some guests are suspended. */
 	assert_true(crash_at(&host, 14));
 	report = run_cycle(&host, true);
 	assert_string_equal(text(report, "result"), "ok");
@@ -935,8 +935,7 @@ static void the_next_cycle_first_undoes_an_interrupted_one(void **state)
 	host_done(&host);
 }
 
-/* A service manager that puts the host to sleep behind our back, or fails to.
- */
+/* A service manager that puts the host to sleep by itself, or fails to. */
 struct managed_sleep {
 	struct sleep_manager manager;
 	struct host *host;
@@ -985,7 +984,7 @@ static struct json_object *last_report(const struct host *host)
 	return report;
 }
 
-/* Returns whether the coordinator got as far as to die. */
+/* Returns whether the coordinator died at this record. */
 static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us, unsigned int *awaited)
 {
 	struct host host;
@@ -1019,7 +1018,7 @@ static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us, unsigne
 	return crashed;
 }
 
-/* Between the last guest that is down and the wake; at no other record. */
+/* At any record after the last guest was suspended and before the wake. */
 static void adopts_guests_of_a_coordinator_that_died_before_the_sleep(void **state)
 {
 	static const uint64_t sleeps_us[] = { 0, 5000000 };
@@ -1094,7 +1093,7 @@ static void a_signal_in_any_phase_before_the_sleep_is_undone(void **state)
 	}
 }
 
-/* With nobody to wait for, the signal is not overlooked either. */
+/* Without a guest to wait for, the signal is handled, too. */
 static void a_signal_keeps_a_host_without_guests_awake(void **state)
 {
 	struct json_object *report;

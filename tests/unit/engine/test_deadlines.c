@@ -38,7 +38,7 @@ static void the_first_item_of_equal_deadlines_is_next(void **state)
 	deadlines_free(deadlines);
 }
 
-/* Against a look at all of them, with deadlines that come, move and go. */
+/* Compares it with a search through all, while deadlines are set, moved and removed. */
 static void finds_the_next_of_many_deadlines(void **state)
 {
 	enum { N = 37 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What each job is, and what one refuses before anything is begun. */
+/* The table of jobs, and what a job refuses before it starts. */
 
 #include "engine/job.h"
 
@@ -10,7 +10,7 @@
 #include "engine/backoff.h"
 #include "tests/unit/simulated_host.h"
 
-/* Makes what is mounted first on the machine that runs this a Xen disk. */
+/* Makes the first mounted disk of the machine that runs this test a Xen disk. */
 static void mount_from_a_guest(struct host *host)
 {
 	char device[32], command[512];
@@ -53,7 +53,7 @@ static void systemd_cannot_sleep_on_a_disk_that_a_guest_serves(void **state)
 	assert_non_null(strstr(outcome.message, "is mounted from xvda"));
 	assert_non_null(strstr(outcome.message, "use 'pmcoord suspend-all'"));
 	job_outcome_done(&outcome);
-	/* By ourselves it can. */
+	/* Without systemd pmcoord can. */
 	run(&host, JOB_SUSPEND_ALL, &outcome);
 	assert_int_equal(outcome.result, JOB_RESULT_DONE);
 	assert_non_null(outcome.report);
@@ -61,7 +61,7 @@ static void systemd_cannot_sleep_on_a_disk_that_a_guest_serves(void **state)
 	host_done(&host);
 }
 
-/* One that is closed, and whose end `*ret_hand` is. */
+/* A closed lid, which is moved through `*ret_hand`. */
 static struct lid *make_lid(int *ret_hand)
 {
 	int fds[2];
@@ -85,7 +85,7 @@ static void ignores_a_lid_whose_device_was_removed(void **state)
 	assert_null(outcome.report);
 	assert_non_null(strstr(outcome.message, "the lid is still closed"));
 	job_outcome_done(&outcome);
-	/* Nor is there another: nobody keeps the host awake. */
+	/* Without a lid there is no back-off. */
 	close(hand);
 	run(&host, JOB_SLEEP, &outcome);
 	assert_int_equal(outcome.result, JOB_RESULT_DONE);
@@ -151,7 +151,7 @@ static void converts_a_number_to_a_result(void **state)
 	assert_int_equal(job_result_of_number(7), JOB_RESULT_ROLLED_BACK);
 }
 
-/* Its guests are back; that the file cannot be written is no wrong usage. */
+/* The guests are resumed; the error is not one of usage. */
 static void a_report_that_cannot_be_written_is_a_failure(void **state)
 {
 	struct job job = { .verb = JOB_CYCLE };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the daemon keeps ready, on the simulator. */
+/* The channels and requests that the daemon prepares, on the simulator. */
 
 #include "engine/prearm.h"
 
@@ -63,7 +63,7 @@ static void writes_the_request_once(void **state)
 	(void)state;
 	host_init_laptop(&host, "");
 	refresh(&host);
-	/* The answer is on its way, and an event of the agent's arrives. */
+	/* Before the agent's answer another event of it arrives. */
 	assert_int_equal(host.loop->ops->wait(host.loop, loop_now(host.loop) + 5000), 0);
 	before = agent_of(&host, "netvm");
 	assert_int_equal(before.state.state, PROTOCOL_AGENT_READY);
@@ -106,7 +106,7 @@ static void look_when_asked(void *data, const struct cycle *cycle, const struct 
 	witness->terms = agent_of(witness->host, "netvm").terms;
 }
 
-/* What netvm's agent reads when it is asked. */
+/* What netvm's agent reads after a request. */
 static struct agent_terms terms_when_asked(struct host *host)
 {
 	struct witness witness = { .host = host };
@@ -151,7 +151,7 @@ static void writes_the_time_limit_of_the_current_configuration(void **state)
 	refresh(&host);
 	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 3000000);
 	assert_int_equal(agent_of(&host, "netvm").request.cycle, 1);
-	/* And where nobody has looked since the file was edited. */
+	/* Also if the file was edited after the last look at the guests. */
 	host.config.guest_timeout_us = 4000000;
 	run_cycle(&host);
 	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 4000000);
@@ -172,7 +172,7 @@ static void no_guest_gets_more_time_than_the_deadline(void **state)
 	host_done(&host);
 }
 
-/* fw is asked when mail is down, and netvm after that. */
+/* fw is requested when mail is suspended, and netvm after fw. */
 static void a_guest_requested_late_gets_the_remaining_time(void **state)
 {
 	struct host host;
@@ -186,7 +186,7 @@ static void a_guest_requested_late_gets_the_remaining_time(void **state)
 	timeout_us = terms_when_asked(&host).timeout_us;
 	assert_true(timeout_us > 0);
 	assert_true(timeout_us <= 3000000);
-	/* The next cycle begins anew. */
+	/* The next cycle has the whole deadline again. */
 	refresh(&host);
 	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 10000000);
 	assert_all_running(&host);

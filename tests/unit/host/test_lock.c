@@ -61,7 +61,7 @@ static void a_wait_ends_at_its_timeout(void **state)
 	close(first);
 }
 
-/* A child that waits for the lock as a process with a loop does. */
+/* Starts a child that waits for the lock, with a loop's signal mask. */
 static pid_t start_waiting(bool is_told_before)
 {
 	pid_t pid = fork();
@@ -246,7 +246,7 @@ static void a_lock_on_another_file_is_not_this_one(void **state)
 	close(other);
 }
 
-/* From now on flock(2) fails in this process as on a file system without. */
+/* From now on flock(2) fails in this process, as on a file system without locks. */
 static bool forbid_flock(void)
 {
 	struct sock_filter instructions[] = {

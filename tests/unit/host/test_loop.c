@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 /*
- * Signals are the process's, so each case has one of its own. Its status: the
- * signal that the loop told, or the one that killed it.
+ * Each case runs in a process of its own, because signals affect a whole process. Its
+ * status is the signal that the loop reported, or the one that killed it.
  */
 static int told_of(int signal_number, bool is_nohup)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Calling off a sleep, before a systemd that only notes what it is told. */
+/* Cancelling a sleep, with a service manager that only records the calls. */
 
 #include "host/sleep-jobs.h"
 
@@ -139,7 +139,7 @@ static int tear_down(void **state)
 static void call_off(struct world *world)
 {
 	assert_int_equal(sleep_jobs_call_off(world->client, world->event), 0);
-	/* Until nothing has happened for a while. */
+	/* Until no event has arrived for some time. */
 	while (sd_event_run(world->event, 200000) > 0)
 		;
 }
@@ -172,7 +172,7 @@ static void does_nothing_without_a_sleep_job(void **state)
 	world->n_jobs = ELEMENTSOF(jobs);
 	call_off(world);
 	assert_string_equal(world->told, "");
-	/* Once more on the same bus. */
+	/* A second time on the same bus. */
 	call_off(world);
 	assert_string_equal(world->told, "");
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The sleep inside of systemd's, with a manager that says what it is told to.
- */
+/* The sleep within sleep.target, with a simulated sleep manager. */
 
 #include "host/loop-event.h"
 #include "host/sleep-manager-systemd.h"
@@ -27,12 +26,12 @@
 struct world {
 	struct sleep_manager manager;
 	struct sleep_job job;
-	bool is_mute; /* nobody answers */
+	bool is_mute; /* does not answer */
 	unsigned int awaited;
 	struct loop *loop;
 	struct sleeper *sleeper;
 	uint64_t slept_us; /* since boot */
-	uint64_t night_us; /* how long the sleep that is waited for takes */
+	uint64_t night_us; /* duration of the sleep that is waited for */
 	char sys[64];
 	int lease[2];
 };
@@ -139,7 +138,7 @@ static void refuses_hibernation_with_advice(void **state)
 	}
 }
 
-/* -ENOENT here is a kernel without suspend, and no wrong usage. */
+/* -ENOENT means a kernel without suspend, and is no usage error. */
 static void a_host_without_a_power_state_cannot_sleep(void **state)
 {
 	struct world *world = *state;
@@ -162,7 +161,7 @@ static void suspends_if_the_kind_of_sleep_is_unknown(void **state)
 	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
 }
 
-/* Whoever held the lease was killed: the manager goes on all the same. */
+/* The lease's holder was killed, but systemd still enters the sleep. */
 static void waits_for_a_sleep_that_continues(void **state)
 {
 	struct world *world = *state;
@@ -193,7 +192,7 @@ static void detects_that_the_host_has_slept(void **state)
 			 0);
 }
 
-/* We run again before the kernel has counted it. */
+/* The process runs again before the kernel has counted the sleep. */
 static void detects_the_sleep_before_the_kernel_counts_it(void **state)
 {
 	struct world *world = *state;

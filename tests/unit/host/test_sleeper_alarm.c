@@ -14,14 +14,14 @@
 
 #include <cmocka.h>
 
-/* A /sys, and a sleep that only looks at the alarm while it lasts. */
+/* A /sys, and a sleep that only reads the alarm. */
 struct world {
 	char sys[64];
 	char alarm[128];
 	struct sleeper inner;
-	char seen[32]; /* what the alarm was set to during the sleep */
+	char seen[32]; /* the alarm during the sleep */
 	int prepared, finished, freed;
-	int refusal; /* of the sleep, 0 or a negative errno */
+	int refusal; /* result of the sleep: 0 or negative errno */
 };
 
 static struct world *world_of(struct sleeper *sleeper)
@@ -69,7 +69,7 @@ static int inner_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret
 	read_alarm(world, world->seen, sizeof(world->seen));
 	if (world->refusal)
 		return error_set(error, world->refusal, "refused");
-	/* It has fired. */
+	/* The alarm has expired. */
 	write_alarm(world, "");
 	*ret_slept_us = 7;
 	return 0;
@@ -151,7 +151,7 @@ static void clears_the_alarm_when_the_host_did_not_sleep(void **state)
 	assert_int_equal(sleeper->ops->enter(sleeper, NULL, &slept_us, &error), -EBUSY);
 	sleeper->ops->finish(sleeper);
 	read_alarm(&world, text, sizeof(text));
-	/* "0" over "+10": a file keeps the rest, sysfs does not. */
+	/* "0" written over "+10": unlike sysfs, a file keeps the other bytes. */
 	assert_int_equal(text[0], '0');
 	close_world(&world, sleeper);
 }

@@ -13,7 +13,7 @@
 
 #define UUID "00000000-0000-0000-0000-00000000000"
 
-/* Applies lines as a journal holds them; `...` ends with NULL. */
+/* Applies lines of a journal; `...` ends with NULL. */
 static void apply(struct cycle *cycle, ...)
 {
 	va_list lines;
@@ -264,7 +264,7 @@ static void records_which_guests_are_kept_suspended_and_how(void **state)
 		{ { "1000010 request 0", "1000011 down 0", "1000012 running 0" }, HOLD_NONE },
 		{ { "1000010 request 0", "1000011 down 0", "1000012 stranded 0 EIO" },
 		  HOLD_SUSPENDED },
-		/* It suspends late, after it was given up. */
+		/* It suspends after its time limit. */
 		{ { "1000010 paused 0", "1000011 running 0", "1000012 resume 0" }, HOLD_REQUESTED },
 		{ { "1000010 paused 0", "1000011 running 0", "1000012 stranded 0 EIO" },
 		  HOLD_REQUESTED },
@@ -283,7 +283,7 @@ static void records_which_guests_are_kept_suspended_and_how(void **state)
 	}
 }
 
-/* A text that records of this type can have. */
+/* A valid text for records of this type. */
 static const char *text_of(enum record_type type)
 {
 	switch (type) {
@@ -302,14 +302,14 @@ static const char *text_of(enum record_type type)
 	}
 }
 
-/* Whether a record of this type says that the guest runs, or is no more. */
+/* Does a record of this type mean that the guest runs, or is gone? */
 static bool ends_hold(enum record_type type, const struct cycle_guest *before)
 {
 	switch (type) {
 	case RECORD_RUNNING:
 	case RECORD_GONE:
 		return true;
-	case RECORD_RETRACTED: /* it ran all along */
+	case RECORD_RETRACTED: /* it was never suspended */
 		return before->hold != HOLD_SUSPENDED &&
 		       !(before->hold == HOLD_REQUESTED && before->resume_us != CYCLE_NEVER);
 	default:
@@ -360,7 +360,7 @@ static void a_guest_stays_recorded_until_it_runs_or_is_gone(void **state)
 		assert_int_equal(cycle_apply(&cycle, &record), 0);
 		assert_int_equal(cycle.guests[0].hold == HOLD_NONE,
 				 ends_hold(record.type, &before));
-		/* Only what is held is stranded. */
+		/* Only a guest that is kept suspended can be stranded. */
 		if (record.type != RECORD_STRANDED)
 			assert_int_equal(cycle.guests[0].stranded,
 					 before.stranded && !ends_hold(record.type, &before));
@@ -368,7 +368,7 @@ static void a_guest_stays_recorded_until_it_runs_or_is_gone(void **state)
 	}
 }
 
-/* The journal of a pmcoord that took SETTLED for the end of the hold. */
+/* An older pmcoord wrote SETTLED as the last record of a guest. */
 static void a_late_guest_of_an_old_journal_stays_recorded(void **state)
 {
 	struct cycle cycle;
@@ -390,7 +390,7 @@ static void a_late_guest_of_an_old_journal_stays_recorded(void **state)
 	cycle_done(&cycle);
 }
 
-/* Its end is no success either. */
+/* The cycle is not ok, either. */
 static void a_stranded_guest_that_is_gone_is_no_longer_stranded(void **state)
 {
 	struct cycle cycle;
@@ -405,7 +405,7 @@ static void a_stranded_guest_that_is_gone_is_no_longer_stranded(void **state)
 	cycle_done(&cycle);
 }
 
-/* xenstored learns of a suspended guest's resume, and of no unpause. */
+/* xenstored is notified of the resume of a suspended guest, not of an unpause. */
 static void a_late_guest_is_resumed_in_xenstore(void **state)
 {
 	struct cycle cycle;

@@ -119,7 +119,7 @@ static void sets_the_role_of_each_guest(void **state)
 		uint32_t domid;
 		enum guest_role role;
 	} expected[] = {
-		{ 1, GUEST_ROLE_DRIVER_DOMAIN }, /* holds a device */
+		{ 1, GUEST_ROLE_DRIVER_DOMAIN }, /* has a device */
 		{ 2, GUEST_ROLE_DRIVER_DOMAIN }, /* serves storage */
 		{ 3, GUEST_ROLE_GUEST }, /* is served */
 		{ 4, GUEST_ROLE_STUB_DOMAIN }, /* is a device model */

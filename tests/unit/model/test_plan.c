@@ -24,7 +24,7 @@ static void add_guest(struct host *host, uint32_t domid, enum guest_state now)
 {
 	struct guest guest = {
 		.domid = domid,
-		/* Neither in the order of domids nor against it. */
+		/* Not in the order of domids, nor in its reverse. */
 		.uuid = { (uint8_t)(domid * 37), (uint8_t)domid },
 		.type = GUEST_PVH,
 		.state = now,
@@ -114,7 +114,7 @@ static void chooses_the_best_available_mechanism(void **state)
 		  MECHANISM_XENSTORE,
 		  "its agent speaks an unknown protocol version" },
 		{ { .type = GUEST_PVH, STOPPED_AGENT }, POLICY_SUSPEND, MECHANISM_XENSTORE, NULL },
-		/* Without it, devices come to harm: the cycle shall say so. */
+		/* Without its agent, devices may not work after the sleep. */
 		{ { .type = GUEST_PV, .role = GUEST_ROLE_DRIVER_DOMAIN, STOPPED_AGENT },
 		  POLICY_SUSPEND,
 		  MECHANISM_AGENT,
@@ -346,7 +346,7 @@ static void swap(uint32_t *a, uint32_t *b)
 	*b = value;
 }
 
-/* Without circles: links lead from later to earlier in a random order. */
+/* Without loops: links lead from later to earlier guests of a random order. */
 static void random_host(struct random_host *random_host)
 {
 	uint32_t order[N_MAX];
@@ -390,7 +390,7 @@ static void host_from_random(struct host *host, const struct random_host *random
 
 /*
  * By brute force: whether `node` needs `other` directly or through guests that
- * are left alone.
+ * are skipped.
  */
 static bool must_outlive(const struct host *host, size_t node, size_t other)
 {
@@ -422,7 +422,7 @@ static void check_pair(struct plan_walk *walk, const unsigned int *depths, const
 	assert_int_equal(contains(walk->found, walk->n_found, other), expected);
 	if (!expected)
 		return;
-	/* Suspend: those that need it go first. Resume: the other way round. */
+	/* Suspend: guests that need it come first. Resume: the reverse. */
 	assert_true(host->plan.step_of_guest[node] < host->plan.step_of_guest[other]);
 	assert_true(step_of(host, node)->depth < step_of(host, other)->depth);
 	assert_true(depths[node] > depths[other]);

@@ -174,7 +174,7 @@ static void assert_same_cycle(const struct cycle *a, const struct cycle *b)
 	assert_int_equal(a->ended, b->ended);
 }
 
-/* A text that makes sense for this type of record. */
+/* A valid text for this type of record. */
 static const char *text_for(enum record_type type)
 {
 	switch (type) {
@@ -205,7 +205,7 @@ static void record_random(struct journal *journal, int n)
 			RECORD_PHASE +
 			(enum record_type)(random() % (RECORD_END - RECORD_PHASE + 1));
 
-		/* Phases are few by nature. */
+		/* A cycle has few phases. */
 		if (type == RECORD_PHASE && random() % 8)
 			continue;
 		now += (uint64_t)random() % 1000;
@@ -230,7 +230,7 @@ static void records_the_plan_in_suspend_order(void **state)
 		assert_int_equal(cycle->guests[i].domid, guest->domid);
 		assert_string_equal(cycle->guests[i].name, guest->name);
 		assert_int_equal(cycle->guests[i].mechanism, step->mechanism);
-		/* Whom it needs comes later. */
+		/* The guests that it needs come later. */
 		for (size_t j = 0; j < cycle->guests[i].n_needs; j++)
 			assert_true(cycle->guests[i].needs[j] > i);
 	}
@@ -292,7 +292,7 @@ static void drops_a_torn_last_line(void **state)
 		write_file(path, whole, cut);
 		assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
 		assert_int_equal(journal_cycle(journal)->guests[0].outcome, OUTCOME_PENDING);
-		/* What comes next stands on a line of its own. */
+		/* The next record is on a line of its own. */
 		assert_int_equal(journal_record(journal, RECORD_END, BASE_US + 3, 0, "%s", ""), 0);
 		journal_close(journal);
 		rest = read_file(path, text, sizeof(text));
@@ -315,8 +315,7 @@ static void rejects_what_is_no_journal(void **state)
 		TEXT(""),
 		TEXT("\n"),
 		TEXT("garbage\n"),
-		TEXT("5 cycle 1 boot 17 sleep lid"), /* torn, and all there is
-						      */
+		TEXT("5 cycle 1 boot 17 sleep lid"), /* only a torn line */
 		TEXT("5 phase suspend\n"),
 		TEXT("5 cycle 1 boot 17 sleep lid\n6 cycle 2 b 17 sleep lid\n"),
 		TEXT("5 cycle 1 boot 17 sleep lid\ngarbage\n6 end\n"),
@@ -418,7 +417,7 @@ static void does_not_overwrite_another_cycle(void **state)
 	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), -ENOENT);
 }
 
-/* /run is full: what is on record stays whole, and so does what comes later. */
+/* /run is full: earlier and later records stay complete. */
 static void leaves_no_incomplete_line_on_a_full_disk(void **state)
 {
 	struct world *world = *state;
@@ -457,7 +456,7 @@ static void creates_a_directory_for_its_user_only(void **state)
 
 static void note_type(void *data, const struct cycle *cycle, const struct record *record)
 {
-	/* It is told after the fact. */
+	/* The observer is called after the write. */
 	assert_int_equal(cycle->guests[record->guest].hold, HOLD_REQUESTED);
 	*(enum record_type *)data = record->type;
 }
@@ -506,7 +505,7 @@ static void a_follower_reads_each_complete_record_once(void **state)
 	assert_int_equal(n, 2 + N_GUESTS);
 	fprintf(file, " 2\n");
 	fclose(file);
-	/* What was removed is read to its end. */
+	/* A removed file is read to its end. */
 	assert_int_equal(journal_remove(journal), 0);
 	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
 	assert_int_equal(n, 3 + N_GUESTS);

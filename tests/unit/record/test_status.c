@@ -24,7 +24,7 @@
 #define STARTED_US 1767225600000000ull
 #define UUID "00000000-0000-0000-0000-00000000000"
 
-/* A cycle of two guests, web needing netvm, whose agent is asked last. */
+/* A cycle of two guests: web needs netvm, whose agent is requested last. */
 #define GUESTS                                                                                     \
 	"1000 guest 4 " UUID "4 xenstore 1 web\n"                                                  \
 	"1000 guest 1 " UUID "1 agent - netvm\n"
@@ -101,7 +101,7 @@ static enum status_state state_of(struct world *world)
 	return world->status.state;
 }
 
-/* What it prints ten seconds after the start; the caller's. */
+/* The output ten seconds after the start; release with free(). */
 static char *print(const struct world *world, bool json)
 {
 	char *text = NULL;
@@ -270,7 +270,7 @@ static void reading_a_free_lock_does_not_take_it(void **state)
 	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)), 1);
 	assert_int_equal(strncmp(holder, "test, process ", 14), 0);
 	close(lock);
-	/* The text is still there; the lock is not. */
+	/* The file still contains the holder's name, but is not locked. */
 	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)), 0);
 }
 
