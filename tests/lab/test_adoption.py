@@ -40,7 +40,7 @@ def wait_running(laptop: Laptop) -> None:
     ("true", f"{KILL_DAEMON}; {KILL_UNIT}"),
     ("systemctl stop pmcoord", KILL_UNIT),
 ], ids=["daemon", "unit", "both", "unit-without-daemon"])
-def test_guests_stay_down_until_the_wake_and_are_back_at_once(laptop, set_up, death):
+def test_guests_stay_suspended_until_the_wake_and_are_resumed_at_once(laptop, set_up, death):
     laptop.dom0(set_up)
     laptop.put("/run/lab/last-moment", death.encode())
     laptop.put("/usr/lib/systemd/system-sleep/last-moment", HOOK, mode="755")
@@ -67,7 +67,7 @@ def test_guests_stay_down_until_the_wake_and_are_back_at_once(laptop, set_up, de
 
 
 @pytest.mark.parametrize("target", ["hibernate", "hybrid-sleep", "suspend-then-hibernate"])
-def test_hibernation_is_refused_before_anything_happens(laptop, target):
+def test_hibernation_is_refused_before_any_guest_is_requested(laptop, target):
     before = str(laptop.dom0("xl list | awk '{ print $1, $2 }'"))
     refused = laptop.dom0(f"systemctl start {target}.target", check=False, timeout=90)
     assert refused.status != 0
@@ -79,7 +79,7 @@ def test_hibernation_is_refused_before_anything_happens(laptop, target):
     assert str(laptop.dom0("ls /var/lib/pmcoord/reports /run/pmcoord/cycles 2>/dev/null | grep -c json", check=False)) in ("0", "")
 
 
-def test_an_upgrade_while_guests_are_held_strands_nobody(laptop):
+def test_an_upgrade_while_guests_are_kept_suspended_strands_no_guest(laptop):
     laptop.dom0("pmcoord suspend-all --guests-only")
     for how in ("restart pmcoord", "kill -s KILL pmcoord", "daemon-reexec"):
         laptop.dom0(f"systemctl {how}; sleep 1; timeout 20 sh -c 'until systemctl is-active -q pmcoord; do sleep 0.1; done'", timeout=40)

@@ -116,7 +116,7 @@ def netvm(shared, request):
     assert shared.laptop.wait_ping("web", seconds=20) < 20
 
 
-def test_left_bound_the_usb_controller_takes_its_driver_domain_down(payload):
+def test_a_usb_controller_that_stays_bound_breaks_its_driver_domain(payload):
     """The control: without it, nobody would know that the 20 nights prove anything. Before there is the shared laptop."""
     with Laptop.fresh(payload) as laptop:
         domain = with_stick(laptop)
@@ -131,7 +131,7 @@ def test_left_bound_the_usb_controller_takes_its_driver_domain_down(payload):
         assert domain.of_report()["degraded"]
 
 
-def test_it_starts_with_all_that_it_is_to_keep(shared):
+def test_the_agent_starts_with_its_devices_bound(shared):
     assert f"driver {NIC} e1000e" in shared.before and f"driver {USB} xhci_hcd" in shared.before
     assert "master br0" in shared.before and "frozen" not in shared.before and "limit 20000" in shared.before
 
@@ -147,7 +147,7 @@ def test_both_devices_survive_20_nights(netvm):
         assert re.search(rf"{NIC} e1000e enp0s0 ok [\d.]+ m?s; {USB} xhci_hcd ok [\d.]+ m?s", report["detail"]), report
 
 
-def test_a_bridge_port_gets_its_vlans_back(netvm):
+def test_the_vlans_of_a_bridge_port_are_restored(netvm):
     vlans = "bridge -compressvlans vlan show dev enp0s0 | xargs"
     netvm.run("ip link set br0 type bridge vlan_filtering 1 && bridge vlan del dev enp0s0 vid 1 && "
               "bridge vlan add dev enp0s0 vid 7 pvid untagged && bridge vlan add dev enp0s0 vid 100-200")
@@ -178,7 +178,7 @@ ONCE = "! [ -e /run/killed ] && touch /run/killed && kill -9 $PPID; exit 0"
 
 
 @pytest.mark.parametrize("moment", ["idle", "pre hook", "frozen", "unbinding", "binding", "post hook"])
-def test_killed_at_any_moment_it_leaves_nothing_behind(netvm, moment):
+def test_everything_is_restored_after_a_kill_at_any_moment(netvm, moment):
     netvm.run("rm -f /run/killed")
     if moment == "idle":
         netvm.run(f"kill -9 {AGENT}")
@@ -217,7 +217,7 @@ wait $cycle
 
 
 @pytest.mark.parametrize("moment", [FROZEN, UNBOUND], ids=["frozen", "unbound"])
-def test_given_up_at_any_moment_all_is_undone(netvm, moment):
+def test_everything_is_restored_after_an_abort_at_any_moment(netvm, moment):
     # Time for the moment to be told: a module that takes three seconds to be unloaded, once devices are unbound.
     netvm.configure("[Agent]\nUnloadModules=usb_storage\n")
     netvm.run(f"echo remove usb_storage sleep 3 > {SLOW_MODULE}; "
@@ -230,7 +230,7 @@ def test_given_up_at_any_moment_all_is_undone(netvm, moment):
     assert netvm.wait_state(r"ready \d+")
 
 
-def test_a_rehearsal_whose_terminal_is_closed_is_undone(netvm):
+def test_a_self_test_whose_terminal_is_closed_is_undone(netvm):
     """As it happens to who tests a network card over the network."""
     netvm.configure("[Agent]\nUnloadModules=usb_storage\n")
     result = netvm.run(f"echo remove usb_storage sleep 3 > {SLOW_MODULE}; pmcoord-agent --test & rehearsal=$!; "
@@ -239,7 +239,7 @@ def test_a_rehearsal_whose_terminal_is_closed_is_undone(netvm):
     assert netvm.look() == netvm.before
 
 
-def test_given_up_in_the_middle_of_a_hook_all_is_undone(netvm):
+def test_everything_is_restored_after_an_abort_during_a_hook(netvm):
     netvm.hook("[ $1 = post ] || { touch /run/in-hook; sleep 3; }")
     netvm.run("rm -f /run/in-hook")
 
@@ -252,7 +252,7 @@ def test_given_up_in_the_middle_of_a_hook_all_is_undone(netvm):
     assert netvm.wait_state(r"ready \d+")
 
 
-def test_a_hook_can_keep_its_guest_awake_and_says_why(netvm):
+def test_a_hook_can_keep_its_guest_awake_with_a_reason(netvm):
     netvm.hook('[ $1 = post ] || { echo "a stick is lent to web" >&2; exit 1; }')
 
     assert netvm.suspend("--timeout", "8s").wait(60).status == 3
@@ -283,7 +283,7 @@ def stuck(netvm):
     netvm.laptop.dom0("xl block-detach netvm xvdq")
 
 
-def test_a_user_s_process_that_does_not_freeze_is_named(netvm, stuck):
+def test_a_user_process_that_does_not_freeze_is_named(netvm, stuck):
     stuck("user.slice")
 
     assert netvm.suspend("--timeout", "6s").wait(60).status == 3
@@ -305,7 +305,7 @@ def patient(netvm):
     netvm.laptop.dom0(f"rm {PATIENT}; systemctl restart pmcoord")
 
 
-def test_a_kernel_that_refuses_to_freeze_is_noticed_and_all_is_undone(netvm, patient, stuck):
+def test_a_kernel_that_refuses_to_freeze_is_detected_and_everything_restored(netvm, patient, stuck):
     stuck("system.slice")
 
     assert netvm.suspend().wait(90).status == 3
@@ -318,7 +318,7 @@ def test_a_kernel_that_refuses_to_freeze_is_noticed_and_all_is_undone(netvm, pat
     assert netvm.look() == netvm.before
 
 
-def test_given_up_while_the_kernel_tries_all_is_undone(netvm, stuck):
+def test_everything_is_restored_after_an_abort_while_the_kernel_suspends(netvm, stuck):
     stuck("system.slice")
 
     job = netvm.suspend()
@@ -329,7 +329,7 @@ def test_given_up_while_the_kernel_tries_all_is_undone(netvm, stuck):
     assert netvm.wait_state(r"ready \d+")
 
 
-def test_killed_while_the_kernel_tries_all_is_undone(netvm, stuck):
+def test_everything_is_restored_after_a_kill_while_the_kernel_suspends(netvm, stuck):
     stuck("system.slice")
 
     job = netvm.suspend()
@@ -341,7 +341,7 @@ def test_killed_while_the_kernel_tries_all_is_undone(netvm, stuck):
     assert netvm.wait_state(r"(failed|ready) \d+")
 
 
-def test_when_dom0_hangs_meanwhile_it_undoes_by_itself(netvm, stuck):
+def test_the_agent_restores_by_itself_while_dom0_hangs(netvm, stuck):
     stuck("system.slice")
     daemon = str(netvm.laptop.dom0("systemctl show -p MainPID --value pmcoord"))
 
@@ -364,7 +364,7 @@ def mechanism(netvm: DriverDomain) -> str:
     return next(guest["mechanism"] for guest in guests if guest["name"] == "netvm")
 
 
-def test_a_request_that_comes_twice_is_one_request(netvm):
+def test_a_repeated_request_is_one_request(netvm):
     netvm.cycle()
     done = netvm.wait_state(r"ready \d+")
     quiesced = "journalctl -u pmcoord-agent --no-pager | grep -c 'quiesced in'"
@@ -386,7 +386,7 @@ def test_an_unknown_version_falls_back_to_xenstore(netvm):
     assert mechanism(netvm) == "agent"
 
 
-def test_without_it_the_guest_goes_by_xenstore_and_check_says_so(netvm):
+def test_without_the_agent_the_mechanism_is_xenstore_and_check_warns(netvm):
     netvm.run("systemctl stop pmcoord-agent")
 
     findings = json.loads(str(netvm.laptop.dom0("pmcoord check --json", check=False)))["findings"]
@@ -402,7 +402,7 @@ def test_without_it_the_guest_goes_by_xenstore_and_check_says_so(netvm):
     netvm.run(f"echo {USB} > /sys/bus/pci/drivers/xhci_hcd/bind")
 
 
-def test_no_restart_leaks_a_port(netvm):
+def test_restarts_leak_no_port(netvm):
     netvm.cycle()
     before = netvm.ports()
     for _ in range(3):
@@ -417,7 +417,7 @@ def test_no_restart_leaks_a_port(netvm):
 # ---- a good service ----
 
 
-def test_a_root_file_system_that_is_read_only_is_enough(netvm):
+def test_the_agent_runs_with_a_read_only_root_file_system(netvm):
     netvm.run("mount -o remount,ro /")
     try:
         netvm.run("systemctl restart pmcoord-agent")
@@ -427,7 +427,7 @@ def test_a_root_file_system_that_is_read_only_is_enough(netvm):
         netvm.run("mount -o remount,rw /")
 
 
-def test_idle_it_does_nothing_and_is_small(netvm):
+def test_an_idle_agent_does_nothing_and_is_small(netvm):
     netvm.cycle()
     switches = f"cat /proc/{AGENT}/task/*/status | awk '/ctxt_switches/ {{ n += $2 }} END {{ print n }}'"
     watched, before, after = str(netvm.run(

@@ -39,12 +39,12 @@ def way_and_agent(laptop: Laptop) -> tuple[str, str]:
     return guest["mechanism"], guest["agent"]
 
 
-def test_it_is_an_ordinary_guest_that_is_asked_by_its_agent(laptop):
+def test_a_guest_with_an_agent_is_requested_through_it(laptop):
     guest = listed(laptop, "desk")
     assert (guest["mechanism"], guest["role"], guest["needs"]) == ("agent", "guest", [])
 
 
-def test_processes_are_frozen_and_hooks_told_over_a_night(laptop):
+def test_processes_are_frozen_and_hooks_run_over_a_sleep(laptop):
     laptop.guest("desk", f"mkdir -p $(dirname {HOOK}); printf '#!/bin/sh\\necho $1 frozen $(cat /sys/fs/cgroup/user.slice/cgroup.freeze) >> /run/told\\n' > {HOOK};"
                  f"chmod 755 {HOOK}; {COUNTER}")
     boot_id = laptop.boot_id("desk")
@@ -61,7 +61,7 @@ def test_processes_are_frozen_and_hooks_told_over_a_night(laptop):
     laptop.guest("desk", "before=$(cat /run/count); for i in $(seq 50); do [ $(cat /run/count) = $before ] || exit 0; sleep 0.1; done; exit 1")
 
 
-def test_without_it_nothing_is_different(laptop):
+def test_without_the_agent_the_guest_is_suspended_too(laptop):
     laptop.guest("desk", "systemctl disable --now pmcoord-agent")
 
     status = laptop.dom0("pmcoord suspend-all --guests-only -q; status=$?; pmcoord resume-all -q; exit $status", check=False).status

@@ -42,7 +42,7 @@ def planned(laptop: Laptop) -> tuple[str, bool, str]:
     return device["action"], device["risk"], device["reason"]
 
 
-def test_a_file_on_a_multipath_disk_outlives_the_sleep(laptop):
+def test_a_file_on_a_multipath_disk_survives_the_sleep(laptop):
     laptop.guest("netvm", f"udevadm wait --timeout=60 {DISK}")
     place = str(laptop.guest("netvm", "readlink -f /sys/class/block/nvme0n1"))
     assert place.startswith("/sys/devices/virtual/nvme-subsystem/"), "the kernel made no multipath device of it"

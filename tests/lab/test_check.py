@@ -30,7 +30,7 @@ def found(told: list[dict], level: str) -> set[str]:
     return {finding["subject"] for finding in told if finding["level"] == level}
 
 
-def test_a_laptop_that_is_set_up_has_no_errors_and_no_warnings_and_stays_as_it_is(laptop):
+def test_a_configured_laptop_has_no_findings_and_is_not_changed(laptop):
     # One that runs, waits, or is about to run is the same one.
     look = "xl list | awk '{ gsub(/[rb-]/, \"\", $5); print $1, $2, $5 }'; xenstore-ls -f /local/domain | grep -E 'pmcoord|control/shutdown'"
     before = laptop.dom0(look).stdout
@@ -40,7 +40,7 @@ def test_a_laptop_that_is_set_up_has_no_errors_and_no_warnings_and_stays_as_it_i
     assert laptop.dom0(look).stdout == before
 
 
-def test_what_is_not_set_up_is_named_with_what_to_do(laptop):
+def test_what_is_not_configured_is_reported_with_advice(laptop):
     laptop.guest("netvm", "systemctl stop pmcoord-agent")
     laptop.dom0("systemctl disable pmcoord-sleep.service && systemctl mask suspend.target && xl pause mail")
     told = findings(laptop, status=1)
@@ -55,7 +55,7 @@ def test_what_is_not_set_up_is_named_with_what_to_do(laptop):
     assert found(told, "error") == set() and found(told, "warning") == set(), told
 
 
-def test_only_root_is_told_of_guests(laptop):
+def test_only_root_can_read_guests(laptop):
     result = laptop.dom0("setpriv --reuid=nobody --clear-groups pmcoord check", check=False)
     assert result.status == 4 and "root" in result.stdout, result
 

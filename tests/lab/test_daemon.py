@@ -55,7 +55,7 @@ def states(laptop: Laptop) -> dict[str, str]:
     return {guest["name"]: guest["state"] for guest in json.loads(str(laptop.dom0("pmcoord list --json")))["guests"]}
 
 
-def test_the_daemon_runs_and_only_root_may_ask_it(calm):
+def test_the_daemon_runs_and_only_root_can_call_it(calm):
     assert str(calm.dom0("systemctl is-active pmcoord")) == "active"
     refused = calm.dom0("setpriv --reuid=65534 --regid=65534 --clear-groups busctl call org.pmcoord.Coordinator1 "
                         "/org/pmcoord/Coordinator1 org.pmcoord.Coordinator1 ResumeAll 'a{sv}' 0", check=False)
@@ -77,7 +77,7 @@ def test_requests_are_written_ahead_and_answered(calm):
     assert state == f"ready {last + 1}"
 
 
-def test_a_cycle_is_done_by_the_daemon_and_begins_at_once(calm):
+def test_the_daemon_runs_a_cycle_and_starts_it_at_once(calm):
     report = json.loads(str(calm.dom0("pmcoord suspend-all --guests-only --json")))
     calm.dom0("pmcoord resume-all -q")
     assert report["result"] == "ok"
@@ -87,7 +87,7 @@ def test_a_cycle_is_done_by_the_daemon_and_begins_at_once(calm):
     assert inventory["duration_us"] < 60_000
 
 
-def test_who_is_back_at_once_is_shown_too(calm):
+def test_guests_resumed_at_once_are_shown_too(calm):
     """The job is over, and its journals gone, before the daemon tells of its first step."""
     calm.dom0("pmcoord suspend web -q; pmcoord suspend mail -q")
     lines = str(calm.dom0("pmcoord resume-all | cat")).splitlines()
@@ -95,7 +95,7 @@ def test_who_is_back_at_once_is_shown_too(calm):
     assert lines[-1] == "2 guests resumed."
 
 
-def test_two_at_once_one_works_and_the_other_is_told_who_does(calm):
+def test_the_second_of_two_commands_names_the_first(calm):
     first = calm.dom0_start("pmcoord cycle -n 20 -q")
     calm.dom0("timeout 20 sh -c 'until ls /run/pmcoord/cycles/* >/dev/null 2>&1; do :; done'", timeout=30)
     second = None
@@ -111,7 +111,7 @@ def test_two_at_once_one_works_and_the_other_is_told_who_does(calm):
     assert set(states(calm).values()) == {"running"}
 
 
-def test_idle_it_neither_wakes_up_nor_calls_the_kernel(calm):
+def test_an_idle_daemon_neither_wakes_up_nor_calls_the_kernel(calm):
     time.sleep(5)
     who = pid(calm)
     switches = f"cat /proc/{who}/task/*/status | grep ctxt"
@@ -126,7 +126,7 @@ def test_idle_it_neither_wakes_up_nor_calls_the_kernel(calm):
     assert not [line for line, at in zip(calls, times) if began + 2 < at < began + 12], calls
 
 
-def test_the_watchdog_is_armed_in_a_cycle_and_only_then(calm):
+def test_the_watchdog_is_armed_only_in_a_cycle(calm):
     def watchdog() -> str:
         return str(calm.dom0("systemctl show -p WatchdogUSec --value pmcoord"))
 
@@ -147,7 +147,7 @@ def test_its_memory_is_small_and_locked(calm):
     assert sizes["Locked"] >= sizes["Private_Dirty"]
 
 
-def test_domains_that_come_and_go_are_followed(calm):
+def test_added_and_removed_domains_are_tracked(calm):
     calm.create_guest(Guest("late"))
     deadline = time.monotonic() + 20
     while "late" not in str(calm.dom0("cat /run/pmcoord/ports; pmcoord list")) or \
@@ -162,7 +162,7 @@ def test_domains_that_come_and_go_are_followed(calm):
     assert {guest["name"] for guest in report["guests"]} == set(GUESTS)
 
 
-def test_channels_outlive_restarts_and_no_port_leaks(calm):
+def test_channels_survive_restarts_and_leak_no_port(calm):
     calm.dom0("pmcoord cycle -n 2 -q")
     before = {guest: ports(calm, guest) for guest in GUESTS}
     dom0_before = int(str(calm.dom0(f"{LSEVTCHN} 0 | wc -l")))
@@ -173,7 +173,7 @@ def test_channels_outlive_restarts_and_no_port_leaks(calm):
     assert int(str(calm.dom0(f"{LSEVTCHN} 0 | wc -l"))) <= dom0_before
 
 
-def test_killed_it_comes_back_with_the_same_channels(calm):
+def test_a_killed_daemon_restarts_with_the_same_channels(calm):
     calm.dom0("sleep 1")
     before = str(calm.dom0("sort /run/pmcoord/ports"))
     assert " published " in before and " own " in before
@@ -184,7 +184,7 @@ def test_killed_it_comes_back_with_the_same_channels(calm):
     assert str(calm.dom0("sort /run/pmcoord/ports")) == before
 
 
-def test_without_the_daemon_commands_do_it_themselves(calm):
+def test_without_the_daemon_commands_run_the_jobs_themselves(calm):
     calm.dom0("systemctl stop pmcoord")
     try:
         report = json.loads(str(calm.dom0("pmcoord suspend-all --guests-only --json")))
@@ -199,7 +199,7 @@ def test_without_the_daemon_commands_do_it_themselves(calm):
 
 
 @pytest.mark.parametrize("moment", [" down 0", " down 3", " running 3"])
-def test_killed_in_the_middle_its_successor_brings_everybody_back_at_once(calm, moment):
+def test_a_daemon_killed_in_a_cycle_is_restarted_and_resumes_all_guests_at_once(calm, moment):
     """kill -9 when the first guest is down, when the last one is, and when the first one is back."""
     who = pid(calm)
     watcher = calm.dom0_start(f"while ! grep -qs '{moment}' /run/pmcoord/cycles/*; do :; done; kill -KILL {who}")

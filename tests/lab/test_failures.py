@@ -122,7 +122,7 @@ until grep -q '^State:.D' /proc/$!/status; do :; done
 
 
 @pytest.mark.parametrize("how", ["lid", "command"])
-def test_when_the_kernel_refuses_to_sleep_everyone_is_back(laptop, how):
+def test_all_guests_are_resumed_when_the_kernel_refuses_to_sleep(laptop, how):
     boots = {guest: laptop.boot_id(guest) for guest in ALL_GUESTS}
     laptop.dom0(STUCK_PROCESS)
     if how == "lid":
@@ -194,7 +194,7 @@ def test_a_hung_guest_is_paused_and_named_and_the_others_are_suspended(calm):
         assert str(calm.dom0("xenstore-read /local/domain/$(xl domid hung)/control/shutdown")) == ""
 
 
-def test_a_hung_guest_stops_all_where_policy_says_abort(calm):
+def test_a_hung_guest_aborts_the_cycle_with_on_failure_abort(calm):
     with hung_guest(calm):
         status, report, said = suspend(calm, configure(calm, "GuestTimeout=2s", "OnFailure=abort"))
         assert (status, report["result"]) == (1, "failed")
@@ -203,7 +203,7 @@ def test_a_hung_guest_stops_all_where_policy_says_abort(calm):
 
 
 @pytest.mark.parametrize("policy, status, outcome", [("pause", 3, "paused"), ("abort", 1, "failed")])
-def test_at_the_deadline_policy_decides_and_who_held_it_up_is_named(calm, policy, status, outcome):
+def test_at_the_deadline_on_deadline_decides_and_the_cause_is_named(calm, policy, status, outcome):
     with hung_guest(calm):
         options = configure(calm, "Deadline=3s", f"OnDeadline={policy}")
         start = time.monotonic()
@@ -217,7 +217,7 @@ def test_at_the_deadline_policy_decides_and_who_held_it_up_is_named(calm, policy
         assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
 
 
-def test_a_guest_that_goes_down_late_is_resumed_and_can_be_saved_afterwards(calm):
+def test_a_guest_that_suspends_late_is_resumed_and_can_be_saved_afterwards(calm):
     with another_guest(calm, Guest("late")):
         options = configure(calm, "GuestTimeout=1s", "OnFailure=abort")
         with calm.observe() as seen:
@@ -233,7 +233,7 @@ def test_a_guest_that_goes_down_late_is_resumed_and_can_be_saved_afterwards(calm
         assert_saveable(calm, "late")
 
 
-def test_a_paused_guest_that_goes_down_when_it_is_back_is_resumed(calm):
+def test_a_paused_guest_that_suspends_after_its_unpause_is_resumed(calm):
     with another_guest(calm, Guest("late")):
         options = configure(calm, "GuestTimeout=1s")
         block(calm, "late", 1)
@@ -245,7 +245,7 @@ def test_a_paused_guest_that_goes_down_when_it_is_back_is_resumed(calm):
         assert states(calm)["late"] == "running"
 
 
-def test_a_guest_that_takes_the_request_and_never_suspends_goes_on(calm):
+def test_a_guest_that_acknowledges_and_never_suspends_continues(calm):
     with another_guest(calm, Guest("stuck")):
         calm.guest("stuck", "echo 3000 > /sys/power/pm_freeze_timeout")
         options = configure(calm, "GuestTimeout=2s", "OnFailure=abort")
@@ -257,7 +257,7 @@ def test_a_guest_that_takes_the_request_and_never_suspends_goes_on(calm):
         calm.guest("stuck", "true")
 
 
-def test_a_guest_that_says_that_it_cannot_suspend_costs_no_time(calm):
+def test_a_guest_that_cannot_suspend_is_paused_without_a_wait(calm):
     with another_guest(calm, Guest("plain")):
         calm.guest("plain", "guestexec write control/feature-suspend 0")
         assert listed(calm, "plain")["mechanism"] == "pause"
@@ -272,7 +272,7 @@ def test_a_guest_that_says_that_it_cannot_suspend_costs_no_time(calm):
 # ---- guests that are about something else ------------------------------------
 
 
-def test_a_guest_that_is_destroyed_meanwhile_is_no_error_of_the_others(calm):
+def test_a_guest_destroyed_in_the_cycle_does_not_fail_the_others(calm):
     options = configure(calm, "GuestTimeout=20s")
     with hung_guest(calm):
         job = calm.dom0_start(f"pmcoord {options} suspend-all --guests-only --json")
@@ -285,7 +285,7 @@ def test_a_guest_that_is_destroyed_meanwhile_is_no_error_of_the_others(calm):
     resume(calm)
 
 
-def test_a_guest_that_is_destroyed_while_it_is_held_is_told_to_be_gone(calm):
+def test_a_guest_destroyed_while_kept_suspended_is_reported_gone(calm):
     with another_guest(calm, Guest("victim")):
         calm.dom0("pmcoord suspend victim -q; xl destroy victim")
         told = str(calm.dom0("pmcoord resume-all | cat"))
@@ -293,7 +293,7 @@ def test_a_guest_that_is_destroyed_while_it_is_held_is_told_to_be_gone(calm):
         assert json.loads(str(calm.dom0("pmcoord report --json")))["result"] == "ok"
 
 
-def test_a_guest_that_is_created_meanwhile_is_left_alone(calm):
+def test_a_guest_created_in_the_cycle_is_not_changed(calm):
     options = configure(calm, "GuestTimeout=4s")
     calm.put("/run/lab/new.cfg", HUNG.replace(b"hung", b"new", 1))
     try:
@@ -326,7 +326,7 @@ def test_a_guest_that_is_being_saved_is_not_resumed(calm):
         reader.signal(15)
 
 
-def test_a_guest_that_is_shutting_down_is_left_alone(calm):
+def test_a_guest_that_is_shutting_down_is_not_changed(calm):
     with hung_guest(calm):
         # What xl shutdown does, which would wait a minute for an answer.
         calm.dom0("xenstore-write /local/domain/$(xl domid hung)/control/shutdown poweroff")
@@ -346,7 +346,7 @@ def test_a_guest_that_the_user_paused_stays_paused(calm):
     calm.dom0("xl unpause mail")
 
 
-def test_who_comes_second_is_told_who_is_at_work(calm):
+def test_a_second_command_names_the_running_one(calm):
     with hung_guest(calm):
         first = calm.dom0_start(f"pmcoord {configure(calm, 'GuestTimeout=8s')} suspend-all --guests-only -q")
         calm.dom0("until xenstore-read /local/domain/$(xl domid hung)/control/shutdown | grep -q suspend; do :; done")
@@ -359,7 +359,7 @@ def test_who_comes_second_is_told_who_is_at_work(calm):
 # ---- kinds of guest ----------------------------------------------------------
 
 
-def test_a_kernel_with_an_event_channel_is_asked_by_it(calm):
+def test_a_kernel_with_an_event_channel_is_requested_by_it(calm):
     with another_guest(calm, Guest("classic")):
         calm.guest("classic", "suspend-channel > /run/said 2>&1 & until grep -q listening /run/said; do :; done")
         assert listed(calm, "classic")["mechanism"] == "event-channel"
@@ -371,7 +371,7 @@ def test_a_kernel_with_an_event_channel_is_asked_by_it(calm):
             calm.guest("classic", "pidof suspend-channel")
 
 
-def test_a_device_model_goes_down_after_its_guest_and_comes_back_before_it(calm):
+def test_a_device_model_is_suspended_after_its_guest_and_resumed_before_it(calm):
     with another_guest(calm, Guest("stub")):
         calm.dom0(f"xenstore-write /local/domain/{calm.domid('stub')}/target {calm.domid('mail')}")
         assert listed(calm, "stub")["role"] == "stub-domain"
@@ -386,7 +386,7 @@ def test_a_device_model_goes_down_after_its_guest_and_comes_back_before_it(calm)
         assert entry(report, "stub")["running_us"] < entry(report, "mail")["running_us"]
 
 
-def test_a_lie_of_a_guest_changes_nobody_elses_order(calm):
+def test_a_false_claim_of_a_guest_changes_no_order(calm):
     with another_guest(calm, Guest("liar", backend="fw", ip="10.0.2.19")):
         honest = {guest["name"]: guest["needs"] for guest in json.loads(str(calm.dom0("pmcoord list --json")))["guests"]}
         assert honest["liar"] == ["fw"]

@@ -18,7 +18,7 @@ from xenlab import DEFAULT_GUESTS, CommandFailed, Guest, LabError, Laptop, Paylo
 from xenlab.channel import Channel
 
 
-def test_a_serial_port_that_nobody_reads_ends_the_wait_in_time():
+def test_a_wait_for_an_unread_serial_port_ends_at_its_timeout():
     ours, theirs = socket.socketpair()
     with contextlib.suppress(BlockingIOError):
         while True:
@@ -67,7 +67,7 @@ def test_lid_that_stays_closed_puts_the_machine_to_sleep_again(bare_laptop):
     bare_laptop.wait_suspended()
 
 
-def test_sleep_that_is_refused_is_told_with_its_reason(bare_laptop):
+def test_a_refused_sleep_is_reported_with_its_reason(bare_laptop):
     bare_laptop.put("/run/systemd/system/refuse.service", b"""[Unit]
 Before=sleep.target
 DefaultDependencies=no
@@ -83,7 +83,7 @@ ExecStart=/bin/false
         bare_laptop.wait_suspended()
 
 
-def test_copies_are_of_one_running_machine_and_do_not_touch_each_other():
+def test_copies_of_one_running_machine_are_independent():
     with Laptop.fresh() as one:
         one.dom0("echo spoiled > /etc/hostname; xl destroy web")
         boots = one.boot_id(), one.boot_id("mail")
@@ -167,7 +167,7 @@ def test_a_user_process_in_the_driver_domain_counts_unless_it_is_frozen(bare_lap
     assert count() > frozen
 
 
-def test_nobody_repairs_the_bridge_when_the_card_comes_back(bare_laptop):
+def test_nothing_in_the_image_repairs_the_bridge_when_the_card_is_bound_again(bare_laptop):
     bare_laptop.guest("netvm", "cd /sys/bus/pci/drivers/e1000e && echo 0000:00:00.0 > unbind && echo 0000:00:00.0 > bind && udevadm settle")
 
     link = str(bare_laptop.guest("netvm", "ip link show enp0s0"))
@@ -197,7 +197,7 @@ def _stand_in(at: Path) -> Payload:
     return Payload(at / "dom0", at / "netvm", dom0_setup=("systemctl daemon-reload", "systemctl enable pmcoord-sleep.service"))
 
 
-def test_what_is_installed_works_in_each_copy(tmp_path):
+def test_a_payload_works_in_each_copy(tmp_path):
     payload = _stand_in(tmp_path)
     for _ in range(2):
         with Laptop.fresh(payload) as laptop:

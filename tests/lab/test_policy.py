@@ -31,7 +31,7 @@ def assert_all_is_well(laptop):
     laptop.wait_ping("web")
 
 
-def test_lid_opened_while_guests_go_down_undoes_it_all(laptop):
+def test_a_lid_opened_while_guests_suspend_aborts_the_cycle(laptop):
     laptop.guest("netvm", "mkdir -p /etc/pmcoord/suspend.d; cd /etc/pmcoord/suspend.d; "
                           "printf '#!/bin/sh\\n[ $1 = post ] || sleep 4\\n' > 10-slow; chmod +x 10-slow")
     laptop.close_lid()
@@ -48,7 +48,7 @@ def test_lid_opened_while_guests_go_down_undoes_it_all(laptop):
     assert LID_WAS_OPENED in str(laptop.dom0("journalctl -u pmcoord-sleep -o cat"))
 
 
-def test_lid_opened_when_systemd_is_about_to_sleep(laptop):
+def test_a_lid_opened_when_systemd_is_about_to_sleep(laptop):
     laptop.dom0("cd /usr/lib/systemd/system-sleep && "
                 "printf '#!/bin/sh\\n[ $1 = post ] || { touch /run/about-to-sleep; sleep 20; }\\n' > slow && chmod +x slow")
     laptop.close_lid()
@@ -72,7 +72,7 @@ def configure(laptop, *lines):
     laptop.put("/etc/pmcoord/pmcoord.conf.d/lab.conf", "\n".join(("[Coordinator]", *lines, "")).encode())
 
 
-def test_a_program_that_blocks_sleep_in_a_guest_is_heeded_as_the_owner_says(laptop):
+def test_an_inhibitor_in_a_guest_counts_as_configured(laptop):
     block_sleep_in_netvm(laptop)
     configure(laptop, "OnFailure=abort")
     result = laptop.dom0("pmcoord suspend-all --guests-only", timeout=90, check=False)

@@ -24,7 +24,7 @@ def assert_all_run(laptop):
     assert str(laptop.dom0("ls /run/pmcoord/cycles 2>/dev/null | wc -l")) == "0"
 
 
-def test_cycles_have_figures_and_leave_all_as_it_was(laptop):
+def test_cycles_have_figures_and_leave_all_guests_running(laptop):
     boots = {name: laptop.boot_id(name) for name in GUESTS}
     figures = json.loads(str(laptop.dom0("pmcoord cycle -n 3 --json")))
     assert figures["results"] == {"ok": 3, "degraded": 0, "failed": 0}
@@ -38,7 +38,7 @@ def test_cycles_have_figures_and_leave_all_as_it_was(laptop):
     assert laptop.wait_ping("web", GATEWAY, 10)
 
 
-def test_an_interrupt_undoes_and_ends_the_rehearsal(laptop):
+def test_an_interrupt_undoes_the_cycle_and_ends_the_series(laptop):
     job = laptop.dom0_start("exec pmcoord cycle -n 1000")
     job.wait_output(r"2 of 1000: cycle \d+ ok")
     job.signal(signal.SIGINT)
@@ -68,7 +68,7 @@ def clock_register(laptop, index):
 ALARM_ENABLED = 0x20  # in register B
 
 
-def test_a_rehearsal_with_sleep_sets_the_clocks_alarm(laptop):
+def test_a_cycle_with_sleep_sets_the_clocks_alarm(laptop):
     """The emulated clock stands still in S3, so that somebody else must wake the machine."""
     assert not clock_register(laptop, 0x0B) & ALARM_ENABLED
     job = laptop.dom0_start("exec pmcoord cycle -n 1 --sleep --json")
@@ -88,7 +88,7 @@ def test_a_rehearsal_with_sleep_sets_the_clocks_alarm(laptop):
     ("echo +3600 > /sys/class/rtc/rtc0/wakealarm", "set already"),
     ("mount --bind /run /sys/class/rtc", "without --sleep"),
 ])
-def test_without_an_alarm_of_its_own_it_refuses_to_sleep(laptop, set_up, sentence):
+def test_a_cycle_with_sleep_refuses_without_an_alarm_of_its_own(laptop, set_up, sentence):
     laptop.dom0(set_up)
     result = laptop.dom0("pmcoord cycle --sleep", check=False)
     assert result.status == 4

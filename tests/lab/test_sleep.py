@@ -66,7 +66,7 @@ def last_report(laptop: Laptop) -> dict:
     return json.loads(str(laptop.dom0("pmcoord report --json")))
 
 
-def test_the_lid_twice_in_a_row(laptop):
+def test_the_lid_closes_twice_in_a_row(laptop):
     for cycle in (1, 2):
         laptop.sleep_and_wake()
         laptop.wait_ping("web", seconds=10)
@@ -75,7 +75,7 @@ def test_the_lid_twice_in_a_row(laptop):
         assert (report["result"], report["cycle"]) == ("ok", cycle), report
 
 
-def test_the_watchdog_of_dom0_does_not_fire_because_of_the_night(laptop):
+def test_the_watchdog_of_dom0_does_not_expire_in_s3(laptop):
     """Xen reboots a host whose dom0 has not fed its watchdog for so long; a sleeping one cannot."""
     laptop.dom0("/usr/lib/xen-*/bin/xenwatchdogd 8 && pidof xenwatchdogd")
     laptop.close_lid()
@@ -112,20 +112,20 @@ def night(payload):
         yield slept
 
 
-def test_the_cycle_is_ok_and_says_that_the_host_slept(night):
+def test_the_cycle_is_ok_and_reports_the_time_asleep(night):
     assert night.report["result"] == "ok", night.report
     assert night.report["trigger"] == "sleep"
     assert {entry["name"]: entry["outcome"] for entry in night.report["guests"]} == dict.fromkeys(GUESTS, "suspended")
     assert night.report["slept_us"] > (ASLEEP_SECONDS - 1) * 1_000_000
 
 
-def test_each_guest_goes_by_its_best_mechanism(night):
+def test_each_guest_is_suspended_by_its_best_mechanism(night):
     assert {entry["name"]: entry["mechanism"] for entry in night.report["guests"]} == {
         "netvm": "agent", "fw": "xenstore", "web": "xenstore", "mail": "xenstore", "vault": "xenstore"}
 
 
 @pytest.mark.parametrize("first, then", [("web", "fw"), ("mail", "fw"), ("fw", "netvm")])
-def test_who_needs_another_goes_down_before_it_and_comes_back_after_it(night, first, then):
+def test_a_guest_is_suspended_before_the_guest_it_needs_and_resumed_after_it(night, first, then):
     assert night.moments(first)["down_us"] <= night.moments(then)["requested_us"]
     assert night.moments(then)["running_us"] <= night.moments(first)["running_us"]
 
@@ -135,13 +135,13 @@ def test_who_needs_another_goes_down_before_it_and_comes_back_after_it(night, fi
     assert back[then] < back[first]
 
 
-def test_independent_guests_are_asked_at_once(night):
+def test_independent_guests_are_requested_at_once(night):
     asked = [night.moments(guest)["requested_us"] for guest in ("web", "mail", "vault")]
     down = [night.moments(guest)["down_us"] for guest in ("web", "mail", "vault")]
     assert max(asked) < min(down)
 
 
-def test_the_agent_quiesces_before_its_guest_goes_down_and_is_ready_after_it_is_back(night):
+def test_the_agent_quiesces_before_its_guest_suspends_and_is_ready_after_the_resume(night):
     netvm = night.moments("netvm")
     assert netvm["requested_us"] < netvm["quiesced_us"] <= netvm["down_us"] < netvm["running_us"] < netvm["ready_us"]
 
@@ -156,7 +156,7 @@ def test_web_reaches_the_gateway_within_5_seconds(night):
     assert night.ping_seconds < 5
 
 
-def test_a_ping_that_ran_all_the_time_goes_on(night):
+def test_a_ping_that_ran_during_the_cycle_continues(night):
     night.laptop.guest("web", "kill -INT $(pidof ping)", check=False)
     numbers = [int(n) for n in re.findall(r"seq=(\d+) ", str(night.laptop.guest("web", "cat /run/ping.log")))]
     assert numbers, "no ping was ever answered"
@@ -215,7 +215,7 @@ def traced_lease(laptop: Laptop) -> list[str]:
 
 
 @pytest.mark.parametrize("traced, least", [(traced_gap, 50), (traced_lease, 5)])
-def test_nothing_is_written_to_a_disk_and_nothing_is_started_in_between(night, traced, least):
+def test_between_request_and_resume_no_disk_is_written_and_no_program_started(night, traced, least):
     gap = traced(night.laptop)
     assert len(gap) > least, "the trace has not seen the cycle"
     started = [line for line in gap if re.search(r" (execve|execveat|fork|vfork|clone|clone3)\(", line)]

@@ -70,7 +70,7 @@ def can_read(laptop: Laptop) -> bool:
     return laptop.dom0(read, check=False).status == 0
 
 
-def test_the_guest_goes_down_and_comes_back_while_its_disk_cannot_be_read(laptop):
+def test_the_guest_is_suspended_and_resumed_while_its_disk_cannot_be_read(laptop):
     assert int(mapped(laptop)) > 10
     assert can_read(laptop)
     laptop.dom0(DROP_CACHES)
@@ -92,7 +92,7 @@ def test_the_host_sleeps_and_wakes(laptop):
     assert can_read(laptop)
 
 
-def test_the_lid_is_refused_with_what_to_do_instead(laptop):
+def test_the_lids_sleep_is_refused_with_advice(laptop):
     """systemd starts programs on the way to sleep, when the guest is down already."""
     laptop.close_lid()
     with pytest.raises(LabError, match="gave up"):
@@ -104,6 +104,6 @@ def test_the_lid_is_refused_with_what_to_do_instead(laptop):
     assert "use 'pmcoord suspend-all'" in log
 
 
-def test_check_says_so(laptop):
+def test_check_reports_it(laptop):
     findings = json.loads(str(laptop.dom0("pmcoord check --json", check=False)))["findings"]
     assert [f for f in findings if shlex.quote(MOUNT) in f["message"] and f["level"] == "warning"], findings
