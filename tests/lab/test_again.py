@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The rule by which tests of the lab are run once more."""
+"""Lab tests that fail are run once more (again.py)."""
 
 import subprocess
 import sys

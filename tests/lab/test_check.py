@@ -13,7 +13,7 @@ from xenlab import Laptop
 
 @pytest.fixture(scope="module")
 def laptop(payload):
-    """One for all of them: each leaves it as it was."""
+    """Shared by all tests: each restores it."""
     with Laptop.fresh(payload) as laptop:
         yield laptop
 
@@ -31,13 +31,13 @@ def found(told: list[dict], level: str) -> set[str]:
 
 
 def test_a_configured_laptop_has_no_findings_and_is_not_changed(laptop):
-    # One that runs, waits, or is about to run is the same one.
-    look = "xl list | awk '{ gsub(/[rb-]/, \"\", $5); print $1, $2, $5 }'; xenstore-ls -f /local/domain | grep -E 'pmcoord|control/shutdown'"
-    before = laptop.dom0(look).stdout
+    # A guest's state may change between running, blocked and runnable.
+    snapshot = "xl list | awk '{ gsub(/[rb-]/, \"\", $5); print $1, $2, $5 }'; xenstore-ls -f /local/domain | grep -E 'pmcoord|control/shutdown'"
+    before = laptop.dom0(snapshot).stdout
     told = findings(laptop)
     assert found(told, "error") == set() and found(told, "warning") == set(), told
     assert any("4.17" in finding["message"] for finding in told if finding["subject"] == "Xen")
-    assert laptop.dom0(look).stdout == before
+    assert laptop.dom0(snapshot).stdout == before
 
 
 def test_what_is_not_configured_is_reported_with_advice(laptop):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The commands by hand, on the real hypervisor: guests only, by name, and what is refused."""
+"""The commands on Xen: cycles without S3, guests by name, and refusals."""
 
 import json
 import subprocess
@@ -108,11 +108,11 @@ def test_a_guest_that_is_kept_suspended_stays_so_over_a_sleep(laptop):
 
 
 def test_a_coordinator_killed_while_guests_are_suspended_strands_no_guest(laptop):
-    """ExecStopPost brings them back as soon as systemd sees the corpse."""
+    """ExecStopPost= resumes them as soon as systemd has noticed the death."""
     boots = {guest: laptop.boot_id(guest) for guest in GUESTS}
     laptop.close_lid()
     laptop.wait_suspended()
-    # In S3 nothing can be killed: let it happen with the first thing that runs after the wake.
+    # The first command after the wake kills it, because in S3 nothing runs.
     laptop.wake()
     laptop.dom0("pkill -KILL -x pmcoord", check=False)
     laptop.wait_awake()
@@ -148,7 +148,7 @@ def test_a_closed_pipe_stops_no_cycle(laptop, daemon):
 
 def test_cycles_leak_no_port(laptop):
     def ports(guest: str) -> int:
-        """Without those of physical interrupts: the card has one or three, as its driver gets MSI-X or not."""
+        """Without those of physical interrupts, whose number depends on whether the card's driver gets MSI-X."""
         return int(str(laptop.dom0(f"/usr/lib/xen-4.17/bin/lsevtchn {laptop.domid(guest)} | grep -vc 'Physical IRQ'")))
 
     def cycle() -> None:
@@ -161,7 +161,7 @@ def test_cycles_leak_no_port(laptop):
     assert {guest: ports(guest) for guest in GUESTS} == first
 
 
-# ---- what is refused ---------------------------------------------------------
+# ---- refusals ----------------------------------------------------------------
 
 
 def refused(laptop, command: str, status: int, *words: str) -> None:
@@ -201,7 +201,7 @@ def test_in_a_guest_the_error_names_dom0(laptop):
 
 
 def test_another_version_of_xen_is_named(laptop, tmp_path):
-    """Xen refuses the tools of another version with EACCES, as this stand-in for its library does."""
+    """Xen refuses tools of another version with EACCES, as this replacement of the library does."""
     (tmp_path / "shim.c").write_text(
         "#include <errno.h>\nint xc_domain_getinfolist(void) { errno = EACCES; return -1; }\n")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", tmp_path / "shim.c"], check=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""cycle and bench on the real thing: figures, an interrupt, the clock's alarm."""
+"""cycle and bench on Xen: figures, an interrupt, the real-time clock's alarm."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ def states(laptop):
 
 
 def assert_all_run(laptop):
-    """Running or blocked: neither shut down (s) nor paused (p)."""
+    """All are running or blocked: not shut down (s), not paused (p)."""
     found = states(laptop)
     assert set(found) == set(GUESTS)
     assert not {name: state for name, state in found.items() if set(state) & set("sp")}
@@ -60,7 +60,7 @@ def test_bench_measures_each_guest_and_keeps_no_report(laptop):
 
 
 def clock_register(laptop, index):
-    """A register of the real-time clock, as the sleeping machine has it."""
+    """A register of the real-time clock, read also while the machine sleeps."""
     laptop.monitor(f"o /b 0x70 {index:#x}")
     return int(laptop.monitor("i /b 0x71").split("=")[1], 16)
 
@@ -69,7 +69,7 @@ ALARM_ENABLED = 0x20  # in register B
 
 
 def test_a_cycle_with_sleep_sets_the_clocks_alarm(laptop):
-    """The emulated clock stands still in S3, so that somebody else must wake the machine."""
+    """The emulated clock stops in S3, so the test wakes the machine."""
     assert not clock_register(laptop, 0x0B) & ALARM_ENABLED
     job = laptop.dom0_start("exec pmcoord cycle -n 1 --sleep --json")
     laptop.wait_suspended()

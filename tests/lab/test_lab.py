@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The lab's tests of itself: what the other tests take for granted."""
+"""Tests of the lab itself."""
 
 import contextlib
 import os
@@ -49,14 +49,14 @@ def test_closed_lid_brings_the_machine_to_s3_and_it_wakes(bare_laptop):
     bare_laptop.close_lid()
     bare_laptop.wait_suspended()
     assert bare_laptop.is_suspended()
-    time.sleep(3)  # not a wait for something: the time that it is to sleep
+    time.sleep(3)  # the duration of the sleep
     bare_laptop.wake()
     bare_laptop.wait_awake()
 
     after = bare_laptop.clocks()
     assert "Lid closed." in str(bare_laptop.dom0("journalctl -b -t systemd-logind"))
     slept = (after.boottime_us - after.monotonic_us) - (before.boottime_us - before.monotonic_us)
-    assert slept > 2_000_000, "dom0's kernel does not know that it was suspended"
+    assert slept > 2_000_000, "dom0's kernel has not counted the sleep"
     assert {guest: bare_laptop.boot_id(guest) for guest in bare_laptop.guests} == boots
 
 
@@ -101,11 +101,11 @@ def test_a_second_laptop_beside_another_is_refused(bare_laptop):
 
 def test_a_copy_answers_within_seconds():
     Laptop.fresh().close()
-    with qemu.one_lab:  # not to measure how long others use it
+    with qemu.one_lab:  # do not measure the wait for other processes
         start = time.monotonic()
         with Laptop.fresh() as laptop:
             laptop.dom0("true")
-        # Two on an idle machine; booting takes minutes.
+        # Two seconds on an idle machine; booting takes minutes.
         assert time.monotonic() - start < 20
 
 
@@ -178,7 +178,7 @@ def test_nothing_in_the_image_repairs_the_bridge_when_the_card_is_bound_again(ba
 
 
 def _stand_in(at: Path) -> Payload:
-    """Something with the shape of pmcoord: a unit that sleep.target requires, and an agent."""
+    """A payload like pmcoord: a unit that sleep.target requires, and an agent."""
     units = {
         at / "dom0/usr/lib/systemd/system/pmcoord-sleep.service":
             "[Unit]\nBefore=sleep.target\nStopWhenUnneeded=yes\n"
@@ -225,7 +225,7 @@ def test_qemu_ends_with_the_process_that_started_it():
     )
     child = subprocess.Popen([sys.executable, "-c", program, str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True)
     qemu = int(child.stdout.readline())
-    # A descriptor of the process rather than its number, which may be used again.
+    # A descriptor of the process, because its number may be reused.
     watch = os.pidfd_open(qemu)
     child.send_signal(signal.SIGKILL)
     child.wait()

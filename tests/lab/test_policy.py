@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What calls a sleep off, and what does not: lid, inhibitors, battery."""
+"""What aborts a sleep and what does not: lid, inhibitors, battery."""
 
 import json
 import time
@@ -63,7 +63,7 @@ def test_a_lid_opened_when_systemd_is_about_to_sleep(laptop):
 
 
 def block_sleep_in_netvm(laptop):
-    """As `systemd-inhibit --mode=block` does: the file in which logind keeps it."""
+    """Writes logind's state file of `systemd-inhibit --mode=block`."""
     laptop.guest("netvm", "mkdir -p /run/systemd/inhibit; "
                           "printf 'WHAT=sleep\\nMODE=block\\nWHO=rsync\\nWHY=nightly backup\\n' > /run/systemd/inhibit/lab")
 
