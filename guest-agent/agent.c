@@ -27,11 +27,10 @@
 #define TIMEOUT_MAX_MS 3600000ull
 
 /*
- * systemd kills an agent that hangs in a cycle after this time, and its
- * successor restores. PID 1 takes a good part of the time in which a guest
- * without devices is quiesced to read a message: it is sent when the event loop
- * has nothing else to do for the first time, in a short cycle behind the
- * commit.
+ * systemd kills an agent that hangs in a cycle after this time, and the restarted one
+ * restores the guest. For PID 1, reading a message takes a good part of the time in
+ * which a guest without devices is quiesced. So the message is sent when the event
+ * loop is idle for the first time; in a short cycle that is after the commit.
  */
 #define WATCHDOG_US 30000000ull
 

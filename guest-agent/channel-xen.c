@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "channel.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -16,7 +19,7 @@
 
 #define DOM0 0
 
-/* So often a transaction is tried again after a conflict (EAGAIN). */
+/* How often a transaction is tried while it conflicts with others (EAGAIN). */
 #define TRANSACTION_TRIES 64
 
 /*
@@ -288,15 +291,22 @@ static const struct channel_ops xen_ops = {
 	.close = xen_close,
 };
 
+/* To be called right after xs_open() has failed. */
+static int report_open_failure(struct error *error)
+{
+	int r = failure();
+
+	return error_set(error, r,
+			 "cannot open xenstore: %s; run pmcoord-agent as root in a Xen guest",
+			 strerror(-r));
+}
+
 static int open_store(struct xen_channel *xen, struct error *error)
 {
 	xen->store = xs_open(0);
 	xen->watches = xs_open(0);
 	if (!xen->store || !xen->watches)
-		return error_set(
-			error, failure(),
-			"cannot open xenstore: %s; run pmcoord-agent as root in a Xen guest",
-			strerror(errno));
+		return report_open_failure(error);
 	/* Each fires once when it is set, even if the node does not exist. */
 	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
 	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
@@ -311,6 +321,7 @@ int channel_open_xen(const struct channel_past *past, struct channel **ret, stru
 	struct xen_channel *xen = calloc(1, sizeof(*xen));
 	int r;
 
+	assert(past && ret);
 	if (!xen)
 		return error_set(error, -ENOMEM, "out of memory");
 	xen->base.ops = &xen_ops;
@@ -330,8 +341,9 @@ int channel_peek_xen(const char *const *nodes, size_t n_nodes, char (*ret)[CHANN
 {
 	struct xs_handle *store = xs_open(0);
 
+	assert(nodes && ret);
 	if (!store)
-		return error_set(error, failure(), "cannot open xenstore: %s", strerror(errno));
+		return report_open_failure(error);
 	for (size_t i = 0; i < n_nodes; i++) {
 		unsigned int length;
 		char *value = xs_read(store, XBT_NULL, nodes[i], &length);

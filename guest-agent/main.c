@@ -72,7 +72,7 @@ static void print_problem(void *data, const char *problem)
 
 /* ---- The service ---- */
 
-/* Keeps NOTIFY_SOCKET in the environment, for later calls. */
+/* An agent_setup.notify_systemd. NOTIFY_SOCKET stays in the environment for later calls. */
 static void notify_systemd(const char *state)
 {
 	(void)sd_notify(0, state);
@@ -90,7 +90,7 @@ static void store_channel(const struct channel *channel, const struct roots *roo
 	(void)descriptor_store_put(STORED_NAME, channel->event_fd);
 }
 
-/* What a predecessor left with systemd. */
+/* The event channel that an earlier agent process has stored with systemd. */
 static struct channel_past find_channel(const struct roots *roots)
 {
 	_cleanup_(closep) int fd = descriptor_store_take(STORED_NAME);

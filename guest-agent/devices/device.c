@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/device.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -16,8 +17,8 @@
 #include "devices/disks.h"
 
 /*
- * Pauses before the second, third, … try: a device that needs a moment gets
- * one, and one that needs more is not asked in a hurry.
+ * Pauses before the second, third, … try: short first, for a device that is ready
+ * soon, then longer.
  */
 static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000, 6000000 };
 
@@ -25,11 +26,12 @@ static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000, 6000000 
 #define RESET_FROM_TRY 2
 
 /*
- * A try waits so long for interfaces: firmware is loaded in seconds, USB
- * adapters are found in two or three. The child is then left time to say so.
+ * How long a try waits for network interfaces: loading firmware takes seconds,
+ * finding USB adapters two or three. The rest of the start's time limit is for the
+ * child's report.
  */
 #define LINKS_WAIT_US 6000000ull
-#define LAST_WORDS_US 200000ull
+#define REPORT_TIME_US 200000ull
 
 const struct device_ops device_ops_of_system = {
 	.modprobe = "/sbin/modprobe",
@@ -49,12 +51,12 @@ struct device {
 	char text[TASK_TEXT_MAX];
 	enum device_state state;
 	struct task *task;
-	sd_event_source *timer; /* the next try, or the limit of a stuck one */
+	sd_event_source *timer; /* the next try, or the time limit of a stuck stop */
 	unsigned int tries;
 	bool start_wanted;
-	bool late; /* given up before: what happens now is a bonus */
+	bool late; /* was reported as lost: `done` is not called again */
 	uint64_t start_us;
-	uint64_t back_us;
+	uint64_t end_us; /* of the start */
 	device_done_fn done;
 	void *userdata;
 };
@@ -78,8 +80,8 @@ static int write_attribute(const struct device *device, const char *kind, const 
 }
 
 /*
- * What uses the function's disks by now: it was decided on earlier what is to
- * be done to the function, and a disk may have been mounted since.
+ * How the function's disks are used now: a disk may have been mounted after the
+ * inventory was read.
  */
 static enum disk_use find_use(const struct device *device, char *ret, size_t size)
 {
@@ -106,11 +108,10 @@ static void stop_body(void *data, struct task_report *report)
 
 	if (find_use(device, use, sizeof(use)) == DISK_IN_USE) {
 		report->r = -EBUSY;
-		snprintf(report->text, sizeof(report->text), "has come into use: %s", use);
+		snprintf(report->text, sizeof(report->text), "is in use now: %s", use);
 		return;
 	}
-	/* In the child: a driver that hangs may hold the lock that both need.
-	 */
+	/* In the child: a driver that hangs may hold the rtnl lock, which this needs. */
 	r = context->ops->links_save(context->roots, device->address);
 	if (r < 0) {
 		report->r = r;
@@ -120,7 +121,7 @@ static void stop_body(void *data, struct task_report *report)
 	}
 	context->ops->links_down(context->roots, device->address);
 	r = write_attribute(device, "devices", device->address, "driver/unbind", device->address);
-	/* Somebody else has unbound it. */
+	/* Another program has unbound it. */
 	if (r < 0 && !is_bound(context->roots, device->address))
 		r = 0;
 	report->r = r;
@@ -136,16 +137,15 @@ static int bind_driver(const struct device *device)
 	if (is_bound(context->roots, device->address))
 		return 0;
 	r = write_attribute(device, "drivers", device->driver, "bind", device->address);
-	/* Loading its module has bound it meanwhile. */
+	/* Loading its module has bound it. */
 	if (r < 0 && is_bound(context->roots, device->address))
 		r = 0;
 	return r;
 }
 
 /*
- * What may help a device that did not come back at once: a bound one whose
- * interfaces are missing is unbound again, and memory is made for a large
- * allocation, the usual victim of a guest that has run for long.
+ * Prepares a further try: unbinds a device that was bound without its interfaces,
+ * and compacts memory, because large allocations often fail after a long uptime.
  */
 static void prepare_try(const struct device *device)
 {
@@ -161,7 +161,7 @@ static void prepare_try(const struct device *device)
 	if (context->compact_memory &&
 	    file_path(path, "%s/sys/vm/compact_memory", context->roots->proc) == 0)
 		(void)context->ops->write(path, "1");
-	/* Not every function can be reset; binding may work all the same. */
+	/* Not every function can be reset; the bind may succeed without it. */
 	if (device->tries >= RESET_FROM_TRY)
 		(void)write_attribute(device, "devices", device->address, "reset", "1");
 }
@@ -174,7 +174,7 @@ static uint64_t start_deadline_us(const struct device *device)
 static uint64_t links_deadline_us(const struct device *device)
 {
 	uint64_t wait_us = clock_now_us() + LINKS_WAIT_US;
-	uint64_t end_us = start_deadline_us(device) - LAST_WORDS_US;
+	uint64_t end_us = start_deadline_us(device) - REPORT_TIME_US;
 
 	return wait_us < end_us ? wait_us : end_us;
 }
@@ -186,7 +186,7 @@ static void start_body(void *data, struct task_report *report)
 	struct netlink monitor = { .fd = -1 };
 	int r;
 
-	/* Open before the driver makes its interfaces: none is missed. */
+	/* Opened before the driver creates its interfaces, so that none is missed. */
 	r = netlink_open(&monitor, RTMGRP_LINK);
 	if (r < 0) {
 		report->r = r;
@@ -195,8 +195,8 @@ static void start_body(void *data, struct task_report *report)
 	prepare_try(device);
 	r = bind_driver(device);
 	if (r < 0)
-		snprintf(report->text, sizeof(report->text), "%s does not take it: %s",
-			 device->driver, r == -ENOENT ? "the driver is not loaded" : strerror(-r));
+		snprintf(report->text, sizeof(report->text), "cannot bind %s: %s", device->driver,
+			 r == -ENOENT ? "the driver is not loaded" : strerror(-r));
 	else
 		r = context->ops->links_restore(context->roots, device->address, &monitor,
 						links_deadline_us(device), report->text,
@@ -216,6 +216,8 @@ int device_new(const struct device_context *context, const char *address, const 
 {
 	struct device *device = calloc(1, sizeof(*device));
 
+	assert(context && address && driver);
+	assert(ret);
 	if (!device)
 		return -ENOMEM;
 	device->context = context;
@@ -237,35 +239,35 @@ static void finish(struct device *device, enum device_state state, int r)
 	bool late = device->state == DEVICE_LOST || device->late;
 
 	device->state = state;
-	if (state == DEVICE_BACK || state == DEVICE_LOST)
-		device->back_us = clock_now_us();
-	/* An interface may be called otherwise, or have been made elsewhere. */
-	if (state == DEVICE_BACK)
+	if (state == DEVICE_RESTORED || state == DEVICE_LOST)
+		device->end_us = clock_now_us();
+	/* Interfaces may have other names now, or be in another network namespace. */
+	if (state == DEVICE_RESTORED)
 		list_links(device);
 	if (!late)
 		device->done(device->userdata, device, r);
 	else
-		log_line(device->context->log, LOG_LEVEL_NOTICE, "device %s %s is %s",
-			 device->address, device->driver,
-			 r < 0 ? "lost for good" : "back after all");
+		log_line(device->context->log, LOG_LEVEL_NOTICE, "device %s %s %s", device->address,
+			 device->driver,
+			 r < 0 ? "remains lost" : "was restored after its time limit");
 }
 
-static void take_text(struct device *device, const struct task_result *result,
-		      const char *otherwise)
+/* Copies the child's text, or `fallback` if the child has sent none. */
+static void take_text(struct device *device, const struct task_result *result, const char *fallback)
 {
 	snprintf(device->text, sizeof(device->text), "%s",
-		 result->silent || result->timed_out ? otherwise : result->report.text);
+		 result->silent || result->timed_out ? fallback : result->report.text);
 }
 
 static int try_start(struct device *device);
 
-/* Only a start that fails at once ends here. */
+/* A start that fails at once ends with DEVICE_LOST. */
 static void start_or_lose(struct device *device)
 {
 	int r = try_start(device);
 
 	if (r < 0) {
-		snprintf(device->text, sizeof(device->text), "no child to bind it: %s",
+		snprintf(device->text, sizeof(device->text), "cannot start a child to bind it: %s",
 			 strerror(-r));
 		finish(device, DEVICE_LOST, r);
 	}
@@ -289,7 +291,7 @@ static void on_stopped(void *userdata, const struct task_result *result)
 		finish(device, result->timed_out ? DEVICE_STUCK : DEVICE_STOPPED, r);
 }
 
-/* The child that hung has ended: the device is in a known state again. */
+/* The child that hung has ended, so the device's state is known again. */
 static void on_unstuck(void *userdata)
 {
 	struct device *device = userdata;
@@ -313,6 +315,8 @@ int device_stop(struct device *device, device_done_fn done, void *userdata)
 	};
 	int r;
 
+	assert(device->state == DEVICE_UP);
+	assert(done);
 	device->done = done;
 	device->userdata = userdata;
 	list_links(device);
@@ -334,7 +338,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		start_or_lose(device);
 		return 0;
 	}
-	/* Stuck for all the time there was. */
+	/* Its stop hung until the time limit. */
 	finish(device, DEVICE_LOST, -ETIMEDOUT);
 	return 0;
 }
@@ -378,12 +382,12 @@ static void on_started(void *userdata, const struct task_result *result)
 				    : "the child that binds it died");
 	if (r == 0 && !bound) {
 		r = -ENODEV;
-		snprintf(device->text, sizeof(device->text), "%s has let go of it again",
+		snprintf(device->text, sizeof(device->text), "%s has unbound itself",
 			 device->driver);
 	}
 	device->tries++;
 	if (r == 0)
-		finish(device, DEVICE_BACK, 0);
+		finish(device, DEVICE_RESTORED, 0);
 	else if (result->timed_out)
 		finish(device, DEVICE_LOST, r);
 	else
@@ -412,14 +416,15 @@ int device_start(struct device *device, device_done_fn done, void *userdata)
 {
 	bool runs = task_is_alive(device->task);
 
+	assert(done);
 	device->done = done;
 	device->userdata = userdata;
 	device->start_us = clock_now_us();
 	device->tries = 0;
 	device->start_wanted = true;
-	/* Nothing can be done to it before its stop has ended. */
+	/* The start follows when the stop has ended, see on_stopped() and on_unstuck(). */
 	if (runs)
-		return set_timer(device, device->context->stuck_patience_us);
+		return set_timer(device, device->context->stuck_timeout_us);
 	return try_start(device);
 }
 
@@ -450,7 +455,7 @@ const char *device_links(const struct device *device)
 
 uint64_t device_start_duration_us(const struct device *device)
 {
-	uint64_t end = device->back_us ? device->back_us : clock_now_us();
+	uint64_t end = device->end_us ? device->end_us : clock_now_us();
 
 	return device->start_us ? end - device->start_us : 0;
 }

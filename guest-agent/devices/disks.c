@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/disks.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -34,6 +35,7 @@ void disk_set_use(struct disk *disk, enum disk_use use, const char *format, ...)
 {
 	va_list arguments;
 
+	assert(use != DISK_UNUSED);
 	if (use <= disk->use)
 		return;
 	disk->use = use;
@@ -57,7 +59,7 @@ static bool is_hidden(const struct reader *reader, const struct disk *disk)
 	       file_read_number(&hidden, "%s/hidden", disk->directory) == 0 && hidden == 1;
 }
 
-/* Returns NULL without memory. */
+/* Returns NULL if out of memory. */
 static struct disk *append(struct disk_list *list)
 {
 	struct disk *disks = realloc(list->disks, (list->n_disks + 1) * sizeof(*disks));
@@ -82,7 +84,7 @@ static int add_disk(struct reader *reader, const char *name, const char *directo
 	r = file_read(disk->number.text, sizeof(disk->number.text), "%s/dev", directory);
 	if (r > 0 || is_hidden(reader, disk))
 		return 0;
-	/* Removed meanwhile. */
+	/* Removed since it was listed. */
 	if (!file_exists("%s", directory))
 		reader->list->n_disks--;
 	else
@@ -102,7 +104,7 @@ static int take_entry(void *data, int list, const char *name)
 	if (r == 0 &&
 	    (strlen(name) >= sizeof(disk->name) || strlen(directory) >= sizeof(disk->directory)))
 		r = -ENAMETOOLONG;
-	/* Removed meanwhile. */
+	/* Removed since it was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0) {
@@ -143,6 +145,7 @@ int disk_list_read(struct disk_list *ret, const struct roots *roots)
 	char path[FILE_PATH_MAX];
 	int r;
 
+	assert(ret && roots);
 	*ret = (struct disk_list){ 0 };
 	for (; reader.class < ELEMENTSOF(classes); reader.class ++) {
 		r = file_path(path, "%s/class/%s", roots->sys, classes[reader.class]);

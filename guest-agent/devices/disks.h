@@ -13,7 +13,7 @@
  * the character devices that send commands past them (nvme, sg, bsg, st, ch).
  */
 
-/* In ascending order: the strongest counts. */
+/* In ascending order: of several, the last one counts. */
 enum disk_use {
 	DISK_UNUSED,
 	DISK_UNKNOWN, /* something cannot be read */
@@ -23,7 +23,7 @@ enum disk_use {
 struct disk {
 	char name[64];
 	char directory[FILE_PATH_MAX]; /* as by realpath */
-	/* "" for a path of NVMe multipath: the disk is its subsystem's. */
+	/* "" for a path of NVMe multipath, whose disk belongs to its subsystem. */
 	struct device_number number;
 	enum disk_use use;
 	char text[128]; /* "mounted on /srv", "cannot be opened: …" */
@@ -34,21 +34,22 @@ struct disk {
 struct disk_list {
 	struct disk *disks;
 	size_t n_disks;
-	char incomplete[DISK_REASON_MAX]; /* why there may be others, or "" */
+	char incomplete[DISK_REASON_MAX]; /* why there may be more disks, or "" */
 };
 
 /*
- * Lists those beneath PCI functions and those of NVMe multipath. All others are
- * no function's, or stacked on these. Returns 0 or -ENOMEM: what cannot be read
- * makes the list incomplete, or a disk DISK_UNKNOWN.
+ * Lists the disks beneath PCI functions and those of NVMe multipath; any other
+ * belongs to no function, or is stacked on these. What cannot be read makes the list
+ * incomplete, or a disk DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret` with
+ * disk_list_done().
  */
 int disk_list_read(struct disk_list *ret, const struct roots *roots);
 void disk_list_done(struct disk_list *list);
 
-/* Is it the device with this number? */
+/* Does the disk have this device number? */
 bool disk_has_number(const struct disk *disk, const struct device_number *number);
 
-/* Records a use with its text, unless one as strong is recorded. */
+/* Records a use with its text, unless the recorded one is at least as strong. */
 void disk_set_use(struct disk *disk, enum disk_use use, const char *format, ...) _printf_(3, 4);
 
 #endif

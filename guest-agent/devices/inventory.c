@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/inventory.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -18,7 +19,7 @@
 #define CLASS_DISPLAY 0x03
 #define CLASS_MULTIMEDIA 0x04
 #define CLASS_BRIDGE 0x06
-/* With its subclass. */
+/* Base class and subclass. */
 #define CLASS_FIBRE_CHANNEL 0x0c04
 
 #define VENDOR_VIRTIO 0x1af4
@@ -43,8 +44,8 @@ const char *pci_class_name(uint32_t class)
 }
 
 /*
- * What QEMU gives every HVM guest, and nobody passes through. It is no
- * hardware: nothing happens to it at S3.
+ * Functions that QEMU emulates in every HVM guest and that are never passed through.
+ * S3 does not affect them.
  */
 static bool is_emulated(uint64_t vendor, uint64_t device)
 {
@@ -82,7 +83,7 @@ struct reader {
 	struct usage usage;
 };
 
-static int say_yes(void *data, const char *name)
+static int stop_at_first(void *data, const char *name)
 {
 	(void)data;
 	(void)name;
@@ -92,11 +93,11 @@ static int say_yes(void *data, const char *name)
 /* Is there a device of `class` beneath the function's directory? */
 static bool has_class(const struct roots *roots, const char *class, const char *directory)
 {
-	return class_each_in(roots, class, directory, say_yes, NULL) == 1;
+	return class_each_in(roots, class, directory, stop_at_first, NULL) == 1;
 }
 
-/* Does a rule say what to do, other than what is done anyway? */
-static bool is_told(const struct device_rule *rule)
+/* Does a rule set an action other than auto? */
+static bool has_action(const struct device_rule *rule)
 {
 	return rule && rule->action != DEVICE_AUTO;
 }
@@ -107,13 +108,13 @@ static bool is_storage(const struct pci_function *function)
 	       function->class >> 8 == CLASS_FIBRE_CHANNEL;
 }
 
-/* Does the rule mean this function, rather than all that match a wildcard? */
+/* Does the rule name this function without wildcards? */
 static bool is_named(const struct device_rule *rule)
 {
-	return is_told(rule) && !strpbrk(rule->pattern, "*?[\\");
+	return has_action(rule) && !strpbrk(rule->pattern, "*?[\\");
 }
 
-/* Whether its disks are in use, and that all of them are known. */
+/* The use of its disks; DISK_UNKNOWN if not all of them are visible. */
 static enum disk_use find_use(struct reader *reader, const struct pci_function *function,
 			      const char *directory, char *ret, size_t size)
 {
@@ -128,7 +129,7 @@ static enum disk_use find_use(struct reader *reader, const struct pci_function *
 	return r == 1 ? DISK_UNUSED : DISK_UNKNOWN;
 }
 
-/* What a function's use says against unbinding it. */
+/* Keeps a function that is in use, or whose use is not understood. */
 static int decide_by_use(struct reader *reader, struct pci_function *function,
 			 const char *directory)
 {
@@ -144,12 +145,12 @@ static int decide_by_use(struct reader *reader, struct pci_function *function,
 	}
 	found = find_use(reader, function, directory, use, sizeof(use));
 	snprintf(reason, sizeof(reason), "use not understood: %s", use);
-	/* Also where a rule says unbind: data is not a matter of taste. */
+	/* A rule cannot override this, because data would be lost. */
 	if (found == DISK_IN_USE)
 		keep(function, true, use);
 	else if (found == DISK_UNKNOWN && !is_named(function->rule))
 		keep(function, true, reason);
-	else if (!is_told(function->rule) && function->class >> 16 == CLASS_DISPLAY &&
+	else if (!has_action(function->rule) && function->class >> 16 == CLASS_DISPLAY &&
 		 usage_display_is_open(&reader->usage, directory, use, sizeof(use)))
 		keep(function, true, use);
 	return 0;
@@ -165,7 +166,7 @@ static int decide(struct reader *reader, struct pci_function *function, uint64_t
 
 	function->rule = rule;
 	function->action = DEVICE_UNBIND;
-	if (is_told(rule)) {
+	if (has_action(rule)) {
 		function->action = rule->action;
 		if (rule->action == DEVICE_KEEP)
 			keep(function, false, "configured to be kept");
@@ -174,7 +175,7 @@ static int decide(struct reader *reader, struct pci_function *function, uint64_t
 	} else if (vendor == VENDOR_VIRTIO) {
 		keep(function, false, "virtio");
 	} else if (vendor == VENDOR_XEN) {
-		keep(function, false, "Xen's own");
+		keep(function, false, "a Xen device");
 	} else if (function->class >> 16 == CLASS_BRIDGE) {
 		keep(function, false, "a bridge");
 	} else if (reader->hvm && is_emulated(vendor, device)) {
@@ -242,7 +243,7 @@ static int add_function(struct inventory *inventory, struct reader *reader, cons
 	if (!read_function(reader->roots, address, &function, &vendor, &device))
 		return 0;
 	r = decide(reader, &function, vendor, device);
-	/* Pulled out between two looks. */
+	/* Removed since the directory was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -266,10 +267,11 @@ int inventory_read(struct inventory *ret, const struct roots *roots,
 	};
 	char path[FILE_PATH_MAX];
 	struct dirent **entries;
-	int r = file_path(path, "%s/bus/pci/devices", roots->sys);
-	int n;
+	int n, r;
 
+	assert(ret && roots && settings && claimed);
 	*ret = (struct inventory){ 0 };
+	r = file_path(path, "%s/bus/pci/devices", roots->sys);
 	if (r < 0)
 		return r;
 	n = scandir(path, &entries, not_hidden, alphasort);

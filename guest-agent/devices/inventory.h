@@ -11,22 +11,21 @@
 #include "devices/usage.h"
 
 /*
- * The PCI functions that have a driver, and what the agent would do to each:
- * read only, and so what --dry-run shows is what a cycle does.
+ * Lists the PCI functions that have a driver, and decides what a cycle does with
+ * each. Changes nothing, so --dry-run shows what a cycle does.
  *
- * Devices=auto unbinds every real function but
- *   - bridges, virtio and Xen functions, and what a device model emulates
- *     beside the Xen platform device: they need nothing;
- *   - a GPU in use, any function that leads to a disk in use (usage.h), and
- *     any whose use is not understood: a disk of which something cannot be
- *     read, a storage function whose disks are not all visible (storage.h).
- *     They would need it, and keeping them is a risk.
+ * Devices=auto unbinds every function except
+ *   - bridges, virtio and Xen functions, and functions that a device model emulates
+ *     beside the Xen platform device: the sleep does not affect them;
+ *   - a GPU in use, a function that leads to a disk in use (usage.h), and a function
+ *     whose use is not understood: something about a disk cannot be read, or not all
+ *     disks of a storage function are visible (storage.h). Keeping these is a risk.
  *
- * A rule that names a function without wildcards unbinds what is not
- * understood; no rule unbinds a disk in use.
+ * A rule that names a function without wildcards also unbinds one whose use is not
+ * understood. No rule unbinds a function with a disk in use.
  *
- * Sound and video devices are stopped before processes are frozen: some of
- * their drivers wait for open files, which a frozen owner never closes.
+ * Sound and video devices are stopped before processes are frozen: some of their
+ * drivers wait until files are closed, which a frozen process never does.
  */
 
 struct pci_function {
@@ -34,29 +33,29 @@ struct pci_function {
 	char driver[64];
 	char identity[12]; /* "8086:10d3" */
 	uint32_t class; /* base class, subclass, interface */
-	/* Never DEVICE_AUTO; DEVICE_UNBIND and DEVICE_MODULE are acted on. */
+	/* Never DEVICE_AUTO. Only DEVICE_UNBIND and DEVICE_MODULE stop the function. */
 	enum device_action action;
 	const struct device_rule *rule; /* or NULL */
-	bool early; /* before the freeze */
+	bool early; /* stopped before the freeze */
 	bool risk; /* kept, though it may not survive the sleep */
 	char reason[192]; /* why it is kept, or "" */
 };
 
 struct inventory {
-	struct pci_function *functions; /* by address */
+	struct pci_function *functions; /* sorted by address */
 	size_t n_functions;
 };
 
 /*
- * `claimed` as for usage_read. Without any PCI function nothing else is looked
- * at. Returns 0 or negative errno.
+ * `claimed` is as for usage_read(). Reads nothing else if there is no PCI function.
+ * Returns 0 or negative errno; release `ret` with inventory_done().
  */
 int inventory_read(struct inventory *ret, const struct roots *roots,
 		   const struct settings *settings, usage_claimed_fn claimed);
 
 void inventory_done(struct inventory *inventory);
 
-/* "network", "disk", "display", …: for people, by the function's class. */
+/* The name of a function's class for messages: "network", "disk", "display", … */
 const char *pci_class_name(uint32_t class);
 
 #endif

@@ -99,6 +99,7 @@ int module_list_make(struct module_list *ret, const struct roots *roots,
 {
 	int r = 0;
 
+	assert(ret && roots && settings && inventory);
 	*ret = (struct module_list){ 0 };
 	for (size_t i = 0; r == 0 && i < settings->n_unload; i++)
 		r = add_name(ret, roots, inventory, settings->unload[i]);

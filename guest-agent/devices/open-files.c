@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/open-files.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -13,11 +14,11 @@ struct walk {
 	open_file_fn take;
 	void *data;
 	const char *pid;
-	char *last; /* PATH_MAX: a library is mapped several times in a row */
+	char *last; /* PATH_MAX bytes: a library is mapped several times in a row */
 	int failure; /* of a process whose files cannot be read */
 };
 
-/* The process has ended, or closed the file, meanwhile. */
+/* The process has ended or closed the file since it was listed. */
 static bool is_gone(int r)
 {
 	return r == -ENOENT || r == -ESRCH;
@@ -36,7 +37,7 @@ static int take_link(void *data, int directory, const char *name)
 	target[n] = '\0';
 	if (target[0] == '/' && strcmp(target, walk->last) == 0)
 		return 0;
-	/* Sockets, pipes and the like have names of another kind. */
+	/* Sockets and pipes have no path. */
 	r = target[0] == '/' ? file_device(directory, name, &file.device) : 0;
 	if (r < 0 && !is_gone(r))
 		return r;
@@ -46,7 +47,7 @@ static int take_link(void *data, int directory, const char *name)
 	return walk->take(walk->data, &file);
 }
 
-/* Returns what `take` returned; a failure is for the end. */
+/* Returns what `take` returned; records a failure in walk->failure. */
 static int take_files(struct walk *walk, const char *name, const char *table)
 {
 	char path[FILE_PATH_MAX];
@@ -66,7 +67,7 @@ static int take_thread(void *data, int directory, const char *name)
 	char thread[64];
 
 	(void)directory;
-	/* The first one's is the process's. */
+	/* The first thread's table is the process's. */
 	if (strcmp(name, walk->pid) == 0)
 		return 0;
 	snprintf(thread, sizeof(thread), "%.16s/task/%.16s", walk->pid, name);
@@ -105,7 +106,9 @@ int open_files_each(const struct roots *roots, open_file_fn take, void *data)
 		.data = data,
 		.last = last,
 	};
-	int r = directory_each(roots->proc, take_process, &walk);
+	int r;
 
+	assert(roots && take);
+	r = directory_each(roots->proc, take_process, &walk);
 	return r != 0 ? r : walk.failure;
 }

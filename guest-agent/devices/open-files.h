@@ -6,22 +6,22 @@
 
 #include "guest/files.h"
 
-/* The files that processes hold open, by /proc. */
+/* Lists the files that processes hold open, from /proc. */
 
 struct open_file {
 	const char *pid;
 	const char *target; /* "/dev/sda", "socket:[4711]" */
 	bool is_device;
-	struct device_number device; /* if it is one, wherever its node lies */
+	struct device_number device; /* if is_device, whatever the node's path is */
 };
 
-/* Anything but 0 ends the walk. */
+/* Called per file; a result other than 0 ends the walk. */
 typedef int (*open_file_fn)(void *data, const struct open_file *file);
 
 /*
- * Walks the open and mapped files of all processes and of their threads, which
- * may have a table of their own. Returns what `take` returned, 0, or, after all
- * others were walked, negative errno if those of a process cannot be read.
+ * Walks the open and mapped files of all processes and of their threads, which may
+ * have a file table of their own. Returns what `take` returned; 0; or negative errno
+ * if the files of a process could not be read, after walking all others.
  */
 int open_files_each(const struct roots *roots, open_file_fn take, void *data);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/storage.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -11,7 +12,7 @@
 #include "pmcoord/cleanup.h"
 #include "guest/class.h"
 
-/* What ends a walk: something that is not understood. */
+/* Ends a walk: something is not understood. */
 #define REFUSED 1
 
 struct survey {
@@ -53,7 +54,7 @@ static int take_member(void *data, int directory, const char *name)
 	(void)directory;
 	if (r < 0)
 		return r;
-	/* Removed meanwhile. */
+	/* Removed since it was listed. */
 	if (!realpath(path, target))
 		return errno == ENOENT ? 0 : -errno;
 	return strcmp(target, reach->function) == 0 || path_is_beneath(target, reach->function);
@@ -66,6 +67,7 @@ bool storage_leads_to(const char *directory, const char *disk)
 	char subsystem[FILE_PATH_MAX];
 	size_t length;
 
+	assert(directory);
 	if (path_is_beneath(disk, directory))
 		return true;
 	if (!name)
@@ -138,7 +140,7 @@ static int take_drive(void *data, const char *name)
 		return r;
 	if (strcmp(class, "ata") == 0 || strcmp(class, "atapi") == 0)
 		survey->drives++;
-	/* Unknown: a port that is not there, or not looked at yet. */
+	/* "unknown": the port does not exist, or was not probed yet. */
 	else if (strcmp(class, "none") != 0 && strcmp(class, "unknown") != 0)
 		return refuse(survey, "drive %s is of class '%s'", name, class);
 	return 0;
@@ -186,7 +188,7 @@ int storage_is_understood(const struct roots *roots, const char *directory, char
 	static const struct {
 		const char *class;
 		class_fn take;
-	} looks[] = {
+	} surveys[] = {
 		{ "nvme", take_controller },	{ "ata_port", take_port },
 		{ "ata_device", take_drive },	{ "scsi_host", take_host },
 		{ "scsi_device", take_device },
@@ -194,8 +196,10 @@ int storage_is_understood(const struct roots *roots, const char *directory, char
 	struct survey survey = { .roots = roots, .directory = directory, .why = ret, .size = size };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < ELEMENTSOF(looks); i++)
-		r = class_each_in(roots, looks[i].class, directory, looks[i].take, &survey);
+	assert(roots && directory);
+	assert(size > 0);
+	for (size_t i = 0; r == 0 && i < ELEMENTSOF(surveys); i++)
+		r = class_each_in(roots, surveys[i].class, directory, surveys[i].take, &survey);
 	if (r == 0 && survey.controllers == 0 && survey.ports == 0)
 		r = refuse(&survey, "it has neither NVMe nor ATA devices");
 	if (r == 0 && survey.drives != survey.devices)

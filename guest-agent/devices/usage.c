@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "devices/usage.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +22,11 @@ static void set_unread(struct usage *usage, const char *what, int r)
 			 strerror(-r));
 }
 
-/* ---- Tables of the kernel ---- */
+/* ---- The kernel's tables ---- */
 
 /*
- * A mount is found by its device number, or where a file system has a number
- * of its own (btrfs) by its source. Fields as in proc(5).
+ * Finds a mount by its device number, or by its source if the file system has a
+ * number of its own (btrfs). The fields are those of proc(5).
  */
 static bool find_mount(const char *mounts, const char *number, const char *name, char *ret,
 		       size_t size)
@@ -65,7 +66,7 @@ static bool find_swap(const char *swaps, const char *name)
 	return false;
 }
 
-/* `optional`: a kernel may be without it, and then has none of its entries. */
+/* `optional`: a kernel without this feature does not have the table. */
 static char *read_table(struct usage *usage, const char *name, bool optional)
 {
 	size_t length;
@@ -84,7 +85,7 @@ static int take_first(void *data, int directory, const char *name)
 	return 1;
 }
 
-/* Every block device has the directory, empty or not. */
+/* Every block device has a directory of holders, which may be empty. */
 static void find_holder(struct disk *disk)
 {
 	char path[FILE_PATH_MAX], holder[64];
@@ -141,7 +142,7 @@ static size_t set_by_number(struct usage *usage, const struct device_number *num
 	return n;
 }
 
-/* blkback names the device it exports by its number in hex, "fe:10". */
+/* blkback gives the number of the exported device in hex, "fe:10". */
 static int take_backend(void *data, int directory, const char *name)
 {
 	struct usage *usage = data;
@@ -152,7 +153,7 @@ static int take_backend(void *data, int directory, const char *name)
 			  usage->roots->sys, name);
 
 	(void)directory;
-	/* No disk's, or one that it has not opened. */
+	/* Not a disk's backend, or one that has not opened its disk. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || sscanf(text, "%x:%x", &major, &minor) != 2)
@@ -169,17 +170,17 @@ static void find_exports(struct usage *usage)
 
 	if (r == 0)
 		r = directory_each(path, take_backend, usage);
-	/* No backend of this kernel exports anything. */
+	/* This kernel has no backends. */
 	if (r != -ENOENT)
 		set_unread(usage, "Xen backends", r);
-	/* It opens disks without claiming them. */
+	/* nvmet opens disks without claiming them, and does not list them in sysfs. */
 	if (file_exists("%s/module/nvmet", usage->roots->sys))
 		set_unread(usage, "what nvmet exports", -EOPNOTSUPP);
 }
 
 /*
- * A loop device holds what it lies on without claiming it. A file's disk is
- * found in use by the mount of its file system.
+ * A loop device uses the device below it without claiming it. If it is on a file, the
+ * mount of that file's file system shows the use.
  */
 static int take_loop(void *data, int directory, const char *name)
 {
@@ -229,7 +230,7 @@ int usage_claimed(const struct roots *roots, const char *device_number)
 		close(fd);
 		return 0;
 	}
-	/* The claim is tested before the medium. */
+	/* The kernel checks the claim before the medium. */
 	return errno == EBUSY ? 1 : errno == ENOMEDIUM ? 0 : -errno;
 }
 
@@ -260,7 +261,7 @@ static void format_process(const struct roots *roots, const char *pid, char *ret
 	snprintf(ret, size, "'%s' (%.16s)", name, pid);
 }
 
-/* Is the file the disk's node, under its usual name or any other? */
+/* Is the file a node of the disk, whatever its path is? */
 static bool is_node_of(const struct open_file *file, const struct disk *disk)
 {
 	if (file->is_device && disk_has_number(disk, &file->device))
@@ -284,7 +285,7 @@ static int take_open_disk(void *data, const struct open_file *file)
 	return 0;
 }
 
-/* ---- */
+/* ---- All uses ---- */
 
 static void drop_others(struct disk_list *list, const char *directory)
 {
@@ -301,6 +302,7 @@ int usage_read(struct usage *ret, const struct roots *roots, const char *directo
 {
 	int r;
 
+	assert(ret && roots && claimed);
 	*ret = (struct usage){ .roots = roots };
 	r = disk_list_read(&ret->list, roots);
 	if (r < 0)
@@ -323,6 +325,8 @@ enum disk_use usage_find_disk(const struct usage *usage, const char *directory, 
 	const char *why = usage->list.incomplete;
 	enum disk_use found = why[0] ? DISK_UNKNOWN : DISK_UNUSED;
 
+	assert(directory);
+	assert(size > 0);
 	snprintf(ret, size, "%s", why);
 	for (size_t i = 0; i < usage->list.n_disks; i++) {
 		const struct disk *disk = &usage->list.disks[i];
@@ -373,7 +377,7 @@ struct display {
 	size_t size;
 };
 
-/* A framebuffer console draws on whatever has a framebuffer. */
+/* The console may be on any framebuffer. */
 static int take_framebuffer(void *data, const char *name)
 {
 	struct display *display = data;
@@ -387,18 +391,20 @@ static int take_node(void *data, const char *name)
 {
 	struct display *display = data;
 	char node[FILE_PATH_MAX];
-	struct display_node look;
+	struct display_node display_node;
 
 	if (strchr(name, '-') || file_path(node, "/dev/dri/%s", name) < 0)
 		return 0;
-	look = (struct display_node){ display->roots, node, display->text, display->size };
-	return open_files_each(display->roots, take_open_display, &look) == 1;
+	display_node = (struct display_node){ display->roots, node, display->text, display->size };
+	return open_files_each(display->roots, take_open_display, &display_node) == 1;
 }
 
 bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret, size_t size)
 {
 	struct display display = { usage->roots, ret, size };
 
+	assert(directory);
+	assert(size > 0);
 	return class_each_in(usage->roots, "graphics", directory, take_framebuffer, &display) ==
 		       1 ||
 	       class_each_in(usage->roots, "drm", directory, take_node, &display) == 1;

@@ -9,47 +9,49 @@
 #include "guest/files.h"
 
 /*
- * What uses the disks and display nodes of a PCI function: data, or a picture,
- * would be lost if its driver went. A disk is unused only where that is proven:
- * what cannot be read is not taken for unused.
+ * Finds what uses the disks and display nodes of a PCI function: unbinding its driver
+ * would lose data, or the display. A disk counts as unused only if everything about
+ * its use could be read.
  */
 
 struct usage {
 	const struct roots *roots;
 	struct disk_list list;
-	/* Why uses of any disk may have been missed, or "". */
+	/* Why a use of any disk may have been missed, or "". */
 	char unread[DISK_REASON_MAX];
 };
 
 /*
- * The last question about a block device that nothing else explains: does the
- * kernel itself hold it (a mount in another namespace, a multipath map)? An
- * exclusive open is then refused. Returns 1, 0, or negative errno if another
- * reason prevents the open.
+ * Has the kernel claimed a block device, for a use that is not visible elsewhere (a
+ * mount in another namespace, a multipath map)? Then an exclusive open fails with
+ * EBUSY. Returns 1, 0, or negative errno if it cannot be opened for another reason.
  */
 typedef int (*usage_claimed_fn)(const struct roots *roots, const char *device_number);
 
 int usage_claimed(const struct roots *roots, const char *device_number);
 
 /*
- * Looks at all disks, or those of the function in `directory` alone: mounts,
- * swap, holders (dm, md), what lies on loop devices, what blkback and nvmet
- * export, what processes hold open (QEMU and tapdisk serve disks so), and
- * `claimed` where those say nothing. Returns 0 or -ENOMEM: what cannot be read
- * makes a use unknown.
+ * Reads the use of all disks, or with `directory` of one function's: mounts, swap,
+ * holders (dm, md), loop devices, exports by blkback and nvmet, files that processes
+ * hold open (QEMU and tapdisk serve disks in this way), and, for disks without any of
+ * these, `claimed`. What cannot be read makes a use unknown. Returns 0 or -ENOMEM;
+ * release `ret` with usage_done().
  */
 int usage_read(struct usage *ret, const struct roots *roots, const char *directory,
 	       usage_claimed_fn claimed);
 
 /*
- * Finds a use of the disks that the function in `directory` (as by realpath)
- * leads to. Returns DISK_IN_USE with it as "sda1 mounted on /", DISK_UNKNOWN
- * with the reason, or DISK_UNUSED if that is proven for each.
+ * The strongest use among the disks that the function in `directory` (a path by
+ * realpath(3)) leads to: DISK_IN_USE with `ret` as "sda1 mounted on /", DISK_UNKNOWN
+ * with the reason, or DISK_UNUSED.
  */
 enum disk_use usage_find_disk(const struct usage *usage, const char *directory, char *ret,
 			      size_t size);
 
-/* Does a process hold a DRM or framebuffer node beneath `directory`? */
+/*
+ * Does a process or the console use a DRM or framebuffer node beneath `directory`?
+ * Then `ret` names it.
+ */
 bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret,
 			   size_t size);
 

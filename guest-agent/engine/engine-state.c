@@ -28,7 +28,7 @@ int engine_new(const struct engine_setup *setup, struct engine **ret)
 		.claimed = setup->claimed,
 		.log = setup->log,
 		.start_timeout_us = setup->settings->restore_timeout_us,
-		.stuck_patience_us = setup->settings->thaw_after_us,
+		.stuck_timeout_us = setup->settings->thaw_after_us,
 		.compact_memory = setup->settings->compact_memory,
 	};
 	*ret = engine;
@@ -71,6 +71,7 @@ void engine_note(struct engine *engine, const char *sentence)
 {
 	size_t used = strlen(engine->notes);
 
+	assert(sentence);
 	snprintf(engine->notes + used, sizeof(engine->notes) - used, "%s%s", used ? "; " : "",
 		 sentence);
 }

@@ -35,6 +35,7 @@ int hook_list_read(struct hook_list *ret, const struct roots *roots)
 	int r = file_path(path, "%s/suspend.d", roots->etc);
 	int n;
 
+	assert(ret);
 	*ret = list;
 	if (r < 0)
 		return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/inhibitors.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,8 @@ bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
 	bool found = false;
 	_cleanup_(closedirp) DIR *directory = NULL;
 
+	assert(roots);
+	assert(size > 0);
 	if (file_path(path, "%s/systemd/inhibit", roots->services) < 0)
 		return false;
 	directory = opendir(path);

@@ -138,6 +138,7 @@ static void load_done(struct journal *journal)
 
 int journal_load(struct journal *ret, const struct roots *roots, struct error *error)
 {
+	assert(ret && roots);
 	*ret = (struct journal){ .roots = roots, .lock_fd = -1, .fd = -1 };
 	if (mkdir(roots->run, 0755) < 0 && errno != EEXIST)
 		return error_set(error, -errno, "cannot create %s: %s", roots->run,
@@ -266,6 +267,7 @@ int journal_finish(struct journal *journal, const struct protocol_state *done, c
 	char path[FILE_PATH_MAX], text[PROTOCOL_DETAIL_MAX + 64];
 	int r = 0;
 
+	assert(!done || detail);
 	if (done) {
 		char state[PROTOCOL_TEXT_MAX];
 

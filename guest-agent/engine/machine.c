@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/machine.h"
 
+#include <assert.h>
+
 static const struct machine_step no_action = { 0 };
 
 static bool asks_to_suspend(const struct protocol_request *request, uint64_t cycle)
@@ -193,6 +195,7 @@ static struct machine_step handle_restoring(struct machine *machine, enum machin
 struct machine_step machine_handle(struct machine *machine, enum machine_input input,
 				   const struct protocol_request *request)
 {
+	assert(machine && request);
 	switch (machine->phase) {
 	case MACHINE_QUIESCING:
 		return handle_quiescing(machine, input, request);
@@ -212,6 +215,7 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 	bool quiesced = past->published.state == PROTOCOL_AGENT_QUIESCED &&
 			past->published.cycle == past->cycle;
 
+	assert(machine && request);
 	*machine = (struct machine){ .done = past->done };
 	/* A published state is valid only with the channel that it was published for. */
 	if (past->channel_kept)

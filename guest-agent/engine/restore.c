@@ -242,7 +242,7 @@ static void describe_device(const struct stopped_device *stopped, char *ret, siz
 	const char *text = device_text(device);
 	char duration[LOG_DURATION_MAX];
 
-	if (device_state(device) == DEVICE_BACK)
+	if (device_state(device) == DEVICE_RESTORED)
 		snprintf(ret, size, "%s %s%s%s ok %s%s%s%s", device_address(device),
 			 device_driver(device), links[0] ? " " : "", links,
 			 log_format_duration(device_start_duration_us(device), duration),
@@ -280,6 +280,7 @@ static void append_kept_now(const struct engine *engine, char *detail, size_t si
 
 void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
 {
+	assert(size > 0);
 	ret[0] = '\0';
 	append_kept_now(engine, ret, size);
 }
@@ -294,7 +295,7 @@ static void describe_cycle(const struct engine *engine, char *detail, size_t siz
 		for (size_t i = 0; i < engine->n_stopped; i++) {
 			enum device_state state = device_state(engine->stopped[i].device);
 
-			if (state == DEVICE_UP || (state == DEVICE_BACK) != (restored == 1))
+			if (state == DEVICE_UP || (state == DEVICE_RESTORED) != (restored == 1))
 				continue;
 			describe_device(&engine->stopped[i], entry, sizeof(entry));
 			append_entry(detail, size, entry);

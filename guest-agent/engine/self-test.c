@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/self-test.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -77,6 +78,7 @@ int self_test_run(const struct engine_setup *setup, struct engine *engine,
 	};
 	int r;
 
+	assert(setup && engine && ret);
 	*ret = (struct self_test_result){ 0 };
 	engine_quiesce(engine, 0, setup->settings->timeout_us, on_quiesced, &test);
 	r = run_loop(&test);
@@ -91,6 +93,8 @@ int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 	struct self_test test = { .setup = setup, .engine = engine, .result = ret };
 	int r;
 
+	assert(engine && ret);
+	assert(setup->journal->open);
 	*ret = (struct self_test_result){ 0 };
 	start_restore(&test);
 	r = run_loop(&test);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/class.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -39,7 +40,7 @@ static int take_entry(void *data, int list, const char *name)
 	int r = class_directory(walk->roots, walk->class, name, target);
 
 	(void)list;
-	/* Removed meanwhile. */
+	/* Removed since it was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || !path_is_beneath(target, walk->directory))
@@ -52,8 +53,10 @@ int class_each_in(const struct roots *roots, const char *class, const char *dire
 {
 	struct walk walk = { roots, class, directory, take, data };
 	char path[FILE_PATH_MAX];
-	int r = file_path(path, "%s/class/%s", roots->sys, class);
+	int r;
 
+	assert(roots && class && directory && take);
+	r = file_path(path, "%s/class/%s", roots->sys, class);
 	if (r == 0)
 		r = directory_each(path, take_entry, &walk);
 	/* The kernel has no such devices. */

@@ -6,24 +6,27 @@
 
 #include "guest/files.h"
 
-/* sysfs by class: which interfaces, cards, … hang from which PCI function. */
+/* Lists the devices of a sysfs class (interfaces, cards, …) beneath a PCI function. */
 
-/* Called per device's name; anything but 0 ends the walk. */
+/* Called with each device's name; a result other than 0 ends the walk. */
 typedef int (*class_fn)(void *data, const char *name);
 
 /*
- * Walks the devices of /sys/class/`class` that live beneath `directory` (as by
- * realpath), however deep. Returns what `take` returned, 0 (also if the kernel
- * has no such class), or negative errno if not all of them could be looked at.
+ * Walks the devices of /sys/class/`class` at any depth beneath `directory` (a path by
+ * realpath(3)). Returns what `take` returned; 0 (also if the kernel has no such
+ * class); or negative errno if not all of them could be read.
  */
 int class_each_in(const struct roots *roots, const char *class, const char *directory,
 		  class_fn take, void *data);
 
-/* The same beneath a PCI function. Returns -ENOENT if that is not there. */
+/* Likewise beneath a PCI function. Returns -ENOENT if there is no such function. */
 int class_each(const struct roots *roots, const char *class, const char *address, class_fn take,
 	       void *data);
 
-/* Where a device of a class really lives; `ret` has PATH_MAX bytes. */
+/*
+ * The path of a class's device, by realpath(3), in `ret` (PATH_MAX bytes). Returns 0
+ * or negative errno.
+ */
 int class_directory(const struct roots *roots, const char *class, const char *name, char *ret);
 
 /* Is `path` beneath `directory`? */

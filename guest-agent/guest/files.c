@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/files.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -91,6 +92,7 @@ int file_read(char *ret, size_t size, const char *format, ...)
 	char path[FILE_PATH_MAX];
 	int r;
 
+	assert(size > 0);
 	ret[0] = '\0';
 	PATH_FROM_ARGUMENTS(path, r, format);
 	return r < 0 ? r : read_attribute(path, ret, size);
@@ -104,6 +106,7 @@ int file_read_all(char **ret, size_t *ret_length, const char *format, ...)
 	char path[FILE_PATH_MAX];
 	int r;
 
+	assert(ret && ret_length);
 	PATH_FROM_ARGUMENTS(path, r, format);
 	if (r < 0)
 		return r;
@@ -180,6 +183,7 @@ int file_link_name(char *ret, size_t size, const char *format, ...)
 	ssize_t n;
 	int r;
 
+	assert(size > 0);
 	PATH_FROM_ARGUMENTS(path, r, format);
 	if (r < 0)
 		return r;
@@ -208,11 +212,11 @@ int file_device(int directory, const char *path, struct device_number *ret)
 {
 	struct statx status;
 
+	assert(path && ret);
 	/*
-	 * Asks for nothing and without synchronising: a network file system
-	 * that does not answer cannot block this, and FUSE, which refuses its
-	 * attributes to other users, does not fail it. A device's node fills in
-	 * its type and number in any case.
+	 * With an empty mask and without synchronising, a network file system that
+	 * does not respond cannot block this, and FUSE, which refuses attributes to
+	 * other users, cannot fail it. The type and number of a node are always set.
 	 */
 	if (statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &status) < 0)
 		return -errno;
@@ -230,6 +234,7 @@ int directory_each(const char *path, directory_fn take, void *data)
 	struct dirent *entry;
 	int r = 0;
 
+	assert(path && take);
 	if (!directory)
 		return -errno;
 	while (r == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/freezer.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -18,8 +19,8 @@
 #define DEPTH_MAX 16
 
 /*
- * Without these the guest cannot be quiesced, brought back, or asked. Names of
- * units, wherever they live.
+ * Units, in any slice, that the guest needs to be quiesced, to resume, or to answer a
+ * request.
  */
 static const char *const needed_units[] = {
 	"init.scope",
@@ -100,24 +101,25 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 	char own[FILE_PATH_MAX];
 	const char *needed;
 
+	assert(roots && cgroup && error);
 	if (cgroup[0] == '\0' || cgroup[0] == '/' || strstr(cgroup, ".."))
 		return error_set(error, -EPERM, "'%s' is not a cgroup below /sys/fs/cgroup",
 				 cgroup);
 	get_own_cgroup(roots, own, sizeof(own));
 	if (own[0] != '\0' && is_within(own, cgroup))
-		return error_set(error, -EPERM, "%s holds pmcoord-agent itself and is not frozen",
-				 cgroup);
-	/* Also where the agent runs by hand, outside of its unit. */
+		return error_set(error, -EPERM,
+				 "%s contains pmcoord-agent itself and is not frozen", cgroup);
+	/* Also if the agent was started by hand, outside of its unit. */
 	if (strcmp(cgroup, "system.slice") == 0)
 		return error_set(
 			error, -EPERM,
-			"system.slice holds what the guest needs to wake up; name single services instead");
-	/* The units of a user's own manager are not those meant here. */
+			"system.slice contains services that the guest needs to resume; name single services instead");
+	/* Units of a user's service manager may have the same names. */
 	if (is_within(cgroup, "user.slice"))
 		return 0;
 	needed = find_needed_unit(roots, cgroup, DEPTH_MAX);
 	if (needed)
-		return error_set(error, -EPERM, "%s holds %s, which must run", cgroup, needed);
+		return error_set(error, -EPERM, "%s contains %s, which must run", cgroup, needed);
 	return 0;
 }
 
@@ -168,7 +170,7 @@ static void append_process(const struct roots *roots, const char *pid, char *ret
 }
 
 /* Names the processes of the deepest cgroups that are not frozen. */
-static void name_holdouts(const struct roots *roots, const char *cgroup, int depth, char *ret,
+static void name_unfrozen(const struct roots *roots, const char *cgroup, int depth, char *ret,
 			  size_t size)
 {
 	_cleanup_(closedirp) DIR *directory = open_cgroup(roots, cgroup);
@@ -189,7 +191,7 @@ static void name_holdouts(const struct roots *roots, const char *cgroup, int dep
 
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
 		    file_path(child, "%s/%s", cgroup, entry->d_name) == 0)
-			name_holdouts(roots, child, depth - 1, ret, size);
+			name_unfrozen(roots, child, depth - 1, ret, size);
 	}
 }
 
@@ -209,6 +211,7 @@ void freezer_name_blocked(const struct roots *roots, char *ret, size_t size)
 	_cleanup_(closedirp) DIR *directory = opendir(roots->proc);
 	struct dirent *entry;
 
+	assert(size > 0);
 	ret[0] = '\0';
 	while (directory && (entry = readdir(directory)) && strlen(ret) < size / 2)
 		if (isdigit((unsigned char)entry->d_name[0]) && is_blocked(roots, entry->d_name))
@@ -246,7 +249,7 @@ static void stop_watching(struct freezer_wait *wait)
 	wait->limit = sd_event_source_disable_unref(wait->limit);
 }
 
-/* The last call on `wait`, which its owner may free in it. */
+/* Must be the last use of `wait`, because `done` may free it. */
 static void finish(struct freezer_wait *wait, int r, const struct error *error)
 {
 	stop_watching(wait);
@@ -278,9 +281,9 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 		finish(wait, 0, &error);
 		return 0;
 	}
-	name_holdouts(wait->roots, cgroup, DEPTH_MAX, names, sizeof(names));
+	name_unfrozen(wait->roots, cgroup, DEPTH_MAX, names, sizeof(names));
 	error_set(&error, -ETIMEDOUT, "%s does not freeze: %s", cgroup,
-		  names[0] ? names : "no process to blame was found");
+		  names[0] ? names : "no such process was found");
 	finish(wait, -ETIMEDOUT, &error);
 	return 0;
 }
@@ -316,6 +319,7 @@ int freezer_wait_start(sd_event *event, const struct roots *roots, const char *c
 	struct freezer_wait *wait = calloc(1, sizeof(*wait) + n_cgroups * sizeof(wait->watches[0]));
 	int r;
 
+	assert(event && roots && cgroups && done && ret);
 	if (!wait)
 		return -ENOMEM;
 	wait->roots = roots;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/log.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
 	size_t used = 0;
 	va_list arguments;
 
+	assert(format);
 	if (!log || (level == LOG_LEVEL_DEBUG && !log->verbose))
 		return;
 	if (log->prefix)

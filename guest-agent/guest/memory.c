@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -45,7 +46,7 @@ static int on_inotify(sd_event_source *source, const struct inotify_event *event
 	return 0;
 }
 
-/* A child and a watch, as a cycle has them. */
+/* Calls what a cycle calls: starts a child and an inotify watch. */
 static int warm_up(sd_event *event)
 {
 	sd_event_source *watch = NULL;
@@ -71,8 +72,10 @@ static int warm_up(sd_event *event)
 
 int memory_lock(sd_event *event)
 {
-	int r = warm_up(event);
+	int r;
 
+	assert(event);
+	r = warm_up(event);
 	segments_each(read_in, NULL);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
 		return -errno;

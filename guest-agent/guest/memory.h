@@ -5,13 +5,13 @@
 #include <systemd/sd-event.h>
 
 /*
- * Keeps in memory what a cycle needs: nothing that runs between the first
- * request and the last device may have to be read from a disk.
+ * Locks the agent's memory, so that a cycle reads no code or data from a disk, whose
+ * backend may be suspended.
  *
- * Only pages that are used are locked (MCL_ONFAULT). The agent's own and Xen's
- * libraries are read in whole; of libsystemd, which is large and pulls in
- * larger ones, what a cycle calls is called once. Returns 0 or negative errno,
- * which can be ignored.
+ * Only pages that were used are locked (MCL_ONFAULT). The agent's own code and Xen's
+ * libraries are read completely; of libsystemd, which depends on much larger
+ * libraries, the functions that a cycle calls are called once. Returns 0 or negative
+ * errno, which can be ignored.
  */
 int memory_lock(sd_event *event);
 

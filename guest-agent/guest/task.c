@@ -165,6 +165,7 @@ int task_start(sd_event *event, const struct task_spec *spec, struct task **ret)
 
 const char *task_describe_failure(const struct task_result *result, char *ret, size_t size)
 {
+	assert(size > 0);
 	if (result->timed_out)
 		snprintf(ret, size, "took too long and was killed");
 	else if (!result->silent && result->report.r < 0)

@@ -72,6 +72,7 @@ void links_down(const struct roots *roots, const char *address)
 {
 	struct netlink netlink;
 
+	assert(roots && address);
 	if (netlink_open(&netlink, 0) < 0)
 		return;
 	(void)class_each(roots, "net", address, set_down, &netlink);

@@ -21,6 +21,7 @@ int netlink_open(struct netlink *ret, uint32_t groups)
 	struct timeval limit = { .tv_sec = 10 };
 	_cleanup_(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
+	assert(ret);
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)

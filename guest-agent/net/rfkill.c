@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "net/rfkill.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "guest/class.h"
@@ -46,6 +47,7 @@ void rfkill_save(const struct roots *roots, const char *address, struct rfkill_s
 {
 	struct radio_walk walk = { .roots = roots, .save = ret };
 
+	assert(roots && address && ret);
 	ret->n_radios = 0;
 	(void)class_each(roots, "rfkill", address, save_radio, &walk);
 }
@@ -56,6 +58,8 @@ void rfkill_restore(const struct roots *roots, const char *address,
 {
 	struct radio_walk walk = { .roots = roots, .restore = state, .write = write };
 
+	assert(state->n_radios <= RFKILL_MAX);
+	assert(write);
 	if (state->n_radios > 0)
 		(void)class_each(roots, "rfkill", address, restore_radio, &walk);
 }

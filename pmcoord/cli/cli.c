@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 enum exit_code cli_fail(const struct error *error)
 {
+	assert(error);
 	fprintf(stderr, "pmcoord: %s\n", error_text(error));
 	return cli_exit_code(job_result_of_error(error));
 }
@@ -57,8 +59,9 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct 
 	const char *path = cli->options.config_path;
 	int r;
 
+	assert(warn);
 	config_init(&cli->config);
-	/* A file that was asked for must be there; the default need not. */
+	/* Only the default file may be absent. */
 	if (path && access(path, R_OK) < 0)
 		return error_refuse(error, OUTCOME_USAGE, "cannot read %s: %s", path,
 				    strerror(errno));
@@ -72,6 +75,7 @@ int cli_choose_host(struct cli *cli, struct error *error)
 {
 	const struct options *options = &cli->options;
 
+	assert(!cli->env);
 	return options->scenario
 		       ? host_env_sim_new(options->scenario, options->quiet, &cli->env, error)
 		       : host_env_xen_new(&cli->env, error);
@@ -89,8 +93,10 @@ enum exit_code cli_load(struct cli *cli)
 
 int cli_open_host(struct cli *cli, struct error *error)
 {
-	int r = host_env_open(cli->env, error);
+	int r;
 
+	assert(cli->env);
+	r = host_env_open(cli->env, error);
 	if (r < 0)
 		return r;
 	cli->coordinator = (struct coordinator){

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_CLI_CLI_H
 #define PMCOORD_CLI_CLI_H
 
-/* What every subcommand gets: options, and the host. */
+/* What every command works with: its options, the configuration and the host. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,45 +38,46 @@ struct cli {
 	struct options options;
 	struct config config;
 	struct host_env *env;
-	bool was_interrupted; /* while the daemon did a job for us */
-	struct coordinator coordinator; /* once the host is open */
+	bool was_interrupted; /* a signal stopped the last job of the daemon */
+	struct coordinator coordinator; /* set by cli_open */
 };
 
 /*
- * Reads the configuration and chooses the host; then cli_open opens it, unless
- * it is open. Both print what is wrong and return an exit code, or
- * EXIT_AS_PLANNED.
+ * cli_load reads the configuration and chooses the host. cli_open, called after
+ * it, opens the host's hypervisor, once. Both print errors to stderr and return
+ * their exit code, or EXIT_AS_PLANNED. Release: cli_done, also after a failure.
  */
 enum exit_code cli_load(struct cli *cli);
 enum exit_code cli_open(struct cli *cli);
 void cli_done(struct cli *cli);
 
 /*
- * The parts of these, for whoever tells what is wrong in a way of its own. Each
+ * The parts of the above, for commands that report errors in another way. Each
  * returns 0, or a negative errno with `error` set.
  */
 int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error);
 int cli_choose_host(struct cli *cli, struct error *error);
 int cli_open_host(struct cli *cli, struct error *error);
 
-/* Prints the sentence to stderr and returns the exit code that goes with it. */
+/* Prints the error to stderr and returns its exit code. */
 enum exit_code cli_fail(const struct error *error);
 
-/* The exit code that goes with the result of a job. */
+/* The exit code of a job's result. */
 enum exit_code cli_exit_code(enum job_result result);
 
 /*
- * Does the job under the lock, with its progress shown. Returns true with what
- * came of it in *ret_outcome (release: job_outcome_done), or false when it was
- * not begun: then the sentence is printed already, and only the result is set.
+ * Runs the job, or has the daemon run it, and prints its progress. `sleeper` is
+ * as for job_run. Returns true with the outcome in *ret_outcome (release:
+ * job_outcome_done), or false if the job could not be started: then the error is
+ * printed already, and only the result is set.
  */
 bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
 		 struct job_outcome *ret_outcome);
 
-/* Prints a report as the options want it. */
+/* Prints a report as text or JSON; no-op with --quiet, except for JSON. */
 void cli_print_report(const struct cli *cli, const struct report *report);
 
-/* The subcommands. */
+/* The commands: rows of commands.c. */
 enum exit_code command_suspend_all(struct cli *cli);
 enum exit_code command_suspend(struct cli *cli);
 enum exit_code command_resume_all(struct cli *cli);

@@ -26,7 +26,7 @@
 #include "daemon/client.h"
 #include "cli/cli.h"
 
-/* The facts that the checks judge. */
+/* The facts for the checks. */
 struct facts {
 	struct string_list config_errors, config_warnings;
 	bool out_of_memory; /* an error or warning is missing */
@@ -85,7 +85,7 @@ static void read_details(const struct cli *cli, const struct guest *guest,
 	struct guest_examination *examination = &details->examination;
 	struct domain_id id = domain_id_of(guest);
 
-	/* What cannot be read is not judged. */
+	/* The checks skip what could not be read. */
 	if (ops->examine(hypervisor, guest, examination) < 0)
 		*examination = (struct guest_examination){ 0 };
 	if (!guest->agent.present || ops->get_agent_state(hypervisor, &id, &details->agent) < 0)
@@ -127,8 +127,8 @@ static int read_hypervisor(struct cli *cli, struct facts *facts)
 	return r;
 }
 
-/* Of a host without files only its sleep can say whether it would sleep. */
-static int try_sleep(struct host_env *env, struct error *error)
+/* Without files to read, only preparing a sleep shows whether the host can sleep. */
+static int check_sleep(struct host_env *env, struct error *error)
 {
 	struct sleeper *sleeper;
 	int r;
@@ -148,7 +148,7 @@ static int read_host(struct cli *cli, struct facts *facts)
 	int r;
 
 	if (!cli->env->has_files)
-		return try_sleep(cli->env, &facts->no_sleep);
+		return check_sleep(cli->env, &facts->no_sleep);
 	r = host_read("", &cli->env->roots, &facts->host);
 	facts->has_host = r == 0;
 	return r;

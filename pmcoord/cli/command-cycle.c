@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* cycle: rehearses, and says how it went each time and in all. */
+/* cycle: suspends and resumes all guests several times, and prints figures. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -22,7 +22,7 @@
 
 #define DEFAULT_COUNT 10
 
-/* How a guest fared: "9 suspended, 1 paused". */
+/* A guest's outcomes: "9 suspended, 1 paused". */
 static void format_outcomes(const struct series_guest *guest, char *ret, size_t size)
 {
 	size_t used = 0;
@@ -35,25 +35,27 @@ static void format_outcomes(const struct series_guest *guest, char *ret, size_t 
 						 cycle_outcome_name((enum cycle_outcome)i));
 }
 
-/* ---- for people --------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------- */
 
 static const struct table_column columns[] = {
-	{ "GUEST", false, false },    { "MECHANISM", false, true },    { "DOWN: AVG", true, false },
-	{ "MIN", true, false },	      { "MEDIAN", true, false },       { "MAX", true, false },
-	{ "BACK: AVG", true, false }, { "MIN", true, false },	       { "MEDIAN", true, false },
-	{ "MAX", true, false },	      { "READY: MEDIAN", true, true }, { "MAX", true, true },
-	{ "OUTCOME", false, true },   { NULL, false, false },
+	{ "GUEST", false, false },	 { "MECHANISM", false, true },
+	{ "DOWN: AVG", true, false },	 { "MIN", true, false },
+	{ "MEDIAN", true, false },	 { "MAX", true, false },
+	{ "RUNNING: AVG", true, false }, { "MIN", true, false },
+	{ "MEDIAN", true, false },	 { "MAX", true, false },
+	{ "READY: MEDIAN", true, true }, { "MAX", true, true },
+	{ "OUTCOME", false, true },	 { NULL, false, false },
 };
 
 static int add_line(struct table *table, const char *name, const char *mechanism,
-		    struct samples *down, struct samples *back, struct samples *ready,
+		    struct samples *down, struct samples *running, struct samples *ready,
 		    const char *outcomes)
 {
 	struct summary_cells d = samples_cells(down);
-	struct summary_cells b = samples_cells(back);
+	struct summary_cells r = samples_cells(running);
 	struct summary_cells y = samples_cells(ready);
-	const char *cells[] = { name,  mechanism, d.avg, d.min,	   d.median, d.max,   b.avg,
-				b.min, b.median,  b.max, y.median, y.max,    outcomes };
+	const char *cells[] = { name,  mechanism, d.avg, d.min,	   d.median, d.max,   r.avg,
+				r.min, r.median,  r.max, y.median, y.max,    outcomes };
 
 	return table_add_line(table, cells);
 }
@@ -85,10 +87,10 @@ static void print_results(const struct series *series)
 		if (series->results[i])
 			printf(" %zu %s", series->results[i],
 			       cycle_result_name((enum cycle_result)i));
-	printf(". Times in ms: DOWN since its request; BACK and READY since the resume began.\n\n");
+	printf(". Times in ms. DOWN: since the guest's own request. RUNNING, READY: since the resume began.\n\n");
 }
 
-/* ---- for programs ------------------------------------------------------- */
+/* ---- JSON --------------------------------------------------------------- */
 
 static void add_guest_json(struct json_object *guests, struct series_guest *guest, int *status)
 {
@@ -140,8 +142,8 @@ static enum exit_code show(struct repeat *repeat)
 
 	if (options->json) {
 		r = print_json(repeat, series);
-	} else if (repeat->found_nobody && !options->quiet) {
-		printf("No guest is running that could be suspended; nothing to do.\n");
+	} else if (repeat->found_no_guest && !options->quiet) {
+		printf("No running guest can be suspended; nothing to do.\n");
 	} else if (series->n_cycles > 0 && !options->quiet) {
 		print_results(series);
 		r = print_table(series);

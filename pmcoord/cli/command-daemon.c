@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service behind pmcoord.service. */
+/* daemon: the resident service, run by pmcoord.service. */
 
 #include <string.h>
 
@@ -14,7 +14,7 @@
 #include "daemon/service.h"
 #include "cli/cli.h"
 
-/* Under this name the service manager keeps our event channels. */
+/* The name of the event channels in systemd's file descriptor store. */
 #define KEPT_NAME "channels"
 
 static int serve(struct cli *cli, struct loop *loop, struct error *error)
@@ -27,7 +27,7 @@ static int serve(struct cli *cli, struct loop *loop, struct error *error)
 	if (r == 0)
 		r = hypervisor->ops->watch_domains(hypervisor);
 	if (r < 0)
-		error_set(error, r, "cannot begin: %s", strerror(-r));
+		error_set(error, r, "cannot start the daemon: %s", strerror(-r));
 	if (r == 0)
 		r = service_open(daemon, loop_event(loop), cli->env->name, &service, error);
 	if (r == 0)
@@ -46,7 +46,7 @@ enum exit_code command_daemon(struct cli *cli)
 	int r = 0;
 
 	env->kept_fd = descriptor_store_take(KEPT_NAME);
-	/* Before libxenstore makes its thread, which has a heap. */
+	/* Before libxenstore creates its thread, whose heap is then locked, too. */
 	if (env->locks_memory)
 		r = memory_lock(&error);
 	if (r < 0)
@@ -56,7 +56,7 @@ enum exit_code command_daemon(struct cli *cli)
 		return code;
 	if (env->channels_fd >= 0)
 		descriptor_store_put(KEPT_NAME, env->channels_fd);
-	/* A virtual clock never waits for clients. */
+	/* A loop with a virtual clock cannot wait for clients. */
 	if (env->has_virtual_clock)
 		r = loop_new(NULL, &own, &error);
 	if (r == 0)

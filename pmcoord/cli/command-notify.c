@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* notify: a desktop session's own, see hooks/pmcoord-notify.service. */
+/* notify: notifies a desktop session of bad cycles, see hooks/pmcoord-notify.service. */
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "daemon/desktop.h"
 #include "cli/cli.h"
 
-/* Until the session's bus goes away. */
+/* Returns when the session's bus disconnects. */
 static int notify_session(const char *reports, sd_bus *bus, sd_event *event, struct error *error)
 {
 	struct desktop *desktop = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* list, plan and report: they look and touch nothing. */
+/* list, plan and report. Read-only. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -38,7 +38,7 @@ static int write_dot(const struct plan *plan, const char *path, struct error *er
 	return 0;
 }
 
-/* What the command does with the guests that it has read. */
+/* Prints the plan, or part of it. */
 typedef int (*with_plan_fn)(struct cli *cli, const struct plan *plan, struct error *error);
 
 static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
@@ -46,7 +46,7 @@ static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
 	enum exit_code code = cli_open(cli);
 	struct plan plan = { 0 };
 	struct error error = { 0 };
-	/* Only a dry run of `suspend GUEST…` has any names. */
+	/* Names come from `suspend GUEST… --dry-run` only. */
 	struct cycle_params params = {
 		.names = cli->options.arguments,
 		.n_names = cli->options.n_arguments,
@@ -96,8 +96,8 @@ enum exit_code command_plan(struct cli *cli)
 }
 
 /*
- * The number of the last cycle that is not over: it has no report on disk yet,
- * but its journal on /run tells as much. 0 if there is none.
+ * The number of the last unfinished cycle, 0 if there is none: it has no saved
+ * report yet, so its report is made from its journal.
  */
 static uint64_t last_open_cycle(const struct cli *cli)
 {
@@ -151,7 +151,7 @@ enum exit_code command_report(struct cli *cli)
 	if (r == 0 && (cli->options.json || !cli->options.svg_path))
 		cli_print_report(cli, report);
 	report_free(report);
-	/* Where there was no cycle yet, nothing was named. */
+	/* Without a number, a missing report is no error of the user's. */
 	if (number != 0)
 		error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);
 	error_mark(&error, -EACCES, OUTCOME_NOT_PERMITTED);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* status and monitor: what goes on, as the files on /run tell. */
+/* status and monitor: read the journals and the lock on /run. Read-only. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,8 +25,8 @@
 #include "cli/cli.h"
 
 /*
- * As honest as the cycle's own command was: how the last cycle ended, unless a
- * later one is under way or its guests are held.
+ * The exit code of the last cycle's own command, unless a cycle is running or
+ * guests are kept suspended.
  */
 static enum exit_code exit_of_status(const struct status *status)
 {
@@ -61,7 +61,7 @@ enum exit_code command_status(struct cli *cli)
 struct watcher {
 	struct cli *cli;
 	const char *reports;
-	struct client_watch *guests; /* NULL where there is no bus */
+	struct client_watch *guests; /* NULL without a bus */
 	struct progress progress;
 };
 
@@ -84,17 +84,17 @@ static void print_record(void *data, const struct cycle *cycle, const struct rec
 	progress_observe(&watcher->progress, cycle, record);
 }
 
-/* One object a line, so that each can be read when it comes. */
+/* Prints one object per line. */
 static void print_line(struct json_object *object, int r)
 {
 	if (r == 0)
 		r = json_print_line(object, stdout);
 	if (r < 0)
-		fprintf(stderr, "pmcoord: an event cannot be printed: %s\n", strerror(-r));
+		fprintf(stderr, "pmcoord: cannot print an event: %s\n", strerror(-r));
 	json_object_put(object);
 }
 
-/* The guest that a record is about; NULL for one about the whole cycle. */
+/* The guest of a record; NULL if the record belongs to the whole cycle. */
 static const struct cycle_guest *guest_of(const struct cycle *cycle, const struct record *record)
 {
 	if (record->type == RECORD_GUEST)
@@ -142,15 +142,16 @@ static void print_missed_as_json(void *data, uint64_t number)
 	print_line(object, r);
 }
 
-static void print_guest(void *data, const char *guest, uint32_t domid, bool has_come)
+static void print_guest(void *data, const char *guest, uint32_t domid, bool was_added)
 {
 	const struct watcher *watcher = data;
 
 	if (watcher->progress.print)
-		printf("%s (%" PRIu32 ") %s.\n", guest, domid, has_come ? "has come" : "is gone");
+		printf("%s (%" PRIu32 ") %s.\n", guest, domid,
+		       was_added ? "was added" : "was removed");
 }
 
-static void print_guest_as_json(void *data, const char *guest, uint32_t domid, bool has_come)
+static void print_guest_as_json(void *data, const char *guest, uint32_t domid, bool was_added)
 {
 	struct json_object *object = json_object_new_object();
 	int r = object ? 0 : -ENOMEM;
@@ -158,21 +159,21 @@ static void print_guest_as_json(void *data, const char *guest, uint32_t domid, b
 	(void)data;
 	json_add_null(object, "cycle", &r);
 	json_add_null(object, "at_us", &r);
-	json_add_string(object, "event", has_come ? "guest-added" : "guest-removed", &r);
+	json_add_string(object, "event", was_added ? "guest-added" : "guest-removed", &r);
 	json_add_string(object, "guest", guest, &r);
 	json_add_integer(object, "domid", domid, &r);
 	json_add_string(object, "text", "", &r);
 	print_line(object, r);
 }
 
-/* Whom else the daemon sees. Without one, or a bus, there are the cycles. */
+/* Subscribes to the daemon's guests; without a daemon only cycles are printed. */
 static void join_daemon(void *data, struct sd_event *event)
 {
 	struct watcher *watcher = data;
 	const struct options *options = &watcher->cli->options;
 	const struct host_env *env = watcher->cli->env;
 
-	/* The guests of a daemon that runs on another host are none of ours. */
+	/* A daemon may run on another host, such as a simulated one. */
 	if (env->has_daemon || client_daemon_is_running(env->name))
 		client_watch_guests(event, options->json ? print_guest_as_json : print_guest,
 				    watcher, &watcher->guests);
@@ -189,7 +190,7 @@ enum exit_code command_monitor(struct cli *cli)
 			.watches = true,
 		},
 	};
-	struct monitor_observer listener = {
+	struct monitor_observer observer = {
 		.observer = cli->options.json ? print_record_as_json : print_record,
 		.missed = cli->options.json ? print_missed_as_json : print_missed,
 		.join = join_daemon,
@@ -199,7 +200,7 @@ enum exit_code command_monitor(struct cli *cli)
 	int r;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	r = monitor_run(cli->env->roots.journals, &listener, &error);
+	r = monitor_run(cli->env->roots.journals, &observer, &error);
 	client_watch_free(watcher.guests);
 	return r < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* suspend-all, suspend, resume-all, resume, and the service behind the lid. */
+/*
+ * suspend-all, suspend, resume-all and resume; sleep-unit and recover, which
+ * pmcoord-sleep.service runs.
+ */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,35 +35,38 @@
 #include "daemon/lease.h"
 #include "cli/cli.h"
 
-/* A cycle in its last phase ends soon: the lid may close again meanwhile. */
-#define UNIT_PATIENCE_US 60000000ull
+/*
+ * How long the sleep unit waits for another cycle to end: the lid may close again
+ * while devices are still being restored.
+ */
+#define UNIT_LOCK_TIMEOUT_US 60000000ull
 
 /*
- * Undoing: resuming takes milliseconds a guest, but one that has taken a
- * request may go down up to 25 s later and is waited for.
+ * How long undoing may take: a guest is resumed in milliseconds, but one that has
+ * accepted a request may suspend up to 25 s later and is waited for.
  */
 #define UNIT_UNDO_US 60000000ull
 
-/* A wake that is awaited, and devices that may take ReadyTimeout=. */
+/* How long a recovery may take: it may wait for the wake and for ReadyTimeout=. */
 #define UNIT_RECOVERY_US "3700000000"
 
-/* How long logind and systemd may take beside us. */
+/* How long logind and systemd may take in addition to the cycle. */
 #define LOGIND_EXTRA_US 60000000ull
 
-/* ---- doing a job -------------------------------------------------------- */
+/* ---- running a job ------------------------------------------------------ */
 
 /*
- * Opens the hypervisor and takes the lock; `*ret_lock` is the caller's. Returns
- * 0, or negative with `error` set.
+ * Opens the hypervisor and takes the lock; the caller owns `*ret_lock`. Returns
+ * 0, or negative errno with `error` set.
  */
-static int begin(struct cli *cli, const char *purpose, uint64_t patience_us, int *ret_lock,
-		 struct error *error)
+static int open_and_lock(struct cli *cli, const char *purpose, uint64_t timeout_us, int *ret_lock,
+			 struct error *error)
 {
 	int r = cli_open_host(cli, error);
 
 	if (r < 0)
 		return r;
-	r = lock_take(cli->env->roots.run, purpose, patience_us, error);
+	r = lock_take(cli->env->roots.run, purpose, timeout_us, error);
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	if (r < 0)
 		return r;
@@ -82,9 +89,9 @@ static void show_suspended(const struct cli *cli, const struct job_outcome *outc
 	else if (cli->options.json)
 		printf("{ \"cycle\": null, \"result\": \"ok\" }\n");
 	else if (!cli->options.quiet && cli->options.n_arguments > 0)
-		printf("Nothing to do: 'pmcoord plan' says why each of them is left alone.\n");
+		printf("None of these guests can be suspended; nothing to do. 'pmcoord plan' shows why.\n");
 	else if (!cli->options.quiet)
-		printf("No guest is running that could be suspended; nothing to do.\n");
+		printf("No running guest can be suspended; nothing to do.\n");
 }
 
 static void show_resumed(const struct cli *cli, const struct job_outcome *outcome)
@@ -94,21 +101,21 @@ static void show_resumed(const struct cli *cli, const struct job_outcome *outcom
 	else if (cli->options.json)
 		printf("{ \"resumed\": %zu }\n", outcome->n_resumed);
 	else if (!cli->options.quiet && outcome->n_resumed == 0 && outcome->report)
-		printf("No guest is left that could be brought back.\n");
+		printf("No guest is left that could be resumed.\n");
 	else if (!cli->options.quiet && outcome->n_resumed == 0)
-		printf("Nothing is held down; nothing to do.\n");
+		printf("pmcoord keeps no guest suspended.\n");
 	else if (!cli->options.quiet)
-		printf("%zu guest%s back.\n", outcome->n_resumed,
+		printf("%zu guest%s resumed.\n", outcome->n_resumed,
 		       outcome->n_resumed == 1 ? "" : "s");
 }
 
-/* Says how it went, releases the outcome and returns its code. */
+/* Prints the outcome, releases it and returns its exit code. */
 static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 				   struct job_outcome *outcome)
 {
 	enum exit_code code = cli_exit_code(outcome->result);
 
-	/* An error that stopped the job leaves nothing to show. */
+	/* A job that an error stopped has nothing else to print. */
 	if (!outcome->message[0] || outcome->report) {
 		if (job_kind(job->verb)->resumes)
 			show_resumed(cli, outcome);
@@ -122,8 +129,8 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 	return code;
 }
 
-/* Prints why; for cli_run_job. */
-static bool not_begun(const struct error *error, struct job_outcome *ret_outcome)
+/* Prints why the job was not started; returns false, for cli_run_job. */
+static bool fail_to_start(const struct error *error, struct job_outcome *ret_outcome)
 {
 	cli_fail(error);
 	*ret_outcome = (struct job_outcome){
@@ -140,8 +147,8 @@ static bool run_here(struct cli *cli, const struct job *job, struct sleeper *sle
 	struct progress progress;
 	struct error error = { 0 };
 
-	if (begin(cli, job_kind(job->verb)->name, 0, &lock, &error) < 0)
-		return not_begun(&error, ret_outcome);
+	if (open_and_lock(cli, job_kind(job->verb)->name, 0, &lock, &error) < 0)
+		return fail_to_start(&error, ret_outcome);
 	watch_progress(cli, &progress, quiet);
 	job_run(&cli->coordinator, job, sleeper, ret_outcome);
 	cli->coordinator.observer = NULL;
@@ -170,7 +177,7 @@ static bool run_by_daemon(struct cli *cli, struct client *client, const struct j
 		cli->was_interrupted = client_was_interrupted(client);
 		return true;
 	}
-	return not_begun(&error, ret_outcome);
+	return fail_to_start(&error, ret_outcome);
 }
 
 bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
@@ -179,19 +186,23 @@ bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper
 	struct client *client = NULL;
 	struct error error = { 0 };
 	bool done = false;
-	int r = client_open(cli->env->name, &client, &error);
+	int r;
 
+	assert(cli->env);
+	assert(job);
+	assert(ret_outcome);
+	r = client_open(cli->env->name, &client, &error);
 	if (r == 0)
 		done = run_by_daemon(cli, client, job, ret_outcome);
 	else if (r == -ENOTCONN)
 		done = run_here(cli, job, sleeper, ret_outcome);
 	else
-		not_begun(&error, ret_outcome);
+		fail_to_start(&error, ret_outcome);
 	client_close(client);
 	return done;
 }
 
-static enum exit_code do_job(struct cli *cli, const struct job *job, struct sleeper *sleeper)
+static enum exit_code run_and_show(struct cli *cli, const struct job *job, struct sleeper *sleeper)
 {
 	struct job_outcome outcome;
 
@@ -204,17 +215,17 @@ static enum exit_code do_job(struct cli *cli, const struct job *job, struct slee
 
 struct awaited_report {
 	const char *reports;
-	uint64_t last; /* the newest when the sleep was requested */
+	uint64_t last; /* the last one when the sleep was requested */
 };
 
-static bool has_come(void *data)
+static bool has_new_report(void *data)
 {
 	const struct awaited_report *awaited = data;
 
 	return report_last_number(awaited->reports) > awaited->last;
 }
 
-/* By logind: the sleep unit runs the cycle; we wait for its report. */
+/* Requests the sleep from logind; the sleep unit runs the cycle. Waits for its report. */
 static enum exit_code suspend_through_logind(struct cli *cli, const struct job *job)
 {
 	struct awaited_report awaited = {
@@ -223,14 +234,14 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 	};
 	struct logind_end end = {
 		.directory = cli->env->roots.reports,
-		.is_over = has_come,
+		.is_over = has_new_report,
 		.data = &awaited,
 	};
 	struct job_outcome outcome = { 0 };
 	struct error error = { 0 };
 	int r;
 
-	/* Somebody is there, whatever the lid is like. */
+	/* A manual request resets the back-off. */
 	backoff_forget(cli->env->roots.run);
 	r = logind_suspend(&end,
 			   cli->config.deadline_us + cli->config.ready_timeout_us + LOGIND_EXTRA_US,
@@ -245,8 +256,8 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 	return show_outcome(cli, job, &outcome);
 }
 
-/* Where dom0's disks come from a guest, systemd cannot; see job.c. */
-static bool is_for_systemd(const struct cli *cli)
+/* systemd cannot sleep the host if a guest serves one of dom0's disks: see job.c. */
+static bool can_sleep_by_logind(const struct cli *cli)
 {
 	struct host host = { 0 };
 
@@ -254,14 +265,14 @@ static bool is_for_systemd(const struct cli *cli)
 	return !host.guest_disk[0] && logind_runs_our_unit();
 }
 
-static enum exit_code suspend_by_ourselves(struct cli *cli, const struct job *job)
+static enum exit_code suspend_without_logind(struct cli *cli, const struct job *job)
 {
 	struct sleeper *sleeper;
 	enum exit_code code;
 
 	if (host_env_new_sleeper(cli->env, job_kind(job->verb)->sleeper, -EBADF, &sleeper) < 0)
 		return EXIT_ROLLED_BACK;
-	code = do_job(cli, job, sleeper);
+	code = run_and_show(cli, job, sleeper);
 	sleeper_free(sleeper);
 	return code;
 }
@@ -277,14 +288,14 @@ enum exit_code command_suspend_all(struct cli *cli)
 	if (cli->options.dry_run)
 		return command_plan(cli);
 	if (job.guests_only)
-		return do_job(cli, &job, NULL);
-	/* Whoever may not do this is told before logind is asked. */
+		return run_and_show(cli, &job, NULL);
+	/* A user without the privilege gets an error before logind gets a request. */
 	code = cli_open(cli);
 	if (code != EXIT_AS_PLANNED)
 		return code;
-	if (cli->env->has_systemd && is_for_systemd(cli))
+	if (cli->env->has_systemd && can_sleep_by_logind(cli))
 		return suspend_through_logind(cli, &job);
-	return suspend_by_ourselves(cli, &job);
+	return suspend_without_logind(cli, &job);
 }
 
 static struct job job_for_named(const struct cli *cli, enum job_verb verb)
@@ -301,31 +312,32 @@ enum exit_code command_suspend(struct cli *cli)
 {
 	struct job job = job_for_named(cli, JOB_SUSPEND);
 
-	return cli->options.dry_run ? command_plan(cli) : do_job(cli, &job, NULL);
+	return cli->options.dry_run ? command_plan(cli) : run_and_show(cli, &job, NULL);
 }
 
 enum exit_code command_resume_all(struct cli *cli)
 {
-	return do_job(cli, &(struct job){ .verb = JOB_RESUME_ALL }, NULL);
+	return run_and_show(cli, &(struct job){ .verb = JOB_RESUME_ALL }, NULL);
 }
 
 enum exit_code command_resume(struct cli *cli)
 {
 	struct job job = job_for_named(cli, JOB_RESUME);
 
-	return do_job(cli, &job, NULL);
+	return run_and_show(cli, &job, NULL);
 }
 
 /* ---- pmcoord-sleep.service ---------------------------------------------- */
 
 /*
- * The unit's own time limits are short, for when we hang before this. The
- * daemon may have a cycle to end first.
+ * The unit's configured time limits cover the start only. From here on the limit
+ * includes the end of another cycle.
  */
 static void extend_timeout(const struct cli *cli)
 {
 	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu",
-		   (unsigned long long)(UNIT_PATIENCE_US + cli->config.deadline_us + UNIT_UNDO_US));
+		   (unsigned long long)(UNIT_LOCK_TIMEOUT_US + cli->config.deadline_us +
+					UNIT_UNDO_US));
 }
 
 static enum exit_code sleep_here(struct cli *cli)
@@ -337,7 +349,7 @@ static enum exit_code sleep_here(struct cli *cli)
 	struct progress progress;
 	struct error error = { 0 };
 
-	if (begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock, &error) < 0)
+	if (open_and_lock(cli, job_kind(job.verb)->name, UNIT_LOCK_TIMEOUT_US, &lock, &error) < 0)
 		return cli_fail(&error);
 	if (host_env_new_sleeper(cli->env, job_kind(job.verb)->sleeper, -EBADF, &sleeper) < 0)
 		return EXIT_ROLLED_BACK;
@@ -358,14 +370,14 @@ static enum exit_code sleep_here(struct cli *cli)
 }
 
 /*
- * The daemon has died. Before the host was allowed to sleep that ends the
- * matter: the unit fails and recovers. Afterwards the guests stay down until
- * the wake, of which only we are told.
+ * The daemon died. Before this unit was READY, the unit fails, so the host stays
+ * awake, and `pmcoord recover` resumes the guests. After READY, this process waits
+ * for the wake, which systemd signals to it alone, and resumes them.
  */
-static enum exit_code outlive_daemon(struct cli *cli, struct loop *loop, bool was_ready)
+static enum exit_code handle_daemon_death(struct cli *cli, struct loop *loop, bool was_ready)
 {
 	fprintf(stderr,
-		"pmcoord: the pmcoord daemon has died in the middle of the sleep; its successor brings the guests back\n");
+		"pmcoord: the pmcoord daemon died during the sleep; the restarted daemon resumes the guests\n");
 	if (!was_ready)
 		return EXIT_ROLLED_BACK;
 	while (!loop_take_signal(loop))
@@ -390,9 +402,9 @@ static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client, st
 	extend_timeout(cli);
 	r = lease_hold(lease, loop, &outcome, &was_ready);
 	if (r == -ECONNRESET)
-		return outlive_daemon(cli, loop, was_ready);
+		return handle_daemon_death(cli, loop, was_ready);
 	if (r < 0) {
-		error_set(&error, r, "cannot wait: %s", strerror(-r));
+		error_set(&error, r, "cannot wait for the daemon: %s", strerror(-r));
 		return cli_fail(&error);
 	}
 	if (outcome.message[0])
@@ -401,10 +413,9 @@ static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client, st
 }
 
 /*
- * Runs inside sleep.target: suspends the guests (or has the daemon do it), says
- * READY, waits to be stopped after the wake, and resumes them. Fails, and so
- * keeps the machine awake, when the guests could not be suspended as
- * configured.
+ * Runs in sleep.target: suspends the guests or has the daemon do it, sends READY,
+ * waits until systemd stops it after the wake, and resumes them. If the guests
+ * could not be suspended as configured, it fails, and the host stays awake.
  */
 enum exit_code command_sleep_unit(struct cli *cli)
 {
@@ -425,9 +436,8 @@ enum exit_code command_sleep_unit(struct cli *cli)
 }
 
 /*
- * When the service has ended, however: only finds work where it was killed.
- * While the host is about to sleep, that work is to wait for the wake, which
- * must not be cut short.
+ * The unit's ExecStopPost=. It finds a cycle only if the service was killed. While
+ * the host is about to sleep, it waits for the wake, which no timeout may end.
  */
 enum exit_code command_recover(struct cli *cli)
 {
@@ -437,7 +447,7 @@ enum exit_code command_recover(struct cli *cli)
 	struct error error = { 0 };
 
 	sd_notify(0, "EXTEND_TIMEOUT_USEC=" UNIT_RECOVERY_US);
-	if (begin(cli, job_kind(job.verb)->name, UNIT_PATIENCE_US, &lock, &error) < 0)
+	if (open_and_lock(cli, job_kind(job.verb)->name, UNIT_LOCK_TIMEOUT_US, &lock, &error) < 0)
 		return cli_fail(&error);
 	job_run(&cli->coordinator, &job, NULL, &outcome);
 	if (outcome.message[0])

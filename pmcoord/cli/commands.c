@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/commands.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -184,6 +185,7 @@ const struct option_info option_infos[] = {
 
 const struct command *command_find(const char *name)
 {
+	assert(name);
 	for (const struct command *command = commands; command->name; command++)
 		if (strcmp(command->name, name) == 0)
 			return command;
@@ -256,6 +258,7 @@ static void print_lines(const char *text)
 
 void help_print_command(const struct command *command)
 {
+	assert(command);
 	printf("Usage: pmcoord %s%s%s [OPTION...]\n\n", command->name,
 	       command->arguments ? " " : "", command->arguments ? command->arguments : "");
 	if (command->summary)

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_CLI_COMMANDS_H
 #define PMCOORD_CLI_COMMANDS_H
 
-/* Tables of commands and options, and the help texts generated from them. */
+/* The tables of commands and options, and the help texts made from them. */
 
 #include <stdbool.h>
 
@@ -17,29 +17,29 @@ struct command {
 	const char *examples; /* one per line */
 	enum exit_code (*run)(struct cli *cli);
 	size_t min_arguments, max_arguments;
-	const char *options; /* letters of its specific options */
-	bool is_read_only; /* it only prints: lost output is a failure */
-	bool reports_bad_config; /* it loads the configuration itself */
+	const char *options; /* letters of its specific options; "": none */
+	bool is_read_only; /* only prints, so lost output is a failure */
+	bool reports_bad_config; /* loads the configuration itself */
 };
 
 struct option_info {
 	const char *name; /* without dashes */
-	int letter; /* returned by getopt; a short option if has_short */
+	int letter; /* returned by getopt; also a short option if has_short */
 	bool has_short;
 	const char *argument; /* NULL: none */
 	const char *help;
-	bool is_specific; /* accepted by some commands only */
+	bool is_specific; /* only some commands accept it */
 };
 
 /* Terminated by an entry with a NULL name. */
 extern const struct command commands[];
 extern const struct option_info option_infos[];
 
-/* Return NULL if there is none. */
+/* The table's entry, or NULL. */
 const struct command *command_find(const char *name);
 const struct option_info *option_find(int letter);
 
-/* Print the general help, or that of a command, to standard output. */
+/* Print the general help, or that of one command, to standard output. */
 void help_print(void);
 void help_print_command(const struct command *command);
 

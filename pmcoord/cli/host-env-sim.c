@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/host-env-sim.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -22,7 +23,7 @@ struct sim_env {
 	struct host_env env;
 	const char *scenario;
 	bool quiet;
-	struct sleeper *sleeper; /* once it is open; of the hypervisor */
+	struct sleeper *sleeper; /* set by sim_open; owned by the hypervisor */
 };
 
 static struct sim_env *sim_of(struct host_env *env)
@@ -38,14 +39,13 @@ static int sim_open(struct host_env *env, struct error *error)
 	if (asprintf(&state, "%s/simulator", env->roots.run) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	if (!self->quiet)
-		fprintf(stderr,
-			"pmcoord: REHEARSAL on the simulated host %s; nothing real is touched\n",
+		fprintf(stderr, "pmcoord: SIMULATION of the host in %s; this host is not changed\n",
 			self->scenario);
 	return simulator_open(self->scenario, state, &env->hypervisor, &env->loop, &self->sleeper,
 			      error);
 }
 
-/* There is one way to sleep, and it goes with the hypervisor. */
+/* The simulator has one sleeper, for every kind. */
 static int sim_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			   struct sleeper **ret_sleeper)
 {
@@ -67,8 +67,8 @@ static const struct host_env_ops sim_ops = {
 };
 
 /*
- * Where a simulation keeps its journals and reports: apart from the host's, and
- * apart for each scenario file (by the hash of its path).
+ * The directory for the simulation's journals and reports: one for each scenario
+ * file, named by the hash of its path.
  */
 static int simulation_directory(const char *scenario, char *ret, size_t size, struct error *error)
 {
@@ -88,16 +88,16 @@ static int simulation_directory(const char *scenario, char *ret, size_t size, st
 		snprintf(base, sizeof(base), "/tmp/pmcoord-rehearsal-%d", (int)geteuid());
 	if (directory_make(base) < 0 || lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) ||
 	    st.st_uid != geteuid())
-		return error_refuse(error, OUTCOME_USAGE,
-				    "cannot use %s for rehearsals: it must be a directory of yours",
-				    base);
+		return error_refuse(
+			error, OUTCOME_USAGE,
+			"cannot use %s for simulations: it must be a directory that you own", base);
 	snprintf(ret, size, "%s/%016" PRIx64, base, hash_text(HASH_START, real));
 	return 0;
 }
 
 static int set_up(struct host_env *env, const char *scenario, struct error *error)
 {
-	char directory[256], path[PATH_MAX];
+	char directory[256] = "", path[PATH_MAX];
 	int r = simulation_directory(scenario, directory, sizeof(directory), error);
 
 	if (r == 0)
@@ -111,7 +111,7 @@ static int set_up(struct host_env *env, const char *scenario, struct error *erro
 	}
 	if (r == 0)
 		return 0;
-	error_set(error, r, "cannot begin: %s", strerror(-r));
+	error_set(error, r, "cannot simulate a host in %s: %s", directory, strerror(-r));
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	return r;
 }
@@ -122,6 +122,8 @@ int host_env_sim_new(const char *scenario, bool quiet, struct host_env **ret_env
 	struct sim_env *self = calloc(1, sizeof(*self));
 	int r;
 
+	assert(scenario);
+	assert(ret_env);
 	if (!self)
 		return error_set(error, -ENOMEM, "out of memory");
 	*self = (struct sim_env){

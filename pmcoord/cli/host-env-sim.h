@@ -7,10 +7,12 @@
 #include "engine/host-env.h"
 
 /*
- * The simulated host of a scenario file. It has a directory of its own for each
- * file, and keeps the guests' states there. That it is none of the real host is
- * printed to stderr when it is opened, unless `quiet`. `scenario` is borrowed.
- * Returns 0, or negative with `error` set.
+ * A simulated host, described by the scenario file `scenario` (borrowed). Its
+ * state, journals and reports are in a directory for that file. When it is
+ * opened, a line on stderr says that it is a simulation, unless `quiet`.
+ *
+ * Returns 0, or a negative errno with `error` set; OUTCOME_USAGE if the file
+ * cannot be read or the directory is not the user's. Release: host_env_free.
  */
 int host_env_sim_new(const char *scenario, bool quiet, struct host_env **ret_env,
 		     struct error *error);

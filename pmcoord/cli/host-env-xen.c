@@ -19,7 +19,7 @@ static int open_hypervisor(struct host_env *env, struct error *error)
 {
 	int r = hypervisor_xen_open(env->roots.run, env->kept_fd, &env->hypervisor, error);
 
-	/* As it documents; -ENOENT is a device of Xen that is not there. */
+	/* See hypervisor_xen_open(); -ENOENT: a device of Xen is missing. */
 	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	error_mark(error, -ENODEV, OUTCOME_UNSUPPORTED);
@@ -75,6 +75,7 @@ int host_env_xen_new(struct host_env **ret_env, struct error *error)
 {
 	struct host_env *env = calloc(1, sizeof(*env));
 
+	assert(ret_env);
 	if (!env)
 		return error_set(error, -ENOMEM, "out of memory");
 	*env = (struct host_env){

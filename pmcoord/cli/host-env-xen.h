@@ -4,7 +4,10 @@
 
 #include "engine/host-env.h"
 
-/* This host, with Xen. Returns 0, or negative with `error` set. */
+/*
+ * This host, with Xen. Returns 0, or -ENOMEM with `error` set. Release:
+ * host_env_free.
+ */
 int host_env_xen_new(struct host_env **ret_env, struct error *error);
 
 #endif

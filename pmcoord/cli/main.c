@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* main: parses the command line, finds the command and runs it. */
+
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,7 +15,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
-/* Size of getopt's table, with its terminator. */
+/* Size of getopt's table, terminator included. */
 #define OPTIONS_MAX 32
 
 /* Upper limit for -n. */
@@ -124,13 +128,13 @@ static int check_arguments(const struct command *command, const struct options *
 	return EXIT_AS_PLANNED;
 }
 
-/* Explains an option that getopt rejected. */
-static int option_error(char **argv, int answer)
+/* Reports an option that getopt rejected with `code`. */
+static int option_error(char **argv, int code)
 {
 	const struct option_info *info = option_find(optopt);
 	char text[64];
 
-	if (answer == ':' && info) {
+	if (code == ':' && info) {
 		snprintf(text, sizeof(text), "--%s needs a %s", info->name, info->argument);
 		return usage_error(text, NULL);
 	}
@@ -145,7 +149,7 @@ static int option_error(char **argv, int answer)
 static void fill_getopt(struct option long_options[OPTIONS_MAX],
 			char short_options[2 * OPTIONS_MAX])
 {
-	*short_options++ = ':'; /* no messages of getopt's own */
+	*short_options++ = ':'; /* getopt prints no messages */
 	for (const struct option_info *info = option_infos; info->name; info++) {
 		*long_options++ = (struct option){
 			.name = info->name,

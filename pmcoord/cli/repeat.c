@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/repeat.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #include "record/report.h"
 #include "engine/job.h"
 
-/* How bad each result is; what could not even begin is worse than failed. */
+/* How bad a result is: a cycle that could not be started is worse than a failed one. */
 static int rank(enum job_result result)
 {
 	switch (result) {
@@ -45,7 +46,7 @@ static void end(struct repeat *repeat, enum job_result result)
 	note_result(repeat, result);
 }
 
-/* Where the clock is virtual, the process is simply killed. */
+/* With a virtual clock the loop handles no signals: they end the process. */
 static bool was_interrupted(const struct cli *cli)
 {
 	const struct host_env *env = cli->env;
@@ -62,7 +63,7 @@ static void print_span(const char *what, int64_t span_us)
 		printf(", %s in %s", what, span_format(span_us, text));
 }
 
-/* One line: which cycle it was, how it went, how long it took. */
+/* One line: the cycle's number, result and duration. */
 static void print_cycle(const struct repeat *repeat, const struct report *report)
 {
 	printf("%zu of %zu: cycle %" PRIu64 " %s", repeat->series.n_cycles, repeat->n_wanted,
@@ -80,7 +81,7 @@ static void take_outcome(struct repeat *repeat, const struct job_outcome *outcom
 	if (outcome->message[0])
 		fprintf(stderr, "pmcoord: %s\n", outcome->message);
 	if (!outcome->report) {
-		repeat->found_nobody = !outcome->message[0];
+		repeat->found_no_guest = !outcome->message[0];
 		end(repeat, outcome->result);
 		return;
 	}
@@ -101,6 +102,8 @@ void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sl
 {
 	struct job_outcome outcome;
 
+	assert(job_kind(job->verb)->in_series);
+	assert(!repeat->is_over);
 	if (cli_run_job(repeat->cli, job, sleeper, &outcome))
 		take_outcome(repeat, &outcome, name);
 	else

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_CLI_REPEAT_H
 #define PMCOORD_CLI_REPEAT_H
 
-/* Many cycles after one another, and what they came to: for cycle and bench. */
+/* A series of cycles, one after another, and its figures: for cycle and bench. */
 
 #include <stdbool.h>
 
@@ -18,21 +18,21 @@ struct repeat {
 	struct series series;
 	enum job_result worst;
 	bool is_over; /* no more cycles: see repeat_run */
-	bool found_nobody; /* no guest runs that could be suspended */
+	bool found_no_guest; /* no running guest can be suspended */
 };
 
 /*
- * Runs one cycle, and adds to the series what its report says of guest `name`
- * (NULL: of all). Ends the rehearsal when a cycle could not be begun, found
- * nothing to do, left a guest stranded, or was interrupted; what went wrong is
- * told on stderr.
+ * Runs one cycle, and adds the times of guest `name` (NULL: of all) to the
+ * series. `sleeper` is as for job_run. Sets is_over if the cycle could not be
+ * started, found nothing to do, left a guest stranded or was interrupted. Prints
+ * errors to stderr.
  */
 void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sleeper,
 		const char *name);
 
 /*
- * How the command ends: with the worst of its cycles, unless `r`, which came of
- * printing the statistics, is a negative errno. Tells of that.
+ * The exit code of the worst cycle; EXIT_ROLLED_BACK, with an error on stderr, if
+ * `r`, the result of printing the statistics, is a negative errno.
  */
 enum exit_code repeat_exit_code(const struct repeat *repeat, int r);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * engine: what the engine itself takes for a cycle, on the simulator with
- * guests that take no time at all: inventory, graph, plan, all guests down, and
- * all back, with the journal on a file system in memory, as on a host.
+ * engine: measures the engine's own time for a cycle, on the simulator with guests
+ * that take no time: inventory, graph, plan, suspending and resuming all guests, with
+ * the journal on a file system in memory, as on a host.
  *
  * Usage: engine chain|star GUESTS ROUNDS
  * chain: each guest needs the one before; star: all need the first.
- * Prints {"guests", "shape", "down_us": [...], "back_us": [...]}: processor
- * time, of user and kernel, so that others on the machine do not count; from
- * the cycle's beginning until all are down, and from there to its end.
+ * Prints {"guests", "shape", "down_us": [...], "back_us": [...]}: processor time of
+ * user and kernel, which other processes do not affect; from the start of the cycle
+ * until all guests are suspended, and from there to its end.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ struct bench {
 	uint64_t n_guests;
 	char directory[64];
 	char scenario[96];
-	uint64_t resuming_us; /* when the way back began */
+	uint64_t resuming_us; /* start of the resume */
 };
 
 static uint64_t now_us(void)
@@ -63,7 +63,7 @@ static int write_scenario(struct bench *bench)
 	return fclose(file);
 }
 
-static void note_way_back(void *data, const struct cycle *cycle, const struct record *record)
+static void note_resume(void *data, const struct cycle *cycle, const struct record *record)
 {
 	struct bench *bench = data;
 
@@ -72,10 +72,10 @@ static void note_way_back(void *data, const struct cycle *cycle, const struct re
 		bench->resuming_us = now_us();
 }
 
-static int run_cycle(struct bench *bench, struct coordinator *coordinator, uint64_t *ret_down_us,
-		     uint64_t *ret_back_us)
+static int run_cycle(struct bench *bench, struct coordinator *coordinator, uint64_t *ret_suspend_us,
+		     uint64_t *ret_resume_us)
 {
-	/* The report would be on a disk, and comes when all are back. */
+	/* Without a saved report, which is written after the resume. */
 	struct cycle_params params = {
 		.trigger = "bench",
 		.resumes_at_once = true,
@@ -88,8 +88,8 @@ static int run_cycle(struct bench *bench, struct coordinator *coordinator, uint6
 	if (coordinator_suspend(coordinator, &params, &report, &error) < 0)
 		return fail(error_text(&error));
 	report_free(report);
-	*ret_back_us = now_us() - bench->resuming_us;
-	*ret_down_us = bench->resuming_us - start_us;
+	*ret_resume_us = now_us() - bench->resuming_us;
+	*ret_suspend_us = bench->resuming_us - start_us;
 	return 0;
 }
 
@@ -103,28 +103,28 @@ static void print_list(const char *name, const uint64_t *values, uint64_t n)
 
 static int run_rounds(struct bench *bench, struct coordinator *coordinator, uint64_t n_rounds)
 {
-	uint64_t *down = calloc(n_rounds, sizeof(*down));
-	uint64_t *back = calloc(n_rounds, sizeof(*back));
-	int r = down && back ? 0 : fail("out of memory");
+	uint64_t *suspend = calloc(n_rounds, sizeof(*suspend));
+	uint64_t *resume = calloc(n_rounds, sizeof(*resume));
+	int r = suspend && resume ? 0 : fail("out of memory");
 
 	for (uint64_t i = 0; i < n_rounds && r == 0; i++)
-		r = run_cycle(bench, coordinator, &down[i], &back[i]);
+		r = run_cycle(bench, coordinator, &suspend[i], &resume[i]);
 	if (r == 0) {
 		printf("{\"guests\": %" PRIu64 ", \"shape\": \"%s\"", bench->n_guests,
 		       bench->is_chain ? "chain" : "star");
-		print_list("down_us", down, n_rounds);
-		print_list("back_us", back, n_rounds);
+		print_list("down_us", suspend, n_rounds);
+		print_list("back_us", resume, n_rounds);
 		printf("}\n");
 	}
-	free(down);
-	free(back);
+	free(suspend);
+	free(resume);
 	return r;
 }
 
 static int open_and_run(struct bench *bench, uint64_t n_rounds)
 {
 	struct coordinator coordinator = {
-		.observer = note_way_back,
+		.observer = note_resume,
 		.observer_data = bench,
 	};
 	struct sleeper *sleeper;

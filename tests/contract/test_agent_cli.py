@@ -21,14 +21,14 @@ def run(*arguments, config="", tmp_path=None):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--status"], ["--status", "--json"]])
-def test_without_xen_it_says_so_in_one_sentence(arguments, tmp_path):
+def test_without_xen_it_fails_with_one_sentence(arguments, tmp_path):
     result = run(*arguments, tmp_path=tmp_path)
     assert result.returncode == 4
-    assert re.fullmatch(r"pmcoord-agent: cannot open xenstore: [^\n]*\n", result.stderr)
+    assert re.fullmatch(r"pmcoord-agent: cannot open xenstore: [^\n]*; run pmcoord-agent as root in a Xen guest\n", result.stderr)
     assert result.stdout == ""
 
 
-def test_help_and_version_need_nothing():
+def test_help_and_version_need_no_xen():
     assert re.fullmatch(r"pmcoord-agent \d+\.\d+\.\d+\n", run("--version").stdout)
     text = run("--help").stdout
     for option in ("--dry-run", "--test", "--status", "--restore", "--json", "--config"):
@@ -58,7 +58,7 @@ def test_a_bad_configuration_names_file_line_and_key(tmp_path):
     assert result.stderr.splitlines()[-1] == f"pmcoord-agent: not started: fix {tmp_path}/agent.conf first"
 
 
-def test_an_unknown_key_is_told_and_ignored(tmp_path):
+def test_an_unknown_key_is_reported_and_ignored(tmp_path):
     result = run("--dry-run", config="[Agent]\nColour=blue\n", tmp_path=tmp_path)
     assert result.returncode == 0
     assert "agent.conf:2: unknown key 'Colour', ignoring" in result.stderr

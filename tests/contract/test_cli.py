@@ -9,7 +9,7 @@ import pytest
 
 
 def one_sentence(stderr):
-    lines = [line for line in stderr.splitlines() if "REHEARSAL" not in line]
+    lines = [line for line in stderr.splitlines() if "SIMULATION" not in line]
     assert len(lines) == 1, stderr
     assert lines[0].startswith("pmcoord: ")
     return lines[0]
@@ -115,7 +115,7 @@ def test_a_broken_scenario_names_the_line(pmcoord, text, named):
     assert named in result.stderr
 
 
-def test_not_possible_here_is_exit_4(pmcoord):
+def test_without_xen_is_exit_4(pmcoord):
     """Where these tests run there is no Xen."""
     for command in ("list", "plan", "suspend-all", "resume-all"):
         result = pmcoord.run(command)
@@ -146,14 +146,14 @@ def test_a_report_that_cannot_be_read_is_exit_1(pmcoord, laptop, number):
     assert "2.json is not a report" in one_sentence(result.stderr)
 
 
-def test_a_report_of_a_cycle_that_there_is_not_is_exit_2(pmcoord, laptop):
+def test_a_missing_report_is_exit_2(pmcoord, laptop):
     assert pmcoord.on(laptop, "suspend-all", "-q").returncode == 0
     result = pmcoord.on(laptop, "report", "7")
     assert result.returncode == 2
     assert "no report of cycle 7" in one_sentence(result.stderr)
 
 
-def test_a_journal_that_cannot_be_read_is_no_usage_of_report(pmcoord, laptop):
+def test_an_unreadable_journal_is_no_usage_error_of_report(pmcoord, laptop):
     assert pmcoord.on(laptop, "suspend-all", "--guests-only", "-q").returncode == 0
     (pmcoord.journals(laptop) / "9").write_text("nonsense\n")
     result = pmcoord.on(laptop, "report")
@@ -294,7 +294,7 @@ def test_a_whole_cycle_and_its_report(pmcoord, laptop):
     assert pmcoord.json(laptop, "report", str(report["cycle"])) == report
 
 
-def test_cycles_are_numbered_up(pmcoord, laptop):
+def test_cycles_are_numbered_in_order(pmcoord, laptop):
     numbers = [pmcoord.json(laptop, "suspend-all")["cycle"] for _ in range(3)]
     assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
 
@@ -403,7 +403,7 @@ def test_a_guest_that_cannot_be_resumed_is_exit_6_and_named(pmcoord):
     assert states == {"web": "suspended", "mail": "running"}
 
 
-def test_quiet_says_nothing(pmcoord, laptop):
+def test_quiet_prints_nothing(pmcoord, laptop):
     result = pmcoord.on(laptop, "suspend-all", "-q")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 

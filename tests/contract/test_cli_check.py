@@ -17,7 +17,7 @@ def findings(pmcoord, scenario, **options):
     return told["findings"], result.returncode
 
 
-def test_a_laptop_in_order_has_no_findings(pmcoord, laptop):
+def test_a_laptop_without_problems_has_no_findings(pmcoord, laptop):
     assert findings(pmcoord, laptop) == ([], 0)
     assert pmcoord.on(laptop, "check").stdout == "No errors, no warnings.\n"
 
@@ -47,7 +47,7 @@ def test_an_agent_that_resumed_degraded_is_a_risk(pmcoord):
     assert returncode == 0
 
 
-def test_a_broken_configuration_is_exit_2_and_the_rest_is_checked_all_the_same(pmcoord, tmp_path):
+def test_a_broken_configuration_is_exit_2_and_the_rest_is_still_checked(pmcoord, tmp_path):
     scenario = pmcoord.scenario('[Guest "old"]\nFeatureSuspend=no\n')
     config = tmp_path / "bad.conf"
     config.write_text("[Coordinator]\nDeadline=soon\nOnDeadline=maybe\n")
@@ -109,5 +109,5 @@ def test_without_xen_the_host_is_checked_and_the_exit_is_4(pmcoord):
     assert result.stderr == ""
 
 
-def test_a_scenario_that_is_not_there_is_exit_2(pmcoord, tmp_path):
+def test_a_missing_scenario_is_exit_2(pmcoord, tmp_path):
     assert pmcoord.on(tmp_path / "none.sim", "check").returncode == 2

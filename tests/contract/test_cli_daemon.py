@@ -102,7 +102,7 @@ def served(tmp_path, bus):
         served.daemon.wait()
 
 
-def test_the_interface_says_what_there_is(served):
+def test_the_interface_has_all_members(served):
     served.serve(served.shipped("laptop.sim"))
     lines = served.bus.busctl("introspect", NAME, PATH, NAME).stdout.splitlines()
     members = {line.split()[0]: line.split()[1] for line in lines[1:]}
@@ -114,7 +114,7 @@ def test_the_interface_says_what_there_is(served):
         assert members.get(f".{name}") == "signal"
 
 
-def test_commands_are_done_by_the_daemon_and_end_as_without_it(served):
+def test_the_daemon_runs_commands_with_the_same_results(served):
     served.serve(served.shipped("laptop.sim"))
     result = served.ask("suspend-all", "--json")
     assert result.returncode == 0
@@ -126,18 +126,18 @@ def test_commands_are_done_by_the_daemon_and_end_as_without_it(served):
 
     assert served.ask("suspend-all", "--guests-only").returncode == 0
     lines = served.ask("resume-all").stdout.splitlines()
-    assert lines[-1] == "5 guests back."
+    assert lines[-1] == "5 guests resumed."
     assert not [line for line in lines if "web" in line and line.endswith(" down")], "that was another command's"
     assert served.ask("resume-all").returncode == 0
 
     assert served.ask("suspend", "fw").returncode == 0
-    assert "3 guests back" in served.ask("resume-all").stdout
+    assert "3 guests resumed" in served.ask("resume-all").stdout
     wrong = served.ask("suspend", "nobody")
     assert wrong.returncode == 2
     assert "no guest has the name or domid 'nobody'" in wrong.stderr
 
 
-def test_a_series_of_cycles_is_done_by_the_daemon(served):
+def test_the_daemon_runs_a_series_of_cycles(served):
     served.serve(served.shipped("laptop.sim"))
     result = served.ask("cycle", "-n", "2", "--json")
     assert result.returncode == 0
@@ -164,7 +164,7 @@ def test_progress_is_shown_as_without_the_daemon(served):
         assert step in words
 
 
-def test_a_failed_cycle_ends_with_its_code_and_names_the_guilty(served):
+def test_a_failed_cycle_has_its_exit_code_and_names_the_guest(served):
     served.serve(served.shipped("laptop-hung-guest.sim"))
     result = served.ask("suspend-all")
     assert result.returncode == 3
@@ -184,7 +184,7 @@ def test_a_configuration_and_a_timeout_are_passed_on(served, tmp_path):
     assert "broken.conf:2" in result.stderr
 
 
-def test_the_configuration_of_one_command_is_not_the_next_ones(served, tmp_path):
+def test_the_configuration_of_one_command_does_not_affect_the_next(served, tmp_path):
     served.serve(served.shipped("laptop.sim"))
     before = served.bus.call("List").stdout
     config = tmp_path / "other.conf"
@@ -195,7 +195,7 @@ def test_the_configuration_of_one_command_is_not_the_next_ones(served, tmp_path)
     assert served.bus.call("List").stdout == before
 
 
-def test_list_plan_and_report_by_bus_are_the_commands_json(served):
+def test_list_plan_and_report_over_dbus_are_the_commands_json(served):
     served.serve(served.shipped("laptop.sim"))
 
     def text(reply):
@@ -216,7 +216,7 @@ def test_list_plan_and_report_by_bus_are_the_commands_json(served):
     (("Suspend", "asa{sv}", "0", "0"), "no guest"),
     (("Cancel", "t", "4711"), "not running"),
 ])
-def test_bad_calls_are_told_what_is_wrong(served, arguments, named):
+def test_bad_calls_are_refused_with_an_error(served, arguments, named):
     served.serve(served.shipped("laptop.sim"))
     result = served.bus.call(*arguments, check=False)
     assert result.returncode != 0
@@ -224,7 +224,7 @@ def test_bad_calls_are_told_what_is_wrong(served, arguments, named):
     assert served.bus.property("State") == "idle"
 
 
-def test_the_sleep_unit_has_the_daemon_do_the_cycle(served):
+def test_the_daemon_runs_the_cycle_of_the_sleep_unit(served):
     served.serve(served.shipped("laptop.sim"))
     result = served.ask("sleep-unit")
     assert (result.returncode, result.stderr) == (0, "")
@@ -240,7 +240,7 @@ def test_a_sleep_that_fails_fails_the_sleep_unit(served):
     assert result.stderr.startswith("pmcoord: ")
 
 
-def test_a_second_daemon_is_told_that_one_runs(served):
+def test_a_second_daemon_is_refused(served):
     scenario = served.shipped("laptop.sim")
     served.serve(scenario)
     second = served.ask("daemon")
@@ -249,7 +249,7 @@ def test_a_second_daemon_is_told_that_one_runs(served):
 
 
 @pytest.mark.parametrize("has_socket", [False, True])
-def test_without_a_bus_the_daemon_says_so(pmcoord, laptop, tmp_path, has_socket):
+def test_without_a_bus_the_daemon_fails(pmcoord, laptop, tmp_path, has_socket):
     """With exit 1: systemd starts it again, as it would not after 2 or 4."""
     if has_socket:
         with socket.socket(socket.AF_UNIX) as dead:
@@ -270,7 +270,7 @@ def read_until(process, *words):
     return lines
 
 
-def test_monitor_tells_of_guests_that_come_and_go(served):
+def test_monitor_prints_added_and_removed_guests(served):
     served.serve(served.scenario("[Guest \"web\"]\nDestroyedAfter=150ms\n[Guest \"late\"]\nAppearsAfter=160ms\n"
                                  "[Guest \"mail\"]\nSuspendTime=100ms\n"))
     # Held, so that each has something to tell once it has joined the daemon.
@@ -281,7 +281,7 @@ def test_monitor_tells_of_guests_that_come_and_go(served):
     assert served.ask("resume-all").returncode == 0
     served.ask("cycle", "-n", "1")
 
-    read_until(plain, "web (1) is gone.\n", "late (2) has come.\n")
+    read_until(plain, "web (1) was removed.\n", "late (2) was added.\n")
     told = [json.loads(line) for line in read_until(as_json, '"guest-removed"', '"guest-added"')]
     gone = next(event for event in told if event["event"] == "guest-removed")
     assert (gone["guest"], gone["domid"], gone["cycle"], gone["at_us"]) == ("web", 1, None, None)
@@ -290,7 +290,7 @@ def test_monitor_tells_of_guests_that_come_and_go(served):
         assert monitor.wait(10) == 0
 
 
-def test_the_daemon_stops_when_it_is_told_to(served):
+def test_sigterm_stops_the_daemon(served):
     served.serve(served.shipped("laptop.sim"))
     served.daemon.send_signal(signal.SIGTERM)
     assert served.daemon.wait(timeout=30) == 0

@@ -170,7 +170,7 @@ def test_each_misbehaving_guest_is_named_with_its_fault(pmcoord):
 
 
 @pytest.mark.parametrize("how", [(), ("--guests-only",)])
-def test_a_late_suspender_is_held_until_it_can_be_resumed(pmcoord, how):
+def test_a_late_guest_stays_recorded_until_it_can_be_resumed(pmcoord, how):
     text = "[Guest \"net\"]\n[Guest \"slow\"]\nNeeds=net\nBehaviour=goes-down-late\nLateTime=13s\n"
     scenario = pmcoord.scenario(text + "Fail=resume\n")
     result = pmcoord.on(scenario, "suspend-all", *how, "--json")

@@ -47,7 +47,7 @@ def test_status_before_the_first_cycle(pmcoord, laptop):
     assert "idle" in pmcoord.on(laptop, "status").stdout
 
 
-def test_status_names_whom_pmcoord_holds(pmcoord, laptop):
+def test_status_names_the_guests_kept_suspended(pmcoord, laptop):
     pmcoord.on(laptop, "suspend", "fw")
     result = pmcoord.on(laptop, "status", "--json")
     status = json.loads(result.stdout)
@@ -83,7 +83,7 @@ def test_status_quiet_is_only_an_exit_code(pmcoord):
 
 # ---- monitor -----------------------------------------------------------------
 
-def test_monitor_tells_each_step_of_a_cycle_that_another_runs(pmcoord, laptop):
+def test_monitor_prints_each_step_of_another_process_s_cycle(pmcoord, laptop):
     with monitoring(pmcoord, laptop) as monitor:
         # Held, so that the journal is there when the monitor comes to it.
         pmcoord.on(laptop, "suspend-all", "--guests-only")
@@ -101,7 +101,7 @@ def test_monitor_tells_each_step_of_a_cycle_that_another_runs(pmcoord, laptop):
     assert back[-1] == "Cycle 1 ended: ok."
 
 
-def test_monitor_as_json_is_an_object_a_line(pmcoord, laptop):
+def test_monitor_as_json_is_one_object_per_line(pmcoord, laptop):
     with monitoring(pmcoord, laptop, "--json") as monitor:
         pmcoord.on(laptop, "suspend", "web")
         lines = read_until(monitor, '"held"')
@@ -119,7 +119,7 @@ def test_monitor_as_json_is_an_object_a_line(pmcoord, laptop):
     assert times == sorted(times)
 
 
-def test_monitor_shows_what_is_under_way_when_it_comes(pmcoord, laptop):
+def test_monitor_prints_the_cycle_that_runs_when_it_starts(pmcoord, laptop):
     pmcoord.on(laptop, "suspend", "web")
     with monitoring(pmcoord, laptop) as monitor:
         lines = read_until(monitor, "Guests stay suspended")

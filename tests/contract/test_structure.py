@@ -21,7 +21,7 @@ def verify(tree):
     return subprocess.run([ROOT / "tests/verify-modules", tree], capture_output=True, text=True)
 
 
-def test_the_tree_as_it_is_has_no_problem(tree):
+def test_the_source_tree_has_no_problem(tree):
     result = verify(tree)
     assert (result.returncode, result.stderr) == (0, "")
 

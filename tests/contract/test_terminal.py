@@ -72,7 +72,7 @@ def seen(text, columns=80):
     return [line.rstrip() for line in screen.lines]
 
 
-def test_progress_on_a_terminal_is_one_line_a_guest(pmcoord, laptop):
+def test_progress_on_a_terminal_is_one_line_per_guest(pmcoord, laptop):
     lines = seen(on_terminal(pmcoord, laptop, "suspend-all"))
     lines = lines[:lines.index("Cycle 1: ok")]
     words = {line.split()[2]: line.split()[3] for line in lines if " ms  " in line}
@@ -81,7 +81,7 @@ def test_progress_on_a_terminal_is_one_line_a_guest(pmcoord, laptop):
     assert "   host awake" in lines
 
 
-def test_progress_of_a_resume_is_one_line_a_guest_too(pmcoord, laptop):
+def test_progress_of_a_resume_is_one_line_per_guest(pmcoord, laptop):
     pmcoord.on(laptop, "suspend", "fw")
     lines = seen(on_terminal(pmcoord, laptop, "resume-all"))
     assert sorted(line.split()[2] for line in lines if line.endswith(" running")) == ["fw", "mail", "web"]
@@ -111,7 +111,7 @@ def test_tables_fit_the_terminal(pmcoord, columns):
     assert "NEEDS" in on_terminal(pmcoord, scenario, "list", columns=columns)
 
 
-def test_a_report_of_some_guests_tells_of_those_only_and_once_how_to_get_them_back(pmcoord, laptop):
+def test_a_report_of_some_guests_lists_only_them_and_the_resume_command_once(pmcoord, laptop):
     text = pmcoord.on(laptop, "suspend", "web").stdout
     table = [line.split()[0] for line in text.partition("GUEST ")[2].splitlines()[1:2]]
     assert table == ["web"] and "vault" not in text

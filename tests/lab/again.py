@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""pytest hooks: a lab test that fails is run once more, from the very beginning, and that is told.
+"""pytest hooks: run a lab test that failed once more, with new fixtures, and report it.
 
-An emulated machine on a busy host goes wrong by itself now and then, and a run of all tests takes most of an hour. What
-is broken fails twice; what fails now and then is named at the end, with how it failed.
+An emulated machine on a busy host fails by itself now and then, and a run of all tests takes most of an hour. A test
+that passes at the second attempt is listed at the end with its first failure.
 """
 
 import pytest
 from _pytest.runner import runtestprotocol
 
-# More than that is no bad luck.
+# More than this many failures are not chance.
 AGAIN_MAX = 3
-# Both times have to fit into the limit of one (timeout= in pytest.ini).
+# Both attempts must fit into the time limit of one test (timeout= in pytest.ini).
 AGAIN_WITHIN_S = 250
 CATEGORY = "passed at the second attempt"
 
 _first_failures = pytest.StashKey[list]()
 
 
-def _is_worth_it(item, reports) -> bool:
+def _is_to_be_repeated(item, reports) -> bool:
     return (any(report.failed for report in reports) and sum(report.duration for report in reports) < AGAIN_WITHIN_S
             and len(item.session.stash.setdefault(_first_failures, [])) < AGAIN_MAX)
 
@@ -26,9 +26,9 @@ def _is_worth_it(item, reports) -> bool:
 def pytest_runtest_protocol(item, nextitem):
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if _is_worth_it(item, reports):
+    if _is_to_be_repeated(item, reports):
         item.session.stash[_first_failures] += [report for report in reports if report.failed][:1]
-        # What is shared with other tests goes too: it may be what has gone wrong.
+        # Fixtures shared with other tests are made again, too: they may be the cause.
         item.session._setupstate.teardown_exact(None)
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         for report in reports:

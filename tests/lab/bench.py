@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What pmcoord costs and gains, in the lab: one table, both sides measured in turn in the same run.
+"""Measures pmcoord and what it is compared with, in turn in the same laptop, and prints one table.
 
-Absolute times are those of an emulated machine; the ratios count. A bar that is missed is shown as missed, and the
-exit status is 1 then.
+Absolute times are those of an emulated machine; only ratios are significant. The exit status is 1 if a bar is missed.
 """
 
 import argparse
@@ -27,11 +26,11 @@ from xenlab.progress import say  # noqa: E402
 SOURCE = Path(__file__).resolve().parents[2]
 COMPARATORS = Path(__file__).resolve().parent / "comparators"
 EIGHT = tuple(Guest(f"g{i}") for i in range(1, 9))
-# Between two measurements, so that guests have settled from the one before.
+# Between two measurements, so that guests are idle again.
 SETTLE = "sleep 1"
 IDLE_SECONDS = 60
 DAEMON_RESTARTS = 20
-MIB = 1024.0  # in KiB, which is what the kernel counts memory in
+MIB = 1024.0  # in KiB, the kernel's unit
 
 
 # ---- rows of the table ----
@@ -45,7 +44,7 @@ class Row:
     ours: float
     theirs: float | None = None
     unit: str = "ms"
-    bar: float | None = None  # None: told for comparison only
+    bar: float | None = None  # None: for comparison only
     compared: str = "ratio"  # what must be <= bar: "ratio", "difference" (ours - theirs) or "ours"
     note: str = ""
     samples: dict[str, list[float]] = field(default_factory=dict)
@@ -109,7 +108,7 @@ class Bench:
         return {key.removesuffix("_us"): value / 1000 for key, value in figures.items()}
 
     def warm_up(self, *guests: str) -> None:
-        """One round of each side that does not count: the first one after a copy runs code that was never emulated."""
+        """One round of each side that does not count: the first one after a copy runs code that was not translated yet."""
         self.cycle()
         self.run_other("libxl-each", *guests)
         self.run_other("barest-loop", *guests)
@@ -171,12 +170,12 @@ def measure_eight(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
         barest.append(bench.run_other("barest-loop", *names))
     suspend, whole, resume = [c.suspend for c in ours], [c.last_down for c in ours], [c.resume for c in ours]
     by_libxl, by_barest = [f["suspend"] for f in libxl], [f["suspend"] for f in barest]
-    yield compare("8 guests down, against libxl one by one", suspend, by_libxl, 0.40)
+    yield compare("8 guests suspended, against libxl one by one", suspend, by_libxl, 0.40)
     yield compare("  the same with our inventory", whole, by_libxl, 0.40, note="from the beginning of the cycle")
-    yield compare("8 guests down, against the barest loop", suspend, by_barest, 1.15)
+    yield compare("8 guests suspended, against the barest loop", suspend, by_barest, 1.15)
     yield compare("  the same with our inventory", whole, by_barest, None, note="from the beginning of the cycle")
-    yield compare("8 guests running again, against libxl", resume, [f["resume"] for f in libxl], 0.50)
-    yield compare("8 guests running again, against the barest loop", resume, [f["resume"] for f in barest], None)
+    yield compare("8 guests resumed, against libxl", resume, [f["resume"] for f in libxl], 0.50)
+    yield compare("8 guests resumed, against the barest loop", resume, [f["resume"] for f in barest], None)
 
 
 def measure_one(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
@@ -193,7 +192,7 @@ def measure_one(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def measure_save(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
-    """Into dom0's memory: a disk would make it slower."""
+    """Saves into dom0's memory, because a disk would be slower."""
     ours, saved = [], []
     timed = "TIMEFORMAT=%R; time { xl save g8 /dev/shm/g8 && xl restore /dev/shm/g8; } > /dev/null 2> /run/lab/xl.log"
     for i in range(options.rounds):
@@ -225,7 +224,7 @@ def measure_ports(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
     bench.cycle()
     after = {guest.name: count_ports(bench, guest.name) for guest in EIGHT}
     grown = max(after[name] - before[name] for name in before)
-    note = f"{options.cycles} cycles, {restarts} restarts of the daemon; {min(before.values())} to {max(before.values())} ports a guest"
+    note = f"{options.cycles} cycles, {restarts} restarts of the daemon; {min(before.values())} to {max(before.values())} ports per guest"
     yield Row("event-channel ports, more than after the first cycle", grown, unit="", bar=0, compared="ours", note=note)
 
 
@@ -240,8 +239,8 @@ CompactMemory=no
 PROCESSES = 200
 
 
-def measure_asking(bench: Bench, options: argparse.Namespace, freeze: str, what: str) -> tuple[list[float], list[float]]:
-    """netvm asked by its agent, which stops no device, and directly, in turn; ms from the request until it is down."""
+def measure_request(bench: Bench, options: argparse.Namespace, freeze: str, what: str) -> tuple[list[float], list[float]]:
+    """netvm requested through its agent, which stops no device, and directly, in turn; ms from the request until it is suspended."""
     config = shlex.quote(AGENT_WITHOUT_DEVICES % freeze)
     bench.laptop.guest("netvm", f"printf %s {config} > /etc/pmcoord/agent.conf; systemctl restart pmcoord-agent")
     ours, direct = [], []
@@ -249,23 +248,23 @@ def measure_asking(bench: Bench, options: argparse.Namespace, freeze: str, what:
         say(f"{what}: round {i} of {options.rounds}" if i else f"{what}: a round that does not count")
         guest = bench.cycle_of("netvm").guest("netvm")
         if guest["mechanism"] != "agent":
-            raise LabError(f"netvm went by {guest['mechanism']}: {guest['detail']}")
+            raise LabError(f"netvm was suspended by {guest['mechanism']}: {guest['detail']}")
         ours.append((guest["down_us"] - guest["requested_us"]) / 1000)
         direct.append(bench.run_other("barest-loop", "netvm")["suspend"])
     return ours[1:], direct[1:]
 
 
 def measure_agent(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
-    """Those that need netvm are down meanwhile."""
+    """The guests that need netvm are kept suspended meanwhile."""
     laptop = bench.laptop
     laptop.guest("netvm", "cp -p /etc/pmcoord/agent.conf /run/agent.conf")
     bench.dom0("pmcoord -q suspend fw")
-    ours, direct = measure_asking(bench, options, "", "agent")
-    yield compare("driver domain down by its agent, against a direct request", ours, direct, 5, compared="difference", note="no devices, nothing frozen")
+    ours, direct = measure_request(bench, options, "", "agent")
+    yield compare("driver domain suspended by its agent, against a direct request", ours, direct, 5, compared="difference", note="no devices, nothing frozen")
 
-    # Directly asked, the kernel freezes all of them by itself.
+    # Without the agent, the kernel freezes all of them by itself.
     laptop.guest("netvm", f"systemd-run -q --collect --unit=crowd --slice=user.slice sh -c 'for i in $(seq {PROCESSES}); do sleep infinity & done; wait'")
-    ours, direct = measure_asking(bench, options, "user.slice", f"agent and {PROCESSES} processes")
+    ours, direct = measure_request(bench, options, "user.slice", f"agent and {PROCESSES} processes")
     yield compare(f"  with {PROCESSES} processes to freeze", ours, direct, 50, compared="difference", note="no devices; against the kernel's own freezing")
     steps = str(laptop.guest("netvm", "journalctl -u pmcoord-agent -n 200 -o cat --no-pager | grep -o 'freezing [0-9.]*' | tail -n 5 | xargs"))
     say(f"the agent's own measure of it, in ms: {steps}")
@@ -293,7 +292,7 @@ def measure_idle(run: Run, unit: str, what: str) -> Iterator[Row]:
     run(f"sleep {IDLE_SECONDS}", timeout=IDLE_SECONDS + 60)
     woken = switches(run, pid) - before
     yield Row(f"{what} idle: wake-ups in {IDLE_SECONDS} s", woken, unit="", bar=0, compared="ours")
-    # The calls that its threads wait in are in the trace too, but without a result. To be traced disturbs them once.
+    # The trace also contains the calls that its threads wait in, without a result. Attaching strace interrupts them once.
     trace = f"timeout -s INT {IDLE_SECONDS + 5} strace -qq -f -ttt -o /run/idle.trace -p {pid}; test $? = 124"
     run(f"date +%s.%N > /run/idle.began; {trace}", timeout=IDLE_SECONDS + 60)
     late = "NR == FNR { began = $1; next } / = / && ($1 ~ /[.]/ ? $1 : $2) > began + 5"
@@ -324,19 +323,19 @@ def measure_quiet(bench: Bench, _: argparse.Namespace) -> Iterator[Row]:
     cycle = bench.last_cycle()
     trace = bench.dom0("cat /run/cycle.trace")
     started = len(re.findall(r"\b(?:execve|clone|clone3|fork|vfork)\(", trace)) - (0 if bench.has_daemon else 1)
-    yield Row("bytes written by pmcoord while guests are down", cycle.report["written_bytes"], unit="", bar=0, compared="ours")
+    yield Row("bytes written by pmcoord while guests are suspended", cycle.report["written_bytes"], unit="", bar=0, compared="ours")
     yield Row("processes started by pmcoord in a whole cycle", started, unit="", bar=0, compared="ours")
 
 
 # ---- the engine alone ----
 
 ENGINE_SIZES = (10, 50, 100, 500, 1000, 5000)
-# "Near-linear": a guest among 5,000 may cost this much of what one among 500 costs.
+# "Near-linear": the most that a guest among 5,000 may cost, relative to one among 500.
 NEAR_LINEAR = 2.0
 
 
 def run_engine(shape: str, guests: int, rounds: int) -> list[float]:
-    """Whole cycles, in ms of processor time: it never waits, and others on this machine do not count."""
+    """Whole cycles, in ms of processor time, which other processes do not affect; the engine never waits."""
     done = subprocess.run([SOURCE / "build/tests/bench/engine", shape, str(guests), str(rounds)], check=True, capture_output=True, text=True)
     figures = json.loads(done.stdout)
     return [(down + back) / 1000 for down, back in zip(figures["down_us"], figures["back_us"])]
@@ -348,7 +347,7 @@ def measure_engine(options: argparse.Namespace) -> Iterator[Row]:
         cycles = {guests: run_engine(shape, guests, options.rounds + 1)[1:] for guests in ENGINE_SIZES}
         all_sizes = "; ".join(f"{guests}: {median(times):.2f}" for guests, times in cycles.items())
         samples = {str(guests): times for guests, times in cycles.items()}
-        yield Row(f"engine alone, {shape} of 500, down and back", median(cycles[500]), bar=5, compared="ours", note=f"ms, guests: {all_sizes}", samples=samples)
+        yield Row(f"engine alone, {shape} of 500, suspended and resumed", median(cycles[500]), bar=5, compared="ours", note=f"ms, guests: {all_sizes}", samples=samples)
         yield Row(f"  a guest among 5,000, against one among 500 ({shape})", median(cycles[5000]) / 5, median(cycles[500]) / 0.5, unit="µs", bar=NEAR_LINEAR)
 
 
@@ -357,7 +356,7 @@ def measure_engine(options: argparse.Namespace) -> Iterator[Row]:
 
 def measure_laptop_daemon(bench: Bench, _: argparse.Namespace) -> Iterator[Row]:
     if not bench.has_daemon:
-        say("there is no daemon: its rows are left out")
+        say("no daemon runs: its rows are left out")
         return
     yield from measure_idle(bench.dom0, "pmcoord.service", "daemon")
     yield from measure_memory(bench.dom0, "pmcoord.service", "daemon", 2 * MIB)
@@ -373,7 +372,7 @@ def measure_laptop_agent(bench: Bench, options: argparse.Namespace) -> Iterator[
 
 
 Measure = Callable[[Bench, argparse.Namespace], Iterator[Row]]
-# By the laptop that they need.
+# Sections by the laptop that they need.
 ON_EIGHT: dict[str, Measure] = {"eight": measure_eight, "one": measure_one, "save": measure_save, "ports": measure_ports}
 ON_LAPTOP: dict[str, Measure] = {"quiet": measure_quiet, "daemon": measure_laptop_daemon, "agent": measure_laptop_agent}
 
@@ -409,9 +408,9 @@ def run_all(options: argparse.Namespace) -> Iterator[Row]:
 def main() -> int:
     names = ["engine", *ON_EIGHT, *ON_LAPTOP]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="of each side, in turn (10)")
-    parser.add_argument("--cycles", type=int, default=100, help="before ports are counted again (100)")
-    parser.add_argument("--json", type=Path, default=SOURCE / "build/bench.json", help="where the figures go, with all samples")
+    parser.add_argument("--rounds", type=int, default=10, help="rounds of each side, in turn (10)")
+    parser.add_argument("--cycles", type=int, default=100, help="cycles before ports are counted again (100)")
+    parser.add_argument("--json", type=Path, default=SOURCE / "build/bench.json", help="file for the figures, with all samples")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(names)} (all)")
     options = parser.parse_args()
     if set(options.sections) - set(names):

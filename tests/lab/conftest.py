@@ -15,7 +15,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 
 
 def pytest_collection_finish(session):
-    """The first copy of all, which may take minutes, is made where its progress can be seen."""
+    """Makes the first copy, which may take minutes, while output is not captured."""
     if not session.items or session.config.option.collectonly:
         return
     with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
@@ -24,7 +24,7 @@ def pytest_collection_finish(session):
 
 @pytest.fixture
 def bare_laptop(request):
-    """The laptop as it is without pmcoord."""
+    """The laptop without pmcoord."""
     with Laptop.fresh() as laptop:
         request.node.laptop = laptop
         yield laptop
@@ -32,7 +32,7 @@ def bare_laptop(request):
 
 @pytest.fixture(scope="session")
 def payload(tmp_path_factory):
-    """pmcoord, built from the source that these tests belong to."""
+    """pmcoord, built from this source tree."""
     return Payload.make(SOURCE, tmp_path_factory.mktemp("payload"))
 
 

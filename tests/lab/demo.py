@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The main job, shown: a Xen laptop's lid closes and opens, and everything is back.
+"""The demonstration: closes and opens the lid of a Xen laptop.
 
-Each claim that is printed is checked; the first that is not so ends the demonstration with its reason.
+Each statement is checked before it is printed; the first false one ends the demonstration with an error.
 """
 
 import json
@@ -27,12 +27,12 @@ def _step(text: str) -> None:
 
 def _claim(true: bool, text: str) -> None:
     if not true:
-        raise LabError(f"this is not so: {text}")
+        raise LabError(f"this is not true: {text}")
     print(f"   {text}", flush=True)
 
 
 def _answers(laptop: Laptop) -> int:
-    """How many answers the ping in web has had so far."""
+    """The number of replies that the ping in web has received."""
     return int(str(laptop.guest("web", "grep -c seq= /run/demo-ping", check=False)) or 0)
 
 
@@ -42,11 +42,11 @@ def _last_answer(laptop: Laptop) -> str:
 
 def _check_report(report: dict) -> None:
     moments = {guest["name"]: guest for guest in report["guests"]}
-    _claim(report["result"] == "ok", f"cycle {report['cycle']} is ok: every guest was suspended in memory and is back")
+    _claim(report["result"] == "ok", f"cycle {report['cycle']} is ok: every guest was suspended in memory and resumed")
     for first, then in (("web", "fw"), ("mail", "fw"), ("fw", "netvm")):
         _claim(moments[first]["down_us"] <= moments[then]["requested_us"]
                and moments[then]["running_us"] <= moments[first]["running_us"],
-               f"{first} was down before {then} was asked, and {then} ran again before {first}")
+               f"{first} was suspended before {then} was requested, and {then} ran again before {first}")
     _claim(report["written_bytes"] == 0, "pmcoord wrote nothing to a disk between the first request and the last resume")
 
 
@@ -55,7 +55,7 @@ def _check_guests(laptop: Laptop, boots: dict[str, str], card: str) -> None:
         before, clock, after = laptop.clocks(), laptop.clocks(guest), laptop.clocks()
         _claim(laptop.boot_id(guest) == boot, f"{guest} was not rebooted")
         late_ms = max(before.realtime_us - clock.realtime_us, clock.realtime_us - after.realtime_us, 0) // 1000
-        _claim(late_ms < 1000, f"{guest}'s clock is right (off by {late_ms} ms at most, beside the time to ask)")
+        _claim(late_ms < 1000, f"{guest}'s clock is right (off by {late_ms} ms at most, besides the time to read it)")
     _claim(str(laptop.guest("netvm", "readlink -f /sys/class/net/enp0s0/device/driver")) == card,
            f"netvm's network card has its driver ({card.rsplit('/', 1)[-1]}) and its name again")
 
@@ -64,12 +64,12 @@ def run(laptop: Laptop, pictures: Path) -> None:
     card = str(laptop.guest("netvm", "readlink -f /sys/class/net/enp0s0/device/driver"))
     boots = {guest: laptop.boot_id(guest) for guest in laptop.guests}
 
-    _step("A Xen laptop: who is there, and what would happen")
+    _step("A Xen laptop: its guests, and the plan to suspend them")
     _show(laptop, "xl list")
     _show(laptop, "pmcoord list")
     _show(laptop, "pmcoord plan")
 
-    _step(f"web pings the gateway {GATEWAY}, through fw and netvm's network card, all the time")
+    _step(f"web pings the gateway {GATEWAY} through fw and netvm's network card, during the whole cycle")
     laptop.guest("web", f"ping -i 0.5 {GATEWAY} > /run/demo-ping 2>&1 &")
     laptop.guest("web", "timeout 10 sh -c 'until grep -q seq= /run/demo-ping; do sleep 0.1; done'")
     print(f"   {_last_answer(laptop)}")
@@ -79,7 +79,7 @@ def run(laptop: Laptop, pictures: Path) -> None:
     laptop.close_lid()
     laptop.wait_suspended()
     print(f"   the host is in S3, {time.monotonic() - start:.1f} s after the lid closed", flush=True)
-    time.sleep(NIGHT_SECONDS)  # the night
+    time.sleep(NIGHT_SECONDS)
 
     _step("The lid opens")
     start = time.monotonic()
@@ -89,10 +89,10 @@ def run(laptop: Laptop, pictures: Path) -> None:
     answers = _answers(laptop)
     goes_on = laptop.guest("web", f"timeout {LINK_SECONDS} sh -c 'until [ $(grep -c seq= /run/demo-ping) -gt {answers} ]; do sleep 0.1; done'",
                            timeout=LINK_SECONDS + 20, check=False)
-    _claim(goes_on.status == 0, f"web's ping goes on, {time.monotonic() - start:.1f} s after the wake: {_last_answer(laptop)}")
+    _claim(goes_on.status == 0, f"web's ping continues, {time.monotonic() - start:.1f} s after the wake: {_last_answer(laptop)}")
     laptop.dom0("flock /run/pmcoord/lock true", timeout=90)
 
-    _step("What happened")
+    _step("The report")
     _show(laptop, "pmcoord report")
     _check_report(json.loads(str(laptop.dom0("pmcoord report --json"))))
     _check_guests(laptop, boots, card)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The emulated laptop, from the command line."""
+"""The emulated laptop from the command line."""
 
 import argparse
 import os
@@ -45,7 +45,7 @@ def shell(arguments: argparse.Namespace) -> int:
             sys.stdout.buffer.write(result.stdout_bytes)
             sys.stderr.buffer.write(result.stderr_bytes)
             return result.status
-        print("dom0 of a fresh copy of the laptop; it is gone when you leave (Ctrl-D).\r\n"
+        print("dom0 of a fresh copy of the laptop, which ends with this shell (Ctrl-D).\r\n"
               "lid shut: echo close > /run/lab-lid/fifo    wake: any key    in a guest: /usr/lib/lab/guestexec run DOMID 10 'COMMAND'")
         return _interactive(laptop)
 
@@ -92,16 +92,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, function, text in (
-        ("build", build, "build and boot the laptop, so that copies of it are at hand"),
+        ("build", build, "build and boot the laptop, and keep a snapshot for copies"),
         ("shell", shell, "a root shell in dom0 of a fresh copy"),
-        ("demo", demonstrate, "close its lid, open it, and show that everything is back"),
+        ("demo", demonstrate, "close its lid, open it, and show that all guests were resumed"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         if name != "demo":
             command.add_argument("--bare", action="store_true", help="without pmcoord")
         command.set_defaults(function=function)
         if name == "shell":
-            command.add_argument("-c", dest="command", help="run this and leave")
+            command.add_argument("-c", dest="command", help="run this command instead")
     arguments = parser.parse_args()
     try:
         return arguments.function(arguments)

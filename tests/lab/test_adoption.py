@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who dies while the host is about to sleep strands nobody, and nobody runs while the host sleeps."""
+"""A daemon or sleep unit that dies while systemd is about to sleep strands no guest, and no guest runs during S3."""
 
 import json
 import time
@@ -10,11 +10,11 @@ from xenlab import Laptop
 
 GUESTS = ("netvm", "fw", "web", "mail", "vault")
 
-# systemd-sleep runs it right before it writes to /sys/power/state, and right after.
+# systemd-sleep runs this right before it writes to /sys/power/state, and right after.
 HOOK = b"""#!/bin/sh
 if [ "$1" = pre ]; then
     sh /run/lab/last-moment
-    sleep 3  # time enough for a successor to make a mistake
+    sleep 3  # a restarted daemon could resume guests too early now
 else
     cut -d ' ' -f 1 /proc/uptime > /run/lab/woken
 fi
@@ -40,7 +40,7 @@ def wait_running(laptop: Laptop) -> None:
     ("true", f"{KILL_DAEMON}; {KILL_UNIT}"),
     ("systemctl stop pmcoord", KILL_UNIT),
 ], ids=["daemon", "unit", "both", "unit-without-daemon"])
-def test_guests_stay_down_until_the_wake_and_are_back_at_once(laptop, set_up, death):
+def test_guests_stay_suspended_until_the_wake_and_are_resumed_at_once(laptop, set_up, death):
     laptop.dom0(set_up)
     laptop.put("/run/lab/last-moment", death.encode())
     laptop.put("/usr/lib/systemd/system-sleep/last-moment", HOOK, mode="755")
@@ -53,13 +53,13 @@ def test_guests_stay_down_until_the_wake_and_are_back_at_once(laptop, set_up, de
         wait_running(laptop)
         time.sleep(1)
     woken = float(str(laptop.dom0("cat /run/lab/woken"))) * 1e6
-    # The longest time in which the witness did not run is S3.
+    # The longest gap between two samples is S3.
     asleep = max(seen.blind_us)
     for guest in GUESTS:
         down = seen.first(guest, "shutdown:suspend").time_us
         back = next(t.time_us for t in seen.of(guest) if t.time_us > down and t.state == "running")
         assert back - down > asleep + 2_500_000, f"{guest} ran before the wake"
-        assert back < woken + 2_000_000, f"{guest} was back too late"
+        assert back < woken + 2_000_000, f"{guest} was resumed too late"
     report = json.loads(str(laptop.dom0("pmcoord report --json")))
     assert report["slept_us"] is not None
     assert {guest: laptop.boot_id(guest) for guest in GUESTS} == boots
@@ -67,7 +67,7 @@ def test_guests_stay_down_until_the_wake_and_are_back_at_once(laptop, set_up, de
 
 
 @pytest.mark.parametrize("target", ["hibernate", "hybrid-sleep", "suspend-then-hibernate"])
-def test_hibernation_is_refused_before_anything_happens(laptop, target):
+def test_hibernation_is_refused_before_any_guest_is_requested(laptop, target):
     before = str(laptop.dom0("xl list | awk '{ print $1, $2 }'"))
     refused = laptop.dom0(f"systemctl start {target}.target", check=False, timeout=90)
     assert refused.status != 0
@@ -79,7 +79,7 @@ def test_hibernation_is_refused_before_anything_happens(laptop, target):
     assert str(laptop.dom0("ls /var/lib/pmcoord/reports /run/pmcoord/cycles 2>/dev/null | grep -c json", check=False)) in ("0", "")
 
 
-def test_an_upgrade_while_guests_are_held_strands_nobody(laptop):
+def test_an_upgrade_while_guests_are_kept_suspended_strands_no_guest(laptop):
     laptop.dom0("pmcoord suspend-all --guests-only")
     for how in ("restart pmcoord", "kill -s KILL pmcoord", "daemon-reexec"):
         laptop.dom0(f"systemctl {how}; sleep 1; timeout 20 sh -c 'until systemctl is-active -q pmcoord; do sleep 0.1; done'", timeout=40)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The rule by which tests of the lab are run once more."""
+"""Lab tests that fail are run once more (again.py)."""
 
 import subprocess
 import sys
@@ -55,14 +55,14 @@ def run(directory: Path, *options: str) -> subprocess.CompletedProcess:
                           cwd=directory, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_who_fails_is_run_once_more_with_all_new_and_told(tmp_path):
+def test_a_failed_test_is_run_once_more_with_new_laptops_and_reported(tmp_path):
     result = run(tmp_path, "-k", "not broken")
     assert result.returncode == 0, result.stdout
     assert "2 passed, 1 passed at the second attempt" in result.stdout.replace(", 4 deselected", "")
     assert "first attempt of test_it.py::test_now_and_then" in result.stdout and "bad luck" in result.stdout
 
 
-def test_what_is_broken_fails_and_three_are_enough(tmp_path):
+def test_a_test_that_fails_twice_fails_and_at_most_three_are_repeated(tmp_path):
     result = run(tmp_path, "-k", "broken")
     assert result.returncode == 1 and "4 failed" in result.stdout
     counts = (tmp_path / "counts").read_text().split()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The agent at work: a driver domain with two devices, and what may happen to it.
+"""The agent in a driver domain with two devices, and its failures.
 
-One laptop serves most tests, one after another. After each of them everything in its driver domain must be as it was
-at first, however the test went: nothing frozen, drivers bound, the same network, the stick's contents readable.
+Most tests share one laptop. After each of them its driver domain must be as before, whatever the test's result: no
+process frozen, drivers bound, the same network, the stick's contents readable.
 """
 
 import json
@@ -21,8 +21,8 @@ CONFIG = "/etc/pmcoord/agent.conf"
 HOOK = "/etc/pmcoord/suspend.d/50-test"
 SLOW_MODULE = "/etc/modprobe.d/slow.conf"
 
-# All that is to be the same after each test, in one question: a command in a guest costs half a second.
-LOOK = f"""
+# Prints all that must be the same after each test. One command, because each takes half a second in a guest.
+SNAPSHOT = f"""
 for f in {NIC} {USB}; do echo driver $f $(basename $(readlink /sys/bus/pci/devices/$f/driver)); done
 find /sys/fs/cgroup -name cgroup.freeze | xargs grep -l 1 | sed 's/^/frozen /'
 echo limit $(cat /sys/power/pm_freeze_timeout)
@@ -36,14 +36,14 @@ class DriverDomain:
     laptop: Laptop
     before: str = ""
 
-    def look(self) -> str:
-        return str(self.run(LOOK))
+    def snapshot(self) -> str:
+        return str(self.run(SNAPSHOT))
 
     def run(self, command: str, timeout: float = 30, check: bool = True):
         return self.laptop.guest("netvm", command, timeout=timeout, check=check)
 
     def configure(self, text: str) -> None:
-        """Gives the agent this configuration, or none."""
+        """Restarts the agent with this configuration; "": none."""
         self.run(f"mkdir -p /etc/pmcoord/suspend.d; printf '%s' '{text}' > {CONFIG}; systemctl restart pmcoord-agent")
 
     def hook(self, body: str) -> None:
@@ -53,10 +53,10 @@ class DriverDomain:
         return str(self.laptop.dom0(f"xenstore-read /local/domain/{self.laptop.domid('netvm')}/data/pmcoord/state", check=False))
 
     def wait_state(self, pattern: str, seconds: float = 40) -> str:
-        """Waits until the agent's word matches; returns it."""
+        """Waits until the agent's state matches; returns it."""
         end = time.monotonic() + seconds
         while not re.fullmatch(pattern, self.state()):
-            assert time.monotonic() < end, f"the agent says '{self.state()}', not '{pattern}'"
+            assert time.monotonic() < end, f"the agent's state is '{self.state()}', not '{pattern}'"
             time.sleep(0.2)
         return self.state()
 
@@ -70,7 +70,7 @@ class DriverDomain:
         return json.loads(str(self.laptop.dom0("pmcoord report --json")))
 
     def cycle(self) -> dict:
-        """All guests down and back; netvm's part of the report."""
+        """Suspends and resumes all guests; returns netvm's entry of the report."""
         self.laptop.dom0("pmcoord suspend-all --guests-only && pmcoord resume-all")
         return self.of_report()
 
@@ -78,7 +78,7 @@ class DriverDomain:
         return next(guest for guest in self.report()["guests"] if guest["name"] == "netvm")
 
     def ports(self) -> int:
-        """Event channels of the guest; those of devices come and go with their interrupts."""
+        """The number of the guest's event channels, without those of physical interrupts, which vary."""
         listed = f"/usr/lib/xen-*/bin/lsevtchn {self.laptop.domid('netvm')} | grep -vc 'Physical IRQ'"
         return int(str(self.laptop.dom0(listed)))
 
@@ -88,18 +88,18 @@ class DriverDomain:
 
 
 def with_stick(laptop: Laptop) -> DriverDomain:
-    """Gives netvm the USB controller too, and the stick contents."""
+    """Attaches the USB controller to netvm and writes to its stick."""
     laptop.dom0(f"xl pci-attach netvm 0000:{qemu.USB}")
     laptop.guest("netvm", f"udevadm wait --timeout=20 /dev/sda && head -c {STICK_BYTES} /dev/urandom | dd of=/dev/sda conv=fsync status=none")
     domain = DriverDomain(laptop)
-    domain.before = domain.look()
+    domain.before = domain.snapshot()
     return domain
 
 
 @pytest.fixture(scope="module")
 def shared(payload):
     with Laptop.fresh(payload) as laptop:
-        # Under emulation a PVH guest can fault by itself some time after it came up.
+        # Under emulation a PVH guest can fault by itself some time after its start.
         laptop.dom0("xl destroy vault")
         del laptop.guests["vault"]
         yield with_stick(laptop)
@@ -112,12 +112,12 @@ def netvm(shared, request):
     shared.resume()
     shared.restore_settings()
     shared.wait_state(r"(ready|degraded|failed) \d+")
-    assert shared.look() == shared.before
+    assert shared.snapshot() == shared.before
     assert shared.laptop.wait_ping("web", seconds=20) < 20
 
 
-def test_left_bound_the_usb_controller_takes_its_driver_domain_down(payload):
-    """The control: without it, nobody would know that the 20 nights prove anything. Before there is the shared laptop."""
+def test_a_usb_controller_that_stays_bound_breaks_its_driver_domain(payload):
+    """The control for the 20 nights. Runs before the shared laptop exists."""
     with Laptop.fresh(payload) as laptop:
         domain = with_stick(laptop)
         domain.configure('[Device "xhci_hcd"]\nAction=keep\n')
@@ -127,11 +127,11 @@ def test_left_bound_the_usb_controller_takes_its_driver_domain_down(payload):
         with pytest.raises(LabError):
             domain.run(f"head -c {STICK_BYTES} /dev/sda > /dev/null", timeout=10)
         laptop.dom0("flock /run/pmcoord/lock true", timeout=90)
-        assert domain.report()["result"] == "degraded", "and pmcoord says nothing of it"
+        assert domain.report()["result"] == "degraded", "pmcoord does not report it"
         assert domain.of_report()["degraded"]
 
 
-def test_it_starts_with_all_that_it_is_to_keep(shared):
+def test_the_agent_starts_with_its_devices_bound(shared):
     assert f"driver {NIC} e1000e" in shared.before and f"driver {USB} xhci_hcd" in shared.before
     assert "master br0" in shared.before and "frozen" not in shared.before and "limit 20000" in shared.before
 
@@ -141,13 +141,13 @@ def test_both_devices_survive_20_nights(netvm):
     for night in range(1, 21):
         netvm.laptop.sleep_and_wake()
         netvm.laptop.wait_ping("web", seconds=20)
-        assert netvm.look() == netvm.before, f"after night {night}"
+        assert netvm.snapshot() == netvm.before, f"after night {night}"
         report = netvm.of_report()
         assert (report["outcome"], report["degraded"], report["mechanism"]) == ("suspended", False, "agent"), report
         assert re.search(rf"{NIC} e1000e enp0s0 ok [\d.]+ m?s; {USB} xhci_hcd ok [\d.]+ m?s", report["detail"]), report
 
 
-def test_a_bridge_port_gets_its_vlans_back(netvm):
+def test_the_vlans_of_a_bridge_port_are_restored(netvm):
     vlans = "bridge -compressvlans vlan show dev enp0s0 | xargs"
     netvm.run("ip link set br0 type bridge vlan_filtering 1 && bridge vlan del dev enp0s0 vid 1 && "
               "bridge vlan add dev enp0s0 vid 7 pvid untagged && bridge vlan add dev enp0s0 vid 100-200")
@@ -161,13 +161,13 @@ def test_a_bridge_port_gets_its_vlans_back(netvm):
               "bridge vlan add dev enp0s0 vid 1 pvid untagged && ip link set br0 type bridge vlan_filtering 0")
 
 
-# ---- whatever happens to the agent ----
+# ---- kills and aborts of the agent ----
 
 AGENT = "$(systemctl show -p MainPID --value pmcoord-agent)"
 
 
 def assassinate(netvm: DriverDomain, moment: str) -> None:
-    """Kills the agent at a moment that is given as the shell's condition, without a fork that would take its time."""
+    """Kills the agent as soon as a shell condition is true; the condition must not fork, which would take too long."""
     netvm.run(f"systemd-run -q --collect --unit=assassin sh -c 'until {moment}; do :; done; kill -9 {AGENT}'")
 
 
@@ -178,7 +178,7 @@ ONCE = "! [ -e /run/killed ] && touch /run/killed && kill -9 $PPID; exit 0"
 
 
 @pytest.mark.parametrize("moment", ["idle", "pre hook", "frozen", "unbinding", "binding", "post hook"])
-def test_killed_at_any_moment_it_leaves_nothing_behind(netvm, moment):
+def test_everything_is_restored_after_a_kill_at_any_moment(netvm, moment):
     netvm.run("rm -f /run/killed")
     if moment == "idle":
         netvm.run(f"kill -9 {AGENT}")
@@ -197,7 +197,7 @@ def test_killed_at_any_moment_it_leaves_nothing_behind(netvm, moment):
     netvm.run(f"rm -f {HOOK}")
     netvm.wait_state(r"(ready|degraded|failed) \d+")
     assert restarts(netvm) > before or moment == "idle", "it was not killed"
-    assert netvm.look() == netvm.before
+    assert netvm.snapshot() == netvm.before
     report = netvm.cycle()
     assert (report["mechanism"], report["outcome"], report["degraded"]) == ("agent", "suspended", False), report
 
@@ -206,8 +206,8 @@ def restarts(netvm: DriverDomain) -> int:
     return int(str(netvm.run("systemctl show -p NRestarts --value pmcoord-agent")))
 
 
-# Gives a cycle up as soon as the driver domain tells, by a node, that the moment has come.
-GIVE_UP = """
+# Aborts a cycle as soon as the driver domain writes a node.
+ABORT = """
 timeout 60 xenstore-watch -n 2 %s >/dev/null & moment=$!
 pmcoord suspend-all --guests-only & cycle=$!
 wait $moment
@@ -217,29 +217,29 @@ wait $cycle
 
 
 @pytest.mark.parametrize("moment", [FROZEN, UNBOUND], ids=["frozen", "unbound"])
-def test_given_up_at_any_moment_all_is_undone(netvm, moment):
-    # Time for the moment to be told: a module that takes three seconds to be unloaded, once devices are unbound.
+def test_everything_is_restored_after_an_abort_at_any_moment(netvm, moment):
+    # A module whose unload takes three seconds after the devices are unbound: time to write the node.
     netvm.configure("[Agent]\nUnloadModules=usb_storage\n")
     netvm.run(f"echo remove usb_storage sleep 3 > {SLOW_MODULE}; "
               f"systemd-run -q --collect --unit=assassin sh -c 'until {moment}; do :; done; exec xenstore-write data/moment come'")
 
     node = f"/local/domain/{netvm.laptop.domid('netvm')}/data/moment"
-    assert netvm.laptop.dom0(GIVE_UP % node, timeout=90, check=False).status == 1
+    assert netvm.laptop.dom0(ABORT % node, timeout=90, check=False).status == 1
 
     assert netvm.report()["result"] == "failed"
     assert netvm.wait_state(r"ready \d+")
 
 
-def test_a_rehearsal_whose_terminal_is_closed_is_undone(netvm):
-    """As it happens to who tests a network card over the network."""
+def test_a_self_test_whose_terminal_is_closed_is_undone(netvm):
+    """As when a network card is tested over the network."""
     netvm.configure("[Agent]\nUnloadModules=usb_storage\n")
-    result = netvm.run(f"echo remove usb_storage sleep 3 > {SLOW_MODULE}; pmcoord-agent --test & rehearsal=$!; "
-                       f"until {UNBOUND}; do :; done; kill -HUP $rehearsal; wait $rehearsal", check=False)
+    result = netvm.run(f"echo remove usb_storage sleep 3 > {SLOW_MODULE}; pmcoord-agent --test & test=$!; "
+                       f"until {UNBOUND}; do :; done; kill -HUP $test; wait $test", check=False)
     assert result.status == 1 and "interrupted" in result.stdout + result.stderr, result
-    assert netvm.look() == netvm.before
+    assert netvm.snapshot() == netvm.before
 
 
-def test_given_up_in_the_middle_of_a_hook_all_is_undone(netvm):
+def test_everything_is_restored_after_an_abort_during_a_hook(netvm):
     netvm.hook("[ $1 = post ] || { touch /run/in-hook; sleep 3; }")
     netvm.run("rm -f /run/in-hook")
 
@@ -252,7 +252,7 @@ def test_given_up_in_the_middle_of_a_hook_all_is_undone(netvm):
     assert netvm.wait_state(r"ready \d+")
 
 
-def test_a_hook_can_keep_its_guest_awake_and_says_why(netvm):
+def test_a_hook_can_keep_its_guest_awake_with_a_reason(netvm):
     netvm.hook('[ $1 = post ] || { echo "a stick is lent to web" >&2; exit 1; }')
 
     assert netvm.suspend("--timeout", "8s").wait(60).status == 3
@@ -262,12 +262,12 @@ def test_a_hook_can_keep_its_guest_awake_and_says_why(netvm):
     assert "a stick is lent to web" in str(netvm.run("journalctl -u pmcoord-agent -n 20 --no-pager"))
 
 
-# ---- a process that nobody can stop ----
+# ---- a process that cannot be frozen ----
 
 
 @pytest.fixture
 def stuck(netvm):
-    """Starts a process, in the slice it is given, that waits in the kernel for a file system that does not move."""
+    """Starts a process in the given slice that waits in the kernel for a frozen file system."""
     netvm.laptop.dom0("truncate -s 8M /run/lab/stuck.img && "
                       "xl block-attach netvm format=raw,vdev=xvdq,access=w,target=/run/lab/stuck.img")
     netvm.run("udevadm wait --timeout=20 /dev/xvdq && mkfs.ext4 -q /dev/xvdq && mkdir -p /run/stuck && "
@@ -283,7 +283,7 @@ def stuck(netvm):
     netvm.laptop.dom0("xl block-detach netvm xvdq")
 
 
-def test_a_user_s_process_that_does_not_freeze_is_named(netvm, stuck):
+def test_a_user_process_that_does_not_freeze_is_named(netvm, stuck):
     stuck("user.slice")
 
     assert netvm.suspend("--timeout", "6s").wait(60).status == 3
@@ -298,14 +298,14 @@ PATIENT = "/etc/pmcoord/pmcoord.conf.d/patient.conf"
 
 @pytest.fixture
 def patient(netvm):
-    """Half of a guest's time is its kernel's; on a slow machine the other half has to do for all that is undone."""
+    """Raises Timeout=: half of it is for the kernel, and on a slow machine the undo needs more than the other half."""
     netvm.laptop.put(PATIENT, b'[Guest "netvm"]\nTimeout=20s\n')
     netvm.laptop.dom0("systemctl restart pmcoord")
     yield
     netvm.laptop.dom0(f"rm {PATIENT}; systemctl restart pmcoord")
 
 
-def test_a_kernel_that_refuses_to_freeze_is_noticed_and_all_is_undone(netvm, patient, stuck):
+def test_a_kernel_that_refuses_to_freeze_is_detected_and_everything_restored(netvm, patient, stuck):
     stuck("system.slice")
 
     assert netvm.suspend().wait(90).status == 3
@@ -315,10 +315,10 @@ def test_a_kernel_that_refuses_to_freeze_is_noticed_and_all_is_undone(netvm, pat
     assert re.search(r"kernel has not suspended: freeze processes failed -16: .*'sh' \(\d+, waits in the kernel\)", report["detail"]), report
     netvm.resume()
     assert netvm.wait_state(r"(failed|ready) \d+")
-    assert netvm.look() == netvm.before
+    assert netvm.snapshot() == netvm.before
 
 
-def test_given_up_while_the_kernel_tries_all_is_undone(netvm, stuck):
+def test_everything_is_restored_after_an_abort_while_the_kernel_suspends(netvm, stuck):
     stuck("system.slice")
 
     job = netvm.suspend()
@@ -329,7 +329,7 @@ def test_given_up_while_the_kernel_tries_all_is_undone(netvm, stuck):
     assert netvm.wait_state(r"ready \d+")
 
 
-def test_killed_while_the_kernel_tries_all_is_undone(netvm, stuck):
+def test_everything_is_restored_after_a_kill_while_the_kernel_suspends(netvm, stuck):
     stuck("system.slice")
 
     job = netvm.suspend()
@@ -341,7 +341,7 @@ def test_killed_while_the_kernel_tries_all_is_undone(netvm, stuck):
     assert netvm.wait_state(r"(failed|ready) \d+")
 
 
-def test_when_dom0_hangs_meanwhile_it_undoes_by_itself(netvm, stuck):
+def test_the_agent_restores_by_itself_while_dom0_hangs(netvm, stuck):
     stuck("system.slice")
     daemon = str(netvm.laptop.dom0("systemctl show -p MainPID --value pmcoord"))
 
@@ -350,13 +350,13 @@ def test_when_dom0_hangs_meanwhile_it_undoes_by_itself(netvm, stuck):
     netvm.laptop.dom0(f"kill -STOP {daemon}")
     try:
         assert netvm.wait_state(r"failed \d+")
-        assert netvm.look() == netvm.before
+        assert netvm.snapshot() == netvm.before
     finally:
         netvm.laptop.dom0(f"kill -CONT {daemon}", check=False)
     job.wait(60)
 
 
-# ---- what stands in xenstore ----
+# ---- nodes in xenstore ----
 
 
 def mechanism(netvm: DriverDomain) -> str:
@@ -364,7 +364,7 @@ def mechanism(netvm: DriverDomain) -> str:
     return next(guest["mechanism"] for guest in guests if guest["name"] == "netvm")
 
 
-def test_a_request_that_comes_twice_is_one_request(netvm):
+def test_a_repeated_request_is_one_request(netvm):
     netvm.cycle()
     done = netvm.wait_state(r"ready \d+")
     quiesced = "journalctl -u pmcoord-agent --no-pager | grep -c 'quiesced in'"
@@ -386,13 +386,13 @@ def test_an_unknown_version_falls_back_to_xenstore(netvm):
     assert mechanism(netvm) == "agent"
 
 
-def test_without_it_the_guest_goes_by_xenstore_and_check_says_so(netvm):
+def test_without_the_agent_the_mechanism_is_xenstore_and_check_warns(netvm):
     netvm.run("systemctl stop pmcoord-agent")
 
     findings = json.loads(str(netvm.laptop.dom0("pmcoord check --json", check=False)))["findings"]
     assert [f for f in findings if f["subject"] == "netvm" and f["level"] == "error" and "agent" in f["message"] + f["advice"]], findings
 
-    # The USB controller would not survive it.
+    # The USB controller would not survive the suspend.
     netvm.run(f"echo {USB} > /sys/bus/pci/devices/{USB}/driver/unbind")
     assert netvm.suspend().wait(60).status == 3
     netvm.resume()
@@ -402,7 +402,7 @@ def test_without_it_the_guest_goes_by_xenstore_and_check_says_so(netvm):
     netvm.run(f"echo {USB} > /sys/bus/pci/drivers/xhci_hcd/bind")
 
 
-def test_no_restart_leaks_a_port(netvm):
+def test_restarts_leak_no_port(netvm):
     netvm.cycle()
     before = netvm.ports()
     for _ in range(3):
@@ -414,10 +414,10 @@ def test_no_restart_leaks_a_port(netvm):
         assert netvm.ports() == before
 
 
-# ---- a good service ----
+# ---- the service ----
 
 
-def test_a_root_file_system_that_is_read_only_is_enough(netvm):
+def test_the_agent_runs_with_a_read_only_root_file_system(netvm):
     netvm.run("mount -o remount,ro /")
     try:
         netvm.run("systemctl restart pmcoord-agent")
@@ -427,7 +427,7 @@ def test_a_root_file_system_that_is_read_only_is_enough(netvm):
         netvm.run("mount -o remount,rw /")
 
 
-def test_idle_it_does_nothing_and_is_small(netvm):
+def test_an_idle_agent_does_nothing_and_is_small(netvm):
     netvm.cycle()
     switches = f"cat /proc/{AGENT}/task/*/status | awk '/ctxt_switches/ {{ n += $2 }} END {{ print n }}'"
     watched, before, after = str(netvm.run(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The agent in an HVM driver domain: a device model's devices beside the real card, whose interrupts Xen does not give
-back after S3."""
+"""The agent in an HVM driver domain: devices of a device model beside the real card, whose interrupts Xen does not
+restore after S3."""
 
 import contextlib
 import json
@@ -12,9 +12,9 @@ from xenlab import Guest, LabError, Laptop, qemu
 
 DRIVER_DOMAIN = Guest("netvm", kind="netvm", type="hvm", memory=384, pci=(qemu.NIC,))
 NIGHTS = 20
-LAPTOPS = 8  # now and then the emulation ends an HVM guest: then the nights go on with another copy
+LAPTOPS = 8  # if the emulation ends the HVM guest, the test continues with another copy
 
-# The image makes its bridge of the name that the card has in a PV guest.
+# The image configures the card by its name in a PV guest, which is another one here.
 SET_UP = """set -e
 link=$(basename /sys/bus/pci/drivers/e1000e/0*/net/*)
 ip link add br0 type bridge
@@ -53,7 +53,7 @@ def sleep_a_night(laptop: Laptop, before: str) -> None:
 
 
 def sleep_nights(laptop: Laptop, nights: int) -> int:
-    """Returns how many of them went well; less than asked for only where the emulation has failed."""
+    """Returns the number of nights, less than `nights` only if the emulation has failed."""
     before = str(laptop.guest("netvm", LOOK))
     assert f"{laptop.link}" in before and "master br0" in before and "e1000e" in before
     for night in range(nights):
@@ -66,7 +66,7 @@ def sleep_nights(laptop: Laptop, nights: int) -> int:
     return nights
 
 
-# It boots a laptop of its own, which takes five minutes by itself.
+# Boots a laptop of its own, which alone takes five minutes.
 @pytest.mark.timeout(1800)
 def test_the_card_survives_20_nights(payload):
     slept = 0
@@ -75,4 +75,4 @@ def test_the_card_survives_20_nights(payload):
             slept += sleep_nights(laptop, NIGHTS - slept)
         if slept == NIGHTS:
             return
-    pytest.fail(f"the emulation has failed {LAPTOPS} times; {slept} nights went well")
+    pytest.fail(f"the emulation has failed {LAPTOPS} times; {slept} nights succeeded")

@@ -21,7 +21,7 @@ FILL = f"""
 udevadm wait --timeout=60 {DISK} && mkfs.ext4 -q {DISK} && mkdir -p {MOUNT} && mount {DISK} {MOUNT} &&
 head -c 4000000 /dev/urandom > {FILE} && sync && sha256sum < {FILE}
 """
-# From the disk, not from memory.
+# Reads the disk, not the page cache.
 READ = f"sync; echo 3 > /proc/sys/vm/drop_caches; sha256sum < {FILE}"
 FUNCTION = "basename $(readlink -f /sys/class/nvme/nvme0/device)"
 
@@ -36,23 +36,23 @@ def laptop(payload):
 
 
 def planned(laptop: Laptop) -> tuple[str, bool, str]:
-    """What the agent would do to the controller: action, risk, reason."""
+    """The agent's decision about the controller: action, risk, reason."""
     devices = json.loads(str(laptop.guest("netvm", "pmcoord-agent --dry-run --json")))["devices"]
     device = next(device for device in devices if device["driver"] == "nvme")
     return device["action"], device["risk"], device["reason"]
 
 
-def test_a_file_on_a_multipath_disk_outlives_the_sleep(laptop):
+def test_a_file_on_a_multipath_disk_survives_the_sleep(laptop):
     laptop.guest("netvm", f"udevadm wait --timeout=60 {DISK}")
     place = str(laptop.guest("netvm", "readlink -f /sys/class/block/nvme0n1"))
-    assert place.startswith("/sys/devices/virtual/nvme-subsystem/"), "the kernel made no multipath device of it"
+    assert place.startswith("/sys/devices/virtual/nvme-subsystem/"), "the kernel has not made it a multipath device"
     assert planned(laptop) == ("unbind", False, "")
 
     before = str(laptop.guest("netvm", FILL))
 
     assert planned(laptop) == ("keep", True, IN_USE)
     kept = f"{laptop.guest('netvm', FUNCTION)} nvme kept: {IN_USE}"
-    # The agent publishes what it would keep when it starts, and after each cycle.
+    # The agent publishes the devices it would keep when it starts and after each cycle.
     laptop.guest("netvm", "systemctl restart pmcoord-agent")
     findings = json.loads(str(laptop.dom0("pmcoord check --json", check=False)))["findings"]
     assert [f for f in findings if (f["subject"], f["level"]) == ("netvm", "warning") and kept in f["message"]], findings
@@ -68,7 +68,7 @@ def test_a_file_on_a_multipath_disk_outlives_the_sleep(laptop):
 
 
 def test_with_its_controller_unbound_the_same_file_cannot_be_read(laptop):
-    """The control: what the agent must not do is what the test above would notice."""
+    """The control: the test above detects an unbound controller."""
     laptop.guest("netvm", READ)
     laptop.guest("netvm", f"cd /sys/bus/pci/drivers/nvme && f=$({FUNCTION}) && echo $f > unbind && echo $f > bind")
 

@@ -13,7 +13,7 @@ from xenlab import Laptop
 
 @pytest.fixture(scope="module")
 def laptop(payload):
-    """One for all of them: each leaves it as it was."""
+    """Shared by all tests: each restores it."""
     with Laptop.fresh(payload) as laptop:
         yield laptop
 
@@ -30,17 +30,17 @@ def found(told: list[dict], level: str) -> set[str]:
     return {finding["subject"] for finding in told if finding["level"] == level}
 
 
-def test_a_laptop_that_is_set_up_has_no_errors_and_no_warnings_and_stays_as_it_is(laptop):
-    # One that runs, waits, or is about to run is the same one.
-    look = "xl list | awk '{ gsub(/[rb-]/, \"\", $5); print $1, $2, $5 }'; xenstore-ls -f /local/domain | grep -E 'pmcoord|control/shutdown'"
-    before = laptop.dom0(look).stdout
+def test_a_configured_laptop_has_no_findings_and_is_not_changed(laptop):
+    # A guest's state may change between running, blocked and runnable.
+    snapshot = "xl list | awk '{ gsub(/[rb-]/, \"\", $5); print $1, $2, $5 }'; xenstore-ls -f /local/domain | grep -E 'pmcoord|control/shutdown'"
+    before = laptop.dom0(snapshot).stdout
     told = findings(laptop)
     assert found(told, "error") == set() and found(told, "warning") == set(), told
     assert any("4.17" in finding["message"] for finding in told if finding["subject"] == "Xen")
-    assert laptop.dom0(look).stdout == before
+    assert laptop.dom0(snapshot).stdout == before
 
 
-def test_what_is_not_set_up_is_named_with_what_to_do(laptop):
+def test_what_is_not_configured_is_reported_with_advice(laptop):
     laptop.guest("netvm", "systemctl stop pmcoord-agent")
     laptop.dom0("systemctl disable pmcoord-sleep.service && systemctl mask suspend.target && xl pause mail")
     told = findings(laptop, status=1)
@@ -55,7 +55,7 @@ def test_what_is_not_set_up_is_named_with_what_to_do(laptop):
     assert found(told, "error") == set() and found(told, "warning") == set(), told
 
 
-def test_only_root_is_told_of_guests(laptop):
+def test_only_root_can_read_guests(laptop):
     result = laptop.dom0("setpriv --reuid=nobody --clear-groups pmcoord check", check=False)
     assert result.status == 4 and "root" in result.stdout, result
 
@@ -74,7 +74,7 @@ def test_monitor_and_status_follow_the_lid(laptop):
     seen = ended.stdout
     assert ended.status == 0
     for guest in GUESTS:
-        assert f"{guest:16} down" in seen and f"{guest:16} running" in seen, seen
+        assert f"{guest:16} suspended" in seen and f"{guest:16} running" in seen, seen
     assert seen.index("fw               suspended") < seen.index("netvm            suspended")
     assert re.search(r"^Cycle \d+ started: sleep\.$", seen, re.M) and "host awake" in seen
     status = json.loads(str(laptop.dom0("pmcoord status --json")))

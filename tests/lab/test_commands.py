@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The commands by hand, on the real hypervisor: guests only, by name, and what is refused."""
+"""The commands on Xen: cycles without S3, guests by name, and refusals."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ def states(laptop) -> dict[str, str]:
     return {guest["name"]: guest["state"] for guest in guests}
 
 
-def test_list_tells_what_there_is(laptop):
+def test_list_has_every_guest(laptop):
     guests = {guest["name"]: guest for guest in json.loads(str(laptop.dom0("pmcoord list --json")))["guests"]}
     assert set(guests) == set(GUESTS)
     assert {name: guest["type"] for name, guest in guests.items()} == {
@@ -28,7 +28,7 @@ def test_list_tells_what_there_is(laptop):
     assert guests["vault"]["uuid"] == str(laptop.dom0("xl list -v vault | tail -n 1 | awk '{ print $7 }'"))
 
 
-def test_plan_orders_what_list_tells(laptop):
+def test_plan_follows_the_dependencies_of_list(laptop):
     plan = json.loads(str(laptop.dom0("pmcoord plan --json")))
     down = {step["guest"]: step for step in plan["suspend"]}
     assert sorted(down["fw"]["after"]) == ["mail", "web"] and down["netvm"]["after"] == ["fw"]
@@ -36,7 +36,7 @@ def test_plan_orders_what_list_tells(laptop):
     assert plan["resume"][0]["guest"] == "netvm"
 
 
-def test_guests_only_and_back_and_each_twice_is_harmless(laptop):
+def test_guests_only_and_resume_all_are_idempotent(laptop):
     before = domains(laptop)
     boots = {guest: laptop.boot_id(guest) for guest in GUESTS}
 
@@ -54,7 +54,7 @@ def test_guests_only_and_back_and_each_twice_is_harmless(laptop):
     assert last_report(laptop)["result"] == "ok"
 
 
-def test_suspend_all_by_hand_goes_through_logind_and_reports(laptop):
+def test_suspend_all_uses_logind_and_prints_the_report(laptop):
     job = laptop.dom0_start("pmcoord suspend-all --json")
     laptop.wait_suspended()
     laptop.wake()
@@ -66,7 +66,7 @@ def test_suspend_all_by_hand_goes_through_logind_and_reports(laptop):
     laptop.wait_ping("web", seconds=10)
 
 
-def test_suspend_all_without_the_unit_does_it_all_itself(laptop):
+def test_suspend_all_without_the_sleep_unit_runs_the_cycle_itself(laptop):
     laptop.dom0("systemctl disable pmcoord-sleep.service")
     job = laptop.dom0_start("pmcoord suspend-all --json")
     laptop.wait_suspended()
@@ -78,7 +78,7 @@ def test_suspend_all_without_the_unit_does_it_all_itself(laptop):
     assert str(laptop.dom0("cat /sys/power/sync_on_suspend")) == "1"
 
 
-def test_by_name_the_law_of_order_is_kept(laptop):
+def test_guests_by_name_are_suspended_in_order(laptop):
     laptop.dom0("pmcoord suspend fw")
     assert states(laptop) == {"netvm": "running", "fw": "suspended", "web": "suspended", "mail": "suspended", "vault": "running"}
     laptop.dom0("pmcoord resume web")
@@ -98,7 +98,7 @@ def test_a_guest_that_the_user_paused_stays_paused(laptop):
     laptop.wait_ping("mail", seconds=10)
 
 
-def test_a_guest_that_is_held_stays_down_over_a_sleep(laptop):
+def test_a_guest_that_is_kept_suspended_stays_so_over_a_sleep(laptop):
     laptop.dom0("pmcoord suspend web -q")
     laptop.sleep_and_wake()
     laptop.dom0("systemctl stop pmcoord-sleep.service", timeout=90)
@@ -107,12 +107,12 @@ def test_a_guest_that_is_held_stays_down_over_a_sleep(laptop):
     laptop.wait_ping("web", seconds=15)
 
 
-def test_a_coordinator_killed_while_guests_are_down_strands_nobody(laptop):
-    """ExecStopPost brings them back as soon as systemd sees the corpse."""
+def test_a_coordinator_killed_while_guests_are_suspended_strands_no_guest(laptop):
+    """ExecStopPost= resumes them as soon as systemd has noticed the death."""
     boots = {guest: laptop.boot_id(guest) for guest in GUESTS}
     laptop.close_lid()
     laptop.wait_suspended()
-    # In S3 nothing can be killed: let it happen with the first thing that runs after the wake.
+    # The first command after the wake kills it, because in S3 nothing runs.
     laptop.wake()
     laptop.dom0("pkill -KILL -x pmcoord", check=False)
     laptop.wait_awake()
@@ -122,7 +122,7 @@ def test_a_coordinator_killed_while_guests_are_down_strands_nobody(laptop):
     assert {guest: laptop.boot_id(guest) for guest in GUESTS} == boots
 
 
-def test_when_its_terminal_is_closed_all_is_undone(laptop):
+def test_a_closed_terminal_undoes_the_cycle(laptop):
     laptop.dom0("systemctl stop pmcoord")
     laptop.guest("netvm", "mkdir -p /etc/pmcoord/suspend.d; cd /etc/pmcoord/suspend.d; "
                           "printf '#!/bin/sh\\n[ $1 = post ] || sleep 4\\n' > 10-slow; chmod +x 10-slow")
@@ -137,7 +137,7 @@ def test_when_its_terminal_is_closed_all_is_undone(laptop):
 
 
 @pytest.mark.parametrize("daemon", [True, False])
-def test_who_stops_reading_stops_nothing(laptop, daemon):
+def test_a_closed_pipe_stops_no_cycle(laptop, daemon):
     if not daemon:
         laptop.dom0("systemctl stop pmcoord")
     assert str(laptop.dom0("pmcoord suspend-all --guests-only | true; echo ${PIPESTATUS[0]}")) == "0"
@@ -146,9 +146,9 @@ def test_who_stops_reading_stops_nothing(laptop, daemon):
     assert states(laptop) == dict.fromkeys(GUESTS, "running")
 
 
-def test_no_port_leaks_from_cycle_to_cycle(laptop):
+def test_cycles_leak_no_port(laptop):
     def ports(guest: str) -> int:
-        """Without those of physical interrupts: the card has one or three, as its driver gets MSI-X or not."""
+        """Without those of physical interrupts, whose number depends on whether the card's driver gets MSI-X."""
         return int(str(laptop.dom0(f"/usr/lib/xen-4.17/bin/lsevtchn {laptop.domid(guest)} | grep -vc 'Physical IRQ'")))
 
     def cycle() -> None:
@@ -161,7 +161,7 @@ def test_no_port_leaks_from_cycle_to_cycle(laptop):
     assert {guest: ports(guest) for guest in GUESTS} == first
 
 
-# ---- what is refused ---------------------------------------------------------
+# ---- refusals ----------------------------------------------------------------
 
 
 def refused(laptop, command: str, status: int, *words: str) -> None:
@@ -175,7 +175,7 @@ def refused(laptop, command: str, status: int, *words: str) -> None:
     assert states(laptop) == before
 
 
-def test_a_guest_that_does_not_exist_is_named_and_nothing_changes(laptop):
+def test_a_missing_guest_is_named_and_nothing_changes(laptop):
     refused(laptop, "pmcoord suspend web nosuch", 2, "'nosuch'")
     refused(laptop, "pmcoord resume nosuch", 2, "'nosuch'")
 
@@ -184,7 +184,7 @@ def test_not_root_is_exit_4(laptop):
     refused(laptop, "setpriv --reuid=nobody --clear-groups pmcoord suspend-all", 4, "root")
 
 
-def test_a_broken_configuration_is_named_by_line_and_nothing_changes(laptop):
+def test_a_broken_configuration_is_reported_by_line_and_nothing_changes(laptop):
     laptop.put("/etc/pmcoord/pmcoord.conf", b"[Coordinator]\n\nDeadline=soon\n")
     result = laptop.dom0("pmcoord suspend-all", check=False)
     assert result.status == 2
@@ -192,7 +192,7 @@ def test_a_broken_configuration_is_named_by_line_and_nothing_changes(laptop):
     assert str(laptop.dom0("xl list | tail -n +3 | awk '$5 ~ /s/' | wc -l")) == "0"
 
 
-def test_in_a_guest_it_says_where_it_belongs(laptop):
+def test_in_a_guest_the_error_names_dom0(laptop):
     laptop.dom0("mkdir -p /run/lab/guest && mount -t tmpfs none /run/lab/guest && touch /run/lab/guest/empty"
                 " && mount --bind /run/lab/guest/empty /proc/xen/capabilities")
     result = laptop.dom0("pmcoord list", check=False)
@@ -201,7 +201,7 @@ def test_in_a_guest_it_says_where_it_belongs(laptop):
 
 
 def test_another_version_of_xen_is_named(laptop, tmp_path):
-    """Xen refuses the tools of another version with EACCES, as this stand-in for its library does."""
+    """Xen refuses tools of another version with EACCES, as this replacement of the library does."""
     (tmp_path / "shim.c").write_text(
         "#include <errno.h>\nint xc_domain_getinfolist(void) { errno = EACCES; return -1; }\n")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", tmp_path / "shim.c"], check=True)
@@ -209,14 +209,14 @@ def test_another_version_of_xen_is_named(laptop, tmp_path):
     refused(laptop, "LD_PRELOAD=/run/lab/shim.so pmcoord list", 4, "4.17", "version")
 
 
-def test_without_xenstored_it_says_so_at_once(laptop):
+def test_without_xenstored_commands_fail_at_once(laptop):
     laptop.dom0("pkill -KILL -x 'o?xenstored'")
     result = laptop.dom0("timeout 10 pmcoord list", check=False)
     assert result.status == 4 and "xenstored" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["suspend-all --guests-only", "resume-all"])
-def test_who_comes_second_is_told_who_is_at_work(laptop, command):
+def test_a_second_command_names_the_running_one(laptop, command):
     laptop.dom0("mkdir -p /run/pmcoord")
     holder = laptop.dom0_start("exec 9>>/run/pmcoord/lock && flock 9 && echo 'someone, process 1' > /run/pmcoord/lock && echo held && sleep 1000")
     holder.wait_output("held", 20)

@@ -32,5 +32,5 @@ def shared(payload):
 def host(shared, request):
     request.node.laptop = shared.laptop
     yield shared
-    # What a failed test has left is not the next one's.
+    # Do not let a failed test affect the next one.
     shared.run("resume-all", "-q")

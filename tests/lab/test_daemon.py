@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The resident coordinator on real Xen: what it keeps, and what its death costs."""
+"""The daemon on Xen: its channels and prepared requests, and its restarts."""
 
 import json
 import re
@@ -15,9 +15,9 @@ LSEVTCHN = "/usr/lib/xen-4.17/bin/lsevtchn"
 
 @pytest.fixture(scope="module")
 def calm(payload):
-    """A laptop for tests that leave it as they found it."""
+    """A laptop shared by tests that restore it."""
     with Laptop.fresh(payload) as laptop:
-        # Under emulation a PVH guest can fault by itself, and this laptop lives for minutes.
+        # Under emulation a PVH guest can fault by itself, and this laptop runs for minutes.
         laptop.dom0("xl destroy vault")
         laptop.guests.pop("vault")
         wait_ready(laptop)
@@ -25,14 +25,14 @@ def calm(payload):
 
 
 def wait_ready(laptop: Laptop) -> None:
-    """Until the daemon is there, and has done what it had to do after its start."""
+    """Waits until the daemon is idle after its start."""
     deadline = time.monotonic() + 30
     while property_of(laptop, "State") != "idle":
         assert time.monotonic() < deadline
 
 
 def restart(laptop: Laptop, how: str) -> None:
-    """Ends the daemon in some way, and waits for its successor."""
+    """Ends the daemon by the command `how`, and waits until it is restarted."""
     laptop.dom0(f"{how}; sleep 1; timeout 20 sh -c 'until systemctl is-active -q pmcoord; do sleep 0.1; done'", timeout=40)
     wait_ready(laptop)
 
@@ -47,7 +47,7 @@ def pid(laptop: Laptop) -> int:
 
 
 def ports(laptop: Laptop, guest: str) -> int:
-    """Without those of physical interrupts: the card has one or three, as its driver gets MSI-X or not."""
+    """Without those of physical interrupts, whose number depends on whether the card's driver gets MSI-X."""
     return int(str(laptop.dom0(f"{LSEVTCHN} {laptop.domid(guest)} | grep -vc 'Physical IRQ'")))
 
 
@@ -55,7 +55,7 @@ def states(laptop: Laptop) -> dict[str, str]:
     return {guest["name"]: guest["state"] for guest in json.loads(str(laptop.dom0("pmcoord list --json")))["guests"]}
 
 
-def test_the_daemon_runs_and_only_root_may_ask_it(calm):
+def test_the_daemon_runs_and_only_root_can_call_it(calm):
     assert str(calm.dom0("systemctl is-active pmcoord")) == "active"
     refused = calm.dom0("setpriv --reuid=65534 --regid=65534 --clear-groups busctl call org.pmcoord.Coordinator1 "
                         "/org/pmcoord/Coordinator1 org.pmcoord.Coordinator1 ResumeAll 'a{sv}' 0", check=False)
@@ -64,7 +64,7 @@ def test_the_daemon_runs_and_only_root_may_ask_it(calm):
 
 
 def test_requests_are_written_ahead_and_answered(calm):
-    """The critical path is one notify: the agent knows the next cycle before it comes."""
+    """The agent is armed for the next cycle in advance, so that a request is one notification."""
     calm.dom0("pmcoord suspend-all --guests-only -q && pmcoord resume-all -q")
     calm.dom0(f"timeout 20 sh -c 'until xenstore-read /local/domain/{calm.domid('netvm')}/data/pmcoord/state "
               "| grep -q ready; do sleep 0.2; done'", timeout=30)
@@ -77,29 +77,29 @@ def test_requests_are_written_ahead_and_answered(calm):
     assert state == f"ready {last + 1}"
 
 
-def test_a_cycle_is_done_by_the_daemon_and_begins_at_once(calm):
+def test_the_daemon_runs_a_cycle_and_starts_it_at_once(calm):
     report = json.loads(str(calm.dom0("pmcoord suspend-all --guests-only --json")))
     calm.dom0("pmcoord resume-all -q")
     assert report["result"] == "ok"
     assert property_of(calm, "Cycle") == str(report["cycle"])
-    # The guests are known already: reading them all anew takes 150 ms here.
+    # The inventory is cached: reading all guests again takes 150 ms here.
     inventory = next(phase for phase in report["phases"] if phase["name"] == "inventory")
     assert inventory["duration_us"] < 60_000
 
 
-def test_who_is_back_at_once_is_shown_too(calm):
-    """The job is over, and its journals gone, before the daemon tells of its first step."""
+def test_guests_resumed_at_once_are_shown_too(calm):
+    """The job has ended, and its journals are removed, before the daemon sends the first Step signal."""
     calm.dom0("pmcoord suspend web -q; pmcoord suspend mail -q")
     lines = str(calm.dom0("pmcoord resume-all | cat")).splitlines()
     assert sorted(line.split()[2:] for line in lines[:-1]) == [["mail", "running"], ["web", "running"]]
-    assert lines[-1] == "2 guests back."
+    assert lines[-1] == "2 guests resumed."
 
 
-def test_two_at_once_one_works_and_the_other_is_told_who_does(calm):
+def test_the_second_of_two_commands_names_the_first(calm):
     first = calm.dom0_start("pmcoord cycle -n 20 -q")
     calm.dom0("timeout 20 sh -c 'until ls /run/pmcoord/cycles/* >/dev/null 2>&1; do :; done'", timeout=30)
     second = None
-    for _ in range(10):  # between two of the cycles nobody is at work
+    for _ in range(10):  # between two cycles no job runs
         second = calm.dom0("pmcoord suspend-all --guests-only -q", check=False)
         if second.status == 5:
             break
@@ -111,22 +111,22 @@ def test_two_at_once_one_works_and_the_other_is_told_who_does(calm):
     assert set(states(calm).values()) == {"running"}
 
 
-def test_idle_it_neither_wakes_up_nor_calls_the_kernel(calm):
+def test_an_idle_daemon_neither_wakes_up_nor_calls_the_kernel(calm):
     time.sleep(5)
-    who = pid(calm)
-    switches = f"cat /proc/{who}/task/*/status | grep ctxt"
+    daemon = pid(calm)
+    switches = f"cat /proc/{daemon}/task/*/status | grep ctxt"
     before = str(calm.dom0(switches))
     time.sleep(20)
     assert str(calm.dom0(switches)) == before
-    # Attaching and detaching interrupt what it waits in: only what lies between counts.
-    calm.dom0(f"timeout 14 strace -f -ttt -o /run/idle -p {who}", check=False, timeout=40)
+    # Attaching and detaching strace interrupt its wait; only calls between them count.
+    calm.dom0(f"timeout 14 strace -f -ttt -o /run/idle -p {daemon}", check=False, timeout=40)
     calls = [line for line in calm.get("/run/idle").decode().splitlines() if re.search(r"^\d+ +\d+\.\d+ \w+\(", line)]
     times = [float(line.split()[1]) for line in calls]
     began = min(times)
     assert not [line for line, at in zip(calls, times) if began + 2 < at < began + 12], calls
 
 
-def test_the_watchdog_is_armed_in_a_cycle_and_only_then(calm):
+def test_the_watchdog_is_armed_only_in_a_cycle(calm):
     def watchdog() -> str:
         return str(calm.dom0("systemctl show -p WatchdogUSec --value pmcoord"))
 
@@ -140,14 +140,14 @@ def test_the_watchdog_is_armed_in_a_cycle_and_only_then(calm):
 
 
 def test_its_memory_is_small_and_locked(calm):
-    """Its own is what it has written; the text of libraries is resident because it is locked, and is no one's own."""
+    """Private_Dirty counts what it has written; the text of libraries is resident because it is locked, but shared."""
     rollup = str(calm.dom0(f"cat /proc/{pid(calm)}/smaps_rollup"))
     sizes = {key: int(size) for key, size in re.findall(r"^(\w+):\s+(\d+) kB", rollup, re.M)}
     assert sizes["Private_Dirty"] <= 2048, rollup
     assert sizes["Locked"] >= sizes["Private_Dirty"]
 
 
-def test_domains_that_come_and_go_are_followed(calm):
+def test_added_and_removed_domains_are_tracked(calm):
     calm.create_guest(Guest("late"))
     deadline = time.monotonic() + 20
     while "late" not in str(calm.dom0("cat /run/pmcoord/ports; pmcoord list")) or \
@@ -162,7 +162,7 @@ def test_domains_that_come_and_go_are_followed(calm):
     assert {guest["name"] for guest in report["guests"]} == set(GUESTS)
 
 
-def test_channels_outlive_restarts_and_no_port_leaks(calm):
+def test_channels_survive_restarts_and_leak_no_port(calm):
     calm.dom0("pmcoord cycle -n 2 -q")
     before = {guest: ports(calm, guest) for guest in GUESTS}
     dom0_before = int(str(calm.dom0(f"{LSEVTCHN} 0 | wc -l")))
@@ -173,18 +173,18 @@ def test_channels_outlive_restarts_and_no_port_leaks(calm):
     assert int(str(calm.dom0(f"{LSEVTCHN} 0 | wc -l"))) <= dom0_before
 
 
-def test_killed_it_comes_back_with_the_same_channels(calm):
+def test_a_killed_daemon_restarts_with_the_same_channels(calm):
     calm.dom0("sleep 1")
     before = str(calm.dom0("sort /run/pmcoord/ports"))
     assert " published " in before and " own " in before
-    who = pid(calm)
-    restart(calm, f"kill -KILL {who}")
-    assert pid(calm) != who
-    # The local port too: the kernel never unbound it.
+    killed = pid(calm)
+    restart(calm, f"kill -KILL {killed}")
+    assert pid(calm) != killed
+    # Also with the same local ports, because the kernel never unbound them.
     assert str(calm.dom0("sort /run/pmcoord/ports")) == before
 
 
-def test_without_the_daemon_commands_do_it_themselves(calm):
+def test_without_the_daemon_commands_run_the_jobs_themselves(calm):
     calm.dom0("systemctl stop pmcoord")
     try:
         report = json.loads(str(calm.dom0("pmcoord suspend-all --guests-only --json")))
@@ -199,14 +199,14 @@ def test_without_the_daemon_commands_do_it_themselves(calm):
 
 
 @pytest.mark.parametrize("moment", [" down 0", " down 3", " running 3"])
-def test_killed_in_the_middle_its_successor_brings_everybody_back_at_once(calm, moment):
-    """kill -9 when the first guest is down, when the last one is, and when the first one is back."""
-    who = pid(calm)
-    watcher = calm.dom0_start(f"while ! grep -qs '{moment}' /run/pmcoord/cycles/*; do :; done; kill -KILL {who}")
-    asked = calm.dom0_start("pmcoord cycle -n 1 -q")
+def test_a_daemon_killed_in_a_cycle_is_restarted_and_resumes_all_guests_at_once(calm, moment):
+    """SIGKILL after the first guest is suspended, after the last one, and after the first one is resumed."""
+    daemon = pid(calm)
+    watcher = calm.dom0_start(f"while ! grep -qs '{moment}' /run/pmcoord/cycles/*; do :; done; kill -KILL {daemon}")
+    command = calm.dom0_start("pmcoord cycle -n 1 -q")
     watcher.wait(60)
-    assert asked.wait(60).status == 1
-    # Who had taken its request by then may still go down, and is waited for; it must not stay down.
+    assert command.wait(60).status == 1
+    # A guest that has acknowledged its request may suspend later; it must be resumed, too.
     calm.dom0("timeout 60 sh -c 'while ls /run/pmcoord/cycles/* >/dev/null 2>&1; do sleep 0.2; done'", timeout=80)
     assert set(states(calm).values()) == {"running"}
     wait_ready(calm)

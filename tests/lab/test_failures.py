@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One guest misbehaves, on real Xen: it is named, nobody else is hurt, and all comes back."""
+"""Guests that misbehave, on Xen: the report names them, the others are suspended, all are resumed."""
 
 import contextlib
 import json
@@ -14,16 +14,16 @@ from xenlab.laptop import ATTEMPTS
 from test_sleep import GUESTS as ALL_GUESTS
 from test_sleep import domains, wait_cycle_over
 
-# Under emulation a PVH guest can fault by itself some time after it came up: not for a laptop that serves for long.
+# Without vault: under emulation a PVH guest can fault by itself some time after its start.
 GUESTS = tuple(guest for guest in ALL_GUESTS if guest != "vault")
 
-# A guest that hangs: it never looks at its xenstore.
+# A guest that hangs: it never reads xenstore.
 HUNG = b'name="hung"\ntype="pvh"\nkernel="/srv/lab/hung"\nmemory=16\nvcpus=1\non_reboot="destroy"\n'
 
 
 @pytest.fixture(scope="module")
 def shared(payload):
-    """Every test leaves this laptop as it found it, and that is part of what is tested."""
+    """Every test restores this laptop, which is part of the test."""
     with Laptop.fresh(payload) as laptop:
         laptop.put("/run/lab/hung.cfg", HUNG)
         laptop.dom0("xl destroy vault")
@@ -33,7 +33,7 @@ def shared(payload):
 
 @pytest.fixture
 def calm(shared):
-    # What a failed test has left is not the next one's.
+    # Do not let a failed test affect the next one.
     shared.dom0("pmcoord resume-all -q", check=False)
     before = domains(shared)
     boots = {guest: shared.boot_id(guest) for guest in GUESTS}
@@ -76,25 +76,25 @@ def another_guest(laptop: Laptop, guest: Guest):
         del laptop.guests[guest.name]
 
 
-# The kernel looks for partitions on a new disk; one whose every answer takes seconds keeps whoever made it waiting for
-# several of them, and as long as he waits he cannot be frozen.
+# The kernel reads the partitions of a new disk. While a disk's answers take seconds, the process that has created it
+# waits for several of them, and cannot be frozen.
 SLOW_DISK = "irqmode=2 completion_nsec=%d000000000 gb=1 nr_devices=1"
 
 
 def block(laptop: Laptop, name: str, answer_seconds: int) -> None:
-    """From now on the guest's kernel takes requests to suspend, but cannot freeze its processes for some time."""
+    """Makes the guest's kernel acknowledge requests to suspend, but unable to freeze its processes for some time."""
     laptop.guest(name, f"cd /modules && insmod configfs.ko; (insmod null_blk.ko {SLOW_DISK % answer_seconds} </dev/null >/dev/null 2>&1 &);"
                  "until grep -q '^State:.D' /proc/$(pidof insmod)/status; do :; done")
 
 
 def configure(laptop: Laptop, *lines: str) -> str:
-    """The option that has pmcoord use this configuration."""
+    """Writes a configuration; returns the option that selects it."""
     laptop.put("/run/lab/pmcoord.conf", "\n".join(["[Coordinator]", *lines, ""]).encode())
     return "--config /run/lab/pmcoord.conf"
 
 
 def suspend(laptop: Laptop, options: str = "") -> tuple[int, dict, str]:
-    """Exit code, report, and what was said of it."""
+    """Returns exit code, report, and standard error."""
     result = laptop.dom0(f"pmcoord {options} suspend-all --guests-only --json", check=False)
     return result.status, json.loads(result.stdout), result.stderr
 
@@ -108,7 +108,7 @@ def assert_saveable(laptop: Laptop, name: str) -> None:
     laptop.forget_guest(name)
 
 
-# ---- the host, before there is the shared laptop: two starve each other --------
+# ---- the host; before the shared laptop exists, as two starve each other -------
 
 
 # A process that writes to a frozen file system waits in the kernel and cannot be frozen itself.
@@ -122,7 +122,7 @@ until grep -q '^State:.D' /proc/$!/status; do :; done
 
 
 @pytest.mark.parametrize("how", ["lid", "command"])
-def test_when_the_kernel_refuses_to_sleep_everyone_is_back(laptop, how):
+def test_all_guests_are_resumed_when_the_kernel_refuses_to_sleep(laptop, how):
     boots = {guest: laptop.boot_id(guest) for guest in ALL_GUESTS}
     laptop.dom0(STUCK_PROCESS)
     if how == "lid":
@@ -145,20 +145,20 @@ def test_when_the_kernel_refuses_to_sleep_everyone_is_back(laptop, how):
 
 
 def assert_backs_off(laptop: Laptop, cycle: int) -> None:
-    """systemd tries again as long as the lid is closed; guests are not to go down each time."""
+    """systemd tries again while the lid is closed; guests must not be suspended each time."""
     laptop.dom0("systemctl start suspend.target", check=False)
     assert json.loads(str(laptop.dom0("pmcoord report --json")))["cycle"] == cycle
     assert "the next attempt is due in" in str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep -o cat"))
     laptop.open_lid()
-    # logind may be at it again, from before the lid was open: not to be let through now.
+    # An attempt of logind from before the lid was opened must not succeed now.
     laptop.dom0("while systemctl list-jobs --no-legend | grep -q 'suspend\\|sleep'; do sleep 0.1; done; fsfreeze -u /run/lab/stuck")
-    # What logind has tried by itself meanwhile is known as well.
+    # Consumes events of attempts that logind has made by itself.
     with contextlib.suppress(LabError):
         laptop.wait_suspended(1)
     laptop.sleep_and_wake()
     wait_cycle_over(laptop)
     report = json.loads(str(laptop.dom0("pmcoord report --json")))
-    # More than the next, if logind was at it after the lid was open and before the file system was.
+    # Not the next number, if logind tried between the opening of the lid and the thaw of the file system.
     assert report["cycle"] > cycle and report["result"] == "ok" and report["slept_us"], report
 
 
@@ -177,7 +177,7 @@ def test_a_closed_lid_sleeps_in_spite_of_a_hung_guest(laptop):
     laptop.wait_ping("web", seconds=10)
 
 
-# ---- guests that do not go down ----------------------------------------------
+# ---- guests that do not suspend ----------------------------------------------
 
 
 def test_a_hung_guest_is_paused_and_named_and_the_others_are_suspended(calm):
@@ -190,11 +190,11 @@ def test_a_hung_guest_is_paused_and_named_and_the_others_are_suspended(calm):
         assert states(calm) == dict.fromkeys(GUESTS, "suspended") | {"hung": "paused"}
         resume(calm)
         assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
-        # The request was retracted: it would suspend by itself one day.
+        # The request must be retracted, or the guest would suspend later.
         assert str(calm.dom0("xenstore-read /local/domain/$(xl domid hung)/control/shutdown")) == ""
 
 
-def test_a_hung_guest_stops_all_where_policy_says_abort(calm):
+def test_a_hung_guest_aborts_the_cycle_with_on_failure_abort(calm):
     with hung_guest(calm):
         status, report, said = suspend(calm, configure(calm, "GuestTimeout=2s", "OnFailure=abort"))
         assert (status, report["result"]) == (1, "failed")
@@ -203,7 +203,7 @@ def test_a_hung_guest_stops_all_where_policy_says_abort(calm):
 
 
 @pytest.mark.parametrize("policy, status, outcome", [("pause", 3, "paused"), ("abort", 1, "failed")])
-def test_at_the_deadline_policy_decides_and_who_held_it_up_is_named(calm, policy, status, outcome):
+def test_at_the_deadline_on_deadline_decides_and_the_cause_is_named(calm, policy, status, outcome):
     with hung_guest(calm):
         options = configure(calm, "Deadline=3s", f"OnDeadline={policy}")
         start = time.monotonic()
@@ -217,7 +217,7 @@ def test_at_the_deadline_policy_decides_and_who_held_it_up_is_named(calm, policy
         assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
 
 
-def test_a_guest_that_goes_down_late_is_resumed_and_can_be_saved_afterwards(calm):
+def test_a_guest_that_suspends_late_is_resumed_and_can_be_saved_afterwards(calm):
     with another_guest(calm, Guest("late")):
         options = configure(calm, "GuestTimeout=1s", "OnFailure=abort")
         with calm.observe() as seen:
@@ -227,13 +227,13 @@ def test_a_guest_that_goes_down_late_is_resumed_and_can_be_saved_afterwards(calm
         assert (status, report["result"]) == (1, "failed")
         assert "late" in said
         assert entry(report, "late")["outcome"] == "failed"
-        # For less than a millisecond perhaps, which the witness may miss.
+        # It may be suspended for less than a millisecond, which the observer may miss.
         assert "suspended late" in entry(report, "late")["detail"]
         assert seen.of("late")[-1].state == "running"
         assert_saveable(calm, "late")
 
 
-def test_a_paused_guest_that_goes_down_when_it_is_back_is_resumed(calm):
+def test_a_paused_guest_that_suspends_after_its_unpause_is_resumed(calm):
     with another_guest(calm, Guest("late")):
         options = configure(calm, "GuestTimeout=1s")
         block(calm, "late", 1)
@@ -245,7 +245,7 @@ def test_a_paused_guest_that_goes_down_when_it_is_back_is_resumed(calm):
         assert states(calm)["late"] == "running"
 
 
-def test_a_guest_that_takes_the_request_and_never_suspends_goes_on(calm):
+def test_a_guest_that_acknowledges_and_never_suspends_continues(calm):
     with another_guest(calm, Guest("stuck")):
         calm.guest("stuck", "echo 3000 > /sys/power/pm_freeze_timeout")
         options = configure(calm, "GuestTimeout=2s", "OnFailure=abort")
@@ -257,7 +257,7 @@ def test_a_guest_that_takes_the_request_and_never_suspends_goes_on(calm):
         calm.guest("stuck", "true")
 
 
-def test_a_guest_that_says_that_it_cannot_suspend_costs_no_time(calm):
+def test_a_guest_that_cannot_suspend_is_paused_without_a_wait(calm):
     with another_guest(calm, Guest("plain")):
         calm.guest("plain", "guestexec write control/feature-suspend 0")
         assert listed(calm, "plain")["mechanism"] == "pause"
@@ -269,10 +269,10 @@ def test_a_guest_that_says_that_it_cannot_suspend_costs_no_time(calm):
         calm.guest("plain", "true")
 
 
-# ---- guests that are about something else ------------------------------------
+# ---- guests that others change -----------------------------------------------
 
 
-def test_a_guest_that_is_destroyed_meanwhile_is_no_error_of_the_others(calm):
+def test_a_guest_destroyed_in_the_cycle_does_not_fail_the_others(calm):
     options = configure(calm, "GuestTimeout=20s")
     with hung_guest(calm):
         job = calm.dom0_start(f"pmcoord {options} suspend-all --guests-only --json")
@@ -285,15 +285,15 @@ def test_a_guest_that_is_destroyed_meanwhile_is_no_error_of_the_others(calm):
     resume(calm)
 
 
-def test_a_guest_that_is_destroyed_while_it_is_held_is_told_to_be_gone(calm):
+def test_a_guest_destroyed_while_kept_suspended_is_reported_gone(calm):
     with another_guest(calm, Guest("victim")):
         calm.dom0("pmcoord suspend victim -q; xl destroy victim")
         told = str(calm.dom0("pmcoord resume-all | cat"))
-        assert re.search(r"ms  victim +gone\n", told) and told.endswith("No guest is left that could be brought back."), told
+        assert re.search(r"ms  victim +gone\n", told) and told.endswith("No guest is left that could be resumed."), told
         assert json.loads(str(calm.dom0("pmcoord report --json")))["result"] == "ok"
 
 
-def test_a_guest_that_is_created_meanwhile_is_left_alone(calm):
+def test_a_guest_created_in_the_cycle_is_not_changed(calm):
     options = configure(calm, "GuestTimeout=4s")
     calm.put("/run/lab/new.cfg", HUNG.replace(b"hung", b"new", 1))
     try:
@@ -312,7 +312,7 @@ def test_a_guest_that_is_created_meanwhile_is_left_alone(calm):
 def test_a_guest_that_is_being_saved_is_not_resumed(calm):
     with another_guest(calm, Guest("saved")):
         calm.dom0("rm -f /run/lab/fifo && mkfifo /run/lab/fifo && touch /run/lab/drain")
-        # The saver waits for a reader that does not read: the guest is down with its memory half written.
+        # xl waits for a reader that does not read: the guest is suspended and half saved.
         reader = calm.dom0_start("exec 3<>/run/lab/fifo; echo open; while [ -e /run/lab/drain ]; do sleep 0.1; done; exec cat <&3 >/dev/null")
         reader.wait_output("open")
         saver = calm.dom0_start("xl save saved /run/lab/fifo")
@@ -326,9 +326,9 @@ def test_a_guest_that_is_being_saved_is_not_resumed(calm):
         reader.signal(15)
 
 
-def test_a_guest_that_is_shutting_down_is_left_alone(calm):
+def test_a_guest_that_is_shutting_down_is_not_changed(calm):
     with hung_guest(calm):
-        # What xl shutdown does, which would wait a minute for an answer.
+        # As xl shutdown does, which would wait a minute for the guest.
         calm.dom0("xenstore-write /local/domain/$(xl domid hung)/control/shutdown poweroff")
         status, report, _ = suspend(calm)
         assert (status, entry(report, "hung")["outcome"]) == (0, "skipped")
@@ -346,7 +346,7 @@ def test_a_guest_that_the_user_paused_stays_paused(calm):
     calm.dom0("xl unpause mail")
 
 
-def test_who_comes_second_is_told_who_is_at_work(calm):
+def test_a_second_command_names_the_running_one(calm):
     with hung_guest(calm):
         first = calm.dom0_start(f"pmcoord {configure(calm, 'GuestTimeout=8s')} suspend-all --guests-only -q")
         calm.dom0("until xenstore-read /local/domain/$(xl domid hung)/control/shutdown | grep -q suspend; do :; done")
@@ -359,9 +359,9 @@ def test_who_comes_second_is_told_who_is_at_work(calm):
 # ---- kinds of guest ----------------------------------------------------------
 
 
-def test_a_kernel_with_an_event_channel_is_asked_by_it(calm):
+def test_a_kernel_with_an_event_channel_is_requested_by_it(calm):
     with another_guest(calm, Guest("classic")):
-        calm.guest("classic", "suspend-channel > /run/said 2>&1 & until grep -q listening /run/said; do :; done")
+        calm.guest("classic", "suspend-channel > /run/log 2>&1 & until grep -q listening /run/log; do :; done")
         assert listed(calm, "classic")["mechanism"] == "event-channel"
         for _ in range(2):
             status, report, said = suspend(calm)
@@ -371,7 +371,7 @@ def test_a_kernel_with_an_event_channel_is_asked_by_it(calm):
             calm.guest("classic", "pidof suspend-channel")
 
 
-def test_a_device_model_goes_down_after_its_guest_and_comes_back_before_it(calm):
+def test_a_device_model_is_suspended_after_its_guest_and_resumed_before_it(calm):
     with another_guest(calm, Guest("stub")):
         calm.dom0(f"xenstore-write /local/domain/{calm.domid('stub')}/target {calm.domid('mail')}")
         assert listed(calm, "stub")["role"] == "stub-domain"
@@ -386,7 +386,7 @@ def test_a_device_model_goes_down_after_its_guest_and_comes_back_before_it(calm)
         assert entry(report, "stub")["running_us"] < entry(report, "mail")["running_us"]
 
 
-def test_a_lie_of_a_guest_changes_nobody_elses_order(calm):
+def test_a_false_claim_of_a_guest_changes_no_order(calm):
     with another_guest(calm, Guest("liar", backend="fw", ip="10.0.2.19")):
         honest = {guest["name"]: guest["needs"] for guest in json.loads(str(calm.dom0("pmcoord list --json")))["guests"]}
         assert honest["liar"] == ["fw"]
@@ -395,7 +395,7 @@ def test_a_lie_of_a_guest_changes_nobody_elses_order(calm):
         assert {guest["name"]: guest["needs"] for guest in json.loads(str(calm.dom0("pmcoord list --json")))["guests"]} == honest
 
 
-def assert_suspended_and_back(laptop: Laptop, name: str, mechanism: str) -> None:
+def assert_suspended_and_resumed(laptop: Laptop, name: str, mechanism: str) -> None:
     assert (listed(laptop, name)["type"], listed(laptop, name)["mechanism"]) == ("hvm", mechanism)
     status, report, said = suspend(laptop)
     assert status == 0, said
@@ -404,7 +404,7 @@ def assert_suspended_and_back(laptop: Laptop, name: str, mechanism: str) -> None
     beat = laptop.heartbeat(name)
     deadline = time.monotonic() + 60
     while laptop.heartbeat(name) <= beat:
-        assert time.monotonic() < deadline, "the guest does not go on"
+        assert time.monotonic() < deadline, "the guest does not run"
 
 
 @pytest.mark.parametrize("pv_drivers, mechanism", [(True, "xenstore"), (False, "hvm")])
@@ -412,10 +412,10 @@ def test_a_fully_virtualised_guest_is_suspended(calm, pv_drivers, mechanism):
     for _ in range(ATTEMPTS):
         with another_guest(calm, Guest("full", type="hvm", memory=192, pv_drivers=pv_drivers)):
             try:
-                assert_suspended_and_back(calm, "full", mechanism)
+                assert_suspended_and_resumed(calm, "full", mechanism)
                 return
             except (AssertionError, LabError):
-                # Now and then the emulation ends such a guest.
+                # The emulation may end such a guest.
                 if not calm.has_faulted("full"):
                     raise
                 resume(calm)

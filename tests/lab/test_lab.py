@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The lab's tests of itself: what the other tests take for granted."""
+"""Tests of the lab itself."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from xenlab import DEFAULT_GUESTS, CommandFailed, Guest, LabError, Laptop, Paylo
 from xenlab.channel import Channel
 
 
-def test_a_serial_port_that_nobody_reads_ends_the_wait_in_time():
+def test_a_wait_for_an_unread_serial_port_ends_at_its_timeout():
     ours, theirs = socket.socketpair()
     with contextlib.suppress(BlockingIOError):
         while True:
@@ -49,14 +49,14 @@ def test_closed_lid_brings_the_machine_to_s3_and_it_wakes(bare_laptop):
     bare_laptop.close_lid()
     bare_laptop.wait_suspended()
     assert bare_laptop.is_suspended()
-    time.sleep(3)  # not a wait for something: the time that it is to sleep
+    time.sleep(3)  # the duration of the sleep
     bare_laptop.wake()
     bare_laptop.wait_awake()
 
     after = bare_laptop.clocks()
     assert "Lid closed." in str(bare_laptop.dom0("journalctl -b -t systemd-logind"))
     slept = (after.boottime_us - after.monotonic_us) - (before.boottime_us - before.monotonic_us)
-    assert slept > 2_000_000, "dom0's kernel does not know that it was suspended"
+    assert slept > 2_000_000, "dom0's kernel has not counted the sleep"
     assert {guest: bare_laptop.boot_id(guest) for guest in bare_laptop.guests} == boots
 
 
@@ -67,7 +67,7 @@ def test_lid_that_stays_closed_puts_the_machine_to_sleep_again(bare_laptop):
     bare_laptop.wait_suspended()
 
 
-def test_sleep_that_is_refused_is_told_with_its_reason(bare_laptop):
+def test_a_refused_sleep_is_reported_with_its_reason(bare_laptop):
     bare_laptop.put("/run/systemd/system/refuse.service", b"""[Unit]
 Before=sleep.target
 DefaultDependencies=no
@@ -83,7 +83,7 @@ ExecStart=/bin/false
         bare_laptop.wait_suspended()
 
 
-def test_copies_are_of_one_running_machine_and_do_not_touch_each_other():
+def test_copies_of_one_running_machine_are_independent():
     with Laptop.fresh() as one:
         one.dom0("echo spoiled > /etc/hostname; xl destroy web")
         boots = one.boot_id(), one.boot_id("mail")
@@ -101,11 +101,11 @@ def test_a_second_laptop_beside_another_is_refused(bare_laptop):
 
 def test_a_copy_answers_within_seconds():
     Laptop.fresh().close()
-    with qemu.one_lab:  # not to measure how long others use it
+    with qemu.one_lab:  # do not measure the wait for other processes
         start = time.monotonic()
         with Laptop.fresh() as laptop:
             laptop.dom0("true")
-        # Two on an idle machine; booting takes minutes.
+        # Two seconds on an idle machine; booting takes minutes.
         assert time.monotonic() - start < 20
 
 
@@ -167,7 +167,7 @@ def test_a_user_process_in_the_driver_domain_counts_unless_it_is_frozen(bare_lap
     assert count() > frozen
 
 
-def test_nobody_repairs_the_bridge_when_the_card_comes_back(bare_laptop):
+def test_nothing_in_the_image_repairs_the_bridge_when_the_card_is_bound_again(bare_laptop):
     bare_laptop.guest("netvm", "cd /sys/bus/pci/drivers/e1000e && echo 0000:00:00.0 > unbind && echo 0000:00:00.0 > bind && udevadm settle")
 
     link = str(bare_laptop.guest("netvm", "ip link show enp0s0"))
@@ -178,7 +178,7 @@ def test_nobody_repairs_the_bridge_when_the_card_comes_back(bare_laptop):
 
 
 def _stand_in(at: Path) -> Payload:
-    """Something with the shape of pmcoord: a unit that sleep.target requires, and an agent."""
+    """A payload like pmcoord: a unit that sleep.target requires, and an agent."""
     units = {
         at / "dom0/usr/lib/systemd/system/pmcoord-sleep.service":
             "[Unit]\nBefore=sleep.target\nStopWhenUnneeded=yes\n"
@@ -197,7 +197,7 @@ def _stand_in(at: Path) -> Payload:
     return Payload(at / "dom0", at / "netvm", dom0_setup=("systemctl daemon-reload", "systemctl enable pmcoord-sleep.service"))
 
 
-def test_what_is_installed_works_in_each_copy(tmp_path):
+def test_a_payload_works_in_each_copy(tmp_path):
     payload = _stand_in(tmp_path)
     for _ in range(2):
         with Laptop.fresh(payload) as laptop:
@@ -225,7 +225,7 @@ def test_qemu_ends_with_the_process_that_started_it():
     )
     child = subprocess.Popen([sys.executable, "-c", program, str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True)
     qemu = int(child.stdout.readline())
-    # A descriptor of the process rather than its number, which may be used again.
+    # A descriptor of the process, because its number may be reused.
     watch = os.pidfd_open(qemu)
     child.send_signal(signal.SIGKILL)
     child.wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What calls a sleep off, and what does not: lid, inhibitors, battery."""
+"""What aborts a sleep and what does not: lid, inhibitors, battery."""
 
 import json
 import time
@@ -31,7 +31,7 @@ def assert_all_is_well(laptop):
     laptop.wait_ping("web")
 
 
-def test_lid_opened_while_guests_go_down_undoes_it_all(laptop):
+def test_a_lid_opened_while_guests_suspend_aborts_the_cycle(laptop):
     laptop.guest("netvm", "mkdir -p /etc/pmcoord/suspend.d; cd /etc/pmcoord/suspend.d; "
                           "printf '#!/bin/sh\\n[ $1 = post ] || sleep 4\\n' > 10-slow; chmod +x 10-slow")
     laptop.close_lid()
@@ -48,7 +48,7 @@ def test_lid_opened_while_guests_go_down_undoes_it_all(laptop):
     assert LID_WAS_OPENED in str(laptop.dom0("journalctl -u pmcoord-sleep -o cat"))
 
 
-def test_lid_opened_when_systemd_is_about_to_sleep(laptop):
+def test_a_lid_opened_when_systemd_is_about_to_sleep(laptop):
     laptop.dom0("cd /usr/lib/systemd/system-sleep && "
                 "printf '#!/bin/sh\\n[ $1 = post ] || { touch /run/about-to-sleep; sleep 20; }\\n' > slow && chmod +x slow")
     laptop.close_lid()
@@ -63,7 +63,7 @@ def test_lid_opened_when_systemd_is_about_to_sleep(laptop):
 
 
 def block_sleep_in_netvm(laptop):
-    """As `systemd-inhibit --mode=block` does: the file in which logind keeps it."""
+    """Writes logind's state file of `systemd-inhibit --mode=block`."""
     laptop.guest("netvm", "mkdir -p /run/systemd/inhibit; "
                           "printf 'WHAT=sleep\\nMODE=block\\nWHO=rsync\\nWHY=nightly backup\\n' > /run/systemd/inhibit/lab")
 
@@ -72,7 +72,7 @@ def configure(laptop, *lines):
     laptop.put("/etc/pmcoord/pmcoord.conf.d/lab.conf", "\n".join(("[Coordinator]", *lines, "")).encode())
 
 
-def test_a_program_that_blocks_sleep_in_a_guest_is_heeded_as_the_owner_says(laptop):
+def test_an_inhibitor_in_a_guest_counts_as_configured(laptop):
     block_sleep_in_netvm(laptop)
     configure(laptop, "OnFailure=abort")
     result = laptop.dom0("pmcoord suspend-all --guests-only", timeout=90, check=False)

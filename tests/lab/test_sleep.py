@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The main job: the lid closes, everything sleeps; it opens, everything is back.
+"""The main case: the lid closes, guests and host sleep; it opens, the guests run again.
 
-Nights of their own come first. Then one is slept with all witnesses listening; each test asks one thing of what they saw.
+Tests with a laptop of their own come first. The others examine one sleep, which was recorded by all observers.
 """
 
 import json
@@ -17,7 +17,7 @@ from xenlab.laptop import GATEWAY, Clocks, Observation
 GUESTS = ("netvm", "fw", "web", "mail", "vault")
 ASLEEP_SECONDS = 4
 
-# Runs a unit's process under strace, which stands beside it and is no part of the service's process tree.
+# Runs a unit's process under strace, which with -D is no parent of the service's process.
 TRACE_UNIT = """[Service]
 ExecStart=
 ExecStart=/usr/bin/strace -D -f -yy -ttt -s 200 -o /run/pmcoord/trace-{unit} /usr/bin/pmcoord {arguments}
@@ -48,13 +48,13 @@ def domains(laptop: Laptop) -> str:
 
 
 def network(laptop: Laptop) -> str:
-    """What `ip` says of netvm's links, without what changes by itself."""
+    """The output of `ip` for netvm's links, without what changes by itself."""
     links = str(laptop.guest("netvm", "ip -o link; ip -o -4 addr; ip route"))
     return "\n".join(sorted(re.sub(r"^\d+: |<[^>]*>|qlen \d+|\s+", " ", line) for line in links.splitlines()))
 
 
 def disk_sectors(laptop: Laptop) -> int:
-    """Sectors that dom0's disks have been written since boot (Documentation/block/stat.rst)."""
+    """The number of sectors written to dom0's disks since boot (Documentation/block/stat.rst)."""
     return int(str(laptop.dom0("cat /sys/block/sd*/stat | awk '{ n += $7 } END { print n }'")))
 
 
@@ -66,7 +66,7 @@ def last_report(laptop: Laptop) -> dict:
     return json.loads(str(laptop.dom0("pmcoord report --json")))
 
 
-def test_the_lid_twice_in_a_row(laptop):
+def test_the_lid_closes_twice_in_a_row(laptop):
     for cycle in (1, 2):
         laptop.sleep_and_wake()
         laptop.wait_ping("web", seconds=10)
@@ -75,8 +75,8 @@ def test_the_lid_twice_in_a_row(laptop):
         assert (report["result"], report["cycle"]) == ("ok", cycle), report
 
 
-def test_the_watchdog_of_dom0_does_not_fire_because_of_the_night(laptop):
-    """Xen reboots a host whose dom0 has not fed its watchdog for so long; a sleeping one cannot."""
+def test_the_watchdog_of_dom0_does_not_expire_in_s3(laptop):
+    """Xen reboots a host whose dom0 does not reset the watchdog in time, which it cannot do in S3."""
     laptop.dom0("/usr/lib/xen-*/bin/xenwatchdogd 8 && pidof xenwatchdogd")
     laptop.close_lid()
     laptop.wait_suspended()
@@ -101,7 +101,7 @@ def night(payload):
         with laptop.observe() as seen:
             laptop.close_lid()
             laptop.wait_suspended()
-            time.sleep(ASLEEP_SECONDS)  # the night
+            time.sleep(ASLEEP_SECONDS)
             laptop.wake()
             laptop.wait_awake()
             ping_seconds = laptop.wait_ping("web", seconds=30)
@@ -112,36 +112,36 @@ def night(payload):
         yield slept
 
 
-def test_the_cycle_is_ok_and_says_that_the_host_slept(night):
+def test_the_cycle_is_ok_and_reports_the_time_asleep(night):
     assert night.report["result"] == "ok", night.report
     assert night.report["trigger"] == "sleep"
     assert {entry["name"]: entry["outcome"] for entry in night.report["guests"]} == dict.fromkeys(GUESTS, "suspended")
     assert night.report["slept_us"] > (ASLEEP_SECONDS - 1) * 1_000_000
 
 
-def test_each_guest_goes_by_its_best_mechanism(night):
+def test_each_guest_is_suspended_by_its_best_mechanism(night):
     assert {entry["name"]: entry["mechanism"] for entry in night.report["guests"]} == {
         "netvm": "agent", "fw": "xenstore", "web": "xenstore", "mail": "xenstore", "vault": "xenstore"}
 
 
 @pytest.mark.parametrize("first, then", [("web", "fw"), ("mail", "fw"), ("fw", "netvm")])
-def test_who_needs_another_goes_down_before_it_and_comes_back_after_it(night, first, then):
+def test_a_guest_is_suspended_before_the_guest_it_needs_and_resumed_after_it(night, first, then):
     assert night.moments(first)["down_us"] <= night.moments(then)["requested_us"]
     assert night.moments(then)["running_us"] <= night.moments(first)["running_us"]
 
-    # Xen's own view, by a witness that shares nothing with pmcoord.
+    # The same in Xen's own view, by an observer that shares no code with pmcoord.
     assert night.seen.first(first, "shutdown:suspend").time_us < night.seen.first(then, "shutdown:suspend").time_us
     back = {guest: [t for t in night.seen.of(guest) if t.state == "running"][-1].time_us for guest in (first, then)}
     assert back[then] < back[first]
 
 
-def test_independent_guests_are_asked_at_once(night):
-    asked = [night.moments(guest)["requested_us"] for guest in ("web", "mail", "vault")]
+def test_independent_guests_are_requested_at_once(night):
+    requested = [night.moments(guest)["requested_us"] for guest in ("web", "mail", "vault")]
     down = [night.moments(guest)["down_us"] for guest in ("web", "mail", "vault")]
-    assert max(asked) < min(down)
+    assert max(requested) < min(down)
 
 
-def test_the_agent_quiesces_before_its_guest_goes_down_and_is_ready_after_it_is_back(night):
+def test_the_agent_quiesces_before_its_guest_suspends_and_is_ready_after_the_resume(night):
     netvm = night.moments("netvm")
     assert netvm["requested_us"] < netvm["quiesced_us"] <= netvm["down_us"] < netvm["running_us"] < netvm["ready_us"]
 
@@ -156,11 +156,11 @@ def test_web_reaches_the_gateway_within_5_seconds(night):
     assert night.ping_seconds < 5
 
 
-def test_a_ping_that_ran_all_the_time_goes_on(night):
+def test_a_ping_that_ran_during_the_cycle_continues(night):
     night.laptop.guest("web", "kill -INT $(pidof ping)", check=False)
     numbers = [int(n) for n in re.findall(r"seq=(\d+) ", str(night.laptop.guest("web", "cat /run/ping.log")))]
     assert numbers, "no ping was ever answered"
-    # The process was stopped with its guest and did not notice the night.
+    # The process did not run during the sleep, so it has sent no pings then.
     assert numbers[-1] - numbers[0] + 1 - len(numbers) < 40, "more than 8 s of pings were lost"
 
 
@@ -195,7 +195,7 @@ def test_every_subscription_is_cleared_so_that_save_and_restore_work(night):
 
 
 def traced_gap(laptop: Laptop) -> list[str]:
-    """What the daemon asked of the kernel between the first request and the last resume, a line each."""
+    """The daemon's system calls between the first request and the last resume, one per line."""
     lines = laptop.get("/run/pmcoord/trace-pmcoord").decode(errors="replace").splitlines()
 
     def at(record: str) -> int:
@@ -204,20 +204,20 @@ def traced_gap(laptop: Laptop) -> list[str]:
     return lines[at(" phase suspend"):at(" phase ready")]
 
 
-# Files in memory, devices that are no disks, and what is no file at all.
+# Files in memory, devices that are not disks, and descriptors that are not files.
 NOT_ON_A_DISK = re.compile(r"^(/run/|/proc/|/sys/|(/dev)?/xen/|/dev/null|socket:|pipe:|anon_inode:|UNIX|NETLINK|/dev/pts)")
 
 
 def traced_lease(laptop: Laptop) -> list[str]:
-    """What the sleep unit's process did from when the guests were down until it ended."""
+    """The sleep unit's system calls from READY=1 to its end."""
     lines = laptop.get("/run/pmcoord/trace-pmcoord-sleep").decode(errors="replace").splitlines()
     return lines[next(i for i, line in enumerate(lines) if "READY=1" in line):]
 
 
 @pytest.mark.parametrize("traced, least", [(traced_gap, 50), (traced_lease, 5)])
-def test_nothing_is_written_to_a_disk_and_nothing_is_started_in_between(night, traced, least):
+def test_between_request_and_resume_no_disk_is_written_and_no_program_started(night, traced, least):
     gap = traced(night.laptop)
-    assert len(gap) > least, "the trace has not seen the cycle"
+    assert len(gap) > least, "the trace does not contain the cycle"
     started = [line for line in gap if re.search(r" (execve|execveat|fork|vfork|clone|clone3)\(", line)]
     assert not started
     writes = [line for line in gap if re.search(r" (p?writev?2?|pwrite64|sendfile|ftruncate|fallocate|splice)\(\d+<", line)]
@@ -228,8 +228,8 @@ def test_nothing_is_written_to_a_disk_and_nothing_is_started_in_between(night, t
 
 
 def test_no_guest_memory_went_to_the_disk(night):
-    """The guests have over 800 MiB; the logs of a night have less than 8."""
+    """The guests have over 800 MiB of memory; the logs of one sleep take less than 8."""
     written = disk_sectors(night.laptop) - night.disk_sectors
-    # After the cycle `xl save` may have run in this laptop: it writes its 192 MiB, once.
+    # Another test may have saved a guest after the cycle, which writes its 192 MiB.
     saved = int(str(night.laptop.dom0("stat -c %s /root/vault.save 2>/dev/null || echo 0"))) // 512
     assert written < saved * 1.1 + 8 * 2048

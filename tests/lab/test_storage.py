@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""dom0's own programs lie on a disk that a guest serves: while that guest is down, nothing can be read from it."""
+"""pmcoord is installed on a disk that a guest serves: while that guest is suspended, the disk cannot be read."""
 
 import json
 import shlex
@@ -12,8 +12,8 @@ from xenlab import Guest, LabError, Laptop
 MOUNT = "/srv/disk"
 DEVICE = 51712  # xvda (major 202, minor 0)
 
-# What a toolstack would write for a disk of dom0 that a guest serves. Either kernel looks as soon as there is its own
-# half, and then the other must be there: in one transaction, beneath directories that both may read.
+# Writes what a toolstack writes for a disk of dom0 that a guest serves. Each kernel reads both halves as soon as its own
+# exists, so they are written in one transaction, below directories that both may read.
 ATTACH = """
 b=/local/domain/{store}/backend/vbd/0 f=/local/domain/0/device/vbd
 xenstore-write $b "" $f ""
@@ -26,7 +26,7 @@ xenstore-write $f/backend $b $f/backend-id {store} $f/virtual-device {device} $f
 udevadm wait --timeout=60 /dev/xvda
 """
 
-# pmcoord, and all that it is linked with, from that disk.
+# Installs pmcoord and its libraries on that disk.
 INSTALL = f"""
 mkfs.ext4 -q /dev/xvda && mkdir -p {MOUNT} && mount /dev/xvda {MOUNT} && mkdir {MOUNT}/lib
 cp /usr/bin/pmcoord {MOUNT}/ && cp -L $(ldd /usr/bin/pmcoord | grep -o '/[^ ]*') {MOUNT}/lib/
@@ -65,18 +65,18 @@ def mapped(laptop: Laptop) -> str:
 
 
 def can_read(laptop: Laptop) -> bool:
-    """Of the disk, not of memory."""
+    """Reads the disk, not the page cache."""
     read = f"timeout -s KILL 5 dd if={MOUNT}/file of=/dev/null bs=64k iflag=direct"
     return laptop.dom0(read, check=False).status == 0
 
 
-def test_the_guest_goes_down_and_comes_back_while_its_disk_cannot_be_read(laptop):
+def test_the_guest_is_suspended_and_resumed_while_its_disk_cannot_be_read(laptop):
     assert int(mapped(laptop)) > 10
     assert can_read(laptop)
     laptop.dom0(DROP_CACHES)
     result = laptop.dom0("pmcoord suspend-all --guests-only --json")
     assert "store" in result.stdout
-    assert not can_read(laptop), "the guest serves its disk though it is down"
+    assert not can_read(laptop), "the guest serves its disk while suspended"
     laptop.dom0("pmcoord resume-all")
     assert can_read(laptop)
 
@@ -92,8 +92,8 @@ def test_the_host_sleeps_and_wakes(laptop):
     assert can_read(laptop)
 
 
-def test_the_lid_is_refused_with_what_to_do_instead(laptop):
-    """systemd starts programs on the way to sleep, when the guest is down already."""
+def test_the_lids_sleep_is_refused_with_advice(laptop):
+    """systemd starts programs before the sleep, after the guest was suspended."""
     laptop.close_lid()
     with pytest.raises(LabError, match="gave up"):
         laptop.wait_suspended()
@@ -104,6 +104,6 @@ def test_the_lid_is_refused_with_what_to_do_instead(laptop):
     assert "use 'pmcoord suspend-all'" in log
 
 
-def test_check_says_so(laptop):
+def test_check_reports_it(laptop):
     findings = json.loads(str(laptop.dom0("pmcoord check --json", check=False)))["findings"]
     assert [f for f in findings if shlex.quote(MOUNT) in f["message"] and f["level"] == "warning"], findings

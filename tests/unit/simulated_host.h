@@ -31,10 +31,10 @@ struct host {
 	struct sleeper *sleeper;
 	struct coordinator coordinator;
 	struct sleep_manager *sleep_manager;
-	const char *stop_in; /* a phase in which a signal comes */
+	const char *stop_in; /* the phase in which a stop signal arrives */
 };
 
-/* netvm ← fw ← web, mail; vault. %s: more about mail. */
+/* netvm ← fw ← web, mail; vault. %s: further keys of mail. */
 static const char laptop[] = "[Guest \"netvm\"]\nAgent=yes\nPCIFunctions=1\n"
 			     "[Guest \"fw\"]\nNeeds=netvm\n"
 			     "[Guest \"web\"]\nNeeds=fw\n"
@@ -78,8 +78,8 @@ static inline void host_write_laptop(struct host *host, const char *mail)
 }
 
 /*
- * A host in a directory of its own, its scenario not written yet. In memory
- * where that is possible, as /run is: whole sweeps of cycles are run there.
+ * Makes the directory of a host, without its scenario. It is in memory if possible,
+ * as /run is, because sweeps run many cycles in it.
  */
 static inline void host_prepare(struct host *host)
 {
@@ -153,13 +153,13 @@ static inline void assert_no_journal(struct host *host)
 	free(numbers);
 }
 
-/* All but the one of 500 guests, which adds time and no other case. */
+/* Without the one of 500 guests, which takes long and adds no case. */
 static const char *const shipped_scenarios[] = {
 	"circle",    "kinds",	    "laptop-hung-guest", "laptop-no-s3", "laptop",  "liar",
 	"meanwhile", "misbehaving", "storage-domain",	 "stub-domains", "windows",
 };
 
-/* These tests run in the root of the tree. */
+/* The tests run in the root of the source tree. */
 static inline void host_init_shipped(struct host *host, const char *name)
 {
 	char path[96], text[4096];
@@ -175,7 +175,7 @@ static inline void host_init_shipped(struct host *host, const char *name)
 	host_open(host);
 }
 
-/* The guests as they are now; the caller's: inventory_done. */
+/* Reads the current guests; release: inventory_done. */
 static inline struct inventory host_inventory(struct host *host)
 {
 	struct inventory inventory = { 0 };
@@ -187,8 +187,8 @@ static inline struct inventory host_inventory(struct host *host)
 }
 
 /*
- * Who was running runs, and so on. Others end guests, save and pause them
- * meanwhile, where the scenario wants it; nobody but us suspends.
+ * Asserts that the guests are in their former states. The scenario may destroy, save
+ * or pause guests during the cycle; only pmcoord suspends them.
  */
 static inline void assert_as_before(struct host *host, const struct inventory *before)
 {

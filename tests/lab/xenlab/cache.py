@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Directories that are expensive to make, kept under a key that is a hash of all that goes into them."""
+"""Keeps directories that are expensive to make under a key: a hash of all their inputs."""
 
 import contextlib
 import fcntl
@@ -21,7 +21,7 @@ def root() -> Path:
 
 
 class Key:
-    """A hash that grows by whatever a directory is made from."""
+    """A hash over the inputs of a directory."""
 
     def __init__(self, *words: str) -> None:
         self._hash = hashlib.sha256()
@@ -56,16 +56,16 @@ def _locked(path: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting: somebody else makes {what}")
+            say(f"waiting: another process makes {what}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def get(kind: str, key: Key, make: Callable[[Path], None], keep: int) -> Path:
-    """The directory KIND/KEY; make(dir) fills it if it is not there.
+    """The directory KIND/KEY; make(dir) fills it if it does not exist.
 
-    It appears all at once: what a killed maker leaves behind has another name and is removed by the next one.
-    Of the others of its kind, the keep-1 used last are kept.
+    It is renamed into place when complete; the remains of a killed process are removed by the next one. Of the other
+    directories of the kind, the keep-1 used last are kept.
     """
     parent = root() / kind
     parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +89,6 @@ def get(kind: str, key: Key, make: Callable[[Path], None], keep: int) -> Path:
 
 def _prune(parent: Path, keep: int) -> None:
     by_age = sorted((d for d in parent.iterdir() if d.is_dir()), key=lambda d: d.stat().st_mtime, reverse=True)
-    # A running copy has its files open, and does not mind that they are removed.
+    # A running copy has its files open, so they can be removed.
     for old in by_age[keep:]:
         shutil.rmtree(old)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Commands in dom0, through the laptop's second serial port; tools/shelld.c is the other end, tools/frames.h the format."""
+"""Runs commands in dom0 through the laptop's second serial port; tools/shelld.c is the other end, tools/frames.h the format."""
 
 import os
 import random
@@ -18,13 +18,13 @@ _MAGIC = 0x4C42414C
 _PAYLOAD_MAX = 2048
 # The port loses what is in its FIFO when the machine sleeps: unanswered frames are repeated this often.
 _REPEAT_S = 1.0
-# Who was silent for too long is not waited for at each further call.
+# After a timeout, further calls do not wait as long again.
 _SILENT_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did. str() is its standard output without the last newline."""
+    """The result of a command. str() is its standard output without the last newline."""
 
     command: str
     status: int
@@ -89,7 +89,7 @@ class Job:
         return found.group(0)
 
     def write(self, data: bytes) -> None:
-        """Writes to the command's standard input; nothing: its end."""
+        """Writes to the command's standard input; no data ends it."""
         for start in range(0, max(len(data), 1), _PAYLOAD_MAX):
             self._channel.send("i", self.number, data[start:start + _PAYLOAD_MAX])
 
@@ -100,14 +100,14 @@ class Job:
         self._channel.send("w", self.number, struct.pack("<II", rows, columns))
 
     def on_output(self, call) -> None:
-        """call(bytes) gets what the command has printed and will print; it must not block or use the channel."""
+        """Passes earlier and later output of the command to call(bytes), which must not block or use the channel."""
         with self._channel.changed:
             if self.stdout:
                 call(bytes(self.stdout))
             self._on_output = call
 
     def on_end(self, call) -> None:
-        """call() when the command has ended; see on_output."""
+        """Calls call() when the command has ended; see on_output."""
         with self._channel.changed:
             self._on_end = call
             if self.status is not None:
@@ -137,7 +137,7 @@ class Channel:
         self._closed = False
         self._acknowledged: int | None = None
         self._silent = False
-        # A copy of the laptop remembers the numbers of the run that it was copied from.
+        # A copy of the laptop has already seen the numbers of the run it was copied from.
         self._seq = random.getrandbits(32)
         self._next_job = random.getrandbits(31)
         self._jobs: dict[int, Job] = {}
@@ -148,7 +148,7 @@ class Channel:
         self._port.close()
 
     def wait_for(self, predicate, timeout: float) -> bool:
-        """Waits until predicate() is true; it is asked again whenever something arrives. False: timeout."""
+        """Waits until predicate() is true, calling it whenever a frame arrives. False: timeout."""
         with self.changed:
             done = self.changed.wait_for(lambda: predicate() or self._closed, timeout)
             if done and not predicate():
@@ -160,7 +160,7 @@ class Channel:
         self.send("p", 0, b"", timeout)
 
     def start(self, command: str, terminal: bool = False, stdin: bool = True) -> Job:
-        """Starts a command; without stdin it reads an end of file, and nothing more needs to be sent to it."""
+        """Starts a command; without stdin it reads an end of file at once."""
         with self.changed:
             self._next_job = (self._next_job + 1) & 0xFFFFFFFF
             job = self._jobs[self._next_job] = Job(self, self._next_job, command)
@@ -181,8 +181,8 @@ class Channel:
             deadline = time.monotonic() + timeout
             while True:
                 try:
-                    # A machine that sleeps reads nothing, and its port fills up: nothing goes in then (a frame is too
-                    # small to go in by halves), and waiting for room would have no end.
+                    # A sleeping machine does not read, and its port fills up. A frame is too small to be sent in
+                    # parts, and a wait for space might never end.
                     self._port.send(frame, socket.MSG_DONTWAIT)
                 except BlockingIOError:
                     pass

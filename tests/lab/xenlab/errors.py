@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes wrong in the lab itself, as opposed to in what it tests."""
+"""Errors of the lab itself, as opposed to those of what it tests."""
 
 
-# How long the lab waits for what takes a second or two on an idle machine. What takes longer hangs; a machine that
-# is busy with other things can be many times slower. What a test demands of pmcoord is written in the test.
+# How long the lab waits for what takes a second or two on an idle machine; a busy machine can be many times slower.
+# Time limits for pmcoord are in the tests.
 PATIENCE_S = 300.0
 
 
 class LabError(Exception):
-    """The lab could not do what it was asked; the message says who, what, and the last lines of the consoles."""
+    """The lab has failed; the message names the domain and the operation, with the last lines of the consoles."""

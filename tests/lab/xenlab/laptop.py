@@ -23,10 +23,10 @@ from .payload import Payload
 from .progress import say
 
 GATEWAY = "10.0.2.2"
-# Under emulation about one boot in thirty goes wrong by itself.
+# Under emulation about one boot in thirty fails by itself.
 ATTEMPTS = 3
 TOOLS = "/usr/lib/lab"
-_SECTOR = 64 * 1024  # what the mailbox is read and written in, past dom0's page cache
+_SECTOR = 64 * 1024  # block size of the mailbox, which bypasses dom0's page cache
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Guest:
     ip: str | None = None
     router: bool = False
     pci: tuple[str, ...] = ()
-    pv_drivers: bool = True  # False, for type "hvm": it hears of nothing and answers nothing; heartbeat() alone works
+    pv_drivers: bool = True  # False, for type "hvm": no xenstore, so only heartbeat() works
     extra: str = ""  # more lines of xl configuration
 
     def xl_config(self) -> str:
@@ -60,19 +60,19 @@ class Guest:
             lines.append("driver_domain=1")
         if self.backend:
             lines.append(f'vif=["backend={self.backend},ip={self.ip}"]')
-        # One that ends is not to come back unnoticed, with another domid.
+        # A guest that ends must not be restarted with another domid.
         lines.append('on_reboot="destroy"')
         lines.append('on_crash="destroy"')
         return "\n".join([*lines, self.extra, ""])
 
     @property
     def serial_log(self) -> str:
-        """Of type "hvm": what its serial port says."""
+        """The output of the serial port of a guest of type "hvm"."""
         return f"/run/lab/console/{self.name}-serial.log"
 
     def _kernel_arguments(self) -> str:
         if self.kind == "netvm":
-            # The image waits for the card by its name in a PV guest; beside a device model's devices it has another.
+            # The image configures the card by its name in a PV guest; in an HVM guest it has another name.
             network = " systemd.mask=lab-net.service" if self.type == "hvm" or not self.pci else ""
             return f"console=hvc0 root=/dev/xvda rw quiet iommu=soft systemd.show_status=0{network}"
         words = [f"console={'hvc0' if self.pv_drivers else 'ttyS0'}", "quiet", f"lab.name={self.name}"]
@@ -96,7 +96,7 @@ DEFAULT_GUESTS = (
 
 @dataclass(frozen=True)
 class Transition:
-    """What Xen said of a domain from this moment on: "running", "paused", "shutdown:suspend", "gone", …"""
+    """A change of a domain's state in Xen: "running", "paused", "shutdown:suspend", "gone", …"""
 
     time_us: int  # CLOCK_BOOTTIME of dom0
     guest: str  # its name, or "domain N"
@@ -111,7 +111,7 @@ class Clocks:
 
 
 class Observation:
-    """The witness's testimony; transitions is filled when the observation ends."""
+    """The record of an observer; transitions is filled when the observation ends."""
 
     def __init__(self) -> None:
         self.transitions: list[Transition] = []
@@ -121,7 +121,7 @@ class Observation:
         return [t for t in self.transitions if t.guest == guest]
 
     def first(self, guest: str, state: str) -> Transition:
-        """The first time that the guest got into the state."""
+        """The first transition of the guest to the state."""
         for transition in self.of(guest):
             if transition.state == state:
                 return transition
@@ -131,7 +131,7 @@ class Observation:
 class Laptop:
     """A running laptop. Use it as a context manager, or call close()."""
 
-    # ---- life ----
+    # ---- start and end ----
 
     def __init__(self, image_set: images.Images, ram: Path, disk: Path, workdir: Path, shared_ram: bool, incoming: bool,
                  nvme: bool = False) -> None:
@@ -140,7 +140,7 @@ class Laptop:
         self.guests: dict[str, Guest] = {}
         self._power = threading.Condition()
         self._suspended = False
-        self._suspends = 0  # S3 reached so often
+        self._suspends = 0  # how often S3 was reached
         self._suspends_awaited = 0
         self._give_ups_known = 0
         self._wakes = 0
@@ -165,13 +165,13 @@ class Laptop:
         """A fresh copy of the running laptop, with the payload installed if there is one.
 
         The first call with these arguments builds and boots it, which takes minutes; later ones take seconds. One
-        laptop at a time: close one before asking for the next.
+        laptop at a time: close one before making the next.
 
         With nvme the copy has an NVMe disk besides (qemu.NVME), assignable to guests.
         """
         qemu.refuse_a_second()
         image_set = images.build()
-        # Before any lock of the cache: who builds a snapshot starts a machine while it holds one.
+        # Before any lock of the cache, because making a snapshot starts a machine while it holds one.
         with qemu.one_lab:
             snapshot = _booted(image_set, guests)
             if payload:
@@ -193,7 +193,7 @@ class Laptop:
 
     @classmethod
     def _copy(cls, image_set: images.Images, snapshot: Path, saved_in: Path | None = None, nvme: bool = False) -> "Laptop":
-        """A copy of the snapshot; one that is to be saved in turn has its disk and memory in that directory."""
+        """A copy of the snapshot. With saved_in, its disk and memory are in that directory, to be saved again."""
         workdir = _new_workdir()
         disk = (saved_in or workdir) / "disk.qcow2"
         ram = snapshot / "ram"
@@ -269,7 +269,7 @@ class Laptop:
         quoted = shlex.quote(path)
         size = int(str(self.dom0(f"stat -Lc %s {quoted}")))
         if size > qemu.MAILBOX_SIZE:
-            raise LabError(f"dom0: {path} has {size} bytes, which is too much to be fetched")
+            raise LabError(f"dom0: {path} has {size} bytes, too many to fetch")
         self.dom0(f"dd if={quoted} of={qemu.MAILBOX} bs={_SECTOR} conv=sync oflag=direct status=none")
         with open(self._machine.mailbox, "rb") as mailbox:
             return mailbox.read(size)
@@ -292,11 +292,11 @@ class Laptop:
                 break
             except LabError as error:
                 if attempt == ATTEMPTS:
-                    raise LabError(f"{guest.name} does not come up\n{error}\n{self.consoles(guest.name)}") from error
+                    raise LabError(f"{guest.name} does not start\n{error}\n{self.consoles(guest.name)}") from error
                 say(f"{guest.name} did not come up (attempt {attempt} of {ATTEMPTS}), creating it again: {' / '.join(str(error).splitlines()[:4])}")
                 self.dom0(f"xl destroy {guest.name}", check=False)
         self.guests[guest.name] = guest
-        # A kernel makes up its boot_id when it is first asked: all copies shall have the same.
+        # A kernel makes its boot_id at the first read: all copies must have the same.
         if guest.pv_drivers:
             self.boot_id(guest.name)
 
@@ -307,28 +307,28 @@ class Laptop:
             self.dom0(f"grep -qm 1 'lab: beat' < <(exec timeout {timeout:g} tail -F -n +1 {guest.serial_log})", timeout + 10)
 
     def _settle(self) -> None:
-        """Makes sure that every guest lives. Under emulation a PVH guest can fault some time after it came up."""
+        """Makes sure that every guest runs. Under emulation a PVH guest can fault some time after its start."""
         for _ in range(ATTEMPTS):
             gone = [name for name in self.guests if self.dom0(f"xl domid {name}", check=False).status != 0]
             if not gone:
                 return
             for name in gone:
-                say(f"{name} has ended since it came up, creating it again")
+                say(f"{name} has ended since its start, creating it again")
                 self.create_guest(self.guests[name])
-        raise LabError(f"guests do not stay up: {', '.join(gone)}\n{self.consoles(*gone)}")
+        raise LabError(f"guests do not keep running: {', '.join(gone)}\n{self.consoles(*gone)}")
 
     def has_faulted(self, name: str) -> bool:
         """Whether the guest, of type "hvm" or "pvh", was ended by a fault of the emulation.
 
-        Now and then a processor that is emulated in an emulated one gets lost, wherever it is. A kernel that ends by
-        itself says so.
+        A processor that is emulated in an emulated one may triple fault at any time. A kernel that ends by itself
+        prints a panic.
         """
         faults = re.findall(r"d(\d+)v\d+ Triple fault", self._machine.console.read_text(errors="replace"))
-        said = self.dom0(f"cat /run/lab/console/guest-{name}.log", check=False).stdout
-        return str(self.domid(name)) in faults and "Kernel panic" not in said
+        log = self.dom0(f"cat /run/lab/console/guest-{name}.log", check=False).stdout
+        return str(self.domid(name)) in faults and "Kernel panic" not in log
 
     def forget_guest(self, name: str) -> None:
-        """To be called when a test has destroyed or rebooted a guest: its domid is looked up again."""
+        """To be called after a test has destroyed or rebooted a guest: its domid is read again."""
         self._domids.pop(name, None)
 
     def clocks(self, name: str | None = None) -> Clocks:
@@ -339,9 +339,9 @@ class Laptop:
         return Clocks(*map(int, str(self.guest(name, f"{path} clocks")).split()))
 
     def heartbeat(self, name: str) -> int:
-        """A number that grows as long as the guest lives, at least once a second, and starts again when it boots."""
+        """A number that grows while the guest runs, at least once a second, and starts again when it boots."""
         if not self.guests[name].pv_drivers:
-            # The last line may be about to be written.
+            # The last line may be incomplete.
             return int(str(self.dom0(f"grep 'lab: beat' {self.guests[name].serial_log} | tail -n 2 | head -n 1")).split()[-1])
         return int(str(self.guest(name, "cat /run/heartbeat")))
 
@@ -355,7 +355,7 @@ class Laptop:
         return self.guest(name, f"ping -c {count} -w {seconds} -W {seconds} {address}", check=False).status == 0
 
     def wait_ping(self, name: str, address: str = GATEWAY, seconds: int = 10) -> float:
-        """Pings five times a second until there is an answer; returns the seconds it took. The guest itself does the waiting."""
+        """Pings five times a second, in one guest command, until there is an answer; returns the seconds it took."""
         command = f"timeout {seconds} sh -c 'until ping -c 1 -W 1 {address} >/dev/null 2>&1; do sleep 0.2; done'"
         result = self.guest(name, command, check=False)
         if result.status != 0:
@@ -364,11 +364,11 @@ class Laptop:
 
     def wait_kernel_log(self, name: str, pattern: str, seconds: int = 60) -> str:
         """Waits until the kernel log of dom0 or of netvm has a matching line, and returns the line."""
-        # Not a pipe: its writer would only end at the next message.
+        # Not a pipe, whose writer would end only at the next message.
         command = "bash -c " + shlex.quote(f"grep -m 1 -E {shlex.quote(pattern)} < <(exec timeout {seconds} dmesg --follow)")
         result = self.guest(name, command, check=False) if name != "dom0" else self.dom0(command, check=False)
         if result.status != 0:
-            raise AssertionError(f"{name}: the kernel has not said /{pattern}/ within {seconds} s")
+            raise AssertionError(f"{name}: the kernel has not logged /{pattern}/ within {seconds} s")
         return str(result)
 
     # ---- sleep ----
@@ -376,7 +376,7 @@ class Laptop:
     def close_lid(self, stays_closed: bool = False) -> None:
         """Closes the lid. On the next wake it is found open, unless it stays closed (a wake in a bag)."""
         job = self._channel.start(f"echo {'shut' if stays_closed else 'close'} > /run/lab-lid/fifo", stdin=False)
-        # dom0 may be asleep before it can tell that the command has ended.
+        # dom0 may sleep before it can report the end of the command.
         with contextlib.suppress(TimeoutError):
             if job.wait(2).status != 0:
                 raise LabError(f"the lid does not close\n{self.consoles()}")
@@ -403,7 +403,7 @@ class Laptop:
         self._machine.qmp.execute("system_wakeup")
 
     def wait_awake(self, timeout: float = PATIENCE_S) -> None:
-        """Waits until the machine has left S3, dom0 runs programs again, and logind says that the sleep is over."""
+        """Waits until the machine has left S3, dom0 runs programs again, and logind has signalled the end of the sleep."""
         deadline = time.monotonic() + timeout
         with self._power:
             if not self._power.wait_for(lambda: self._wakes > self._wakes_awaited or self._is_off(), timeout) or self._is_off():
@@ -416,10 +416,10 @@ class Laptop:
         with self._power:
             over = self._power.wait_for(lambda: not self._sleep_signals or not self._sleep_signals[-1], max(1, deadline - time.monotonic()))
         if not over:
-            raise LabError(f"woken, but the sleep is not over for logind after {timeout:g} s\n{self._sleep_log()}")
+            raise LabError(f"woken, but logind has not signalled the end of the sleep within {timeout:g} s\n{self._sleep_log()}")
 
     def sleep_and_wake(self) -> None:
-        """One cycle: lid closed, S3, lid opened, dom0 back."""
+        """One cycle: lid closed, S3, lid opened, dom0 awake."""
         self.close_lid()
         self.wait_suspended()
         self.wake()
@@ -429,7 +429,7 @@ class Laptop:
         return self._suspended
 
     def _give_ups(self) -> int:
-        """How often logind's sleep was over without S3 having been reached."""
+        """How often a sleep of logind ended without S3."""
         return max(0, self._sleep_signals.count(False) - self._suspends)
 
     def _is_off(self) -> bool:
@@ -448,16 +448,16 @@ class Laptop:
     def _listen_to_logind(self) -> None:
         match = "type='signal',sender='org.freedesktop.login1',member='PrepareForSleep'"
         job = self.dom0_start(f"exec dbus-monitor --system \"{match}\"")
-        # Its first line says that it is a monitor now; nothing is missed from then on.
+        # With its first line it is a monitor, and misses no further signal.
         job.wait_output("NameLost|NameAcquired")
 
-        def heard(_: bytes) -> None:
+        def on_signals(_: bytes) -> None:
             text = job.stdout.decode(errors="replace")
             with self._power:
                 self._sleep_signals[:] = [value == "true" for value in re.findall(r"boolean (true|false)\n", text)]
                 self._power.notify_all()
 
-        job.on_output(heard)
+        job.on_output(on_signals)
 
     def _sleep_log(self) -> str:
         with contextlib.suppress(LabError, TimeoutError):
@@ -465,7 +465,7 @@ class Laptop:
         return ""
 
     def monitor(self, command: str) -> str:
-        """What QEMU's own monitor answers; it sees the hardware also while the machine sleeps."""
+        """Runs a command of QEMU's monitor, which can read the hardware also while the machine sleeps."""
         return self._machine.qmp.execute("human-monitor-command", **{"command-line": command})
 
     # ---- installing ----
@@ -486,16 +486,16 @@ class Laptop:
         self.dom0("rm -f /run/lab/dom0.tar /run/lab/netvm.tar")
 
     def _unpack_in_guest(self, name: str, archive: str, unpack: str) -> None:
-        """Lends the guest a read-only disk that is the archive."""
+        """Attaches the archive to the guest as a read-only disk, and unpacks it there."""
         self.dom0(f"xl block-attach {name} format=raw,vdev=xvdp,access=r,target={archive}")
         self.guest(name, f"udevadm wait --timeout=20 /dev/xvdp && {unpack} /dev/xvdp")
         self.dom0(f"xl block-detach {name} xvdp")
 
-    # ---- witnesses ----
+    # ---- observers ----
 
     @contextlib.contextmanager
     def observe(self) -> Iterator[Observation]:
-        """Has a witness write down each domain's state in Xen during the block, by sampling it every millisecond."""
+        """Records each domain's state in Xen during the block: an independent program samples it every millisecond."""
         observation = Observation()
         job = self.dom0_start(f"exec {TOOLS}/observer /run/lab/observed")
         job.wait_output("watching")
@@ -521,7 +521,7 @@ class Laptop:
     def consoles(self, *guests: str, lines: int = 25) -> str:
         """The last lines that Xen, dom0's kernel and the guests have written."""
         text = self._machine.console.read_text(errors="replace") if self._machine.console.exists() else ""
-        # dom0's console has colours and the like.
+        # dom0's console output contains control sequences.
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
         xen = [line for line in text.splitlines() if line.startswith("(XEN)")]
         dom0 = [line for line in text.splitlines() if line.strip() and not line.startswith("(XEN)")]
@@ -530,11 +530,11 @@ class Laptop:
             try:
                 parts.append((guest, str(self._quick(f"tail -n {lines} /run/lab/console/guest-{guest}.log")).splitlines()))
             except (LabError, TimeoutError) as error:
-                parts.append((guest, [f"(not to be had: {str(error).splitlines()[0]})"]))
+                parts.append((guest, [f"(not available: {str(error).splitlines()[0]})"]))
         return "\n".join(f"--- last lines of {name}:\n" + "\n".join(log[-lines:]) for name, log in parts)
 
     def _quick(self, command: str) -> Result:
-        """For reports: dom0 may be dead, or asleep."""
+        """For error reports: does not wait long, because dom0 may be dead or asleep."""
         if self._suspended:
             raise LabError("dom0 is asleep")
         self._channel.ping(3)
@@ -545,20 +545,20 @@ class Laptop:
 
 
 def _repeated(what: str, set_up: Callable, into: Path | None = None):
-    """Does what sets up a laptop, again if it goes wrong; `into` is a directory that is emptied before."""
+    """Calls set_up, again if it fails; `into` is a directory that is emptied before that."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return set_up()
         except (LabError, TimeoutError) as error:
             if attempt == ATTEMPTS:
                 raise
-            say(f"{what} went wrong (attempt {attempt} of {ATTEMPTS}), once more. {error}")
+            say(f"{what} failed (attempt {attempt} of {ATTEMPTS}), trying again. {error}")
             for file in into.iterdir() if into else ():
                 file.unlink()
 
 
 def _new_workdir() -> Path:
-    """A directory for one running copy; what killed runs have left is removed."""
+    """Makes a directory for one running copy; removes those of killed runs."""
     parent = cache.root() / "run"
     parent.mkdir(parents=True, exist_ok=True)
     for old in parent.iterdir():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is installed into a running laptop: two DESTDIR trees, for dom0 and for netvm."""
+"""The files to install into a running laptop: two DESTDIR trees, for dom0 and for netvm."""
 
 import io
 import subprocess
@@ -10,16 +10,16 @@ from pathlib import Path
 from . import cache
 from .errors import LabError
 
-# The bus reads new policies by itself, but not always before the daemon asks for its name.
+# The bus reads new policies by itself, but not always before the daemon requests its name.
 DOM0_SETUP = ("systemctl daemon-reload", "systemctl reload dbus.service", "systemctl enable --now pmcoord.service")
 NETVM_SETUP = ("systemctl daemon-reload", "systemctl enable --now pmcoord-agent.service")
 
 
 @dataclass(frozen=True)
 class Payload:
-    """Trees whose files are put below /, and the commands that are run afterwards.
+    """Trees whose files are copied below /, and the commands that are run afterwards.
 
-    dom0/netvm may be None: then nothing is put there, and its commands are not run.
+    dom0/netvm may be None: then nothing is copied there, and its commands are not run.
     """
 
     dom0: Path | None = None
@@ -44,7 +44,7 @@ class Payload:
         return key
 
     def archives(self) -> dict[str, bytes]:
-        """A tar archive for each of the domains."""
+        """A tar archive for each domain."""
         return {name: _tar(tree) for name, tree in (("dom0", self.dom0), ("netvm", self.netvm)) if tree}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One line a step on stderr, with the seconds since the start."""
+"""Prints one line per step on stderr, with the seconds since the start."""
 
 import os
 import sys

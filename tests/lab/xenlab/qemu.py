@@ -24,7 +24,7 @@ from .progress import say
 QEMU = "qemu-system-x86_64"
 MEMORY = "4G"
 NIC = "00:04.0"
-USB = "00:05.0"  # a controller with a stick; nobody's unless a guest asks for it
+USB = "00:05.0"  # a controller with a stick, assigned to no guest by default
 MAILBOX = "/dev/disk/by-id/ata-QEMU_HARDDISK_mailbox"
 MAILBOX_SIZE = 256 << 20
 STICK_SIZE = 16 << 20
@@ -40,11 +40,11 @@ XEN_ARGUMENTS = (
 )
 DOM0_ARGUMENTS = (
     "root=LABEL=dom0 rw console=hvc0 earlyprintk=xen nomodeset systemd.show_status=0 no_console_suspend panic=1 "
-    # When the machine had no time for the laptop, dom0's kernel suspects itself, at length, on a slow console.
+    # On a busy machine dom0's kernel would print long stall warnings on a slow console.
     "rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 )
 
-# The kernel kills a child by PDEATHSIG when the *thread* that started it ends, so this one outlives all users.
+# PDEATHSIG kills a child when the *thread* that started it ends, so this thread must outlive all users.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qemu-starter")
 _running: "weakref.WeakSet[Machine]" = weakref.WeakSet()
 
@@ -87,10 +87,10 @@ def version() -> str:
 
 
 def nvme_disk(workdir: Path) -> list[str]:
-    """An NVMe disk that more than one controller could reach; Linux makes it a multipath device, which lies below none of them.
+    """An NVMe disk that several controllers can reach: Linux makes it a multipath device, which sysfs shows below none of them.
 
-    QEMU can neither save nor load a machine with an NVMe controller, and not add a disk to one later. So the disk comes
-    with a controller that is taken out before the snapshot is loaded, and another one is plugged in when the copy runs.
+    QEMU cannot save or load a machine with an NVMe controller, nor add a disk to it later. So the disk's first controller
+    is removed before the snapshot is loaded, and another one is plugged in when the copy runs.
     """
     return [
         "-device", "nvme-subsys,id=nvme-subsystem,nqn=lab",
@@ -105,13 +105,13 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
     kvm = accelerator() == "kvm"
     machine = "q35,memory-backend=ram" + (",kernel-irqchip=split" if kvm else "")
     # More capable models trip bugs of the emulation: with "max", dom0 dies under SMAP and PVH guests under RDTSCP.
-    # Without rdrand, boots wait for randomness, now and then for half a minute. With +invtsc (x-force-features) Xen does
+    # Without rdrand, boots sometimes wait half a minute for randomness. With +invtsc (x-force-features) Xen does
     # not measure the TSC's rate, which goes wrong on a busy machine; but then timers are late after S3.
     cpu = ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "qemu64,+svm,+npt,+rdrand"]
     return [
         "-M", machine, *cpu, "-smp", "2", "-m", MEMORY,
         "-object", f"memory-backend-file,id=ram,size={MEMORY},mem-path={ram},share={'on' if shared else 'off'}",
-        # The clock of a copy goes on from the moment it was copied at.
+        # The clock of a copy continues from the time of the snapshot.
         "-rtc", "base=utc,clock=vm",
         "-global", "ICH9-LPC.disable_s3=0", "-global", "ICH9-LPC.disable_s4=1",
         "-device", "intel-iommu,intremap=on",
@@ -126,17 +126,17 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
         "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
         "-device", "pcie-root-port,id=nvme-slot,chassis=1,addr=06",
         "-drive", f"file={workdir / 'stick'},format=raw,if=none,id=stick,cache=unsafe", "-device", "usb-storage,bus=usb.0,drive=stick",
-        # A machine that reboots has crashed: QEMU ends, and whoever waits for something hears of it at once.
+        # A machine that reboots has crashed: QEMU ends, which ends all waits at once.
         "-no-reboot", "-display", "none", "-vga", "none", "-nic", "none", "-monitor", "none", "-nodefaults",
         "-chardev", f"file,id=console,path={workdir / 'console.log'}", "-serial", "chardev:console",
     ]
 
 
 class _OneLab:
-    """Two laptops of two processes starve each other: the second process waits until the first has none.
+    """Lets one process at a time have a laptop, because two starve each other: another process waits.
 
-    To be entered as often as one likes; left as often, the next process may go on. A second one in the same process:
-    see refuse_a_second().
+    Reentrant: the lock is released when it was left as often as entered. A second laptop in the same process is refused
+    by refuse_a_second().
     """
 
     def __init__(self) -> None:
@@ -218,7 +218,7 @@ class Machine:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """Ends QEMU at once. Its disk is a throw-away copy: there is nothing to be saved."""
+        """Ends QEMU at once. Its disk is a temporary copy, so nothing is lost."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -237,7 +237,7 @@ class Machine:
         self.kill()
 
     def load(self, state: Path) -> None:
-        """Goes on from where save() stopped."""
+        """Continues where save() stopped."""
         if self._nvme:
             self._empty_slot()
         self._migrate("migrate-incoming", f"exec:cat '{state}'")
@@ -246,7 +246,7 @@ class Machine:
             self.qmp.execute("device_add", driver="nvme", id="nvme", serial="lab", subsys="nvme-subsystem", bus="nvme-slot")
 
     def _empty_slot(self) -> None:
-        """Switches the slot's power off as a guest would: PCIe's slot control, by the ports for configuration space."""
+        """Switches the slot's power off as a guest does: through the slot control register in configuration space."""
         for command in (f"o /4 0xcf8 {SLOT_CONTROL:#x}", f"o /2 0xcfc {POWER_OFF:#x}"):
             self.qmp.execute("human-monitor-command", **{"command-line": command})
         self.qmp.wait_event("DEVICE_DELETED")
@@ -263,7 +263,7 @@ class Machine:
 
 
 class Qmp:
-    """QEMU's control socket. Events are kept in the order in which they came."""
+    """QEMU's control socket. Events are kept in the order of their arrival."""
 
     def __init__(self, end: socket.socket, last_words) -> None:
         self._socket = end
@@ -281,7 +281,7 @@ class Qmp:
         self._socket.close()
 
     def listen(self, call) -> None:
-        """call(event) on each further event; it runs on the reader's thread and must not block."""
+        """Calls call(event) for each further event, on the reader's thread; it must not block."""
         self._listeners.append(call)
 
     def execute(self, command: str, **arguments):
@@ -299,7 +299,7 @@ class Qmp:
         return reply["return"]
 
     def wait_event(self, name: str, wanted=lambda data: True, timeout: float = 60, after: int = 0) -> dict:
-        """The data of the first such event, come or yet to come, not counting the `after` first ones of this QEMU's life."""
+        """Waits for the event number `after` + 1 of this kind since QEMU's start; returns its data."""
         found = []
 
         def look() -> bool:

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-/* More than any pause of this program between two readings. */
+/* Longer than any pause between two readings. */
 #define SLACK_US 60000000
 
 static uint64_t in_us(const struct timespec *time)
@@ -15,7 +15,7 @@ static uint64_t in_us(const struct timespec *time)
 	return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_nsec / 1000;
 }
 
-static void each_is_the_clock_that_it_says(void **state)
+static void returns_the_kernels_clocks(void **state)
 {
 	struct timespec before, after;
 
@@ -30,7 +30,7 @@ static void each_is_the_clock_that_it_says(void **state)
 	assert_true(in_us(&after) <= in_us(&before) + SLACK_US);
 }
 
-static void has_been_suspended_for_the_difference_of_two_clocks(void **state)
+static void suspended_time_is_boottime_minus_monotonic(void **state)
 {
 	uint64_t suspended_us, difference_us;
 
@@ -46,8 +46,8 @@ static void has_been_suspended_for_the_difference_of_two_clocks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_is_the_clock_that_it_says),
-		cmocka_unit_test(has_been_suspended_for_the_difference_of_two_clocks),
+		cmocka_unit_test(returns_the_kernels_clocks),
+		cmocka_unit_test(suspended_time_is_boottime_minus_monotonic),
 	};
 
 	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

@@ -18,14 +18,14 @@
 
 #include <cmocka.h>
 
-#define FIRST 3 /* the first that is passed: sd_listen_fds(3) */
+#define FIRST 3 /* the first passed descriptor: sd_listen_fds(3) */
 
 static bool is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* The process as systemd would have started it with three descriptors. */
+/* Prepares the process as systemd does when it passes three descriptors. */
 static void pass_descriptors(const char *names)
 {
 	char pid[16];
@@ -39,7 +39,7 @@ static void pass_descriptors(const char *names)
 	setenv("LISTEN_FDNAMES", names, 1);
 }
 
-/* What the child does with them; its exit status is 0 when all is well. */
+/* Runs in the child; its exit status is 0 if it succeeds. */
 static int take(const char *names)
 {
 	pid_t pid = fork();
@@ -70,14 +70,14 @@ static void takes_the_first_of_its_name_and_closes_the_others(void **state)
 	assert_int_equal(take("other:channels:chan"), 0);
 }
 
-static void finds_nothing_where_nothing_is_stored(void **state)
+static void returns_no_descriptor_if_none_is_stored(void **state)
 {
 	(void)state;
 	unsetenv("LISTEN_FDS");
 	assert_int_equal(descriptor_store_take("channel"), -ENOENT);
 }
 
-/* Receives one message of the service's; returns the descriptor, or -1. */
+/* Receives one message of the service; returns its descriptor, or -1. */
 static int receive(int fd, char *ret_text, size_t size)
 {
 	union {
@@ -103,7 +103,7 @@ static int receive(int fd, char *ret_text, size_t size)
 	return passed;
 }
 
-static void stores_instead_of_what_was_there(void **state)
+static void replaces_the_stored_descriptor(void **state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	socklen_t size = sizeof(address);
@@ -145,8 +145,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_the_first_of_its_name_and_closes_the_others),
-		cmocka_unit_test(finds_nothing_where_nothing_is_stored),
-		cmocka_unit_test(stores_instead_of_what_was_there),
+		cmocka_unit_test(returns_no_descriptor_if_none_is_stored),
+		cmocka_unit_test(replaces_the_stored_descriptor),
 		cmocka_unit_test(does_nothing_without_a_service_manager),
 	};
 

@@ -14,7 +14,7 @@ static uint32_t at(const void *domids, size_t i)
 	return ((const uint32_t *)domids)[i];
 }
 
-static void finds_all_of_a_domid_in_their_order(void **state)
+static void finds_all_elements_of_a_domid_in_order(void **state)
 {
 	static const uint32_t domids[] = { 7, 3, 9, 3, 1, 9, 9, 0, UINT32_MAX };
 	struct domid_index index = { 0 };
@@ -42,7 +42,7 @@ static void finds_all_of_a_domid_in_their_order(void **state)
 	assert_null(index.entries);
 }
 
-static void finds_nothing_in_an_empty_one(void **state)
+static void finds_nothing_in_an_empty_index(void **state)
 {
 	struct domid_index index = { 0 };
 	size_t n;
@@ -57,8 +57,8 @@ static void finds_nothing_in_an_empty_one(void **state)
 	domid_index_done(&index);
 }
 
-/* An event for each of many costs no walk through all. */
-static void finds_each_of_many(void **state)
+/* Finds each without a search through all. */
+static void finds_each_of_many_domids(void **state)
 {
 	enum { MANY = 5000 };
 	_cleanup_(freep) uint32_t *domids = calloc(MANY, sizeof(*domids));
@@ -82,9 +82,9 @@ static void finds_each_of_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_all_of_a_domid_in_their_order),
-		cmocka_unit_test(finds_nothing_in_an_empty_one),
-		cmocka_unit_test(finds_each_of_many),
+		cmocka_unit_test(finds_all_elements_of_a_domid_in_order),
+		cmocka_unit_test(finds_nothing_in_an_empty_index),
+		cmocka_unit_test(finds_each_of_many_domids),
 	};
 
 	return cmocka_run_group_tests_name("domid index", tests, NULL, NULL);

@@ -22,14 +22,14 @@ static const char *const names[] = {
 };
 ENUM_COMPLETE(names, PEAR);
 
-static void names_what_has_a_name(void **state)
+static void names_each_value(void **state)
 {
 	(void)state;
 	assert_string_equal(ENUM_NAME(names, APPLE), "apple");
 	assert_string_equal(ENUM_NAME(names, PEAR), "pear");
 }
 
-static void what_has_none_is_a_question_mark(void **state)
+static void an_unknown_value_is_a_question_mark(void **state)
 {
 	static const int others[] = { NAMELESS, PEAR + 1, 1000, -1, INT32_MIN };
 
@@ -52,8 +52,8 @@ static void finds_the_value_of_a_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_what_has_a_name),
-		cmocka_unit_test(what_has_none_is_a_question_mark),
+		cmocka_unit_test(names_each_value),
+		cmocka_unit_test(an_unknown_value_is_a_question_mark),
 		cmocka_unit_test(finds_the_value_of_a_name),
 	};
 

@@ -11,7 +11,7 @@
 
 #include "pmcoord/cleanup.h"
 
-static void a_number_alone_means_nothing(void **state)
+static void an_errno_alone_has_no_outcome(void **state)
 {
 	(void)state;
 	for (int number = 1; number < 200; number++) {
@@ -22,7 +22,7 @@ static void a_number_alone_means_nothing(void **state)
 	}
 }
 
-static void an_outcome_has_a_number(void **state)
+static void each_outcome_has_an_errno(void **state)
 {
 	static const struct {
 		enum error_outcome outcome;
@@ -49,7 +49,7 @@ static void an_outcome_has_a_number(void **state)
 	}
 }
 
-static void the_first_cause_wins(void **state)
+static void keeps_the_first_error(void **state)
 {
 	struct error error = { 0 };
 
@@ -65,7 +65,7 @@ static void the_first_cause_wins(void **state)
 	assert_string_equal(error_text(&error), "better");
 }
 
-static void a_number_is_given_a_meaning_once(void **state)
+static void marks_an_outcome_once(void **state)
 {
 	struct error error = { 0 };
 
@@ -84,10 +84,10 @@ static void a_number_is_given_a_meaning_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_number_alone_means_nothing),
-		cmocka_unit_test(an_outcome_has_a_number),
-		cmocka_unit_test(the_first_cause_wins),
-		cmocka_unit_test(a_number_is_given_a_meaning_once),
+		cmocka_unit_test(an_errno_alone_has_no_outcome),
+		cmocka_unit_test(each_outcome_has_an_errno),
+		cmocka_unit_test(keeps_the_first_error),
+		cmocka_unit_test(marks_an_outcome_once),
 	};
 
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);

@@ -54,7 +54,7 @@ static int parse_text(const char *text, struct seen *ret)
 	return r;
 }
 
-static void a_byte_order_mark_is_no_part_of_the_first_line(void **state)
+static void ignores_a_byte_order_mark(void **state)
 {
 	struct seen seen;
 
@@ -64,7 +64,7 @@ static void a_byte_order_mark_is_no_part_of_the_first_line(void **state)
 	assert_int_equal(parse_text("[A]\n\xef\xbb\xbf\n", &seen), -EBADMSG);
 }
 
-static void gives_sections_lines_and_values(void **state)
+static void passes_sections_lines_and_values(void **state)
 {
 	struct seen seen;
 
@@ -102,7 +102,7 @@ static void reports_every_problem_with_its_line(void **state)
 					   ":6: Bad: '3' will not do|");
 }
 
-static void never_truncates_in_silence(void **state)
+static void reports_what_is_too_long(void **state)
 {
 	struct seen seen;
 	char text[4096];
@@ -131,7 +131,7 @@ static int note_section(void *data, const struct ini_position *position, const c
 	return 0;
 }
 
-static void tells_of_sections_without_keys(void **state)
+static void reports_sections_without_keys(void **state)
 {
 	char path[] = "/tmp/pmcoord-ini-XXXXXX";
 	int fd = mkstemp(path);
@@ -149,7 +149,7 @@ static void tells_of_sections_without_keys(void **state)
 	assert_string_equal(seen.problems, ":4: Bad: will not do|");
 }
 
-static void says_when_there_is_no_file(void **state)
+static void a_missing_file_is_reported(void **state)
 {
 	struct seen seen;
 	struct error error = { 0 };
@@ -162,12 +162,12 @@ static void says_when_there_is_no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_first_line),
-		cmocka_unit_test(gives_sections_lines_and_values),
+		cmocka_unit_test(ignores_a_byte_order_mark),
+		cmocka_unit_test(passes_sections_lines_and_values),
 		cmocka_unit_test(reports_every_problem_with_its_line),
-		cmocka_unit_test(never_truncates_in_silence),
-		cmocka_unit_test(tells_of_sections_without_keys),
-		cmocka_unit_test(says_when_there_is_no_file),
+		cmocka_unit_test(reports_what_is_too_long),
+		cmocka_unit_test(reports_sections_without_keys),
+		cmocka_unit_test(a_missing_file_is_reported),
 	};
 
 	return cmocka_run_group_tests_name("ini-file", tests, NULL, NULL);

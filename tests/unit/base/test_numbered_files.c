@@ -25,7 +25,7 @@ static void make_file(const char *name)
 	fclose(file);
 }
 
-/* Whether these are listed, no more, and in this order. */
+/* Are exactly these listed, in this order? */
 static void assert_lists(const char *suffix, uint64_t max, int n, const uint64_t *expected)
 {
 	uint64_t *numbers = NULL;
@@ -36,7 +36,7 @@ static void assert_lists(const char *suffix, uint64_t max, int n, const uint64_t
 	free(numbers);
 }
 
-static void lists_what_is_named_so_in_the_order_of_numbers(void **state)
+static void lists_files_in_the_order_of_their_numbers(void **state)
 {
 	static const char *const names[] = {
 		"10",	  "9",	     "100",  "2.json",	 "11.json",   "3.json~", ".json",
@@ -53,7 +53,7 @@ static void lists_what_is_named_so_in_the_order_of_numbers(void **state)
 	assert_lists(".none", INT64_MAX, 0, NULL);
 }
 
-static void numbers_end_where_their_type_ends(void **state)
+static void ignores_numbers_out_of_range(void **state)
 {
 	(void)state;
 	make_file("18446744073709551615.far");
@@ -63,7 +63,7 @@ static void numbers_end_where_their_type_ends(void **state)
 	assert_lists(".far", INT64_MAX, 0, NULL);
 }
 
-static void no_directory_is_none_and_a_file_is_an_error(void **state)
+static void a_missing_directory_is_empty_and_a_file_is_an_error(void **state)
 {
 	uint64_t *numbers = (uint64_t *)directory;
 	char path[128];
@@ -92,9 +92,9 @@ static int remove_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists_what_is_named_so_in_the_order_of_numbers),
-		cmocka_unit_test(numbers_end_where_their_type_ends),
-		cmocka_unit_test(no_directory_is_none_and_a_file_is_an_error),
+		cmocka_unit_test(lists_files_in_the_order_of_their_numbers),
+		cmocka_unit_test(ignores_numbers_out_of_range),
+		cmocka_unit_test(a_missing_directory_is_empty_and_a_file_is_an_error),
 	};
 
 	return cmocka_run_group_tests_name("numbered files", tests, make_directory,

@@ -60,7 +60,7 @@ static void refuses_numbers_out_of_bounds(void **state)
 	assert_int_equal(parse_u64("1x", 10, &value), -EINVAL);
 }
 
-static void replaces_what_could_steer_a_terminal(void **state)
+static void replaces_control_characters(void **state)
 {
 	char out[64];
 
@@ -96,7 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_durations_with_units),
 		cmocka_unit_test(refuses_numbers_out_of_bounds),
-		cmocka_unit_test(replaces_what_could_steer_a_terminal),
+		cmocka_unit_test(replaces_control_characters),
 		cmocka_unit_test(cuts_between_characters),
 	};
 

@@ -11,7 +11,7 @@
 
 #include "pmcoord/cleanup.h"
 
-static void reads_back_what_it_writes(void **state)
+static void parses_what_it_formats(void **state)
 {
 	static const uint64_t cycles[] = { 0, 1, 42, UINT64_MAX };
 
@@ -31,7 +31,7 @@ static void reads_back_what_it_writes(void **state)
 	}
 }
 
-static void refuses_what_is_not_to_the_letter(void **state)
+static void rejects_malformed_text(void **state)
 {
 	static const struct {
 		const char *text;
@@ -72,8 +72,8 @@ static void refuses_what_is_not_to_the_letter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_back_what_it_writes),
-		cmocka_unit_test(refuses_what_is_not_to_the_letter),
+		cmocka_unit_test(parses_what_it_formats),
+		cmocka_unit_test(rejects_malformed_text),
 	};
 
 	return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);

@@ -52,7 +52,7 @@ static void finds_the_program_and_its_libraries(void **state)
 	assert_true(segment.is_readable && !segment.is_writable);
 }
 
-static void finds_nothing_of_the_heap(void **state)
+static void finds_no_segment_of_the_heap(void **state)
 {
 	void *allocated = malloc(1);
 	struct search search = { .address = (uintptr_t)allocated };
@@ -67,7 +67,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_the_program_and_its_libraries),
-		cmocka_unit_test(finds_nothing_of_the_heap),
+		cmocka_unit_test(finds_no_segment_of_the_heap),
 	};
 
 	return cmocka_run_group_tests_name("segments", tests, NULL, NULL);

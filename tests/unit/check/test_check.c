@@ -135,7 +135,7 @@ static const struct finding *only(const struct world *world, enum finding_level 
 	return finding;
 }
 
-static void finds_nothing_on_a_host_in_order(void **state)
+static void reports_nothing_on_a_host_without_problems(void **state)
 {
 	struct world *world = *state;
 
@@ -767,7 +767,7 @@ static void prints_json_with_the_keys_of_the_contract(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(finds_nothing_on_a_host_in_order),
+		world_test(reports_nothing_on_a_host_without_problems),
 		cmocka_unit_test(reports_each_risk_of_a_guest),
 		world_test(warns_of_an_ignored_guest_that_others_need),
 		world_test(accepts_an_ignored_guest_that_no_guest_needs),

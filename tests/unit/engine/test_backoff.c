@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Attempts to sleep that failed with the lid closed, and the next ones. */
+/* The delay after attempts to sleep that failed with a closed lid. */
 
 #include "engine/backoff.h"
 
@@ -61,19 +61,19 @@ static void waits_twice_as_long_each_time_up_to_15_min(void **state)
 	}
 }
 
-static void says_what_failed_and_when_the_next_is_due(void **state)
+static void names_the_failure_and_the_next_attempt(void **state)
 {
 	struct error error = { 0 };
 
 	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "guest 'mail'\nheld it up"), 0);
 	assert_int_equal(backoff_check(*state, BEGIN_US + SECOND_US / 2, &error), -EAGAIN);
-	/* One line, whatever a guest has said. */
+	/* The text of a guest cannot add lines. */
 	assert_null(strchr(error.text, '\n'));
 	assert_non_null(strstr(error.text, "guest 'mail'?held it up"));
 	assert_non_null(strstr(error.text, "due in 30 s"));
 }
 
-static void starts_anew_when_told_to(void **state)
+static void a_reset_ends_the_delay(void **state)
 {
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"), 0);
@@ -81,12 +81,12 @@ static void starts_anew_when_told_to(void **state)
 	assert_int_equal(backoff_check(*state, BEGIN_US, NULL), 0);
 	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"), 0);
 	assert_refused_until(*state, BEGIN_US + 30 * SECOND_US);
-	/* Nothing to forget is no error either. */
+	/* A reset without a failure is no error. */
 	backoff_forget(*state);
 	backoff_forget(*state);
 }
 
-static void a_damaged_file_keeps_no_machine_awake(void **state)
+static void a_damaged_file_delays_no_sleep(void **state)
 {
 	static const char *const damaged[] = {
 		"",
@@ -94,7 +94,7 @@ static void a_damaged_file_keeps_no_machine_awake(void **state)
 		"3\n1000000000\n",
 		"x\n1000000000\nwhy\n",
 		"-1\n1000000000\nwhy\n",
-		/* A clock that has not come that far: another boot's. */
+		/* A time in the future is from another boot. */
 		"3\n9223372036854775807\nwhy\n",
 	};
 	char path[64];
@@ -110,7 +110,7 @@ static void a_damaged_file_keeps_no_machine_awake(void **state)
 	}
 }
 
-static void a_run_that_is_missing_is_reported(void **state)
+static void a_missing_run_directory_is_reported(void **state)
 {
 	(void)state;
 	assert_int_equal(backoff_note_failure("/nonexistent", BEGIN_US, "why"), -ENOENT);
@@ -120,7 +120,7 @@ static void a_run_that_is_missing_is_reported(void **state)
 
 struct world {
 	struct host host;
-	int hand; /* moves the lid */
+	int hand; /* the socket that moves the lid */
 };
 
 static int world_make(void **state)
@@ -169,7 +169,7 @@ static void pass_time(struct world *world, uint64_t span_us)
 		assert_int_equal(loop->ops->wait(loop, until_us), 0);
 }
 
-/* Whether guests went down for it; in vain, as this host does not sleep. */
+/* Tries to sleep, which this host refuses. Returns whether guests were suspended. */
 static bool tries_to_sleep(struct world *world, enum job_verb verb)
 {
 	struct job job = { .verb = verb };
@@ -186,13 +186,13 @@ static bool tries_to_sleep(struct world *world, enum job_verb verb)
 	return tries;
 }
 
-static void leaves_guests_alone_after_a_failed_sleep(void **state)
+static void requests_no_guest_after_a_failed_sleep(void **state)
 {
 	struct world *world = *state;
 
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 	assert_false(tries_to_sleep(world, JOB_SLEEP));
-	/* Being refused is no failure that counts. */
+	/* A refused attempt does not extend the delay. */
 	assert_false(tries_to_sleep(world, JOB_SLEEP));
 	pass_time(world, 31 * SECOND_US);
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
@@ -202,7 +202,7 @@ static void leaves_guests_alone_after_a_failed_sleep(void **state)
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 }
 
-static void tries_again_once_the_lid_was_opened(void **state)
+static void an_opened_lid_resets_the_delay(void **state)
 {
 	struct world *world = *state;
 
@@ -224,7 +224,7 @@ static void does_not_back_off_with_an_open_lid_or_without_one(void **state)
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 }
 
-static void refuses_nobody_who_asks_by_hand(void **state)
+static void does_not_refuse_a_manual_request(void **state)
 {
 	struct world *world = *state;
 
@@ -272,16 +272,16 @@ int main(void)
 						run_remove),
 		cmocka_unit_test_setup_teardown(waits_twice_as_long_each_time_up_to_15_min,
 						run_make, run_remove),
-		cmocka_unit_test_setup_teardown(says_what_failed_and_when_the_next_is_due, run_make,
+		cmocka_unit_test_setup_teardown(names_the_failure_and_the_next_attempt, run_make,
 						run_remove),
-		cmocka_unit_test_setup_teardown(starts_anew_when_told_to, run_make, run_remove),
-		cmocka_unit_test_setup_teardown(a_damaged_file_keeps_no_machine_awake, run_make,
+		cmocka_unit_test_setup_teardown(a_reset_ends_the_delay, run_make, run_remove),
+		cmocka_unit_test_setup_teardown(a_damaged_file_delays_no_sleep, run_make,
 						run_remove),
-		cmocka_unit_test(a_run_that_is_missing_is_reported),
-		WORLD(leaves_guests_alone_after_a_failed_sleep),
-		WORLD(tries_again_once_the_lid_was_opened),
+		cmocka_unit_test(a_missing_run_directory_is_reported),
+		WORLD(requests_no_guest_after_a_failed_sleep),
+		WORLD(an_opened_lid_resets_the_delay),
 		WORLD(does_not_back_off_with_an_open_lid_or_without_one),
-		WORLD(refuses_nobody_who_asks_by_hand),
+		WORLD(does_not_refuse_a_manual_request),
 		WORLD(never_refuses_on_a_low_battery),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whole cycles on the simulator: the engine as it runs on Xen. */
+/* Whole cycles of the engine, on the simulator. */
 
 #include "engine/coordinator.h"
 
@@ -70,7 +70,7 @@ static void suspends_dependents_first_and_resumes_in_reverse(void **state)
 	assert_true(guest_of(report, "fw")->down_us <= guest_of(report, "netvm")->requested_us);
 	assert_true(guest_of(report, "netvm")->running_us <= guest_of(report, "fw")->running_us);
 	assert_true(guest_of(report, "fw")->running_us <= guest_of(report, "web")->running_us);
-	/* Nobody waits for those who do not need them. */
+	/* No guest waits for a guest that does not need it. */
 	assert_int_equal(guest_of(report, "vault")->requested_us,
 			 guest_of(report, "web")->requested_us);
 	assert_all_running(&host);
@@ -79,7 +79,7 @@ static void suspends_dependents_first_and_resumes_in_reverse(void **state)
 	host_done(&host);
 }
 
-static void pauses_who_does_not_go_down_and_says_so(void **state)
+static void pauses_and_names_a_guest_that_does_not_suspend(void **state)
 {
 	static const char *const misbehaviours[] = {
 		"Behaviour=ignores-requests\n",
@@ -107,7 +107,7 @@ static void pauses_who_does_not_go_down_and_says_so(void **state)
 	}
 }
 
-static void undoes_all_when_a_guest_fails_and_policy_says_abort(void **state)
+static void undoes_the_cycle_when_a_guest_fails_with_on_failure_abort(void **state)
 {
 	struct report *report;
 	struct host host;
@@ -124,7 +124,7 @@ static void undoes_all_when_a_guest_fails_and_policy_says_abort(void **state)
 	host_done(&host);
 }
 
-static void sleeps_by_the_deadline_and_names_who_held_it_up(void **state)
+static void sleeps_at_the_deadline_and_names_the_cause(void **state)
 {
 	struct report *report;
 	struct host host;
@@ -136,14 +136,14 @@ static void sleeps_by_the_deadline_and_names_who_held_it_up(void **state)
 	assert_string_equal(cycle_result_name(report->result), "degraded");
 	assert_string_equal(cycle_outcome_name(guest_of(report, "mail")->outcome), "paused");
 	assert_non_null(strstr(guest_of(report, "mail")->detail, "deadline of 3 s"));
-	/* fw and netvm waited for it and had no time left. */
+	/* fw and netvm waited for it until the deadline. */
 	assert_string_equal(cycle_outcome_name(guest_of(report, "netvm")->outcome), "paused");
 	assert_all_running(&host);
 	report_free(report);
 	host_done(&host);
 }
 
-static void resumes_everyone_when_the_host_does_not_sleep(void **state)
+static void resumes_all_guests_when_the_host_does_not_sleep(void **state)
 {
 	struct report *report;
 	char scenario[1024] = "[Host]\nS3=refuse\n";
@@ -163,7 +163,7 @@ static void resumes_everyone_when_the_host_does_not_sleep(void **state)
 	host_done(&host);
 }
 
-static void sees_what_an_agent_said_right_before_its_guest_was_down(void **state)
+static void reads_the_agents_last_state_before_the_suspend(void **state)
 {
 	struct report *report;
 	struct host host;
@@ -179,7 +179,7 @@ static void sees_what_an_agent_said_right_before_its_guest_was_down(void **state
 	host_done(&host);
 }
 
-static void leaves_alone_what_it_has_not_touched(void **state)
+static void does_not_resume_guests_that_it_did_not_suspend(void **state)
 {
 	struct report *report;
 	struct host host;
@@ -211,7 +211,7 @@ static void falls_back_to_the_kernel_when_the_agent_is_dead(void **state)
 	host_done(&host);
 }
 
-static void a_guest_that_dies_is_no_error_of_the_others(void **state)
+static void a_crashed_guest_does_not_fail_the_others(void **state)
 {
 	struct report *report;
 	struct host host;
@@ -242,7 +242,7 @@ static void resumes_the_others_when_one_cannot_be_resumed(void **state)
 	host_done(&host);
 }
 
-static void one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next(void **state)
+static void a_stranded_guest_is_resumed_by_the_next_command(void **state)
 {
 	struct error error = { 0 };
 	uint64_t *numbers = NULL;
@@ -262,7 +262,7 @@ static void one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next(void
 	host_done(&host);
 }
 
-static void reports_devices_that_did_not_come_back(void **state)
+static void reports_lost_devices(void **state)
 {
 	struct report *report;
 	struct host host;
@@ -277,7 +277,7 @@ static void reports_devices_that_did_not_come_back(void **state)
 	host_done(&host);
 }
 
-static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
+static void keeps_guests_suspended_until_resume_all_which_is_idempotent(void **state)
 {
 	struct resume_result result;
 	struct report *report;
@@ -302,7 +302,7 @@ static void holds_guests_until_resume_all_and_twice_is_harmless(void **state)
 	host_done(&host);
 }
 
-static void who_is_destroyed_while_held_is_not_back(void **state)
+static void a_guest_destroyed_while_kept_suspended_is_not_resumed(void **state)
 {
 	static const char scenario[] = "[Guest \"web\"]\nDestroyedAfter=10s\n"
 				       "[Guest \"mail\"]\n";
@@ -330,7 +330,7 @@ static void who_is_destroyed_while_held_is_not_back(void **state)
 static const struct hypervisor_ops *ops_below;
 static struct host *host_below;
 
-/* The verbs in `ops` are the simulator's but for those that are changed now. */
+/* Replaces the simulator's verbs by a copy in `ops`, which the test then changes. */
 static void put_between(struct host *host, struct hypervisor_ops *ops)
 {
 	ops_below = host->hypervisor->ops;
@@ -347,8 +347,8 @@ static int count_woken(struct hypervisor *hypervisor, const struct domain_id *id
 	return ops_below->wake_agent(hypervisor, id);
 }
 
-/* Armed for the next cycle, it would take an event for that cycle's request. */
-static void an_agent_that_is_back_is_not_woken_with_the_others(void **state)
+/* An agent that is armed for the next cycle takes an event as that cycle's request. */
+static void an_agent_that_is_ready_is_not_notified_again(void **state)
 {
 	struct hypervisor_ops ops;
 	struct resume_result result;
@@ -384,8 +384,8 @@ static int inventory_after_goodbye(struct hypervisor *hypervisor, struct invento
 	return r;
 }
 
-/* What is stale is degraded, unless the agent was stopped in good order. */
-static void an_agent_that_its_owner_has_stopped_is_not_missed(void **state)
+/* A stale port degrades the cycle, but not one of an agent that was stopped. */
+static void an_agent_that_was_stopped_does_not_degrade_the_cycle(void **state)
 {
 	static const char scenario[] = "[Guest \"desk\"]\nAgent=yes\n"
 				       "Behaviour=agent-port-is-stale\n";
@@ -416,8 +416,8 @@ static int find_nobody(struct hypervisor *hypervisor, const struct domain_id *id
 	return -ESRCH;
 }
 
-/* Between its resume and the word to xenstored its owner has destroyed it. */
-static void who_goes_as_soon_as_he_is_back_is_nobody_s_fault(void **state)
+/* Its owner destroys it after the resume hypercall, before xenstored is notified. */
+static void a_guest_destroyed_right_after_its_resume_is_no_error(void **state)
 {
 	struct hypervisor_ops ops;
 	struct report *report;
@@ -451,11 +451,11 @@ static void resume_all(struct host *host)
 	report_free(result.report);
 }
 
-static void what_fails_once_is_tried_once_more(void **state)
+static void a_resume_that_fails_is_tried_again_once(void **state)
 {
 	static const struct {
 		const char *mail;
-		const char *detail; /* part of it; NULL: nothing of xenstored */
+		const char *detail; /* part of it; NULL: it does not name xenstored */
 	} cases[] = {
 		{ "Fail=resume:1\n", "resumed: " },   { LATE "Fail=resume:1\n", "resumed: " },
 		{ "Fail=keep-books:1\n", NULL },      { LATE "Fail=keep-books:1\n", NULL },
@@ -499,8 +499,8 @@ static void is_unreadable_when_all_are_back(void *data, const struct cycle *cycl
 	is_unreadable |= record->type == RECORD_PHASE && strcmp(record->text, "ready") == 0;
 }
 
-/* It may be suspended, and here it is. */
-static void a_late_guest_that_cannot_be_looked_at_stays_held(void **state)
+/* Its state cannot be read; it is suspended. */
+static void a_late_guest_whose_state_cannot_be_read_stays_recorded(void **state)
 {
 	struct hypervisor_ops ops;
 	struct report *report;
@@ -529,7 +529,7 @@ static void a_late_guest_that_cannot_be_looked_at_stays_held(void **state)
 	host_done(&host);
 }
 
-/* It is late only once it is unpaused: until then nothing is settled. */
+/* A paused guest cannot suspend before it is unpaused. */
 static void a_paused_guest_may_still_be_late_when_others_are_resumed(void **state)
 {
 	struct resume_result result;
@@ -550,7 +550,7 @@ static void a_paused_guest_may_still_be_late_when_others_are_resumed(void **stat
 	host_done(&host);
 }
 
-/* While web goes down, and again while it is waited for on the way back. */
+/* The wait fails while web suspends, and again during the resume. */
 static void a_guest_stays_late_when_the_wait_for_it_fails(void **state)
 {
 	struct cycle_params params = { .trigger = "test" };
@@ -596,7 +596,7 @@ static void runs_where_that_is_recorded(void *data, const struct cycle *cycle,
 		assert_int_equal(state_of(data, cycle->guests[record->guest].name), GUEST_RUNNING);
 }
 
-/* It is paused and suspended: only both, undone, let it run. */
+/* It is paused and suspended: it runs after an unpause and a resume. */
 static void a_guest_that_suspends_as_it_is_paused_is_resumed_too(void **state)
 {
 	static const char *const failures[] = { "", "Fail=unpause:1\n", "Fail=resume:1\n" };
@@ -630,7 +630,7 @@ static void a_guest_that_suspends_as_it_is_paused_is_resumed_too(void **state)
 	}
 }
 
-/* It runs through S3, which stops its clock as well as the host's. */
+/* It was not suspended during S3, in which its clock stops, too. */
 static void a_guest_that_could_not_be_paused_may_be_late_after_the_sleep(void **state)
 {
 	struct report *report;
@@ -648,7 +648,7 @@ static void a_guest_that_could_not_be_paused_may_be_late_after_the_sleep(void **
 	host_done(&host);
 }
 
-/* Keeps the journal but for what RETRACTED says, as an older pmcoord wrote it. */
+/* Removes the RETRACTED records, which an older pmcoord did not write. */
 static void keep_old_journal(void *data, const struct cycle *cycle, const struct record *record)
 {
 	const struct host *host = data;
@@ -669,8 +669,8 @@ static void keep_old_journal(void *data, const struct cycle *cycle, const struct
 	fclose(out);
 }
 
-/* There SETTLED ended the hold of a guest that had run all along. */
-static void a_journal_of_an_older_pmcoord_is_brought_to_its_end(void **state)
+/* In such a journal SETTLED ends the record of a guest that was never suspended. */
+static void finishes_a_journal_of_an_older_pmcoord(void **state)
 {
 	char from[128], to[128];
 	struct cycle cycle;
@@ -697,7 +697,7 @@ static void a_journal_of_an_older_pmcoord_is_brought_to_its_end(void **state)
 	host_done(&host);
 }
 
-static void resumes_the_named_and_what_they_need(void **state)
+static void resumes_the_named_guests_and_those_they_need(void **state)
 {
 	struct resume_result result;
 	struct error error = { 0 };
@@ -726,7 +726,7 @@ static void resumes_the_named_and_what_they_need(void **state)
 	host_done(&host);
 }
 
-static void suspends_the_named_and_who_needs_them(void **state)
+static void suspends_the_named_guests_and_those_that_need_them(void **state)
 {
 	char name[] = "fw", *names[] = { name };
 	struct cycle_params params = {
@@ -765,7 +765,7 @@ static void waits_for_devices_with_resume_after_ready(void **state)
 	host_done(&host);
 }
 
-/* The wake shall find as little to do as possible. */
+/* As much of the resume as possible is done before the sleep. */
 static const struct sleeper_ops *sleeper_below;
 static size_t n_prepared;
 
@@ -804,7 +804,7 @@ static void prepares_the_resume_of_all_before_the_host_sleeps(void **state)
 	host_done(&host);
 }
 
-static void comes_back_at_once_without_sleeping(void **state)
+static void resumes_at_once_without_a_sleep(void **state)
 {
 	struct cycle_params params = { .trigger = "cycle", .resumes_at_once = true };
 	struct report *report = NULL;
@@ -841,7 +841,7 @@ static uint64_t reports_after_a_measurement(struct host *host)
 	return report_last_number(host->roots.reports);
 }
 
-static void a_measurement_leaves_a_report_only_when_it_went_wrong(void **state)
+static void a_measurement_keeps_its_report_only_if_not_ok(void **state)
 {
 	struct host host;
 
@@ -871,14 +871,14 @@ static void die_at_record(void *data, const struct cycle *cycle, const struct re
 	(void)record;
 	if (++crash->seen < crash->at)
 		return;
-	/* What the hypervisor has done lasts; the coordinator does not. */
+	/* The state of the hypervisor outlives the process. */
 	hypervisor_close(crash->host->hypervisor);
 	_exit(99);
 }
 
 /*
- * Runs a cycle in a process that dies at a record; false when it got to its
- * end. The host is opened again as the dead process left it.
+ * Runs a cycle in a process that dies at a record; returns false if the cycle ended
+ * before. Opens the host again in the state that the process has left.
  */
 static bool crash_at(struct host *host, unsigned int at)
 {
@@ -903,14 +903,14 @@ static bool crash_at(struct host *host, unsigned int at)
 	return WEXITSTATUS(status) == 99;
 }
 
-static void next_cycle_first_undoes_an_abandoned_one(void **state)
+static void the_next_cycle_first_undoes_an_interrupted_one(void **state)
 {
 	struct report *report;
 	struct host host;
 
 	(void)state;
 	host_init_laptop(&host, "");
-	/* In the middle: some guests are down. */
+	/* At this record some guests are suspended. */
 	assert_true(crash_at(&host, 14));
 	report = run_cycle(&host, true);
 	assert_string_equal(cycle_result_name(report->result), "ok");
@@ -920,8 +920,7 @@ static void next_cycle_first_undoes_an_abandoned_one(void **state)
 	host_done(&host);
 }
 
-/* A service manager that puts the host to sleep behind our back, or fails to.
- */
+/* A service manager that puts the host to sleep by itself, or fails to. */
 struct managed_sleep {
 	struct sleep_manager manager;
 	struct host *host;
@@ -970,7 +969,7 @@ static struct report *last_report(const struct host *host)
 	return report;
 }
 
-/* Returns whether the coordinator got as far as to die. */
+/* Returns whether the coordinator died at this record. */
 static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us, unsigned int *awaited)
 {
 	struct host host;
@@ -1003,8 +1002,8 @@ static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us, unsigne
 	return crashed;
 }
 
-/* Between the last guest that is down and the wake; at no other record. */
-static void who_died_before_the_sleep_has_its_guests_adopted(void **state)
+/* At any record after the last guest was suspended and before the wake. */
+static void adopts_guests_of_a_coordinator_that_died_before_the_sleep(void **state)
 {
 	static const uint64_t sleeps_us[] = { 0, 5000000 };
 
@@ -1018,7 +1017,7 @@ static void who_died_before_the_sleep_has_its_guests_adopted(void **state)
 	}
 }
 
-static void tells_of_a_broken_journal_once(void **state)
+static void reports_a_broken_journal_once(void **state)
 {
 	struct cycle_params params = { .trigger = "test" };
 	struct report *report = NULL;
@@ -1078,7 +1077,7 @@ static void a_signal_in_any_phase_before_the_sleep_is_undone(void **state)
 	}
 }
 
-/* With nobody to wait for, the signal is not overlooked either. */
+/* Without a guest to wait for, the signal is handled, too. */
 static void a_signal_keeps_a_host_without_guests_awake(void **state)
 {
 	struct report *report;
@@ -1098,38 +1097,38 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(suspends_dependents_first_and_resumes_in_reverse),
-		cmocka_unit_test(pauses_who_does_not_go_down_and_says_so),
-		cmocka_unit_test(undoes_all_when_a_guest_fails_and_policy_says_abort),
-		cmocka_unit_test(sleeps_by_the_deadline_and_names_who_held_it_up),
-		cmocka_unit_test(resumes_everyone_when_the_host_does_not_sleep),
-		cmocka_unit_test(sees_what_an_agent_said_right_before_its_guest_was_down),
-		cmocka_unit_test(leaves_alone_what_it_has_not_touched),
+		cmocka_unit_test(pauses_and_names_a_guest_that_does_not_suspend),
+		cmocka_unit_test(undoes_the_cycle_when_a_guest_fails_with_on_failure_abort),
+		cmocka_unit_test(sleeps_at_the_deadline_and_names_the_cause),
+		cmocka_unit_test(resumes_all_guests_when_the_host_does_not_sleep),
+		cmocka_unit_test(reads_the_agents_last_state_before_the_suspend),
+		cmocka_unit_test(does_not_resume_guests_that_it_did_not_suspend),
 		cmocka_unit_test(falls_back_to_the_kernel_when_the_agent_is_dead),
-		cmocka_unit_test(a_guest_that_dies_is_no_error_of_the_others),
+		cmocka_unit_test(a_crashed_guest_does_not_fail_the_others),
 		cmocka_unit_test(resumes_the_others_when_one_cannot_be_resumed),
-		cmocka_unit_test(one_that_could_not_be_resumed_is_tried_again_by_whoever_is_next),
-		cmocka_unit_test(reports_devices_that_did_not_come_back),
-		cmocka_unit_test(holds_guests_until_resume_all_and_twice_is_harmless),
-		cmocka_unit_test(who_is_destroyed_while_held_is_not_back),
-		cmocka_unit_test(an_agent_that_is_back_is_not_woken_with_the_others),
-		cmocka_unit_test(resumes_the_named_and_what_they_need),
-		cmocka_unit_test(suspends_the_named_and_who_needs_them),
+		cmocka_unit_test(a_stranded_guest_is_resumed_by_the_next_command),
+		cmocka_unit_test(reports_lost_devices),
+		cmocka_unit_test(keeps_guests_suspended_until_resume_all_which_is_idempotent),
+		cmocka_unit_test(a_guest_destroyed_while_kept_suspended_is_not_resumed),
+		cmocka_unit_test(an_agent_that_is_ready_is_not_notified_again),
+		cmocka_unit_test(resumes_the_named_guests_and_those_they_need),
+		cmocka_unit_test(suspends_the_named_guests_and_those_that_need_them),
 		cmocka_unit_test(waits_for_devices_with_resume_after_ready),
 		cmocka_unit_test(prepares_the_resume_of_all_before_the_host_sleeps),
-		cmocka_unit_test(comes_back_at_once_without_sleeping),
-		cmocka_unit_test(a_measurement_leaves_a_report_only_when_it_went_wrong),
-		cmocka_unit_test(who_died_before_the_sleep_has_its_guests_adopted),
-		cmocka_unit_test(tells_of_a_broken_journal_once),
-		cmocka_unit_test(next_cycle_first_undoes_an_abandoned_one),
-		cmocka_unit_test(an_agent_that_its_owner_has_stopped_is_not_missed),
-		cmocka_unit_test(what_fails_once_is_tried_once_more),
-		cmocka_unit_test(a_late_guest_that_cannot_be_looked_at_stays_held),
+		cmocka_unit_test(resumes_at_once_without_a_sleep),
+		cmocka_unit_test(a_measurement_keeps_its_report_only_if_not_ok),
+		cmocka_unit_test(adopts_guests_of_a_coordinator_that_died_before_the_sleep),
+		cmocka_unit_test(reports_a_broken_journal_once),
+		cmocka_unit_test(the_next_cycle_first_undoes_an_interrupted_one),
+		cmocka_unit_test(an_agent_that_was_stopped_does_not_degrade_the_cycle),
+		cmocka_unit_test(a_resume_that_fails_is_tried_again_once),
+		cmocka_unit_test(a_late_guest_whose_state_cannot_be_read_stays_recorded),
 		cmocka_unit_test(a_paused_guest_may_still_be_late_when_others_are_resumed),
 		cmocka_unit_test(a_guest_stays_late_when_the_wait_for_it_fails),
 		cmocka_unit_test(a_guest_that_suspends_as_it_is_paused_is_resumed_too),
 		cmocka_unit_test(a_guest_that_could_not_be_paused_may_be_late_after_the_sleep),
-		cmocka_unit_test(a_journal_of_an_older_pmcoord_is_brought_to_its_end),
-		cmocka_unit_test(who_goes_as_soon_as_he_is_back_is_nobody_s_fault),
+		cmocka_unit_test(finishes_a_journal_of_an_older_pmcoord),
+		cmocka_unit_test(a_guest_destroyed_right_after_its_resume_is_no_error),
 		cmocka_unit_test(a_signal_in_any_phase_before_the_sleep_is_undone),
 		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
 	};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The coordinator dies: with each record of the journal, and right after each
- * thing that it does and has not recorded yet, on the way down and on the way
- * back, on every host that is shipped. Whoever is next brings everyone back.
+ * The coordinator dies at each record of the journal, and after each effect that is
+ * not recorded yet, while suspending and while resuming, on every shipped scenario.
+ * The next coordinator resumes all guests.
  */
 
 #include "engine/coordinator.h"
@@ -19,11 +19,11 @@
 
 enum way {
 	WHOLE_CYCLE,
-	ONLY_DOWN, /* --guests-only */
-	ONLY_BACK, /* resume-all */
+	GUESTS_ONLY, /* suspend-all --guests-only */
+	RESUME_ALL, /* resume-all, after it */
 };
 
-/* Where the next process dies; 0: not there. */
+/* Where the next process dies; 0: it does not die there. */
 static struct {
 	struct host *host;
 	unsigned int at_record, at_effect;
@@ -32,7 +32,7 @@ static struct {
 
 static void die(void)
 {
-	/* What the hypervisor has done lasts; the coordinator does not. */
+	/* The state of the hypervisor outlives the process. */
 	hypervisor_close(crash.host->hypervisor);
 	_exit(DIED);
 }
@@ -123,7 +123,7 @@ static void go(struct host *host, enum way way)
 	ops.resume_in_xenstore = resume_in_xenstore;
 	host->hypervisor->ops = &ops;
 	host->coordinator.observer = die_at_record;
-	if (way == ONLY_BACK)
+	if (way == RESUME_ALL)
 		resume_all(host);
 	else
 		suspend(host, way == WHOLE_CYCLE);
@@ -131,8 +131,8 @@ static void go(struct host *host, enum way way)
 }
 
 /*
- * In a process of its own; false when it did not die. The host is opened again
- * as that process left it.
+ * Runs in a process of its own; returns false if that did not die. Opens the host
+ * again in the state that the process has left.
  */
 static bool go_and_die(struct host *host, enum way way)
 {
@@ -165,12 +165,12 @@ static bool die_there(const char *name, enum way way, unsigned int at, bool at_e
 
 	host_init_shipped(&host, name);
 	before = host_inventory(&host);
-	if (way == ONLY_BACK)
+	if (way == RESUME_ALL)
 		suspend(&host, false);
 	crash.at_record = at_effect ? 0 : at;
 	crash.at_effect = at_effect ? at : 0;
 	died = go_and_die(&host, way);
-	/* By the service's own recovery, or by hand. */
+	/* Recovered by the sleep unit, or by resume-all. */
 	if (way == WHOLE_CYCLE && at % 2 == 0)
 		assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
 	else
@@ -193,39 +193,39 @@ static void die_everywhere(enum way way, bool at_effect)
 	}
 }
 
-static void all_are_back_after_a_crash_at_any_record(void **state)
+static void all_guests_are_resumed_after_a_crash_at_any_record(void **state)
 {
 	(void)state;
 	die_everywhere(WHOLE_CYCLE, false);
 }
 
-static void all_are_back_after_a_crash_behind_any_effect(void **state)
+static void all_guests_are_resumed_after_a_crash_after_any_effect(void **state)
 {
 	(void)state;
 	die_everywhere(WHOLE_CYCLE, true);
 }
 
-static void the_same_where_guests_shall_be_held(void **state)
+static void the_same_with_guests_only(void **state)
 {
 	(void)state;
-	die_everywhere(ONLY_DOWN, false);
-	die_everywhere(ONLY_DOWN, true);
+	die_everywhere(GUESTS_ONLY, false);
+	die_everywhere(GUESTS_ONLY, true);
 }
 
-static void the_same_where_held_guests_are_brought_back(void **state)
+static void the_same_for_resume_all(void **state)
 {
 	(void)state;
-	die_everywhere(ONLY_BACK, false);
-	die_everywhere(ONLY_BACK, true);
+	die_everywhere(RESUME_ALL, false);
+	die_everywhere(RESUME_ALL, true);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_are_back_after_a_crash_at_any_record),
-		cmocka_unit_test(all_are_back_after_a_crash_behind_any_effect),
-		cmocka_unit_test(the_same_where_guests_shall_be_held),
-		cmocka_unit_test(the_same_where_held_guests_are_brought_back),
+		cmocka_unit_test(all_guests_are_resumed_after_a_crash_at_any_record),
+		cmocka_unit_test(all_guests_are_resumed_after_a_crash_after_any_effect),
+		cmocka_unit_test(the_same_with_guests_only),
+		cmocka_unit_test(the_same_for_resume_all),
 	};
 
 	return cmocka_run_group_tests_name("crashes", tests, NULL, NULL);

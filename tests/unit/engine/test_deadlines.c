@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static void nobody_is_next_where_there_is_nobody(void **state)
+static void an_empty_set_has_no_next_deadline(void **state)
 {
 	struct deadlines *nobody = deadlines_new(0);
 	struct deadlines *idle = deadlines_new(3);
@@ -21,7 +21,7 @@ static void nobody_is_next_where_there_is_nobody(void **state)
 	deadlines_free(idle);
 }
 
-static void of_several_at_once_the_first_item_is_next(void **state)
+static void the_first_item_of_equal_deadlines_is_next(void **state)
 {
 	struct deadlines *deadlines = deadlines_new(4);
 	size_t item = 0;
@@ -38,8 +38,8 @@ static void of_several_at_once_the_first_item_is_next(void **state)
 	deadlines_free(deadlines);
 }
 
-/* Against a look at all of them, with deadlines that come, move and go. */
-static void finds_who_is_next_among_many(void **state)
+/* Compares it with a search through all, while deadlines are set, moved and removed. */
+static void finds_the_next_of_many_deadlines(void **state)
 {
 	enum { N = 37 };
 	struct deadlines *deadlines = deadlines_new(N);
@@ -68,9 +68,9 @@ static void finds_who_is_next_among_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nobody_is_next_where_there_is_nobody),
-		cmocka_unit_test(of_several_at_once_the_first_item_is_next),
-		cmocka_unit_test(finds_who_is_next_among_many),
+		cmocka_unit_test(an_empty_set_has_no_next_deadline),
+		cmocka_unit_test(the_first_item_of_equal_deadlines_is_next),
+		cmocka_unit_test(finds_the_next_of_many_deadlines),
 	};
 
 	return cmocka_run_group_tests_name("deadlines", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What each job is, and what one refuses before anything is begun. */
+/* The table of jobs, and what a job refuses before it starts. */
 
 #include "engine/job.h"
 
@@ -10,7 +10,7 @@
 #include "engine/backoff.h"
 #include "tests/unit/simulated_host.h"
 
-/* Makes what is mounted first on the machine that runs this a Xen disk. */
+/* Makes the first mounted disk of the machine that runs this test a Xen disk. */
 static void mount_from_a_guest(struct host *host)
 {
 	char device[32], command[512];
@@ -53,7 +53,7 @@ static void systemd_cannot_sleep_on_a_disk_that_a_guest_serves(void **state)
 	assert_non_null(strstr(outcome.message, "is mounted from xvda"));
 	assert_non_null(strstr(outcome.message, "use 'pmcoord suspend-all'"));
 	job_outcome_done(&outcome);
-	/* By ourselves it can. */
+	/* Without systemd pmcoord can. */
 	run(&host, JOB_SUSPEND_ALL, &outcome);
 	assert_int_equal(outcome.result, JOB_RESULT_DONE);
 	assert_non_null(outcome.report);
@@ -61,7 +61,7 @@ static void systemd_cannot_sleep_on_a_disk_that_a_guest_serves(void **state)
 	host_done(&host);
 }
 
-/* One that is closed, and whose end `*ret_hand` is. */
+/* A closed lid, which is moved through `*ret_hand`. */
 static struct lid *make_lid(int *ret_hand)
 {
 	int fds[2];
@@ -71,7 +71,7 @@ static struct lid *make_lid(int *ret_hand)
 	return lid_new(fds[1], true);
 }
 
-static void waits_no_longer_for_a_lid_whose_device_was_removed(void **state)
+static void ignores_a_lid_whose_device_was_removed(void **state)
 {
 	struct job_outcome outcome;
 	struct host host;
@@ -85,7 +85,7 @@ static void waits_no_longer_for_a_lid_whose_device_was_removed(void **state)
 	assert_null(outcome.report);
 	assert_non_null(strstr(outcome.message, "the lid is still closed"));
 	job_outcome_done(&outcome);
-	/* Nor is there another: nobody keeps the host awake. */
+	/* Without a lid there is no back-off. */
 	close(hand);
 	run(&host, JOB_SLEEP, &outcome);
 	assert_int_equal(outcome.result, JOB_RESULT_DONE);
@@ -142,7 +142,7 @@ static void an_error_decides_the_result_by_its_outcome_alone(void **state)
 	}
 }
 
-static void a_result_that_is_passed_on_is_known(void **state)
+static void converts_a_number_to_a_result(void **state)
 {
 	(void)state;
 	for (int number = 0; number <= 6; number++)
@@ -151,7 +151,7 @@ static void a_result_that_is_passed_on_is_known(void **state)
 	assert_int_equal(job_result_of_number(7), JOB_RESULT_ROLLED_BACK);
 }
 
-/* Its guests are back; that the file cannot be written is no wrong usage. */
+/* The guests are resumed; the error is not one of usage. */
 static void a_report_that_cannot_be_written_is_a_failure(void **state)
 {
 	struct job job = { .verb = JOB_CYCLE };
@@ -169,7 +169,7 @@ static void a_report_that_cannot_be_written_is_a_failure(void **state)
 	host_done(&host);
 }
 
-static void sleeps_where_its_options_say_so(void **state)
+static void sleeps_as_its_options_request(void **state)
 {
 	static const struct {
 		struct job job;
@@ -194,12 +194,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_of_job_is_described),
-		cmocka_unit_test(sleeps_where_its_options_say_so),
+		cmocka_unit_test(sleeps_as_its_options_request),
 		cmocka_unit_test(an_error_decides_the_result_by_its_outcome_alone),
-		cmocka_unit_test(a_result_that_is_passed_on_is_known),
+		cmocka_unit_test(converts_a_number_to_a_result),
 		cmocka_unit_test(a_report_that_cannot_be_written_is_a_failure),
 		cmocka_unit_test(systemd_cannot_sleep_on_a_disk_that_a_guest_serves),
-		cmocka_unit_test(waits_no_longer_for_a_lid_whose_device_was_removed),
+		cmocka_unit_test(ignores_a_lid_whose_device_was_removed),
 	};
 
 	return cmocka_run_group_tests_name("job", tests, NULL, NULL);

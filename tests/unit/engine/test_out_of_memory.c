@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Memory runs out, at the n-th allocation for every n: in what reads, plans,
- * shows and reports, which must say so and change nothing, and in whole cycles,
- * after which everyone is back.
+ * Fails the n-th allocation, for every n: in functions that read, plan, print and
+ * report, which must return an error and change nothing, and in whole cycles, which
+ * must resume all guests.
  *
- * Reading a report is not among it: json-c's parser itself (0.16) does not look
- * at what strdup returns.
+ * Reading a report is not tested: json-c's parser (0.16) does not check the result of
+ * strdup.
  *
- * The C library's allocator is replaced by one that counts; behind it stands
- * AddressSanitizer's, or glibc's own without it.
+ * The C library's allocator is replaced by one that counts and then calls
+ * AddressSanitizer's, or glibc's own.
  */
 
 #include "record/config-file.h"
@@ -35,7 +35,7 @@
 #define real_realloc __libc_realloc
 #endif
 
-/* json-c 0.16 loses its copy of a key when the table has no memory for it. */
+/* json-c 0.16 leaks its copy of a key if the table cannot grow. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -46,7 +46,7 @@ void *real_malloc(size_t size);
 void *real_calloc(size_t n, size_t size);
 void *real_realloc(void *old, size_t size);
 
-/* Which allocation from now on fails, 0: none; and whether it has come. */
+/* The allocation that fails, counted from now on (0: none); whether it has failed. */
 static unsigned long fails_in;
 static bool has_failed;
 
@@ -74,7 +74,7 @@ void *realloc(void *old, size_t size)
 	return fails_now() ? NULL : real_realloc(old, size);
 }
 
-/* A host with something of everything that takes memory. */
+/* A host with at least one of everything that is allocated. */
 static const char scenario[] = "[Guest \"netvm\"]\nAgent=yes\nPCIFunctions=1\n"
 			       "Needs=vbd:store\n"
 			       "[Guest \"store\"]\nNeeds=vif:netvm\n"
@@ -89,10 +89,10 @@ static void host_init(struct host *host)
 	host_open(host);
 }
 
-/* One thing that is done. Returns 0 or negative. */
+/* An operation under test. Returns 0 or negative errno. */
 typedef int (*deed_fn)(struct host *host);
 
-/* Does it with ever more allocations, until it needs no more. */
+/* Repeats the operation, failing a later allocation each time, until none fails. */
 static void try_with_ever_more(struct host *host, deed_fn deed)
 {
 	unsigned long n = 1;
@@ -106,7 +106,7 @@ static void try_with_ever_more(struct host *host, deed_fn deed)
 		fails_in = 0;
 		if (!has_failed)
 			break;
-		/* What is only nice to have may be done without. */
+		/* Optional parts may be left out without an error. */
 		assert_true(r == 0 || r == -ENOMEM || r == -EIO || r == -EBADMSG);
 	}
 	assert_true(n > 3);
@@ -183,7 +183,7 @@ static int print_json(struct host *host)
 	return r;
 }
 
-static void says_so_when_memory_runs_out(void **state)
+static void reports_a_failed_allocation(void **state)
 {
 	static const deed_fn deeds[] = { read_config, read_scenario, show_the_plan, print_json };
 	struct host host;
@@ -237,7 +237,7 @@ static bool cycle_without_memory(unsigned long n)
 	return has_failed;
 }
 
-static void everyone_is_back_when_memory_runs_out(void **state)
+static void all_guests_are_resumed_after_a_failed_allocation(void **state)
 {
 	unsigned long n = 1;
 
@@ -250,8 +250,8 @@ static void everyone_is_back_when_memory_runs_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(says_so_when_memory_runs_out),
-		cmocka_unit_test(everyone_is_back_when_memory_runs_out),
+		cmocka_unit_test(reports_a_failed_allocation),
+		cmocka_unit_test(all_guests_are_resumed_after_a_failed_allocation),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

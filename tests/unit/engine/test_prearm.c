@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the daemon keeps ready, on the simulator. */
+/* The channels and requests that the daemon prepares, on the simulator. */
 
 #include "engine/prearm.h"
 
@@ -55,7 +55,7 @@ static void writes_the_next_request_ahead(void **state)
 	host_done(&host);
 }
 
-static void says_it_once(void **state)
+static void writes_the_request_once(void **state)
 {
 	struct guest_agent before, after;
 	struct host host;
@@ -63,7 +63,7 @@ static void says_it_once(void **state)
 	(void)state;
 	host_init_laptop(&host, "");
 	refresh(&host);
-	/* The answer is on its way, and an event of the agent's arrives. */
+	/* Before the agent's answer another event of it arrives. */
 	assert_int_equal(host.loop->ops->wait(host.loop, loop_now(host.loop) + 5000), 0);
 	before = agent_of(&host, "netvm");
 	assert_int_equal(before.state.state, PROTOCOL_AGENT_READY);
@@ -75,7 +75,7 @@ static void says_it_once(void **state)
 	host_done(&host);
 }
 
-static void does_not_tell_of_the_next_before_the_last_is_answered(void **state)
+static void does_not_write_a_request_before_the_last_is_answered(void **state)
 {
 	struct host host;
 
@@ -106,7 +106,7 @@ static void look_when_asked(void *data, const struct cycle *cycle, const struct 
 	witness->terms = agent_of(witness->host, "netvm").terms;
 }
 
-/* What netvm's agent reads when it is asked. */
+/* What netvm's agent reads after a request. */
 static struct agent_terms terms_when_asked(struct host *host)
 {
 	struct witness witness = { .host = host };
@@ -119,7 +119,7 @@ static struct agent_terms terms_when_asked(struct host *host)
 	return witness.terms;
 }
 
-static void tells_of_inhibitors_as_they_stand_when_it_asks(void **state)
+static void writes_the_inhibitor_policy_before_each_request(void **state)
 {
 	struct host host;
 
@@ -138,7 +138,7 @@ static void tells_of_inhibitors_as_they_stand_when_it_asks(void **state)
 	host_done(&host);
 }
 
-static void tells_of_the_time_as_it_is_configured_now(void **state)
+static void writes_the_time_limit_of_the_current_configuration(void **state)
 {
 	struct host host;
 
@@ -151,7 +151,7 @@ static void tells_of_the_time_as_it_is_configured_now(void **state)
 	refresh(&host);
 	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 3000000);
 	assert_int_equal(agent_of(&host, "netvm").request.cycle, 1);
-	/* And where nobody has looked since the file was edited. */
+	/* Also if the file was edited after the last look at the guests. */
 	host.config.guest_timeout_us = 4000000;
 	run_cycle(&host);
 	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 4000000);
@@ -159,7 +159,7 @@ static void tells_of_the_time_as_it_is_configured_now(void **state)
 	host_done(&host);
 }
 
-static void nobody_is_given_longer_than_all_together(void **state)
+static void no_guest_gets_more_time_than_the_deadline(void **state)
 {
 	struct host host;
 
@@ -172,8 +172,8 @@ static void nobody_is_given_longer_than_all_together(void **state)
 	host_done(&host);
 }
 
-/* fw is asked when mail is down, and netvm after that. */
-static void whoever_waited_long_is_told_what_is_left(void **state)
+/* fw is requested when mail is suspended, and netvm after fw. */
+static void a_guest_requested_late_gets_the_remaining_time(void **state)
 {
 	struct host host;
 	uint64_t timeout_us;
@@ -186,7 +186,7 @@ static void whoever_waited_long_is_told_what_is_left(void **state)
 	timeout_us = terms_when_asked(&host).timeout_us;
 	assert_true(timeout_us > 0);
 	assert_true(timeout_us <= 3000000);
-	/* The next cycle begins anew. */
+	/* The next cycle has the whole deadline again. */
 	refresh(&host);
 	assert_int_equal(agent_of(&host, "netvm").terms.timeout_us, 10000000);
 	assert_all_running(&host);
@@ -197,12 +197,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_the_next_request_ahead),
-		cmocka_unit_test(says_it_once),
-		cmocka_unit_test(tells_of_the_time_as_it_is_configured_now),
-		cmocka_unit_test(whoever_waited_long_is_told_what_is_left),
-		cmocka_unit_test(nobody_is_given_longer_than_all_together),
-		cmocka_unit_test(tells_of_inhibitors_as_they_stand_when_it_asks),
-		cmocka_unit_test(does_not_tell_of_the_next_before_the_last_is_answered),
+		cmocka_unit_test(writes_the_request_once),
+		cmocka_unit_test(writes_the_time_limit_of_the_current_configuration),
+		cmocka_unit_test(a_guest_requested_late_gets_the_remaining_time),
+		cmocka_unit_test(no_guest_gets_more_time_than_the_deadline),
+		cmocka_unit_test(writes_the_inhibitor_policy_before_each_request),
+		cmocka_unit_test(does_not_write_a_request_before_the_last_is_answered),
 	};
 
 	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);

@@ -165,7 +165,7 @@ static void moments_init(struct moments *moments)
 			moments->running[i] = NEVER;
 }
 
-/* Step `first` must be over before step `then` begins. */
+/* Step `first` must have ended before step `then` begins. */
 static void check_suspend(const struct moments *moments, size_t first, size_t then)
 {
 	if (moments->started[then] == NEVER)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Whole cycles in which one thing goes wrong, for every such thing: each call
- * of each verb fails, any two of them fail, and a signal comes at each wait.
- * Whatever happens, the guests are back in the end, and who was at fault is
- * named; a guest that is not back yet is on record.
+ * Whole cycles in which each call of each verb fails, any two of them fail, or a
+ * signal arrives at each wait. In each case the guests are resumed at the end and the
+ * report names the cause; a guest that is not resumed yet is recorded in a journal.
  */
 
 #include "engine/coordinator.h"
@@ -19,7 +18,7 @@
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 
-/* Ends what the cycle has left, as `pmcoord resume-all` does. */
+/* Resumes what the cycle has left suspended, as `pmcoord resume-all` does. */
 static void resume_all(struct host *host)
 {
 	struct resume_result result = { 0 };
@@ -39,7 +38,7 @@ static void laptop_with_failure(struct host *host, const char *verb, unsigned in
 	host_init_laptop(host, more);
 }
 
-/* From now on nothing fails any more; what has happened stays. */
+/* Lets no further call fail, and keeps the state of the host. */
 static void mend(struct host *host, const char *mail)
 {
 	hypervisor_close(host->hypervisor);
@@ -47,7 +46,7 @@ static void mend(struct host *host, const char *mail)
 	host_open(host);
 }
 
-/* Whether the report says that something was not as planned, and what. */
+/* Does the report contain a result other than ok, and its cause? */
 static void assert_blames(struct report *report)
 {
 	char blame[512];
@@ -57,7 +56,7 @@ static void assert_blames(struct report *report)
 	assert_null(strstr(blame, "(null)"));
 }
 
-/* Returns whether there was such a call. */
+/* Returns whether the call was reached. */
 static bool fail_once(const char *verb, unsigned int call, const char *mail)
 {
 	struct report *report = NULL;
@@ -92,11 +91,11 @@ static void fail_each_call(const char *verb, const char *mail)
 		call++;
 }
 
-static void everyone_is_back_whichever_call_of_whichever_verb_fails(void **state)
+static void all_guests_are_resumed_whichever_call_fails(void **state)
 {
 	static const char *const mails[] = {
 		"",
-		/* Retracting and pausing only come with who does not go. */
+		/* Retracting and pausing need a guest that does not suspend. */
 		"Behaviour=ignores-requests\n",
 		"Behaviour=goes-down-late\n",
 		"Behaviour=refuses\nAgent=yes\n",
@@ -118,13 +117,13 @@ struct failure {
 
 /* A host with a driver domain and a guest that needs it, and its cycle. */
 struct sweep {
-	const char *guest; /* more about the guest */
+	const char *guest; /* further keys of the guest */
 	enum config_on_failure on_failure;
-	bool held; /* the guests are, until resume-all */
+	bool held; /* guests are kept suspended until resume-all */
 	enum config_resume_after resume_after;
 };
 
-/* Opens the host, and lets these calls fail; none of them for NULL. */
+/* Opens the host and lets these calls fail; NULL: no call. */
 static void open_with_failures(struct host *host, const struct sweep *sweep,
 			       const struct failure *failures)
 {
@@ -172,9 +171,8 @@ static bool is_in_a_journal(const struct host *host, const struct guest *guest, 
 }
 
 /*
- * Whether some guest is suspended or paused; each of them must be held by the
- * cycle of a journal, or be awaited by it. They are seen without the verbs,
- * which count and may fail.
+ * Is a guest suspended or paused? Each of them must be recorded in a journal as kept
+ * suspended or as late. Reads the simulator's state, because verbs may fail.
  */
 static bool any_does_not_run(const struct host *host, bool or_late)
 {
@@ -194,7 +192,7 @@ static bool any_does_not_run(const struct host *host, bool or_late)
 	return any;
 }
 
-/* A cycle that fails says so, and so does one that leaves a guest suspended. */
+/* A cycle that fails, or leaves a guest suspended, must not be ok. */
 static void suspend_with_failures(struct host *host, const struct sweep *sweep)
 {
 	struct cycle_params params = {
@@ -225,7 +223,7 @@ static void resume_with_failures(struct host *host)
 	report_free(result.report);
 }
 
-/* Returns whether there were such calls. */
+/* Returns whether both calls were reached. */
 static bool fail_twice(struct host *host, const struct sweep *sweep,
 		       const struct failure failures[2])
 {
@@ -250,8 +248,8 @@ static bool fail_twice(struct host *host, const struct sweep *sweep,
 }
 
 /*
- * This call, and each that is not before it in the order of verbs. Returns
- * whether there was this one.
+ * Fails this call together with each that is not before it in the order of verbs.
+ * Returns whether this call was reached.
  */
 static bool fail_with_each_other(struct host *host, const struct sweep *sweep, size_t verb,
 				 unsigned int call)
@@ -289,7 +287,7 @@ static void fail_each_pair(const struct sweep *sweep)
 
 #define LATE "Behaviour=goes-down-late\nLateTime=13s\n"
 
-static void no_guest_is_forgotten_whichever_two_calls_fail(void **state)
+static void suspended_guests_stay_recorded_whichever_two_calls_fail(void **state)
 {
 	static const struct sweep sweeps[] = {
 		{ .guest = "" },
@@ -298,7 +296,7 @@ static void no_guest_is_forgotten_whichever_two_calls_fail(void **state)
 		{ .guest = "Behaviour=ignores-requests\n", .held = true },
 		{ .guest = "Behaviour=hangs-after-ack\n", .on_failure = ON_FAILURE_ABORT },
 		{ .guest = "Agent=yes\nBehaviour=refuses\n" },
-		/* It suspends as it is given up, or a while after. */
+		/* It suspends at its time limit, or later. */
 		{ .guest = "Behaviour=goes-down-late\nLateTime=10s\n" },
 		{ .guest = LATE },
 		{ .guest = LATE, .held = true },
@@ -314,7 +312,7 @@ static void no_guest_is_forgotten_whichever_two_calls_fail(void **state)
 
 /* ---- signals ------------------------------------------------------------ */
 
-/* The simulator's loop, with a signal at one of its waits. */
+/* The simulator's loop, with a stop signal at one of its waits. */
 static struct {
 	const struct loop_ops *ops;
 	unsigned int waits, at;
@@ -327,7 +325,7 @@ static int wait_and_interrupt(struct loop *loop, uint64_t deadline_us)
 	return interrupted.ops->wait(loop, deadline_us);
 }
 
-/* Returns whether there was such a wait. */
+/* Returns whether the wait was reached. */
 static bool interrupt_at(const char *scenario, unsigned int wait, unsigned int *ret_aborted)
 {
 	struct cycle_params params = { .trigger = "test" };
@@ -366,7 +364,7 @@ static void a_signal_at_any_wait_undoes_the_cycle(void **state)
 
 		while (interrupt_at(shipped_scenarios[i], wait, &aborted))
 			wait++;
-		/* As long as not all are down; then it only comes back. */
+		/* Until all guests are suspended; later a signal does not abort. */
 		assert_true(aborted > 0 && wait > 2);
 	}
 }
@@ -374,8 +372,8 @@ static void a_signal_at_any_wait_undoes_the_cycle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everyone_is_back_whichever_call_of_whichever_verb_fails),
-		cmocka_unit_test(no_guest_is_forgotten_whichever_two_calls_fail),
+		cmocka_unit_test(all_guests_are_resumed_whichever_call_fails),
+		cmocka_unit_test(suspended_guests_stay_recorded_whichever_two_calls_fail),
 		cmocka_unit_test(a_signal_at_any_wait_undoes_the_cycle),
 	};
 

@@ -259,7 +259,7 @@ static int commit(struct channel *channel)
 	return channel->ops->commit(channel, &suspend_5, &quiesced_5);
 }
 
-static void commits_state_and_question_together(void **state)
+static void commits_state_and_shutdown_together(void **state)
 {
 	struct channel *channel = open_channel();
 
@@ -288,7 +288,7 @@ static void does_not_commit_another_request(void **state)
 	channel_close(channel);
 }
 
-static void looks_again_when_a_transaction_loses(void **state)
+static void reads_the_request_again_after_a_conflict(void **state)
 {
 	struct channel *channel = open_channel();
 
@@ -313,7 +313,7 @@ static void looks_again_when_a_transaction_loses(void **state)
 	channel_close(channel);
 }
 
-static void says_when_it_may_not_write(void **state)
+static void reports_a_refused_write(void **state)
 {
 	struct channel *channel = open_channel();
 
@@ -324,7 +324,7 @@ static void says_when_it_may_not_write(void **state)
 	channel_close(channel);
 }
 
-static void takes_back_only_its_own_unanswered_question(void **state)
+static void withdraws_only_its_own_unacknowledged_shutdown(void **state)
 {
 	static const char *const before[] = { "suspend", "", "poweroff", "(none)" };
 	static const char *const after[] = { "", "", "poweroff", "(none)" };
@@ -339,7 +339,7 @@ static void takes_back_only_its_own_unanswered_question(void **state)
 	channel_close(channel);
 }
 
-static void swallows_every_pending_event_and_opens_the_port_again(void **state)
+static void drains_all_events_and_unmasks_the_port(void **state)
 {
 	struct channel *channel = open_channel();
 	uint64_t three = 3;
@@ -356,7 +356,7 @@ static void swallows_every_pending_event_and_opens_the_port_again(void **state)
 	channel_close(channel);
 }
 
-static void keeps_a_predecessor_s_port_if_it_lives(void **state)
+static void keeps_an_earlier_agents_port_if_it_is_valid(void **state)
 {
 	struct channel_past past = { .fd = xen.event_fd, .port = 17 };
 	struct error error = { 0 };
@@ -378,7 +378,7 @@ static void keeps_a_predecessor_s_port_if_it_lives(void **state)
 	channel_close(channel);
 }
 
-static void says_what_to_do_without_xen(void **state)
+static void fails_with_advice_without_xen(void **state)
 {
 	struct channel_past past = { .fd = -1 };
 	struct error error = { 0 };
@@ -398,14 +398,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_xen, teardown_xen)
 	const struct CMUnitTest tests[] = {
-		TEST(commits_state_and_question_together),
+		TEST(commits_state_and_shutdown_together),
 		TEST(does_not_commit_another_request),
-		TEST(looks_again_when_a_transaction_loses),
-		TEST(says_when_it_may_not_write),
-		TEST(takes_back_only_its_own_unanswered_question),
-		TEST(swallows_every_pending_event_and_opens_the_port_again),
-		TEST(keeps_a_predecessor_s_port_if_it_lives),
-		TEST(says_what_to_do_without_xen),
+		TEST(reads_the_request_again_after_a_conflict),
+		TEST(reports_a_refused_write),
+		TEST(withdraws_only_its_own_unacknowledged_shutdown),
+		TEST(drains_all_events_and_unmasks_the_port),
+		TEST(keeps_an_earlier_agents_port_if_it_is_valid),
+		TEST(fails_with_advice_without_xen),
 	};
 
 	return cmocka_run_group_tests_name("agent-channel", tests, NULL, NULL);

@@ -325,7 +325,7 @@ static bool is_frozen(struct guest *guest)
 
 /* ---- Tests ---- */
 
-static void takes_a_guest_down_and_back(void **state)
+static void suspends_and_restores_a_guest(void **state)
 {
 	struct guest *guest = *state;
 
@@ -372,7 +372,7 @@ static void await_watchdog(struct guest *guest, const char *text)
 	assert_string_equal(watchdog, text);
 }
 
-static void is_watched_in_a_cycle_and_only_then(void **state)
+static void arms_the_watchdog_only_in_a_cycle(void **state)
 {
 	struct guest *guest = *state;
 
@@ -392,7 +392,7 @@ static void is_watched_in_a_cycle_and_only_then(void **state)
 }
 
 /* PID 1 competes with nothing that dom0 waits for. */
-static void has_itself_watched_behind_the_commit_of_a_short_cycle(void **state)
+static void arms_the_watchdog_after_the_commit_of_a_short_cycle(void **state)
 {
 	struct guest *guest = *state;
 
@@ -412,7 +412,7 @@ static void has_itself_watched_behind_the_commit_of_a_short_cycle(void **state)
 	await_watchdog(guest, "WATCHDOG_USEC=0");
 }
 
-static void says_at_once_what_it_would_keep_at_a_risk(void **state)
+static void publishes_functions_kept_at_a_risk_when_it_starts(void **state)
 {
 	struct guest *guest = *state;
 
@@ -453,7 +453,7 @@ static void heeds_inhibitors_as_dom0_says_at_that_moment(void **state)
 	await_state(guest, "failed 3");
 }
 
-static void ignores_events_that_mean_nothing(void **state)
+static void ignores_spurious_events(void **state)
 {
 	struct guest *guest = *state;
 
@@ -567,7 +567,7 @@ static void undoes_an_abort_at_any_moment(void **state)
 	}
 }
 
-static void reports_a_time_limit_that_is_none(void **state)
+static void reports_an_invalid_time_limit(void **state)
 {
 	static const struct {
 		const char *text;
@@ -654,7 +654,7 @@ static void fails_when_the_kernel_does_not_suspend(void **state)
 	assert_true(tree_is_bound(&guest->tree, NIC));
 }
 
-static void notices_at_once_when_the_kernel_refuses(void **state)
+static void detects_at_once_that_the_kernel_refuses(void **state)
 {
 	static const char *const records[] = {
 		"6,1,1,-;e1000e 0000:00:04.0: PME# enabled\n",
@@ -692,7 +692,7 @@ static void notices_at_once_when_the_kernel_refuses(void **state)
 	close(kernel);
 }
 
-static void tries_again_until_the_device_is_back(void **state)
+static void tries_again_until_the_device_is_restored(void **state)
 {
 	struct guest *guest = *state;
 
@@ -709,7 +709,7 @@ static void tries_again_until_the_device_is_back(void **state)
 	assert_string_equal(tree_read(&guest->tree, TREE_DEVICES NIC "/was-reset"), "");
 }
 
-static void thaws_before_it_gives_a_dead_device_up(void **state)
+static void thaws_before_a_dead_device_is_lost(void **state)
 {
 	struct guest *guest = *state;
 
@@ -732,7 +732,7 @@ static void thaws_before_it_gives_a_dead_device_up(void **state)
 	await_state(guest, "quiesced 2");
 }
 
-static void a_bind_that_hangs_costs_its_time_and_no_more(void **state)
+static void a_bind_that_hangs_ends_at_its_time_limit(void **state)
 {
 	struct guest *guest = *state;
 
@@ -826,7 +826,7 @@ static void restore_leftovers_of(struct guest *guest)
 	sigprocmask(SIG_UNBLOCK, &blocked, NULL);
 }
 
-static void tells_what_became_of_a_cycle_that_another_undid(void **state)
+static void publishes_the_result_of_a_cycle_that_another_process_undid(void **state)
 {
 	struct guest *guest = *state;
 
@@ -898,7 +898,7 @@ static void stops_cleanly_in_the_middle_of_a_cycle(void **state)
 	assert_false(is_frozen(guest));
 }
 
-static void publishes_anew_after_a_migration(void **state)
+static void publishes_again_after_a_migration(void **state)
 {
 	struct guest *guest = *state;
 
@@ -916,29 +916,29 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_guest, teardown_guest)
 	const struct CMUnitTest tests[] = {
-		TEST(takes_a_guest_down_and_back),
-		TEST(is_watched_in_a_cycle_and_only_then),
-		TEST(has_itself_watched_behind_the_commit_of_a_short_cycle),
+		TEST(suspends_and_restores_a_guest),
+		TEST(arms_the_watchdog_only_in_a_cycle),
+		TEST(arms_the_watchdog_after_the_commit_of_a_short_cycle),
 		TEST(heeds_inhibitors_as_dom0_says_at_that_moment),
-		TEST(ignores_events_that_mean_nothing),
+		TEST(ignores_spurious_events),
 		TEST(undoes_when_dom0_aborts_a_quiesced_guest),
 		TEST(undoes_when_dom0_aborts_in_the_middle),
 		TEST(undoes_an_abort_at_any_moment),
-		TEST(reports_a_time_limit_that_is_none),
+		TEST(reports_an_invalid_time_limit),
 		TEST(names_the_process_that_does_not_freeze),
 		TEST(names_the_driver_that_hangs_and_restores_the_others),
 		TEST(fails_when_the_kernel_does_not_suspend),
-		TEST(notices_at_once_when_the_kernel_refuses),
-		TEST(tries_again_until_the_device_is_back),
-		TEST(thaws_before_it_gives_a_dead_device_up),
-		TEST(a_bind_that_hangs_costs_its_time_and_no_more),
+		TEST(detects_at_once_that_the_kernel_refuses),
+		TEST(tries_again_until_the_device_is_restored),
+		TEST(thaws_before_a_dead_device_is_lost),
+		TEST(a_bind_that_hangs_ends_at_its_time_limit),
 		TEST(believes_dom0_where_the_clocks_saw_no_sleep),
 		TEST(restores_by_itself_after_a_kill),
-		TEST(tells_what_became_of_a_cycle_that_another_undid),
+		TEST(publishes_the_result_of_a_cycle_that_another_process_undid),
 		TEST(a_hook_can_veto_and_is_undone),
 		TEST(stops_cleanly_in_the_middle_of_a_cycle),
-		TEST(says_at_once_what_it_would_keep_at_a_risk),
-		TEST(publishes_anew_after_a_migration),
+		TEST(publishes_functions_kept_at_a_risk_when_it_starts),
+		TEST(publishes_again_after_a_migration),
 	};
 
 	return cmocka_run_group_tests_name("agent-session", tests, NULL, NULL);

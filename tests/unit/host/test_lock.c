@@ -35,7 +35,7 @@ static int take(uint64_t patience_us)
 	return lock_take(directory, "test", patience_us, &error);
 }
 
-static void the_second_is_told_who_is_first(void **state)
+static void a_busy_lock_names_its_holder(void **state)
 {
 	struct error error = { 0 };
 	char holder[64];
@@ -51,7 +51,7 @@ static void the_second_is_told_who_is_first(void **state)
 	assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 0);
 }
 
-static void patience_ends(void **state)
+static void a_wait_ends_at_its_timeout(void **state)
 {
 	int first = take(0);
 
@@ -61,7 +61,7 @@ static void patience_ends(void **state)
 	close(first);
 }
 
-/* A child that waits for the lock as a process with a loop does. */
+/* Starts a child that waits for the lock, with a loop's signal mask. */
 static pid_t start_waiting(bool is_told_before)
 {
 	pid_t pid = fork();
@@ -87,7 +87,7 @@ static void sleep_ms(long ms)
 	nanosleep(&time, NULL);
 }
 
-static void who_waits_can_be_told_to_stop(void **state)
+static void a_signal_ends_a_wait(void **state)
 {
 	int first = take(0);
 
@@ -134,7 +134,7 @@ static pid_t start_holding(bool is_closed)
 	return pid;
 }
 
-static void the_lock_is_taken_when_its_holder_lets_go_or_dies(void **state)
+static void takes_the_lock_when_its_holder_closes_it_or_dies(void **state)
 {
 	char holder[64], own[64];
 
@@ -168,7 +168,7 @@ static size_t count_descriptors(void)
 	return n;
 }
 
-static void a_wait_leaves_the_process_as_it_was(void **state)
+static void a_wait_does_not_change_the_process(void **state)
 {
 	static const int stops[] = { SIGTERM, SIGINT, SIGHUP };
 	sigset_t before, after;
@@ -209,7 +209,7 @@ static bool has_child(pid_t pid)
 	return has;
 }
 
-static void a_waiter_that_is_killed_leaves_no_process(void **state)
+static void a_killed_waiter_leaves_no_child_process(void **state)
 {
 	int first = take(0), status;
 	pid_t waiter, orphan;
@@ -246,7 +246,7 @@ static void a_lock_on_another_file_is_not_this_one(void **state)
 	close(other);
 }
 
-/* From now on flock(2) fails in this process as on a file system without. */
+/* From now on flock(2) fails in this process, as on a file system without locks. */
 static bool forbid_flock(void)
 {
 	struct sock_filter instructions[] = {
@@ -300,12 +300,12 @@ static int remove_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_second_is_told_who_is_first),
-		cmocka_unit_test(patience_ends),
-		cmocka_unit_test(who_waits_can_be_told_to_stop),
-		cmocka_unit_test(the_lock_is_taken_when_its_holder_lets_go_or_dies),
-		cmocka_unit_test(a_wait_leaves_the_process_as_it_was),
-		cmocka_unit_test(a_waiter_that_is_killed_leaves_no_process),
+		cmocka_unit_test(a_busy_lock_names_its_holder),
+		cmocka_unit_test(a_wait_ends_at_its_timeout),
+		cmocka_unit_test(a_signal_ends_a_wait),
+		cmocka_unit_test(takes_the_lock_when_its_holder_closes_it_or_dies),
+		cmocka_unit_test(a_wait_does_not_change_the_process),
+		cmocka_unit_test(a_killed_waiter_leaves_no_child_process),
 		cmocka_unit_test(a_lock_on_another_file_is_not_this_one),
 		cmocka_unit_test(a_file_system_without_locks_is_an_error),
 	};

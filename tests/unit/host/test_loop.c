@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 /*
- * Signals are the process's, so each case has one of its own. Its status: the
- * signal that the loop told, or the one that killed it.
+ * Each case runs in a process of its own, because signals affect a whole process. Its
+ * status is the signal that the loop reported, or the one that killed it.
  */
 static int told_of(int signal_number, bool is_nohup)
 {
@@ -39,7 +39,7 @@ static int told_of(int signal_number, bool is_nohup)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static void tells_of_signals_that_ask_for_an_undo(void **state)
+static void reports_stop_signals(void **state)
 {
 	(void)state;
 	assert_int_equal(told_of(SIGTERM, false), SIGTERM);
@@ -47,7 +47,7 @@ static void tells_of_signals_that_ask_for_an_undo(void **state)
 	assert_int_equal(told_of(SIGHUP, false), SIGHUP);
 }
 
-static void under_nohup_a_closed_terminal_means_nothing(void **state)
+static void ignores_sighup_under_nohup(void **state)
 {
 	(void)state;
 	assert_int_equal(told_of(SIGHUP, true), 0);
@@ -57,8 +57,8 @@ static void under_nohup_a_closed_terminal_means_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tells_of_signals_that_ask_for_an_undo),
-		cmocka_unit_test(under_nohup_a_closed_terminal_means_nothing),
+		cmocka_unit_test(reports_stop_signals),
+		cmocka_unit_test(ignores_sighup_under_nohup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Calling off a sleep, before a systemd that only notes what it is told. */
+/* Cancelling a sleep, with a service manager that only records the calls. */
 
 #include "host/sleep-jobs.h"
 
@@ -139,12 +139,12 @@ static int tear_down(void **state)
 static void cancel(struct world *world)
 {
 	assert_int_equal(sleep_jobs_cancel(world->client, world->event), 0);
-	/* Until nothing has happened for a while. */
+	/* Until no event has arrived for some time. */
 	while (sd_event_run(world->event, 200000) > 0)
 		;
 }
 
-static void cancels_and_stops_what_is_about_to_sleep(void **state)
+static void cancels_jobs_and_stops_units_that_lead_to_sleep(void **state)
 {
 	static const struct job jobs[] = {
 		{ 7, "suspend.target" },
@@ -163,7 +163,7 @@ static void cancels_and_stops_what_is_about_to_sleep(void **state)
 					 "replace\n");
 }
 
-static void touches_nothing_where_nobody_is_about_to_sleep(void **state)
+static void does_nothing_without_a_sleep_job(void **state)
 {
 	static const struct job jobs[] = { { 3, "pmcoord.service" } };
 	struct world *world = *state;
@@ -172,12 +172,12 @@ static void touches_nothing_where_nobody_is_about_to_sleep(void **state)
 	world->n_jobs = ELEMENTSOF(jobs);
 	cancel(world);
 	assert_string_equal(world->told, "");
-	/* Once more on the same bus. */
+	/* A second time on the same bus. */
 	cancel(world);
 	assert_string_equal(world->told, "");
 }
 
-static void survives_a_manager_that_refuses(void **state)
+static void ignores_refusals_of_the_manager(void **state)
 {
 	struct world *world = *state;
 
@@ -191,9 +191,9 @@ static void survives_a_manager_that_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(cancels_and_stops_what_is_about_to_sleep),
-		TEST(touches_nothing_where_nobody_is_about_to_sleep),
-		TEST(survives_a_manager_that_refuses),
+		TEST(cancels_jobs_and_stops_units_that_lead_to_sleep),
+		TEST(does_nothing_without_a_sleep_job),
+		TEST(ignores_refusals_of_the_manager),
 	};
 
 	return cmocka_run_group_tests_name("sleep-jobs", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A service manager that lists the jobs of a file, on a bus of its own. */
+/* The sleep manager, with a simulated service manager on a private bus. */
 
 #include "host/loop-event.h"
 #include "host/sleep-manager-systemd.h"
@@ -43,13 +43,13 @@ struct world {
 	struct sleep_manager *ours;
 };
 
-/* ---- the stand-in -------------------------------------------------------- */
+/* ---- the simulated service manager --------------------------------------- */
 
-/* What it lists at first, and after it has told of a job that is over. */
+/* The jobs that it lists at first, and after it has sent JobRemoved. */
 struct stand_in {
 	const struct listed_job *jobs;
 	const struct listed_job *jobs_later;
-	unsigned int signals_before; /* that many times nothing has changed */
+	unsigned int signals_before; /* JobRemoved is sent this often without a change */
 	sd_bus *bus;
 };
 
@@ -140,7 +140,7 @@ static void stop_manager(struct world *world)
 	world->manager = 0;
 }
 
-/* ---- the world ----------------------------------------------------------- */
+/* ---- set-up -------------------------------------------------------------- */
 
 static int open_world(void **state)
 {
@@ -180,9 +180,9 @@ static int close_world(void **state)
 	return r;
 }
 
-/* ---- looking ------------------------------------------------------------- */
+/* ---- the kind of sleep --------------------------------------------------- */
 
-static void tells_what_kind_of_sleep_was_asked_for(void **state)
+static void returns_the_kind_of_the_requested_sleep(void **state)
 {
 	static const struct {
 		struct listed_job jobs[4];
@@ -198,7 +198,7 @@ static void tells_what_kind_of_sleep_was_asked_for(void **state)
 		{ { START("systemd-hybrid-sleep.service") }, { SLEEP_KIND_HYBRID_SLEEP, false } },
 		{ { START("systemd-suspend-then-hibernate.service") },
 		  { SLEEP_KIND_SUSPEND_THEN_HIBERNATE, false } },
-		/* What is being stopped puts nobody to sleep. */
+		/* A stop job does not lead to sleep. */
 		{ { { "systemd-suspend.service", "stop" }, { "pmcoord-sleep.service", "stop" } },
 		  { SLEEP_KIND_NONE, false } },
 	};
@@ -215,7 +215,7 @@ static void tells_what_kind_of_sleep_was_asked_for(void **state)
 	}
 }
 
-static void says_when_there_is_nobody_to_ask(void **state)
+static void fails_without_a_service_manager(void **state)
 {
 	struct world *world = *state;
 	struct sleep_job job;
@@ -237,14 +237,14 @@ static void await_end(struct world *world)
 	struct loop *loop;
 
 	assert_int_equal(loop_new(NULL, &loop, &error), 0);
-	/* Not to end is to fail. */
+	/* A wait that does not end fails the test. */
 	alarm(20);
 	assert_int_equal(world->ours->ops->await_end(world->ours, loop, slept_us), 0);
 	alarm(0);
 	loop_free(loop);
 }
 
-static void waits_until_the_sleep_is_over(void **state)
+static void waits_until_the_sleep_has_ended(void **state)
 {
 	struct world *world = *state;
 
@@ -254,8 +254,8 @@ static void waits_until_the_sleep_is_over(void **state)
 	await_end(world);
 }
 
-/* It would wait for us for ever. */
-static void does_not_wait_for_a_sleep_that_waits_for_us(void **state)
+/* Both would wait for ever. */
+static void does_not_wait_for_a_sleep_that_waits_for_this_process(void **state)
 {
 	static const struct listed_job next[] = { START("systemd-suspend.service"),
 						  START("pmcoord-sleep.service"),
@@ -269,7 +269,7 @@ static void does_not_wait_for_a_sleep_that_waits_for_us(void **state)
 	await_end(world);
 }
 
-static void does_not_wait_where_nobody_sleeps(void **state)
+static void does_not_wait_without_a_sleep_job(void **state)
 {
 	struct world *world = *state;
 
@@ -278,8 +278,8 @@ static void does_not_wait_where_nobody_sleeps(void **state)
 	await_end(world);
 }
 
-/* The host is awake: guests must not wait for a manager that died. */
-static void ends_with_the_bus(void **state)
+/* If the manager dies, the host is awake: guests must be resumed. */
+static void stops_waiting_when_the_bus_disconnects(void **state)
 {
 	struct world *world = *state;
 	pid_t killer;
@@ -299,12 +299,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 	const struct CMUnitTest tests[] = {
-		TEST(tells_what_kind_of_sleep_was_asked_for),
-		TEST(says_when_there_is_nobody_to_ask),
-		TEST(waits_until_the_sleep_is_over),
-		TEST(does_not_wait_for_a_sleep_that_waits_for_us),
-		TEST(does_not_wait_where_nobody_sleeps),
-		TEST(ends_with_the_bus),
+		TEST(returns_the_kind_of_the_requested_sleep),
+		TEST(fails_without_a_service_manager),
+		TEST(waits_until_the_sleep_has_ended),
+		TEST(does_not_wait_for_a_sleep_that_waits_for_this_process),
+		TEST(does_not_wait_without_a_sleep_job),
+		TEST(stops_waiting_when_the_bus_disconnects),
 	};
 
 	return cmocka_run_group_tests_name("sleep_manager", tests, NULL, NULL);

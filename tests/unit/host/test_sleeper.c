@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The sleep inside of systemd's, with a manager that says what it is told to.
- */
+/* The sleep within sleep.target, with a simulated sleep manager. */
 
 #include "host/loop-event.h"
 #include "host/sleep-manager-systemd.h"
@@ -27,12 +26,12 @@
 struct world {
 	struct sleep_manager manager;
 	struct sleep_job job;
-	bool is_mute; /* nobody answers */
+	bool is_mute; /* does not answer */
 	unsigned int awaited;
 	struct loop *loop;
 	struct sleeper *sleeper;
 	uint64_t slept_us; /* since boot */
-	uint64_t night_us; /* how long the sleep that is waited for takes */
+	uint64_t night_us; /* duration of the sleep that is waited for */
 	char sys[64];
 	int lease[2];
 };
@@ -119,7 +118,7 @@ static int close_world(void **state)
 	return r;
 }
 
-static void refuses_to_hibernate_and_says_what_to_do(void **state)
+static void refuses_hibernation_with_advice(void **state)
 {
 	static const enum sleep_kind kinds[] = {
 		SLEEP_KIND_HIBERNATE,
@@ -139,7 +138,7 @@ static void refuses_to_hibernate_and_says_what_to_do(void **state)
 	}
 }
 
-/* -ENOENT here is a kernel without suspend, and no wrong usage. */
+/* -ENOENT means a kernel without suspend, and is no usage error. */
 static void a_host_without_a_power_state_cannot_sleep(void **state)
 {
 	struct world *world = *state;
@@ -153,7 +152,7 @@ static void a_host_without_a_power_state_cannot_sleep(void **state)
 	assert_non_null(strstr(error_text(&error), "/power/state"));
 }
 
-static void suspends_also_where_nobody_says_what_was_asked_for(void **state)
+static void suspends_if_the_kind_of_sleep_is_unknown(void **state)
 {
 	struct world *world = *state;
 	struct error error = { 0 };
@@ -162,8 +161,8 @@ static void suspends_also_where_nobody_says_what_was_asked_for(void **state)
 	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
 }
 
-/* Whoever held the lease was killed: the manager goes on all the same. */
-static void waits_for_a_sleep_that_nothing_stops_any_more(void **state)
+/* The lease's holder was killed, but systemd still enters the sleep. */
+static void waits_for_a_sleep_that_continues(void **state)
 {
 	struct world *world = *state;
 	struct error error = { 0 };
@@ -180,7 +179,7 @@ static void waits_for_a_sleep_that_nothing_stops_any_more(void **state)
 	assert_int_equal(strncmp(words, "READY=1\n", 8), 0);
 }
 
-static void knows_that_the_host_has_slept(void **state)
+static void detects_that_the_host_has_slept(void **state)
 {
 	struct world *world = *state;
 	struct error error = { 0 };
@@ -193,8 +192,8 @@ static void knows_that_the_host_has_slept(void **state)
 			 0);
 }
 
-/* We run again before the kernel has counted it. */
-static void knows_it_before_the_kernel_counts_it(void **state)
+/* The process runs again before the kernel has counted the sleep. */
+static void detects_the_sleep_before_the_kernel_counts_it(void **state)
 {
 	struct world *world = *state;
 	struct error error = { 0 };
@@ -212,12 +211,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 	const struct CMUnitTest tests[] = {
-		TEST(refuses_to_hibernate_and_says_what_to_do),
+		TEST(refuses_hibernation_with_advice),
 		TEST(a_host_without_a_power_state_cannot_sleep),
-		TEST(suspends_also_where_nobody_says_what_was_asked_for),
-		TEST(waits_for_a_sleep_that_nothing_stops_any_more),
-		TEST(knows_that_the_host_has_slept),
-		TEST(knows_it_before_the_kernel_counts_it),
+		TEST(suspends_if_the_kind_of_sleep_is_unknown),
+		TEST(waits_for_a_sleep_that_continues),
+		TEST(detects_that_the_host_has_slept),
+		TEST(detects_the_sleep_before_the_kernel_counts_it),
 	};
 
 	return cmocka_run_group_tests_name("sleeper", tests, NULL, NULL);

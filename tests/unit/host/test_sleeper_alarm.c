@@ -14,14 +14,14 @@
 
 #include <cmocka.h>
 
-/* A /sys, and a sleep that only looks at the alarm while it lasts. */
+/* A /sys, and a sleep that only reads the alarm. */
 struct world {
 	char sys[64];
 	char alarm[128];
 	struct sleeper inner;
-	char seen[32]; /* what the alarm was set to during the sleep */
+	char seen[32]; /* the alarm during the sleep */
 	int prepared, finished, freed;
-	int refusal; /* of the sleep, 0 or a negative errno */
+	int refusal; /* result of the sleep: 0 or negative errno */
 };
 
 static struct world *world_of(struct sleeper *sleeper)
@@ -69,7 +69,7 @@ static int inner_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret
 	read_alarm(world, world->seen, sizeof(world->seen));
 	if (world->refusal)
 		return error_set(error, world->refusal, "refused");
-	/* It has fired. */
+	/* The alarm has expired. */
 	write_alarm(world, "");
 	*ret_slept_us = 7;
 	return 0;
@@ -151,12 +151,12 @@ static void clears_the_alarm_when_the_host_did_not_sleep(void **state)
 	assert_int_equal(sleeper->ops->enter(sleeper, NULL, &slept_us, &error), -EBUSY);
 	sleeper->ops->finish(sleeper);
 	read_alarm(&world, text, sizeof(text));
-	/* "0" over "+10": a file keeps the rest, sysfs does not. */
+	/* "0" written over "+10": unlike sysfs, a file keeps the other bytes. */
 	assert_int_equal(text[0], '0');
 	close_world(&world, sleeper);
 }
 
-static void refuses_an_alarm_of_somebody_else(void **state)
+static void refuses_if_another_alarm_is_set(void **state)
 {
 	struct world world;
 	struct sleeper *sleeper = open_world(&world);
@@ -170,7 +170,7 @@ static void refuses_an_alarm_of_somebody_else(void **state)
 	close_world(&world, sleeper);
 }
 
-static void refuses_where_there_is_no_alarm(void **state)
+static void refuses_without_an_alarm(void **state)
 {
 	struct world world;
 	struct sleeper *sleeper = open_world(&world);
@@ -189,8 +189,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets_the_alarm_right_before_the_sleep),
 		cmocka_unit_test(clears_the_alarm_when_the_host_did_not_sleep),
-		cmocka_unit_test(refuses_an_alarm_of_somebody_else),
-		cmocka_unit_test(refuses_where_there_is_no_alarm),
+		cmocka_unit_test(refuses_if_another_alarm_is_set),
+		cmocka_unit_test(refuses_without_an_alarm),
 	};
 
 	return cmocka_run_group_tests_name("sleeper-alarm", tests, NULL, NULL);

@@ -15,7 +15,7 @@
 
 #define UUID "00000000-0000-0000-0000-00000000000"
 
-/* Applies lines as a journal holds them; `...` ends with NULL. */
+/* Applies lines of a journal; `...` ends with NULL. */
 static void apply(struct cycle *cycle, ...)
 {
 	va_list lines;
@@ -43,7 +43,7 @@ static void begin(struct cycle *cycle)
 	      "1000000 guest 7 " UUID "7 none - my vault", NULL);
 }
 
-static void every_type_of_record_comes_back_as_it_was(void **state)
+static void every_type_of_record_survives_a_round_trip(void **state)
 {
 	static const char *const texts[] = {
 		NULL, "", "x", "did not suspend within 10 s", "  two  spaces ", "agent"
@@ -101,7 +101,7 @@ static void a_record_is_one_line_whatever_its_text(void **state)
 	assert_int_equal(record_format(&record, line, 10), -EMSGSIZE);
 }
 
-static void refuses_what_is_no_record(void **state)
+static void rejects_malformed_records(void **state)
 {
 	static const char *const cases[] = {
 		"",
@@ -129,7 +129,7 @@ static void refuses_what_is_no_record(void **state)
 	}
 }
 
-static void refuses_records_that_make_no_sense_here(void **state)
+static void rejects_records_that_do_not_apply(void **state)
 {
 	static const char *const cases[] = {
 		"1000001 down 3",
@@ -162,7 +162,7 @@ static void refuses_records_that_make_no_sense_here(void **state)
 	}
 }
 
-static void knows_its_guests(void **state)
+static void records_its_guests(void **state)
 {
 	struct cycle cycle;
 
@@ -219,7 +219,7 @@ static void a_good_cycle_is_ok(void **state)
 	cycle_done(&cycle);
 }
 
-static void tells_the_truth_about_what_went_wrong(void **state)
+static void the_result_follows_from_each_failure(void **state)
 {
 	static const struct {
 		const char *line;
@@ -247,7 +247,7 @@ static void tells_the_truth_about_what_went_wrong(void **state)
 	}
 }
 
-static void remembers_who_is_held_and_how(void **state)
+static void records_which_guests_are_kept_suspended_and_how(void **state)
 {
 	static const struct {
 		const char *lines[3];
@@ -265,7 +265,7 @@ static void remembers_who_is_held_and_how(void **state)
 		{ { "1000010 request 0", "1000011 down 0", "1000012 running 0" }, HOLD_NONE },
 		{ { "1000010 request 0", "1000011 down 0", "1000012 stranded 0 EIO" },
 		  HOLD_SUSPENDED },
-		/* It suspends late, after it was given up. */
+		/* It suspends after its time limit. */
 		{ { "1000010 paused 0", "1000011 running 0", "1000012 resume 0" }, HOLD_REQUESTED },
 		{ { "1000010 paused 0", "1000011 running 0", "1000012 stranded 0 EIO" },
 		  HOLD_REQUESTED },
@@ -284,7 +284,7 @@ static void remembers_who_is_held_and_how(void **state)
 	}
 }
 
-/* A text that records of this type can have. */
+/* A valid text for records of this type. */
 static const char *text_of(enum record_type type)
 {
 	switch (type) {
@@ -303,14 +303,14 @@ static const char *text_of(enum record_type type)
 	}
 }
 
-/* Whether a record of this type says that the guest runs, or is no more. */
+/* Does a record of this type mean that the guest runs, or is gone? */
 static bool ends_hold(enum record_type type, const struct cycle_guest *before)
 {
 	switch (type) {
 	case RECORD_RUNNING:
 	case RECORD_GONE:
 		return true;
-	case RECORD_RETRACTED: /* it ran all along */
+	case RECORD_RETRACTED: /* it was never suspended */
 		return before->hold != HOLD_SUSPENDED &&
 		       !(before->hold == HOLD_REQUESTED && before->resume_us != CYCLE_NEVER);
 	default:
@@ -318,7 +318,7 @@ static bool ends_hold(enum record_type type, const struct cycle_guest *before)
 	}
 }
 
-static void nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold(void **state)
+static void a_guest_stays_recorded_until_it_runs_or_is_gone(void **state)
 {
 	static const char *const ways[][5] = {
 		{ "1000010 request 0" },
@@ -361,7 +361,7 @@ static void nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold(void **state)
 		assert_int_equal(cycle_apply(&cycle, &record), 0);
 		assert_int_equal(cycle.guests[0].hold == HOLD_NONE,
 				 ends_hold(record.type, &before));
-		/* Only what is held is stranded. */
+		/* Only a guest that is kept suspended can be stranded. */
 		if (record.type != RECORD_STRANDED)
 			assert_int_equal(cycle.guests[0].stranded,
 					 before.stranded && !ends_hold(record.type, &before));
@@ -369,8 +369,8 @@ static void nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold(void **state)
 	}
 }
 
-/* The journal of a pmcoord that took SETTLED for the end of the hold. */
-static void holds_a_late_guest_of_an_old_journal(void **state)
+/* An older pmcoord wrote SETTLED as the last record of a guest. */
+static void a_late_guest_of_an_old_journal_stays_recorded(void **state)
 {
 	struct cycle cycle;
 
@@ -391,8 +391,8 @@ static void holds_a_late_guest_of_an_old_journal(void **state)
 	cycle_done(&cycle);
 }
 
-/* Its end is no success either. */
-static void a_stranded_guest_that_is_gone_is_stranded_no_more(void **state)
+/* The cycle is not ok, either. */
+static void a_stranded_guest_that_is_gone_is_no_longer_stranded(void **state)
 {
 	struct cycle cycle;
 
@@ -406,8 +406,8 @@ static void a_stranded_guest_that_is_gone_is_stranded_no_more(void **state)
 	cycle_done(&cycle);
 }
 
-/* xenstored learns of a suspended guest's resume, and of no unpause. */
-static void keeps_the_books_of_one_that_suspends_late(void **state)
+/* xenstored is notified of the resume of a suspended guest, not of an unpause. */
+static void a_late_guest_is_resumed_in_xenstore(void **state)
 {
 	struct cycle cycle;
 
@@ -424,7 +424,7 @@ static void keeps_the_books_of_one_that_suspends_late(void **state)
 	cycle_done(&cycle);
 }
 
-static void names_the_stranded(void **state)
+static void names_the_stranded_guest(void **state)
 {
 	struct cycle cycle;
 
@@ -436,7 +436,7 @@ static void names_the_stranded(void **state)
 	cycle_done(&cycle);
 }
 
-static void keeps_all_that_was_said_of_a_guest(void **state)
+static void keeps_each_detail_of_a_guest(void **state)
 {
 	struct cycle cycle;
 
@@ -451,7 +451,7 @@ static void keeps_all_that_was_said_of_a_guest(void **state)
 	cycle_done(&cycle);
 }
 
-static void times_are_never_before_the_start_nor_absurd(void **state)
+static void times_are_limited_to_the_cycle(void **state)
 {
 	struct cycle cycle;
 
@@ -474,22 +474,22 @@ static void times_are_never_before_the_start_nor_absurd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_type_of_record_comes_back_as_it_was),
+		cmocka_unit_test(every_type_of_record_survives_a_round_trip),
 		cmocka_unit_test(a_record_of_a_guest_names_it),
 		cmocka_unit_test(a_record_is_one_line_whatever_its_text),
-		cmocka_unit_test(refuses_what_is_no_record),
-		cmocka_unit_test(refuses_records_that_make_no_sense_here),
-		cmocka_unit_test(knows_its_guests),
+		cmocka_unit_test(rejects_malformed_records),
+		cmocka_unit_test(rejects_records_that_do_not_apply),
+		cmocka_unit_test(records_its_guests),
 		cmocka_unit_test(a_good_cycle_is_ok),
-		cmocka_unit_test(tells_the_truth_about_what_went_wrong),
-		cmocka_unit_test(remembers_who_is_held_and_how),
-		cmocka_unit_test(nothing_but_a_guest_that_runs_or_is_gone_ends_a_hold),
-		cmocka_unit_test(holds_a_late_guest_of_an_old_journal),
-		cmocka_unit_test(a_stranded_guest_that_is_gone_is_stranded_no_more),
-		cmocka_unit_test(keeps_the_books_of_one_that_suspends_late),
-		cmocka_unit_test(names_the_stranded),
-		cmocka_unit_test(keeps_all_that_was_said_of_a_guest),
-		cmocka_unit_test(times_are_never_before_the_start_nor_absurd),
+		cmocka_unit_test(the_result_follows_from_each_failure),
+		cmocka_unit_test(records_which_guests_are_kept_suspended_and_how),
+		cmocka_unit_test(a_guest_stays_recorded_until_it_runs_or_is_gone),
+		cmocka_unit_test(a_late_guest_of_an_old_journal_stays_recorded),
+		cmocka_unit_test(a_stranded_guest_that_is_gone_is_no_longer_stranded),
+		cmocka_unit_test(a_late_guest_is_resumed_in_xenstore),
+		cmocka_unit_test(names_the_stranded_guest),
+		cmocka_unit_test(keeps_each_detail_of_a_guest),
+		cmocka_unit_test(times_are_limited_to_the_cycle),
 	};
 
 	return cmocka_run_group_tests_name("cycle", tests, NULL, NULL);

@@ -23,7 +23,7 @@ static void formats_and_parses_uuids(void **state)
 	assert_memory_equal(parsed, uuid, sizeof(uuid));
 }
 
-static void refuses_what_is_no_uuid(void **state)
+static void rejects_malformed_uuids(void **state)
 {
 	static const char *const cases[] = {
 		"",
@@ -45,7 +45,7 @@ static void refuses_what_is_no_uuid(void **state)
 	assert_int_equal(parsed[0], 42);
 }
 
-static void is_another_by_domid_or_by_any_byte_of_the_uuid(void **state)
+static void differs_by_domid_or_any_byte_of_the_uuid(void **state)
 {
 	const uint8_t uuid[GUEST_UUID_SIZE] = { 1, 2, 3 };
 	const struct domain_id id = domain_id_make(7, uuid);
@@ -68,8 +68,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats_and_parses_uuids),
-		cmocka_unit_test(refuses_what_is_no_uuid),
-		cmocka_unit_test(is_another_by_domid_or_by_any_byte_of_the_uuid),
+		cmocka_unit_test(rejects_malformed_uuids),
+		cmocka_unit_test(differs_by_domid_or_any_byte_of_the_uuid),
 	};
 
 	return cmocka_run_group_tests_name("domain id", tests, NULL, NULL);

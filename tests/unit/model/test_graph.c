@@ -229,7 +229,7 @@ static void breaks_every_loop(void **state)
 			needs(&host, i, j, (i * 5 + j) % 7);
 	build(&host);
 	assert_non_null(graph_warning(host.graph, 0));
-	/* What is left can be put in an order. */
+	/* The remaining edges have an order. */
 	assert_int_equal(plan_make(&host.inventory, &host.config, NULL, false, &plan), 0);
 	for (size_t i = 0; i < 12; i++) {
 		struct graph_nodes nodes = graph_needs(host.graph, i);
@@ -318,7 +318,7 @@ static size_t count_pairs(const struct random_link *links, size_t n_links)
 	return n;
 }
 
-/* Takes the host's inventory. */
+/* Takes over the host's inventory. */
 static void assert_can_be_ordered(struct host *host)
 {
 	struct plan plan;

@@ -63,7 +63,7 @@ static void accepts_a_host_without_guests(void **state)
 	inventory_done(&inventory);
 }
 
-static void believes_the_toolstack_or_both_ends(void **state)
+static void confirms_a_link_by_the_toolstack_or_both_ends(void **state)
 {
 	static const struct {
 		bool frontend, backend, toolstack, confirmed;
@@ -119,7 +119,7 @@ static void sets_the_role_of_each_guest(void **state)
 		uint32_t domid;
 		enum guest_role role;
 	} expected[] = {
-		{ 1, GUEST_ROLE_DRIVER_DOMAIN }, /* holds a device */
+		{ 1, GUEST_ROLE_DRIVER_DOMAIN }, /* has a device */
 		{ 2, GUEST_ROLE_DRIVER_DOMAIN }, /* serves storage */
 		{ 3, GUEST_ROLE_GUEST }, /* is served */
 		{ 4, GUEST_ROLE_STUB_DOMAIN }, /* is a device model */
@@ -194,7 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sorts_by_uuid_and_finds_by_domid_and_name),
 		cmocka_unit_test(accepts_a_host_without_guests),
-		cmocka_unit_test(believes_the_toolstack_or_both_ends),
+		cmocka_unit_test(confirms_a_link_by_the_toolstack_or_both_ends),
 		cmocka_unit_test(merges_the_records_of_one_link),
 		cmocka_unit_test(sets_the_role_of_each_guest),
 		cmocka_unit_test(maps_devices_to_classes),

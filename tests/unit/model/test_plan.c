@@ -26,7 +26,7 @@ static void add_guest(struct host *host, uint32_t domid, enum guest_state now)
 {
 	struct guest guest = {
 		.domid = domid,
-		/* Neither in the order of domids nor against it. */
+		/* Not in the order of domids, nor in its reverse. */
 		.uuid = { (uint8_t)(domid * 37), (uint8_t)domid },
 		.type = GUEST_PVH,
 		.state = now,
@@ -95,7 +95,7 @@ static bool acts(const struct host *host, size_t node)
 #define STOPPED_AGENT                                                                              \
 	.agent = { .present = true, .version = 1, .port = 5, .state.state = PROTOCOL_AGENT_NONE }
 
-static void chooses_the_best_mechanism_there_is(void **state)
+static void chooses_the_best_available_mechanism(void **state)
 {
 	static const struct {
 		struct guest guest;
@@ -116,7 +116,7 @@ static void chooses_the_best_mechanism_there_is(void **state)
 		  MECHANISM_XENSTORE,
 		  "its agent speaks an unknown protocol version" },
 		{ { .type = GUEST_PVH, STOPPED_AGENT }, POLICY_SUSPEND, MECHANISM_XENSTORE, NULL },
-		/* Without it, devices come to harm: the cycle shall say so. */
+		/* Without its agent, devices may not work after the sleep. */
 		{ { .type = GUEST_PV, .role = GUEST_ROLE_DRIVER_DOMAIN, STOPPED_AGENT },
 		  POLICY_SUSPEND,
 		  MECHANISM_AGENT,
@@ -216,7 +216,7 @@ static const char *after(const struct host *host, uint32_t domid, bool resuming,
 	return ret;
 }
 
-static void waits_through_guests_that_are_left_alone(void **state)
+static void waits_through_skipped_guests(void **state)
 {
 	unsigned int depths[N_MAX];
 	struct host host;
@@ -245,7 +245,7 @@ static void waits_through_guests_that_are_left_alone(void **state)
 	host_done(&host);
 }
 
-static void takes_what_the_configuration_says(void **state)
+static void applies_the_configuration(void **state)
 {
 	struct config_rule rule = {
 		.pattern = strdup("g2"),
@@ -272,7 +272,7 @@ static void takes_what_the_configuration_says(void **state)
 	host_done(&host);
 }
 
-static void a_selection_takes_those_who_need_it(void **state)
+static void a_selection_includes_guests_that_need_it(void **state)
 {
 	bool selected[4] = { false };
 	const struct inventory *inventory;
@@ -297,7 +297,7 @@ static void a_selection_takes_those_who_need_it(void **state)
 	host_done(&host);
 }
 
-static void an_exact_selection_takes_no_other_guest(void **state)
+static void an_exact_selection_includes_no_other_guest(void **state)
 {
 	bool selected[2] = { false };
 	struct host host;
@@ -348,7 +348,7 @@ static void swap(uint32_t *a, uint32_t *b)
 	*b = value;
 }
 
-/* Without circles: links lead from later to earlier in a random order. */
+/* Without loops: links lead from later to earlier guests of a random order. */
 static void random_host(struct random_host *random_host)
 {
 	uint32_t order[N_MAX];
@@ -392,7 +392,7 @@ static void host_from_random(struct host *host, const struct random_host *random
 
 /*
  * By brute force: whether `node` needs `other` directly or through guests that
- * are left alone.
+ * are skipped.
  */
 static bool must_outlive(const struct host *host, size_t node, size_t other)
 {
@@ -424,13 +424,13 @@ static void check_pair(struct plan_walk *walk, const unsigned int *depths, const
 	assert_int_equal(contains(walk->found, walk->n_found, other), expected);
 	if (!expected)
 		return;
-	/* Suspend: those that need it go first. Resume: the other way round. */
+	/* Suspend: guests that need it come first. Resume: the reverse. */
 	assert_true(host->plan.step_of_guest[node] < host->plan.step_of_guest[other]);
 	assert_true(step_of(host, node)->depth < step_of(host, other)->depth);
 	assert_true(depths[node] > depths[other]);
 }
 
-static void keeps_the_law_of_order_on_random_hosts(void **state)
+static void keeps_the_order_on_random_hosts(void **state)
 {
 	(void)state;
 	srandom(1);
@@ -483,14 +483,14 @@ static void the_same_host_gives_the_same_plan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(chooses_the_best_mechanism_there_is),
+		cmocka_unit_test(chooses_the_best_available_mechanism),
 		cmocka_unit_test(mechanisms_have_names),
-		cmocka_unit_test(waits_through_guests_that_are_left_alone),
-		cmocka_unit_test(takes_what_the_configuration_says),
-		cmocka_unit_test(a_selection_takes_those_who_need_it),
-		cmocka_unit_test(an_exact_selection_takes_no_other_guest),
+		cmocka_unit_test(waits_through_skipped_guests),
+		cmocka_unit_test(applies_the_configuration),
+		cmocka_unit_test(a_selection_includes_guests_that_need_it),
+		cmocka_unit_test(an_exact_selection_includes_no_other_guest),
 		cmocka_unit_test(an_empty_host_has_an_empty_plan),
-		cmocka_unit_test(keeps_the_law_of_order_on_random_hosts),
+		cmocka_unit_test(keeps_the_order_on_random_hosts),
 		cmocka_unit_test(the_same_host_gives_the_same_plan),
 	};
 

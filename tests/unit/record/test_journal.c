@@ -176,7 +176,7 @@ static void assert_same_cycle(const struct cycle *a, const struct cycle *b)
 	assert_int_equal(a->ended, b->ended);
 }
 
-/* A text that makes sense for this type of record. */
+/* A valid text for this type of record. */
 static const char *text_for(enum record_type type)
 {
 	switch (type) {
@@ -207,7 +207,7 @@ static void record_random(struct journal *journal, int n)
 			RECORD_PHASE +
 			(enum record_type)(random() % (RECORD_END - RECORD_PHASE + 1));
 
-		/* Phases are few by nature. */
+		/* A cycle has few phases. */
 		if (type == RECORD_PHASE && random() % 8)
 			continue;
 		now += (uint64_t)random() % 1000;
@@ -217,7 +217,7 @@ static void record_random(struct journal *journal, int n)
 	}
 }
 
-static void holds_the_plan_in_suspend_order(void **state)
+static void records_the_plan_in_suspend_order(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 12);
@@ -232,7 +232,7 @@ static void holds_the_plan_in_suspend_order(void **state)
 		assert_int_equal(cycle->guests[i].domid, guest->domid);
 		assert_string_equal(cycle->guests[i].name, guest->name);
 		assert_int_equal(cycle->guests[i].mechanism, step->mechanism);
-		/* Whom it needs comes later. */
+		/* The guests that it needs come later. */
 		for (size_t j = 0; j < cycle->guests[i].n_needs; j++)
 			assert_true(cycle->guests[i].needs[j] > i);
 	}
@@ -257,7 +257,7 @@ static void replaying_gives_the_same_cycle(void **state)
 	}
 }
 
-static void goes_on_where_the_last_coordinator_stopped(void **state)
+static void continues_after_the_last_record(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *next;
@@ -294,7 +294,7 @@ static void drops_a_torn_last_line(void **state)
 		write_file(path, whole, cut);
 		assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
 		assert_int_equal(journal_cycle(journal)->guests[0].outcome, OUTCOME_PENDING);
-		/* What comes next stands on a line of its own. */
+		/* The next record is on a line of its own. */
 		assert_int_equal(journal_record(journal, RECORD_END, BASE_US + 3, 0, "%s", ""), 0);
 		journal_close(journal);
 		rest = read_file(path, text, sizeof(text));
@@ -306,7 +306,7 @@ static void drops_a_torn_last_line(void **state)
 	}
 }
 
-static void refuses_what_is_no_journal(void **state)
+static void rejects_what_is_no_journal(void **state)
 {
 	static const char head[] = "5 cycle 1 boot 17 sleep lid\n";
 	static const struct {
@@ -317,8 +317,7 @@ static void refuses_what_is_no_journal(void **state)
 		TEXT(""),
 		TEXT("\n"),
 		TEXT("garbage\n"),
-		TEXT("5 cycle 1 boot 17 sleep lid"), /* torn, and all there is
-						      */
+		TEXT("5 cycle 1 boot 17 sleep lid"), /* only a torn line */
 		TEXT("5 phase suspend\n"),
 		TEXT("5 cycle 1 boot 17 sleep lid\n6 cycle 2 b 17 sleep lid\n"),
 		TEXT("5 cycle 1 boot 17 sleep lid\ngarbage\n6 end\n"),
@@ -347,7 +346,7 @@ static void refuses_what_is_no_journal(void **state)
 	journal_close(journal);
 }
 
-static void says_when_there_is_none(void **state)
+static void a_missing_journal_is_reported(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal;
@@ -355,7 +354,7 @@ static void says_when_there_is_none(void **state)
 	assert_int_equal(journal_open(world->directory, 7, &journal, NULL), -ENOENT);
 }
 
-static void survives_any_damage(void **state)
+static void accepts_or_rejects_a_damaged_journal(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1);
@@ -386,7 +385,7 @@ static void survives_any_damage(void **state)
 	assert_true(n_good > 0 && n_good < 3000);
 }
 
-static void lists_cycles_in_their_order_and_nothing_else(void **state)
+static void lists_only_cycles_in_their_order(void **state)
 {
 	struct world *world = *state;
 	char path[128];
@@ -405,7 +404,7 @@ static void lists_cycles_in_their_order_and_nothing_else(void **state)
 	assert_null(numbers);
 }
 
-static void never_writes_over_another_cycle(void **state)
+static void does_not_overwrite_another_cycle(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *other;
@@ -419,8 +418,8 @@ static void never_writes_over_another_cycle(void **state)
 	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), -ENOENT);
 }
 
-/* /run is full: what is on record stays whole, and so does what comes later. */
-static void leaves_no_half_line_when_there_is_no_room(void **state)
+/* /run is full: earlier and later records stay complete. */
+static void leaves_no_incomplete_line_on_a_full_disk(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1), *replayed;
@@ -441,7 +440,7 @@ static void leaves_no_half_line_when_there_is_no_room(void **state)
 	journal_close(journal);
 }
 
-static void makes_its_directory_for_us_only(void **state)
+static void creates_a_directory_for_its_user_only(void **state)
 {
 	struct world *world = *state;
 	struct cycle_head head = head_of(1);
@@ -458,12 +457,12 @@ static void makes_its_directory_for_us_only(void **state)
 
 static void note_type(void *data, const struct cycle *cycle, const struct record *record)
 {
-	/* It is told after the fact. */
+	/* The observer is called after the write. */
 	assert_int_equal(cycle->guests[record->guest].hold, HOLD_REQUESTED);
 	*(enum record_type *)data = record->type;
 }
 
-static void tells_an_observer_of_each_record(void **state)
+static void passes_each_record_to_its_observer(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1);
@@ -482,7 +481,7 @@ static void count_record(void *data, const struct cycle *cycle, const struct rec
 	++*(unsigned int *)data;
 }
 
-static void a_follower_sees_each_record_once_and_no_half_one(void **state)
+static void a_follower_reads_each_complete_record_once(void **state)
 {
 	struct world *world = *state;
 	struct journal *journal = create(world, 1);
@@ -507,7 +506,7 @@ static void a_follower_sees_each_record_once_and_no_half_one(void **state)
 	assert_int_equal(n, 2 + N_GUESTS);
 	fprintf(file, " 2\n");
 	fclose(file);
-	/* What was removed is read to its end. */
+	/* A removed file is read to its end. */
 	assert_int_equal(journal_remove(journal), 0);
 	assert_int_equal(journal_follower_read(follower, count_record, &n), 0);
 	assert_int_equal(n, 3 + N_GUESTS);
@@ -516,7 +515,7 @@ static void a_follower_sees_each_record_once_and_no_half_one(void **state)
 	journal_close(journal);
 }
 
-static void a_follower_refuses_what_is_no_journal(void **state)
+static void a_follower_rejects_what_is_no_journal(void **state)
 {
 	struct world *world = *state;
 	struct journal_follower *follower;
@@ -537,20 +536,20 @@ static void a_follower_refuses_what_is_no_journal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(holds_the_plan_in_suspend_order),
+		world_test(records_the_plan_in_suspend_order),
 		world_test(replaying_gives_the_same_cycle),
-		world_test(goes_on_where_the_last_coordinator_stopped),
+		world_test(continues_after_the_last_record),
 		world_test(drops_a_torn_last_line),
-		world_test(refuses_what_is_no_journal),
-		world_test(says_when_there_is_none),
-		world_test(survives_any_damage),
-		world_test(lists_cycles_in_their_order_and_nothing_else),
-		world_test(never_writes_over_another_cycle),
-		world_test(leaves_no_half_line_when_there_is_no_room),
-		world_test(makes_its_directory_for_us_only),
-		world_test(tells_an_observer_of_each_record),
-		world_test(a_follower_sees_each_record_once_and_no_half_one),
-		world_test(a_follower_refuses_what_is_no_journal),
+		world_test(rejects_what_is_no_journal),
+		world_test(a_missing_journal_is_reported),
+		world_test(accepts_or_rejects_a_damaged_journal),
+		world_test(lists_only_cycles_in_their_order),
+		world_test(does_not_overwrite_another_cycle),
+		world_test(leaves_no_incomplete_line_on_a_full_disk),
+		world_test(creates_a_directory_for_its_user_only),
+		world_test(passes_each_record_to_its_observer),
+		world_test(a_follower_reads_each_complete_record_once),
+		world_test(a_follower_rejects_what_is_no_journal),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);

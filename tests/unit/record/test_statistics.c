@@ -24,7 +24,7 @@ static const struct {
 	{ { 0, 0, 0, 0, 0, 0, 7 }, 7, { 1, 0, 0, 7 } },
 };
 
-static void sums_up_what_was_measured(void **state)
+static void summarizes_samples(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -40,7 +40,7 @@ static void sums_up_what_was_measured(void **state)
 	}
 }
 
-static void nothing_measured_is_null_and_empty(void **state)
+static void without_samples_cells_are_empty_and_json_is_null(void **state)
 {
 	struct json_object *object = json_object_new_object(), *member;
 	struct samples samples = { 0 };
@@ -61,7 +61,7 @@ static void nothing_measured_is_null_and_empty(void **state)
 	samples_done(&samples);
 }
 
-static void json_has_all_four(void **state)
+static void json_has_avg_min_median_max(void **state)
 {
 	struct json_object *object = json_object_new_object();
 	struct samples samples = { 0 }, more = { 0 };
@@ -86,9 +86,9 @@ static void json_has_all_four(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sums_up_what_was_measured),
-		cmocka_unit_test(nothing_measured_is_null_and_empty),
-		cmocka_unit_test(json_has_all_four),
+		cmocka_unit_test(summarizes_samples),
+		cmocka_unit_test(without_samples_cells_are_empty_and_json_is_null),
+		cmocka_unit_test(json_has_avg_min_median_max),
 	};
 
 	return cmocka_run_group_tests_name("statistics", tests, NULL, NULL);

@@ -24,7 +24,7 @@
 #define STARTED_US 1767225600000000ull
 #define UUID "00000000-0000-0000-0000-00000000000"
 
-/* A cycle of two guests, web needing netvm, whose agent is asked last. */
+/* A cycle of two guests: web needs netvm, whose agent is requested last. */
 #define GUESTS                                                                                     \
 	"1000 guest 4 " UUID "4 xenstore 1 web\n"                                                  \
 	"1000 guest 1 " UUID "1 agent - netvm\n"
@@ -101,7 +101,7 @@ static enum status_state state_of(struct world *world)
 	return world->status.state;
 }
 
-/* What it prints ten seconds after the start; the caller's. */
+/* The output ten seconds after the start; release with free(). */
 static char *print(const struct world *world, bool json)
 {
 	char *text = NULL;
@@ -132,7 +132,7 @@ static const char *first_name(struct json_object *object, const char *key)
 	return json_object_get_string(json_object_array_get_idx(array, 0));
 }
 
-static void is_idle_where_there_is_nothing(void **state)
+static void is_idle_without_journals(void **state)
 {
 	struct world *world = *state;
 	struct json_object *object;
@@ -146,7 +146,7 @@ static void is_idle_where_there_is_nothing(void **state)
 	json_object_put(object);
 }
 
-static void names_whom_a_running_cycle_waits_for(void **state)
+static void names_the_guests_that_a_running_cycle_waits_for(void **state)
 {
 	struct world *world = *state;
 	struct json_object *object, *cycle;
@@ -196,7 +196,7 @@ static void waits_for_agents_once_guests_run(void **state)
 	close(lock);
 }
 
-static void lists_guests_that_are_held(void **state)
+static void lists_guests_that_are_kept_suspended(void **state)
 {
 	struct world *world = *state;
 	struct json_object *object, *held;
@@ -217,7 +217,7 @@ static void lists_guests_that_are_held(void **state)
 	free(text);
 }
 
-static void a_held_cycle_that_was_resumed_in_part_is_still_held(void **state)
+static void a_cycle_resumed_in_part_still_keeps_guests_suspended(void **state)
 {
 	struct world *world = *state;
 
@@ -227,7 +227,7 @@ static void a_held_cycle_that_was_resumed_in_part_is_still_held(void **state)
 	assert_int_equal(state_of(world), STATUS_KEPT_SUSPENDED);
 }
 
-static void a_cycle_without_a_coordinator_is_interrupted(void **state)
+static void a_cycle_without_a_process_is_interrupted(void **state)
 {
 	struct world *world = *state;
 	char *text;
@@ -239,7 +239,7 @@ static void a_cycle_without_a_coordinator_is_interrupted(void **state)
 	free(text);
 }
 
-static void journals_of_an_earlier_boot_hold_nobody(void **state)
+static void ignores_journals_of_an_earlier_boot(void **state)
 {
 	struct world *world = *state;
 
@@ -258,7 +258,7 @@ static void counts_journals_that_cannot_be_read(void **state)
 	assert_int_equal(world->status.n_unreadable, 2);
 }
 
-static void a_free_lock_is_seen_free_and_stays_so(void **state)
+static void reading_a_free_lock_does_not_take_it(void **state)
 {
 	struct world *world = *state;
 	char holder[64] = "";
@@ -270,7 +270,7 @@ static void a_free_lock_is_seen_free_and_stays_so(void **state)
 	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)), 1);
 	assert_int_equal(strncmp(holder, "test, process ", 14), 0);
 	close(lock);
-	/* The text is still there; the lock is not. */
+	/* The file still contains the holder's name, but is not locked. */
 	assert_int_equal(lock_holder(world->roots.run, holder, sizeof(holder)), 0);
 }
 
@@ -279,15 +279,15 @@ static void a_free_lock_is_seen_free_and_stays_so(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(is_idle_where_there_is_nothing),
-		world_test(names_whom_a_running_cycle_waits_for),
+		world_test(is_idle_without_journals),
+		world_test(names_the_guests_that_a_running_cycle_waits_for),
 		world_test(waits_for_agents_once_guests_run),
-		world_test(lists_guests_that_are_held),
-		world_test(a_held_cycle_that_was_resumed_in_part_is_still_held),
-		world_test(a_cycle_without_a_coordinator_is_interrupted),
-		world_test(journals_of_an_earlier_boot_hold_nobody),
+		world_test(lists_guests_that_are_kept_suspended),
+		world_test(a_cycle_resumed_in_part_still_keeps_guests_suspended),
+		world_test(a_cycle_without_a_process_is_interrupted),
+		world_test(ignores_journals_of_an_earlier_boot),
 		world_test(counts_journals_that_cannot_be_read),
-		world_test(a_free_lock_is_seen_free_and_stays_so),
+		world_test(reading_a_free_lock_does_not_take_it),
 	};
 
 	return cmocka_run_group_tests_name("status", tests, NULL, NULL);

@@ -46,7 +46,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void what_is_saved_is_loaded(void **state)
+static void loads_what_it_saved(void **state)
 {
 	struct remembered_port ports[] = {
 		{ .id.domid = 3, .guest_port = 17 },
@@ -68,7 +68,7 @@ static void what_is_saved_is_loaded(void **state)
 	assert_true(taken.ports[1].is_published);
 }
 
-static void saving_replaces_what_was_there(void **state)
+static void saving_replaces_earlier_ports(void **state)
 {
 	struct remembered_port port = { .id.domid = 3, .guest_port = 17 };
 	struct taken taken = { .n = 0 };
@@ -79,7 +79,7 @@ static void saving_replaces_what_was_there(void **state)
 	assert_int_equal(taken.n, 0);
 }
 
-static void a_line_that_cannot_be_read_is_left_out(void **state)
+static void ignores_malformed_lines(void **state)
 {
 	static const char *const broken[] = {
 		"",
@@ -102,7 +102,7 @@ static void a_line_that_cannot_be_read_is_left_out(void **state)
 	assert_int_equal(taken.ports[0].id.domid, 5);
 }
 
-static void without_a_file_nothing_is_remembered(void **state)
+static void a_missing_file_is_empty(void **state)
 {
 	struct taken taken = { .n = 0 };
 
@@ -114,12 +114,10 @@ static void without_a_file_nothing_is_remembered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_is_saved_is_loaded, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(saving_replaces_what_was_there, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_line_that_cannot_be_read_is_left_out, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(without_a_file_nothing_is_remembered, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(loads_what_it_saved, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(saving_replaces_earlier_ports, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ignores_malformed_lines, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_missing_file_is_empty, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("ports", tests, NULL, NULL);

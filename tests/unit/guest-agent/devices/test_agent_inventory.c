@@ -102,7 +102,7 @@ static void unbinds_real_functions_and_keeps_the_rest(void **state)
 		expect(machine, cases[i].address, cases[i].action, false, cases[i].reason);
 }
 
-static void leaves_what_a_device_model_emulates(void **state)
+static void keeps_what_a_device_model_emulates(void **state)
 {
 	struct machine *machine = *state;
 
@@ -114,7 +114,7 @@ static void leaves_what_a_device_model_emulates(void **state)
 	look(machine, tree_nothing_claimed);
 	expect(machine, "0000:00:01.1", DEVICE_KEEP, false, "emulated");
 	expect(machine, "0000:00:03.0", DEVICE_KEEP, false, "emulated");
-	expect(machine, "0000:00:02.0", DEVICE_KEEP, false, "Xen's own");
+	expect(machine, "0000:00:02.0", DEVICE_KEEP, false, "a Xen device");
 	expect(machine, A, DEVICE_UNBIND, false, "");
 }
 
@@ -191,7 +191,7 @@ static int second_is_claimed(const struct roots *roots, const char *number)
 	return strcmp(number, "259:1") == 0;
 }
 
-static void keeps_what_the_kernel_holds_for_no_visible_reason(void **state)
+static void keeps_the_controller_of_a_disk_that_the_kernel_has_claimed(void **state)
 {
 	struct machine *machine = *state;
 
@@ -275,7 +275,7 @@ static void add_rule(struct machine *machine, const char *pattern, enum device_a
 	};
 }
 
-static void does_to_single_devices_what_it_is_told(void **state)
+static void applies_the_rules_of_single_devices(void **state)
 {
 	struct machine *machine = *state;
 
@@ -486,7 +486,7 @@ static void add_process(struct machine *machine, const char *file, const char *t
 	assert_int_equal(symlink(target, path), 0);
 }
 
-static void keeps_the_controller_of_a_disk_that_a_process_holds(void **state)
+static void keeps_the_controller_of_a_disk_that_a_process_has_open(void **state)
 {
 	/* In the process's table, in one of a thread alone, by its memory. */
 	static const char *const files[] = { "proc/812/fd/7", "proc/812/task/815/fd/7",
@@ -838,7 +838,7 @@ static void keeps_storage_that_is_not_understood_unless_named(void **state)
 
 /* ---- */
 
-static void says_that_devices_none_is_a_risk(void **state)
+static void devices_none_is_a_risk(void **state)
 {
 	struct machine *machine = *state;
 
@@ -851,7 +851,7 @@ static void says_that_devices_none_is_a_risk(void **state)
 	expect(machine, B, DEVICE_UNBIND, false, "");
 }
 
-static void is_content_without_any_pci_bus(void **state)
+static void accepts_a_guest_without_a_pci_bus(void **state)
 {
 	struct machine *machine = *state;
 
@@ -864,17 +864,17 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_machine, teardown_machine)
 	const struct CMUnitTest tests[] = {
 		TEST(unbinds_real_functions_and_keeps_the_rest),
-		TEST(leaves_what_a_device_model_emulates),
+		TEST(keeps_what_a_device_model_emulates),
 		TEST(keeps_the_controller_of_a_mounted_disk),
 		TEST(keeps_the_controller_of_swap),
 		TEST(keeps_the_controller_of_what_a_backend_exports),
 		TEST(keeps_the_controller_below_a_mapping),
-		TEST(keeps_what_the_kernel_holds_for_no_visible_reason),
+		TEST(keeps_the_controller_of_a_disk_that_the_kernel_has_claimed),
 		TEST(keeps_the_usb_controller_of_a_mounted_stick),
 		TEST(keeps_a_gpu_in_use_and_unbinds_an_idle_one),
 		TEST(keeps_a_gpu_with_a_framebuffer),
 		TEST(stops_sound_before_its_users_are_frozen),
-		TEST(does_to_single_devices_what_it_is_told),
+		TEST(applies_the_rules_of_single_devices),
 		TEST(no_rule_unbinds_a_mounted_disk),
 		TEST(a_rule_may_unbind_a_gpu_in_use),
 		TEST(keeps_the_controller_of_a_mounted_multipath_disk),
@@ -883,7 +883,7 @@ int main(void)
 		TEST(a_virtual_disk_does_not_end_the_search),
 		TEST(a_loop_device_on_a_file_uses_the_disk_by_its_mount),
 		TEST(keeps_the_usb_controller_below_a_stacked_device),
-		TEST(keeps_the_controller_of_a_disk_that_a_process_holds),
+		TEST(keeps_the_controller_of_a_disk_that_a_process_has_open),
 		TEST(finds_a_node_by_its_number),
 		TEST(what_cannot_be_read_is_not_unused),
 		TEST(a_subsystem_that_cannot_be_read_leads_to_all),
@@ -893,8 +893,8 @@ int main(void)
 		TEST(a_kernel_without_swap_uses_none),
 		TEST(unbinds_an_ata_controller_whose_disks_are_all_unused),
 		TEST(keeps_storage_that_is_not_understood_unless_named),
-		TEST(says_that_devices_none_is_a_risk),
-		TEST(is_content_without_any_pci_bus),
+		TEST(devices_none_is_a_risk),
+		TEST(accepts_a_guest_without_a_pci_bus),
 	};
 
 	return cmocka_run_group_tests_name("agent-inventory", tests, NULL, NULL);

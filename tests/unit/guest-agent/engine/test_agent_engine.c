@@ -178,7 +178,7 @@ static void stops_sound_first_then_processes_then_the_rest(void **state)
 	assert_string_equal(tree_read(&run->tree, "log"), "pre\npost");
 }
 
-static void unloads_modules_behind_their_devices(void **state)
+static void unloads_modules_after_their_devices(void **state)
 {
 	struct run *run = *state;
 
@@ -239,7 +239,7 @@ static void the_driver_of_a_kept_function_stays_loaded(void **state)
 	}
 }
 
-static void a_module_that_stays_is_told_and_harms_nobody(void **state)
+static void a_module_in_use_is_reported_and_stays_loaded(void **state)
 {
 	struct run *run = *state;
 
@@ -257,7 +257,7 @@ static void a_module_that_stays_is_told_and_harms_nobody(void **state)
 					  "status 1; " NIC " e1000e"));
 }
 
-static void syncs_before_anything_is_frozen_if_told_so(void **state)
+static void syncs_before_the_freeze_if_configured(void **state)
 {
 	static const char *const order[] = { "sync", "freezing", "devices" };
 	const struct engine_step *steps;
@@ -275,7 +275,7 @@ static void syncs_before_anything_is_frozen_if_told_so(void **state)
 	assert_false(run->degraded);
 }
 
-static void tells_how_long_each_step_took(void **state)
+static void returns_the_duration_of_each_step(void **state)
 {
 	const struct engine_step *steps;
 	struct run *run = *state;
@@ -298,7 +298,7 @@ static void tells_how_long_each_step_took(void **state)
 	go_up(run);
 }
 
-static void a_module_that_does_not_load_again_is_told(void **state)
+static void reports_a_module_that_does_not_load_again(void **state)
 {
 	struct run *run = *state;
 
@@ -340,7 +340,7 @@ static void respects_a_program_that_blocks_sleep(void **state)
 	go_up(run);
 }
 
-static void says_what_it_kept_at_a_risk(void **state)
+static void lists_functions_kept_at_a_risk(void **state)
 {
 	struct run *run = *state;
 
@@ -371,7 +371,7 @@ static int mount_by_the_way(const char *path, const char *text)
 	return tree_kernel_write(path, text);
 }
 
-static void a_disk_mounted_on_the_way_down_is_not_taken_away(void **state)
+static void does_not_unbind_a_disk_mounted_while_quiescing(void **state)
 {
 	struct run *run = *state;
 
@@ -380,7 +380,7 @@ static void a_disk_mounted_on_the_way_down_is_not_taken_away(void **state)
 	run->ops.write = mount_by_the_way;
 	go_down(run);
 	assert_int_equal(run->r, -EBUSY);
-	assert_string_equal(run->text, "device " USB " xhci_hcd has come into use: "
+	assert_string_equal(run->text, "device " USB " xhci_hcd is in use now: "
 				       "sda mounted on /mnt");
 	assert_true(tree_is_bound(&run->tree, USB));
 	assert_false(tree_is_bound(&run->tree, SOUND));
@@ -388,7 +388,7 @@ static void a_disk_mounted_on_the_way_down_is_not_taken_away(void **state)
 	assert_true(tree_is_bound(&run->tree, SOUND));
 }
 
-static void a_disk_mounted_on_the_way_up_is_not_taken_away(void **state)
+static void does_not_unbind_a_disk_mounted_while_restoring(void **state)
 {
 	struct run *run = *state;
 
@@ -408,7 +408,7 @@ static void a_disk_mounted_on_the_way_up_is_not_taken_away(void **state)
 	assert_string_equal(tree_read(&run->tree, TREE_DEVICES USB "/was-reset"), "(none)");
 }
 
-static void a_device_that_is_not_quite_as_before_is_degraded(void **state)
+static void a_device_restored_with_differences_is_degraded(void **state)
 {
 	struct run *run = *state;
 
@@ -436,7 +436,7 @@ static void radios_stay_switched_off(void **state)
 	assert_string_equal(tree_read(&run->tree, TREE_DEVICES NIC "/rfkill3/soft"), "1");
 }
 
-static void the_driver_s_own_module_may_be_gone(void **state)
+static void names_a_driver_that_is_not_loaded(void **state)
 {
 	struct run *run = *state;
 	char path[FILE_PATH_MAX];
@@ -447,8 +447,7 @@ static void the_driver_s_own_module_may_be_gone(void **state)
 	assert_int_equal(unlink(path), 0);
 	go_up(run);
 	assert_true(run->degraded);
-	assert_non_null(
-		strstr(run->text, "lost: e1000e does not take it: the driver is not loaded"));
+	assert_non_null(strstr(run->text, "lost: cannot bind e1000e: the driver is not loaded"));
 }
 
 static void a_stop_that_ends_late_is_still_undone(void **state)
@@ -509,7 +508,7 @@ static void never_freezes_what_it_needs(void **state)
 	go_up(run);
 }
 
-static void does_not_thaw_what_another_has_frozen(void **state)
+static void does_not_thaw_what_another_program_has_frozen(void **state)
 {
 	struct run *run = *state;
 
@@ -533,7 +532,7 @@ static void go_down_forever(struct run *run)
 		pause();
 }
 
-static void survives_a_kill_at_any_moment(void **state)
+static void restores_after_a_kill_at_any_moment(void **state)
 {
 	struct run *run = *state;
 
@@ -697,7 +696,7 @@ static void has_networkd_renew_leases_after_the_wake(void **state)
 	kill(bus, SIGTERM);
 }
 
-static void tells_network_manager_to_sleep_and_to_wake(void **state)
+static void notifies_network_manager_of_suspend_and_resume(void **state)
 {
 	struct run *run = *state;
 	pid_t bus = start_bus(run), manager;
@@ -727,25 +726,25 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_run, teardown_run)
 	const struct CMUnitTest tests[] = {
 		TEST(stops_sound_first_then_processes_then_the_rest),
-		TEST(unloads_modules_behind_their_devices),
+		TEST(unloads_modules_after_their_devices),
 		TEST(the_driver_of_a_kept_function_stays_loaded),
-		TEST(a_module_that_stays_is_told_and_harms_nobody),
-		TEST(syncs_before_anything_is_frozen_if_told_so),
-		TEST(tells_how_long_each_step_took),
-		TEST(a_module_that_does_not_load_again_is_told),
+		TEST(a_module_in_use_is_reported_and_stays_loaded),
+		TEST(syncs_before_the_freeze_if_configured),
+		TEST(returns_the_duration_of_each_step),
+		TEST(reports_a_module_that_does_not_load_again),
 		TEST(respects_a_program_that_blocks_sleep),
-		TEST(says_what_it_kept_at_a_risk),
-		TEST(a_disk_mounted_on_the_way_down_is_not_taken_away),
-		TEST(a_disk_mounted_on_the_way_up_is_not_taken_away),
-		TEST(a_device_that_is_not_quite_as_before_is_degraded),
+		TEST(lists_functions_kept_at_a_risk),
+		TEST(does_not_unbind_a_disk_mounted_while_quiescing),
+		TEST(does_not_unbind_a_disk_mounted_while_restoring),
+		TEST(a_device_restored_with_differences_is_degraded),
 		TEST(radios_stay_switched_off),
-		TEST(the_driver_s_own_module_may_be_gone),
+		TEST(names_a_driver_that_is_not_loaded),
 		TEST(a_stop_that_ends_late_is_still_undone),
 		TEST(a_hook_that_hangs_is_killed_and_named),
 		TEST(never_freezes_what_it_needs),
-		TEST(does_not_thaw_what_another_has_frozen),
-		TEST(survives_a_kill_at_any_moment),
-		TEST(tells_network_manager_to_sleep_and_to_wake),
+		TEST(does_not_thaw_what_another_program_has_frozen),
+		TEST(restores_after_a_kill_at_any_moment),
+		TEST(notifies_network_manager_of_suspend_and_resume),
 		TEST(has_networkd_renew_leases_after_the_wake),
 	};
 

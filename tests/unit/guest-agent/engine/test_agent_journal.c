@@ -51,7 +51,7 @@ static struct journal half_way(struct tree *tree)
 	return journal;
 }
 
-static void a_successor_reads_what_was_recorded(void **state)
+static void the_next_agent_reads_what_was_recorded(void **state)
 {
 	struct journal journal = half_way(*state);
 
@@ -67,7 +67,7 @@ static void a_successor_reads_what_was_recorded(void **state)
 	journal_done(&journal);
 }
 
-static void a_record_that_was_not_written_to_its_end_is_none(void **state)
+static void ignores_an_incomplete_record(void **state)
 {
 	struct tree *tree = *state;
 	struct journal journal = half_way(tree);
@@ -88,7 +88,7 @@ static void a_record_that_was_not_written_to_its_end_is_none(void **state)
 	}
 }
 
-static void passes_over_what_another_version_wrote(void **state)
+static void ignores_records_of_another_version(void **state)
 {
 	struct tree *tree = *state;
 	struct journal journal;
@@ -114,7 +114,7 @@ static void passes_over_what_another_version_wrote(void **state)
 	journal_done(&journal);
 }
 
-static void does_not_begin_on_top_of_what_is_not_undone(void **state)
+static void does_not_begin_before_all_effects_are_undone(void **state)
 {
 	struct journal journal = half_way(*state), next;
 	struct error error = { 0 };
@@ -132,7 +132,7 @@ static void does_not_begin_on_top_of_what_is_not_undone(void **state)
 	journal_done(&next);
 }
 
-static void remembers_how_a_cycle_ended(void **state)
+static void records_how_a_cycle_ended(void **state)
 {
 	struct protocol_state done = { PROTOCOL_AGENT_DEGRADED, 12 };
 	struct journal journal = half_way(*state);
@@ -153,7 +153,7 @@ static void remembers_how_a_cycle_ended(void **state)
 	journal_done(&journal);
 }
 
-static void two_agents_do_not_work_at_once(void **state)
+static void the_lock_excludes_a_second_agent(void **state)
 {
 	struct journal journal = load(*state);
 	struct error error = { 0 };
@@ -180,12 +180,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_tree, teardown_tree)
 	const struct CMUnitTest tests[] = {
-		TEST(a_successor_reads_what_was_recorded),
-		TEST(a_record_that_was_not_written_to_its_end_is_none),
-		TEST(passes_over_what_another_version_wrote),
-		TEST(does_not_begin_on_top_of_what_is_not_undone),
-		TEST(remembers_how_a_cycle_ended),
-		TEST(two_agents_do_not_work_at_once),
+		TEST(the_next_agent_reads_what_was_recorded),
+		TEST(ignores_an_incomplete_record),
+		TEST(ignores_records_of_another_version),
+		TEST(does_not_begin_before_all_effects_are_undone),
+		TEST(records_how_a_cycle_ended),
+		TEST(the_lock_excludes_a_second_agent),
 	};
 
 	return cmocka_run_group_tests_name("agent-journal", tests, NULL, NULL);

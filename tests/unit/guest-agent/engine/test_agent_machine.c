@@ -94,7 +94,7 @@ static struct machine started(const char *request, const char *actions, const ch
 		tell_tale(machine, tale_, ELEMENTSOF(tale_));                                      \
 	} while (0)
 
-static void goes_down_and_comes_back_once_per_cycle(void **state)
+static void suspends_and_restores_once_per_cycle(void **state)
 {
 	struct machine machine = started("", "DP", "r0");
 
@@ -119,7 +119,7 @@ static void does_not_act_on_an_event_before_it_is_armed(void **state)
 	     { MACHINE_WATCH, "s4", "", "" }, { MACHINE_EVENT, "s4", "Q", "" });
 }
 
-static void is_armed_from_the_start_if_a_request_stands(void **state)
+static void is_armed_at_start_if_there_is_a_request(void **state)
 {
 	struct machine machine = started("s9", "DP", "r9");
 
@@ -157,7 +157,7 @@ static void undoes_when_dom0_gives_up_before_the_kernel_sleeps(void **state)
 	     { MACHINE_EVENT, "a1", "DP", "r1" }, { MACHINE_WATCH, "s2", "DP", "r2" });
 }
 
-static void takes_its_question_back_if_the_request_just_vanished(void **state)
+static void withdraws_if_the_request_has_vanished(void **state)
 {
 	struct machine machine = started("s1", "DP", "r1");
 
@@ -176,7 +176,7 @@ static void undoes_when_the_commit_finds_another_request(void **state)
 	     { MACHINE_RETRACTED, "s1", "R", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" });
 }
 
-static void says_failed_and_notifies_when_it_cannot_quiesce(void **state)
+static void publishes_failed_and_notifies_when_it_cannot_quiesce(void **state)
 {
 	static const enum machine_input inputs[] = { MACHINE_QUIESCE_FAILED, MACHINE_COMMIT_FAILED,
 						     MACHINE_TIMED_OUT };
@@ -197,7 +197,7 @@ static void says_failed_and_notifies_when_it_cannot_quiesce(void **state)
 	}
 }
 
-static void says_ready_when_its_failure_met_an_abort(void **state)
+static void publishes_ready_if_it_failed_after_an_abort(void **state)
 {
 	struct machine machine = started("s1", "DP", "r1");
 
@@ -206,7 +206,7 @@ static void says_ready_when_its_failure_met_an_abort(void **state)
 	     { MACHINE_WATCH, "a1", "", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" });
 }
 
-static void gives_up_on_a_kernel_that_does_not_suspend(void **state)
+static void restores_if_the_kernel_does_not_suspend(void **state)
 {
 	struct machine machine = started("s1", "DP", "r1");
 
@@ -293,7 +293,7 @@ static void a_kept_channel_keeps_what_was_armed(void **state)
 	expect(&step, "DP", "r6");
 }
 
-static void a_successor_undoes_and_tells_how_far_it_got(void **state)
+static void the_next_agent_undoes_and_publishes_the_result(void **state)
 {
 	struct machine_past past = {
 		.published = { PROTOCOL_AGENT_READY, 6 },
@@ -361,23 +361,23 @@ static void every_sequence_of_inputs_can_be_ended(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(goes_down_and_comes_back_once_per_cycle),
+		cmocka_unit_test(suspends_and_restores_once_per_cycle),
 		cmocka_unit_test(does_not_act_on_an_event_before_it_is_armed),
-		cmocka_unit_test(is_armed_from_the_start_if_a_request_stands),
+		cmocka_unit_test(is_armed_at_start_if_there_is_a_request),
 		cmocka_unit_test(undoes_when_dom0_gives_up_while_it_quiesces),
 		cmocka_unit_test(undoes_when_dom0_gives_up_before_the_kernel_sleeps),
-		cmocka_unit_test(takes_its_question_back_if_the_request_just_vanished),
+		cmocka_unit_test(withdraws_if_the_request_has_vanished),
 		cmocka_unit_test(undoes_when_the_commit_finds_another_request),
-		cmocka_unit_test(says_failed_and_notifies_when_it_cannot_quiesce),
-		cmocka_unit_test(says_ready_when_its_failure_met_an_abort),
-		cmocka_unit_test(gives_up_on_a_kernel_that_does_not_suspend),
+		cmocka_unit_test(publishes_failed_and_notifies_when_it_cannot_quiesce),
+		cmocka_unit_test(publishes_ready_if_it_failed_after_an_abort),
+		cmocka_unit_test(restores_if_the_kernel_does_not_suspend),
 		cmocka_unit_test(stays_degraded_through_the_abort_of_that_cycle),
 		cmocka_unit_test(an_abort_before_it_began_ends_that_cycle),
 		cmocka_unit_test(takes_a_lower_cycle_for_what_dom0_wants_now),
 		cmocka_unit_test(a_request_that_vanishes_disarms),
 		cmocka_unit_test(a_restarted_agent_does_not_repeat_a_cycle),
 		cmocka_unit_test(a_kept_channel_keeps_what_was_armed),
-		cmocka_unit_test(a_successor_undoes_and_tells_how_far_it_got),
+		cmocka_unit_test(the_next_agent_undoes_and_publishes_the_result),
 		cmocka_unit_test(every_sequence_of_inputs_can_be_ended),
 	};
 

@@ -137,7 +137,7 @@ static void what_cannot_be_read_is_not_frozen(void **state)
 	assert_int_equal(run->r, -ETIMEDOUT);
 }
 
-static void names_the_processes_that_hold_out(void **state)
+static void names_the_processes_that_do_not_freeze(void **state)
 {
 	static const char *const cgroups[] = { "a.slice" };
 	struct wait_run *run = *state;
@@ -185,7 +185,7 @@ static int on_never(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /* As at the limit of inotify's instances: no descriptor is left for it. */
-static void fails_where_it_cannot_watch(void **state)
+static void fails_if_it_cannot_watch(void **state)
 {
 	static const char *const cgroups[] = { "a.slice" };
 	struct wait_run *run = *state;
@@ -231,9 +231,9 @@ int main(void)
 		TEST(does_not_wait_for_what_is_frozen_already),
 		TEST(does_not_wait_for_a_cgroup_that_is_gone),
 		TEST(what_cannot_be_read_is_not_frozen),
-		TEST(names_the_processes_that_hold_out),
+		TEST(names_the_processes_that_do_not_freeze),
 		TEST(names_only_processes_that_wait_in_the_kernel),
-		TEST(fails_where_it_cannot_watch),
+		TEST(fails_if_it_cannot_watch),
 		TEST(tells_absent_thawed_and_frozen_apart),
 	};
 

@@ -46,7 +46,7 @@ static void end_capture(struct capture *capture)
 	close(capture->read_fd);
 }
 
-static void holds_lines_during_a_cycle_and_writes_them_afterwards(void **state)
+static void keeps_lines_during_a_cycle_and_writes_them_afterwards(void **state)
 {
 	static struct log log = { .prefix = true };
 	struct capture capture;
@@ -116,7 +116,7 @@ static void formats_durations_for_people(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(holds_lines_during_a_cycle_and_writes_them_afterwards),
+		cmocka_unit_test(keeps_lines_during_a_cycle_and_writes_them_afterwards),
 		cmocka_unit_test(counts_the_lines_that_do_not_fit),
 		cmocka_unit_test(formats_durations_for_people),
 	};

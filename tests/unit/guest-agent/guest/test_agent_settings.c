@@ -60,7 +60,7 @@ static void works_without_a_file(void **state)
 	done(reading);
 }
 
-static void takes_every_key(void **state)
+static void reads_every_key(void **state)
 {
 	struct reading *reading = read_text("[Agent]\n"
 					    "Timeout=4s\n"
@@ -107,7 +107,7 @@ static void takes_every_key(void **state)
 	done(reading);
 }
 
-static void tells_all_problems_with_their_lines(void **state)
+static void reports_all_problems_with_their_lines(void **state)
 {
 	struct reading *reading = read_text("[Agent]\n"
 					    "Timeout=soon\n"
@@ -138,7 +138,7 @@ static void tells_all_problems_with_their_lines(void **state)
 	done(reading);
 }
 
-static void an_unknown_key_is_no_reason_to_stay_down(void **state)
+static void starts_with_an_unknown_key(void **state)
 {
 	struct reading *reading = read_text("[Agent]\nColour=blue\n");
 
@@ -148,7 +148,7 @@ static void an_unknown_key_is_no_reason_to_stay_down(void **state)
 	done(reading);
 }
 
-static void freezes_nothing_if_told_so(void **state)
+static void freezes_nothing_if_configured(void **state)
 {
 	struct reading *reading = read_text("[Agent]\nFreeze=\n");
 
@@ -200,10 +200,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(works_without_a_file),
-		cmocka_unit_test(takes_every_key),
-		cmocka_unit_test(tells_all_problems_with_their_lines),
-		cmocka_unit_test(an_unknown_key_is_no_reason_to_stay_down),
-		cmocka_unit_test(freezes_nothing_if_told_so),
+		cmocka_unit_test(reads_every_key),
+		cmocka_unit_test(reports_all_problems_with_their_lines),
+		cmocka_unit_test(starts_with_an_unknown_key),
+		cmocka_unit_test(freezes_nothing_if_configured),
 		cmocka_unit_test(the_shipped_file_shows_the_defaults),
 	};
 

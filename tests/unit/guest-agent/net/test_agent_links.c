@@ -117,7 +117,7 @@ static int restore(struct tree *tree, char *text, size_t size, uint64_t wait_us)
 	return r;
 }
 
-static void puts_a_bridge_port_back_as_it_was(void **state)
+static void restores_a_bridge_port(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -146,7 +146,7 @@ static void puts_a_bridge_port_back_as_it_was(void **state)
 	assert_false(file_exists("%s/links-" NIC, tree->run));
 }
 
-static void gives_its_part_of_a_route_by_several_hops_back(void **state)
+static void restores_its_hop_of_a_multipath_route(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -168,7 +168,7 @@ static void gives_its_part_of_a_route_by_several_hops_back(void **state)
 	assert_shows("ip route show 10.77.0.0/16 | xargs", "nexthop via 10.8.0.9 dev br0 weight 1");
 }
 
-static void gives_addresses_and_routes_back(void **state)
+static void restores_addresses_and_routes(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -200,7 +200,7 @@ static void gives_addresses_and_routes_back(void **state)
 		assert_shows("ip -o -6 addr show enp0s4", "fd00:9::2/64");
 }
 
-static void makes_what_stood_on_top_anew(void **state)
+static void restores_upper_interfaces(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -225,7 +225,7 @@ static void makes_what_stood_on_top_anew(void **state)
 	assert_shows("ip route", "203.0.113.0/24 via 10.8.0.1 dev upper0");
 }
 
-static void restoring_twice_does_no_harm(void **state)
+static void restoring_is_idempotent(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -242,7 +242,7 @@ static void restoring_twice_does_no_harm(void **state)
 	assert_shows("ip -o link show enp0s4", "master br0");
 }
 
-static void says_which_interface_is_missing(void **state)
+static void names_the_missing_interface(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -257,7 +257,7 @@ static void says_which_interface_is_missing(void **state)
 	assert_int_equal(restore(tree, text, sizeof(text), 20000), -ENODEV);
 }
 
-static void waits_for_a_driver_that_takes_its_time(void **state)
+static void waits_for_a_slow_driver(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -282,7 +282,7 @@ static void waits_for_a_driver_that_takes_its_time(void **state)
 	assert_shows("ip -o link show enp0s4", ",UP");
 }
 
-static void says_what_could_not_be_restored(void **state)
+static void lists_what_could_not_be_restored(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -319,19 +319,19 @@ static void expect_left_to_manager(struct tree *tree, const char *directory, con
 	assert_false(shows("ip -o addr show enp0s4", "10.9.0.2"));
 }
 
-static void leaves_to_network_manager_what_is_its(void **state)
+static void does_not_configure_interfaces_of_network_manager(void **state)
 {
 	expect_left_to_manager(*state, "NetworkManager/devices", "[device]\nmanaged=true\n");
 }
 
-static void leaves_to_networkd_what_is_its(void **state)
+static void does_not_configure_interfaces_of_networkd(void **state)
 {
 	expect_left_to_manager(*state, "systemd/netif/links",
 			       "ADMIN_STATE=configured\n"
 			       "NETWORK_FILE=/etc/systemd/network/lan.network\n");
 }
 
-static void saves_nothing_where_there_is_nothing(void **state)
+static void saves_nothing_without_interfaces(void **state)
 {
 	struct tree *tree = *state;
 	char text[240];
@@ -345,17 +345,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_network, teardown_network)
 	const struct CMUnitTest tests[] = {
-		TEST(puts_a_bridge_port_back_as_it_was),
-		TEST(gives_its_part_of_a_route_by_several_hops_back),
-		TEST(gives_addresses_and_routes_back),
-		TEST(makes_what_stood_on_top_anew),
-		TEST(restoring_twice_does_no_harm),
-		TEST(says_which_interface_is_missing),
-		TEST(waits_for_a_driver_that_takes_its_time),
-		TEST(says_what_could_not_be_restored),
-		TEST(leaves_to_network_manager_what_is_its),
-		TEST(leaves_to_networkd_what_is_its),
-		TEST(saves_nothing_where_there_is_nothing),
+		TEST(restores_a_bridge_port),
+		TEST(restores_its_hop_of_a_multipath_route),
+		TEST(restores_addresses_and_routes),
+		TEST(restores_upper_interfaces),
+		TEST(restoring_is_idempotent),
+		TEST(names_the_missing_interface),
+		TEST(waits_for_a_slow_driver),
+		TEST(lists_what_could_not_be_restored),
+		TEST(does_not_configure_interfaces_of_network_manager),
+		TEST(does_not_configure_interfaces_of_networkd),
+		TEST(saves_nothing_without_interfaces),
 	};
 
 	return cmocka_run_group_tests_name("agent-links", tests, NULL, NULL);

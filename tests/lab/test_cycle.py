@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""cycle and bench on the real thing: figures, an interrupt, the clock's alarm."""
+"""cycle and bench on Xen: figures, an interrupt, the real-time clock's alarm."""
 
 import json
 import signal
@@ -17,14 +17,14 @@ def states(laptop):
 
 
 def assert_all_run(laptop):
-    """Running or blocked: neither shut down (s) nor paused (p)."""
+    """All are running or blocked: not shut down (s), not paused (p)."""
     found = states(laptop)
     assert set(found) == set(GUESTS)
     assert not {name: state for name, state in found.items() if set(state) & set("sp")}
     assert str(laptop.dom0("ls /run/pmcoord/cycles 2>/dev/null | wc -l")) == "0"
 
 
-def test_cycles_have_figures_and_leave_all_as_it_was(laptop):
+def test_cycles_have_figures_and_leave_all_guests_running(laptop):
     boots = {name: laptop.boot_id(name) for name in GUESTS}
     figures = json.loads(str(laptop.dom0("pmcoord cycle -n 3 --json")))
     assert figures["results"] == {"ok": 3, "degraded": 0, "failed": 0}
@@ -38,7 +38,7 @@ def test_cycles_have_figures_and_leave_all_as_it_was(laptop):
     assert laptop.wait_ping("web", GATEWAY, 10)
 
 
-def test_an_interrupt_undoes_and_ends_the_rehearsal(laptop):
+def test_an_interrupt_undoes_the_cycle_and_ends_the_series(laptop):
     job = laptop.dom0_start("exec pmcoord cycle -n 1000")
     job.wait_output(r"2 of 1000: cycle \d+ ok")
     job.signal(signal.SIGINT)
@@ -60,7 +60,7 @@ def test_bench_measures_each_guest_and_keeps_no_report(laptop):
 
 
 def clock_register(laptop, index):
-    """A register of the real-time clock, as the sleeping machine has it."""
+    """A register of the real-time clock, read also while the machine sleeps."""
     laptop.monitor(f"o /b 0x70 {index:#x}")
     return int(laptop.monitor("i /b 0x71").split("=")[1], 16)
 
@@ -68,8 +68,8 @@ def clock_register(laptop, index):
 ALARM_ENABLED = 0x20  # in register B
 
 
-def test_a_rehearsal_with_sleep_sets_the_clocks_alarm(laptop):
-    """The emulated clock stands still in S3, so that somebody else must wake the machine."""
+def test_a_cycle_with_sleep_sets_the_clocks_alarm(laptop):
+    """The emulated clock stops in S3, so the test wakes the machine."""
     assert not clock_register(laptop, 0x0B) & ALARM_ENABLED
     job = laptop.dom0_start("exec pmcoord cycle -n 1 --sleep --json")
     laptop.wait_suspended()
@@ -88,7 +88,7 @@ def test_a_rehearsal_with_sleep_sets_the_clocks_alarm(laptop):
     ("echo +3600 > /sys/class/rtc/rtc0/wakealarm", "set already"),
     ("mount --bind /run /sys/class/rtc", "without --sleep"),
 ])
-def test_without_an_alarm_of_its_own_it_refuses_to_sleep(laptop, set_up, sentence):
+def test_a_cycle_with_sleep_refuses_without_an_alarm_of_its_own(laptop, set_up, sentence):
     laptop.dom0(set_up)
     result = laptop.dom0("pmcoord cycle --sleep", check=False)
     assert result.status == 4

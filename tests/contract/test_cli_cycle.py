@@ -30,8 +30,8 @@ def test_cycle_leaves_a_report_of_each_and_all_guests_running(pmcoord, laptop):
     result = pmcoord.on(laptop, "cycle", "--count", "2")
     assert result.returncode == 0
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("1 of 2: cycle 1 ok, down in ")
-    assert lines[1].startswith("2 of 2: cycle 2 ok, down in ")
+    assert lines[0].startswith("1 of 2: cycle 1 ok, suspended in ")
+    assert lines[1].startswith("2 of 2: cycle 2 ok, suspended in ")
     assert set(pmcoord.states(laptop).values()) == {"running"}
     report = pmcoord.json(laptop, "report")
     assert report["cycle"] == 2 and report["trigger"] == "cycle"
