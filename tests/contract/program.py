@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The built pmcoord as a black box, on the simulated hosts that it ships."""
+"""Runs the built pmcoord as a black box, on simulated hosts."""
 
 import json
 import os

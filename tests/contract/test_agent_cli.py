@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The agent's program as a black box, on a machine that is no Xen guest: what it says there, and what it shows."""
+"""pmcoord-agent as a black box, on a machine that is not a Xen guest: its options, errors and output."""
 
 import json
 import os

@@ -116,14 +116,14 @@ def test_a_broken_scenario_names_the_line(pmcoord, text, named):
 
 
 def test_without_xen_is_exit_4(pmcoord):
-    """Where these tests run there is no Xen."""
+    """These tests run on a machine without Xen."""
     for command in ("list", "plan", "suspend-all", "resume-all"):
         result = pmcoord.run(command)
         assert result.returncode == 4, command
         one_sentence(result.stderr)
 
 
-# ---- failures that are no wrong usage ----------------------------------------
+# ---- failures that are not usage errors --------------------------------------
 
 @pytest.mark.parametrize("command", [
     ("report", "--svg", "/nonexistent/picture.svg"),
@@ -178,7 +178,7 @@ def test_a_session_without_a_bus_is_exit_1(pmcoord, monkeypatch):
     assert "session's bus" in one_sentence(result.stderr)
 
 
-# ---- looking -----------------------------------------------------------------
+# ---- commands that only read -------------------------------------------------
 
 def test_list_as_json(pmcoord, laptop):
     guests = {g["name"]: g for g in pmcoord.json(laptop, "list")["guests"]}

@@ -101,7 +101,7 @@ def test_quiet_omits_findings_of_level_info(pmcoord):
 
 
 def test_without_xen_the_host_is_checked_and_the_exit_is_4(pmcoord):
-    """Where these tests run there is no Xen."""
+    """These tests run on a machine without Xen."""
     result = pmcoord.run("check", "--json")
     told = json.loads(result.stdout)
     assert result.returncode == 4 and told["ok"] is False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The daemon on a bus of its own: the same commands, done by it, and the bus interface."""
+"""The daemon on a private bus: commands that it runs, and its D-Bus interface."""
 
 import json
 import os
@@ -57,7 +57,7 @@ class Bus:
 
 
 class Served(Pmcoord):
-    """A pmcoord whose commands find a daemon on the bus, for one scenario."""
+    """A pmcoord with a daemon on the bus, for one scenario."""
 
     def __init__(self, directory, bus):
         super().__init__(directory)
@@ -250,7 +250,7 @@ def test_a_second_daemon_is_refused(served):
 
 @pytest.mark.parametrize("has_socket", [False, True])
 def test_without_a_bus_the_daemon_fails(pmcoord, laptop, tmp_path, has_socket):
-    """With exit 1: systemd starts it again, as it would not after 2 or 4."""
+    """With exit code 1, after which systemd restarts it, unlike after 2 or 4."""
     if has_socket:
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(tmp_path / "bus"))
@@ -273,7 +273,7 @@ def read_until(process, *words):
 def test_monitor_prints_added_and_removed_guests(served):
     served.serve(served.scenario("[Guest \"web\"]\nDestroyedAfter=150ms\n[Guest \"late\"]\nAppearsAfter=160ms\n"
                                  "[Guest \"mail\"]\nSuspendTime=100ms\n"))
-    # Held, so that each has something to tell once it has joined the daemon.
+    # With a kept guest, each prints a line when it has subscribed to the daemon's guests.
     assert served.ask("suspend", "mail").returncode == 0
     plain, as_json = served.start("monitor"), served.start("monitor", "--json")
     read_until(plain, "Guests stay suspended")

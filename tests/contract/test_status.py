@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""status and monitor: what goes on, told by files alone."""
+"""status and monitor, which read files only."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ EVENT_KEYS = {"cycle", "at_us", "event", "guest", "domid", "text"}
 
 @contextlib.contextmanager
 def monitoring(pmcoord, scenario, *options):
-    """A monitor on its own pipe, which has read what there was."""
+    """A running monitor, with its output in a pipe."""
     process = subprocess.Popen(
         [PROGRAM, "--config", pmcoord.directory / "pmcoord.conf", f"--hypervisor=sim:{scenario}", "monitor", *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -85,7 +85,7 @@ def test_status_quiet_is_only_an_exit_code(pmcoord):
 
 def test_monitor_prints_each_step_of_another_process_s_cycle(pmcoord, laptop):
     with monitoring(pmcoord, laptop) as monitor:
-        # Held, so that the journal is there when the monitor comes to it.
+        # With guests kept suspended, the journal exists when the monitor reads it.
         pmcoord.on(laptop, "suspend-all", "--guests-only")
         down = read_until(monitor, "Guests stay suspended")
         pmcoord.on(laptop, "resume-all")

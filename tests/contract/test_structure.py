@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tests/verify-modules reports what does not belong into a folder."""
+"""tests/verify-modules reports files and includes that violate the order of folders."""
 
 import pathlib
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is seen on a terminal, and what comes through a pipe."""
+"""Output on a terminal and in a pipe."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from program import PROGRAM
 
 
 class Screen:
-    """As much of a terminal as pmcoord uses: lines, cursor up and down, clearing, no wrapping."""
+    """The terminal functions that pmcoord uses: lines, cursor up and down, clearing, no wrapping."""
 
     def __init__(self, columns):
         self.columns = columns
@@ -48,7 +48,7 @@ class Screen:
 
 
 def on_terminal(pmcoord, scenario, *arguments, columns=80, rows=24, term="xterm"):
-    """Runs pmcoord on a terminal of its own; returns what it wrote."""
+    """Runs pmcoord on a terminal of its own; returns its output."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ["TERM"] = term
@@ -59,7 +59,7 @@ def on_terminal(pmcoord, scenario, *arguments, columns=80, rows=24, term="xterm"
     try:
         while piece := os.read(terminal, 65536):
             written += piece
-    except OSError:  # how Linux says that the other end is closed
+    except OSError:  # EIO: the other end is closed
         pass
     os.close(terminal)
     os.waitpid(pid, 0)

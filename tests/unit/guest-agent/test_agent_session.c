@@ -26,7 +26,7 @@ static const char *const node_names[NODES] = {
 	PROTOCOL_NODE_SHUTDOWN, PROTOCOL_NODE_INHIBITORS,
 };
 
-/* What the service manager was told last of its watchdog. */
+/* The last watchdog setting that was sent to the service manager. */
 static char watchdog[64];
 
 struct fake_channel {
@@ -168,7 +168,7 @@ struct guest {
 	struct engine *engine;
 	struct agent *agent;
 	struct fake_channel channel;
-	struct log log; /* of the agent; held, so that tests can read it */
+	struct log log; /* of the agent; kept in memory, so that tests can read it */
 	sd_event *event;
 };
 
@@ -362,7 +362,7 @@ static void suspends_and_restores_a_guest(void **state)
 	assert_int_equal(guest->channel.notified, 0);
 }
 
-/* Runs the agent until it has told the service manager of its watchdog. */
+/* Runs the agent until it has sent a watchdog setting to the service manager. */
 static void await_watchdog(struct guest *guest, const char *text)
 {
 	uint64_t end = clock_now_us() + 3000000;

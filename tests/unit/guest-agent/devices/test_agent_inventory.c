@@ -150,7 +150,7 @@ static void keeps_the_controller_of_swap(void **state)
 	struct machine *machine = *state;
 
 	add_disk(machine);
-	/* Another's name that begins alike is not it. */
+	/* A name with the same beginning is another disk. */
 	tree_write(&machine->tree, "proc/swaps",
 		   "Filename Type Size Used Priority\n"
 		   "/dev/nvme0n1p11 partition 1 0 -2\n");
@@ -256,7 +256,7 @@ static void stops_sound_before_its_users_are_frozen(void **state)
 	look(machine, tree_nothing_claimed);
 	assert_true(find(machine, A)->early);
 	assert_false(find(machine, B)->early);
-	/* A USB headset makes the controller such a one. */
+	/* A USB headset makes its controller one, too. */
 	tree_write(&machine->tree, TREE_DEVICES B "/usb1/1-2/sound/card1/id", "x");
 	tree_link(&machine->tree, "sys/class/sound/card1", TREE_DEVICES B "/usb1/1-2/sound/card1");
 	look(machine, tree_nothing_claimed);
@@ -342,7 +342,7 @@ static void keeps_the_controller_of_a_mounted_multipath_disk(void **state)
 		   "25 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw\n");
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
-	/* No rule is asked where data is in use. */
+	/* No rule overrides this for a disk in use. */
 	add_rule(machine, A, DEVICE_UNBIND);
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
@@ -538,7 +538,7 @@ static int nothing_can_be_opened(const struct roots *roots, const char *number)
 	return -EACCES;
 }
 
-/* Puts what cannot be read in a file's place: a directory, or the reverse. */
+/* Makes a path unreadable: replaces a file by a directory, or the reverse. */
 static void spoil(struct machine *machine, const char *name, bool directory)
 {
 	char path[FILE_PATH_MAX];
@@ -822,7 +822,7 @@ static void keeps_storage_that_is_not_understood_unless_named(void **state)
 		snprintf(reason, sizeof(reason), "use not understood: %s",
 			 not_understood[i].reason);
 		expect(machine, A, DEVICE_KEEP, true, reason);
-		/* A pattern that matches all names none. */
+		/* A pattern with wildcards does not name a function. */
 		add_rule(machine, "0000:*", DEVICE_UNBIND);
 		look(machine, tree_nothing_claimed);
 		expect(machine, A, DEVICE_KEEP, true, reason);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Quiescing and restoring: what is stopped in which order, and undone how. */
+/* Quiescing and restoring: the order of steps, and how each is undone. */
 #include "engine/engine.h"
 
 #include <setjmp.h>
@@ -396,7 +396,7 @@ static void does_not_unbind_a_disk_mounted_while_restoring(void **state)
 	go_down(run);
 	assert_int_equal(run->r, 0);
 	assert_false(tree_is_bound(&run->tree, USB));
-	/* An adapter was pulled out meanwhile, and what is left is mounted. */
+	/* An adapter was removed during the suspend, and the other disk is mounted. */
 	tree_teach(&run->tree, USB, "refuse-links", "");
 	tree_teach(&run->tree, USB, "hang-unbind", "");
 	tree_write(&run->tree, "proc/self/mountinfo", MOUNTED);

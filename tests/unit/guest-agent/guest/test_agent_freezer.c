@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* When cgroups count as frozen, and which processes are blamed. */
+/* When cgroups count as frozen, and which processes are named otherwise. */
 #include "guest/freezer.h"
 
 #include <setjmp.h>

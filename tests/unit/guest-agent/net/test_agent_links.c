@@ -273,7 +273,8 @@ static void waits_for_a_slow_driver(void **state)
 
 		nanosleep(&pause_, NULL);
 		appear(tree, "eth0", MAC);
-		/* Causes an event: the kernel's came before this tree contained the interface. */
+		/* Causes an event: the kernel sent its own before the tree contained the interface.
+		 */
 		_exit(run("ip link set peer0 up") ? 0 : 1);
 	}
 	assert_int_equal(restore(tree, text, sizeof(text), 3000000), 0);
