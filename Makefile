@@ -133,6 +133,7 @@ check-static: all
 	$(Q)shellcheck -s bash hooks/bash-completion/pmcoord
 	$(Q)mandoc -Tlint -W warning man/*
 	$(Q)tests/verify-modules
+	$(Q)tests/verify-includes
 	$(Q)tests/verify-units $(BUILD) hooks/pmcoord.service hooks/pmcoord-sleep.service hooks/pmcoord-notify.service hooks/pmcoord-agent.service
 comma := ,
 # What ends a command in a recipe made by $(foreach).

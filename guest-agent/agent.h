@@ -5,8 +5,13 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "pmcoord/error.h"
+#include "guest/files.h"
+#include "guest/log.h"
+#include "guest/settings.h"
 #include "channel.h"
 #include "engine/engine.h"
+#include "engine/journal.h"
 
 /*
  * The resident agent. It passes events and watches of the channel to the protocol's

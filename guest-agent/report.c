@@ -9,6 +9,7 @@
 #include "pmcoord/error.h"
 #include "pmcoord/json.h"
 #include "pmcoord/protocol.h"
+#include "guest/files.h"
 #include "guest/freezer.h"
 #include "guest/log.h"
 #include "guest/settings.h"

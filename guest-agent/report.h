@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "pmcoord/error.h"
 #include "engine/engine.h"
 #include "engine/self-test.h"
 

@@ -3,12 +3,14 @@
 #define GUEST_AGENT_DEVICES_DEVICE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "guest/files.h"
-#include "net/links.h"
 #include "guest/log.h"
+#include "net/links.h"
+#include "net/netlink.h"
 #include "devices/usage.h"
 
 /*

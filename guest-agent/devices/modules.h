@@ -3,13 +3,14 @@
 #define GUEST_AGENT_DEVICES_MODULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "guest/files.h"
-#include "devices/inventory.h"
 #include "guest/settings.h"
 #include "guest/task.h"
+#include "devices/inventory.h"
 
 /* Unloads kernel modules for the time of a suspend and loads them again, by modprobe(8). */
 

@@ -3,13 +3,14 @@
 #define GUEST_AGENT_ENGINE_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "guest/files.h"
 #include "guest/log.h"
 #include "guest/settings.h"
 #include "devices/device.h"
-#include "devices/inventory.h"
 #include "devices/usage.h"
 #include "engine/journal.h"
 

@@ -3,6 +3,7 @@
 #define GUEST_AGENT_GUEST_TASK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>

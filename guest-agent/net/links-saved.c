@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "net/netlink.h"
 
 int message_buffer_append(struct message_buffer *buffer, const void *data, size_t length)
 {

@@ -4,10 +4,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <linux/netlink.h>
 #include <stdint.h>
 
 #include "guest/files.h"
-#include "net/netlink.h"
 
 /* The file that links-save.c writes and links-restore.c reads; private to the two. */
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "net/links-saved.h"
+#include "net/netlink.h"
 
 /*
  * The VLANs that a bridge forwards through a port (bridge(8) vlan), as RTM_NEWVLAN

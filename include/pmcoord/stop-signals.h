@@ -7,7 +7,6 @@
  * SIGHUP, because nothing can be undone by hand once the terminal is closed.
  */
 
-#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct stop_signals {
 	int numbers[3];

@@ -8,7 +8,6 @@
  */
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 
 struct table_column {

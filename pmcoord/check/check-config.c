@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
+#include "model/config.h"
 #include "model/inventory.h"
 #include "view/findings.h"
 #include "check/check.h"

@@ -13,6 +13,7 @@
 #include "pmcoord/protocol.h"
 #include "model/config.h"
 #include "model/graph.h"
+#include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "model/plan.h"
 #include "view/findings.h"

@@ -3,6 +3,7 @@
 /* Checks of the dependencies between guests. */
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model/graph.h"

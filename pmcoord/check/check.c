@@ -2,6 +2,7 @@
 #include "check/check.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #include "pmcoord/cleanup.h"
 

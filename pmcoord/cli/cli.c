@@ -9,10 +9,8 @@
 
 #include "pmcoord/error.h"
 #include "host/lid.h"
-#include "host/loop-event.h"
-#include "xen/hypervisor-xen.h"
 #include "record/report-json.h"
-#include "sim/simulator.h"
+#include "record/report.h"
 #include "engine/context.h"
 #include "view/report-text.h"
 #include "cli/host-env-sim.h"

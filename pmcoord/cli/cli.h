@@ -5,14 +5,16 @@
 /* What every command works with: its options, the configuration and the host. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "pmcoord/error.h"
 #include "pmcoord/exit-code.h"
 #include "model/config.h"
 #include "model/sleeper.h"
 #include "record/config-file.h"
+#include "record/report.h"
 #include "engine/context.h"
-#include "engine/coordinator.h"
 #include "engine/host-env.h"
 #include "engine/job.h"
 

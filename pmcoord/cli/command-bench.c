@@ -18,6 +18,7 @@
 #include "base/table.h"
 #include "model/inventory.h"
 #include "model/plan.h"
+#include "record/series.h"
 #include "record/statistics.h"
 #include "engine/job.h"
 #include "engine/suspend.h"

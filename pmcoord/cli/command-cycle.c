@@ -14,6 +14,7 @@
 #include "model/cycle.h"
 #include "model/plan.h"
 #include "model/sleeper.h"
+#include "record/series.h"
 #include "record/statistics.h"
 #include "engine/host-env.h"
 #include "engine/job.h"

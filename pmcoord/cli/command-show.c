@@ -19,7 +19,6 @@
 #include "record/report.h"
 #include "engine/suspend.h"
 #include "view/plan-picture.h"
-#include "view/report-text.h"
 #include "view/show.h"
 #include "view/timeline.h"
 #include "cli/cli.h"

@@ -18,6 +18,7 @@
 #include "record/report-file.h"
 #include "record/report.h"
 #include "record/status.h"
+#include "engine/host-env.h"
 #include "engine/job.h"
 #include "view/monitor.h"
 #include "view/progress.h"

@@ -24,7 +24,6 @@
 #include "host/logind.h"
 #include "host/loop-event.h"
 #include "host/memory.h"
-#include "host/sleeper-host.h"
 #include "record/report-file.h"
 #include "record/report.h"
 #include "engine/backoff.h"

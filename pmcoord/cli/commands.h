@@ -5,6 +5,7 @@
 /* The tables of commands and options, and the help texts made from them. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "pmcoord/exit-code.h"
 #include "cli/cli.h"

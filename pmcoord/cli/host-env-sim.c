@@ -16,6 +16,7 @@
 #include "pmcoord/error.h"
 #include "pmcoord/hash.h"
 #include "base/directory.h"
+#include "model/sleeper.h"
 #include "host/roots.h"
 #include "sim/simulator.h"
 

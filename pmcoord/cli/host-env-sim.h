@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "pmcoord/error.h"
 #include "engine/host-env.h"
 
 /*

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pmcoord/error.h"
+#include "model/sleeper.h"
 #include "host/loop-event.h"
 #include "host/roots.h"
 #include "host/sleep-manager-systemd.h"

@@ -2,6 +2,7 @@
 #ifndef PMCOORD_CLI_HOST_ENV_XEN_H
 #define PMCOORD_CLI_HOST_ENV_XEN_H
 
+#include "pmcoord/error.h"
 #include "engine/host-env.h"
 
 /*

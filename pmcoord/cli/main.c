@@ -2,7 +2,6 @@
 
 /* main: parses the command line, finds the command and runs it. */
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>

@@ -12,6 +12,7 @@
 #include "model/cycle.h"
 #include "host/loop-event.h"
 #include "record/report.h"
+#include "engine/host-env.h"
 #include "engine/job.h"
 
 /* How bad a result is: a cycle that could not be started is worse than a failed one. */

@@ -5,6 +5,7 @@
 /* A series of cycles, one after another, and its figures: for cycle and bench. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "pmcoord/exit-code.h"
 #include "model/sleeper.h"

@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/job.h"
+#include "pmcoord/error.h"
 #include "record/journal.h"
+#include "engine/job.h"
 
 struct client;
 

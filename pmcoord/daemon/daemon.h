@@ -10,8 +10,10 @@
 
 #include <stdint.h>
 
-#include "model/sleeper.h"
-#include "record/journal.h"
+#include "pmcoord/error.h"
+#include "model/cycle.h"
+#include "model/loop.h"
+#include "engine/context.h"
 #include "engine/host-env.h"
 #include "engine/job.h"
 #include "daemon/guest-tracker.h"

@@ -5,6 +5,7 @@
 /* Detects guests that were added or removed between two inventories. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "model/inventory.h"
 

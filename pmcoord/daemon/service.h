@@ -8,6 +8,7 @@
  * root to call it.
  */
 
+#include "pmcoord/error.h"
 #include "daemon/daemon.h"
 
 #define SERVICE_NAME "org.pmcoord.Coordinator1"

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "pmcoord/error.h"
 #include "record/report.h"
 #include "engine/context.h"
 

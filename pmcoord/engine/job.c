@@ -14,6 +14,7 @@
 #include "host/lid.h"
 #include "record/report.h"
 #include "engine/backoff.h"
+#include "engine/context.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"
 

@@ -13,7 +13,7 @@
 #include "pmcoord/error.h"
 #include "model/sleeper.h"
 #include "record/report.h"
-#include "engine/coordinator.h"
+#include "engine/context.h"
 #include "engine/host-env.h"
 
 enum job_verb {

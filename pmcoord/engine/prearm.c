@@ -3,14 +3,17 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "pmcoord/error.h"
 #include "pmcoord/protocol.h"
 #include "model/domain-id.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "model/plan.h"
 #include "record/cycle-id.h"
+#include "engine/context.h"
 #include "engine/suspend.h"
 
 /*

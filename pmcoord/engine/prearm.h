@@ -4,7 +4,9 @@
 
 /* Prepares the next cycle while none is running. */
 
-#include "engine/coordinator.h"
+#include "pmcoord/error.h"
+#include "model/inventory.h"
+#include "engine/context.h"
 
 /* The inventory is borrowed for the duration of the call. */
 typedef void (*prearm_inventory_fn)(void *data, const struct inventory *inventory);

@@ -19,6 +19,7 @@
 #include "host/boot-id.h"
 #include "record/journal.h"
 #include "engine/context.h"
+#include "engine/coordinator.h"
 
 /* ---- recovery ----------------------------------------------------------- */
 

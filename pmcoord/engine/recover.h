@@ -5,10 +5,12 @@
 /* Finds the cycles whose journals are on /run: resumes, undoes or adopts them. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
+#include "pmcoord/error.h"
 #include "model/inventory.h"
 #include "record/report.h"
-#include "engine/coordinator.h"
+#include "engine/context.h"
 
 /* The outcome of coordinator_resume. */
 struct resume_result {

@@ -8,11 +8,13 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
+#include "pmcoord/error.h"
 #include "model/plan.h"
 #include "model/sleeper.h"
 #include "record/report.h"
-#include "engine/coordinator.h"
+#include "engine/context.h"
 
 struct cycle_params {
 	const char *trigger; /* one word for the report */

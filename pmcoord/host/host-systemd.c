@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
 #include "pmcoord/ini-file.h"
 #include "base/string-list.h"
 #include "host/host.h"

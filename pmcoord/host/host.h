@@ -8,11 +8,10 @@
  */
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "host/roots.h"
 #include "base/string-list.h"
+#include "host/roots.h"
 
 enum host_sleep {
 	HOST_SLEEP_UNKNOWN, /* /sys/power/state cannot be read */

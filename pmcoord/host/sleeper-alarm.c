@@ -12,6 +12,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
+#include "model/loop.h"
 #include "host/sleeper-host.h"
 
 /*

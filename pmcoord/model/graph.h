@@ -7,6 +7,8 @@
  * inventory and configuration give the same graph.
  */
 
+#include <stddef.h>
+
 #include "model/config.h"
 #include "model/inventory.h"
 

@@ -2,7 +2,6 @@
 #include "model/loop.h"
 
 #include <assert.h>
-#include <stddef.h>
 
 void loop_free(struct loop *loop)
 {

@@ -17,6 +17,7 @@
 #include "base/numbered-files.h"
 #include "model/graph.h"
 #include "model/inventory.h"
+#include "model/plan.h"
 
 struct journal {
 	int fd;

@@ -9,11 +9,13 @@
  * unknown: read it from the hypervisor.
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "model/cycle.h"
+#include "model/plan.h"
 
 struct journal;
 

@@ -9,6 +9,7 @@
  * scenario's syntax see pmcoord-scenario(5).
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pmcoord/error.h"

@@ -8,10 +8,11 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "record/journal.h"
-#include "record/report.h"
+#include "model/cycle.h"
 #include "host/deferred.h"
+#include "record/report.h"
 #include "view/tty.h"
 
 struct progress {

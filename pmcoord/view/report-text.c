@@ -10,6 +10,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/moment.h"
+#include "base/string-list.h"
 #include "base/table.h"
 #include "model/cycle.h"
 #include "model/plan.h"

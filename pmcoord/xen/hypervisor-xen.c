@@ -18,6 +18,8 @@
 
 #include "pmcoord/cleanup.h"
 #include "base/directory.h"
+#include "model/domain-id.h"
+#include "model/inventory.h"
 #include "model/plan.h"
 #include "xen/xen-channels.h"
 #include "xen/xen-control.h"

@@ -9,10 +9,10 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model/domain-id.h"
-#include "model/hypervisor.h"
 
 struct remembered_port {
 	struct domain_id id;

@@ -13,6 +13,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "model/domain-id.h"
+#include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "xen/ports.h"
 #include "xen/xen-domains.h"

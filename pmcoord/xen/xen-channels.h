@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "pmcoord/error.h"
-#include "model/hypervisor.h"
+#include "model/domain-id.h"
 #include "xen/xen-control.h"
 
 /* All channels of this process. */

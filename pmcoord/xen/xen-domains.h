@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "model/domain-id.h"
 #include "model/hypervisor.h"
 #include "xen/xen-control.h"
 

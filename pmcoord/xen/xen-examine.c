@@ -9,6 +9,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "model/inventory.h"
 
 /* From dom0's own nodes, as libxl and pciback keep them. */
 static void read_pci(struct xen_store *store, const struct guest *guest,

@@ -5,6 +5,7 @@
 /* Facts about a guest that only `pmcoord check` reads, from xenstore and Xen. */
 
 #include "model/hypervisor.h"
+#include "model/inventory.h"
 #include "xen/xen-control.h"
 #include "xen/xen-store.h"
 

@@ -9,7 +9,6 @@
 
 #include "model/domain-id.h"
 #include "model/inventory.h"
-#include "xen/xen-domains.h"
 #include "xen/xen-guest-tree.h"
 
 /* The cache of one domain: a guest and its links, unfinished. */

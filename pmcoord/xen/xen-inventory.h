@@ -15,7 +15,8 @@
 
 #include <stdint.h>
 
-#include "model/hypervisor.h"
+#include "model/domain-id.h"
+#include "model/inventory.h"
 #include "xen/xen-control.h"
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"

@@ -14,7 +14,9 @@
 
 #include <stdint.h>
 
+#include "model/domain-id.h"
 #include "model/hypervisor.h"
+#include "model/inventory.h"
 #include "model/plan.h"
 #include "xen/xen-channels.h"
 #include "xen/xen-control.h"

@@ -10,7 +10,7 @@
  * is not suspended, or another negative errno.
  */
 
-#include "model/hypervisor.h"
+#include "model/domain-id.h"
 #include "xen/xen-control.h"
 #include "xen/xen-store.h"
 

@@ -11,13 +11,21 @@
  * until all guests are suspended, and from there to its end.
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "engine/coordinator.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/hypervisor.h"
+#include "model/sleeper.h"
+#include "host/roots.h"
+#include "record/report.h"
 #include "sim/simulator.h"
+#include "engine/context.h"
 #include "engine/suspend.h"
 
 #define NO_TIME "SuspendTime=0ms\nResumeTime=0ms\nQuiesceTime=0ms\nReadyTime=0ms\n"

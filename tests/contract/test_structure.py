@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tests/verify-modules reports files and includes that violate the order of folders."""
+"""tests/verify-modules and tests/verify-includes report violations of the order of folders, and of includes."""
 
 import pathlib
 import shutil
@@ -17,12 +17,13 @@ def tree(tmp_path):
     return tmp_path
 
 
-def verify(tree):
-    return subprocess.run([ROOT / "tests/verify-modules", tree], capture_output=True, text=True)
+def verify(tree, what="modules"):
+    return subprocess.run([ROOT / f"tests/verify-{what}", tree], capture_output=True, text=True)
 
 
-def test_the_source_tree_has_no_problem(tree):
-    result = verify(tree)
+@pytest.mark.parametrize("what", ["modules", "includes"])
+def test_the_source_tree_has_no_problem(tree, what):
+    result = verify(tree, what)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -51,3 +52,24 @@ def test_a_module_that_is_neither_built_nor_described_is_reported(tree):
     assert result.returncode == 1
     assert "pmcoord/base/stray.c is not built" in result.stderr
     assert "stray.c is not described" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "source, old, new, problem",
+    [
+        ("pmcoord/engine/resume.c", '#include "model/cycle.h"\n', "", "include model/cycle.h"),
+        ("pmcoord/record/report.h", '#include "model/cycle.h"\n', "", "include model/cycle.h"),
+        ("pmcoord/engine/resume.c", "#include <string.h>\n", "", "include <string.h>"),
+        ("guest-agent/agent.c", "#include <stdbool.h>\n", "", "include <stdbool.h>"),
+        ("pmcoord/engine/resume.c", "#include", '#include "base/svg.h"\n#include', "base/svg.h, from which it uses"),
+        ("tests/unit/model/test_plan.c", '#include "model/plan.h"\n', "", "include model/plan.h"),
+    ],
+)
+def test_a_header_that_is_missing_or_unused_is_reported(tree, source, old, new, problem):
+    path = tree / source
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    result = verify(tree, "includes")
+    assert result.returncode == 1
+    assert problem in result.stderr

@@ -2,10 +2,12 @@
 
 /* pmcoord.conf: any input gives a usable configuration or an error text. */
 
+#include <stdint.h>
 #include <stdlib.h>
 
-#include "record/config-file.h"
+#include "pmcoord/error.h"
 #include "model/config.h"
+#include "record/config-file.h"
 #include "tests/fuzz/file.h"
 
 static void ignore_warning(void *data, const char *warning)

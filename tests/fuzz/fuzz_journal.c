@@ -2,8 +2,11 @@
 
 /* A cycle's journal: each journal that can be replayed gives a report. */
 
+#include <stdint.h>
 #include <stdlib.h>
 
+#include "pmcoord/error.h"
+#include "model/cycle.h"
 #include "record/journal.h"
 #include "record/report.h"
 #include "tests/fuzz/file.h"

@@ -2,10 +2,13 @@
 
 /* A report's JSON: each report that can be loaded can be printed and drawn. */
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "pmcoord/error.h"
 #include "record/report-file.h"
+#include "record/report.h"
 #include "view/report-text.h"
 #include "view/timeline.h"
 #include "tests/fuzz/file.h"

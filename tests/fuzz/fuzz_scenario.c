@@ -2,10 +2,17 @@
 
 /* Scenarios: for each that can be loaded a plan can be made. */
 
+#include <stdint.h>
 #include <stdlib.h>
 
-#include "engine/coordinator.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/hypervisor.h"
+#include "model/loop.h"
+#include "model/plan.h"
+#include "model/sleeper.h"
 #include "sim/simulator.h"
+#include "engine/context.h"
 #include "engine/suspend.h"
 #include "tests/fuzz/file.h"
 

@@ -2,8 +2,10 @@
 
 /* agent.conf: any input gives usable settings or an error text. */
 
+#include <stdint.h>
 #include <stdlib.h>
 
+#include "pmcoord/error.h"
 #include "guest/settings.h"
 #include "tests/fuzz/file.h"
 

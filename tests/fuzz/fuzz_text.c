@@ -3,12 +3,14 @@
 /* Single values from guests and users: accepted values survive a round trip. */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/inventory.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/protocol.h"
+#include "model/domain-id.h"
+#include "model/inventory.h"
 #include "tests/fuzz/file.h"
 
 /* Leading zeros are accepted: compares values after a round trip, not text. */

@@ -4,6 +4,7 @@
 
 /* A simulated host in a directory of its own, for tests of whole cycles. */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,9 +16,19 @@
 
 #include <cmocka.h>
 
-#include "engine/coordinator.h"
-#include "sim/simulator.h"
+#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/loop.h"
+#include "model/sleep-manager.h"
 #include "model/sleeper.h"
+#include "host/roots.h"
+#include "record/journal.h"
+#include "sim/simulator.h"
+#include "engine/context.h"
 #include "tests/unit/tree.h"
 
 struct host {

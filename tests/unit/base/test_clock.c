@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/clock.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
+
+#include "pmcoord/clock.h"
 
 /* Longer than any pause between two readings. */
 #define SLACK_US 60000000

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/domid-index.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "base/domid-index.h"
 
 static uint32_t at(const void *domids, size_t i)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/numbered-files.h"
-#include "tests/unit/tree.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
+
+#include "base/numbered-files.h"
+#include "tests/unit/tree.h"
 
 static char directory[] = "/tmp/pmcoord-numbered-XXXXXX";
 

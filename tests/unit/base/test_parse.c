@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/parse.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
 
 static void reads_durations_with_units(void **state)
 {

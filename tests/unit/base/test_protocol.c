@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pmcoord/protocol.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/protocol.h"
 
 static void parses_what_it_formats(void **state)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "check/check.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,19 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
-
 #include "pmcoord/json.h"
+#include "pmcoord/protocol.h"
+#include "base/string-list.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/graph.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "host/host.h"
+#include "record/report.h"
+#include "record/status.h"
+#include "view/findings.h"
+#include "check/check.h"
 
 #define N_GUESTS 2
 

@@ -2,13 +2,19 @@
 
 /* Notifications of degraded and failed cycles, received from the session bus. */
 
-#include "daemon/desktop.h"
-
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
+#include "pmcoord/error.h"
+#include "model/config.h"
 #include "record/report.h"
 #include "engine/suspend.h"
+#include "daemon/desktop.h"
 #include "tests/unit/simulated_host.h"
 
 struct world {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/guest-tracker.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "model/inventory.h"
+#include "daemon/guest-tracker.h"
 
 static void record_change(void *data, const struct guest *guest, bool was_added)
 {

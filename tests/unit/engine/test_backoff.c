@@ -2,15 +2,23 @@
 
 /* The delay after attempts to sleep that failed with a closed lid. */
 
-#include "engine/backoff.h"
-
 #include <errno.h>
 #include <linux/input.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "engine/job.h"
+#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/loop.h"
 #include "host/lid.h"
+#include "engine/backoff.h"
+#include "engine/job.h"
 #include "tests/unit/simulated_host.h"
 
 #define SECOND_US 1000000ull

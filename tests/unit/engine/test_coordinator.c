@@ -2,14 +2,14 @@
 
 /* Whole cycles of the engine, on the simulator. */
 
-#include "engine/coordinator.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,12 +18,25 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
 #include "base/directory.h"
-#include "engine/prearm.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/loop.h"
+#include "model/plan.h"
+#include "model/sleep-manager.h"
+#include "model/sleeper.h"
+#include "record/journal.h"
 #include "record/report-file.h"
-#include "view/report-text.h"
+#include "record/report.h"
+#include "engine/prearm.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"
+#include "view/report-text.h"
 #include "tests/unit/simulated_host.h"
 
 static void host_init(struct host *host, const char *scenario)

@@ -6,11 +6,19 @@
  * The next coordinator resumes all guests.
  */
 
-#include "engine/coordinator.h"
-
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+#include "record/report.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"

@@ -2,12 +2,20 @@
 
 /* The table of jobs, and what a job refuses before it starts. */
 
-#include "engine/job.h"
-
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/loop.h"
+#include "host/lid.h"
 #include "engine/backoff.h"
+#include "engine/host-env.h"
+#include "engine/job.h"
 #include "tests/unit/simulated_host.h"
 
 /* Makes the first mounted disk of the machine that runs this test a Xen disk. */

@@ -12,17 +12,27 @@
  * AddressSanitizer's, or glibc's own.
  */
 
-#include "record/config-file.h"
-#include "engine/coordinator.h"
-
 #include <errno.h>
 #include <malloc.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
 #include "pmcoord/json.h"
+#include "model/config.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/loop.h"
+#include "model/plan.h"
+#include "model/sleeper.h"
+#include "record/config-file.h"
+#include "record/report.h"
+#include "sim/simulator.h"
 #include "engine/recover.h"
-#include "view/show.h"
 #include "engine/suspend.h"
+#include "view/show.h"
 #include "tests/unit/simulated_host.h"
 
 #ifdef __SANITIZE_ADDRESS__

@@ -2,9 +2,17 @@
 
 /* The channels and requests that the daemon prepares, on the simulator. */
 
-#include "engine/prearm.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
-#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
+#include "model/cycle.h"
+#include "model/inventory.h"
+#include "model/loop.h"
+#include "record/report.h"
+#include "engine/prearm.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 

@@ -5,11 +5,16 @@
  * kinds with all faults, connected at random, also in dependency loops.
  */
 
-#include "engine/coordinator.h"
-
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/plan.h"
 #include "record/report.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"

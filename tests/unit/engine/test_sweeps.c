@@ -6,15 +6,26 @@
  * report names the cause; a guest that is not resumed yet is recorded in a journal.
  */
 
-#include "engine/coordinator.h"
-
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/loop.h"
+#include "record/journal.h"
 #include "record/report.h"
-#include "engine/recover.h"
 #include "sim/simulator-machine.h"
+#include "sim/simulator.h"
+#include "engine/recover.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 

@@ -3,25 +3,26 @@
  * channel-xen.c with Xen's libraries replaced by this program: a store of a few nodes,
  * whose transactions fail on request, and one port.
  */
-#include "channel.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cmocka.h>
 #include <xenevtchn.h>
 #include <xenstore.h>
 
-#include <cmocka.h>
-
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
+#include "channel.h"
 
 static struct {
 	char request[64], state[64], shutdown[64];

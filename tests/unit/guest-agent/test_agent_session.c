@@ -3,19 +3,36 @@
  * The whole agent with a dom0 in memory and a kernel in files: the contents of xenstore
  * after each of dom0's actions.
  */
-#include "agent.h"
-
-#include "engine/self-test.h"
-
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
+#include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
+#include "guest/files.h"
+#include "guest/log.h"
+#include "guest/settings.h"
+#include "agent.h"
+#include "channel.h"
+#include "engine/engine-state.h"
+#include "engine/engine.h"
+#include "engine/journal.h"
+#include "engine/self-test.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 #define NODES 8

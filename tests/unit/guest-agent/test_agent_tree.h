@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +27,9 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "devices/device.h"
 #include "guest/files.h"
+#include "net/netlink.h"
+#include "devices/device.h"
 
 #define UNUSED __attribute__((unused))
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/battery.h"
-
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "host/battery.h"
 #include "record/report.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"

@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
-
 #include <systemd/sd-event.h>
 
 #include "host/deferred.h"

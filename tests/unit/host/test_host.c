@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/host.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,8 @@
 #include <cmocka.h>
 
 #include "base/directory.h"
+#include "host/host.h"
+#include "host/roots.h"
 #include "tests/unit/tree.h"
 
 /* A root directory; each test writes the files of a host that it needs. */

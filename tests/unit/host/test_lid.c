@@ -2,18 +2,26 @@
 
 /* The lid, with a socket as its device, and its effect on a cycle. */
 
-#include "host/lid.h"
-
 #include <errno.h>
 #include <linux/input.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/json.h"
+#include "pmcoord/error.h"
+#include "base/moment.h"
+#include "model/cycle.h"
+#include "model/loop.h"
+#include "model/sleeper.h"
+#include "host/lid.h"
 #include "host/loop-event.h"
-#include "record/report.h"
 #include "host/sleeper-host.h"
+#include "record/report.h"
 #include "engine/suspend.h"
 #include "tests/unit/simulated_host.h"
 

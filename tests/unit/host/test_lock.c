@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/lock.h"
-#include "tests/unit/tree.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +21,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "pmcoord/error.h"
+#include "host/lock.h"
+#include "tests/unit/tree.h"
 
 #define SECOND_US 1000000ull
 

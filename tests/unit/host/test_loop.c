@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/loop-event.h"
-#include "model/loop.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "pmcoord/error.h"
+#include "model/loop.h"
+#include "host/loop-event.h"
 
 /*
  * Each case runs in a process of its own, because signals affect a whole process. Its

@@ -2,12 +2,11 @@
 
 /* Cancelling a sleep, with a service manager that only records the calls. */
 
-#include "host/sleep-jobs.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "host/sleep-jobs.h"
 
 struct job {
 	uint32_t id;

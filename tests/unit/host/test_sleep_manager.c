@@ -2,15 +2,13 @@
 
 /* The sleep manager, with a simulated service manager on a private bus. */
 
-#include "host/loop-event.h"
-#include "host/sleep-manager-systemd.h"
-#include "model/sleep-manager.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +19,11 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/loop.h"
+#include "model/sleep-manager.h"
+#include "host/loop-event.h"
+#include "host/sleep-manager-systemd.h"
 #include "tests/unit/tree.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"

@@ -2,16 +2,13 @@
 
 /* The sleep within sleep.target, with a simulated sleep manager. */
 
-#include "host/loop-event.h"
-#include "host/sleep-manager-systemd.h"
-#include "host/sleeper-host.h"
-#include "model/sleeper.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +18,13 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/loop.h"
+#include "model/sleep-manager.h"
+#include "model/sleeper.h"
+#include "host/loop-event.h"
+#include "host/sleep-manager-systemd.h"
+#include "host/sleeper-host.h"
 #include "tests/unit/tree.h"
 
 struct world {

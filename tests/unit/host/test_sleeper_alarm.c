@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/sleeper-alarm.h"
-#include "tests/unit/tree.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,12 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "pmcoord/error.h"
+#include "model/loop.h"
+#include "model/sleeper.h"
+#include "host/sleeper-alarm.h"
+#include "tests/unit/tree.h"
 
 /* A /sys, and a sleep that only reads the alarm. */
 struct world {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "record/config-file.h"
-#include "model/config.h"
-#include "tests/unit/tree.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +13,10 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "record/config-file.h"
+#include "tests/unit/tree.h"
 
 /* A directory with pmcoord.conf and drop-ins, and the result of loading it. */
 struct world {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/cycle.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "model/cycle.h"
 
 #define UUID "00000000-0000-0000-0000-00000000000"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/domain-id.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "model/domain-id.h"
 
 static void formats_and_parses_uuids(void **state)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/graph.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,9 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
-
+#include "model/config.h"
+#include "model/graph.h"
+#include "model/inventory.h"
 #include "model/plan.h"
 
 /* A host with guests g1, g2, … in the order of their UUIDs. */

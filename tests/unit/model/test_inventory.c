@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/inventory.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "model/inventory.h"
 
 static void add_guest(struct inventory *inventory, uint32_t domid, uint8_t first_uuid_byte,
 		      unsigned int pci_functions)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/plan.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,11 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/protocol.h"
+#include "model/config.h"
+#include "model/graph.h"
+#include "model/inventory.h"
+#include "model/plan.h"
 
 #define N_MAX 40
 

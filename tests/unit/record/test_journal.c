@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "record/journal.h"
-#include "tests/unit/tree.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,13 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+#include "record/journal.h"
+#include "tests/unit/tree.h"
 
 #define BASE_US 5000000
 #define N_GUESTS 5

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "record/report.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +15,12 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
 #include "base/moment.h"
+#include "model/cycle.h"
 #include "record/report-file.h"
 #include "record/report-json.h"
+#include "record/report.h"
 #include "view/report-text.h"
 #include "view/timeline.h"
 #include "tests/unit/tree.h"

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "record/series.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include "model/cycle.h"
 #include "record/report-json.h"
+#include "record/report.h"
+#include "record/series.h"
+#include "record/statistics.h"
 
 /* A guest of a report: name, mechanism, outcome, and its five moments. */
 #define GUEST(name, mechanism, outcome, requested, down, resume, running, ready)                   \

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "record/statistics.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
 #include "model/cycle.h"
+#include "record/statistics.h"
 
 static const struct {
 	int64_t values[7];

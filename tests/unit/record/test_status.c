@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "record/status.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +12,13 @@
 
 #include <cmocka.h>
 
-#include "host/boot-id.h"
-#include "base/directory.h"
-#include "record/journal.h"
+#include "pmcoord/error.h"
 #include "pmcoord/json.h"
+#include "base/directory.h"
+#include "host/boot-id.h"
 #include "host/lock.h"
+#include "host/roots.h"
+#include "record/status.h"
 #include "tests/unit/tree.h"
 
 /* 2026-01-01 00:00:00 UTC */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "view/show.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +12,15 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
-
+#include "pmcoord/error.h"
 #include "pmcoord/json.h"
-#include "view/plan-picture.h"
+#include "pmcoord/protocol.h"
 #include "base/svg.h"
+#include "model/config.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+#include "view/plan-picture.h"
+#include "view/show.h"
 
 /* A laptop: web and mail need fw, which needs netvm; vault needs no guest. */
 struct world {

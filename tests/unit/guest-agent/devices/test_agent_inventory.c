@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which PCI functions are unbound, which are kept, and why. */
-#include "devices/inventory.h"
-
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "guest/files.h"
+#include "guest/settings.h"
+#include "devices/inventory.h"
+#include "devices/usage.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 #define A "0000:00:04.0"

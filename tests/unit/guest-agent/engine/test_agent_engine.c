@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Quiescing and restoring: the order of steps, and how each is undone. */
-#include "engine/engine.h"
-
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
+#include "pmcoord/error.h"
+#include "guest/files.h"
+#include "guest/settings.h"
+#include "devices/device.h"
+#include "engine/engine.h"
+#include "engine/journal.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 #define NIC "0000:00:04.0"

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/journal.h"
-
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
+#include "engine/journal.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 static int setup_tree(void **state)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/machine.h"
-
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,8 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/protocol.h"
+#include "engine/machine.h"
 
 /*
  * A test is a list of inputs, each with the current request and the expected actions.

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* When cgroups count as frozen, and which processes are named otherwise. */
-#include "guest/freezer.h"
-
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "pmcoord/error.h"
+#include "guest/files.h"
+#include "guest/freezer.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 #define CGROUPS "sys/fs/cgroup/"

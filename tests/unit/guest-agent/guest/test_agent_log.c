@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Log lines on a stderr that is a pipe, and durations as text. */
-#include "guest/log.h"
-
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "guest/log.h"
 
 struct capture {
 	int saved;

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest/settings.h"
-
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "guest/files.h"
+#include "guest/settings.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 struct reading {

@@ -3,19 +3,26 @@
  * Interfaces that are removed and created again, in a private network namespace: the
  * kernel's rtnetlink is the real one. Skipped without namespaces or ip(8).
  */
-#include "net/links.h"
-
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
+#include "guest/files.h"
+#include "net/links.h"
+#include "net/netlink.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 unsigned int if_nametoindex(const char *name);
