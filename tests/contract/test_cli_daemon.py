@@ -160,7 +160,7 @@ def test_progress_is_shown_as_without_the_daemon(served):
     served.serve(served.shipped("laptop.sim"))
     lines = served.ask("suspend-all", "--guests-only", "-v").stdout.splitlines()
     words = [line.split()[2:4] for line in lines if line.split()[1:2] == ["ms"]]
-    for step in (["web", "requested"], ["web", "down"], ["netvm", "quiesced"], ["netvm", "down"]):
+    for step in (["web", "requested"], ["web", "suspended"], ["netvm", "quiesced"], ["netvm", "suspended"]):
         assert step in words
 
 
