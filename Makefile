@@ -109,8 +109,8 @@ bench-engine: $(BUILD)/tests/bench/engine
 			$< $$shape $$guests 7 || exit 1; done; done
 
 .PHONY: bench check check-all check-static check-unit check-lab deps demo lab lab-shell
-# The packages come first and in a run of their own: what is below asks
-# pkg-config.
+# Packages are installed first, by a run of make of their own: pkg-config below
+# needs them.
 bench check demo lab lab-shell: %: deps
 	$(Q)$(MAKE) --no-print-directory $@-ready
 
@@ -155,8 +155,8 @@ demo-ready: all
 bench-ready: all $(BUILD)/tests/bench/engine
 	$(Q)$(PYTHON) tests/lab/bench.py $(BENCH)
 
-# One run for all black-box tests: its summary ends the output. A lab that has
-# broken down costs ten minutes a test: four of them tell enough.
+# One run for all black-box tests: its summary ends the output. A lab that does
+# not work costs ten minutes a test: it ends after four failures.
 check-lab: all
 	$(Q)$(PYTHON) -m pytest --durations=10 --maxfail=4 tests/contract tests/lab
 

@@ -106,11 +106,11 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 	struct job_outcome *outcome = &client->outcome;
 	const char *text, *report;
 	uint64_t job, resumed;
-	int result, held;
+	int result, kept_suspended;
 
 	(void)error;
-	if (sd_bus_message_read(message, "tistbs", &job, &result, &text, &resumed, &held, &report) <
-		    0 ||
+	if (sd_bus_message_read(message, "tistbs", &job, &result, &text, &resumed, &kept_suspended,
+				&report) < 0 ||
 	    job != client->job)
 		return 0;
 	followers_read_known(&client->followers, client->options->observer,
@@ -118,8 +118,8 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 	outcome->result = job_result_of_number(result);
 	snprintf(outcome->message, sizeof(outcome->message), "%s", text);
 	outcome->n_resumed = (size_t)resumed;
-	outcome->kept_suspended = held;
-	/* The message alone says what a report that cannot be read would. */
+	outcome->kept_suspended = kept_suspended;
+	/* Without the report, the message alone is shown. */
 	if (!report[0] || report_parse(report, &outcome->report) < 0)
 		outcome->report = NULL;
 	return sd_event_exit(client->event, 0);

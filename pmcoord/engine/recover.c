@@ -76,7 +76,7 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 
 /*
  * For a cycle whose coordinator died when the host was free to sleep. No guest
- * must run while it does: waits for the wake, or until no sleep is under way.
+ * must run while it does: waits for the wake, or until no sleep is in progress.
  */
 static int await_end_of_sleep(struct coordinator *coordinator)
 {
@@ -187,23 +187,23 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 }
 
 /* The guests with a hold. The caller frees the array; NULL without memory. */
-static bool *list_held(const struct cycle *cycle)
+static bool *list_holds(const struct cycle *cycle)
 {
-	bool *held = calloc(cycle->n_guests + 1, sizeof(*held));
+	bool *holds = calloc(cycle->n_guests + 1, sizeof(*holds));
 
-	for (size_t i = 0; held && i < cycle->n_guests; i++)
-		held[i] = cycle->guests[i].hold != HOLD_NONE;
-	return held;
+	for (size_t i = 0; holds && i < cycle->n_guests; i++)
+		holds[i] = cycle->guests[i].hold != HOLD_NONE;
+	return holds;
 }
 
-static void note_result(const struct cycle *cycle, const bool *held_before,
-			struct resume_result *result)
+static void add_result(const struct cycle *cycle, const bool *holds_before,
+		       struct resume_result *result)
 {
 	const char *stranded = cycle_stranded(cycle);
 
 	/* A guest that was destroyed meanwhile has no hold, but was not resumed. */
 	for (size_t i = 0; i < cycle->n_guests; i++)
-		if (held_before[i] && cycle->guests[i].hold == HOLD_NONE && !cycle->guests[i].gone)
+		if (holds_before[i] && cycle->guests[i].hold == HOLD_NONE && !cycle->guests[i].gone)
 			result->n_resumed++;
 	if (stranded)
 		snprintf(result->stranded, sizeof(result->stranded), "%s", stranded);
@@ -215,12 +215,12 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 {
 	struct resume_params *params = data;
 	const struct cycle *cycle = context_cycle(coordinator);
-	_cleanup_(freep) bool *held_before = list_held(cycle);
+	_cleanup_(freep) bool *holds_before = list_holds(cycle);
 	_cleanup_(freep) bool *selected = select_in_cycle(cycle, params);
 	bool any = params->n_names == 0;
 	int r = 0;
 
-	if (!selected || !held_before)
+	if (!selected || !holds_before)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		any |= selected[i];
@@ -231,7 +231,7 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 				       "its coordinator died before the end");
 	if (r == 0)
 		r = coordinator_resume_guests(coordinator, selected);
-	note_result(cycle, held_before, params->result);
+	add_result(cycle, holds_before, params->result);
 	if (r < 0)
 		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
 	/* While a guest has a hold, the cycle keeps its journal. */

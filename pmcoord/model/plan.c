@@ -191,7 +191,7 @@ static void choose_step(const struct guest *guest, const struct config *config, 
 	step->mechanism = plan_choose_mechanism(guest, configured.policy, &step->reason);
 	if (!is_selected) {
 		step->mechanism = MECHANISM_NONE;
-		step->reason = PLAN_NOT_ASKED_FOR;
+		step->reason = PLAN_NOT_NAMED;
 	}
 }
 

@@ -27,7 +27,7 @@ enum mechanism {
 };
 
 /* The reason of a step for a guest that the caller did not select. */
-#define PLAN_NOT_ASKED_FOR "not asked for"
+#define PLAN_NOT_NAMED "not named"
 
 struct step {
 	size_t guest; /* index in the inventory, and node in the graph */

@@ -231,15 +231,15 @@ static void add_held(struct json_object *object, const struct status *status, in
 
 		for (size_t j = 0; j < cycle->n_guests; j++) {
 			const struct cycle_guest *guest = &cycle->guests[j];
-			struct json_object *held;
+			struct json_object *entry;
 
 			if (guest->hold == HOLD_NONE)
 				continue;
-			held = json_add_object(array, NULL, r);
-			json_add_string(held, "guest", guest->name, r);
-			json_add_integer(held, "domid", guest->domid, r);
-			json_add_integer(held, "cycle", (int64_t)cycle->head.number, r);
-			json_add_boolean(held, "on_purpose", cycle->kept_suspended, r);
+			entry = json_add_object(array, NULL, r);
+			json_add_string(entry, "guest", guest->name, r);
+			json_add_integer(entry, "domid", guest->domid, r);
+			json_add_integer(entry, "cycle", (int64_t)cycle->head.number, r);
+			json_add_boolean(entry, "on_purpose", cycle->kept_suspended, r);
 		}
 	}
 }

@@ -230,7 +230,7 @@ static int add_guest(struct printer *printer, struct table *table, const struct 
 /* The JSON alone lists the guests that `suspend GUEST` did not name. */
 static bool is_listed(const struct report_guest *guest)
 {
-	return strcmp(guest->detail, PLAN_NOT_ASKED_FOR) != 0;
+	return strcmp(guest->detail, PLAN_NOT_NAMED) != 0;
 }
 
 static void print_origins(struct printer *printer, bool any_resumed)

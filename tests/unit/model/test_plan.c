@@ -298,7 +298,7 @@ static void a_selection_includes_guests_that_need_it(void **state)
 	assert_true(acts(&host, node_of(&host, 3)));
 	assert_false(acts(&host, node_of(&host, 2)));
 	assert_false(acts(&host, node_of(&host, 1)));
-	assert_string_equal(step_of(&host, node_of(&host, 1))->reason, "not asked for");
+	assert_string_equal(step_of(&host, node_of(&host, 1))->reason, "not named");
 	host_done(&host);
 }
 
