@@ -483,17 +483,20 @@ static void a_hook_that_hangs_is_killed_and_named(void **state)
 {
 	struct run *run = *state;
 
-	run->settings.hook_timeout_us = 100000;
 	add_script(run, "etc/suspend.d/10-slow", "test $1 = post || sleep 60");
-	go_down(run);
-	assert_int_equal(run->r, -ECANCELED);
-	assert_string_equal(run->text, "hook 10-slow pre took too long and was killed");
-	go_up(run);
-	assert_false(run->degraded);
-	run->settings.hook_failure_counts = false;
-	go_down(run);
-	assert_int_equal(run->r, 0);
-	go_up(run);
+	for (int i = 0; i < 2; i++) {
+		run->settings.hook_failure_counts = i == 0;
+		run->settings.hook_timeout_us = 100000;
+		go_down(run);
+		assert_int_equal(run->r, i == 0 ? -ECANCELED : 0);
+		if (i == 0)
+			assert_string_equal(run->text,
+					    "hook 10-slow pre took too long and was killed");
+		/* Long enough to start a shell on a busy machine. */
+		run->settings.hook_timeout_us = 60000000;
+		go_up(run);
+		assert_false(run->degraded && i == 0);
+	}
 }
 
 static void never_freezes_what_it_needs(void **state)
