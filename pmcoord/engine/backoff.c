@@ -16,9 +16,9 @@
 #define LONGEST_DELAY_US (15 * 60 * 1000000ull)
 
 struct failures {
-	uint64_t count;
-	uint64_t last_us;
-	char reason[512]; /* of the last */
+	uint64_t count; /* since the last backoff_forget */
+	uint64_t last_us; /* CLOCK_BOOTTIME of the last failure */
+	char reason[512]; /* of the last failure */
 };
 
 static int path_of(const char *run_directory, char *ret, size_t size)
@@ -44,7 +44,7 @@ static int read_number(FILE *file, uint64_t *ret)
 	return r < 0 ? r : parse_u64(text, INT64_MAX, ret);
 }
 
-/* No failures if the file is missing or damaged. */
+/* Reads the file; *ret has no failures if the file is missing or damaged. */
 static void read_failures(const char *run_directory, struct failures *ret)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
@@ -78,7 +78,10 @@ int backoff_check(const char *run_directory, uint64_t now_us, struct error *erro
 	assert(run_directory);
 	read_failures(run_directory, &failures);
 	due_us = failures.last_us + delay_us_after(failures.count);
-	/* A timestamp in the future is from an earlier boot. */
+	/*
+	 * A failure in the future is from an earlier boot and does not count,
+	 * because CLOCK_BOOTTIME begins anew at each boot.
+	 */
 	if (failures.count == 0 || failures.last_us > now_us || due_us <= now_us)
 		return 0;
 	return error_set(

@@ -3,11 +3,12 @@
 #define PMCOORD_ENGINE_BACKOFF_H
 
 /*
- * Delays the next sleep after failed ones: 30 s, doubled with each failure up
- * to 15 min. While the lid stays closed, logind requests a sleep about every
- * half minute; without a delay the guests would be suspended and resumed all
- * night. The failures are kept in a file on /run, as each attempt may be a new
- * process.
+ * Delays the next attempt to sleep after one that failed while the lid was
+ * closed: by 30 s after the first failure, and twice as long after each further
+ * one, up to 15 min. While the lid stays closed, logind requests a sleep about
+ * every half minute; without a delay the guests would be suspended and resumed
+ * all night. The failures are kept in a file on /run, because each attempt may
+ * be made by a new process.
  */
 
 #include <stdint.h>
@@ -15,19 +16,22 @@
 #include "pmcoord/error.h"
 
 /*
- * Checks whether the next attempt is due; `now_us` is CLOCK_BOOTTIME. Returns 0,
- * also if the file cannot be read, or -EAGAIN with `error` set to the reason of
- * the last failure and the time left.
+ * Checks whether the next attempt is due; `now_us` is CLOCK_BOOTTIME. Returns 0
+ * if the attempt is due or the file cannot be read; otherwise -EAGAIN with
+ * `error` set to the reason of the last failure and the time that is left.
  */
 int backoff_check(const char *run_directory, uint64_t now_us, struct error *error);
 
 /*
- * Counts a failed attempt. `reason` is one sentence. Replaces the file as a
- * whole. Returns 0 or a negative errno.
+ * Counts a failed attempt; `reason` is one sentence. Writes a new file and
+ * renames it over the old one. Returns 0 or a negative errno.
  */
 int backoff_note_failure(const char *run_directory, uint64_t now_us, const char *reason);
 
-/* Resets the delay, after a successful attempt or an opened lid. */
+/*
+ * Forgets all failures, so that the next attempt is not delayed: to be called
+ * after a successful attempt, or when the lid was opened.
+ */
 void backoff_forget(const char *run_directory);
 
 #endif

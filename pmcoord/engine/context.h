@@ -3,8 +3,9 @@
 #define PMCOORD_ENGINE_CONTEXT_H
 
 /*
- * The context of the engine's functions. Each cycle has a copy of its own, with
- * its journal and the configuration that applies to it.
+ * What the engine's functions work with. Each cycle uses a copy of its own,
+ * which has the journal of the cycle and the configuration that applies to the
+ * cycle.
  */
 
 #include "model/config.h"
@@ -16,7 +17,7 @@
 #include "host/roots.h"
 #include "record/journal.h"
 
-/* All borrowed but the lid. */
+/* All pointers are borrowed, except for `lid`. */
 struct coordinator {
 	const struct config *config;
 	const struct roots *roots;
@@ -25,29 +26,35 @@ struct coordinator {
 	/* NULL: no service manager puts this host to sleep. */
 	struct sleep_manager *sleep_manager;
 	/*
-	 * NULL: not open, or none. job_run opens it for cycles with a sleeper,
-	 * and keeps it after a failed sleep; the owner of this context frees it.
+	 * NULL: not open, or the host has no lid. job_run opens the lid for
+	 * cycles with a sleeper, and keeps the lid open after a failed sleep.
+	 * The owner of this context frees it.
 	 */
 	struct lid *lid;
-	/* Called with each record of a cycle; may be NULL. */
+	/*
+	 * Called with each record that is written to a cycle's journal; may be
+	 * NULL.
+	 */
 	journal_observer_fn observer;
 	void *observer_data;
-	/* Of the cycle; NULL in a context that is not of a cycle. */
+	/* The journal of the cycle; NULL: the context is not for a cycle. */
 	struct journal *journal;
 };
 
 /*
- * A context for the cycle of this journal, which is borrowed. From now on its
- * records are passed to the observer.
+ * Returns a copy of the context for the cycle of `journal`, which is borrowed.
+ * From now on the records of this journal are passed to the context's observer.
  */
 struct coordinator context_of_cycle(const struct coordinator *coordinator, struct journal *journal);
 
-/* The cycle of the journal; borrowed. */
+/*
+ * Returns the cycle of the context's journal, which must not be NULL; borrowed.
+ */
 const struct cycle *context_cycle(const struct coordinator *coordinator);
 
 /*
- * Records something about the whole cycle, at the present time. Returns as
- * journal_record.
+ * Writes a record of a type that concerns the whole cycle, not one guest, at
+ * the present time. Returns as journal_record.
  */
 int coordinator_record(struct coordinator *coordinator, enum record_type type, const char *text);
 

@@ -27,7 +27,10 @@ void coordinator_prearm(struct coordinator *coordinator)
 			coordinator->config,
 			config_for_guest(coordinator->config, guest->name).timeout_us);
 
-		/* An agent must first have answered for this cycle. */
+		/*
+		 * An agent that has not answered may still work on this cycle's
+		 * request.
+		 */
 		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 		    guest->ready_us != CYCLE_NEVER)
 			ops->arm(coordinator->hypervisor, &id, cycle->head.number + 1, &terms);
@@ -41,10 +44,12 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 	int r = coordinator_record(coordinator, RECORD_END, "");
 
 	if (r < 0)
-		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
+		return error_set(error, r, "cannot write the journal in %s: %s",
+				 coordinator->roots->journals, strerror(-r));
 	r = report_new(context_cycle(coordinator), &report);
 	if (r < 0)
-		return error_set(error, r, "cannot make the report: %s", strerror(-r));
+		return error_set(error, r, "cannot make the report of this cycle: %s",
+				 strerror(-r));
 	if (!is_measurement || report->result != RESULT_OK)
 		r = report_save(coordinator->roots->reports, report,
 				coordinator->config->keep_reports, error);
@@ -52,12 +57,16 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		report_free(report);
 		return r;
 	}
-	/* With a guest still to be resumed the journal stays, for the next try. */
+	/*
+	 * The journal is kept while a guest is still to be resumed, because the
+	 * next attempt to resume the guest reads it.
+	 */
 	if (cycle_count_holds(context_cycle(coordinator)) == 0)
 		r = journal_remove(coordinator->journal);
 	if (r < 0) {
 		report_free(report);
-		return error_set(error, r, "cannot remove the journal: %s", strerror(-r));
+		return error_set(error, r, "cannot remove the journal from %s: %s",
+				 coordinator->roots->journals, strerror(-r));
 	}
 	*ret_report = report;
 	return 0;

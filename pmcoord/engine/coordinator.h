@@ -3,9 +3,10 @@
 #define PMCOORD_ENGINE_COORDINATOR_H
 
 /*
- * The end of a cycle, whether or not this process began it: guests resumed,
- * report written, journal removed. The context is that of the cycle, with its
- * journal. Functions return 0, or a negative errno with `error` set.
+ * Ends a cycle that this process or an earlier one began: resumes the guests,
+ * saves the report and removes the journal. The context must be that of the
+ * cycle, with the cycle's journal. The functions that can fail return 0 or a
+ * negative errno; coordinator_finish also sets `error`.
  */
 
 #include <stdbool.h>
@@ -16,17 +17,20 @@
 
 /*
  * Resumes the selected guests (one bool per guest of the cycle; NULL: all) and
- * waits for their devices.
+ * waits until their agents have restored the devices, see resume.h.
  */
 int coordinator_resume_guests(struct coordinator *coordinator, const bool *selected);
 
-/* Writes the request of the next cycle for each agent that has answered. */
+/*
+ * Writes the request of the next cycle ahead of time for each agent that has
+ * answered in this cycle.
+ */
 void coordinator_prearm(struct coordinator *coordinator);
 
 /*
- * Ends the cycle: saves its report, and removes its journal unless a guest is
- * still to be resumed. The report of a measurement is saved only if something
- * went wrong. *ret_report is the caller's.
+ * Saves the report of the cycle, and removes the journal unless a guest is
+ * still to be resumed. The report of a measurement is saved only if its result
+ * is not RESULT_OK. *ret_report is owned by the caller.
  */
 int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		       struct report **ret_report, struct error *error);

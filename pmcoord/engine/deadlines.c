@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* A binary heap of all items, with the place of each item in it. */
+/* A binary heap of all items, and the place of each item in the heap. */
 struct deadlines {
 	size_t n_items;
-	uint64_t *at_us; /* by item */
-	size_t *places; /* by item: its index in the heap */
-	size_t *heap; /* of items, the earliest first */
+	uint64_t *at_us; /* by item: the deadline of the item */
+	size_t *places; /* by item: the index of the item in the heap */
+	size_t *heap; /* items, the one with the earliest deadline first */
 };
 
 struct deadlines *deadlines_new(size_t n_items)

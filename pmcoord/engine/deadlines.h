@@ -2,31 +2,38 @@
 #ifndef PMCOORD_ENGINE_DEADLINES_H
 #define PMCOORD_ENGINE_DEADLINES_H
 
-/* The deadlines of n items, and the earliest of them; setting one takes O(log n). */
+/*
+ * The deadlines of n items. The earliest is found at once; setting a deadline
+ * takes O(log n).
+ */
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* The deadline of an item that has none. */
 #define DEADLINE_NEVER UINT64_MAX
 
 struct deadlines;
 
 /*
- * For items 0 … n_items - 1, each DEADLINE_NEVER at first. Returns NULL without
- * memory; free with deadlines_free.
+ * Creates the deadlines of the items 0 … n_items - 1, all DEADLINE_NEVER.
+ * Returns NULL when out of memory. Release: deadlines_free.
  */
 struct deadlines *deadlines_new(size_t n_items);
-/* Takes NULL. */
+/* Frees the deadlines. Takes NULL. */
 void deadlines_free(struct deadlines *deadlines);
 
-/* Times are in µs of any one clock. */
+/*
+ * Set or return the deadline of an item, in µs of a clock that the caller
+ * chooses.
+ */
 void deadlines_set(struct deadlines *deadlines, size_t item, uint64_t at_us);
 uint64_t deadlines_get(const struct deadlines *deadlines, size_t item);
 
 /*
- * The earliest deadline, DEADLINE_NEVER if none is set. *ret_item is its item,
- * the lowest of several; untouched if there are no items. `ret_item` may be
- * NULL.
+ * Returns the earliest deadline, DEADLINE_NEVER if no item has one, and sets
+ * *ret_item to the item with this deadline, the lowest if there are several.
+ * *ret_item is not changed if n_items is 0. `ret_item` may be NULL.
  */
 uint64_t deadlines_next(const struct deadlines *deadlines, size_t *ret_item);
 

@@ -25,47 +25,47 @@
 /*
  * How a guest passes through this module:
  *
- * executor_prepare binds its event channel and writes the request of this cycle
- * for its agent. The guest is STEP_WAITING until all guests that need it are
- * STEP_DONE.
+ * executor_prepare binds the guest's event channel and writes the request of
+ * this cycle for the guest's agent. The guest is STEP_WAITING until all guests
+ * that need it are STEP_DONE.
  *
- * start_step then skips or pauses it, if that is its mechanism. An agent that
- * has not published `ready` for this cycle is STEP_ARMING until it does;
- * after ARM_TIMEOUT_US the guest's kernel gets the request instead.
+ * start_step then skips or pauses the guest, if that is its mechanism. A guest
+ * whose agent has not published `ready` for this cycle is STEP_ARMING until the
+ * agent does; after ARM_TIMEOUT_US the guest's kernel gets the request instead.
  *
  * queue_request records the request and send_requests sends it. The guest is
- * STEP_REQUESTED until Xen reports it suspended, its agent reports a failure,
- * or its timeout ends. An event only means that a state has changed:
- * check_step reads it and acts on it.
+ * STEP_REQUESTED until Xen reports the guest suspended, its agent reports a
+ * failure, or its timeout ends. An event only means that a state has changed:
+ * check_step reads the states of the guest and its agent, and acts on them.
  *
- * finish_step makes it STEP_DONE and starts the guests that waited for it. If
- * it did not suspend, fail_step first retracts the request and then pauses the
- * guest or aborts the cycle, as configured.
+ * finish_step makes the guest STEP_DONE, and ready those guests that waited
+ * only for this one. If the guest did not suspend, fail_step first retracts the
+ * request and then pauses the guest or aborts the cycle, as configured.
  */
 
 /*
- * Until an agent publishes `ready` for a request that was not armed ahead of
- * time. An agent takes milliseconds, also in a busy guest; one that does not
- * run must not use up the guest's own timeout.
+ * How long a guest is STEP_ARMING at most. An agent that runs publishes `ready`
+ * within milliseconds, also in a busy guest; an agent that does not run must
+ * not use up the guest's own timeout.
  */
 #define ARM_TIMEOUT_US 2000000
 
 enum progress {
-	STEP_WAITING, /* for the guests that need it */
-	STEP_ARMING, /* waiting for its agent's `ready` */
-	STEP_REQUESTED,
-	STEP_DONE,
+	STEP_WAITING, /* not started: guests that need this one are not STEP_DONE */
+	STEP_ARMING, /* not requested: its agent has not published `ready` */
+	STEP_REQUESTED, /* the request is recorded, and sent unless it is in `unsent` */
+	STEP_DONE, /* with any outcome */
 };
 
 struct step_state {
 	enum progress progress;
-	enum mechanism mechanism; /* the one in use, after fallbacks */
+	enum mechanism mechanism; /* in use; after a fallback another one than planned */
 	struct domain_id id;
-	size_t waiting_for; /* number of steps that must be done first */
-	bool armed;
-	struct agent_terms terms; /* as last written for its agent */
-	bool quiesced;
-	int prepare_error; /* negative errno of prepare, or 0 */
+	size_t waiting_for; /* number of guests that it serves and that are not STEP_DONE */
+	bool armed; /* its agent has published `ready` for this cycle */
+	struct agent_terms terms; /* timeout etc. last written for its agent */
+	bool quiesced; /* RECORD_QUIESCED is written */
+	int prepare_error; /* negative errno of the verbs `prepare` and `arm`, or 0 */
 };
 
 struct executor {
@@ -75,15 +75,15 @@ struct executor {
 	struct loop *loop;
 	struct journal *journal;
 	struct step_state *states;
-	struct domid_index by_domid; /* of the steps */
-	size_t *ready; /* steps that wait for no other any more */
+	struct domid_index by_domid; /* index of `states` by domid */
+	size_t *ready; /* stack of steps that can start now */
 	size_t n_ready;
-	size_t *unsent; /* steps whose request is recorded, but not yet sent */
+	size_t *unsent; /* steps whose request is recorded but not yet sent */
 	size_t n_unsent;
 	size_t n_done;
-	uint64_t deadline_us; /* of the whole suspend phase */
+	uint64_t deadline_us; /* of the whole suspend phase; LOOP_FOREVER: not begun, or passed */
 	struct deadlines *step_deadlines;
-	bool past_deadline;
+	bool past_deadline; /* deadline_us has passed: guests that still run are paused */
 	bool aborted;
 };
 
@@ -120,6 +120,7 @@ int executor_new(const struct plan *plan, const struct coordinator *context,
 	for (size_t i = 0; i < n; i++) {
 		const struct step *step = &plan->steps[i];
 
+		/* It waits for the guests that it serves: they are suspended first. */
 		x->states[i] = (struct step_state){
 			.mechanism = step->mechanism,
 			.id = domain_id_of(&plan->inventory.guests[step->guest]),
@@ -165,7 +166,10 @@ static int record(struct executor *x, enum record_type type, size_t i, const cha
 	return journal_record(x->journal, type, loop_now(x->loop), i, "%s", text);
 }
 
-/* Ends a step with any outcome; steps that waited only for it become ready. */
+/*
+ * Ends a step, whatever its outcome. Guests that waited only for this step
+ * become ready to start.
+ */
 static void finish_step(struct executor *x, size_t i)
 {
 	struct graph_nodes needs = graph_needs(x->plan->graph, x->plan->steps[i].guest);
@@ -181,7 +185,10 @@ static void finish_step(struct executor *x, size_t i)
 	}
 }
 
-/* Returns false if the agent's state cannot be read or is of another cycle. */
+/*
+ * Reads the agent's state. Returns false if the state cannot be read or is of
+ * another cycle.
+ */
 static bool read_agent(struct executor *x, size_t i, struct agent_state *ret)
 {
 	return x->hypervisor->ops->get_agent_state(x->hypervisor, &x->states[i].id, ret) == 0 &&
@@ -201,13 +208,19 @@ static int record_suspended(struct executor *x, size_t i)
 	struct agent_state agent;
 	int r = 0;
 
-	/* On a busy host `quiesced` is published and read only now. */
+	/*
+	 * On a busy host the guest may be suspended before its agent's
+	 * `quiesced` was read: read it now.
+	 */
 	if (x->states[i].mechanism == MECHANISM_AGENT && read_agent(x, i, &agent) &&
 	    agent.state.state == PROTOCOL_AGENT_QUIESCED)
 		r = record_quiesced(x, i);
 	if (r == 0)
 		r = record(x, RECORD_SUSPENDED, i, "");
-	/* If this fails, the subscription remains until the daemon starts again. */
+	/*
+	 * If this fails, the subscription remains until the next cycle replaces
+	 * it.
+	 */
 	x->hypervisor->ops->unsubscribe(x->hypervisor, &x->states[i].id);
 	finish_step(x, i);
 	return r;
@@ -218,7 +231,7 @@ static int record_gone(struct executor *x, size_t i)
 	int r = record(x, RECORD_GONE, i, "");
 
 	if (r == 0)
-		r = record(x, RECORD_FAIL, i, "shut down meanwhile");
+		r = record(x, RECORD_FAIL, i, "shut down before it was suspended");
 	finish_step(x, i);
 	return r;
 }
@@ -247,8 +260,8 @@ static int pause_guest(struct executor *x, size_t i, const char *reason)
 }
 
 /*
- * Returns 1 if the guest has suspended after all (its step is done then), else
- * 0, or a negative errno.
+ * Retracts the guest's request. Returns 0; 1 if the guest turns out to be
+ * suspended, so that its step is done; or a negative errno.
  */
 static int retract_step(struct executor *x, size_t i)
 {
@@ -271,7 +284,11 @@ static int retract_step(struct executor *x, size_t i)
 	return r < 0 ? r : 1;
 }
 
-/* The guest did not suspend: OnFailure= decides. */
+/*
+ * Handles a guest that did not suspend: retracts its request, if there is one,
+ * and then pauses the guest or aborts the cycle, as OnFailure= says. Pauses the
+ * guest in any case if the overall deadline has passed.
+ */
 static int fail_step(struct executor *x, size_t i, const char *reason)
 {
 	const struct step *step = &x->plan->steps[i];
@@ -304,11 +321,12 @@ int executor_abort(struct executor *x, const char *reason)
 /* ---- requests ----------------------------------------------------------- */
 
 /*
- * Writes a shorter timeout for the agent of a guest that has waited so long for
- * others that the overall deadline comes first. A difference within the
- * agent's own reserve is not worth a write.
+ * Writes a shorter timeout for the guest's agent, if the guest has waited so
+ * long for other guests that the overall deadline is before the end of the
+ * timeout that was written last. A difference within the reserve that the agent
+ * keeps by itself is not worth a write.
  */
-static void update_terms(struct executor *x, size_t i)
+static void shorten_agent_timeout(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
 	uint64_t written_us = state->terms.timeout_us;
@@ -320,7 +338,10 @@ static void update_terms(struct executor *x, size_t i)
 		return;
 	state->terms.timeout_us =
 		left_us > PROTOCOL_TIMEOUT_MIN_US ? left_us : PROTOCOL_TIMEOUT_MIN_US;
-	/* If this fails, the agent gives up later than it should: at the deadline. */
+	/*
+	 * If this fails, the agent keeps the longer timeout; the overall
+	 * deadline still ends the step.
+	 */
 	x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x), &state->terms);
 }
 
@@ -329,7 +350,7 @@ static int queue_request(struct executor *x, size_t i)
 	struct step_state *state = &x->states[i];
 	int r;
 
-	update_terms(x, i);
+	shorten_agent_timeout(x, i);
 	r = record(x, RECORD_REQUEST, i, "");
 	if (r < 0)
 		return r;
@@ -345,7 +366,10 @@ static int send_request(struct executor *x, size_t i)
 	char text[160];
 	int r;
 
-	/* Aborted by the failure of a guest that was requested before it. */
+	/*
+	 * The failure of an earlier guest has aborted the cycle: this request
+	 * is recorded, but must not be sent.
+	 */
 	if (x->aborted)
 		return record(x, RECORD_RETRACTED, i, "");
 	r = x->hypervisor->ops->request(x->hypervisor, &state->id, state->mechanism);
@@ -360,8 +384,9 @@ static int send_request(struct executor *x, size_t i)
 }
 
 /*
- * Suspending guests compete with us for the CPU: all are subscribed to before
- * the first request is sent.
+ * Sends the requests that are recorded. Subscribes to all these guests before
+ * the first request is sent, because guests that are suspending compete with
+ * this process for the CPU.
  */
 static int send_requests(struct executor *x)
 {
@@ -372,7 +397,10 @@ static int send_requests(struct executor *x)
 	for (size_t k = 0; k < n; k++) {
 		struct step_state *state = &x->states[x->unsent[k]];
 
-		/* A failure shows again in the request. */
+		/*
+		 * If this fails, send_request subscribes again and handles the
+		 * failure.
+		 */
 		x->hypervisor->ops->subscribe(x->hypervisor, &state->id, state->mechanism);
 	}
 	for (size_t k = 0; k < n && r == 0; k++)
@@ -380,7 +408,10 @@ static int send_requests(struct executor *x)
 	return r;
 }
 
-/* Sends the request to the guest's kernel instead of its agent. */
+/*
+ * Changes the guest's mechanism from its agent to its kernel, which reads
+ * requests from xenstore. `reason` is recorded for the report.
+ */
 static int fall_back_to_xenstore(struct executor *x, size_t i, const char *reason)
 {
 	struct step_state *state = &x->states[i];
@@ -407,7 +438,7 @@ static int start_step(struct executor *x, size_t i)
 	if (state->prepare_error == -ESRCH)
 		return record_gone(x, i);
 	if (state->prepare_error < 0) {
-		snprintf(text, sizeof(text), "could not be prepared: %s",
+		snprintf(text, sizeof(text), "could not be prepared for a suspend request: %s",
 			 strerror(-state->prepare_error));
 		return fail_step(x, i, text);
 	}
@@ -433,7 +464,10 @@ static int start_ready_steps(struct executor *x)
 {
 	int r = 0;
 
-	/* A guest that is gone when its request is sent can make others ready. */
+	/*
+	 * A guest that is found gone when its request is sent can make others
+	 * ready.
+	 */
 	while ((x->n_ready > 0 || x->n_unsent > 0) && r == 0) {
 		while (x->n_ready > 0 && !x->aborted && r == 0)
 			r = start_step(x, x->ready[--x->n_ready]);
@@ -447,7 +481,10 @@ static int start_ready_steps(struct executor *x)
 
 /* ---- events and deadlines ----------------------------------------------- */
 
-/* Whether the agent has already published `ready` for this cycle. */
+/*
+ * Whether the agent has published `ready` for this cycle's request ahead of
+ * time.
+ */
 static bool is_armed(const struct executor *x, const struct guest_agent *agent)
 {
 	return agent->state.state == PROTOCOL_AGENT_READY &&
@@ -467,7 +504,10 @@ static int prepare_step(struct executor *x, size_t i)
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
 		state->terms = terms;
-		/* An armed agent needs no new request, but perhaps new terms. */
+		/*
+		 * An armed agent has the request, but perhaps with an old
+		 * timeout.
+		 */
 		if (!state->armed || !agent_terms_equal(&guest->agent.terms, &terms))
 			r = x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x),
 						    &terms);
@@ -491,7 +531,10 @@ int executor_start(struct executor *x)
 {
 	assert(x && !executor_is_finished(x));
 	x->deadline_us = loop_now(x->loop) + x->config->deadline_us;
-	/* start_ready_steps takes from the end: the first of the plan comes last. */
+	/*
+	 * `ready` is a stack: push in reverse, so that the plan's first step is
+	 * popped first.
+	 */
 	for (size_t i = x->plan->n_steps; i-- > 0;)
 		if (x->states[i].waiting_for == 0)
 			x->ready[x->n_ready++] = i;
@@ -504,7 +547,10 @@ static int check_agent(struct executor *x, size_t i)
 	struct agent_state agent;
 	char text[CYCLE_DETAIL_MAX];
 
-	/* An agent that cannot be read has not answered: the timeout decides. */
+	/*
+	 * Nothing is to be done if the state cannot be read: the step's timeout
+	 * remains.
+	 */
 	if (!read_agent(x, i, &agent))
 		return 0;
 	switch (agent.state.state) {
@@ -523,7 +569,10 @@ static int check_agent(struct executor *x, size_t i)
 	}
 }
 
-/* Reads the state of a guest whose step is not done, and acts on it. */
+/*
+ * Reads the states of the guest and of its agent, and acts on them. Does
+ * nothing if the step is done.
+ */
 static int check_step(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
@@ -535,7 +584,7 @@ static int check_step(struct executor *x, size_t i)
 		return 0;
 	r = x->hypervisor->ops->get_state(x->hypervisor, &state->id, &observed);
 	if (r < 0)
-		return 0; /* as with the agent: the timeout decides */
+		return 0; /* the step's timeout remains */
 	switch (observed.state) {
 	case GUEST_SUSPENDED:
 		return state->progress == STEP_REQUESTED ? record_suspended(x, i) : 0;
@@ -570,7 +619,10 @@ int executor_handle_event(struct executor *x, uint32_t domid)
 	return r < 0 ? r : start_ready_steps(x);
 }
 
-/* Pauses the guests that still run, dependents first, or aborts the cycle. */
+/*
+ * Pauses the guests that still run, in the order of the plan, or aborts the
+ * cycle, as OnDeadline= says.
+ */
 static int handle_overall_deadline(struct executor *x)
 {
 	char text[CYCLE_DETAIL_MAX], seconds[32];
@@ -594,7 +646,10 @@ static int handle_overall_deadline(struct executor *x)
 			 guest_at(x, i)->name, seconds);
 		return executor_abort(x, text);
 	}
-	/* Guests that waited for those have no time left to suspend. */
+	/*
+	 * The guests that have not been requested are paused too, because no
+	 * time is left for them to suspend.
+	 */
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 		if (x->states[i].progress == STEP_WAITING)
 			r = x->states[i].mechanism == MECHANISM_NONE
@@ -636,7 +691,10 @@ int executor_handle_time(struct executor *x)
 		return 0;
 	if (now >= x->deadline_us)
 		return handle_overall_deadline(x);
-	/* handle_step_deadline ends the deadline or sets a later one: this loop ends. */
+	/*
+	 * This loop ends, because handle_step_deadline clears the step's
+	 * deadline or sets a later one.
+	 */
 	while (r == 0 && !x->aborted && deadlines_next(x->step_deadlines, &i) <= now)
 		r = handle_step_deadline(x, i);
 	return r < 0 ? r : start_ready_steps(x);

@@ -4,11 +4,12 @@
 
 /*
  * Suspends the guests of a plan, each as soon as the last guest that needs it
- * is suspended. Passive: the caller waits on the loop and passes on events and
- * deadlines.
+ * is suspended. The executor is passive: the caller waits on the loop, and
+ * passes each event and each deadline on to the executor.
  *
  * Every request is recorded in the journal before it is sent, and every result
- * after it arrived: resume.h can undo it all from the journal alone.
+ * after it was read, so that resume.h can undo the cycle from the journal
+ * alone.
  */
 
 #include <stdbool.h>
@@ -20,56 +21,62 @@
 struct executor;
 
 /*
- * Both are borrowed and must outlive the executor. The context's journal is the
- * one created for this plan: its guests are the plan's steps, by index. Returns
- * 0 or -ENOMEM; free with executor_free.
+ * Creates the executor of a plan. `plan` and what `context` points to are
+ * borrowed and must outlive the executor. The context's journal must have been
+ * created for this plan, because guests are recorded by the index of their step
+ * in the plan. Returns 0 or -ENOMEM. Release: executor_free.
  */
 int executor_new(const struct plan *plan, const struct coordinator *context,
 		 struct executor **ret_executor);
-/* Takes NULL. */
+/* Frees the executor. Takes NULL. */
 void executor_free(struct executor *executor);
 void executor_freep(struct executor **executor);
 
 /*
- * The functions below return 0, or a negative errno when the journal cannot be
- * written: the caller then undoes the cycle.
+ * Of the functions below, those that return an int return 0, or a negative
+ * errno if the journal could not be written. After an error the caller must
+ * undo the cycle.
  */
 
 /*
- * Acquires channels and watches before any guest is touched, and writes the
- * request of this cycle for the agents. A guest for which that fails is handled
- * in its step like one that does not suspend.
+ * Binds the event channels, sets the watches and writes the request of this
+ * cycle for the agents, before the first guest is requested. A guest for which
+ * this fails is treated in its step like a guest that does not suspend.
  */
 int executor_prepare(struct executor *executor);
 
 /*
- * Sends the first requests; once, and not to an executor that is finished. The
- * overall deadline counts from here.
+ * Sends the first requests and starts the overall deadline. To be called once,
+ * and only if the executor is not finished.
  */
 int executor_start(struct executor *executor);
 
 /*
- * Handles an event of the hypervisor about a domain, or about
- * HYPERVISOR_ALL_DOMAINS.
+ * Handles an event of the hypervisor for the domain `domid`, or for all domains
+ * (HYPERVISOR_ALL_DOMAINS).
  */
 int executor_handle_event(struct executor *executor, uint32_t domid);
 
-/* Handles the deadlines that have passed; a no-op before executor_deadline(). */
+/*
+ * Handles the deadlines that have passed. Does nothing before
+ * executor_deadline().
+ */
 int executor_handle_time(struct executor *executor);
 
 /*
- * Records the abort of the cycle for `reason`; no request is sent any more. The
- * caller undoes the cycle. Idempotent: the first reason counts.
+ * Records for `reason` that the cycle is aborted, and sends no request from
+ * then on. The caller must undo the cycle. Does nothing if the cycle is already
+ * aborted.
  */
 int executor_abort(struct executor *executor, const char *reason);
 
 /*
- * When to call executor_handle_time, in µs of the loop's clock; LOOP_FOREVER:
- * no deadline is set.
+ * Returns when to call executor_handle_time, in µs of the loop's clock, or
+ * LOOP_FOREVER if no deadline is set.
  */
 uint64_t executor_deadline(const struct executor *executor);
 
-/* Whether the step of every guest is done, or the cycle was aborted. */
+/* Returns whether the step of every guest is done or the cycle is aborted. */
 bool executor_is_finished(const struct executor *executor);
 
 #endif

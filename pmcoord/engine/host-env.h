@@ -3,9 +3,10 @@
 #define PMCOORD_ENGINE_HOST_ENV_H
 
 /*
- * The host that a process works on: where its files are, what it offers, and
- * how its hypervisor is opened. main() chooses it (host-env-xen.h,
- * host-env-sim.h); all other modules read what it offers from here.
+ * The host that a process works on, real or simulated: where the host's files
+ * are, what the host offers, and how its hypervisor is opened. main() makes the
+ * host_env (host-env-xen.h, host-env-sim.h); all other modules learn only from
+ * the host_env what the host offers.
  */
 
 #include <stdbool.h>
@@ -19,18 +20,21 @@
 
 /* How a job puts the host to sleep. */
 enum sleeper_kind {
-	SLEEPER_NONE,
+	SLEEPER_NONE, /* the host stays awake */
 	SLEEPER_SYSFS, /* writes to /sys/power */
-	SLEEPER_SYSTEMD, /* waits inside of systemd's sleep.target */
-	SLEEPER_ALARM, /* as SLEEPER_SYSFS, woken by an RTC alarm */
+	SLEEPER_SYSTEMD, /* lets systemd sleep, as a part of sleep.target */
+	SLEEPER_ALARM, /* as SLEEPER_SYSFS, until an RTC alarm wakes the host */
 };
 
 struct host_env;
 
 struct host_env_ops {
-	/* Sets the fields below, see host_env_open. */
+	/*
+	 * Opens the hypervisor and sets the fields that struct host_env says
+	 * host_env_open sets. Returns as host_env_open.
+	 */
 	int (*open)(struct host_env *env, struct error *error);
-	/* See host_env_new_sleeper; the kind is not SLEEPER_NONE. */
+	/* As host_env_new_sleeper; not called for SLEEPER_NONE. */
 	int (*new_sleeper)(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			   struct sleeper **ret_sleeper);
 	void (*free)(struct host_env *env);
@@ -38,42 +42,56 @@ struct host_env_ops {
 
 struct host_env {
 	const struct host_env_ops *ops;
-	char *name; /* the same for daemon and clients: "xen", "sim:<path>" */
+	char *name; /* "xen" or "sim:<path>"; a client looks for a daemon of this name */
 	struct roots roots;
 
-	/* Disks may be served by suspended guests: this process locks its memory. */
+	/*
+	 * The process must lock its memory, because suspended guests may serve
+	 * the disks from which it would be paged in.
+	 */
 	bool locks_memory;
-	/* dom0's files can be read, see host.h. */
+	/* The preflight can read dom0's files, see host.h. */
 	bool has_files;
-	/* systemd and logind may put it to sleep. */
+	/* systemd and logind may put the host to sleep. */
 	bool has_systemd;
-	/* A daemon on the system bus, running or starting, is this host's. */
+	/*
+	 * A daemon on the system bus, running or being started, belongs to this
+	 * host.
+	 */
 	bool has_daemon;
-	/* Its loop has a virtual clock and no sd-event, see loop-event.h. */
+	/* The loop has a virtual clock and no sd-event, see loop-event.h. */
 	bool has_virtual_clock;
 
-	/* Input of open: event channels kept from an earlier process, or negative. */
+	/*
+	 * Read by host_env_open: the descriptor of event channels that an
+	 * earlier process has kept; negative: none.
+	 */
 	int kept_fd;
 
-	/* Set by host_env_open, owned. */
+	/* Set by host_env_open; owned, except for channels_fd. */
 	struct hypervisor *hypervisor; /* NULL: not open */
 	struct loop *loop;
 	struct sleep_manager *sleep_manager; /* NULL: there is none */
-	int channels_fd; /* event channels to keep for the next process, or negative; borrowed */
+	/* The descriptor of event channels to keep for the next process; negative: none. */
+	int channels_fd;
 };
 
-/* Opens the hypervisor, unless it is open. Returns 0, or negative with `error` set. */
+/*
+ * Opens the hypervisor, the loop and the sleep manager, unless the hypervisor
+ * is already open. Returns 0, or a negative errno with `error` set.
+ */
 int host_env_open(struct host_env *env, struct error *error);
 
 /*
- * Makes a sleeper for the open host; NULL for SLEEPER_NONE.
- * `socket_fd` is for SLEEPER_SYSTEMD, see sleeper-host.h. Returns 0 or -ENOMEM;
- * release: sleeper_free, before host_env_free.
+ * Makes a sleeper of this kind for the open host; *ret_sleeper is NULL for
+ * SLEEPER_NONE. `socket_fd` is used only for SLEEPER_SYSTEMD, see
+ * sleeper-host.h. Returns 0 or -ENOMEM. Release: sleeper_free, before
+ * host_env_free.
  */
 int host_env_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			 struct sleeper **ret_sleeper);
 
-/* Takes NULL. */
+/* Closes what host_env_open opened, and frees `env`. Takes NULL. */
 void host_env_free(struct host_env *env);
 
 #endif

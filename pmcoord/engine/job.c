@@ -81,9 +81,10 @@ static void stop_watching_lid(struct coordinator *coordinator)
 }
 
 /*
- * From now on an opened lid aborts the cycle. A lid kept open since a failed
- * sleep also reports whether it was opened meanwhile, which resets the back-off;
- * it is opened anew if its device was removed.
+ * Starts to watch the lid: opening it from now on aborts the cycle. Opens the
+ * lid's device, unless a failed sleep has kept the device open and the device
+ * still exists. If the lid was opened since the failed sleep, or is not closed
+ * now, the back-off is reset.
  */
 static void start_watching_lid(struct coordinator *coordinator)
 {
@@ -96,7 +97,11 @@ static void start_watching_lid(struct coordinator *coordinator)
 	lid_restart(coordinator->lid);
 }
 
-/* The lid's sleep: refused for a while after a failed one. */
+/*
+ * Runs a cycle that systemd requested, e.g. because the lid was closed. If the
+ * last sleep failed a short time ago and the battery is not low, runs nothing
+ * and returns -EAGAIN.
+ */
 static int run_with_backoff(struct coordinator *coordinator, const struct cycle_params *params,
 			    struct report **ret_report, struct error *error)
 {
@@ -107,12 +112,12 @@ static int run_with_backoff(struct coordinator *coordinator, const struct cycle_
 	if (!battery_is_low(coordinator->roots->sys))
 		r = backoff_check(run, loop_now(coordinator->loop), error);
 	if (r < 0)
-		return r; /* the lid stays open, see start_watching_lid */
+		return r; /* keep the lid's device open, see start_watching_lid */
 	r = coordinator_suspend(coordinator, params, ret_report, error);
 	if (r == 0 && *ret_report && (*ret_report)->result == RESULT_FAILED &&
 	    lid_is_closed(coordinator->lid) && !lid_was_opened(coordinator->lid)) {
 		report_explain(*ret_report, reason, sizeof(reason));
-		/* If this fails, the next attempt only comes sooner. */
+		/* If this fails, the next attempt is made without a delay. */
 		backoff_note_failure(run, loop_now(coordinator->loop), reason);
 		return 0;
 	}
@@ -123,9 +128,9 @@ static int run_with_backoff(struct coordinator *coordinator, const struct cycle_
 }
 
 /*
- * systemd starts programs and syncs file systems while all guests are
- * suspended: it would hang on a disk that one of them serves. We ourselves need
- * no disk.
+ * Refuses a sleep by systemd while a guest serves a mounted disk. systemd
+ * starts programs and syncs file systems while all guests are suspended, and
+ * would hang on that disk. This process itself needs no disk.
  */
 static int check_systemd_keeps_disks(const struct coordinator *coordinator, struct error *error)
 {
@@ -136,11 +141,14 @@ static int check_systemd_keeps_disks(const struct coordinator *coordinator, stru
 		return 0;
 	return error_refuse(
 		error, OUTCOME_UNSUPPORTED,
-		"%s is mounted from %s, a disk that a guest serves, and systemd would need it while that guest is suspended; use 'pmcoord suspend-all', which sleeps without it",
+		"%s is mounted from %s, a disk that a guest serves, and systemd would need this disk while the guest is suspended; use 'pmcoord suspend-all', which puts the host to sleep without systemd",
 		host.guest_disk_mount, host.guest_disk);
 }
 
-/* A cycle requested by a user. An opened lid aborts it if the host sleeps. */
+/*
+ * Runs a cycle that a user requested. If the cycle includes the host's sleep,
+ * an opened lid aborts the cycle.
+ */
 static int run_without_backoff(struct coordinator *coordinator, const struct cycle_params *params,
 			       struct report **ret_report, struct error *error)
 {
@@ -169,7 +177,9 @@ static struct cycle_params params_of(const struct job *job, struct sleeper *slee
 	};
 }
 
-/* For a cycle that has a report. */
+/*
+ * Sets the other fields of the outcome from its report, which must not be NULL.
+ */
 static void take_report(const struct cycle_params *params, struct job_outcome *outcome)
 {
 	outcome->result = job_result_of_report(outcome->report);

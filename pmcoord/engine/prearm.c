@@ -17,11 +17,12 @@
 #include "engine/suspend.h"
 
 /*
- * Whether the agent has answered its last request; or is already armed for the
- * next cycle, but with other terms.
+ * Whether to write the request of cycle `next` for the agent: if the agent has
+ * answered its last request, or if it already has the request of `next`, but
+ * with other terms.
  */
-static bool may_be_armed(const struct guest_agent *agent, uint64_t next,
-			 const struct agent_terms *terms)
+static bool is_to_be_armed(const struct guest_agent *agent, uint64_t next,
+			   const struct agent_terms *terms)
 {
 	bool answered = agent->state.state == PROTOCOL_AGENT_READY ||
 			agent->state.state == PROTOCOL_AGENT_DEGRADED;
@@ -55,7 +56,8 @@ int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn callback
 		if (step->mechanism == MECHANISM_NONE)
 			continue;
 		if (hypervisor->ops->prepare(hypervisor, guest, step->mechanism) == PREPARED &&
-		    step->mechanism == MECHANISM_AGENT && may_be_armed(&guest->agent, next, &terms))
+		    step->mechanism == MECHANISM_AGENT &&
+		    is_to_be_armed(&guest->agent, next, &terms))
 			hypervisor->ops->arm(hypervisor, &id, next, &terms);
 	}
 	if (callback)

@@ -2,21 +2,25 @@
 #ifndef PMCOORD_ENGINE_PREARM_H
 #define PMCOORD_ENGINE_PREARM_H
 
-/* Prepares the next cycle while none is running. */
+/* Prepares the next cycle while no cycle is running. */
 
 #include "pmcoord/error.h"
 #include "model/inventory.h"
 #include "engine/context.h"
 
-/* The inventory is borrowed for the duration of the call. */
+/*
+ * Gets the inventory that prearm_refresh has read; borrowed for the duration of
+ * the call.
+ */
 typedef void (*prearm_inventory_fn)(void *data, const struct inventory *inventory);
 
 /*
  * Binds the event channel of every guest, and writes the request of the next
- * cycle ahead for agents that are ready, so that the request itself is one
- * hypercall or one write. A guest for which that fails is prepared by its cycle
- * instead. Calls `callback`, which may be NULL, with the inventory. Returns 0,
- * or a negative errno with `error` set when the inventory could not be read.
+ * cycle ahead of time for agents that are ready, so that the cycle itself sends
+ * the request by one hypercall or one write. A guest for which this fails is
+ * prepared again by the cycle. Calls `callback`, unless it is NULL, with the
+ * inventory. Returns 0, or a negative errno with `error` set if the inventory
+ * could not be read or no plan could be made.
  */
 int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn callback, void *data,
 		   struct error *error);

@@ -23,26 +23,34 @@
 
 /* ---- recovery ----------------------------------------------------------- */
 
-/* Called with the context of a cycle found on /run. */
+/*
+ * Handles a cycle found on /run, whose context is `coordinator`: resumes some
+ * or all of its guests, or leaves them suspended. Returns 0, or a negative
+ * errno with `error` set.
+ */
 typedef int (*take_cycle_fn)(struct coordinator *coordinator, void *data, struct error *error);
 
-/* For a damaged journal: only the user can find out which guests it suspended. */
+/*
+ * Renames a damaged journal, and sets an error that tells the user how to find
+ * the suspended guests, because the journal cannot tell which they are. Returns
+ * -ENOTRECOVERABLE.
+ */
 static int set_aside(struct coordinator *coordinator, uint64_t number, struct error *error)
 {
 	journal_set_aside(coordinator->roots->journals, number);
 	error_replace(
 		error, -ENOTRECOVERABLE,
 		"the journal %s/%" PRIu64
-		" cannot be read and was set aside: 'xl list' shows the guests that it may have left suspended (s) or paused (p)",
+		" cannot be read and was set aside: 'xl list' shows the guests that its cycle may have left suspended (s) or paused (p)",
 		coordinator->roots->journals, number);
 	error_mark(error, -ENOTRECOVERABLE, OUTCOME_UNRECOVERABLE);
 	return -ENOTRECOVERABLE;
 }
 
 /*
- * Calls `take` for each cycle of this boot; removes journals of earlier boots,
- * as their guests are gone. A journal that cannot be read does not stop the
- * others: the first error is returned in the end.
+ * Calls `take` for each cycle of this boot. Removes the journals of earlier
+ * boots, because their guests are gone. An error in one cycle does not stop the
+ * handling of the others. Returns 0 or the first error.
  */
 static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, void *data,
 			  struct error *error)
@@ -75,8 +83,9 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 }
 
 /*
- * For a cycle whose coordinator died when the host was free to sleep. No guest
- * must run while it does: waits for the wake, or until no sleep is in progress.
+ * Waits, if the cycle's coordinator died after it had let the host sleep, until
+ * the host has slept or no sleep is in progress, because no guest may run while
+ * the host goes to sleep. Records the sleep if the host has slept.
  */
 static int await_end_of_sleep(struct coordinator *coordinator)
 {
@@ -88,7 +97,10 @@ static int await_end_of_sleep(struct coordinator *coordinator)
 	if (!manager || cycle->slept_before_us == CYCLE_NEVER || cycle->slept_us != CYCLE_NEVER ||
 	    cycle->aborted)
 		return 0;
-	/* If this fails, the guests are resumed at once rather than stranded. */
+	/*
+	 * If this fails, the guests are resumed at once, because they must not
+	 * stay suspended.
+	 */
 	manager->ops->await_end(manager, coordinator->loop, before_us);
 	slept_us = manager->ops->slept_us(manager);
 	if (slept_us < before_us + SLEEP_MIN_US)
@@ -109,12 +121,13 @@ static int recover_cycle(struct coordinator *coordinator, void *data, struct err
 		return 0;
 	r = await_end_of_sleep(coordinator);
 	/*
-	 * A cycle that has slept is completed, not aborted; one that has ended
-	 * lacks only its report.
+	 * A cycle in which the host has slept is completed, not aborted. In a
+	 * cycle that has ended, only the report or the resume of a stranded
+	 * guest is missing.
 	 */
 	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
 		r = coordinator_record(coordinator, RECORD_ABORT,
-				       "its coordinator died before the end");
+				       "the coordinator died before the end of the cycle");
 	if (r == 0)
 		r = coordinator_resume_guests(coordinator, NULL);
 	if (r == 0)
@@ -132,10 +145,10 @@ int coordinator_recover(struct coordinator *coordinator, struct error *error)
 /* ---- resuming ----------------------------------------------------------- */
 
 struct resume_params {
-	char **names;
-	size_t n_names;
-	bool force;
-	bool *found; /* per name: a cycle keeps this guest suspended or paused */
+	char **names; /* names or domids of guests */
+	size_t n_names; /* 0: all guests */
+	bool force; /* only the named guests, not those that they need */
+	bool *found; /* per name: a cycle has suspended or paused this guest */
 	struct resume_result *result;
 };
 
@@ -147,7 +160,7 @@ static bool is_named(const struct cycle_guest *guest, const char *name)
 	       (parse_u64(name, UINT16_MAX, &domid) == 0 && domid == guest->domid);
 }
 
-/* Adds the guests that the selected ones need. */
+/* Adds the guests that the selected ones need, directly or through others. */
 static void select_needed(const struct cycle *cycle, bool *selected)
 {
 	bool changed = true;
@@ -186,7 +199,10 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 	return selected;
 }
 
-/* The guests with a hold. The caller frees the array; NULL without memory. */
+/*
+ * Returns, for each guest, whether it has a hold. The caller frees the array.
+ * Returns NULL when out of memory.
+ */
 static bool *list_holds(const struct cycle *cycle)
 {
 	bool *holds = calloc(cycle->n_guests + 1, sizeof(*holds));
@@ -201,7 +217,9 @@ static void add_result(const struct cycle *cycle, const bool *holds_before,
 {
 	const char *stranded = cycle_stranded(cycle);
 
-	/* A guest that was destroyed meanwhile has no hold, but was not resumed. */
+	/*
+	 * A guest that was destroyed has no hold any more, but was not resumed.
+	 */
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		if (holds_before[i] && cycle->guests[i].hold == HOLD_NONE && !cycle->guests[i].gone)
 			result->n_resumed++;
@@ -221,20 +239,21 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 	int r = 0;
 
 	if (!selected || !holds_before)
-		return error_set(error, -ENOMEM, "out of memory");
+		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		any |= selected[i];
 	if (!any)
 		return 0;
 	if (!cycle->kept_suspended && !cycle->ended)
 		r = coordinator_record(coordinator, RECORD_ABORT,
-				       "its coordinator died before the end");
+				       "the coordinator died before the end of the cycle");
 	if (r == 0)
 		r = coordinator_resume_guests(coordinator, selected);
 	add_result(cycle, holds_before, params->result);
 	if (r < 0)
-		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
-	/* While a guest has a hold, the cycle keeps its journal. */
+		return error_set(error, r, "cannot write the journal in %s: %s",
+				 coordinator->roots->journals, strerror(-r));
+	/* The cycle keeps its journal while one of its guests has a hold. */
 	if (cycle_count_holds(cycle) > 0)
 		return 0;
 	coordinator_prearm(coordinator);
@@ -243,7 +262,10 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 	return coordinator_finish(coordinator, false, &params->result->report, error);
 }
 
-/* Each name must at least be that of a guest. */
+/*
+ * Checks that each name is that of a guest. Returns 0, or a negative errno with
+ * `error` set.
+ */
 static int check_names(struct coordinator *coordinator, const struct resume_params *params,
 		       struct error *error)
 {
@@ -278,7 +300,7 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 		r = for_each_cycle(coordinator, resume_cycle, &params, error);
 	if (r < 0) {
 		report_free(result.report);
-		return error_set(error, r, "cannot resume: %s", strerror(-r));
+		return error_set(error, r, "cannot resume guests: %s", strerror(-r));
 	}
 	*ret_result = result;
 	return 0;

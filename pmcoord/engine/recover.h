@@ -2,7 +2,10 @@
 #ifndef PMCOORD_ENGINE_RECOVER_H
 #define PMCOORD_ENGINE_RECOVER_H
 
-/* Finds the cycles whose journals are on /run: resumes, undoes or adopts them. */
+/*
+ * Finds the cycles whose journals are on /run, and resumes their guests: those
+ * of interrupted cycles, and on request those that are kept suspended.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,27 +17,29 @@
 
 /* The outcome of coordinator_resume. */
 struct resume_result {
-	size_t n_resumed;
-	bool degraded; /* some guest did not resume as it was, see the report */
-	char stranded[GUEST_NAME_MAX]; /* a guest that could not be resumed; "": none */
-	struct report *report; /* of the last cycle that ended, or NULL */
+	size_t n_resumed; /* guests */
+	bool degraded; /* a guest runs with a loss that the report names */
+	char stranded[GUEST_NAME_MAX]; /* the name of a guest that could not be resumed; "": none */
+	/* The report of the last cycle that ended, owned by the caller; NULL: no cycle ended. */
+	struct report *report;
 };
 
 /*
- * Resumes the named guests and the guests that they need (with `force` the
- * named only); without names all guests that any cycle has suspended or paused,
- * whether or not its coordinator still runs. The caller holds the lock.
- * Idempotent. Returns 0, or a negative errno with `error` set: -ENOENT for a
- * guest that does not exist.
+ * Resumes the named guests and the guests that they need; with `force`, only
+ * the named guests. Without names, resumes all guests that any cycle has
+ * suspended or paused, interrupted or kept suspended. Does nothing to guests
+ * that run. The caller holds the lock. Returns 0, or a negative errno with
+ * `error` set: -ENOENT for a guest that does not exist.
  */
 int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_names, bool force,
 		       struct resume_result *ret_result, struct error *error);
 
 /*
- * Resumes the guests of cycles whose coordinator died, except for those that
+ * Resumes the guests of cycles whose coordinator died, except for guests that
  * are kept suspended (--guests-only). If the service manager is putting the
- * host to sleep, waits for the end of that first. The caller holds the lock.
- * Idempotent. Returns 0 or a negative errno with `error` set.
+ * host to sleep, first waits for the end of that sleep. Does nothing if there
+ * is no such cycle. The caller holds the lock. Returns 0, or a negative errno
+ * with `error` set.
  */
 int coordinator_recover(struct coordinator *coordinator, struct error *error);
 

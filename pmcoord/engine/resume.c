@@ -24,30 +24,34 @@
  * How a guest passes through this module:
  *
  * resume_guests takes the guests whose `hold` in the cycle says that something
- * has to be undone, in reverse suspend order. It reads the state of each from
- * the hypervisor, as the journal may end before the last effect. A suspended
- * guest is resumed and a paused one unpaused; a request that a running guest
- * has not acknowledged is retracted. Guests that do not need each other form a
- * group (resume_group). A guest that could not be resumed is recorded as
- * stranded and tried once more.
+ * has to be undone, in reverse suspend order. It reads the state of each guest
+ * from the hypervisor, because the coordinator may have died before it recorded
+ * its last action's result. A suspended guest is resumed and a paused guest is
+ * unpaused; a request that a running guest has not acknowledged is retracted.
+ * Guests that do not need each other are resumed as one group (resume_group). A
+ * guest that could not be resumed is recorded as stranded and tried once more.
  *
- * When all guests run, finish_resume notifies the agents, and xenstored of each
- * resume.
+ * When all guests run, finish_resume notifies the agents of the wake, and
+ * xenstored of each resume.
  *
- * resume_wait_ready waits for the agents' `ready`, and resumes guests that had
- * acknowledged a request and suspend only now. It records which agents did not
- * answer in time.
+ * resume_wait_ready waits for the agents' `ready`. It also resumes guests that
+ * had acknowledged a request and suspend only now. It records which agents did
+ * not answer in time.
  */
 
 /*
- * A Linux guest that has acknowledged a request freezes its processes for at
- * most 20 s (kernel/power/process.c, freeze_timeout_msecs). Then it either
- * suspends, or keeps running without any notice. 5 s more cover the suspension
- * itself.
+ * How long a guest may still suspend after a request that it has acknowledged.
+ * A Linux guest freezes its processes within at most 20 s
+ * (kernel/power/process.c, freeze_timeout_msecs). Then the guest either
+ * suspends, or keeps running without notifying dom0. The remaining 5 s are for
+ * the suspension itself.
  */
 #define LATE_SUSPEND_US 25000000
 
-/* Guests resumed in one group: their attempts are kept on the stack. */
+/*
+ * The most guests in one group, because their attempts are kept on the stack;
+ * further guests form the next group.
+ */
 #define GROUP_MAX 64
 
 struct resume {
@@ -55,12 +59,14 @@ struct resume {
 	const struct config *config;
 	struct hypervisor *hypervisor;
 	struct loop *loop;
-	struct domid_index by_domid; /* of the guests; none without memory */
-	int journal_error; /* the first one; it stops no resume */
-	/* Only of resume_wait_ready. */
+	/* Index of the cycle's guests by domid; empty when out of memory. */
+	struct domid_index by_domid;
+	int journal_error; /* the first error in writing the journal; it stops no resume */
+	/* Used only by resume_wait_ready. */
 	uint64_t start_us;
-	size_t n_pending; /* guests that may still change, see is_pending */
-	uint64_t next_us; /* no wait for one of them ends earlier */
+	size_t n_pending; /* number of guests that may still change, see is_pending */
+	/* When to count again: the earliest deadline of a pending guest; 0: at once. */
+	uint64_t recount_at_us;
 };
 
 static const struct cycle *cycle_of(const struct resume *resume)
@@ -78,7 +84,10 @@ static uint32_t domid_at(const void *guests, size_t i)
 	return ((const struct cycle_guest *)guests)[i].domid;
 }
 
-/* Without memory for the index, each event makes us check every guest. */
+/*
+ * Indexes the guests by domid. When out of memory, handle_event checks every
+ * guest on each event instead.
+ */
 static void index_domids(struct resume *resume)
 {
 	const struct cycle *cycle = cycle_of(resume);
@@ -112,7 +121,10 @@ static void record(struct resume *resume, enum record_type type, size_t i, const
 	record_at(resume, loop_now(resume->loop), type, i, text);
 }
 
-/* `problem` is the beginning of the sentence that the report shows. */
+/*
+ * Records that the guest is gone (if `r` is -ESRCH) or stranded. For a stranded
+ * guest the report shows `problem` and the text of the errno `r`.
+ */
 static void record_failure(struct resume *resume, size_t i, const char *problem, int r)
 {
 	char text[160];
@@ -132,7 +144,10 @@ static void unsubscribe(struct resume *resume, size_t i)
 	resume->hypervisor->ops->unsubscribe(resume->hypervisor, &id);
 }
 
-/* The guest runs: retracts its request, or records that it was acknowledged. */
+/*
+ * Retracts the request of a running guest, or records that the guest has
+ * acknowledged the request.
+ */
 static void retract(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
@@ -153,11 +168,11 @@ static void retract(struct resume *resume, size_t i)
 
 /* ---- resuming ----------------------------------------------------------- */
 
-/* One try to resume a guest. */
+/* One attempt to resume a guest. */
 struct attempt {
-	struct domain_state state; /* before it */
+	struct domain_state state; /* of the guest before the attempt */
 	bool is_plain; /* recorded as suspended, and found suspended */
-	int r;
+	int r; /* 0, or the negative errno of the verb that failed */
 	uint64_t running_us; /* when the hypercall returned */
 };
 
@@ -172,7 +187,10 @@ static bool is_paused_by_us(const struct cycle_guest *guest)
 	return guest->hold == HOLD_PAUSED || guest->hold == HOLD_PAUSING;
 }
 
-/* Unpauses, resumes, or both; the intent is already recorded. */
+/*
+ * Unpauses the guest, resumes it, or both. RECORD_RESUME has been written
+ * before.
+ */
 static void run_guest(struct resume *resume, size_t i, struct attempt *attempt)
 {
 	struct hypervisor *hypervisor = resume->hypervisor;
@@ -182,7 +200,10 @@ static void run_guest(struct resume *resume, size_t i, struct attempt *attempt)
 	if (is_paused_by_us(guest_at(resume, i)) && attempt->state.paused)
 		attempt->r = hypervisor->ops->unpause(hypervisor, &id);
 	if (attempt->r == 0 && attempt->state.state == GUEST_SUSPENDED) {
-		/* It suspended while it was paused: it is resumed in xenstore, too. */
+		/*
+		 * It suspended while paused: RECORD_SUSPENDED makes
+		 * finish_resume notify xenstored of this resume as well.
+		 */
 		if (is_paused_by_us(guest_at(resume, i)))
 			record(resume, RECORD_SUSPENDED, i, "");
 		attempt->r = hypervisor->ops->resume(hypervisor, &id);
@@ -202,7 +223,8 @@ static void record_attempt(struct resume *resume, size_t i, const struct attempt
 }
 
 /*
- * For a guest that was not recorded as suspended, or is not: acts on the state
+ * Handles a guest that is not both recorded as suspended and found suspended:
+ * resumes or unpauses the guest or retracts its request, according to the state
  * that the hypervisor reports, and corrects the journal.
  */
 static void resume_by_state(struct resume *resume, size_t i, struct attempt *attempt)
@@ -219,7 +241,10 @@ static void resume_by_state(struct resume *resume, size_t i, struct attempt *att
 		record(resume, RECORD_RESUME, i, "");
 		run_guest(resume, i, attempt);
 		record_attempt(resume, i, attempt);
-		/* The executor did not do so: it has not seen this guest suspend. */
+		/*
+		 * The executor unsubscribes only from guests that it saw
+		 * suspend: unsubscribe here from this one.
+		 */
 		if (is_suspended)
 			unsubscribe(resume, i);
 	} else if (is_paused) {
@@ -242,9 +267,10 @@ static void begin_attempt(struct resume *resume, size_t i, struct attempt *attem
 }
 
 /*
- * Resumes up to GROUP_MAX guests that do not need each other, in this order.
- * Running guests compete with us for the CPU: all states are read before the
- * first is resumed, and all results are recorded after the last.
+ * Resumes up to GROUP_MAX guests that do not need each other, in the order of
+ * `guests`. All states are read before the first guest is resumed, and the
+ * results of plain attempts are recorded after the last one, because running
+ * guests compete with this process for the CPU.
  */
 static void resume_group(struct resume *resume, const size_t *guests, size_t n)
 {
@@ -267,14 +293,21 @@ static void resume_guest(struct resume *resume, size_t i)
 	resume_group(resume, &i, 1);
 }
 
-/* A failure can be temporary: each guest is tried a second time. */
+/*
+ * Tries a second time to resume a stranded guest, because a failure can be
+ * temporary.
+ */
 static void retry_if_stranded(struct resume *resume, size_t i)
 {
 	if (guest_at(resume, i)->stranded)
 		resume_guest(resume, i);
 }
 
-/* Tries a second time, too. */
+/*
+ * Notifies xenstored that the guest was resumed, if that has not been done.
+ * Tries a second time if the first attempt fails, because a failure can be
+ * temporary.
+ */
 static void resume_in_xenstore(struct resume *resume, size_t i)
 {
 	const struct hypervisor_ops *ops = resume->hypervisor->ops;
@@ -291,7 +324,8 @@ static void resume_in_xenstore(struct resume *resume, size_t i)
 	else if (r == -ESRCH)
 		record(resume, RECORD_GONE, i, "");
 	else
-		record(resume, RECORD_DEGRADED, i, "xenstored could not be notified that it runs");
+		record(resume, RECORD_DEGRADED, i,
+		       "xenstored could not be notified that the guest runs");
 }
 
 /* ---- after the resume --------------------------------------------------- */
@@ -307,7 +341,10 @@ static bool agent_is_awaited(const struct cycle_guest *guest)
 	return uses_agent(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER;
 }
 
-/* Records the agent's state for this cycle once it is final. */
+/*
+ * Records the agent's answer for this cycle, once the agent has published one:
+ * ready, degraded or failed.
+ */
 static void check_agent(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
@@ -328,24 +365,28 @@ static void check_agent(struct resume *resume, size_t i)
 }
 
 /*
- * Whether the guest runs and may still suspend. A guest that is paused or
- * recorded as suspended may do so only after its resume.
+ * Whether the guest runs, has acknowledged a request and may still suspend.
+ * Guests that are paused or suspended are not counted, because they cannot
+ * suspend until they are resumed.
  */
-static bool is_late(const struct cycle_guest *guest)
+static bool may_still_suspend(const struct cycle_guest *guest)
 {
 	return guest->may_suspend_late &&
 	       (guest->hold == HOLD_NONE || guest->hold == HOLD_REQUESTED);
 }
 
-/* Whether the guest may still suspend, or its agent still answer. */
+/*
+ * Whether the guest may still suspend, or its agent is still expected to
+ * answer.
+ */
 static bool is_pending(const struct cycle_guest *guest)
 {
-	return is_late(guest) || agent_is_awaited(guest);
+	return may_still_suspend(guest) || agent_is_awaited(guest);
 }
 
 /*
- * Resumes a guest if it has suspended late. Returns 0, or a negative errno if
- * its state could not be read.
+ * Resumes the guest if it has suspended after resume_guests found it running.
+ * Returns 0, or a negative errno if the state of the guest could not be read.
  */
 static int check_late(struct resume *resume, size_t i)
 {
@@ -368,16 +409,19 @@ static int check_late(struct resume *resume, size_t i)
 static void check_guest(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
-	bool was_pending = is_pending(guest), was_late = is_late(guest);
+	bool was_pending = is_pending(guest), could_suspend = may_still_suspend(guest);
 
-	if (was_late)
+	if (could_suspend)
 		check_late(resume, i);
 	check_agent(resume, i);
 	if (was_pending && !is_pending(guest) && resume->n_pending > 0)
 		resume->n_pending--;
-	/* We now wait for its agent, which has another deadline. */
-	if (was_late && !is_late(guest))
-		resume->next_us = 0;
+	/*
+	 * From now on only the guest's agent is awaited, until another
+	 * deadline.
+	 */
+	if (could_suspend && !may_still_suspend(guest))
+		resume->recount_at_us = 0;
 }
 
 static void handle_event(struct resume *resume, uint32_t domid)
@@ -395,7 +439,10 @@ static void handle_event(struct resume *resume, uint32_t domid)
 		check_guest(resume, entries[k].element);
 }
 
-/* Waits for an event or the deadline, and handles all events. */
+/*
+ * Waits for an event, at most until the deadline, and then handles all events
+ * that are pending.
+ */
 static int wait_for_events(struct resume *resume, uint64_t deadline_us)
 {
 	uint32_t domid;
@@ -408,7 +455,10 @@ static int wait_for_events(struct resume *resume, uint64_t deadline_us)
 	return r;
 }
 
-/* With ResumeAfter=ready: whether a guest that it needs still restores devices. */
+/*
+ * Whether a guest that this one needs runs, while its agent has not reported
+ * that its devices are restored. This matters only with ResumeAfter=ready.
+ */
 static bool waits_for_devices(const struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
@@ -429,8 +479,9 @@ static bool is_selected(const bool *selected, size_t i)
 }
 
 /*
- * Whether the agent has answered for this cycle, or is already armed for a
- * later one: then an event would be taken as the request of that one.
+ * Whether the agent must not be woken: it has answered for this cycle, or it is
+ * already armed for a later cycle and would take an event as that cycle's
+ * request.
  */
 static bool agent_has_answered(struct resume *resume, size_t i)
 {
@@ -450,18 +501,26 @@ static void wake_agent(struct resume *resume, size_t i)
 {
 	struct domain_id id = id_at(resume, i);
 
-	/* A lost event costs time only: the agent notices the wake by itself. */
+	/* If this fails, the agent notices the wake later by itself. */
 	if (uses_agent(guest_at(resume, i)) && !agent_has_answered(resume, i))
 		resume->hypervisor->ops->wake_agent(resume->hypervisor, &id);
 }
 
+/*
+ * Waits, at most ready_timeout_us, until the guests that this one needs have
+ * restored their devices. Returns 0, also after the timeout, or a negative
+ * errno if waiting failed.
+ */
 static int wait_for_needed(struct resume *resume, size_t i)
 {
 	uint64_t deadline_us = loop_now(resume->loop) + resume->config->ready_timeout_us;
 
 	for (size_t j = 0; j < guest_at(resume, i)->n_needs; j++)
 		wake_agent(resume, guest_at(resume, i)->needs[j]);
-	/* There is no event for an agent that was ready before. */
+	/*
+	 * An agent that answered before this wait does not cause an event any
+	 * more.
+	 */
 	handle_event(resume, HYPERVISOR_ALL_DOMAINS);
 	while (waits_for_devices(resume, i) && loop_now(resume->loop) < deadline_us) {
 		int r = wait_for_events(resume, deadline_us);
@@ -472,7 +531,10 @@ static int wait_for_needed(struct resume *resume, size_t i)
 	return 0;
 }
 
-/* Everything that can wait until all guests run. */
+/*
+ * Does what can wait until all guests run: wakes the agents and notifies
+ * xenstored.
+ */
 static void finish_resume(struct resume *resume, const bool *selected)
 {
 	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
@@ -493,12 +555,21 @@ void resume_prepare(const struct coordinator *context)
 		const struct cycle_guest *guest = &cycle->guests[i];
 		struct domain_id id = cycle_guest_id(guest);
 
-		/* A failure shows again in the resume. */
+		/*
+		 * A failure is ignored here, because it makes the resume itself
+		 * fail.
+		 */
 		if (guest->hold == HOLD_SUSPENDED)
 			hypervisor->ops->prepare_resume(hypervisor, &id);
 	}
 }
 
+/*
+ * Makes one pass over the guests, from the last to the first, in which each
+ * length grows to one more than that of a needed guest. Returns whether a
+ * length changed. A length that has reached n_guests no longer grows, so that
+ * repeated passes end even if a damaged journal has a dependency loop.
+ */
 static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 {
 	bool any = false;
@@ -517,18 +588,19 @@ static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 }
 
 /*
- * For each guest the length of the longest chain of guests that it needs,
- * including those that this cycle has skipped: of two guests, the one with the
- * shorter chain does not need the other. The caller frees it; NULL without
- * memory.
+ * Returns, for each guest, the length of the longest chain of guests that it
+ * needs, including guests that this cycle has skipped. A guest needs no guest
+ * whose chain is as long as its own or longer. The caller frees the array.
+ * Returns NULL when out of memory.
  */
 static size_t *measure_chains(const struct cycle *cycle)
 {
 	size_t *lengths = calloc(cycle->n_guests + 1, sizeof(*lengths));
 
 	/*
-	 * A guest follows those that need it, except for skipped guests: one
-	 * walk finds most lengths. Needs of a damaged journal may be circular.
+	 * Usually one pass is enough, because guests follow those that need
+	 * them. Skipped guests may be out of this order, so passes are repeated
+	 * until nothing changes.
 	 */
 	while (lengths && extend_chains(cycle, lengths))
 		;
@@ -536,9 +608,10 @@ static size_t *measure_chains(const struct cycle *cycle)
 }
 
 /*
- * Resumes guests in reverse suspend order, those that do not need each other in
- * one group; each by itself with ResumeAfter=ready, or without memory for the
- * chains.
+ * Resumes the selected guests in reverse suspend order, in groups of guests
+ * that do not need each other. With ResumeAfter=ready, and when out of memory
+ * for the chains, each guest is resumed by itself. Returns 0, or a negative
+ * errno if waiting failed; all guests were tried even then.
  */
 static int resume_in_order(struct resume *resume, const bool *selected)
 {
@@ -550,6 +623,10 @@ static int resume_in_order(struct resume *resume, const bool *selected)
 	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;) {
 		if (!is_selected(selected, i) || guest_at(resume, i)->hold == HOLD_NONE)
 			continue;
+		/*
+		 * A guest with a longer chain than the last one may need a guest of
+		 * the group: resume the group first.
+		 */
 		if (n == GROUP_MAX || !chains || (n > 0 && chains[i] > chains[group[n - 1]])) {
 			resume_group(resume, group, n);
 			n = 0;
@@ -574,7 +651,10 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 
 	assert(resume.journal && resume.config && resume.hypervisor && resume.loop);
 	index_domids(&resume);
-	/* While no guest runs that competes with us for the CPU. */
+	/*
+	 * All resumes are prepared before the first one, because running guests
+	 * compete with this process for the CPU.
+	 */
 	resume_prepare(context);
 	r = resume_in_order(&resume, selected);
 	for (size_t i = cycle_of(&resume)->n_guests; i-- > 0;)
@@ -586,9 +666,10 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 }
 
 /*
- * Until when a guest may still suspend. Its kernel counts from the request, but
- * neither while the host slept nor while the guest was paused: after a pause we
- * count from now.
+ * Returns until when the guest may still suspend, in µs of the loop's clock.
+ * The guest's kernel counts from the request, but does not count while the host
+ * sleeps or the guest is paused. After a pause the whole time is counted again,
+ * from the start of resume_wait_ready.
  */
 static uint64_t late_until(const struct resume *resume, size_t i)
 {
@@ -602,37 +683,44 @@ static uint64_t late_until(const struct resume *resume, size_t i)
 	       LATE_SUSPEND_US;
 }
 
-/* Counts the pending guests, and finds the earliest end of a wait. */
+/*
+ * Counts the pending guests, and sets recount_at_us to the earliest of their
+ * deadlines that has not passed; LOOP_FOREVER: none.
+ */
 static void count_pending(struct resume *resume)
 {
 	uint64_t ready_by = resume->start_us + resume->config->ready_timeout_us;
 	uint64_t now = loop_now(resume->loop);
 
 	resume->n_pending = 0;
-	resume->next_us = LOOP_FOREVER;
+	resume->recount_at_us = LOOP_FOREVER;
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(resume, i);
-		uint64_t until = is_late(guest) ? late_until(resume, i) : ready_by;
+		uint64_t until = may_still_suspend(guest) ? late_until(resume, i) : ready_by;
 
 		if (!is_pending(guest))
 			continue;
 		resume->n_pending++;
-		if (until > now && until < resume->next_us)
-			resume->next_us = until;
+		if (until > now && until < resume->recount_at_us)
+			resume->recount_at_us = until;
 	}
 }
 
-/* Whether to wait for a pending guest; counts again when a wait has ended. */
+/*
+ * Whether a pending guest is still to be waited for. Counts the pending guests
+ * again after the deadline of one of them.
+ */
 static bool is_waiting(struct resume *resume)
 {
-	if (resume->n_pending > 0 && resume->next_us <= loop_now(resume->loop))
+	if (resume->n_pending > 0 && resume->recount_at_us <= loop_now(resume->loop))
 		count_pending(resume);
-	return resume->n_pending > 0 && resume->next_us != LOOP_FOREVER;
+	return resume->n_pending > 0 && resume->recount_at_us != LOOP_FOREVER;
 }
 
 /*
- * A guest whose state cannot be read may be suspended: it is recorded as
- * stranded. A guest may still suspend if waiting failed before its time ended.
+ * Records that a guest will not suspend any more, unless its time has not ended
+ * because waiting failed. A guest whose state cannot be read is recorded as
+ * stranded, because it may be suspended.
  */
 static void finish_late(struct resume *resume, size_t i)
 {
@@ -643,7 +731,7 @@ static void finish_late(struct resume *resume, size_t i)
 		record_failure(resume, i, "its state could not be read", r);
 		return;
 	}
-	if (!is_late(guest) || late_until(resume, i) > loop_now(resume->loop))
+	if (!may_still_suspend(guest) || late_until(resume, i) > loop_now(resume->loop))
 		return;
 	if (guest->hold != HOLD_NONE)
 		record(resume, cycle_guest_was_suspended(guest) ? RECORD_RUNNING : RECORD_RETRACTED,
@@ -652,17 +740,20 @@ static void finish_late(struct resume *resume, size_t i)
 	record(resume, RECORD_LATE_OVER, i, "");
 }
 
-/* Records which agents did not answer, and ends the wait for late guests. */
+/*
+ * Records which agents did not answer, and which guests will not suspend any
+ * more.
+ */
 static void record_missing(struct resume *resume)
 {
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(resume, i);
 
-		if (is_late(guest))
+		if (may_still_suspend(guest))
 			finish_late(resume, i);
 		if (agent_is_awaited(guest) && guest->outcome != OUTCOME_FAILED)
 			record(resume, RECORD_DEGRADED, i,
-			       "its agent did not report that its devices are restored");
+			       "its agent did not report that the devices of the guest are restored");
 	}
 }
 
@@ -682,7 +773,7 @@ int resume_wait_ready(const struct coordinator *context)
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
 	count_pending(&resume);
 	while (r == 0 && is_waiting(&resume))
-		r = wait_for_events(&resume, resume.next_us);
+		r = wait_for_events(&resume, resume.recount_at_us);
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
 	record_missing(&resume);
 	domid_index_done(&resume.by_domid);

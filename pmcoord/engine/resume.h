@@ -3,9 +3,10 @@
 #define PMCOORD_ENGINE_RESUME_H
 
 /*
- * Resumes the guests of a cycle, from its journal alone: the same after the
- * wake, a refused sleep, an abort and a crash. In reverse order; a failure of
- * one guest never stops the others. The context's journal is that of the cycle.
+ * Resumes the guests of a cycle in reverse suspend order, as its journal alone
+ * requires: in the same way after the wake, a refused sleep, an abort and a
+ * crash of the coordinator. A failure to resume one guest never stops the
+ * resume of the others. The context's journal must be that of the cycle.
  */
 
 #include <stdbool.h>
@@ -14,24 +15,26 @@
 
 /*
  * Prepares the resume of each suspended guest, so that less is left to do after
- * the wake. Optional.
+ * the wake. May be omitted, because resume_guests prepares it as well.
  */
 void resume_prepare(const struct coordinator *context);
 
 /*
- * Resumes the guests for which selected[index in the cycle] is true, or all
- * (NULL). With ResumeAfter=ready a guest waits, at most ready_timeout_us, for
- * the devices of the guests that it needs. Afterwards agents and xenstored are
- * notified. Guests that cannot be resumed are recorded as stranded. Returns 0,
- * or a negative errno if waiting failed or the journal could not be written:
- * all guests have been tried then, too.
+ * Resumes the guests for which `selected` is true (one bool per guest of the
+ * cycle; NULL: all), and then notifies their agents and xenstored. With
+ * ResumeAfter=ready, waits before the resume of each guest, at most
+ * ready_timeout_us, until the guests that it needs have restored their devices.
+ * Guests that cannot be resumed are recorded as stranded. Returns 0, or a
+ * negative errno if waiting failed or the journal could not be written; even
+ * then, every guest was tried.
  */
 int resume_guests(const struct coordinator *context, const bool *selected);
 
 /*
- * Waits, at most ready_timeout_us, until the agents of the resumed guests have
- * restored their devices, and resumes guests that had acknowledged a request
- * and suspend late. Returns as resume_guests.
+ * Waits until the agents of the resumed guests have restored their devices, at
+ * most ready_timeout_us, and until no guest that has acknowledged a request can
+ * suspend any more. Resumes the guests that suspend during this wait. Returns
+ * as resume_guests.
  */
 int resume_wait_ready(const struct coordinator *context);
 

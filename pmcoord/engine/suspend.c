@@ -35,14 +35,15 @@
 #include "engine/recover.h"
 #include "engine/resume.h"
 
-/* Everything of one cycle, from its plan to its journal. */
+/* State of one cycle while coordinator_suspend runs it. */
 struct run {
-	struct coordinator *coordinator; /* the context of this cycle */
+	/* Copy of the caller's context, with this cycle's journal and configuration. */
+	struct coordinator *coordinator;
 	struct plan plan;
-	struct lid *lid; /* the cycle is aborted when it opens; NULL: none */
-	bool is_battery_low;
-	int io_fd; /* /proc/self/io, or negative */
-	uint64_t written_before; /* bytes, see written_bytes */
+	struct lid *lid; /* opening it aborts the cycle; NULL: not watched */
+	bool is_battery_low; /* nothing may keep the host awake */
+	int io_fd; /* /proc/self/io; negative: it could not be opened */
+	uint64_t written_before; /* written_bytes() when the suspend phase began */
 };
 
 /* ---- time and bytes written --------------------------------------------- */
@@ -56,8 +57,9 @@ static uint64_t realtime_us(void)
 }
 
 /*
- * Bytes that this process has written to storage so far, see proc(5); writes to
- * /run (tmpfs) are not counted. UINT64_MAX: unknown.
+ * Returns how many bytes this process has written to storage so far, see
+ * proc(5); writes to /run (tmpfs) are not counted. Returns UINT64_MAX if
+ * unknown.
  */
 static uint64_t written_bytes(int io_fd)
 {
@@ -113,7 +115,10 @@ static bool plan_acts(const struct plan *plan)
 
 /* ---- suspending --------------------------------------------------------- */
 
-/* Why the cycle is to be aborted: a signal or the lid; NULL: neither. */
+/*
+ * Returns why the cycle is to be aborted (a signal, which is cleared, or the
+ * opened lid), or NULL if it is not.
+ */
 static const char *reason_to_abort(struct run *run)
 {
 	int signal = loop_take_signal(run->coordinator->loop);
@@ -121,7 +126,7 @@ static const char *reason_to_abort(struct run *run)
 	if (signal == SIGINT)
 		return "interrupted by the user";
 	if (signal == SIGHUP)
-		return "its terminal was closed (SIGHUP)";
+		return "the terminal of the command was closed (SIGHUP)";
 	if (signal)
 		return "stopped by SIGTERM";
 	return lid_was_opened(run->lid) ? LID_WAS_OPENED : NULL;
@@ -134,7 +139,10 @@ static int abort_if_requested(struct run *run, struct executor *executor)
 	return reason ? executor_abort(executor, reason) : 0;
 }
 
-/* Runs the executor until it is finished. */
+/*
+ * Runs the executor until it is finished. Returns 0, also if the cycle is
+ * aborted, or a negative errno.
+ */
 static int execute(struct run *run, struct executor *executor)
 {
 	struct coordinator *coordinator = run->coordinator;
@@ -160,8 +168,12 @@ static int execute(struct run *run, struct executor *executor)
 	return r;
 }
 
-/* Before the host sleeps: takes a signal or an opened lid that came meanwhile. */
-static int check_last_requests(struct run *run)
+/*
+ * Last chance before the sleep: polls the loop once (the deadline is now) and
+ * aborts the cycle if a signal has arrived or the lid was opened. Returns 0 or
+ * a negative errno.
+ */
+static int abort_before_sleep(struct run *run)
 {
 	struct coordinator *coordinator = run->coordinator;
 	struct loop *loop = coordinator->loop;
@@ -192,15 +204,16 @@ static int suspend_guests(struct run *run, struct error *error)
 		r = execute(run, executor);
 	}
 	if (r == 0)
-		r = check_last_requests(run);
+		r = abort_before_sleep(run);
 	if (r < 0)
 		error_set(error, r, "cannot suspend the guests: %s", strerror(-r));
 	return r;
 }
 
 /*
- * If we die after this record, the process that recovers the cycle first waits
- * for the end of a sleep that systemd has still to enter.
+ * Records that from now on the host may be asleep at any time. If this process
+ * dies after this record, recovery must not resume guests while a sleep job of
+ * systemd is pending: recovery first waits for the end of that job.
  */
 static int record_may_sleep(struct run *run)
 {
@@ -214,8 +227,9 @@ static int record_may_sleep(struct run *run)
 }
 
 /*
- * Lets the host sleep and records whether it did. A refused sleep is recorded,
- * and no error of this function.
+ * Lets the host sleep, and records how long the host slept or why it did not
+ * sleep. Returns 0, also after a refused sleep, or a negative errno if the
+ * journal could not be written.
  */
 static int sleep_host(struct run *run, struct sleeper *sleeper)
 {
@@ -243,11 +257,17 @@ static void record_written(struct run *run)
 	if (now == UINT64_MAX || run->written_before == UINT64_MAX)
 		return;
 	snprintf(text, sizeof(text), "%" PRIu64, now - run->written_before);
-	/* The cycle is complete without this record. */
+	/*
+	 * An error is ignored, because the cycle is complete without this
+	 * record.
+	 */
 	coordinator_record(run->coordinator, RECORD_WRITTEN, text);
 }
 
-/* All guests suspended, then the host's sleep. The lid is watched meanwhile. */
+/*
+ * Suspends all guests of the plan, and then lets the host sleep if there is a
+ * sleeper. Watches the lid meanwhile.
+ */
 static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 			     struct error *error)
 {
@@ -255,7 +275,9 @@ static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 	const struct cycle *cycle = context_cycle(run->coordinator);
 	int r;
 
-	/* If this fails, the lid is read with the next event. */
+	/*
+	 * If this fails, an opened lid is noticed only at the next other event.
+	 */
 	if (run->lid)
 		loop_watch_fd(loop, lid_fd(run->lid));
 	r = suspend_guests(run, error);
@@ -267,7 +289,10 @@ static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 	return r;
 }
 
-/* From the journal's first record to its last. */
+/*
+ * Runs the part of the cycle after its journal was created. On every failure
+ * the guests are resumed.
+ */
 static int run_journalled(struct run *run, const struct cycle_params *params,
 			  struct report **ret_report, struct error *error)
 {
@@ -287,7 +312,8 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 	r = coordinator_resume_guests(coordinator, NULL);
 	record_written(run);
 	if (r < 0)
-		return error_set(error, r, "cannot write the journal: %s", strerror(-r));
+		return error_set(error, r, "cannot write the journal in %s: %s",
+				 coordinator->roots->journals, strerror(-r));
 	coordinator_prearm(coordinator);
 	return coordinator_finish(coordinator, params->is_measurement, ret_report, error);
 }
@@ -362,9 +388,9 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct report **ret_report, struct error *error)
 {
-	struct config unvetoed = config_without_vetoes(coordinator->config);
-	struct coordinator adapted = *coordinator;
-	struct run run = { .coordinator = &adapted, .io_fd = -EBADF };
+	struct config without_vetoes = config_without_vetoes(coordinator->config);
+	struct coordinator cycle_context = *coordinator;
+	struct run run = { .coordinator = &cycle_context, .io_fd = -EBADF };
 	uint64_t start_us;
 	int r;
 
@@ -375,8 +401,8 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 		return r;
 	run.is_battery_low = params->sleeper && battery_is_low(coordinator->roots->sys);
 	if (run.is_battery_low)
-		adapted.config = &unvetoed;
-	if (params->sleeper && adapted.config->abort_on_lid_open)
+		cycle_context.config = &without_vetoes;
+	if (params->sleeper && cycle_context.config->abort_on_lid_open)
 		run.lid = coordinator->lid;
 	start_us = loop_now(coordinator->loop);
 	r = suspend_planned(&run, params, start_us, ret_report, error);

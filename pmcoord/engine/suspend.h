@@ -17,32 +17,37 @@
 #include "engine/context.h"
 
 struct cycle_params {
-	const char *trigger; /* one word for the report */
-	/* NULL: the guests are kept suspended, until coordinator_resume. */
+	const char *trigger; /* what caused the cycle, as one word for the report */
+	/*
+	 * NULL: the host stays awake, and the guests are kept suspended until
+	 * coordinator_resume, unless `resumes_at_once` is set.
+	 */
 	struct sleeper *sleeper;
-	/* Guest names or domids; none: all guests. */
+	/* Names or domids of the guests to suspend; none: all guests. */
 	char **names;
 	size_t n_names;
-	bool force; /* the named guests only, not those that need them */
-	bool resumes_at_once; /* without a sleeper: resumed, not kept suspended */
-	bool is_measurement; /* its report is kept only if it went wrong */
+	bool force; /* only the named guests are suspended, not those that need them */
+	bool resumes_at_once; /* without a sleeper: the guests are resumed at once */
+	bool is_measurement; /* the report is saved only if the cycle went wrong */
 };
 
 /*
- * Runs a cycle. The caller holds the lock. A cycle whose coordinator died is
- * recovered first.
+ * Runs a cycle, after recovering cycles whose coordinator died. The caller
+ * holds the lock.
  *
- * Returns 0 when a cycle was run, with its report in *ret_report (the caller's
- * reference): also when the cycle failed. *ret_report is NULL if there
- * was nothing to suspend. Returns a negative errno with `error` set when no cycle was
- * begun: -ENOENT for a guest that does not exist, -EOPNOTSUPP without S3.
+ * Returns 0 if a cycle was run, even if the cycle failed; *ret_report is its
+ * report, owned by the caller. Returns 0 with *ret_report NULL if there was
+ * nothing to suspend. Returns a negative errno with `error` set if no cycle was
+ * begun, or its journal or report could not be written: -ENOENT for a guest
+ * that does not exist, -EOPNOTSUPP without S3.
  */
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct report **ret_report, struct error *error);
 
 /*
  * Reads the inventory and makes the plan for `params` (NULL: for all guests).
- * Returns 0 or negative as coordinator_suspend does; release: plan_done.
+ * Returns 0, or a negative errno with `error` set: -ENOENT for a guest that
+ * does not exist. Release: plan_done.
  */
 int coordinator_plan(struct coordinator *coordinator, const struct cycle_params *params,
 		     struct plan *ret_plan, struct error *error);

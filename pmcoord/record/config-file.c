@@ -14,8 +14,9 @@
 #include "pmcoord/parse.h"
 
 /*
- * Nobody waits an hour for a lid; a bound keeps sums of deadlines far from
- * overflow.
+ * The longest time span that is accepted; a longer one is an error. Nobody
+ * waits an hour for a host to sleep, and the limit keeps sums of deadlines far
+ * from overflow.
  */
 #define DURATION_MAX_US (3600ull * 1000000)
 
@@ -78,7 +79,7 @@ struct loader {
 	struct config *config;
 	config_warning_fn warn;
 	void *data;
-	char *problems; /* of the file being read, a line each */
+	char *problems; /* of the file being read, one per line; NULL: none */
 	bool out_of_memory;
 };
 
@@ -131,7 +132,10 @@ static int take_coordinator_key(struct loader *loader, const struct ini_position
 	return 0;
 }
 
-/* The last value for a pattern replaces all earlier ones; an empty value removes them. */
+/*
+ * Sets SuspendBefore= of a rule. The value replaces the values of all earlier
+ * rules with the same pattern; an empty value only removes them.
+ */
 static int set_suspend_before(struct config *config, struct config_rule *rule, const char *value,
 			      struct error *error)
 {
@@ -173,8 +177,9 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
 }
 
 /*
- * The rule for a pattern: that of the current section, or a new one behind all
- * others: the last rule wins, also one of a drop-in.
+ * Returns the rule for a pattern: the rule of the current section, or a new
+ * rule after all others, because the last rule that matches a guest wins, even
+ * if it is from a drop-in. Returns NULL when out of memory.
  */
 static struct config_rule *rule_for_pattern(struct config *config, const char *pattern,
 					    const struct ini_position *position)
@@ -201,7 +206,10 @@ static struct config_rule *rule_for_pattern(struct config *config, const char *p
 	return &rules[n];
 }
 
-/* Takes NAME out of: Guest "NAME". Returns false if it is not of that form. */
+/*
+ * Copies NAME out of a section of the form: Guest "NAME". Returns false if the
+ * section does not have this form or NAME does not fit.
+ */
 static bool guest_pattern(const char *section, char *ret, size_t size)
 {
 	static const char prefix[] = "Guest";
@@ -287,7 +295,8 @@ static int config_copy(const struct config *config, struct config *ret)
 
 /*
  * Reads a file into a copy of the configuration, and replaces the configuration
- * only if the file has no error: a broken drop-in changes nothing.
+ * by the copy only if the file has no error, so that a broken drop-in changes
+ * nothing.
  */
 static int load_file(struct config *config, const char *path, config_warning_fn warn, void *data,
 		     struct error *error)
@@ -297,7 +306,7 @@ static int load_file(struct config *config, const char *path, config_warning_fn 
 	int r = config_copy(config, &copy);
 
 	if (r < 0)
-		return error_set(error, r, "out of memory reading %s", path);
+		return error_set(error, r, "cannot read %s: out of memory", path);
 	r = ini_file_parse(path, take_key, collect_problem, &loader, error);
 	if (loader.out_of_memory)
 		r = -ENOMEM;
@@ -356,7 +365,7 @@ int config_load(struct config *config, const char *path, config_warning_fn warn,
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (asprintf(&directory, "%s.d", path) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
+		return error_set(error, -ENOMEM, "cannot read %s.d: out of memory", path);
 	r = load_drop_ins(config, directory, warn, data);
 	if (r < 0)
 		return error_set(error, r, "cannot read %s: %s", directory, strerror(-r));

@@ -9,14 +9,16 @@
 
 #define CONFIG_DEFAULT_PATH PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf"
 
+/* Gets a warning: one sentence, without a newline. */
 typedef void (*config_warning_fn)(void *data, const char *warning);
 
 /*
- * Reads `path`, and then the *.conf files of `path`.d in the order of their
- * names, over what `config` holds. A file that is not there is no error.
- * Unknown keys go to `warn`. Returns 0, or -EBADMSG with all problems of the
- * main file in `error` ("file:line: key: problem", a line each), or another
- * negative errno. A broken drop-in is skipped as a whole and goes to `warn`.
+ * Reads `path`, and then the *.conf files in `path`.d in the order of their
+ * names. Each file replaces the values in `config` that it sets. A missing file
+ * is no error. Unknown keys and sections are passed to `warn`. A drop-in with
+ * an error is skipped as a whole, and its errors are passed to `warn`. Returns
+ * 0; -EBADMSG with all errors of the main file in `error`, one per line
+ * ("file:line: key: problem"); or another negative errno with `error` set.
  */
 int config_load(struct config *config, const char *path, config_warning_fn warn, void *data,
 		struct error *error);

@@ -11,9 +11,10 @@
 #include "record/report-file.h"
 
 /*
- * The number of the last cycle is kept on /run too: agents remember the last
- * cycle they handled, so a number must not repeat even if its report could not
- * be written.
+ * Returns the number of the last cycle, which is kept on /run; 0: unknown. The
+ * reports alone are not enough: agents remember the last cycle that they
+ * handled, so that its number must not be used again even if its report could
+ * not be written.
  */
 static uint64_t last_number_on_run(const struct roots *roots)
 {
@@ -55,7 +56,10 @@ uint64_t cycle_id_next(const struct roots *roots, const struct inventory *invent
 	for (size_t i = 0; i < inventory->n_guests; i++) {
 		uint64_t requested = inventory->guests[i].agent.request.cycle;
 
-		/* The request of the next cycle is written ahead of time. */
+		/*
+		 * A request for `next` itself was written ahead of time, for
+		 * this cycle.
+		 */
 		if (requested > next && requested < UINT64_MAX)
 			next = requested + 1;
 	}

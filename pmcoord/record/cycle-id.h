@@ -10,12 +10,13 @@
 #include "host/roots.h"
 
 /*
- * A number above those of the reports, of /run and of the requests to agents in
- * xenstore, which remain when reports and /run are lost.
+ * Returns the number of the next cycle. It is greater than the numbers of all
+ * reports and of the last cycle on /run, and not less than those of the
+ * requests to agents in xenstore, which remain when reports and /run are lost.
  */
 uint64_t cycle_id_next(const struct roots *roots, const struct inventory *inventory);
 
-/* Records on /run that the number is used. Returns 0 or a negative errno. */
+/* Stores on /run that the number is used. Returns 0 or a negative errno. */
 int cycle_id_store(const struct roots *roots, uint64_t number);
 
 #endif

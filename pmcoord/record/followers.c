@@ -9,7 +9,7 @@
 
 struct followed {
 	uint64_t number;
-	struct journal_follower *follower; /* NULL: damaged */
+	struct journal_follower *follower; /* NULL: the journal is damaged */
 };
 
 void followers_done(struct followers *followers)

@@ -12,7 +12,10 @@
 
 struct followed;
 
-/* Set `directory` (borrowed), zero the rest. Release: followers_done. */
+/*
+ * The followed journals of a directory. The caller sets `directory`, which is
+ * borrowed, and zeroes the rest. Release: followers_done.
+ */
 struct followers {
 	const char *directory;
 	struct followed *journals;
@@ -22,21 +25,31 @@ struct followers {
 void followers_done(struct followers *followers);
 
 /*
- * Calls `observer` (may be NULL) for each new record of a cycle's journal; at
- * the first call for all its records. A damaged journal is not read again.
- * Returns 0, -ENOENT if there is no such journal and none was followed, or
- * another negative errno.
+ * Calls `observer`, unless it is NULL, for each record of a cycle's journal
+ * that is new since the last call; the first call reads the whole journal. A
+ * damaged journal is not read again. Returns 0, -ENOENT if there is no such
+ * journal and none was followed, or another negative errno.
  */
 int followers_read(struct followers *followers, uint64_t number, journal_observer_fn observer,
 		   void *data);
 
-/* Likewise for all followed journals, including removed ones. */
+/*
+ * Calls `observer`, unless it is NULL, for each new record of the followed
+ * journals, including removed ones.
+ */
 void followers_read_known(struct followers *followers, journal_observer_fn observer, void *data);
 
-/* Likewise for all journals in the directory. */
+/*
+ * Calls `observer`, unless it is NULL, for each new record of all journals in
+ * the directory. Returns 0 or a negative errno.
+ */
 int followers_read_directory(struct followers *followers, journal_observer_fn observer, void *data);
 
-/* Reads the rest of a removed journal. Returns whether it was followed. */
+/*
+ * Calls `observer`, unless it is NULL, for the last records of a removed
+ * journal, and stops following the journal. Returns whether the journal was
+ * followed.
+ */
 bool followers_end(struct followers *followers, uint64_t number, journal_observer_fn observer,
 		   void *data);
 

@@ -21,7 +21,7 @@
 
 struct journal {
 	int fd;
-	off_t end; /* of the last whole line */
+	off_t end; /* offset of the end of the last whole line */
 	char *path;
 	struct cycle cycle;
 	journal_observer_fn observer;
@@ -71,13 +71,16 @@ static int write_lines(struct journal *journal, const char *lines, size_t length
 
 	if (r == 0)
 		journal->end += (off_t)length;
-	/* Half a line would damage the next one. */
+	/* Half a line would damage the next one, so it is cut off. */
 	else if (ftruncate(journal->fd, journal->end) < 0)
 		return -EIO;
 	return r;
 }
 
-/* Writes the line first: every applied record must be in the file. */
+/*
+ * Writes the record and then applies it to the cycle, in this order, because
+ * every record that is applied must be in the file. Then calls the observer.
+ */
 static int append(struct journal *journal, const struct record *record, char *line, size_t size)
 {
 	int length = record_format(record, line, size);
@@ -132,7 +135,10 @@ static struct journal *journal_new(const char *directory, uint64_t number)
 	return journal;
 }
 
-/* Appends the line of one step to the buffer, and applies it. */
+/*
+ * Appends the record of one step to the buffer `lines`, and applies the record
+ * to the cycle.
+ */
 static int record_step(struct journal *journal, const struct plan *plan, const struct step *step,
 		       uint64_t now, FILE *lines)
 {
@@ -164,7 +170,7 @@ static int record_step(struct journal *journal, const struct plan *plan, const s
 	return cycle_apply(&journal->cycle, &record);
 }
 
-/* The warnings of the graph, for the report. */
+/* Writes records of the graph's warnings, which the report will show. */
 static int record_warnings(struct journal *journal, const struct plan *plan, uint64_t now)
 {
 	const char *warning;
@@ -176,7 +182,10 @@ static int record_warnings(struct journal *journal, const struct plan *plan, uin
 	return r;
 }
 
-/* All steps in one write: no guest has been touched yet. */
+/*
+ * Writes the records of all steps in one write, because nothing happens to a
+ * guest between them.
+ */
 static int record_plan(struct journal *journal, const struct plan *plan, uint64_t now)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -213,7 +222,8 @@ int journal_create(const char *directory, const struct cycle_head *head, const s
 	if (!journal)
 		r = -ENOMEM;
 	if (r < 0)
-		return error_set(error, r, "cannot make %s: %s", directory, strerror(-r));
+		return error_set(error, r, "cannot create the directory %s: %s", directory,
+				 strerror(-r));
 	journal->fd = open(journal->path, O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 	if (journal->fd < 0)
 		return error_set(error, -errno, "cannot create the journal %s: %s", journal->path,
@@ -232,7 +242,10 @@ int journal_create(const char *directory, const struct cycle_head *head, const s
 	return 0;
 }
 
-/* Applies one line, without its newline, as the next record of the cycle. */
+/*
+ * Applies one line, given without its newline, as the next record of the cycle.
+ * Exactly the first record must be the head.
+ */
 static int replay_line(struct cycle *cycle, char *line, size_t length, bool first,
 		       struct record *ret)
 {
@@ -243,9 +256,9 @@ static int replay_line(struct cycle *cycle, char *line, size_t length, bool firs
 }
 
 /*
- * Applies the whole lines from `*end` on, which moves to behind the last of
- * them: a line without its newline was torn by a crash and never took effect,
- * or is being written.
+ * Applies the whole lines from `*end` on, and moves `*end` behind the last of
+ * them. A line without its newline is not applied: either the line was torn by
+ * a crash and its record never took effect, or the line is still being written.
  */
 static int replay(struct cycle *cycle, FILE *file, off_t *end, journal_observer_fn observer,
 		  void *data)
@@ -280,7 +293,7 @@ static int check_needs(const struct cycle *cycle)
 	return 0;
 }
 
-/* Reads the file of a journal whose path is set. */
+/* Reads and replays the file at journal->path. */
 static int load(struct journal *journal, off_t *ret_end, struct error *error)
 {
 	_cleanup_(fclosep) FILE *file = fopen(journal->path, "re");
@@ -291,10 +304,12 @@ static int load(struct journal *journal, off_t *ret_end, struct error *error)
 				 strerror(errno));
 	r = replay(&journal->cycle, file, ret_end, NULL, NULL);
 	if (r == 0 && *ret_end == 0)
-		r = -EBADMSG; /* no head */
+		r = -EBADMSG; /* there is no head */
 	if (r == 0)
 		r = check_needs(&journal->cycle);
-	return r < 0 ? error_set(error, r, "%s is not a journal of this version", journal->path)
+	return r < 0 ? error_set(error, r,
+				 "the journal %s is damaged, or of another version of pmcoord",
+				 journal->path)
 		     : 0;
 }
 
@@ -303,14 +318,16 @@ int journal_open(const char *directory, uint64_t number, struct journal **ret_jo
 {
 	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, number);
 	off_t end = 0;
-	int r = journal ? load(journal, &end, error) : error_set(error, -ENOMEM, "out of memory");
+	int r = journal ? load(journal, &end, error)
+			: error_set(error, -ENOMEM, "cannot read the journals in %s: out of memory",
+				    directory);
 
 	if (r < 0)
 		return r;
 	journal->fd = open(journal->path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (journal->fd < 0 || ftruncate(journal->fd, end) < 0)
-		return error_set(error, -errno, "cannot append to %s: %s", journal->path,
-				 strerror(errno));
+		return error_set(error, -errno, "cannot append to the journal %s: %s",
+				 journal->path, strerror(errno));
 	journal->end = end;
 	*ret_journal = TAKE_PTR(journal);
 	return 0;
@@ -321,7 +338,9 @@ int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle
 {
 	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, number);
 	off_t end = 0;
-	int r = journal ? load(journal, &end, error) : error_set(error, -ENOMEM, "out of memory");
+	int r = journal ? load(journal, &end, error)
+			: error_set(error, -ENOMEM, "cannot read the journals in %s: out of memory",
+				    directory);
 
 	if (r < 0)
 		return r;
@@ -334,7 +353,7 @@ int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle
 
 struct journal_follower {
 	FILE *file;
-	off_t end;
+	off_t end; /* offset of the end of the last line that was read */
 	struct cycle cycle;
 };
 
@@ -346,7 +365,8 @@ int journal_follow(const char *directory, uint64_t number, struct journal_follow
 
 	if (!follower || asprintf(&path, "%s/%" PRIu64, directory, number) < 0) {
 		free(follower);
-		return error_set(error, -ENOMEM, "out of memory");
+		return error_set(error, -ENOMEM, "cannot read the journals in %s: out of memory",
+				 directory);
 	}
 	follower->file = fopen(path, "re");
 	if (!follower->file) {
@@ -370,7 +390,7 @@ void journal_follower_free(struct journal_follower *follower)
 int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
 			  void *data)
 {
-	/* Also drops the buffer and the end-of-file flag. */
+	/* Seeking also drops the stream's buffer and its end-of-file flag. */
 	if (fseeko(follower->file, follower->end, SEEK_SET) < 0)
 		return -errno;
 	return replay(&follower->cycle, follower->file, &follower->end, observer, data);

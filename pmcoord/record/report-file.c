@@ -34,7 +34,10 @@ uint64_t report_last_number(const char *directory)
 	return n > 0 ? numbers[n - 1] : 0;
 }
 
-/* All users may read reports, whatever the umask of this process. */
+/*
+ * Creates the directory if it does not exist. All users may read it, whatever
+ * the umask of this process is.
+ */
 static int make_directory(const char *directory)
 {
 	int r;
@@ -55,17 +58,23 @@ static int write_file(const char *path, const struct report *report)
 
 	if (!file)
 		return -errno;
-	fd = -EBADF; /* the stream closes it */
+	fd = -EBADF; /* closed with the stream */
 	r = report_print_json(report, file);
 	if (r < 0)
 		return r;
-	/* On disk before the rename: a power cut leaves the old file or the new one. */
+	/*
+	 * The data must be on disk before the rename, so that a power cut
+	 * leaves the old file or the new one.
+	 */
 	if (fflush(file) != 0 || fchmod(fileno(file), 0644) < 0 || fdatasync(fileno(file)) < 0)
 		return -errno;
 	return 0;
 }
 
-/* Removes all but the newest `keep`; a report that cannot be removed is tried again later. */
+/*
+ * Removes all reports but the newest `keep` ones and that of cycle `newest`. A
+ * report that cannot be removed is tried again when the next one is saved.
+ */
 static void prune(const char *directory, uint64_t newest, uint64_t keep)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
@@ -88,9 +97,13 @@ int report_save(const char *directory, const struct report *report, uint64_t kee
 	_cleanup_(freep) char *temporary = NULL;
 	int r;
 
-	/* One name for all reports: the next one overwrites what a crash left. */
+	/*
+	 * All reports have the same temporary name, so that the next one
+	 * overwrites what a crash has left.
+	 */
 	if (!path || asprintf(&temporary, "%s/.new", directory) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
+		return error_set(error, -ENOMEM, "cannot write a report to %s: out of memory",
+				 directory);
 	r = make_directory(directory);
 	if (r == 0)
 		r = write_file(temporary, report);
@@ -136,7 +149,8 @@ int report_load(const char *directory, uint64_t number, struct report **ret_repo
 			directory);
 	path = report_path(directory, number ? number : numbers[n - 1]);
 	if (!path)
-		return error_set(error, -ENOMEM, "out of memory");
+		return error_set(error, -ENOMEM, "cannot read a report in %s: out of memory",
+				 directory);
 	if (number && access(path, F_OK) < 0 && errno == ENOENT)
 		return error_set(error, -ENOENT,
 				 "there is no report of cycle %" PRIu64

@@ -17,7 +17,10 @@
 #include "model/domain-id.h"
 #include "model/plan.h"
 
-/* Ten years: no cycle is longer. */
+/*
+ * The latest moment of a cycle, ten years after its start. No cycle is longer,
+ * and a later moment in a file is read as MOMENT_NEVER.
+ */
 #define TIME_MAX_US (10ll * 366 * 86400 * 1000000)
 
 /* ---- writing ------------------------------------------------------------ */
@@ -246,7 +249,10 @@ static int read_object(struct json_object *object, struct report *report)
 	return r < 0 ? r : read_guests(object, report);
 }
 
-/* Takes ownership of `object`, also on failure. */
+/*
+ * Makes a report from a JSON object. Takes ownership of `object`, also on
+ * failure.
+ */
 static int take_object(struct json_object *object, struct report **ret_report)
 {
 	_cleanup_(report_freep) struct report *report = calloc(1, sizeof(*report));

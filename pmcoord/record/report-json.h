@@ -3,8 +3,9 @@
 #define PMCOORD_RECORD_REPORT_JSON_H
 
 /*
- * A report as JSON: for its file, for --json and for the bus. A moment that was
- * not reached is null. Pure: no I/O but to the stream.
+ * Reports as JSON: for their files, for --json and for D-Bus. A moment that was
+ * not reached is null. Pure: no I/O except on the stream or descriptor of the
+ * caller.
  */
 
 #include <stdio.h>
@@ -12,20 +13,21 @@
 #include "record/report.h"
 
 /*
- * Formats the report, on one line without a newline. The text is the caller's.
+ * Formats the report on one line, without a newline. The caller frees the text.
  * Returns 0 or -ENOMEM.
  */
 int report_format(const struct report *report, char **ret_text);
 
-/* Prints the report, indented. Returns 0, -ENOMEM or -EIO. */
+/* Prints the report with indentation. Returns 0, -ENOMEM or -EIO. */
 int report_print_json(const struct report *report, FILE *out);
 
 /*
- * Reads a report. Its cycle, its result, and the mechanism and outcome of each
- * guest must be known to this version; any other value that is missing or wrong
- * is read as empty, false or MOMENT_NEVER. Moments later than ten years are
- * MOMENT_NEVER, so that sums and differences of any two are safe. Returns 0,
- * -EBADMSG or -ENOMEM. Release: report_free.
+ * Read a report, from a text or from a descriptor. The cycle's number and
+ * result, and the mechanism and outcome of each guest, must be known to this
+ * version. Any other value that is missing or wrong is read as empty, false or
+ * MOMENT_NEVER. Moments later than ten years are read as MOMENT_NEVER, so that
+ * sums and differences of two moments cannot overflow. Return 0, -EBADMSG or
+ * -ENOMEM. Release: report_free.
  */
 int report_parse(const char *text, struct report **ret_report);
 int report_read(int fd, struct report **ret_report);

@@ -13,7 +13,10 @@
 
 /* ---- making ------------------------------------------------------------- */
 
-/* A text that was cut within a character ends with '?'. */
+/*
+ * Copies as much of a text as fits. A character that is cut in the middle
+ * becomes '?'.
+ */
 static void copy_text(char *ret, size_t size, const char *text)
 {
 	text_sanitize(text, strlen(text), ret, size);
@@ -24,7 +27,10 @@ static void copy_guest(const struct cycle_guest *guest, struct report_guest *ret
 	*ret = (struct report_guest){
 		.domid = guest->domid,
 		.mechanism = guest->mechanism,
-		/* A cycle that was undone first has not failed the guest. */
+		/*
+		 * The cycle was undone before the guest's turn: the guest has
+		 * not failed.
+		 */
 		.outcome = guest->outcome == OUTCOME_PENDING ? OUTCOME_SKIPPED : guest->outcome,
 		.degraded = guest->degraded,
 		.stranded = guest->stranded,
@@ -142,7 +148,10 @@ const struct report_guest *report_find_guest(const struct report *report, const 
 	return NULL;
 }
 
-/* The first with the worst verdict; NULL if all guests are ok. */
+/*
+ * Returns the first guest with the worst verdict; NULL if all verdicts are
+ * VERDICT_OK.
+ */
 static const struct report_guest *find_worst(const struct report *report)
 {
 	enum guest_verdict worst = VERDICT_OK;
@@ -190,7 +199,10 @@ void report_explain(const struct report *report, char *ret, size_t size)
 	length = snprintf(ret, size, "cycle %" PRIu64 " %s%s%s", report->cycle,
 			  cycle_result_name(report->result), report->detail[0] ? ": " : "",
 			  report->detail);
-	/* The detail of a failed cycle is the whole reason. */
+	/*
+	 * The detail of a failed cycle is the whole reason, so no guest is
+	 * added.
+	 */
 	if (report->detail[0] && report->result == RESULT_FAILED)
 		return;
 	guest = find_worst(report);

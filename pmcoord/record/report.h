@@ -4,8 +4,8 @@
 
 /*
  * The report of a cycle: when each guest was requested, suspended and resumed,
- * and what went wrong. Made from the cycle's records, or read from a file. Pure:
- * no I/O.
+ * and what went wrong. A report is made from the cycle's records or read from a
+ * file (report-json.h). Pure: no I/O.
  */
 
 #include <stdbool.h>
@@ -19,7 +19,10 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 
-/* Times are µs since the start of the cycle; MOMENT_NEVER: not reached. */
+/*
+ * A guest in a report. Times are in µs since the start of the cycle;
+ * MOMENT_NEVER: not reached.
+ */
 struct report_guest {
 	char name[GUEST_NAME_MAX];
 	uint32_t domid;
@@ -27,9 +30,9 @@ struct report_guest {
 	enum mechanism mechanism;
 	enum cycle_outcome outcome; /* never OUTCOME_PENDING */
 	char detail[CYCLE_DETAIL_MAX];
-	bool degraded;
-	bool stranded;
-	bool gone;
+	bool degraded; /* it runs with a loss, which `detail` names */
+	bool stranded; /* it could not be resumed */
+	bool gone; /* its domain no longer exists */
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;
 };
@@ -38,55 +41,66 @@ struct report {
 	uint64_t cycle; /* > 0 */
 	char started[MOMENT_TEXT_SIZE]; /* see moment_format */
 	enum cycle_result result;
-	char trigger[16];
-	char detail[CYCLE_DETAIL_MAX];
-	bool kept_suspended; /* guests are, until they are resumed */
+	char trigger[16]; /* what caused the cycle, as one word */
+	char detail[CYCLE_DETAIL_MAX]; /* why the cycle was aborted or the host not asleep; notes */
+	bool kept_suspended; /* guests are kept suspended until a command resumes them */
 	int64_t slept_us; /* MOMENT_NEVER: the host did not sleep */
 	int64_t written_bytes; /* MOMENT_NEVER: not measured */
 	struct cycle_phase *phases;
 	size_t n_phases;
-	struct string_list warnings;
+	struct string_list warnings; /* of the graph: dependency loops that were broken */
 	struct report_guest *guests; /* in suspend order */
 	size_t n_guests;
 };
 
 /*
- * Makes the report of a cycle as it is now. Copies everything; reads no file, so
- * that it can run right after the wake. Returns 0 or -ENOMEM. Release:
- * report_free.
+ * Makes the report of a cycle in its present state, and borrows nothing from
+ * the cycle. Reads no file, so that it can be called right after the wake, when
+ * disks may not work yet. Returns 0 or -ENOMEM. Release: report_free, which
+ * takes NULL.
  */
 int report_new(const struct cycle *cycle, struct report **ret_report);
 void report_free(struct report *report);
 void report_freep(struct report **report);
 
-/* The one judgement of a guest: all messages, tables and logs follow it. */
+/*
+ * Judges how the guest's part of the cycle went. All messages, tables and logs
+ * use this verdict.
+ */
 enum guest_verdict report_guest_verdict(const struct report_guest *guest);
 
 /*
- * The guest whose suspend took longest, and the first that could not be resumed;
- * borrowed, NULL if there is none.
+ * Return the guest that took longest to suspend, and the first guest that could
+ * not be resumed; borrowed. Return NULL if there is no such guest.
  */
 const struct report_guest *report_slowest(const struct report *report);
 const struct report_guest *report_stranded(const struct report *report);
 
-/* By its name; borrowed, NULL if there is none. */
+/* Returns the guest called `name`; borrowed. Returns NULL if there is none. */
 const struct report_guest *report_find_guest(const struct report *report, const char *name);
 
 /*
- * Writes why the cycle is not ok, in one sentence: "cycle 3 degraded: mail was
- * paused: did not suspend within 10 s". Writes "" for a cycle that is ok.
+ * Writes in one sentence why the cycle is not ok, e.g. "cycle 3 degraded: mail
+ * was paused: did not suspend within 10 s". Writes "" if the cycle is ok.
  */
 void report_explain(const struct report *report, char *ret, size_t size);
 
-/* How long the guest took from its request to its suspension; MOMENT_NEVER. */
+/*
+ * Returns the time from the guest's request to its suspension, in µs;
+ * MOMENT_NEVER if the guest was not requested or not suspended.
+ */
 int64_t report_guest_suspend_us(const struct report_guest *guest);
 
-/* When the phase that suspends guests ended; MOMENT_NEVER. */
+/*
+ * Returns when the phase that suspends guests ended, in µs since the start of
+ * the cycle; MOMENT_NEVER if it did not end.
+ */
 int64_t report_suspend_end_us(const struct report *report);
 
 /*
- * When the resume began that made `guest` run: guests that were kept suspended
- * can be resumed by several. MOMENT_NEVER if it does not run.
+ * Returns when the resume began that made `guest` run, in µs since the start of
+ * the cycle; MOMENT_NEVER if the guest does not run. A cycle can have several
+ * resumes if its guests were kept suspended.
  */
 int64_t report_resume_start_us(const struct report *report, const struct report_guest *guest);
 

@@ -3,7 +3,7 @@
 #define PMCOORD_RECORD_SERIES_H
 
 /*
- * Statistics over the reports of several cycles: the times in which each guest,
+ * Statistics of the reports of several cycles: the times in which each guest,
  * and all guests together, suspended and resumed. Pure: no I/O.
  */
 
@@ -16,41 +16,49 @@
 #include "record/report.h"
 #include "record/statistics.h"
 
-/* A guest by one mechanism; a guest that used two has two of these. */
+/*
+ * The figures of one guest with one mechanism; a guest that used two mechanisms
+ * has two entries.
+ */
 struct series_guest {
 	char name[GUEST_NAME_MAX];
 	enum mechanism mechanism;
-	size_t outcomes[OUTCOME_FAILED + 1];
-	struct samples suspend; /* its request → suspended */
-	struct samples resume; /* its resume hypercall */
-	struct samples running; /* the wake, or the start of the resume → running */
-	struct samples ready; /* likewise → its devices are ready */
+	size_t outcomes[OUTCOME_FAILED + 1]; /* number of cycles, by enum cycle_outcome */
+	struct samples suspend; /* from its request to its suspension */
+	struct samples resume; /* from the start of its resume hypercall to its end */
+	struct samples running; /* from the wake, or the start of the resume, until it runs */
+	struct samples ready; /* from the wake, or the start of the resume, to `ready` */
 };
 
-/* Begins as zeros. */
+/*
+ * The figures of several cycles. The caller zeroes it before the first use.
+ * Release: series_done.
+ */
 struct series {
 	struct series_guest *guests; /* in the order in which they were suspended */
 	size_t n_guests;
 	size_t n_cycles;
-	size_t results[RESULT_FAILED + 1];
-	struct samples suspend_all; /* first request → last guest suspended */
-	struct samples resume_all; /* start of the resume → last guest running */
+	size_t results[RESULT_FAILED + 1]; /* number of cycles, by enum cycle_result */
+	struct samples suspend_all; /* from the first request to the last suspension */
+	struct samples resume_all; /* from the start of the resume until the last guest runs */
 };
 
 void series_done(struct series *series);
 
 /*
- * The time in which all guests of a cycle suspended (first request to last
- * guest), and in which all resumed (start of the resume to last guest), in µs.
- * MOMENT_NEVER unless every guest of the plan was suspended, and was resumed.
+ * Return the time in which all guests of a cycle suspended (from the first
+ * request to the last suspension) or resumed (from the start of the resume
+ * until the last guest runs), in µs. Return MOMENT_NEVER if a guest of the plan
+ * was not suspended or not resumed, respectively.
  */
 int64_t series_suspend_us(const struct report *report);
 int64_t series_resume_us(const struct report *report);
 
 /*
- * Adds a report: of guest `name`, NULL: of all guests of its plan. Times count
- * only of guests that were suspended; those of all together only if all were.
- * Returns 0 or -ENOMEM.
+ * Adds a report: the figures of guest `name`, or of all guests of the plan
+ * (NULL). Times of a guest are added only if the guest was suspended, and times
+ * of all guests together only if all were suspended or resumed. Returns 0 or
+ * -ENOMEM.
  */
 int series_add(struct series *series, const struct report *report, const char *name);
 

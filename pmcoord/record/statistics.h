@@ -11,41 +11,48 @@
 
 #include "base/moment.h"
 
-/* Spans of time in µs. Begins as zeros. */
+/*
+ * Time spans in µs. The caller zeroes it before the first use. Release:
+ * samples_done.
+ */
 struct samples {
 	int64_t *values_us;
 	size_t n_values;
 };
 
+/* All fields are MOMENT_NEVER if there were no samples. */
 struct summary {
 	int64_t avg_us, min_us, median_us, max_us;
 };
 
 /*
- * Adds a span; MOMENT_NEVER (a moment that was not reached) is no measurement
- * and adds nothing. Returns 0 or -ENOMEM.
+ * Adds a span. MOMENT_NEVER stands for a span that was not measured, and adds
+ * nothing. Returns 0 or -ENOMEM.
  */
 int samples_add(struct samples *samples, int64_t span_us);
 
-/* Adds all of `more`. Returns 0 or -ENOMEM. */
+/* Adds all spans in `more`. Returns 0 or -ENOMEM. */
 int samples_merge(struct samples *samples, const struct samples *more);
 
 void samples_done(struct samples *samples);
 
 /*
- * Sorts the samples and sums them up; the median of an even number is the mean
- * of the middle two. Without samples all of the summary is MOMENT_NEVER.
+ * Sorts the samples and returns their summary. The median of an even number of
+ * samples is the mean of the two in the middle.
  */
 struct summary samples_summarize(struct samples *samples);
 
 /*
- * Adds {"avg","min","median","max"} in µs under `key`, or null without samples.
- * `status` as in json.h.
+ * Adds {"avg", "min", "median", "max"} in µs under `key`, or null if there are
+ * no samples. `status` is used as described in json.h.
  */
 void samples_add_json(struct samples *samples, struct json_object *object, const char *key,
 		      int *status);
 
-/* The four as cells of a table, in ms; all empty without samples. */
+/*
+ * Average, minimum, median and maximum as table cells, in ms; all empty without
+ * samples.
+ */
 struct summary_cells {
 	char avg[SPAN_TEXT_SIZE], min[SPAN_TEXT_SIZE];
 	char median[SPAN_TEXT_SIZE], max[SPAN_TEXT_SIZE];

@@ -20,7 +20,7 @@
 
 /* ---- judging ------------------------------------------------------------ */
 
-/* The phase that has not ended; NULL if there is none. */
+/* Returns the phase that has not ended; NULL if there is none. */
 static const struct cycle_phase *open_phase(const struct cycle *cycle)
 {
 	const struct cycle_phase *last =
@@ -29,10 +29,13 @@ static const struct cycle_phase *open_phase(const struct cycle *cycle)
 	return last && last->duration_us == CYCLE_NEVER ? last : NULL;
 }
 
-/* The running cycle, NULL if there is none. */
+/* Returns the running cycle; NULL if there is none. */
 static const struct cycle *current_cycle(const struct status *status)
 {
-	/* A cycle that keeps its guests suspended has no open phase. */
+	/*
+	 * A cycle whose guests are kept suspended does not run: it has no open
+	 * phase.
+	 */
 	for (size_t i = status->n_cycles; status->locked && i-- > 0;)
 		if (!status->cycles[i].ended && open_phase(&status->cycles[i]))
 			return &status->cycles[i];
@@ -52,7 +55,7 @@ static enum status_state judge(const struct status *status)
 	return STATUS_IDLE;
 }
 
-/* Whether the open phase waits for this guest. */
+/* Whether the open phase, which is called `phase`, waits for this guest. */
 static bool is_waited_for(const struct cycle_guest *guest, const char *phase)
 {
 	if (strcmp(phase, "suspend") == 0)
@@ -72,7 +75,10 @@ static bool is_suspended(const struct cycle_guest *guest)
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* Skips journals of an earlier boot: their guests are gone. */
+/*
+ * Reads a journal. Skips journals of an earlier boot, because their guests are
+ * gone.
+ */
 static int read_cycle(const struct roots *roots, uint64_t number, const char *boot_id,
 		      struct status *status)
 {
@@ -80,9 +86,9 @@ static int read_cycle(const struct roots *roots, uint64_t number, const char *bo
 	int r = journal_read(roots->journals, number, cycle, NULL);
 
 	if (r == -ENOENT)
-		return 0; /* it ended after the directory was read */
+		return 0; /* the cycle ended after the directory was read */
 	if (r == -EBADMSG && status->locked)
-		return 0; /* its coordinator is creating it */
+		return 0; /* a coordinator is creating this journal */
 	if (r == -EBADMSG) {
 		status->n_unreadable++;
 		return 0;
@@ -149,7 +155,7 @@ int status_read(const struct roots *roots, struct status *ret_status, struct err
 		return r;
 	}
 	status.n_unreadable += count_set_aside(roots);
-	/* `pmcoord report` says why a report cannot be read. */
+	/* An error is ignored here, because `pmcoord report` shows it. */
 	if (report_load(roots->reports, 0, &status.last, NULL) < 0)
 		status.last = NULL;
 	status.state = judge(&status);
@@ -178,7 +184,7 @@ static const char *const state_names[] = {
 };
 ENUM_COMPLETE(state_names, STATUS_INTERRUPTED);
 
-/* CLOCK_REALTIME of a moment of the cycle. */
+/* Converts a moment of the cycle to µs of CLOCK_REALTIME. */
 static uint64_t moment(const struct cycle *cycle, int64_t at_us)
 {
 	return cycle->head.started_us + (uint64_t)at_us;
@@ -290,19 +296,19 @@ static void print_span_since(uint64_t then_us, uint64_t now_us, FILE *out)
 {
 	char text[SPAN_TEXT_SIZE];
 
-	/* The clock may have been set back. */
+	/* If the clock was set back, the span is shown as 0. */
 	fprintf(out, "%s", span_format(now_us > then_us ? (int64_t)(now_us - then_us) : 0, text));
 }
 
 static void print_suspended(const struct cycle *cycle, FILE *out)
 {
-	size_t n_acting = 0, n_suspended = 0;
+	size_t n_planned = 0, n_suspended = 0;
 
 	for (size_t i = 0; i < cycle->n_guests; i++) {
-		n_acting += cycle->guests[i].mechanism != MECHANISM_NONE;
+		n_planned += cycle->guests[i].mechanism != MECHANISM_NONE;
 		n_suspended += is_suspended(&cycle->guests[i]);
 	}
-	fprintf(out, LINE "%zu of %zu guests\n", "Suspended", n_suspended, n_acting);
+	fprintf(out, LINE "%zu of %zu guests\n", "Suspended", n_suspended, n_planned);
 }
 
 static void print_waiting(const struct cycle *cycle, const char *phase, uint64_t now_us, FILE *out)
@@ -377,7 +383,10 @@ static void print_last(const struct report *report, FILE *out)
 	fprintf(out, "%s%s\n", report->detail[0] ? ": " : "", report->detail);
 }
 
-/* The first cycle whose coordinator died; there is one in STATUS_INTERRUPTED. */
+/*
+ * Returns the number of the first cycle whose coordinator died; there is one in
+ * STATUS_INTERRUPTED.
+ */
 static uint64_t interrupted_cycle(const struct status *status)
 {
 	for (size_t i = 0; i < status->n_cycles; i++)

@@ -4,7 +4,7 @@
 
 /*
  * The present state of pmcoord: the running cycle, the suspended guests and the
- * last report. Read from the journals on /run, the lock and the reports.
+ * last report. It is read from the journals on /run, the lock and the reports.
  */
 
 #include <stdbool.h>
@@ -17,32 +17,33 @@
 #include "record/report.h"
 
 enum status_state {
-	STATUS_IDLE,
+	STATUS_IDLE, /* no cycle is running, and no guest is kept suspended */
 	STATUS_RUNNING, /* a cycle is running */
-	STATUS_KEPT_SUSPENDED, /* guests stay suspended until they are resumed */
-	STATUS_INTERRUPTED, /* a cycle whose coordinator died */
+	STATUS_KEPT_SUSPENDED, /* guests stay suspended until a command resumes them */
+	STATUS_INTERRUPTED, /* the coordinator of a cycle died before the guests were resumed */
 };
 
 struct status {
 	enum status_state state;
-	bool has_daemon; /* set by the caller: no file has this */
-	bool locked; /* a coordinator is running … */
-	char holder[128]; /* … and calls itself so; may be "" */
-	struct cycle *cycles; /* of this boot, not ended, ascending */
+	bool has_daemon; /* a daemon is running; set by the caller, because no file tells this */
+	bool locked; /* a coordinator holds the lock */
+	char holder[128]; /* what that coordinator calls itself; may be "" */
+	struct cycle *cycles; /* those of this boot that have a journal, ascending */
 	size_t n_cycles;
-	size_t n_unreadable; /* damaged journals */
-	struct report *last; /* NULL: none */
+	size_t n_unreadable; /* number of damaged journals */
+	struct report *last; /* the newest report; NULL: none, or it cannot be read */
 };
 
 /*
- * Returns 0, or a negative errno with `error` set: -EACCES without the
- * privilege to read the files. Release: status_done.
+ * Reads the status, except for has_daemon. Returns 0, or a negative errno with
+ * `error` set: -EACCES if the user may not read the files. Release:
+ * status_done.
  */
 int status_read(const struct roots *roots, struct status *ret_status, struct error *error);
 void status_done(struct status *status);
 
 /*
- * Prints it for people, or as one JSON object. `now_us` is CLOCK_REALTIME.
+ * Prints the status as text, or as one JSON object. `now_us` is CLOCK_REALTIME.
  * Returns 0 or a negative errno.
  */
 int status_print(const struct status *status, uint64_t now_us, bool json, FILE *out);

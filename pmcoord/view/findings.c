@@ -11,10 +11,13 @@
 #include "pmcoord/enum-name.h"
 #include "pmcoord/json.h"
 
-/* Columns of text: the terminal's width within these limits. */
+/*
+ * The width of the text in columns: that of the terminal within these limits,
+ * or WIDTH_WITHOUT_TERMINAL.
+ */
 #define WIDTH_MAX 100
 #define WIDTH_MIN 40
-#define WIDTH_OF_PIPES 79
+#define WIDTH_WITHOUT_TERMINAL 79
 
 static const char *const level_names[] = {
 	[FINDING_ERROR] = "error",
@@ -114,13 +117,16 @@ static size_t width_of(FILE *out)
 	int fd = fileno(out);
 
 	if (fd < 0 || ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-		return WIDTH_OF_PIPES;
+		return WIDTH_WITHOUT_TERMINAL;
 	if (size.ws_col < WIDTH_MIN)
 		return WIDTH_MIN;
 	return size.ws_col < WIDTH_MAX ? size.ws_col : WIDTH_MAX;
 }
 
-/* Prints text from `column` on, wrapped at `width`, with hanging indent. */
+/*
+ * Prints a text that begins at `column`, wraps it at `width`, and indents each
+ * further line by `indent`.
+ */
 static void print_wrapped(const char *text, size_t column, size_t indent, size_t width, FILE *out)
 {
 	while (*text) {

@@ -32,8 +32,8 @@ struct findings {
 void findings_done(struct findings *findings);
 
 /*
- * Appends a finding; all strings are copied, `format` makes the message. Sets
- * out_of_memory on failure.
+ * Appends a finding. `format` makes its message, and all strings are copied.
+ * When out of memory, appends nothing and sets out_of_memory.
  */
 void findings_add(struct findings *findings, enum finding_level level, const char *subject,
 		  const char *advice, const char *format, ...) _printf_(5, 6);
@@ -42,9 +42,9 @@ void findings_add(struct findings *findings, enum finding_level level, const cha
 bool findings_are_ok(const struct findings *findings);
 
 /*
- * Prints the findings, errors first, as one JSON object or as text.
- * `with_info`: text includes level info; JSON always does. Returns 0, -ENOMEM
- * (also where out_of_memory is set) or -EIO.
+ * Prints the findings, errors first, as text or as one JSON object. The text
+ * contains findings of level info only if `with_info` is set; JSON always
+ * contains them. Returns 0, -EIO, or -ENOMEM, also if out_of_memory is set.
  */
 int findings_print(const struct findings *findings, bool json, bool with_info, FILE *out);
 

@@ -13,7 +13,9 @@
 #include "pmcoord/stop-signals.h"
 #include "record/followers.h"
 
+/* Events in the directory of journals. */
 #define JOURNALS_CHANGE (IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+/* Events after which the directory is no longer at its path. */
 #define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)
 
 struct monitor {
@@ -21,7 +23,7 @@ struct monitor {
 	const struct monitor_observer *listener;
 	sd_event *event;
 	sd_event_source *watch;
-	bool watches_parent; /* the directory does not exist yet */
+	bool watches_ancestor; /* the directory does not exist; `watch` is on an ancestor */
 	struct followers followers;
 	struct error *error;
 };
@@ -72,7 +74,10 @@ static int add_watch(struct monitor *monitor, const char *path, uint32_t mask)
 				    on_change, monitor);
 }
 
-/* Waits for the next missing part of the path, at its nearest ancestor. */
+/*
+ * Watches the nearest ancestor of the directory that exists, until the next
+ * part of the path is created.
+ */
 static int watch_ancestor(struct monitor *monitor)
 {
 	_cleanup_(freep) char *path = strdup(monitor->journals);
@@ -85,7 +90,7 @@ static int watch_ancestor(struct monitor *monitor)
 		if (strcmp(path, "/") == 0)
 			break;
 	}
-	monitor->watches_parent = true;
+	monitor->watches_ancestor = true;
 	return path ? r : -ENOMEM;
 }
 
@@ -94,26 +99,29 @@ static int watch(struct monitor *monitor)
 	int r;
 
 	do {
-		monitor->watches_parent = false;
+		monitor->watches_ancestor = false;
 		r = add_watch(monitor, monitor->journals, JOURNALS_CHANGE | DIRECTORY_GOES);
 		if (r == -ENOENT)
 			r = watch_ancestor(monitor);
-		/* It may have been created before its ancestor was watched. */
-	} while (r >= 0 && monitor->watches_parent && access(monitor->journals, F_OK) == 0);
+		/*
+		 * The directory may have been created before its ancestor was
+		 * watched.
+		 */
+	} while (r >= 0 && monitor->watches_ancestor && access(monitor->journals, F_OK) == 0);
 	if (r < 0) {
 		error_set(monitor->error, r, "cannot watch %s: %s%s", monitor->journals,
 			  strerror(-r), r == -EACCES ? ": use sudo" : "");
 		error_mark(monitor->error, -EACCES, OUTCOME_NOT_PERMITTED);
 		return r;
 	}
-	return monitor->watches_parent ? 0 : read_journals(monitor);
+	return monitor->watches_ancestor ? 0 : read_journals(monitor);
 }
 
 static int handle_change(struct monitor *monitor, const struct inotify_event *event)
 {
 	uint64_t number;
 
-	if (monitor->watches_parent || event->mask & DIRECTORY_GOES)
+	if (monitor->watches_ancestor || event->mask & DIRECTORY_GOES)
 		return watch(monitor);
 	if (event->mask & IN_Q_OVERFLOW)
 		return read_journals(monitor);
@@ -147,7 +155,7 @@ int monitor_run(const char *journals, const struct monitor_observer *listener, s
 	};
 	int r = sd_event_new(&monitor.event);
 
-	/* Without a handler the loop ends with status 0. */
+	/* With NULL as handler, a stop signal ends the loop with status 0. */
 	if (r >= 0)
 		r = stop_signals_watch(monitor.event, SD_EVENT_PRIORITY_NORMAL, NULL, NULL);
 	if (r >= 0 && listener->join)

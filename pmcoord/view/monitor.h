@@ -3,8 +3,8 @@
 #define PMCOORD_VIEW_MONITOR_H
 
 /*
- * Follows the cycles of all processes through their journals. Waits by inotify:
- * no wake-ups while no cycle runs.
+ * Follows the cycles of all processes through their journals. Waits by inotify,
+ * so that nothing wakes this process while no cycle runs.
  */
 
 #include <stdint.h>
@@ -15,19 +15,23 @@
 struct sd_event;
 
 struct monitor_observer {
-	/* Gets each record; first those of the journals that exist already. */
+	/*
+	 * Gets each record, beginning with those of the journals that already
+	 * exist.
+	 */
 	journal_observer_fn observer;
-	/* A cycle ended before its journal could be opened. */
+	/* Called if a cycle ended before its journal could be opened. */
 	void (*missed)(void *data, uint64_t number);
-	/* Adds events to the loop before it runs; may be NULL. */
+	/* Called before the loop runs, to add further events; may be NULL. */
 	void (*join)(void *data, struct sd_event *event);
 	void *data;
 };
 
 /*
- * Follows the cycles whose journals are in `journals`, which need not exist
- * yet, until SIGINT or SIGTERM. Returns 0 then, or a negative errno with
- * `error` set: -EACCES without the privilege to read them.
+ * Follows the cycles whose journals are in the directory `journals`, which need
+ * not exist yet. Returns 0 after a stop signal (see stop-signals.h), or a
+ * negative errno with `error` set: -EACCES if the user may not read the
+ * journals.
  */
 int monitor_run(const char *journals, const struct monitor_observer *listener, struct error *error);
 

@@ -24,7 +24,7 @@ static const struct step *step_of(const struct plan *plan, size_t node)
 	return &plan->steps[plan->step_of_guest[node]];
 }
 
-static bool is_acting(const struct plan *plan, size_t node)
+static bool has_mechanism(const struct plan *plan, size_t node)
 {
 	return step_of(plan, node)->mechanism != MECHANISM_NONE;
 }
@@ -40,7 +40,10 @@ static void dot_escape(FILE *out, const char *text)
 	}
 }
 
-/* Nodes are called by domid: names need not be unique. */
+/*
+ * Writes the node of a guest. Nodes are called by domid, because guests' names
+ * need not be unique.
+ */
 static void dot_node(const struct plan *plan, const struct step *step, FILE *out)
 {
 	const struct guest *guest = guest_of(plan, step->guest);
@@ -58,14 +61,14 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 
 	if (plan_walk_init(&walk, plan) < 0)
 		return -ENOMEM;
-	fprintf(out, "// Suspended along the arrows, resumed against them.\n"
+	fprintf(out, "// A -> B: A is suspended before B, and resumed after B.\n"
 		     "digraph plan {\n\trankdir=LR;\n\tnode [shape=box];\n");
 	for (size_t i = 0; i < plan->n_steps; i++)
 		dot_node(plan, &plan->steps[i], out);
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		size_t node = plan->steps[i].guest;
 
-		if (!is_acting(plan, node))
+		if (!has_mechanism(plan, node))
 			continue;
 		plan_after(&walk, node, false);
 		for (size_t j = 0; j < walk.n_found; j++)
@@ -80,23 +83,25 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 /* ---- the picture's nodes and arrows -------------------------------------- */
 
 #define NO_NODE SIZE_MAX
+/* The most columns that an arrow passes through, see add_chain. */
 #define PASSES_MAX 32
 
 /*
- * A guest's box, or a point where an arrow passes through a column. A spot is in
- * the column of its depth; arrows connect neighbouring columns.
+ * A guest's box, or a point where an arrow passes through a column. The column
+ * of a box is the depth of its guest's step. Arrows connect neighbouring
+ * columns, except for very long ones.
  */
 struct spot {
-	size_t node; /* in the graph; NO_NODE: an arrow passes */
+	size_t node; /* node in the graph; NO_NODE: an arrow passes here */
 	unsigned int column;
 	size_t rank; /* position within its column */
-	double weight; /* mean rank of its neighbours, while sorting */
-	int y; /* of its middle */
+	double weight; /* mean rank of its neighbours, used while sorting */
+	int y; /* of its middle, in tenths of a pixel */
 };
 
 struct arrow {
-	size_t from, to; /* spots */
-	bool is_tip; /* it ends at a box */
+	size_t from, to; /* indices of spots */
+	bool is_tip; /* it ends at a box, so that an arrowhead is drawn */
 };
 
 struct column {
@@ -112,7 +117,7 @@ struct picture {
 	size_t n_arrows;
 	struct column *columns;
 	size_t n_columns;
-	size_t *spot_of_node;
+	size_t *spot_of_node; /* per node of the graph: the index of its box */
 };
 
 static void picture_done(struct picture *picture)
@@ -146,8 +151,8 @@ static int add_arrow(struct picture *picture, size_t from, size_t to, bool is_ti
 }
 
 /*
- * Routes an arrow through the columns between two boxes. A very long arrow goes
- * straight, which bounds the number of spots.
+ * Routes an arrow through the columns between two boxes. An arrow over more
+ * than PASSES_MAX columns goes straight, which bounds the number of spots.
  */
 static int add_chain(struct picture *picture, size_t from, size_t to)
 {
@@ -172,7 +177,7 @@ static int add_chain(struct picture *picture, size_t from, size_t to)
  */
 struct ancestry {
 	uint64_t *bits;
-	size_t words; /* per node */
+	size_t words; /* per node: words of 64 bits */
 };
 
 static uint64_t *ancestors_of(const struct ancestry *ancestry, size_t node)
@@ -185,7 +190,11 @@ static bool has_bit(const uint64_t *bits, size_t i)
 	return bits[i / 64] >> (i % 64) & 1;
 }
 
-/* Called in suspend order: the ancestors of all nodes in `after` are known. */
+/*
+ * Adds the arrows that lead to `node` from the nodes in `after`, except for
+ * those that a chain of arrows implies. To be called in suspend order, so that
+ * the ancestors of all nodes in `after` are known.
+ */
 static int add_arrows_to(struct picture *picture, struct ancestry *ancestry, size_t node,
 			 const size_t *after, size_t n_after)
 {
@@ -240,7 +249,7 @@ static int add_arrows(struct picture *picture)
 	for (size_t i = 0; i < n && r == 0; i++) {
 		size_t node = plan->steps[i].guest;
 
-		if (!is_acting(plan, node))
+		if (!has_mechanism(plan, node))
 			continue;
 		plan_after(&walk, node, false);
 		r = add_arrows_to(picture, &ancestry, node, walk.found, walk.n_found);
@@ -280,8 +289,9 @@ static int compare_weights(const void *a, const void *b, void *data)
 }
 
 /*
- * Sets each spot's weight to the mean rank of its neighbours in the previous (or
- * next) column; without neighbours, to its own rank.
+ * Sets the weight of each spot to the mean rank of its neighbours in the
+ * previous column or, if not by_previous, in the next one. The weight of a spot
+ * without such neighbours is its own rank.
  */
 static void set_weights(struct picture *picture, size_t *counts, bool by_previous)
 {
@@ -304,7 +314,7 @@ static void set_weights(struct picture *picture, size_t *counts, bool by_previou
 	}
 }
 
-/* Sweeps of the barycentre heuristic, to reduce crossings of arrows. */
+/* Reduces the crossings of arrows, by sweeps of the barycentre heuristic. */
 static int reduce_crossings(struct picture *picture)
 {
 	_cleanup_(freep) size_t *counts = calloc(picture->n_spots + 1, sizeof(*counts));
@@ -325,7 +335,7 @@ static int reduce_crossings(struct picture *picture)
 	return 0;
 }
 
-/* Geometry, in tenths of a pixel. */
+/* Lengths in tenths of a pixel, and the lengths of texts in characters. */
 #define MARGIN SVG_PX(20)
 #define TOP SVG_PX(78)
 #define BOX_WIDTH SVG_PX(150)
@@ -436,7 +446,9 @@ static void draw_box(const struct plan *plan, const struct spot *spot, FILE *out
 		 guest->domid, mechanism_name(step->mechanism));
 }
 
-/* Draws an arrow from the right edge of one spot to the left of the next. */
+/*
+ * Draws an arrow from the right edge of one spot to the left edge of another.
+ */
 static void draw_arrow(const struct picture *picture, const struct arrow *arrow, FILE *out)
 {
 	const struct spot *from = &picture->spots[arrow->from];
@@ -444,7 +456,10 @@ static void draw_arrow(const struct picture *picture, const struct arrow *arrow,
 	int x1 = column_x(from->column) + BOX_WIDTH, x2 = column_x(to->column);
 	int end = x2 - (arrow->is_tip ? SVG_PX(7) : 0), half = (end - x1) / 2;
 
-	/* An arrow that passes through a column crosses it in a straight line. */
+	/*
+	 * An arrow that passes through the column of `from` crosses that column
+	 * in a straight line.
+	 */
 	if (from->node == NO_NODE)
 		svg_line(out, "arrow", x1 - BOX_WIDTH, from->y, x1, from->y);
 	fprintf(out, "<path class=\"arrow\" d=\"M%d %dC%d %d %d %d %d %d\"/>\n", x1, from->y,
@@ -509,7 +524,7 @@ static void draw(const struct picture *picture, int height, FILE *out)
 	svg_text(out, "title", MARGIN, SVG_PX(36), "Plan");
 	svg_text(
 		out, "quiet", MARGIN, SVG_PX(56),
-		"Suspended along the arrows, resumed against them; arrows implied by others are omitted.");
+		"A → B: A is suspended before B, and resumed after B. Arrows that follow from other arrows are omitted.");
 	draw_sleep(picture, height, out);
 	for (size_t i = 0; i < picture->n_arrows; i++)
 		draw_arrow(picture, &picture->arrows[i], out);

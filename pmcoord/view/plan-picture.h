@@ -12,12 +12,12 @@
 #include "pmcoord/error.h"
 #include "model/plan.h"
 
-/* Writes a graph for graphviz. Returns 0 or a negative errno. */
+/* Writes the plan as a graph for graphviz. Returns 0, -ENOMEM or -EIO. */
 int plan_write_dot(const struct plan *plan, FILE *out);
 
 /*
- * Writes a self-contained SVG file; path "-": standard output. Returns 0 or a
- * negative errno with `error` set.
+ * Writes the plan as a self-contained SVG file; the path "-" is standard
+ * output. Returns 0, or a negative errno with `error` set.
  */
 int plan_write_svg(const struct plan *plan, const char *path, struct error *error);
 

@@ -18,7 +18,9 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 
-/* Entries that the catalogue (hooks/pmcoord.catalog) explains. */
+/*
+ * IDs of the log entries that the catalogue (hooks/pmcoord.catalog) explains.
+ */
 #define MESSAGE_ID_CYCLE "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e10"
 #define MESSAGE_ID_GUEST "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e11"
 
@@ -61,7 +63,7 @@ enum shown {
 	SHOWN_VERBOSE, /* with --verbose */
 };
 
-/* The text for a record about a guest. */
+/* The text that is printed for a record about a guest. */
 static const struct {
 	const char *text;
 	enum shown shown;
@@ -83,7 +85,10 @@ static const struct {
 };
 ENUM_COMPLETE(guest_texts, RECORD_END);
 
-/* The origin of the printed times: the start of the last suspend or resume. */
+/*
+ * Returns the origin of the printed times: the start of the last suspend or
+ * resume.
+ */
 static int64_t origin_of(const struct cycle *cycle)
 {
 	for (size_t i = cycle->n_phases; i-- > 0;) {
@@ -108,7 +113,10 @@ static void format_guest(const struct cycle *cycle, const struct record *record,
 		 record->text && record->text[0] ? ": " : "", record->text ? record->text : "");
 }
 
-/* A line that is rewritten in place shows every record. */
+/*
+ * Prints a record about a guest. A line that is rewritten in place shows every
+ * record; of the other lines, some are printed only with --verbose.
+ */
 static void print_guest(struct progress *progress, const struct cycle *cycle,
 			const struct record *record)
 {
@@ -149,7 +157,10 @@ static void take_phase(struct progress *progress, const struct cycle *cycle, con
 		return;
 	if (strcmp(phase, "suspend") == 0)
 		draw(progress, cycle, false);
-	/* This process has not shown the suspend of this cycle. */
+	/*
+	 * No lines are drawn yet, e.g. because another process suspended the
+	 * guests.
+	 */
 	else if (strcmp(phase, "resume") == 0 && !progress->tty.is_drawn)
 		draw(progress, cycle, true);
 }
@@ -165,7 +176,7 @@ _printf_(2, 3) static void print_line(struct progress *progress, const char *for
 	tty_print_line(&progress->tty, line);
 }
 
-/* Records that only `pmcoord monitor` prints. */
+/* Prints the records that only `pmcoord monitor` shows. */
 static void print_for_monitor(struct progress *progress, const struct cycle *cycle,
 			      const struct record *record)
 {
@@ -202,14 +213,14 @@ static void print_record(struct progress *progress, const struct cycle *cycle,
 	else if (record->type == RECORD_SLEPT)
 		print_line(progress, "   host awake");
 	else if (record->type == RECORD_AWAKE)
-		print_line(progress, "host not suspended: %s", record->text);
+		print_line(progress, "the host did not sleep: %s", record->text);
 	else if (progress->watches)
 		print_for_monitor(progress, cycle, record);
 	else if (record->type == RECORD_PHASE)
 		take_phase(progress, cycle, record->text);
 }
 
-static size_t count_acting(const struct cycle *cycle)
+static size_t count_planned(const struct cycle *cycle)
 {
 	size_t n = 0;
 
@@ -226,7 +237,7 @@ static void change_status(struct progress *progress, const struct cycle *cycle,
 	else if (record->type == RECORD_SUSPENDED || record->type == RECORD_PAUSED)
 		snprintf(progress->status, sizeof(progress->status),
 			 "%zu of %zu guests are suspended.", progress->n_suspended,
-			 count_acting(cycle));
+			 count_planned(cycle));
 	else
 		return;
 	deferred_schedule(progress->deferred);

@@ -3,8 +3,9 @@
 #define PMCOORD_VIEW_PROGRESS_H
 
 /*
- * The progress of a cycle, from the records of its journal: lines on standard
- * output, STATUS= for the service manager, and entries in the log at its end.
+ * Shows the progress of a cycle, from the records of its journal: as lines on
+ * standard output, as STATUS= for the service manager, and at the end of the
+ * cycle as entries in the log.
  */
 
 #include <stdbool.h>
@@ -16,24 +17,24 @@
 #include "view/tty.h"
 
 struct progress {
-	bool print; /* to standard output */
-	struct tty tty; /* on a terminal: a line per guest, rewritten in place */
-	bool verbose;
-	bool watches; /* cycles of other processes: prints start and end too */
-	size_t n_suspended;
-	struct deferred *deferred; /* for the service manager's STATUS= */
-	char status[64];
+	bool print; /* lines are printed to standard output */
+	struct tty tty; /* on a terminal: one line per guest, rewritten in place */
+	bool verbose; /* every record is printed */
+	bool watches; /* `pmcoord monitor`: the start, phases and end of cycles are printed too */
+	size_t n_suspended; /* guests suspended or paused so far */
+	struct deferred *deferred; /* sends STATUS= to the service manager; NULL: it is not sent */
+	char status[64]; /* the text of STATUS= */
 };
 
 /*
  * Chooses the output by the type of standard output. Nothing is printed to a
- * regular file: the backend of its disk may be a suspended guest.
+ * regular file, because a suspended guest may serve the disk of that file.
  */
 void progress_init(struct progress *progress, bool quiet, bool verbose);
 
 /*
- * Reports STATUS= to the service manager too, unless memory is short. Release:
- * progress_done.
+ * Sends STATUS= to the service manager from now on, too; does nothing when out
+ * of memory. Release: progress_done.
  */
 void progress_notify(struct progress *progress, sd_event *event);
 
@@ -43,9 +44,9 @@ void progress_done(struct progress *progress);
 void progress_observe(void *data, const struct cycle *cycle, const struct record *record);
 
 /*
- * Writes a finished cycle to the log: an entry for the cycle, and one for each
- * guest whose verdict is not VERDICT_OK. Call it when no guest is suspended any
- * more: the log may be on a disk that a guest serves.
+ * Writes a finished cycle to the log: an entry for the cycle, and an entry for
+ * each guest whose verdict is not VERDICT_OK. To be called when no guest is
+ * suspended any more, because a guest may serve the disk of the log.
  */
 void progress_log_cycle(const struct report *report);
 

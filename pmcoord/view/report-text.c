@@ -16,7 +16,7 @@
 #include "model/plan.h"
 #include "record/report-file.h"
 
-/* Expected times come from at most this many earlier cycles. */
+/* The most earlier cycles from which expected times are computed. */
 #define HISTORY_MAX 20
 
 struct history {
@@ -39,7 +39,10 @@ static void history_done(struct history *history)
 	history->n_reports = 0;
 }
 
-/* A report that cannot be read only makes the history shorter. */
+/*
+ * Loads the newest reports of cycles before cycle `before`. A report that
+ * cannot be read is left out.
+ */
 static void history_load(struct history *history, const char *directory, uint64_t before)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
@@ -61,8 +64,8 @@ static int compare_times(const void *a, const void *b)
 }
 
 /*
- * The median of the times in which this guest suspended by the same mechanism;
- * MOMENT_NEVER if it never did.
+ * Returns the median of the times that this guest took to suspend with the same
+ * mechanism in earlier cycles; MOMENT_NEVER if it never did.
  */
 static int64_t expected_time(const struct history *history, const struct report_guest *guest)
 {
@@ -86,9 +89,12 @@ static int64_t expected_time(const struct history *history, const struct report_
 
 /* ---- the head ----------------------------------------------------------- */
 
-/* How many of the guests of the plan suspended, and in which time. */
+/*
+ * How many guests of the plan suspended, and when the first was requested and
+ * the last suspended.
+ */
 struct suspend_summary {
-	size_t n_acting, n_suspended;
+	size_t n_planned, n_suspended;
 	int64_t first_request_us, last_us;
 };
 
@@ -99,7 +105,7 @@ static struct suspend_summary summarize_suspend(const struct report *report)
 	for (size_t i = 0; i < report->n_guests; i++) {
 		const struct report_guest *guest = &report->guests[i];
 
-		summary.n_acting += guest->mechanism != MECHANISM_NONE;
+		summary.n_planned += guest->mechanism != MECHANISM_NONE;
 		summary.n_suspended += guest->down_us != MOMENT_NEVER;
 		if (guest->requested_us != MOMENT_NEVER &&
 		    (summary.first_request_us == MOMENT_NEVER ||
@@ -117,12 +123,12 @@ static void print_suspend(struct printer *printer)
 	int64_t span_us = span_between(summary.first_request_us, summary.last_us);
 	char text[SPAN_TEXT_SIZE];
 
-	if (summary.n_acting == 0) {
+	if (summary.n_planned == 0) {
 		fprintf(printer->out, "No guest had to be suspended.\n");
 		return;
 	}
-	fprintf(printer->out, "%zu of %zu guest%s suspended", summary.n_suspended, summary.n_acting,
-		summary.n_acting > 1 ? "s" : "");
+	fprintf(printer->out, "%zu of %zu guest%s suspended", summary.n_suspended,
+		summary.n_planned, summary.n_planned > 1 ? "s" : "");
 	if (summary.n_suspended > 0 && span_us != MOMENT_NEVER)
 		fprintf(printer->out, " in %s", span_format(span_us, text));
 	fprintf(printer->out, ".\n");
@@ -195,7 +201,10 @@ static const struct table_column columns[] = {
 
 static const char *const dispensable[] = { "DOMID", "EXPECTED", "QUIESCED", "MECHANISM", NULL };
 
-/* A time as a cell; empty for MOMENT_NEVER. */
+/*
+ * Formats a time span as a cell of the table. Returns NULL, which makes an
+ * empty cell, for MOMENT_NEVER.
+ */
 static const char *cell(int64_t span_us, char text[SPAN_TEXT_SIZE])
 {
 	return span_us == MOMENT_NEVER ? NULL : span_format_ms(span_us, text);
@@ -227,7 +236,10 @@ static int add_guest(struct printer *printer, struct table *table, const struct 
 	return table_add_line(table, cells);
 }
 
-/* The JSON alone lists the guests that `suspend GUEST` did not name. */
+/*
+ * Whether the table shows the guest: guests that `suspend GUEST` did not select
+ * appear only in the JSON.
+ */
 static bool is_listed(const struct report_guest *guest)
 {
 	return strcmp(guest->detail, PLAN_NOT_NAMED) != 0;
@@ -301,7 +313,10 @@ static void print_phases(struct printer *printer)
 		fprintf(printer->out, ".\n");
 }
 
-/* How long the others waited for a guest that did not suspend. */
+/*
+ * Returns how long other guests waited for this one if it did not suspend;
+ * otherwise MOMENT_NEVER.
+ */
 static int64_t blocked_for(const struct report *report, const struct report_guest *guest)
 {
 	int64_t end_us =

@@ -15,8 +15,9 @@
 #include "model/inventory.h"
 
 /*
- * The state shown for a guest. Xen has no state for a guest that was requested
- * to power off or reboot and still runs.
+ * Returns the state that is shown for a guest. A guest that was requested to
+ * power off or reboot and still runs is shown as shutting down, although Xen
+ * has no such state.
  */
 static const char *state_of(const struct guest *guest)
 {
@@ -35,7 +36,10 @@ static const char *agent_of(const struct guest *guest)
 	return protocol_agent_state_name(guest->agent.state.state);
 }
 
-/* "fw, storage"; owned by the caller, NULL: no memory. */
+/*
+ * Joins the names of guests, e.g. "fw, storage". The caller frees the text.
+ * Returns NULL when out of memory.
+ */
 static char *join_names(const struct inventory *inventory, const size_t *nodes, size_t n_nodes)
 {
 	char *text = NULL;
@@ -80,7 +84,10 @@ static void print_warnings(const struct graph *graph, FILE *out)
 		fprintf(out, "%sWarning: %s\n", i ? "" : "\n", warning);
 }
 
-/* Prints the object unless `status` is an error, and releases it. */
+/*
+ * Prints the object unless `status` is an error, and always releases the
+ * object. Returns 0 or a negative errno.
+ */
 static int finish_json(struct json_object *object, int status, FILE *out)
 {
 	if (status == 0)
@@ -95,10 +102,10 @@ static int finish_json(struct json_object *object, int status, FILE *out)
 struct entry {
 	const struct plan *plan;
 	const struct guest *guest;
-	size_t node;
+	size_t node; /* of the guest in the graph */
 	enum guest_policy policy;
 	enum mechanism mechanism;
-	const char *reason;
+	const char *reason; /* see struct step */
 };
 
 static struct entry entry_of(const struct plan *plan, const struct config *config, size_t node)
@@ -218,17 +225,17 @@ int show_list(const struct plan *plan, const struct config *config, bool json, F
 
 /* ---- plan ---------------------------------------------------------------- */
 
-/* A plan with the direction in which it is printed. */
+/* A plan, and the direction in which its steps are printed. */
 struct view {
 	const struct plan *plan;
 	bool resuming;
 	struct plan_walk walk;
-	unsigned int *resume_depths;
+	unsigned int *resume_depths; /* see plan_resume_depths */
 };
 
 /*
- * The i-th step in this direction, and in view->walk the steps that it waits
- * for; NULL: the guest is skipped.
+ * Returns the i-th step in the view's direction, or NULL if its guest is
+ * skipped. Sets view->walk to the guests whose steps come before that step.
  */
 static const struct step *view_step(struct view *view, size_t i)
 {
@@ -342,8 +349,12 @@ static int plan_table(struct view *view, FILE *out)
 	return r < 0 ? r : table_print(table);
 }
 
-/* Prints the reasons of the guests with a mechanism, or of those without. */
-static void print_reasons(const struct plan *plan, bool acting, const char *heading, FILE *out)
+/*
+ * Prints, below `heading`, the reasons of the steps that have a mechanism, or
+ * of those that have none.
+ */
+static void print_reasons(const struct plan *plan, bool has_mechanism, const char *heading,
+			  FILE *out)
 {
 	bool any = false;
 
@@ -351,7 +362,7 @@ static void print_reasons(const struct plan *plan, bool acting, const char *head
 		const struct step *step = &plan->steps[i];
 		const struct guest *guest = &plan->inventory.guests[step->guest];
 
-		if ((step->mechanism != MECHANISM_NONE) != acting || !step->reason)
+		if ((step->mechanism != MECHANISM_NONE) != has_mechanism || !step->reason)
 			continue;
 		fprintf(out, "%s  %s (%" PRIu32 "): %s\n", any ? "" : heading, guest->name,
 			guest->domid, step->reason);

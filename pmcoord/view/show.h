@@ -2,7 +2,7 @@
 #ifndef PMCOORD_VIEW_SHOW_H
 #define PMCOORD_VIEW_SHOW_H
 
-/* Output of `pmcoord list` and `pmcoord plan`, as text or JSON. */
+/* Prints the output of `pmcoord list` and `pmcoord plan`, as text or JSON. */
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,13 +11,14 @@
 #include "model/plan.h"
 
 /*
- * Prints the guests, sorted by domid. Returns 0 or a negative errno.
+ * Prints the guests of the plan, sorted by domid. Returns 0 or a negative
+ * errno.
  */
 int show_list(const struct plan *plan, const struct config *config, bool json, FILE *out);
 
 /*
  * Prints the steps of the plan in suspend order and in resume order, the guests
- * that it skips with the reason, and the graph's warnings. Returns 0 or a
+ * that are skipped with the reasons, and the graph's warnings. Returns 0 or a
  * negative errno.
  */
 int show_plan(const struct plan *plan, bool json, FILE *out);

@@ -14,7 +14,7 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 
-/* The layout, in tenths of a pixel. */
+/* Lengths in tenths of a pixel. */
 #define WIDTH SVG_PX(1040)
 #define MARGIN SVG_PX(20)
 #define LABEL_END SVG_PX(195)
@@ -24,16 +24,16 @@
 #define SLEEP_WIDTH SVG_PX(90)
 #define RESUME_X SVG_PX(675)
 #define RESUME_WIDTH SVG_PX(350)
-/* Room right of the longest bar for its value: "12.3 s, degraded". */
+/* The room right of the longest bar, for its value: "12.3 s, degraded". */
 #define VALUE_WIDTH SVG_PX(115)
 #define ROWS_Y SVG_PX(118)
 #define ROW_HEIGHT SVG_PX(24)
 #define BAR_HEIGHT SVG_PX(12)
 #define LINE_HEIGHT SVG_PX(18)
-/* Shorter bars would be invisible. */
+/* The width of the shortest bar, because a shorter one would be invisible. */
 #define BAR_MIN SVG_PX(2)
 
-#define TICKS_MAX 6
+#define TICKS_MAX 6 /* of a time axis */
 #define NAME_MAX_CHARACTERS 19
 #define NOTE_MAX_CHARACTERS 140
 
@@ -68,10 +68,13 @@ static const char dark_style[] = ".stripe { fill: #1b1f26; }\n"
 				 ".running { fill: #2fb682; }\n"
 				 ".ready { fill: #205f47; }\n";
 
-/* A time axis: `length_us` on `width`. */
+/*
+ * A time axis: `length_us` is drawn on the width that VALUE_WIDTH leaves of
+ * `width`.
+ */
 struct panel {
 	int x, width;
-	int64_t length_us; /* MOMENT_NEVER: no event in it */
+	int64_t length_us; /* MOMENT_NEVER: there is nothing to draw */
 };
 
 struct drawing {
@@ -85,15 +88,18 @@ struct drawing {
 /* ---- measuring ---------------------------------------------------------- */
 
 /*
- * When the guest's bar ends: at its suspension, or, for one that did not
- * suspend, with the phase.
+ * Returns when the guest's bar ends: at its suspension or, if the guest did not
+ * suspend, at the end of the suspend phase.
  */
 static int64_t suspend_bar_end(const struct drawing *drawing, const struct report_guest *guest)
 {
 	return guest->down_us == MOMENT_NEVER ? drawing->suspend_end_us : guest->down_us;
 }
 
-/* When the guest's bar begins; only a guest that was paused has no request. */
+/*
+ * Returns the start of the bar: the request or, for a guest that was paused
+ * without a request, the pause.
+ */
 static int64_t suspend_bar_start(const struct report_guest *guest)
 {
 	return guest->requested_us == MOMENT_NEVER ? guest->down_us : guest->requested_us;
@@ -137,7 +143,10 @@ static void measure(struct drawing *drawing)
 	};
 }
 
-/* The step of 1, 2 or 5 times a power of ten that gives few enough ticks. */
+/*
+ * Returns the shortest distance of ticks, 1, 2 or 5 times a power of ten, that
+ * makes at most TICKS_MAX ticks.
+ */
 static int64_t tick_step(int64_t length_us)
 {
 	static const int factors[] = { 1, 2, 5 };
@@ -220,7 +229,10 @@ static void draw_panel(struct drawing *drawing, const struct panel *panel, const
 		 in_seconds ? "s" : "ms", origin);
 }
 
-/* Not to scale: the sleep is longer than everything else. */
+/*
+ * Draws the sleep, not to scale, because the sleep is much longer than
+ * everything else.
+ */
 static void draw_sleep(struct drawing *drawing)
 {
 	int64_t slept = drawing->report->slept_us;
@@ -239,7 +251,7 @@ static void draw_sleep(struct drawing *drawing)
 
 /* ---- the guests --------------------------------------------------------- */
 
-/* NULL: no stripe. */
+/* Returns the class of the stripe behind a guest; NULL: no stripe is drawn. */
 static const char *stripe_class(const struct report_guest *guest, size_t i)
 {
 	switch (report_guest_verdict(guest)) {
@@ -343,7 +355,7 @@ static void draw_guest(struct drawing *drawing, const struct report_guest *guest
 						    : mechanism_name(guest->mechanism));
 }
 
-/* The stripes first: bars and axes are drawn over them. */
+/* Draws the stripes first, because bars and axes are drawn over them. */
 static void draw_guests(struct drawing *drawing)
 {
 	const struct report *report = drawing->report;

@@ -2,14 +2,17 @@
 #ifndef PMCOORD_VIEW_TIMELINE_H
 #define PMCOORD_VIEW_TIMELINE_H
 
-/* A cycle as a picture: a bar for each guest's suspend and one for its resume. */
+/*
+ * Draws a cycle as a picture: a bar for each guest's suspend and a bar for its
+ * resume.
+ */
 
 #include "pmcoord/error.h"
 #include "record/report.h"
 
 /*
- * Writes the timeline of a report as a self-contained SVG file; path "-" is
- * standard output. Returns 0 or a negative errno with `error` set.
+ * Writes the timeline of a report as a self-contained SVG file; the path "-" is
+ * standard output. Returns 0, or a negative errno with `error` set.
  */
 int timeline_write(const struct report *report, const char *path, struct error *error);
 

@@ -62,7 +62,10 @@ void tty_print_line(struct tty *tty, const char *text)
 	if (!tty->is_drawn)
 		return;
 	assert(tty->columns > 0);
-	/* An upper bound: a character has at least as many bytes as columns. */
+	/*
+	 * This is an upper bound, because a character has at least as many
+	 * bytes as columns.
+	 */
 	tty->n_below += 1 + strlen(text) / tty->columns;
 	if (tty->n_guests + tty->n_below + 1 >= tty->rows)
 		tty->is_drawn = false;

@@ -3,23 +3,26 @@
 #define PMCOORD_VIEW_TTY_H
 
 /*
- * A block of lines on the terminal that are rewritten in place, one per guest,
- * with other lines below it. Allocates no memory, because it is used while guests
- * are suspended.
+ * A block of lines on the terminal, one per guest, that are rewritten in place,
+ * with other lines below the block. Allocates no memory, because it is used
+ * while guests are suspended.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* More than the lines of a large terminal; with more guests no block is drawn. */
+/*
+ * The most guests in a block, more than a large terminal has lines. With more
+ * guests no block is drawn.
+ */
 #define TTY_GUESTS_MAX 128
 
 struct tty {
 	size_t rows, columns; /* of the terminal; 0: no terminal */
 	size_t guests[TTY_GUESTS_MAX]; /* the guest of each line */
-	size_t n_guests;
+	size_t n_guests; /* lines of the block */
 	size_t n_below; /* rows below the block */
-	bool is_drawn;
+	bool is_drawn; /* the block is on the screen and can be rewritten */
 };
 
 /* Reads the size of the terminal on standard output, if it is one. */
@@ -35,8 +38,8 @@ bool tty_draw(struct tty *tty, const size_t *guests, size_t n_guests);
 bool tty_set(struct tty *tty, size_t guest, const char *text);
 
 /*
- * Prints a line, below the block if there is one. Once both together exceed the
- * terminal's height, the block is no longer rewritten.
+ * Prints a line, below the block if there is one. When the block and the lines
+ * below it exceed the terminal's height, the block is no longer rewritten.
  */
 void tty_print_line(struct tty *tty, const char *text);
 

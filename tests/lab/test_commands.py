@@ -131,7 +131,7 @@ def test_a_closed_terminal_undoes_the_cycle(laptop):
                          "kill -HUP $pid; wait $pid", check=False).status
 
     assert status == 1
-    assert last_report(laptop)["detail"] == "its terminal was closed (SIGHUP)"
+    assert last_report(laptop)["detail"] == "the terminal of the command was closed (SIGHUP)"
     assert states(laptop) == dict.fromkeys(GUESTS, "running")
     laptop.wait_ping("web", seconds=15)
 
