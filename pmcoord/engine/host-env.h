@@ -3,9 +3,10 @@
 #define PMCOORD_ENGINE_HOST_ENV_H
 
 /*
- * The host that a process works on: where its files are, what it offers, and
- * how its hypervisor is opened. main() chooses it (host-env-xen.h,
- * host-env-sim.h); all other modules read what it offers from here.
+ * The host that a process works on: where the host's files are, what the host
+ * offers, and how its hypervisor is opened. The host runs Xen (host-env-xen.h)
+ * or is simulated (host-env-sim.h); other modules use it only through this
+ * header.
  */
 
 #include <stdbool.h>
@@ -19,18 +20,19 @@
 
 /* How a job puts the host to sleep. */
 enum sleeper_kind {
-	SLEEPER_NONE,
-	SLEEPER_SYSFS, /* writes to /sys/power */
-	SLEEPER_SYSTEMD, /* waits inside of systemd's sleep.target */
-	SLEEPER_ALARM, /* as SLEEPER_SYSFS, woken by an RTC alarm */
+	SLEEPER_NONE, /* not at all */
+	SLEEPER_SYSFS, /* writes to /sys/power, which puts the host to sleep */
+	/* systemd puts the host to sleep; waits until the wake (for pmcoord-sleep.service). */
+	SLEEPER_SYSTEMD,
+	SLEEPER_ALARM, /* like SLEEPER_SYSFS, but an RTC alarm wakes the host */
 };
 
 struct host_env;
 
 struct host_env_ops {
-	/* Sets the fields below, see host_env_open. */
+	/* Opens the hypervisor, and sets the fields that host_env_open sets. */
 	int (*open)(struct host_env *env, struct error *error);
-	/* See host_env_new_sleeper; the kind is not SLEEPER_NONE. */
+	/* Creates a sleeper, see host_env_new_sleeper; `kind` is not SLEEPER_NONE. */
 	int (*new_sleeper)(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			   struct sleeper **ret_sleeper);
 	void (*free)(struct host_env *env);
@@ -38,42 +40,42 @@ struct host_env_ops {
 
 struct host_env {
 	const struct host_env_ops *ops;
-	char *name; /* the same for daemon and clients: "xen", "sim:<path>" */
+	char *name; /* "xen" or "sim:<path>"; clients use a daemon of the same name */
 	struct roots roots;
 
-	/* Disks may be served by suspended guests: this process locks its memory. */
+	/* The process locks its memory, because suspended guests may serve the host's disks. */
 	bool locks_memory;
 	/* dom0's files can be read, see host.h. */
 	bool has_files;
-	/* systemd and logind may put it to sleep. */
+	/* systemd and logind may put the host to sleep. */
 	bool has_systemd;
-	/* A daemon on the system bus, running or starting, is this host's. */
+	/* A daemon on the system bus, even if it starts later, runs on this host. */
 	bool has_daemon;
-	/* Its loop has a virtual clock and no sd-event, see loop-event.h. */
+	/* The host's loop has a virtual clock, and is not one of loop-event.h. */
 	bool has_virtual_clock;
 
-	/* Input of open: event channels kept from an earlier process, or negative. */
+	/* Set before host_env_open: descriptor kept by an earlier process; negative: none. */
 	int kept_fd;
 
-	/* Set by host_env_open, owned. */
+	/* Set by host_env_open, and owned unless described otherwise. */
 	struct hypervisor *hypervisor; /* NULL: not open */
 	struct loop *loop;
 	struct sleep_manager *sleep_manager; /* NULL: there is none */
-	int channels_fd; /* event channels to keep for the next process, or negative; borrowed */
+	int channels_fd; /* to keep for the next process; borrowed; negative: none */
 };
 
-/* Opens the hypervisor, unless it is open. Returns 0, or negative with `error` set. */
+/* Opens the host's hypervisor, unless it is open. Returns 0, or negative with `error` set. */
 int host_env_open(struct host_env *env, struct error *error);
 
 /*
- * Makes a sleeper for the open host; NULL for SLEEPER_NONE.
- * `socket_fd` is for SLEEPER_SYSTEMD, see sleeper-host.h. Returns 0 or -ENOMEM;
- * release: sleeper_free, before host_env_free.
+ * Creates a sleeper for the open host; *ret_sleeper is NULL for SLEEPER_NONE.
+ * `socket_fd` is used only by SLEEPER_SYSTEMD, see sleeper_systemd_new. Returns
+ * 0 or -ENOMEM. Release: sleeper_free, before host_env_free.
  */
 int host_env_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			 struct sleeper **ret_sleeper);
 
-/* Takes NULL. */
+/* Frees the host and what host_env_open has set; does nothing for NULL. */
 void host_env_free(struct host_env *env);
 
 #endif
