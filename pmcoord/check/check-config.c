@@ -40,7 +40,7 @@ static void check_order_of(const struct config_rule *rule, const struct inventor
 		if (name[0] && !inventory_find_name(inventory, name))
 			findings_add(
 				findings, FINDING_INFO, "configuration",
-				"correct the name, unless that guest is only not running now",
+				"correct the name, unless the guest is not running at present",
 				"%s: [Guest \"%s\"]: SuspendBefore= names '%s', but no such guest runs",
 				rule->where, rule->pattern, name);
 }
@@ -54,7 +54,7 @@ static void check_rules(const struct check_context *context, struct findings *fi
 
 		if (!matches_a_guest(rule, context->inventory))
 			findings_add(findings, FINDING_INFO, "configuration",
-				     "correct the name, unless that guest is only not running now",
+				     "correct the name, unless the guest is not running at present",
 				     "%s: [Guest \"%s\"] matches no running guest", rule->where,
 				     rule->pattern);
 		check_order_of(rule, context->inventory, findings);
@@ -77,7 +77,7 @@ void check_config(const struct check_context *context, struct findings *findings
 	assert(context && context->config && findings);
 	add_problems(
 		context->config_errors, FINDING_ERROR,
-		"fix this, see pmcoord.conf(5): until then pmcoord refuses to suspend and the host does not sleep",
+		"correct the file, see pmcoord.conf(5): until then pmcoord refuses to suspend guests, and the host does not sleep",
 		findings);
 	add_problems(context->config_warnings, FINDING_WARNING, "see pmcoord.conf(5)", findings);
 	check_rules(context, findings);

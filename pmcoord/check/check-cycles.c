@@ -32,11 +32,11 @@ static void check_state(const struct status *status, struct findings *findings)
 	if (status->state == STATUS_INTERRUPTED)
 		findings_add(
 			findings, FINDING_ERROR, "cycles", "pmcoord resume-all",
-			"a cycle ended before its guests were resumed: some may still be suspended");
+			"a cycle ended before its guests were resumed: some guests may still be suspended");
 	if (status->n_unreadable > 0)
 		findings_add(
 			findings, FINDING_WARNING, "cycles",
-			"find suspended or paused guests with 'xl list' (state s or p), then remove those files",
+			"find suspended or paused guests with 'xl list' (state s or p), then remove the unreadable files",
 			"%zu journals in /run/pmcoord/cycles cannot be read: which guests those cycles keep suspended is unknown",
 			status->n_unreadable);
 }
@@ -56,8 +56,8 @@ void check_cycles(const struct check_context *context, struct findings *findings
 {
 	assert(context && findings);
 	if (context->no_status)
-		findings_add(findings, FINDING_WARNING, "cycles", "check as root", "%s",
-			     context->no_status);
+		findings_add(findings, FINDING_WARNING, "cycles", "run 'pmcoord check' as root",
+			     "%s", context->no_status);
 	if (!context->status)
 		return;
 	check_state(context->status, findings);

@@ -26,8 +26,8 @@ struct guest_check {
 	const struct check_details *details;
 	struct guest_config config;
 	enum mechanism mechanism;
-	const char *reason; /* of the mechanism; may be NULL */
-	struct graph_nodes serves;
+	const char *reason; /* why the mechanism was chosen; may be NULL */
+	struct graph_nodes serves; /* the guests that need this one */
 	struct findings *findings;
 };
 
@@ -47,9 +47,10 @@ static bool is_ignored(const struct guest_check *guest_check)
 
 /* ---- devices ------------------------------------------------------------- */
 
+/* The upper 16 bits of the class code of a USB controller. */
 #define PCI_CLASS_USB 0x0c03
 
-/* Name of a class code's upper 16 bits, for people; NULL: not in the table. */
+/* Returns the name of a class code's upper 16 bits, for messages; NULL: it has none. */
 static const char *class_name(uint32_t class)
 {
 	static const struct {
@@ -78,7 +79,10 @@ static bool holds_class(const struct guest_check *guest_check, uint32_t class)
 	return false;
 }
 
-/* "0000:00:14.0 (USB), 0000:03:00.0"; owned by the caller, NULL: no memory. */
+/*
+ * Returns the guest's PCI functions, e.g. "0000:00:14.0 (USB), 0000:03:00.0",
+ * owned by the caller; NULL without memory.
+ */
 static char *describe_functions(const struct guest_check *guest_check)
 {
 	size_t n = guest_check->details->examination.n_pci, size = 0;
@@ -88,7 +92,7 @@ static char *describe_functions(const struct guest_check *guest_check)
 	if (!out)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		const struct check_function *function = &guest_check->details->functions[i];
+		const struct check_pci_function *function = &guest_check->details->functions[i];
 		const char *class = class_name(function->class);
 
 		fprintf(out, "%s%s%s%s%s", i ? ", " : "", function->address, class ? " (" : "",
@@ -110,7 +114,7 @@ struct no_agent {
 	const char *advice;
 };
 
-/* Returns false if the guest's agent can be used. */
+/* Returns false if pmcoord can use the guest's agent, otherwise true and why not. */
 static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *ret)
 {
 	const struct guest_agent *agent = &guest_check->guest->agent;
@@ -120,7 +124,7 @@ static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *
 	if (!agent->present) {
 		ret->advice =
 			"in the guest: 'make install-agent', then 'systemctl enable --now pmcoord-agent'";
-		snprintf(ret->reason, size, "no pmcoord-agent runs in it");
+		snprintf(ret->reason, size, "no pmcoord-agent runs in the guest");
 	} else if (agent->version != PROTOCOL_VERSION) {
 		ret->advice = "install the same version of pmcoord in dom0 and in the guest";
 		snprintf(ret->reason, size,
@@ -155,7 +159,7 @@ static void report_devices_without_agent(const struct guest_check *guest_check,
 	       functions, why->reason,
 	       has_usb ? "; a USB controller that stays bound hangs the whole guest" : "",
 	       guest_check->guest->type == GUEST_HVM
-		       ? "; an HVM guest also loses their MSI interrupts"
+		       ? "; an HVM guest also loses the MSI interrupts of these devices"
 		       : "");
 }
 
@@ -171,7 +175,7 @@ static void check_agent(const struct guest_check *guest_check)
 		REPORT(guest_check,
 		       guest_agent_has_stopped(guest_check->guest) ? FINDING_INFO : FINDING_WARNING,
 		       why.advice,
-		       "%s: pmcoord suspends the guest without it, so processes and devices are not quiesced",
+		       "%s: pmcoord suspends the guest without the agent, so processes and devices are not quiesced",
 		       why.reason);
 }
 
@@ -179,7 +183,7 @@ static void check_memory(const struct guest_check *guest_check)
 {
 	const struct guest_examination *examination = &guest_check->details->examination;
 
-	/* Toolstacks reserve up to a tenth for video memory and the like. */
+	/* A tenth of the memory may be missing, because toolstacks reserve it, e.g. for video. */
 	if (guest_check->guest->pci_functions == 0 || examination->memory_kib == 0 ||
 	    examination->memory_kib >= examination->memory_max_kib / 10 * 9)
 		return;
@@ -229,8 +233,9 @@ static void check_agent_state(const struct guest_check *guest_check)
 #define KEPT " kept: "
 
 /*
- * The agent's detail lists devices that it keeps bound because they are in use,
- * as "0000:00:1f.2 ahci kept: sda1 mounted on /srv", separated by "; ".
+ * Reports devices that the agent keeps bound because they are in use. The
+ * agent's detail lists them as "0000:00:1f.2 ahci kept: sda1 mounted on /srv",
+ * separated by "; ".
  */
 static void check_kept_devices(const struct guest_check *guest_check)
 {
@@ -291,8 +296,8 @@ static void check_feature(const struct guest_check *guest_check)
 		return;
 	REPORT(guest_check, FINDING_WARNING,
 	       "if the guest has finished booting, its kernel has no suspend support: set Policy=pause or Policy=ignore",
-	       "control/feature-suspend is not set: the guest may still be booting; if its kernel cannot suspend, each sleep waits %" PRIu64
-	       " s for it",
+	       "control/feature-suspend is not set: the guest may still be booting; if its kernel cannot suspend, each sleep is delayed by %" PRIu64
+	       " s",
 	       guest_check->config.timeout_us / 1000000);
 }
 
@@ -323,8 +328,8 @@ static void check_state(const struct guest_check *guest_check)
 	switch (guest_check->guest->state) {
 	case GUEST_PAUSED:
 		REPORT(guest_check, guest_check->serves.n_nodes ? FINDING_WARNING : FINDING_INFO,
-		       "'xl unpause' it, unless it is meant to be paused",
-		       "the guest is paused, not by pmcoord, and stays paused over the sleep%s",
+		       "run 'xl unpause', unless the guest is meant to be paused",
+		       "the guest is paused, but not by pmcoord, and stays paused during the sleep%s",
 		       guest_check->serves.n_nodes
 			       ? "; guests that need it may hang when they suspend"
 			       : "");
@@ -332,7 +337,7 @@ static void check_state(const struct guest_check *guest_check)
 	case GUEST_SHUT_DOWN:
 	case GUEST_DYING:
 		REPORT(guest_check, FINDING_INFO,
-		       "'xl destroy' it, if the toolstack does not remove it",
+		       "run 'xl destroy', if the toolstack does not remove the domain",
 		       "the guest has shut down, but its domain still exists");
 		break;
 	case GUEST_RUNNING:
@@ -353,8 +358,8 @@ static void check_pending_shutdown(const struct guest_check *guest_check)
 		return;
 	if (strcmp(request, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
 		REPORT(guest_check, FINDING_WARNING,
-		       "if nothing is saving or migrating the guest now, it hangs or ignores requests: see its console",
-		       "the guest has not acknowledged an earlier request to suspend (control/shutdown): pmcoord sends no other");
+		       "unless the guest is being saved or migrated now, it hangs or ignores requests: see its console",
+		       "the guest has not acknowledged an earlier request to suspend (control/shutdown): pmcoord sends no further request");
 	else
 		REPORT(guest_check, FINDING_INFO, "",
 		       "the guest is shutting down ('%s' in control/shutdown): pmcoord does not suspend it",

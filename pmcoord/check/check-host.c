@@ -12,19 +12,27 @@
 #include "view/findings.h"
 #include "check/check.h"
 
-/* Enough for fifty reports (the default of KeepReports=) of a big host. */
+/*
+ * The smallest free space, in bytes, without a warning. It is enough for fifty
+ * reports (the default of KeepReports=) of a host with many guests.
+ */
 #define REPORTS_ROOM (4u << 20)
 
-/* Up to Xen 4.19 a guest's xl process ends at the first suspend that it sees. */
+/*
+ * The first version of Xen whose xl processes, one for each guest, continue
+ * after a suspend of the guest. Up to Xen 4.19 they end at the first suspend
+ * that they see.
+ */
 #define XEN_MAJOR_OF_PERSISTENT_MONITORS 4
 #define XEN_MINOR_OF_PERSISTENT_MONITORS 20
 
 static void check_hypervisor(const struct check_context *context, struct findings *findings)
 {
 	if (context->no_hypervisor)
-		findings_add(findings, FINDING_ERROR, "Xen",
-			     "no guest could be checked: fix this, then check again", "%s",
-			     context->no_hypervisor);
+		findings_add(
+			findings, FINDING_ERROR, "Xen",
+			"no guest could be checked: correct this, then run 'pmcoord check' again",
+			"%s", context->no_hypervisor);
 }
 
 static void check_monitors(const struct check_context *context, struct findings *findings)
@@ -38,7 +46,7 @@ static void check_monitors(const struct check_context *context, struct findings 
 	findings_add(
 		findings, FINDING_INFO, "Xen",
 		"if you rely on on_reboot= and on_poweroff=, do not suspend guests by other means ('xl save -c' and the like)",
-		"in Xen %u.%u the guest's 'xl' monitor process ends at the first suspend that it sees, and on_reboot= and on_poweroff= have no effect afterwards; it does not see suspends by pmcoord",
+		"in Xen %u.%u the guest's 'xl' monitor process ends at the first suspend that it sees, and on_reboot= and on_poweroff= have no effect afterwards; the process does not see suspends by pmcoord",
 		host->xen_major, host->xen_minor);
 }
 
@@ -168,7 +176,7 @@ static void check_daemon(const struct check_context *context, struct findings *f
 		findings_add(
 			findings, FINDING_INFO, "pmcoord.service",
 			"systemctl enable --now pmcoord.service",
-			"the daemon is %s: commands and sleeps work without it, but each first reads all guests from Xen",
+			"the daemon is %s: commands and sleeps work without the daemon, but each of them first reads all guests from Xen",
 			daemon == UNIT_ABSENT	? "not installed"
 			: daemon == UNIT_MASKED ? "masked"
 						: "not enabled");
@@ -208,13 +216,14 @@ static void check_lid(const char *key, const char *value, struct findings *findi
 	if (strstr(value, "hibernate") || strcmp(value, "hybrid-sleep") == 0)
 		findings_add(
 			findings, FINDING_WARNING, "logind.conf",
-			"set it to 'suspend' in logind.conf",
+			"set this option to 'suspend' in logind.conf",
 			"%s=%s: closing the lid cannot put the host to sleep, because dom0 cannot hibernate",
 			key, value);
 	else
-		findings_add(findings, FINDING_INFO, "logind.conf",
-			     "set it to 'suspend' in logind.conf, unless that is intended",
-			     "%s=%s: closing the lid does not suspend the host", key, value);
+		findings_add(
+			findings, FINDING_INFO, "logind.conf",
+			"set this option to 'suspend' in logind.conf, unless its value is intended",
+			"%s=%s: closing the lid does not suspend the host", key, value);
 }
 
 static void check_conflicts(const struct host_systemd *systemd, struct findings *findings)
@@ -222,8 +231,8 @@ static void check_conflicts(const struct host_systemd *systemd, struct findings 
 	for (size_t i = 0; i < systemd->conflicts.n; i++)
 		findings_add(
 			findings, FINDING_WARNING, systemd->conflicts.texts[i],
-			"disable it, or exempt the guests that it handles from pmcoord (Policy=ignore)",
-			"seems to handle guests when the host sleeps, as pmcoord does: both would act on the same guests");
+			"disable this hook or unit, or make pmcoord ignore the guests that it handles (Policy=ignore)",
+			"this hook or unit seems to handle guests when the host sleeps: it would interfere with pmcoord");
 }
 
 void check_systemd(const struct check_context *context, struct findings *findings)

@@ -4,8 +4,8 @@
 
 /*
  * The preflight of `pmcoord check`: finds what would make a cycle fail or be
- * degraded. Checks are pure functions of facts that the caller has read, and
- * independent of each other.
+ * degraded. Checks only use facts that the caller has read, and do not depend
+ * on each other.
  */
 
 #include <stdint.h>
@@ -18,8 +18,8 @@
 #include "record/status.h"
 #include "view/findings.h"
 
-/* A PCI function with its class code as in sysfs. */
-struct check_function {
+/* A PCI function, with its class code as in sysfs. */
+struct check_pci_function {
 	char address[PCI_ADDRESS_SIZE];
 	uint32_t class; /* such as 0x0c0330; 0: unknown */
 };
@@ -27,16 +27,16 @@ struct check_function {
 /* Facts about one guest that the inventory lacks. */
 struct check_details {
 	struct guest_examination examination;
-	struct check_function functions[EXAMINED_PCI_MAX];
-	struct agent_state agent; /* state none: no agent */
+	struct check_pci_function functions[EXAMINED_PCI_MAX];
+	struct agent_state agent; /* PROTOCOL_AGENT_NONE: there is no agent */
 };
 
-/* All borrowed; NULL: not known. */
+/* The facts that checks use. Pointers are borrowed; NULL: not known. */
 struct check_context {
 	const char *const *config_errors; /* "file:line: …", NULL-terminated */
-	const char *const *config_warnings; /* likewise */
+	const char *const *config_warnings; /* "file:line: …", NULL-terminated */
 	const struct config *config; /* never NULL */
-	const struct host *host; /* NULL: simulated */
+	const struct host *host; /* NULL: the host is simulated */
 	const char *no_sleep; /* why the simulated host cannot sleep */
 	const char *no_hypervisor; /* why the guests could not be read */
 	const struct inventory *inventory;
@@ -46,10 +46,10 @@ struct check_context {
 	const char *no_status; /* why the status could not be read */
 };
 
-/* Runs all checks, and appends to `findings`. */
+/* Runs all checks, and appends what they find to `findings`. */
 void check_all(const struct check_context *context, struct findings *findings);
 
-/* The groups of checks; a check is skipped if one of its facts is missing. */
+/* Run one group of checks; a check is skipped if one of its facts is missing. */
 void check_host(const struct check_context *context, struct findings *findings);
 void check_systemd(const struct check_context *context, struct findings *findings);
 void check_config(const struct check_context *context, struct findings *findings);

@@ -59,7 +59,7 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct 
 
 	assert(warn);
 	config_init(&cli->config);
-	/* Only the default file may be absent. */
+	/* A file that the user has named must exist; the default file may be absent. */
 	if (path && access(path, R_OK) < 0)
 		return error_refuse(error, OUTCOME_USAGE, "cannot read %s: %s", path,
 				    strerror(errno));

@@ -26,12 +26,12 @@ struct options {
 	bool dry_run;
 	bool force;
 	bool with_sleep;
-	uint64_t count; /* 0: not given */
-	const char *config_path; /* NULL: the default */
-	const char *scenario; /* --hypervisor=sim:FILE, else NULL */
-	uint64_t timeout_us; /* 0: as configured */
-	const char *svg_path;
-	const char *dot_path;
+	uint64_t count; /* of cycles or rounds; 0: not given */
+	const char *config_path; /* NULL: the default file */
+	const char *scenario; /* FILE of --hypervisor=sim:FILE; NULL: Xen */
+	uint64_t timeout_us; /* replaces Deadline=; 0: not given */
+	const char *svg_path; /* "-": standard output; NULL: not given */
+	const char *dot_path; /* "-": standard output; NULL: not given */
 	char **arguments;
 	size_t n_arguments;
 };
@@ -40,22 +40,24 @@ struct cli {
 	struct options options;
 	struct config config;
 	struct host_env *env;
-	bool was_interrupted; /* a signal stopped the last job of the daemon */
+	bool was_interrupted; /* a signal interrupted the last job that the daemon ran */
 	struct coordinator coordinator; /* set by cli_open */
 };
 
 /*
- * cli_load reads the configuration and chooses the host. cli_open, called after
- * it, opens the host's hypervisor, once. Both print errors to stderr and return
- * their exit code, or EXIT_AS_PLANNED. Release: cli_done, also after a failure.
+ * cli_load reads the configuration and chooses the host. cli_open then opens
+ * the host's hypervisor, unless it is open. On failure, each function prints
+ * the error to stderr and returns its exit code; on success it returns
+ * EXIT_AS_PLANNED. Release: cli_done, also after a failure.
  */
 enum exit_code cli_load(struct cli *cli);
 enum exit_code cli_open(struct cli *cli);
 void cli_done(struct cli *cli);
 
 /*
- * The parts of the above, for commands that report errors in another way. Each
- * returns 0, or a negative errno with `error` set.
+ * The parts of cli_load and cli_open, for commands that handle errors
+ * themselves. Each function returns 0, or a negative errno with `error` set.
+ * cli_load_config calls `warn` for each warning.
  */
 int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error);
 int cli_choose_host(struct cli *cli, struct error *error);
@@ -64,19 +66,20 @@ int cli_open_host(struct cli *cli, struct error *error);
 /* Prints the error to stderr and returns its exit code. */
 enum exit_code cli_fail(const struct error *error);
 
-/* The exit code of a job's result. */
+/* Returns the exit code of a job's result. */
 enum exit_code cli_exit_code(enum job_result result);
 
 /*
- * Runs the job, or has the daemon run it, and prints its progress. `sleeper` is
- * as for job_run. Returns true with the outcome in *ret_outcome (release:
- * job_outcome_done), or false if the job could not be started: then the error is
- * printed already, and only the result is set.
+ * Runs the job, in the daemon if there is one, otherwise in this process, and
+ * prints its progress. `sleeper` is passed to job_run. Returns true with the
+ * outcome in *ret_outcome (release: job_outcome_done). Prints an error and
+ * returns false, with only the result set in *ret_outcome, if the job could not
+ * be started or the daemon died.
  */
 bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
 		 struct job_outcome *ret_outcome);
 
-/* Prints a report as text or JSON; no-op with --quiet, except for JSON. */
+/* Prints a report as JSON with --json, otherwise as text; with --quiet no text. */
 void cli_print_report(const struct cli *cli, const struct report *report);
 
 /* The commands: rows of commands.c. */

@@ -25,6 +25,7 @@
 #include "cli/cli.h"
 #include "cli/repeat.h"
 
+/* Number of rounds without -n. */
 #define DEFAULT_COUNT 10
 
 /* ---- guests to measure --------------------------------------------------- */
@@ -35,8 +36,9 @@ struct names {
 };
 
 /*
- * A guest is not measured if that would pause it or a guest that needs it:
- * pausing makes a guest's clock late.
+ * Sets *ret_is_measured to false if the guest cannot be suspended, or if
+ * measuring would pause the guest or one that needs it, because a paused
+ * guest's clock is late afterwards. Returns 0 or -ENOMEM.
  */
 static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
 {
@@ -74,7 +76,7 @@ static int copy_names(const struct plan *plan, struct names *ret)
 	return r;
 }
 
-/* The guests to measure, in suspend order. */
+/* Finds the names of the guests to measure, in the order in which they are suspended. */
 static int find_guests(struct cli *cli, struct names *ret, struct error *error)
 {
 	struct plan plan;
@@ -123,7 +125,7 @@ static int gather(const struct series *series, enum mechanism mechanism,
 
 typedef int (*print_times_fn)(struct mechanism_times *times, void *data);
 
-/* Calls `print` for each mechanism that was measured, best first. */
+/* Calls `print` for each mechanism that was measured, beginning with the best one. */
 static int for_each_mechanism(const struct series *series, print_times_fn print, void *data)
 {
 	static const enum mechanism mechanisms[] = {
@@ -170,7 +172,8 @@ static int print_table(const struct repeat *repeat)
 	_cleanup_(table_freep) struct table *table = NULL;
 	int r = table_new(columns, stdout, &table);
 
-	printf("Times in ms. DOWN: since the guest's own request. RUNNING: since its own resume.\n\n");
+	printf("Times in ms. DOWN: from the request to a guest until the guest is suspended.\n"
+	       "RUNNING: from the resume of a guest until the guest runs.\n\n");
 	if (r == 0)
 		r = for_each_mechanism(&repeat->series, add_line, table);
 	return r < 0 ? r : table_print(table);
@@ -245,8 +248,8 @@ static enum exit_code show(struct repeat *repeat)
 
 /*
  * Measures in rounds over all guests, so that a temporary load on the host does
- * not distort the times of one guest only. Guests that need the measured one are
- * suspended before its request and are not counted.
+ * not distort the times of one guest only. Guests that need the measured guest
+ * are suspended before the measured guest; their times are not counted.
  */
 static void measure(struct repeat *repeat, const struct names *names, size_t n_rounds)
 {

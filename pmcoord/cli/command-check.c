@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* check: reads the facts, runs the checks, prints the findings. Read-only. */
+/* check: reads the facts, runs the checks and prints the findings. Changes nothing. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -29,10 +29,10 @@
 /* The facts for the checks. */
 struct facts {
 	struct string_list config_errors, config_warnings;
-	bool out_of_memory; /* an error or warning is missing */
+	bool out_of_memory; /* an error or a warning could not be stored */
 	struct host host;
 	bool has_host;
-	struct error no_sleep, no_hypervisor, no_status;
+	struct error no_sleep, no_hypervisor, no_status; /* see struct check_context */
 	struct plan plan;
 	struct check_details *details;
 	struct status status;
@@ -61,7 +61,10 @@ static void add_warning(void *data, const char *warning)
 		string_list_add(&facts->config_warnings, warning, strlen(warning)) < 0;
 }
 
-/* Errors become findings; the other checks then use the defaults. */
+/*
+ * Reads the configuration. Errors in it become findings, and the other checks
+ * then use the default configuration.
+ */
 static void read_config(struct cli *cli, struct facts *facts)
 {
 	struct error error = { 0 };
@@ -85,13 +88,13 @@ static void read_details(const struct cli *cli, const struct guest *guest,
 	struct guest_examination *examination = &details->examination;
 	struct domain_id id = domain_id_of(guest);
 
-	/* The checks skip what could not be read. */
+	/* What cannot be read is set to 0, which the checks skip. */
 	if (ops->examine(hypervisor, guest, examination) < 0)
 		*examination = (struct guest_examination){ 0 };
 	if (!guest->agent.present || ops->get_agent_state(hypervisor, &id, &details->agent) < 0)
 		details->agent = (struct agent_state){ 0 };
 	for (size_t i = 0; i < examination->n_pci; i++) {
-		struct check_function *function = &details->functions[i];
+		struct check_pci_function *function = &details->functions[i];
 
 		memcpy(function->address, examination->pci[i], sizeof(function->address));
 		if (host_read_pci_class(cli->env->roots.sys, function->address, &function->class) <
@@ -127,7 +130,10 @@ static int read_hypervisor(struct cli *cli, struct facts *facts)
 	return r;
 }
 
-/* Without files to read, only preparing a sleep shows whether the host can sleep. */
+/*
+ * Checks a simulated host, which has no files to read: prepares a sleep to find
+ * out whether the host can sleep. Sets `error` if it cannot.
+ */
 static int check_sleep(struct host_env *env, struct error *error)
 {
 	struct sleeper *sleeper;
@@ -205,7 +211,10 @@ static void run_checks(const struct cli *cli, const struct facts *facts, struct 
 	check_all(&context, findings);
 }
 
-/* The exit code of a configuration or hypervisor error, else of the findings. */
+/*
+ * Returns the exit code of errors in the configuration, else that of a
+ * hypervisor that could not be opened, else that of the findings.
+ */
 static enum exit_code exit_of_findings(const struct facts *facts, const struct findings *findings)
 {
 	if (facts->config_errors.n > 0)

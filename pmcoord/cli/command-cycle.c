@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* cycle: suspends and resumes all guests several times, and prints figures. */
+/* cycle: suspends and resumes all guests several times, and prints statistics. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -21,9 +21,10 @@
 #include "cli/cli.h"
 #include "cli/repeat.h"
 
+/* Number of cycles without -n. */
 #define DEFAULT_COUNT 10
 
-/* A guest's outcomes: "9 suspended, 1 paused". */
+/* Writes how often a guest had each outcome, e.g. "9 suspended, 1 paused", to `ret`. */
 static void format_outcomes(const struct series_guest *guest, char *ret, size_t size)
 {
 	size_t used = 0;
@@ -88,7 +89,9 @@ static void print_results(const struct series *series)
 		if (series->results[i])
 			printf(" %zu %s", series->results[i],
 			       cycle_result_name((enum cycle_result)i));
-	printf(". Times in ms. DOWN: since the guest's own request. RUNNING, READY: since the resume began.\n\n");
+	printf(". Times in ms.\n"
+	       "DOWN: from the request to a guest until the guest is suspended.\n"
+	       "RUNNING, READY: from the start of the resume until the guest runs or is ready.\n\n");
 }
 
 /* ---- JSON --------------------------------------------------------------- */

@@ -16,7 +16,7 @@
 #include "daemon/service.h"
 #include "cli/cli.h"
 
-/* The name of the event channels in systemd's file descriptor store. */
+/* The name of the event channels' descriptor in systemd's file descriptor store. */
 #define KEPT_NAME "channels"
 
 static int serve(struct cli *cli, struct loop *loop, struct error *error)
@@ -48,7 +48,7 @@ enum exit_code command_daemon(struct cli *cli)
 	int r = 0;
 
 	env->kept_fd = descriptor_store_take(KEPT_NAME);
-	/* Before libxenstore creates its thread, whose heap is then locked, too. */
+	/* Lock before libxenstore creates its thread, so that the thread's heap is locked. */
 	if (env->locks_memory)
 		r = memory_lock(&error);
 	if (r < 0)
@@ -58,7 +58,7 @@ enum exit_code command_daemon(struct cli *cli)
 		return code;
 	if (env->channels_fd >= 0)
 		descriptor_store_put(KEPT_NAME, env->channels_fd);
-	/* A loop with a virtual clock cannot wait for clients. */
+	/* A loop with a virtual clock cannot wait for clients, so the daemon needs another. */
 	if (env->has_virtual_clock)
 		r = loop_new(NULL, &own, &error);
 	if (r == 0)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* notify: notifies a desktop session of bad cycles, see hooks/pmcoord-notify.service. */
+/*
+ * notify: sends desktop notifications of cycles whose result is not ok, see
+ * hooks/pmcoord-notify.service.
+ */
 
 #include <string.h>
 
@@ -9,7 +12,7 @@
 #include "daemon/desktop.h"
 #include "cli/cli.h"
 
-/* Returns when the session's bus disconnects. */
+/* Sends notifications until the session's bus disconnects. */
 static int notify_session(const char *reports, sd_bus *bus, sd_event *event, struct error *error)
 {
 	struct desktop *desktop = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* list, plan and report. Read-only. */
+/* list, plan and report: print, and change nothing. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -29,15 +29,16 @@ static int write_dot(const struct plan *plan, const char *path, struct error *er
 	int r, closed;
 
 	if (!out)
-		return error_set(error, -EIO, "cannot write %s: %s", path, strerror(errno));
+		return error_set(error, -EIO, "cannot write the graph to %s: %s", path,
+				 strerror(errno));
 	r = plan_write_dot(plan, out);
 	closed = out == stdout ? fflush(out) : fclose(out);
 	if (r < 0 || closed != 0)
-		return error_set(error, -EIO, "cannot write %s", path);
+		return error_set(error, -EIO, "cannot write the graph to %s", path);
 	return 0;
 }
 
-/* Prints the plan, or part of it. */
+/* Prints the plan, or only its guests. Returns 0 or a negative errno. */
 typedef int (*with_plan_fn)(struct cli *cli, const struct plan *plan, struct error *error);
 
 static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
@@ -45,7 +46,7 @@ static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
 	enum exit_code code = cli_open(cli);
 	struct plan plan = { 0 };
 	struct error error = { 0 };
-	/* Names come from `suspend GUEST… --dry-run` only. */
+	/* list and plan have no arguments; `suspend GUEST... --dry-run` has names. */
 	struct cycle_params params = {
 		.names = cli->options.arguments,
 		.n_names = cli->options.n_arguments,
@@ -95,8 +96,8 @@ enum exit_code command_plan(struct cli *cli)
 }
 
 /*
- * The number of the last unfinished cycle, 0 if there is none: it has no saved
- * report yet, so its report is made from its journal.
+ * Returns the number of the last unfinished cycle, or 0 if there is none. Such
+ * a cycle has no saved report yet; its report is made from its journal.
  */
 static uint64_t last_open_cycle(const struct cli *cli)
 {
@@ -150,7 +151,7 @@ enum exit_code command_report(struct cli *cli)
 	if (r == 0 && (cli->options.json || !cli->options.svg_path))
 		cli_print_report(cli, report);
 	report_free(report);
-	/* Without a number, a missing report is no error of the user's. */
+	/* A missing report is an error of the user's only if the user gave its number. */
 	if (number != 0)
 		error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);
 	error_mark(&error, -EACCES, OUTCOME_NOT_PERMITTED);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* status and monitor: read the journals and the lock on /run. Read-only. */
+/* status and monitor: read the journals and the lock in /run, and change nothing. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,8 +26,9 @@
 #include "cli/cli.h"
 
 /*
- * The exit code of the last cycle's own command, unless a cycle is running or
- * guests are kept suspended.
+ * Returns EXIT_STRANDED if a cycle was interrupted, EXIT_AS_PLANNED while a
+ * cycle runs or guests are kept suspended, and otherwise the exit code of the
+ * command that ran the last cycle.
  */
 static enum exit_code exit_of_status(const struct status *status)
 {
@@ -62,7 +63,7 @@ enum exit_code command_status(struct cli *cli)
 struct watcher {
 	struct cli *cli;
 	const char *reports;
-	struct client_watch *guests; /* NULL without a bus */
+	struct client_watch *guests; /* NULL: there is no daemon or no bus */
 	struct progress progress;
 };
 
@@ -85,7 +86,7 @@ static void print_record(void *data, const struct cycle *cycle, const struct rec
 	progress_observe(&watcher->progress, cycle, record);
 }
 
-/* Prints one object per line. */
+/* Prints the object on a line of its own, unless `r` is an error, and releases it. */
 static void print_line(struct json_object *object, int r)
 {
 	if (r == 0)
@@ -95,7 +96,7 @@ static void print_line(struct json_object *object, int r)
 	json_object_put(object);
 }
 
-/* The guest of a record; NULL if the record belongs to the whole cycle. */
+/* Returns the guest of a record, or NULL if the record belongs to the whole cycle. */
 static const struct cycle_guest *guest_of(const struct cycle *cycle, const struct record *record)
 {
 	if (record->type == RECORD_GUEST)
@@ -167,14 +168,14 @@ static void print_guest_as_json(void *data, const char *guest, uint32_t domid, b
 	print_line(object, r);
 }
 
-/* Subscribes to the daemon's guests; without a daemon only cycles are printed. */
+/* Subscribes to guests that the daemon reports; without a daemon only cycles are printed. */
 static void join_daemon(void *data, struct sd_event *event)
 {
 	struct watcher *watcher = data;
 	const struct options *options = &watcher->cli->options;
 	const struct host_env *env = watcher->cli->env;
 
-	/* A daemon may run on another host, such as a simulated one. */
+	/* Ignore a daemon that runs on another host, e.g. on a simulated one. */
 	if (env->has_daemon || client_daemon_is_running(env->name))
 		client_watch_guests(event, options->json ? print_guest_as_json : print_guest,
 				    watcher, &watcher->guests);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * suspend-all, suspend, resume-all and resume; sleep-unit and recover, which
- * pmcoord-sleep.service runs.
+ * The commands suspend-all, suspend, resume-all and resume, and the commands
+ * sleep-unit and recover, which pmcoord-sleep.service runs.
  */
 
 #include <assert.h>
@@ -35,18 +35,20 @@
 #include "cli/cli.h"
 
 /*
- * How long the sleep unit waits for another cycle to end: the lid may close again
- * while devices are still being restored.
+ * How long the sleep unit waits for another cycle to end. The lid may be closed
+ * again while the previous cycle still waits for guests to restore their
+ * devices.
  */
 #define UNIT_LOCK_TIMEOUT_US 60000000ull
 
 /*
- * How long undoing may take: a guest is resumed in milliseconds, but one that has
- * accepted a request may suspend up to 25 s later and is waited for.
+ * How long the undo of a cycle may take. A guest is resumed in milliseconds,
+ * but the undo waits for a guest that has acknowledged a request, which may
+ * suspend up to 25 s later.
  */
 #define UNIT_UNDO_US 60000000ull
 
-/* How long a recovery may take: it may wait for the wake and for ReadyTimeout=. */
+/* How long a recovery may take, in µs, with the waits for the wake and for ReadyTimeout=. */
 #define UNIT_RECOVERY_US "3700000000"
 
 /* How long logind and systemd may take in addition to the cycle. */
@@ -55,8 +57,8 @@
 /* ---- running a job ------------------------------------------------------ */
 
 /*
- * Opens the hypervisor and takes the lock; the caller owns `*ret_lock`. Returns
- * 0, or negative errno with `error` set.
+ * Opens the hypervisor, takes the lock and locks this process's memory. The
+ * caller owns `*ret_lock`. Returns 0, or a negative errno with `error` set.
  */
 static int open_and_lock(struct cli *cli, const char *purpose, uint64_t timeout_us, int *ret_lock,
 			 struct error *error)
@@ -114,7 +116,7 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 {
 	enum exit_code code = cli_exit_code(outcome->result);
 
-	/* A job that an error stopped has nothing else to print. */
+	/* A job that an error stopped has only a message to print. */
 	if (!outcome->message[0] || outcome->report) {
 		if (job_kind(job->verb)->resumes)
 			show_resumed(cli, outcome);
@@ -128,7 +130,7 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 	return code;
 }
 
-/* Prints why the job was not started; returns false, for cli_run_job. */
+/* Prints why the job was not started, and sets the result. Always returns false. */
 static bool fail_to_start(const struct error *error, struct job_outcome *ret_outcome)
 {
 	cli_fail(error);
@@ -214,7 +216,7 @@ static enum exit_code run_and_show(struct cli *cli, const struct job *job, struc
 
 struct awaited_report {
 	const char *reports;
-	uint64_t last; /* the last one when the sleep was requested */
+	uint64_t last; /* number of the last report before the sleep was requested */
 };
 
 static bool has_new_report(void *data)
@@ -224,7 +226,10 @@ static bool has_new_report(void *data)
 	return report_last_number(awaited->reports) > awaited->last;
 }
 
-/* Requests the sleep from logind; the sleep unit runs the cycle. Waits for its report. */
+/*
+ * Requests the sleep from logind, and waits for the report of the cycle, which
+ * pmcoord-sleep.service runs.
+ */
 static enum exit_code suspend_through_logind(struct cli *cli, const struct job *job)
 {
 	struct awaited_report awaited = {
@@ -240,7 +245,7 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 	struct error error = { 0 };
 	int r;
 
-	/* A manual request resets the back-off. */
+	/* The back-off after a failed sleep does not apply to a manual request. */
 	backoff_forget(cli->env->roots.run);
 	r = logind_suspend(&end,
 			   cli->config.deadline_us + cli->config.ready_timeout_us + LOGIND_EXTRA_US,
@@ -255,7 +260,10 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 	return show_outcome(cli, job, &outcome);
 }
 
-/* systemd cannot sleep the host if a guest serves one of dom0's disks: see job.c. */
+/*
+ * Whether logind can put the host to sleep. systemd cannot if a guest serves
+ * one of dom0's disks, see job.c.
+ */
 static bool can_sleep_by_logind(const struct cli *cli)
 {
 	struct host host = { 0 };
@@ -288,7 +296,7 @@ enum exit_code command_suspend_all(struct cli *cli)
 		return command_plan(cli);
 	if (job.guests_only)
 		return run_and_show(cli, &job, NULL);
-	/* A user without the privilege gets an error before logind gets a request. */
+	/* Open first, so that a user without privilege gets an error and logind no request. */
 	code = cli_open(cli);
 	if (code != EXIT_AS_PLANNED)
 		return code;
@@ -329,8 +337,8 @@ enum exit_code command_resume(struct cli *cli)
 /* ---- pmcoord-sleep.service ---------------------------------------------- */
 
 /*
- * The unit's configured time limits cover the start only. From here on the limit
- * includes the end of another cycle.
+ * Extends the time limit of the unit's start, because TimeoutStartSec= does not
+ * include waiting for the end of another cycle.
  */
 static void extend_timeout(const struct cli *cli)
 {
@@ -369,14 +377,15 @@ static enum exit_code sleep_here(struct cli *cli)
 }
 
 /*
- * The daemon died. Before this unit was READY, the unit fails, so the host stays
- * awake, and `pmcoord recover` resumes the guests. After READY, this process waits
- * for the wake, which systemd signals to it alone, and resumes them.
+ * Called when the daemon has died. Before READY, returns a failure: the unit
+ * then fails, the host stays awake, and `pmcoord recover` resumes the guests.
+ * After READY, waits for the wake, which systemd signals only to this process,
+ * and resumes the guests.
  */
 static enum exit_code handle_daemon_death(struct cli *cli, struct loop *loop, bool was_ready)
 {
 	fprintf(stderr,
-		"pmcoord: the pmcoord daemon died during the sleep; the restarted daemon resumes the guests\n");
+		"pmcoord: the pmcoord daemon died during the sleep: 'pmcoord recover' or the restarted daemon resumes the guests\n");
 	if (!was_ready)
 		return EXIT_ROLLED_BACK;
 	while (!loop_take_signal(loop))
@@ -412,9 +421,10 @@ static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client, st
 }
 
 /*
- * Runs in sleep.target: suspends the guests or has the daemon do it, sends READY,
- * waits until systemd stops it after the wake, and resumes them. If the guests
- * could not be suspended as configured, it fails, and the host stays awake.
+ * Runs as part of sleep.target: suspends the guests, by the daemon if there is
+ * one, sends READY, waits until systemd stops this process after the wake, and
+ * resumes the guests. Fails if the guests could not be suspended as configured:
+ * the host then stays awake.
  */
 enum exit_code command_sleep_unit(struct cli *cli)
 {
@@ -435,8 +445,9 @@ enum exit_code command_sleep_unit(struct cli *cli)
 }
 
 /*
- * The unit's ExecStopPost=. It finds a cycle only if the service was killed. While
- * the host is about to sleep, it waits for the wake, which no timeout may end.
+ * Runs as ExecStopPost= of the sleep unit, and finds a cycle to recover only if
+ * the unit's process was killed. If the host is about to sleep, waits for the
+ * wake; the time limit is extended, because it must not end this wait.
  */
 enum exit_code command_recover(struct cli *cli)
 {

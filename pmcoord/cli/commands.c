@@ -14,7 +14,8 @@ const struct command commands[] = {
 		.description =
 			"Guests are suspended in the order of their dependencies, independent ones at\n"
 			"the same time. Where logind runs and pmcoord-sleep.service is enabled, logind\n"
-			"puts the host to sleep and the service runs the cycle. Prints the report.",
+			"puts the host to sleep, and this service suspends and resumes the guests.\n"
+			"Prints the report of the cycle.",
 		.examples = "pmcoord suspend-all\n"
 			    "pmcoord suspend-all --guests-only && pmcoord resume-all\n"
 			    "pmcoord suspend-all --timeout 10s",
@@ -36,8 +37,8 @@ const struct command commands[] = {
 		.arguments = "GUEST...",
 		.summary = "suspend the named guests and those that need them",
 		.description =
-			"They are kept suspended until they are resumed. GUEST is a name or a domain\n"
-			"ID.",
+			"The guests are kept suspended until 'pmcoord resume' or 'pmcoord resume-all'.\n"
+			"GUEST is a name or a domain ID.",
 		.examples = "pmcoord suspend web mail\n"
 			    "pmcoord suspend netvm --dry-run",
 		.run = command_suspend,
@@ -49,6 +50,9 @@ const struct command commands[] = {
 		.name = "resume",
 		.arguments = "GUEST...",
 		.summary = "resume the named guests and those that they need",
+		.description =
+			"GUEST is a name or a domain ID. Guests that pmcoord has not suspended or paused\n"
+			"are not changed.",
 		.examples = "pmcoord resume web",
 		.run = command_resume,
 		.min_arguments = 1,
@@ -67,6 +71,9 @@ const struct command commands[] = {
 	{
 		.name = "plan",
 		.summary = "print the steps that suspend-all and the resume would take",
+		.description =
+			"Changes nothing. With --dot or --svg, writes the guests' dependencies to FILE\n"
+			"instead of printing the steps.",
 		.examples = "pmcoord plan\n"
 			    "pmcoord plan --svg plan.svg\n"
 			    "pmcoord plan --dot - | dot -Tpdf > plan.pdf",
@@ -79,8 +86,9 @@ const struct command commands[] = {
 		.summary = "find problems of the host and its guests, with advice",
 		.description =
 			"Checks Xen, S3, systemd's units, the configuration, and for each guest how it\n"
-			"would be suspended and what may be lost. Changes nothing. Exit status: 0 no\n"
-			"errors, 1 errors, 2 the configuration is broken, 4 this is not a Xen host.",
+			"would be suspended and what may be lost. Changes nothing. With --quiet, prints\n"
+			"only errors and warnings. Exit status: 0 no errors, 1 errors, 2 the\n"
+			"configuration is broken, 4 this is not a Xen host.",
 		.examples = "pmcoord check\n"
 			    "pmcoord check --quiet",
 		.run = command_check,
@@ -92,6 +100,9 @@ const struct command commands[] = {
 		.name = "report",
 		.arguments = "[N]",
 		.summary = "print the report of the last cycle, or of cycle N",
+		.description =
+			"The report shows the result of the cycle and of each guest. With --svg, writes\n"
+			"a timeline of the cycle to FILE instead.",
 		.examples = "pmcoord report\n"
 			    "pmcoord report 12 --svg 12.svg",
 		.run = command_report,
@@ -101,7 +112,7 @@ const struct command commands[] = {
 	},
 	{
 		.name = "status",
-		.summary = "print the running cycle, suspended guests, last result",
+		.summary = "print the running cycle, suspended guests and last result",
 		.description =
 			"The exit status is that of the last cycle (0, 1, 3 or 6); 0 while a cycle runs\n"
 			"or guests are kept suspended, 6 if a cycle was interrupted.",
@@ -114,8 +125,8 @@ const struct command commands[] = {
 		.name = "monitor",
 		.summary = "print cycles as they run, and guests added or removed",
 		.description =
-			"Shows every cycle, started by the lid or by any command. With --json, prints\n"
-			"one object per line.",
+			"Shows every cycle, whether the lid or a command has started it. Ends at Ctrl-C.\n"
+			"With --json, prints one JSON object per line.",
 		.examples = "pmcoord monitor\n"
 			    "pmcoord monitor --json | jq -c 'select(.event == \"down\")'",
 		.run = command_monitor,
@@ -125,6 +136,9 @@ const struct command commands[] = {
 	{
 		.name = "cycle",
 		.summary = "run test cycles: suspend and resume all guests, -n times",
+		.description =
+			"The host stays awake, unless --sleep is given. Prints how long the guests took\n"
+			"until they were suspended, running and ready.",
 		.examples = "pmcoord cycle -n 20\n"
 			    "pmcoord cycle -n 3 --sleep",
 		.run = command_cycle,
@@ -132,7 +146,12 @@ const struct command commands[] = {
 	},
 	{
 		.name = "bench",
-		.summary = "measure how long each mechanism takes on this host",
+		.summary = "suspend and resume each guest alone, measure the times",
+		.description =
+			"Suspends one guest at a time, after the guests that need it, and resumes them at\n"
+			"once; each of -n rounds measures all guests. Prints how long each mechanism\n"
+			"takes on this host. The host stays awake. Guests that can only be paused are\n"
+			"not measured.",
 		.examples = "pmcoord bench -n 20",
 		.run = command_bench,
 		.options = "n",
@@ -140,7 +159,7 @@ const struct command commands[] = {
 	{
 		.name = "help",
 		.arguments = "[COMMAND]",
-		.summary = "show this text, or help for a command",
+		.summary = "show the list of commands, or the help of COMMAND",
 		.examples = "pmcoord help suspend-all",
 		.max_arguments = 1,
 		.options = "",
@@ -150,7 +169,7 @@ const struct command commands[] = {
 		.summary = "run the resident service, pmcoord.service",
 		.description =
 			"Keeps event channels bound and requests prepared, so that guests suspend\n"
-			"sooner. While it runs, it executes the commands that change guests.",
+			"sooner. While the daemon runs, commands that change guests are sent to it.",
 		.examples = "systemctl enable --now pmcoord",
 		.run = command_daemon,
 		.options = "",
@@ -163,22 +182,24 @@ const struct command commands[] = {
 
 const struct option_info option_infos[] = {
 	{ "guests-only", 'g', false, NULL,
-	  "leave the host awake, guests suspended until resume-all", true },
-	{ "dry-run", 'D', false, NULL, "only print the plan", true },
-	{ "force", 'f', false, NULL, "only the named guests, ignoring dependencies", true },
-	{ "count", 'n', true, "N", "number of cycles or rounds (10)", true },
-	{ "sleep", 'S', false, NULL, "put the host to sleep, wake it by an RTC alarm", true },
-	{ "dot", 'd', false, "FILE", "write the graph for graphviz ('-': standard output)", true },
-	{ "svg", 's', false, "FILE", "write a picture ('-': standard output)", true },
-	{ "json", 'j', false, NULL, "print JSON", false },
-	{ "config", 'c', false, "FILE", "instead of " PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf",
+	  "keep the host awake, and guests suspended until resume-all", true },
+	{ "dry-run", 'D', false, NULL, "print the plan, change nothing", true },
+	{ "force", 'f', false, NULL, "change only the named guests, ignore dependencies", true },
+	{ "count", 'n', true, "N", "number of cycles or rounds (default: 10)", true },
+	{ "sleep", 'S', false, NULL, "also put the host to sleep; an RTC alarm wakes it", true },
+	{ "dot", 'd', false, "FILE", "write the graph for graphviz ('-': to standard output)",
+	  true },
+	{ "svg", 's', false, "FILE", "write an SVG picture ('-': to standard output)", true },
+	{ "json", 'j', false, NULL, "print JSON instead of text", false },
+	{ "config", 'c', false, "FILE",
+	  "read FILE, not " PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf", false },
+	{ "hypervisor", 'H', false, "WHAT", "xen (default), or sim:FILE: simulate the host in FILE",
 	  false },
-	{ "hypervisor", 'H', false, "WHAT", "xen, or sim:FILE to simulate a host", false },
-	{ "timeout", 't', false, "TIME",
-	  "deadline for all guests (30s, 500ms), not Deadline=", false },
-	{ "verbose", 'v', true, NULL, "print more", false },
-	{ "quiet", 'q', true, NULL, "print only errors", false },
-	{ "help", 'h', true, NULL, "show this text, or help for a command", false },
+	{ "timeout", 't', false, "TIME", "deadline for all guests, e.g. 30s (overrides Deadline=)",
+	  false },
+	{ "verbose", 'v', true, NULL, "print every step of every guest", false },
+	{ "quiet", 'q', true, NULL, "print only errors (with check: errors and warnings)", false },
+	{ "help", 'h', true, NULL, "show this help, or that of a command", false },
 	{ "version", 'V', false, NULL, "print the version", false },
 	{ .name = NULL },
 };
@@ -220,7 +241,7 @@ static void print_common_options(void)
 			print_option(info);
 }
 
-/* "suspend GUEST..." */
+/* Prints a line: the command with its arguments, and its summary. */
 static void print_command(const struct command *command)
 {
 	char left[48];
@@ -240,8 +261,9 @@ void help_print(void)
 			print_command(command);
 	printf("\nOptions of every command:\n");
 	print_common_options();
-	printf("\nExit status: 0 as planned, 1 failed and rolled back, 2 usage or configuration,\n"
-	       "3 degraded, 4 not possible here, 5 another cycle is running, 6 rollback failed.\n"
+	printf("\nExit status: 0 as planned, 1 failed and rolled back, 2 wrong usage or\n"
+	       "configuration, 3 degraded, 4 not possible here, 5 another cycle is running,\n"
+	       "6 rollback failed.\n"
 	       "'pmcoord help COMMAND' shows the options of a command; see also pmcoord(8).\n");
 }
 

@@ -18,14 +18,14 @@ struct command {
 	const char *examples; /* one per line */
 	enum exit_code (*run)(struct cli *cli);
 	size_t min_arguments, max_arguments;
-	const char *options; /* letters of its specific options; "": none */
-	bool is_read_only; /* only prints, so lost output is a failure */
-	bool reports_bad_config; /* loads the configuration itself */
+	const char *options; /* letters of the specific options that it accepts; "": none */
+	bool is_read_only; /* changes nothing: lost output makes the command fail */
+	bool reports_bad_config; /* loads the configuration itself, and reports errors in it */
 };
 
 struct option_info {
 	const char *name; /* without dashes */
-	int letter; /* returned by getopt; also a short option if has_short */
+	int letter; /* what getopt returns; also the short option if has_short */
 	bool has_short;
 	const char *argument; /* NULL: none */
 	const char *help;
@@ -36,7 +36,7 @@ struct option_info {
 extern const struct command commands[];
 extern const struct option_info option_infos[];
 
-/* The table's entry, or NULL. */
+/* Return the table's entry, or NULL if there is none. */
 const struct command *command_find(const char *name);
 const struct option_info *option_find(int letter);
 

@@ -46,7 +46,7 @@ static int sim_open(struct host_env *env, struct error *error)
 			      error);
 }
 
-/* The simulator has one sleeper, for every kind. */
+/* Returns the simulator's only sleeper, which stands for every kind. */
 static int sim_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			   struct sleeper **ret_sleeper)
 {
@@ -68,8 +68,9 @@ static const struct host_env_ops sim_ops = {
 };
 
 /*
- * The directory for the simulation's journals and reports: one for each scenario
- * file, named by the hash of its path.
+ * Writes the path of the directory for the simulation's journals and reports to
+ * `ret`. Each scenario file has its own directory, named after the hash of the
+ * file's path.
  */
 static int simulation_directory(const char *scenario, char *ret, size_t size, struct error *error)
 {

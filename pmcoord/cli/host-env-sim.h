@@ -8,12 +8,13 @@
 #include "engine/host-env.h"
 
 /*
- * A simulated host, described by the scenario file `scenario` (borrowed). Its
- * state, journals and reports are in a directory for that file. When it is
- * opened, a line on stderr says that it is a simulation, unless `quiet`.
+ * Creates a simulated host, which the scenario file `scenario` (borrowed)
+ * describes. Each scenario file has its own directory for the host's state,
+ * journals and reports. Opening the host prints to stderr that the host is
+ * simulated, unless `quiet`.
  *
- * Returns 0, or a negative errno with `error` set; OUTCOME_USAGE if the file
- * cannot be read or the directory is not the user's. Release: host_env_free.
+ * Returns 0, or a negative errno with `error` set: OUTCOME_USAGE if the file
+ * cannot be read or another user owns the directory. Release: host_env_free.
  */
 int host_env_sim_new(const char *scenario, bool quiet, struct host_env **ret_env,
 		     struct error *error);

@@ -6,8 +6,8 @@
 #include "engine/host-env.h"
 
 /*
- * This host, with Xen. Returns 0, or -ENOMEM with `error` set. Release:
- * host_env_free.
+ * Creates the environment of this host, which runs Xen; host_env_open opens it.
+ * Returns 0, or -ENOMEM with `error` set. Release: host_env_free.
  */
 int host_env_xen_new(struct host_env **ret_env, struct error *error);
 

@@ -14,10 +14,10 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
-/* Size of getopt's table, terminator included. */
+/* Size of the table for getopt, with its terminator. */
 #define OPTIONS_MAX 32
 
-/* Upper limit for -n. */
+/* The largest number that -n accepts; a larger one is a usage error. */
 #define COUNT_MAX 100000
 
 static int usage_error(const char *what, const char *name)
@@ -75,7 +75,7 @@ static int parse_option(int option, const char *value, struct options *options)
 	case 't':
 		if (parse_duration(value, &options->timeout_us) < 0 || options->timeout_us == 0 ||
 		    options->timeout_us > 3600000000ull)
-			return usage_error("--timeout must be a time up to 1h such as 30s, not",
+			return usage_error("--timeout must be a time up to 1h, e.g. 30s, not",
 					   value);
 		break;
 	case 'v':
@@ -95,7 +95,7 @@ struct line {
 	struct options options;
 	char seen[64]; /* letters of the given options */
 	bool wants_help, wants_version;
-	bool changes_guests; /* set by run() */
+	bool changes_guests; /* set by run(): the command is not read-only */
 };
 
 /* Rejects specific options that the command does not accept. */
@@ -127,14 +127,14 @@ static int check_arguments(const struct command *command, const struct options *
 	return EXIT_AS_PLANNED;
 }
 
-/* Reports an option that getopt rejected with `code`. */
+/* Reports an option that getopt rejected with `code`. Returns EXIT_USAGE. */
 static int option_error(char **argv, int code)
 {
 	const struct option_info *info = option_find(optopt);
 	char text[64];
 
 	if (code == ':' && info) {
-		snprintf(text, sizeof(text), "--%s needs a %s", info->name, info->argument);
+		snprintf(text, sizeof(text), "--%s needs a value: %s", info->name, info->argument);
 		return usage_error(text, NULL);
 	}
 	if (info && !info->argument) {
@@ -148,7 +148,7 @@ static int option_error(char **argv, int code)
 static void fill_getopt(struct option long_options[OPTIONS_MAX],
 			char short_options[2 * OPTIONS_MAX])
 {
-	*short_options++ = ':'; /* getopt prints no messages */
+	*short_options++ = ':'; /* getopt returns ':' for a missing value, and prints nothing */
 	for (const struct option_info *info = option_infos; info->name; info++) {
 		*long_options++ = (struct option){
 			.name = info->name,
@@ -190,7 +190,7 @@ static int parse_line(int argc, char **argv, struct line *line)
 	return EXIT_AS_PLANNED;
 }
 
-/* `pmcoord help [COMMAND]`, `pmcoord [COMMAND] --help` */
+/* Runs `pmcoord help [COMMAND]` and `pmcoord [COMMAND] --help`. */
 static int help(const char *name)
 {
 	const struct command *command = name ? command_find(name) : NULL;
@@ -252,7 +252,7 @@ int main(int argc, char **argv)
 		printf("pmcoord %s\n", PMCOORD_VERSION);
 	else
 		code = run(&line);
-	/* The exit code of a command that changes guests does not depend on output. */
+	/* Lost output changes the exit code only of a command that changes no guests. */
 	if (output_was_lost("pmcoord") && !line.changes_guests && code == EXIT_AS_PLANNED)
 		return EXIT_ROLLED_BACK;
 	return code;

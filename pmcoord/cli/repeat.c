@@ -15,7 +15,11 @@
 #include "engine/host-env.h"
 #include "engine/job.h"
 
-/* How bad a result is: a cycle that could not be started is worse than a failed one. */
+/*
+ * Returns how bad a result is, from 0 (as planned) to 4 (a guest is stranded).
+ * A cycle that could not be started ranks between a cycle that was rolled back
+ * and a stranded guest.
+ */
 static int rank(enum job_result result)
 {
 	switch (result) {
@@ -47,7 +51,10 @@ static void end(struct repeat *repeat, enum job_result result)
 	note_result(repeat, result);
 }
 
-/* With a virtual clock the loop handles no signals: they end the process. */
+/*
+ * Whether a signal has interrupted the series. A loop with a virtual clock is
+ * not asked, because it does not block signals: a signal ends the process.
+ */
 static bool was_interrupted(const struct cli *cli)
 {
 	const struct host_env *env = cli->env;
@@ -64,7 +71,7 @@ static void print_span(const char *what, int64_t span_us)
 		printf(", %s in %s", what, span_format(span_us, text));
 }
 
-/* One line: the cycle's number, result and duration. */
+/* Prints a line with the cycle's number, result and durations. */
 static void print_cycle(const struct repeat *repeat, const struct report *report)
 {
 	printf("%zu of %zu: cycle %" PRIu64 " %s", repeat->series.n_cycles, repeat->n_wanted,

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_CLI_REPEAT_H
 #define PMCOORD_CLI_REPEAT_H
 
-/* A series of cycles, one after another, and its figures: for cycle and bench. */
+/* Runs a series of cycles for the commands cycle and bench, and keeps its statistics. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,25 +15,26 @@
 
 struct repeat {
 	struct cli *cli;
-	size_t n_wanted; /* cycles */
+	size_t n_wanted; /* number of cycles to run */
 	struct series series;
-	enum job_result worst;
-	bool is_over; /* no more cycles: see repeat_run */
+	enum job_result worst; /* result of the worst cycle so far */
+	bool is_over; /* no further cycle may be run, see repeat_run */
 	bool found_no_guest; /* no running guest can be suspended */
 };
 
 /*
  * Runs one cycle, and adds the times of guest `name` (NULL: of all) to the
- * series. `sleeper` is as for job_run. Sets is_over if the cycle could not be
- * started, found nothing to do, left a guest stranded or was interrupted. Prints
- * errors to stderr.
+ * series. `sleeper` is passed to job_run. Sets is_over if the cycle could not
+ * be started, found no guest to suspend, left a guest stranded or was
+ * interrupted. Prints errors to stderr.
  */
 void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sleeper,
 		const char *name);
 
 /*
- * The exit code of the worst cycle; EXIT_ROLLED_BACK, with an error on stderr, if
- * `r`, the result of printing the statistics, is a negative errno.
+ * Returns the exit code of the worst cycle. If `r`, the result of printing the
+ * statistics, is a negative errno, prints an error and returns
+ * EXIT_ROLLED_BACK.
  */
 enum exit_code repeat_exit_code(const struct repeat *repeat, int r);
 

@@ -17,15 +17,15 @@
 #include "record/report-json.h"
 #include "daemon/service.h"
 
-/* Of client_daemon_is_running, instead of D-Bus's default of 25 s. */
+/* Time limit of the call in client_daemon_is_running; sd-bus's default is 25 s. */
 #define CALL_TIMEOUT_US 1000000
 
 struct client {
 	sd_bus *bus;
 	sd_event *event;
-	uint64_t job; /* the submitted one */
+	uint64_t job; /* number of the submitted job */
 	const struct client_options *options;
-	struct followers followers; /* the journals, read so far */
+	struct followers followers; /* reads new records of the journals */
 	struct job_outcome outcome;
 	bool was_interrupted;
 };
@@ -40,7 +40,7 @@ void client_close(struct client *client)
 	free(client);
 }
 
-/* Whether the daemon answers and runs on this hypervisor. */
+/* Returns 0 if a daemon answers that runs on this hypervisor, else -ENOTCONN. */
 static int check_daemon(struct client *client, const char *hypervisor)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -93,7 +93,7 @@ static int on_step(sd_bus_message *message, void *data, sd_bus_error *error)
 	uint64_t job, cycle;
 
 	(void)error;
-	/* Without its journal, the cycle is shown by its report. */
+	/* A journal that cannot be read is ignored, because the report follows at the end. */
 	if (sd_bus_message_read(message, "tt", &job, &cycle) >= 0 && job == client->job)
 		followers_read(&client->followers, cycle, client->options->observer,
 			       client->options->observer_data);
@@ -119,13 +119,13 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 	snprintf(outcome->message, sizeof(outcome->message), "%s", text);
 	outcome->n_resumed = (size_t)resumed;
 	outcome->kept_suspended = kept_suspended;
-	/* Without the report, the message alone is shown. */
+	/* A report that cannot be parsed is ignored, because the message says how the job ended. */
 	if (!report[0] || report_parse(report, &outcome->report) < 0)
 		outcome->report = NULL;
 	return sd_event_exit(client->event, 0);
 }
 
-/* The daemon has died: it keeps the name as long as it runs. */
+/* The daemon has died, because a daemon owns the bus name as long as it runs. */
 static int on_owner_changed(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
@@ -142,7 +142,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	(void)info;
 	client->was_interrupted = true;
-	/* No reply is needed: JobRemoved reports how the job ended. */
+	/* The reply is ignored, because JobRemoved reports how the job ended. */
 	return sd_bus_call_method_async(client->bus, NULL, SERVICE_NAME, SERVICE_PATH,
 					SERVICE_INTERFACE, "Cancel", NULL, NULL, "t", client->job);
 }
@@ -151,7 +151,7 @@ static int subscribe(struct client *client)
 {
 	int r = stop_signals_watch(client->event, SD_EVENT_PRIORITY_NORMAL, on_signal, client);
 
-	/* Each signal costs CPU time that suspending guests need. */
+	/* Only on demand, because each signal costs CPU time that suspending guests need. */
 	if (r >= 0 && client->options->observer)
 		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME, SERVICE_PATH,
 					SERVICE_INTERFACE, "Step", on_step, client);
@@ -191,7 +191,7 @@ static int append_options(sd_bus_message *message, const struct job *job,
 	_cleanup_(freep) char *config = NULL;
 	int on = 1, r = sd_bus_message_open_container(message, 'a', "{sv}");
 
-	/* The daemon's working directory is another one. */
+	/* Send an absolute path, because the daemon has another working directory. */
 	if (r >= 0 && options->config_path) {
 		config = realpath(options->config_path, NULL);
 		r = config ? append_option(message, SERVICE_OPTION_CONFIG, "s", config) : -errno;
@@ -216,7 +216,10 @@ static int append_names(sd_bus_message *message, const struct job *job)
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-/* Translates the daemon's error reply. */
+/*
+ * Sets `error` from the daemon's error reply, or from `r` if there is no reply.
+ * Returns a negative errno.
+ */
 static int set_refusal(int r, const sd_bus_error *answer, struct error *error)
 {
 	static const struct {
@@ -271,7 +274,7 @@ static int wait_for_end(struct client *client, struct error *error)
 	if (r == -ECONNRESET)
 		return error_set(
 			error, r,
-			"the pmcoord daemon died during the job: it resumes the guests when systemd restarts it; see 'pmcoord status'");
+			"the pmcoord daemon died during the job: systemd restarts the daemon, which then resumes the guests; see 'pmcoord status'");
 	return r < 0 ? error_set(error, r, "cannot wait for the daemon: %s", strerror(-r)) : 0;
 }
 
@@ -286,8 +289,9 @@ int client_do(struct client *client, const struct job *job, const struct client_
 	client->options = options;
 	client->followers.directory = options->journals;
 	/*
-	 * Skip the records there are. Journals must be open before the job
-	 * starts: it may end, and remove its journal, before the first signal.
+	 * Open the existing journals and skip their records. Do this before the
+	 * job starts, because a job that resumes guests may remove their
+	 * journal before this process handles the first signal.
 	 */
 	if (options->observer)
 		followers_read_directory(&client->followers, NULL, NULL);
@@ -300,7 +304,7 @@ int client_do(struct client *client, const struct job *job, const struct client_
 	if (r == 0 && sd_bus_message_read(reply, "t", &client->job) < 0)
 		r = error_refuse(
 			error, OUTCOME_UNSUPPORTED,
-			"the daemon is of another version: run 'systemctl restart pmcoord'");
+			"the daemon runs another version of pmcoord than this command: run 'systemctl restart pmcoord'");
 	sd_bus_message_unref(reply);
 	if (r == 0)
 		r = wait_for_end(client, error);
@@ -327,7 +331,7 @@ int client_sleep(struct client *client, const struct client_options *options, in
 		return r;
 	r = sd_bus_message_read(reply, "th", &client->job, &fd);
 	if (r >= 0) {
-		/* The reply owns `fd`. */
+		/* The caller gets a duplicate, because the reply owns and closes `fd`. */
 		*ret_lease = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		r = *ret_lease < 0 ? -errno : 0;
 	}

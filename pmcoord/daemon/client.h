@@ -2,7 +2,7 @@
 #ifndef PMCOORD_DAEMON_CLIENT_H
 #define PMCOORD_DAEMON_CLIENT_H
 
-/* The D-Bus client of the daemon: submits jobs to it and waits for their end. */
+/* A D-Bus client of the daemon: submits a job and waits until the job has ended. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,41 +15,43 @@ struct client;
 
 /*
  * Connects to the daemon that runs on this hypervisor ("xen", "sim:<path>").
- * Returns 0; -ENOTCONN, without `error`, if there is no such daemon or no bus;
- * or another negative errno with `error` set. Release: client_close.
+ * Returns 0; -ENOTCONN, with `error` unset, if there is no such daemon or no
+ * bus; or another negative errno with `error` set. Release: client_close.
  */
 int client_open(const char *hypervisor, struct client **ret_client, struct error *error);
 void client_close(struct client *client);
 
-/* Whether such a daemon runs; false if it does not answer within 1 s. */
+/* Whether a daemon runs on this hypervisor; false if no daemon answers within 1 s. */
 bool client_daemon_is_running(const char *hypervisor);
 
-/* Passed to the daemon with the job, all borrowed; NULL and 0: not set. */
+/* Options of a job. Pointers are borrowed; NULL and 0 mean that an option is not set. */
 struct client_options {
-	const char *config_path;
-	uint64_t timeout_us;
-	const char *journals; /* the directory of journals; set with `observer` */
-	journal_observer_fn observer; /* called for each record of the cycle */
+	const char *config_path; /* the file that the daemon reads for the job */
+	uint64_t timeout_us; /* replaces Deadline= */
+	const char *journals; /* the directory of journals; required with `observer` */
+	journal_observer_fn observer; /* called for each record of the job's cycle */
 	void *observer_data;
 };
 
 /*
- * Submits the job and waits for its end; SIGINT, SIGTERM and SIGHUP cancel it,
- * which undoes it. Returns 0 with the outcome (release: job_outcome_done), or a
- * negative errno with `error` set: -EBUSY if the daemon runs another job,
- * -ECONNRESET if it died during this one.
+ * Submits the job and waits until the job has ended. SIGINT, SIGTERM and SIGHUP
+ * cancel the job: the daemon then undoes what the job has done. Returns 0 with
+ * the outcome (release: job_outcome_done), or a negative errno with `error`
+ * set: -EBUSY if the daemon runs another job, -ECONNRESET if the daemon died
+ * before the job ended.
  */
 int client_do(struct client *client, const struct job *job, const struct client_options *options,
 	      struct job_outcome *ret_outcome, struct error *error);
 
-/* Whether one of these signals was received. */
+/* Whether SIGINT, SIGTERM or SIGHUP was received during client_do. */
 bool client_was_interrupted(const struct client *client);
 
 /*
- * Submits a JOB_SLEEP: the daemon keeps the guests suspended until *ret_lease,
- * which the caller owns, is closed or shut down for writing. struct
- * daemon_request describes what can be read from it; lease_hold reads it.
- * Returns 0, or a negative errno as client_do.
+ * Submits a JOB_SLEEP. *ret_lease is the lease, a socket to the daemon, owned
+ * by the caller: the daemon keeps the guests suspended until the caller closes
+ * the lease or shuts it down for writing. lease_hold reads the daemon's
+ * messages from the lease. Returns 0, or a negative errno with `error` set, as
+ * client_do does.
  */
 int client_sleep(struct client *client, const struct client_options *options, int *ret_lease,
 		 struct error *error);
@@ -61,9 +63,9 @@ struct sd_event;
 typedef void (*client_guest_fn)(void *data, const char *guest, uint32_t domid, bool was_added);
 
 /*
- * Calls `report` from the event loop for each guest that is added or removed,
- * also when the daemon is started later. Returns 0, or a negative errno, for
- * instance without a bus. Release: client_watch_free.
+ * Calls `report` from the event loop `event` for each guest that is added or
+ * removed. The daemon may be started later. Returns 0, or a negative errno,
+ * e.g. if there is no system bus. Release: client_watch_free.
  */
 int client_watch_guests(struct sd_event *event, client_guest_fn report, void *data,
 			struct client_watch **ret_watch);

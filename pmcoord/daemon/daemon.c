@@ -33,20 +33,24 @@
 #include "view/progress.h"
 
 /*
- * How long a sleep or a recovery waits for another process's cycle to end:
- * Deadline= (30 s by default) and the undo.
+ * How long a sleep or a recovery waits for the end of another process's cycle.
+ * A cycle can take Deadline= (30 s by default) and the time of the undo.
  */
 #define LOCK_TIMEOUT_US 40000000ull
 
 /*
- * Delay between an event and the inventory that it causes: a domain that starts
- * changes many xenstore nodes at once. Guests can cause events at any rate, so
- * there is at most one inventory a second.
+ * Delay between an event and the inventory that the event causes. One inventory
+ * then covers the many xenstore nodes that a starting domain changes at once.
  */
 #define REFRESH_DELAY_US 100000
+
+/* Shortest time between two inventories, because guests can cause events at any rate. */
 #define REFRESH_INTERVAL_US 1000000
 
-/* Only during a job: the service manager restarts a daemon that hangs. */
+/*
+ * How long the daemon may hang during a job before the service manager restarts
+ * the daemon. Between jobs there is no limit.
+ */
 #define WATCHDOG_US 60000000ull
 
 struct daemon_job {
@@ -55,14 +59,14 @@ struct daemon_job {
 	char *client;
 	char *config_path;
 	uint64_t timeout_us;
-	int lease_fd;
+	int lease_fd; /* see struct daemon_request */
 	sd_event_source *lease_source;
 	bool lease_has_ended;
 };
 
 struct daemon {
 	struct host_env *env;
-	struct loop *loop; /* of the process; coordinator.loop may be virtual */
+	struct loop *loop; /* the process's loop; coordinator.loop may have a virtual clock */
 	struct daemon_observer observer;
 	struct config config;
 	struct coordinator coordinator;
@@ -72,12 +76,12 @@ struct daemon {
 	uint64_t last_id;
 	char phase[sizeof(((struct cycle_phase *)NULL)->name)];
 	uint64_t cycle;
-	const char *last_result;
-	char last_message[ERROR_TEXT_MAX]; /* of the same job */
-	uint64_t refresh_at_us; /* LOOP_FOREVER: nothing has changed */
-	uint64_t refreshed_us;
+	const char *last_result; /* see struct daemon_status */
+	char last_message[ERROR_TEXT_MAX]; /* of the job that had last_result; "": none */
+	uint64_t refresh_at_us; /* time of the next inventory; LOOP_FOREVER: after an event */
+	uint64_t refreshed_us; /* time of the last inventory */
 	struct guest_tracker tracker;
-	int stopped; /* negative errno, by daemon_stop; 0: go on */
+	int stopped; /* negative errno of daemon_stop; 0: daemon_run goes on */
 };
 
 /* ---- jobs --------------------------------------------------------------- */
@@ -139,7 +143,10 @@ static int job_new(struct daemon *daemon, const struct daemon_request *request,
 	return 0;
 }
 
-/* The client has closed its end: its sleep is over. */
+/*
+ * The sleep unit's process has closed the lease or died: interrupts the job,
+ * which then resumes the guests. (End of file is also reported as EPOLLIN.)
+ */
 static int on_lease(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct daemon *daemon = data;
@@ -168,7 +175,7 @@ static int watch_lease(struct daemon *daemon, struct daemon_job *job)
 
 static void send_to_lease(const struct daemon_job *job, const char *text)
 {
-	/* Errors are ignored: on_lease is called when the other end closes. */
+	/* Errors are ignored, because on_lease handles a lease whose other end was closed. */
 	if (job->lease_fd >= 0)
 		send(job->lease_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -182,7 +189,7 @@ static int report_busy(const struct daemon *daemon, struct error *error)
 	return lock_describe_holder(holder, error);
 }
 
-static void changed(struct daemon *daemon)
+static void notify_changed(struct daemon *daemon)
 {
 	if (daemon->observer.changed)
 		daemon->observer.changed(daemon->observer.data);
@@ -214,7 +221,7 @@ int daemon_submit(struct daemon *daemon, const struct daemon_request *request, u
 	else
 		daemon->current = job;
 	*ret_id = job->id;
-	changed(daemon);
+	notify_changed(daemon);
 	return 0;
 }
 
@@ -230,8 +237,8 @@ int daemon_cancel(struct daemon *daemon, uint64_t id)
 /* ---- observers ---------------------------------------------------------- */
 
 /*
- * With a virtual clock the job never waits, so clients are served between its
- * records.
+ * Serves clients between two records of a job if the clock is virtual, because
+ * a job then never waits.
  */
 static void serve_clients(struct daemon *daemon)
 {
@@ -248,7 +255,7 @@ static void observe(void *data, const struct cycle *cycle, const struct record *
 	daemon->cycle = cycle->head.number;
 	if (record->type == RECORD_PHASE) {
 		snprintf(daemon->phase, sizeof(daemon->phase), "%s", record->text);
-		changed(daemon);
+		notify_changed(daemon);
 	}
 	if (daemon->observer.step)
 		daemon->observer.step(daemon->observer.data, cycle, record);
@@ -261,7 +268,10 @@ static void print_warning(void *data, const char *warning)
 	fprintf(stderr, "pmcoord: %s\n", warning);
 }
 
-/* Reads the file again for each job, so that edits need no restart. */
+/*
+ * Loads the configuration for a job; NULL: the default one. Called for each
+ * job, so that an edit of the file takes effect without a restart.
+ */
 static int load_config(struct daemon *daemon, const struct daemon_job *job, struct error *error)
 {
 	const char *path = job && job->config_path ? job->config_path : CONFIG_DEFAULT_PATH;
@@ -294,15 +304,16 @@ static int run_job(struct daemon *daemon, struct daemon_job *job, struct job_out
 
 	if (r < 0)
 		return r;
-	snprintf(purpose, sizeof(purpose), "%s for %s", kind->name, job->client);
+	snprintf(purpose, sizeof(purpose), "%s, requested by %s", kind->name, job->client);
 	lock = lock_take(daemon->env->roots.run, purpose, kind->waits ? LOCK_TIMEOUT_US : 0, error);
 	if (lock < 0)
 		return lock;
 	if (job_sleeps(&job->job))
 		r = host_env_new_sleeper(daemon->env, kind->sleeper, job->lease_fd, &sleeper);
 	if (r < 0)
-		return error_set(error, r, "cannot sleep: %s", strerror(-r));
-	/* Discard a signal that came after the previous job had ended. */
+		return error_set(error, r, "cannot prepare the sleep of the host: %s",
+				 strerror(-r));
+	/* Discard a signal that was received after the previous job had ended. */
 	loop_take_signal(daemon->coordinator.loop);
 	if (job->lease_has_ended)
 		loop_interrupt(daemon->coordinator.loop, SIGTERM);
@@ -338,13 +349,18 @@ static void notify_idle(const struct daemon *daemon)
 		   daemon->last_message[0] ? ": " : "", daemon->last_message);
 }
 
-/* Guests are prearmed by the default configuration, not by a client's options. */
+/*
+ * Loads the default configuration after a job with options of its own, because
+ * requests are prepared ahead with the default one.
+ */
 static void restore_config(struct daemon *daemon, const struct daemon_job *job)
 {
 	struct error error = { 0 };
 
 	if ((job->config_path || job->timeout_us) && load_config(daemon, NULL, &error) < 0)
-		fprintf(stderr, "pmcoord: ignoring for now: %s\n", error_text(&error));
+		fprintf(stderr,
+			"pmcoord: cannot reload the configuration; that of the last job stays in use: %s\n",
+			error_text(&error));
 }
 
 static void run_current(struct daemon *daemon)
@@ -354,7 +370,7 @@ static void run_current(struct daemon *daemon)
 	struct error error = { 0 };
 	int r;
 
-	sd_notifyf(0, "WATCHDOG_USEC=%llu\nSTATUS=%s for %s.", WATCHDOG_US,
+	sd_notifyf(0, "WATCHDOG_USEC=%llu\nSTATUS=Running %s, requested by %s.", WATCHDOG_US,
 		   job_kind(job->job.verb)->name, job->client);
 	loop_watchdog(daemon->loop, WATCHDOG_US / 3);
 	progress_init(&daemon->progress, true, false);
@@ -374,12 +390,15 @@ static void run_current(struct daemon *daemon)
 	daemon->current = daemon->waiting;
 	daemon->waiting = NULL;
 	daemon->refresh_at_us = loop_now(daemon->loop);
-	changed(daemon);
+	notify_changed(daemon);
 }
 
 /* ---- idle --------------------------------------------------------------- */
 
-/* Discards all pending events: the next inventory shows what they were about. */
+/*
+ * Discards all pending events, because the next inventory shows what has
+ * changed. *ret_any: whether there was an event.
+ */
 static int take_events(struct daemon *daemon, bool *ret_any)
 {
 	struct hypervisor *hypervisor = daemon->env->hypervisor;
@@ -404,7 +423,7 @@ static void handle_inventory(void *data, const struct inventory *inventory)
 {
 	struct daemon *daemon = data;
 
-	/* On -ENOMEM the next inventory reports the difference. */
+	/* -ENOMEM is ignored, because the next inventory then shows the differences. */
 	guest_tracker_update(&daemon->tracker, inventory, notify_guest, daemon);
 }
 
@@ -416,15 +435,19 @@ static int refresh(struct daemon *daemon)
 
 	if (r < 0)
 		return r;
-	/* Guests that cannot be read now may be readable when a job starts. */
+	/* The daemon goes on, because the next event or job causes another attempt. */
 	if (prearm_refresh(&daemon->coordinator, handle_inventory, daemon, &error) < 0)
-		fprintf(stderr, "pmcoord: ignoring for now: %s\n", error_text(&error));
+		fprintf(stderr, "pmcoord: cannot read the guests, will try again: %s\n",
+			error_text(&error));
 	daemon->refresh_at_us = LOOP_FOREVER;
 	daemon->refreshed_us = loop_now(daemon->loop);
 	return loop_watch_hypervisor(daemon->loop, true);
 }
 
-/* Until then further events are not read. */
+/*
+ * Schedules a refresh, at most one a second. Until the refresh runs, further
+ * events do not end the loop's waits.
+ */
 static int schedule_refresh(struct daemon *daemon)
 {
 	uint64_t after_event = loop_now(daemon->loop) + REFRESH_DELAY_US;
@@ -453,7 +476,7 @@ static int begin_recovery(struct daemon *daemon, struct error *error)
 {
 	struct daemon_request request = {
 		.job.verb = JOB_RECOVER,
-		.client = "the daemon's start",
+		.client = "the daemon itself",
 		.lease_fd = -EBADF,
 	};
 	uint64_t id;
@@ -472,6 +495,7 @@ int daemon_run(struct daemon *daemon, struct error *error)
 	sd_notify(0, "READY=1");
 	while (r == 0 && daemon->stopped == 0 && !loop_stop_requested(daemon->loop)) {
 		if (daemon->current) {
+			/* schedule_refresh may have disabled events, which a job needs. */
 			r = loop_watch_hypervisor(daemon->loop, true);
 			if (r == 0)
 				run_current(daemon);
@@ -482,7 +506,9 @@ int daemon_run(struct daemon *daemon, struct error *error)
 	if (r == 0)
 		r = daemon->stopped;
 	sd_notify(0, "STOPPING=1");
-	return r < 0 ? error_set(error, r, "the daemon stops: %s", strerror(-r)) : 0;
+	return r < 0 ? error_set(error, r, "the daemon stops, because it cannot receive events: %s",
+				 strerror(-r))
+		     : 0;
 }
 
 /* ---- the object --------------------------------------------------------- */

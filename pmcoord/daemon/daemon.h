@@ -4,8 +4,9 @@
 
 /*
  * The resident coordinator: keeps event channels bound to all guests and runs
- * one job at a time for its clients. A job runs to its end within daemon_run,
- * which dispatches other events, those of clients included, while the job waits.
+ * one job at a time for its clients. daemon_run runs each job to its end; while
+ * the job waits, daemon_run also handles other events, e.g. requests of
+ * clients.
  */
 
 #include <stdint.h>
@@ -20,82 +21,89 @@
 
 struct daemon;
 
-/* A client's request; copied by daemon_submit. */
+/* A client's request for a job. daemon_submit copies the request and its strings. */
 struct daemon_request {
 	struct job job;
-	const char *client; /* for messages: "process 12" */
-	const char *config_path; /* NULL: the default */
-	uint64_t timeout_us; /* instead of Deadline=; 0: as configured */
+	const char *client; /* who has sent the request, for messages, e.g. "process 12" */
+	const char *config_path; /* the file to read; NULL: the default one */
+	uint64_t timeout_us; /* replaces Deadline=; 0: Deadline= holds */
 	/*
-	 * JOB_SLEEP: a socket that daemon_submit takes ownership of, also on
-	 * failure; otherwise negative. The daemon sends the job's progress to
-	 * it in the format of sd_notify(3), and resumes the guests when its
-	 * other end is closed or shut down for writing.
+	 * For JOB_SLEEP a socket (the lease), for other jobs negative.
+	 * daemon_submit takes ownership of the lease, also on failure. The
+	 * daemon sends messages in the format of sd_notify(3) over the lease,
+	 * and resumes the guests when the sleep unit, which has the other end,
+	 * closes that end or shuts it down for writing.
 	 */
 	int lease_fd;
 };
 
+/* Functions that the daemon calls. */
 struct daemon_observer {
-	/* A record was written to a cycle's journal. */
+	/* Called after a record was written to a cycle's journal. */
 	void (*step)(void *data, const struct cycle *cycle, const struct record *record);
-	/* A job has ended; the outcome is borrowed. */
+	/* Called when a job has ended. The outcome is borrowed. */
 	void (*job_removed)(void *data, uint64_t id, const struct job_outcome *outcome);
-	/* Between jobs: a guest was added or removed; borrowed. */
+	/* Called between jobs for each guest that was added or removed. */
 	guest_tracker_fn guest;
-	/* What daemon_get_status returns has changed. */
+	/* Called when the result of daemon_get_status has changed. */
 	void (*changed)(void *data);
 	void *data;
 };
 
 struct daemon_status {
-	uint64_t job; /* 0: idle */
-	const char *verb; /* of the job; "" when idle */
-	const char *client;
-	const char *phase; /* of its cycle; "idle" when idle */
-	uint64_t cycle; /* the running or last one; 0: none yet */
-	const char *last_result; /* of the last job that had a report, or "" */
+	uint64_t job; /* number of the running job; 0: the daemon is idle */
+	const char *verb; /* of the running job; "" when idle */
+	const char *client; /* of the running job; "" when idle */
+	const char *phase; /* of the running job's cycle; "idle" when idle */
+	uint64_t cycle; /* number of the running or last cycle; 0: none yet */
+	const char *last_result; /* of the last job that had a report; "": none yet */
 };
 
 /*
- * Creates a daemon on an open host and the process's loop (loop_new); both are
- * borrowed. `loop` is the host's own, unless the host has a virtual clock.
- * Returns 0 or -ENOMEM. Release: daemon_free.
+ * Creates a daemon for an open host. `loop` is made by loop_new: it is the
+ * host's loop or, for a host with a virtual clock, another one. `env` and
+ * `loop` are borrowed. Returns 0 or -ENOMEM. Release: daemon_free.
  */
 int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daemon);
 void daemon_free(struct daemon *daemon);
 
-/* Replaces the observer, which is copied; any of its functions may be NULL. */
+/* Copies the observer and replaces the previous one. Its functions may be NULL. */
 void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *observer);
 
 /*
- * Recovers the cycles that an earlier process left, then runs jobs until a stop
- * signal or daemon_stop. Returns 0, or a negative errno with `error` set.
+ * Recovers the cycles that an earlier process left unfinished, then runs jobs
+ * until the process receives a stop signal or daemon_stop is called. Returns 0
+ * after a stop signal, or a negative errno with `error` set.
  */
 int daemon_run(struct daemon *daemon, struct error *error);
 
 /*
- * Ends daemon_run with `r` (negative errno) when the current job has ended.
- * For handlers of the loop's events.
+ * Makes daemon_run return `r`, a negative errno, after the current job has
+ * ended. Called by handlers of the loop's events.
  */
 void daemon_stop(struct daemon *daemon, int r);
 
 /*
- * Queues a job for daemon_run and sets its number. Returns 0; -EBUSY, with the
- * running job in `error`, if another job runs (one sleep or recovery waits for
- * it to end); or another negative errno with `error` set.
+ * Queues a job for daemon_run; *ret_id is the job's number. While another job
+ * runs, one sleep or recovery is queued, and any other job is refused. Returns
+ * 0; -EBUSY, with `error` naming the running job, if the job is refused; or
+ * another negative errno with `error` set.
  */
 int daemon_submit(struct daemon *daemon, const struct daemon_request *request, uint64_t *ret_id,
 		  struct error *error);
 
-/* Interrupts the job and undoes it. Returns 0, or -ENOENT if it does not run. */
+/*
+ * Interrupts job `id`, which then undoes what it has done. Returns 0, or
+ * -ENOENT if that job is not running.
+ */
 int daemon_cancel(struct daemon *daemon, uint64_t id);
 
-/* The strings are valid until the daemon handles another event. */
+/* Reads the status, whose strings are valid until the daemon handles another event. */
 void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_status);
 
 /*
- * For read-only requests (plans, reports), between jobs and while a job waits.
- * Borrowed.
+ * Returns the daemon's coordinator, borrowed, for requests that change nothing
+ * (plans and reports), between jobs and while a job waits.
  */
 struct coordinator *daemon_coordinator(struct daemon *daemon);
 

@@ -17,7 +17,7 @@
 #include "record/report-file.h"
 #include "record/report.h"
 
-/* From the Desktop Notifications Specification. */
+/* Levels of urgency in the Desktop Notifications Specification. */
 #define URGENCY_NORMAL 1
 #define URGENCY_CRITICAL 2
 
@@ -27,7 +27,10 @@ struct desktop {
 	sd_event_source *source;
 };
 
-/* The body may contain markup, and guests choose their own names. */
+/*
+ * Writes the text with its markup escaped, because desktops interpret markup
+ * and the text may contain strings of guests.
+ */
 static void escape(const char *text, FILE *out)
 {
 	for (; *text; text++)
@@ -46,7 +49,7 @@ static void escape(const char *text, FILE *out)
 		}
 }
 
-/* Owned by the caller; NULL: no memory. */
+/* Returns the text of the notification, owned by the caller, or NULL without memory. */
 static char *make_body(const struct report *report)
 {
 	char blame[ERROR_TEXT_MAX] = "";
@@ -72,7 +75,7 @@ static int send_notification(sd_bus *bus, bool has_failed, const char *body)
 					       "/org/freedesktop/Notifications",
 					       "org.freedesktop.Notifications", "Notify");
 
-	/* A session without a notification server is not an error. */
+	/* Expect no reply, because a session without a notification server is no error. */
 	if (r >= 0)
 		r = sd_bus_message_set_expect_reply(message, 0);
 	if (r >= 0)
@@ -99,7 +102,7 @@ static int notify_of_report(struct desktop *desktop, const struct report *report
 		    : -ENOMEM;
 }
 
-/* "12.json" → 12; 0 for the names of other files. */
+/* Returns the number of the report in a file name ("12.json"), or 0 for another file. */
 static uint64_t number_of(const char *name)
 {
 	const char *dot = strchr(name, '.');
@@ -118,6 +121,7 @@ static int handle_file(sd_event_source *source, const struct inotify_event *even
 	struct report *report = NULL;
 	struct error error = { 0 };
 	uint64_t number = event->len > 0 ? number_of(event->name) : 0;
+	int r;
 
 	(void)source;
 	if (number == 0)
@@ -126,9 +130,10 @@ static int handle_file(sd_event_source *source, const struct inotify_event *even
 		fprintf(stderr, "pmcoord: %s\n", error_text(&error));
 		return 0;
 	}
-	if (notify_of_report(desktop, report) < 0)
-		fprintf(stderr, "pmcoord: cannot send a notification of report %" PRIu64 "\n",
-			number);
+	r = notify_of_report(desktop, report);
+	if (r < 0)
+		fprintf(stderr, "pmcoord: cannot send a notification of report %" PRIu64 ": %s\n",
+			number, strerror(-r));
 	report_free(report);
 	return 0;
 }
@@ -144,7 +149,7 @@ int desktop_new(const char *reports, sd_bus *bus, sd_event *event, struct deskto
 		return error_set(error, r, "out of memory");
 	desktop->bus = sd_bus_ref(bus);
 	desktop->reports = strdup(reports);
-	/* A report gets its final name by rename(2), when it is complete. */
+	/* Watch for renames, because a complete report gets its name by rename(2). */
 	if (desktop->reports)
 		r = sd_event_add_inotify(event, &desktop->source, reports, IN_MOVED_TO | IN_ONLYDIR,
 					 handle_file, desktop);

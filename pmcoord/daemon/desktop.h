@@ -4,8 +4,8 @@
 
 /*
  * Desktop notifications: one for each report of a cycle whose result is not ok,
- * sent to org.freedesktop.Notifications. Runs in the user's session, without
- * privileges.
+ * sent to org.freedesktop.Notifications. The process that sends them runs in
+ * the user's session, without privileges.
  */
 
 #include <systemd/sd-bus.h>
@@ -16,10 +16,10 @@
 struct desktop;
 
 /*
- * Watches the directory `reports` in `event` and sends a notification over the
- * session bus `bus` for each new report of a cycle that was not ok. `event` and
- * `bus` are borrowed. Returns 0 or a negative errno with `error` set. Release:
- * desktop_free.
+ * Watches the directory `reports` from the event loop `event`, and sends a
+ * notification over the session bus `bus` for each new report whose result is
+ * not ok. `event` and `bus` are borrowed. Returns 0 or a negative errno with
+ * `error` set. Release: desktop_free.
  */
 int desktop_new(const char *reports, sd_bus *bus, sd_event *event, struct desktop **ret_desktop,
 		struct error *error);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Both lists have the same order, so one pass suffices. */
+/* Compares in one pass, because both lists are sorted by guest_compare. */
 static void compare(const struct guest_tracker *before, const struct guest_tracker *now,
 		    guest_tracker_fn report, void *data)
 {

@@ -11,18 +11,21 @@
 
 /* Initialise with zeros. Release: guest_tracker_done. */
 struct guest_tracker {
-	bool has_snapshot;
-	struct guest *guests; /* of the last inventory, in its order */
+	bool has_snapshot; /* an inventory was stored */
+	struct guest *guests; /* of the last inventory, sorted as there */
 	size_t n_guests;
 };
 
-/* Called for each guest added or removed; for a rebooted guest both. */
+/*
+ * Called for each guest that was added or removed; twice for a guest that has
+ * rebooted.
+ */
 typedef void (*guest_tracker_fn)(void *data, const struct guest *guest, bool was_added);
 
 /*
  * Compares a finished inventory with the previous one and calls `report` for
  * each difference. The first call only stores the inventory. Returns 0, or
- * -ENOMEM without having reported anything: the next call then reports it.
+ * -ENOMEM with nothing reported; the next call then reports these differences.
  */
 int guest_tracker_update(struct guest_tracker *tracker, const struct inventory *inventory,
 			 guest_tracker_fn report, void *data);

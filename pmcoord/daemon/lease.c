@@ -17,12 +17,16 @@
 struct lease {
 	int fd;
 	struct job_outcome outcome;
-	bool was_ready;
-	bool is_over;
-	int error; /* negative errno if it is over without an outcome */
+	bool was_ready; /* the daemon has sent READY=1 */
+	bool is_over; /* the outcome was received, or the daemon has died */
+	int error; /* negative errno if the sleep is over without an outcome */
 };
 
-/* The outcome is "EXIT=<code>\nMESSAGE=<sentence>"; all else is for sd_notify(3). */
+/*
+ * Handles a message of the daemon: the outcome
+ * "EXIT=<code>\nMESSAGE=<sentence>", or any other text, which is passed to
+ * sd_notify(3).
+ */
 static void handle_message(struct lease *lease, const char *text)
 {
 	static const char message_key[] = "\nMESSAGE=";

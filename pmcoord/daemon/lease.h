@@ -3,8 +3,10 @@
 #define PMCOORD_DAEMON_LEASE_H
 
 /*
- * The sleep unit's end of a sleep that the daemon runs (struct daemon_request):
- * as long as its socket is open for writing, guests are kept suspended.
+ * The sleep unit's side of a sleep that the daemon runs. The lease is a socket
+ * between the sleep unit and the daemon: the daemon keeps the guests suspended
+ * as long as the sleep unit keeps its end open for writing (see struct
+ * daemon_request).
  */
 
 #include <stdbool.h>
@@ -13,14 +15,15 @@
 #include "model/loop.h"
 
 /*
- * Passes the daemon's notifications on to the service manager until the daemon
- * sends the outcome. On a stop signal it shuts `fd` down for writing, and the
- * daemon resumes the guests. `fd` is borrowed. Uses neither bus nor disk, which
- * may not work while guests are suspended.
+ * Waits until the daemon sends the outcome over the lease `fd` (borrowed), and
+ * passes the daemon's other messages on to the service manager. On a stop
+ * signal, shuts the lease down for writing, which makes the daemon resume the
+ * guests. Uses neither D-Bus nor disks, because they may not work while guests
+ * are suspended.
  *
- * Returns 0 with the outcome; -ECONNRESET if the daemon died, with
- * *ret_was_ready: whether all guests were suspended by then; or another negative
- * errno.
+ * Returns 0 with the outcome; -ECONNRESET if the daemon died; or another
+ * negative errno. With 0 and -ECONNRESET, *ret_was_ready says whether the
+ * daemon had reported that all guests were suspended.
  */
 int lease_hold(int fd, struct loop *loop, struct job_outcome *ret_outcome, bool *ret_was_ready);
 

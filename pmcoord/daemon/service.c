@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,10 +32,10 @@ struct service {
 	struct daemon *daemon;
 	sd_bus *bus;
 	const char *hypervisor;
-	sd_bus_message **steps; /* Step signals to send */
+	sd_bus_message **steps; /* Step signals that are not sent yet */
 	size_t n_steps;
-	bool has_changed; /* a property: emit PropertiesChanged */
-	struct deferred *deferred; /* sends both */
+	bool has_changed; /* a property has changed since the last PropertiesChanged */
+	struct deferred *deferred; /* calls send_signals */
 };
 
 /* ---- errors and clients ------------------------------------------------- */
@@ -50,7 +51,10 @@ static int fail(sd_bus_error *bus_error, const struct error *error)
 	return sd_bus_error_set(bus_error, name, error_text(error));
 }
 
-/* "process 12 (pmcoord)", or "a client" if the bus does not report the process. */
+/*
+ * Writes "process 12 (pmcoord)" to `ret`, or "a client" if the bus does not
+ * report the process.
+ */
 static void name_client(sd_bus_message *message, char *ret, size_t size)
 {
 	sd_bus_creds *creds = NULL;
@@ -91,7 +95,8 @@ static int read_option(sd_bus_message *message, const char *key, struct daemon_r
 	} else {
 		return error_refuse(error, OUTCOME_USAGE, "unknown option '%.64s'", key);
 	}
-	return r < 0 ? error_refuse(error, OUTCOME_USAGE, "option '%s' has the wrong type", key)
+	return r < 0 ? error_refuse(error, OUTCOME_USAGE,
+				    "option '%s' has the wrong D-Bus type, see pmcoord(8)", key)
 		     : 0;
 }
 
@@ -116,7 +121,7 @@ static int read_options(sd_bus_message *message, struct daemon_request *request,
 				 request->config_path);
 	if (r >= 0)
 		return 0;
-	error_set(error, r, "cannot read the options: %s", strerror(-r));
+	error_set(error, r, "cannot read the options of the request: %s", strerror(-r));
 	error_mark(error, -EINVAL, OUTCOME_USAGE);
 	error_mark(error, -EBADMSG, OUTCOME_USAGE);
 	return r;
@@ -137,14 +142,16 @@ static int submit_job(struct service *service, sd_bus_message *message, enum job
 	if (by_name)
 		r = sd_bus_message_read_strv(message, &names);
 	if (r < 0)
-		error_refuse(error, OUTCOME_USAGE, "cannot read the guests' names");
+		error_refuse(
+			error, OUTCOME_USAGE,
+			"cannot read the guests' names: the request must begin with an array of strings");
 	if (r >= 0)
 		r = read_options(message, &request, error);
 	request.job.names = names;
 	while (names && names[request.job.n_names])
 		request.job.n_names++;
 	if (r >= 0 && by_name && request.job.n_names == 0)
-		r = error_refuse(error, OUTCOME_USAGE, "no guest is named");
+		r = error_refuse(error, OUTCOME_USAGE, "the request names no guest");
 	if (r >= 0) {
 		name_client(message, client, sizeof(client));
 		request.client = client;
@@ -157,7 +164,7 @@ static int submit_job(struct service *service, sd_bus_message *message, enum job
 	return r;
 }
 
-/* Submits the job whose kind has this method. */
+/* Submits the job that the called D-Bus method stands for. */
 static int method_job(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct error error = { 0 };
@@ -170,7 +177,10 @@ static int method_job(sd_bus_message *message, void *data, sd_bus_error *bus_err
 	return r < 0 ? fail(bus_error, &error) : sd_bus_reply_method_return(message, "t", id);
 }
 
-/* The caller gets one end of a socket, the lease; see struct daemon_request. */
+/*
+ * Submits a JOB_SLEEP and replies with one end of a socket, the lease (see
+ * struct daemon_request).
+ */
 static int method_sleep(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct error error = { 0 };
@@ -180,9 +190,9 @@ static int method_sleep(sd_bus_message *message, void *data, sd_bus_error *bus_e
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
 	r = submit_job(data, message, JOB_SLEEP, ends[0], &id, &error);
-	/* The reply holds a duplicate of the descriptor. */
 	r = r < 0 ? fail(bus_error, &error)
 		  : sd_bus_reply_method_return(message, "th", id, ends[1]);
+	/* sd-bus has duplicated the descriptor into the reply. */
 	close(ends[1]);
 	return r;
 }
@@ -196,8 +206,8 @@ static int method_cancel(sd_bus_message *message, void *data, sd_bus_error *bus_
 	if (r < 0)
 		return r;
 	if (daemon_cancel(service->daemon, id) < 0)
-		return sd_bus_error_set(bus_error, SERVICE_ERROR_INVALID,
-					"this job is not running");
+		return sd_bus_error_setf(bus_error, SERVICE_ERROR_INVALID,
+					 "job %" PRIu64 " is not running", id);
 	return sd_bus_reply_method_return(message, "");
 }
 
@@ -388,7 +398,7 @@ static void send_signals(void *data)
 					       "LastResult", NULL);
 	service->has_changed = false;
 	for (size_t i = 0; i < service->n_steps; i++) {
-		/* A step that is not sent is still in the journal and the report. */
+		/* A failure is ignored, because the step is also in the journal and the report. */
 		sd_bus_send(service->bus, service->steps[i], NULL);
 		sd_bus_message_unref(service->steps[i]);
 	}
@@ -441,7 +451,7 @@ static void handle_job_removed(void *data, uint64_t id, const struct job_outcome
 	struct service *service = data;
 	_cleanup_(freep) char *report = NULL;
 
-	/* Without memory for the report the client shows the message alone. */
+	/* Without memory for the report, the client gets only the message. */
 	if (outcome->report && report_format(outcome->report, &report) < 0)
 		report = NULL;
 	send_signals(service);
@@ -469,7 +479,10 @@ static void handle_changed(void *data)
 
 /* ---- the bus ------------------------------------------------------------ */
 
-/* No client can reach the daemon now; the service manager restarts it. */
+/*
+ * The connection to the bus is lost: stops the daemon, because no client can
+ * reach it any more. The service manager then starts another one.
+ */
 static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct service *service = data;
@@ -517,8 +530,9 @@ int service_open(struct daemon *daemon, struct sd_event *event, const char *hype
 	if (r < 0) {
 		service_close(service);
 		error_set(error, r,
-			  r == -EEXIST ? "another pmcoord daemon is running (%s)"
-				       : "cannot serve " SERVICE_NAME " on the system bus: %s",
+			  r == -EEXIST
+				  ? "another pmcoord daemon is running: stop that daemon first (%s)"
+				  : "cannot serve " SERVICE_NAME " on the system bus: %s",
 			  strerror(-r));
 		error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
 		error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);

@@ -31,10 +31,11 @@ struct sd_event;
 struct service;
 
 /*
- * Acquires SERVICE_NAME on the system bus and observes the daemon.
- * `hypervisor`, "xen" or "sim:<path>", is published as a property. The daemon
- * and the strings are borrowed. Returns 0, or a negative errno with `error` set:
- * -EEXIST if another daemon has the name. Release: service_close.
+ * Acquires SERVICE_NAME on the system bus, offers the daemon's interface there,
+ * and observes the daemon. `hypervisor`, "xen" or "sim:<path>", is published as
+ * a property. `daemon` and `hypervisor` are borrowed. Returns 0, or a negative
+ * errno with `error` set: -EEXIST if another daemon has the name. Release:
+ * service_close.
  */
 int service_open(struct daemon *daemon, struct sd_event *event, const char *hypervisor,
 		 struct service **ret_service, struct error *error);

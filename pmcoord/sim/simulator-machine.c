@@ -102,7 +102,7 @@ static int boot(struct simulator *simulator, size_t i)
 	return sim_suspend_guest(simulator, i, MECHANISM_XENSTORE);
 }
 
-/* The same guest as another domain, as after `xl reboot`. */
+/* Turns the guest into another domain, as `xl reboot` does. */
 static void reboot(struct simulator *simulator, size_t i)
 {
 	struct sim_guest *guest = &simulator->guests[i];
@@ -115,8 +115,8 @@ static void reboot(struct simulator *simulator, size_t i)
 }
 
 /*
- * *ret_signalled: whether next_event reports the change. An agent's state is
- * reported only where it is watched.
+ * Applies an event to its guest. *ret_signalled: whether next_event reports the
+ * change; the state of an agent is reported only if it is watched.
  */
 static int apply_event(struct simulator *simulator, size_t i, enum sim_event_type type,
 		       bool *ret_signalled)
@@ -327,7 +327,7 @@ int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mech
 
 	assert(i < simulator->n_guests);
 	guest = &simulator->guests[i];
-	/* Xen suspends it without its kernel's help. */
+	/* By this mechanism Xen suspends the guest without the guest's kernel. */
 	if (mechanism == MECHANISM_HVM)
 		return sim_schedule(simulator, i, guest->suspend_us, SIM_SUSPENDED);
 	if (!can_receive(guest, mechanism) || guest->behaviour == SIM_IGNORES_REQUESTS) {
@@ -350,8 +350,9 @@ static uint64_t sim_now(struct loop *loop)
 }
 
 /*
- * Advances the clock to the next event or to the deadline. Events of the same
- * time are handled in one turn, as on a busy host.
+ * Advances the clock to the next event that next_event reports, or to the
+ * deadline. Then handles all events of the same time, as a wait on a busy host
+ * does.
  */
 static int sim_wait(struct loop *loop, uint64_t deadline_us)
 {
@@ -400,7 +401,10 @@ static int sim_sleep_prepare(struct sleeper *sleeper, struct error *error)
 	return 0;
 }
 
-/* Nothing runs while the host sleeps: all events move by the slept time. */
+/*
+ * Advances the clock and delays all events by the slept time, because nothing
+ * runs while the host sleeps.
+ */
 static int sim_sleep_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
 			   struct error *error)
 {

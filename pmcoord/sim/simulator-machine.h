@@ -4,8 +4,8 @@
 
 /*
  * The simulated machine: guests, virtual clock and timed events. Internal to
- * the simulator: simulator-scenario.c fills it from a file, the hypervisor
- * verbs of simulator.c act on it.
+ * the simulator: simulator-scenario.c fills the machine from a file, and the
+ * hypervisor verbs of simulator.c act on the machine.
  */
 
 #include <stdbool.h>
@@ -19,39 +19,42 @@
 #include "model/sleeper.h"
 
 /*
- * Below half of Xen's domids (DOMID_FIRST_RESERVED is 0x7ff0): each guest can
- * reboot once and then has a second domid.
+ * The largest number of guests; a scenario with more is rejected. It is less
+ * than half the number of Xen's domids (0x7ff0), because each guest can reboot
+ * once and then has a second domid.
  */
 #define SIM_GUESTS_MAX 16000
 
 /* Start of the virtual clock: not 0, so that an unset time is noticed. */
 #define SIM_CLOCK_START_US 1000000
 
+/* In place of a time: the event does not happen. */
 #define SIM_NEVER UINT64_MAX
 
+/* How a guest behaves. In quotes: values of Behaviour= with another name than here. */
 enum sim_behaviour {
-	SIM_BEHAVES,
+	SIM_BEHAVES, /* "normal": suspends and resumes as requested */
 	SIM_IGNORES_REQUESTS, /* never acknowledges a request */
 	SIM_HANGS_AFTER_ACK, /* acknowledges the request, never suspends */
-	SIM_SUSPENDS_LATE, /* acknowledges, suspends after LateTime= */
+	SIM_SUSPENDS_LATE, /* "goes-down-late": acknowledges, suspends after LateTime= */
 	SIM_DIES, /* its domain ends instead of suspending */
 	SIM_REFUSES, /* its agent sets state failed */
 	SIM_AGENT_IS_DEAD, /* nodes are published, the agent never reacts */
 	SIM_AGENT_PORT_IS_STALE, /* the published port does not exist */
-	SIM_RESUMES_DEGRADED, /* its agent sets state degraded after the wake */
+	SIM_RESUMES_DEGRADED, /* "comes-back-degraded": its agent sets state degraded */
 	SIM_NEVER_READY, /* its agent sets no state after the wake */
 	SIM_FAILS_TO_RESUME, /* the resume verb returns -EIO */
 };
 
 /* An operation of the guest or its toolstack that is in progress at the start. */
 enum sim_fate {
-	SIM_STAYS,
+	SIM_STAYS, /* no operation is in progress */
 	SIM_POWERS_OFF,
 	SIM_REBOOTS,
-	SIM_IS_SAVED, /* or migrated: it suspends, then its domain is gone */
+	SIM_IS_SAVED, /* or migrated: the guest suspends, then its domain ends */
 };
 
-/* The verbs that Fail= can make fail, in the order of sim_verb_names. */
+/* The verbs that Fail= can make fail. In quotes: those with another name in Fail=. */
 enum sim_verb {
 	SIM_INVENTORY,
 	SIM_EXAMINE,
@@ -59,26 +62,26 @@ enum sim_verb {
 	SIM_ARM,
 	SIM_REQUEST,
 	SIM_RETRACT,
-	SIM_GET_STATE,
-	SIM_GET_AGENT_STATE,
-	SIM_UNSUBSCRIBE,
+	SIM_GET_STATE, /* "look" */
+	SIM_GET_AGENT_STATE, /* "look-at-agent" */
+	SIM_UNSUBSCRIBE, /* "settle" */
 	SIM_PAUSE,
 	SIM_UNPAUSE,
 	SIM_RESUME,
-	SIM_RESUME_IN_XENSTORE,
+	SIM_RESUME_IN_XENSTORE, /* "keep-books" */
 	SIM_WAKE_AGENT,
 	SIM_NEXT_EVENT,
 	SIM_N_VERBS,
 };
 
-/* The n-th call of a verb, or each from the n-th on, returns -EIO. */
+/* An item of Fail=: the n-th call of a verb, or each from the n-th on, returns -EIO. */
 struct sim_failure {
 	enum sim_verb verb;
 	uint64_t n; /* from 1 */
 	bool and_later;
 };
 
-/* Number of calls of each verb so far, and the calls that fail. */
+/* How often each verb was called so far, and which calls fail. */
 struct sim_calls {
 	uint64_t n[SIM_N_VERBS];
 	struct sim_failure *failures;
@@ -86,28 +89,31 @@ struct sim_calls {
 };
 
 enum sim_event_type {
-	/* Caused by a request; cancelled when the request is retracted. */
-	SIM_ARMED,
-	SIM_QUIESCED,
+	/*
+	 * Activity of the guest. It is deferred while the guest is paused and,
+	 * except for SIM_BOOTED, ignored after a retraction.
+	 */
+	SIM_ARMED, /* the agent reports ready */
+	SIM_QUIESCED, /* the agent reports quiesced */
 	SIM_SUSPENDED,
-	SIM_DEAD,
-	SIM_REFUSED,
-	SIM_RESTORED,
+	SIM_DEAD, /* the domain ends instead of suspending */
+	SIM_REFUSED, /* the agent reports failed */
+	SIM_RESTORED, /* the agent reports ready or degraded after the wake */
 	SIM_BOOTED,
-	/* Caused by others than pmcoord; they also affect a paused guest. */
-	SIM_SAVED,
-	SIM_GONE,
-	SIM_REBOOTED,
-	SIM_APPEARS,
-	SIM_USER_PAUSES,
+	/* Not activity of the guest: these events also happen while it is paused. */
+	SIM_SAVED, /* a save or migration has suspended the guest */
+	SIM_GONE, /* the domain ends */
+	SIM_REBOOTED, /* the guest has another domain */
+	SIM_APPEARS, /* the guest is created */
+	SIM_USER_PAUSES, /* another program pauses the guest */
 	SIM_N_EVENT_TYPES,
 };
 
 struct sim_event {
 	uint64_t at_us;
-	uint64_t order; /* events at the same time: first in, first out */
-	size_t guest;
-	unsigned int generation;
+	uint64_t order; /* events of the same time happen in order of this number */
+	size_t guest; /* index in simulator.guests */
+	unsigned int generation; /* the guest's when the event was scheduled */
 	enum sim_event_type type;
 };
 
@@ -115,16 +121,17 @@ struct sim_guest {
 	struct guest facts; /* .state and .agent change over time */
 	enum sim_behaviour behaviour;
 	enum sim_fate fate;
+	/* QuiesceTime=, SuspendTime=, ResumeTime=, ReadyTime= and LateTime=. */
 	uint64_t quiesce_us, suspend_us, resume_us, ready_us, late_us;
 	uint64_t boot_us; /* time left to boot; 0: booted */
-	uint64_t leave_us; /* time left until off, saved or rebooted */
-	/* Counted from the first request of a cycle; SIM_NEVER: not at all. */
+	uint64_t leave_us; /* time left until the guest is off, saved or rebooted */
+	/* Times since the first request; SIM_NEVER: the event does not happen. */
 	uint64_t appears_us, destroyed_us, user_pauses_us;
 	unsigned int pauses; /* pause count, as in Xen */
 	unsigned int reboots; /* 0 or 1 */
-	bool has_toolstack_record; /* libxl created it and records its backends */
-	bool requested; /* a request is pending, not acknowledged */
-	bool watched; /* a change of its agent's state is an event */
+	bool has_toolstack_record; /* libxl has created the guest and records its backends */
+	bool requested; /* a request in xenstore is not acknowledged yet */
+	bool watched; /* next_event reports changes of the agent's state */
 	/* Incremented by a retraction: events of older generations are void. */
 	unsigned int generation;
 	struct sim_calls calls;
@@ -143,16 +150,16 @@ struct simulator {
 	size_t n_links;
 	struct sim_event *heap;
 	size_t n_heap;
-	struct sim_event *deferred; /* events of paused guests */
+	struct sim_event *deferred; /* events that came due while their guest was paused */
 	size_t n_deferred;
-	uint32_t *changed; /* domids for next_event */
+	uint32_t *changed; /* domids that next_event returns */
 	size_t n_changed;
-	size_t first_changed;
+	size_t first_changed; /* index of the next one */
 	struct sim_calls calls;
-	char *state_path;
-	bool offers_s3;
-	bool refuses_s3;
-	uint64_t sleep_us;
+	char *state_path; /* see simulator_open */
+	bool offers_s3; /* false: S3=no */
+	bool refuses_s3; /* S3=refuse */
+	uint64_t sleep_us; /* how long the host sleeps */
 };
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
@@ -163,8 +170,8 @@ void sim_machine_init(struct simulator *simulator);
 void sim_machine_done(struct simulator *simulator);
 
 /*
- * The domid of a guest. After a reboot it is n_guests higher, so that the index
- * follows from either domid.
+ * Returns the domid of a guest. After a reboot the domid is higher by n_guests,
+ * so that the guest's index can be computed from both domids.
  */
 uint32_t sim_domid(const struct simulator *simulator, size_t guest);
 
@@ -172,16 +179,17 @@ uint32_t sim_domid(const struct simulator *simulator, size_t guest);
 int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
 		 enum sim_event_type type);
 
-/* Schedules an event at its own time. Returns 0 or -ENOMEM. */
+/* Schedules an event for its time at_us. Returns 0 or -ENOMEM. */
 int sim_schedule_event(struct simulator *simulator, const struct sim_event *event);
 
 /*
- * Schedules what the scenario describes (boots, reboots, saves, …), at the
- * first request; a no-op afterwards. Returns 0 or -ENOMEM.
+ * Schedules the events that the scenario describes (boots, reboots, saves, …).
+ * Called at each request; only the first call has an effect. Returns 0 or
+ * -ENOMEM.
  */
 int sim_start_scenario(struct simulator *simulator);
 
-/* Delivers a request to suspend by this mechanism. Returns 0 or -ENOMEM. */
+/* Delivers a request to suspend, by this mechanism, to a guest. Returns 0 or -ENOMEM. */
 int sim_suspend_guest(struct simulator *simulator, size_t guest, enum mechanism mechanism);
 
 /*
@@ -190,12 +198,12 @@ int sim_suspend_guest(struct simulator *simulator, size_t guest, enum mechanism 
  */
 int sim_run_deferred(struct simulator *simulator, size_t guest);
 
-/* The names of Fail= ("inventory", "look-at-agent", …). */
+/* Returns the name of a verb in Fail=, e.g. "look-at-agent". */
 const char *sim_verb_name(enum sim_verb verb);
-/* Returns SIM_N_VERBS for an unknown name. */
+/* Returns the verb of a name in Fail=, or SIM_N_VERBS for an unknown name. */
 enum sim_verb sim_verb_of_name(const char *name);
 
-/* Counts a call. Returns 0, or -EIO where Fail= makes this call fail. */
+/* Counts a call of a verb. Returns 0, or -EIO if Fail= makes this call fail. */
 int sim_count_call(struct sim_calls *calls, enum sim_verb verb);
 
 #endif

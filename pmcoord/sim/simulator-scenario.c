@@ -18,7 +18,7 @@
 #include "pmcoord/protocol.h"
 #include "model/inventory.h"
 
-/* Size of a name in a scenario: the limit of ini-file.c for sections. */
+/* Size of a guest's name with its NUL; ini-file.c limits sections to this size, too. */
 #define NAME_MAX_BYTES 64
 
 /* Keys that name other guests, which may follow later in the file. */
@@ -34,7 +34,7 @@ enum relation {
 struct section {
 	struct sim_guest guest; /* without name, domid and UUID */
 	char name[NAME_MAX_BYTES];
-	char *related[N_RELATIONS]; /* as written, or NULL */
+	char *related[N_RELATIONS]; /* values of the keys; NULL: not given */
 	uint64_t count; /* copies to make; 0: one guest, named as written */
 	size_t first; /* index of the section's first guest */
 };
@@ -44,10 +44,10 @@ struct scenario {
 	struct section *sections;
 	size_t n_sections;
 	struct section *current; /* NULL after an invalid header */
-	/* Hash table of names with open addressing. */
+	/* A hash table of names, with open addressing. */
 	size_t *names; /* index of the guest + 1; 0: empty slot */
-	size_t n_names; /* a power of two */
-	char *problems;
+	size_t n_names; /* number of slots, a power of two */
+	char *problems; /* syntax errors, one per line; NULL: none */
 };
 
 /* ---- single values ------------------------------------------------------- */
@@ -88,7 +88,7 @@ static int parse_type(const char *value, struct sim_guest *guest)
 	return -EINVAL;
 }
 
-/* Values of State=. */
+/* The values of State=, with the guest's state at the start. */
 static const struct {
 	const char *name;
 	enum guest_state state;
@@ -194,7 +194,10 @@ static int parse_pci_functions(const char *value, struct sim_guest *guest)
 	return r;
 }
 
-/* "resume:3": the third call fails; "resume:3+": from it on; "resume": all. */
+/*
+ * Parses an item of Fail= and adds it. "resume:3": the third call fails;
+ * "resume:3+": the third and all later calls fail; "resume": all calls fail.
+ */
 static int add_failure(struct sim_calls *calls, const char *token)
 {
 	_cleanup_(freep) char *copy = strdup(token);
@@ -291,7 +294,10 @@ static int parse_text(const char *value, char **ret)
 	return 0;
 }
 
-/* Returns -ENOENT for an unknown key. */
+/*
+ * Stores the value of a key. Returns 0, -ENOENT for an unknown key, or another
+ * negative errno.
+ */
 static int parse_section_key(struct section *section, const char *key, const char *value)
 {
 	for (size_t i = 0; i < ELEMENTSOF(guest_keys); i++)
@@ -333,7 +339,10 @@ static int parse_host_key(struct scenario *scenario, const char *key, const char
 
 /* ---- sections ------------------------------------------------------------ */
 
-/* Appends a section with the documented defaults. */
+/*
+ * Appends a section with the documented defaults. Returns NULL if there are too
+ * many sections or there is no memory.
+ */
 static struct section *new_section(struct scenario *scenario, const char *name)
 {
 	struct section *section;
@@ -362,7 +371,7 @@ static struct section *new_section(struct scenario *scenario, const char *name)
 	return section;
 }
 
-/* NAME out of: Guest "NAME". */
+/* Copies NAME out of the section header 'Guest "NAME"'; false for another header. */
 static bool guest_name(const char *section, char ret[static NAME_MAX_BYTES])
 {
 	char end;
@@ -384,7 +393,8 @@ static int parse_section(void *data, const struct ini_position *position, const 
 		return error_set(error, -EINVAL, "is neither [Host] nor [Guest \"name\"]");
 	scenario->current = new_section(scenario, name);
 	if (!scenario->current)
-		return error_set(error, -E2BIG, "too many guests");
+		return error_set(error, -E2BIG, "too many sections: at most %d guests are possible",
+				 SIM_GUESTS_MAX);
 	return 0;
 }
 
@@ -399,7 +409,7 @@ static int parse_key(void *data, const struct ini_position *position, const char
 		r = parse_host_key(scenario, key, value);
 	else if (scenario->current)
 		r = parse_section_key(scenario->current, key, value);
-	/* Otherwise the section is invalid, which its header has reported. */
+	/* A key of an invalid section is ignored, because parse_section has reported it. */
 	if (r == -ENOENT)
 		return error_set(error, r, "unknown key");
 	if (r == -ENOMEM)
@@ -422,9 +432,11 @@ static void collect_problem(void *data, const char *problem)
 /* ---- guests -------------------------------------------------------------- */
 
 /*
- * The name of a copy (from 1; 0: no copy): its number replaces the '*'. Without
- * a '*' the number is appended to the guest's own name (`is_own`), and names of
- * other guests stay as written. Returns 0 or -EINVAL.
+ * Writes the name of copy number `copy` (from 1; 0: Count= is not given) to
+ * `ret`: the number replaces the '*'. If there is no '*', the number is
+ * appended to the guest's own name (`is_own`), and names of other guests stay
+ * as written. Returns 0, or -EINVAL for a '*' without Count= or a name that is
+ * too long.
  */
 static int expand_name(const char *pattern, uint64_t copy, bool is_own, char *ret, size_t size)
 {
@@ -441,7 +453,7 @@ static int expand_name(const char *pattern, uint64_t copy, bool is_own, char *re
 	return length < 0 || (size_t)length >= size ? -EINVAL : 0;
 }
 
-/* A UUID derived from the name: ties are ordered alike in every run. */
+/* Derives the UUID from the name, so that guests have the same order in every run. */
 static void derive_uuid(struct guest *facts)
 {
 	uint64_t hash = HASH_START;
@@ -452,7 +464,7 @@ static void derive_uuid(struct guest *facts)
 	}
 }
 
-/* The slot of a name in the table, or the empty slot where it belongs. */
+/* Returns the slot of a name in the table, or the empty slot where the name belongs. */
 static size_t *find_slot(const struct scenario *scenario, const char *name)
 {
 	size_t mask = scenario->n_names - 1;
@@ -539,7 +551,10 @@ static int make_guests(struct scenario *scenario, struct error *error)
 
 /* ---- links --------------------------------------------------------------- */
 
-/* Removes "vbd:" from "vbd:storage"; the default device is a network card. */
+/*
+ * Removes the device class from *token, e.g. "vbd:" from "vbd:storage". The
+ * default is a network card.
+ */
 static int parse_device(const char **token, enum link_class *ret)
 {
 	const char *colon = strchr(*token, ':');
@@ -558,7 +573,7 @@ static int parse_device(const char **token, enum link_class *ret)
 	return 0;
 }
 
-/* The link that a relation describes, with the domains that record it. */
+/* Returns the link that a relation describes, with the domains that record the link. */
 static struct link make_link(const struct simulator *simulator, enum relation relation,
 			     size_t guest, size_t other, enum link_class class)
 {

@@ -10,7 +10,7 @@
 #include "pmcoord/protocol.h"
 #include "model/inventory.h"
 
-/* Flags in a guest's line. */
+/* Flags in a guest's line of the state file. */
 #define IS_REQUESTED 1u
 #define IS_WATCHED 2u
 #define HAS_BOOTED 4u
@@ -90,7 +90,7 @@ static bool load_guest(struct simulator *simulator, const char *line)
 	return true;
 }
 
-/* Returns 1 for an event, 0 for another line, negative without memory. */
+/* Reads a line. Returns 1 if it describes an event, 0 if not, -1 without memory. */
 static int load_event(struct simulator *simulator, const char *line)
 {
 	struct sim_event event;
@@ -101,7 +101,7 @@ static int load_event(struct simulator *simulator, const char *line)
 		   &event.order, &event.guest, &event.generation, &type) != 6 ||
 	    event.guest >= simulator->n_guests || type >= SIM_N_EVENT_TYPES)
 		return 0;
-	/* A deferred event is overdue, and deferred again on the first wait. */
+	/* A deferred event is scheduled, too: it is overdue, and the first wait defers it. */
 	event.type = (enum sim_event_type)type;
 	return sim_schedule_event(simulator, &event) < 0 ? -1 : 1;
 }
@@ -114,7 +114,7 @@ int sim_state_load(struct simulator *simulator)
 	char line[256];
 	int started, r;
 
-	/* The scenario is loaded, and nothing has happened since. */
+	/* The caller has loaded the scenario, and nothing has happened since. */
 	assert(!simulator->started && simulator->n_heap == 0);
 	if (!file || !fgets(line, sizeof(line), file) ||
 	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &next_order, &started) != 3)

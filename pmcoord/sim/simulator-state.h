@@ -9,13 +9,13 @@
 
 #include "sim/simulator-machine.h"
 
-/* Writes simulator->state_path; a no-op where that is NULL. */
+/* Writes the file simulator->state_path; does nothing if the path is NULL. */
 void sim_state_save(const struct simulator *simulator);
 
 /*
- * Reads simulator->state_path. Reading ends at the first line that does not fit
- * the scenario; what was not read (all, where the file is missing) stays as the
- * scenario describes it. Returns 0 or -ENOMEM.
+ * Reads the file simulator->state_path, up to the first line that does not fit
+ * the scenario. What was not read stays as the scenario describes it:
+ * everything, if the file is missing. Returns 0 or -ENOMEM.
  */
 int sim_state_load(struct simulator *simulator);
 

@@ -17,7 +17,7 @@
 #include "sim/simulator-scenario.h"
 #include "sim/simulator-state.h"
 
-/* Until an agent reacts to a request or to its retraction. */
+/* How long an agent takes to react to a request or to its retraction. */
 #define AGENT_REACTION_US 1000
 
 static struct simulator *simulator_of(struct hypervisor *hypervisor)
@@ -27,7 +27,7 @@ static struct simulator *simulator_of(struct hypervisor *hypervisor)
 
 /* ---- calls --------------------------------------------------------------- */
 
-/* The guest that has this domid and UUID now, or NULL. */
+/* Returns the guest that has this domid and UUID now, or NULL. */
 static struct sim_guest *find_guest(struct simulator *simulator, const struct domain_id *id)
 {
 	struct domain_id found;
@@ -41,8 +41,9 @@ static struct sim_guest *find_guest(struct simulator *simulator, const struct do
 }
 
 /*
- * Each verb for one guest begins with this. Returns 0, -ESRCH, or -EIO where
- * Fail= makes this call fail.
+ * Begins a call of a verb for one guest: counts the call and finds the guest.
+ * Returns 0, -ESRCH if the guest does not exist, or -EIO if Fail= makes this
+ * call fail.
  */
 static int begin_call(struct hypervisor *hypervisor, enum sim_verb verb, const struct domain_id *id,
 		      struct sim_guest **ret_guest)
@@ -90,7 +91,7 @@ static int add_guest(struct inventory *inventory, const struct sim_guest *guest)
 	return inventory_add_guest(inventory, &facts);
 }
 
-/* A link is recorded as long as a domain that records it exists. */
+/* Whether one of the domains that record the link exists. */
 static bool is_claimed(const struct simulator *simulator, const struct link *link)
 {
 	bool frontend = simulator->guests[link->frontend].facts.state != GUEST_GONE;
@@ -156,7 +157,7 @@ static int sim_get_state(struct hypervisor *hypervisor, const struct domain_id *
 	return 0;
 }
 
-/* PCI functions are numbered from 0000:00:01.0; memory is not simulated. */
+/* PCI functions have the addresses 0000:00:01.0 and up. Memory is not simulated. */
 static int sim_examine(struct hypervisor *hypervisor, const struct guest *facts,
 		       struct guest_examination *ret_examination)
 {
@@ -225,7 +226,7 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 		   guest->facts.agent.state.cycle == cycle;
 	guest->facts.agent.request = (struct protocol_request){ PROTOCOL_SUSPEND, cycle };
 	guest->facts.agent.terms = *terms;
-	/* An agent does not acknowledge new terms of a request it has seen. */
+	/* An agent does not acknowledge new terms of a request that it has seen. */
 	if (is_ready || guest->behaviour == SIM_AGENT_IS_DEAD)
 		return 0;
 	return sim_schedule(simulator, index_of(simulator, guest), AGENT_REACTION_US, SIM_ARMED);
@@ -352,7 +353,7 @@ static int sim_wake_agent(struct hypervisor *hypervisor, const struct domain_id 
 
 /* ---- the machine --------------------------------------------------------- */
 
-/* One process at a time has the scenario open: no domain changes in between. */
+/* Does nothing, because no other process changes domains while this one runs. */
 static int sim_watch_domains(struct hypervisor *hypervisor)
 {
 	(void)hypervisor;
@@ -409,7 +410,10 @@ static const struct hypervisor_ops sim_ops = {
 	.next_event = sim_next_event,
 };
 
-/* state_path is set last: the state of a broken scenario is not saved. */
+/*
+ * Reads the scenario and the saved state. Sets state_path last, so that the
+ * state of a broken scenario is not saved.
+ */
 static int load(struct simulator *simulator, const char *path, const char *state_path,
 		struct error *error)
 {

@@ -18,18 +18,19 @@
 #include "model/sleeper.h"
 
 /*
- * Reads a scenario. `state_path` keeps the guests' states between two commands;
- * NULL: nothing is kept. The simulator is hypervisor, loop (with the virtual
- * clock) and sleeper in one: ret_loop and ret_sleeper are freed with the
- * hypervisor. Returns 0, or a negative errno with `error` naming file and line.
+ * Reads a scenario. The file `state_path` keeps the guests' states between two
+ * commands; NULL: they are not kept. The simulator is hypervisor, loop (with
+ * the virtual clock) and sleeper in one: *ret_loop and *ret_sleeper are freed
+ * with the hypervisor. Returns 0, or a negative errno with `error` set.
  */
 int simulator_open(const char *path, const char *state_path, struct hypervisor **ret_hypervisor,
 		   struct loop **ret_loop, struct sleeper **ret_sleeper, struct error *error);
 
 /*
- * The number of calls of a verb so far (0 for an unknown verb), and the name of
- * the i-th verb (NULL after the last); names as in Fail=. For tests that make
- * each call fail once.
+ * For tests that make each call fail once: simulator_calls returns how often a
+ * verb was called so far (0 for an unknown verb), and simulator_verb returns
+ * the name of the i-th verb (NULL after the last). The names are those of
+ * Fail=.
  */
 uint64_t simulator_calls(struct hypervisor *hypervisor, const char *verb);
 const char *simulator_verb(size_t i);

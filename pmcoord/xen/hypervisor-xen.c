@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The verbs of hypervisor.h on Xen: opens the other modules of xen/ and passes
- * each of them the handles that it needs.
+ * The verbs of hypervisor.h on Xen. Opens the other modules of xen/, and passes
+ * each verb on to one of these modules.
  */
 
 #include "xen/hypervisor-xen.h"
@@ -169,7 +169,10 @@ static int op_fd(struct hypervisor *hypervisor)
 	return xen_of(hypervisor)->epoll_fd;
 }
 
-/* Watches first: an agent writes `quiesced` before its domain suspends. */
+/*
+ * Takes changes of xenstore before events of channels, because an agent writes
+ * `quiesced` before its domain suspends.
+ */
 static int op_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
 {
 	struct xen *xen = xen_of(hypervisor);
@@ -219,7 +222,10 @@ static const struct hypervisor_ops xen_ops = {
 	.next_event = op_next_event,
 };
 
-/* /proc/xen/capabilities has "control_d" in dom0 and nothing in a guest. */
+/*
+ * Checks that this is dom0, where /proc/xen/capabilities contains "control_d";
+ * in a guest the file is empty.
+ */
 static int check_is_dom0(struct error *error)
 {
 	_cleanup_(fclosep) FILE *file = fopen("/proc/xen/capabilities", "re");
@@ -228,7 +234,7 @@ static int check_is_dom0(struct error *error)
 	if (!file)
 		return error_set(
 			error, -ENODEV,
-			"this system does not run on Xen (there is no /proc/xen/capabilities): boot the Xen entry");
+			"this system does not run on Xen (there is no /proc/xen/capabilities): boot this system under Xen");
 	if (!fgets(text, sizeof(text), file) || !strstr(text, "control_d"))
 		return error_set(
 			error, -ENODEV,
@@ -292,10 +298,15 @@ static int open_events(struct xen *xen, struct error *error)
 		r = add_to_epoll(xen, xen_watches_fd(xen->watches));
 	if (r == 0)
 		r = add_to_epoll(xen, xen_channels_fd(xen->channels));
-	return r < 0 ? error_set(error, r, "cannot wait for events of Xen: %s", strerror(-r)) : 0;
+	return r < 0 ? error_set(error, r, "cannot set up waiting for events of Xen: %s",
+				 strerror(-r))
+		     : 0;
 }
 
-/* Acquires all handles before the first change, the binding of recorded ports. */
+/*
+ * Acquires all handles before xen_channels_load, which makes the first change,
+ * so that a failure changes nothing.
+ */
 static int open_xen(struct xen *xen, const char *run_directory, int kept_fd, struct error *error)
 {
 	int r = open_handles(xen, run_directory, kept_fd, error);

@@ -9,17 +9,20 @@
 
 /*
  * Opens Xen from dom0. Event channels are recorded in `run_directory`, so that
- * the next process uses them again. `kept_fd` is the descriptor of event channels
- * that an earlier process stored with the service manager; ownership is taken.
- * Negative: none. Returns 0, or a negative errno with `error` set: -EPERM without
- * privilege, -ENODEV without Xen or in a guest, -ECONNREFUSED without xenstored,
- * -EPROTO if this is another Xen version than pmcoord was built for. Release:
- * ops->close.
+ * the next process uses them again. `kept_fd` is the descriptor of event
+ * channels that an earlier process stored with the service manager (negative:
+ * there is none); hypervisor_xen_open takes ownership of the descriptor.
+ * Returns 0, or a negative errno with `error` set: -EPERM without privilege,
+ * -ENODEV without Xen or in a guest, -ECONNREFUSED without xenstored, -EPROTO
+ * if pmcoord was built for another version of Xen. Release: ops->close.
  */
 int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hypervisor **ret_hypervisor,
 			struct error *error);
 
-/* The descriptor of the event channels, for the service manager; borrowed. */
+/*
+ * Returns the descriptor of the event channels, borrowed, which the service
+ * manager can store for the next process.
+ */
 int hypervisor_xen_channels_fd(struct hypervisor *hypervisor);
 
 #endif

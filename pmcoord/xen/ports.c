@@ -13,7 +13,10 @@
 #define WORD_OWN "own"
 #define WORD_PUBLISHED "published"
 
-/* "domid uuid own|published guest-port local-port" */
+/*
+ * Parses a line "domid uuid own|published guest-port local-port". Returns 0 or
+ * -EINVAL.
+ */
 static int parse_line(const char *line, struct remembered_port *ret)
 {
 	struct remembered_port port = { 0 };

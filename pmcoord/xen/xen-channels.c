@@ -21,10 +21,10 @@
 struct channel {
 	struct domain_id id;
 	enum xen_channel_kind kind;
-	uint32_t guest_port; /* 0: none yet */
+	uint32_t guest_port; /* 0: not known yet */
 	int local_port; /* -1: not bound */
 	bool subscribed; /* Xen may still have the subscription */
-	bool subscribed_for_next; /* no request has used it yet */
+	bool subscribed_for_next; /* no request has used the subscription yet */
 };
 
 struct xen_channels {
@@ -33,8 +33,8 @@ struct xen_channels {
 	xentoollog_logger *log;
 	struct channel *channels;
 	size_t n_channels;
-	char *ports_path; /* record of channels, for the next process */
-	bool descriptor_was_kept; /* with its local ports */
+	char *ports_path; /* file with the record of channels, see ports.h */
+	bool descriptor_was_kept; /* local ports of an earlier process are bound */
 };
 
 /* ---- opening and closing ------------------------------------------------ */
@@ -42,14 +42,14 @@ struct xen_channels {
 static int open_device(struct xen_channels *channels, int kept_fd, struct error *error)
 {
 	channels->descriptor_was_kept = kept_fd >= 0;
-	/* Failures are returned as errno; the library need not print them. */
+	/* Print only critical messages, because failures are returned as errno. */
 	channels->log = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
 	channels->evtchn = kept_fd >= 0 ? xenevtchn_fdopen(channels->log, kept_fd, 0)
 					: xenevtchn_open(channels->log, 0);
 	if (!channels->evtchn || fcntl(xenevtchn_fd(channels->evtchn), F_SETFL, O_NONBLOCK) < 0)
 		return error_set(
 			error, -errno,
-			"cannot open event channels (/dev/xen/evtchn; modprobe xen-evtchn): %s",
+			"cannot open the event channels' device /dev/xen/evtchn (run 'modprobe xen-evtchn' if it is missing): %s",
 			strerror(errno));
 	return 0;
 }
@@ -75,7 +75,10 @@ int xen_channels_open(struct xen_control *control, const char *run_directory, in
 	return 0;
 }
 
-/* A subscription that stays breaks a later save or migration of the guest. */
+/*
+ * Ends the subscriptions, because one that stays would break a later save or
+ * migration of the guest.
+ */
 static void unsubscribe_all(struct xen_channels *channels)
 {
 	for (size_t i = 0; i < channels->n_channels; i++) {
@@ -134,7 +137,7 @@ static struct channel *add_channel(struct xen_channels *channels, const struct d
 	return &list[channels->n_channels++];
 }
 
-/* NULL: out of memory. */
+/* Finds a channel, or adds it. Returns NULL without memory. */
 static struct channel *get_channel(struct xen_channels *channels, const struct domain_id *id,
 				   enum xen_channel_kind kind)
 {
@@ -169,8 +172,9 @@ static int save_ports(struct xen_channels *channels)
 /* ---- binding ------------------------------------------------------------ */
 
 /*
- * Whether the guest's port is unbound and allocated for dom0. A guest can publish
- * any number, and a kexec resets its channels, which makes recorded ports stale.
+ * Whether the guest's port is unbound and allocated for dom0. Published ports
+ * are checked because a guest can publish any number, and recorded ports
+ * because a kexec in the guest closes all of the guest's ports.
  */
 static bool can_bind(struct xen_channels *channels, const struct domain_id *id, uint32_t guest_port)
 {
@@ -180,7 +184,7 @@ static bool can_bind(struct xen_channels *channels, const struct domain_id *id, 
 	       port.state == XEN_PORT_UNBOUND && port.remote_domid == 0;
 }
 
-/* Whether the channel is bound, and still leads to the guest's port. */
+/* Whether the channel is bound and still connected to the guest's port. */
 static bool is_connected(struct xen_channels *channels, const struct channel *channel)
 {
 	struct xen_port port;
@@ -200,8 +204,9 @@ static void unbind_channel(struct xen_channels *channels, struct channel *channe
 }
 
 /*
- * Binding makes the local port pending. That first event is handled like any
- * other: it only causes the domain's state to be read.
+ * Binds the channel and records it. Binding causes a first event of the local
+ * port; the event needs no special treatment, because it only causes the
+ * domain's state to be read.
  */
 static int bind_channel(struct xen_channels *channels, struct channel *channel)
 {
@@ -212,7 +217,10 @@ static int bind_channel(struct xen_channels *channels, struct channel *channel)
 	return save_ports(channels);
 }
 
-/* Sets the channel's guest port: the recorded one, or a new one. */
+/*
+ * Keeps the recorded guest port if it can still be bound; otherwise allocates a
+ * new unbound port in the guest.
+ */
 static int set_guest_port(struct xen_channels *channels, struct channel *channel)
 {
 	int port;
@@ -223,7 +231,7 @@ static int set_guest_port(struct xen_channels *channels, struct channel *channel
 	if (port < 0)
 		return port;
 	channel->guest_port = (uint32_t)port;
-	/* Recorded before it is used: a crash leaks no port of the guest. */
+	/* Record the port before it is bound, so that a crash leaks no port of the guest. */
 	return save_ports(channels);
 }
 
@@ -268,7 +276,7 @@ bool xen_channels_is_bound(const struct xen_channels *channels, const struct dom
 	return channel && channel->local_port >= 0;
 }
 
-/* Xen frees a port only when both ends are unbound. */
+/* Unbinds the ports, because Xen frees a port only when both ends are unbound. */
 void xen_channels_forget_domain(struct xen_channels *channels, const struct domain_id *id)
 {
 	size_t kept = 0;
@@ -281,7 +289,7 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 			channels->channels[kept++] = channels->channels[i];
 	}
 	channels->n_channels = kept;
-	/* May fail: recorded ports of domains that no longer exist are ignored. */
+	/* A failure is ignored, because load_port skips domains that no longer exist. */
 	save_ports(channels);
 }
 
@@ -316,8 +324,9 @@ static bool is_known_port(const struct xen_channels *channels, uint32_t port)
 }
 
 /*
- * Unbinds ports that a killed process had bound but not yet recorded. The kernel
- * refuses to unbind ports of other descriptors, which other programs use.
+ * Unbinds ports that a killed process had bound but not yet recorded. Ports of
+ * other programs stay bound, because the kernel refuses to unbind ports of
+ * other descriptors.
  */
 static void unbind_unknown_ports(struct xen_channels *channels)
 {
@@ -329,7 +338,10 @@ static void unbind_unknown_ports(struct xen_channels *channels)
 			xenevtchn_unbind(channels->evtchn, port);
 }
 
-/* The earlier process may have read an event, which masks its port. */
+/*
+ * Unmasks all ports, because the earlier process may have read an event, which
+ * masks the port of that event.
+ */
 static void unmask_ports(struct xen_channels *channels)
 {
 	for (size_t i = 0; i < channels->n_channels; i++) {

@@ -3,12 +3,13 @@
 #define PMCOORD_XEN_XEN_CHANNELS_H
 
 /*
- * Event channels between dom0 and guests, and Xen's subscriptions for them: Xen
- * signals the guest's port of a channel when the guest suspends.
+ * Event channels between dom0 and guests, and subscriptions of channels: Xen
+ * signals the guest's port of a subscribed channel when the guest suspends.
  *
- * A channel belongs to a domain by domid and UUID. The guests' ports are
- * recorded in <run>/ports (see ports.h), and the next process binds them again.
- * Unless said otherwise functions return 0 or a negative errno.
+ * A channel belongs to a domain, identified by domid and UUID. The guests'
+ * ports are recorded in <run>/ports (see ports.h), so that the next process
+ * binds the recorded ports again. Unless said otherwise functions return 0 or a
+ * negative errno.
  */
 
 #include <stdbool.h>
@@ -23,14 +24,14 @@ struct xen_channels;
 
 /* A domain has at most one channel of each kind. */
 enum xen_channel_kind {
-	XEN_CHANNEL_OWN, /* dom0 allocated its port, on the guest's behalf */
-	XEN_CHANNEL_PUBLISHED, /* the guest did, for its agent or its kernel */
+	XEN_CHANNEL_OWN, /* dom0 has allocated the guest's port */
+	XEN_CHANNEL_PUBLISHED, /* the guest has allocated its port, for its agent or its kernel */
 };
 
 /*
- * Opens the event channel device, or uses `kept_fd`, the descriptor of an earlier
- * process, and takes ownership of it; negative: none. `control` is borrowed until
- * xen_channels_free. On failure `error` is set.
+ * Opens the event channel device. If `kept_fd`, the descriptor of an earlier
+ * process, is not negative, uses that instead and takes ownership of it.
+ * `control` is borrowed until xen_channels_free. Sets `error` on failure.
  */
 int xen_channels_open(struct xen_control *control, const char *run_directory, int kept_fd,
 		      struct xen_channels **ret_channels, struct error *error);
@@ -39,15 +40,16 @@ int xen_channels_open(struct xen_control *control, const char *run_directory, in
 void xen_channels_free(struct xen_channels *channels);
 
 /*
- * Reads the recorded channels of an earlier process: those of domains that still
- * exist and, with its descriptor, their local ports.
+ * Reads the channels that an earlier process has recorded, except those of
+ * domains that no longer exist. Their local ports are used only if
+ * xen_channels_open was called with the earlier process's descriptor.
  */
 void xen_channels_load(struct xen_channels *channels);
 
-/* Readable when xen_channels_next has something; borrowed. */
+/* Returns a descriptor, borrowed, that is readable when xen_channels_next has an event. */
 int xen_channels_fd(const struct xen_channels *channels);
 
-/* Allocates the guest's port, or reuses the recorded one, and binds it. */
+/* Allocates a port of the guest, or reuses the recorded one, and binds the port. */
 int xen_channels_open_own(struct xen_channels *channels, const struct domain_id *id);
 
 /*
@@ -60,34 +62,39 @@ int xen_channels_open_published(struct xen_channels *channels, const struct doma
 bool xen_channels_is_bound(const struct xen_channels *channels, const struct domain_id *id,
 			   enum xen_channel_kind kind);
 
-/* One hypercall. -ENOTCONN: the channel is not bound. */
+/*
+ * Sends an event to the guest, by one hypercall. Returns -ENOTCONN if the
+ * channel is not bound.
+ */
 int xen_channels_notify(struct xen_channels *channels, const struct domain_id *id,
 			enum xen_channel_kind kind);
 
 /*
- * Subscribes the channel's port for the domain's next suspend. The domain must
- * have been checked. -ENOTCONN: there is no such channel.
+ * Makes Xen signal the channel when the domain suspends next. The caller has
+ * checked that the domain still exists. Returns -ENOTCONN if there is no such
+ * channel.
  */
 int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id *id,
 			   enum xen_channel_kind kind);
 
 /*
- * Whether the channel was subscribed since the last call. A subscription is used
- * for one request only, because another program can replace it at any time.
+ * Whether the channel was subscribed since the last call of this function. A
+ * subscription is used for one request only, because another program can
+ * replace the subscription at any time.
  */
 bool xen_channels_take_subscription(struct xen_channels *channels, const struct domain_id *id,
 				    enum xen_channel_kind kind);
 
-/* Ends Xen's subscription for the domain, also one for another port. */
+/* Ends the domain's subscription, even if another program has made it. */
 int xen_channels_unsubscribe(struct xen_channels *channels, const struct domain_id *id);
 
-/* The domain no longer exists: frees its local ports. */
+/* Removes the channels of a domain that no longer exists, and frees their local ports. */
 void xen_channels_forget_domain(struct xen_channels *channels, const struct domain_id *id);
 
 /*
- * Reads the next event, without waiting. Returns 1 with *ret_domid (or
- * HYPERVISOR_ALL_DOMAINS for a port that is no longer used), 0 if there is
- * none.
+ * Reads the next event, without waiting. Returns 1 if there was an event, 0 if
+ * there is none. *ret_domid is the domid of the channel's guest, or
+ * HYPERVISOR_ALL_DOMAINS if the event's port belongs to no channel.
  */
 int xen_channels_next(struct xen_channels *channels, uint32_t *ret_domid);
 

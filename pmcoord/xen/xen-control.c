@@ -19,11 +19,11 @@
 struct xen_control {
 	xc_interface *xc;
 	xencall_handle *call;
-	struct xen_domctl *resume_call; /* memory that Xen can read */
+	struct xen_domctl *resume_call; /* the hypercall's argument, in memory that Xen can read */
 	xentoollog_logger *log;
 };
 
-/* libxenctrl and libxencall return -1 with errno set, or a result. */
+/* Converts a result of libxenctrl or libxencall, which return -1 with errno set on failure. */
 static int to_errno(int result)
 {
 	return result < 0 ? -errno : 0;
@@ -37,7 +37,7 @@ static int explain_version(struct xen_control *control, struct error *error)
 
 	return error_set(
 		error, -EPROTO,
-		"this is Xen %d.%d, but pmcoord was built for Xen %s: install a pmcoord built for this version",
+		"this is Xen %d.%d, but pmcoord was built for Xen %s: install a pmcoord that was built for this version of Xen",
 		version >> 16, version & 0xffff, PMCOORD_XEN_VERSION);
 }
 
@@ -52,7 +52,7 @@ static int open_interface(struct xen_control *control, struct error *error)
 				 strerror(errno));
 	if (xc_domain_getinfolist(control->xc, 0, 1, &info) >= 0)
 		return 0;
-	/* Xen returns EACCES for another interface version. */
+	/* Xen returns EACCES if its interface has another version than libxenctrl's. */
 	if (errno == EACCES)
 		return explain_version(control, error);
 	return error_set(error, -errno, "cannot list Xen's domains: %s", strerror(errno));
@@ -79,7 +79,7 @@ int xen_control_open(struct xen_control **ret_control, struct error *error)
 	assert(ret_control);
 	if (!control)
 		return error_set(error, -ENOMEM, "out of memory");
-	/* Failures are returned as errno; libxenctrl need not print them. */
+	/* Print only critical messages, because failures are returned as errno. */
 	control->log = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
 	r = open_interface(control, error);
 	if (r == 0)
@@ -113,7 +113,7 @@ static enum guest_type get_type(const xc_domaininfo_t *info)
 {
 	if (!(info->flags & XEN_DOMINF_hvm_guest))
 		return GUEST_PV;
-	/* PVH has no emulated devices but the local APIC. */
+	/* A PVH guest has no emulated device except the local APIC. */
 	return info->arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC ? GUEST_HVM
 										: GUEST_PVH;
 }
@@ -214,11 +214,12 @@ int xen_control_get_acpi_state(struct xen_control *control, uint32_t domid, uint
 
 /* ---- resume ------------------------------------------------------------- */
 
-/* The first half of xc_domain_resume in its fast way (xc_resume.c). */
+/* Does the first half of what xc_domain_resume does with `fast` (libxenctrl's xc_resume.c). */
 int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool is_pv)
 {
 	vcpu_guest_context_any_t context;
-	unsigned int width = sizeof(uint64_t); /* of an HVM guest's context */
+	unsigned int width =
+		sizeof(uint64_t); /* bytes of a register; 8 in an HVM guest's context */
 
 	if (is_pv && xc_domain_get_guest_width(control->xc, domid, &width) < 0)
 		return -errno;
@@ -231,7 +232,7 @@ int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool
 	return to_errno(xc_vcpu_setcontext(control->xc, domid, 0, &context));
 }
 
-/* The second half, which libxenctrl does not offer by itself. */
+/* Does the second half, for which libxenctrl has no function of its own. */
 int xen_control_resume(struct xen_control *control, uint32_t domid)
 {
 	*control->resume_call = (struct xen_domctl){

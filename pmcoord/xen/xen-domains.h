@@ -3,8 +3,9 @@
 #define PMCOORD_XEN_XEN_DOMAINS_H
 
 /*
- * Domains by their identity. Xen reuses domids, so a domain is addressed by domid
- * and UUID, and each function here checks that both still match.
+ * Hypercalls on domains that are identified by domid and UUID, because Xen
+ * reuses domids. Each function checks that the domain of this domid has this
+ * UUID.
  *
  * Unless said otherwise functions return 0, -ESRCH when there is no domain of
  * this identity, or another negative errno; outputs are untouched on failure.
@@ -22,11 +23,11 @@ int xen_domains_check(struct xen_control *control, const struct domain_id *id);
 int xen_domains_read(struct xen_control *control, const struct domain_id *id,
 		     struct xen_domain *ret_domain);
 
-/* As xen_domains_read, and -EBUSY for a domain that is not suspended. */
+/* Does what xen_domains_read does, but returns -EBUSY for a domain that is not suspended. */
 int xen_domains_read_suspended(struct xen_control *control, const struct domain_id *id,
 			       struct xen_domain *ret_domain);
 
-/* Sets GUEST_GONE instead of returning -ESRCH. */
+/* Reads the domain's state, which is GUEST_GONE if the domain no longer exists. */
 int xen_domains_get_state(struct xen_control *control, const struct domain_id *id,
 			  struct domain_state *ret_state);
 

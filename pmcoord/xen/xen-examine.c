@@ -11,7 +11,7 @@
 #include "pmcoord/parse.h"
 #include "model/inventory.h"
 
-/* From dom0's own nodes, as libxl and pciback keep them. */
+/* Reads the addresses from dom0's own nodes, which libxl and pciback write. */
 static void read_pci(struct xen_store *store, const struct guest *guest,
 		     struct guest_examination *examination)
 {
@@ -27,7 +27,7 @@ static void read_pci(struct xen_store *store, const struct guest *guest,
 	}
 }
 
-/* Whether the guest has this port for dom0, bound or waiting to be. */
+/* Whether the guest's port is bound to dom0, or can be bound by dom0. */
 static bool has_port(struct xen_control *control, uint32_t domid, uint32_t port)
 {
 	struct xen_port status;

@@ -33,7 +33,7 @@ static void read_agent(struct xen_store *store, uint32_t domid, struct guest_age
 	if (!version)
 		return;
 	agent->present = true;
-	/* A version that is not a number is unknown, and so unsupported. */
+	/* 0, which is not a supported version, stands for one that is not a number. */
 	if (parse_u64(version, UINT32_MAX, &agent->version) < 0)
 		agent->version = 0;
 	agent->port = (uint32_t)xen_store_read_number(store, domid, PROTOCOL_NODE_EVENT_CHANNEL,
@@ -63,7 +63,10 @@ static void read_name(struct xen_store *store, struct guest *guest)
 		snprintf(guest->name, sizeof(guest->name), "domain-%" PRIu32, guest->domid);
 }
 
-/* Adds a link unless its backend is dom0, which always sleeps last. */
+/*
+ * Adds a link. Ignores links to dom0, because dom0 always sleeps last, and
+ * links of a domain to itself.
+ */
 static int add_link(struct inventory *inventory, const struct link *link)
 {
 	if (link->backend == 0 || link->backend == link->frontend)
@@ -72,8 +75,9 @@ static int add_link(struct inventory *inventory, const struct link *link)
 }
 
 /*
- * Reads one device of a domain, below <directory>/<class>, and adds its link.
- * Returns 0, also if the device names no other end, or -ENOMEM.
+ * Reads the xenstore directory `path`, <directory>/<class>/<entry>, of a
+ * domain, and adds the links that it describes. Returns 0, also if there is no
+ * link, or -ENOMEM.
  */
 typedef int (*read_device_fn)(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 			      const char *class, const char *path);
@@ -115,7 +119,7 @@ static bool read_domid(struct xen_store *store, const char *path, const char *no
 	return true;
 }
 
-/* device/<class>/<n>/backend-id: what the frontend reports. */
+/* Reads device/<class>/<n>/backend-id, in which the frontend names its backend. */
 static int read_frontend(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 			 const char *class, const char *path)
 {
@@ -131,8 +135,8 @@ static int read_frontend(struct xen_store *store, struct inventory *inventory, u
 }
 
 /*
- * /libxl/<domid>/device/<class>/<n>/backend: libxl's record, writable by dom0
- * only: "/local/domain/<backend>/backend/…".
+ * Reads /libxl/<domid>/device/<class>/<n>/backend, libxl's record of the
+ * backend: "/local/domain/<backend>/backend/…". Only dom0 can write the record.
  */
 static int read_toolstack(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 			  const char *class, const char *path)
@@ -153,7 +157,7 @@ static int read_toolstack(struct xen_store *store, struct inventory *inventory, 
 	return add_link(inventory, &link);
 }
 
-/* backend/<class>/<frontend>/<n>/frontend-id: what the backend reports. */
+/* Reads backend/<class>/<frontend>/<n>/frontend-id, in which the backend names its frontend. */
 static int read_backend(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 			const char *class, const char *path)
 {
@@ -180,7 +184,10 @@ static int read_backend(struct xen_store *store, struct inventory *inventory, ui
 	return 0;
 }
 
-/* "target" of a stub domain, owned by dom0: the guest that it emulates for. */
+/*
+ * Reads the node "target" of a stub domain: the guest whose devices the stub
+ * domain emulates. dom0 owns the node.
+ */
 static int read_stub_domain(struct xen_store *store, struct inventory *inventory, uint32_t domid)
 {
 	struct link link = {
@@ -204,7 +211,7 @@ static unsigned int count_pci(struct xen_store *store, uint32_t domid)
 	return (unsigned int)xen_store_read_number(store, 0, node, 4096, 0);
 }
 
-/* Whether libxl has a record of the domain, even one without devices. */
+/* Whether libxl has a record of the domain, possibly without devices. */
 static bool has_libxl_record(struct xen_store *store, uint32_t domid)
 {
 	unsigned int n;
@@ -217,8 +224,10 @@ static bool has_libxl_record(struct xen_store *store, uint32_t domid)
 }
 
 /*
- * libxl's record is complete, and costs a dozen round trips to xenstored less than
- * the domain's own tree. Domains of other toolstacks have only their own tree.
+ * Reads the domain's links from libxl's record, which is complete and takes a
+ * dozen round trips to xenstored less than the domain's own tree. Reads the own
+ * tree of a domain of another toolstack, because libxl has no record of the
+ * domain.
  */
 static int read_links(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 		      bool *ret_has_record)
@@ -268,7 +277,7 @@ int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 	return r == 0 ? read_links(store, inventory, guest.domid, ret_has_record) : r;
 }
 
-/* Such a link counts only if the frontend reports it too: see link_is_confirmed. */
+/* A link that only the backend reports is not confirmed, see link_is_confirmed. */
 int xen_guest_tree_read_backends(struct xen_store *store, struct inventory *inventory)
 {
 	char path[XEN_STORE_PATH_MAX];

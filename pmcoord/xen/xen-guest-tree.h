@@ -6,8 +6,8 @@
  * Reads a guest from xenstore: its own tree, which the guest can write, and the
  * records of dom0 and of libxl.
  *
- * Unless said otherwise functions return 0 or -ENOMEM. A node that is missing
- * or malformed is no error: the guest's fact keeps its default.
+ * Unless said otherwise functions return 0 or -ENOMEM. A missing or malformed
+ * node is no error: the field that it would set keeps its default.
  */
 
 #include <stdbool.h>
@@ -17,9 +17,10 @@
 
 /*
  * Reads a guest's tree, and appends the guest and its links to the inventory.
- * `facts` has what Xen reports: domid, UUID, type, state and the HVM flags.
- * *ret_has_record: libxl created the domain, so its record has all links, and
- * xen_guest_tree_read_backends is not needed for it.
+ * `facts` contains what Xen reports: domid, UUID, type, state and the HVM
+ * flags. *ret_has_record is set to true if libxl has a record of the domain:
+ * all links of the domain were then read from that record, and
+ * xen_guest_tree_read_backends adds none.
  */
 int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 			struct inventory *inventory, bool *ret_has_record);

@@ -11,21 +11,21 @@
 #include "model/inventory.h"
 #include "xen/xen-guest-tree.h"
 
-/* The cache of one domain: a guest and its links, unfinished. */
+/* What was read of one domain. */
 struct domain_record {
 	struct domain_id id;
-	struct inventory facts;
-	bool has_record; /* of libxl, see xen_guest_tree_read */
-	bool expired;
-	bool is_unwatched; /* no event reports a change: read each time */
-	bool is_listed; /* in the list that is being read */
+	struct inventory facts; /* the guest and its links; not finished */
+	bool has_record; /* libxl has a record, see xen_guest_tree_read */
+	bool expired; /* the domain has changed: read it again */
+	bool is_unwatched; /* a watch could not be set: read the domain each time */
+	bool is_listed; /* the domain is in the list that is being read */
 };
 
 struct xen_inventory {
-	struct xen_control *control; /* borrowed, as the next two */
+	struct xen_control *control; /* borrowed, like store and watches */
 	struct xen_store *store;
 	struct xen_watches *watches;
-	bool keeps_records;
+	bool keeps_records; /* set by xen_inventory_watch_domains */
 	struct domain_record *records;
 	size_t n_records;
 	xen_domain_gone_fn gone;
@@ -88,7 +88,7 @@ void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid)
 		record->expired = true;
 }
 
-/* New and ended domains expire no record: the list shows them. */
+/* New and ended domains expire no record, because the next list shows them. */
 int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid)
 {
 	int r = xen_watches_next(inventory->watches, ret_domid);
@@ -120,13 +120,13 @@ static int add_record(struct xen_inventory *inventory, const struct domain_id *i
 	inventory->records = records;
 	record = &records[inventory->n_records++];
 	*record = (struct domain_record){ .id = *id, .expired = true };
-	/* Watch it before it is read, so that no change is missed. */
+	/* Watch the domain before it is read, so that no change is missed. */
 	record->is_unwatched = !xen_watches_watch_domain(inventory->watches, id->domid);
 	*ret_record = record;
 	return 0;
 }
 
-/* Finds the record of a listed domain, or adds it. */
+/* Finds the record of a domain in the list, or adds a record. */
 static int get_record(struct xen_inventory *inventory, const struct domain_id *id,
 		      struct domain_record **ret_record)
 {
@@ -185,7 +185,10 @@ static int read_guest(struct xen_inventory *inventory, const struct xen_domain *
 	return xen_guest_tree_read(inventory->store, &guest, facts, ret_has_record);
 }
 
-/* HVM parameters change without an event. */
+/*
+ * Whether the domain must be read again. An HVM guest must always be, because
+ * HVM parameters change without an event.
+ */
 static bool must_read(const struct domain_record *record, const struct xen_domain *domain)
 {
 	return record->expired || record->is_unwatched || !record->has_record ||
@@ -219,7 +222,7 @@ static int copy_facts(const struct inventory *facts, const struct xen_domain *do
 	return r;
 }
 
-/* Appends a domain to the result, from its record where that is up to date. */
+/* Appends a domain to the result; reads the domain unless its record is up to date. */
 static int add_domain(struct xen_inventory *inventory, const struct xen_domain *domain,
 		      struct inventory *result, bool *ret_has_record)
 {
@@ -239,7 +242,7 @@ static int add_domain(struct xen_inventory *inventory, const struct xen_domain *
 
 /* ---- all domains -------------------------------------------------------- */
 
-/* Appends some domains; *all_have_records becomes false unless libxl's are. */
+/* Appends domains. *all_have_records becomes false if libxl has no record of one of them. */
 static int add_domains(struct xen_inventory *inventory, const struct xen_domain *domains, size_t n,
 		       struct inventory *result, bool *all_have_records)
 {

@@ -6,9 +6,10 @@
  * Reads all guests and their links: lists the domains by hypercall, and reads
  * each of them from xenstore (xen-guest-tree.h).
  *
- * A process that watches domains caches what it read of each until a watch
- * reports a change; the list is read each time. Domains that libxl did not
- * create are not cached, because not all of their nodes are watched.
+ * A process that watches domains caches what it has read of a domain until a
+ * watch reports a change of that domain; the list of domains is read each time.
+ * Domains that libxl did not create are not cached, because not all of their
+ * nodes are watched.
  *
  * Unless said otherwise functions return 0 or a negative errno.
  */
@@ -33,24 +34,29 @@ int xen_inventory_new(struct xen_control *control, struct xen_store *store,
 void xen_inventory_free(struct xen_inventory *inventory);
 
 /*
- * Watches domains from now on; `gone` is called within xen_inventory_read. A
- * second call has no effect.
+ * Watches all domains from now on. xen_inventory_read then calls `gone` for
+ * each domain that has ended. A second call has no effect.
  */
 int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone_fn gone,
 				void *data);
 
 /*
  * Reads all guests and links into a finished inventory, owned by the caller
- * (release: inventory_done). Discards pending changes of xen_inventory_next_change.
+ * (release: inventory_done). Discards the changes that
+ * xen_inventory_next_change would return, because the inventory shows them.
  */
 int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory);
 
-/* Makes the next inventory read the domain again, after an unwatched write. */
+/*
+ * Makes the next inventory read the domain again. Called after this process has
+ * written a node of the domain that is not watched.
+ */
 void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid);
 
 /*
  * Reads the next change that a watch has reported, without waiting. Returns 1
- * with *ret_domid (or HYPERVISOR_ALL_DOMAINS), 0 if there is none.
+ * if there was a change, 0 if there is none. *ret_domid is the domain that has
+ * changed, or HYPERVISOR_ALL_DOMAINS.
  */
 int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid);
 

@@ -16,7 +16,7 @@
 #include "model/plan.h"
 #include "xen/xen-domains.h"
 
-/* The kind of channel that a request by this mechanism uses. */
+/* Returns the kind of channel that a request by this mechanism uses. */
 static enum xen_channel_kind channel_kind(enum mechanism mechanism)
 {
 	return mechanism == MECHANISM_AGENT || mechanism == MECHANISM_EVENT_CHANNEL
@@ -81,7 +81,7 @@ int xen_requests_arm(const struct xen_requests *requests, const struct domain_id
 	if (r < 0)
 		return r;
 	xen_inventory_expire(requests->inventory, id->domid);
-	/* The agent reads the terms when it reads the request. */
+	/* Publish the terms first, because the agent reads them together with the request. */
 	r = publish_terms(requests->store, id->domid, terms);
 	if (r < 0)
 		return r;
@@ -89,7 +89,7 @@ int xen_requests_arm(const struct xen_requests *requests, const struct domain_id
 	return xen_store_publish(requests->store, id->domid, PROTOCOL_NODE_REQUEST, text);
 }
 
-/* Before each request, because another program can replace the subscription. */
+/* Called before each request, because another program can replace the subscription. */
 int xen_requests_subscribe(const struct xen_requests *requests, const struct domain_id *id,
 			   enum mechanism mechanism)
 {
@@ -140,8 +140,8 @@ int xen_requests_send(const struct xen_requests *requests, const struct domain_i
 /* ---- retraction --------------------------------------------------------- */
 
 /*
- * Whether the agent has quiesced for this cycle. Only then has it requested the
- * suspend of its own kernel.
+ * Whether the agent has quiesced for this cycle. Only an agent that has
+ * quiesced requests its own kernel to suspend.
  */
 static bool agent_has_quiesced(struct xen_store *store, uint32_t transaction,
 			       const struct domain_id *id, uint64_t cycle)
@@ -164,7 +164,7 @@ static int abort_agent(struct xen_store *store, uint32_t transaction, const stru
 	return xen_store_write_within(store, transaction, id->domid, PROTOCOL_NODE_REQUEST, text);
 }
 
-/* Whether the guest's kernel has not acknowledged its request yet. */
+/* Whether there is a request that the guest's kernel has not acknowledged yet. */
 static bool is_pending(struct xen_store *store, uint32_t transaction, const struct domain_id *id)
 {
 	_cleanup_(freep) char *text =
@@ -174,9 +174,10 @@ static bool is_pending(struct xen_store *store, uint32_t transaction, const stru
 }
 
 /*
- * One attempt, in one transaction: aborts the agent's request, and clears the
- * kernel's unless that is acknowledged. Returns an enum retract_outcome, or
- * -EAGAIN when a node was written meanwhile.
+ * Makes one attempt to retract a request, in one transaction: aborts the
+ * request to the agent, and clears the request to the kernel unless the kernel
+ * has acknowledged it. Returns an enum retract_outcome; -EAGAIN if a node was
+ * written meanwhile; or another negative errno.
  */
 static int retract_once(struct xen_store *store, const struct domain_id *id,
 			enum mechanism mechanism, uint64_t cycle)
@@ -199,7 +200,7 @@ static int retract_once(struct xen_store *store, const struct domain_id *id,
 	end = xen_store_end(store, transaction, r == 0);
 	if (end < 0)
 		return end;
-	/* No errno of a write: -EAGAIN would be mistaken for a conflict. */
+	/* The errno of a write is not returned, because -EAGAIN would mean a conflict. */
 	if (r < 0)
 		return -EIO;
 	return kernel_has_request ? RETRACT_TOO_LATE : RETRACTED;
@@ -252,14 +253,17 @@ int xen_requests_get_agent_state(const struct xen_requests *requests, const stru
 		return errno == ENOENT ? -ENODATA : -errno;
 	if (protocol_parse_state(text, strlen(text), &state.state) < 0)
 		return -EBADMSG;
-	/* A quiesced agent has no detail, and a read would delay the other guests. */
+	/* A quiesced agent has no detail; reading it would only delay other guests. */
 	if (state.state.state != PROTOCOL_AGENT_QUIESCED)
 		read_detail(requests->store, id, &state);
 	*ret_state = state;
 	return 0;
 }
 
-/* Binds the published port: after a crash no channel is bound yet. */
+/*
+ * Binds the port that the agent has published, because no channel is bound yet
+ * after a crash.
+ */
 static int bind_agent(const struct xen_requests *requests, const struct domain_id *id)
 {
 	uint32_t port = (uint32_t)xen_store_read_number(requests->store, id->domid,
@@ -268,7 +272,7 @@ static int bind_agent(const struct xen_requests *requests, const struct domain_i
 
 	if (r != PREPARED)
 		return r < 0 ? r : -ENOTCONN;
-	/* The event is sent also if the watch fails. */
+	/* A failure is ignored, because the event can be sent without the watch. */
 	xen_watches_watch_agent(requests->watches, id->domid);
 	return 0;
 }

@@ -4,12 +4,12 @@
 
 /*
  * Suspend requests to guests, by each mechanism, and dom0's side of the
- * protocol with agents (protocol.h). The functions are the verbs of
- * hypervisor.h, which has their contract.
+ * protocol with agents (protocol.h). The functions implement verbs of struct
+ * hypervisor_ops; see hypervisor.h for what they do.
  *
- * prepare, arm and subscribe do everything that can be done ahead, so that a
- * request is one hypercall or one xenstore write. Functions return 0, -ESRCH
- * when the domain no longer exists, or another negative errno.
+ * prepare, arm and subscribe do everything that can be done ahead of a request,
+ * so that the request is one hypercall or one xenstore write. Functions return
+ * 0, -ESRCH when the domain no longer exists, or another negative errno.
  */
 
 #include <stdint.h>
@@ -24,16 +24,16 @@
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
 
-/* What requests are made with; all borrowed. */
+/* The modules that requests use; all are borrowed. */
 struct xen_requests {
 	struct xen_control *control;
 	struct xen_store *store;
 	struct xen_watches *watches;
 	struct xen_channels *channels;
-	struct xen_inventory *inventory; /* its record expires on a write */
+	struct xen_inventory *inventory; /* expires a domain when its nodes are written */
 };
 
-/* Returns an enum prepare_outcome. */
+/* Returns an enum prepare_outcome or a negative errno. */
 int xen_requests_prepare(const struct xen_requests *requests, const struct guest *guest,
 			 enum mechanism mechanism);
 
@@ -43,19 +43,22 @@ int xen_requests_arm(const struct xen_requests *requests, const struct domain_id
 int xen_requests_subscribe(const struct xen_requests *requests, const struct domain_id *id,
 			   enum mechanism mechanism);
 
-/* Subscribes first, if it was not done since the last request. */
+/*
+ * Sends the request. Calls xen_requests_subscribe first if that was not done
+ * since the last request.
+ */
 int xen_requests_send(const struct xen_requests *requests, const struct domain_id *id,
 		      enum mechanism mechanism);
 
-/* Returns an enum retract_outcome. */
+/* Returns an enum retract_outcome or a negative errno. */
 int xen_requests_retract(const struct xen_requests *requests, const struct domain_id *id,
 			 enum mechanism mechanism, uint64_t cycle);
 
-/* -ENODATA: there is no agent. -EBADMSG: its state is malformed. */
+/* Returns -ENODATA if there is no agent, -EBADMSG if the agent's state is malformed. */
 int xen_requests_get_agent_state(const struct xen_requests *requests, const struct domain_id *id,
 				 struct agent_state *ret_state);
 
-/* -ENOTCONN: the agent has no port that dom0 can bind. */
+/* Returns -ENOTCONN if the agent has no port that dom0 can bind. */
 int xen_requests_wake_agent(const struct xen_requests *requests, const struct domain_id *id);
 
 #endif

@@ -12,16 +12,17 @@
 #include "xen/xen-domains.h"
 
 /*
- * A domain whose suspend hypercall will return "cancelled". If its CPU time has
- * changed, it has run since, and is in another hypercall.
+ * A domain whose suspend hypercall was made to return "cancelled". A domain
+ * whose CPU time has changed has run since; it is then in another suspend
+ * hypercall and must be prepared again.
  */
 struct prepared_domain {
 	struct domain_id id;
-	uint64_t cpu_time_ns;
+	uint64_t cpu_time_ns; /* when the domain was prepared */
 };
 
 struct xen_resume {
-	struct xen_control *control; /* borrowed, as the next one */
+	struct xen_control *control; /* borrowed, like store */
 	struct xen_store *store;
 	struct prepared_domain *prepared;
 	size_t n_prepared;
@@ -83,7 +84,10 @@ void xen_resume_forget_domain(struct xen_resume *resume, const struct domain_id 
 		*prepared = resume->prepared[--resume->n_prepared];
 }
 
-/* Removes the record; whether it is valid, as the domain has not run since. */
+/*
+ * Removes the record of a prepared domain. Returns true if there was a record
+ * and the domain has not run since.
+ */
 static bool take_prepared(struct xen_resume *resume, const struct xen_domain *domain)
 {
 	const struct prepared_domain *prepared = find_prepared(resume, &domain->id);
@@ -102,15 +106,15 @@ static bool is_in_hypercall(struct xen_resume *resume, const struct xen_domain *
 
 	if (domain->type == GUEST_PV)
 		return true;
-	/* Without PV drivers it was shut down from outside. */
+	/* A domain without PV drivers makes no hypercall: Xen suspends it from outside. */
 	return xen_control_get_callback_irq(resume->control, domain->id.domid, &callback) == 0 &&
 	       callback != 0;
 }
 
 /*
- * Makes the suspend hypercall return "cancelled". After any other value frontends
- * reconnect, which breaks disks, networks and passthrough of a domain that is
- * resumed in place.
+ * Makes the suspend hypercall return "cancelled". After any other return value
+ * the domain's frontends reconnect, which breaks disks, networks and
+ * passthrough of a domain that is resumed in place.
  */
 static int cancel_suspend(struct xen_resume *resume, const struct xen_domain *domain)
 {
@@ -120,7 +124,7 @@ static int cancel_suspend(struct xen_resume *resume, const struct xen_domain *do
 					  domain->type == GUEST_PV);
 }
 
-/* Reads the domain and cancels its suspend, unless that was prepared. */
+/* Reads the domain, and cancels its suspend unless xen_resume_prepare has done so. */
 static int read_and_cancel(struct xen_resume *resume, const struct domain_id *id,
 			   struct xen_domain *ret_domain)
 {
@@ -132,8 +136,8 @@ static int read_and_cancel(struct xen_resume *resume, const struct domain_id *id
 }
 
 /*
- * Hypercalls compete for the CPU with the domains that run already, so everything
- * that can be done before the first resume is done here.
+ * Cancels the suspend ahead of the resume, because hypercalls compete for the
+ * CPU with the domains that already run.
  */
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id)
 {

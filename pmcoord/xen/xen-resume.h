@@ -3,8 +3,9 @@
 #define PMCOORD_XEN_XEN_RESUME_H
 
 /*
- * Resumes suspended domains in place, so that their frontends keep their rings. The functions are
- * the verbs of hypervisor.h, which has their contract.
+ * Resumes suspended domains in place, so that their frontends stay connected.
+ * The functions implement verbs of struct hypervisor_ops; see hypervisor.h for
+ * what they do.
  *
  * Functions return 0, -ESRCH when the domain no longer exists, -EBUSY when it
  * is not suspended, or another negative errno.
@@ -24,13 +25,16 @@ void xen_resume_free(struct xen_resume *resume);
 
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id);
 
-/* One hypercall, after the check, for a domain that is prepared. */
+/*
+ * Resumes the domain. For a prepared domain, makes one hypercall besides the
+ * check that the domain is suspended.
+ */
 int xen_resume_domain(struct xen_resume *resume, const struct domain_id *id);
 
-/* Reports the resumed domain to xenstored. No -EBUSY: it runs. */
+/* Reports to xenstored that the domain runs again. Does not return -EBUSY. */
 int xen_resume_in_xenstore(struct xen_resume *resume, const struct domain_id *id);
 
-/* The domain no longer exists. */
+/* Removes what is stored of a domain that no longer exists. */
 void xen_resume_forget_domain(struct xen_resume *resume, const struct domain_id *id);
 
 #endif

@@ -15,7 +15,11 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* More entries than any real directory of devices; a guest can fill its own. */
+/*
+ * The largest number of names that xen_store_list returns; it ignores further
+ * names. No real directory of devices has more, but a guest can fill its own
+ * directories.
+ */
 #define ENTRIES_MAX 256
 
 struct xen_store {
@@ -24,7 +28,10 @@ struct xen_store {
 
 /* ---- connection --------------------------------------------------------- */
 
-/* Without the socket libxenstore opens the kernel's device, which waits forever. */
+/*
+ * Checks the socket, because libxenstore would otherwise open the kernel's
+ * device, which waits forever.
+ */
 bool xen_store_daemon_listens(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -72,7 +79,7 @@ static char *read_path(struct xen_store *store, xs_transaction_t transaction, co
 {
 	unsigned int length;
 
-	/* libxenstore appends a NUL. */
+	/* The length is not needed, because libxenstore appends a NUL. */
 	return xs_read(store->handle, transaction, path, &length);
 }
 
@@ -126,7 +133,7 @@ int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node,
 
 	assert(store && text);
 	xen_store_format_path(domid, node, path);
-	/* Permissions first: the domain's watch must find a readable node. */
+	/* Set permissions before the value, so that the domain's watch finds a readable node. */
 	if (!xs_mkdir(store->handle, XBT_NULL, path) ||
 	    !xs_set_permissions(store->handle, XBT_NULL, path, permissions, 2))
 		return -errno;

@@ -3,13 +3,15 @@
 #define PMCOORD_XEN_XEN_STORE_H
 
 /*
- * Xenstore: reads, writes and transactions, most of them relative to a
- * domain's own path. Watches have a connection of their own (xen-watches.h),
- * because libxenstore then reads replies in a thread, which delays each of them.
+ * Xenstore: reads, writes and transactions, most of them relative to a domain's
+ * own path. Watches have a connection of their own (xen-watches.h), because on
+ * a connection with watches libxenstore reads replies in a thread, which delays
+ * every reply.
  *
  * What a guest has written is untrusted: strings are returned unchanged, and
- * directories bounded. The caller frees strings and lists. Unless said otherwise
- * a function waits for one reply of xenstored, and returns 0 or a negative errno.
+ * lists are limited in length. The caller frees strings and lists. Unless said
+ * otherwise a function waits for one reply of xenstored, and returns 0 or a
+ * negative errno.
  */
 
 #include <stdbool.h>
@@ -18,7 +20,7 @@
 /* An open connection to xenstored. */
 struct xen_store;
 
-/* Longest path that is read or written, with its NUL. */
+/* Size in bytes of the longest path that is read or written, with its NUL. */
 #define XEN_STORE_PATH_MAX 256
 
 /*
@@ -34,19 +36,20 @@ void xen_store_free(struct xen_store *store);
 void xen_store_format_path(uint32_t domid, const char *node, char *ret);
 
 /*
- * Reads a node as a string, which ends at the first NUL. NULL on failure, with
- * errno (ENOENT: there is no such node).
+ * Read a node, by its path or below a domain's path, as a string that ends at
+ * the first NUL. Return NULL with errno set on failure: ENOENT if there is no
+ * such node.
  */
 char *xen_store_read(struct xen_store *store, const char *path);
 char *xen_store_read_domain(struct xen_store *store, uint32_t domid, const char *node);
 
-/* Reads a number of a domain; `fallback` if there is none, or it is > `max`. */
+/* Reads a domain's node. Returns `fallback` unless it contains a number up to `max`. */
 uint64_t xen_store_read_number(struct xen_store *store, uint32_t domid, const char *node,
 			       uint64_t max, uint64_t fallback);
 
 /*
- * Lists the names below a path, at most 256, in one allocation; NULL and 0 if
- * there are none.
+ * Returns the names below a path, at most 256, in one allocation, and their
+ * number in *ret_n; NULL and 0 if there are none.
  */
 char **xen_store_list(struct xen_store *store, const char *path, unsigned int *ret_n);
 
@@ -61,8 +64,9 @@ int xen_store_write_domain(struct xen_store *store, uint32_t domid, const char *
 int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node, const char *text);
 
 /*
- * A transaction: xen_store_end commits or discards its writes. It returns -EAGAIN
- * if a node that was read has changed meanwhile: begin again.
+ * Begin a transaction, read and write within it, and end it. xen_store_end
+ * commits or discards the writes. It returns -EAGAIN if a node that was read
+ * has changed meanwhile: the caller then begins another transaction.
  */
 int xen_store_begin(struct xen_store *store, uint32_t *ret_transaction);
 char *xen_store_read_within(struct xen_store *store, uint32_t transaction, uint32_t domid,
@@ -73,7 +77,7 @@ int xen_store_end(struct xen_store *store, uint32_t transaction, bool commit);
 
 /*
  * Reports to xenstored that a domain which was shut down runs again; without
- * it, xenstored does not announce the domain's next shutdown.
+ * this report, xenstored does not announce the domain's next shutdown.
  */
 int xen_store_resume_domain(struct xen_store *store, uint32_t domid);
 

@@ -16,20 +16,23 @@
 #include "model/hypervisor.h"
 #include "xen/xen-store.h"
 
-/* Tokens of watches on more than one domain; those on one are its domid. */
+/*
+ * Tokens of watches that concern several domains. The token of a watch on one
+ * domain is the domid.
+ */
 #define TOKEN_DOMAINS "domains"
 #define TOKEN_TOOLSTACK "toolstack"
 #define TOKEN_SIZE 16
 
-/* The nodes of a domain that an inventory reads; libxl's have their own. */
+/* The nodes of a domain that an inventory reads, except libxl's record of the domain. */
 static const char *const watched_nodes[] = {
 	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
 };
 
 struct xen_watches {
 	struct xs_handle *handle;
-	bool has_all_domains;
-	uint32_t *agents; /* domids, unless all domains are watched */
+	bool has_all_domains; /* all domains are watched */
+	uint32_t *agents; /* domids of watched agents; none if all domains are watched */
 	size_t n_agents;
 };
 
@@ -142,7 +145,7 @@ int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid)
 
 /* ---- events ------------------------------------------------------------- */
 
-/* "/libxl/<domid>/…": the domain whose devices have changed. */
+/* Returns the domid in "/libxl/<domid>/…", a path in libxl's record of a domain. */
 static uint32_t domid_of_record(const char *path)
 {
 	uint32_t domid;
@@ -150,7 +153,7 @@ static uint32_t domid_of_record(const char *path)
 	return sscanf(path, "/libxl/%" SCNu32, &domid) == 1 ? domid : HYPERVISOR_ALL_DOMAINS;
 }
 
-/* The domain that the watch of an event is on. */
+/* Returns the domid of the domain that an event is about, or HYPERVISOR_ALL_DOMAINS. */
 static uint32_t domid_of_event(char *const *event)
 {
 	uint64_t domid;

@@ -6,9 +6,9 @@
  * Xenstore watches, on a connection of their own (see xen-store.h). A watch
  * reports which domain has changed; the caller reads what has changed.
  *
- * A process watches either all domains and the nodes that it reads of them, or
- * only the end of domains and the states of the agents that it uses. Unless said
- * otherwise functions return 0 or a negative errno.
+ * A process watches either all domains, with the nodes that an inventory reads,
+ * or only the end of domains and the states of agents that it sends requests
+ * to. Unless said otherwise functions return 0 or a negative errno.
  */
 
 #include <stdbool.h>
@@ -20,25 +20,29 @@ struct xen_watches;
 int xen_watches_open(struct xen_watches **ret_watches);
 void xen_watches_free(struct xen_watches *watches);
 
-/* Readable when xen_watches_next has something; borrowed. */
+/* Returns a descriptor, borrowed, that is readable when xen_watches_next has a change. */
 int xen_watches_fd(const struct xen_watches *watches);
 
-/* Reports, from now on, domains that shut down, crash or are destroyed. */
+/* Makes xen_watches_next report domains that shut down, crash or are destroyed. */
 int xen_watches_watch_releases(struct xen_watches *watches);
 
-/* Reports, from now on, also new domains and changes of libxl's records. */
+/* Makes xen_watches_next also report new domains and changes of libxl's records. */
 int xen_watches_watch_domains(struct xen_watches *watches);
 
-/* Watches the nodes of one domain that an inventory reads; false: not all of them. */
+/*
+ * Watches the nodes of one domain that an inventory reads. Returns false if a
+ * watch could not be set.
+ */
 bool xen_watches_watch_domain(struct xen_watches *watches, uint32_t domid);
 void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid);
 
-/* Watches the state of an agent, unless all domains are watched. */
+/* Watches the state of a domain's agent, unless all domains are watched. */
 int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid);
 
 /*
- * Reads the next change, without waiting. Returns 1 with *ret_domid (or
- * HYPERVISOR_ALL_DOMAINS), 0 if there is none.
+ * Reads the next change, without waiting. Returns 1 if there was a change, 0 if
+ * there is none. *ret_domid is the domain that has changed, or
+ * HYPERVISOR_ALL_DOMAINS.
  */
 int xen_watches_next(struct xen_watches *watches, uint32_t *ret_domid);
 

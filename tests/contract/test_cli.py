@@ -39,7 +39,7 @@ def test_version(pmcoord):
     (["list", "--guests-only"], "guests-only"),
     (["list", "--frobnicate"], "frobnicate"),
     (["list", "-x"], "-x"),
-    (["list", "--config"], "--config needs a FILE"),
+    (["list", "--config"], "--config needs a value: FILE"),
     (["list", "--json=yes"], "--json takes no value"),
     (["suspend"], "suspend GUEST..."),
     (["plan", "--force"], "force"),
