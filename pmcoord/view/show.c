@@ -200,7 +200,7 @@ static int list_table(const struct plan *plan, const struct config *config, FILE
 	}
 	if (r < 0)
 		return r;
-	table_set_optional(table, list_dispensable);
+	table_set_dispensable(table, list_dispensable);
 	r = table_print(table);
 	if (r == 0)
 		print_warnings(plan->graph, out);
