@@ -67,7 +67,7 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 
 		if (!is_acting(plan, node))
 			continue;
-		plan_after(&walk, node, false);
+		plan_find_before(&walk, node, false);
 		for (size_t j = 0; j < walk.n_found; j++)
 			fprintf(out, "\td%" PRIu32 " -> d%" PRIu32 ";\n",
 				guest_of(plan, walk.found[j])->domid, guest_of(plan, node)->domid);
@@ -242,7 +242,7 @@ static int add_arrows(struct picture *picture)
 
 		if (!is_acting(plan, node))
 			continue;
-		plan_after(&walk, node, false);
+		plan_find_before(&walk, node, false);
 		r = add_arrows_to(picture, &ancestry, node, walk.found, walk.n_found);
 	}
 	plan_walk_done(&walk);

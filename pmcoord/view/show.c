@@ -237,7 +237,7 @@ static const struct step *view_step(struct view *view, size_t i)
 
 	if (step->mechanism == MECHANISM_NONE)
 		return NULL;
-	plan_after(&view->walk, step->guest, view->resuming);
+	plan_find_before(&view->walk, step->guest, view->resuming);
 	return step;
 }
 
