@@ -4,14 +4,14 @@
 
 #include <stddef.h>
 
+/* Arrays that grow by one element at a time, without a stored capacity. */
+
 /*
- * Arrays that grow by one element at a time, without a stored capacity.
- *
  * Makes room for one more element in an array of `length` elements of `size`
- * bytes each. `array` is the address of the array's pointer, which may change.
- * The capacity is the next power of two of the length, so an array that grows
- * by this function must not grow in any other way. Returns 0, or -ENOMEM with
- * the array unchanged.
+ * bytes each. `array` is the address of the pointer to the first element, which
+ * may be NULL if `length` is 0. Only this function may enlarge the array, because it
+ * takes the least power of two that is not less than the length as the capacity.
+ * Returns 0, or -ENOMEM with the array unchanged.
  */
 int array_grow(void *array, size_t length, size_t size);
 

@@ -3,9 +3,10 @@
 #define PMCOORD_CLEANUP_H
 
 /*
- * Scope-bound release of locals: `_cleanup_(freep) char *name = NULL;`.
- * Every function named in _cleanup_ takes a pointer to the local and accepts
- * its initial value as well as a partly built one.
+ * Release of local variables at the end of their scope, e.g.
+ * `_cleanup_(freep) char *name = NULL;`. A function given to _cleanup_ takes a
+ * pointer to the variable, which may have its initial value or a partly built
+ * one.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -15,19 +16,19 @@
 
 #define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Frees *(void **)pointer and clears it. */
+/* Frees the memory of the pointer variable at `pointer`, and sets the variable to NULL. */
 void freep(void *pointer);
 
-/* Closes *fd if it is >= 0 and sets it to -1; keeps errno. */
+/* Closes *fd if *fd >= 0, and sets *fd to -1. Keeps errno. */
 void closep(int *fd);
 
-/* Closes *file if it is not NULL; keeps errno. */
+/* Closes *file unless it is NULL, and sets *file to NULL. Keeps errno. */
 void fclosep(FILE **file);
 
-/* Closes *directory if it is not NULL; keeps errno. */
+/* Closes *directory unless it is NULL, and sets *directory to NULL. Keeps errno. */
 void closedirp(DIR **directory);
 
-/* Hands an owned pointer over: returns the value and clears the variable. */
+/* Takes an owned pointer out of a variable: returns the pointer and sets the variable to NULL. */
 #define TAKE_PTR(pointer)                                                                          \
 	({                                                                                         \
 		__typeof__(pointer) taken_ = (pointer);                                            \

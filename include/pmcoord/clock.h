@@ -7,16 +7,16 @@
 #include <stdint.h>
 #include <time.h>
 
-/* The time of a clock of clock_gettime(2), which must exist. */
+/* Returns the time of a clock of clock_gettime(2), which the kernel must have. */
 uint64_t clock_us(clockid_t clock);
 
-/* CLOCK_MONOTONIC, which stops while this kernel is suspended. */
+/* Returns CLOCK_MONOTONIC, which stops while this kernel is suspended. */
 uint64_t clock_now_us(void);
 
-/* CLOCK_BOOTTIME, which does not stop. */
+/* Returns CLOCK_BOOTTIME, which continues while this kernel is suspended. */
 uint64_t clock_boottime_us(void);
 
-/* How long this kernel has been suspended since boot. */
+/* Returns how long this kernel has been suspended since boot. */
 uint64_t clock_suspended_us(void);
 
 #endif

@@ -9,14 +9,14 @@
 
 /*
  * Returns the first descriptor that an earlier process stored under `name`, owned
- * by the caller, or -ENOENT. Closes all other passed descriptors, so that a second
- * call returns -ENOENT.
+ * by the caller, or -ENOENT. Closes all other descriptors that the service manager
+ * has passed. A second call returns -ENOENT.
  */
 int descriptor_store_take(const char *name);
 
 /*
- * Stores a duplicate of `fd` under `name`, replacing what was stored there. Returns
- * a positive number, 0 if there is no service manager, or a negative errno.
+ * Stores a duplicate of `fd` under `name`, in place of all descriptors of this name.
+ * Returns a positive number, 0 if there is no service manager, or a negative errno.
  */
 int descriptor_store_put(const char *name, int fd);
 

@@ -3,10 +3,9 @@
 #define PMCOORD_ENUM_NAME_H
 
 /*
- * Arrays of names with one for each value of an enum:
+ * Arrays that hold one name for each value of an enum:
  *
- *	static const char *const names[] = { [A_FIRST] = "first", [A_LAST] = …
- *};
+ *	static const char *const names[] = { [A_FIRST] = "first", … };
  *
  *	ENUM_COMPLETE(names, A_LAST);
  *	return ENUM_NAME(names, value);
@@ -25,8 +24,8 @@ int enum_parse(const char *const *names, size_t n, const char *name);
 #define ENUM_PARSE(names, name) enum_parse(names, ELEMENTSOF(names), name)
 
 /*
- * Checks at compile time that an array ends with this value of its enum, and
- * tests/verify-modules that it is the enum's last one.
+ * Checks at compile time that `last` is the last index of `array`.
+ * tests/verify-modules checks that `last` is also the last value of its enum.
  */
 #define ENUM_COMPLETE(array, last)                                                                 \
 	_Static_assert(ELEMENTSOF(array) == (size_t)(last) + 1, #array " does not end with " #last)

@@ -4,26 +4,29 @@
 
 #include "pmcoord/cleanup.h"
 
-/* Room for a sentence with the names of several guests, and its NUL. */
+/*
+ * Size of an error's text in bytes, with its NUL: enough for a sentence that names
+ * several guests. A longer text is truncated.
+ */
 #define ERROR_TEXT_MAX 2048
 
-/* What an error means to the user, as far as its module documents that. */
+/* What an error means to the user, if the module that reports it documents a meaning. */
 enum error_outcome {
-	OUTCOME_UNEXPECTED, /* not documented: only a number and a text */
+	OUTCOME_UNEXPECTED, /* no documented meaning */
 	OUTCOME_USAGE, /* the request or the configuration is wrong */
 	OUTCOME_NOT_FOUND, /* what the request names does not exist */
-	OUTCOME_UNSUPPORTED, /* this host cannot do it */
-	OUTCOME_NOT_PERMITTED, /* this user may not do it */
+	OUTCOME_UNSUPPORTED, /* this host cannot do what is requested */
+	OUTCOME_NOT_PERMITTED, /* this user may not do what is requested */
 	OUTCOME_BUSY, /* another cycle is running */
 	OUTCOME_UNRECOVERABLE, /* something cannot be undone */
 };
 
 /*
  * An error message for people: one sentence that says what failed, on what,
- * after how long, and what to do next. Modules fill it in, and only the
- * program's top level prints it, so that each error is printed once.
+ * after how long, and what to do next. Modules set the message, and only the
+ * program's top level prints the message, so that each error is printed once.
  *
- * `number` is the negative errno that the function returns as well. The text is
+ * `number` is the negative errno that the function also returns. The text is
  * bounded, because it may contain strings that a guest controls.
  */
 struct error {
@@ -33,29 +36,35 @@ struct error {
 };
 
 /*
- * Fills `error` with a formatted sentence (NULL: no-op) and returns `number`, so
- * that callers can `return error_set(error, -EIO, "…")`. An error that is already
- * set is kept: the first cause is the one to report.
+ * Sets `error` to a formatted sentence. Does nothing if `error` is NULL, or if it is
+ * already set, because the first cause is the one to report. Returns `number`, so
+ * that callers can `return error_set(error, -EIO, "…")`.
  */
 int error_set(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 
-/* As error_set, but replaces an error that is set: for callers with more context. */
+/*
+ * As error_set, but overwrites an error that is already set. For callers that can
+ * describe the failure better than the function that they called.
+ */
 int error_replace(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 
 /*
- * As error_set, for a documented outcome; returns the errno that stands for it:
- * -EINVAL, -ENOENT, -EOPNOTSUPP, -EPERM, -EBUSY or -ENOTRECOVERABLE.
+ * As error_set, but also sets the outcome, which determines the number. Returns this
+ * number: for OUTCOME_USAGE -EINVAL, and for the outcomes that follow in the enum
+ * -ENOENT, -EOPNOTSUPP, -EPERM, -EBUSY and -ENOTRECOVERABLE. Not for
+ * OUTCOME_UNEXPECTED.
  */
 int error_refuse(struct error *error, enum error_outcome outcome, const char *format, ...)
 	_printf_(3, 4);
 
 /*
- * Sets the outcome of an error with this number that has none yet. NULL: no-op.
- * For modules that document what the number means there.
+ * Sets the outcome of `error` if its number is `number` and its outcome is still
+ * OUTCOME_UNEXPECTED. `error` may be NULL. For modules that document what this
+ * number means.
  */
 void error_mark(struct error *error, int number, enum error_outcome outcome);
 
-/* The sentence, or strerror() of the number if there is none; borrowed. */
+/* Returns the sentence, or strerror() of the number if there is no sentence; borrowed. */
 const char *error_text(const struct error *error);
 
 #endif

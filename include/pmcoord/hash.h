@@ -9,9 +9,9 @@
 #define HASH_START 0xcbf29ce484222325ull
 
 /*
- * The FNV-1a hash of a string's bytes. `start` is HASH_START, or the hash of the
- * preceding strings. It must not change between versions and machines, because
- * directories are named by it.
+ * Returns the FNV-1a hash of a string's bytes. `start` is HASH_START, or the hash of
+ * the preceding strings. The hash must not change between versions and machines,
+ * because directories are named by it.
  */
 uint64_t hash_text(uint64_t start, const char *text);
 

@@ -10,23 +10,23 @@
  * libinih truncates silently.
  */
 
-/* The position of a key, for messages: "file:line". */
+/* The position of a key or of a section header, for messages: "file:line". */
 struct ini_position {
 	const char *file;
 	unsigned int line;
 };
 
 /*
- * Called for each `key = value` with its section ("" before the first). Returns
- * 0, or negative after error_set() with a sentence about the value;
- * ini_file_parse adds file, line and key.
+ * Called for each `key = value` with its section ("" before the first section
+ * header). Returns 0, or a negative errno with `error` set to a sentence about the
+ * value, which ini_file_parse() reports with the file, the line and the key.
  */
 typedef int (*ini_handler_fn)(void *data, const struct ini_position *position, const char *section,
 			      const char *key, const char *value, struct error *error);
 
 /*
- * Called for each [Section] header, also where no key follows. Returns as
- * ini_handler_fn does.
+ * Called for each [Section] header, also if no key follows. Returns 0, or a negative
+ * errno with `error` set to a sentence about the section.
  */
 typedef int (*ini_section_fn)(void *data, const struct ini_position *position, const char *section,
 			      struct error *error);
@@ -35,14 +35,14 @@ typedef int (*ini_section_fn)(void *data, const struct ini_position *position, c
 typedef void (*ini_problem_fn)(void *data, const char *problem);
 
 /*
- * Reads `path`, calling `handler` for each key and `problem` for each broken
- * line. Returns 0, -ENOENT if there is no such file, -EBADMSG if there were
- * problems (all were reported), or another negative errno with `error` set.
+ * Reads `path`, and calls `handler` for each key and `problem` for each problem of
+ * a line. Returns 0, -ENOENT if there is no such file, -EBADMSG if `problem` was
+ * called, or another negative errno with `error` set.
  */
 int ini_file_parse(const char *path, ini_handler_fn handler, ini_problem_fn problem, void *data,
 		   struct error *error);
 
-/* As ini_file_parse(), and calls `section` (unless NULL) for each section header. */
+/* As ini_file_parse(), but also calls `section`, unless it is NULL, for each section header. */
 int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handler_fn handler,
 			    ini_problem_fn problem, void *data, struct error *error);
 

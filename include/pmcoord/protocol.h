@@ -5,26 +5,27 @@
 /*
  * The protocol between the coordinator in dom0 and the agent in a guest.
  *
- * Two sets of xenstore nodes, all relative to the guest's own path
- * (/local/domain/<domid>), and one event channel. An event carries no data: it
- * makes the receiver read the nodes. Every request and every state carries the
- * number of its cycle.
+ * The protocol uses two sets of xenstore nodes, whose paths are relative to the
+ * guest's own (/local/domain/<domid>), and one event channel. An event carries no
+ * data, but makes the receiver read the nodes. Every request and every state
+ * carries the number of its cycle.
  *
  *   guest-owned (hostile input for dom0)
  *     data/pmcoord/version         "1"
- *     data/pmcoord/event-channel   the guest's port, unbound for dom0
+ *     data/pmcoord/event-channel   the guest's port, to which dom0 can bind
  *     data/pmcoord/state           "<state> <cycle>"
  *     data/pmcoord/detail          one line for people
  *   dom0-owned, readable by the guest
  *     pmcoord/request              "suspend <cycle>" | "abort <cycle>"
- *     pmcoord/timeout-ms           time limit from the request to suspended
+ *     pmcoord/timeout-ms           limit of the time from the request until the
+ *                                  guest is suspended
  *     pmcoord/inhibitors           "honour" | "ignore"; absent: honour
  *
  * The order in one cycle N:
  *
  *   dom0   request = suspend N                    (ahead of time)
- *   agent  state = ready N                        (armed for exactly N)
- *   dom0   subscribes to the port, notifies       (the critical path)
+ *   agent  state = ready N                        (armed for cycle N only)
+ *   dom0   subscribes to the port and notifies    (the critical path begins)
  *   agent  quiesces; in one transaction re-reads the request and, if it still
  *          is suspend N, writes state = quiesced N and its own
  *          control/shutdown = suspend
@@ -40,7 +41,8 @@
  * control/shutdown that the guest's kernel has not acknowledged, and notifies;
  * the agent undoes its steps and writes ready N (or degraded N). An agent that
  * cannot quiesce undoes its steps, writes failed N with a detail, and notifies.
- * dom0 may change pmcoord/inhibitors without a new request until it notifies.
+ * Until dom0 notifies the agent, dom0 may change pmcoord/inhibitors without a new
+ * request.
  */
 
 #include <stddef.h>
@@ -59,22 +61,35 @@
 #define PROTOCOL_NODE_INHIBITORS "pmcoord/inhibitors"
 
 /*
- * No guest can be suspended in less: smaller values of timeout-ms are ignored. An
- * agent holds 1/PROTOCOL_TIMEOUT_RESERVE of the limit in reserve, so that its
- * `failed` reaches dom0 before dom0's own timeout.
+ * The least value of timeout-ms, in µs. Agents ignore a smaller value, because no
+ * guest can be suspended in less.
  */
 #define PROTOCOL_TIMEOUT_MIN_US 100000ull
+
+/*
+ * An agent gives up when all but 1/PROTOCOL_TIMEOUT_RESERVE of the time limit has
+ * passed, so that its `failed` reaches dom0 before dom0's own timeout.
+ */
 #define PROTOCOL_TIMEOUT_RESERVE 16
 
-/* Whether the agent fails when a program in the guest blocks sleep (logind's inhibitors). */
+/*
+ * Values of pmcoord/inhibitors: the agent fails while a program in the guest blocks
+ * sleep (an inhibitor of logind), or suspends the guest all the same.
+ */
 #define PROTOCOL_INHIBITORS_HONOUR "honour"
 #define PROTOCOL_INHIBITORS_IGNORE "ignore"
 
-/* The toolstack's node for requests to Linux, which watches it. A guest can write its own. */
+/*
+ * The node that requests a suspend or a shutdown from the guest's kernel, which
+ * watches the node. The toolstack writes the node; a guest can write its own, too.
+ */
 #define PROTOCOL_NODE_SHUTDOWN "control/shutdown"
 #define PROTOCOL_SHUTDOWN_SUSPEND "suspend"
 
-/* Below XENSTORE_PAYLOAD_MAX (4096), and short enough to be read as one message. */
+/*
+ * Length of the longest detail: less than XENSTORE_PAYLOAD_MAX (4096), and short
+ * enough to be read as one message. A longer detail is truncated.
+ */
 #define PROTOCOL_DETAIL_MAX 1024
 
 enum protocol_verb {
@@ -105,20 +120,21 @@ struct protocol_state {
 #define PROTOCOL_TEXT_MAX 40
 
 /*
- * Formats into `ret` (PROTOCOL_TEXT_MAX bytes). Returns the length without NUL.
+ * Format a request or a state into `ret` (PROTOCOL_TEXT_MAX bytes). Return the length
+ * without the NUL.
  */
 size_t protocol_format_request(const struct protocol_request *request, char *ret);
 size_t protocol_format_state(const struct protocol_state *state, char *ret);
 
 /*
- * Parses `length` bytes, not NUL-terminated. The text must match exactly
- * ("suspend 12": one space, decimal, no sign, no trailing byte).
- * Returns 0, or -EINVAL with *ret untouched.
+ * Parse a request or a state of `length` bytes, without a NUL. The text must match
+ * exactly, e.g. "suspend 12": one space, decimal digits without a sign, and nothing
+ * after them. Return 0, or -EINVAL with *ret untouched.
  */
 int protocol_parse_request(const char *text, size_t length, struct protocol_request *ret);
 int protocol_parse_state(const char *text, size_t length, struct protocol_state *ret);
 
-/* "none", "ready", "quiesced", "failed", "degraded". `state` must be one of the enum. */
+/* Returns "none", "ready", "quiesced", "failed" or "degraded". */
 const char *protocol_agent_state_name(enum protocol_agent_state state);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct segment {
-	const char *library; /* its path; "": the program itself */
+	const char *library; /* path of the library; "": the program itself */
 	uintptr_t start;
 	size_t length;
 	bool is_readable;
@@ -18,7 +18,7 @@ struct segment {
 
 typedef void (*segment_fn)(void *data, const struct segment *segment);
 
-/* Calls `handle` for each segment (PT_LOAD of elf(5)). */
+/* Calls `handle` with `data` for each loaded segment (PT_LOAD of elf(5)). */
 void segments_each(segment_fn handle, void *data);
 
 #endif

@@ -3,8 +3,9 @@
 #define PMCOORD_STOP_SIGNALS_H
 
 /*
- * The signals on which a running operation is undone: SIGTERM, SIGINT, and
- * SIGHUP, because nothing can be undone by hand once the terminal is closed.
+ * The signals that make a running operation undo itself: SIGTERM, SIGINT, and
+ * SIGHUP, after which the user can no longer undo it from the terminal. SIGHUP is
+ * left out if the process ignores it, as under nohup(1).
  */
 
 #include <stdint.h>
@@ -14,9 +15,10 @@
 void stop_signals_block(void);
 
 /*
- * Blocks the stop signals and calls `handler` for each from the loop, as long as
- * the loop exists; NULL ends the loop instead, as in sd_event_add_signal(3).
- * `priority` as in sd_event_source_set_priority(3). Returns 0 or a negative errno.
+ * Blocks the stop signals. As long as `event` exists, its loop calls `handler` for
+ * each stop signal; if `handler` is NULL, a stop signal ends the loop, as in
+ * sd_event_add_signal(3). `priority` is that of sd_event_source_set_priority(3).
+ * Returns 0 or a negative errno.
  */
 int stop_signals_watch(sd_event *event, int64_t priority, sd_event_signal_handler_t handler,
 		       void *data);

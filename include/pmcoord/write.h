@@ -2,14 +2,14 @@
 #ifndef PMCOORD_WRITE_H
 #define PMCOORD_WRITE_H
 
-/* Writing that notices what is lost. */
+/* Writes output and reports what is lost. */
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /*
- * Writes all of `data`, in as many write(2) calls as it takes. Returns 0, or a
- * negative errno after which a part may have been written.
+ * Writes all of `data`, with as many calls of write(2) as necessary. Returns 0, or
+ * a negative errno if nothing or only a part was written.
  */
 int write_all(int fd, const char *data, size_t length);
 

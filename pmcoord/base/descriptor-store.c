@@ -36,8 +36,8 @@ int descriptor_store_put(const char *name, int fd)
 	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
 	(void)sd_notify(0, text);
 	/*
-	 * FDPOLL=0: without it systemd drops an event channel device whose ring
-	 * is full, as that polls as an error.
+	 * Without FDPOLL=0, systemd would drop an event channel device whose ring
+	 * is full, because poll(2) reports an error for such a device.
 	 */
 	snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
 	return sd_pid_notify_with_fds(0, 0, text, &fd, 1);

@@ -39,7 +39,7 @@ void domid_index_done(struct domid_index *index)
 	*index = (struct domid_index){ 0 };
 }
 
-/* The first entry of this domid or a greater one. */
+/* Returns the index of the first entry whose domid is not less than `domid`. */
 static size_t lower_bound(const struct domid_index *index, uint32_t domid)
 {
 	size_t low = 0, high = index->n;

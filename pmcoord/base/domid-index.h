@@ -2,7 +2,7 @@
 #ifndef PMCOORD_BASE_DOMID_INDEX_H
 #define PMCOORD_BASE_DOMID_INDEX_H
 
-/* Finds the elements of an array by domid, which is all that an event carries. */
+/* Finds the elements of an array by domid, because an event carries only a domid. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,21 +12,24 @@ struct domid_entry {
 	size_t element; /* index in the array */
 };
 
-/* Valid until the array or its domids change. All zero: empty. */
+/* An index, valid until the array or a domid in it changes. All zero: an empty index. */
 struct domid_index {
-	struct domid_entry *entries; /* by domid, then by element */
+	struct domid_entry *entries; /* sorted by domid, then by element */
 	size_t n;
 };
 
 /* Returns the domid of the i-th element. */
 typedef uint32_t (*domid_at_fn)(const void *elements, size_t i);
 
-/* Indexes `n` elements. Returns 0, or -ENOMEM. Release: domid_index_done. */
+/* Makes an index of `n` elements. Returns 0 or -ENOMEM. Release: domid_index_done. */
 int domid_index_make(struct domid_index *ret, const void *elements, size_t n, domid_at_fn domid_at);
 
 void domid_index_done(struct domid_index *index);
 
-/* Returns the first of `*ret_n` entries of this domid, borrowed; NULL: none. */
+/*
+ * Returns the first of the *ret_n adjacent entries with this domid, borrowed, or NULL
+ * if there is none.
+ */
 const struct domid_entry *domid_index_find(const struct domid_index *index, uint32_t domid,
 					   size_t *ret_n);
 

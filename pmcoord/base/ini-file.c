@@ -11,10 +11,12 @@
 #include "pmcoord/cleanup.h"
 
 /*
- * libinih's own limits (ini.c): section names and keys are cut at 49 bytes
- * without an error. The size of the line buffer can be set.
+ * The most bytes of a section name or key. A longer one is reported here, because
+ * libinih truncates it without an error (ini.c).
  */
 #define INIH_NAME_MAX 49
+
+/* Size of the line buffer that libinih allocates. A line that does not fit is reported. */
 #define LINE_MAX_BYTES 1024
 
 struct reader {
@@ -37,7 +39,10 @@ static void report(struct reader *reader, const char *what, const char *text)
 	reader->problem(reader->data, line);
 }
 
-/* The bytes from `start` to the first of `stop`, without trailing blanks. */
+/*
+ * Returns the number of bytes from `start` to the first character of `stop`, without
+ * trailing blanks.
+ */
 static size_t trimmed_span(const char *start, const char *stop)
 {
 	size_t length = strcspn(start, stop);
@@ -47,7 +52,10 @@ static size_t trimmed_span(const char *start, const char *stop)
 	return length;
 }
 
-/* Reports a bad section header. `line` is what follows the '['. Returns false if it is bad. */
+/*
+ * Passes a section header to the section handler. `line` is the text after the '['.
+ * Reports problems. Returns false if libinih could not read the header correctly.
+ */
 static bool check_section(struct reader *reader, const char *line)
 {
 	size_t length = strcspn(line, "]");
@@ -59,7 +67,7 @@ static bool check_section(struct reader *reader, const char *line)
 		return false;
 	}
 	if (length > INIH_NAME_MAX) {
-		report(reader, "", "section name is over 49 bytes");
+		report(reader, "", "section name is longer than 49 bytes");
 		return false;
 	}
 	memcpy(name, line, length);
@@ -70,8 +78,9 @@ static bool check_section(struct reader *reader, const char *line)
 }
 
 /*
- * Reports a line that libinih would reject or truncate: here its number is known.
- * Returns false for such a line, which libinih then gets as an empty one.
+ * Reports a line that libinih would reject or truncate, because libinih returns only
+ * the number of the first line that it rejects. Returns false for such a line, which
+ * must not be passed to libinih.
  */
 static bool check_line(struct reader *reader, const char *line)
 {
@@ -85,13 +94,13 @@ static bool check_line(struct reader *reader, const char *line)
 		return false;
 	}
 	if (trimmed_span(line, "=:") > INIH_NAME_MAX) {
-		report(reader, "", "key is over 49 bytes");
+		report(reader, "", "key is longer than 49 bytes");
 		return false;
 	}
 	return true;
 }
 
-/* Some editors write it at the start of a file. */
+/* U+FEFF, which some editors write at the start of a file. */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static void drop_byte_order_mark(char *line)
@@ -113,7 +122,7 @@ static char *read_line(char *line, int size, void *data)
 	if (!strchr(line, '\n') && !feof(reader->file)) {
 		int byte;
 
-		report(reader, "", "line is over 1000 bytes");
+		report(reader, "", "line is longer than 1000 bytes");
 		while ((byte = fgetc(reader->file)) != EOF && byte != '\n')
 			;
 		strcpy(line, "\n");
@@ -167,9 +176,9 @@ int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handle
 	ini_inline_comment_prefixes = inline_comments;
 	r = ini_parse_stream(read_line, &reader, on_key, &reader);
 	if (r == -2)
-		return error_set(error, -ENOMEM, "out of memory reading %s", path);
+		return error_set(error, -ENOMEM, "cannot read %s: out of memory", path);
 	if (ferror(file))
-		return error_set(error, -EIO, "cannot read %s", path);
+		return error_set(error, -EIO, "cannot read %s: %s", path, strerror(EIO));
 	if (r != 0 && !reader.broken)
 		report(&reader, "", "syntax error");
 	return reader.broken ? -EBADMSG : 0;

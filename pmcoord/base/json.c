@@ -9,7 +9,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* Takes ownership of `value`, also on failure. NULL is added as null. */
+/* Adds `value`, or null if it is NULL. Takes ownership of `value`, also on failure. */
 static void add(struct json_object *object, const char *key, struct json_object *value, int *status)
 {
 	int r = key ? json_object_object_add(object, key, value)
@@ -115,7 +115,7 @@ int json_print_line(struct json_object *object, FILE *out)
 	return print(object, JSON_C_TO_STRING_PLAIN, out);
 }
 
-/* The member if it has this type, else NULL. */
+/* Returns the member, borrowed, or NULL if it is missing or of another type. */
 static struct json_object *member(struct json_object *object, const char *key, enum json_type type)
 {
 	struct json_object *value;

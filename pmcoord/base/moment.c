@@ -7,8 +7,9 @@
 #include <time.h>
 
 /*
- * Not by gmtime(3), whose first call reads /etc/localtime. Years begin in March,
- * in eras of 400 years, so that the leap day is the last of its year.
+ * Does not call gmtime(3), because its first call reads /etc/localtime. Counts the
+ * years of the calendar from March, in eras of 400 years, so that a leap day is the
+ * last day of its year.
  */
 void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE])
 {
@@ -27,21 +28,21 @@ void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE])
 		 seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, realtime_us % 1000000);
 }
 
-void moment_print_local(const char *started, FILE *out)
+void moment_print_local(const char *moment, FILE *out)
 {
 	struct tm when = { 0 };
 	char text[64];
 	time_t seconds;
 
-	assert(started && out);
-	if (!strptime(started, "%Y-%m-%dT%H:%M:%S", &when)) {
-		fprintf(out, "%s", started);
+	assert(moment && out);
+	if (!strptime(moment, "%Y-%m-%dT%H:%M:%S", &when)) {
+		fprintf(out, "%s", moment);
 		return;
 	}
 	seconds = timegm(&when);
 	if (!localtime_r(&seconds, &when) ||
 	    strftime(text, sizeof(text), "%a %Y-%m-%d %H:%M:%S %Z", &when) == 0)
-		snprintf(text, sizeof(text), "%s", started);
+		snprintf(text, sizeof(text), "%s", moment);
 	fprintf(out, "%s", text);
 }
 
@@ -52,7 +53,7 @@ int64_t span_between(int64_t from_us, int64_t to_us)
 	return to_us - from_us;
 }
 
-/* Not by floating point: the decimal point is the same in every locale. */
+/* Formats without floating point, whose decimal point would depend on the locale. */
 static void format_tenths(int64_t tenths, const char *unit, char *ret)
 {
 	snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s", tenths / 10, tenths % 10, unit);
@@ -64,7 +65,7 @@ static void format_hundredths(int64_t hundredths, const char *unit, char *ret)
 		 hundredths % 100, unit);
 }
 
-/* "4 min 10 s"; a smaller unit of 0 is left out. */
+/* Formats a span in two units, e.g. "4 min 10 s", or in the greater one if `rest` is 0. */
 static void format_two(int64_t count, const char *unit, int64_t rest, const char *small, char *ret)
 {
 	if (rest == 0)

@@ -13,7 +13,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* "18446744073709551615" and NUL */
+/* Size of the digits of UINT64_MAX, with a NUL. */
 #define DIGITS_SIZE 21
 
 static bool parse_name(const char *name, const char *suffix, uint64_t max, uint64_t *ret_number)

@@ -8,7 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 
-/* Reads leading digits. Returns how many, or -ERANGE if the value is above `max`. */
+/* Reads leading digits. Returns their count, or -ERANGE if the value is greater than `max`. */
 static int parse_digits(const char *text, uint64_t max, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -90,7 +90,7 @@ int parse_boolean(const char *text, bool *ret_value)
 	return -EINVAL;
 }
 
-/* The length of the valid UTF-8 sequence at `text`, or 0 if there is none. */
+/* Returns the length of the printable UTF-8 character at `text`, or 0 if there is none. */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
 	size_t length;
@@ -119,7 +119,7 @@ static size_t utf8_length(const unsigned char *text, size_t left)
 		return 0;
 	if (length == 4 && (point < 0x10000 || point > 0x10ffff))
 		return 0;
-	/* C1 control characters act on a terminal as escape sequences do. */
+	/* C1 control characters are not printable: terminals treat them as escape sequences. */
 	if (point < 0xa0)
 		return 0;
 	return length;

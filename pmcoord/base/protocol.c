@@ -43,8 +43,8 @@ size_t protocol_format_state(const struct protocol_state *state, char *ret)
 }
 
 /*
- * Matches "<word> <cycle>" against the names from index 1 on: index 0 is "none",
- * which is never written. Returns the index, or -EINVAL.
+ * Parses "<word> <cycle>". Returns the index of the word in `names`, or -EINVAL, also
+ * for index 0, because "none" is never written.
  */
 static int parse_word(const char *text, size_t length, const char *const *names, size_t n_names,
 		      uint64_t *ret_cycle)

@@ -11,7 +11,7 @@ struct stop_signals {
 	size_t n;
 };
 
-/* Without SIGHUP where it is ignored, as under nohup(1). */
+/* Lists the stop signals; leaves SIGHUP out if the process ignores it. */
 static struct stop_signals list_signals(void)
 {
 	struct stop_signals signals = { { SIGTERM, SIGINT }, 2 };

@@ -12,11 +12,13 @@ struct string_list {
 	size_t n;
 };
 
-/* Appends a copy of `length` bytes. Returns 0 or -ENOMEM. */
+/* Appends a copy of the first `length` bytes of `text`. Returns 0 or -ENOMEM. */
 int string_list_add(struct string_list *list, const char *text, size_t length);
 
-/* Sorts by strcmp(3). */
+/* Sorts the strings by strcmp(3). */
 void string_list_sort(struct string_list *list);
+
+/* Frees the strings. `list` may be NULL. */
 void string_list_done(struct string_list *list);
 
 #endif

@@ -60,11 +60,12 @@ int svg_end(FILE *out, const char *path, struct error *error)
 	if (out != stdout && fclose(out) != 0)
 		failed = true;
 	if (failed)
-		return error_set(error, -EIO, "cannot write %s: is the disk full?", path);
+		return error_set(error, -EIO, "cannot write all of %s: check the free disk space",
+				 path);
 	return 0;
 }
 
-/* U+FFFE and U+FFFF are valid UTF-8, but not allowed in XML. */
+/* Whether the character is U+FFFE or U+FFFF, which UTF-8 allows and XML does not. */
 static bool is_noncharacter(const char *text)
 {
 	return strncmp(text, "\xef\xbf\xbe", 3) == 0 || strncmp(text, "\xef\xbf\xbf", 3) == 0;
@@ -152,7 +153,7 @@ static bool is_continuation(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* The offset of the `n`-th character, or of the end of the text. */
+/* Returns the offset of the `n`-th character, or of the end of a shorter text. */
 static size_t character_start(const char *text, size_t n)
 {
 	size_t i = 0;

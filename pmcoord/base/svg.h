@@ -5,7 +5,7 @@
 /*
  * Writes the elements of SVG that the pictures need. Coordinates are integers,
  * in tenths of a pixel, because printf's decimal point depends on the locale.
- * Classes refer to the picture's own style sheet.
+ * Classes are those of the style sheet that svg_begin writes.
  */
 
 #include <stddef.h>
@@ -14,34 +14,38 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 
-/* Converts pixels to units of a picture. */
+/* Converts pixels to coordinates. */
 #define SVG_PX(pixels) ((pixels)*10)
 
 /*
- * Opens the file (path "-": standard output) and writes header and background.
- * `style` is CSS, `dark_style` its overrides for prefers-color-scheme: dark.
- * Returns 0, or a negative errno with `error` set; end with svg_end.
+ * Opens the file at `path` ("-": standard output) and writes the picture's header and
+ * background. `style` is CSS; `dark_style` is CSS that overrides `style` if the viewer
+ * prefers dark colours. Returns 0, or a negative errno with `error` set. Release:
+ * svg_end.
  */
 int svg_begin(const char *path, int width, int height, const char *title, const char *style,
 	      const char *dark_style, FILE **ret_out, struct error *error);
 
-/* Completes and closes the file. Returns 0, or a negative errno with `error`. */
+/* Completes the picture and closes the file. Returns 0, or a negative errno with `error` set. */
 int svg_end(FILE *out, const char *path, struct error *error);
 
-/* Writes text as XML; characters that XML does not allow become '?'. */
+/* Writes a text as XML. Characters that XML does not allow become '?'. */
 void svg_escape(FILE *out, const char *text);
 
-/* `y` is the base line, `x` the left end unless the class sets text-anchor. */
+/*
+ * Writes a line of text. `y` is its base line, and `x` its left end unless the class
+ * sets text-anchor.
+ */
 void svg_text(FILE *out, const char *class, int x, int y, const char *format, ...) _printf_(5, 6);
 
-/* `hint`: tooltip, or NULL. */
+/* Writes a rectangle with the tooltip `hint`, or without one if `hint` is NULL. */
 void svg_rect(FILE *out, const char *class, int x, int y, int width, int height, const char *hint);
 
 void svg_line(FILE *out, const char *class, int x1, int y1, int x2, int y2);
 
 /*
- * Copies at most `max` characters of UTF-8 to `ret`; the last one is "…" if the
- * text is longer. Returns `ret`.
+ * Copies a text of at most `max` UTF-8 characters to `ret`. Of a longer text, copies
+ * the first `max` - 1 characters and "…". Returns `ret`.
  */
 char *svg_shorten(const char *text, size_t max, char *ret, size_t size);
 

@@ -16,15 +16,15 @@
 struct table {
 	const struct table_column *columns;
 	size_t n_columns;
-	bool *used; /* per column */
-	size_t *widths; /* per column: of the widest cell */
-	const char *const *optional_titles; /* see table_set_optional(); NULL: none */
+	bool *used; /* per column: whether a cell is not empty */
+	size_t *widths; /* per column: width of the widest cell */
+	const char *const *dispensable; /* see table_set_dispensable(); NULL: none */
 	size_t terminal_width; /* 0: `out` is not a terminal */
 	FILE *out;
 	struct libscols_table *scols;
 };
 
-/* The last column is not cut to less than this. */
+/* The least width, in terminal columns, to which a wider last column is truncated. */
 #define LAST_COLUMN_MIN 30
 
 void table_free(struct table *table)
@@ -67,7 +67,7 @@ static size_t width_of_terminal(FILE *out)
 	return size.ws_col;
 }
 
-/* Set here because libsmartcols takes the width of standard output, whatever `out` is. */
+/* Sets the width to that of `out`, because libsmartcols would take that of standard output. */
 static void set_width(struct table *table)
 {
 	table->terminal_width = width_of_terminal(table->out);
@@ -77,7 +77,10 @@ static void set_width(struct table *table)
 								      : SCOLS_TERMFORCE_NEVER);
 }
 
-/* The width in terminal columns; in bytes if the text is not valid in this locale. */
+/*
+ * Returns the width in terminal columns, or in bytes if the text is very long or not
+ * valid in this locale.
+ */
 static size_t width_of(const char *text)
 {
 	wchar_t wide[256];
@@ -95,9 +98,9 @@ int table_new(const struct table_column *columns, FILE *out, struct table **ret_
 	if (!table)
 		return -ENOMEM;
 	/*
-	 * Guests' names may not be ASCII; numbers keep the C locale. It is set here
-	 * and not in main() to keep the locale out of the daemon's memory, which
-	 * prints no tables.
+	 * Only LC_CTYPE is set, because names of guests may not be ASCII, but numbers
+	 * keep the format of the C locale. The locale is set here and not in main(),
+	 * because the daemon prints no tables and shall not keep a locale in memory.
 	 */
 	setlocale(LC_CTYPE, "");
 	table->columns = columns;
@@ -138,10 +141,10 @@ int table_add_line(struct table *table, const char *const *cells)
 	return 0;
 }
 
-void table_set_optional(struct table *table, const char *const *titles)
+void table_set_dispensable(struct table *table, const char *const *titles)
 {
 	assert(table);
-	table->optional_titles = titles;
+	table->dispensable = titles;
 }
 
 static bool is_hidden(struct table *table, size_t column)
@@ -156,7 +159,7 @@ static void hide(struct table *table, size_t column)
 	scols_column_set_flags(scols, scols_column_get_flags(scols) | SCOLS_FL_HIDDEN);
 }
 
-/* The width of a line when the last column is cut as far as possible. */
+/* Returns the width of a line whose last column is truncated as far as possible. */
 static size_t least_width(struct table *table)
 {
 	size_t total = 0;
@@ -173,9 +176,9 @@ static size_t least_width(struct table *table)
 	return total;
 }
 
-static void hide_optional(struct table *table)
+static void hide_dispensable(struct table *table)
 {
-	const char *const *title = table->optional_titles;
+	const char *const *title = table->dispensable;
 
 	for (; title && *title && least_width(table) > table->terminal_width; title++)
 		for (size_t i = 0; i < table->n_columns; i++)
@@ -183,7 +186,7 @@ static void hide_optional(struct table *table)
 				hide(table, i);
 }
 
-/* libsmartcols pads the last column with spaces, which are left out here. */
+/* Prints the lines without the spaces with which libsmartcols pads the last column. */
 static int print_trimmed(const char *text, FILE *out)
 {
 	while (*text) {
@@ -208,10 +211,10 @@ int table_print(struct table *table)
 		if (table->columns[i].is_optional && !table->used[i])
 			hide(table, i);
 	if (table->terminal_width)
-		hide_optional(table);
+		hide_dispensable(table);
 	r = scols_print_table_to_string(table->scols, &text);
 	if (r < 0)
 		return r;
-	/* libsmartcols returns 0 without a text when memory runs out. */
+	/* If memory runs out, libsmartcols may return 0 but no text. */
 	return text ? print_trimmed(text, table->out) : -ENOMEM;
 }

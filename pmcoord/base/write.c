@@ -24,7 +24,7 @@ int write_all(int fd, const char *data, size_t length)
 	return 0;
 }
 
-/* Whether it is a pipe whose reading end is closed (POLLERR, see poll(2)). */
+/* Whether `fd` is a pipe whose reading end is closed (POLLERR, see poll(2)). */
 static bool is_closed_pipe(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
@@ -32,7 +32,7 @@ static bool is_closed_pipe(int fd)
 	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & POLLERR;
 }
 
-/* Returns 0, or the positive errno with which output was lost. */
+/* Flushes `out`. Returns 0, or the positive errno with which output was lost. */
 static int flush_all(FILE *out)
 {
 	if (fflush(out) != 0)

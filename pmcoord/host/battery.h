@@ -8,9 +8,9 @@
 
 /*
  * Whether the host is about to lose power: no mains supply is online, a system
- * battery (not that of a mouse and the like) discharges, and none has more than
- * 5 % left, systemd's limit for a low battery. Reads <sys>/class/power_supply;
- * attributes that cannot be read are ignored.
+ * battery discharges, and no system battery has more than 5 % of its charge, which is
+ * systemd's limit for a low battery. Batteries of devices such as a mouse do not
+ * count. Reads <sys>/class/power_supply; ignores attributes that cannot be read.
  */
 bool battery_is_low(const char *sys);
 

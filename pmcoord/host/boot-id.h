@@ -2,12 +2,12 @@
 #ifndef PMCOORD_HOST_BOOT_ID_H
 #define PMCOORD_HOST_BOOT_ID_H
 
-/* The kernel's identifier of this boot, to recognise records of earlier boots. */
+/* The kernel's identifier of this boot, by which journals of earlier boots are recognised. */
 
 /* "12345678-1234-1234-1234-123456789abc" and NUL */
 #define BOOT_ID_SIZE 37
 
-/* Reads it from /proc/sys/kernel/random. Returns 0 or -EIO. */
+/* Reads the identifier from /proc/sys/kernel/random/boot_id. Returns 0 or -EIO. */
 int boot_id_read(char ret[BOOT_ID_SIZE]);
 
 #endif

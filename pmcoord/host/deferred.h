@@ -3,32 +3,33 @@
 #define PMCOORD_HOST_DEFERRED_H
 
 /*
- * Coalesces D-Bus signals and STATUS= updates, at most one every DEFERRED_US.
- * While guests suspend they compete with dom0 for the CPU, and each message
- * costs its receivers (D-Bus, the service manager) more than the daemon.
+ * Coalesces D-Bus signals and STATUS= updates, so that at most one is sent every
+ * DEFERRED_US. Each message costs its receivers (D-Bus, the service manager) CPU
+ * time, for which suspending guests compete with dom0.
  */
 
 #include <systemd/sd-event.h>
 
 /*
- * Delay in microseconds: longer than it takes to suspend eight guests, and short
- * enough to appear immediate on a screen.
+ * The delay in microseconds. It is longer than the suspend of eight guests takes, so
+ * that one message covers them, and short enough to appear immediate on a screen.
  */
 #define DEFERRED_US 250000
 
 struct deferred;
 
 /*
- * `call(data)` runs in the event loop DEFERRED_US after deferred_schedule, once
- * for all calls of deferred_schedule until then. Returns 0 or a negative errno.
- * Release: deferred_free, which cancels a scheduled call.
+ * Prepares deferred calls of `call` with `data`. The event loop makes a call
+ * DEFERRED_US after deferred_schedule; further calls of deferred_schedule until then
+ * have no effect. Returns 0 or a negative errno. Release: deferred_free.
  */
 int deferred_new(sd_event *event, void (*call)(void *data), void *data,
 		 struct deferred **ret_deferred);
 
+/* Cancels a scheduled call. `deferred` may be NULL. */
 void deferred_free(struct deferred *deferred);
 
-/* Schedules the callback; no-op if it is scheduled already, or `deferred` NULL. */
+/* Schedules the call, unless it is already scheduled or `deferred` is NULL. */
 void deferred_schedule(struct deferred *deferred);
 
 #endif

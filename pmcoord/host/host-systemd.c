@@ -25,7 +25,7 @@
 
 #define DAEMON_UNIT "pmcoord.service"
 
-/* A longer hook is not a script; bounds the bytes read. */
+/* The most bytes of a hook that are searched; a longer hook is hardly a script. */
 #define SCRIPT_MAX 65536
 
 /* Directories of units, in order of precedence. */
@@ -34,7 +34,7 @@ static const char *const unit_directories[] = {
 	"usr/lib/systemd/system", "lib/systemd/system",
 };
 
-/* Directories of NAME.conf and NAME.conf.d, likewise. */
+/* Directories of NAME.conf and NAME.conf.d, in order of precedence. */
 static const char *const config_directories[] = {
 	"etc/systemd",
 	"run/systemd",
@@ -44,7 +44,7 @@ static const char *const config_directories[] = {
 
 /* ---- units --------------------------------------------------------------- */
 
-/* Finds the unit file of highest precedence; false: there is none. */
+/* Sets `ret` to the path of the unit file of highest precedence. Returns false if none exists. */
 static bool find_unit(const char *root, const char *unit, char *ret)
 {
 	struct stat st;
@@ -57,7 +57,7 @@ static bool find_unit(const char *root, const char *unit, char *ret)
 	return false;
 }
 
-/* A masked unit is a link to /dev/null or an empty file. */
+/* Whether a unit is masked, i.e. a link to /dev/null or an empty file. */
 static bool is_masked(const char *root, const char *unit)
 {
 	char path[PATH_MAX], target[32];
@@ -139,7 +139,7 @@ static int store_key(void *data, const struct ini_position *position, const char
 	return 0;
 }
 
-/* systemd reports errors in its own files. */
+/* Ignores problems of systemd's files, because systemd itself reports them. */
 static void ignore_problem(void *data, const char *problem)
 {
 	(void)data;
@@ -158,7 +158,7 @@ static int is_conf(const struct dirent *entry)
 	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
 }
 
-/* Adds the matching entries of a directory, sorted; it may be missing. */
+/* Adds the sorted names of the matching entries of a directory, which may be missing. */
 static int add_directory(struct string_list *names, const char *path,
 			 int (*filter)(const struct dirent *))
 {
@@ -176,8 +176,8 @@ static int add_directory(struct string_list *names, const char *path,
 }
 
 /*
- * Reads the drop-ins of all directories, sorted by name. Of drop-ins with the
- * same name the one in the directory of highest precedence counts.
+ * Reads the drop-ins of all directories, sorted by name. If several directories have
+ * a drop-in of the same name, reads only that of the highest precedence.
  */
 static int read_drop_ins(const char *root, const char *file, struct reader *reader)
 {
@@ -219,7 +219,7 @@ static int read_config(const char *root, const char *file, const char *section,
 
 /* ---- other programs that act on guests ----------------------------------- */
 
-/* A script or unit that contains one of these presumably handles guests. */
+/* A script or unit that contains one of these words presumably handles guests. */
 static const char *const guest_tools[] = { "qubes", "qvm-", "virsh", "xendomains",
 					   "libvirt-guests" };
 
@@ -231,7 +231,7 @@ static bool line_handles_guests(const char *line)
 	for (size_t i = 0; i < ELEMENTSOF(guest_tools); i++)
 		if (strstr(line, guest_tools[i]))
 			return true;
-	/* xl as a command, not as part of "xlsfonts" or "pixl x". */
+	/* Finds xl as a command, but not as a part of "xlsfonts" or "pixl x". */
 	for (const char *xl = strstr(line, "xl "); xl; xl = strstr(xl + 1, "xl "))
 		if (xl == line || strchr(" \t/;&|(=", xl[-1]))
 			return true;
@@ -277,14 +277,14 @@ static int add_hooks(const char *root, struct string_list *conflicts)
 	return r;
 }
 
-/* Adds units that sleep pulls in; `link` is "sleep.target.wants" or similar. */
+/* Adds the units that a sleep starts. `link` is a directory, e.g. "sleep.target.wants". */
 static int add_pulled_in(const char *root, const char *link, struct string_list *conflicts)
 {
 	struct string_list units = { 0 };
 	char path[PATH_MAX];
 	int r = 0;
 
-	/* Skip lib/systemd, which is usr/lib/systemd or its predecessor. */
+	/* The last directory, lib/systemd, is the same as usr/lib/systemd or obsolete. */
 	for (size_t i = 0; i + 1 < ELEMENTSOF(unit_directories) && r == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", root, unit_directories[i], link);
 		r = add_directory(&units, path, is_visible);
@@ -341,7 +341,7 @@ int host_read_systemd(const char *root, struct host_systemd *ret)
 	int r;
 
 	assert(root && ret);
-	/* The test of sd_booted(3). */
+	/* This directory exists if systemd runs, see sd_booted(3). */
 	snprintf(path, sizeof(path), "%s/run/systemd/system", root);
 	systemd.runs = access(path, F_OK) == 0;
 	systemd.sleep_unit = read_unit(root, SLEEP_UNIT, "sleep.target");

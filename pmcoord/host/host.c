@@ -15,10 +15,10 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* Bounds the recursion through stacked devices (LUKS on LVM on RAID). */
+/* The most layers of stacked block devices (LUKS on LVM on RAID) that are searched. */
 #define STACK_MAX 8
 
-/* Reads the first line of a small file; "" if it cannot be read. */
+/* Reads the first line of a small file. Returns 0, or a negative errno with `ret` "". */
 static int read_text(const char *directory, const char *name, char *ret, size_t size)
 {
 	char path[PATH_MAX];
@@ -67,7 +67,7 @@ static unsigned int read_xen_version(const char *sys, const char *part)
 
 /*
  * Whether the block device in this sysfs directory is a Xen frontend or is
- * stacked on one (LUKS, LVM, RAID). `ret` is set to the frontend's name.
+ * stacked on one (LUKS, LVM, RAID). Sets `ret` to the name of the frontend.
  */
 static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, size_t size)
 {
@@ -93,7 +93,10 @@ static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, si
 	return found;
 }
 
-/* A line of mountinfo: "21 1 202:1 / /mnt rw … - ext4 /dev/xvda1 rw". */
+/*
+ * Whether a line of mountinfo, e.g. "21 1 202:1 / /mnt rw … - ext4 /dev/xvda1 rw", is
+ * a mount of a Xen disk. Sets guest_disk and guest_disk_mount.
+ */
 static bool is_on_xen_disk(const char *sys, const char *line, struct host *host)
 {
 	char device[32], mounted[sizeof(host->guest_disk_mount)];
@@ -126,7 +129,7 @@ void host_read_disks(const char *root, const char *sys, struct host *host)
 
 /* ---- reports ------------------------------------------------------------- */
 
-/* The directory is created with the first report: use its nearest ancestor. */
+/* Examines the nearest ancestor that exists, because only the first report creates `reports`. */
 static void read_reports(const char *reports, struct host *host)
 {
 	char path[PATH_MAX], *slash;

@@ -4,7 +4,7 @@
 
 /*
  * Facts about dom0 that a sleep depends on, read from sysfs, mountinfo and the
- * configuration of systemd. Reads only; decisions are up to the callers.
+ * configuration of systemd. Nothing is written; the callers decide.
  */
 
 #include <stdbool.h>
@@ -16,29 +16,30 @@
 enum host_sleep {
 	HOST_SLEEP_UNKNOWN, /* /sys/power/state cannot be read */
 	HOST_SLEEP_NONE, /* the kernel offers no suspend to RAM */
-	HOST_SLEEP_S2IDLE, /* "mem" means s2idle, S3 is not offered */
-	HOST_SLEEP_S3_NOT_CHOSEN, /* S3 is offered, "mem" means another state */
-	HOST_SLEEP_S3,
+	HOST_SLEEP_S2IDLE, /* "mem" means s2idle; the kernel does not offer S3 */
+	HOST_SLEEP_S3_NOT_CHOSEN, /* "mem" means another state, but the kernel offers S3 */
+	HOST_SLEEP_S3, /* "mem" means S3 */
 };
 
+/* Whether a unit is started with a target. */
 enum unit_enablement {
-	UNIT_ABSENT,
+	UNIT_ABSENT, /* there is no such unit */
 	UNIT_MASKED,
 	UNIT_DISABLED,
-	UNIT_WANTED, /* by the target in question */
-	UNIT_REQUIRED, /* likewise */
+	UNIT_WANTED, /* the target wants the unit */
+	UNIT_REQUIRED, /* the target requires the unit */
 };
 
-/* systemd's and logind's configuration of sleep; "": the default holds. */
+/* systemd's and logind's configuration of sleep. A value of "" means systemd's default. */
 struct host_systemd {
-	bool runs;
-	enum unit_enablement sleep_unit; /* by sleep.target */
-	enum unit_enablement daemon; /* by multi-user.target */
+	bool runs; /* systemd is the host's service manager */
+	enum unit_enablement sleep_unit; /* pmcoord-sleep.service with sleep.target */
+	enum unit_enablement daemon; /* pmcoord.service with multi-user.target */
 	const char *masked; /* a masked unit that sleep needs, or NULL */
 	char allow_suspend[8]; /* sleep.conf: AllowSuspend= */
 	char suspend_state[64]; /* sleep.conf: SuspendState= */
 	char lid[32]; /* logind.conf: HandleLidSwitch= */
-	char lid_on_power[32]; /* HandleLidSwitchExternalPower= */
+	char lid_on_power[32]; /* logind.conf: HandleLidSwitchExternalPower= */
 	/* Hooks and units that also act on guests when the host sleeps. */
 	struct string_list conflicts;
 };
@@ -47,34 +48,38 @@ struct host {
 	enum host_sleep sleep;
 	char sleep_text[128]; /* contents of the file that decided `sleep` */
 	unsigned int xen_major, xen_minor; /* 0: unknown */
-	char guest_disk[64]; /* a mounted disk with a Xen frontend; "": none */
-	char guest_disk_mount[128]; /* its mount point */
-	int reports_error; /* errno: why reports cannot be written; 0: they can */
+	char guest_disk[64]; /* name of a Xen frontend that is mounted; "": none */
+	char guest_disk_mount[128]; /* mount point of guest_disk */
+	int reports_error; /* errno of the failure to write reports; 0: none */
 	uint64_t reports_free; /* bytes free for reports */
 	struct host_systemd systemd;
 };
 
 /*
- * Reads all facts: systemd's and mountinfo below `root` ("" for the host), the
- * others below `roots`. What cannot be read is unknown. Returns 0 or -ENOMEM;
- * release: host_done.
+ * Reads all facts. The files of systemd and mountinfo are read below `root` ("" on
+ * the host), the other files below `roots`. A fact that cannot be read is left
+ * unknown. Returns 0 or -ENOMEM. Release: host_done.
  */
 int host_read(const char *root, const struct roots *roots, struct host *ret_host);
+
+/* Frees the contents of `host`, which may be NULL. */
 void host_done(struct host *host);
 
 /*
- * Reads only guest_disk and guest_disk_mount; they are not changed if no disk
- * with a Xen frontend is mounted.
+ * Reads only guest_disk and guest_disk_mount. Leaves both unchanged if no mounted
+ * disk is a Xen frontend or is stacked on one.
  */
 void host_read_disks(const char *root, const char *sys, struct host *host);
 
-/* Reads only systemd's part. Returns 0 or -ENOMEM. */
+/* Reads only struct host_systemd. Returns 0 or -ENOMEM. Release: host_systemd_done. */
 int host_read_systemd(const char *root, struct host_systemd *ret);
+
+/* Frees the contents of `systemd`, which may be NULL. */
 void host_systemd_done(struct host_systemd *systemd);
 
 /*
- * Reads the class of a PCI function (0x0c0330: a USB controller) from
- * `sys`/bus/pci. Returns 0 or a negative errno.
+ * Reads the class of a PCI function, e.g. 0x0c0330 of a USB controller, from
+ * <sys>/bus/pci. Returns 0 or a negative errno.
  */
 int host_read_pci_class(const char *sys, const char *address, uint32_t *ret_class);
 

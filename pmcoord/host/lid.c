@@ -22,7 +22,7 @@ struct lid {
 	bool is_gone;
 };
 
-/* The kernel's bitmaps are arrays of long. */
+/* The kernel's bitmaps of input devices are arrays of long. */
 #define LONG_BITS (CHAR_BIT * sizeof(long))
 #define BITMAP_LONGS(n_bits) (((n_bits) + LONG_BITS - 1) / LONG_BITS)
 
@@ -39,7 +39,7 @@ static bool has_lid(int fd)
 	       has_bit(switches, SW_LID);
 }
 
-/* Returns 1 (closed), 0 (open), or a negative errno. */
+/* Reads the state of the switch. Returns 1 (closed), 0 (open), or a negative errno. */
 static int read_switch(int fd)
 {
 	unsigned long switches[BITMAP_LONGS(SW_CNT)] = { 0 };
@@ -62,7 +62,7 @@ struct lid *lid_new(int fd, bool is_closed)
 	return lid;
 }
 
-/* The device's descriptor if it is a lid, or -ENODEV. */
+/* Opens an input device. Returns its descriptor if it has the lid's switch, else -ENODEV. */
 static int open_if_lid(int directory_fd, const char *name)
 {
 	int fd = openat(directory_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -96,7 +96,7 @@ struct lid *lid_open(const char *dev)
 	if (!directory)
 		return NULL;
 	fd = find_lid(directory);
-	/* What happens after it was opened is an event of the descriptor. */
+	/* A later change of the switch is not lost, because `fd` reports it as an event. */
 	return fd < 0 ? NULL : lid_new(fd, read_switch(fd) > 0);
 }
 

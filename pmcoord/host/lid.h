@@ -3,45 +3,52 @@
 #define PMCOORD_HOST_LID_H
 
 /*
- * The laptop's lid: the input device with the switch SW_LID, as logind uses it.
- * Opening it aborts a suspend, an open lid does not: a docked laptop sleeps with
- * its lid in either position.
+ * The laptop's lid: the input device with the switch SW_LID, which logind uses, too.
+ * Opening the lid aborts a suspend. A lid that stays open does not, because a docked
+ * laptop sleeps with its lid in either position.
  */
 
 #include <stdbool.h>
 
 struct lid;
 
-/* The reason in messages and reports of a cycle that it aborted. */
+/* The reason of an abort by the lid, in messages and reports. */
 #define LID_WAS_OPENED "the lid was opened"
 
 /*
- * Searches <dev>/input/event* for the lid. NULL: there is none, or it cannot be
- * read; neither may keep the host awake. Release: lid_free.
+ * Opens the lid among <dev>/input/event*. Returns NULL if there is no lid or it cannot
+ * be opened, which is no error, because the host must sleep all the same. Release:
+ * lid_free.
  */
 struct lid *lid_open(const char *dev);
 
 /*
- * A lid whose struct input_event are read from the non-blocking `fd`, with its
- * initial state. Takes ownership of `fd`, also on failure. NULL: no memory.
+ * Makes a lid with the initial state `is_closed`, which reads struct input_event from
+ * the non-blocking `fd`. Takes ownership of `fd`, also on failure. Returns NULL if out
+ * of memory.
  */
 struct lid *lid_new(int fd, bool is_closed);
 
+/* `lid` may be NULL. */
 void lid_free(struct lid *lid);
 
-/* Readable after the lid was moved; borrowed. */
+/* Returns a descriptor, borrowed, that is readable after the lid was moved. */
 int lid_fd(const struct lid *lid);
 
 /*
- * These read all pending events first. NULL is a host without a lid: not closed,
- * never opened, gone.
+ * The functions below read all pending events first. `lid` may be NULL, for a host
+ * without a lid: it is not closed, never opened, and gone.
  */
+
 bool lid_is_closed(struct lid *lid);
-/* Whether it was opened after having been closed, since lid_open or restart. */
+
+/* Whether the closed lid was opened since lid_open, lid_new or the last lid_restart. */
 bool lid_was_opened(struct lid *lid);
-/* Whether the device was removed: its state changes no more. */
+
+/* Whether the device was removed, so that the lid's state no longer changes. */
 bool lid_is_gone(struct lid *lid);
-/* Clears lid_was_opened. */
+
+/* Lets lid_was_opened return false until the closed lid is opened again. */
 void lid_restart(struct lid *lid);
 
 #endif

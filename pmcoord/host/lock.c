@@ -25,14 +25,14 @@
 #include "pmcoord/parse.h"
 #include "pmcoord/stop-signals.h"
 
-/* A wait for the lock, in an event loop of its own. */
+/* A wait for the lock, in a separate event loop. */
 struct lock_wait {
 	sd_event *event;
 	sd_event_source *child;
 	sd_event_source *deadline;
-	pid_t pid; /* blocks in flock(2); 0: none */
+	pid_t pid; /* of the child that blocks in flock(2); 0: none */
 	int pid_fd;
-	bool stopped; /* a stop signal came */
+	bool stopped; /* by a stop signal */
 };
 
 static int try_lock(int fd)
@@ -42,7 +42,10 @@ static int try_lock(int fd)
 	return errno == EWOULDBLOCK ? -EBUSY : -errno;
 }
 
-/* In the child. flock(2) locks the open file, which the parent shares. */
+/*
+ * Runs in the child, and waits for the lock. The parent gets the lock at the same
+ * time, because flock(2) locks the open file, which child and parent share.
+ */
 static void block_in_flock(int fd, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -81,9 +84,9 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 }
 
 /*
- * The kernel reports the release of a lock only to a blocked flock(2): inotify
- * sees the close of the file before the lock is dropped (__fput in
- * fs/file_table.c). A child blocks, and its end is the event.
+ * Starts a child that blocks in flock(2), and ends the loop when the child ends. Only
+ * a blocked flock(2) notices the release of a lock, because inotify reports the close
+ * of the file before the kernel drops the lock (__fput in fs/file_table.c).
  */
 static int start_child(struct lock_wait *wait, int fd)
 {
@@ -144,7 +147,7 @@ static int lock_within(int fd, uint64_t timeout_us)
 	end_wait(&wait);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (wait.stopped) {
-		/* Pending again, for the caller's loop. */
+		/* The signal was consumed here, and is raised again for the caller's loop. */
 		raise(SIGTERM);
 		return -EINTR;
 	}
@@ -164,7 +167,7 @@ int lock_describe_holder(const char *holder, struct error *error)
 	assert(holder);
 	return error_refuse(
 		error, OUTCOME_BUSY,
-		"another pmcoord is running (%s): wait for its end; see 'pmcoord status'",
+		"another pmcoord is running (%s): wait until it has finished; see 'pmcoord status'",
 		holder[0] ? holder : "unknown process");
 }
 
@@ -204,8 +207,8 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_u
 }
 
 /*
- * Whether /proc/locks lists a flock(2) on this file. Trying the lock would take
- * it for a moment, in which another process gets EBUSY.
+ * Returns 1 if /proc/locks lists a flock(2) on this file, else 0, or a negative errno.
+ * Does not try to take the lock, because another process could get -EBUSY meanwhile.
  */
 static int file_is_locked(const struct stat *file)
 {

@@ -10,26 +10,26 @@
 #include "pmcoord/error.h"
 
 /*
- * Takes the lock, until the returned descriptor is closed or the process ends,
- * and writes `purpose` and the process ID to the file, for messages of other
- * processes. Waits at most `timeout_us` for its release, in an event loop of its
- * own. Returns the descriptor, or a negative errno with `error` set: -EBUSY,
- * with the holder's purpose, if another process has the lock; -EINTR if SIGTERM,
- * SIGINT or SIGHUP ended the wait (pending again, as SIGTERM).
+ * Takes the lock, and writes `purpose` and the process ID to the lock file, for
+ * messages of other processes. If another process has the lock, waits at most
+ * `timeout_us`, in a separate event loop. Returns a descriptor, which keeps the lock
+ * until it is closed or the process ends, or a negative errno with `error` set: -EBUSY
+ * if another process still has the lock; -EINTR if SIGTERM, SIGINT or SIGHUP ended the
+ * wait, in which case SIGTERM is raised again for the caller's event loop.
  */
 int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_us,
 	      struct error *error);
 
 /*
- * Reads the purpose of the process that has the lock, "" if it has not written
- * it yet, without taking the lock. Returns 1; 0 if the lock is free, with `ret`
- * untouched; or a negative errno.
+ * Reads who has the lock, without taking the lock: the purpose and the process ID of
+ * the holder, or "" if the holder has not written them yet. Returns 1, 0 with `ret`
+ * untouched if the lock is free, or a negative errno.
  */
 int lock_holder(const char *run_directory, char *ret, size_t size);
 
 /*
- * Sets `error` to the message for a process that finds the lock taken by
- * `holder` ("": unknown). Returns -EBUSY.
+ * Sets `error` to the message that the lock is taken by `holder`, a text of
+ * lock_holder. Returns -EBUSY.
  */
 int lock_describe_holder(const char *holder, struct error *error);
 

@@ -21,7 +21,10 @@
 #define LOGIND_PATH "/org/freedesktop/login1"
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
 
-/* The string in a call's reply, owned by the caller; NULL if the call fails. */
+/*
+ * Calls a D-Bus method. Returns the string in the reply, owned by the caller, or NULL
+ * if the call fails.
+ */
 static char *call_for_string(sd_bus *bus, const char *service, const char *path,
 			     const char *interface, const char *method, const char *argument)
 {
@@ -98,7 +101,10 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* A sleep unit that is inactive after the sleep writes no report any more. */
+/*
+ * Ends the wait if the sleep unit is inactive after the sleep, because the unit will
+ * not write a report any more.
+ */
 static int on_unit_state(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct wait *wait = data;
@@ -159,7 +165,7 @@ static int subscribe(struct wait *wait, uint64_t timeout_us)
 	uint64_t deadline_us;
 	int r;
 
-	/* CLOCK_MONOTONIC counts time awake only, as the unit's timeouts do. */
+	/* CLOCK_MONOTONIC stops during the sleep, as the unit's timeouts do. */
 	deadline_us = clock_now_us() + timeout_us;
 	r = sd_bus_attach_event(wait->bus, wait->event, 0);
 	if (r >= 0)
@@ -190,7 +196,7 @@ static int explain(const struct wait *wait, int r, uint64_t timeout_us, struct e
 	case -EALREADY:
 		return error_refuse(
 			error, OUTCOME_BUSY,
-			"logind reports that a sleep is in progress already: wait for its end");
+			"logind reports that a sleep is already in progress: wait until it has ended");
 	case -EOPNOTSUPP:
 		return error_refuse(
 			error, OUTCOME_UNSUPPORTED,
@@ -199,12 +205,13 @@ static int explain(const struct wait *wait, int r, uint64_t timeout_us, struct e
 		if (wait->timed_out)
 			return error_set(
 				error, r,
-				"no cycle ended within %.0f s: see journalctl -u " SLEEP_UNIT,
+				"logind was asked to suspend the host, but no cycle ended within %.0f s: see journalctl -u " SLEEP_UNIT,
 				(double)timeout_us / 1e6);
 		break;
 	case -ECANCELED:
-		return error_set(error, r,
-				 "the sleep ended without a cycle: see journalctl -u " SLEEP_UNIT);
+		return error_set(
+			error, r,
+			"the host's sleep ended, but no cycle did: see journalctl -u " SLEEP_UNIT);
 	}
 	r = error_set(error, r, "logind cannot suspend the host: %s", strerror(-r));
 	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_HOST_LOGIND_H
 #define PMCOORD_HOST_LOGIND_H
 
-/* Suspends the host through logind, which has systemd run pmcoord's sleep unit. */
+/* Suspends the host through logind, which makes systemd run pmcoord's sleep unit. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,24 +10,25 @@
 #include "pmcoord/error.h"
 
 /*
- * Whether a sleep through logind runs pmcoord-sleep.service: logind answers, and
- * the unit is enabled. False without a system bus.
+ * Whether a sleep through logind runs pmcoord-sleep.service. This needs a logind that
+ * answers on the system bus, and the unit must be enabled.
  */
 bool logind_runs_our_unit(void);
 
 /* How the end of a cycle is recognised. */
 struct logind_end {
 	const char *directory; /* created if needed; watched for new files */
-	/* Called for each new file: whether the cycle has ended. */
+	/* Returns whether the cycle has ended. Called after each new file. */
 	bool (*is_over)(void *data);
 	void *data;
 };
 
 /*
- * Calls logind's Suspend and waits for the cycle's end, at most `timeout_us` of
- * time awake. Returns 0, or a negative errno with `error` set: -EBUSY if a sleep
- * is in progress already, -EOPNOTSUPP if the host cannot suspend, -ETIMEDOUT,
- * -ECANCELED if the sleep unit stopped without a cycle's end.
+ * Calls logind's Suspend and waits for the end of the cycle, at most `timeout_us`
+ * without the time asleep. Returns 0, or a negative errno with `error` set: -EBUSY if
+ * a sleep is already in progress, -EOPNOTSUPP if the host cannot suspend, -ETIMEDOUT
+ * if the cycle has not ended in time, -ECANCELED if the sleep unit has stopped but no
+ * cycle has ended.
  */
 int logind_suspend(const struct logind_end *end, uint64_t timeout_us, struct error *error);
 

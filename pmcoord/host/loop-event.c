@@ -50,7 +50,10 @@ static uint64_t real_now(struct loop *loop)
 	return clock_boottime_us();
 }
 
-/* Ends the wait; the caller of wait() reads the events. */
+/*
+ * Does nothing: dispatching this source ends the wait, and the caller of wait() reads
+ * the events.
+ */
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	(void)source;
@@ -60,6 +63,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *d
 	return 0;
 }
 
+/* Does nothing: dispatching this source ends the wait at its deadline. */
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
 	(void)source;
@@ -102,7 +106,7 @@ static int real_watch_fd(struct loop *loop, int fd)
 	int r = 0;
 
 	self->watched = sd_event_source_disable_unref(self->watched);
-	/* Edge-triggered: a removed device stays readable. */
+	/* Edge-triggered, because a removed device stays readable and would end every wait. */
 	if (fd >= 0)
 		r = sd_event_add_io(self->event, &self->watched, fd, EPOLLIN | EPOLLET, on_readable,
 				    self);
@@ -118,9 +122,9 @@ static const struct loop_ops real_ops = {
 
 static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 {
-	/* Waits end on time: no coalescing with other wake-ups. */
+	/* Waits must end on time, so the timer is not coalesced with other wake-ups. */
 	uint64_t accuracy_us = 1;
-	/* Before the timer, so that an expired deadline does not hide a signal. */
+	/* Signals precede the timer, so that an expired deadline does not hide a signal. */
 	int r = stop_signals_watch(self->event, SD_EVENT_PRIORITY_IMPORTANT, on_signal, self);
 
 	if (r >= 0)

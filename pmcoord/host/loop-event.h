@@ -12,29 +12,30 @@
 #include "model/loop.h"
 
 /*
- * Creates a loop whose waits end at events of the hypervisor and at the signals
- * of stop-signals.h, which it blocks. `hypervisor` is borrowed and may be NULL.
- * Returns 0, or a negative errno with `error` set. Release: loop_free.
+ * Blocks the stop signals (stop-signals.h), and creates a loop whose waits end at a
+ * stop signal or at an event of the hypervisor. `hypervisor` is borrowed and may be
+ * NULL. Returns 0, or a negative errno with `error` set. Release: loop_free.
  */
 int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop, struct error *error);
 
 /* The functions below are for loops of loop_new only. */
 
-/* sd-event's object, borrowed, to add sources to. */
+/* Returns the loop's sd-event object, borrowed, to which sources can be added. */
 struct sd_event *loop_event(struct loop *loop);
 
-/* Whether a stop signal was ever received; loop_take_signal does not clear it. */
+/* Whether a stop signal was ever received, also after loop_take_signal. */
 bool loop_stop_requested(const struct loop *loop);
 
 /*
- * Whether events of the hypervisor end waits; initially they do. Returns 0 or a
- * negative errno.
+ * Sets whether events of the hypervisor end waits, as they initially do. Returns 0 or
+ * a negative errno.
  */
 int loop_watch_hypervisor(struct loop *loop, bool enable);
 
 /*
- * Sends WATCHDOG=1 to the service manager at this interval while the loop waits;
- * 0: never, without a timer. Returns 0 or a negative errno.
+ * Sends WATCHDOG=1 to the service manager at this interval, whenever the loop waits.
+ * With an interval of 0, sends nothing and needs no timer. Returns 0 or a negative
+ * errno.
  */
 int loop_watchdog(struct loop *loop, uint64_t interval_us);
 

@@ -13,9 +13,9 @@
 #include "pmcoord/segments.h"
 
 /*
- * Libraries that are not used while guests are suspended, larger together than
- * the rest of the process. libsystemd before version 256 links most of them for
- * its journal reader, which pmcoord does not use; libsmartcols prints tables.
+ * Libraries that are not used while guests are suspended. Together these libraries are
+ * larger than the rest of the process. libsystemd before version 256 links most of
+ * them for its journal reader, which pmcoord does not use; libsmartcols prints tables.
  */
 static const char *const unused[] = {
 	"libgcrypt.so", "libgpg-error.so", "liblz4.so",
@@ -34,8 +34,8 @@ static bool is_used(const char *path)
 }
 
 /*
- * Releases read-only pages, which the kernel can read again from the file. A
- * failure costs only memory.
+ * Releases the read-only pages of an unused library, which the kernel can read again
+ * from the file. A failure costs only memory.
  */
 static void release_if_unused(void *data, const struct segment *segment)
 {
@@ -54,10 +54,10 @@ int memory_lock(struct error *error)
 {
 	int r;
 
-	/* One arena: those of other threads would be locked too. */
+	/* Only one arena, because the arenas of other threads would be locked, too. */
 	mallopt(M_ARENA_MAX, 1);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
-		r = error_set(error, -errno, "cannot lock memory: %s", strerror(errno));
+		r = error_set(error, -errno, "cannot lock pmcoord's memory: %s", strerror(errno));
 		error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
 		return r;
 	}

@@ -2,14 +2,17 @@
 #ifndef PMCOORD_HOST_MEMORY_H
 #define PMCOORD_HOST_MEMORY_H
 
-/* Locks the process into memory: the backend of dom0's disk may be suspended. */
+/*
+ * Locks the process into memory, because pages cannot be read from dom0's disk while
+ * the disk's backend is suspended.
+ */
 
 #include "pmcoord/error.h"
 
 /*
- * Locks all present and future pages, except those of libraries that are never
- * used while guests are suspended. Returns 0, or a negative errno with `error`
- * set. Call it before threads are created: one malloc arena is kept.
+ * Locks all present and future pages, except those of libraries that are never used
+ * while guests are suspended. Must be called before threads are created, because it
+ * also limits malloc(3) to one arena. Returns 0, or a negative errno with `error` set.
  */
 int memory_lock(struct error *error);
 

@@ -2,25 +2,26 @@
 #ifndef PMCOORD_HOST_ROOTS_H
 #define PMCOORD_HOST_ROOTS_H
 
-/* Root directories, which tests and simulations replace. */
+/* The directories that pmcoord reads and writes. Tests and simulations use others. */
 
 struct roots {
-	char *run; /* /run/pmcoord: lock, journals, ports */
+	char *run; /* /run/pmcoord: the lock, journals, ports of event channels */
 	char *journals; /* /run/pmcoord/cycles */
 	char *reports; /* /var/lib/pmcoord/reports */
 	char *sys; /* /sys */
 	char *dev; /* /dev */
 };
 
-/* The directories of this host. Returns 0 or -ENOMEM. Release: roots_done. */
+/* Sets the directories of this host. Returns 0 or -ENOMEM. Release: roots_done. */
 int roots_init_host(struct roots *ret_roots);
 
 /*
- * For a simulation: all directories are below `directory`, so that no file of
- * the host is read or written. Returns 0 or -ENOMEM. Release: roots_done.
+ * Sets the directories of a simulation, which are `directory` or below it, so that no
+ * file of the host is read or written. Returns 0 or -ENOMEM. Release: roots_done.
  */
 int roots_init_simulation(const char *directory, struct roots *ret_roots);
 
+/* Frees the contents of `roots`, which may be NULL. */
 void roots_done(struct roots *roots);
 
 #endif

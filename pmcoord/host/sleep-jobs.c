@@ -11,7 +11,7 @@
 #include "model/sleep-manager.h"
 #include "host/systemd.h"
 
-/* Whether a unit of this name writes to /sys/power. */
+/* Whether the unit of this name writes to /sys/power. */
 static bool writes_to_sys_power(const char *unit)
 {
 	for (int kind = SLEEP_KIND_SUSPEND; kind <= SLEEP_KIND_SUSPEND_THEN_HIBERNATE; kind++)
@@ -20,7 +20,10 @@ static bool writes_to_sys_power(const char *unit)
 	return false;
 }
 
-/* systemd handles both calls in this order; their replies are ignored. */
+/*
+ * Cancels a job of a service that writes to /sys/power, and stops the service. systemd
+ * handles the calls in this order; their replies are ignored.
+ */
 static int cancel_job(void *data, const struct systemd_job *job)
 {
 	sd_bus *bus = data;
@@ -28,7 +31,7 @@ static int cancel_job(void *data, const struct systemd_job *job)
 
 	if (!writes_to_sys_power(job->unit))
 		return 0;
-	/* StopUnit cannot replace logind's job, which is irreversible; cancel it first. */
+	/* CancelJob comes first, because StopUnit cannot replace logind's irreversible job. */
 	r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "CancelJob",
 				     NULL, NULL, "u", job->id);
 	if (r >= 0)
@@ -47,7 +50,7 @@ static int on_jobs(sd_bus_message *reply, void *data, sd_bus_error *error)
 	(void)error;
 	if (r < 0)
 		fprintf(stderr,
-			"pmcoord: the lid was opened, but systemd's sleep jobs cannot be cancelled: %s\n",
+			"pmcoord: the lid was opened, but systemd's sleep jobs cannot be cancelled (%s): the host may still sleep\n",
 			strerror(-r));
 	return 0;
 }
@@ -58,7 +61,7 @@ int sleep_jobs_cancel(sd_bus *bus, sd_event *event)
 
 	assert(bus && event);
 	r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
-	/* -EBUSY: it is attached already. */
+	/* -EBUSY: the bus is already attached. */
 	if (r >= 0 || r == -EBUSY)
 		r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
 					     "ListJobs", on_jobs, NULL, "");

@@ -22,8 +22,8 @@
 #include "host/systemd.h"
 
 /*
- * A reply takes milliseconds. Guests may be suspended meanwhile, so a systemd
- * that does not reply is treated as none.
+ * The time limit for a reply, which usually takes milliseconds. Guests may be
+ * suspended meanwhile, so after this time pmcoord continues as without systemd.
  */
 #define CALL_TIMEOUT_US 2000000
 
@@ -155,7 +155,10 @@ static int on_job(sd_bus_message *message, void *data, sd_bus_error *error)
 	return 0;
 }
 
-/* Never expires, but is cancelled when the clock is set, as it is on a wake. */
+/*
+ * Arms a timer that never expires, but is cancelled when CLOCK_REALTIME is set, which
+ * the kernel does at a wake.
+ */
 static int set_timer(const struct wait *wait)
 {
 	const struct itimerspec never = {
@@ -174,7 +177,10 @@ static int on_clock_jump(sd_event_source *source, int fd, uint32_t events, void 
 
 	(void)source;
 	(void)events;
-	/* ECANCELED. Whether the host has slept is checked after each wait. */
+	/*
+	 * A cancelled timer (ECANCELED) must be armed again. systemd_await_end
+	 * checks whether the host has slept.
+	 */
 	if (read(fd, &expirations, sizeof(expirations)) < 0)
 		set_timer(data);
 	return 0;
@@ -214,7 +220,7 @@ static int begin_wait(struct wait *wait, sd_event *event)
 		r = watch_clock(wait, event);
 	if (r >= 0)
 		r = watch_jobs(wait, event);
-	/* After the subscription, so that no change is missed. */
+	/* The jobs are listed after the subscription, so that no change is missed. */
 	if (r >= 0)
 		r = list_jobs(wait->bus, &job);
 	if (r >= 0)

@@ -7,12 +7,15 @@
 #include "model/sleep-manager.h"
 
 /*
- * Reads systemd's jobs over the system bus; its waits need a loop of loop_new.
- * Returns 0 or -ENOMEM. Release: sleep_manager_free.
+ * Makes a sleep manager that reads systemd's jobs over the system bus. await_end()
+ * needs a loop of loop_new. Returns 0 or -ENOMEM. Release: sleep_manager_free.
  */
 int sleep_manager_systemd_new(struct sleep_manager **ret_manager);
 
-/* The unit that performs it: "systemd-hibernate.service"; "" for none. */
+/*
+ * Returns the unit that performs this kind of sleep, e.g. "systemd-hibernate.service",
+ * or "" for SLEEP_KIND_NONE.
+ */
 const char *sleep_kind_unit(enum sleep_kind kind);
 
 #endif

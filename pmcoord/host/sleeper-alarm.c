@@ -16,18 +16,20 @@
 #include "host/sleeper-host.h"
 
 /*
- * Longer than it takes to suspend dom0's devices: an alarm that fires before the
- * host is asleep cancels the sleep or, if it is missed, never wakes the host.
+ * The time of the alarm from now, longer than the suspend of dom0's devices takes. An
+ * alarm that fires before the host is asleep cancels the sleep or, if the alarm is
+ * missed, never wakes the host.
  */
 #define ALARM_IN_SECONDS "+10"
 
+/* Written to the alarm's file, clears the alarm. */
 #define NO_ALARM "0"
 
 struct alarm_sleeper {
 	struct sleeper sleeper;
 	struct sleeper *inner;
 	char *path;
-	int fd; /* opened before the first request */
+	int fd; /* of `path`, opened before the first request */
 };
 
 static struct alarm_sleeper *alarm_of(struct sleeper *sleeper)
@@ -45,7 +47,10 @@ static void alarm_free(struct sleeper *sleeper)
 	free(self);
 }
 
-/* The file is empty, or has the alarm's time in seconds since 1970. */
+/*
+ * Refuses an alarm that is already set. The file contains the alarm's time in seconds
+ * since 1970, and is empty or has NO_ALARM if no alarm is set.
+ */
 static int check_is_free(struct alarm_sleeper *self, struct error *error)
 {
 	char text[32] = "";
@@ -57,7 +62,7 @@ static int check_is_free(struct alarm_sleeper *self, struct error *error)
 	if (text[0] != '\0' && strcmp(text, NO_ALARM) != 0)
 		return error_refuse(
 			error, OUTCOME_UNSUPPORTED,
-			"the real-time clock's alarm is set already (%s, for %s): run this after it, or without --sleep",
+			"the real-time clock's alarm is already set (%s: %s, in seconds since 1970): repeat this command after the alarm, or without --sleep",
 			self->path, text);
 	return 0;
 }
@@ -72,7 +77,7 @@ static int alarm_prepare(struct sleeper *sleeper, struct error *error)
 	if (self->fd < 0)
 		return error_refuse(
 			error, OUTCOME_UNSUPPORTED,
-			"nothing would wake this host: its real-time clock has no alarm (%s: %s); run this without --sleep",
+			"nothing would wake this host, because its real-time clock has no alarm (%s: %s): repeat this command without --sleep",
 			self->path, strerror(errno));
 	r = check_is_free(self, error);
 	self->inner->lid = sleeper->lid;
@@ -88,8 +93,8 @@ static int alarm_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret
 	if (pwrite(self->fd, ALARM_IN_SECONDS, (size_t)length, 0) != length)
 		return error_set(
 			error, -ECANCELED,
-			"the host did not sleep: cannot set the alarm of its real-time clock: %s",
-			strerror(errno));
+			"the host did not sleep, because the alarm of its real-time clock cannot be set (%s: %s)",
+			self->path, strerror(errno));
 	return self->inner->ops->enter(self->inner, loop, ret_slept_us, error);
 }
 
@@ -99,8 +104,9 @@ static void alarm_finish(struct sleeper *sleeper)
 
 	/* If the host did not sleep, the alarm is still set. */
 	if (pwrite(self->fd, NO_ALARM, strlen(NO_ALARM), 0) < 0)
-		fprintf(stderr, "pmcoord: cannot clear %s: %s; ignoring\n", self->path,
-			strerror(errno));
+		fprintf(stderr,
+			"pmcoord: cannot clear the real-time clock's alarm (%s: %s): it may still fire\n",
+			self->path, strerror(errno));
 	self->inner->ops->finish(self->inner);
 }
 

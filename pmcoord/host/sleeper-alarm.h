@@ -2,19 +2,22 @@
 #ifndef PMCOORD_HOST_SLEEPER_ALARM_H
 #define PMCOORD_HOST_SLEEPER_ALARM_H
 
-/* A sleep that an alarm ends: that of 'pmcoord cycle --sleep'. */
+/* A sleep that an alarm ends, for 'pmcoord cycle --sleep'. */
 
 #include "model/sleeper.h"
 
 /*
- * Sleeps by writing to <sys>/power; the alarm of the real-time clock,
- * <sys>/class/rtc/rtc0/wakealarm, wakes the host. prepare() fails with
- * -EOPNOTSUPP if there is no such alarm, or one is set already. Returns 0 or
+ * Makes a sleeper that writes "mem" to <sys>/power/state, and wakes the host by the
+ * alarm of the real-time clock (<sys>/class/rtc/rtc0/wakealarm). prepare() fails with
+ * -EOPNOTSUPP if the clock has no alarm, or if its alarm is already set. Returns 0 or
  * -ENOMEM. Release: sleeper_free.
  */
 int sleeper_alarm_new(const char *sys, struct sleeper **ret_sleeper);
 
-/* The same with another sleeper, which it takes ownership of, also on failure. */
+/*
+ * As sleeper_alarm_new, but `inner` puts the host to sleep; only the alarm is added.
+ * Takes ownership of `inner`, also on failure.
+ */
 int sleeper_alarm_around(struct sleeper *inner, const char *sys, struct sleeper **ret_sleeper);
 
 #endif

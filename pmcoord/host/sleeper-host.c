@@ -24,7 +24,10 @@
 #include "host/sleep-jobs.h"
 #include "host/sleep-manager-systemd.h"
 
-/* ReadyTimeout= is at most an hour; 100 s for everything else. */
+/*
+ * How long systemd shall wait for the resume of the guests, in µs: the longest
+ * ReadyTimeout=, which is an hour, and 100 s for everything else.
+ */
 #define RESUME_TIMEOUT_US "3700000000"
 
 struct host_sleeper {
@@ -35,9 +38,9 @@ struct host_sleeper {
 	int sync_fd; /* power/sync_on_suspend; negative: none */
 	bool sync_was_on;
 	uint64_t successes;
-	int socket_fd; /* gets the notifications; negative: sd_notify(3) does */
+	int socket_fd; /* for the notifications; negative: sd_notify(3) is used */
 	struct sleep_manager *manager; /* borrowed, may be NULL */
-	uint64_t slept_before_us; /* since boot, before this sleep */
+	uint64_t slept_before_us; /* µs of sleep from boot until this sleep */
 	sd_bus *bus; /* to cancel systemd's sleep jobs; may be NULL */
 };
 
@@ -81,7 +84,10 @@ static int read_attribute(int fd, char *ret, size_t size)
 	return 0;
 }
 
-/* S3 is "mem" in power/state with "deep", not "s2idle", in power/mem_sleep. */
+/*
+ * Refuses a host without S3, and chooses S3: "mem" in power/state, and "deep" instead
+ * of "s2idle" in power/mem_sleep.
+ */
 static int check_offers_s3(struct host_sleeper *self, struct error *error)
 {
 	_cleanup_(closep) int mem_sleep_fd = -EBADF;
@@ -94,7 +100,7 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 	if (!strstr(text, "mem"))
 		return error_refuse(
 			error, OUTCOME_UNSUPPORTED,
-			"this host offers no suspend to RAM (%s/power/state has only '%s'): enable S3 in the firmware's setup",
+			"this host offers no suspend to RAM (%s/power/state is '%s', without 'mem'): enable S3 in the firmware's setup",
 			self->sys, text);
 	mem_sleep_fd = open_attribute(self, "mem_sleep", O_RDWR);
 	if (mem_sleep_fd < 0 || read_attribute(mem_sleep_fd, text, sizeof(text)) < 0)
@@ -109,7 +115,7 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 	}
 	return error_refuse(
 		error, OUTCOME_UNSUPPORTED,
-		"this host offers only s2idle, not S3 (%s/power/mem_sleep is '%s'), which Xen cannot wake from: enable S3 in the firmware's setup",
+		"this host offers only s2idle, from which Xen cannot wake, and not S3 (%s/power/mem_sleep is '%s'): enable S3 in the firmware's setup",
 		self->sys, text);
 }
 
@@ -147,8 +153,8 @@ static int host_prepare(struct sleeper *sleeper, struct error *error)
 }
 
 /*
- * Syncs the file systems while their backends still run; the kernel must not
- * sync them again when the backends are suspended.
+ * Syncs the file systems while their backends still run. Switches the kernel's own
+ * sync off, because it would wait for the suspended backends.
  */
 static int sysfs_prepare(struct sleeper *sleeper, struct error *error)
 {
@@ -174,7 +180,10 @@ static void sysfs_finish(struct sleeper *sleeper)
 		self->sync_was_on = false;
 }
 
-/* Computed from two clocks, the later value can be less: see SLEEP_MIN_US. */
+/*
+ * Returns the difference of two slept times. The later one can be less, because each
+ * is computed from two clocks (see SLEEP_MIN_US); the difference is 0 then.
+ */
 static uint64_t difference_us(uint64_t before_us, uint64_t now_us)
 {
 	return now_us > before_us ? now_us - before_us : 0;
@@ -186,8 +195,8 @@ static uint64_t slept_since_prepare_us(const struct host_sleeper *self)
 }
 
 /*
- * Returns 0 if the host has slept, else -ECANCELED. The kernel increments its
- * counter only after it has thawed the processes, so the clocks count first.
+ * Returns 0 if the host has slept, else -ECANCELED. Checks the clocks first, because
+ * the kernel increments its counter only after it has thawed the processes.
  */
 static int check_has_slept(struct host_sleeper *self, uint64_t slept_us, uint64_t *ret_slept_us,
 			   struct error *error)
@@ -215,9 +224,10 @@ static int sysfs_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret
 	if (lid_was_opened(sleeper->lid))
 		return report_lid_opened(error);
 	if (write(self->state_fd, "mem", 3) != 3)
-		return error_set(error, -errno,
-				 "the kernel refused to sleep (%s); see journalctl -k",
-				 strerror(errno));
+		return error_set(
+			error, -errno,
+			"the host did not sleep: the kernel refused (%s); see journalctl -k",
+			strerror(errno));
 	return check_has_slept(self, slept_since_prepare_us(self), ret_slept_us, error);
 }
 
@@ -230,8 +240,8 @@ static void notify_manager(const struct host_sleeper *self, const char *text)
 }
 
 /*
- * A hibernation saves only dom0's memory and then powers the host off: that of
- * all guests is lost.
+ * Refuses a hibernation, which saves only dom0's memory and then powers the host off,
+ * so that the memory of all guests is lost.
  */
 static int refuse_hibernation(const struct host_sleeper *self, struct error *error)
 {
@@ -247,7 +257,10 @@ static int refuse_hibernation(const struct host_sleeper *self, struct error *err
 		sleep_kind_unit(job.kind));
 }
 
-/* The bus is used only if the lid is opened: without it the sleep goes on. */
+/*
+ * Opens the bus over which the sleep is cancelled if the lid is opened. A failure of
+ * the bus is ignored, because the host can sleep without it.
+ */
 static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 {
 	struct host_sleeper *self = host(sleeper);
@@ -261,9 +274,9 @@ static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 }
 
 /*
- * Whether the lid was opened before the sleep, not to wake the host. The counter
- * shows a suspend, the clocks a hibernation too, but not a short sleep: a suspend
- * that fails late moves them by milliseconds.
+ * Whether the lid was opened before the sleep, and not to wake the host: there was no
+ * sleep yet. A suspend, however short, changes the kernel's counter. A hibernation
+ * changes only the clocks, but so does a failed suspend, by some milliseconds.
  */
 static bool lid_cancels_sleep(struct host_sleeper *self)
 {
@@ -287,11 +300,12 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 	do {
 		r = loop->ops->wait(loop, LOOP_FOREVER);
 		if (r < 0)
-			return error_set(error, r, "cannot wait: %s", strerror(-r));
+			return error_set(error, r, "cannot wait for the host's sleep: %s",
+					 strerror(-r));
 		/*
-		 * Guests that run through the host's sleep would lose their
-		 * devices: they stay suspended until systemd has ended the
-		 * sleep, also a cancelled one.
+		 * After the cancellation the guests stay suspended until systemd
+		 * has ended the sleep, because the host may still sleep, and a
+		 * guest that runs meanwhile would lose its devices.
 		 */
 		if (!was_cancelled && self->bus && lid_cancels_sleep(self)) {
 			sleep_jobs_cancel(self->bus, loop_event(loop));
@@ -302,7 +316,8 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 	if (manager)
 		r = manager->ops->await_end(manager, loop, slept_before_us);
 	if (r < 0)
-		return error_set(error, r, "cannot wait: %s", strerror(-r));
+		return error_set(error, r, "cannot wait for the end of the host's sleep: %s",
+				 strerror(-r));
 	notify_manager(self, "STOPPING=1\nSTATUS=Resuming guests.\n"
 			     "EXTEND_TIMEOUT_USEC=" RESUME_TIMEOUT_US);
 	slept_us = manager ? difference_us(slept_before_us, manager->ops->slept_us(manager))

@@ -8,20 +8,20 @@
 #include "model/sleeper.h"
 
 /*
- * Sleeps by writing "mem" to <sys>/power/state. Returns 0 or -ENOMEM. Release:
- * sleeper_free.
+ * Makes a sleeper that writes "mem" to <sys>/power/state. Returns 0 or -ENOMEM.
+ * Release: sleeper_free.
  */
 int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
 
 /*
- * Lets systemd sleep: sends READY=1 to the service manager, whose SIGTERM after
- * the wake ends the sleep. With a `socket_fd` (negative: none), the notifications
- * are sent there instead, and its owner interrupts the loop.
+ * Makes a sleeper that lets systemd put the host to sleep. enter() sends READY=1 to
+ * the service manager, and returns after the SIGTERM that the service manager sends
+ * after the wake. If `socket_fd` is not negative, enter() sends to this socket
+ * instead, and returns after loop_interrupt; the caller watches the socket.
  *
- * With a `manager` (NULL: none), prepare() refuses a hibernation, and enter(),
- * interrupted before a sleep that cannot be cancelled any more, waits for the
- * end of that sleep. Both are borrowed. Returns 0 or -ENOMEM. Release:
- * sleeper_free.
+ * With a `manager`, prepare() refuses a hibernation, and an interrupted enter() waits
+ * for the end of a sleep that can no longer be cancelled. `manager` may be NULL.
+ * `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM. Release: sleeper_free.
  */
 int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
 			struct sleeper **ret_sleeper);

@@ -15,7 +15,7 @@
 /* sleep.target starts after this unit, which suspends all guests. */
 #define SLEEP_UNIT "pmcoord-sleep.service"
 
-/* A queued or running job; strings are borrowed from the message. */
+/* A queued or running job of systemd. The strings are borrowed from the message. */
 struct systemd_job {
 	uint32_t id;
 	const char *unit;

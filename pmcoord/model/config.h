@@ -24,17 +24,20 @@ enum guest_policy {
 	POLICY_IGNORE,
 };
 
-/* Effective values for one guest. */
+/* The values that apply to one guest. */
 struct guest_config {
 	enum guest_policy policy;
 	enum config_on_failure on_failure;
 	uint64_t timeout_us;
 };
 
-/* One [Guest "pattern"] section; keys that it does not set are inherited. */
+/*
+ * One [Guest "pattern"] section. A key that the section does not set keeps the value
+ * of an earlier matching section or of struct config.
+ */
 struct config_rule {
 	char *pattern; /* fnmatch(3) */
-	char *where; /* "file:line" of its first key */
+	char *where; /* "file:line" of the section's first key */
 	char *suspend_before; /* guest names, space separated; may be NULL */
 	bool has_policy, has_on_failure, has_timeout;
 	enum guest_policy policy;
@@ -49,46 +52,47 @@ struct config {
 	enum config_on_failure on_failure;
 	bool abort_on_lid_open;
 	enum config_resume_after resume_after;
-	uint64_t ready_timeout_us; /* for agents to restore their devices */
+	uint64_t ready_timeout_us; /* how long agents may take to restore their devices */
 	bool honour_inhibitors;
 	bool vetoes_ignored; /* see config_without_vetoes */
 	uint64_t keep_reports;
-	struct config_rule *rules; /* in file order, the last match wins */
+	struct config_rule *rules; /* in file order: the last section that sets a key wins */
 	size_t n_rules;
 };
 
 /* Sets the documented defaults, which apply without any file. */
 void config_init(struct config *config);
-/* Takes NULL. */
+
+/* Frees the rules. `config` may be NULL. */
 void config_done(struct config *config);
 
-/* The values that apply to the guest of this name. */
+/* Returns the values that apply to the guest called `name`. */
 struct guest_config config_for_guest(const struct config *config, const char *name);
 
 /* Whether a section applies to the guest called `name`. */
 bool config_rule_matches(const struct config_rule *rule, const char *name);
 
 /*
- * A copy of `config` in which nothing keeps the host awake: no failed guest, no
- * deadline, no opened lid, no inhibitor. Borrows from `config`; do not release
- * it.
+ * Returns a copy of `config` with which nothing keeps the host awake: no failed
+ * guest, no deadline, no opened lid, no inhibitor. The copy borrows the rules of
+ * `config`, so it must not be released.
  */
 struct config config_without_vetoes(const struct config *config);
 
 /*
  * Reads the next name of a list such as SuspendBefore= and advances *list.
- * Returns its length, 0 at the end; *ret_name points into the list and is not
- * NUL-terminated.
+ * Returns the length of the name, or 0 at the end of the list. *ret_name points into
+ * the list and is not NUL-terminated.
  */
 size_t config_next_name(const char **list, const char **ret_name);
 
-/* The name of a value of a key; a list of these ends with a NULL name. */
+/* A value of a key and its name in the file. An array of choices ends with a NULL name. */
 struct config_choice {
 	const char *name;
 	int value;
 };
 
-/* In the order of enum guest_policy. */
+/* The values of Policy=, in the order of enum guest_policy. */
 extern const struct config_choice config_policies[];
 
 const char *guest_policy_name(enum guest_policy policy);

@@ -102,7 +102,7 @@ int record_format(const struct record *record, char *ret, size_t size)
 	return length;
 }
 
-/* Cuts the first word off `*text`; NULL when there is none. */
+/* Returns the first word of *text and advances *text past it. Returns NULL at the end. */
 static char *take_word(char **text)
 {
 	char *word = *text;
@@ -201,7 +201,10 @@ static int apply_head(struct cycle *cycle, const struct record *record)
 	return 0;
 }
 
-/* "3,4,7" or "-"; indices may point forward. */
+/*
+ * Parses the indices of the guests that `guest` needs: "3,4,7", or "-" for none. The
+ * records of these guests may follow later.
+ */
 static int parse_needs(const char *text, struct cycle_guest *guest)
 {
 	size_t n = 0;
@@ -272,7 +275,7 @@ static int apply_guest(struct cycle *cycle, const struct record *record)
 	return 0;
 }
 
-/* `now` is a moment of the cycle; a phase ends where the next one begins. */
+/* Ends the current phase at the moment `now`, unless it has already ended. */
 static void end_phase(struct cycle *cycle, int64_t now)
 {
 	struct cycle_phase *phase;
@@ -311,7 +314,7 @@ static int apply_warning(struct cycle *cycle, const char *text)
 	return 0;
 }
 
-/* Appends to the detail: an outcome can have two reasons. */
+/* Appends to the detail, because an outcome can have more than one reason. */
 static void add_detail(char *detail, const char *text)
 {
 	size_t used = strlen(detail);
@@ -327,14 +330,14 @@ bool cycle_guest_was_suspended(const struct cycle_guest *guest)
 	       (guest->hold == HOLD_REQUESTED && guest->resume_us != CYCLE_NEVER);
 }
 
-/* The guest runs or is gone: nothing else ends a hold. */
+/* Ends the hold of a guest that runs or is gone. Nothing else ends a hold. */
 static void end_hold(struct cycle_guest *guest)
 {
 	guest->hold = HOLD_NONE;
 	guest->stranded = false;
 }
 
-/* A guest that suspends late has no hold any more when it does. */
+/* Restores the hold of a guest that suspends late, because its hold has already ended. */
 static void restore_hold(struct cycle_guest *guest)
 {
 	if (guest->hold == HOLD_NONE)
@@ -353,7 +356,7 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 		break;
 	case RECORD_SUSPENDED:
 		guest->hold = HOLD_SUSPENDED;
-		/* A guest that was paused before does not run since then. */
+		/* A guest that was paused before has not run since its pause. */
 		if (guest->down_us == CYCLE_NEVER)
 			guest->down_us = now;
 		if (guest->outcome == OUTCOME_PENDING)
@@ -375,7 +378,7 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 		guest->down_us = now;
 		break;
 	case RECORD_GONE:
-		/* It was destroyed while it was stranded. */
+		/* A guest that is destroyed while it is stranded has been lost. */
 		guest->degraded |= guest->stranded;
 		end_hold(guest);
 		guest->gone = true;
@@ -440,8 +443,8 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record, int6
 }
 
 /*
- * µs since the cycle's start. The times of a damaged journal are clamped, so
- * that the difference of any two of them does not overflow.
+ * Returns the µs since the cycle's start. Clamps the times of a damaged journal, so
+ * that the difference of two moments never overflows.
  */
 static int64_t moment(const struct cycle *cycle, uint64_t at_us)
 {
@@ -553,7 +556,7 @@ const char *cycle_stranded(const struct cycle *cycle)
 }
 
 static const char *const outcome_names[] = {
-	/* The cycle was aborted before the step of this guest. */
+	/* A pending guest is reported as skipped, because the cycle ended before its step. */
 	[OUTCOME_PENDING] = "skipped", [OUTCOME_SUSPENDED] = "suspended",
 	[OUTCOME_PAUSED] = "paused",   [OUTCOME_SKIPPED] = "skipped",
 	[OUTCOME_FAILED] = "failed",

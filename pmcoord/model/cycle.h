@@ -3,11 +3,11 @@
 #define PMCOORD_MODEL_CYCLE_H
 
 /*
- * One cycle, from the first request to the last resume, as a sequence of
- * records: each intent before its effect, each result after it. The journal on
- * /run stores them. Replaying them gives the same struct cycle again: from it
- * reports are made, and a cycle is undone after its coordinator died. Pure: no
- * I/O.
+ * One cycle, from the first request to the last resume, as a sequence of records.
+ * An intent is recorded before its effect, and a result after the effect. The
+ * journal on /run stores the records. Replayed, they give the same struct cycle
+ * again. Reports are made from this struct, and a new coordinator uses it to undo
+ * the cycle of one that died. Pure: no I/O.
  */
 
 #include <stdbool.h>
@@ -22,47 +22,48 @@
 /* A moment that was not reached. */
 #define CYCLE_NEVER MOMENT_NEVER
 
+/* Size of a detail, with its NUL. A longer detail is truncated. */
 #define CYCLE_DETAIL_MAX 512
 
 enum record_type {
 	RECORD_CYCLE, /* the head: number, boot, clocks, trigger */
 	RECORD_GUEST, /* a guest of the plan, in suspend order */
 	RECORD_WARNING, /* of the graph: a dependency loop that was broken */
-	RECORD_PHASE, /* a phase begins */
-	RECORD_MECHANISM, /* a guest uses another mechanism than planned */
-	RECORD_SKIP, /* it is not touched */
+	RECORD_PHASE, /* a phase begins; text: its name */
+	RECORD_MECHANISM, /* the guest is suspended by another mechanism; text: which */
+	RECORD_SKIP, /* the guest is skipped; text: why */
 	RECORD_REQUEST, /* intent: the request is sent next */
-	RECORD_QUIESCED, /* its agent has quiesced */
-	RECORD_SUSPENDED, /* Xen reports shutdown, reason suspend */
-	RECORD_RETRACTED, /* it runs, and no request or pause of ours is left */
-	RECORD_ACKNOWLEDGED, /* too late to retract: it may still suspend */
-	RECORD_FAIL, /* it did not suspend; text: why */
-	RECORD_PAUSE, /* intent: it is paused next */
-	RECORD_PAUSED,
-	RECORD_GONE, /* its domain no longer exists */
-	RECORD_LATE_OVER, /* it will not suspend late any more */
-	RECORD_KEPT_SUSPENDED, /* the guests, until resume-all */
-	RECORD_MAY_SLEEP, /* all are suspended; text: µs slept from boot until now */
+	RECORD_QUIESCED, /* the guest's agent has quiesced */
+	RECORD_SUSPENDED, /* Xen reports that the guest has shut down, reason suspend */
+	RECORD_RETRACTED, /* the guest runs, and no request or pause of pmcoord is left */
+	RECORD_ACKNOWLEDGED, /* the request cannot be retracted; the guest may still suspend */
+	RECORD_FAIL, /* the guest did not suspend; text: why */
+	RECORD_PAUSE, /* intent: the guest is paused next */
+	RECORD_PAUSED, /* the guest is paused */
+	RECORD_GONE, /* the guest's domain no longer exists */
+	RECORD_LATE_OVER, /* the guest will not suspend late any more */
+	RECORD_KEPT_SUSPENDED, /* the guests stay suspended until resume-all */
+	RECORD_MAY_SLEEP, /* all guests are suspended; text: µs of sleep since boot */
 	RECORD_SLEPT, /* the host slept; text: for how many µs */
 	RECORD_AWAKE, /* the host did not sleep; text: why */
-	RECORD_RESUME, /* intent: it is resumed or unpaused next */
-	RECORD_RUNNING, /* the resume hypercall has returned */
-	RECORD_XENSTORE_RESUMED, /* xenstored was notified of that */
-	RECORD_STRANDED, /* it could not be resumed; text: why */
-	RECORD_READY, /* its agent has restored and verified */
-	RECORD_DEGRADED, /* it runs with a loss; text: which */
+	RECORD_RESUME, /* intent: the guest is resumed or unpaused next */
+	RECORD_RUNNING, /* the guest was resumed or unpaused, and runs */
+	RECORD_XENSTORE_RESUMED, /* xenstored was notified of the resume */
+	RECORD_STRANDED, /* the guest could not be resumed; text: why */
+	RECORD_READY, /* the guest's agent has restored and verified */
+	RECORD_DEGRADED, /* the guest runs with a loss; text: which */
 	RECORD_WRITTEN, /* text: bytes that this process wrote to disks */
-	RECORD_NOTE, /* text: for the detail of the cycle */
+	RECORD_NOTE, /* text: added to the detail of the cycle */
 	RECORD_ABORT, /* the cycle is being undone; text: why */
-	RECORD_END,
+	RECORD_END, /* the cycle has ended */
 };
 
-/* One record; which fields count depends on the type. */
+/* One record. Its type determines whether `guest` and `text` are used. */
 struct record {
 	enum record_type type;
 	uint64_t at_us; /* CLOCK_BOOTTIME */
 	size_t guest; /* index in struct cycle.guests */
-	const char *text;
+	const char *text; /* NULL: "" */
 };
 
 enum cycle_outcome {
@@ -76,9 +77,9 @@ enum cycle_outcome {
 /* What must be undone before the guest runs again. */
 enum cycle_hold {
 	HOLD_NONE, /* nothing: not touched, or resumed */
-	HOLD_REQUESTED, /* requested and perhaps suspended: read its state */
+	HOLD_REQUESTED, /* a request and perhaps a suspend; the domain's state tells */
 	HOLD_SUSPENDED,
-	HOLD_PAUSING, /* perhaps paused: read its state */
+	HOLD_PAUSING, /* perhaps a pause; the domain's state tells */
 	HOLD_PAUSED,
 };
 
@@ -87,17 +88,17 @@ struct cycle_guest {
 	uint8_t uuid[GUEST_UUID_SIZE];
 	char name[GUEST_NAME_MAX];
 	enum mechanism mechanism;
-	size_t *needs; /* indices in struct cycle.guests */
+	size_t *needs; /* the guests that it needs: indices in struct cycle.guests */
 	size_t n_needs;
 	enum cycle_outcome outcome;
 	enum cycle_hold hold;
-	bool may_suspend_late;
-	bool gone;
+	bool may_suspend_late; /* a request that was not retracted may still be obeyed */
+	bool gone; /* the domain no longer exists */
 	bool needs_xenstore_resume; /* resumed, but xenstored was not notified yet */
-	bool degraded;
-	bool stranded; /* it could not be resumed */
+	bool degraded; /* runs with a loss */
+	bool stranded; /* could not be resumed */
 	char detail[CYCLE_DETAIL_MAX];
-	/* µs since head.base_us, or CYCLE_NEVER. */
+	/* Moments in µs since head.base_us, or CYCLE_NEVER. Down: suspended or paused. */
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;
 };
@@ -105,20 +106,25 @@ struct cycle_guest {
 struct cycle_phase {
 	char name[16];
 	int64_t start_us;
-	int64_t duration_us; /* CYCLE_NEVER while it lasts */
+	int64_t duration_us; /* CYCLE_NEVER while the phase lasts */
 };
 
+/* The most phases of a cycle; the record of a further phase is invalid. */
 #define CYCLE_PHASES_MAX 16
-/* A report needs no more; `pmcoord plan` shows all. */
+
+/*
+ * The most graph warnings kept for a cycle's report; further warnings are dropped.
+ * `pmcoord plan` shows all of them.
+ */
 #define CYCLE_WARNINGS_MAX 8
 
-/* What is known when a cycle begins: its journal's first record. */
+/* What is known when a cycle begins. The first record of a journal contains it. */
 struct cycle_head {
 	uint64_t number;
 	char boot_id[GUEST_UUID_TEXT_SIZE];
-	uint64_t base_us; /* CLOCK_BOOTTIME when it started */
-	uint64_t started_us; /* CLOCK_REALTIME, likewise */
-	char trigger[16]; /* one word */
+	uint64_t base_us; /* CLOCK_BOOTTIME when the cycle started */
+	uint64_t started_us; /* CLOCK_REALTIME when the cycle started */
+	char trigger[16]; /* what started the cycle, in one word */
 	bool wants_sleep; /* the plan includes the host's sleep */
 };
 
@@ -130,12 +136,12 @@ struct cycle {
 	size_t n_phases;
 	char *warnings[CYCLE_WARNINGS_MAX];
 	size_t n_warnings;
-	bool kept_suspended; /* the guests, until resume-all */
-	int64_t slept_before_us; /* of RECORD_MAY_SLEEP; CYCLE_NEVER: not recorded */
-	int64_t slept_us; /* CYCLE_NEVER: the host did not sleep */
+	bool kept_suspended; /* the guests stay suspended until resume-all */
+	int64_t slept_before_us; /* µs of sleep from boot until this sleep; CYCLE_NEVER: unknown */
+	int64_t slept_us; /* µs of this sleep; CYCLE_NEVER: the host did not sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
 	bool aborted;
-	char detail[CYCLE_DETAIL_MAX]; /* why aborted or not asleep; notes */
+	char detail[CYCLE_DETAIL_MAX]; /* why aborted or why the host did not sleep; notes */
 	bool ended;
 };
 
@@ -148,39 +154,39 @@ enum cycle_result {
 /* How a guest's part of a cycle went, best first. */
 enum guest_verdict {
 	VERDICT_OK,
-	VERDICT_DEGRADED, /* resumed, but something of it is missing */
-	VERDICT_PAUSED, /* did not suspend; was paused instead */
+	VERDICT_DEGRADED, /* resumed, but with a loss */
+	VERDICT_PAUSED, /* did not suspend, and was paused instead */
 	VERDICT_FAILED, /* did not suspend */
 	VERDICT_STRANDED, /* could not be resumed */
 };
 
-/* Takes NULL. */
+/* Frees the contents of `cycle`, which may be NULL. */
 void cycle_done(struct cycle *cycle);
 
-/* The identity of a guest. */
+/* Returns the identity of a guest. */
 struct domain_id cycle_guest_id(const struct cycle_guest *guest);
 
 /*
- * Applies one record. Returns 0, -ENOMEM, or -EBADMSG for an invalid record (a
- * guest that does not exist, a head that does not parse).
+ * Applies one record. Returns 0, -ENOMEM, or -EBADMSG for an invalid record, e.g. of
+ * a guest that does not exist.
  */
 int cycle_apply(struct cycle *cycle, const struct record *record);
 
 /*
- * Formats a record as a line with its newline; returns the length, or -EMSGSIZE
- * if `size` is too small. The text's control characters become '?'.
+ * Formats a record as a line with a newline. Control characters in the text become
+ * '?'. Returns the length, or -EMSGSIZE if `size` is too small.
  */
 int record_format(const struct record *record, char *ret, size_t size);
 
 /*
- * Parses a line without its newline; `ret->text` points into `line`, which is
- * modified. Returns 0 or -EBADMSG.
+ * Parses a line without its newline, and modifies the line: ret->text points into
+ * it. Returns 0 or -EBADMSG.
  */
 int record_parse(char *line, struct record *ret);
 
 /*
- * The word of a record type in the journal: "request", "down". Journals of older
- * versions are still read: these words do not change.
+ * Returns the word for a record type in the journal, e.g. "request". These words must
+ * not change, because journals of older versions are still read.
  */
 const char *record_type_name(enum record_type type);
 
@@ -192,25 +198,25 @@ int cycle_format_head(const struct cycle_head *head, char *ret, size_t size);
 int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
 		       size_t n_needs, char *ret, size_t size);
 
-/* The one judgement of a guest, for cycles and for reports. */
+/* Judges a guest's part of a cycle, for cycles and for reports. */
 enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool stranded);
 
 /*
- * The one judgement of a cycle, so far: failed if it was aborted, degraded if
- * the verdict of any guest is not VERDICT_OK.
+ * Judges a cycle so far: RESULT_FAILED if it was aborted, else RESULT_DEGRADED if the
+ * verdict on any guest is not VERDICT_OK, else RESULT_OK.
  */
 enum cycle_result cycle_result(const struct cycle *cycle);
 
 /*
- * Whether the guest has a hold and is known to have suspended. If such a guest
- * runs, a coordinator has resumed it and could not record that.
+ * Whether the guest has a hold and is known to have suspended. If such a guest runs,
+ * a coordinator has resumed the guest, but could not record the resume.
  */
 bool cycle_guest_was_suspended(const struct cycle_guest *guest);
 
-/* The number of guests with a hold. */
+/* Returns the number of guests with a hold. */
 size_t cycle_count_holds(const struct cycle *cycle);
 
-/* The name of the first stranded guest, or NULL. */
+/* Returns the name of the first stranded guest, borrowed, or NULL if there is none. */
 const char *cycle_stranded(const struct cycle *cycle);
 
 const char *cycle_outcome_name(enum cycle_outcome outcome);

@@ -11,20 +11,27 @@
 /* "12345678-1234-1234-1234-123456789abc" and NUL */
 #define GUEST_UUID_TEXT_SIZE 37
 
-/* Both: domids are reused, and several domains may have the same UUID. */
+/*
+ * Domid and UUID together, because domids are reused, and several domains may have
+ * the same UUID.
+ */
 struct domain_id {
 	uint32_t domid;
 	uint8_t uuid[GUEST_UUID_SIZE];
 };
 
-/* `uuid`: GUEST_UUID_SIZE bytes. */
+/* Returns an identity. `uuid` has GUEST_UUID_SIZE bytes. */
 struct domain_id domain_id_make(uint32_t domid, const uint8_t *uuid);
 
 bool domain_id_equal(const struct domain_id *a, const struct domain_id *b);
 
-/* Formats into `ret` (GUEST_UUID_TEXT_SIZE bytes) and returns it. */
+/* Formats a UUID into `ret`, which has GUEST_UUID_TEXT_SIZE bytes. Returns `ret`. */
 char *guest_uuid_format(const uint8_t *uuid, char *ret);
-/* Returns 0 or -EINVAL. */
+
+/*
+ * Parses a UUID in lower-case digits into `ret`, which has GUEST_UUID_SIZE bytes.
+ * Returns 0, or -EINVAL with `ret` untouched.
+ */
 int guest_uuid_parse(const char *text, uint8_t *ret);
 
 #endif

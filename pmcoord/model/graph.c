@@ -18,10 +18,10 @@ struct edge {
 	bool cut;
 };
 
-/* Edges grouped by one end: those of node i are at [start[i], start[i + 1]). */
+/* The neighbours of each node in one direction of the edges. */
 struct adjacency {
-	size_t *start;
-	size_t *nodes;
+	size_t *start; /* per node: index in `nodes` of its first neighbour */
+	size_t *nodes; /* the neighbours of node 0, those of node 1, … */
 };
 
 struct graph {
@@ -66,7 +66,10 @@ static int add_links(struct edge_list *list, const struct inventory *inventory)
 	return 0;
 }
 
-/* Adds edges: the guest called `name` needs the guests that match a rule. */
+/*
+ * Adds an edge from each guest that matches a rule to each guest called `name`, so that
+ * the matching guests are suspended first.
+ */
 static int add_before(struct edge_list *list, const struct inventory *inventory,
 		      const size_t *matching, size_t n_matching, const char *name, size_t length)
 {
@@ -122,11 +125,11 @@ static int compare_edges(const void *a, const void *b)
 		return left->from < right->from ? -1 : 1;
 	if (left->to != right->to)
 		return left->to < right->to ? -1 : 1;
-	/* Strongest first: edge_list_sort keeps the first of parallel edges. */
+	/* The strongest comes first, because edge_list_sort keeps the first of parallel edges. */
 	return (int)right->class - (int)left->class;
 }
 
-/* Sorts by ends and keeps the strongest of parallel edges. */
+/* Sorts the edges by their ends, and keeps only the strongest of parallel edges. */
 static void edge_list_sort(struct edge_list *list)
 {
 	size_t kept = 0;
@@ -144,15 +147,15 @@ static void edge_list_sort(struct edge_list *list)
 }
 
 /*
- * Depth-first search for a loop: white nodes are new, grey ones on the current
- * path, black ones done.
+ * Depth-first search for a loop. White nodes have not been visited, grey nodes are on
+ * the current path, and black nodes are done.
  */
 struct search {
 	struct edge_list *list;
-	size_t *first; /* of node i: its first edge in the sorted list */
-	size_t *next; /* of node i: the edge to try next */
+	size_t *first; /* per node: index of its first edge in the sorted list */
+	size_t *next; /* per node: index of the edge to try next */
 	enum { WHITE, GREY, BLACK } * colour;
-	size_t *path; /* edges from the start to the current node */
+	size_t *path; /* indices of the edges from the start to the current node */
 	size_t n_path;
 };
 
@@ -189,8 +192,8 @@ static int search_init(struct search *search, struct edge_list *list, size_t n_n
 }
 
 /*
- * Searches from `start`. Returns true when the last edge of the path closes a
- * loop.
+ * Searches for a loop from `start`. Returns true if the last edge of the path closes
+ * a loop, or false if no loop can be reached.
  */
 static bool search_from(struct search *search, size_t start)
 {
@@ -222,7 +225,10 @@ static bool search_from(struct search *search, size_t start)
 	}
 }
 
-/* Index in the path of the first edge of the loop that its last edge closes. */
+/*
+ * The last edge of the path closes a loop. Returns the index in the path of the loop's
+ * first edge.
+ */
 static size_t loop_start(const struct search *search)
 {
 	const struct edge *edges = search->list->edges;
@@ -275,7 +281,10 @@ static int break_loop(struct graph *graph, const struct inventory *inventory, st
 	return add_warning(graph, inventory, search, start, weakest);
 }
 
-/* Restarts the search after each loop: loops are rare, so this stays simple. */
+/*
+ * Breaks all loops. Starts a new search after each loop, which is simple, and not slow
+ * because loops are rare.
+ */
 static int break_loops(struct graph *graph, const struct inventory *inventory,
 		       struct edge_list *list)
 {
@@ -297,7 +306,7 @@ static int break_loops(struct graph *graph, const struct inventory *inventory,
 	}
 }
 
-/* Groups the edges by `from` (or by `to`, reversed) by counting. */
+/* Groups the edges by `from` or, if `reversed`, by `to`, with a counting sort. */
 static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 			   const struct edge_list *list, bool reversed)
 {
@@ -310,8 +319,9 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 		return -ENOMEM;
 	}
 	/*
-	 * The counts are shifted by two places: filling then moves each start
-	 * into its own.
+	 * The edges of node i are counted at index i + 2. The sums put the start of
+	 * node i at index i + 1, and filling advances this element to the start of
+	 * node i + 1, where it belongs.
 	 */
 	for (size_t i = 0; i < list->n_edges; i++) {
 		const struct edge *edge = &list->edges[i];

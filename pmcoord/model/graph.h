@@ -22,23 +22,24 @@ struct graph;
 
 /*
  * Builds the graph from the confirmed links between guests of the inventory and
- * from SuspendBefore=. Links to dom0 or to unknown domains are no edges. A
+ * from SuspendBefore=. Links to dom0 or to unknown domains become no edges. A
  * dependency loop is broken at its weakest link and described by
- * graph_warning(). Returns 0 or -ENOMEM; free with graph_free.
+ * graph_warning(). Returns 0 or -ENOMEM. Release: graph_free.
  */
 int graph_build(const struct inventory *inventory, const struct config *config,
 		struct graph **ret_graph);
 
-/* Takes NULL. */
+/* `graph` may be NULL. */
 void graph_free(struct graph *graph);
 
+/* Returns the number of nodes. */
 size_t graph_size(const struct graph *graph);
 
-/* The nodes that `node` (less than graph_size) needs, or serves; borrowed. */
+/* Return the nodes that `node` needs, or the nodes that need `node`; borrowed. */
 struct graph_nodes graph_needs(const struct graph *graph, size_t node);
 struct graph_nodes graph_serves(const struct graph *graph, size_t node);
 
-/* A sentence on the i-th loop that was broken; NULL: there are no more. */
+/* Returns a sentence about the i-th loop that was broken; NULL after the last. */
 const char *graph_warning(const struct graph *graph, size_t i);
 
 #endif

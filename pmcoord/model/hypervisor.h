@@ -6,9 +6,9 @@
  * The verbs of a hypervisor: Xen (hypervisor-xen.h) or a simulated one
  * (simulator.h). The engine runs the same plan on both.
  *
- * Unless described otherwise a verb returns 0 or a negative errno. Domids are
- * reused: a verb that changes a domain first checks its UUID, and returns
- * -ESRCH if there is no domain of this domid and UUID.
+ * Unless described otherwise, a verb returns 0 or a negative errno. A verb that
+ * changes a domain first checks the domain's UUID, because domids are reused, and
+ * returns -ESRCH if no domain has this domid and UUID.
  */
 
 #include <stdbool.h>
@@ -28,20 +28,20 @@
 /* Outcome of `prepare`. */
 enum prepare_outcome {
 	PREPARED,
-	/* The guest does not have the port it published: use xenstore. */
+	/* The guest does not have the port that it published: request by xenstore instead. */
 	PREPARE_PORT_IS_STALE = 1,
 };
 
 /* Outcome of `retract`. */
 enum retract_outcome {
 	RETRACTED,
-	/* The guest has acknowledged the request: it may still suspend. */
+	/* The guest has acknowledged the request, and may still suspend. */
 	RETRACT_TOO_LATE = 1,
 };
 
 struct domain_state {
 	enum guest_state state;
-	bool paused; /* by control software, also while it is shut down */
+	bool paused; /* by control software, perhaps in addition to `state` */
 };
 
 struct agent_state {
@@ -49,17 +49,18 @@ struct agent_state {
 	char detail[PROTOCOL_DETAIL_MAX]; /* sanitised */
 };
 
-/* More are counted in struct guest, but not named. */
+/* The most PCI functions that are named; further ones are only counted in struct guest. */
 #define EXAMINED_PCI_MAX 16
-/* "0000:00:14.0" and NUL; a domain can be wider. */
+
+/* "0000:00:14.0" and NUL, with room for a longer PCI domain. */
 #define PCI_ADDRESS_SIZE 16
 
-/* What only the preflight reads of a guest. */
+/* The facts about a guest that only the preflight reads. */
 struct guest_examination {
 	char pci[EXAMINED_PCI_MAX][PCI_ADDRESS_SIZE]; /* addresses in dom0 */
 	size_t n_pci;
 	uint64_t memory_kib, memory_max_kib; /* 0: unknown */
-	bool agent_port_is_stale; /* the guest has no such port for dom0 */
+	bool agent_port_is_stale; /* the guest does not have the port that it published */
 };
 
 struct hypervisor;
@@ -70,20 +71,20 @@ struct hypervisor_ops {
 	void (*close)(struct hypervisor *hypervisor);
 
 	/*
-	 * For a process that stays: from now on there are events for domains
-	 * that appear, change or go, and what was read of a domain is cached
-	 * until its next event.
+	 * Starts events for domains that appear, change or go. From now on, facts
+	 * about a domain are cached until the domain's next event. For a process
+	 * that keeps running, e.g. the daemon.
 	 */
 	int (*watch_domains)(struct hypervisor *hypervisor);
 
 	/*
-	 * Reads all guests and links. The inventory is finished; release:
+	 * Reads all guests and links, and finishes the inventory. Release:
 	 * inventory_done.
 	 */
 	int (*inventory)(struct hypervisor *hypervisor, struct inventory *ret_inventory,
 			 struct error *error);
 
-	/* Reads more facts of one guest of the inventory. */
+	/* Reads more facts about one guest of the inventory. */
 	int (*examine)(struct hypervisor *hypervisor, const struct guest *guest,
 		       struct guest_examination *ret_examination);
 
@@ -97,22 +98,23 @@ struct hypervisor_ops {
 
 	/*
 	 * Writes the request `suspend <cycle>` and its terms for the agent,
-	 * without a notification. May be repeated for a cycle with other terms.
+	 * without a notification. May be called again with other terms for the
+	 * same cycle.
 	 */
 	int (*arm)(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
 		   const struct agent_terms *terms);
 
 	/*
-	 * Subscribes to the guest's suspension, right before the request:
-	 * another toolstack process may have replaced an earlier subscription.
-	 * A failure shows again in `request`.
+	 * Subscribes to the notification that the guest is suspended. Must be
+	 * called right before the request, because another toolstack process may
+	 * replace a subscription. After a failure, `request` tries again.
 	 */
 	int (*subscribe)(struct hypervisor *hypervisor, const struct domain_id *id,
 			 enum mechanism mechanism);
 
 	/*
-	 * Sends the request to suspend (to an agent: a notification).
-	 * Subscribes first if that was not done yet.
+	 * Sends the request to suspend (to an agent: a notification). Subscribes
+	 * first, unless `subscribe` has succeeded.
 	 */
 	int (*request)(struct hypervisor *hypervisor, const struct domain_id *id,
 		       enum mechanism mechanism);
@@ -122,19 +124,19 @@ struct hypervisor_ops {
 		       enum mechanism mechanism, uint64_t cycle);
 
 	/*
-	 * Reads the present state of the domain; GUEST_GONE if there is none of
-	 * this domid and UUID.
+	 * Reads the present state of the domain: GUEST_GONE if no domain has this
+	 * domid and UUID.
 	 */
 	int (*get_state)(struct hypervisor *hypervisor, const struct domain_id *id,
 			 struct domain_state *ret_state);
 
-	/* As last published by the agent. */
+	/* Reads the state that the agent has last published. */
 	int (*get_agent_state)(struct hypervisor *hypervisor, const struct domain_id *id,
 			       struct agent_state *ret_state);
 
 	/*
-	 * Ends the subscription, once the guest is suspended or will not
-	 * suspend any more. It would break a later save or migration.
+	 * Ends the subscription, which would break a later save or migration. Must
+	 * be called once the guest is suspended or will not suspend any more.
 	 */
 	int (*unsubscribe)(struct hypervisor *hypervisor, const struct domain_id *id);
 
@@ -142,25 +144,25 @@ struct hypervisor_ops {
 	int (*unpause)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/*
-	 * Does what a resume can do while the domain is still suspended, so that
-	 * the resume itself is short. May be repeated, and done long before. A
-	 * failure shows again in `resume`.
+	 * Does the part of a resume that is possible while the domain is still
+	 * suspended, so that `resume` itself is short. May be called repeatedly
+	 * and long before the resume. After a failure, `resume` tries again.
 	 */
 	int (*prepare_resume)(struct hypervisor *hypervisor, const struct domain_id *id);
 
-	/* Resumes a suspended domain; it runs when this returns. */
+	/* Resumes a suspended domain, which runs when 0 is returned. */
 	int (*resume)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/*
-	 * Notifies xenstored of the resume; can wait until all guests run.
-	 * -ESRCH: the domain is gone.
+	 * Notifies xenstored of the resume. This is not urgent, and may be done
+	 * after all guests have been resumed. Returns -ESRCH if the domain is gone.
 	 */
 	int (*resume_in_xenstore)(struct hypervisor *hypervisor, const struct domain_id *id);
 
-	/* Notifies the agent of the wake; ignored by one that has restored already. */
+	/* Notifies the agent of the wake. An agent that has already restored ignores this. */
 	int (*wake_agent)(struct hypervisor *hypervisor, const struct domain_id *id);
 
-	/* Readable when there may be an event; borrowed. */
+	/* Returns a descriptor, borrowed, that is readable when there may be an event. */
 	int (*fd)(struct hypervisor *hypervisor);
 
 	/*
@@ -174,16 +176,16 @@ struct hypervisor {
 	const struct hypervisor_ops *ops;
 };
 
-/* Takes NULL. */
+/* Closes and frees `hypervisor`, which may be NULL. */
 void hypervisor_close(struct hypervisor *hypervisor);
 
 /*
- * The configured terms for an agent whose guest has `timeout_us` to suspend, at
- * most the overall deadline.
+ * Returns the terms of a request to an agent: `timeout_us`, but at most the
+ * configured deadline of the cycle, and whether inhibitors are ignored.
  */
 struct agent_terms agent_terms_of(const struct config *config, uint64_t timeout_us);
 
-/* Whether both are written alike: in whole milliseconds. */
+/* Whether `a` and `b` are the same in xenstore, where timeouts are in whole ms. */
 bool agent_terms_equal(const struct agent_terms *a, const struct agent_terms *b);
 
 #endif

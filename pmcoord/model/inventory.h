@@ -4,7 +4,7 @@
 
 /*
  * The guests of this host and the devices that connect them, as read by a
- * hypervisor backend. Facts only: decisions are the graph's and the plan's.
+ * hypervisor backend. The inventory has only facts; graph and plan decide.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,10 @@
 #include "base/domid-index.h"
 #include "pmcoord/protocol.h"
 
-/* Longer names are truncated; xl itself limits only by xenstore's payload. */
+/*
+ * Size of a guest's name, with its NUL. A longer name is truncated. xl allows longer
+ * names, up to xenstore's payload.
+ */
 #define GUEST_NAME_MAX 128
 
 enum guest_type {
@@ -33,33 +36,33 @@ enum guest_role {
 /* State of the domain in Xen. */
 enum guest_state {
 	GUEST_RUNNING,
-	GUEST_PAUSED, /* by the toolstack, a user or pmcoord */
+	GUEST_PAUSED, /* paused by the toolstack, a user or pmcoord */
 	GUEST_SUSPENDED, /* shut down, reason suspend */
 	GUEST_SHUT_DOWN, /* shut down, any other reason */
 	GUEST_DYING,
 	GUEST_GONE,
 };
 
-/* control/feature-suspend */
+/* Whether the guest's kernel supports suspend, as its node control/feature-suspend says. */
 enum guest_feature {
-	GUEST_FEATURE_UNKNOWN, /* missing or empty: perhaps still booting */
+	GUEST_FEATURE_UNKNOWN, /* the node is missing or empty; perhaps the guest still boots */
 	GUEST_FEATURE_NO,
 	GUEST_FEATURE_YES,
 };
 
 /* Parameters of a request to an agent. */
 struct agent_terms {
-	uint64_t timeout_us; /* within which the guest must suspend; 0: unset */
+	uint64_t timeout_us; /* time limit until the guest is suspended; 0: unset */
 	bool ignore_inhibitors;
 };
 
 struct guest_agent {
 	bool present; /* the guest has published a version */
 	uint64_t version;
-	uint32_t port; /* the guest's port, 0: none */
+	uint32_t port; /* the guest's port; 0: none */
 	struct protocol_state state;
-	struct protocol_request request; /* as dom0 has written it last */
-	struct agent_terms terms; /* likewise */
+	struct protocol_request request; /* the request that dom0 has written last */
+	struct agent_terms terms; /* the terms that dom0 has written last */
 };
 
 struct guest {
@@ -70,17 +73,17 @@ struct guest {
 	enum guest_role role;
 	enum guest_state state;
 	enum guest_feature feature_suspend;
-	char shutdown_node[16]; /* control/shutdown, "": no pending request */
+	char shutdown_node[16]; /* control/shutdown; "": no pending request */
 	bool has_pv_drivers; /* HVM: the event callback is set up */
 	bool in_acpi_s3; /* HVM: in S3 of its virtual firmware */
-	unsigned int pci_functions; /* number of passed-through functions */
-	uint32_t kernel_port; /* device/suspend/event-channel, 0: none */
+	unsigned int pci_functions; /* number of passed-through PCI functions */
+	uint32_t kernel_port; /* device/suspend/event-channel; 0: none */
 	struct guest_agent agent;
 };
 
 /*
- * Kind of a link, weakest first: a dependency loop is broken at its weakest
- * link.
+ * Kind of a link. The order matters, weakest first, because a dependency loop is
+ * broken at its weakest link.
  */
 enum link_class {
 	LINK_CONFIGURED, /* SuspendBefore= */
@@ -93,8 +96,8 @@ enum link_class {
 };
 
 /*
- * One device: domain `frontend` needs domain `backend`. The sources that record
- * it are kept, because a guest can write a false record; see link_is_confirmed.
+ * One device: domain `frontend` needs domain `backend`. A link also has the sources
+ * that recorded it, because a guest can write a false record; see link_is_confirmed.
  */
 struct link {
 	uint32_t frontend;
@@ -106,53 +109,55 @@ struct link {
 };
 
 struct inventory {
-	/* Valid after inventory_finish: guests sorted by UUID, links unique. */
-	struct guest *guests;
+	struct guest *guests; /* sorted by UUID after inventory_finish */
 	size_t n_guests;
-	struct domid_index by_domid; /* once finished: of the guests */
-	struct link *links; /* once finished: each connection once */
+	struct domid_index by_domid; /* index of the guests after inventory_finish */
+	struct link *links; /* without duplicates after inventory_finish */
 	size_t n_links;
 };
 
-/* Takes NULL. */
+/* Frees the contents of `inventory`, which may be NULL. */
 void inventory_done(struct inventory *inventory);
 
-/* Appends a guest or a link (copied). Returns 0 or -ENOMEM. */
+/* Append a copy of a guest or of a link. Return 0 or -ENOMEM. */
 int inventory_add_guest(struct inventory *inventory, const struct guest *guest);
 int inventory_add_link(struct inventory *inventory, const struct link *link);
 
 /*
  * Sorts the guests, merges the records of each link and sets each guest's role:
  * a driver domain holds a PCI function or is the backend of a confirmed link.
- * Call once, after the last add. Returns 0 or -ENOMEM.
+ * Must be called once, after the last guest and link were added. Returns 0 or
+ * -ENOMEM.
  */
 int inventory_finish(struct inventory *inventory);
 
 /*
- * Whether the link is recorded by the toolstack, or by both ends. One end alone
- * is not confirmed: a guest can write anything below its own path, and must not
- * change the order of other guests by that.
+ * Whether the link is recorded by the toolstack, or by both its ends. A record of one
+ * end alone does not count, because a guest can write anything below its own path,
+ * and must not be able to change the order of other guests.
  */
 bool link_is_confirmed(const struct link *link);
 
-/* Orders guests by UUID, then domid, as in a finished inventory. */
+/* Orders guests by UUID, then by domid, as in a finished inventory. */
 int guest_compare(const struct guest *a, const struct guest *b);
 
-/* Search a finished inventory; NULL: no such guest. Names match exactly. */
+/* Search a finished inventory. Return a guest, borrowed, or NULL if none matches exactly. */
 const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid);
 const struct guest *inventory_find_name(const struct inventory *inventory, const char *name);
 
 /*
- * The class of a device directory in xenstore ("vif", "vbd", …). For an unknown
- * name the first returns LINK_CONSOLE, the second -EINVAL.
+ * Returns the class of a device directory in xenstore ("vif", "vbd", …), or
+ * LINK_CONSOLE for an unknown one.
  */
 enum link_class link_class_of_device(const char *device);
+
+/* As link_class_of_device, but returns 0, or -EINVAL for an unknown device directory. */
 int link_class_parse_device(const char *device, enum link_class *ret);
 
 /*
- * Whether the guest's agent was stopped cleanly and the guest is no driver
- * domain: it is then treated like a guest without an agent. Needs the roles of
- * a finished inventory.
+ * Whether the guest counts as one without an agent, because its agent was stopped
+ * cleanly and the guest is no driver domain. The guest must be of a finished
+ * inventory, which has the roles.
  */
 bool guest_agent_has_stopped(const struct guest *guest);
 
@@ -161,7 +166,7 @@ const char *guest_role_name(enum guest_role role);
 const char *guest_state_name(enum guest_state state);
 const char *link_class_name(enum link_class class);
 
-/* The identity of a guest. */
+/* Returns the identity of a guest. */
 struct domain_id domain_id_of(const struct guest *guest);
 
 #endif

@@ -3,54 +3,54 @@
 #define PMCOORD_MODEL_LOOP_H
 
 /*
- * Time and waiting: by sd-event (loop-event.h), or on a virtual clock that
- * jumps to the next event (simulator.h).
+ * A clock and a wait for events: of sd-event (loop-event.h), or with a virtual clock
+ * that jumps to the next event (simulator.h).
  */
 
 #include <stdint.h>
 
-/* Wait for events without a deadline. */
+/* The deadline of a wait that only an event ends. */
 #define LOOP_FOREVER UINT64_MAX
 
 struct loop;
 
 struct loop_ops {
 	void (*free)(struct loop *loop);
-	/* µs of CLOCK_BOOTTIME, or of the virtual clock. */
+	/* Returns the µs of CLOCK_BOOTTIME, or of the virtual clock. */
 	uint64_t (*now)(struct loop *loop);
 	/*
-	 * Waits for an event of the hypervisor, a signal, or `deadline_us` of
-	 * now(). Returns 0 or a negative errno.
+	 * Waits for an event of the hypervisor, for a signal, or until now() is
+	 * `deadline_us`. Returns 0 or a negative errno.
 	 */
 	int (*wait)(struct loop *loop, uint64_t deadline_us);
-	/* See loop_watch_fd; may be NULL. */
+	/* See loop_watch_fd. NULL: descriptors are ignored. */
 	int (*watch_fd)(struct loop *loop, int fd);
 };
 
 struct loop {
 	const struct loop_ops *ops;
-	int signal; /* see loop_interrupt */
+	int signal; /* of the last loop_interrupt; 0: none */
 };
 
-/* Takes NULL. */
+/* `loop` may be NULL. */
 void loop_free(struct loop *loop);
 
-/* See loop_ops.now. */
+/* Returns the time as loop_ops.now does. */
 uint64_t loop_now(struct loop *loop);
 
 /*
- * Requests that the running cycle is undone, as SIGTERM, SIGINT or SIGHUP to
- * this process do. Called from an event of the loop, so that the wait ends.
+ * Requests that the running cycle is undone, as after SIGTERM, SIGINT or SIGHUP. Must
+ * be called by the handler of an event of the loop, because only an event ends a wait.
  */
 void loop_interrupt(struct loop *loop, int signal);
 
-/* Returns and clears the last signal; 0: none. */
+/* Returns the signal of the last loop_interrupt and clears it. Returns 0 if there was none. */
 int loop_take_signal(struct loop *loop);
 
 /*
- * From now on a wait also ends when this descriptor becomes readable; negative:
- * none. Replaces the previous one; borrowed, and not read. A virtual clock
- * ignores it. Returns 0 or a negative errno.
+ * Lets `fd`, in place of an earlier descriptor, end waits when it becomes readable;
+ * negative: no descriptor. `fd` is borrowed and not read. Loops with a virtual clock
+ * ignore it. Returns 0 or a negative errno.
  */
 int loop_watch_fd(struct loop *loop, int fd);
 

@@ -38,7 +38,7 @@ int mechanism_parse(const char *name, enum mechanism *ret)
 	return 0;
 }
 
-/* Why the guest must not be touched; NULL: it may be. */
+/* Returns why the guest is skipped, or NULL if it is not skipped. */
 static const char *reason_to_skip(const struct guest *guest, enum guest_policy policy)
 {
 	if (policy == POLICY_IGNORE)
@@ -60,7 +60,7 @@ static const char *reason_to_skip(const struct guest *guest, enum guest_policy p
 	if (guest->shutdown_node[0])
 		return "shutting down";
 	if (guest->in_acpi_s3)
-		return "in its own ACPI S3";
+		return "in ACPI S3 of its virtual firmware";
 	return NULL;
 }
 
@@ -105,9 +105,10 @@ void plan_done(struct plan *plan)
 }
 
 /*
- * The longest chain of steps before each guest, not counting skipped guests. The
- * steps before it are those of the guests that need it or, when resuming, that
- * it needs. Topological order by Kahn's algorithm: each edge is visited once.
+ * Computes for each guest the length of the longest chain of steps before its own,
+ * not counting skipped guests. The guests before a guest are those that need it or,
+ * when resuming, those that it needs. Uses Kahn's algorithm for a topological order,
+ * which visits each edge once.
  */
 static int measure_depths(const struct graph *graph, const struct step *by_guest, bool resuming,
 			  unsigned int *ret_depth)
@@ -147,7 +148,7 @@ static int measure_depths(const struct graph *graph, const struct step *by_guest
 	return 0;
 }
 
-/* By depth, then by UUID: the inventory is sorted by it. */
+/* Orders steps by depth, then by UUID, which is the order of guests in the inventory. */
 static int compare_steps(const void *a, const void *b)
 {
 	const struct step *left = a, *right = b;
@@ -212,7 +213,7 @@ static int order_steps(struct plan *plan)
 	return 0;
 }
 
-/* `selected` is one bool per guest; NULL: all. */
+/* Makes a step for each guest. `selected` is one bool per guest; NULL: all. */
 static int make_steps(struct plan *plan, const struct config *config, const bool *selected)
 {
 	size_t n = plan->inventory.n_guests;
@@ -289,7 +290,7 @@ void plan_walk_done(struct plan_walk *walk)
 	*walk = (struct plan_walk){ 0 };
 }
 
-void plan_after(struct plan_walk *walk, size_t guest, bool resuming)
+void plan_find_before(struct plan_walk *walk, size_t guest, bool resuming)
 {
 	const struct plan *plan = walk->plan;
 	size_t n_stack = 0;

@@ -16,9 +16,9 @@
 #include "model/graph.h"
 #include "model/inventory.h"
 
-/* How a guest is suspended, best first. */
+/* How a guest is suspended. After MECHANISM_NONE, a better mechanism precedes a worse one. */
 enum mechanism {
-	MECHANISM_NONE, /* skipped */
+	MECHANISM_NONE, /* the guest is skipped */
 	MECHANISM_AGENT,
 	MECHANISM_EVENT_CHANNEL,
 	MECHANISM_XENSTORE,
@@ -32,9 +32,9 @@ enum mechanism {
 struct step {
 	size_t guest; /* index in the inventory, and node in the graph */
 	enum mechanism mechanism;
-	/* Why the mechanism is none or a last resort; else NULL. Static. */
-	const char *reason;
-	unsigned int depth; /* the longest chain of steps before this one */
+	/* Why the guest is skipped, or why no better mechanism is used; NULL: no reason. */
+	const char *reason; /* a string constant */
+	unsigned int depth; /* length of the longest chain of steps before this one */
 	enum config_on_failure on_failure;
 	uint64_t timeout_us;
 };
@@ -43,9 +43,9 @@ struct plan {
 	struct inventory inventory;
 	struct graph *graph;
 	/*
-	 * One per guest, in an order that respects all dependencies. The
+	 * One step per guest, in an order that respects all dependencies. The
 	 * executor follows the graph instead, to suspend independent guests at
-	 * the same time. Guests are resumed from the last to the first.
+	 * the same time. Guests are resumed from the last step to the first.
 	 */
 	struct step *steps;
 	size_t n_steps;
@@ -55,12 +55,13 @@ struct plan {
 /*
  * Makes the plan to suspend the guests for which `selected` is true (one bool
  * per guest of the inventory; NULL: all) and, if `with_dependents`, the guests
- * that need them. Takes over the contents of the inventory, also on failure,
- * and leaves it empty. Returns 0 or -ENOMEM; release: plan_done.
+ * that need them. Moves the contents of the inventory to the plan; the inventory is
+ * empty afterwards, also on failure. Returns 0 or -ENOMEM. Release: plan_done.
  */
 int plan_make(struct inventory *inventory, const struct config *config, const bool *selected,
 	      bool with_dependents, struct plan *ret_plan);
-/* Releases the plan with its inventory and graph. Takes NULL. */
+
+/* Frees the contents of `plan`, with its inventory and graph. `plan` may be NULL. */
 void plan_done(struct plan *plan);
 
 /*
@@ -69,39 +70,41 @@ void plan_done(struct plan *plan);
  */
 int plan_select_dependents(const struct graph *graph, bool *selected);
 
-/* The mechanism for one guest; *ret_reason as in struct step. */
+/* Returns the mechanism for one guest, and sets *ret_reason to the reason as in struct step. */
 enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_policy policy,
 				     const char **ret_reason);
 
 /*
- * Finds the guests whose steps must be complete before that of a given guest.
- * The memory is kept for the next search, so that a search costs only what it
- * visits. Borrows the plan.
+ * Searches for the guests whose steps must be complete before the step of a given
+ * guest. The memory is kept between searches, so that the time of a search depends
+ * only on the number of guests that it visits.
  */
 struct plan_walk {
-	const struct plan *plan;
-	/* The result of the last plan_after; never NULL. */
+	const struct plan *plan; /* borrowed */
+	/* The result of the last plan_find_before; never NULL. */
 	size_t *found;
 	size_t n_found;
 	size_t *stack;
-	size_t *visited_in; /* per guest: the last search that visited it, from 1 */
+	size_t *visited_in; /* per guest: number of the last search that visited it; 0: none */
 	size_t n_searches;
 };
 
-/* Returns 0 or -ENOMEM; release: plan_walk_done, which takes NULL. */
+/* Prepares searches in `plan`. Returns 0 or -ENOMEM. Release: plan_walk_done. */
 int plan_walk_init(struct plan_walk *walk, const struct plan *plan);
+
+/* Frees the memory of the searches. `walk` may be NULL. */
 void plan_walk_done(struct plan_walk *walk);
 
 /*
- * Finds the guests that come before `guest`: those that need it or, when
- * resuming, those that it needs. In place of a skipped guest, finds those that
- * come before that one.
+ * Finds the guests whose steps come directly before the step of `guest`: the guests
+ * that need it or, when resuming, the guests that it needs. In place of a skipped
+ * guest, finds the guests that come before the skipped one.
  */
-void plan_after(struct plan_walk *walk, size_t guest, bool resuming);
+void plan_find_before(struct plan_walk *walk, size_t guest, bool resuming);
 
 /*
- * Fills `ret` (one per guest) with the length of the longest chain of steps
- * before each guest's resume. Returns 0 or -ENOMEM.
+ * Fills `ret` (one element per guest) with the length of the longest chain of steps
+ * before the guest's resume. Returns 0 or -ENOMEM.
  */
 int plan_resume_depths(const struct plan *plan, unsigned int *ret);
 

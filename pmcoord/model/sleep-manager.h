@@ -4,8 +4,8 @@
 
 /*
  * The service manager's part in a sleep: whether it is about to put the host to
- * sleep, how, and when that is over. Implemented by systemd
- * (sleep-manager-systemd.h), and by a fake in tests.
+ * sleep, which kind of sleep this is, and when the sleep is over. Implemented with
+ * systemd (sleep-manager-systemd.h), and by a fake in tests.
  */
 
 #include <stdbool.h>
@@ -14,8 +14,8 @@
 #include "model/loop.h"
 
 /*
- * The shortest sleep. The slept time is the difference of two clocks, which are
- * read one after the other: on a busy host that alone makes milliseconds.
+ * The shortest time in µs that counts as a sleep. The slept time is the difference of
+ * two clocks, and on a busy host milliseconds pass between the reads of the clocks.
  */
 #define SLEEP_MIN_US 100000
 
@@ -29,7 +29,7 @@ enum sleep_kind {
 
 struct sleep_job {
 	enum sleep_kind kind;
-	/* Our sleep unit has not started yet, and the sleep waits for it. */
+	/* pmcoord's sleep unit is still starting, and the sleep waits for the unit. */
 	bool waits_for_us;
 };
 
@@ -37,15 +37,19 @@ struct sleep_manager;
 
 struct sleep_manager_ops {
 	void (*free)(struct sleep_manager *manager);
-	/* Returns 0, or a negative errno if the service manager cannot be reached. */
+	/*
+	 * Reads the queued or running sleep. Returns 0, or a negative errno if the
+	 * service manager cannot be reached.
+	 */
 	int (*get_state)(struct sleep_manager *manager, struct sleep_job *ret_job);
-	/* How long the host has slept since boot, in µs. */
+	/* Returns how long the host has slept since boot, in µs. */
 	uint64_t (*slept_us)(struct sleep_manager *manager);
 	/*
-	 * Waits while the host is about to sleep, or sleeps: until it has slept
-	 * longer than `slept_before_us`, or no sleep is under way that does not
-	 * wait for us. Signals do not end it. Returns 0 or a negative errno; 0
-	 * at once if the service manager cannot be reached.
+	 * Waits while the host is about to sleep or sleeps: until it has slept for
+	 * longer than `slept_before_us` since boot, or until no sleep is queued or
+	 * running, except one that waits for pmcoord. Signals do not end the wait.
+	 * Returns 0 or a negative errno. Returns 0 without a wait if the service
+	 * manager cannot be reached.
 	 */
 	int (*await_end)(struct sleep_manager *manager, struct loop *loop,
 			 uint64_t slept_before_us);
@@ -55,7 +59,7 @@ struct sleep_manager {
 	const struct sleep_manager_ops *ops;
 };
 
-/* Takes NULL. */
+/* `manager` may be NULL. */
 void sleep_manager_free(struct sleep_manager *manager);
 
 #endif

@@ -3,8 +3,9 @@
 #define PMCOORD_MODEL_SLEEPER_H
 
 /*
- * The host's sleep: written to /sys/power or done by systemd (sleeper-host.h),
- * ended by an alarm (sleeper-alarm.h), or simulated (simulator.h).
+ * The ways in which the host sleeps: by a write to /sys/power or by systemd
+ * (sleeper-host.h), with an alarm that wakes the host (sleeper-alarm.h), or simulated
+ * (simulator.h).
  */
 
 #include <stdint.h>
@@ -19,14 +20,15 @@ struct sleeper_ops {
 	void (*free)(struct sleeper *sleeper);
 	/*
 	 * Opens and checks everything that enter() needs, before any guest is
-	 * touched. Returns 0, or negative with `error` set: -EOPNOTSUPP where
+	 * touched. Returns 0, or a negative errno with `error` set: -EOPNOTSUPP if
 	 * the host has no S3.
 	 */
 	int (*prepare)(struct sleeper *sleeper, struct error *error);
 	/*
-	 * Lets the host sleep, with all guests suspended. Returns 0 after the
-	 * wake, with the µs that it slept; or a negative errno, with `error`
-	 * set, if it did not sleep, also because the lid was opened.
+	 * Lets the host sleep; all guests must be suspended. Returns 0 after the
+	 * wake, with *ret_slept_us set to the length of the sleep. Returns a
+	 * negative errno with `error` set if the host did not sleep, e.g. because
+	 * the lid was opened.
 	 */
 	int (*enter)(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
 		     struct error *error);
@@ -37,13 +39,14 @@ struct sleeper_ops {
 struct sleeper {
 	const struct sleeper_ops *ops;
 	/*
-	 * Set before prepare(); borrowed. If it is opened before the host
-	 * sleeps, enter() is cancelled. The loop watches it. NULL: none.
+	 * The lid, borrowed; NULL: none. Must be set before prepare(), and the
+	 * loop must watch the lid. If the lid is opened before the host sleeps,
+	 * enter() fails.
 	 */
 	struct lid *lid;
 };
 
-/* Takes NULL. */
+/* `sleeper` may be NULL. */
 void sleeper_free(struct sleeper *sleeper);
 
 #endif

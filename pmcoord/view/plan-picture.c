@@ -70,7 +70,7 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 
 		if (!has_mechanism(plan, node))
 			continue;
-		plan_after(&walk, node, false);
+		plan_find_before(&walk, node, false);
 		for (size_t j = 0; j < walk.n_found; j++)
 			fprintf(out, "\td%" PRIu32 " -> d%" PRIu32 ";\n",
 				guest_of(plan, walk.found[j])->domid, guest_of(plan, node)->domid);
@@ -251,7 +251,7 @@ static int add_arrows(struct picture *picture)
 
 		if (!has_mechanism(plan, node))
 			continue;
-		plan_after(&walk, node, false);
+		plan_find_before(&walk, node, false);
 		r = add_arrows_to(picture, &ancestry, node, walk.found, walk.n_found);
 	}
 	plan_walk_done(&walk);

@@ -271,7 +271,7 @@ static int print_guests(struct printer *printer)
 	if (r < 0)
 		return r;
 	fprintf(printer->out, "\n");
-	table_set_optional(table, dispensable);
+	table_set_dispensable(table, dispensable);
 	r = table_print(table);
 	print_origins(printer, any_resumed);
 	return r;

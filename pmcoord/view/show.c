@@ -207,7 +207,7 @@ static int list_table(const struct plan *plan, const struct config *config, FILE
 	}
 	if (r < 0)
 		return r;
-	table_set_optional(table, list_dispensable);
+	table_set_dispensable(table, list_dispensable);
 	r = table_print(table);
 	if (r == 0)
 		print_warnings(plan->graph, out);
@@ -244,7 +244,7 @@ static const struct step *view_step(struct view *view, size_t i)
 
 	if (step->mechanism == MECHANISM_NONE)
 		return NULL;
-	plan_after(&view->walk, step->guest, view->resuming);
+	plan_find_before(&view->walk, step->guest, view->resuming);
 	return step;
 }
 

@@ -112,14 +112,14 @@ static void reports_what_is_too_long(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "[Guest \"%060d\"]\nA=1\n", 0);
 	assert_int_equal(parse_text(text, &seen), -EBADMSG);
-	assert_string_equal(seen.problems, ":1: section name is over 49 bytes|");
+	assert_string_equal(seen.problems, ":1: section name is longer than 49 bytes|");
 	snprintf(text, sizeof(text), "A=%02000d\nB=2\n", 0);
 	assert_int_equal(parse_text(text, &seen), -EBADMSG);
-	assert_string_equal(seen.problems, ":1: line is over 1000 bytes|");
+	assert_string_equal(seen.problems, ":1: line is longer than 1000 bytes|");
 	assert_string_equal(seen.keys, "2[]B=2;");
 	snprintf(text, sizeof(text), "%060d=1\n", 0);
 	assert_int_equal(parse_text(text, &seen), -EBADMSG);
-	assert_string_equal(seen.problems, ":1: key is over 49 bytes|");
+	assert_string_equal(seen.problems, ":1: key is longer than 49 bytes|");
 }
 
 static int note_section(void *data, const struct ini_position *position, const char *section,

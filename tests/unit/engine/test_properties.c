@@ -197,10 +197,10 @@ static void check_order(const struct plan *plan, const struct moments *moments)
 
 		if (plan->steps[i].mechanism == MECHANISM_NONE)
 			continue;
-		plan_after(&walk, guest, false);
+		plan_find_before(&walk, guest, false);
 		for (size_t j = 0; j < walk.n_found; j++)
 			check_suspend(moments, plan->step_of_guest[walk.found[j]], i);
-		plan_after(&walk, guest, true);
+		plan_find_before(&walk, guest, true);
 		for (size_t j = 0; j < walk.n_found; j++)
 			check_resume(moments, plan->step_of_guest[walk.found[j]], i);
 	}

@@ -150,7 +150,7 @@ static void chooses_the_best_available_mechanism(void **state)
 		{ { .type = GUEST_HVM, .has_pv_drivers = true, .in_acpi_s3 = true },
 		  POLICY_SUSPEND,
 		  MECHANISM_NONE,
-		  "in its own ACPI S3" },
+		  "in ACPI S3 of its virtual firmware" },
 		{ { .type = GUEST_PVH, AGENT(1, 5) },
 		  POLICY_PAUSE,
 		  MECHANISM_PAUSE,
@@ -210,7 +210,7 @@ static const char *after(const struct host *host, uint32_t domid, bool resuming,
 	char *end = ret;
 
 	assert_int_equal(plan_walk_init(&walk, &host->plan), 0);
-	plan_after(&walk, node_of(host, domid), resuming);
+	plan_find_before(&walk, node_of(host, domid), resuming);
 	for (size_t i = 0; i < walk.n_found; i++)
 		found[host->plan.inventory.guests[walk.found[i]].domid] = true;
 	plan_walk_done(&walk);
@@ -423,9 +423,9 @@ static void check_pair(struct plan_walk *walk, const unsigned int *depths, const
 {
 	bool expected = must_outlive(host, node, other);
 
-	plan_after(walk, other, false);
+	plan_find_before(walk, other, false);
 	assert_int_equal(contains(walk->found, walk->n_found, node), expected);
-	plan_after(walk, node, true);
+	plan_find_before(walk, node, true);
 	assert_int_equal(contains(walk->found, walk->n_found, other), expected);
 	if (!expected)
 		return;
