@@ -23,14 +23,14 @@
 #include "engine/journal.h"
 #include "engine/machine.h"
 
-/* Longer time limits in PROTOCOL_NODE_TIMEOUT are ignored. */
+/* The maximum time limit in PROTOCOL_NODE_TIMEOUT; a longer one is ignored. */
 #define TIMEOUT_MAX_MS 3600000ull
 
 /*
- * systemd kills an agent that hangs in a cycle after this time, and the restarted one
- * restores the guest. For PID 1, reading a message takes a good part of the time in
- * which a guest without devices is quiesced. So the message is sent when the event
- * loop is idle for the first time; in a short cycle that is after the commit.
+ * systemd kills an agent that hangs in a cycle for this time; the agent that systemd then
+ * starts restores the guest. PID 1 needs a good part of the time in which a guest without
+ * devices is quiesced to read the message that starts the watchdog. So this message is
+ * sent when the event loop is idle for the first time, in a short cycle after the commit.
  */
 #define WATCHDOG_US 30000000ull
 
@@ -38,16 +38,16 @@ struct agent {
 	struct agent_setup setup;
 	struct machine machine;
 	struct wake_clock *wake_clock;
-	struct kernel_log *kernel_log; /* from the commit to the restore */
+	struct kernel_log *kernel_log; /* watched from the commit to the restore */
 	sd_event_source *event_source;
 	sd_event_source *watch_source;
-	sd_event_source *limit; /* of the kernel's suspend */
-	sd_event_source *watchdog; /* only during a cycle */
+	sd_event_source *limit; /* ends the wait for the kernel's suspend */
+	sd_event_source *watchdog; /* NULL outside of a cycle */
 	bool watchdog_is_set;
 	struct protocol_request request;
 	uint64_t timeout_us; /* dom0's time limit, or the configured one */
-	uint64_t deadline_us; /* of the suspend, shortly before dom0's */
-	uint64_t start_us;
+	uint64_t deadline_us; /* when the guest must be suspended: before dom0's deadline */
+	uint64_t start_us; /* when quiescing began */
 	uint64_t restore_start_us;
 	bool stopping;
 	char reason[600]; /* why the cycle failed, or "" */
@@ -73,7 +73,10 @@ static void notify_systemd(struct agent *agent, const char *format, ...)
 
 /* ---- Reading dom0's nodes ---- */
 
-/* Reads the current request. An invalid one counts as none. */
+/*
+ * Reads the current request into agent->request. An invalid request counts as none. If the
+ * node cannot be read, agent->request remains.
+ */
 static void read_request(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -87,7 +90,7 @@ static void read_request(struct agent *agent)
 			 strerror(-n));
 		return;
 	}
-	/* dom0 creates the node empty, and writes it later. */
+	/* An empty node is valid, because dom0 creates the node before it writes a request. */
 	if (n > 0 && protocol_parse_request(text, (size_t)n, &request) < 0) {
 		text_sanitize(text, (size_t)n, shown, sizeof(shown));
 		log_line(agent->setup.log, LOG_LEVEL_WARNING, "%s: invalid request '%s', ignoring",
@@ -96,7 +99,10 @@ static void read_request(struct agent *agent)
 	agent->request = request;
 }
 
-/* Reads the time limit, which dom0 writes before the request: not on the critical path. */
+/*
+ * Reads dom0's time limit into agent->timeout_us. dom0 writes the limit before the request,
+ * so the limit is read in advance, while dom0 does not wait for this guest.
+ */
 static void read_timeout(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -105,7 +111,7 @@ static void read_timeout(struct agent *agent)
 	int n = channel->ops->read(channel, PROTOCOL_NODE_TIMEOUT, text, sizeof(text) - 1);
 
 	agent->timeout_us = agent->setup.settings->timeout_us;
-	/* dom0 creates this node empty, too. */
+	/* An empty node is valid, because dom0 creates the node before it writes a limit. */
 	if (n <= 0)
 		return;
 	text[n] = '\0';
@@ -120,7 +126,7 @@ static void read_timeout(struct agent *agent)
 	agent->timeout_us = ms * 1000;
 }
 
-/* An engine_honours_fn. An absent, unreadable or invalid node means yes. */
+/* Implements engine_honours_fn. Returns false only if dom0's node contains `ignore`. */
 static bool dom0_honours_inhibitors(void *userdata)
 {
 	struct agent *agent = userdata;
@@ -155,8 +161,9 @@ static void publish_state(struct agent *agent, const struct protocol_state *stat
 }
 
 /*
- * Removes the state of a former channel first: dom0 must not read `ready` together with
- * a port whose events have not been drained.
+ * Publishes the protocol's version and the channel's port. Removes the old state before,
+ * because dom0 must not read `ready` together with a port whose events have not been
+ * drained.
  */
 static void publish_channel(struct agent *agent)
 {
@@ -181,13 +188,16 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 	else
 		notify_systemd(agent, "WATCHDOG_USEC=%llu\nWATCHDOG=1", WATCHDOG_US);
 	agent->watchdog_is_set = true;
-	/* From now on no storm of events may hold it up. */
+	/* The first message could wait; the following ones must not be delayed by other events. */
 	sd_event_source_set_priority(source, SD_EVENT_PRIORITY_NORMAL);
 	sd_event_source_set_time_relative(source, WATCHDOG_US / 3);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-/* Holds log lines and watches the agent until stop_watchdog(). An idle agent is not woken up. */
+/*
+ * Keeps log lines in memory and has systemd watch the agent, until stop_watchdog(). There
+ * is no watchdog outside of a cycle, so that an idle agent is not woken up.
+ */
 static void start_watchdog(struct agent *agent)
 {
 	uint64_t accuracy_us = 1;
@@ -224,7 +234,7 @@ static void on_quiesced(void *userdata, int r, const char *reason)
 
 static void quiesce(struct agent *agent)
 {
-	/* Ends before dom0's own deadline, so that dom0 gets `failed` with a detail. */
+	/* The limit ends before dom0's deadline, so that dom0 receives `failed` with a detail. */
 	uint64_t timeout_us = agent->timeout_us - agent->timeout_us / PROTOCOL_TIMEOUT_RESERVE;
 
 	agent->start_us = clock_now_us();
@@ -236,8 +246,9 @@ static void quiesce(struct agent *agent)
 }
 
 /*
- * The kernel has not suspended: `why` is its message, or the time limit. The reason
- * also names blocked processes, the usual cause.
+ * Ends a cycle in which the kernel has not suspended the guest. `why` is the kernel's
+ * message or "timed out". The reason in the detail also names processes that wait in the
+ * kernel, because these are the usual cause.
  */
 static void fail_suspend(struct agent *agent, const char *why)
 {
@@ -253,7 +264,7 @@ static void fail_suspend(struct agent *agent, const char *why)
 		 blocked);
 	log_line(agent->setup.log, LOG_LEVEL_ERROR, "cycle %" PRIu64 ": %s", agent->machine.cycle,
 		 agent->reason);
-	handle(agent, MACHINE_TIMED_OUT);
+	handle(agent, MACHINE_NOT_SUSPENDED);
 }
 
 static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
@@ -272,14 +283,18 @@ static void on_kernel_refused(void *userdata, const char *message)
 	fail_suspend(userdata, shown);
 }
 
-/* Without the kernel's log, a failed suspend is detected only by the time limit. */
+/*
+ * Watches the kernel's log for a failed suspend. If the log cannot be watched, the time
+ * limit detects a failed suspend later.
+ */
 static void watch_kernel_log(struct agent *agent)
 {
 	int r = kernel_log_watch(agent->setup.event, agent->setup.roots, on_kernel_refused, agent,
 				 &agent->kernel_log);
 
 	if (r < 0)
-		log_line(agent->setup.log, LOG_LEVEL_NOTICE, "cannot watch %s/kmsg: %s, ignoring",
+		log_line(agent->setup.log, LOG_LEVEL_NOTICE,
+			 "cannot watch %s/kmsg: %s; only the time limit detects a failed suspend",
 			 agent->setup.roots->dev, strerror(-r));
 }
 
@@ -289,7 +304,7 @@ static void stop_kernel_log(struct agent *agent)
 	agent->kernel_log = NULL;
 }
 
-/* "freezing 12.1 ms, devices 420 ms": the steps that took a millisecond or more. */
+/* Describes the steps that took a millisecond or more: "freezing 12.1 ms, devices 420 ms". */
 static void describe_steps(const struct engine *engine, char *ret, size_t size)
 {
 	const struct engine_step *steps;
@@ -317,7 +332,10 @@ static void log_quiesced(struct agent *agent, uint64_t took_us, bool retracted)
 		 steps, steps[0] ? ")" : "", retracted ? ", but dom0 has aborted the cycle" : "");
 }
 
-/* Wake clock, kernel log and limit are started first: the kernel may suspend at once. */
+/*
+ * Requests a suspend from the guest's kernel. The wake clock, the watch of the kernel's
+ * log and the time limit are started before, because the kernel may suspend at once.
+ */
 static void commit(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -342,7 +360,7 @@ static void commit(struct agent *agent)
 	}
 }
 
-/* The detail is one line: the reason of a failure, then each device. */
+/* Sets the detail, which is one line: the reason of a failure, if any, then `devices`. */
 static void set_detail(struct agent *agent, const char *devices)
 {
 	char text[PROTOCOL_DETAIL_MAX + sizeof(agent->reason) + 3];
@@ -378,7 +396,8 @@ static void perform_step(struct agent *agent, const struct machine_step *step)
 	if (step->actions & MACHINE_WITHDRAW)
 		r = channel->ops->withdraw(channel);
 	if (r < 0)
-		log_line(agent->setup.log, LOG_LEVEL_ERROR, "cannot withdraw %s=suspend: %s",
+		log_line(agent->setup.log, LOG_LEVEL_ERROR,
+			 "cannot clear %s: %s; the kernel may still suspend this guest",
 			 PROTOCOL_NODE_SHUTDOWN, strerror(-r));
 	if (step->actions & MACHINE_DRAIN)
 		(void)channel->ops->drain(channel);
@@ -386,7 +405,7 @@ static void perform_step(struct agent *agent, const struct machine_step *step)
 		publish_state(agent, &step->publish);
 	if (step->actions & MACHINE_NOTIFY)
 		(void)channel->ops->notify(channel);
-	/* Last, because these may lead to the next step before they return. */
+	/* These come last, because each may perform the next step before it returns. */
 	if (step->actions & MACHINE_QUIESCE)
 		quiesce(agent);
 	else if (step->actions & MACHINE_COMMIT)
@@ -396,8 +415,8 @@ static void perform_step(struct agent *agent, const struct machine_step *step)
 }
 
 /*
- * Records the final state before it is published, so that the next agent process
- * publishes the same.
+ * Records and logs the end of a cycle. The final state is recorded before it is published,
+ * so that the next agent process publishes the same state.
  */
 static void record_cycle(struct agent *agent)
 {
@@ -406,8 +425,8 @@ static void record_cycle(struct agent *agent)
 
 	if (r < 0)
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "cannot record the end of cycle %" PRIu64 ": %s", agent->machine.cycle,
-			 strerror(-r));
+			 "cannot record the final state of cycle %" PRIu64 ": %s",
+			 agent->machine.cycle, strerror(-r));
 	log_line(agent->setup.log, LOG_LEVEL_NOTICE, "cycle %" PRIu64 ": %s, restored in %s%s%s",
 		 agent->machine.done.cycle, protocol_agent_state_name(agent->machine.done.state),
 		 log_format_duration(clock_now_us() - agent->restore_start_us, duration),
@@ -434,7 +453,7 @@ static void handle(struct agent *agent, enum machine_input input)
 	perform_step(agent, &step);
 	if (ends) {
 		stop_watchdog(agent);
-		/* dom0 may have written a new limit during the cycle. */
+		/* dom0 may have written a new time limit during the cycle. */
 		read_timeout(agent);
 		if (agent->stopping)
 			exit_loop(agent);
@@ -443,7 +462,7 @@ static void handle(struct agent *agent, enum machine_input input)
 
 /* ---- Events ---- */
 
-/* The kernel clears the node when it starts to suspend. */
+/* Is control/shutdown empty? The kernel clears this node when it starts to suspend. */
 static bool kernel_has_acknowledged(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -454,10 +473,10 @@ static bool kernel_has_acknowledged(struct agent *agent)
 }
 
 /*
- * Was the quiesced guest suspended meanwhile? Usually the clocks show it; but a kernel
- * that adjusts its clock to the host's may hide a suspend of some milliseconds. Then
- * dom0's event decides: while the request is `suspend N`, dom0 notifies a quiesced
- * guest only after it has resumed it.
+ * Was the quiesced guest suspended meanwhile? Usually the clocks show a suspend, but a
+ * kernel that adjusts its clock to the host's may hide a suspend of some milliseconds. In
+ * that case dom0's event decides, because while the request is `suspend N`, dom0 notifies
+ * a quiesced guest only after dom0 has resumed the guest.
  */
 static bool was_suspended(struct agent *agent, enum machine_input input)
 {
@@ -523,8 +542,9 @@ static void start_protocol(struct agent *agent, const struct machine_past *past)
 }
 
 /*
- * After a restore or a migration, Xen knows the guest as a new domain, without its
- * nodes and its port. libxenstore sets its watches again, and these fire.
+ * Renews the channel if the guest was restored or migrated: Xen then knows the guest as a
+ * new domain, which lacks the agent's nodes and port. Watches fire in this case, because
+ * libxenstore sets them again in the new domain. Returns 0 or negative errno.
  */
 static int renew_if_lost(struct agent *agent)
 {
@@ -593,8 +613,9 @@ static void read_past(struct agent *agent, struct machine_past *ret)
 	if (n > 0)
 		(void)protocol_parse_state(text, (size_t)n, &ret->published);
 	/*
-	 * --restore records a cycle as failed, because it does not read the state node.
-	 * A guest that was `quiesced` in that cycle has been suspended and resumed.
+	 * `pmcoord-agent --restore` does not read the state node, so it has recorded the
+	 * unfinished cycle as failed. If the state node is `quiesced` for that cycle, the
+	 * guest has been suspended and resumed.
 	 */
 	if (ret->done.state == PROTOCOL_AGENT_FAILED &&
 	    ret->published.state == PROTOCOL_AGENT_QUIESCED &&
@@ -604,7 +625,7 @@ static void read_past(struct agent *agent, struct machine_past *ret)
 		return;
 	if (journal_lock(journal, &error) < 0) {
 		log_line(agent->setup.log, LOG_LEVEL_WARNING,
-			 "%s; leaving the unfinished cycle %" PRIu64 " to it", error.text,
+			 "%s; not undoing the unfinished cycle %" PRIu64, error.text,
 			 journal->cycle);
 		journal_done(journal);
 		return;
@@ -613,7 +634,8 @@ static void read_past(struct agent *agent, struct machine_past *ret)
 	ret->cycle = journal->cycle;
 	snprintf(agent->reason, sizeof(agent->reason), "pmcoord-agent died in this cycle");
 	log_line(agent->setup.log, LOG_LEVEL_WARNING,
-		 "cycle %" PRIu64 ": pmcoord-agent died before it was restored; undoing it now",
+		 "cycle %" PRIu64
+		 ": pmcoord-agent died before it had restored the guest; restoring now",
 		 journal->cycle);
 }
 
@@ -624,7 +646,10 @@ static int add_sources(struct agent *agent)
 	if (r >= 0)
 		r = sd_event_add_io(agent->setup.event, &agent->watch_source,
 				    agent->setup.channel->watch_fd, EPOLLIN, on_watch, agent);
-	/* Watches before events: when dom0 writes an abort and notifies, one read handles both. */
+	/*
+	 * Watches are handled before events, so that when dom0 writes an abort and notifies,
+	 * the request is read once for both.
+	 */
 	if (r >= 0)
 		r = sd_event_source_set_priority(agent->watch_source, SD_EVENT_PRIORITY_NORMAL - 1);
 	if (r >= 0)
@@ -647,7 +672,7 @@ int agent_start(const struct agent_setup *setup, struct agent **ret, struct erro
 	agent->setup = *setup;
 	agent->timeout_us = setup->settings->timeout_us;
 	snprintf(agent->detail, sizeof(agent->detail), "%s", setup->journal->detail);
-	/* Devices at risk are published before the first cycle, for `pmcoord check`. */
+	/* Before the first cycle, the detail lists the devices at risk, for `pmcoord check`. */
 	if (!agent->detail[0])
 		engine_describe_kept(setup->engine, agent->detail, sizeof(agent->detail));
 	engine_set_inhibitor_policy(setup->engine, dom0_honours_inhibitors, agent);
@@ -677,7 +702,7 @@ void agent_stop(struct agent *agent)
 		return;
 	}
 	snprintf(agent->reason, sizeof(agent->reason), "pmcoord-agent was stopped");
-	handle(agent, MACHINE_TIMED_OUT);
+	handle(agent, MACHINE_NOT_SUSPENDED);
 }
 
 void agent_free(struct agent *agent)

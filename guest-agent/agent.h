@@ -19,7 +19,7 @@
  * quiesces and restores the guest, the channel publishes states to dom0.
  */
 
-/* All pointers are borrowed. */
+/* What an agent works with. All pointers are borrowed. */
 struct agent_setup {
 	sd_event *event;
 	const struct roots *roots;
@@ -28,20 +28,20 @@ struct agent_setup {
 	struct journal *journal;
 	struct engine *engine;
 	struct log *log; /* or NULL */
-	/* For how long the guest has been suspended: clock_suspended_us(). */
+	/* Returns how long the guest was suspended since its boot, as clock_suspended_us(). */
 	uint64_t (*suspended_us)(void);
 	/* Notifies the service manager, in sd_notify(3)'s format; or NULL. */
 	void (*notify_systemd)(const char *state);
-	/* Called for a renewed channel, which must survive a restart of the agent; or NULL. */
+	/* Stores a renewed channel, so that it survives a restart of the agent; or NULL. */
 	void (*store_channel)(const struct channel *channel, const struct roots *roots);
 };
 
 struct agent;
 
 /*
- * Starts to serve the channel: undoes what an earlier agent has left, and publishes
- * version, port and state. What `setup` points to must outlive the agent. Returns 0 or
- * negative errno.
+ * Starts to serve the channel: undoes a cycle that an earlier agent has left unfinished,
+ * and publishes version, port and state. What `setup` points to must outlive the agent.
+ * Returns 0 or negative errno; release `*ret` with agent_free().
  */
 int agent_start(const struct agent_setup *setup, struct agent **ret, struct error *error);
 
@@ -51,7 +51,7 @@ int agent_start(const struct agent_setup *setup, struct agent **ret, struct erro
  */
 void agent_stop(struct agent *agent);
 
-/* Undoes nothing: effects remain in the journal. NULL is a no-op. */
+/* Frees the agent. Undoes no effects: they remain in the journal. NULL is a no-op. */
 void agent_free(struct agent *agent);
 
 #endif

@@ -19,12 +19,15 @@
 
 #define DOM0 0
 
-/* How often a transaction is tried while it conflicts with others (EAGAIN). */
+/*
+ * The maximum number of times that a transaction is tried while it conflicts with others;
+ * then it fails with -EAGAIN.
+ */
 #define TRANSACTION_TRIES 64
 
 /*
- * Two connections, because libxenstore reads one with watches in a thread of its own,
- * which delays each answer.
+ * The channel has two connections to xenstore, because libxenstore reads a connection that
+ * has watches in a thread of its own, which delays each answer on that connection.
  */
 struct xen_channel {
 	struct channel base;
@@ -43,7 +46,7 @@ static int failure(void)
 	return errno > 0 ? -errno : -EIO;
 }
 
-/* Reads a node in a transaction (or XBT_NULL). */
+/* Reads a node, in a transaction or outside of any (XBT_NULL). Returns as channel_ops.read(). */
 static int read_node(struct xen_channel *xen, xs_transaction_t transaction, const char *node,
 		     char *ret, size_t size)
 {
@@ -76,12 +79,14 @@ static int xen_write(struct channel *channel, const char *node, const char *text
 }
 
 /*
- * The contents of a transaction. Returns 0 or a positive outcome to commit it, or
- * negative errno to abort it.
+ * Makes the reads and writes of a transaction. Returns 0 or a positive outcome if the
+ * transaction is to be committed, or negative errno if it is to be aborted.
  */
 typedef int (*transaction_fn)(struct xen_channel *xen, xs_transaction_t transaction, void *data);
 
-/* Runs a transaction until it is committed. Returns the outcome of `contents`, or negative errno.
+/*
+ * Runs a transaction until it is committed. Returns the outcome of `contents`, or negative
+ * errno.
  */
 static int transact(struct xen_channel *xen, transaction_fn contents, void *data)
 {
@@ -146,7 +151,7 @@ static int withdraw_contents(struct xen_channel *xen, xs_transaction_t transacti
 		return 0;
 	if (n < 0)
 		return n;
-	/* The kernel has acknowledged it, or it is another request of the toolstack. */
+	/* The kernel has acknowledged the suspend, or the toolstack wants something else. */
 	if ((size_t)n != strlen(PROTOCOL_SHUTDOWN_SUSPEND) ||
 	    memcmp(text, PROTOCOL_SHUTDOWN_SUSPEND, (size_t)n) != 0)
 		return 0;
@@ -181,7 +186,7 @@ static int xen_drain(struct channel *channel)
 	struct xen_channel *xen = to_xen(channel);
 	int n = 0;
 
-	/* The device may block in spite of O_NONBLOCK: poll before each read. */
+	/* Poll before each read, because the device may block in spite of O_NONBLOCK. */
 	while (is_readable(channel->event_fd)) {
 		xenevtchn_port_or_error_t port = xenevtchn_pending(xen->events);
 
@@ -206,7 +211,7 @@ static int xen_take_watches(struct channel *channel)
 	return errno == EAGAIN ? n : failure();
 }
 
-/* Opens the device and allocates an unbound port, to which dom0 can bind. */
+/* Opens the event channel device and allocates an unbound port, to which dom0 can bind. */
 static int bind_port(struct xen_channel *xen, struct error *error)
 {
 	xenevtchn_port_or_error_t port;
@@ -228,9 +233,10 @@ static int bind_port(struct xen_channel *xen, struct error *error)
 }
 
 /*
- * Takes over an earlier agent's channel; closes its fd on failure. The port may be
- * masked, if that agent died before it had handled an event. The notification tests
- * the port: the device refuses it (ENOTCONN) for a port that is not bound to it.
+ * Takes over the channel of an earlier agent. Returns false, and closes the channel's fd,
+ * if the channel does not exist any more. The port is unmasked, because the earlier agent
+ * may have died before it had handled an event. The notification is a test: it fails with
+ * ENOTCONN if the port is not bound to the device.
  */
 static bool adopt_port(struct xen_channel *xen, const struct channel_past *past)
 {
@@ -241,7 +247,7 @@ static bool adopt_port(struct xen_channel *xen, const struct channel_past *past)
 	}
 	if (xenevtchn_unmask(xen->events, past->port) < 0 ||
 	    xenevtchn_notify(xen->events, past->port) < 0) {
-		/* Closes the fd as well. */
+		/* This also closes past->fd. */
 		xenevtchn_close(xen->events);
 		xen->events = NULL;
 		return false;
@@ -291,7 +297,7 @@ static const struct channel_ops xen_ops = {
 	.close = xen_close,
 };
 
-/* To be called right after xs_open() has failed. */
+/* Sets `error` from the errno of an xs_open() that has just failed. Returns negative errno. */
 static int report_open_failure(struct error *error)
 {
 	int r = failure();
@@ -307,7 +313,7 @@ static int open_store(struct xen_channel *xen, struct error *error)
 	xen->watches = xs_open(0);
 	if (!xen->store || !xen->watches)
 		return report_open_failure(error);
-	/* Each fires once when it is set, even if the node does not exist. */
+	/* A watch fires once when it is set, even if its node does not exist. */
 	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
 	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
 		return error_set(error, failure(), "cannot watch %s in xenstore: %s",

@@ -21,41 +21,45 @@ struct channel;
 /* The outcome of a commit. */
 enum channel_commit {
 	CHANNEL_COMMITTED,
-	CHANNEL_RETRACTED, /* dom0's request has changed: nothing was written */
+	CHANNEL_RETRACTED, /* nothing was written, because dom0's request has changed */
 };
 
 struct channel_ops {
 	/*
-	 * Reads a node into `ret`. Returns its length (at most `size`), -ENOENT
+	 * Reads a node into `ret`, without a NUL. Returns the node's length;
+	 * -EMSGSIZE if it is longer than `size`; -ENOENT if there is no such node;
 	 * or another negative errno.
 	 */
 	int (*read)(struct channel *channel, const char *node, char *ret, size_t size);
-	/* Writes a node; NULL removes it. Returns 0 or negative errno. */
+	/* Writes `text` to a node; NULL removes the node. Returns 0 or negative errno. */
 	int (*write)(struct channel *channel, const char *node, const char *text);
 	/*
-	 * In one transaction: reads dom0's request again and, if it is still
-	 * `request`, writes `state` and control/shutdown = suspend, on which the
-	 * guest's kernel suspends. Returns an enum channel_commit or negative errno.
+	 * Reads dom0's request again and, if it is still `request`, writes `state` and
+	 * control/shutdown = suspend, all in one transaction. The guest's kernel
+	 * suspends when control/shutdown is written. Returns an enum channel_commit or
+	 * negative errno.
 	 */
 	int (*commit)(struct channel *channel, const struct protocol_request *request,
 		      const struct protocol_state *state);
 	/*
-	 * Clears control/shutdown in a transaction, unless the kernel has
-	 * acknowledged it or it is not `suspend`. Returns 0 or negative errno.
+	 * Clears control/shutdown if it is still `suspend`, in one transaction. No-op
+	 * if the kernel has cleared it already, or the toolstack has written another
+	 * value. Returns 0 or negative errno.
 	 */
 	int (*withdraw)(struct channel *channel);
 	/* Sends an event to dom0. Returns 0 or negative errno. */
 	int (*notify)(struct channel *channel);
-	/* Consumes pending events. Returns how many, or negative errno. */
+	/* Consumes pending events. Returns the number of events, or negative errno. */
 	int (*drain)(struct channel *channel);
-	/* Consumes xenstore watches that have fired. Returns how many, or negative errno. */
+	/* Consumes xenstore watches that have fired. Returns their number, or negative errno. */
 	int (*take_watches)(struct channel *channel);
 	/*
-	 * Replaces the event channel by a new one, with a new port: after a restore
-	 * or a migration of the guest the old one does not exist any more. Returns 0
-	 * or negative errno.
+	 * Replaces the event channel by a new one with a new port, because the old one
+	 * does not exist any more after a restore or a migration of the guest. Returns
+	 * 0 or negative errno.
 	 */
 	int (*renew)(struct channel *channel, struct error *error);
+	/* Closes the channel and frees it. */
 	void (*close)(struct channel *channel);
 };
 
@@ -63,37 +67,36 @@ struct channel {
 	const struct channel_ops *ops;
 	int event_fd; /* readable when events are pending */
 	int watch_fd; /* readable when watches have fired */
-	unsigned int port;
+	unsigned int port; /* the guest's port of the event channel */
 	bool kept; /* taken over from an earlier agent process, with its pending events */
 };
 
-/*
- * The event channel of an earlier agent process, from systemd's file descriptor store.
- * fd < 0: there is none.
- */
+/* The event channel of an earlier agent process, from systemd's file descriptor store. */
 struct channel_past {
-	int fd;
+	int fd; /* -1 if there is no such channel */
 	unsigned int port;
 };
 
 /*
- * Opens xenstore and the event channel device, binds a port for dom0, and watches
- * dom0's nodes. If `past` is still valid, takes it and its fd over instead of binding a
- * port. Returns 0, or negative errno with `error` set; release `*ret` with
- * channel_close().
+ * Opens xenstore and the event channel device, binds a port for dom0, and watches dom0's
+ * nodes. If the event channel `past` still exists, no port is bound, but that channel is
+ * taken over together with its fd. Returns 0, or negative errno with `error` set; release `*ret`
+ * with channel_close().
  */
 int channel_open_xen(const struct channel_past *past, struct channel **ret, struct error *error);
 
+/* The size of the text of a node, with its NUL; a longer text is cut off. */
 #define CHANNEL_TEXT_MAX (PROTOCOL_DETAIL_MAX + 1)
 
 /*
- * Reads nodes of this guest for display, without a channel; an absent node is "".
- * Returns 0, or negative errno with `error` set.
+ * Reads nodes of this guest for display, without opening a channel. `ret` has one text per
+ * node, which is "" if the node does not exist. Returns 0, or negative errno with `error`
+ * set.
  */
 int channel_peek_xen(const char *const *nodes, size_t n_nodes, char (*ret)[CHANNEL_TEXT_MAX],
 		     struct error *error);
 
-/* NULL is a no-op. */
+/* Closes a channel of channel_open_xen(). NULL is a no-op. */
 void channel_close(struct channel *channel);
 
 #endif

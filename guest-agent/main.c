@@ -34,6 +34,7 @@
 /* The name of the event channel in systemd's file descriptor store. */
 #define STORED_NAME "evtchn"
 
+/* The file in the agent's directory on /run that contains the port of the event channel. */
 #define PORT_FILE "port"
 
 struct program {
@@ -51,15 +52,19 @@ struct program {
 static const char usage[] =
 	"Usage: pmcoord-agent [OPTION…]\n"
 	"Quiesces the processes and PCI devices of this Xen guest when dom0 suspends\n"
-	"the host, and restores them on resume. Normally run by systemd.\n"
+	"the host, and restores them on resume. Normally run by systemd, without\n"
+	"options: the agent then serves dom0's requests until it is stopped.\n"
 	"\n"
 	"      --dry-run      show what a suspend would stop or keep, and why\n"
-	"      --test         quiesce and restore this guest without suspending it\n"
-	"      --status       show the state that the running agent has published\n"
-	"      --restore      restore what an agent that died has stopped\n"
-	"      --json         print the output of the options above as JSON\n"
-	"      --config FILE  read FILE instead of " PMCOORD_SYSCONFDIR "/pmcoord/agent.conf\n"
-	"  -v, --verbose      log each published state\n"
+	"      --test         quiesce and restore this guest without suspending it, and\n"
+	"                     show how long each step took\n"
+	"      --status       show the state that the running agent has published to\n"
+	"                     dom0, and how the last cycle ended\n"
+	"      --restore      restore what an agent that died has stopped or frozen\n"
+	"      --json         print the output of --dry-run, --test or --status as JSON\n"
+	"      --config FILE  read the settings from FILE, not from\n"
+	"                     " PMCOORD_SYSCONFDIR "/pmcoord/agent.conf\n"
+	"  -v, --verbose      also log each state that is published to dom0\n"
 	"  -h, --help         show this text\n"
 	"      --version      show the version\n";
 
@@ -72,13 +77,16 @@ static void print_problem(void *data, const char *problem)
 
 /* ---- The service ---- */
 
-/* An agent_setup.notify_systemd. NOTIFY_SOCKET stays in the environment for later calls. */
+/* Implements agent_setup.notify_systemd. NOTIFY_SOCKET stays set, for later calls. */
 static void notify_systemd(const char *state)
 {
 	(void)sd_notify(0, state);
 }
 
-/* Stores the channel with systemd and its port on /run: both survive a restart of the agent. */
+/*
+ * Stores the event channel with systemd and its port on /run, so that both survive a
+ * restart of the agent. A failure is ignored: the next agent then binds a new port.
+ */
 static void store_channel(const struct channel *channel, const struct roots *roots)
 {
 	char path[FILE_PATH_MAX], text[24];
@@ -90,7 +98,7 @@ static void store_channel(const struct channel *channel, const struct roots *roo
 	(void)descriptor_store_put(STORED_NAME, channel->event_fd);
 }
 
-/* The event channel that an earlier agent process has stored with systemd. */
+/* Returns the event channel that an earlier agent process has stored; its fd is -1 if none. */
 static struct channel_past find_channel(const struct roots *roots)
 {
 	_cleanup_(closep) int fd = descriptor_store_take(STORED_NAME);
@@ -119,7 +127,8 @@ static void lock_memory(struct program *program)
 	int r = memory_lock(program->event);
 
 	if (r < 0)
-		log_line(&program->log, LOG_LEVEL_WARNING, "cannot lock memory: %s, ignoring",
+		log_line(&program->log, LOG_LEVEL_WARNING,
+			 "cannot lock memory: %s; a cycle may have to read from a disk",
 			 strerror(-r));
 }
 
@@ -190,7 +199,7 @@ static int run_self_test(struct program *program, struct error *error)
 	if (r == 0)
 		r = self_test_run(&program->setup, program->engine, &result);
 	if (r < 0) {
-		error_set(error, r, "cannot run the test: %s", strerror(-r));
+		error_set(error, r, "cannot run the self-test: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_ROLLED_BACK;
 	}
 	report_self_test(&result, program->engine, program->json);
@@ -210,7 +219,7 @@ static int run_restore(struct program *program, struct error *error)
 	if (r == 0)
 		r = restore_leftovers(&program->setup, program->engine, &result);
 	if (r < 0) {
-		error_set(error, r, "cannot restore: %s", strerror(-r));
+		error_set(error, r, "cannot undo the unfinished cycle: %s", strerror(-r));
 		return r == -EBUSY ? EXIT_BUSY : EXIT_ROLLED_BACK;
 	}
 	if (result.detail[0] != '\0')
@@ -226,7 +235,7 @@ static int prepare(struct program *program, struct error *error)
 	sigset_t blocked;
 	int r = 0;
 
-	/* Before any thread is created: the event loop handles these signals. */
+	/* The event loop handles these signals, so they are blocked before any thread exists. */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
@@ -240,7 +249,7 @@ static int prepare(struct program *program, struct error *error)
 		r = settings_read(&program->settings, program->config ? program->config : config,
 				  print_problem, program, error);
 	if (r == -EBADMSG)
-		return error_set(error, r, "not started: fix %s first",
+		return error_set(error, r, "not started, because %s has errors: correct them first",
 				 program->config ? program->config : config);
 	if (r == 0)
 		r = journal_load(&program->journal, program->roots, error);
@@ -266,6 +275,7 @@ static const struct {
 	const char *name;
 	int (*run)(struct program *program, struct error *error);
 } modes[] = {
+	/* parse_options() has an option with OPTION_MODE + index for each but the last. */
 	{ "dry-run", show_plan },
 	{ "test", run_self_test },
 	{ "status", show_status },
@@ -273,7 +283,7 @@ static const struct {
 	{ "", serve },
 };
 
-/* Returns the mode's index, or -1 to exit with *ret_status. */
+/* Returns an index of modes[], or -1 if the program must exit with `*ret_status`. */
 static int parse_options(struct program *program, int argc, char **argv, int *ret_status)
 {
 	static const struct option options[] = {

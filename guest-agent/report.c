@@ -20,7 +20,10 @@
 #include "channel.h"
 #include "engine/hooks.h"
 
-/* Prints and releases an object; `status` is that of what was added to it. */
+/*
+ * Prints an object and releases it. `status` is the result of adding its members; if it
+ * is negative, nothing is printed. Returns 0 or negative errno.
+ */
 static int print_json(struct json_object *object, int status)
 {
 	int r = status < 0 ? status : json_print(object, stdout);
@@ -47,7 +50,7 @@ static const char *action_name(const struct pci_function *function)
 	return function->risk ? "KEEP" : "keep";
 }
 
-/* Would the cgroup be frozen? If not, `ret` is the reason, else "". */
+/* Would a cycle freeze the cgroup? If not, `ret` is the reason, else "". */
 static bool would_freeze(const struct roots *roots, const char *cgroup, char *ret, size_t size)
 {
 	struct error error = { 0 };
@@ -77,7 +80,7 @@ struct plan {
 	struct module_list modules;
 };
 
-/* Would the network manager be notified? */
+/* Would a cycle notify the network manager? */
 static bool would_notify(const struct engine_setup *setup, enum manager manager)
 {
 	return setup->settings->network_manager != NETWORK_MANAGER_NO &&
@@ -88,7 +91,7 @@ static const enum manager all_managers[] = { MANAGER_NETWORKD, MANAGER_NETWORK_M
 
 static void print_function(const struct roots *roots, const struct pci_function *function)
 {
-	const char *early = function->early ? "before processes are frozen" : "";
+	const char *early = function->early ? "stopped before processes are frozen" : "";
 	bool has_why = function->reason[0] || early[0];
 	char links[64];
 
@@ -102,7 +105,8 @@ static void print_function(const struct roots *roots, const struct pci_function 
 		printf("%s\n", links);
 }
 
-static const char risk_text[] = "KEEP: in use or not understood; may not survive the host's sleep.";
+static const char risk_text[] = "KEEP: the function is in use, or its use is not understood.\n"
+				"      It may not work after the host's sleep.";
 
 static void print_plan(const struct plan *plan)
 {

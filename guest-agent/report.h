@@ -9,11 +9,11 @@
 #include "engine/self-test.h"
 
 /*
- * The output of --dry-run, --status and --test on stdout, as text or as JSON. All
- * return 0 or negative errno.
+ * Prints the output of --dry-run, --status and --test to stdout, as text or as JSON. All
+ * functions return 0 or negative errno.
  */
 
-/* Prints what a cycle would stop and keep, and why. Changes nothing. */
+/* Prints what a cycle would stop and keep, and why. Stops nothing. */
 int report_plan(const struct engine_setup *setup, bool json, struct error *error);
 
 /* Prints what the running agent has published, and the final state of its last cycle. */

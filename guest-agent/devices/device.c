@@ -17,20 +17,21 @@
 #include "devices/disks.h"
 
 /*
- * Pauses before the second, third, … try: short first, for a device that is ready
- * soon, then longer.
+ * The pauses before the second, third, … try of a start. The first ones are short, because
+ * some devices become ready soon. A device that fails after the last pause is lost.
  */
 static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000, 6000000 };
 
-/* From this try on the function is reset first. */
-#define RESET_FROM_TRY 2
+/* The number of failed tries after which the function is reset before each further try. */
+#define RESET_AFTER_TRIES 2
 
 /*
- * How long a try waits for network interfaces: loading firmware takes seconds,
- * finding USB adapters two or three. The rest of the start's time limit is for the
- * child's report.
+ * The maximum time that a try waits for network interfaces: loading firmware takes seconds,
+ * finding USB adapters takes two or three.
  */
 #define LINKS_WAIT_US 6000000ull
+
+/* The part of the start's time limit that is left for the child's report. */
 #define REPORT_TIME_US 200000ull
 
 const struct device_ops device_ops_of_system = {
@@ -51,12 +52,12 @@ struct device {
 	char text[TASK_TEXT_MAX];
 	enum device_state state;
 	struct task *task;
-	sd_event_source *timer; /* the next try, or the time limit of a stuck stop */
-	unsigned int tries;
-	bool start_wanted;
-	bool late; /* was reported as lost: `done` is not called again */
+	sd_event_source *timer; /* for the next try, or the time limit of a stop that hangs */
+	unsigned int tries; /* failed tries of the start */
+	bool start_wanted; /* device_start() was called */
+	bool late; /* was reported as lost, so `done` is not called again */
 	uint64_t start_us;
-	uint64_t end_us; /* of the start */
+	uint64_t end_us; /* when the start ended; 0 before */
 	device_done_fn done;
 	void *userdata;
 };
@@ -68,7 +69,7 @@ static bool is_bound(const struct roots *roots, const char *address)
 
 /* ---- In the child ---- */
 
-/* Writes to <sys>/bus/pci/<kind>/<name>/<attribute>. */
+/* Writes to <sys>/bus/pci/<kind>/<name>/<attribute>. Returns 0 or negative errno. */
 static int write_attribute(const struct device *device, const char *kind, const char *name,
 			   const char *attribute, const char *text)
 {
@@ -80,8 +81,8 @@ static int write_attribute(const struct device *device, const char *kind, const 
 }
 
 /*
- * How the function's disks are used now: a disk may have been mounted after the
- * inventory was read.
+ * Returns how the function's disks are used now, because a disk may have been mounted after
+ * the inventory was read. `ret` is the reason.
  */
 static enum disk_use find_use(const struct device *device, char *ret, size_t size)
 {
@@ -111,17 +112,21 @@ static void stop_body(void *data, struct task_report *report)
 		snprintf(report->text, sizeof(report->text), "is in use now: %s", use);
 		return;
 	}
-	/* In the child: a driver that hangs may hold the rtnl lock, which this needs. */
+	/*
+	 * The links are saved in the child, because this needs the kernel's rtnl lock, which a
+	 * driver that hangs may hold.
+	 */
 	r = context->ops->links_save(context->roots, device->address);
 	if (r < 0) {
 		report->r = r;
-		snprintf(report->text, sizeof(report->text), "its interfaces cannot be saved: %s",
+		snprintf(report->text, sizeof(report->text),
+			 "cannot be unbound, because its interfaces cannot be saved: %s",
 			 strerror(-r));
 		return;
 	}
 	context->ops->links_down(context->roots, device->address);
 	r = write_attribute(device, "devices", device->address, "driver/unbind", device->address);
-	/* Another program has unbound it. */
+	/* Another program has unbound the driver. */
 	if (r < 0 && !is_bound(context->roots, device->address))
 		r = 0;
 	report->r = r;
@@ -137,15 +142,16 @@ static int bind_driver(const struct device *device)
 	if (is_bound(context->roots, device->address))
 		return 0;
 	r = write_attribute(device, "drivers", device->driver, "bind", device->address);
-	/* Loading its module has bound it. */
+	/* The driver was bound when its module was loaded. */
 	if (r < 0 && is_bound(context->roots, device->address))
 		r = 0;
 	return r;
 }
 
 /*
- * Prepares a further try: unbinds a device that was bound without its interfaces,
- * and compacts memory, because large allocations often fail after a long uptime.
+ * Prepares a try after a failed one: unbinds a driver that was bound but did not create its
+ * interfaces, and compacts memory, because large allocations often fail after a long
+ * uptime. Does nothing if the function has a disk that is or may be in use.
  */
 static void prepare_try(const struct device *device)
 {
@@ -161,8 +167,8 @@ static void prepare_try(const struct device *device)
 	if (context->compact_memory &&
 	    file_path(path, "%s/sys/vm/compact_memory", context->roots->proc) == 0)
 		(void)context->ops->write(path, "1");
-	/* Not every function can be reset; the bind may succeed without it. */
-	if (device->tries >= RESET_FROM_TRY)
+	/* A failure is ignored: not every function can be reset, and the bind may still succeed. */
+	if (device->tries >= RESET_AFTER_TRIES)
 		(void)write_attribute(device, "devices", device->address, "reset", "1");
 }
 
@@ -186,7 +192,7 @@ static void start_body(void *data, struct task_report *report)
 	struct netlink monitor = { .fd = -1 };
 	int r;
 
-	/* Opened before the driver creates its interfaces, so that none is missed. */
+	/* The monitor is opened before the driver creates interfaces, so that it misses none. */
 	r = netlink_open(&monitor, RTMGRP_LINK);
 	if (r < 0) {
 		report->r = r;
@@ -241,7 +247,7 @@ static void finish(struct device *device, enum device_state state, int r)
 	device->state = state;
 	if (state == DEVICE_RESTORED || state == DEVICE_LOST)
 		device->end_us = clock_now_us();
-	/* Interfaces may have other names now, or be in another network namespace. */
+	/* List the links again: they may have other names, or be in another network namespace. */
 	if (state == DEVICE_RESTORED)
 		list_links(device);
 	if (!late)
@@ -261,14 +267,14 @@ static void take_text(struct device *device, const struct task_result *result, c
 
 static int try_start(struct device *device);
 
-/* A start that fails at once ends with DEVICE_LOST. */
+/* Starts the device. If no child process can be started, the device is lost at once. */
 static void start_or_lose(struct device *device)
 {
 	int r = try_start(device);
 
 	if (r < 0) {
-		snprintf(device->text, sizeof(device->text), "cannot start a child to bind it: %s",
-			 strerror(-r));
+		snprintf(device->text, sizeof(device->text),
+			 "cannot start a child process to bind the driver: %s", strerror(-r));
 		finish(device, DEVICE_LOST, r);
 	}
 }
@@ -279,8 +285,8 @@ static void on_stopped(void *userdata, const struct task_result *result)
 	int r = result->timed_out ? -ETIMEDOUT : result->silent ? -EIO : result->report.r;
 
 	take_text(device, result,
-		  result->timed_out ? "its driver hangs while it is unbound"
-				    : "the child that unbinds it died");
+		  result->timed_out ? "cannot be unbound: the driver hangs"
+				    : "cannot be unbound: the child process died");
 	if (device->start_wanted && !result->timed_out) {
 		start_or_lose(device);
 		return;
@@ -338,7 +344,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		start_or_lose(device);
 		return 0;
 	}
-	/* Its stop hung until the time limit. */
+	/* The stop still hangs at its time limit. */
 	finish(device, DEVICE_LOST, -ETIMEDOUT);
 	return 0;
 }
@@ -378,11 +384,11 @@ static void on_started(void *userdata, const struct task_result *result)
 	int r = result->timed_out ? -ETIMEDOUT : result->silent ? -EIO : result->report.r;
 
 	take_text(device, result,
-		  result->timed_out ? "its driver hangs while it is bound"
-				    : "the child that binds it died");
+		  result->timed_out ? "cannot be bound: the driver hangs"
+				    : "cannot be bound: the child process died");
 	if (r == 0 && !bound) {
 		r = -ENODEV;
-		snprintf(device->text, sizeof(device->text), "%s has unbound itself",
+		snprintf(device->text, sizeof(device->text), "the driver %s has unbound itself",
 			 device->driver);
 	}
 	device->tries++;
@@ -422,7 +428,7 @@ int device_start(struct device *device, device_done_fn done, void *userdata)
 	device->start_us = clock_now_us();
 	device->tries = 0;
 	device->start_wanted = true;
-	/* The start follows when the stop has ended, see on_stopped() and on_unstuck(). */
+	/* on_stopped() or on_unstuck() starts the device when the stop has ended. */
 	if (runs)
 		return set_timer(device, device->context->stuck_timeout_us);
 	return try_start(device);

@@ -14,10 +14,11 @@
 #include "devices/usage.h"
 
 /*
- * Stops one PCI function before the suspend and starts it after it. Each step that
- * may hang in the kernel runs in a child (task.h). A start that fails is tried
- * again, later after a reset of the function, until it succeeds or its time limit
- * has passed. A function with a disk in use is neither unbound nor reset.
+ * Stops one PCI function before the suspend (unbinds its driver), and starts the function
+ * after the resume. Each step that may hang in the kernel runs in a child process (task.h).
+ * A start that fails is tried again until it succeeds or its time limit has passed; from
+ * the third try on, the function is reset first. A function with a disk in use is neither
+ * unbound nor reset.
  *
  *   stopping ──> stopped ──> starting ──> restored
  *      │            ^  ^         │ │
@@ -46,19 +47,19 @@ struct device_context {
 	usage_claimed_fn claimed;
 	struct log *log;
 	uint64_t stop_timeout_us;
-	uint64_t start_timeout_us; /* all tries together */
-	/* How long a start waits for a stop that hangs in the kernel. */
+	uint64_t start_timeout_us; /* for all tries together */
+	/* The maximum time that a start waits for a stop that hangs in the kernel. */
 	uint64_t stuck_timeout_us;
-	bool compact_memory; /* before a second try */
+	bool compact_memory; /* compact memory before the second and each further try */
 };
 
 enum device_state {
-	DEVICE_UP,
+	DEVICE_UP, /* not stopped in this cycle */
 	DEVICE_STOPPING,
-	DEVICE_STUCK, /* the child that stops it hangs in the kernel */
+	DEVICE_STUCK, /* the child that unbinds the driver hangs in the kernel */
 	DEVICE_STOPPED,
 	DEVICE_STARTING,
-	DEVICE_WAITING, /* for the next try */
+	DEVICE_WAITING, /* until the next try of the start */
 	DEVICE_RESTORED,
 	DEVICE_LOST, /* not restored within the time limit */
 };
@@ -66,27 +67,30 @@ enum device_state {
 struct device;
 
 /*
- * Called when a stop has ended (r: 0, or negative errno with the reason in
- * device_text()), and when a start has ended (0: restored, with the differences in
- * device_text(); negative errno: lost). If a lost device is restored later, that is
- * only logged.
+ * Called when a stop has ended (r: 0, or negative errno with the reason in device_text()),
+ * and when a start has ended (r: 0 if the device is restored, with the differences in
+ * device_text(); negative errno if the device is lost). If a lost device is restored later,
+ * this is logged, but the function is not called again.
  */
 typedef void (*device_done_fn)(void *userdata, struct device *device, int r);
 
-/* `context` must outlive the device. Returns 0 or -ENOMEM; release: device_free(). */
+/*
+ * Creates the device of one PCI function. `context` must outlive the device. Returns 0 or
+ * -ENOMEM; release `*ret` with device_free().
+ */
 int device_new(const struct device_context *context, const char *address, const char *driver,
 	       struct device **ret);
 
 /*
- * Saves the settings that are lost with the driver, and unbinds it. Returns 0 or
- * negative errno; `done` is called later, and not at all after a failure.
+ * Saves the settings that are lost with the driver, and unbinds the driver. Returns 0, and
+ * `done` is called later; or negative errno, and `done` is not called.
  */
 int device_stop(struct device *device, device_done_fn done, void *userdata);
 
 /*
- * Binds the driver and restores the saved settings, from any state; if its stop is
- * under way, after that. Returns 0 or negative errno; `done` is called later, unless
- * the device is freed before.
+ * Binds the driver and restores the saved settings. Can be called in any state; if a stop is
+ * under way, the start follows when that has ended. Returns 0, and `done` is called later,
+ * unless the device is freed before; or negative errno, and `done` is not called.
  */
 int device_start(struct device *device, device_done_fn done, void *userdata);
 
@@ -94,16 +98,16 @@ enum device_state device_state(const struct device *device);
 const char *device_address(const struct device *device);
 const char *device_driver(const struct device *device);
 
-/* What failed, or what differs from before the stop; "" if nothing. */
+/* Returns what failed, or what differs from before the stop; "" if there is neither. */
 const char *device_text(const struct device *device);
 
-/* The names of its network interfaces, "" if it has none. */
+/* Returns the names of the PCI function's network interfaces; "" if there are none. */
 const char *device_links(const struct device *device);
 
-/* The duration of the start, or its duration so far; 0 before it. */
+/* Returns the duration of the start, so far if the start is under way; 0 before the start. */
 uint64_t device_start_duration_us(const struct device *device);
 
-/* Kills the child that is running for it. NULL is a no-op. */
+/* Frees the device, and kills its child process if one is running. NULL is a no-op. */
 void device_free(struct device *device);
 
 #endif

@@ -17,13 +17,14 @@ static const char *const classes[] = {
 	"block", "nvme", "nvme-generic", "scsi_generic", "bsg", "scsi_tape", "scsi_changer",
 };
 
+/* The index of "block" in classes[]. */
 #define CLASS_BLOCK 0
 
 struct reader {
 	const struct roots *roots;
 	struct disk_list *list;
 	size_t class;
-	int failure; /* -ENOMEM */
+	int failure; /* -ENOMEM if the list could not be extended */
 };
 
 bool disk_has_number(const struct disk *disk, const struct device_number *number)
@@ -48,7 +49,7 @@ static void set_incomplete(struct disk_list *list, const char *what, int r)
 {
 	if (list->incomplete[0] == '\0')
 		snprintf(list->incomplete, sizeof(list->incomplete),
-			 "cannot read sysfs of %.60s: %s", what, strerror(-r));
+			 "cannot read %.60s in sysfs: %s", what, strerror(-r));
 }
 
 static bool is_hidden(const struct reader *reader, const struct disk *disk)
@@ -59,7 +60,7 @@ static bool is_hidden(const struct reader *reader, const struct disk *disk)
 	       file_read_number(&hidden, "%s/hidden", disk->directory) == 0 && hidden == 1;
 }
 
-/* Returns NULL if out of memory. */
+/* Appends an empty entry. Returns NULL if out of memory. */
 static struct disk *append(struct disk_list *list)
 {
 	struct disk *disks = realloc(list->disks, (list->n_disks + 1) * sizeof(*disks));
@@ -84,7 +85,7 @@ static int add_disk(struct reader *reader, const char *name, const char *directo
 	r = file_read(disk->number.text, sizeof(disk->number.text), "%s/dev", directory);
 	if (r > 0 || is_hidden(reader, disk))
 		return 0;
-	/* Removed since it was listed. */
+	/* The disk was removed since it was listed. */
 	if (!file_exists("%s", directory))
 		reader->list->n_disks--;
 	else
@@ -104,7 +105,7 @@ static int take_entry(void *data, int list, const char *name)
 	if (r == 0 &&
 	    (strlen(name) >= sizeof(disk->name) || strlen(directory) >= sizeof(disk->directory)))
 		r = -ENAMETOOLONG;
-	/* Removed since it was listed. */
+	/* The disk was removed since it was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0) {
@@ -125,7 +126,10 @@ static bool has_name(const struct disk_list *list, const char *name)
 	return false;
 }
 
-/* nvme0c1n2 is the path by controller 1 to disk nvme0n2 of subsystem 0. */
+/*
+ * Sets a path of NVMe multipath to DISK_UNKNOWN if its disk is not in the list. nvme0c1n2 is
+ * the path by controller 1 to disk nvme0n2 of subsystem 0.
+ */
 static void check_path(const struct disk_list *list, struct disk *disk)
 {
 	unsigned int subsystem, controller, number;
@@ -155,7 +159,7 @@ int disk_list_read(struct disk_list *ret, const struct roots *roots)
 			disk_list_done(ret);
 			return reader.failure;
 		}
-		/* Every kernel has block devices; the others are optional. */
+		/* Every kernel has the class of block devices; the other classes may be absent. */
 		if (r < 0 && (r != -ENOENT || reader.class == CLASS_BLOCK))
 			set_incomplete(ret, classes[reader.class], r);
 	}

@@ -9,26 +9,27 @@
 #include "guest/files.h"
 
 /*
- * The nodes through which the data of disks can be reached: block devices, and
- * the character devices that send commands past them (nvme, sg, bsg, st, ch).
+ * Lists the device nodes through which the data of disks can be reached: block devices, and
+ * the character devices that send commands to a disk directly (nvme, sg, bsg, st, ch).
  */
 
-/* In ascending order: of several, the last one counts. */
+/* How a disk is used, in ascending order. If a disk has several uses, the highest counts. */
 enum disk_use {
 	DISK_UNUSED,
-	DISK_UNKNOWN, /* something cannot be read */
+	DISK_UNKNOWN, /* may be in use: something about the disk cannot be read */
 	DISK_IN_USE,
 };
 
 struct disk {
 	char name[64];
-	char directory[FILE_PATH_MAX]; /* as by realpath */
-	/* "" for a path of NVMe multipath, whose disk belongs to its subsystem. */
+	char directory[FILE_PATH_MAX]; /* in sysfs, by realpath(3) */
+	/* "" for a hidden path of NVMe multipath: only the subsystem's disk has a number. */
 	struct device_number number;
 	enum disk_use use;
-	char text[128]; /* "mounted on /srv", "cannot be opened: …" */
+	char text[128]; /* describes the use: "mounted on /srv", "cannot be opened: …" */
 };
 
+/* The size of a reason, with its NUL; a longer one is cut off. */
 #define DISK_REASON_MAX 128
 
 struct disk_list {
@@ -38,10 +39,10 @@ struct disk_list {
 };
 
 /*
- * Lists the disks beneath PCI functions and those of NVMe multipath; any other
- * belongs to no function, or is stacked on these. What cannot be read makes the list
- * incomplete, or a disk DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret` with
- * disk_list_done().
+ * Lists the disks beneath PCI functions and those of NVMe multipath. All other disks belong
+ * to no PCI function, or are stacked on the listed ones. If something cannot be read,
+ * `incomplete` says so, or the disk is DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret`
+ * with disk_list_done().
  */
 int disk_list_read(struct disk_list *ret, const struct roots *roots);
 void disk_list_done(struct disk_list *list);
@@ -49,7 +50,7 @@ void disk_list_done(struct disk_list *list);
 /* Does the disk have this device number? */
 bool disk_has_number(const struct disk *disk, const struct device_number *number);
 
-/* Records a use with its text, unless the recorded one is at least as strong. */
+/* Records a use and its text, unless the recorded use is at least as high. */
 void disk_set_use(struct disk *disk, enum disk_use use, const char *format, ...) _printf_(3, 4);
 
 #endif

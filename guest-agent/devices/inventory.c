@@ -14,12 +14,12 @@
 #include "devices/disks.h"
 #include "devices/storage.h"
 
-/* Base classes, pci_ids.h. */
+/* Base classes of PCI functions, from linux/pci_ids.h. */
 #define CLASS_STORAGE 0x01
 #define CLASS_DISPLAY 0x03
 #define CLASS_MULTIMEDIA 0x04
 #define CLASS_BRIDGE 0x06
-/* Base class and subclass. */
+/* A base class with its subclass. */
 #define CLASS_FIBRE_CHANNEL 0x0c04
 
 #define VENDOR_VIRTIO 0x1af4
@@ -44,8 +44,8 @@ const char *pci_class_name(uint32_t class)
 }
 
 /*
- * Functions that QEMU emulates in every HVM guest and that are never passed through.
- * S3 does not affect them.
+ * Is this a PCI function that QEMU emulates in HVM guests, and that is never passed through?
+ * S3 of the host does not affect such a function.
  */
 static bool is_emulated(uint64_t vendor, uint64_t device)
 {
@@ -78,7 +78,7 @@ struct reader {
 	const struct roots *roots;
 	const struct settings *settings;
 	usage_claimed_fn claimed;
-	bool hvm; /* the Xen platform device is there */
+	bool hvm; /* the guest has the Xen platform device */
 	bool usage_is_read;
 	struct usage usage;
 };
@@ -114,7 +114,7 @@ static bool is_named(const struct device_rule *rule)
 	return has_action(rule) && !strpbrk(rule->pattern, "*?[\\");
 }
 
-/* The use of its disks; DISK_UNKNOWN if not all of them are visible. */
+/* Returns the use of the function's disks; DISK_UNKNOWN if not all disks are visible. */
 static enum disk_use find_use(struct reader *reader, const struct pci_function *function,
 			      const char *directory, char *ret, size_t size)
 {
@@ -125,7 +125,7 @@ static enum disk_use find_use(struct reader *reader, const struct pci_function *
 		return use;
 	r = storage_is_understood(reader->roots, directory, ret, size);
 	if (r < 0)
-		snprintf(ret, size, "cannot read sysfs of its disks: %s", strerror(-r));
+		snprintf(ret, size, "cannot read its disks in sysfs: %s", strerror(-r));
 	return r == 1 ? DISK_UNUSED : DISK_UNKNOWN;
 }
 
@@ -145,7 +145,7 @@ static int decide_by_use(struct reader *reader, struct pci_function *function,
 	}
 	found = find_use(reader, function, directory, use, sizeof(use));
 	snprintf(reason, sizeof(reason), "use not understood: %s", use);
-	/* A rule cannot override this, because data would be lost. */
+	/* No rule overrides the use of a disk, because data would be lost. */
 	if (found == DISK_IN_USE)
 		keep(function, true, use);
 	else if (found == DISK_UNKNOWN && !is_named(function->rule))
@@ -196,7 +196,7 @@ static int decide(struct reader *reader, struct pci_function *function, uint64_t
 	return decide_by_use(reader, function, directory);
 }
 
-/* Fills in a function; returns false if it has no driver. */
+/* Reads a PCI function. Returns false if the function has no driver or cannot be read. */
 static bool read_function(const struct roots *roots, const char *address, struct pci_function *ret,
 			  uint64_t *ret_vendor, uint64_t *ret_device)
 {
@@ -243,7 +243,7 @@ static int add_function(struct inventory *inventory, struct reader *reader, cons
 	if (!read_function(reader->roots, address, &function, &vendor, &device))
 		return 0;
 	r = decide(reader, &function, vendor, device);
-	/* Removed since the directory was listed. */
+	/* The function was removed since the directory was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

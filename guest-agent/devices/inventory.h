@@ -11,20 +11,21 @@
 #include "devices/usage.h"
 
 /*
- * Lists the PCI functions that have a driver, and decides what a cycle does with
- * each. Changes nothing, so --dry-run shows what a cycle does.
+ * Lists the PCI functions that have a driver, and decides what a cycle does with each.
+ * Changes nothing, so --dry-run can show the decisions of a cycle.
  *
  * Devices=auto unbinds every function except
  *   - bridges, virtio and Xen functions, and functions that a device model emulates
- *     beside the Xen platform device: the sleep does not affect them;
+ *     beside the Xen platform device, because the sleep does not affect these;
  *   - a GPU in use, a function that leads to a disk in use (usage.h), and a function
- *     whose use is not understood: something about a disk cannot be read, or not all
- *     disks of a storage function are visible (storage.h). Keeping these is a risk.
+ *     whose use is not understood, because something about a disk cannot be read or not
+ *     all disks of a storage function are visible (storage.h). To keep one of these is a
+ *     risk: the function may not work after the sleep.
  *
- * A rule that names a function without wildcards also unbinds one whose use is not
- * understood. No rule unbinds a function with a disk in use.
+ * A rule that names a function without wildcards unbinds the function even if its use is
+ * not understood. No rule unbinds a function with a disk in use.
  *
- * Sound and video devices are stopped before processes are frozen: some of their
+ * Sound and video devices are stopped before processes are frozen, because some of their
  * drivers wait until files are closed, which a frozen process never does.
  */
 
@@ -32,12 +33,12 @@ struct pci_function {
 	char address[16]; /* "0000:00:04.0" */
 	char driver[64];
 	char identity[12]; /* "8086:10d3" */
-	uint32_t class; /* base class, subclass, interface */
-	/* Never DEVICE_AUTO. Only DEVICE_UNBIND and DEVICE_MODULE stop the function. */
+	uint32_t class; /* base class, subclass and interface: a byte each */
+	/* Not DEVICE_AUTO. Only DEVICE_UNBIND and DEVICE_MODULE stop the function. */
 	enum device_action action;
-	const struct device_rule *rule; /* or NULL */
-	bool early; /* stopped before the freeze */
-	bool risk; /* kept, though it may not survive the sleep */
+	const struct device_rule *rule; /* the rule that matches, or NULL */
+	bool early; /* stopped before processes are frozen */
+	bool risk; /* kept, although it may not work after the sleep */
 	char reason[192]; /* why it is kept, or "" */
 };
 
@@ -47,15 +48,15 @@ struct inventory {
 };
 
 /*
- * `claimed` is as for usage_read(). Reads nothing else if there is no PCI function.
- * Returns 0 or negative errno; release `ret` with inventory_done().
+ * Fills `ret`. `claimed` is as for usage_read(). Disks are not read if there is no PCI
+ * function that may be stopped. Returns 0 or negative errno; release `ret` with inventory_done().
  */
 int inventory_read(struct inventory *ret, const struct roots *roots,
 		   const struct settings *settings, usage_claimed_fn claimed);
 
 void inventory_done(struct inventory *inventory);
 
-/* The name of a function's class for messages: "network", "disk", "display", … */
+/* Returns the name of a PCI function's class for messages: "network", "disk", "display", … */
 const char *pci_class_name(uint32_t class);
 
 #endif

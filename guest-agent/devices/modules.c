@@ -10,7 +10,10 @@
 
 #include "pmcoord/cleanup.h"
 
-/* sysfs lists modules with underscores; modprobe(8) takes either. */
+/*
+ * Writes a module's name as sysfs lists it, with underscores instead of dashes, to `ret`.
+ * modprobe(8) accepts both spellings.
+ */
 static void format_listed(char *ret, const char *name)
 {
 	snprintf(ret, MODULE_NAME_MAX, "%s", name);
@@ -27,8 +30,9 @@ static bool is_loaded(const struct roots *roots, const char *name)
 }
 
 /*
- * Would a function that is kept lose its driver? The kernel does not count
- * disks of NVMe multipath as users of their controller's driver.
+ * Would a PCI function that is kept lose its driver if the module was unloaded? The kernel
+ * does not always prevent this, because it does not count disks of NVMe multipath as users
+ * of their controller's driver.
  */
 static bool is_kept(const struct roots *roots, const struct inventory *inventory, const char *name)
 {
@@ -71,7 +75,7 @@ static int add_name(struct module_list *list, const struct roots *roots,
 	return 0;
 }
 
-/* A rule's own list, or the driver's module. */
+/* Adds the modules of a function: those in its rule, or else the module of its driver. */
 static int add_of_function(struct module_list *list, const struct roots *roots,
 			   const struct inventory *inventory, const struct pci_function *function)
 {
@@ -82,7 +86,7 @@ static int add_of_function(struct module_list *list, const struct roots *roots,
 	if (!function->rule || !function->rule->modules) {
 		r = file_link_name(name, sizeof(name), "%s/bus/pci/drivers/%s/module", roots->sys,
 				   function->driver);
-		/* Built into the kernel. */
+		/* A driver that is built into the kernel has no module. */
 		return r < 0 ? 0 : add_name(list, roots, inventory, name);
 	}
 	copy = strdup(function->rule->modules);
@@ -126,7 +130,7 @@ static void module_body(void *data, struct task_report *report)
 	else
 		execl(run->modprobe, "modprobe", "-r", "--", run->name, (char *)NULL);
 	report->r = -errno;
-	snprintf(report->text, sizeof(report->text), "cannot run %s: %s", run->modprobe,
+	snprintf(report->text, sizeof(report->text), "failed: cannot run %s: %s", run->modprobe,
 		 strerror(errno));
 }
 

@@ -14,6 +14,7 @@
 
 /* Unloads kernel modules for the time of a suspend and loads them again, by modprobe(8). */
 
+/* The size of a module's name, with its NUL; a module with a longer name is left out. */
 #define MODULE_NAME_MAX 64
 
 struct module_list {
@@ -22,9 +23,9 @@ struct module_list {
 };
 
 /*
- * Lists the modules of UnloadModules=, then those of functions with
- * Action=module, without those that are not loaded. Returns 0 or negative errno;
- * release `ret` with module_list_done().
+ * Lists the modules of UnloadModules=, then those of PCI functions with Action=module.
+ * Modules that are not loaded, and those that a kept function needs, are left out. Returns 0
+ * or negative errno; release `ret` with module_list_done().
  */
 int module_list_make(struct module_list *ret, const struct roots *roots,
 		     const struct settings *settings, const struct inventory *inventory);

@@ -14,11 +14,12 @@ struct walk {
 	open_file_fn take;
 	void *data;
 	const char *pid;
-	char *last; /* PATH_MAX bytes: a library is mapped several times in a row */
-	int failure; /* of a process whose files cannot be read */
+	/* The last path (PATH_MAX bytes): a library is mapped several times in a row. */
+	char *last;
+	int failure; /* negative errno of a process whose files could not be read */
 };
 
-/* The process has ended or closed the file since it was listed. */
+/* Does `r` mean that the process has ended, or closed the file, since it was listed? */
 static bool is_gone(int r)
 {
 	return r == -ENOENT || r == -ESRCH;
@@ -47,7 +48,10 @@ static int take_link(void *data, int directory, const char *name)
 	return walk->take(walk->data, &file);
 }
 
-/* Returns what `take` returned; records a failure in walk->failure. */
+/*
+ * Walks the files in one table of a process or thread. Returns what `take` returned, or 0;
+ * records a failure in walk->failure.
+ */
 static int take_files(struct walk *walk, const char *name, const char *table)
 {
 	char path[FILE_PATH_MAX];
@@ -67,7 +71,7 @@ static int take_thread(void *data, int directory, const char *name)
 	char thread[64];
 
 	(void)directory;
-	/* The first thread's table is the process's. */
+	/* The first thread has the same table as the process, which was walked already. */
 	if (strcmp(name, walk->pid) == 0)
 		return 0;
 	snprintf(thread, sizeof(thread), "%.16s/task/%.16s", walk->pid, name);

@@ -10,18 +10,20 @@
 
 struct open_file {
 	const char *pid;
-	const char *target; /* "/dev/sda", "socket:[4711]" */
-	bool is_device;
-	struct device_number device; /* if is_device, whatever the node's path is */
+	const char *target; /* what is open: "/dev/sda", "socket:[4711]" */
+	bool is_device; /* the file is a device node */
+	/* Valid if is_device; identifies the device even if its node has an unusual path. */
+	struct device_number device;
 };
 
-/* Called per file; a result other than 0 ends the walk. */
+/* Called for each file; a result other than 0 ends the walk. */
 typedef int (*open_file_fn)(void *data, const struct open_file *file);
 
 /*
- * Walks the open and mapped files of all processes and of their threads, which may
- * have a file table of their own. Returns what `take` returned; 0; or negative errno
- * if the files of a process could not be read, after walking all others.
+ * Calls `take` for each open or mapped file of all processes, and for each open file of
+ * their threads, because a thread may have a file table of its own. Returns what `take`
+ * returned if that ended the walk; 0; or negative errno if the files of a process could not
+ * be read, in which case all other processes were still walked.
  */
 int open_files_each(const struct roots *roots, open_file_fn take, void *data);
 

@@ -12,16 +12,17 @@
 #include "pmcoord/cleanup.h"
 #include "guest/class.h"
 
-/* Ends a walk: something is not understood. */
+/* The result of a class_fn that ends the walk, because something is not understood. */
 #define REFUSED 1
 
 struct survey {
 	const struct roots *roots;
 	const char *directory;
-	size_t controllers; /* NVMe */
-	size_t ports; /* ATA */
-	size_t drives, devices; /* of these ports: ATA's view, SCSI's view */
-	char *why;
+	size_t controllers; /* the number of NVMe controllers */
+	size_t ports; /* the number of ATA ports */
+	size_t drives; /* the number of drives at these ports */
+	size_t devices; /* the number of SCSI devices, one for each drive if all are visible */
+	char *why; /* what is not understood */
 	size_t size;
 };
 
@@ -40,11 +41,11 @@ static _printf_(2, 3) int refuse(struct survey *survey, const char *format, ...)
 #define SUBSYSTEMS "/nvme-subsystem/"
 
 struct reach {
-	const char *subsystem; /* directories, both */
-	const char *function;
+	const char *subsystem; /* the directory of an NVMe subsystem, or of all subsystems */
+	const char *function; /* the directory of a PCI function or of an NVMe controller */
 };
 
-/* A subsystem's directory has links to its controllers. */
+/* Is the entry a link from the subsystem's directory to a controller of the function? */
 static int take_member(void *data, int directory, const char *name)
 {
 	const struct reach *reach = data;
@@ -54,7 +55,7 @@ static int take_member(void *data, int directory, const char *name)
 	(void)directory;
 	if (r < 0)
 		return r;
-	/* Removed since it was listed. */
+	/* The entry was removed since it was listed. */
 	if (!realpath(path, target))
 		return errno == ENOENT ? 0 : -errno;
 	return strcmp(target, reach->function) == 0 || path_is_beneath(target, reach->function);
@@ -82,7 +83,7 @@ bool storage_leads_to(const char *directory, const char *disk)
 	return directory_each(subsystem, take_member, &reach) != 0;
 }
 
-/* Does the subsystem have the controller in `data`? */
+/* Does the subsystem `name` contain the controller of the struct reach `data`? */
 static int take_subsystem(void *data, int directory, const char *name)
 {
 	struct reach *reach = data;
@@ -140,13 +141,13 @@ static int take_drive(void *data, const char *name)
 		return r;
 	if (strcmp(class, "ata") == 0 || strcmp(class, "atapi") == 0)
 		survey->drives++;
-	/* "unknown": the port does not exist, or was not probed yet. */
+	/* The class is "unknown" if the port does not exist, or was not probed yet. */
 	else if (strcmp(class, "none") != 0 && strcmp(class, "unknown") != 0)
 		return refuse(survey, "drive %s is of class '%s'", name, class);
 	return 0;
 }
 
-/* ATA's hosts lie directly beneath their ports: <function>/ata1/host0. */
+/* Accepts ATA's SCSI hosts only, which lie directly beneath a port: <function>/ata1/host0. */
 static int take_host(void *data, const char *name)
 {
 	struct survey *survey = data;
@@ -201,9 +202,9 @@ int storage_is_understood(const struct roots *roots, const char *directory, char
 	for (size_t i = 0; r == 0 && i < ELEMENTSOF(surveys); i++)
 		r = class_each_in(roots, surveys[i].class, directory, surveys[i].take, &survey);
 	if (r == 0 && survey.controllers == 0 && survey.ports == 0)
-		r = refuse(&survey, "it has neither NVMe nor ATA devices");
+		r = refuse(&survey, "the function has neither NVMe nor ATA devices");
 	if (r == 0 && survey.drives != survey.devices)
-		r = refuse(&survey, "of %zu ATA drives %zu are visible", survey.drives,
-			   survey.devices);
+		r = refuse(&survey, "the numbers of ATA drives (%zu) and SCSI devices (%zu) differ",
+			   survey.drives, survey.devices);
 	return r < 0 ? r : r == 0;
 }

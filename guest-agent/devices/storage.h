@@ -8,26 +8,26 @@
 #include "guest/files.h"
 
 /*
- * Finds in sysfs which disks a storage controller reaches. Only NVMe and ATA are
- * understood: sysfs does not show every use of other controllers.
+ * Finds in sysfs which disks a storage controller reaches. Only NVMe and ATA controllers are
+ * understood, because sysfs does not show all disks of other controllers.
  */
 
 /*
  * Does the PCI function in `directory` lead to the block device in `disk` (both
  * paths by realpath(3))? It leads to all block devices beneath it, and to the disks
- * of its NVMe subsystem, which are in /sys/devices/virtual (multipath). Also true if
- * that cannot be read.
+ * of its NVMe subsystem, which are in /sys/devices/virtual (multipath). Returns true also if
+ * the subsystem cannot be read.
  */
 bool storage_leads_to(const char *directory, const char *disk);
 
 /*
  * Are all disks of the storage function in `directory` visible, so that the function
- * is unused if none of its block devices is in use? Returns 1, 0 with the reason in
- * `ret`, or negative errno. The conditions:
+ * is unused if none of its block devices is in use? Returns 1 if so; 0 with the reason in
+ * `ret` if not; or negative errno. All disks are visible under these conditions:
  *
  *   NVMe: each controller is live and belongs to a subsystem.
- *   ATA:  each port is empty, or has as many SCSI devices as drives, and each of
- *         these is a block device. Drives are reached through SCSI devices only.
+ *   ATA:  there are as many SCSI devices as drives, and each SCSI device is a block
+ *         device. Drives are reached through SCSI devices only.
  */
 int storage_is_understood(const struct roots *roots, const char *directory, char *ret, size_t size);
 

@@ -25,8 +25,8 @@ static void set_unread(struct usage *usage, const char *what, int r)
 /* ---- The kernel's tables ---- */
 
 /*
- * Finds a mount by its device number, or by its source if the file system has a
- * number of its own (btrfs). The fields are those of proc(5).
+ * Finds a mount by its device number, or by its source if the file system has a device
+ * number of its own (btrfs). The format of `mounts` is in proc(5), under mountinfo.
  */
 static bool find_mount(const char *mounts, const char *number, const char *name, char *ret,
 		       size_t size)
@@ -66,7 +66,10 @@ static bool find_swap(const char *swaps, const char *name)
 	return false;
 }
 
-/* `optional`: a kernel without this feature does not have the table. */
+/*
+ * Reads a table in /proc. An `optional` table may be absent, because the kernel lacks its
+ * feature. Returns NULL if the table cannot be read.
+ */
 static char *read_table(struct usage *usage, const char *name, bool optional)
 {
 	size_t length;
@@ -85,7 +88,7 @@ static int take_first(void *data, int directory, const char *name)
 	return 1;
 }
 
-/* Every block device has a directory of holders, which may be empty. */
+/* Finds a device that is stacked on the disk. Every block device has a directory of holders. */
 static void find_holder(struct disk *disk)
 {
 	char path[FILE_PATH_MAX], holder[64];
@@ -125,7 +128,7 @@ static void find_in_tables(struct usage *usage)
 
 /* ---- Users inside the kernel ---- */
 
-/* Returns how many disks have this number. */
+/* Marks the disks with this device number as in use. Returns the number of such disks. */
 static size_t set_by_number(struct usage *usage, const struct device_number *number,
 			    const char *how, const char *name)
 {
@@ -142,7 +145,7 @@ static size_t set_by_number(struct usage *usage, const struct device_number *num
 	return n;
 }
 
-/* blkback gives the number of the exported device in hex, "fe:10". */
+/* Marks the disk that a blkback exports; its number is hexadecimal there: "fe:10". */
 static int take_backend(void *data, int directory, const char *name)
 {
 	struct usage *usage = data;
@@ -153,7 +156,7 @@ static int take_backend(void *data, int directory, const char *name)
 			  usage->roots->sys, name);
 
 	(void)directory;
-	/* Not a disk's backend, or one that has not opened its disk. */
+	/* The backend is not that of a disk, or it has not opened its disk. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || sscanf(text, "%x:%x", &major, &minor) != 2)
@@ -170,7 +173,7 @@ static void find_exports(struct usage *usage)
 
 	if (r == 0)
 		r = directory_each(path, take_backend, usage);
-	/* This kernel has no backends. */
+	/* ENOENT: this kernel has no backends. */
 	if (r != -ENOENT)
 		set_unread(usage, "Xen backends", r);
 	/* nvmet opens disks without claiming them, and does not list them in sysfs. */
@@ -179,8 +182,8 @@ static void find_exports(struct usage *usage)
 }
 
 /*
- * A loop device uses the device below it without claiming it. If it is on a file, the
- * mount of that file's file system shows the use.
+ * Marks the disk below a loop device, because a loop device does not claim it. If the loop
+ * device lies on a file, the mount of the file's file system shows the use.
  */
 static int take_loop(void *data, int directory, const char *name)
 {
@@ -224,13 +227,13 @@ int usage_claimed(const struct roots *roots, const char *device_number)
 
 	if (r < 0)
 		return r;
-	/* O_NONBLOCK: do not wait for a medium or pull a tray in. */
+	/* O_NONBLOCK: the open does not wait for a medium, and does not pull a tray in. */
 	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0) {
 		close(fd);
 		return 0;
 	}
-	/* The kernel checks the claim before the medium. */
+	/* ENOMEDIUM: not claimed, because the kernel checks the claim before the medium. */
 	return errno == EBUSY ? 1 : errno == ENOMEDIUM ? 0 : -errno;
 }
 
@@ -261,7 +264,7 @@ static void format_process(const struct roots *roots, const char *pid, char *ret
 	snprintf(ret, size, "'%s' (%.16s)", name, pid);
 }
 
-/* Is the file a node of the disk, whatever its path is? */
+/* Is the open file a node of the disk, even one with an unusual path? */
 static bool is_node_of(const struct open_file *file, const struct disk *disk)
 {
 	if (file->is_device && disk_has_number(disk, &file->device))
@@ -377,7 +380,7 @@ struct display {
 	size_t size;
 };
 
-/* The console may be on any framebuffer. */
+/* Takes a framebuffer for in use, because the console may be on any framebuffer. */
 static int take_framebuffer(void *data, const char *name)
 {
 	struct display *display = data;
@@ -386,7 +389,7 @@ static int take_framebuffer(void *data, const char *name)
 	return 1;
 }
 
-/* card0 and renderD128 are nodes; card0-HDMI-A-1 is a connector. */
+/* Finds a user of a DRM node. card0 and renderD128 are nodes; card0-HDMI-A-1 is a connector. */
 static int take_node(void *data, const char *name)
 {
 	struct display *display = data;

@@ -9,48 +9,51 @@
 #include "guest/files.h"
 
 /*
- * Finds what uses the disks and display nodes of a PCI function: unbinding its driver
- * would lose data, or the display. A disk counts as unused only if everything about
- * its use could be read.
+ * Finds what uses the disks and display nodes of a PCI function, because unbinding the
+ * driver of a function in use would lose data or the display. A disk counts as unused only
+ * if everything about its use could be read.
  */
 
 struct usage {
 	const struct roots *roots;
 	struct disk_list list;
-	/* Why a use of any disk may have been missed, or "". */
+	/* Why a use of some disk may have been missed; "" if none was. */
 	char unread[DISK_REASON_MAX];
 };
 
 /*
- * Has the kernel claimed a block device, for a use that is not visible elsewhere (a
- * mount in another namespace, a multipath map)? Then an exclusive open fails with
- * EBUSY. Returns 1, 0, or negative errno if it cannot be opened for another reason.
+ * Has the kernel claimed a block device, e.g. for a use that is not visible elsewhere (a
+ * mount in another namespace, a multipath map)? An exclusive open of the device then fails
+ * with EBUSY. Returns 1 if the device is claimed; 0 if not; or negative errno if the device
+ * cannot be opened for another reason.
  */
 typedef int (*usage_claimed_fn)(const struct roots *roots, const char *device_number);
 
+/* The usage_claimed_fn of the running system. */
 int usage_claimed(const struct roots *roots, const char *device_number);
 
 /*
- * Reads the use of all disks, or with `directory` of one function's: mounts, swap,
- * holders (dm, md), loop devices, exports by blkback and nvmet, files that processes
- * hold open (QEMU and tapdisk serve disks in this way), and, for disks without any of
- * these, `claimed`. What cannot be read makes a use unknown. Returns 0 or -ENOMEM;
- * release `ret` with usage_done().
+ * Reads the use of all disks, or only of those that the PCI function in `directory` leads
+ * to, if `directory` is not NULL. The uses are mounts, swap, holders (dm, md), loop devices,
+ * exports by blkback and nvmet, files that processes hold open (QEMU and tapdisk serve disks
+ * in this way), and, for disks without any of these, what `claimed` returns. If something
+ * cannot be read, the use is DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret` with
+ * usage_done().
  */
 int usage_read(struct usage *ret, const struct roots *roots, const char *directory,
 	       usage_claimed_fn claimed);
 
 /*
- * The strongest use among the disks that the function in `directory` (a path by
- * realpath(3)) leads to: DISK_IN_USE with `ret` as "sda1 mounted on /", DISK_UNKNOWN
- * with the reason, or DISK_UNUSED.
+ * Returns the highest use among the disks that the PCI function in `directory` (a path by
+ * realpath(3)) leads to: DISK_IN_USE with e.g. "sda1 mounted on /" in `ret`; DISK_UNKNOWN
+ * with the reason in `ret`; or DISK_UNUSED.
  */
 enum disk_use usage_find_disk(const struct usage *usage, const char *directory, char *ret,
 			      size_t size);
 
 /*
- * Does a process or the console use a DRM or framebuffer node beneath `directory`?
- * Then `ret` names it.
+ * Does a process or the console use a DRM or framebuffer node beneath `directory`? If so,
+ * `ret` names the process or the console.
  */
 bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret,
 			   size_t size);

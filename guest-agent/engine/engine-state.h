@@ -15,35 +15,36 @@
 #include "engine/engine.h"
 #include "engine/hooks.h"
 
-/* The engine's state, and what quiesce.c and restore.c share. Private to the engine. */
+/* The engine's state, and functions that quiesce.c and restore.c share. Private to them. */
 
-/* Network managers answer within milliseconds, or hang. */
+/* The time limit of a call to a network manager, which answers within milliseconds or hangs. */
 #define MANAGER_TIMEOUT_US 2000000ull
 
+/* The maximum number of entries in quiesce_steps[], checked at compile time. */
 #define ENGINE_STEPS_MAX 16
 
-/* A device of this cycle, and the index of the journal's effect for it. */
+/* A device that this cycle stops and starts. */
 struct stopped_device {
 	struct device *device;
-	size_t effect;
+	size_t effect; /* the index of its effect in the journal */
 	bool pending; /* is being stopped or started */
 };
 
 struct engine {
 	struct engine_setup setup;
 	struct device_context device_context;
-	sd_event_source *limit; /* of quiescing, or (ThawAfter=) of waiting to thaw */
+	sd_event_source *limit; /* ends quiescing; while restoring: ThawAfter= */
 	uint64_t cycle;
-	uint64_t deadline_us; /* suspended by then, the kernel's part included */
-	size_t step; /* the current one */
-	struct engine_step steps[ENGINE_STEPS_MAX]; /* completed below `step` */
+	uint64_t deadline_us; /* by clock_now_us(): when the guest must be suspended */
+	size_t step; /* the index of the current step */
+	struct engine_step steps[ENGINE_STEPS_MAX]; /* those below index `step` are complete */
 	uint64_t step_start_us;
 	bool quiescing;
 	bool restoring;
 	engine_quiesced_fn on_quiesced;
 	engine_restored_fn on_restored;
-	void *userdata; /* of these two */
-	engine_honours_fn honours_inhibitors; /* NULL: always */
+	void *userdata; /* for on_quiesced() and on_restored() */
+	engine_honours_fn honours_inhibitors; /* NULL: inhibitors are always honoured */
 	void *honours_userdata;
 
 	struct hook_list hooks;
@@ -63,16 +64,16 @@ struct engine {
 	size_t n_frozen;
 	struct freezer_wait *freeze_wait;
 
-	size_t cursor; /* effects below it remain to be undone */
+	size_t cursor; /* the effects with a lower index remain to be undone */
 	bool thaw_overdue; /* ThawAfter= has passed */
 	bool degraded;
-	char notes[512]; /* sentences for the detail, besides the devices */
+	char notes[512]; /* what the detail contains besides the devices */
 };
 
-/* Cancels the step that is under way. */
+/* Cancels what is under way: the timer, the child process, the D-Bus call, the freeze. */
 void engine_interrupt(struct engine *engine);
 
-/* Releases all that belongs to the last cycle. */
+/* Interrupts the engine and releases all that belongs to the last cycle. */
 void engine_reset(struct engine *engine);
 
 /* Appends a sentence to the cycle's detail. */
@@ -81,19 +82,28 @@ void engine_note(struct engine *engine, const char *sentence);
 /* Is a device being stopped or started? */
 bool engine_has_pending_device(const struct engine *engine);
 
+/* Returns the entry of `device` in engine->stopped, or NULL. */
 struct stopped_device *engine_find_stopped(struct engine *engine, const struct device *device);
+
+/*
+ * Adds a device to engine->stopped; `effect` is the index of its effect in the journal.
+ * Returns 0 or negative errno.
+ */
 int engine_add_stopped(struct engine *engine, const char *address, const char *driver,
 		       size_t effect, struct stopped_device **ret);
 
 /*
- * Each runs a program in engine->task, which must be NULL. `name` must outlive the
- * task. Return 0 or negative errno.
+ * Start a hook (`verb` is "pre" or "post") or modprobe as engine->task, which must be
+ * NULL. `name` must outlive the task. Both functions return 0 or negative errno.
  */
 int engine_run_hook(struct engine *engine, const char *name, const char *verb, task_done_fn done);
 int engine_run_modprobe(struct engine *engine, const char *name, bool load, uint64_t timeout_us,
 			task_done_fn done);
 
-/* Describes in `ret` how the hook of engine_run_hook() failed. Returns false if it succeeded. */
+/*
+ * Describes in `ret` how the hook of engine_run_hook() failed. Returns false if the hook
+ * succeeded.
+ */
 bool engine_describe_hook_failure(const struct engine *engine, const struct task_result *result,
 				  char *ret, size_t size);
 

@@ -26,7 +26,7 @@
  *           is restored or lost.
  */
 
-/* All pointers are borrowed. */
+/* What an engine works on. All pointers are borrowed. */
 struct engine_setup {
 	sd_event *event;
 	const struct roots *roots;
@@ -37,62 +37,73 @@ struct engine_setup {
 	struct log *log; /* or NULL */
 };
 
-/* r: 0, or negative errno with a sentence that names the step and what failed in it. */
+/*
+ * Called when quiescing has ended. r: 0, or negative errno with a sentence in `reason`
+ * that says what failed.
+ */
 typedef void (*engine_quiesced_fn)(void *userdata, int r, const char *reason);
 
 /*
- * degraded: something could not be restored. `detail` lists the devices and their
- * state in one line of at most PROTOCOL_DETAIL_MAX bytes.
+ * Called when restoring has ended. `degraded`: something could not be restored. `detail`
+ * lists the devices and their states in one line of at most PROTOCOL_DETAIL_MAX bytes.
  */
 typedef void (*engine_restored_fn)(void *userdata, bool degraded, const char *detail);
 
 struct engine;
 
-/* What `setup` points to must outlive the engine. Returns 0 or -ENOMEM. */
+/*
+ * Creates an engine. What `setup` points to must outlive the engine. Returns 0 or
+ * -ENOMEM; release `*ret` with engine_free().
+ */
 int engine_new(const struct engine_setup *setup, struct engine **ret);
 
 /*
- * Starts a cycle in the journal and quiesces the guest. `timeout_us` is the limit
- * until the guest is suspended: a part is reserved for the kernel's own suspend.
- * `done` is called once, possibly before this returns. Must not be called while the
- * engine quiesces or restores.
+ * Starts a cycle in the journal and quiesces the guest. `timeout_us` is the time limit
+ * from now until the guest is suspended; a part of it is reserved for the kernel's own
+ * suspend. `done` is called once, possibly before engine_quiesce() returns, but not if
+ * engine_restore() interrupts it. Must not be called while the engine quiesces or
+ * restores.
  */
 void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 		    engine_quiesced_fn done, void *userdata);
 
-/*
- * With HonourInhibitors=yes, `honours` decides whether a program that blocks sleep
- * makes engine_quiesce() fail. It is called in that step, and only if there is such
- * a program. Without it, engine_quiesce() fails.
- */
+/* Returns true if a program that blocks sleep must make engine_quiesce() fail. */
 typedef bool (*engine_honours_fn)(void *userdata);
+
+/*
+ * Sets the function that decides, with HonourInhibitors=yes, whether a program that
+ * blocks sleep makes engine_quiesce() fail. `honours` is called only if there is such a
+ * program. If no function is set, such a program always makes engine_quiesce() fail.
+ */
 void engine_set_inhibitor_policy(struct engine *engine, engine_honours_fn honours, void *userdata);
 
 /*
- * Undoes the journal's effects, also while engine_quiesce() is under way, whose
- * `done` is then not called. `done` is called once, possibly before this returns.
- * The caller ends the cycle with journal_finish().
+ * Undoes the effects in the journal. If engine_quiesce() is under way, it is interrupted.
+ * `done` is called once, possibly before engine_restore() returns. The caller then ends
+ * the cycle with journal_finish().
  */
 void engine_restore(struct engine *engine, engine_restored_fn done, void *userdata);
 
 /*
- * Lists the devices that a cycle would keep bound although they may not survive the
- * host's sleep, as in the detail of engine_restore(); "" if there are none.
+ * Writes to `ret` the devices that a cycle would keep bound although they may not work
+ * after the host's sleep, in the format of engine_restore()'s detail; "" if there are
+ * none.
  */
 void engine_describe_kept(const struct engine *engine, char *ret, size_t size);
 
 struct engine_step {
-	const char *what;
+	const char *what; /* the step's name */
 	uint64_t duration_us;
 };
 
 /*
- * The completed steps of the last engine_quiesce(), in their order. `*ret` is
- * borrowed, and valid until the next one. Returns their number.
+ * Sets `*ret` to the completed steps of the last engine_quiesce(), in the order in which
+ * they ran. `*ret` is borrowed, and valid until the next engine_quiesce(). Returns the
+ * number of steps.
  */
 size_t engine_get_steps(const struct engine *engine, const struct engine_step **ret);
 
-/* Kills running children; effects remain in the journal. NULL is a no-op. */
+/* Frees the engine and kills its running children. NULL is a no-op. Undoes no effects. */
 void engine_free(struct engine *engine);
 
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The exit status of a shell for a program that it cannot execute. */
+/* The exit status for a hook that cannot be executed, the same as a shell's. */
 #define STATUS_NOT_EXECUTED 126
 
 static int is_plain_name(const struct dirent *entry)

@@ -10,10 +10,10 @@
 #include "guest/task.h"
 
 /*
- * Hooks: the executables in <etc>/suspend.d. They run with "pre" before anything else
- * is stopped, in the order of their names, and with "post" after everything else is
- * restored, in the reverse order. PMCOORD_CYCLE in their environment is the number of
- * the cycle.
+ * Runs the hooks, which are the executables in <etc>/suspend.d. Each hook runs with the
+ * argument "pre" before anything else is stopped, in the order of the names, and with
+ * "post" after everything else is restored, in the reverse order. PMCOORD_CYCLE in the
+ * environment of a hook is the number of the cycle.
  */
 
 struct hook_list {
@@ -22,9 +22,9 @@ struct hook_list {
 };
 
 /*
- * Lists the executables by name, without those whose name contains a dot, '~' or '#':
- * these are backups and leftovers of package managers. Returns 0 (also if there is no
- * such directory) or negative errno.
+ * Lists the hooks, sorted by name. Files whose name contains a dot, '~' or '#' are left
+ * out, because they are backups or leftovers of package managers. Returns 0 (also if the
+ * directory does not exist) or negative errno; release `ret` with hook_list_done().
  */
 int hook_list_read(struct hook_list *ret, const struct roots *roots);
 void hook_list_done(struct hook_list *list);
@@ -38,8 +38,8 @@ struct hook_run {
 };
 
 /*
- * Starts a hook; `run` must outlive the task. An executed hook's result has no report
- * (`silent`) but an exit status. Returns 0 or negative errno.
+ * Starts a hook; `run` must outlive the task. The result of a hook that was executed has
+ * an exit status but no report (`silent`). Returns 0 or negative errno.
  */
 int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_done_fn done,
 	       void *userdata, struct task **ret);

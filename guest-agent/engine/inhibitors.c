@@ -8,7 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 
-/* The value of "KEY=…" in logind's file; "" if absent. */
+/* Copies the value of the line "`key`=…" of logind's file to `ret`; "" if there is no such line. */
 static void get_value(const char *text, const char *key, char *ret, size_t size)
 {
 	size_t length = strlen(key);
@@ -42,7 +42,7 @@ static bool blocks_sleep(const char *text, char *ret, size_t size)
 
 	get_value(text, "WHAT", what, sizeof(what));
 	get_value(text, "MODE", mode, sizeof(mode));
-	/* block-weak (since systemd 257) is meant to be overridden: it does not count. */
+	/* The mode block-weak (since systemd 257) does not count: it is meant to be overridden. */
 	if (!list_contains(what, "sleep") || strcmp(mode, "block") != 0)
 		return false;
 	get_value(text, "WHO", who, sizeof(who));
@@ -66,7 +66,7 @@ bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
 	while (directory && !found && (entry = readdir(directory))) {
 		char text[1024];
 
-		/* Beside each file "7" there is a FIFO "7.ref". */
+		/* Skip ".", ".." and the FIFO "7.ref" beside each file "7". */
 		if (strchr(entry->d_name, '.'))
 			continue;
 		found = file_read(text, sizeof(text), "%s/%s", path, entry->d_name) > 0 &&

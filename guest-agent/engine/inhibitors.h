@@ -9,8 +9,8 @@
 
 /*
  * Does a program in this guest block sleep (systemd-inhibit --what=sleep --mode=block)?
- * If so, `ret` is a sentence with the program and its reason. Reads logind's state
- * files on /run: a D-Bus call would take longer.
+ * If so, `ret` is a sentence with the program and its reason. This function reads
+ * logind's state files on /run, because a D-Bus call would take longer.
  */
 bool inhibitors_find(const struct roots *roots, char *ret, size_t size);
 

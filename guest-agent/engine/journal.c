@@ -15,7 +15,10 @@
 #include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 
-/* More effects than any guest needs: one each per PCI function, cgroup, hook and module. */
+/*
+ * The maximum number of effects in a cycle; one more fails the cycle. There is one per
+ * hook, network manager, cgroup, PCI function and module.
+ */
 #define EFFECTS_MAX 1024
 
 static const char *const kind_names[] = {
@@ -47,8 +50,9 @@ static int append_effect(struct journal *journal, enum effect_kind kind, const c
 }
 
 /*
- * A kind that this version cannot undo (recorded by another version) is still added,
- * because "undone" records refer to effects by their index.
+ * Adds the effect of one record. An effect of a kind that only another version of the
+ * agent can undo is added as undone, because "undone" records refer to effects by their
+ * index. Returns 0 or negative errno.
  */
 static int parse_effect(struct journal *journal, char *text)
 {
@@ -67,7 +71,10 @@ static int parse_effect(struct journal *journal, char *text)
 	return r;
 }
 
-/* Ignores unknown lines, of another version: an agent that does not start would be worse. */
+/*
+ * Loads one record. Unknown records, which another version has written, are ignored,
+ * because an agent that does not start would be worse. Returns 0 or negative errno.
+ */
 static int parse_record(struct journal *journal, char *line)
 {
 	uint64_t number;
@@ -105,7 +112,7 @@ static int load_cycle(struct journal *journal, struct error *error)
 	if (r < 0)
 		return error_set(error, r, "cannot read %s: %s", path, strerror(-r));
 	drop_effects(journal);
-	/* A last line without a newline is incomplete: its writer died. */
+	/* A last line without a newline is ignored, because the agent died while writing it. */
 	for (char *line = text; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		r = parse_record(journal, line);
@@ -162,7 +169,7 @@ int journal_lock(struct journal *journal, struct error *error)
 	}
 	if (r < 0)
 		return error_set(error, r, "cannot open %s: %s", path, strerror(-r));
-	/* fcntl locks are not inherited: a forked child that hangs does not keep the lock. */
+	/* A child that hangs does not keep the lock, because fcntl locks are not inherited. */
 	if (fcntl(fd, F_SETLK, &lock) < 0) {
 		r = errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
 		return error_set(error, r,
@@ -183,7 +190,7 @@ static bool has_effects(const struct journal *journal)
 	return false;
 }
 
-/* One write(2) per record, so that a record is written completely or not at all. */
+/* Appends a record by one write(2), so that it is written completely or not at all. */
 static int append_line(struct journal *journal, const char *line)
 {
 	size_t length = strlen(line);
@@ -239,13 +246,13 @@ int journal_add(struct journal *journal, enum effect_kind kind, const char *text
 	if (r == 0) {
 		snprintf(line, sizeof(line), "effect %s %s\n", effect_kind_name(kind), text);
 		r = append_line(journal, line);
-		/* What is not recorded must not be done. */
+		/* The effect was not recorded, so the caller must not make it. */
 		if (r < 0)
 			journal->n_effects--;
 	}
 	if (r < 0)
-		return error_set(error, r, "cannot record '%s %s': %s", effect_kind_name(kind),
-				 text, strerror(-r));
+		return error_set(error, r, "cannot record the effect '%s %s': %s",
+				 effect_kind_name(kind), text, strerror(-r));
 	return 0;
 }
 

@@ -11,19 +11,19 @@
 #include "pmcoord/protocol.h"
 
 /*
- * The journal of a cycle: each change that it makes in this guest, recorded on /run
- * before the change is made. Restoring undoes the effects from the last to the first,
- * whether the cycle succeeded, failed, or was left by an agent that died.
+ * The journal of a cycle records on /run each change in this guest (an "effect") before
+ * the change is made. Restoring undoes the effects from the last to the first, whether
+ * the cycle succeeded, failed, or was left unfinished by an agent that died.
  *
  *   <run>/journal   "cycle <n>", "effect <kind> <text>" …, "undone <index>" …
- *   <run>/done      "<state> <n>", then the detail: how the last cycle ended
+ *   <run>/done      the end of the last cycle: "<state> <n>" and a line with the detail
  *   <run>/lock      locked (fcntl) while a cycle or a self-test runs
  *
- * An effect may be recorded that was not made, because the agent died in between, so
- * undoing must check the state first.
+ * If an agent dies between recording an effect and making it, the journal contains an
+ * effect that was not made. So undoing an effect must also work if it was not made.
  */
 
-/* The words of the file are in journal.c. */
+/* The kinds of effects; effect_kind_name() returns the word for each in the file. */
 enum effect_kind {
 	EFFECT_HOOK, /* text: the hook's name */
 	EFFECT_MANAGER, /* text: the network manager's name */
@@ -33,11 +33,12 @@ enum effect_kind {
 	EFFECT_FREEZE_TIMEOUT, /* text: the former pm_freeze_timeout in ms */
 };
 
+/* The size of an effect's text, with its NUL; journal_add() refuses longer texts. */
 #define EFFECT_TEXT_MAX 160
 
 struct effect {
 	enum effect_kind kind;
-	bool undone;
+	bool undone; /* or cannot be undone */
 	char text[EFFECT_TEXT_MAX];
 };
 
@@ -54,47 +55,47 @@ struct journal {
 	char detail[PROTOCOL_DETAIL_MAX + 1];
 };
 
-/* The word of a kind in the file and in messages: "hook", "freeze", …. */
+/* Returns the word for a kind in the file and in messages: "hook", "freeze", … */
 const char *effect_kind_name(enum effect_kind kind);
 
 /*
- * Reads the files on /run, and creates the directory where needed. Afterwards `open`
- * is true if an earlier agent has left a cycle unfinished. Returns 0 or negative
- * errno.
+ * Reads the files on /run, and creates their directory if it does not exist. Afterwards
+ * `open` is true if an earlier agent has left a cycle unfinished. Returns 0 or negative
+ * errno; release `ret` with journal_done().
  */
 int journal_load(struct journal *ret, const struct roots *roots, struct error *error);
 
 /*
- * Takes the lock, or keeps it if it is taken already. Returns 0; -EBUSY if another
- * agent process (such as --test) has it; or another negative errno.
+ * Takes the lock, unless this process has it already. Returns 0; -EBUSY if another agent
+ * process (e.g. with --test) has the lock; or another negative errno.
  */
 int journal_lock(struct journal *journal, struct error *error);
 
 /*
- * Starts a cycle, taking the lock. Returns 0; -EBUSY if the lock is taken, or if the
- * effects of an unfinished cycle, which are then loaded, must be undone first; or
- * another negative errno.
+ * Takes the lock and starts a cycle. Returns 0; -EBUSY if another process has the lock, or
+ * if an unfinished cycle must be undone first, whose effects are then loaded; or another
+ * negative errno.
  */
 int journal_begin(struct journal *journal, uint64_t cycle, struct error *error);
 
 /*
- * Records an effect that is about to be made. Returns 0, or negative errno: then it
- * must not be made.
+ * Records an effect that is about to be made. Returns 0; or negative errno, and then the
+ * effect must not be made.
  */
 int journal_add(struct journal *journal, enum effect_kind kind, const char *text,
 		struct error *error);
 
-/* Records that effect `index` has been undone, or cannot be. */
+/* Records that effect `index` has been undone, or that it cannot be undone. */
 void journal_undone(struct journal *journal, size_t index);
 
 /*
- * Ends the cycle and removes its effects. `done` and `detail` are recorded for the
- * next agent process; with NULL (a self-test) those of the last cycle remain.
- * Releases the lock. Returns 0 or negative errno.
+ * Ends the cycle, removes its effects and releases the lock. Records the final state
+ * `done` and `detail` for the next agent process. If `done` is NULL (after a self-test),
+ * the state and the detail of the last cycle remain. Returns 0 or negative errno.
  */
 int journal_finish(struct journal *journal, const struct protocol_state *done, const char *detail);
 
-/* Releases memory and lock; the files remain. NULL is a no-op. */
+/* Releases the memory and the lock; the files remain. NULL is a no-op. */
 void journal_done(struct journal *journal);
 
 #endif

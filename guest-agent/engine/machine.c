@@ -31,7 +31,7 @@ static struct machine_step publish(struct machine *machine, enum protocol_agent_
 	};
 }
 
-/* Publishes the final state of the last cycle. dom0 waits for the notification of a failure. */
+/* Publishes the final state of the last cycle. For `failed`, dom0 waits for an event. */
 static struct machine_step publish_end(struct machine *machine)
 {
 	struct machine_step step = publish(machine, machine->done.state, machine->done.cycle);
@@ -42,8 +42,8 @@ static struct machine_step publish_end(struct machine *machine)
 }
 
 /*
- * Idle, and dom0 has aborted the cycle: it is complete for this guest, even if it was
- * not acted on. A degraded cycle remains degraded.
+ * Answers an abort while idle: the aborted cycle is complete for this guest, even if the
+ * guest was not quiesced in it. A degraded cycle remains degraded.
  */
 static struct machine_step acknowledge_abort(struct machine *machine, uint64_t cycle)
 {
@@ -54,7 +54,10 @@ static struct machine_step acknowledge_abort(struct machine *machine, uint64_t c
 	return publish(machine, machine->done.state, cycle);
 }
 
-/* Idle: publishes the state that answers the current request, unless it is published already. */
+/*
+ * Publishes, while idle, the state that answers the current request, unless that state is
+ * published already.
+ */
 static struct machine_step answer_request(struct machine *machine,
 					  const struct protocol_request *request)
 {
@@ -127,7 +130,7 @@ static struct machine_step handle_quiescing(struct machine *machine, enum machin
 		return restore(machine, false);
 	case MACHINE_QUIESCE_FAILED:
 	case MACHINE_COMMIT_FAILED:
-	case MACHINE_TIMED_OUT:
+	case MACHINE_NOT_SUSPENDED:
 		return restore(machine, true);
 	default:
 		return no_action;
@@ -145,13 +148,13 @@ static struct machine_step handle_quiesced(struct machine *machine, enum machine
 		if (asks_to_suspend(request, machine->cycle))
 			return no_action;
 		step = restore(machine, false);
-		/* dom0 has cleared control/shutdown in the transaction of its abort. */
+		/* When dom0 writes an abort, it clears control/shutdown in the same transaction. */
 		if (request->verb != PROTOCOL_ABORT)
 			step.actions |= MACHINE_WITHDRAW;
 		return step;
 	case MACHINE_WOKEN:
 		return restore(machine, false);
-	case MACHINE_TIMED_OUT:
+	case MACHINE_NOT_SUSPENDED:
 		step = restore(machine, true);
 		step.actions |= MACHINE_WITHDRAW;
 		return step;
@@ -180,7 +183,7 @@ static struct machine_step handle_restoring(struct machine *machine, enum machin
 {
 	switch (input) {
 	case MACHINE_WOKEN:
-		/* The kernel has suspended later than the time limit. */
+		/* The kernel has suspended the guest, although after the time limit. */
 		machine->failed = false;
 		return no_action;
 	case MACHINE_RESTORED:
@@ -226,15 +229,15 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 		machine->cycle = past->cycle;
 		step = restore(machine, !quiesced);
 		/*
-		 * The previous agent may have died between its commit and the
-		 * kernel's acknowledgement.
+		 * The previous agent may have died after its commit and before the
+		 * kernel's acknowledgement, so that control/shutdown is still set.
 		 */
 		step.actions |= MACHINE_WITHDRAW;
 		return step;
 	}
 	/*
-	 * A request that the previous agent was armed for is still armed: an event
-	 * that arrived while no agent ran is pending in the channel and counts.
+	 * If the previous agent was armed for the request, this agent is armed, too,
+	 * because an event that arrived while no agent ran is pending in the channel.
 	 */
 	machine->armed = past->channel_kept && past->published.state == PROTOCOL_AGENT_READY &&
 			 request->verb == PROTOCOL_SUSPEND &&

@@ -9,17 +9,18 @@
 
 /*
  * The agent's side of the protocol in pmcoord/protocol.h, as a state machine without
- * I/O or clock: each input, together with the current request, gives a list of actions.
- * The caller reads the request again for each input: an event or a watch has no
- * meaning of its own.
+ * I/O or clock: an input and the current request determine a list of actions.
+ * The caller reads the request again before each event and each watch, because events
+ * and watches carry no data.
  *
  *   idle ──event──> quiescing ──commit──> quiesced
- *    ^                  │ failed,            │ woken, timed out,
+ *    ^                  │ failed,            │ woken, not suspended,
  *    │                  │ retracted          │ retracted
  *    └──── restored ─── restoring <──────────┘
  *
- * The current request is obeyed even if its cycle is lower than an earlier one: dom0
- * may have lost its counter. A cycle that this guest has completed is not repeated.
+ * The current request is obeyed even if its cycle number is lower than that of an
+ * earlier request, because dom0 may have lost its counter. A cycle that this guest has
+ * completed is not repeated.
  */
 enum machine_phase {
 	MACHINE_IDLE,
@@ -29,47 +30,47 @@ enum machine_phase {
 };
 
 enum machine_input {
-	MACHINE_WATCH, /* a xenstore watch fired */
-	MACHINE_EVENT, /* dom0 notified, or a spurious event */
+	MACHINE_WATCH, /* a xenstore watch has fired */
+	MACHINE_EVENT, /* an event has arrived, from dom0 or spurious */
 	MACHINE_QUIESCE_DONE, /* the engine has quiesced the guest */
-	MACHINE_QUIESCE_FAILED, /* the engine could not quiesce it */
-	MACHINE_COMMITTED, /* `quiesced N` and control/shutdown are written */
-	MACHINE_RETRACTED, /* the commit found another request */
+	MACHINE_QUIESCE_FAILED, /* the engine could not quiesce the guest */
+	MACHINE_COMMITTED, /* `quiesced N` and control/shutdown were written */
+	MACHINE_RETRACTED, /* nothing was committed: the request had changed */
 	MACHINE_COMMIT_FAILED, /* xenstore refused the commit */
 	MACHINE_WOKEN, /* the guest was suspended and has been resumed */
-	MACHINE_TIMED_OUT, /* the kernel has not suspended in time */
+	MACHINE_NOT_SUSPENDED, /* the kernel has refused or not acted in time, or the agent stops */
 	MACHINE_RESTORED, /* the engine has undone all effects */
 	MACHINE_RESTORED_DEGRADED, /* the engine could not undo all effects */
 };
 
-/* To be performed in this order. */
+/* What the caller must do, in this order. */
 enum machine_action {
 	/* Clear the guest's own control/shutdown, unless the kernel has acknowledged it. */
 	MACHINE_WITHDRAW = 1 << 0,
-	/* Discard pending events, so that a later one refers to the state published next. */
+	/* Discard pending events, so that the next event refers to the state in `publish`. */
 	MACHINE_DRAIN = 1 << 1,
-	/* Write `publish` to the state node. */
+	/* Write the step's `publish` to the state node. */
 	MACHINE_PUBLISH = 1 << 2,
-	/* Notify dom0. */
+	/* Send an event to dom0. */
 	MACHINE_NOTIFY = 1 << 3,
-	/* At most one of these. */
+	/* A step has at most one of the last three actions. */
 	MACHINE_QUIESCE = 1 << 4,
 	MACHINE_COMMIT = 1 << 5,
 	MACHINE_RESTORE = 1 << 6,
 };
 
 struct machine_step {
-	unsigned int actions;
+	unsigned int actions; /* enum machine_action, combined by | */
 	struct protocol_state publish;
 };
 
 struct machine {
 	enum machine_phase phase;
-	/* The current cycle, unless idle. */
+	/* The number of the current cycle; without meaning while idle. */
 	uint64_t cycle;
-	/* The state node in xenstore. */
+	/* The contents of the state node in xenstore. */
 	struct protocol_state published;
-	/* `ready` was published for the current request, which was not acted on yet. */
+	/* `ready` was published for the current request: the next event starts quiescing. */
 	bool armed;
 	/* The final state of the last cycle; PROTOCOL_AGENT_NONE before the first. */
 	struct protocol_state done;
@@ -77,13 +78,13 @@ struct machine {
 	bool failed;
 };
 
-/* What an agent finds when it starts. */
+/* What an agent process finds when it starts. */
 struct machine_past {
-	/* The state node; PROTOCOL_AGENT_NONE if there is none. */
+	/* The contents of the state node; PROTOCOL_AGENT_NONE if it does not exist. */
 	struct protocol_state published;
 	/* The final state of the last cycle, as recorded on /run. */
 	struct protocol_state done;
-	/* The previous agent died in `cycle` without undoing its effects. */
+	/* The previous agent died in cycle `cycle` and did not undo the effects of that cycle. */
 	bool unfinished;
 	uint64_t cycle;
 	/* The previous agent's event channel still exists, with its pending events. */
@@ -95,8 +96,8 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 				  const struct protocol_request *request);
 
 /*
- * Handles one input. `request` is the current one; PROTOCOL_NO_REQUEST if there is
- * none, or it cannot be read. Returns the step to perform.
+ * Handles one input. `request` is the current request; its verb is PROTOCOL_NO_REQUEST
+ * if there is no valid request. Returns the step to perform.
  */
 struct machine_step machine_handle(struct machine *machine, enum machine_input input,
 				   const struct protocol_request *request);

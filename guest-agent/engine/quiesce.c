@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Quiescing: the steps of quiesce_steps[] run one after the other. A step that waits
- * (for a child, a bus call, the kernel) returns 1 and later calls
- * quiesce_step_done(). The journal records each effect before it is made.
+ * Quiesces the guest: runs the steps of quiesce_steps[] one after the other. A step
+ * that has to wait (for a child process, a D-Bus call or the kernel) returns 1, and its
+ * callback later calls quiesce_step_done(). The journal records each effect before it
+ * is made.
  */
 #include <assert.h>
 #include <errno.h>
@@ -32,10 +33,10 @@
 #include "engine/inhibitors.h"
 #include "engine/journal.h"
 
-/* The most time that is reserved for the kernel's own suspend. */
+/* The maximum time that is reserved for the kernel's own suspend. */
 #define KERNEL_RESERVE_US 2000000ull
 
-/* The least pm_freeze_timeout that is set. */
+/* The minimum that is written to pm_freeze_timeout, even if less time is left. */
 #define KERNEL_FREEZE_MIN_MS 100ull
 
 static void quiesce_step_done(struct engine *engine, int r, const char *reason);
@@ -52,7 +53,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* ---- The steps: return 0 if complete, 1 if under way, or negative errno ---- */
+/* ---- The steps: each returns 0 if complete, 1 if under way, or negative errno ---- */
 
 static int start_pre_hook(struct engine *engine, struct error *error);
 
@@ -118,13 +119,15 @@ static int check_inhibitors(struct engine *engine, struct error *error)
 		return 0;
 	if (!engine->honours_inhibitors || engine->honours_inhibitors(engine->honours_userdata))
 		return error_set(error, -ECANCELED, "%s", inhibitor);
-	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "%s; ignoring, as dom0 requests", inhibitor);
+	log_line(engine->setup.log, LOG_LEVEL_NOTICE, "%s; ignored on dom0's instruction",
+		 inhibitor);
 	return 0;
 }
 
 /*
- * A network manager that does not answer in time does not fail the cycle. One that
- * does not run, or refuses, needs no call after the suspend either.
+ * Logs that NetworkManager could not be notified, which does not fail the cycle. After
+ * a timeout NetworkManager may still prepare for sleep, so it is notified again on the
+ * restore. After another failure it is not.
  */
 static void ignore_manager_failure(struct engine *engine, int r, const char *text)
 {
@@ -133,6 +136,7 @@ static void ignore_manager_failure(struct engine *engine, int r, const char *tex
 	log_line(engine->setup.log, LOG_LEVEL_WARNING,
 		 "NetworkManager did not prepare for sleep: %s, ignoring",
 		 text[0] ? text : strerror(-r));
+	/* The last recorded effect is that of NetworkManager. */
 	if (r != -ETIMEDOUT)
 		journal_undone(journal, journal->n_effects - 1);
 }
@@ -149,8 +153,8 @@ static void on_manager_suspended(void *userdata, int r, const char *text)
 }
 
 /*
- * Records that restoring must notify the manager. Returns 1 if the manager runs, 0 if
- * not (nothing is recorded), or negative errno.
+ * Records that the manager must be notified on the restore. Returns 1; 0 if the manager
+ * does not run, and nothing was recorded; or negative errno.
  */
 static int record_manager(struct engine *engine, enum manager manager, struct error *error)
 {
@@ -168,6 +172,10 @@ static int quiesce_managers(struct engine *engine, struct error *error)
 
 	if (engine->setup.settings->network_manager == NETWORK_MANAGER_NO)
 		return 0;
+	/*
+	 * networkd is only recorded, because it has no call for a suspend; on the restore
+	 * the leases of its links are renewed. NetworkManager is called now.
+	 */
 	r = record_manager(engine, MANAGER_NETWORKD, error);
 	if (r >= 0)
 		r = record_manager(engine, MANAGER_NETWORK_MANAGER, error);
@@ -192,7 +200,7 @@ static void sync_body(void *data, struct task_report *report)
 static void on_synced(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
-	const char *note = "sync of the file systems timed out";
+	const char *note = "the sync of the file systems timed out";
 
 	task_free(engine->task);
 	engine->task = NULL;
@@ -218,12 +226,15 @@ static int quiesce_sync(struct engine *engine, struct error *error)
 		return 0;
 	r = task_start(engine->setup.event, &spec, &engine->task);
 	if (r < 0)
-		return error_set(error, r, "cannot start a child process to sync: %s",
+		return error_set(error, r, "cannot start a child process to sync file systems: %s",
 				 strerror(-r));
 	return 1;
 }
 
-/* Without devices, rules or modules to act on, devices are read after the wake. */
+/*
+ * Lists the PCI functions. If there is nothing to stop or unload, the list is not needed
+ * yet; append_kept_now() in restore.c then reads the list after the wake, for the detail.
+ */
 static int read_devices(struct engine *engine, struct error *error)
 {
 	const struct settings *settings = engine->setup.settings;
@@ -274,7 +285,10 @@ static int stop_function(struct engine *engine, const struct pci_function *funct
 	return 0;
 }
 
-/* Stops all functions of this step at once: each child waits for its own hardware. */
+/*
+ * Stops all PCI functions of this step at the same time, because each child process
+ * waits only for its own hardware. Returns as a step.
+ */
 static int stop_functions(struct engine *engine, bool early, struct error *error)
 {
 	engine->device_context.stop_timeout_us =
@@ -327,7 +341,7 @@ static int freeze_cgroup(struct engine *engine, const char *cgroup, struct error
 	r = journal_add(engine->setup.journal, EFFECT_FREEZE, cgroup, error);
 	if (r == 0)
 		r = freezer_set(roots, cgroup, true);
-	/* The cgroup was removed meanwhile: its last process has ended. */
+	/* The cgroup was removed meanwhile, because its last process has ended. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -359,7 +373,7 @@ static int quiesce_freeze(struct engine *engine, struct error *error)
 
 static int unload_next(struct engine *engine, struct error *error);
 
-/* A module that is in use stays loaded, which does not fail the cycle. */
+/* A module that cannot be unloaded does not fail the cycle. */
 static void on_unloaded(void *userdata, const struct task_result *result)
 {
 	struct engine *engine = userdata;
@@ -409,14 +423,15 @@ static int quiesce_modules(struct engine *engine, struct error *error)
 }
 
 /*
- * Limits the time in which the kernel freezes user space and then its own threads.
- * Its default, 20 s for each, is longer than dom0 waits, and dom0 is not notified
- * of a failure.
+ * Limits the time in which the kernel freezes user space, and then the time in which it
+ * freezes its own threads. The default of 20 s for each is longer than dom0 waits, and
+ * the kernel does not notify dom0 when it fails to suspend.
  */
 static int quiesce_kernel_limit(struct engine *engine, struct error *error)
 {
 	const char *sys = engine->setup.roots->sys;
-	uint64_t limit_ms = time_left_us(engine) / 2000;
+	/* Half for user space, half for kernel threads; µs to ms. */
+	uint64_t limit_ms = time_left_us(engine) / 2 / 1000;
 	char before[32], after[32];
 	int r = file_read(before, sizeof(before), "%s/power/pm_freeze_timeout", sys);
 
@@ -437,14 +452,14 @@ static int quiesce_kernel_limit(struct engine *engine, struct error *error)
 }
 
 static const struct quiesce_step {
-	const char *what;
+	const char *what; /* the step's name in messages */
 	int (*start)(struct engine *engine, struct error *error);
 } quiesce_steps[] = {
 	{ "inhibitors", check_inhibitors },
 	{ "pre hooks", quiesce_hooks },
 	{ "network managers", quiesce_managers },
 	{ "sync", quiesce_sync },
-	{ "looking at devices", read_devices },
+	{ "device list", read_devices },
 	{ "sound and video devices", quiesce_early_devices },
 	{ "freezing", quiesce_freeze },
 	{ "devices", quiesce_devices },
@@ -488,7 +503,7 @@ static void run_quiesce_steps(struct engine *engine)
 		end_quiesce(engine, r, error.text);
 }
 
-/* To be called when a step that returned 1 is complete. */
+/* Ends a step that returned 1: continues with the next step, or ends with the failure `r`. */
 static void quiesce_step_done(struct engine *engine, int r, const char *reason)
 {
 	if (r < 0) {
@@ -499,7 +514,7 @@ static void quiesce_step_done(struct engine *engine, int r, const char *reason)
 	run_quiesce_steps(engine);
 }
 
-/* The hook or module that the step waits for, or "". */
+/* Returns the name of the hook or module that the current step waits for, or "". */
 static const char *running_program(const struct engine *engine)
 {
 	if (!engine->task)

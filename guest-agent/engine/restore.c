@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Restoring: undoes the journal's effects from the last to the first, wherever the
- * journal ends. undo_rules[] says how, and what an effect has to wait for. Devices
- * are started without waiting for each other; all else is undone one at a time.
+ * Restores the guest: undoes the effects in the journal from the last to the first, also
+ * those of a cycle that was not completed. undo_rules[] says how each kind of effect is
+ * undone, and what must be complete before. Devices are started without waiting for each
+ * other; all other effects are undone one at a time.
  */
 #include <assert.h>
 #include <errno.h>
@@ -50,7 +51,10 @@ static void on_device_started(void *userdata, struct device *device, int r)
 	undo_next(engine);
 }
 
-/* Finds the device of an effect, or adds it if the effect is from an earlier agent's journal. */
+/*
+ * Finds the device of an effect, or adds the device if an earlier agent process has
+ * recorded the effect. Returns 0 or negative errno.
+ */
 static int get_stopped(struct engine *engine, size_t effect, struct stopped_device **ret)
 {
 	char address[EFFECT_TEXT_MAX], *driver;
@@ -69,7 +73,13 @@ static int get_stopped(struct engine *engine, size_t effect, struct stopped_devi
 	return engine_add_stopped(engine, address, driver + 1, effect, ret);
 }
 
-/* ---- Undoing: return 0 if complete or pending, 1 to wait for it, or negative errno ---- */
+/*
+ * ---- Undoing ----
+ *
+ * Each of these functions undoes effect `index` of the journal. Returns 0 if the next
+ * effect can be undone now, 1 if the next effect must wait until effect_undone() is
+ * called, or negative errno.
+ */
 
 static int undo_device(struct engine *engine, size_t index)
 {
@@ -122,7 +132,10 @@ static int undo_hook(struct engine *engine, size_t index)
 	return r < 0 ? r : 1;
 }
 
-/* To be called when an effect whose undo returned 1 is undone, with what failed or NULL. */
+/*
+ * Continues after an effect whose undo returned 1. `problem` says what failed, or is NULL
+ * if the effect was undone.
+ */
 static void effect_undone(struct engine *engine, const char *problem)
 {
 	if (problem)
@@ -162,13 +175,13 @@ static void on_manager_resumed(void *userdata, int r, const char *text)
 	engine->manager_call = NULL;
 	snprintf(problem, sizeof(problem), "NetworkManager did not resume: %s",
 		 text[0] ? text : strerror(-r));
-	/* "Already awake" is not an error: it was never put to sleep. */
+	/* "Already awake" is no failure, because NetworkManager was never put to sleep. */
 	effect_undone(engine, r < 0 && r != -EALREADY && r != -EEXIST && !strstr(text, "lready")
 				      ? problem
 				      : NULL);
 }
 
-/* Leases that are not renewed are not a degraded cycle: not every link has one. */
+/* A failed renewal does not degrade the cycle, because not every link has a DHCP lease. */
 static void on_leases_renewed(void *userdata, int r, const char *text)
 {
 	struct engine *engine = userdata;
@@ -196,10 +209,8 @@ static int undo_manager(struct engine *engine, size_t index)
 
 static const struct {
 	int (*undo)(struct engine *engine, size_t index);
-	/* Wait until each device is restored or lost … */
-	bool after_devices;
-	/* … but not longer than ThawAfter=. */
-	bool until_thaw_limit;
+	bool after_devices; /* undone when each device is restored or lost */
+	bool until_thaw_limit; /* undone earlier if ThawAfter= passes before */
 } undo_rules[] = {
 	[EFFECT_HOOK] = { undo_hook, true, false },
 	[EFFECT_MANAGER] = { undo_manager, true, false },
@@ -234,7 +245,7 @@ static void append_entry(char *detail, size_t size, const char *entry)
 	snprintf(detail + used, size - used, "%s%s", used ? "; " : "", entry);
 }
 
-/* "0000:00:04.0 e1000e enp0s0 ok 1.83 s" */
+/* Describes a device, e.g. "0000:00:04.0 e1000e enp0s0 ok 1.83 s". */
 static void describe_device(const struct stopped_device *stopped, char *ret, size_t size)
 {
 	const struct device *device = stopped->device;
@@ -267,7 +278,10 @@ static void append_kept(const struct inventory *inventory, char *detail, size_t 
 	}
 }
 
-/* If the functions cannot be read now, the next cycle lists them. */
+/*
+ * Lists the PCI functions and appends those that were kept at a risk. If the functions
+ * cannot be listed, nothing is appended, because the next cycle lists them again.
+ */
 static void append_kept_now(const struct engine *engine, char *detail, size_t size)
 {
 	struct inventory inventory = { 0 };
@@ -285,7 +299,7 @@ void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
 	append_kept_now(engine, ret, size);
 }
 
-/* Failures come first, because the line may be cut. */
+/* Failures come first, because the end of a long line is cut off. */
 static void describe_cycle(const struct engine *engine, char *detail, size_t size)
 {
 	char entry[512];
@@ -303,7 +317,7 @@ static void describe_cycle(const struct engine *engine, char *detail, size_t siz
 		if (restored == 0 && engine->notes[0] != '\0')
 			append_entry(detail, size, engine->notes);
 	}
-	/* Quiescing reads the functions only if some are to be stopped. */
+	/* Quiescing has listed the PCI functions only if it had something to stop or unload. */
 	if (engine->inventory.n_functions > 0)
 		append_kept(&engine->inventory, detail, size);
 	else
@@ -320,7 +334,7 @@ static void end_restore(struct engine *engine)
 	engine->on_restored(engine->userdata, engine->degraded, detail);
 }
 
-/* Undoes one effect. Returns 1 if the next effect must wait for it, else 0. */
+/* Undoes one effect. Returns 1 if the next effect must wait until this one is undone, else 0. */
 static int undo_one(struct engine *engine, size_t index)
 {
 	struct journal *journal = engine->setup.journal;
@@ -335,7 +349,7 @@ static int undo_one(struct engine *engine, size_t index)
 			 effect_kind_name(effect->kind), effect->text, strerror(-r));
 		add_problem(engine, problem);
 	}
-	/* A device is recorded by on_device_started(). */
+	/* on_device_started() records that the effect of a device is undone. */
 	if (effect->kind != EFFECT_DEVICE || r < 0)
 		journal_undone(journal, index);
 	return 0;
@@ -345,7 +359,7 @@ static void undo_next(struct engine *engine)
 {
 	const struct journal *journal = engine->setup.journal;
 
-	/* Called for a device while another effect is being undone. */
+	/* Another effect is still being undone, and its callback continues. */
 	if (!engine->restoring || engine->task || engine->manager_call)
 		return;
 	while (engine->cursor > 0) {
@@ -371,7 +385,7 @@ void engine_restore(struct engine *engine, engine_restored_fn done, void *userda
 	engine->userdata = userdata;
 	engine->cursor = engine->setup.journal->n_effects;
 	engine->cycle = engine->setup.journal->cycle;
-	/* Without a timer, thaw at once. */
+	/* If the timer cannot be set, processes are thawed without waiting for devices. */
 	engine->thaw_overdue =
 		sd_event_add_time_relative(engine->setup.event, &engine->limit, CLOCK_MONOTONIC,
 					   engine->setup.settings->thaw_after_us, 0,

@@ -63,7 +63,7 @@ static int run_loop(struct self_test *test)
 	sd_event *event = test->setup->event;
 	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal, test);
 
-	/* Without the handlers an interrupt would leave the guest quiesced. */
+	/* The loop needs the signal handlers, because a signal would leave the guest quiesced. */
 	return r < 0 ? r : sd_event_loop(event);
 }
 
@@ -102,6 +102,6 @@ int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		return r;
 	if (ret->degraded)
 		done.state = PROTOCOL_AGENT_DEGRADED;
-	/* Cycle 0 is a self-test, which dom0 is not informed about. */
+	/* Cycle 0 was a self-test, whose result is not recorded for dom0. */
 	return journal_finish(setup->journal, done.cycle == 0 ? NULL : &done, ret->detail);
 }

@@ -9,13 +9,14 @@
 #include "engine/engine.h"
 
 /*
- * Runs the engine without dom0 and without a suspend: a self-test (--test), and the
- * restore of what an agent that died has left (--restore).
+ * Runs the engine without dom0: for a self-test (--test), which quiesces and restores
+ * without a suspend, and for undoing a cycle that an agent has left unfinished
+ * (--restore).
  */
 
 struct self_test_result {
-	int quiesce_r; /* 0, or negative errno: the guest could not be quiesced */
-	char reason[512]; /* why not */
+	int quiesce_r; /* 0, or negative errno if the guest could not be quiesced */
+	char reason[512]; /* why the guest could not be quiesced, or "" */
 	uint64_t quiesce_us;
 	uint64_t restore_us;
 	bool degraded;
@@ -23,17 +24,19 @@ struct self_test_result {
 };
 
 /*
- * Quiesces and restores the guest. A stop signal during the first part ends it with
- * -EINTR in `quiesce_r`. `engine` must be made from the same `setup`, and the caller
- * have locked the journal. Returns 0, or negative errno if the event loop failed.
+ * Quiesces and restores the guest. A stop signal (stop-signals.h) while quiescing sets
+ * `quiesce_r` to -EINTR, and the guest is restored. `engine` must have been created from
+ * `setup`, and the journal must be locked. Returns 0, or negative errno if the event loop
+ * failed.
  */
 int self_test_run(const struct engine_setup *setup, struct engine *engine,
 		  struct self_test_result *ret);
 
 /*
- * Undoes the journal's effects and records the cycle as failed, or as degraded. The
- * next agent corrects this if the guest was suspended in that cycle. The journal must
- * be open and locked. Returns 0 or negative errno.
+ * Undoes the effects in the journal, and records the cycle as degraded if an effect could
+ * not be undone, otherwise as failed. The next agent replaces `failed` by `ready` if the
+ * guest was suspended in that cycle. The journal must be open and locked. Returns 0 or
+ * negative errno.
  */
 int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		      struct self_test_result *ret);

@@ -40,7 +40,7 @@ static int take_entry(void *data, int list, const char *name)
 	int r = class_directory(walk->roots, walk->class, name, target);
 
 	(void)list;
-	/* Removed since it was listed. */
+	/* The device was removed since it was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || !path_is_beneath(target, walk->directory))
@@ -59,7 +59,7 @@ int class_each_in(const struct roots *roots, const char *class, const char *dire
 	r = file_path(path, "%s/class/%s", roots->sys, class);
 	if (r == 0)
 		r = directory_each(path, take_entry, &walk);
-	/* The kernel has no such devices. */
+	/* A class is absent if the kernel has no such devices, which is no failure. */
 	return r == -ENOENT && !file_exists("%s", path) ? 0 : r;
 }
 

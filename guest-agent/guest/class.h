@@ -8,24 +8,28 @@
 
 /* Lists the devices of a sysfs class (interfaces, cards, …) beneath a PCI function. */
 
-/* Called with each device's name; a result other than 0 ends the walk. */
+/* Called with the name of each device; a result other than 0 ends the walk. */
 typedef int (*class_fn)(void *data, const char *name);
 
 /*
- * Walks the devices of /sys/class/`class` at any depth beneath `directory` (a path by
- * realpath(3)). Returns what `take` returned; 0 (also if the kernel has no such
- * class); or negative errno if not all of them could be read.
+ * Calls `take` for each device of /sys/class/`class` that is at any depth beneath
+ * `directory` (a path by realpath(3)). Returns what `take` returned if that ended the walk;
+ * 0 (also if the kernel has no such class); or negative errno if not all devices could be
+ * read.
  */
 int class_each_in(const struct roots *roots, const char *class, const char *directory,
 		  class_fn take, void *data);
 
-/* Likewise beneath a PCI function. Returns -ENOENT if there is no such function. */
+/*
+ * Calls class_each_in() for the directory of the PCI function `address`. Returns the same;
+ * also -ENOENT if there is no such PCI function.
+ */
 int class_each(const struct roots *roots, const char *class, const char *address, class_fn take,
 	       void *data);
 
 /*
- * The path of a class's device, by realpath(3), in `ret` (PATH_MAX bytes). Returns 0
- * or negative errno.
+ * Writes the path of the device `name` of a class, by realpath(3), to `ret` (PATH_MAX
+ * bytes). Returns 0 or negative errno.
  */
 int class_directory(const struct roots *roots, const char *class, const char *name, char *ret);
 

@@ -31,7 +31,10 @@ static int format_path(char *ret, const char *format, va_list arguments)
 	return n < 0 || n >= FILE_PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* Formats the path of a variadic caller's last arguments; r < 0 on failure. */
+/*
+ * Formats `format` with the arguments of the calling variadic function into `path`. Sets `r`
+ * to 0 or negative errno.
+ */
 #define PATH_FROM_ARGUMENTS(path, r, format)                                                       \
 	do {                                                                                       \
 		va_list arguments_;                                                                \
@@ -49,7 +52,7 @@ int file_path(char *ret, const char *format, ...)
 	return r;
 }
 
-/* Reads until `size` bytes, end of file or an error. */
+/* Reads `size` bytes, or fewer if the file ends. Returns the number read, or negative errno. */
 static int read_fully(int fd, char *ret, size_t size)
 {
 	size_t used = 0;
@@ -214,9 +217,10 @@ int file_device(int directory, const char *path, struct device_number *ret)
 
 	assert(path && ret);
 	/*
-	 * With an empty mask and without synchronising, a network file system that
-	 * does not respond cannot block this, and FUSE, which refuses attributes to
-	 * other users, cannot fail it. The type and number of a node are always set.
+	 * Because the mask is empty and nothing is synchronised, a network file system
+	 * that does not respond cannot block this call, and FUSE, which refuses attributes
+	 * to other users, cannot make this call fail. The type and the device number are
+	 * set even with an empty mask.
 	 */
 	if (statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &status) < 0)
 		return -errno;

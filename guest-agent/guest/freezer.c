@@ -15,13 +15,13 @@
 
 #define CGROUP_ROOT "fs/cgroup"
 
-/* Deeper than systemd nests its slices, scopes and delegated groups. */
+/*
+ * The maximum depth to which cgroups are searched; systemd does not nest slices, scopes and
+ * delegated groups as deep.
+ */
 #define DEPTH_MAX 16
 
-/*
- * Units, in any slice, that the guest needs to be quiesced, to resume, or to answer a
- * request.
- */
+/* The units, in any slice, that the guest needs for a request, for quiescing or for resuming. */
 static const char *const needed_units[] = {
 	"init.scope",
 	"systemd-udevd.service",
@@ -57,7 +57,7 @@ static bool is_within(const char *inner, const char *outer)
 	       (inner[length] == '\0' || inner[length] == '/');
 }
 
-/* The agent's own cgroup without the leading slash; "" if not known. */
+/* Writes the agent's own cgroup, without the leading slash, to `ret`; "" if it is unknown. */
 static void get_own_cgroup(const struct roots *roots, char *ret, size_t size)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -72,7 +72,7 @@ static void get_own_cgroup(const struct roots *roots, char *ret, size_t size)
 		snprintf(ret, size, "%.*s", (int)strcspn(line + 4, "\n"), line + 4);
 }
 
-/* Finds a unit that must run at or beneath `cgroup`. */
+/* Returns the name of a needed unit whose cgroup is `cgroup` or beneath it; NULL if none is. */
 static const char *find_needed_unit(const struct roots *roots, const char *cgroup, int depth)
 {
 	_cleanup_(closedirp) DIR *directory = NULL;
@@ -108,18 +108,22 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 	get_own_cgroup(roots, own, sizeof(own));
 	if (own[0] != '\0' && is_within(own, cgroup))
 		return error_set(error, -EPERM,
-				 "%s contains pmcoord-agent itself and is not frozen", cgroup);
-	/* Also if the agent was started by hand, outside of its unit. */
+				 "%s is not frozen, because it contains pmcoord-agent itself",
+				 cgroup);
+	/* system.slice is refused even if the agent was started by hand, outside of its unit. */
 	if (strcmp(cgroup, "system.slice") == 0)
 		return error_set(
 			error, -EPERM,
-			"system.slice contains services that the guest needs to resume; name single services instead");
-	/* Units of a user's service manager may have the same names. */
+			"system.slice is not frozen, because it contains services that the guest needs to resume; name single services instead");
+	/* In user.slice no unit is needed, but units of users may have the names of needed ones. */
 	if (is_within(cgroup, "user.slice"))
 		return 0;
 	needed = find_needed_unit(roots, cgroup, DEPTH_MAX);
 	if (needed)
-		return error_set(error, -EPERM, "%s contains %s, which must run", cgroup, needed);
+		return error_set(
+			error, -EPERM,
+			"%s is not frozen, because it contains %s, which the guest needs to resume",
+			cgroup, needed);
 	return 0;
 }
 
@@ -139,7 +143,7 @@ int freezer_set(const struct roots *roots, const char *cgroup, bool frozen)
 			     cgroup);
 }
 
-/* A cgroup that was removed has no process left to freeze. */
+/* Is the cgroup frozen? A removed cgroup counts as frozen, because it has no process left. */
 static bool is_frozen(const struct roots *roots, const char *cgroup)
 {
 	char events[256];
@@ -169,7 +173,7 @@ static void append_process(const struct roots *roots, const char *pid, char *ret
 		 blocked ? ", waits in the kernel" : "");
 }
 
-/* Names the processes of the deepest cgroups that are not frozen. */
+/* Appends the processes of `cgroup`, and of the cgroups beneath it, that are not frozen. */
 static void name_unfrozen(const struct roots *roots, const char *cgroup, int depth, char *ret,
 			  size_t size)
 {
@@ -239,8 +243,8 @@ static const char *find_unfrozen(const struct freezer_wait *wait)
 }
 
 /*
- * Removes the sources: sd-event (252) spins on an inotify source that is only
- * disabled while events for it are left.
+ * Removes the event sources instead of disabling them, because sd-event (252) spins on a
+ * disabled inotify source while events for that source are left.
  */
 static void stop_watching(struct freezer_wait *wait)
 {
@@ -249,7 +253,7 @@ static void stop_watching(struct freezer_wait *wait)
 	wait->limit = sd_event_source_disable_unref(wait->limit);
 }
 
-/* Must be the last use of `wait`, because `done` may free it. */
+/* Ends the wait. The caller must not use `wait` afterwards, because `done` may free it. */
 static void finish(struct freezer_wait *wait, int r, const struct error *error)
 {
 	stop_watching(wait);
@@ -283,14 +287,14 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	}
 	name_unfrozen(wait->roots, cgroup, DEPTH_MAX, names, sizeof(names));
 	error_set(&error, -ETIMEDOUT, "%s does not freeze: %s", cgroup,
-		  names[0] ? names : "no such process was found");
+		  names[0] ? names : "no process that is not frozen was found");
 	finish(wait, -ETIMEDOUT, &error);
 	return 0;
 }
 
 /*
- * The kernel reports each change of cgroup.events to inotify: at once, but at
- * most every 10 ms (CGROUP_FILE_NOTIFY_MIN_INTV in kernel/cgroup/cgroup.c).
+ * Watches cgroup.events of each cgroup. The kernel reports a change to inotify at once, but
+ * at most one change in 10 ms (CGROUP_FILE_NOTIFY_MIN_INTV in kernel/cgroup/cgroup.c).
  */
 static int add_watches(struct freezer_wait *wait)
 {
@@ -329,7 +333,7 @@ int freezer_wait_start(sd_event *event, const struct roots *roots, const char *c
 	wait->userdata = userdata;
 	wait->event = event;
 	r = add_watches(wait);
-	/* Read after the watches exist, so that no change is missed. */
+	/* The states are read after the watches were added, so that no change is missed. */
 	if (r == 0 && !find_unfrozen(wait)) {
 		freezer_wait_free(wait);
 		return 1;

@@ -16,48 +16,48 @@
  */
 
 enum freezer_state {
-	FREEZER_ABSENT, /* no such cgroup: nothing to freeze */
+	FREEZER_ABSENT, /* there is no such cgroup */
 	FREEZER_THAWED,
-	FREEZER_FROZEN, /* before a cycle: by another program, and not thawed */
+	FREEZER_FROZEN, /* before a cycle: by another program, so the cycle does not thaw it */
 };
 
 /*
- * May this cgroup be frozen? Not the root, and not a cgroup that contains the agent,
- * PID 1, udev, D-Bus, a network manager or a backend daemon. Returns 0, or -EPERM with
- * the reason in `error`.
+ * Checks that a cgroup may be frozen: it must not be the root, and must not contain the
+ * agent, PID 1, udev, D-Bus, a network manager or a backend daemon. Returns 0, or -EPERM
+ * with the reason in `error`.
  */
 int freezer_check(const struct roots *roots, const char *cgroup, struct error *error);
 
-/* The requested state, which processes may not have reached yet. */
+/* Returns the requested state of a cgroup, which its processes may not have reached yet. */
 enum freezer_state freezer_get(const struct roots *roots, const char *cgroup);
 
-/* Requests a state; it takes effect later. Returns 0 or negative errno. */
+/* Requests that a cgroup is frozen or thawed, which happens later. Returns 0 or negative errno. */
 int freezer_set(const struct roots *roots, const char *cgroup, bool frozen);
 
 /*
- * Names processes that wait in the kernel (state D), the usual reason for a failure
- * of the kernel's own freezer; "" if there are none.
+ * Writes to `ret` the names of processes that wait in the kernel (state D), because these
+ * are the usual reason why the kernel cannot freeze user space; "" if there are none.
  */
 void freezer_name_blocked(const struct roots *roots, char *ret, size_t size);
 
 struct freezer_wait;
 
 /*
- * Called once. r: 0 when all are frozen; -ETIMEDOUT, and `error` names the processes
- * that are not; or another negative errno.
+ * Called once when a wait has ended. r: 0 if all cgroups are frozen; -ETIMEDOUT, and `error`
+ * names the processes that are not frozen; or another negative errno.
  */
 typedef void (*freezer_done_fn)(void *userdata, int r, const struct error *error);
 
 /*
- * Waits for cgroups after freezer_set(). `cgroups` must outlive the wait. Returns 1 if
- * all are frozen already (`*ret` is not set, `done` is not called), 0, or negative
- * errno; release `*ret` with freezer_wait_free(), also in `done`.
+ * Waits until all `cgroups` are frozen, after freezer_set(). `cgroups` must outlive the wait.
+ * Returns 0; 1 if all are frozen already (`*ret` is not set and `done` is not called); or
+ * negative errno. Release `*ret` with freezer_wait_free(), which `done` may call.
  */
 int freezer_wait_start(sd_event *event, const struct roots *roots, const char *const *cgroups,
 		       size_t n_cgroups, uint64_t timeout_us, freezer_done_fn done, void *userdata,
 		       struct freezer_wait **ret);
 
-/* NULL is a no-op. */
+/* Ends the wait, if it is under way, without calling `done`. NULL is a no-op. */
 void freezer_wait_free(struct freezer_wait *wait);
 
 #endif

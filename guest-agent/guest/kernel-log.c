@@ -12,7 +12,7 @@
 
 #include "pmcoord/cleanup.h"
 
-/* The longest record of /dev/kmsg: CONSOLE_EXT_LOG_MAX of the kernel. */
+/* The maximum length of a record of /dev/kmsg: CONSOLE_EXT_LOG_MAX of the kernel. */
 #define RECORD_MAX 8192
 
 struct kernel_log {
@@ -27,9 +27,9 @@ struct kernel_log {
 #define FUNCTION_PREFIX "do_suspend: "
 
 /*
- * For "3,1234,56789,-;xen:manage: do_suspend: freeze processes failed -16\n…"
- * returns "freeze processes failed -16"; NULL for records that are no failure.
- * Modifies `record`.
+ * Returns the kernel's message in a record about a failed suspend, NULL for other records.
+ * The message of "3,1234,56789,-;xen:manage: do_suspend: freeze processes failed -16\n…"
+ * is "freeze processes failed -16". Modifies `record`.
  */
 static char *find_refusal(char *record)
 {
@@ -53,7 +53,7 @@ static int on_records(sd_event_source *source, int fd, uint32_t revents, void *u
 	(void)source;
 	(void)revents;
 	n = read(fd, log->record, RECORD_MAX);
-	/* EPIPE: records were overwritten before they were read. */
+	/* EPIPE: records were overwritten before they were read, and are skipped. */
 	if (n <= 0)
 		return 0;
 	log->record[n] = '\0';
@@ -82,7 +82,7 @@ int kernel_log_watch(sd_event *event, const struct roots *roots, kernel_refused_
 	log->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	r = log->fd < 0 ? -errno : 0;
 	if (r == 0) {
-		/* Skip earlier records: they are not about this cycle. */
+		/* Earlier records are skipped, because they are not about this cycle. */
 		(void)lseek(log->fd, 0, SEEK_END);
 		r = sd_event_add_io(event, &log->source, log->fd, EPOLLIN, on_records, log);
 	}

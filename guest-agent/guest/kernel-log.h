@@ -7,23 +7,23 @@
 #include "guest/files.h"
 
 /*
- * Watches the kernel's log for a failed suspend: a guest's kernel reports it
- * there and nowhere else (drivers/xen/manage.c, do_suspend).
+ * Watches the kernel's log for a failed suspend, because a guest's kernel reports the
+ * failure there and nowhere else (do_suspend() in Linux's drivers/xen/manage.c).
  */
 
 struct kernel_log;
 
-/* `message` is the kernel's, without its prefix. May be called more than once. */
+/* Called with the kernel's message, without the prefix. May be called more than once. */
 typedef void (*kernel_refused_fn)(void *userdata, const char *message);
 
 /*
- * Calls `refused` for each failure to suspend that the kernel logs from now on.
- * Returns 0 or negative errno.
+ * Calls `refused` for each failure to suspend that the kernel logs from now on. Returns 0 or
+ * negative errno; release `*ret` with kernel_log_free().
  */
 int kernel_log_watch(sd_event *event, const struct roots *roots, kernel_refused_fn refused,
 		     void *userdata, struct kernel_log **ret);
 
-/* NULL is a no-op. */
+/* Ends the watch. NULL is a no-op. */
 void kernel_log_free(struct kernel_log *log);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "pmcoord/write.h"
 
-/* Where stderr fails, there is no other place to report it. */
+/* Writes to stderr. A failure is ignored, because there is no other place to report it. */
 static void emit(const char *text, size_t length)
 {
 	(void)write_all(STDERR_FILENO, text, length);

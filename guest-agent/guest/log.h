@@ -9,19 +9,20 @@
 #include "pmcoord/cleanup.h"
 
 /*
- * Log lines on stderr, with the "<level>" prefix of sd-daemon(3) where stderr is
- * the journal. During a cycle they are kept in memory: journald may write a line
- * to a disk whose backend is suspended, and would then block.
+ * Writes log lines to stderr, with the "<level>" prefix of sd-daemon(3) if stderr is the
+ * journal. During a cycle lines are kept in memory, because journald may write a line to a
+ * disk whose backend is suspended, and would then block.
  */
 struct log {
-	bool held; /* lines go to `text` */
-	bool verbose; /* debug lines, too */
+	bool held; /* lines are kept in `text` */
+	bool verbose; /* lines of LOG_LEVEL_DEBUG are logged, too */
 	bool prefix; /* stderr is the journal */
 	size_t used; /* bytes of `text` */
 	size_t lost; /* lines that did not fit into `text` */
 	char text[8192];
 };
 
+/* The levels of syslog(3) and sd-daemon(3). */
 enum log_level {
 	LOG_LEVEL_ERROR = 3,
 	LOG_LEVEL_WARNING = 4,
@@ -33,12 +34,13 @@ enum log_level {
 /* Logs one line; `format` has no newline. No-op if `log` is NULL. */
 void log_line(struct log *log, enum log_level level, const char *format, ...) _printf_(3, 4);
 
-/* Keeps further lines in memory. What exceeds 8 KiB is dropped and counted. */
+/* Keeps further lines in memory. Lines that exceed 8 KiB are dropped and counted. */
 void log_hold(struct log *log);
 
-/* Writes the lines that were kept, and from now on each line at once. */
+/* Writes the lines that were kept in memory, and from now on each line at once. */
 void log_release(struct log *log);
 
+/* The size of a duration as text, with its NUL. */
 #define LOG_DURATION_MAX 32
 
 /* Formats a duration for people: "12.3 ms", "944 ms", "7.65 s". Returns `ret`. */

@@ -12,6 +12,7 @@
 #include "guest/task.h"
 #include "pmcoord/segments.h"
 
+/* The time limit of the child process that warm_up() starts. */
 #define WARM_UP_US 1000000
 
 static void read_in(void *data, const struct segment *segment)
@@ -46,7 +47,7 @@ static int on_inotify(sd_event_source *source, const struct inotify_event *event
 	return 0;
 }
 
-/* Calls what a cycle calls: starts a child and an inotify watch. */
+/* Calls the functions of libsystemd that a cycle calls, for a child and an inotify watch. */
 static int warm_up(sd_event *event)
 {
 	sd_event_source *watch = NULL;

@@ -8,10 +8,10 @@
  * Locks the agent's memory, so that a cycle reads no code or data from a disk, whose
  * backend may be suspended.
  *
- * Only pages that were used are locked (MCL_ONFAULT). The agent's own code and Xen's
- * libraries are read completely; of libsystemd, which depends on much larger
- * libraries, the functions that a cycle calls are called once. Returns 0 or negative
- * errno, which can be ignored.
+ * Only pages that were used are locked (MCL_ONFAULT). So the code of the agent and of Xen's
+ * libraries is read completely before. libsystemd depends on much larger libraries, so only
+ * those of its functions that a cycle calls are called once before, with `event`. Returns 0
+ * or negative errno, which the caller can ignore.
  */
 int memory_lock(sd_event *event);
 

@@ -14,6 +14,7 @@
 #include "pmcoord/parse.h"
 
 #define SECOND_US 1000000ull
+/* The maximum number of words in a list; further words are ignored. */
 #define LIST_MAX 64
 
 struct reader {
@@ -29,7 +30,7 @@ static void list_free(char **list, size_t n)
 	free(list);
 }
 
-/* Splits at blanks and commas. An empty text is an empty list. */
+/* Splits `text` at blanks and commas; an empty text gives an empty list. Returns 0 or -ENOMEM. */
 static int list_parse(const char *text, char ***ret, size_t *ret_n)
 {
 	_cleanup_(freep) char *copy = strdup(text);
@@ -85,7 +86,7 @@ static int set_switch(struct settings *settings, void *field, const char *value,
 {
 	(void)settings;
 	if (parse_boolean(value, field) < 0)
-		return error_set(error, -EINVAL, "'%s' is not yes or no", value);
+		return error_set(error, -EINVAL, "'%s' is neither yes nor no", value);
 	return 0;
 }
 
@@ -103,7 +104,7 @@ static int set_unload(struct settings *settings, void *field, const char *value,
 	return set_list(value, &settings->unload, &settings->n_unload, error);
 }
 
-/* For keys with two possible values: `yes` sets the field, `no` clears it. */
+/* Sets the field of a key with two possible values: true for `yes`, false for `no`. */
 static int set_choice(const char *value, const char *yes, const char *no, bool *field,
 		      struct error *error)
 {
@@ -185,7 +186,7 @@ static int set_agent_key(struct reader *reader, const struct ini_position *posit
 	return 0;
 }
 
-/* Finds or adds the rule of section `Device "PATTERN"`. */
+/* Finds or adds the rule of the section `Device "PATTERN"`. Returns 0 or negative errno. */
 static int get_rule(struct settings *settings, const char *section, struct device_rule **ret,
 		    struct error *error)
 {

@@ -12,13 +12,13 @@
 
 enum device_action {
 	DEVICE_AUTO, /* decided by devices/inventory.h */
-	DEVICE_UNBIND,
-	DEVICE_KEEP,
-	DEVICE_MODULE, /* unbind it, then unload its driver's module */
+	DEVICE_UNBIND, /* unbind the driver */
+	DEVICE_KEEP, /* leave the driver bound */
+	DEVICE_MODULE, /* unbind the driver, then unload its module */
 	DEVICE_HOOK, /* left to a hook in suspend.d */
 };
 
-/* A section [Device "PATTERN"]. The first that matches a function applies. */
+/* A section [Device "PATTERN"]. The first section that matches a PCI function applies to it. */
 struct device_rule {
 	char *pattern;
 	enum device_action action;
@@ -34,7 +34,7 @@ struct settings {
 	uint64_t timeout_us;
 	char **freeze; /* cgroups below /sys/fs/cgroup */
 	size_t n_freeze;
-	bool devices; /* Devices=auto; false: only functions with a rule */
+	bool devices; /* Devices=auto; if false, only functions with a rule are stopped */
 	uint64_t unbind_timeout_us;
 	uint64_t restore_timeout_us;
 	uint64_t thaw_after_us;
@@ -50,20 +50,23 @@ struct settings {
 	size_t n_rules;
 };
 
-/* The settings without a file. Returns 0 or -ENOMEM. */
+/* Sets the defaults. Returns 0 or -ENOMEM; release `ret` with settings_done(). */
 int settings_default(struct settings *ret);
 
 /*
- * Reads `path` over the defaults. Calls `problem` for each bad value, and for
- * each unknown key or section, which is then ignored. Returns 0 (also if there is
- * no such file), -EBADMSG if a value is bad, or negative errno. Release `ret`
- * with settings_done() in any case.
+ * Sets the defaults, then the settings in the file `path`. Calls `problem` for each bad
+ * value, and for each unknown key or section, which is ignored. Returns 0 (also if there is
+ * no such file); -EBADMSG if a value is bad; or another negative errno. Release `ret` with
+ * settings_done() in any case.
  */
 int settings_read(struct settings *ret, const char *path,
 		  void (*problem)(void *data, const char *problem), void *data,
 		  struct error *error);
 
-/* The rule that matches a function's address, driver or "vendor:device"; NULL if none does. */
+/*
+ * Returns the first rule that matches a PCI function's address, driver or "vendor:device";
+ * NULL if none matches.
+ */
 const struct device_rule *settings_find_rule(const struct settings *settings, const char *address,
 					     const char *driver, const char *identity);
 

@@ -17,7 +17,7 @@
 struct task {
 	pid_t pid;
 	bool alive;
-	bool abandoned; /* task_free() was called: free it once the child is reaped */
+	bool abandoned; /* task_free() was called; on_child() frees the task */
 	bool timed_out;
 	int report_fd;
 	sd_event_source *child;
@@ -35,7 +35,7 @@ static void task_release(struct task *task)
 
 static void kill_group(const struct task *task)
 {
-	/* The child is the leader of its group, which includes what a hook has started. */
+	/* The child leads a process group, which includes the processes that a hook has started. */
 	if (kill(-task->pid, SIGKILL) < 0)
 		kill(task->pid, SIGKILL);
 }
@@ -86,7 +86,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* Never returns. */
+/* Runs the body in the child and exits; never returns. */
 static void run_child(const struct task_spec *spec, int report_fd, pid_t parent)
 {
 	struct task_report report = { 0 };
@@ -100,7 +100,7 @@ static void run_child(const struct task_spec *spec, int report_fd, pid_t parent)
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* Close the event loop's, xenstore's and the event channel's descriptors. */
+	/* Close all other descriptors: those of the event loop, xenstore and the event channel. */
 	if (dup2(report_fd, 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) < 0)
 		_exit(1);
 	close_range(4, ~0U, 0);
@@ -145,7 +145,7 @@ int task_start(sd_event *event, const struct task_spec *spec, struct task **ret)
 	close(ends[1]);
 	if (r == 0) {
 		task->alive = true;
-		/* Done by both processes, because either may run first. */
+		/* Both processes call setpgid(), because either may run first. */
 		setpgid(task->pid, task->pid);
 		r = watch_child(event, task);
 	}

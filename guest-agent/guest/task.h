@@ -9,13 +9,14 @@
 #include <systemd/sd-event.h>
 
 /*
- * Runs work that may hang in the kernel in a child process, with a time limit, so
- * that the agent does not hang with it. The child is forked and executes no
- * program by itself: nothing needs to be read from a disk.
+ * Runs work that may hang in the kernel in a child process with a time limit, so that the
+ * agent does not hang with the work. The child is forked without executing a program, so
+ * that nothing needs to be read from a disk.
  *
- * SIGCHLD must be blocked in all threads (sd_event_add_child).
+ * SIGCHLD must be blocked in all threads, as sd_event_add_child(3) requires.
  */
 
+/* The size of a report's text, with its NUL. */
 #define TASK_TEXT_MAX 240
 
 /* What the child sends before it exits. */
@@ -25,7 +26,7 @@ struct task_report {
 };
 
 struct task_result {
-	/* The time limit has passed. The child was killed, but may hang in the kernel. */
+	/* The time limit has passed. The child was killed, but may still hang in the kernel. */
 	bool timed_out;
 	/* The child ended without a report: it was killed, or executed a program. */
 	bool silent;
@@ -55,21 +56,21 @@ struct task_spec {
 
 struct task;
 
-/* Forks. Returns 0 or negative errno; release `*ret` with task_free(). */
+/* Forks a child that runs spec->body. Returns 0 or negative errno; release with task_free(). */
 int task_start(sd_event *event, const struct task_spec *spec, struct task **ret);
 
 /*
- * Describes why a task failed: "failed with status 3", "was killed by signal 9", or
- * its report's text. Returns `ret`, or NULL if the task succeeded.
+ * Describes in `ret` why a task failed: by the text of its report, or e.g. as "failed with
+ * status 3" or "was killed by signal 9". Returns `ret`, or NULL if the task succeeded.
  */
 const char *task_describe_failure(const struct task_result *result, char *ret, size_t size);
 
-/* Does the child exist, possibly past its time limit? */
+/* Does the child still exist, even if its time limit has passed? */
 bool task_is_alive(const struct task *task);
 
 /*
- * Kills a running child without calling its callbacks; the event loop reaps it
- * when it ends. NULL is a no-op.
+ * Frees a task. A running child is killed, and its callbacks are not called; the event loop
+ * reaps the child when it ends. NULL is a no-op.
  */
 void task_free(struct task *task);
 

@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 /*
- * The two clocks are read one after the other, so their difference varies by
- * microseconds. No suspend is as short as this.
+ * The minimum change of the difference between the two clocks that counts as a suspend. The
+ * difference varies by microseconds even without a suspend, because the clocks are read one
+ * after the other.
  */
 #define SUSPENDED_MIN_US 500
 
@@ -19,7 +20,7 @@ struct wake_clock {
 	int fd;
 	sd_event_source *source;
 	uint64_t (*get_suspended_us)(void);
-	uint64_t suspended_us; /* at the time of arming */
+	uint64_t suspended_us; /* get_suspended_us() when the clock was armed */
 	wake_clock_fn woken;
 	void *userdata;
 };
@@ -32,8 +33,8 @@ static int set_timer(struct wake_clock *clock)
 	};
 
 	/*
-	 * ECANCELED: the clock was set while the timer was not armed. The timer
-	 * is armed now in spite of it (fs/timerfd.c).
+	 * ECANCELED: the time was set while the timer was not armed. In spite of this
+	 * error the timer is armed now (Linux's fs/timerfd.c).
 	 */
 	if (timerfd_settime(clock->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) <
 		    0 &&
@@ -50,7 +51,7 @@ static int on_timer(sd_event_source *source, int fd, uint32_t revents, void *use
 
 	(void)source;
 	(void)revents;
-	/* Only ECANCELED reports a change of the clock. */
+	/* ECANCELED reports a change of the clock; other errors mean nothing. */
 	if (n < 0 && errno != ECANCELED)
 		return 0;
 	if (wake_clock_was_suspended(clock)) {
@@ -58,7 +59,7 @@ static int on_timer(sd_event_source *source, int fd, uint32_t revents, void *use
 		clock->woken(clock->userdata);
 		return 0;
 	}
-	/* The time was set; the guest was not suspended. */
+	/* The time was set, but the guest was not suspended: arm the timer again. */
 	return set_timer(clock);
 }
 

@@ -29,10 +29,10 @@ struct restore {
 	const char *address;
 	struct netlink netlink;
 	const struct links_header *header;
-	const struct nlmsghdr *first;
+	const struct nlmsghdr *first; /* the first saved message */
 	size_t size; /* bytes from `first` on */
 	struct link_set set;
-	/* All links as of the last dump. */
+	/* All links of the guest as of the last dump. */
 	struct message_buffer now;
 	char *text; /* the list of what could not be restored */
 	size_t text_size;
@@ -55,13 +55,13 @@ static const char *link_name(const struct rtattr *const *attributes)
 	return attributes[IFLA_IFNAME] ? (const char *)RTA_DATA(attributes[IFLA_IFNAME]) : "?";
 }
 
-/* Adds what could not be restored to the text. */
+/* Appends to the text that `what` of `name` could not be restored. */
 static void add_problem(struct restore *restore, const char *name, const char *what, int r)
 {
 	size_t used = strlen(restore->text);
 
-	snprintf(restore->text + used, restore->text_size - used, "%s%s: %s: %s", used ? ", " : "",
-		 name, what, strerror(-r));
+	snprintf(restore->text + used, restore->text_size - used, "%s%s: cannot restore %s: %s",
+		 used ? ", " : "", name, what, strerror(-r));
 }
 
 static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
@@ -70,7 +70,10 @@ static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
 	       memcmp(RTA_DATA(a), RTA_DATA(b), RTA_PAYLOAD(a)) == 0;
 }
 
-/* Sets the new index of link `i` of the set to the candidate with the same hardware address. */
+/*
+ * Finds the candidate with the same MAC address as the saved link, and stores its index as
+ * the new index of link `i` of the set.
+ */
 static void match_link(struct restore *restore, size_t i, const struct nlmsghdr *saved,
 		       const struct link_set *candidates)
 {
@@ -92,8 +95,8 @@ static void match_link(struct restore *restore, size_t i, const struct nlmsghdr 
 }
 
 /*
- * Reads all links and matches the function's own interfaces to them. Returns how
- * many are missing, or negative errno.
+ * Reads all links, and finds among them the PCI function's own interfaces. Returns the
+ * number of own interfaces that are missing, or negative errno.
  */
 static int match_base(struct restore *restore)
 {
@@ -123,7 +126,11 @@ static void drain_monitor(struct netlink *monitor)
 		;
 }
 
-/* Reads the links again after each change that the kernel reports on `monitor`. */
+/*
+ * Waits until no interface of the PCI function's own is missing. Reads the links again after
+ * each change that the kernel reports on `monitor`. Returns 0, -ENODEV after `deadline_us`,
+ * or another negative errno.
+ */
 static int wait_for_base(struct restore *restore, struct netlink *monitor, uint64_t deadline_us)
 {
 	for (;;) {
@@ -140,7 +147,7 @@ static int wait_for_base(struct restore *restore, struct netlink *monitor, uint6
 	}
 }
 
-/* The attributes of a link as of the last dump; none if it was created since. */
+/* Fills `ret` with a link's attributes as of the last dump; with NULL if it was created later. */
 static void get_current_attributes(const struct restore *restore, uint32_t index,
 				   const struct rtattr **ret)
 {
@@ -166,12 +173,15 @@ static int set_link_up(struct restore *restore, uint32_t index, bool up)
 	return netlink_request(&restore->netlink, &message);
 }
 
-/* Sets all saved attributes of a link, but not IFF_UP: the kernel refuses some of them then. */
+/*
+ * Sets all saved attributes of a link except IFF_UP, because the kernel refuses some
+ * attributes of a link that is up.
+ */
 static void configure_link(struct restore *restore, uint32_t index,
 			   const struct rtattr *const *attributes)
 {
 	const struct rtattr *now[ATTRIBUTE_PERM_ADDRESS + 1];
-	/* One request each, so that one refusal does not affect the others. */
+	/* Each attribute has its own request, so that a refused one does not affect others. */
 	static const struct {
 		uint16_t type;
 		const char *what;
@@ -194,7 +204,7 @@ static void configure_link(struct restore *restore, uint32_t index,
 		r = netlink_copy(&message, attribute);
 		if (r == 0)
 			r = netlink_request(&restore->netlink, &message);
-		/* A udev rule or ifup may have set it up already. */
+		/* EBUSY: the link is up, e.g. because of a udev rule or ifup. */
 		if (r == -EBUSY && set_link_up(restore, index, false) == 0)
 			r = netlink_request(&restore->netlink, &message);
 		if (r < 0)
@@ -226,7 +236,10 @@ static int put_linkinfo(struct netlink_message *message, const struct rtattr *co
 	return r;
 }
 
-/* Creates a VLAN or macvlan on the new lower interface. Returns its index, or 0. */
+/*
+ * Creates a VLAN or macvlan interface on the new lower interface. Returns the index of the
+ * created interface, or 0.
+ */
 static uint32_t create_upper(struct restore *restore, const struct rtattr *const *attributes)
 {
 	const char *name = link_name(attributes);
@@ -246,15 +259,15 @@ static uint32_t create_upper(struct restore *restore, const struct rtattr *const
 		r = put_linkinfo(&message, attributes);
 	if (r == 0)
 		r = netlink_request(&restore->netlink, &message);
-	/* EEXIST: a network manager has created it already. */
+	/* EEXIST: a network manager has created the interface already. */
 	if (r < 0 && r != -EEXIST)
-		add_problem(restore, name, "create", r);
+		add_problem(restore, name, "the interface", r);
 	return if_nametoindex(name);
 }
 
 /*
- * The attributes of a bridge port that are restored. The path cost is left out:
- * once set, it no longer follows the link's speed.
+ * The attributes of a bridge port that are restored. The path cost is left out, because a
+ * path cost that was set no longer follows the link's speed.
  */
 static const uint16_t port_attributes[] = {
 	IFLA_BRPORT_PRIORITY,	      IFLA_BRPORT_MODE,		  IFLA_BRPORT_GUARD,
@@ -301,10 +314,10 @@ static void restore_port(struct restore *restore, uint32_t index,
 	if (r == 0)
 		r = netlink_request(&restore->netlink, &message);
 	if (r < 0)
-		add_problem(restore, link_name(attributes), "bridge port", r);
+		add_problem(restore, link_name(attributes), "the bridge port", r);
 }
 
-/* Replaces the VLAN that the bridge has added to its new port by the saved ones. */
+/* Replaces the VLAN that the bridge has added to its new port by the saved VLANs. */
 static void restore_vlans(struct restore *restore, uint32_t old, uint32_t new,
 			  const struct rtattr *const *attributes)
 {
@@ -322,7 +335,7 @@ static void restore_vlans(struct restore *restore, uint32_t old, uint32_t new,
 			r = links_vlans_add(&restore->netlink, new, message);
 	}
 	if (r < 0)
-		add_problem(restore, link_name(attributes), "bridge VLANs", r);
+		add_problem(restore, link_name(attributes), "the bridge's VLANs", r);
 }
 
 static void restore_link(struct restore *restore, const struct nlmsghdr *message)
@@ -347,11 +360,13 @@ static void restore_link(struct restore *restore, const struct nlmsghdr *message
 		int r = set_link_up(restore, *index, true);
 
 		if (r < 0)
-			add_problem(restore, link_name(attributes), "up", r);
+			add_problem(restore, link_name(attributes), "the state up", r);
 	}
 }
 
-/* Subtracts the time since the save from the lifetimes. Returns false if the address has expired.
+/*
+ * Subtracts the time since the save from an address's lifetimes. Returns false if the
+ * address has expired.
  */
 static bool age_lifetimes(struct ifa_cacheinfo *times, uint64_t passed_us)
 {
@@ -385,7 +400,7 @@ static int restore_address(struct restore *restore, uint32_t index, const struct
 {
 	static const uint16_t kept[] = { IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST, IFA_LABEL,
 					 IFA_RT_PRIORITY };
-	/* The flags that user space can set; the others are reports by the kernel. */
+	/* The flags that user space can set; the kernel only reports the others. */
 	const uint32_t settable = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR |
 				  IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN;
 	const struct rtattr *attributes[IFA_MAX + 1];
@@ -408,13 +423,13 @@ static int restore_address(struct restore *restore, uint32_t index, const struct
 	if (r == 0)
 		r = put_cacheinfo(&message, attributes[IFA_CACHEINFO],
 				  clock_boottime_us() - restore->header->boottime_us);
-	/* The address expired during the suspend. A DHCP client requests a new lease by itself. */
+	/* An expired address is not restored, because a DHCP client requests a new lease. */
 	if (r == -ESTALE)
 		return 0;
 	return r < 0 ? r : netlink_request(&restore->netlink, &message);
 }
 
-/* The new index of an interface of the set, or 0. */
+/* Returns the new index of the interface whose index was `old`; 0 if it has none. */
 static uint32_t map_index(const struct restore *restore, uint32_t old)
 {
 	int i = link_set_find(&restore->set, old);
@@ -462,7 +477,7 @@ static int restore_route(struct restore *restore, uint32_t index, const struct n
 	return r < 0 ? r : netlink_request(&restore->netlink, &message);
 }
 
-/* The new index of the interface that a saved address or route uses, or 0. */
+/* Returns the new index of the interface that a saved address or route uses; 0 if it has none. */
 static uint32_t map_message_index(const struct restore *restore, const struct nlmsghdr *message)
 {
 	const struct rtattr *attributes[RTA_MAX + 1];
@@ -488,7 +503,10 @@ static bool has_gateway(const struct nlmsghdr *message)
 	return attributes[RTA_GATEWAY] || attributes[RTA_VIA] || attributes[RTA_MULTIPATH];
 }
 
-/* A gateway must be reachable by routes of an earlier pass. */
+/*
+ * The saved messages are restored in several passes. Routes with a gateway come last,
+ * because their gateways must be reachable by routes of the pass before.
+ */
 enum pass { PASS_LINKS, PASS_ADDRESSES, PASS_ROUTES, PASS_GATEWAYS, PASSES };
 
 static void restore_message(struct restore *restore, enum pass pass, const struct nlmsghdr *message)
@@ -500,7 +518,7 @@ static void restore_message(struct restore *restore, enum pass pass, const struc
 			restore_link(restore, message);
 		return;
 	}
-	/* VLANs were restored with their links. */
+	/* The VLANs of a bridge port were restored together with its link. */
 	index = message->nlmsg_type == RTM_NEWVLAN ? 0 : map_message_index(restore, message);
 	if (index == 0)
 		return;
@@ -508,13 +526,13 @@ static void restore_message(struct restore *restore, enum pass pass, const struc
 		int r = restore_address(restore, index, message);
 
 		if (r < 0 && r != -EEXIST)
-			add_problem(restore, restore->address, "address", r);
+			add_problem(restore, restore->address, "an address", r);
 	} else if (message->nlmsg_type == RTM_NEWROUTE &&
 		   pass == (has_gateway(message) ? PASS_GATEWAYS : PASS_ROUTES)) {
 		int r = restore_route(restore, index, message);
 
 		if (r < 0 && r != -EEXIST)
-			add_problem(restore, restore->address, "route", r);
+			add_problem(restore, restore->address, "a route", r);
 	}
 }
 
@@ -542,6 +560,7 @@ static int read_set(struct restore *restore)
 	return r;
 }
 
+/* Appends the PCI function's own interfaces that are missing to the text. */
 static void add_missing(struct restore *restore)
 {
 	const struct nlmsghdr *message = NULL;
@@ -549,12 +568,15 @@ static void add_missing(struct restore *restore)
 	for (uint32_t i = 0;
 	     i < restore->header->n_base && (message = next_saved(restore, message)); i++) {
 		const struct rtattr *attributes[ATTRIBUTE_PERM_ADDRESS + 1];
+		size_t used;
 
 		if (restore->set.new[i] != 0)
 			continue;
 		netlink_attributes(message, sizeof(struct ifinfomsg), attributes,
 				   ATTRIBUTE_PERM_ADDRESS);
-		add_problem(restore, link_name(attributes), "missing after the bind", -ENODEV);
+		used = strlen(restore->text);
+		snprintf(restore->text + used, restore->text_size - used,
+			 "%s%s: missing after the bind", used ? ", " : "", link_name(attributes));
 	}
 }
 
@@ -577,7 +599,7 @@ int links_restore(const struct roots *roots, const char *address, struct netlink
 	ret_text[0] = '\0';
 	if (r == 0)
 		r = file_read_all(&saved, &length, "%s", path);
-	/* The function had no interfaces. */
+	/* There is no saved file, because the PCI function had no interfaces. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

@@ -79,7 +79,7 @@ void links_down(const struct roots *roots, const char *address)
 	netlink_close(&netlink);
 }
 
-/* Is it an upper link of one in the set, which the kernel removes together with it? */
+/* Is this an upper link on an unmanaged link of the set, so that the kernel removes both? */
 static bool is_upper_of_set(const struct link_set *set, const struct rtattr *const *attributes)
 {
 	int lower = link_set_find(set, netlink_u32(attributes[IFLA_LINK], 0));
@@ -88,7 +88,7 @@ static bool is_upper_of_set(const struct link_set *set, const struct rtattr *con
 	       !attributes[IFLA_LINK_NETNSID];
 }
 
-/* Is the interface in the set, and configured by no network manager? */
+/* Is the interface in the set, and does no network manager configure it? */
 static bool is_unmanaged(const struct link_set *set, uint32_t index)
 {
 	int i = link_set_find(set, index);
@@ -96,7 +96,7 @@ static bool is_unmanaged(const struct link_set *set, uint32_t index)
 	return i >= 0 && !set->managed[i];
 }
 
-/* Appends only the MAC address and name of a network manager's interface. */
+/* Appends only the MAC address and the name of an interface that a network manager configures. */
 static int append_identity(struct message_buffer *buffer, const struct nlmsghdr *message,
 			   const struct rtattr *const *attributes)
 {
@@ -114,8 +114,9 @@ static int append_identity(struct message_buffer *buffer, const struct nlmsghdr 
 }
 
 /*
- * Appends to `ret` the links of the set (`base`), or the upper links on them,
- * which are added to the set. Returns how many were appended, or negative errno.
+ * If `base` is true, appends the links of the set to `ret`; otherwise appends the upper
+ * links on the links of the set, and adds these to the set. Returns the number of appended
+ * links, or negative errno.
  */
 static int select_links(const struct message_buffer *all, struct link_set *set, bool base,
 			struct message_buffer *ret)
@@ -143,7 +144,10 @@ static int select_links(const struct message_buffer *all, struct link_set *set, 
 	return n;
 }
 
-/* Saves lower before upper links. Returns the number of the function's own, or negative errno. */
+/*
+ * Saves the links of the set, lower before upper ones. Returns the number of links that are
+ * the PCI function's own, or negative errno.
+ */
 static int save_links(struct netlink *netlink, struct link_set *set, struct message_buffer *ret)
 {
 	struct message_buffer all = { 0 };
@@ -161,7 +165,10 @@ struct selection {
 	struct message_buffer *buffer;
 };
 
-/* Temporary IPv6 addresses (RFC 8981) are left out: the kernel creates new ones. */
+/*
+ * Saves an address of an unmanaged interface. Temporary IPv6 addresses (RFC 8981) are left
+ * out, because the kernel creates new ones.
+ */
 static int select_address(void *data, const struct nlmsghdr *message)
 {
 	struct selection *selection = data;

@@ -9,24 +9,29 @@
 
 #include "guest/files.h"
 
-/* The file that links-save.c writes and links-restore.c reads; private to the two. */
+/* The file that links-save.c writes and links-restore.c reads. Private to these two modules. */
 
-/* The interfaces of one function and the upper interfaces on them. */
+/*
+ * The maximum number of interfaces that are saved for one PCI function, including the VLAN
+ * and macvlan interfaces on top of them. If there are more, links_save() fails with
+ * -E2BIG: the PCI function is not unbound, and the guest is not suspended.
+ */
 #define LINKS_MAX 64
 
-#define LINKS_MAGIC 0x706d6c6bu /* "pmlk" */
+/* Marks a saved file: "pmlk". */
+#define LINKS_MAGIC 0x706d6c6bu
 
-/* IFLA_PERM_ADDRESS, since Linux 5.6; older headers do not define it. */
+/* The value of IFLA_PERM_ADDRESS, which headers before Linux 5.6 do not define. */
 #define ATTRIBUTE_PERM_ADDRESS 54
 
 /*
- * The file's header. rtnetlink messages follow: links (lower before upper ones),
- * VLANs of bridge ports, addresses, routes.
+ * The header of the saved file. rtnetlink messages follow it: links (lower before upper
+ * ones), VLANs of bridge ports, addresses, routes.
  */
 struct links_header {
 	uint32_t magic;
-	uint32_t n_base; /* this many links, the first ones, are the function's own */
-	uint64_t boottime_us; /* CLOCK_BOOTTIME when it was saved */
+	uint32_t n_base; /* the first so many links are the PCI function's own */
+	uint64_t boottime_us; /* CLOCK_BOOTTIME when the file was saved */
 };
 
 /* rtnetlink messages, one after the other. Release with free(data). */
@@ -36,53 +41,62 @@ struct message_buffer {
 	size_t size;
 };
 
-/* Interfaces with their index before the unbind and after the bind. */
+/* The interfaces of a saved file. */
 struct link_set {
-	uint32_t old[LINKS_MAX];
+	uint32_t old[LINKS_MAX]; /* the index before the unbind */
 	/*
-	 * A network manager configures this interface after the bind, and would
-	 * not manage one that is configured already.
+	 * A network manager configures this interface after the bind. The agent must not
+	 * do that, because a network manager ignores an interface that is configured
+	 * already.
 	 */
 	bool managed[LINKS_MAX];
-	uint32_t new[LINKS_MAX]; /* 0: does not exist, or not yet */
+	uint32_t new[LINKS_MAX]; /* the index after the bind; 0 if there is none (yet) */
 	size_t n;
 };
 
 /*
- * A kind of link that the kernel removes together with its lower link. Of the
- * attributes that it reports for such a link, 1 to `last` can be set (IFLA_VLAN_*,
- * IFLA_MACVLAN_*); those above are read-only.
+ * A kind of upper link, which the kernel removes together with the lower link that it lies
+ * on. The attributes from 1 to `last` (IFLA_VLAN_*, IFLA_MACVLAN_*) of such a link can be
+ * set; higher ones are only reported by the kernel.
  */
 struct upper_kind {
 	const char *name;
 	uint16_t last;
 };
 
-/* These return 0 or negative errno, unless stated otherwise. */
+/* The following functions return 0 or negative errno, unless stated otherwise. */
 
+/* Appends `length` bytes, padded to the alignment of rtnetlink messages. */
 int message_buffer_append(struct message_buffer *buffer, const void *data, size_t length);
 
-/* A netlink_fn: appends the message to the struct message_buffer `data`. */
+/* Implements netlink_fn: appends the message to the struct message_buffer `data`. */
 int message_buffer_add(void *data, const struct nlmsghdr *message);
 
-/* Returns the position in the set of the interface with this index, or -1. */
+/* Returns the position in the set of the interface whose index was `old`, or -1. */
 int link_set_find(const struct link_set *set, uint32_t old);
 
+/* Adds an interface by its index. Returns 0, or -E2BIG if the set is full. */
 int link_set_add(struct link_set *set, uint32_t old);
 
-/* A class_fn: adds the interface `name` to the struct link_set `data`. */
+/* Implements class_fn: adds the interface `name` to the struct link_set `data`. */
 int link_set_add_name(void *data, const char *name);
 
-/* The permanent MAC address, or the current one if the driver reports none. */
+/*
+ * Returns the permanent MAC address of a link, or the current one if the driver reports no
+ * permanent one; NULL if the link has no MAC address.
+ */
 const struct rtattr *link_hardware_address(const struct rtattr *const *attributes);
 
-/* The next hop after `previous` (NULL: the first) of a multipath route; NULL after the last. */
+/*
+ * Returns the next hop after `previous` in a multipath route, or the first one if
+ * `previous` is NULL; NULL after the last one.
+ */
 struct rtnexthop *link_next_hop(const struct rtattr *multipath, const struct rtnexthop *previous);
 
-/* The kind of an upper link; NULL for other links. */
+/* Returns the kind of an upper link; NULL for other links. */
 const struct upper_kind *link_find_upper_kind(const struct rtattr *const *attributes);
 
-/* <run>/links-<address> */
+/* Formats the path of the saved file, <run>/links-<address>, into `ret` (FILE_PATH_MAX bytes). */
 int links_saved_path(const struct roots *roots, const char *address, char *ret);
 
 #endif

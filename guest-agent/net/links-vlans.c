@@ -9,10 +9,11 @@
 
 #include "net/netlink.h"
 
+/* The lowest and the highest VLAN ID of a bridge port. */
 #define VLAN_FIRST 1
 #define VLAN_LAST 4094
 
-/* The flags that can be set; the others are reports by the kernel. */
+/* The flags that can be set; the kernel only reports the others. */
 #define VLAN_FLAGS (BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED)
 
 static void begin(struct netlink_message *message, uint16_t type, uint16_t flags, uint32_t index)

@@ -8,26 +8,26 @@
 #include "net/netlink.h"
 
 /*
- * The VLANs that a bridge forwards through a port (bridge(8) vlan), as RTM_NEWVLAN
- * messages of linux/if_bridge.h. Linux has these messages since 5.6.
+ * Saves and restores the VLANs that a bridge forwards through a port (`bridge vlan`), as
+ * RTM_NEWVLAN messages (linux/if_bridge.h), which Linux has since 5.6.
  */
 
 /*
- * Appends the VLANs of all ports to `buffer`. Returns 0, also where the kernel
- * does not support the messages, or negative errno.
+ * Appends the VLANs of all bridge ports to `buffer`. Returns 0, also if the kernel does not
+ * support RTM_NEWVLAN, or negative errno.
  */
 int links_vlans_dump(struct netlink *netlink, struct message_buffer *buffer);
 
-/* The index of the interface that a message is about. */
+/* Returns the index of the interface that an RTM_NEWVLAN message is about. */
 uint32_t links_vlans_index(const struct nlmsghdr *message);
 
 /*
- * Removes all VLANs from a port, including the one that a bridge adds to each new
- * port. Returns 0 or negative errno.
+ * Removes all VLANs from the port `index`, including the VLAN that a bridge adds to each
+ * new port. Returns 0 or negative errno.
  */
 int links_vlans_clear(struct netlink *netlink, uint32_t index);
 
-/* Adds the VLANs of a saved message to a port. Returns 0 or negative errno. */
+/* Adds the VLANs of a saved message to the port `index`. Returns 0 or negative errno. */
 int links_vlans_add(struct netlink *netlink, uint32_t index, const struct nlmsghdr *saved);
 
 #endif

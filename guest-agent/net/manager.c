@@ -13,7 +13,7 @@
 #include "pmcoord/enum-name.h"
 #include "pmcoord/parse.h"
 
-/* Leases are renewed on at most this many interfaces. */
+/* The maximum number of interfaces whose leases are renewed; further ones are left out. */
 #define CALLS_MAX 64
 
 static const struct {
@@ -67,7 +67,10 @@ static bool networkd_has_link(const struct roots *roots, const char *ifindex)
 	       strstr(text, "NETWORK_FILE=") != NULL;
 }
 
-/* Fills `ret` with the links that networkd manages. Returns their number, 0 if it does not run. */
+/*
+ * Fills `ret` with the indices of the links that networkd manages. Returns the number of
+ * links, which is 0 if networkd does not run.
+ */
 static size_t list_networkd_links(const struct roots *roots, int ret[CALLS_MAX])
 {
 	char path[FILE_PATH_MAX];
@@ -124,7 +127,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 	}
 	call->n_pending--;
 	if (call->n_pending == 0) {
-		/* `done` may free the call, while it uses the text. */
+		/* The call is copied, because `done` may free it while using its text. */
 		struct manager_call ended = *call;
 
 		ended.done(ended.userdata, ended.r, ended.text);
@@ -132,7 +135,10 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
-/* `type` and `argument` as for sd_bus_message_append(3). */
+/*
+ * Calls a method with one argument; `type` and `argument` are those of
+ * sd_bus_message_append(3). Returns 0 or negative errno.
+ */
 static int send_call(struct manager_call *call, const char *method, const char *type, int argument)
 {
 	sd_bus_message *message = NULL;
@@ -182,7 +188,7 @@ int manager_call_start(sd_event *event, const struct roots *roots, enum manager 
 	call->timeout_us = timeout_us;
 	call->done = done;
 	call->userdata = userdata;
-	/* A connection for this call alone: an idle agent must not be woken by the bus. */
+	/* The bus is connected for this call only, so that it does not wake an idle agent. */
 	r = sd_bus_open_system(&call->bus);
 	if (r >= 0)
 		r = sd_bus_attach_event(call->bus, event, SD_EVENT_PRIORITY_NORMAL);

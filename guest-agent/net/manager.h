@@ -9,46 +9,49 @@
 #include "guest/files.h"
 
 /*
- * Network managers. Each is called over D-Bus for what it does when its own
- * machine sleeps, because no other program notifies it of the host's sleep:
+ * Notifies network managers over D-Bus of a suspend and of the resume, because no other
+ * program in the guest notifies them of the host's sleep:
  *
- *   NetworkManager    disconnects (Sleep(true)) before the suspend, and connects
- *                     again (Sleep(false)) after it;
- *   systemd-networkd  has no such call, and configures each new interface by
- *                     itself; RenewLink after the suspend renews the leases of
- *                     interfaces that stayed.
+ *   NetworkManager    disconnects before the suspend, by Sleep(true), and connects again
+ *                     after the resume, by Sleep(false);
+ *   systemd-networkd  has no call for a suspend, and configures each new interface without
+ *                     a call. After the resume, RenewLink renews the DHCP leases of
+ *                     interfaces that were not removed.
  */
 enum manager {
 	MANAGER_NETWORK_MANAGER,
 	MANAGER_NETWORKD,
 };
 
+/* Returns the network manager's name, e.g. "systemd-networkd". */
 const char *manager_name(enum manager manager);
 
-/* Does the manager run in this guest? For networkd: and does it manage a link? */
+/* Does the network manager run in this guest? networkd must also manage a link. */
 bool manager_is_running(const struct roots *roots, enum manager manager);
 
-/* Does a network manager configure this interface? Then the agent does not. */
+/* Does a network manager configure this interface, so that the agent must not do that? */
 bool manager_manages_link(const struct roots *roots, unsigned int ifindex);
 
 struct manager_call;
 
 /*
- * r: 0, or negative errno with the bus's error message in `text` (or ""), which is
- * valid until the function returns, also if it frees the call.
+ * Called when a call has ended. r: 0, or negative errno with the D-Bus error message (or "")
+ * in `text`. `text` is valid until this function returns, even if the function frees the
+ * call.
  */
 typedef void (*manager_done_fn)(void *userdata, int r, const char *text);
 
 /*
- * Notifies the manager that the guest is about to be suspended (`suspend`), or was
- * resumed. `done` is called once, unless the call is freed before. Returns 0; 1 if
- * there is nothing to send, and then `done` is not called; or negative errno.
+ * Notifies the network manager that the guest is about to be suspended (`suspend` is true),
+ * or was resumed. `done` is called once, unless the call is freed before. Returns 0; 1 if
+ * there is nothing to send, and then `done` is not called; or negative errno. Release
+ * `*ret` with manager_call_free() if 0 was returned.
  */
 int manager_call_start(sd_event *event, const struct roots *roots, enum manager manager,
 		       bool suspend, uint64_t timeout_us, manager_done_fn done, void *userdata,
 		       struct manager_call **ret);
 
-/* NULL is a no-op. */
+/* Cancels the call, if it is under way, and frees it. NULL is a no-op. */
 void manager_call_free(struct manager_call *call);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "pmcoord/cleanup.h"
 
-/* The kernel's dumps use at most 32 KiB per datagram (af_netlink.c). */
+/* The size of the receive buffer: the kernel dumps at most 32 KiB per datagram (af_netlink.c). */
 #define RECEIVE_MAX 32768
 
 int netlink_open(struct netlink *ret, uint32_t groups)
@@ -106,8 +106,8 @@ static int send_message(struct netlink *netlink, struct nlmsghdr *header)
 }
 
 /*
- * Receives until the answer to the last message is complete: until an
- * acknowledgement or the end of a dump.
+ * Receives messages until the answer to the last request is complete, i.e. until an
+ * acknowledgement or the end of a dump. Returns 0 or negative errno.
  */
 static int receive(struct netlink *netlink, netlink_fn callback, void *data)
 {
@@ -181,7 +181,10 @@ const struct nlmsghdr *netlink_next(const void *start, size_t size, const struct
 	return message;
 }
 
-/* `left` is signed because it becomes negative if the last attribute has no padding. */
+/*
+ * Fills `ret` with the attributes in `left` bytes. `left` is signed, because it becomes
+ * negative if the last attribute has no padding.
+ */
 static void collect(const struct rtattr *attribute, int left, const struct rtattr **ret, size_t max)
 {
 	memset(ret, 0, (max + 1) * sizeof(*ret));

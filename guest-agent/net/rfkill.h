@@ -7,24 +7,25 @@
 #include "guest/files.h"
 
 /*
- * Preserves the rfkill state of a PCI function's radios: a driver that is bound
- * again would switch on a radio that the user has switched off.
+ * Saves and restores the rfkill state of a PCI function's radios, because a driver that is
+ * bound again would switch on a radio that the user has switched off.
  */
 
+/* The maximum number of radios of a PCI function whose state is saved; others are left alone. */
 #define RFKILL_MAX 4
 
 struct rfkill_state {
 	struct {
-		char type[16]; /* "wlan", "bluetooth" */
-		char soft[4]; /* "0", "1" */
+		char type[16]; /* e.g. "wlan", "bluetooth" */
+		char soft[4]; /* "1" if switched off by the user, else "0" */
 	} radios[RFKILL_MAX];
 	size_t n_radios;
 };
 
-/* Reads the state of all radios beneath the function. Unreadable ones are left out. */
+/* Reads the state of all radios beneath the PCI function. Unreadable radios are left out. */
 void rfkill_save(const struct roots *roots, const char *address, struct rfkill_state *ret);
 
-/* Sets each radio beneath the function to the saved state of its type, using `write`. */
+/* Sets each radio beneath the PCI function, by `write`, to the saved state of its type. */
 void rfkill_restore(const struct roots *roots, const char *address,
 		    const struct rfkill_state *state,
 		    int (*write)(const char *path, const char *text));

@@ -55,7 +55,8 @@ def test_a_bad_configuration_names_file_line_and_key(tmp_path):
     result = run("--dry-run", config="[Agent]\nThawAfter=soon\n", tmp_path=tmp_path)
     assert result.returncode == 2
     assert re.search(r"agent\.conf:2: .*'soon'", result.stderr)
-    assert result.stderr.splitlines()[-1] == f"pmcoord-agent: not started: fix {tmp_path}/agent.conf first"
+    problem = f"not started, because {tmp_path}/agent.conf has errors: correct them first"
+    assert result.stderr.splitlines()[-1] == f"pmcoord-agent: {problem}"
 
 
 def test_an_unknown_key_is_reported_and_ignored(tmp_path):

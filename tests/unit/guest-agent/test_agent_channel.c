@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * channel-xen.c with Xen's libraries replaced by this program: a store of a few nodes,
- * whose transactions fail on request, and one port.
+ * Tests channel-xen.c. This program replaces Xen's libraries by a store with a few nodes,
+ * whose transactions fail on request, and by one port.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -26,9 +26,9 @@
 
 static struct {
 	char request[64], state[64], shutdown[64];
-	/* Written in the current transaction. */
+	/* What the current transaction has written. */
 	char new_state[64], new_shutdown[64];
-	int conflicts; /* this many commits will fail */
+	int conflicts; /* the number of commits that will fail */
 	const char *then; /* the request after a conflict */
 	int transactions, ends;
 	bool no_store, no_device, refuse_notify, refuse_write;
@@ -206,7 +206,7 @@ xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *handle)
 	uint64_t n;
 
 	(void)handle;
-	/* A semaphore: each read consumes one event. */
+	/* The eventfd is a semaphore, so each read consumes one event. */
 	assert_int_equal(read(xen.event_fd, &n, sizeof(n)), sizeof(n));
 	return 41;
 }
@@ -299,13 +299,13 @@ static void reads_the_request_again_after_a_conflict(void **state)
 	assert_int_equal(xen.transactions, 4);
 	strcpy(xen.state, "ready 5");
 	strcpy(xen.shutdown, "");
-	/* The conflict is dom0's abort. */
+	/* The conflict arises because dom0 writes an abort. */
 	xen.conflicts = 1;
 	xen.then = "abort 5";
 	assert_int_equal(commit(channel), CHANNEL_RETRACTED);
 	assert_string_equal(xen.state, "ready 5");
 	assert_string_equal(xen.shutdown, "");
-	/* Endless conflicts are an error. */
+	/* Conflicts without an end are an error. */
 	strcpy(xen.request, "suspend 5");
 	xen.then = NULL;
 	xen.conflicts = 1 << 20;

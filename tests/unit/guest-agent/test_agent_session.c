@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The whole agent with a dom0 in memory and a kernel in files: the contents of xenstore
- * after each of dom0's actions.
+ * Tests the whole agent with a dom0 in memory and a simulated kernel in files, mainly by the
+ * contents of xenstore after each of dom0's actions.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +55,7 @@ struct fake_channel {
 	char watchdog_at_commit[sizeof(watchdog)];
 };
 
-/* For how long the simulated guest has been suspended. */
+/* The time for which the simulated guest has been suspended. */
 static uint64_t suspended_us;
 
 static uint64_t get_suspended_us(void)
@@ -226,7 +226,7 @@ static void start_agent(struct guest *guest)
 	assert_int_equal(agent_start(&setup, &guest->agent, &error), 0);
 }
 
-/* As after SIGKILL: its children die, and nothing is undone. */
+/* Ends the agent as SIGKILL does: its children die, and nothing is undone. */
 static void kill_agent(struct guest *guest)
 {
 	agent_free(guest->agent);
@@ -271,7 +271,7 @@ static int teardown_guest(void **state)
 	struct guest *guest = *state;
 
 	kill_agent(guest);
-	/* Reap the children of freed tasks. */
+	/* Reap the children of tasks that were freed. */
 	while (sd_event_run(guest->event, 50000) > 0)
 		;
 	settings_done(&guest->settings);
@@ -303,7 +303,7 @@ static void notify(struct guest *guest)
 	ring(guest->channel.base.event_fd);
 }
 
-/* Runs the agent until a node contains `text`, at most `ms`. */
+/* Runs the agent until a node contains `text`, for at most `ms`. */
 static void await_node(struct guest *guest, const char *name, const char *text, int ms)
 {
 	uint64_t end = clock_now_us() + (uint64_t)ms * 1000;
@@ -367,7 +367,7 @@ static void suspends_and_restores_a_guest(void **state)
 	assert_non_null(strstr(DETAIL(guest), NIC " e1000e "));
 	assert_non_null(strstr(DETAIL(guest), " ok "));
 	assert_string_equal(tree_read(&guest->tree, "run/journal"), "(none)");
-	/* A late notify for the same cycle. */
+	/* dom0 notifies once more, late, for the same cycle. */
 	notify(guest);
 	settle(guest);
 	assert_string_equal(STATE(guest), "ready 1");
@@ -398,7 +398,7 @@ static void arms_the_watchdog_only_in_a_cycle(void **state)
 	await_state(guest, "ready 1");
 	settle(guest);
 	assert_string_equal(watchdog, "");
-	/* Waits for its child, and is watched meanwhile. */
+	/* The watchdog runs while the agent waits for a child that hangs. */
 	tree_teach(&guest->tree, NIC, "hang-unbind", "");
 	notify(guest);
 	await_watchdog(guest, "WATCHDOG_USEC=30000000\nWATCHDOG=1");
@@ -408,7 +408,7 @@ static void arms_the_watchdog_only_in_a_cycle(void **state)
 	assert_string_equal(watchdog, "WATCHDOG_USEC=0");
 }
 
-/* PID 1 competes with nothing that dom0 waits for. */
+/* The message to PID 1 must not delay what dom0 waits for. */
 static void arms_the_watchdog_after_the_commit_of_a_short_cycle(void **state)
 {
 	struct guest *guest = *state;
@@ -517,7 +517,7 @@ static void undoes_when_dom0_aborts_in_the_middle(void **state)
 {
 	struct guest *guest = *state;
 
-	/* This cgroup does not react: it stays unfrozen. */
+	/* This cgroup never freezes, so quiescing waits for it. */
 	tree_add_cgroup(&guest->tree, "machine.slice", NULL);
 	free(guest->settings.freeze[0]);
 	guest->settings.freeze[0] = strdup("machine.slice");
@@ -535,7 +535,7 @@ static void undoes_when_dom0_aborts_in_the_middle(void **state)
 			    "0");
 }
 
-/* Runs the agent for this long. */
+/* Runs the agent for `us`. */
 static void run_for(struct guest *guest, uint64_t us)
 {
 	uint64_t end = clock_now_us() + us, now;
@@ -544,7 +544,10 @@ static void run_for(struct guest *guest, uint64_t us)
 		sd_event_run(guest->event, end - now);
 }
 
-/* The state may be `ready` before and after, so this waits until nothing is stopped. */
+/*
+ * Runs the agent until nothing is stopped, because the state does not show that: it may be
+ * `ready` before and after.
+ */
 static void await_undone(struct guest *guest)
 {
 	uint64_t end = clock_now_us() + 3000000;
@@ -591,7 +594,7 @@ static void reports_an_invalid_time_limit(void **state)
 		bool is_reported;
 	} cases[] = {
 		{ "2000", false },
-		/* dom0 creates the node, and then writes it. */
+		/* The node is empty after dom0 has created it. */
 		{ "", false },
 		{ "soon", true },
 		{ "99", true },
@@ -664,7 +667,7 @@ static void fails_when_the_kernel_does_not_suspend(void **state)
 	notify(guest);
 	await_state(guest, "quiesced 1");
 	await_state(guest, "failed 1");
-	/* The kernel has not read the request, and must not read it later. */
+	/* The kernel has not read control/shutdown, and must not find `suspend` there later. */
 	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "");
 	assert_non_null(strstr(DETAIL(guest), "'nfsd' (99, waits"));
 	assert_int_equal(guest->channel.notified, 1);
@@ -761,7 +764,7 @@ static void a_bind_that_hangs_ends_at_its_time_limit(void **state)
 	await_state(guest, "quiesced 1");
 	suspend_and_wake(guest);
 	await_state(guest, "degraded 1");
-	assert_non_null(strstr(DETAIL(guest), "hangs while it is bound"));
+	assert_non_null(strstr(DETAIL(guest), "the driver hangs"));
 }
 
 static void believes_dom0_where_the_clocks_saw_no_sleep(void **state)
@@ -776,7 +779,7 @@ static void believes_dom0_where_the_clocks_saw_no_sleep(void **state)
 	notify(guest);
 	settle(guest);
 	assert_string_equal(STATE(guest), "quiesced 1");
-	/* The kernel has acknowledged the request, and dom0 notifies. */
+	/* The kernel acknowledges the suspend, and dom0 notifies the agent. */
 	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
 	notify(guest);
 	await_state(guest, "ready 1");
@@ -803,7 +806,7 @@ static void restores_by_itself_after_a_kill(void **state)
 	notify(guest);
 	settle(guest);
 	assert_string_equal(STATE(guest), "ready 3");
-	/* Once more, with nothing to undo: it does not repeat the cycle. */
+	/* An agent that is started again and has nothing to undo does not repeat the cycle. */
 	kill_agent(guest);
 	start_agent(guest);
 	notify(guest);
@@ -812,7 +815,7 @@ static void restores_by_itself_after_a_kill(void **state)
 	assert_true(tree_is_bound(&guest->tree, NIC));
 }
 
-/* As systemd does after the agent has died: ExecStopPost= before it starts a new one. */
+/* Does what ExecStopPost= does after the agent has died and before a new agent starts. */
 static void restore_leftovers_of(struct guest *guest)
 {
 	struct engine_setup setup = {
@@ -860,7 +863,7 @@ static void publishes_the_result_of_a_cycle_that_another_process_undid(void **st
 	start_agent(guest);
 	assert_string_equal(STATE(guest), "ready 3");
 	assert_int_equal(guest->channel.notified, 0);
-	/* Killed before it has quiesced the guest: dom0 still waits for it. */
+	/* The agent is killed while it quiesces the guest, and dom0 waits for it. */
 	ask(guest, "suspend 4");
 	await_state(guest, "ready 4");
 	tree_teach(&guest->tree, NIC, "hang-unbind", "");

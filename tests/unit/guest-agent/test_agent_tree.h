@@ -3,14 +3,15 @@
 #define TESTS_UNIT_TEST_AGENT_TREE_H
 
 /*
- * A guest's /sys, /proc, /run and /etc in a temporary directory, with a simulated
- * kernel that binds and unbinds drivers. Its state is in files, because the agent's
- * child processes use it. umockdev has a sysfs to read, but does not react to writes:
- * its devices cannot refuse, hang, or appear late.
+ * A guest's /sys, /proc, /run and /etc in a temporary directory, with a simulated kernel
+ * that binds and unbinds drivers. The simulated kernel keeps its state in files, because it
+ * runs in the agent's child processes. umockdev is not used, because its devices do not
+ * react to writes, so they cannot refuse, hang, or appear late. Files that control a PCI
+ * function:
  *
- *   <function>/hang-unbind, hang-bind   the write never returns
- *   <function>/refuse-bind              this many binds fail
- *   <function>/was-reset                `reset` was written
+ *   <function>/hang-unbind, hang-bind   the unbind or the bind hangs
+ *   <function>/refuse-bind              the number of binds that will fail
+ *   <function>/was-reset                exists if the function was reset
  */
 
 #include <errno.h>
@@ -44,7 +45,7 @@ static UNUSED void tree_path(const struct tree *tree, char *ret, const char *nam
 	assert_int_equal(file_path(ret, "%s/%s", tree->base, name), 0);
 }
 
-/* Makes the directories of `path` below the tree's base. */
+/* Makes the directories that the path `name` below the tree's base needs. */
 static UNUSED void tree_parents(const struct tree *tree, const char *name)
 {
 	char path[FILE_PATH_MAX];
@@ -131,7 +132,7 @@ static UNUSED void tree_free(struct tree *tree)
 
 #define TREE_DEVICES "sys/devices/pci0000:00/"
 
-/* `ids` is "vendor device class", as sysfs writes each. */
+/* Adds a PCI function. `ids` is "<vendor> <device> <class>", each as in sysfs. */
 static UNUSED void tree_add_function(const struct tree *tree, const char *address,
 				     const char *driver, const char *ids)
 {
@@ -156,7 +157,7 @@ static UNUSED void tree_add_function(const struct tree *tree, const char *addres
 	tree_link(tree, name, target);
 }
 
-/* Sets one of the files that control how the function behaves. */
+/* Writes a file that controls how the simulated kernel treats the function. */
 static UNUSED void tree_teach(const struct tree *tree, const char *address, const char *what,
 			      const char *value)
 {
@@ -171,7 +172,7 @@ static UNUSED bool tree_is_bound(const struct tree *tree, const char *address)
 	return file_exists("%s/" TREE_DEVICES "%s/driver", tree->base, address);
 }
 
-/* A device in `directory` and in its class; a block device has no holders. */
+/* Adds a device to `directory` and to its class. A block device gets no holders. */
 static UNUSED void tree_add_node(const struct tree *tree, const char *class, const char *name,
 				 const char *directory, const char *number)
 {
@@ -189,7 +190,7 @@ static UNUSED void tree_add_node(const struct tree *tree, const char *class, con
 	tree_link(tree, path, directory);
 }
 
-/* A disk or partition beneath a function. */
+/* Adds a disk or a partition beneath a PCI function. */
 static UNUSED void tree_add_disk(const struct tree *tree, const char *address, const char *disk,
 				 const char *number)
 {
@@ -199,7 +200,7 @@ static UNUSED void tree_add_disk(const struct tree *tree, const char *address, c
 	tree_add_node(tree, "block", disk, directory, number);
 }
 
-/* A stacked or loop device, which is beneath no function. */
+/* Adds a stacked or loop device, which is beneath no PCI function. */
 static UNUSED void tree_add_virtual_disk(const struct tree *tree, const char *disk,
 					 const char *number)
 {
@@ -211,7 +212,7 @@ static UNUSED void tree_add_virtual_disk(const struct tree *tree, const char *di
 
 #define TREE_SUBSYSTEM "sys/devices/virtual/nvme-subsystem/nvme-subsys0"
 
-/* An NVMe controller (nvme0, …) of the one subsystem, which has no disk yet. */
+/* Adds an NVMe controller (nvme0, …) without disks to the only subsystem. */
 static UNUSED void tree_add_nvme(const struct tree *tree, const char *address,
 				 const char *controller)
 {
@@ -227,7 +228,7 @@ static UNUSED void tree_add_nvme(const struct tree *tree, const char *address,
 		tree_link(tree, "sys/class/nvme-subsystem/nvme-subsys0", TREE_SUBSYSTEM);
 }
 
-/* An NVMe namespace, or partition of one, that has a single path. */
+/* Adds an NVMe namespace with a single path, or a partition of one. */
 static UNUSED void tree_add_namespace(const struct tree *tree, const char *address,
 				      const char *disk, const char *number)
 {
@@ -237,7 +238,7 @@ static UNUSED void tree_add_namespace(const struct tree *tree, const char *addre
 	tree_add_node(tree, "block", disk, directory, number);
 }
 
-/* What multipath makes of it: a disk of the subsystem, and a hidden path. */
+/* Adds an NVMe disk with several paths, which belongs to the subsystem. */
 static UNUSED void tree_add_multipath_disk(const struct tree *tree, const char *disk,
 					   const char *number)
 {
@@ -247,6 +248,7 @@ static UNUSED void tree_add_multipath_disk(const struct tree *tree, const char *
 	tree_add_node(tree, "block", disk, directory, number);
 }
 
+/* Adds a hidden path by a controller to an NVMe disk with several paths. */
 static UNUSED void tree_add_hidden_path(const struct tree *tree, const char *address,
 					const char *controller, const char *path)
 {
@@ -259,7 +261,7 @@ static UNUSED void tree_add_hidden_path(const struct tree *tree, const char *add
 	tree_write(tree, name, "1\n");
 }
 
-/* Port N of an ATA controller; `class` is of its drive: "none", "ata", … */
+/* Adds port `n` to an ATA controller. `class` is the class of the port's drive: "none", "ata", … */
 static UNUSED void tree_add_ata_port(const struct tree *tree, const char *address, int n,
 				     const char *class)
 {
@@ -281,7 +283,7 @@ static UNUSED void tree_add_ata_port(const struct tree *tree, const char *addres
 	tree_write(tree, directory, class);
 }
 
-/* The SCSI device of a port's drive; `disk` may be NULL: it is no disk. */
+/* Adds the SCSI device of the drive at port `n`. If `disk` is NULL, the drive is no disk. */
 static UNUSED void tree_add_ata_disk(const struct tree *tree, const char *address, int n,
 				     const char *disk, const char *number)
 {
@@ -425,7 +427,7 @@ static UNUSED int tree_obey(sd_event_source *source, const struct inotify_event 
 	return 0;
 }
 
-/* From now on the event loop simulates the kernel for an existing cgroup. */
+/* Makes the event loop simulate the kernel's freezer for an existing cgroup. */
 static UNUSED void tree_watch_cgroup(const struct tree *tree, const char *cgroup, sd_event *event)
 {
 	char name[200], path[FILE_PATH_MAX], *directory;
@@ -442,7 +444,7 @@ static UNUSED void tree_watch_cgroup(const struct tree *tree, const char *cgroup
 	sd_event_source_unref(source);
 }
 
-/* Adds a cgroup. Without an event loop it does not react to cgroup.freeze. */
+/* Adds a cgroup. If `event` is NULL, the cgroup does not react to cgroup.freeze. */
 static UNUSED void tree_add_cgroup(const struct tree *tree, const char *cgroup, sd_event *event)
 {
 	char name[200];

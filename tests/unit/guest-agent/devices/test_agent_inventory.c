@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which PCI functions are unbound, which are kept, and why. */
+/* Tests which PCI functions are unbound, which are kept, and why. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,10 +91,10 @@ static void unbinds_real_functions_and_keeps_the_rest(void **state)
 		{ "0000:00:04.0", "virtio-pci", "0x1af4 0x1041 0x020000", DEVICE_KEEP, "virtio" },
 		{ "0000:00:05.0", "pcieport", "0x8086 0x3420 0x060400", DEVICE_KEEP, "a bridge" },
 		{ "0000:00:06.0", "ahci", "0x8086 0x2922 0x010601", DEVICE_UNBIND, "" },
-		/* Two functions of one device, each for itself. */
+		/* Each function of a device is decided about separately. */
 		{ "0000:00:07.0", "igb", "0x8086 0x10c9 0x020000", DEVICE_UNBIND, "" },
 		{ "0000:00:07.1", "igb", "0x8086 0x10c9 0x020000", DEVICE_UNBIND, "" },
-		/* Real PIIX hardware, as there is no Xen platform device. */
+		/* Without the Xen platform device, PIIX is real hardware. */
 		{ "0000:00:08.0", "ata_piix", "0x8086 0x7010 0x010180", DEVICE_UNBIND, "" },
 	};
 	struct machine *machine = *state;
@@ -146,7 +146,7 @@ static void keeps_the_controller_of_a_mounted_disk(void **state)
 		   "25 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw\n");
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /");
-	/* A file system with a device number of its own. */
+	/* This file system has a device number of its own. */
 	tree_write(&machine->tree, "proc/self/mountinfo",
 		   "25 1 0:33 /@ /srv rw - btrfs /dev/nvme0n1p1 rw\n");
 	look(machine, tree_nothing_claimed);
@@ -158,7 +158,7 @@ static void keeps_the_controller_of_swap(void **state)
 	struct machine *machine = *state;
 
 	add_disk(machine);
-	/* A name with the same beginning is another disk. */
+	/* A longer name with the same beginning is that of another disk. */
 	tree_write(&machine->tree, "proc/swaps",
 		   "Filename Type Size Used Priority\n"
 		   "/dev/nvme0n1p11 partition 1 0 -2\n");
@@ -264,7 +264,7 @@ static void stops_sound_before_its_users_are_frozen(void **state)
 	look(machine, tree_nothing_claimed);
 	assert_true(find(machine, A)->early);
 	assert_false(find(machine, B)->early);
-	/* A USB headset makes its controller one, too. */
+	/* A USB headset makes its controller a sound device. */
 	tree_write(&machine->tree, TREE_DEVICES B "/usb1/1-2/sound/card1/id", "x");
 	tree_link(&machine->tree, "sys/class/sound/card1", TREE_DEVICES B "/usb1/1-2/sound/card1");
 	look(machine, tree_nothing_claimed);
@@ -350,7 +350,7 @@ static void keeps_the_controller_of_a_mounted_multipath_disk(void **state)
 		   "25 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw\n");
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
-	/* No rule overrides this for a disk in use. */
+	/* No rule unbinds a controller with a disk in use. */
 	add_rule(machine, A, DEVICE_UNBIND);
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
@@ -364,7 +364,7 @@ static void keeps_each_controller_of_a_subsystem(void **state)
 	tree_add_function(&machine->tree, B, "nvme", "0x1b36 0x0010 0x010802");
 	tree_add_nvme(&machine->tree, B, "nvme1");
 	tree_add_hidden_path(&machine->tree, B, "nvme1", "nvme0c1n1");
-	/* Another subsystem's. */
+	/* This controller belongs to another subsystem. */
 	tree_add_function(&machine->tree, C, "nvme", "0x1b36 0x0010 0x010802");
 	tree_add_node(&machine->tree, "nvme", "nvme2", TREE_DEVICES C "/nvme/nvme2", "238:2");
 	tree_teach(&machine->tree, C, "nvme/nvme2/state", "live\n");
@@ -419,7 +419,7 @@ static void a_virtual_disk_does_not_end_the_search(void **state)
 	struct machine *machine = *state;
 	char name[16], number[16];
 
-	/* In whatever order the directory is listed. */
+	/* Virtual disks are added before and after the disk, as directories have no order. */
 	for (int i = 0; i < 24; i++) {
 		snprintf(name, sizeof(name), i % 2 ? "loop%d" : "dm-%d", i);
 		snprintf(number, sizeof(number), "7:%d", i);
@@ -450,7 +450,7 @@ static void a_loop_device_on_a_file_uses_the_disk_by_its_mount(void **state)
 		   "26 1 7:0 / /mnt rw - ext4 /dev/loop0 rw\n");
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
-	/* A file of another file system is no use of this disk. */
+	/* A loop device on a file of another file system does not use this disk. */
 	tree_write(&machine->tree, "proc/self/mountinfo",
 		   "26 1 7:0 / /mnt rw - ext4 /dev/loop0 rw\n");
 	look(machine, tree_nothing_claimed);
@@ -496,7 +496,7 @@ static void add_process(struct machine *machine, const char *file, const char *t
 
 static void keeps_the_controller_of_a_disk_that_a_process_has_open(void **state)
 {
-	/* In the process's table, in one of a thread alone, by its memory. */
+	/* The disk is open in a process's table, open in a thread's own table, or mapped. */
 	static const char *const files[] = { "proc/812/fd/7", "proc/812/task/815/fd/7",
 					     "proc/812/map_files/1000-2000" };
 	struct machine *machine = *state;
@@ -526,7 +526,7 @@ static void finds_a_node_by_its_number(void **state)
 		      "1:3");
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_UNBIND, false, "");
-	/* A character device that every system has, in the disk's place. */
+	/* /dev/null has the number of ng0n1, so it stands for a node of that disk. */
 	add_process(machine, "proc/812/fd/7", "/dev/null");
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true, "ng0n1 held open by 'qemu-system-i38' (812)");
@@ -585,7 +585,7 @@ static void what_cannot_be_read_is_not_unused(void **state)
 		{ "sys/module/nvmet", true,
 		  "cannot read what nvmet exports: Operation not supported" },
 		{ TREE_DEVICES A "/nvme/nvme0/state", true,
-		  "cannot read sysfs of its disks: Is a directory" },
+		  "cannot read its disks in sysfs: Is a directory" },
 	};
 	struct machine *machine = *state;
 
@@ -601,7 +601,7 @@ static void what_cannot_be_read_is_not_unused(void **state)
 		look(machine, tree_nothing_claimed);
 		snprintf(reason, sizeof(reason), "use not understood: %s", cases[i].reason);
 		expect(machine, A, DEVICE_KEEP, true, reason);
-		/* A card has no disks that could be in use. */
+		/* The network card has no disks that could be in use. */
 		expect(machine, B, DEVICE_UNBIND, false, "");
 	}
 }
@@ -629,7 +629,7 @@ static void a_disk_that_cannot_be_opened_is_not_unused(void **state)
 	look(machine, nothing_can_be_opened);
 	expect(machine, A, DEVICE_KEEP, true,
 	       "use not understood: sda cannot be opened: Permission denied");
-	/* Nor is one without a node in /dev/block. */
+	/* A disk without a node in /dev/block cannot be opened either. */
 	look(machine, usage_claimed);
 	expect(machine, A, DEVICE_KEEP, true,
 	       "use not understood: sda cannot be opened: "
@@ -664,18 +664,18 @@ static void without_a_list_of_disks_nothing_is_unused(void **state)
 	assert_int_equal(symlink("sdb", path), 0);
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true,
-	       "use not understood: cannot read sysfs of sdb: "
+	       "use not understood: cannot read sdb in sysfs: "
 	       "Too many levels of symbolic links");
 	spoil(machine, "sys/class/block", false);
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true,
-	       "use not understood: cannot read sysfs of block: "
+	       "use not understood: cannot read block in sysfs: "
 	       "Not a directory");
 	tree_path(&machine->tree, path, "sys/class/block");
 	assert_int_equal(unlink(path), 0);
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_KEEP, true,
-	       "use not understood: cannot read sysfs of block: "
+	       "use not understood: cannot read block in sysfs: "
 	       "No such file or directory");
 }
 
@@ -689,7 +689,7 @@ static void a_kernel_without_swap_uses_none(void **state)
 	assert_int_equal(unlink(path), 0);
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_UNBIND, false, "");
-	/* But none is without mounts. */
+	/* A kernel may lack swap, but every kernel has mounts. */
 	tree_path(&machine->tree, path, "proc/self/mountinfo");
 	assert_int_equal(unlink(path), 0);
 	look(machine, tree_nothing_claimed);
@@ -711,7 +711,7 @@ static void unbinds_an_ata_controller_whose_disks_are_all_unused(void **state)
 	tree_add_ata_port(tree, A, 2, "none\n");
 	tree_add_ata_port(tree, A, 3, "atapi\n");
 	tree_add_ata_disk(tree, A, 3, "sr0", "11:0");
-	/* A port that the chipset does not implement. */
+	/* The chipset does not implement port 4. */
 	tree_add_ata_port(tree, A, 4, "unknown\n");
 	look(machine, tree_nothing_claimed);
 	expect(machine, A, DEVICE_UNBIND, false, "");
@@ -801,11 +801,11 @@ static const struct {
 	void (*add)(struct machine *machine);
 	const char *reason;
 } not_understood[] = {
-	{ add_unknown_driver, "it has neither NVMe nor ATA devices" },
-	{ add_fibre_channel, "it has neither NVMe nor ATA devices" },
-	{ add_nvme_without_controller, "it has neither NVMe nor ATA devices" },
-	{ add_drive_without_disk, "of 2 ATA drives 1 are visible" },
-	{ add_disk_without_drive, "of 1 ATA drives 2 are visible" },
+	{ add_unknown_driver, "the function has neither NVMe nor ATA devices" },
+	{ add_fibre_channel, "the function has neither NVMe nor ATA devices" },
+	{ add_nvme_without_controller, "the function has neither NVMe nor ATA devices" },
+	{ add_drive_without_disk, "the numbers of ATA drives (2) and SCSI devices (1) differ" },
+	{ add_disk_without_drive, "the numbers of ATA drives (1) and SCSI devices (2) differ" },
 	{ add_tape, "SCSI device 2:0:0:0 is no block device" },
 	{ add_port_multiplier, "drive dev2.0 is of class 'pmp'" },
 	{ add_other_host, "SCSI host host9 is not ATA's" },

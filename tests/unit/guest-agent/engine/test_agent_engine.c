@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Quiescing and restoring: the order of steps, and how each is undone. */
+/* Tests quiescing and restoring: the order of the steps, and how each is undone. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -152,7 +152,7 @@ static void add_script(struct run *run, const char *name, const char *body)
 	assert_int_equal(chmod(path, 0755), 0);
 }
 
-/* The recorded effects, one letter each. */
+/* Returns the recorded effects, as one letter per effect. */
 static const char *effects(struct run *run)
 {
 	static const char letters[] = {
@@ -369,7 +369,7 @@ static void lists_functions_kept_at_a_risk(void **state)
 	assert_non_null(strstr(run->text, "; 0000:00:06.0 ahci kept: sda mounted on /"));
 }
 
-/* The stick is mounted while the sound card is unbound, before the freeze. */
+/* A device_ops.write() that mounts the USB stick while the sound card is unbound. */
 static int mount_by_the_way(const char *path, const char *text)
 {
 	char base[FILE_PATH_MAX];
@@ -409,7 +409,7 @@ static void does_not_unbind_a_disk_mounted_while_restoring(void **state)
 	go_down(run);
 	assert_int_equal(run->r, 0);
 	assert_false(tree_is_bound(&run->tree, USB));
-	/* An adapter was removed during the suspend, and the other disk is mounted. */
+	/* The interfaces do not appear, and the disk was mounted meanwhile. */
 	tree_teach(&run->tree, USB, "refuse-links", "");
 	tree_teach(&run->tree, USB, "hang-unbind", "");
 	tree_write(&run->tree, "proc/self/mountinfo", MOUNTED);
@@ -426,12 +426,13 @@ static void a_device_restored_with_differences_is_degraded(void **state)
 	struct run *run = *state;
 
 	add_nic(run);
-	tree_teach(&run->tree, NIC, "links-complaint", "enp0s4: master: No such device");
+	tree_teach(&run->tree, NIC, "links-complaint",
+		   "enp0s4: cannot restore master: No such device");
 	go_down(run);
 	go_up(run);
 	assert_true(run->degraded);
 	assert_non_null(strstr(run->text, NIC " e1000e enp0s4 ok "));
-	assert_non_null(strstr(run->text, "ms (enp0s4: master: No such device)"));
+	assert_non_null(strstr(run->text, "ms (enp0s4: cannot restore master: No such device)"));
 }
 
 static void radios_stay_switched_off(void **state)
@@ -443,7 +444,7 @@ static void radios_stay_switched_off(void **state)
 	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "1\n");
 	tree_link(&run->tree, "sys/class/rfkill/rfkill3", TREE_DEVICES NIC "/rfkill3");
 	go_down(run);
-	/* The driver creates a new radio, which is on. */
+	/* The driver creates a new radio, which is switched on. */
 	tree_write(&run->tree, TREE_DEVICES NIC "/rfkill3/soft", "0\n");
 	go_up(run);
 	assert_string_equal(tree_read(&run->tree, TREE_DEVICES NIC "/rfkill3/soft"), "1");
@@ -472,7 +473,7 @@ static void a_stop_that_ends_late_is_still_undone(void **state)
 	tree_teach(&run->tree, NIC, "hang-unbind", "");
 	go_down(run);
 	assert_int_equal(run->r, -ETIMEDOUT);
-	assert_non_null(strstr(run->text, "its driver hangs"));
+	assert_non_null(strstr(run->text, "cannot be unbound: the driver hangs"));
 	tree_path(&run->tree, path, TREE_DEVICES NIC "/hang-unbind");
 	unlink(path);
 	go_up(run);
@@ -515,7 +516,7 @@ static void never_freezes_what_it_needs(void **state)
 		assert_string_equal(effects(run), "t");
 		go_up(run);
 	}
-	/* Nor the slice from which it was started by hand. */
+	/* The slice that contains an agent that was started by hand is not frozen either. */
 	tree_write(&run->tree, "proc/self/cgroup", "0::/user.slice/user-0.slice/session-1.scope\n");
 	free(run->settings.freeze[0]);
 	run->settings.freeze[0] = strdup("user.slice");
@@ -606,7 +607,7 @@ static int on_renew(sd_bus_message *message, void *userdata, sd_bus_error *error
 	sd_bus_message_read(message, "i", &ifindex);
 	fprintf(log, "renew %d\n", ifindex);
 	fclose(log);
-	/* Not every link has a lease. */
+	/* Link 4 has no lease. */
 	if (ifindex == 4)
 		return sd_bus_error_set_errno(error, -EOPNOTSUPP);
 	return sd_bus_reply_method_return(message, "");
@@ -645,7 +646,7 @@ static void serve_manager(char *log, int fd)
 	_exit(0);
 }
 
-/* Starts a bus as the system bus of this process. Returns its pid. */
+/* Starts a D-Bus daemon as the system bus of this process. Returns the daemon's pid. */
 static pid_t start_bus(struct run *run)
 {
 	char command[256], address[256] = "", *end;
@@ -729,7 +730,7 @@ static void notifies_network_manager_of_suspend_and_resume(void **state)
 	assert_string_equal(tree_read(&run->tree, "log"), "sleep\nwake");
 	kill(manager, SIGKILL);
 	waitpid(manager, NULL, 0);
-	/* Without the manager the cycle succeeds as well. */
+	/* A cycle also succeeds if the network manager has ended. */
 	go_down(run);
 	assert_int_equal(run->r, 0);
 	go_up(run);

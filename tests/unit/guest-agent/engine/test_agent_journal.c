@@ -80,7 +80,7 @@ static void ignores_an_incomplete_record(void **state)
 
 	journal_done(&journal);
 	snprintf(text, sizeof(text), "%.399s", tree_read(tree, "run/journal"));
-	/* Cut at each byte beyond the first line: it loads in each case. */
+	/* The journal loads wherever it is cut after the first line. */
 	for (size_t i = strlen("cycle 12\n"); i <= strlen(text); i++) {
 		char cut[400];
 
@@ -111,7 +111,7 @@ static void ignores_records_of_another_version(void **state)
 	assert_true(journal.open);
 	assert_int_equal(journal.cycle, 4);
 	assert_int_equal(journal.n_effects, 3);
-	/* This version cannot undo it. */
+	/* An effect of an unknown kind cannot be undone. */
 	assert_true(journal.effects[0].undone);
 	assert_false(journal.effects[1].undone);
 	assert_true(journal.effects[2].undone);

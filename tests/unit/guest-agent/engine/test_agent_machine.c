@@ -14,10 +14,10 @@
 #include "engine/machine.h"
 
 /*
- * A test is a list of inputs, each with the current request and the expected actions.
- * Requests: "s7" suspend 7, "a7" abort 7, "" none. Expected actions:
- * one letter each (W withdraw, D drain, P publish, N notify, Q quiesce, C commit,
- * R restore) and the state published, "r7" ready, "d7" degraded, "f7" failed.
+ * A test is a list of inputs. Each input has the current request ("s7": suspend 7, "a7":
+ * abort 7, "": none), the expected actions (a letter each: W withdraw, D drain, P publish,
+ * N notify, Q quiesce, C commit, R restore) and the state that must be published ("r7":
+ * ready 7, "d7": degraded 7, "f7": failed 7, "": none).
  */
 struct tale {
 	enum machine_input input;
@@ -77,7 +77,7 @@ static void tell_tale(struct machine *machine, const struct tale *tale, size_t n
 	}
 }
 
-/* An agent that has been started with the request `request`. */
+/* Returns a machine that was started with `request`, after checking the first step. */
 static struct machine started(const char *request, const char *actions, const char *published)
 {
 	struct machine_past past = { .channel_kept = false };
@@ -115,7 +115,7 @@ static void does_not_act_on_an_event_before_it_is_armed(void **state)
 	struct machine machine = started("", "DP", "r0");
 
 	(void)state;
-	/* The event arrives before the watch: arming drains it, and waits for another. */
+	/* An event that arrives before the watch is drained when the agent is armed. */
 	TELL(&machine, { MACHINE_EVENT, "", "", "" }, { MACHINE_EVENT, "s4", "DP", "r4" },
 	     { MACHINE_WATCH, "s4", "", "" }, { MACHINE_EVENT, "s4", "Q", "" });
 }
@@ -180,7 +180,7 @@ static void undoes_when_the_commit_finds_another_request(void **state)
 static void publishes_failed_and_notifies_when_it_cannot_quiesce(void **state)
 {
 	static const enum machine_input inputs[] = { MACHINE_QUIESCE_FAILED, MACHINE_COMMIT_FAILED,
-						     MACHINE_TIMED_OUT };
+						     MACHINE_NOT_SUSPENDED };
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(inputs); i++) {
@@ -213,7 +213,7 @@ static void restores_if_the_kernel_does_not_suspend(void **state)
 
 	(void)state;
 	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
-	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_TIMED_OUT, "s1", "WR", "" },
+	     { MACHINE_COMMITTED, "s1", "", "" }, { MACHINE_NOT_SUSPENDED, "s1", "WR", "" },
 	     { MACHINE_RESTORED, "s1", "DPN", "f1" });
 }
 
@@ -286,7 +286,7 @@ static void a_kept_channel_keeps_what_was_armed(void **state)
 	struct machine_step step = machine_start(&machine, &past, &request);
 
 	(void)state;
-	/* Not drained: an event may be pending. */
+	/* Nothing is drained, because an event may be pending. */
 	expect(&step, "", "");
 	TELL(&machine, { MACHINE_EVENT, "s6", "Q", "" });
 	past.channel_kept = false;
@@ -315,7 +315,7 @@ static void the_next_agent_undoes_and_publishes_the_result(void **state)
 	TELL(&machine, { MACHINE_RESTORED, "s6", "DP", "r6" });
 }
 
-/* After any inputs in any order, an abort and a restore lead to idle. */
+/* After any inputs in any order, an abort and the end of a restore lead to idle. */
 static void every_sequence_of_inputs_can_be_ended(void **state)
 {
 	static const char *const requests[] = { "", "s1", "s2", "a1", "a2" };
@@ -335,7 +335,7 @@ static void every_sequence_of_inputs_can_be_ended(void **state)
 
 			request = to_request(requests[(x >> 16) % 5]);
 			step = machine_handle(&machine, (x >> 20) % 11, &request);
-			/* Quiescing starts only from ready, for that cycle. */
+			/* Quiescing starts only if `ready` was published for the cycle. */
 			if (step.actions & MACHINE_QUIESCE) {
 				assert_int_equal(before, MACHINE_IDLE);
 				assert_int_equal(machine.published.state, PROTOCOL_AGENT_READY);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* When cgroups count as frozen, and which processes are named otherwise. */
+/* Tests when cgroups count as frozen, and which processes are named if they do not freeze. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,7 +73,7 @@ static void report(struct wait_run *run, const char *cgroup, bool frozen)
 		0);
 }
 
-/* Takes the events that there are. */
+/* Handles all pending events. */
 static void take_events(struct wait_run *run)
 {
 	while (sd_event_run(run->event, 50000) > 0)
@@ -100,7 +100,7 @@ static void waits_until_every_cgroup_is_frozen(void **state)
 	take_events(run);
 	assert_true(run->done);
 	assert_int_equal(run->r, 0);
-	/* No further call, whatever the cgroups do. */
+	/* The callback is not called again, whatever the cgroups do. */
 	report(run, "a.slice", false);
 	report(run, "a.slice", true);
 	take_events(run);
@@ -161,7 +161,7 @@ static void names_the_processes_that_do_not_freeze(void **state)
 	take_events(run);
 	assert_true(run->done);
 	assert_int_equal(run->r, -ETIMEDOUT);
-	/* The last of them has ended meanwhile. */
+	/* Process 15 has ended meanwhile, so its name is unknown. */
 	assert_string_equal(run->error.text, "a.slice does not freeze: 'tar' (13, waits in the "
 					     "kernel), 'sh' (14), '?' (15)");
 }
@@ -175,7 +175,7 @@ static void names_only_processes_that_wait_in_the_kernel(void **state)
 	freezer_name_blocked(&run->tree.roots, names, sizeof(names));
 	assert_string_equal(names, "");
 	tree_write(&run->tree, "proc/8/status", "Name:\tnfsd\nState:\tD\n");
-	/* One that ends while /proc is read. */
+	/* Process 9 ends while /proc is read. */
 	tree_write(&run->tree, "proc/9/comm", "gone");
 	tree_write(&run->tree, "proc/self/status", "Name:\tx\nState:\tD\n");
 	freezer_name_blocked(&run->tree.roots, names, sizeof(names));
@@ -190,7 +190,7 @@ static int on_never(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* As at the limit of inotify's instances: no descriptor is left for it. */
+/* No descriptor is left for inotify, as at the limit of inotify instances. */
 static void fails_if_it_cannot_watch(void **state)
 {
 	static const char *const cgroups[] = { "a.slice" };
@@ -200,7 +200,7 @@ static void fails_if_it_cannot_watch(void **state)
 	int r;
 
 	tree_add_cgroup(&run->tree, "a.slice", NULL);
-	/* The clock's own descriptor is there already. */
+	/* The descriptor for the event loop's clock exists before the limit is set. */
 	assert_true(sd_event_add_time_relative(run->event, &timer, CLOCK_MONOTONIC, 60000000, 0,
 					       on_never, NULL) >= 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Log lines on a stderr that is a pipe, and durations as text. */
+/* Tests log lines, on a stderr that is a pipe, and durations as text. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static void start_capture(struct capture *capture)
 	close(ends[1]);
 }
 
-/* What was written to stderr since the last call. */
+/* Returns what was written to stderr since the last call. */
 static const char *read_capture(struct capture *capture)
 {
 	static char text[16384];

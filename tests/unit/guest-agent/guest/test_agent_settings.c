@@ -134,7 +134,7 @@ static void reports_all_problems_with_their_lines(void **state)
 			    "'500ms' or '10s'\n"
 			    "agent.conf:3: Devices: 'some' is neither auto nor none\n"
 			    "agent.conf:4: unknown key 'Colour', ignoring\n"
-			    "agent.conf:5: CompactMemory: 'perhaps' is not yes or no\n"
+			    "agent.conf:5: CompactMemory: 'perhaps' is neither yes nor no\n"
 			    "agent.conf:7: Action: 'eat' is none of auto, unbind, keep, "
 			    "module, hook\n"
 			    "agent.conf:9: Action: the section must read [Device "
@@ -163,7 +163,7 @@ static void freezes_nothing_if_configured(void **state)
 	done(reading);
 }
 
-/* The shipped file, with all keys uncommented, changes nothing: it shows the defaults. */
+/* The shipped file changes nothing if all keys are uncommented, because it shows the defaults. */
 static void the_shipped_file_shows_the_defaults(void **state)
 {
 	char text[8192] = "", line[256];
@@ -178,7 +178,7 @@ static void the_shipped_file_shows_the_defaults(void **state)
 		bool key =
 			line[0] == '#' && line[1] != ' ' && (strchr(line, '=') || line[1] == '[');
 
-		/* The section at its end is an example. */
+		/* The section at the end of the file is an example, not a default. */
 		if (strncmp(line, "#[Device", 8) == 0)
 			break;
 		strcat(text, key ? line + 1 : line);

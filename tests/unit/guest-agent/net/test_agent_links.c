@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Interfaces that are removed and created again, in a private network namespace: the
- * kernel's rtnetlink is the real one. Skipped without namespaces or ip(8).
+ * Tests saving and restoring interfaces that are removed and created again, with the real
+ * rtnetlink of the kernel, in a private network namespace. The tests are skipped if there
+ * are no namespaces or no ip(8).
  */
 #include <errno.h>
 #include <sched.h>
@@ -241,7 +242,7 @@ static void restoring_is_idempotent(void **state)
 	must("ip link set enp0s4 master br0 up");
 	must("ip addr add 10.9.0.2/24 dev enp0s4");
 	assert_int_equal(links_save(&tree->roots, NIC), 1);
-	/* The interface was not changed in between. */
+	/* The interface was not changed since it was saved. */
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
 	assert_string_equal(text, "");
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
@@ -259,7 +260,7 @@ static void names_the_missing_interface(void **state)
 	vanish(tree, "enp0s4");
 	assert_int_equal(restore(tree, text, sizeof(text), 0), -ENODEV);
 	assert_non_null(strstr(text, "enp0s4: missing after the bind"));
-	/* An interface with another MAC address is not taken for it. */
+	/* An interface with another MAC address is not taken for the missing one. */
 	appear(tree, "eth0", "02:00:00:00:00:99");
 	assert_int_equal(restore(tree, text, sizeof(text), 20000), -ENODEV);
 }
@@ -280,8 +281,7 @@ static void waits_for_a_slow_driver(void **state)
 
 		nanosleep(&pause_, NULL);
 		appear(tree, "eth0", MAC);
-		/* Causes an event: the kernel sent its own before the tree contained the interface.
-		 */
+		/* Causes a further event, because the first was sent before the tree had eth0. */
 		_exit(run("ip link set peer0 up") ? 0 : 1);
 	}
 	assert_int_equal(restore(tree, text, sizeof(text), 3000000), 0);
@@ -302,11 +302,14 @@ static void lists_what_could_not_be_restored(void **state)
 	must("ip link del br0");
 	appear(tree, "eth0", MAC);
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
-	assert_non_null(strstr(text, "enp0s4: master: "));
+	assert_non_null(strstr(text, "enp0s4: cannot restore master: "));
 	assert_shows("ip -o link show enp0s4", ",UP");
 }
 
-/* Expects that an interface with such a state file of a network manager is not configured. */
+/*
+ * Expects that an interface is not configured if a network manager has a state file for it
+ * in `directory` with these contents.
+ */
 static void expect_left_to_manager(struct tree *tree, const char *directory, const char *contents)
 {
 	char text[240], name[100];
@@ -321,7 +324,7 @@ static void expect_left_to_manager(struct tree *tree, const char *directory, con
 	appear(tree, "eth0", MAC);
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
 	assert_string_equal(text, "");
-	/* It is found by its MAC address and renamed, but not configured. */
+	/* The interface was found by its MAC address and renamed, but not configured. */
 	assert_shows("ip -o link show enp0s4", "mtu 1500");
 	assert_false(shows("ip -o link show enp0s4", ",UP"));
 	assert_false(shows("ip -o addr show enp0s4", "10.9.0.2"));
