@@ -103,8 +103,10 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 
 	assert(roots && cgroup && error);
 	if (cgroup[0] == '\0' || cgroup[0] == '/' || strstr(cgroup, ".."))
-		return error_set(error, -EPERM, "'%s' is not a cgroup below /sys/fs/cgroup",
-				 cgroup);
+		return error_set(
+			error, -EPERM,
+			"'%s' is not the path of a cgroup relative to /sys/fs/cgroup, such as user.slice",
+			cgroup);
 	get_own_cgroup(roots, own, sizeof(own));
 	if (own[0] != '\0' && is_within(own, cgroup))
 		return error_set(error, -EPERM,

@@ -36,7 +36,7 @@ static void check_state(const struct status *status, struct findings *findings)
 	if (status->n_unreadable > 0)
 		findings_add(
 			findings, FINDING_WARNING, "cycles",
-			"find suspended or paused guests with 'xl list' (state s or p), then remove the unreadable files",
+			"'xl unpause' or restart the guests that 'xl list' shows in state s or p, then remove the unreadable journals",
 			"%zu journals in /run/pmcoord/cycles cannot be read: which guests those cycles keep suspended is unknown",
 			status->n_unreadable);
 }

@@ -218,8 +218,7 @@ static void check_agent_state(const struct guest_check *guest_check)
 		break;
 	case PROTOCOL_AGENT_FAILED:
 		REPORT(guest_check, FINDING_WARNING, "in the guest: pmcoord-agent --test",
-		       "the guest's agent could not stop its devices at the last request: %s",
-		       detail);
+		       "the guest's agent reported that the last request failed: %s", detail);
 		break;
 	case PROTOCOL_AGENT_DEGRADED:
 		REPORT(guest_check, FINDING_WARNING,

@@ -304,7 +304,7 @@ int client_do(struct client *client, const struct job *job, const struct client_
 	if (r == 0 && sd_bus_message_read(reply, "t", &client->job) < 0)
 		r = error_refuse(
 			error, OUTCOME_UNSUPPORTED,
-			"the daemon runs another version of pmcoord than this command: run 'systemctl restart pmcoord'");
+			"the daemon and this command are different versions of pmcoord: run 'systemctl restart pmcoord'");
 	sd_bus_message_unref(reply);
 	if (r == 0)
 		r = wait_for_end(client, error);

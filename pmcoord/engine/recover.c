@@ -41,8 +41,9 @@ static int set_aside(struct coordinator *coordinator, uint64_t number, struct er
 	error_replace(
 		error, -ENOTRECOVERABLE,
 		"the journal %s/%" PRIu64
-		" cannot be read and was set aside: 'xl list' shows the guests that its cycle may have left suspended (s) or paused (p)",
-		coordinator->roots->journals, number);
+		" cannot be read and was renamed to %" PRIu64 JOURNAL_SET_ASIDE
+		": 'xl list' shows the guests that its cycle may have left suspended (s) or paused (p)",
+		coordinator->roots->journals, number, number);
 	error_mark(error, -ENOTRECOVERABLE, OUTCOME_UNRECOVERABLE);
 	return -ENOTRECOVERABLE;
 }

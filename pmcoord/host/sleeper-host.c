@@ -115,7 +115,7 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 	}
 	return error_refuse(
 		error, OUTCOME_UNSUPPORTED,
-		"this host offers only s2idle, from which Xen cannot wake, and not S3 (%s/power/mem_sleep is '%s'): enable S3 in the firmware's setup",
+		"this host offers no S3 (%s/power/mem_sleep is '%s'), and dom0 cannot wake from s2idle under Xen: enable S3 in the firmware's setup",
 		self->sys, text);
 }
 

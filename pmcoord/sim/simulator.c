@@ -120,7 +120,7 @@ static int sim_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 	int r = sim_count_call(&simulator->calls, SIM_INVENTORY);
 
 	if (r < 0)
-		return error_set(error, r, "the inventory failed, as the scenario demands (Fail=)");
+		return error_set(error, r, "the inventory failed, as set in the scenario (Fail=)");
 	for (size_t i = 0; i < simulator->n_guests && r == 0; i++)
 		if (simulator->guests[i].facts.state != GUEST_GONE)
 			r = add_guest(&inventory, &simulator->guests[i]);
@@ -191,7 +191,7 @@ static int sim_get_agent_state(struct hypervisor *hypervisor, const struct domai
 		snprintf(ret_state->detail, sizeof(ret_state->detail), "0000:00:00.0 lost");
 	if (guest->behaviour == SIM_REFUSES)
 		snprintf(ret_state->detail, sizeof(ret_state->detail),
-			 "refused, as the scenario demands");
+			 "refused, as set in the scenario");
 	return 0;
 }
 

@@ -61,7 +61,7 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 
 	if (plan_walk_init(&walk, plan) < 0)
 		return -ENOMEM;
-	fprintf(out, "// A -> B: A is suspended before B, and resumed after B.\n"
+	fprintf(out, "// An arrow leads from a guest to one that is suspended after it.\n"
 		     "digraph plan {\n\trankdir=LR;\n\tnode [shape=box];\n");
 	for (size_t i = 0; i < plan->n_steps; i++)
 		dot_node(plan, &plan->steps[i], out);

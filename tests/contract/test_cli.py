@@ -134,7 +134,7 @@ def test_a_picture_that_cannot_be_written_is_exit_1(pmcoord, laptop, command):
     assert pmcoord.on(laptop, "suspend-all", "-q").returncode == 0
     result = pmcoord.on(laptop, "-q", *command)
     assert result.returncode == 1
-    assert "cannot write /nonexistent/" in one_sentence(result.stderr)
+    assert "/nonexistent/" in one_sentence(result.stderr)
 
 
 @pytest.mark.parametrize("number", [(), ("2",)])
@@ -158,7 +158,7 @@ def test_an_unreadable_journal_is_no_usage_error_of_report(pmcoord, laptop):
     (pmcoord.journals(laptop) / "9").write_text("nonsense\n")
     result = pmcoord.on(laptop, "report")
     assert result.returncode == 1
-    assert "is not a journal" in one_sentence(result.stderr)
+    assert "damaged, or of another version" in one_sentence(result.stderr)
 
 
 def test_a_cycle_whose_report_cannot_be_written_is_exit_1(pmcoord, laptop):
