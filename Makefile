@@ -111,14 +111,15 @@ bench-engine: $(BUILD)/tests/bench/engine
 .PHONY: bench check check-all check-static check-unit check-lab deps demo lab lab-shell
 # Packages are installed first, by a run of make of their own: pkg-config below
 # needs them.
-bench check demo lab lab-shell: %: deps
+bench check check-all demo lab lab-shell: %: deps
 	$(Q)$(MAKE) --no-print-directory $@-ready
 
 deps:
 	$(Q)tests/install-packages tests/packages tests/lab/packages
 
-.PHONY: bench-ready check-ready demo-ready lab-ready lab-shell-ready
+.PHONY: bench-ready check-ready check-all-ready demo-ready lab-ready lab-shell-ready
 check-ready: check-static check-unit check-fuzz check-lab
+check-all-ready: check-static check-unit check-fuzz check-lab-all
 
 C_FILES = $(shell find pmcoord guest-agent include tests/unit tests/bench tests/fuzz -name '*.[ch]')
 second_compiler = clang $(1) $(OUR_CPPFLAGS) -DPMCOORD_XEN_VERSION='""' $(filter-out -MMD -MP,$(OUR_CFLAGS)) \
@@ -157,8 +158,13 @@ bench-ready: all $(BUILD)/tests/bench/engine
 
 # One run for all black-box tests: its summary ends the output. A lab that does
 # not work costs ten minutes a test: it ends after four failures.
+BLACK_BOX_TESTS = $(PYTHON) -m pytest --durations=10 --maxfail=4 tests/contract tests/lab
 check-lab: all
-	$(Q)$(PYTHON) -m pytest --durations=10 --maxfail=4 tests/contract tests/lab
+	$(Q)$(BLACK_BOX_TESTS) -m 'not long'
+
+.PHONY: check-lab-all
+check-lab-all: all
+	$(Q)$(BLACK_BOX_TESTS) --record-long
 
 # Each parser on its corpus and on what can be made of it, always the same, with
 # all of clang's sanitizers watching. FUZZ_RUNS=1000000 searches for longer.
@@ -223,7 +229,8 @@ install-agent: $(BUILD)/pmcoord-agent
 help:
 	@echo 'make                 build the coordinator and the agent in $(BUILD)/'
 	@echo 'make demo            close the lid of an emulated Xen laptop, and open it'
-	@echo 'make check           all tests: unit, simulator, lab'
+	@echo 'make check           tests: unit, simulator, lab without its long tests'
+	@echo 'make check-all       all tests, which takes hours'
 	@echo 'make check-unit      unit tests only (seconds)'
 	@echo 'make check-fuzz      the parsers on hostile input; FUZZ_RUNS=1000000 for longer'
 	@echo 'make bench           what it costs and gains, against others, in the emulated laptop'

@@ -8,10 +8,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from again import pytest_report_teststatus, pytest_runtest_protocol, pytest_terminal_summary  # noqa: E402, F401
+import again  # noqa: E402
+import long_tests  # noqa: E402
+from again import pytest_report_teststatus, pytest_runtest_protocol  # noqa: E402, F401
+from long_tests import pytest_addoption, pytest_sessionfinish  # noqa: E402, F401
 from xenlab import LabError, Laptop, Payload  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2]
+
+
+def pytest_terminal_summary(terminalreporter):
+    again.pytest_terminal_summary(terminalreporter)
+    long_tests.pytest_terminal_summary(terminalreporter)
 
 
 def pytest_collection_finish(session):
@@ -48,6 +56,9 @@ def laptop(request, payload):
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    failed = call.when == "call" and report.failed
-    if failed and hasattr(item, "laptop") and not call.excinfo.errisinstance(LabError):
+    if call.when != "call" or not hasattr(item, "laptop"):
+        return
+    # The message of a LabError has them already.
+    failed = report.failed and not call.excinfo.errisinstance(LabError)
+    if failed or (report.passed and item.stash.get(again.is_second, False)):
         report.sections.append(("consoles", item.laptop.consoles(*item.laptop.guests)))

@@ -34,6 +34,7 @@ def test_good(shared):
 
 
 def test_now_and_then(shared):
+    print("printed at attempt", shared)
     assert shared == 2, "bad luck"
 
 
@@ -59,11 +60,55 @@ def test_a_failed_test_is_run_once_more_with_new_laptops_and_reported(tmp_path):
     result = run(tmp_path, "-k", "not broken")
     assert result.returncode == 0, result.stdout
     assert "2 passed, 1 passed at the second attempt" in result.stdout.replace(", 4 deselected", "")
-    assert "first attempt of test_it.py::test_now_and_then" in result.stdout and "bad luck" in result.stdout
+    fault = result.stdout.partition("FAULT, passed only at the second attempt: test_it.py::test_now_and_then")[2]
+    first, _, second = fault.partition("second attempt, ")
+    assert "bad luck" in first and "printed at attempt 1" in first
+    assert "printed at attempt 2" in second and "printed at attempt 1" not in second
 
 
 def test_a_test_that_fails_twice_fails_and_at_most_three_are_repeated(tmp_path):
     result = run(tmp_path, "-k", "broken")
     assert result.returncode == 1 and "4 failed" in result.stdout
+    assert "FAULT" not in result.stdout and result.stdout.count("failed twice: ") == 3
     counts = (tmp_path / "counts").read_text().split()
     assert [counts.count(f"broken{number}") for number in range(4)] == [2, 2, 2, 1]
+
+
+LONG_CONFTEST = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from long_tests import pytest_addoption, pytest_sessionfinish, pytest_terminal_summary
+"""
+
+LONG_TESTS = """
+import os
+import pytest
+
+
+def test_core():
+    pass
+
+
+@pytest.mark.long
+def test_long():
+    assert not os.environ.get("FAIL")
+"""
+
+
+def test_only_a_complete_run_that_passes_is_recorded_as_one_of_the_long_tests(tmp_path, monkeypatch):
+    monkeypatch.setenv("PMCOORD_LAB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "conftest.py").write_text(LONG_CONFTEST)
+    (tmp_path / "test_it.py").write_text(LONG_TESTS)
+
+    def run_long(*options: str) -> str:
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore", *options, tmp_path]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False).stdout
+
+    assert "long tests: never run here" in run_long("--record-long", "-m", "not long")
+    monkeypatch.setenv("FAIL", "1")
+    assert "long tests: never run here" in run_long("--record-long")
+    monkeypatch.delenv("FAIL")
+    assert "long tests: never run here" in run_long()
+    assert "long tests: never run here" in run_long("--record-long", "--collect-only")
+    assert "long tests: last passed on 20" in run_long("--record-long")
+    assert "long tests: last passed on 20" in run_long("-m", "not long")
