@@ -25,14 +25,14 @@ struct series_guest {
 	enum mechanism mechanism;
 	size_t outcomes[OUTCOME_FAILED + 1]; /* number of cycles, by enum cycle_outcome */
 	struct samples suspend; /* from its request to its suspension */
-	struct samples resume; /* from the start of its resume hypercall to its end */
-	struct samples running; /* from the wake, or the start of the resume, until it runs */
-	struct samples ready; /* from the wake, or the start of the resume, to `ready` */
+	struct samples resume; /* from its RECORD_RESUME to the end of its resume hypercall */
+	struct samples running; /* from the start of the phase "resume" until it runs */
+	struct samples ready; /* from the start of the phase "resume" to its `ready` */
 };
 
 /*
- * The figures of several cycles. The caller zeroes it before the first use.
- * Release: series_done.
+ * The figures of several cycles. The caller zeroes the struct before the first
+ * use. Release: series_done.
  */
 struct series {
 	struct series_guest *guests; /* in the order in which they were suspended */
