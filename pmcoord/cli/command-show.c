@@ -151,7 +151,7 @@ enum exit_code command_report(struct cli *cli)
 	if (r == 0 && (cli->options.json || !cli->options.svg_path))
 		cli_print_report(cli, report);
 	report_free(report);
-	/* A missing report is an error of the user's only if the user gave its number. */
+	/* A missing report is the user's error only if the user gave its number. */
 	if (number != 0)
 		error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);
 	error_mark(&error, -EACCES, OUTCOME_NOT_PERMITTED);

@@ -168,7 +168,7 @@ static void print_guest_as_json(void *data, const char *guest, uint32_t domid, b
 	print_line(object, r);
 }
 
-/* Subscribes to guests that the daemon reports; without a daemon only cycles are printed. */
+/* Subscribes to guests that the daemon sees added or removed; without it, prints only cycles. */
 static void join_daemon(void *data, struct sd_event *event)
 {
 	struct watcher *watcher = data;
