@@ -262,7 +262,7 @@ static int pause_guest(struct executor *x, size_t i, const char *reason)
 
 /*
  * Retracts the guest's request. Returns 0; 1 if the guest turns out to be
- * suspended, so that its step is done; or a negative errno.
+ * suspended, which ends its step; or a negative errno.
  */
 static int retract_step(struct executor *x, size_t i)
 {

@@ -117,8 +117,8 @@ void job_outcome_of_error(const struct error *error, struct job_outcome *ret_out
 void job_outcome_done(struct job_outcome *outcome);
 
 /*
- * Return the result of a job that `error` prevented, or whose cycle has this
- * report.
+ * job_result_of_error returns the result of a job that `error` prevented;
+ * job_result_of_report returns that of a job whose cycle has this report.
  */
 enum job_result job_result_of_error(const struct error *error);
 enum job_result job_result_of_report(const struct report *report);

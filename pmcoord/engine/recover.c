@@ -200,8 +200,8 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 }
 
 /*
- * Returns, for each guest, whether it has a hold. The caller frees the array.
- * Returns NULL when out of memory.
+ * Returns an array that tells for each guest whether it has a hold. The caller
+ * frees the array. Returns NULL when out of memory.
  */
 static bool *list_holds(const struct cycle *cycle)
 {
