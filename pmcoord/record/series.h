@@ -48,8 +48,9 @@ void series_done(struct series *series);
 /*
  * Return the time in which all guests of a cycle suspended (from the first
  * request to the last suspension) or resumed (from the start of the resume
- * until the last guest runs), in µs. Return MOMENT_NEVER if a guest of the plan
- * was not suspended or not resumed, respectively.
+ * until the last guest runs), in µs. series_suspend_us returns MOMENT_NEVER
+ * unless all guests of the plan were suspended; series_resume_us, unless all
+ * were resumed.
  */
 int64_t series_suspend_us(const struct report *report);
 int64_t series_resume_us(const struct report *report);
