@@ -96,8 +96,9 @@ enum exit_code command_plan(struct cli *cli)
 }
 
 /*
- * Returns the number of the last unfinished cycle, or 0 if there is none. Such
- * a cycle has no saved report yet; its report is made from its journal.
+ * Returns the number of the last cycle that still has a journal, or 0 if there
+ * is none. The report of such a cycle is made from the journal, because the
+ * saved report may be missing or old.
  */
 static uint64_t last_open_cycle(const struct cli *cli)
 {

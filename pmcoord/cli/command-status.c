@@ -63,7 +63,7 @@ enum exit_code command_status(struct cli *cli)
 struct watcher {
 	struct cli *cli;
 	const char *reports;
-	struct client_watch *guests; /* NULL: there is no daemon or no bus */
+	struct client_watch *guests; /* prints guests added or removed; NULL: no daemon or bus */
 	struct progress progress;
 };
 

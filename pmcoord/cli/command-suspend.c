@@ -447,8 +447,8 @@ enum exit_code command_sleep_unit(struct cli *cli)
 /*
  * Runs as ExecStopPost= of the sleep unit, and is called by
  * handle_daemon_death. Finds a cycle to recover only if the process that ran
- * the cycle was killed. If the host is about to sleep, waits for the wake; the
- * time limit is extended, because it must not end this wait.
+ * the cycle was killed. If the host is about to sleep, waits for the wake.
+ * Extends the unit's time limit, which must not end this wait.
  */
 enum exit_code command_recover(struct cli *cli)
 {
