@@ -40,7 +40,7 @@ struct cli {
 	struct options options;
 	struct config config;
 	struct host_env *env;
-	bool was_interrupted; /* a signal interrupted the last job that the daemon ran */
+	bool was_interrupted; /* a signal interrupted the last job that was sent to the daemon */
 	struct coordinator coordinator; /* set by cli_open */
 };
 
@@ -48,7 +48,7 @@ struct cli {
  * cli_load reads the configuration and chooses the host. cli_open then opens
  * the host's hypervisor, unless it is open. On failure, each function prints
  * the error to stderr and returns its exit code; on success it returns
- * EXIT_AS_PLANNED. Release: cli_done, also after a failure.
+ * EXIT_AS_PLANNED. Release: cli_done, even after a failure.
  */
 enum exit_code cli_load(struct cli *cli);
 enum exit_code cli_open(struct cli *cli);
@@ -82,7 +82,7 @@ bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper
 /* Prints a report as JSON with --json, otherwise as text; with --quiet no text. */
 void cli_print_report(const struct cli *cli, const struct report *report);
 
-/* The commands: rows of commands.c. */
+/* The commands in the table of commands.c. */
 enum exit_code command_suspend_all(struct cli *cli);
 enum exit_code command_suspend(struct cli *cli);
 enum exit_code command_resume_all(struct cli *cli);

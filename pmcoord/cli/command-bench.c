@@ -36,9 +36,9 @@ struct names {
 };
 
 /*
- * Sets *ret_is_measured to false if the guest cannot be suspended, or if
- * measuring would pause the guest or one that needs it, because a paused
- * guest's clock is late afterwards. Returns 0 or -ENOMEM.
+ * Sets *ret_is_measured to whether the guest can be suspended without pausing
+ * it or a guest that needs it, because a paused guest's clock is late
+ * afterwards. Returns 0 or -ENOMEM.
  */
 static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
 {

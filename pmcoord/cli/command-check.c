@@ -199,7 +199,7 @@ static void run_checks(const struct cli *cli, const struct facts *facts, struct 
 		.no_sleep = text_of(&facts->no_sleep),
 		.no_hypervisor = text_of(&facts->no_hypervisor),
 		.status = facts->has_status ? &facts->status : NULL,
-		/* no_hypervisor already reports a lack of privilege. */
+		/* Left out if no_hypervisor is set, which already reports a lack of privilege. */
 		.no_status = text_of(&facts->no_hypervisor) ? NULL : text_of(&facts->no_status),
 	};
 
@@ -212,8 +212,9 @@ static void run_checks(const struct cli *cli, const struct facts *facts, struct 
 }
 
 /*
- * Returns the exit code of errors in the configuration, else that of a
- * hypervisor that could not be opened, else that of the findings.
+ * Returns EXIT_USAGE if the configuration has errors; otherwise the exit code
+ * of the error if the hypervisor could not be read; otherwise that of the
+ * findings.
  */
 static enum exit_code exit_of_findings(const struct facts *facts, const struct findings *findings)
 {

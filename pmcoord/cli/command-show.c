@@ -96,8 +96,9 @@ enum exit_code command_plan(struct cli *cli)
 }
 
 /*
- * Returns the number of the last unfinished cycle, or 0 if there is none. Such
- * a cycle has no saved report yet; its report is made from its journal.
+ * Returns the number of the last cycle that still has a journal, or 0 if there
+ * is none. The report of such a cycle is made from the journal, because the
+ * saved report may be missing or old.
  */
 static uint64_t last_open_cycle(const struct cli *cli)
 {
@@ -151,7 +152,7 @@ enum exit_code command_report(struct cli *cli)
 	if (r == 0 && (cli->options.json || !cli->options.svg_path))
 		cli_print_report(cli, report);
 	report_free(report);
-	/* A missing report is an error of the user's only if the user gave its number. */
+	/* A missing report is the user's error only if the user gave its number. */
 	if (number != 0)
 		error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);
 	error_mark(&error, -EACCES, OUTCOME_NOT_PERMITTED);

@@ -63,7 +63,7 @@ enum exit_code command_status(struct cli *cli)
 struct watcher {
 	struct cli *cli;
 	const char *reports;
-	struct client_watch *guests; /* NULL: there is no daemon or no bus */
+	struct client_watch *guests; /* prints guests added or removed; NULL: no daemon or bus */
 	struct progress progress;
 };
 
@@ -168,7 +168,7 @@ static void print_guest_as_json(void *data, const char *guest, uint32_t domid, b
 	print_line(object, r);
 }
 
-/* Subscribes to guests that the daemon reports; without a daemon only cycles are printed. */
+/* Subscribes to guests that the daemon sees added or removed; without it, prints only cycles. */
 static void join_daemon(void *data, struct sd_event *event)
 {
 	struct watcher *watcher = data;

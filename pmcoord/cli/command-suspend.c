@@ -42,13 +42,13 @@
 #define UNIT_LOCK_TIMEOUT_US 60000000ull
 
 /*
- * How long the undo of a cycle may take. A guest is resumed in milliseconds,
- * but the undo waits for a guest that has acknowledged a request, which may
- * suspend up to 25 s later.
+ * How long the undo of a cycle may take. Guests are resumed in milliseconds,
+ * but a guest that has acknowledged a request may suspend up to 25 s later, and
+ * the undo waits for that.
  */
 #define UNIT_UNDO_US 60000000ull
 
-/* How long a recovery may take, in µs, with the waits for the wake and for ReadyTimeout=. */
+/* How long a recovery may take, in µs, including the waits for the wake and for ReadyTimeout=. */
 #define UNIT_RECOVERY_US "3700000000"
 
 /* How long logind and systemd may take in addition to the cycle. */
@@ -445,9 +445,10 @@ enum exit_code command_sleep_unit(struct cli *cli)
 }
 
 /*
- * Runs as ExecStopPost= of the sleep unit, and finds a cycle to recover only if
- * the unit's process was killed. If the host is about to sleep, waits for the
- * wake; the time limit is extended, because it must not end this wait.
+ * Runs as ExecStopPost= of the sleep unit, and is called by
+ * handle_daemon_death. Finds a cycle to recover only if the process that ran
+ * the cycle was killed. If the host is about to sleep, waits for the wake.
+ * Extends the unit's time limit, which must not end this wait.
  */
 enum exit_code command_recover(struct cli *cli)
 {

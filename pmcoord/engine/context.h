@@ -3,9 +3,9 @@
 #define PMCOORD_ENGINE_CONTEXT_H
 
 /*
- * What the engine's functions work with. Each cycle uses a copy of its own,
- * which has the journal of the cycle and the configuration that applies to the
- * cycle.
+ * What the engine's functions work with: the configuration, the host and, in a
+ * cycle, the cycle's journal. Each cycle uses its own copy, whose configuration
+ * can differ.
  */
 
 #include "model/config.h"
@@ -26,9 +26,10 @@ struct coordinator {
 	/* NULL: no service manager puts this host to sleep. */
 	struct sleep_manager *sleep_manager;
 	/*
-	 * NULL: not open, or the host has no lid. job_run opens the lid for
-	 * cycles with a sleeper, and keeps the lid open after a failed sleep.
-	 * The owner of this context frees it.
+	 * The watched lid; NULL: not watched, or the host has no lid. job_run
+	 * opens the lid's device for cycles with a sleeper. After a JOB_SLEEP
+	 * that failed with the lid closed, the device stays open. The owner of
+	 * this context frees `lid`.
 	 */
 	struct lid *lid;
 	/*
@@ -53,8 +54,8 @@ struct coordinator context_of_cycle(const struct coordinator *coordinator, struc
 const struct cycle *context_cycle(const struct coordinator *coordinator);
 
 /*
- * Writes a record of a type that concerns the whole cycle, not one guest, at
- * the present time. Returns as journal_record.
+ * Writes a record with the present time. `type` must be one that concerns the
+ * whole cycle, not one guest. Returns as journal_record.
  */
 int coordinator_record(struct coordinator *coordinator, enum record_type type, const char *text);
 

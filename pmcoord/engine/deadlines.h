@@ -31,9 +31,9 @@ void deadlines_set(struct deadlines *deadlines, size_t item, uint64_t at_us);
 uint64_t deadlines_get(const struct deadlines *deadlines, size_t item);
 
 /*
- * Returns the earliest deadline, DEADLINE_NEVER if no item has one, and sets
- * *ret_item to the item with this deadline, the lowest if there are several.
- * *ret_item is not changed if n_items is 0. `ret_item` may be NULL.
+ * Returns the earliest deadline; DEADLINE_NEVER if no item has one. Sets
+ * *ret_item to the item with the earliest deadline, or to the lowest of several
+ * such items, unless n_items is 0 or `ret_item` is NULL.
  */
 uint64_t deadlines_next(const struct deadlines *deadlines, size_t *ret_item);
 

@@ -38,14 +38,15 @@
  * failure, or its timeout ends. An event only means that a state has changed:
  * check_step reads the states of the guest and its agent, and acts on them.
  *
- * finish_step makes the guest STEP_DONE, and ready those guests that waited
- * only for this one. If the guest did not suspend, fail_step first retracts the
- * request and then pauses the guest or aborts the cycle, as configured.
+ * finish_step makes the guest STEP_DONE, and adds the guests that waited only
+ * for this one to `ready`. If the guest did not suspend, fail_step first
+ * retracts the request and then pauses the guest or aborts the cycle, as
+ * configured.
  */
 
 /*
  * How long a guest is STEP_ARMING at most. An agent that runs publishes `ready`
- * within milliseconds, also in a busy guest; an agent that does not run must
+ * within milliseconds, even in a busy guest; an agent that does not run must
  * not use up the guest's own timeout.
  */
 #define ARM_TIMEOUT_US 2000000
@@ -61,11 +62,11 @@ struct step_state {
 	enum progress progress;
 	enum mechanism mechanism; /* in use; after a fallback another one than planned */
 	struct domain_id id;
-	size_t waiting_for; /* number of guests that it serves and that are not STEP_DONE */
+	size_t waiting_for; /* number of guests that need this one and are not STEP_DONE */
 	bool armed; /* its agent has published `ready` for this cycle */
 	struct agent_terms terms; /* timeout etc. last written for its agent */
 	bool quiesced; /* RECORD_QUIESCED is written */
-	int prepare_error; /* negative errno of the verbs `prepare` and `arm`, or 0 */
+	int prepare_error; /* negative errno of the verb `prepare` or `arm`; 0: no error */
 };
 
 struct executor {
@@ -261,7 +262,7 @@ static int pause_guest(struct executor *x, size_t i, const char *reason)
 
 /*
  * Retracts the guest's request. Returns 0; 1 if the guest turns out to be
- * suspended, so that its step is done; or a negative errno.
+ * suspended, which ends its step; or a negative errno.
  */
 static int retract_step(struct executor *x, size_t i)
 {
@@ -286,8 +287,8 @@ static int retract_step(struct executor *x, size_t i)
 
 /*
  * Handles a guest that did not suspend: retracts its request, if there is one,
- * and then pauses the guest or aborts the cycle, as OnFailure= says. Pauses the
- * guest in any case if the overall deadline has passed.
+ * and then pauses the guest or aborts the cycle, as OnFailure= says. Once the
+ * overall deadline has passed, always pauses the guest.
  */
 static int fail_step(struct executor *x, size_t i, const char *reason)
 {
@@ -321,10 +322,10 @@ int executor_abort(struct executor *x, const char *reason)
 /* ---- requests ----------------------------------------------------------- */
 
 /*
- * Writes a shorter timeout for the guest's agent, if the guest has waited so
- * long for other guests that the overall deadline is before the end of the
- * timeout that was written last. A difference within the reserve that the agent
- * keeps by itself is not worth a write.
+ * Writes a shorter timeout for the guest's agent if the overall deadline is
+ * earlier than the end of the timeout that was written last, because the guest
+ * has waited for other guests. Writes nothing if the difference is within the
+ * reserve that the agent keeps by itself (PROTOCOL_TIMEOUT_RESERVE).
  */
 static void shorten_agent_timeout(struct executor *x, size_t i)
 {
@@ -398,8 +399,8 @@ static int send_requests(struct executor *x)
 		struct step_state *state = &x->states[x->unsent[k]];
 
 		/*
-		 * If this fails, send_request subscribes again and handles the
-		 * failure.
+		 * If this fails, the verb `request` subscribes again, and
+		 * send_request handles its failure.
 		 */
 		x->hypervisor->ops->subscribe(x->hypervisor, &state->id, state->mechanism);
 	}
@@ -465,8 +466,8 @@ static int start_ready_steps(struct executor *x)
 	int r = 0;
 
 	/*
-	 * A guest that is found gone when its request is sent can make others
-	 * ready.
+	 * The outer loop repeats, because a guest that is found gone when its
+	 * request is sent makes others ready.
 	 */
 	while ((x->n_ready > 0 || x->n_unsent > 0) && r == 0) {
 		while (x->n_ready > 0 && !x->aborted && r == 0)
@@ -482,8 +483,8 @@ static int start_ready_steps(struct executor *x)
 /* ---- events and deadlines ----------------------------------------------- */
 
 /*
- * Whether the agent has published `ready` for this cycle's request ahead of
- * time.
+ * Whether this cycle's request was written ahead of time, and the agent has
+ * published `ready` for it.
  */
 static bool is_armed(const struct executor *x, const struct guest_agent *agent)
 {
@@ -505,8 +506,8 @@ static int prepare_step(struct executor *x, size_t i)
 		state->armed = is_armed(x, &guest->agent);
 		state->terms = terms;
 		/*
-		 * An armed agent has the request, but perhaps with an old
-		 * timeout.
+		 * Write the request even for an armed agent if the agent has it
+		 * with other terms, e.g. an old timeout.
 		 */
 		if (!state->armed || !agent_terms_equal(&guest->agent.terms, &terms))
 			r = x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x),
@@ -548,8 +549,8 @@ static int check_agent(struct executor *x, size_t i)
 	char text[CYCLE_DETAIL_MAX];
 
 	/*
-	 * Nothing is to be done if the state cannot be read: the step's timeout
-	 * remains.
+	 * Do nothing without a state of this cycle: the step's timeout still
+	 * runs.
 	 */
 	if (!read_agent(x, i, &agent))
 		return 0;
@@ -571,7 +572,8 @@ static int check_agent(struct executor *x, size_t i)
 
 /*
  * Reads the states of the guest and of its agent, and acts on them. Does
- * nothing if the step is done.
+ * nothing if the step is done, or if it has not begun and the guest has no
+ * agent.
  */
 static int check_step(struct executor *x, size_t i)
 {
@@ -620,8 +622,9 @@ int executor_handle_event(struct executor *x, uint32_t domid)
 }
 
 /*
- * Pauses the guests that still run, in the order of the plan, or aborts the
- * cycle, as OnDeadline= says.
+ * Handles the guests whose steps have begun but are not done: pauses them in
+ * the order of the plan, or aborts the cycle, as OnDeadline= says. Unless the
+ * cycle is aborted, also pauses the guests whose steps have not begun.
  */
 static int handle_overall_deadline(struct executor *x)
 {
@@ -647,8 +650,8 @@ static int handle_overall_deadline(struct executor *x)
 		return executor_abort(x, text);
 	}
 	/*
-	 * The guests that have not been requested are paused too, because no
-	 * time is left for them to suspend.
+	 * No time is left for the other guests to suspend: pause them, or skip
+	 * them if the plan does.
 	 */
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 		if (x->states[i].progress == STEP_WAITING)

@@ -64,9 +64,9 @@ int executor_handle_event(struct executor *executor, uint32_t domid);
 int executor_handle_time(struct executor *executor);
 
 /*
- * Records for `reason` that the cycle is aborted, and sends no request from
- * then on. The caller must undo the cycle. Does nothing if the cycle is already
- * aborted.
+ * Records that the cycle is aborted, and why (`reason`). The executor then
+ * sends no further request. The caller must undo the cycle. Does nothing if the
+ * cycle is already aborted.
  */
 int executor_abort(struct executor *executor, const char *reason);
 

@@ -22,7 +22,7 @@
 enum sleeper_kind {
 	SLEEPER_NONE, /* not at all */
 	SLEEPER_SYSFS, /* writes to /sys/power, which puts the host to sleep */
-	/* systemd puts the host to sleep; waits until the wake (for pmcoord-sleep.service). */
+	/* lets systemd put the host to sleep, and waits for the wake (pmcoord-sleep.service) */
 	SLEEPER_SYSTEMD,
 	SLEEPER_ALARM, /* like SLEEPER_SYSFS, but an RTC alarm wakes the host */
 };
@@ -30,7 +30,7 @@ enum sleeper_kind {
 struct host_env;
 
 struct host_env_ops {
-	/* Opens the hypervisor, and sets the fields that host_env_open sets. */
+	/* Opens the hypervisor, and sets the last fields of struct host_env. */
 	int (*open)(struct host_env *env, struct error *error);
 	/* Creates a sleeper, see host_env_new_sleeper; `kind` is not SLEEPER_NONE. */
 	int (*new_sleeper)(struct host_env *env, enum sleeper_kind kind, int socket_fd,
@@ -49,19 +49,22 @@ struct host_env {
 	bool has_files;
 	/* systemd and logind may put the host to sleep. */
 	bool has_systemd;
-	/* A daemon on the system bus, even if it starts later, runs on this host. */
+	/* Any daemon on the system bus, even one that starts later, works on this host. */
 	bool has_daemon;
 	/* The host's loop has a virtual clock, and is not one of loop-event.h. */
 	bool has_virtual_clock;
 
-	/* Set before host_env_open: descriptor kept by an earlier process; negative: none. */
+	/*
+	 * Set before host_env_open: event channels' descriptor that an earlier
+	 * process kept; negative: none.
+	 */
 	int kept_fd;
 
 	/* Set by host_env_open, and owned unless described otherwise. */
 	struct hypervisor *hypervisor; /* NULL: not open */
 	struct loop *loop;
 	struct sleep_manager *sleep_manager; /* NULL: there is none */
-	int channels_fd; /* to keep for the next process; borrowed; negative: none */
+	int channels_fd; /* event channels, kept for the next process; borrowed; negative: none */
 };
 
 /* Opens the host's hypervisor, unless it is open. Returns 0, or negative with `error` set. */

@@ -81,10 +81,10 @@ static void stop_watching_lid(struct coordinator *coordinator)
 }
 
 /*
- * Starts to watch the lid: opening it from now on aborts the cycle. Opens the
- * lid's device, unless a failed sleep has kept the device open and the device
- * still exists. If the lid was opened since the failed sleep, or is not closed
- * now, the back-off is reset.
+ * Starts to watch the lid: with AbortOnLidOpen=, opening the lid from now on
+ * aborts the cycle. Opens the lid's device, unless a failed sleep has kept the
+ * device open and the device still exists. If the lid was opened since the
+ * failed sleep, or is not closed now, the back-off is reset.
  */
 static void start_watching_lid(struct coordinator *coordinator)
 {
@@ -146,8 +146,8 @@ static int check_systemd_keeps_disks(const struct coordinator *coordinator, stru
 }
 
 /*
- * Runs a cycle that a user requested. If the cycle includes the host's sleep,
- * an opened lid aborts the cycle.
+ * Runs a cycle that a user requested, and watches the lid if the cycle includes
+ * the host's sleep.
  */
 static int run_without_backoff(struct coordinator *coordinator, const struct cycle_params *params,
 			       struct report **ret_report, struct error *error)

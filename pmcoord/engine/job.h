@@ -46,16 +46,16 @@ struct job_kind {
 	const char *method; /* method of the daemon's D-Bus interface; NULL: there is none */
 	bool names_guests; /* the job is for the guests in struct job.names */
 	bool resumes; /* the job resumes guests and suspends none */
-	bool in_series; /* run many times, resuming the guests at once; only statistics are shown */
+	bool in_series; /* in a series: guests resume at once, and progress needs --verbose */
 	bool is_measurement; /* the report is saved only if the cycle went wrong */
-	bool waits; /* waits until another cycle has ended; other jobs fail as busy */
+	bool waits; /* while another cycle runs, waits for its end; other jobs fail as busy */
 	enum job_sleep {
 		JOB_SLEEPS_NEVER,
 		JOB_SLEEPS_ALWAYS,
 		JOB_SLEEPS_UNLESS_GUESTS_ONLY,
 		JOB_SLEEPS_ON_REQUEST, /* if with_sleep is set */
 	} sleep;
-	enum sleeper_kind sleeper; /* not used if JOB_SLEEPS_NEVER */
+	enum sleeper_kind sleeper; /* kind of sleeper for the job; not used if JOB_SLEEPS_NEVER */
 	/*
 	 * Called only by job_run. Returns 0, or a negative errno with `error`
 	 * set.
@@ -117,8 +117,8 @@ void job_outcome_of_error(const struct error *error, struct job_outcome *ret_out
 void job_outcome_done(struct job_outcome *outcome);
 
 /*
- * Return the result of a job that `error` prevented, or whose cycle has this
- * report.
+ * job_result_of_error returns the result of a job that `error` prevented;
+ * job_result_of_report returns that of a job whose cycle has this report.
  */
 enum job_result job_result_of_error(const struct error *error);
 enum job_result job_result_of_report(const struct report *report);

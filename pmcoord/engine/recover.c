@@ -84,7 +84,7 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 }
 
 /*
- * Waits, if the cycle's coordinator died after it had let the host sleep, until
+ * If the cycle's coordinator died after it had let the host sleep, waits until
  * the host has slept or no sleep is in progress, because no guest may run while
  * the host goes to sleep. Records the sleep if the host has slept.
  */
@@ -110,7 +110,7 @@ static int await_end_of_sleep(struct coordinator *coordinator)
 	return coordinator_record(coordinator, RECORD_SLEPT, text);
 }
 
-/* Undoes the cycle unless its guests are kept suspended. */
+/* Completes or undoes the cycle, unless its guests are kept suspended. */
 static int recover_cycle(struct coordinator *coordinator, void *data, struct error *error)
 {
 	struct report *report = NULL;
@@ -122,9 +122,9 @@ static int recover_cycle(struct coordinator *coordinator, void *data, struct err
 		return 0;
 	r = await_end_of_sleep(coordinator);
 	/*
-	 * A cycle in which the host has slept is completed, not aborted. In a
-	 * cycle that has ended, only the report or the resume of a stranded
-	 * guest is missing.
+	 * Abort only a cycle that has neither slept nor ended. A cycle that has
+	 * slept is completed; a cycle that has ended lacks only its report or
+	 * the resume of a stranded guest.
 	 */
 	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
 		r = coordinator_record(coordinator, RECORD_ABORT,
@@ -201,8 +201,8 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 }
 
 /*
- * Returns, for each guest, whether it has a hold. The caller frees the array.
- * Returns NULL when out of memory.
+ * Returns an array that tells for each guest whether it has a hold. The caller
+ * frees the array. Returns NULL when out of memory.
  */
 static bool *list_holds(const struct cycle *cycle)
 {
@@ -219,7 +219,8 @@ static void add_result(const struct cycle *cycle, const bool *holds_before,
 	const char *stranded = cycle_stranded(cycle);
 
 	/*
-	 * A guest that was destroyed has no hold any more, but was not resumed.
+	 * Do not count a guest that was destroyed: it has no hold any more, but
+	 * was not resumed.
 	 */
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		if (holds_before[i] && cycle->guests[i].hold == HOLD_NONE && !cycle->guests[i].gone)

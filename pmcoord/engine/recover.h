@@ -26,20 +26,21 @@ struct resume_result {
 
 /*
  * Resumes the named guests and the guests that they need; with `force`, only
- * the named guests. Without names, resumes all guests that any cycle has
- * suspended or paused, interrupted or kept suspended. Does nothing to guests
- * that run. The caller holds the lock. Returns 0, or a negative errno with
- * `error` set: -ENOENT for a guest that does not exist.
+ * the named guests. Without names, resumes all guests that a cycle has
+ * suspended or paused, whether the cycle was interrupted or keeps its guests
+ * suspended. Does nothing to guests that run. The caller holds the lock.
+ * Returns 0, or a negative errno with `error` set: -ENOENT for a guest that
+ * does not exist.
  */
 int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_names, bool force,
 		       struct resume_result *ret_result, struct error *error);
 
 /*
- * Resumes the guests of cycles whose coordinator died, except for guests that
- * are kept suspended (--guests-only). If the service manager is putting the
- * host to sleep, first waits for the end of that sleep. Does nothing if there
- * is no such cycle. The caller holds the lock. Returns 0, or a negative errno
- * with `error` set.
+ * Resumes the guests of cycles whose coordinator died, and tries again to
+ * resume stranded guests. Does not resume guests that are kept suspended until
+ * a command resumes them. If the service manager is putting the host to sleep,
+ * first waits for the end of that sleep. The caller holds the lock. Returns 0,
+ * or a negative errno with `error` set.
  */
 int coordinator_recover(struct coordinator *coordinator, struct error *error);
 

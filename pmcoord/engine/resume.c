@@ -26,10 +26,11 @@
  * resume_guests takes the guests whose `hold` in the cycle says that something
  * has to be undone, in reverse suspend order. It reads the state of each guest
  * from the hypervisor, because the coordinator may have died before it recorded
- * its last action's result. A suspended guest is resumed and a paused guest is
- * unpaused; a request that a running guest has not acknowledged is retracted.
- * Guests that do not need each other are resumed as one group (resume_group). A
- * guest that could not be resumed is recorded as stranded and tried once more.
+ * the result of its last action. A suspended guest is resumed and a paused
+ * guest is unpaused; a request that a running guest has not acknowledged is
+ * retracted. Guests that do not need each other are resumed as one group
+ * (resume_group). A guest that could not be resumed is recorded as stranded and
+ * tried once more.
  *
  * When all guests run, finish_resume notifies the agents of the wake, and
  * xenstored of each resume.
@@ -49,8 +50,8 @@
 #define LATE_SUSPEND_US 25000000
 
 /*
- * The most guests in one group, because their attempts are kept on the stack;
- * further guests form the next group.
+ * The most guests in one group, limited because their attempts are kept on the
+ * stack. Further guests form the next group.
  */
 #define GROUP_MAX 64
 
@@ -188,8 +189,8 @@ static bool is_paused_by_us(const struct cycle_guest *guest)
 }
 
 /*
- * Unpauses the guest, resumes it, or both. RECORD_RESUME has been written
- * before.
+ * Unpauses the guest, resumes it, or both. The caller has written
+ * RECORD_RESUME.
  */
 static void run_guest(struct resume *resume, size_t i, struct attempt *attempt)
 {
@@ -201,8 +202,9 @@ static void run_guest(struct resume *resume, size_t i, struct attempt *attempt)
 		attempt->r = hypervisor->ops->unpause(hypervisor, &id);
 	if (attempt->r == 0 && attempt->state.state == GUEST_SUSPENDED) {
 		/*
-		 * It suspended while paused: RECORD_SUSPENDED makes
-		 * finish_resume notify xenstored of this resume as well.
+		 * The cycle paused the guest, but the guest has suspended:
+		 * RECORD_SUSPENDED makes finish_resume notify xenstored of its
+		 * resume.
 		 */
 		if (is_paused_by_us(guest_at(resume, i)))
 			record(resume, RECORD_SUSPENDED, i, "");
@@ -223,9 +225,9 @@ static void record_attempt(struct resume *resume, size_t i, const struct attempt
 }
 
 /*
- * Handles a guest that is not both recorded as suspended and found suspended:
- * resumes or unpauses the guest or retracts its request, according to the state
- * that the hypervisor reports, and corrects the journal.
+ * Handles a guest whose attempt is not plain: resumes or unpauses the guest or
+ * retracts its request, according to the state that the hypervisor reports, and
+ * corrects the journal.
  */
 static void resume_by_state(struct resume *resume, size_t i, struct attempt *attempt)
 {
@@ -417,8 +419,8 @@ static void check_guest(struct resume *resume, size_t i)
 	if (was_pending && !is_pending(guest) && resume->n_pending > 0)
 		resume->n_pending--;
 	/*
-	 * From now on only the guest's agent is awaited, until another
-	 * deadline.
+	 * Count again, because the guest has another deadline now that only its
+	 * agent is awaited.
 	 */
 	if (could_suspend && !may_still_suspend(guest))
 		resume->recount_at_us = 0;
@@ -456,8 +458,8 @@ static int wait_for_events(struct resume *resume, uint64_t deadline_us)
 }
 
 /*
- * Whether a guest that this one needs runs, while its agent has not reported
- * that its devices are restored. This matters only with ResumeAfter=ready.
+ * Whether a guest that this one needs runs, but its agent has not reported that
+ * the devices are restored. Used only with ResumeAfter=ready.
  */
 static bool waits_for_devices(const struct resume *resume, size_t i)
 {
@@ -508,8 +510,8 @@ static void wake_agent(struct resume *resume, size_t i)
 
 /*
  * Waits, at most ready_timeout_us, until the guests that this one needs have
- * restored their devices. Returns 0, also after the timeout, or a negative
- * errno if waiting failed.
+ * restored their devices. Returns 0 even after the timeout; a negative errno if
+ * waiting failed.
  */
 static int wait_for_needed(struct resume *resume, size_t i)
 {
@@ -518,8 +520,8 @@ static int wait_for_needed(struct resume *resume, size_t i)
 	for (size_t j = 0; j < guest_at(resume, i)->n_needs; j++)
 		wake_agent(resume, guest_at(resume, i)->needs[j]);
 	/*
-	 * An agent that answered before this wait does not cause an event any
-	 * more.
+	 * Read the answers that agents have already published, because those
+	 * cause no event any more.
 	 */
 	handle_event(resume, HYPERVISOR_ALL_DOMAINS);
 	while (waits_for_devices(resume, i) && loop_now(resume->loop) < deadline_us) {
@@ -565,10 +567,11 @@ void resume_prepare(const struct coordinator *context)
 }
 
 /*
- * Makes one pass over the guests, from the last to the first, in which each
- * length grows to one more than that of a needed guest. Returns whether a
- * length changed. A length that has reached n_guests no longer grows, so that
- * repeated passes end even if a damaged journal has a dependency loop.
+ * Makes one pass over the guests, from the last to the first: increases each
+ * guest's length until it is greater than the lengths of the guests that it
+ * needs. Returns whether a length changed. A length that has reached n_guests
+ * no longer grows, so that repeated passes end even if a damaged journal has a
+ * dependency loop.
  */
 static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 {
@@ -589,9 +592,9 @@ static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 
 /*
  * Returns, for each guest, the length of the longest chain of guests that it
- * needs, including guests that this cycle has skipped. A guest needs no guest
- * whose chain is as long as its own or longer. The caller frees the array.
- * Returns NULL when out of memory.
+ * needs, including guests that this cycle has skipped. Each guest has a longer
+ * chain than the guests that it needs. The caller frees the array. Returns NULL
+ * when out of memory.
  */
 static size_t *measure_chains(const struct cycle *cycle)
 {
@@ -668,8 +671,8 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 /*
  * Returns until when the guest may still suspend, in µs of the loop's clock.
  * The guest's kernel counts from the request, but does not count while the host
- * sleeps or the guest is paused. After a pause the whole time is counted again,
- * from the start of resume_wait_ready.
+ * sleeps or the guest is paused. For a guest that was paused or has no recorded
+ * request, the whole time is counted from the start of resume_wait_ready.
  */
 static uint64_t late_until(const struct resume *resume, size_t i)
 {
@@ -718,9 +721,9 @@ static bool is_waiting(struct resume *resume)
 }
 
 /*
- * Records that a guest will not suspend any more, unless its time has not ended
- * because waiting failed. A guest whose state cannot be read is recorded as
- * stranded, because it may be suspended.
+ * Records that a guest will not suspend any more. Records nothing if the time
+ * in which it may suspend has not ended, because waiting failed. A guest whose
+ * state cannot be read is recorded as stranded, because it may be suspended.
  */
 static void finish_late(struct resume *resume, size_t i)
 {

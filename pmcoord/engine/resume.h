@@ -3,10 +3,11 @@
 #define PMCOORD_ENGINE_RESUME_H
 
 /*
- * Resumes the guests of a cycle in reverse suspend order, as its journal alone
- * requires: in the same way after the wake, a refused sleep, an abort and a
- * crash of the coordinator. A failure to resume one guest never stops the
- * resume of the others. The context's journal must be that of the cycle.
+ * Resumes the guests of a cycle in reverse suspend order. The cycle's journal
+ * alone says which guests have to be resumed, so the resume is the same after
+ * the wake, a refused sleep, an abort and a crash of the coordinator. A failure
+ * to resume one guest never stops the resume of the others. The context's
+ * journal must be that of the cycle.
  */
 
 #include <stdbool.h>

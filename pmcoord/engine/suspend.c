@@ -41,7 +41,7 @@ struct run {
 	struct coordinator *coordinator;
 	struct plan plan;
 	struct lid *lid; /* opening it aborts the cycle; NULL: not watched */
-	bool is_battery_low; /* nothing may keep the host awake */
+	bool is_battery_low; /* nothing may keep the host awake, see config_without_vetoes */
 	int io_fd; /* /proc/self/io; negative: it could not be opened */
 	uint64_t written_before; /* written_bytes() when the suspend phase began */
 };
@@ -116,8 +116,8 @@ static bool plan_acts(const struct plan *plan)
 /* ---- suspending --------------------------------------------------------- */
 
 /*
- * Returns why the cycle is to be aborted (a signal, which is cleared, or the
- * opened lid), or NULL if it is not.
+ * Returns why the cycle is to be aborted: a signal, which this function clears,
+ * or the opened lid. Returns NULL if the cycle is not to be aborted.
  */
 static const char *reason_to_abort(struct run *run)
 {
@@ -140,8 +140,8 @@ static int abort_if_requested(struct run *run, struct executor *executor)
 }
 
 /*
- * Runs the executor until it is finished. Returns 0, also if the cycle is
- * aborted, or a negative errno.
+ * Runs the executor until it is finished. Returns 0 even if the cycle was
+ * aborted, and a negative errno on an error.
  */
 static int execute(struct run *run, struct executor *executor)
 {
@@ -228,8 +228,8 @@ static int record_may_sleep(struct run *run)
 
 /*
  * Lets the host sleep, and records how long the host slept or why it did not
- * sleep. Returns 0, also after a refused sleep, or a negative errno if the
- * journal could not be written.
+ * sleep. Returns 0 even after a refused sleep; a negative errno if the journal
+ * could not be written.
  */
 static int sleep_host(struct run *run, struct sleeper *sleeper)
 {
@@ -276,7 +276,8 @@ static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 	int r;
 
 	/*
-	 * If this fails, an opened lid is noticed only at the next other event.
+	 * If this fails, an opened lid is noticed only at the next event of
+	 * another kind.
 	 */
 	if (run->lid)
 		loop_watch_fd(loop, lid_fd(run->lid));

@@ -177,9 +177,10 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
 }
 
 /*
- * Returns the rule for a pattern: the rule of the current section, or a new
- * rule after all others, because the last rule that matches a guest wins, even
- * if it is from a drop-in. Returns NULL when out of memory.
+ * Returns the rule for a pattern: the last rule if it has this pattern,
+ * otherwise a new rule after it. Rules stay in the order of the sections,
+ * because the last rule that matches a guest wins. Returns NULL when out of
+ * memory.
  */
 static struct config_rule *rule_for_pattern(struct config *config, const char *pattern,
 					    const struct ini_position *position)
@@ -295,7 +296,7 @@ static int config_copy(const struct config *config, struct config *ret)
 
 /*
  * Reads a file into a copy of the configuration, and replaces the configuration
- * by the copy only if the file has no error, so that a broken drop-in changes
+ * with the copy only if the file has no error, so that a broken drop-in changes
  * nothing.
  */
 static int load_file(struct config *config, const char *path, config_warning_fn warn, void *data,

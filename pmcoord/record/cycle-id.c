@@ -12,9 +12,9 @@
 
 /*
  * Returns the number of the last cycle, which is kept on /run; 0: unknown. The
- * reports alone are not enough: agents remember the last cycle that they
- * handled, so that its number must not be used again even if its report could
- * not be written.
+ * numbers of the reports are not enough: a cycle's report may be missing,
+ * because it could not be written, but the cycle's number must not be used
+ * again, because agents remember the last cycle that they handled.
  */
 static uint64_t last_number_on_run(const struct roots *roots)
 {
@@ -58,7 +58,7 @@ uint64_t cycle_id_next(const struct roots *roots, const struct inventory *invent
 
 		/*
 		 * A request for `next` itself was written ahead of time, for
-		 * this cycle.
+		 * the cycle that now gets this number.
 		 */
 		if (requested > next && requested < UINT64_MAX)
 			next = requested + 1;

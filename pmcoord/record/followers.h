@@ -25,17 +25,17 @@ struct followers {
 void followers_done(struct followers *followers);
 
 /*
- * Calls `observer`, unless it is NULL, for each record of a cycle's journal
- * that is new since the last call; the first call reads the whole journal. A
- * damaged journal is not read again. Returns 0, -ENOENT if there is no such
- * journal and none was followed, or another negative errno.
+ * Calls `observer`, unless it is NULL, for each record that was appended to a
+ * cycle's journal since the last call; the first call reads the whole journal.
+ * A damaged journal is not read again. Returns 0, -ENOENT if this journal does
+ * not exist and was not followed, or another negative errno.
  */
 int followers_read(struct followers *followers, uint64_t number, journal_observer_fn observer,
 		   void *data);
 
 /*
  * Calls `observer`, unless it is NULL, for each new record of the followed
- * journals, including removed ones.
+ * journals, even if their files were removed.
  */
 void followers_read_known(struct followers *followers, journal_observer_fn observer, void *data);
 

@@ -183,8 +183,8 @@ static int record_warnings(struct journal *journal, const struct plan *plan, uin
 }
 
 /*
- * Writes the records of all steps in one write, because nothing happens to a
- * guest between them.
+ * Writes the records of all steps in one write. Separate writes are not needed,
+ * because nothing is done to a guest between these records.
  */
 static int record_plan(struct journal *journal, const struct plan *plan, uint64_t now)
 {
@@ -244,7 +244,7 @@ int journal_create(const char *directory, const struct cycle_head *head, const s
 
 /*
  * Applies one line, given without its newline, as the next record of the cycle.
- * Exactly the first record must be the head.
+ * The first record, and no other, must be the head.
  */
 static int replay_line(struct cycle *cycle, char *line, size_t length, bool first,
 		       struct record *ret)
@@ -390,7 +390,10 @@ void journal_follower_free(struct journal_follower *follower)
 int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
 			  void *data)
 {
-	/* Seeking also drops the stream's buffer and its end-of-file flag. */
+	/*
+	 * Seek even to the present position: this drops the stream's buffer and
+	 * end-of-file flag.
+	 */
 	if (fseeko(follower->file, follower->end, SEEK_SET) < 0)
 		return -errno;
 	return replay(&follower->cycle, follower->file, &follower->end, observer, data);

@@ -31,7 +31,8 @@ int journal_create(const char *directory, const struct cycle_head *head, const s
 /*
  * Opens the journal of cycle `number` and replays it. Cuts off a torn last
  * line. Returns 0, or a negative errno with `error` set: -ENOENT if there is no
- * such journal, -EBADMSG if the file is not a journal. Release: journal_close.
+ * such journal, -EBADMSG if the file is damaged or not a journal. Release:
+ * journal_close.
  */
 int journal_open(const char *directory, uint64_t number, struct journal **ret_journal,
 		 struct error *error);
@@ -93,7 +94,7 @@ void journal_follower_free(struct journal_follower *follower);
 
 /*
  * Calls `observer`, unless it is NULL, for each record that was appended since
- * the last call, also after the file was removed. Returns 0, -EBADMSG if the
+ * the last call, even if the file was removed. Returns 0, -EBADMSG if the
  * journal is damaged, or another negative errno.
  */
 int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,

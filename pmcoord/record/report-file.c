@@ -72,8 +72,8 @@ static int write_file(const char *path, const struct report *report)
 }
 
 /*
- * Removes all reports but the newest `keep` ones and that of cycle `newest`. A
- * report that cannot be removed is tried again when the next one is saved.
+ * Removes all reports but the newest `keep` ones and that of cycle `newest`. If
+ * a report cannot be removed, the next call tries again.
  */
 static void prune(const char *directory, uint64_t newest, uint64_t keep)
 {

@@ -250,7 +250,7 @@ static int read_object(struct json_object *object, struct report *report)
 }
 
 /*
- * Makes a report from a JSON object. Takes ownership of `object`, also on
+ * Makes a report from a JSON object. Takes ownership of `object`, even on
  * failure.
  */
 static int take_object(struct json_object *object, struct report **ret_report)

@@ -28,8 +28,8 @@ static void copy_guest(const struct cycle_guest *guest, struct report_guest *ret
 		.domid = guest->domid,
 		.mechanism = guest->mechanism,
 		/*
-		 * The cycle was undone before the guest's turn: the guest has
-		 * not failed.
+		 * The guest's turn has not come, e.g. because the cycle was
+		 * undone: the guest was skipped and has not failed.
 		 */
 		.outcome = guest->outcome == OUTCOME_PENDING ? OUTCOME_SKIPPED : guest->outcome,
 		.degraded = guest->degraded,

@@ -42,7 +42,7 @@ struct report {
 	char started[MOMENT_TEXT_SIZE]; /* see moment_format */
 	enum cycle_result result;
 	char trigger[16]; /* what caused the cycle, as one word */
-	char detail[CYCLE_DETAIL_MAX]; /* why the cycle was aborted or the host not asleep; notes */
+	char detail[CYCLE_DETAIL_MAX]; /* reason of an abort or of a refused sleep; or notes */
 	bool kept_suspended; /* guests are kept suspended until a command resumes them */
 	int64_t slept_us; /* MOMENT_NEVER: the host did not sleep */
 	int64_t written_bytes; /* MOMENT_NEVER: not measured */

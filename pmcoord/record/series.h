@@ -25,14 +25,14 @@ struct series_guest {
 	enum mechanism mechanism;
 	size_t outcomes[OUTCOME_FAILED + 1]; /* number of cycles, by enum cycle_outcome */
 	struct samples suspend; /* from its request to its suspension */
-	struct samples resume; /* from the start of its resume hypercall to its end */
-	struct samples running; /* from the wake, or the start of the resume, until it runs */
-	struct samples ready; /* from the wake, or the start of the resume, to `ready` */
+	struct samples resume; /* from its RECORD_RESUME to the end of its resume hypercall */
+	struct samples running; /* from the start of the phase "resume" until it runs */
+	struct samples ready; /* from the start of the phase "resume" to its `ready` */
 };
 
 /*
- * The figures of several cycles. The caller zeroes it before the first use.
- * Release: series_done.
+ * The figures of several cycles. The caller zeroes the struct before the first
+ * use. Release: series_done.
  */
 struct series {
 	struct series_guest *guests; /* in the order in which they were suspended */
@@ -48,8 +48,9 @@ void series_done(struct series *series);
 /*
  * Return the time in which all guests of a cycle suspended (from the first
  * request to the last suspension) or resumed (from the start of the resume
- * until the last guest runs), in µs. Return MOMENT_NEVER if a guest of the plan
- * was not suspended or not resumed, respectively.
+ * until the last guest runs), in µs. series_suspend_us returns MOMENT_NEVER
+ * unless all guests of the plan were suspended; series_resume_us, unless all
+ * were resumed.
  */
 int64_t series_suspend_us(const struct report *report);
 int64_t series_resume_us(const struct report *report);

@@ -12,7 +12,7 @@
 #include "base/moment.h"
 
 /*
- * Time spans in µs. The caller zeroes it before the first use. Release:
+ * Time spans in µs. The caller zeroes the struct before the first use. Release:
  * samples_done.
  */
 struct samples {

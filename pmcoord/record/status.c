@@ -88,7 +88,7 @@ static int read_cycle(const struct roots *roots, uint64_t number, const char *bo
 	if (r == -ENOENT)
 		return 0; /* the cycle ended after the directory was read */
 	if (r == -EBADMSG && status->locked)
-		return 0; /* a coordinator is creating this journal */
+		return 0; /* a coordinator may just be creating this journal */
 	if (r == -EBADMSG) {
 		status->n_unreadable++;
 		return 0;
@@ -384,8 +384,8 @@ static void print_last(const struct report *report, FILE *out)
 }
 
 /*
- * Returns the number of the first cycle whose coordinator died; there is one in
- * STATUS_INTERRUPTED.
+ * Returns the number of the first cycle that stopped before all its guests were
+ * resumed. In STATUS_INTERRUPTED there is such a cycle.
  */
 static uint64_t interrupted_cycle(const struct status *status)
 {

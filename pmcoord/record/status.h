@@ -20,7 +20,7 @@ enum status_state {
 	STATUS_IDLE, /* no cycle is running, and no guest is kept suspended */
 	STATUS_RUNNING, /* a cycle is running */
 	STATUS_KEPT_SUSPENDED, /* guests stay suspended until a command resumes them */
-	STATUS_INTERRUPTED, /* the coordinator of a cycle died before the guests were resumed */
+	STATUS_INTERRUPTED, /* a cycle stopped before all its guests were resumed */
 };
 
 struct status {

@@ -44,7 +44,8 @@ bool findings_are_ok(const struct findings *findings);
 /*
  * Prints the findings, errors first, as text or as one JSON object. The text
  * contains findings of level info only if `with_info` is set; JSON always
- * contains them. Returns 0, -EIO, or -ENOMEM, also if out_of_memory is set.
+ * contains them. Returns 0, -EIO or -ENOMEM; always -ENOMEM if out_of_memory is
+ * set.
  */
 int findings_print(const struct findings *findings, bool json, bool with_info, FILE *out);
 

@@ -104,8 +104,8 @@ static int watch(struct monitor *monitor)
 		if (r == -ENOENT)
 			r = watch_ancestor(monitor);
 		/*
-		 * The directory may have been created before its ancestor was
-		 * watched.
+		 * Try again if the directory was created before its ancestor
+		 * was watched.
 		 */
 	} while (r >= 0 && monitor->watches_ancestor && access(monitor->journals, F_OK) == 0);
 	if (r < 0) {

@@ -88,8 +88,8 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 
 /*
  * A guest's box, or a point where an arrow passes through a column. The column
- * of a box is the depth of its guest's step. Arrows connect neighbouring
- * columns, except for very long ones.
+ * of a box is the depth of its guest's step. A section of an arrow leads to the
+ * next column, unless the arrow crosses more than PASSES_MAX columns.
  */
 struct spot {
 	size_t node; /* node in the graph; NO_NODE: an arrow passes here */
@@ -99,9 +99,10 @@ struct spot {
 	int y; /* of its middle, in tenths of a pixel */
 };
 
+/* A section of an arrow, from one column to another. */
 struct arrow {
 	size_t from, to; /* indices of spots */
-	bool is_tip; /* it ends at a box, so that an arrowhead is drawn */
+	bool is_tip; /* the last section: draw the arrowhead */
 };
 
 struct column {
@@ -447,7 +448,8 @@ static void draw_box(const struct plan *plan, const struct spot *spot, FILE *out
 }
 
 /*
- * Draws an arrow from the right edge of one spot to the left edge of another.
+ * Draws a section of an arrow, from the right edge of one spot to the left edge
+ * of another.
  */
 static void draw_arrow(const struct picture *picture, const struct arrow *arrow, FILE *out)
 {

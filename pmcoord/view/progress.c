@@ -86,8 +86,8 @@ static const struct {
 ENUM_COMPLETE(guest_texts, RECORD_END);
 
 /*
- * Returns the origin of the printed times: the start of the last suspend or
- * resume.
+ * Returns the origin of the printed times: the start of the last phase
+ * "suspend" or "resume".
  */
 static int64_t origin_of(const struct cycle *cycle)
 {
@@ -114,8 +114,9 @@ static void format_guest(const struct cycle *cycle, const struct record *record,
 }
 
 /*
- * Prints a record about a guest. A line that is rewritten in place shows every
- * record; of the other lines, some are printed only with --verbose.
+ * Prints a record about a guest. If the guest has a line that is rewritten in
+ * place, this line shows the record. Otherwise prints a new line, for some
+ * records only with --verbose.
  */
 static void print_guest(struct progress *progress, const struct cycle *cycle,
 			const struct record *record)

@@ -19,7 +19,7 @@
 struct progress {
 	bool print; /* lines are printed to standard output */
 	struct tty tty; /* on a terminal: one line per guest, rewritten in place */
-	bool verbose; /* every record is printed */
+	bool verbose; /* --verbose: every step of every guest is printed */
 	bool watches; /* `pmcoord monitor`: the start, phases and end of cycles are printed too */
 	size_t n_suspended; /* guests suspended or paused so far */
 	struct deferred *deferred; /* sends STATUS= to the service manager; NULL: it is not sent */
@@ -27,13 +27,15 @@ struct progress {
 };
 
 /*
- * Chooses the output by the type of standard output. Nothing is printed to a
- * regular file, because a suspended guest may serve the disk of that file.
+ * Prepares the output. Prints nothing if `quiet` is set, or if standard output
+ * is a regular file, because a suspended guest may serve the disk of that file.
+ * On a terminal that is large enough, each guest has a line that is rewritten
+ * in place.
  */
 void progress_init(struct progress *progress, bool quiet, bool verbose);
 
 /*
- * Sends STATUS= to the service manager from now on, too; does nothing when out
+ * From now on also sends STATUS= to the service manager. Does nothing when out
  * of memory. Release: progress_done.
  */
 void progress_notify(struct progress *progress, sd_event *event);

@@ -314,8 +314,8 @@ static void print_phases(struct printer *printer)
 }
 
 /*
- * Returns how long other guests waited for this one if it did not suspend;
- * otherwise MOMENT_NEVER.
+ * Returns how long the cycle waited for this guest, if the guest failed or was
+ * paused; otherwise MOMENT_NEVER.
  */
 static int64_t blocked_for(const struct report *report, const struct report_guest *guest)
 {

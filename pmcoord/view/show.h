@@ -17,8 +17,8 @@
 int show_list(const struct plan *plan, const struct config *config, bool json, FILE *out);
 
 /*
- * Prints the steps of the plan in suspend order and in resume order, the guests
- * that are skipped with the reasons, and the graph's warnings. Returns 0 or a
+ * Prints the steps of the plan in suspend order and in resume order, the
+ * skipped guests with the reasons, and the graph's warnings. Returns 0 or a
  * negative errno.
  */
 int show_plan(const struct plan *plan, bool json, FILE *out);

@@ -30,7 +30,7 @@
 #define ROW_HEIGHT SVG_PX(24)
 #define BAR_HEIGHT SVG_PX(12)
 #define LINE_HEIGHT SVG_PX(18)
-/* The width of the shortest bar, because a shorter one would be invisible. */
+/* The least width of a bar; a narrower bar would be invisible. */
 #define BAR_MIN SVG_PX(2)
 
 #define TICKS_MAX 6 /* of a time axis */
@@ -69,8 +69,8 @@ static const char dark_style[] = ".stripe { fill: #1b1f26; }\n"
 				 ".ready { fill: #205f47; }\n";
 
 /*
- * A time axis: `length_us` is drawn on the width that VALUE_WIDTH leaves of
- * `width`.
+ * A time axis. `width` includes VALUE_WIDTH, which is kept free for values;
+ * `length_us` takes the rest.
  */
 struct panel {
 	int x, width;
@@ -97,8 +97,8 @@ static int64_t suspend_bar_end(const struct drawing *drawing, const struct repor
 }
 
 /*
- * Returns the start of the bar: the request or, for a guest that was paused
- * without a request, the pause.
+ * Returns when the guest's bar starts: at the request or, for a guest that was
+ * paused without a request, at the pause.
  */
 static int64_t suspend_bar_start(const struct report_guest *guest)
 {

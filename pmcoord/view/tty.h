@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 /*
- * The most guests in a block, more than a large terminal has lines. With more
+ * The most guests in a block; even a large terminal has fewer lines. With more
  * guests no block is drawn.
  */
 #define TTY_GUESTS_MAX 128
@@ -25,12 +25,12 @@ struct tty {
 	bool is_drawn; /* the block is on the screen and can be rewritten */
 };
 
-/* Reads the size of the terminal on standard output, if it is one. */
+/* Reads the size of the terminal, if standard output is one and is not dumb. */
 void tty_init(struct tty *tty);
 
 /*
- * Prints a block with one empty line per guest, unless it does not fit the
- * terminal. Returns whether it was printed.
+ * Prints a block with one empty line per guest, if the block fits the terminal.
+ * Returns whether it was printed.
  */
 bool tty_draw(struct tty *tty, const size_t *guests, size_t n_guests);
 
