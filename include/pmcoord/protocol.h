@@ -87,8 +87,9 @@
 #define PROTOCOL_SHUTDOWN_SUSPEND "suspend"
 
 /*
- * Length of the longest detail: less than XENSTORE_PAYLOAD_MAX (4096), and short
- * enough to be read as one message. A longer detail is truncated.
+ * Length of the longest text in data/pmcoord/detail: less than xenstore's limit
+ * (XENSTORE_PAYLOAD_MAX, 4096), and short enough for people to read. A longer text is
+ * truncated.
  */
 #define PROTOCOL_DETAIL_MAX 1024
 
