@@ -41,8 +41,8 @@
  * control/shutdown that the guest's kernel has not acknowledged, and notifies;
  * the agent undoes its steps and writes ready N (or degraded N). An agent that
  * cannot quiesce undoes its steps, writes failed N with a detail, and notifies.
- * Until dom0 notifies the agent, dom0 may change pmcoord/inhibitors without a new
- * request.
+ * Until dom0 notifies the agent, dom0 may change pmcoord/timeout-ms and
+ * pmcoord/inhibitors without a new request.
  */
 
 #include <stddef.h>
