@@ -22,8 +22,8 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
  *
  * With a `manager`, prepare() refuses every kind of sleep that hibernates, and enter()
  * returns only when no sleep is pending any more, even if the signal arrives earlier.
- * `manager` may be NULL. `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM. Release:
- * sleeper_free.
+ * `manager` may be NULL. `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM.
+ * Release: sleeper_free.
  */
 int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
 			struct sleeper **ret_sleeper);
