@@ -26,7 +26,7 @@ enum error_outcome {
  * after how long, and what to do next. Modules set the message, and only the
  * program's top level prints the message, so that each error is printed once.
  *
- * `number` is the negative errno that the function also returns. The text is
+ * `number` is the negative errno that the failed function also returns. The text is
  * bounded, because it may contain strings that a guest controls.
  */
 struct error {
@@ -51,7 +51,7 @@ int error_replace(struct error *error, int number, const char *format, ...) _pri
 /*
  * As error_set, but also sets the outcome, which determines the number. Returns this
  * number: for OUTCOME_USAGE -EINVAL, and for the outcomes that follow in the enum
- * -ENOENT, -EOPNOTSUPP, -EPERM, -EBUSY and -ENOTRECOVERABLE. Not for
+ * -ENOENT, -EOPNOTSUPP, -EPERM, -EBUSY and -ENOTRECOVERABLE. `outcome` must not be
  * OUTCOME_UNEXPECTED.
  */
 int error_refuse(struct error *error, enum error_outcome outcome, const char *format, ...)

@@ -11,7 +11,7 @@
 /*
  * Returns the FNV-1a hash of a string's bytes. `start` is HASH_START, or the hash of
  * the preceding strings. The hash must not change between versions and machines,
- * because directories are named by it.
+ * because the names of directories contain it.
  */
 uint64_t hash_text(uint64_t start, const char *text);
 

@@ -19,13 +19,13 @@ struct ini_position {
 /*
  * Called for each `key = value` with its section ("" before the first section
  * header). Returns 0, or a negative errno with `error` set to a sentence about the
- * value, which ini_file_parse() reports with the file, the line and the key.
+ * value. ini_file_parse() reports this sentence with the file, the line and the key.
  */
 typedef int (*ini_handler_fn)(void *data, const struct ini_position *position, const char *section,
 			      const char *key, const char *value, struct error *error);
 
 /*
- * Called for each [Section] header, also if no key follows. Returns 0, or a negative
+ * Called for each [Section] header, even if no key follows. Returns 0, or a negative
  * errno with `error` set to a sentence about the section.
  */
 typedef int (*ini_section_fn)(void *data, const struct ini_position *position, const char *section,

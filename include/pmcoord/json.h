@@ -26,7 +26,7 @@ void json_add_boolean(struct json_object *object, const char *key, bool value, i
  * UTF-8 also becomes '?', because a text may have been truncated within a character.
  */
 void json_add_string(struct json_object *object, const char *key, const char *value, int *status);
-/* Add an empty object or array. Return it, borrowed, or NULL on failure. */
+/* Add an empty object or array. Return the new one, borrowed, or NULL on failure. */
 struct json_object *json_add_object(struct json_object *object, const char *key, int *status);
 struct json_object *json_add_array(struct json_object *object, const char *key, int *status);
 

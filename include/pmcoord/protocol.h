@@ -41,8 +41,8 @@
  * control/shutdown that the guest's kernel has not acknowledged, and notifies;
  * the agent undoes its steps and writes ready N (or degraded N). An agent that
  * cannot quiesce undoes its steps, writes failed N with a detail, and notifies.
- * Until dom0 notifies the agent, dom0 may change pmcoord/inhibitors without a new
- * request.
+ * Until dom0 notifies the agent, dom0 may change pmcoord/timeout-ms and
+ * pmcoord/inhibitors without a new request.
  */
 
 #include <stddef.h>
@@ -87,8 +87,9 @@
 #define PROTOCOL_SHUTDOWN_SUSPEND "suspend"
 
 /*
- * Length of the longest detail: less than XENSTORE_PAYLOAD_MAX (4096), and short
- * enough to be read as one message. A longer detail is truncated.
+ * Length of the longest text in data/pmcoord/detail: less than xenstore's limit
+ * (XENSTORE_PAYLOAD_MAX, 4096), and short enough for people to read. A longer text is
+ * truncated.
  */
 #define PROTOCOL_DETAIL_MAX 1024
 

@@ -3,9 +3,9 @@
 #define PMCOORD_STOP_SIGNALS_H
 
 /*
- * The signals that make a running operation undo itself: SIGTERM, SIGINT, and
- * SIGHUP, after which the user can no longer undo it from the terminal. SIGHUP is
- * left out if the process ignores it, as under nohup(1).
+ * The signals that make a running operation undo itself: SIGTERM, SIGINT and SIGHUP.
+ * SIGHUP means that the terminal is closed, where the user could have undone the
+ * operation. It is left out if the process ignores it, as under nohup(1).
  */
 
 #include <stdint.h>

@@ -2,7 +2,7 @@
 #ifndef PMCOORD_WRITE_H
 #define PMCOORD_WRITE_H
 
-/* Writes output and reports what is lost. */
+/* Writes output, and notices output that could not be written. */
 
 #include <stdbool.h>
 #include <stddef.h>

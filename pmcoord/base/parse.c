@@ -90,7 +90,10 @@ int parse_boolean(const char *text, bool *ret_value)
 	return -EINVAL;
 }
 
-/* Returns the length of the printable UTF-8 character at `text`, or 0 if there is none. */
+/*
+ * Returns the length in bytes of the UTF-8 character at `text`, or 0 if it is not valid,
+ * not printable or ASCII.
+ */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
 	size_t length;

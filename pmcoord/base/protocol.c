@@ -43,8 +43,8 @@ size_t protocol_format_state(const struct protocol_state *state, char *ret)
 }
 
 /*
- * Parses "<word> <cycle>". Returns the index of the word in `names`, or -EINVAL, also
- * for index 0, because "none" is never written.
+ * Parses "<word> <cycle>". Returns the index of the word in `names`, or -EINVAL for
+ * other text. Index 0, "none", also yields -EINVAL, because it is never written.
  */
 static int parse_word(const char *text, size_t length, const char *const *names, size_t n_names,
 		      uint64_t *ret_cycle)

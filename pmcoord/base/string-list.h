@@ -2,7 +2,7 @@
 #ifndef PMCOORD_BASE_STRING_LIST_H
 #define PMCOORD_BASE_STRING_LIST_H
 
-/* Lists of strings that grow. */
+/* Growing lists of strings. */
 
 #include <stddef.h>
 

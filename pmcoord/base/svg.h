@@ -3,7 +3,7 @@
 #define PMCOORD_BASE_SVG_H
 
 /*
- * Writes the elements of SVG that the pictures need. Coordinates are integers,
+ * Writes the elements of SVG that pmcoord's pictures need. Coordinates are integers,
  * in tenths of a pixel, because printf's decimal point depends on the locale.
  * Classes are those of the style sheet that svg_begin writes.
  */

@@ -24,7 +24,10 @@ struct table {
 	struct libscols_table *scols;
 };
 
-/* The least width, in terminal columns, to which a wider last column is truncated. */
+/*
+ * Dispensable columns are omitted until at least this width, in terminal columns, is
+ * left for a last column that must be truncated.
+ */
 #define LAST_COLUMN_MIN 30
 
 void table_free(struct table *table)
@@ -67,7 +70,10 @@ static size_t width_of_terminal(FILE *out)
 	return size.ws_col;
 }
 
-/* Sets the width to that of `out`, because libsmartcols would take that of standard output. */
+/*
+ * Reads the width of the terminal `out` and passes it to libsmartcols, which would
+ * otherwise take the width of standard output.
+ */
 static void set_width(struct table *table)
 {
 	table->terminal_width = width_of_terminal(table->out);
@@ -159,7 +165,7 @@ static void hide(struct table *table, size_t column)
 	scols_column_set_flags(scols, scols_column_get_flags(scols) | SCOLS_FL_HIDDEN);
 }
 
-/* Returns the width of a line whose last column is truncated as far as possible. */
+/* Returns the width of a line whose last column is truncated to LAST_COLUMN_MIN. */
 static size_t least_width(struct table *table)
 {
 	size_t total = 0;

@@ -50,7 +50,10 @@ static bool is_ignored(const struct guest_check *guest_check)
 /* The upper 16 bits of the class code of a USB controller. */
 #define PCI_CLASS_USB 0x0c03
 
-/* Returns the name of a class code's upper 16 bits, for messages; NULL: it has none. */
+/*
+ * Returns a name for the kind of PCI device with this 24-bit class code, for messages,
+ * or NULL if the table has none.
+ */
 static const char *class_name(uint32_t class)
 {
 	static const struct {
@@ -80,8 +83,8 @@ static bool holds_class(const struct guest_check *guest_check, uint32_t class)
 }
 
 /*
- * Returns the guest's PCI functions, e.g. "0000:00:14.0 (USB), 0000:03:00.0",
- * owned by the caller; NULL without memory.
+ * Returns a list of the guest's PCI functions as text, owned by the caller, e.g.
+ * "0000:00:14.0 (USB), 0000:03:00.0", or NULL if out of memory.
  */
 static char *describe_functions(const struct guest_check *guest_check)
 {
@@ -114,7 +117,7 @@ struct no_agent {
 	const char *advice;
 };
 
-/* Returns false if pmcoord can use the guest's agent, otherwise true and why not. */
+/* Whether pmcoord cannot use an agent in the guest. If so, sets `ret` to the reason and advice. */
 static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *ret)
 {
 	const struct guest_agent *agent = &guest_check->guest->agent;
@@ -202,7 +205,7 @@ static void check_agent_state(const struct guest_check *guest_check)
 	const char *detail = agent->detail[0] ? agent->detail : "no details";
 	struct no_agent why;
 
-	/* The state of an agent that has stopped is out of date. */
+	/* The last state of an agent that does not run is out of date, so it is not reported. */
 	if (lacks_agent(guest_check, &why) || guest_check->guest->state != GUEST_RUNNING)
 		return;
 	switch (agent->state.state) {
@@ -232,9 +235,9 @@ static void check_agent_state(const struct guest_check *guest_check)
 #define KEPT " kept: "
 
 /*
- * Reports devices that the agent keeps bound because they are in use. The
- * agent's detail lists them as "0000:00:1f.2 ahci kept: sda1 mounted on /srv",
- * separated by "; ".
+ * Reports devices that the agent keeps bound because they are in use. The agent lists
+ * them in the xenstore node data/pmcoord/detail, e.g. as "0000:00:1f.2 ahci kept: sda1
+ * mounted on /srv", separated by "; ".
  */
 static void check_kept_devices(const struct guest_check *guest_check)
 {
@@ -369,7 +372,7 @@ static void check_timeout(const struct guest_check *guest_check)
 {
 	const struct config *config = guest_check->context->config;
 
-	/* GuestTimeout= itself is reported by check_config. */
+	/* A guest without its own Timeout= has GuestTimeout=, which check_config reports once. */
 	if (guest_check->config.timeout_us <= config->deadline_us ||
 	    guest_check->config.timeout_us == config->guest_timeout_us)
 		return;

@@ -29,7 +29,7 @@ static const char *name_of(const struct inventory *inventory, uint32_t domid)
 	return guest ? guest->name : NULL;
 }
 
-/* Reports links that only one end claims, without a toolstack's record. */
+/* Reports links that only one end has recorded, and not the toolstack. */
 static void check_claims(const struct inventory *inventory, struct findings *findings)
 {
 	for (size_t i = 0; i < inventory->n_links; i++) {

@@ -4,8 +4,8 @@
 
 /*
  * The preflight of `pmcoord check`: finds what would make a cycle fail or be
- * degraded. Checks only use facts that the caller has read, and do not depend
- * on each other.
+ * degraded. Checks read nothing themselves: they use facts that the caller has
+ * read, and do not depend on each other.
  */
 
 #include <stdint.h>
@@ -28,7 +28,7 @@ struct check_pci_function {
 struct check_details {
 	struct guest_examination examination;
 	struct check_pci_function functions[EXAMINED_PCI_MAX];
-	struct agent_state agent; /* PROTOCOL_AGENT_NONE: there is no agent */
+	struct agent_state agent; /* PROTOCOL_AGENT_NONE: no agent, or no state known */
 };
 
 /* The facts that checks use. Pointers are borrowed; NULL: not known. */

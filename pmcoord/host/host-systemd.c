@@ -25,7 +25,7 @@
 
 #define DAEMON_UNIT "pmcoord.service"
 
-/* The most bytes of a hook that are searched; a longer hook is hardly a script. */
+/* The most bytes of a hook or unit that are searched; a longer file is hardly a script. */
 #define SCRIPT_MAX 65536
 
 /* Directories of units, in order of precedence. */
@@ -277,14 +277,17 @@ static int add_hooks(const char *root, struct string_list *conflicts)
 	return r;
 }
 
-/* Adds the units that a sleep starts. `link` is a directory, e.g. "sleep.target.wants". */
+/*
+ * Adds those units that a sleep starts and that handle guests. `link` is the name of a
+ * directory with links to units, e.g. "sleep.target.wants".
+ */
 static int add_pulled_in(const char *root, const char *link, struct string_list *conflicts)
 {
 	struct string_list units = { 0 };
 	char path[PATH_MAX];
 	int r = 0;
 
-	/* The last directory, lib/systemd, is the same as usr/lib/systemd or obsolete. */
+	/* Skips lib/systemd/system, which is the same as usr/lib/systemd/system or obsolete. */
 	for (size_t i = 0; i + 1 < ELEMENTSOF(unit_directories) && r == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", root, unit_directories[i], link);
 		r = add_directory(&units, path, is_visible);

@@ -67,7 +67,7 @@ static unsigned int read_xen_version(const char *sys, const char *part)
 
 /*
  * Whether the block device in this sysfs directory is a Xen frontend or is
- * stacked on one (LUKS, LVM, RAID). Sets `ret` to the name of the frontend.
+ * stacked on one (LUKS, LVM, RAID). If so, sets `ret` to the name of the frontend.
  */
 static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, size_t size)
 {
@@ -95,7 +95,7 @@ static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, si
 
 /*
  * Whether a line of mountinfo, e.g. "21 1 202:1 / /mnt rw … - ext4 /dev/xvda1 rw", is
- * a mount of a Xen disk. Sets guest_disk and guest_disk_mount.
+ * a mount of a Xen disk. If so, sets guest_disk and guest_disk_mount.
  */
 static bool is_on_xen_disk(const char *sys, const char *line, struct host *host)
 {

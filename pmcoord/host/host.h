@@ -4,7 +4,7 @@
 
 /*
  * Facts about dom0 that a sleep depends on, read from sysfs, mountinfo and the
- * configuration of systemd. Nothing is written; the callers decide.
+ * configuration of systemd. Nothing is written; the callers judge the facts.
  */
 
 #include <stdbool.h>
@@ -40,7 +40,7 @@ struct host_systemd {
 	char suspend_state[64]; /* sleep.conf: SuspendState= */
 	char lid[32]; /* logind.conf: HandleLidSwitch= */
 	char lid_on_power[32]; /* logind.conf: HandleLidSwitchExternalPower= */
-	/* Hooks and units that also act on guests when the host sleeps. */
+	/* Other programs' hooks and units that seem to act on guests when the host sleeps. */
 	struct string_list conflicts;
 };
 

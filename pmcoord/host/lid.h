@@ -24,7 +24,7 @@ struct lid *lid_open(const char *dev);
 
 /*
  * Makes a lid with the initial state `is_closed`, which reads struct input_event from
- * the non-blocking `fd`. Takes ownership of `fd`, also on failure. Returns NULL if out
+ * the non-blocking `fd`. Takes ownership of `fd`, even on failure. Returns NULL if out
  * of memory.
  */
 struct lid *lid_new(int fd, bool is_closed);

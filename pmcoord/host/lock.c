@@ -147,7 +147,7 @@ static int lock_within(int fd, uint64_t timeout_us)
 	end_wait(&wait);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (wait.stopped) {
-		/* The signal was consumed here, and is raised again for the caller's loop. */
+		/* The wait has consumed the signal: raise SIGTERM for the caller's event loop. */
 		raise(SIGTERM);
 		return -EINTR;
 	}

@@ -15,15 +15,17 @@
  * `timeout_us`, in a separate event loop. Returns a descriptor, which keeps the lock
  * until it is closed or the process ends, or a negative errno with `error` set: -EBUSY
  * if another process still has the lock; -EINTR if SIGTERM, SIGINT or SIGHUP ended the
- * wait, in which case SIGTERM is raised again for the caller's event loop.
+ * wait. The wait consumes this signal, so a SIGTERM is raised in its place for the
+ * caller's event loop.
  */
 int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_us,
 	      struct error *error);
 
 /*
  * Reads who has the lock, without taking the lock: the purpose and the process ID of
- * the holder, or "" if the holder has not written them yet. Returns 1, 0 with `ret`
- * untouched if the lock is free, or a negative errno.
+ * the holder. If the holder has not written them yet, reads those of the previous
+ * holder, or "". Returns 1, 0 with `ret` untouched if the lock is free, or a negative
+ * errno.
  */
 int lock_holder(const char *run_directory, char *ret, size_t size);
 

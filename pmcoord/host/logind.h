@@ -24,8 +24,8 @@ struct logind_end {
 };
 
 /*
- * Calls logind's Suspend and waits for the end of the cycle, at most `timeout_us`
- * without the time asleep. Returns 0, or a negative errno with `error` set: -EBUSY if
+ * Calls logind's Suspend and waits for the end of the cycle, at most `timeout_us`, not
+ * counting the time asleep. Returns 0, or a negative errno with `error` set: -EBUSY if
  * a sleep is already in progress, -EOPNOTSUPP if the host cannot suspend, -ETIMEDOUT
  * if the cycle has not ended in time, -ECANCELED if the sleep unit has stopped but no
  * cycle has ended.

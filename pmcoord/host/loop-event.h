@@ -23,19 +23,21 @@ int loop_new(struct hypervisor *hypervisor, struct loop **ret_loop, struct error
 /* Returns the loop's sd-event object, borrowed, to which sources can be added. */
 struct sd_event *loop_event(struct loop *loop);
 
-/* Whether a stop signal was ever received, also after loop_take_signal. */
+/*
+ * Whether the loop has ever received a stop signal. Remains true after loop_take_signal
+ * has cleared the signal.
+ */
 bool loop_stop_requested(const struct loop *loop);
 
 /*
- * Sets whether events of the hypervisor end waits, as they initially do. Returns 0 or
- * a negative errno.
+ * Sets whether events of the hypervisor end waits. Until the first call, they do.
+ * Returns 0 or a negative errno.
  */
 int loop_watch_hypervisor(struct loop *loop, bool enable);
 
 /*
- * Sends WATCHDOG=1 to the service manager at this interval, whenever the loop waits.
- * With an interval of 0, sends nothing and needs no timer. Returns 0 or a negative
- * errno.
+ * From now on, sends WATCHDOG=1 to the service manager at this interval, but only during
+ * waits of the loop. An interval of 0 stops this. Returns 0 or a negative errno.
  */
 int loop_watchdog(struct loop *loop, uint64_t interval_us);
 

@@ -10,9 +10,10 @@
 #include "pmcoord/error.h"
 
 /*
- * Locks all present and future pages, except those of libraries that are never used
- * while guests are suspended. Must be called before threads are created, because it
- * also limits malloc(3) to one arena. Returns 0, or a negative errno with `error` set.
+ * Locks all present and future pages, except the read-only pages of libraries that are
+ * never used while guests are suspended. Must be called before threads are created,
+ * because it also limits malloc(3) to one arena. Returns 0, or a negative errno with
+ * `error` set.
  */
 int memory_lock(struct error *error);
 

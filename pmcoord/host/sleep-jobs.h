@@ -10,8 +10,9 @@
 /*
  * Cancels the queued jobs of the services that write to /sys/power, and stops these
  * services. A kernel that is already entering the sleep is not stopped. Attaches the
- * bus to `event`, whose loop makes the calls later and prints their errors. Returns 0
- * if the first call is queued, or a negative errno.
+ * bus to `event`, whose loop makes the calls later. Returns 0 if the first call, which
+ * lists the jobs, is queued, or a negative errno. If this call fails, or a later one
+ * cannot be queued, the loop prints an error.
  */
 int sleep_jobs_cancel(sd_bus *bus, sd_event *event);
 

@@ -51,7 +51,10 @@ const char *sleep_kind_unit(enum sleep_kind kind)
 
 /* ---- the manager's jobs -------------------------------------------------- */
 
-/* The start job of a oneshot service lasts until the service has run. */
+/*
+ * Stores in the struct sleep_job what a listed job says about the sleep. The sleep
+ * services are oneshot, so a listed start job means that the sleep has not ended.
+ */
 static int handle_job(void *data, const struct systemd_job *listed)
 {
 	struct sleep_job *job = data;

@@ -16,20 +16,20 @@
 #include "host/sleeper-host.h"
 
 /*
- * The time of the alarm from now, longer than the suspend of dom0's devices takes. An
- * alarm that fires before the host is asleep cancels the sleep or, if the alarm is
- * missed, never wakes the host.
+ * How long after enter() the alarm fires. This is longer than the suspend of dom0's
+ * devices takes, because an alarm that fires before the host is asleep cancels the
+ * sleep, or is missed and then never wakes the host.
  */
 #define ALARM_IN_SECONDS "+10"
 
-/* Written to the alarm's file, clears the alarm. */
+/* The text that clears the alarm when it is written to the file wakealarm. */
 #define NO_ALARM "0"
 
 struct alarm_sleeper {
 	struct sleeper sleeper;
 	struct sleeper *inner;
 	char *path;
-	int fd; /* of `path`, opened before the first request */
+	int fd; /* of `path`, opened before any guest is suspended */
 };
 
 static struct alarm_sleeper *alarm_of(struct sleeper *sleeper)
@@ -102,7 +102,7 @@ static void alarm_finish(struct sleeper *sleeper)
 {
 	struct alarm_sleeper *self = alarm_of(sleeper);
 
-	/* If the host did not sleep, the alarm is still set. */
+	/* If the host did not sleep, the alarm is still set and must not fire later. */
 	if (pwrite(self->fd, NO_ALARM, strlen(NO_ALARM), 0) < 0)
 		fprintf(stderr,
 			"pmcoord: cannot clear the real-time clock's alarm (%s: %s): it may still fire\n",

@@ -33,7 +33,7 @@
 struct host_sleeper {
 	struct sleeper sleeper;
 	char *sys;
-	int state_fd; /* power/state, opened before the first request */
+	int state_fd; /* power/state, opened before any guest is suspended */
 	int success_fd; /* power/suspend_stats/success, a counter */
 	int sync_fd; /* power/sync_on_suspend; negative: none */
 	bool sync_was_on;
@@ -274,9 +274,10 @@ static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 }
 
 /*
- * Whether the lid was opened before the sleep, and not to wake the host: there was no
- * sleep yet. A suspend, however short, changes the kernel's counter. A hibernation
- * changes only the clocks, but so does a failed suspend, by some milliseconds.
+ * Whether the lid was opened and the host has not slept yet; after a sleep, opening the
+ * lid only wakes the host. Every suspend, however short, changes the kernel's counter.
+ * A hibernation changes only the clocks. A failed suspend, too, changes the clocks, but
+ * by less than SLEEP_MIN_US.
  */
 static bool lid_cancels_sleep(struct host_sleeper *self)
 {
@@ -312,7 +313,7 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 			was_cancelled = true;
 		}
 	} while (!loop_take_signal(loop));
-	/* The unit may have been stopped while the host is about to sleep. */
+	/* The signal can arrive before the sleep, e.g. if a user stops the unit: wait. */
 	if (manager)
 		r = manager->ops->await_end(manager, loop, slept_before_us);
 	if (r < 0)

@@ -17,11 +17,13 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
  * Makes a sleeper that lets systemd put the host to sleep. enter() sends READY=1 to
  * the service manager, and returns after the SIGTERM that the service manager sends
  * after the wake. If `socket_fd` is not negative, enter() sends to this socket
- * instead, and returns after loop_interrupt; the caller watches the socket.
+ * instead; the caller watches the socket, and calls loop_interrupt to make enter()
+ * return.
  *
- * With a `manager`, prepare() refuses a hibernation, and an interrupted enter() waits
- * for the end of a sleep that can no longer be cancelled. `manager` may be NULL.
- * `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM. Release: sleeper_free.
+ * With a `manager`, prepare() refuses every kind of sleep that hibernates, and enter()
+ * returns only when no sleep is pending any more, even if the signal arrives earlier.
+ * `manager` may be NULL. `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM.
+ * Release: sleeper_free.
  */
 int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
 			struct sleeper **ret_sleeper);

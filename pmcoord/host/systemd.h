@@ -25,7 +25,7 @@ struct systemd_job {
 typedef int (*systemd_job_fn)(void *data, const struct systemd_job *job);
 
 /*
- * Calls `handle` for each job in a reply to ListJobs, until it returns a negative
+ * Calls `handle` for each job in a reply to ListJobs, until `handle` returns a negative
  * errno. Returns 0, that errno, or the errno of a malformed reply.
  */
 int systemd_read_jobs(sd_bus_message *reply, systemd_job_fn handle, void *data);

@@ -54,7 +54,7 @@ struct config {
 	enum config_resume_after resume_after;
 	uint64_t ready_timeout_us; /* how long agents may take to restore their devices */
 	bool honour_inhibitors;
-	bool vetoes_ignored; /* see config_without_vetoes */
+	bool vetoes_ignored; /* OnFailure=abort has no effect, see config_without_vetoes */
 	uint64_t keep_reports;
 	struct config_rule *rules; /* in file order: the last section that sets a key wins */
 	size_t n_rules;

@@ -356,7 +356,7 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 		break;
 	case RECORD_SUSPENDED:
 		guest->hold = HOLD_SUSPENDED;
-		/* A guest that was paused before has not run since its pause. */
+		/* Keeps the moment of an earlier pause, since which the guest has not run. */
 		if (guest->down_us == CYCLE_NEVER)
 			guest->down_us = now;
 		if (guest->outcome == OUTCOME_PENDING)
@@ -378,7 +378,7 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 		guest->down_us = now;
 		break;
 	case RECORD_GONE:
-		/* A guest that is destroyed while it is stranded has been lost. */
+		/* A stranded guest that is destroyed is a loss, which `degraded` records. */
 		guest->degraded |= guest->stranded;
 		end_hold(guest);
 		guest->gone = true;

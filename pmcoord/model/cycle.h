@@ -28,7 +28,7 @@
 enum record_type {
 	RECORD_CYCLE, /* the head: number, boot, clocks, trigger */
 	RECORD_GUEST, /* a guest of the plan, in suspend order */
-	RECORD_WARNING, /* of the graph: a dependency loop that was broken */
+	RECORD_WARNING, /* a dependency loop was broken; text: a sentence about it */
 	RECORD_PHASE, /* a phase begins; text: its name */
 	RECORD_MECHANISM, /* the guest is suspended by another mechanism; text: which */
 	RECORD_SKIP, /* the guest is skipped; text: why */

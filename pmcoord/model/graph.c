@@ -226,8 +226,8 @@ static bool search_from(struct search *search, size_t start)
 }
 
 /*
- * The last edge of the path closes a loop. Returns the index in the path of the loop's
- * first edge.
+ * Returns where in the path the loop begins that the last edge of the path closes: the
+ * index in `path` of the loop's first edge.
  */
 static size_t loop_start(const struct search *search)
 {
@@ -319,9 +319,11 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 		return -ENOMEM;
 	}
 	/*
-	 * The edges of node i are counted at index i + 2. The sums put the start of
-	 * node i at index i + 1, and filling advances this element to the start of
-	 * node i + 1, where it belongs.
+	 * The first loop counts the edges of node i in start[i + 2]. The second loop
+	 * sums the counts, so that start[i + 1] is the index at which node i's
+	 * neighbours start. The third loop advances start[i + 1] with each neighbour,
+	 * in the end to the start of node i + 1's neighbours, as struct adjacency
+	 * requires.
 	 */
 	for (size_t i = 0; i < list->n_edges; i++) {
 		const struct edge *edge = &list->edges[i];

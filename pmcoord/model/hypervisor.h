@@ -41,7 +41,7 @@ enum retract_outcome {
 
 struct domain_state {
 	enum guest_state state;
-	bool paused; /* by control software, perhaps in addition to `state` */
+	bool paused; /* by control software; a suspended domain can be paused, too */
 };
 
 struct agent_state {

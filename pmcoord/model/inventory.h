@@ -124,9 +124,10 @@ int inventory_add_guest(struct inventory *inventory, const struct guest *guest);
 int inventory_add_link(struct inventory *inventory, const struct link *link);
 
 /*
- * Sorts the guests, merges the records of each link and sets each guest's role:
- * a driver domain holds a PCI function or is the backend of a confirmed link.
- * Must be called once, after the last guest and link were added. Returns 0 or
+ * Sorts the guests, merges the records of each link and sets each guest's role.
+ * A stub domain is the backend of a confirmed link of LINK_DEVICE_MODEL. A driver
+ * domain is another guest that holds a PCI function or is the backend of a confirmed
+ * link. Must be called once, after the last guest and link were added. Returns 0 or
  * -ENOMEM.
  */
 int inventory_finish(struct inventory *inventory);

@@ -3,8 +3,8 @@
 #define PMCOORD_MODEL_LOOP_H
 
 /*
- * A clock and a wait for events: of sd-event (loop-event.h), or with a virtual clock
- * that jumps to the next event (simulator.h).
+ * A clock and a wait for events. Implemented with sd-event (loop-event.h), and with a
+ * virtual clock that jumps to the next event (simulator.h).
  */
 
 #include <stdint.h>
@@ -19,8 +19,8 @@ struct loop_ops {
 	/* Returns the µs of CLOCK_BOOTTIME, or of the virtual clock. */
 	uint64_t (*now)(struct loop *loop);
 	/*
-	 * Waits for an event of the hypervisor, for a signal, or until now() is
-	 * `deadline_us`. Returns 0 or a negative errno.
+	 * Waits until an event was handled, e.g. of the hypervisor or a signal, but
+	 * not after now() has reached `deadline_us`. Returns 0 or a negative errno.
 	 */
 	int (*wait)(struct loop *loop, uint64_t deadline_us);
 	/* See loop_watch_fd. NULL: descriptors are ignored. */
@@ -29,7 +29,7 @@ struct loop_ops {
 
 struct loop {
 	const struct loop_ops *ops;
-	int signal; /* of the last loop_interrupt; 0: none */
+	int signal; /* set by loop_interrupt, cleared by loop_take_signal; 0: none */
 };
 
 /* `loop` may be NULL. */
@@ -39,8 +39,10 @@ void loop_free(struct loop *loop);
 uint64_t loop_now(struct loop *loop);
 
 /*
- * Requests that the running cycle is undone, as after SIGTERM, SIGINT or SIGHUP. Must
- * be called by the handler of an event of the loop, because only an event ends a wait.
+ * Stores `signal` for loop_take_signal(), by which the running cycle learns that it must
+ * resume its guests. Called when SIGTERM, SIGINT or SIGHUP arrives, and in place of such
+ * a signal. Must be called by the handler of an event of the loop, because only an event
+ * ends a wait.
  */
 void loop_interrupt(struct loop *loop, int signal);
 
@@ -48,9 +50,9 @@ void loop_interrupt(struct loop *loop, int signal);
 int loop_take_signal(struct loop *loop);
 
 /*
- * Lets `fd`, in place of an earlier descriptor, end waits when it becomes readable;
- * negative: no descriptor. `fd` is borrowed and not read. Loops with a virtual clock
- * ignore it. Returns 0 or a negative errno.
+ * Makes waits end when `fd` becomes readable. Replaces the descriptor of an earlier
+ * call; a negative `fd` only removes that descriptor. `fd` is borrowed and not read.
+ * Loops with a virtual clock ignore it. Returns 0 or a negative errno.
  */
 int loop_watch_fd(struct loop *loop, int fd);
 

@@ -3,9 +3,9 @@
 #define PMCOORD_MODEL_PLAN_H
 
 /*
- * The plan: a mechanism and an order for each guest. Pure: no I/O, no clock;
- * ties are broken by UUID. The same plan is printed, executed, journalled,
- * reported and undone.
+ * The plan: the order of the guests, and a mechanism for each. Pure: no I/O, no
+ * clock; ties in the order are broken by UUID. The same plan is printed, executed,
+ * journalled, reported and undone.
  */
 
 #include <stdbool.h>
@@ -16,7 +16,10 @@
 #include "model/graph.h"
 #include "model/inventory.h"
 
-/* How a guest is suspended. After MECHANISM_NONE, a better mechanism precedes a worse one. */
+/*
+ * How a guest is suspended, if at all. From MECHANISM_AGENT, the best, each mechanism is
+ * followed by a worse one.
+ */
 enum mechanism {
 	MECHANISM_NONE, /* the guest is skipped */
 	MECHANISM_AGENT,
@@ -56,7 +59,7 @@ struct plan {
  * Makes the plan to suspend the guests for which `selected` is true (one bool
  * per guest of the inventory; NULL: all) and, if `with_dependents`, the guests
  * that need them. Moves the contents of the inventory to the plan; the inventory is
- * empty afterwards, also on failure. Returns 0 or -ENOMEM. Release: plan_done.
+ * empty afterwards, even on failure. Returns 0 or -ENOMEM. Release: plan_done.
  */
 int plan_make(struct inventory *inventory, const struct config *config, const bool *selected,
 	      bool with_dependents, struct plan *ret_plan);

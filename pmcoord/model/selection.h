@@ -11,9 +11,10 @@
 #include "model/inventory.h"
 
 /*
- * Finds guests by name or domid. Sets *ret_selected to an array of one bool per guest
- * of the inventory, which the caller frees. Returns 0, -ENOENT if no guest has one of
- * the names, or -ENOMEM; on failure with `error` set and *ret_selected untouched.
+ * Finds guests; each of `names` is a name or a domid. Sets *ret_selected to an array of
+ * one bool per guest of the inventory, which the caller frees. Returns 0, -ENOENT if one
+ * of `names` matches no guest, or -ENOMEM. On failure sets `error` and leaves
+ * *ret_selected untouched.
  */
 int selection_make(const struct inventory *inventory, char **names, size_t n_names,
 		   bool **ret_selected, struct error *error);

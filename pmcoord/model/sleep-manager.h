@@ -14,8 +14,9 @@
 #include "model/loop.h"
 
 /*
- * The shortest time in µs that counts as a sleep. The slept time is the difference of
- * two clocks, and on a busy host milliseconds pass between the reads of the clocks.
+ * The shortest slept time, in µs, that proves a sleep. The slept time is the difference
+ * of two clocks. Because the clocks are read one after the other, the difference can
+ * grow by some milliseconds on a busy host that has not slept.
  */
 #define SLEEP_MIN_US 100000
 
@@ -45,11 +46,11 @@ struct sleep_manager_ops {
 	/* Returns how long the host has slept since boot, in µs. */
 	uint64_t (*slept_us)(struct sleep_manager *manager);
 	/*
-	 * Waits while the host is about to sleep or sleeps: until it has slept for
-	 * longer than `slept_before_us` since boot, or until no sleep is queued or
-	 * running, except one that waits for pmcoord. Signals do not end the wait.
-	 * Returns 0 or a negative errno. Returns 0 without a wait if the service
-	 * manager cannot be reached.
+	 * Waits until the host has slept, i.e. slept_us() exceeds `slept_before_us`
+	 * by at least SLEEP_MIN_US, or until no sleep is queued or running. A sleep
+	 * that waits for pmcoord (waits_for_us) does not count. Signals do not end
+	 * the wait. Returns 0 or a negative errno. Returns 0 without a wait if the
+	 * service manager cannot be reached.
 	 */
 	int (*await_end)(struct sleep_manager *manager, struct loop *loop,
 			 uint64_t slept_before_us);

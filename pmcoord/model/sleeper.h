@@ -32,7 +32,10 @@ struct sleeper_ops {
 	 */
 	int (*enter)(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
 		     struct error *error);
-	/* Undoes what prepare() has changed on the host. */
+	/*
+	 * Undoes what prepare() and enter() have changed on the host, except the
+	 * choice of S3 in /sys/power/mem_sleep.
+	 */
 	void (*finish)(struct sleeper *sleeper);
 };
 
@@ -40,8 +43,8 @@ struct sleeper {
 	const struct sleeper_ops *ops;
 	/*
 	 * The lid, borrowed; NULL: none. Must be set before prepare(), and the
-	 * loop must watch the lid. If the lid is opened before the host sleeps,
-	 * enter() fails.
+	 * loop must watch the lid's descriptor (loop_watch_fd). If the lid is
+	 * opened before the host sleeps, enter() fails.
 	 */
 	struct lid *lid;
 };
