@@ -40,7 +40,7 @@ void client_close(struct client *client)
 	free(client);
 }
 
-/* Returns 0 if a daemon answers that runs on this hypervisor, else -ENOTCONN. */
+/* Returns 0 if a daemon answers and runs on this hypervisor, else -ENOTCONN. */
 static int check_daemon(struct client *client, const char *hypervisor)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -125,7 +125,10 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 	return sd_event_exit(client->event, 0);
 }
 
-/* The daemon has died, because a daemon owns the bus name as long as it runs. */
+/*
+ * The owner of the bus name has changed: the daemon, which owns the name as
+ * long as it runs, has died.
+ */
 static int on_owner_changed(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
@@ -151,7 +154,10 @@ static int subscribe(struct client *client)
 {
 	int r = stop_signals_watch(client->event, SD_EVENT_PRIORITY_NORMAL, on_signal, client);
 
-	/* Only on demand, because each signal costs CPU time that suspending guests need. */
+	/*
+	 * Subscribe to Step only for an observer, because each signal costs CPU
+	 * time that suspending guests need.
+	 */
 	if (r >= 0 && client->options->observer)
 		r = sd_bus_match_signal(client->bus, NULL, SERVICE_NAME, SERVICE_PATH,
 					SERVICE_INTERFACE, "Step", on_step, client);

@@ -50,8 +50,8 @@ bool client_was_interrupted(const struct client *client);
  * Submits a JOB_SLEEP. *ret_lease is the lease, a socket to the daemon, owned
  * by the caller: the daemon keeps the guests suspended until the caller closes
  * the lease or shuts it down for writing. lease_hold reads the daemon's
- * messages from the lease. Returns 0, or a negative errno with `error` set, as
- * client_do does.
+ * messages from the lease. Returns 0, or a negative errno with `error` set:
+ * -EBUSY if the daemon runs a job and another one already waits.
  */
 int client_sleep(struct client *client, const struct client_options *options, int *ret_lease,
 		 struct error *error);

@@ -44,7 +44,10 @@
  */
 #define REFRESH_DELAY_US 100000
 
-/* Shortest time between two inventories, because guests can cause events at any rate. */
+/*
+ * Shortest time from an inventory to the next one that an event causes; guests
+ * can cause events at any rate.
+ */
 #define REFRESH_INTERVAL_US 1000000
 
 /*
@@ -78,7 +81,7 @@ struct daemon {
 	uint64_t cycle;
 	const char *last_result; /* see struct daemon_status */
 	char last_message[ERROR_TEXT_MAX]; /* of the job that had last_result; "": none */
-	uint64_t refresh_at_us; /* time of the next inventory; LOOP_FOREVER: after an event */
+	uint64_t refresh_at_us; /* time of the next inventory; LOOP_FOREVER: none until an event */
 	uint64_t refreshed_us; /* time of the last inventory */
 	struct guest_tracker tracker;
 	int stopped; /* negative errno of daemon_stop; 0: daemon_run goes on */
@@ -145,7 +148,9 @@ static int job_new(struct daemon *daemon, const struct daemon_request *request,
 
 /*
  * The sleep unit's process has closed the lease or died: interrupts the job,
- * which then resumes the guests. (End of file is also reported as EPOLLIN.)
+ * which then resumes the guests. If the job is still waiting, run_job
+ * interrupts it later. (The sleep unit sends nothing, so that EPOLLIN also
+ * means end of file.)
  */
 static int on_lease(sd_event_source *source, int fd, uint32_t events, void *data)
 {
@@ -237,8 +242,8 @@ int daemon_cancel(struct daemon *daemon, uint64_t id)
 /* ---- observers ---------------------------------------------------------- */
 
 /*
- * Serves clients between two records of a job if the clock is virtual, because
- * a job then never waits.
+ * Serves clients after each record of a job if the clock is virtual: such a job
+ * never waits in the loop that serves clients.
  */
 static void serve_clients(struct daemon *daemon)
 {
@@ -269,8 +274,8 @@ static void print_warning(void *data, const char *warning)
 }
 
 /*
- * Loads the configuration for a job; NULL: the default one. Called for each
- * job, so that an edit of the file takes effect without a restart.
+ * Loads the configuration for `job`; if `job` is NULL, the default one. Called
+ * for each job, so that an edit of the file takes effect without a restart.
  */
 static int load_config(struct daemon *daemon, const struct daemon_job *job, struct error *error)
 {
@@ -313,7 +318,10 @@ static int run_job(struct daemon *daemon, struct daemon_job *job, struct job_out
 	if (r < 0)
 		return error_set(error, r, "cannot prepare the sleep of the host: %s",
 				 strerror(-r));
-	/* Discard a signal that was received after the previous job had ended. */
+	/*
+	 * Forget an interruption that came after the previous job had ended: it
+	 * must not undo this job.
+	 */
 	loop_take_signal(daemon->coordinator.loop);
 	if (job->lease_has_ended)
 		loop_interrupt(daemon->coordinator.loop, SIGTERM);
@@ -350,8 +358,8 @@ static void notify_idle(const struct daemon *daemon)
 }
 
 /*
- * Loads the default configuration after a job with options of its own, because
- * requests are prepared ahead with the default one.
+ * Loads the default configuration again after a job with options of its own:
+ * between jobs, requests are prepared with the default one.
  */
 static void restore_config(struct daemon *daemon, const struct daemon_job *job)
 {

@@ -28,8 +28,8 @@ struct daemon_request {
 	const char *config_path; /* the file to read; NULL: the default one */
 	uint64_t timeout_us; /* replaces Deadline=; 0: Deadline= holds */
 	/*
-	 * For JOB_SLEEP a socket (the lease), for other jobs negative.
-	 * daemon_submit takes ownership of the lease, also on failure. The
+	 * For JOB_SLEEP the lease, a socket; for other jobs negative.
+	 * daemon_submit takes ownership of the lease even on failure. The
 	 * daemon sends messages in the format of sd_notify(3) over the lease,
 	 * and resumes the guests when the sleep unit, which has the other end,
 	 * closes that end or shuts it down for writing.
@@ -60,9 +60,9 @@ struct daemon_status {
 };
 
 /*
- * Creates a daemon for an open host. `loop` is made by loop_new: it is the
- * host's loop or, for a host with a virtual clock, another one. `env` and
- * `loop` are borrowed. Returns 0 or -ENOMEM. Release: daemon_free.
+ * Creates a daemon for an open host. `loop`, made by loop_new, has a real
+ * clock: it is the host's own loop unless the host's clock is virtual. `env`
+ * and `loop` are borrowed. Returns 0 or -ENOMEM. Release: daemon_free.
  */
 int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daemon);
 void daemon_free(struct daemon *daemon);

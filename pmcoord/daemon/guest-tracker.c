@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Compares in one pass, because both lists are sorted by guest_compare. */
+/* Compares two lists, both sorted by guest_compare, in one pass. */
 static void compare(const struct guest_tracker *before, const struct guest_tracker *now,
 		    guest_tracker_fn report, void *data)
 {

@@ -12,13 +12,13 @@
 /* Initialise with zeros. Release: guest_tracker_done. */
 struct guest_tracker {
 	bool has_snapshot; /* an inventory was stored */
-	struct guest *guests; /* of the last inventory, sorted as there */
+	struct guest *guests; /* of the last inventory, sorted by guest_compare */
 	size_t n_guests;
 };
 
 /*
- * Called for each guest that was added or removed; twice for a guest that has
- * rebooted.
+ * Called for each guest that was added or removed. A guest that has rebooted
+ * has another domid, and is reported as removed and as added.
  */
 typedef void (*guest_tracker_fn)(void *data, const struct guest *guest, bool was_added);
 

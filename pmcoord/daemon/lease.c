@@ -19,7 +19,7 @@ struct lease {
 	struct job_outcome outcome;
 	bool was_ready; /* the daemon has sent READY=1 */
 	bool is_over; /* the outcome was received, or the daemon has died */
-	int error; /* negative errno if the sleep is over without an outcome */
+	int error; /* 0, or -ECONNRESET if the daemon died before it sent the outcome */
 };
 
 /*

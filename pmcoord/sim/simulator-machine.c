@@ -102,7 +102,7 @@ static int boot(struct simulator *simulator, size_t i)
 	return sim_suspend_guest(simulator, i, MECHANISM_XENSTORE);
 }
 
-/* Turns the guest into another domain, as `xl reboot` does. */
+/* Gives the guest its second domain, as `xl reboot` does. */
 static void reboot(struct simulator *simulator, size_t i)
 {
 	struct sim_guest *guest = &simulator->guests[i];
@@ -182,7 +182,11 @@ static bool is_guest_activity(enum sim_event_type type)
 	return type < SIM_SAVED;
 }
 
-/* Whether the event's guest is gone, or its request was retracted. */
+/*
+ * Whether an event must be ignored: its guest is gone (SIM_REBOOTED then still
+ * happens), its request was retracted, or SIM_APPEARS comes for a guest that
+ * exists.
+ */
 static bool is_obsolete(const struct sim_guest *guest, const struct sim_event *event)
 {
 	if (event->type == SIM_APPEARS)
@@ -327,7 +331,10 @@ int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mech
 
 	assert(i < simulator->n_guests);
 	guest = &simulator->guests[i];
-	/* By this mechanism Xen suspends the guest without the guest's kernel. */
+	/*
+	 * With MECHANISM_HVM the guest's kernel, hence its behaviour, plays no
+	 * part: Xen suspends the guest.
+	 */
 	if (mechanism == MECHANISM_HVM)
 		return sim_schedule(simulator, i, guest->suspend_us, SIM_SUSPENDED);
 	if (!can_receive(guest, mechanism) || guest->behaviour == SIM_IGNORES_REQUESTS) {
@@ -351,8 +358,9 @@ static uint64_t sim_now(struct loop *loop)
 
 /*
  * Advances the clock to the next event that next_event reports, or to the
- * deadline. Then handles all events of the same time, as a wait on a busy host
- * does.
+ * deadline, and handles the events until then. Then handles all other events of
+ * the same time, as a wait on a busy host does. Returns -EDEADLK if the wait
+ * would never end.
  */
 static int sim_wait(struct loop *loop, uint64_t deadline_us)
 {

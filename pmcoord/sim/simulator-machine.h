@@ -31,7 +31,7 @@
 /* In place of a time: the event does not happen. */
 #define SIM_NEVER UINT64_MAX
 
-/* How a guest behaves. In quotes: values of Behaviour= with another name than here. */
+/* How a guest behaves. In quotes: the value of Behaviour= if it differs from the name here. */
 enum sim_behaviour {
 	SIM_BEHAVES, /* "normal": suspends and resumes as requested */
 	SIM_IGNORES_REQUESTS, /* never acknowledges a request */
@@ -54,7 +54,10 @@ enum sim_fate {
 	SIM_IS_SAVED, /* or migrated: the guest suspends, then its domain ends */
 };
 
-/* The verbs that Fail= can make fail. In quotes: those with another name in Fail=. */
+/*
+ * The verbs that Fail= can make fail. In quotes: the verb's name in Fail= if it
+ * differs from the name here.
+ */
 enum sim_verb {
 	SIM_INVENTORY,
 	SIM_EXAMINE,
@@ -90,8 +93,9 @@ struct sim_calls {
 
 enum sim_event_type {
 	/*
-	 * Activity of the guest. It is deferred while the guest is paused and,
-	 * except for SIM_BOOTED, ignored after a retraction.
+	 * Activity of the guest. These events are deferred while the guest is
+	 * paused. A retraction cancels those already scheduled, except
+	 * SIM_BOOTED.
 	 */
 	SIM_ARMED, /* the agent reports ready */
 	SIM_QUIESCED, /* the agent reports quiesced */
@@ -100,10 +104,10 @@ enum sim_event_type {
 	SIM_REFUSED, /* the agent reports failed */
 	SIM_RESTORED, /* the agent reports ready or degraded after the wake */
 	SIM_BOOTED,
-	/* Not activity of the guest: these events also happen while it is paused. */
+	/* Not activity of the guest: these events happen even while it is paused. */
 	SIM_SAVED, /* a save or migration has suspended the guest */
 	SIM_GONE, /* the domain ends */
-	SIM_REBOOTED, /* the guest has another domain */
+	SIM_REBOOTED, /* the guest gets another domain */
 	SIM_APPEARS, /* the guest is created */
 	SIM_USER_PAUSES, /* another program pauses the guest */
 	SIM_N_EVENT_TYPES,
@@ -113,26 +117,26 @@ struct sim_event {
 	uint64_t at_us;
 	uint64_t order; /* events of the same time happen in order of this number */
 	size_t guest; /* index in simulator.guests */
-	unsigned int generation; /* the guest's when the event was scheduled */
+	unsigned int generation; /* the guest's generation when the event was scheduled */
 	enum sim_event_type type;
 };
 
 struct sim_guest {
-	struct guest facts; /* .state and .agent change over time */
+	struct guest facts; /* what an inventory shows, apart from `pauses` and `requested` */
 	enum sim_behaviour behaviour;
 	enum sim_fate fate;
 	/* QuiesceTime=, SuspendTime=, ResumeTime=, ReadyTime= and LateTime=. */
 	uint64_t quiesce_us, suspend_us, resume_us, ready_us, late_us;
-	uint64_t boot_us; /* time left to boot; 0: booted */
-	uint64_t leave_us; /* time left until the guest is off, saved or rebooted */
-	/* Times since the first request; SIM_NEVER: the event does not happen. */
+	uint64_t boot_us; /* BootTime=; 0: the guest has booted */
+	uint64_t leave_us; /* LeaveTime=: time until the guest is off, saved or rebooted */
+	/* Times from the first request or pause to the event; SIM_NEVER: it does not happen. */
 	uint64_t appears_us, destroyed_us, user_pauses_us;
 	unsigned int pauses; /* pause count, as in Xen */
 	unsigned int reboots; /* 0 or 1 */
 	bool has_toolstack_record; /* libxl has created the guest and records its backends */
 	bool requested; /* a request in xenstore is not acknowledged yet */
 	bool watched; /* next_event reports changes of the agent's state */
-	/* Incremented by a retraction: events of older generations are void. */
+	/* Incremented by a retraction, which thereby cancels the guest's scheduled activity. */
 	unsigned int generation;
 	struct sim_calls calls;
 };
@@ -166,12 +170,12 @@ struct simulator {
 
 /* Sets up a machine without guests, at SIM_CLOCK_START_US. */
 void sim_machine_init(struct simulator *simulator);
-/* Takes NULL. */
+/* Does nothing if `simulator` is NULL. */
 void sim_machine_done(struct simulator *simulator);
 
 /*
  * Returns the domid of a guest. After a reboot the domid is higher by n_guests,
- * so that the guest's index can be computed from both domids.
+ * so that the guest's index can be computed from either domid.
  */
 uint32_t sim_domid(const struct simulator *simulator, size_t guest);
 
@@ -184,8 +188,8 @@ int sim_schedule_event(struct simulator *simulator, const struct sim_event *even
 
 /*
  * Schedules the events that the scenario describes (boots, reboots, saves, …).
- * Called at each request; only the first call has an effect. Returns 0 or
- * -ENOMEM.
+ * Called at each request and pause; only the first call has an effect. Returns
+ * 0 or -ENOMEM.
  */
 int sim_start_scenario(struct simulator *simulator);
 

@@ -34,7 +34,7 @@ enum relation {
 struct section {
 	struct sim_guest guest; /* without name, domid and UUID */
 	char name[NAME_MAX_BYTES];
-	char *related[N_RELATIONS]; /* values of the keys; NULL: not given */
+	char *related[N_RELATIONS]; /* values of relation_keys; NULL: not given */
 	uint64_t count; /* copies to make; 0: one guest, named as written */
 	size_t first; /* index of the section's first guest */
 };
@@ -43,7 +43,7 @@ struct scenario {
 	struct simulator *simulator;
 	struct section *sections;
 	size_t n_sections;
-	struct section *current; /* NULL after an invalid header */
+	struct section *current; /* the [Guest] section that is being read; NULL: another one */
 	/* A hash table of names, with open addressing. */
 	size_t *names; /* index of the guest + 1; 0: empty slot */
 	size_t n_names; /* number of slots, a power of two */
@@ -340,8 +340,8 @@ static int parse_host_key(struct scenario *scenario, const char *key, const char
 /* ---- sections ------------------------------------------------------------ */
 
 /*
- * Appends a section with the documented defaults. Returns NULL if there are too
- * many sections or there is no memory.
+ * Appends a section with the defaults of pmcoord-scenario(5). Returns NULL if
+ * there are too many sections or there is no memory.
  */
 static struct section *new_section(struct scenario *scenario, const char *name)
 {
@@ -409,7 +409,10 @@ static int parse_key(void *data, const struct ini_position *position, const char
 		r = parse_host_key(scenario, key, value);
 	else if (scenario->current)
 		r = parse_section_key(scenario->current, key, value);
-	/* A key of an invalid section is ignored, because parse_section has reported it. */
+	/*
+	 * For a key of an invalid section r is 0, because parse_section has
+	 * reported the section.
+	 */
 	if (r == -ENOENT)
 		return error_set(error, r, "unknown key");
 	if (r == -ENOMEM)
@@ -432,11 +435,11 @@ static void collect_problem(void *data, const char *problem)
 /* ---- guests -------------------------------------------------------------- */
 
 /*
- * Writes the name of copy number `copy` (from 1; 0: Count= is not given) to
- * `ret`: the number replaces the '*'. If there is no '*', the number is
- * appended to the guest's own name (`is_own`), and names of other guests stay
- * as written. Returns 0, or -EINVAL for a '*' without Count= or a name that is
- * too long.
+ * Expands `pattern`, a name in the section of copy number `copy` (from 1; 0:
+ * Count= is not given), to `ret`. The number replaces the '*'. Without a '*',
+ * it is appended to the guest's own name (`is_own`), but not to the name of
+ * another guest. Returns 0, or -EINVAL for a '*' without Count= or a name that
+ * is too long.
  */
 static int expand_name(const char *pattern, uint64_t copy, bool is_own, char *ret, size_t size)
 {
@@ -552,8 +555,8 @@ static int make_guests(struct scenario *scenario, struct error *error)
 /* ---- links --------------------------------------------------------------- */
 
 /*
- * Removes the device class from *token, e.g. "vbd:" from "vbd:storage". The
- * default is a network card.
+ * Reads the device class at the start of *token, e.g. "vbd:" of "vbd:storage",
+ * and removes it. Without a class the device is a network card.
  */
 static int parse_device(const char **token, enum link_class *ret)
 {

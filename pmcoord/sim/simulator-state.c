@@ -101,7 +101,10 @@ static int load_event(struct simulator *simulator, const char *line)
 		   &event.order, &event.guest, &event.generation, &type) != 6 ||
 	    event.guest >= simulator->n_guests || type >= SIM_N_EVENT_TYPES)
 		return 0;
-	/* A deferred event is scheduled, too: it is overdue, and the first wait defers it. */
+	/*
+	 * A deferred event is scheduled like the others: it is overdue, so that
+	 * the first wait defers it again if its guest is still paused.
+	 */
 	event.type = (enum sim_event_type)type;
 	return sim_schedule_event(simulator, &event) < 0 ? -1 : 1;
 }

@@ -15,7 +15,7 @@ void sim_state_save(const struct simulator *simulator);
 /*
  * Reads the file simulator->state_path, up to the first line that does not fit
  * the scenario. What was not read stays as the scenario describes it:
- * everything, if the file is missing. Returns 0 or -ENOMEM.
+ * everything, if the file is missing. Returns 0, or -1 without memory.
  */
 int sim_state_load(struct simulator *simulator);
 

@@ -226,7 +226,10 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 		   guest->facts.agent.state.cycle == cycle;
 	guest->facts.agent.request = (struct protocol_request){ PROTOCOL_SUSPEND, cycle };
 	guest->facts.agent.terms = *terms;
-	/* An agent does not acknowledge new terms of a request that it has seen. */
+	/*
+	 * A dead agent never reacts, and an agent that is ready for this cycle
+	 * does not acknowledge new terms.
+	 */
 	if (is_ready || guest->behaviour == SIM_AGENT_IS_DEAD)
 		return 0;
 	return sim_schedule(simulator, index_of(simulator, guest), AGENT_REACTION_US, SIM_ARMED);
@@ -411,8 +414,7 @@ static const struct hypervisor_ops sim_ops = {
 };
 
 /*
- * Reads the scenario and the saved state. Sets state_path last, so that the
- * state of a broken scenario is not saved.
+ * Reads the scenario, then the state that an earlier command has saved for it.
  */
 static int load(struct simulator *simulator, const char *path, const char *state_path,
 		struct error *error)

@@ -170,8 +170,9 @@ static int op_fd(struct hypervisor *hypervisor)
 }
 
 /*
- * Takes changes of xenstore before events of channels, because an agent writes
- * `quiesced` before its domain suspends.
+ * Takes changes of xenstore before events of channels: an agent writes
+ * `quiesced` before its domain suspends, so the caller learns of both in this
+ * order.
  */
 static int op_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
 {
@@ -304,8 +305,8 @@ static int open_events(struct xen *xen, struct error *error)
 }
 
 /*
- * Acquires all handles before xen_channels_load, which makes the first change,
- * so that a failure changes nothing.
+ * Acquires all handles first, so that a failure to open one changes nothing:
+ * xen_channels_load is the first step that changes event channels.
  */
 static int open_xen(struct xen *xen, const char *run_directory, int kept_fd, struct error *error)
 {

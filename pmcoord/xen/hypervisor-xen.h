@@ -2,7 +2,7 @@
 #ifndef PMCOORD_XEN_HYPERVISOR_XEN_H
 #define PMCOORD_XEN_HYPERVISOR_XEN_H
 
-/* The hypervisor's table of verbs (model/hypervisor.h) on Xen, from dom0. */
+/* The verbs of model/hypervisor.h for Xen; they work only in dom0. */
 
 #include "pmcoord/error.h"
 #include "model/hypervisor.h"

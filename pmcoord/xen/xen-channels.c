@@ -23,7 +23,7 @@ struct channel {
 	enum xen_channel_kind kind;
 	uint32_t guest_port; /* 0: not known yet */
 	int local_port; /* -1: not bound */
-	bool subscribed; /* Xen may still have the subscription */
+	bool subscribed; /* this process has not ended its subscription */
 	bool subscribed_for_next; /* no request has used the subscription yet */
 };
 
@@ -34,7 +34,7 @@ struct xen_channels {
 	struct channel *channels;
 	size_t n_channels;
 	char *ports_path; /* file with the record of channels, see ports.h */
-	bool descriptor_was_kept; /* local ports of an earlier process are bound */
+	bool descriptor_was_kept; /* by an earlier process, whose ports are still bound */
 };
 
 /* ---- opening and closing ------------------------------------------------ */
@@ -289,7 +289,10 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 			channels->channels[kept++] = channels->channels[i];
 	}
 	channels->n_channels = kept;
-	/* A failure is ignored, because load_port skips domains that no longer exist. */
+	/*
+	 * A failure is ignored: the file then has a domain that no longer
+	 * exists, which load_port skips.
+	 */
 	save_ports(channels);
 }
 
@@ -339,8 +342,8 @@ static void unbind_unknown_ports(struct xen_channels *channels)
 }
 
 /*
- * Unmasks all ports, because the earlier process may have read an event, which
- * masks the port of that event.
+ * Unmasks all ports: reading an event masks its port, and the earlier process
+ * may have died before it unmasked the port.
  */
 static void unmask_ports(struct xen_channels *channels)
 {

@@ -3,8 +3,9 @@
 #define PMCOORD_XEN_XEN_CHANNELS_H
 
 /*
- * Event channels between dom0 and guests, and subscriptions of channels: Xen
- * signals the guest's port of a subscribed channel when the guest suspends.
+ * Event channels between dom0 and guests, and subscriptions of channels: when a
+ * guest suspends, Xen sends an event to dom0 over the guest's subscribed
+ * channel.
  *
  * A channel belongs to a domain, identified by domid and UUID. The guests'
  * ports are recorded in <run>/ports (see ports.h), so that the next process
@@ -29,14 +30,18 @@ enum xen_channel_kind {
 };
 
 /*
- * Opens the event channel device. If `kept_fd`, the descriptor of an earlier
- * process, is not negative, uses that instead and takes ownership of it.
- * `control` is borrowed until xen_channels_free. Sets `error` on failure.
+ * Opens the event channel device or, if `kept_fd` is not negative, takes
+ * ownership of that descriptor, which an earlier process has opened. `control`
+ * is borrowed until xen_channels_free. Sets `error` on failure.
  */
 int xen_channels_open(struct xen_control *control, const char *run_directory, int kept_fd,
 		      struct xen_channels **ret_channels, struct error *error);
 
-/* Ends the subscriptions of domains that still exist, and closes all ports. */
+/*
+ * Ends the subscriptions of domains that still exist, and closes the
+ * descriptor. The ports stay bound only while the service manager has a copy of
+ * the descriptor.
+ */
 void xen_channels_free(struct xen_channels *channels);
 
 /*
@@ -70,9 +75,9 @@ int xen_channels_notify(struct xen_channels *channels, const struct domain_id *i
 			enum xen_channel_kind kind);
 
 /*
- * Makes Xen signal the channel when the domain suspends next. The caller has
- * checked that the domain still exists. Returns -ENOTCONN if there is no such
- * channel.
+ * Makes Xen send an event to dom0 over the channel when the domain suspends
+ * next. The caller has checked that the domain still exists. Returns -ENOTCONN
+ * if there is no such channel.
  */
 int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id *id,
 			   enum xen_channel_kind kind);
@@ -93,8 +98,8 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 
 /*
  * Reads the next event, without waiting. Returns 1 if there was an event, 0 if
- * there is none. *ret_domid is the domid of the channel's guest, or
- * HYPERVISOR_ALL_DOMAINS if the event's port belongs to no channel.
+ * there is none, or a negative errno. *ret_domid is the domid of the channel's
+ * guest, or HYPERVISOR_ALL_DOMAINS if the event's port belongs to no channel.
  */
 int xen_channels_next(struct xen_channels *channels, uint32_t *ret_domid);
 

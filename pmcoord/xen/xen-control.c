@@ -10,7 +10,7 @@
 #include <xencall.h>
 #include <xenctrl.h>
 #include <xentoollog.h>
-/* After xenctrl.h, which defines the types of Xen's public headers. */
+/* Included after xenctrl.h, which defines the types that this header uses. */
 #include <xen/hvm/params.h>
 
 #include "model/domain-id.h"
@@ -19,7 +19,7 @@
 struct xen_control {
 	xc_interface *xc;
 	xencall_handle *call;
-	struct xen_domctl *resume_call; /* the hypercall's argument, in memory that Xen can read */
+	struct xen_domctl *resume_call; /* the resume hypercall's argument, which Xen can read */
 	xentoollog_logger *log;
 };
 
@@ -214,7 +214,7 @@ int xen_control_get_acpi_state(struct xen_control *control, uint32_t domid, uint
 
 /* ---- resume ------------------------------------------------------------- */
 
-/* Does the first half of what xc_domain_resume does with `fast` (libxenctrl's xc_resume.c). */
+/* Sets the return value as xc_domain_resume does with `fast` (libxenctrl's xc_resume.c). */
 int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool is_pv)
 {
 	vcpu_guest_context_any_t context;
@@ -232,7 +232,7 @@ int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool
 	return to_errno(xc_vcpu_setcontext(control->xc, domid, 0, &context));
 }
 
-/* Does the second half, for which libxenctrl has no function of its own. */
+/* Makes the last hypercall of xc_domain_resume, for which libxenctrl has no function of its own. */
 int xen_control_resume(struct xen_control *control, uint32_t domid)
 {
 	*control->resume_call = (struct xen_domctl){

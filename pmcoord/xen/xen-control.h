@@ -85,9 +85,10 @@ int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool
 int xen_control_resume(struct xen_control *control, uint32_t domid);
 
 /*
- * Makes Xen signal port `guest_port` of the domain when the domain suspends; 0
- * ends the subscription. A domain has at most one subscription, so each call,
- * also one of another program, replaces the previous subscription.
+ * Makes Xen send an event to dom0 from port `guest_port` of the domain when the
+ * domain suspends; 0 ends the subscription. A domain has at most one
+ * subscription: each call, even one of another program, replaces the previous
+ * subscription.
  */
 int xen_control_subscribe(struct xen_control *control, uint32_t domid, uint32_t guest_port);
 

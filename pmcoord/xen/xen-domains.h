@@ -4,8 +4,8 @@
 
 /*
  * Hypercalls on domains that are identified by domid and UUID, because Xen
- * reuses domids. Each function checks that the domain of this domid has this
- * UUID.
+ * reuses domids. Each function that takes a domain_id checks that the domain of
+ * this domid has this UUID.
  *
  * Unless said otherwise functions return 0, -ESRCH when there is no domain of
  * this identity, or another negative errno; outputs are untouched on failure.
@@ -34,7 +34,10 @@ int xen_domains_get_state(struct xen_control *control, const struct domain_id *i
 int xen_domains_pause(struct xen_control *control, const struct domain_id *id);
 int xen_domains_unpause(struct xen_control *control, const struct domain_id *id);
 
-/* Whether xenstored runs in a domain of its own. */
+/*
+ * Whether xenstored runs in a domain of its own. Looks only at the first
+ * XEN_DOMAINS_AT_ONCE domains.
+ */
 bool xen_domains_have_xenstore(struct xen_control *control);
 
 #endif

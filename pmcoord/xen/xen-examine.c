@@ -11,7 +11,7 @@
 #include "pmcoord/parse.h"
 #include "model/inventory.h"
 
-/* Reads the addresses from dom0's own nodes, which libxl and pciback write. */
+/* Reads the guest's PCI addresses from dom0's own nodes, which libxl and pciback write. */
 static void read_pci(struct xen_store *store, const struct guest *guest,
 		     struct guest_examination *examination)
 {

@@ -33,7 +33,7 @@ static void read_agent(struct xen_store *store, uint32_t domid, struct guest_age
 	if (!version)
 		return;
 	agent->present = true;
-	/* 0, which is not a supported version, stands for one that is not a number. */
+	/* A version that is not a number becomes 0, which is not a supported version. */
 	if (parse_u64(version, UINT32_MAX, &agent->version) < 0)
 		agent->version = 0;
 	agent->port = (uint32_t)xen_store_read_number(store, domid, PROTOCOL_NODE_EVENT_CHANNEL,
@@ -64,8 +64,8 @@ static void read_name(struct xen_store *store, struct guest *guest)
 }
 
 /*
- * Adds a link. Ignores links to dom0, because dom0 always sleeps last, and
- * links of a domain to itself.
+ * Adds a link unless its backend is dom0, which always sleeps last, or the
+ * frontend itself.
  */
 static int add_link(struct inventory *inventory, const struct link *link)
 {
@@ -75,9 +75,9 @@ static int add_link(struct inventory *inventory, const struct link *link)
 }
 
 /*
- * Reads the xenstore directory `path`, <directory>/<class>/<entry>, of a
- * domain, and adds the links that it describes. Returns 0, also if there is no
- * link, or -ENOMEM.
+ * Called for each xenstore directory <directory>/<class>/<entry>, here `path`,
+ * of a domain: adds the links that the directory describes. Returns 0 even if
+ * there is none, else -ENOMEM.
  */
 typedef int (*read_device_fn)(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 			      const char *class, const char *path);
@@ -186,7 +186,8 @@ static int read_backend(struct xen_store *store, struct inventory *inventory, ui
 
 /*
  * Reads the node "target" of a stub domain: the guest whose devices the stub
- * domain emulates. dom0 owns the node.
+ * domain emulates. Other domains have no such node. dom0 owns the node, so that
+ * the link is the toolstack's record.
  */
 static int read_stub_domain(struct xen_store *store, struct inventory *inventory, uint32_t domid)
 {
@@ -225,9 +226,9 @@ static bool has_libxl_record(struct xen_store *store, uint32_t domid)
 
 /*
  * Reads the domain's links from libxl's record, which is complete and takes a
- * dozen round trips to xenstored less than the domain's own tree. Reads the own
- * tree of a domain of another toolstack, because libxl has no record of the
- * domain.
+ * dozen round trips to xenstored less than the domain's own tree. If another
+ * toolstack has created the domain, there is no such record, and the domain's
+ * own tree is read.
  */
 static int read_links(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 		      bool *ret_has_record)

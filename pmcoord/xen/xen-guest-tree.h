@@ -18,9 +18,9 @@
 /*
  * Reads a guest's tree, and appends the guest and its links to the inventory.
  * `facts` contains what Xen reports: domid, UUID, type, state and the HVM
- * flags. *ret_has_record is set to true if libxl has a record of the domain:
- * all links of the domain were then read from that record, and
- * xen_guest_tree_read_backends adds none.
+ * flags. *ret_has_record: whether libxl has a record of the domain. The record
+ * has all links of the domain, so that the domain does not need
+ * xen_guest_tree_read_backends.
  */
 int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 			struct inventory *inventory, bool *ret_has_record);

@@ -18,7 +18,7 @@ struct domain_record {
 	bool has_record; /* libxl has a record, see xen_guest_tree_read */
 	bool expired; /* the domain has changed: read it again */
 	bool is_unwatched; /* a watch could not be set: read the domain each time */
-	bool is_listed; /* the domain is in the list that is being read */
+	bool is_listed; /* found in Xen's list of domains, while an inventory is read */
 };
 
 struct xen_inventory {
@@ -88,7 +88,10 @@ void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid)
 		record->expired = true;
 }
 
-/* New and ended domains expire no record, because the next list shows them. */
+/*
+ * A change of HYPERVISOR_ALL_DOMAINS expires no record: it reports a new or
+ * ended domain, which the next inventory finds in Xen's list of domains.
+ */
 int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid)
 {
 	int r = xen_watches_next(inventory->watches, ret_domid);
@@ -126,7 +129,7 @@ static int add_record(struct xen_inventory *inventory, const struct domain_id *i
 	return 0;
 }
 
-/* Finds the record of a domain in the list, or adds a record. */
+/* Finds or adds the record of a domain that is in Xen's list of domains. */
 static int get_record(struct xen_inventory *inventory, const struct domain_id *id,
 		      struct domain_record **ret_record)
 {
@@ -186,8 +189,9 @@ static int read_guest(struct xen_inventory *inventory, const struct xen_domain *
 }
 
 /*
- * Whether the domain must be read again. An HVM guest must always be, because
- * HVM parameters change without an event.
+ * Whether the domain must be read again. HVM guests are read each time, because
+ * HVM parameters change without an event. Domains without a record of libxl are
+ * read each time, because not all of their nodes are watched.
  */
 static bool must_read(const struct domain_record *record, const struct xen_domain *domain)
 {

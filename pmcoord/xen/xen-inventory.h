@@ -42,21 +42,21 @@ int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone
 
 /*
  * Reads all guests and links into a finished inventory, owned by the caller
- * (release: inventory_done). Discards the changes that
+ * (release: inventory_done). If domains are watched, discards the changes that
  * xen_inventory_next_change would return, because the inventory shows them.
  */
 int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory);
 
 /*
- * Makes the next inventory read the domain again. Called after this process has
- * written a node of the domain that is not watched.
+ * Makes the next inventory read the domain again. Called when this process
+ * writes a node of the domain that is not watched.
  */
 void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid);
 
 /*
  * Reads the next change that a watch has reported, without waiting. Returns 1
- * if there was a change, 0 if there is none. *ret_domid is the domain that has
- * changed, or HYPERVISOR_ALL_DOMAINS.
+ * if there was a change, 0 if there is none, or a negative errno. *ret_domid is
+ * the domain that has changed, or HYPERVISOR_ALL_DOMAINS.
  */
 int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid);
 

@@ -81,7 +81,7 @@ int xen_requests_arm(const struct xen_requests *requests, const struct domain_id
 	if (r < 0)
 		return r;
 	xen_inventory_expire(requests->inventory, id->domid);
-	/* Publish the terms first, because the agent reads them together with the request. */
+	/* Publish the terms before the request, because a new request makes the agent read both. */
 	r = publish_terms(requests->store, id->domid, terms);
 	if (r < 0)
 		return r;
@@ -175,9 +175,10 @@ static bool is_pending(struct xen_store *store, uint32_t transaction, const stru
 
 /*
  * Makes one attempt to retract a request, in one transaction: aborts the
- * request to the agent, and clears the request to the kernel unless the kernel
- * has acknowledged it. Returns an enum retract_outcome; -EAGAIN if a node was
- * written meanwhile; or another negative errno.
+ * request to the agent, if the mechanism is MECHANISM_AGENT, and clears the
+ * request to the kernel unless the kernel has acknowledged it. Returns an enum
+ * retract_outcome; -EAGAIN if a node was written meanwhile; or another negative
+ * errno.
  */
 static int retract_once(struct xen_store *store, const struct domain_id *id,
 			enum mechanism mechanism, uint64_t cycle)
@@ -200,7 +201,10 @@ static int retract_once(struct xen_store *store, const struct domain_id *id,
 	end = xen_store_end(store, transaction, r == 0);
 	if (end < 0)
 		return end;
-	/* The errno of a write is not returned, because -EAGAIN would mean a conflict. */
+	/*
+	 * A failed write returns -EIO, because the caller would take -EAGAIN
+	 * for a conflict and try again.
+	 */
 	if (r < 0)
 		return -EIO;
 	return kernel_has_request ? RETRACT_TOO_LATE : RETRACTED;
@@ -253,7 +257,7 @@ int xen_requests_get_agent_state(const struct xen_requests *requests, const stru
 		return errno == ENOENT ? -ENODATA : -errno;
 	if (protocol_parse_state(text, strlen(text), &state.state) < 0)
 		return -EBADMSG;
-	/* A quiesced agent has no detail; reading it would only delay other guests. */
+	/* A quiesced agent publishes no detail; reading its node would only delay other guests. */
 	if (state.state.state != PROTOCOL_AGENT_QUIESCED)
 		read_detail(requests->store, id, &state);
 	*ret_state = state;
@@ -261,8 +265,8 @@ int xen_requests_get_agent_state(const struct xen_requests *requests, const stru
 }
 
 /*
- * Binds the port that the agent has published, because no channel is bound yet
- * after a crash.
+ * Binds the port that the agent has published. Needed in the process that
+ * follows a crash, which has not prepared the guest.
  */
 static int bind_agent(const struct xen_requests *requests, const struct domain_id *id)
 {

@@ -9,7 +9,8 @@
  *
  * prepare, arm and subscribe do everything that can be done ahead of a request,
  * so that the request is one hypercall or one xenstore write. Functions return
- * 0, -ESRCH when the domain no longer exists, or another negative errno.
+ * 0 or a negative errno; prepare, arm, subscribe and retract return -ESRCH when
+ * the domain no longer exists.
  */
 
 #include <stdint.h>
@@ -30,7 +31,7 @@ struct xen_requests {
 	struct xen_store *store;
 	struct xen_watches *watches;
 	struct xen_channels *channels;
-	struct xen_inventory *inventory; /* expires a domain when its nodes are written */
+	struct xen_inventory *inventory; /* told which domains it must read again */
 };
 
 /* Returns an enum prepare_outcome or a negative errno. */

@@ -136,8 +136,8 @@ static int read_and_cancel(struct xen_resume *resume, const struct domain_id *id
 }
 
 /*
- * Cancels the suspend ahead of the resume, because hypercalls compete for the
- * CPU with the domains that already run.
+ * Cancels the suspend ahead of the resume: during the resume, its hypercalls
+ * would compete for the CPU with the domains that already run again.
  */
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id)
 {

@@ -29,8 +29,8 @@ struct xen_store {
 /* ---- connection --------------------------------------------------------- */
 
 /*
- * Checks the socket, because libxenstore would otherwise open the kernel's
- * device, which waits forever.
+ * Tries the socket, because libxenstore, if nobody listens there, opens the
+ * kernel's device instead; without a xenstored that device waits forever.
  */
 bool xen_store_daemon_listens(void)
 {

@@ -8,10 +8,10 @@
  * a connection with watches libxenstore reads replies in a thread, which delays
  * every reply.
  *
- * What a guest has written is untrusted: strings are returned unchanged, and
- * lists are limited in length. The caller frees strings and lists. Unless said
- * otherwise a function waits for one reply of xenstored, and returns 0 or a
- * negative errno.
+ * What a guest has written is untrusted: the caller must check strings, which
+ * are returned unchanged; lists are limited in length. The caller frees strings
+ * and lists. Unless said otherwise a function waits for one reply of xenstored,
+ * and returns 0 or a negative errno.
  */
 
 #include <stdbool.h>
@@ -24,8 +24,9 @@ struct xen_store;
 #define XEN_STORE_PATH_MAX 256
 
 /*
- * Whether a xenstored process listens on its socket. Without one, and without a
- * xenstore domain, xen_store_open would wait forever.
+ * Whether xenstored runs as a process that listens on its socket. If there is
+ * neither such a process nor a xenstore domain, xen_store_open would wait
+ * forever.
  */
 bool xen_store_daemon_listens(void);
 
@@ -58,8 +59,8 @@ int xen_store_write_domain(struct xen_store *store, uint32_t domid, const char *
 			   const char *text);
 
 /*
- * Writes a node that dom0 owns and only this domain can read. Waits for three
- * replies.
+ * Writes a node that dom0 owns and that this domain, but no other guest, can
+ * read. Waits for three replies.
  */
 int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node, const char *text);
 

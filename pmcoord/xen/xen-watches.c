@@ -24,7 +24,10 @@
 #define TOKEN_TOOLSTACK "toolstack"
 #define TOKEN_SIZE 16
 
-/* The nodes of a domain that an inventory reads, except libxl's record of the domain. */
+/*
+ * What an inventory reads below a domain's own path if libxl has a record of
+ * the domain. TOKEN_TOOLSTACK watches the records.
+ */
 static const char *const watched_nodes[] = {
 	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
 };

@@ -7,8 +7,8 @@
  * reports which domain has changed; the caller reads what has changed.
  *
  * A process watches either all domains, with the nodes that an inventory reads,
- * or only the end of domains and the states of agents that it sends requests
- * to. Unless said otherwise functions return 0 or a negative errno.
+ * or only the end of domains and the states of the agents to which it sends
+ * requests. Unless said otherwise functions return 0 or a negative errno.
  */
 
 #include <stdbool.h>
@@ -30,19 +30,23 @@ int xen_watches_watch_releases(struct xen_watches *watches);
 int xen_watches_watch_domains(struct xen_watches *watches);
 
 /*
- * Watches the nodes of one domain that an inventory reads. Returns false if a
- * watch could not be set.
+ * Watches, for one domain, the nodes that an inventory reads. Returns false if
+ * a watch could not be set.
  */
 bool xen_watches_watch_domain(struct xen_watches *watches, uint32_t domid);
 void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid);
 
-/* Watches the state of a domain's agent, unless all domains are watched. */
+/*
+ * Watches the state of a domain's agent. Does nothing after
+ * xen_watches_watch_domains, because xen_watches_watch_domain then watches the
+ * state, too.
+ */
 int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid);
 
 /*
  * Reads the next change, without waiting. Returns 1 if there was a change, 0 if
- * there is none. *ret_domid is the domain that has changed, or
- * HYPERVISOR_ALL_DOMAINS.
+ * there is none, or a negative errno. *ret_domid is the domain that has
+ * changed, or HYPERVISOR_ALL_DOMAINS.
  */
 int xen_watches_next(struct xen_watches *watches, uint32_t *ret_domid);
 
