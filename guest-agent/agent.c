@@ -27,10 +27,11 @@
 #define TIMEOUT_MAX_MS 3600000ull
 
 /*
- * systemd kills an agent that hangs in a cycle for this time; the agent that systemd then
- * starts restores the guest. PID 1 needs a good part of the time in which a guest without
- * devices is quiesced to read the message that starts the watchdog. So this message is
- * sent when the event loop is idle for the first time, in a short cycle after the commit.
+ * systemd kills an agent that hangs in a cycle for this time; `pmcoord-agent --restore` then
+ * restores the guest. PID 1 takes long to handle the message that starts the watchdog,
+ * compared with the time in which a guest without devices is quiesced. So the message is
+ * sent when the event loop is idle for the first time; in a short cycle this is after the
+ * commit.
  */
 #define WATCHDOG_US 30000000ull
 
@@ -46,7 +47,7 @@ struct agent {
 	bool watchdog_is_set;
 	struct protocol_request request;
 	uint64_t timeout_us; /* dom0's time limit, or the configured one */
-	uint64_t deadline_us; /* when the guest must be suspended: before dom0's deadline */
+	uint64_t deadline_us; /* when the guest must be suspended; earlier than dom0's deadline */
 	uint64_t start_us; /* when quiescing began */
 	uint64_t restore_start_us;
 	bool stopping;
@@ -126,7 +127,7 @@ static void read_timeout(struct agent *agent)
 	agent->timeout_us = ms * 1000;
 }
 
-/* Implements engine_honours_fn. Returns false only if dom0's node contains `ignore`. */
+/* Implements engine_honours_fn. Returns false only if pmcoord/inhibitors contains `ignore`. */
 static bool dom0_honours_inhibitors(void *userdata)
 {
 	struct agent *agent = userdata;
@@ -161,9 +162,8 @@ static void publish_state(struct agent *agent, const struct protocol_state *stat
 }
 
 /*
- * Publishes the protocol's version and the channel's port. Removes the old state before,
- * because dom0 must not read `ready` together with a port whose events have not been
- * drained.
+ * Publishes the protocol's version and the channel's port. First removes the old state: dom0
+ * must not read an old `ready` together with a new port whose events have not been drained.
  */
 static void publish_channel(struct agent *agent)
 {
@@ -246,9 +246,10 @@ static void quiesce(struct agent *agent)
 }
 
 /*
- * Ends a cycle in which the kernel has not suspended the guest. `why` is the kernel's
- * message or "timed out". The reason in the detail also names processes that wait in the
- * kernel, because these are the usual cause.
+ * Handles that the kernel seems not to have suspended the guest; `why` is the kernel's
+ * message or "timed out". If the guest was suspended after all, continues with the restore.
+ * Otherwise ends the cycle as failed. The reason, which dom0 reads in data/pmcoord/detail,
+ * also names the processes in state D, because these are the usual cause.
  */
 static void fail_suspend(struct agent *agent, const char *why)
 {
@@ -360,7 +361,10 @@ static void commit(struct agent *agent)
 	}
 }
 
-/* Sets the detail, which is one line: the reason of a failure, if any, then `devices`. */
+/*
+ * Sets agent->detail, which dom0 reads in data/pmcoord/detail. It is one line: the reason of
+ * a failure, if any, then `devices`.
+ */
 static void set_detail(struct agent *agent, const char *devices)
 {
 	char text[PROTOCOL_DETAIL_MAX + sizeof(agent->reason) + 3];
@@ -462,7 +466,7 @@ static void handle(struct agent *agent, enum machine_input input)
 
 /* ---- Events ---- */
 
-/* Is control/shutdown empty? The kernel clears this node when it starts to suspend. */
+/* Has the kernel started to suspend? It then clears control/shutdown. */
 static bool kernel_has_acknowledged(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -672,7 +676,10 @@ int agent_start(const struct agent_setup *setup, struct agent **ret, struct erro
 	agent->setup = *setup;
 	agent->timeout_us = setup->settings->timeout_us;
 	snprintf(agent->detail, sizeof(agent->detail), "%s", setup->journal->detail);
-	/* Before the first cycle, the detail lists the devices at risk, for `pmcoord check`. */
+	/*
+	 * Before the first cycle, data/pmcoord/detail lists the devices that a cycle would keep
+	 * bound although they may not work after the sleep. `pmcoord check` shows them.
+	 */
 	if (!agent->detail[0])
 		engine_describe_kept(setup->engine, agent->detail, sizeof(agent->detail));
 	engine_set_inhibitor_policy(setup->engine, dom0_honours_inhibitors, agent);

@@ -46,8 +46,8 @@ struct agent;
 int agent_start(const struct agent_setup *setup, struct agent **ret, struct error *error);
 
 /*
- * Ends the event loop (with 0) as soon as the current cycle is undone, and removes the
- * state node, so that dom0 does not wait for this agent.
+ * Ends the event loop (with 0): at once, or when the cycle that is under way is undone.
+ * Removes the state node, so that dom0 does not wait for this agent.
  */
 void agent_stop(struct agent *agent);
 

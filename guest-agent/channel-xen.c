@@ -151,7 +151,10 @@ static int withdraw_contents(struct xen_channel *xen, xs_transaction_t transacti
 		return 0;
 	if (n < 0)
 		return n;
-	/* The kernel has acknowledged the suspend, or the toolstack wants something else. */
+	/*
+	 * If the node is not `suspend`, the kernel has acknowledged the suspend, or the
+	 * toolstack has requested something else: leave the node alone.
+	 */
 	if ((size_t)n != strlen(PROTOCOL_SHUTDOWN_SUSPEND) ||
 	    memcmp(text, PROTOCOL_SHUTDOWN_SUSPEND, (size_t)n) != 0)
 		return 0;
@@ -313,7 +316,7 @@ static int open_store(struct xen_channel *xen, struct error *error)
 	xen->watches = xs_open(0);
 	if (!xen->store || !xen->watches)
 		return report_open_failure(error);
-	/* A watch fires once when it is set, even if its node does not exist. */
+	/* The nodes may be absent: a watch can be set even then, and fires once when it is set. */
 	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
 	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
 		return error_set(error, failure(), "cannot watch %s in xenstore: %s",

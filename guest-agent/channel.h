@@ -54,9 +54,9 @@ struct channel_ops {
 	/* Consumes xenstore watches that have fired. Returns their number, or negative errno. */
 	int (*take_watches)(struct channel *channel);
 	/*
-	 * Replaces the event channel by a new one with a new port, because the old one
-	 * does not exist any more after a restore or a migration of the guest. Returns
-	 * 0 or negative errno.
+	 * Replaces the event channel with a new one, which has a new port, because the old one
+	 * does not exist any more after a restore or a migration of the guest. Returns 0 or
+	 * negative errno.
 	 */
 	int (*renew)(struct channel *channel, struct error *error);
 	/* Closes the channel and frees it. */
@@ -79,8 +79,8 @@ struct channel_past {
 
 /*
  * Opens xenstore and the event channel device, binds a port for dom0, and watches dom0's
- * nodes. If the event channel `past` still exists, no port is bound, but that channel is
- * taken over together with its fd. Returns 0, or negative errno with `error` set; release `*ret`
+ * nodes. But if the event channel `past` still exists, takes over that channel and its fd
+ * instead of binding a port. Returns 0, or negative errno with `error` set; release `*ret`
  * with channel_close().
  */
 int channel_open_xen(const struct channel_past *past, struct channel **ret, struct error *error);

@@ -241,7 +241,7 @@ static int prepare(struct program *program, struct error *error)
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	stop_signals_block();
 	signal(SIGPIPE, SIG_IGN);
-	/* libxenstore's thread needs no malloc arena of its own. */
+	/* One malloc arena is enough: libxenstore's thread needs none of its own. */
 	mallopt(M_ARENA_MAX, 1);
 	if (!program->config)
 		r = file_path(config, "%s/agent.conf", program->roots->etc);

@@ -31,7 +31,7 @@ static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000, 6000000 
  */
 #define LINKS_WAIT_US 6000000ull
 
-/* The part of the start's time limit that is left for the child's report. */
+/* The end of a start's time limit, which is left for the child to send its report. */
 #define REPORT_TIME_US 200000ull
 
 const struct device_ops device_ops_of_system = {
@@ -81,8 +81,8 @@ static int write_attribute(const struct device *device, const char *kind, const 
 }
 
 /*
- * Returns how the function's disks are used now, because a disk may have been mounted after
- * the inventory was read. `ret` is the reason.
+ * Returns how the PCI function's disks are used now, because a disk may have been mounted
+ * after the inventory was read. If a disk is in use, `ret` says how.
  */
 static enum disk_use find_use(const struct device *device, char *ret, size_t size)
 {
@@ -113,8 +113,8 @@ static void stop_body(void *data, struct task_report *report)
 		return;
 	}
 	/*
-	 * The links are saved in the child, because this needs the kernel's rtnl lock, which a
-	 * driver that hangs may hold.
+	 * Saving the links needs the kernel's rtnl lock, which a driver that hangs may hold. So
+	 * the child saves them, not the agent.
 	 */
 	r = context->ops->links_save(context->roots, device->address);
 	if (r < 0) {
@@ -126,7 +126,10 @@ static void stop_body(void *data, struct task_report *report)
 	}
 	context->ops->links_down(context->roots, device->address);
 	r = write_attribute(device, "devices", device->address, "driver/unbind", device->address);
-	/* Another program has unbound the driver. */
+	/*
+	 * If the driver is not bound any more, another program has unbound it, which is no
+	 * failure.
+	 */
 	if (r < 0 && !is_bound(context->roots, device->address))
 		r = 0;
 	report->r = r;
@@ -142,7 +145,10 @@ static int bind_driver(const struct device *device)
 	if (is_bound(context->roots, device->address))
 		return 0;
 	r = write_attribute(device, "drivers", device->driver, "bind", device->address);
-	/* The driver was bound when its module was loaded. */
+	/*
+	 * Loading the driver's module also binds the driver. If that happened just before the
+	 * write, the failed write does not matter.
+	 */
 	if (r < 0 && is_bound(context->roots, device->address))
 		r = 0;
 	return r;
@@ -150,8 +156,9 @@ static int bind_driver(const struct device *device)
 
 /*
  * Prepares a try after a failed one: unbinds a driver that was bound but did not create its
- * interfaces, and compacts memory, because large allocations often fail after a long
- * uptime. Does nothing if the function has a disk that is or may be in use.
+ * interfaces; compacts memory, because large allocations often fail after a long uptime;
+ * from the third try on, resets the PCI function. If the driver is bound and a disk of the
+ * PCI function is or may be in use, does nothing.
  */
 static void prepare_try(const struct device *device)
 {
@@ -297,7 +304,7 @@ static void on_stopped(void *userdata, const struct task_result *result)
 		finish(device, result->timed_out ? DEVICE_STUCK : DEVICE_STOPPED, r);
 }
 
-/* The child that hung has ended, so the device's state is known again. */
+/* Called when an unbind that hung has ended: the device's state is known again. */
 static void on_unstuck(void *userdata)
 {
 	struct device *device = userdata;
@@ -344,7 +351,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		start_or_lose(device);
 		return 0;
 	}
-	/* The stop still hangs at its time limit. */
+	/* Not DEVICE_WAITING: device_start() has set the timer, and the unbind still hangs. */
 	finish(device, DEVICE_LOST, -ETIMEDOUT);
 	return 0;
 }
@@ -428,7 +435,7 @@ int device_start(struct device *device, device_done_fn done, void *userdata)
 	device->start_us = clock_now_us();
 	device->tries = 0;
 	device->start_wanted = true;
-	/* on_stopped() or on_unstuck() starts the device when the stop has ended. */
+	/* If the unbind still runs, on_stopped() or on_unstuck() starts the device when it ends. */
 	if (runs)
 		return set_timer(device, device->context->stuck_timeout_us);
 	return try_start(device);

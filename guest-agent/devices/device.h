@@ -14,11 +14,11 @@
 #include "devices/usage.h"
 
 /*
- * Stops one PCI function before the suspend (unbinds its driver), and starts the function
- * after the resume. Each step that may hang in the kernel runs in a child process (task.h).
- * A start that fails is tried again until it succeeds or its time limit has passed; from
- * the third try on, the function is reset first. A function with a disk in use is neither
- * unbound nor reset.
+ * Stops one PCI function before the suspend by unbinding its driver, and starts the PCI
+ * function after the resume by binding the driver again. Each step that may hang in the
+ * kernel runs in a child process (task.h). A start that fails is tried again until it
+ * succeeds or its time limit has passed; from the third try on, the PCI function is reset
+ * first. A PCI function with a disk in use is neither unbound nor reset.
  *
  *   stopping ──> stopped ──> starting ──> restored
  *      │            ^  ^         │ │
@@ -68,9 +68,9 @@ struct device;
 
 /*
  * Called when a stop has ended (r: 0, or negative errno with the reason in device_text()),
- * and when a start has ended (r: 0 if the device is restored, with the differences in
- * device_text(); negative errno if the device is lost). If a lost device is restored later,
- * this is logged, but the function is not called again.
+ * and when a start has ended (r: 0 if the device is restored, with what could not be
+ * restored in device_text(); negative errno if the device is lost). A lost device that is
+ * restored later is logged, but `done` is not called again.
  */
 typedef void (*device_done_fn)(void *userdata, struct device *device, int r);
 
@@ -98,7 +98,7 @@ enum device_state device_state(const struct device *device);
 const char *device_address(const struct device *device);
 const char *device_driver(const struct device *device);
 
-/* Returns what failed, or what differs from before the stop; "" if there is neither. */
+/* Returns why a stop or a start failed, or what a start could not restore; "" if nothing. */
 const char *device_text(const struct device *device);
 
 /* Returns the names of the PCI function's network interfaces; "" if there are none. */

@@ -85,7 +85,7 @@ static int add_disk(struct reader *reader, const char *name, const char *directo
 	r = file_read(disk->number.text, sizeof(disk->number.text), "%s/dev", directory);
 	if (r > 0 || is_hidden(reader, disk))
 		return 0;
-	/* The disk was removed since it was listed. */
+	/* If its directory is gone, the disk was removed since it was listed. */
 	if (!file_exists("%s", directory))
 		reader->list->n_disks--;
 	else

@@ -23,7 +23,7 @@ enum disk_use {
 struct disk {
 	char name[64];
 	char directory[FILE_PATH_MAX]; /* in sysfs, by realpath(3) */
-	/* "" for a hidden path of NVMe multipath: only the subsystem's disk has a number. */
+	/* The text is "" if the disk has no number, e.g. for a hidden path of NVMe multipath. */
 	struct device_number number;
 	enum disk_use use;
 	char text[128]; /* describes the use: "mounted on /srv", "cannot be opened: …" */
@@ -50,7 +50,7 @@ void disk_list_done(struct disk_list *list);
 /* Does the disk have this device number? */
 bool disk_has_number(const struct disk *disk, const struct device_number *number);
 
-/* Records a use and its text, unless the recorded use is at least as high. */
+/* Records `use` and its text, if `use` is higher than the use recorded so far. */
 void disk_set_use(struct disk *disk, enum disk_use use, const char *format, ...) _printf_(3, 4);
 
 #endif

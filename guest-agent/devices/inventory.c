@@ -108,13 +108,16 @@ static bool is_storage(const struct pci_function *function)
 	       function->class >> 8 == CLASS_FIBRE_CHANNEL;
 }
 
-/* Does the rule name this function without wildcards? */
+/* Does a rule set an action, and name this PCI function without wildcards? */
 static bool is_named(const struct device_rule *rule)
 {
 	return has_action(rule) && !strpbrk(rule->pattern, "*?[\\");
 }
 
-/* Returns the use of the function's disks; DISK_UNKNOWN if not all disks are visible. */
+/*
+ * Returns the use of the PCI function's disks; DISK_UNKNOWN also if it is a storage function
+ * and not all of its disks are visible.
+ */
 static enum disk_use find_use(struct reader *reader, const struct pci_function *function,
 			      const char *directory, char *ret, size_t size)
 {
@@ -129,7 +132,11 @@ static enum disk_use find_use(struct reader *reader, const struct pci_function *
 	return r == 1 ? DISK_UNUSED : DISK_UNKNOWN;
 }
 
-/* Keeps a function that is in use, or whose use is not understood. */
+/*
+ * Keeps a PCI function with a disk in use; no rule overrides this, because data would be
+ * lost. Also keeps a PCI function whose use is not understood, unless a rule without
+ * wildcards names it, and a display in use, unless a rule sets its action.
+ */
 static int decide_by_use(struct reader *reader, struct pci_function *function,
 			 const char *directory)
 {
@@ -145,7 +152,6 @@ static int decide_by_use(struct reader *reader, struct pci_function *function,
 	}
 	found = find_use(reader, function, directory, use, sizeof(use));
 	snprintf(reason, sizeof(reason), "use not understood: %s", use);
-	/* No rule overrides the use of a disk, because data would be lost. */
 	if (found == DISK_IN_USE)
 		keep(function, true, use);
 	else if (found == DISK_UNKNOWN && !is_named(function->rule))

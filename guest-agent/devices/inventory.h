@@ -15,8 +15,8 @@
  * Changes nothing, so --dry-run can show the decisions of a cycle.
  *
  * Devices=auto unbinds every function except
- *   - bridges, virtio and Xen functions, and functions that a device model emulates
- *     beside the Xen platform device, because the sleep does not affect these;
+ *   - bridges, virtio and Xen functions, and functions that QEMU emulates in an HVM
+ *     guest, because the sleep does not affect these;
  *   - a GPU in use, a function that leads to a disk in use (usage.h), and a function
  *     whose use is not understood, because something about a disk cannot be read or not
  *     all disks of a storage function are visible (storage.h). To keep one of these is a
@@ -34,12 +34,12 @@ struct pci_function {
 	char driver[64];
 	char identity[12]; /* "8086:10d3" */
 	uint32_t class; /* base class, subclass and interface: a byte each */
-	/* Not DEVICE_AUTO. Only DEVICE_UNBIND and DEVICE_MODULE stop the function. */
+	/* Never DEVICE_AUTO. A cycle stops a PCI function with DEVICE_UNBIND or DEVICE_MODULE. */
 	enum device_action action;
 	const struct device_rule *rule; /* the rule that matches, or NULL */
 	bool early; /* stopped before processes are frozen */
 	bool risk; /* kept, although it may not work after the sleep */
-	char reason[192]; /* why it is kept, or "" */
+	char reason[192]; /* why the agent does not stop it; "" if it does */
 };
 
 struct inventory {

@@ -23,9 +23,10 @@ struct module_list {
 };
 
 /*
- * Lists the modules of UnloadModules=, then those of PCI functions with Action=module.
- * Modules that are not loaded, and those that a kept function needs, are left out. Returns 0
- * or negative errno; release `ret` with module_list_done().
+ * Lists the modules to unload: those of UnloadModules=, then, for each PCI function with
+ * Action=module, those of its Modules= or else the module of its driver. Modules that are
+ * not loaded, and those that contain the driver of a kept PCI function, are left out.
+ * Returns 0 or negative errno; release `ret` with module_list_done().
  */
 int module_list_make(struct module_list *ret, const struct roots *roots,
 		     const struct settings *settings, const struct inventory *inventory);

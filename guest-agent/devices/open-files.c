@@ -14,7 +14,10 @@ struct walk {
 	open_file_fn take;
 	void *data;
 	const char *pid;
-	/* The last path (PATH_MAX bytes): a library is mapped several times in a row. */
+	/*
+	 * The path of the previous file (PATH_MAX bytes). A file with the same path is skipped,
+	 * because a library is mapped several times in a row.
+	 */
 	char *last;
 	int failure; /* negative errno of a process whose files could not be read */
 };
@@ -49,8 +52,8 @@ static int take_link(void *data, int directory, const char *name)
 }
 
 /*
- * Walks the files in one table of a process or thread. Returns what `take` returned, or 0;
- * records a failure in walk->failure.
+ * Walks the files in one table ("fd" or "map_files") of a process or thread. Returns what
+ * `take` returned, or 0; records a failure in walk->failure.
  */
 static int take_files(struct walk *walk, const char *name, const char *table)
 {

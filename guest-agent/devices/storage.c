@@ -45,7 +45,10 @@ struct reach {
 	const char *function; /* the directory of a PCI function or of an NVMe controller */
 };
 
-/* Is the entry a link from the subsystem's directory to a controller of the function? */
+/*
+ * Is the entry `name` of the subsystem's directory a link to reach->function, or to a
+ * controller beneath it?
+ */
 static int take_member(void *data, int directory, const char *name)
 {
 	const struct reach *reach = data;
@@ -141,7 +144,10 @@ static int take_drive(void *data, const char *name)
 		return r;
 	if (strcmp(class, "ata") == 0 || strcmp(class, "atapi") == 0)
 		survey->drives++;
-	/* The class is "unknown" if the port does not exist, or was not probed yet. */
+	/*
+	 * No drive: the class is "none", or "unknown" if the port does not exist or was not
+	 * probed.
+	 */
 	else if (strcmp(class, "none") != 0 && strcmp(class, "unknown") != 0)
 		return refuse(survey, "drive %s is of class '%s'", name, class);
 	return 0;

@@ -13,17 +13,18 @@
  */
 
 /*
- * Does the PCI function in `directory` lead to the block device in `disk` (both
- * paths by realpath(3))? It leads to all block devices beneath it, and to the disks
- * of its NVMe subsystem, which are in /sys/devices/virtual (multipath). Returns true also if
- * the subsystem cannot be read.
+ * Does the PCI function in `directory` lead to the block device in `disk` (both paths by
+ * realpath(3))? It leads to all block devices beneath it, and to the disks of its NVMe
+ * subsystem, which are in /sys/devices/virtual (multipath). If the subsystem cannot be read,
+ * returns true.
  */
 bool storage_leads_to(const char *directory, const char *disk);
 
 /*
- * Are all disks of the storage function in `directory` visible, so that the function
- * is unused if none of its block devices is in use? Returns 1 if so; 0 with the reason in
- * `ret` if not; or negative errno. All disks are visible under these conditions:
+ * Are all disks of the storage controller in `directory` visible in sysfs? Only then does
+ * "none of its block devices is in use" mean that the controller is unused. Returns 1 if so;
+ * 0 with the reason in `ret` if not; or negative errno. All disks are visible under these
+ * conditions:
  *
  *   NVMe: each controller is live and belongs to a subsystem.
  *   ATA:  there are as many SCSI devices as drives, and each SCSI device is a block

@@ -25,8 +25,9 @@ static void set_unread(struct usage *usage, const char *what, int r)
 /* ---- The kernel's tables ---- */
 
 /*
- * Finds a mount by its device number, or by its source if the file system has a device
- * number of its own (btrfs). The format of `mounts` is in proc(5), under mountinfo.
+ * Finds a mount of the disk `name` with the device number `number`. A file system that has a
+ * device number of its own (btrfs) is found by its source, /dev/`name`. The format of
+ * `mounts` is in proc(5), under mountinfo.
  */
 static bool find_mount(const char *mounts, const char *number, const char *name, char *ret,
 		       size_t size)
@@ -67,8 +68,8 @@ static bool find_swap(const char *swaps, const char *name)
 }
 
 /*
- * Reads a table in /proc. An `optional` table may be absent, because the kernel lacks its
- * feature. Returns NULL if the table cannot be read.
+ * Reads a table in /proc. If that fails, sets usage->unread and returns NULL. An `optional`
+ * table may be absent, because not every kernel has its feature: then only returns NULL.
  */
 static char *read_table(struct usage *usage, const char *name, bool optional)
 {
@@ -88,7 +89,10 @@ static int take_first(void *data, int directory, const char *name)
 	return 1;
 }
 
-/* Finds a device that is stacked on the disk. Every block device has a directory of holders. */
+/*
+ * Marks the disk as in use if a device is stacked on it. The directory of holders must
+ * exist, because every block device has one: if it cannot be read, the disk may be in use.
+ */
 static void find_holder(struct disk *disk)
 {
 	char path[FILE_PATH_MAX], holder[64];
@@ -145,7 +149,10 @@ static size_t set_by_number(struct usage *usage, const struct device_number *num
 	return n;
 }
 
-/* Marks the disk that a blkback exports; its number is hexadecimal there: "fe:10". */
+/*
+ * Marks the disk that a Xen block backend exports. `physical_device` contains the disk's
+ * number in hexadecimal: "fe:10".
+ */
 static int take_backend(void *data, int directory, const char *name)
 {
 	struct usage *usage = data;
@@ -176,14 +183,17 @@ static void find_exports(struct usage *usage)
 	/* ENOENT: this kernel has no backends. */
 	if (r != -ENOENT)
 		set_unread(usage, "Xen backends", r);
-	/* nvmet opens disks without claiming them, and does not list them in sysfs. */
+	/*
+	 * nvmet opens disks without claiming them, and does not list them in sysfs. So while
+	 * nvmet is loaded, any disk may be in use.
+	 */
 	if (file_exists("%s/module/nvmet", usage->roots->sys))
 		set_unread(usage, "what nvmet exports", -EOPNOTSUPP);
 }
 
 /*
- * Marks the disk below a loop device, because a loop device does not claim it. If the loop
- * device lies on a file, the mount of the file's file system shows the use.
+ * Marks the disk below a loop device, because a loop device does not claim its disk. If the
+ * loop device lies on a file, the mount of the file's file system shows the use.
  */
 static int take_loop(void *data, int directory, const char *name)
 {
@@ -380,7 +390,7 @@ struct display {
 	size_t size;
 };
 
-/* Takes a framebuffer for in use, because the console may be on any framebuffer. */
+/* Counts a framebuffer as in use, because the console may be on any framebuffer. */
 static int take_framebuffer(void *data, const char *name)
 {
 	struct display *display = data;

@@ -17,7 +17,7 @@
 struct usage {
 	const struct roots *roots;
 	struct disk_list list;
-	/* Why a use of some disk may have been missed; "" if none was. */
+	/* Why a use of some disk may have been missed; "" if all uses could be read. */
 	char unread[DISK_REASON_MAX];
 };
 
@@ -35,10 +35,10 @@ int usage_claimed(const struct roots *roots, const char *device_number);
 /*
  * Reads the use of all disks, or only of those that the PCI function in `directory` leads
  * to, if `directory` is not NULL. The uses are mounts, swap, holders (dm, md), loop devices,
- * exports by blkback and nvmet, files that processes hold open (QEMU and tapdisk serve disks
- * in this way), and, for disks without any of these, what `claimed` returns. If something
- * cannot be read, the use is DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret` with
- * usage_done().
+ * exports by blkback, files that processes hold open (QEMU and tapdisk serve disks in this
+ * way), and, for disks without any of these, what `claimed` returns. If something cannot be
+ * read, as what nvmet exports, the use is DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret`
+ * with usage_done().
  */
 int usage_read(struct usage *ret, const struct roots *roots, const char *directory,
 	       usage_claimed_fn claimed);
@@ -53,7 +53,8 @@ enum disk_use usage_find_disk(const struct usage *usage, const char *directory, 
 
 /*
  * Does a process or the console use a DRM or framebuffer node beneath `directory`? If so,
- * `ret` names the process or the console.
+ * `ret` names the process or the console. A framebuffer always counts as used by the
+ * console.
  */
 bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret,
 			   size_t size);

@@ -33,7 +33,7 @@ struct stopped_device {
 struct engine {
 	struct engine_setup setup;
 	struct device_context device_context;
-	sd_event_source *limit; /* ends quiescing; while restoring: ThawAfter= */
+	sd_event_source *limit; /* the time limit of quiescing; while restoring, ThawAfter= */
 	uint64_t cycle;
 	uint64_t deadline_us; /* by clock_now_us(): when the guest must be suspended */
 	size_t step; /* the index of the current step */
@@ -67,7 +67,7 @@ struct engine {
 	size_t cursor; /* the effects with a lower index remain to be undone */
 	bool thaw_overdue; /* ThawAfter= has passed */
 	bool degraded;
-	char notes[512]; /* what the detail contains besides the devices */
+	char notes[512]; /* sentences for the detail, besides the devices */
 };
 
 /* Cancels what is under way: the timer, the child process, the D-Bus call, the freeze. */
@@ -76,7 +76,7 @@ void engine_interrupt(struct engine *engine);
 /* Interrupts the engine and releases all that belongs to the last cycle. */
 void engine_reset(struct engine *engine);
 
-/* Appends a sentence to the cycle's detail. */
+/* Appends a sentence to engine->notes. */
 void engine_note(struct engine *engine, const char *sentence);
 
 /* Is a device being stopped or started? */

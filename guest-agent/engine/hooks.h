@@ -22,9 +22,9 @@ struct hook_list {
 };
 
 /*
- * Lists the hooks, sorted by name. Files whose name contains a dot, '~' or '#' are left
- * out, because they are backups or leftovers of package managers. Returns 0 (also if the
- * directory does not exist) or negative errno; release `ret` with hook_list_done().
+ * Lists the hooks, sorted by name. Files whose name contains a dot, '~' or '#' are left out,
+ * because they are backups or leftovers of package managers. Returns 0 even if the directory
+ * does not exist, else negative errno; release `ret` with hook_list_done().
  */
 int hook_list_read(struct hook_list *ret, const struct roots *roots);
 void hook_list_done(struct hook_list *list);

@@ -50,9 +50,9 @@ static int append_effect(struct journal *journal, enum effect_kind kind, const c
 }
 
 /*
- * Adds the effect of one record. An effect of a kind that only another version of the
- * agent can undo is added as undone, because "undone" records refer to effects by their
- * index. Returns 0 or negative errno.
+ * Adds the effect of one record. An effect of an unknown kind, which another version of the
+ * agent has recorded, is added as undone: it must have an index, because "undone" records
+ * refer to effects by their index. Returns 0 or negative errno.
  */
 static int parse_effect(struct journal *journal, char *text)
 {
@@ -246,7 +246,10 @@ int journal_add(struct journal *journal, enum effect_kind kind, const char *text
 	if (r == 0) {
 		snprintf(line, sizeof(line), "effect %s %s\n", effect_kind_name(kind), text);
 		r = append_line(journal, line);
-		/* The effect was not recorded, so the caller must not make it. */
+		/*
+		 * Drop the effect, which was not recorded and which the caller therefore does
+		 * not make.
+		 */
 		if (r < 0)
 			journal->n_effects--;
 	}

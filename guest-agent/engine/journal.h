@@ -38,7 +38,7 @@ enum effect_kind {
 
 struct effect {
 	enum effect_kind kind;
-	bool undone; /* or cannot be undone */
+	bool undone; /* has been undone, or cannot be undone */
 	char text[EFFECT_TEXT_MAX];
 };
 
@@ -73,7 +73,7 @@ int journal_lock(struct journal *journal, struct error *error);
 
 /*
  * Takes the lock and starts a cycle. Returns 0; -EBUSY if another process has the lock, or
- * if an unfinished cycle must be undone first, whose effects are then loaded; or another
+ * if an unfinished cycle must be undone first (its effects are then loaded); or another
  * negative errno.
  */
 int journal_begin(struct journal *journal, uint64_t cycle, struct error *error);

@@ -31,7 +31,10 @@ static struct machine_step publish(struct machine *machine, enum protocol_agent_
 	};
 }
 
-/* Publishes the final state of the last cycle. For `failed`, dom0 waits for an event. */
+/*
+ * Publishes the final state of the last cycle; with `failed`, sends the event that dom0
+ * waits for.
+ */
 static struct machine_step publish_end(struct machine *machine)
 {
 	struct machine_step step = publish(machine, machine->done.state, machine->done.cycle);
@@ -55,8 +58,8 @@ static struct machine_step acknowledge_abort(struct machine *machine, uint64_t c
 }
 
 /*
- * Publishes, while idle, the state that answers the current request, unless that state is
- * published already.
+ * Publishes, while idle, the state that answers the current request. If that state is
+ * published already, does nothing, except that an abort is always answered.
  */
 static struct machine_step answer_request(struct machine *machine,
 					  const struct protocol_request *request)
@@ -148,7 +151,10 @@ static struct machine_step handle_quiesced(struct machine *machine, enum machine
 		if (asks_to_suspend(request, machine->cycle))
 			return no_action;
 		step = restore(machine, false);
-		/* When dom0 writes an abort, it clears control/shutdown in the same transaction. */
+		/*
+		 * No withdrawal for an abort: dom0 clears control/shutdown in the transaction
+		 * that writes it.
+		 */
 		if (request->verb != PROTOCOL_ABORT)
 			step.actions |= MACHINE_WITHDRAW;
 		return step;

@@ -53,7 +53,7 @@ enum machine_action {
 	MACHINE_PUBLISH = 1 << 2,
 	/* Send an event to dom0. */
 	MACHINE_NOTIFY = 1 << 3,
-	/* A step has at most one of the last three actions. */
+	/* A step has at most one of the following three actions. */
 	MACHINE_QUIESCE = 1 << 4,
 	MACHINE_COMMIT = 1 << 5,
 	MACHINE_RESTORE = 1 << 6,
@@ -74,7 +74,10 @@ struct machine {
 	bool armed;
 	/* The final state of the last cycle; PROTOCOL_AGENT_NONE before the first. */
 	struct protocol_state done;
-	/* While restoring: the guest was not suspended, so `failed` is published at the end. */
+	/*
+	 * While restoring: the agent or the kernel failed, so `failed` is published, unless dom0's
+	 * request has changed.
+	 */
 	bool failed;
 };
 

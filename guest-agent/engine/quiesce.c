@@ -233,7 +233,8 @@ static int quiesce_sync(struct engine *engine, struct error *error)
 
 /*
  * Lists the PCI functions. If there is nothing to stop or unload, the list is not needed
- * yet; append_kept_now() in restore.c then reads the list after the wake, for the detail.
+ * yet; append_kept_now() in restore.c then reads the list after the wake, for the detail
+ * that dom0 receives.
  */
 static int read_devices(struct engine *engine, struct error *error)
 {
@@ -286,8 +287,8 @@ static int stop_function(struct engine *engine, const struct pci_function *funct
 }
 
 /*
- * Stops all PCI functions of this step at the same time, because each child process
- * waits only for its own hardware. Returns as a step.
+ * Stops all PCI functions with this value of `early` at the same time, because each child
+ * process waits only for its own hardware. Returns as a step.
  */
 static int stop_functions(struct engine *engine, bool early, struct error *error)
 {

@@ -210,7 +210,7 @@ static int undo_manager(struct engine *engine, size_t index)
 static const struct {
 	int (*undo)(struct engine *engine, size_t index);
 	bool after_devices; /* undone when each device is restored or lost */
-	bool until_thaw_limit; /* undone earlier if ThawAfter= passes before */
+	bool until_thaw_limit; /* waits for devices only until ThawAfter= has passed */
 } undo_rules[] = {
 	[EFFECT_HOOK] = { undo_hook, true, false },
 	[EFFECT_MANAGER] = { undo_manager, true, false },
@@ -279,8 +279,9 @@ static void append_kept(const struct inventory *inventory, char *detail, size_t 
 }
 
 /*
- * Lists the PCI functions and appends those that were kept at a risk. If the functions
- * cannot be listed, nothing is appended, because the next cycle lists them again.
+ * Lists the PCI functions and appends those that are kept although they may not work after
+ * the sleep. If the functions cannot be listed, nothing is appended, because the next cycle
+ * lists them again.
  */
 static void append_kept_now(const struct engine *engine, char *detail, size_t size)
 {
@@ -299,7 +300,10 @@ void engine_describe_kept(const struct engine *engine, char *ret, size_t size)
 	append_kept_now(engine, ret, size);
 }
 
-/* Failures come first, because the end of a long line is cut off. */
+/*
+ * Writes the detail of the cycle. Lost devices and notes come before restored devices,
+ * because the end of a long line is cut off.
+ */
 static void describe_cycle(const struct engine *engine, char *detail, size_t size)
 {
 	char entry[512];
@@ -317,7 +321,10 @@ static void describe_cycle(const struct engine *engine, char *detail, size_t siz
 		if (restored == 0 && engine->notes[0] != '\0')
 			append_entry(detail, size, engine->notes);
 	}
-	/* Quiescing has listed the PCI functions only if it had something to stop or unload. */
+	/*
+	 * engine->inventory is empty if quiescing had nothing to stop or unload: read the list
+	 * now.
+	 */
 	if (engine->inventory.n_functions > 0)
 		append_kept(&engine->inventory, detail, size);
 	else
@@ -359,7 +366,7 @@ static void undo_next(struct engine *engine)
 {
 	const struct journal *journal = engine->setup.journal;
 
-	/* Another effect is still being undone, and its callback continues. */
+	/* If another effect is still being undone, its callback calls this function again. */
 	if (!engine->restoring || engine->task || engine->manager_call)
 		return;
 	while (engine->cursor > 0) {

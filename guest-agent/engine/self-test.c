@@ -63,7 +63,10 @@ static int run_loop(struct self_test *test)
 	sd_event *event = test->setup->event;
 	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal, test);
 
-	/* The loop needs the signal handlers, because a signal would leave the guest quiesced. */
+	/*
+	 * Without the signal handlers the loop does not run, because a signal would end this
+	 * process and leave the guest quiesced.
+	 */
 	return r < 0 ? r : sd_event_loop(event);
 }
 

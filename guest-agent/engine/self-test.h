@@ -34,7 +34,7 @@ int self_test_run(const struct engine_setup *setup, struct engine *engine,
 
 /*
  * Undoes the effects in the journal, and records the cycle as degraded if an effect could
- * not be undone, otherwise as failed. The next agent replaces `failed` by `ready` if the
+ * not be undone, otherwise as failed. The next agent replaces `failed` with `ready` if the
  * guest was suspended in that cycle. The journal must be open and locked. Returns 0 or
  * negative errno.
  */

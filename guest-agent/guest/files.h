@@ -10,7 +10,8 @@
 
 /*
  * Reads and writes attributes and files of the guest's system, below the directories in
- * struct roots, which tests replace by their own. `format` is the format of a path.
+ * struct roots, which tests replace with their own. `format` and the arguments after it are
+ * a path in printf(3)'s format.
  */
 struct roots {
 	const char *sys;

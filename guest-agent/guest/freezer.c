@@ -16,8 +16,8 @@
 #define CGROUP_ROOT "fs/cgroup"
 
 /*
- * The maximum depth to which cgroups are searched; systemd does not nest slices, scopes and
- * delegated groups as deep.
+ * The maximum depth to which cgroups are searched; systemd nests slices, scopes and
+ * delegated groups less deeply.
  */
 #define DEPTH_MAX 16
 
@@ -117,7 +117,10 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 		return error_set(
 			error, -EPERM,
 			"system.slice is not frozen, because it contains services that the guest needs to resume; name single services instead");
-	/* In user.slice no unit is needed, but units of users may have the names of needed ones. */
+	/*
+	 * user.slice is not searched: it contains no needed unit, but units of users may have
+	 * the names of needed ones.
+	 */
 	if (is_within(cgroup, "user.slice"))
 		return 0;
 	needed = find_needed_unit(roots, cgroup, DEPTH_MAX);
@@ -157,7 +160,7 @@ static bool is_frozen(const struct roots *roots, const char *cgroup)
 	return strstr(events, "frozen 1") != NULL;
 }
 
-/* Appends "'name' (pid)" for a process, and whether it hangs in the kernel. */
+/* Appends "'name' (pid)" for a process, or "'name' (pid, waits in the kernel)" in state D. */
 static void append_process(const struct roots *roots, const char *pid, char *ret, size_t size)
 {
 	char status[512], name[32] = "?";
@@ -175,7 +178,10 @@ static void append_process(const struct roots *roots, const char *pid, char *ret
 		 blocked ? ", waits in the kernel" : "");
 }
 
-/* Appends the processes of `cgroup`, and of the cgroups beneath it, that are not frozen. */
+/*
+ * If `cgroup` is not frozen, appends its processes, and does the same for the cgroups
+ * beneath it.
+ */
 static void name_unfrozen(const struct roots *roots, const char *cgroup, int depth, char *ret,
 			  size_t size)
 {

@@ -18,13 +18,14 @@
 enum freezer_state {
 	FREEZER_ABSENT, /* there is no such cgroup */
 	FREEZER_THAWED,
-	FREEZER_FROZEN, /* before a cycle: by another program, so the cycle does not thaw it */
+	/* If a cycle finds this state, another program has frozen the cgroup and must thaw it. */
+	FREEZER_FROZEN,
 };
 
 /*
  * Checks that a cgroup may be frozen: it must not be the root, and must not contain the
- * agent, PID 1, udev, D-Bus, a network manager or a backend daemon. Returns 0, or -EPERM
- * with the reason in `error`.
+ * agent or a unit that the guest needs for a cycle, e.g. udev, D-Bus, a network manager or a
+ * backend daemon. Returns 0, or -EPERM with the reason in `error`.
  */
 int freezer_check(const struct roots *roots, const char *cgroup, struct error *error);
 

@@ -13,7 +13,10 @@
 
 struct kernel_log;
 
-/* Called with the kernel's message, without the prefix. May be called more than once. */
+/*
+ * Called with the kernel's message, without "xen:manage: do_suspend: " before it. May be
+ * called more than once.
+ */
 typedef void (*kernel_refused_fn)(void *userdata, const char *message);
 
 /*

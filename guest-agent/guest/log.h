@@ -34,7 +34,7 @@ enum log_level {
 /* Logs one line; `format` has no newline. No-op if `log` is NULL. */
 void log_line(struct log *log, enum log_level level, const char *format, ...) _printf_(3, 4);
 
-/* Keeps further lines in memory. Lines that exceed 8 KiB are dropped and counted. */
+/* Keeps further lines in memory. Lines for which `text` has no room are dropped and counted. */
 void log_hold(struct log *log);
 
 /* Writes the lines that were kept in memory, and from now on each line at once. */

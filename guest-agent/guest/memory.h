@@ -5,13 +5,13 @@
 #include <systemd/sd-event.h>
 
 /*
- * Locks the agent's memory, so that a cycle reads no code or data from a disk, whose
- * backend may be suspended.
+ * Locks the agent's memory, so that a cycle reads no code or data from a disk, whose backend
+ * may be suspended.
  *
  * Only pages that were used are locked (MCL_ONFAULT). So the code of the agent and of Xen's
- * libraries is read completely before. libsystemd depends on much larger libraries, so only
- * those of its functions that a cycle calls are called once before, with `event`. Returns 0
- * or negative errno, which the caller can ignore.
+ * libraries is read completely before. The code of libsystemd is not, because libsystemd
+ * depends on much larger libraries. Instead, its functions that a cycle calls are called
+ * once before, with `event`. Returns 0 or negative errno, which the caller can ignore.
  */
 int memory_lock(sd_event *event);
 

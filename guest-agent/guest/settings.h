@@ -34,7 +34,7 @@ struct settings {
 	uint64_t timeout_us;
 	char **freeze; /* cgroups below /sys/fs/cgroup */
 	size_t n_freeze;
-	bool devices; /* Devices=auto; if false, only functions with a rule are stopped */
+	bool devices; /* Devices=auto; if false, only PCI functions with a rule are stopped */
 	uint64_t unbind_timeout_us;
 	uint64_t restore_timeout_us;
 	uint64_t thaw_after_us;
@@ -55,8 +55,8 @@ int settings_default(struct settings *ret);
 
 /*
  * Sets the defaults, then the settings in the file `path`. Calls `problem` for each bad
- * value, and for each unknown key or section, which is ignored. Returns 0 (also if there is
- * no such file); -EBADMSG if a value is bad; or another negative errno. Release `ret` with
+ * value, and for each unknown key or section, which is ignored. Returns 0 even if there is
+ * no such file; -EBADMSG if a value is bad; or another negative errno. Release `ret` with
  * settings_done() in any case.
  */
 int settings_read(struct settings *ret, const char *path,

@@ -9,7 +9,8 @@
 /*
  * Detects from inside the guest that the guest was suspended and resumed. The kernel cancels
  * a timerfd with TFD_TIMER_CANCEL_ON_SET when it resumes its clock, but also when the time
- * is set. Only after a suspend has CLOCK_BOOTTIME advanced against CLOCK_MONOTONIC.
+ * is set. So a cancelled timer counts only if CLOCK_BOOTTIME has advanced against
+ * CLOCK_MONOTONIC, which happens only in a suspend.
  */
 struct wake_clock;
 

@@ -127,9 +127,9 @@ static void drain_monitor(struct netlink *monitor)
 }
 
 /*
- * Waits until no interface of the PCI function's own is missing. Reads the links again after
- * each change that the kernel reports on `monitor`. Returns 0, -ENODEV after `deadline_us`,
- * or another negative errno.
+ * Waits until all saved interfaces of the PCI function have appeared. Reads the links again
+ * after each change that the kernel reports on `monitor`. Returns 0, -ENODEV after
+ * `deadline_us`, or another negative errno.
  */
 static int wait_for_base(struct restore *restore, struct netlink *monitor, uint64_t deadline_us)
 {
@@ -147,7 +147,10 @@ static int wait_for_base(struct restore *restore, struct netlink *monitor, uint6
 	}
 }
 
-/* Fills `ret` with a link's attributes as of the last dump; with NULL if it was created later. */
+/*
+ * Fills `ret` with a link's attributes as of the last dump; with NULL if the link was
+ * created after that dump.
+ */
 static void get_current_attributes(const struct restore *restore, uint32_t index,
 				   const struct rtattr **ret)
 {
@@ -174,8 +177,8 @@ static int set_link_up(struct restore *restore, uint32_t index, bool up)
 }
 
 /*
- * Sets all saved attributes of a link except IFF_UP, because the kernel refuses some
- * attributes of a link that is up.
+ * Sets all saved attributes of a link, but does not set the link up, because the kernel
+ * refuses some attributes of a link that is up. restore_link() sets it up afterwards.
  */
 static void configure_link(struct restore *restore, uint32_t index,
 			   const struct rtattr *const *attributes)
@@ -317,7 +320,10 @@ static void restore_port(struct restore *restore, uint32_t index,
 		add_problem(restore, link_name(attributes), "the bridge port", r);
 }
 
-/* Replaces the VLAN that the bridge has added to its new port by the saved VLANs. */
+/*
+ * If VLANs were saved for a bridge port, removes the VLAN that the bridge has added to the
+ * new port, and adds the saved VLANs.
+ */
 static void restore_vlans(struct restore *restore, uint32_t old, uint32_t new,
 			  const struct rtattr *const *attributes)
 {
@@ -560,7 +566,7 @@ static int read_set(struct restore *restore)
 	return r;
 }
 
-/* Appends the PCI function's own interfaces that are missing to the text. */
+/* Appends to the text which of the PCI function's own interfaces are missing. */
 static void add_missing(struct restore *restore)
 {
 	const struct nlmsghdr *message = NULL;

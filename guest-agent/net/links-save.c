@@ -79,7 +79,10 @@ void links_down(const struct roots *roots, const char *address)
 	netlink_close(&netlink);
 }
 
-/* Is this an upper link on an unmanaged link of the set, so that the kernel removes both? */
+/*
+ * Is this an upper link on a link of the set that no network manager configures? The kernel
+ * removes an upper link together with the link that it lies on.
+ */
 static bool is_upper_of_set(const struct link_set *set, const struct rtattr *const *attributes)
 {
 	int lower = link_set_find(set, netlink_u32(attributes[IFLA_LINK], 0));
@@ -115,8 +118,8 @@ static int append_identity(struct message_buffer *buffer, const struct nlmsghdr 
 
 /*
  * If `base` is true, appends the links of the set to `ret`; otherwise appends the upper
- * links on the links of the set, and adds these to the set. Returns the number of appended
- * links, or negative errno.
+ * links on the links of the set, and adds the upper links to the set. Returns the number of
+ * appended links, or negative errno.
  */
 static int select_links(const struct message_buffer *all, struct link_set *set, bool base,
 			struct message_buffer *ret)

@@ -30,7 +30,7 @@
  */
 struct links_header {
 	uint32_t magic;
-	uint32_t n_base; /* the first so many links are the PCI function's own */
+	uint32_t n_base; /* the number of the PCI function's own links, which come first */
 	uint64_t boottime_us; /* CLOCK_BOOTTIME when the file was saved */
 };
 
@@ -46,7 +46,7 @@ struct link_set {
 	uint32_t old[LINKS_MAX]; /* the index before the unbind */
 	/*
 	 * A network manager configures this interface after the bind. The agent must not
-	 * do that, because a network manager ignores an interface that is configured
+	 * configure it, because a network manager ignores an interface that is configured
 	 * already.
 	 */
 	bool managed[LINKS_MAX];

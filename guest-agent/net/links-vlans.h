@@ -13,8 +13,8 @@
  */
 
 /*
- * Appends the VLANs of all bridge ports to `buffer`. Returns 0, also if the kernel does not
- * support RTM_NEWVLAN, or negative errno.
+ * Appends the VLANs of all bridge ports to `buffer`. Returns 0 or negative errno. If the
+ * kernel does not support RTM_NEWVLAN, appends nothing and returns 0.
  */
 int links_vlans_dump(struct netlink *netlink, struct message_buffer *buffer);
 

@@ -38,7 +38,7 @@ int links_list(const struct roots *roots, const char *address, char *ret_names, 
 
 /*
  * Saves the configuration of the interfaces of the PCI function `address`. If there are
- * none, no file is written. Returns the number of the function's interfaces; -E2BIG if
+ * none, no file is written. Returns the number of the PCI function's interfaces; -E2BIG if
  * there are more than LINKS_MAX (links-saved.h); or another negative errno.
  */
 int links_save(const struct roots *roots, const char *address);
