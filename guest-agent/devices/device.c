@@ -31,7 +31,10 @@ static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000, 6000000 
  */
 #define LINKS_WAIT_US 6000000ull
 
-/* The end of a start's time limit, which is left for the child to send its report. */
+/*
+ * The wait for network interfaces ends this long before the time limit of a start, so
+ * that the child can still send its report.
+ */
 #define REPORT_TIME_US 200000ull
 
 const struct device_ops device_ops_of_system = {

@@ -269,8 +269,8 @@ static uint32_t create_upper(struct restore *restore, const struct rtattr *const
 }
 
 /*
- * The attributes of a bridge port that are restored. The path cost is left out, because a
- * path cost that was set no longer follows the link's speed.
+ * The attributes of a bridge port to restore. The path cost is not among them, because it
+ * no longer follows the link's speed once it was set.
  */
 static const uint16_t port_attributes[] = {
 	IFLA_BRPORT_PRIORITY,	      IFLA_BRPORT_MODE,		  IFLA_BRPORT_GUARD,

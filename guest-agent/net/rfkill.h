@@ -25,7 +25,10 @@ struct rfkill_state {
 /* Reads the state of all radios beneath the PCI function. Unreadable radios are left out. */
 void rfkill_save(const struct roots *roots, const char *address, struct rfkill_state *ret);
 
-/* Sets each radio beneath the PCI function, by `write`, to the saved state of its type. */
+/*
+ * Restores each radio beneath the PCI function to the saved state of the radios of the same
+ * type. Writes through `write`.
+ */
 void rfkill_restore(const struct roots *roots, const char *address,
 		    const struct rfkill_state *state,
 		    int (*write)(const char *path, const char *text));

@@ -25,8 +25,8 @@ struct table {
 };
 
 /*
- * Dispensable columns are omitted until at least this width, in terminal columns, is
- * left for a last column that must be truncated.
+ * The last column may be truncated to this many characters. If a line still does not
+ * fit the terminal, dispensable columns are omitted.
  */
 #define LAST_COLUMN_MIN 30
 

@@ -349,7 +349,7 @@ static void check_state(const struct guest_check *guest_check)
 	}
 	if (guest_check->guest->in_acpi_s3)
 		REPORT(guest_check, FINDING_INFO, "",
-		       "the guest is in ACPI S3 of its virtual firmware: pmcoord neither suspends nor resumes it");
+		       "the guest is in ACPI S3, entered by its own system: pmcoord neither suspends nor resumes it");
 }
 
 static void check_pending_shutdown(const struct guest_check *guest_check)

@@ -75,7 +75,7 @@ static int parse_option(int option, const char *value, struct options *options)
 	case 't':
 		if (parse_duration(value, &options->timeout_us) < 0 || options->timeout_us == 0 ||
 		    options->timeout_us > 3600000000ull)
-			return usage_error("--timeout must be a time up to 1h, e.g. 30s, not",
+			return usage_error("--timeout must be a time up to 1h (e.g. 30s), not",
 					   value);
 		break;
 	case 'v':

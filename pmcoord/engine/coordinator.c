@@ -28,8 +28,8 @@ void coordinator_prearm(struct coordinator *coordinator)
 			config_for_guest(coordinator->config, guest->name).timeout_us);
 
 		/*
-		 * Skip an agent that has not answered, because it may still
-		 * work on this cycle's request.
+		 * Not for an agent that has not answered: it may still work on
+		 * this cycle's request.
 		 */
 		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 		    guest->ready_us != CYCLE_NEVER)

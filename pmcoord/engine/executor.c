@@ -121,10 +121,10 @@ int executor_new(const struct plan *plan, const struct coordinator *context,
 	for (size_t i = 0; i < n; i++) {
 		const struct step *step = &plan->steps[i];
 
-		/* It waits for the guests that it serves: they are suspended first. */
 		x->states[i] = (struct step_state){
 			.mechanism = step->mechanism,
 			.id = domain_id_of(&plan->inventory.guests[step->guest]),
+			/* A guest is suspended only after all guests that it serves. */
 			.waiting_for = graph_serves(plan->graph, step->guest).n_nodes,
 		};
 	}

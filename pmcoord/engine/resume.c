@@ -368,8 +368,8 @@ static void check_agent(struct resume *resume, size_t i)
 
 /*
  * Whether the guest runs, has acknowledged a request and may still suspend.
- * Guests that are paused or suspended are not counted, because they cannot
- * suspend until they are resumed.
+ * False for a guest that is paused or suspended, because it cannot suspend
+ * until it is resumed.
  */
 static bool may_still_suspend(const struct cycle_guest *guest)
 {
@@ -520,8 +520,8 @@ static int wait_for_needed(struct resume *resume, size_t i)
 	for (size_t j = 0; j < guest_at(resume, i)->n_needs; j++)
 		wake_agent(resume, guest_at(resume, i)->needs[j]);
 	/*
-	 * Read the answers that agents have already published, because those
-	 * cause no event any more.
+	 * Read the answers that agents have already published: no further event
+	 * reports them.
 	 */
 	handle_event(resume, HYPERVISOR_ALL_DOMAINS);
 	while (waits_for_devices(resume, i) && loop_now(resume->loop) < deadline_us) {

@@ -52,8 +52,9 @@ const char *sleep_kind_unit(enum sleep_kind kind)
 /* ---- the manager's jobs -------------------------------------------------- */
 
 /*
- * Stores in the struct sleep_job what a listed job says about the sleep. The sleep
- * services are oneshot, so a listed start job means that the sleep has not ended.
+ * Called for each job of systemd. Records in the struct sleep_job (`data`) whether the
+ * job belongs to a sleep, and to which kind of sleep. The sleep services are oneshot, so a listed
+ * start job means that the sleep has not ended.
  */
 static int handle_job(void *data, const struct systemd_job *listed)
 {

@@ -60,7 +60,7 @@ static const char *reason_to_skip(const struct guest *guest, enum guest_policy p
 	if (guest->shutdown_node[0])
 		return "shutting down";
 	if (guest->in_acpi_s3)
-		return "in ACPI S3 of its virtual firmware";
+		return "in ACPI S3, entered by its own system";
 	return NULL;
 }
 

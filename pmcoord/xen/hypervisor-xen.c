@@ -299,9 +299,7 @@ static int open_events(struct xen *xen, struct error *error)
 		r = add_to_epoll(xen, xen_watches_fd(xen->watches));
 	if (r == 0)
 		r = add_to_epoll(xen, xen_channels_fd(xen->channels));
-	return r < 0 ? error_set(error, r, "cannot set up waiting for events of Xen: %s",
-				 strerror(-r))
-		     : 0;
+	return r < 0 ? error_set(error, r, "cannot wait for events of Xen: %s", strerror(-r)) : 0;
 }
 
 /*

@@ -24,7 +24,7 @@ struct channel {
 	uint32_t guest_port; /* 0: not known yet */
 	int local_port; /* -1: not bound */
 	bool subscribed; /* this process has not ended its subscription */
-	bool subscribed_for_next; /* no request has used the subscription yet */
+	bool subscribed_for_next; /* it was made for the next request, and is unused */
 };
 
 struct xen_channels {

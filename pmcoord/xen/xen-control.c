@@ -232,7 +232,7 @@ int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool
 	return to_errno(xc_vcpu_setcontext(control->xc, domid, 0, &context));
 }
 
-/* Makes the last hypercall of xc_domain_resume, for which libxenctrl has no function of its own. */
+/* Makes only the last hypercall of xc_domain_resume; libxenctrl has no function for that. */
 int xen_control_resume(struct xen_control *control, uint32_t domid)
 {
 	*control->resume_call = (struct xen_domctl){

@@ -25,8 +25,9 @@
 #define TOKEN_SIZE 16
 
 /*
- * What an inventory reads below a domain's own path if libxl has a record of
- * the domain. TOKEN_TOOLSTACK watches the records.
+ * The nodes below a domain's own path that an inventory reads of a domain with a
+ * record of libxl. That record is below /libxl: the watch with TOKEN_TOOLSTACK
+ * covers it.
  */
 static const char *const watched_nodes[] = {
 	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
