@@ -73,6 +73,7 @@ COORDINATOR_SRC := \
 	pmcoord/record/report-file.c \
 	pmcoord/record/cycle-id.c \
 	pmcoord/record/statistics.c \
+	pmcoord/record/statistics-json.c \
 	pmcoord/record/series.c \
 	pmcoord/record/status.c \
 	pmcoord/sim/simulator-machine.c \

@@ -19,6 +19,7 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 #include "record/series.h"
+#include "record/statistics-json.h"
 #include "record/statistics.h"
 #include "engine/job.h"
 #include "engine/suspend.h"

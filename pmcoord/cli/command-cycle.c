@@ -15,6 +15,7 @@
 #include "model/plan.h"
 #include "model/sleeper.h"
 #include "record/series.h"
+#include "record/statistics-json.h"
 #include "record/statistics.h"
 #include "engine/host-env.h"
 #include "engine/job.h"

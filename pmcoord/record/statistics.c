@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "pmcoord/array.h"
-#include "pmcoord/json.h"
 
 int samples_add(struct samples *samples, int64_t span_us)
 {
@@ -56,23 +55,6 @@ struct summary samples_summarize(struct samples *samples)
 		.median_us = (values[(n - 1) / 2] + values[n / 2]) / 2,
 		.max_us = values[n - 1],
 	};
-}
-
-void samples_add_json(struct samples *samples, struct json_object *object, const char *key,
-		      int *status)
-{
-	struct summary summary = samples_summarize(samples);
-	struct json_object *member;
-
-	if (samples->n_values == 0) {
-		json_add_null(object, key, status);
-		return;
-	}
-	member = json_add_object(object, key, status);
-	json_add_integer(member, "avg", summary.avg_us, status);
-	json_add_integer(member, "min", summary.min_us, status);
-	json_add_integer(member, "median", summary.median_us, status);
-	json_add_integer(member, "max", summary.max_us, status);
 }
 
 struct summary_cells samples_cells(struct samples *samples)

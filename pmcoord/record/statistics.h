@@ -43,13 +43,6 @@ void samples_done(struct samples *samples);
 struct summary samples_summarize(struct samples *samples);
 
 /*
- * Adds {"avg", "min", "median", "max"} in µs under `key`, or null if there are
- * no samples. `status` is used as described in json.h.
- */
-void samples_add_json(struct samples *samples, struct json_object *object, const char *key,
-		      int *status);
-
-/*
  * Average, minimum, median and maximum as table cells, in ms; all empty without
  * samples.
  */

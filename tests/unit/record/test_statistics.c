@@ -9,6 +9,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "model/cycle.h"
+#include "record/statistics-json.h"
 #include "record/statistics.h"
 
 static const struct {
