@@ -149,7 +149,6 @@ struct resume_params {
 	char **names; /* names or domids of guests */
 	size_t n_names; /* 0: all guests */
 	bool force; /* only the named guests, not those that they need */
-	bool *found; /* per name: a cycle has suspended or paused this guest */
 	struct resume_result *result;
 };
 
@@ -192,7 +191,6 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 			    cycle->guests[i].hold == HOLD_NONE)
 				continue;
 			selected[i] = true;
-			params->found[j] = true;
 		}
 	}
 	if (!params->force)
@@ -285,18 +283,16 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 		       struct resume_result *ret_result, struct error *error)
 {
 	struct resume_result result = { 0 };
-	_cleanup_(freep) bool *found = calloc(n_names + 1, sizeof(*found));
 	struct resume_params params = {
 		.names = names,
 		.n_names = n_names,
 		.force = force,
-		.found = found,
 		.result = &result,
 	};
-	int r = found ? 0 : -ENOMEM;
+	int r = 0;
 
 	assert((names || n_names == 0) && ret_result && !coordinator->journal);
-	if (r == 0 && n_names > 0)
+	if (n_names > 0)
 		r = check_names(coordinator, &params, error);
 	if (r == 0)
 		r = for_each_cycle(coordinator, resume_cycle, &params, error);
