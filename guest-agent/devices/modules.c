@@ -30,9 +30,9 @@ static bool is_loaded(const struct roots *roots, const char *name)
 }
 
 /*
- * Would a PCI function that is kept lose its driver if the module was unloaded? The kernel
- * does not always prevent this, because it does not count disks of NVMe multipath as users
- * of their controller's driver.
+ * Whether a PCI function with the action DEVICE_KEEP would lose its driver if module `name`
+ * was unloaded. The kernel does not always prevent such an unload, because it does not count
+ * disks of NVMe multipath as users of their controller's driver.
  */
 static bool is_kept(const struct roots *roots, const struct inventory *inventory, const char *name)
 {

@@ -189,7 +189,7 @@ static struct machine_step handle_restoring(struct machine *machine, enum machin
 {
 	switch (input) {
 	case MACHINE_WOKEN:
-		/* The kernel has suspended the guest, although after the time limit. */
+		/* The kernel suspended the guest after all, only later than the time limit. */
 		machine->failed = false;
 		return no_action;
 	case MACHINE_RESTORED:

@@ -110,13 +110,12 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 	get_own_cgroup(roots, own, sizeof(own));
 	if (own[0] != '\0' && is_within(own, cgroup))
 		return error_set(error, -EPERM,
-				 "%s is not frozen, because it contains pmcoord-agent itself",
-				 cgroup);
+				 "%s must not be frozen: it contains pmcoord-agent itself", cgroup);
 	/* system.slice is refused even if the agent was started by hand, outside of its unit. */
 	if (strcmp(cgroup, "system.slice") == 0)
 		return error_set(
 			error, -EPERM,
-			"system.slice is not frozen, because it contains services that the guest needs to resume; name single services instead");
+			"system.slice must not be frozen: it contains services that the guest needs to resume; name single services instead");
 	/*
 	 * user.slice is not searched: it contains no needed unit, but units of users may have
 	 * the names of needed ones.
@@ -127,7 +126,7 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 	if (needed)
 		return error_set(
 			error, -EPERM,
-			"%s is not frozen, because it contains %s, which the guest needs to resume",
+			"%s must not be frozen: it contains %s, which the guest needs to resume",
 			cgroup, needed);
 	return 0;
 }

@@ -102,8 +102,9 @@ int daemon_cancel(struct daemon *daemon, uint64_t id);
 void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_status);
 
 /*
- * Returns the daemon's coordinator, borrowed, for requests that change nothing
- * (plans and reports), between jobs and while a job waits.
+ * Returns the daemon's coordinator, borrowed. Use it only for requests that
+ * change nothing (plans and reports); they are handled between jobs and while a
+ * job waits.
  */
 struct coordinator *daemon_coordinator(struct daemon *daemon);
 

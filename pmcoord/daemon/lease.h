@@ -3,9 +3,9 @@
 #define PMCOORD_DAEMON_LEASE_H
 
 /*
- * The sleep unit's side of a sleep that the daemon runs. The lease is a socket
- * between the sleep unit and the daemon: the daemon keeps the guests suspended
- * as long as the sleep unit keeps its end open for writing (see struct
+ * The sleep unit's end of the lease, for a cycle that the daemon runs. The lease
+ * is a socket between the sleep unit and the daemon: the daemon keeps the guests
+ * suspended as long as the sleep unit keeps its end open for writing (see struct
  * daemon_request).
  */
 

@@ -529,11 +529,12 @@ int service_open(struct daemon *daemon, struct sd_event *event, const char *hype
 	}
 	if (r < 0) {
 		service_close(service);
-		error_set(error, r,
-			  r == -EEXIST
-				  ? "another pmcoord daemon is running: stop that daemon first (%s)"
-				  : "cannot serve " SERVICE_NAME " on the system bus: %s",
-			  strerror(-r));
+		if (r == -EEXIST)
+			error_set(error, r,
+				  "another pmcoord daemon is running: stop that daemon first");
+		else
+			error_set(error, r, "cannot serve " SERVICE_NAME " on the system bus: %s",
+				  strerror(-r));
 		error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
 		error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 		return r;

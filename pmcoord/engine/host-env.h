@@ -51,7 +51,10 @@ struct host_env {
 	bool has_systemd;
 	/* Any daemon on the system bus, even one that starts later, works on this host. */
 	bool has_daemon;
-	/* The host's loop has a virtual clock, and is not one of loop-event.h. */
+	/*
+	 * The host's loop has a virtual clock. It was not made by loop_new, so the
+	 * functions of loop-event.h must not be used on it.
+	 */
 	bool has_virtual_clock;
 
 	/*

@@ -46,13 +46,15 @@ struct series {
 void series_done(struct series *series);
 
 /*
- * Return the time in which all guests of a cycle suspended (from the first
- * request to the last suspension) or resumed (from the start of the resume
- * until the last guest runs), in µs. series_suspend_us returns MOMENT_NEVER
- * unless all guests of the plan were suspended; series_resume_us, unless all
- * were resumed.
+ * Returns the time from the first request to the last suspension, in µs.
+ * MOMENT_NEVER if a guest of the plan was not suspended.
  */
 int64_t series_suspend_us(const struct report *report);
+
+/*
+ * Returns the time from the start of the resume until the last guest runs, in
+ * µs. MOMENT_NEVER if a guest of the plan was not resumed.
+ */
 int64_t series_resume_us(const struct report *report);
 
 /*

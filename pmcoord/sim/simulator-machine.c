@@ -332,8 +332,8 @@ int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mech
 	assert(i < simulator->n_guests);
 	guest = &simulator->guests[i];
 	/*
-	 * With MECHANISM_HVM the guest's kernel, hence its behaviour, plays no
-	 * part: Xen suspends the guest.
+	 * With MECHANISM_HVM Xen suspends the guest without its kernel, so that
+	 * `behaviour` does not matter.
 	 */
 	if (mechanism == MECHANISM_HVM)
 		return sim_schedule(simulator, i, guest->suspend_us, SIM_SUSPENDED);

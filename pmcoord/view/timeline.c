@@ -69,8 +69,8 @@ static const char dark_style[] = ".stripe { fill: #1b1f26; }\n"
 				 ".ready { fill: #205f47; }\n";
 
 /*
- * A time axis. `width` includes VALUE_WIDTH, which is kept free for values;
- * `length_us` takes the rest.
+ * One half of the picture, with a time axis. The axis shows `length_us` on
+ * `width` - VALUE_WIDTH; the rest is free for the values printed beside the bars.
  */
 struct panel {
 	int x, width;

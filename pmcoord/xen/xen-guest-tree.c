@@ -225,10 +225,10 @@ static bool has_libxl_record(struct xen_store *store, uint32_t domid)
 }
 
 /*
- * Reads the domain's links from libxl's record, which is complete and takes a
- * dozen round trips to xenstored less than the domain's own tree. If another
- * toolstack has created the domain, there is no such record, and the domain's
- * own tree is read.
+ * Reads the domain's links from libxl's record below /libxl. The record lists
+ * all devices, and reading it needs about twelve fewer round trips to xenstored
+ * than reading the domain's own tree. A domain that another toolstack has
+ * created has no record: its own tree is read instead.
  */
 static int read_links(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 		      bool *ret_has_record)
