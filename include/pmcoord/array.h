@@ -7,11 +7,11 @@
 /* Arrays that grow by one element at a time, without a stored capacity. */
 
 /*
- * Makes room for one more element in an array of `length` elements of `size`
- * bytes each. `array` is the address of the pointer to the first element, which
- * may be NULL if `length` is 0. Only this function may enlarge the array, because it
- * takes the least power of two that is not less than the length as the capacity.
- * Returns 0, or -ENOMEM with the array unchanged.
+ * Makes room for one more element in an array of `length` elements of `size` bytes
+ * each. `array` is the address of the pointer to the first element. This pointer
+ * may be NULL if `length` is 0. Only this function may enlarge the array: it
+ * assumes that the capacity is the least power of two that is not less than
+ * `length`. Returns 0, or -ENOMEM with the array unchanged.
  */
 int array_grow(void *array, size_t length, size_t size);
 

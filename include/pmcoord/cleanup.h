@@ -3,10 +3,10 @@
 #define PMCOORD_CLEANUP_H
 
 /*
- * Release of local variables at the end of their scope, e.g.
- * `_cleanup_(freep) char *name = NULL;`. A function given to _cleanup_ takes a
- * pointer to the variable, which may have its initial value or a partly built
- * one.
+ * Releases local variables at the end of their scope, e.g. with
+ * `_cleanup_(freep) char *name = NULL;`. The function in _cleanup_ takes a pointer
+ * to the variable. It must accept the variable's initial value, and an object that
+ * is only partly built.
  */
 #include <dirent.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Returns the time of a clock of clock_gettime(2), which the kernel must have. */
+/* Returns the time of `clock`, which must be a clock that clock_gettime(2) supports. */
 uint64_t clock_us(clockid_t clock);
 
 /* Returns CLOCK_MONOTONIC, which stops while this kernel is suspended. */

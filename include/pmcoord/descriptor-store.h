@@ -16,7 +16,8 @@ int descriptor_store_take(const char *name);
 
 /*
  * Stores a duplicate of `fd` under `name`, in place of all descriptors of this name.
- * Returns a positive number, 0 if there is no service manager, or a negative errno.
+ * Returns a positive number on success, 0 if there is no service manager, or a
+ * negative errno.
  */
 int descriptor_store_put(const char *name, int fd);
 

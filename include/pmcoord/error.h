@@ -49,10 +49,10 @@ int error_set(struct error *error, int number, const char *format, ...) _printf_
 int error_replace(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 
 /*
- * As error_set, but also sets the outcome, which determines the number. Returns this
- * number: for OUTCOME_USAGE -EINVAL, and for the outcomes that follow in the enum
- * -ENOENT, -EOPNOTSUPP, -EPERM, -EBUSY and -ENOTRECOVERABLE. `outcome` must not be
- * OUTCOME_UNEXPECTED.
+ * As error_set, but also sets the outcome. Returns the number that belongs to the
+ * outcome: -EINVAL (usage), -ENOENT (not found), -EOPNOTSUPP (unsupported), -EPERM
+ * (not permitted), -EBUSY (busy) or -ENOTRECOVERABLE (unrecoverable). `outcome`
+ * must not be OUTCOME_UNEXPECTED.
  */
 int error_refuse(struct error *error, enum error_outcome outcome, const char *format, ...)
 	_printf_(3, 4);

@@ -26,9 +26,10 @@ int parse_duration(const char *text, uint64_t *ret_us);
 int parse_boolean(const char *text, bool *ret_value);
 
 /*
- * Copies `length` bytes of `text` to `ret`, truncated to `size` - 1 bytes and a NUL.
- * Control characters, and bytes that are not part of valid UTF-8, become '?',
- * because text from a guest is printed on terminals and written to logs and JSON.
+ * Copies `length` bytes of `text` to `ret`, which has `size` bytes, and adds a NUL.
+ * A text that does not fit is truncated. Control characters, and bytes that are not
+ * part of valid UTF-8, become '?'. Text from a guest needs this, because it is
+ * printed on terminals and written to logs and JSON.
  */
 void text_sanitize(const char *text, size_t length, char *ret, size_t size);
 

@@ -17,8 +17,8 @@
  *     data/pmcoord/detail          one line for people
  *   dom0-owned, readable by the guest
  *     pmcoord/request              "suspend <cycle>" | "abort <cycle>"
- *     pmcoord/timeout-ms           limit of the time from the request until the
- *                                  guest is suspended
+ *     pmcoord/timeout-ms           limit of the time from dom0's notification
+ *                                  until the guest is suspended
  *     pmcoord/inhibitors           "honour" | "ignore"; absent: honour
  *
  * The order in one cycle N:
@@ -30,17 +30,21 @@
  *          is suspend N, writes state = quiesced N and its own
  *          control/shutdown = suspend
  *   Xen    notifies the same channel when the domain has shut down
- *   …      the host sleeps, dom0 resumes the domain and may notify
+ *   …      the host sleeps, dom0 resumes the domain and may notify the agent
  *   agent  restores; state = ready N, or degraded N with a detail
  *   dom0   request = suspend N+1, and so on
  *
  * `ready N` is thus written twice: when the agent is armed for N, and when cycle
  * N is complete. An agent that has completed N ignores a further `suspend N`.
  *
- * To cancel a cycle, dom0 writes `abort N`, clears in the same transaction a
- * control/shutdown that the guest's kernel has not acknowledged, and notifies;
- * the agent undoes its steps and writes ready N (or degraded N). An agent that
- * cannot quiesce undoes its steps, writes failed N with a detail, and notifies.
+ * To cancel a cycle, dom0 writes `abort N` and then notifies the agent. In the
+ * same transaction as `abort N`, dom0 clears control/shutdown if the guest's
+ * kernel has not acknowledged it. The agent undoes its steps and writes ready N
+ * (or degraded N).
+ *
+ * An agent that cannot quiesce undoes its steps, writes failed N with a detail,
+ * and notifies dom0.
+ *
  * Until dom0 notifies the agent, dom0 may change pmcoord/timeout-ms and
  * pmcoord/inhibitors without a new request.
  */
@@ -61,22 +65,25 @@
 #define PROTOCOL_NODE_INHIBITORS "pmcoord/inhibitors"
 
 /*
- * The least value of timeout-ms, in µs. Agents ignore a smaller value, because no
- * guest can be suspended in less.
+ * The least value of pmcoord/timeout-ms, in µs. Agents ignore a smaller value,
+ * because no guest can be suspended in so short a time.
  */
 #define PROTOCOL_TIMEOUT_MIN_US 100000ull
 
 /*
- * An agent gives up when all but 1/PROTOCOL_TIMEOUT_RESERVE of the time limit has
- * passed, so that its `failed` reaches dom0 before dom0's own timeout.
+ * The part of the time limit that an agent leaves unused:
+ * 1/PROTOCOL_TIMEOUT_RESERVE. The agent gives up so early that its state `failed`
+ * reaches dom0 before dom0's own timeout.
  */
 #define PROTOCOL_TIMEOUT_RESERVE 16
 
 /*
- * Values of pmcoord/inhibitors: the agent fails while a program in the guest blocks
- * sleep (an inhibitor of logind), or suspends the guest all the same.
+ * Value of pmcoord/inhibitors: the agent fails if a program in the guest blocks
+ * sleep (an inhibitor of logind).
  */
 #define PROTOCOL_INHIBITORS_HONOUR "honour"
+
+/* Value of pmcoord/inhibitors: the agent suspends the guest in spite of inhibitors. */
 #define PROTOCOL_INHIBITORS_IGNORE "ignore"
 
 /*
@@ -121,18 +128,22 @@ struct protocol_state {
 #define PROTOCOL_TEXT_MAX 40
 
 /*
- * Format a request or a state into `ret` (PROTOCOL_TEXT_MAX bytes). Return the length
+ * Formats a request into `ret` (PROTOCOL_TEXT_MAX bytes). Returns the length
  * without the NUL.
  */
 size_t protocol_format_request(const struct protocol_request *request, char *ret);
+
+/* As protocol_format_request, for a state. */
 size_t protocol_format_state(const struct protocol_state *state, char *ret);
 
 /*
- * Parse a request or a state of `length` bytes, without a NUL. The text must match
- * exactly, e.g. "suspend 12": one space, decimal digits without a sign, and nothing
- * after them. Return 0, or -EINVAL with *ret untouched.
+ * Parses a request of `length` bytes, without a NUL. The text must match exactly,
+ * e.g. "suspend 12": one space, decimal digits without a sign, and nothing after
+ * them. Returns 0, or -EINVAL with *ret untouched.
  */
 int protocol_parse_request(const char *text, size_t length, struct protocol_request *ret);
+
+/* As protocol_parse_request, for a state, e.g. "ready 12". */
 int protocol_parse_state(const char *text, size_t length, struct protocol_state *ret);
 
 /* Returns "none", "ready", "quiesced", "failed" or "degraded". */

@@ -3,9 +3,10 @@
 #define PMCOORD_STOP_SIGNALS_H
 
 /*
- * The signals that make a running operation undo itself: SIGTERM, SIGINT and SIGHUP.
- * SIGHUP means that the terminal is closed, where the user could have undone the
- * operation. It is left out if the process ignores it, as under nohup(1).
+ * The stop signals SIGTERM, SIGINT and SIGHUP make a running operation undo itself.
+ * SIGHUP means that the terminal is closed, so that the user can no longer undo the
+ * operation there. If the process ignores SIGHUP, as under nohup(1), SIGHUP is not a
+ * stop signal.
  */
 
 #include <stdint.h>
@@ -15,10 +16,10 @@
 void stop_signals_block(void);
 
 /*
- * Blocks the stop signals. As long as `event` exists, its loop calls `handler` for
- * each stop signal; if `handler` is NULL, a stop signal ends the loop, as in
- * sd_event_add_signal(3). `priority` is that of sd_event_source_set_priority(3).
- * Returns 0 or a negative errno.
+ * Blocks the stop signals, and adds them to the loop of `event`. For each stop
+ * signal the loop calls `handler`; if `handler` is NULL, the signal ends the loop,
+ * as in sd_event_add_signal(3). `priority` is that of
+ * sd_event_source_set_priority(3). Returns 0 or a negative errno.
  */
 int stop_signals_watch(sd_event *event, int64_t priority, sd_event_signal_handler_t handler,
 		       void *data);

@@ -16,7 +16,8 @@ int write_all(int fd, const char *data, size_t length);
 /*
  * Flushes standard output, at the end of a program. If some output could not be
  * written, now or earlier, prints an error with the program's name and returns
- * true. A closed pipe (EPIPE) is not an error.
+ * true. Returns false if all output was written, or if the reader has closed the
+ * pipe (EPIPE).
  */
 bool output_was_lost(const char *program);
 

@@ -27,8 +27,9 @@ int domid_index_make(struct domid_index *ret, const void *elements, size_t n, do
 void domid_index_done(struct domid_index *index);
 
 /*
- * Returns the first of the *ret_n adjacent entries with this domid, borrowed, or NULL
- * if there is none.
+ * Finds the entries with this domid, which are adjacent. Returns the first of them,
+ * borrowed, and sets *ret_n to their number. Returns NULL and sets *ret_n to 0 if
+ * there are none.
  */
 const struct domid_entry *domid_index_find(const struct domid_index *index, uint32_t domid,
 					   size_t *ret_n);

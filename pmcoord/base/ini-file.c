@@ -40,8 +40,8 @@ static void report(struct reader *reader, const char *what, const char *text)
 }
 
 /*
- * Returns the number of bytes from `start` to the first character of `stop`, without
- * trailing blanks.
+ * Returns the length of the text at `start` up to the first of the characters in
+ * `stop`, without trailing blanks.
  */
 static size_t trimmed_span(const char *start, const char *stop)
 {
@@ -54,7 +54,7 @@ static size_t trimmed_span(const char *start, const char *stop)
 
 /*
  * Passes a section header to the section handler. `line` is the text after the '['.
- * Reports problems. Returns false if libinih could not read the header correctly.
+ * Reports problems. Returns false if libinih would misread the header.
  */
 static bool check_section(struct reader *reader, const char *line)
 {
@@ -78,9 +78,9 @@ static bool check_section(struct reader *reader, const char *line)
 }
 
 /*
- * Reports a line that libinih would reject or truncate, because libinih returns only
- * the number of the first line that it rejects. Returns false for such a line, which
- * must not be passed to libinih.
+ * Reports a line that libinih would reject or truncate. libinih itself would return
+ * only the number of the first line that it rejects. Returns false if the line must
+ * not be passed to libinih.
  */
 static bool check_line(struct reader *reader, const char *line)
 {

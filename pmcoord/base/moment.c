@@ -8,8 +8,8 @@
 
 /*
  * Does not call gmtime(3), because its first call reads /etc/localtime. Counts the
- * years of the calendar from March, in eras of 400 years, so that a leap day is the
- * last day of its year.
+ * years from March, so that a leap day is the last day of its year. Counts them in
+ * eras of 400 years, because all eras have the same number of days.
  */
 void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE])
 {

@@ -91,8 +91,8 @@ int parse_boolean(const char *text, bool *ret_value)
 }
 
 /*
- * Returns the length in bytes of the UTF-8 character at `text`, or 0 if it is not valid,
- * not printable or ASCII.
+ * Returns the length in bytes of the first UTF-8 character of `text`, a text of
+ * `left` bytes. Returns 0 if the character is ASCII, invalid or not printable.
  */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {

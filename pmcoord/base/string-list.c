@@ -16,7 +16,7 @@ int string_list_add(struct string_list *list, const char *text, size_t length)
 	list->texts = texts;
 	texts[list->n] = strndup(text, length);
 	if (!texts[list->n])
-		return -ENOMEM; /* the NULL of strndup terminates the list */
+		return -ENOMEM; /* the NULL that strndup returned terminates the list */
 	texts[++list->n] = NULL;
 	return 0;
 }

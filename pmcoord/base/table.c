@@ -16,7 +16,7 @@
 struct table {
 	const struct table_column *columns;
 	size_t n_columns;
-	bool *used; /* per column: whether a cell is not empty */
+	bool *used; /* per column: whether any cell has text */
 	size_t *widths; /* per column: width of the widest cell */
 	const char *const *dispensable; /* see table_set_dispensable(); NULL: none */
 	size_t terminal_width; /* 0: `out` is not a terminal */
@@ -104,9 +104,10 @@ int table_new(const struct table_column *columns, FILE *out, struct table **ret_
 	if (!table)
 		return -ENOMEM;
 	/*
-	 * Only LC_CTYPE is set, because names of guests may not be ASCII, but numbers
-	 * keep the format of the C locale. The locale is set here and not in main(),
-	 * because the daemon prints no tables and shall not keep a locale in memory.
+	 * LC_CTYPE is set, because guests can have non-ASCII names. No other
+	 * category is set, so that numbers keep the format of the C locale. This is
+	 * done here and not in main(), because the daemon prints no tables and
+	 * shall not keep a locale in memory.
 	 */
 	setlocale(LC_CTYPE, "");
 	table->columns = columns;
