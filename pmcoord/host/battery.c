@@ -13,7 +13,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* A battery with more charge is not low: systemd's BATTERY_LOW_CAPACITY_LEVEL. */
+/* The highest charge of a low battery, in percent: systemd's BATTERY_LOW_CAPACITY_LEVEL. */
 #define LOW_PERCENT 5
 
 struct supply {

@@ -7,10 +7,11 @@
 #include <stdbool.h>
 
 /*
- * Whether the host is about to lose power: no mains or USB supply is online, a system
- * battery discharges, and no system battery has more than 5 % of its charge, which is
- * systemd's limit for a low battery. Batteries of devices such as a mouse do not
- * count. Reads <sys>/class/power_supply; ignores attributes that cannot be read.
+ * Whether the host is about to lose power. This is so if no mains or USB supply is
+ * online, a system battery discharges, and no system battery is charged to more than
+ * 5 %. 5 % is systemd's limit for a low battery. Batteries of devices such as a mouse
+ * do not count. Reads <sys>/class/power_supply; ignores attributes that cannot be
+ * read.
  */
 bool battery_is_low(const char *sys);
 

@@ -5,14 +5,14 @@
 /*
  * Coalesces D-Bus signals and STATUS= updates, so that at most one is sent every
  * DEFERRED_US. Each message costs its receivers (D-Bus, the service manager) CPU
- * time, for which suspending guests compete with dom0.
+ * time, which guests need while they suspend.
  */
 
 #include <systemd/sd-event.h>
 
 /*
- * The delay in microseconds. It is longer than the suspend of eight guests takes, so
- * that one message covers them, and short enough to appear immediate on a screen.
+ * The delay in microseconds. It is so long that one message covers the suspend of
+ * eight guests, and so short that a person at a screen does not notice it.
  */
 #define DEFERRED_US 250000
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * systemd's part of the host's facts. Reads unit files, enablement links and
- * configuration files, so that no bus is needed.
+ * Reads struct host_systemd from unit files, enablement links and configuration
+ * files, so that no bus is needed.
  */
 
 #include <assert.h>
@@ -158,7 +158,10 @@ static int is_conf(const struct dirent *entry)
 	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
 }
 
-/* Adds the sorted names of the matching entries of a directory, which may be missing. */
+/*
+ * Adds the names of the directory's entries that `filter` accepts, sorted. Adds nothing
+ * if the directory is missing.
+ */
 static int add_directory(struct string_list *names, const char *path,
 			 int (*filter)(const struct dirent *))
 {
@@ -278,8 +281,8 @@ static int add_hooks(const char *root, struct string_list *conflicts)
 }
 
 /*
- * Adds those units that a sleep starts and that handle guests. `link` is the name of a
- * directory with links to units, e.g. "sleep.target.wants".
+ * Adds to `conflicts` those units that a sleep starts and that handle guests. `link` is
+ * the name of a directory with links to units, e.g. "sleep.target.wants".
  */
 static int add_pulled_in(const char *root, const char *link, struct string_list *conflicts)
 {

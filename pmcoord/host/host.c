@@ -129,7 +129,10 @@ void host_read_disks(const char *root, const char *sys, struct host *host)
 
 /* ---- reports ------------------------------------------------------------- */
 
-/* Examines the nearest ancestor that exists, because only the first report creates `reports`. */
+/*
+ * Examines the directory `reports`. Before the first report this directory does not
+ * exist: then examines its nearest ancestor that exists.
+ */
 static void read_reports(const char *reports, struct host *host)
 {
 	char path[PATH_MAX], *slash;

@@ -46,11 +46,11 @@ struct host_systemd {
 
 struct host {
 	enum host_sleep sleep;
-	char sleep_text[128]; /* contents of the file that decided `sleep` */
+	char sleep_text[128]; /* contents of the file from which `sleep` was read */
 	unsigned int xen_major, xen_minor; /* 0: unknown */
 	char guest_disk[64]; /* name of a Xen frontend that is mounted; "": none */
 	char guest_disk_mount[128]; /* mount point of guest_disk */
-	int reports_error; /* errno of the failure to write reports; 0: none */
+	int reports_error; /* errno: why reports cannot be written; 0: they can be */
 	uint64_t reports_free; /* bytes free for reports */
 	struct host_systemd systemd;
 };

@@ -16,16 +16,16 @@ struct lid;
 #define LID_WAS_OPENED "the lid was opened"
 
 /*
- * Opens the lid among <dev>/input/event*. Returns NULL if there is no lid or it cannot
- * be opened, which is no error, because the host must sleep all the same. Release:
- * lid_free.
+ * Opens the lid among <dev>/input/event*. Returns NULL if there is no lid, or if it
+ * cannot be opened. This is no error, because the host must sleep all the same.
+ * Release: lid_free.
  */
 struct lid *lid_open(const char *dev);
 
 /*
- * Makes a lid with the initial state `is_closed`, which reads struct input_event from
- * the non-blocking `fd`. Takes ownership of `fd`, even on failure. Returns NULL if out
- * of memory.
+ * Makes a lid that is initially closed or open, as `is_closed` says. Its later
+ * states are read from `fd` as struct input_event; `fd` must be non-blocking. Takes
+ * ownership of `fd`, even on failure. Returns NULL if out of memory.
  */
 struct lid *lid_new(int fd, bool is_closed);
 
@@ -36,8 +36,8 @@ void lid_free(struct lid *lid);
 int lid_fd(const struct lid *lid);
 
 /*
- * The functions below read all pending events first. `lid` may be NULL, for a host
- * without a lid: it is not closed, never opened, and gone.
+ * The functions below read all pending events first. On a host without a lid, `lid`
+ * is NULL: such a lid is not closed, was never opened, and is gone.
  */
 
 bool lid_is_closed(struct lid *lid);

@@ -84,9 +84,10 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 }
 
 /*
- * Starts a child that blocks in flock(2), and ends the loop when the child ends. Only
- * a blocked flock(2) notices the release of a lock, because inotify reports the close
- * of the file before the kernel drops the lock (__fput in fs/file_table.c).
+ * Starts a child that blocks in flock(2), and ends the loop when the child ends.
+ * The release of a lock is noticed only by a blocked flock(2). inotify reports the
+ * close of the file too early, before the kernel drops the lock (__fput in
+ * fs/file_table.c).
  */
 static int start_child(struct lock_wait *wait, int fd)
 {
@@ -207,8 +208,9 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_u
 }
 
 /*
- * Returns 1 if /proc/locks lists a flock(2) on this file, else 0, or a negative errno.
- * Does not try to take the lock, because another process could get -EBUSY meanwhile.
+ * Returns 1 if /proc/locks lists a flock(2) on this file, else 0, or a negative
+ * errno. Does not try to take the lock, because another process that tries at the
+ * same time would get -EBUSY.
  */
 static int file_is_locked(const struct stat *file)
 {

@@ -12,26 +12,28 @@
 /*
  * Takes the lock, and writes `purpose` and the process ID to the lock file, for
  * messages of other processes. If another process has the lock, waits at most
- * `timeout_us`, in a separate event loop. Returns a descriptor, which keeps the lock
- * until it is closed or the process ends, or a negative errno with `error` set: -EBUSY
- * if another process still has the lock; -EINTR if SIGTERM, SIGINT or SIGHUP ended the
- * wait. The wait consumes this signal, so a SIGTERM is raised in its place for the
+ * `timeout_us`, in a separate event loop.
+ *
+ * Returns a descriptor, or a negative errno with `error` set: -EBUSY if another
+ * process still has the lock; -EINTR if SIGTERM, SIGINT or SIGHUP ended the wait.
+ * The process keeps the lock until it closes the descriptor or ends. A wait that a
+ * signal ended has consumed the signal, so SIGTERM is raised in its place for the
  * caller's event loop.
  */
 int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_us,
 	      struct error *error);
 
 /*
- * Reads who has the lock, without taking the lock: the purpose and the process ID of
- * the holder. If the holder has not written them yet, reads those of the previous
- * holder, or "". Returns 1, 0 with `ret` untouched if the lock is free, or a negative
- * errno.
+ * Reads who has the lock, without taking the lock: the purpose and the process ID
+ * of the holder. If the holder has not written them yet, reads those of the
+ * previous holder, or "". Returns 1 if a process has the lock, 0 with `ret`
+ * untouched if the lock is free, or a negative errno.
  */
 int lock_holder(const char *run_directory, char *ret, size_t size);
 
 /*
- * Sets `error` to the message that the lock is taken by `holder`, a text of
- * lock_holder. Returns -EBUSY.
+ * Sets `error` to a message that another process has the lock. `holder` describes
+ * that process as lock_holder does; "": unknown. Returns -EBUSY.
  */
 int lock_describe_holder(const char *holder, struct error *error);
 

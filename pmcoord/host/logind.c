@@ -211,7 +211,7 @@ static int explain(const struct wait *wait, int r, uint64_t timeout_us, struct e
 	case -ECANCELED:
 		return error_set(
 			error, r,
-			"the host's sleep ended, but no cycle did: see journalctl -u " SLEEP_UNIT);
+			"the host's sleep is over, but the sleep unit stopped without completing a cycle: see journalctl -u " SLEEP_UNIT);
 	}
 	r = error_set(error, r, "logind cannot suspend the host: %s", strerror(-r));
 	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);

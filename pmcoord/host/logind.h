@@ -24,11 +24,11 @@ struct logind_end {
 };
 
 /*
- * Calls logind's Suspend and waits for the end of the cycle, at most `timeout_us`, not
- * counting the time asleep. Returns 0, or a negative errno with `error` set: -EBUSY if
- * a sleep is already in progress, -EOPNOTSUPP if the host cannot suspend, -ETIMEDOUT
- * if the cycle has not ended in time, -ECANCELED if the sleep unit has stopped but no
- * cycle has ended.
+ * Calls logind's Suspend and waits for the end of the cycle. The wait is limited to
+ * `timeout_us`, not counting the time for which the host sleeps. Returns 0, or a
+ * negative errno with `error` set: -EBUSY if a sleep is already in progress,
+ * -EOPNOTSUPP if the host cannot suspend, -ETIMEDOUT if the cycle has not ended in
+ * time, -ECANCELED if the sleep unit has stopped but no cycle has ended.
  */
 int logind_suspend(const struct logind_end *end, uint64_t timeout_us, struct error *error);
 

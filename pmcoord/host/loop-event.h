@@ -2,7 +2,10 @@
 #ifndef PMCOORD_HOST_LOOP_EVENT_H
 #define PMCOORD_HOST_LOOP_EVENT_H
 
-/* The event loop of a process: struct loop on sd-event, with its stop signals. */
+/*
+ * The event loop of a process: struct loop, implemented with sd-event. The loop
+ * also receives the stop signals of the process.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>

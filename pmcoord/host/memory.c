@@ -13,9 +13,10 @@
 #include "pmcoord/segments.h"
 
 /*
- * Libraries that are not used while guests are suspended. Together these libraries are
- * larger than the rest of the process. libsystemd before version 256 links most of
- * them for its journal reader, which pmcoord does not use; libsmartcols prints tables.
+ * Libraries that are not used while guests are suspended. Together they are larger
+ * than all other memory of the process. libsmartcols prints tables. libsystemd
+ * before version 256 links the others for its journal reader, which pmcoord does
+ * not use.
  */
 static const char *const unused[] = {
 	"libgcrypt.so", "libgpg-error.so", "liblz4.so",
@@ -34,8 +35,8 @@ static bool is_used(const char *path)
 }
 
 /*
- * Releases the read-only pages of an unused library, which the kernel can read again
- * from the file. A failure costs only memory.
+ * Releases the read-only pages of an unused library. If a page is used after all, the
+ * kernel reads it from the file again. A failure costs only memory.
  */
 static void release_if_unused(void *data, const struct segment *segment)
 {

@@ -2,7 +2,10 @@
 #ifndef PMCOORD_HOST_ROOTS_H
 #define PMCOORD_HOST_ROOTS_H
 
-/* The directories that pmcoord reads and writes. Tests and simulations use others. */
+/*
+ * The directories that pmcoord reads and writes. The comments in struct roots name
+ * those of a real host. Tests and simulations use directories of their own.
+ */
 
 struct roots {
 	char *run; /* /run/pmcoord: the lock, journals, ports of event channels */

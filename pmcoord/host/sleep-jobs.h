@@ -9,10 +9,11 @@
 
 /*
  * Cancels the queued jobs of the services that write to /sys/power, and stops these
- * services. A kernel that is already entering the sleep is not stopped. Attaches the
- * bus to `event`, whose loop makes the calls later. Returns 0 if the first call, which
- * lists the jobs, is queued, or a negative errno. If this call fails, or a later one
- * cannot be queued, the loop prints an error.
+ * services. A kernel that is already entering the sleep is not stopped.
+ *
+ * Attaches the bus to `event`, whose loop makes all calls later. Returns 0 if the
+ * first call, which lists the jobs, is queued, or a negative errno. The loop prints
+ * an error if the first call fails, or if a later call cannot be queued.
  */
 int sleep_jobs_cancel(sd_bus *bus, sd_event *event);
 

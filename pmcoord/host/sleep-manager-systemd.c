@@ -52,9 +52,10 @@ const char *sleep_kind_unit(enum sleep_kind kind)
 /* ---- the manager's jobs -------------------------------------------------- */
 
 /*
- * Called for each job of systemd. Records in the struct sleep_job (`data`) whether the
- * job belongs to a sleep, and to which kind of sleep. The sleep services are oneshot, so a listed
- * start job means that the sleep has not ended.
+ * Called for each job of systemd; `data` is a struct sleep_job. Sets `kind` if the
+ * job starts a sleep service, or `waits_for_us` if it starts pmcoord's sleep unit.
+ * The sleep services are oneshot, so a listed start job means that the sleep has
+ * not ended.
  */
 static int handle_job(void *data, const struct systemd_job *listed)
 {
@@ -160,8 +161,8 @@ static int on_job(sd_bus_message *message, void *data, sd_bus_error *error)
 }
 
 /*
- * Arms a timer that never expires, but is cancelled when CLOCK_REALTIME is set, which
- * the kernel does at a wake.
+ * Arms a timer that never expires. The kernel cancels the timer whenever CLOCK_REALTIME
+ * is set, as at each wake.
  */
 static int set_timer(const struct wait *wait)
 {

@@ -16,13 +16,13 @@
 #include "host/sleeper-host.h"
 
 /*
- * How long after enter() the alarm fires. This is longer than the suspend of dom0's
- * devices takes, because an alarm that fires before the host is asleep cancels the
- * sleep, or is missed and then never wakes the host.
+ * How long after enter() the alarm fires. The suspend of dom0's devices takes less
+ * time than this. An alarm that fires before the host is asleep would cancel the
+ * sleep, or would be missed and never wake the host.
  */
 #define ALARM_IN_SECONDS "+10"
 
-/* The text that clears the alarm when it is written to the file wakealarm. */
+/* Written to the file wakealarm, this text clears the alarm. */
 #define NO_ALARM "0"
 
 struct alarm_sleeper {
@@ -48,8 +48,8 @@ static void alarm_free(struct sleeper *sleeper)
 }
 
 /*
- * Refuses an alarm that is already set. The file contains the alarm's time in seconds
- * since 1970, and is empty or has NO_ALARM if no alarm is set.
+ * Fails if an alarm is already set. The file wakealarm then contains the alarm's time
+ * in seconds since 1970. If no alarm is set, wakealarm is empty or contains NO_ALARM.
  */
 static int check_is_free(struct alarm_sleeper *self, struct error *error)
 {

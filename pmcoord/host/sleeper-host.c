@@ -25,8 +25,8 @@
 #include "host/sleep-manager-systemd.h"
 
 /*
- * How long systemd shall wait for the resume of the guests, in µs: the longest
- * ReadyTimeout=, which is an hour, and 100 s for everything else.
+ * How long systemd shall wait for the resume of the guests, in µs: an hour, which
+ * is the longest ReadyTimeout=, and 100 s for everything else.
  */
 #define RESUME_TIMEOUT_US "3700000000"
 
@@ -85,8 +85,8 @@ static int read_attribute(int fd, char *ret, size_t size)
 }
 
 /*
- * Refuses a host without S3, and chooses S3: "mem" in power/state, and "deep" instead
- * of "s2idle" in power/mem_sleep.
+ * Fails if the host has no S3. Otherwise chooses S3: "deep" instead of "s2idle" in
+ * power/mem_sleep. "mem" in power/state then means S3.
  */
 static int check_offers_s3(struct host_sleeper *self, struct error *error)
 {
@@ -181,8 +181,9 @@ static void sysfs_finish(struct sleeper *sleeper)
 }
 
 /*
- * Returns the difference of two slept times. The later one can be less, because each
- * is computed from two clocks (see SLEEP_MIN_US); the difference is 0 then.
+ * Returns the difference of two slept times. If the later one is less, returns 0.
+ * It can be less because each slept time is computed from two clocks (see
+ * SLEEP_MIN_US).
  */
 static uint64_t difference_us(uint64_t before_us, uint64_t now_us)
 {
@@ -258,8 +259,9 @@ static int refuse_hibernation(const struct host_sleeper *self, struct error *err
 }
 
 /*
- * Opens the bus over which the sleep is cancelled if the lid is opened. A failure of
- * the bus is ignored, because the host can sleep without it.
+ * Refuses a hibernation, then prepares the sleep. Also opens the bus over which the
+ * sleep is cancelled if the lid is opened. A failure of the bus is ignored, because the
+ * host can sleep without it.
  */
 static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 {
@@ -274,10 +276,12 @@ static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 }
 
 /*
- * Whether the lid was opened and the host has not slept yet; after a sleep, opening the
- * lid only wakes the host. Every suspend, however short, changes the kernel's counter.
- * A hibernation changes only the clocks. A failed suspend, too, changes the clocks, but
- * by less than SLEEP_MIN_US.
+ * Whether the lid was opened and the host has not slept yet. If the host has slept,
+ * the opened lid only woke the host.
+ *
+ * A sleep is recognised by the kernel's counter and by the clocks. Every successful
+ * suspend, however short, changes the counter. A hibernation changes only the clocks.
+ * A failed suspend changes only the clocks, too, but by less than SLEEP_MIN_US.
  */
 static bool lid_cancels_sleep(struct host_sleeper *self)
 {
@@ -305,15 +309,18 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 					 strerror(-r));
 		/*
 		 * After the cancellation the guests stay suspended until systemd
-		 * has ended the sleep, because the host may still sleep, and a
-		 * guest that runs meanwhile would lose its devices.
+		 * has ended the sleep. Until then the host may still sleep, and a
+		 * guest that runs would lose its devices.
 		 */
 		if (!was_cancelled && self->bus && lid_cancels_sleep(self)) {
 			sleep_jobs_cancel(self->bus, loop_event(loop));
 			was_cancelled = true;
 		}
 	} while (!loop_take_signal(loop));
-	/* The signal can arrive before the sleep, e.g. if a user stops the unit: wait. */
+	/*
+	 * Waits for the end of the sleep, because the signal can arrive before the
+	 * sleep, e.g. if a user stops the unit.
+	 */
 	if (manager)
 		r = manager->ops->await_end(manager, loop, slept_before_us);
 	if (r < 0)
