@@ -170,9 +170,9 @@ static int op_fd(struct hypervisor *hypervisor)
 }
 
 /*
- * Takes changes of xenstore before events of channels: an agent writes
- * `quiesced` before its domain suspends, so the caller learns of both in this
- * order.
+ * Returns changes of xenstore before events of channels. An agent writes
+ * `quiesced` to xenstore before its domain suspends, and the caller must learn
+ * of `quiesced` before it learns of the suspension.
  */
 static int op_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
 {
@@ -303,8 +303,9 @@ static int open_events(struct xen *xen, struct error *error)
 }
 
 /*
- * Acquires all handles first, so that a failure to open one changes nothing:
- * xen_channels_load is the first step that changes event channels.
+ * Opens all handles before it calls xen_channels_load, which is the first
+ * function to change event channels. If a handle cannot be opened, nothing has
+ * been changed.
  */
 static int open_xen(struct xen *xen, const char *run_directory, int kept_fd, struct error *error)
 {

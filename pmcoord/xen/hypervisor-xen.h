@@ -8,10 +8,10 @@
 #include "model/hypervisor.h"
 
 /*
- * Opens Xen from dom0. Event channels are recorded in `run_directory`, so that
- * the next process uses them again. `kept_fd` is the descriptor of event
- * channels that an earlier process stored with the service manager (negative:
- * there is none); hypervisor_xen_open takes ownership of the descriptor.
+ * Opens Xen from dom0. The event channels are recorded in `run_directory`, so
+ * that the next process can use them again. `kept_fd` is the descriptor that an
+ * earlier process got from hypervisor_xen_channels_fd and stored with the
+ * service manager, or negative if there is none. Takes ownership of `kept_fd`.
  * Returns 0, or a negative errno with `error` set: -EPERM without privilege,
  * -ENODEV without Xen or in a guest, -ECONNREFUSED without xenstored, -EPROTO
  * if pmcoord was built for another version of Xen. Release: ops->close.
@@ -20,8 +20,8 @@ int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hyperviso
 			struct error *error);
 
 /*
- * Returns the descriptor of the event channels, borrowed, which the service
- * manager can store for the next process.
+ * Returns the descriptor of the event channels, borrowed. The service manager
+ * can store this descriptor for the next process.
  */
 int hypervisor_xen_channels_fd(struct hypervisor *hypervisor);
 

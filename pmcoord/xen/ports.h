@@ -18,7 +18,7 @@
 struct remembered_port {
 	struct domain_id id;
 	uint32_t guest_port;
-	uint32_t local_port; /* dom0's; bound until the descriptor is closed; 0: not bound */
+	uint32_t local_port; /* port of dom0, bound until the descriptor is closed; 0: not bound */
 	bool is_published; /* the guest has allocated guest_port; false: dom0 has */
 };
 

@@ -23,8 +23,8 @@ struct channel {
 	enum xen_channel_kind kind;
 	uint32_t guest_port; /* 0: not known yet */
 	int local_port; /* -1: not bound */
-	bool subscribed; /* this process has not ended its subscription */
-	bool subscribed_for_next; /* it was made for the next request, and is unused */
+	bool subscribed; /* this process has subscribed the channel, and not unsubscribed it */
+	bool subscribed_for_next; /* subscribed since the last request */
 };
 
 struct xen_channels {
@@ -34,7 +34,8 @@ struct xen_channels {
 	struct channel *channels;
 	size_t n_channels;
 	char *ports_path; /* file with the record of channels, see ports.h */
-	bool descriptor_was_kept; /* by an earlier process, whose ports are still bound */
+	/* xen_channels_open was given kept_fd: the earlier process's ports are still bound. */
+	bool descriptor_was_kept;
 };
 
 /* ---- opening and closing ------------------------------------------------ */
@@ -76,8 +77,8 @@ int xen_channels_open(struct xen_control *control, const char *run_directory, in
 }
 
 /*
- * Ends the subscriptions, because one that stays would break a later save or
- * migration of the guest.
+ * Ends the subscriptions that this process has made. A subscription that
+ * remains would break a later save or migration of the guest.
  */
 static void unsubscribe_all(struct xen_channels *channels)
 {
@@ -108,7 +109,7 @@ int xen_channels_fd(const struct xen_channels *channels)
 	return xenevtchn_fd(channels->evtchn);
 }
 
-/* ---- the list and its record -------------------------------------------- */
+/* ---- the channels and their record -------------------------------------- */
 
 static struct channel *find_channel(const struct xen_channels *channels, const struct domain_id *id,
 				    enum xen_channel_kind kind)
@@ -137,7 +138,7 @@ static struct channel *add_channel(struct xen_channels *channels, const struct d
 	return &list[channels->n_channels++];
 }
 
-/* Finds a channel, or adds it. Returns NULL without memory. */
+/* Finds a channel, or adds it. Returns NULL if out of memory. */
 static struct channel *get_channel(struct xen_channels *channels, const struct domain_id *id,
 				   enum xen_channel_kind kind)
 {
@@ -172,9 +173,9 @@ static int save_ports(struct xen_channels *channels)
 /* ---- binding ------------------------------------------------------------ */
 
 /*
- * Whether the guest's port is unbound and allocated for dom0. Published ports
- * are checked because a guest can publish any number, and recorded ports
- * because a kexec in the guest closes all of the guest's ports.
+ * Whether the guest's port is unbound and allocated for dom0. A published port
+ * is checked, because a guest can publish any number. A recorded port is
+ * checked, because a kexec in the guest closes all ports of the guest.
  */
 static bool can_bind(struct xen_channels *channels, const struct domain_id *id, uint32_t guest_port)
 {
@@ -204,9 +205,9 @@ static void unbind_channel(struct xen_channels *channels, struct channel *channe
 }
 
 /*
- * Binds the channel and records it. Binding causes a first event of the local
- * port; the event needs no special treatment, because it only causes the
- * domain's state to be read.
+ * Binds the channel and records it. Binding causes an event of the local port
+ * at once. This event is harmless: it only makes the coordinator read the state
+ * of the domain.
  */
 static int bind_channel(struct xen_channels *channels, struct channel *channel)
 {
@@ -276,7 +277,10 @@ bool xen_channels_is_bound(const struct xen_channels *channels, const struct dom
 	return channel && channel->local_port >= 0;
 }
 
-/* Unbinds the ports, because Xen frees a port only when both ends are unbound. */
+/*
+ * Removes the channels of a guest that has ended. Unbinds their ports in dom0, because Xen
+ * does not free these ports when the guest ends.
+ */
 void xen_channels_forget_domain(struct xen_channels *channels, const struct domain_id *id)
 {
 	size_t kept = 0;
@@ -290,8 +294,8 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 	}
 	channels->n_channels = kept;
 	/*
-	 * A failure is ignored: the file then has a domain that no longer
-	 * exists, which load_port skips.
+	 * A failure is ignored: the file then still lists the domain, but
+	 * load_port skips domains that no longer exist.
 	 */
 	save_ports(channels);
 }

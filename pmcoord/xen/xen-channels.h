@@ -30,9 +30,10 @@ enum xen_channel_kind {
 };
 
 /*
- * Opens the event channel device or, if `kept_fd` is not negative, takes
- * ownership of that descriptor, which an earlier process has opened. `control`
- * is borrowed until xen_channels_free. Sets `error` on failure.
+ * Opens the event channel device if `kept_fd` is negative. Otherwise takes
+ * ownership of `kept_fd`, the descriptor of the device that an earlier process
+ * has opened. `control` is borrowed until xen_channels_free. Sets `error` on
+ * failure.
  */
 int xen_channels_open(struct xen_control *control, const char *run_directory, int kept_fd,
 		      struct xen_channels **ret_channels, struct error *error);
@@ -46,15 +47,16 @@ void xen_channels_free(struct xen_channels *channels);
 
 /*
  * Reads the channels that an earlier process has recorded, except those of
- * domains that no longer exist. Their local ports are used only if
- * xen_channels_open was called with the earlier process's descriptor.
+ * domains that no longer exist. If xen_channels_open was called with the earlier
+ * process's descriptor, also uses the recorded local ports that are still
+ * connected, and unbinds all other ports of that descriptor.
  */
 void xen_channels_load(struct xen_channels *channels);
 
 /* Returns a descriptor, borrowed, that is readable when xen_channels_next has an event. */
 int xen_channels_fd(const struct xen_channels *channels);
 
-/* Allocates a port of the guest, or reuses the recorded one, and binds the port. */
+/* Binds a port of the guest: the recorded port if it can be bound, otherwise a new one. */
 int xen_channels_open_own(struct xen_channels *channels, const struct domain_id *id);
 
 /*
@@ -75,17 +77,17 @@ int xen_channels_notify(struct xen_channels *channels, const struct domain_id *i
 			enum xen_channel_kind kind);
 
 /*
- * Makes Xen send an event to dom0 over the channel when the domain suspends
- * next. The caller has checked that the domain still exists. Returns -ENOTCONN
- * if there is no such channel.
+ * Makes Xen send an event to dom0 over the channel when the domain suspends the
+ * next time. The caller has checked that the domain still exists. Returns
+ * -ENOTCONN if there is no such channel.
  */
 int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id *id,
 			   enum xen_channel_kind kind);
 
 /*
- * Whether the channel was subscribed since the last call of this function. A
- * subscription is used for one request only, because another program can
- * replace the subscription at any time.
+ * Returns whether the channel has been subscribed for the next request, and
+ * clears that mark. Each request needs a new subscription, because another
+ * program can replace a subscription at any time.
  */
 bool xen_channels_take_subscription(struct xen_channels *channels, const struct domain_id *id,
 				    enum xen_channel_kind kind);

@@ -19,7 +19,7 @@
 struct xen_control {
 	xc_interface *xc;
 	xencall_handle *call;
-	struct xen_domctl *resume_call; /* the resume hypercall's argument, which Xen can read */
+	struct xen_domctl *resume_call; /* argument of the resume hypercall, readable by Xen */
 	xentoollog_logger *log;
 };
 
@@ -214,12 +214,14 @@ int xen_control_get_acpi_state(struct xen_control *control, uint32_t domid, uint
 
 /* ---- resume ------------------------------------------------------------- */
 
-/* Sets the return value as xc_domain_resume does with `fast` (libxenctrl's xc_resume.c). */
+/*
+ * Sets the return value of the suspend hypercall as xc_domain_resume does if
+ * its parameter `fast` is set (libxenctrl's xc_resume.c).
+ */
 int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool is_pv)
 {
 	vcpu_guest_context_any_t context;
-	unsigned int width =
-		sizeof(uint64_t); /* bytes of a register; 8 in an HVM guest's context */
+	unsigned int width = sizeof(uint64_t); /* bytes of a register; 8 unless the guest is PV */
 
 	if (is_pv && xc_domain_get_guest_width(control->xc, domid, &width) < 0)
 		return -errno;

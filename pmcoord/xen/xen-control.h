@@ -8,8 +8,8 @@
  * of the types that they define.
  *
  * Unless said otherwise a function makes one hypercall and returns 0 or a
- * negative errno; outputs are untouched on failure. A domid is used unchecked;
- * xen-domains.h checks that it still belongs to the same domain.
+ * negative errno; outputs are untouched on failure. The functions do not check
+ * that a domid still belongs to the same domain; those of xen-domains.h do.
  */
 
 #include <stdbool.h>
@@ -58,8 +58,8 @@ void xen_control_free(struct xen_control *control);
 /*
  * Lists domains in ascending order of their domids, beginning with domid
  * `first`: at most `max` domains, and at most XEN_DOMAINS_AT_ONCE. Returns the
- * number of listed domains, or a negative errno. There are no more domains if
- * the number is below these limits.
+ * number of listed domains, or a negative errno. If the number is below both
+ * limits, there are no more domains.
  */
 int xen_control_list_domains(struct xen_control *control, uint32_t first,
 			     struct xen_domain *ret_domains, size_t max);
@@ -86,18 +86,19 @@ int xen_control_resume(struct xen_control *control, uint32_t domid);
 
 /*
  * Makes Xen send an event to dom0 from port `guest_port` of the domain when the
- * domain suspends; 0 ends the subscription. A domain has at most one
- * subscription: each call, even one of another program, replaces the previous
- * subscription.
+ * domain suspends. A `guest_port` of 0 ends the subscription. A domain has at
+ * most one subscription: each call, even one of another program, replaces the
+ * previous subscription.
  */
 int xen_control_subscribe(struct xen_control *control, uint32_t domid, uint32_t guest_port);
 
 /* Allocates a port of the domain that dom0 can bind. Returns the port or a negative errno. */
 int xen_control_alloc_port(struct xen_control *control, uint32_t domid);
 
-/* Read the state of a port of a guest, or of dom0 itself. */
+/* Reads the state of a guest's port. */
 int xen_control_get_guest_port(struct xen_control *control, uint32_t domid, uint32_t port,
 			       struct xen_port *ret_port);
+/* Reads the state of a port of dom0. */
 int xen_control_get_own_port(struct xen_control *control, uint32_t port, struct xen_port *ret_port);
 
 /* Reads HVM_PARAM_CALLBACK_IRQ, which is 0 until PV drivers have set up their callback. */

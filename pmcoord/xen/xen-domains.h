@@ -7,8 +7,9 @@
  * reuses domids. Each function that takes a domain_id checks that the domain of
  * this domid has this UUID.
  *
- * Unless said otherwise functions return 0, -ESRCH when there is no domain of
- * this identity, or another negative errno; outputs are untouched on failure.
+ * Unless said otherwise functions return 0, -ESRCH when there is no domain with
+ * this domid and UUID, or another negative errno; outputs are untouched on
+ * failure.
  */
 
 #include <stdbool.h>

@@ -64,8 +64,8 @@ static void read_name(struct xen_store *store, struct guest *guest)
 }
 
 /*
- * Adds a link unless its backend is dom0, which always sleeps last, or the
- * frontend itself.
+ * Adds a link, unless the backend is dom0 or the frontend itself. A link to
+ * dom0 is not needed, because dom0 always sleeps last.
  */
 static int add_link(struct inventory *inventory, const struct link *link)
 {
@@ -75,9 +75,9 @@ static int add_link(struct inventory *inventory, const struct link *link)
 }
 
 /*
- * Called for each xenstore directory <directory>/<class>/<entry>, here `path`,
- * of a domain: adds the links that the directory describes. Returns 0 even if
- * there is none, else -ENOMEM.
+ * Adds the links that the xenstore directory `path` of a domain describes.
+ * Called for each directory <directory>/<class>/<entry>. Returns 0, even if the
+ * directory describes no link, or -ENOMEM.
  */
 typedef int (*read_device_fn)(struct xen_store *store, struct inventory *inventory, uint32_t domid,
 			      const char *class, const char *path);
@@ -185,9 +185,9 @@ static int read_backend(struct xen_store *store, struct inventory *inventory, ui
 }
 
 /*
- * Reads the node "target" of a stub domain: the guest whose devices the stub
- * domain emulates. Other domains have no such node. dom0 owns the node, so that
- * the link is the toolstack's record.
+ * Reads the node "target" of a stub domain. It contains the domid of the guest
+ * whose devices the stub domain emulates; other domains have no such node. The
+ * link counts as recorded by the toolstack, because dom0 owns the node.
  */
 static int read_stub_domain(struct xen_store *store, struct inventory *inventory, uint32_t domid)
 {

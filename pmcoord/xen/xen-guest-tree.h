@@ -18,14 +18,14 @@
 /*
  * Reads a guest's tree, and appends the guest and its links to the inventory.
  * `facts` contains what Xen reports: domid, UUID, type, state and the HVM
- * flags. *ret_has_record: whether libxl has a record of the domain. The record
- * has all links of the domain, so that the domain does not need
+ * flags. *ret_has_record: whether libxl has a record of the domain. Such a
+ * record lists all links of the domain; only domains without a record need
  * xen_guest_tree_read_backends.
  */
 int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 			struct inventory *inventory, bool *ret_has_record);
 
-/* Appends the links that the backends of the inventory's guests report. */
+/* Appends the links for which a guest of the inventory reports itself as the backend. */
 int xen_guest_tree_read_backends(struct xen_store *store, struct inventory *inventory);
 
 #endif

@@ -14,11 +14,11 @@
 /* What was read of one domain. */
 struct domain_record {
 	struct domain_id id;
-	struct inventory facts; /* the guest and its links; not finished */
+	struct inventory facts; /* the guest and its links, without inventory_finish */
 	bool has_record; /* libxl has a record, see xen_guest_tree_read */
 	bool expired; /* the domain has changed: read it again */
 	bool is_unwatched; /* a watch could not be set: read the domain each time */
-	bool is_listed; /* found in Xen's list of domains, while an inventory is read */
+	bool is_listed; /* while an inventory is read: the domain is in Xen's list of domains */
 };
 
 struct xen_inventory {
@@ -89,8 +89,9 @@ void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid)
 }
 
 /*
- * A change of HYPERVISOR_ALL_DOMAINS expires no record: it reports a new or
- * ended domain, which the next inventory finds in Xen's list of domains.
+ * If *ret_domid is HYPERVISOR_ALL_DOMAINS, no record expires: a domain was
+ * created or has ended, and xen_inventory_read always reads the list of domains
+ * from Xen.
  */
 int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid)
 {
@@ -246,7 +247,10 @@ static int add_domain(struct xen_inventory *inventory, const struct xen_domain *
 
 /* ---- all domains -------------------------------------------------------- */
 
-/* Appends domains. *all_have_records becomes false if libxl has no record of one of them. */
+/*
+ * Appends domains. Sets *all_have_records to false if libxl has no record of
+ * one of them; otherwise leaves it unchanged.
+ */
 static int add_domains(struct xen_inventory *inventory, const struct xen_domain *domains, size_t n,
 		       struct inventory *result, bool *all_have_records)
 {

@@ -25,7 +25,7 @@
 /* The handles, and the cache of the last inventory. */
 struct xen_inventory;
 
-/* Called for a domain of an earlier inventory that no longer exists. */
+/* Called for each domain that was in an earlier inventory and no longer exists. */
 typedef void (*xen_domain_gone_fn)(void *data, const struct domain_id *id);
 
 /* The handles are borrowed until xen_inventory_free. */
@@ -41,15 +41,16 @@ int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone
 				void *data);
 
 /*
- * Reads all guests and links into a finished inventory, owned by the caller
- * (release: inventory_done). If domains are watched, discards the changes that
- * xen_inventory_next_change would return, because the inventory shows them.
+ * Reads all guests and links into an inventory, and calls inventory_finish. The
+ * caller owns the inventory (release: inventory_done). If domains are watched,
+ * discards the changes that xen_inventory_next_change would return, because the
+ * inventory shows them.
  */
 int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory);
 
 /*
- * Makes the next inventory read the domain again. Called when this process
- * writes a node of the domain that is not watched.
+ * Makes the next xen_inventory_read read the domain again. Called when this
+ * process writes an unwatched node of the domain.
  */
 void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid);
 

@@ -140,8 +140,8 @@ int xen_requests_send(const struct xen_requests *requests, const struct domain_i
 /* ---- retraction --------------------------------------------------------- */
 
 /*
- * Whether the agent has quiesced for this cycle. Only an agent that has
- * quiesced requests its own kernel to suspend.
+ * Whether the agent has quiesced for this cycle. An agent requests its own
+ * kernel to suspend only after it has quiesced.
  */
 static bool agent_has_quiesced(struct xen_store *store, uint32_t transaction,
 			       const struct domain_id *id, uint64_t cycle)
@@ -174,11 +174,11 @@ static bool is_pending(struct xen_store *store, uint32_t transaction, const stru
 }
 
 /*
- * Makes one attempt to retract a request, in one transaction: aborts the
- * request to the agent, if the mechanism is MECHANISM_AGENT, and clears the
- * request to the kernel unless the kernel has acknowledged it. Returns an enum
- * retract_outcome; -EAGAIN if a node was written meanwhile; or another negative
- * errno.
+ * Makes one attempt to retract a request, in one transaction. With
+ * MECHANISM_AGENT, aborts the request to the agent. With any mechanism, clears
+ * the request to the kernel if the kernel has not acknowledged it yet. Returns
+ * an enum retract_outcome, -EAGAIN if another program wrote one of the nodes
+ * meanwhile, or another negative errno.
  */
 static int retract_once(struct xen_store *store, const struct domain_id *id,
 			enum mechanism mechanism, uint64_t cycle)
@@ -202,8 +202,8 @@ static int retract_once(struct xen_store *store, const struct domain_id *id,
 	if (end < 0)
 		return end;
 	/*
-	 * A failed write returns -EIO, because the caller would take -EAGAIN
-	 * for a conflict and try again.
+	 * Return -EIO for any failed write. The caller would take -EAGAIN for a
+	 * conflict and try again.
 	 */
 	if (r < 0)
 		return -EIO;
@@ -257,7 +257,10 @@ int xen_requests_get_agent_state(const struct xen_requests *requests, const stru
 		return errno == ENOENT ? -ENODATA : -errno;
 	if (protocol_parse_state(text, strlen(text), &state.state) < 0)
 		return -EBADMSG;
-	/* A quiesced agent publishes no detail; reading its node would only delay other guests. */
+	/*
+	 * A quiesced agent has published no detail; reading the node would only
+	 * delay other guests.
+	 */
 	if (state.state.state != PROTOCOL_AGENT_QUIESCED)
 		read_detail(requests->store, id, &state);
 	*ret_state = state;
@@ -265,8 +268,8 @@ int xen_requests_get_agent_state(const struct xen_requests *requests, const stru
 }
 
 /*
- * Binds the port that the agent has published. Needed in the process that
- * follows a crash, which has not prepared the guest.
+ * Binds the port that the agent has published. Needed after a crash of pmcoord,
+ * because the new process has not prepared the guest.
  */
 static int bind_agent(const struct xen_requests *requests, const struct domain_id *id)
 {

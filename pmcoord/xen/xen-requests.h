@@ -3,14 +3,15 @@
 #define PMCOORD_XEN_XEN_REQUESTS_H
 
 /*
- * Suspend requests to guests, by each mechanism, and dom0's side of the
- * protocol with agents (protocol.h). The functions implement verbs of struct
+ * Suspend requests to guests by each mechanism. Requests to agents follow the
+ * protocol in protocol.h. The functions implement verbs of struct
  * hypervisor_ops; see hypervisor.h for what they do.
  *
- * prepare, arm and subscribe do everything that can be done ahead of a request,
- * so that the request is one hypercall or one xenstore write. Functions return
- * 0 or a negative errno; prepare, arm, subscribe and retract return -ESRCH when
- * the domain no longer exists.
+ * xen_requests_prepare, xen_requests_arm and xen_requests_subscribe do
+ * everything that can be done ahead of a request, so that the request is one
+ * hypercall or one xenstore write. Functions return 0 or a negative errno;
+ * these three and xen_requests_retract return -ESRCH when the domain no longer
+ * exists.
  */
 
 #include <stdint.h>

@@ -12,13 +12,13 @@
 #include "xen/xen-domains.h"
 
 /*
- * A domain whose suspend hypercall was made to return "cancelled". A domain
- * whose CPU time has changed has run since; it is then in another suspend
- * hypercall and must be prepared again.
+ * A domain whose suspend hypercall was made to return "cancelled". If the CPU
+ * time of the domain has changed, the domain has run since. It is then in
+ * another suspend hypercall and must be prepared again.
  */
 struct prepared_domain {
 	struct domain_id id;
-	uint64_t cpu_time_ns; /* when the domain was prepared */
+	uint64_t cpu_time_ns; /* CPU time of the domain when it was prepared */
 };
 
 struct xen_resume {
@@ -136,8 +136,8 @@ static int read_and_cancel(struct xen_resume *resume, const struct domain_id *id
 }
 
 /*
- * Cancels the suspend ahead of the resume: during the resume, its hypercalls
- * would compete for the CPU with the domains that already run again.
+ * Cancels the suspend ahead of the resume. During the resume, the hypercalls
+ * for this would compete for the CPU with the domains that already run again.
  */
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id)
 {

@@ -15,7 +15,7 @@
 #include "xen/xen-control.h"
 #include "xen/xen-store.h"
 
-/* The domains whose resume is prepared. */
+/* The handles, and the domains that xen_resume_prepare has prepared. */
 struct xen_resume;
 
 /* The handles are borrowed until xen_resume_free. */
@@ -34,7 +34,7 @@ int xen_resume_domain(struct xen_resume *resume, const struct domain_id *id);
 /* Reports to xenstored that the domain runs again. Does not return -EBUSY. */
 int xen_resume_in_xenstore(struct xen_resume *resume, const struct domain_id *id);
 
-/* Removes what is stored of a domain that no longer exists. */
+/* Removes from `resume` a domain that no longer exists. */
 void xen_resume_forget_domain(struct xen_resume *resume, const struct domain_id *id);
 
 #endif

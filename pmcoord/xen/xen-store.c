@@ -29,8 +29,8 @@ struct xen_store {
 /* ---- connection --------------------------------------------------------- */
 
 /*
- * Tries the socket, because libxenstore, if nobody listens there, opens the
- * kernel's device instead; without a xenstored that device waits forever.
+ * Tries the socket. If nobody listens there, xs_open would open the device of
+ * the kernel instead, and without a xenstored that device waits forever.
  */
 bool xen_store_daemon_listens(void)
 {

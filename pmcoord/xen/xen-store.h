@@ -8,10 +8,10 @@
  * a connection with watches libxenstore reads replies in a thread, which delays
  * every reply.
  *
- * What a guest has written is untrusted: the caller must check strings, which
- * are returned unchanged; lists are limited in length. The caller frees strings
- * and lists. Unless said otherwise a function waits for one reply of xenstored,
- * and returns 0 or a negative errno.
+ * What a guest has written is untrusted. Strings are returned unchanged, and
+ * the caller must check them. Lists are limited in length. The caller frees
+ * strings and lists. Unless said otherwise a function waits for one reply of
+ * xenstored, and returns 0 or a negative errno.
  */
 
 #include <stdbool.h>
@@ -37,20 +37,24 @@ void xen_store_free(struct xen_store *store);
 void xen_store_format_path(uint32_t domid, const char *node, char *ret);
 
 /*
- * Read a node, by its path or below a domain's path, as a string that ends at
- * the first NUL. Return NULL with errno set on failure: ENOENT if there is no
- * such node.
+ * Reads a node as a string that ends at the first NUL. Returns NULL with errno
+ * set on failure: ENOENT if there is no such node.
  */
 char *xen_store_read(struct xen_store *store, const char *path);
+/* Does what xen_store_read does, for a node below a domain's path. */
 char *xen_store_read_domain(struct xen_store *store, uint32_t domid, const char *node);
 
-/* Reads a domain's node. Returns `fallback` unless it contains a number up to `max`. */
+/*
+ * Reads a number from a domain's node. Returns `fallback` if there is no such
+ * node, if it contains no number, or if the number is above `max`.
+ */
 uint64_t xen_store_read_number(struct xen_store *store, uint32_t domid, const char *node,
 			       uint64_t max, uint64_t fallback);
 
 /*
- * Returns the names below a path, at most 256, in one allocation, and their
- * number in *ret_n; NULL and 0 if there are none.
+ * Returns the names of the nodes below a path, at most 256, in one allocation.
+ * *ret_n is their number. Returns NULL, with *ret_n 0, if the path cannot be
+ * read.
  */
 char **xen_store_list(struct xen_store *store, const char *path, unsigned int *ret_n);
 
@@ -64,16 +68,19 @@ int xen_store_write_domain(struct xen_store *store, uint32_t domid, const char *
  */
 int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node, const char *text);
 
-/*
- * Begin a transaction, read and write within it, and end it. xen_store_end
- * commits or discards the writes. It returns -EAGAIN if a node that was read
- * has changed meanwhile: the caller then begins another transaction.
- */
+/* Begins a transaction, which xen_store_end ends. */
 int xen_store_begin(struct xen_store *store, uint32_t *ret_transaction);
+/* Does what xen_store_read_domain does, within a transaction. */
 char *xen_store_read_within(struct xen_store *store, uint32_t transaction, uint32_t domid,
 			    const char *node);
+/* Does what xen_store_write_domain does, within a transaction. */
 int xen_store_write_within(struct xen_store *store, uint32_t transaction, uint32_t domid,
 			   const char *node, const char *text);
+/*
+ * Ends a transaction, and commits or discards its writes. Returns -EAGAIN if a
+ * node that the transaction has read was changed meanwhile. The caller then
+ * begins another transaction.
+ */
 int xen_store_end(struct xen_store *store, uint32_t transaction, bool commit);
 
 /*

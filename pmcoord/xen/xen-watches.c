@@ -25,9 +25,9 @@
 #define TOKEN_SIZE 16
 
 /*
- * The nodes below a domain's own path that an inventory reads of a domain with a
- * record of libxl. That record is below /libxl: the watch with TOKEN_TOOLSTACK
- * covers it.
+ * The nodes below a domain's own path that an inventory reads if libxl has a
+ * record of the domain. Changes of the record itself, which is below /libxl,
+ * are reported by the watch with TOKEN_TOOLSTACK.
  */
 static const char *const watched_nodes[] = {
 	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
@@ -36,7 +36,7 @@ static const char *const watched_nodes[] = {
 struct xen_watches {
 	struct xs_handle *handle;
 	bool has_all_domains; /* all domains are watched */
-	uint32_t *agents; /* domids of watched agents; none if all domains are watched */
+	uint32_t *agents; /* domids of guests with a watched agent; none if has_all_domains */
 	size_t n_agents;
 };
 
