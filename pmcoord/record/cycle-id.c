@@ -12,9 +12,10 @@
 
 /*
  * Returns the number of the last cycle, which is kept on /run; 0: unknown. The
- * numbers of the reports are not enough: a cycle's report may be missing,
- * because it could not be written, but the cycle's number must not be used
- * again, because agents remember the last cycle that they handled.
+ * reports do not tell this number reliably, because the report of the last
+ * cycle may be missing, e.g. if it could not be written. The number must not be
+ * used again even then, because agents remember the last cycle that they
+ * handled.
  */
 static uint64_t last_number_on_run(const struct roots *roots)
 {
@@ -57,8 +58,9 @@ uint64_t cycle_id_next(const struct roots *roots, const struct inventory *invent
 		uint64_t requested = inventory->guests[i].agent.request.cycle;
 
 		/*
-		 * A request for `next` itself was written ahead of time, for
-		 * the cycle that now gets this number.
+		 * Only a request for a later cycle than `next` makes `next`
+		 * greater. A request for `next` itself was written ahead of
+		 * time, for the cycle that now gets this number.
 		 */
 		if (requested > next && requested < UINT64_MAX)
 			next = requested + 1;

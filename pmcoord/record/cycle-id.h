@@ -10,13 +10,17 @@
 #include "host/roots.h"
 
 /*
- * Returns the number of the next cycle. It is greater than the numbers of all
- * reports and of the last cycle on /run, and not less than those of the
- * requests to agents in xenstore, which remain when reports and /run are lost.
+ * Returns the number of the next cycle. It is greater than the number of the
+ * last cycle on /run and than those of all reports. It is not less than the
+ * number in any request to an agent; these requests are in xenstore, and remain
+ * when the reports and /run are lost.
  */
 uint64_t cycle_id_next(const struct roots *roots, const struct inventory *inventory);
 
-/* Stores on /run that the number is used. Returns 0 or a negative errno. */
+/*
+ * Stores `number` on /run as the number of the last cycle. Returns 0 or a
+ * negative errno.
+ */
 int cycle_id_store(const struct roots *roots, uint64_t number);
 
 #endif

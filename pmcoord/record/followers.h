@@ -14,7 +14,7 @@ struct followed;
 
 /*
  * The followed journals of a directory. The caller sets `directory`, which is
- * borrowed, and zeroes the rest. Release: followers_done.
+ * borrowed, and zeroes the other fields. Release: followers_done.
  */
 struct followers {
 	const char *directory;
@@ -25,10 +25,11 @@ struct followers {
 void followers_done(struct followers *followers);
 
 /*
- * Calls `observer`, unless it is NULL, for each record that was appended to a
- * cycle's journal since the last call; the first call reads the whole journal.
- * A damaged journal is not read again. Returns 0, -ENOENT if this journal does
- * not exist and was not followed, or another negative errno.
+ * Calls `observer`, unless it is NULL, for each record that was appended to the
+ * journal of cycle `number` since this journal was last read; the first time,
+ * for each record in the journal. A damaged journal is not read again. Returns
+ * 0, -ENOENT if this journal does not exist and was not followed, or another
+ * negative errno.
  */
 int followers_read(struct followers *followers, uint64_t number, journal_observer_fn observer,
 		   void *data);
@@ -46,9 +47,9 @@ void followers_read_known(struct followers *followers, journal_observer_fn obser
 int followers_read_directory(struct followers *followers, journal_observer_fn observer, void *data);
 
 /*
- * Calls `observer`, unless it is NULL, for the last records of a removed
- * journal, and stops following the journal. Returns whether the journal was
- * followed.
+ * Calls `observer`, unless it is NULL, for each new record of the journal of
+ * cycle `number`, whose file was removed. Then stops following this journal.
+ * Returns false if the journal was not followed before this call.
  */
 bool followers_end(struct followers *followers, uint64_t number, journal_observer_fn observer,
 		   void *data);

@@ -3,10 +3,11 @@
 #define PMCOORD_RECORD_JOURNAL_H
 
 /*
- * The journal of a running cycle: a file on /run with a line per record. An
- * intent is appended before its effect, and a result after it. The journal
- * outlives its coordinator, but not the boot. If an intent has no result, its
- * effect is unknown and must be read from the hypervisor.
+ * The journal of a running cycle: a file on /run with a line per record. The
+ * record of an intent is appended before the effect, and the record of the
+ * result after the effect. If an intent has no result, its effect is unknown
+ * and must be read from the hypervisor. The journal outlives its coordinator,
+ * but not the boot.
  */
 
 #include <stddef.h>
@@ -44,7 +45,7 @@ int journal_open(const char *directory, uint64_t number, struct journal **ret_jo
 int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle,
 		 struct error *error);
 
-/* Closes the journal, whose file is kept. Takes NULL. */
+/* Closes the journal and keeps its file. `journal` may be NULL. */
 void journal_close(struct journal *journal);
 void journal_closep(struct journal **journal);
 
@@ -74,8 +75,8 @@ void journal_observe(struct journal *journal, journal_observer_fn observer, void
 
 /*
  * Appends a record and applies it to the cycle. `guest` is used only for types
- * of which record_type_has_guest is true. Returns 0, or a negative errno, after
- * which the caller must not cause the effect that the record announces.
+ * of which record_type_has_guest is true. Returns 0 or a negative errno. After
+ * an error, the caller must not cause the effect that the record announces.
  */
 int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
 		   const char *format, ...) _printf_(5, 6);
@@ -86,16 +87,18 @@ struct journal_follower;
 /*
  * Opens the journal of cycle `number` to follow it. Returns 0, or a negative
  * errno with `error` set: -ENOENT if there is no such journal. Release:
- * journal_follower_free, which takes NULL.
+ * journal_follower_free.
  */
 int journal_follow(const char *directory, uint64_t number, struct journal_follower **ret_follower,
 		   struct error *error);
+/* `follower` may be NULL. */
 void journal_follower_free(struct journal_follower *follower);
 
 /*
  * Calls `observer`, unless it is NULL, for each record that was appended since
- * the last call, even if the file was removed. Returns 0, -EBADMSG if the
- * journal is damaged, or another negative errno.
+ * the last call, even if the file was removed. The first call reads the whole
+ * journal. Returns 0, -EBADMSG if the journal is damaged, or another negative
+ * errno.
  */
 int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
 			  void *data);

@@ -154,7 +154,7 @@ int report_load(const char *directory, uint64_t number, struct report **ret_repo
 	if (number && access(path, F_OK) < 0 && errno == ENOENT)
 		return error_set(error, -ENOENT,
 				 "there is no report of cycle %" PRIu64
-				 ": the oldest kept is of cycle %" PRIu64
+				 ": the oldest report is of cycle %" PRIu64
 				 ", the newest of cycle %" PRIu64,
 				 number, numbers[0], numbers[n - 1]);
 	return load_file(path, ret_report, error);

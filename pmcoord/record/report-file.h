@@ -18,9 +18,10 @@ int report_save(const char *directory, const struct report *report, uint64_t kee
 		struct error *error);
 
 /*
- * Reads the report of cycle `number`, or the newest report (0). Returns 0, or a
- * negative errno with `error` set: -ENOENT if there is no such report, -EBADMSG
- * if the file is not a report (see report_parse). Release: report_free.
+ * Reads the report of cycle `number`; if that is 0, the newest report. Returns
+ * 0, or a negative errno with `error` set: -ENOENT if there is no such report,
+ * -EBADMSG if the file is not a report (see report_parse). Release:
+ * report_free.
  */
 int report_load(const char *directory, uint64_t number, struct report **ret_report,
 		struct error *error);

@@ -18,8 +18,8 @@
 #include "model/plan.h"
 
 /*
- * The latest moment of a cycle, ten years after its start. No cycle is longer,
- * and a later moment in a file is read as MOMENT_NEVER.
+ * The greatest moment or duration that is read from a file: ten years, in µs.
+ * No cycle is longer. A greater value is read as MOMENT_NEVER.
  */
 #define TIME_MAX_US (10ll * 366 * 86400 * 1000000)
 

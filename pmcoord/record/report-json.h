@@ -22,15 +22,16 @@ int report_format(const struct report *report, char **ret_text);
 int report_print_json(const struct report *report, FILE *out);
 
 /*
- * Read a report, from a text or from a descriptor. There must be a positive
- * number of the cycle and a list of guests; the cycle's result and each guest's
- * mechanism and outcome must be known to this version. Any other value that is
- * missing or wrong is read as empty, false, 0 or MOMENT_NEVER. Moments more
- * than ten years after the start of the cycle are read as MOMENT_NEVER, so that
- * sums and differences of two moments cannot overflow. Return 0, -EBADMSG or
- * -ENOMEM. Release: report_free.
+ * Reads a report from a text. The text must contain a positive number of the
+ * cycle and a list of guests. The cycle's result and each guest's mechanism and
+ * outcome must be known to this version. Any other value that is missing or
+ * wrong is read as empty, false, 0 or MOMENT_NEVER. Moments more than ten years
+ * after the start of the cycle are read as MOMENT_NEVER, so that sums and
+ * differences of two moments cannot overflow. Returns 0, -EBADMSG or -ENOMEM.
+ * Release: report_free.
  */
 int report_parse(const char *text, struct report **ret_report);
+/* Like report_parse, but reads the text from the descriptor `fd`. */
 int report_read(int fd, struct report **ret_report);
 
 #endif

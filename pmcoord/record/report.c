@@ -14,8 +14,8 @@
 /* ---- making ------------------------------------------------------------- */
 
 /*
- * Copies as much of a text as fits. A character that is cut in the middle
- * becomes '?'.
+ * Copies as many whole characters of a text as fit. Bytes that are not
+ * printable UTF-8, e.g. half a character at the end of the text, become '?'.
  */
 static void copy_text(char *ret, size_t size, const char *text)
 {
@@ -28,8 +28,9 @@ static void copy_guest(const struct cycle_guest *guest, struct report_guest *ret
 		.domid = guest->domid,
 		.mechanism = guest->mechanism,
 		/*
-		 * The guest's turn has not come, e.g. because the cycle was
-		 * undone: the guest was skipped and has not failed.
+		 * If the outcome is still pending, e.g. because the cycle was
+		 * undone before the guest's turn, the guest was skipped and has
+		 * not failed.
 		 */
 		.outcome = guest->outcome == OUTCOME_PENDING ? OUTCOME_SKIPPED : guest->outcome,
 		.degraded = guest->degraded,

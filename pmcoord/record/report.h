@@ -42,7 +42,8 @@ struct report {
 	char started[MOMENT_TEXT_SIZE]; /* see moment_format */
 	enum cycle_result result;
 	char trigger[16]; /* what caused the cycle, as one word */
-	char detail[CYCLE_DETAIL_MAX]; /* reason of an abort or of a refused sleep; or notes */
+	char detail[CYCLE_DETAIL_MAX]; /* why the cycle was aborted or the host did not sleep, and
+					  notes */
 	bool kept_suspended; /* guests are kept suspended until a command resumes them */
 	int64_t slept_us; /* MOMENT_NEVER: the host did not sleep */
 	int64_t written_bytes; /* MOMENT_NEVER: not measured */
@@ -56,10 +57,10 @@ struct report {
 /*
  * Makes the report of a cycle in its present state, and borrows nothing from
  * the cycle. Reads no file, so that it can be called right after the wake, when
- * disks may not work yet. Returns 0 or -ENOMEM. Release: report_free, which
- * takes NULL.
+ * disks may not work yet. Returns 0 or -ENOMEM. Release: report_free.
  */
 int report_new(const struct cycle *cycle, struct report **ret_report);
+/* `report` may be NULL. */
 void report_free(struct report *report);
 void report_freep(struct report **report);
 
@@ -70,10 +71,14 @@ void report_freep(struct report **report);
 enum guest_verdict report_guest_verdict(const struct report_guest *guest);
 
 /*
- * Return the guest that took longest to suspend, and the first guest that could
- * not be resumed; borrowed. Return NULL if there is no such guest.
+ * Returns the guest that took longest to suspend; borrowed. Returns NULL if no
+ * guest was requested and then suspended or paused.
  */
 const struct report_guest *report_slowest(const struct report *report);
+/*
+ * Returns the first guest that could not be resumed; borrowed. Returns NULL if
+ * there is none.
+ */
 const struct report_guest *report_stranded(const struct report *report);
 
 /* Returns the guest called `name`; borrowed. Returns NULL if there is none. */
@@ -86,8 +91,8 @@ const struct report_guest *report_find_guest(const struct report *report, const 
 void report_explain(const struct report *report, char *ret, size_t size);
 
 /*
- * Returns the time from the guest's request to its suspension, in µs;
- * MOMENT_NEVER if the guest was not requested or not suspended.
+ * Returns the time from the request to the guest until the guest was suspended
+ * or paused, in µs; MOMENT_NEVER if one of these two did not happen.
  */
 int64_t report_guest_suspend_us(const struct report_guest *guest);
 
@@ -99,8 +104,8 @@ int64_t report_suspend_end_us(const struct report *report);
 
 /*
  * Returns when the resume began that made `guest` run, in µs since the start of
- * the cycle; MOMENT_NEVER if the guest does not run. A cycle can have several
- * resumes if its guests were kept suspended.
+ * the cycle; MOMENT_NEVER if no resume made the guest run. A cycle can have
+ * several resumes if its guests were kept suspended.
  */
 int64_t report_resume_start_us(const struct report *report, const struct report_guest *guest);
 

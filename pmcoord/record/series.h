@@ -24,10 +24,10 @@ struct series_guest {
 	char name[GUEST_NAME_MAX];
 	enum mechanism mechanism;
 	size_t outcomes[OUTCOME_FAILED + 1]; /* number of cycles, by enum cycle_outcome */
-	struct samples suspend; /* from its request to its suspension */
+	struct samples suspend; /* from its RECORD_REQUEST to its RECORD_SUSPENDED */
 	struct samples resume; /* from its RECORD_RESUME to the end of its resume hypercall */
 	struct samples running; /* from the start of the phase "resume" until it runs */
-	struct samples ready; /* from the start of the phase "resume" to its `ready` */
+	struct samples ready; /* from the start of the phase "resume" to its RECORD_READY */
 };
 
 /*
@@ -58,10 +58,10 @@ int64_t series_suspend_us(const struct report *report);
 int64_t series_resume_us(const struct report *report);
 
 /*
- * Adds a report: the figures of guest `name`, or of all guests of the plan
- * (NULL). Times of a guest are added only if the guest was suspended, and times
- * of all guests together only if all were suspended or resumed. Returns 0 or
- * -ENOMEM.
+ * Adds a report: the figures of guest `name`, or of all guests of the plan if
+ * `name` is NULL. A guest's times are added only if the guest was suspended.
+ * `suspend_all` gets a time only if all guests of the plan were suspended, and
+ * `resume_all` only if all were resumed. Returns 0 or -ENOMEM.
  */
 int series_add(struct series *series, const struct report *report, const char *name);
 

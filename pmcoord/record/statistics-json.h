@@ -9,8 +9,8 @@
 #include "record/statistics.h"
 
 /*
- * Adds {"avg","min","median","max"} in µs under `key`, or null without samples.
- * `status` as in json.h.
+ * Adds {"avg","min","median","max"} in µs under `key`, or null if there are no
+ * samples. Handles `status` as the json_add functions of pmcoord/json.h do.
  */
 void samples_add_json(struct samples *samples, struct json_object *object, const char *key,
 		      int *status);

@@ -26,8 +26,8 @@ struct summary {
 };
 
 /*
- * Adds a span. MOMENT_NEVER stands for a span that was not measured, and adds
- * nothing. Returns 0 or -ENOMEM.
+ * Adds a span, unless it is MOMENT_NEVER, which stands for a span that was not
+ * measured. Returns 0 or -ENOMEM.
  */
 int samples_add(struct samples *samples, int64_t span_us);
 

@@ -411,7 +411,7 @@ static void print_state(const struct status *status, FILE *out)
 	case STATUS_INTERRUPTED:
 		fprintf(out,
 			"cycle %" PRIu64
-			" ended before its guests were resumed; run 'pmcoord resume-all'\n",
+			" was interrupted before its guests were resumed; run 'pmcoord resume-all'\n",
 			interrupted_cycle(status));
 		break;
 	}
@@ -424,7 +424,7 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 	print_state(status, out);
 	fprintf(out, LINE "%s\n", "Daemon", status->has_daemon ? "running" : "not running");
 	if (status->locked)
-		fprintf(out, LINE "%s\n", "Running", status->holder);
+		fprintf(out, LINE "%s\n", "Lock held by", status->holder);
 	if (current)
 		print_cycle(current, now_us, out);
 	else

@@ -424,7 +424,7 @@ static void says_what_to_do_when_there_is_no_report(void **state)
 	save(world, 6, 50);
 	error = (struct error){ 0 };
 	assert_int_equal(report_load(world->directory, 5, &report, &error), -ENOENT);
-	assert_string_equal(error.text, "there is no report of cycle 5: the oldest kept "
+	assert_string_equal(error.text, "there is no report of cycle 5: the oldest report "
 					"is of cycle 4, the newest of cycle 6");
 }
 
