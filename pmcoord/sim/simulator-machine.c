@@ -116,7 +116,8 @@ static void reboot(struct simulator *simulator, size_t i)
 
 /*
  * Applies an event to its guest. *ret_signalled: whether next_event reports the
- * change; the state of an agent is reported only if it is watched.
+ * change. A change of an agent's state is reported only if the guest is
+ * watched.
  */
 static int apply_event(struct simulator *simulator, size_t i, enum sim_event_type type,
 		       bool *ret_signalled)
@@ -183,9 +184,10 @@ static bool is_guest_activity(enum sim_event_type type)
 }
 
 /*
- * Whether an event must be ignored: its guest is gone (SIM_REBOOTED then still
- * happens), its request was retracted, or SIM_APPEARS comes for a guest that
- * exists.
+ * Whether an event must be ignored. SIM_APPEARS is ignored if the guest exists.
+ * Every other event is ignored if the guest is gone, except SIM_REBOOTED.
+ * Activity of the guest is also ignored if its request was retracted, except
+ * SIM_BOOTED.
  */
 static bool is_obsolete(const struct sim_guest *guest, const struct sim_event *event)
 {
@@ -357,10 +359,10 @@ static uint64_t sim_now(struct loop *loop)
 }
 
 /*
- * Advances the clock to the next event that next_event reports, or to the
- * deadline, and handles the events until then. Then handles all other events of
- * the same time, as a wait on a busy host does. Returns -EDEADLK if the wait
- * would never end.
+ * Handles scheduled events, and advances the clock with them, until next_event
+ * has a change to report or the deadline is reached. Then handles all other
+ * events of the same time, because on a busy host several events may have
+ * happened when a wait ends. Returns -EDEADLK if the wait would never end.
  */
 static int sim_wait(struct loop *loop, uint64_t deadline_us)
 {

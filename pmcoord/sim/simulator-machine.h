@@ -39,8 +39,8 @@ enum sim_behaviour {
 	SIM_SUSPENDS_LATE, /* "goes-down-late": acknowledges, suspends after LateTime= */
 	SIM_DIES, /* its domain ends instead of suspending */
 	SIM_REFUSES, /* its agent sets state failed */
-	SIM_AGENT_IS_DEAD, /* nodes are published, the agent never reacts */
-	SIM_AGENT_PORT_IS_STALE, /* the published port does not exist */
+	SIM_AGENT_IS_DEAD, /* the agent's nodes are in xenstore, but it never reacts */
+	SIM_AGENT_PORT_IS_STALE, /* the event channel port in the agent's nodes does not exist */
 	SIM_RESUMES_DEGRADED, /* "comes-back-degraded": its agent sets state degraded */
 	SIM_NEVER_READY, /* its agent sets no state after the wake */
 	SIM_FAILS_TO_RESUME, /* the resume verb returns -EIO */
@@ -122,19 +122,22 @@ struct sim_event {
 };
 
 struct sim_guest {
-	struct guest facts; /* what an inventory shows, apart from `pauses` and `requested` */
+	struct guest facts; /* what an inventory shows, before `pauses` and `requested` are added */
 	enum sim_behaviour behaviour;
 	enum sim_fate fate;
 	/* QuiesceTime=, SuspendTime=, ResumeTime=, ReadyTime= and LateTime=. */
 	uint64_t quiesce_us, suspend_us, resume_us, ready_us, late_us;
 	uint64_t boot_us; /* BootTime=; 0: the guest has booted */
 	uint64_t leave_us; /* LeaveTime=: time until the guest is off, saved or rebooted */
-	/* Times from the first request or pause to the event; SIM_NEVER: it does not happen. */
+	/*
+	 * Times until the event; SIM_NEVER: it does not happen. They begin when
+	 * the first guest is requested or paused.
+	 */
 	uint64_t appears_us, destroyed_us, user_pauses_us;
 	unsigned int pauses; /* pause count, as in Xen */
 	unsigned int reboots; /* 0 or 1 */
 	bool has_toolstack_record; /* libxl has created the guest and records its backends */
-	bool requested; /* a request in xenstore is not acknowledged yet */
+	bool requested; /* xenstore has a request that the guest has not acknowledged */
 	bool watched; /* next_event reports changes of the agent's state */
 	/* Incremented by a retraction, which thereby cancels the guest's scheduled activity. */
 	unsigned int generation;
@@ -147,10 +150,10 @@ struct simulator {
 	struct sleeper sleeper;
 	uint64_t now_us;
 	uint64_t next_order;
-	bool started; /* the scenario's own events are scheduled */
+	bool started; /* sim_start_scenario has scheduled the scenario's events */
 	struct sim_guest *guests;
 	size_t n_guests;
-	struct link *links; /* ends are indices of guests, not domids */
+	struct link *links; /* frontend and backend are indices of guests, not domids */
 	size_t n_links;
 	struct sim_event *heap;
 	size_t n_heap;
@@ -158,7 +161,7 @@ struct simulator {
 	size_t n_deferred;
 	uint32_t *changed; /* domids that next_event returns */
 	size_t n_changed;
-	size_t first_changed; /* index of the next one */
+	size_t first_changed; /* index of the domid that next_event returns next */
 	struct sim_calls calls;
 	char *state_path; /* see simulator_open */
 	bool offers_s3; /* false: S3=no */
@@ -170,7 +173,7 @@ struct simulator {
 
 /* Sets up a machine without guests, at SIM_CLOCK_START_US. */
 void sim_machine_init(struct simulator *simulator);
-/* Does nothing if `simulator` is NULL. */
+/* Frees the contents of `simulator`, which may be NULL. */
 void sim_machine_done(struct simulator *simulator);
 
 /*

@@ -18,10 +18,16 @@
 #include "pmcoord/protocol.h"
 #include "model/inventory.h"
 
-/* Size of a guest's name with its NUL; ini-file.c limits sections to this size, too. */
+/*
+ * Size of a guest's name with its NUL. Every name fits, because ini-file.c rejects longer
+ * section headers.
+ */
 #define NAME_MAX_BYTES 64
 
-/* Keys that name other guests, which may follow later in the file. */
+/*
+ * Keys whose values name other guests. These values are evaluated only after the whole
+ * file was read, because the sections of the named guests may follow later.
+ */
 enum relation {
 	NEEDS,
 	STUB_FOR,
@@ -34,7 +40,7 @@ enum relation {
 struct section {
 	struct sim_guest guest; /* without name, domid and UUID */
 	char name[NAME_MAX_BYTES];
-	char *related[N_RELATIONS]; /* values of relation_keys; NULL: not given */
+	char *related[N_RELATIONS]; /* per relation: the value of its key; NULL: not given */
 	uint64_t count; /* copies to make; 0: one guest, named as written */
 	size_t first; /* index of the section's first guest */
 };
@@ -43,7 +49,7 @@ struct scenario {
 	struct simulator *simulator;
 	struct section *sections;
 	size_t n_sections;
-	struct section *current; /* the [Guest] section that is being read; NULL: another one */
+	struct section *current; /* the [Guest] section that is being read; NULL: not in one */
 	/* A hash table of names, with open addressing. */
 	size_t *names; /* index of the guest + 1; 0: empty slot */
 	size_t n_names; /* number of slots, a power of two */
@@ -371,7 +377,7 @@ static struct section *new_section(struct scenario *scenario, const char *name)
 	return section;
 }
 
-/* Copies NAME out of the section header 'Guest "NAME"'; false for another header. */
+/* Copies NAME out of the header 'Guest "NAME"'. Returns false if it is another header. */
 static bool guest_name(const char *section, char ret[static NAME_MAX_BYTES])
 {
 	char end;
@@ -435,9 +441,10 @@ static void collect_problem(void *data, const char *problem)
 /* ---- guests -------------------------------------------------------------- */
 
 /*
- * Expands `pattern`, a name in the section of copy number `copy` (from 1; 0:
- * Count= is not given), to `ret`. The number replaces the '*'. Without a '*',
- * it is appended to the guest's own name (`is_own`), but not to the name of
+ * Writes to `ret` the name that `pattern` stands for in copy number `copy` of a
+ * section. Copies are numbered from 1; `copy` is 0 if Count= is not given. The
+ * number replaces the '*' of the pattern. If there is no '*', the number is
+ * appended, but only to the guest's own name (`is_own`), not to the name of
  * another guest. Returns 0, or -EINVAL for a '*' without Count= or a name that
  * is too long.
  */
@@ -576,7 +583,7 @@ static int parse_device(const char **token, enum link_class *ret)
 	return 0;
 }
 
-/* Returns the link that a relation describes, with the domains that record the link. */
+/* Returns the link that a relation describes, with the sources that record the link. */
 static struct link make_link(const struct simulator *simulator, enum relation relation,
 			     size_t guest, size_t other, enum link_class class)
 {

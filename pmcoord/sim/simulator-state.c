@@ -102,8 +102,9 @@ static int load_event(struct simulator *simulator, const char *line)
 	    event.guest >= simulator->n_guests || type >= SIM_N_EVENT_TYPES)
 		return 0;
 	/*
-	 * A deferred event is scheduled like the others: it is overdue, so that
-	 * the first wait defers it again if its guest is still paused.
+	 * A deferred event is scheduled like the others. Its time has passed,
+	 * so that the first wait handles it. If its guest is still paused, the
+	 * event is then deferred again.
 	 */
 	event.type = (enum sim_event_type)type;
 	return sim_schedule_event(simulator, &event) < 0 ? -1 : 1;

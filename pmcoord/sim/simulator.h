@@ -27,12 +27,12 @@ int simulator_open(const char *path, const char *state_path, struct hypervisor *
 		   struct loop **ret_loop, struct sleeper **ret_sleeper, struct error *error);
 
 /*
- * For tests that make each call fail once: simulator_calls returns how often a
- * verb was called so far (0 for an unknown verb), and simulator_verb returns
- * the name of the i-th verb (NULL after the last). The names are those of
- * Fail=.
+ * Returns how often a verb was called so far; 0 for an unknown verb. Verbs have
+ * the names that Fail= has for them. Used by tests that make each call fail
+ * once.
  */
 uint64_t simulator_calls(struct hypervisor *hypervisor, const char *verb);
+/* Returns the name of the i-th verb, or NULL after the last one. */
 const char *simulator_verb(size_t i);
 
 #endif
