@@ -337,7 +337,10 @@ static void end_hold(struct cycle_guest *guest)
 	guest->stranded = false;
 }
 
-/* Restores the hold of a guest that suspends late, because its hold has already ended. */
+/*
+ * Sets a hold again if the guest's hold has already ended: the guest has suspended late,
+ * and must be resumed.
+ */
 static void restore_hold(struct cycle_guest *guest)
 {
 	if (guest->hold == HOLD_NONE)
@@ -356,7 +359,7 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 		break;
 	case RECORD_SUSPENDED:
 		guest->hold = HOLD_SUSPENDED;
-		/* Keeps the moment of an earlier pause, since which the guest has not run. */
+		/* Keeps the moment of an earlier pause: the guest has not run since then. */
 		if (guest->down_us == CYCLE_NEVER)
 			guest->down_us = now;
 		if (guest->outcome == OUTCOME_PENDING)
@@ -556,7 +559,10 @@ const char *cycle_stranded(const struct cycle *cycle)
 }
 
 static const char *const outcome_names[] = {
-	/* A pending guest is reported as skipped, because the cycle ended before its step. */
+	/*
+	 * A pending guest is reported as skipped, because the cycle ended before
+	 * the guest's step.
+	 */
 	[OUTCOME_PENDING] = "skipped", [OUTCOME_SUSPENDED] = "suspended",
 	[OUTCOME_PAUSED] = "paused",   [OUTCOME_SKIPPED] = "skipped",
 	[OUTCOME_FAILED] = "failed",

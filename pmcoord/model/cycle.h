@@ -6,8 +6,8 @@
  * One cycle, from the first request to the last resume, as a sequence of records.
  * An intent is recorded before its effect, and a result after the effect. The
  * journal on /run stores the records. Replayed, they give the same struct cycle
- * again. Reports are made from this struct, and a new coordinator uses it to undo
- * the cycle of one that died. Pure: no I/O.
+ * again. Reports are made from this struct. If a coordinator dies, a new one
+ * replays the journal to undo the cycle. Pure: no I/O.
  */
 
 #include <stdbool.h>
@@ -30,7 +30,7 @@ enum record_type {
 	RECORD_GUEST, /* a guest of the plan, in suspend order */
 	RECORD_WARNING, /* a dependency loop was broken; text: a sentence about it */
 	RECORD_PHASE, /* a phase begins; text: its name */
-	RECORD_MECHANISM, /* the guest is suspended by another mechanism; text: which */
+	RECORD_MECHANISM, /* the guest's mechanism has changed; text: the new one */
 	RECORD_SKIP, /* the guest is skipped; text: why */
 	RECORD_REQUEST, /* intent: the request is sent next */
 	RECORD_QUIESCED, /* the guest's agent has quiesced */
@@ -41,7 +41,7 @@ enum record_type {
 	RECORD_PAUSE, /* intent: the guest is paused next */
 	RECORD_PAUSED, /* the guest is paused */
 	RECORD_GONE, /* the guest's domain no longer exists */
-	RECORD_LATE_OVER, /* the guest will not suspend late any more */
+	RECORD_LATE_OVER, /* the guest will no longer obey the acknowledged request */
 	RECORD_KEPT_SUSPENDED, /* the guests stay suspended until resume-all */
 	RECORD_MAY_SLEEP, /* all guests are suspended; text: µs of sleep since boot */
 	RECORD_SLEPT, /* the host slept; text: for how many µs */
@@ -50,7 +50,7 @@ enum record_type {
 	RECORD_RUNNING, /* the guest was resumed or unpaused, and runs */
 	RECORD_XENSTORE_RESUMED, /* xenstored was notified of the resume */
 	RECORD_STRANDED, /* the guest could not be resumed; text: why */
-	RECORD_READY, /* the guest's agent has restored and verified */
+	RECORD_READY, /* the agent has ended the restore; after a loss RECORD_DEGRADED follows */
 	RECORD_DEGRADED, /* the guest runs with a loss; text: which */
 	RECORD_WRITTEN, /* text: bytes that this process wrote to disks */
 	RECORD_NOTE, /* text: added to the detail of the cycle */
@@ -77,9 +77,9 @@ enum cycle_outcome {
 /* What must be undone before the guest runs again. */
 enum cycle_hold {
 	HOLD_NONE, /* nothing: not touched, or resumed */
-	HOLD_REQUESTED, /* a request and perhaps a suspend; the domain's state tells */
+	HOLD_REQUESTED, /* a request, and a suspend if the domain is suspended */
 	HOLD_SUSPENDED,
-	HOLD_PAUSING, /* perhaps a pause; the domain's state tells */
+	HOLD_PAUSING, /* a pause, if the domain is paused */
 	HOLD_PAUSED,
 };
 
@@ -88,11 +88,11 @@ struct cycle_guest {
 	uint8_t uuid[GUEST_UUID_SIZE];
 	char name[GUEST_NAME_MAX];
 	enum mechanism mechanism;
-	size_t *needs; /* the guests that it needs: indices in struct cycle.guests */
+	size_t *needs; /* indices in struct cycle.guests of the guests that this one needs */
 	size_t n_needs;
 	enum cycle_outcome outcome;
 	enum cycle_hold hold;
-	bool may_suspend_late; /* a request that was not retracted may still be obeyed */
+	bool may_suspend_late; /* the guest may still obey a request that could not be retracted */
 	bool gone; /* the domain no longer exists */
 	bool needs_xenstore_resume; /* resumed, but xenstored was not notified yet */
 	bool degraded; /* runs with a loss */
@@ -141,7 +141,8 @@ struct cycle {
 	int64_t slept_us; /* µs of this sleep; CYCLE_NEVER: the host did not sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
 	bool aborted;
-	char detail[CYCLE_DETAIL_MAX]; /* why aborted or why the host did not sleep; notes */
+	char detail[CYCLE_DETAIL_MAX]; /* why the cycle was aborted or the host did not sleep, and
+					  notes */
 	bool ended;
 };
 
@@ -193,12 +194,24 @@ const char *record_type_name(enum record_type type);
 /* Whether records of this type are about one guest of the cycle. */
 bool record_type_has_guest(enum record_type type);
 
-/* Format the text of a RECORD_CYCLE or RECORD_GUEST. Return its length or -EMSGSIZE. */
+/*
+ * Formats the text of a RECORD_CYCLE. Returns its length, or -EMSGSIZE if `size` is
+ * too small.
+ */
 int cycle_format_head(const struct cycle_head *head, char *ret, size_t size);
+
+/*
+ * Formats the text of a RECORD_GUEST about `guest`. `needs` has the indices, in struct
+ * cycle.guests, of the guests that `guest` needs. Returns the length, or -EMSGSIZE if
+ * `size` is too small.
+ */
 int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
 		       size_t n_needs, char *ret, size_t size);
 
-/* Judges a guest's part of a cycle, for cycles and for reports. */
+/*
+ * Judges a guest's part of a cycle, from values that both struct cycle_guest and struct
+ * report_guest have.
+ */
 enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool stranded);
 
 /*
@@ -221,8 +234,14 @@ const char *cycle_stranded(const struct cycle *cycle);
 
 const char *cycle_outcome_name(enum cycle_outcome outcome);
 const char *cycle_result_name(enum cycle_result result);
-/* Return 0 or -EINVAL. */
+
+/*
+ * Parses a name of cycle_outcome_name. Parses "skipped" as OUTCOME_SKIPPED, never
+ * as OUTCOME_PENDING. Returns 0 or -EINVAL.
+ */
 int cycle_outcome_parse(const char *name, enum cycle_outcome *ret_outcome);
+
+/* Parses a name of cycle_result_name. Returns 0 or -EINVAL. */
 int cycle_result_parse(const char *name, enum cycle_result *ret_result);
 
 #endif

@@ -67,7 +67,7 @@ static int add_links(struct edge_list *list, const struct inventory *inventory)
 }
 
 /*
- * Adds an edge from each guest that matches a rule to each guest called `name`, so that
+ * Adds an edge from each of the `matching` guests to each guest called `name`, so that
  * the matching guests are suspended first.
  */
 static int add_before(struct edge_list *list, const struct inventory *inventory,
@@ -129,7 +129,10 @@ static int compare_edges(const void *a, const void *b)
 	return (int)right->class - (int)left->class;
 }
 
-/* Sorts the edges by their ends, and keeps only the strongest of parallel edges. */
+/*
+ * Sorts the edges by `from` and `to`. Of several edges between the same nodes,
+ * keeps only the strongest.
+ */
 static void edge_list_sort(struct edge_list *list)
 {
 	size_t kept = 0;
@@ -226,8 +229,8 @@ static bool search_from(struct search *search, size_t start)
 }
 
 /*
- * Returns where in the path the loop begins that the last edge of the path closes: the
- * index in `path` of the loop's first edge.
+ * The last edge of the path closes a loop. Returns the index in `path` of the
+ * loop's first edge.
  */
 static size_t loop_start(const struct search *search)
 {
@@ -282,8 +285,8 @@ static int break_loop(struct graph *graph, const struct inventory *inventory, st
 }
 
 /*
- * Breaks all loops. Starts a new search after each loop, which is simple, and not slow
- * because loops are rare.
+ * Breaks all loops. After each loop the search starts again from the beginning.
+ * This is simple, and fast enough because loops are rare.
  */
 static int break_loops(struct graph *graph, const struct inventory *inventory,
 		       struct edge_list *list)
@@ -319,11 +322,11 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 		return -ENOMEM;
 	}
 	/*
-	 * The first loop counts the edges of node i in start[i + 2]. The second loop
-	 * sums the counts, so that start[i + 1] is the index at which node i's
-	 * neighbours start. The third loop advances start[i + 1] with each neighbour,
-	 * in the end to the start of node i + 1's neighbours, as struct adjacency
-	 * requires.
+	 * The first loop counts the edges of node i in start[i + 2]. The second
+	 * loop sums the counts: node i's neighbours now start at index
+	 * start[i + 1]. The third loop stores each neighbour at this index and
+	 * increments it. Afterwards, start[i + 1] is the start of node i + 1's
+	 * neighbours, as struct adjacency requires.
 	 */
 	for (size_t i = 0; i < list->n_edges; i++) {
 		const struct edge *edge = &list->edges[i];

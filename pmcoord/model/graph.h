@@ -35,8 +35,10 @@ void graph_free(struct graph *graph);
 /* Returns the number of nodes. */
 size_t graph_size(const struct graph *graph);
 
-/* Return the nodes that `node` needs, or the nodes that need `node`; borrowed. */
+/* Returns the nodes that `node` needs, borrowed. */
 struct graph_nodes graph_needs(const struct graph *graph, size_t node);
+
+/* Returns the nodes that need `node`, borrowed. */
 struct graph_nodes graph_serves(const struct graph *graph, size_t node);
 
 /* Returns a sentence about the i-th loop that was broken; NULL after the last. */

@@ -28,7 +28,7 @@
 /* Outcome of `prepare`. */
 enum prepare_outcome {
 	PREPARED,
-	/* The guest does not have the port that it published: request by xenstore instead. */
+	/* The guest does not have the port that it published: send the request through xenstore. */
 	PREPARE_PORT_IS_STALE = 1,
 };
 
@@ -41,7 +41,8 @@ enum retract_outcome {
 
 struct domain_state {
 	enum guest_state state;
-	bool paused; /* by control software; a suspended domain can be paused, too */
+	/* Paused by the toolstack, a user or pmcoord. A suspended domain can be paused, too. */
+	bool paused;
 };
 
 struct agent_state {
@@ -49,13 +50,13 @@ struct agent_state {
 	char detail[PROTOCOL_DETAIL_MAX]; /* sanitised */
 };
 
-/* The most PCI functions that are named; further ones are only counted in struct guest. */
+/* The most PCI functions that guest_examination.pci can hold; guest.pci_functions counts all. */
 #define EXAMINED_PCI_MAX 16
 
 /* "0000:00:14.0" and NUL, with room for a longer PCI domain. */
 #define PCI_ADDRESS_SIZE 16
 
-/* The facts about a guest that only the preflight reads. */
+/* The facts about a guest that only 'pmcoord check' reads. */
 struct guest_examination {
 	char pci[EXAMINED_PCI_MAX][PCI_ADDRESS_SIZE]; /* addresses in dom0 */
 	size_t n_pci;
@@ -135,8 +136,9 @@ struct hypervisor_ops {
 			       struct agent_state *ret_state);
 
 	/*
-	 * Ends the subscription, which would break a later save or migration. Must
-	 * be called once the guest is suspended or will not suspend any more.
+	 * Ends the subscription. If it remained, it would break a later save or
+	 * migration. Must be called when the guest is suspended or will not
+	 * suspend any more.
 	 */
 	int (*unsubscribe)(struct hypervisor *hypervisor, const struct domain_id *id);
 
@@ -150,7 +152,7 @@ struct hypervisor_ops {
 	 */
 	int (*prepare_resume)(struct hypervisor *hypervisor, const struct domain_id *id);
 
-	/* Resumes a suspended domain, which runs when 0 is returned. */
+	/* Resumes a suspended domain. If this returns 0, the domain runs. */
 	int (*resume)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/*
@@ -166,8 +168,9 @@ struct hypervisor_ops {
 	int (*fd)(struct hypervisor *hypervisor);
 
 	/*
-	 * Takes the next event, without waiting. Returns 1 with *ret_domid (or
-	 * HYPERVISOR_ALL_DOMAINS), 0 if there is none, or a negative errno.
+	 * Takes the next event, without waiting. Returns 1 with *ret_domid set to
+	 * the event's domid or to HYPERVISOR_ALL_DOMAINS, 0 if there is no event,
+	 * or a negative errno.
 	 */
 	int (*next_event)(struct hypervisor *hypervisor, uint32_t *ret_domid);
 };
@@ -180,8 +183,9 @@ struct hypervisor {
 void hypervisor_close(struct hypervisor *hypervisor);
 
 /*
- * Returns the terms of a request to an agent: `timeout_us`, but at most the
- * configured deadline of the cycle, and whether inhibitors are ignored.
+ * Returns the terms of a request to an agent. Their time limit is `timeout_us`, but
+ * at most the configured deadline of the cycle. The configuration also determines
+ * whether inhibitors are ignored.
  */
 struct agent_terms agent_terms_of(const struct config *config, uint64_t timeout_us);
 

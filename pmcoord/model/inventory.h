@@ -3,8 +3,9 @@
 #define PMCOORD_MODEL_INVENTORY_H
 
 /*
- * The guests of this host and the devices that connect them, as read by a
- * hypervisor backend. The inventory has only facts; graph and plan decide.
+ * The guests of this host and the devices that connect them, as
+ * hypervisor_ops.inventory reads them. The inventory has only facts; graph and plan
+ * decide.
  */
 
 #include <stdbool.h>
@@ -16,8 +17,8 @@
 #include "pmcoord/protocol.h"
 
 /*
- * Size of a guest's name, with its NUL. A longer name is truncated. xl allows longer
- * names, up to xenstore's payload.
+ * Size of a guest's name, with its NUL. A longer name, which xl allows, is truncated
+ * when the inventory is read.
  */
 #define GUEST_NAME_MAX 128
 
@@ -96,8 +97,8 @@ enum link_class {
 };
 
 /*
- * One device: domain `frontend` needs domain `backend`. A link also has the sources
- * that recorded it, because a guest can write a false record; see link_is_confirmed.
+ * One device: domain `frontend` needs domain `backend`. A link also tells who has
+ * recorded it, because a guest can write a false record; see link_is_confirmed.
  */
 struct link {
 	uint32_t frontend;
@@ -119,8 +120,10 @@ struct inventory {
 /* Frees the contents of `inventory`, which may be NULL. */
 void inventory_done(struct inventory *inventory);
 
-/* Append a copy of a guest or of a link. Return 0 or -ENOMEM. */
+/* Appends a copy of a guest. Returns 0 or -ENOMEM. */
 int inventory_add_guest(struct inventory *inventory, const struct guest *guest);
+
+/* Appends a copy of a link. Returns 0 or -ENOMEM. */
 int inventory_add_link(struct inventory *inventory, const struct link *link);
 
 /*
@@ -133,17 +136,26 @@ int inventory_add_link(struct inventory *inventory, const struct link *link);
 int inventory_finish(struct inventory *inventory);
 
 /*
- * Whether the link is recorded by the toolstack, or by both its ends. A record of one
- * end alone does not count, because a guest can write anything below its own path,
- * and must not be able to change the order of other guests.
+ * Whether the link is recorded by the toolstack, or by both the frontend and the
+ * backend. A record of only one of these two domains does not count: a guest can
+ * write anything below its own path, but must not be able to change the order of
+ * other guests.
  */
 bool link_is_confirmed(const struct link *link);
 
 /* Orders guests by UUID, then by domid, as in a finished inventory. */
 int guest_compare(const struct guest *a, const struct guest *b);
 
-/* Search a finished inventory. Return a guest, borrowed, or NULL if none matches exactly. */
+/*
+ * Returns the guest with this domid in a finished inventory, borrowed. Returns NULL
+ * if there is none.
+ */
 const struct guest *inventory_find_domid(const struct inventory *inventory, uint32_t domid);
+
+/*
+ * Returns the guest with exactly this name in a finished inventory, borrowed.
+ * Returns NULL if there is none.
+ */
 const struct guest *inventory_find_name(const struct inventory *inventory, const char *name);
 
 /*
@@ -156,9 +168,9 @@ enum link_class link_class_of_device(const char *device);
 int link_class_parse_device(const char *device, enum link_class *ret);
 
 /*
- * Whether the guest counts as one without an agent, because its agent was stopped
- * cleanly and the guest is no driver domain. The guest must be of a finished
- * inventory, which has the roles.
+ * Whether the guest's agent was stopped cleanly and the guest is no driver domain.
+ * Such a guest counts as one without an agent. The inventory must be finished,
+ * because only then the guest's role is known.
  */
 bool guest_agent_has_stopped(const struct guest *guest);
 

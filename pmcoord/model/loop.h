@@ -19,8 +19,8 @@ struct loop_ops {
 	/* Returns the µs of CLOCK_BOOTTIME, or of the virtual clock. */
 	uint64_t (*now)(struct loop *loop);
 	/*
-	 * Waits until an event was handled, e.g. of the hypervisor or a signal, but
-	 * not after now() has reached `deadline_us`. Returns 0 or a negative errno.
+	 * Waits until the loop has handled an event, e.g. a signal, but at most
+	 * until now() reaches `deadline_us`. Returns 0 or a negative errno.
 	 */
 	int (*wait)(struct loop *loop, uint64_t deadline_us);
 	/* See loop_watch_fd. NULL: descriptors are ignored. */
@@ -39,20 +39,20 @@ void loop_free(struct loop *loop);
 uint64_t loop_now(struct loop *loop);
 
 /*
- * Stores `signal` for loop_take_signal(), by which the running cycle learns that it must
- * resume its guests. Called when SIGTERM, SIGINT or SIGHUP arrives, and in place of such
- * a signal. Must be called by the handler of an event of the loop, because only an event
- * ends a wait.
+ * Stores `signal` for loop_take_signal(), by which the running cycle learns that it
+ * must resume its guests. Called when SIGTERM, SIGINT or SIGHUP arrives, or when
+ * another event shall have the same effect. Only the handler of an event of the
+ * loop may call this function, because only an event ends a wait.
  */
 void loop_interrupt(struct loop *loop, int signal);
 
-/* Returns the signal of the last loop_interrupt and clears it. Returns 0 if there was none. */
+/* Returns the signal that loop_interrupt has stored, and clears it. Returns 0 if none is stored. */
 int loop_take_signal(struct loop *loop);
 
 /*
  * Makes waits end when `fd` becomes readable. Replaces the descriptor of an earlier
- * call; a negative `fd` only removes that descriptor. `fd` is borrowed and not read.
- * Loops with a virtual clock ignore it. Returns 0 or a negative errno.
+ * call; a negative `fd` only removes that descriptor. `fd` is borrowed, and is not
+ * read. A loop with a virtual clock ignores `fd`. Returns 0 or a negative errno.
  */
 int loop_watch_fd(struct loop *loop, int fd);
 

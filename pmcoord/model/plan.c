@@ -60,7 +60,7 @@ static const char *reason_to_skip(const struct guest *guest, enum guest_policy p
 	if (guest->shutdown_node[0])
 		return "shutting down";
 	if (guest->in_acpi_s3)
-		return "in ACPI S3, entered by its own system";
+		return "in ACPI S3, which the guest has entered itself";
 	return NULL;
 }
 
@@ -105,10 +105,10 @@ void plan_done(struct plan *plan)
 }
 
 /*
- * Computes for each guest the length of the longest chain of steps before its own,
- * not counting skipped guests. The guests before a guest are those that need it or,
- * when resuming, those that it needs. Uses Kahn's algorithm for a topological order,
- * which visits each edge once.
+ * Computes the depth of each guest's step: the length of the longest chain of
+ * steps that must come before it. Skipped guests do not count. On suspend, a guest
+ * comes after the guests that need it; on resume, after the guests that it needs.
+ * Uses Kahn's algorithm (topological sort), so that each edge is visited once.
  */
 static int measure_depths(const struct graph *graph, const struct step *by_guest, bool resuming,
 			  unsigned int *ret_depth)

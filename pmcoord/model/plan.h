@@ -17,8 +17,8 @@
 #include "model/inventory.h"
 
 /*
- * How a guest is suspended, if at all. From MECHANISM_AGENT, the best, each mechanism is
- * followed by a worse one.
+ * How a guest is suspended, if at all. After MECHANISM_NONE, the mechanisms are in
+ * order from the best to the worst.
  */
 enum mechanism {
 	MECHANISM_NONE, /* the guest is skipped */
@@ -29,7 +29,7 @@ enum mechanism {
 	MECHANISM_PAUSE,
 };
 
-/* The reason of a step for a guest that the caller did not select. */
+/* step.reason if the caller did not select the guest. */
 #define PLAN_NOT_NAMED "not named"
 
 struct step {
@@ -47,8 +47,9 @@ struct plan {
 	struct graph *graph;
 	/*
 	 * One step per guest, in an order that respects all dependencies. The
-	 * executor follows the graph instead, to suspend independent guests at
-	 * the same time. Guests are resumed from the last step to the first.
+	 * suspend (engine/executor.c) follows the graph instead, so that
+	 * independent guests are suspended at the same time. The resume goes from
+	 * the last step to the first.
 	 */
 	struct step *steps;
 	size_t n_steps;
@@ -56,10 +57,11 @@ struct plan {
 };
 
 /*
- * Makes the plan to suspend the guests for which `selected` is true (one bool
- * per guest of the inventory; NULL: all) and, if `with_dependents`, the guests
- * that need them. Moves the contents of the inventory to the plan; the inventory is
- * empty afterwards, even on failure. Returns 0 or -ENOMEM. Release: plan_done.
+ * Makes the plan to suspend the selected guests. `selected` has one bool per guest
+ * of the inventory; NULL: all. If `with_dependents` is true, the guests that need a
+ * selected one are suspended, too. Moves the contents of the inventory to the plan;
+ * the inventory is empty afterwards, even on failure. Returns 0 or -ENOMEM.
+ * Release: plan_done.
  */
 int plan_make(struct inventory *inventory, const struct config *config, const bool *selected,
 	      bool with_dependents, struct plan *ret_plan);

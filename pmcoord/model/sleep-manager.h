@@ -3,9 +3,9 @@
 #define PMCOORD_MODEL_SLEEP_MANAGER_H
 
 /*
- * The service manager's part in a sleep: whether it is about to put the host to
- * sleep, which kind of sleep this is, and when the sleep is over. Implemented with
- * systemd (sleep-manager-systemd.h), and by a fake in tests.
+ * Asks the service manager about a sleep: whether the service manager is about to
+ * put the host to sleep, which kind of sleep this is, and when the sleep is over.
+ * Implemented with systemd (sleep-manager-systemd.h), and by a fake in tests.
  */
 
 #include <stdbool.h>
@@ -46,11 +46,12 @@ struct sleep_manager_ops {
 	/* Returns how long the host has slept since boot, in µs. */
 	uint64_t (*slept_us)(struct sleep_manager *manager);
 	/*
-	 * Waits until the host has slept, i.e. slept_us() exceeds `slept_before_us`
-	 * by at least SLEEP_MIN_US, or until no sleep is queued or running. A sleep
-	 * that waits for pmcoord (waits_for_us) does not count. Signals do not end
-	 * the wait. Returns 0 or a negative errno. Returns 0 without a wait if the
-	 * service manager cannot be reached.
+	 * Waits until the host has slept, i.e. until slept_us() exceeds
+	 * `slept_before_us` by at least SLEEP_MIN_US. The wait also ends when no
+	 * sleep is queued or running. A sleep that still waits for pmcoord
+	 * (waits_for_us) does not count as queued. Signals do not end the wait.
+	 * Returns 0 or a negative errno. If the service manager cannot be reached,
+	 * returns 0 without a wait.
 	 */
 	int (*await_end)(struct sleep_manager *manager, struct loop *loop,
 			 uint64_t slept_before_us);

@@ -3,9 +3,9 @@
 #define PMCOORD_MODEL_SLEEPER_H
 
 /*
- * The ways in which the host sleeps: by a write to /sys/power or by systemd
- * (sleeper-host.h), with an alarm that wakes the host (sleeper-alarm.h), or simulated
- * (simulator.h).
+ * Puts the host to sleep: by a write to /sys/power or through systemd
+ * (sleeper-host.h). An alarm that wakes the host can be added (sleeper-alarm.h).
+ * Simulations use a simulated sleep (simulator.h).
  */
 
 #include <stdint.h>

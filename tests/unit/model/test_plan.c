@@ -150,7 +150,7 @@ static void chooses_the_best_available_mechanism(void **state)
 		{ { .type = GUEST_HVM, .has_pv_drivers = true, .in_acpi_s3 = true },
 		  POLICY_SUSPEND,
 		  MECHANISM_NONE,
-		  "in ACPI S3, entered by its own system" },
+		  "in ACPI S3, which the guest has entered itself" },
 		{ { .type = GUEST_PVH, AGENT(1, 5) },
 		  POLICY_PAUSE,
 		  MECHANISM_PAUSE,
