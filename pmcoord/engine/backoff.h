@@ -3,12 +3,12 @@
 #define PMCOORD_ENGINE_BACKOFF_H
 
 /*
- * Delays the next attempt to sleep after one that failed while the lid was
- * closed: by 30 s after the first failure, and twice as long after each further
- * one, up to 15 min. While the lid stays closed, logind requests a sleep about
- * every half minute; without a delay the guests would be suspended and resumed
- * all night. The failures are kept in a file on /run, because each attempt may
- * be made by a new process.
+ * After an attempt to sleep that failed while the lid was closed, delays the
+ * next attempt: by 30 s after the first failure. Each further failure doubles
+ * the delay, up to 15 min. While the lid stays closed, logind requests a sleep
+ * about every half minute; without a delay the guests would be suspended and
+ * resumed all night. The failures are kept in a file on /run, because each
+ * attempt may be made by a new process.
  */
 
 #include <stdint.h>

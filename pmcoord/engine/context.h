@@ -4,8 +4,8 @@
 
 /*
  * What the engine's functions work with: the configuration, the host and, in a
- * cycle, the cycle's journal. Each cycle uses its own copy, whose configuration
- * can differ.
+ * cycle, the cycle's journal. Each cycle uses its own copy of the context. The
+ * copy has the cycle's journal, and can have another configuration.
  */
 
 #include "model/config.h"

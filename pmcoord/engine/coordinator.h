@@ -4,8 +4,8 @@
 
 /*
  * Ends a cycle that this process or an earlier one began: resumes the guests,
- * saves the report and removes the journal. The context must be that of the
- * cycle, with the cycle's journal. The functions that can fail return 0 or a
+ * saves the report and removes the journal. `coordinator` must be the context of
+ * this cycle, see context_of_cycle. The functions that can fail return 0 or a
  * negative errno; coordinator_finish also sets `error`.
  */
 

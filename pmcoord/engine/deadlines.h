@@ -20,20 +20,19 @@ struct deadlines;
  * Returns NULL when out of memory. Release: deadlines_free.
  */
 struct deadlines *deadlines_new(size_t n_items);
-/* Frees the deadlines. Takes NULL. */
+/* Frees `deadlines`, which may be NULL. */
 void deadlines_free(struct deadlines *deadlines);
 
-/*
- * Set or return the deadline of an item, in µs of a clock that the caller
- * chooses.
- */
+/* Sets the deadline of an item, in µs of a clock that the caller chooses. */
 void deadlines_set(struct deadlines *deadlines, size_t item, uint64_t at_us);
+/* Returns the deadline of an item; DEADLINE_NEVER if the item has none. */
 uint64_t deadlines_get(const struct deadlines *deadlines, size_t item);
 
 /*
  * Returns the earliest deadline; DEADLINE_NEVER if no item has one. Sets
- * *ret_item to the item with the earliest deadline, or to the lowest of several
- * such items, unless n_items is 0 or `ret_item` is NULL.
+ * *ret_item to the item with this deadline; if several items have it, to the
+ * lowest of them. Leaves *ret_item unchanged if there are no items. `ret_item`
+ * may be NULL.
  */
 uint64_t deadlines_next(const struct deadlines *deadlines, size_t *ret_item);
 

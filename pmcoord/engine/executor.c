@@ -29,17 +29,19 @@
  * this cycle for the guest's agent. The guest is STEP_WAITING until all guests
  * that need it are STEP_DONE.
  *
- * start_step then skips or pauses the guest, if that is its mechanism. A guest
- * whose agent has not published `ready` for this cycle is STEP_ARMING until the
- * agent does; after ARM_TIMEOUT_US the guest's kernel gets the request instead.
+ * start_step then skips the guest if its mechanism is MECHANISM_NONE, and pauses
+ * the guest if it is MECHANISM_PAUSE. A guest whose agent has not published
+ * `ready` for this cycle is STEP_ARMING until the agent does; after
+ * ARM_TIMEOUT_US the guest's kernel gets the request instead.
  *
  * queue_request records the request and send_requests sends it. The guest is
  * STEP_REQUESTED until Xen reports the guest suspended, its agent reports a
- * failure, or its timeout ends. An event only means that a state has changed:
- * check_step reads the states of the guest and its agent, and acts on them.
+ * failure, or the guest's timeout ends. An event only means that a state has
+ * changed: check_step reads the states of the guest and its agent, and acts on
+ * them.
  *
- * finish_step makes the guest STEP_DONE, and adds the guests that waited only
- * for this one to `ready`. If the guest did not suspend, fail_step first
+ * finish_step makes the guest STEP_DONE. The guests that waited only for this
+ * one are then ready to start. If the guest did not suspend, fail_step first
  * retracts the request and then pauses the guest or aborts the cycle, as
  * configured.
  */
@@ -60,13 +62,13 @@ enum progress {
 
 struct step_state {
 	enum progress progress;
-	enum mechanism mechanism; /* in use; after a fallback another one than planned */
+	enum mechanism mechanism; /* used now; differs from the plan's after a fallback */
 	struct domain_id id;
 	size_t waiting_for; /* number of guests that need this one and are not STEP_DONE */
 	bool armed; /* its agent has published `ready` for this cycle */
 	struct agent_terms terms; /* timeout etc. last written for its agent */
 	bool quiesced; /* RECORD_QUIESCED is written */
-	int prepare_error; /* negative errno of the verb `prepare` or `arm`; 0: no error */
+	int prepare_error; /* negative errno of ops->prepare or ops->arm; 0: no error */
 };
 
 struct executor {
@@ -82,9 +84,10 @@ struct executor {
 	size_t *unsent; /* steps whose request is recorded but not yet sent */
 	size_t n_unsent;
 	size_t n_done;
-	uint64_t deadline_us; /* of the whole suspend phase; LOOP_FOREVER: not begun, or passed */
+	/* The overall deadline; LOOP_FOREVER: not set yet, or passed already. */
+	uint64_t deadline_us;
 	struct deadlines *step_deadlines;
-	bool past_deadline; /* deadline_us has passed: guests that still run are paused */
+	bool past_deadline; /* deadline_us has passed: fail_step pauses every guest */
 	bool aborted;
 };
 
@@ -261,8 +264,8 @@ static int pause_guest(struct executor *x, size_t i, const char *reason)
 }
 
 /*
- * Retracts the guest's request. Returns 0; 1 if the guest turns out to be
- * suspended, which ends its step; or a negative errno.
+ * Tries to retract the guest's request. If the guest turns out to be suspended,
+ * ends its step and returns 1. Otherwise returns 0 or a negative errno.
  */
 static int retract_step(struct executor *x, size_t i)
 {
@@ -322,10 +325,11 @@ int executor_abort(struct executor *x, const char *reason)
 /* ---- requests ----------------------------------------------------------- */
 
 /*
- * Writes a shorter timeout for the guest's agent if the overall deadline is
- * earlier than the end of the timeout that was written last, because the guest
- * has waited for other guests. Writes nothing if the difference is within the
- * reserve that the agent keeps by itself (PROTOCOL_TIMEOUT_RESERVE).
+ * Shortens the timeout of the guest's agent to the time that is left until the
+ * overall deadline. This is necessary if the guest has waited for other guests
+ * so long that less time is left than was last written for the agent. Writes
+ * nothing if the difference is within the reserve that the agent keeps by
+ * itself (PROTOCOL_TIMEOUT_RESERVE).
  */
 static void shorten_agent_timeout(struct executor *x, size_t i)
 {
@@ -385,9 +389,9 @@ static int send_request(struct executor *x, size_t i)
 }
 
 /*
- * Sends the requests that are recorded. Subscribes to all these guests before
- * the first request is sent, because guests that are suspending compete with
- * this process for the CPU.
+ * Sends the requests of the steps in `unsent`. Subscribes to the guests of all
+ * these steps before the first request is sent, because guests that are
+ * suspending compete with this process for the CPU.
  */
 static int send_requests(struct executor *x)
 {
@@ -399,8 +403,8 @@ static int send_requests(struct executor *x)
 		struct step_state *state = &x->states[x->unsent[k]];
 
 		/*
-		 * If this fails, the verb `request` subscribes again, and
-		 * send_request handles its failure.
+		 * If this fails, ops->request tries again to subscribe;
+		 * send_request handles a failure of that verb.
 		 */
 		x->hypervisor->ops->subscribe(x->hypervisor, &state->id, state->mechanism);
 	}
@@ -466,8 +470,8 @@ static int start_ready_steps(struct executor *x)
 	int r = 0;
 
 	/*
-	 * The outer loop repeats, because a guest that is found gone when its
-	 * request is sent makes others ready.
+	 * The outer loop repeats, because send_requests can end the step of a
+	 * guest, e.g. if the guest is gone. Further guests may then be ready.
 	 */
 	while ((x->n_ready > 0 || x->n_unsent > 0) && r == 0) {
 		while (x->n_ready > 0 && !x->aborted && r == 0)
@@ -549,8 +553,8 @@ static int check_agent(struct executor *x, size_t i)
 	char text[CYCLE_DETAIL_MAX];
 
 	/*
-	 * Do nothing without a state of this cycle: the step's timeout still
-	 * runs.
+	 * If the agent has published no state of this cycle, do nothing: the
+	 * step's timeout still runs.
 	 */
 	if (!read_agent(x, i, &agent))
 		return 0;
@@ -650,8 +654,8 @@ static int handle_overall_deadline(struct executor *x)
 		return executor_abort(x, text);
 	}
 	/*
-	 * No time is left for the other guests to suspend: pause them, or skip
-	 * them if the plan does.
+	 * No time is left for the other guests to suspend. Skip those that the
+	 * plan skips (MECHANISM_NONE), and pause all others.
 	 */
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 		if (x->states[i].progress == STEP_WAITING)

@@ -8,8 +8,8 @@
  * passes each event and each deadline on to the executor.
  *
  * Every request is recorded in the journal before it is sent, and every result
- * after it was read, so that resume.h can undo the cycle from the journal
- * alone.
+ * after it was read. The functions of resume.h can therefore undo the cycle
+ * from the journal alone.
  */
 
 #include <stdbool.h>
@@ -28,26 +28,27 @@ struct executor;
  */
 int executor_new(const struct plan *plan, const struct coordinator *context,
 		 struct executor **ret_executor);
-/* Frees the executor. Takes NULL. */
+/* Frees `executor`, which may be NULL. */
 void executor_free(struct executor *executor);
 void executor_freep(struct executor **executor);
 
 /*
- * Of the functions below, those that return an int return 0, or a negative
- * errno if the journal could not be written. After an error the caller must
- * undo the cycle.
+ * Each function below that returns an int returns 0, or a negative errno if the
+ * journal could not be written. After an error the caller must undo the cycle.
  */
 
 /*
- * Binds the event channels, sets the watches and writes the request of this
- * cycle for the agents, before the first guest is requested. A guest for which
- * this fails is treated in its step like a guest that does not suspend.
+ * Prepares all guests: binds their event channels, sets the watches that their
+ * requests need, and writes the request of this cycle for their agents. To be
+ * called before executor_start. If this fails for a guest, executor_prepare goes
+ * on with the next one; when the step of the guest starts, the step fails.
  */
 int executor_prepare(struct executor *executor);
 
 /*
- * Sends the first requests and starts the overall deadline. To be called once,
- * and only if the executor is not finished.
+ * Sets the overall deadline, by which all guests must be suspended (Deadline=),
+ * and sends the first requests. To be called once, and only if the executor is
+ * not finished.
  */
 int executor_start(struct executor *executor);
 
@@ -58,8 +59,8 @@ int executor_start(struct executor *executor);
 int executor_handle_event(struct executor *executor, uint32_t domid);
 
 /*
- * Handles the deadlines that have passed. Does nothing before
- * executor_deadline().
+ * Handles the deadlines that have passed. Does nothing before the time that
+ * executor_deadline returns.
  */
 int executor_handle_time(struct executor *executor);
 

@@ -30,7 +30,7 @@ enum sleeper_kind {
 struct host_env;
 
 struct host_env_ops {
-	/* Opens the hypervisor, and sets the last fields of struct host_env. */
+	/* Opens the hypervisor. Sets `hypervisor` and the fields below it in struct host_env. */
 	int (*open)(struct host_env *env, struct error *error);
 	/* Creates a sleeper, see host_env_new_sleeper; `kind` is not SLEEPER_NONE. */
 	int (*new_sleeper)(struct host_env *env, enum sleeper_kind kind, int socket_fd,
@@ -49,17 +49,22 @@ struct host_env {
 	bool has_files;
 	/* systemd and logind may put the host to sleep. */
 	bool has_systemd;
-	/* Any daemon on the system bus, even one that starts later, works on this host. */
+	/*
+	 * The pmcoord daemon on the system bus, if one runs or starts later,
+	 * manages this host. False for a simulated host, where it may manage
+	 * another host.
+	 */
 	bool has_daemon;
 	/*
-	 * The host's loop has a virtual clock. It was not made by loop_new, so the
-	 * functions of loop-event.h must not be used on it.
+	 * The host's loop has a virtual clock. The loop was not made by loop_new:
+	 * the functions of loop-event.h must not be used on it.
 	 */
 	bool has_virtual_clock;
 
 	/*
-	 * Set before host_env_open: event channels' descriptor that an earlier
-	 * process kept; negative: none.
+	 * The descriptor of event channels that an earlier process has stored
+	 * with the service manager for this one; negative: none. To be set
+	 * before host_env_open.
 	 */
 	int kept_fd;
 
@@ -67,7 +72,11 @@ struct host_env {
 	struct hypervisor *hypervisor; /* NULL: not open */
 	struct loop *loop;
 	struct sleep_manager *sleep_manager; /* NULL: there is none */
-	int channels_fd; /* event channels, kept for the next process; borrowed; negative: none */
+	/*
+	 * The descriptor of event channels that this process is to store for the
+	 * next one; borrowed; negative: none.
+	 */
+	int channels_fd;
 };
 
 /* Opens the host's hypervisor, unless it is open. Returns 0, or negative with `error` set. */

@@ -83,8 +83,8 @@ static void stop_watching_lid(struct coordinator *coordinator)
 /*
  * Starts to watch the lid: with AbortOnLidOpen=, opening the lid from now on
  * aborts the cycle. Opens the lid's device, unless a failed sleep has kept the
- * device open and the device still exists. If the lid was opened since the
- * failed sleep, or is not closed now, the back-off is reset.
+ * device open and the device still exists. Resets the back-off if the lid was
+ * opened since the failed sleep, or is not closed now.
  */
 static void start_watching_lid(struct coordinator *coordinator)
 {
@@ -178,7 +178,8 @@ static struct cycle_params params_of(const struct job *job, struct sleeper *slee
 }
 
 /*
- * Sets the other fields of the outcome from its report, which must not be NULL.
+ * Sets `result`, `message` and `kept_suspended` of the outcome. The outcome must
+ * already have its report.
  */
 static void take_report(const struct cycle_params *params, struct job_outcome *outcome)
 {

@@ -31,24 +31,37 @@ enum job_verb {
 /* The strings are borrowed. */
 struct job {
 	enum job_verb verb;
-	char **names; /* names or domids of guests, if the kind names_guests */
+	char **names; /* names or domids of guests; see job_kind.names_guests */
 	size_t n_names;
-	bool force; /* only the named guests: none that need them or that they need */
+	/*
+	 * The job is for the named guests only. Otherwise a suspend includes
+	 * the guests that need them, and a resume includes the guests that they
+	 * need.
+	 */
+	bool force;
 	bool guests_only; /* JOB_SUSPEND_ALL: the host stays awake */
 	bool with_sleep; /* JOB_CYCLE: the host sleeps until an alarm */
 };
 
 struct job_outcome;
 
-/* What distinguishes the jobs of one verb. */
+/* What all jobs of one verb have in common. */
 struct job_kind {
 	const char *name; /* e.g. "suspend-all": in messages, and as the trigger in reports */
 	const char *method; /* method of the daemon's D-Bus interface; NULL: there is none */
 	bool names_guests; /* the job is for the guests in struct job.names */
-	bool resumes; /* the job resumes guests and suspends none */
-	bool in_series; /* in a series: guests resume at once, and progress needs --verbose */
+	bool resumes; /* the job resumes guests on request; the command prints how many */
+	/*
+	 * A command can repeat the job, so the job always resumes the guests
+	 * that it suspends. The command prints the progress only with --verbose.
+	 */
+	bool in_series;
 	bool is_measurement; /* the report is saved only if the cycle went wrong */
-	bool waits; /* while another cycle runs, waits for its end; other jobs fail as busy */
+	/*
+	 * While another cycle runs, the job waits for the end of that cycle. If
+	 * false, the job fails at once with JOB_RESULT_BUSY.
+	 */
+	bool waits;
 	enum job_sleep {
 		JOB_SLEEPS_NEVER,
 		JOB_SLEEPS_ALWAYS,
@@ -65,9 +78,9 @@ struct job_kind {
 };
 
 /*
- * The result of a job. The numbers do not change, because they are sent over
- * D-Bus (JobRemoved, see pmcoord(8)) and over a lease, which is the sleep
- * unit's socket to the daemon.
+ * The result of a job. The numbers must not change, because the daemon sends
+ * them over D-Bus (JobRemoved, see pmcoord(8)) and over the lease. The lease is
+ * a connected pair of sockets: the daemon's end and the sleep unit's end.
  */
 enum job_result {
 	JOB_RESULT_DONE = 0, /* done as planned */
@@ -85,7 +98,11 @@ struct job_outcome {
 	char message[ERROR_TEXT_MAX];
 	size_t n_resumed; /* guests that JOB_RESUME or JOB_RESUME_ALL resumed */
 	bool kept_suspended; /* guests are kept suspended until a command resumes them */
-	struct report *report; /* report of the last cycle that ended, or NULL */
+	/*
+	 * The report of the cycle that the job ran, or of the last cycle that
+	 * the job ended; NULL: none.
+	 */
+	struct report *report;
 };
 
 /* Returns the kind of the jobs with this verb (not JOB_N_VERBS); static. */
@@ -103,7 +120,7 @@ int job_verb_of_method(const char *method, enum job_verb *ret_verb);
 bool job_sleeps(const struct job *job);
 
 /*
- * Runs the job. The caller holds the lock. `sleeper` is used only if
+ * Runs the job. The caller holds the lock, see lock.h. `sleeper` is used only if
  * job_sleeps(job), and may be NULL otherwise. An error becomes the outcome.
  * Release: job_outcome_done.
  */
@@ -113,14 +130,12 @@ void job_run(struct coordinator *coordinator, const struct job *job, struct slee
 /* Sets the outcome of a job that `error` prevented. */
 void job_outcome_of_error(const struct error *error, struct job_outcome *ret_outcome);
 
-/* Frees the report of the outcome. Takes NULL. */
+/* Frees the report of `outcome`, which may be NULL. */
 void job_outcome_done(struct job_outcome *outcome);
 
-/*
- * job_result_of_error returns the result of a job that `error` prevented;
- * job_result_of_report returns that of a job whose cycle has this report.
- */
+/* Returns the result of a job that `error` prevented. */
 enum job_result job_result_of_error(const struct error *error);
+/* Returns the result of a job whose cycle has this report. */
 enum job_result job_result_of_report(const struct report *report);
 
 /*

@@ -17,9 +17,10 @@
 #include "engine/suspend.h"
 
 /*
- * Whether to write the request of cycle `next` for the agent: if the agent has
- * answered its last request, or if it already has the request of `next`, but
- * with other terms.
+ * Whether to write the request of cycle `next` for the agent. If the agent
+ * already has that request, it is written again only if the terms differ.
+ * Otherwise it is written only if the agent is ready or degraded, and has
+ * answered its last request (if there was one).
  */
 static bool is_to_be_armed(const struct guest_agent *agent, uint64_t next,
 			   const struct agent_terms *terms)

@@ -15,9 +15,9 @@
 typedef void (*prearm_inventory_fn)(void *data, const struct inventory *inventory);
 
 /*
- * Binds the event channel of every guest that a cycle would suspend, and writes
- * the request of the next cycle ahead of time for agents that are ready, so
- * that the cycle itself sends the request by one hypercall or one write. A
+ * Binds the event channel of every guest that a cycle would suspend. For agents
+ * that are ready or degraded, also writes the request of the next cycle ahead of
+ * time. The cycle itself then sends the request by one hypercall or one write. A
  * guest for which this fails is prepared again by the cycle. Calls `callback`,
  * unless it is NULL, with the inventory. Returns 0, or a negative errno with
  * `error` set if the inventory could not be read or no plan could be made.

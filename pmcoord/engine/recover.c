@@ -84,9 +84,10 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 }
 
 /*
- * If the cycle's coordinator died after it had let the host sleep, waits until
- * the host has slept or no sleep is in progress, because no guest may run while
- * the host goes to sleep. Records the sleep if the host has slept.
+ * Handles a cycle whose coordinator died between RECORD_MAY_SLEEP and the record
+ * of what became of the sleep: waits until the host has slept or no sleep is in
+ * progress, because no guest may run while the host goes to sleep. Then records
+ * the sleep if the host has slept. Does nothing for any other cycle.
  */
 static int await_end_of_sleep(struct coordinator *coordinator)
 {
@@ -122,9 +123,10 @@ static int recover_cycle(struct coordinator *coordinator, void *data, struct err
 		return 0;
 	r = await_end_of_sleep(coordinator);
 	/*
-	 * Abort only a cycle that has neither slept nor ended. A cycle that has
-	 * slept is completed; a cycle that has ended lacks only its report or
-	 * the resume of a stranded guest.
+	 * Abort the cycle only if the host has not slept in it and the cycle has
+	 * not ended. If the host has slept, the code below resumes the guests and
+	 * ends the cycle as usual. If the cycle has ended, only its report or
+	 * the resume of a stranded guest is missing.
 	 */
 	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
 		r = coordinator_record(coordinator, RECORD_ABORT,

@@ -28,9 +28,9 @@ struct resume_result {
  * Resumes the named guests and the guests that they need; with `force`, only
  * the named guests. Without names, resumes all guests that a cycle has
  * suspended or paused, whether the cycle was interrupted or keeps its guests
- * suspended. Does nothing to guests that run. The caller holds the lock.
- * Returns 0, or a negative errno with `error` set: -ENOENT for a guest that
- * does not exist.
+ * suspended. Does nothing to guests that run. The caller holds the lock, see
+ * lock.h. Returns 0, or a negative errno with `error` set: -ENOENT for a guest
+ * that does not exist.
  */
 int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_names, bool force,
 		       struct resume_result *ret_result, struct error *error);
@@ -39,8 +39,8 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
  * Resumes the guests of cycles whose coordinator died, and tries again to
  * resume stranded guests. Does not resume guests that are kept suspended until
  * a command resumes them. If the service manager is putting the host to sleep,
- * first waits for the end of that sleep. The caller holds the lock. Returns 0,
- * or a negative errno with `error` set.
+ * first waits for the end of that sleep. The caller holds the lock, see lock.h.
+ * Returns 0, or a negative errno with `error` set.
  */
 int coordinator_recover(struct coordinator *coordinator, struct error *error);
 

@@ -65,8 +65,12 @@ struct resume {
 	int journal_error; /* the first error in writing the journal; it stops no resume */
 	/* Used only by resume_wait_ready. */
 	uint64_t start_us;
-	size_t n_pending; /* number of guests that may still change, see is_pending */
-	/* When to count again: the earliest deadline of a pending guest; 0: at once. */
+	size_t n_pending; /* number of pending guests, see is_pending */
+	/*
+	 * When to count the pending guests again: at the earliest of their
+	 * deadlines that has not passed; LOOP_FOREVER: there is none; 0: at
+	 * once.
+	 */
 	uint64_t recount_at_us;
 };
 
@@ -146,8 +150,9 @@ static void unsubscribe(struct resume *resume, size_t i)
 }
 
 /*
- * Retracts the request of a running guest, or records that the guest has
- * acknowledged the request.
+ * Retracts the request of a running guest. If the request cannot be retracted,
+ * records that the guest has acknowledged it. Does nothing if that is already
+ * recorded.
  */
 static void retract(struct resume *resume, size_t i)
 {
@@ -203,7 +208,7 @@ static void run_guest(struct resume *resume, size_t i, struct attempt *attempt)
 	if (attempt->r == 0 && attempt->state.state == GUEST_SUSPENDED) {
 		/*
 		 * The cycle paused the guest, but the guest has suspended:
-		 * RECORD_SUSPENDED makes finish_resume notify xenstored of its
+		 * RECORD_SUSPENDED makes finish_resume notify xenstored of the
 		 * resume.
 		 */
 		if (is_paused_by_us(guest_at(resume, i)))
@@ -225,9 +230,9 @@ static void record_attempt(struct resume *resume, size_t i, const struct attempt
 }
 
 /*
- * Handles a guest whose attempt is not plain: resumes or unpauses the guest or
- * retracts its request, according to the state that the hypervisor reports, and
- * corrects the journal.
+ * Handles a guest whose attempt is not plain, according to the state that the
+ * hypervisor reports: resumes the guest, unpauses it, retracts its request, or
+ * only corrects the journal.
  */
 static void resume_by_state(struct resume *resume, size_t i, struct attempt *attempt)
 {
@@ -419,8 +424,8 @@ static void check_guest(struct resume *resume, size_t i)
 	if (was_pending && !is_pending(guest) && resume->n_pending > 0)
 		resume->n_pending--;
 	/*
-	 * Count again, because the guest has another deadline now that only its
-	 * agent is awaited.
+	 * The guest cannot suspend any more. If its agent is still awaited, the
+	 * guest now has another deadline: count again.
 	 */
 	if (could_suspend && !may_still_suspend(guest))
 		resume->recount_at_us = 0;
@@ -458,8 +463,8 @@ static int wait_for_events(struct resume *resume, uint64_t deadline_us)
 }
 
 /*
- * Whether a guest that this one needs runs, but its agent has not reported that
- * the devices are restored. Used only with ResumeAfter=ready.
+ * Whether this guest needs another guest that runs, but whose agent has not
+ * reported that the devices are restored. Used only with ResumeAfter=ready.
  */
 static bool waits_for_devices(const struct resume *resume, size_t i)
 {
@@ -481,9 +486,9 @@ static bool is_selected(const bool *selected, size_t i)
 }
 
 /*
- * Whether the agent must not be woken: it has answered for this cycle, or it is
- * already armed for a later cycle and would take an event as that cycle's
- * request.
+ * Whether the agent has answered for this cycle, or is already armed for a later
+ * one. Such an agent must not be woken: once armed for a later cycle, it would
+ * take an event as that cycle's request.
  */
 static bool agent_has_answered(struct resume *resume, size_t i)
 {
@@ -558,8 +563,8 @@ void resume_prepare(const struct coordinator *context)
 		struct domain_id id = cycle_guest_id(guest);
 
 		/*
-		 * A failure is ignored here, because it makes the resume itself
-		 * fail.
+		 * A failure is ignored here, because ops->resume tries
+		 * the preparation again.
 		 */
 		if (guest->hold == HOLD_SUSPENDED)
 			hypervisor->ops->prepare_resume(hypervisor, &id);
@@ -567,11 +572,11 @@ void resume_prepare(const struct coordinator *context)
 }
 
 /*
- * Makes one pass over the guests, from the last to the first: increases each
- * guest's length until it is greater than the lengths of the guests that it
- * needs. Returns whether a length changed. A length that has reached n_guests
- * no longer grows, so that repeated passes end even if a damaged journal has a
- * dependency loop.
+ * Makes one pass over the guests, from the last to the first. In this pass,
+ * increases the chain length of each guest until it is greater than the chain
+ * lengths of the guests that it needs. Returns whether a length changed. A
+ * length that has reached n_guests no longer grows, so that repeated passes end
+ * even if a damaged journal has a dependency loop.
  */
 static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 {
@@ -601,9 +606,9 @@ static size_t *measure_chains(const struct cycle *cycle)
 	size_t *lengths = calloc(cycle->n_guests + 1, sizeof(*lengths));
 
 	/*
-	 * Usually one pass is enough, because guests follow those that need
-	 * them. Skipped guests may be out of this order, so passes are repeated
-	 * until nothing changes.
+	 * Usually one pass is enough, because in suspend order each guest comes
+	 * after the guests that need it. Skipped guests may be out of this
+	 * order, so passes are repeated until nothing changes.
 	 */
 	while (lengths && extend_chains(cycle, lengths))
 		;
@@ -669,10 +674,11 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 }
 
 /*
- * Returns until when the guest may still suspend, in µs of the loop's clock.
- * The guest's kernel counts from the request, but does not count while the host
- * sleeps or the guest is paused. For a guest that was paused or has no recorded
- * request, the whole time is counted from the start of resume_wait_ready.
+ * Returns the time, on the loop's clock in µs, until which the guest may still
+ * suspend: LATE_SUSPEND_US after its request, without the time in which the host
+ * slept. If the guest was paused or has no recorded request, it is not known how
+ * much of LATE_SUSPEND_US has passed for the guest, so the whole of it is counted
+ * from the start of resume_wait_ready.
  */
 static uint64_t late_until(const struct resume *resume, size_t i)
 {
@@ -721,9 +727,10 @@ static bool is_waiting(struct resume *resume)
 }
 
 /*
- * Records that a guest will not suspend any more. Records nothing if the time
- * in which it may suspend has not ended, because waiting failed. A guest whose
- * state cannot be read is recorded as stranded, because it may be suspended.
+ * Records that a guest will not suspend any more. Records nothing if waiting
+ * failed before the end of the time in which the guest may suspend. A guest
+ * whose state cannot be read is recorded as stranded, because it may be
+ * suspended.
  */
 static void finish_late(struct resume *resume, size_t i)
 {

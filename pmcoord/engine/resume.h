@@ -16,7 +16,8 @@
 
 /*
  * Prepares the resume of each suspended guest, so that less is left to do after
- * the wake. May be omitted, because resume_guests prepares it as well.
+ * the wake. This call may be omitted, because resume_guests makes the same
+ * preparations.
  */
 void resume_prepare(const struct coordinator *context);
 
@@ -33,9 +34,10 @@ int resume_guests(const struct coordinator *context, const bool *selected);
 
 /*
  * Waits until the agents of the resumed guests have restored their devices, at
- * most ready_timeout_us, and until no guest that has acknowledged a request can
- * suspend any more. Resumes the guests that suspend during this wait. Returns
- * as resume_guests.
+ * most ready_timeout_us. Also waits as long as a guest that has acknowledged a
+ * request may still suspend, and resumes the guests that suspend during this
+ * wait. Returns 0, or a negative errno if waiting failed or the journal could
+ * not be written.
  */
 int resume_wait_ready(const struct coordinator *context);
 

@@ -41,7 +41,8 @@ struct run {
 	struct coordinator *coordinator;
 	struct plan plan;
 	struct lid *lid; /* opening it aborts the cycle; NULL: not watched */
-	bool is_battery_low; /* nothing may keep the host awake, see config_without_vetoes */
+	/* Set only with a sleeper; the cycle then uses config_without_vetoes. */
+	bool is_battery_low;
 	int io_fd; /* /proc/self/io; negative: it could not be opened */
 	uint64_t written_before; /* written_bytes() when the suspend phase began */
 };
@@ -291,8 +292,10 @@ static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 }
 
 /*
- * Runs the part of the cycle after its journal was created. On every failure
- * the guests are resumed.
+ * Runs the rest of the cycle, after begin_journal: suspends the guests, lets the
+ * host sleep, and resumes the guests. After a failure, goes on with the resume.
+ * Returns without a resume if the guests have to be kept suspended and nothing
+ * failed.
  */
 static int run_journalled(struct run *run, const struct cycle_params *params,
 			  struct report **ret_report, struct error *error)

@@ -19,8 +19,9 @@
 struct cycle_params {
 	const char *trigger; /* what caused the cycle, as one word for the report */
 	/*
-	 * NULL: the host stays awake, and the guests are kept suspended until
-	 * coordinator_resume, unless `resumes_at_once` is set.
+	 * Lets the host sleep. NULL: the host stays awake. The guests are then
+	 * resumed at once if `resumes_at_once` is set; otherwise they are kept
+	 * suspended until coordinator_resume.
 	 */
 	struct sleeper *sleeper;
 	/* Names or domids of the guests to suspend; none: all guests. */
@@ -33,13 +34,13 @@ struct cycle_params {
 
 /*
  * Runs a cycle, after recovering cycles whose coordinator died. The caller
- * holds the lock.
+ * holds the lock, see lock.h.
  *
  * Returns 0 if a cycle was run, even if the cycle failed; *ret_report is its
  * report, owned by the caller. Returns 0 with *ret_report NULL if there was
  * nothing to suspend. Returns a negative errno with `error` set if no cycle was
- * begun, or its journal or report could not be written: -ENOENT for a guest
- * that does not exist, -EOPNOTSUPP without S3.
+ * begun, or if the journal or the report could not be written: -ENOENT for a
+ * guest that does not exist, -EOPNOTSUPP without S3.
  */
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct report **ret_report, struct error *error);
