@@ -12,8 +12,9 @@
 #include "pmcoord/json.h"
 
 /*
- * The width of the text in columns: that of the terminal within these limits,
- * or WIDTH_WITHOUT_TERMINAL.
+ * The text is as wide as the terminal, but at least WIDTH_MIN and at most
+ * WIDTH_MAX columns. Without a terminal, it is WIDTH_WITHOUT_TERMINAL columns
+ * wide.
  */
 #define WIDTH_MAX 100
 #define WIDTH_MIN 40

@@ -38,7 +38,7 @@ void findings_done(struct findings *findings);
 void findings_add(struct findings *findings, enum finding_level level, const char *subject,
 		  const char *advice, const char *format, ...) _printf_(5, 6);
 
-/* Whether no finding is an error. */
+/* Whether all findings are warnings or infos; true if there is no finding. */
 bool findings_are_ok(const struct findings *findings);
 
 /*

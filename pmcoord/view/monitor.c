@@ -75,8 +75,8 @@ static int add_watch(struct monitor *monitor, const char *path, uint32_t mask)
 }
 
 /*
- * Watches the nearest ancestor of the directory that exists, until the next
- * part of the path is created.
+ * Watches the nearest existing ancestor of the directory, until the next part
+ * of the path is created in that ancestor.
  */
 static int watch_ancestor(struct monitor *monitor)
 {

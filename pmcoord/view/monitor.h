@@ -20,7 +20,10 @@ struct monitor_observer {
 	 * exist.
 	 */
 	journal_observer_fn observer;
-	/* Called if a cycle ended before its journal could be opened. */
+	/*
+	 * Called with the number of a cycle that ended before its journal could
+	 * be opened; `observer` gets none of its records.
+	 */
 	void (*missed)(void *data, uint64_t number);
 	/* Called before the loop runs, to add further events; may be NULL. */
 	void (*join)(void *data, struct sd_event *event);

@@ -88,8 +88,7 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 
 /*
  * A guest's box, or a point where an arrow passes through a column. The column
- * of a box is the depth of its guest's step. A section of an arrow leads to the
- * next column, unless the arrow crosses more than PASSES_MAX columns.
+ * of a box is the depth of its guest's step.
  */
 struct spot {
 	size_t node; /* node in the graph; NO_NODE: an arrow passes here */
@@ -99,7 +98,10 @@ struct spot {
 	int y; /* of its middle, in tenths of a pixel */
 };
 
-/* A section of an arrow, from one column to another. */
+/*
+ * A section of an arrow, from one column to the next. An arrow that would cross
+ * more than PASSES_MAX columns has only one section.
+ */
 struct arrow {
 	size_t from, to; /* indices of spots */
 	bool is_tip; /* the last section: draw the arrowhead */
@@ -178,7 +180,7 @@ static int add_chain(struct picture *picture, size_t from, size_t to)
  */
 struct ancestry {
 	uint64_t *bits;
-	size_t words; /* per node: words of 64 bits */
+	size_t words; /* number of 64-bit words per node */
 };
 
 static uint64_t *ancestors_of(const struct ancestry *ancestry, size_t node)
@@ -192,9 +194,10 @@ static bool has_bit(const uint64_t *bits, size_t i)
 }
 
 /*
- * Adds the arrows that lead to `node` from the nodes in `after`, except for
- * those that a chain of arrows implies. To be called in suspend order, so that
- * the ancestors of all nodes in `after` are known.
+ * The guest of `node` is suspended after those of the nodes in `after`: adds an
+ * arrow from each of these nodes to `node`, unless a chain of other arrows
+ * implies this arrow. To be called in suspend order, so that the ancestors of
+ * all nodes in `after` are known.
  */
 static int add_arrows_to(struct picture *picture, struct ancestry *ancestry, size_t node,
 			 const size_t *after, size_t n_after)
@@ -291,8 +294,8 @@ static int compare_weights(const void *a, const void *b, void *data)
 
 /*
  * Sets the weight of each spot to the mean rank of its neighbours in the
- * previous column or, if not by_previous, in the next one. The weight of a spot
- * without such neighbours is its own rank.
+ * previous column if `by_previous` is set, otherwise in the next column. The
+ * weight of a spot without such neighbours is its own rank.
  */
 static void set_weights(struct picture *picture, size_t *counts, bool by_previous)
 {
@@ -336,7 +339,10 @@ static int reduce_crossings(struct picture *picture)
 	return 0;
 }
 
-/* Lengths in tenths of a pixel, and the lengths of texts in characters. */
+/*
+ * Lengths in tenths of a pixel, except that NAME_MAX_CHARACTERS and
+ * NOTE_MAX_CHARACTERS are numbers of characters.
+ */
 #define MARGIN SVG_PX(20)
 #define TOP SVG_PX(78)
 #define BOX_WIDTH SVG_PX(150)

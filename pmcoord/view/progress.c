@@ -63,7 +63,10 @@ enum shown {
 	SHOWN_VERBOSE, /* with --verbose */
 };
 
-/* The text that is printed for a record about a guest. */
+/*
+ * The text that is printed for a record about a guest, and when it is printed.
+ * A record of a type that is not listed is never printed.
+ */
 static const struct {
 	const char *text;
 	enum shown shown;
@@ -87,7 +90,8 @@ ENUM_COMPLETE(guest_texts, RECORD_END);
 
 /*
  * Returns the origin of the printed times: the start of the last phase
- * "suspend" or "resume".
+ * "suspend" or "resume". If there is no such phase yet, returns 0, which is the
+ * start of the cycle.
  */
 static int64_t origin_of(const struct cycle *cycle)
 {
@@ -132,7 +136,10 @@ static void print_guest(struct progress *progress, const struct cycle *cycle,
 		tty_print_line(&progress->tty, line);
 }
 
-/* Draws a line for each guest that is to be suspended, or to be resumed. */
+/*
+ * If `resuming` is set, draws a line for each guest to resume, otherwise for
+ * each guest to suspend.
+ */
 static void draw(struct progress *progress, const struct cycle *cycle, bool resuming)
 {
 	size_t guests[TTY_GUESTS_MAX] = { 0 }, n = 0;
@@ -159,8 +166,8 @@ static void take_phase(struct progress *progress, const struct cycle *cycle, con
 	if (strcmp(phase, "suspend") == 0)
 		draw(progress, cycle, false);
 	/*
-	 * No lines are drawn yet, e.g. because another process suspended the
-	 * guests.
+	 * Draw the lines if there are none that can be rewritten, e.g. because
+	 * another process suspended the guests.
 	 */
 	else if (strcmp(phase, "resume") == 0 && !progress->tty.is_drawn)
 		draw(progress, cycle, true);

@@ -16,7 +16,7 @@
 #include "model/plan.h"
 #include "record/report-file.h"
 
-/* The most earlier cycles from which expected times are computed. */
+/* Expected times are computed from at most this many earlier cycles. */
 #define HISTORY_MAX 20
 
 struct history {
@@ -65,7 +65,7 @@ static int compare_times(const void *a, const void *b)
 
 /*
  * Returns the median of the times that this guest took to suspend with the same
- * mechanism in earlier cycles; MOMENT_NEVER if it never did.
+ * mechanism in earlier cycles; MOMENT_NEVER if there is no such time.
  */
 static int64_t expected_time(const struct history *history, const struct report_guest *guest)
 {
@@ -90,8 +90,9 @@ static int64_t expected_time(const struct history *history, const struct report_
 /* ---- the head ----------------------------------------------------------- */
 
 /*
- * How many guests of the plan suspended, and when the first was requested and
- * the last suspended.
+ * The guests of the plan together: how many there are, how many were suspended
+ * or paused, and the moments of the first request and of the last suspension or
+ * pause.
  */
 struct suspend_summary {
 	size_t n_planned, n_suspended;

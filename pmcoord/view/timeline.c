@@ -69,8 +69,9 @@ static const char dark_style[] = ".stripe { fill: #1b1f26; }\n"
 				 ".ready { fill: #205f47; }\n";
 
 /*
- * One half of the picture, with a time axis. The axis shows `length_us` on
- * `width` - VALUE_WIDTH; the rest is free for the values printed beside the bars.
+ * One half of the picture, with a time axis. The axis shows `length_us`, and is
+ * VALUE_WIDTH shorter than `width`, to leave room for the values that are
+ * printed beside the bars.
  */
 struct panel {
 	int x, width;
@@ -88,8 +89,8 @@ struct drawing {
 /* ---- measuring ---------------------------------------------------------- */
 
 /*
- * Returns when the guest's bar ends: at its suspension or, if the guest did not
- * suspend, at the end of the suspend phase.
+ * Returns when the guest's bar ends: when the guest was suspended or paused. If
+ * it was neither, returns the end of the suspend phase.
  */
 static int64_t suspend_bar_end(const struct drawing *drawing, const struct report_guest *guest)
 {
@@ -144,8 +145,8 @@ static void measure(struct drawing *drawing)
 }
 
 /*
- * Returns the shortest distance of ticks, 1, 2 or 5 times a power of ten, that
- * makes at most TICKS_MAX ticks.
+ * Returns the distance between two ticks: the shortest that is 1, 2 or 5 times
+ * a power of ten and needs at most TICKS_MAX ticks.
  */
 static int64_t tick_step(int64_t length_us)
 {
@@ -230,8 +231,9 @@ static void draw_panel(struct drawing *drawing, const struct panel *panel, const
 }
 
 /*
- * Draws the sleep, not to scale, because the sleep is much longer than
- * everything else.
+ * Draws the sleep as a box of fixed width, not to scale, because the sleep is
+ * much longer than the suspend and the resume. If the host did not sleep,
+ * writes that it stayed awake.
  */
 static void draw_sleep(struct drawing *drawing)
 {

@@ -63,8 +63,8 @@ void tty_print_line(struct tty *tty, const char *text)
 		return;
 	assert(tty->columns > 0);
 	/*
-	 * This is an upper bound, because a character has at least as many
-	 * bytes as columns.
+	 * This may count too many rows, but never too few, because no character
+	 * is wider, in columns, than it is long, in bytes.
 	 */
 	tty->n_below += 1 + strlen(text) / tty->columns;
 	if (tty->n_guests + tty->n_below + 1 >= tty->rows)

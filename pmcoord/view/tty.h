@@ -3,9 +3,9 @@
 #define PMCOORD_VIEW_TTY_H
 
 /*
- * A block of lines on the terminal, one per guest, that are rewritten in place,
- * with other lines below the block. Allocates no memory, because it is used
- * while guests are suspended.
+ * A block of lines on the terminal, one per guest. These lines are rewritten in
+ * place, and other lines are printed below the block. Allocates no memory,
+ * because it is used while guests are suspended.
  */
 
 #include <stdbool.h>
