@@ -40,7 +40,7 @@ static void check_order_of(const struct config_rule *rule, const struct inventor
 		if (name[0] && !inventory_find_name(inventory, name))
 			findings_add(
 				findings, FINDING_INFO, "configuration",
-				"correct the name, unless the guest is not running at present",
+				"correct the name; if the guest exists but does not run now, ignore this",
 				"%s: [Guest \"%s\"]: SuspendBefore= names '%s', but no such guest runs",
 				rule->where, rule->pattern, name);
 }
@@ -53,10 +53,11 @@ static void check_rules(const struct check_context *context, struct findings *fi
 		const struct config_rule *rule = &config->rules[i];
 
 		if (!matches_a_guest(rule, context->inventory))
-			findings_add(findings, FINDING_INFO, "configuration",
-				     "correct the name, unless the guest is not running at present",
-				     "%s: [Guest \"%s\"] matches no running guest", rule->where,
-				     rule->pattern);
+			findings_add(
+				findings, FINDING_INFO, "configuration",
+				"correct the name; if the guest exists but does not run now, ignore this",
+				"%s: [Guest \"%s\"] matches no running guest", rule->where,
+				rule->pattern);
 		check_order_of(rule, context->inventory, findings);
 	}
 }

@@ -32,7 +32,7 @@ static void check_state(const struct status *status, struct findings *findings)
 	if (status->state == STATUS_INTERRUPTED)
 		findings_add(
 			findings, FINDING_ERROR, "cycles", "pmcoord resume-all",
-			"a cycle ended before its guests were resumed: some guests may still be suspended");
+			"a cycle was interrupted before it had resumed its guests: some guests may still be suspended");
 	if (status->n_unreadable > 0)
 		findings_add(
 			findings, FINDING_WARNING, "cycles",

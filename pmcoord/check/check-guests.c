@@ -51,8 +51,8 @@ static bool is_ignored(const struct guest_check *guest_check)
 #define PCI_CLASS_USB 0x0c03
 
 /*
- * Returns a name for the kind of PCI device with this 24-bit class code, for messages,
- * or NULL if the table has none.
+ * Returns what messages call a PCI device with the 24-bit class code `class`, e.g.
+ * "USB"; NULL if there is no name for it.
  */
 static const char *class_name(uint32_t class)
 {
@@ -117,7 +117,10 @@ struct no_agent {
 	const char *advice;
 };
 
-/* Whether pmcoord cannot use an agent in the guest. If so, sets `ret` to the reason and advice. */
+/*
+ * Returns true if pmcoord cannot use an agent in the guest, with the reason and the
+ * advice in `ret`.
+ */
 static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *ret)
 {
 	const struct guest_agent *agent = &guest_check->guest->agent;
@@ -186,7 +189,7 @@ static void check_memory(const struct guest_check *guest_check)
 {
 	const struct guest_examination *examination = &guest_check->details->examination;
 
-	/* A tenth of the memory may be missing, because toolstacks reserve it, e.g. for video. */
+	/* Up to a tenth of the memory may be missing: toolstacks reserve some, e.g. for video. */
 	if (guest_check->guest->pci_functions == 0 || examination->memory_kib == 0 ||
 	    examination->memory_kib >= examination->memory_max_kib / 10 * 9)
 		return;
@@ -349,7 +352,7 @@ static void check_state(const struct guest_check *guest_check)
 	}
 	if (guest_check->guest->in_acpi_s3)
 		REPORT(guest_check, FINDING_INFO, "",
-		       "the guest is in ACPI S3, entered by its own system: pmcoord neither suspends nor resumes it");
+		       "the guest's operating system has put the guest into ACPI S3: pmcoord neither suspends nor resumes it");
 }
 
 static void check_pending_shutdown(const struct guest_check *guest_check)
@@ -372,7 +375,10 @@ static void check_timeout(const struct guest_check *guest_check)
 {
 	const struct config *config = guest_check->context->config;
 
-	/* A guest without its own Timeout= has GuestTimeout=, which check_config reports once. */
+	/*
+	 * GuestTimeout= applies to guests without their own Timeout=. check_config()
+	 * reports it once, so these guests are skipped here.
+	 */
 	if (guest_check->config.timeout_us <= config->deadline_us ||
 	    guest_check->config.timeout_us == config->guest_timeout_us)
 		return;

@@ -13,15 +13,15 @@
 #include "check/check.h"
 
 /*
- * The smallest free space, in bytes, without a warning. It is enough for fifty
- * reports (the default of KeepReports=) of a host with many guests.
+ * The check warns if fewer bytes than this are free for reports. This is enough
+ * space for fifty reports (the default of KeepReports=) of a host with many guests.
  */
 #define REPORTS_ROOM (4u << 20)
 
 /*
- * The first version of Xen whose xl processes, one for each guest, continue
- * after a suspend of the guest. Up to Xen 4.19 they end at the first suspend
- * that they see.
+ * The first version of Xen whose monitors continue after a suspend. A monitor is
+ * the process that xl leaves running for each guest. Up to Xen 4.19 it ends at the
+ * first suspend that it sees.
  */
 #define XEN_MAJOR_OF_PERSISTENT_MONITORS 4
 #define XEN_MINOR_OF_PERSISTENT_MONITORS 20

@@ -29,7 +29,10 @@ static const char *name_of(const struct inventory *inventory, uint32_t domid)
 	return guest ? guest->name : NULL;
 }
 
-/* Reports links that only one end has recorded, and not the toolstack. */
+/*
+ * Reports links that only the frontend or only the backend has recorded, and the
+ * toolstack has not.
+ */
 static void check_claims(const struct inventory *inventory, struct findings *findings)
 {
 	for (size_t i = 0; i < inventory->n_links; i++) {

@@ -4,8 +4,8 @@
 
 /*
  * The preflight of `pmcoord check`: finds what would make a cycle fail or be
- * degraded. Checks read nothing themselves: they use facts that the caller has
- * read, and do not depend on each other.
+ * degraded. The checks use only facts that the caller has read. They do not depend
+ * on each other.
  */
 
 #include <stdint.h>
@@ -31,7 +31,10 @@ struct check_details {
 	struct agent_state agent; /* PROTOCOL_AGENT_NONE: no agent, or no state known */
 };
 
-/* The facts that checks use. Pointers are borrowed; NULL: not known. */
+/*
+ * The facts that checks use. Pointers are borrowed. NULL: the fact is not known, or
+ * there is no such error or warning.
+ */
 struct check_context {
 	const char *const *config_errors; /* "file:line: …", NULL-terminated */
 	const char *const *config_warnings; /* "file:line: …", NULL-terminated */
