@@ -126,8 +126,8 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *err
 }
 
 /*
- * The owner of the bus name has changed: the daemon, which owns the name as
- * long as it runs, has died.
+ * Called when the owner of the bus name changes. The daemon owns the name until
+ * its process ends, so the daemon has died.
  */
 static int on_owner_changed(sd_bus_message *message, void *data, sd_bus_error *error)
 {
@@ -296,8 +296,8 @@ int client_do(struct client *client, const struct job *job, const struct client_
 	client->followers.directory = options->journals;
 	/*
 	 * Open the existing journals and skip their records. Do this before the
-	 * job starts, because a job that resumes guests may remove their
-	 * journal before this process handles the first signal.
+	 * job starts, because a job that resumes guests may remove the journal
+	 * of their cycle before this process handles the first signal.
 	 */
 	if (options->observer)
 		followers_read_directory(&client->followers, NULL, NULL);

@@ -26,7 +26,7 @@ bool client_daemon_is_running(const char *hypervisor);
 
 /* Options of a job. Pointers are borrowed; NULL and 0 mean that an option is not set. */
 struct client_options {
-	const char *config_path; /* the file that the daemon reads for the job */
+	const char *config_path; /* the configuration file that the daemon reads for the job */
 	uint64_t timeout_us; /* replaces Deadline= */
 	const char *journals; /* the directory of journals; required with `observer` */
 	journal_observer_fn observer; /* called for each record of the job's cycle */
@@ -47,11 +47,12 @@ int client_do(struct client *client, const struct job *job, const struct client_
 bool client_was_interrupted(const struct client *client);
 
 /*
- * Submits a JOB_SLEEP. *ret_lease is the lease, a socket to the daemon, owned
- * by the caller: the daemon keeps the guests suspended until the caller closes
- * the lease or shuts it down for writing. lease_hold reads the daemon's
- * messages from the lease. Returns 0, or a negative errno with `error` set:
- * -EBUSY if the daemon runs a job and another one already waits.
+ * Submits a JOB_SLEEP for the sleep unit. *ret_lease is the sleep unit's end of
+ * the lease (see lease.h), owned by the caller. The daemon keeps the guests
+ * suspended until the caller closes this end or shuts it down for writing.
+ * lease_hold reads the daemon's messages from this end. Returns 0, or a
+ * negative errno with `error` set: -EBUSY if the daemon runs a job and another
+ * one already waits.
  */
 int client_sleep(struct client *client, const struct client_options *options, int *ret_lease,
 		 struct error *error);

@@ -45,8 +45,8 @@
 #define REFRESH_DELAY_US 100000
 
 /*
- * Shortest time from an inventory to the next one that an event causes; guests
- * can cause events at any rate.
+ * Shortest time between an inventory and the next one that an event causes.
+ * Needed because guests can cause events at any rate.
  */
 #define REFRESH_INTERVAL_US 1000000
 
@@ -80,7 +80,7 @@ struct daemon {
 	char phase[sizeof(((struct cycle_phase *)NULL)->name)];
 	uint64_t cycle;
 	const char *last_result; /* see struct daemon_status */
-	char last_message[ERROR_TEXT_MAX]; /* of the job that had last_result; "": none */
+	char last_message[ERROR_TEXT_MAX]; /* of the job whose result is last_result; "": none */
 	uint64_t refresh_at_us; /* time of the next inventory; LOOP_FOREVER: none until an event */
 	uint64_t refreshed_us; /* time of the last inventory */
 	struct guest_tracker tracker;
@@ -147,10 +147,10 @@ static int job_new(struct daemon *daemon, const struct daemon_request *request,
 }
 
 /*
- * The sleep unit's process has closed the lease or died: interrupts the job,
- * which then resumes the guests. If the job is still waiting, run_job
- * interrupts it later. (The sleep unit sends nothing, so that EPOLLIN also
- * means end of file.)
+ * Called when the sleep unit has closed its end of the lease, has shut it down
+ * for writing, or has died. Interrupts the job, which then resumes the guests.
+ * If the job has not started yet, run_job interrupts it later. EPOLLIN means
+ * end of file, because the sleep unit sends nothing.
  */
 static int on_lease(sd_event_source *source, int fd, uint32_t events, void *data)
 {
@@ -180,7 +180,7 @@ static int watch_lease(struct daemon *daemon, struct daemon_job *job)
 
 static void send_to_lease(const struct daemon_job *job, const char *text)
 {
-	/* Errors are ignored, because on_lease handles a lease whose other end was closed. */
+	/* Errors are ignored: if the sleep unit has closed its end, on_lease handles that. */
 	if (job->lease_fd >= 0)
 		send(job->lease_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -242,8 +242,9 @@ int daemon_cancel(struct daemon *daemon, uint64_t id)
 /* ---- observers ---------------------------------------------------------- */
 
 /*
- * Serves clients after each record of a job if the clock is virtual: such a job
- * never waits in the loop that serves clients.
+ * Called after each record of a job. Serves clients if the clock of env->loop
+ * is virtual: the job then waits in env->loop, and only daemon->loop handles
+ * the requests of clients.
  */
 static void serve_clients(struct daemon *daemon)
 {
@@ -367,7 +368,7 @@ static void restore_config(struct daemon *daemon, const struct daemon_job *job)
 
 	if ((job->config_path || job->timeout_us) && load_config(daemon, NULL, &error) < 0)
 		fprintf(stderr,
-			"pmcoord: cannot reload the configuration; that of the last job stays in use: %s\n",
+			"pmcoord: cannot reload the default configuration, so the last job's configuration stays in use: %s\n",
 			error_text(&error));
 }
 
@@ -431,7 +432,7 @@ static void handle_inventory(void *data, const struct inventory *inventory)
 {
 	struct daemon *daemon = data;
 
-	/* -ENOMEM is ignored, because the next inventory then shows the differences. */
+	/* -ENOMEM is ignored, because the next update then reports the differences. */
 	guest_tracker_update(&daemon->tracker, inventory, notify_guest, daemon);
 }
 
@@ -503,7 +504,7 @@ int daemon_run(struct daemon *daemon, struct error *error)
 	sd_notify(0, "READY=1");
 	while (r == 0 && daemon->stopped == 0 && !loop_stop_requested(daemon->loop)) {
 		if (daemon->current) {
-			/* schedule_refresh may have disabled events, which a job needs. */
+			/* A job needs events, and schedule_refresh may have disabled them. */
 			r = loop_watch_hypervisor(daemon->loop, true);
 			if (r == 0)
 				run_current(daemon);

@@ -25,14 +25,14 @@ struct daemon;
 struct daemon_request {
 	struct job job;
 	const char *client; /* who has sent the request, for messages, e.g. "process 12" */
-	const char *config_path; /* the file to read; NULL: the default one */
+	const char *config_path; /* the configuration file to read; NULL: the default one */
 	uint64_t timeout_us; /* replaces Deadline=; 0: Deadline= holds */
 	/*
-	 * For JOB_SLEEP the lease, a socket; for other jobs negative.
-	 * daemon_submit takes ownership of the lease even on failure. The
-	 * daemon sends messages in the format of sd_notify(3) over the lease,
-	 * and resumes the guests when the sleep unit, which has the other end,
-	 * closes that end or shuts it down for writing.
+	 * For JOB_SLEEP, the daemon's end of the lease (see lease.h); for other
+	 * jobs, negative. daemon_submit takes ownership of lease_fd even on
+	 * failure. Over lease_fd the daemon sends messages in the format of
+	 * sd_notify(3). The daemon resumes the guests when the sleep unit closes
+	 * the other end or shuts it down for writing.
 	 */
 	int lease_fd;
 };
@@ -60,9 +60,9 @@ struct daemon_status {
 };
 
 /*
- * Creates a daemon for an open host. `loop`, made by loop_new, has a real
- * clock: it is the host's own loop unless the host's clock is virtual. `env`
- * and `loop` are borrowed. Returns 0 or -ENOMEM. Release: daemon_free.
+ * Creates a daemon for an open host. `loop` was made by loop_new, so its clock is
+ * real. It is env->loop, or another loop if the clock of env->loop is virtual.
+ * `env` and `loop` are borrowed. Returns 0 or -ENOMEM. Release: daemon_free.
  */
 int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daemon);
 void daemon_free(struct daemon *daemon);
@@ -84,10 +84,10 @@ int daemon_run(struct daemon *daemon, struct error *error);
 void daemon_stop(struct daemon *daemon, int r);
 
 /*
- * Queues a job for daemon_run; *ret_id is the job's number. While another job
- * runs, one sleep or recovery is queued, and any other job is refused. Returns
- * 0; -EBUSY, with `error` naming the running job, if the job is refused; or
- * another negative errno with `error` set.
+ * Queues a job for daemon_run; *ret_id is the job's number. While a job runs,
+ * only one more job can be queued, and only a sleep or a recovery; all other
+ * jobs are refused. Returns 0; -EBUSY, with `error` naming the running job, if
+ * the job is refused; or another negative errno with `error` set.
  */
 int daemon_submit(struct daemon *daemon, const struct daemon_request *request, uint64_t *ret_id,
 		  struct error *error);
@@ -102,9 +102,9 @@ int daemon_cancel(struct daemon *daemon, uint64_t id);
 void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_status);
 
 /*
- * Returns the daemon's coordinator, borrowed. Use it only for requests that
- * change nothing (plans and reports); they are handled between jobs and while a
- * job waits.
+ * Returns the daemon's coordinator, borrowed. Use it only to make plans and to
+ * load reports, which changes nothing: the caller may run while a job waits,
+ * and the job uses the same coordinator.
  */
 struct coordinator *daemon_coordinator(struct daemon *daemon);
 

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Compares two lists, both sorted by guest_compare, in one pass. */
+/*
+ * Calls `report` for each guest that only one of the trackers has. Makes one pass,
+ * because the guests of both are sorted by guest_compare.
+ */
 static void compare(const struct guest_tracker *before, const struct guest_tracker *now,
 		    guest_tracker_fn report, void *data)
 {

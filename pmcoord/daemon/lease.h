@@ -3,10 +3,10 @@
 #define PMCOORD_DAEMON_LEASE_H
 
 /*
- * The sleep unit's end of the lease, for a cycle that the daemon runs. The lease
- * is a socket between the sleep unit and the daemon: the daemon keeps the guests
- * suspended as long as the sleep unit keeps its end open for writing (see struct
- * daemon_request).
+ * What the sleep unit does with the lease while the daemon runs the cycle. The
+ * lease is a pair of connected sockets: the sleep unit has one end, and the
+ * daemon has the other. The daemon keeps the guests suspended until the sleep
+ * unit closes its end or shuts it down for writing.
  */
 
 #include <stdbool.h>
@@ -15,11 +15,11 @@
 #include "model/loop.h"
 
 /*
- * Waits until the daemon sends the outcome over the lease `fd` (borrowed), and
- * passes the daemon's other messages on to the service manager. On a stop
- * signal, shuts the lease down for writing, which makes the daemon resume the
- * guests. Uses neither D-Bus nor disks, because they may not work while guests
- * are suspended.
+ * Waits until the daemon sends the outcome to `fd`, the sleep unit's end of the
+ * lease (borrowed), and passes the daemon's other messages on to the service
+ * manager. On a stop signal, shuts `fd` down for writing, which makes the
+ * daemon resume the guests. Uses neither D-Bus nor disks, because they may not
+ * work while guests are suspended.
  *
  * Returns 0 with the outcome; -ECONNRESET if the daemon died; or another
  * negative errno. With 0 and -ECONNRESET, *ret_was_ready says whether the

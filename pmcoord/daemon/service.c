@@ -177,10 +177,7 @@ static int method_job(sd_bus_message *message, void *data, sd_bus_error *bus_err
 	return r < 0 ? fail(bus_error, &error) : sd_bus_reply_method_return(message, "t", id);
 }
 
-/*
- * Submits a JOB_SLEEP and replies with one end of a socket, the lease (see
- * struct daemon_request).
- */
+/* Submits a JOB_SLEEP and replies with the sleep unit's end of the lease (see lease.h). */
 static int method_sleep(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct error error = { 0 };
@@ -480,8 +477,8 @@ static void handle_changed(void *data)
 /* ---- the bus ------------------------------------------------------------ */
 
 /*
- * The connection to the bus is lost: stops the daemon, because no client can
- * reach it any more. The service manager then starts another one.
+ * Called when the connection to the bus is lost. Stops the daemon, because no
+ * client can reach it any more. The service manager then starts another daemon.
  */
 static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error)
 {

@@ -23,7 +23,7 @@
 /* Options of a job, with their D-Bus types; see pmcoord(8). */
 #define SERVICE_OPTION_FORCE "force" /* b */
 #define SERVICE_OPTION_GUESTS_ONLY "guests-only" /* b */
-#define SERVICE_OPTION_SLEEP "sleep" /* b, Cycle only */
+#define SERVICE_OPTION_SLEEP "sleep" /* b; only for the method Cycle */
 #define SERVICE_OPTION_TIMEOUT "timeout-us" /* t */
 #define SERVICE_OPTION_CONFIG "config" /* s */
 
