@@ -45,22 +45,26 @@ struct cli {
 };
 
 /*
- * cli_load reads the configuration and chooses the host. cli_open then opens
- * the host's hypervisor, unless it is open. On failure, each function prints
- * the error to stderr and returns its exit code; on success it returns
- * EXIT_AS_PLANNED. Release: cli_done, even after a failure.
+ * Reads the configuration and chooses the host. Returns EXIT_AS_PLANNED. On
+ * failure, prints the error to stderr and returns its exit code. Release:
+ * cli_done, even after a failure.
  */
 enum exit_code cli_load(struct cli *cli);
+/* Opens the hypervisor of the chosen host, unless it is open. Returns as cli_load does. */
 enum exit_code cli_open(struct cli *cli);
 void cli_done(struct cli *cli);
 
 /*
- * The parts of cli_load and cli_open, for commands that handle errors
- * themselves. Each function returns 0, or a negative errno with `error` set.
- * cli_load_config calls `warn` for each warning.
+ * cli_load and cli_open consist of the three functions below. Commands that
+ * handle errors themselves call these functions directly. Each of them returns
+ * 0, or a negative errno with `error` set.
  */
+
+/* Reads the configuration, and calls `warn` for each warning. */
 int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error);
+/* Chooses the host that --hypervisor names, by default this one. */
 int cli_choose_host(struct cli *cli, struct error *error);
+/* Opens the hypervisor of the chosen host, unless it is open. */
 int cli_open_host(struct cli *cli, struct error *error);
 
 /* Prints the error to stderr and returns its exit code. */
@@ -71,15 +75,15 @@ enum exit_code cli_exit_code(enum job_result result);
 
 /*
  * Runs the job, in the daemon if there is one, otherwise in this process, and
- * prints its progress. `sleeper` is passed to job_run. Returns true with the
- * outcome in *ret_outcome (release: job_outcome_done). Prints an error and
- * returns false, with only the result set in *ret_outcome, if the job could not
- * be started or the daemon died.
+ * prints its progress. If this process runs the job, `sleeper` is passed to
+ * job_run. Returns true with the outcome in *ret_outcome (release:
+ * job_outcome_done). If the job could not be started or the daemon died, prints
+ * an error and returns false; *ret_outcome then has only the result.
  */
 bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
 		 struct job_outcome *ret_outcome);
 
-/* Prints a report as JSON with --json, otherwise as text; with --quiet no text. */
+/* Prints a report: with --json as JSON, otherwise as text unless --quiet is given. */
 void cli_print_report(const struct cli *cli, const struct report *report);
 
 /* The commands in the table of commands.c. */

@@ -37,9 +37,10 @@ struct names {
 };
 
 /*
- * Sets *ret_is_measured to whether the guest can be suspended without pausing
- * it or a guest that needs it, because a paused guest's clock is late
- * afterwards. Returns 0 or -ENOMEM.
+ * Sets *ret_is_measured to whether the guest of step `i` is measured. It is not
+ * measured if it cannot be suspended, or if it or a guest that needs it would
+ * only be paused: the clock of a guest is late after a pause. Returns 0 or
+ * -ENOMEM.
  */
 static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
 {

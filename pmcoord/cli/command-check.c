@@ -131,8 +131,9 @@ static int read_hypervisor(struct cli *cli, struct facts *facts)
 }
 
 /*
- * Checks a simulated host, which has no files to read: prepares a sleep to find
- * out whether the host can sleep. Sets `error` if it cannot.
+ * Checks whether a simulated host can sleep, and sets `error` if it cannot.
+ * Prepares a sleep for this, because a simulated host has no files to read.
+ * Returns 0 or -ENOMEM.
  */
 static int check_sleep(struct host_env *env, struct error *error)
 {
@@ -199,7 +200,7 @@ static void run_checks(const struct cli *cli, const struct facts *facts, struct 
 		.no_sleep = text_of(&facts->no_sleep),
 		.no_hypervisor = text_of(&facts->no_hypervisor),
 		.status = facts->has_status ? &facts->status : NULL,
-		/* Left out if no_hypervisor is set, which already reports a lack of privilege. */
+		/* NULL if no_hypervisor is set: do not report a lack of privilege twice. */
 		.no_status = text_of(&facts->no_hypervisor) ? NULL : text_of(&facts->no_status),
 	};
 
@@ -212,9 +213,10 @@ static void run_checks(const struct cli *cli, const struct facts *facts, struct 
 }
 
 /*
- * Returns EXIT_USAGE if the configuration has errors; otherwise the exit code
- * of the error if the hypervisor could not be read; otherwise that of the
- * findings.
+ * Returns EXIT_USAGE if the configuration has errors. Otherwise, if the
+ * hypervisor could not be read, returns the exit code of that error. Otherwise
+ * returns EXIT_ROLLED_BACK if a finding is an error, and EXIT_AS_PLANNED if
+ * none is.
  */
 static enum exit_code exit_of_findings(const struct facts *facts, const struct findings *findings)
 {

@@ -48,7 +48,10 @@ enum exit_code command_daemon(struct cli *cli)
 	int r = 0;
 
 	env->kept_fd = descriptor_store_take(KEPT_NAME);
-	/* Lock before libxenstore creates its thread, so that the thread's heap is locked. */
+	/*
+	 * Lock memory before libxenstore creates its thread, so that the
+	 * thread's heap is locked.
+	 */
 	if (env->locks_memory)
 		r = memory_lock(&error);
 	if (r < 0)
@@ -58,7 +61,7 @@ enum exit_code command_daemon(struct cli *cli)
 		return code;
 	if (env->channels_fd >= 0)
 		descriptor_store_put(KEPT_NAME, env->channels_fd);
-	/* A loop with a virtual clock cannot wait for clients, so the daemon needs another. */
+	/* A loop with a virtual clock cannot wait for clients, so the daemon needs another loop. */
 	if (env->has_virtual_clock)
 		r = loop_new(NULL, &own, &error);
 	if (r == 0)

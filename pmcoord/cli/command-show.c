@@ -46,8 +46,8 @@ static enum exit_code with_plan(struct cli *cli, with_plan_fn show)
 	enum exit_code code = cli_open(cli);
 	struct plan plan = { 0 };
 	struct error error = { 0 };
-	/* list and plan have no arguments; `suspend GUEST... --dry-run` has names. */
 	struct cycle_params params = {
+		/* Names are given by `suspend GUEST... --dry-run`; list and plan have none. */
 		.names = cli->options.arguments,
 		.n_names = cli->options.n_arguments,
 		.force = cli->options.force,

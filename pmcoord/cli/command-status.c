@@ -86,7 +86,7 @@ static void print_record(void *data, const struct cycle *cycle, const struct rec
 	progress_observe(&watcher->progress, cycle, record);
 }
 
-/* Prints the object on a line of its own, unless `r` is an error, and releases it. */
+/* Prints the object on one line unless `r` is an error, and always releases the object. */
 static void print_line(struct json_object *object, int r)
 {
 	if (r == 0)
@@ -168,14 +168,20 @@ static void print_guest_as_json(void *data, const char *guest, uint32_t domid, b
 	print_line(object, r);
 }
 
-/* Subscribes to guests that the daemon sees added or removed; without it, prints only cycles. */
+/*
+ * Subscribes to the guests that the daemon reports as added or removed. Without
+ * a daemon, the monitor prints only cycles.
+ */
 static void join_daemon(void *data, struct sd_event *event)
 {
 	struct watcher *watcher = data;
 	const struct options *options = &watcher->cli->options;
 	const struct host_env *env = watcher->cli->env;
 
-	/* Ignore a daemon that runs on another host, e.g. on a simulated one. */
+	/*
+	 * Without has_daemon the host is simulated, and the running daemon may
+	 * manage another host. Subscribe only if it manages this one.
+	 */
 	if (env->has_daemon || client_daemon_is_running(env->name))
 		client_watch_guests(event, options->json ? print_guest_as_json : print_guest,
 				    watcher, &watcher->guests);

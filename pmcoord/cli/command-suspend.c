@@ -116,7 +116,7 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 {
 	enum exit_code code = cli_exit_code(outcome->result);
 
-	/* A job that an error stopped has only a message to print. */
+	/* If there is a message but no report, an error stopped the job: print only the message. */
 	if (!outcome->message[0] || outcome->report) {
 		if (job_kind(job->verb)->resumes)
 			show_resumed(cli, outcome);
@@ -227,8 +227,8 @@ static bool has_new_report(void *data)
 }
 
 /*
- * Requests the sleep from logind, and waits for the report of the cycle, which
- * pmcoord-sleep.service runs.
+ * Requests the sleep from logind, so that pmcoord-sleep.service runs the cycle,
+ * and waits for the report of this cycle.
  */
 static enum exit_code suspend_through_logind(struct cli *cli, const struct job *job)
 {
@@ -261,8 +261,9 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 }
 
 /*
- * Whether logind can put the host to sleep. systemd cannot if a guest serves
- * one of dom0's disks, see job.c.
+ * Whether logind can put the host to sleep with pmcoord's unit. It cannot if a
+ * guest serves a disk that dom0 has mounted, because systemd would hang on that
+ * disk (see job.c).
  */
 static bool can_sleep_by_logind(const struct cli *cli)
 {
@@ -296,7 +297,10 @@ enum exit_code command_suspend_all(struct cli *cli)
 		return command_plan(cli);
 	if (job.guests_only)
 		return run_and_show(cli, &job, NULL);
-	/* Open first, so that a user without privilege gets an error and logind no request. */
+	/*
+	 * Open the host first, so that a user without privilege gets an error
+	 * before logind gets a request.
+	 */
 	code = cli_open(cli);
 	if (code != EXIT_AS_PLANNED)
 		return code;
@@ -421,10 +425,10 @@ static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client, st
 }
 
 /*
- * Runs as part of sleep.target: suspends the guests, by the daemon if there is
- * one, sends READY, waits until systemd stops this process after the wake, and
- * resumes the guests. Fails if the guests could not be suspended as configured:
- * the host then stays awake.
+ * Runs as part of sleep.target. Suspends the guests, sends READY, waits until
+ * systemd stops this process after the wake, and resumes the guests. If there
+ * is a daemon, the daemon suspends and resumes them. Fails if the guests could
+ * not be suspended as configured: the host then stays awake.
  */
 enum exit_code command_sleep_unit(struct cli *cli)
 {
@@ -448,7 +452,7 @@ enum exit_code command_sleep_unit(struct cli *cli)
  * Runs as ExecStopPost= of the sleep unit, and is called by
  * handle_daemon_death. Finds a cycle to recover only if the process that ran
  * the cycle was killed. If the host is about to sleep, waits for the wake.
- * Extends the unit's time limit, which must not end this wait.
+ * Extends the unit's time limit first, because this wait may be longer.
  */
 enum exit_code command_recover(struct cli *cli)
 {

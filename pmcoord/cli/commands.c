@@ -27,7 +27,8 @@ const struct command commands[] = {
 		.summary = "resume every guest that pmcoord suspended or paused",
 		.description =
 			"Also resumes guests after a crash of pmcoord. Guests that another program\n"
-			"suspended or paused are not changed. Does nothing if no guest is left.",
+			"suspended or paused are not changed. Does nothing if pmcoord keeps no guest\n"
+			"suspended.",
 		.examples = "pmcoord resume-all",
 		.run = command_resume_all,
 		.options = "",
@@ -148,10 +149,10 @@ const struct command commands[] = {
 		.name = "bench",
 		.summary = "suspend and resume each guest alone, measure the times",
 		.description =
-			"Suspends one guest at a time, after the guests that need it, and resumes them at\n"
-			"once; each of -n rounds measures all guests. Prints how long each mechanism\n"
-			"takes on this host. The host stays awake. Guests that can only be paused are\n"
-			"not measured.",
+			"Measures one guest after another: suspends it, and resumes it immediately.\n"
+			"Guests that need it are suspended before it, and are not measured then. Each of\n"
+			"the -n rounds measures every guest, but those that can only be paused. Prints\n"
+			"how long each mechanism takes on this host. The host stays awake.",
 		.examples = "pmcoord bench -n 20",
 		.run = command_bench,
 		.options = "n",

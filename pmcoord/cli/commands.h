@@ -32,16 +32,18 @@ struct option_info {
 	bool is_specific; /* only some commands accept it */
 };
 
-/* Terminated by an entry with a NULL name. */
+/* Each table ends with an entry whose name is NULL. */
 extern const struct command commands[];
 extern const struct option_info option_infos[];
 
-/* Return the table's entry, or NULL if there is none. */
+/* Returns the command with this name, or NULL if there is none. */
 const struct command *command_find(const char *name);
+/* Returns the option with this letter, or NULL if there is none. */
 const struct option_info *option_find(int letter);
 
-/* Print the general help, or that of one command, to standard output. */
+/* Prints the general help to standard output. */
 void help_print(void);
+/* Prints the help of one command to standard output. */
 void help_print_command(const struct command *command);
 
 #endif

@@ -46,7 +46,7 @@ static int sim_open(struct host_env *env, struct error *error)
 			      error);
 }
 
-/* Returns the simulator's only sleeper, which stands for every kind. */
+/* Returns the simulator's only sleeper, whatever the kind. */
 static int sim_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			   struct sleeper **ret_sleeper)
 {
@@ -68,9 +68,9 @@ static const struct host_env_ops sim_ops = {
 };
 
 /*
- * Writes the path of the directory for the simulation's journals and reports to
- * `ret`. Each scenario file has its own directory, named after the hash of the
- * file's path.
+ * Writes to `ret` the path of the directory for the simulated host's state,
+ * journals and reports. Each scenario file has its own directory, named after
+ * the hash of the file's path.
  */
 static int simulation_directory(const char *scenario, char *ret, size_t size, struct error *error)
 {

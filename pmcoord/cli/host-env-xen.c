@@ -20,7 +20,7 @@ static int open_hypervisor(struct host_env *env, struct error *error)
 {
 	int r = hypervisor_xen_open(env->roots.run, env->kept_fd, &env->hypervisor, error);
 
-	/* The errors of hypervisor_xen_open, including -ENOENT if a device of Xen is missing. */
+	/* These are errors of hypervisor_xen_open; -ENOENT: a device of Xen is missing. */
 	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	error_mark(error, -ENODEV, OUTCOME_UNSUPPORTED);

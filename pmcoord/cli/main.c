@@ -95,7 +95,7 @@ struct line {
 	struct options options;
 	char seen[64]; /* letters of the given options */
 	bool wants_help, wants_version;
-	bool changes_guests; /* set by run(): the command is not read-only */
+	bool changes_guests; /* set by run(); false for a read-only command */
 };
 
 /* Rejects specific options that the command does not accept. */
