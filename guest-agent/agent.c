@@ -27,11 +27,10 @@
 #define TIMEOUT_MAX_MS 3600000ull
 
 /*
- * systemd kills an agent that hangs in a cycle for this time; `pmcoord-agent --restore` then
- * restores the guest. PID 1 takes long to handle the message that starts the watchdog,
- * compared with the time in which a guest without devices is quiesced. So the message is
- * sent when the event loop is idle for the first time; in a short cycle this is after the
- * commit.
+ * The time after which systemd kills an agent that hangs in a cycle; `pmcoord-agent
+ * --restore` then restores the guest. PID 1 takes long to handle the message that starts the
+ * watchdog. So that this does not delay a short cycle, the message is sent when the event
+ * loop is idle for the first time; in a short cycle this is after the commit.
  */
 #define WATCHDOG_US 30000000ull
 
@@ -101,8 +100,9 @@ static void read_request(struct agent *agent)
 }
 
 /*
- * Reads dom0's time limit into agent->timeout_us. dom0 writes the limit before the request,
- * so the limit is read in advance, while dom0 does not wait for this guest.
+ * Reads dom0's time limit into agent->timeout_us. Called outside of a cycle, because dom0
+ * does not wait for this guest then. That is early enough: dom0 writes the limit before the
+ * cycle begins.
  */
 static void read_timeout(struct agent *agent)
 {
@@ -188,15 +188,19 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 	else
 		notify_systemd(agent, "WATCHDOG_USEC=%llu\nWATCHDOG=1", WATCHDOG_US);
 	agent->watchdog_is_set = true;
-	/* The first message could wait; the following ones must not be delayed by other events. */
+	/*
+	 * start_watchdog() gave this source idle priority, because the first message is not
+	 * urgent. Each later message must be sent before the watchdog expires, so other events
+	 * must not delay it.
+	 */
 	sd_event_source_set_priority(source, SD_EVENT_PRIORITY_NORMAL);
 	sd_event_source_set_time_relative(source, WATCHDOG_US / 3);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 /*
- * Keeps log lines in memory and has systemd watch the agent, until stop_watchdog(). There
- * is no watchdog outside of a cycle, so that an idle agent is not woken up.
+ * Keeps log lines in memory from now on, and starts the watchdog; stop_watchdog() ends both.
+ * The watchdog does not run outside of a cycle, because it would wake up an idle agent.
  */
 static void start_watchdog(struct agent *agent)
 {
@@ -246,10 +250,10 @@ static void quiesce(struct agent *agent)
 }
 
 /*
- * Handles that the kernel seems not to have suspended the guest; `why` is the kernel's
+ * Called when the kernel seems not to have suspended the guest; `why` is the kernel's
  * message or "timed out". If the guest was suspended after all, continues with the restore.
- * Otherwise ends the cycle as failed. The reason, which dom0 reads in data/pmcoord/detail,
- * also names the processes in state D, because these are the usual cause.
+ * Otherwise ends the cycle as failed, with a reason that dom0 reads in data/pmcoord/detail.
+ * The reason also names the processes in state D, because these are the usual cause.
  */
 static void fail_suspend(struct agent *agent, const char *why)
 {
@@ -409,7 +413,7 @@ static void perform_step(struct agent *agent, const struct machine_step *step)
 		publish_state(agent, &step->publish);
 	if (step->actions & MACHINE_NOTIFY)
 		(void)channel->ops->notify(channel);
-	/* These come last, because each may perform the next step before it returns. */
+	/* These calls come last, because each may perform the next step before it returns. */
 	if (step->actions & MACHINE_QUIESCE)
 		quiesce(agent);
 	else if (step->actions & MACHINE_COMMIT)
@@ -466,7 +470,7 @@ static void handle(struct agent *agent, enum machine_input input)
 
 /* ---- Events ---- */
 
-/* Has the kernel started to suspend? It then clears control/shutdown. */
+/* Whether the kernel has started to suspend, which it shows by clearing control/shutdown. */
 static bool kernel_has_acknowledged(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -477,10 +481,11 @@ static bool kernel_has_acknowledged(struct agent *agent)
 }
 
 /*
- * Was the quiesced guest suspended meanwhile? Usually the clocks show a suspend, but a
- * kernel that adjusts its clock to the host's may hide a suspend of some milliseconds. In
- * that case dom0's event decides, because while the request is `suspend N`, dom0 notifies
- * a quiesced guest only after dom0 has resumed the guest.
+ * Whether the guest was suspended since it was quiesced. Usually the guest's clocks show
+ * this. They may not show a suspend of a few milliseconds if the guest's kernel adjusts its
+ * clock to that of the host. Then an event from dom0 is the proof, if the kernel has
+ * acknowledged the suspend and the request is still `suspend N` for this cycle: until dom0
+ * has resumed a quiesced guest, it sends no event under that request.
  */
 static bool was_suspended(struct agent *agent, enum machine_input input)
 {
@@ -601,7 +606,10 @@ static int on_watch(sd_event_source *source, int fd, uint32_t revents, void *use
 
 /* ---- Start and stop ---- */
 
-/* Reads what an earlier agent has left in xenstore and on /run. */
+/*
+ * Reads what an earlier agent has left in xenstore and on /run. If the journal contains an
+ * unfinished cycle, also locks the journal, because this agent will undo the cycle.
+ */
 static void read_past(struct agent *agent, struct machine_past *ret)
 {
 	struct channel *channel = agent->setup.channel;
@@ -651,8 +659,8 @@ static int add_sources(struct agent *agent)
 		r = sd_event_add_io(agent->setup.event, &agent->watch_source,
 				    agent->setup.channel->watch_fd, EPOLLIN, on_watch, agent);
 	/*
-	 * Watches are handled before events, so that when dom0 writes an abort and notifies,
-	 * the request is read once for both.
+	 * Watches are handled before events. For an abort, dom0 writes the request and sends
+	 * an event. The agent then handles the watch, drains the event, and answers once.
 	 */
 	if (r >= 0)
 		r = sd_event_source_set_priority(agent->watch_source, SD_EVENT_PRIORITY_NORMAL - 1);

@@ -30,9 +30,9 @@ struct agent_setup {
 	struct log *log; /* or NULL */
 	/* Returns how long the guest was suspended since its boot, as clock_suspended_us(). */
 	uint64_t (*suspended_us)(void);
-	/* Notifies the service manager, in sd_notify(3)'s format; or NULL. */
+	/* Notifies the service manager; `state` is as for sd_notify(3). May be NULL. */
 	void (*notify_systemd)(const char *state);
-	/* Stores a renewed channel, so that it survives a restart of the agent; or NULL. */
+	/* Stores a renewed channel, so that it survives a restart of the agent. May be NULL. */
 	void (*store_channel)(const struct channel *channel, const struct roots *roots);
 };
 
@@ -46,12 +46,16 @@ struct agent;
 int agent_start(const struct agent_setup *setup, struct agent **ret, struct error *error);
 
 /*
- * Ends the event loop (with 0): at once, or when the cycle that is under way is undone.
- * Removes the state node, so that dom0 does not wait for this agent.
+ * Undoes the cycle that is under way, if there is one. Then removes the state node, so that
+ * dom0 does not wait for this agent, and ends the event loop with the result 0. If a
+ * cycle is under way, agent_stop() may return before all this is done.
  */
 void agent_stop(struct agent *agent);
 
-/* Frees the agent. Undoes no effects: they remain in the journal. NULL is a no-op. */
+/*
+ * Frees the agent. Does not undo a cycle that is under way: it remains in the journal. NULL is
+ * a no-op.
+ */
 void agent_free(struct agent *agent);
 
 #endif

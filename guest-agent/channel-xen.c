@@ -26,8 +26,8 @@
 #define TRANSACTION_TRIES 64
 
 /*
- * The channel has two connections to xenstore, because libxenstore reads a connection that
- * has watches in a thread of its own, which delays each answer on that connection.
+ * The watches have their own connection to xenstore. If a connection has watches, libxenstore
+ * reads it in a separate thread, and this delays each answer on that connection.
  */
 struct xen_channel {
 	struct channel base;
@@ -85,8 +85,8 @@ static int xen_write(struct channel *channel, const char *node, const char *text
 typedef int (*transaction_fn)(struct xen_channel *xen, xs_transaction_t transaction, void *data);
 
 /*
- * Runs a transaction until it is committed. Returns the outcome of `contents`, or negative
- * errno.
+ * Runs a transaction, and repeats it while it conflicts with others. Returns the outcome of
+ * `contents`, or negative errno.
  */
 static int transact(struct xen_channel *xen, transaction_fn contents, void *data)
 {
@@ -238,8 +238,8 @@ static int bind_port(struct xen_channel *xen, struct error *error)
 /*
  * Takes over the channel of an earlier agent. Returns false, and closes the channel's fd,
  * if the channel does not exist any more. The port is unmasked, because the earlier agent
- * may have died before it had handled an event. The notification is a test: it fails with
- * ENOTCONN if the port is not bound to the device.
+ * may have died before it had handled an event. xenevtchn_notify() is called as a test: it
+ * fails with ENOTCONN if the port does not belong to past->fd.
  */
 static bool adopt_port(struct xen_channel *xen, const struct channel_past *past)
 {

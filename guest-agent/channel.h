@@ -9,11 +9,11 @@
 #include "pmcoord/protocol.h"
 
 /*
- * The channel to dom0: the guest's xenstore nodes (paths relative to its home) and one
+ * The channel to dom0: the guest's xenstore nodes (by paths relative to its home) and one
  * event channel. channel-xen.c, the only file with Xen's headers, implements it; tests
  * have an implementation in memory.
  *
- * No call waits for the coordinator.
+ * No call waits for an answer of pmcoord in dom0.
  */
 
 struct channel;
@@ -54,9 +54,9 @@ struct channel_ops {
 	/* Consumes xenstore watches that have fired. Returns their number, or negative errno. */
 	int (*take_watches)(struct channel *channel);
 	/*
-	 * Replaces the event channel with a new one, which has a new port, because the old one
-	 * does not exist any more after a restore or a migration of the guest. Returns 0 or
-	 * negative errno.
+	 * Replaces the event channel with a new one, which has a new port. To be called after
+	 * a restore or a migration of the guest, when the old channel does not exist any
+	 * more. Returns 0 or negative errno.
 	 */
 	int (*renew)(struct channel *channel, struct error *error);
 	/* Closes the channel and frees it. */
@@ -68,7 +68,7 @@ struct channel {
 	int event_fd; /* readable when events are pending */
 	int watch_fd; /* readable when watches have fired */
 	unsigned int port; /* the guest's port of the event channel */
-	bool kept; /* taken over from an earlier agent process, with its pending events */
+	bool kept; /* taken over from an earlier agent process, with the pending events */
 };
 
 /* The event channel of an earlier agent process, from systemd's file descriptor store. */

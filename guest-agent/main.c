@@ -275,7 +275,7 @@ static const struct {
 	const char *name;
 	int (*run)(struct program *program, struct error *error);
 } modes[] = {
-	/* parse_options() has an option with OPTION_MODE + index for each but the last. */
+	/* Each mode but the last has an option in parse_options(): OPTION_MODE + its index. */
 	{ "dry-run", show_plan },
 	{ "test", run_self_test },
 	{ "status", show_status },

@@ -50,7 +50,7 @@ static const char *action_name(const struct pci_function *function)
 	return function->risk ? "KEEP" : "keep";
 }
 
-/* Would a cycle freeze the cgroup? If not, `ret` is the reason, else "". */
+/* Whether a cycle would freeze the cgroup. If not, `ret` is the reason, else "". */
 static bool would_freeze(const struct roots *roots, const char *cgroup, char *ret, size_t size)
 {
 	struct error error = { 0 };
@@ -80,7 +80,7 @@ struct plan {
 	struct module_list modules;
 };
 
-/* Would a cycle notify the network manager? */
+/* Whether a cycle would notify the network manager. */
 static bool would_notify(const struct engine_setup *setup, enum manager manager)
 {
 	return setup->settings->network_manager != NETWORK_MANAGER_NO &&

@@ -26,8 +26,8 @@ static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000, 6000000 
 #define RESET_AFTER_TRIES 2
 
 /*
- * The maximum time that a try waits for network interfaces: loading firmware takes seconds,
- * finding USB adapters takes two or three.
+ * The maximum time that a try waits for network interfaces. Loading firmware takes seconds,
+ * and finding USB adapters takes two or three seconds.
  */
 #define LINKS_WAIT_US 6000000ull
 
@@ -84,8 +84,8 @@ static int write_attribute(const struct device *device, const char *kind, const 
 }
 
 /*
- * Returns how the PCI function's disks are used now, because a disk may have been mounted
- * after the inventory was read. If a disk is in use, `ret` says how.
+ * Reads again how the PCI function's disks are used, because a disk may have been mounted
+ * after the inventory was read. Returns that use; if a disk is in use, `ret` says how.
  */
 static enum disk_use find_use(const struct device *device, char *ret, size_t size)
 {
@@ -158,10 +158,12 @@ static int bind_driver(const struct device *device)
 }
 
 /*
- * Prepares a try after a failed one: unbinds a driver that was bound but did not create its
- * interfaces; compacts memory, because large allocations often fail after a long uptime;
- * from the third try on, resets the PCI function. If the driver is bound and a disk of the
- * PCI function is or may be in use, does nothing.
+ * Prepares a try after a failed one. Does nothing if the driver is bound and a disk of the
+ * PCI function is or may be in use. Otherwise:
+ *   - unbinds the driver, if it is bound although the try failed;
+ *   - compacts memory if `compact_memory` is set, because large allocations often fail after
+ *     a long uptime;
+ *   - resets the PCI function, from the third try on.
  */
 static void prepare_try(const struct device *device)
 {
@@ -307,7 +309,7 @@ static void on_stopped(void *userdata, const struct task_result *result)
 		finish(device, result->timed_out ? DEVICE_STUCK : DEVICE_STOPPED, r);
 }
 
-/* Called when an unbind that hung has ended: the device's state is known again. */
+/* Called when an unbind that hung has ended, so that the device can be started now. */
 static void on_unstuck(void *userdata)
 {
 	struct device *device = userdata;
@@ -354,7 +356,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		start_or_lose(device);
 		return 0;
 	}
-	/* Not DEVICE_WAITING: device_start() has set the timer, and the unbind still hangs. */
+	/* In any other state, device_start() has set the timer: the unbind still hangs. */
 	finish(device, DEVICE_LOST, -ETIMEDOUT);
 	return 0;
 }

@@ -16,16 +16,16 @@
 /*
  * Stops one PCI function before the suspend by unbinding its driver, and starts the PCI
  * function after the resume by binding the driver again. Each step that may hang in the
- * kernel runs in a child process (task.h). A start that fails is tried again until it
- * succeeds or its time limit has passed; from the third try on, the PCI function is reset
- * first. A PCI function with a disk in use is neither unbound nor reset.
+ * kernel runs in a child process (task.h). A start that fails is tried again a few times
+ * within its time limit; from the third try on, the PCI function is reset first. A PCI
+ * function with a disk in use is neither unbound nor reset.
  *
  *   stopping ──> stopped ──> starting ──> restored
  *      │            ^  ^         │ │
  *      └─> stuck ───┘  └─ waiting┘ └────> lost
  */
 
-/* The calls that change the system; tests replace them. */
+/* The program and the functions that access the system; tests replace them. */
 struct device_ops {
 	const char *modprobe; /* path of the program */
 	int (*write)(const char *path, const char *text);
@@ -59,7 +59,7 @@ enum device_state {
 	DEVICE_STUCK, /* the child that unbinds the driver hangs in the kernel */
 	DEVICE_STOPPED,
 	DEVICE_STARTING,
-	DEVICE_WAITING, /* until the next try of the start */
+	DEVICE_WAITING, /* a try failed; the next one follows after a pause */
 	DEVICE_RESTORED,
 	DEVICE_LOST, /* not restored within the time limit */
 };
@@ -67,10 +67,12 @@ enum device_state {
 struct device;
 
 /*
- * Called when a stop has ended (r: 0, or negative errno with the reason in device_text()),
- * and when a start has ended (r: 0 if the device is restored, with what could not be
- * restored in device_text(); negative errno if the device is lost). A lost device that is
- * restored later is logged, but `done` is not called again.
+ * Called when a stop or a start has ended.
+ *
+ * After a stop, r is 0, or negative errno with the reason in device_text().
+ * After a start, r is 0 if the device is restored; device_text() then lists the settings that
+ * could not be restored. r is negative errno if the device is lost. If a lost device is restored
+ * later, this is logged, but `done` is not called again.
  */
 typedef void (*device_done_fn)(void *userdata, struct device *device, int r);
 
@@ -89,8 +91,8 @@ int device_stop(struct device *device, device_done_fn done, void *userdata);
 
 /*
  * Binds the driver and restores the saved settings. Can be called in any state; if a stop is
- * under way, the start follows when that has ended. Returns 0, and `done` is called later,
- * unless the device is freed before; or negative errno, and `done` is not called.
+ * under way, the start begins when the stop has ended. Returns 0, and `done` is called
+ * later, unless the device is freed before; or negative errno, and `done` is not called.
  */
 int device_start(struct device *device, device_done_fn done, void *userdata);
 
@@ -104,7 +106,7 @@ const char *device_text(const struct device *device);
 /* Returns the names of the PCI function's network interfaces; "" if there are none. */
 const char *device_links(const struct device *device);
 
-/* Returns the duration of the start, so far if the start is under way; 0 before the start. */
+/* Returns how long the start took, or has taken so far; 0 before the start. */
 uint64_t device_start_duration_us(const struct device *device);
 
 /* Frees the device, and kills its child process if one is running. NULL is a no-op. */

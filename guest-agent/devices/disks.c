@@ -105,7 +105,7 @@ static int take_entry(void *data, int list, const char *name)
 	if (r == 0 &&
 	    (strlen(name) >= sizeof(disk->name) || strlen(directory) >= sizeof(disk->directory)))
 		r = -ENAMETOOLONG;
-	/* The disk was removed since it was listed. */
+	/* ENOENT: the disk was removed since it was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0) {

@@ -23,31 +23,32 @@ enum disk_use {
 struct disk {
 	char name[64];
 	char directory[FILE_PATH_MAX]; /* in sysfs, by realpath(3) */
-	/* The text is "" if the disk has no number, e.g. for a hidden path of NVMe multipath. */
+	/* number.text is "" if the disk has no number, e.g. for a hidden path of NVMe multipath. */
 	struct device_number number;
 	enum disk_use use;
 	char text[128]; /* describes the use: "mounted on /srv", "cannot be opened: …" */
 };
 
-/* The size of a reason, with its NUL; a longer one is cut off. */
+/* The size of a text that says what could not be read, with its NUL; longer ones are cut off. */
 #define DISK_REASON_MAX 128
 
 struct disk_list {
 	struct disk *disks;
 	size_t n_disks;
-	char incomplete[DISK_REASON_MAX]; /* why there may be more disks, or "" */
+	char incomplete[DISK_REASON_MAX]; /* why `disks` may lack a disk; "" if it lacks none */
 };
 
 /*
  * Lists the disks beneath PCI functions and those of NVMe multipath. All other disks belong
- * to no PCI function, or are stacked on the listed ones. If something cannot be read,
- * `incomplete` says so, or the disk is DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret`
- * with disk_list_done().
+ * to no PCI function, or are stacked on the listed ones. If the list may lack a disk,
+ * `incomplete` says why. A listed disk without a device number is DISK_UNKNOWN, except for a
+ * path of NVMe multipath whose disk is listed too. Returns 0 or -ENOMEM; release `ret` with
+ * disk_list_done().
  */
 int disk_list_read(struct disk_list *ret, const struct roots *roots);
 void disk_list_done(struct disk_list *list);
 
-/* Does the disk have this device number? */
+/* Whether the disk has this device number. */
 bool disk_has_number(const struct disk *disk, const struct device_number *number);
 
 /* Records `use` and its text, if `use` is higher than the use recorded so far. */

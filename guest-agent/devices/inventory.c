@@ -44,8 +44,8 @@ const char *pci_class_name(uint32_t class)
 }
 
 /*
- * Is this a PCI function that QEMU emulates in HVM guests, and that is never passed through?
- * S3 of the host does not affect such a function.
+ * Whether this is a PCI function that QEMU emulates in HVM guests, and that is never passed
+ * through. S3 of the host does not affect such a function.
  */
 static bool is_emulated(uint64_t vendor, uint64_t device)
 {
@@ -78,7 +78,7 @@ struct reader {
 	const struct roots *roots;
 	const struct settings *settings;
 	usage_claimed_fn claimed;
-	bool hvm; /* the guest has the Xen platform device */
+	bool hvm; /* this is an HVM guest: it has the Xen platform device */
 	bool usage_is_read;
 	struct usage usage;
 };
@@ -90,13 +90,13 @@ static int stop_at_first(void *data, const char *name)
 	return 1;
 }
 
-/* Is there a device of `class` beneath the function's directory? */
+/* Whether there is a device of `class` beneath the function's directory. */
 static bool has_class(const struct roots *roots, const char *class, const char *directory)
 {
 	return class_each_in(roots, class, directory, stop_at_first, NULL) == 1;
 }
 
-/* Does a rule set an action other than auto? */
+/* Whether a rule sets an action other than auto; false if there is no rule (NULL). */
 static bool has_action(const struct device_rule *rule)
 {
 	return rule && rule->action != DEVICE_AUTO;
@@ -108,15 +108,15 @@ static bool is_storage(const struct pci_function *function)
 	       function->class >> 8 == CLASS_FIBRE_CHANNEL;
 }
 
-/* Does a rule set an action, and name this PCI function without wildcards? */
+/* Whether a rule sets an action, and names this PCI function without wildcards. */
 static bool is_named(const struct device_rule *rule)
 {
 	return has_action(rule) && !strpbrk(rule->pattern, "*?[\\");
 }
 
 /*
- * Returns the use of the PCI function's disks; DISK_UNKNOWN also if it is a storage function
- * and not all of its disks are visible.
+ * Returns the use of the PCI function's disks. If it is a storage function whose disks are
+ * not all visible, returns DISK_UNKNOWN instead of DISK_UNUSED.
  */
 static enum disk_use find_use(struct reader *reader, const struct pci_function *function,
 			      const char *directory, char *ret, size_t size)
@@ -134,8 +134,8 @@ static enum disk_use find_use(struct reader *reader, const struct pci_function *
 
 /*
  * Keeps a PCI function with a disk in use; no rule overrides this, because data would be
- * lost. Also keeps a PCI function whose use is not understood, unless a rule without
- * wildcards names it, and a display in use, unless a rule sets its action.
+ * lost. Keeps a PCI function whose use is not understood, unless a rule names it without
+ * wildcards. Keeps a display in use, unless a rule sets its action.
  */
 static int decide_by_use(struct reader *reader, struct pci_function *function,
 			 const char *directory)
@@ -249,7 +249,7 @@ static int add_function(struct inventory *inventory, struct reader *reader, cons
 	if (!read_function(reader->roots, address, &function, &vendor, &device))
 		return 0;
 	r = decide(reader, &function, vendor, device);
-	/* The function was removed since the directory was listed. */
+	/* ENOENT: the function was removed since the directory was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

@@ -17,16 +17,19 @@
  * Devices=auto unbinds every function except
  *   - bridges, virtio and Xen functions, and functions that QEMU emulates in an HVM
  *     guest, because the sleep does not affect these;
- *   - a GPU in use, a function that leads to a disk in use (usage.h), and a function
- *     whose use is not understood, because something about a disk cannot be read or not
- *     all disks of a storage function are visible (storage.h). To keep one of these is a
- *     risk: the function may not work after the sleep.
+ *   - a GPU in use, and a function that leads to a disk in use (usage.h);
+ *   - a function of which the agent cannot tell whether it is in use: information about a
+ *     disk cannot be read, or not all disks of a storage function are visible (storage.h).
+ *
+ * To keep a function that is in use, or whose use is not understood, is a risk: it may not
+ * work after the sleep.
  *
  * A rule that names a function without wildcards unbinds the function even if its use is
  * not understood. No rule unbinds a function with a disk in use.
  *
  * Sound and video devices are stopped before processes are frozen, because some of their
- * drivers wait until files are closed, which a frozen process never does.
+ * drivers wait until all processes have closed the device, and a frozen process closes
+ * nothing.
  */
 
 struct pci_function {
@@ -34,7 +37,10 @@ struct pci_function {
 	char driver[64];
 	char identity[12]; /* "8086:10d3" */
 	uint32_t class; /* base class, subclass and interface: a byte each */
-	/* Never DEVICE_AUTO. A cycle stops a PCI function with DEVICE_UNBIND or DEVICE_MODULE. */
+	/*
+	 * Never DEVICE_AUTO. If the action is DEVICE_UNBIND or DEVICE_MODULE, the agent stops
+	 * the PCI function.
+	 */
 	enum device_action action;
 	const struct device_rule *rule; /* the rule that matches, or NULL */
 	bool early; /* stopped before processes are frozen */

@@ -19,10 +19,10 @@ struct walk {
 	 * because a library is mapped several times in a row.
 	 */
 	char *last;
-	int failure; /* negative errno of a process whose files could not be read */
+	int failure; /* negative errno if a process's files could not be read, else 0 */
 };
 
-/* Does `r` mean that the process has ended, or closed the file, since it was listed? */
+/* Whether `r` means that an entry of /proc is gone: the process has ended or closed the file. */
 static bool is_gone(int r)
 {
 	return r == -ENOENT || r == -ESRCH;

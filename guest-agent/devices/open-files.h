@@ -22,8 +22,8 @@ typedef int (*open_file_fn)(void *data, const struct open_file *file);
 /*
  * Calls `take` for each open or mapped file of all processes, and for each open file of
  * their threads, because a thread may have a file table of its own. Returns what `take`
- * returned if that ended the walk; 0; or negative errno if the files of a process could not
- * be read, in which case all other processes were still walked.
+ * returned if that ended the walk; 0 if all files were walked; or negative errno if the files
+ * of a process could not be read. In the last case all other processes were still walked.
  */
 int open_files_each(const struct roots *roots, open_file_fn take, void *data);
 

@@ -12,7 +12,10 @@
 #include "pmcoord/cleanup.h"
 #include "guest/class.h"
 
-/* The result of a class_fn that ends the walk, because something is not understood. */
+/*
+ * Returned by refuse(): the controller is not understood. A class_fn that returns REFUSED ends
+ * the walk of class_each_in().
+ */
 #define REFUSED 1
 
 struct survey {
@@ -22,7 +25,7 @@ struct survey {
 	size_t ports; /* the number of ATA ports */
 	size_t drives; /* the number of drives at these ports */
 	size_t devices; /* the number of SCSI devices, one for each drive if all are visible */
-	char *why; /* what is not understood */
+	char *why; /* why the controller is not understood */
 	size_t size;
 };
 
@@ -46,8 +49,8 @@ struct reach {
 };
 
 /*
- * Is the entry `name` of the subsystem's directory a link to reach->function, or to a
- * controller beneath it?
+ * Whether the entry `name` of the subsystem's directory is a link to reach->function, or to a
+ * controller beneath it. Returns 1 if so, 0 if not, or negative errno.
  */
 static int take_member(void *data, int directory, const char *name)
 {
@@ -58,7 +61,7 @@ static int take_member(void *data, int directory, const char *name)
 	(void)directory;
 	if (r < 0)
 		return r;
-	/* The entry was removed since it was listed. */
+	/* ENOENT: the entry was removed since it was listed. */
 	if (!realpath(path, target))
 		return errno == ENOENT ? 0 : -errno;
 	return strcmp(target, reach->function) == 0 || path_is_beneath(target, reach->function);
@@ -86,7 +89,7 @@ bool storage_leads_to(const char *directory, const char *disk)
 	return directory_each(subsystem, take_member, &reach) != 0;
 }
 
-/* Does the subsystem `name` contain the controller of the struct reach `data`? */
+/* Whether the subsystem `name` contains the controller in reach->function. */
 static int take_subsystem(void *data, int directory, const char *name)
 {
 	struct reach *reach = data;
@@ -145,8 +148,9 @@ static int take_drive(void *data, const char *name)
 	if (strcmp(class, "ata") == 0 || strcmp(class, "atapi") == 0)
 		survey->drives++;
 	/*
-	 * No drive: the class is "none", or "unknown" if the port does not exist or was not
-	 * probed.
+	 * The class "none" means that there is no drive. The class "unknown" means that the
+	 * port does not exist or was not probed; this also counts as no drive. Drives of other
+	 * classes are not understood.
 	 */
 	else if (strcmp(class, "none") != 0 && strcmp(class, "unknown") != 0)
 		return refuse(survey, "drive %s is of class '%s'", name, class);

@@ -13,22 +13,22 @@
  */
 
 /*
- * Does the PCI function in `directory` lead to the block device in `disk` (both paths by
- * realpath(3))? It leads to all block devices beneath it, and to the disks of its NVMe
- * subsystem, which are in /sys/devices/virtual (multipath). If the subsystem cannot be read,
- * returns true.
+ * Whether the PCI function in `directory` leads to the block device in `disk` (both paths by
+ * realpath(3)). A PCI function leads to all block devices beneath it, and to the disks of its
+ * NVMe subsystem, which are in /sys/devices/virtual (multipath). If the subsystem cannot be
+ * read, returns true.
  */
 bool storage_leads_to(const char *directory, const char *disk);
 
 /*
- * Are all disks of the storage controller in `directory` visible in sysfs? Only then does
- * "none of its block devices is in use" mean that the controller is unused. Returns 1 if so;
- * 0 with the reason in `ret` if not; or negative errno. All disks are visible under these
- * conditions:
+ * Whether all disks of the storage controller in `directory` are visible in sysfs. If they are
+ * not, the controller may be in use although none of its block devices is. Returns 1 if all
+ * disks are visible; 0 with the reason in `ret` if not; or negative errno. All disks are
+ * visible under these conditions:
  *
  *   NVMe: each controller is live and belongs to a subsystem.
- *   ATA:  there are as many SCSI devices as drives, and each SCSI device is a block
- *         device. Drives are reached through SCSI devices only.
+ *   ATA:  each SCSI host belongs to an ATA port, there are as many SCSI devices as drives,
+ *         and each SCSI device is a block device.
  */
 int storage_is_understood(const struct roots *roots, const char *directory, char *ret, size_t size);
 

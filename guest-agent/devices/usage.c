@@ -68,8 +68,9 @@ static bool find_swap(const char *swaps, const char *name)
 }
 
 /*
- * Reads a table in /proc. If that fails, sets usage->unread and returns NULL. An `optional`
- * table may be absent, because not every kernel has its feature: then only returns NULL.
+ * Reads a table in /proc. If that fails, sets usage->unread and returns NULL. If an
+ * `optional` table is absent, returns NULL without setting usage->unread, because a kernel
+ * without the table has no uses of that kind.
  */
 static char *read_table(struct usage *usage, const char *name, bool optional)
 {
@@ -90,8 +91,8 @@ static int take_first(void *data, int directory, const char *name)
 }
 
 /*
- * Marks the disk as in use if a device is stacked on it. The directory of holders must
- * exist, because every block device has one: if it cannot be read, the disk may be in use.
+ * Marks the disk as in use if a device is stacked on it. Every block device has a directory
+ * of holders. So if that directory cannot be read, the disk may be in use.
  */
 static void find_holder(struct disk *disk)
 {
@@ -150,8 +151,8 @@ static size_t set_by_number(struct usage *usage, const struct device_number *num
 }
 
 /*
- * Marks the disk that a Xen block backend exports. `physical_device` contains the disk's
- * number in hexadecimal: "fe:10".
+ * Marks the disk that a Xen block backend exports as in use. `physical_device` contains the
+ * disk's number in hexadecimal: "fe:10".
  */
 static int take_backend(void *data, int directory, const char *name)
 {
@@ -163,7 +164,7 @@ static int take_backend(void *data, int directory, const char *name)
 			  usage->roots->sys, name);
 
 	(void)directory;
-	/* The backend is not that of a disk, or it has not opened its disk. */
+	/* ENOENT: the backend is not that of a disk, or it has not opened its disk. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || sscanf(text, "%x:%x", &major, &minor) != 2)
@@ -180,7 +181,7 @@ static void find_exports(struct usage *usage)
 
 	if (r == 0)
 		r = directory_each(path, take_backend, usage);
-	/* ENOENT: this kernel has no backends. */
+	/* ENOENT is no failure: this kernel has no backends. */
 	if (r != -ENOENT)
 		set_unread(usage, "Xen backends", r);
 	/*
@@ -192,8 +193,9 @@ static void find_exports(struct usage *usage)
 }
 
 /*
- * Marks the disk below a loop device, because a loop device does not claim its disk. If the
- * loop device lies on a file, the mount of the file's file system shows the use.
+ * Marks the disk below a loop device as in use; find_claims() would miss this use, because a
+ * loop device does not claim its disk. If the loop device lies on a file, the mount of the
+ * file's file system shows the use.
  */
 static int take_loop(void *data, int directory, const char *name)
 {
@@ -274,7 +276,7 @@ static void format_process(const struct roots *roots, const char *pid, char *ret
 	snprintf(ret, size, "'%s' (%.16s)", name, pid);
 }
 
-/* Is the open file a node of the disk, even one with an unusual path? */
+/* Whether the open file is a node of the disk, even one with an unusual path. */
 static bool is_node_of(const struct open_file *file, const struct disk *disk)
 {
 	if (file->is_device && disk_has_number(disk, &file->device))

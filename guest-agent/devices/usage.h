@@ -22,8 +22,8 @@ struct usage {
 };
 
 /*
- * Has the kernel claimed a block device, e.g. for a use that is not visible elsewhere (a
- * mount in another namespace, a multipath map)? An exclusive open of the device then fails
+ * Whether the kernel has claimed a block device, e.g. for a use that is not visible elsewhere
+ * (a mount in another namespace, a multipath map). An exclusive open of a claimed device fails
  * with EBUSY. Returns 1 if the device is claimed; 0 if not; or negative errno if the device
  * cannot be opened for another reason.
  */
@@ -33,12 +33,12 @@ typedef int (*usage_claimed_fn)(const struct roots *roots, const char *device_nu
 int usage_claimed(const struct roots *roots, const char *device_number);
 
 /*
- * Reads the use of all disks, or only of those that the PCI function in `directory` leads
- * to, if `directory` is not NULL. The uses are mounts, swap, holders (dm, md), loop devices,
- * exports by blkback, files that processes hold open (QEMU and tapdisk serve disks in this
- * way), and, for disks without any of these, what `claimed` returns. If something cannot be
- * read, as what nvmet exports, the use is DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret`
- * with usage_done().
+ * Reads the use of the disks that the PCI function in `directory` leads to, or of all disks if
+ * `directory` is NULL. The uses are mounts, swap, holders (dm, md), loop devices, exports by
+ * blkback, and files that processes hold open (QEMU and tapdisk serve disks in this way). A
+ * disk without any of these is in use if `claimed` returns 1. If something cannot be read,
+ * e.g. what nvmet exports, the use is DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret` with
+ * usage_done().
  */
 int usage_read(struct usage *ret, const struct roots *roots, const char *directory,
 	       usage_claimed_fn claimed);
@@ -52,7 +52,7 @@ enum disk_use usage_find_disk(const struct usage *usage, const char *directory, 
 			      size_t size);
 
 /*
- * Does a process or the console use a DRM or framebuffer node beneath `directory`? If so,
+ * Whether a process or the console uses a DRM or framebuffer node beneath `directory`. If so,
  * `ret` names the process or the console. A framebuffer always counts as used by the
  * console.
  */

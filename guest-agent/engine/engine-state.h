@@ -67,10 +67,13 @@ struct engine {
 	size_t cursor; /* the effects with a lower index remain to be undone */
 	bool thaw_overdue; /* ThawAfter= has passed */
 	bool degraded;
-	char notes[512]; /* sentences for the detail, besides the devices */
+	char notes[512]; /* sentences that the detail contains besides the list of devices */
 };
 
-/* Cancels what is under way: the timer, the child process, the D-Bus call, the freeze. */
+/*
+ * Cancels what is under way: the timer, the child process of engine->task, the D-Bus call,
+ * and the wait until the cgroups are frozen. The child processes of devices continue.
+ */
 void engine_interrupt(struct engine *engine);
 
 /* Interrupts the engine and releases all that belongs to the last cycle. */
@@ -79,7 +82,7 @@ void engine_reset(struct engine *engine);
 /* Appends a sentence to engine->notes. */
 void engine_note(struct engine *engine, const char *sentence);
 
-/* Is a device being stopped or started? */
+/* Whether a device is being stopped or started. */
 bool engine_has_pending_device(const struct engine *engine);
 
 /* Returns the entry of `device` in engine->stopped, or NULL. */
@@ -93,10 +96,15 @@ int engine_add_stopped(struct engine *engine, const char *address, const char *d
 		       size_t effect, struct stopped_device **ret);
 
 /*
- * Start a hook (`verb` is "pre" or "post") or modprobe as engine->task, which must be
- * NULL. `name` must outlive the task. Both functions return 0 or negative errno.
+ * Starts the hook `name` as engine->task, which must be NULL. `verb` is "pre" or "post".
+ * `name` must outlive the task. Returns 0 or negative errno.
  */
 int engine_run_hook(struct engine *engine, const char *name, const char *verb, task_done_fn done);
+
+/*
+ * Starts modprobe for the module `name` as engine->task, which must be NULL. `load` is false
+ * to unload the module. `name` must outlive the task. Returns 0 or negative errno.
+ */
 int engine_run_modprobe(struct engine *engine, const char *name, bool load, uint64_t timeout_us,
 			task_done_fn done);
 

@@ -19,11 +19,12 @@
  *
  * Quiesce:  inhibitors, pre hooks, network managers, sync, sound and video
  *           devices, freeze, other devices, modules, the kernel's time limit
- *           (quiesce.c). The journal records each effect before it is made.
- * Restore:  undoes the journal's effects, the last one first (restore.c). All
- *           devices are started at once. Processes are thawed when each device is
- *           restored or lost, or after ThawAfter=; post hooks run when each device
- *           is restored or lost.
+ *           (quiesce.c). The journal records each change in the guest (an
+ *           "effect") before the change is made.
+ * Restore:  undoes the journal's effects, the last one first (restore.c). Devices
+ *           are started without waiting for each other. Processes are thawed as
+ *           soon as every device is restored or lost, or ThawAfter= has passed.
+ *           Post hooks run last.
  */
 
 /* What an engine works on. All pointers are borrowed. */
@@ -52,17 +53,17 @@ typedef void (*engine_restored_fn)(void *userdata, bool degraded, const char *de
 struct engine;
 
 /*
- * Creates an engine. What `setup` points to must outlive the engine. Returns 0 or
- * -ENOMEM; release `*ret` with engine_free().
+ * Creates an engine. `*setup` is copied; what its pointers point to must outlive the
+ * engine. Returns 0 or -ENOMEM; release `*ret` with engine_free().
  */
 int engine_new(const struct engine_setup *setup, struct engine **ret);
 
 /*
  * Starts a cycle in the journal and quiesces the guest. `timeout_us` is the time limit
  * from now until the guest is suspended; a part of it is reserved for the kernel's own
- * suspend. `done` is called once, possibly before engine_quiesce() returns, but not if
- * engine_restore() interrupts it. Must not be called while the engine quiesces or
- * restores.
+ * suspend. `done` is called once, possibly before engine_quiesce() returns. `done` is
+ * not called if engine_restore() interrupts the quiescing. engine_quiesce() must not be
+ * called while the engine quiesces or restores.
  */
 void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 		    engine_quiesced_fn done, void *userdata);
@@ -78,16 +79,16 @@ typedef bool (*engine_honours_fn)(void *userdata);
 void engine_set_inhibitor_policy(struct engine *engine, engine_honours_fn honours, void *userdata);
 
 /*
- * Undoes the effects in the journal. If engine_quiesce() is under way, it is interrupted.
- * `done` is called once, possibly before engine_restore() returns. The caller then ends
- * the cycle with journal_finish().
+ * Undoes the effects in the journal. If the engine is still quiescing, engine_restore()
+ * interrupts the quiescing first. `done` is called once, possibly before engine_restore()
+ * returns. After `done`, the caller ends the cycle with journal_finish().
  */
 void engine_restore(struct engine *engine, engine_restored_fn done, void *userdata);
 
 /*
  * Writes to `ret` the devices that a cycle would keep bound although they may not work
- * after the host's sleep, in the format of engine_restore()'s detail; "" if there are
- * none.
+ * after the host's sleep; "" if there are none. The format is that of the detail that
+ * engine_restore() passes to `done`.
  */
 void engine_describe_kept(const struct engine *engine, char *ret, size_t size);
 

@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The exit status for a hook that cannot be executed, the same as a shell's. */
+/*
+ * The exit status of a hook's child process if the hook's path is too long. A shell exits
+ * with the same status if it cannot execute a program.
+ */
 #define STATUS_NOT_EXECUTED 126
 
 static int is_plain_name(const struct dirent *entry)

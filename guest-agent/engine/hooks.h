@@ -10,10 +10,10 @@
 #include "guest/task.h"
 
 /*
- * Runs the hooks, which are the executables in <etc>/suspend.d. Each hook runs with the
- * argument "pre" before anything else is stopped, in the order of the names, and with
- * "post" after everything else is restored, in the reverse order. PMCOORD_CYCLE in the
- * environment of a hook is the number of the cycle.
+ * Runs the hooks, which are the executables in <etc>/suspend.d. Before anything in the
+ * guest is stopped, each hook runs with the argument "pre", in the order of the names.
+ * After everything else is restored, the same hooks run with "post", in the reverse order.
+ * PMCOORD_CYCLE in the environment of a hook is the number of the cycle.
  */
 
 struct hook_list {
@@ -23,8 +23,8 @@ struct hook_list {
 
 /*
  * Lists the hooks, sorted by name. Files whose name contains a dot, '~' or '#' are left out,
- * because they are backups or leftovers of package managers. Returns 0 even if the directory
- * does not exist, else negative errno; release `ret` with hook_list_done().
+ * because they are backups or leftovers of package managers. If the directory does not exist,
+ * the list is empty. Returns 0 or negative errno; release `ret` with hook_list_done().
  */
 int hook_list_read(struct hook_list *ret, const struct roots *roots);
 void hook_list_done(struct hook_list *list);
@@ -38,8 +38,9 @@ struct hook_run {
 };
 
 /*
- * Starts a hook; `run` must outlive the task. The result of a hook that was executed has
- * an exit status but no report (`silent`). Returns 0 or negative errno.
+ * Starts a hook; `run` must outlive the task. If the hook was executed, the task's result
+ * contains the exit status of the hook, and `silent` is true, because a hook sends no
+ * report. Returns 0 or negative errno.
  */
 int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_done_fn done,
 	       void *userdata, struct task **ret);

@@ -8,7 +8,10 @@
 
 #include "pmcoord/cleanup.h"
 
-/* Copies the value of the line "`key`=…" of logind's file to `ret`; "" if there is no such line. */
+/*
+ * Finds the line "`key`=…" in `text`, the contents of a state file of logind, and copies the
+ * value to `ret`; "" if there is no such line.
+ */
 static void get_value(const char *text, const char *key, char *ret, size_t size)
 {
 	size_t length = strlen(key);
@@ -23,7 +26,7 @@ static void get_value(const char *text, const char *key, char *ret, size_t size)
 		}
 }
 
-/* Is `item` in a list such as "shutdown:sleep"? */
+/* Whether `item` is in a list such as "shutdown:sleep". */
 static bool list_contains(const char *list, const char *item)
 {
 	size_t length = strlen(item);
@@ -66,7 +69,7 @@ bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
 	while (directory && !found && (entry = readdir(directory))) {
 		char text[1024];
 
-		/* Skip ".", ".." and the FIFO "7.ref" beside each file "7". */
+		/* Skip ".", ".." and FIFOs: beside each file, e.g. "7", there is a FIFO "7.ref". */
 		if (strchr(entry->d_name, '.'))
 			continue;
 		found = file_read(text, sizeof(text), "%s/%s", path, entry->d_name) > 0 &&

@@ -8,7 +8,7 @@
 #include "guest/files.h"
 
 /*
- * Does a program in this guest block sleep (systemd-inhibit --what=sleep --mode=block)?
+ * Whether a program in this guest blocks sleep (systemd-inhibit --what=sleep --mode=block).
  * If so, `ret` is a sentence with the program and its reason. This function reads
  * logind's state files on /run, because a D-Bus call would take longer.
  */

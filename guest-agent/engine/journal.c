@@ -16,8 +16,8 @@
 #include "pmcoord/parse.h"
 
 /*
- * The maximum number of effects in a cycle; one more fails the cycle. There is one per
- * hook, network manager, cgroup, PCI function and module.
+ * The maximum number of effects in a cycle; a cycle with more effects fails. Each hook,
+ * network manager, cgroup, PCI function and module has one effect.
  */
 #define EFFECTS_MAX 1024
 
@@ -50,9 +50,9 @@ static int append_effect(struct journal *journal, enum effect_kind kind, const c
 }
 
 /*
- * Adds the effect of one record. An effect of an unknown kind, which another version of the
- * agent has recorded, is added as undone: it must have an index, because "undone" records
- * refer to effects by their index. Returns 0 or negative errno.
+ * Adds the effect of one record. An effect of an unknown kind was recorded by another version
+ * of the agent. It is added as undone: if it were left out, the effects after it would get
+ * other indices than those in the "undone" records. Returns 0 or negative errno.
  */
 static int parse_effect(struct journal *journal, char *text)
 {
@@ -246,10 +246,7 @@ int journal_add(struct journal *journal, enum effect_kind kind, const char *text
 	if (r == 0) {
 		snprintf(line, sizeof(line), "effect %s %s\n", effect_kind_name(kind), text);
 		r = append_line(journal, line);
-		/*
-		 * Drop the effect, which was not recorded and which the caller therefore does
-		 * not make.
-		 */
+		/* Drop the effect: it was not recorded, so the caller does not make it. */
 		if (r < 0)
 			journal->n_effects--;
 	}

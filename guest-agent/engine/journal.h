@@ -89,9 +89,10 @@ int journal_add(struct journal *journal, enum effect_kind kind, const char *text
 void journal_undone(struct journal *journal, size_t index);
 
 /*
- * Ends the cycle, removes its effects and releases the lock. Records the final state
- * `done` and `detail` for the next agent process. If `done` is NULL (after a self-test),
- * the state and the detail of the last cycle remain. Returns 0 or negative errno.
+ * Ends the cycle: deletes its journal file, forgets the effects (it undoes none) and
+ * releases the lock. Records the final state `done` and `detail` for the next agent process.
+ * If `done` is NULL (after a self-test), the state and the detail of the last cycle remain.
+ * Returns 0 or negative errno.
  */
 int journal_finish(struct journal *journal, const struct protocol_state *done, const char *detail);
 

@@ -32,8 +32,8 @@ static struct machine_step publish(struct machine *machine, enum protocol_agent_
 }
 
 /*
- * Publishes the final state of the last cycle; with `failed`, sends the event that dom0
- * waits for.
+ * Publishes the final state of the last cycle. If that state is `failed`, also sends an event
+ * to dom0, which waits for it.
  */
 static struct machine_step publish_end(struct machine *machine)
 {
@@ -45,8 +45,8 @@ static struct machine_step publish_end(struct machine *machine)
 }
 
 /*
- * Answers an abort while idle: the aborted cycle is complete for this guest, even if the
- * guest was not quiesced in it. A degraded cycle remains degraded.
+ * Answers an abort while idle. From then on the aborted cycle counts as completed, even if
+ * the guest was not quiesced in it. A degraded cycle remains degraded.
  */
 static struct machine_step acknowledge_abort(struct machine *machine, uint64_t cycle)
 {
@@ -58,8 +58,8 @@ static struct machine_step acknowledge_abort(struct machine *machine, uint64_t c
 }
 
 /*
- * Publishes, while idle, the state that answers the current request. If that state is
- * published already, does nothing, except that an abort is always answered.
+ * Publishes, while idle, the state that answers the current request. Does nothing if that
+ * state is published already; only an abort is always answered.
  */
 static struct machine_step answer_request(struct machine *machine,
 					  const struct protocol_request *request)
@@ -152,8 +152,8 @@ static struct machine_step handle_quiesced(struct machine *machine, enum machine
 			return no_action;
 		step = restore(machine, false);
 		/*
-		 * No withdrawal for an abort: dom0 clears control/shutdown in the transaction
-		 * that writes it.
+		 * An abort needs no withdrawal: dom0 clears control/shutdown in the transaction
+		 * that writes the abort.
 		 */
 		if (request->verb != PROTOCOL_ABORT)
 			step.actions |= MACHINE_WITHDRAW;

@@ -8,10 +8,10 @@
 #include "pmcoord/protocol.h"
 
 /*
- * The agent's side of the protocol in pmcoord/protocol.h, as a state machine without
- * I/O or clock: an input and the current request determine a list of actions.
- * The caller reads the request again before each event and each watch, because events
- * and watches carry no data.
+ * Decides what the agent does in the protocol of pmcoord/protocol.h. This is a state
+ * machine without I/O or clock: an input and the current request determine the actions.
+ * The caller reads the request again before it passes an event or a watch, because
+ * events and watches carry no data.
  *
  *   idle ──event──> quiescing ──commit──> quiesced
  *    ^                  │ failed,            │ woken, not suspended,
@@ -38,7 +38,7 @@ enum machine_input {
 	MACHINE_RETRACTED, /* nothing was committed: the request had changed */
 	MACHINE_COMMIT_FAILED, /* xenstore refused the commit */
 	MACHINE_WOKEN, /* the guest was suspended and has been resumed */
-	MACHINE_NOT_SUSPENDED, /* the kernel has refused or not acted in time, or the agent stops */
+	MACHINE_NOT_SUSPENDED, /* the kernel failed to suspend in time, or the agent stops */
 	MACHINE_RESTORED, /* the engine has undone all effects */
 	MACHINE_RESTORED_DEGRADED, /* the engine could not undo all effects */
 };
@@ -70,13 +70,16 @@ struct machine {
 	uint64_t cycle;
 	/* The contents of the state node in xenstore. */
 	struct protocol_state published;
-	/* `ready` was published for the current request: the next event starts quiescing. */
+	/*
+	 * Whether `ready` was published for the current request. If so, the next event starts
+	 * quiescing.
+	 */
 	bool armed;
 	/* The final state of the last cycle; PROTOCOL_AGENT_NONE before the first. */
 	struct protocol_state done;
 	/*
-	 * While restoring: the agent or the kernel failed, so `failed` is published, unless dom0's
-	 * request has changed.
+	 * While restoring: whether the agent or the kernel has failed. If so, `failed` is
+	 * published at the end, unless dom0's request has changed.
 	 */
 	bool failed;
 };
@@ -87,10 +90,10 @@ struct machine_past {
 	struct protocol_state published;
 	/* The final state of the last cycle, as recorded on /run. */
 	struct protocol_state done;
-	/* The previous agent died in cycle `cycle` and did not undo the effects of that cycle. */
+	/* Whether the previous agent died before it had undone all effects of cycle `cycle`. */
 	bool unfinished;
 	uint64_t cycle;
-	/* The previous agent's event channel still exists, with its pending events. */
+	/* Whether the previous agent's event channel still exists, with its pending events. */
 	bool channel_kept;
 };
 

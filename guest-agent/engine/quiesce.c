@@ -2,8 +2,8 @@
 /*
  * Quiesces the guest: runs the steps of quiesce_steps[] one after the other. A step
  * that has to wait (for a child process, a D-Bus call or the kernel) returns 1, and its
- * callback later calls quiesce_step_done(). The journal records each effect before it
- * is made.
+ * callback later calls quiesce_step_done(). The journal records each change in the guest
+ * (an "effect") before the change is made.
  */
 #include <assert.h>
 #include <errno.h>
@@ -36,7 +36,7 @@
 /* The maximum time that is reserved for the kernel's own suspend. */
 #define KERNEL_RESERVE_US 2000000ull
 
-/* The minimum that is written to pm_freeze_timeout, even if less time is left. */
+/* The minimum value that is written to pm_freeze_timeout, even if less time is left. */
 #define KERNEL_FREEZE_MIN_MS 100ull
 
 static void quiesce_step_done(struct engine *engine, int r, const char *reason);
@@ -126,8 +126,8 @@ static int check_inhibitors(struct engine *engine, struct error *error)
 
 /*
  * Logs that NetworkManager could not be notified, which does not fail the cycle. After
- * a timeout NetworkManager may still prepare for sleep, so it is notified again on the
- * restore. After another failure it is not.
+ * a timeout NetworkManager may still prepare for sleep, so the restore notifies it of
+ * the resume. After any other failure the restore does not notify it.
  */
 static void ignore_manager_failure(struct engine *engine, int r, const char *text)
 {
@@ -153,8 +153,8 @@ static void on_manager_suspended(void *userdata, int r, const char *text)
 }
 
 /*
- * Records that the manager must be notified on the restore. Returns 1; 0 if the manager
- * does not run, and nothing was recorded; or negative errno.
+ * If the network manager runs, records that the restore must notify it. Returns 1 if this
+ * was recorded, 0 if the network manager does not run, or negative errno.
  */
 static int record_manager(struct engine *engine, enum manager manager, struct error *error)
 {
@@ -287,8 +287,9 @@ static int stop_function(struct engine *engine, const struct pci_function *funct
 }
 
 /*
- * Stops all PCI functions with this value of `early` at the same time, because each child
- * process waits only for its own hardware. Returns as a step.
+ * Stops the PCI functions with this value of `early` at the same time. Each function has its
+ * own child process, which waits only for that function's hardware. Returns 0, 1 or negative
+ * errno, as a step does.
  */
 static int stop_functions(struct engine *engine, bool early, struct error *error)
 {
@@ -342,7 +343,7 @@ static int freeze_cgroup(struct engine *engine, const char *cgroup, struct error
 	r = journal_add(engine->setup.journal, EFFECT_FREEZE, cgroup, error);
 	if (r == 0)
 		r = freezer_set(roots, cgroup, true);
-	/* The cgroup was removed meanwhile, because its last process has ended. */
+	/* ENOENT: the cgroup was removed meanwhile, because its last process has ended. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -504,7 +505,10 @@ static void run_quiesce_steps(struct engine *engine)
 		end_quiesce(engine, r, error.text);
 }
 
-/* Ends a step that returned 1: continues with the next step, or ends with the failure `r`. */
+/*
+ * Called when a step that returned 1 has ended. If `r` is 0, continues with the next step.
+ * If `r` is negative, ends quiescing with that failure.
+ */
 static void quiesce_step_done(struct engine *engine, int r, const char *reason)
 {
 	if (r < 0) {

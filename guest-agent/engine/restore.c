@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Restores the guest: undoes the effects in the journal from the last to the first, also
- * those of a cycle that was not completed. undo_rules[] says how each kind of effect is
- * undone, and what must be complete before. Devices are started without waiting for each
- * other; all other effects are undone one at a time.
+ * Restores the guest: undoes the changes in the guest ("effects") that the journal contains,
+ * from the last to the first, even if the cycle failed or the agent died in it. undo_rules[]
+ * says how each kind of effect is undone, and whether undoing it waits for the devices.
+ * Devices are started without waiting for each other; all other effects are undone one at a
+ * time.
  */
 #include <assert.h>
 #include <errno.h>
@@ -175,7 +176,7 @@ static void on_manager_resumed(void *userdata, int r, const char *text)
 	engine->manager_call = NULL;
 	snprintf(problem, sizeof(problem), "NetworkManager did not resume: %s",
 		 text[0] ? text : strerror(-r));
-	/* "Already awake" is no failure, because NetworkManager was never put to sleep. */
+	/* NetworkManager answers "Already awake" if it was not put to sleep. This is no failure. */
 	effect_undone(engine, r < 0 && r != -EALREADY && r != -EEXIST && !strstr(text, "lready")
 				      ? problem
 				      : NULL);
@@ -209,7 +210,7 @@ static int undo_manager(struct engine *engine, size_t index)
 
 static const struct {
 	int (*undo)(struct engine *engine, size_t index);
-	bool after_devices; /* undone when each device is restored or lost */
+	bool after_devices; /* undone only after every device is restored or lost */
 	bool until_thaw_limit; /* waits for devices only until ThawAfter= has passed */
 } undo_rules[] = {
 	[EFFECT_HOOK] = { undo_hook, true, false },
@@ -280,8 +281,8 @@ static void append_kept(const struct inventory *inventory, char *detail, size_t 
 
 /*
  * Lists the PCI functions and appends those that are kept although they may not work after
- * the sleep. If the functions cannot be listed, nothing is appended, because the next cycle
- * lists them again.
+ * the sleep. If the functions cannot be listed, nothing is appended; the next cycle lists
+ * them again.
  */
 static void append_kept_now(const struct engine *engine, char *detail, size_t size)
 {
@@ -322,8 +323,8 @@ static void describe_cycle(const struct engine *engine, char *detail, size_t siz
 			append_entry(detail, size, engine->notes);
 	}
 	/*
-	 * engine->inventory is empty if quiescing had nothing to stop or unload: read the list
-	 * now.
+	 * engine->inventory is empty if quiescing had nothing to stop or unload. In that case
+	 * list the PCI functions now.
 	 */
 	if (engine->inventory.n_functions > 0)
 		append_kept(&engine->inventory, detail, size);

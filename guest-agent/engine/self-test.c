@@ -105,6 +105,6 @@ int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		return r;
 	if (ret->degraded)
 		done.state = PROTOCOL_AGENT_DEGRADED;
-	/* Cycle 0 was a self-test, whose result is not recorded for dom0. */
+	/* The cycle of a self-test has the number 0. Its result is not recorded for dom0. */
 	return journal_finish(setup->journal, done.cycle == 0 ? NULL : &done, ret->detail);
 }

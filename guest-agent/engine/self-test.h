@@ -9,9 +9,8 @@
 #include "engine/engine.h"
 
 /*
- * Runs the engine without dom0: for a self-test (--test), which quiesces and restores
- * without a suspend, and for undoing a cycle that an agent has left unfinished
- * (--restore).
+ * Runs the engine without dom0. A self-test (--test) quiesces and restores the guest
+ * without a suspend. --restore undoes a cycle that an agent has left unfinished.
  */
 
 struct self_test_result {

@@ -40,7 +40,7 @@ static int take_entry(void *data, int list, const char *name)
 	int r = class_directory(walk->roots, walk->class, name, target);
 
 	(void)list;
-	/* The device was removed since it was listed. */
+	/* ENOENT: the device was removed since it was listed. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || !path_is_beneath(target, walk->directory))

@@ -28,12 +28,12 @@ int class_each(const struct roots *roots, const char *class, const char *address
 	       void *data);
 
 /*
- * Writes the directory in sysfs of the device `name` of a class to `ret` (PATH_MAX bytes),
- * as an absolute path without symbolic links. Returns 0 or negative errno.
+ * Writes to `ret` (PATH_MAX bytes) the directory to which /sys/class/`class`/`name` links, as
+ * an absolute path without symbolic links. Returns 0 or negative errno.
  */
 int class_directory(const struct roots *roots, const char *class, const char *name, char *ret);
 
-/* Is `path` beneath `directory`? */
+/* Whether `path` is beneath `directory`; false if both are the same. */
 bool path_is_beneath(const char *path, const char *directory);
 
 #endif

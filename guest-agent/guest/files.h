@@ -46,8 +46,9 @@ int file_read_all(char **ret, size_t *ret_length, const char *format, ...) _prin
 /* Reads a number such as "0x8086" or "12". Returns 0 or negative errno. */
 int file_read_number(uint64_t *ret, const char *format, ...) _printf_(2, 3);
 
-/* Write `text` to an existing file by one write(2). Both return 0 or negative errno. */
+/* Writes `text` to an existing file by one write(2). Returns 0 or negative errno. */
 int file_write(const char *path, const char *text);
+/* Writes as file_write(), to a path in printf(3)'s format. Returns as file_write(). */
 int file_write_at(const char *text, const char *format, ...) _printf_(2, 3);
 
 /* Reads the last component of a symbolic link's target. Returns 0 or negative errno. */
@@ -69,15 +70,15 @@ struct device_number {
 int file_device(int directory, const char *path, struct device_number *ret);
 
 /*
- * Called for each entry, with the file descriptor of the directory. A result other than 0
- * ends the walk.
+ * Called by directory_each() for each entry of a directory, with the directory's file
+ * descriptor. A result other than 0 ends the walk.
  */
 typedef int (*directory_fn)(void *data, int directory, const char *name);
 
 /*
- * Calls `take` for each entry of a directory whose name does not begin with a dot. Returns
- * what `take` returned if that ended the walk; 0; or negative errno if the directory could
- * not be read to its end.
+ * Calls `take` for each entry of a directory, except those whose name begins with a dot.
+ * Returns what `take` returned if that ended the walk; 0 if all entries were walked; or
+ * negative errno if the directory could not be read to its end.
  */
 int directory_each(const char *path, directory_fn take, void *data);
 

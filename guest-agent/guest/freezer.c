@@ -48,7 +48,7 @@ static DIR *open_cgroup(const struct roots *roots, const char *cgroup)
 	return opendir(path);
 }
 
-/* Is `inner` the cgroup `outer`, or beneath it? */
+/* Whether `inner` is the cgroup `outer`, or beneath it. */
 static bool is_within(const char *inner, const char *outer)
 {
 	size_t length = strlen(outer);
@@ -111,7 +111,7 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 	if (own[0] != '\0' && is_within(own, cgroup))
 		return error_set(error, -EPERM,
 				 "%s must not be frozen: it contains pmcoord-agent itself", cgroup);
-	/* system.slice is refused even if the agent was started by hand, outside of its unit. */
+	/* Refuse system.slice even if the agent was started by hand and so may be outside of it. */
 	if (strcmp(cgroup, "system.slice") == 0)
 		return error_set(
 			error, -EPERM,
@@ -147,7 +147,7 @@ int freezer_set(const struct roots *roots, const char *cgroup, bool frozen)
 			     cgroup);
 }
 
-/* Is the cgroup frozen? A removed cgroup counts as frozen, because it has no process left. */
+/* Whether a cgroup is frozen. A removed one counts as frozen, because it has no process left. */
 static bool is_frozen(const struct roots *roots, const char *cgroup)
 {
 	char events[256];

@@ -23,7 +23,7 @@ enum freezer_state {
 };
 
 /*
- * Checks that a cgroup may be frozen: it must not be the root, and must not contain the
+ * Checks that a cgroup may be frozen: it must not be the root cgroup, and must not contain the
  * agent or a unit that the guest needs for a cycle, e.g. udev, D-Bus, a network manager or a
  * backend daemon. Returns 0, or -EPERM with the reason in `error`.
  */
@@ -32,33 +32,37 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 /* Returns the requested state of a cgroup, which its processes may not have reached yet. */
 enum freezer_state freezer_get(const struct roots *roots, const char *cgroup);
 
-/* Requests that a cgroup is frozen or thawed, which happens later. Returns 0 or negative errno. */
+/*
+ * Tells the kernel to freeze or to thaw a cgroup, and does not wait until the kernel has done
+ * so. Returns 0 or negative errno.
+ */
 int freezer_set(const struct roots *roots, const char *cgroup, bool frozen);
 
 /*
- * Writes to `ret` the names of processes that wait in the kernel (state D), because these
- * are the usual reason why the kernel cannot freeze user space; "" if there are none.
+ * Writes to `ret` the names of processes that wait in the kernel (state D); "" if there are
+ * none. Such processes are the usual reason why the kernel cannot freeze user space.
  */
 void freezer_name_blocked(const struct roots *roots, char *ret, size_t size);
 
 struct freezer_wait;
 
 /*
- * Called once when a wait has ended. r: 0 if all cgroups are frozen; -ETIMEDOUT, and `error`
- * names the processes that are not frozen; or another negative errno.
+ * Called once, when all cgroups are frozen or the time limit has passed. `r` is 0 if all are
+ * frozen; otherwise it is -ETIMEDOUT, and `error` names the processes that are not frozen.
  */
 typedef void (*freezer_done_fn)(void *userdata, int r, const struct error *error);
 
 /*
- * Waits until all `cgroups` are frozen, after freezer_set(). `cgroups` must outlive the wait.
- * Returns 0; 1 if all are frozen already (`*ret` is not set and `done` is not called); or
- * negative errno. Release `*ret` with freezer_wait_free(), which `done` may call.
+ * Starts to wait until the kernel has frozen all `cgroups`, for which the caller has called
+ * freezer_set(). `cgroups` must outlive the wait. Returns 0 if the wait has started; 1 if all
+ * are frozen already (`*ret` is not set and `done` is not called); or negative errno. Release
+ * `*ret` with freezer_wait_free(), which `done` may call.
  */
 int freezer_wait_start(sd_event *event, const struct roots *roots, const char *const *cgroups,
 		       size_t n_cgroups, uint64_t timeout_us, freezer_done_fn done, void *userdata,
 		       struct freezer_wait **ret);
 
-/* Ends the wait, if it is under way, without calling `done`. NULL is a no-op. */
+/* Frees a wait. If it is under way, it ends without a call of `done`. NULL is a no-op. */
 void freezer_wait_free(struct freezer_wait *wait);
 
 #endif

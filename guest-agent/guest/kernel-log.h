@@ -14,7 +14,7 @@
 struct kernel_log;
 
 /*
- * Called with the kernel's message, without "xen:manage: do_suspend: " before it. May be
+ * Called with the kernel's message, without its prefix "xen:manage: do_suspend: ". May be
  * called more than once.
  */
 typedef void (*kernel_refused_fn)(void *userdata, const char *message);

@@ -9,14 +9,14 @@
 #include "pmcoord/cleanup.h"
 
 /*
- * Writes log lines to stderr, with the "<level>" prefix of sd-daemon(3) if stderr is the
+ * Writes log lines to stderr, with the "<level>" prefix of sd-daemon(3) if stderr is systemd's
  * journal. During a cycle lines are kept in memory, because journald may write a line to a
  * disk whose backend is suspended, and would then block.
  */
 struct log {
 	bool held; /* lines are kept in `text` */
 	bool verbose; /* lines of LOG_LEVEL_DEBUG are logged, too */
-	bool prefix; /* stderr is the journal */
+	bool prefix; /* stderr is systemd's journal */
 	size_t used; /* bytes of `text` */
 	size_t lost; /* lines that did not fit into `text` */
 	char text[8192];

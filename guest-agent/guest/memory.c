@@ -47,7 +47,10 @@ static int on_inotify(sd_event_source *source, const struct inotify_event *event
 	return 0;
 }
 
-/* Calls the functions of libsystemd that a cycle calls, for a child and an inotify watch. */
+/*
+ * Starts a child and an inotify watch, as a cycle does, and ends both. This reads into memory
+ * the code of libsystemd that a cycle needs.
+ */
 static int warm_up(sd_event *event)
 {
 	sd_event_source *watch = NULL;

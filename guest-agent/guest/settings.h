@@ -11,11 +11,11 @@
 /* The settings of agent.conf; pmcoord-agent.conf(5) describes each key. */
 
 enum device_action {
-	DEVICE_AUTO, /* decided by devices/inventory.h */
+	DEVICE_AUTO, /* inventory_read() (devices/inventory.h) decides */
 	DEVICE_UNBIND, /* unbind the driver */
 	DEVICE_KEEP, /* leave the driver bound */
 	DEVICE_MODULE, /* unbind the driver, then unload its module */
-	DEVICE_HOOK, /* left to a hook in suspend.d */
+	DEVICE_HOOK, /* leave the device to a hook in suspend.d */
 };
 
 /* A section [Device "PATTERN"]. The first section that matches a PCI function applies to it. */

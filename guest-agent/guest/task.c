@@ -100,7 +100,10 @@ static void run_child(const struct task_spec *spec, int report_fd, pid_t parent)
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* Close all other descriptors: those of the event loop, xenstore and the event channel. */
+	/*
+	 * The child keeps the standard descriptors and that of the report, as number 3. All
+	 * others are closed: those of the event loop, xenstore and the event channel.
+	 */
 	if (dup2(report_fd, 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) < 0)
 		_exit(1);
 	close_range(4, ~0U, 0);

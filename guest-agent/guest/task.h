@@ -9,9 +9,9 @@
 #include <systemd/sd-event.h>
 
 /*
- * Runs work that may hang in the kernel in a child process with a time limit, so that the
- * agent does not hang with the work. The child is forked without executing a program, so
- * that nothing needs to be read from a disk.
+ * Runs work in a child process with a time limit. The work may hang in the kernel, and the
+ * agent must not hang with it. The child is a fork of the agent, so that nothing needs to be
+ * read from a disk to start the child. The work may execute a program.
  *
  * SIGCHLD must be blocked in all threads, as sd_event_add_child(3) requires.
  */
@@ -35,7 +35,7 @@ struct task_result {
 	struct task_report report;
 };
 
-/* Runs in the child, in which only the standard file descriptors are open. */
+/* Runs in the child. Of the agent's file descriptors only the standard ones can be used there. */
 typedef void (*task_body_fn)(void *data, struct task_report *report);
 
 /* Called once, when the child has ended or the time limit has passed. */
@@ -65,7 +65,7 @@ int task_start(sd_event *event, const struct task_spec *spec, struct task **ret)
  */
 const char *task_describe_failure(const struct task_result *result, char *ret, size_t size);
 
-/* Does the child still exist, even if its time limit has passed? */
+/* Whether the child still exists, even if its time limit has passed; false if `task` is NULL. */
 bool task_is_alive(const struct task *task);
 
 /*

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 /*
- * The minimum change of the difference between the two clocks that counts as a suspend. The
- * difference varies by microseconds even without a suspend, because the clocks are read one
- * after the other.
+ * The least advance of CLOCK_BOOTTIME against CLOCK_MONOTONIC that counts as a suspend. The
+ * difference between these clocks varies by microseconds even without a suspend, because
+ * they are read one after the other.
  */
 #define SUSPENDED_MIN_US 500
 
@@ -51,7 +51,7 @@ static int on_timer(sd_event_source *source, int fd, uint32_t revents, void *use
 
 	(void)source;
 	(void)revents;
-	/* ECANCELED reports a change of the clock; other errors mean nothing. */
+	/* Only ECANCELED means that the time has changed; other errors are ignored. */
 	if (n < 0 && errno != ECANCELED)
 		return 0;
 	if (wake_clock_was_suspended(clock)) {

@@ -30,7 +30,7 @@ int wake_clock_arm(struct wake_clock *clock);
 /* Disarms the clock: `woken` is not called. */
 void wake_clock_disarm(struct wake_clock *clock);
 
-/* Has the guest been suspended since the clock was armed? */
+/* Whether the guest has been suspended since the clock was armed. */
 bool wake_clock_was_suspended(const struct wake_clock *clock);
 
 /* Frees the clock. NULL is a no-op. */

@@ -55,7 +55,10 @@ static const char *link_name(const struct rtattr *const *attributes)
 	return attributes[IFLA_IFNAME] ? (const char *)RTA_DATA(attributes[IFLA_IFNAME]) : "?";
 }
 
-/* Appends to the text that `what` of `name` could not be restored. */
+/*
+ * Appends to restore->text that `what` of the link `name` could not be restored, and why
+ * (`r`, a negative errno).
+ */
 static void add_problem(struct restore *restore, const char *name, const char *what, int r)
 {
 	size_t used = strlen(restore->text);
@@ -71,8 +74,8 @@ static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
 }
 
 /*
- * Finds the candidate with the same MAC address as the saved link, and stores its index as
- * the new index of link `i` of the set.
+ * Finds the candidate with the same MAC address as the saved link. The index of that
+ * candidate becomes the new index of link `i` of the set.
  */
 static void match_link(struct restore *restore, size_t i, const struct nlmsghdr *saved,
 		       const struct link_set *candidates)
@@ -95,8 +98,8 @@ static void match_link(struct restore *restore, size_t i, const struct nlmsghdr 
 }
 
 /*
- * Reads all links, and finds among them the PCI function's own interfaces. Returns the
- * number of own interfaces that are missing, or negative errno.
+ * Reads all links, and finds among them the saved interfaces of the PCI function. Returns
+ * the number of saved interfaces that are missing, or negative errno.
  */
 static int match_base(struct restore *restore)
 {
@@ -177,8 +180,8 @@ static int set_link_up(struct restore *restore, uint32_t index, bool up)
 }
 
 /*
- * Sets all saved attributes of a link, but does not set the link up, because the kernel
- * refuses some attributes of a link that is up. restore_link() sets it up afterwards.
+ * Restores those attributes of a link that `kept` lists. Does not set the link up, because the
+ * kernel refuses some attributes of a link that is up. restore_link() sets it up afterwards.
  */
 static void configure_link(struct restore *restore, uint32_t index,
 			   const struct rtattr *const *attributes)
@@ -269,8 +272,8 @@ static uint32_t create_upper(struct restore *restore, const struct rtattr *const
 }
 
 /*
- * The attributes of a bridge port to restore. The path cost is not among them, because it
- * no longer follows the link's speed once it was set.
+ * The attributes of a bridge port to restore. The path cost is not among them, because a
+ * path cost that was set no longer follows the link's speed.
  */
 static const uint16_t port_attributes[] = {
 	IFLA_BRPORT_PRIORITY,	      IFLA_BRPORT_MODE,		  IFLA_BRPORT_GUARD,
@@ -429,7 +432,7 @@ static int restore_address(struct restore *restore, uint32_t index, const struct
 	if (r == 0)
 		r = put_cacheinfo(&message, attributes[IFA_CACHEINFO],
 				  clock_boottime_us() - restore->header->boottime_us);
-	/* An expired address is not restored, because a DHCP client requests a new lease. */
+	/* ESTALE: the address has expired. This is no failure: a DHCP client requests a new one. */
 	if (r == -ESTALE)
 		return 0;
 	return r < 0 ? r : netlink_request(&restore->netlink, &message);
@@ -566,7 +569,7 @@ static int read_set(struct restore *restore)
 	return r;
 }
 
-/* Appends to the text which of the PCI function's own interfaces are missing. */
+/* Adds to restore->text the names of the PCI function's own interfaces that are missing. */
 static void add_missing(struct restore *restore)
 {
 	const struct nlmsghdr *message = NULL;
@@ -605,7 +608,7 @@ int links_restore(const struct roots *roots, const char *address, struct netlink
 	ret_text[0] = '\0';
 	if (r == 0)
 		r = file_read_all(&saved, &length, "%s", path);
-	/* There is no saved file, because the PCI function had no interfaces. */
+	/* ENOENT: there is no saved file, because the PCI function had no interfaces. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

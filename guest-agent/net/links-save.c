@@ -80,8 +80,9 @@ void links_down(const struct roots *roots, const char *address)
 }
 
 /*
- * Is this an upper link on a link of the set that no network manager configures? The kernel
- * removes an upper link together with the link that it lies on.
+ * Whether `attributes` describe an upper link (e.g. a VLAN) whose lower link is in `set` and
+ * is unmanaged. Such a link must be saved too: the kernel removes it together with its lower
+ * link.
  */
 static bool is_upper_of_set(const struct link_set *set, const struct rtattr *const *attributes)
 {
@@ -91,7 +92,7 @@ static bool is_upper_of_set(const struct link_set *set, const struct rtattr *con
 	       !attributes[IFLA_LINK_NETNSID];
 }
 
-/* Is the interface in the set, and does no network manager configure it? */
+/* Whether the interface is in the set and is configured by no network manager. */
 static bool is_unmanaged(const struct link_set *set, uint32_t index)
 {
 	int i = link_set_find(set, index);
@@ -117,9 +118,9 @@ static int append_identity(struct message_buffer *buffer, const struct nlmsghdr 
 }
 
 /*
- * If `base` is true, appends the links of the set to `ret`; otherwise appends the upper
- * links on the links of the set, and adds the upper links to the set. Returns the number of
- * appended links, or negative errno.
+ * If `base` is true, appends the links of the set to `ret`. Otherwise appends the upper links
+ * that lie on links of the set, and also adds them to the set. Returns the number of appended
+ * links, or negative errno.
  */
 static int select_links(const struct message_buffer *all, struct link_set *set, bool base,
 			struct message_buffer *ret)
@@ -189,7 +190,7 @@ static int select_address(void *data, const struct nlmsghdr *message)
 	return message_buffer_add(selection->buffer, message);
 }
 
-/* Does any next hop of a multipath route use an unmanaged interface of the set? */
+/* Whether a next hop of a multipath route uses an unmanaged interface of the set. */
 static bool has_unmanaged_hop(const struct link_set *set, const struct rtattr *multipath)
 {
 	const struct rtnexthop *hop = NULL;

@@ -9,7 +9,7 @@
 
 #include "guest/files.h"
 
-/* The file that links-save.c writes and links-restore.c reads. Private to these two modules. */
+/* The file that links-save.c writes and links-restore.c reads. Private to the links-*.c modules. */
 
 /*
  * The maximum number of interfaces that are saved for one PCI function, including the VLAN
@@ -45,9 +45,9 @@ struct message_buffer {
 struct link_set {
 	uint32_t old[LINKS_MAX]; /* the index before the unbind */
 	/*
-	 * A network manager configures this interface after the bind. The agent must not
-	 * configure it, because a network manager ignores an interface that is configured
-	 * already.
+	 * Whether a network manager configures this interface after the bind. If so, the agent
+	 * must not configure it, because a network manager ignores an interface that is
+	 * configured already.
 	 */
 	bool managed[LINKS_MAX];
 	uint32_t new[LINKS_MAX]; /* the index after the bind; 0 if there is none (yet) */
@@ -55,12 +55,15 @@ struct link_set {
 };
 
 /*
- * A kind of upper link, which the kernel removes together with the lower link that it lies
- * on. The attributes from 1 to `last` (IFLA_VLAN_*, IFLA_MACVLAN_*) of such a link can be
- * set; higher ones are only reported by the kernel.
+ * A kind of upper link. The kernel removes an upper link together with the lower link that
+ * it lies on.
  */
 struct upper_kind {
 	const char *name;
+	/*
+	 * The last attribute (IFLA_VLAN_*, IFLA_MACVLAN_*) that can be set; the kernel only
+	 * reports those with a higher number.
+	 */
 	uint16_t last;
 };
 
@@ -72,7 +75,7 @@ int message_buffer_append(struct message_buffer *buffer, const void *data, size_
 /* Implements netlink_fn: appends the message to the struct message_buffer `data`. */
 int message_buffer_add(void *data, const struct nlmsghdr *message);
 
-/* Returns the position in the set of the interface whose index was `old`, or -1. */
+/* Finds the interface whose index was `old`. Returns its position in the set, or -1. */
 int link_set_find(const struct link_set *set, uint32_t old);
 
 /* Adds an interface by its index. Returns 0, or -E2BIG if the set is full. */

@@ -16,10 +16,10 @@
  * (<run>/links-<address>) contains the rtnetlink messages with which the kernel describes
  * the interfaces. Restoring sends these messages back, with the new interface indices.
  *
- * Restored: name, alias, MAC and MTU, queue length, group, master (bridge with the
- * port's flags and VLANs, bond), up or down, addresses with the rest of their
- * lifetime, routes, and the VLAN and macvlan interfaces on top of an interface, with all
- * of these.
+ * Restored: name, alias, MAC, MTU, queue length, group, master (a bond, or a bridge with
+ * the port's flags and VLANs), the state up or down, addresses with their remaining
+ * lifetime, and routes. VLAN and macvlan interfaces on top of an interface are created
+ * again, and the same is restored for them.
  * Not restored: routes and temporary addresses from router advertisements, routes
  * by nexthop objects, traffic control, ethtool settings, and interfaces that were
  * moved to other network namespaces. Of an interface that a network manager
@@ -48,9 +48,10 @@ void links_down(const struct roots *roots, const char *address);
 
 /*
  * Waits until the saved interfaces have appeared, at most until `deadline_us` (of
- * clock_now_us()), and configures them. `monitor` is a socket in RTMGRP_LINK that was
- * opened before the driver was bound. Returns 0, with `ret_text` listing what could not be
- * restored; -ENODEV with the missing interfaces in `ret_text`; or another negative errno.
+ * clock_now_us()), and configures them. `monitor` is a socket of the multicast group
+ * RTMGRP_LINK that was opened before the driver was bound. Returns 0, with `ret_text`
+ * listing what could not be restored; -ENODEV with the missing interfaces in `ret_text`;
+ * or another negative errno.
  */
 int links_restore(const struct roots *roots, const char *address, struct netlink *monitor,
 		  uint64_t deadline_us, char *ret_text, size_t size);

@@ -188,7 +188,7 @@ int manager_call_start(sd_event *event, const struct roots *roots, enum manager 
 	call->timeout_us = timeout_us;
 	call->done = done;
 	call->userdata = userdata;
-	/* The bus is connected for this call only, so that it does not wake an idle agent. */
+	/* Connect to the bus for this call only, so that the bus does not wake an idle agent. */
 	r = sd_bus_open_system(&call->bus);
 	if (r >= 0)
 		r = sd_bus_attach_event(call->bus, event, SD_EVENT_PRIORITY_NORMAL);

@@ -26,10 +26,10 @@ enum manager {
 /* Returns the network manager's name, e.g. "systemd-networkd". */
 const char *manager_name(enum manager manager);
 
-/* Does the network manager run in this guest? networkd must also manage a link. */
+/* Whether the network manager runs in this guest; for networkd, whether it manages a link. */
 bool manager_is_running(const struct roots *roots, enum manager manager);
 
-/* Does a network manager configure this interface, so that the agent must not do that? */
+/* Whether a network manager configures this interface. If so, the agent must not configure it. */
 bool manager_manages_link(const struct roots *roots, unsigned int ifindex);
 
 struct manager_call;

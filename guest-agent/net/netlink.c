@@ -182,8 +182,8 @@ const struct nlmsghdr *netlink_next(const void *start, size_t size, const struct
 }
 
 /*
- * Fills `ret` with the attributes in `left` bytes. `left` is signed, because it becomes
- * negative if the last attribute has no padding.
+ * Fills `ret` with the attributes in the `left` bytes at `attribute`. `left` is signed,
+ * because it becomes negative if the last attribute has no padding.
  */
 static void collect(const struct rtattr *attribute, int left, const struct rtattr **ret, size_t max)
 {

@@ -32,7 +32,10 @@ struct netlink_message {
 int netlink_open(struct netlink *ret, uint32_t groups);
 void netlink_close(struct netlink *netlink);
 
-/* Starts a message of `type`. Returns its payload header, which is `size` zero bytes. */
+/*
+ * Starts a message of `type`. Returns its payload header (e.g. a struct ifinfomsg), which is
+ * `size` zero bytes.
+ */
 void *netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, size_t size);
 
 /* Appends an attribute. Returns 0, or -EMSGSIZE if the attribute does not fit. */
@@ -76,12 +79,13 @@ const struct nlmsghdr *netlink_next(const void *start, size_t size,
 				    const struct nlmsghdr *previous);
 
 /*
- * Fill `ret` (`max` + 1 entries, indexed by type) with the attributes of a message that
- * follow its payload header of `size` bytes, or with those that are nested in `nest`. The
- * entry of an absent attribute is NULL. Types above `max` are left out.
+ * Fills `ret` with the attributes of a message, which follow its payload header of `size`
+ * bytes. `ret` has `max` + 1 entries, indexed by type. The entry of an absent attribute is
+ * NULL. Types above `max` are left out.
  */
 void netlink_attributes(const struct nlmsghdr *message, size_t size, const struct rtattr **ret,
 			size_t max);
+/* Fills `ret` as netlink_attributes(), with the attributes that are nested in `nest`. */
 void netlink_nested(const struct rtattr *nest, const struct rtattr **ret, size_t max);
 
 /* Returns the attribute's number; `fallback` if the attribute is NULL or too short. */

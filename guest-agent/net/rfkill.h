@@ -11,7 +11,7 @@
  * bound again would switch on a radio that the user has switched off.
  */
 
-/* The maximum number of radios of a PCI function whose state is saved; others are left alone. */
+/* The maximum number of radios of a PCI function whose state is saved; others are left out. */
 #define RFKILL_MAX 4
 
 struct rfkill_state {
@@ -26,8 +26,8 @@ struct rfkill_state {
 void rfkill_save(const struct roots *roots, const char *address, struct rfkill_state *ret);
 
 /*
- * Restores each radio beneath the PCI function to the saved state of the radios of the same
- * type. Writes through `write`.
+ * Sets each radio beneath the PCI function to the state that was saved for a radio of the
+ * same type. Calls `write` with the path and the new text of the radio's sysfs attribute.
  */
 void rfkill_restore(const struct roots *roots, const char *address,
 		    const struct rfkill_state *state,
