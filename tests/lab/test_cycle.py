@@ -85,7 +85,7 @@ def test_a_cycle_with_sleep_sets_the_clocks_alarm(laptop):
 
 
 @pytest.mark.parametrize("set_up, sentence", [
-    ("echo +3600 > /sys/class/rtc/rtc0/wakealarm", "set already"),
+    ("echo +3600 > /sys/class/rtc/rtc0/wakealarm", "already set"),
     ("mount --bind /run /sys/class/rtc", "without --sleep"),
 ])
 def test_a_cycle_with_sleep_refuses_without_an_alarm_of_its_own(laptop, set_up, sentence):
