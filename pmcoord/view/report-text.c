@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
@@ -15,6 +14,7 @@
 #include "model/cycle.h"
 #include "model/plan.h"
 #include "record/report-file.h"
+#include "record/statistics.h"
 
 /* Expected times are computed from at most this many earlier cycles. */
 #define HISTORY_MAX 20
@@ -56,35 +56,27 @@ static void history_load(struct history *history, const char *directory, uint64_
 	}
 }
 
-static int compare_times(const void *a, const void *b)
-{
-	int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 /*
  * Returns the median of the times that this guest took to suspend with the same
  * mechanism in earlier cycles; MOMENT_NEVER if there is no such time.
  */
 static int64_t expected_time(const struct history *history, const struct report_guest *guest)
 {
-	int64_t times[HISTORY_MAX];
-	size_t n = 0;
+	struct samples samples = { 0 };
+	int64_t median_us;
 
 	for (size_t i = 0; i < history->n_reports; i++) {
 		const struct report_guest *past =
 			report_find_guest(history->reports[i], guest->name);
-		int64_t time_us = past ? report_guest_suspend_us(past) : MOMENT_NEVER;
 
-		if (time_us != MOMENT_NEVER && past->outcome == OUTCOME_SUSPENDED &&
+		/* A report for which there is no memory only makes the history shorter. */
+		if (past && past->outcome == OUTCOME_SUSPENDED &&
 		    past->mechanism == guest->mechanism)
-			times[n++] = time_us;
+			samples_add(&samples, report_guest_suspend_us(past));
 	}
-	if (n == 0)
-		return MOMENT_NEVER;
-	qsort(times, n, sizeof(times[0]), compare_times);
-	return (times[(n - 1) / 2] + times[n / 2]) / 2;
+	median_us = samples_summarize(&samples).median_us;
+	samples_done(&samples);
+	return median_us;
 }
 
 /* ---- the head ----------------------------------------------------------- */
