@@ -46,6 +46,11 @@ void moment_print_local(const char *moment, FILE *out)
 	fprintf(out, "%s", text);
 }
 
+int64_t moment_later(int64_t a_us, int64_t b_us)
+{
+	return a_us > b_us ? a_us : b_us;
+}
+
 int64_t span_between(int64_t from_us, int64_t to_us)
 {
 	if (from_us == MOMENT_NEVER || to_us == MOMENT_NEVER || to_us < from_us)
@@ -57,12 +62,6 @@ int64_t span_between(int64_t from_us, int64_t to_us)
 static void format_tenths(int64_t tenths, const char *unit, char *ret)
 {
 	snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s", tenths / 10, tenths % 10, unit);
-}
-
-static void format_hundredths(int64_t hundredths, const char *unit, char *ret)
-{
-	snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 ".%02" PRId64 "%s", hundredths / 100,
-		 hundredths % 100, unit);
 }
 
 /* Formats a span in two units, e.g. "4 min 10 s", or in the greater one if `rest` is 0. */
@@ -94,7 +93,8 @@ char *span_format(int64_t span_us, char ret[SPAN_TEXT_SIZE])
 	else if (span_us < 999950)
 		format_tenths((span_us + 50) / 100, " ms", ret);
 	else if (span_us < 9995000)
-		format_hundredths((span_us + 5000) / 10000, " s", ret);
+		snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 ".%02" PRId64 " s",
+			 (span_us + 5000) / 1000000, (span_us + 5000) / 10000 % 100);
 	else if (span_us < 119950000)
 		format_tenths((span_us + 50000) / 100000, " s", ret);
 	else if (seconds < 600)

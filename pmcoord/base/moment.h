@@ -20,6 +20,12 @@ void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE]);
 void moment_print_local(const char *moment, FILE *out);
 
 /*
+ * Returns the later of two moments, or the longer of two spans; MOMENT_NEVER only if
+ * both are MOMENT_NEVER.
+ */
+int64_t moment_later(int64_t a_us, int64_t b_us);
+
+/*
  * Returns the time from one moment to a later one; MOMENT_NEVER if a moment was not
  * reached, or if `to_us` is the earlier one.
  */

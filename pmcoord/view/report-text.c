@@ -141,11 +141,6 @@ static void print_sleep(struct printer *printer)
 		fprintf(printer->out, "The host stayed awake.\n");
 }
 
-static int64_t longer(int64_t a_us, int64_t b_us)
-{
-	return a_us > b_us ? a_us : b_us;
-}
-
 static void print_resume(struct printer *printer)
 {
 	const struct report *report = printer->report;
@@ -158,8 +153,8 @@ static void print_resume(struct printer *printer)
 		int64_t start_us = report_resume_start_us(report, guest);
 
 		n += guest->running_us != MOMENT_NEVER;
-		running_us = longer(running_us, span_between(start_us, guest->running_us));
-		ready_us = longer(ready_us, span_between(start_us, guest->ready_us));
+		running_us = moment_later(running_us, span_between(start_us, guest->running_us));
+		ready_us = moment_later(ready_us, span_between(start_us, guest->ready_us));
 	}
 	if (running_us == MOMENT_NEVER)
 		return;

@@ -106,11 +106,6 @@ static int64_t suspend_bar_start(const struct report_guest *guest)
 	return guest->requested_us == MOMENT_NEVER ? guest->down_us : guest->requested_us;
 }
 
-static int64_t later(int64_t a_us, int64_t b_us)
-{
-	return a_us > b_us ? a_us : b_us;
-}
-
 static void measure(struct drawing *drawing)
 {
 	const struct report *report = drawing->report;
@@ -127,9 +122,10 @@ static void measure(struct drawing *drawing)
 						from_us < drawing->first_request_us))
 			drawing->first_request_us = from_us;
 		if (from_us != MOMENT_NEVER)
-			last_us = later(last_us, suspend_bar_end(drawing, guest));
-		resume_us = later(resume_us, span_between(resume_start_us, guest->running_us));
-		resume_us = later(resume_us, span_between(resume_start_us, guest->ready_us));
+			last_us = moment_later(last_us, suspend_bar_end(drawing, guest));
+		resume_us =
+			moment_later(resume_us, span_between(resume_start_us, guest->running_us));
+		resume_us = moment_later(resume_us, span_between(resume_start_us, guest->ready_us));
 	}
 	drawing->rows_end = ROWS_Y + (int)report->n_guests * ROW_HEIGHT;
 	drawing->suspend = (struct panel){
