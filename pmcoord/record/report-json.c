@@ -9,6 +9,7 @@
 
 #include <json-c/json.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/json.h"
 #include "base/moment.h"
@@ -158,15 +159,14 @@ static int read_phases(struct json_object *object, struct report *report)
 	struct json_object *phase;
 
 	for (size_t i = 0; (phase = json_read_item(object, "phases", i)); i++) {
-		struct cycle_phase *phases = reallocarray(report->phases, i + 1, sizeof(*phases));
+		struct cycle_phase *read;
 
-		if (!phases)
+		if (array_grow(&report->phases, i, sizeof(*report->phases)) < 0)
 			return -ENOMEM;
-		report->phases = phases;
-		report->n_phases = i + 1;
-		read_text(phase, "name", phases[i].name, sizeof(phases[i].name));
-		phases[i].start_us = read_time(phase, "start_us");
-		phases[i].duration_us = read_time(phase, "duration_us");
+		read = &report->phases[report->n_phases++];
+		read_text(phase, "name", read->name, sizeof(read->name));
+		read->start_us = read_time(phase, "start_us");
+		read->duration_us = read_time(phase, "duration_us");
 	}
 	return 0;
 }
