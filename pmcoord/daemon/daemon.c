@@ -84,7 +84,7 @@ struct daemon {
 	uint64_t refresh_at_us; /* time of the next inventory; LOOP_FOREVER: none until an event */
 	uint64_t refreshed_us; /* time of the last inventory */
 	struct guest_tracker tracker;
-	int stopped; /* negative errno of daemon_stop; 0: daemon_run goes on */
+	int stopped; /* negative errno of daemon_stop; 0: daemon_run continues */
 };
 
 /* ---- jobs --------------------------------------------------------------- */
@@ -444,7 +444,7 @@ static int refresh(struct daemon *daemon)
 
 	if (r < 0)
 		return r;
-	/* The daemon goes on, because the next event or job causes another attempt. */
+	/* Not fatal: the next event or job causes another attempt. */
 	if (prearm_refresh(&daemon->coordinator, handle_inventory, daemon, &error) < 0)
 		fprintf(stderr, "pmcoord: cannot read the guests, will try again: %s\n",
 			error_text(&error));

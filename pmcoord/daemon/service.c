@@ -164,7 +164,7 @@ static int submit_job(struct service *service, sd_bus_message *message, enum job
 	return r;
 }
 
-/* Submits the job that the called D-Bus method stands for. */
+/* Submits the job of the called D-Bus method. */
 static int method_job(sd_bus_message *message, void *data, sd_bus_error *bus_error)
 {
 	struct error error = { 0 };

@@ -31,8 +31,8 @@
 typedef int (*take_cycle_fn)(struct coordinator *coordinator, void *data, struct error *error);
 
 /*
- * Renames a damaged journal, and sets an error that tells the user how to find
- * the suspended guests, because the journal cannot tell which they are. Returns
+ * Renames a damaged journal, and sets an error with the command that lists the
+ * suspended guests, because they cannot be read from the journal. Returns
  * -ENOTRECOVERABLE.
  */
 static int set_aside(struct coordinator *coordinator, uint64_t number, struct error *error)
@@ -201,8 +201,8 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 }
 
 /*
- * Returns an array that tells for each guest whether it has a hold. The caller
- * frees the array. Returns NULL when out of memory.
+ * Returns an array with one element per guest: whether the guest has a hold. The
+ * caller frees the array. Returns NULL when out of memory.
  */
 static bool *list_holds(const struct cycle *cycle)
 {

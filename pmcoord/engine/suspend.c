@@ -293,7 +293,7 @@ static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 
 /*
  * Runs the rest of the cycle, after begin_journal: suspends the guests, lets the
- * host sleep, and resumes the guests. After a failure, goes on with the resume.
+ * host sleep, and resumes the guests. A failure skips to the resume.
  * Returns without a resume if the guests have to be kept suspended and nothing
  * failed.
  */

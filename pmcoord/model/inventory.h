@@ -97,8 +97,8 @@ enum link_class {
 };
 
 /*
- * One device: domain `frontend` needs domain `backend`. A link also tells who has
- * recorded it, because a guest can write a false record; see link_is_confirmed.
+ * One device: domain `frontend` needs domain `backend`. A link names the sources
+ * that have recorded it, because a guest can write a false record; see link_is_confirmed.
  */
 struct link {
 	uint32_t frontend;

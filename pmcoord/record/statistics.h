@@ -26,8 +26,8 @@ struct summary {
 };
 
 /*
- * Adds a span, unless it is MOMENT_NEVER, which stands for a span that was not
- * measured. Returns 0 or -ENOMEM.
+ * Adds a span. MOMENT_NEVER, a span that was not measured, is not added. Returns
+ * 0 or -ENOMEM.
  */
 int samples_add(struct samples *samples, int64_t span_us);
 

@@ -25,7 +25,7 @@ enum status_state {
 
 struct status {
 	enum status_state state;
-	bool has_daemon; /* a daemon is running; set by the caller, because no file tells this */
+	bool has_daemon; /* a daemon is running; set by the caller, not read from a file */
 	bool locked; /* a coordinator holds the lock */
 	char holder[128]; /* what that coordinator calls itself; may be "" */
 	struct cycle *cycles; /* those of this boot that have a journal, ascending */
