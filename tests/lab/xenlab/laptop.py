@@ -25,6 +25,8 @@ from .progress import say
 GATEWAY = "10.0.2.2"
 # Under emulation about one boot in thirty fails by itself.
 ATTEMPTS = 3
+# How much a guest's clock may differ from that of dom0 in a laptop to be copied. The tests of clocks allow the same.
+CLOCK_ERROR_US = 1_000_000
 TOOLS = "/usr/lib/lab"
 _SECTOR = 64 * 1024  # block size of the mailbox, which bypasses dom0's page cache
 
@@ -338,6 +340,13 @@ class Laptop:
         path = f"{TOOLS}/guestexec" if self.guests[name].kind == "netvm" else "guestexec"
         return Clocks(*map(int, str(self.guest(name, f"{path} clocks")).split()))
 
+    def _check_clocks(self) -> None:
+        """Fails if a guest's clock is wrong, as after a boot on a starved machine: each copy would have that clock."""
+        for name in (guest.name for guest in self.guests.values() if guest.pv_drivers):
+            before, clocks, after = self.clocks(), self.clocks(name), self.clocks()
+            if not before.realtime_us - CLOCK_ERROR_US < clocks.realtime_us < after.realtime_us + CLOCK_ERROR_US:
+                raise LabError(f"{name}'s clock differs from dom0's by {(clocks.realtime_us - before.realtime_us) / 1e6:.1f} s")
+
     def heartbeat(self, name: str) -> int:
         """A number that grows while the guest runs, at least once a second, and starts again when it boots."""
         if not self.guests[name].pv_drivers:
@@ -603,6 +612,7 @@ def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> No
             say(f"booting the laptop: guest {guest.name}")
             laptop.create_guest(guest)
         laptop._settle()
+        laptop._check_clocks()
         say("booting the laptop: snapshot")
         laptop._save(into)
     say("the laptop is ready to be copied")
