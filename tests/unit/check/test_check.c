@@ -691,7 +691,7 @@ static void an_interrupted_cycle_is_an_error(void **state)
 
 	world->context.status = &status;
 	check(world);
-	only(world, FINDING_ERROR, "cycles", "before its guests were resumed");
+	only(world, FINDING_ERROR, "cycles", "before it had resumed its guests");
 }
 
 static void reports_unreadable_journals_and_a_degraded_cycle(void **state)
