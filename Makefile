@@ -20,8 +20,9 @@ PYTHON ?= /usr/bin/python3
 
 # CFLAGS, CPPFLAGS and LDFLAGS are the user's; what the code needs is separate.
 CFLAGS ?= -O2 -g
-OUR_CPPFLAGS := -Iinclude -D_GNU_SOURCE -DPMCOORD_VERSION='"$(VERSION)"' \
-	-DPMCOORD_SYSCONFDIR='"$(SYSCONFDIR)"'
+# A time_t of 32 bits, the default of 32-bit systems, does not hold the times used.
+OUR_CPPFLAGS := -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
+	-DPMCOORD_VERSION='"$(VERSION)"' -DPMCOORD_SYSCONFDIR='"$(SYSCONFDIR)"'
 # Each program finds its own headers and the shared ones, and tests those of the
 # program that they test: the agent cannot include the coordinator's.
 AGENT_FILES = guest-agent/% tests/unit/guest-agent/% $(AGENT_FUZZERS:%=tests/fuzz/fuzz_%.c)
