@@ -20,8 +20,9 @@ PYTHON ?= /usr/bin/python3
 
 # CFLAGS, CPPFLAGS and LDFLAGS are the user's; what the code needs is separate.
 CFLAGS ?= -O2 -g
-OUR_CPPFLAGS := -Iinclude -D_GNU_SOURCE -DPMCOORD_VERSION='"$(VERSION)"' \
-	-DPMCOORD_SYSCONFDIR='"$(SYSCONFDIR)"'
+# A time_t of 32 bits, the default of 32-bit systems, does not hold the times used.
+OUR_CPPFLAGS := -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
+	-DPMCOORD_VERSION='"$(VERSION)"' -DPMCOORD_SYSCONFDIR='"$(SYSCONFDIR)"'
 # Each program finds its own headers and the shared ones, and tests those of the
 # program that they test: the agent cannot include the coordinator's.
 AGENT_FILES = guest-agent/% tests/unit/guest-agent/% $(AGENT_FUZZERS:%=tests/fuzz/fuzz_%.c)
@@ -118,17 +119,33 @@ deps:
 	$(Q)tests/install-packages tests/packages tests/lab/packages
 
 .PHONY: bench-ready check-ready check-all-ready demo-ready lab-ready lab-shell-ready
-check-ready: check-static check-unit check-fuzz check-lab
-check-all-ready: check-static check-unit check-fuzz check-lab-all
+check-ready: LAB_TESTS := check-lab
+check-all-ready: LAB_TESTS := check-lab-all
+# Programs are built side by side, and tests run one after another.
+check-ready check-all-ready:
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) test-programs
+	$(Q)$(MAKE) --no-print-directory check-static check-unit check-fuzz $(LAB_TESTS)
+
+# Many warnings come from an optimizer, and each compiler has its own: builds with the
+# options that distributions use. The agent also runs in guests of 32 bits.
+OPTIMIZED := -O3 -D_FORTIFY_SOURCE=3 -Werror
+variant = $(Q)$(MAKE) --no-print-directory -j$(shell nproc) say= BUILD=$(BUILD)/variants/$(1) CC='$(2)' CFLAGS='$(3)' $(4)
+.PHONY: check-warnings agent-objects
+check-warnings:
+	$(call say,CHECK,warnings of gcc and clang: -O3$(comma) LTO$(comma) 32 bits)
+	$(call variant,gcc,gcc,$(OPTIMIZED),all)
+	$(call variant,gcc-lto,gcc,$(OPTIMIZED) -flto=auto,all)
+	$(call variant,gcc-32,gcc -m32,$(OPTIMIZED),agent-objects)
+	$(call variant,clang,clang,$(OPTIMIZED),all)
+	$(call variant,clang-lto,clang,$(OPTIMIZED) -flto=thin,all LDFLAGS=-fuse-ld=lld)
+	$(call variant,clang-32,clang -m32,$(OPTIMIZED),agent-objects)
+
+agent-objects: $(call object,$(SHARED_SRC) $(AGENT_SRC) $(AGENT_MAIN))
 
 C_FILES = $(shell find pmcoord guest-agent include tests/unit tests/bench tests/fuzz -name '*.[ch]')
-second_compiler = clang $(1) $(OUR_CPPFLAGS) -DPMCOORD_XEN_VERSION='""' $(filter-out -MMD -MP,$(OUR_CFLAGS)) \
-	-Werror -fsyntax-only
-check-static: all
-	$(call say,CHECK,format and warnings by a second compiler)
+check-static: all check-warnings
+	$(call say,CHECK,format)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-	$(Q)$(call second_compiler,-Ipmcoord) $(SHARED_SRC) $(COORDINATOR_SRC) $(COORDINATOR_MAIN)
-	$(Q)$(call second_compiler,-Iguest-agent) $(AGENT_SRC) $(AGENT_MAIN)
 	$(call say,CHECK,shell scripts$(comma) man pages$(comma) units)
 	$(Q)shellcheck tests/install-packages tests/unit/run .ci/run
 	$(Q)shellcheck -s bash hooks/bash-completion/pmcoord
@@ -184,6 +201,9 @@ $(call fuzz_program,$(COORDINATOR_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object
 
 $(call fuzz_program,$(AGENT_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests/fuzz/file.c $(SHARED_SRC) $(AGENT_SRC)) $(BUILD)/fuzz/obj/tests/fuzz/%.o
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(AGENT_PKGS))
+
+.PHONY: test-programs
+test-programs: all $(call unit_program,$(UNIT_TESTS)) $(call fuzz_program,$(FUZZERS))
 
 .PHONY: check-fuzz $(addprefix fuzz-,$(FUZZERS))
 check-fuzz: $(addprefix fuzz-,$(FUZZERS))

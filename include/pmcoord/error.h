@@ -38,7 +38,8 @@ struct error {
 /*
  * Sets `error` to a formatted sentence. Does nothing if `error` is NULL, or if it is
  * already set, because the first cause is the one to report. Returns `number`, so
- * that callers can `return error_set(error, -EIO, "…")`.
+ * that callers can `return error_set(error, -EIO, "…")`; if `number` is not negative,
+ * e.g. -errno of a function that failed without setting errno, -EIO is set and returned.
  */
 int error_set(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 

@@ -15,10 +15,17 @@ static void error_format(struct error *error, int number, const char *format, va
 	vsnprintf(error->text, sizeof(error->text), format, arguments);
 }
 
+/* A library function may fail without setting errno: this is an error nevertheless. */
+static int as_error(int number)
+{
+	return number < 0 ? number : -EIO;
+}
+
 int error_set(struct error *error, int number, const char *format, ...)
 {
 	va_list arguments;
 
+	number = as_error(number);
 	if (!error || error->number)
 		return number;
 	va_start(arguments, format);
@@ -31,6 +38,7 @@ int error_replace(struct error *error, int number, const char *format, ...)
 {
 	va_list arguments;
 
+	number = as_error(number);
 	if (!error)
 		return number;
 	va_start(arguments, format);

@@ -49,8 +49,28 @@ static int set_aside(struct coordinator *coordinator, uint64_t number, struct er
 }
 
 /*
- * Calls `take` for each cycle of this boot. Removes the journals of earlier
- * boots, because their guests are gone. An error in one cycle does not stop the
+ * Calls `take` for the cycle `number`, unless it is of an earlier boot: then its
+ * guests are gone, and its journal is removed.
+ */
+static int take_cycle(struct coordinator *coordinator, uint64_t number, const char *boot_id,
+		      take_cycle_fn take, void *data, struct error *error)
+{
+	_cleanup_(journal_closep) struct journal *journal = NULL;
+	struct coordinator context;
+	int r = journal_open(coordinator->roots->journals, number, &journal, error);
+
+	if (r == -EBADMSG)
+		return set_aside(coordinator, number, error);
+	if (r < 0)
+		return r;
+	if (strcmp(journal_cycle(journal)->head.boot_id, boot_id) != 0)
+		return journal_remove(journal);
+	context = context_of_cycle(coordinator, journal);
+	return take(&context, data, error);
+}
+
+/*
+ * Calls `take` for each cycle of this boot. An error in one cycle does not stop the
  * handling of the others. Returns 0 or the first error.
  */
 static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, void *data,
@@ -66,18 +86,7 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 				 coordinator->roots->journals, strerror(n < 0 ? -n : -each));
 	/* The guests that were suspended last are resumed first. */
 	while (n-- > 0) {
-		_cleanup_(journal_closep) struct journal *journal = NULL;
-
-		each = journal_open(coordinator->roots->journals, numbers[n], &journal, error);
-		if (each == -EBADMSG)
-			each = set_aside(coordinator, numbers[n], error);
-		if (each == 0 && strcmp(journal_cycle(journal)->head.boot_id, boot_id) != 0) {
-			each = journal_remove(journal);
-		} else if (each == 0) {
-			struct coordinator context = context_of_cycle(coordinator, journal);
-
-			each = take(&context, data, error);
-		}
+		each = take_cycle(coordinator, numbers[n], boot_id, take, data, error);
 		r = r < 0 ? r : each;
 	}
 	return r;

@@ -71,7 +71,7 @@ static unsigned int read_xen_version(const char *sys, const char *part)
  */
 static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, size_t size)
 {
-	char slaves[PATH_MAX];
+	char slaves[PATH_MAX + sizeof("/slaves")];
 	bool found = false;
 	struct dirent *entry;
 	_cleanup_(closedirp) DIR *dir = NULL;
@@ -84,7 +84,7 @@ static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, si
 	snprintf(slaves, sizeof(slaves), "%s/slaves", directory);
 	dir = depth < STACK_MAX ? opendir(slaves) : NULL;
 	while (dir && !found && (entry = readdir(dir))) {
-		char path[PATH_MAX + NAME_MAX + 2], real[PATH_MAX];
+		char path[sizeof(slaves) + NAME_MAX + 1], real[PATH_MAX];
 
 		snprintf(path, sizeof(path), "%s/%s", slaves, entry->d_name);
 		found = entry->d_name[0] != '.' && realpath(path, real) &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "record/journal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -46,11 +47,13 @@ void journal_closep(struct journal **journal)
 
 const struct cycle *journal_cycle(const struct journal *journal)
 {
+	assert(journal);
 	return &journal->cycle;
 }
 
 int journal_remove(struct journal *journal)
 {
+	assert(journal);
 	return unlink(journal->path) < 0 ? -errno : 0;
 }
 

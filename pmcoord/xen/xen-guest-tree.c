@@ -93,12 +93,15 @@ static int for_each_device(struct xen_store *store, struct inventory *inventory,
 		_cleanup_(freep) char **devices = NULL;
 		char path[XEN_STORE_PATH_MAX];
 
-		snprintf(path, sizeof(path), "%s/%s", directory, classes[i]);
+		/* The guest can write names of any length here; those of devices are short. */
+		if (snprintf(path, sizeof(path), "%s/%s", directory, classes[i]) >=
+		    (int)sizeof(path))
+			continue;
 		devices = xen_store_list(store, path, &n_devices);
-		for (unsigned int j = 0; j < n_devices && r == 0; j++) {
-			snprintf(path, sizeof(path), "%s/%s/%s", directory, classes[i], devices[j]);
-			r = read_device(store, inventory, domid, classes[i], path);
-		}
+		for (unsigned int j = 0; j < n_devices && r == 0; j++)
+			if (snprintf(path, sizeof(path), "%s/%s/%s", directory, classes[i],
+				     devices[j]) < (int)sizeof(path))
+				r = read_device(store, inventory, domid, classes[i], path);
 	}
 	return r;
 }

@@ -81,6 +81,20 @@ static void marks_an_outcome_once(void **state)
 	assert_int_equal(error.outcome, OUTCOME_NOT_PERMITTED);
 }
 
+/* A caller that returns -errno must not report success because errno is 0. */
+static void a_failure_without_errno_is_a_failure(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	assert_int_equal(error_set(NULL, 0, "no"), -EIO);
+	assert_int_equal(error_set(&error, 0, "no"), -EIO);
+	assert_int_equal(error.number, -EIO);
+	error = (struct error){ 0 };
+	assert_int_equal(error_replace(&error, 0, "no"), -EIO);
+	assert_int_equal(error.number, -EIO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -88,6 +102,7 @@ int main(void)
 		cmocka_unit_test(each_outcome_has_an_errno),
 		cmocka_unit_test(keeps_the_first_error),
 		cmocka_unit_test(marks_an_outcome_once),
+		cmocka_unit_test(a_failure_without_errno_is_a_failure),
 	};
 
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);
