@@ -75,6 +75,15 @@ static int add_link(struct inventory *inventory, const struct link *link)
 }
 
 /*
+ * Writes "<directory>/<name>" to `ret` (XEN_STORE_PATH_MAX bytes). Returns false if it
+ * does not fit: the names of devices are short, but a guest can write longer ones.
+ */
+static bool join_path(const char *directory, const char *name, char *ret)
+{
+	return snprintf(ret, XEN_STORE_PATH_MAX, "%s/%s", directory, name) < XEN_STORE_PATH_MAX;
+}
+
+/*
  * Adds the links that the xenstore directory `path` of a domain describes.
  * Called for each directory <directory>/<class>/<entry>. Returns 0, even if the
  * directory describes no link, or -ENOMEM.
@@ -91,16 +100,13 @@ static int for_each_device(struct xen_store *store, struct inventory *inventory,
 
 	for (unsigned int i = 0; i < n_classes && r == 0; i++) {
 		_cleanup_(freep) char **devices = NULL;
-		char path[XEN_STORE_PATH_MAX];
+		char class_path[XEN_STORE_PATH_MAX], path[XEN_STORE_PATH_MAX];
 
-		/* The guest can write names of any length here; those of devices are short. */
-		if (snprintf(path, sizeof(path), "%s/%s", directory, classes[i]) >=
-		    (int)sizeof(path))
+		if (!join_path(directory, classes[i], class_path))
 			continue;
-		devices = xen_store_list(store, path, &n_devices);
+		devices = xen_store_list(store, class_path, &n_devices);
 		for (unsigned int j = 0; j < n_devices && r == 0; j++)
-			if (snprintf(path, sizeof(path), "%s/%s/%s", directory, classes[i],
-				     devices[j]) < (int)sizeof(path))
+			if (join_path(class_path, devices[j], path))
 				r = read_device(store, inventory, domid, classes[i], path);
 	}
 	return r;
@@ -113,7 +119,7 @@ static bool read_domid(struct xen_store *store, const char *path, const char *no
 	char full[XEN_STORE_PATH_MAX];
 	uint64_t domid;
 
-	if (snprintf(full, sizeof(full), "%s/%s", path, node) >= (int)sizeof(full))
+	if (!join_path(path, node, full))
 		return false;
 	text = xen_store_read(store, full);
 	if (!text || parse_u64(text, UINT16_MAX, &domid) < 0)
@@ -152,7 +158,7 @@ static int read_toolstack(struct xen_store *store, struct inventory *inventory, 
 	_cleanup_(freep) char *backend = NULL;
 	char full[XEN_STORE_PATH_MAX];
 
-	if (snprintf(full, sizeof(full), "%s/backend", path) >= (int)sizeof(full))
+	if (!join_path(path, "backend", full))
 		return 0;
 	backend = xen_store_read(store, full);
 	if (!backend || sscanf(backend, "/local/domain/%" SCNu32 "/", &link.backend) != 1)
@@ -177,7 +183,7 @@ static int read_backend(struct xen_store *store, struct inventory *inventory, ui
 		char full[XEN_STORE_PATH_MAX];
 		int r;
 
-		if (snprintf(full, sizeof(full), "%s/%s", path, devices[i]) >= (int)sizeof(full) ||
+		if (!join_path(path, devices[i], full) ||
 		    !read_domid(store, full, "frontend-id", &link.frontend))
 			continue;
 		r = add_link(inventory, &link);
