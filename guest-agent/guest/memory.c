@@ -21,7 +21,7 @@ static void read_in(void *data, const struct segment *segment)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
 	(void)data;
-	if (segment->library[0] != '\0' && !strstr(segment->library, "/libxen"))
+	if (segment->path[0] != '\0' && !strstr(segment->path, "/libxen"))
 		return;
 	for (size_t i = 0; segment->is_readable && i < segment->length; i += page)
 		(void)start[i];

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct segment {
-	const char *library; /* path of the library; "": the program itself */
+	const char *path; /* of the library; "": the program itself */
 	uintptr_t start;
 	size_t length;
 	bool is_readable;

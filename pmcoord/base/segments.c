@@ -17,7 +17,7 @@ static int visit_object(struct dl_phdr_info *info, size_t size, void *data)
 	for (size_t i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
 		struct segment segment = {
-			.library = info->dlpi_name,
+			.path = info->dlpi_name,
 			.start = info->dlpi_addr + header->p_vaddr,
 			.length = header->p_memsz,
 			.is_readable = header->p_flags & PF_R,

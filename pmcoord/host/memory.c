@@ -45,7 +45,7 @@ static void release_if_unused(void *data, const struct segment *segment)
 	uintptr_t end = (segment->start + segment->length + page - 1) & ~(page - 1);
 
 	(void)data;
-	if (is_used(segment->library) || segment->is_writable)
+	if (is_used(segment->path) || segment->is_writable)
 		return;
 	if (munlock((void *)begin, end - begin) == 0)
 		madvise((void *)begin, end - begin, MADV_DONTNEED);

@@ -42,13 +42,13 @@ static void finds_the_program_and_its_libraries(void **state)
 	struct segment segment = find(&written_to);
 
 	(void)state;
-	assert_string_equal(segment.library, "");
+	assert_string_equal(segment.path, "");
 	assert_true(segment.is_readable && segment.is_writable);
 	segment = find(only_read);
-	assert_string_equal(segment.library, "");
+	assert_string_equal(segment.path, "");
 	assert_true(segment.is_readable && !segment.is_writable);
 	segment = find((const void *)(uintptr_t)cmocka_set_message_output);
-	assert_non_null(strstr(segment.library, "/libcmocka.so"));
+	assert_non_null(strstr(segment.path, "/libcmocka.so"));
 	assert_true(segment.is_readable && !segment.is_writable);
 }
 
