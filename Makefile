@@ -121,15 +121,17 @@ deps:
 .PHONY: bench-ready check-ready check-all-ready demo-ready lab-ready lab-shell-ready
 check-ready: LAB_TESTS := check-lab
 check-all-ready: LAB_TESTS := check-lab-all
-# Programs are built side by side, and tests run one after another.
+# Programs are built side by side, with the user's -j if there is one; tests run one
+# after another.
+side_by_side = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 check-ready check-all-ready:
-	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) test-programs
+	$(Q)$(MAKE) --no-print-directory $(side_by_side) test-programs
 	$(Q)$(MAKE) --no-print-directory check-static check-unit check-fuzz $(LAB_TESTS)
 
 # Many warnings come from an optimizer, and each compiler has its own: builds with the
 # options that distributions use. The agent also runs in guests of 32 bits.
 OPTIMIZED := -O3 -D_FORTIFY_SOURCE=3 -Werror
-variant = $(Q)$(MAKE) --no-print-directory -j$(shell nproc) say= BUILD=$(BUILD)/variants/$(1) CC='$(2)' CFLAGS='$(3)' $(4)
+variant = +$(Q)$(MAKE) --no-print-directory $(side_by_side) say= BUILD=$(BUILD)/variants/$(1) CC='$(2)' CFLAGS='$(3)' $(4)
 .PHONY: check-warnings agent-objects
 check-warnings:
 	$(call say,CHECK,warnings of gcc and clang: -O3$(comma) LTO$(comma) 32 bits)
