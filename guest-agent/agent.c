@@ -23,14 +23,14 @@
 #include "engine/journal.h"
 #include "engine/machine.h"
 
-/* The maximum time limit in PROTOCOL_NODE_TIMEOUT; a longer one is ignored. */
+/* The maximum time limit in PROTOCOL_NODE_TIMEOUT; a longer limit is ignored. */
 #define TIMEOUT_MAX_MS 3600000ull
 
 /*
- * The time after which systemd kills an agent that hangs in a cycle; `pmcoord-agent
- * --restore` then restores the guest. PID 1 takes long to handle the message that starts the
- * watchdog. So that this does not delay a short cycle, the message is sent when the event
- * loop is idle for the first time; in a short cycle this is after the commit.
+ * The time after which systemd kills an agent that hangs in a cycle. `pmcoord-agent
+ * --restore` then restores the guest. PID 1 is slow to handle the message that starts the
+ * watchdog, so the agent sends this message only when the event loop is idle. In a short
+ * cycle this is after the commit, when the message delays nothing.
  */
 #define WATCHDOG_US 30000000ull
 
@@ -45,7 +45,7 @@ struct agent {
 	sd_event_source *watchdog; /* NULL outside of a cycle */
 	bool watchdog_is_set;
 	struct protocol_request request;
-	uint64_t timeout_us; /* dom0's time limit, or the configured one */
+	uint64_t timeout_us; /* dom0's time limit, or the configured limit */
 	uint64_t deadline_us; /* when the guest must be suspended; earlier than dom0's deadline */
 	uint64_t start_us; /* when quiescing began */
 	uint64_t restore_start_us;
@@ -75,7 +75,7 @@ static void notify_systemd(struct agent *agent, const char *format, ...)
 
 /*
  * Reads the current request into agent->request. An invalid request counts as none. If the
- * node cannot be read, agent->request remains.
+ * node cannot be read, agent->request keeps its value.
  */
 static void read_request(struct agent *agent)
 {
@@ -100,8 +100,8 @@ static void read_request(struct agent *agent)
 }
 
 /*
- * Reads dom0's time limit into agent->timeout_us. Called outside of a cycle, because dom0
- * does not wait for this guest then. That is early enough: dom0 writes the limit before the
+ * Reads dom0's time limit into agent->timeout_us. Called outside of a cycle, when dom0 does
+ * not wait for this guest. This is early enough, because dom0 writes the limit before the
  * cycle begins.
  */
 static void read_timeout(struct agent *agent)
@@ -339,7 +339,7 @@ static void log_quiesced(struct agent *agent, uint64_t took_us, bool retracted)
 
 /*
  * Requests a suspend from the guest's kernel. The wake clock, the watch of the kernel's
- * log and the time limit are started before, because the kernel may suspend at once.
+ * log and the time limit are started first, because the kernel may suspend at once.
  */
 static void commit(struct agent *agent)
 {
@@ -366,8 +366,8 @@ static void commit(struct agent *agent)
 }
 
 /*
- * Sets agent->detail, which dom0 reads in data/pmcoord/detail. It is one line: the reason of
- * a failure, if any, then `devices`.
+ * Sets agent->detail, which dom0 reads in data/pmcoord/detail. The detail is one line: the
+ * reason of a failure, if any, then `devices`.
  */
 static void set_detail(struct agent *agent, const char *devices)
 {
@@ -470,7 +470,7 @@ static void handle(struct agent *agent, enum machine_input input)
 
 /* ---- Events ---- */
 
-/* Whether the kernel has started to suspend, which it shows by clearing control/shutdown. */
+/* Whether the kernel has cleared control/shutdown, which it does when it starts to suspend. */
 static bool kernel_has_acknowledged(struct agent *agent)
 {
 	struct channel *channel = agent->setup.channel;
@@ -481,11 +481,11 @@ static bool kernel_has_acknowledged(struct agent *agent)
 }
 
 /*
- * Whether the guest was suspended since it was quiesced. Usually the guest's clocks show
- * this. They may not show a suspend of a few milliseconds if the guest's kernel adjusts its
- * clock to that of the host. Then an event from dom0 is the proof, if the kernel has
- * acknowledged the suspend and the request is still `suspend N` for this cycle: until dom0
- * has resumed a quiesced guest, it sends no event under that request.
+ * Whether the guest has been suspended since it was quiesced. Usually the guest's clocks show
+ * a suspend. They may miss a suspend of a few milliseconds if the guest's kernel adjusts its
+ * clock to the host's clock. In this case an event shows the suspend if two conditions hold:
+ * the kernel has acknowledged the suspend, and the request is still `suspend` for this cycle.
+ * With this request dom0 sends no event to a quiesced guest before it has resumed the guest.
  */
 static bool was_suspended(struct agent *agent, enum machine_input input)
 {
@@ -536,7 +536,6 @@ static int watch_events(struct agent *agent)
 			       on_event, agent);
 }
 
-/* Publishes a new channel, reads dom0's nodes and performs the first step. */
 static void start_protocol(struct agent *agent, const struct machine_past *past)
 {
 	struct machine_step step;
@@ -551,9 +550,9 @@ static void start_protocol(struct agent *agent, const struct machine_past *past)
 }
 
 /*
- * Renews the channel if the guest was restored or migrated: Xen then knows the guest as a
- * new domain, which lacks the agent's nodes and port. Watches fire in this case, because
- * libxenstore sets them again in the new domain. Returns 0 or negative errno.
+ * Renews the channel if the guest was migrated, or restored from a file. The guest is then a
+ * new domain without the agent's nodes and port. Watches fire in this case, because the
+ * guest's kernel sets them again in the new domain. Returns 0 or negative errno.
  */
 static int renew_if_lost(struct agent *agent)
 {
@@ -626,8 +625,8 @@ static void read_past(struct agent *agent, struct machine_past *ret)
 		(void)protocol_parse_state(text, (size_t)n, &ret->published);
 	/*
 	 * `pmcoord-agent --restore` does not read the state node, so it has recorded the
-	 * unfinished cycle as failed. If the state node is `quiesced` for that cycle, the
-	 * guest has been suspended and resumed.
+	 * unfinished cycle as failed. But if the state node is `quiesced` for that cycle, the
+	 * guest has been suspended and resumed, so the final state is `ready`.
 	 */
 	if (ret->done.state == PROTOCOL_AGENT_FAILED &&
 	    ret->published.state == PROTOCOL_AGENT_QUIESCED &&

@@ -48,7 +48,7 @@ int agent_start(const struct agent_setup *setup, struct agent **ret, struct erro
 /*
  * Undoes the cycle that is under way, if there is one. Then removes the state node, so that
  * dom0 does not wait for this agent, and ends the event loop with the result 0. If a
- * cycle is under way, agent_stop() may return before all this is done.
+ * cycle is under way, agent_stop() may return before this is done.
  */
 void agent_stop(struct agent *agent);
 

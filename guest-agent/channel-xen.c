@@ -20,14 +20,14 @@
 #define DOM0 0
 
 /*
- * The maximum number of times that a transaction is tried while it conflicts with others;
- * then it fails with -EAGAIN.
+ * The maximum number of tries for a transaction that conflicts with others. If the last try
+ * conflicts, too, the transaction fails with -EAGAIN.
  */
 #define TRANSACTION_TRIES 64
 
 /*
- * The watches have their own connection to xenstore. If a connection has watches, libxenstore
- * reads it in a separate thread, and this delays each answer on that connection.
+ * The watches have their own connection to xenstore. On a connection with watches, libxenstore
+ * reads in a separate thread, which delays each answer.
  */
 struct xen_channel {
 	struct channel base;
@@ -152,8 +152,8 @@ static int withdraw_contents(struct xen_channel *xen, xs_transaction_t transacti
 	if (n < 0)
 		return n;
 	/*
-	 * If the node is not `suspend`, the kernel has acknowledged the suspend, or the
-	 * toolstack has requested something else: leave the node alone.
+	 * Any other value stays: the kernel has acknowledged the suspend (""), or the
+	 * toolstack has requested something else.
 	 */
 	if ((size_t)n != strlen(PROTOCOL_SHUTDOWN_SUSPEND) ||
 	    memcmp(text, PROTOCOL_SHUTDOWN_SUSPEND, (size_t)n) != 0)
@@ -189,7 +189,7 @@ static int xen_drain(struct channel *channel)
 	struct xen_channel *xen = to_xen(channel);
 	int n = 0;
 
-	/* Poll before each read, because the device may block in spite of O_NONBLOCK. */
+	/* Poll before each read, because the device may block despite O_NONBLOCK. */
 	while (is_readable(channel->event_fd)) {
 		xenevtchn_port_or_error_t port = xenevtchn_pending(xen->events);
 
@@ -238,8 +238,8 @@ static int bind_port(struct xen_channel *xen, struct error *error)
 /*
  * Takes over the channel of an earlier agent. Returns false, and closes the channel's fd,
  * if the channel does not exist any more. The port is unmasked, because the earlier agent
- * may have died before it had handled an event. xenevtchn_notify() is called as a test: it
- * fails with ENOTCONN if the port does not belong to past->fd.
+ * may have died before it had handled an event. xenevtchn_notify() tests the port: it fails
+ * with ENOTCONN if the port does not belong to past->fd.
  */
 static bool adopt_port(struct xen_channel *xen, const struct channel_past *past)
 {
@@ -316,7 +316,7 @@ static int open_store(struct xen_channel *xen, struct error *error)
 	xen->watches = xs_open(0);
 	if (!xen->store || !xen->watches)
 		return report_open_failure(error);
-	/* The nodes may be absent: a watch can be set even then, and fires once when it is set. */
+	/* A node need not exist to be watched. Each watch fires once when it is set. */
 	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
 	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
 		return error_set(error, failure(), "cannot watch %s in xenstore: %s",

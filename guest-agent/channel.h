@@ -9,11 +9,11 @@
 #include "pmcoord/protocol.h"
 
 /*
- * The channel to dom0: the guest's xenstore nodes (by paths relative to its home) and one
- * event channel. channel-xen.c, the only file with Xen's headers, implements it; tests
+ * The channel to dom0: one event channel, and the guest's xenstore nodes by paths relative to
+ * /local/domain/<domid>. channel-xen.c, the only file with Xen's headers, implements it; tests
  * have an implementation in memory.
  *
- * No call waits for an answer of pmcoord in dom0.
+ * No call waits for an answer from pmcoord in dom0.
  */
 
 struct channel;
@@ -54,9 +54,9 @@ struct channel_ops {
 	/* Consumes xenstore watches that have fired. Returns their number, or negative errno. */
 	int (*take_watches)(struct channel *channel);
 	/*
-	 * Replaces the event channel with a new one, which has a new port. To be called after
-	 * a restore or a migration of the guest, when the old channel does not exist any
-	 * more. Returns 0 or negative errno.
+	 * Replaces the event channel with a new one, which has a new port. Needed after the
+	 * guest was migrated, or restored from a file, because the old channel does not exist
+	 * any more. Returns 0 or negative errno.
 	 */
 	int (*renew)(struct channel *channel, struct error *error);
 	/* Closes the channel and frees it. */
@@ -78,14 +78,13 @@ struct channel_past {
 };
 
 /*
- * Opens xenstore and the event channel device, binds a port for dom0, and watches dom0's
- * nodes. But if the event channel `past` still exists, takes over that channel and its fd
- * instead of binding a port. Returns 0, or negative errno with `error` set; release `*ret`
- * with channel_close().
+ * Opens xenstore and watches dom0's nodes. If the event channel `past` still exists, takes
+ * over that channel and its fd. Otherwise opens the event channel device and binds a port for
+ * dom0. Returns 0, or negative errno with `error` set; release `*ret` with channel_close().
  */
 int channel_open_xen(const struct channel_past *past, struct channel **ret, struct error *error);
 
-/* The size of the text of a node, with its NUL; a longer text is cut off. */
+/* The size of a node's text, with its NUL; a longer text is truncated. */
 #define CHANNEL_TEXT_MAX (PROTOCOL_DETAIL_MAX + 1)
 
 /*

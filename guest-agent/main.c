@@ -98,7 +98,7 @@ static void store_channel(const struct channel *channel, const struct roots *roo
 	(void)descriptor_store_put(STORED_NAME, channel->event_fd);
 }
 
-/* Returns the event channel that an earlier agent process has stored; its fd is -1 if none. */
+/* Returns the event channel that an earlier agent has stored; `fd` is -1 if there is none. */
 static struct channel_past find_channel(const struct roots *roots)
 {
 	_cleanup_(closep) int fd = descriptor_store_take(STORED_NAME);
@@ -241,7 +241,7 @@ static int prepare(struct program *program, struct error *error)
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	stop_signals_block();
 	signal(SIGPIPE, SIG_IGN);
-	/* One malloc arena is enough: libxenstore's thread needs none of its own. */
+	/* One malloc arena is enough: libxenstore's thread can share it. */
 	mallopt(M_ARENA_MAX, 1);
 	if (!program->config)
 		r = file_path(config, "%s/agent.conf", program->roots->etc);
@@ -275,7 +275,7 @@ static const struct {
 	const char *name;
 	int (*run)(struct program *program, struct error *error);
 } modes[] = {
-	/* Each mode but the last has an option in parse_options(): OPTION_MODE + its index. */
+	/* OPTION_MODE + i in parse_options() selects modes[i]. The last mode is the default. */
 	{ "dry-run", show_plan },
 	{ "test", run_self_test },
 	{ "status", show_status },

@@ -80,7 +80,6 @@ struct plan {
 	struct module_list modules;
 };
 
-/* Whether a cycle would notify the network manager. */
 static bool would_notify(const struct engine_setup *setup, enum manager manager)
 {
 	return setup->settings->network_manager != NETWORK_MANAGER_NO &&

@@ -15,7 +15,10 @@
 #include "engine/engine.h"
 #include "engine/hooks.h"
 
-/* The engine's state, and functions that quiesce.c and restore.c share. Private to them. */
+/*
+ * The engine's state, and the functions that quiesce.c and restore.c share. An effect is a
+ * change in the guest that the journal records (journal.h). Not for use outside of the engine.
+ */
 
 /* The time limit of a call to a network manager, which answers within milliseconds or hangs. */
 #define MANAGER_TIMEOUT_US 2000000ull
@@ -35,9 +38,9 @@ struct engine {
 	struct device_context device_context;
 	sd_event_source *limit; /* the time limit of quiescing; while restoring, ThawAfter= */
 	uint64_t cycle;
-	uint64_t deadline_us; /* by clock_now_us(): when the guest must be suspended */
+	uint64_t deadline_us; /* when the guest must be suspended, by clock_now_us() */
 	size_t step; /* the index of the current step */
-	struct engine_step steps[ENGINE_STEPS_MAX]; /* those below index `step` are complete */
+	struct engine_step steps[ENGINE_STEPS_MAX]; /* the first `step` entries are complete */
 	uint64_t step_start_us;
 	bool quiescing;
 	bool restoring;
@@ -64,14 +67,14 @@ struct engine {
 	size_t n_frozen;
 	struct freezer_wait *freeze_wait;
 
-	size_t cursor; /* the effects with a lower index remain to be undone */
+	size_t cursor; /* effects with a lower index must still be undone */
 	bool thaw_overdue; /* ThawAfter= has passed */
 	bool degraded;
-	char notes[512]; /* sentences that the detail contains besides the list of devices */
+	char notes[512]; /* sentences for the detail that on_restored() gets */
 };
 
 /*
- * Cancels what is under way: the timer, the child process of engine->task, the D-Bus call,
+ * Cancels what is running: the timer, the child process of engine->task, the D-Bus call,
  * and the wait until the cgroups are frozen. The child processes of devices continue.
  */
 void engine_interrupt(struct engine *engine);

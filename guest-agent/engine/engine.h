@@ -72,9 +72,8 @@ void engine_quiesce(struct engine *engine, uint64_t cycle, uint64_t timeout_us,
 typedef bool (*engine_honours_fn)(void *userdata);
 
 /*
- * Sets the function that decides, with HonourInhibitors=yes, whether a program that
- * blocks sleep makes engine_quiesce() fail. `honours` is called only if there is such a
- * program. If no function is set, such a program always makes engine_quiesce() fail.
+ * Sets the policy for HonourInhibitors=yes. If a program blocks sleep, engine_quiesce()
+ * calls `honours` to decide whether to fail. Without a policy it always fails in this case.
  */
 void engine_set_inhibitor_policy(struct engine *engine, engine_honours_fn honours, void *userdata);
 
@@ -87,8 +86,8 @@ void engine_restore(struct engine *engine, engine_restored_fn done, void *userda
 
 /*
  * Writes to `ret` the devices that a cycle would keep bound although they may not work
- * after the host's sleep; "" if there are none. The format is that of the detail that
- * engine_restore() passes to `done`.
+ * after the host's sleep; "" if there are none. The format is that of `detail` in
+ * engine_restored_fn.
  */
 void engine_describe_kept(const struct engine *engine, char *ret, size_t size);
 
@@ -104,7 +103,7 @@ struct engine_step {
  */
 size_t engine_get_steps(const struct engine *engine, const struct engine_step **ret);
 
-/* Frees the engine and kills its running children. NULL is a no-op. Undoes no effects. */
+/* Frees the engine and kills its child processes. NULL is a no-op. Undoes no effects. */
 void engine_free(struct engine *engine);
 
 #endif

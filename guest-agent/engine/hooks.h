@@ -38,9 +38,8 @@ struct hook_run {
 };
 
 /*
- * Starts a hook; `run` must outlive the task. If the hook was executed, the task's result
- * contains the exit status of the hook, and `silent` is true, because a hook sends no
- * report. Returns 0 or negative errno.
+ * Starts a hook; `run` must outlive the task. If the hook was executed, its task_result
+ * contains the hook's exit status and no report. Returns 0 or negative errno.
  */
 int hook_start(sd_event *event, struct hook_run *run, uint64_t timeout_us, task_done_fn done,
 	       void *userdata, struct task **ret);

@@ -69,7 +69,7 @@ bool inhibitors_find(const struct roots *roots, char *ret, size_t size)
 	while (directory && !found && (entry = readdir(directory))) {
 		char text[1024];
 
-		/* Skip ".", ".." and FIFOs: beside each file, e.g. "7", there is a FIFO "7.ref". */
+		/* Skip ".", ".." and FIFOs: the file "7" has a FIFO "7.ref". */
 		if (strchr(entry->d_name, '.'))
 			continue;
 		found = file_read(text, sizeof(text), "%s/%s", path, entry->d_name) > 0 &&

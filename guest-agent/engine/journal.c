@@ -50,9 +50,9 @@ static int append_effect(struct journal *journal, enum effect_kind kind, const c
 }
 
 /*
- * Adds the effect of one record. An effect of an unknown kind was recorded by another version
- * of the agent. It is added as undone: if it were left out, the effects after it would get
- * other indices than those in the "undone" records. Returns 0 or negative errno.
+ * Adds the effect of one record. Another version of the agent may have recorded an unknown
+ * kind of effect. This effect is added as undone, so that the effects after it keep the
+ * indices that "undone" records contain. Returns 0 or negative errno.
  */
 static int parse_effect(struct journal *journal, char *text)
 {
@@ -72,8 +72,8 @@ static int parse_effect(struct journal *journal, char *text)
 }
 
 /*
- * Loads one record. Unknown records, which another version has written, are ignored,
- * because an agent that does not start would be worse. Returns 0 or negative errno.
+ * Loads one record. Unknown records of another version are ignored, because otherwise the
+ * agent could not start. Returns 0 or negative errno.
  */
 static int parse_record(struct journal *journal, char *line)
 {
@@ -190,7 +190,7 @@ static bool has_effects(const struct journal *journal)
 	return false;
 }
 
-/* Appends a record by one write(2), so that it is written completely or not at all. */
+/* Appends a record with one write(2). Returns 0 or negative errno; -EIO if it wrote only a part. */
 static int append_line(struct journal *journal, const char *line)
 {
 	size_t length = strlen(line);
@@ -246,7 +246,7 @@ int journal_add(struct journal *journal, enum effect_kind kind, const char *text
 	if (r == 0) {
 		snprintf(line, sizeof(line), "effect %s %s\n", effect_kind_name(kind), text);
 		r = append_line(journal, line);
-		/* Drop the effect: it was not recorded, so the caller does not make it. */
+		/* The effect was not recorded, so the caller does not make the change. */
 		if (r < 0)
 			journal->n_effects--;
 	}

@@ -19,11 +19,11 @@
  *   <run>/done      the end of the last cycle: "<state> <n>" and a line with the detail
  *   <run>/lock      locked (fcntl) while a cycle or a self-test runs
  *
- * If an agent dies between recording an effect and making it, the journal contains an
- * effect that was not made. So undoing an effect must also work if it was not made.
+ * An agent may die after it has recorded an effect and before it has made the change. So
+ * undoing an effect must also work if the change was not made.
  */
 
-/* The kinds of effects; effect_kind_name() returns the word for each in the file. */
+/* The kinds of effects; effect_kind_name() returns their names in the file. */
 enum effect_kind {
 	EFFECT_HOOK, /* text: the hook's name */
 	EFFECT_MANAGER, /* text: the network manager's name */
@@ -55,7 +55,7 @@ struct journal {
 	char detail[PROTOCOL_DETAIL_MAX + 1];
 };
 
-/* Returns the word for a kind in the file and in messages: "hook", "freeze", … */
+/* Returns the name of a kind in the file and in messages: "hook", "freeze", … */
 const char *effect_kind_name(enum effect_kind kind);
 
 /*
@@ -72,15 +72,15 @@ int journal_load(struct journal *ret, const struct roots *roots, struct error *e
 int journal_lock(struct journal *journal, struct error *error);
 
 /*
- * Takes the lock and starts a cycle. Returns 0; -EBUSY if another process has the lock, or
- * if an unfinished cycle must be undone first (its effects are then loaded); or another
- * negative errno.
+ * Takes the lock and starts a cycle. Returns 0; -EBUSY if another process has the lock; or
+ * another negative errno. Also returns -EBUSY if an unfinished cycle must be undone first;
+ * the effects of that cycle are then loaded.
  */
 int journal_begin(struct journal *journal, uint64_t cycle, struct error *error);
 
 /*
- * Records an effect that is about to be made. Returns 0; or negative errno, and then the
- * effect must not be made.
+ * Records an effect before the caller makes the change. Returns 0 or negative errno. On
+ * failure the caller must not make the change.
  */
 int journal_add(struct journal *journal, enum effect_kind kind, const char *text,
 		struct error *error);
@@ -89,7 +89,7 @@ int journal_add(struct journal *journal, enum effect_kind kind, const char *text
 void journal_undone(struct journal *journal, size_t index);
 
 /*
- * Ends the cycle: deletes its journal file, forgets the effects (it undoes none) and
+ * Ends the cycle: deletes its journal file, forgets the effects without undoing them, and
  * releases the lock. Records the final state `done` and `detail` for the next agent process.
  * If `done` is NULL (after a self-test), the state and the detail of the last cycle remain.
  * Returns 0 or negative errno.

@@ -32,8 +32,8 @@ static struct machine_step publish(struct machine *machine, enum protocol_agent_
 }
 
 /*
- * Publishes the final state of the last cycle. If that state is `failed`, also sends an event
- * to dom0, which waits for it.
+ * Publishes the final state of the last cycle. If that state is `failed`, also sends an event,
+ * because dom0 still waits for this guest.
  */
 static struct machine_step publish_end(struct machine *machine)
 {
@@ -58,8 +58,8 @@ static struct machine_step acknowledge_abort(struct machine *machine, uint64_t c
 }
 
 /*
- * Publishes, while idle, the state that answers the current request. Does nothing if that
- * state is published already; only an abort is always answered.
+ * While idle, publishes the state that answers the current request, unless this state is
+ * already published. An abort is always answered.
  */
 static struct machine_step answer_request(struct machine *machine,
 					  const struct protocol_request *request)
@@ -189,7 +189,7 @@ static struct machine_step handle_restoring(struct machine *machine, enum machin
 {
 	switch (input) {
 	case MACHINE_WOKEN:
-		/* The kernel suspended the guest after all, only later than the time limit. */
+		/* The kernel suspended the guest, but after the time limit. */
 		machine->failed = false;
 		return no_action;
 	case MACHINE_RESTORED:
@@ -226,7 +226,7 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 
 	assert(machine && request);
 	*machine = (struct machine){ .done = past->done };
-	/* A published state is valid only with the channel that it was published for. */
+	/* The published state is valid only if its event channel still exists. */
 	if (past->channel_kept)
 		machine->published = past->published;
 	if (past->unfinished) {
@@ -235,15 +235,15 @@ struct machine_step machine_start(struct machine *machine, const struct machine_
 		machine->cycle = past->cycle;
 		step = restore(machine, !quiesced);
 		/*
-		 * The previous agent may have died after its commit and before the
-		 * kernel's acknowledgement, so that control/shutdown is still set.
+		 * control/shutdown may still be set, if the previous agent died after its
+		 * commit and before the kernel's acknowledgement.
 		 */
 		step.actions |= MACHINE_WITHDRAW;
 		return step;
 	}
 	/*
-	 * If the previous agent was armed for the request, this agent is armed, too,
-	 * because an event that arrived while no agent ran is pending in the channel.
+	 * An event that arrived while no agent ran is pending in the channel. So if the
+	 * previous agent was armed for the request, this agent is armed, too.
 	 */
 	machine->armed = past->channel_kept && past->published.state == PROTOCOL_AGENT_READY &&
 			 request->verb == PROTOCOL_SUSPEND &&

@@ -38,14 +38,14 @@ enum machine_input {
 	MACHINE_RETRACTED, /* nothing was committed: the request had changed */
 	MACHINE_COMMIT_FAILED, /* xenstore refused the commit */
 	MACHINE_WOKEN, /* the guest was suspended and has been resumed */
-	MACHINE_NOT_SUSPENDED, /* the kernel failed to suspend in time, or the agent stops */
+	MACHINE_NOT_SUSPENDED, /* the kernel did not suspend in time, or the agent must stop */
 	MACHINE_RESTORED, /* the engine has undone all effects */
 	MACHINE_RESTORED_DEGRADED, /* the engine could not undo all effects */
 };
 
 /* What the caller must do, in this order. */
 enum machine_action {
-	/* Clear the guest's own control/shutdown, unless the kernel has acknowledged it. */
+	/* Clear the guest's control/shutdown, unless the kernel has acknowledged the suspend. */
 	MACHINE_WITHDRAW = 1 << 0,
 	/* Discard pending events, so that the next event refers to the state in `publish`. */
 	MACHINE_DRAIN = 1 << 1,
@@ -66,7 +66,7 @@ struct machine_step {
 
 struct machine {
 	enum machine_phase phase;
-	/* The number of the current cycle; without meaning while idle. */
+	/* The number of the current cycle; unused while idle. */
 	uint64_t cycle;
 	/* The contents of the state node in xenstore. */
 	struct protocol_state published;

@@ -125,9 +125,9 @@ static int check_inhibitors(struct engine *engine, struct error *error)
 }
 
 /*
- * Logs that NetworkManager could not be notified, which does not fail the cycle. After
- * a timeout NetworkManager may still prepare for sleep, so the restore notifies it of
- * the resume. After any other failure the restore does not notify it.
+ * Logs that NetworkManager could not be notified. The cycle continues. After a timeout
+ * NetworkManager may still prepare for sleep, so the restore notifies it of the resume.
+ * After any other failure the restore does not notify it.
  */
 static void ignore_manager_failure(struct engine *engine, int r, const char *text)
 {
@@ -173,8 +173,8 @@ static int quiesce_managers(struct engine *engine, struct error *error)
 	if (engine->setup.settings->network_manager == NETWORK_MANAGER_NO)
 		return 0;
 	/*
-	 * networkd is only recorded, because it has no call for a suspend; on the restore
-	 * the leases of its links are renewed. NetworkManager is called now.
+	 * systemd-networkd has no call for a suspend. Its effect only makes the restore renew
+	 * the leases of its links. NetworkManager is notified now.
 	 */
 	r = record_manager(engine, MANAGER_NETWORKD, error);
 	if (r >= 0)
@@ -232,9 +232,8 @@ static int quiesce_sync(struct engine *engine, struct error *error)
 }
 
 /*
- * Lists the PCI functions. If there is nothing to stop or unload, the list is not needed
- * yet; append_kept_now() in restore.c then reads the list after the wake, for the detail
- * that dom0 receives.
+ * Lists the PCI functions if the cycle may stop a device or unload a module. Otherwise
+ * append_kept_now() in restore.c lists them after the wake, for the detail that dom0 reads.
  */
 static int read_devices(struct engine *engine, struct error *error)
 {
@@ -287,8 +286,8 @@ static int stop_function(struct engine *engine, const struct pci_function *funct
 }
 
 /*
- * Stops the PCI functions with this value of `early` at the same time. Each function has its
- * own child process, which waits only for that function's hardware. Returns 0, 1 or negative
+ * Stops all PCI functions with this value of `early` in parallel. Each function has its own
+ * child process, which waits only for that function's hardware. Returns 0, 1 or negative
  * errno, as a step does.
  */
 static int stop_functions(struct engine *engine, bool early, struct error *error)

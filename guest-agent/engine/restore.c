@@ -176,7 +176,7 @@ static void on_manager_resumed(void *userdata, int r, const char *text)
 	engine->manager_call = NULL;
 	snprintf(problem, sizeof(problem), "NetworkManager did not resume: %s",
 		 text[0] ? text : strerror(-r));
-	/* NetworkManager answers "Already awake" if it was not put to sleep. This is no failure. */
+	/* NetworkManager answers "Already awake" if it was not asleep. This is not a failure. */
 	effect_undone(engine, r < 0 && r != -EALREADY && r != -EEXIST && !strstr(text, "lready")
 				      ? problem
 				      : NULL);

@@ -64,8 +64,8 @@ static int run_loop(struct self_test *test)
 	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal, test);
 
 	/*
-	 * Without the signal handlers the loop does not run, because a signal would end this
-	 * process and leave the guest quiesced.
+	 * The loop does not run without the signal handlers, because a stop signal could not
+	 * interrupt it.
 	 */
 	return r < 0 ? r : sd_event_loop(event);
 }

@@ -32,10 +32,9 @@ int self_test_run(const struct engine_setup *setup, struct engine *engine,
 		  struct self_test_result *ret);
 
 /*
- * Undoes the effects in the journal, and records the cycle as degraded if an effect could
- * not be undone, otherwise as failed. The next agent replaces `failed` with `ready` if the
- * guest was suspended in that cycle. The journal must be open and locked. Returns 0 or
- * negative errno.
+ * Undoes the effects in the journal. Records the cycle as degraded if an effect could not be
+ * undone, otherwise as failed. The next agent replaces `failed` with `ready` if the guest was
+ * suspended in that cycle. The journal must be open and locked. Returns 0 or negative errno.
  */
 int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 		      struct self_test_result *ret);

@@ -5,8 +5,8 @@
 /*
  * Releases local variables at the end of their scope, e.g. with
  * `_cleanup_(freep) char *name = NULL;`. The function in _cleanup_ takes a pointer
- * to the variable. It must accept the variable's initial value, and an object that
- * is only partly built.
+ * to the variable. The function must accept the variable's initial value, and an
+ * object that is only partly built.
  */
 #include <dirent.h>
 #include <stdio.h>

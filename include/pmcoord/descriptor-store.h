@@ -3,21 +3,21 @@
 #define PMCOORD_DESCRIPTOR_STORE_H
 
 /*
- * The service manager's descriptor store (FileDescriptorStoreMax= in the unit):
- * a descriptor in it outlives a restart of the process.
+ * The service manager's descriptor store (FileDescriptorStoreMax= in the unit).
+ * Descriptors in the store survive a restart of the process.
  */
 
 /*
  * Returns the first descriptor that an earlier process stored under `name`, owned
- * by the caller, or -ENOENT. Closes all other descriptors that the service manager
- * has passed. A second call returns -ENOENT.
+ * by the caller. Returns -ENOENT if there is none, and from the second call on.
+ * Closes all other descriptors that the service manager has passed.
  */
 int descriptor_store_take(const char *name);
 
 /*
- * Stores a duplicate of `fd` under `name`, in place of all descriptors of this name.
- * Returns a positive number on success, 0 if there is no service manager, or a
- * negative errno.
+ * Stores a duplicate of `fd` under `name`, and removes the descriptors that were
+ * stored under this name before. Returns a positive number on success, 0 if there is
+ * no service manager, or a negative errno.
  */
 int descriptor_store_put(const char *name, int fd);
 

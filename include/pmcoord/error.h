@@ -10,7 +10,7 @@
  */
 #define ERROR_TEXT_MAX 2048
 
-/* What an error means to the user, if the module that reports it documents a meaning. */
+/* What an error means to the user. */
 enum error_outcome {
 	OUTCOME_UNEXPECTED, /* no documented meaning */
 	OUTCOME_USAGE, /* the request or the configuration is wrong */
@@ -36,10 +36,10 @@ struct error {
 };
 
 /*
- * Sets `error` to a formatted sentence. Does nothing if `error` is NULL, or if it is
- * already set, because the first cause is the one to report. Returns `number`, so
- * that callers can `return error_set(error, -EIO, "…")`; if `number` is not negative,
- * e.g. -errno of a function that failed without setting errno, -EIO is set and returned.
+ * Sets `error` to a formatted sentence. Keeps an error that is already set, because
+ * users need the first cause. `error` may be NULL. Returns `number`, so that callers
+ * can `return error_set(error, -EIO, "…")`. If `number` is not negative, uses -EIO
+ * instead, because some library functions fail without setting errno.
  */
 int error_set(struct error *error, int number, const char *format, ...) _printf_(3, 4);
 
@@ -60,8 +60,8 @@ int error_refuse(struct error *error, enum error_outcome outcome, const char *fo
 
 /*
  * Sets the outcome of `error` if its number is `number` and its outcome is still
- * OUTCOME_UNEXPECTED. `error` may be NULL. For modules that document what this
- * number means.
+ * OUTCOME_UNEXPECTED. `error` may be NULL. For callers that know what this number
+ * means.
  */
 void error_mark(struct error *error, int number, enum error_outcome outcome);
 

@@ -4,7 +4,7 @@
 
 /*
  * Helpers for json-c. The functions that add members collect their errors in one
- * status; the functions that read members check each member's type.
+ * status. The functions that read members check each member's type.
  */
 
 #include <stdbool.h>
@@ -25,8 +25,8 @@ void json_add_integer(struct json_object *object, const char *key, int64_t value
 void json_add_boolean(struct json_object *object, const char *key, bool value, int *status);
 
 /*
- * Adds a string, or null if `value` is NULL. Control characters become '?'. So does
- * invalid UTF-8, because a text may have been truncated within a character.
+ * Adds a string, or null if `value` is NULL. Control characters and invalid UTF-8
+ * become '?'. UTF-8 may be invalid because a text was truncated within a character.
  */
 void json_add_string(struct json_object *object, const char *key, const char *value, int *status);
 
@@ -47,18 +47,18 @@ int json_print_line(struct json_object *object, FILE *out);
  * any type.
  */
 
-/* Returns a string, borrowed, or "" if the member is missing or no string. */
+/* Returns a string, borrowed, or "" if the member is missing or not a string. */
 const char *json_read_string(struct json_object *object, const char *key);
 
-/* Returns an integer, or `fallback` if the member is missing or no integer. */
+/* Returns an integer, or `fallback` if the member is missing or not an integer. */
 int64_t json_read_integer(struct json_object *object, const char *key, int64_t fallback);
 
-/* Returns a boolean, or false if the member is missing or no boolean. */
+/* Returns a boolean, or false if the member is missing or not a boolean. */
 bool json_read_boolean(struct json_object *object, const char *key);
 
 /*
  * Returns the i-th element of an array, borrowed. Returns NULL after the last
- * element, or if the member is missing or no array.
+ * element, or if the member is missing or not an array.
  */
 struct json_object *json_read_item(struct json_object *object, const char *key, size_t i);
 

@@ -12,11 +12,11 @@
  * fit, and set the result only if they return 0.
  */
 
-/* Parses a number of decimal digits only, which must not be greater than `max`. */
+/* Parses a number from 0 to `max`, in decimal digits only. */
 int parse_u64(const char *text, uint64_t max, uint64_t *ret_value);
 
 /*
- * Parses a time span: a decimal number and one of us, ms, s, min, m, h, e.g. "500ms"
+ * Parses a time span: a decimal number and a unit (us, ms, s, min, m or h), e.g. "500ms"
  * or "2 min". A number without a unit is in seconds, as in systemd. Fractions are
  * rejected.
  */

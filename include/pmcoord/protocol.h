@@ -5,10 +5,10 @@
 /*
  * The protocol between the coordinator in dom0 and the agent in a guest.
  *
- * The protocol uses two sets of xenstore nodes, whose paths are relative to the
- * guest's own (/local/domain/<domid>), and one event channel. An event carries no
- * data, but makes the receiver read the nodes. Every request and every state
- * carries the number of its cycle.
+ * The protocol uses one event channel and two sets of xenstore nodes. The paths of
+ * the nodes are relative to the guest's /local/domain/<domid>. An event carries no
+ * data: its receiver reads the nodes. Every request and every state carries the
+ * number of its cycle.
  *
  *   guest-owned (hostile input for dom0)
  *     data/pmcoord/version         "1"
@@ -17,8 +17,8 @@
  *     data/pmcoord/detail          one line for people
  *   dom0-owned, readable by the guest
  *     pmcoord/request              "suspend <cycle>" | "abort <cycle>"
- *     pmcoord/timeout-ms           limit of the time from dom0's notification
- *                                  until the guest is suspended
+ *     pmcoord/timeout-ms           time limit, from dom0's notification until the
+ *                                  guest is suspended
  *     pmcoord/inhibitors           "honour" | "ignore"; absent: honour
  *
  * The order in one cycle N:
@@ -37,10 +37,10 @@
  * `ready N` is thus written twice: when the agent is armed for N, and when cycle
  * N is complete. An agent that has completed N ignores a further `suspend N`.
  *
- * To cancel a cycle, dom0 writes `abort N` and then notifies the agent. In the
- * same transaction as `abort N`, dom0 clears control/shutdown if the guest's
- * kernel has not acknowledged it. The agent undoes its steps and writes ready N
- * (or degraded N).
+ * To cancel a cycle, dom0 writes `abort N` and then notifies the agent. If the
+ * guest's kernel has not acknowledged the suspend, the transaction that writes
+ * `abort N` also clears control/shutdown. The agent undoes its steps and writes
+ * ready N (or degraded N).
  *
  * An agent that cannot quiesce undoes its steps, writes failed N with a detail,
  * and notifies dom0.
@@ -66,24 +66,23 @@
 
 /*
  * The least value of pmcoord/timeout-ms, in µs. Agents ignore a smaller value,
- * because no guest can be suspended in so short a time.
+ * because no guest can be suspended that fast.
  */
 #define PROTOCOL_TIMEOUT_MIN_US 100000ull
 
 /*
- * The part of the time limit that an agent leaves unused:
- * 1/PROTOCOL_TIMEOUT_RESERVE. The agent gives up so early that its state `failed`
- * reaches dom0 before dom0's own timeout.
+ * Agents leave 1/PROTOCOL_TIMEOUT_RESERVE of the time limit unused. An agent that
+ * times out can then still report `failed` before dom0's own timeout.
  */
 #define PROTOCOL_TIMEOUT_RESERVE 16
 
 /*
  * Value of pmcoord/inhibitors: the agent fails if a program in the guest blocks
- * sleep (an inhibitor of logind).
+ * sleep with a logind inhibitor.
  */
 #define PROTOCOL_INHIBITORS_HONOUR "honour"
 
-/* Value of pmcoord/inhibitors: the agent suspends the guest in spite of inhibitors. */
+/* Value of pmcoord/inhibitors: the agent suspends the guest despite inhibitors. */
 #define PROTOCOL_INHIBITORS_IGNORE "ignore"
 
 /*
@@ -94,7 +93,7 @@
 #define PROTOCOL_SHUTDOWN_SUSPEND "suspend"
 
 /*
- * Length of the longest text in data/pmcoord/detail: less than xenstore's limit
+ * The maximum length of data/pmcoord/detail in bytes. It is below xenstore's limit
  * (XENSTORE_PAYLOAD_MAX, 4096), and short enough for people to read. A longer text is
  * truncated.
  */
