@@ -2,7 +2,7 @@
 #ifndef PMCOORD_HOST_BOOT_ID_H
 #define PMCOORD_HOST_BOOT_ID_H
 
-/* The kernel's identifier of this boot, by which journals of earlier boots are recognised. */
+/* The kernel's identifier of this boot. Journals with another identifier are of earlier boots. */
 
 /* "12345678-1234-1234-1234-123456789abc" and NUL */
 #define BOOT_ID_SIZE 37

@@ -11,17 +11,17 @@
 #include <systemd/sd-event.h>
 
 /*
- * The delay in microseconds. It is so long that one message covers the suspend of
- * eight guests, and so short that a person at a screen does not notice it.
+ * The delay in microseconds: long enough for one message to cover the suspend of eight
+ * guests, and too short for a person at a screen to notice.
  */
 #define DEFERRED_US 250000
 
 struct deferred;
 
 /*
- * Prepares deferred calls of `call` with `data`. The event loop makes a call
- * DEFERRED_US after deferred_schedule; further calls of deferred_schedule until then
- * have no effect. Returns 0 or a negative errno. Release: deferred_free.
+ * Makes a timer that runs call(data) DEFERRED_US after deferred_schedule. Until then,
+ * further calls of deferred_schedule have no effect. Returns 0 or a negative errno.
+ * Release: deferred_free.
  */
 int deferred_new(sd_event *event, void (*call)(void *data), void *data,
 		 struct deferred **ret_deferred);

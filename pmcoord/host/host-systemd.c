@@ -25,7 +25,7 @@
 
 #define DAEMON_UNIT "pmcoord.service"
 
-/* The most bytes of a hook or unit that are searched; a longer file is hardly a script. */
+/* Only this many bytes of a hook or unit are searched. A longer file is hardly a script. */
 #define SCRIPT_MAX 65536
 
 /* Directories of units, in order of precedence. */
@@ -290,7 +290,7 @@ static int add_pulled_in(const char *root, const char *link, struct string_list 
 	char path[PATH_MAX];
 	int r = 0;
 
-	/* Skips lib/systemd/system, which is the same as usr/lib/systemd/system or obsolete. */
+	/* Skips lib/systemd/system, which is obsolete or a link to usr/lib/systemd/system. */
 	for (size_t i = 0; i + 1 < ELEMENTSOF(unit_directories) && r == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", root, unit_directories[i], link);
 		r = add_directory(&units, path, is_visible);

@@ -66,8 +66,8 @@ static unsigned int read_xen_version(const char *sys, const char *part)
 /* ---- disks --------------------------------------------------------------- */
 
 /*
- * Whether the block device in this sysfs directory is a Xen frontend or is
- * stacked on one (LUKS, LVM, RAID). If so, sets `ret` to the name of the frontend.
+ * Whether the block device in this sysfs directory is a Xen frontend, or is stacked on
+ * a Xen frontend (LUKS, LVM, RAID). If so, sets `ret` to the name of the frontend.
  */
 static bool is_xen_disk(const char *directory, unsigned int depth, char *ret, size_t size)
 {
@@ -130,8 +130,8 @@ void host_read_disks(const char *root, const char *sys, struct host *host)
 /* ---- reports ------------------------------------------------------------- */
 
 /*
- * Examines the directory `reports`. Before the first report this directory does not
- * exist: then examines its nearest ancestor that exists.
+ * Sets reports_error and reports_free from the directory `reports`. Before the first
+ * report, this directory does not exist, and the nearest ancestor that exists is used.
  */
 static void read_reports(const char *reports, struct host *host)
 {

@@ -50,7 +50,7 @@ struct host {
 	unsigned int xen_major, xen_minor; /* 0: unknown */
 	char guest_disk[64]; /* name of a Xen frontend that is mounted; "": none */
 	char guest_disk_mount[128]; /* mount point of guest_disk */
-	int reports_error; /* errno: why reports cannot be written; 0: they can be */
+	int reports_error; /* the errno if reports cannot be written, else 0 */
 	uint64_t reports_free; /* bytes free for reports */
 	struct host_systemd systemd;
 };
@@ -67,7 +67,7 @@ void host_done(struct host *host);
 
 /*
  * Reads only guest_disk and guest_disk_mount. Leaves both unchanged if no mounted
- * disk is a Xen frontend or is stacked on one.
+ * disk is a Xen frontend or is stacked on a Xen frontend.
  */
 void host_read_disks(const char *root, const char *sys, struct host *host);
 

@@ -4,8 +4,8 @@
 
 /*
  * The laptop's lid: the input device with the switch SW_LID, which logind uses, too.
- * Opening the lid aborts a suspend. A lid that stays open does not, because a docked
- * laptop sleeps with its lid in either position.
+ * Opening the lid aborts a suspend. A lid that is already open does not abort it,
+ * because a docked laptop can sleep with an open lid.
  */
 
 #include <stdbool.h>
@@ -16,16 +16,16 @@ struct lid;
 #define LID_WAS_OPENED "the lid was opened"
 
 /*
- * Opens the lid among <dev>/input/event*. Returns NULL if there is no lid, or if it
- * cannot be opened. This is no error, because the host must sleep all the same.
+ * Opens the lid among <dev>/input/event*. Returns NULL if there is no lid, or if its
+ * device cannot be opened. The host can sleep without a lid, so NULL is no error.
  * Release: lid_free.
  */
 struct lid *lid_open(const char *dev);
 
 /*
- * Makes a lid that is initially closed or open, as `is_closed` says. Its later
- * states are read from `fd` as struct input_event; `fd` must be non-blocking. Takes
- * ownership of `fd`, even on failure. Returns NULL if out of memory.
+ * Makes a lid that is closed if `is_closed` is true, otherwise open. Later states are
+ * read as struct input_event from `fd`, which must be non-blocking. Takes ownership of
+ * `fd`, even on failure. Returns NULL if out of memory.
  */
 struct lid *lid_new(int fd, bool is_closed);
 
@@ -36,8 +36,8 @@ void lid_free(struct lid *lid);
 int lid_fd(const struct lid *lid);
 
 /*
- * The functions below read all pending events first. On a host without a lid, `lid`
- * is NULL: such a lid is not closed, was never opened, and is gone.
+ * The functions below read all pending events first. On a host without a lid, `lid` is
+ * NULL. A NULL lid is not closed, was not opened, and is gone.
  */
 
 bool lid_is_closed(struct lid *lid);

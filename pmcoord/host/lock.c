@@ -43,8 +43,8 @@ static int try_lock(int fd)
 }
 
 /*
- * Runs in the child, and waits for the lock. The parent gets the lock at the same
- * time, because flock(2) locks the open file, which child and parent share.
+ * Runs in the child, and waits for the lock. The parent then has the lock, too, because
+ * flock(2) locks the open file, which child and parent share.
  */
 static void block_in_flock(int fd, pid_t parent)
 {
@@ -84,10 +84,9 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 }
 
 /*
- * Starts a child that blocks in flock(2), and ends the loop when the child ends.
- * The release of a lock is noticed only by a blocked flock(2). inotify reports the
- * close of the file too early, before the kernel drops the lock (__fput in
- * fs/file_table.c).
+ * Starts a child that blocks in flock(2), and ends the loop when the child ends. Only a
+ * blocked flock(2) notices the release of a lock: inotify reports the close of the file
+ * before the kernel drops the lock (__fput in fs/file_table.c).
  */
 static int start_child(struct lock_wait *wait, int fd)
 {

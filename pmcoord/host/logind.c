@@ -165,7 +165,7 @@ static int subscribe(struct wait *wait, uint64_t timeout_us)
 	uint64_t deadline_us;
 	int r;
 
-	/* CLOCK_MONOTONIC stops during the sleep, as the unit's timeouts do. */
+	/* CLOCK_MONOTONIC and the unit's timeouts stop during the sleep. */
 	deadline_us = clock_now_us() + timeout_us;
 	r = sd_bus_attach_event(wait->bus, wait->event, 0);
 	if (r >= 0)

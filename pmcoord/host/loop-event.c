@@ -124,7 +124,7 @@ static int add_sources(struct real_loop *self, struct hypervisor *hypervisor)
 {
 	/* Waits must end on time, so the timer is not coalesced with other wake-ups. */
 	uint64_t accuracy_us = 1;
-	/* Signals precede the timer, so that an expired deadline does not hide a signal. */
+	/* Signals are handled before the timer, so that an expired deadline hides no signal. */
 	int r = stop_signals_watch(self->event, SD_EVENT_PRIORITY_IMPORTANT, on_signal, self);
 
 	if (r >= 0)

@@ -39,8 +39,8 @@ bool loop_stop_requested(const struct loop *loop);
 int loop_watch_hypervisor(struct loop *loop, bool enable);
 
 /*
- * From now on, sends WATCHDOG=1 to the service manager at this interval, but only during
- * waits of the loop. An interval of 0 stops this. Returns 0 or a negative errno.
+ * Sends WATCHDOG=1 to the service manager at this interval, but only during waits of the
+ * loop. An interval of 0 ends the messages. Returns 0 or a negative errno.
  */
 int loop_watchdog(struct loop *loop, uint64_t interval_us);
 

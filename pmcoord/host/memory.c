@@ -55,7 +55,7 @@ int memory_lock(struct error *error)
 {
 	int r;
 
-	/* Only one arena, because the arenas of other threads would be locked, too. */
+	/* Allow only one arena, because the arenas of other threads would be locked, too. */
 	mallopt(M_ARENA_MAX, 1);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
 		r = error_set(error, -errno, "cannot lock pmcoord's memory: %s", strerror(errno));

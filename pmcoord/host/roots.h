@@ -3,8 +3,8 @@
 #define PMCOORD_HOST_ROOTS_H
 
 /*
- * The directories that pmcoord reads and writes. The comments in struct roots name
- * those of a real host. Tests and simulations use directories of their own.
+ * The directories that pmcoord reads and writes. The comments in struct roots name the
+ * directories of a real host. Tests and simulations use other directories.
  */
 
 struct roots {
@@ -19,7 +19,7 @@ struct roots {
 int roots_init_host(struct roots *ret_roots);
 
 /*
- * Sets the directories of a simulation, which are `directory` or below it, so that no
+ * Sets the directories of a simulation: `directory` and directories below it, so that no
  * file of the host is read or written. Returns 0 or -ENOMEM. Release: roots_done.
  */
 int roots_init_simulation(const char *directory, struct roots *ret_roots);

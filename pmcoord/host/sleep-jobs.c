@@ -22,7 +22,7 @@ static bool writes_to_sys_power(const char *unit)
 
 /*
  * Cancels a job of a service that writes to /sys/power, and stops the service. systemd
- * handles the calls in this order; their replies are ignored.
+ * handles the two calls in this order. Their replies are ignored.
  */
 static int cancel_job(void *data, const struct systemd_job *job)
 {

@@ -11,9 +11,10 @@
  * Cancels the queued jobs of the services that write to /sys/power, and stops these
  * services. A kernel that is already entering the sleep is not stopped.
  *
- * Attaches the bus to `event`, whose loop makes all calls later. Returns 0 if the
- * first call, which lists the jobs, is queued, or a negative errno. The loop prints
- * an error if the first call fails, or if a later call cannot be queued.
+ * Attaches the bus to `event`, and queues a call that lists the jobs. The loop of
+ * `event` makes this call and those that follow. Returns 0, or a negative errno if the
+ * first call cannot be queued. The loop prints an error if the first call fails, or if
+ * a later call cannot be queued.
  */
 int sleep_jobs_cancel(sd_bus *bus, sd_event *event);
 

@@ -22,8 +22,9 @@
 #include "host/systemd.h"
 
 /*
- * The time limit for a reply, which usually takes milliseconds. Guests may be
- * suspended meanwhile, so after this time pmcoord continues as without systemd.
+ * The time limit in µs for a reply of systemd, which usually takes milliseconds. The
+ * limit is short, because guests may be suspended meanwhile. After a timeout, pmcoord
+ * continues as if there were no systemd.
  */
 #define CALL_TIMEOUT_US 2000000
 
@@ -161,8 +162,8 @@ static int on_job(sd_bus_message *message, void *data, sd_bus_error *error)
 }
 
 /*
- * Arms a timer that never expires. The kernel cancels the timer whenever CLOCK_REALTIME
- * is set, as at each wake.
+ * Arms a timer that never expires. The kernel cancels the timer when CLOCK_REALTIME is
+ * set, which happens at each wake.
  */
 static int set_timer(const struct wait *wait)
 {

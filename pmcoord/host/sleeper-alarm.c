@@ -22,7 +22,7 @@
  */
 #define ALARM_IN_SECONDS "+10"
 
-/* Written to the file wakealarm, this text clears the alarm. */
+/* The text that clears the alarm when it is written to the file wakealarm. */
 #define NO_ALARM "0"
 
 struct alarm_sleeper {
@@ -48,8 +48,8 @@ static void alarm_free(struct sleeper *sleeper)
 }
 
 /*
- * Fails if an alarm is already set. The file wakealarm then contains the alarm's time
- * in seconds since 1970. If no alarm is set, wakealarm is empty or contains NO_ALARM.
+ * Fails if an alarm is already set. The file wakealarm contains the time of a set alarm,
+ * in seconds since 1970. Without an alarm, the file is empty or contains NO_ALARM.
  */
 static int check_is_free(struct alarm_sleeper *self, struct error *error)
 {

@@ -15,8 +15,8 @@
 int sleeper_alarm_new(const char *sys, struct sleeper **ret_sleeper);
 
 /*
- * As sleeper_alarm_new, but `inner` puts the host to sleep; only the alarm is added.
- * Takes ownership of `inner`, even on failure.
+ * Like sleeper_alarm_new, but `inner` puts the host to sleep. Takes ownership of
+ * `inner`, even on failure.
  */
 int sleeper_alarm_around(struct sleeper *inner, const char *sys, struct sleeper **ret_sleeper);
 

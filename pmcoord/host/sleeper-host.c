@@ -25,8 +25,8 @@
 #include "host/sleep-manager-systemd.h"
 
 /*
- * How long systemd shall wait for the resume of the guests, in µs: an hour, which
- * is the longest ReadyTimeout=, and 100 s for everything else.
+ * How long systemd waits for the resume of the guests, in µs: one hour (the longest
+ * ReadyTimeout=) plus 100 s for everything else.
  */
 #define RESUME_TIMEOUT_US "3700000000"
 
@@ -40,7 +40,7 @@ struct host_sleeper {
 	uint64_t successes;
 	int socket_fd; /* for the notifications; negative: sd_notify(3) is used */
 	struct sleep_manager *manager; /* borrowed, may be NULL */
-	uint64_t slept_before_us; /* µs of sleep from boot until this sleep */
+	uint64_t slept_before_us; /* slept time since boot, read by prepare() */
 	sd_bus *bus; /* to cancel systemd's sleep jobs; may be NULL */
 };
 
@@ -85,8 +85,8 @@ static int read_attribute(int fd, char *ret, size_t size)
 }
 
 /*
- * Fails if the host has no S3. Otherwise chooses S3: "deep" instead of "s2idle" in
- * power/mem_sleep. "mem" in power/state then means S3.
+ * Fails if the host has no S3. Otherwise chooses "deep" in power/mem_sleep, so that
+ * "mem" in power/state means S3.
  */
 static int check_offers_s3(struct host_sleeper *self, struct error *error)
 {
@@ -181,9 +181,8 @@ static void sysfs_finish(struct sleeper *sleeper)
 }
 
 /*
- * Returns the difference of two slept times. If the later one is less, returns 0.
- * It can be less because each slept time is computed from two clocks (see
- * SLEEP_MIN_US).
+ * Returns now_us - before_us, or 0 if the difference is negative. Slept times can
+ * decrease slightly, because each is computed from two clocks (see SLEEP_MIN_US).
  */
 static uint64_t difference_us(uint64_t before_us, uint64_t now_us)
 {
@@ -196,8 +195,8 @@ static uint64_t slept_since_prepare_us(const struct host_sleeper *self)
 }
 
 /*
- * Returns 0 if the host has slept, else -ECANCELED. Checks the clocks first, because
- * the kernel increments its counter only after it has thawed the processes.
+ * Returns 0 if the host has slept, else -ECANCELED. Does not rely on the kernel's
+ * counter alone: the kernel thaws processes before it increments the counter.
  */
 static int check_has_slept(struct host_sleeper *self, uint64_t slept_us, uint64_t *ret_slept_us,
 			   struct error *error)
@@ -241,8 +240,8 @@ static void notify_manager(const struct host_sleeper *self, const char *text)
 }
 
 /*
- * Refuses a hibernation, which saves only dom0's memory and then powers the host off,
- * so that the memory of all guests is lost.
+ * Refuses a hibernation. A hibernation saves only dom0's memory, and then powers the
+ * host off, so that the memory of all guests is lost.
  */
 static int refuse_hibernation(const struct host_sleeper *self, struct error *error)
 {
@@ -259,9 +258,9 @@ static int refuse_hibernation(const struct host_sleeper *self, struct error *err
 }
 
 /*
- * Refuses a hibernation, then prepares the sleep. Also opens the bus over which the
- * sleep is cancelled if the lid is opened. A failure of the bus is ignored, because the
- * host can sleep without it.
+ * Refuses a hibernation, then prepares the sleep. Also opens the bus, to cancel the
+ * sleep if the lid is opened. The host can sleep without the bus, so a failure to open
+ * it is ignored.
  */
 static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 {
@@ -318,7 +317,7 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 		}
 	} while (!loop_take_signal(loop));
 	/*
-	 * Waits for the end of the sleep, because the signal can arrive before the
+	 * Wait for the end of the sleep, because the signal can arrive before the
 	 * sleep, e.g. if a user stops the unit.
 	 */
 	if (manager)

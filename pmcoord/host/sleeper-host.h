@@ -20,10 +20,9 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
  * instead; the caller watches the socket, and calls loop_interrupt to make enter()
  * return.
  *
- * With a `manager`, prepare() refuses every kind of sleep that hibernates, and enter()
- * returns only when no sleep is pending any more, even if the signal arrives earlier.
- * `manager` may be NULL. `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM.
- * Release: sleeper_free.
+ * If `manager` is not NULL, prepare() refuses every kind of sleep that hibernates, and
+ * enter() waits until the sleep is over, even if the signal arrives earlier.
+ * `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM. Release: sleeper_free.
  */
 int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
 			struct sleeper **ret_sleeper);

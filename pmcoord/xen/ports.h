@@ -3,10 +3,10 @@
 #define PMCOORD_XEN_PORTS_H
 
 /*
- * The record of event channels, for the next process: the file <run>/ports has
- * a line for each channel. When a process ends and its descriptor is closed,
- * Xen unbinds the guests' ports but does not free them; the next process binds
- * the recorded ports again instead of allocating new ones.
+ * Records event channels in the file <run>/ports, one line for each channel.
+ * When the descriptor of the event channels is closed, Xen unbinds the guests'
+ * ports but does not free them. The next process binds the recorded ports again
+ * instead of allocating new ones.
  */
 
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct remembered_port {
 	struct domain_id id;
 	uint32_t guest_port;
 	uint32_t local_port; /* port of dom0, bound until the descriptor is closed; 0: not bound */
-	bool is_published; /* the guest has allocated guest_port; false: dom0 has */
+	bool is_published; /* guest_port was allocated by the guest; false: by dom0 */
 };
 
 typedef void (*port_fn)(void *data, const struct remembered_port *port);

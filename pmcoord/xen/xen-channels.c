@@ -23,7 +23,7 @@ struct channel {
 	enum xen_channel_kind kind;
 	uint32_t guest_port; /* 0: not known yet */
 	int local_port; /* -1: not bound */
-	bool subscribed; /* this process has subscribed the channel, and not unsubscribed it */
+	bool subscribed; /* by this process */
 	bool subscribed_for_next; /* subscribed since the last request */
 };
 

@@ -3,14 +3,13 @@
 #define PMCOORD_XEN_XEN_CHANNELS_H
 
 /*
- * Event channels between dom0 and guests, and subscriptions of channels: when a
- * guest suspends, Xen sends an event to dom0 over the guest's subscribed
- * channel.
+ * Event channels between dom0 and guests. When a guest suspends, Xen sends an
+ * event to dom0 over the guest's subscribed channel.
  *
  * A channel belongs to a domain, identified by domid and UUID. The guests'
- * ports are recorded in <run>/ports (see ports.h), so that the next process
- * binds the recorded ports again. Unless said otherwise functions return 0 or a
- * negative errno.
+ * ports are recorded in <run>/ports (see ports.h), so that the next process can
+ * bind them again. Unless described otherwise, functions return 0 or a negative
+ * errno.
  */
 
 #include <stdbool.h>
@@ -31,9 +30,8 @@ enum xen_channel_kind {
 
 /*
  * Opens the event channel device if `kept_fd` is negative. Otherwise takes
- * ownership of `kept_fd`, the descriptor of the device that an earlier process
- * has opened. `control` is borrowed until xen_channels_free. Sets `error` on
- * failure.
+ * ownership of `kept_fd`, an earlier process's descriptor of the device.
+ * `control` is borrowed until xen_channels_free. Sets `error` on failure.
  */
 int xen_channels_open(struct xen_control *control, const char *run_directory, int kept_fd,
 		      struct xen_channels **ret_channels, struct error *error);
@@ -47,9 +45,9 @@ void xen_channels_free(struct xen_channels *channels);
 
 /*
  * Reads the channels that an earlier process has recorded, except those of
- * domains that no longer exist. If xen_channels_open was called with the earlier
- * process's descriptor, also uses the recorded local ports that are still
- * connected, and unbinds all other ports of that descriptor.
+ * domains that no longer exist. If xen_channels_open was given `kept_fd`, also
+ * uses the recorded local ports that are still connected, and unbinds all other
+ * ports of `kept_fd`.
  */
 void xen_channels_load(struct xen_channels *channels);
 
@@ -85,9 +83,9 @@ int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id
 			   enum xen_channel_kind kind);
 
 /*
- * Returns whether the channel has been subscribed for the next request, and
- * clears that mark. Each request needs a new subscription, because another
- * program can replace a subscription at any time.
+ * Returns whether the channel was subscribed since the last call of this
+ * function. Each request needs a new subscription, because another program can
+ * replace a subscription at any time.
  */
 bool xen_channels_take_subscription(struct xen_channels *channels, const struct domain_id *id,
 				    enum xen_channel_kind kind);

@@ -10,7 +10,7 @@
 #include <xencall.h>
 #include <xenctrl.h>
 #include <xentoollog.h>
-/* Included after xenctrl.h, which defines the types that this header uses. */
+/* This must follow xenctrl.h, which defines types that hvm/params.h uses. */
 #include <xen/hvm/params.h>
 
 #include "model/domain-id.h"
@@ -221,7 +221,8 @@ int xen_control_get_acpi_state(struct xen_control *control, uint32_t domid, uint
 int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool is_pv)
 {
 	vcpu_guest_context_any_t context;
-	unsigned int width = sizeof(uint64_t); /* bytes of a register; 8 unless the guest is PV */
+	/* The size of a register in bytes: 8, or 4 for a 32-bit PV guest. */
+	unsigned int width = sizeof(uint64_t);
 
 	if (is_pv && xc_domain_get_guest_width(control->xc, domid, &width) < 0)
 		return -errno;

@@ -3,13 +3,12 @@
 #define PMCOORD_XEN_XEN_CONTROL_H
 
 /*
- * Hypercalls: one function for each hypercall that pmcoord makes. xen-control.c
- * is the only file that includes xenctrl.h and xencall.h; this header uses none
- * of the types that they define.
+ * The hypercalls that pmcoord makes. xen-control.c is the only file that
+ * includes xenctrl.h and xencall.h. This header uses no type from them.
  *
- * Unless said otherwise a function makes one hypercall and returns 0 or a
- * negative errno; outputs are untouched on failure. The functions do not check
- * that a domid still belongs to the same domain; those of xen-domains.h do.
+ * Unless described otherwise, a function makes one hypercall, and returns 0 or
+ * a negative errno. Outputs are untouched on failure. The functions do not
+ * check that a domid still belongs to the same domain (xen-domains.h does).
  */
 
 #include <stdbool.h>
@@ -24,7 +23,7 @@
 /* An open hypervisor interface. */
 struct xen_control;
 
-/* The largest number of domains that one hypercall lists; further calls list the others. */
+/* The largest number of domains that one call of xen_control_list_domains lists. */
 #define XEN_DOMAINS_AT_ONCE 128
 
 struct xen_domain {

@@ -7,9 +7,8 @@
  * reuses domids. Each function that takes a domain_id checks that the domain of
  * this domid has this UUID.
  *
- * Unless said otherwise functions return 0, -ESRCH when there is no domain with
- * this domid and UUID, or another negative errno; outputs are untouched on
- * failure.
+ * Unless described otherwise, functions return 0, -ESRCH if no domain has this
+ * domid and UUID, or another negative errno. Outputs are untouched on failure.
  */
 
 #include <stdbool.h>
@@ -36,7 +35,7 @@ int xen_domains_pause(struct xen_control *control, const struct domain_id *id);
 int xen_domains_unpause(struct xen_control *control, const struct domain_id *id);
 
 /*
- * Whether xenstored runs in a domain of its own. Looks only at the first
+ * Whether xenstored runs in its own domain. Checks only the first
  * XEN_DOMAINS_AT_ONCE domains.
  */
 bool xen_domains_have_xenstore(struct xen_control *control);

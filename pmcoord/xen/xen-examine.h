@@ -9,7 +9,7 @@
 #include "xen/xen-control.h"
 #include "xen/xen-store.h"
 
-/* Reads the facts of one guest; a fact that cannot be read is 0. Always returns 0. */
+/* Reads the facts about one guest. A fact that cannot be read is 0. Always returns 0. */
 int xen_examine_guest(struct xen_control *control, struct xen_store *store,
 		      const struct guest *guest, struct guest_examination *ret_examination);
 

@@ -75,8 +75,8 @@ static int add_link(struct inventory *inventory, const struct link *link)
 }
 
 /*
- * Writes "<directory>/<name>" to `ret` (XEN_STORE_PATH_MAX bytes). Returns false if it
- * does not fit: the names of devices are short, but a guest can write longer ones.
+ * Writes "<directory>/<name>" to `ret` (XEN_STORE_PATH_MAX bytes). Returns false if
+ * the path does not fit, which happens only if a guest writes a very long name.
  */
 static bool join_path(const char *directory, const char *name, char *ret)
 {

@@ -6,8 +6,8 @@
  * Reads a guest from xenstore: its own tree, which the guest can write, and the
  * records of dom0 and of libxl.
  *
- * Unless said otherwise functions return 0 or -ENOMEM. A missing or malformed
- * node is no error: the field that it would set keeps its default.
+ * Functions return 0 or -ENOMEM. A missing or malformed node is no error: its
+ * field keeps the default.
  */
 
 #include <stdbool.h>
@@ -17,10 +17,10 @@
 
 /*
  * Reads a guest's tree, and appends the guest and its links to the inventory.
- * `facts` contains what Xen reports: domid, UUID, type, state and the HVM
- * flags. *ret_has_record: whether libxl has a record of the domain. Such a
- * record lists all links of the domain; only domains without a record need
- * xen_guest_tree_read_backends.
+ * `facts` contains what Xen reports: domid, UUID, type, state, has_pv_drivers
+ * and in_acpi_s3. Sets *ret_has_record to whether libxl has a record of the
+ * domain. The record lists all links of the domain, so only domains without a
+ * record need xen_guest_tree_read_backends.
  */
 int xen_guest_tree_read(struct xen_store *store, const struct guest *facts,
 			struct inventory *inventory, bool *ret_has_record);

@@ -14,7 +14,7 @@
 /* What was read of one domain. */
 struct domain_record {
 	struct domain_id id;
-	struct inventory facts; /* the guest and its links, without inventory_finish */
+	struct inventory facts; /* the guest and its links, before inventory_finish */
 	bool has_record; /* libxl has a record, see xen_guest_tree_read */
 	bool expired; /* the domain has changed: read it again */
 	bool is_unwatched; /* a watch could not be set: read the domain each time */
@@ -89,9 +89,8 @@ void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid)
 }
 
 /*
- * If *ret_domid is HYPERVISOR_ALL_DOMAINS, no record expires: a domain was
- * created or has ended, and xen_inventory_read always reads the list of domains
- * from Xen.
+ * HYPERVISOR_ALL_DOMAINS means that a domain was created or has ended. No record
+ * expires, because xen_inventory_read reads the list of domains each time.
  */
 int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid)
 {
@@ -249,7 +248,7 @@ static int add_domain(struct xen_inventory *inventory, const struct xen_domain *
 
 /*
  * Appends domains. Sets *all_have_records to false if libxl has no record of
- * one of them; otherwise leaves it unchanged.
+ * one of the domains.
  */
 static int add_domains(struct xen_inventory *inventory, const struct xen_domain *domains, size_t n,
 		       struct inventory *result, bool *all_have_records)

@@ -4,14 +4,14 @@
 
 /*
  * Reads all guests and their links: lists the domains by hypercall, and reads
- * each of them from xenstore (xen-guest-tree.h).
+ * each domain from xenstore (xen-guest-tree.h).
  *
- * A process that watches domains caches what it has read of a domain until a
- * watch reports a change of that domain; the list of domains is read each time.
+ * The list of domains is read each time. A process that watches domains caches
+ * what it has read of a domain, until a watch reports a change of the domain.
  * Domains that libxl did not create are not cached, because not all of their
  * nodes are watched.
  *
- * Unless said otherwise functions return 0 or a negative errno.
+ * Unless described otherwise, functions return 0 or a negative errno.
  */
 
 #include <stdint.h>
@@ -41,10 +41,9 @@ int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone
 				void *data);
 
 /*
- * Reads all guests and links into an inventory, and calls inventory_finish. The
- * caller owns the inventory (release: inventory_done). If domains are watched,
- * discards the changes that xen_inventory_next_change would return, because the
- * inventory shows them.
+ * Reads all guests and links, and calls inventory_finish. Release:
+ * inventory_done. If domains are watched, discards the changes that
+ * xen_inventory_next_change would return, because the inventory shows them.
  */
 int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory);
 

@@ -202,8 +202,8 @@ static int retract_once(struct xen_store *store, const struct domain_id *id,
 	if (end < 0)
 		return end;
 	/*
-	 * Return -EIO for any failed write. The caller would take -EAGAIN for a
-	 * conflict and try again.
+	 * Return -EIO for every failed write, because the caller takes -EAGAIN for a
+	 * conflict and tries again.
 	 */
 	if (r < 0)
 		return -EIO;

@@ -9,9 +9,9 @@
  *
  * xen_requests_prepare, xen_requests_arm and xen_requests_subscribe do
  * everything that can be done ahead of a request, so that the request is one
- * hypercall or one xenstore write. Functions return 0 or a negative errno;
- * these three and xen_requests_retract return -ESRCH when the domain no longer
- * exists.
+ * hypercall or one xenstore write. These three and xen_requests_retract return
+ * -ESRCH if the domain no longer exists. Unless described otherwise, functions
+ * return 0 or a negative errno.
  */
 
 #include <stdint.h>
@@ -32,7 +32,7 @@ struct xen_requests {
 	struct xen_store *store;
 	struct xen_watches *watches;
 	struct xen_channels *channels;
-	struct xen_inventory *inventory; /* told which domains it must read again */
+	struct xen_inventory *inventory; /* its cache expires when requests are written */
 };
 
 /* Returns an enum prepare_outcome or a negative errno. */
@@ -46,8 +46,8 @@ int xen_requests_subscribe(const struct xen_requests *requests, const struct dom
 			   enum mechanism mechanism);
 
 /*
- * Sends the request. Calls xen_requests_subscribe first if that was not done
- * since the last request.
+ * Sends the request. Calls xen_requests_subscribe first, unless the caller has
+ * done so since the last request.
  */
 int xen_requests_send(const struct xen_requests *requests, const struct domain_id *id,
 		      enum mechanism mechanism);

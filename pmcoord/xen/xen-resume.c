@@ -85,8 +85,8 @@ void xen_resume_forget_domain(struct xen_resume *resume, const struct domain_id 
 }
 
 /*
- * Removes the record of a prepared domain. Returns true if there was a record
- * and the domain has not run since.
+ * Removes a domain from the prepared domains. Returns true if the domain was
+ * prepared and has not run since.
  */
 static bool take_prepared(struct xen_resume *resume, const struct xen_domain *domain)
 {
@@ -136,8 +136,8 @@ static int read_and_cancel(struct xen_resume *resume, const struct domain_id *id
 }
 
 /*
- * Cancels the suspend ahead of the resume. During the resume, the hypercalls
- * for this would compete for the CPU with the domains that already run again.
+ * Cancels the suspend ahead of the resume. During the resume, these hypercalls
+ * would compete for the CPU with the domains that already run again.
  */
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id)
 {

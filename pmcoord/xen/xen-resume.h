@@ -7,8 +7,8 @@
  * The functions implement verbs of struct hypervisor_ops; see hypervisor.h for
  * what they do.
  *
- * Functions return 0, -ESRCH when the domain no longer exists, -EBUSY when it
- * is not suspended, or another negative errno.
+ * Functions return 0, -ESRCH if the domain no longer exists, -EBUSY if the
+ * domain is not suspended, or another negative errno.
  */
 
 #include "model/domain-id.h"
@@ -26,8 +26,8 @@ void xen_resume_free(struct xen_resume *resume);
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id);
 
 /*
- * Resumes the domain. For a prepared domain, makes one hypercall besides the
- * check that the domain is suspended.
+ * Resumes the domain. A prepared domain needs two hypercalls: one to check that
+ * it is suspended, and one to resume it.
  */
 int xen_resume_domain(struct xen_resume *resume, const struct domain_id *id);
 

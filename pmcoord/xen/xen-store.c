@@ -16,9 +16,8 @@
 #include "pmcoord/parse.h"
 
 /*
- * The largest number of names that xen_store_list returns; it ignores further
- * names. No real directory of devices has more, but a guest can fill its own
- * directories.
+ * The largest number of names that xen_store_list returns. No real directory of
+ * devices has more, but a guest can fill its own directories.
  */
 #define ENTRIES_MAX 256
 
@@ -29,8 +28,8 @@ struct xen_store {
 /* ---- connection --------------------------------------------------------- */
 
 /*
- * Tries the socket. If nobody listens there, xs_open would open the device of
- * the kernel instead, and without a xenstored that device waits forever.
+ * Tries the socket. If no process listens on it, xs_open opens the kernel's
+ * device instead. Without a xenstored, that device waits forever.
  */
 bool xen_store_daemon_listens(void)
 {
@@ -133,7 +132,7 @@ int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node,
 
 	assert(store && text);
 	xen_store_format_path(domid, node, path);
-	/* Set permissions before the value, so that the domain's watch finds a readable node. */
+	/* Set permissions before the value, so that the domain can read the value at once. */
 	if (!xs_mkdir(store->handle, XBT_NULL, path) ||
 	    !xs_set_permissions(store->handle, XBT_NULL, path, permissions, 2))
 		return -errno;

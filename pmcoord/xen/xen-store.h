@@ -4,14 +4,13 @@
 
 /*
  * Xenstore: reads, writes and transactions, most of them relative to a domain's
- * own path. Watches have a connection of their own (xen-watches.h), because on
- * a connection with watches libxenstore reads replies in a thread, which delays
- * every reply.
+ * own path. Watches use another connection (xen-watches.h): on a connection
+ * with watches, libxenstore reads replies in a thread, which delays every reply.
  *
  * What a guest has written is untrusted. Strings are returned unchanged, and
  * the caller must check them. Lists are limited in length. The caller frees
- * strings and lists. Unless said otherwise a function waits for one reply of
- * xenstored, and returns 0 or a negative errno.
+ * strings and lists. Unless described otherwise, a function waits for one reply
+ * of xenstored, and returns 0 or a negative errno.
  */
 
 #include <stdbool.h>
@@ -24,9 +23,8 @@ struct xen_store;
 #define XEN_STORE_PATH_MAX 256
 
 /*
- * Whether xenstored runs as a process that listens on its socket. If there is
- * neither such a process nor a xenstore domain, xen_store_open would wait
- * forever.
+ * Whether a xenstored process listens on its socket. Without such a process,
+ * and without a xenstore domain, xen_store_open would wait forever.
  */
 bool xen_store_daemon_listens(void);
 
@@ -52,9 +50,8 @@ uint64_t xen_store_read_number(struct xen_store *store, uint32_t domid, const ch
 			       uint64_t max, uint64_t fallback);
 
 /*
- * Returns the names of the nodes below a path, at most 256, in one allocation.
- * *ret_n is their number. Returns NULL, with *ret_n 0, if the path cannot be
- * read.
+ * Returns the names of at most 256 nodes below a path, in one allocation.
+ * *ret_n is their number. Returns NULL with *ret_n 0 if the path cannot be read.
  */
 char **xen_store_list(struct xen_store *store, const char *path, unsigned int *ret_n);
 
@@ -84,8 +81,8 @@ int xen_store_write_within(struct xen_store *store, uint32_t transaction, uint32
 int xen_store_end(struct xen_store *store, uint32_t transaction, bool commit);
 
 /*
- * Reports to xenstored that a domain which was shut down runs again; without
- * this report, xenstored does not announce the domain's next shutdown.
+ * Reports to xenstored that a suspended domain runs again. Otherwise xenstored
+ * would not announce the domain's next shutdown.
  */
 int xen_store_resume_domain(struct xen_store *store, uint32_t domid);
 

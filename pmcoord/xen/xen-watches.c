@@ -26,8 +26,8 @@
 
 /*
  * The nodes below a domain's own path that an inventory reads if libxl has a
- * record of the domain. Changes of the record itself, which is below /libxl,
- * are reported by the watch with TOKEN_TOOLSTACK.
+ * record of the domain. The watch with TOKEN_TOOLSTACK reports changes of the
+ * record, which is below /libxl.
  */
 static const char *const watched_nodes[] = {
 	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
@@ -36,7 +36,7 @@ static const char *const watched_nodes[] = {
 struct xen_watches {
 	struct xs_handle *handle;
 	bool has_all_domains; /* all domains are watched */
-	uint32_t *agents; /* domids of guests with a watched agent; none if has_all_domains */
+	uint32_t *agents; /* domids that xen_watches_watch_agent watches */
 	size_t n_agents;
 };
 

@@ -3,12 +3,13 @@
 #define PMCOORD_XEN_XEN_WATCHES_H
 
 /*
- * Xenstore watches, on a connection of their own (see xen-store.h). A watch
- * reports which domain has changed; the caller reads what has changed.
+ * Xenstore watches, on their own connection (see xen-store.h). A watch reports
+ * which domain has changed, and the caller reads what has changed.
  *
- * A process watches either all domains, with the nodes that an inventory reads,
- * or only the end of domains and the states of the agents to which it sends
- * requests. Unless said otherwise functions return 0 or a negative errno.
+ * A process that keeps running, e.g. the daemon, watches all domains and the
+ * nodes that an inventory reads. Other processes watch only the end of domains,
+ * and the states of the agents to which they send requests. Unless described
+ * otherwise, functions return 0 or a negative errno.
  */
 
 #include <stdbool.h>
@@ -38,8 +39,7 @@ void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid);
 
 /*
  * Watches the state of a domain's agent. Does nothing after
- * xen_watches_watch_domains, because xen_watches_watch_domain then watches the
- * state, too.
+ * xen_watches_watch_domains: xen_watches_watch_domain then watches the state.
  */
 int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid);
 
