@@ -73,9 +73,9 @@ struct guest_config config_for_guest(const struct config *config, const char *na
 bool config_rule_matches(const struct config_rule *rule, const char *name);
 
 /*
- * Returns a copy of `config` with which none of these keeps the host awake: a
- * failed guest, the deadline, an opened lid, an inhibitor. The copy borrows the
- * rules of `config`, so it must not be passed to config_done.
+ * Returns a copy of `config`. With the copy, no failed guest, deadline, opened lid
+ * or inhibitor keeps the host awake. The copy borrows the rules of `config`, so it
+ * must not be passed to config_done.
  */
 struct config config_without_vetoes(const struct config *config);
 

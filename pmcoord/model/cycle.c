@@ -202,8 +202,8 @@ static int apply_head(struct cycle *cycle, const struct record *record)
 }
 
 /*
- * Parses the indices of the guests that `guest` needs: "3,4,7", or "-" for none. The
- * records of these guests may follow later.
+ * Parses the indices of the guests that `guest` needs: "3,4,7", or "-" for none. Does
+ * not check the indices, because the records of these guests may follow later.
  */
 static int parse_needs(const char *text, struct cycle_guest *guest)
 {
@@ -338,8 +338,8 @@ static void end_hold(struct cycle_guest *guest)
 }
 
 /*
- * Sets a hold again if the guest's hold has already ended: the guest has suspended late,
- * and must be resumed.
+ * If the guest's hold has already ended, the guest has suspended late. Sets a hold
+ * again, because the guest must be resumed.
  */
 static void restore_hold(struct cycle_guest *guest)
 {
@@ -381,7 +381,7 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 		guest->down_us = now;
 		break;
 	case RECORD_GONE:
-		/* A stranded guest that is destroyed is a loss, which `degraded` records. */
+		/* A stranded guest that is destroyed counts as degraded. */
 		guest->degraded |= guest->stranded;
 		end_hold(guest);
 		guest->gone = true;

@@ -3,11 +3,11 @@
 #define PMCOORD_MODEL_CYCLE_H
 
 /*
- * One cycle, from the first request to the last resume, as a sequence of records.
- * An intent is recorded before its effect, and a result after the effect. The
- * journal on /run stores the records. Replayed, they give the same struct cycle
- * again. Reports are made from this struct. If a coordinator dies, a new one
- * replays the journal to undo the cycle. Pure: no I/O.
+ * A cycle, from the first request to the last resume, and its records. An intent is
+ * recorded before its effect, and a result after the effect. cycle_apply() applies
+ * the records in order to struct cycle, from which reports are made. The journal on
+ * /run stores the records. If a coordinator dies, the next coordinator replays the
+ * journal to undo the cycle. Pure: no I/O.
  */
 
 #include <stdbool.h>
@@ -26,8 +26,8 @@
 #define CYCLE_DETAIL_MAX 512
 
 enum record_type {
-	RECORD_CYCLE, /* the head: number, boot, clocks, trigger */
-	RECORD_GUEST, /* a guest of the plan, in suspend order */
+	RECORD_CYCLE, /* the first record; text: see struct cycle_head */
+	RECORD_GUEST, /* a guest of the plan; the guests are recorded in suspend order */
 	RECORD_WARNING, /* a dependency loop was broken; text: a sentence about it */
 	RECORD_PHASE, /* a phase begins; text: its name */
 	RECORD_MECHANISM, /* the guest's mechanism has changed; text: the new one */
@@ -43,15 +43,15 @@ enum record_type {
 	RECORD_GONE, /* the guest's domain no longer exists */
 	RECORD_LATE_OVER, /* the guest will no longer obey the acknowledged request */
 	RECORD_KEPT_SUSPENDED, /* the guests stay suspended until resume-all */
-	RECORD_MAY_SLEEP, /* all guests are suspended; text: µs of sleep since boot */
-	RECORD_SLEPT, /* the host slept; text: for how many µs */
+	RECORD_MAY_SLEEP, /* the host may sleep now; text: total sleep since boot, in µs */
+	RECORD_SLEPT, /* the host slept; text: how long, in µs */
 	RECORD_AWAKE, /* the host did not sleep; text: why */
 	RECORD_RESUME, /* intent: the guest is resumed or unpaused next */
 	RECORD_RUNNING, /* the guest was resumed or unpaused, and runs */
 	RECORD_XENSTORE_RESUMED, /* xenstored was notified of the resume */
 	RECORD_STRANDED, /* the guest could not be resumed; text: why */
-	RECORD_READY, /* the agent has ended the restore; after a loss RECORD_DEGRADED follows */
-	RECORD_DEGRADED, /* the guest runs with a loss; text: which */
+	RECORD_READY, /* the agent has ended its restore, with or without success */
+	RECORD_DEGRADED, /* the guest is degraded, e.g. a device is missing; text: why */
 	RECORD_WRITTEN, /* text: bytes that this process wrote to disks */
 	RECORD_NOTE, /* text: added to the detail of the cycle */
 	RECORD_ABORT, /* the cycle is being undone; text: why */
@@ -77,9 +77,9 @@ enum cycle_outcome {
 /* What must be undone before the guest runs again. */
 enum cycle_hold {
 	HOLD_NONE, /* nothing: not touched, or resumed */
-	HOLD_REQUESTED, /* a request, and a suspend if the domain is suspended */
+	HOLD_REQUESTED, /* a request; if the domain is already suspended, also the suspend */
 	HOLD_SUSPENDED,
-	HOLD_PAUSING, /* a pause, if the domain is paused */
+	HOLD_PAUSING, /* a pause, if the domain is already paused */
 	HOLD_PAUSED,
 };
 
@@ -88,37 +88,34 @@ struct cycle_guest {
 	uint8_t uuid[GUEST_UUID_SIZE];
 	char name[GUEST_NAME_MAX];
 	enum mechanism mechanism;
-	size_t *needs; /* indices in struct cycle.guests of the guests that this one needs */
+	size_t *needs; /* the guests that this guest needs: indices in struct cycle.guests */
 	size_t n_needs;
 	enum cycle_outcome outcome;
 	enum cycle_hold hold;
 	bool may_suspend_late; /* the guest may still obey a request that could not be retracted */
 	bool gone; /* the domain no longer exists */
-	bool needs_xenstore_resume; /* resumed, but xenstored was not notified yet */
-	bool degraded; /* runs with a loss */
+	bool needs_xenstore_resume; /* resumed, but xenstored is not notified yet */
+	bool degraded; /* e.g. a device is missing */
 	bool stranded; /* could not be resumed */
 	char detail[CYCLE_DETAIL_MAX];
-	/* Moments in µs since head.base_us, or CYCLE_NEVER. Down: suspended or paused. */
+	/* Moments in µs since head.base_us, or CYCLE_NEVER. down_us: suspended or paused. */
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;
 };
 
 struct cycle_phase {
 	char name[16];
-	int64_t start_us;
+	int64_t start_us; /* since head.base_us */
 	int64_t duration_us; /* CYCLE_NEVER while the phase lasts */
 };
 
-/* The most phases of a cycle; the record of a further phase is invalid. */
+/* Maximum number of phases of a cycle. A record of one more phase is invalid. */
 #define CYCLE_PHASES_MAX 16
 
-/*
- * The most graph warnings kept for a cycle's report; further warnings are dropped.
- * `pmcoord plan` shows all of them.
- */
+/* Maximum number of warnings in a cycle's report. `pmcoord plan` shows all warnings. */
 #define CYCLE_WARNINGS_MAX 8
 
-/* What is known when a cycle begins. The first record of a journal contains it. */
+/* The facts known when a cycle starts. The first record of a journal contains them. */
 struct cycle_head {
 	uint64_t number;
 	char boot_id[GUEST_UUID_TEXT_SIZE];
@@ -137,12 +134,11 @@ struct cycle {
 	char *warnings[CYCLE_WARNINGS_MAX];
 	size_t n_warnings;
 	bool kept_suspended; /* the guests stay suspended until resume-all */
-	int64_t slept_before_us; /* µs of sleep from boot until this sleep; CYCLE_NEVER: unknown */
+	int64_t slept_before_us; /* µs of sleep from boot to this cycle; CYCLE_NEVER: unknown */
 	int64_t slept_us; /* µs of this sleep; CYCLE_NEVER: the host did not sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
 	bool aborted;
-	char detail[CYCLE_DETAIL_MAX]; /* why the cycle was aborted or the host did not sleep, and
-					  notes */
+	char detail[CYCLE_DETAIL_MAX]; /* texts of RECORD_ABORT, RECORD_AWAKE and RECORD_NOTE */
 	bool ended;
 };
 
@@ -155,7 +151,7 @@ enum cycle_result {
 /* How a guest's part of a cycle went, best first. */
 enum guest_verdict {
 	VERDICT_OK,
-	VERDICT_DEGRADED, /* resumed, but with a loss */
+	VERDICT_DEGRADED, /* runs, but e.g. a device is missing */
 	VERDICT_PAUSED, /* did not suspend, and was paused instead */
 	VERDICT_FAILED, /* did not suspend */
 	VERDICT_STRANDED, /* could not be resumed */
@@ -180,8 +176,8 @@ int cycle_apply(struct cycle *cycle, const struct record *record);
 int record_format(const struct record *record, char *ret, size_t size);
 
 /*
- * Parses a line without its newline, and modifies the line: ret->text points into
- * it. Returns 0 or -EBADMSG.
+ * Parses a line, given without its newline. Modifies the line; ret->text points into
+ * the line. Returns 0 or -EBADMSG.
  */
 int record_parse(char *line, struct record *ret);
 
@@ -209,8 +205,8 @@ int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, cons
 		       size_t n_needs, char *ret, size_t size);
 
 /*
- * Judges a guest's part of a cycle, from values that both struct cycle_guest and struct
- * report_guest have.
+ * Returns the verdict on a guest. The parameters are fields of both struct cycle_guest
+ * and struct report_guest.
  */
 enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool stranded);
 

@@ -12,8 +12,8 @@
 #define GUEST_UUID_TEXT_SIZE 37
 
 /*
- * Domid and UUID together, because domids are reused, and several domains may have
- * the same UUID.
+ * Neither the domid nor the UUID identifies a domain alone: domids are reused, and
+ * several domains may have the same UUID.
  */
 struct domain_id {
 	uint32_t domid;

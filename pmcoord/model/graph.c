@@ -322,11 +322,10 @@ static int adjacency_build(struct adjacency *adjacency, size_t n_nodes,
 		return -ENOMEM;
 	}
 	/*
-	 * The first loop counts the edges of node i in start[i + 2]. The second
-	 * loop sums the counts: node i's neighbours now start at index
-	 * start[i + 1]. The third loop stores each neighbour at this index and
-	 * increments it. Afterwards, start[i + 1] is the start of node i + 1's
-	 * neighbours, as struct adjacency requires.
+	 * First pass: start[i + 2] counts the edges of node i. Second pass:
+	 * start[i + 1] becomes the index of node i's first neighbour. Third pass:
+	 * node i's neighbours are stored, and start[i + 1] advances to the index
+	 * of node i + 1's first neighbour, as struct adjacency requires.
 	 */
 	for (size_t i = 0; i < list->n_edges; i++) {
 		const struct edge *edge = &list->edges[i];

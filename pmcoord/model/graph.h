@@ -22,7 +22,7 @@ struct graph;
 
 /*
  * Builds the graph from the confirmed links between guests of the inventory and
- * from SuspendBefore=. Links to dom0 or to unknown domains become no edges. A
+ * from SuspendBefore=. Links to dom0 or to unknown domains are ignored. A
  * dependency loop is broken at its weakest link and described by
  * graph_warning(). Returns 0 or -ENOMEM. Release: graph_free.
  */
@@ -41,7 +41,7 @@ struct graph_nodes graph_needs(const struct graph *graph, size_t node);
 /* Returns the nodes that need `node`, borrowed. */
 struct graph_nodes graph_serves(const struct graph *graph, size_t node);
 
-/* Returns a sentence about the i-th loop that was broken; NULL after the last. */
+/* Returns a sentence about the i-th broken loop, borrowed; NULL after the last. */
 const char *graph_warning(const struct graph *graph, size_t i);
 
 #endif

@@ -28,7 +28,7 @@
 /* Outcome of `prepare`. */
 enum prepare_outcome {
 	PREPARED,
-	/* The guest does not have the port that it published: send the request through xenstore. */
+	/* The guest does not have the port that it published. Request through xenstore instead. */
 	PREPARE_PORT_IS_STALE = 1,
 };
 
@@ -50,7 +50,7 @@ struct agent_state {
 	char detail[PROTOCOL_DETAIL_MAX]; /* sanitised */
 };
 
-/* The most PCI functions that guest_examination.pci can hold; guest.pci_functions counts all. */
+/* Maximum number of addresses in guest_examination.pci. guest.pci_functions counts all. */
 #define EXAMINED_PCI_MAX 16
 
 /* "0000:00:14.0" and NUL, with room for a longer PCI domain. */
@@ -72,9 +72,9 @@ struct hypervisor_ops {
 	void (*close)(struct hypervisor *hypervisor);
 
 	/*
-	 * Starts events for domains that appear, change or go. From now on, facts
-	 * about a domain are cached until the domain's next event. For a process
-	 * that keeps running, e.g. the daemon.
+	 * Subscribes to events about domains that appear, change or disappear. From
+	 * now on, facts about a domain are cached until the domain's next event.
+	 * Only a process that keeps running, e.g. the daemon, needs this.
 	 */
 	int (*watch_domains)(struct hypervisor *hypervisor);
 
@@ -91,16 +91,16 @@ struct hypervisor_ops {
 
 	/*
 	 * Binds the event channel and sets the watches that a request by this
-	 * mechanism needs, so that the request itself is short. Returns an
+	 * mechanism needs, so that the request itself is fast. Returns an
 	 * enum prepare_outcome or a negative errno.
 	 */
 	int (*prepare)(struct hypervisor *hypervisor, const struct guest *guest,
 		       enum mechanism mechanism);
 
 	/*
-	 * Writes the request `suspend <cycle>` and its terms for the agent,
-	 * without a notification. May be called again with other terms for the
-	 * same cycle.
+	 * Writes the request `suspend <cycle>` and its terms for the agent, but
+	 * does not notify the agent. May be called again for the same cycle with
+	 * other terms.
 	 */
 	int (*arm)(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
 		   const struct agent_terms *terms);
@@ -114,8 +114,9 @@ struct hypervisor_ops {
 			 enum mechanism mechanism);
 
 	/*
-	 * Sends the request to suspend (to an agent: a notification). Subscribes
-	 * first, unless `subscribe` has succeeded.
+	 * Sends the request to suspend. With MECHANISM_AGENT, `arm` has written the
+	 * request, and this only notifies the agent. Subscribes first if `subscribe`
+	 * was not called or has failed.
 	 */
 	int (*request)(struct hypervisor *hypervisor, const struct domain_id *id,
 		       enum mechanism mechanism);
@@ -136,9 +137,9 @@ struct hypervisor_ops {
 			       struct agent_state *ret_state);
 
 	/*
-	 * Ends the subscription. If it remained, it would break a later save or
-	 * migration. Must be called when the guest is suspended or will not
-	 * suspend any more.
+	 * Ends the subscription. Must be called when the guest is suspended or will
+	 * not suspend any more, because the subscription would break a later save or
+	 * migration.
 	 */
 	int (*unsubscribe)(struct hypervisor *hypervisor, const struct domain_id *id);
 
@@ -147,7 +148,7 @@ struct hypervisor_ops {
 
 	/*
 	 * Does the part of a resume that is possible while the domain is still
-	 * suspended, so that `resume` itself is short. May be called repeatedly
+	 * suspended, so that `resume` itself is fast. May be called repeatedly
 	 * and long before the resume. After a failure, `resume` tries again.
 	 */
 	int (*prepare_resume)(struct hypervisor *hypervisor, const struct domain_id *id);
@@ -161,7 +162,7 @@ struct hypervisor_ops {
 	 */
 	int (*resume_in_xenstore)(struct hypervisor *hypervisor, const struct domain_id *id);
 
-	/* Notifies the agent of the wake. An agent that has already restored ignores this. */
+	/* Notifies the agent of the wake. An agent that already knows of the wake ignores this. */
 	int (*wake_agent)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/* Returns a descriptor, borrowed, that is readable when there may be an event. */

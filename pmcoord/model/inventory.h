@@ -4,8 +4,8 @@
 
 /*
  * The guests of this host and the devices that connect them, as
- * hypervisor_ops.inventory reads them. The inventory has only facts; graph and plan
- * decide.
+ * hypervisor_ops.inventory reads them. The inventory only has facts. The decisions
+ * are in graph.h and plan.h.
  */
 
 #include <stdbool.h>
@@ -60,7 +60,7 @@ struct agent_terms {
 struct guest_agent {
 	bool present; /* the guest has published a version */
 	uint64_t version;
-	uint32_t port; /* the guest's port; 0: none */
+	uint32_t port; /* event channel port in the guest; 0: none */
 	struct protocol_state state;
 	struct protocol_request request; /* the request that dom0 has written last */
 	struct agent_terms terms; /* the terms that dom0 has written last */
@@ -82,13 +82,10 @@ struct guest {
 	struct guest_agent agent;
 };
 
-/*
- * Kind of a link. The order matters, weakest first, because a dependency loop is
- * broken at its weakest link.
- */
+/* Kinds of links, weakest first. A dependency loop is broken at its weakest link. */
 enum link_class {
 	LINK_CONFIGURED, /* SuspendBefore= */
-	LINK_CONSOLE, /* vkbd, vfb, console and the like */
+	LINK_CONSOLE, /* vkbd, vfb, console etc., and unknown devices */
 	LINK_NETWORK,
 	LINK_USB,
 	LINK_STORAGE,
@@ -97,8 +94,9 @@ enum link_class {
 };
 
 /*
- * One device: domain `frontend` needs domain `backend`. A link names the sources
- * that have recorded it, because a guest can write a false record; see link_is_confirmed.
+ * A device for which domain `frontend` needs domain `backend`. The flags tell where
+ * the link is recorded. This matters because a guest can write a false record, see
+ * link_is_confirmed.
  */
 struct link {
 	uint32_t frontend;
@@ -128,18 +126,17 @@ int inventory_add_link(struct inventory *inventory, const struct link *link);
 
 /*
  * Sorts the guests, merges the records of each link and sets each guest's role.
- * A stub domain is the backend of a confirmed link of LINK_DEVICE_MODEL. A driver
- * domain is another guest that holds a PCI function or is the backend of a confirmed
- * link. Must be called once, after the last guest and link were added. Returns 0 or
- * -ENOMEM.
+ * The backend of a confirmed LINK_DEVICE_MODEL is a stub domain. Any other guest that
+ * has a PCI function or is the backend of a confirmed link is a driver domain. Must be
+ * called once, after the last guest and link were added. Returns 0 or -ENOMEM.
  */
 int inventory_finish(struct inventory *inventory);
 
 /*
  * Whether the link is recorded by the toolstack, or by both the frontend and the
- * backend. A record of only one of these two domains does not count: a guest can
- * write anything below its own path, but must not be able to change the order of
- * other guests.
+ * backend. A record by only one of the two domains is not enough: a guest can write
+ * anything below its own path, and must not be able to change the order of other
+ * guests.
  */
 bool link_is_confirmed(const struct link *link);
 
@@ -169,8 +166,8 @@ int link_class_parse_device(const char *device, enum link_class *ret);
 
 /*
  * Whether the guest's agent was stopped cleanly and the guest is no driver domain.
- * Such a guest counts as one without an agent. The inventory must be finished,
- * because only then the guest's role is known.
+ * Such a guest counts as a guest without an agent. The guest must be of a finished
+ * inventory, because inventory_finish sets the roles.
  */
 bool guest_agent_has_stopped(const struct guest *guest);
 

@@ -39,10 +39,9 @@ void loop_free(struct loop *loop);
 uint64_t loop_now(struct loop *loop);
 
 /*
- * Stores `signal` for loop_take_signal(), by which the running cycle learns that it
- * must resume its guests. Called when SIGTERM, SIGINT or SIGHUP arrives, or when
- * another event shall have the same effect. Only the handler of an event of the
- * loop may call this function, because only an event ends a wait.
+ * Makes the running cycle resume its guests: stores `signal` for loop_take_signal().
+ * Called when SIGTERM, SIGINT or SIGHUP arrives, and for other events with the same
+ * effect. Must be called from a handler of the loop, because only an event ends a wait.
  */
 void loop_interrupt(struct loop *loop, int signal);
 

@@ -29,7 +29,7 @@ enum mechanism {
 	MECHANISM_PAUSE,
 };
 
-/* step.reason if the caller did not select the guest. */
+/* The value of step.reason for a guest that the caller did not select. */
 #define PLAN_NOT_NAMED "not named"
 
 struct step {
@@ -37,7 +37,7 @@ struct step {
 	enum mechanism mechanism;
 	/* Why the guest is skipped, or why no better mechanism is used; NULL: no reason. */
 	const char *reason; /* a string constant */
-	unsigned int depth; /* length of the longest chain of steps before this one */
+	unsigned int depth; /* length of the longest chain of steps before this step */
 	enum config_on_failure on_failure;
 	uint64_t timeout_us;
 };
@@ -81,8 +81,8 @@ enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_polic
 
 /*
  * Searches for the guests whose steps must be complete before the step of a given
- * guest. The memory is kept between searches, so that the time of a search depends
- * only on the number of guests that it visits.
+ * guest. The memory is kept between searches, so that a search takes time only for
+ * the guests that it visits.
  */
 struct plan_walk {
 	const struct plan *plan; /* borrowed */
@@ -102,14 +102,14 @@ void plan_walk_done(struct plan_walk *walk);
 
 /*
  * Finds the guests whose steps come directly before the step of `guest`: the guests
- * that need it or, when resuming, the guests that it needs. In place of a skipped
- * guest, finds the guests that come before the skipped one.
+ * that need `guest` or, when resuming, the guests that `guest` needs. A skipped guest
+ * is replaced by the guests that come before the skipped guest.
  */
 void plan_find_before(struct plan_walk *walk, size_t guest, bool resuming);
 
 /*
- * Fills `ret` (one element per guest) with the length of the longest chain of steps
- * before the guest's resume. Returns 0 or -ENOMEM.
+ * Sets each element of `ret` (one per guest) to the length of the longest chain of
+ * resumes that must come before the guest's resume. Returns 0 or -ENOMEM.
  */
 int plan_resume_depths(const struct plan *plan, unsigned int *ret);
 

@@ -14,9 +14,9 @@
 #include "model/loop.h"
 
 /*
- * The shortest slept time, in µs, that proves a sleep. The slept time is the difference
- * of two clocks. Because the clocks are read one after the other, the difference can
- * grow by some milliseconds on a busy host that has not slept.
+ * The host has slept if the slept time has grown by at least this many µs. A smaller
+ * growth proves nothing: the slept time is CLOCK_BOOTTIME minus CLOCK_MONOTONIC, and on
+ * a busy host some milliseconds can pass between the two reads.
  */
 #define SLEEP_MIN_US 100000
 

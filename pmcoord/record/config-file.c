@@ -14,9 +14,8 @@
 #include "pmcoord/parse.h"
 
 /*
- * The longest time span that is accepted; a longer one is an error. Nobody
- * waits an hour for a host to sleep, and the limit keeps sums of deadlines far
- * from overflow.
+ * The longest time span that is accepted. Nobody waits longer for a host to
+ * sleep. The limit also keeps sums of deadlines far from an overflow.
  */
 #define DURATION_MAX_US (3600ull * 1000000)
 
@@ -177,10 +176,9 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
 }
 
 /*
- * Returns the rule for a pattern: the last rule if it has this pattern,
- * otherwise a new rule after it. Rules stay in the order of the sections,
- * because the last rule that matches a guest wins. Returns NULL when out of
- * memory.
+ * Returns the last rule if it has this pattern, otherwise appends a new rule.
+ * Rules stay in the order of the sections, because the last rule that matches a
+ * guest wins. Returns NULL when out of memory.
  */
 static struct config_rule *rule_for_pattern(struct config *config, const char *pattern,
 					    const struct ini_position *position)
@@ -295,8 +293,8 @@ static int config_copy(const struct config *config, struct config *ret)
 }
 
 /*
- * Reads a file into a copy of the configuration, and replaces the configuration
- * with the copy only if the file has no error, so that a broken drop-in changes
+ * Reads a file into a copy of the configuration. The copy replaces the
+ * configuration only if the file has no error, so a broken drop-in changes
  * nothing.
  */
 static int load_file(struct config *config, const char *path, config_warning_fn warn, void *data,

@@ -9,7 +9,7 @@
 
 #define CONFIG_DEFAULT_PATH PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf"
 
-/* Gets a warning: one sentence, without a newline. */
+/* Called with each warning: one sentence, without a newline. */
 typedef void (*config_warning_fn)(void *data, const char *warning);
 
 /*

@@ -11,11 +11,10 @@
 #include "record/report-file.h"
 
 /*
- * Returns the number of the last cycle, which is kept on /run; 0: unknown. The
- * reports do not tell this number reliably, because the report of the last
- * cycle may be missing, e.g. if it could not be written. The number must not be
- * used again even then, because agents remember the last cycle that they
- * handled.
+ * Returns the number of the last cycle as stored on /run, or 0 if it is unknown.
+ * The newest report does not always have this number, because the report of the
+ * last cycle may be missing, e.g. after a write error. No number may be used
+ * twice, because agents remember the last cycle that they handled.
  */
 static uint64_t last_number_on_run(const struct roots *roots)
 {
@@ -58,9 +57,8 @@ uint64_t cycle_id_next(const struct roots *roots, const struct inventory *invent
 		uint64_t requested = inventory->guests[i].agent.request.cycle;
 
 		/*
-		 * Only a request for a later cycle than `next` makes `next`
-		 * greater. A request for `next` itself was written ahead of
-		 * time, for the cycle that now gets this number.
+		 * A request for `next` itself does not count: it was written
+		 * ahead of time for the cycle that now gets this number.
 		 */
 		if (requested > next && requested < UINT64_MAX)
 			next = requested + 1;

@@ -10,10 +10,10 @@
 #include "host/roots.h"
 
 /*
- * Returns the number of the next cycle. It is greater than the number of the
- * last cycle on /run and than those of all reports. It is not less than the
- * number in any request to an agent; these requests are in xenstore, and remain
- * when the reports and /run are lost.
+ * Returns the number of the next cycle. This number is greater than the last
+ * number on /run and the numbers of all reports, and at least the number in each
+ * request to an agent. The requests count because they are in xenstore, which
+ * remains when the reports and /run are lost.
  */
 uint64_t cycle_id_next(const struct roots *roots, const struct inventory *inventory);
 

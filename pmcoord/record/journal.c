@@ -74,15 +74,15 @@ static int write_lines(struct journal *journal, const char *lines, size_t length
 
 	if (r == 0)
 		journal->end += (off_t)length;
-	/* Half a line would damage the next one, so it is cut off. */
+	/* Half a line would damage the next line, so it is cut off. */
 	else if (ftruncate(journal->fd, journal->end) < 0)
 		return -EIO;
 	return r;
 }
 
 /*
- * Writes the record and then applies it to the cycle, in this order, because
- * every record that is applied must be in the file. Then calls the observer.
+ * Writes the record before it is applied to the cycle, because every applied
+ * record must be in the file. Then calls the observer.
  */
 static int append(struct journal *journal, const struct record *record, char *line, size_t size)
 {
@@ -173,7 +173,7 @@ static int record_step(struct journal *journal, const struct plan *plan, const s
 	return cycle_apply(&journal->cycle, &record);
 }
 
-/* Writes records of the graph's warnings, which the report will show. */
+/* Records the graph's warnings for the report. */
 static int record_warnings(struct journal *journal, const struct plan *plan, uint64_t now)
 {
 	const char *warning;
@@ -186,8 +186,8 @@ static int record_warnings(struct journal *journal, const struct plan *plan, uin
 }
 
 /*
- * Writes the records of all steps in one write. Separate writes are not needed,
- * because nothing is done to a guest between these records.
+ * Writes the records of all steps at once. Separate writes are not needed,
+ * because no guest is touched between these records.
  */
 static int record_plan(struct journal *journal, const struct plan *plan, uint64_t now)
 {
@@ -247,7 +247,7 @@ int journal_create(const char *directory, const struct cycle_head *head, const s
 
 /*
  * Applies one line, given without its newline, as the next record of the cycle.
- * The first record, and no other, must be the head.
+ * The first record must be the head, and there must be no second head.
  */
 static int replay_line(struct cycle *cycle, char *line, size_t length, bool first,
 		       struct record *ret)
@@ -259,9 +259,9 @@ static int replay_line(struct cycle *cycle, char *line, size_t length, bool firs
 }
 
 /*
- * Applies the whole lines from `*end` on, and moves `*end` behind the last of
- * them. A line without its newline is not applied: either the line was torn by
- * a crash and its record never took effect, or the line is still being written.
+ * Applies all whole lines after `*end`, and moves `*end` past them. A last line
+ * without a newline is not applied. Either the line is still being written, or a
+ * crash tore the line before its record took effect.
  */
 static int replay(struct cycle *cycle, FILE *file, off_t *end, journal_observer_fn observer,
 		  void *data)
@@ -310,9 +310,10 @@ static int load(struct journal *journal, off_t *ret_end, struct error *error)
 		r = -EBADMSG; /* there is no head */
 	if (r == 0)
 		r = check_needs(&journal->cycle);
-	return r < 0 ? error_set(error, r,
-				 "the journal %s is damaged, or of another version of pmcoord",
-				 journal->path)
+	return r < 0 ? error_set(
+			       error, r,
+			       "the journal %s is damaged, or was written by another version of pmcoord",
+			       journal->path)
 		     : 0;
 }
 
@@ -394,8 +395,8 @@ int journal_follower_read(struct journal_follower *follower, journal_observer_fn
 			  void *data)
 {
 	/*
-	 * Seek even to the present position: this drops the stream's buffer and
-	 * end-of-file flag.
+	 * A seek drops the stream's buffer and end-of-file flag, even if the
+	 * position stays the same.
 	 */
 	if (fseeko(follower->file, follower->end, SEEK_SET) < 0)
 		return -errno;

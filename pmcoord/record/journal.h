@@ -21,9 +21,9 @@
 struct journal;
 
 /*
- * Creates the journal of a new cycle in `directory`, which is created if
- * needed, and writes the head and one record per step of the plan. Returns 0,
- * or a negative errno with `error` set, in which case no file is left. Release:
+ * Creates the journal of a new cycle, and `directory` if needed. Writes the
+ * head, a record per step of the plan, and the warnings. Returns 0, or a
+ * negative errno with `error` set. On failure no new file is left. Release:
  * journal_close.
  */
 int journal_create(const char *directory, const struct cycle_head *head, const struct plan *plan,
@@ -50,12 +50,12 @@ void journal_close(struct journal *journal);
 void journal_closep(struct journal **journal);
 
 /*
- * Removes the file: to be called when every guest of the cycle runs or is gone.
- * Returns 0 or a negative errno.
+ * Removes the file. Must be called only when every guest of the cycle runs or is
+ * gone. Returns 0 or a negative errno.
  */
 int journal_remove(struct journal *journal);
 
-/* What journal_set_aside appends to the name of a file. */
+/* The suffix that journal_set_aside appends to the name of a file. */
 #define JOURNAL_SET_ASIDE ".broken"
 
 /*
@@ -67,15 +67,15 @@ int journal_set_aside(const char *directory, uint64_t number);
 /* Returns the state of the cycle after its last record; borrowed. */
 const struct cycle *journal_cycle(const struct journal *journal);
 
-/* Gets each record after it was applied to `cycle`, e.g. to print progress. */
+/* Called with each record after the record was applied to `cycle`, e.g. to print progress. */
 typedef void (*journal_observer_fn)(void *data, const struct cycle *cycle,
 				    const struct record *record);
 /* Sets the observer of the records that are appended from now on; NULL: none. */
 void journal_observe(struct journal *journal, journal_observer_fn observer, void *data);
 
 /*
- * Appends a record and applies it to the cycle. `guest` is used only for types
- * of which record_type_has_guest is true. Returns 0 or a negative errno. After
+ * Appends a record and applies it to the cycle. `guest` is ignored if
+ * record_type_has_guest is false for `type`. Returns 0 or a negative errno. After
  * an error, the caller must not cause the effect that the record announces.
  */
 int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
@@ -103,9 +103,7 @@ void journal_follower_free(struct journal_follower *follower);
 int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
 			  void *data);
 
-/*
- * Returns the state of the cycle after the last record that was read; borrowed.
- */
+/* Returns the state of the cycle after the last record that was read; borrowed. */
 const struct cycle *journal_follower_cycle(const struct journal_follower *follower);
 
 /*

@@ -72,8 +72,8 @@ static int write_file(const char *path, const struct report *report)
 }
 
 /*
- * Removes all reports but the newest `keep` ones and that of cycle `newest`. If
- * a report cannot be removed, the next call tries again.
+ * Keeps the newest `keep` reports and the report of cycle `newest`, and removes
+ * all others. If a report cannot be removed, the next call tries again.
  */
 static void prune(const char *directory, uint64_t newest, uint64_t keep)
 {
@@ -98,8 +98,8 @@ int report_save(const char *directory, const struct report *report, uint64_t kee
 	int r;
 
 	/*
-	 * All reports have the same temporary name, so that the next one
-	 * overwrites what a crash has left.
+	 * All reports use the same temporary file, so that the next report
+	 * overwrites a file that a crash has left.
 	 */
 	if (!path || asprintf(&temporary, "%s/.new", directory) < 0)
 		return error_set(error, -ENOMEM, "cannot write a report to %s: out of memory",
@@ -125,7 +125,7 @@ static int load_file(const char *path, struct report **ret_report, struct error 
 	if (r == -EBADMSG)
 		return error_set(
 			error, r,
-			"%s is not a report of this version of pmcoord, or is damaged; it can be removed",
+			"the report %s is damaged, or was written by another version of pmcoord; it can be removed",
 			path);
 	if (r < 0)
 		error_set(error, r, "cannot read the report %s: %s", path, strerror(-r));

@@ -10,15 +10,15 @@
 #include "record/report.h"
 
 /*
- * Writes the report as a whole or not at all, and creates the directory if
- * needed. Then removes all reports but this one and the newest `keep` ones.
+ * Writes the report completely or not at all. Creates the directory if needed.
+ * Then removes old reports, but keeps the newest `keep` reports and this report.
  * Returns 0, or a negative errno with `error` set.
  */
 int report_save(const char *directory, const struct report *report, uint64_t keep,
 		struct error *error);
 
 /*
- * Reads the report of cycle `number`; if that is 0, the newest report. Returns
+ * Reads the report of cycle `number`, or the newest report if `number` is 0. Returns
  * 0, or a negative errno with `error` set: -ENOENT if there is no such report,
  * -EBADMSG if the file is not a report (see report_parse). Release:
  * report_free.

@@ -3,9 +3,8 @@
 #define PMCOORD_RECORD_REPORT_JSON_H
 
 /*
- * Reports as JSON: for their files, for --json and for D-Bus. A moment that was
- * not reached is null. Pure: no I/O except on the stream or descriptor of the
- * caller.
+ * Reports as JSON: in files, for --json and for D-Bus. A moment that was not
+ * reached is null. No I/O except on the caller's stream or descriptor.
  */
 
 #include <stdio.h>
@@ -22,8 +21,8 @@ int report_format(const struct report *report, char **ret_text);
 int report_print_json(const struct report *report, FILE *out);
 
 /*
- * Reads a report from a text. The text must contain a positive number of the
- * cycle and a list of guests. The cycle's result and each guest's mechanism and
+ * Reads a report from a text. The text must contain a positive cycle number and
+ * a list of guests. The cycle's result and each guest's mechanism and
  * outcome must be known to this version. Any other value that is missing or
  * wrong is read as empty, false, 0 or MOMENT_NEVER. Moments more than ten years
  * after the start of the cycle are read as MOMENT_NEVER, so that sums and

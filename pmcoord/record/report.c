@@ -28,9 +28,8 @@ static void copy_guest(const struct cycle_guest *guest, struct report_guest *ret
 		.domid = guest->domid,
 		.mechanism = guest->mechanism,
 		/*
-		 * If the outcome is still pending, e.g. because the cycle was
-		 * undone before the guest's turn, the guest was skipped and has
-		 * not failed.
+		 * A pending guest is reported as skipped, because the cycle
+		 * ended before the guest's step.
 		 */
 		.outcome = guest->outcome == OUTCOME_PENDING ? OUTCOME_SKIPPED : guest->outcome,
 		.degraded = guest->degraded,
@@ -200,10 +199,7 @@ void report_explain(const struct report *report, char *ret, size_t size)
 	length = snprintf(ret, size, "cycle %" PRIu64 " %s%s%s", report->cycle,
 			  cycle_result_name(report->result), report->detail[0] ? ": " : "",
 			  report->detail);
-	/*
-	 * The detail of a failed cycle is the whole reason, so no guest is
-	 * added.
-	 */
+	/* The detail of a failed cycle is the whole reason, so no guest is added. */
 	if (report->detail[0] && report->result == RESULT_FAILED)
 		return;
 	guest = find_worst(report);

@@ -30,9 +30,9 @@ struct report_guest {
 	enum mechanism mechanism;
 	enum cycle_outcome outcome; /* never OUTCOME_PENDING */
 	char detail[CYCLE_DETAIL_MAX];
-	bool degraded; /* it runs with a loss, which `detail` names */
-	bool stranded; /* it could not be resumed */
-	bool gone; /* its domain no longer exists */
+	bool degraded; /* e.g. a device is missing; `detail` says why */
+	bool stranded; /* could not be resumed */
+	bool gone; /* the domain no longer exists */
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;
 };
@@ -41,9 +41,8 @@ struct report {
 	uint64_t cycle; /* > 0 */
 	char started[MOMENT_TEXT_SIZE]; /* see moment_format */
 	enum cycle_result result;
-	char trigger[16]; /* what caused the cycle, as one word */
-	char detail[CYCLE_DETAIL_MAX]; /* why the cycle was aborted or the host did not sleep, and
-					  notes */
+	char trigger[16]; /* what started the cycle, in one word */
+	char detail[CYCLE_DETAIL_MAX]; /* see struct cycle.detail */
 	bool kept_suspended; /* guests are kept suspended until a command resumes them */
 	int64_t slept_us; /* MOMENT_NEVER: the host did not sleep */
 	int64_t written_bytes; /* MOMENT_NEVER: not measured */
@@ -55,9 +54,9 @@ struct report {
 };
 
 /*
- * Makes the report of a cycle in its present state, and borrows nothing from
- * the cycle. Reads no file, so that it can be called right after the wake, when
- * disks may not work yet. Returns 0 or -ENOMEM. Release: report_free.
+ * Makes the report of a cycle in its present state. Copies everything from the
+ * cycle. Reads no file, because disks may not work yet right after the wake.
+ * Returns 0 or -ENOMEM. Release: report_free.
  */
 int report_new(const struct cycle *cycle, struct report **ret_report);
 /* `report` may be NULL. */
@@ -65,8 +64,8 @@ void report_free(struct report *report);
 void report_freep(struct report **report);
 
 /*
- * Judges how the guest's part of the cycle went. All messages, tables and logs
- * use this verdict.
+ * Returns the verdict on a guest. All messages, tables and logs use this
+ * verdict.
  */
 enum guest_verdict report_guest_verdict(const struct report_guest *guest);
 
@@ -91,21 +90,21 @@ const struct report_guest *report_find_guest(const struct report *report, const 
 void report_explain(const struct report *report, char *ret, size_t size);
 
 /*
- * Returns the time from the request to the guest until the guest was suspended
- * or paused, in µs; MOMENT_NEVER if one of these two did not happen.
+ * Returns the time from the guest's request until the guest was suspended or
+ * paused, in µs; MOMENT_NEVER if one of the two moments was not reached.
  */
 int64_t report_guest_suspend_us(const struct report_guest *guest);
 
 /*
- * Returns when the phase that suspends guests ended, in µs since the start of
- * the cycle; MOMENT_NEVER if it did not end.
+ * Returns when the phase "suspend" ended, in µs since the start of the cycle;
+ * MOMENT_NEVER if this phase did not end.
  */
 int64_t report_suspend_end_us(const struct report *report);
 
 /*
- * Returns when the resume began that made `guest` run, in µs since the start of
- * the cycle; MOMENT_NEVER if no resume made the guest run. A cycle can have
- * several resumes if its guests were kept suspended.
+ * Returns the start of the phase "resume" in which `guest` was resumed, in µs
+ * since the start of the cycle; MOMENT_NEVER if the guest was not resumed. A
+ * cycle can have several such phases if its guests were kept suspended.
  */
 int64_t report_resume_start_us(const struct report *report, const struct report_guest *guest);
 

@@ -3,8 +3,8 @@
 #define PMCOORD_RECORD_SERIES_H
 
 /*
- * Statistics of the reports of several cycles: the times in which each guest,
- * and all guests together, suspended and resumed. Pure: no I/O.
+ * Statistics of several cycles: how long the suspend and the resume took, for
+ * each guest and for all guests together. Pure: no I/O.
  */
 
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #include "record/statistics.h"
 
 /*
- * The figures of one guest with one mechanism; a guest that used two mechanisms
+ * The figures of one guest with one mechanism. A guest that used two mechanisms
  * has two entries.
  */
 struct series_guest {
@@ -35,7 +35,7 @@ struct series_guest {
  * use. Release: series_done.
  */
 struct series {
-	struct series_guest *guests; /* in the order in which they were suspended */
+	struct series_guest *guests; /* in suspend order */
 	size_t n_guests;
 	size_t n_cycles;
 	size_t results[RESULT_FAILED + 1]; /* number of cycles, by enum cycle_result */
@@ -47,21 +47,23 @@ void series_done(struct series *series);
 
 /*
  * Returns the time from the first request to the last suspension, in µs.
- * MOMENT_NEVER if a guest of the plan was not suspended.
+ * Returns MOMENT_NEVER if a guest was not suspended. Guests that the plan skips
+ * do not count.
  */
 int64_t series_suspend_us(const struct report *report);
 
 /*
  * Returns the time from the start of the resume until the last guest runs, in
- * µs. MOMENT_NEVER if a guest of the plan was not resumed.
+ * µs. Returns MOMENT_NEVER if a guest was not resumed. Guests that the plan
+ * skips do not count.
  */
 int64_t series_resume_us(const struct report *report);
 
 /*
- * Adds a report: the figures of guest `name`, or of all guests of the plan if
- * `name` is NULL. A guest's times are added only if the guest was suspended.
- * `suspend_all` gets a time only if all guests of the plan were suspended, and
- * `resume_all` only if all were resumed. Returns 0 or -ENOMEM.
+ * Adds the figures of a report: of guest `name`, or of all guests if `name` is
+ * NULL. Guests that the plan skips are not added. A guest's times are added only
+ * if the guest was suspended. Also adds series_suspend_us() and
+ * series_resume_us(). Returns 0 or -ENOMEM.
  */
 int series_add(struct series *series, const struct report *report, const char *name);
 

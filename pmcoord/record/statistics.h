@@ -25,10 +25,7 @@ struct summary {
 	int64_t avg_us, min_us, median_us, max_us;
 };
 
-/*
- * Adds a span. MOMENT_NEVER, a span that was not measured, is not added. Returns
- * 0 or -ENOMEM.
- */
+/* Adds a span. MOMENT_NEVER (not measured) is ignored. Returns 0 or -ENOMEM. */
 int samples_add(struct samples *samples, int64_t span_us);
 
 /* Adds all spans in `more`. Returns 0 or -ENOMEM. */
@@ -42,10 +39,7 @@ void samples_done(struct samples *samples);
  */
 struct summary samples_summarize(struct samples *samples);
 
-/*
- * Average, minimum, median and maximum as table cells, in ms; all empty without
- * samples.
- */
+/* Average, minimum, median and maximum in ms as table cells; "" if there are no samples. */
 struct summary_cells {
 	char avg[SPAN_TEXT_SIZE], min[SPAN_TEXT_SIZE];
 	char median[SPAN_TEXT_SIZE], max[SPAN_TEXT_SIZE];

@@ -32,10 +32,7 @@ static const struct cycle_phase *open_phase(const struct cycle *cycle)
 /* Returns the running cycle; NULL if there is none. */
 static const struct cycle *current_cycle(const struct status *status)
 {
-	/*
-	 * A cycle whose guests are kept suspended does not run: it has no open
-	 * phase.
-	 */
+	/* A cycle whose guests are kept suspended has no open phase, and does not run. */
 	for (size_t i = status->n_cycles; status->locked && i-- > 0;)
 		if (!status->cycles[i].ended && open_phase(&status->cycles[i]))
 			return &status->cycles[i];
@@ -385,7 +382,7 @@ static void print_last(const struct report *report, FILE *out)
 
 /*
  * Returns the number of the first cycle that stopped before all its guests were
- * resumed. In STATUS_INTERRUPTED there is such a cycle.
+ * resumed. With STATUS_INTERRUPTED such a cycle exists.
  */
 static uint64_t interrupted_cycle(const struct status *status)
 {

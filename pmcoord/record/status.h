@@ -27,8 +27,8 @@ struct status {
 	enum status_state state;
 	bool has_daemon; /* a daemon is running; set by the caller, not read from a file */
 	bool locked; /* a coordinator holds the lock */
-	char holder[128]; /* what that coordinator calls itself; may be "" */
-	struct cycle *cycles; /* those of this boot that have a journal, ascending */
+	char holder[128]; /* purpose and process ID of this coordinator; may be "" */
+	struct cycle *cycles; /* cycles of this boot that have a journal, by number */
 	size_t n_cycles;
 	size_t n_unreadable; /* number of damaged journals */
 	struct report *last; /* the newest report; NULL: none, or it cannot be read */

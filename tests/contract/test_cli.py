@@ -143,7 +143,7 @@ def test_a_report_that_cannot_be_read_is_exit_1(pmcoord, laptop, number):
     (pmcoord.journals(laptop).parent / "reports/2.json").write_text("{")
     result = pmcoord.on(laptop, "report", *number)
     assert result.returncode == 1
-    assert "2.json is not a report" in one_sentence(result.stderr)
+    assert "2.json is damaged" in one_sentence(result.stderr)
 
 
 def test_a_missing_report_is_exit_2(pmcoord, laptop):
@@ -158,7 +158,7 @@ def test_an_unreadable_journal_is_no_usage_error_of_report(pmcoord, laptop):
     (pmcoord.journals(laptop) / "9").write_text("nonsense\n")
     result = pmcoord.on(laptop, "report")
     assert result.returncode == 1
-    assert "damaged, or of another version" in one_sentence(result.stderr)
+    assert "damaged, or was written by another version" in one_sentence(result.stderr)
 
 
 def test_a_cycle_whose_report_cannot_be_written_is_exit_1(pmcoord, laptop):
