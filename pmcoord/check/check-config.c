@@ -69,7 +69,7 @@ static void check_times(const struct config *config, struct findings *findings)
 	findings_add(findings, FINDING_WARNING, "configuration",
 		     "make GuestTimeout= shorter than Deadline=",
 		     "GuestTimeout= (%" PRIu64 " s) exceeds Deadline= (%" PRIu64
-		     " s), at which pmcoord stops waiting for all guests",
+		     " s), the time limit for all guests together",
 		     config->guest_timeout_us / 1000000, config->deadline_us / 1000000);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Checks of each guest: how it would be suspended, and what that would break. */
+/* Checks of each guest: how it would be suspended, and what may fail. */
 
 #include <assert.h>
 #include <inttypes.h>
@@ -27,7 +27,7 @@ struct guest_check {
 	struct guest_config config;
 	enum mechanism mechanism;
 	const char *reason; /* why the mechanism was chosen; may be NULL */
-	struct graph_nodes serves; /* the guests that need this one */
+	struct graph_nodes serves; /* the guests that need this guest */
 	struct findings *findings;
 };
 
@@ -50,10 +50,7 @@ static bool is_ignored(const struct guest_check *guest_check)
 /* The upper 16 bits of the class code of a USB controller. */
 #define PCI_CLASS_USB 0x0c03
 
-/*
- * Returns what messages call a PCI device with the 24-bit class code `class`, e.g.
- * "USB"; NULL if there is no name for it.
- */
+/* Returns the name of a 24-bit PCI class code, e.g. "USB", or NULL if unknown. */
 static const char *class_name(uint32_t class)
 {
 	static const struct {
@@ -83,8 +80,8 @@ static bool holds_class(const struct guest_check *guest_check, uint32_t class)
 }
 
 /*
- * Returns a list of the guest's PCI functions as text, owned by the caller, e.g.
- * "0000:00:14.0 (USB), 0000:03:00.0", or NULL if out of memory.
+ * Lists the guest's PCI functions, e.g. "0000:00:14.0 (USB), 0000:03:00.0". The caller
+ * frees the text. Returns NULL when out of memory.
  */
 static char *describe_functions(const struct guest_check *guest_check)
 {
@@ -141,8 +138,7 @@ static bool lacks_agent(const struct guest_check *guest_check, struct no_agent *
 		snprintf(ret->reason, size, "pmcoord-agent has published no event channel");
 	} else if (guest_check->details->examination.agent_port_is_stale) {
 		snprintf(ret->reason, size,
-			 "pmcoord-agent has stopped (event channel %" PRIu32
-			 ", which it published, does not exist)",
+			 "pmcoord-agent has stopped (its event channel %" PRIu32 " does not exist)",
 			 agent->port);
 	} else {
 		return false;
@@ -189,7 +185,7 @@ static void check_memory(const struct guest_check *guest_check)
 {
 	const struct guest_examination *examination = &guest_check->details->examination;
 
-	/* Up to a tenth of the memory may be missing: toolstacks reserve some, e.g. for video. */
+	/* Up to a tenth may be missing: toolstacks reserve memory, e.g. for video. */
 	if (guest_check->guest->pci_functions == 0 || examination->memory_kib == 0 ||
 	    examination->memory_kib >= examination->memory_max_kib / 10 * 9)
 		return;
@@ -208,7 +204,7 @@ static void check_agent_state(const struct guest_check *guest_check)
 	const char *detail = agent->detail[0] ? agent->detail : "no details";
 	struct no_agent why;
 
-	/* The last state of an agent that does not run is out of date, so it is not reported. */
+	/* If the agent or the guest does not run, the agent's last state is out of date. */
 	if (lacks_agent(guest_check, &why) || guest_check->guest->state != GUEST_RUNNING)
 		return;
 	switch (agent->state.state) {
@@ -238,9 +234,9 @@ static void check_agent_state(const struct guest_check *guest_check)
 #define KEPT " kept: "
 
 /*
- * Reports devices that the agent keeps bound because they are in use. The agent lists
- * them in the xenstore node data/pmcoord/detail, e.g. as "0000:00:1f.2 ahci kept: sda1
- * mounted on /srv", separated by "; ".
+ * Reports devices that the agent keeps bound because they are in use. The xenstore node
+ * data/pmcoord/detail lists them, separated by "; ". An entry: "0000:00:1f.2 ahci kept:
+ * sda1 mounted on /srv".
  */
 static void check_kept_devices(const struct guest_check *guest_check)
 {
@@ -277,7 +273,7 @@ static void check_storage_domain(const struct guest_check *guest_check)
 		return;
 	REPORT(guest_check, FINDING_INFO,
 	       "in the guest: 'pmcoord-agent --dry-run' lists the devices that it keeps",
-	       "the guest serves other guests' disks: its agent keeps a controller with disks in use bound during the sleep, because unbinding it would destroy data");
+	       "the guest serves other guests' disks: its agent does not unbind a controller whose disks are in use, because that would destroy data");
 }
 
 /* ---- suspend ------------------------------------------------------------- */
@@ -363,7 +359,7 @@ static void check_pending_shutdown(const struct guest_check *guest_check)
 		return;
 	if (strcmp(request, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
 		REPORT(guest_check, FINDING_WARNING,
-		       "unless the guest is being saved or migrated now, it hangs or ignores requests: see its console",
+		       "see the guest's console: if the guest is not being saved or migrated, it hangs or ignores requests",
 		       "the guest has not acknowledged an earlier request to suspend (control/shutdown): pmcoord sends no further request");
 	else
 		REPORT(guest_check, FINDING_INFO, "",
@@ -376,15 +372,15 @@ static void check_timeout(const struct guest_check *guest_check)
 	const struct config *config = guest_check->context->config;
 
 	/*
-	 * GuestTimeout= applies to guests without their own Timeout=. check_config()
-	 * reports it once, so these guests are skipped here.
+	 * Skip guests without their own Timeout=. GuestTimeout= applies to them, and
+	 * check_config() reports GuestTimeout= once.
 	 */
 	if (guest_check->config.timeout_us <= config->deadline_us ||
 	    guest_check->config.timeout_us == config->guest_timeout_us)
 		return;
 	REPORT(guest_check, FINDING_WARNING, "shorten the guest's Timeout=, or lengthen Deadline=",
 	       "the guest's Timeout= (%" PRIu64 " s) exceeds Deadline= (%" PRIu64
-	       " s), at which pmcoord stops waiting for all guests",
+	       " s), the time limit for all guests together",
 	       guest_check->config.timeout_us / 1000000, config->deadline_us / 1000000);
 }
 

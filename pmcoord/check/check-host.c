@@ -13,15 +13,14 @@
 #include "check/check.h"
 
 /*
- * The check warns if fewer bytes than this are free for reports. This is enough
- * space for fifty reports (the default of KeepReports=) of a host with many guests.
+ * Least free space for reports, in bytes: enough for fifty reports (the default of
+ * KeepReports=) of a host with many guests.
  */
 #define REPORTS_ROOM (4u << 20)
 
 /*
- * The first version of Xen whose monitors continue after a suspend. A monitor is
- * the process that xl leaves running for each guest. Up to Xen 4.19 it ends at the
- * first suspend that it sees.
+ * The first version of Xen in which xl's monitor process of a guest outlives a
+ * suspend. Up to Xen 4.19, the process ends at the first suspend that it sees.
  */
 #define XEN_MAJOR_OF_PERSISTENT_MONITORS 4
 #define XEN_MINOR_OF_PERSISTENT_MONITORS 20
@@ -29,10 +28,9 @@
 static void check_hypervisor(const struct check_context *context, struct findings *findings)
 {
 	if (context->no_hypervisor)
-		findings_add(
-			findings, FINDING_ERROR, "Xen",
-			"no guest could be checked: correct this, then run 'pmcoord check' again",
-			"%s", context->no_hypervisor);
+		findings_add(findings, FINDING_ERROR, "Xen",
+			     "fix this error, then run 'pmcoord check' again; no guest was checked",
+			     "%s", context->no_hypervisor);
 }
 
 static void check_monitors(const struct check_context *context, struct findings *findings)
@@ -45,8 +43,8 @@ static void check_monitors(const struct check_context *context, struct findings 
 		return;
 	findings_add(
 		findings, FINDING_INFO, "Xen",
-		"if you rely on on_reboot= and on_poweroff=, do not suspend guests by other means ('xl save -c' and the like)",
-		"in Xen %u.%u the guest's 'xl' monitor process ends at the first suspend that it sees, and on_reboot= and on_poweroff= have no effect afterwards; the process does not see suspends by pmcoord",
+		"if you rely on on_reboot= or on_poweroff=, do not suspend guests with other programs (e.g. 'xl save -c')",
+		"in Xen %u.%u, a guest's 'xl' monitor process ends if a program other than pmcoord suspends the guest: on_reboot= and on_poweroff= then have no effect",
 		host->xen_major, host->xen_minor);
 }
 
@@ -101,7 +99,7 @@ static void check_disks(const struct check_context *context, struct findings *fi
 	findings_add(
 		findings, FINDING_WARNING, "dom0",
 		"use 'pmcoord suspend-all', which needs no disk during the cycle, and keep logs and swap on another disk",
-		"%s is mounted from %s, a Xen disk that cannot be read while the domain that serves it is suspended: closing the lid cannot put this host to sleep",
+		"%s is mounted from %s, a disk that a guest serves, and systemd would need this disk while the guest is suspended: closing the lid cannot put this host to sleep",
 		host->guest_disk_mount, host->guest_disk);
 }
 
@@ -231,7 +229,7 @@ static void check_conflicts(const struct host_systemd *systemd, struct findings 
 	for (size_t i = 0; i < systemd->conflicts.n; i++)
 		findings_add(
 			findings, FINDING_WARNING, systemd->conflicts.texts[i],
-			"disable this hook or unit, or make pmcoord ignore the guests that it handles (Policy=ignore)",
+			"disable this hook or unit, or set Policy=ignore for the guests that the hook or unit handles",
 			"this hook or unit seems to handle guests when the host sleeps: it would interfere with pmcoord");
 }
 

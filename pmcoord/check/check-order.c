@@ -30,8 +30,8 @@ static const char *name_of(const struct inventory *inventory, uint32_t domid)
 }
 
 /*
- * Reports links that only the frontend or only the backend has recorded, and the
- * toolstack has not.
+ * Reports unconfirmed links: only one end has recorded the link, and the toolstack
+ * has not.
  */
 static void check_claims(const struct inventory *inventory, struct findings *findings)
 {

@@ -3,9 +3,8 @@
 #define PMCOORD_CHECK_CHECK_H
 
 /*
- * The preflight of `pmcoord check`: finds what would make a cycle fail or be
- * degraded. The checks use only facts that the caller has read. They do not depend
- * on each other.
+ * The preflight of `pmcoord check`: finds what would make a cycle fail or degrade.
+ * The checks are independent of each other, and use only facts that the caller read.
  */
 
 #include <stdint.h>
@@ -28,23 +27,23 @@ struct check_pci_function {
 struct check_details {
 	struct guest_examination examination;
 	struct check_pci_function functions[EXAMINED_PCI_MAX];
-	struct agent_state agent; /* PROTOCOL_AGENT_NONE: no agent, or no state known */
+	struct agent_state agent; /* PROTOCOL_AGENT_NONE: no agent, or its state is unknown */
 };
 
 /*
- * The facts that checks use. Pointers are borrowed. NULL: the fact is not known, or
- * there is no such error or warning.
+ * The facts that the checks use. Pointers are borrowed. NULL: the fact is unknown, or
+ * there is nothing to report.
  */
 struct check_context {
 	const char *const *config_errors; /* "file:line: …", NULL-terminated */
 	const char *const *config_warnings; /* "file:line: …", NULL-terminated */
 	const struct config *config; /* never NULL */
 	const struct host *host; /* NULL: the host is simulated */
-	const char *no_sleep; /* why the simulated host cannot sleep */
+	const char *no_sleep; /* why the simulated host cannot sleep; NULL: it can */
 	const char *no_hypervisor; /* why the guests could not be read */
 	const struct inventory *inventory;
 	const struct graph *graph;
-	const struct check_details *details; /* by index in the inventory */
+	const struct check_details *details; /* one per element of inventory->guests */
 	const struct status *status;
 	const char *no_status; /* why the status could not be read */
 };
@@ -52,7 +51,7 @@ struct check_context {
 /* Runs all checks, and appends what they find to `findings`. */
 void check_all(const struct check_context *context, struct findings *findings);
 
-/* Run one group of checks; a check is skipped if one of its facts is missing. */
+/* Each runs one group of checks. A check whose facts are missing is skipped. */
 void check_host(const struct check_context *context, struct findings *findings);
 void check_systemd(const struct check_context *context, struct findings *findings);
 void check_config(const struct check_context *context, struct findings *findings);

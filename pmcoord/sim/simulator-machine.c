@@ -184,10 +184,8 @@ static bool is_guest_activity(enum sim_event_type type)
 }
 
 /*
- * Whether an event must be ignored. SIM_APPEARS is ignored if the guest exists.
- * Every other event is ignored if the guest is gone, except SIM_REBOOTED.
- * Activity of the guest is also ignored if its request was retracted, except
- * SIM_BOOTED.
+ * Whether an event must be ignored, because the guest is gone, has already
+ * appeared, or its request was retracted.
  */
 static bool is_obsolete(const struct sim_guest *guest, const struct sim_event *event)
 {
@@ -334,8 +332,8 @@ int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mech
 	assert(i < simulator->n_guests);
 	guest = &simulator->guests[i];
 	/*
-	 * With MECHANISM_HVM Xen suspends the guest without its kernel, so that
-	 * `behaviour` does not matter.
+	 * With MECHANISM_HVM, Xen suspends the guest without its kernel, so
+	 * `behaviour` has no effect.
 	 */
 	if (mechanism == MECHANISM_HVM)
 		return sim_schedule(simulator, i, guest->suspend_us, SIM_SUSPENDED);
@@ -359,9 +357,9 @@ static uint64_t sim_now(struct loop *loop)
 }
 
 /*
- * Handles scheduled events, and advances the clock with them, until next_event
- * has a change to report or the deadline is reached. Then handles all other
- * events of the same time, because on a busy host several events may have
+ * Handles scheduled events, and advances the clock to each, until next_event
+ * has a change to report or the deadline is reached. Then handles the other
+ * events of the same time, as on a busy host, where several events may have
  * happened when a wait ends. Returns -EDEADLK if the wait would never end.
  */
 static int sim_wait(struct loop *loop, uint64_t deadline_us)

@@ -4,7 +4,7 @@
 
 /*
  * The simulated machine: guests, virtual clock and timed events. Internal to
- * the simulator: simulator-scenario.c fills the machine from a file, and the
+ * the simulator. simulator-scenario.c fills the machine from a file, and the
  * hypervisor verbs of simulator.c act on the machine.
  */
 
@@ -19,45 +19,41 @@
 #include "model/sleeper.h"
 
 /*
- * The largest number of guests; a scenario with more is rejected. It is less
- * than half the number of Xen's domids (0x7ff0), because each guest can reboot
- * once and then has a second domid.
+ * The most guests in a scenario. Each guest can reboot once and then gets a
+ * second domid, so the limit is less than half of Xen's 0x7ff0 domids.
  */
 #define SIM_GUESTS_MAX 16000
 
-/* Start of the virtual clock: not 0, so that an unset time is noticed. */
+/* Start of the virtual clock. Not 0, so that unset times are noticed. */
 #define SIM_CLOCK_START_US 1000000
 
-/* In place of a time: the event does not happen. */
+/* The time of an event that never happens. */
 #define SIM_NEVER UINT64_MAX
 
-/* How a guest behaves. In quotes: the value of Behaviour= if it differs from the name here. */
+/* How a guest behaves (Behaviour=). Comments quote values that differ from the enumerator. */
 enum sim_behaviour {
 	SIM_BEHAVES, /* "normal": suspends and resumes as requested */
 	SIM_IGNORES_REQUESTS, /* never acknowledges a request */
 	SIM_HANGS_AFTER_ACK, /* acknowledges the request, never suspends */
-	SIM_SUSPENDS_LATE, /* "goes-down-late": acknowledges, suspends after LateTime= */
+	SIM_SUSPENDS_LATE, /* "goes-down-late": suspends after LateTime= */
 	SIM_DIES, /* its domain ends instead of suspending */
-	SIM_REFUSES, /* its agent sets state failed */
-	SIM_AGENT_IS_DEAD, /* the agent's nodes are in xenstore, but it never reacts */
-	SIM_AGENT_PORT_IS_STALE, /* the event channel port in the agent's nodes does not exist */
-	SIM_RESUMES_DEGRADED, /* "comes-back-degraded": its agent sets state degraded */
-	SIM_NEVER_READY, /* its agent sets no state after the wake */
+	SIM_REFUSES, /* its agent reports failed */
+	SIM_AGENT_IS_DEAD, /* its agent has nodes in xenstore, but never reacts */
+	SIM_AGENT_PORT_IS_STALE, /* the port that its agent published does not exist */
+	SIM_RESUMES_DEGRADED, /* "comes-back-degraded": its agent reports degraded */
+	SIM_NEVER_READY, /* its agent reports no state after the wake */
 	SIM_FAILS_TO_RESUME, /* the resume verb returns -EIO */
 };
 
-/* An operation of the guest or its toolstack that is in progress at the start. */
+/* What the guest or its toolstack is doing when the scenario starts. */
 enum sim_fate {
-	SIM_STAYS, /* no operation is in progress */
+	SIM_STAYS, /* nothing: the guest stays */
 	SIM_POWERS_OFF,
 	SIM_REBOOTS,
-	SIM_IS_SAVED, /* or migrated: the guest suspends, then its domain ends */
+	SIM_IS_SAVED, /* a save or migration: the guest suspends, then its domain ends */
 };
 
-/*
- * The verbs that Fail= can make fail. In quotes: the verb's name in Fail= if it
- * differs from the name here.
- */
+/* The verbs that Fail= can make fail. Comments quote names that differ from the enumerator. */
 enum sim_verb {
 	SIM_INVENTORY,
 	SIM_EXAMINE,
@@ -77,11 +73,11 @@ enum sim_verb {
 	SIM_N_VERBS,
 };
 
-/* An item of Fail=: the n-th call of a verb, or each from the n-th on, returns -EIO. */
+/* An item of Fail=: calls of a verb that return -EIO. */
 struct sim_failure {
 	enum sim_verb verb;
-	uint64_t n; /* from 1 */
-	bool and_later;
+	uint64_t n; /* the n-th call fails; the first call is 1 */
+	bool and_later; /* all calls after the n-th fail, too */
 };
 
 /* How often each verb was called so far, and which calls fail. */
@@ -94,8 +90,7 @@ struct sim_calls {
 enum sim_event_type {
 	/*
 	 * Activity of the guest. These events are deferred while the guest is
-	 * paused. A retraction cancels those already scheduled, except
-	 * SIM_BOOTED.
+	 * paused. A retraction cancels scheduled events, except SIM_BOOTED.
 	 */
 	SIM_ARMED, /* the agent reports ready */
 	SIM_QUIESCED, /* the agent reports quiesced */
@@ -104,7 +99,7 @@ enum sim_event_type {
 	SIM_REFUSED, /* the agent reports failed */
 	SIM_RESTORED, /* the agent reports ready or degraded after the wake */
 	SIM_BOOTED,
-	/* Not activity of the guest: these events happen even while it is paused. */
+	/* Other events. They happen even while the guest is paused. */
 	SIM_SAVED, /* a save or migration has suspended the guest */
 	SIM_GONE, /* the domain ends */
 	SIM_REBOOTED, /* the guest gets another domain */
@@ -115,14 +110,14 @@ enum sim_event_type {
 
 struct sim_event {
 	uint64_t at_us;
-	uint64_t order; /* events of the same time happen in order of this number */
+	uint64_t order; /* sorts events of the same time */
 	size_t guest; /* index in simulator.guests */
 	unsigned int generation; /* the guest's generation when the event was scheduled */
 	enum sim_event_type type;
 };
 
 struct sim_guest {
-	struct guest facts; /* what an inventory shows, before `pauses` and `requested` are added */
+	struct guest facts; /* as in an inventory, which also shows `pauses` and `requested` */
 	enum sim_behaviour behaviour;
 	enum sim_fate fate;
 	/* QuiesceTime=, SuspendTime=, ResumeTime=, ReadyTime= and LateTime=. */
@@ -130,16 +125,16 @@ struct sim_guest {
 	uint64_t boot_us; /* BootTime=; 0: the guest has booted */
 	uint64_t leave_us; /* LeaveTime=: time until the guest is off, saved or rebooted */
 	/*
-	 * Times until the event; SIM_NEVER: it does not happen. They begin when
-	 * the first guest is requested or paused.
+	 * Times from the first request or pause of any guest to the event;
+	 * SIM_NEVER: the event never happens.
 	 */
 	uint64_t appears_us, destroyed_us, user_pauses_us;
 	unsigned int pauses; /* pause count, as in Xen */
 	unsigned int reboots; /* 0 or 1 */
-	bool has_toolstack_record; /* libxl has created the guest and records its backends */
+	bool has_toolstack_record; /* the toolstack has recorded the guest's links */
 	bool requested; /* xenstore has a request that the guest has not acknowledged */
 	bool watched; /* next_event reports changes of the agent's state */
-	/* Incremented by a retraction, which thereby cancels the guest's scheduled activity. */
+	/* A retraction increments this number and so cancels the guest's scheduled activity. */
 	unsigned int generation;
 	struct sim_calls calls;
 };
@@ -157,7 +152,7 @@ struct simulator {
 	size_t n_links;
 	struct sim_event *heap;
 	size_t n_heap;
-	struct sim_event *deferred; /* events that came due while their guest was paused */
+	struct sim_event *deferred; /* events whose time came while their guest was paused */
 	size_t n_deferred;
 	uint32_t *changed; /* domids that next_event returns */
 	size_t n_changed;
@@ -186,7 +181,7 @@ uint32_t sim_domid(const struct simulator *simulator, size_t guest);
 int sim_schedule(struct simulator *simulator, size_t guest, uint64_t delay_us,
 		 enum sim_event_type type);
 
-/* Schedules an event for its time at_us. Returns 0 or -ENOMEM. */
+/* Schedules an event at event->at_us. Returns 0 or -ENOMEM. */
 int sim_schedule_event(struct simulator *simulator, const struct sim_event *event);
 
 /*
@@ -196,13 +191,10 @@ int sim_schedule_event(struct simulator *simulator, const struct sim_event *even
  */
 int sim_start_scenario(struct simulator *simulator);
 
-/* Delivers a request to suspend, by this mechanism, to a guest. Returns 0 or -ENOMEM. */
+/* Delivers a request to suspend to a guest. Returns 0 or -ENOMEM. */
 int sim_suspend_guest(struct simulator *simulator, size_t guest, enum mechanism mechanism);
 
-/*
- * Schedules for now the events that came due while the guest was paused.
- * Returns 0 or -ENOMEM.
- */
+/* Schedules the guest's deferred events for the current time. Returns 0 or -ENOMEM. */
 int sim_run_deferred(struct simulator *simulator, size_t guest);
 
 /* Returns the name of a verb in Fail=, e.g. "look-at-agent". */

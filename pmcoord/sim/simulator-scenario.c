@@ -18,15 +18,12 @@
 #include "pmcoord/protocol.h"
 #include "model/inventory.h"
 
-/*
- * Size of a guest's name with its NUL. Every name fits, because ini-file.c rejects longer
- * section headers.
- */
+/* Size of a guest's name with its NUL. ini-file.c rejects names that do not fit. */
 #define NAME_MAX_BYTES 64
 
 /*
- * Keys whose values name other guests. These values are evaluated only after the whole
- * file was read, because the sections of the named guests may follow later.
+ * Keys whose values name other guests. The values are evaluated after the whole file
+ * was read, because the sections of these guests may come later.
  */
 enum relation {
 	NEEDS,
@@ -49,7 +46,7 @@ struct scenario {
 	struct simulator *simulator;
 	struct section *sections;
 	size_t n_sections;
-	struct section *current; /* the [Guest] section that is being read; NULL: not in one */
+	struct section *current; /* the [Guest] section being read, or NULL */
 	/* A hash table of names, with open addressing. */
 	size_t *names; /* index of the guest + 1; 0: empty slot */
 	size_t n_names; /* number of slots, a power of two */
@@ -377,7 +374,7 @@ static struct section *new_section(struct scenario *scenario, const char *name)
 	return section;
 }
 
-/* Copies NAME out of the header 'Guest "NAME"'. Returns false if it is another header. */
+/* Copies NAME out of the header 'Guest "NAME"'. Returns false for other headers. */
 static bool guest_name(const char *section, char ret[static NAME_MAX_BYTES])
 {
 	char end;
@@ -415,10 +412,7 @@ static int parse_key(void *data, const struct ini_position *position, const char
 		r = parse_host_key(scenario, key, value);
 	else if (scenario->current)
 		r = parse_section_key(scenario->current, key, value);
-	/*
-	 * For a key of an invalid section r is 0, because parse_section has
-	 * reported the section.
-	 */
+	/* Keys of an invalid section are ignored: parse_section has reported the section. */
 	if (r == -ENOENT)
 		return error_set(error, r, "unknown key");
 	if (r == -ENOMEM)
@@ -441,12 +435,11 @@ static void collect_problem(void *data, const char *problem)
 /* ---- guests -------------------------------------------------------------- */
 
 /*
- * Writes to `ret` the name that `pattern` stands for in copy number `copy` of a
- * section. Copies are numbered from 1; `copy` is 0 if Count= is not given. The
- * number replaces the '*' of the pattern. If there is no '*', the number is
- * appended, but only to the guest's own name (`is_own`), not to the name of
- * another guest. Returns 0, or -EINVAL for a '*' without Count= or a name that
- * is too long.
+ * Makes a guest's name from `pattern`, for copy number `copy` of a section.
+ * Copies are numbered from 1; 0: the section has no Count=. The number replaces
+ * the '*' in the pattern. If there is no '*', the number is appended if `is_own`
+ * is set, i.e. if the pattern names the section's own guest. Returns 0, or
+ * -EINVAL for a '*' without Count= or a name that is too long.
  */
 static int expand_name(const char *pattern, uint64_t copy, bool is_own, char *ret, size_t size)
 {
@@ -463,7 +456,7 @@ static int expand_name(const char *pattern, uint64_t copy, bool is_own, char *re
 	return length < 0 || (size_t)length >= size ? -EINVAL : 0;
 }
 
-/* Derives the UUID from the name, so that guests have the same order in every run. */
+/* Derives the UUID from the name. Guests are sorted by UUID, so every run has the same order. */
 static void derive_uuid(struct guest *facts)
 {
 	uint64_t hash = HASH_START;
@@ -563,7 +556,8 @@ static int make_guests(struct scenario *scenario, struct error *error)
 
 /*
  * Reads the device class at the start of *token, e.g. "vbd:" of "vbd:storage",
- * and removes it. Without a class the device is a network card.
+ * and advances *token past the class. Without a class, the device is a network
+ * card.
  */
 static int parse_device(const char **token, enum link_class *ret)
 {
@@ -583,7 +577,7 @@ static int parse_device(const char **token, enum link_class *ret)
 	return 0;
 }
 
-/* Returns the link that a relation describes, with the sources that record the link. */
+/* Returns the link that a relation describes, and sets which sources record the link. */
 static struct link make_link(const struct simulator *simulator, enum relation relation,
 			     size_t guest, size_t other, enum link_class class)
 {

@@ -9,8 +9,8 @@
 
 /*
  * Fills a machine that sim_machine_init has set up. Returns 0, or a negative
- * errno with `error` set: it names the file and all syntax errors with their
- * lines.
+ * errno with `error` set. The error names the file, and each line with a syntax
+ * error.
  */
 int sim_scenario_load(struct simulator *simulator, const char *path, struct error *error);
 

@@ -90,7 +90,10 @@ static bool load_guest(struct simulator *simulator, const char *line)
 	return true;
 }
 
-/* Reads a line. Returns 1 if it describes an event, 0 if not, -1 without memory. */
+/*
+ * Schedules the event that a line describes. Returns 1, 0 if the line describes no
+ * event, or -1 when out of memory.
+ */
 static int load_event(struct simulator *simulator, const char *line)
 {
 	struct sim_event event;
@@ -102,9 +105,9 @@ static int load_event(struct simulator *simulator, const char *line)
 	    event.guest >= simulator->n_guests || type >= SIM_N_EVENT_TYPES)
 		return 0;
 	/*
-	 * A deferred event is scheduled like the others. Its time has passed,
-	 * so that the first wait handles it. If its guest is still paused, the
-	 * event is then deferred again.
+	 * Deferred events are scheduled, too. Their time has passed, so the
+	 * first wait handles them. If a guest is still paused, its event is
+	 * then deferred again.
 	 */
 	event.type = (enum sim_event_type)type;
 	return sim_schedule_event(simulator, &event) < 0 ? -1 : 1;
@@ -118,7 +121,7 @@ int sim_state_load(struct simulator *simulator)
 	char line[256];
 	int started, r;
 
-	/* The caller has loaded the scenario, and nothing has happened since. */
+	/* The caller has loaded the scenario, and no event is scheduled yet. */
 	assert(!simulator->started && simulator->n_heap == 0);
 	if (!file || !fgets(line, sizeof(line), file) ||
 	    sscanf(line, "clock %" SCNu64 " %" SCNu64 " %d\n", &clock, &next_order, &started) != 3)

@@ -3,8 +3,8 @@
 #define PMCOORD_SIM_SIMULATOR_STATE_H
 
 /*
- * Saves and loads the simulated machine: the clock, the guests' states and the
- * scheduled events. They last from one command to the next, as in Xen.
+ * Saves and loads the simulated machine, so that it outlives a command: the clock,
+ * the guests' states and the scheduled events.
  */
 
 #include "sim/simulator-machine.h"
@@ -14,8 +14,8 @@ void sim_state_save(const struct simulator *simulator);
 
 /*
  * Reads the file simulator->state_path, up to the first line that does not fit
- * the scenario. What was not read stays as the scenario describes it. Reads
- * nothing if the path is NULL or the file is missing. Returns 0, or -1 without
+ * the scenario. The rest of the machine stays as in the scenario. Reads nothing
+ * if the path is NULL or the file is missing. Returns 0, or -1 when out of
  * memory.
  */
 int sim_state_load(struct simulator *simulator);

@@ -413,9 +413,7 @@ static const struct hypervisor_ops sim_ops = {
 	.next_event = sim_next_event,
 };
 
-/*
- * Reads the scenario, then the state that an earlier command has saved for it.
- */
+/* Reads the scenario, then the state that an earlier command has saved. */
 static int load(struct simulator *simulator, const char *path, const char *state_path,
 		struct error *error)
 {

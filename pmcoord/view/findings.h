@@ -32,13 +32,13 @@ struct findings {
 void findings_done(struct findings *findings);
 
 /*
- * Appends a finding. `format` makes its message, and all strings are copied.
- * When out of memory, appends nothing and sets out_of_memory.
+ * Appends a finding with copies of all strings. `format` makes the message. When
+ * out of memory, appends nothing and sets out_of_memory.
  */
 void findings_add(struct findings *findings, enum finding_level level, const char *subject,
 		  const char *advice, const char *format, ...) _printf_(5, 6);
 
-/* Whether all findings are warnings or infos; true if there is no finding. */
+/* Returns false if any finding is an error. */
 bool findings_are_ok(const struct findings *findings);
 
 /*

@@ -43,7 +43,7 @@ static int read_journal(struct monitor *monitor, uint64_t number)
 	int r = followers_read(&monitor->followers, number, monitor->listener->observer,
 			       monitor->listener->data);
 
-	/* A journal that was removed meanwhile is no error. */
+	/* The journal may have been removed meanwhile. */
 	return r < 0 && r != -ENOENT ? cannot_read(monitor, r) : 0;
 }
 
@@ -75,8 +75,8 @@ static int add_watch(struct monitor *monitor, const char *path, uint32_t mask)
 }
 
 /*
- * Watches the nearest existing ancestor of the directory, until the next part
- * of the path is created in that ancestor.
+ * Watches the nearest existing ancestor of the directory, to detect when the
+ * next part of the path is created.
  */
 static int watch_ancestor(struct monitor *monitor)
 {
@@ -155,7 +155,7 @@ int monitor_run(const char *journals, const struct monitor_observer *listener, s
 	};
 	int r = sd_event_new(&monitor.event);
 
-	/* With NULL as handler, a stop signal ends the loop with status 0. */
+	/* Without a handler, a stop signal ends the loop with status 0. */
 	if (r >= 0)
 		r = stop_signals_watch(monitor.event, SD_EVENT_PRIORITY_NORMAL, NULL, NULL);
 	if (r >= 0 && listener->join)

@@ -3,8 +3,8 @@
 #define PMCOORD_VIEW_MONITOR_H
 
 /*
- * Follows the cycles of all processes through their journals. Waits by inotify,
- * so that nothing wakes this process while no cycle runs.
+ * Follows the cycles of all processes through their journals. Waits with
+ * inotify, so this process does not wake up while no cycle runs.
  */
 
 #include <stdint.h>
@@ -15,17 +15,14 @@
 struct sd_event;
 
 struct monitor_observer {
-	/*
-	 * Gets each record, beginning with those of the journals that already
-	 * exist.
-	 */
+	/* Gets each record, first the records of journals that already exist. */
 	journal_observer_fn observer;
 	/*
 	 * Called with the number of a cycle that ended before its journal could
 	 * be opened; `observer` gets none of its records.
 	 */
 	void (*missed)(void *data, uint64_t number);
-	/* Called before the loop runs, to add further events; may be NULL. */
+	/* Adds further event sources, before the loop runs; may be NULL. */
 	void (*join)(void *data, struct sd_event *event);
 	void *data;
 };

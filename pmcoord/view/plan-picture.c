@@ -41,8 +41,8 @@ static void dot_escape(FILE *out, const char *text)
 }
 
 /*
- * Writes the node of a guest. Nodes are called by domid, because guests' names
- * need not be unique.
+ * Writes the node of a guest. Nodes are named by domid, because several guests may
+ * have the same name.
  */
 static void dot_node(const struct plan *plan, const struct step *step, FILE *out)
 {
@@ -61,7 +61,7 @@ int plan_write_dot(const struct plan *plan, FILE *out)
 
 	if (plan_walk_init(&walk, plan) < 0)
 		return -ENOMEM;
-	fprintf(out, "// An arrow leads from a guest to one that is suspended after it.\n"
+	fprintf(out, "// An arrow points from a guest to one that is suspended after it.\n"
 		     "digraph plan {\n\trankdir=LR;\n\tnode [shape=box];\n");
 	for (size_t i = 0; i < plan->n_steps; i++)
 		dot_node(plan, &plan->steps[i], out);
@@ -95,7 +95,7 @@ struct spot {
 	unsigned int column;
 	size_t rank; /* position within its column */
 	double weight; /* mean rank of its neighbours, used while sorting */
-	int y; /* of its middle, in tenths of a pixel */
+	int y; /* middle of the spot, in tenths of a pixel */
 };
 
 /*
@@ -175,8 +175,8 @@ static int add_chain(struct picture *picture, size_t from, size_t to)
 }
 
 /*
- * One bit per pair of nodes: whether a chain of arrows leads from the first to
- * the second. An arrow that such a chain implies is not drawn.
+ * The ancestors of each node, as a bit set: the nodes from which a chain of arrows
+ * leads to this node. Arrows that such a chain implies are not drawn.
  */
 struct ancestry {
 	uint64_t *bits;
@@ -194,10 +194,10 @@ static bool has_bit(const uint64_t *bits, size_t i)
 }
 
 /*
- * The guest of `node` is suspended after those of the nodes in `after`: adds an
- * arrow from each of these nodes to `node`, unless a chain of other arrows
- * implies this arrow. To be called in suspend order, so that the ancestors of
- * all nodes in `after` are known.
+ * Adds an arrow from each node in `after` to `node`, whose guest is suspended
+ * after theirs. Omits arrows that a chain of other arrows implies. Must be
+ * called in suspend order, because the ancestors of the nodes in `after` must be
+ * known.
  */
 static int add_arrows_to(struct picture *picture, struct ancestry *ancestry, size_t node,
 			 const size_t *after, size_t n_after)
@@ -339,10 +339,7 @@ static int reduce_crossings(struct picture *picture)
 	return 0;
 }
 
-/*
- * Lengths in tenths of a pixel, except that NAME_MAX_CHARACTERS and
- * NOTE_MAX_CHARACTERS are numbers of characters.
- */
+/* Lengths in tenths of a pixel, or in characters if the name says so. */
 #define MARGIN SVG_PX(20)
 #define TOP SVG_PX(78)
 #define BOX_WIDTH SVG_PX(150)
@@ -453,10 +450,7 @@ static void draw_box(const struct plan *plan, const struct spot *spot, FILE *out
 		 guest->domid, mechanism_name(step->mechanism));
 }
 
-/*
- * Draws a section of an arrow, from the right edge of one spot to the left edge
- * of another.
- */
+/* Draws a section of an arrow, from the right edge of a spot to the left edge of the next. */
 static void draw_arrow(const struct picture *picture, const struct arrow *arrow, FILE *out)
 {
 	const struct spot *from = &picture->spots[arrow->from];
@@ -465,8 +459,8 @@ static void draw_arrow(const struct picture *picture, const struct arrow *arrow,
 	int end = x2 - (arrow->is_tip ? SVG_PX(7) : 0), half = (end - x1) / 2;
 
 	/*
-	 * An arrow that passes through the column of `from` crosses that column
-	 * in a straight line.
+	 * `from` is a point where the arrow passes through a column: cross the
+	 * column in a straight line.
 	 */
 	if (from->node == NO_NODE)
 		svg_line(out, "arrow", x1 - BOX_WIDTH, from->y, x1, from->y);

@@ -3,8 +3,8 @@
 #define PMCOORD_VIEW_PLAN_PICTURE_H
 
 /*
- * Pictures of a plan. An arrow leads from each guest to the guests that are
- * suspended after it.
+ * Pictures of a plan. An arrow leads from guest A to guest B if A must be
+ * suspended before B.
  */
 
 #include <stdio.h>

@@ -18,9 +18,7 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 
-/*
- * IDs of the log entries that the catalogue (hooks/pmcoord.catalog) explains.
- */
+/* IDs of the log entries that the catalogue (hooks/pmcoord.catalog) explains. */
 #define MESSAGE_ID_CYCLE "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e10"
 #define MESSAGE_ID_GUEST "a1d7c0f4c7b74d0c8f6a4d2f5f3c9e11"
 
@@ -64,8 +62,8 @@ enum shown {
 };
 
 /*
- * The text that is printed for a record about a guest, and when it is printed.
- * A record of a type that is not listed is never printed.
+ * Indexed by record type: the text for a record about a guest, and when this text
+ * is printed. Other types are never printed.
  */
 static const struct {
 	const char *text;
@@ -89,9 +87,8 @@ static const struct {
 ENUM_COMPLETE(guest_texts, RECORD_END);
 
 /*
- * Returns the origin of the printed times: the start of the last phase
- * "suspend" or "resume". If there is no such phase yet, returns 0, which is the
- * start of the cycle.
+ * Returns the origin of printed times: the start of the last phase "suspend" or
+ * "resume". Without such a phase, returns 0, the start of the cycle.
  */
 static int64_t origin_of(const struct cycle *cycle)
 {
@@ -118,9 +115,9 @@ static void format_guest(const struct cycle *cycle, const struct record *record,
 }
 
 /*
- * Prints a record about a guest. If the guest has a line that is rewritten in
- * place, this line shows the record. Otherwise prints a new line, for some
- * records only with --verbose.
+ * Prints a record about a guest in the guest's line, which is rewritten in
+ * place. Without such a line, prints a new line, for some records only with
+ * --verbose.
  */
 static void print_guest(struct progress *progress, const struct cycle *cycle,
 			const struct record *record)
@@ -136,10 +133,7 @@ static void print_guest(struct progress *progress, const struct cycle *cycle,
 		tty_print_line(&progress->tty, line);
 }
 
-/*
- * If `resuming` is set, draws a line for each guest to resume, otherwise for
- * each guest to suspend.
- */
+/* Draws a line for each guest to suspend or, if `resuming` is set, to resume. */
 static void draw(struct progress *progress, const struct cycle *cycle, bool resuming)
 {
 	size_t guests[TTY_GUESTS_MAX] = { 0 }, n = 0;
@@ -165,10 +159,7 @@ static void take_phase(struct progress *progress, const struct cycle *cycle, con
 		return;
 	if (strcmp(phase, "suspend") == 0)
 		draw(progress, cycle, false);
-	/*
-	 * Draw the lines if there are none that can be rewritten, e.g. because
-	 * another process suspended the guests.
-	 */
+	/* There are no lines to rewrite if e.g. another process suspended the guests. */
 	else if (strcmp(phase, "resume") == 0 && !progress->tty.is_drawn)
 		draw(progress, cycle, true);
 }

@@ -3,9 +3,8 @@
 #define PMCOORD_VIEW_PROGRESS_H
 
 /*
- * Shows the progress of a cycle, from the records of its journal: as lines on
- * standard output, as STATUS= for the service manager, and at the end of the
- * cycle as entries in the log.
+ * Shows the records of a cycle's journal: as lines on standard output, and as
+ * STATUS= for the service manager. Writes a finished cycle to the log.
  */
 
 #include <stdbool.h>
@@ -22,20 +21,20 @@ struct progress {
 	bool verbose; /* --verbose: every step of every guest is printed */
 	bool watches; /* `pmcoord monitor`: the start, phases and end of cycles are printed too */
 	size_t n_suspended; /* guests suspended or paused so far */
-	struct deferred *deferred; /* sends STATUS= to the service manager; NULL: it is not sent */
+	struct deferred *deferred; /* sends STATUS= to the service manager; NULL: off */
 	char status[64]; /* the text of STATUS= */
 };
 
 /*
- * Prepares the output. Prints nothing if `quiet` is set, or if standard output
- * is a regular file, because a suspended guest may serve the disk of that file.
+ * Prepares the output. Nothing is printed if `quiet` is set, or if standard
+ * output is a regular file, because a suspended guest may serve the file's disk.
  * On a terminal that is large enough, each guest has a line that is rewritten
  * in place.
  */
 void progress_init(struct progress *progress, bool quiet, bool verbose);
 
 /*
- * From now on also sends STATUS= to the service manager. Does nothing when out
+ * Also sends STATUS= to the service manager from now on. Does nothing when out
  * of memory. Release: progress_done.
  */
 void progress_notify(struct progress *progress, sd_event *event);
@@ -47,8 +46,8 @@ void progress_observe(void *data, const struct cycle *cycle, const struct record
 
 /*
  * Writes a finished cycle to the log: an entry for the cycle, and an entry for
- * each guest whose verdict is not VERDICT_OK. To be called when no guest is
- * suspended any more, because a guest may serve the disk of the log.
+ * each guest whose verdict is not VERDICT_OK. Must be called after the cycle,
+ * because the guest that serves the log's disk may be suspended until then.
  */
 void progress_log_cycle(const struct report *report);
 

@@ -39,10 +39,7 @@ static void history_done(struct history *history)
 	history->n_reports = 0;
 }
 
-/*
- * Loads the newest reports of cycles before cycle `before`. A report that
- * cannot be read is left out.
- */
+/* Loads the newest reports of cycles before cycle `before`. Skips unreadable reports. */
 static void history_load(struct history *history, const char *directory, uint64_t before)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
@@ -69,7 +66,7 @@ static int64_t expected_time(const struct history *history, const struct report_
 		const struct report_guest *past =
 			report_find_guest(history->reports[i], guest->name);
 
-		/* A report for which there is no memory only makes the history shorter. */
+		/* Ignore -ENOMEM: the median then uses fewer cycles. */
 		if (past && past->outcome == OUTCOME_SUSPENDED &&
 		    past->mechanism == guest->mechanism)
 			samples_add(&samples, report_guest_suspend_us(past));
@@ -81,14 +78,10 @@ static int64_t expected_time(const struct history *history, const struct report_
 
 /* ---- the head ----------------------------------------------------------- */
 
-/*
- * The guests of the plan together: how many there are, how many were suspended
- * or paused, and the moments of the first request and of the last suspension or
- * pause.
- */
+/* Totals over the guests of the plan. A paused guest counts as suspended. */
 struct suspend_summary {
 	size_t n_planned, n_suspended;
-	int64_t first_request_us, last_us;
+	int64_t first_request_us, last_us; /* last_us: when the last guest was suspended */
 };
 
 static struct suspend_summary summarize_suspend(const struct report *report)
@@ -189,10 +182,7 @@ static const struct table_column columns[] = {
 
 static const char *const dispensable[] = { "DOMID", "EXPECTED", "QUIESCED", "MECHANISM", NULL };
 
-/*
- * Formats a time span as a cell of the table. Returns NULL, which makes an
- * empty cell, for MOMENT_NEVER.
- */
+/* Formats a time span. Returns NULL, an empty cell of the table, for MOMENT_NEVER. */
 static const char *cell(int64_t span_us, char text[SPAN_TEXT_SIZE])
 {
 	return span_us == MOMENT_NEVER ? NULL : span_format_ms(span_us, text);
@@ -225,8 +215,8 @@ static int add_guest(struct printer *printer, struct table *table, const struct 
 }
 
 /*
- * Whether the table shows the guest: guests that `suspend GUEST` did not select
- * appear only in the JSON.
+ * Whether the table shows the guest. Guests that `suspend GUEST` did not select
+ * appear only in JSON.
  */
 static bool is_listed(const struct report_guest *guest)
 {

@@ -11,8 +11,8 @@
 /*
  * Prints the report of a cycle: its result, a line per guest, the slowest
  * guest, the phases, and what went wrong. Expected times are computed from the
- * earlier reports in `directory`; if that is NULL, none are shown. Returns 0,
- * -ENOMEM or -EIO.
+ * earlier reports in `directory`. If `directory` is NULL, no expected times are
+ * shown. Returns 0, -ENOMEM or -EIO.
  */
 int report_print(const struct report *report, const char *directory, FILE *out);
 

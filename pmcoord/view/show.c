@@ -15,9 +15,8 @@
 #include "model/inventory.h"
 
 /*
- * Returns the state that is shown for a guest. A guest that was requested to
- * power off or reboot and still runs is shown as shutting down, although Xen
- * has no such state.
+ * Returns the state to show for a guest. A running guest that was requested to
+ * power off or reboot is shown as shutting down. Xen has no such state.
  */
 static const char *state_of(const struct guest *guest)
 {
@@ -102,7 +101,7 @@ static int finish_json(struct json_object *object, int status, FILE *out)
 struct entry {
 	const struct plan *plan;
 	const struct guest *guest;
-	size_t node; /* of the guest in the graph */
+	size_t node; /* the guest's node in the graph */
 	enum guest_policy policy;
 	enum mechanism mechanism;
 	const char *reason; /* see struct step */
@@ -350,8 +349,8 @@ static int plan_table(struct view *view, FILE *out)
 }
 
 /*
- * Prints, below `heading`, the reasons of the steps that have a mechanism, or
- * of those that have none.
+ * Prints `heading` and the reasons of steps, either those with a mechanism or those
+ * without.
  */
 static void print_reasons(const struct plan *plan, bool has_mechanism, const char *heading,
 			  FILE *out)
@@ -393,7 +392,7 @@ static int plan_text(struct view *view, FILE *out)
 	}
 	if (r < 0)
 		return r;
-	print_reasons(view->plan, true, "\nNot by the best mechanism:\n", out);
+	print_reasons(view->plan, true, "\nNot suspended by the best mechanism:\n", out);
 	print_reasons(view->plan, false, "\nNot suspended by pmcoord:\n", out);
 	print_warnings(view->plan->graph, out);
 	return ferror(out) ? -EIO : 0;

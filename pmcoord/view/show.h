@@ -18,7 +18,7 @@ int show_list(const struct plan *plan, const struct config *config, bool json, F
 
 /*
  * Prints the steps of the plan in suspend order and in resume order, the
- * skipped guests with the reasons, and the graph's warnings. Returns 0 or a
+ * skipped guests with their reasons, and the graph's warnings. Returns 0 or a
  * negative errno.
  */
 int show_plan(const struct plan *plan, bool json, FILE *out);

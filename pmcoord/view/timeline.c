@@ -33,7 +33,7 @@
 /* The least width of a bar; a narrower bar would be invisible. */
 #define BAR_MIN SVG_PX(2)
 
-#define TICKS_MAX 6 /* of a time axis */
+#define TICKS_MAX 6 /* per time axis */
 #define NAME_MAX_CHARACTERS 19
 #define NOTE_MAX_CHARACTERS 140
 
@@ -69,9 +69,9 @@ static const char dark_style[] = ".stripe { fill: #1b1f26; }\n"
 				 ".ready { fill: #205f47; }\n";
 
 /*
- * One half of the picture, with a time axis. The axis shows `length_us`, and is
- * VALUE_WIDTH shorter than `width`, to leave room for the values that are
- * printed beside the bars.
+ * One half of the picture, with a time axis for `length_us`. The axis is
+ * VALUE_WIDTH shorter than `width`, to leave room for the value beside the
+ * longest bar.
  */
 struct panel {
 	int x, width;
@@ -89,8 +89,8 @@ struct drawing {
 /* ---- measuring ---------------------------------------------------------- */
 
 /*
- * Returns when the guest's bar ends: when the guest was suspended or paused. If
- * it was neither, returns the end of the suspend phase.
+ * Returns when the guest's bar ends: when the guest was suspended or paused or,
+ * if neither happened, at the end of the suspend phase.
  */
 static int64_t suspend_bar_end(const struct drawing *drawing, const struct report_guest *guest)
 {
@@ -229,7 +229,7 @@ static void draw_panel(struct drawing *drawing, const struct panel *panel, const
 /*
  * Draws the sleep as a box of fixed width, not to scale, because the sleep is
  * much longer than the suspend and the resume. If the host did not sleep,
- * writes that it stayed awake.
+ * writes "host stayed awake".
  */
 static void draw_sleep(struct drawing *drawing)
 {
@@ -249,7 +249,7 @@ static void draw_sleep(struct drawing *drawing)
 
 /* ---- the guests --------------------------------------------------------- */
 
-/* Returns the class of the stripe behind a guest; NULL: no stripe is drawn. */
+/* Returns the CSS class of the stripe behind a guest, or NULL for no stripe. */
 static const char *stripe_class(const struct report_guest *guest, size_t i)
 {
 	switch (report_guest_verdict(guest)) {

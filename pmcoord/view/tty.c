@@ -62,10 +62,7 @@ void tty_print_line(struct tty *tty, const char *text)
 	if (!tty->is_drawn)
 		return;
 	assert(tty->columns > 0);
-	/*
-	 * This may count too many rows, but never too few, because no character
-	 * is wider, in columns, than it is long, in bytes.
-	 */
+	/* Never too few rows: a character has at least as many bytes as columns. */
 	tty->n_below += 1 + strlen(text) / tty->columns;
 	if (tty->n_guests + tty->n_below + 1 >= tty->rows)
 		tty->is_drawn = false;

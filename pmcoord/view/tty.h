@@ -12,20 +12,20 @@
 #include <stddef.h>
 
 /*
- * The most guests in a block; even a large terminal has fewer lines. With more
- * guests no block is drawn.
+ * The most guests in a block. Even a large terminal has fewer lines. With more
+ * guests, no block is drawn.
  */
 #define TTY_GUESTS_MAX 128
 
 struct tty {
-	size_t rows, columns; /* of the terminal; 0: no terminal */
+	size_t rows, columns; /* size of the terminal; 0: no terminal */
 	size_t guests[TTY_GUESTS_MAX]; /* the guest of each line */
 	size_t n_guests; /* lines of the block */
 	size_t n_below; /* rows below the block */
 	bool is_drawn; /* the block is on the screen and can be rewritten */
 };
 
-/* Reads the size of the terminal, if standard output is one and is not dumb. */
+/* Reads the terminal's size. Sets 0 if standard output is no terminal or TERM is "dumb". */
 void tty_init(struct tty *tty);
 
 /*

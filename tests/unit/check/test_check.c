@@ -336,7 +336,7 @@ static const struct guest_case guest_cases[] = {
 	{ "version", speak_another_version, FINDING_WARNING, "netvm", "version 7" },
 	{ "no port", publish_no_port, FINDING_WARNING, "netvm", "no event channel" },
 	{ "stale port", publish_a_stale_port, FINDING_WARNING, "netvm",
-	  "holds 0000:03:00.0 (Ethernet), but pmcoord-agent has stopped (event channel 9" },
+	  "holds 0000:03:00.0 (Ethernet), but pmcoord-agent has stopped (its event channel 9" },
 	{ "stale port, no devices", lose_the_agent_of_no_devices, FINDING_WARNING, "netvm",
 	  "suspends the guest without the agent" },
 	{ "stopped, serves", stop_agent_of_driver_domain, FINDING_WARNING, "netvm",

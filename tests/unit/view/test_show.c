@@ -339,7 +339,7 @@ static void explains_skipped_guests_and_warnings(void **state)
 	link_to(world, 1, 4, LINK_CONSOLE);
 	make_plan(world);
 	text = show(world, PLAN);
-	assert_non_null(strstr(text, "\nNot by the best mechanism:\n  fw (3): its agent "
+	assert_non_null(strstr(text, "\nNot suspended by the best mechanism:\n  fw (3): its agent "
 				     "speaks an unknown protocol version\n"));
 	assert_non_null(strstr(text, "\nNot suspended by pmcoord:\n  vault (6): already paused\n"));
 	assert_non_null(strstr(text, "\nWarning: dependency loop: "));
