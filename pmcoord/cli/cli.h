@@ -26,7 +26,7 @@ struct options {
 	bool dry_run;
 	bool force;
 	bool with_sleep;
-	uint64_t count; /* of cycles or rounds; 0: not given */
+	uint64_t count; /* number of cycles or rounds; 0: not given */
 	const char *config_path; /* NULL: the default file */
 	const char *scenario; /* FILE of --hypervisor=sim:FILE; NULL: Xen */
 	uint64_t timeout_us; /* replaces Deadline=; 0: not given */
@@ -62,7 +62,7 @@ void cli_done(struct cli *cli);
 
 /* Reads the configuration, and calls `warn` for each warning. */
 int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error);
-/* Chooses the host that --hypervisor names, by default this one. */
+/* Chooses the host that --hypervisor names; without the option, this host. */
 int cli_choose_host(struct cli *cli, struct error *error);
 /* Opens the hypervisor of the chosen host, unless it is open. */
 int cli_open_host(struct cli *cli, struct error *error);
@@ -74,11 +74,11 @@ enum exit_code cli_fail(const struct error *error);
 enum exit_code cli_exit_code(enum job_result result);
 
 /*
- * Runs the job, in the daemon if there is one, otherwise in this process, and
- * prints its progress. If this process runs the job, `sleeper` is passed to
+ * Runs the job and prints its progress. If a daemon runs, the job is sent to the
+ * daemon. Otherwise this process runs the job and passes `sleeper` (borrowed) to
  * job_run. Returns true with the outcome in *ret_outcome (release:
  * job_outcome_done). If the job could not be started or the daemon died, prints
- * an error and returns false; *ret_outcome then has only the result.
+ * an error, sets only the result in *ret_outcome, and returns false.
  */
 bool cli_run_job(struct cli *cli, const struct job *job, struct sleeper *sleeper,
 		 struct job_outcome *ret_outcome);

@@ -37,9 +37,9 @@ struct names {
 };
 
 /*
- * Sets *ret_is_measured to whether the guest of step `i` is measured. It is not
- * measured if it cannot be suspended, or if it or a guest that needs it would
- * only be paused: the clock of a guest is late after a pause. Returns 0 or
+ * Sets *ret_is_measured to whether the guest of step `i` is measured. Skips a
+ * guest that cannot be suspended. Also skips a guest whose measurement would
+ * pause any guest, because a guest's clock is late after a pause. Returns 0 or
  * -ENOMEM.
  */
 static int is_measured(const struct plan *plan, size_t i, bool *ret_is_measured)
@@ -249,9 +249,9 @@ static enum exit_code show(struct repeat *repeat)
 }
 
 /*
- * Measures in rounds over all guests, so that a temporary load on the host does
- * not distort the times of one guest only. Guests that need the measured guest
- * are suspended before the measured guest; their times are not counted.
+ * Measures every guest once per round, so that a temporary load on the host is
+ * spread over several guests. Guests that need the measured guest are suspended
+ * first, but their times are not counted.
  */
 static void measure(struct repeat *repeat, const struct names *names, size_t n_rounds)
 {

@@ -26,7 +26,6 @@
 #include "daemon/client.h"
 #include "cli/cli.h"
 
-/* The facts for the checks. */
 struct facts {
 	struct string_list config_errors, config_warnings;
 	bool out_of_memory; /* an error or a warning could not be stored */
@@ -88,7 +87,7 @@ static void read_details(const struct cli *cli, const struct guest *guest,
 	struct guest_examination *examination = &details->examination;
 	struct domain_id id = domain_id_of(guest);
 
-	/* What cannot be read is set to 0, which the checks skip. */
+	/* A fact that cannot be read becomes 0. The checks skip such facts. */
 	if (ops->examine(hypervisor, guest, examination) < 0)
 		*examination = (struct guest_examination){ 0 };
 	if (!guest->agent.present || ops->get_agent_state(hypervisor, &id, &details->agent) < 0)
@@ -131,9 +130,8 @@ static int read_hypervisor(struct cli *cli, struct facts *facts)
 }
 
 /*
- * Checks whether a simulated host can sleep, and sets `error` if it cannot.
- * Prepares a sleep for this, because a simulated host has no files to read.
- * Returns 0 or -ENOMEM.
+ * Sets `error` if the simulated host cannot sleep. Finds out by preparing a
+ * sleep, because a simulated host has no files to read. Returns 0 or -ENOMEM.
  */
 static int check_sleep(struct host_env *env, struct error *error)
 {
@@ -200,7 +198,7 @@ static void run_checks(const struct cli *cli, const struct facts *facts, struct 
 		.no_sleep = text_of(&facts->no_sleep),
 		.no_hypervisor = text_of(&facts->no_hypervisor),
 		.status = facts->has_status ? &facts->status : NULL,
-		/* NULL if no_hypervisor is set: do not report a lack of privilege twice. */
+		/* NULL if no_hypervisor is set, so that missing privilege is reported once. */
 		.no_status = text_of(&facts->no_hypervisor) ? NULL : text_of(&facts->no_status),
 	};
 
@@ -212,12 +210,6 @@ static void run_checks(const struct cli *cli, const struct facts *facts, struct 
 	check_all(&context, findings);
 }
 
-/*
- * Returns EXIT_USAGE if the configuration has errors. Otherwise, if the
- * hypervisor could not be read, returns the exit code of that error. Otherwise
- * returns EXIT_ROLLED_BACK if a finding is an error, and EXIT_AS_PLANNED if
- * none is.
- */
 static enum exit_code exit_of_findings(const struct facts *facts, const struct findings *findings)
 {
 	if (facts->config_errors.n > 0)

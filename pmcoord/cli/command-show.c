@@ -97,8 +97,8 @@ enum exit_code command_plan(struct cli *cli)
 
 /*
  * Returns the number of the last cycle that still has a journal, or 0 if there
- * is none. The report of such a cycle is made from the journal, because the
- * saved report may be missing or old.
+ * is none. While a cycle has a journal, its saved report may be missing or
+ * outdated, so the report is made from the journal.
  */
 static uint64_t last_open_cycle(const struct cli *cli)
 {

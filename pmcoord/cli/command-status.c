@@ -25,11 +25,6 @@
 #include "daemon/client.h"
 #include "cli/cli.h"
 
-/*
- * Returns EXIT_STRANDED if a cycle was interrupted, EXIT_AS_PLANNED while a
- * cycle runs or guests are kept suspended, and otherwise the exit code of the
- * command that ran the last cycle.
- */
 static enum exit_code exit_of_status(const struct status *status)
 {
 	if (status->state == STATUS_INTERRUPTED)
@@ -63,7 +58,7 @@ enum exit_code command_status(struct cli *cli)
 struct watcher {
 	struct cli *cli;
 	const char *reports;
-	struct client_watch *guests; /* prints guests added or removed; NULL: no daemon or bus */
+	struct client_watch *guests; /* subscription to guests added or removed; NULL: none */
 	struct progress progress;
 };
 
@@ -169,8 +164,8 @@ static void print_guest_as_json(void *data, const char *guest, uint32_t domid, b
 }
 
 /*
- * Subscribes to the guests that the daemon reports as added or removed. Without
- * a daemon, the monitor prints only cycles.
+ * Subscribes to the daemon's signals about guests added or removed. Without a
+ * daemon, the monitor prints only cycles.
  */
 static void join_daemon(void *data, struct sd_event *event)
 {
@@ -179,8 +174,9 @@ static void join_daemon(void *data, struct sd_event *event)
 	const struct host_env *env = watcher->cli->env;
 
 	/*
-	 * Without has_daemon the host is simulated, and the running daemon may
-	 * manage another host. Subscribe only if it manages this one.
+	 * If has_daemon is not set, this host is simulated, and the running
+	 * daemon may manage another host. Subscribe only to a daemon that
+	 * manages this host.
 	 */
 	if (env->has_daemon || client_daemon_is_running(env->name))
 		client_watch_guests(event, options->json ? print_guest_as_json : print_guest,

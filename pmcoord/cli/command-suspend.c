@@ -35,20 +35,20 @@
 #include "cli/cli.h"
 
 /*
- * How long the sleep unit waits for another cycle to end. The lid may be closed
- * again while the previous cycle still waits for guests to restore their
- * devices.
+ * How long the sleep unit waits for another cycle to end. If the lid is closed
+ * again soon after a wake, the previous cycle may still wait for guests to
+ * restore their devices.
  */
 #define UNIT_LOCK_TIMEOUT_US 60000000ull
 
 /*
- * How long the undo of a cycle may take. Guests are resumed in milliseconds,
- * but a guest that has acknowledged a request may suspend up to 25 s later, and
- * the undo waits for that.
+ * How long the undo of a cycle may take. Guests are resumed in milliseconds.
+ * But a guest that has acknowledged its request may still suspend up to 25 s
+ * later, and the undo waits for this guest.
  */
 #define UNIT_UNDO_US 60000000ull
 
-/* How long a recovery may take, in µs, including the waits for the wake and for ReadyTimeout=. */
+/* How long a recovery may take, in µs. It waits for the wake, then for up to ReadyTimeout=. */
 #define UNIT_RECOVERY_US "3700000000"
 
 /* How long logind and systemd may take in addition to the cycle. */
@@ -57,8 +57,9 @@
 /* ---- running a job ------------------------------------------------------ */
 
 /*
- * Opens the hypervisor, takes the lock and locks this process's memory. The
- * caller owns `*ret_lock`. Returns 0, or a negative errno with `error` set.
+ * Opens the hypervisor, takes the lock for a cycle, and locks this process into
+ * memory. The caller owns *ret_lock, even after a failure. Returns 0, or a
+ * negative errno with `error` set.
  */
 static int open_and_lock(struct cli *cli, const char *purpose, uint64_t timeout_us, int *ret_lock,
 			 struct error *error)
@@ -116,7 +117,7 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 {
 	enum exit_code code = cli_exit_code(outcome->result);
 
-	/* If there is a message but no report, an error stopped the job: print only the message. */
+	/* A message without a report means that the job failed: print only the message. */
 	if (!outcome->message[0] || outcome->report) {
 		if (job_kind(job->verb)->resumes)
 			show_resumed(cli, outcome);
@@ -130,7 +131,7 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 	return code;
 }
 
-/* Prints why the job was not started, and sets the result. Always returns false. */
+/* Prints the error and sets the job's result. Always returns false. */
 static bool fail_to_start(const struct error *error, struct job_outcome *ret_outcome)
 {
 	cli_fail(error);
@@ -227,8 +228,8 @@ static bool has_new_report(void *data)
 }
 
 /*
- * Requests the sleep from logind, so that pmcoord-sleep.service runs the cycle,
- * and waits for the report of this cycle.
+ * Requests the sleep from logind, which makes pmcoord-sleep.service run the
+ * cycle. Waits for the report of this cycle.
  */
 static enum exit_code suspend_through_logind(struct cli *cli, const struct job *job)
 {
@@ -261,8 +262,8 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 }
 
 /*
- * Whether logind can put the host to sleep with pmcoord's unit. It cannot if a
- * guest serves a disk that dom0 has mounted, because systemd would hang on that
+ * Whether logind can put the host to sleep with pmcoord's unit. False if dom0
+ * has mounted a disk that a guest serves, because systemd would hang on this
  * disk (see job.c).
  */
 static bool can_sleep_by_logind(const struct cli *cli)
@@ -342,7 +343,7 @@ enum exit_code command_resume(struct cli *cli)
 
 /*
  * Extends the time limit of the unit's start, because TimeoutStartSec= does not
- * include waiting for the end of another cycle.
+ * include the wait for the end of another cycle.
  */
 static void extend_timeout(const struct cli *cli)
 {
@@ -381,10 +382,10 @@ static enum exit_code sleep_here(struct cli *cli)
 }
 
 /*
- * Called when the daemon has died. Before READY, returns a failure: the unit
- * then fails, the host stays awake, and `pmcoord recover` resumes the guests.
- * After READY, waits for the wake, which systemd signals only to this process,
- * and resumes the guests.
+ * Called when the daemon has died. Before READY=1, returns a failure: the unit
+ * fails, the host stays awake, and `pmcoord recover` resumes the guests. After
+ * READY=1, waits for the signal that systemd sends only to this process after the
+ * wake, and then resumes the guests.
  */
 static enum exit_code handle_daemon_death(struct cli *cli, struct loop *loop, bool was_ready)
 {
@@ -425,10 +426,10 @@ static enum exit_code sleep_by_daemon(struct cli *cli, struct client *client, st
 }
 
 /*
- * Runs as part of sleep.target. Suspends the guests, sends READY, waits until
- * systemd stops this process after the wake, and resumes the guests. If there
- * is a daemon, the daemon suspends and resumes them. Fails if the guests could
- * not be suspended as configured: the host then stays awake.
+ * Runs as part of sleep.target. Suspends the guests, sends READY=1, waits until
+ * systemd stops this process after the wake, and resumes the guests. If a daemon
+ * runs, the daemon suspends and resumes the guests. Fails if the guests could
+ * not be suspended as configured. The host then stays awake.
  */
 enum exit_code command_sleep_unit(struct cli *cli)
 {
@@ -451,8 +452,8 @@ enum exit_code command_sleep_unit(struct cli *cli)
 /*
  * Runs as ExecStopPost= of the sleep unit, and is called by
  * handle_daemon_death. Finds a cycle to recover only if the process that ran
- * the cycle was killed. If the host is about to sleep, waits for the wake.
- * Extends the unit's time limit first, because this wait may be longer.
+ * the cycle was killed. If the host is about to sleep, waits for the wake. The
+ * wait may exceed the unit's time limit, so the limit is extended first.
  */
 enum exit_code command_recover(struct cli *cli)
 {

@@ -12,10 +12,10 @@ const struct command commands[] = {
 		.name = "suspend-all",
 		.summary = "suspend all guests and the host; resume all after the wake",
 		.description =
-			"Guests are suspended in the order of their dependencies, independent ones at\n"
-			"the same time. Where logind runs and pmcoord-sleep.service is enabled, logind\n"
-			"puts the host to sleep, and this service suspends and resumes the guests.\n"
-			"Prints the report of the cycle.",
+			"Guests are suspended in the order of their dependencies. Independent guests\n"
+			"are suspended at the same time. Where logind runs and pmcoord-sleep.service is\n"
+			"enabled, logind puts the host to sleep, and the service suspends and resumes\n"
+			"the guests. Prints the report of the cycle.",
 		.examples = "pmcoord suspend-all\n"
 			    "pmcoord suspend-all --guests-only && pmcoord resume-all\n"
 			    "pmcoord suspend-all --timeout 10s",
@@ -86,9 +86,9 @@ const struct command commands[] = {
 		.name = "check",
 		.summary = "find problems of the host and its guests, with advice",
 		.description =
-			"Checks Xen, S3, systemd's units, the configuration, and for each guest how it\n"
-			"would be suspended and what may be lost. Changes nothing. With --quiet, prints\n"
-			"only errors and warnings. Exit status: 0 no errors, 1 errors, 2 the\n"
+			"Checks Xen, S3, systemd's units and the configuration. Checks how each guest\n"
+			"would be suspended and what this may break. Changes nothing. With --quiet,\n"
+			"prints only errors and warnings. Exit status: 0 no errors, 1 errors, 2 the\n"
 			"configuration is broken, 4 this is not a Xen host.",
 		.examples = "pmcoord check\n"
 			    "pmcoord check --quiet",
@@ -115,8 +115,8 @@ const struct command commands[] = {
 		.name = "status",
 		.summary = "print the running cycle, suspended guests and last result",
 		.description =
-			"The exit status is that of the last cycle (0, 1, 3 or 6); 0 while a cycle runs\n"
-			"or guests are kept suspended, 6 if a cycle was interrupted.",
+			"The exit status is that of the last cycle: 0, 1, 3 or 6. It is 0 while a cycle\n"
+			"runs or guests are kept suspended, and 6 if a cycle was interrupted.",
 		.examples = "pmcoord status",
 		.run = command_status,
 		.is_read_only = true,
@@ -138,8 +138,8 @@ const struct command commands[] = {
 		.name = "cycle",
 		.summary = "run test cycles: suspend and resume all guests, -n times",
 		.description =
-			"The host stays awake, unless --sleep is given. Prints how long the guests took\n"
-			"until they were suspended, running and ready.",
+			"The host stays awake unless --sleep is given. Prints how long it took until the\n"
+			"guests were suspended, running and ready.",
 		.examples = "pmcoord cycle -n 20\n"
 			    "pmcoord cycle -n 3 --sleep",
 		.run = command_cycle,
@@ -149,10 +149,10 @@ const struct command commands[] = {
 		.name = "bench",
 		.summary = "suspend and resume each guest alone, measure the times",
 		.description =
-			"Measures one guest after another: suspends it, and resumes it immediately.\n"
-			"Guests that need it are suspended before it, and are not measured then. Each of\n"
-			"the -n rounds measures every guest, but those that can only be paused. Prints\n"
-			"how long each mechanism takes on this host. The host stays awake.",
+			"Suspends one guest at a time and resumes it immediately. Guests that need the\n"
+			"measured guest are suspended first, but not measured. Each of the -n rounds\n"
+			"measures all guests except those that can only be paused. Prints how long each\n"
+			"mechanism takes on this host. The host stays awake.",
 		.examples = "pmcoord bench -n 20",
 		.run = command_bench,
 		.options = "n",
@@ -183,7 +183,7 @@ const struct command commands[] = {
 
 const struct option_info option_infos[] = {
 	{ "guests-only", 'g', false, NULL,
-	  "keep the host awake, and guests suspended until resume-all", true },
+	  "keep the host awake; suspend the guests until resume-all", true },
 	{ "dry-run", 'D', false, NULL, "print the plan, change nothing", true },
 	{ "force", 'f', false, NULL, "change only the named guests, ignore dependencies", true },
 	{ "count", 'n', true, "N", "number of cycles or rounds (default: 10)", true },
@@ -193,14 +193,14 @@ const struct option_info option_infos[] = {
 	{ "svg", 's', false, "FILE", "write an SVG picture ('-': to standard output)", true },
 	{ "json", 'j', false, NULL, "print JSON instead of text", false },
 	{ "config", 'c', false, "FILE",
-	  "read FILE, not " PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf", false },
-	{ "hypervisor", 'H', false, "WHAT", "xen (default), or sim:FILE: simulate the host in FILE",
-	  false },
+	  "read FILE instead of " PMCOORD_SYSCONFDIR "/pmcoord/pmcoord.conf", false },
+	{ "hypervisor", 'H', false, "WHAT",
+	  "xen (default), or sim:FILE to simulate the host in FILE", false },
 	{ "timeout", 't', false, "TIME", "deadline for all guests, e.g. 30s (overrides Deadline=)",
 	  false },
 	{ "verbose", 'v', true, NULL, "print every step of every guest", false },
 	{ "quiet", 'q', true, NULL, "print only errors (with check: errors and warnings)", false },
-	{ "help", 'h', true, NULL, "show this help, or that of a command", false },
+	{ "help", 'h', true, NULL, "show this help, or the help of a command", false },
 	{ "version", 'V', false, NULL, "print the version", false },
 	{ .name = NULL },
 };

@@ -14,12 +14,12 @@ struct command {
 	const char *name;
 	const char *arguments; /* such as "GUEST..."; NULL: none */
 	const char *summary; /* NULL: internal, not in the help */
-	const char *description; /* NULL: none beside the summary */
+	const char *description; /* NULL: only the summary */
 	const char *examples; /* one per line */
 	enum exit_code (*run)(struct cli *cli);
 	size_t min_arguments, max_arguments;
 	const char *options; /* letters of the specific options that it accepts; "": none */
-	bool is_read_only; /* changes nothing: lost output makes the command fail */
+	bool is_read_only; /* changes no guest, so the command fails if its output is lost */
 	bool reports_bad_config; /* loads the configuration itself, and reports errors in it */
 };
 

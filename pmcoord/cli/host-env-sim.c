@@ -46,7 +46,7 @@ static int sim_open(struct host_env *env, struct error *error)
 			      error);
 }
 
-/* Returns the simulator's only sleeper, whatever the kind. */
+/* Returns the simulator's only sleeper for every kind. */
 static int sim_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			   struct sleeper **ret_sleeper)
 {

@@ -20,7 +20,7 @@ static int open_hypervisor(struct host_env *env, struct error *error)
 {
 	int r = hypervisor_xen_open(env->roots.run, env->kept_fd, &env->hypervisor, error);
 
-	/* These are errors of hypervisor_xen_open; -ENOENT: a device of Xen is missing. */
+	/* The errors of hypervisor_xen_open. -ENOENT: a device node of Xen is missing. */
 	error_mark(error, -EPERM, OUTCOME_NOT_PERMITTED);
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	error_mark(error, -ENODEV, OUTCOME_UNSUPPORTED);

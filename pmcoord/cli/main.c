@@ -252,7 +252,7 @@ int main(int argc, char **argv)
 		printf("pmcoord %s\n", PMCOORD_VERSION);
 	else
 		code = run(&line);
-	/* Lost output changes the exit code only of a command that changes no guests. */
+	/* A command that changes guests keeps its exit code even if its output was lost. */
 	if (output_was_lost("pmcoord") && !line.changes_guests && code == EXIT_AS_PLANNED)
 		return EXIT_ROLLED_BACK;
 	return code;

@@ -53,7 +53,7 @@ static void end(struct repeat *repeat, enum job_result result)
 
 /*
  * Whether a signal has interrupted the series. A loop with a virtual clock is
- * not asked, because it does not block signals: a signal ends the process.
+ * not queried: such a loop does not block signals, so a signal ends the process.
  */
 static bool was_interrupted(const struct cli *cli)
 {

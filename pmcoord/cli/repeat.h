@@ -32,8 +32,8 @@ void repeat_run(struct repeat *repeat, const struct job *job, struct sleeper *sl
 		const char *name);
 
 /*
- * Returns the exit code of the worst cycle if `r`, the result of printing the
- * statistics, is 0. Otherwise `r` is a negative errno: prints an error and
+ * `r` is the result of printing the statistics. If `r` is 0, returns the exit
+ * code of the worst cycle. If `r` is a negative errno, prints an error and
  * returns EXIT_ROLLED_BACK.
  */
 enum exit_code repeat_exit_code(const struct repeat *repeat, int r);

@@ -295,9 +295,9 @@ int client_do(struct client *client, const struct job *job, const struct client_
 	client->options = options;
 	client->followers.directory = options->journals;
 	/*
-	 * Open the existing journals and skip their records. Do this before the
-	 * job starts, because a job that resumes guests may remove the journal
-	 * of their cycle before this process handles the first signal.
+	 * Open the existing journals before the job starts, and skip their
+	 * records. A job that resumes guests may remove a journal before this
+	 * process handles the first signal.
 	 */
 	if (options->observer)
 		followers_read_directory(&client->followers, NULL, NULL);

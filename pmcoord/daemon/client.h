@@ -52,7 +52,7 @@ bool client_was_interrupted(const struct client *client);
  * suspended until the caller closes this end or shuts it down for writing.
  * lease_hold reads the daemon's messages from this end. Returns 0, or a
  * negative errno with `error` set: -EBUSY if the daemon runs a job and another
- * one already waits.
+ * job already waits.
  */
 int client_sleep(struct client *client, const struct client_options *options, int *ret_lease,
 		 struct error *error);

@@ -34,7 +34,7 @@
 
 /*
  * How long a sleep or a recovery waits for the end of another process's cycle.
- * A cycle can take Deadline= (30 s by default) and the time of the undo.
+ * A cycle can take Deadline= (30 s by default) plus the time of the undo.
  */
 #define LOCK_TIMEOUT_US 40000000ull
 
@@ -45,8 +45,8 @@
 #define REFRESH_DELAY_US 100000
 
 /*
- * Shortest time between an inventory and the next one that an event causes.
- * Needed because guests can cause events at any rate.
+ * Shortest time between an inventory and the next inventory that an event
+ * causes. Limits the load, because guests can cause events at any rate.
  */
 #define REFRESH_INTERVAL_US 1000000
 
@@ -69,7 +69,7 @@ struct daemon_job {
 
 struct daemon {
 	struct host_env *env;
-	struct loop *loop; /* the process's loop; coordinator.loop may have a virtual clock */
+	struct loop *loop; /* with a real clock; coordinator.loop may have a virtual clock */
 	struct daemon_observer observer;
 	struct config config;
 	struct coordinator coordinator;
@@ -80,7 +80,7 @@ struct daemon {
 	char phase[sizeof(((struct cycle_phase *)NULL)->name)];
 	uint64_t cycle;
 	const char *last_result; /* see struct daemon_status */
-	char last_message[ERROR_TEXT_MAX]; /* of the job whose result is last_result; "": none */
+	char last_message[ERROR_TEXT_MAX]; /* message of the job that set last_result; "": none */
 	uint64_t refresh_at_us; /* time of the next inventory; LOOP_FOREVER: none until an event */
 	uint64_t refreshed_us; /* time of the last inventory */
 	struct guest_tracker tracker;
@@ -180,7 +180,7 @@ static int watch_lease(struct daemon *daemon, struct daemon_job *job)
 
 static void send_to_lease(const struct daemon_job *job, const char *text)
 {
-	/* Errors are ignored: if the sleep unit has closed its end, on_lease handles that. */
+	/* Errors are ignored, because on_lease handles a sleep unit that has closed its end. */
 	if (job->lease_fd >= 0)
 		send(job->lease_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -242,9 +242,9 @@ int daemon_cancel(struct daemon *daemon, uint64_t id)
 /* ---- observers ---------------------------------------------------------- */
 
 /*
- * Called after each record of a job. Serves clients if the clock of env->loop
- * is virtual: the job then waits in env->loop, and only daemon->loop handles
- * the requests of clients.
+ * Called after each record of a job. If env->loop has a virtual clock, the job
+ * waits in env->loop, which does not handle requests of clients. Runs
+ * daemon->loop to handle them.
  */
 static void serve_clients(struct daemon *daemon)
 {
@@ -275,8 +275,9 @@ static void print_warning(void *data, const char *warning)
 }
 
 /*
- * Loads the configuration for `job`; if `job` is NULL, the default one. Called
- * for each job, so that an edit of the file takes effect without a restart.
+ * Loads the configuration for `job`, or the default configuration if `job` is
+ * NULL. Called for each job, so that an edit of the file takes effect without a
+ * restart.
  */
 static int load_config(struct daemon *daemon, const struct daemon_job *job, struct error *error)
 {
@@ -320,8 +321,8 @@ static int run_job(struct daemon *daemon, struct daemon_job *job, struct job_out
 		return error_set(error, r, "cannot prepare the sleep of the host: %s",
 				 strerror(-r));
 	/*
-	 * Forget an interruption that came after the previous job had ended: it
-	 * must not undo this job.
+	 * Discard an interruption that came after the previous job had ended.
+	 * Otherwise, the interruption would undo this job.
 	 */
 	loop_take_signal(daemon->coordinator.loop);
 	if (job->lease_has_ended)
@@ -359,8 +360,8 @@ static void notify_idle(const struct daemon *daemon)
 }
 
 /*
- * Loads the default configuration again after a job with options of its own:
- * between jobs, requests are prepared with the default one.
+ * Loads the default configuration again after a job that used another one. The
+ * daemon prepares requests with the default configuration between jobs.
  */
 static void restore_config(struct daemon *daemon, const struct daemon_job *job)
 {

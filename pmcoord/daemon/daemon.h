@@ -4,9 +4,8 @@
 
 /*
  * The resident coordinator: keeps event channels bound to all guests and runs
- * one job at a time for its clients. daemon_run runs each job to its end; while
- * the job waits, daemon_run also handles other events, e.g. requests of
- * clients.
+ * one job at a time for its clients. While a job waits, daemon_run also handles
+ * other events, e.g. requests of clients.
  */
 
 #include <stdint.h>
@@ -24,15 +23,14 @@ struct daemon;
 /* A client's request for a job. daemon_submit copies the request and its strings. */
 struct daemon_request {
 	struct job job;
-	const char *client; /* who has sent the request, for messages, e.g. "process 12" */
-	const char *config_path; /* the configuration file to read; NULL: the default one */
-	uint64_t timeout_us; /* replaces Deadline=; 0: Deadline= holds */
+	const char *client; /* sender of the request, for messages, e.g. "process 12" */
+	const char *config_path; /* the configuration file to read; NULL: the default file */
+	uint64_t timeout_us; /* replaces Deadline=; 0: not given */
 	/*
 	 * For JOB_SLEEP, the daemon's end of the lease (see lease.h); for other
 	 * jobs, negative. daemon_submit takes ownership of lease_fd even on
-	 * failure. Over lease_fd the daemon sends messages in the format of
-	 * sd_notify(3). The daemon resumes the guests when the sleep unit closes
-	 * the other end or shuts it down for writing.
+	 * failure. The daemon sends messages in the format of sd_notify(3) over
+	 * lease_fd.
 	 */
 	int lease_fd;
 };
@@ -56,18 +54,19 @@ struct daemon_status {
 	const char *client; /* of the running job; "" when idle */
 	const char *phase; /* of the running job's cycle; "idle" when idle */
 	uint64_t cycle; /* number of the running or last cycle; 0: none yet */
-	const char *last_result; /* of the last job that had a report; "": none yet */
+	const char *last_result; /* result of the last job that had a report; "": none yet */
 };
 
 /*
- * Creates a daemon for an open host. `loop` was made by loop_new, so its clock is
- * real. It is env->loop, or another loop if the clock of env->loop is virtual.
- * `env` and `loop` are borrowed. Returns 0 or -ENOMEM. Release: daemon_free.
+ * Creates a daemon for an open host. `loop` must come from loop_new, because the
+ * daemon needs a real clock. If env->loop has a virtual clock, `loop` is another
+ * loop; otherwise `loop` is env->loop. `env` and `loop` are borrowed. Returns 0 or
+ * -ENOMEM. Release: daemon_free.
  */
 int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daemon);
 void daemon_free(struct daemon *daemon);
 
-/* Copies the observer and replaces the previous one. Its functions may be NULL. */
+/* Replaces the daemon's observer by a copy of `observer`, whose functions may be NULL. */
 void daemon_set_observer(struct daemon *daemon, const struct daemon_observer *observer);
 
 /*
@@ -84,27 +83,27 @@ int daemon_run(struct daemon *daemon, struct error *error);
 void daemon_stop(struct daemon *daemon, int r);
 
 /*
- * Queues a job for daemon_run; *ret_id is the job's number. While a job runs,
- * only one more job can be queued, and only a sleep or a recovery; all other
- * jobs are refused. Returns 0; -EBUSY, with `error` naming the running job, if
- * the job is refused; or another negative errno with `error` set.
+ * Queues a job for daemon_run, and stores the job's number in *ret_id. While a
+ * job runs, one sleep or recovery can be queued. Any other job is refused with
+ * -EBUSY, and `error` names the running job. Returns 0, or a negative errno with
+ * `error` set.
  */
 int daemon_submit(struct daemon *daemon, const struct daemon_request *request, uint64_t *ret_id,
 		  struct error *error);
 
 /*
- * Interrupts job `id`, which then undoes what it has done. Returns 0, or
- * -ENOENT if that job is not running.
+ * Interrupts job `id`. The job then undoes what it has done. Returns 0, or
+ * -ENOENT if job `id` is not running.
  */
 int daemon_cancel(struct daemon *daemon, uint64_t id);
 
-/* Reads the status, whose strings are valid until the daemon handles another event. */
+/* Reads the status. Its strings are valid until the daemon handles another event. */
 void daemon_get_status(const struct daemon *daemon, struct daemon_status *ret_status);
 
 /*
- * Returns the daemon's coordinator, borrowed. Use it only to make plans and to
- * load reports, which changes nothing: the caller may run while a job waits,
- * and the job uses the same coordinator.
+ * Returns the daemon's coordinator, borrowed. A waiting job may be using the same
+ * coordinator. Therefore, use it only to make plans and to load reports: both
+ * change nothing.
  */
 struct coordinator *daemon_coordinator(struct daemon *daemon);
 

@@ -49,7 +49,7 @@ static void escape(const char *text, FILE *out)
 		}
 }
 
-/* Returns the text of the notification, owned by the caller, or NULL without memory. */
+/* Returns the text of the notification, owned by the caller, or NULL if out of memory. */
 static char *make_body(const struct report *report)
 {
 	char blame[ERROR_TEXT_MAX] = "";
@@ -75,7 +75,7 @@ static int send_notification(sd_bus *bus, bool has_failed, const char *body)
 					       "/org/freedesktop/Notifications",
 					       "org.freedesktop.Notifications", "Notify");
 
-	/* Expect no reply, because a session without a notification server is no error. */
+	/* Expect no reply, because a session without a notification server is not an error. */
 	if (r >= 0)
 		r = sd_bus_message_set_expect_reply(message, 0);
 	if (r >= 0)

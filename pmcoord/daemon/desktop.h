@@ -3,9 +3,8 @@
 #define PMCOORD_DAEMON_DESKTOP_H
 
 /*
- * Desktop notifications: one for each report of a cycle whose result is not ok,
- * sent to org.freedesktop.Notifications. The process that sends them runs in
- * the user's session, without privileges.
+ * Sends a desktop notification to org.freedesktop.Notifications for each cycle
+ * whose result is not ok. Runs in the user's session, without privileges.
  */
 
 #include <systemd/sd-bus.h>

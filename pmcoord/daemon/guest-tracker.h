@@ -23,9 +23,9 @@ struct guest_tracker {
 typedef void (*guest_tracker_fn)(void *data, const struct guest *guest, bool was_added);
 
 /*
- * Compares a finished inventory with the previous one and calls `report` for
- * each difference. The first call only stores the inventory. Returns 0, or
- * -ENOMEM with nothing reported; the next call then reports these differences.
+ * Compares a finished inventory with the previous inventory and calls `report`
+ * for each difference. The first call only stores the inventory. Returns 0, or
+ * -ENOMEM without a report: the next call then reports these differences.
  */
 int guest_tracker_update(struct guest_tracker *tracker, const struct inventory *inventory,
 			 guest_tracker_fn report, void *data);

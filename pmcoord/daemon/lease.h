@@ -3,10 +3,10 @@
 #define PMCOORD_DAEMON_LEASE_H
 
 /*
- * What the sleep unit does with the lease while the daemon runs the cycle. The
- * lease is a pair of connected sockets: the sleep unit has one end, and the
- * daemon has the other. The daemon keeps the guests suspended until the sleep
- * unit closes its end or shuts it down for writing.
+ * The sleep unit's side of the lease. The lease is a pair of connected sockets:
+ * the sleep unit has one end, and the daemon has the other. The daemon keeps the
+ * guests suspended until the sleep unit closes its end or shuts this end down for
+ * writing.
  */
 
 #include <stdbool.h>
@@ -22,8 +22,8 @@
  * work while guests are suspended.
  *
  * Returns 0 with the outcome; -ECONNRESET if the daemon died; or another
- * negative errno. With 0 and -ECONNRESET, *ret_was_ready says whether the
- * daemon had reported that all guests were suspended.
+ * negative errno. With 0 and -ECONNRESET, *ret_was_ready is true if the daemon
+ * had reported that all guests were suspended.
  */
 int lease_hold(int fd, struct loop *loop, struct job_outcome *ret_outcome, bool *ret_was_ready);
 

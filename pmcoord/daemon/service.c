@@ -189,7 +189,7 @@ static int method_sleep(sd_bus_message *message, void *data, sd_bus_error *bus_e
 	r = submit_job(data, message, JOB_SLEEP, ends[0], &id, &error);
 	r = r < 0 ? fail(bus_error, &error)
 		  : sd_bus_reply_method_return(message, "th", id, ends[1]);
-	/* sd-bus has duplicated the descriptor into the reply. */
+	/* The reply has its own duplicate of the descriptor. */
 	close(ends[1]);
 	return r;
 }
@@ -448,7 +448,7 @@ static void handle_job_removed(void *data, uint64_t id, const struct job_outcome
 	struct service *service = data;
 	_cleanup_(freep) char *report = NULL;
 
-	/* Without memory for the report, the client gets only the message. */
+	/* If the report cannot be formatted, the client gets only the message. */
 	if (outcome->report && report_format(outcome->report, &report) < 0)
 		report = NULL;
 	send_signals(service);
