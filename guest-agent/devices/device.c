@@ -58,7 +58,7 @@ struct device {
 	sd_event_source *timer; /* for the next try, or the time limit of a stop that hangs */
 	unsigned int tries; /* failed tries of the start */
 	bool start_wanted; /* device_start() was called */
-	bool late; /* was reported as lost, so `done` is not called again */
+	bool late; /* was reported as lost; `done` is not called again */
 	uint64_t start_us;
 	uint64_t end_us; /* when the start ended; 0 before */
 	device_done_fn done;
@@ -85,7 +85,8 @@ static int write_attribute(const struct device *device, const char *kind, const 
 
 /*
  * Reads again how the PCI function's disks are used, because a disk may have been mounted
- * after the inventory was read. Returns that use; if a disk is in use, `ret` says how.
+ * after the inventory was read. Returns the same as usage_find_disk(), or DISK_UNKNOWN if
+ * nothing could be read.
  */
 static enum disk_use find_use(const struct device *device, char *ret, size_t size)
 {
@@ -116,8 +117,8 @@ static void stop_body(void *data, struct task_report *report)
 		return;
 	}
 	/*
-	 * Saving the links needs the kernel's rtnl lock, which a driver that hangs may hold. So
-	 * the child saves them, not the agent.
+	 * The child saves the links, not the agent. Saving needs the kernel's rtnl lock, which a
+	 * driver that hangs may hold.
 	 */
 	r = context->ops->links_save(context->roots, device->address);
 	if (r < 0) {
@@ -129,10 +130,7 @@ static void stop_body(void *data, struct task_report *report)
 	}
 	context->ops->links_down(context->roots, device->address);
 	r = write_attribute(device, "devices", device->address, "driver/unbind", device->address);
-	/*
-	 * If the driver is not bound any more, another program has unbound it, which is no
-	 * failure.
-	 */
+	/* Not a failure if another program has unbound the driver. */
 	if (r < 0 && !is_bound(context->roots, device->address))
 		r = 0;
 	report->r = r;
@@ -148,10 +146,7 @@ static int bind_driver(const struct device *device)
 	if (is_bound(context->roots, device->address))
 		return 0;
 	r = write_attribute(device, "drivers", device->driver, "bind", device->address);
-	/*
-	 * Loading the driver's module also binds the driver. If that happened just before the
-	 * write, the failed write does not matter.
-	 */
+	/* Not a failure if the driver has just been bound because its module was loaded. */
 	if (r < 0 && is_bound(context->roots, device->address))
 		r = 0;
 	return r;
@@ -309,7 +304,7 @@ static void on_stopped(void *userdata, const struct task_result *result)
 		finish(device, result->timed_out ? DEVICE_STUCK : DEVICE_STOPPED, r);
 }
 
-/* Called when an unbind that hung has ended, so that the device can be started now. */
+/* Called when an unbind has ended after its time limit. The device can be started now. */
 static void on_unstuck(void *userdata)
 {
 	struct device *device = userdata;

@@ -48,7 +48,7 @@ struct device_context {
 	struct log *log;
 	uint64_t stop_timeout_us;
 	uint64_t start_timeout_us; /* for all tries together */
-	/* The maximum time that a start waits for a stop that hangs in the kernel. */
+	/* How long a start waits for a stop that is under way or hangs. */
 	uint64_t stuck_timeout_us;
 	bool compact_memory; /* compact memory before the second and each further try */
 };
@@ -71,8 +71,8 @@ struct device;
  *
  * After a stop, r is 0, or negative errno with the reason in device_text().
  * After a start, r is 0 if the device is restored; device_text() then lists the settings that
- * could not be restored. r is negative errno if the device is lost. If a lost device is restored
- * later, this is logged, but `done` is not called again.
+ * could not be restored. r is negative errno if the device is lost. If a lost device is
+ * restored later, this is only logged.
  */
 typedef void (*device_done_fn)(void *userdata, struct device *device, int r);
 
@@ -84,15 +84,15 @@ int device_new(const struct device_context *context, const char *address, const 
 	       struct device **ret);
 
 /*
- * Saves the settings that are lost with the driver, and unbinds the driver. Returns 0, and
- * `done` is called later; or negative errno, and `done` is not called.
+ * Saves the settings that an unbind would lose, and unbinds the driver. If 0 is returned,
+ * `done` is called later. Otherwise returns negative errno.
  */
 int device_stop(struct device *device, device_done_fn done, void *userdata);
 
 /*
- * Binds the driver and restores the saved settings. Can be called in any state; if a stop is
- * under way, the start begins when the stop has ended. Returns 0, and `done` is called
- * later, unless the device is freed before; or negative errno, and `done` is not called.
+ * Binds the driver and restores the saved settings. Can be called in any state. Waits for the
+ * end of a stop that is under way. If 0 is returned, `done` is called later. Otherwise
+ * returns negative errno.
  */
 int device_start(struct device *device, device_done_fn done, void *userdata);
 
@@ -100,7 +100,7 @@ enum device_state device_state(const struct device *device);
 const char *device_address(const struct device *device);
 const char *device_driver(const struct device *device);
 
-/* Returns why a stop or a start failed, or what a start could not restore; "" if nothing. */
+/* Returns why a stop or a start failed, or what a start could not restore; "" if neither. */
 const char *device_text(const struct device *device);
 
 /* Returns the names of the PCI function's network interfaces; "" if there are none. */
@@ -109,7 +109,7 @@ const char *device_links(const struct device *device);
 /* Returns how long the start took, or has taken so far; 0 before the start. */
 uint64_t device_start_duration_us(const struct device *device);
 
-/* Frees the device, and kills its child process if one is running. NULL is a no-op. */
+/* Frees the device, and kills its child process. `done` is not called. NULL is a no-op. */
 void device_free(struct device *device);
 
 #endif

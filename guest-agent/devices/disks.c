@@ -85,7 +85,7 @@ static int add_disk(struct reader *reader, const char *name, const char *directo
 	r = file_read(disk->number.text, sizeof(disk->number.text), "%s/dev", directory);
 	if (r > 0 || is_hidden(reader, disk))
 		return 0;
-	/* If its directory is gone, the disk was removed since it was listed. */
+	/* If the directory is gone, the disk was removed since it was listed. */
 	if (!file_exists("%s", directory))
 		reader->list->n_disks--;
 	else
@@ -127,8 +127,8 @@ static bool has_name(const struct disk_list *list, const char *name)
 }
 
 /*
- * Sets a path of NVMe multipath to DISK_UNKNOWN if its disk is not in the list. nvme0c1n2 is
- * the path by controller 1 to disk nvme0n2 of subsystem 0.
+ * Sets a path of NVMe multipath to DISK_UNKNOWN if its disk is not in the list. Example:
+ * nvme0c1n2 is the path through controller 1 to disk nvme0n2 of subsystem 0.
  */
 static void check_path(const struct disk_list *list, struct disk *disk)
 {

@@ -29,20 +29,20 @@ struct disk {
 	char text[128]; /* describes the use: "mounted on /srv", "cannot be opened: …" */
 };
 
-/* The size of a text that says what could not be read, with its NUL; longer ones are cut off. */
+/* The size of a text about what could not be read, with its NUL; longer texts are truncated. */
 #define DISK_REASON_MAX 128
 
 struct disk_list {
 	struct disk *disks;
 	size_t n_disks;
-	char incomplete[DISK_REASON_MAX]; /* why `disks` may lack a disk; "" if it lacks none */
+	char incomplete[DISK_REASON_MAX]; /* why `disks` may lack a disk; "" if complete */
 };
 
 /*
  * Lists the disks beneath PCI functions and those of NVMe multipath. All other disks belong
  * to no PCI function, or are stacked on the listed ones. If the list may lack a disk,
- * `incomplete` says why. A listed disk without a device number is DISK_UNKNOWN, except for a
- * path of NVMe multipath whose disk is listed too. Returns 0 or -ENOMEM; release `ret` with
+ * `incomplete` says why. A disk without a device number is DISK_UNKNOWN. Exception: a path of
+ * NVMe multipath whose disk is listed too. Returns 0 or -ENOMEM; release `ret` with
  * disk_list_done().
  */
 int disk_list_read(struct disk_list *ret, const struct roots *roots);

@@ -44,8 +44,8 @@ const char *pci_class_name(uint32_t class)
 }
 
 /*
- * Whether this is a PCI function that QEMU emulates in HVM guests, and that is never passed
- * through. S3 of the host does not affect such a function.
+ * Whether QEMU emulates this PCI function in HVM guests. Such functions are never passed
+ * through, and S3 of the host does not affect them.
  */
 static bool is_emulated(uint64_t vendor, uint64_t device)
 {
@@ -96,7 +96,7 @@ static bool has_class(const struct roots *roots, const char *class, const char *
 	return class_each_in(roots, class, directory, stop_at_first, NULL) == 1;
 }
 
-/* Whether a rule sets an action other than auto; false if there is no rule (NULL). */
+/* Whether a rule sets an action other than auto; false if `rule` is NULL. */
 static bool has_action(const struct device_rule *rule)
 {
 	return rule && rule->action != DEVICE_AUTO;
@@ -115,8 +115,8 @@ static bool is_named(const struct device_rule *rule)
 }
 
 /*
- * Returns the use of the PCI function's disks. If it is a storage function whose disks are
- * not all visible, returns DISK_UNKNOWN instead of DISK_UNUSED.
+ * Returns the use of the PCI function's disks. If a storage function has disks that are not
+ * visible, returns DISK_UNKNOWN instead of DISK_UNUSED.
  */
 static enum disk_use find_use(struct reader *reader, const struct pci_function *function,
 			      const char *directory, char *ret, size_t size)
@@ -133,9 +133,9 @@ static enum disk_use find_use(struct reader *reader, const struct pci_function *
 }
 
 /*
- * Keeps a PCI function with a disk in use; no rule overrides this, because data would be
- * lost. Keeps a PCI function whose use is not understood, unless a rule names it without
- * wildcards. Keeps a display in use, unless a rule sets its action.
+ * Keeps a PCI function with a disk in use. No rule overrides this, because data would be
+ * lost. Keeps a PCI function whose use is not understood; only a rule that names it without
+ * wildcards overrides this. Keeps a display in use; any rule with an action overrides this.
  */
 static int decide_by_use(struct reader *reader, struct pci_function *function,
 			 const char *directory)

@@ -18,18 +18,16 @@
  *   - bridges, virtio and Xen functions, and functions that QEMU emulates in an HVM
  *     guest, because the sleep does not affect these;
  *   - a GPU in use, and a function that leads to a disk in use (usage.h);
- *   - a function of which the agent cannot tell whether it is in use: information about a
- *     disk cannot be read, or not all disks of a storage function are visible (storage.h).
+ *   - a function whose use is not understood: information about a disk cannot be read, or
+ *     not all disks of a storage function are visible (storage.h).
  *
- * To keep a function that is in use, or whose use is not understood, is a risk: it may not
- * work after the sleep.
+ * The last two kinds are kept at a risk: the function may not work after the sleep.
  *
  * A rule that names a function without wildcards unbinds the function even if its use is
  * not understood. No rule unbinds a function with a disk in use.
  *
- * Sound and video devices are stopped before processes are frozen, because some of their
- * drivers wait until all processes have closed the device, and a frozen process closes
- * nothing.
+ * Sound and video devices are stopped before processes are frozen. Some of their drivers
+ * wait until all processes have closed the device, and a frozen process cannot close it.
  */
 
 struct pci_function {
@@ -37,15 +35,12 @@ struct pci_function {
 	char driver[64];
 	char identity[12]; /* "8086:10d3" */
 	uint32_t class; /* base class, subclass and interface: a byte each */
-	/*
-	 * Never DEVICE_AUTO. If the action is DEVICE_UNBIND or DEVICE_MODULE, the agent stops
-	 * the PCI function.
-	 */
+	/* Never DEVICE_AUTO. DEVICE_UNBIND, DEVICE_MODULE: the agent stops the PCI function. */
 	enum device_action action;
 	const struct device_rule *rule; /* the rule that matches, or NULL */
 	bool early; /* stopped before processes are frozen */
 	bool risk; /* kept, although it may not work after the sleep */
-	char reason[192]; /* why the agent does not stop it; "" if it does */
+	char reason[192]; /* why the function is not stopped; "" if it is */
 };
 
 struct inventory {
@@ -54,8 +49,8 @@ struct inventory {
 };
 
 /*
- * Fills `ret`. `claimed` is as for usage_read(). Disks are not read if there is no PCI
- * function that may be stopped. Returns 0 or negative errno; release `ret` with inventory_done().
+ * Fills `ret`. `claimed` is passed to usage_read(). Reads disks only if there is a PCI function
+ * to stop. Returns 0 or negative errno; release `ret` with inventory_done().
  */
 int inventory_read(struct inventory *ret, const struct roots *roots,
 		   const struct settings *settings, usage_claimed_fn claimed);

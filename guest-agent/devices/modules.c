@@ -30,9 +30,9 @@ static bool is_loaded(const struct roots *roots, const char *name)
 }
 
 /*
- * Whether a PCI function with the action DEVICE_KEEP would lose its driver if module `name`
- * was unloaded. The kernel does not always prevent such an unload, because it does not count
- * disks of NVMe multipath as users of their controller's driver.
+ * Whether module `name` contains the driver of a PCI function with the action DEVICE_KEEP.
+ * The kernel does not always refuse to unload this module: it does not count disks of NVMe
+ * multipath as users of their controller's driver.
  */
 static bool is_kept(const struct roots *roots, const struct inventory *inventory, const char *name)
 {

@@ -25,9 +25,9 @@ struct module_list {
 /*
  * Lists the modules to unload: first those of UnloadModules=, then those of each PCI function
  * with Action=module. The modules of a PCI function are those of Modules= in its rule; without
- * Modules=, the module of its driver. Two kinds of modules are left out: those that are not
- * loaded, and those that contain the driver of a kept PCI function. Returns 0 or negative
- * errno; release `ret` with module_list_done().
+ * Modules=, the module of its driver. Modules that are not loaded, or that contain the driver
+ * of a kept PCI function, are left out. Returns 0 or negative errno; release `ret` with
+ * module_list_done().
  */
 int module_list_make(struct module_list *ret, const struct roots *roots,
 		     const struct settings *settings, const struct inventory *inventory);
@@ -41,8 +41,8 @@ struct module_run {
 };
 
 /*
- * Starts modprobe; `run` must outlive the task. Returns 0 or negative errno. If modprobe
- * itself fails, task_describe_failure() says why.
+ * Starts modprobe; `run` must outlive the task. Returns 0 or negative errno. `done` gets the
+ * result of modprobe, see task_describe_failure().
  */
 int module_start(sd_event *event, struct module_run *run, uint64_t timeout_us, task_done_fn done,
 		 void *userdata, struct task **ret);

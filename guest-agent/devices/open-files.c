@@ -74,7 +74,7 @@ static int take_thread(void *data, int directory, const char *name)
 	char thread[64];
 
 	(void)directory;
-	/* The first thread has the same table as the process, which was walked already. */
+	/* The first thread is skipped, because it has the same table as the process. */
 	if (strcmp(name, walk->pid) == 0)
 		return 0;
 	snprintf(thread, sizeof(thread), "%.16s/task/%.16s", walk->pid, name);

@@ -12,7 +12,7 @@ struct open_file {
 	const char *pid;
 	const char *target; /* what is open: "/dev/sda", "socket:[4711]" */
 	bool is_device; /* the file is a device node */
-	/* Valid if is_device; identifies the device even if its node has an unusual path. */
+	/* The number of the device. Valid if is_device, for any path of the node. */
 	struct device_number device;
 };
 
@@ -21,9 +21,9 @@ typedef int (*open_file_fn)(void *data, const struct open_file *file);
 
 /*
  * Calls `take` for each open or mapped file of all processes, and for each open file of
- * their threads, because a thread may have a file table of its own. Returns what `take`
- * returned if that ended the walk; 0 if all files were walked; or negative errno if the files
- * of a process could not be read. In the last case all other processes were still walked.
+ * their threads, because a thread may have a file table of its own. Returns the result by
+ * which `take` ended the walk; 0 if all files were walked; or negative errno if files of a
+ * process could not be read. Even then all other processes were walked.
  */
 int open_files_each(const struct roots *roots, open_file_fn take, void *data);
 

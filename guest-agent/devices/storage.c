@@ -13,8 +13,8 @@
 #include "guest/class.h"
 
 /*
- * Returned by refuse(): the controller is not understood. A class_fn that returns REFUSED ends
- * the walk of class_each_in().
+ * Returned by refuse(): the controller is not understood. Not 0, so that it ends the walk of
+ * class_each_in().
  */
 #define REFUSED 1
 
@@ -148,16 +148,15 @@ static int take_drive(void *data, const char *name)
 	if (strcmp(class, "ata") == 0 || strcmp(class, "atapi") == 0)
 		survey->drives++;
 	/*
-	 * The class "none" means that there is no drive. The class "unknown" means that the
-	 * port does not exist or was not probed; this also counts as no drive. Drives of other
-	 * classes are not understood.
+	 * Class "none": there is no drive. Class "unknown": the port does not exist or was not
+	 * probed, which counts as no drive. Drives of other classes are not understood.
 	 */
 	else if (strcmp(class, "none") != 0 && strcmp(class, "unknown") != 0)
 		return refuse(survey, "drive %s is of class '%s'", name, class);
 	return 0;
 }
 
-/* Accepts ATA's SCSI hosts only, which lie directly beneath a port: <function>/ata1/host0. */
+/* Accepts only SCSI hosts of ATA ports. Their paths are like <function>/ata1/host0. */
 static int take_host(void *data, const char *name)
 {
 	struct survey *survey = data;
@@ -168,7 +167,7 @@ static int take_host(void *data, const char *name)
 	if (r < 0)
 		return r;
 	if (sscanf(host + strlen(survey->directory), "/ata%u/host%u/", &port, &number) != 2)
-		return refuse(survey, "SCSI host %s is not ATA's", name);
+		return refuse(survey, "SCSI host %s belongs to no ATA port", name);
 	return 0;
 }
 
@@ -190,7 +189,7 @@ static int take_device(void *data, const char *name)
 	if (r == 0)
 		r = directory_each(path, take_first, NULL);
 	if (r == 0 || r == -ENOENT)
-		return refuse(survey, "SCSI device %s is no block device", name);
+		return refuse(survey, "SCSI device %s is not a block device", name);
 	return r < 0 ? r : 0;
 }
 

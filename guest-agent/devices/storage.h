@@ -21,10 +21,9 @@
 bool storage_leads_to(const char *directory, const char *disk);
 
 /*
- * Whether all disks of the storage controller in `directory` are visible in sysfs. If they are
- * not, the controller may be in use although none of its block devices is. Returns 1 if all
- * disks are visible; 0 with the reason in `ret` if not; or negative errno. All disks are
- * visible under these conditions:
+ * Whether all disks of the storage controller in `directory` are visible in sysfs. Otherwise a
+ * disk that is not visible may be in use. Returns 1 if all disks are visible; 0 with the
+ * reason in `ret` if not; or negative errno. All disks are visible under these conditions:
  *
  *   NVMe: each controller is live and belongs to a subsystem.
  *   ATA:  each SCSI host belongs to an ATA port, there are as many SCSI devices as drives,

@@ -25,9 +25,9 @@ static void set_unread(struct usage *usage, const char *what, int r)
 /* ---- The kernel's tables ---- */
 
 /*
- * Finds a mount of the disk `name` with the device number `number`. A file system that has a
- * device number of its own (btrfs) is found by its source, /dev/`name`. The format of
- * `mounts` is in proc(5), under mountinfo.
+ * Finds a mount of the disk `name` with the device number `number`. btrfs has device numbers
+ * of its own, so a mount is also found by its source, /dev/`name`. The format of `mounts` is
+ * in proc(5), under mountinfo.
  */
 static bool find_mount(const char *mounts, const char *number, const char *name, char *ret,
 		       size_t size)
@@ -68,9 +68,8 @@ static bool find_swap(const char *swaps, const char *name)
 }
 
 /*
- * Reads a table in /proc. If that fails, sets usage->unread and returns NULL. If an
- * `optional` table is absent, returns NULL without setting usage->unread, because a kernel
- * without the table has no uses of that kind.
+ * Reads a table in /proc. On failure, sets usage->unread and returns NULL. If an `optional`
+ * table is absent, only returns NULL, because the kernel has no uses of this kind.
  */
 static char *read_table(struct usage *usage, const char *name, bool optional)
 {
@@ -91,8 +90,8 @@ static int take_first(void *data, int directory, const char *name)
 }
 
 /*
- * Marks the disk as in use if a device is stacked on it. Every block device has a directory
- * of holders. So if that directory cannot be read, the disk may be in use.
+ * Marks the disk as in use if another device is stacked on it. Every block device has a
+ * directory "holders". If it cannot be read, the disk may be in use.
  */
 static void find_holder(struct disk *disk)
 {
@@ -104,7 +103,7 @@ static void find_holder(struct disk *disk)
 	if (r == 1)
 		disk_set_use(disk, DISK_IN_USE, "part of %s", holder);
 	else if (r < 0)
-		disk_set_use(disk, DISK_UNKNOWN, "may have holders: %s", strerror(-r));
+		disk_set_use(disk, DISK_UNKNOWN, "has unreadable holders: %s", strerror(-r));
 }
 
 static bool is_block_device(const struct disk *disk)
@@ -164,7 +163,7 @@ static int take_backend(void *data, int directory, const char *name)
 			  usage->roots->sys, name);
 
 	(void)directory;
-	/* ENOENT: the backend is not that of a disk, or it has not opened its disk. */
+	/* ENOENT: the backend does not export a disk, or has not opened its disk. */
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || sscanf(text, "%x:%x", &major, &minor) != 2)
@@ -193,8 +192,8 @@ static void find_exports(struct usage *usage)
 }
 
 /*
- * Marks the disk below a loop device as in use; find_claims() would miss this use, because a
- * loop device does not claim its disk. If the loop device lies on a file, the mount of the
+ * Marks the disk that backs a loop device as in use. find_claims() would miss this use, because
+ * a loop device does not claim its disk. If a file backs the loop device, the mount of the
  * file's file system shows the use.
  */
 static int take_loop(void *data, int directory, const char *name)
@@ -212,12 +211,12 @@ static int take_loop(void *data, int directory, const char *name)
 		struct disk *disk = &usage->list.disks[i];
 
 		if (strncmp(file, "/dev/", 5) == 0 && strcmp(file + 5, disk->name) == 0)
-			disk_set_use(disk, DISK_IN_USE, "below %.63s", name);
+			disk_set_use(disk, DISK_IN_USE, "backs %.63s", name);
 	}
 	if (r >= 0)
 		r = file_device(AT_FDCWD, file, &number);
 	if (r == 1)
-		(void)set_by_number(usage, &number, "below", name);
+		(void)set_by_number(usage, &number, "backs", name);
 	return r < 0 ? r : 0;
 }
 
@@ -228,7 +227,7 @@ static void find_loops(struct usage *usage)
 
 	if (r == 0)
 		r = directory_each(path, take_loop, usage);
-	set_unread(usage, "what loop devices lie on", r);
+	set_unread(usage, "the backing files of loop devices", r);
 }
 
 int usage_claimed(const struct roots *roots, const char *device_number)
@@ -239,7 +238,7 @@ int usage_claimed(const struct roots *roots, const char *device_number)
 
 	if (r < 0)
 		return r;
-	/* O_NONBLOCK: the open does not wait for a medium, and does not pull a tray in. */
+	/* O_NONBLOCK: the open does not wait for a medium, and does not close a tray. */
 	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0) {
 		close(fd);
@@ -276,7 +275,7 @@ static void format_process(const struct roots *roots, const char *pid, char *ret
 	snprintf(ret, size, "'%s' (%.16s)", name, pid);
 }
 
-/* Whether the open file is a node of the disk, even one with an unusual path. */
+/* Whether the open file is a node of the disk, whatever the node's path is. */
 static bool is_node_of(const struct open_file *file, const struct disk *disk)
 {
 	if (file->is_device && disk_has_number(disk, &file->device))
@@ -397,11 +396,11 @@ static int take_framebuffer(void *data, const char *name)
 {
 	struct display *display = data;
 
-	snprintf(display->text, display->size, "in use for the console (%s)", name);
+	snprintf(display->text, display->size, "in use by the console (%s)", name);
 	return 1;
 }
 
-/* Finds a user of a DRM node. card0 and renderD128 are nodes; card0-HDMI-A-1 is a connector. */
+/* Finds a user of a DRM node (card0, renderD128). Skips connectors (card0-HDMI-A-1). */
 static int take_node(void *data, const char *name)
 {
 	struct display *display = data;

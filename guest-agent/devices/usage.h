@@ -22,10 +22,9 @@ struct usage {
 };
 
 /*
- * Whether the kernel has claimed a block device, e.g. for a use that is not visible elsewhere
- * (a mount in another namespace, a multipath map). An exclusive open of a claimed device fails
- * with EBUSY. Returns 1 if the device is claimed; 0 if not; or negative errno if the device
- * cannot be opened for another reason.
+ * Whether the kernel has claimed a block device. If so, an exclusive open fails with EBUSY. This
+ * check finds uses that are not visible elsewhere, e.g. a mount in another namespace. Returns 1
+ * if the device is claimed; 0 if not; or negative errno if it cannot be opened for another reason.
  */
 typedef int (*usage_claimed_fn)(const struct roots *roots, const char *device_number);
 
@@ -36,7 +35,7 @@ int usage_claimed(const struct roots *roots, const char *device_number);
  * Reads the use of the disks that the PCI function in `directory` leads to, or of all disks if
  * `directory` is NULL. The uses are mounts, swap, holders (dm, md), loop devices, exports by
  * blkback, and files that processes hold open (QEMU and tapdisk serve disks in this way). A
- * disk without any of these is in use if `claimed` returns 1. If something cannot be read,
+ * disk without any of these uses is in use if `claimed` returns 1. If something cannot be read,
  * e.g. what nvmet exports, the use is DISK_UNKNOWN. Returns 0 or -ENOMEM; release `ret` with
  * usage_done().
  */
@@ -53,8 +52,7 @@ enum disk_use usage_find_disk(const struct usage *usage, const char *directory, 
 
 /*
  * Whether a process or the console uses a DRM or framebuffer node beneath `directory`. If so,
- * `ret` names the process or the console. A framebuffer always counts as used by the
- * console.
+ * `ret` names the user. A framebuffer always counts as used by the console.
  */
 bool usage_display_is_open(const struct usage *usage, const char *directory, char *ret,
 			   size_t size);

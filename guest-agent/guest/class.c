@@ -59,7 +59,7 @@ int class_each_in(const struct roots *roots, const char *class, const char *dire
 	r = file_path(path, "%s/class/%s", roots->sys, class);
 	if (r == 0)
 		r = directory_each(path, take_entry, &walk);
-	/* A class is absent if the kernel has no such devices, which is no failure. */
+	/* An absent class is not a failure: the kernel has no such devices. */
 	return r == -ENOENT && !file_exists("%s", path) ? 0 : r;
 }
 

@@ -13,16 +13,16 @@ typedef int (*class_fn)(void *data, const char *name);
 
 /*
  * Calls `take` for each device of /sys/class/`class` that is at any depth beneath
- * `directory` (a path by realpath(3)). Returns what `take` returned if that ended the walk;
- * 0 if all devices were walked or the kernel has no such class; or negative errno if not all
- * devices could be read.
+ * `directory` (a path by realpath(3)). Returns the result by which `take` ended the walk; 0 if
+ * all devices were walked or the kernel has no such class; or negative errno if a device could
+ * not be read.
  */
 int class_each_in(const struct roots *roots, const char *class, const char *directory,
 		  class_fn take, void *data);
 
 /*
- * Calls class_each_in() for the directory of the PCI function `address`. Returns as
- * class_each_in(), or -ENOENT if there is no such PCI function.
+ * Calls class_each_in() for the directory of the PCI function `address`. Returns the
+ * same as class_each_in(), or -ENOENT if there is no such PCI function.
  */
 int class_each(const struct roots *roots, const char *class, const char *address, class_fn take,
 	       void *data);

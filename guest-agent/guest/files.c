@@ -217,10 +217,10 @@ int file_device(int directory, const char *path, struct device_number *ret)
 
 	assert(path && ret);
 	/*
-	 * The mask is empty and nothing is synchronised. So a network file system that does
-	 * not respond cannot block this call. On another user's FUSE file system this call
-	 * succeeds, too, because it requests no attributes. The kernel sets the type and the
-	 * device number of a device node even with an empty mask.
+	 * AT_STATX_DONT_SYNC: a network file system that does not respond cannot block this
+	 * call. The empty mask requests no attributes, so that the call also succeeds on
+	 * another user's FUSE file system. The kernel always returns the type and the device
+	 * number of a device node.
 	 */
 	if (statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &status) < 0)
 		return -errno;

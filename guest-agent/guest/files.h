@@ -10,8 +10,8 @@
 
 /*
  * Reads and writes attributes and files of the guest's system, below the directories in
- * struct roots, which tests replace with their own. `format` and the arguments after it are
- * a path in printf(3)'s format.
+ * struct roots. Tests use other directories. `format` and the arguments after it are a path
+ * in printf(3)'s format.
  */
 struct roots {
 	const char *sys;
@@ -25,7 +25,7 @@ struct roots {
 /* The directories of the running system. */
 extern const struct roots roots_of_system;
 
-/* The size of a path, with its NUL. No path that the agent needs is longer. */
+/* The size of a path, with its NUL; enough for every path that the agent needs. */
 #define FILE_PATH_MAX 512
 
 /* Formats a path into `ret` (FILE_PATH_MAX bytes). Returns 0, or -ENAMETOOLONG if too long. */
@@ -48,7 +48,7 @@ int file_read_number(uint64_t *ret, const char *format, ...) _printf_(2, 3);
 
 /* Writes `text` to an existing file by one write(2). Returns 0 or negative errno. */
 int file_write(const char *path, const char *text);
-/* Writes as file_write(), to a path in printf(3)'s format. Returns as file_write(). */
+/* Does the same as file_write(), for a path in printf(3)'s format. */
 int file_write_at(const char *text, const char *format, ...) _printf_(2, 3);
 
 /* Reads the last component of a symbolic link's target. Returns 0 or negative errno. */
@@ -77,7 +77,7 @@ typedef int (*directory_fn)(void *data, int directory, const char *name);
 
 /*
  * Calls `take` for each entry of a directory, except those whose name begins with a dot.
- * Returns what `take` returned if that ended the walk; 0 if all entries were walked; or
+ * Returns the result by which `take` ended the walk; 0 if all entries were walked; or
  * negative errno if the directory could not be read to its end.
  */
 int directory_each(const char *path, directory_fn take, void *data);

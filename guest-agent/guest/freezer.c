@@ -21,7 +21,7 @@
  */
 #define DEPTH_MAX 16
 
-/* The units, in any slice, that the guest needs for a request, for quiescing or for resuming. */
+/* Units that the guest needs for a request, quiescing or resuming. They may be in any slice. */
 static const char *const needed_units[] = {
 	"init.scope",
 	"systemd-udevd.service",
@@ -72,7 +72,7 @@ static void get_own_cgroup(const struct roots *roots, char *ret, size_t size)
 		snprintf(ret, size, "%.*s", (int)strcspn(line + 4, "\n"), line + 4);
 }
 
-/* Returns the name of a needed unit whose cgroup is `cgroup` or beneath it; NULL if none is. */
+/* Returns the name of a needed unit that `cgroup` is or contains; NULL if there is none. */
 static const char *find_needed_unit(const struct roots *roots, const char *cgroup, int depth)
 {
 	_cleanup_(closedirp) DIR *directory = NULL;
@@ -115,10 +115,10 @@ int freezer_check(const struct roots *roots, const char *cgroup, struct error *e
 	if (strcmp(cgroup, "system.slice") == 0)
 		return error_set(
 			error, -EPERM,
-			"system.slice must not be frozen: it contains services that the guest needs to resume; name single services instead");
+			"system.slice must not be frozen: it contains services that the guest needs to resume; list individual services instead");
 	/*
-	 * user.slice is not searched: it contains no needed unit, but units of users may have
-	 * the names of needed ones.
+	 * user.slice is not searched, because a user's unit may have the same name as a needed
+	 * unit of the system.
 	 */
 	if (is_within(cgroup, "user.slice"))
 		return 0;
@@ -147,7 +147,7 @@ int freezer_set(const struct roots *roots, const char *cgroup, bool frozen)
 			     cgroup);
 }
 
-/* Whether a cgroup is frozen. A removed one counts as frozen, because it has no process left. */
+/* Whether a cgroup is frozen. A removed cgroup has no processes, so it counts as frozen. */
 static bool is_frozen(const struct roots *roots, const char *cgroup)
 {
 	char events[256];
@@ -178,8 +178,8 @@ static void append_process(const struct roots *roots, const char *pid, char *ret
 }
 
 /*
- * If `cgroup` is not frozen, appends its processes, and does the same for the cgroups
- * beneath it.
+ * If `cgroup` is not frozen, appends its processes and those of the unfrozen cgroups beneath
+ * it.
  */
 static void name_unfrozen(const struct roots *roots, const char *cgroup, int depth, char *ret,
 			  size_t size)
@@ -294,7 +294,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	}
 	name_unfrozen(wait->roots, cgroup, DEPTH_MAX, names, sizeof(names));
 	error_set(&error, -ETIMEDOUT, "%s does not freeze: %s", cgroup,
-		  names[0] ? names : "no process that is not frozen was found");
+		  names[0] ? names : "found no unfrozen process");
 	finish(wait, -ETIMEDOUT, &error);
 	return 0;
 }

@@ -18,7 +18,7 @@
 enum freezer_state {
 	FREEZER_ABSENT, /* there is no such cgroup */
 	FREEZER_THAWED,
-	/* If a cycle finds this state, another program has frozen the cgroup and must thaw it. */
+	/* If a cgroup is frozen before a cycle, another program has frozen it and must thaw it. */
 	FREEZER_FROZEN,
 };
 
@@ -29,12 +29,12 @@ enum freezer_state {
  */
 int freezer_check(const struct roots *roots, const char *cgroup, struct error *error);
 
-/* Returns the requested state of a cgroup, which its processes may not have reached yet. */
+/* Returns the requested state of a cgroup. Its processes may not be in this state yet. */
 enum freezer_state freezer_get(const struct roots *roots, const char *cgroup);
 
 /*
- * Tells the kernel to freeze or to thaw a cgroup, and does not wait until the kernel has done
- * so. Returns 0 or negative errno.
+ * Tells the kernel to freeze or to thaw a cgroup, without waiting for completion. Returns 0 or
+ * negative errno.
  */
 int freezer_set(const struct roots *roots, const char *cgroup, bool frozen);
 
@@ -53,16 +53,16 @@ struct freezer_wait;
 typedef void (*freezer_done_fn)(void *userdata, int r, const struct error *error);
 
 /*
- * Starts to wait until the kernel has frozen all `cgroups`, for which the caller has called
- * freezer_set(). `cgroups` must outlive the wait. Returns 0 if the wait has started; 1 if all
- * are frozen already (`*ret` is not set and `done` is not called); or negative errno. Release
+ * Starts to wait until the kernel has frozen all `cgroups`. The caller has called freezer_set()
+ * for each. `cgroups` must outlive the wait. Returns 0 if the wait has started; 1 if all are
+ * frozen already (`*ret` is not set and `done` is not called); or negative errno. Release
  * `*ret` with freezer_wait_free(), which `done` may call.
  */
 int freezer_wait_start(sd_event *event, const struct roots *roots, const char *const *cgroups,
 		       size_t n_cgroups, uint64_t timeout_us, freezer_done_fn done, void *userdata,
 		       struct freezer_wait **ret);
 
-/* Frees a wait. If it is under way, it ends without a call of `done`. NULL is a no-op. */
+/* Ends and frees a wait, without calling `done`. NULL is a no-op. */
 void freezer_wait_free(struct freezer_wait *wait);
 
 #endif

@@ -8,7 +8,7 @@
 
 /*
  * Watches the kernel's log for a failed suspend, because a guest's kernel reports the
- * failure there and nowhere else (do_suspend() in Linux's drivers/xen/manage.c).
+ * failure only there (do_suspend() in Linux's drivers/xen/manage.c).
  */
 
 struct kernel_log;

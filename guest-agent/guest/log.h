@@ -10,8 +10,8 @@
 
 /*
  * Writes log lines to stderr, with the "<level>" prefix of sd-daemon(3) if stderr is systemd's
- * journal. During a cycle lines are kept in memory, because journald may write a line to a
- * disk whose backend is suspended, and would then block.
+ * journal. During a cycle lines are kept in memory, because journald would block when it
+ * writes to a disk whose backend is suspended.
  */
 struct log {
 	bool held; /* lines are kept in `text` */
@@ -34,10 +34,10 @@ enum log_level {
 /* Logs one line; `format` has no newline. No-op if `log` is NULL. */
 void log_line(struct log *log, enum log_level level, const char *format, ...) _printf_(3, 4);
 
-/* Keeps further lines in memory. Lines for which `text` has no room are dropped and counted. */
+/* Keeps further lines in memory. If `text` is full, lines are dropped and counted. */
 void log_hold(struct log *log);
 
-/* Writes the lines that were kept in memory, and from now on each line at once. */
+/* Writes the lines that were kept in memory. Further lines are written at once. */
 void log_release(struct log *log);
 
 /* The size of a duration as text, with its NUL. */

@@ -5,14 +5,13 @@
 #include <systemd/sd-event.h>
 
 /*
- * Locks the agent's memory, so that a cycle reads no code or data from a disk, whose backend
- * may be suspended.
+ * Locks the agent's memory. A cycle must not read code or data from a disk, because the disk's
+ * backend may be suspended.
  *
- * Only pages that were used are locked (MCL_ONFAULT). So this function first reads the code
- * of the agent and of Xen's libraries completely. It does not read all code of libsystemd,
- * because libsystemd depends on much larger libraries. Instead, it calls once, with `event`,
- * the functions of libsystemd that a cycle calls. Returns 0 or negative errno, which the
- * caller can ignore.
+ * Only pages that were used are locked (MCL_ONFAULT). So this function first reads all code of
+ * the agent and of Xen's libraries. libsystemd and its dependencies are too large for that.
+ * Instead, the functions that a cycle needs are called once, with `event`. Returns 0 or
+ * negative errno, which the caller can ignore.
  */
 int memory_lock(sd_event *event);
 

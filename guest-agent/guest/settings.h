@@ -55,9 +55,9 @@ int settings_default(struct settings *ret);
 
 /*
  * Sets the defaults, then the settings in the file `path`. Calls `problem` for each bad
- * value, and for each unknown key or section, which is ignored. Returns 0 even if there is
- * no such file; -EBADMSG if a value is bad; or another negative errno. Release `ret` with
- * settings_done() in any case.
+ * value, and for each unknown key or section. Unknown ones are ignored. Returns 0 even if
+ * there is no such file; -EBADMSG if a value is bad; or another negative errno. Release `ret`
+ * with settings_done() in any case.
  */
 int settings_read(struct settings *ret, const char *path,
 		  void (*problem)(void *data, const char *problem), void *data,

@@ -101,8 +101,8 @@ static void run_child(const struct task_spec *spec, int report_fd, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/*
-	 * The child keeps the standard descriptors and that of the report, as number 3. All
-	 * others are closed: those of the event loop, xenstore and the event channel.
+	 * The report's pipe becomes descriptor 3. All higher descriptors are closed, e.g. those
+	 * of the event loop, xenstore and the event channel.
 	 */
 	if (dup2(report_fd, 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) < 0)
 		_exit(1);

@@ -9,9 +9,9 @@
 #include <systemd/sd-event.h>
 
 /*
- * Runs work in a child process with a time limit. The work may hang in the kernel, and the
- * agent must not hang with it. The child is a fork of the agent, so that nothing needs to be
- * read from a disk to start the child. The work may execute a program.
+ * Runs work in a child process with a time limit, because the work may hang in the kernel.
+ * The child is a fork of the agent: to start it, nothing is read from a disk. The work may
+ * execute a program.
  *
  * SIGCHLD must be blocked in all threads, as sd_event_add_child(3) requires.
  */
@@ -28,14 +28,14 @@ struct task_report {
 struct task_result {
 	/* The time limit has passed. The child was killed, but may still hang in the kernel. */
 	bool timed_out;
-	/* The child ended without a report: it was killed, or executed a program. */
+	/* The child has sent no report: it was killed, or executed a program. */
 	bool silent;
 	int status; /* exit status or signal number, see waitid(2) */
 	bool signalled; /* `status` is a signal number */
 	struct task_report report;
 };
 
-/* Runs in the child. Of the agent's file descriptors only the standard ones can be used there. */
+/* Runs in the child, where only the standard file descriptors can be used. */
 typedef void (*task_body_fn)(void *data, struct task_report *report);
 
 /* Called once, when the child has ended or the time limit has passed. */
@@ -60,17 +60,17 @@ struct task;
 int task_start(sd_event *event, const struct task_spec *spec, struct task **ret);
 
 /*
- * Describes in `ret` why a task failed: by the text of its report, or e.g. as "failed with
- * status 3" or "was killed by signal 9". Returns `ret`, or NULL if the task succeeded.
+ * Writes to `ret` why a task failed: the text of its report, or e.g. "failed with status 3"
+ * or "was killed by signal 9". Returns `ret`, or NULL if the task succeeded.
  */
 const char *task_describe_failure(const struct task_result *result, char *ret, size_t size);
 
-/* Whether the child still exists, even if its time limit has passed; false if `task` is NULL. */
+/* Whether the child exists, even after its time limit; false if `task` is NULL. */
 bool task_is_alive(const struct task *task);
 
 /*
- * Frees a task. A running child is killed, and its callbacks are not called; the event loop
- * reaps the child when it ends. NULL is a no-op.
+ * Frees a task. A running child is killed, and the event loop reaps it later without calling
+ * `done` or `late`. NULL is a no-op.
  */
 void task_free(struct task *task);
 

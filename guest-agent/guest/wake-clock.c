@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 /*
- * The least advance of CLOCK_BOOTTIME against CLOCK_MONOTONIC that counts as a suspend. The
- * difference between these clocks varies by microseconds even without a suspend, because
- * they are read one after the other.
+ * The minimum growth of get_suspended_us() that counts as a suspend. Without a suspend the
+ * result varies by microseconds, because it is the difference of two clocks that are read
+ * one after the other.
  */
 #define SUSPENDED_MIN_US 500
 
@@ -33,8 +33,8 @@ static int set_timer(struct wake_clock *clock)
 	};
 
 	/*
-	 * ECANCELED: the time was set while the timer was not armed. In spite of this
-	 * error the timer is armed now (Linux's fs/timerfd.c).
+	 * ECANCELED: the time was set while the timer was not armed. The timer is armed now,
+	 * despite this error (Linux's fs/timerfd.c).
 	 */
 	if (timerfd_settime(clock->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) <
 		    0 &&

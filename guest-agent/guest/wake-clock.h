@@ -8,18 +8,18 @@
 
 /*
  * Detects from inside the guest that the guest was suspended and resumed. The kernel cancels
- * a timerfd with TFD_TIMER_CANCEL_ON_SET when it resumes its clock, but also when the time
- * is set. So a cancelled timer counts only if CLOCK_BOOTTIME has advanced against
- * CLOCK_MONOTONIC, which happens only in a suspend.
+ * a timerfd with TFD_TIMER_CANCEL_ON_SET when the guest is resumed, but also when the time is
+ * set. So a cancelled timer counts only if CLOCK_BOOTTIME has advanced more than
+ * CLOCK_MONOTONIC: only CLOCK_BOOTTIME continues during a suspend.
  */
 struct wake_clock;
 
 typedef void (*wake_clock_fn)(void *userdata);
 
 /*
- * Creates a clock that is not armed. `suspended_us` returns for how long the guest has been
- * suspended since its boot, as clock_suspended_us(). Returns 0 or negative errno; release
- * `*ret` with wake_clock_free().
+ * Creates a clock that is not armed. `suspended_us` returns how long the guest has been
+ * suspended since its boot; it is clock_suspended_us(), except in tests. Returns 0 or negative
+ * errno; release `*ret` with wake_clock_free().
  */
 int wake_clock_new(sd_event *event, uint64_t (*suspended_us)(void), wake_clock_fn woken,
 		   void *userdata, struct wake_clock **ret);

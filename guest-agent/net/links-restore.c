@@ -32,8 +32,7 @@ struct restore {
 	const struct nlmsghdr *first; /* the first saved message */
 	size_t size; /* bytes from `first` on */
 	struct link_set set;
-	/* All links of the guest as of the last dump. */
-	struct message_buffer now;
+	struct message_buffer now; /* all links of the guest, as of the last dump */
 	char *text; /* the list of what could not be restored */
 	size_t text_size;
 };
@@ -74,8 +73,8 @@ static bool same_bytes(const struct rtattr *a, const struct rtattr *b)
 }
 
 /*
- * Finds the candidate with the same MAC address as the saved link. The index of that
- * candidate becomes the new index of link `i` of the set.
+ * Finds the candidate with the same MAC address as the saved link `i` of the set, and sets
+ * the link's new index.
  */
 static void match_link(struct restore *restore, size_t i, const struct nlmsghdr *saved,
 		       const struct link_set *candidates)
@@ -151,7 +150,7 @@ static int wait_for_base(struct restore *restore, struct netlink *monitor, uint6
 }
 
 /*
- * Fills `ret` with a link's attributes as of the last dump; with NULL if the link was
+ * Fills `ret` with a link's attributes as of the last dump, or with NULL if the link was
  * created after that dump.
  */
 static void get_current_attributes(const struct restore *restore, uint32_t index,
@@ -180,8 +179,8 @@ static int set_link_up(struct restore *restore, uint32_t index, bool up)
 }
 
 /*
- * Restores those attributes of a link that `kept` lists. Does not set the link up, because the
- * kernel refuses some attributes of a link that is up. restore_link() sets it up afterwards.
+ * Restores the attributes in kept[]. Does not set the link up, because the kernel refuses
+ * some attributes of a link that is up. restore_link() sets the link up afterwards.
  */
 static void configure_link(struct restore *restore, uint32_t index,
 			   const struct rtattr *const *attributes)
@@ -272,8 +271,8 @@ static uint32_t create_upper(struct restore *restore, const struct rtattr *const
 }
 
 /*
- * The attributes of a bridge port to restore. The path cost is not among them, because a
- * path cost that was set no longer follows the link's speed.
+ * The attributes of a bridge port to restore. The path cost is left out, because a path cost
+ * that was set no longer follows the link's speed.
  */
 static const uint16_t port_attributes[] = {
 	IFLA_BRPORT_PRIORITY,	      IFLA_BRPORT_MODE,		  IFLA_BRPORT_GUARD,
@@ -369,7 +368,7 @@ static void restore_link(struct restore *restore, const struct nlmsghdr *message
 		int r = set_link_up(restore, *index, true);
 
 		if (r < 0)
-			add_problem(restore, link_name(attributes), "the state up", r);
+			add_problem(restore, link_name(attributes), "the state 'up'", r);
 	}
 }
 
@@ -432,13 +431,13 @@ static int restore_address(struct restore *restore, uint32_t index, const struct
 	if (r == 0)
 		r = put_cacheinfo(&message, attributes[IFA_CACHEINFO],
 				  clock_boottime_us() - restore->header->boottime_us);
-	/* ESTALE: the address has expired. This is no failure: a DHCP client requests a new one. */
+	/* ESTALE: the address has expired. Not a failure: a DHCP client requests a new one. */
 	if (r == -ESTALE)
 		return 0;
 	return r < 0 ? r : netlink_request(&restore->netlink, &message);
 }
 
-/* Returns the new index of the interface whose index was `old`; 0 if it has none. */
+/* Returns the new index of the interface whose index was `old`; 0 if there is none. */
 static uint32_t map_index(const struct restore *restore, uint32_t old)
 {
 	int i = link_set_find(&restore->set, old);
@@ -486,7 +485,7 @@ static int restore_route(struct restore *restore, uint32_t index, const struct n
 	return r < 0 ? r : netlink_request(&restore->netlink, &message);
 }
 
-/* Returns the new index of the interface that a saved address or route uses; 0 if it has none. */
+/* Returns the new index of the interface of a saved address or route; 0 if there is none. */
 static uint32_t map_message_index(const struct restore *restore, const struct nlmsghdr *message)
 {
 	const struct rtattr *attributes[RTA_MAX + 1];
@@ -514,7 +513,7 @@ static bool has_gateway(const struct nlmsghdr *message)
 
 /*
  * The saved messages are restored in several passes. Routes with a gateway come last,
- * because their gateways must be reachable by routes of the pass before.
+ * because the gateway must be reachable by a route without a gateway.
  */
 enum pass { PASS_LINKS, PASS_ADDRESSES, PASS_ROUTES, PASS_GATEWAYS, PASSES };
 

@@ -81,8 +81,8 @@ void links_down(const struct roots *roots, const char *address)
 
 /*
  * Whether `attributes` describe an upper link (e.g. a VLAN) whose lower link is in `set` and
- * is unmanaged. Such a link must be saved too: the kernel removes it together with its lower
- * link.
+ * is unmanaged. The upper link must be saved too, because the kernel removes it together with
+ * its lower link.
  */
 static bool is_upper_of_set(const struct link_set *set, const struct rtattr *const *attributes)
 {
@@ -119,8 +119,8 @@ static int append_identity(struct message_buffer *buffer, const struct nlmsghdr 
 
 /*
  * If `base` is true, appends the links of the set to `ret`. Otherwise appends the upper links
- * that lie on links of the set, and also adds them to the set. Returns the number of appended
- * links, or negative errno.
+ * of these links, and adds them to the set. Returns the number of appended links, or negative
+ * errno.
  */
 static int select_links(const struct message_buffer *all, struct link_set *set, bool base,
 			struct message_buffer *ret)
@@ -149,8 +149,8 @@ static int select_links(const struct message_buffer *all, struct link_set *set, 
 }
 
 /*
- * Saves the links of the set, lower before upper ones. Returns the number of links that are
- * the PCI function's own, or negative errno.
+ * Saves the links of the set, which are the PCI function's own, and then their upper links.
+ * Returns the number of the PCI function's own links, or negative errno.
  */
 static int save_links(struct netlink *netlink, struct link_set *set, struct message_buffer *ret)
 {

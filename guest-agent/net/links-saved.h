@@ -14,7 +14,7 @@
 /*
  * The maximum number of interfaces that are saved for one PCI function, including the VLAN
  * and macvlan interfaces on top of them. If there are more, links_save() fails with
- * -E2BIG: the PCI function is not unbound, and the guest is not suspended.
+ * -E2BIG. Then the PCI function is not unbound, and the guest is not suspended.
  */
 #define LINKS_MAX 64
 
@@ -25,12 +25,12 @@
 #define ATTRIBUTE_PERM_ADDRESS 54
 
 /*
- * The header of the saved file. rtnetlink messages follow it: links (lower before upper
- * ones), VLANs of bridge ports, addresses, routes.
+ * The header of the saved file. rtnetlink messages follow it: the PCI function's own links,
+ * VLAN and macvlan links on top of them, VLANs of bridge ports, addresses, routes.
  */
 struct links_header {
 	uint32_t magic;
-	uint32_t n_base; /* the number of the PCI function's own links, which come first */
+	uint32_t n_base; /* the number of the PCI function's own links */
 	uint64_t boottime_us; /* CLOCK_BOOTTIME when the file was saved */
 };
 
@@ -55,16 +55,12 @@ struct link_set {
 };
 
 /*
- * A kind of upper link. The kernel removes an upper link together with the lower link that
- * it lies on.
+ * A kind of link on top of a lower link. The kernel removes an upper link together with its
+ * lower link.
  */
 struct upper_kind {
 	const char *name;
-	/*
-	 * The last attribute (IFLA_VLAN_*, IFLA_MACVLAN_*) that can be set; the kernel only
-	 * reports those with a higher number.
-	 */
-	uint16_t last;
+	uint16_t last; /* the highest IFLA_VLAN_* or IFLA_MACVLAN_* attribute that is restored */
 };
 
 /* The following functions return 0 or negative errno, unless stated otherwise. */

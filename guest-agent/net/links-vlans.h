@@ -9,7 +9,7 @@
 
 /*
  * Saves and restores the VLANs that a bridge forwards through a port (`bridge vlan`), as
- * RTM_NEWVLAN messages (linux/if_bridge.h), which Linux has since 5.6.
+ * RTM_NEWVLAN messages (linux/if_bridge.h; since Linux 5.6).
  */
 
 /*

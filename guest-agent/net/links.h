@@ -10,20 +10,20 @@
 
 /*
  * Saves the configuration of a PCI function's network interfaces before its driver is
- * unbound, and restores the configuration after the driver is bound again. Otherwise the
- * configuration would be lost, because the driver creates new interfaces, without the
- * names, bridges, addresses and routes of the old ones. The saved file
- * (<run>/links-<address>) contains the rtnetlink messages with which the kernel describes
- * the interfaces. Restoring sends these messages back, with the new interface indices.
+ * unbound, and restores the configuration after the driver is bound again. This is needed
+ * because the driver creates new interfaces, without the names, bridges, addresses and
+ * routes of the old ones. The saved file (<run>/links-<address>) contains the rtnetlink
+ * messages with which the kernel describes the interfaces. Restoring sends these messages
+ * back, with the new interface indices.
  *
  * Restored: name, alias, MAC, MTU, queue length, group, master (a bond, or a bridge with
  * the port's flags and VLANs), the state up or down, addresses with their remaining
  * lifetime, and routes. VLAN and macvlan interfaces on top of an interface are created
- * again, and the same is restored for them.
+ * again, with the same settings.
  * Not restored: routes and temporary addresses from router advertisements, routes
- * by nexthop objects, traffic control, ethtool settings, and interfaces that were
- * moved to other network namespaces. Of an interface that a network manager
- * configures, only the name is restored.
+ * that use nexthop objects, traffic control, ethtool settings, and interfaces that
+ * were moved to other network namespaces. If a network manager configures an
+ * interface, only its name is restored.
  *
  * The interfaces of a PCI function are those beneath its sysfs directory, so they include
  * the network adapters on a USB controller.
@@ -37,8 +37,8 @@
 int links_list(const struct roots *roots, const char *address, char *ret_names, size_t size);
 
 /*
- * Saves the configuration of the interfaces of the PCI function `address`. If there are
- * none, no file is written. Returns the number of the PCI function's interfaces; -E2BIG if
+ * Saves the configuration of the interfaces of the PCI function `address`. Writes no file
+ * if there are no interfaces. Returns the number of the PCI function's interfaces; -E2BIG if
  * there are more than LINKS_MAX (links-saved.h); or another negative errno.
  */
 int links_save(const struct roots *roots, const char *address);

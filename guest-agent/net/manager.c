@@ -127,7 +127,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 	}
 	call->n_pending--;
 	if (call->n_pending == 0) {
-		/* The call is copied, because `done` may free it while using its text. */
+		/* Copy the call, because `done` may free it and then use the text. */
 		struct manager_call ended = *call;
 
 		ended.done(ended.userdata, ended.r, ended.text);
@@ -148,7 +148,7 @@ static int send_call(struct manager_call *call, const char *method, const char *
 
 	if (r >= 0)
 		r = sd_bus_message_append(message, type, argument);
-	/* The call must not start a manager that does not run. */
+	/* D-Bus must not start a network manager that does not run. */
 	if (r >= 0)
 		r = sd_bus_message_set_auto_start(message, 0);
 	if (r >= 0)

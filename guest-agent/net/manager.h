@@ -36,22 +36,21 @@ struct manager_call;
 
 /*
  * Called when a call has ended. r: 0, or negative errno with the D-Bus error message (or "")
- * in `text`. `text` is valid until this function returns, even if the function frees the
- * call.
+ * in `text`. May free the call; `text` is valid until this function returns.
  */
 typedef void (*manager_done_fn)(void *userdata, int r, const char *text);
 
 /*
  * Notifies the network manager that the guest is about to be suspended (`suspend` is true),
- * or was resumed. `done` is called once, unless the call is freed before. Returns 0; 1 if
- * there is nothing to send, and then `done` is not called; or negative errno. Release
- * `*ret` with manager_call_free() if 0 was returned.
+ * or was resumed. Returns 0 if the call has started; 1 if there is nothing to send; or
+ * negative errno. If 0 was returned, `done` is called once. Release `*ret` with
+ * manager_call_free(); before `done`, this cancels the call.
  */
 int manager_call_start(sd_event *event, const struct roots *roots, enum manager manager,
 		       bool suspend, uint64_t timeout_us, manager_done_fn done, void *userdata,
 		       struct manager_call **ret);
 
-/* Cancels the call, if it is under way, and frees it. NULL is a no-op. */
+/* Cancels a call that has not ended, and frees it. NULL is a no-op. */
 void manager_call_free(struct manager_call *call);
 
 #endif

@@ -8,7 +8,7 @@
 
 /*
  * Makes the rtnetlink(7) requests that the agent needs. Each request blocks until the
- * kernel answers, at most ten seconds.
+ * kernel answers. It fails with -EAGAIN after ten seconds without an answer.
  */
 
 struct netlink {
@@ -26,28 +26,27 @@ struct netlink_message {
 
 /*
  * Opens a socket that also receives the messages of the multicast `groups` (RTMGRP_* flags;
- * 0 for none). Returns 0 or negative errno. Later requests on the socket fail with -EAGAIN
- * if the kernel does not answer within ten seconds.
+ * 0 for none). Returns 0 or negative errno.
  */
 int netlink_open(struct netlink *ret, uint32_t groups);
 void netlink_close(struct netlink *netlink);
 
 /*
- * Starts a message of `type`. Returns its payload header (e.g. a struct ifinfomsg), which is
- * `size` zero bytes.
+ * Starts a message of `type`. Returns its payload header (e.g. a struct ifinfomsg): `size`
+ * bytes, all zero.
  */
 void *netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, size_t size);
 
 /* Appends an attribute. Returns 0, or -EMSGSIZE if the attribute does not fit. */
 int netlink_put(struct netlink_message *message, uint16_t type, const void *data, size_t length);
-/* Appends a copy of `attribute`; no-op if `attribute` is NULL. Returns as netlink_put(). */
+/* Appends a copy of `attribute`; no-op if NULL. Returns the same as netlink_put(). */
 int netlink_copy(struct netlink_message *message, const struct rtattr *attribute);
-/* Appends an attribute that is a number. Returns as netlink_put(). */
+/* Appends an attribute that is a number. Returns the same as netlink_put(). */
 int netlink_put_u32(struct netlink_message *message, uint16_t type, uint32_t value);
 
 /*
- * Starts a nested attribute, which contains all that is appended until
- * netlink_nest_end(). Returns the nested attribute, or NULL if it does not fit.
+ * Starts a nested attribute. Everything that is appended until netlink_nest_end() goes into
+ * this attribute. Returns the nested attribute, or NULL if it does not fit.
  */
 struct rtattr *netlink_nest(struct netlink_message *message, uint16_t type);
 void netlink_nest_end(struct netlink_message *message, struct rtattr *nest);
@@ -67,7 +66,7 @@ int netlink_dump_request(struct netlink *netlink, struct netlink_message *reques
 
 /*
  * Sends a dump request of `type` (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE) for all address
- * families. Returns as netlink_dump_request().
+ * families. Returns the same as netlink_dump_request().
  */
 int netlink_dump(struct netlink *netlink, uint16_t type, netlink_fn callback, void *data);
 
@@ -79,13 +78,13 @@ const struct nlmsghdr *netlink_next(const void *start, size_t size,
 				    const struct nlmsghdr *previous);
 
 /*
- * Fills `ret` with the attributes of a message, which follow its payload header of `size`
- * bytes. `ret` has `max` + 1 entries, indexed by type. The entry of an absent attribute is
+ * Fills `ret` with the attributes of a message. They follow the payload header, which has
+ * `size` bytes. `ret` has `max` + 1 entries, indexed by type. The entry of an absent attribute is
  * NULL. Types above `max` are left out.
  */
 void netlink_attributes(const struct nlmsghdr *message, size_t size, const struct rtattr **ret,
 			size_t max);
-/* Fills `ret` as netlink_attributes(), with the attributes that are nested in `nest`. */
+/* Fills `ret` in the same way with the attributes that are nested in `nest`. */
 void netlink_nested(const struct rtattr *nest, const struct rtattr **ret, size_t max);
 
 /* Returns the attribute's number; `fallback` if the attribute is NULL or too short. */

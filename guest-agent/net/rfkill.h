@@ -7,8 +7,8 @@
 #include "guest/files.h"
 
 /*
- * Saves and restores the rfkill state of a PCI function's radios, because a driver that is
- * bound again would switch on a radio that the user has switched off.
+ * Saves and restores the rfkill state of a PCI function's radios. A driver that is bound
+ * again would switch on a radio that the user has switched off.
  */
 
 /* The maximum number of radios of a PCI function whose state is saved; others are left out. */

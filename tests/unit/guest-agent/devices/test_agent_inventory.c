@@ -252,7 +252,7 @@ static void keeps_a_gpu_with_a_framebuffer(void **state)
 	tree_write(&machine->tree, TREE_DEVICES A "/graphics/fb0/dev", "29:0");
 	tree_link(&machine->tree, "sys/class/graphics/fb0", TREE_DEVICES A "/graphics/fb0");
 	look(machine, tree_nothing_claimed);
-	expect(machine, A, DEVICE_KEEP, true, "in use for the console (fb0)");
+	expect(machine, A, DEVICE_KEEP, true, "in use by the console (fb0)");
 }
 
 static void stops_sound_before_its_users_are_frozen(void **state)
@@ -397,7 +397,7 @@ static void all_uses_of_a_multipath_disk_count(void **state)
 	tree_add_virtual_disk(tree, "loop3", "7:3");
 	tree_write(tree, "sys/devices/virtual/block/loop3/loop/backing_file", "/dev/nvme0n1\n");
 	look(machine, tree_nothing_claimed);
-	expect(machine, A, DEVICE_KEEP, true, "nvme0n1 below loop3");
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1 backs loop3");
 	tree_write(tree, "sys/bus/xen-backend/devices/vif-3-0/nodename", "x");
 	tree_write(tree, "sys/bus/xen-backend/devices/vbd-3-51712/physical_device", "103:0\n");
 	look(machine, tree_nothing_claimed);
@@ -475,7 +475,7 @@ static void keeps_the_usb_controller_below_a_stacked_device(void **state)
 	tree_add_virtual_disk(tree, "loop0", "7:0");
 	tree_write(tree, "sys/devices/virtual/block/loop0/loop/backing_file", "/dev/sda\n");
 	look(machine, tree_nothing_claimed);
-	expect(machine, A, DEVICE_KEEP, true, "sda below loop0");
+	expect(machine, A, DEVICE_KEEP, true, "sda backs loop0");
 	tree_add_virtual_disk(tree, "md127", "9:127");
 	tree_write(tree, TREE_DEVICES A "/usb1/1-1/host2/block/sda/holders/md127", "");
 	look(machine, tree_nothing_claimed);
@@ -534,7 +534,7 @@ static void finds_a_node_by_its_number(void **state)
 	tree_write(&machine->tree, "sys/devices/virtual/block/loop0/loop/backing_file",
 		   "/dev/null\n");
 	look(machine, tree_nothing_claimed);
-	expect(machine, A, DEVICE_KEEP, true, "ng0n1 below loop0");
+	expect(machine, A, DEVICE_KEEP, true, "ng0n1 backs loop0");
 }
 
 /* ---- What cannot be read ---- */
@@ -571,16 +571,16 @@ static void what_cannot_be_read_is_not_unused(void **state)
 		{ "proc/swaps", true, "cannot read swaps: Is a directory" },
 		{ "proc/812/fd", false, "cannot read open files of a process: Not a directory" },
 		{ "proc/812/task", false, "cannot read open files of a process: Not a directory" },
-		{ HEAD "/holders", false, "nvme0n1 may have holders: Not a directory" },
+		{ HEAD "/holders", false, "nvme0n1 has unreadable holders: Not a directory" },
 		{ HEAD "/dev", true, "nvme0n1 has no device number: Is a directory" },
 		{ "sys/bus/xen-backend/devices", false,
 		  "cannot read Xen backends: Not a directory" },
 		{ "sys/bus/xen-backend/devices/vbd-3-51712/physical_device", false,
 		  "cannot read Xen backends: Invalid argument" },
 		{ "sys/devices/virtual/block/loop0/loop/backing_file", true,
-		  "cannot read what loop devices lie on: Is a directory" },
+		  "cannot read the backing files of loop devices: Is a directory" },
 		{ "sys/devices/virtual/block/loop0/loop/backing_file", false,
-		  "cannot read what loop devices lie on: "
+		  "cannot read the backing files of loop devices: "
 		  "No such file or directory" },
 		{ "sys/module/nvmet", true,
 		  "cannot read what nvmet exports: Operation not supported" },
@@ -806,9 +806,9 @@ static const struct {
 	{ add_nvme_without_controller, "the function has neither NVMe nor ATA devices" },
 	{ add_drive_without_disk, "the numbers of ATA drives (2) and SCSI devices (1) differ" },
 	{ add_disk_without_drive, "the numbers of ATA drives (1) and SCSI devices (2) differ" },
-	{ add_tape, "SCSI device 2:0:0:0 is no block device" },
+	{ add_tape, "SCSI device 2:0:0:0 is not a block device" },
 	{ add_port_multiplier, "drive dev2.0 is of class 'pmp'" },
-	{ add_other_host, "SCSI host host9 is not ATA's" },
+	{ add_other_host, "SCSI host host9 belongs to no ATA port" },
 	{ add_dead_nvme, "nvme0 is 'dead', not 'live'" },
 	{ add_nvme_without_subsystem, "nvme0 belongs to no subsystem" },
 	{ add_path_to_nowhere, "nvme0c0n2 leads to a disk that is not visible" },
