@@ -15,7 +15,10 @@ static void error_format(struct error *error, int number, const char *format, va
 	vsnprintf(error->text, sizeof(error->text), format, arguments);
 }
 
-/* A library function may fail without setting errno: this is an error nevertheless. */
+/*
+ * Returns a negative `number` unchanged and -EIO otherwise, because a library
+ * function may fail without setting errno.
+ */
 static int as_error(int number)
 {
 	return number < 0 ? number : -EIO;

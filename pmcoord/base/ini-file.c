@@ -11,8 +11,8 @@
 #include "pmcoord/cleanup.h"
 
 /*
- * The most bytes of a section name or key. A longer one is reported here, because
- * libinih truncates it without an error (ini.c).
+ * The longest section name or key that libinih keeps, in bytes (see its ini.c). libinih
+ * truncates a longer name without an error, so this file reports such names.
  */
 #define INIH_NAME_MAX 49
 

@@ -9,7 +9,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 
-/* Adds `value`, or null if it is NULL. Takes ownership of `value`, even on failure. */
+/* Adds `value` (NULL: JSON's null). Takes ownership of `value`, even on failure. */
 static void add(struct json_object *object, const char *key, struct json_object *value, int *status)
 {
 	int r = key ? json_object_object_add(object, key, value)

@@ -7,9 +7,9 @@
 #include <time.h>
 
 /*
- * Does not call gmtime(3), because its first call reads /etc/localtime. Counts the
- * years from March, so that a leap day is the last day of its year. Counts them in
- * eras of 400 years, because all eras have the same number of days.
+ * Does not call gmtime(3), because its first call reads /etc/localtime, which may be on
+ * a disk of a suspended guest. Years begin in March, so that a leap day is the last day of
+ * its year. Years are counted in eras of 400, because all eras have the same number of days.
  */
 void moment_format(uint64_t realtime_us, char ret[MOMENT_TEXT_SIZE])
 {
@@ -64,7 +64,7 @@ static void format_tenths(int64_t tenths, const char *unit, char *ret)
 	snprintf(ret, SPAN_TEXT_SIZE, "%" PRId64 ".%" PRId64 "%s", tenths / 10, tenths % 10, unit);
 }
 
-/* Formats a span in two units, e.g. "4 min 10 s", or in the greater one if `rest` is 0. */
+/* Formats a span in two units, e.g. "4 min 10 s", or only in the larger unit if `rest` is 0. */
 static void format_two(int64_t count, const char *unit, int64_t rest, const char *small, char *ret)
 {
 	if (rest == 0)

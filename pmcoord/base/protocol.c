@@ -44,8 +44,7 @@ size_t protocol_format_state(const struct protocol_state *state, char *ret)
 
 /*
  * Parses "<word> <cycle>". Returns the index of the word in `names`, or -EINVAL for
- * other text. The word "none", index 0, is never written, so it yields -EINVAL,
- * too.
+ * other text. The word "none" (index 0) is never written, so it is invalid.
  */
 static int parse_word(const char *text, size_t length, const char *const *names, size_t n_names,
 		      uint64_t *ret_cycle)

@@ -5,7 +5,7 @@
 /*
  * Writes the elements of SVG that pmcoord's pictures need. Coordinates are integers,
  * in tenths of a pixel, because printf's decimal point depends on the locale.
- * Classes are those of the style sheet that svg_begin writes.
+ * The style sheet that svg_begin writes defines the classes.
  */
 
 #include <stddef.h>
@@ -33,19 +33,19 @@ int svg_end(FILE *out, const char *path, struct error *error);
 void svg_escape(FILE *out, const char *text);
 
 /*
- * Writes a line of text. `y` is its base line, and `x` its left end unless the class
- * sets text-anchor.
+ * Writes a line of text. `y` is the baseline. `x` is the left end, unless the class sets
+ * text-anchor.
  */
 void svg_text(FILE *out, const char *class, int x, int y, const char *format, ...) _printf_(5, 6);
 
-/* Writes a rectangle with the tooltip `hint`, or without one if `hint` is NULL. */
+/* Writes a rectangle. `hint` is its tooltip; NULL: none. */
 void svg_rect(FILE *out, const char *class, int x, int y, int width, int height, const char *hint);
 
 void svg_line(FILE *out, const char *class, int x1, int y1, int x2, int y2);
 
 /*
- * Copies a text of at most `max` UTF-8 characters to `ret`. Of a longer text, copies
- * the first `max` - 1 characters and "…". Returns `ret`.
+ * Copies `text` to `ret`. If the text has more than `max` UTF-8 characters, copies only the
+ * first `max` - 1 and appends "…". Returns `ret`.
  */
 char *svg_shorten(const char *text, size_t max, char *ret, size_t size);
 

@@ -104,10 +104,9 @@ int table_new(const struct table_column *columns, FILE *out, struct table **ret_
 	if (!table)
 		return -ENOMEM;
 	/*
-	 * LC_CTYPE is set, because guests can have non-ASCII names. No other
-	 * category is set, so that numbers keep the format of the C locale. This is
-	 * done here and not in main(), because the daemon prints no tables and
-	 * shall not keep a locale in memory.
+	 * Guests can have non-ASCII names, so set LC_CTYPE. Set no other category, so
+	 * that numbers keep the format of the C locale. main() does not set the locale,
+	 * because the daemon prints no tables, and a locale takes memory.
 	 */
 	setlocale(LC_CTYPE, "");
 	table->columns = columns;
@@ -193,7 +192,7 @@ static void hide_dispensable(struct table *table)
 				hide(table, i);
 }
 
-/* Prints the lines without the spaces with which libsmartcols pads the last column. */
+/* Prints the lines without the spaces that libsmartcols appends to the last column. */
 static int print_trimmed(const char *text, FILE *out)
 {
 	while (*text) {

@@ -32,9 +32,9 @@ void table_free(struct table *table);
 void table_freep(struct table **table);
 
 /*
- * Adds a line with a copy of `cells`, one string per column. An empty cell, which
- * is NULL or "", is printed as "-", so that a program can count the fields. In the
- * last column an empty cell is printed as nothing. Returns 0 or -ENOMEM.
+ * Adds a line with a copy of `cells`, one string per column. A cell that is NULL or "" is
+ * printed as "-", so that a program can count the fields. In the last column such a cell
+ * stays empty. Returns 0 or -ENOMEM.
  */
 int table_add_line(struct table *table, const char *const *cells);
 

@@ -32,14 +32,14 @@ static bool is_closed_pipe(int fd)
 	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & POLLERR;
 }
 
-/* Flushes `out`. Returns 0, or the positive errno with which output was lost. */
+/* Flushes `out`. Returns 0, or a positive errno if output was lost. */
 static int flush_all(FILE *out)
 {
 	if (fflush(out) != 0)
 		return errno;
 	if (!ferror(out))
 		return 0;
-	/* stdio does not keep the errno of an earlier call. */
+	/* An earlier write has failed, and stdio does not keep its errno. */
 	return is_closed_pipe(fileno(out)) ? EPIPE : EIO;
 }
 

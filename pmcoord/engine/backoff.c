@@ -79,8 +79,8 @@ int backoff_check(const char *run_directory, uint64_t now_us, struct error *erro
 	read_failures(run_directory, &failures);
 	due_us = failures.last_us + delay_us_after(failures.count);
 	/*
-	 * CLOCK_BOOTTIME starts at zero at each boot: a failure that seems to be
-	 * in the future is from an earlier boot and does not count.
+	 * CLOCK_BOOTTIME starts at zero at each boot, so a recorded time in
+	 * the future is from an earlier boot. Such a failure does not count.
 	 */
 	if (failures.count == 0 || failures.last_us > now_us || due_us <= now_us)
 		return 0;

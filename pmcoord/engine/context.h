@@ -28,14 +28,12 @@ struct coordinator {
 	/*
 	 * The watched lid; NULL: not watched, or the host has no lid. job_run
 	 * opens the lid's device for cycles with a sleeper. After a JOB_SLEEP
-	 * that failed with the lid closed, the device stays open. The owner of
-	 * this context frees `lid`.
+	 * that failed with the lid closed, the device stays open, so that the
+	 * next job notices whether the lid was opened. The owner of this context
+	 * frees `lid`.
 	 */
 	struct lid *lid;
-	/*
-	 * Called with each record that is written to a cycle's journal; may be
-	 * NULL.
-	 */
+	/* Called with each record that is written to a cycle's journal; may be NULL. */
 	journal_observer_fn observer;
 	void *observer_data;
 	/* The journal of the cycle; NULL: the context is not for a cycle. */
@@ -48,14 +46,12 @@ struct coordinator {
  */
 struct coordinator context_of_cycle(const struct coordinator *coordinator, struct journal *journal);
 
-/*
- * Returns the cycle of the context's journal, which must not be NULL; borrowed.
- */
+/* Returns the cycle of the context's journal, borrowed. The journal must not be NULL. */
 const struct cycle *context_cycle(const struct coordinator *coordinator);
 
 /*
- * Writes a record with the present time. `type` must be one that concerns the
- * whole cycle, not one guest. Returns as journal_record.
+ * Writes a record with the current time. `type` must be a type that is not about
+ * one guest. Returns 0 or a negative errno, as journal_record does.
  */
 int coordinator_record(struct coordinator *coordinator, enum record_type type, const char *text);
 

@@ -28,8 +28,8 @@ void coordinator_prearm(struct coordinator *coordinator)
 			config_for_guest(coordinator->config, guest->name).timeout_us);
 
 		/*
-		 * Arm only an agent that has answered: any other agent may
-		 * still work on this cycle's request.
+		 * Arm only agents that have answered. The others may still
+		 * handle the request of this cycle.
 		 */
 		if (guest->mechanism == MECHANISM_AGENT && !guest->gone &&
 		    guest->ready_us != CYCLE_NEVER)
@@ -58,8 +58,8 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		return r;
 	}
 	/*
-	 * Remove the journal only if no guest is still to be resumed, because
-	 * the next attempt to resume a guest reads the journal.
+	 * Keep the journal while a guest remains to be resumed, because the next
+	 * attempt to resume the guest reads the journal.
 	 */
 	if (cycle_count_holds(context_cycle(coordinator)) == 0)
 		r = journal_remove(coordinator->journal);

@@ -5,8 +5,8 @@
 /*
  * Ends a cycle that this process or an earlier one began: resumes the guests,
  * saves the report and removes the journal. `coordinator` must be the context of
- * this cycle, see context_of_cycle. The functions that can fail return 0 or a
- * negative errno; coordinator_finish also sets `error`.
+ * this cycle, see context_of_cycle. Each function that returns an int returns 0
+ * or a negative errno.
  */
 
 #include <stdbool.h>
@@ -28,9 +28,9 @@ int coordinator_resume_guests(struct coordinator *coordinator, const bool *selec
 void coordinator_prearm(struct coordinator *coordinator);
 
 /*
- * Saves the report of the cycle, and removes the journal unless a guest is
- * still to be resumed. The report of a measurement is saved only if its result
- * is not RESULT_OK. *ret_report is owned by the caller.
+ * Saves the report of the cycle, and removes the journal if no guest remains to
+ * be resumed. With `is_measurement`, saves the report only if its result is not
+ * RESULT_OK. The caller owns *ret_report. Sets `error` on failure.
  */
 int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		       struct report **ret_report, struct error *error);

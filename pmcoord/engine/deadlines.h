@@ -3,8 +3,8 @@
 #define PMCOORD_ENGINE_DEADLINES_H
 
 /*
- * The deadlines of n items. The earliest is found at once; setting a deadline
- * takes O(log n).
+ * The deadlines of n items. The earliest deadline is found in O(1), and a
+ * deadline is set in O(log n).
  */
 
 #include <stddef.h>
@@ -25,14 +25,13 @@ void deadlines_free(struct deadlines *deadlines);
 
 /* Sets the deadline of an item, in µs of a clock that the caller chooses. */
 void deadlines_set(struct deadlines *deadlines, size_t item, uint64_t at_us);
-/* Returns the deadline of an item; DEADLINE_NEVER if the item has none. */
+/* Returns the deadline of an item, or DEADLINE_NEVER if the item has none. */
 uint64_t deadlines_get(const struct deadlines *deadlines, size_t item);
 
 /*
- * Returns the earliest deadline; DEADLINE_NEVER if no item has one. Sets
- * *ret_item to the item with this deadline; if several items have it, to the
- * lowest of them. Leaves *ret_item unchanged if there are no items. `ret_item`
- * may be NULL.
+ * Returns the earliest deadline, or DEADLINE_NEVER if no item has a deadline.
+ * Sets *ret_item to the lowest item with this deadline. Leaves *ret_item
+ * unchanged if there are no items. `ret_item` may be NULL.
  */
 uint64_t deadlines_next(const struct deadlines *deadlines, size_t *ret_item);
 

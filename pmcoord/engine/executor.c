@@ -29,27 +29,26 @@
  * this cycle for the guest's agent. The guest is STEP_WAITING until all guests
  * that need it are STEP_DONE.
  *
- * start_step then skips the guest if its mechanism is MECHANISM_NONE, and pauses
- * the guest if it is MECHANISM_PAUSE. A guest whose agent has not published
- * `ready` for this cycle is STEP_ARMING until the agent does; after
- * ARM_TIMEOUT_US the guest's kernel gets the request instead.
+ * start_step then skips the guest (MECHANISM_NONE), pauses it (MECHANISM_PAUSE),
+ * or starts a request. A guest whose agent has not published `ready` for this
+ * cycle is STEP_ARMING until the agent does. After ARM_TIMEOUT_US the guest's
+ * kernel gets the request instead.
  *
  * queue_request records the request and send_requests sends it. The guest is
  * STEP_REQUESTED until Xen reports the guest suspended, its agent reports a
- * failure, or the guest's timeout ends. An event only means that a state has
- * changed: check_step reads the states of the guest and its agent, and acts on
- * them.
+ * failure, or the guest's timeout ends. An event only means that some state of
+ * the guest may have changed, so check_step reads the states of the guest and its
+ * agent.
  *
- * finish_step makes the guest STEP_DONE. The guests that waited only for this
- * one are then ready to start. If the guest did not suspend, fail_step first
- * retracts the request and then pauses the guest or aborts the cycle, as
- * configured.
+ * If the guest did not suspend, fail_step retracts the request, and then pauses
+ * the guest or aborts the cycle, as configured. finish_step makes the guest
+ * STEP_DONE. Guests that waited only for this guest are then ready to start.
  */
 
 /*
- * How long a guest is STEP_ARMING at most. An agent that runs publishes `ready`
- * within milliseconds, even in a busy guest; an agent that does not run must
- * not use up the guest's own timeout.
+ * The longest time for which a guest is STEP_ARMING. An agent that runs publishes
+ * `ready` within milliseconds, even in a busy guest. A longer wait for an agent
+ * that does not run would use up the time until the overall deadline.
  */
 #define ARM_TIMEOUT_US 2000000
 
@@ -87,7 +86,8 @@ struct executor {
 	/* The overall deadline; LOOP_FOREVER: not set yet, or passed already. */
 	uint64_t deadline_us;
 	struct deadlines *step_deadlines;
-	bool past_deadline; /* deadline_us has passed: fail_step pauses every guest */
+	/* The overall deadline has passed with OnDeadline=pause: fail_step pauses every guest. */
+	bool past_deadline;
 	bool aborted;
 };
 
@@ -170,10 +170,7 @@ static int record(struct executor *x, enum record_type type, size_t i, const cha
 	return journal_record(x->journal, type, loop_now(x->loop), i, "%s", text);
 }
 
-/*
- * Ends a step, whatever its outcome. Guests that waited only for this step
- * become ready to start.
- */
+/* Ends a step with any outcome. Guests that waited only for this step become ready. */
 static void finish_step(struct executor *x, size_t i)
 {
 	struct graph_nodes needs = graph_needs(x->plan->graph, x->plan->steps[i].guest);
@@ -214,17 +211,14 @@ static int record_suspended(struct executor *x, size_t i)
 
 	/*
 	 * On a busy host the guest may be suspended before its agent's
-	 * `quiesced` was read: read it now.
+	 * `quiesced` was read, so read the agent's state now.
 	 */
 	if (x->states[i].mechanism == MECHANISM_AGENT && read_agent(x, i, &agent) &&
 	    agent.state.state == PROTOCOL_AGENT_QUIESCED)
 		r = record_quiesced(x, i);
 	if (r == 0)
 		r = record(x, RECORD_SUSPENDED, i, "");
-	/*
-	 * If this fails, the subscription remains until the next cycle replaces
-	 * it.
-	 */
+	/* If this fails, the subscription remains until the next cycle replaces it. */
 	x->hypervisor->ops->unsubscribe(x->hypervisor, &x->states[i].id);
 	finish_step(x, i);
 	return r;
@@ -289,9 +283,9 @@ static int retract_step(struct executor *x, size_t i)
 }
 
 /*
- * Handles a guest that did not suspend: retracts its request, if there is one,
- * and then pauses the guest or aborts the cycle, as OnFailure= says. Once the
- * overall deadline has passed, always pauses the guest.
+ * Handles a guest that did not suspend. Retracts its request, if there is one,
+ * and then pauses the guest or aborts the cycle, as OnFailure= says. If
+ * past_deadline is set, always pauses the guest.
  */
 static int fail_step(struct executor *x, size_t i, const char *reason)
 {
@@ -325,11 +319,10 @@ int executor_abort(struct executor *x, const char *reason)
 /* ---- requests ----------------------------------------------------------- */
 
 /*
- * Shortens the timeout of the guest's agent to the time that is left until the
- * overall deadline. This is necessary if the guest has waited for other guests
- * so long that less time is left than was last written for the agent. Writes
- * nothing if the difference is within the reserve that the agent keeps by
- * itself (PROTOCOL_TIMEOUT_RESERVE).
+ * Limits the timeout of the guest's agent to the time that is left until the
+ * overall deadline. The guest may have waited for other guests since the timeout
+ * was written. Writes nothing if the difference is within the reserve that the
+ * agent keeps (PROTOCOL_TIMEOUT_RESERVE).
  */
 static void shorten_agent_timeout(struct executor *x, size_t i)
 {
@@ -344,7 +337,7 @@ static void shorten_agent_timeout(struct executor *x, size_t i)
 	state->terms.timeout_us =
 		left_us > PROTOCOL_TIMEOUT_MIN_US ? left_us : PROTOCOL_TIMEOUT_MIN_US;
 	/*
-	 * If this fails, the agent keeps the longer timeout; the overall
+	 * If this fails, the agent keeps the longer timeout, but the overall
 	 * deadline still ends the step.
 	 */
 	x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x), &state->terms);
@@ -372,8 +365,8 @@ static int send_request(struct executor *x, size_t i)
 	int r;
 
 	/*
-	 * The failure of an earlier guest has aborted the cycle: this request
-	 * is recorded, but must not be sent.
+	 * An earlier guest's failure has aborted the cycle, so this recorded
+	 * request must not be sent.
 	 */
 	if (x->aborted)
 		return record(x, RECORD_RETRACTED, i, "");
@@ -402,10 +395,7 @@ static int send_requests(struct executor *x)
 	for (size_t k = 0; k < n; k++) {
 		struct step_state *state = &x->states[x->unsent[k]];
 
-		/*
-		 * If this fails, ops->request tries again to subscribe;
-		 * send_request handles a failure of that verb.
-		 */
+		/* If this fails, ops->request subscribes or reports the failure. */
 		x->hypervisor->ops->subscribe(x->hypervisor, &state->id, state->mechanism);
 	}
 	for (size_t k = 0; k < n && r == 0; k++)
@@ -470,8 +460,8 @@ static int start_ready_steps(struct executor *x)
 	int r = 0;
 
 	/*
-	 * The outer loop repeats, because send_requests can end the step of a
-	 * guest, e.g. if the guest is gone. Further guests may then be ready.
+	 * The outer loop repeats, because send_requests can end a guest's step,
+	 * e.g. if the guest is gone. Further guests may then be ready to start.
 	 */
 	while ((x->n_ready > 0 || x->n_unsent > 0) && r == 0) {
 		while (x->n_ready > 0 && !x->aborted && r == 0)
@@ -510,8 +500,8 @@ static int prepare_step(struct executor *x, size_t i)
 		state->armed = is_armed(x, &guest->agent);
 		state->terms = terms;
 		/*
-		 * Write the request even for an armed agent if the agent has it
-		 * with other terms, e.g. an old timeout.
+		 * If the terms have changed, e.g. the timeout, write the request
+		 * again for an agent that is armed already.
 		 */
 		if (!state->armed || !agent_terms_equal(&guest->agent.terms, &terms))
 			r = x->hypervisor->ops->arm(x->hypervisor, &state->id, cycle_number(x),
@@ -553,8 +543,8 @@ static int check_agent(struct executor *x, size_t i)
 	char text[CYCLE_DETAIL_MAX];
 
 	/*
-	 * If the agent has published no state of this cycle, do nothing: the
-	 * step's timeout still runs.
+	 * If the agent has not published a state of this cycle, wait for the
+	 * next event or the step's deadline.
 	 */
 	if (!read_agent(x, i, &agent))
 		return 0;
@@ -626,9 +616,9 @@ int executor_handle_event(struct executor *x, uint32_t domid)
 }
 
 /*
- * Handles the guests whose steps have begun but are not done: pauses them in
- * the order of the plan, or aborts the cycle, as OnDeadline= says. Unless the
- * cycle is aborted, also pauses the guests whose steps have not begun.
+ * Handles the guests whose steps have begun but are not done. Pauses them in the
+ * order of the plan, or aborts the cycle, as OnDeadline= says. If the cycle is
+ * not aborted, also pauses the guests whose steps have not begun.
  */
 static int handle_overall_deadline(struct executor *x)
 {

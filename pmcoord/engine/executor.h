@@ -39,15 +39,15 @@ void executor_freep(struct executor **executor);
 
 /*
  * Prepares all guests: binds their event channels, sets the watches that their
- * requests need, and writes the request of this cycle for their agents. To be
- * called before executor_start. If this fails for a guest, executor_prepare goes
- * on with the next one; when the step of the guest starts, the step fails.
+ * requests need, and writes the request of this cycle for their agents. Must be
+ * called before executor_start. If a guest cannot be prepared, its step fails
+ * later, when the step starts.
  */
 int executor_prepare(struct executor *executor);
 
 /*
  * Sets the overall deadline, by which all guests must be suspended (Deadline=),
- * and sends the first requests. To be called once, and only if the executor is
+ * and sends the first requests. Must be called once, and only if the executor is
  * not finished.
  */
 int executor_start(struct executor *executor);
@@ -65,9 +65,9 @@ int executor_handle_event(struct executor *executor, uint32_t domid);
 int executor_handle_time(struct executor *executor);
 
 /*
- * Records that the cycle is aborted, and why (`reason`). The executor then
- * sends no further request. The caller must undo the cycle. Does nothing if the
- * cycle is already aborted.
+ * Aborts the cycle and records the reason. The executor then sends no further
+ * request. The caller must undo the cycle. Does nothing if the cycle is already
+ * aborted.
  */
 int executor_abort(struct executor *executor, const char *reason);
 

@@ -5,8 +5,7 @@
 /*
  * The host that a process works on: where the host's files are, what the host
  * offers, and how its hypervisor is opened. The host runs Xen (host-env-xen.h)
- * or is simulated (host-env-sim.h); other modules use it only through this
- * header.
+ * or is simulated (host-env-sim.h).
  */
 
 #include <stdbool.h>
@@ -40,7 +39,7 @@ struct host_env_ops {
 
 struct host_env {
 	const struct host_env_ops *ops;
-	char *name; /* "xen" or "sim:<path>"; clients use a daemon of the same name */
+	char *name; /* "xen" or "sim:<path>"; clients use only a daemon with the same name */
 	struct roots roots;
 
 	/* The process locks its memory, because suspended guests may serve the host's disks. */
@@ -50,21 +49,19 @@ struct host_env {
 	/* systemd and logind may put the host to sleep. */
 	bool has_systemd;
 	/*
-	 * The pmcoord daemon on the system bus, if one runs or starts later,
-	 * manages this host. False for a simulated host, where it may manage
-	 * another host.
+	 * A pmcoord daemon on the system bus, now or later, manages this host.
+	 * False for a simulated host, because that daemon may manage another host.
 	 */
 	bool has_daemon;
 	/*
-	 * The host's loop has a virtual clock. The loop was not made by loop_new:
-	 * the functions of loop-event.h must not be used on it.
+	 * The host's loop has a virtual clock. The functions of loop-event.h must
+	 * not be used on this loop.
 	 */
 	bool has_virtual_clock;
 
 	/*
-	 * The descriptor of event channels that an earlier process has stored
-	 * with the service manager for this one; negative: none. To be set
-	 * before host_env_open.
+	 * The event channels' descriptor that an earlier process stored with the
+	 * service manager; negative: none. Must be set before host_env_open.
 	 */
 	int kept_fd;
 
@@ -73,8 +70,8 @@ struct host_env {
 	struct loop *loop;
 	struct sleep_manager *sleep_manager; /* NULL: there is none */
 	/*
-	 * The descriptor of event channels that this process is to store for the
-	 * next one; borrowed; negative: none.
+	 * The event channels' descriptor that this process must store with the
+	 * service manager, for the next process. Borrowed; negative: none.
 	 */
 	int channels_fd;
 };
@@ -90,7 +87,7 @@ int host_env_open(struct host_env *env, struct error *error);
 int host_env_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
 			 struct sleeper **ret_sleeper);
 
-/* Frees the host and what host_env_open has set; does nothing for NULL. */
+/* Frees `env`, which may be NULL, and what host_env_open has set. */
 void host_env_free(struct host_env *env);
 
 #endif

@@ -81,10 +81,10 @@ static void stop_watching_lid(struct coordinator *coordinator)
 }
 
 /*
- * Starts to watch the lid: with AbortOnLidOpen=, opening the lid from now on
- * aborts the cycle. Opens the lid's device, unless a failed sleep has kept the
- * device open and the device still exists. Resets the back-off if the lid was
- * opened since the failed sleep, or is not closed now.
+ * Starts to watch the lid. With AbortOnLidOpen=, opening the lid from now on
+ * aborts the cycle. Opens the lid's device if none is open, or if the open one was
+ * removed. Resets the back-off if the lid was opened since the failed sleep, or is
+ * not closed now.
  */
 static void start_watching_lid(struct coordinator *coordinator)
 {
@@ -99,8 +99,8 @@ static void start_watching_lid(struct coordinator *coordinator)
 
 /*
  * Runs a cycle that systemd requested, e.g. because the lid was closed. If the
- * last sleep failed a short time ago and the battery is not low, runs nothing
- * and returns -EAGAIN.
+ * last sleep failed a short time ago and the battery is not low, returns -EAGAIN
+ * and runs no cycle.
  */
 static int run_with_backoff(struct coordinator *coordinator, const struct cycle_params *params,
 			    struct report **ret_report, struct error *error)
@@ -112,7 +112,7 @@ static int run_with_backoff(struct coordinator *coordinator, const struct cycle_
 	if (!battery_is_low(coordinator->roots->sys))
 		r = backoff_check(run, loop_now(coordinator->loop), error);
 	if (r < 0)
-		return r; /* keep the lid's device open, see start_watching_lid */
+		return r; /* the lid's device stays open, see struct coordinator */
 	r = coordinator_suspend(coordinator, params, ret_report, error);
 	if (r == 0 && *ret_report && (*ret_report)->result == RESULT_FAILED &&
 	    lid_is_closed(coordinator->lid) && !lid_was_opened(coordinator->lid)) {
@@ -141,7 +141,7 @@ static int check_systemd_keeps_disks(const struct coordinator *coordinator, stru
 		return 0;
 	return error_refuse(
 		error, OUTCOME_UNSUPPORTED,
-		"%s is mounted from %s, a disk that a guest serves, and systemd would need this disk while the guest is suspended; use 'pmcoord suspend-all', which puts the host to sleep without systemd",
+		"%s is mounted from %s, a disk that a guest serves, and systemd would hang on this disk while the guest is suspended; use 'pmcoord suspend-all', which puts the host to sleep without systemd",
 		host.guest_disk_mount, host.guest_disk);
 }
 

@@ -69,18 +69,15 @@ struct job_kind {
 		JOB_SLEEPS_ON_REQUEST, /* if with_sleep is set */
 	} sleep;
 	enum sleeper_kind sleeper; /* kind of sleeper for the job; not used if JOB_SLEEPS_NEVER */
-	/*
-	 * Called only by job_run. Returns 0, or a negative errno with `error`
-	 * set.
-	 */
+	/* Called only by job_run. Returns 0, or a negative errno with `error` set. */
 	int (*run)(struct coordinator *coordinator, const struct job *job, struct sleeper *sleeper,
 		   struct job_outcome *outcome, struct error *error);
 };
 
 /*
  * The result of a job. The numbers must not change, because the daemon sends
- * them over D-Bus (JobRemoved, see pmcoord(8)) and over the lease. The lease is
- * a connected pair of sockets: the daemon's end and the sleep unit's end.
+ * them over D-Bus (JobRemoved, see pmcoord(8)) and over the lease, a pair of
+ * connected sockets between the daemon and the sleep unit.
  */
 enum job_result {
 	JOB_RESULT_DONE = 0, /* done as planned */
@@ -109,19 +106,17 @@ struct job_outcome {
 const struct job_kind *job_kind(enum job_verb verb);
 
 /*
- * Finds the verb that belongs to a method of the D-Bus interface. Returns 0 or
+ * Finds the verb for a method of the daemon's D-Bus interface. Returns 0 or
  * -ENOENT.
  */
 int job_verb_of_method(const char *method, enum job_verb *ret_verb);
 
-/*
- * Whether the job includes the host's sleep, so that job_run needs a sleeper.
- */
+/* Whether the job includes the host's sleep. job_run then needs a sleeper. */
 bool job_sleeps(const struct job *job);
 
 /*
  * Runs the job. The caller holds the lock, see lock.h. `sleeper` is used only if
- * job_sleeps(job), and may be NULL otherwise. An error becomes the outcome.
+ * job_sleeps(job), and may be NULL otherwise. Errors are reported as the outcome.
  * Release: job_outcome_done.
  */
 void job_run(struct coordinator *coordinator, const struct job *job, struct sleeper *sleeper,
@@ -139,8 +134,8 @@ enum job_result job_result_of_error(const struct error *error);
 enum job_result job_result_of_report(const struct report *report);
 
 /*
- * Returns the result with a received number; JOB_RESULT_ROLLED_BACK if the
- * number is unknown.
+ * Converts a received number to a result. An unknown number becomes
+ * JOB_RESULT_ROLLED_BACK.
  */
 enum job_result job_result_of_number(int number);
 

@@ -17,10 +17,9 @@
 #include "engine/suspend.h"
 
 /*
- * Whether to write the request of cycle `next` for the agent. If the agent
- * already has that request, it is written again only if the terms differ.
- * Otherwise it is written only if the agent is ready or degraded, and has
- * answered its last request (if there was one).
+ * Whether to write the request of cycle `next` for the agent. An agent that
+ * already has this request needs it again only if the terms have changed. Any
+ * other agent must be ready or degraded, and must have answered its last request.
  */
 static bool is_to_be_armed(const struct guest_agent *agent, uint64_t next,
 			   const struct agent_terms *terms)

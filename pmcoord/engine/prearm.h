@@ -8,18 +8,15 @@
 #include "model/inventory.h"
 #include "engine/context.h"
 
-/*
- * Gets the inventory that prearm_refresh has read; borrowed for the duration of
- * the call.
- */
+/* Receives the inventory that prearm_refresh has read, borrowed during the call. */
 typedef void (*prearm_inventory_fn)(void *data, const struct inventory *inventory);
 
 /*
  * Binds the event channel of every guest that a cycle would suspend. For agents
  * that are ready or degraded, also writes the request of the next cycle ahead of
- * time. The cycle itself then sends the request by one hypercall or one write. A
- * guest for which this fails is prepared again by the cycle. Calls `callback`,
- * unless it is NULL, with the inventory. Returns 0, or a negative errno with
+ * time. The cycle then sends each request by one hypercall or one write. Failures
+ * of single guests are ignored, because the cycle prepares all guests again. Calls
+ * `callback` (NULL: none) with the inventory. Returns 0, or a negative errno with
  * `error` set if the inventory could not be read or no plan could be made.
  */
 int prearm_refresh(struct coordinator *coordinator, prearm_inventory_fn callback, void *data,

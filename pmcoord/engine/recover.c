@@ -31,26 +31,24 @@
 typedef int (*take_cycle_fn)(struct coordinator *coordinator, void *data, struct error *error);
 
 /*
- * Renames a damaged journal, and sets an error with the command that lists the
- * suspended guests, because they cannot be read from the journal. Returns
- * -ENOTRECOVERABLE.
+ * Renames a damaged journal. The guests of its cycle are unknown, so the error
+ * names the command that lists suspended guests. Returns -ENOTRECOVERABLE.
  */
 static int set_aside(struct coordinator *coordinator, uint64_t number, struct error *error)
 {
 	journal_set_aside(coordinator->roots->journals, number);
-	error_replace(
-		error, -ENOTRECOVERABLE,
-		"the journal %s/%" PRIu64
-		" cannot be read and was renamed to %" PRIu64 JOURNAL_SET_ASIDE
-		": 'xl list' shows the guests that its cycle may have left suspended (s) or paused (p)",
-		coordinator->roots->journals, number, number);
+	error_replace(error, -ENOTRECOVERABLE,
+		      "the journal %s/%" PRIu64
+		      " cannot be read and was renamed to %" PRIu64 JOURNAL_SET_ASIDE
+		      "; 'xl list' shows guests that may still be suspended (s) or paused (p)",
+		      coordinator->roots->journals, number, number);
 	error_mark(error, -ENOTRECOVERABLE, OUTCOME_UNRECOVERABLE);
 	return -ENOTRECOVERABLE;
 }
 
 /*
- * Calls `take` for the cycle `number`, unless it is of an earlier boot: then its
- * guests are gone, and its journal is removed.
+ * Calls `take` for the cycle `number`. The guests of a cycle of an earlier boot
+ * are gone, so only the journal of such a cycle is removed.
  */
 static int take_cycle(struct coordinator *coordinator, uint64_t number, const char *boot_id,
 		      take_cycle_fn take, void *data, struct error *error)
@@ -93,10 +91,10 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 }
 
 /*
- * Handles a cycle whose coordinator died between RECORD_MAY_SLEEP and the record
- * of what became of the sleep: waits until the host has slept or no sleep is in
- * progress, because no guest may run while the host goes to sleep. Then records
- * the sleep if the host has slept. Does nothing for any other cycle.
+ * If the coordinator died after RECORD_MAY_SLEEP and before it recorded the result
+ * of the sleep: waits until the host has slept or no sleep is in progress, because
+ * no guest may run while the host goes to sleep. Then records the sleep if the
+ * host has slept.
  */
 static int await_end_of_sleep(struct coordinator *coordinator)
 {
@@ -132,10 +130,9 @@ static int recover_cycle(struct coordinator *coordinator, void *data, struct err
 		return 0;
 	r = await_end_of_sleep(coordinator);
 	/*
-	 * Abort the cycle only if the host has not slept in it and the cycle has
-	 * not ended. If the host has slept, the code below resumes the guests and
-	 * ends the cycle as usual. If the cycle has ended, only its report or
-	 * the resume of a stranded guest is missing.
+	 * After the host's sleep the cycle ends as usual, without an abort. If the
+	 * cycle has ended, only its report or the resume of a stranded guest is
+	 * missing.
 	 */
 	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
 		r = coordinator_record(coordinator, RECORD_ABORT,
@@ -210,8 +207,8 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 }
 
 /*
- * Returns an array with one element per guest: whether the guest has a hold. The
- * caller frees the array. Returns NULL when out of memory.
+ * Returns an array with one element per guest: whether the guest has a hold (enum
+ * cycle_hold). The caller frees the array. Returns NULL when out of memory.
  */
 static bool *list_holds(const struct cycle *cycle)
 {
@@ -227,10 +224,7 @@ static void add_result(const struct cycle *cycle, const bool *holds_before,
 {
 	const char *stranded = cycle_stranded(cycle);
 
-	/*
-	 * Do not count a guest that was destroyed: it has no hold any more, but
-	 * was not resumed.
-	 */
+	/* A destroyed guest no longer has a hold, but was not resumed: do not count it. */
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		if (holds_before[i] && cycle->guests[i].hold == HOLD_NONE && !cycle->guests[i].gone)
 			result->n_resumed++;

@@ -3,8 +3,8 @@
 #define PMCOORD_ENGINE_RECOVER_H
 
 /*
- * Finds the cycles whose journals are on /run, and resumes their guests: those
- * of interrupted cycles, and on request those that are kept suspended.
+ * Resumes the guests of cycles whose journals are on /run. Guests that are kept
+ * suspended are resumed only on request.
  */
 
 #include <stdbool.h>

@@ -23,14 +23,13 @@
 /*
  * How a guest passes through this module:
  *
- * resume_guests takes the guests whose `hold` in the cycle says that something
- * has to be undone, in reverse suspend order. It reads the state of each guest
- * from the hypervisor, because the coordinator may have died before it recorded
- * the result of its last action. A suspended guest is resumed and a paused
- * guest is unpaused; a request that a running guest has not acknowledged is
- * retracted. Guests that do not need each other are resumed as one group
- * (resume_group). A guest that could not be resumed is recorded as stranded and
- * tried once more.
+ * resume_guests handles all guests with a hold (enum cycle_hold), in reverse
+ * suspend order. It reads the state of each guest from the hypervisor, because
+ * the coordinator may have died before it recorded the result of its last action.
+ * A suspended guest is resumed, and a paused guest is unpaused. The request of a
+ * running guest is retracted if the guest has not acknowledged the request.
+ * Guests that do not need each other are resumed as one group (resume_group). A
+ * guest that could not be resumed is recorded as stranded and tried once more.
  *
  * When all guests run, finish_resume notifies the agents of the wake, and
  * xenstored of each resume.
@@ -50,8 +49,8 @@
 #define LATE_SUSPEND_US 25000000
 
 /*
- * The most guests in one group, limited because their attempts are kept on the
- * stack. Further guests form the next group.
+ * The most guests in one group. Limits the memory that resume_group needs on the
+ * stack.
  */
 #define GROUP_MAX 64
 
@@ -62,14 +61,13 @@ struct resume {
 	struct loop *loop;
 	/* Index of the cycle's guests by domid; empty when out of memory. */
 	struct domid_index by_domid;
-	int journal_error; /* the first error in writing the journal; it stops no resume */
+	int journal_error; /* the first error in writing the journal; the resume goes on */
 	/* Used only by resume_wait_ready. */
 	uint64_t start_us;
 	size_t n_pending; /* number of pending guests, see is_pending */
 	/*
-	 * When to count the pending guests again: at the earliest of their
-	 * deadlines that has not passed; LOOP_FOREVER: there is none; 0: at
-	 * once.
+	 * When to count the pending guests again: at the next deadline of a
+	 * pending guest. LOOP_FOREVER: no deadline is left. 0: at once.
 	 */
 	uint64_t recount_at_us;
 };
@@ -150,9 +148,8 @@ static void unsubscribe(struct resume *resume, size_t i)
 }
 
 /*
- * Retracts the request of a running guest. If the request cannot be retracted,
- * records that the guest has acknowledged it. Does nothing if that is already
- * recorded.
+ * Retracts the request of a running guest. If this fails, records that the guest
+ * has acknowledged the request. Does nothing if this record exists already.
  */
 static void retract(struct resume *resume, size_t i)
 {
@@ -177,7 +174,7 @@ static void retract(struct resume *resume, size_t i)
 /* One attempt to resume a guest. */
 struct attempt {
 	struct domain_state state; /* of the guest before the attempt */
-	bool is_plain; /* recorded as suspended, and found suspended */
+	bool is_plain; /* the guest is recorded as suspended, and is suspended */
 	int r; /* 0, or the negative errno of the verb that failed */
 	uint64_t running_us; /* when the hypercall returned */
 };
@@ -207,9 +204,9 @@ static void run_guest(struct resume *resume, size_t i, struct attempt *attempt)
 		attempt->r = hypervisor->ops->unpause(hypervisor, &id);
 	if (attempt->r == 0 && attempt->state.state == GUEST_SUSPENDED) {
 		/*
-		 * The cycle paused the guest, but the guest has suspended:
-		 * RECORD_SUSPENDED makes finish_resume notify xenstored of the
-		 * resume.
+		 * The cycle has paused the guest, but the guest is suspended,
+		 * too. Because of this record, finish_resume notifies xenstored
+		 * of the resume.
 		 */
 		if (is_paused_by_us(guest_at(resume, i)))
 			record(resume, RECORD_SUSPENDED, i, "");
@@ -249,8 +246,8 @@ static void resume_by_state(struct resume *resume, size_t i, struct attempt *att
 		run_guest(resume, i, attempt);
 		record_attempt(resume, i, attempt);
 		/*
-		 * The executor unsubscribes only from guests that it saw
-		 * suspend: unsubscribe here from this one.
+		 * The executor did not see this guest suspend, so it has not
+		 * unsubscribed.
 		 */
 		if (is_suspended)
 			unsubscribe(resume, i);
@@ -275,9 +272,9 @@ static void begin_attempt(struct resume *resume, size_t i, struct attempt *attem
 
 /*
  * Resumes up to GROUP_MAX guests that do not need each other, in the order of
- * `guests`. All states are read before the first guest is resumed, and the
- * results of plain attempts are recorded after the last one, because running
- * guests compete with this process for the CPU.
+ * `guests`. Running guests compete with this process for the CPU. Therefore all
+ * states are read before the first guest is resumed, and the results of plain
+ * attempts are recorded after the last guest was resumed.
  */
 static void resume_group(struct resume *resume, const size_t *guests, size_t n)
 {
@@ -300,10 +297,7 @@ static void resume_guest(struct resume *resume, size_t i)
 	resume_group(resume, &i, 1);
 }
 
-/*
- * Tries a second time to resume a stranded guest, because a failure can be
- * temporary.
- */
+/* Tries a second time to resume a stranded guest, because a failure can be temporary. */
 static void retry_if_stranded(struct resume *resume, size_t i)
 {
 	if (guest_at(resume, i)->stranded)
@@ -311,9 +305,8 @@ static void retry_if_stranded(struct resume *resume, size_t i)
 }
 
 /*
- * Notifies xenstored that the guest was resumed, if that has not been done.
- * Tries a second time if the first attempt fails, because a failure can be
- * temporary.
+ * Notifies xenstored that the guest was resumed, unless xenstored was notified
+ * before. Tries twice, because a failure can be temporary.
  */
 static void resume_in_xenstore(struct resume *resume, size_t i)
 {
@@ -348,10 +341,7 @@ static bool agent_is_awaited(const struct cycle_guest *guest)
 	return uses_agent(guest) && guest->hold == HOLD_NONE && guest->ready_us == CYCLE_NEVER;
 }
 
-/*
- * Records the agent's answer for this cycle, once the agent has published one:
- * ready, degraded or failed.
- */
+/* Records the agent's answer (ready, degraded or failed) if it is for this cycle. */
 static void check_agent(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
@@ -382,10 +372,7 @@ static bool may_still_suspend(const struct cycle_guest *guest)
 	       (guest->hold == HOLD_NONE || guest->hold == HOLD_REQUESTED);
 }
 
-/*
- * Whether the guest may still suspend, or its agent is still expected to
- * answer.
- */
+/* Whether the guest may still suspend, or its agent is still expected to answer. */
 static bool is_pending(const struct cycle_guest *guest)
 {
 	return may_still_suspend(guest) || agent_is_awaited(guest);
@@ -424,8 +411,8 @@ static void check_guest(struct resume *resume, size_t i)
 	if (was_pending && !is_pending(guest) && resume->n_pending > 0)
 		resume->n_pending--;
 	/*
-	 * The guest cannot suspend any more. If its agent is still awaited, the
-	 * guest now has another deadline: count again.
+	 * The guest can no longer suspend. If its agent is still awaited, the
+	 * guest now has another deadline, so count again.
 	 */
 	if (could_suspend && !may_still_suspend(guest))
 		resume->recount_at_us = 0;
@@ -463,8 +450,8 @@ static int wait_for_events(struct resume *resume, uint64_t deadline_us)
 }
 
 /*
- * Whether this guest needs another guest that runs, but whose agent has not
- * reported that the devices are restored. Used only with ResumeAfter=ready.
+ * Whether the guest needs a running guest whose agent has not yet reported that
+ * the devices are restored. Used only with ResumeAfter=ready.
  */
 static bool waits_for_devices(const struct resume *resume, size_t i)
 {
@@ -487,8 +474,8 @@ static bool is_selected(const bool *selected, size_t i)
 
 /*
  * Whether the agent has answered for this cycle, or is already armed for a later
- * one. Such an agent must not be woken: once armed for a later cycle, it would
- * take an event as that cycle's request.
+ * cycle. Such an agent must not be woken, because an armed agent handles any
+ * event as a request to suspend.
  */
 static bool agent_has_answered(struct resume *resume, size_t i)
 {
@@ -514,9 +501,9 @@ static void wake_agent(struct resume *resume, size_t i)
 }
 
 /*
- * Waits, at most ready_timeout_us, until the guests that this one needs have
- * restored their devices. Returns 0 even after the timeout; a negative errno if
- * waiting failed.
+ * Waits, at most ready_timeout_us, until the guests that this guest needs have
+ * restored their devices. Returns 0 even after the timeout, or a negative errno
+ * if waiting failed.
  */
 static int wait_for_needed(struct resume *resume, size_t i)
 {
@@ -525,8 +512,8 @@ static int wait_for_needed(struct resume *resume, size_t i)
 	for (size_t j = 0; j < guest_at(resume, i)->n_needs; j++)
 		wake_agent(resume, guest_at(resume, i)->needs[j]);
 	/*
-	 * Read the answers that agents have already published: no further event
-	 * reports them.
+	 * Read the answers that agents have already published, because no further
+	 * event reports them.
 	 */
 	handle_event(resume, HYPERVISOR_ALL_DOMAINS);
 	while (waits_for_devices(resume, i) && loop_now(resume->loop) < deadline_us) {
@@ -538,10 +525,7 @@ static int wait_for_needed(struct resume *resume, size_t i)
 	return 0;
 }
 
-/*
- * Does what can wait until all guests run: wakes the agents and notifies
- * xenstored.
- */
+/* Does what can wait until all guests run: wakes the agents and notifies xenstored. */
 static void finish_resume(struct resume *resume, const bool *selected)
 {
 	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
@@ -562,21 +546,18 @@ void resume_prepare(const struct coordinator *context)
 		const struct cycle_guest *guest = &cycle->guests[i];
 		struct domain_id id = cycle_guest_id(guest);
 
-		/*
-		 * A failure is ignored here, because ops->resume tries
-		 * the preparation again.
-		 */
+		/* A failure is ignored, because ops->resume repeats the preparation. */
 		if (guest->hold == HOLD_SUSPENDED)
 			hypervisor->ops->prepare_resume(hypervisor, &id);
 	}
 }
 
 /*
- * Makes one pass over the guests, from the last to the first. In this pass,
- * increases the chain length of each guest until it is greater than the chain
- * lengths of the guests that it needs. Returns whether a length changed. A
- * length that has reached n_guests no longer grows, so that repeated passes end
- * even if a damaged journal has a dependency loop.
+ * Makes one pass over the guests, from the last to the first, and makes the
+ * chain of each guest longer than the chains of the guests that it needs (see
+ * measure_chains). Returns whether a length has changed. A length that has
+ * reached n_guests no longer grows, so that repeated passes end even if a damaged
+ * journal has a dependency loop.
  */
 static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 {
@@ -596,10 +577,10 @@ static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 }
 
 /*
- * Returns, for each guest, the length of the longest chain of guests that it
- * needs, including guests that this cycle has skipped. Each guest has a longer
- * chain than the guests that it needs. The caller frees the array. Returns NULL
- * when out of memory.
+ * Returns, for each guest, the length of its longest chain of dependencies: a
+ * guest that it needs, a guest that this guest needs, and so on. Skipped guests
+ * count, too. Each guest has a longer chain than the guests that it needs. The
+ * caller frees the array. Returns NULL when out of memory.
  */
 static size_t *measure_chains(const struct cycle *cycle)
 {
@@ -617,9 +598,9 @@ static size_t *measure_chains(const struct cycle *cycle)
 
 /*
  * Resumes the selected guests in reverse suspend order, in groups of guests
- * that do not need each other. With ResumeAfter=ready, and when out of memory
- * for the chains, each guest is resumed by itself. Returns 0, or a negative
- * errno if waiting failed; all guests were tried even then.
+ * that do not need each other. With ResumeAfter=ready, or when out of memory,
+ * each guest is a group of its own. Returns 0, or a negative errno if waiting
+ * failed. All guests are tried even then.
  */
 static int resume_in_order(struct resume *resume, const bool *selected)
 {
@@ -632,8 +613,8 @@ static int resume_in_order(struct resume *resume, const bool *selected)
 		if (!is_selected(selected, i) || guest_at(resume, i)->hold == HOLD_NONE)
 			continue;
 		/*
-		 * A guest with a longer chain than the last one may need a guest of
-		 * the group: resume the group first.
+		 * If this guest's chain is longer than that of the group's last
+		 * guest, it may need a guest of the group. Resume the group first.
 		 */
 		if (n == GROUP_MAX || !chains || (n > 0 && chains[i] > chains[group[n - 1]])) {
 			resume_group(resume, group, n);
@@ -660,8 +641,8 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 	assert(resume.journal && resume.config && resume.hypervisor && resume.loop);
 	index_domids(&resume);
 	/*
-	 * All resumes are prepared before the first one, because running guests
-	 * compete with this process for the CPU.
+	 * Prepare all resumes before the first guest is resumed, because running
+	 * guests compete with this process for the CPU.
 	 */
 	resume_prepare(context);
 	r = resume_in_order(&resume, selected);
@@ -674,11 +655,10 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 }
 
 /*
- * Returns the time, on the loop's clock in µs, until which the guest may still
- * suspend: LATE_SUSPEND_US after its request, without the time in which the host
- * slept. If the guest was paused or has no recorded request, it is not known how
- * much of LATE_SUSPEND_US has passed for the guest, so the whole of it is counted
- * from the start of resume_wait_ready.
+ * Returns until when the guest may still suspend, in µs of the loop's clock. This
+ * is LATE_SUSPEND_US after its request, not counting the host's sleep. If the
+ * guest was paused or has no recorded request, it is unknown how much of this time
+ * has passed. The whole time then starts with resume_wait_ready.
  */
 static uint64_t late_until(const struct resume *resume, size_t i)
 {
@@ -692,10 +672,7 @@ static uint64_t late_until(const struct resume *resume, size_t i)
 	       LATE_SUSPEND_US;
 }
 
-/*
- * Counts the pending guests, and sets recount_at_us to the earliest of their
- * deadlines that has not passed; LOOP_FOREVER: none.
- */
+/* Sets n_pending, and sets recount_at_us to the next deadline of a pending guest. */
 static void count_pending(struct resume *resume)
 {
 	uint64_t ready_by = resume->start_us + resume->config->ready_timeout_us;
@@ -716,8 +693,8 @@ static void count_pending(struct resume *resume)
 }
 
 /*
- * Whether a pending guest is still to be waited for. Counts the pending guests
- * again after the deadline of one of them.
+ * Whether to keep waiting for pending guests. Counts the pending guests again if
+ * one of their deadlines has passed.
  */
 static bool is_waiting(struct resume *resume)
 {
@@ -727,10 +704,9 @@ static bool is_waiting(struct resume *resume)
 }
 
 /*
- * Records that a guest will not suspend any more. Records nothing if waiting
- * failed before the end of the time in which the guest may suspend. A guest
- * whose state cannot be read is recorded as stranded, because it may be
- * suspended.
+ * Records that the guest will no longer suspend. Records nothing if waiting failed
+ * before late_until. If the guest's state cannot be read, records the guest as
+ * stranded, because it may be suspended.
  */
 static void finish_late(struct resume *resume, size_t i)
 {
@@ -750,10 +726,7 @@ static void finish_late(struct resume *resume, size_t i)
 	record(resume, RECORD_LATE_OVER, i, "");
 }
 
-/*
- * Records which agents did not answer, and which guests will not suspend any
- * more.
- */
+/* Records which agents did not answer, and which guests will no longer suspend. */
 static void record_missing(struct resume *resume)
 {
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {

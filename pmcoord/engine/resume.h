@@ -24,20 +24,19 @@ void resume_prepare(const struct coordinator *context);
 /*
  * Resumes the guests for which `selected` is true (one bool per guest of the
  * cycle; NULL: all), and then notifies their agents and xenstored. With
- * ResumeAfter=ready, waits before the resume of each guest, at most
- * ready_timeout_us, until the guests that it needs have restored their devices.
- * Guests that cannot be resumed are recorded as stranded. Returns 0, or a
- * negative errno if waiting failed or the journal could not be written; even
- * then, every guest was tried.
+ * ResumeAfter=ready, resumes each guest only when the guests that it needs have
+ * restored their devices, or after ready_timeout_us. Guests that cannot be
+ * resumed are recorded as stranded. Returns 0, or a negative errno if waiting
+ * failed or the journal could not be written. Every guest is tried even then.
  */
 int resume_guests(const struct coordinator *context, const bool *selected);
 
 /*
- * Waits until the agents of the resumed guests have restored their devices, at
- * most ready_timeout_us. Also waits as long as a guest that has acknowledged a
- * request may still suspend, and resumes the guests that suspend during this
- * wait. Returns 0, or a negative errno if waiting failed or the journal could
- * not be written.
+ * Waits, at most ready_timeout_us, until the agents of the resumed guests have
+ * restored their devices. A guest that has acknowledged a request may suspend
+ * late: also waits until this is no longer possible, and resumes guests that
+ * suspend during the wait. Returns 0, or a negative errno if waiting failed or
+ * the journal could not be written.
  */
 int resume_wait_ready(const struct coordinator *context);
 

@@ -41,7 +41,7 @@ struct run {
 	struct coordinator *coordinator;
 	struct plan plan;
 	struct lid *lid; /* opening it aborts the cycle; NULL: not watched */
-	/* Set only with a sleeper; the cycle then uses config_without_vetoes. */
+	/* True only with a sleeper. The cycle then uses config_without_vetoes. */
 	bool is_battery_low;
 	int io_fd; /* /proc/self/io; negative: it could not be opened */
 	uint64_t written_before; /* written_bytes() when the suspend phase began */
@@ -59,8 +59,7 @@ static uint64_t realtime_us(void)
 
 /*
  * Returns how many bytes this process has written to storage so far, see
- * proc(5); writes to /run (tmpfs) are not counted. Returns UINT64_MAX if
- * unknown.
+ * proc(5), or UINT64_MAX if unknown. Writes to /run (tmpfs) are not counted.
  */
 static uint64_t written_bytes(int io_fd)
 {
@@ -141,8 +140,8 @@ static int abort_if_requested(struct run *run, struct executor *executor)
 }
 
 /*
- * Runs the executor until it is finished. Returns 0 even if the cycle was
- * aborted, and a negative errno on an error.
+ * Runs the executor until it is finished. Returns 0, even if the cycle was
+ * aborted, or a negative errno.
  */
 static int execute(struct run *run, struct executor *executor)
 {
@@ -170,9 +169,9 @@ static int execute(struct run *run, struct executor *executor)
 }
 
 /*
- * Last chance before the sleep: polls the loop once (the deadline is now) and
- * aborts the cycle if a signal has arrived or the lid was opened. Returns 0 or
- * a negative errno.
+ * Polls the loop a last time before the sleep (the deadline is now). Aborts the
+ * cycle if a signal has arrived or the lid was opened. Returns 0 or a negative
+ * errno.
  */
 static int abort_before_sleep(struct run *run)
 {
@@ -212,9 +211,9 @@ static int suspend_guests(struct run *run, struct error *error)
 }
 
 /*
- * Records that from now on the host may be asleep at any time. If this process
- * dies after this record, recovery must not resume guests while a sleep job of
- * systemd is pending: recovery first waits for the end of that job.
+ * Records that the host may sleep from now on. If this process dies after this
+ * record, recovery waits for the end of systemd's sleep job before it resumes
+ * guests.
  */
 static int record_may_sleep(struct run *run)
 {
@@ -258,10 +257,7 @@ static void record_written(struct run *run)
 	if (now == UINT64_MAX || run->written_before == UINT64_MAX)
 		return;
 	snprintf(text, sizeof(text), "%" PRIu64, now - run->written_before);
-	/*
-	 * An error is ignored, because the cycle is complete without this
-	 * record.
-	 */
+	/* An error is ignored, because the cycle is complete without this record. */
 	coordinator_record(run->coordinator, RECORD_WRITTEN, text);
 }
 
@@ -293,9 +289,8 @@ static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 
 /*
  * Runs the rest of the cycle, after begin_journal: suspends the guests, lets the
- * host sleep, and resumes the guests. A failure skips to the resume.
- * Returns without a resume if the guests have to be kept suspended and nothing
- * failed.
+ * host sleep, and resumes the guests. A failure skips to the resume. If nothing
+ * failed and the guests must be kept suspended, does not resume them.
  */
 static int run_journalled(struct run *run, const struct cycle_params *params,
 			  struct report **ret_report, struct error *error)
@@ -359,7 +354,9 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	*coordinator = context_of_cycle(coordinator, journal);
 	r = journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
 	if (r == 0 && run->is_battery_low)
-		r = coordinator_record(coordinator, RECORD_NOTE, "low battery: not vetoed");
+		r = coordinator_record(
+			coordinator, RECORD_NOTE,
+			"low battery: settings that keep the host awake were ignored");
 	return r;
 }
 

@@ -2,10 +2,7 @@
 #ifndef PMCOORD_ENGINE_SUSPEND_H
 #define PMCOORD_ENGINE_SUSPEND_H
 
-/*
- * Runs a whole cycle: inventory → graph → plan → suspend → sleep → resume →
- * report.
- */
+/* Runs a whole cycle: inventory → graph → plan → suspend → sleep → resume → report. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,11 +33,11 @@ struct cycle_params {
  * Runs a cycle, after recovering cycles whose coordinator died. The caller
  * holds the lock, see lock.h.
  *
- * Returns 0 if a cycle was run, even if the cycle failed; *ret_report is its
- * report, owned by the caller. Returns 0 with *ret_report NULL if there was
+ * Returns 0 if a cycle was run, even if the cycle failed. The caller owns its
+ * report, *ret_report. Returns 0 with *ret_report NULL if there is no sleeper and
  * nothing to suspend. Returns a negative errno with `error` set if no cycle was
  * begun, or if the journal or the report could not be written: -ENOENT for a
- * guest that does not exist, -EOPNOTSUPP without S3.
+ * guest that does not exist, -EOPNOTSUPP if the host has no S3.
  */
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct report **ret_report, struct error *error);
