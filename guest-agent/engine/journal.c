@@ -102,7 +102,7 @@ static int load_cycle(struct journal *journal, struct error *error)
 	_cleanup_(freep) char *text = NULL;
 	char path[FILE_PATH_MAX];
 	size_t length;
-	char *end;
+	char *end, *line;
 	int r = file_path(path, "%s/journal", journal->roots->run);
 
 	if (r == 0)
@@ -112,8 +112,7 @@ static int load_cycle(struct journal *journal, struct error *error)
 	if (r < 0)
 		return error_set(error, r, "cannot read %s: %s", path, strerror(-r));
 	drop_effects(journal);
-	/* A last line without a newline is ignored, because the agent died while writing it. */
-	for (char *line = text; (end = strchr(line, '\n')); line = end + 1) {
+	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		r = parse_record(journal, line);
 		if (r < 0)
@@ -124,6 +123,9 @@ static int load_cycle(struct journal *journal, struct error *error)
 	journal->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (journal->fd < 0)
 		return error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
+	/* The agent died while it wrote a last line without a newline. */
+	if (ftruncate(journal->fd, line - text) < 0)
+		return error_set(error, -errno, "cannot truncate %s: %s", path, strerror(errno));
 	journal->open = true;
 	return 0;
 }
@@ -190,7 +192,10 @@ static bool has_effects(const struct journal *journal)
 	return false;
 }
 
-/* Appends a record with one write(2). Returns 0 or negative errno; -EIO if it wrote only a part. */
+/*
+ * Appends a record. Returns 0 or negative errno; -ENOSPC if only a part could be written. The
+ * part is removed again, because the next record would continue its line.
+ */
 static int append_line(struct journal *journal, const char *line)
 {
 	size_t length = strlen(line);
@@ -198,7 +203,9 @@ static int append_line(struct journal *journal, const char *line)
 
 	if (n < 0)
 		return -errno;
-	return (size_t)n == length ? 0 : -EIO;
+	if ((size_t)n == length)
+		return 0;
+	return ftruncate(journal->fd, lseek(journal->fd, 0, SEEK_END) - n) < 0 ? -errno : -ENOSPC;
 }
 
 int journal_begin(struct journal *journal, uint64_t cycle, struct error *error)

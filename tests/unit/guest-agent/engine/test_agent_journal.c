@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +93,52 @@ static void ignores_an_incomplete_record(void **state)
 		assert_int_equal(journal.cycle, 12);
 		journal_done(&journal);
 	}
+}
+
+static void assert_is_half_way(struct tree *tree, bool first_is_undone)
+{
+	struct journal journal = load(tree);
+
+	assert_int_equal(journal.n_effects, 3);
+	assert_int_equal(journal.effects[0].undone, first_is_undone);
+	assert_string_equal(journal.effects[2].text, "0000:00:04.0 e1000e");
+	journal_done(&journal);
+}
+
+static void continues_after_an_incomplete_record(void **state)
+{
+	struct tree *tree = *state;
+	struct journal journal = half_way(tree);
+	char text[400];
+
+	journal_done(&journal);
+	snprintf(text, sizeof(text), "%.380s%s", tree_read(tree, "run/journal"), "effect free");
+	tree_write(tree, "run/journal", text);
+	journal = load(tree);
+	journal_undone(&journal, 0);
+	journal_done(&journal);
+	assert_is_half_way(tree, true);
+}
+
+/* /run is full: earlier and later records stay complete. */
+static void leaves_no_incomplete_record_on_a_full_disk(void **state)
+{
+	struct tree *tree = *state;
+	struct journal journal = half_way(tree);
+	struct rlimit unlimited, limit;
+	struct error error = { 0 };
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	limit = unlimited;
+	limit.rlim_cur = strlen(tree_read(tree, "run/journal")) + 5;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(journal_add(&journal, EFFECT_FREEZE, "machine.slice", &error), -ENOSPC);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	assert_is_half_way(tree, false);
+	journal_undone(&journal, 0);
+	journal_done(&journal);
+	assert_is_half_way(tree, true);
 }
 
 static void ignores_records_of_another_version(void **state)
@@ -187,6 +235,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_next_agent_reads_what_was_recorded),
 		TEST(ignores_an_incomplete_record),
+		TEST(continues_after_an_incomplete_record),
+		TEST(leaves_no_incomplete_record_on_a_full_disk),
 		TEST(ignores_records_of_another_version),
 		TEST(does_not_begin_before_all_effects_are_undone),
 		TEST(records_how_a_cycle_ended),
