@@ -58,16 +58,10 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
-static int run_loop(struct self_test *test)
+/* Without this nothing is begun, because a stop signal could not interrupt the loop. */
+static int watch_signals(struct self_test *test)
 {
-	sd_event *event = test->setup->event;
-	int r = stop_signals_watch(event, SD_EVENT_PRIORITY_NORMAL, on_signal, test);
-
-	/*
-	 * The loop does not run without the signal handlers, because a stop signal could not
-	 * interrupt it.
-	 */
-	return r < 0 ? r : sd_event_loop(event);
+	return stop_signals_watch(test->setup->event, SD_EVENT_PRIORITY_NORMAL, on_signal, test);
 }
 
 int self_test_run(const struct engine_setup *setup, struct engine *engine,
@@ -83,8 +77,11 @@ int self_test_run(const struct engine_setup *setup, struct engine *engine,
 
 	assert(setup && engine && ret);
 	*ret = (struct self_test_result){ 0 };
+	r = watch_signals(&test);
+	if (r < 0)
+		return r;
 	engine_quiesce(engine, 0, setup->settings->timeout_us, on_quiesced, &test);
-	r = run_loop(&test);
+	r = sd_event_loop(setup->event);
 	journal_finish(setup->journal, NULL, NULL);
 	return r;
 }
@@ -99,8 +96,11 @@ int restore_leftovers(const struct engine_setup *setup, struct engine *engine,
 	assert(engine && ret);
 	assert(setup->journal->open);
 	*ret = (struct self_test_result){ 0 };
+	r = watch_signals(&test);
+	if (r < 0)
+		return r;
 	start_restore(&test);
-	r = run_loop(&test);
+	r = sd_event_loop(setup->event);
 	if (r < 0)
 		return r;
 	if (ret->degraded)
