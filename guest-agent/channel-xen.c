@@ -319,8 +319,8 @@ static int open_store(struct xen_channel *xen, struct error *error)
 	/* A node need not exist to be watched. Each watch fires once when it is set. */
 	if (!xs_watch(xen->watches, PROTOCOL_NODE_REQUEST, "request") ||
 	    !xs_watch(xen->watches, PROTOCOL_NODE_TIMEOUT, "timeout"))
-		return error_set(error, failure(), "cannot watch %s in xenstore: %s",
-				 PROTOCOL_NODE_REQUEST, strerror(errno));
+		return error_set(error, failure(), "cannot watch %s or %s in xenstore: %s",
+				 PROTOCOL_NODE_REQUEST, PROTOCOL_NODE_TIMEOUT, strerror(errno));
 	xen->base.watch_fd = xs_fileno(xen->watches);
 	return 0;
 }
