@@ -224,7 +224,8 @@ int xen_control_cancel_suspend(struct xen_control *control, uint32_t domid, bool
 	/* The size of a register in bytes: 8, or 4 for a 32-bit PV guest. */
 	unsigned int width = sizeof(uint64_t);
 
-	if (is_pv && xc_domain_get_guest_width(control->xc, domid, &width) < 0)
+	/* This one returns 1 on failure. */
+	if (is_pv && xc_domain_get_guest_width(control->xc, domid, &width) != 0)
 		return -errno;
 	if (xc_vcpu_getcontext(control->xc, domid, 0, &context) < 0)
 		return -errno;
