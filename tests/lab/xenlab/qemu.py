@@ -6,11 +6,13 @@ import fcntl
 import functools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,6 +34,8 @@ NVME_SIZE = 64 << 20
 NVME = "01:00.0"  # in the slot, of a copy with nvme=True
 SLOT_CONTROL = 0x8000306C  # 00:06.0, where QEMU's root port has it
 POWER_OFF = 0x0700  # power controller, power indicator
+STOPS = 200
+XEN_ADDRESSES = range(0xFFFF800000000000, 0xFFFF880000000000)  # xen/include/asm-x86/config.h
 
 XEN_ARGUMENTS = (
     "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 loglvl=all guest_loglvl=all "
@@ -230,11 +234,29 @@ class Machine:
 
     def save(self, state: Path) -> None:
         """Stops the machine and writes all but its memory, which is in its file already; QEMU ends."""
-        self.qmp.execute("stop")
+        self._stop_outside_of_hvm_guests()
         self._migrate("migrate", f"exec:cat > '{state}'")
         self.qmp.execute("quit")
         self._process.wait(60)
         self.kill()
+
+    def _stop_outside_of_hvm_guests(self) -> None:
+        """QEMU's emulation cannot load a state in which a processor is inside of an HVM or PVH guest."""
+        for _ in range(STOPS):
+            self.qmp.execute("stop")
+            if not self._is_in_hvm_guest():
+                return
+            self.qmp.execute("cont")
+            time.sleep(0.01)
+        raise LabError(f"a processor was inside of an HVM or PVH guest at each of {STOPS} looks")
+
+    def _is_in_hvm_guest(self) -> bool:
+        """Xen loads its own interrupt descriptor table for itself and for PV guests; only an HVM or PVH guest has its own."""
+        registers = self.qmp.execute("human-monitor-command", **{"command-line": "info registers -a"})
+        tables = [int(address, 16) for address in re.findall(r"^IDT=\s*([0-9a-f]+)", registers, re.MULTILINE)]
+        if not tables:
+            raise LabError(f"QEMU does not show its processors:\n{registers}")
+        return any(address not in XEN_ADDRESSES for address in tables)
 
     def load(self, state: Path) -> None:
         """Continues where save() stopped."""
