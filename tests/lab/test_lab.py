@@ -23,7 +23,7 @@ def test_a_wait_for_an_unread_serial_port_ends_at_its_timeout():
     with contextlib.suppress(BlockingIOError):
         while True:
             ours.send(bytes(1024), socket.MSG_DONTWAIT)
-    channel = Channel(ours)
+    channel = Channel(ours, lambda: "off")
     start = time.monotonic()
     with pytest.raises(TimeoutError):
         channel.ping(1.5)

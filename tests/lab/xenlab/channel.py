@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import PATIENCE_S, LabError
@@ -130,8 +131,10 @@ class Job:
 
 
 class Channel:
-    def __init__(self, port: socket.socket) -> None:
+    def __init__(self, port: socket.socket, last_words: Callable[[], str]) -> None:
+        """last_words: what to say when the laptop is off."""
         self._port = port
+        self._last_words = last_words
         self._send_lock = threading.Lock()
         self.changed = threading.Condition()
         self._closed = False
@@ -152,7 +155,7 @@ class Channel:
         with self.changed:
             done = self.changed.wait_for(lambda: predicate() or self._closed, timeout)
             if done and not predicate():
-                raise LabError("the laptop is off: QEMU has ended")
+                raise LabError(self._last_words())
             return done
 
     def ping(self, timeout: float) -> None:
@@ -187,7 +190,7 @@ class Channel:
                 except BlockingIOError:
                     pass
                 except OSError as error:
-                    raise LabError("the laptop is off: QEMU has ended") from error
+                    raise LabError(self._last_words()) from error
                 if self.wait_for(lambda: self._acknowledged == seq, min(_REPEAT_S, timeout)):
                     self._silent = False
                     return

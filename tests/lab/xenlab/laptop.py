@@ -325,6 +325,8 @@ class Laptop:
         A processor that is emulated in an emulated one may triple fault at any time. A kernel that ends by itself
         prints a panic.
         """
+        if self._is_off():
+            return False
         faults = re.findall(r"d(\d+)v\d+ Triple fault", self._machine.console.read_text(errors="replace"))
         log = self.dom0(f"cat /run/lab/console/guest-{name}.log", check=False).stdout
         return str(self.domid(name)) in faults and "Kernel panic" not in log

@@ -207,7 +207,7 @@ class Machine:
                 pass_fds=(command_qemu.fileno(), qmp_qemu.fileno()),
             ).result()
         _running.add(self)
-        self.channel = Channel(command_end)
+        self.channel = Channel(command_end, self._last_words)
         self.qmp = Qmp(qmp_end, self._last_words)
         try:
             self.qmp.execute("qmp_capabilities")
@@ -216,7 +216,9 @@ class Machine:
             raise
 
     def _last_words(self) -> str:
-        return f"QEMU has ended: {self._errors.read_text(errors='replace').strip() or 'without a word'}"
+        errors = self._errors.read_text(errors="replace").strip() or "without a word"
+        console = "\n".join(self.console.read_text(errors="replace").splitlines()[-40:])
+        return f"the laptop is off: QEMU has ended: {errors}\n--- last lines of Xen and dom0:\n{console}"
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None
