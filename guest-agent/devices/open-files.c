@@ -74,7 +74,7 @@ static int take_thread(void *data, int directory, const char *name)
 	char thread[64];
 
 	(void)directory;
-	/* The first thread is skipped, because it has the same table as the process. */
+	/* The first thread is skipped, because its file table is the one of the process. */
 	if (strcmp(name, walk->pid) == 0)
 		return 0;
 	snprintf(thread, sizeof(thread), "%.16s/task/%.16s", walk->pid, name);

@@ -227,8 +227,8 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 	guest->facts.agent.request = (struct protocol_request){ PROTOCOL_SUSPEND, cycle };
 	guest->facts.agent.terms = *terms;
 	/*
-	 * A dead agent never reacts, and an agent that is ready for this cycle
-	 * does not acknowledge new terms.
+	 * A dead agent never reacts. An agent that is already ready for this cycle
+	 * does not answer when its time limit changes.
 	 */
 	if (is_ready || guest->behaviour == SIM_AGENT_IS_DEAD)
 		return 0;

@@ -5,8 +5,8 @@
 /*
  * Records event channels in the file <run>/ports, one line for each channel.
  * When the descriptor of the event channels is closed, Xen unbinds the guests'
- * ports but does not free them. The next process binds the recorded ports again
- * instead of allocating new ones.
+ * ends but does not free them. The next process binds the recorded channels
+ * again instead of allocating new ones.
  */
 
 #include <stdbool.h>

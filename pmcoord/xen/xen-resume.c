@@ -12,9 +12,10 @@
 #include "xen/xen-domains.h"
 
 /*
- * A domain whose suspend hypercall was made to return "cancelled". If the CPU
- * time of the domain has changed, the domain has run since. It is then in
- * another suspend hypercall and must be prepared again.
+ * A suspended domain that is prepared for its resume: its suspend hypercall
+ * will return "cancelled". If the CPU time of the domain differs at the resume,
+ * the domain has run in between and has suspended again. It must then be
+ * prepared again.
  */
 struct prepared_domain {
 	struct domain_id id;
