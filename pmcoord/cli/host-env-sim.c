@@ -40,7 +40,7 @@ static int sim_open(struct host_env *env, struct error *error)
 	if (asprintf(&state, "%s/simulator", env->roots.run) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	if (!self->quiet)
-		fprintf(stderr, "pmcoord: SIMULATION of the host in %s; this host is not changed\n",
+		fprintf(stderr, "pmcoord: SIMULATION of %s; this host is not changed\n",
 			self->scenario);
 	return simulator_open(self->scenario, state, &env->hypervisor, &env->loop, &self->sleeper,
 			      error);
