@@ -37,7 +37,7 @@ static void check_state(const struct status *status, struct findings *findings)
 		findings_add(
 			findings, FINDING_WARNING, "cycles",
 			"'xl unpause' or restart the guests that 'xl list' shows in state s or p, then remove the unreadable journals",
-			"%zu journals in /run/pmcoord/cycles cannot be read: guests of those cycles may still be suspended",
+			"unreadable journals in /run/pmcoord/cycles: %zu; guests of these cycles may still be suspended",
 			status->n_unreadable);
 }
 

@@ -48,7 +48,10 @@
  */
 #define UNIT_UNDO_US 60000000ull
 
-/* How long a recovery may take, in µs. It waits for the wake, then for up to ReadyTimeout=. */
+/*
+ * How long a recovery may take, in µs. It waits for the wake, then for up to
+ * ReadyTimeout=, which is at most 3600 s.
+ */
 #define UNIT_RECOVERY_US "3700000000"
 
 /* How long logind and systemd may take in addition to the cycle. */
@@ -342,8 +345,8 @@ enum exit_code command_resume(struct cli *cli)
 /* ---- pmcoord-sleep.service ---------------------------------------------- */
 
 /*
- * Extends the time limit of the unit's start, because TimeoutStartSec= does not
- * include the wait for the end of another cycle.
+ * Extends the time limit of the unit's start to the longest time that a job of
+ * the daemon and its cycle may take. TimeoutStartSec= is shorter.
  */
 static void extend_timeout(const struct cli *cli)
 {

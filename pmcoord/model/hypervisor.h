@@ -162,7 +162,11 @@ struct hypervisor_ops {
 	 */
 	int (*resume_in_xenstore)(struct hypervisor *hypervisor, const struct domain_id *id);
 
-	/* Notifies the agent of the wake. An agent that already knows of the wake ignores this. */
+	/*
+	 * Notifies the agent of the wake. Must not be called when the agent has
+	 * answered the wake: an agent that is ready for its next request takes
+	 * the notification for that request.
+	 */
 	int (*wake_agent)(struct hypervisor *hypervisor, const struct domain_id *id);
 
 	/* Returns a descriptor, borrowed, that is readable when there may be an event. */

@@ -707,7 +707,7 @@ static void reports_unreadable_journals_and_a_degraded_cycle(void **state)
 	world->context.status = &status;
 	check(world);
 	assert_int_equal(world->findings.n, 2);
-	assert_non_null(strstr(world->findings.list[0].message, "2 journals"));
+	assert_non_null(strstr(world->findings.list[0].message, "cycles: 2"));
 	assert_string_equal(world->findings.list[1].advice, "pmcoord report 7");
 }
 
