@@ -217,6 +217,45 @@ static void configure_link(struct restore *restore, uint32_t index,
 	}
 }
 
+static int add_alternative_name(struct restore *restore, uint32_t index, const struct rtattr *name)
+{
+	struct netlink_message message;
+	struct ifinfomsg *info = netlink_begin(&message, RTM_NEWLINKPROP, 0, sizeof(*info));
+	struct rtattr *list = netlink_nest(&message, IFLA_PROP_LIST | NLA_F_NESTED);
+	int r;
+
+	info->ifi_index = (int)index;
+	r = list ? netlink_copy(&message, name) : -EMSGSIZE;
+	if (r < 0)
+		return r;
+	netlink_nest_end(&message, list);
+	r = netlink_request(&restore->netlink, &message);
+	/* EEXIST: some link has this name. udev may have been first. */
+	return r == -EEXIST && if_nametoindex(RTA_DATA(name)) == index ? 0 : r;
+}
+
+/*
+ * Restores the alternative names. udev sets some of them when a link appears, but leaves them
+ * out if the link has been renamed meanwhile, as configure_link() may have done.
+ */
+static void restore_alternative_names(struct restore *restore, uint32_t index,
+				      const struct rtattr *const *attributes)
+{
+	const struct rtattr *list = attributes[IFLA_PROP_LIST], *name;
+	int left, r;
+
+	if (!list)
+		return;
+	left = (int)RTA_PAYLOAD(list);
+	for (name = RTA_DATA(list); RTA_OK(name, left); name = RTA_NEXT(name, left)) {
+		if ((name->rta_type & NLA_TYPE_MASK) != IFLA_ALT_IFNAME)
+			continue;
+		r = add_alternative_name(restore, index, name);
+		if (r < 0)
+			add_problem(restore, link_name(attributes), "an alternative name", r);
+	}
+}
+
 static int put_linkinfo(struct netlink_message *message, const struct rtattr *const *attributes)
 {
 	const struct upper_kind *kind = link_find_upper_kind(attributes);
@@ -362,6 +401,7 @@ static void restore_link(struct restore *restore, const struct nlmsghdr *message
 	if (*index == 0)
 		return;
 	configure_link(restore, *index, attributes);
+	restore_alternative_names(restore, *index, attributes);
 	restore_port(restore, *index, attributes);
 	restore_vlans(restore, (uint32_t)info->ifi_index, *index, attributes);
 	if (info->ifi_flags & IFF_UP) {

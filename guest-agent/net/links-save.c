@@ -100,7 +100,7 @@ static bool is_unmanaged(const struct link_set *set, uint32_t index)
 	return i >= 0 && !set->managed[i];
 }
 
-/* Appends only the MAC address and the name of an interface that a network manager configures. */
+/* Appends only the MAC address and the names of an interface that a network manager configures. */
 static int append_identity(struct message_buffer *buffer, const struct nlmsghdr *message,
 			   const struct rtattr *const *attributes)
 {
@@ -111,6 +111,8 @@ static int append_identity(struct message_buffer *buffer, const struct nlmsghdr 
 	int r = netlink_copy(&identity, attributes[IFLA_IFNAME]);
 
 	copy->ifi_index = info->ifi_index;
+	if (r == 0)
+		r = netlink_copy(&identity, attributes[IFLA_PROP_LIST]);
 	if (r == 0 && hardware)
 		r = netlink_put(&identity, ATTRIBUTE_PERM_ADDRESS, RTA_DATA(hardware),
 				RTA_PAYLOAD(hardware));

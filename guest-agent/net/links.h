@@ -16,14 +16,14 @@
  * messages with which the kernel describes the interfaces. Restoring sends these messages
  * back, with the new interface indices.
  *
- * Restored: name, alias, MAC, MTU, queue length, group, master (a bond, or a bridge with
- * the port's flags and VLANs), the state up or down, addresses with their remaining
- * lifetime, and routes. VLAN and macvlan interfaces on top of an interface are created
- * again, with the same settings.
+ * Restored: name, alternative names, alias, MAC, MTU, queue length, group, master (a
+ * bond, or a bridge with the port's flags and VLANs), the state up or down, addresses with
+ * their remaining lifetime, and routes. VLAN and macvlan interfaces on top of an interface
+ * are created again, with the same settings.
  * Not restored: routes and temporary addresses from router advertisements, routes
  * that use nexthop objects, traffic control, ethtool settings, and interfaces that
  * were moved to other network namespaces. If a network manager configures an
- * interface, only its name is restored.
+ * interface, only its names are restored.
  *
  * The interfaces of a PCI function are those beneath its sysfs directory, so they include
  * the network adapters on a USB controller.

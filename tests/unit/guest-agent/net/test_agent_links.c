@@ -154,6 +154,39 @@ static void restores_a_bridge_port(void **state)
 	assert_false(file_exists("%s/links-" NIC, tree->run));
 }
 
+static void restores_alternative_names(void **state)
+{
+	struct tree *tree = *state;
+	char text[240];
+
+	appear(tree, "enp0s4", MAC);
+	must("ip link property add dev enp0s4 altname enx020000000044 altname uplink0");
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
+	vanish(tree, "enp0s4");
+	appear(tree, "eth0", MAC);
+	/* udev was first with one of them. */
+	must("ip link property add dev eth0 altname enx020000000044");
+	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
+	assert_string_equal(text, "");
+	assert_shows("ip link show enp0s4", "altname enx020000000044");
+	assert_shows("ip link show enp0s4", "altname uplink0");
+}
+
+static void names_the_link_whose_alternative_name_is_taken(void **state)
+{
+	struct tree *tree = *state;
+	char text[240];
+
+	appear(tree, "enp0s4", MAC);
+	must("ip link property add dev enp0s4 altname uplink0");
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
+	vanish(tree, "enp0s4");
+	must("ip link property add dev br0 altname uplink0");
+	appear(tree, "eth0", MAC);
+	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
+	assert_string_equal(text, "enp0s4: cannot restore an alternative name: File exists");
+}
+
 static void restores_its_hop_of_a_multipath_route(void **state)
 {
 	struct tree *tree = *state;
@@ -319,12 +352,14 @@ static void expect_left_to_manager(struct tree *tree, const char *directory, con
 	must("ip addr add 10.9.0.2/24 dev enp0s4");
 	snprintf(name, sizeof(name), "services/%s/%u", directory, if_nametoindex("enp0s4"));
 	tree_write(tree, name, contents);
+	must("ip link property add dev enp0s4 altname uplink0");
 	assert_int_equal(links_save(&tree->roots, NIC), 1);
 	vanish(tree, "enp0s4");
 	appear(tree, "eth0", MAC);
 	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
 	assert_string_equal(text, "");
 	/* The interface was found by its MAC address and renamed, but not configured. */
+	assert_shows("ip link show enp0s4", "altname uplink0");
 	assert_shows("ip -o link show enp0s4", "mtu 1500");
 	assert_false(shows("ip -o link show enp0s4", ",UP"));
 	assert_false(shows("ip -o addr show enp0s4", "10.9.0.2"));
@@ -357,6 +392,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_network, teardown_network)
 	const struct CMUnitTest tests[] = {
 		TEST(restores_a_bridge_port),
+		TEST(restores_alternative_names),
+		TEST(names_the_link_whose_alternative_name_is_taken),
 		TEST(restores_its_hop_of_a_multipath_route),
 		TEST(restores_addresses_and_routes),
 		TEST(restores_upper_interfaces),
