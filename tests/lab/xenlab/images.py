@@ -6,7 +6,6 @@ Everything comes from Debian packages and the files in tests/lab/rootfs and test
 
 import gzip
 import lzma
-import os
 import shutil
 import stat
 import subprocess
@@ -15,20 +14,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cache
+from . import cache, debian, release
+from .debian import BuildTree, run
 from .errors import LabError
 from .progress import say
+from .release import Release
 
 LAB = Path(__file__).resolve().parent.parent
-SUITE = "bookworm"
-XEN = "4.17"
 
-DOM0_PACKAGES = f"""
-    systemd systemd-sysv dbus udev kmod procps iproute2 pciutils strace
-    linux-image-amd64 xen-hypervisor-{XEN}-amd64 xen-utils-{XEN} xen-utils-common xenstore-utils
-    libjson-c5 libinih1 libsmartcols1 libsystemd0 libudev1 libcmocka0
-    qemu-system-xen
-""".split()
+
+def dom0_packages(xen: str) -> list[str]:
+    return f"""
+        systemd systemd-sysv dbus udev kmod procps iproute2 pciutils strace
+        linux-image-amd64 xen-hypervisor-{xen}-amd64 xen-utils-{xen} xen-utils-common xenstore-utils
+        libjson-c5 libinih1 libsmartcols1 libsystemd0 libudev1 libcmocka0
+        qemu-system-xen
+    """.split()
+
+
 
 NETVM_PACKAGES = """
     systemd systemd-sysv dbus udev kmod procps iproute2 iputils-ping xenstore-utils strace
@@ -51,7 +54,7 @@ SMALL_SPARE_MODULES = ["null_blk", "brd", "xen-blkback"]
 MASKED_UNITS = """
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer motd-news.timer
     systemd-tmpfiles-clean.timer e2scrub_reap.service xendomains.service getty@tty1.service
-    serial-getty@hvc0.service console-getty.service
+    serial-getty@hvc0.service serial-getty@ttyS0.service console-getty.service
 """.split()
 
 
@@ -60,6 +63,7 @@ class Images:
     """What QEMU starts from. key changes whenever anything in it does."""
 
     key: str
+    release: Release
     disk: Path
     xen: Path
     kernel: Path
@@ -68,27 +72,27 @@ class Images:
 
 def build() -> Images:
     """The images, from the cache if they are there (building takes a minute or two)."""
-    key = cache.Key(SUITE, XEN, *DOM0_PACKAGES, "-", *NETVM_PACKAGES).add_tree(Path(__file__), LAB / "rootfs", LAB / "tools")
-    path = cache.get("images", key, _make, keep=2)
-    return Images(str(key), path / "dom0.ext4", path / "xen", path / "vmlinux", path / "initrd")
+    made_of = release.chosen()
+    key = cache.Key(made_of.suite, *dom0_packages(made_of.xen), "-", *NETVM_PACKAGES)
+    key.add_tree(Path(__file__), Path(debian.__file__), LAB / "rootfs", LAB / "tools")
+    path = cache.get("images", key, lambda into: _make(made_of, into), keep=2)
+    return Images(str(key), made_of, path / "dom0.ext4", path / "xen", path / "vmlinux", path / "initrd")
 
 
-def _make(into: Path) -> None:
-    if os.geteuid() != 0:
-        raise LabError("building the laptop's images needs root (for mmdebstrap)")
+def _make(made_of: Release, into: Path) -> None:
     with tempfile.TemporaryDirectory(dir=into) as scratch, ThreadPoolExecutor() as pool:
         work = Path(scratch)
         (work / "tools").mkdir()
-        say("building images: Debian for dom0 and for netvm, tools (a minute or two)")
+        say(f"building images: Debian {made_of.suite} for dom0 and for netvm, tools (a minute or two)")
         jobs = [
-            pool.submit(_debootstrap, work / "dom0", DOM0_PACKAGES),
-            pool.submit(_debootstrap, work / "netvm", NETVM_PACKAGES),
-            pool.submit(_compile, work / "tools"),
+            pool.submit(_install, made_of, work / "dom0", dom0_packages(made_of.xen)),
+            pool.submit(_install, made_of, work / "netvm", NETVM_PACKAGES),
+            pool.submit(_compile, made_of, work / "tools"),
         ]
         for job in jobs:
             job.result()
         modules = next((work / "dom0/lib/modules").iterdir())
-        _extract_kernel(modules.name, work / "dom0/boot", into)
+        _extract_kernel(made_of.xen, modules.name, work / "dom0/boot", into)
         _make_initramfs(work / "disk", LAB / "rootfs/disk", modules, DOM0_DISK_MODULES, into / "initrd")
         _finish_netvm(work, modules)
         _finish_dom0(work, modules, into)
@@ -98,39 +102,16 @@ def _make(into: Path) -> None:
     say("images built")
 
 
-def _run(*command, **kwargs) -> str:
-    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kwargs)
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-25:])
-        raise LabError(f"{command[0]} failed with status {done.returncode}:\n{tail}")
-    return done.stdout
-
-
-def _apt_sources() -> list[str]:
-    """This machine's own package sources if they carry the suite; else none, and mmdebstrap takes its default."""
-    if not shutil.which("apt-get"):
-        return []
-    wanted = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
-    lines = _run("apt-get", "indextargets", "--format", wanted, "Created-By: Packages", "Origin: Debian").splitlines()
-    mine = sorted({line for line in lines if line.split()[2] in (SUITE, f"{SUITE}-security", f"{SUITE}-updates")})
-    return mine if any(line.split()[2] == SUITE for line in mine) else []
-
-
-def _debootstrap(target: Path, packages: list[str]) -> None:
-    # Without the kernel's hooks no initramfs is made: the lab has its own, a hundredth of the size.
-    excluded = ["/etc/kernel/*", "/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
-    _run(
-        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
-        *[f"--dpkgopt=path-exclude={path}" for path in excluded],
-        "--aptopt=APT::Install-Recommends \"false\"", SUITE, target, *_apt_sources(),
-    )
-    (target / "etc/apt/sources.list").unlink(missing_ok=True)
+def _install(made_of: Release, target: Path, packages: list[str]) -> None:
+    debian.install(target, made_of, packages)
     say(f"building images: Debian for {target.name} unpacked")
 
 
-def _compile(into: Path) -> None:
+def _compile(made_of: Release, into: Path) -> None:
+    tree = BuildTree.of(made_of)
+
     def gcc(name: str, *more: str) -> None:
-        _run("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", into / name, LAB / "tools" / f"{name}.c", *more, cwd=LAB / "tools")
+        tree.run("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", f"/output/{name}", f"{name}.c", *more, source=LAB / "tools", output=into)
 
     gcc("shelld", "-lutil")
     gcc("lid")
@@ -139,13 +120,13 @@ def _compile(into: Path) -> None:
     # The same file runs in guests that have no libc.
     gcc("guestexec", "store.c", "-static")
     gcc("suspend-channel", "store.c", "-static")
-    _run("gcc", "-m32", "-nostdlib", "-static", "-Wl,-N,-Ttext=0x100000,--section-start=.note.Xen=0x100100,--build-id=none",
-         "-o", into / "hung", LAB / "tools/hung.S")
+    run("gcc", "-m32", "-nostdlib", "-static", "-Wl,-N,-Ttext=0x100000,--section-start=.note.Xen=0x100100,--build-id=none",
+        "-o", into / "hung", LAB / "tools/hung.S")
 
 
-def _extract_kernel(version: str, boot: Path, into: Path) -> None:
+def _extract_kernel(xen: str, version: str, boot: Path, into: Path) -> None:
     """Unpacks Xen and the kernel here: the emulated machine would take seconds for it, at each boot of each guest."""
-    (into / "xen").write_bytes(gzip.decompress((boot / f"xen-{XEN}-amd64.gz").read_bytes()))
+    (into / "xen").write_bytes(gzip.decompress((boot / f"xen-{xen}-amd64.gz").read_bytes()))
     image = (boot / f"vmlinuz-{version}").read_bytes()
     start = image.find(b"\xfd7zXZ\0")
     if start >= 0:
@@ -179,18 +160,25 @@ def _module_files(modules: Path, names: list[str]) -> list[str]:
     return order
 
 
+def _unpack_module(module: Path, directory: Path) -> str:
+    """Copies a module, not compressed, into the directory; returns its name there. Busybox loads no compressed ones."""
+    if module.suffix != ".xz":
+        shutil.copy(module, directory)
+        return module.name
+    (directory / module.stem).write_bytes(lzma.decompress(module.read_bytes()))
+    return module.stem
+
+
 def _make_initramfs(tree: Path, source: Path, modules: Path, names: list[str], archive: Path, extra: dict[str, Path] | None = None,
                     spare_modules: list[str] | None = None) -> None:
     shutil.copytree(source, tree)
     for directory in "bin sbin usr/bin usr/sbin proc sys dev run root tmp etc modules".split():
         (tree / directory).mkdir(parents=True, exist_ok=True)
     shutil.copy("/bin/busybox", tree / "bin/busybox")
-    order = _module_files(modules, names)
-    for path in order:
-        shutil.copy(modules / path, tree / "modules")
-    (tree / "modules/order").write_text("".join(f"{Path(path).name}\n" for path in order))
+    order = [_unpack_module(modules / path, tree / "modules") for path in _module_files(modules, names)]
+    (tree / "modules/order").write_text("".join(f"{name}\n" for name in order))
     for path in _module_files(modules, spare_modules or []):
-        shutil.copy(modules / path, tree / "modules")
+        _unpack_module(modules / path, tree / "modules")
     for name, file in (extra or {}).items():
         shutil.copy(file, tree / name)
     # Not compressed: the emulated processor would need longer to unpack it than to read it.
@@ -207,9 +195,9 @@ def _finish_debian(tree: Path, name: str, units: list[str]) -> None:
     (tree / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
     (tree / "etc/machine-id").write_text("")
     # Root on the console, for whoever looks at the laptop from inside.
-    _run("chroot", tree, "passwd", "-d", "root")
-    _run("chroot", tree, "systemctl", "-q", "mask", *MASKED_UNITS)
-    _run("chroot", tree, "systemctl", "-q", "enable", *units)
+    run("chroot", tree, "passwd", "-d", "root")
+    run("chroot", tree, "systemctl", "-q", "mask", *MASKED_UNITS)
+    run("chroot", tree, "systemctl", "-q", "enable", *units)
 
 
 def _install_tools(work: Path, tree: Path, *names: str) -> None:
@@ -228,7 +216,7 @@ def _finish_netvm(work: Path, modules: Path) -> None:
         shutil.copy(modules / path, target)
     for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
         shutil.copy(modules / name, tree / "lib/modules" / modules.name / name)
-    _run("depmod", "-b", tree, modules.name)
+    run("depmod", "-b", tree, modules.name)
 
 
 def _finish_dom0(work: Path, modules: Path, into: Path) -> None:
@@ -250,4 +238,4 @@ def _finish_dom0(work: Path, modules: Path, into: Path) -> None:
 
 def _make_ext4(tree: Path, image: Path, size: str, label: str) -> None:
     tree.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
-    _run("mke2fs", "-q", "-t", "ext4", "-L", label, "-O", "^has_journal", "-E", "lazy_itable_init=0,root_owner=0:0", "-d", tree, image, size)
+    run("mke2fs", "-q", "-t", "ext4", "-L", label, "-O", "^has_journal", "-E", "lazy_itable_init=0,root_owner=0:0", "-d", tree, image, size)

@@ -327,7 +327,7 @@ class Laptop:
         """
         if self._is_off():
             return False
-        faults = re.findall(r"d(\d+)v\d+ Triple fault", self._machine.console.read_text(errors="replace"))
+        faults = re.findall(r"d(\d+)v\d+ Triple fault", self._machine.log("Xen"))
         log = self.dom0(f"cat /run/lab/console/guest-{name}.log", check=False).stdout
         return str(self.domid(name)) in faults and "Kernel panic" not in log
 
@@ -535,12 +535,7 @@ class Laptop:
 
     def consoles(self, *guests: str, lines: int = 25) -> str:
         """The last lines that Xen, dom0's kernel and the guests have written."""
-        text = self._machine.console.read_text(errors="replace") if self._machine.console.exists() else ""
-        # dom0's console output contains control sequences.
-        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-        xen = [line for line in text.splitlines() if line.startswith("(XEN)")]
-        dom0 = [line for line in text.splitlines() if line.strip() and not line.startswith("(XEN)")]
-        parts = [("Xen", xen), ("dom0", dom0)]
+        parts = [(name, self._machine.log(name).splitlines()) for name in ("Xen", "dom0")]
         for guest in guests:
             try:
                 parts.append((guest, str(self._quick(f"tail -n {lines} /run/lab/console/guest-{guest}.log")).splitlines()))

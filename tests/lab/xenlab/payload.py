@@ -2,13 +2,13 @@
 """The files to install into a running laptop: two DESTDIR trees, for dom0 and for netvm."""
 
 import io
-import subprocess
+import os
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import cache
-from .errors import LabError
+from . import cache, release
+from .debian import BuildTree
 
 # The bus reads new policies by itself, but not always before the daemon requests its name.
 DOM0_SETUP = ("systemctl daemon-reload", "systemctl reload dbus.service", "systemctl enable --now pmcoord.service")
@@ -29,12 +29,13 @@ class Payload:
 
     @classmethod
     def make(cls, source: Path, into: Path, **setup) -> "Payload":
-        """Builds pmcoord in source and installs it into two trees below `into`."""
-        for target, tree in (("install", into / "dom0"), ("install-agent", into / "netvm")):
-            command = ["make", "-s", "-C", str(source), target, f"DESTDIR={tree}", "PREFIX=/usr"]
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            if done.returncode != 0:
-                raise LabError(f"make {target} failed:\n{done.stdout[-4000:]}")
+        """Builds pmcoord in source, with the release that the laptop is made of, and installs it into two trees below `into`."""
+        made_of = release.chosen()
+        tree = BuildTree.of(made_of)
+        into.mkdir(parents=True, exist_ok=True)
+        for target, name in (("install", "dom0"), ("install-agent", "netvm")):
+            tree.run("make", "-s", f"-j{os.cpu_count()}", target, f"BUILD=build/{made_of.suite}", f"DESTDIR=/output/{name}", "PREFIX=/usr",
+                     source=source, output=into)
         return cls(into / "dom0", into / "netvm", **setup)
 
     def key(self) -> cache.Key:
