@@ -19,7 +19,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from xenlab import LabError, Laptop, Payload  # noqa: E402
+from xenlab import RELEASE, LabError, Laptop, Payload  # noqa: E402
+from xenlab.debian import BuildTree  # noqa: E402
 from xenlab.laptop import Guest  # noqa: E402
 from xenlab.progress import say  # noqa: E402
 
@@ -146,13 +147,13 @@ class Cycle:
 
 
 def build_comparators(into: Path) -> dict[str, bytes]:
+    tree = BuildTree.of(RELEASE)
     libraries = {
         "libxl-each": ["-lxenlight", "-lxentoollog"],
         "barest-loop": ["-lxenctrl", "-lxenguest", "-lxenevtchn", "-lxenstore"],
     }
     for name, links in libraries.items():
-        source = COMPARATORS / f"{name}.c"
-        subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", into / name, source, *links], check=True)
+        tree.run("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", f"/output/{name}", f"{name}.c", *links, source=COMPARATORS, output=into)
     return {name: (into / name).read_bytes() for name in libraries}
 
 

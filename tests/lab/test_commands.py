@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from test_sleep import GUESTS, domains, last_report, wait_cycle_over
+from xenlab import RELEASE
 
 
 def states(laptop) -> dict[str, str]:
@@ -149,7 +150,7 @@ def test_a_closed_pipe_stops_no_cycle(laptop, daemon):
 def test_cycles_leak_no_port(laptop):
     def ports(guest: str) -> int:
         """Without those of physical interrupts, whose number depends on whether the card's driver gets MSI-X."""
-        return int(str(laptop.dom0(f"/usr/lib/xen-4.17/bin/lsevtchn {laptop.domid(guest)} | grep -vc 'Physical IRQ'")))
+        return int(str(laptop.dom0(f"/usr/lib/xen-{RELEASE.xen}/bin/lsevtchn {laptop.domid(guest)} | grep -vc 'Physical IRQ'")))
 
     def cycle() -> None:
         laptop.dom0("pmcoord suspend-all --guests-only -q && pmcoord resume-all -q")
@@ -206,7 +207,7 @@ def test_another_version_of_xen_is_named(laptop, tmp_path):
         "#include <errno.h>\nint xc_domain_getinfolist(void) { errno = EACCES; return -1; }\n")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", tmp_path / "shim.c"], check=True)
     laptop.put("/run/lab/shim.so", (tmp_path / "shim.so").read_bytes())
-    refused(laptop, "LD_PRELOAD=/run/lab/shim.so pmcoord list", 4, "4.17", "version")
+    refused(laptop, "LD_PRELOAD=/run/lab/shim.so pmcoord list", 4, RELEASE.xen, "version")
 
 
 def test_without_xenstored_commands_fail_at_once(laptop):

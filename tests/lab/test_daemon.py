@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from xenlab import Guest, Laptop
+from xenlab import RELEASE, Guest, Laptop
 
 GUESTS = ("netvm", "fw", "web", "mail")
-LSEVTCHN = "/usr/lib/xen-4.17/bin/lsevtchn"
+LSEVTCHN = f"/usr/lib/xen-{RELEASE.xen}/bin/lsevtchn"
 
 
 @pytest.fixture(scope="module")

@@ -5,5 +5,6 @@ from .channel import CommandFailed, Result
 from .errors import LabError
 from .laptop import DEFAULT_GUESTS, Guest, Laptop
 from .payload import Payload
+from .release import RELEASE
 
-__all__ = ["CommandFailed", "DEFAULT_GUESTS", "Guest", "LabError", "Laptop", "Payload", "Result"]
+__all__ = ["CommandFailed", "DEFAULT_GUESTS", "Guest", "LabError", "Laptop", "Payload", "RELEASE", "Result"]

@@ -14,24 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cache, debian, release
+from . import cache, debian
 from .debian import BuildTree, run
 from .errors import LabError
 from .progress import say
-from .release import Release
+from .release import RELEASE
 
 LAB = Path(__file__).resolve().parent.parent
 
 
-def dom0_packages(xen: str) -> list[str]:
-    return f"""
-        systemd systemd-sysv dbus udev kmod procps iproute2 pciutils strace
-        linux-image-amd64 xen-hypervisor-{xen}-amd64 xen-utils-{xen} xen-utils-common xenstore-utils
-        libjson-c5 libinih1 libsmartcols1 libsystemd0 libudev1 libcmocka0
-        qemu-system-xen
-    """.split()
-
-
+DOM0_PACKAGES = f"""
+    systemd systemd-sysv dbus udev kmod procps iproute2 pciutils strace
+    linux-image-amd64 xen-hypervisor-{RELEASE.xen}-amd64 xen-utils-{RELEASE.xen} xen-utils-common xenstore-utils
+    libjson-c5 libinih1 libsmartcols1 libsystemd0 libudev1 libcmocka0
+    qemu-system-xen
+""".split()
 
 NETVM_PACKAGES = """
     systemd systemd-sysv dbus udev kmod procps iproute2 iputils-ping xenstore-utils strace
@@ -63,7 +60,6 @@ class Images:
     """What QEMU starts from. key changes whenever anything in it does."""
 
     key: str
-    release: Release
     disk: Path
     xen: Path
     kernel: Path
@@ -72,27 +68,26 @@ class Images:
 
 def build() -> Images:
     """The images, from the cache if they are there (building takes a minute or two)."""
-    made_of = release.chosen()
-    key = cache.Key(made_of.suite, *dom0_packages(made_of.xen), "-", *NETVM_PACKAGES)
+    key = cache.Key(RELEASE.suite, *DOM0_PACKAGES, "-", *NETVM_PACKAGES)
     key.add_tree(Path(__file__), Path(debian.__file__), LAB / "rootfs", LAB / "tools")
-    path = cache.get("images", key, lambda into: _make(made_of, into), keep=2)
-    return Images(str(key), made_of, path / "dom0.ext4", path / "xen", path / "vmlinux", path / "initrd")
+    path = cache.get("images", key, _make, keep=4)
+    return Images(str(key), path / "dom0.ext4", path / "xen", path / "vmlinux", path / "initrd")
 
 
-def _make(made_of: Release, into: Path) -> None:
+def _make(into: Path) -> None:
     with tempfile.TemporaryDirectory(dir=into) as scratch, ThreadPoolExecutor() as pool:
         work = Path(scratch)
         (work / "tools").mkdir()
-        say(f"building images: Debian {made_of.suite} for dom0 and for netvm, tools (a minute or two)")
+        say(f"building images: Debian {RELEASE.suite} for dom0 and for netvm, tools (a minute or two)")
         jobs = [
-            pool.submit(_install, made_of, work / "dom0", dom0_packages(made_of.xen)),
-            pool.submit(_install, made_of, work / "netvm", NETVM_PACKAGES),
-            pool.submit(_compile, made_of, work / "tools"),
+            pool.submit(_install, work / "dom0", DOM0_PACKAGES),
+            pool.submit(_install, work / "netvm", NETVM_PACKAGES),
+            pool.submit(_compile, work / "tools"),
         ]
         for job in jobs:
             job.result()
         modules = next((work / "dom0/lib/modules").iterdir())
-        _extract_kernel(made_of.xen, modules.name, work / "dom0/boot", into)
+        _extract_kernel(modules.name, work / "dom0/boot", into)
         _make_initramfs(work / "disk", LAB / "rootfs/disk", modules, DOM0_DISK_MODULES, into / "initrd")
         _finish_netvm(work, modules)
         _finish_dom0(work, modules, into)
@@ -102,13 +97,13 @@ def _make(made_of: Release, into: Path) -> None:
     say("images built")
 
 
-def _install(made_of: Release, target: Path, packages: list[str]) -> None:
-    debian.install(target, made_of, packages)
+def _install(target: Path, packages: list[str]) -> None:
+    debian.install(target, RELEASE, packages)
     say(f"building images: Debian for {target.name} unpacked")
 
 
-def _compile(made_of: Release, into: Path) -> None:
-    tree = BuildTree.of(made_of)
+def _compile(into: Path) -> None:
+    tree = BuildTree.of(RELEASE)
 
     def gcc(name: str, *more: str) -> None:
         tree.run("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", f"/output/{name}", f"{name}.c", *more, source=LAB / "tools", output=into)
@@ -124,9 +119,9 @@ def _compile(made_of: Release, into: Path) -> None:
         "-o", into / "hung", LAB / "tools/hung.S")
 
 
-def _extract_kernel(xen: str, version: str, boot: Path, into: Path) -> None:
+def _extract_kernel(version: str, boot: Path, into: Path) -> None:
     """Unpacks Xen and the kernel here: the emulated machine would take seconds for it, at each boot of each guest."""
-    (into / "xen").write_bytes(gzip.decompress((boot / f"xen-{xen}-amd64.gz").read_bytes()))
+    (into / "xen").write_bytes(gzip.decompress((boot / f"xen-{RELEASE.xen}-amd64.gz").read_bytes()))
     image = (boot / f"vmlinuz-{version}").read_bytes()
     start = image.find(b"\xfd7zXZ\0")
     if start >= 0:

@@ -7,8 +7,9 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import cache, release
+from . import cache
 from .debian import BuildTree
+from .release import RELEASE
 
 # The bus reads new policies by itself, but not always before the daemon requests its name.
 DOM0_SETUP = ("systemctl daemon-reload", "systemctl reload dbus.service", "systemctl enable --now pmcoord.service")
@@ -30,11 +31,10 @@ class Payload:
     @classmethod
     def make(cls, source: Path, into: Path, **setup) -> "Payload":
         """Builds pmcoord in source, with the release that the laptop is made of, and installs it into two trees below `into`."""
-        made_of = release.chosen()
-        tree = BuildTree.of(made_of)
+        tree = BuildTree.of(RELEASE)
         into.mkdir(parents=True, exist_ok=True)
         for target, name in (("install", "dom0"), ("install-agent", "netvm")):
-            tree.run("make", "-s", f"-j{os.cpu_count()}", target, f"BUILD=build/{made_of.suite}", f"DESTDIR=/output/{name}", "PREFIX=/usr",
+            tree.run("make", "-s", f"-j{os.cpu_count()}", target, f"BUILD=build/{RELEASE.suite}", f"DESTDIR=/output/{name}", "PREFIX=/usr",
                      source=source, output=into)
         return cls(into / "dom0", into / "netvm", **setup)
 

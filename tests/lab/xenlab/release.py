@@ -4,8 +4,6 @@
 import os
 from dataclasses import dataclass
 
-from .errors import LabError
-
 
 @dataclass(frozen=True)
 class Release:
@@ -19,9 +17,12 @@ RELEASES = {release.suite: release for release in (Release("bookworm", "4.17"), 
 DEFAULT = "bookworm"
 
 
-def chosen() -> Release:
-    """The release that the environment variable LAB_RELEASE names."""
+def _chosen() -> Release:
     name = os.environ.get("LAB_RELEASE") or DEFAULT
     if name not in RELEASES:
-        raise LabError(f"LAB_RELEASE={name}: the laptop can be made of {' or '.join(RELEASES)}")
+        raise SystemExit(f"LAB_RELEASE={name}: the laptop can be made of {' or '.join(RELEASES)}")
     return RELEASES[name]
+
+
+RELEASE = _chosen()
+"""The release that the environment variable LAB_RELEASE names."""
