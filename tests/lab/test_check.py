@@ -36,7 +36,8 @@ def test_a_configured_laptop_has_no_findings_and_is_not_changed(laptop):
     before = laptop.dom0(snapshot).stdout
     told = findings(laptop)
     assert found(told, "error") == set() and found(told, "warning") == set(), told
-    assert any(RELEASE.xen in finding["message"] for finding in told if finding["subject"] == "Xen")
+    # Since Xen 4.20, a guest's xl process outlives a suspend.
+    assert [RELEASE.xen in finding["message"] for finding in told if finding["subject"] == "Xen"] == [True] * (RELEASE.xen == "4.17")
     assert laptop.dom0(snapshot).stdout == before
 
 
