@@ -591,7 +591,7 @@ def _booted(image_set: images.Images, guests: tuple[Guest, ...]) -> Path:
     def make(into: Path) -> None:
         _repeated("the boot", lambda: _boot(image_set, guests, into), into)
 
-    return cache.get("laptops", key, make, keep=4)
+    return cache.get("laptops", key, make, keep=6)
 
 
 def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> None:
@@ -633,4 +633,4 @@ def _installed(image_set: images.Images, booted: Path, payload: Payload) -> Path
         _repeated("the installation", lambda: install(into), into)
         say("the laptop with pmcoord is ready to be copied")
 
-    return cache.get("installed", key, make, keep=4)
+    return cache.get("installed", key, make, keep=6)
