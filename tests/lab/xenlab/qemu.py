@@ -226,7 +226,9 @@ class Machine:
 
     def log(self, name: str) -> str:
         """What "Xen" or "dom0" has written to its console: lines that are not empty, without control sequences."""
-        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._consoles[name].read_text(errors="replace"))
+        log = self._consoles[name]
+        # A QEMU that refuses its command line has made no file.
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", log.read_text(errors="replace")) if log.exists() else ""
         return "".join(f"{line}\n" for line in text.splitlines() if line.strip())
 
     def has_ended(self) -> bool:
