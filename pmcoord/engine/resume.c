@@ -61,7 +61,7 @@ struct resume {
 	struct loop *loop;
 	/* Index of the cycle's guests by domid; empty when out of memory. */
 	struct domid_index by_domid;
-	int journal_error; /* the first error in writing the journal; the resume goes on */
+	int journal_error; /* the first failed write to the journal; it does not end the resume */
 	/* Used only by resume_wait_ready. */
 	uint64_t start_us;
 	size_t n_pending; /* number of pending guests, see is_pending */
