@@ -31,8 +31,8 @@
 typedef int (*take_cycle_fn)(struct coordinator *coordinator, void *data, struct error *error);
 
 /*
- * Renames a damaged journal. The guests of its cycle are unknown, so the error
- * names the command that lists suspended guests. Returns -ENOTRECOVERABLE.
+ * Renames a journal in which no guest can be read, so the error names the command that
+ * lists suspended guests. Returns -ENOTRECOVERABLE.
  */
 static int set_aside(struct coordinator *coordinator, uint64_t number, struct error *error)
 {
@@ -46,10 +46,7 @@ static int set_aside(struct coordinator *coordinator, uint64_t number, struct er
 	return -ENOTRECOVERABLE;
 }
 
-/*
- * Calls `take` for the cycle `number`. The guests of a cycle of an earlier boot
- * are gone, so only the journal of such a cycle is removed.
- */
+/* Calls `take` for the cycle `number`, or removes its journal if it is obsolete. */
 static int take_cycle(struct coordinator *coordinator, uint64_t number, const char *boot_id,
 		      take_cycle_fn take, void *data, struct error *error)
 {
@@ -57,11 +54,11 @@ static int take_cycle(struct coordinator *coordinator, uint64_t number, const ch
 	struct coordinator context;
 	int r = journal_open(coordinator->roots->journals, number, &journal, error);
 
-	if (r == -EBADMSG)
+	if (r == -EBADMSG || r == -EISDIR || r == -EIO)
 		return set_aside(coordinator, number, error);
 	if (r < 0)
 		return r;
-	if (strcmp(journal_cycle(journal)->head.boot_id, boot_id) != 0)
+	if (journal_is_obsolete(journal_cycle(journal), boot_id))
 		return journal_remove(journal);
 	context = context_of_cycle(coordinator, journal);
 	return take(&context, data, error);
@@ -69,7 +66,8 @@ static int take_cycle(struct coordinator *coordinator, uint64_t number, const ch
 
 /*
  * Calls `take` for each cycle of this boot. An error in one cycle does not stop the
- * handling of the others. Returns 0 or the first error.
+ * handling of the others. Returns 0 or the first error; -ENOTRECOVERABLE only if there
+ * is no other.
  */
 static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, void *data,
 			  struct error *error)
@@ -85,7 +83,8 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 	/* The guests that were suspended last are resumed first. */
 	while (n-- > 0) {
 		each = take_cycle(coordinator, numbers[n], boot_id, take, data, error);
-		r = r < 0 ? r : each;
+		if (each < 0 && (r == 0 || r == -ENOTRECOVERABLE))
+			r = each;
 	}
 	return r;
 }
@@ -230,6 +229,7 @@ static void add_result(const struct cycle *cycle, const bool *holds_before,
 			result->n_resumed++;
 	if (stranded)
 		snprintf(result->stranded, sizeof(result->stranded), "%s", stranded);
+	result->degraded |= cycle->n_damaged > 0;
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		result->degraded |= cycle->guests[i].degraded;
 }

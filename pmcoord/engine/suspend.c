@@ -43,6 +43,8 @@ struct run {
 	struct lid *lid; /* opening it aborts the cycle; NULL: not watched */
 	/* True only with a sleeper. The cycle then uses config_without_vetoes. */
 	bool is_battery_low;
+	/* Names the unreadable journal of an earlier cycle; "": there is none. */
+	struct error unreadable;
 	int io_fd; /* /proc/self/io; negative: it could not be opened */
 	uint64_t written_before; /* written_bytes() when the suspend phase began */
 };
@@ -353,6 +355,8 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 		return r;
 	*coordinator = context_of_cycle(coordinator, journal);
 	r = journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
+	if (r == 0 && run->unreadable.text[0])
+		r = coordinator_record(coordinator, RECORD_NOTE, run->unreadable.text);
 	if (r == 0 && run->is_battery_low)
 		r = coordinator_record(
 			coordinator, RECORD_NOTE,
@@ -386,6 +390,22 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 	return r;
 }
 
+/*
+ * Recovers earlier cycles. One whose journal cannot be read is no reason to stay awake:
+ * *unreadable says which.
+ */
+static int recover_earlier(struct coordinator *coordinator, struct error *unreadable,
+			   struct error *error)
+{
+	int r = coordinator_recover(coordinator, unreadable);
+
+	if (r == 0 || r == -ENOTRECOVERABLE)
+		return 0;
+	error_set(error, r, "%s", error_text(unreadable));
+	error_mark(error, r, unreadable->outcome);
+	return r;
+}
+
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct report **ret_report, struct error *error)
 {
@@ -397,7 +417,7 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 
 	assert(params && params->trigger && ret_report);
 	assert(coordinator->roots && coordinator->loop && !coordinator->journal);
-	r = coordinator_recover(coordinator, error);
+	r = recover_earlier(coordinator, &run.unreadable, error);
 	if (r < 0)
 		return r;
 	run.is_battery_low = params->sleeper && battery_is_low(coordinator->roots->sys);

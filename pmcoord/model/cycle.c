@@ -62,6 +62,16 @@ bool record_type_has_guest(enum record_type type)
 	return record_types[type].has_guest;
 }
 
+void cycle_init(struct cycle *cycle, uint64_t number)
+{
+	*cycle = (struct cycle){
+		.head = { .number = number, .trigger = "unknown" },
+		.slept_before_us = CYCLE_NEVER,
+		.slept_us = CYCLE_NEVER,
+		.written_bytes = CYCLE_NEVER,
+	};
+}
+
 void cycle_done(struct cycle *cycle)
 {
 	if (!cycle)
@@ -69,6 +79,7 @@ void cycle_done(struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		free(cycle->guests[i].needs);
 	free(cycle->guests);
+	free(cycle->phases);
 	for (size_t i = 0; i < cycle->n_warnings; i++)
 		free(cycle->warnings[i]);
 	*cycle = (struct cycle){ 0 };
@@ -137,8 +148,10 @@ int record_parse(char *line, struct record *ret)
 	for (type = 0; word && type < ELEMENTSOF(record_types); type++)
 		if (strcmp(word, record_types[type].name) == 0)
 			break;
-	if (!word || type == ELEMENTSOF(record_types))
+	if (!word || word[0] == '\0' || word[strspn(word, "abcdefghijklmnopqrstuvwxyz-")] != '\0')
 		return -EBADMSG;
+	if (type == ELEMENTSOF(record_types))
+		return RECORD_UNKNOWN;
 	if (record_types[type].has_guest && take_number(&line, SIZE_MAX, &guest) < 0)
 		return -EBADMSG;
 	record.type = (enum record_type)type;
@@ -175,26 +188,34 @@ int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, cons
 
 /* ---- applying ----------------------------------------------------------- */
 
+static int parse_head(char *text, struct cycle_head *head)
+{
+	char *boot_id, *mode;
+
+	if (take_number(&text, UINT64_MAX, &head->number) < 0)
+		return -EBADMSG;
+	boot_id = take_word(&text);
+	if (!boot_id || strlen(boot_id) >= sizeof(head->boot_id) ||
+	    take_number(&text, UINT64_MAX, &head->started_us) < 0)
+		return -EBADMSG;
+	mode = take_word(&text);
+	if (!mode)
+		return -EBADMSG;
+	strcpy(head->boot_id, boot_id);
+	snprintf(head->trigger, sizeof(head->trigger), "%s", text);
+	head->wants_sleep = strcmp(mode, "sleep") == 0;
+	return 0;
+}
+
 static int apply_head(struct cycle *cycle, const struct record *record)
 {
 	_cleanup_(freep) char *copy = strdup(record->text);
-	char *text = copy, *boot_id, *mode;
+	struct cycle_head head = { .base_us = record->at_us };
+	int r = copy ? parse_head(copy, &head) : -ENOMEM;
 
-	if (!copy)
-		return -ENOMEM;
-	if (take_number(&text, UINT64_MAX, &cycle->head.number) < 0)
-		return -EBADMSG;
-	boot_id = take_word(&text);
-	if (!boot_id || strlen(boot_id) >= sizeof(cycle->head.boot_id) ||
-	    take_number(&text, UINT64_MAX, &cycle->head.started_us) < 0)
-		return -EBADMSG;
-	mode = take_word(&text);
-	if (!mode || strlen(text) >= sizeof(cycle->head.trigger))
-		return -EBADMSG;
-	strcpy(cycle->head.boot_id, boot_id);
-	strcpy(cycle->head.trigger, text);
-	cycle->head.wants_sleep = strcmp(mode, "sleep") == 0;
-	cycle->head.base_us = record->at_us;
+	if (r < 0)
+		return r;
+	cycle->head = head;
 	cycle->slept_before_us = CYCLE_NEVER;
 	cycle->slept_us = CYCLE_NEVER;
 	cycle->written_bytes = CYCLE_NEVER;
@@ -245,34 +266,64 @@ static int parse_guest(char *text, struct cycle_guest *guest)
 	mechanism = uuid ? take_word(&text) : NULL;
 	needs = mechanism ? take_word(&text) : NULL;
 	if (!needs || guest_uuid_parse(uuid, guest->uuid) < 0 ||
-	    mechanism_parse(mechanism, &guest->mechanism) < 0 ||
 	    strlen(text) >= sizeof(guest->name))
 		return -EBADMSG;
+	/* One that only another version knows: to resume the guest, any will do. */
+	if (mechanism_parse(mechanism, &guest->mechanism) < 0)
+		guest->mechanism = MECHANISM_XENSTORE;
 	strcpy(guest->name, text);
 	return parse_needs(needs, guest);
+}
+
+static int add_guest(struct cycle *cycle, const struct cycle_guest *guest)
+{
+	int r = array_grow(&cycle->guests, cycle->n_guests, sizeof(*cycle->guests));
+
+	if (r == 0)
+		cycle->guests[cycle->n_guests++] = *guest;
+	return r;
+}
+
+static const struct cycle_guest new_guest = {
+	.requested_us = CYCLE_NEVER,
+	.quiesced_us = CYCLE_NEVER,
+	.down_us = CYCLE_NEVER,
+	.resume_us = CYCLE_NEVER,
+	.running_us = CYCLE_NEVER,
+	.ready_us = CYCLE_NEVER,
+};
+
+static int add_lost_guest(struct cycle *cycle)
+{
+	struct cycle_guest guest = new_guest;
+
+	guest.lost = true;
+	guest.outcome = OUTCOME_FAILED;
+	strcpy(guest.name, "(unknown)");
+	strcpy(guest.detail, "its record in the journal is damaged: "
+			     "see 'xl list' for a guest in state s or p");
+	return add_guest(cycle, &guest);
 }
 
 static int apply_guest(struct cycle *cycle, const struct record *record)
 {
 	_cleanup_(freep) char *copy = strdup(record->text);
-	struct cycle_guest guest = {
-		.requested_us = CYCLE_NEVER,
-		.quiesced_us = CYCLE_NEVER,
-		.down_us = CYCLE_NEVER,
-		.resume_us = CYCLE_NEVER,
-		.running_us = CYCLE_NEVER,
-		.ready_us = CYCLE_NEVER,
-	};
+	struct cycle_guest guest = new_guest;
 	int r = copy ? parse_guest(copy, &guest) : -ENOMEM;
 
 	if (r == 0)
-		r = array_grow(&cycle->guests, cycle->n_guests, sizeof(*cycle->guests));
-	if (r < 0) {
+		r = add_guest(cycle, &guest);
+	if (r < 0)
 		free(guest.needs);
-		return r;
-	}
-	cycle->guests[cycle->n_guests++] = guest;
-	return 0;
+	if (r == -EBADMSG && add_lost_guest(cycle) < 0)
+		return -ENOMEM;
+	return r;
+}
+
+int cycle_apply_damaged(struct cycle *cycle)
+{
+	cycle->n_damaged++;
+	return cycle->has_begun ? 0 : add_lost_guest(cycle);
 }
 
 /* Ends the current phase at the moment `now`, unless it has already ended. */
@@ -289,15 +340,17 @@ static void end_phase(struct cycle *cycle, int64_t now)
 
 static int apply_phase(struct cycle *cycle, const char *name, int64_t now)
 {
-	struct cycle_phase *phase = &cycle->phases[cycle->n_phases];
+	struct cycle_phase *phase;
 
-	if (cycle->n_phases == CYCLE_PHASES_MAX || strlen(name) >= sizeof(phase->name))
-		return -EBADMSG;
+	if (cycle->n_phases == CYCLE_PHASES_MAX)
+		return 0;
+	if (array_grow(&cycle->phases, cycle->n_phases, sizeof(*cycle->phases)) < 0)
+		return -ENOMEM;
 	end_phase(cycle, now);
-	strcpy(phase->name, name);
+	phase = &cycle->phases[cycle->n_phases++];
+	snprintf(phase->name, sizeof(phase->name), "%s", name);
 	phase->start_us = now;
 	phase->duration_us = CYCLE_NEVER;
-	cycle->n_phases++;
 	return 0;
 }
 
@@ -428,13 +481,15 @@ static void apply_resume_record(struct cycle_guest *guest, enum record_type type
 
 static int apply_to_guest(struct cycle *cycle, const struct record *record, int64_t now)
 {
-	struct cycle_guest *guest;
+	struct cycle_guest *guest = &cycle->guests[record->guest];
 
-	if (record->guest >= cycle->n_guests)
-		return -EBADMSG;
-	guest = &cycle->guests[record->guest];
-	if (record->type == RECORD_MECHANISM)
-		return mechanism_parse(record->text, &guest->mechanism) < 0 ? -EBADMSG : 0;
+	if (guest->lost)
+		return 0;
+	if (record->type == RECORD_MECHANISM) {
+		/* Keeps the earlier one if only another version knows the new one. */
+		mechanism_parse(record->text, &guest->mechanism);
+		return 0;
+	}
 	if (record->type == RECORD_SKIP)
 		guest->outcome = OUTCOME_SKIPPED;
 	if (record->type == RECORD_FAIL)
@@ -458,13 +513,34 @@ static int64_t moment(const struct cycle *cycle, uint64_t at_us)
 	return (int64_t)(at_us - cycle->head.base_us);
 }
 
-int cycle_apply(struct cycle *cycle, const struct record *record)
+int cycle_check(const struct cycle *cycle, const struct record *record)
 {
 	const char *text = record->text ? record->text : "";
-	int64_t now = moment(cycle, record->at_us);
 	uint64_t number;
+	bool valid = true;
 
 	assert(record->type < ELEMENTSOF(record_types));
+	if (record_types[record->type].has_guest)
+		valid = record->guest < cycle->n_guests;
+	if (record->type == RECORD_MAY_SLEEP || record->type == RECORD_SLEPT ||
+	    record->type == RECORD_WRITTEN)
+		valid = parse_u64(text, INT64_MAX, &number) == 0;
+	return valid ? 0 : -EBADMSG;
+}
+
+/* A number that cycle_check() has found valid. */
+static int64_t number_of(const char *text)
+{
+	uint64_t number = 0;
+
+	parse_u64(text, INT64_MAX, &number);
+	return (int64_t)number;
+}
+
+static int apply_to_cycle(struct cycle *cycle, const struct record *record, int64_t now)
+{
+	const char *text = record->text ? record->text : "";
+
 	switch (record->type) {
 	case RECORD_CYCLE:
 		return apply_head(cycle, record);
@@ -479,27 +555,18 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 		end_phase(cycle, now);
 		return 0;
 	case RECORD_MAY_SLEEP:
-		if (parse_u64(text, INT64_MAX, &number) < 0)
-			return -EBADMSG;
-		cycle->slept_before_us = (int64_t)number;
+		cycle->slept_before_us = number_of(text);
 		return 0;
 	case RECORD_SLEPT:
-		if (parse_u64(text, INT64_MAX, &number) < 0)
-			return -EBADMSG;
-		cycle->slept_us = (int64_t)number;
+		cycle->slept_us = number_of(text);
 		return 0;
 	case RECORD_WRITTEN:
-		if (parse_u64(text, INT64_MAX, &number) < 0)
-			return -EBADMSG;
-		cycle->written_bytes = (int64_t)number;
+		cycle->written_bytes = number_of(text);
 		return 0;
 	case RECORD_NOTE:
 		add_detail(cycle->detail, text);
 		return 0;
 	case RECORD_AWAKE:
-		cycle->aborted = true;
-		add_detail(cycle->detail, text);
-		return 0;
 	case RECORD_ABORT:
 		cycle->aborted = true;
 		add_detail(cycle->detail, text);
@@ -511,6 +578,17 @@ int cycle_apply(struct cycle *cycle, const struct record *record)
 	default:
 		return apply_to_guest(cycle, record, now);
 	}
+}
+
+int cycle_apply(struct cycle *cycle, const struct record *record)
+{
+	int r = cycle_check(cycle, record);
+
+	if (r < 0)
+		return r;
+	if (record->type >= RECORD_WARNING)
+		cycle->has_begun = true;
+	return apply_to_cycle(cycle, record, moment(cycle, record->at_us));
 }
 
 /* ---- results ------------------------------------------------------------ */
@@ -538,7 +616,7 @@ enum cycle_result cycle_result(const struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		if (judge_guest(&cycle->guests[i]) != VERDICT_OK)
 			return RESULT_DEGRADED;
-	return RESULT_OK;
+	return cycle->n_damaged > 0 ? RESULT_DEGRADED : RESULT_OK;
 }
 
 size_t cycle_count_holds(const struct cycle *cycle)

@@ -97,6 +97,7 @@ struct cycle_guest {
 	bool needs_xenstore_resume; /* resumed, but xenstored is not notified yet */
 	bool degraded; /* e.g. a device is missing */
 	bool stranded; /* could not be resumed */
+	bool lost; /* its record could not be read, so it is unknown which guest it is */
 	char detail[CYCLE_DETAIL_MAX];
 	/* Moments in µs since head.base_us, or CYCLE_NEVER. down_us: suspended or paused. */
 	int64_t requested_us, quiesced_us, down_us;
@@ -109,8 +110,11 @@ struct cycle_phase {
 	int64_t duration_us; /* CYCLE_NEVER while the phase lasts */
 };
 
-/* Maximum number of phases of a cycle. A record of one more phase is invalid. */
-#define CYCLE_PHASES_MAX 16
+/*
+ * Maximum number of phases of a cycle. Each `pmcoord resume GUEST` adds one. The last
+ * phase lasts on if there are more.
+ */
+#define CYCLE_PHASES_MAX 512
 
 /* Maximum number of warnings in a cycle's report. `pmcoord plan` shows all warnings. */
 #define CYCLE_WARNINGS_MAX 8
@@ -129,7 +133,7 @@ struct cycle {
 	struct cycle_head head;
 	struct cycle_guest *guests; /* in suspend order */
 	size_t n_guests;
-	struct cycle_phase phases[CYCLE_PHASES_MAX];
+	struct cycle_phase *phases;
 	size_t n_phases;
 	char *warnings[CYCLE_WARNINGS_MAX];
 	size_t n_warnings;
@@ -140,6 +144,8 @@ struct cycle {
 	bool aborted;
 	char detail[CYCLE_DETAIL_MAX]; /* texts of RECORD_ABORT, RECORD_AWAKE and RECORD_NOTE */
 	bool ended;
+	size_t n_damaged; /* lines of the journal that could not be read */
+	bool has_begun; /* all guests are recorded: a record of another type was applied */
 };
 
 enum cycle_result {
@@ -157,6 +163,9 @@ enum guest_verdict {
 	VERDICT_STRANDED, /* could not be resumed */
 };
 
+/* Initializes a cycle of which no record is known yet. Release: cycle_done. */
+void cycle_init(struct cycle *cycle, uint64_t number);
+
 /* Frees the contents of `cycle`, which may be NULL. */
 void cycle_done(struct cycle *cycle);
 
@@ -164,10 +173,24 @@ void cycle_done(struct cycle *cycle);
 struct domain_id cycle_guest_id(const struct cycle_guest *guest);
 
 /*
- * Applies one record. Returns 0, -ENOMEM, or -EBADMSG for an invalid record, e.g. of
- * a guest that does not exist.
+ * Whether cycle_apply() would accept the record. Returns 0, or -EBADMSG for an invalid
+ * record, e.g. of a guest that does not exist. Does not check the texts of RECORD_CYCLE
+ * and RECORD_GUEST.
+ */
+int cycle_check(const struct cycle *cycle, const struct record *record);
+
+/*
+ * Applies one record. Returns 0, -ENOMEM, or -EBADMSG for an invalid record, which
+ * changes nothing, with one exception: an invalid RECORD_GUEST adds a lost guest, so that
+ * the indices in later records keep their meaning.
  */
 int cycle_apply(struct cycle *cycle, const struct record *record);
+
+/*
+ * Applies a line of the journal that is no record. Among the records of the plan it was
+ * probably a guest: adds a lost one. Returns 0 or -ENOMEM.
+ */
+int cycle_apply_damaged(struct cycle *cycle);
 
 /*
  * Formats a record as a line with a newline. Control characters in the text become
@@ -175,9 +198,12 @@ int cycle_apply(struct cycle *cycle, const struct record *record);
  */
 int record_format(const struct record *record, char *ret, size_t size);
 
+/* record_parse: a record of a type that only another version of pmcoord knows */
+#define RECORD_UNKNOWN 1
+
 /*
  * Parses a line, given without its newline. Modifies the line; ret->text points into
- * the line. Returns 0 or -EBADMSG.
+ * the line. Returns 0, RECORD_UNKNOWN or -EBADMSG.
  */
 int record_parse(char *line, struct record *ret);
 
@@ -212,7 +238,7 @@ enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool
 
 /*
  * Judges a cycle so far: RESULT_FAILED if it was aborted, else RESULT_DEGRADED if the
- * verdict on any guest is not VERDICT_OK, else RESULT_OK.
+ * verdict on any guest is not VERDICT_OK or a record was damaged, else RESULT_OK.
  */
 enum cycle_result cycle_result(const struct cycle *cycle);
 

@@ -51,21 +51,30 @@ const struct cycle *journal_cycle(const struct journal *journal)
 	return &journal->cycle;
 }
 
-int journal_remove(struct journal *journal)
+static int set_aside(const char *path)
 {
-	assert(journal);
-	return unlink(journal->path) < 0 ? -errno : 0;
+	_cleanup_(freep) char *to = NULL;
+
+	if (asprintf(&to, "%s" JOURNAL_SET_ASIDE, path) < 0)
+		return -ENOMEM;
+	return rename(path, to) < 0 ? -errno : 0;
 }
 
 int journal_set_aside(const char *directory, uint64_t number)
 {
-	_cleanup_(freep) char *from = NULL;
-	_cleanup_(freep) char *to = NULL;
+	_cleanup_(freep) char *path = NULL;
 
-	if (asprintf(&from, "%s/%" PRIu64, directory, number) < 0 ||
-	    asprintf(&to, "%s" JOURNAL_SET_ASIDE, from) < 0)
+	if (asprintf(&path, "%s/%" PRIu64, directory, number) < 0)
 		return -ENOMEM;
-	return rename(from, to) < 0 ? -errno : 0;
+	return set_aside(path);
+}
+
+int journal_remove(struct journal *journal)
+{
+	assert(journal);
+	if (journal->cycle.n_damaged > 0)
+		return set_aside(journal->path);
+	return unlink(journal->path) < 0 ? -errno : 0;
 }
 
 static int write_lines(struct journal *journal, const char *lines, size_t length)
@@ -87,10 +96,10 @@ static int write_lines(struct journal *journal, const char *lines, size_t length
 static int append(struct journal *journal, const struct record *record, char *line, size_t size)
 {
 	int length = record_format(record, line, size);
-	int r;
+	int r = cycle_check(&journal->cycle, record);
 
-	if (length < 0)
-		return length;
+	if (r < 0 || length < 0)
+		return r < 0 ? r : length;
 	r = write_lines(journal, line, (size_t)length);
 	if (r == 0)
 		r = cycle_apply(&journal->cycle, record);
@@ -130,6 +139,7 @@ static struct journal *journal_new(const char *directory, uint64_t number)
 	if (!journal)
 		return NULL;
 	journal->fd = -EBADF;
+	cycle_init(&journal->cycle, number);
 	if (asprintf(&journal->path, "%s/%" PRIu64, directory, number) < 0) {
 		journal->path = NULL;
 		journal_close(journal);
@@ -246,16 +256,35 @@ int journal_create(const char *directory, const struct cycle_head *head, const s
 }
 
 /*
- * Applies one line, given without its newline, as the next record of the cycle.
- * The first record must be the head, and there must be no second head.
+ * Applies one line, given without its newline. The first line must be the head, and
+ * there must be no second head. Returns 0 if *ret was applied, RECORD_UNKNOWN,
+ * -EBADMSG or -ENOMEM.
  */
 static int replay_line(struct cycle *cycle, char *line, size_t length, bool first,
 		       struct record *ret)
 {
-	if (strlen(line) != length || record_parse(line, ret) < 0 ||
-	    first != (ret->type == RECORD_CYCLE))
+	int r = strlen(line) == length ? record_parse(line, ret) : -EBADMSG;
+
+	if (r == 0 && !first && ret->type == RECORD_CYCLE)
 		return -EBADMSG;
-	return cycle_apply(cycle, ret);
+	if (r == 0 && first && ret->type != RECORD_CYCLE) {
+		/* The head is missing. The moments count from the first record. */
+		cycle->n_damaged++;
+		cycle->head.base_us = ret->at_us;
+	}
+	return r == 0 ? cycle_apply(cycle, ret) : r;
+}
+
+/*
+ * Counts a line that replay_line() has not accepted. A record of a guest has already
+ * been replaced by a lost guest.
+ */
+static int skip_line(struct cycle *cycle, const struct record *record, bool first)
+{
+	if (!first && record->type != RECORD_GUEST)
+		return cycle_apply_damaged(cycle);
+	cycle->n_damaged++;
+	return 0;
 }
 
 /*
@@ -271,29 +300,46 @@ static int replay(struct cycle *cycle, FILE *file, off_t *end, journal_observer_
 	ssize_t length;
 
 	while ((length = getline(&line, &size, file)) > 0) {
-		struct record record;
+		struct record record = { 0 };
+		bool first = *end == 0;
 		int r;
 
 		if (line[length - 1] != '\n')
 			break;
 		line[length - 1] = '\0';
-		r = replay_line(cycle, line, (size_t)length - 1, *end == 0, &record);
+		r = replay_line(cycle, line, (size_t)length - 1, first, &record);
+		if (r == -EBADMSG)
+			r = skip_line(cycle, &record, first);
+		else if (r == 0 && observer)
+			observer(data, cycle, &record);
 		if (r < 0)
 			return r;
 		*end += length;
-		if (observer)
-			observer(data, cycle, &record);
 	}
 	return ferror(file) ? -EIO : 0;
 }
 
-static int check_needs(const struct cycle *cycle)
+/* Removes the needs of guests that the journal does not have. */
+static void drop_wrong_needs(struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		struct cycle_guest *guest = &cycle->guests[i];
+		size_t n = 0;
+
+		for (size_t j = 0; j < guest->n_needs; j++)
+			if (guest->needs[j] < cycle->n_guests)
+				guest->needs[n++] = guest->needs[j];
+		cycle->n_damaged += n < guest->n_needs;
+		guest->n_needs = n;
+	}
+}
+
+static bool has_readable_guest(const struct cycle *cycle)
 {
 	for (size_t i = 0; i < cycle->n_guests; i++)
-		for (size_t j = 0; j < cycle->guests[i].n_needs; j++)
-			if (cycle->guests[i].needs[j] >= cycle->n_guests)
-				return -EBADMSG;
-	return 0;
+		if (!cycle->guests[i].lost)
+			return true;
+	return false;
 }
 
 /* Reads and replays the file at journal->path. */
@@ -306,14 +352,11 @@ static int load(struct journal *journal, off_t *ret_end, struct error *error)
 		return error_set(error, -errno, "cannot read the journal %s: %s", journal->path,
 				 strerror(errno));
 	r = replay(&journal->cycle, file, ret_end, NULL, NULL);
-	if (r == 0 && *ret_end == 0)
-		r = -EBADMSG; /* there is no head */
-	if (r == 0)
-		r = check_needs(&journal->cycle);
-	return r < 0 ? error_set(
-			       error, r,
-			       "the journal %s is damaged, or was written by another version of pmcoord",
-			       journal->path)
+	drop_wrong_needs(&journal->cycle);
+	if (r == 0 && journal->cycle.n_damaged > 0 && !has_readable_guest(&journal->cycle))
+		r = -EBADMSG;
+	return r < 0 ? error_set(error, r, "the journal %s is damaged: no guest can be read",
+				 journal->path)
 		     : 0;
 }
 
@@ -335,6 +378,13 @@ int journal_open(const char *directory, uint64_t number, struct journal **ret_jo
 	journal->end = end;
 	*ret_journal = TAKE_PTR(journal);
 	return 0;
+}
+
+bool journal_is_obsolete(const struct cycle *cycle, const char *boot_id)
+{
+	if (cycle->head.boot_id[0] == '\0')
+		return cycle->n_guests == 0;
+	return strcmp(cycle->head.boot_id, boot_id) != 0;
 }
 
 int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle,
@@ -372,6 +422,7 @@ int journal_follow(const char *directory, uint64_t number, struct journal_follow
 		return error_set(error, -ENOMEM, "cannot read the journals in %s: out of memory",
 				 directory);
 	}
+	cycle_init(&follower->cycle, number);
 	follower->file = fopen(path, "re");
 	if (!follower->file) {
 		free(follower);

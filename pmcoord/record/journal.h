@@ -10,6 +10,7 @@
  * but not the boot.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,10 +31,12 @@ int journal_create(const char *directory, const struct cycle_head *head, const s
 		   struct journal **ret_journal, struct error *error);
 
 /*
- * Opens the journal of cycle `number` and replays it. Cuts off a torn last
- * line. Returns 0, or a negative errno with `error` set: -ENOENT if there is no
- * such journal, -EBADMSG if the file is damaged or not a journal. Release:
- * journal_close.
+ * Opens the journal of cycle `number` and replays it. Cuts off a torn last line. A
+ * journal with records that only another version of pmcoord knows, or with damaged
+ * lines, is opened all the same, because its guests must be resumed: replay skips
+ * these lines. It counts the damaged ones in struct cycle. Returns 0, or a negative
+ * errno with `error` set: -ENOENT if there is no such journal, -EBADMSG if it has
+ * damaged lines and no guest. Release: journal_close.
  */
 int journal_open(const char *directory, uint64_t number, struct journal **ret_journal,
 		 struct error *error);
@@ -45,21 +48,30 @@ int journal_open(const char *directory, uint64_t number, struct journal **ret_jo
 int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle,
 		 struct error *error);
 
+/*
+ * Whether the journal of `cycle` has no guest to resume: the guests of an earlier boot
+ * are gone, and of a journal without any record the coordinator died before it touched a
+ * guest. If the head is damaged, the boot is unknown; then it is this one, as /run is
+ * empty after a boot.
+ */
+bool journal_is_obsolete(const struct cycle *cycle, const char *boot_id);
+
 /* Closes the journal and keeps its file. `journal` may be NULL. */
 void journal_close(struct journal *journal);
 void journal_closep(struct journal **journal);
 
 /*
- * Removes the file. Must be called only when every guest of the cycle runs or is
- * gone. Returns 0 or a negative errno.
+ * Removes the file, or renames it if a line of it is damaged (JOURNAL_SET_ASIDE). Must
+ * be called only when every guest of the cycle runs or is gone. Returns 0 or a negative
+ * errno.
  */
 int journal_remove(struct journal *journal);
 
-/* The suffix that journal_set_aside appends to the name of a file. */
+/* The suffix of a damaged journal that is not needed any more, for whoever examines it. */
 #define JOURNAL_SET_ASIDE ".broken"
 
 /*
- * Renames the journal of cycle `number`, which cannot be replayed, so that it is
+ * Renames the journal of cycle `number`, in which no guest can be read, so that it is
  * reported once and does not block later cycles. Returns 0 or a negative errno.
  */
 int journal_set_aside(const char *directory, uint64_t number);
@@ -75,8 +87,9 @@ void journal_observe(struct journal *journal, journal_observer_fn observer, void
 
 /*
  * Appends a record and applies it to the cycle. `guest` is ignored if
- * record_type_has_guest is false for `type`. Returns 0 or a negative errno. After
- * an error, the caller must not cause the effect that the record announces.
+ * record_type_has_guest is false for `type`. Returns 0 or a negative errno: -EBADMSG
+ * for a record that replay would not accept, which is not written either. After an error, the
+ * caller must not cause the effect that the record announces.
  */
 int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
 		   const char *format, ...) _printf_(5, 6);
@@ -97,8 +110,7 @@ void journal_follower_free(struct journal_follower *follower);
 /*
  * Calls `observer`, unless it is NULL, for each record that was appended since
  * the last call, even if the file was removed. The first call reads the whole
- * journal. Returns 0, -EBADMSG if the journal is damaged, or another negative
- * errno.
+ * journal. Returns 0 or a negative errno.
  */
 int journal_follower_read(struct journal_follower *follower, journal_observer_fn observer,
 			  void *data);

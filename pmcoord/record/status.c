@@ -72,10 +72,7 @@ static bool is_suspended(const struct cycle_guest *guest)
 
 /* ---- reading ------------------------------------------------------------ */
 
-/*
- * Reads a journal. Skips journals of an earlier boot, because their guests are
- * gone.
- */
+/* Reads a journal. Skips one that is obsolete, or that a coordinator is just creating. */
 static int read_cycle(const struct roots *roots, uint64_t number, const char *boot_id,
 		      struct status *status)
 {
@@ -90,7 +87,7 @@ static int read_cycle(const struct roots *roots, uint64_t number, const char *bo
 		status->n_unreadable++;
 		return 0;
 	}
-	if (r == 0 && strcmp(cycle->head.boot_id, boot_id) != 0)
+	if (r == 0 && journal_is_obsolete(cycle, boot_id))
 		cycle_done(cycle);
 	else if (r == 0)
 		status->n_cycles++;

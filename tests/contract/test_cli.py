@@ -158,7 +158,7 @@ def test_an_unreadable_journal_is_no_usage_error_of_report(pmcoord, laptop):
     (pmcoord.journals(laptop) / "9").write_text("nonsense\n")
     result = pmcoord.on(laptop, "report")
     assert result.returncode == 1
-    assert "damaged, or was written by another version" in one_sentence(result.stderr)
+    assert "is damaged: no guest can be read" in one_sentence(result.stderr)
 
 
 def test_a_cycle_whose_report_cannot_be_written_is_exit_1(pmcoord, laptop):
