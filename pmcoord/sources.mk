@@ -71,6 +71,7 @@ COORDINATOR_SRC := \
 	pmcoord/record/report.c \
 	pmcoord/record/report-json.c \
 	pmcoord/record/report-file.c \
+	pmcoord/record/report-store.c \
 	pmcoord/record/cycle-id.c \
 	pmcoord/record/statistics.c \
 	pmcoord/record/statistics-json.c \

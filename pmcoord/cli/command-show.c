@@ -15,7 +15,7 @@
 #include "model/cycle.h"
 #include "model/plan.h"
 #include "record/journal.h"
-#include "record/report-file.h"
+#include "record/report-store.h"
 #include "record/report.h"
 #include "engine/suspend.h"
 #include "view/plan-picture.h"
@@ -127,11 +127,11 @@ static int find_report(const struct cli *cli, uint64_t number, struct report **r
 {
 	uint64_t open = last_open_cycle(cli);
 	bool wanted =
-		number == 0 ? open > report_last_number(cli->env->roots.reports) : open == number;
+		number == 0 ? open > report_store_last_number(&cli->env->roots) : open == number;
 
 	if (open > 0 && wanted)
 		return report_of_open_cycle(cli, open, ret_report, error);
-	return report_load(cli->env->roots.reports, number, ret_report, error);
+	return report_store_load(&cli->env->roots, number, ret_report, error);
 }
 
 enum exit_code command_report(struct cli *cli)

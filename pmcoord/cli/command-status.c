@@ -15,7 +15,8 @@
 #include "pmcoord/json.h"
 #include "model/cycle.h"
 #include "model/plan.h"
-#include "record/report-file.h"
+#include "host/roots.h"
+#include "record/report-store.h"
 #include "record/report.h"
 #include "record/status.h"
 #include "engine/host-env.h"
@@ -57,7 +58,7 @@ enum exit_code command_status(struct cli *cli)
 
 struct watcher {
 	struct cli *cli;
-	const char *reports;
+	const struct roots *roots;
 	struct client_watch *guests; /* subscription to guests added or removed; NULL: none */
 	struct progress progress;
 };
@@ -67,7 +68,8 @@ static void print_missed(void *data, uint64_t number)
 	const struct watcher *watcher = data;
 	struct report *report;
 
-	if (!watcher->progress.print || report_load(watcher->reports, number, &report, NULL) < 0)
+	if (!watcher->progress.print ||
+	    report_store_load(watcher->roots, number, &report, NULL) < 0)
 		return;
 	printf("Cycle %" PRIu64 " ended: %s; 'pmcoord report %" PRIu64 "' shows it.\n", number,
 	       cycle_result_name(report->result), number);
@@ -187,7 +189,7 @@ enum exit_code command_monitor(struct cli *cli)
 {
 	struct watcher watcher = {
 		.cli = cli,
-		.reports = cli->env->roots.reports,
+		.roots = &cli->env->roots,
 		.progress = {
 			.print = !cli->options.quiet,
 			.verbose = cli->options.verbose,

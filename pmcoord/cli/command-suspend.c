@@ -22,9 +22,10 @@
 #include "host/host.h"
 #include "host/lock.h"
 #include "host/logind.h"
+#include "host/roots.h"
 #include "host/loop-event.h"
 #include "host/memory.h"
-#include "record/report-file.h"
+#include "record/report-store.h"
 #include "record/report.h"
 #include "engine/backoff.h"
 #include "engine/host-env.h"
@@ -219,7 +220,7 @@ static enum exit_code run_and_show(struct cli *cli, const struct job *job, struc
 /* ---- the commands ------------------------------------------------------- */
 
 struct awaited_report {
-	const char *reports;
+	const struct roots *roots;
 	uint64_t last; /* number of the last report before the sleep was requested */
 };
 
@@ -227,7 +228,7 @@ static bool has_new_report(void *data)
 {
 	const struct awaited_report *awaited = data;
 
-	return report_last_number(awaited->reports) > awaited->last;
+	return report_store_last_number(awaited->roots) > awaited->last;
 }
 
 /*
@@ -237,11 +238,11 @@ static bool has_new_report(void *data)
 static enum exit_code suspend_through_logind(struct cli *cli, const struct job *job)
 {
 	struct awaited_report awaited = {
-		.reports = cli->env->roots.reports,
-		.last = report_last_number(cli->env->roots.reports),
+		.roots = &cli->env->roots,
+		.last = report_store_last_number(&cli->env->roots),
 	};
 	struct logind_end end = {
-		.directory = cli->env->roots.reports,
+		.directories = { cli->env->roots.reports, cli->env->roots.unsaved_reports },
 		.is_over = has_new_report,
 		.data = &awaited,
 	};
@@ -256,7 +257,7 @@ static enum exit_code suspend_through_logind(struct cli *cli, const struct job *
 			   &error);
 
 	if (r == 0)
-		r = report_load(cli->env->roots.reports, 0, &outcome.report, &error);
+		r = report_store_load(&cli->env->roots, 0, &outcome.report, &error);
 	if (r < 0)
 		return cli_fail(&error);
 	outcome.result = job_result_of_report(outcome.report);

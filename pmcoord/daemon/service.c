@@ -20,7 +20,7 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 #include "host/deferred.h"
-#include "record/report-file.h"
+#include "record/report-store.h"
 #include "record/report-json.h"
 #include "record/report.h"
 #include "engine/context.h"
@@ -289,8 +289,7 @@ static int method_report(sd_bus_message *message, void *data, sd_bus_error *bus_
 
 	if (r < 0)
 		return r;
-	r = report_load(daemon_coordinator(service->daemon)->roots->reports, number, &report,
-			&error);
+	r = report_store_load(daemon_coordinator(service->daemon)->roots, number, &report, &error);
 	error_mark(&error, -ENOENT, OUTCOME_NOT_FOUND);
 	if (r < 0)
 		return fail(bus_error, &error);

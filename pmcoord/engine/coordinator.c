@@ -12,7 +12,7 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 #include "record/journal.h"
-#include "record/report-file.h"
+#include "record/report-store.h"
 #include "engine/resume.h"
 
 void coordinator_prearm(struct coordinator *coordinator)
@@ -37,6 +37,20 @@ void coordinator_prearm(struct coordinator *coordinator)
 	}
 }
 
+/* The cycle is what it is, whether its report can be written or not. */
+static void save(const struct coordinator *coordinator, struct report *report)
+{
+	struct error error = { 0 };
+	int r = report_store_save(coordinator->roots, report, coordinator->config->keep_reports,
+				  &error);
+
+	if (r == REPORT_UNSAVED)
+		report_warn(report, "%s; it is kept in %s until it can be written",
+			    error_text(&error), coordinator->roots->unsaved_reports);
+	else if (r < 0)
+		report_warn(report, "%s", error_text(&error));
+}
+
 int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		       struct report **ret_report, struct error *error)
 {
@@ -51,12 +65,7 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		return error_set(error, r, "cannot make the report of this cycle: %s",
 				 strerror(-r));
 	if (!is_measurement || report->result != RESULT_OK)
-		r = report_save(coordinator->roots->reports, report,
-				coordinator->config->keep_reports, error);
-	if (r < 0) {
-		report_free(report);
-		return r;
-	}
+		save(coordinator, report);
 	/*
 	 * Keep the journal while a guest remains to be resumed, because the next
 	 * attempt to resume the guest reads the journal.

@@ -13,6 +13,7 @@
 #include "host/host.h"
 #include "host/lid.h"
 #include "record/report.h"
+#include "record/report-store.h"
 #include "engine/backoff.h"
 #include "engine/context.h"
 #include "engine/recover.h"
@@ -240,10 +241,13 @@ static int run_resume(struct coordinator *coordinator, const struct job *job,
 static int run_recover(struct coordinator *coordinator, const struct job *job,
 		       struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
 {
+	int r = coordinator_recover(coordinator, error);
+
 	(void)job;
 	(void)sleeper;
 	(void)outcome;
-	return coordinator_recover(coordinator, error);
+	report_store_flush(coordinator->roots, coordinator->config->keep_reports);
+	return r;
 }
 
 static const struct job_kind kinds[JOB_N_VERBS] = {

@@ -160,6 +160,26 @@ static int on_suspend_reply(sd_bus_message *message, void *data, sd_bus_error *e
 	return 0;
 }
 
+/* Returns 0, or a negative errno if none of them can be watched. */
+static int watch_directories(struct wait *wait)
+{
+	int result = -ENOENT;
+
+	for (size_t i = 0; i < ELEMENTSOF(wait->end->directories); i++) {
+		const char *directory = wait->end->directories[i];
+		int r = directory_make(directory);
+
+		if (r == 0 && i == 0 && chmod(directory, 0755) < 0)
+			r = -errno;
+		if (r == 0)
+			r = sd_event_add_inotify(wait->event, NULL, directory,
+						 IN_MOVED_TO | IN_CLOSE_WRITE, on_file, wait);
+		if (result < 0)
+			result = r;
+	}
+	return result < 0 ? result : 0;
+}
+
 static int subscribe(struct wait *wait, uint64_t timeout_us)
 {
 	uint64_t deadline_us;
@@ -169,8 +189,7 @@ static int subscribe(struct wait *wait, uint64_t timeout_us)
 	deadline_us = clock_now_us() + timeout_us;
 	r = sd_bus_attach_event(wait->bus, wait->event, 0);
 	if (r >= 0)
-		r = sd_event_add_inotify(wait->event, NULL, wait->end->directory,
-					 IN_MOVED_TO | IN_CLOSE_WRITE, on_file, wait);
+		r = watch_directories(wait);
 	if (r >= 0)
 		r = sd_event_add_time(wait->event, NULL, CLOCK_MONOTONIC, deadline_us, 0,
 				      on_timeout, wait);
@@ -222,13 +241,10 @@ static int explain(const struct wait *wait, int r, uint64_t timeout_us, struct e
 int logind_suspend(const struct logind_end *end, uint64_t timeout_us, struct error *error)
 {
 	struct wait wait = { .end = end, .result = 1 };
-	int r = directory_make(end->directory);
+	int r;
 
 	assert(end->is_over);
-	if (r == 0 && chmod(end->directory, 0755) < 0)
-		r = -errno;
-	if (r == 0)
-		r = sd_event_new(&wait.event);
+	r = sd_event_new(&wait.event);
 	if (r >= 0)
 		r = sd_bus_open_system(&wait.bus);
 	if (r >= 0)

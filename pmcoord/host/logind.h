@@ -17,7 +17,11 @@ bool logind_runs_our_unit(void);
 
 /* How the end of a cycle is recognised. */
 struct logind_end {
-	const char *directory; /* created if needed; watched for new files */
+	/*
+	 * Watched for new files, one of them at least. Created if needed; all users may read
+	 * the first one.
+	 */
+	const char *directories[2];
 	/* Returns whether the cycle has ended. Called after each new file. */
 	bool (*is_over)(void *data);
 	void *data;

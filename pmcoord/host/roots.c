@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int fill(struct roots *roots, const char *run, const char *reports, const char *sys,
-		const char *dev)
+static int fill(struct roots *roots, const char *run, const char *reports, const char *unsaved,
+		const char *sys, const char *dev)
 {
 	*roots = (struct roots){ 0 };
 	if (asprintf(&roots->run, "%s", run) < 0)
@@ -16,11 +16,14 @@ static int fill(struct roots *roots, const char *run, const char *reports, const
 		roots->journals = NULL;
 	if (asprintf(&roots->reports, "%s/reports", reports) < 0)
 		roots->reports = NULL;
+	if (asprintf(&roots->unsaved_reports, "%s/%s", run, unsaved) < 0)
+		roots->unsaved_reports = NULL;
 	if (asprintf(&roots->sys, "%s", sys) < 0)
 		roots->sys = NULL;
 	if (asprintf(&roots->dev, "%s", dev) < 0)
 		roots->dev = NULL;
-	if (roots->run && roots->journals && roots->reports && roots->sys && roots->dev)
+	if (roots->run && roots->journals && roots->reports && roots->unsaved_reports &&
+	    roots->sys && roots->dev)
 		return 0;
 	roots_done(roots);
 	return -ENOMEM;
@@ -29,13 +32,13 @@ static int fill(struct roots *roots, const char *run, const char *reports, const
 int roots_init_host(struct roots *ret_roots)
 {
 	assert(ret_roots);
-	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "/sys", "/dev");
+	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "reports", "/sys", "/dev");
 }
 
 int roots_init_simulation(const char *directory, struct roots *ret_roots)
 {
 	assert(directory && ret_roots);
-	return fill(ret_roots, directory, directory, directory, directory);
+	return fill(ret_roots, directory, directory, "unsaved-reports", directory, directory);
 }
 
 void roots_done(struct roots *roots)
@@ -45,6 +48,7 @@ void roots_done(struct roots *roots)
 	free(roots->run);
 	free(roots->journals);
 	free(roots->reports);
+	free(roots->unsaved_reports);
 	free(roots->sys);
 	free(roots->dev);
 	*roots = (struct roots){ 0 };

@@ -11,6 +11,7 @@ struct roots {
 	char *run; /* /run/pmcoord: the lock, journals, ports of event channels */
 	char *journals; /* /run/pmcoord/cycles */
 	char *reports; /* /var/lib/pmcoord/reports */
+	char *unsaved_reports; /* /run/pmcoord/reports: those that could not be written there */
 	char *sys; /* /sys */
 	char *dev; /* /dev */
 };

@@ -8,7 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
-#include "record/report-file.h"
+#include "record/report-store.h"
 
 /*
  * Returns the number of the last cycle as stored on /run, or 0 if it is unknown.
@@ -49,7 +49,7 @@ int cycle_id_store(const struct roots *roots, uint64_t number)
 
 uint64_t cycle_id_next(const struct roots *roots, const struct inventory *inventory)
 {
-	uint64_t reported = report_last_number(roots->reports);
+	uint64_t reported = report_store_last_number(roots);
 	uint64_t run = last_number_on_run(roots);
 	uint64_t next = (reported > run ? reported : run) + 1;
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,21 @@ void report_free(struct report *report)
 	free(report->guests);
 	string_list_done(&report->warnings);
 	free(report);
+}
+
+void report_warn(struct report *report, const char *format, ...)
+{
+	_cleanup_(freep) char *text = NULL;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		text = NULL;
+	else
+		string_list_add(&report->warnings, text, (size_t)length);
 }
 
 void report_freep(struct report **report)

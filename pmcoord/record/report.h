@@ -14,6 +14,7 @@
 
 #include "base/moment.h"
 #include "base/string-list.h"
+#include "pmcoord/cleanup.h"
 #include "model/cycle.h"
 #include "model/domain-id.h"
 #include "model/inventory.h"
@@ -61,6 +62,8 @@ struct report {
 int report_new(const struct cycle *cycle, struct report **ret_report);
 /* `report` may be NULL. */
 void report_free(struct report *report);
+/* Adds a warning. Left out when out of memory. */
+void report_warn(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_freep(struct report **report);
 
 /*

@@ -16,7 +16,7 @@
 #include "host/boot-id.h"
 #include "host/lock.h"
 #include "record/journal.h"
-#include "record/report-file.h"
+#include "record/report-store.h"
 
 /* ---- judging ------------------------------------------------------------ */
 
@@ -150,7 +150,7 @@ int status_read(const struct roots *roots, struct status *ret_status, struct err
 	}
 	status.n_unreadable += count_set_aside(roots);
 	/* An error is ignored here, because `pmcoord report` shows it. */
-	if (report_load(roots->reports, 0, &status.last, NULL) < 0)
+	if (report_store_load(roots, 0, &status.last, NULL) < 0)
 		status.last = NULL;
 	status.state = judge(&status);
 	*ret_status = status;

@@ -161,13 +161,32 @@ def test_an_unreadable_journal_is_no_usage_error_of_report(pmcoord, laptop):
     assert "is damaged: no guest can be read" in one_sentence(result.stderr)
 
 
-def test_a_cycle_whose_report_cannot_be_written_is_exit_1(pmcoord, laptop):
+@pytest.mark.parametrize("what", ["a dangling link", "a file", "a full disk"])
+def test_a_report_that_cannot_be_written_is_no_condition(pmcoord, laptop, what):
     assert pmcoord.on(laptop, "list", "-q").returncode == 0
     reports = pmcoord.journals(laptop).parent / "reports"
-    reports.symlink_to("/nonexistent/reports")
-    result = pmcoord.on(laptop, "suspend-all", "-q")
-    assert result.returncode == 1
-    assert "cannot write the report" in one_sentence(result.stderr)
+    if what == "a file":
+        reports.write_text("")
+    elif what == "a full disk":
+        reports.mkdir()
+    else:
+        reports.symlink_to("/nonexistent/reports")
+    for cycle in (1, 2):
+        if what == "a full disk":
+            (reports / ".new").symlink_to("/dev/full")
+        result = pmcoord.on(laptop, "suspend-all")
+        assert result.returncode == 0, result
+        assert "cannot write the report" in result.stdout + result.stderr
+        assert not list(pmcoord.journals(laptop).iterdir())
+        for number in ((), (str(cycle),)):
+            assert pmcoord.json(laptop, "report", *number)["cycle"] == cycle
+        assert pmcoord.json(laptop, "status")["last"]["cycle"] == cycle
+
+    if what != "a full disk":
+        reports.unlink()
+    assert pmcoord.on(laptop, "recover").returncode == 0
+    assert sorted(path.name for path in reports.iterdir()) == ["1.json", "2.json"]
+    assert not list((reports.parent / "unsaved-reports").glob("*.json"))
     assert set(pmcoord.states(laptop).values()) == {"running"}
 
 

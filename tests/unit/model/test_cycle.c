@@ -13,6 +13,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "model/cycle.h"
+#include "model/plan.h"
 
 #define UUID "00000000-0000-0000-0000-00000000000"
 
