@@ -206,7 +206,7 @@ static int decide(struct reader *reader, struct pci_function *function, uint64_t
 static bool read_function(const struct roots *roots, const char *address, struct pci_function *ret,
 			  uint64_t *ret_vendor, uint64_t *ret_device)
 {
-	uint64_t class;
+	uint64_t class_code;
 
 	*ret = (struct pci_function){ 0 };
 	if (strlen(address) >= sizeof(ret->address))
@@ -215,11 +215,11 @@ static bool read_function(const struct roots *roots, const char *address, struct
 	if (file_link_name(ret->driver, sizeof(ret->driver), "%s/bus/pci/devices/%s/driver",
 			   roots->sys, address) < 0)
 		return false;
-	if (file_read_number(&class, "%s/bus/pci/devices/%s/class", roots->sys, address) < 0 ||
+	if (file_read_number(&class_code, "%s/bus/pci/devices/%s/class", roots->sys, address) < 0 ||
 	    file_read_number(ret_vendor, "%s/bus/pci/devices/%s/vendor", roots->sys, address) < 0 ||
 	    file_read_number(ret_device, "%s/bus/pci/devices/%s/device", roots->sys, address) < 0)
 		return false;
-	ret->class = (uint32_t) class & 0xffffff;
+	ret->class = (uint32_t)class_code & 0xffffff;
 	snprintf(ret->identity, sizeof(ret->identity), "%04x:%04x",
 		 (unsigned int)*ret_vendor & 0xffff, (unsigned int)*ret_device & 0xffff);
 	return true;

@@ -15,7 +15,7 @@
 #include "pmcoord/error.h"
 
 /* Converts pixels to coordinates. */
-#define SVG_PX(pixels) ((pixels)*10)
+#define SVG_PX(pixels) (10 * (pixels))
 
 /*
  * Opens the file at `path` ("-": standard output) and writes the picture's header and

@@ -178,7 +178,7 @@ void host_done(struct host *host)
 int host_read_pci_class(const char *sys, const char *address, uint32_t *ret_class)
 {
 	char name[96], text[16], *end;
-	unsigned long class;
+	unsigned long class_code;
 	int r;
 
 	assert(sys && address && ret_class);
@@ -186,9 +186,9 @@ int host_read_pci_class(const char *sys, const char *address, uint32_t *ret_clas
 	r = read_text(sys, name, text, sizeof(text));
 	if (r < 0)
 		return r;
-	class = strtoul(text, &end, 16);
-	if (end == text || *end != '\0' || class > 0xffffff)
+	class_code = strtoul(text, &end, 16);
+	if (end == text || *end != '\0' || class_code > 0xffffff)
 		return -EBADMSG;
-	*ret_class = (uint32_t) class;
+	*ret_class = (uint32_t)class_code;
 	return 0;
 }

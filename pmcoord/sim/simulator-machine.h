@@ -164,7 +164,8 @@ struct simulator {
 	uint64_t sleep_us; /* how long the host sleeps */
 };
 
-#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+/* offsetof is in parentheses because clang-format 14 takes the minus for a sign. */
+#define container_of(pointer, type, member) ((type *)((char *)(pointer) - (offsetof(type, member))))
 
 /* Sets up a machine without guests, at SIM_CLOCK_START_US. */
 void sim_machine_init(struct simulator *simulator);

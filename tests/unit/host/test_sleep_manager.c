@@ -30,11 +30,6 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
-#define START(unit)                                                                                \
-	{                                                                                          \
-		unit, "start"                                                                      \
-	}
-
 struct listed_job {
 	const char *unit;
 	const char *type;
@@ -192,14 +187,15 @@ static void returns_the_kind_of_the_requested_sleep(void **state)
 		struct sleep_job expected;
 	} cases[] = {
 		{ { { 0 } }, { SLEEP_KIND_NONE, false } },
-		{ { START("apt-daily.service") }, { SLEEP_KIND_NONE, false } },
-		{ { START("suspend.target"), START("systemd-suspend.service") },
+		{ { { "apt-daily.service", "start" } }, { SLEEP_KIND_NONE, false } },
+		{ { { "suspend.target", "start" }, { "systemd-suspend.service", "start" } },
 		  { SLEEP_KIND_SUSPEND, false } },
-		{ { START("systemd-suspend.service"), START("pmcoord-sleep.service") },
+		{ { { "systemd-suspend.service", "start" }, { "pmcoord-sleep.service", "start" } },
 		  { SLEEP_KIND_SUSPEND, true } },
-		{ { START("systemd-hibernate.service") }, { SLEEP_KIND_HIBERNATE, false } },
-		{ { START("systemd-hybrid-sleep.service") }, { SLEEP_KIND_HYBRID_SLEEP, false } },
-		{ { START("systemd-suspend-then-hibernate.service") },
+		{ { { "systemd-hibernate.service", "start" } }, { SLEEP_KIND_HIBERNATE, false } },
+		{ { { "systemd-hybrid-sleep.service", "start" } },
+		  { SLEEP_KIND_HYBRID_SLEEP, false } },
+		{ { { "systemd-suspend-then-hibernate.service", "start" } },
 		  { SLEEP_KIND_SUSPEND_THEN_HIBERNATE, false } },
 		/* A stop job does not lead to sleep. */
 		{ { { "systemd-suspend.service", "stop" }, { "pmcoord-sleep.service", "stop" } },
@@ -230,7 +226,7 @@ static void fails_without_a_service_manager(void **state)
 
 /* ---- waiting ------------------------------------------------------------- */
 
-static const struct listed_job suspending[] = { START("systemd-suspend.service"), { 0 } };
+static const struct listed_job suspending[] = { { "systemd-suspend.service", "start" }, { 0 } };
 static const struct listed_job nothing[] = { { 0 } };
 
 static void await_end(struct world *world)
@@ -260,8 +256,8 @@ static void waits_until_the_sleep_has_ended(void **state)
 /* Both would wait for ever. */
 static void does_not_wait_for_a_sleep_that_waits_for_this_process(void **state)
 {
-	static const struct listed_job next[] = { START("systemd-suspend.service"),
-						  START("pmcoord-sleep.service"),
+	static const struct listed_job next[] = { { "systemd-suspend.service", "start" },
+						  { "pmcoord-sleep.service", "start" },
 						  { 0 } };
 	struct world *world = *state;
 
