@@ -37,6 +37,9 @@ static const uint64_t pauses_us[] = { 100000, 400000, 1000000, 3000000, 6000000 
  */
 #define REPORT_TIME_US 200000ull
 
+/* Why an unbind that has not ended in time has failed. */
+#define DRIVER_HANGS "cannot be unbound: the driver hangs"
+
 const struct device_ops device_ops_of_system = {
 	.modprobe = "/sbin/modprobe",
 	.write = file_write,
@@ -249,9 +252,10 @@ static void list_links(struct device *device)
 
 static void finish(struct device *device, enum device_state state, int r)
 {
-	bool late = device->state == DEVICE_LOST || device->late;
+	bool late = device->late;
 
 	device->state = state;
+	device->late = late || state == DEVICE_LOST;
 	if (state == DEVICE_RESTORED || state == DEVICE_LOST)
 		device->end_us = clock_now_us();
 	/* List the links again: they may have other names, or be in another network namespace. */
@@ -291,9 +295,11 @@ static void on_stopped(void *userdata, const struct task_result *result)
 	struct device *device = userdata;
 	int r = result->timed_out ? -ETIMEDOUT : result->silent ? -EIO : result->report.r;
 
-	take_text(device, result,
-		  result->timed_out ? "cannot be unbound: the driver hangs"
-				    : "cannot be unbound: the child process died");
+	/* A device that was reported as lost keeps the reason until its start has ended. */
+	if (!device->late)
+		take_text(device, result,
+			  result->timed_out ? DRIVER_HANGS
+					    : "cannot be unbound: the child process died");
 	if (device->start_wanted && !result->timed_out) {
 		start_or_lose(device);
 		return;
@@ -309,7 +315,6 @@ static void on_unstuck(void *userdata)
 {
 	struct device *device = userdata;
 
-	device->late = device->state == DEVICE_LOST;
 	device->state = DEVICE_STOPPED;
 	if (device->start_wanted)
 		start_or_lose(device);
@@ -352,6 +357,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		return 0;
 	}
 	/* In any other state, device_start() has set the timer: the unbind still hangs. */
+	snprintf(device->text, sizeof(device->text), "%s", DRIVER_HANGS);
 	finish(device, DEVICE_LOST, -ETIMEDOUT);
 	return 0;
 }
@@ -434,6 +440,7 @@ int device_start(struct device *device, device_done_fn done, void *userdata)
 	device->userdata = userdata;
 	device->start_us = clock_now_us();
 	device->tries = 0;
+	device->late = false;
 	device->start_wanted = true;
 	/* If the unbind still runs, on_stopped() or on_unstuck() starts the device when it ends. */
 	if (runs)

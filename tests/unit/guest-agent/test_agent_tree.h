@@ -309,7 +309,7 @@ static UNUSED int tree_unbind(const char *function)
 	char path[FILE_PATH_MAX];
 
 	while (file_exists("%s/hang-unbind", function))
-		pause();
+		usleep(10000);
 	if (file_path(path, "%s/driver", function) < 0 || unlink(path) < 0)
 		return -ENODEV;
 	return 0;
@@ -321,7 +321,7 @@ static UNUSED int tree_bind(const char *driver, const char *function)
 	uint64_t refusals;
 
 	while (file_exists("%s/hang-bind", function))
-		pause();
+		usleep(10000);
 	if (file_read_number(&refusals, "%s/refuse-bind", function) == 0 && refusals > 0) {
 		snprintf(text, sizeof(text), "%d", (int)refusals - 1);
 		file_write_at(text, "%s/refuse-bind", function);

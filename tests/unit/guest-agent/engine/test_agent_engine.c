@@ -480,6 +480,54 @@ static void a_stop_that_ends_late_is_still_undone(void **state)
 	assert_true(tree_is_bound(&run->tree, NIC));
 }
 
+static bool is_recorded(const struct run *run, enum effect_kind kind)
+{
+	for (size_t i = 0; i < run->journal.n_effects; i++)
+		if (run->journal.effects[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* Removes what makes the NIC hang, and waits until its driver is bound, or unbound. */
+static void end_hang(struct run *run, const char *name, bool bound)
+{
+	uint64_t end = clock_now_us() + 30000000;
+	char path[FILE_PATH_MAX];
+
+	tree_path(&run->tree, path, name);
+	assert_int_equal(unlink(path), 0);
+	while (tree_is_bound(&run->tree, NIC) != bound && clock_now_us() < end)
+		sd_event_run(run->event, 10000);
+	assert_int_equal(tree_is_bound(&run->tree, NIC), bound);
+}
+
+static void an_unbind_that_outlasts_the_restore_is_still_undone(void **state)
+{
+	struct run *run = *state;
+
+	add_nic(run);
+	tree_teach(&run->tree, NIC, "hang-unbind", "");
+	tree_teach(&run->tree, NIC, "hang-bind", "");
+	run->settings.unbind_timeout_us = 60000000;
+	run->settings.restore_timeout_us = 60000000;
+	make_engine(run);
+	engine_quiesce(run->engine, 7, 60000000, on_down, run);
+	while (!is_recorded(run, EFFECT_DEVICE))
+		sd_event_run(run->event, 100000);
+	/* dom0 aborts. The wait for the unbind ends long before the unbind's own limit. */
+	go_up(run);
+	assert_true(run->degraded);
+	assert_non_null(
+		strstr(run->text, NIC " e1000e enp0s4 lost: cannot be unbound: the driver hangs"));
+	assert_int_equal(journal_finish(&run->journal, NULL, NULL), 0);
+	end_hang(run, TREE_DEVICES NIC "/hang-unbind", false);
+	end_hang(run, TREE_DEVICES NIC "/hang-bind", true);
+	/* The cycle has ended: its end is not reported again. */
+	while (sd_event_run(run->event, 300000) > 0)
+		;
+	assert_false(run->done);
+}
+
 static void a_hook_that_hangs_is_killed_and_named(void **state)
 {
 	struct run *run = *state;
@@ -757,6 +805,7 @@ int main(void)
 		TEST(radios_stay_switched_off),
 		TEST(names_a_driver_that_is_not_loaded),
 		TEST(a_stop_that_ends_late_is_still_undone),
+		TEST(an_unbind_that_outlasts_the_restore_is_still_undone),
 		TEST(a_hook_that_hangs_is_killed_and_named),
 		TEST(never_freezes_what_it_needs),
 		TEST(does_not_thaw_what_another_program_has_frozen),
