@@ -9,7 +9,7 @@
  * react to writes, so they cannot refuse, hang, or appear late. Files that control a PCI
  * function:
  *
- *   <function>/hang-unbind, hang-bind   the unbind or the bind hangs
+ *   <function>/hang-unbind, hang-bind   the unbind hangs until the file is removed; the bind hangs
  *   <function>/refuse-bind              the number of binds that will fail
  *   <function>/was-reset                exists if the function was reset
  */
@@ -26,6 +26,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest/files.h"
@@ -308,8 +309,9 @@ static UNUSED int tree_unbind(const char *function)
 {
 	char path[FILE_PATH_MAX];
 
+	/* Not pause(): a test can end the hang. */
 	while (file_exists("%s/hang-unbind", function))
-		usleep(10000);
+		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
 	if (file_path(path, "%s/driver", function) < 0 || unlink(path) < 0)
 		return -ENODEV;
 	return 0;
