@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Cycles in which the journal or the report cannot be written or read. All guests are resumed at
+ * the end, and the error is returned with its cause.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pmcoord/error.h"
+#include "base/directory.h"
+#include "model/cycle.h"
+#include "record/report-file.h"
+#include "record/report.h"
+#include "sim/simulator.h"
+#include "engine/prearm.h"
+#include "engine/recover.h"
+#include "engine/suspend.h"
+#include "tests/unit/simulated_host.h"
+
+/* Writes from the first-th to the last-th fail, counted from 1. The journal uses write(2). */
+static struct {
+	unsigned int first, last;
+	unsigned int n; /* writes so far */
+	unsigned int n_failed;
+	char failed[32]; /* the first record that was not written, without its time */
+} writes;
+
+static void note_failed(const char *line, size_t length)
+{
+	const char *space = memchr(line, ' ', length);
+
+	if (writes.n_failed++ == 0 && space)
+		snprintf(writes.failed, sizeof(writes.failed), "%.*s",
+			 (int)(length - (size_t)(space + 1 - line)), space + 1);
+}
+
+/* Replaces the C library's function. */
+ssize_t write(int fd, const void *data, size_t length)
+{
+	if (writes.last > 0) {
+		writes.n++;
+		if (writes.n >= writes.first && writes.n <= writes.last) {
+			note_failed(data, length);
+			errno = ENOSPC;
+			return -1;
+		}
+	}
+	return syscall(SYS_write, fd, data, length);
+}
+
+static void fail_writes(unsigned int first, unsigned int last)
+{
+	memset(&writes, 0, sizeof(writes));
+	writes.first = first;
+	writes.last = last;
+}
+
+static void resume_all(struct host *host)
+{
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+
+	if (coordinator_resume(&host->coordinator, NULL, 0, false, &result, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	report_free(result.report);
+}
+
+static int suspend(struct host *host, bool sleeps, struct error *error)
+{
+	struct cycle_params params = {
+		.trigger = "test",
+		.sleeper = sleeps ? host->sleeper : NULL,
+	};
+	struct report *report = NULL;
+	int r = coordinator_suspend(&host->coordinator, &params, &report, error);
+
+	report_free(report);
+	return r;
+}
+
+/* ---- the journal is on a full disk --------------------------------------- */
+
+static bool has_failed(const char *record)
+{
+	return strncmp(writes.failed, record, strlen(record)) == 0;
+}
+
+/*
+ * Asserts that the cycle has failed, and names the failed write if it was before the
+ * sleep. The record `written` is optional, so its loss is no failure.
+ */
+static void assert_failed(int r, const struct error *error, const struct report *report)
+{
+	static const char why[] = "No space left on device";
+
+	if (r < 0) {
+		assert_non_null(strstr(error_text(error), why));
+	} else if (has_failed("written ")) {
+		assert_int_equal(report->result, RESULT_DEGRADED);
+	} else {
+		assert_int_equal(report->result, RESULT_FAILED);
+		if (!has_failed("phase sleep") && !has_failed("slept "))
+			assert_non_null(strstr(report->detail, why));
+	}
+}
+
+/* Returns whether a write has failed. */
+static bool suspend_on_a_full_disk(unsigned int first, unsigned int n)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct report *report = NULL;
+	struct error error = { 0 };
+	struct host host;
+	int r;
+
+	host_init_laptop(&host, "Behaviour=ignores-requests\n");
+	params.sleeper = host.sleeper;
+	fail_writes(first, first + n - 1);
+	r = coordinator_suspend(&host.coordinator, &params, &report, &error);
+	writes.last = 0;
+	if (writes.n_failed > 0)
+		assert_failed(r, &error, report);
+	assert_all_running(&host);
+	report_free(report);
+	resume_all(&host);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	host_done(&host);
+	return writes.n_failed > 0;
+}
+
+static void a_cycle_fails_if_its_journal_cannot_be_written(void **state)
+{
+	/* The journal's first records are written before the phase `prepare`. */
+	unsigned int first = 4;
+
+	(void)state;
+	while (suspend_on_a_full_disk(first, 1))
+		first++;
+	assert_true(first > 20);
+	while (--first > 3)
+		suspend_on_a_full_disk(first, 1000);
+}
+
+static void nothing_is_begun_if_the_journal_cannot_be_created(void **state)
+{
+	(void)state;
+	for (unsigned int first = 1; first < 3; first++) {
+		struct error error = { 0 };
+		struct host host;
+
+		host_init_laptop(&host, "");
+		fail_writes(first, first);
+		assert_int_equal(suspend(&host, true, &error), -ENOSPC);
+		writes.last = 0;
+		assert_non_null(strstr(error_text(&error), "cannot write the journal "));
+		assert_non_null(strstr(error_text(&error), "No space left on device"));
+		assert_int_equal(simulator_calls(host.hypervisor, "request"), 0);
+		assert_no_journal(&host);
+		host_done(&host);
+	}
+}
+
+/* Returns whether a write has failed. */
+static bool resume_on_a_full_disk(unsigned int first, unsigned int n)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct resume_result result = { 0 };
+	struct report *report = NULL;
+	struct error error = { 0 };
+	struct host host;
+	int r;
+
+	host_init_laptop(&host, "");
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	report_free(report);
+	fail_writes(first, first + n - 1);
+	r = coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error);
+	writes.last = 0;
+	assert_int_equal(r<0, writes.n_failed> 0);
+	if (r < 0)
+		assert_non_null(strstr(error_text(&error), "No space left on device"));
+	else
+		report_free(result.report);
+	assert_all_running(&host);
+	resume_all(&host);
+	assert_all_running(&host);
+	assert_no_journal(&host);
+	host_done(&host);
+	return writes.n_failed > 0;
+}
+
+static void guests_are_resumed_without_a_journal(void **state)
+{
+	unsigned int first = 1;
+
+	(void)state;
+	while (resume_on_a_full_disk(first, 1))
+		first++;
+	assert_true(first > 10);
+	while (--first > 0)
+		resume_on_a_full_disk(first, 1000);
+}
+
+/* ---- a file in place of a directory -------------------------------------- */
+
+static void put_file(const char *path)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fclose(file);
+}
+
+static void a_report_that_cannot_be_saved_is_an_error_and_is_saved_later(void **state)
+{
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	put_file(host.roots.reports);
+	assert_int_equal(suspend(&host, true, &error), -ENOTDIR);
+	assert_non_null(strstr(error_text(&error), "cannot write the report "));
+	assert_non_null(strstr(error_text(&error), "reports/1.json"));
+	assert_all_running(&host);
+	/* The cycle stays recorded until its report is saved. */
+	error = (struct error){ 0 };
+	assert_int_equal(coordinator_recover(&host.coordinator, &error), -ENOTDIR);
+	assert_non_null(strstr(error_text(&error), "cannot write the report "));
+	assert_int_equal(unlink(host.roots.reports), 0);
+	assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+	assert_int_equal(report_last_number(host.roots.reports), 1);
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
+static void resume_all_fails_if_it_cannot_save_the_report(void **state)
+{
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	assert_int_equal(suspend(&host, false, &error), 0);
+	put_file(host.roots.reports);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error),
+			 -ENOTDIR);
+	assert_non_null(strstr(error_text(&error), "cannot write the report "));
+	assert_all_running(&host);
+	host_done(&host);
+}
+
+/* Guests that an earlier cycle has suspended may be recorded there. */
+static void nothing_is_begun_if_the_journals_cannot_be_read(void **state)
+{
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	assert_int_equal(directory_make(host.roots.run), 0);
+	put_file(host.roots.journals);
+	assert_int_equal(suspend(&host, true, &error), -ENOTDIR);
+	assert_non_null(strstr(error_text(&error), "cannot read the journals in "));
+	assert_non_null(strstr(error_text(&error), host.roots.journals));
+	assert_int_equal(simulator_calls(host.hypervisor, "request"), 0);
+	error = (struct error){ 0 };
+	assert_int_equal(coordinator_recover(&host.coordinator, &error), -ENOTDIR);
+	assert_non_null(strstr(error_text(&error), "cannot read the journals in "));
+	error = (struct error){ 0 };
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error),
+			 -ENOTDIR);
+	assert_non_null(strstr(error_text(&error), "cannot read the journals in "));
+	host_done(&host);
+}
+
+static void nothing_is_begun_if_the_number_of_the_cycle_cannot_be_stored(void **state)
+{
+	struct error error = { 0 };
+	char path[128];
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	snprintf(path, sizeof(path), "%s/last-cycle", host.roots.run);
+	assert_int_equal(directory_make(path), 0);
+	assert_int_equal(suspend(&host, true, &error), -EISDIR);
+	assert_non_null(strstr(error_text(&error), "cannot begin a cycle in "));
+	assert_int_equal(simulator_calls(host.hypervisor, "request"), 0);
+	assert_no_journal(&host);
+	host_done(&host);
+}
+
+static void a_journal_that_exists_already_is_not_overwritten(void **state)
+{
+	struct error error = { 0 };
+	char path[128];
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	snprintf(path, sizeof(path), "%s/1/x", host.roots.journals);
+	assert_int_equal(directory_make(path), 0);
+	assert_true(suspend(&host, true, &error) < 0);
+	assert_non_null(strstr(error_text(&error), "the journal "));
+	assert_int_equal(simulator_calls(host.hypervisor, "request"), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	host_done(&host);
+}
+
+/* ---- the guests cannot be listed ----------------------------------------- */
+
+static void guests_that_cannot_be_listed_are_an_error(void **state)
+{
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "[Host]\nFail=inventory\n");
+	assert_int_equal(suspend(&host, true, &error), -EIO);
+	assert_non_null(strstr(error_text(&error), "the inventory failed"));
+	error = (struct error){ 0 };
+	assert_int_equal(prearm_refresh(&host.coordinator, NULL, NULL, &error), -EIO);
+	assert_non_null(strstr(error_text(&error), "the inventory failed"));
+	assert_int_equal(simulator_calls(host.hypervisor, "arm"), 0);
+	assert_int_equal(simulator_calls(host.hypervisor, "request"), 0);
+	host_done(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_begun_if_the_journal_cannot_be_created),
+		cmocka_unit_test(a_cycle_fails_if_its_journal_cannot_be_written),
+		cmocka_unit_test(guests_are_resumed_without_a_journal),
+		cmocka_unit_test(a_report_that_cannot_be_saved_is_an_error_and_is_saved_later),
+		cmocka_unit_test(resume_all_fails_if_it_cannot_save_the_report),
+		cmocka_unit_test(nothing_is_begun_if_the_journals_cannot_be_read),
+		cmocka_unit_test(nothing_is_begun_if_the_number_of_the_cycle_cannot_be_stored),
+		cmocka_unit_test(a_journal_that_exists_already_is_not_overwritten),
+		cmocka_unit_test(guests_that_cannot_be_listed_are_an_error),
+	};
+
+	return cmocka_run_group_tests_name("disk errors", tests, NULL, NULL);
+}
