@@ -10,7 +10,7 @@ COORDINATOR_TESTS := \
 	model/test_inventory \
 	daemon/test_guest_tracker \
 	model/test_graph \
-	model/test_plan \
+	model/test_plan model/test_selection \
 	model/test_cycle \
 	record/test_journal \
 	record/test_report \

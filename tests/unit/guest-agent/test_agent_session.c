@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,6 +26,7 @@
 #include "pmcoord/error.h"
 #include "pmcoord/protocol.h"
 #include "guest/files.h"
+#include "guest/freezer.h"
 #include "guest/log.h"
 #include "guest/settings.h"
 #include "agent.h"
@@ -922,6 +924,146 @@ static void stops_cleanly_in_the_middle_of_a_cycle(void **state)
 	assert_false(is_frozen(guest));
 }
 
+/* Not only at the time limit of the suspend. */
+static void a_stopped_agent_restores_a_quiesced_guest_at_once_and_says_why(void **state)
+{
+	struct guest *guest = *state;
+	uint64_t start_us;
+
+	guest->settings.timeout_us = 60000000;
+	guest->log = (struct log){ .held = true };
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	start_us = clock_now_us();
+	agent_stop(guest->agent);
+	assert_int_equal(sd_event_loop(guest->event), 0);
+	assert_true(clock_now_us() - start_us < 5000000);
+	assert_int_equal(strncmp(DETAIL(guest), "pmcoord-agent was stopped", 25), 0);
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
+static void a_stopped_agent_undoes_what_it_is_quiescing(void **state)
+{
+	struct guest *guest = *state;
+	uint64_t start_us;
+
+	/* This cgroup never freezes, so quiescing waits for it. */
+	tree_add_cgroup(&guest->tree, "machine.slice", NULL);
+	free(guest->settings.freeze[0]);
+	guest->settings.freeze[0] = strdup("machine.slice");
+	guest->settings.timeout_us = 60000000;
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	settle(guest);
+	start_us = clock_now_us();
+	agent_stop(guest->agent);
+	assert_int_equal(sd_event_loop(guest->event), 0);
+	assert_true(clock_now_us() - start_us < 5000000);
+	assert_string_equal(STATE(guest), "(none)");
+	assert_string_equal(DETAIL(guest), "pmcoord-agent was stopped");
+	assert_string_equal(tree_read(&guest->tree, "sys/fs/cgroup/machine.slice/cgroup.freeze"),
+			    "0");
+}
+
+/* The guest has been suspended, so the cycle is not a failure. */
+static void an_agent_stopped_after_the_wake_ends_the_cycle(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	suspended_us += 50000;
+	agent_stop(guest->agent);
+	assert_int_equal(sd_event_loop(guest->event), 0);
+	assert_null(strstr(DETAIL(guest), "was stopped"));
+	assert_int_equal(guest->journal.done.state, PROTOCOL_AGENT_READY);
+	assert_int_equal(guest->journal.done.cycle, 1);
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
+/* The kernel has acknowledged the suspend, but does not suspend yet. */
+static void a_watch_without_a_change_does_not_wake_a_quiesced_agent(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+	ring(guest->channel.base.watch_fd);
+	settle(guest);
+	assert_string_equal(STATE(guest), "quiesced 1");
+	assert_false(tree_is_bound(&guest->tree, NIC));
+	assert_true(is_frozen(guest));
+}
+
+/* Holds the journal's lock in another process until `fd` is closed. */
+static void hold_lock(struct guest *guest, int ready_fd, int end_fd)
+{
+	struct journal journal;
+	struct error error = { 0 };
+	char byte = 0;
+
+	if (journal_load(&journal, &guest->tree.roots, &error) < 0 ||
+	    journal_lock(&journal, &error) < 0 || write(ready_fd, &byte, 1) != 1)
+		_exit(1);
+	(void)!read(end_fd, &byte, 1);
+	_exit(0);
+}
+
+static void leaves_an_unfinished_cycle_to_the_agent_that_undoes_it(void **state)
+{
+	struct guest *guest = *state;
+	char byte, path[FILE_PATH_MAX];
+	int ready[2], end[2];
+	pid_t pid;
+
+	start_agent(guest);
+	ask(guest, "suspend 3");
+	await_state(guest, "ready 3");
+	notify(guest);
+	await_state(guest, "quiesced 3");
+	kill_agent(guest);
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(end), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(end[1]);
+		hold_lock(guest, ready[1], end[0]);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	guest->log = (struct log){ .held = true };
+	start_agent(guest);
+	assert_non_null(strstr(guest->log.text, "not undoing the unfinished cycle 3"));
+	settle(guest);
+	assert_false(tree_is_bound(&guest->tree, NIC));
+	assert_true(is_frozen(guest));
+	close(end[0]);
+	close(end[1]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(ready[0]);
+	close(ready[1]);
+	/* It has undone the cycle, so the next cycle begins as usual. */
+	tree_path(&guest->tree, path, "run/journal");
+	assert_int_equal(unlink(path), 0);
+	freezer_set(&guest->tree.roots, "user.slice", false);
+	settle(guest);
+	ask(guest, "suspend 4");
+	await_state(guest, "ready 4");
+	notify(guest);
+	await_state(guest, "quiesced 4");
+}
+
 static void publishes_again_after_a_migration(void **state)
 {
 	struct guest *guest = *state;
@@ -961,6 +1103,11 @@ int main(void)
 		TEST(publishes_the_result_of_a_cycle_that_another_process_undid),
 		TEST(a_hook_can_veto_and_is_undone),
 		TEST(stops_cleanly_in_the_middle_of_a_cycle),
+		TEST(a_stopped_agent_restores_a_quiesced_guest_at_once_and_says_why),
+		TEST(a_stopped_agent_undoes_what_it_is_quiescing),
+		TEST(an_agent_stopped_after_the_wake_ends_the_cycle),
+		TEST(a_watch_without_a_change_does_not_wake_a_quiesced_agent),
+		TEST(leaves_an_unfinished_cycle_to_the_agent_that_undoes_it),
 		TEST(publishes_functions_kept_at_a_risk_when_it_starts),
 		TEST(publishes_again_after_a_migration),
 	};

@@ -75,6 +75,8 @@ static void is_low_without_mains_and_charge(void **state)
 		  SUPPLY("type=Battery", "status=Unknown", "capacity=80"), false },
 		{ SUPPLY("type=Battery", "status=Unknown", "capacity=1"),
 		  SUPPLY("type=Battery", "status=Discharging", "capacity=4"), true },
+		{ SUPPLY("type=Battery", "status=Unknown", "capacity=80"),
+		  SUPPLY("type=Battery", "status=Discharging", "capacity=2"), false },
 		/* The battery of a mouse. */
 		{ SUPPLY("type=Battery", "scope=Device", "status=Discharging", "capacity=1"),
 		  SUPPLY("type=Mains", "online=0"), false },

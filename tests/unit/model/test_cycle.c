@@ -103,6 +103,39 @@ static void a_record_is_one_line_whatever_its_text(void **state)
 	assert_int_equal(record_format(&record, line, 10), -EMSGSIZE);
 }
 
+/* Monitors and D-Bus name the guest of a record only if it has one. */
+static void only_records_about_a_guest_have_a_guest(void **state)
+{
+	static const enum record_type of_the_cycle[] = {
+		RECORD_CYCLE,	       RECORD_GUEST,	 RECORD_WARNING, RECORD_PHASE,
+		RECORD_KEPT_SUSPENDED, RECORD_MAY_SLEEP, RECORD_SLEPT,	 RECORD_AWAKE,
+		RECORD_WRITTEN,	       RECORD_NOTE,	 RECORD_ABORT,	 RECORD_END,
+	};
+	size_t n = 0;
+
+	(void)state;
+	for (int type = 0; type <= RECORD_END; type++)
+		n += !record_type_has_guest((enum record_type)type);
+	assert_int_equal(n, ELEMENTSOF(of_the_cycle));
+	for (size_t i = 0; i < ELEMENTSOF(of_the_cycle); i++)
+		assert_false(record_type_has_guest(of_the_cycle[i]));
+}
+
+static void a_head_that_does_not_fit_is_refused(void **state)
+{
+	struct cycle_head head = { .number = 12, .boot_id = "boot", .started_us = 17 };
+	char text[64];
+	int length;
+
+	(void)state;
+	strcpy(head.trigger, "lid");
+	length = cycle_format_head(&head, text, sizeof(text));
+	assert_string_equal(text, "12 boot 17 guests-only lid");
+	assert_int_equal(length, strlen(text));
+	assert_int_equal(cycle_format_head(&head, text, (size_t)length + 1), length);
+	assert_int_equal(cycle_format_head(&head, text, (size_t)length), -EMSGSIZE);
+}
+
 static void rejects_malformed_records(void **state)
 {
 	static const char *const cases[] = {
@@ -434,6 +467,41 @@ static void names_the_stranded_guest(void **state)
 	cycle_done(&cycle);
 }
 
+static void keeps_each_warning_up_to_the_limit(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000000 warning a needs b", "1000000 warning b needs c", NULL);
+	assert_int_equal(cycle.n_warnings, 2);
+	assert_string_equal(cycle.warnings[0], "a needs b");
+	assert_string_equal(cycle.warnings[1], "b needs c");
+	for (size_t i = 0; i < CYCLE_WARNINGS_MAX; i++)
+		apply(&cycle, "1000000 warning more", NULL);
+	assert_int_equal(cycle.n_warnings, CYCLE_WARNINGS_MAX);
+	cycle_done(&cycle);
+}
+
+static void the_last_phase_ends_when_guests_are_kept_suspended(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000000 phase inventory", "1000100 phase suspend", NULL);
+	assert_int_equal(cycle.phases[0].duration_us, 100);
+	assert_int_equal(cycle.phases[1].duration_us, CYCLE_NEVER);
+	apply(&cycle, "1000300 held", NULL);
+	assert_true(cycle.kept_suspended);
+	assert_int_equal(cycle.phases[1].duration_us, 200);
+	/* Hours later the guests are resumed. */
+	apply(&cycle, "9000000 phase resume", "9000050 end", NULL);
+	assert_int_equal(cycle.phases[1].duration_us, 200);
+	assert_int_equal(cycle.phases[2].duration_us, 50);
+	cycle_done(&cycle);
+}
+
 static void keeps_each_detail_of_a_guest(void **state)
 {
 	struct cycle cycle;
@@ -553,6 +621,10 @@ int main(void)
 		cmocka_unit_test(every_type_of_record_survives_a_round_trip),
 		cmocka_unit_test(a_record_of_a_guest_names_it),
 		cmocka_unit_test(a_record_is_one_line_whatever_its_text),
+		cmocka_unit_test(only_records_about_a_guest_have_a_guest),
+		cmocka_unit_test(a_head_that_does_not_fit_is_refused),
+		cmocka_unit_test(keeps_each_warning_up_to_the_limit),
+		cmocka_unit_test(the_last_phase_ends_when_guests_are_kept_suspended),
 		cmocka_unit_test(rejects_malformed_records),
 		cmocka_unit_test(recognizes_records_of_another_version),
 		cmocka_unit_test(rejects_records_that_do_not_apply),

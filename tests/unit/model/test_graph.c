@@ -170,6 +170,29 @@ static void the_configuration_adds_edges(void **state)
 	host_done(&host);
 }
 
+static void suspend_before_names_whole_guests_only(void **state)
+{
+	struct config_rule rule = {
+		.pattern = strdup("g1?"),
+		.suspend_before = strdup("g2 g11"),
+	};
+	struct host host;
+	char text[64];
+
+	(void)state;
+	host_init(&host, 22);
+	host.config.rules = malloc(sizeof(rule));
+	host.config.rules[0] = rule;
+	host.config.n_rules = 1;
+	build(&host);
+	for (uint32_t domid = 1; domid <= 22; domid++) {
+		const char *expected = domid < 10 || domid > 19 ? "" : domid == 11 ? "2" : "2 11";
+
+		assert_string_equal(list(&host, domid, false, text), expected);
+	}
+	host_done(&host);
+}
+
 static void breaks_a_loop_at_its_weakest_link_with_a_warning(void **state)
 {
 	static const struct {
@@ -475,6 +498,7 @@ int main(void)
 		cmocka_unit_test(ignores_links_to_dom0_unknown_domains_and_itself),
 		cmocka_unit_test(ignores_claims_of_one_guest),
 		cmocka_unit_test(the_configuration_adds_edges),
+		cmocka_unit_test(suspend_before_names_whole_guests_only),
 		cmocka_unit_test(breaks_a_loop_at_its_weakest_link_with_a_warning),
 		cmocka_unit_test(keeps_the_strongest_of_parallel_links),
 		cmocka_unit_test(breaks_every_loop),

@@ -190,6 +190,22 @@ static void maps_devices_to_classes(void **state)
 	assert_int_equal(link_class_parse_device("vifx", &class), -EINVAL);
 }
 
+/* Unknown devices are an error in a scenario, so each known one must be in the table. */
+static void knows_each_device_of_a_scenario(void **state)
+{
+	static const char *const consoles[] = {
+		"vkbd", "vfb", "vsnd", "vdispl", "vtpm", "console"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(consoles); i++) {
+		enum link_class class = LINK_PCI;
+
+		assert_int_equal(link_class_parse_device(consoles[i], &class), 0);
+		assert_int_equal(class, LINK_CONSOLE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +215,7 @@ int main(void)
 		cmocka_unit_test(merges_the_records_of_one_link),
 		cmocka_unit_test(sets_the_role_of_each_guest),
 		cmocka_unit_test(maps_devices_to_classes),
+		cmocka_unit_test(knows_each_device_of_a_scenario),
 	};
 
 	return cmocka_run_group_tests_name("inventory", tests, NULL, NULL);

@@ -250,6 +250,34 @@ static void waits_through_skipped_guests(void **state)
 	host_done(&host);
 }
 
+/* 4 needs 2 and 3, which are skipped, and both need 1. */
+static void a_guest_is_waited_for_once_though_two_ways_lead_to_it(void **state)
+{
+	struct plan_walk walk;
+	struct host host;
+
+	(void)state;
+	host_init(&host);
+	add_guest(&host, 1, GUEST_RUNNING);
+	add_guest(&host, 2, GUEST_PAUSED);
+	add_guest(&host, 3, GUEST_PAUSED);
+	add_guest(&host, 4, GUEST_RUNNING);
+	add_link(&host, 4, 2);
+	add_link(&host, 4, 3);
+	add_link(&host, 2, 1);
+	add_link(&host, 3, 1);
+	make_plan(&host);
+	assert_int_equal(plan_walk_init(&walk, &host.plan), 0);
+	plan_find_before(&walk, node_of(&host, 1), false);
+	assert_int_equal(walk.n_found, 1);
+	assert_int_equal(walk.found[0], node_of(&host, 4));
+	plan_find_before(&walk, node_of(&host, 4), true);
+	assert_int_equal(walk.n_found, 1);
+	assert_int_equal(walk.found[0], node_of(&host, 1));
+	plan_walk_done(&walk);
+	host_done(&host);
+}
+
 static void applies_the_configuration(void **state)
 {
 	struct config_rule rule = {
@@ -491,6 +519,7 @@ int main(void)
 		cmocka_unit_test(chooses_the_best_available_mechanism),
 		cmocka_unit_test(mechanisms_have_names),
 		cmocka_unit_test(waits_through_skipped_guests),
+		cmocka_unit_test(a_guest_is_waited_for_once_though_two_ways_lead_to_it),
 		cmocka_unit_test(applies_the_configuration),
 		cmocka_unit_test(a_selection_includes_guests_that_need_it),
 		cmocka_unit_test(an_exact_selection_includes_no_other_guest),

@@ -154,7 +154,9 @@ static void ignores_records_of_another_version(void **state)
 		   "effect freeze user.slice\n"
 		   "effect freeze machine.slice\n"
 		   "undone 2\n"
-		   "undone 77\n");
+		   "undone 3\n"
+		   "undone 77\n"
+		   "undone 99999999999\n");
 	journal = load(tree);
 	assert_true(journal.open);
 	assert_int_equal(journal.cycle, 4);
@@ -206,6 +208,22 @@ static void records_how_a_cycle_ended(void **state)
 	journal_done(&journal);
 }
 
+static void a_lock_that_cannot_be_opened_is_an_error(void **state)
+{
+	struct tree *tree = *state;
+	struct journal journal = load(tree);
+	struct error error = { 0 };
+
+	tree_write(tree, "run/lock/not-a-file", "");
+	assert_int_equal(journal_lock(&journal, &error), -EISDIR);
+	assert_int_equal(strncmp(error.text, "cannot open ", 12), 0);
+	assert_non_null(strstr(error.text, "/run/lock: Is a directory"));
+	error = (struct error){ 0 };
+	assert_int_equal(journal_begin(&journal, 1, &error), -EISDIR);
+	assert_string_equal(tree_read(tree, "run/journal"), "(none)");
+	journal_done(&journal);
+}
+
 static void the_lock_excludes_a_second_agent(void **state)
 {
 	struct journal journal = load(*state);
@@ -240,6 +258,7 @@ int main(void)
 		TEST(ignores_records_of_another_version),
 		TEST(does_not_begin_before_all_effects_are_undone),
 		TEST(records_how_a_cycle_ended),
+		TEST(a_lock_that_cannot_be_opened_is_an_error),
 		TEST(the_lock_excludes_a_second_agent),
 	};
 

@@ -177,6 +177,16 @@ static void undoes_when_the_commit_finds_another_request(void **state)
 	     { MACHINE_RETRACTED, "s1", "R", "" }, { MACHINE_RESTORED, "a1", "DP", "r1" });
 }
 
+/* dom0 has aborted the cycle and then written the same request again. */
+static void an_aborted_cycle_is_ready_even_if_it_is_requested_again(void **state)
+{
+	struct machine machine = started("s1", "DP", "r1");
+
+	(void)state;
+	TELL(&machine, { MACHINE_EVENT, "s1", "Q", "" }, { MACHINE_QUIESCE_DONE, "s1", "C", "" },
+	     { MACHINE_RETRACTED, "s1", "R", "" }, { MACHINE_RESTORED, "s1", "DP", "r1" });
+}
+
 static void publishes_failed_and_notifies_when_it_cannot_quiesce(void **state)
 {
 	static const enum machine_input inputs[] = { MACHINE_QUIESCE_FAILED, MACHINE_COMMIT_FAILED,
@@ -369,6 +379,7 @@ int main(void)
 		cmocka_unit_test(undoes_when_dom0_gives_up_before_the_kernel_sleeps),
 		cmocka_unit_test(withdraws_if_the_request_has_vanished),
 		cmocka_unit_test(undoes_when_the_commit_finds_another_request),
+		cmocka_unit_test(an_aborted_cycle_is_ready_even_if_it_is_requested_again),
 		cmocka_unit_test(publishes_failed_and_notifies_when_it_cannot_quiesce),
 		cmocka_unit_test(publishes_ready_if_it_failed_after_an_abort),
 		cmocka_unit_test(restores_if_the_kernel_does_not_suspend),
