@@ -18,7 +18,7 @@ COORDINATOR_TESTS := \
 	record/test_series \
 	host/test_lock \
 	host/test_sleep_manager \
-	host/test_sleeper \
+	host/test_sleeper host/test_sleeper_host \
 	host/test_sleeper_alarm \
 	view/test_show \
 	record/test_status \
