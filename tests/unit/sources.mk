@@ -31,6 +31,7 @@ COORDINATOR_TESTS := \
 	daemon/test_desktop \
 	engine/test_deadlines host/test_deferred host/test_loop \
 	engine/test_coordinator engine/test_agent_cycles engine/test_disk_errors \
+	engine/test_lost_events \
 	engine/test_sweeps engine/test_properties engine/test_crashes engine/test_out_of_memory \
 	engine/test_job \
 	engine/test_prearm \

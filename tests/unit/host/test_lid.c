@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <linux/input.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +35,52 @@ struct world {
 	enum record_type opens_at; /* the lid opens at a record of this type … */
 	size_t n_left; /* … when it occurs for the n-th time */
 };
+
+/*
+ * The switches of input devices. Devices are found by the name of their file; "socket" stands
+ * for the device of struct world.
+ */
+static struct {
+	const char *name; /* NULL: there is no such device */
+	bool has_lid, is_closed;
+} devices[4];
+
+static const char *name_of(int fd, char *ret, size_t size)
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, ret, size - 1);
+	ret[n > 0 ? n : 0] = '\0';
+	if (strncmp(ret, "socket:", 7) == 0)
+		return "socket";
+	return strrchr(ret, '/') ? strrchr(ret, '/') + 1 : "";
+}
+
+/* Replaces the C library's function for the switches of input devices. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	char path[256];
+	const char *name = name_of(fd, path, sizeof(path));
+	bool asks_state = _IOC_NR(request) == _IOC_NR(EVIOCGSW(0));
+	unsigned long *switches;
+	va_list arguments;
+
+	va_start(arguments, request);
+	switches = va_arg(arguments, unsigned long *);
+	va_end(arguments);
+	for (size_t i = 0; i < ELEMENTSOF(devices); i++) {
+		if (!devices[i].name || strcmp(devices[i].name, name) != 0)
+			continue;
+		assert_true(_IOC_SIZE(request) * 8 > SW_LID);
+		*switches = (unsigned long)(asks_state ? devices[i].is_closed : devices[i].has_lid)
+			    << SW_LID;
+		return (int)sizeof(*switches);
+	}
+	errno = ENOTTY;
+	return -1;
+}
 
 static void move(struct world *world, bool closes)
 {
@@ -59,6 +108,7 @@ static int set_up(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
+	memset(devices, 0, sizeof(devices));
 	make_lid(world, true);
 	host_init_laptop(&world->host, "");
 	world->host.coordinator.lid = world->lid;
@@ -136,6 +186,76 @@ static void a_host_without_a_lid_has_an_open_one(void **state)
 	assert_null(lid_open(world->host.directory));
 	assert_false(lid_is_closed(NULL));
 	assert_false(lid_was_opened(NULL));
+}
+
+static void add_input(struct world *world, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/input", world->host.directory);
+	assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+	snprintf(path, sizeof(path), "%s/input/%s", world->host.directory, name);
+	assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void finds_the_lid_among_other_devices(void **state)
+{
+	struct world *world = *state;
+
+	/* A keyboard, a node that is not evdev's, and a dock. */
+	for (int is_closed = 0; is_closed < 2; is_closed++) {
+		struct lid *lid;
+
+		devices[0].name = "event0";
+		devices[1].name = "js0";
+		devices[1].has_lid = devices[1].is_closed = true;
+		devices[2].name = "event2";
+		for (size_t i = 0; i < 3 && !is_closed; i++)
+			add_input(world, devices[i].name);
+		if (!is_closed) {
+			assert_null(lid_open(world->host.directory));
+			add_input(world, "event11");
+		}
+		devices[3].name = "event11";
+		devices[3].has_lid = true;
+		devices[3].is_closed = is_closed;
+		lid = lid_open(world->host.directory);
+		assert_non_null(lid);
+		assert_int_equal(lid_is_closed(lid), is_closed);
+		assert_false(lid_was_opened(lid));
+		lid_free(lid);
+	}
+}
+
+/* The kernel reports that it has dropped events. */
+static void drop_events(struct world *world, bool is_closed)
+{
+	struct input_event event = { .type = EV_SYN, .code = SYN_DROPPED };
+
+	devices[0].name = "socket";
+	devices[0].is_closed = is_closed;
+	assert_int_equal(send(world->device, &event, sizeof(event), 0), sizeof(event));
+}
+
+static void reads_the_switch_after_dropped_events(void **state)
+{
+	struct world *world = *state;
+
+	drop_events(world, true);
+	assert_true(lid_is_closed(world->lid));
+	assert_false(lid_was_opened(world->lid));
+	drop_events(world, false);
+	assert_false(lid_is_closed(world->lid));
+	assert_true(lid_was_opened(world->lid));
+	lid_restart(world->lid);
+	drop_events(world, true);
+	assert_true(lid_is_closed(world->lid));
+	assert_false(lid_was_opened(world->lid));
+	/* A state that cannot be read changes nothing. */
+	drop_events(world, false);
+	devices[0].name = NULL;
+	assert_true(lid_is_closed(world->lid));
+	assert_false(lid_was_opened(world->lid));
 }
 
 static void ends_a_wait_once_per_move(void **state)
@@ -350,6 +470,8 @@ int main(void)
 		TEST(an_open_lid_was_not_opened),
 		TEST(ignores_other_events_and_a_removed_device),
 		TEST(a_host_without_a_lid_has_an_open_one),
+		TEST(finds_the_lid_among_other_devices),
+		TEST(reads_the_switch_after_dropped_events),
 		TEST(ends_a_wait_once_per_move),
 		TEST(opening_the_lid_aborts_the_cycle),
 		TEST(a_lid_that_opens_during_sleep_does_not_abort),
