@@ -2,8 +2,8 @@
 
 /*
  * Fails the n-th allocation, for every n: in functions that read, plan, print and
- * report, which must return an error and change nothing, and in whole cycles, which
- * must resume all guests.
+ * report, which must return an error, or the same result as with enough memory, and in
+ * whole cycles, which must resume all guests and report the truth.
  *
  * Reading a report is not tested: json-c's parser (0.16) does not check the result of
  * strdup.
@@ -17,15 +17,19 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "pmcoord/json.h"
 #include "model/config.h"
+#include "model/cycle.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "model/loop.h"
 #include "model/plan.h"
+#include "model/selection.h"
 #include "model/sleeper.h"
 #include "record/config-file.h"
 #include "record/report.h"
@@ -99,14 +103,51 @@ static void host_init(struct host *host)
 	host_open(host);
 }
 
-/* An operation under test. Returns 0 or negative errno. */
+/* Files of the host's directory: what operations read, and where they write their results. */
+static char config_path[96], results_path[96];
+
+static void prepare_files(const struct host *host)
+{
+	FILE *file;
+
+	snprintf(config_path, sizeof(config_path), "%s/conf", host->directory);
+	snprintf(results_path, sizeof(results_path), "%s/results", host->directory);
+	file = fopen(config_path, "w");
+	assert_non_null(file);
+	fputs("[Coordinator]\nDeadline=20s\n[Guest \"web-*\"]\nSuspendBefore=store mail\n"
+	      "[Guest \"mail\"]\nPolicy=pause\nTimeout=7s\n",
+	      file);
+	fclose(file);
+}
+
+/* Opens the file of the results. Returns NULL if that fails. */
+static FILE *open_results(void)
+{
+	return fopen(results_path, "w");
+}
+
+static void read_results(char *ret, size_t size)
+{
+	FILE *file = fopen(results_path, "r");
+
+	assert_non_null(file);
+	ret[fread(ret, 1, size - 1, file)] = '\0';
+	fclose(file);
+	unlink(results_path);
+}
+
+/* An operation under test, which writes its results. Returns 0 or negative errno. */
 typedef int (*deed_fn)(struct host *host);
 
 /* Repeats the operation, failing a later allocation each time, until none fails. */
 static void try_with_ever_more(struct host *host, deed_fn deed)
 {
+	static char expected[16384], found[sizeof(expected)];
 	unsigned long n = 1;
 
+	assert_int_equal(deed(host), 0);
+	read_results(expected, sizeof(expected));
+	assert_true(expected[0] != '\0');
 	for (;; n++) {
 		int r;
 
@@ -114,13 +155,15 @@ static void try_with_ever_more(struct host *host, deed_fn deed)
 		fails_in = n;
 		r = deed(host);
 		fails_in = 0;
+		assert_true(r == 0 || r == -ENOMEM || r == -EIO || r == -EBADMSG);
+		if (r == 0) {
+			read_results(found, sizeof(found));
+			assert_string_equal(found, expected);
+		}
 		if (!has_failed)
 			break;
-		/* Optional parts may be left out without an error. */
-		assert_true(r == 0 || r == -ENOMEM || r == -EIO || r == -EBADMSG);
 	}
-	assert_true(n > 3);
-	assert_int_equal(deed(host), 0);
+	assert_true(n > 1);
 }
 
 static void warn(void *data, const char *warning)
@@ -129,15 +172,34 @@ static void warn(void *data, const char *warning)
 	(void)warning;
 }
 
+static void write_rules(const struct config *config, FILE *out)
+{
+	for (size_t i = 0; i < config->n_rules; i++) {
+		const struct config_rule *rule = &config->rules[i];
+
+		fprintf(out, "%s %s\n", rule->pattern,
+			rule->suspend_before ? rule->suspend_before : "-");
+	}
+}
+
+/* A failed allocation costs the whole file, not single keys of it. */
 static int read_config(struct host *host)
 {
 	struct config config;
 	struct error error = { 0 };
+	FILE *out;
 	int r;
 
 	(void)host;
 	config_init(&config);
-	r = config_load(&config, "hooks/pmcoord.conf", warn, NULL, &error);
+	r = config_load(&config, config_path, warn, NULL, &error);
+	fails_in = 0;
+	if (r < 0)
+		assert_true(error_text(&error)[0] != '\0');
+	out = open_results();
+	fprintf(out, "%llu\n", (unsigned long long)config.deadline_us);
+	write_rules(&config, out);
+	fclose(out);
 	config_done(&config);
 	return r;
 }
@@ -147,12 +209,38 @@ static int read_scenario(struct host *host)
 	struct hypervisor *hypervisor;
 	struct loop *loop;
 	struct sleeper *sleeper;
+	struct inventory inventory;
 	struct error error = { 0 };
 	int r = simulator_open(host->scenario, NULL, &hypervisor, &loop, &sleeper, &error);
+	FILE *out;
 
-	if (r == 0)
-		hypervisor_close(hypervisor);
-	return r;
+	fails_in = 0;
+	if (r < 0) {
+		assert_true(error_text(&error)[0] != '\0');
+		return r;
+	}
+	assert_int_equal(hypervisor->ops->inventory(hypervisor, &inventory, &error), 0);
+	out = open_results();
+	for (size_t i = 0; i < inventory.n_guests; i++)
+		fprintf(out, "%s %d\n", inventory.guests[i].name, inventory.guests[i].type);
+	for (size_t i = 0; i < inventory.n_links; i++)
+		fprintf(out, "%u %u %d\n", inventory.links[i].frontend, inventory.links[i].backend,
+			inventory.links[i].class);
+	fclose(out);
+	inventory_done(&inventory);
+	hypervisor_close(hypervisor);
+	return 0;
+}
+
+/* Without the warnings, which are left out if they do not fit. */
+static void write_steps(const struct plan *plan)
+{
+	FILE *out = open_results();
+
+	for (size_t i = 0; i < plan->n_steps; i++)
+		fprintf(out, "%s %s %u\n", plan->inventory.guests[plan->steps[i].guest].name,
+			mechanism_name(plan->steps[i].mechanism), plan->steps[i].depth);
+	fclose(out);
 }
 
 static int show_the_plan(struct host *host)
@@ -162,14 +250,18 @@ static int show_the_plan(struct host *host)
 	FILE *out;
 	int r = coordinator_plan(&host->coordinator, NULL, &plan, &error);
 
-	if (r < 0)
+	if (r < 0) {
+		assert_true(error_text(&error)[0] != '\0');
 		return r;
+	}
 	out = fopen("/dev/null", "w");
 	r = out ? show_plan(&plan, true, out) : -ENOMEM;
 	if (r == 0)
 		r = show_plan(&plan, false, out);
 	if (out)
 		fclose(out);
+	fails_in = 0;
+	write_steps(&plan);
 	plan_done(&plan);
 	return r;
 }
@@ -177,7 +269,7 @@ static int show_the_plan(struct host *host)
 static int print_json(struct host *host)
 {
 	struct json_object *object = json_object_new_object();
-	FILE *out = object ? fopen("/dev/null", "w") : NULL;
+	FILE *out = object ? open_results() : NULL;
 	int r = out ? 0 : -ENOMEM;
 
 	(void)host;
@@ -193,28 +285,80 @@ static int print_json(struct host *host)
 	return r;
 }
 
+static int select_guests(struct host *host)
+{
+	char web[] = "web-2", mail[] = "mail", *names[] = { web, mail };
+	unsigned long fails_later = fails_in;
+	struct inventory inventory;
+	struct error error = { 0 };
+	bool *selected = NULL;
+	FILE *out;
+	int r;
+
+	fails_in = 0;
+	inventory = host_inventory(host);
+	fails_in = fails_later;
+	r = selection_make(&inventory, names, ELEMENTSOF(names), &selected, &error);
+	fails_in = 0;
+	if (r < 0)
+		assert_true(error_text(&error)[0] != '\0');
+	out = open_results();
+	for (size_t i = 0; r == 0 && i < inventory.n_guests; i++)
+		fprintf(out, "%d", selected[i]);
+	fclose(out);
+	free(selected);
+	inventory_done(&inventory);
+	return r;
+}
+
 static void reports_a_failed_allocation(void **state)
 {
-	static const deed_fn deeds[] = { read_config, read_scenario, show_the_plan, print_json };
+	static const deed_fn deeds[] = { read_config, read_scenario, show_the_plan, print_json,
+					 select_guests };
 	struct host host;
 
 	(void)state;
 	host_init(&host);
+	prepare_files(&host);
 	for (size_t i = 0; i < ELEMENTSOF(deeds); i++)
 		try_with_ever_more(&host, deeds[i]);
 	host_done(&host);
 }
 
-static int run_cycle(struct host *host)
+/* Writes what the report says, except for the time of day. */
+static void describe(const struct report *report, char *ret, size_t size)
+{
+	FILE *out = fmemopen(ret, size, "w");
+
+	assert_non_null(out);
+	fprintf(out, "%s '%s'\n", cycle_result_name(report->result), report->detail);
+	for (size_t i = 0; i < report->n_phases; i++)
+		fprintf(out, "%s\n", report->phases[i].name);
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
+
+		fprintf(out, "%s %s %s '%s' %lld %lld\n", guest->name,
+			mechanism_name(guest->mechanism), cycle_outcome_name(guest->outcome),
+			guest->detail, (long long)guest->requested_us, (long long)guest->down_us);
+	}
+	fclose(out);
+}
+
+/* Runs a cycle, and writes its report's text, or "" if it failed. */
+static int run_cycle(struct host *host, char *ret_text, size_t size)
 {
 	struct cycle_params params = { .trigger = "test", .sleeper = host->sleeper };
 	struct report *report = NULL;
 	struct error error = { 0 };
 	int r = coordinator_suspend(&host->coordinator, &params, &report, &error);
 
+	fails_in = 0;
+	ret_text[0] = '\0';
+	if (r == 0)
+		describe(report, ret_text, size);
+	else
+		assert_string_equal(error_text(&error)[0] ? "" : "no text", "");
 	report_free(report);
-	if (r < 0)
-		assert_true(error_text(&error)[0] != '\0');
 	return r;
 }
 
@@ -228,17 +372,26 @@ static void resume_all(struct host *host)
 	report_free(result.report);
 }
 
+/* The report of a cycle with enough memory. */
+static char expected[16384];
+
 static bool cycle_without_memory(unsigned long n)
 {
+	static char found[sizeof(expected)];
 	struct inventory before;
 	struct host host;
+	int r;
 
 	host_init(&host);
 	before = host_inventory(&host);
 	has_failed = false;
 	fails_in = n;
-	run_cycle(&host);
-	fails_in = 0;
+	r = run_cycle(&host, found, sizeof(found));
+	if (r == 0 && strncmp(found, "failed ", 7) != 0)
+		assert_string_equal(found, expected);
+	if (simulator_calls(host.hypervisor, "request") == 0)
+		assert_no_journal(&host);
+	assert_as_before(&host, &before);
 	resume_all(&host);
 	assert_as_before(&host, &before);
 	assert_no_journal(&host);
@@ -250,8 +403,12 @@ static bool cycle_without_memory(unsigned long n)
 static void all_guests_are_resumed_after_a_failed_allocation(void **state)
 {
 	unsigned long n = 1;
+	struct host host;
 
 	(void)state;
+	host_init(&host);
+	assert_int_equal(run_cycle(&host, expected, sizeof(expected)), 0);
+	host_done(&host);
 	while (cycle_without_memory(n))
 		n++;
 	assert_true(n > 100);
