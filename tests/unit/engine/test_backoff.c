@@ -15,6 +15,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
+#include "base/directory.h"
 #include "model/loop.h"
 #include "host/lid.h"
 #include "engine/backoff.h"
@@ -271,6 +272,35 @@ static void never_refuses_on_a_low_battery(void **state)
 	assert_true(tries_to_sleep(world, JOB_SLEEP));
 }
 
+/* A directory is in place of the file. */
+static void a_failure_that_cannot_be_recorded_leaves_no_file(void **state)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/failed-sleeps/x", (char *)*state);
+	assert_int_equal(directory_make(path), 0);
+	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"), -EISDIR);
+	assert_int_equal(rmdir(path), 0);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
+	strcat(path, ".new");
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(backoff_check(*state, BEGIN_US + 1, NULL), 0);
+}
+
+static void says_attempts_after_the_second_failure(void **state)
+{
+	struct error error = { 0 };
+
+	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why"), 0);
+	assert_int_equal(backoff_check(*state, BEGIN_US + 1, &error), -EAGAIN);
+	assert_non_null(strstr(error_text(&error), "the last attempt failed (why)"));
+	assert_int_equal(backoff_note_failure(*state, BEGIN_US, "why not"), 0);
+	error = (struct error){ 0 };
+	assert_int_equal(backoff_check(*state, BEGIN_US + 1, &error), -EAGAIN);
+	assert_non_null(strstr(error_text(&error), "the last attempts failed (why not)"));
+}
+
 #define WORLD(name) cmocka_unit_test_setup_teardown(name, world_make, world_remove)
 
 int main(void)
@@ -283,6 +313,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_the_failure_and_the_next_attempt, run_make,
 						run_remove),
 		cmocka_unit_test_setup_teardown(a_reset_ends_the_delay, run_make, run_remove),
+		cmocka_unit_test_setup_teardown(a_failure_that_cannot_be_recorded_leaves_no_file,
+						run_make, run_remove),
+		cmocka_unit_test_setup_teardown(says_attempts_after_the_second_failure, run_make,
+						run_remove),
 		cmocka_unit_test_setup_teardown(a_damaged_file_delays_no_sleep, run_make,
 						run_remove),
 		cmocka_unit_test(a_missing_run_directory_is_reported),

@@ -487,16 +487,22 @@ static void restores_after_a_kill_at_any_moment(void **state)
 
 /* ---- Network managers, on a private bus ---- */
 
+/* How NetworkManager answers when it is notified of the resume; name NULL: success. */
+static struct {
+	const char *name, *message;
+} wake_error;
+
 static int on_sleep(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
 	const char *path = userdata;
 	FILE *log = fopen(path, "ae");
 	int asleep;
 
-	(void)error;
 	sd_bus_message_read(message, "b", &asleep);
 	fprintf(log, "%s\n", asleep ? "sleep" : "wake");
 	fclose(log);
+	if (!asleep && wake_error.name)
+		return sd_bus_error_set(error, wake_error.name, wake_error.message);
 	return sd_bus_reply_method_return(message, "");
 }
 
@@ -640,6 +646,40 @@ static void notifies_network_manager_of_suspend_and_resume(void **state)
 	kill(bus, SIGTERM);
 }
 
+/* "Already awake" is what was wanted; any other error is reported. */
+static void reports_a_network_manager_that_does_not_resume(void **state)
+{
+	static const struct {
+		const char *name, *message, *problem;
+	} cases[] = {
+		{ NULL, NULL, "" },
+		{ "org.freedesktop.NetworkManager.AlreadyAsleepOrAwake", "Already awake", "" },
+		{ "org.freedesktop.NetworkManager.PermissionDenied", "no authorization",
+		  "NetworkManager did not resume: no authorization" },
+	};
+	struct run *run = *state;
+	pid_t bus = start_bus(run);
+
+	assert_true(bus > 0); /* dbus-daemon is in tests/packages */
+	tree_write(&run->tree, "services/NetworkManager/.keep", "");
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		pid_t manager;
+
+		wake_error.name = cases[i].name;
+		wake_error.message = cases[i].message;
+		manager = start_managers(run);
+		go_down(run);
+		assert_int_equal(run->r, 0);
+		assert_string_equal(effects(run), "nft");
+		go_up(run);
+		assert_string_equal(run->text, cases[i].problem);
+		assert_int_equal(run->degraded, cases[i].problem[0] != '\0');
+		kill(manager, SIGKILL);
+		waitpid(manager, NULL, 0);
+	}
+	kill(bus, SIGTERM);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_run, teardown_run)
@@ -665,6 +705,7 @@ int main(void)
 		TEST(does_not_thaw_what_another_program_has_frozen),
 		TEST(restores_after_a_kill_at_any_moment),
 		TEST(notifies_network_manager_of_suspend_and_resume),
+		TEST(reports_a_network_manager_that_does_not_resume),
 		TEST(has_networkd_renew_leases_after_the_wake),
 	};
 

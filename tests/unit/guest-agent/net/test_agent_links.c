@@ -66,18 +66,23 @@ static bool shows(const char *command, const char *text)
 	} while (0)
 
 /* Creates an interface beneath the function, as a driver does. */
-static void appear(struct tree *tree, const char *name, const char *mac)
+static void appear_beside(struct tree *tree, const char *name, const char *mac, const char *peer)
 {
 	char line[256], target[256], link[256];
 
-	snprintf(line, sizeof(line), "ip link add %s address %s type veth peer name peer0", name,
-		 mac);
+	snprintf(line, sizeof(line), "ip link add %s address %s type veth peer name %s", name, mac,
+		 peer);
 	must(line);
 	snprintf(target, sizeof(target), TREE_DEVICES NIC "/net/%s/address", name);
 	tree_write(tree, target, mac);
 	*strrchr(target, '/') = '\0';
 	snprintf(link, sizeof(link), "sys/class/net/%s", name);
 	tree_link(tree, link, target);
+}
+
+static void appear(struct tree *tree, const char *name, const char *mac)
+{
+	appear_beside(tree, name, mac, "peer0");
 }
 
 static void vanish(struct tree *tree, const char *name)
@@ -241,6 +246,43 @@ static void restores_addresses_and_routes(void **state)
 		assert_shows("ip -o -6 addr show enp0s4", "fd00:9::2/64");
 }
 
+/* Returns the valid lifetime of the interface's address in s, or -1 if there is none. */
+static int lifetime_of(const char *address)
+{
+	char line[256], output[256] = "";
+	int seconds;
+	FILE *pipe;
+
+	snprintf(line, sizeof(line),
+		 "ip -o addr show enp0s4 | grep ' %s/' | sed 's/.*valid_lft //'", address);
+	pipe = popen(line, "r");
+	assert_non_null(pipe);
+	if (!fgets(output, sizeof(output), pipe))
+		output[0] = '\0';
+	pclose(pipe);
+	return sscanf(output, "%dsec", &seconds) == 1 ? seconds : -1;
+}
+
+static void addresses_age_and_expire_while_the_guest_is_suspended(void **state)
+{
+	static const struct timespec pause_ = { .tv_sec = 2, .tv_nsec = 200000000 };
+	struct tree *tree = *state;
+	char text[240];
+
+	appear(tree, "enp0s4", MAC);
+	must("ip link set enp0s4 up");
+	must("ip addr add 10.9.1.2/24 dev enp0s4 valid_lft 1000 preferred_lft 500");
+	must("ip addr add 10.9.2.2/24 dev enp0s4 valid_lft 2 preferred_lft 2");
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
+	vanish(tree, "enp0s4");
+	appear(tree, "eth0", MAC);
+	nanosleep(&pause_, NULL);
+	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
+	assert_string_equal(text, "");
+	assert_false(shows("ip -o addr show enp0s4", "10.9.2.2"));
+	assert_in_range(lifetime_of("10.9.1.2"), 900, 998);
+}
+
 static void restores_upper_interfaces(void **state)
 {
 	struct tree *tree = *state;
@@ -296,6 +338,47 @@ static void names_the_missing_interface(void **state)
 	/* An interface with another MAC address is not taken for the missing one. */
 	appear(tree, "eth0", "02:00:00:00:00:99");
 	assert_int_equal(restore(tree, text, sizeof(text), 20000), -ENODEV);
+}
+
+static void names_only_the_interface_that_is_missing(void **state)
+{
+	struct tree *tree = *state;
+	char text[240];
+
+	appear(tree, "enp0s4", MAC);
+	appear_beside(tree, "enp0s5", "02:00:00:00:00:45", "peer1");
+	assert_int_equal(links_save(&tree->roots, NIC), 2);
+	vanish(tree, "enp0s4");
+	vanish(tree, "enp0s5");
+	appear(tree, "eth0", MAC);
+	assert_int_equal(restore(tree, text, sizeof(text), 0), -ENODEV);
+	assert_string_equal(text, "enp0s5: missing after the bind");
+	vanish(tree, "eth0");
+	appear_beside(tree, "eth0", "02:00:00:00:00:45", "peer1");
+	assert_int_equal(restore(tree, text, sizeof(text), 0), -ENODEV);
+	assert_string_equal(text, "enp0s4: missing after the bind");
+}
+
+static void restores_the_vlans_of_a_bridge_port(void **state)
+{
+	struct tree *tree = *state;
+	char text[240];
+
+	if (!run("ip link set br0 type bridge vlan_filtering 1"))
+		skip();
+	appear(tree, "enp0s4", MAC);
+	must("ip link set enp0s4 master br0 up");
+	must("bridge vlan del dev enp0s4 vid 1");
+	must("bridge vlan add dev enp0s4 vid 100 pvid untagged");
+	must("bridge vlan add dev enp0s4 vid 200");
+	assert_int_equal(links_save(&tree->roots, NIC), 1);
+	vanish(tree, "enp0s4");
+	appear(tree, "eth0", MAC);
+	assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
+	assert_string_equal(text, "");
+	assert_shows("bridge vlan show dev enp0s4 | xargs", "100 PVID Egress Untagged 200");
+	/* The bridge adds VLAN 1 to each new port. */
+	assert_false(shows("bridge vlan show dev enp0s4 | xargs", "enp0s4 1"));
 }
 
 static void waits_for_a_slow_driver(void **state)
@@ -396,6 +479,9 @@ int main(void)
 		TEST(names_the_link_whose_alternative_name_is_taken),
 		TEST(restores_its_hop_of_a_multipath_route),
 		TEST(restores_addresses_and_routes),
+		TEST(addresses_age_and_expire_while_the_guest_is_suspended),
+		TEST(names_only_the_interface_that_is_missing),
+		TEST(restores_the_vlans_of_a_bridge_port),
 		TEST(restores_upper_interfaces),
 		TEST(restoring_is_idempotent),
 		TEST(names_the_missing_interface),
