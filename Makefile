@@ -41,6 +41,7 @@ SHARED_PKGS := inih json-c libsystemd
 include pmcoord/sources.mk
 include guest-agent/sources.mk
 include tests/unit/sources.mk
+include tests/fakexen/sources.mk
 include tests/fuzz/sources.mk
 
 .DEFAULT_GOAL := all
@@ -71,7 +72,7 @@ $(BUILD)/pmcoord-agent: $(call object,$(SHARED_SRC) $(AGENT_SRC) $(AGENT_MAIN))
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(AGENT_PKGS)) $(LIBS)
 
-UNIT_TESTS := $(SHARED_TESTS) $(COORDINATOR_TESTS) $(AGENT_TESTS)
+UNIT_TESTS := $(SHARED_TESTS) $(COORDINATOR_TESTS) $(XEN_TESTS) $(AGENT_TESTS)
 unit_program = $(addprefix $(BUILD)/tests/unit/,$(1))
 # The code under test reports each invalid access and undefined operation.
 UNIT_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -91,6 +92,13 @@ $(call unit_program,$(COORDINATOR_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(COORDINATOR_PKGS)) $(LIBS)
+
+# Xen's libraries are replaced; the headers are Xen's own.
+XEN_TEST_PKGS = $(filter-out $(FAKEXEN_LIBRARIES),$(COORDINATOR_PKGS))
+$(call unit_program,$(XEN_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(FAKEXEN_SRC) $(SHARED_SRC) $(COORDINATOR_SRC))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) $(FAKEXEN_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(XEN_TEST_PKGS)) $(LIBS)
 
 $(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(SHARED_SRC) $(AGENT_SRC))
 	$(call say,LD,$@)
@@ -144,7 +152,7 @@ check-warnings:
 
 agent-objects: $(call object,$(SHARED_SRC) $(AGENT_SRC) $(AGENT_MAIN))
 
-C_FILES = $(shell find pmcoord guest-agent include tests/unit tests/bench tests/fuzz -name '*.[ch]')
+C_FILES = $(shell find pmcoord guest-agent include tests/unit tests/bench tests/fuzz tests/fakexen -name '*.[ch]')
 check-static: all check-warnings
 	$(call say,CHECK,format)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
