@@ -174,7 +174,10 @@ void domains_shut_down(struct fake_domain *domain, enum domain_reason reason)
 	domain->is_shut_down = true;
 	domain->reason = reason;
 	domain->result = 0;
-	domain->n_suspended += reason == REASON_SUSPEND;
+	if (reason == REASON_SUSPEND) {
+		domain->n_suspended++;
+		domain->suspended_us = virtual_time_now();
+	}
 	notify_running(domain);
 	if (reason == REASON_SUSPEND && domain->subscription != 0)
 		event_channels_send(domain->domid, domain->subscription);
@@ -190,6 +193,7 @@ void domains_resume(struct fake_domain *domain, bool cancelled)
 		domain->result = 1;
 	domain->is_shut_down = false;
 	domain->n_resumed++;
+	domain->resumed_us = virtual_time_now();
 	if (domain->result != 1 && (domain->kind == DOMAIN_PV || domain->callback_irq != 0))
 		domain->n_not_cancelled++;
 	notify(domain, DOMAIN_RESUMED);

@@ -74,6 +74,7 @@ struct fake_domain {
 	uint64_t cpu_time_ns;
 	uint64_t result; /* what its suspend hypercall will return */
 	unsigned int n_suspended, n_resumed; /* how often */
+	uint64_t suspended_us, resumed_us; /* the last time; 0: never */
 	unsigned int
 		n_not_cancelled; /* resumes after which the guest believed to be a new domain */
 	unsigned int n_corrupted; /* how often registers of a domain that runs were written */

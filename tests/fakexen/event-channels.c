@@ -144,21 +144,33 @@ static void update_fd(struct device *device)
 	wakeup_fd_set(&device->wakeup, device->fd, device->n_ring > 0, 1);
 }
 
-/* Hands out the event of a port, unless the port is masked. */
-static void deliver(struct port *port, uint32_t number)
+static void call_listener(uint32_t domid)
+{
+	struct port_table *table = find_table(domid);
+
+	if (table->listener)
+		table->listener(table->listener_data);
+}
+
+/* Hands out the event of a port, unless the port is masked. A kernel takes it at once. */
+static void deliver(uint32_t domid, struct port *port, uint32_t number)
 {
 	struct device *device = port->device;
 
-	if (!port->pending || port->masked || !device)
+	if (!port->pending || port->masked)
 		return;
+	if (!device) {
+		port->pending = false;
+		call_listener(domid);
+		return;
+	}
 	port->pending = false;
 	port->masked = true;
 	device->ring =
 		require(reallocarray(device->ring, device->n_ring + 1, sizeof(*device->ring)));
 	device->ring[device->n_ring++] = number;
 	update_fd(device);
-	if (find_table(device->domid)->listener)
-		find_table(device->domid)->listener(find_table(device->domid)->listener_data);
+	call_listener(domid);
 }
 
 static void raise_port(uint32_t domid, uint32_t number)
@@ -168,7 +180,7 @@ static void raise_port(uint32_t domid, uint32_t number)
 	if (!port || port->state != PORT_INTERDOMAIN)
 		return;
 	port->pending = true;
-	deliver(port, number);
+	deliver(domid, port, number);
 }
 
 void event_channels_send(uint32_t domid, uint32_t number)
@@ -553,7 +565,7 @@ int xenevtchn_unmask(xenevtchn_handle *handle, evtchn_port_t number)
 	if (port->state == PORT_INTERDOMAIN && find_table(port->remote_domid) &&
 	    find_table(port->remote_domid)->storm_port == port->remote_port)
 		send_storm(find_table(port->remote_domid));
-	deliver(port, number);
+	deliver(handle->device->domid, port, number);
 	return 0;
 }
 

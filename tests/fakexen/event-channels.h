@@ -60,7 +60,7 @@ void event_channels_set_running(uint32_t domid, bool running);
 void event_channels_storm(uint32_t domid, uint32_t port, uint64_t until_us);
 
 /*
- * Calls `handle` when a device that a program of this domain has open becomes readable. It must
+ * Calls `handle` when an event reaches a program or the kernel of this domain. It must
  * not call this module; it may add a handler of virtual time.
  */
 void event_channels_listen(uint32_t domid, void (*handle)(void *data), void *data);

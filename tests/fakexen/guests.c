@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fakexen/event-channels.h"
 #include "tests/fakexen/store.h"
 #include "tests/fakexen/virtual-time.h"
 
@@ -34,6 +35,7 @@ struct fake_guest {
 	struct store_connection *kernel;
 	bool is_suspending; /* has acknowledged, and has not suspended yet */
 	bool suspends_again;
+	bool is_running;
 	uint64_t stopped_us; /* since when it does not run */
 	fake_guest_fn on_resume;
 	void *resume_data;
@@ -87,8 +89,7 @@ static void run_task(void *data)
 	struct fake_guest *guest = task->guest;
 
 	task->n_handlers--;
-	if (task->is_done || virtual_time_now() < task->due_us || !guest->domain ||
-	    !domains_is_running(guest->domain))
+	if (task->is_done || virtual_time_now() < task->due_us || !guest->is_running)
 		return;
 	task->is_done = true;
 	task->handle(guest, task->data);
@@ -122,7 +123,8 @@ void fake_guest_after(struct fake_guest *guest, uint64_t delay_us, fake_guest_fn
 	task = require(calloc(1, sizeof(*task)));
 	*task = (struct task){
 		.guest = guest,
-		.due_us = virtual_time_now() + delay_us,
+		/* run_on adds the time for which the guest will have been stopped. */
+		.due_us = (guest->is_running ? virtual_time_now() : guest->stopped_us) + delay_us,
 		.handle = handle,
 		.data = data,
 		.next = guest->tasks,
@@ -136,6 +138,7 @@ static void run_on(struct fake_guest *guest)
 {
 	uint64_t stopped_for_us = virtual_time_now() - guest->stopped_us;
 
+	guest->is_running = true;
 	for (struct task *task = guest->tasks; task; task = task->next) {
 		if (task->is_done)
 			continue;
@@ -243,9 +246,29 @@ static void on_kernel_event(void *data, const char *path, const char *token)
 	fake_guest_after(guest, guest->params.acknowledge_us, look_at_request, NULL);
 }
 
+static void on_channel_event(void *data)
+{
+	struct fake_guest *guest = data;
+
+	if (!guest->is_suspending && guest->params.answer != ANSWER_NEVER)
+		fake_guest_after(guest, guest->params.suspend_us, suspend, NULL);
+}
+
+/* Binding a channel causes no event of the guest's own port, so each event is a request. */
+static void publish_channel(struct fake_guest *guest)
+{
+	char port[16];
+
+	snprintf(port, sizeof(port), "%u", event_channels_alloc(guest->domid, 0));
+	write_node(guest, "device/suspend/event-channel", port);
+	event_channels_listen(guest->domid, on_channel_event, guest);
+}
+
 static void boot(struct fake_guest *guest, void *data)
 {
 	(void)data;
+	if (guest->params.has_channel)
+		publish_channel(guest);
 	store_watch(guest->kernel, "control/shutdown", "shutdown");
 }
 
@@ -279,6 +302,7 @@ static void on_change(void *data, struct fake_domain *domain, enum domain_change
 		run_on(guest);
 		break;
 	case DOMAIN_STOPS:
+		guest->is_running = false;
 		guest->stopped_us = virtual_time_now();
 		break;
 	case DOMAIN_RESUMED:
@@ -437,6 +461,8 @@ static void set_defaults(struct fake_guest *guest)
 
 	snprintf(guest->name, sizeof(guest->name), "%s", params->name);
 	params->name = guest->name;
+	if (params->uuid_tag == 0)
+		params->uuid_tag = (uint16_t)guest->domid;
 	if (params->acknowledge_us == 0)
 		params->acknowledge_us = ACKNOWLEDGE_US;
 	if (params->suspend_us == 0)
@@ -452,9 +478,8 @@ static struct fake_domain *create_domain(const struct fake_guest *guest)
 	const struct fake_guest_params *params = &guest->params;
 	struct fake_domain *domain = domains_create(guest->domid, params->kind);
 
-	domain->uuid[0] = params->uuid_tag ? params->uuid_tag : (uint8_t)guest->domid;
-	domain->uuid[14] = (uint8_t)(guest->domid >> 8);
-	domain->uuid[15] = (uint8_t)guest->domid;
+	domain->uuid[0] = (uint8_t)(params->uuid_tag >> 8);
+	domain->uuid[1] = (uint8_t)params->uuid_tag;
 	if (params->without_drivers)
 		domain->callback_irq = 0;
 	return domain;

@@ -45,8 +45,9 @@ struct fake_guest_params {
 	const char *feature; /* control/feature-suspend; NULL: "1" */
 	bool without_record; /* another toolstack has built it: nothing below /libxl */
 	bool still_built; /* its builder has not unpaused it yet */
+	bool has_channel; /* its kernel takes requests over device/suspend/event-channel instead */
 	bool without_drivers; /* HVM: no PV drivers, no kernel that listens */
-	uint8_t uuid_tag; /* the first byte of its UUID, so that a test sets the order; 0: domid */
+	uint16_t uuid_tag; /* its UUID is made of it, which sets the order; 0: of its first domid */
 };
 
 struct fake_guest;

@@ -8,9 +8,14 @@ FAKEXEN_SRC := \
 	tests/fakexen/store.c \
 	tests/fakexen/store-client.c \
 	tests/fakexen/event-channels.c \
+	tests/fakexen/process.c \
 	tests/fakexen/domains.c \
 	tests/fakexen/guests.c \
-	tests/fakexen/dom0.c
+	tests/fakexen/toolstacks.c \
+	tests/fakexen/agents.c \
+	guest-agent/engine/machine.c \
+	guest-agent/channel-xen.c \
+	tests/fakexen/fakexen.c
 # The libraries that it replaces. libxentoollog is left, which only prints messages.
 FAKEXEN_LIBRARIES = xencall xencontrol xenevtchn xenstore
 FAKEXEN_LDFLAGS := -Wl,--wrap=fopen64

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tests/fakexen/dom0.h"
+#include "tests/fakexen/process.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/fakexen/domains.h"
 #include "tests/fakexen/event-channels.h"
-#include "tests/fakexen/faults.h"
-#include "tests/fakexen/guests.h"
 #include "tests/fakexen/store-client.h"
-#include "tests/fakexen/store.h"
-#include "tests/fakexen/virtual-time.h"
 
 #define CAPABILITIES "/proc/xen/capabilities"
 
@@ -36,41 +31,18 @@ uid_t geteuid(void)
 	return 0;
 }
 
-void dom0_start(void)
-{
-	is_privileged = true;
-	virtual_time_start();
-	faults_start();
-	store_start();
-	store_client_start();
-	event_channels_start();
-	domains_start();
-	guests_start();
-}
-
-void dom0_stop(void)
-{
-	guests_stop();
-	dom0_act_as(0);
-	store_client_stop();
-	domains_stop();
-	event_channels_stop();
-	store_stop();
-	virtual_time_stop();
-}
-
-void dom0_set_privileged(bool is_dom0)
+void process_set_privileged(bool is_dom0)
 {
 	is_privileged = is_dom0;
 }
 
-void dom0_kill_process(void)
+void process_kill(void)
 {
 	store_client_kill();
 	event_channels_kill();
 }
 
-void dom0_act_as(uint32_t domid)
+void process_act_as(uint32_t domid)
 {
 	store_client_act_as(domid);
 	event_channels_act_as(domid);
