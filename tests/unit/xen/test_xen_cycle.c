@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whole cycles of the real engine and the real xen/ folder, on the double of Xen. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/plan.h"
+#include "record/report.h"
+#include "engine/prearm.h"
+#include "engine/recover.h"
+#include "engine/suspend.h"
+#include "tests/unit/xen/fake_host.h"
+#include "tests/fakexen/agents.h"
+#include "tests/fakexen/domains.h"
+#include "tests/fakexen/event-channels.h"
+#include "tests/fakexen/faults.h"
+#include "tests/fakexen/guests.h"
+#include "tests/fakexen/store-client.h"
+#include "tests/fakexen/store.h"
+#include "tests/fakexen/toolstacks.h"
+#include "tests/fakexen/virtual-time.h"
+
+static struct fake_host host;
+static struct fake_laptop laptop;
+
+static int start(void **state)
+{
+	(void)state;
+	fake_host_start(&host);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fake_host_stop(&host);
+	return 0;
+}
+
+static void assert_result(const struct report *report, enum cycle_result expected)
+{
+	char text[512];
+
+	report_explain(report, text, sizeof(text));
+	if (report->result != expected)
+		fail_msg("%s instead of %s: %s", cycle_result_name(report->result),
+			 cycle_result_name(expected), text);
+}
+
+/* ---- a good cycle -------------------------------------------------------- */
+
+static void suspends_dependents_first_and_resumes_in_reverse(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_int_equal(host.n_slept, 1);
+	assert_int_equal(host.n_ran_through, 0);
+	assert_ordered(laptop.web, laptop.fw);
+	assert_ordered(laptop.mail, laptop.fw);
+	assert_ordered(laptop.fw, laptop.netvm);
+	assert_untouched(laptop.netvm);
+	assert_untouched(laptop.fw);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.mail);
+	assert_untouched(laptop.vault);
+	assert_int_equal(fake_agent_count(laptop.agent), 1);
+	assert_int_equal(report->slept_us, host.sleep_us);
+	report_free(report);
+}
+
+/* Nothing is polled: apart from the guests' own times, a cycle takes little. */
+static void takes_little_more_than_its_guests_need(void **state)
+{
+	struct fake_domain *netvm;
+	struct report *report;
+	uint64_t begin_us;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	begin_us = virtual_time_now();
+	report = fake_host_cycle(&host);
+	netvm = fake_guest_domain(laptop.netvm);
+	/* web, then fw: 31 ms each; netvm: 100 ms of its agent and 31 ms. */
+	assert_in_range(netvm->suspended_us - begin_us, 193000, 225000);
+	assert_in_range(fake_guest_domain(laptop.web)->resumed_us - netvm->suspended_us -
+				host.sleep_us,
+			0, 10000);
+	report_free(report);
+}
+
+static void arms_agents_ahead_for_the_next_cycle(void **state)
+{
+	struct report *report;
+	struct error error = { 0 };
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	assert_int_equal(host.hypervisor->ops->watch_domains(host.hypervisor), 0);
+	for (uint64_t cycle = 1; cycle <= 3; cycle++) {
+		uint64_t requests;
+
+		assert_int_equal(prearm_refresh(&host.coordinator, NULL, NULL, &error), 0);
+		virtual_time_pass(1000000);
+		assert_int_equal(prearm_refresh(&host.coordinator, NULL, NULL, &error), 0);
+		requests = store_client_count();
+		report = fake_host_cycle(&host);
+		assert_result(report, RESULT_OK);
+		assert_int_equal(report->cycle, cycle);
+		assert_int_equal(fake_agent_count(laptop.agent), cycle);
+		assert_true(store_client_count() - requests < 200);
+		report_free(report);
+		virtual_time_pass(1000000);
+	}
+}
+
+/* xenstored announces the next shutdown only if it was told of the resume. */
+static void tells_xenstored_of_each_resume(void **state)
+{
+	uint32_t domid;
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	report_free(report);
+	domid = fake_guest_domid(laptop.web);
+	toolstack_shut_down(domid, false);
+	virtual_time_pass(5000000);
+	assert_null(domains_find(domid));
+}
+
+static void leaks_no_port_over_many_cycles(void **state)
+{
+	unsigned int own, guest;
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	report_free(fake_host_cycle(&host));
+	own = event_channels_count_ports(0);
+	guest = event_channels_count_ports(fake_guest_domid(laptop.web));
+	for (int i = 0; i < 5; i++) {
+		fake_host_close(&host);
+		fake_host_open(&host);
+		report = fake_host_cycle(&host);
+		assert_result(report, RESULT_OK);
+		report_free(report);
+	}
+	assert_int_equal(event_channels_count_ports(0), own);
+	assert_int_equal(event_channels_count_ports(fake_guest_domid(laptop.web)), guest);
+}
+
+/* ---- each mechanism ------------------------------------------------------ */
+
+static void requests_over_the_channel_of_a_kernel(void **state)
+{
+	struct fake_guest_params params = { .name = "classic", .has_channel = true };
+	struct fake_guest *guest = fake_guest_build(&params);
+	struct report *report;
+
+	(void)state;
+	virtual_time_pass(1000);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_int_equal(fake_host_reported(report, "classic")->mechanism, MECHANISM_EVENT_CHANNEL);
+	assert_int_equal(fake_guest_domain(guest)->n_suspended, 1);
+	assert_untouched(guest);
+	report_free(report);
+}
+
+static void forces_guests_without_drivers(void **state)
+{
+	struct fake_guest_params params = {
+		.name = "windows",
+		.kind = DOMAIN_HVM,
+		.without_drivers = true,
+	};
+	struct fake_guest *guest = fake_guest_build(&params);
+	struct report *report;
+
+	(void)state;
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_int_equal(fake_host_reported(report, "windows")->mechanism, MECHANISM_HVM);
+	assert_int_equal(fake_guest_domain(guest)->n_suspended, 1);
+	assert_untouched(guest);
+	report_free(report);
+}
+
+static void writes_the_register_of_a_32_bit_guest(void **state)
+{
+	struct fake_guest *guest = fake_host_add("old");
+	struct report *report;
+
+	(void)state;
+	fake_guest_domain(guest)->width = 4;
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_untouched(guest);
+	report_free(report);
+}
+
+static void falls_back_when_an_agent_does_not_answer(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_agent_set_conduct(laptop.agent, AGENT_IS_DEAD);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(fake_host_reported(report, "netvm")->mechanism, MECHANISM_XENSTORE);
+	assert_int_equal(host.n_ran_through, 0);
+	assert_untouched(laptop.netvm);
+	report_free(report);
+}
+
+static void falls_back_when_a_published_port_is_stale(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	event_channels_reset(fake_guest_domid(laptop.netvm));
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(fake_host_reported(report, "netvm")->mechanism, MECHANISM_XENSTORE);
+	assert_non_null(strstr(fake_host_reported(report, "netvm")->detail, "stale"));
+	report_free(report);
+}
+
+static void pauses_a_guest_whose_agent_fails(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_agent_set_conduct(laptop.agent, AGENT_FAILS);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(fake_host_reported(report, "netvm")->outcome, OUTCOME_PAUSED);
+	assert_non_null(strstr(fake_host_reported(report, "netvm")->detail, "sound card"));
+	assert_int_equal(host.n_ran_through, 0);
+	assert_untouched(laptop.netvm);
+	report_free(report);
+}
+
+static void reports_devices_that_an_agent_has_lost(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_agent_set_conduct(laptop.agent, AGENT_LOSES_DEVICES);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_true(fake_host_reported(report, "netvm")->degraded);
+	report_free(report);
+}
+
+/* ---- guests that do not suspend ------------------------------------------ */
+
+struct refusal {
+	enum guest_answer answer;
+	enum cycle_outcome outcome;
+};
+
+static void pauses_guests_that_do_not_suspend(void **state)
+{
+	static const struct refusal cases[] = {
+		{ ANSWER_NEVER, OUTCOME_PAUSED },     { ANSWER_ONLY_CLEARS, OUTCOME_PAUSED },
+		{ ANSWER_NONSENSE, OUTCOME_PAUSED },  { ANSWER_REFUSES, OUTCOME_PAUSED },
+		{ ANSWER_CLEARS, OUTCOME_SUSPENDED }, { ANSWER_REMOVES, OUTCOME_SUSPENDED },
+		{ ANSWER_TWICE, OUTCOME_SUSPENDED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct fake_guest_params mail = { .name = "mail", .answer = cases[i].answer };
+		bool is_paused = cases[i].outcome == OUTCOME_PAUSED;
+		struct report *report;
+
+		fake_laptop_build(&laptop, &mail);
+		fake_host_open(&host);
+		report = fake_host_cycle(&host);
+		assert_result(report, is_paused ? RESULT_DEGRADED : RESULT_OK);
+		assert_int_equal(fake_host_reported(report, "mail")->outcome, cases[i].outcome);
+		assert_int_equal(host.n_ran_through, 0);
+		assert_ordered(laptop.web, laptop.fw);
+		assert_untouched(laptop.mail);
+		assert_untouched(laptop.netvm);
+		report_free(report);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
+/* Within the 25 s for which the cycle waits. */
+static void resumes_a_guest_that_suspends_late(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .suspend_us = 15000000 };
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(fake_guest_domain(laptop.mail)->n_suspended, 1);
+	assert_untouched(laptop.mail);
+	report_free(report);
+}
+
+static void ends_the_cycle_by_the_deadline(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	uint64_t begin_us;
+	struct report *report;
+
+	(void)state;
+	host.config.deadline_us = 5000000;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	begin_us = virtual_time_now();
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(host.n_slept, 1);
+	assert_int_equal(host.n_ran_through, 0);
+	assert_in_range(report->phases[2].start_us + report->phases[2].duration_us, 5000000,
+			5100000);
+	assert_true(virtual_time_now() - begin_us < host.sleep_us + 60000000);
+	assert_untouched(laptop.mail);
+	assert_untouched(laptop.fw);
+	report_free(report);
+}
+
+static void aborts_when_told_to(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	struct report *report;
+
+	(void)state;
+	host.config.on_failure = ON_FAILURE_ABORT;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_FAILED);
+	assert_int_equal(host.n_slept, 0);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.mail);
+	report_free(report);
+}
+
+static void resumes_all_when_the_kernel_refuses_to_sleep(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	host.refusal = "device hub busy";
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_FAILED);
+	assert_non_null(strstr(report->detail, "device hub busy"));
+	assert_untouched(laptop.netvm);
+	assert_untouched(laptop.web);
+	report_free(report);
+}
+
+/* ---- others -------------------------------------------------------------- */
+
+static void leaves_a_paused_guest_paused(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	toolstack_pause(fake_guest_domid(laptop.mail));
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_int_equal(fake_guest_domain(laptop.mail)->pauses, 1);
+	assert_int_equal(fake_guest_domain(laptop.mail)->n_suspended, 0);
+	report_free(report);
+}
+
+static void destroy_web(void *data)
+{
+	(void)data;
+	toolstack_destroy(fake_guest_domid(laptop.web));
+}
+
+static void goes_on_when_a_guest_is_destroyed(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(20000, destroy_web, NULL);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_true(fake_host_reported(report, "web")->gone);
+	assert_int_equal(host.n_slept, 1);
+	assert_untouched(laptop.fw);
+	report_free(report);
+}
+
+static void keeps_away_from_a_guest_that_is_being_saved(void **state)
+{
+	struct fake_save *save;
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	save = toolstack_save(fake_guest_domid(laptop.vault), 20000000, true);
+	virtual_time_pass(2000000);
+	assert_true(save->is_suspended);
+	report = fake_host_cycle(&host);
+	report_free(report);
+	virtual_time_pass(60000000);
+	assert_true(save->is_finished);
+	assert_false(save->is_broken);
+	assert_false(save->has_failed);
+	assert_untouched(laptop.vault);
+}
+
+/* A subscription of ours would make it wait in vain. */
+static void lets_a_save_work_after_a_cycle(void **state)
+{
+	struct fake_save *save;
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	report_free(report);
+	save = toolstack_save(fake_guest_domid(laptop.web), 1000000, true);
+	virtual_time_pass(10000000);
+	assert_true(save->is_finished);
+	assert_false(save->is_broken);
+	assert_false(save->has_failed);
+}
+
+/* ---- xenstored ----------------------------------------------------------- */
+
+static void touch_request(void *data)
+{
+	(void)data;
+	store_write_as(0, fake_guest_path(laptop.mail, "control/shutdown"), "suspend");
+}
+
+static void retracts_again_after_a_conflict(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	store_client_before_end(touch_request, NULL);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_untouched(laptop.mail);
+	report_free(report);
+}
+
+static void goes_on_when_a_request_cannot_be_written(void **state)
+{
+	char path[96];
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	snprintf(path, sizeof(path), "%s", fake_guest_path(laptop.mail, "control/shutdown"));
+	faults_add("xs_write", path, ENOSPC, 0, 1);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(fake_host_reported(report, "mail")->outcome, OUTCOME_PAUSED);
+	assert_non_null(strstr(fake_host_reported(report, "mail")->detail, "No space left"));
+	assert_untouched(laptop.mail);
+	report_free(report);
+}
+
+static void resumes_without_xenstored(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	faults_add("xs_resume_domain", NULL, EPIPE, 0, 100);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_untouched(laptop.netvm);
+	assert_untouched(laptop.web);
+	report_free(report);
+}
+
+/* ---- hypercalls that fail ------------------------------------------------ */
+
+static void tries_a_failed_resume_again(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	faults_add("xencall1", NULL, EAGAIN, 1, 1);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_untouched(laptop.netvm);
+	assert_untouched(laptop.fw);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.mail);
+	report_free(report);
+}
+
+static void names_a_guest_that_cannot_be_resumed(void **state)
+{
+	struct fake_domain *web;
+	struct report *report;
+	char domid[16];
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	web = fake_guest_domain(laptop.web);
+	snprintf(domid, sizeof(domid), "%u", fake_guest_domid(laptop.web));
+	faults_add("xencall1", domid, EPERM, 0, 2);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_true(fake_host_reported(report, "web")->stranded);
+	assert_true(web->is_shut_down);
+	assert_untouched(laptop.mail);
+	report_free(report);
+	/* The next command resumes it. */
+	report = fake_host_cycle(&host);
+	assert_false(web->is_shut_down);
+	report_free(report);
+}
+
+/* ---- crashes of pmcoord -------------------------------------------------- */
+
+static void resumes_what_a_killed_process_has_suspended(void **state)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct report *report = NULL;
+	struct error error = { 0 };
+	struct resume_result result = { 0 };
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	report_free(report);
+	assert_true(fake_guest_domain(laptop.netvm)->is_shut_down);
+	fake_host_kill(&host);
+	fake_host_open(&host);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
+	assert_int_equal(result.n_resumed, 5);
+	report_free(result.report);
+	assert_ordered(laptop.web, laptop.fw);
+	assert_ordered(laptop.fw, laptop.netvm);
+	assert_untouched(laptop.netvm);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.vault);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+		T(suspends_dependents_first_and_resumes_in_reverse),
+		T(takes_little_more_than_its_guests_need),
+		T(arms_agents_ahead_for_the_next_cycle),
+		T(tells_xenstored_of_each_resume),
+		T(leaks_no_port_over_many_cycles),
+		T(requests_over_the_channel_of_a_kernel),
+		T(forces_guests_without_drivers),
+		T(writes_the_register_of_a_32_bit_guest),
+		T(falls_back_when_an_agent_does_not_answer),
+		T(falls_back_when_a_published_port_is_stale),
+		T(pauses_a_guest_whose_agent_fails),
+		T(reports_devices_that_an_agent_has_lost),
+		T(pauses_guests_that_do_not_suspend),
+		T(resumes_a_guest_that_suspends_late),
+		T(ends_the_cycle_by_the_deadline),
+		T(aborts_when_told_to),
+		T(resumes_all_when_the_kernel_refuses_to_sleep),
+		T(leaves_a_paused_guest_paused),
+		T(goes_on_when_a_guest_is_destroyed),
+		T(keeps_away_from_a_guest_that_is_being_saved),
+		T(lets_a_save_work_after_a_cycle),
+		T(retracts_again_after_a_conflict),
+		T(goes_on_when_a_request_cannot_be_written),
+		T(resumes_without_xenstored),
+		T(tries_a_failed_resume_again),
+		T(names_a_guest_that_cannot_be_resumed),
+		T(resumes_what_a_killed_process_has_suspended),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
