@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fakexen/virtual-time.h"
+
 #define FAULTS_MAX 16
 
 static struct {
@@ -15,10 +17,45 @@ static struct {
 	unsigned int n_skipped, n_failing;
 } faults[FAULTS_MAX];
 static size_t n_faults;
+static unsigned int n_calls, handled_call, failing_call;
+static int failing_error;
+static void (*call_handler)(void);
 
 void faults_start(void)
 {
 	n_faults = 0;
+	n_calls = handled_call = failing_call = 0;
+}
+
+void faults_on_call(unsigned int n, void (*handle)(void))
+{
+	handled_call = n ? n_calls + n : 0;
+	call_handler = handle;
+}
+
+unsigned int faults_count(void)
+{
+	return n_calls;
+}
+
+void faults_fail_call(unsigned int n, int error)
+{
+	failing_call = n_calls + n;
+	failing_error = error;
+}
+
+/* Counts a call of the program. Returns whether it is to fail, whatever it is. */
+static bool count_call(void)
+{
+	if (virtual_time_is_in_handler())
+		return false;
+	n_calls++;
+	if (n_calls == handled_call)
+		call_handler();
+	if (n_calls != failing_call)
+		return false;
+	errno = failing_error;
+	return true;
 }
 
 void faults_add(const char *function, const char *what, int error, unsigned int n_skipped,
@@ -40,7 +77,7 @@ static bool ends_with(const char *text, const char *end)
 	return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-bool faults_hit(const char *function, const char *what)
+static bool find_fault(const char *function, const char *what)
 {
 	for (size_t i = 0; i < n_faults; i++) {
 		if (strcmp(faults[i].function, function) != 0 ||
@@ -58,10 +95,17 @@ bool faults_hit(const char *function, const char *what)
 	return false;
 }
 
+bool faults_hit(const char *function, const char *what)
+{
+	return count_call() || find_fault(function, what);
+}
+
 bool faults_hit_domain(const char *function, unsigned int domid)
 {
 	char text[16];
 
+	if (count_call())
+		return true;
 	snprintf(text, sizeof(text), "%u", domid);
-	return n_faults > 0 && faults_hit(function, text);
+	return n_faults > 0 && find_fault(function, text);
 }

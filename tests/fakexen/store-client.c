@@ -2,6 +2,7 @@
 #include "tests/fakexen/store-client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,12 +69,14 @@ static void stop_listening(void)
 static void listen_on_socket(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(client.socket_path, sizeof(client.socket_path), "/tmp/fakexen-store-%d",
 		 (int)getpid());
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", client.socket_path);
 	unlink(client.socket_path);
-	client.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	client.listener = fcntl(fd, F_DUPFD_CLOEXEC, WAKEUP_FD_MIN);
+	close(fd);
 	if (client.listener < 0 ||
 	    bind(client.listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(client.listener, 1024) < 0)

@@ -238,6 +238,16 @@ void virtual_time_on_idle(virtual_time_fn handle, void *data)
 	vt.idle_data = data;
 }
 
+bool virtual_time_is_in_handler(void)
+{
+	return vt.in_handler;
+}
+
+void virtual_time_leave_handler(void)
+{
+	vt.in_handler = false;
+}
+
 uint64_t virtual_time_count_waits(void)
 {
 	return vt.n_waits;

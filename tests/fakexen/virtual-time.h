@@ -54,6 +54,11 @@ void virtual_time_sleep(uint64_t us);
  */
 void virtual_time_on_idle(virtual_time_fn handle, void *data);
 
+/* Whether a handler runs: what happens then is done by others than the program. */
+bool virtual_time_is_in_handler(void);
+/* The running handler does not return, because the program that waited was killed. */
+void virtual_time_leave_handler(void);
+
 /* Returns how often the program has waited: a loop that is woken without end shows here. */
 uint64_t virtual_time_count_waits(void);
 

@@ -20,7 +20,11 @@ int wakeup_fd_open(struct wakeup_fd *ret)
 
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
-	*ret = (struct wakeup_fd){ .write_fd = fds[1], .inode = inode_of(fds[0]) };
+	*ret = (struct wakeup_fd){
+		.write_fd = fcntl(fds[1], F_DUPFD_CLOEXEC, WAKEUP_FD_MIN),
+		.inode = inode_of(fds[0]),
+	};
+	close(fds[1]);
 	return fds[0];
 }
 

@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Descriptors of the double itself are at least this, so that a killed process does not close them.
+ */
+#define WAKEUP_FD_MIN 512
+
 struct wakeup_fd {
 	int write_fd; /* the double's end */
 	unsigned long inode; /* of the pipe, which all copies of the descriptor share */

@@ -145,7 +145,7 @@ static inline void fake_host_close(struct fake_host *host)
 /* The process is killed. What it would have done in its end has no effect. */
 static inline void fake_host_kill(struct fake_host *host)
 {
-	process_kill();
+	process_disconnect();
 	fake_host_close(host);
 }
 
