@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The real daemon, with its real event loop in virtual time, on the double of Xen. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "pmcoord/error.h"
+#include "model/cycle.h"
+#include "model/hypervisor.h"
+#include "model/sleeper.h"
+#include "host/loop-event.h"
+#include "record/report.h"
+#include "xen/hypervisor-xen.h"
+#include "engine/host-env.h"
+#include "engine/job.h"
+#include "daemon/daemon.h"
+#include "tests/unit/xen/fake_host.h"
+#include "tests/fakexen/agents.h"
+#include "tests/fakexen/domains.h"
+#include "tests/fakexen/event-channels.h"
+#include "tests/fakexen/guests.h"
+#include "tests/fakexen/process.h"
+#include "tests/fakexen/store-client.h"
+#include "tests/fakexen/store.h"
+#include "tests/fakexen/virtual-time.h"
+
+static struct fake_host host;
+static struct fake_laptop laptop;
+
+/* A client, whose requests come over a pipe as they do over the bus. */
+struct client {
+	struct daemon *daemon;
+	int fds[2];
+	struct job job;
+	unsigned int n_ended;
+	enum job_result result;
+	enum cycle_result cycle_result;
+};
+
+static struct client client;
+
+static int start(void **state)
+{
+	(void)state;
+	fake_host_start(&host);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fake_host_stop(&host);
+	return 0;
+}
+
+/* ---- the daemon's host --------------------------------------------------- */
+
+static int env_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,
+			   struct sleeper **ret_sleeper)
+{
+	(void)env;
+	(void)kind;
+	(void)socket_fd;
+	*ret_sleeper = &host.sleeper;
+	return 0;
+}
+
+static const struct host_env_ops env_ops = { .new_sleeper = env_new_sleeper };
+
+static struct host_env make_env(void)
+{
+	return (struct host_env){
+		.ops = &env_ops,
+		.roots = host.roots,
+		.hypervisor = host.hypervisor,
+		.loop = host.loop,
+		.kept_fd = -1,
+		.channels_fd = -1,
+	};
+}
+
+/* ---- the client ---------------------------------------------------------- */
+
+static int on_request(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct daemon_request request = {
+		.job = client.job,
+		.client = "the test",
+		.lease_fd = -1,
+	};
+	struct error error = { 0 };
+	uint64_t id;
+	char byte;
+
+	(void)source;
+	(void)events;
+	(void)data;
+	assert_int_equal(read(fd, &byte, 1), 1);
+	if (daemon_submit(client.daemon, &request, &id, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	return 0;
+}
+
+static void on_job_removed(void *data, uint64_t id, const struct job_outcome *outcome)
+{
+	(void)data;
+	(void)id;
+	client.n_ended++;
+	client.result = outcome->result;
+	if (outcome->report)
+		client.cycle_result = outcome->report->result;
+}
+
+static void submit(void *data)
+{
+	client.job = (struct job){ .verb = *(const enum job_verb *)data };
+	assert_int_equal(write(client.fds[1], "x", 1), 1);
+}
+
+static void submit_guests_only(void *data)
+{
+	(void)data;
+	client.job = (struct job){ .verb = JOB_SUSPEND_ALL, .guests_only = true };
+	assert_int_equal(write(client.fds[1], "x", 1), 1);
+}
+
+static void terminate(void *data)
+{
+	(void)data;
+	kill(getpid(), SIGTERM);
+}
+
+/*
+ * Runs the daemon until SIGTERM, which arrives after `us`. Handlers of virtual time that were
+ * added before run meanwhile.
+ */
+static void run_daemon_for(uint64_t us)
+{
+	const struct daemon_observer observer = { .job_removed = on_job_removed };
+	struct host_env env = make_env();
+	sd_event_source *source;
+	struct error error = { 0 };
+
+	client = (struct client){ 0 };
+	assert_int_equal(daemon_new(&env, host.loop, &client.daemon), 0);
+	assert_int_equal(host.hypervisor->ops->watch_domains(host.hypervisor), 0);
+	daemon_set_observer(client.daemon, &observer);
+	assert_int_equal(pipe2(client.fds, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_true(sd_event_add_io(loop_event(host.loop), &source, client.fds[0], 1, on_request,
+				    NULL) >= 0);
+	virtual_time_after(us, terminate, NULL);
+	if (daemon_run(client.daemon, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	sd_event_source_disable_unref(source);
+	close(client.fds[0]);
+	close(client.fds[1]);
+	daemon_free(client.daemon);
+}
+
+/* ---- tests --------------------------------------------------------------- */
+
+static void prepares_all_guests_while_idle(void **state)
+{
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	run_daemon_for(5000000);
+	assert_string_equal(store_text(fake_guest_path(laptop.netvm, "pmcoord/request")),
+			    "suspend 1");
+	assert_string_equal(store_text(fake_guest_path(laptop.netvm, "data/pmcoord/state")),
+			    "ready 1");
+	/* One port each, beside those of xenstored and the console; the agent's is its own. */
+	assert_int_equal(event_channels_count_ports(fake_guest_domid(laptop.web)), 3);
+	assert_int_equal(event_channels_count_ports(fake_guest_domid(laptop.netvm)), 3);
+	assert_int_equal(fake_agent_count(laptop.agent), 0);
+}
+
+static void is_quiet_while_idle(void **state)
+{
+	uint64_t waits, requests;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	waits = virtual_time_count_waits();
+	requests = store_client_count();
+	run_daemon_for(24 * 3600 * 1000000ull);
+	assert_true(virtual_time_count_waits() - waits < 20);
+	assert_true(store_client_count() - requests < 200);
+}
+
+static void add_guest(void *data)
+{
+	*(struct fake_guest **)data = fake_host_add("new");
+}
+
+static void prepares_a_guest_that_appears(void **state)
+{
+	struct fake_guest *guest = NULL;
+
+	(void)state;
+	fake_host_open(&host);
+	virtual_time_after(10000000, add_guest, &guest);
+	run_daemon_for(20000000);
+	assert_non_null(guest);
+	assert_int_equal(event_channels_count_ports(fake_guest_domid(guest)), 3);
+}
+
+static void runs_cycles_one_after_another(void **state)
+{
+	static const enum job_verb verb = JOB_SUSPEND_ALL;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	for (uint64_t i = 1; i <= 5; i++)
+		virtual_time_after(i * 10000000, submit, (void *)(uintptr_t)&verb);
+	run_daemon_for(120000000);
+	/* The daemon itself has begun the first, a recovery. */
+	assert_int_equal(client.n_ended, 6);
+	assert_int_equal(client.result, JOB_RESULT_DONE);
+	assert_int_equal(client.cycle_result, RESULT_OK);
+	assert_int_equal(host.n_slept, 5);
+	assert_int_equal(host.n_ran_through, 0);
+	assert_int_equal(fake_agent_count(laptop.agent), 5);
+	assert_ordered(laptop.web, laptop.fw);
+	assert_ordered(laptop.fw, laptop.netvm);
+	assert_untouched(laptop.netvm);
+	assert_untouched(laptop.mail);
+}
+
+static void undoes_the_cycle_when_it_is_stopped(void **state)
+{
+	static const enum job_verb verb = JOB_SUSPEND_ALL;
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit, (void *)(uintptr_t)&verb);
+	run_daemon_for(5000000);
+	assert_int_equal(client.result, JOB_RESULT_ROLLED_BACK);
+	assert_int_equal(host.n_slept, 0);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.mail);
+	assert_untouched(laptop.netvm);
+}
+
+static void keeps_guests_suspended_across_a_restart(void **state)
+{
+	static const enum job_verb verb = JOB_RESUME_ALL;
+	unsigned int ports;
+	int kept_fd;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit_guests_only, NULL);
+	run_daemon_for(10000000);
+	assert_int_equal(client.result, JOB_RESULT_DONE);
+	assert_true(fake_guest_domain(laptop.web)->is_shut_down);
+	ports = event_channels_count_ports(0);
+	/* The service manager has a copy of the descriptor. */
+	kept_fd = fcntl(hypervisor_xen_channels_fd(host.hypervisor), F_DUPFD_CLOEXEC, 600);
+	fake_host_kill(&host);
+	assert_int_equal(event_channels_count_ports(0), ports);
+	fake_host_open_with(&host, kept_fd);
+	assert_int_equal(event_channels_count_ports(0), ports);
+	assert_true(fake_guest_domain(laptop.web)->is_shut_down);
+	virtual_time_after(2000000, submit, (void *)(uintptr_t)&verb);
+	run_daemon_for(10000000);
+	assert_int_equal(client.result, JOB_RESULT_DONE);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.netvm);
+}
+
+static void closes_its_ports_when_nobody_keeps_the_descriptor(void **state)
+{
+	unsigned int before = event_channels_count_ports(0);
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	before = event_channels_count_ports(0);
+	run_daemon_for(5000000);
+	assert_int_equal(event_channels_count_ports(0), before + 5);
+	fake_host_kill(&host);
+	assert_int_equal(event_channels_count_ports(0), before);
+	/* The guests' ports are not freed; the next process binds them again. */
+	fake_host_open(&host);
+	run_daemon_for(5000000);
+	assert_int_equal(event_channels_count_ports(0), before + 5);
+	assert_int_equal(event_channels_count_ports(fake_guest_domid(laptop.web)), 3);
+}
+
+static void kill_process(void *data)
+{
+	(void)data;
+	process_kill();
+}
+
+static void run_program(void *data)
+{
+	fake_host_open(&host);
+	run_daemon_for(*(const uint64_t *)data);
+	fake_host_close(&host);
+}
+
+/* It is killed while it waits for mail, which cannot suspend; the others are suspended. */
+static void resumes_the_guests_of_a_daemon_that_was_killed(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	uint64_t duration_us = 60000000;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	virtual_time_after(2000000, submit_guests_only, NULL);
+	virtual_time_after(4000000, kill_process, NULL);
+	assert_false(process_run(run_program, &duration_us));
+	host.hypervisor = NULL;
+	host.loop = NULL;
+	assert_true(fake_guest_domain(laptop.web)->is_shut_down);
+	assert_true(process_run(run_program, &duration_us));
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.vault);
+	assert_untouched(laptop.mail);
+	assert_untouched(laptop.netvm);
+}
+
+static void survives_kills_at_any_moment(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_ONLY_CLEARS };
+	uint64_t duration_us = 60000000;
+
+	(void)state;
+	/* Later, all are suspended, and stay so until somebody resumes them. */
+	for (uint64_t at_us = 2000000; at_us < 11900000; at_us += 517000) {
+		fake_laptop_build(&laptop, &mail);
+		virtual_time_after(2000000, submit_guests_only, NULL);
+		virtual_time_after(at_us, kill_process, NULL);
+		assert_false(process_run(run_program, &duration_us));
+		host.hypervisor = NULL;
+		host.loop = NULL;
+		assert_true(process_run(run_program, &duration_us));
+		assert_untouched(laptop.web);
+		assert_untouched(laptop.mail);
+		assert_untouched(laptop.netvm);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+		T(prepares_all_guests_while_idle),
+		T(is_quiet_while_idle),
+		T(prepares_a_guest_that_appears),
+		T(runs_cycles_one_after_another),
+		T(undoes_the_cycle_when_it_is_stopped),
+		T(keeps_guests_suspended_across_a_restart),
+		T(closes_its_ports_when_nobody_keeps_the_descriptor),
+		T(resumes_the_guests_of_a_daemon_that_was_killed),
+		T(survives_kills_at_any_moment),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
