@@ -100,6 +100,14 @@ $(call unit_program,$(XEN_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/test
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) $(FAKEXEN_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(XEN_TEST_PKGS)) $(LIBS)
 
+$(call unit_program,xen/test_contract): $(call unit_object,tests/fakexen/contract.c)
+
+# For dom0 of a real Xen, with a guest that it may suspend: see tests/fakexen/contract.h.
+$(BUILD)/tests/fakexen/contract: $(call object,tests/fakexen/contract.c tests/fakexen/contract-main.c)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(CONTRACT_PKGS)) $(LIBS)
+
 $(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/tests/unit/%.o $(call unit_object,$(SHARED_SRC) $(AGENT_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
@@ -213,7 +221,7 @@ $(call fuzz_program,$(AGENT_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(AGENT_PKGS))
 
 .PHONY: test-programs
-test-programs: all $(call unit_program,$(UNIT_TESTS)) $(call fuzz_program,$(FUZZERS))
+test-programs: all $(BUILD)/tests/fakexen/contract $(call unit_program,$(UNIT_TESTS)) $(call fuzz_program,$(FUZZERS))
 
 .PHONY: check-fuzz $(addprefix fuzz-,$(FUZZERS))
 check-fuzz: $(addprefix fuzz-,$(FUZZERS))

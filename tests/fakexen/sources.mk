@@ -19,3 +19,4 @@ FAKEXEN_SRC := \
 # The libraries that it replaces. libxentoollog is left, which only prints messages.
 FAKEXEN_LIBRARIES = xencall xencontrol xenevtchn xenstore
 FAKEXEN_LDFLAGS := -Wl,--wrap=fopen64
+CONTRACT_PKGS := xencontrol xenguest xenevtchn xenstore
