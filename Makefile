@@ -204,10 +204,12 @@ check-lab-all: all
 # Each parser on its corpus and on what can be made of it, always the same, with
 # all of clang's sanitizers watching. FUZZ_RUNS=1000000 searches for longer.
 FUZZ_RUNS ?= 20000
+# A run on the double of Xen takes milliseconds.
+XEN_FUZZ_RUNS ?= $(shell expr $(FUZZ_RUNS) / 10)
 FUZZ_CFLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 fuzz_object = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 fuzz_program = $(addprefix $(BUILD)/fuzz/fuzz_,$(1))
-FUZZERS := $(COORDINATOR_FUZZERS) $(AGENT_FUZZERS)
+FUZZERS := $(COORDINATOR_FUZZERS) $(XEN_FUZZERS) $(AGENT_FUZZERS)
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
 	$(call say,CLANG,$<)
@@ -216,6 +218,9 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 
 $(call fuzz_program,$(COORDINATOR_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests/fuzz/file.c $(SHARED_SRC) $(COORDINATOR_SRC)) $(BUILD)/fuzz/obj/tests/fuzz/%.o
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS))
+
+$(call fuzz_program,$(XEN_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests/fuzz/file.c tests/fuzz/xen-host.c $(FAKEXEN_SRC) $(SHARED_SRC) $(COORDINATOR_SRC)) $(BUILD)/fuzz/obj/tests/fuzz/%.o
+	$(Q)clang $(FUZZ_CFLAGS) $(FAKEXEN_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(XEN_TEST_PKGS))
 
 $(call fuzz_program,$(AGENT_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests/fuzz/file.c $(SHARED_SRC) $(AGENT_SRC)) $(BUILD)/fuzz/obj/tests/fuzz/%.o
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(AGENT_PKGS))
@@ -230,7 +235,7 @@ check-fuzz: $(addprefix fuzz-,$(FUZZERS))
 $(addprefix fuzz-,$(FUZZERS)): fuzz-%: $(BUILD)/fuzz/fuzz_%
 	$(call say,FUZZ,$*)
 	$(Q)mkdir -p $(BUILD)/fuzz/found/$*
-	$(Q)$< -seed=1 -runs=$(FUZZ_RUNS) -verbosity=0 -close_fd_mask=3 -max_len=4096 \
+	$(Q)$< -seed=1 -runs=$(if $(filter $*,$(XEN_FUZZERS)),$(XEN_FUZZ_RUNS),$(FUZZ_RUNS)) -verbosity=0 -close_fd_mask=3 -max_len=4096 \
 		-artifact_prefix=$(BUILD)/fuzz/found/$*- $(BUILD)/fuzz/found/$* tests/fuzz/corpus/$* \
 		>$(BUILD)/fuzz/$*.log 2>&1 || { cat $(BUILD)/fuzz/$*.log; exit 1; }
 
