@@ -77,6 +77,7 @@ COORDINATOR_SRC := \
 	pmcoord/record/statistics-json.c \
 	pmcoord/record/series.c \
 	pmcoord/record/status.c \
+	pmcoord/sim/simulator-trace.c \
 	pmcoord/sim/simulator-machine.c \
 	pmcoord/sim/simulator-scenario.c \
 	pmcoord/sim/simulator-state.c \

@@ -14,6 +14,13 @@
 #include "pmcoord/protocol.h"
 #include "model/inventory.h"
 #include "model/plan.h"
+#include "sim/simulator-trace.h"
+
+void sim_trace(const struct simulator *simulator, const struct sim_guest *guest, const char *word)
+{
+	sim_trace_write(simulator->trace_fd, simulator->now_us, word,
+			guest ? guest->facts.name : "-");
+}
 
 uint32_t sim_domid(const struct simulator *simulator, size_t guest)
 {
@@ -168,6 +175,15 @@ static int apply_event(struct simulator *simulator, size_t i, enum sim_event_typ
 	return 0;
 }
 
+/* The words for events in the trace. */
+static const char *const event_words[] = {
+	[SIM_ARMED] = "armed",	     [SIM_QUIESCED] = "quiesced", [SIM_SUSPENDED] = "suspended",
+	[SIM_DEAD] = "died",	     [SIM_REFUSED] = "refused",	  [SIM_RESTORED] = "restored",
+	[SIM_BOOTED] = "booted",     [SIM_SAVED] = "saved",	  [SIM_GONE] = "gone",
+	[SIM_REBOOTED] = "rebooted", [SIM_APPEARS] = "appeared",  [SIM_USER_PAUSES] = "user-paused",
+};
+ENUM_COMPLETE(event_words, SIM_N_EVENT_TYPES - 1);
+
 static int queue_change(struct simulator *simulator, uint32_t domid)
 {
 	if (simulator->first_changed == simulator->n_changed)
@@ -220,6 +236,7 @@ static int process_event(struct simulator *simulator)
 		return 0;
 	if (guest->pauses > 0 && is_guest_activity(event.type))
 		return defer_event(simulator, &event);
+	sim_trace(simulator, guest, ENUM_NAME(event_words, event.type));
 	r = apply_event(simulator, event.guest, event.type, &signalled);
 	return r < 0 || !signalled ? r : queue_change(simulator, domid);
 }
@@ -341,6 +358,7 @@ int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mech
 		guest->requested = mechanism == MECHANISM_XENSTORE;
 		return 0;
 	}
+	sim_trace(simulator, guest, "acknowledged");
 	return handle_request(simulator, i, mechanism == MECHANISM_AGENT);
 }
 
@@ -419,13 +437,17 @@ static int sim_sleep_enter(struct sleeper *sleeper, struct loop *loop, uint64_t 
 	struct simulator *simulator = sleeper_simulator(sleeper);
 
 	(void)loop;
-	if (simulator->refuses_s3)
+	if (simulator->refuses_s3) {
+		sim_trace(simulator, NULL, "sleep-refused");
 		return error_set(
 			error, -EBUSY,
 			"the simulated kernel refused to sleep (S3=refuse in the scenario)");
+	}
+	sim_trace(simulator, NULL, "sleep");
 	simulator->now_us += simulator->sleep_us;
 	for (size_t i = 0; i < simulator->n_heap; i++)
 		simulator->heap[i].at_us += simulator->sleep_us;
+	sim_trace(simulator, NULL, "wake");
 	*ret_slept_us = simulator->sleep_us;
 	return 0;
 }
@@ -508,6 +530,7 @@ void sim_machine_init(struct simulator *simulator)
 		.sleeper.ops = &sim_sleeper_ops,
 		.now_us = SIM_CLOCK_START_US,
 		.offers_s3 = true,
+		.trace_fd = -EBADF,
 		.sleep_us = 3600000000ull,
 	};
 }
@@ -524,5 +547,6 @@ void sim_machine_done(struct simulator *simulator)
 	free(simulator->deferred);
 	free(simulator->changed);
 	free(simulator->calls.failures);
+	closep(&simulator->trace_fd);
 	free(simulator->state_path);
 }

@@ -159,6 +159,8 @@ struct simulator {
 	size_t first_changed; /* index of the domid that next_event returns next */
 	struct sim_calls calls;
 	char *state_path; /* see simulator_open */
+	bool has_trace; /* Trace=yes */
+	int trace_fd; /* negative: no trace is written */
 	bool offers_s3; /* false: S3=no */
 	bool refuses_s3; /* S3=refuse */
 	uint64_t sleep_us; /* how long the host sleeps */
@@ -197,6 +199,9 @@ int sim_suspend_guest(struct simulator *simulator, size_t guest, enum mechanism 
 
 /* Schedules the guest's deferred events for the current time. Returns 0 or -ENOMEM. */
 int sim_run_deferred(struct simulator *simulator, size_t guest);
+
+/* Writes a line about a guest to the trace, see simulator-trace.h. NULL: about the host. */
+void sim_trace(const struct simulator *simulator, const struct sim_guest *guest, const char *word);
 
 /* Returns the name of a verb in Fail=, e.g. "look-at-agent". */
 const char *sim_verb_name(enum sim_verb verb);

@@ -335,6 +335,8 @@ static int parse_host_key(struct scenario *scenario, const char *key, const char
 		return parse_s3(value, simulator);
 	if (strcmp(key, "SleepTime") == 0)
 		return parse_duration(value, &simulator->sleep_us);
+	if (strcmp(key, "Trace") == 0)
+		return parse_boolean(value, &simulator->has_trace);
 	if (strcmp(key, "Fail") == 0)
 		return parse_failures(value, &simulator->calls);
 	return -ENOENT;

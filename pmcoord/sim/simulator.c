@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/protocol.h"
 #include "model/domain-id.h"
 #include "model/inventory.h"
@@ -16,6 +17,7 @@
 #include "sim/simulator-machine.h"
 #include "sim/simulator-scenario.h"
 #include "sim/simulator-state.h"
+#include "sim/simulator-trace.h"
 
 /* How long an agent takes to react to a request or to its retraction. */
 #define AGENT_REACTION_US 1000
@@ -56,6 +58,14 @@ static int begin_call(struct hypervisor *hypervisor, enum sim_verb verb, const s
 	if (!guest)
 		return -ESRCH;
 	return sim_count_call(&guest->calls, verb) < 0 ? -EIO : r;
+}
+
+/* Writes the outcome `r` of a call to the trace. `guest` may be NULL: it does not exist. */
+static void trace_call(const struct simulator *simulator, const struct sim_guest *guest,
+		       const char *done, const char *failed, int r)
+{
+	if (guest)
+		sim_trace(simulator, guest, r < 0 ? failed : done);
 }
 
 static size_t index_of(const struct simulator *simulator, const struct sim_guest *guest)
@@ -251,18 +261,13 @@ static int sim_request(struct hypervisor *hypervisor, const struct domain_id *id
 
 	if (r == 0)
 		r = begin_call(hypervisor, SIM_REQUEST, id, &guest);
+	trace_call(simulator, guest, "requested", "request-failed", r);
 	return r < 0 ? r : sim_suspend_guest(simulator, index_of(simulator, guest), mechanism);
 }
 
-static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id,
-		       enum mechanism mechanism, uint64_t cycle)
+static int retract(struct simulator *simulator, struct sim_guest *guest, enum mechanism mechanism,
+		   uint64_t cycle)
 {
-	struct simulator *simulator = simulator_of(hypervisor);
-	struct sim_guest *guest;
-	int r = begin_call(hypervisor, SIM_RETRACT, id, &guest);
-
-	if (r < 0)
-		return r;
 	if (mechanism == MECHANISM_AGENT &&
 	    guest->facts.agent.state.state != PROTOCOL_AGENT_QUIESCED) {
 		guest->facts.agent.request = (struct protocol_request){ PROTOCOL_ABORT, cycle };
@@ -277,6 +282,20 @@ static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id
 	guest->requested = false;
 	guest->generation++;
 	return RETRACTED;
+}
+
+static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id,
+		       enum mechanism mechanism, uint64_t cycle)
+{
+	struct simulator *simulator = simulator_of(hypervisor);
+	struct sim_guest *guest;
+	int r = begin_call(hypervisor, SIM_RETRACT, id, &guest);
+
+	if (r == 0)
+		r = retract(simulator, guest, mechanism, cycle);
+	if (r != RETRACT_TOO_LATE)
+		trace_call(simulator, guest, "retracted", "retract-failed", r);
+	return r;
 }
 
 static int sim_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -295,6 +314,7 @@ static int sim_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 		r = begin_call(hypervisor, SIM_PAUSE, id, &guest);
 	if (r == 0)
 		guest->pauses++;
+	trace_call(simulator_of(hypervisor), guest, "paused", "pause-failed", r);
 	return r;
 }
 
@@ -306,10 +326,11 @@ static int sim_unpause(struct hypervisor *hypervisor, const struct domain_id *id
 	struct sim_guest *guest;
 	int r = begin_call(hypervisor, SIM_UNPAUSE, id, &guest);
 
+	if (r == 0 && guest->pauses == 0)
+		r = -EINVAL;
+	trace_call(simulator, guest, "unpaused", "unpause-failed", r);
 	if (r < 0)
 		return r;
-	if (guest->pauses == 0)
-		return -EINVAL;
 	return --guest->pauses > 0 ? 0 : sim_run_deferred(simulator, index_of(simulator, guest));
 }
 
@@ -324,13 +345,15 @@ static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	struct sim_guest *guest;
 	int r = begin_call(hypervisor, SIM_RESUME, id, &guest);
 
+	if (r == 0 && guest->facts.state != GUEST_SUSPENDED)
+		r = -EBUSY;
+	if (r == 0 && guest->behaviour == SIM_FAILS_TO_RESUME)
+		r = -EIO;
+	if (r == 0)
+		simulator->now_us += guest->resume_us;
+	trace_call(simulator, guest, "resumed", "resume-failed", r);
 	if (r < 0)
 		return r;
-	if (guest->facts.state != GUEST_SUSPENDED)
-		return -EBUSY;
-	if (guest->behaviour == SIM_FAILS_TO_RESUME)
-		return -EIO;
-	simulator->now_us += guest->resume_us;
 	guest->facts.state = GUEST_RUNNING;
 	if (!guest->facts.agent.present || guest->behaviour == SIM_NEVER_READY)
 		return 0;
@@ -413,6 +436,19 @@ static const struct hypervisor_ops sim_ops = {
 	.next_event = sim_next_event,
 };
 
+static int open_trace(struct simulator *simulator, struct error *error)
+{
+	_cleanup_(freep) char *path = NULL;
+
+	if (asprintf(&path, "%s.trace", simulator->state_path) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	simulator->trace_fd = sim_trace_open(path);
+	if (simulator->trace_fd >= 0)
+		return 0;
+	return error_set(error, simulator->trace_fd, "cannot write the trace %s: %s", path,
+			 strerror(-simulator->trace_fd));
+}
+
 /* Reads the scenario, then the state that an earlier command has saved. */
 static int load(struct simulator *simulator, const char *path, const char *state_path,
 		struct error *error)
@@ -432,7 +468,7 @@ static int load(struct simulator *simulator, const char *path, const char *state
 	simulator->state_path = strdup(state_path);
 	if (!simulator->state_path || sim_state_load(simulator) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
-	return 0;
+	return simulator->has_trace ? open_trace(simulator, error) : 0;
 }
 
 int simulator_open(const char *path, const char *state_path, struct hypervisor **ret_hypervisor,
