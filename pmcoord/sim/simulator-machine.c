@@ -22,6 +22,12 @@ void sim_trace(const struct simulator *simulator, const struct sim_guest *guest,
 			guest ? guest->facts.name : "-");
 }
 
+void sim_step(struct simulator *simulator, bool has_changed)
+{
+	if (simulator->on_step)
+		simulator->on_step(simulator, has_changed);
+}
+
 uint32_t sim_domid(const struct simulator *simulator, size_t guest)
 {
 	assert(guest < simulator->n_guests);
@@ -380,9 +386,8 @@ static uint64_t sim_now(struct loop *loop)
  * events of the same time, as on a busy host, where several events may have
  * happened when a wait ends. Returns -EDEADLK if the wait would never end.
  */
-static int sim_wait(struct loop *loop, uint64_t deadline_us)
+static int advance(struct simulator *simulator, uint64_t deadline_us)
 {
-	struct simulator *simulator = loop_simulator(loop);
 	int r = 0;
 
 	while (r == 0 && simulator->n_heap > 0 &&
@@ -398,6 +403,15 @@ static int sim_wait(struct loop *loop, uint64_t deadline_us)
 	if (deadline_us > simulator->now_us)
 		simulator->now_us = deadline_us;
 	return 0;
+}
+
+static int sim_wait(struct loop *loop, uint64_t deadline_us)
+{
+	struct simulator *simulator = loop_simulator(loop);
+	int r = advance(simulator, deadline_us);
+
+	sim_step(simulator, true);
+	return r;
 }
 
 static void sim_loop_free(struct loop *loop)
@@ -448,6 +462,7 @@ static int sim_sleep_enter(struct sleeper *sleeper, struct loop *loop, uint64_t 
 	for (size_t i = 0; i < simulator->n_heap; i++)
 		simulator->heap[i].at_us += simulator->sleep_us;
 	sim_trace(simulator, NULL, "wake");
+	sim_step(simulator, true);
 	*ret_slept_us = simulator->sleep_us;
 	return 0;
 }

@@ -160,6 +160,14 @@ struct simulator {
 	struct sim_calls calls;
 	char *state_path; /* see simulator_open */
 	bool has_trace; /* Trace=yes */
+	uint64_t killed_at; /* KilledAt=; 0: not given */
+	uint64_t n_steps; /* see on_step */
+	bool saves_always; /* KeepState=always */
+	/*
+	 * Called before each call of a verb, and after each change of the machine
+	 * (`has_changed`). NULL: the machine has no state file.
+	 */
+	void (*on_step)(struct simulator *simulator, bool has_changed);
 	int trace_fd; /* negative: no trace is written */
 	bool offers_s3; /* false: S3=no */
 	bool refuses_s3; /* S3=refuse */
@@ -199,6 +207,9 @@ int sim_suspend_guest(struct simulator *simulator, size_t guest, enum mechanism 
 
 /* Schedules the guest's deferred events for the current time. Returns 0 or -ENOMEM. */
 int sim_run_deferred(struct simulator *simulator, size_t guest);
+
+/* Calls simulator->on_step, if it is set. */
+void sim_step(struct simulator *simulator, bool has_changed);
 
 /* Writes a line about a guest to the trace, see simulator-trace.h. NULL: about the host. */
 void sim_trace(const struct simulator *simulator, const struct sim_guest *guest, const char *word);

@@ -327,6 +327,12 @@ static int parse_s3(const char *value, struct simulator *simulator)
 		       : -EINVAL;
 }
 
+static int parse_keep_state(const char *value, struct simulator *simulator)
+{
+	simulator->saves_always = strcmp(value, "always") == 0;
+	return simulator->saves_always || strcmp(value, "at-exit") == 0 ? 0 : -EINVAL;
+}
+
 static int parse_host_key(struct scenario *scenario, const char *key, const char *value)
 {
 	struct simulator *simulator = scenario->simulator;
@@ -337,6 +343,10 @@ static int parse_host_key(struct scenario *scenario, const char *key, const char
 		return parse_duration(value, &simulator->sleep_us);
 	if (strcmp(key, "Trace") == 0)
 		return parse_boolean(value, &simulator->has_trace);
+	if (strcmp(key, "KeepState") == 0)
+		return parse_keep_state(value, simulator);
+	if (strcmp(key, "KilledAt") == 0)
+		return parse_u64(value, UINT64_MAX, &simulator->killed_at);
 	if (strcmp(key, "Fail") == 0)
 		return parse_failures(value, &simulator->calls);
 	return -ENOENT;

@@ -34,15 +34,8 @@ static void save_event(const struct sim_event *event, const char *word, FILE *fi
 		event->guest, event->generation, event->type);
 }
 
-void sim_state_save(const struct simulator *simulator)
+static void save_machine(const struct simulator *simulator, FILE *file)
 {
-	_cleanup_(fclosep) FILE *file = NULL;
-
-	if (!simulator->state_path)
-		return;
-	file = fopen(simulator->state_path, "we");
-	if (!file)
-		return;
 	fprintf(file, "clock %" PRIu64 " %" PRIu64 " %d\n", simulator->now_us,
 		simulator->next_order, simulator->started);
 	for (size_t i = 0; i < simulator->n_guests; i++)
@@ -51,6 +44,23 @@ void sim_state_save(const struct simulator *simulator)
 		save_event(&simulator->heap[i], "event", file);
 	for (size_t i = 0; i < simulator->n_deferred; i++)
 		save_event(&simulator->deferred[i], "frozen", file);
+}
+
+void sim_state_save(const struct simulator *simulator)
+{
+	_cleanup_(freep) char *temporary = NULL;
+	FILE *file;
+	bool written;
+
+	if (!simulator->state_path || asprintf(&temporary, "%s.new", simulator->state_path) < 0)
+		return;
+	file = fopen(temporary, "we");
+	if (!file)
+		return;
+	save_machine(simulator, file);
+	written = !ferror(file);
+	if (fclose(file) == 0 && written)
+		rename(temporary, simulator->state_path);
 }
 
 static bool load_guest(struct simulator *simulator, const char *line)

@@ -9,7 +9,10 @@
 
 #include "sim/simulator-machine.h"
 
-/* Writes the file simulator->state_path; does nothing if the path is NULL. */
+/*
+ * Writes the file simulator->state_path; does nothing if the path is NULL. A process
+ * that is killed meanwhile leaves the former file.
+ */
 void sim_state_save(const struct simulator *simulator);
 
 /*

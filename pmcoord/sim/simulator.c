@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -52,8 +53,10 @@ static int begin_call(struct hypervisor *hypervisor, enum sim_verb verb, const s
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct sim_guest *guest = find_guest(simulator, id);
-	int r = sim_count_call(&simulator->calls, verb);
+	int r;
 
+	sim_step(simulator, false);
+	r = sim_count_call(&simulator->calls, verb);
 	*ret_guest = guest;
 	if (!guest)
 		return -ESRCH;
@@ -127,8 +130,10 @@ static int sim_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 {
 	struct simulator *simulator = simulator_of(hypervisor);
 	struct inventory inventory = { 0 };
-	int r = sim_count_call(&simulator->calls, SIM_INVENTORY);
+	int r;
 
+	sim_step(simulator, false);
+	r = sim_count_call(&simulator->calls, SIM_INVENTORY);
 	if (r < 0)
 		return error_set(error, r, "the inventory failed, as set in the scenario (Fail=)");
 	for (size_t i = 0; i < simulator->n_guests && r == 0; i++)
@@ -240,9 +245,11 @@ static int sim_arm(struct hypervisor *hypervisor, const struct domain_id *id, ui
 	 * A dead agent never reacts. An agent that is already ready for this cycle
 	 * does not answer when its time limit changes.
 	 */
-	if (is_ready || guest->behaviour == SIM_AGENT_IS_DEAD)
-		return 0;
-	return sim_schedule(simulator, index_of(simulator, guest), AGENT_REACTION_US, SIM_ARMED);
+	if (!is_ready && guest->behaviour != SIM_AGENT_IS_DEAD)
+		r = sim_schedule(simulator, index_of(simulator, guest), AGENT_REACTION_US,
+				 SIM_ARMED);
+	sim_step(simulator, true);
+	return r;
 }
 
 static int sim_subscribe(struct hypervisor *hypervisor, const struct domain_id *id,
@@ -262,7 +269,10 @@ static int sim_request(struct hypervisor *hypervisor, const struct domain_id *id
 	if (r == 0)
 		r = begin_call(hypervisor, SIM_REQUEST, id, &guest);
 	trace_call(simulator, guest, "requested", "request-failed", r);
-	return r < 0 ? r : sim_suspend_guest(simulator, index_of(simulator, guest), mechanism);
+	if (r == 0)
+		r = sim_suspend_guest(simulator, index_of(simulator, guest), mechanism);
+	sim_step(simulator, true);
+	return r;
 }
 
 static int retract(struct simulator *simulator, struct sim_guest *guest, enum mechanism mechanism,
@@ -295,6 +305,7 @@ static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id
 		r = retract(simulator, guest, mechanism, cycle);
 	if (r != RETRACT_TOO_LATE)
 		trace_call(simulator, guest, "retracted", "retract-failed", r);
+	sim_step(simulator, true);
 	return r;
 }
 
@@ -315,6 +326,7 @@ static int sim_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 	if (r == 0)
 		guest->pauses++;
 	trace_call(simulator_of(hypervisor), guest, "paused", "pause-failed", r);
+	sim_step(simulator_of(hypervisor), true);
 	return r;
 }
 
@@ -329,9 +341,10 @@ static int sim_unpause(struct hypervisor *hypervisor, const struct domain_id *id
 	if (r == 0 && guest->pauses == 0)
 		r = -EINVAL;
 	trace_call(simulator, guest, "unpaused", "unpause-failed", r);
-	if (r < 0)
-		return r;
-	return --guest->pauses > 0 ? 0 : sim_run_deferred(simulator, index_of(simulator, guest));
+	if (r == 0 && --guest->pauses == 0)
+		r = sim_run_deferred(simulator, index_of(simulator, guest));
+	sim_step(simulator, true);
+	return r;
 }
 
 static int sim_prepare_resume(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -355,9 +368,11 @@ static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	if (r < 0)
 		return r;
 	guest->facts.state = GUEST_RUNNING;
-	if (!guest->facts.agent.present || guest->behaviour == SIM_NEVER_READY)
-		return 0;
-	return sim_schedule(simulator, index_of(simulator, guest), guest->ready_us, SIM_RESTORED);
+	if (guest->facts.agent.present && guest->behaviour != SIM_NEVER_READY)
+		r = sim_schedule(simulator, index_of(simulator, guest), guest->ready_us,
+				 SIM_RESTORED);
+	sim_step(simulator, true);
+	return r;
 }
 
 static int sim_resume_in_xenstore(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -436,6 +451,20 @@ static const struct hypervisor_ops sim_ops = {
 	.next_event = sim_next_event,
 };
 
+/*
+ * Saves the state if the scenario has KeepState=always. Ends this process at the step
+ * KilledAt=, with the state saved before, because a hypervisor outlives the coordinator.
+ */
+static void take_step(struct simulator *simulator, bool has_changed)
+{
+	bool is_killed = ++simulator->n_steps == simulator->killed_at;
+
+	if ((has_changed && simulator->saves_always) || is_killed)
+		sim_state_save(simulator);
+	if (is_killed)
+		raise(SIGKILL);
+}
+
 static int open_trace(struct simulator *simulator, struct error *error)
 {
 	_cleanup_(freep) char *path = NULL;
@@ -468,6 +497,7 @@ static int load(struct simulator *simulator, const char *path, const char *state
 	simulator->state_path = strdup(state_path);
 	if (!simulator->state_path || sim_state_load(simulator) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
+	simulator->on_step = take_step;
 	return simulator->has_trace ? open_trace(simulator, error) : 0;
 }
 
