@@ -125,6 +125,10 @@ static void reboot(struct simulator *simulator, size_t i)
 	guest->facts.state = GUEST_RUNNING;
 	guest->facts.shutdown_node[0] = '\0';
 	guest->fate = SIM_STAYS;
+	/* Pauses and requests end with the domain that they were made for. */
+	guest->pauses = 0;
+	guest->requested = false;
+	guest->generation++;
 }
 
 /*
