@@ -43,6 +43,7 @@ include guest-agent/sources.mk
 include tests/unit/sources.mk
 include tests/fakexen/sources.mk
 include tests/fuzz/sources.mk
+include tests/worlds/sources.mk
 
 .DEFAULT_GOAL := all
 .PHONY: all clean help install install-agent
@@ -114,6 +115,17 @@ $(call unit_program,$(AGENT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/unit/obj/te
 	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(AGENT_TEST_PKGS) $(AGENT_PKGS)) $(LIBS)
 
 $(BUILD)/tests/bench/engine: $(call object,tests/bench/engine.c $(SHARED_SRC) $(COORDINATOR_SRC))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
+
+# Random worlds call pmcoord's main, which is built under another name for them.
+$(BUILD)/worlds/main.o: pmcoord/cli/main.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(call own_headers,$<) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -Dmain=pmcoord_main -Wno-missing-prototypes -c -o $@ $<
+
+$(BUILD)/tests/worlds/worlds: $(call object,$(WORLDS_SRC) $(SHARED_SRC) $(COORDINATOR_SRC) $(filter-out pmcoord/cli/main.c,$(COORDINATOR_MAIN))) $(BUILD)/worlds/main.o
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)

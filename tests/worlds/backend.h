@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TESTS_WORLDS_BACKEND_H
+#define TESTS_WORLDS_BACKEND_H
+
+/*
+ * Where worlds happen. A back end makes a host of a world and does its steps. The
+ * generator, the laws and the shrinking know only this table.
+ */
+
+#include "tests/worlds/history.h"
+#include "tests/worlds/world.h"
+
+struct backend {
+	const char *name;
+	/* Sets up what all worlds use. Returns 0, or -1 with a message on stderr. */
+	int (*open)(void);
+	void (*close)(void);
+	/*
+	 * Lets a world happen from its beginning. Returns 0 with *ret_history set
+	 * (release: history_done), or -1 with a message on stderr if that was not
+	 * possible; pmcoord is not to blame then. `world` is borrowed by *ret_history.
+	 */
+	int (*run)(const struct world *world, struct history *ret_history);
+};
+
+/* The simulator, and each command by calling pmcoord's main in this process. */
+extern const struct backend backend_calls;
+/*
+ * The simulator, and each command as a process of its own. STEP_KILL kills the process
+ * after `number` times 100 µs of real time.
+ */
+extern const struct backend backend_processes;
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Laws 1 and 3: the order, and whose guests are touched. */
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "tests/worlds/laws.h"
+
+/* ---- order -------------------------------------------------------------- */
+
+/* Whether guest `a` still runs when guest `b`, which it needs, gets a request or a pause. */
+static bool is_passed_over(const struct judge *judge, size_t a, size_t b)
+{
+	const struct domains *domains = &judge->domains;
+	const struct domain *domain = &domains->domains[a];
+
+	return domains->needs[a][b] && domain_runs(domain) &&
+	       domains->policies[a] != POLICY_IGNORES && !domain->is_saved && !domain->pause_failed;
+}
+
+static void judge_suspend_order(struct judge *judge, size_t b)
+{
+	for (size_t a = 0; a < judge->history->world->n_guests; a++) {
+		const struct domain *domain = &judge->domains.domains[a];
+		const char *kind = domain->is_leaving	  ? "leaving-passed-over"
+				   : domain->has_appeared ? "newcomer-passed-over"
+							  : "suspended-before-dependent";
+
+		if (is_passed_over(judge, a, b))
+			judge_complain(judge, 1, kind, (int)a,
+				       "%s is suspended while %s, which needs it, runs",
+				       judge_name(judge, (int)b), judge_name(judge, (int)a));
+	}
+}
+
+static void judge_resume_order(struct judge *judge, size_t a)
+{
+	for (size_t b = 0; b < judge->history->world->n_guests; b++) {
+		const struct domain *domain = &judge->domains.domains[b];
+
+		if (judge->domains.needs[a][b] && domain_is_held(domain) &&
+		    !domain->resume_failed && !judge_may_fail(judge, (int)b))
+			judge_complain(judge, 1, "resumed-before-needed", (int)b,
+				       "%s is resumed while %s, which it needs, is not",
+				       judge_name(judge, (int)a), judge_name(judge, (int)b));
+	}
+}
+
+void judge_order(struct judge *judge, const struct happening *happening)
+{
+	if (happening->guest < 0 || step_has(judge_step(judge), "--force"))
+		return;
+	if (happening->type == HAPPENS_REQUESTED || happening->type == HAPPENS_PAUSED)
+		judge_suspend_order(judge, (size_t)happening->guest);
+	if (happening->type == HAPPENS_RESUMED || happening->type == HAPPENS_UNPAUSED)
+		judge_resume_order(judge, (size_t)happening->guest);
+}
+
+/* ---- whose guests are touched ------------------------------------------- */
+
+static bool is_our_verb(enum happening_type type)
+{
+	return type < HAPPENS_ACKNOWLEDGED;
+}
+
+static bool only_looks(const struct world_step *step)
+{
+	return step_is(step, "status") || step_is(step, "report") || step_is(step, "list") ||
+	       step_is(step, "plan") || step_has(step, "--dry-run");
+}
+
+/* Whether the guest is named, or needs a named one, directly or through others. */
+static bool is_selected(const struct judge *judge, size_t guest)
+{
+	const struct world_step *step = judge_step(judge);
+	size_t n = judge->history->world->n_guests;
+	bool chosen[WORLD_GUESTS_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		chosen[i] = step_has(step, judge_name(judge, (int)i));
+	/* As many rounds as the longest chain of guests. Loops are left to the plan. */
+	for (size_t round = 0; round < n && !step_has(step, "--force"); round++)
+		for (size_t a = 0; a < n; a++)
+			for (size_t b = 0; b < n; b++)
+				chosen[a] |= chosen[b] && judge->domains.linked[a][b];
+	return chosen[guest];
+}
+
+static void judge_suspend(struct judge *judge, int guest)
+{
+	const struct domain *domain = &judge->domains.domains[guest];
+	const char *name = judge_name(judge, guest);
+
+	if (domain->is_saved)
+		judge_complain(judge, 3, "touched-saved", guest,
+			       "%s is being saved, and is suspended by pmcoord", name);
+	if (judge->domains.policies[guest] == POLICY_IGNORES)
+		judge_complain(judge, 3, "touched-ignored", guest,
+			       "%s is to be ignored, and is suspended by pmcoord", name);
+	if (step_is(judge_step(judge), "suspend") && !is_selected(judge, (size_t)guest))
+		judge_complain(judge, 3, "touched-unnamed", guest,
+			       "%s was not named, and is suspended", name);
+}
+
+void judge_touch(struct judge *judge, const struct happening *happening)
+{
+	const struct domain *domain;
+	const char *name;
+	int guest = happening->guest;
+
+	if (guest < 0 || !is_our_verb(happening->type))
+		return;
+	domain = &judge->domains.domains[guest];
+	name = judge_name(judge, guest);
+	if (only_looks(judge_step(judge)))
+		judge_complain(judge, 3, "looking-touches", guest,
+			       "a command that only looks has changed %s", name);
+	if (happening->type == HAPPENS_REQUESTED || happening->type == HAPPENS_PAUSED)
+		judge_suspend(judge, guest);
+	if (happening->type == HAPPENS_REQUESTED && domain->user_pauses > 0)
+		judge_complain(judge, 3, "requested-paused", guest,
+			       "%s is paused by its user, and gets a request", name);
+	if (happening->type == HAPPENS_RESUMED && domain->suspended == SUSPENDED_BY_OTHERS)
+		judge_complain(judge, 3, "resumed-theirs", guest,
+			       "%s was suspended by others, and is resumed", name);
+	if (happening->type == HAPPENS_UNPAUSED && domain->our_pauses == 0)
+		judge_complain(judge, 3, "unpaused-theirs", guest,
+			       "%s was not paused by pmcoord, and is unpaused", name);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/worlds/laws.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/worlds/cause.h"
+
+const struct world_step *judge_step(const struct judge *judge)
+{
+	return &judge->history->world->steps[judge->step];
+}
+
+const struct outcome *judge_outcome(const struct judge *judge)
+{
+	return &judge->history->outcomes[judge->step];
+}
+
+const char *judge_name(const struct judge *judge, int guest)
+{
+	return judge->history->world->guests[guest].name;
+}
+
+bool judge_may_fail(const struct judge *judge, int guest)
+{
+	const struct world *world = judge->history->world;
+
+	if (settings_get(&world->host, "Fail")[0])
+		return true;
+	for (size_t i = 0; i < world->n_guests; i++) {
+		const struct settings *settings = &world->guests[i].settings;
+
+		if (guest >= 0 && (size_t)guest != i)
+			continue;
+		if (settings_get(settings, "Fail")[0] ||
+		    strcmp(settings_get(settings, "Behaviour"), "fails-to-resume") == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_known(const struct judge *judge, const char *kind, int guest)
+{
+	for (size_t i = 0; i < judge->verdict->n; i++) {
+		const struct complaint *complaint = &judge->verdict->complaints[i];
+
+		if (complaint->step == judge->step && complaint->guest == guest &&
+		    strcmp(complaint->kind, kind) == 0)
+			return true;
+	}
+	return false;
+}
+
+void judge_complain(struct judge *judge, int law, const char *kind, int guest, const char *format,
+		    ...)
+{
+	struct complaint *complaint = &judge->verdict->complaints[judge->verdict->n];
+	va_list arguments;
+
+	if (judge->verdict->n == COMPLAINTS_MAX || is_known(judge, kind, guest))
+		return;
+	judge->verdict->n++;
+	*complaint = (struct complaint){
+		.law = law,
+		.guest = guest,
+		.step = judge->step,
+	};
+	snprintf(complaint->kind, sizeof(complaint->kind), "%s", kind);
+	va_start(arguments, format);
+	vsnprintf(complaint->text, sizeof(complaint->text), format, arguments);
+	va_end(arguments);
+	cause_describe(judge->history, judge->step, guest, complaint->cause,
+		       sizeof(complaint->cause));
+}
+
+/*
+ * After a command that suspends guests for the user, they are kept on purpose. A killed
+ * one may have come that far or not.
+ */
+static void note_kept(struct judge *judge)
+{
+	const struct world_step *step = judge_step(judge);
+	int code = judge_outcome(judge)->code;
+	bool keeps = step_is(step, "suspend") || step_has(step, "--guests-only");
+
+	if (!step_is_command(step))
+		return;
+	for (size_t i = 0; i < judge->history->world->n_guests; i++) {
+		struct domain *domain = &judge->domains.domains[i];
+
+		if (domain->resume_failed)
+			domain->is_kept = false;
+		else if (keeps && (domain->was_requested || domain->was_paused) &&
+			 (code == 0 || code == 3 || judge_outcome(judge)->was_killed))
+			domain->is_kept = domain_is_held(domain);
+	}
+}
+
+static void judge_end_of_step(struct judge *judge)
+{
+	note_kept(judge);
+	if (!step_is_command(judge_step(judge)) || judge_outcome(judge)->was_killed)
+		return;
+	judge_codes(judge);
+	judge_held(judge);
+	judge_deadline(judge);
+	judge_truth(judge);
+	judge_report(judge);
+	judge_status(judge);
+}
+
+void laws_judge(const struct history *history, struct verdict *ret_verdict)
+{
+	struct judge judge = { .history = history, .verdict = ret_verdict };
+
+	ret_verdict->n = 0;
+	domains_init(&judge.domains, history->world);
+	for (judge.step = 0; judge.step < history->n_outcomes; judge.step++) {
+		const struct outcome *outcome = judge_outcome(&judge);
+
+		domains_begin_step(&judge.domains);
+		for (size_t i = outcome->first; i < outcome->end; i++) {
+			judge_order(&judge, &history->happenings[i]);
+			judge_touch(&judge, &history->happenings[i]);
+			domains_apply(&judge.domains, &history->happenings[i]);
+		}
+		judge_end_of_step(&judge);
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TESTS_WORLDS_SIM_HOST_H
+#define TESTS_WORLDS_SIM_HOST_H
+
+/*
+ * The files of a simulated host: its scenario, configuration, state, trace, journals
+ * and reports. They are below /dev/shm, because worlds are many and the data is not
+ * worth a disk.
+ */
+
+#include "tests/worlds/history.h"
+#include "tests/worlds/world.h"
+
+struct sim_host {
+	char directory[48]; /* of the scenario and the configuration */
+	char scenario[96], config[96];
+	char files[96]; /* where pmcoord keeps the state of the simulated host */
+	char link[96]; /* pmcoord's own path to `files`; "": the same */
+	long trace_read; /* bytes of the trace that were read */
+	char last_report[32]; /* name of the newest report that was seen */
+	long last_report_size;
+};
+
+/* Makes the directories. Returns 0, or -1 with a message on stderr. */
+int sim_host_init(struct sim_host *host);
+void sim_host_done(struct sim_host *host);
+
+/* Forgets the former world, and writes the configuration of this one. */
+int sim_host_begin(struct sim_host *host, const struct world *world);
+
+/* Writes the scenario, with `more` lines for [Host]. */
+int sim_host_write_scenario(const struct sim_host *host, const struct world *world,
+			    const char *more);
+
+/* Returns the virtual time. */
+uint64_t sim_host_now(const struct sim_host *host);
+
+/* Lets virtual time pass: the guests act, and no command runs. */
+int sim_host_pass(const struct sim_host *host, uint64_t us);
+
+/* Reads what has happened since the last call, and the newest report if it is new. */
+int sim_host_observe(struct sim_host *host, struct history *history, struct outcome *outcome);
+
+/* Reads a whole file. Returns NULL if it cannot be read. The caller frees the text. */
+char *sim_host_read_file(const char *path);
+
+#endif
