@@ -358,6 +358,8 @@ int sim_suspend_guest(struct simulator *simulator, size_t i, enum mechanism mech
 
 	assert(i < simulator->n_guests);
 	guest = &simulator->guests[i];
+	if (mechanism == MECHANISM_HVM)
+		sim_trace(simulator, guest, "acknowledged");
 	/*
 	 * With MECHANISM_HVM, Xen suspends the guest without its kernel, so
 	 * `behaviour` has no effect.

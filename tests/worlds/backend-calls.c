@@ -53,11 +53,11 @@ static int run_command(struct sim_host *on, const struct world *world,
 		       const struct world_step *step, struct outcome *outcome)
 {
 	struct command_line line;
-	char more[64];
+	char more[64] = "Trace=yes\n";
 	int r = 0;
 
-	snprintf(more, sizeof(more), "Trace=yes\nKilledAt=%" PRIu64 "\n",
-		 step->type == STEP_KILL ? step->number : 0);
+	if (step->type == STEP_KILL)
+		snprintf(more, sizeof(more), "Trace=yes\nKilledAt=%" PRIu64 "\n", step->number);
 	if (sim_host_write_scenario(on, world, more) < 0)
 		return -1;
 	command_line_make(on, step, &line);

@@ -7,6 +7,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "tests/worlds/domains.h"
+#include "tests/worlds/laws.h"
 
 struct words {
 	char *text;
@@ -39,13 +40,21 @@ _printf_(2, 3) static void add_word(struct words *words, const char *format, ...
 					  "%s%s", words->length ? " " : "", word);
 }
 
-static void add_command(struct words *words, const char *what, const struct world_step *step)
+static const char *what_it_does(const struct world_step *step)
 {
-	add_word(words, "%s=%.*s%s%s", what, (int)strcspn(step->text, " "), step->text,
+	if (step_is(step, "resume") || step_is(step, "resume-all") || step_is(step, "recover"))
+		return "resumes";
+	if (step_has(step, "--dry-run") || step_is(step, "status") || step_is(step, "report") ||
+	    step_is(step, "list") || step_is(step, "plan"))
+		return "looks";
+	return "suspends";
+}
+
+static void add_command(struct words *words, const struct world_step *step)
+{
+	add_word(words, "after=%.*s%s%s", (int)strcspn(step->text, " "), step->text,
 		 step_has(step, "--guests-only") ? "+guests-only" : "",
 		 step_has(step, "--force") ? "+force" : "");
-	if (step_has(step, "--config=/nonexistent"))
-		add_word(words, "c:nonexistent");
 }
 
 static void add_earlier(struct words *words, const struct world *world, size_t step)
@@ -56,34 +65,32 @@ static void add_earlier(struct words *words, const struct world *world, size_t s
 		if (earlier->type == STEP_DAMAGE)
 			add_word(words, "damage=%s", earlier->text);
 		else if (earlier->type == STEP_KILL)
-			add_command(words, "killed", earlier);
+			add_word(words, "killed");
 		else if (earlier->type == STEP_RUN)
-			add_command(words, "after", earlier);
+			add_command(words, earlier);
 	}
 }
 
-static void add_late_time(struct words *words, const char *who, const char *value)
+/* A guest that suspends later than its kernel's first time limit. */
+static bool is_slow(const char *key, uint64_t us)
 {
-	uint64_t us = 0;
-
-	world_parse_duration(value, &us);
-	add_word(words, "%s:LateTime%s", who, us > 25000000 ? ">25s" : "<=25s");
+	return us > 25000000 && (strcmp(key, "LateTime") == 0 || strcmp(key, "SuspendTime") == 0 ||
+				 strcmp(key, "QuiesceTime") == 0);
 }
 
 static void add_setting(struct words *words, const char *who, const struct setting *setting)
 {
 	uint64_t us;
 
-	if (strcmp(setting->key, "LateTime") == 0)
-		add_late_time(words, who, setting->value);
-	else if (strcmp(setting->key, "Fail") == 0)
+	if (strcmp(setting->key, "Fail") == 0)
 		add_word(words, "%s:Fail=%.*s", who, (int)strcspn(setting->value, ":"),
 			 setting->value);
 	else if (strpbrk(setting->value, " :g") && strcmp(setting->key, "State") != 0 &&
 		 strcmp(setting->key, "Behaviour") != 0)
 		add_word(words, "%s:%s", who, setting->key); /* names of guests */
 	else if (world_parse_duration(setting->value, &us))
-		add_word(words, "%s:%s", who, setting->key);
+		add_word(words, "%s:%s%s", who, setting->key,
+			 is_slow(setting->key, us) ? ">25s" : "");
 	else
 		add_word(words, "%s:%s=%s", who, setting->key, setting->value);
 }
@@ -98,15 +105,15 @@ static void add_config(struct words *words, const struct world *world)
 {
 	uint64_t us;
 
-	if (world_config_is_bad(world))
-		add_word(words, "c:bad");
 	for (size_t i = 0; i < world->n_config; i++) {
 		const char *line = world->config[i];
 		const char *value = strchr(line, '=');
 
-		if (!value || line[0] == '[' || strchr(line, ' '))
+		if (world_config_line_is_bad(line))
+			add_word(words, "c:bad");
+		else if (!value || line[0] == '[')
 			continue;
-		if (world_parse_duration(value + 1, &us) || value[1] == 'g')
+		else if (world_parse_duration(value + 1, &us) || value[1] == 'g')
 			add_word(words, "c:%.*s", (int)(value - line), line);
 		else
 			add_word(words, "c:%s", line);
@@ -119,8 +126,9 @@ void cause_describe(const struct history *history, size_t step, int guest, char 
 	struct words words = { .text = ret, .size = size };
 
 	ret[0] = '\0';
-	add_command(&words, "cmd", &world->steps[step]);
-	add_word(&words, "code=%d", history->outcomes[step].code);
+	add_word(&words, "%s", what_it_does(&world->steps[step]));
+	if (step_has(&world->steps[step], "--config=/nonexistent"))
+		add_word(&words, "c:nonexistent");
 	if (guest >= 0)
 		add_settings(&words, "g", &world->guests[guest].settings);
 	add_earlier(&words, world, step);
@@ -129,6 +137,43 @@ void cause_describe(const struct history *history, size_t step, int guest, char 
 	for (size_t i = 0; i < world->n_guests; i++)
 		if ((int)i != guest)
 			add_settings(&words, "o", &world->guests[i].settings);
+}
+
+/* The first word says what the command does. The others, in order of importance. */
+static int rank_of(const char *word)
+{
+	if (strncmp(word, "damage=", 7) == 0 || strncmp(word, "c:bad", 5) == 0 ||
+	    strncmp(word, "c:nonexistent", 13) == 0)
+		return 0;
+	if (strncmp(word, "g:", 2) == 0 || strncmp(word, "h:", 2) == 0 ||
+	    strncmp(word, "c:", 2) == 0 || strncmp(word, "killed", 6) == 0)
+		return 1;
+	return 2;
+}
+
+static int find_best_rank(const char *words)
+{
+	const char *word;
+	int best = 2;
+
+	while (world_next_word(&words, &word))
+		if (rank_of(word) < best)
+			best = rank_of(word);
+	return best;
+}
+
+void cause_shorten(char *cause)
+{
+	struct words words = { .text = (char[CAUSE_MAX]){ "" }, .size = CAUSE_MAX };
+	const char *rest = cause, *word;
+	size_t length = world_next_word(&rest, &word);
+	int best = find_best_rank(rest);
+
+	add_word(&words, "%.*s", (int)length, word);
+	while ((length = world_next_word(&rest, &word)))
+		if (rank_of(word) == best)
+			add_word(&words, "%.*s", (int)length, word);
+	memcpy(cause, words.text, words.length + 1);
 }
 
 bool cause_has_all(const char *cause, const char *wanted)

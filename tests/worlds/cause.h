@@ -15,14 +15,20 @@
 /*
  * Writes the words for a step and a guest (-1: none), separated by spaces:
  *
- *	cmd=resume	the command, with +guests-only or +force
- *	code=1		its exit code
- *	after=suspend-all, killed=suspend-all, damage=reports-file: earlier steps
+ *	suspends, resumes or looks: what the command does
+ *	after=suspend-all, killed, damage=reports-file: earlier steps
  *	g:State=booting	settings of the guest; o: of other guests; h: of the host.
- *			Times have no value, but LateTime is >25s or not.
- *	c:Policy	keys of pmcoord.conf, and "bad"
+ *			Times have no value but ">25s".
+ *	c:Policy	keys of pmcoord.conf; c:bad: a bad line; c:nonexistent: no file
  */
 void cause_describe(const struct history *history, size_t step, int guest, char *ret, size_t size);
+
+/*
+ * Reduces the words of a shrunk world to those that tell its fault from others, in
+ * place: what the command does, and what is wrong with the files or the configuration,
+ * else with the guest, else with the rest of the world.
+ */
+void cause_shorten(char *cause);
 
 /* Whether `cause` has all words of `wanted`. */
 bool cause_has_all(const char *cause, const char *wanted);

@@ -112,24 +112,7 @@ static void append_to_journal(const char *directory, const char *text)
 		write_text(path, "ae", text);
 }
 
-/* A kill in the middle of a write leaves half of the last line. */
-static void journal_cut(const char *directory)
-{
-	_cleanup_(fclosep) FILE *file = NULL;
-	char path[PATH_MAX], line[4096];
-	long length = 0, before = 0;
-
-	if (!newest_journal(directory, path))
-		return;
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		before = length;
-		length += (long)strlen(line);
-	}
-	if (length > before + 2 && truncate(path, before + (length - before) / 2) < 0)
-		perror(path);
-}
-
+/* A kill in the middle of a write leaves half of a record. */
 static void journal_half(const char *directory)
 {
 	append_to_journal(directory, "1234567 unsub");
@@ -167,15 +150,22 @@ static void id_garbage(const char *directory)
 /* ---- all ---------------------------------------------------------------- */
 
 static void (*const damages[])(const char *directory) = {
-	reports_file,	       reports_readonly, reports_full, reports_garbage,
-	reports_repaired,      journal_cut,	 journal_half, journal_unknown,
-	journal_unknown_guest, journal_stray,	 id_garbage,
+	reports_file, reports_readonly, reports_full,	       reports_garbage, reports_repaired,
+	journal_half, journal_unknown,	journal_unknown_guest, journal_stray,	id_garbage,
 };
 
 const char *const damage_names[] = {
-	"reports-file",		 "reports-readonly", "reports-full", "reports-garbage",
-	"reports-repaired",	 "journal-cut",	     "journal-half", "journal-unknown",
-	"journal-unknown-guest", "journal-stray",    "id-garbage",   NULL,
+	"reports-file",
+	"reports-readonly",
+	"reports-full",
+	"reports-garbage",
+	"reports-repaired",
+	"journal-half",
+	"journal-unknown",
+	"journal-unknown-guest",
+	"journal-stray",
+	"id-garbage",
+	NULL,
 };
 
 int damage_make(const char *directory, const char *name)

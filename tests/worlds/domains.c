@@ -64,14 +64,14 @@ static bool is_number(const char *value)
 }
 
 /* Unknown keys only warn, so they are not bad. */
-static bool is_bad_line(const char *line)
+bool world_config_line_is_bad(const char *line)
 {
 	const char *value = strchr(line, '=');
 	char key[WORLD_TEXT_MAX];
 	uint64_t us;
 
 	if (line[0] == '[')
-		return strcmp(line, "[Guest web]") == 0;
+		return strcmp(line, "[Guest web]") == 0 || strlen(line) > 50;
 	if (!value || value == line)
 		return true;
 	snprintf(key, sizeof(key), "%.*s", (int)(value - line), line);
@@ -83,14 +83,6 @@ static bool is_bad_line(const char *line)
 	if (strcmp(key, "Policy") == 0)
 		return !is_one_of(value, "suspend pause ignore");
 	return strcmp(key, "KeepReports") == 0 && !is_number(value);
-}
-
-bool world_config_is_bad(const struct world *world)
-{
-	for (size_t i = 0; i < world->n_config; i++)
-		if (is_bad_line(world->config[i]))
-			return true;
-	return false;
 }
 
 static enum policy find_policy(const struct world *world, int guest)
@@ -247,6 +239,10 @@ static void apply_verb(struct domain *domain, enum happening_type type)
 {
 	switch (type) {
 	case HAPPENS_REQUESTED:
+		/* A new cycle: what the step has recovered before counts no more. */
+		domain->was_quiesced &= !domain->was_resumed;
+		domain->was_restored &= !domain->was_resumed;
+		domain->was_resumed = false;
 		domain->was_requested = domain->request_stands = true;
 		break;
 	case HAPPENS_RETRACTED:
@@ -308,9 +304,13 @@ static void apply_own(struct domain *domain, enum happening_type type)
 		end_domain(domain);
 		break;
 	case HAPPENS_REBOOTED:
-	case HAPPENS_APPEARED:
 		domain->has_appeared = true;
 		begin_domain(domain);
+		break;
+	case HAPPENS_APPEARED:
+		domain->has_appeared = domain->exists = true;
+		domain->ended = false;
+		domain->suspended = SUSPENDED_BY_NONE;
 		break;
 	case HAPPENS_USER_PAUSED:
 		domain->user_pauses++;

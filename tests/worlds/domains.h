@@ -74,8 +74,8 @@ bool domain_is_held(const struct domain *domain);
 
 /* Returns the value of a key of the world's pmcoord.conf, or "". `guest` -1: [Coordinator]. */
 const char *world_config_get(const struct world *world, int guest, const char *key);
-/* Whether a line of the configuration has no valid meaning. */
-bool world_config_is_bad(const struct world *world);
+/* Whether a line of pmcoord.conf has no valid meaning. */
+bool world_config_line_is_bad(const char *line);
 /* Whether any rule or the whole configuration has this value, e.g. "OnFailure", "abort". */
 bool world_config_has(const struct world *world, const char *key, const char *value);
 

@@ -163,6 +163,24 @@ static void draw_command(struct dice *dice, const struct world *world, char *tex
 		strncat(text, " --config=/nonexistent", size - strlen(text) - 1);
 }
 
+/* Repeats the last step, each time with other names if it has names. */
+static void repeat_step(struct dice *dice, struct world *world)
+{
+	const char *last = world->steps[world->n_steps - 1].text;
+	size_t n = 1 + dice_below(dice, 12);
+	char text[WORLD_TEXT_MAX];
+	char *name;
+
+	while (n-- > 0 && world->n_steps < WORLD_STEPS_MAX - 5) {
+		snprintf(text, sizeof(text), "%s", last);
+		name = strstr(text, " g");
+		if (name)
+			snprintf(name, sizeof(text) - (size_t)(name - text), " %s",
+				 world->guests[dice_below(dice, world->n_guests)].name);
+		world_add_step(world, STEP_RUN, 0, text);
+	}
+}
+
 static void draw_step(struct dice *dice, struct world *world)
 {
 	static const uint64_t spans_us[] = { 1000000, 30000000, 120000000, 1800000000 };
@@ -180,11 +198,15 @@ static void draw_step(struct dice *dice, struct world *world)
 		return;
 	}
 	draw_command(dice, world, text, sizeof(text));
-	if (dice_percent(dice, 12))
+	if (dice_percent(dice, 8)) {
 		world_add_step(world, STEP_KILL, 1 + dice_below(dice, 10 + 12 * world->n_guests),
 			       text);
-	else
-		world_add_step(world, STEP_RUN, 0, text);
+		return;
+	}
+	world_add_step(world, STEP_RUN, 0, text);
+	/* A user who does the same again and again, with other guests perhaps. */
+	if (dice_percent(dice, 5))
+		repeat_step(dice, world);
 }
 
 void draw_steps(struct dice *dice, struct world *world)
@@ -192,11 +214,14 @@ void draw_steps(struct dice *dice, struct world *world)
 	size_t n = 1 + (dice_percent(dice, 60) ? dice_below(dice, 4) : 0) +
 		   (dice_percent(dice, 10) ? dice_below(dice, 12) : 0);
 
-	while (n-- > 0)
+	while (n-- > 0 && world->n_steps < WORLD_STEPS_MAX - 5)
 		draw_step(dice, world);
 	world_add_step(world, STEP_PASS, 1200000000, "");
-	world_add_step(world, STEP_RUN, 0, "status --json");
+	if (dice_percent(dice, 50))
+		world_add_step(world, STEP_RUN, 0, "status --json");
 	world_add_step(world, STEP_RUN, 0, "resume-all --json");
-	world_add_step(world, STEP_RUN, 0, "resume-all --json");
-	world_add_step(world, STEP_RUN, 0, "status --json");
+	if (dice_percent(dice, 30))
+		world_add_step(world, STEP_RUN, 0, "resume-all --json");
+	if (dice_percent(dice, 30))
+		world_add_step(world, STEP_RUN, 0, "status --json");
 }

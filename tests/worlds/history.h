@@ -58,7 +58,7 @@ struct outcome {
 	int code; /* exit code; 128 + signal if a signal ended the command; 0: no command */
 	bool was_killed; /* the signal was the world's own */
 	char *out, *err; /* what the command printed; NULL: no command */
-	char *report; /* the newest report, if the step has written or changed it; else NULL */
+	char *report; /* the report of a new cycle, if the step has written one; else NULL */
 	uint64_t start_us, end_us; /* virtual time */
 	size_t first, end; /* happenings of the step: first <= i < end */
 };

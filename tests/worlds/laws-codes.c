@@ -12,16 +12,19 @@
 static bool names_a_missing_guest(const struct judge *judge)
 {
 	const struct world_step *step = judge_step(judge);
+	bool any = false;
 
 	for (size_t i = 0; i < judge->history->world->n_guests; i++) {
 		const struct domain *domain = &judge->domains.domains[i];
 
 		/* It may have gone, or come, while the command ran. */
-		if (step_has(step, judge_name(judge, (int)i)) &&
-		    (!domain->exists || domain->has_appeared))
+		if (!step_has(step, judge_name(judge, (int)i)))
+			continue;
+		if (!domain->exists || domain->has_appeared)
 			return true;
+		any = true;
 	}
-	return false;
+	return !any && (step_is(step, "suspend") || step_is(step, "resume"));
 }
 
 /* A configuration that was named and cannot be read is an error only before a suspend. */
@@ -30,11 +33,10 @@ static bool may_refuse(const struct judge *judge)
 	const struct world_step *step = judge_step(judge);
 	bool resumes =
 		step_is(step, "resume-all") || step_is(step, "resume") || step_is(step, "recover");
-	bool looks = step_is(step, "status") || step_is(step, "report") || step_is(step, "list") ||
-		     step_is(step, "plan");
+	bool reports = step_is(step, "status") || step_is(step, "report");
 
 	if (step_has(step, "--config=/nonexistent"))
-		return !resumes && !looks;
+		return !resumes && !reports;
 	return names_a_missing_guest(judge);
 }
 

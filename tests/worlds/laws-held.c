@@ -58,6 +58,9 @@ static void judge_request(struct judge *judge, int guest)
 {
 	const struct domain *domain = &judge->domains.domains[guest];
 
+	/* An event channel's notification cannot be retracted. */
+	if (settings_get(&judge->history->world->guests[guest].settings, "KernelEventChannel")[0])
+		return;
 	if (domain->request_stands && !domain->retract_failed && !judge_may_fail(judge, guest))
 		judge_complain(judge, 3, "request-left", guest, "the request to %s still stands",
 			       judge_name(judge, guest));

@@ -36,13 +36,21 @@ static void judge_suspend_order(struct judge *judge, size_t b)
 
 static void judge_resume_order(struct judge *judge, size_t a)
 {
+	bool resumes =
+		step_is(judge_step(judge), "resume") || step_is(judge_step(judge), "resume-all");
+
 	for (size_t b = 0; b < judge->history->world->n_guests; b++) {
 		const struct domain *domain = &judge->domains.domains[b];
 
+		/* Its user keeps `b` suspended, in spite of `a`: by --force. */
+		if (domain->is_kept && !resumes)
+			continue;
 		if (judge->domains.needs[a][b] && domain_is_held(domain) &&
 		    !domain->resume_failed && !judge_may_fail(judge, (int)b))
-			judge_complain(judge, 1, "resumed-before-needed", (int)b,
-				       "%s is resumed while %s, which it needs, is not",
+			judge_complain(judge, 1,
+				       domain->was_suspended ? "late-resumed-first"
+							     : "resumed-before-needed",
+				       (int)b, "%s is resumed while %s, which it needs, is not",
 				       judge_name(judge, (int)a), judge_name(judge, (int)b));
 	}
 }
@@ -121,6 +129,9 @@ void judge_touch(struct judge *judge, const struct happening *happening)
 	if (happening->type == HAPPENS_REQUESTED && domain->user_pauses > 0)
 		judge_complain(judge, 3, "requested-paused", guest,
 			       "%s is paused by its user, and gets a request", name);
+	if (happening->type == HAPPENS_PAUSED && domain->user_pauses > 0)
+		judge_complain(judge, 3, "paused-paused", guest,
+			       "%s is paused by its user, and is paused by pmcoord, too", name);
 	if (happening->type == HAPPENS_RESUMED && domain->suspended == SUSPENDED_BY_OTHERS)
 		judge_complain(judge, 3, "resumed-theirs", guest,
 			       "%s was suspended by others, and is resumed", name);

@@ -76,6 +76,12 @@ struct wrong {
 	const char *what;
 };
 
+static bool suspends_all(const struct world_step *step)
+{
+	return step_is(step, "suspend-all") && step_has(step, "--guests-only") &&
+	       !step_has(step, "--dry-run");
+}
+
 /* Returns the first thing that went wrong, or a kind of NULL. */
 static struct wrong find_wrong(const struct judge *judge, size_t guest)
 {
@@ -83,13 +89,16 @@ static struct wrong find_wrong(const struct judge *judge, size_t guest)
 	const struct domain *domain = &domains->domains[guest];
 	const char *behaviour =
 		settings_get(&judge->history->world->guests[guest].settings, "Behaviour");
-	bool has_slept_around = domains->first_touch_us > 0 || domains->slept;
+	bool took_part = domain->was_requested || domain->was_paused || domains->slept;
 
 	if (domain->ran_through && domains->policies[guest] != POLICY_IGNORES)
 		return (struct wrong){ "ran-through", "ran while the host slept" };
 	if (domain->was_paused)
 		return (struct wrong){ "paused", "was paused by pmcoord" };
-	if (domain->has_died && has_slept_around && !domain->has_appeared)
+	if (suspends_all(judge_step(judge)) && domain_runs(domain) && !domain->has_appeared &&
+	    !domain->is_saved && domains->policies[guest] != POLICY_IGNORES)
+		return (struct wrong){ "running", "runs" };
+	if (domain->has_died && took_part && !domain->has_appeared)
 		return (struct wrong){ "died", "has died" };
 	if (domain->has_appeared && domains->slept && domains->policies[guest] != POLICY_IGNORES)
 		return (struct wrong){ "appeared", "has appeared" };
@@ -114,16 +123,19 @@ static void judge_guest(struct judge *judge, size_t guest)
 		judge_complain(judge, 6, kind, (int)guest, "%s %s, and the exit code is 0", name,
 			       wrong.what);
 	snprintf(kind, sizeof(kind), "silent-%s", wrong.kind);
-	if (!printed_names(outcome, name))
+	if ((outcome->code == 3 || (outcome->code == 6 && judge->domains.first_touch_us > 0)) &&
+	    !step_is(judge_step(judge), "cycle") && !printed_names(outcome, name))
 		judge_complain(judge, 6, kind, (int)guest, "%s %s, and is not named", name,
 			       wrong.what);
 }
 
+/* Or may be any moment, because of a request that it has acknowledged. */
 static bool any_is_held(const struct judge *judge)
 {
 	for (size_t i = 0; i < judge->history->world->n_guests; i++)
-		if (domain_is_held(&judge->domains.domains[i]) &&
-		    !judge->domains.domains[i].is_kept)
+		if ((domain_is_held(&judge->domains.domains[i]) &&
+		     !judge->domains.domains[i].is_kept) ||
+		    judge->domains.domains[i].may_suspend)
 			return true;
 	return false;
 }

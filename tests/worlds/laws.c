@@ -40,13 +40,17 @@ bool judge_may_fail(const struct judge *judge, int guest)
 	return false;
 }
 
+/*
+ * A complaint about the same guest in an earlier step is the cause of this one, as far
+ * as one can tell; so is the same complaint in this step.
+ */
 static bool is_known(const struct judge *judge, const char *kind, int guest)
 {
 	for (size_t i = 0; i < judge->verdict->n; i++) {
 		const struct complaint *complaint = &judge->verdict->complaints[i];
 
-		if (complaint->step == judge->step && complaint->guest == guest &&
-		    strcmp(complaint->kind, kind) == 0)
+		if (complaint->guest == guest &&
+		    (complaint->step < judge->step || strcmp(complaint->kind, kind) == 0))
 			return true;
 	}
 	return false;

@@ -88,10 +88,12 @@ static bool is_remarkable(struct json_object *guest)
 
 bool printed_names(const struct outcome *outcome, const char *name)
 {
+	const char *section = outcome->out ? strstr(outcome->out, "went wrong") : NULL;
 	struct json_object *report, *warning;
 	bool found;
 
-	if (outcome->err && text_has_word(outcome->err, name))
+	if ((outcome->err && text_has_word(outcome->err, name)) ||
+	    (section && text_has_word(section, name)))
 		return true;
 	report = printed_report(outcome);
 	found = is_remarkable(report_guest_named(report, name)) ||

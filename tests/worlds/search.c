@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "tests/worlds/cause.h"
 #include "tests/worlds/generate.h"
 #include "tests/worlds/laws.h"
 #include "tests/worlds/shrink.h"
@@ -120,6 +121,7 @@ static void shrink_and_show(struct search *search, const struct complaint *compl
 		return;
 	}
 	world_shrink(&small, has_target, &target);
+	cause_shorten(target.cause);
 	printf("  shrunk: %s\n  cause: %s\n", target.text, target.cause);
 	world_print(&small, stdout);
 	printf("\n");

@@ -3,7 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ int sim_host_init(struct sim_host *host)
 {
 	uint64_t hash;
 
-	*host = (struct sim_host){ 0 };
+	*host = (struct sim_host){ .trace_fd = -EBADF };
 	snprintf(host->directory, sizeof(host->directory), "%s/pmcoord-worlds-XXXXXX",
 		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (!mkdtemp(host->directory))
@@ -62,25 +62,35 @@ int sim_host_init(struct sim_host *host)
 	/* For a user, simulations live where this variable says; for root, in /run. */
 	setenv("XDG_RUNTIME_DIR", host->directory, 1);
 	/* A daemon of this machine has nothing to do with these hosts. */
-	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", "disabled:", 1);
 	return geteuid() == 0 ? make_link(host, hash) : 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
+/*
+ * Removes a directory with all that is in it. Most entries are files, so none is looked
+ * at before unlink(2) has failed.
+ */
 static void remove_all(const char *directory)
 {
-	nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	_cleanup_(closedirp) DIR *dir = opendir(directory);
+	struct dirent *entry;
+	char path[PATH_MAX];
+
+	while (dir && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (entry->d_type == DT_DIR)
+			remove_all(path);
+		else
+			unlink(path);
+	}
+	rmdir(directory);
 }
 
 void sim_host_done(struct sim_host *host)
 {
+	closep(&host->trace_fd);
 	if (host->link[0])
 		unlink(host->link);
 	remove_all(host->directory);
@@ -92,8 +102,10 @@ int sim_host_begin(struct sim_host *host, const struct world *world)
 	char parent[96];
 
 	remove_all(host->files);
-	host->trace_read = host->last_report_size = 0;
-	host->last_report[0] = '\0';
+	closep(&host->trace_fd);
+	host->trace_read = 0;
+	host->is_written = false;
+	host->last_report = 0;
 	snprintf(parent, sizeof(parent), "%s/pmcoord-rehearsal", host->directory);
 	if ((mkdir(parent, 0700) < 0 && errno != EEXIST) || mkdir(host->files, 0700) < 0)
 		return fail("cannot make", host->files);
@@ -105,13 +117,17 @@ int sim_host_begin(struct sim_host *host, const struct world *world)
 	return 0;
 }
 
-int sim_host_write_scenario(const struct sim_host *host, const struct world *world,
-			    const char *more)
+int sim_host_write_scenario(struct sim_host *host, const struct world *world, const char *more)
 {
-	_cleanup_(fclosep) FILE *file = fopen(host->scenario, "we");
+	_cleanup_(fclosep) FILE *file = NULL;
 
+	if (host->is_written && strcmp(host->written_more, more) == 0)
+		return 0;
+	file = fopen(host->scenario, "we");
 	if (!file)
 		return fail("cannot write", host->scenario);
+	host->is_written = true;
+	snprintf(host->written_more, sizeof(host->written_more), "%s", more);
 	world_print_scenario(world, more, file);
 	return 0;
 }
@@ -147,14 +163,24 @@ static int read_trace(struct sim_host *host, struct history *history)
 {
 	char path[PATH_MAX];
 	_cleanup_(freep) char *text = NULL;
+	struct stat st;
+	ssize_t n;
 	int r;
 
 	snprintf(path, sizeof(path), "%s/simulator.trace", host->files);
-	text = sim_host_read_file(path);
-	if (!text)
+	if (host->trace_fd < 0)
+		host->trace_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (host->trace_fd < 0)
 		return 0; /* nothing has happened yet */
-	r = history_add_lines(history, text + host->trace_read);
-	host->trace_read = (long)strlen(text);
+	if (fstat(host->trace_fd, &st) < 0 || st.st_size == host->trace_read)
+		return 0;
+	text = malloc((size_t)(st.st_size - host->trace_read) + 1);
+	if (!text)
+		return -1;
+	n = pread(host->trace_fd, text, (size_t)(st.st_size - host->trace_read), host->trace_read);
+	text[n > 0 ? n : 0] = '\0';
+	r = history_add_lines(history, text);
+	host->trace_read = (long)st.st_size;
 	if (r < 0)
 		fprintf(stderr, "%s: a line cannot be read\n", path);
 	return r;
@@ -176,26 +202,19 @@ static unsigned long newest_report(const char *directory)
 	return newest;
 }
 
-/* Sets outcome->report if the newest report is another one, or is longer or shorter. */
+/* Sets outcome->report if there is a report of a later cycle than before. */
 static void read_report(struct sim_host *host, struct outcome *outcome)
 {
-	char directory[PATH_MAX], path[PATH_MAX + 32], name[32];
-	_cleanup_(freep) char *text = NULL;
+	char directory[PATH_MAX], path[PATH_MAX + 32];
 	unsigned long newest;
 
 	snprintf(directory, sizeof(directory), "%s/reports", host->files);
 	newest = newest_report(directory);
-	if (newest == 0)
+	if (newest <= host->last_report)
 		return;
-	snprintf(name, sizeof(name), "%lu.json", newest);
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	text = sim_host_read_file(path);
-	if (!text ||
-	    (strcmp(name, host->last_report) == 0 && (long)strlen(text) == host->last_report_size))
-		return;
-	snprintf(host->last_report, sizeof(host->last_report), "%s", name);
-	host->last_report_size = (long)strlen(text);
-	outcome->report = TAKE_PTR(text);
+	host->last_report = newest;
+	snprintf(path, sizeof(path), "%s/%lu.json", directory, newest);
+	outcome->report = sim_host_read_file(path);
 }
 
 int sim_host_observe(struct sim_host *host, struct history *history, struct outcome *outcome)

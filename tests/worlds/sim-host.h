@@ -8,6 +8,9 @@
  * worth a disk.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "tests/worlds/history.h"
 #include "tests/worlds/world.h"
 
@@ -16,9 +19,11 @@ struct sim_host {
 	char scenario[96], config[96];
 	char files[96]; /* where pmcoord keeps the state of the simulated host */
 	char link[96]; /* pmcoord's own path to `files`; "": the same */
+	int trace_fd; /* negative: not open */
 	long trace_read; /* bytes of the trace that were read */
-	char last_report[32]; /* name of the newest report that was seen */
-	long last_report_size;
+	char written_more[64]; /* `more` of the scenario as it is written now */
+	bool is_written; /* the scenario of this world is written */
+	unsigned long last_report; /* number of the newest report that was seen */
 };
 
 /* Makes the directories. Returns 0, or -1 with a message on stderr. */
@@ -29,8 +34,7 @@ void sim_host_done(struct sim_host *host);
 int sim_host_begin(struct sim_host *host, const struct world *world);
 
 /* Writes the scenario, with `more` lines for [Host]. */
-int sim_host_write_scenario(const struct sim_host *host, const struct world *world,
-			    const char *more);
+int sim_host_write_scenario(struct sim_host *host, const struct world *world, const char *more);
 
 /* Returns the virtual time. */
 uint64_t sim_host_now(const struct sim_host *host);
