@@ -130,6 +130,31 @@ $(BUILD)/tests/worlds/worlds: $(call object,$(WORLDS_SRC) $(SHARED_SRC) $(COORDI
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
 
+# What judges pmcoord shares no code with it but helpers for arrays and scopes.
+$(BUILD)/tests/worlds/test_laws: $(call unit_object,$(WORLDS_TEST_SRC) pmcoord/base/array.c pmcoord/base/cleanup.c)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka json-c) $(LIBS)
+
+# More worlds than `make check` has: N= of them from seed SEED= on, on PROCESSES=yes as
+# real processes. What is found is shrunk, and written to the build.
+.PHONY: worlds check-worlds
+N ?= 10000
+SEED ?= 1000000
+worlds: $(BUILD)/tests/worlds/worlds $(BUILD)/pmcoord
+	$(call say,WORLDS,$(N) from seed $(SEED))
+	$(Q)mkdir -p $(BUILD)/worlds/found
+	$(Q)PMCOORD=$(BUILD)/pmcoord $< $(if $(PROCESSES),--processes) --seed=$(SEED) --count=$(N) --found=$(BUILD)/worlds/found
+
+# Always the same worlds, about a minute of them.
+WORLDS_CHECKED ?= 10000
+PROCESSES_CHECKED ?= 300
+check-worlds: $(BUILD)/tests/worlds/test_laws $(BUILD)/tests/worlds/worlds $(BUILD)/pmcoord
+	$(call say,CHECK,worlds)
+	$(Q)tests/unit/run $(BUILD)/tests/worlds/test_laws
+	$(Q)$(BUILD)/tests/worlds/worlds --check --seed=1 --count=$(WORLDS_CHECKED)
+	$(Q)PMCOORD=$(BUILD)/pmcoord $(BUILD)/tests/worlds/worlds --processes --seed=1 --count=$(PROCESSES_CHECKED)
+
 # A first look at how the engine grows; `make bench` judges it.
 .PHONY: bench-engine
 bench-engine: $(BUILD)/tests/bench/engine
@@ -154,7 +179,7 @@ check-all-ready: LAB_TESTS := check-lab-all
 side_by_side = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 check-ready check-all-ready:
 	$(Q)$(MAKE) --no-print-directory $(side_by_side) test-programs
-	$(Q)$(MAKE) --no-print-directory check-static check-unit check-fuzz $(LAB_TESTS)
+	$(Q)$(MAKE) --no-print-directory check-static check-unit check-worlds check-fuzz $(LAB_TESTS)
 
 # Many warnings come from an optimizer, and each compiler has its own: builds with the
 # options that distributions use. The agent also runs in guests of 32 bits.
@@ -172,7 +197,7 @@ check-warnings:
 
 agent-objects: $(call object,$(SHARED_SRC) $(AGENT_SRC) $(AGENT_MAIN))
 
-C_FILES = $(shell find pmcoord guest-agent include tests/unit tests/bench tests/fuzz tests/fakexen -name '*.[ch]')
+C_FILES = $(shell find pmcoord guest-agent include tests/unit tests/bench tests/fuzz tests/fakexen tests/worlds -name '*.[ch]')
 check-static: all check-warnings
 	$(call say,CHECK,format)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
@@ -238,7 +263,8 @@ $(call fuzz_program,$(AGENT_FUZZERS)): $(BUILD)/fuzz/%: $(call fuzz_object,tests
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(AGENT_PKGS))
 
 .PHONY: test-programs
-test-programs: all $(BUILD)/tests/fakexen/contract $(call unit_program,$(UNIT_TESTS)) $(call fuzz_program,$(FUZZERS))
+test-programs: all $(BUILD)/tests/fakexen/contract $(BUILD)/tests/worlds/test_laws $(BUILD)/tests/worlds/worlds \
+		$(call unit_program,$(UNIT_TESTS)) $(call fuzz_program,$(FUZZERS))
 
 .PHONY: check-fuzz $(addprefix fuzz-,$(FUZZERS))
 check-fuzz: $(addprefix fuzz-,$(FUZZERS))
@@ -287,6 +313,8 @@ help:
 	@echo 'make check           tests: unit, simulator, lab without its long tests'
 	@echo 'make check-all       all tests, which takes hours'
 	@echo 'make check-unit      unit tests only (seconds)'
+	@echo 'make check-worlds    random worlds and kept ones (a minute)'
+	@echo 'make worlds          more random worlds: N=, SEED=, PROCESSES=yes'
 	@echo 'make check-fuzz      the parsers on hostile input; FUZZ_RUNS=1000000 for longer'
 	@echo 'make bench           what it costs and gains, against others, in the emulated laptop'
 	@echo 'make bench-engine    what the engine costs by itself, on simulated guests'

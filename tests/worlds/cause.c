@@ -71,26 +71,51 @@ static void add_earlier(struct words *words, const struct world *world, size_t s
 	}
 }
 
-/* A guest that suspends later than its kernel's first time limit. */
-static bool is_slow(const char *key, uint64_t us)
+/* Settings that stand for the same, with a word for all of them. */
+static const char *common_word(const struct setting *setting)
 {
-	return us > 25000000 && (strcmp(key, "LateTime") == 0 || strcmp(key, "SuspendTime") == 0 ||
-				 strcmp(key, "QuiesceTime") == 0);
+	static const struct {
+		const char *key, *value, *word;
+	} words[] = {
+		{ "State", "shutting-down", "leaving" },
+		{ "State", "rebooting", "leaving" },
+		{ "State", "saving", "saved" },
+		{ "State", "migrating", "saved" },
+		{ "Behaviour", "fails-to-resume", "unresumable" },
+		{ "Fail", "resume", "unresumable" },
+		{ "Fail", "unpause", "unresumable" },
+	};
+	uint64_t us;
+
+	for (size_t i = 0; i < ELEMENTSOF(words); i++)
+		if (strcmp(setting->key, words[i].key) == 0 &&
+		    strncmp(setting->value, words[i].value, strcspn(setting->value, ":")) == 0)
+			return words[i].word;
+	/* A guest that suspends later than its kernel's first time limit. */
+	if ((strcmp(setting->key, "LateTime") == 0 || strcmp(setting->key, "SuspendTime") == 0 ||
+	     strcmp(setting->key, "QuiesceTime") == 0) &&
+	    world_parse_duration(setting->value, &us) && us > 25000000)
+		return "late";
+	return NULL;
 }
 
 static void add_setting(struct words *words, const char *who, const struct setting *setting)
 {
+	const char *common = common_word(setting);
 	uint64_t us;
 
-	if (strcmp(setting->key, "Fail") == 0)
+	if (common)
+		add_word(words, "%s:%s", who, common);
+	else if (strcmp(setting->key, "Fail") == 0)
 		add_word(words, "%s:Fail=%.*s", who, (int)strcspn(setting->value, ":"),
 			 setting->value);
+	else if (strcmp(setting->value, "goes-down-late") == 0)
+		return; /* LateTime= says it better */
 	else if (strpbrk(setting->value, " :g") && strcmp(setting->key, "State") != 0 &&
 		 strcmp(setting->key, "Behaviour") != 0)
 		add_word(words, "%s:%s", who, setting->key); /* names of guests */
 	else if (world_parse_duration(setting->value, &us))
-		add_word(words, "%s:%s%s", who, setting->key,
-			 is_slow(setting->key, us) ? ">25s" : "");
+		add_word(words, "%s:%s", who, setting->key);
 	else
 		add_word(words, "%s:%s=%s", who, setting->key, setting->value);
 }
@@ -139,26 +164,51 @@ void cause_describe(const struct history *history, size_t step, int guest, char 
 			add_settings(&words, "o", &world->guests[i].settings);
 }
 
+/* Words that only say how the fault was reached, unless there are no others. */
+static bool is_detail(const char *word, size_t length)
+{
+	static const char *const faults[] = {
+		"killed",
+		"h:Fail=",
+		"h:S3=",
+		"c:Policy=",
+		"g:State=",
+		"g:Behaviour=",
+		"g:Fail=",
+		"g:AppearsAfter",
+		"g:late",
+		"g:leaving",
+		"g:saved",
+		"g:unresumable",
+		"g:UserPausesAfter",
+		"g:DestroyedAfter",
+		"g:KernelEventChannel",
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(faults); i++)
+		if (length >= strlen(faults[i]) && strncmp(word, faults[i], strlen(faults[i])) == 0)
+			return false;
+	return true;
+}
+
 /* The first word says what the command does. The others, in order of importance. */
-static int rank_of(const char *word)
+static int rank_of(const char *word, size_t length)
 {
 	if (strncmp(word, "damage=", 7) == 0 || strncmp(word, "c:bad", 5) == 0 ||
 	    strncmp(word, "c:nonexistent", 13) == 0)
 		return 0;
-	if (strncmp(word, "g:", 2) == 0 || strncmp(word, "h:", 2) == 0 ||
-	    strncmp(word, "c:", 2) == 0 || strncmp(word, "killed", 6) == 0)
-		return 1;
-	return 2;
+	return is_detail(word, length) ? 2 : 1;
 }
 
 static int find_best_rank(const char *words)
 {
 	const char *word;
+	size_t length;
 	int best = 2;
 
-	while (world_next_word(&words, &word))
-		if (rank_of(word) < best)
-			best = rank_of(word);
+	while ((length = world_next_word(&words, &word)))
+		if (rank_of(word, length) < best)
+			best = rank_of(word, length);
 	return best;
 }
 
@@ -171,7 +221,7 @@ void cause_shorten(char *cause)
 
 	add_word(&words, "%.*s", (int)length, word);
 	while ((length = world_next_word(&rest, &word)))
-		if (rank_of(word) == best)
+		if (rank_of(word, length) == best)
 			add_word(&words, "%.*s", (int)length, word);
 	memcpy(cause, words.text, words.length + 1);
 }

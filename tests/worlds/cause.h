@@ -18,7 +18,8 @@
  *	suspends, resumes or looks: what the command does
  *	after=suspend-all, killed, damage=reports-file: earlier steps
  *	g:State=booting	settings of the guest; o: of other guests; h: of the host.
- *			Times have no value but ">25s".
+ *			Times have no value; g:late is a guest that takes more than 25 s,
+ *			g:leaving, g:saved and g:unresumable stand for several settings.
  *	c:Policy	keys of pmcoord.conf; c:bad: a bad line; c:nonexistent: no file
  */
 void cause_describe(const struct history *history, size_t step, int guest, char *ret, size_t size);

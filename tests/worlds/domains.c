@@ -292,6 +292,7 @@ static void apply_own(struct domain *domain, enum happening_type type)
 		break;
 	case HAPPENS_SUSPENDED:
 		domain->suspended = SUSPENDED_BY_US;
+		domain->is_late = !domain->was_requested || domain->was_resumed;
 		domain->was_suspended = true;
 		domain->request_stands = domain->may_suspend = false;
 		break;

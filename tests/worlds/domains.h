@@ -36,6 +36,7 @@ struct domain {
 	enum suspended_by suspended;
 	unsigned int our_pauses, user_pauses;
 	bool request_stands; /* requested, not acknowledged and not retracted */
+	bool is_late; /* has suspended after it was given up */
 	bool may_suspend; /* has acknowledged a request, and not suspended since */
 	/* Since the current step began: */
 	bool was_requested, was_suspended, was_paused, was_resumed, was_quiesced, was_restored;

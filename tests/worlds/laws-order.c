@@ -48,8 +48,8 @@ static void judge_resume_order(struct judge *judge, size_t a)
 		if (judge->domains.needs[a][b] && domain_is_held(domain) &&
 		    !domain->resume_failed && !judge_may_fail(judge, (int)b))
 			judge_complain(judge, 1,
-				       domain->was_suspended ? "late-resumed-first"
-							     : "resumed-before-needed",
+				       domain->is_late ? "late-resumed-first"
+						       : "resumed-before-needed",
 				       (int)b, "%s is resumed while %s, which it needs, is not",
 				       judge_name(judge, (int)a), judge_name(judge, (int)b));
 	}

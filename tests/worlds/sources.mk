@@ -25,3 +25,5 @@ WORLDS_SRC := $(WORLDS_LAWS) \
 	tests/worlds/known.c \
 	tests/worlds/search.c \
 	tests/worlds/main.c
+# The laws, tested with worlds made by hand: no part of pmcoord but its helpers is linked.
+WORLDS_TEST_SRC := $(WORLDS_LAWS) tests/worlds/world-file.c tests/worlds/known.c tests/worlds/test_laws.c

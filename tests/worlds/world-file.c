@@ -123,23 +123,29 @@ static int read_line(struct world *world, struct settings **current, char *line)
 	return 0;
 }
 
-int world_read(const char *path, struct world *ret_world)
+int world_parse(FILE *file, const char *name, struct world *ret_world)
 {
-	_cleanup_(fclosep) FILE *file = fopen(path, "re");
 	struct settings *current = NULL;
 	char line[256];
 
 	*ret_world = (struct world){ 0 };
-	if (!file) {
-		fprintf(stderr, "cannot read %s: %s\n", path, strerror(errno));
-		return -1;
-	}
 	while (fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (read_line(ret_world, &current, line) == 0)
 			continue;
-		fprintf(stderr, "%s: '%s' is no line of a world\n", path, line);
+		fprintf(stderr, "%s: '%s' is no line of a world\n", name, line);
 		return -1;
 	}
 	return 0;
+}
+
+int world_read(const char *path, struct world *ret_world)
+{
+	_cleanup_(fclosep) FILE *file = fopen(path, "re");
+
+	if (!file) {
+		fprintf(stderr, "cannot read %s: %s\n", path, strerror(errno));
+		return -1;
+	}
+	return world_parse(file, path, ret_world);
 }

@@ -22,6 +22,9 @@ void world_print(const struct world *world, FILE *out);
 /* Prints the scenario alone, with `more` lines for [Host]. */
 void world_print_scenario(const struct world *world, const char *more, FILE *out);
 
+/* Reads what world_print has written. `name` is for messages. Returns 0 or -1. */
+int world_parse(FILE *file, const char *name, struct world *ret_world);
+
 /* Reads a file that world_print has written. Returns 0, or -1 with a message on stderr. */
 int world_read(const char *path, struct world *ret_world);
 
