@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""pytest hooks: remember when the tests marked `long` last passed on this machine, and on which commit."""
+"""pytest hooks: remember when the tests marked `long` last passed on this machine, on which release and commit."""
 
 import json
 import subprocess
 import time
 from pathlib import Path
 
-from xenlab import cache
+from xenlab import RELEASE, cache
+from xenlab.release import RELEASES
 
-RECORD = "long-passed.json"
+RECORD = "long-tests.json"
 
 
 def pytest_addoption(parser):
@@ -25,18 +26,26 @@ def _commit() -> str:
         return "an unknown commit"
 
 
-def last() -> str:
+def _records() -> dict[str, dict]:
+    """By release."""
     try:
-        record = json.loads((cache.root() / RECORD).read_text())
+        return json.loads((cache.root() / RECORD).read_text())
     except FileNotFoundError:
-        return "long tests: never run here"
-    return f"long tests: last passed on {record['date']}, commit {record['commit']}"
+        return {}
+
+
+def last(release: str) -> str:
+    """One line about the long tests on the release."""
+    if release not in (records := _records()):
+        return f"long tests on {release}: never run here"
+    return f"long tests on {release}: last passed on {records[release]['date']}, commit {records[release]['commit']}"
 
 
 def record() -> None:
     cache.root().mkdir(parents=True, exist_ok=True)
     new = cache.root() / f"{RECORD}.new"
-    new.write_text(json.dumps({"date": time.strftime("%Y-%m-%d %H:%M"), "commit": _commit()}) + "\n")
+    entry = {"date": time.strftime("%Y-%m-%d %H:%M"), "commit": _commit()}
+    new.write_text(json.dumps(_records() | {RELEASE.suite: entry}) + "\n")
     new.rename(cache.root() / RECORD)
 
 
@@ -48,4 +57,5 @@ def pytest_sessionfinish(session, exitstatus):
 
 
 def pytest_terminal_summary(terminalreporter):
-    terminalreporter.write_line(last())
+    for release in RELEASES:
+        terminalreporter.write_line(last(release))

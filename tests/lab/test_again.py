@@ -104,11 +104,17 @@ def test_only_a_complete_run_that_passes_is_recorded_as_one_of_the_long_tests(tm
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore", *options, tmp_path]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False).stdout
 
-    assert "long tests: never run here" in run_long("--record-long", "-m", "not long")
+    monkeypatch.setenv("LAB_RELEASE", "trixie")
+    never, passed = "long tests on trixie: never run here", "long tests on trixie: last passed on 20"
+    assert never in run_long("--record-long", "-m", "not long")
     monkeypatch.setenv("FAIL", "1")
-    assert "long tests: never run here" in run_long("--record-long")
+    assert never in run_long("--record-long")
     monkeypatch.delenv("FAIL")
-    assert "long tests: never run here" in run_long()
-    assert "long tests: never run here" in run_long("--record-long", "--collect-only")
-    assert "long tests: last passed on 20" in run_long("--record-long")
-    assert "long tests: last passed on 20" in run_long("-m", "not long")
+    assert never in run_long()
+    assert never in run_long("--record-long", "--collect-only")
+    assert passed in run_long("--record-long")
+    assert passed in run_long("-m", "not long")
+    assert "long tests on bookworm: never run here" in run_long()
+    monkeypatch.setenv("LAB_RELEASE", "bookworm")
+    both = run_long("--record-long")
+    assert passed in both and "long tests on bookworm: last passed on 20" in both
