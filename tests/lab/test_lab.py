@@ -60,6 +60,7 @@ def test_closed_lid_brings_the_machine_to_s3_and_it_wakes(bare_laptop):
     assert {guest: bare_laptop.boot_id(guest) for guest in bare_laptop.guests} == boots
 
 
+@pytest.mark.long
 def test_lid_that_stays_closed_puts_the_machine_to_sleep_again(bare_laptop):
     bare_laptop.close_lid(stays_closed=True)
     bare_laptop.wait_suspended()
@@ -83,6 +84,7 @@ ExecStart=/bin/false
         bare_laptop.wait_suspended()
 
 
+@pytest.mark.long
 def test_copies_of_one_running_machine_are_independent():
     with Laptop.fresh() as one:
         one.dom0("echo spoiled > /etc/hostname; xl destroy web")
@@ -99,6 +101,7 @@ def test_a_second_laptop_beside_another_is_refused(bare_laptop):
     bare_laptop.dom0("true")
 
 
+@pytest.mark.long
 def test_a_copy_answers_within_seconds():
     Laptop.fresh().close()
     with qemu.one_lab:  # do not measure the wait for other processes
@@ -127,12 +130,14 @@ def test_files_go_to_dom0_and_back(bare_laptop):
         assert bare_laptop.get("/run/lab/there/file") == data
 
 
+@pytest.mark.long
 def test_command_that_runs_across_a_sleep_loses_no_output(bare_laptop):
     job = bare_laptop.dom0_start("for i in $(seq 60); do echo $i; sleep 0.1; done")
     bare_laptop.sleep_and_wake()
     assert job.wait(60).stdout == "".join(f"{i}\n" for i in range(1, 61))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("guest", ["netvm", "web", "vault"])
 def test_commands_in_guests(bare_laptop, guest):
     result = bare_laptop.guest(guest, "echo out; echo err >&2; exit 4", check=False)
@@ -145,6 +150,7 @@ def test_commands_in_guests(bare_laptop, guest):
         bare_laptop.guest(guest, "true", timeout=1)
 
 
+@pytest.mark.long
 def test_witness_sees_what_xen_does_with_domains_in_order(bare_laptop):
     with bare_laptop.observe() as seen:
         bare_laptop.dom0("xl pause web; xl pause mail; xl unpause mail; xl destroy vault")
@@ -155,6 +161,7 @@ def test_witness_sees_what_xen_does_with_domains_in_order(bare_laptop):
     assert seen.first("web", "paused").time_us < seen.first("mail", "paused").time_us < seen.of("vault")[-1].time_us
 
 
+@pytest.mark.long
 def test_a_user_process_in_the_driver_domain_counts_unless_it_is_frozen(bare_laptop):
     def count() -> int:
         return int(str(bare_laptop.guest("netvm", "cat /run/user-heartbeat")))
@@ -167,6 +174,7 @@ def test_a_user_process_in_the_driver_domain_counts_unless_it_is_frozen(bare_lap
     assert count() > frozen
 
 
+@pytest.mark.long
 def test_nothing_in_the_image_repairs_the_bridge_when_the_card_is_bound_again(bare_laptop):
     bare_laptop.guest("netvm", "cd /sys/bus/pci/drivers/e1000e && echo 0000:00:00.0 > unbind && echo 0000:00:00.0 > bind && udevadm settle")
 
@@ -197,6 +205,7 @@ def _stand_in(at: Path) -> Payload:
     return Payload(at / "dom0", at / "netvm", dom0_setup=("systemctl daemon-reload", "systemctl enable pmcoord-sleep.service"))
 
 
+@pytest.mark.long
 def test_a_payload_works_in_each_copy(tmp_path):
     payload = _stand_in(tmp_path)
     for _ in range(2):
@@ -208,6 +217,7 @@ def test_a_payload_works_in_each_copy(tmp_path):
             laptop.dom0("test -e /run/stand-in-ran")
 
 
+@pytest.mark.long
 def test_a_laptop_with_other_guests_and_a_usb_controller_in_the_driver_domain():
     netvm = replace(DEFAULT_GUESTS[0], pci=(qemu.NIC, qemu.USB))
     with Laptop.fresh(guests=(netvm,)) as laptop:
@@ -218,6 +228,7 @@ def test_a_laptop_with_other_guests_and_a_usb_controller_in_the_driver_domain():
         assert laptop.heartbeat("late") > 0
 
 
+@pytest.mark.long
 def test_qemu_ends_with_the_process_that_started_it():
     program = (
         "import sys, time; sys.path.insert(0, sys.argv[1]); from xenlab import Laptop; laptop = Laptop.fresh()\n"
