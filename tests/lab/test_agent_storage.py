@@ -10,7 +10,7 @@ import json
 import pytest
 
 from test_sleep import wait_cycle_over
-from xenlab import Laptop, qemu
+from xenlab import Laptop
 
 DISK = "/dev/nvme0n1"
 MOUNT = "/srv/disk"
@@ -31,7 +31,7 @@ def laptop(payload):
     with Laptop.fresh(payload, nvme=True) as laptop:
         laptop.dom0("xl destroy vault")
         del laptop.guests["vault"]
-        laptop.dom0(f"xl pci-attach netvm 0000:{qemu.NVME}")
+        laptop.dom0(f"xl pci-attach netvm 0000:{laptop.nvme}")
         yield laptop
 
 

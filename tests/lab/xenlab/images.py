@@ -33,6 +33,7 @@ DOM0_PACKAGES = f"""
 NETVM_PACKAGES = """
     systemd systemd-sysv dbus udev kmod procps iproute2 iputils-ping xenstore-utils strace
     libxenevtchn1 libxenstore4 libsystemd0 libudev1 libinih1 libjson-c5
+    network-manager
 """.split()
 
 # ext4 asks the kernel for crc32c by that name, not as a module that it needs.
@@ -40,7 +41,8 @@ DOM0_DISK_MODULES = ["ahci", "sd_mod", "crc32c_generic", "ext4"]
 NETVM_DISK_MODULES = ["xen-blkfront", "crc32c_generic", "ext4"]
 NETVM_MODULES = """
     xen-blkfront xen-netback xen-netfront xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-pcifront
-    bridge e1000e xhci-pci usb-storage uas sd_mod nvme crc32c_generic ext4 autofs4
+    bridge crc32c_generic ext4 autofs4
+    e1000e e1000 8139cp 8139too igb nvme ahci sd_mod snd-hda-intel snd-hda-codec-generic xhci-pci usb-storage uas cdc_ether rndis_host
 """.split()
 SMALL_MODULES = "xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-netfront xen-netback xen-blkfront".split()
 # Loaded by tests: a disk whose answers take as long as one likes (who waits for one cannot be frozen); a disk in memory,
@@ -63,6 +65,7 @@ class Images:
     disk: Path
     xen: Path
     kernel: Path
+    packed_kernel: Path
     initrd: Path
 
 
@@ -71,7 +74,7 @@ def build() -> Images:
     key = cache.Key(RELEASE.suite, *DOM0_PACKAGES, "-", *NETVM_PACKAGES)
     key.add_tree(Path(__file__), Path(debian.__file__), LAB / "rootfs", LAB / "tools")
     path = cache.get("images", key, _make, keep=4)
-    return Images(str(key), path / "dom0.ext4", path / "xen", path / "vmlinux", path / "initrd")
+    return Images(str(key), path / "dom0.ext4", path / "xen", path / "vmlinux", path / "vmlinuz", path / "initrd")
 
 
 def _make(into: Path) -> None:
@@ -92,7 +95,7 @@ def _make(into: Path) -> None:
         _finish_netvm(work, modules)
         _finish_dom0(work, modules, into)
         say("building images: file systems")
-        _make_ext4(work / "netvm", work / "dom0/srv/lab/netvm.ext4", "400M", "netvm")
+        _make_ext4(work / "netvm", work / "dom0/srv/lab/netvm.ext4", "500M", "netvm")
         _make_ext4(work / "dom0", into / "dom0.ext4", "3G", "dom0")
     say("images built")
 
@@ -122,7 +125,9 @@ def _compile(into: Path) -> None:
 def _extract_kernel(version: str, boot: Path, into: Path) -> None:
     """Unpacks Xen and the kernel here: the emulated machine would take seconds for it, at each boot of each guest."""
     (into / "xen").write_bytes(gzip.decompress((boot / f"xen-{RELEASE.xen}-amd64.gz").read_bytes()))
-    image = (boot / f"vmlinuz-{version}").read_bytes()
+    # Without Xen, the firmware's loader starts the packed kernel.
+    shutil.copy(boot / f"vmlinuz-{version}", into / "vmlinuz")
+    image = (into / "vmlinuz").read_bytes()
     start = image.find(b"\xfd7zXZ\0")
     if start >= 0:
         image = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(image[start:])
@@ -204,6 +209,11 @@ def _install_tools(work: Path, tree: Path, *names: str) -> None:
 def _finish_netvm(work: Path, modules: Path) -> None:
     tree = work / "netvm"
     _finish_debian(tree, "netvm", ["lab-exec.service", "lab-heartbeat.service", "lab-user.service", "lab-net.service"])
+    # A test starts one of these in the place of lab-net.service: see usr/lib/lab/network.
+    run("chroot", tree, "systemctl", "-q", "disable", "NetworkManager.service", "NetworkManager-dispatcher.service",
+        "NetworkManager-wait-online.service", "systemd-networkd.service")
+    for profile in (tree / "etc/NetworkManager/system-connections").iterdir():
+        profile.chmod(0o600)  # NetworkManager ignores others
     _install_tools(work, tree, "guestexec")
     for path in _module_files(modules, NETVM_MODULES):
         target = tree / "lib/modules" / modules.name / path

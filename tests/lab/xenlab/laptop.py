@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator
 
-from . import cache, images, qemu
+from . import cache, devices, images, qemu
 from .channel import CommandFailed, Job, Result
 from .errors import PATIENCE_S, LabError
 from .payload import Payload
@@ -136,7 +136,7 @@ class Laptop:
     # ---- start and end ----
 
     def __init__(self, image_set: images.Images, ram: Path, disk: Path, workdir: Path, shared_ram: bool, incoming: bool,
-                 nvme: bool = False) -> None:
+                 nvme: bool = False, xen: bool = True) -> None:
         self._workdir = workdir
         self._domids: dict[str, int] = {}
         self.guests: dict[str, Guest] = {}
@@ -148,7 +148,7 @@ class Laptop:
         self._wakes = 0
         self._wakes_awaited = 0
         self._sleep_signals: list[bool] = []  # logind's PrepareForSleep
-        self._machine = qemu.Machine(image_set, disk, ram, workdir, shared_ram, incoming, nvme)
+        self._machine = qemu.Machine(image_set, disk, ram, workdir, shared_ram, incoming, nvme, xen)
         self._machine.qmp.listen(self._on_event)
         self._channel = self._machine.channel
 
@@ -169,7 +169,7 @@ class Laptop:
         The first call with these arguments builds and boots it, which takes minutes; later ones take seconds. One
         laptop at a time: close one before making the next.
 
-        With nvme the copy has an NVMe disk besides (qemu.NVME), assignable to guests.
+        With nvme the copy has a multipath NVMe disk besides, assignable to guests: its controller is laptop.nvme.
         """
         qemu.refuse_a_second()
         image_set = images.build()
@@ -181,12 +181,41 @@ class Laptop:
             return _repeated("the copy", lambda: cls._awake_copy(image_set, snapshot, nvme))
 
     @classmethod
+    def without_xen(cls) -> "Laptop":
+        """A fresh laptop that runs what else is dom0 on the hardware itself. It is booted each time, which takes a minute."""
+        qemu.refuse_a_second()
+        image_set = images.build()
+        with qemu.one_lab:
+            return _repeated("the boot without Xen", lambda: cls._boot_without_xen(image_set))
+
+    @classmethod
+    def _boot_without_xen(cls, image_set: images.Images) -> "Laptop":
+        workdir = _new_workdir()
+        _create_overlay(workdir / "disk.qcow2", image_set.disk, "raw")
+        _make_ram(workdir / "ram")
+        laptop = cls(image_set, workdir / "ram", workdir / "disk.qcow2", workdir, shared_ram=True, incoming=False, xen=False)
+        try:
+            laptop._wait_booted()
+            laptop._listen_to_logind()
+        except BaseException:
+            laptop.close()
+            raise
+        return laptop
+
+    def _wait_booted(self) -> str:
+        """Returns systemd's state of the system."""
+        try:
+            self._channel.ping(PATIENCE_S)
+        except (LabError, TimeoutError) as error:
+            raise LabError(f"dom0 does not come up: {error}\n{self.consoles()}") from error
+        return str(self.dom0("systemctl is-system-running --wait", check=False))
+
+    @classmethod
     def _awake_copy(cls, image_set: images.Images, snapshot: Path, nvme: bool) -> "Laptop":
         laptop = cls._copy(image_set, snapshot, nvme=nvme)
         try:
             if nvme:
-                found = f"/sys/bus/pci/devices/0000:{qemu.NVME}"
-                laptop.dom0(f"udevadm wait --timeout=60 --settle {found} && xl pci-assignable-add {qemu.NVME}")
+                laptop.nvme = laptop._assignable("slot1")
             laptop._listen_to_logind()
         except BaseException:
             laptop.close()
@@ -481,7 +510,27 @@ class Laptop:
 
     def monitor(self, command: str) -> str:
         """Runs a command of QEMU's monitor, which can read the hardware also while the machine sleeps."""
-        return self._machine.qmp.execute("human-monitor-command", **{"command-line": command})
+        return self._machine.monitor(command)
+
+    # ---- devices ----
+
+    def plug(self, name: str) -> str:
+        """Plugs in a device of devices.PLUGGABLE. Returns the address of a PCI function, which is assignable then, or
+        "" for a USB device."""
+        place = self._machine.plug(name)
+        return self._assignable(place) if place in devices.SLOTS else ""
+
+    def pull(self, name: str) -> None:
+        """Pulls out a device, without asking anybody; also while the machine sleeps."""
+        self._machine.pull(name)
+
+    def _assignable(self, slot: str) -> str:
+        """Waits for the function in a slot, and assigns it to pciback. Returns its address."""
+        path = f"/sys/bus/pci/devices/0000:{devices.SLOTS[slot]}/0000:*"
+        path = str(self.dom0(f"timeout {PATIENCE_S} sh -c 'until ls -d {path}; do sleep 0.1; done 2>/dev/null' && udevadm settle"))
+        address = path.rpartition("0000:")[2]
+        self.dom0(f"xl pci-assignable-add {address}")
+        return address
 
     # ---- installing ----
 
@@ -583,6 +632,11 @@ def _create_overlay(overlay: Path, backing: Path, backing_format: str) -> None:
     subprocess.run(command, check=True)
 
 
+def _make_ram(path: Path) -> None:
+    with open(path, "wb") as ram:
+        ram.truncate(4 << 30)
+
+
 def _booted(image_set: images.Images, guests: tuple[Guest, ...]) -> Path:
     anywhere = Path()
     key = cache.Key(image_set.key, qemu.version(), *qemu.hardware(image_set, anywhere, anywhere, anywhere, True))
@@ -597,16 +651,11 @@ def _booted(image_set: images.Images, guests: tuple[Guest, ...]) -> Path:
 def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> None:
     say(f"booting the laptop ({qemu.accelerator()}): Xen and dom0")
     _create_overlay(into / "disk.qcow2", image_set.disk, "raw")
-    with open(into / "ram", "wb") as ram:
-        ram.truncate(4 << 30)
+    _make_ram(into / "ram")
     with Laptop(image_set, into / "ram", into / "disk.qcow2", _new_workdir(), shared_ram=True, incoming=False) as laptop:
-        try:
-            laptop._channel.ping(PATIENCE_S)
-        except (LabError, TimeoutError) as error:
-            raise LabError(f"dom0 does not come up: {error}\n{laptop.consoles()}") from error
-        if laptop.dom0("systemctl is-system-running --wait", check=False).status != 0:
+        if laptop._wait_booted() != "running":
             raise LabError(f"dom0 is not well:\n{laptop.dom0('systemctl --failed --no-legend; journalctl -b -p warning --no-pager')}")
-        for function in (qemu.NIC, qemu.USB):
+        for function in (qemu.NIC, qemu.USB, devices.AHCI, devices.HDA):
             laptop.dom0(f"xl pci-assignable-add {function}")
         laptop.boot_id()
         for guest in guests:

@@ -17,7 +17,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import cache
+from . import cache, devices
 from .channel import Channel
 from .errors import LabError
 from .images import Images
@@ -30,23 +30,20 @@ USB = "00:05.0"  # a controller with a stick, assigned to no guest by default
 MAILBOX = "/dev/disk/by-id/ata-QEMU_HARDDISK_mailbox"
 MAILBOX_SIZE = 256 << 20
 STICK_SIZE = 16 << 20
-NVME_SIZE = 64 << 20
-NVME = "01:00.0"  # in the slot, of a copy with nvme=True
-SLOT_CONTROL = 0x8000306C  # 00:06.0, where QEMU's root port has it
+SLOT_CONTROL = 0x6C  # in the configuration space of QEMU's root port
 POWER_OFF = 0x0700  # power controller, power indicator
 STOPS = 200
 XEN_ADDRESSES = range(0xFFFF800000000000, 0xFFFF880000000000)  # xen/include/asm-x86/config.h
 
-# Xen and dom0 have serial ports of their own: on a shared one, Xen 4.20 stalls when the machine is busy. Xen's has no
-# interrupt, so Xen polls it.
-XEN_PORT = "0x3e8"
+# Xen and dom0 have serial ports of their own: on a shared one, Xen 4.20 stalls when the machine is busy.
+XEN_PORT, XEN_INTERRUPT = "0x3e8", 5
 XEN_ARGUMENTS = (
-    f"console=com1 com1=115200,8n1,{XEN_PORT},0 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 loglvl=all guest_loglvl=all "
+    f"console=com1 com1=115200,8n1,{XEN_PORT},{XEN_INTERRUPT} dom0_mem=1024M,max:1024M dom0_max_vcpus=2 loglvl=all guest_loglvl=all "
     # A machine whose unused memory was never written has a small snapshot.
     "bootscrub=0"
 )
 DOM0_ARGUMENTS = (
-    "root=LABEL=dom0 rw console=ttyS0 earlyprintk=xen nomodeset systemd.show_status=0 no_console_suspend panic=1 "
+    "root=LABEL=dom0 rw console=ttyS0 nomodeset systemd.show_status=0 no_console_suspend panic=1 "
     # On a busy machine dom0's kernel would print long stall warnings on a slow console.
     "rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 )
@@ -93,22 +90,18 @@ def version() -> str:
     return subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
-def nvme_disk(workdir: Path) -> list[str]:
-    """An NVMe disk that several controllers can reach: Linux makes it a multipath device, which sysfs shows below none of them.
+def _boot(images: Images, xen: bool) -> list[str]:
+    if not xen:
+        return ["-kernel", str(images.packed_kernel), "-append", DOM0_ARGUMENTS, "-initrd", str(images.initrd)]
+    modules = f"{images.kernel} earlyprintk=xen {DOM0_ARGUMENTS},{images.initrd}"
+    return ["-kernel", str(images.xen), "-append", XEN_ARGUMENTS, "-initrd", modules]
 
-    QEMU cannot save or load a machine with an NVMe controller, nor add a disk to it later. So the disk's first controller
-    is removed before the snapshot is loaded, and another one is plugged in when the copy runs.
+
+def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool, xen: bool = True) -> list[str]:
+    """The command line that makes the laptop. Files in workdir: what is not part of a snapshot.
+
+    Without xen, what else is dom0 runs on the hardware itself.
     """
-    return [
-        "-device", "nvme-subsys,id=nvme-subsystem,nqn=lab",
-        "-device", "nvme,id=nvme-first,serial=lab,subsys=nvme-subsystem,bus=nvme-slot",
-        "-drive", f"file={workdir / 'nvme'},format=raw,if=none,id=nvme-disk,cache=unsafe",
-        "-device", "nvme-ns,drive=nvme-disk,bus=nvme-first,nsid=1,shared=on",
-    ]
-
-
-def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool) -> list[str]:
-    """The command line that makes the laptop. Files in workdir: what is not part of a snapshot."""
     kvm = accelerator() == "kvm"
     machine = "q35,memory-backend=ram" + (",kernel-irqchip=split" if kvm else "")
     # More capable models trip bugs of the emulation: with "max", dom0 dies under SMAP and PVH guests under RDTSCP.
@@ -123,7 +116,7 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
         "-global", "ICH9-LPC.disable_s3=0", "-global", "ICH9-LPC.disable_s4=1",
         "-device", "intel-iommu,intremap=on",
         "-netdev", "user,id=net,restrict=on", "-device", f"e1000e,netdev=net,addr={NIC[3:5]}",
-        "-kernel", str(images.xen), "-append", XEN_ARGUMENTS, "-initrd", f"{images.kernel} {DOM0_ARGUMENTS},{images.initrd}",
+        *_boot(images, xen),
         "-drive", f"file={disk},format=qcow2,if=none,id=disk,cache=unsafe,discard=unmap", "-device", "ide-hd,drive=disk,bus=ide.0",
         # Read and written from both sides: the serial port moves 13 KB a second.
         "-drive", f"file={workdir / 'mailbox'},format=raw,if=none,id=mailbox,cache=unsafe",
@@ -131,11 +124,13 @@ def hardware(images: Images, disk: Path, ram: Path, workdir: Path, shared: bool)
         "-device", f"qemu-xhci,id=usb,addr={USB[3:5]}",
         # PCIe's own hotplug, as laptops have it: a slot's power can be switched.
         "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
-        "-device", "pcie-root-port,id=nvme-slot,chassis=1,addr=06",
+        *devices.fixed(workdir / "ahci"),
+        *(word for number, (slot, port) in enumerate(devices.SLOTS.items(), 1)
+          for word in ("-device", f"pcie-root-port,id={slot},chassis={number},addr={port[3:5]}")),
         "-drive", f"file={workdir / 'stick'},format=raw,if=none,id=stick,cache=unsafe", "-device", "usb-storage,bus=usb.0,drive=stick",
         # A machine that reboots has crashed: QEMU ends, which ends all waits at once.
         "-no-reboot", "-display", "none", "-vga", "none", "-nic", "none", "-monitor", "none", "-nodefaults",
-        "-chardev", f"file,id=xen,path={workdir / 'xen.log'}", "-device", f"isa-serial,chardev=xen,iobase={XEN_PORT},irq=5",
+        "-chardev", f"file,id=xen,path={workdir / 'xen.log'}", "-device", f"isa-serial,chardev=xen,iobase={XEN_PORT},irq={XEN_INTERRUPT}",
         "-chardev", f"file,id=console,path={workdir / 'dom0.log'}", "-serial", "chardev:console",
     ]
 
@@ -181,30 +176,37 @@ def refuse_a_second() -> None:
         raise LabError("there is a laptop already: close it first; two starve each other, and a sleep then takes minutes")
 
 
+def _make_empty(file: Path, size: int) -> None:
+    with open(file, "wb") as empty:
+        empty.truncate(size)
+
+
 class Machine:
     """A running QEMU. It dies with this process, however that ends."""
 
     def __init__(self, images: Images, disk: Path, ram: Path, workdir: Path, shared_ram: bool = False, incoming: bool = False,
-                 nvme: bool = False) -> None:
+                 nvme: bool = False, xen: bool = True) -> None:
+        self._workdir = workdir
         self._consoles = {"Xen": workdir / "xen.log", "dom0": workdir / "dom0.log"}
         self.mailbox = workdir / "mailbox"
-        for file, size in ((self.mailbox, MAILBOX_SIZE), (workdir / "stick", STICK_SIZE), (workdir / "nvme", NVME_SIZE)):
-            with open(file, "wb") as empty:
-                empty.truncate(size)
+        for file, size in ((self.mailbox, MAILBOX_SIZE), (workdir / "stick", STICK_SIZE), (workdir / "nvme", devices.DISK_SIZE),
+                           (workdir / "ahci", devices.DISK_SIZE)):
+            _make_empty(file, size)
         self._errors = workdir / "qemu.log"
         self._nvme = nvme
+        self._plugged: dict[str, str] = {}  # names of devices, and where each is
         one_lab.__enter__()
         command_end, command_qemu = socket.socketpair()
         qmp_end, qmp_qemu = socket.socketpair()
         command = [
-            "setpriv", "--pdeathsig", "KILL", QEMU, *hardware(images, disk, ram, workdir, shared_ram),
+            "setpriv", "--pdeathsig", "KILL", QEMU, *hardware(images, disk, ram, workdir, shared_ram, xen),
             "-chardev", f"socket,id=command,fd={command_qemu.fileno()}", "-serial", "chardev:command",
             "-chardev", f"socket,id=qmp,fd={qmp_qemu.fileno()}", "-mon", "chardev=qmp,mode=control",
         ]
         if incoming:
             command += ["-incoming", "defer"]
         if nvme:
-            command += nvme_disk(workdir)
+            command += devices.multipath(workdir / "nvme")
         with command_qemu, qmp_qemu, open(self._errors, "wb") as errors:
             self._process = _starter.submit(
                 subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
@@ -265,7 +267,7 @@ class Machine:
 
     def _is_in_hvm_guest(self) -> bool:
         """Xen loads its own interrupt descriptor table for itself and for PV guests; only an HVM or PVH guest has its own."""
-        registers = self.qmp.execute("human-monitor-command", **{"command-line": "info registers -a"})
+        registers = self.monitor("info registers -a")
         tables = [int(address, 16) for address in re.findall(r"^IDT=\s*([0-9a-f]+)", registers, re.MULTILINE)]
         if not tables:
             raise LabError(f"QEMU does not show its processors:\n{registers}")
@@ -274,17 +276,89 @@ class Machine:
     def load(self, state: Path) -> None:
         """Continues where save() stopped."""
         if self._nvme:
-            self._empty_slot()
+            self._cut_power("slot1")
         self._migrate("migrate-incoming", f"exec:cat '{state}'")
         self.qmp.execute("cont")
         if self._nvme:
-            self.qmp.execute("device_add", driver="nvme", id="nvme", serial="lab", subsys="nvme-subsystem", bus="nvme-slot")
+            self.qmp.execute("device_add", driver="nvme", id="second", serial="lab", subsys="nvme-subsystem", bus="slot1")
 
-    def _empty_slot(self) -> None:
-        """Switches the slot's power off as a guest does: through the slot control register in configuration space."""
-        for command in (f"o /4 0xcf8 {SLOT_CONTROL:#x}", f"o /2 0xcfc {POWER_OFF:#x}"):
-            self.qmp.execute("human-monitor-command", **{"command-line": command})
-        self.qmp.wait_event("DEVICE_DELETED")
+    # ---- devices ----
+
+    def plug(self, name: str) -> str:
+        """Plugs in a device of devices.PLUGGABLE; returns the slot, or the USB bus."""
+        if name not in devices.PLUGGABLE:
+            raise LabError(f"no device '{name}', but: {', '.join(devices.PLUGGABLE)}")
+        device = devices.PLUGGABLE[name]
+        place = devices.CONTROLLER if device.usb else self._free_slot()
+        self._connect(device, name, place)
+        self._plugged[name] = place
+        return place
+
+    def pull(self, name: str) -> None:
+        """Pulls out a device, which vanishes at once."""
+        before = len(self.qmp.events)
+        if devices.PLUGGABLE[name].usb:
+            self.qmp.execute("device_del", id=name)
+        else:
+            self._cut_power(self._plugged[name])
+        self.qmp.wait_event("DEVICE_DELETED", lambda data: data.get("device") == name, after=before)
+        self._release(devices.PLUGGABLE[name], name)
+        del self._plugged[name]
+
+    def _free_slot(self) -> str:
+        taken = {*self._plugged.values(), *(["slot1"] if self._nvme else [])}
+        free = [slot for slot in devices.SLOTS if slot not in taken]
+        if not free:
+            raise LabError(f"no slot is free: {self._plugged}")
+        return free[0]
+
+    def _connect(self, device: devices.Device, name: str, bus: str) -> None:
+        arguments = {"driver": device.driver, "id": name, "bus": bus, **device.properties}
+        if device.network:
+            self.qmp.execute("netdev_add", type="user", id=f"{name}-network", restrict=True)
+            arguments["netdev"] = f"{name}-network"
+        if device.disk:
+            arguments["drive"] = f"{name}-disk"
+            file = self._workdir / f"{name}-disk"
+            if not file.exists():
+                _make_empty(file, devices.DISK_SIZE)
+            self.qmp.execute("blockdev-add", driver="raw", file={"driver": "file", "filename": str(file)}, **{"node-name": f"{name}-disk"})
+        self.qmp.execute("device_add", **arguments)
+        for number, part in enumerate(device.parts):
+            self._connect(part, f"{name}-{number}", f"{name}.0")
+
+    def _release(self, device: devices.Device, name: str) -> None:
+        """Removes what was connected to a device that is gone."""
+        if device.network:
+            self.qmp.execute("netdev_del", id=f"{name}-network")
+        if device.disk:
+            self.qmp.execute("blockdev-del", **{"node-name": f"{name}-disk"})
+        for number, part in enumerate(device.parts):
+            self._release(part, f"{name}-{number}")
+
+    def _cut_power(self, slot: str) -> None:
+        """Switches a slot's power off as a guest does, through its slot control register: what is plugged in vanishes."""
+        port = 0x80000000 | int(devices.SLOTS[slot][3:5], 16) << 11 | SLOT_CONTROL
+        running = self.qmp.execute("query-status")["running"]
+        if running:
+            # A processor may be between its writes to the two registers.
+            self.qmp.execute("stop")
+        address = self._port("/4x 0xcf8")
+        self.monitor(f"o /4 0xcf8 {port:#x}")
+        control = self._port("/2x 0xcfc")
+        self.monitor(f"o /2 0xcfc {control | POWER_OFF:#x}")
+        # dom0's kernel removes a function that has vanished from a slot with power.
+        self.monitor(f"o /2 0xcfc {control:#x}")
+        self.monitor(f"o /4 0xcf8 {address:#x}")
+        if running:
+            self.qmp.execute("cont")
+
+    def _port(self, place: str) -> int:
+        return int(self.monitor(f"i {place}").split("=")[1], 16)
+
+    def monitor(self, command: str) -> str:
+        """Runs a command of QEMU's monitor, which can read the hardware also while the machine sleeps."""
+        return self.qmp.execute("human-monitor-command", **{"command-line": command})
 
     def _migrate(self, command: str, uri: str) -> None:
         wanted = [{"capability": name, "state": True} for name in ("x-ignore-shared", "events")]
