@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/clock.h"
 #include "pmcoord/error.h"
 #include "guest/files.h"
 #include "guest/settings.h"
