@@ -275,7 +275,16 @@ $(addprefix fuzz-,$(FUZZERS)): fuzz-%: $(BUILD)/fuzz/fuzz_%
 check-unit: $(call unit_program,$(UNIT_TESTS))
 	$(Q)tests/unit/run $(call unit_program,$(UNIT_TESTS))
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# N random small changes of the code, and how many of them the tests notice, see
+# tests/mutants/run.py. ONLY= and EXCEPT= are patterns of files, e.g. 'pmcoord/engine/*'.
+N ?= 50
+SEED ?= 1
+.PHONY: mutants
+mutants:
+	$(Q)$(PYTHON) tests/mutants/run.py --number=$(N) --seed=$(SEED) $(patsubst %,--only='%',$(ONLY)) \
+		$(patsubst %,--except='%',$(EXCEPT)) --build=$(BUILD)/mutants --cc='$(CC)' $(UNIT_TESTS)
+
+-include $(shell find $(BUILD) -path $(BUILD)/mutants -prune -o -name '*.d' -print 2>/dev/null)
 
 # On a dom0: the coordinator. In a driver domain: install-agent.
 install: $(BUILD)/pmcoord
@@ -310,6 +319,7 @@ help:
 	@echo 'make check-unit      unit tests only (seconds)'
 	@echo 'make worlds          random hosts and users: N=, SEED=, PROCESSES=yes'
 	@echo 'make check-fuzz      the parsers on hostile input; FUZZ_RUNS=1000000 for longer'
+	@echo 'make mutants         random small changes: which do the tests notice? N=50 SEED=1'
 	@echo 'make bench           what it costs and gains, against others, in the emulated laptop'
 	@echo 'make bench-engine    what the engine costs by itself, on simulated guests'
 	@echo 'make lab             build the emulated laptop'
