@@ -88,6 +88,26 @@ void *realloc(void *old, size_t size)
 	return fails_now() ? NULL : real_realloc(old, size);
 }
 
+/* AddressSanitizer's own would not call realloc() above. */
+void *reallocarray(void *old, size_t n, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(n, size, &total)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(old, total);
+}
+
+char *strdup(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = malloc(size);
+
+	return copy ? memcpy(copy, text, size) : NULL;
+}
+
 /* A host with at least one of everything that is allocated. */
 static const char scenario[] = "[Guest \"netvm\"]\nAgent=yes\nPCIFunctions=1\n"
 			       "Needs=vbd:store\n"
@@ -387,7 +407,8 @@ static bool cycle_without_memory(unsigned long n)
 	has_failed = false;
 	fails_in = n;
 	r = run_cycle(&host, found, sizeof(found));
-	if (r == 0 && strncmp(found, "failed ", 7) != 0)
+	/* What did not succeed is said, with the cause. */
+	if (r == 0 && !strstr(found, "Cannot allocate memory"))
 		assert_string_equal(found, expected);
 	if (simulator_calls(host.hypervisor, "request") == 0)
 		assert_no_journal(&host);
