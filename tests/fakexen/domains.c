@@ -167,11 +167,12 @@ bool domains_unpause(struct fake_domain *domain)
 	return true;
 }
 
-void domains_shut_down(struct fake_domain *domain, enum domain_reason reason)
+static void shut_down(struct fake_domain *domain, enum domain_reason reason, bool in_hypercall)
 {
 	if (domain->is_shut_down)
 		return;
 	domain->is_shut_down = true;
+	domain->in_hypercall = in_hypercall;
 	domain->reason = reason;
 	domain->result = 0;
 	if (reason == REASON_SUSPEND) {
@@ -185,6 +186,11 @@ void domains_shut_down(struct fake_domain *domain, enum domain_reason reason)
 		store_check_domains(state_for_store);
 }
 
+void domains_shut_down(struct fake_domain *domain, enum domain_reason reason)
+{
+	shut_down(domain, reason, true);
+}
+
 void domains_resume(struct fake_domain *domain, bool cancelled)
 {
 	if (!domain->is_shut_down)
@@ -194,7 +200,7 @@ void domains_resume(struct fake_domain *domain, bool cancelled)
 	domain->is_shut_down = false;
 	domain->n_resumed++;
 	domain->resumed_us = virtual_time_now();
-	if (domain->result != 1 && (domain->kind == DOMAIN_PV || domain->callback_irq != 0))
+	if (domain->result != 1 && domain->in_hypercall)
 		domain->n_not_cancelled++;
 	notify(domain, DOMAIN_RESUMED);
 	notify_running(domain);
@@ -334,7 +340,7 @@ int xc_domain_shutdown(xc_interface *xch, uint32_t domid, int reason)
 	(void)xch;
 	if (!domain)
 		return -1;
-	domains_shut_down(domain, (enum domain_reason)reason);
+	shut_down(domain, (enum domain_reason)reason, false);
 	return 0;
 }
 
@@ -414,7 +420,7 @@ int xc_vcpu_setcontext(xc_interface *xch, uint32_t domid, uint32_t vcpu,
 	(void)vcpu;
 	if (!domain)
 		return -1;
-	if (!domain->is_shut_down)
+	if (!domain->is_shut_down || !domain->in_hypercall)
 		domain->n_corrupted++;
 	domain->result = domain->width == 8 || domain->kind != DOMAIN_PV
 				 ? context->x64.user_regs.rax

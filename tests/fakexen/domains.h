@@ -72,12 +72,14 @@ struct fake_domain {
 	bool is_dying;
 	uint32_t subscription; /* the domain's port; 0: none */
 	uint64_t cpu_time_ns;
+	bool in_hypercall; /* it has shut down by itself, so that its hypercall returns at the
+			      resume */
 	uint64_t result; /* what its suspend hypercall will return */
 	unsigned int n_suspended, n_resumed; /* how often */
 	uint64_t suspended_us, resumed_us; /* the last time; 0: never */
 	unsigned int
 		n_not_cancelled; /* resumes after which the guest believed to be a new domain */
-	unsigned int n_corrupted; /* how often registers of a domain that runs were written */
+	unsigned int n_corrupted; /* how often registers outside of that hypercall were written */
 	/* One listener: the guest's kernel. */
 	domain_listener_fn listener;
 	void *listener_data;
@@ -108,6 +110,7 @@ bool domains_is_running(const struct fake_domain *domain);
 /* What dom0 or the domain itself does. */
 void domains_pause(struct fake_domain *domain);
 bool domains_unpause(struct fake_domain *domain); /* false: it was not paused */
+/* The domain itself shuts down, by a hypercall. From outside: xc_domain_shutdown(). */
 void domains_shut_down(struct fake_domain *domain, enum domain_reason reason);
 /* With `cancelled`, the guest's hypercall returns 1, as in xc_domain_resume's fast way. */
 void domains_resume(struct fake_domain *domain, bool cancelled);

@@ -34,6 +34,7 @@ struct fake_guest {
 	struct fake_domain *domain;
 	struct store_connection *kernel;
 	bool is_suspending; /* has acknowledged, and has not suspended yet */
+	bool is_shutting_down; /* and ignores all requests */
 	bool suspends_again;
 	bool is_running;
 	uint64_t stopped_us; /* since when it does not run */
@@ -218,6 +219,7 @@ static void answer_power(struct fake_guest *guest, enum domain_reason reason)
 {
 	static enum domain_reason reasons[] = { REASON_POWEROFF, REASON_REBOOT };
 
+	guest->is_shutting_down = true;
 	write_node(guest, "control/shutdown", "");
 	fake_guest_after(guest, guest->params.shut_down_us, shut_down, &reasons[reason]);
 }
@@ -227,7 +229,7 @@ static void look_at_request(struct fake_guest *guest, void *data)
 	const char *request = read_request(guest);
 
 	(void)data;
-	if (guest->is_suspending || guest->params.answer == ANSWER_NEVER)
+	if (guest->is_suspending || guest->is_shutting_down || guest->params.answer == ANSWER_NEVER)
 		return;
 	if (strcmp(request, "suspend") == 0)
 		answer_suspend(guest);

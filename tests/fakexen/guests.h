@@ -13,7 +13,8 @@
  * - A kernel whose suspension was cancelled keeps its watches. One that was resumed as a new
  *   domain sets them again, and then executes a request that stands.
  * - A guest that is paused or suspended does nothing; its time stands still.
- * - On "poweroff" and "reboot" it clears the node and shuts down some time later.
+ * - On "poweroff" and "reboot" it clears the node, ignores further requests, and shuts down
+ *   some time later.
  */
 
 #include <stdbool.h>

@@ -52,6 +52,7 @@ struct fake_host {
 	const char *refusal; /* why the kernel refuses to sleep; NULL: it sleeps */
 	unsigned int n_slept;
 	unsigned int n_ran_through; /* guests whose vCPUs ran when the host last slept */
+	uint64_t slept_at_us; /* when it last fell asleep */
 };
 
 /* ---- the host's sleep ---------------------------------------------------- */
@@ -82,6 +83,7 @@ static inline int fake_sleeper_enter(struct sleeper *sleeper, struct loop *loop,
 	for (struct fake_domain *domain = domains_next(0); domain;
 	     domain = domains_next(domain->domid))
 		host->n_ran_through += domains_is_running(domain);
+	host->slept_at_us = virtual_time_now();
 	virtual_time_sleep(host->sleep_us);
 	*ret_slept_us = host->sleep_us;
 	return 0;

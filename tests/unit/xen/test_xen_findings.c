@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Laws that pmcoord breaks on the double of Xen today. Each is run, and must still break its law:
+ * one that holds is fixed, and its test moves to where it belongs, as an ordinary one.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "model/config.h"
+#include "model/cycle.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "record/report.h"
+#include "engine/recover.h"
+#include "engine/suspend.h"
+#include "tests/unit/xen/fake_host.h"
+#include "tests/fakexen/domains.h"
+#include "tests/fakexen/event-channels.h"
+#include "tests/fakexen/faults.h"
+#include "tests/fakexen/guests.h"
+#include "tests/fakexen/store-client.h"
+#include "tests/fakexen/store.h"
+#include "tests/fakexen/toolstacks.h"
+#include "tests/fakexen/virtual-time.h"
+
+/* Exit statuses of the process that runs a finding. */
+#define STATUS_FIXED 0
+#define STATUS_BROKEN 77
+
+static struct fake_host host;
+static struct fake_laptop laptop;
+
+/* Ends the process if the law is broken, which is what is expected. */
+static void require_law(bool holds, const char *law)
+{
+	if (holds)
+		return;
+	printf("known: not so: %s\n", law);
+	fflush(stdout);
+	tree_remove_all(host.directory);
+	_exit(STATUS_BROKEN);
+}
+
+/* No cycle is "ok" in which a guest ran through the host's sleep. */
+static void require_truth(const struct report *report)
+{
+	require_law(report->result != RESULT_OK || host.n_ran_through == 0,
+		    "who runs through S3 is named, and the cycle is not ok");
+}
+
+/* ---- the request node ---------------------------------------------------- */
+
+/*
+ * Windows PV drivers 8.x, NetBSD: dom0 writes the node anew, the guest may not remove it again, and
+ * the request that stands is taken for that of a save.
+ */
+static void removed_node_costs_a_later_cycle(void)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_REMOVES };
+
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	for (int i = 0; i < 3; i++) {
+		struct report *report = fake_host_cycle(&host);
+
+		require_truth(report);
+		report_free(report);
+		virtual_time_pass(5000000);
+	}
+}
+
+/* A kernel that takes a request and leaves it in the node, or a save of somebody else. */
+static void request_stands_after_the_resume(void)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_LEAVES };
+	const char *request;
+
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	report_free(fake_host_cycle(&host));
+	request = store_text(fake_guest_path(laptop.mail, "control/shutdown"));
+	require_law(strcmp(request, "suspend") != 0, "after a resume no request of ours stands");
+}
+
+static void text_in_an_own_node_buys_a_free_pass(void)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	struct report *report;
+
+	fake_laptop_build(&laptop, &mail);
+	store_write_as(fake_guest_domid(laptop.mail), "control/shutdown", "reboot");
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	require_truth(report);
+	report_free(report);
+}
+
+/* Its kernel has not come to the request yet, and fw is suspended under it. */
+static void guest_that_shuts_down_is_passed_over(void)
+{
+	struct fake_guest_params mail = { .name = "mail", .acknowledge_us = 8000000 };
+	struct report *report;
+
+	fake_laptop_build(&laptop, &mail);
+	virtual_time_pass(20000000);
+	toolstack_shut_down(fake_guest_domid(laptop.mail), false);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	require_law(host.n_ran_through == 0, "a guest that is shutting down is waited for");
+	report_free(report);
+}
+
+/* ---- late guests --------------------------------------------------------- */
+
+static void require_resumed_after(uint64_t suspend_us)
+{
+	struct fake_guest_params mail = { .name = "mail", .suspend_us = suspend_us };
+
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	report_free(fake_host_cycle(&host));
+	virtual_time_pass(300000000);
+	require_law(domains_is_running(fake_guest_domain(laptop.mail)),
+		    "a guest that suspends late is resumed");
+}
+
+static void guest_that_suspends_after_45_s_is_stranded(void)
+{
+	require_resumed_after(45000000);
+}
+
+static void guest_that_suspends_after_120_s_is_stranded(void)
+{
+	require_resumed_after(120000000);
+}
+
+/* ---- what others do ------------------------------------------------------ */
+
+static void pause_mail(void *data)
+{
+	(void)data;
+	toolstack_pause(fake_guest_domid(laptop.mail));
+}
+
+static void pause_by_its_user_costs_ten_seconds(void)
+{
+	uint64_t begin_us;
+	struct report *report;
+
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	begin_us = virtual_time_now();
+	virtual_time_after(20000, pause_mail, NULL);
+	report = fake_host_cycle(&host);
+	require_law(host.slept_at_us - begin_us < 2000000,
+		    "a guest that its user pauses meanwhile counts as suspended at once");
+	report_free(report);
+}
+
+static void guest_that_its_owner_resumed_counts_as_ours(void)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct resume_result result = { 0 };
+	struct report *report = NULL;
+	struct error error = { 0 };
+
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	report_free(report);
+	toolstack_resume(fake_guest_domid(laptop.vault));
+	virtual_time_pass(10000000);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
+	report_free(result.report);
+	require_law(result.n_resumed == 4, "a guest that its owner resumed is his again");
+}
+
+static struct fake_save *save;
+
+static void save_fw(void *data)
+{
+	(void)data;
+	save = toolstack_save(fake_guest_domid(laptop.fw), 5000000, true);
+}
+
+/* fw waits for web and mail, and is suspended by a save before we ask it. */
+static void image_of_a_save_that_meets_a_cycle_is_broken(void)
+{
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(20000, save_fw, NULL);
+	report_free(fake_host_cycle(&host));
+	virtual_time_pass(120000000);
+	require_law(save->is_finished && !save->is_broken && !save->has_failed,
+		    "a guest that somebody else suspends is theirs");
+}
+
+static void build_newcomer(void *data)
+{
+	(void)data;
+	fake_host_add("newcomer");
+}
+
+static void newcomer_runs_through_s3_unnamed(void)
+{
+	struct report *report;
+
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(20000, build_newcomer, NULL);
+	report = fake_host_cycle(&host);
+	require_truth(report);
+	report_free(report);
+}
+
+static void finish_building(void *data)
+{
+	domains_unpause(fake_guest_domain(data));
+}
+
+static void guest_under_construction_runs_through_s3(void)
+{
+	struct fake_guest_params params = { .name = "young", .still_built = true };
+	struct report *report;
+
+	fake_laptop_build(&laptop, NULL);
+	virtual_time_after(20000, finish_building, fake_guest_build(&params));
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	require_truth(report);
+	report_free(report);
+}
+
+/* ---- death --------------------------------------------------------------- */
+
+static void crash(struct fake_guest *guest, void *data)
+{
+	(void)data;
+	domains_shut_down(fake_guest_domain(guest), REASON_CRASH);
+}
+
+static void crash_soon(struct fake_guest *guest, void *data)
+{
+	fake_guest_after(guest, 20000, crash, data);
+}
+
+static void death_after_the_resume_is_not_reported(void)
+{
+	struct report *report;
+
+	fake_laptop_build(&laptop, NULL);
+	fake_guest_on_resume(laptop.vault, crash_soon, NULL);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	require_law(report->result != RESULT_OK, "a guest that dies around the sleep is named");
+	report_free(report);
+}
+
+static void destroy_vault(void *data)
+{
+	(void)data;
+	toolstack_destroy(fake_guest_domid(laptop.vault));
+}
+
+static void death_between_suspension_and_sleep_is_not_reported(void)
+{
+	struct report *report;
+
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(150000, destroy_vault, NULL);
+	report = fake_host_cycle(&host);
+	require_law(report->result != RESULT_OK, "a guest that dies around the sleep is named");
+	report_free(report);
+}
+
+/* ---- bounded ------------------------------------------------------------- */
+
+static void storm_of_events_delays_the_deadline(void)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	uint64_t begin_us;
+
+	host.config.deadline_us = 3000000;
+	fake_laptop_build(&laptop, &mail);
+	/* Its third port is the one that pmcoord allocates. */
+	event_channels_storm(fake_guest_domid(laptop.mail), 3, virtual_time_now() + 12000000);
+	fake_host_open(&host);
+	begin_us = virtual_time_now();
+	report_free(fake_host_cycle(&host));
+	require_law(host.slept_at_us - begin_us < 4000000, "the deadline holds in an event storm");
+}
+
+static void silent_xenstored_delays_recovery(void)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct report *report = NULL;
+	struct error error = { 0 };
+	uint64_t begin_us;
+
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	report_free(report);
+	fake_host_kill(&host);
+	begin_us = virtual_time_now();
+	store_client_be_silent(600000000);
+	fake_host_open(&host);
+	coordinator_resume(&host.coordinator, NULL, 0, false, &(struct resume_result){ 0 }, &error);
+	require_law(fake_guest_domain(laptop.web)->resumed_us - begin_us < 60000000,
+		    "a new process resumes before it waits for xenstored");
+}
+
+/* `pmcoord list` asks the daemon for the guests while a cycle waits for an agent. */
+static void list_takes_events_from_a_cycle(void)
+{
+	struct inventory inventory;
+	uint32_t domid = 0;
+
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	assert_int_equal(host.hypervisor->ops->watch_domains(host.hypervisor), 0);
+	for (int i = 0; i < 2; i++) {
+		inventory = fake_host_inventory(&host);
+		inventory_done(&inventory);
+	}
+	store_write_as(fake_guest_domid(laptop.netvm), "data/pmcoord/state", "ready 7");
+	inventory = fake_host_inventory(&host);
+	inventory_done(&inventory);
+	require_law(host.hypervisor->ops->next_event(host.hypervisor, &domid) == 1 &&
+			    domid == fake_guest_domid(laptop.netvm),
+		    "looking takes no event from who waits");
+}
+
+/* ---- remains ------------------------------------------------------------- */
+
+static void aborted_batch_leaves_subscriptions(void)
+{
+	char path[96];
+	struct fake_guest *first, *second;
+
+	host.config.on_failure = ON_FAILURE_ABORT;
+	first = fake_host_add("first");
+	second = fake_host_add("second");
+	snprintf(path, sizeof(path), "%s", fake_guest_path(first, "control/shutdown"));
+	faults_add("xs_write", path, ENOSPC, 0, 1);
+	fake_host_open(&host);
+	report_free(fake_host_cycle(&host));
+	require_law(fake_guest_domain(first)->subscription == 0 &&
+			    fake_guest_domain(second)->subscription == 0,
+		    "subscriptions end for all who ever had one");
+}
+
+static void load_drivers(void *data)
+{
+	fake_guest_domain(data)->callback_irq = 1;
+}
+
+/* Its PV drivers load between inventory and request: forced, and then resumed as if it had asked.
+ */
+static void hvm_guest_whose_drivers_arrive_is_forced(void)
+{
+	struct fake_guest_params params = {
+		.name = "windows",
+		.kind = DOMAIN_HVM,
+		.without_drivers = true,
+	};
+	struct fake_guest *windows = fake_guest_build(&params);
+
+	fake_guest_add_device(fake_host_add("app"), fake_guest_domid(windows), "vbd", 1);
+	fake_host_open(&host);
+	virtual_time_after(20000, load_drivers, windows);
+	report_free(fake_host_cycle(&host));
+	require_law(fake_guest_domain(windows)->n_corrupted == 0,
+		    "no register of a guest is written outside of its suspend hypercall");
+}
+
+static void ninth_partial_resume_loses_guests(void)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct report *report = NULL;
+	struct error error = { 0 };
+	char names[9][16];
+
+	for (int i = 0; i < 9; i++) {
+		snprintf(names[i], sizeof(names[i]), "g%d", i);
+		fake_host_add(names[i]);
+	}
+	fake_host_open(&host);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	report_free(report);
+	for (int i = 0; i < 9; i++) {
+		char *name = names[i];
+		struct resume_result result = { 0 };
+		struct error resume_error = { 0 };
+
+		require_law(coordinator_resume(&host.coordinator, &name, 1, false, &result,
+					       &resume_error) == 0,
+			    "the journal always opens");
+		report_free(result.report);
+	}
+}
+
+/* ---- running them -------------------------------------------------------- */
+
+struct finding {
+	const char *name;
+	void (*run)(void);
+};
+
+static void run_finding(const struct finding *finding)
+{
+	fake_host_start(&host);
+	finding->run();
+	fake_host_stop(&host);
+	_exit(STATUS_FIXED);
+}
+
+/* In a process of its own, which may end in the middle. */
+static void is_still_broken(void **state)
+{
+	const struct finding *finding = *state;
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	fflush(stderr);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		run_finding(finding);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_FIXED)
+		fail_msg("fixed: remove it from the list, and keep its test as an ordinary one");
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != STATUS_BROKEN)
+		fail_msg("ended for another reason than a broken law (status 0x%x)", status);
+}
+
+static const struct finding findings[] = {
+#define FINDING(name)                                                                              \
+	{                                                                                          \
+#name, name                                                                        \
+	}
+	FINDING(removed_node_costs_a_later_cycle),
+	FINDING(request_stands_after_the_resume),
+	FINDING(text_in_an_own_node_buys_a_free_pass),
+	FINDING(guest_that_shuts_down_is_passed_over),
+	FINDING(guest_that_suspends_after_45_s_is_stranded),
+	FINDING(guest_that_suspends_after_120_s_is_stranded),
+	FINDING(pause_by_its_user_costs_ten_seconds),
+	FINDING(guest_that_its_owner_resumed_counts_as_ours),
+	FINDING(image_of_a_save_that_meets_a_cycle_is_broken),
+	FINDING(newcomer_runs_through_s3_unnamed),
+	FINDING(guest_under_construction_runs_through_s3),
+	FINDING(death_after_the_resume_is_not_reported),
+	FINDING(death_between_suspension_and_sleep_is_not_reported),
+	FINDING(storm_of_events_delays_the_deadline),
+	FINDING(silent_xenstored_delays_recovery),
+	FINDING(list_takes_events_from_a_cycle),
+	FINDING(aborted_batch_leaves_subscriptions),
+	FINDING(hvm_guest_whose_drivers_arrive_is_forced),
+	FINDING(ninth_partial_resume_loses_guests),
+#undef FINDING
+};
+
+/* Without arguments, runs all. With the name of one, runs it in this process, for a debugger. */
+int main(int argc, char **argv)
+{
+	struct CMUnitTest tests[ELEMENTSOF(findings)];
+
+	for (size_t i = 0; argc == 2 && i < ELEMENTSOF(findings); i++)
+		if (strcmp(argv[1], findings[i].name) == 0)
+			run_finding(&findings[i]);
+
+	for (size_t i = 0; i < ELEMENTSOF(findings); i++)
+		tests[i] = (struct CMUnitTest){
+			.name = findings[i].name,
+			.test_func = is_still_broken,
+			.initial_state = (void *)(uintptr_t)&findings[i],
+		};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
