@@ -79,7 +79,6 @@ void cycle_done(struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		free(cycle->guests[i].needs);
 	free(cycle->guests);
-	free(cycle->phases);
 	for (size_t i = 0; i < cycle->n_warnings; i++)
 		free(cycle->warnings[i]);
 	*cycle = (struct cycle){ 0 };
@@ -338,20 +337,18 @@ static void end_phase(struct cycle *cycle, int64_t now)
 		phase->duration_us = now - phase->start_us;
 }
 
-static int apply_phase(struct cycle *cycle, const char *name, int64_t now)
+static void apply_phase(struct cycle *cycle, const char *name, int64_t now)
 {
 	struct cycle_phase *phase;
 
+	/* A phase is only for the report. */
 	if (cycle->n_phases == CYCLE_PHASES_MAX)
-		return 0;
-	if (array_grow(&cycle->phases, cycle->n_phases, sizeof(*cycle->phases)) < 0)
-		return -ENOMEM;
+		return;
 	end_phase(cycle, now);
 	phase = &cycle->phases[cycle->n_phases++];
 	snprintf(phase->name, sizeof(phase->name), "%s", name);
 	phase->start_us = now;
 	phase->duration_us = CYCLE_NEVER;
-	return 0;
 }
 
 static int apply_warning(struct cycle *cycle, const char *text)
@@ -549,7 +546,8 @@ static int apply_to_cycle(struct cycle *cycle, const struct record *record, int6
 	case RECORD_WARNING:
 		return apply_warning(cycle, text);
 	case RECORD_PHASE:
-		return apply_phase(cycle, text, now);
+		apply_phase(cycle, text, now);
+		return 0;
 	case RECORD_KEPT_SUSPENDED:
 		cycle->kept_suspended = true;
 		end_phase(cycle, now);

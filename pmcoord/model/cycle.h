@@ -114,7 +114,7 @@ struct cycle_phase {
  * Maximum number of phases of a cycle. Each `pmcoord resume GUEST` adds one. The last
  * phase lasts on if there are more.
  */
-#define CYCLE_PHASES_MAX 512
+#define CYCLE_PHASES_MAX 64
 
 /* Maximum number of warnings in a cycle's report. `pmcoord plan` shows all warnings. */
 #define CYCLE_WARNINGS_MAX 8
@@ -133,7 +133,7 @@ struct cycle {
 	struct cycle_head head;
 	struct cycle_guest *guests; /* in suspend order */
 	size_t n_guests;
-	struct cycle_phase *phases;
+	struct cycle_phase phases[CYCLE_PHASES_MAX];
 	size_t n_phases;
 	char *warnings[CYCLE_WARNINGS_MAX];
 	size_t n_warnings;

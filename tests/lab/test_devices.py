@@ -5,7 +5,7 @@ import pytest
 
 from xenlab import LabError, Laptop, devices
 
-FUNCTIONS = {"e1000": "e1000", "rtl8139": "8139cp", "nvme": "nvme", "xhci": "xhci_hcd"}
+FUNCTIONS = {"e1000": "e1000", "rtl8139": "8139cp"}
 
 
 def wait_driver(laptop: Laptop, driver: str) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Devices that a test can assign to a guest or add to its copy of the laptop."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 DISK_SIZE = 64 << 20
@@ -13,14 +13,11 @@ CONTROLLER = "usb.0"  # the laptop's own USB controller
 
 @dataclass(frozen=True)
 class Device:
-    """driver, properties: of QEMU. usb: it belongs on the laptop's USB controller, else in a slot."""
+    """driver: of QEMU. usb: it belongs on the laptop's USB controller, else in a slot."""
 
     driver: str
-    properties: dict = field(default_factory=dict)
     network: bool = False  # connected to a network of its own, in which only 10.0.2.2 answers
-    disk: bool = False  # with a disk of DISK_SIZE
     usb: bool = False
-    parts: tuple["Device", ...] = ()  # what is connected to it
 
 
 PLUGGABLE = {
@@ -28,8 +25,6 @@ PLUGGABLE = {
     "e1000e": Device("e1000e", network=True),
     "igb": Device("igb", network=True),  # in QEMU 8 and later
     "rtl8139": Device("rtl8139", network=True),
-    "nvme": Device("nvme", {"serial": "lab"}, disk=True),
-    "xhci": Device("qemu-xhci", parts=(Device("usb-storage", disk=True, usb=True),)),
     "usb-net": Device("usb-net", network=True, usb=True),
     "usb-hub": Device("usb-hub", usb=True),
 }

@@ -302,7 +302,8 @@ class Machine:
         else:
             self._cut_power(self._plugged[name])
         self.qmp.wait_event("DEVICE_DELETED", lambda data: data.get("device") == name, after=before)
-        self._release(devices.PLUGGABLE[name], name)
+        if devices.PLUGGABLE[name].network:
+            self.qmp.execute("netdev_del", id=f"{name}-network")
         del self._plugged[name]
 
     def _free_slot(self) -> str:
@@ -313,28 +314,11 @@ class Machine:
         return free[0]
 
     def _connect(self, device: devices.Device, name: str, bus: str) -> None:
-        arguments = {"driver": device.driver, "id": name, "bus": bus, **device.properties}
+        arguments = {"driver": device.driver, "id": name, "bus": bus}
         if device.network:
             self.qmp.execute("netdev_add", type="user", id=f"{name}-network", restrict=True)
             arguments["netdev"] = f"{name}-network"
-        if device.disk:
-            arguments["drive"] = f"{name}-disk"
-            file = self._workdir / f"{name}-disk"
-            if not file.exists():
-                _make_empty(file, devices.DISK_SIZE)
-            self.qmp.execute("blockdev-add", driver="raw", file={"driver": "file", "filename": str(file)}, **{"node-name": f"{name}-disk"})
         self.qmp.execute("device_add", **arguments)
-        for number, part in enumerate(device.parts):
-            self._connect(part, f"{name}-{number}", f"{name}.0")
-
-    def _release(self, device: devices.Device, name: str) -> None:
-        """Removes what was connected to a device that is gone."""
-        if device.network:
-            self.qmp.execute("netdev_del", id=f"{name}-network")
-        if device.disk:
-            self.qmp.execute("blockdev-del", **{"node-name": f"{name}-disk"})
-        for number, part in enumerate(device.parts):
-            self._release(part, f"{name}-{number}")
 
     def _cut_power(self, slot: str) -> None:
         """Switches a slot's power off as a guest does, through its slot control register: what is plugged in vanishes."""

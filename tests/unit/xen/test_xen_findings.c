@@ -385,32 +385,6 @@ static void hvm_guest_whose_drivers_arrive_is_forced(void)
 		    "no register of a guest is written outside of its suspend hypercall");
 }
 
-static void ninth_partial_resume_loses_guests(void)
-{
-	struct cycle_params params = { .trigger = "test" };
-	struct report *report = NULL;
-	struct error error = { 0 };
-	char names[9][16];
-
-	for (int i = 0; i < 9; i++) {
-		snprintf(names[i], sizeof(names[i]), "g%d", i);
-		fake_host_add(names[i]);
-	}
-	fake_host_open(&host);
-	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
-	report_free(report);
-	for (int i = 0; i < 9; i++) {
-		char *name = names[i];
-		struct resume_result result = { 0 };
-		struct error resume_error = { 0 };
-
-		require_law(coordinator_resume(&host.coordinator, &name, 1, false, &result,
-					       &resume_error) == 0,
-			    "the journal always opens");
-		report_free(result.report);
-	}
-}
-
 /* ---- running them -------------------------------------------------------- */
 
 struct finding {
@@ -469,7 +443,6 @@ static const struct finding findings[] = {
 	FINDING(list_takes_events_from_a_cycle),
 	FINDING(aborted_batch_leaves_subscriptions),
 	FINDING(hvm_guest_whose_drivers_arrive_is_forced),
-	FINDING(ninth_partial_resume_loses_guests),
 #undef FINDING
 };
 
