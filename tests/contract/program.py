@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -25,6 +26,9 @@ class Pmcoord:
 
     def scenario(self, text, name="scenario"):
         path = self.directory / name
+        # pytest numbers its directories from 0 again when /tmp was emptied, and /run keeps the states of that path.
+        if not path.exists():
+            shutil.rmtree(self.journals(path).parent, ignore_errors=True)
         path.write_text(text)
         return path
 
