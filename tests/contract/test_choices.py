@@ -84,3 +84,9 @@ def test_each_phase_of_a_kept_cycle_ends(pmcoord, laptop):
     phases = json.loads(result.stdout)["phases"]
     assert [phase["name"] for phase in phases] == ["inventory", "prepare", "suspend"]
     assert all(phase["duration_us"] is not None for phase in phases)
+
+
+def test_a_series_counts_each_outcome_of_a_guest(pmcoord):
+    scenario = pmcoord.scenario('[Guest "web"]\nFail=request:1\n')
+    result = pmcoord.on(scenario, "cycle", "-n", "3")
+    assert "2 suspended, 1 paused" in result.stdout
