@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Single verbs of the real hypervisor table on the double of Xen, and their failures. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pmcoord/cleanup.h"
+#include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+#include "xen/hypervisor-xen.h"
+#include "tests/unit/xen/fake_host.h"
+#include "tests/fakexen/agents.h"
+#include "tests/fakexen/domains.h"
+#include "tests/fakexen/event-channels.h"
+#include "tests/fakexen/faults.h"
+#include "tests/fakexen/guests.h"
+#include "tests/fakexen/process.h"
+#include "tests/fakexen/store-client.h"
+#include "tests/fakexen/store.h"
+#include "tests/fakexen/toolstacks.h"
+#include "tests/fakexen/virtual-time.h"
+
+static struct fake_host host;
+
+static int start(void **state)
+{
+	(void)state;
+	fake_host_start(&host);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fake_host_stop(&host);
+	return 0;
+}
+
+static const struct hypervisor_ops *ops(void)
+{
+	return host.hypervisor->ops;
+}
+
+/* What the inventory says of a guest now. */
+static struct guest facts_of(const struct fake_guest *guest)
+{
+	struct inventory inventory = fake_host_inventory(&host);
+	struct guest facts = *inventory_find_domid(&inventory, fake_guest_domid(guest));
+
+	inventory_done(&inventory);
+	return facts;
+}
+
+static int prepare(const struct fake_guest *guest, enum mechanism mechanism)
+{
+	struct guest facts = facts_of(guest);
+
+	return ops()->prepare(host.hypervisor, &facts, mechanism);
+}
+
+/* ---- opening ------------------------------------------------------------- */
+
+static int try_open(struct error *error)
+{
+	struct hypervisor *hypervisor = NULL;
+	int r = hypervisor_xen_open(host.roots.run, -1, &hypervisor, error);
+
+	if (r == 0)
+		hypervisor_close(hypervisor);
+	return r;
+}
+
+static void opens_only_in_dom0(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	process_set_privileged(false);
+	assert_int_equal(try_open(&error), -ENODEV);
+	assert_non_null(strstr(error_text(&error), "this is a Xen guest"));
+}
+
+static void names_xenstored_when_nobody_listens(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	store_client_stop_daemon();
+	assert_int_equal(try_open(&error), -ECONNREFUSED);
+	assert_non_null(strstr(error_text(&error), "xenstored does not answer"));
+}
+
+struct open_case {
+	const char *function;
+	unsigned int n_skipped;
+	int error, expected;
+	const char *text;
+};
+
+static void tells_what_could_not_be_opened(void **state)
+{
+	static const struct open_case cases[] = {
+		{ "xc_interface_open", 0, ENOENT, -ENOENT, "/dev/xen/privcmd" },
+		{ "xc_domain_getinfolist", 0, EACCES, -EPROTO, "this is Xen 4.17" },
+		{ "xc_domain_getinfolist", 0, EPERM, -EPERM, "cannot list Xen's domains" },
+		{ "xencall_open", 0, EACCES, -EACCES, "/dev/xen/hypercall" },
+		{ "xenevtchn_open", 0, ENOENT, -ENOENT, "modprobe xen-evtchn" },
+		{ "xs_open", 0, EMFILE, -ECONNREFUSED, "xenstored" },
+		{ "xs_open", 1, EMFILE, -ECONNREFUSED, "xenstored" },
+		{ "xs_watch", 0, EIO, -EIO, "cannot wait for events" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct error error = { 0 };
+
+		faults_add(cases[i].function, NULL, cases[i].error, cases[i].n_skipped, 1);
+		assert_int_equal(try_open(&error), cases[i].expected);
+		if (!strstr(error_text(&error), cases[i].text))
+			fail_msg("%s: %s", cases[i].function, error_text(&error));
+		faults_start();
+	}
+}
+
+/* ---- what `check` reads -------------------------------------------------- */
+
+static void examines_memory_devices_and_port(void **state)
+{
+	struct fake_guest *guest = fake_host_add("netvm");
+	struct fake_agent *agent;
+	struct guest_examination examination;
+	struct guest facts;
+
+	(void)state;
+	fake_guest_add_pci(guest, "0000:03:00.0");
+	fake_guest_add_pci(guest, "0000:04:00.1");
+	agent = fake_agent_start(guest, AGENT_WORKS);
+	fake_host_open(&host);
+	facts = facts_of(guest);
+	assert_int_equal(facts.agent.port, fake_agent_port(agent));
+	assert_int_equal(ops()->examine(host.hypervisor, &facts, &examination), 0);
+	assert_int_equal(examination.n_pci, 2);
+	assert_string_equal(examination.pci[1], "0000:04:00.1");
+	assert_int_equal(examination.memory_kib, 262144);
+	assert_false(examination.agent_port_is_stale);
+	event_channels_reset(fake_guest_domid(guest));
+	assert_int_equal(ops()->examine(host.hypervisor, &facts, &examination), 0);
+	assert_true(examination.agent_port_is_stale);
+}
+
+/* ---- preparing ----------------------------------------------------------- */
+
+static void refuses_a_port_that_is_not_for_dom0(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	char port[16];
+
+	(void)state;
+	snprintf(port, sizeof(port), "%u", event_channels_alloc(fake_guest_domid(guest), 5));
+	store_write_as(fake_guest_domid(guest), "device/suspend/event-channel", port);
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_EVENT_CHANNEL), PREPARE_PORT_IS_STALE);
+}
+
+static void refuses_a_port_that_another_program_holds(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	uint32_t number = event_channels_alloc(fake_guest_domid(guest), 0);
+	char port[16];
+
+	(void)state;
+	assert_true(event_channels_bind_elsewhere(fake_guest_domid(guest), number));
+	snprintf(port, sizeof(port), "%u", number);
+	store_write_as(fake_guest_domid(guest), "device/suspend/event-channel", port);
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_EVENT_CHANNEL), PREPARE_PORT_IS_STALE);
+}
+
+static void reports_each_step_of_preparing_that_fails(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+
+	(void)state;
+	fake_host_open(&host);
+	faults_add("xc_evtchn_alloc_unbound", NULL, ENOSPC, 0, 1);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), -ENOSPC);
+	faults_add("xenevtchn_bind_interdomain", NULL, EMFILE, 0, 1);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), -EMFILE);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	/* Again: nothing more is allocated. */
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	assert_int_equal(event_channels_count_ports(fake_guest_domid(guest)), 3);
+}
+
+static void binds_again_after_a_kexec(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	struct domain_id id;
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	event_channels_reset(fake_guest_domid(guest));
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	id = fake_host_id(guest);
+	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_XENSTORE), 0);
+	virtual_time_pass(100000);
+	assert_true(fake_guest_domain(guest)->is_shut_down);
+}
+
+/* ---- each verb on a domain that is gone ---------------------------------- */
+
+static void touches_no_domain_that_has_the_domid_of_another(void **state)
+{
+	struct fake_guest_params params = { .name = "second", .uuid_tag = 99 };
+	struct fake_guest *first = fake_host_add("first"), *second;
+	const struct agent_terms terms = { .timeout_us = 1000000 };
+	struct domain_id id = fake_host_id(first);
+	struct domain_state domain_state;
+
+	(void)state;
+	params.domid = id.domid;
+	fake_host_open(&host);
+	domains_destroy(fake_guest_domain(first), 0);
+	second = fake_guest_build(&params);
+	assert_int_equal(ops()->arm(host.hypervisor, &id, 1, &terms), -ESRCH);
+	assert_int_equal(ops()->subscribe(host.hypervisor, &id, MECHANISM_XENSTORE), -ESRCH);
+	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_XENSTORE), -ESRCH);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_XENSTORE, 1), -ESRCH);
+	assert_int_equal(ops()->pause(host.hypervisor, &id), -ESRCH);
+	assert_int_equal(ops()->unpause(host.hypervisor, &id), -ESRCH);
+	assert_int_equal(ops()->prepare_resume(host.hypervisor, &id), -ESRCH);
+	assert_int_equal(ops()->resume(host.hypervisor, &id), -ESRCH);
+	assert_int_equal(ops()->resume_in_xenstore(host.hypervisor, &id), -ESRCH);
+	assert_int_equal(ops()->get_state(host.hypervisor, &id, &domain_state), 0);
+	assert_int_equal(domain_state.state, GUEST_GONE);
+	assert_untouched(second);
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+static void resumes_only_what_is_suspended(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(ops()->resume(host.hypervisor, &id), -EBUSY);
+	assert_int_equal(ops()->prepare_resume(host.hypervisor, &id), -EBUSY);
+	domains_shut_down(fake_guest_domain(guest), REASON_CRASH);
+	assert_int_equal(ops()->resume(host.hypervisor, &id), -EBUSY);
+	assert_true(fake_guest_domain(guest)->is_shut_down);
+}
+
+/* Prepared, resumed by somebody else, suspended again: what was prepared does not count. */
+static void prepares_a_resume_again_after_the_guest_has_run(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	domains_shut_down(fake_guest_domain(guest), REASON_SUSPEND);
+	assert_int_equal(ops()->prepare_resume(host.hypervisor, &id), 0);
+	toolstack_resume(id.domid);
+	domains_shut_down(fake_guest_domain(guest), REASON_SUSPEND);
+	assert_int_equal(ops()->resume(host.hypervisor, &id), 0);
+	assert_int_equal(fake_guest_domain(guest)->n_not_cancelled, 0);
+	assert_int_equal(fake_guest_domain(guest)->n_resumed, 2);
+}
+
+static void acknowledge(void *data)
+{
+	store_write_as(fake_guest_domid(data), "control/shutdown", "");
+}
+
+/* Between the read and the write of the transaction that retracts it. */
+static void notices_an_acknowledgement_at_the_last_moment(void **state)
+{
+	struct fake_guest_params params = { .name = "guest", .answer = ANSWER_NEVER };
+	struct fake_guest *guest = fake_guest_build(&params);
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_XENSTORE), 0);
+	assert_int_equal(fake_guest_domain(guest)->subscription, 3);
+	store_client_before_end(acknowledge, guest);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_XENSTORE, 1),
+			 RETRACT_TOO_LATE);
+	/* It may still suspend, so that the subscription remains. */
+	assert_int_equal(fake_guest_domain(guest)->subscription, 3);
+}
+
+static void retracts_and_unsubscribes(void **state)
+{
+	struct fake_guest_params params = { .name = "guest", .answer = ANSWER_NEVER };
+	struct fake_guest *guest = fake_guest_build(&params);
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_XENSTORE), 0);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_XENSTORE, 1), RETRACTED);
+	assert_untouched(guest);
+}
+
+static void tells_a_failed_write_from_a_conflict(void **state)
+{
+	struct fake_guest_params params = { .name = "guest", .answer = ANSWER_NEVER };
+	struct fake_guest *guest = fake_guest_build(&params);
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_XENSTORE), 0);
+	faults_add("xs_write", "control/shutdown", EAGAIN, 0, 1);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_XENSTORE, 1), -EIO);
+	faults_add("xs_transaction_start", NULL, ENOMEM, 0, 1);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_XENSTORE, 1), -ENOMEM);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_XENSTORE, 1), RETRACTED);
+}
+
+static void cannot_take_back_an_event_or_a_hypercall(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_HVM, 1), RETRACT_TOO_LATE);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_EVENT_CHANNEL, 1),
+			 RETRACT_TOO_LATE);
+	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_AGENT), -ENOTCONN);
+}
+
+/* ---- agents -------------------------------------------------------------- */
+
+static void reads_what_an_agent_has_published(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	struct domain_id id = fake_host_id(guest);
+	struct agent_state agent;
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(ops()->get_agent_state(host.hypervisor, &id, &agent), -ENODATA);
+	store_write_as(id.domid, "data/pmcoord/state", "ready  3");
+	assert_int_equal(ops()->get_agent_state(host.hypervisor, &id, &agent), -EBADMSG);
+	store_write_as(id.domid, "data/pmcoord/state", "failed 3");
+	store_write_as(id.domid, "data/pmcoord/detail", "card\x07 busy");
+	assert_int_equal(ops()->get_agent_state(host.hypervisor, &id, &agent), 0);
+	assert_int_equal(agent.state.state, PROTOCOL_AGENT_FAILED);
+	assert_int_equal(agent.state.cycle, 3);
+	assert_string_equal(agent.detail, "card? busy");
+}
+
+/* dom0 owns its requests: the guest reads them, and nobody else. */
+static void writes_requests_that_only_their_guest_can_read(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	const struct agent_terms terms = { .timeout_us = 5000000, .ignore_inhibitors = true };
+	struct domain_id id = fake_host_id(guest);
+	const struct store_node *node;
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(ops()->arm(host.hypervisor, &id, 9, &terms), 0);
+	assert_string_equal(store_text(fake_guest_path(guest, PROTOCOL_NODE_REQUEST)), "suspend 9");
+	assert_string_equal(store_text(fake_guest_path(guest, PROTOCOL_NODE_TIMEOUT)), "5000");
+	assert_string_equal(store_text(fake_guest_path(guest, PROTOCOL_NODE_INHIBITORS)), "ignore");
+	node = store_tree_find(store_tree(), fake_guest_path(guest, PROTOCOL_NODE_REQUEST));
+	assert_int_equal(store_tree_permissions(node, id.domid), XS_PERM_READ);
+	assert_int_equal(store_tree_permissions(node, id.domid + 1), XS_PERM_NONE);
+	assert_int_equal(store_write_as(id.domid, PROTOCOL_NODE_REQUEST, "abort 9"), -EACCES);
+	faults_add("xs_set_permissions", NULL, ENOMEM, 0, 1);
+	assert_int_equal(ops()->arm(host.hypervisor, &id, 10, &terms), -ENOMEM);
+}
+
+static void wakes_an_agent_that_it_has_not_prepared(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest"), *other = fake_host_add("other");
+	struct domain_id id = fake_host_id(guest), other_id = fake_host_id(other);
+
+	(void)state;
+	fake_agent_start(guest, AGENT_WORKS);
+	fake_host_open(&host);
+	assert_int_equal(ops()->wake_agent(host.hypervisor, &id), 0);
+	assert_int_equal(ops()->wake_agent(host.hypervisor, &other_id), -ENOTCONN);
+	store_write_as(other_id.domid, "data/pmcoord/event-channel", "77");
+	assert_int_equal(ops()->wake_agent(host.hypervisor, &other_id), -ENOTCONN);
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+static int count_events(uint32_t domid)
+{
+	uint32_t of;
+	int n = 0;
+
+	while (ops()->next_event(host.hypervisor, &of) > 0)
+		n += of == domid;
+	return n;
+}
+
+static void reports_the_domain_of_each_event(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	count_events(id.domid);
+	assert_int_equal(ops()->subscribe(host.hypervisor, &id, MECHANISM_XENSTORE), 0);
+	domains_shut_down(fake_guest_domain(guest), REASON_SUSPEND);
+	assert_int_equal(count_events(id.domid), 1);
+	assert_int_equal(count_events(id.domid), 0);
+	/* Another end of the domain comes by xenstored. */
+	domains_resume(fake_guest_domain(guest), true);
+	domains_shut_down(fake_guest_domain(guest), REASON_CRASH);
+	assert_int_equal(count_events(HYPERVISOR_ALL_DOMAINS), 1);
+}
+
+static void reports_a_lost_connection(void **state)
+{
+	uint32_t domid;
+
+	(void)state;
+	fake_host_open(&host);
+	count_events(0);
+	store_client_lose();
+	assert_int_equal(ops()->next_event(host.hypervisor, &domid), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+		T(opens_only_in_dom0),
+		T(names_xenstored_when_nobody_listens),
+		T(tells_what_could_not_be_opened),
+		T(examines_memory_devices_and_port),
+		T(refuses_a_port_that_is_not_for_dom0),
+		T(refuses_a_port_that_another_program_holds),
+		T(reports_each_step_of_preparing_that_fails),
+		T(binds_again_after_a_kexec),
+		T(touches_no_domain_that_has_the_domid_of_another),
+		T(resumes_only_what_is_suspended),
+		T(prepares_a_resume_again_after_the_guest_has_run),
+		T(notices_an_acknowledgement_at_the_last_moment),
+		T(retracts_and_unsubscribes),
+		T(tells_a_failed_write_from_a_conflict),
+		T(cannot_take_back_an_event_or_a_hypercall),
+		T(reads_what_an_agent_has_published),
+		T(writes_requests_that_only_their_guest_can_read),
+		T(wakes_an_agent_that_it_has_not_prepared),
+		T(reports_the_domain_of_each_event),
+		T(reports_a_lost_connection),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
