@@ -28,6 +28,7 @@
 #include "tests/fakexen/event-channels.h"
 #include "tests/fakexen/faults.h"
 #include "tests/fakexen/guests.h"
+#include "tests/fakexen/process.h"
 #include "tests/fakexen/store-client.h"
 #include "tests/fakexen/store.h"
 #include "tests/fakexen/toolstacks.h"
@@ -361,6 +362,59 @@ static void aborted_batch_leaves_subscriptions(void)
 		    "subscriptions end for all who ever had one");
 }
 
+static void run_program(void *data)
+{
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+
+	fake_host_open(&host);
+	if (data)
+		report_free(fake_host_cycle(&host));
+	else
+		assert_int_equal(
+			coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
+	report_free(result.report);
+	fake_host_close(&host);
+}
+
+/* Killed after it has subscribed, and before the journal or the guest shows a request. */
+static void kill_leaves_a_subscription(void)
+{
+	bool is_cycle = true;
+
+	for (unsigned int n = 1;; n++) {
+		bool was_killed;
+
+		fake_laptop_build(&laptop, NULL);
+		faults_on_call(n, process_kill);
+		was_killed = !process_run(run_program, &is_cycle);
+		faults_on_call(0, NULL);
+		process_run(run_program, NULL);
+		virtual_time_pass(60000000);
+		for (struct fake_domain *domain = domains_next(0); domain;
+		     domain = domains_next(domain->domid))
+			require_law(domain->subscription == 0,
+				    "subscriptions end for all who ever had one");
+		if (!was_killed)
+			return;
+		host.hypervisor = NULL;
+		host.loop = NULL;
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
+/* A PVH guest without a known callback is taken for one that makes no hypercall. */
+static void failed_read_resumes_a_guest_as_a_new_domain(void)
+{
+	fake_laptop_build(&laptop, NULL);
+	faults_add("xc_hvm_param_get", NULL, EIO, 0, 1);
+	fake_host_open(&host);
+	report_free(fake_host_cycle(&host));
+	require_law(fake_guest_domain(laptop.vault)->n_not_cancelled == 0,
+		    "each suspension ends as cancelled");
+}
+
 static void load_drivers(void *data)
 {
 	fake_guest_domain(data)->callback_irq = 1;
@@ -442,6 +496,8 @@ static const struct finding findings[] = {
 	FINDING(silent_xenstored_delays_recovery),
 	FINDING(list_takes_events_from_a_cycle),
 	FINDING(aborted_batch_leaves_subscriptions),
+	FINDING(kill_leaves_a_subscription),
+	FINDING(failed_read_resumes_a_guest_as_a_new_domain),
 	FINDING(hvm_guest_whose_drivers_arrive_is_forced),
 #undef FINDING
 };
