@@ -144,7 +144,7 @@ SEED ?= 1000000
 worlds: $(BUILD)/tests/worlds/worlds $(BUILD)/pmcoord
 	$(call say,WORLDS,$(N) from seed $(SEED))
 	$(Q)mkdir -p $(BUILD)/worlds/found
-	$(Q)PMCOORD=$(BUILD)/pmcoord $< $(if $(PROCESSES),--processes) --seed=$(SEED) --count=$(N) --found=$(BUILD)/worlds/found
+	$(Q)PMCOORD=$(BUILD)/pmcoord $< $(if $(PROCESSES),--random-kills) --seed=$(SEED) --count=$(N) --found=$(BUILD)/worlds/found
 
 check-worlds: $(BUILD)/tests/worlds/test_laws
 	$(call say,CHECK,what judges the worlds)

@@ -2,7 +2,7 @@
 
 /* Commands as processes of their own, which SIGKILL ends at any moment. */
 
-#include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -42,15 +42,14 @@ static void kill_after(pid_t child, uint64_t us)
 		close(fd);
 }
 
-static int run_command(struct sim_host *on, const struct world *world,
-		       const struct world_step *step, struct outcome *outcome)
+/* Runs the command. `kill_us` 0: it is not killed from here. */
+static int run_process(struct sim_host *on, const struct world_step *step, uint64_t kill_us,
+		       struct outcome *outcome)
 {
 	struct command_line line;
 	int status, r;
 	pid_t child;
 
-	if (sim_host_write_scenario(on, world, "Trace=yes\nKeepState=always\n") < 0)
-		return -1;
 	command_line_make(on, step, &line);
 	capture_start(&capture);
 	r = posix_spawn(&child, program(), NULL, NULL, line.argv, environ);
@@ -59,12 +58,32 @@ static int run_command(struct sim_host *on, const struct world *world,
 		fprintf(stderr, "cannot run %s: %s\n", program(), strerror(r));
 		return -1;
 	}
-	if (step->type == STEP_KILL)
-		kill_after(child, step->number * 100);
+	if (kill_us > 0)
+		kill_after(child, kill_us);
 	if (waitpid(child, &status, 0) < 0)
 		return -1;
 	outcome_set_status(outcome, step, status);
 	return capture_take(&capture, outcome);
+}
+
+static int run_command(struct sim_host *on, const struct world *world,
+		       const struct world_step *step, struct outcome *outcome)
+{
+	char more[64] = "Trace=yes\n";
+
+	if (step->type == STEP_KILL)
+		snprintf(more, sizeof(more), "Trace=yes\nKilledAt=%" PRIu64 "\n", step->number);
+	if (sim_host_write_scenario(on, world, more) < 0)
+		return -1;
+	return run_process(on, step, 0, outcome);
+}
+
+static int run_and_kill(struct sim_host *on, const struct world *world,
+			const struct world_step *step, struct outcome *outcome)
+{
+	if (sim_host_write_scenario(on, world, "Trace=yes\nKeepState=always\n") < 0)
+		return -1;
+	return run_process(on, step, step->type == STEP_KILL ? step->number * 100 : 0, outcome);
 }
 
 static int processes_open(void)
@@ -82,6 +101,18 @@ static int processes_run(const struct world *world, struct history *ret_history)
 {
 	return sim_world_run(&host, world, run_command, ret_history);
 }
+
+static int random_kills_run(const struct world *world, struct history *ret_history)
+{
+	return sim_world_run(&host, world, run_and_kill, ret_history);
+}
+
+const struct backend backend_random_kills = {
+	.name = "random kills",
+	.open = processes_open,
+	.close = processes_close,
+	.run = random_kills_run,
+};
 
 const struct backend backend_processes = {
 	.name = "processes",

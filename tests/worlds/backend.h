@@ -25,10 +25,12 @@ struct backend {
 
 /* The simulator, and each command by calling pmcoord's main in this process. */
 extern const struct backend backend_calls;
-/*
- * The simulator, and each command as a process of its own. STEP_KILL kills the process
- * after `number` times 100 µs of real time.
- */
+/* The simulator, and each command as a process of its own. */
 extern const struct backend backend_processes;
+/*
+ * The same, but STEP_KILL kills the process at a moment of real time: `number` times
+ * 100 µs after its start. So a world is not the same each time.
+ */
+extern const struct backend backend_random_kills;
 
 #endif

@@ -9,6 +9,9 @@
 #include "tests/worlds/domains.h"
 #include "tests/worlds/laws.h"
 
+/* Longer names of sections than any that the generator draws for a guest of the world. */
+#define LONG_SECTION 40
+
 struct words {
 	char *text;
 	size_t size, length;
@@ -57,13 +60,25 @@ static void add_command(struct words *words, const struct world_step *step)
 		 step_has(step, "--force") ? "+force" : "");
 }
 
+/* Damages that a fault does not tell apart. */
+static const char *damage_group(const char *damage)
+{
+	static const char *const unwritable[] = { "reports-file", "reports-readonly",
+						  "reports-full" };
+
+	for (size_t i = 0; i < ELEMENTSOF(unwritable); i++)
+		if (strcmp(damage, unwritable[i]) == 0)
+			return "reports-unwritable";
+	return strncmp(damage, "journal-unknown", 15) == 0 ? "journal-unknown" : damage;
+}
+
 static void add_earlier(struct words *words, const struct world *world, size_t step)
 {
 	for (size_t i = 0; i < step; i++) {
 		const struct world_step *earlier = &world->steps[i];
 
 		if (earlier->type == STEP_DAMAGE)
-			add_word(words, "damage=%s", earlier->text);
+			add_word(words, "damage=%s", damage_group(earlier->text));
 		else if (earlier->type == STEP_KILL)
 			add_word(words, "killed");
 		else if (earlier->type == STEP_RUN)
@@ -134,7 +149,9 @@ static void add_config(struct words *words, const struct world *world)
 		const char *line = world->config[i];
 		const char *value = strchr(line, '=');
 
-		if (world_config_line_is_bad(line))
+		if (line[0] == '[' && strlen(line) > LONG_SECTION)
+			add_word(words, "c:bad-long-name");
+		else if (world_config_line_is_bad(line))
 			add_word(words, "c:bad");
 		else if (!value || line[0] == '[')
 			continue;

@@ -16,7 +16,7 @@
  * Writes the words for a step and a guest (-1: none), separated by spaces:
  *
  *	suspends, resumes or looks: what the command does
- *	after=suspend-all, killed, damage=reports-file: earlier steps
+ *	after=suspend-all, killed, damage=reports-unwritable: earlier steps
  *	g:State=booting	settings of the guest; o: of other guests; h: of the host.
  *			Times have no value; g:late is a guest that takes more than 25 s,
  *			g:leaving, g:saved and g:unresumable stand for several settings.

@@ -59,8 +59,8 @@ static void reports_full(const char *directory)
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/reports/.new", directory);
 	unlink(path);
-	if (symlink("/dev/full", path) < 0)
-		perror(path);
+	/* Fails if there is no such directory, after another damage. */
+	(void)!symlink("/dev/full", path);
 }
 
 static void reports_garbage(const char *directory)

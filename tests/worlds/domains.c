@@ -71,7 +71,7 @@ bool world_config_line_is_bad(const char *line)
 	uint64_t us;
 
 	if (line[0] == '[')
-		return strcmp(line, "[Guest web]") == 0 || strlen(line) > 50;
+		return strcmp(line, "[Guest web]") == 0;
 	if (!value || value == line)
 		return true;
 	snprintf(key, sizeof(key), "%.*s", (int)(value - line), line);
@@ -200,7 +200,8 @@ void domains_begin_step(struct domains *domains)
 		domain->was_suspended = false;
 		domain->was_requested = domain->was_paused = domain->was_resumed = false;
 		domain->was_quiesced = domain->was_restored = false;
-		domain->has_died = domain->has_appeared = domain->ran_through = false;
+		domain->has_come = domain->has_died = domain->has_appeared = domain->ran_through =
+			false;
 		domain->pause_failed = domain->resume_failed = domain->retract_failed = false;
 	}
 	domains->slept = domains->sleep_refused = domains->was_undone = false;
@@ -277,7 +278,8 @@ static void apply_verb(struct domain *domain, enum happening_type type)
 	}
 }
 
-static void apply_own(struct domain *domain, enum happening_type type)
+/* `is_around`: pmcoord has begun to suspend guests in this step. */
+static void apply_own(struct domain *domain, enum happening_type type, bool is_around)
 {
 	switch (type) {
 	case HAPPENS_ACKNOWLEDGED:
@@ -301,15 +303,17 @@ static void apply_own(struct domain *domain, enum happening_type type)
 		break;
 	case HAPPENS_DIED:
 	case HAPPENS_GONE:
-		domain->has_died = !domain->is_leaving && !domain->is_saved;
+		domain->has_died = is_around && !domain->is_leaving && !domain->is_saved;
 		end_domain(domain);
 		break;
 	case HAPPENS_REBOOTED:
-		domain->has_appeared = true;
+		domain->has_come = true;
+		domain->has_appeared = is_around;
 		begin_domain(domain);
 		break;
 	case HAPPENS_APPEARED:
-		domain->has_appeared = domain->exists = true;
+		domain->has_come = domain->exists = true;
+		domain->has_appeared = is_around;
 		domain->ended = false;
 		domain->suspended = SUSPENDED_BY_NONE;
 		break;
@@ -344,7 +348,7 @@ void domains_apply(struct domains *domains, const struct happening *happening)
 	}
 	domain = &domains->domains[happening->guest];
 	apply_verb(domain, happening->type);
-	apply_own(domain, happening->type);
+	apply_own(domain, happening->type, domains->first_touch_us > 0 || domains->slept);
 	domains->was_undone |= domain->was_resumed && !domains->slept;
 	if ((happening->type == HAPPENS_REQUESTED || happening->type == HAPPENS_PAUSED) &&
 	    domains->first_touch_us == 0)

@@ -20,7 +20,7 @@ static bool names_a_missing_guest(const struct judge *judge)
 		/* It may have gone, or come, while the command ran. */
 		if (!step_has(step, judge_name(judge, (int)i)))
 			continue;
-		if (!domain->exists || domain->has_appeared)
+		if (!domain->exists || domain->has_come)
 			return true;
 		any = true;
 	}

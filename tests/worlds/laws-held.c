@@ -30,6 +30,16 @@ static bool has_refused(const struct judge *judge)
 	return judge_outcome(judge)->code == 2;
 }
 
+/* Whether the state of the guest may be unknown to the program: then it cannot resume it. */
+static bool cannot_look(const struct judge *judge, int guest)
+{
+	const struct world *world = judge->history->world;
+	const char *host = settings_get(&world->host, "Fail");
+
+	return strncmp(host, "look", 4) == 0 || strncmp(host, "inventory", 9) == 0 ||
+	       strncmp(settings_get(&world->guests[guest].settings, "Fail"), "look", 4) == 0;
+}
+
 static void judge_left(struct judge *judge, int guest)
 {
 	const struct domain *domain = &judge->domains.domains[guest];
@@ -37,7 +47,7 @@ static void judge_left(struct judge *judge, int guest)
 	const char *name = judge_name(judge, guest);
 	const char *how = domain->suspended == SUSPENDED_BY_US ? "suspended" : "paused";
 
-	if (!domain->resume_failed && !judge_may_fail(judge, guest)) {
+	if (!domain->resume_failed && !cannot_look(judge, guest)) {
 		judge_complain(
 			judge, 3,
 			domain->suspended == SUSPENDED_BY_US ? "left-suspended" : "left-paused",

@@ -19,21 +19,17 @@
 #include "tests/worlds/world-file.h"
 
 static const char usage[] =
-	"usage: worlds [--processes] [--seed=N] [--count=N] [--found=DIRECTORY]\n"
-	"       worlds [--processes] --check[=DIRECTORY] [--seed=N] [--count=N]\n"
+	"usage: worlds [--processes | --random-kills] [--seed=N] [--count=N] [--found=DIRECTORY]\n"
+	"       worlds [--processes] --check [--kept=DIRECTORY] [--seed=N] [--count=N]\n"
 	"       worlds [--processes] --replay FILE...\n"
 	"       worlds --print --seed=N\n";
 
 static const struct option long_options[] = {
-	{ "processes", no_argument, NULL, 'p' },
-	{ "seed", required_argument, NULL, 's' },
-	{ "count", required_argument, NULL, 'n' },
-	{ "found", required_argument, NULL, 'f' },
-	{ "kept", required_argument, NULL, 'k' },
-	{ "check", no_argument, NULL, 'c' },
-	{ "replay", no_argument, NULL, 'r' },
-	{ "print", no_argument, NULL, 'P' },
-	{ 0 },
+	{ "processes", no_argument, NULL, 'p' },   { "random-kills", no_argument, NULL, 'R' },
+	{ "seed", required_argument, NULL, 's' },  { "count", required_argument, NULL, 'n' },
+	{ "found", required_argument, NULL, 'f' }, { "kept", required_argument, NULL, 'k' },
+	{ "check", no_argument, NULL, 'c' },	   { "replay", no_argument, NULL, 'r' },
+	{ "print", no_argument, NULL, 'P' },	   { 0 },
 };
 
 static int print_world(uint64_t seed)
@@ -53,6 +49,9 @@ static int parse(int argc, char **argv, struct search *search, int *ret_mode)
 		switch (option) {
 		case 'p':
 			search->backend = &backend_processes;
+			break;
+		case 'R':
+			search->backend = &backend_random_kills;
 			break;
 		case 's':
 			search->seed = strtoull(optarg, NULL, 0);

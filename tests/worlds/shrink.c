@@ -35,6 +35,12 @@ static void remove_step(struct world *world, size_t i)
 
 static void shrink_steps(struct shrink *shrink)
 {
+	/* Most steps come after the one that failed, so half of them is tried at once. */
+	for (size_t n = shrink->world->n_steps / 2; n > 0; n /= 2) {
+		shrink->candidate = *shrink->world;
+		shrink->candidate.n_steps -= n;
+		try_candidate(shrink);
+	}
 	for (size_t i = shrink->world->n_steps; i-- > 0;) {
 		shrink->candidate = *shrink->world;
 		remove_step(&shrink->candidate, i);
@@ -122,11 +128,11 @@ static void shrink_guests(struct shrink *shrink)
 	for (size_t i = shrink->world->n_guests; i-- > 0;) {
 		shrink->candidate = *shrink->world;
 		remove_guest(&shrink->candidate, i);
-		if (try_candidate(shrink))
-			continue;
+		try_candidate(shrink);
+	}
+	for (size_t i = shrink->world->n_guests; i-- > 0;)
 		shrink_settings(shrink, &shrink->world->guests[i].settings,
 				&shrink->candidate.guests[i].settings);
-	}
 }
 
 /* ---- commands ----------------------------------------------------------- */
@@ -172,7 +178,8 @@ static void shrink_kill(struct shrink *shrink, size_t step)
 	shrink->candidate.steps[step].number = 0;
 	if (try_candidate(shrink))
 		return;
-	for (uint64_t earlier = 1; earlier < number; earlier++) {
+	for (uint64_t earlier = number / 2; earlier < number;
+	     earlier += 1 + (number - earlier) / 4) {
 		shrink->candidate = *shrink->world;
 		shrink->candidate.steps[step].number = earlier;
 		if (try_candidate(shrink))

@@ -85,8 +85,8 @@ static const struct example examples[] = {
 	  1,
 	  "leaving-passed-over" },
 	{ "a guest that has appeared is passed over",
-	  SUSPEND_ALL "[Guest \"net\"]\n[Guest \"new\"]\nNeeds=net\nAppearsAfter=1ms\n",
-	  { { "1000000 appeared new\n1001000 requested net\n", 1 } },
+	  SUSPEND_ALL "[Guest \"net\"]\n[Guest \"old\"]\n[Guest \"new\"]\nNeeds=net\n",
+	  { { "1000000 requested old\n1000000 appeared new\n1001000 requested net\n", 1 } },
 	  1,
 	  "newcomer-passed-over" },
 	{ "a guest is resumed before one that it needs",
@@ -219,9 +219,10 @@ static const struct example examples[] = {
 	  { { DOWN("web") SLEEP UP("web") "9300000 gone web\n", 0, .report = REPORT_OK } },
 	  6,
 	  "ok-but-died" },
-	{ "a guest appeared and was suspended by others, and all is ok",
-	  SUSPEND_ALL "[Guest \"new\"]\nAppearsAfter=1ms\n",
-	  { { "1000000 appeared new\n1000000 user-paused new\n" SLEEP, 0, .report = REPORT_OK } },
+	{ "a guest appeared and was paused by others, and all is ok",
+	  SUSPEND_ALL "[Guest \"old\"]\n[Guest \"new\"]\nAppearsAfter=1ms\n",
+	  { { DOWN("old") "1040000 appeared new\n1040000 user-paused new\n" SLEEP UP("old"), 0,
+	      .report = REPORT_OK } },
 	  6,
 	  "ok-but-appeared" },
 	{ "an agent did not report ready, and all is ok",
@@ -482,9 +483,9 @@ static void a_cause_is_known_by_all_of_its_words(void **state)
 	assert_false(known_matches(&known, &complaint));
 	cause_shorten(cause);
 	assert_string_equal(cause, "suspends g:State=paused");
-	strcpy(cause, "resumes g:State=paused damage=reports-file");
+	strcpy(cause, "resumes g:State=paused damage=reports-unwritable");
 	cause_shorten(cause);
-	assert_string_equal(cause, "resumes damage=reports-file");
+	assert_string_equal(cause, "resumes damage=reports-unwritable");
 }
 
 int main(void)
