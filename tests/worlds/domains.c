@@ -192,8 +192,9 @@ void domains_init(struct domains *domains, const struct world *world)
 	leave_out_loops(domains);
 }
 
-void domains_begin_step(struct domains *domains)
+void domains_begin_step(struct domains *domains, size_t step)
 {
+	domains->step = step;
 	for (size_t i = 0; i < domains->world->n_guests; i++) {
 		struct domain *domain = &domains->domains[i];
 
@@ -350,7 +351,9 @@ void domains_apply(struct domains *domains, const struct happening *happening)
 	apply_verb(domain, happening->type);
 	apply_own(domain, happening->type, domains->first_touch_us > 0 || domains->slept);
 	domains->was_undone |= domain->was_resumed && !domains->slept;
-	if ((happening->type == HAPPENS_REQUESTED || happening->type == HAPPENS_PAUSED) &&
-	    domains->first_touch_us == 0)
+	if (happening->type != HAPPENS_REQUESTED && happening->type != HAPPENS_PAUSED)
+		return;
+	domain->touched_in = domains->step;
+	if (domains->first_touch_us == 0)
 		domains->first_touch_us = happening->at_us;
 }

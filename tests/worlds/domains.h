@@ -36,6 +36,7 @@ struct domain {
 	enum suspended_by suspended;
 	unsigned int our_pauses, user_pauses;
 	bool request_stands; /* requested, not acknowledged and not retracted */
+	size_t touched_in; /* the step of its last request or pause by pmcoord */
 	bool is_late; /* has suspended after it was given up */
 	bool may_suspend; /* has acknowledged a request, and not suspended since */
 	/* Since the current step began: */
@@ -58,14 +59,15 @@ struct domains {
 	enum policy policies[WORLD_GUESTS_MAX];
 	bool slept, sleep_refused; /* in the current step */
 	bool was_undone; /* a guest was resumed before the host slept */
+	size_t step; /* index of the current step */
 	uint64_t first_touch_us; /* of the first request or pause of the step; 0: none */
 	uint64_t sleep_us; /* when the host went to sleep in this step */
 };
 
 /* Makes the domains as they are when the world begins. */
 void domains_init(struct domains *domains, const struct world *world);
-/* Forgets what concerns the former step. */
-void domains_begin_step(struct domains *domains);
+/* Begins a step: forgets what concerns the former one. */
+void domains_begin_step(struct domains *domains, size_t step);
 /* Applies a happening. */
 void domains_apply(struct domains *domains, const struct happening *happening);
 

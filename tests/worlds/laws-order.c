@@ -34,6 +34,17 @@ static void judge_suspend_order(struct judge *judge, size_t b)
 	}
 }
 
+/* The fault is another one if both were not suspended by the same cycle, or one of them late. */
+static const char *resume_kind(const struct judge *judge, size_t a, size_t b)
+{
+	const struct domain *domains = judge->domains.domains;
+
+	if (domains[b].is_late)
+		return "late-resumed-first";
+	return domains[a].touched_in == domains[b].touched_in ? "resumed-before-needed"
+							      : "cycles-resumed-first";
+}
+
 static void judge_resume_order(struct judge *judge, size_t a)
 {
 	bool resumes =
@@ -47,10 +58,8 @@ static void judge_resume_order(struct judge *judge, size_t a)
 			continue;
 		if (judge->domains.needs[a][b] && domain_is_held(domain) &&
 		    !domain->resume_failed && !judge_may_fail(judge, (int)b))
-			judge_complain(judge, 1,
-				       domain->is_late ? "late-resumed-first"
-						       : "resumed-before-needed",
-				       (int)b, "%s is resumed while %s, which it needs, is not",
+			judge_complain(judge, 1, resume_kind(judge, a, b), (int)b,
+				       "%s is resumed while %s, which it needs, is not",
 				       judge_name(judge, (int)a), judge_name(judge, (int)b));
 	}
 }

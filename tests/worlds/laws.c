@@ -123,7 +123,7 @@ void laws_judge(const struct history *history, struct verdict *ret_verdict)
 	for (judge.step = 0; judge.step < history->n_outcomes; judge.step++) {
 		const struct outcome *outcome = judge_outcome(&judge);
 
-		domains_begin_step(&judge.domains);
+		domains_begin_step(&judge.domains, judge.step);
 		for (size_t i = outcome->first; i < outcome->end; i++) {
 			judge_order(&judge, &history->happenings[i]);
 			judge_touch(&judge, &history->happenings[i]);

@@ -94,6 +94,22 @@ static const struct example examples[] = {
 	  { { DOWN("web") DOWN("net") SLEEP UP("web") UP("net"), 0, .report = REPORT_OK } },
 	  1,
 	  "resumed-before-needed" },
+	{ "guests of two cycles are resumed in the wrong order",
+	  "#$ run suspend --force net\n#$ run suspend web\n" RESUME_ALL NET_AND_WEB,
+	  { { DOWN("net"), 0 }, { DOWN("web"), 0 }, { UP("web") UP("net"), 0 } },
+	  1,
+	  "cycles-resumed-first" },
+	{ "a guest that suspends late is resumed before one that it needs",
+	  SUSPEND_ALL RESUME_ALL NET_AND_WEB,
+	  { { "1000000 requested web\n1000000 acknowledged web\n1500000 paused web\n"
+	      "1500000 requested net\n1500000 acknowledged net\n1600000 paused net\n" SLEEP
+	      "9200000 unpaused net\n9200000 unpaused web\n",
+	      3, .err = "web and net were paused" },
+	    { "9300000 suspended web\n9300000 suspended net\n9400000 resumed web\n"
+	      "9400000 resumed net\n",
+	      0 } },
+	  1,
+	  "late-resumed-first" },
 	/* law 3: touched */
 	{ "a guest that is being saved gets a request",
 	  SUSPEND_ALL "[Guest \"web\"]\nState=saving\n",
