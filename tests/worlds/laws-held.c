@@ -30,14 +30,21 @@ static bool has_refused(const struct judge *judge)
 	return judge_outcome(judge)->code == 2;
 }
 
+static bool fails_to_look(const struct settings *settings)
+{
+	const char *verb = settings_get(settings, "Fail");
+	size_t length = strcspn(verb, ":");
+
+	return (length == 4 && strncmp(verb, "look", 4) == 0) ||
+	       (length == 9 && strncmp(verb, "inventory", 9) == 0);
+}
+
 /* Whether the state of the guest may be unknown to the program: then it cannot resume it. */
 static bool cannot_look(const struct judge *judge, int guest)
 {
 	const struct world *world = judge->history->world;
-	const char *host = settings_get(&world->host, "Fail");
 
-	return strncmp(host, "look", 4) == 0 || strncmp(host, "inventory", 9) == 0 ||
-	       strncmp(settings_get(&world->guests[guest].settings, "Fail"), "look", 4) == 0;
+	return fails_to_look(&world->host) || fails_to_look(&world->guests[guest].settings);
 }
 
 static void judge_left(struct judge *judge, int guest)

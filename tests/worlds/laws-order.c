@@ -23,9 +23,9 @@ static void judge_suspend_order(struct judge *judge, size_t b)
 {
 	for (size_t a = 0; a < judge->history->world->n_guests; a++) {
 		const struct domain *domain = &judge->domains.domains[a];
-		const char *kind = domain->is_leaving	  ? "leaving-passed-over"
-				   : domain->has_appeared ? "newcomer-passed-over"
-							  : "suspended-before-dependent";
+		const char *kind = domain->is_leaving ? "leaving-passed-over"
+				   : domain->has_come ? "newcomer-passed-over"
+						      : "suspended-before-dependent";
 
 		if (is_passed_over(judge, a, b))
 			judge_complain(judge, 1, kind, (int)a,

@@ -97,7 +97,7 @@ static void note_kept(struct judge *judge)
 			domain->is_kept = false;
 		else if (keeps && (domain->was_requested || domain->was_paused) &&
 			 (code == 0 || code == 3 || judge_outcome(judge)->was_killed))
-			domain->is_kept = domain_is_held(domain);
+			domain->is_kept = domain_is_held(domain) || domain->may_suspend;
 	}
 }
 
