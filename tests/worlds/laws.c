@@ -74,6 +74,9 @@ void judge_complain(struct judge *judge, int law, const char *kind, int guest, c
 	va_start(arguments, format);
 	vsnprintf(complaint->text, sizeof(complaint->text), format, arguments);
 	va_end(arguments);
+	/* It may quote a message of several lines. */
+	for (char *end = complaint->text; (end = strchr(end, '\n'));)
+		*end = ' ';
 	cause_describe(judge->history, judge->step, guest, complaint->cause,
 		       sizeof(complaint->cause));
 }
