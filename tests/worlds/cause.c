@@ -114,6 +114,18 @@ static const char *common_word(const struct setting *setting)
 	return NULL;
 }
 
+/* Whether the value is names of guests, which differ from world to world. */
+static bool names_guests(const char *key)
+{
+	static const char *const keys[] = { "Needs", "StubFor", "Claims", "ClaimsToServe",
+					    "SuspendBefore" };
+
+	for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+		if (strncmp(key, keys[i], strlen(keys[i])) == 0)
+			return true;
+	return false;
+}
+
 static void add_setting(struct words *words, const char *who, const struct setting *setting)
 {
 	const char *common = common_word(setting);
@@ -126,9 +138,8 @@ static void add_setting(struct words *words, const char *who, const struct setti
 			 setting->value);
 	else if (strcmp(setting->value, "goes-down-late") == 0)
 		return; /* LateTime= says it better */
-	else if (strpbrk(setting->value, " :g") && strcmp(setting->key, "State") != 0 &&
-		 strcmp(setting->key, "Behaviour") != 0)
-		add_word(words, "%s:%s", who, setting->key); /* names of guests */
+	else if (names_guests(setting->key))
+		add_word(words, "%s:%s", who, setting->key);
 	else if (world_parse_duration(setting->value, &us))
 		add_word(words, "%s:%s", who, setting->key);
 	else
@@ -155,7 +166,7 @@ static void add_config(struct words *words, const struct world *world)
 			add_word(words, "c:bad");
 		else if (!value || line[0] == '[')
 			continue;
-		else if (world_parse_duration(value + 1, &us) || value[1] == 'g')
+		else if (world_parse_duration(value + 1, &us) || names_guests(line))
 			add_word(words, "c:%.*s", (int)(value - line), line);
 		else
 			add_word(words, "c:%s", line);
@@ -197,6 +208,7 @@ static bool is_detail(const char *word, size_t length)
 		"g:leaving",
 		"g:saved",
 		"g:unresumable",
+		"h:unresumable",
 		"g:UserPausesAfter",
 		"g:DestroyedAfter",
 		"g:KernelEventChannel",

@@ -16,7 +16,7 @@
 #define WORLD_CONFIG_MAX 24
 #define WORLD_STEPS_MAX 28
 #define WORLD_KEY_MAX 24
-#define WORLD_TEXT_MAX 104
+#define WORLD_TEXT_MAX 200
 
 /* A line "key=value" of the scenario. */
 struct setting {
