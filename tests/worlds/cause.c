@@ -180,7 +180,7 @@ void cause_describe(const struct history *history, size_t step, int guest, char 
 
 	ret[0] = '\0';
 	add_word(&words, "%s", what_it_does(&world->steps[step]));
-	if (step_has(&world->steps[step], "--config=/nonexistent"))
+	if (step_has(&world->steps[step], "--config=/dev/null/none"))
 		add_word(&words, "c:nonexistent");
 	if (guest >= 0)
 		add_settings(&words, "g", &world->guests[guest].settings);

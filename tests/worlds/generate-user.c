@@ -160,7 +160,7 @@ static void draw_command(struct dice *dice, const struct world *world, char *tex
 		strncat(text, DICE_PICK(dice, timeouts), size - strlen(text) - 1);
 	}
 	if (dice_percent(dice, 2))
-		strncat(text, " --config=/nonexistent", size - strlen(text) - 1);
+		strncat(text, " --config=/dev/null/none", size - strlen(text) - 1);
 }
 
 /* Repeats the last step, each time with other names if it has names. */

@@ -349,7 +349,7 @@ static const struct example examples[] = {
 	  0,
 	  "refused" },
 	{ "a missing configuration keeps resume-all from running",
-	  "#$ run resume-all --config=/nonexistent\n",
+	  "#$ run resume-all --config=/dev/null/none\n",
 	  { { "", 2 } },
 	  0,
 	  "refused" },
