@@ -136,8 +136,8 @@ $(BUILD)/tests/worlds/test_laws: $(call unit_object,$(WORLDS_TEST_SRC) pmcoord/b
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka json-c) $(LIBS)
 
-# N= worlds from seed SEED= on, with PROCESSES=yes as
-# real processes. What is found is shrunk, and written to the build.
+# More worlds than `make check` has: N= of them from seed SEED= on, with PROCESSES=yes as
+# real processes, some of them killed at any moment. What is found is shrunk, and written to the build.
 .PHONY: worlds check-worlds
 N ?= 10000
 SEED ?= 1000000
@@ -146,9 +146,14 @@ worlds: $(BUILD)/tests/worlds/worlds $(BUILD)/pmcoord
 	$(Q)mkdir -p $(BUILD)/worlds/found
 	$(Q)PMCOORD=$(BUILD)/pmcoord $< $(if $(PROCESSES),--random-kills) --seed=$(SEED) --count=$(N) --found=$(BUILD)/worlds/found
 
-check-worlds: $(BUILD)/tests/worlds/test_laws
-	$(call say,CHECK,what judges the worlds)
-	$(Q)tests/unit/run $<
+# Always the same worlds, about a minute of them.
+WORLDS_CHECKED ?= 10000
+PROCESSES_CHECKED ?= 100
+check-worlds: $(BUILD)/tests/worlds/test_laws $(BUILD)/tests/worlds/worlds $(BUILD)/pmcoord
+	$(call say,CHECK,worlds)
+	$(Q)tests/unit/run $(BUILD)/tests/worlds/test_laws
+	$(Q)$(BUILD)/tests/worlds/worlds --check --seed=1 --count=$(WORLDS_CHECKED)
+	$(Q)PMCOORD=$(BUILD)/pmcoord $(BUILD)/tests/worlds/worlds --processes --seed=1 --count=$(PROCESSES_CHECKED)
 
 # A first look at how the engine grows; `make bench` judges it.
 .PHONY: bench-engine

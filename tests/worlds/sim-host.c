@@ -202,19 +202,27 @@ static unsigned long newest_report(const char *directory)
 	return newest;
 }
 
-/* Sets outcome->report if there is a report of a later cycle than before. */
+/*
+ * Sets outcome->report if there is a report of a later cycle than before: where reports are
+ * kept, or where they wait because that cannot be written.
+ */
 static void read_report(struct sim_host *host, struct outcome *outcome)
 {
-	char directory[PATH_MAX], path[PATH_MAX + 32];
-	unsigned long newest;
+	static const char *const places[] = { "reports", "unsaved-reports" };
+	char directory[PATH_MAX], path[PATH_MAX + 32] = "";
 
-	snprintf(directory, sizeof(directory), "%s/reports", host->files);
-	newest = newest_report(directory);
-	if (newest <= host->last_report)
-		return;
-	host->last_report = newest;
-	snprintf(path, sizeof(path), "%s/%lu.json", directory, newest);
-	outcome->report = sim_host_read_file(path);
+	for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+		unsigned long newest;
+
+		snprintf(directory, sizeof(directory), "%s/%s", host->files, places[i]);
+		newest = newest_report(directory);
+		if (newest <= host->last_report)
+			continue;
+		host->last_report = newest;
+		snprintf(path, sizeof(path), "%s/%lu.json", directory, newest);
+	}
+	if (path[0])
+		outcome->report = sim_host_read_file(path);
 }
 
 int sim_host_observe(struct sim_host *host, struct history *history, struct outcome *outcome)
