@@ -13,6 +13,8 @@ for verb in CanSuspend CanHibernate CanSuspendThenHibernate; do
 done
 systemctl hibernate 2>&1
 """
+# For a moment after the wake, logind refuses for another reason.
+WAIT = "timeout 30 sh -c 'while systemctl hibernate 2>&1 | grep -q in.progress; do sleep 0.2; done'"
 
 
 def test_nothing_is_seen_of_pmcoord(payload):
@@ -22,6 +24,7 @@ def test_nothing_is_seen_of_pmcoord(payload):
 
         laptop.install(dataclasses.replace(payload, netvm=None))
         laptop.sleep_and_wake()
+        laptop.dom0(WAIT)
 
         assert str(laptop.dom0(LOOK, check=False)) == before
         said = str(laptop.dom0("journalctl -b --no-pager -o cat | grep -i pmcoord")).splitlines()
