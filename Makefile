@@ -139,8 +139,8 @@ $(BUILD)/tests/worlds/test_laws: $(call unit_object,$(WORLDS_TEST_SRC) pmcoord/b
 # More worlds than `make check` has: N= of them from seed SEED= on, with PROCESSES=yes as
 # real processes, some of them killed at any moment. What is found is shrunk, and written to the build.
 .PHONY: worlds check-worlds
-N ?= 10000
-SEED ?= 1000000
+worlds: N ?= 10000
+worlds: SEED ?= 1000000
 worlds: $(BUILD)/tests/worlds/worlds $(BUILD)/pmcoord
 	$(call say,WORLDS,$(N) from seed $(SEED))
 	$(Q)mkdir -p $(BUILD)/worlds/found
@@ -282,9 +282,9 @@ check-unit: $(call unit_program,$(UNIT_TESTS))
 
 # N random small changes of the code, and how many of them the tests notice, see
 # tests/mutants/run.py. ONLY= and EXCEPT= are patterns of files, e.g. 'pmcoord/engine/*'.
-N ?= 50
-SEED ?= 1
 .PHONY: mutants
+mutants: N ?= 50
+mutants: SEED ?= 1
 mutants:
 	$(Q)$(PYTHON) tests/mutants/run.py --number=$(N) --seed=$(SEED) $(patsubst %,--only='%',$(ONLY)) \
 		$(patsubst %,--except='%',$(EXCEPT)) --build=$(BUILD)/mutants --cc='$(CC)' $(UNIT_TESTS)
