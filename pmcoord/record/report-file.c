@@ -26,6 +26,15 @@ int report_list(const char *directory, uint64_t **ret_numbers)
 	return numbered_files_list(directory, ".json", INT64_MAX, ret_numbers);
 }
 
+int report_remove(const char *directory, uint64_t number)
+{
+	_cleanup_(freep) char *path = report_path(directory, number);
+
+	if (!path)
+		return -ENOMEM;
+	return unlink(path) < 0 ? -errno : 0;
+}
+
 uint64_t report_last_number(const char *directory)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
@@ -82,12 +91,9 @@ static void prune(const char *directory, uint64_t newest, uint64_t keep)
 
 	if (!numbers)
 		return;
-	for (int i = 0; i < n && (uint64_t)(n - i) > keep; i++) {
-		_cleanup_(freep) char *path = report_path(directory, numbers[i]);
-
-		if (path && numbers[i] != newest)
-			unlink(path);
-	}
+	for (int i = 0; i < n && (uint64_t)(n - i) > keep; i++)
+		if (numbers[i] != newest)
+			report_remove(directory, numbers[i]);
 }
 
 int report_save(const char *directory, const struct report *report, uint64_t keep,

@@ -33,6 +33,9 @@ int report_load(const char *directory, uint64_t number, struct report **ret_repo
  */
 int report_list(const char *directory, uint64_t **ret_numbers);
 
+/* Removes the report of cycle `number`. Returns 0 or a negative errno. */
+int report_remove(const char *directory, uint64_t number);
+
 /* Returns the number of the newest report; 0 if there is none. */
 uint64_t report_last_number(const char *directory);
 

@@ -3,9 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
 #include "record/report-file.h"
@@ -14,7 +11,6 @@
 static int move(const struct roots *roots, uint64_t number, uint64_t keep)
 {
 	_cleanup_(report_freep) struct report *report = NULL;
-	_cleanup_(freep) char *path = NULL;
 	int r = report_load(roots->unsaved_reports, number, &report, NULL);
 
 	if (r == 0)
@@ -22,9 +18,7 @@ static int move(const struct roots *roots, uint64_t number, uint64_t keep)
 	/* What is no report cannot be kept as one. */
 	if (r < 0 && r != -EBADMSG)
 		return r;
-	if (asprintf(&path, "%s/%" PRIu64 ".json", roots->unsaved_reports, number) < 0)
-		return -ENOMEM;
-	return unlink(path) < 0 ? -errno : 0;
+	return report_remove(roots->unsaved_reports, number);
 }
 
 void report_store_flush(const struct roots *roots, uint64_t keep)

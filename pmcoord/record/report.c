@@ -48,18 +48,6 @@ static void copy_guest(const struct cycle_guest *guest, struct report_guest *ret
 	copy_text(ret->detail, sizeof(ret->detail), guest->detail);
 }
 
-static int warn_of_damage(const struct cycle *cycle, struct report *report)
-{
-	char text[96];
-	int length;
-
-	if (cycle->n_damaged == 0)
-		return 0;
-	length = snprintf(text, sizeof(text), "lines of the cycle's journal that are damaged: %zu",
-			  cycle->n_damaged);
-	return string_list_add(&report->warnings, text, (size_t)length);
-}
-
 static int copy_lists(const struct cycle *cycle, struct report *report)
 {
 	int r = 0;
@@ -75,7 +63,7 @@ static int copy_lists(const struct cycle *cycle, struct report *report)
 	for (size_t i = 0; i < cycle->n_warnings && r == 0; i++)
 		r = string_list_add(&report->warnings, cycle->warnings[i],
 				    strlen(cycle->warnings[i]));
-	return r == 0 ? warn_of_damage(cycle, report) : r;
+	return r;
 }
 
 int report_new(const struct cycle *cycle, struct report **ret_report)
@@ -96,6 +84,9 @@ int report_new(const struct cycle *cycle, struct report **ret_report)
 	report->slept_us = cycle->slept_us;
 	report->written_bytes = cycle->written_bytes;
 	r = copy_lists(cycle, report);
+	if (cycle->n_damaged > 0)
+		report_warn(report, "lines of the cycle's journal that are damaged: %zu",
+			    cycle->n_damaged);
 	if (r == 0)
 		*ret_report = TAKE_PTR(report);
 	return r;
