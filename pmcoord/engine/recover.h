@@ -18,8 +18,8 @@
 /* The outcome of coordinator_resume. */
 struct resume_result {
 	size_t n_resumed; /* guests */
-	bool degraded; /* a guest runs with a loss, or a journal is damaged: the report says which
-			*/
+	/* A guest runs with a loss, or a journal is damaged. The report names it. */
+	bool degraded;
 	char stranded[GUEST_NAME_MAX]; /* the name of a guest that could not be resumed; "": none */
 	/* The report of the last cycle that ended, owned by the caller; NULL: no cycle ended. */
 	struct report *report;
