@@ -9,11 +9,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
@@ -31,6 +33,16 @@
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
 
+/* The most events that next_event returns before it returns 0, see op_next_event. */
+#define EVENTS_PER_TURN 256
+
+/* What next_event has returned since it last returned 0. */
+struct turn {
+	bool has_read_changes; /* xen_inventory_read_changes was called */
+	size_t n_events;
+	size_t next_muted_domain, next_muted_channel; /* see xen_watches_next_muted */
+};
+
 struct xen {
 	struct hypervisor hypervisor;
 	struct xen_control *control;
@@ -40,7 +52,9 @@ struct xen {
 	struct xen_inventory *inventory;
 	struct xen_requests requests;
 	struct xen_resume *resume;
+	struct turn turn;
 	int epoll_fd;
+	int changes_fd; /* eventfd, readable while an inventory has left changes to next_event */
 };
 
 static struct xen *xen_of(struct hypervisor *hypervisor)
@@ -68,8 +82,12 @@ static int op_watch_domains(struct hypervisor *hypervisor)
 static int op_inventory(struct hypervisor *hypervisor, struct inventory *ret_inventory,
 			struct error *error)
 {
-	int r = xen_inventory_read(xen_of(hypervisor)->inventory, ret_inventory);
+	struct xen *xen = xen_of(hypervisor);
+	int r = xen_inventory_read(xen->inventory, ret_inventory);
 
+	/* If this fails, next_event returns the changes with the next event. */
+	if (xen_inventory_has_changes(xen->inventory))
+		eventfd_write(xen->changes_fd, 1);
 	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s", strerror(-r)) : 0;
 }
 
@@ -174,12 +192,51 @@ static int op_fd(struct hypervisor *hypervisor)
  * `quiesced` to xenstore before its domain suspends, and the caller must learn
  * of `quiesced` before it learns of the suspension.
  */
+static int next_in_turn(struct xen *xen, uint32_t *ret_domid)
+{
+	int r = 0;
+
+	if (xen->turn.n_events == EVENTS_PER_TURN)
+		return 0;
+	if (!xen->turn.has_read_changes)
+		r = xen_inventory_read_changes(xen->inventory);
+	if (r < 0)
+		return r;
+	xen->turn.has_read_changes = true;
+	if (!xen_inventory_take_change(xen->inventory, ret_domid)) {
+		r = xen_channels_next(xen->channels, ret_domid);
+		if (r <= 0)
+			return r;
+	}
+	xen->turn.n_events++;
+	return 1;
+}
+
+static bool next_muted(struct xen *xen, uint32_t *ret_domid)
+{
+	return xen_watches_next_muted(xen->watches, &xen->turn.next_muted_domain, ret_domid) ||
+	       xen_channels_next_muted(xen->channels, &xen->turn.next_muted_channel, ret_domid);
+}
+
+/*
+ * Ends a turn after a limited number of events, so that the caller can handle signals, deadlines
+ * and clients; the descriptors stay readable if there are more. Each turn ends with the muted
+ * guests, from which no event comes.
+ */
 static int op_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
 {
 	struct xen *xen = xen_of(hypervisor);
-	int r = xen_inventory_next_change(xen->inventory, ret_domid);
+	eventfd_t value;
+	int r = next_in_turn(xen, ret_domid);
 
-	return r != 0 ? r : xen_channels_next(xen->channels, ret_domid);
+	if (r == 0 && next_muted(xen, ret_domid))
+		return 1;
+	if (r > 0)
+		return r;
+	xen->turn = (struct turn){ 0 };
+	if (!xen_inventory_has_changes(xen->inventory))
+		eventfd_read(xen->changes_fd, &value);
+	return r;
 }
 
 /* ---- opening and closing ------------------------------------------------ */
@@ -188,8 +245,8 @@ static void op_close(struct hypervisor *hypervisor)
 {
 	struct xen *xen = xen_of(hypervisor);
 
-	if (xen->epoll_fd >= 0)
-		close(xen->epoll_fd);
+	closep(&xen->epoll_fd);
+	closep(&xen->changes_fd);
 	xen_resume_free(xen->resume);
 	xen_inventory_free(xen->inventory);
 	xen_channels_free(xen->channels);
@@ -294,7 +351,11 @@ static int open_events(struct xen *xen, struct error *error)
 	int r;
 
 	xen->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	r = xen->epoll_fd < 0 ? -errno : xen_watches_watch_releases(xen->watches);
+	xen->changes_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = xen->epoll_fd < 0 || xen->changes_fd < 0 ? -errno
+						     : xen_watches_watch_releases(xen->watches);
+	if (r == 0)
+		r = add_to_epoll(xen, xen->changes_fd);
 	if (r == 0)
 		r = add_to_epoll(xen, xen_watches_fd(xen->watches));
 	if (r == 0)
@@ -343,6 +404,7 @@ int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hyperviso
 		return error_set(error, -ENOMEM, "out of memory");
 	xen->hypervisor.ops = &xen_ops;
 	xen->epoll_fd = -EBADF;
+	xen->changes_fd = -EBADF;
 	r = open_xen(xen, run_directory, kept_fd, error);
 	if (r < 0) {
 		op_close(&xen->hypervisor);

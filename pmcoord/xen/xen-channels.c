@@ -18,6 +18,12 @@
 #include "xen/ports.h"
 #include "xen/xen-domains.h"
 
+/*
+ * The most events of a channel between two requests. A suspension and an agent cause a few; a
+ * guest can send events without end. A channel with more events is muted: its port stays masked.
+ */
+#define EVENTS_MAX 64
+
 struct channel {
 	struct domain_id id;
 	enum xen_channel_kind kind;
@@ -25,6 +31,8 @@ struct channel {
 	int local_port; /* -1: not bound */
 	bool subscribed; /* by this process */
 	bool subscribed_for_next; /* subscribed since the last request */
+	unsigned int n_events;
+	bool is_muted;
 };
 
 struct xen_channels {
@@ -199,6 +207,7 @@ static bool is_connected(struct xen_channels *channels, const struct channel *ch
 
 static void unbind_channel(struct xen_channels *channels, struct channel *channel)
 {
+	channel->is_muted = false;
 	if (channel->local_port >= 0)
 		xenevtchn_unbind(channels->evtchn, (evtchn_port_t)channel->local_port);
 	channel->local_port = -1;
@@ -211,6 +220,8 @@ static void unbind_channel(struct xen_channels *channels, struct channel *channe
  */
 static int bind_channel(struct xen_channels *channels, struct channel *channel)
 {
+	channel->n_events = 0;
+	channel->is_muted = false;
 	channel->local_port = xenevtchn_bind_interdomain(channels->evtchn, channel->id.domid,
 							 channel->guest_port);
 	if (channel->local_port < 0)
@@ -369,6 +380,16 @@ void xen_channels_load(struct xen_channels *channels)
 	unmask_ports(channels);
 }
 
+/* Lets a channel have events again. An event that was pending meanwhile follows at once. */
+static void unmute(struct xen_channels *channels, struct channel *channel)
+{
+	channel->n_events = 0;
+	if (!channel->is_muted)
+		return;
+	channel->is_muted = false;
+	xenevtchn_unmask(channels->evtchn, (evtchn_port_t)channel->local_port);
+}
+
 /* ---- subscriptions ------------------------------------------------------ */
 
 int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id *id,
@@ -383,6 +404,7 @@ int xen_channels_subscribe(struct xen_channels *channels, const struct domain_id
 	r = xen_control_subscribe(channels->control, id->domid, channel->guest_port);
 	if (r < 0)
 		return r;
+	unmute(channels, channel);
 	channel->subscribed = true;
 	channel->subscribed_for_next = true;
 	return 0;
@@ -423,20 +445,57 @@ int xen_channels_notify(struct xen_channels *channels, const struct domain_id *i
 											  : 0;
 }
 
+static struct channel *find_local_port(struct xen_channels *channels, int port)
+{
+	for (size_t i = 0; i < channels->n_channels; i++)
+		if (channels->channels[i].local_port == port)
+			return &channels->channels[i];
+	return NULL;
+}
+
+/*
+ * Ends the channel's subscription, so that xenstored learns from Xen when the guest suspends,
+ * and reports it as it reports other ends of a domain.
+ */
+static void mute(struct xen_channels *channels, struct channel *channel)
+{
+	channel->is_muted = true;
+	if (channel->subscribed)
+		xen_channels_unsubscribe(channels, &channel->id);
+}
+
+/*
+ * Reading an event has masked its port. A port stays masked if its channel has too many events,
+ * or if it belongs to no channel.
+ */
 int xen_channels_next(struct xen_channels *channels, uint32_t *ret_domid)
 {
 	xenevtchn_port_or_error_t port = xenevtchn_pending(channels->evtchn);
+	struct channel *channel;
 
 	assert(ret_domid);
 	if (port < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	xenevtchn_unmask(channels->evtchn, (evtchn_port_t)port);
-	*ret_domid = HYPERVISOR_ALL_DOMAINS;
-	for (size_t i = 0; i < channels->n_channels; i++) {
-		if (channels->channels[i].local_port != port)
-			continue;
-		*ret_domid = channels->channels[i].id.domid;
-		break;
-	}
+	channel = find_local_port(channels, port);
+	if (channel && ++channel->n_events > EVENTS_MAX)
+		mute(channels, channel);
+	else if (channel)
+		xenevtchn_unmask(channels->evtchn, (evtchn_port_t)port);
+	*ret_domid = channel ? channel->id.domid : HYPERVISOR_ALL_DOMAINS;
 	return 1;
+}
+
+bool xen_channels_next_muted(const struct xen_channels *channels, size_t *index,
+			     uint32_t *ret_domid)
+{
+	assert(channels && index && ret_domid);
+	while (*index < channels->n_channels) {
+		const struct channel *channel = &channels->channels[(*index)++];
+
+		if (!channel->is_muted)
+			continue;
+		*ret_domid = channel->id.domid;
+		return true;
+	}
+	return false;
 }

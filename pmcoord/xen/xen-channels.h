@@ -13,6 +13,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pmcoord/error.h"
@@ -102,5 +103,13 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
  * guest, or HYPERVISOR_ALL_DOMAINS if the event's port belongs to no channel.
  */
 int xen_channels_next(struct xen_channels *channels, uint32_t *ret_domid);
+
+/*
+ * Iterates over the guests of muted channels. A channel whose guest sends too many events is
+ * muted until the next subscription: its port stays masked, and the caller must read the
+ * guest's state without an event. *index is 0 for the first call. Returns false after the last.
+ */
+bool xen_channels_next_muted(const struct xen_channels *channels, size_t *index,
+			     uint32_t *ret_domid);
 
 #endif

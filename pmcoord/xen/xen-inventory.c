@@ -7,9 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/array.h"
 #include "model/domain-id.h"
+#include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "xen/xen-guest-tree.h"
+
+/* The most changes that are read from the watches at once, so that other events get their turn. */
+#define CHANGES_AT_ONCE 1024
 
 /* What was read of one domain. */
 struct domain_record {
@@ -28,6 +33,11 @@ struct xen_inventory {
 	bool keeps_records; /* set by xen_inventory_watch_domains */
 	struct domain_record *records;
 	size_t n_records;
+	/* Changes that were read from the watches and not yet returned; each domid is there once.
+	 */
+	uint32_t *changes;
+	size_t n_changes;
+	bool all_have_changed; /* the change HYPERVISOR_ALL_DOMAINS */
 	xen_domain_gone_fn gone;
 	void *data;
 };
@@ -54,6 +64,7 @@ void xen_inventory_free(struct xen_inventory *inventory)
 	for (size_t i = 0; i < inventory->n_records; i++)
 		inventory_done(&inventory->records[i].facts);
 	free(inventory->records);
+	free(inventory->changes);
 	free(inventory);
 }
 
@@ -88,17 +99,59 @@ void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid)
 		record->expired = true;
 }
 
+static void add_change(struct xen_inventory *inventory, uint32_t domid)
+{
+	for (size_t i = 0; i < inventory->n_changes; i++)
+		if (inventory->changes[i] == domid)
+			return;
+	if (domid == HYPERVISOR_ALL_DOMAINS ||
+	    array_grow(&inventory->changes, inventory->n_changes, sizeof(domid)) < 0)
+		inventory->all_have_changed = true;
+	else
+		inventory->changes[inventory->n_changes++] = domid;
+}
+
 /*
  * HYPERVISOR_ALL_DOMAINS means that a domain was created or has ended. No record
  * expires, because xen_inventory_read reads the list of domains each time.
  */
-int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid)
+int xen_inventory_read_changes(struct xen_inventory *inventory)
 {
-	int r = xen_watches_next(inventory->watches, ret_domid);
+	uint32_t domid;
+	int r = 1;
 
-	if (r > 0)
-		xen_inventory_expire(inventory, *ret_domid);
+	assert(inventory);
+	for (size_t i = 0; i < CHANGES_AT_ONCE && r > 0; i++) {
+		r = xen_watches_next(inventory->watches, &domid);
+		if (r <= 0)
+			break;
+		xen_inventory_expire(inventory, domid);
+		add_change(inventory, domid);
+	}
 	return r;
+}
+
+bool xen_inventory_take_change(struct xen_inventory *inventory, uint32_t *ret_domid)
+{
+	assert(inventory && ret_domid);
+	if (inventory->all_have_changed) {
+		inventory->all_have_changed = false;
+		*ret_domid = HYPERVISOR_ALL_DOMAINS;
+		return true;
+	}
+	if (inventory->n_changes == 0)
+		return false;
+	*ret_domid = inventory->changes[0];
+	inventory->n_changes--;
+	memmove(inventory->changes, inventory->changes + 1,
+		inventory->n_changes * sizeof(*inventory->changes));
+	return true;
+}
+
+bool xen_inventory_has_changes(const struct xen_inventory *inventory)
+{
+	assert(inventory);
+	return inventory->n_changes > 0 || inventory->all_have_changed;
 }
 
 static void remove_record(struct xen_inventory *inventory, struct domain_record *record)
@@ -190,13 +243,15 @@ static int read_guest(struct xen_inventory *inventory, const struct xen_domain *
 
 /*
  * Whether the domain must be read again. HVM guests are read each time, because
- * HVM parameters change without an event. Domains without a record of libxl are
- * read each time, because not all of their nodes are watched.
+ * HVM parameters change without an event. Domains without a record of libxl and muted
+ * domains are read each time, because not all of their nodes are watched.
  */
-static bool must_read(const struct domain_record *record, const struct xen_domain *domain)
+static bool must_read(const struct xen_inventory *inventory, const struct domain_record *record,
+		      const struct xen_domain *domain)
 {
 	return record->expired || record->is_unwatched || !record->has_record ||
-	       domain->type == GUEST_HVM;
+	       domain->type == GUEST_HVM ||
+	       xen_watches_is_muted(inventory->watches, record->id.domid);
 }
 
 static int read_record(struct xen_inventory *inventory, const struct xen_domain *domain,
@@ -236,7 +291,7 @@ static int add_domain(struct xen_inventory *inventory, const struct xen_domain *
 	if (!inventory->keeps_records)
 		return read_guest(inventory, domain, result, ret_has_record);
 	r = get_record(inventory, &domain->id, &record);
-	if (r == 0 && must_read(record, domain))
+	if (r == 0 && must_read(inventory, record, domain))
 		r = read_record(inventory, domain, record);
 	if (r < 0)
 		return r;
@@ -291,21 +346,23 @@ static int read_domains(struct xen_inventory *inventory, struct inventory *resul
 	return r < 0 ? r : inventory_finish(result);
 }
 
-static int discard_changes(struct xen_inventory *inventory)
+/*
+ * Makes the records expire whose domains have changed; all of them if there are more changes
+ * than are read at once. The changes remain, because the caller of next_event waits for them.
+ */
+static int expire_changed(struct xen_inventory *inventory)
 {
-	uint32_t domid;
-	int r;
+	int r = xen_inventory_read_changes(inventory);
 
-	do
-		r = xen_inventory_next_change(inventory, &domid);
-	while (r > 0);
-	return r;
+	for (size_t i = 0; r > 0 && i < inventory->n_records; i++)
+		inventory->records[i].expired = true;
+	return r < 0 ? r : 0;
 }
 
 int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory)
 {
 	struct inventory result = { 0 };
-	int r = inventory->keeps_records ? discard_changes(inventory) : 0;
+	int r = inventory->keeps_records ? expire_changed(inventory) : 0;
 
 	assert(ret_inventory);
 	if (r == 0)
@@ -314,6 +371,7 @@ int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_in
 		inventory_done(&result);
 		return r;
 	}
+	xen_watches_restart_counts(inventory->watches);
 	*ret_inventory = result;
 	return 0;
 }

@@ -14,6 +14,7 @@
  * Unless described otherwise, functions return 0 or a negative errno.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/domain-id.h"
@@ -42,8 +43,8 @@ int xen_inventory_watch_domains(struct xen_inventory *inventory, xen_domain_gone
 
 /*
  * Reads all guests and links, and calls inventory_finish. Release:
- * inventory_done. If domains are watched, discards the changes that
- * xen_inventory_next_change would return, because the inventory shows them.
+ * inventory_done. Takes no change from the caller of xen_inventory_take_change, who
+ * may wait for it.
  */
 int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_inventory);
 
@@ -54,10 +55,19 @@ int xen_inventory_read(struct xen_inventory *inventory, struct inventory *ret_in
 void xen_inventory_expire(struct xen_inventory *inventory, uint32_t domid);
 
 /*
- * Reads the next change that a watch has reported, without waiting. Returns 1
- * if there was a change, 0 if there is none, or a negative errno. *ret_domid is
- * the domain that has changed, or HYPERVISOR_ALL_DOMAINS.
+ * Reads changes that watches have reported, without waiting, and keeps them for
+ * xen_inventory_take_change. Several changes of a domain become one. Reads a limited number.
+ * Returns 1 if there may be more, 0 if there are no more, or a negative errno.
  */
-int xen_inventory_next_change(struct xen_inventory *inventory, uint32_t *ret_domid);
+int xen_inventory_read_changes(struct xen_inventory *inventory);
+
+/*
+ * Takes a change that was read. Returns false if there is none. *ret_domid is the domain that
+ * has changed, or HYPERVISOR_ALL_DOMAINS.
+ */
+bool xen_inventory_take_change(struct xen_inventory *inventory, uint32_t *ret_domid);
+
+/* Whether xen_inventory_take_change would return a change. */
+bool xen_inventory_has_changes(const struct xen_inventory *inventory);
 
 #endif

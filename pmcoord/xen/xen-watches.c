@@ -10,6 +10,7 @@
 
 #include <xenstore.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
 #include "pmcoord/protocol.h"
@@ -33,11 +34,24 @@ static const char *const watched_nodes[] = {
 	"control", "name", "target", "device/suspend", PROTOCOL_NODES,
 };
 
+/*
+ * The most changes of one domain between two calls of xen_watches_restart_counts. A guest that
+ * boots or takes part in a cycle causes some dozens; a guest can write its nodes without end.
+ */
+#define CHANGES_MAX 256
+
+struct watched_domain {
+	uint32_t domid;
+	bool only_agent; /* watched by xen_watches_watch_agent */
+	bool is_muted; /* its watches were removed, see xen_watches_next_muted */
+	unsigned int n_changes;
+};
+
 struct xen_watches {
 	struct xs_handle *handle;
 	bool has_all_domains; /* all domains are watched */
-	uint32_t *agents; /* domids that xen_watches_watch_agent watches */
-	size_t n_agents;
+	struct watched_domain *domains;
+	size_t n_domains;
 };
 
 int xen_watches_open(struct xen_watches **ret_watches)
@@ -59,7 +73,7 @@ void xen_watches_free(struct xen_watches *watches)
 	if (!watches)
 		return;
 	xs_close(watches->handle);
-	free(watches->agents);
+	free(watches->domains);
 	free(watches);
 }
 
@@ -96,12 +110,33 @@ static void format_watch(uint32_t domid, const char *node, char *ret_path, char 
 	snprintf(ret_token, TOKEN_SIZE, "%" PRIu32, domid);
 }
 
+static struct watched_domain *find_domain(const struct xen_watches *watches, uint32_t domid)
+{
+	for (size_t i = 0; i < watches->n_domains; i++)
+		if (watches->domains[i].domid == domid)
+			return &watches->domains[i];
+	return NULL;
+}
+
+static int add_domain(struct xen_watches *watches, uint32_t domid, bool only_agent)
+{
+	if (array_grow(&watches->domains, watches->n_domains, sizeof(*watches->domains)) < 0)
+		return -ENOMEM;
+	watches->domains[watches->n_domains++] = (struct watched_domain){
+		.domid = domid,
+		.only_agent = only_agent,
+	};
+	return 0;
+}
+
 bool xen_watches_watch_domain(struct xen_watches *watches, uint32_t domid)
 {
 	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
 	bool ok = true;
 
 	assert(watches);
+	if (!find_domain(watches, domid) && add_domain(watches, domid, false) < 0)
+		return false;
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
 		format_watch(domid, watched_nodes[i], path, token);
 		ok &= watch_path(watches, path, token) == 0;
@@ -109,41 +144,45 @@ bool xen_watches_watch_domain(struct xen_watches *watches, uint32_t domid)
 	return ok;
 }
 
-void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid)
+static void remove_watches(struct xen_watches *watches, const struct watched_domain *domain)
 {
 	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
 
-	assert(watches);
+	if (domain->only_agent) {
+		format_watch(domain->domid, PROTOCOL_NODE_STATE, path, token);
+		xs_unwatch(watches->handle, path, token);
+		return;
+	}
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
-		format_watch(domid, watched_nodes[i], path, token);
+		format_watch(domain->domid, watched_nodes[i], path, token);
 		xs_unwatch(watches->handle, path, token);
 	}
 }
 
-static bool has_agent(const struct xen_watches *watches, uint32_t domid)
+void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid)
 {
-	for (size_t i = 0; i < watches->n_agents; i++)
-		if (watches->agents[i] == domid)
-			return true;
-	return false;
+	struct watched_domain *domain;
+
+	assert(watches);
+	domain = find_domain(watches, domid);
+	if (!domain)
+		return;
+	if (!domain->is_muted)
+		remove_watches(watches, domain);
+	*domain = watches->domains[--watches->n_domains];
 }
 
 int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid)
 {
 	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
-	uint32_t *agents;
 	int r;
 
-	if (watches->has_all_domains || has_agent(watches, domid))
+	if (watches->has_all_domains || find_domain(watches, domid))
 		return 0;
-	agents = reallocarray(watches->agents, watches->n_agents + 1, sizeof(*agents));
-	if (!agents)
-		return -ENOMEM;
-	watches->agents = agents;
 	format_watch(domid, PROTOCOL_NODE_STATE, path, token);
 	r = watch_path(watches, path, token);
 	if (r == 0)
-		agents[watches->n_agents++] = domid;
+		r = add_domain(watches, domid, true);
 	return r;
 }
 
@@ -169,6 +208,17 @@ static uint32_t domid_of_event(char *const *event)
 	return HYPERVISOR_ALL_DOMAINS;
 }
 
+/* Counts a change of a domain. Removes the watches of a domain that has changed too often. */
+static void count_change(struct xen_watches *watches, uint32_t domid)
+{
+	struct watched_domain *domain = find_domain(watches, domid);
+
+	if (!domain || domain->is_muted || ++domain->n_changes <= CHANGES_MAX)
+		return;
+	domain->is_muted = true;
+	remove_watches(watches, domain);
+}
+
 int xen_watches_next(struct xen_watches *watches, uint32_t *ret_domid)
 {
 	_cleanup_(freep) char **event = xs_check_watch(watches->handle);
@@ -177,5 +227,36 @@ int xen_watches_next(struct xen_watches *watches, uint32_t *ret_domid)
 	if (!event)
 		return errno == EAGAIN ? 0 : -errno;
 	*ret_domid = domid_of_event(event);
+	/* The toolstack writes its records itself: they are no guest's doing. */
+	if (strcmp(event[XS_WATCH_TOKEN], TOKEN_TOOLSTACK) != 0)
+		count_change(watches, *ret_domid);
 	return 1;
+}
+
+void xen_watches_restart_counts(struct xen_watches *watches)
+{
+	assert(watches);
+	for (size_t i = 0; i < watches->n_domains; i++)
+		watches->domains[i].n_changes = 0;
+}
+
+bool xen_watches_is_muted(const struct xen_watches *watches, uint32_t domid)
+{
+	const struct watched_domain *domain = find_domain(watches, domid);
+
+	return domain && domain->is_muted;
+}
+
+bool xen_watches_next_muted(const struct xen_watches *watches, size_t *index, uint32_t *ret_domid)
+{
+	assert(watches && index && ret_domid);
+	while (*index < watches->n_domains) {
+		const struct watched_domain *domain = &watches->domains[(*index)++];
+
+		if (!domain->is_muted)
+			continue;
+		*ret_domid = domain->domid;
+		return true;
+	}
+	return false;
 }

@@ -10,9 +10,13 @@
  * nodes that an inventory reads. Other processes watch only the end of domains,
  * and the states of the agents to which they send requests. Unless described
  * otherwise, functions return 0 or a negative errno.
+ *
+ * A guest can write its own nodes without end. The watches of a domain that changes too often
+ * are removed: the domain is muted until it is unwatched.
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A connection to xenstored with its watches. */
@@ -49,5 +53,20 @@ int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid);
  * changed, or HYPERVISOR_ALL_DOMAINS.
  */
 int xen_watches_next(struct xen_watches *watches, uint32_t *ret_domid);
+
+/*
+ * Counts the changes of each domain from zero again. Called when all domains are read, because
+ * only changes since then can be too many.
+ */
+void xen_watches_restart_counts(struct xen_watches *watches);
+
+/* Whether the domain is muted, so that its changes are not reported. */
+bool xen_watches_is_muted(const struct xen_watches *watches, uint32_t domid);
+
+/*
+ * Iterates over the muted domains, which the caller must read without an event. *index is 0 for
+ * the first call. Returns false after the last domain.
+ */
+bool xen_watches_next_muted(const struct xen_watches *watches, size_t *index, uint32_t *ret_domid);
 
 #endif

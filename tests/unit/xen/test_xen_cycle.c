@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whole cycles of the real engine and the real xen/ folder, on the double of Xen. */
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -357,6 +358,99 @@ static void ends_the_cycle_by_the_deadline(void **state)
 	report_free(report);
 }
 
+/* ---- event storms -------------------------------------------------------- */
+
+/* Its third port is the one that pmcoord allocates. */
+static void storm_until(struct fake_guest *guest, uint64_t us)
+{
+	event_channels_storm(fake_guest_domid(guest), 3, virtual_time_now() + us);
+}
+
+static void keeps_the_deadline_in_an_event_storm(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	uint64_t begin_us;
+
+	(void)state;
+	host.config.deadline_us = 3000000;
+	fake_laptop_build(&laptop, &mail);
+	storm_until(laptop.mail, 12000000);
+	fake_host_open(&host);
+	begin_us = virtual_time_now();
+	report_free(fake_host_cycle(&host));
+	assert_true(host.slept_at_us - begin_us < 4000000);
+}
+
+/* Xen's own notification uses the port that is masked. */
+static void notices_the_suspension_of_a_storming_guest(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .suspend_us = 400000 };
+	struct report *report;
+	uint64_t begin_us;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	storm_until(laptop.mail, 12000000);
+	fake_host_open(&host);
+	begin_us = virtual_time_now();
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_true(host.slept_at_us - begin_us < 1500000);
+	report_free(report);
+	assert_untouched(laptop.mail);
+}
+
+static void interrupt(void *data)
+{
+	(void)data;
+	raise(SIGTERM);
+}
+
+static void obeys_a_signal_in_an_event_storm(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	storm_until(laptop.mail, 12000000);
+	fake_host_open(&host);
+	virtual_time_after(500000, interrupt, NULL);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_FAILED);
+	assert_non_null(strstr(report->detail, "SIGTERM"));
+	assert_int_equal(host.n_slept, 0);
+	report_free(report);
+}
+
+static void write_again(void *data)
+{
+	static unsigned int n;
+	char text[24];
+
+	(void)data;
+	snprintf(text, sizeof(text), "ready %u", n++);
+	store_write_as(fake_guest_domid(laptop.mail), "data/pmcoord/state", text);
+	if (virtual_time_now() < 20000000)
+		virtual_time_after(20, write_again, NULL);
+}
+
+static void keeps_the_deadline_while_a_guest_writes_without_end(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	uint64_t begin_us;
+
+	(void)state;
+	host.config.deadline_us = 3000000;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	assert_int_equal(host.hypervisor->ops->watch_domains(host.hypervisor), 0);
+	begin_us = virtual_time_now();
+	virtual_time_after(1000, write_again, NULL);
+	report_free(fake_host_cycle(&host));
+	assert_true(host.slept_at_us - begin_us < 4000000);
+}
+
 static void aborts_when_told_to(void **state)
 {
 	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
@@ -610,6 +704,10 @@ int main(void)
 		T(pauses_guests_that_do_not_suspend),
 		T(resumes_a_guest_that_suspends_late),
 		T(ends_the_cycle_by_the_deadline),
+		T(keeps_the_deadline_in_an_event_storm),
+		T(notices_the_suspension_of_a_storming_guest),
+		T(obeys_a_signal_in_an_event_storm),
+		T(keeps_the_deadline_while_a_guest_writes_without_end),
 		T(aborts_when_told_to),
 		T(resumes_all_when_the_kernel_refuses_to_sleep),
 		T(leaves_a_paused_guest_paused),

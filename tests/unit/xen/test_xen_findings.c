@@ -25,7 +25,6 @@
 #include "engine/suspend.h"
 #include "tests/unit/xen/fake_host.h"
 #include "tests/fakexen/domains.h"
-#include "tests/fakexen/event-channels.h"
 #include "tests/fakexen/faults.h"
 #include "tests/fakexen/guests.h"
 #include "tests/fakexen/process.h"
@@ -287,21 +286,6 @@ static void death_between_suspension_and_sleep_is_not_reported(void)
 
 /* ---- bounded ------------------------------------------------------------- */
 
-static void storm_of_events_delays_the_deadline(void)
-{
-	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
-	uint64_t begin_us;
-
-	host.config.deadline_us = 3000000;
-	fake_laptop_build(&laptop, &mail);
-	/* Its third port is the one that pmcoord allocates. */
-	event_channels_storm(fake_guest_domid(laptop.mail), 3, virtual_time_now() + 12000000);
-	fake_host_open(&host);
-	begin_us = virtual_time_now();
-	report_free(fake_host_cycle(&host));
-	require_law(host.slept_at_us - begin_us < 4000000, "the deadline holds in an event storm");
-}
-
 static void silent_xenstored_delays_recovery(void)
 {
 	struct cycle_params params = { .trigger = "test" };
@@ -320,27 +304,6 @@ static void silent_xenstored_delays_recovery(void)
 	coordinator_resume(&host.coordinator, NULL, 0, false, &(struct resume_result){ 0 }, &error);
 	require_law(fake_guest_domain(laptop.web)->resumed_us - begin_us < 60000000,
 		    "a new process resumes before it waits for xenstored");
-}
-
-/* `pmcoord list` asks the daemon for the guests while a cycle waits for an agent. */
-static void list_takes_events_from_a_cycle(void)
-{
-	struct inventory inventory;
-	uint32_t domid = 0;
-
-	fake_laptop_build(&laptop, NULL);
-	fake_host_open(&host);
-	assert_int_equal(host.hypervisor->ops->watch_domains(host.hypervisor), 0);
-	for (int i = 0; i < 2; i++) {
-		inventory = fake_host_inventory(&host);
-		inventory_done(&inventory);
-	}
-	store_write_as(fake_guest_domid(laptop.netvm), "data/pmcoord/state", "ready 7");
-	inventory = fake_host_inventory(&host);
-	inventory_done(&inventory);
-	require_law(host.hypervisor->ops->next_event(host.hypervisor, &domid) == 1 &&
-			    domid == fake_guest_domid(laptop.netvm),
-		    "looking takes no event from who waits");
 }
 
 /* ---- remains ------------------------------------------------------------- */
@@ -492,9 +455,7 @@ static const struct finding findings[] = {
 	FINDING(guest_under_construction_runs_through_s3),
 	FINDING(death_after_the_resume_is_not_reported),
 	FINDING(death_between_suspension_and_sleep_is_not_reported),
-	FINDING(storm_of_events_delays_the_deadline),
 	FINDING(silent_xenstored_delays_recovery),
-	FINDING(list_takes_events_from_a_cycle),
 	FINDING(aborted_batch_leaves_subscriptions),
 	FINDING(kill_leaves_a_subscription),
 	FINDING(failed_read_resumes_a_guest_as_a_new_domain),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Single verbs of the real hypervisor table on the double of Xen, and their failures. */
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -433,6 +434,64 @@ static void reports_the_domain_of_each_event(void **state)
 	assert_int_equal(count_events(HYPERVISOR_ALL_DOMAINS), 1);
 }
 
+/* Looking takes no event from who waits, and what was read ahead makes the descriptor readable. */
+static void keeps_events_when_guests_are_listed(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest"), *other = fake_host_add("other");
+	struct inventory inventory;
+	struct pollfd pollfd = { .events = POLLIN };
+
+	(void)state;
+	fake_agent_start(guest, AGENT_WORKS);
+	fake_host_open(&host);
+	assert_int_equal(ops()->watch_domains(host.hypervisor), 0);
+	inventory = fake_host_inventory(&host);
+	inventory_done(&inventory);
+	count_events(0);
+	pollfd.fd = ops()->fd(host.hypervisor);
+	assert_int_equal(poll(&pollfd, 1, 0), 0);
+	store_write_as(fake_guest_domid(guest), "data/pmcoord/state", "ready 7");
+	store_write_as(fake_guest_domid(other), "control/feature-suspend", "0");
+	for (int i = 0; i < 3; i++) {
+		inventory = fake_host_inventory(&host);
+		inventory_done(&inventory);
+	}
+	assert_int_equal(poll(&pollfd, 1, 0), 1);
+	assert_int_equal(count_events(fake_guest_domid(guest)), 1);
+	assert_int_equal(poll(&pollfd, 1, 0), 0);
+	assert_int_equal(count_events(fake_guest_domid(other)), 0);
+}
+
+/* A guest writes its own nodes without end: one event, then its watches are removed. */
+static void mutes_a_guest_that_writes_without_end(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest"), *other = fake_host_add("other");
+	uint32_t domid = fake_guest_domid(guest);
+	struct inventory inventory;
+	char text[16];
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(ops()->watch_domains(host.hypervisor), 0);
+	inventory = fake_host_inventory(&host);
+	inventory_done(&inventory);
+	count_events(0);
+	for (int i = 0; i < 10000; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		store_write_as(domid, "control/feature-suspend", text);
+	}
+	for (int i = 0; i < 20; i++)
+		assert_true(count_events(domid) <= 2);
+	/* From now on it causes no events, and is read with those of others. */
+	store_write_as(domid, "control/feature-suspend", "0");
+	store_write_as(fake_guest_domid(other), "control/feature-suspend", "0");
+	assert_int_equal(count_events(domid), 1);
+	inventory = fake_host_inventory(&host);
+	assert_int_equal(inventory_find_domid(&inventory, domid)->feature_suspend,
+			 GUEST_FEATURE_NO);
+	inventory_done(&inventory);
+}
+
 static void reports_a_lost_connection(void **state)
 {
 	uint32_t domid;
@@ -467,6 +526,8 @@ int main(void)
 		T(writes_requests_that_only_their_guest_can_read),
 		T(wakes_an_agent_that_it_has_not_prepared),
 		T(reports_the_domain_of_each_event),
+		T(keeps_events_when_guests_are_listed),
+		T(mutes_a_guest_that_writes_without_end),
 		T(reports_a_lost_connection),
 #undef T
 	};
