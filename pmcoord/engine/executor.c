@@ -216,10 +216,13 @@ static int record_suspended(struct executor *x, size_t i)
 	if (x->states[i].mechanism == MECHANISM_AGENT && read_agent(x, i, &agent) &&
 	    agent.state.state == PROTOCOL_AGENT_QUIESCED)
 		r = record_quiesced(x, i);
+	/*
+	 * Unsubscribe before the record, because after a crash the resume of a guest
+	 * that is recorded as suspended does not unsubscribe.
+	 */
+	x->hypervisor->ops->unsubscribe(x->hypervisor, &x->states[i].id);
 	if (r == 0)
 		r = record(x, RECORD_SUSPENDED, i, "");
-	/* If this fails, the subscription remains until the next cycle replaces it. */
-	x->hypervisor->ops->unsubscribe(x->hypervisor, &x->states[i].id);
 	finish_step(x, i);
 	return r;
 }
@@ -358,6 +361,23 @@ static int queue_request(struct executor *x, size_t i)
 	return 0;
 }
 
+/*
+ * Requests through xenstore from a guest whose PV drivers were loaded after the inventory.
+ * Returns an enum request_outcome or a negative errno.
+ */
+static int request_from_drivers(struct executor *x, size_t i)
+{
+	const struct hypervisor_ops *ops = x->hypervisor->ops;
+	struct step_state *state = &x->states[i];
+	int r;
+
+	state->mechanism = MECHANISM_XENSTORE;
+	r = record(x, RECORD_MECHANISM, i, mechanism_name(state->mechanism));
+	if (r == 0)
+		r = ops->prepare(x->hypervisor, guest_at(x, i), state->mechanism);
+	return r < 0 ? r : ops->request(x->hypervisor, &state->id, state->mechanism);
+}
+
 static int send_request(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
@@ -368,9 +388,13 @@ static int send_request(struct executor *x, size_t i)
 	 * An earlier guest's failure has aborted the cycle, so this recorded
 	 * request must not be sent.
 	 */
-	if (x->aborted)
+	if (x->aborted) {
+		x->hypervisor->ops->unsubscribe(x->hypervisor, &state->id);
 		return record(x, RECORD_RETRACTED, i, "");
+	}
 	r = x->hypervisor->ops->request(x->hypervisor, &state->id, state->mechanism);
+	if (r == REQUEST_HAS_DRIVERS)
+		r = request_from_drivers(x, i);
 	if (r == -ESRCH)
 		return record_gone(x, i);
 	if (r < 0) {
@@ -487,15 +511,46 @@ static bool is_armed(const struct executor *x, const struct guest_agent *agent)
 	       agent->request.cycle == cycle_number(x);
 }
 
+/*
+ * A driver domain whose agent the plan cannot use is suspended with its devices in use:
+ * records why. Ignored agents of other guests are reported by the plan alone.
+ */
+static int name_missing_agent(struct executor *x, size_t i)
+{
+	const struct step *step = &x->plan->steps[i];
+	const struct guest *guest = guest_at(x, i);
+
+	if (guest->role != GUEST_ROLE_DRIVER_DOMAIN || !guest->agent.present || !step->reason ||
+	    step->mechanism == MECHANISM_AGENT || step->mechanism == MECHANISM_PAUSE)
+		return 0;
+	return record(x, RECORD_DEGRADED, i, step->reason);
+}
+
+static int fall_back_from_channel(struct executor *x, size_t i, enum prepare_outcome outcome)
+{
+	bool is_agent = x->states[i].mechanism == MECHANISM_AGENT;
+	char text[96];
+
+	snprintf(text, sizeof(text),
+		 outcome == PREPARE_PORT_IS_BUSY
+			 ? "another program of dom0 holds its %s's event channel"
+			 : "its %s's event channel is stale",
+		 is_agent ? "agent" : "kernel");
+	return fall_back_to_xenstore(x, i, text);
+}
+
 static int prepare_step(struct executor *x, size_t i)
 {
 	const struct guest *guest = guest_at(x, i);
 	struct step_state *state = &x->states[i];
 	struct agent_terms terms = agent_terms_of(x->config, x->plan->steps[i].timeout_us);
-	int r = x->hypervisor->ops->prepare(x->hypervisor, guest, state->mechanism);
+	int r = name_missing_agent(x, i);
 
-	if (r == PREPARE_PORT_IS_STALE)
-		return fall_back_to_xenstore(x, i, "its agent's event channel is stale");
+	if (r < 0)
+		return r;
+	r = x->hypervisor->ops->prepare(x->hypervisor, guest, state->mechanism);
+	if (r == PREPARE_PORT_IS_STALE || r == PREPARE_PORT_IS_BUSY)
+		return fall_back_from_channel(x, i, (enum prepare_outcome)r);
 	if (r == 0 && state->mechanism == MECHANISM_AGENT) {
 		state->armed = is_armed(x, &guest->agent);
 		state->terms = terms;

@@ -243,14 +243,14 @@ static void resume_by_state(struct resume *resume, size_t i, struct attempt *att
 		record(resume, RECORD_GONE, i, "");
 	} else if (is_suspended || (is_paused && attempt->state.paused)) {
 		record(resume, RECORD_RESUME, i, "");
-		run_guest(resume, i, attempt);
-		record_attempt(resume, i, attempt);
 		/*
 		 * The executor did not see this guest suspend, so it has not
 		 * unsubscribed.
 		 */
 		if (is_suspended)
 			unsubscribe(resume, i);
+		run_guest(resume, i, attempt);
+		record_attempt(resume, i, attempt);
 	} else if (is_paused) {
 		record(resume, RECORD_RETRACTED, i, "");
 	} else if (cycle_guest_was_suspended(guest)) {

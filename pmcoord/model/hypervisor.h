@@ -30,6 +30,15 @@ enum prepare_outcome {
 	PREPARED,
 	/* The guest does not have the port that it published. Request through xenstore instead. */
 	PREPARE_PORT_IS_STALE = 1,
+	/* Another program of dom0 holds the port. Request through xenstore instead. */
+	PREPARE_PORT_IS_BUSY,
+};
+
+/* Outcome of `request`. */
+enum request_outcome {
+	REQUESTED,
+	/* The guest has PV drivers by now, so it must not be forced: nothing was done. */
+	REQUEST_HAS_DRIVERS = 1,
 };
 
 /* Outcome of `retract`. */
@@ -116,7 +125,8 @@ struct hypervisor_ops {
 	/*
 	 * Sends the request to suspend. With MECHANISM_AGENT, `arm` has written the
 	 * request, and this only notifies the agent. Subscribes first if `subscribe`
-	 * was not called or has failed.
+	 * was not called or has failed. Returns an enum request_outcome or a negative
+	 * errno.
 	 */
 	int (*request)(struct hypervisor *hypervisor, const struct domain_id *id,
 		       enum mechanism mechanism);

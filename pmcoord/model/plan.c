@@ -82,6 +82,8 @@ enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_polic
 		return MECHANISM_AGENT;
 	if (agent->present && agent->version != PROTOCOL_VERSION)
 		*ret_reason = "its agent speaks an unknown protocol version";
+	else if (agent->present && agent->port == 0 && !guest_agent_has_stopped(guest))
+		*ret_reason = "its agent has published no event channel";
 	if (guest->kernel_port != 0)
 		return MECHANISM_EVENT_CHANNEL;
 	if (guest->type == GUEST_HVM && !guest->has_pv_drivers)

@@ -181,16 +181,20 @@ static int save_ports(struct xen_channels *channels)
 /* ---- binding ------------------------------------------------------------ */
 
 /*
- * Whether the guest's port is unbound and allocated for dom0. A published port
- * is checked, because a guest can publish any number. A recorded port is
- * checked, because a kexec in the guest closes all ports of the guest.
+ * Returns PREPARED if the guest's port is unbound and allocated for dom0. Otherwise
+ * returns why this process cannot bind the port. A published port is checked, because a
+ * guest can publish any number. A recorded port is checked, because a kexec in the guest
+ * closes all ports of the guest. The caller has unbound its own port.
  */
-static bool can_bind(struct xen_channels *channels, const struct domain_id *id, uint32_t guest_port)
+static int check_port(struct xen_channels *channels, const struct domain_id *id,
+		      uint32_t guest_port)
 {
 	struct xen_port port;
 
-	return xen_control_get_guest_port(channels->control, id->domid, guest_port, &port) == 0 &&
-	       port.state == XEN_PORT_UNBOUND && port.remote_domid == 0;
+	if (xen_control_get_guest_port(channels->control, id->domid, guest_port, &port) < 0 ||
+	    port.state == XEN_PORT_OTHER || port.remote_domid != 0)
+		return PREPARE_PORT_IS_STALE;
+	return port.state == XEN_PORT_UNBOUND ? PREPARED : PREPARE_PORT_IS_BUSY;
 }
 
 /* Whether the channel is bound and still connected to the guest's port. */
@@ -237,7 +241,8 @@ static int set_guest_port(struct xen_channels *channels, struct channel *channel
 {
 	int port;
 
-	if (channel->guest_port != 0 && can_bind(channels, &channel->id, channel->guest_port))
+	if (channel->guest_port != 0 &&
+	    check_port(channels, &channel->id, channel->guest_port) == PREPARED)
 		return 0;
 	port = xen_control_alloc_port(channels->control, channel->id.domid);
 	if (port < 0)
@@ -266,6 +271,7 @@ int xen_channels_open_published(struct xen_channels *channels, const struct doma
 				uint32_t guest_port)
 {
 	struct channel *channel = get_channel(channels, id, XEN_CHANNEL_PUBLISHED);
+	int r;
 
 	assert(channels && id);
 	if (!channel)
@@ -273,8 +279,9 @@ int xen_channels_open_published(struct xen_channels *channels, const struct doma
 	if (channel->guest_port == guest_port && is_connected(channels, channel))
 		return PREPARED;
 	unbind_channel(channels, channel);
-	if (!can_bind(channels, id, guest_port))
-		return PREPARE_PORT_IS_STALE;
+	r = check_port(channels, id, guest_port);
+	if (r != PREPARED)
+		return r;
 	channel->guest_port = guest_port;
 	return bind_channel(channels, channel);
 }
@@ -424,11 +431,14 @@ bool xen_channels_take_subscription(struct xen_channels *channels, const struct 
 
 int xen_channels_unsubscribe(struct xen_channels *channels, const struct domain_id *id)
 {
+	int r = xen_control_subscribe(channels->control, id->domid, 0);
+
 	assert(channels && id);
-	for (size_t i = 0; i < channels->n_channels; i++)
+	/* After a failure, xen_channels_free tries again. */
+	for (size_t i = 0; r == 0 && i < channels->n_channels; i++)
 		if (domain_id_equal(&channels->channels[i].id, id))
 			channels->channels[i].subscribed = false;
-	return xen_control_subscribe(channels->control, id->domid, 0);
+	return r;
 }
 
 /* ---- events ------------------------------------------------------------- */

@@ -16,6 +16,15 @@
 #include "model/plan.h"
 #include "xen/xen-domains.h"
 
+/*
+ * How many times a retraction is tried in a transaction. Each attempt costs four replies of
+ * xenstored. A guest that only acknowledges makes at most one of them fail.
+ */
+#define RETRACT_ATTEMPTS 8
+
+/* In place of a transaction: the access is of its own. */
+#define NO_TRANSACTION 0
+
 /* Returns the kind of channel that a request by this mechanism uses. */
 static enum xen_channel_kind channel_kind(enum mechanism mechanism)
 {
@@ -114,11 +123,27 @@ static int require_subscription(const struct xen_requests *requests, const struc
 	return r;
 }
 
+/*
+ * Shuts an HVM domain down from outside. A domain whose PV drivers were loaded after the
+ * inventory must make its suspend hypercall itself: it would be resumed as if it had.
+ */
+static int force_suspend(struct xen_control *control, uint32_t domid)
+{
+	uint64_t callback;
+	int r = xen_control_get_callback_irq(control, domid, &callback);
+
+	if (r < 0)
+		return r;
+	return callback != 0 ? REQUEST_HAS_DRIVERS : xen_control_suspend(control, domid);
+}
+
 int xen_requests_send(const struct xen_requests *requests, const struct domain_id *id,
 		      enum mechanism mechanism)
 {
 	int r = require_subscription(requests, id, mechanism);
 
+	if (r == 0)
+		r = xen_domains_check(requests->control, id);
 	if (r < 0)
 		return r;
 	switch (mechanism) {
@@ -129,7 +154,7 @@ int xen_requests_send(const struct xen_requests *requests, const struct domain_i
 		return xen_store_write_domain(requests->store, id->domid, PROTOCOL_NODE_SHUTDOWN,
 					      PROTOCOL_SHUTDOWN_SUSPEND);
 	case MECHANISM_HVM:
-		return xen_control_suspend(requests->control, id->domid);
+		return force_suspend(requests->control, id->domid);
 	case MECHANISM_NONE:
 	case MECHANISM_PAUSE:
 		break;
@@ -210,6 +235,35 @@ static int retract_once(struct xen_store *store, const struct domain_id *id,
 	return kernel_has_request ? RETRACT_TOO_LATE : RETRACTED;
 }
 
+/*
+ * Retracts a request without a transaction. The guest may acknowledge the request between
+ * the read and the write, so it may still suspend.
+ */
+static int retract_plainly(struct xen_store *store, const struct domain_id *id,
+			   enum mechanism mechanism, uint64_t cycle)
+{
+	int r = 0;
+
+	if (mechanism == MECHANISM_AGENT)
+		r = abort_agent(store, NO_TRANSACTION, id, cycle);
+	if (r == 0 && is_pending(store, NO_TRANSACTION, id))
+		r = xen_store_write_domain(store, id->domid, PROTOCOL_NODE_SHUTDOWN, "");
+	return r < 0 ? r : RETRACT_TOO_LATE;
+}
+
+/* A guest that writes its nodes without end makes each transaction fail, but not for ever. */
+static int retract(struct xen_store *store, const struct domain_id *id, enum mechanism mechanism,
+		   uint64_t cycle)
+{
+	for (int i = 0; i < RETRACT_ATTEMPTS; i++) {
+		int r = retract_once(store, id, mechanism, cycle);
+
+		if (r != -EAGAIN)
+			return r;
+	}
+	return retract_plainly(store, id, mechanism, cycle);
+}
+
 int xen_requests_retract(const struct xen_requests *requests, const struct domain_id *id,
 			 enum mechanism mechanism, uint64_t cycle)
 {
@@ -221,9 +275,7 @@ int xen_requests_retract(const struct xen_requests *requests, const struct domai
 	if (mechanism == MECHANISM_EVENT_CHANNEL || mechanism == MECHANISM_HVM)
 		return RETRACT_TOO_LATE;
 	xen_inventory_expire(requests->inventory, id->domid);
-	do
-		r = retract_once(requests->store, id, mechanism, cycle);
-	while (r == -EAGAIN);
+	r = retract(requests->store, id, mechanism, cycle);
 	if (r < 0)
 		return r;
 	if (mechanism == MECHANISM_AGENT)

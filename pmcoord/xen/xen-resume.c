@@ -100,16 +100,21 @@ static bool take_prepared(struct xen_resume *resume, const struct xen_domain *do
 
 /* ---- resume ------------------------------------------------------------- */
 
-/* Whether a suspended domain is in its suspend hypercall. */
-static bool is_in_hypercall(struct xen_resume *resume, const struct xen_domain *domain)
+/*
+ * Returns 1 if a suspended domain is in its suspend hypercall, 0 if not. An HVM domain
+ * without PV drivers makes no hypercall: dom0 suspends it from outside. If this cannot be
+ * read, returns a negative errno: with a guess, either a register of the domain is
+ * overwritten, or its frontends reconnect.
+ */
+static int is_in_hypercall(struct xen_resume *resume, const struct xen_domain *domain)
 {
-	uint64_t callback = 0;
+	uint64_t callback;
+	int r;
 
-	if (domain->type == GUEST_PV)
-		return true;
-	/* A domain without PV drivers makes no hypercall: Xen suspends it from outside. */
-	return xen_control_get_callback_irq(resume->control, domain->id.domid, &callback) == 0 &&
-	       callback != 0;
+	if (domain->type != GUEST_HVM)
+		return 1;
+	r = xen_control_get_callback_irq(resume->control, domain->id.domid, &callback);
+	return r < 0 ? r : callback != 0;
 }
 
 /*
@@ -119,8 +124,10 @@ static bool is_in_hypercall(struct xen_resume *resume, const struct xen_domain *
  */
 static int cancel_suspend(struct xen_resume *resume, const struct xen_domain *domain)
 {
-	if (!is_in_hypercall(resume, domain))
-		return 0;
+	int r = is_in_hypercall(resume, domain);
+
+	if (r <= 0)
+		return r;
 	return xen_control_cancel_suspend(resume->control, domain->id.domid,
 					  domain->type == GUEST_PV);
 }

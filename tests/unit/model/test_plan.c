@@ -115,7 +115,7 @@ static void chooses_the_best_available_mechanism(void **state)
 		{ { .type = GUEST_PVH, AGENT(1, 0), .kernel_port = 6 },
 		  POLICY_SUSPEND,
 		  MECHANISM_EVENT_CHANNEL,
-		  NULL },
+		  "its agent has published no event channel" },
 		{ { .type = GUEST_PVH, AGENT(2, 5) },
 		  POLICY_SUSPEND,
 		  MECHANISM_XENSTORE,

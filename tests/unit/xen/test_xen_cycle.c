@@ -206,6 +206,51 @@ static void forces_guests_without_drivers(void **state)
 	report_free(report);
 }
 
+/* A PVH guest always makes its suspend hypercall, whatever can be read of it. */
+static void resumes_each_guest_as_cancelled_when_a_read_fails(void **state)
+{
+	struct fake_guest_params params = { .name = "windows", .kind = DOMAIN_HVM };
+	struct fake_guest *windows = fake_guest_build(&params);
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	/* Two reads of the inventory, one ahead of the resume, one at the resume. */
+	for (unsigned int i = 0; i < 4; i++) {
+		faults_start();
+		faults_add("xc_hvm_param_get", NULL, EIO, i, 1);
+		fake_host_open(&host);
+		report_free(fake_host_cycle(&host));
+		fake_host_close(&host);
+		assert_untouched(laptop.vault);
+		assert_untouched(windows);
+	}
+}
+
+static void load_drivers(void *data)
+{
+	fake_guest_domain(data)->callback_irq = 1;
+}
+
+/* Its PV drivers load between inventory and request. */
+static void asks_an_hvm_guest_whose_drivers_have_arrived(void **state)
+{
+	struct fake_guest_params params = { .name = "windows", .kind = DOMAIN_HVM };
+	struct fake_guest *windows = fake_guest_build(&params);
+	struct report *report;
+
+	(void)state;
+	fake_guest_domain(windows)->callback_irq = 0;
+	fake_guest_add_device(fake_host_add("app"), fake_guest_domid(windows), "vbd", 1);
+	fake_host_open(&host);
+	virtual_time_after(20000, load_drivers, windows);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_int_equal(fake_host_reported(report, "windows")->mechanism, MECHANISM_XENSTORE);
+	assert_int_equal(fake_guest_domain(windows)->n_suspended, 1);
+	assert_untouched(windows);
+	report_free(report);
+}
+
 static void writes_the_register_of_a_32_bit_guest(void **state)
 {
 	struct fake_guest *guest = fake_host_add("old");
@@ -249,6 +294,57 @@ static void falls_back_when_a_published_port_is_stale(void **state)
 	assert_int_equal(fake_host_reported(report, "netvm")->mechanism, MECHANISM_XENSTORE);
 	assert_non_null(strstr(fake_host_reported(report, "netvm")->detail, "stale"));
 	report_free(report);
+}
+
+/* Such a port is as good as none, but it exists: somebody else has to let go of it. */
+static void names_a_driver_domain_whose_port_another_program_holds(void **state)
+{
+	const struct report_guest *netvm;
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	assert_true(event_channels_bind_elsewhere(fake_guest_domid(laptop.netvm),
+						  fake_agent_port(laptop.agent)));
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	netvm = fake_host_reported(report, "netvm");
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(netvm->mechanism, MECHANISM_XENSTORE);
+	assert_non_null(strstr(netvm->detail, "another program of dom0 holds its agent's"));
+	assert_untouched(laptop.netvm);
+	report_free(report);
+}
+
+/* Each way in which the plan cannot use an agent that is there. */
+static void names_a_driver_domain_that_is_not_quiesced(void **state)
+{
+	static const struct {
+		const char *node, *text, *named;
+	} cases[] = {
+		{ "data/pmcoord/event-channel", "", "published no event channel" },
+		{ "data/pmcoord/event-channel", "0", "published no event channel" },
+		{ "data/pmcoord/version", "2", "unknown protocol version" },
+		{ "data/pmcoord/version", "one", "unknown protocol version" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct report *report;
+
+		fake_laptop_build(&laptop, NULL);
+		virtual_time_pass(1000000);
+		store_write_as(fake_guest_domid(laptop.netvm), cases[i].node, cases[i].text);
+		fake_host_open(&host);
+		report = fake_host_cycle(&host);
+		assert_result(report, RESULT_DEGRADED);
+		assert_non_null(
+			strstr(fake_host_reported(report, "netvm")->detail, cases[i].named));
+		assert_untouched(laptop.netvm);
+		report_free(report);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
 }
 
 static void pauses_a_guest_whose_agent_fails(void **state)
@@ -466,6 +562,30 @@ static void aborts_when_told_to(void **state)
 	assert_untouched(laptop.web);
 	assert_untouched(laptop.mail);
 	report_free(report);
+}
+
+/* All guests of a batch are subscribed to before the first is asked. */
+static void ends_the_subscriptions_of_an_aborted_batch(void **state)
+{
+	struct fake_guest *guests[3];
+	char path[96];
+
+	(void)state;
+	for (size_t failing = 0; failing < ELEMENTSOF(guests); failing++) {
+		host.config.on_failure = ON_FAILURE_ABORT;
+		guests[0] = fake_host_add("first");
+		guests[1] = fake_host_add("second");
+		guests[2] = fake_host_add("third");
+		snprintf(path, sizeof(path), "%s",
+			 fake_guest_path(guests[failing], "control/shutdown"));
+		faults_add("xs_write", path, ENOSPC, 0, 1);
+		fake_host_open(&host);
+		report_free(fake_host_cycle(&host));
+		for (size_t i = 0; i < ELEMENTSOF(guests); i++)
+			assert_untouched(guests[i]);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
 }
 
 static void resumes_all_when_the_kernel_refuses_to_sleep(void **state)
@@ -696,9 +816,13 @@ int main(void)
 		T(leaks_no_port_over_many_cycles),
 		T(requests_over_the_channel_of_a_kernel),
 		T(forces_guests_without_drivers),
+		T(resumes_each_guest_as_cancelled_when_a_read_fails),
+		T(asks_an_hvm_guest_whose_drivers_have_arrived),
 		T(writes_the_register_of_a_32_bit_guest),
 		T(falls_back_when_an_agent_does_not_answer),
 		T(falls_back_when_a_published_port_is_stale),
+		T(names_a_driver_domain_whose_port_another_program_holds),
+		T(names_a_driver_domain_that_is_not_quiesced),
 		T(pauses_a_guest_whose_agent_fails),
 		T(reports_devices_that_an_agent_has_lost),
 		T(pauses_guests_that_do_not_suspend),
@@ -709,6 +833,7 @@ int main(void)
 		T(obeys_a_signal_in_an_event_storm),
 		T(keeps_the_deadline_while_a_guest_writes_without_end),
 		T(aborts_when_told_to),
+		T(ends_the_subscriptions_of_an_aborted_batch),
 		T(resumes_all_when_the_kernel_refuses_to_sleep),
 		T(leaves_a_paused_guest_paused),
 		T(goes_on_when_a_guest_is_destroyed),

@@ -25,9 +25,7 @@
 #include "engine/suspend.h"
 #include "tests/unit/xen/fake_host.h"
 #include "tests/fakexen/domains.h"
-#include "tests/fakexen/faults.h"
 #include "tests/fakexen/guests.h"
-#include "tests/fakexen/process.h"
 #include "tests/fakexen/store-client.h"
 #include "tests/fakexen/store.h"
 #include "tests/fakexen/toolstacks.h"
@@ -306,102 +304,6 @@ static void silent_xenstored_delays_recovery(void)
 		    "a new process resumes before it waits for xenstored");
 }
 
-/* ---- remains ------------------------------------------------------------- */
-
-static void aborted_batch_leaves_subscriptions(void)
-{
-	char path[96];
-	struct fake_guest *first, *second;
-
-	host.config.on_failure = ON_FAILURE_ABORT;
-	first = fake_host_add("first");
-	second = fake_host_add("second");
-	snprintf(path, sizeof(path), "%s", fake_guest_path(first, "control/shutdown"));
-	faults_add("xs_write", path, ENOSPC, 0, 1);
-	fake_host_open(&host);
-	report_free(fake_host_cycle(&host));
-	require_law(fake_guest_domain(first)->subscription == 0 &&
-			    fake_guest_domain(second)->subscription == 0,
-		    "subscriptions end for all who ever had one");
-}
-
-static void run_program(void *data)
-{
-	struct resume_result result = { 0 };
-	struct error error = { 0 };
-
-	fake_host_open(&host);
-	if (data)
-		report_free(fake_host_cycle(&host));
-	else
-		assert_int_equal(
-			coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
-	report_free(result.report);
-	fake_host_close(&host);
-}
-
-/* Killed after it has subscribed, and before the journal or the guest shows a request. */
-static void kill_leaves_a_subscription(void)
-{
-	bool is_cycle = true;
-
-	for (unsigned int n = 1;; n++) {
-		bool was_killed;
-
-		fake_laptop_build(&laptop, NULL);
-		faults_on_call(n, process_kill);
-		was_killed = !process_run(run_program, &is_cycle);
-		faults_on_call(0, NULL);
-		process_run(run_program, NULL);
-		virtual_time_pass(60000000);
-		for (struct fake_domain *domain = domains_next(0); domain;
-		     domain = domains_next(domain->domid))
-			require_law(domain->subscription == 0,
-				    "subscriptions end for all who ever had one");
-		if (!was_killed)
-			return;
-		host.hypervisor = NULL;
-		host.loop = NULL;
-		fake_host_stop(&host);
-		fake_host_start(&host);
-	}
-}
-
-/* A PVH guest without a known callback is taken for one that makes no hypercall. */
-static void failed_read_resumes_a_guest_as_a_new_domain(void)
-{
-	fake_laptop_build(&laptop, NULL);
-	faults_add("xc_hvm_param_get", NULL, EIO, 0, 1);
-	fake_host_open(&host);
-	report_free(fake_host_cycle(&host));
-	require_law(fake_guest_domain(laptop.vault)->n_not_cancelled == 0,
-		    "each suspension ends as cancelled");
-}
-
-static void load_drivers(void *data)
-{
-	fake_guest_domain(data)->callback_irq = 1;
-}
-
-/* Its PV drivers load between inventory and request: forced, and then resumed as if it had asked.
- */
-static void hvm_guest_whose_drivers_arrive_is_forced(void)
-{
-	struct fake_guest_params params = {
-		.name = "windows",
-		.kind = DOMAIN_HVM,
-		.without_drivers = true,
-	};
-	struct fake_guest *windows = fake_guest_build(&params);
-
-	fake_guest_add_device(fake_host_add("app"), fake_guest_domid(windows), "vbd", 1);
-	fake_host_open(&host);
-	virtual_time_after(20000, load_drivers, windows);
-	report_free(fake_host_cycle(&host));
-	require_law(fake_guest_domain(windows)->n_corrupted == 0,
-		    "no register of a guest is written outside of its suspend hypercall");
-}
-
 /* ---- running them -------------------------------------------------------- */
 
 struct finding {
@@ -456,10 +358,6 @@ static const struct finding findings[] = {
 	FINDING(death_after_the_resume_is_not_reported),
 	FINDING(death_between_suspension_and_sleep_is_not_reported),
 	FINDING(silent_xenstored_delays_recovery),
-	FINDING(aborted_batch_leaves_subscriptions),
-	FINDING(kill_leaves_a_subscription),
-	FINDING(failed_read_resumes_a_guest_as_a_new_domain),
-	FINDING(hvm_guest_whose_drivers_arrive_is_forced),
 #undef FINDING
 };
 

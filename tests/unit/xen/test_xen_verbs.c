@@ -181,7 +181,7 @@ static void refuses_a_port_that_another_program_holds(void **state)
 	snprintf(port, sizeof(port), "%u", number);
 	store_write_as(fake_guest_domid(guest), "device/suspend/event-channel", port);
 	fake_host_open(&host);
-	assert_int_equal(prepare(guest, MECHANISM_EVENT_CHANNEL), PREPARE_PORT_IS_STALE);
+	assert_int_equal(prepare(guest, MECHANISM_EVENT_CHANNEL), PREPARE_PORT_IS_BUSY);
 }
 
 static void reports_each_step_of_preparing_that_fails(void **state)
@@ -314,6 +314,48 @@ static void retracts_and_unsubscribes(void **state)
 	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_XENSTORE), 0);
 	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_XENSTORE, 1), RETRACTED);
 	assert_untouched(guest);
+}
+
+static void touch_node(void *data)
+{
+	store_write_as(fake_guest_domid(data), "control/shutdown", "suspend");
+	store_client_before_end(touch_node, data);
+}
+
+/* A guest that writes its node within each transaction. */
+static void retracts_in_the_end_whatever_a_guest_writes(void **state)
+{
+	struct fake_guest_params params = { .name = "guest", .answer = ANSWER_NEVER };
+	struct fake_guest *guest = fake_guest_build(&params);
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_XENSTORE), 0);
+	store_client_before_end(touch_node, guest);
+	assert_int_equal(ops()->retract(host.hypervisor, &id, MECHANISM_XENSTORE, 1),
+			 RETRACT_TOO_LATE);
+	store_client_before_end(NULL, NULL);
+	assert_runs(guest);
+}
+
+/* Between two verbs the domid can become that of another domain. */
+static void requests_from_no_domain_that_has_the_domid_of_another(void **state)
+{
+	struct fake_guest_params params = { .name = "second", .uuid_tag = 99 };
+	struct fake_guest *first = fake_host_add("first"), *second;
+	struct domain_id id = fake_host_id(first);
+
+	(void)state;
+	params.domid = id.domid;
+	fake_host_open(&host);
+	assert_int_equal(prepare(first, MECHANISM_XENSTORE), PREPARED);
+	assert_int_equal(ops()->subscribe(host.hypervisor, &id, MECHANISM_XENSTORE), 0);
+	domains_destroy(fake_guest_domain(first), 0);
+	second = fake_guest_build(&params);
+	assert_int_equal(ops()->request(host.hypervisor, &id, MECHANISM_XENSTORE), -ESRCH);
+	assert_untouched(second);
 }
 
 static void tells_a_failed_write_from_a_conflict(void **state)
@@ -520,6 +562,8 @@ int main(void)
 		T(prepares_a_resume_again_after_the_guest_has_run),
 		T(notices_an_acknowledgement_at_the_last_moment),
 		T(retracts_and_unsubscribes),
+		T(retracts_in_the_end_whatever_a_guest_writes),
+		T(requests_from_no_domain_that_has_the_domid_of_another),
 		T(tells_a_failed_write_from_a_conflict),
 		T(cannot_take_back_an_event_or_a_hypercall),
 		T(reads_what_an_agent_has_published),
