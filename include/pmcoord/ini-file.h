@@ -5,9 +5,9 @@
 #include "pmcoord/error.h"
 
 /*
- * Reads INI files with libinih, and adds what libinih lacks: line numbers for
- * the handler, a report of all problems of a file at once, and an error where
- * libinih truncates silently.
+ * Reads INI files with libinih, and adds what libinih lacks: line numbers for the
+ * handler, sections of any length, a report of all problems of a file at once, and an
+ * error where libinih truncates silently.
  */
 
 /* The position of a key or of a section header, for messages: "file:line". */
@@ -36,8 +36,10 @@ typedef void (*ini_problem_fn)(void *data, const char *problem);
 
 /*
  * Reads `path`, and calls `handler` for each key and `problem` for each problem of
- * a line. Returns 0, -ENOENT if there is no such file, -EBADMSG if `problem` was
- * called, or another negative errno with `error` set.
+ * a line. Never blocks: only a regular file of up to 16 MiB is read, and /dev/null counts
+ * as empty. Keys that follow a header that cannot be read are ignored. Returns 0, -ENOENT
+ * if there is no such file, -EBADMSG if `problem` was called, or another negative errno
+ * with `error` set.
  */
 int ini_file_parse(const char *path, ini_handler_fn handler, ini_problem_fn problem, void *data,
 		   struct error *error);
