@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
+#include "pmcoord/parse.h"
 
 /*
  * The longest key that libinih keeps, in bytes (see its ini.c). libinih truncates a longer
@@ -39,16 +39,17 @@ struct reader {
 	ini_handler_fn handler;
 	ini_problem_fn problem;
 	void *data;
-	bool broken;
+	bool broken, out_of_memory;
 };
 
 static void report(struct reader *reader, const char *what, const char *text)
 {
-	char line[768];
+	char raw[768], line[768];
 
 	reader->broken = true;
-	snprintf(line, sizeof(line), "%s:%u: %s%s%s", reader->position.file, reader->position.line,
+	snprintf(raw, sizeof(raw), "%s:%u: %s%s%s", reader->position.file, reader->position.line,
 		 what, what[0] ? ": " : "", text);
+	text_sanitize(raw, strlen(raw), line, sizeof(line));
 	reader->problem(reader->data, line);
 }
 
@@ -82,7 +83,7 @@ static void begin_section(struct reader *reader, const char *line)
 	free(reader->name);
 	reader->name = strndup(line, length);
 	if (!reader->name) {
-		report(reader, "", "out of memory");
+		reader->out_of_memory = true;
 		return;
 	}
 	reader->is_outside = false;
@@ -150,10 +151,10 @@ static char *read_line(char *line, int size, void *data)
 	struct reader *reader = data;
 	ssize_t length = getline(&reader->line, &reader->line_size, reader->file);
 
-	if (length < 0 && !feof(reader->file) && !ferror(reader->file))
-		report(reader, "", "out of memory");
-	if (length < 0)
+	if (length < 0) {
+		reader->out_of_memory |= !feof(reader->file) && !ferror(reader->file);
 		return NULL;
+	}
 	reader->position.line++;
 	if (check_bytes(reader, reader->line, (size_t)length)) {
 		if (reader->position.line == 1)
@@ -254,7 +255,7 @@ int ini_file_parse_sections(const char *path, ini_section_fn section, ini_handle
 	r = ini_parse_stream(read_line, &reader, on_key, &reader);
 	free(reader.line);
 	free(reader.name);
-	if (r == -2)
+	if (r == -2 || reader.out_of_memory)
 		return error_set(error, -ENOMEM, "cannot read %s: out of memory", path);
 	if (ferror(file))
 		return error_set(error, -EIO, "cannot read %s: %s", path, strerror(EIO));

@@ -78,7 +78,7 @@ void check_config(const struct check_context *context, struct findings *findings
 	assert(context && context->config && findings);
 	add_problems(
 		context->config_errors, FINDING_ERROR,
-		"correct the file, see pmcoord.conf(5): until then pmcoord refuses to suspend guests, and the host does not sleep",
+		"correct the file, see pmcoord.conf(5): until then this has no effect, and every cycle is degraded",
 		findings);
 	add_problems(context->config_warnings, FINDING_WARNING, "see pmcoord.conf(5)", findings);
 	check_rules(context, findings);

@@ -3,9 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pmcoord/error.h"
 #include "host/lid.h"
@@ -44,11 +44,12 @@ enum exit_code cli_exit_code(enum job_result result)
 	return EXIT_ROLLED_BACK;
 }
 
-static void print_warning(void *data, const char *warning)
+/* With --quiet, only what has an effect is printed. */
+static void print_warning(void *data, bool is_problem, const char *warning)
 {
 	const struct options *options = data;
 
-	if (!options->quiet)
+	if (is_problem || !options->quiet)
 		fprintf(stderr, "pmcoord: %s\n", warning);
 }
 
@@ -59,14 +60,13 @@ int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct 
 
 	assert(warn);
 	config_init(&cli->config);
-	/* A file that the user has named must exist; the default file may be absent. */
-	if (path && access(path, R_OK) < 0)
-		return error_refuse(error, OUTCOME_USAGE, "cannot read %s: %s", path,
-				    strerror(errno));
 	r = config_load(&cli->config, path ? path : CONFIG_DEFAULT_PATH, warn, data, error);
-	if (r == 0 && cli->options.timeout_us)
+	if (cli->options.timeout_us)
 		cli->config.deadline_us = cli->options.timeout_us;
-	return r;
+	if (r == -ENOENT && path)
+		error_set(error, r, "cannot read %s: %s", path, strerror(-r));
+	/* Only a file that the user has named must be there. */
+	return path || r == -ENOMEM ? r : 0;
 }
 
 int cli_choose_host(struct cli *cli, struct error *error)
@@ -79,10 +79,32 @@ int cli_choose_host(struct cli *cli, struct error *error)
 		       : host_env_xen_new(&cli->env, error);
 }
 
+/*
+ * Reads the configuration. A command that suspends needs the file that the user has named;
+ * what resumes or reports does without.
+ */
+static int load_config(struct cli *cli, struct error *error)
+{
+	struct error unreadable = { 0 };
+	int r = cli_load_config(cli, print_warning, &cli->options, &unreadable);
+
+	if (r == 0)
+		return 0;
+	if (cli->needs_config) {
+		error_set(error, r, "%s", error_text(&unreadable));
+		error_mark(error, r, OUTCOME_USAGE);
+		return r;
+	}
+	/* config_load has printed the others. */
+	if (r == -ENOENT || r == -ENOMEM)
+		print_warning(&cli->options, true, error_text(&unreadable));
+	return 0;
+}
+
 enum exit_code cli_load(struct cli *cli)
 {
 	struct error error = { 0 };
-	int r = cli_load_config(cli, print_warning, &cli->options, &error);
+	int r = load_config(cli, &error);
 
 	if (r == 0)
 		r = cli_choose_host(cli, &error);

@@ -38,6 +38,7 @@ struct options {
 
 struct cli {
 	struct options options;
+	bool needs_config; /* it is an error if the file of --config cannot be read */
 	struct config config;
 	struct host_env *env;
 	bool was_interrupted; /* a signal interrupted the last job that was sent to the daemon */
@@ -60,7 +61,10 @@ void cli_done(struct cli *cli);
  * 0, or a negative errno with `error` set.
  */
 
-/* Reads the configuration, and calls `warn` for each warning. */
+/*
+ * Reads the configuration, and calls `warn` for each warning. Fails only if the file of
+ * --config cannot be read; then the configuration is usable all the same.
+ */
 int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error);
 /* Chooses the host that --hypervisor names; without the option, this host. */
 int cli_choose_host(struct cli *cli, struct error *error);

@@ -52,31 +52,24 @@ static void facts_done(struct facts *facts)
 
 /* ---- reading ------------------------------------------------------------- */
 
-static void add_warning(void *data, const char *warning)
+static void add_warning(void *data, bool is_problem, const char *warning)
 {
 	struct facts *facts = data;
+	struct string_list *list = is_problem ? &facts->config_errors : &facts->config_warnings;
 
-	facts->out_of_memory |=
-		string_list_add(&facts->config_warnings, warning, strlen(warning)) < 0;
+	facts->out_of_memory |= string_list_add(list, warning, strlen(warning)) < 0;
 }
 
 /*
- * Reads the configuration. Errors in it become findings, and the other checks
- * then use the default configuration.
+ * Reads the configuration. Values that cannot be taken become findings; the checks use
+ * what applies instead.
  */
 static void read_config(struct cli *cli, struct facts *facts)
 {
 	struct error error = { 0 };
-	const char *text = error.text;
 
-	if (cli_load_config(cli, add_warning, facts, &error) == 0)
-		return;
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-
-		facts->out_of_memory |= string_list_add(&facts->config_errors, text, length) < 0;
-		text += length + (text[length] == '\n');
-	}
+	if (cli_load_config(cli, add_warning, facts, &error) == -ENOENT)
+		add_warning(facts, true, error_text(&error));
 }
 
 static void read_details(const struct cli *cli, const struct guest *guest,

@@ -20,6 +20,7 @@ const struct command commands[] = {
 			    "pmcoord suspend-all --guests-only && pmcoord resume-all\n"
 			    "pmcoord suspend-all --timeout 10s",
 		.run = command_suspend_all,
+		.suspends = true,
 		.options = "gD",
 	},
 	{
@@ -43,6 +44,7 @@ const struct command commands[] = {
 		.examples = "pmcoord suspend web mail\n"
 			    "pmcoord suspend netvm --dry-run",
 		.run = command_suspend,
+		.suspends = true,
 		.min_arguments = 1,
 		.max_arguments = SIZE_MAX,
 		.options = "Df",
@@ -143,6 +145,7 @@ const struct command commands[] = {
 		.examples = "pmcoord cycle -n 20\n"
 			    "pmcoord cycle -n 3 --sleep",
 		.run = command_cycle,
+		.suspends = true,
 		.options = "nS",
 	},
 	{
@@ -155,6 +158,7 @@ const struct command commands[] = {
 			"mechanism takes on this host. The host stays awake.",
 		.examples = "pmcoord bench -n 20",
 		.run = command_bench,
+		.suspends = true,
 		.options = "n",
 	},
 	{
@@ -175,7 +179,7 @@ const struct command commands[] = {
 		.run = command_daemon,
 		.options = "",
 	},
-	{ .name = "sleep-unit", .run = command_sleep_unit, .options = "" },
+	{ .name = "sleep-unit", .run = command_sleep_unit, .suspends = true, .options = "" },
 	{ .name = "notify", .run = command_notify, .options = "" },
 	{ .name = "recover", .run = command_recover, .options = "" },
 	{ .name = NULL },

@@ -19,6 +19,7 @@ struct command {
 	enum exit_code (*run)(struct cli *cli);
 	size_t min_arguments, max_arguments;
 	const char *options; /* letters of the specific options that it accepts; "": none */
+	bool suspends; /* suspends guests, so the file that --config names must be readable */
 	bool is_read_only; /* changes no guest, so the command fails if its output is lost */
 	bool reports_bad_config; /* loads the configuration itself, and reports errors in it */
 };

@@ -235,6 +235,7 @@ static int run(struct line *line)
 	if (!command->run)
 		return help(options->n_arguments ? options->arguments[0] : NULL);
 	line->changes_guests = !command->is_read_only;
+	cli.needs_config = command->suspends;
 	/* A closed pipe must not end the program while guests are suspended. */
 	if (line->changes_guests)
 		signal(SIGPIPE, SIG_IGN);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
@@ -191,16 +192,30 @@ static int append_option(sd_bus_message *message, const char *key, const char *t
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
+/* Returns the absolute path, which the caller frees: the daemon has another directory. */
+static char *absolute_path(const char *path)
+{
+	_cleanup_(freep) char *directory = NULL;
+	char *absolute;
+
+	if (path[0] == '/')
+		return strdup(path);
+	directory = getcwd(NULL, 0);
+	if (!directory || asprintf(&absolute, "%s/%s", directory, path) < 0)
+		return NULL;
+	return absolute;
+}
+
 static int append_options(sd_bus_message *message, const struct job *job,
 			  const struct client_options *options)
 {
 	_cleanup_(freep) char *config = NULL;
 	int on = 1, r = sd_bus_message_open_container(message, 'a', "{sv}");
 
-	/* Send an absolute path, because the daemon has another working directory. */
+	/* The daemon reads the file, and knows whether the job needs it. */
 	if (r >= 0 && options->config_path) {
-		config = realpath(options->config_path, NULL);
-		r = config ? append_option(message, SERVICE_OPTION_CONFIG, "s", config) : -errno;
+		config = absolute_path(options->config_path);
+		r = config ? append_option(message, SERVICE_OPTION_CONFIG, "s", config) : -ENOMEM;
 	}
 	if (r >= 0 && options->timeout_us)
 		r = append_option(message, SERVICE_OPTION_TIMEOUT, "t", &options->timeout_us);

@@ -268,28 +268,40 @@ static void observe(void *data, const struct cycle *cycle, const struct record *
 	serve_clients(daemon);
 }
 
-static void print_warning(void *data, const char *warning)
+static void print_warning(void *data, bool is_problem, const char *warning)
 {
 	(void)data;
+	(void)is_problem;
 	fprintf(stderr, "pmcoord: %s\n", warning);
 }
 
 /*
- * Loads the configuration for `job`, or the default configuration if `job` is
- * NULL. Called for each job, so that an edit of the file takes effect without a
- * restart.
+ * Loads the configuration for `job`, or the default configuration if `job` is NULL.
+ * Called for each job, so that an edit of the file takes effect without a restart. Fails
+ * only if a job that suspends names a file that cannot be read.
  */
 static int load_config(struct daemon *daemon, const struct daemon_job *job, struct error *error)
 {
 	const char *path = job && job->config_path ? job->config_path : CONFIG_DEFAULT_PATH;
+	struct error unreadable = { 0 };
 	struct config config;
 	int r;
 
 	config_init(&config);
-	r = config_load(&config, path, print_warning, NULL, error);
-	if (r < 0) {
+	r = config_load(&config, path, print_warning, NULL, &unreadable);
+	if (r == -ENOENT && job && job->config_path)
+		error_set(&unreadable, r, "cannot read %s: %s", path, strerror(-r));
+	if (r < 0 && job && job->config_path && !job_kind(job->job.verb)->resumes) {
 		config_done(&config);
+		error_set(error, r, "%s", error_text(&unreadable));
+		error_mark(error, r, OUTCOME_USAGE);
 		return r;
+	}
+	/* Out of memory, the last configuration is the better one. */
+	if (r == -ENOMEM) {
+		config_done(&config);
+		print_warning(NULL, true, error_text(&unreadable));
+		return 0;
 	}
 	if (job && job->timeout_us)
 		config.deadline_us = job->timeout_us;
@@ -365,12 +377,8 @@ static void notify_idle(const struct daemon *daemon)
  */
 static void restore_config(struct daemon *daemon, const struct daemon_job *job)
 {
-	struct error error = { 0 };
-
-	if ((job->config_path || job->timeout_us) && load_config(daemon, NULL, &error) < 0)
-		fprintf(stderr,
-			"pmcoord: cannot reload the default configuration, so the last job's configuration stays in use: %s\n",
-			error_text(&error));
+	if (job->config_path || job->timeout_us)
+		load_config(daemon, NULL, NULL);
 }
 
 static void run_current(struct daemon *daemon)
@@ -496,10 +504,10 @@ static int begin_recovery(struct daemon *daemon, struct error *error)
 
 int daemon_run(struct daemon *daemon, struct error *error)
 {
-	int r = load_config(daemon, NULL, error);
+	int r;
 
-	if (r == 0)
-		r = begin_recovery(daemon, error);
+	load_config(daemon, NULL, NULL);
+	r = begin_recovery(daemon, error);
 	if (r < 0)
 		return r;
 	sd_notify(0, "READY=1");

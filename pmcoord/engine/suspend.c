@@ -16,6 +16,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "base/directory.h"
+#include "base/string-list.h"
 #include "model/config.h"
 #include "model/cycle.h"
 #include "model/hypervisor.h"
@@ -339,6 +340,17 @@ static int make_head(struct run *run, const struct cycle_params *params, uint64_
 	return r < 0 ? r : cycle_id_store(coordinator->roots, ret->number);
 }
 
+/* What keeps a cycle from being as configured. */
+static int record_problems(struct coordinator *coordinator)
+{
+	const struct string_list *problems = &coordinator->config->problems;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < problems->n; i++)
+		r = coordinator_record(coordinator, RECORD_MISCONFIGURED, problems->texts[i]);
+	return r;
+}
+
 static int begin_journal(struct run *run, const struct cycle_params *params, uint64_t start_us,
 			 struct error *error)
 {
@@ -357,6 +369,8 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	r = journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
 	if (r == 0 && run->unreadable.text[0])
 		r = coordinator_record(coordinator, RECORD_NOTE, run->unreadable.text);
+	if (r == 0 && !params->is_measurement)
+		r = record_problems(coordinator);
 	if (r == 0 && run->is_battery_low)
 		r = coordinator_record(
 			coordinator, RECORD_NOTE,

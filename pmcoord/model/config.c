@@ -39,6 +39,7 @@ void config_done(struct config *config)
 	rules_free(config->rules, config->n_rules);
 	config->rules = NULL;
 	config->n_rules = 0;
+	string_list_done(&config->problems);
 }
 
 const struct config_choice config_policies[] = {

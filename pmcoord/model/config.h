@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/string-list.h"
+
 enum config_on_failure {
 	ON_FAILURE_PAUSE,
 	ON_FAILURE_ABORT,
@@ -58,12 +60,17 @@ struct config {
 	uint64_t keep_reports;
 	struct config_rule *rules; /* in file order: the last section that sets a key wins */
 	size_t n_rules;
+	/*
+	 * The values that could not be taken, and why: "file:line: key: problem". They
+	 * apply to nothing else, and each cycle is degraded and reports them.
+	 */
+	struct string_list problems;
 };
 
 /* Sets the documented defaults, which apply without any file. */
 void config_init(struct config *config);
 
-/* Frees the rules. `config` may be NULL. */
+/* Frees the rules and problems. `config` may be NULL. */
 void config_done(struct config *config);
 
 /* Returns the values that apply to the guest called `name`. */
@@ -74,8 +81,8 @@ bool config_rule_matches(const struct config_rule *rule, const char *name);
 
 /*
  * Returns a copy of `config`. With the copy, no failed guest, deadline, opened lid
- * or inhibitor keeps the host awake. The copy borrows the rules of `config`, so it
- * must not be passed to config_done.
+ * or inhibitor keeps the host awake. The copy borrows the rules and problems of `config`,
+ * so it must not be passed to config_done.
  */
 struct config config_without_vetoes(const struct config *config);
 

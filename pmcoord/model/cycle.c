@@ -20,6 +20,7 @@ static const struct {
 	[RECORD_CYCLE] = { "cycle", false },
 	[RECORD_GUEST] = { "guest", false },
 	[RECORD_WARNING] = { "warning", false },
+	[RECORD_MISCONFIGURED] = { "misconfigured", false },
 	[RECORD_PHASE] = { "phase", false },
 	[RECORD_MECHANISM] = { "mechanism", true },
 	[RECORD_SKIP] = { "skip", true },
@@ -545,6 +546,11 @@ static int apply_to_cycle(struct cycle *cycle, const struct record *record, int6
 		return apply_guest(cycle, record);
 	case RECORD_WARNING:
 		return apply_warning(cycle, text);
+	case RECORD_MISCONFIGURED:
+		if (!cycle->is_misconfigured)
+			add_detail(cycle->detail, text);
+		cycle->is_misconfigured = true;
+		return apply_warning(cycle, text);
 	case RECORD_PHASE:
 		apply_phase(cycle, text, now);
 		return 0;
@@ -614,7 +620,7 @@ enum cycle_result cycle_result(const struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		if (judge_guest(&cycle->guests[i]) != VERDICT_OK)
 			return RESULT_DEGRADED;
-	return cycle->n_damaged > 0 ? RESULT_DEGRADED : RESULT_OK;
+	return cycle->n_damaged > 0 || cycle->is_misconfigured ? RESULT_DEGRADED : RESULT_OK;
 }
 
 size_t cycle_count_holds(const struct cycle *cycle)

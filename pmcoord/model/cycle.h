@@ -29,6 +29,7 @@ enum record_type {
 	RECORD_CYCLE, /* the first record; text: see struct cycle_head */
 	RECORD_GUEST, /* a guest of the plan; the guests are recorded in suspend order */
 	RECORD_WARNING, /* a dependency loop was broken; text: a sentence about it */
+	RECORD_MISCONFIGURED, /* a value of the configuration was not taken; text: where, why */
 	RECORD_PHASE, /* a phase begins; text: its name */
 	RECORD_MECHANISM, /* the guest's mechanism has changed; text: the new one */
 	RECORD_SKIP, /* the guest is skipped; text: why */
@@ -117,7 +118,7 @@ struct cycle_phase {
 #define CYCLE_PHASES_MAX 64
 
 /* Maximum number of warnings in a cycle's report. `pmcoord plan` shows all warnings. */
-#define CYCLE_WARNINGS_MAX 8
+#define CYCLE_WARNINGS_MAX 32
 
 /* The facts known when a cycle starts. The first record of a journal contains them. */
 struct cycle_head {
@@ -137,6 +138,7 @@ struct cycle {
 	size_t n_phases;
 	char *warnings[CYCLE_WARNINGS_MAX];
 	size_t n_warnings;
+	bool is_misconfigured; /* a value of the configuration was not taken */
 	bool kept_suspended; /* the guests stay suspended until resume-all */
 	int64_t slept_before_us; /* µs of sleep from boot to this cycle; CYCLE_NEVER: unknown */
 	int64_t slept_us; /* µs of this sleep; CYCLE_NEVER: the host did not sleep */
@@ -238,7 +240,8 @@ enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool
 
 /*
  * Judges a cycle so far: RESULT_FAILED if it was aborted, else RESULT_DEGRADED if the
- * verdict on any guest is not VERDICT_OK or a record was damaged, else RESULT_OK.
+ * verdict on any guest is not VERDICT_OK, a record was damaged or a value of the
+ * configuration was not taken, else RESULT_OK.
  */
 enum cycle_result cycle_result(const struct cycle *cycle);
 

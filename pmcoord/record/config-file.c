@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "record/config-file.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/ini-file.h"
 #include "pmcoord/parse.h"
+#include "base/string-list.h"
 
 /*
  * The longest time span that is accepted. Nobody waits longer for a host to
@@ -74,22 +76,43 @@ static int take_count(const char *value, uint64_t *ret, struct error *error)
 	return 0;
 }
 
+/*
+ * The maximum number of sections and of reported problems. A file of garbage may have
+ * any number.
+ */
+#define RULES_MAX 4096
+#define PROBLEMS_MAX 20
+
 struct loader {
 	struct config *config;
 	config_warning_fn warn;
 	void *data;
-	char *problems; /* of the file being read, one per line; NULL: none */
+	size_t n_unreported; /* problems of this file beyond PROBLEMS_MAX */
 	bool out_of_memory;
 };
+
+static void add_problem(void *data, const char *problem)
+{
+	struct loader *loader = data;
+	struct string_list *problems = &loader->config->problems;
+
+	if (problems->n >= PROBLEMS_MAX) {
+		loader->n_unreported++;
+		return;
+	}
+	loader->warn(loader->data, true, problem);
+	loader->out_of_memory |= string_list_add(problems, problem, strlen(problem)) < 0;
+}
 
 static void warn_at(struct loader *loader, const struct ini_position *position, const char *what,
 		    const char *name)
 {
-	char text[512];
+	char raw[512], text[512];
 
-	snprintf(text, sizeof(text), "%s:%u: ignoring unknown %s '%s'", position->file,
+	snprintf(raw, sizeof(raw), "%s:%u: ignoring unknown %s '%s'", position->file,
 		 position->line, what, name);
-	loader->warn(loader->data, text);
+	text_sanitize(raw, strlen(raw), text, sizeof(text));
+	loader->warn(loader->data, false, text);
 }
 
 static int take_coordinator_key(struct loader *loader, const struct ini_position *position,
@@ -148,6 +171,21 @@ static int set_suspend_before(struct config *config, struct config_rule *rule, c
 	return rule->suspend_before ? 0 : error_set(error, -ENOMEM, "out of memory");
 }
 
+/*
+ * A bad policy counts as pause: its guest is neither left running, nor asked for what
+ * its owner may have excluded.
+ */
+static int take_policy(struct config_rule *rule, const char *value, struct error *error)
+{
+	struct error problem = { 0 };
+	int policy = POLICY_PAUSE;
+	int r = take_choice(config_policies, value, &policy, &problem);
+
+	rule->policy = (enum guest_policy)policy;
+	rule->has_policy = true;
+	return r < 0 ? error_set(error, r, "%s; it counts as pause", error_text(&problem)) : 0;
+}
+
 static int take_guest_key(struct loader *loader, struct config_rule *rule,
 			  const struct ini_position *position, const char *key, const char *value,
 			  struct error *error)
@@ -155,10 +193,7 @@ static int take_guest_key(struct loader *loader, struct config_rule *rule,
 	int choice, r = 0;
 
 	if (strcmp(key, "Policy") == 0) {
-		r = take_choice(config_policies, value, &choice, error);
-		if (r == 0)
-			rule->policy = (enum guest_policy)choice;
-		rule->has_policy |= r == 0;
+		r = take_policy(rule, value, error);
 	} else if (strcmp(key, "OnFailure") == 0) {
 		r = take_choice(pause_or_abort, value, &choice, error);
 		if (r == 0)
@@ -206,121 +241,105 @@ static struct config_rule *rule_for_pattern(struct config *config, const char *p
 }
 
 /*
- * Copies NAME out of a section of the form: Guest "NAME". Returns false if the
- * section does not have this form or NAME does not fit.
+ * Finds NAME in a section of the form: Guest "NAME". Returns a copy of it, which the
+ * caller frees. Returns NULL with `error` set if the section does not have this form.
  */
-static bool guest_pattern(const char *section, char *ret, size_t size)
+static char *guest_pattern(const char *section, struct error *error)
 {
-	static const char prefix[] = "Guest";
-	const char *start;
+	const char *start = section + strlen("Guest");
+	char *copy;
 	size_t length;
 
-	if (strncmp(section, prefix, strlen(prefix)) != 0)
-		return false;
-	start = section + strlen(prefix);
 	start += strspn(start, " \t");
-	if (start[0] != '"')
-		return false;
-	start++;
-	length = strcspn(start, "\"");
-	if (start[length] != '"' || start[length + 1] != '\0' || length == 0 || length >= size)
-		return false;
-	memcpy(ret, start, length);
-	ret[length] = '\0';
-	return true;
+	length = start[0] == '"' ? strcspn(start + 1, "\"") : 0;
+	if (length == 0 || strcmp(start + 1 + length, "\"") != 0) {
+		error_set(
+			error, -EINVAL,
+			"the section is not of the form [Guest \"name\"], so its keys are ignored");
+		return NULL;
+	}
+	copy = strndup(start + 1, length);
+	if (!copy)
+		error_set(error, -ENOMEM, "out of memory");
+	return copy;
+}
+
+static bool is_guest_section(const char *section)
+{
+	return strncmp(section, "Guest", strlen("Guest")) == 0;
+}
+
+static int take_section(void *data, const struct ini_position *position, const char *section,
+			struct error *error)
+{
+	_cleanup_(freep) char *pattern = NULL;
+
+	if (is_guest_section(section)) {
+		pattern = guest_pattern(section, error);
+		return pattern ? 0 : error->number;
+	}
+	if (strcmp(section, "Coordinator") != 0)
+		warn_at(data, position, "section", section);
+	return 0;
+}
+
+static int take_key_of_guest(struct loader *loader, const struct ini_position *position,
+			     const char *section, const char *key, const char *value,
+			     struct error *error)
+{
+	struct error reported = { 0 };
+	_cleanup_(freep) char *pattern = guest_pattern(section, &reported);
+	struct config_rule *rule;
+
+	if (!pattern) /* take_section has reported it */
+		return reported.number == -ENOMEM ? -ENOMEM : 0;
+	if (loader->config->n_rules == RULES_MAX)
+		return error_set(error, -E2BIG, "ignored, because there are too many sections");
+	rule = rule_for_pattern(loader->config, pattern, position);
+	if (!rule)
+		return error_set(error, -ENOMEM, "out of memory");
+	return take_guest_key(loader, rule, position, key, value, error);
 }
 
 static int take_key(void *data, const struct ini_position *position, const char *section,
 		    const char *key, const char *value, struct error *error)
 {
 	struct loader *loader = data;
-	struct config_rule *rule;
-	char pattern[64];
+	int r = 0;
 
 	if (strcmp(section, "Coordinator") == 0)
-		return take_coordinator_key(loader, position, key, value, error);
-	if (strncmp(section, "Guest", 5) == 0) {
-		if (!guest_pattern(section, pattern, sizeof(pattern)))
-			return error_set(error, -EINVAL,
-					 "section [%s] is not of the form [Guest \"name\"]",
-					 section);
-		rule = rule_for_pattern(loader->config, pattern, position);
-		if (!rule)
-			return error_set(error, -ENOMEM, "out of memory");
-		return take_guest_key(loader, rule, position, key, value, error);
-	}
-	if (section[0] == '\0')
-		return error_set(error, -EINVAL, "must follow a [Section]");
-	warn_at(loader, position, "section", section);
-	return 0;
+		r = take_coordinator_key(loader, position, key, value, error);
+	else if (is_guest_section(section))
+		r = take_key_of_guest(loader, position, section, key, value, error);
+	else if (section[0] == '\0')
+		r = error_set(error, -EINVAL, "must follow a [Section]");
+	loader->out_of_memory |= r == -ENOMEM;
+	return r;
 }
 
-static void collect_problem(void *data, const char *problem)
-{
-	struct loader *loader = data;
-	char *problems;
-
-	if (asprintf(&problems, "%s%s%s", loader->problems ? loader->problems : "",
-		     loader->problems ? "\n" : "", problem) < 0) {
-		loader->out_of_memory = true;
-		return;
-	}
-	free(loader->problems);
-	loader->problems = problems;
-}
-
-static int config_copy(const struct config *config, struct config *ret)
-{
-	*ret = *config;
-	ret->n_rules = 0;
-	ret->rules = calloc(config->n_rules + 1, sizeof(*ret->rules));
-	if (!ret->rules)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->n_rules; i++) {
-		const struct config_rule *from = &config->rules[i];
-		struct config_rule *to = &ret->rules[ret->n_rules++];
-
-		*to = *from;
-		to->pattern = strdup(from->pattern);
-		to->where = strdup(from->where);
-		to->suspend_before = from->suspend_before ? strdup(from->suspend_before) : NULL;
-		if (!to->pattern || !to->where || (from->suspend_before && !to->suspend_before)) {
-			config_done(ret);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-/*
- * Reads a file into a copy of the configuration. The copy replaces the
- * configuration only if the file has no error, so a broken drop-in changes
- * nothing.
- */
+/* Reads a file. Returns 0, -ENOENT, or a negative errno with `error` set. */
 static int load_file(struct config *config, const char *path, config_warning_fn warn, void *data,
 		     struct error *error)
 {
-	struct config copy;
-	struct loader loader = { .config = &copy, .warn = warn, .data = data };
-	int r = config_copy(config, &copy);
+	struct loader loader = { .config = config, .warn = warn, .data = data };
+	struct error unreadable = { 0 };
+	char text[512];
+	int r = ini_file_parse_sections(path, take_section, take_key, add_problem, &loader,
+					&unreadable);
 
-	if (r < 0)
-		return error_set(error, r, "cannot read %s: out of memory", path);
-	r = ini_file_parse(path, take_key, collect_problem, &loader, error);
-	if (loader.out_of_memory)
-		r = -ENOMEM;
-	if (r == -EBADMSG)
-		error_set(error, r, "%s", loader.problems);
-	error_mark(error, -EBADMSG, OUTCOME_USAGE);
-	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
-	free(loader.problems);
-	if (r < 0) {
-		config_done(&copy);
-		return r;
+	if (loader.n_unreported > 0) {
+		snprintf(text, sizeof(text), "%s: %zu more problems", path, loader.n_unreported);
+		warn(data, true, text);
 	}
-	config_done(config);
-	*config = copy;
-	return 0;
+	if (loader.out_of_memory)
+		r = error_set(&unreadable, -ENOMEM, "cannot read %s: out of memory", path);
+	if (r == -EBADMSG)
+		return 0;
+	if (r < 0 && r != -ENOENT) {
+		add_problem(&loader, error_text(&unreadable));
+		error_set(error, r, "%s", error_text(&unreadable));
+	}
+	return r;
 }
 
 static int is_conf_file(const struct dirent *entry)
@@ -330,43 +349,51 @@ static int is_conf_file(const struct dirent *entry)
 	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
 }
 
+/* Returns 0 or -ENOMEM. What else fails is a problem that `warn` has received. */
+static int load_drop_in(struct config *config, const char *directory, const char *name,
+			config_warning_fn warn, void *data)
+{
+	_cleanup_(freep) char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0)
+		return -ENOMEM;
+	return load_file(config, path, warn, data, NULL) == -ENOMEM ? -ENOMEM : 0;
+}
+
 static int load_drop_ins(struct config *config, const char *directory, config_warning_fn warn,
 			 void *data)
 {
 	struct dirent **entries;
 	int n = scandir(directory, &entries, is_conf_file, alphasort);
+	int r = 0;
 
 	if (n < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
-		_cleanup_(freep) char *path = NULL;
-		struct error error = { 0 };
-		char text[1024];
+		int each = load_drop_in(config, directory, entries[i]->d_name, warn, data);
 
-		if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) >= 0 &&
-		    load_file(config, path, warn, data, &error) < 0) {
-			snprintf(text, sizeof(text), "ignoring %s, which has errors: %s", path,
-				 error_text(&error));
-			warn(data, text);
-		}
+		r = r < 0 ? r : each;
 		free(entries[i]);
 	}
 	free(entries);
-	return 0;
+	return r;
 }
 
 int config_load(struct config *config, const char *path, config_warning_fn warn, void *data,
 		struct error *error)
 {
+	struct loader loader = { .config = config, .warn = warn, .data = data };
 	_cleanup_(freep) char *directory = NULL;
-	int r = load_file(config, path, warn, data, error);
+	char text[512];
+	int r, drop_ins = -ENOMEM;
 
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (asprintf(&directory, "%s.d", path) < 0)
-		return error_set(error, -ENOMEM, "cannot read %s.d: out of memory", path);
-	r = load_drop_ins(config, directory, warn, data);
-	if (r < 0)
-		return error_set(error, r, "cannot read %s: %s", directory, strerror(-r));
-	return 0;
+	assert(config && path && warn);
+	r = load_file(config, path, warn, data, error);
+	if (asprintf(&directory, "%s.d", path) >= 0)
+		drop_ins = load_drop_ins(config, directory, warn, data);
+	if (drop_ins < 0) {
+		snprintf(text, sizeof(text), "cannot read %s.d: %s", path, strerror(-drop_ins));
+		add_problem(&loader, text);
+	}
+	return drop_ins == -ENOMEM ? error_set(error, -ENOMEM, "%s", text) : r;
 }

@@ -185,8 +185,22 @@ def test_a_configuration_and_a_timeout_are_passed_on(served, tmp_path):
     broken = tmp_path / "broken.conf"
     broken.write_text("[Coordinator]\nDeadline=soon\n")
     result = served.ask("suspend-all", "--config", str(broken))
-    assert result.returncode == 2
+    assert result.returncode == 3
     assert "broken.conf:2" in result.stderr
+    # The command reads the file, too; this is what the daemon has read.
+    assert any("broken.conf:2: Deadline: " in warning for warning in json.loads(served.ask("report", "--json").stdout)["warnings"])
+
+
+def test_a_named_configuration_that_cannot_be_read_keeps_nothing_from_resuming(served, tmp_path):
+    served.serve(served.shipped("laptop.sim"))
+    assert served.ask("suspend-all", "--guests-only").returncode == 0
+    missing = str(tmp_path / "none.conf")
+    result = served.ask("suspend-all", "--config", missing)
+    assert result.returncode == 2 and "none.conf" in result.stderr
+    result = served.ask("resume-all", "--config", missing)
+    assert result.returncode == 0, result.stderr
+    assert "none.conf" in result.stderr
+    assert "resumed" in result.stdout
 
 
 def test_the_configuration_of_one_command_does_not_affect_the_next(served, tmp_path):

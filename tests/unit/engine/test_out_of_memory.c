@@ -186,9 +186,10 @@ static void try_with_ever_more(struct host *host, deed_fn deed)
 	assert_true(n > 1);
 }
 
-static void warn(void *data, const char *warning)
+static void warn(void *data, bool is_problem, const char *warning)
 {
 	(void)data;
+	(void)is_problem;
 	(void)warning;
 }
 
@@ -202,7 +203,7 @@ static void write_rules(const struct config *config, FILE *out)
 	}
 }
 
-/* A failed allocation costs the whole file, not single keys of it. */
+/* A failed allocation is reported; the caller may have a better configuration. */
 static int read_config(struct host *host)
 {
 	struct config config;

@@ -23,7 +23,8 @@ struct world {
 	char directory[64];
 	char path[96];
 	struct config config;
-	char warnings[4096];
+	char warnings[8192];
+	size_t n_problems;
 	struct error error;
 };
 
@@ -66,10 +67,12 @@ static void write_file(const struct world *world, const char *name, const char *
 	assert_int_equal(fclose(file), 0);
 }
 
-static void collect_warning(void *data, const char *warning)
+static void collect_warning(void *data, bool is_problem, const char *warning)
 {
 	struct world *world = data;
 
+	if (is_problem)
+		world->n_problems++;
 	strcat(world->warnings, warning);
 	strcat(world->warnings, "\n");
 }
@@ -79,12 +82,21 @@ static int load(struct world *world)
 	return config_load(&world->config, world->path, collect_warning, world, &world->error);
 }
 
+static void forget(struct world *world)
+{
+	config_done(&world->config);
+	config_init(&world->config);
+	world->warnings[0] = '\0';
+	world->n_problems = 0;
+	world->error = (struct error){ 0 };
+}
+
 static void works_without_a_file(void **state)
 {
 	struct world *world = *state;
 	struct guest_config guest;
 
-	assert_int_equal(load(world), 0);
+	assert_int_equal(load(world), -ENOENT);
 	assert_int_equal(world->config.deadline_us, 30000000);
 	assert_int_equal(world->config.on_deadline, ON_FAILURE_PAUSE);
 	assert_int_equal(world->config.guest_timeout_us, 10000000);
@@ -152,45 +164,213 @@ static void reports_file_line_key_and_problem(void **state)
 		char text[256], expected[512];
 
 		snprintf(text, sizeof(text), "# why not\n[Coordinator]\n%s\n", cases[i].line);
-		snprintf(expected, sizeof(expected), "%s:3: %s", world->path, cases[i].problem);
+		snprintf(expected, sizeof(expected), "%s:3: %s\n", world->path, cases[i].problem);
 		write_file(world, "", text);
-		world->error = (struct error){ 0 };
-		assert_int_equal(load(world), -EBADMSG);
-		assert_int_equal(world->error.outcome, OUTCOME_USAGE);
-		assert_string_equal(world->error.text, expected);
+		forget(world);
+		assert_int_equal(load(world), 0);
+		assert_string_equal(world->warnings, expected);
+		assert_int_equal(world->n_problems, 1);
+		assert_memory_equal(world->config.problems.texts[0], expected,
+				    strlen(expected) - 1);
+		/* The default applies. */
+		assert_int_equal(world->config.deadline_us, 30000000);
+		assert_int_equal(world->config.guest_timeout_us, 10000000);
+		assert_int_equal(world->config.on_deadline, ON_FAILURE_PAUSE);
+		assert_int_equal(world->config.on_failure, ON_FAILURE_PAUSE);
+		assert_int_equal(world->config.resume_after, RESUME_AFTER_RUNNING);
+		assert_true(world->config.abort_on_lid_open);
+		assert_int_equal(world->config.keep_reports, 50);
 	}
 }
 
-static void reports_all_problems_of_the_main_file_at_once(void **state)
+static void a_bad_line_costs_only_itself(void **state)
 {
 	struct world *world = *state;
-	char expected[512];
+	struct guest_config guest;
+	char expected[1024];
 
 	write_file(world, "",
-		   "[Coordinator]\nDeadline=soon\nOnFailure=abort\nOnDeadline=x\n"
-		   "[Guest web]\nPolicy=pause\n[Guest \"web\"]\nPolicy=stop\n");
-	assert_int_equal(load(world), -EBADMSG);
-	snprintf(expected, sizeof(expected),
-		 "%s:2: Deadline: 'soon' is not a time span such as 30s or "
-		 "500ms\n%s:4: OnDeadline: 'x' is not one of: pause, abort\n",
-		 world->path, world->path);
-	assert_memory_equal(world->error.text, expected, strlen(expected));
-	assert_non_null(strstr(world->error.text, ":6: "));
-	assert_non_null(strstr(world->error.text, "[Guest web]"));
-	assert_non_null(strstr(world->error.text,
-			       ":8: Policy: 'stop' is not one of: suspend, pause, ignore"));
-	/* Valid lines of a broken file are not applied either. */
-	assert_int_equal(world->config.on_failure, ON_FAILURE_PAUSE);
-	assert_int_equal(world->config.n_rules, 0);
+		   "[Coordinator]\nDeadline=soon\nOnFailure=abort\nOnDeadline=x\nGuestTimeout=7s\n"
+		   "[Guest web]\nPolicy=ignore\n[Guest \"web\"]\nTimeout=never\nOnFailure=pause\n"
+		   "[Guest \"a\n[Guest \"mail\"]\nnonsense\nTimeout=3s\n");
+	assert_int_equal(load(world), 0);
+	snprintf(
+		expected, sizeof(expected),
+		"%s:2: Deadline: 'soon' is not a time span such as 30s or 500ms\n"
+		"%s:4: OnDeadline: 'x' is not one of: pause, abort\n"
+		"%s:6: Guest web: the section is not of the form [Guest \"name\"], so its keys are ignored\n"
+		"%s:9: Timeout: 'never' is not a time span such as 30s or 500ms\n"
+		"%s:11: section header without ']', so its keys are ignored\n"
+		"%s:13: neither 'Key=value' nor a [Section]\n",
+		world->path, world->path, world->path, world->path, world->path, world->path);
+	assert_string_equal(world->warnings, expected);
+	assert_int_equal(world->n_problems, 6);
+	assert_int_equal(world->config.problems.n, 6);
+	assert_int_equal(world->config.deadline_us, 30000000);
+	assert_int_equal(world->config.on_failure, ON_FAILURE_ABORT);
+	assert_int_equal(world->config.guest_timeout_us, 7000000);
+	guest = config_for_guest(&world->config, "web");
+	assert_int_equal(guest.policy, POLICY_SUSPEND);
+	assert_int_equal(guest.timeout_us, 7000000);
+	assert_int_equal(guest.on_failure, ON_FAILURE_PAUSE);
+	assert_int_equal(config_for_guest(&world->config, "mail").timeout_us, 3000000);
 }
 
-static void refuses_keys_before_the_first_section(void **state)
+static void a_bad_policy_counts_as_pause(void **state)
 {
 	struct world *world = *state;
 
-	write_file(world, "", "Deadline=30s\n");
-	assert_int_equal(load(world), -EBADMSG);
-	assert_non_null(strstr(world->error.text, ":1: Deadline: "));
+	write_file(world, "",
+		   "[Guest \"*\"]\nPolicy=ignore\n[Guest \"web\"]\nPolicy=ignroe\n"
+		   "[Guest \"mail\"]\nPolicy=\n");
+	assert_int_equal(load(world), 0);
+	assert_int_equal(config_for_guest(&world->config, "web").policy, POLICY_PAUSE);
+	assert_int_equal(config_for_guest(&world->config, "mail").policy, POLICY_PAUSE);
+	assert_int_equal(config_for_guest(&world->config, "other").policy, POLICY_IGNORE);
+	assert_non_null(strstr(
+		world->warnings,
+		":4: Policy: 'ignroe' is not one of: suspend, pause, ignore; it counts as pause"));
+	assert_int_equal(world->config.problems.n, 2);
+}
+
+static void a_key_before_the_first_section_is_a_problem(void **state)
+{
+	struct world *world = *state;
+
+	write_file(world, "", "Deadline=20s\n");
+	assert_int_equal(load(world), 0);
+	assert_non_null(strstr(world->warnings, ":1: Deadline: must follow a [Section]"));
+	assert_int_equal(world->config.problems.n, 1);
+	assert_int_equal(world->config.deadline_us, 30000000);
+}
+
+/* A guest's name can be longer than any section that libinih keeps. */
+static void a_section_may_name_a_guest_of_any_length(void **state)
+{
+	struct world *world = *state;
+	char name[1200], text[1500];
+
+	for (size_t length = 1; length < sizeof(name); length += 13) {
+		memset(name, 'a', length);
+		name[length] = '\0';
+		snprintf(text, sizeof(text), "[Guest \"%s\"]\nPolicy=ignore\n", name);
+		write_file(world, "", text);
+		forget(world);
+		assert_int_equal(load(world), 0);
+		assert_string_equal(world->warnings, "");
+		assert_int_equal(config_for_guest(&world->config, name).policy, POLICY_IGNORE);
+		name[length - 1] = 'b';
+		assert_int_equal(config_for_guest(&world->config, name).policy, POLICY_SUSPEND);
+	}
+}
+
+static void garbage_gives_the_defaults_and_bounded_problems(void **state)
+{
+	static const char good[] = "\n[Coordinator]\nKeepReports=9\n";
+	struct world *world = *state;
+	FILE *file = fopen(world->path, "w");
+	unsigned int random = 1;
+
+	assert_non_null(file);
+	for (size_t i = 0; i < 100000; i++) {
+		random = random * 1103515245u + 12345u;
+		assert_true(fputc((int)(random >> 16 & 0xff), file) != EOF);
+	}
+	assert_true(fputs(good, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.deadline_us, 30000000);
+	assert_int_equal(world->config.keep_reports, 9);
+	assert_int_equal(world->config.problems.n, 20);
+	assert_int_equal(world->n_problems, 21);
+	assert_non_null(strstr(world->warnings, " more problems\n"));
+	for (const char *c = world->warnings; *c; c++)
+		assert_true(*c == '\n' || (unsigned char)*c >= 0x20);
+}
+
+/* ---- what cannot be read --------------------------------------------------- */
+
+static void put_directory(const char *path)
+{
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void put_fifo(const char *path)
+{
+	assert_int_equal(mkfifo(path, 0644), 0);
+}
+
+static void put_dangling_link(const char *path)
+{
+	assert_int_equal(symlink("/nonexistent/x", path), 0);
+}
+
+static void put_link_to_itself(const char *path)
+{
+	assert_int_equal(symlink(path, path), 0);
+}
+
+static void put_large_file(const char *path)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(truncate(path, 1024 * 1024 * 1024), 0);
+}
+
+static void (*const obstacles[])(const char *path) = {
+	put_directory, put_fifo, put_dangling_link, put_link_to_itself, put_large_file,
+};
+
+static void a_file_that_cannot_be_read_costs_only_itself(void **state)
+{
+	struct world *world = *state;
+
+	write_file(world, "10.conf", "[Coordinator]\nKeepReports=9\n");
+	for (size_t i = 0; i < ELEMENTSOF(obstacles); i++) {
+		obstacles[i](world->path);
+		forget(world);
+		assert_true(load(world) < 0);
+		assert_non_null(strstr(error_text(&world->error), world->path));
+		assert_string_equal(world->config.problems.texts[0], error_text(&world->error));
+		assert_int_equal(world->config.problems.n, 1);
+		assert_int_equal(world->config.deadline_us, 30000000);
+		assert_int_equal(world->config.keep_reports, 9);
+		assert_int_equal(remove(world->path), 0);
+	}
+}
+
+static void a_drop_in_that_cannot_be_read_costs_only_itself(void **state)
+{
+	struct world *world = *state;
+	char path[160];
+
+	write_file(world, "", "[Coordinator]\nDeadline=20s\n");
+	write_file(world, "20.conf", "[Coordinator]\nKeepReports=9\n");
+	snprintf(path, sizeof(path), "%s.d/10.conf", world->path);
+	for (size_t i = 0; i < ELEMENTSOF(obstacles); i++) {
+		obstacles[i](path);
+		forget(world);
+		assert_int_equal(load(world), 0);
+		assert_non_null(strstr(world->warnings, path));
+		assert_int_equal(world->config.problems.n, 1);
+		assert_int_equal(world->config.deadline_us, 20000000);
+		assert_int_equal(world->config.keep_reports, 9);
+		assert_int_equal(remove(path), 0);
+	}
+}
+
+static void a_drop_in_can_be_masked(void **state)
+{
+	struct world *world = *state;
+	char path[160];
+
+	write_file(world, "", "[Coordinator]\nDeadline=20s\n");
+	snprintf(path, sizeof(path), "%s.d/10.conf", world->path);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_int_equal(load(world), 0);
+	assert_string_equal(world->warnings, "");
 }
 
 static void warns_of_unknown_keys_and_sections(void **state)
@@ -227,7 +407,7 @@ static void reads_drop_ins_without_a_main_file(void **state)
 	struct world *world = *state;
 
 	write_file(world, "x.conf", "[Coordinator]\nDeadline=20s\n");
-	assert_int_equal(load(world), 0);
+	assert_int_equal(load(world), -ENOENT);
 	assert_int_equal(world->config.deadline_us, 20000000);
 }
 
@@ -247,21 +427,22 @@ static bool suspends_before(const struct config *config, const char *name, const
 	return false;
 }
 
-static void ignores_a_broken_drop_in_completely(void **state)
+static void a_bad_value_of_a_drop_in_costs_only_itself(void **state)
 {
 	struct world *world = *state;
 
-	write_file(world, "", "[Guest \"a\"]\nPolicy=pause\n");
+	write_file(world, "", "[Coordinator]\nDeadline=20s\n[Guest \"a\"]\nPolicy=pause\n");
 	write_file(world, "10.conf",
 		   "[Coordinator]\nKeepReports=9\nDeadline=soon\n"
 		   "[Guest \"a\"]\nPolicy=ignore\nSuspendBefore=b\n");
 	write_file(world, "20.conf", "[Coordinator]\nGuestTimeout=5s\n");
 	assert_int_equal(load(world), 0);
-	assert_int_equal(world->config.keep_reports, 50);
+	assert_int_equal(world->config.deadline_us, 20000000);
+	assert_int_equal(world->config.keep_reports, 9);
 	assert_int_equal(world->config.guest_timeout_us, 5000000);
-	assert_int_equal(config_for_guest(&world->config, "a").policy, POLICY_PAUSE);
-	assert_false(suspends_before(&world->config, "a", "b"));
-	assert_non_null(strstr(world->warnings, ", which has errors: "));
+	assert_int_equal(config_for_guest(&world->config, "a").policy, POLICY_IGNORE);
+	assert_true(suspends_before(&world->config, "a", "b"));
+	assert_int_equal(world->n_problems, 1);
 	assert_non_null(strstr(world->warnings, "/10.conf:3: Deadline: "));
 }
 
@@ -305,7 +486,7 @@ static void a_drop_in_wins_over_all_that_was_read_before(void **state)
 	assert_false(suspends_before(&world->config, "web", "store"));
 }
 
-static void refuses_patterns_that_ini_cannot_hold(void **state)
+static void ignores_sections_of_another_form(void **state)
 {
 	static const char *const sections[] = {
 		"[Guest \"web-[0-9]\"]", /* a section ends at the first ] */
@@ -318,9 +499,11 @@ static void refuses_patterns_that_ini_cannot_hold(void **state)
 
 		snprintf(text, sizeof(text), "%s\nPolicy=pause\n", sections[i]);
 		write_file(world, "", text);
-		world->error = (struct error){ 0 };
-		assert_int_equal(load(world), -EBADMSG);
-		assert_non_null(strstr(world->error.text, ":2: Policy: "));
+		forget(world);
+		assert_int_equal(load(world), 0);
+		assert_non_null(strstr(world->warnings, ":1: Guest"));
+		assert_int_equal(world->config.problems.n, 1);
+		assert_int_equal(world->config.n_rules, 0);
 	}
 }
 
@@ -352,15 +535,21 @@ int main(void)
 		world_test(works_without_a_file),
 		world_test(reads_every_key),
 		world_test(reports_file_line_key_and_problem),
-		world_test(reports_all_problems_of_the_main_file_at_once),
-		world_test(refuses_keys_before_the_first_section),
+		world_test(a_bad_line_costs_only_itself),
+		world_test(a_bad_policy_counts_as_pause),
+		world_test(a_key_before_the_first_section_is_a_problem),
+		world_test(a_section_may_name_a_guest_of_any_length),
+		world_test(garbage_gives_the_defaults_and_bounded_problems),
+		world_test(a_file_that_cannot_be_read_costs_only_itself),
+		world_test(a_drop_in_that_cannot_be_read_costs_only_itself),
+		world_test(a_drop_in_can_be_masked),
 		world_test(warns_of_unknown_keys_and_sections),
 		world_test(reads_drop_ins_in_the_order_of_their_names),
 		world_test(reads_drop_ins_without_a_main_file),
-		world_test(ignores_a_broken_drop_in_completely),
+		world_test(a_bad_value_of_a_drop_in_costs_only_itself),
 		world_test(the_last_matching_section_wins_key_by_key),
 		world_test(a_drop_in_wins_over_all_that_was_read_before),
-		world_test(refuses_patterns_that_ini_cannot_hold),
+		world_test(ignores_sections_of_another_form),
 		world_test(orders_guests_by_whole_names),
 	};
 
