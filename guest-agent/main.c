@@ -47,6 +47,7 @@ struct program {
 	struct engine_setup setup;
 	const char *config;
 	bool json;
+	bool settings_are_bad; /* print_problem has printed why */
 };
 
 static const char usage[] =
@@ -180,8 +181,9 @@ static int serve(struct program *program, struct error *error)
 
 static int show_plan(struct program *program, struct error *error)
 {
-	return report_plan(&program->setup, program->json, error) < 0 ? EXIT_ROLLED_BACK
-								      : EXIT_AS_PLANNED;
+	if (report_plan(&program->setup, program->json, error) < 0)
+		return EXIT_ROLLED_BACK;
+	return program->settings_are_bad ? EXIT_USAGE : EXIT_AS_PLANNED;
 }
 
 static int show_status(struct program *program, struct error *error)
@@ -248,10 +250,9 @@ static int prepare(struct program *program, struct error *error)
 	if (r == 0)
 		r = settings_read(&program->settings, program->config ? program->config : config,
 				  print_problem, program, error);
-	if (r == -EBADMSG)
-		return error_set(error, r, "not started, because %s has errors: correct them first",
-				 program->config ? program->config : config);
-	if (r == 0)
+	/* A value that cannot be taken keeps the agent neither from suspending nor restoring. */
+	program->settings_are_bad = r == SETTINGS_BAD;
+	if (r >= 0)
 		r = journal_load(&program->journal, program->roots, error);
 	if (r == 0)
 		r = sd_event_default(&program->event);
@@ -352,9 +353,7 @@ int main(int argc, char **argv)
 	r = prepare(&program, &error);
 	if (r < 0) {
 		error_set(&error, r, "cannot start: %s", strerror(-r));
-		status = r == -EBADMSG		       ? EXIT_USAGE
-			 : r == -EACCES || r == -EPERM ? EXIT_UNSUPPORTED
-						       : EXIT_ROLLED_BACK;
+		status = r == -EACCES || r == -EPERM ? EXIT_UNSUPPORTED : EXIT_ROLLED_BACK;
 	} else {
 		status = modes[mode].run(&program, &error);
 	}

@@ -17,11 +17,23 @@
 /* The maximum number of words in a list; further words are ignored. */
 #define LIST_MAX 64
 
+/* The maximum number of reported problems. A file of garbage may have any number. */
+#define PROBLEMS_MAX 20
+
 struct reader {
 	struct settings *settings;
+	size_t n_problems;
 	void (*problem)(void *data, const char *problem);
 	void *data;
 };
+
+static void on_problem(void *data, const char *problem)
+{
+	struct reader *reader = data;
+
+	if (reader->n_problems++ < PROBLEMS_MAX)
+		reader->problem(reader->data, problem);
+}
 
 static void list_free(char **list, size_t n)
 {
@@ -169,7 +181,7 @@ static void warn_unknown(struct reader *reader, const struct ini_position *posit
 
 	snprintf(line, sizeof(line), "%s:%u: unknown %s '%s', ignoring", position->file,
 		 position->line, what, name);
-	reader->problem(reader->data, line);
+	on_problem(reader, line);
 }
 
 static int set_agent_key(struct reader *reader, const struct ini_position *position,
@@ -230,7 +242,11 @@ static int set_action(struct device_rule *rule, const char *value, struct error 
 		rule->action = (enum device_action)action;
 		return 0;
 	}
-	return error_set(error, -EINVAL, "'%s' is none of auto, unbind, keep, module, hook", value);
+	/* A device whose treatment is not understood is not taken away. */
+	rule->action = DEVICE_KEEP;
+	return error_set(error, -EINVAL,
+			 "'%s' is none of auto, unbind, keep, module, hook; it counts as keep",
+			 value);
 }
 
 static int set_device_key(struct reader *reader, const struct ini_position *position,
@@ -266,13 +282,6 @@ static int on_key(void *data, const struct ini_position *position, const char *s
 	return 0;
 }
 
-static void on_problem(void *data, const char *problem)
-{
-	struct reader *reader = data;
-
-	reader->problem(reader->data, problem);
-}
-
 int settings_default(struct settings *ret)
 {
 	assert(ret);
@@ -299,14 +308,27 @@ int settings_read(struct settings *ret, const char *path,
 		.problem = problem,
 		.data = data,
 	};
+	struct error unreadable = { 0 };
+	char more[512];
 	int r;
 
 	assert(path && problem);
 	r = settings_default(ret);
 	if (r < 0)
 		return error_set(error, r, "out of memory");
-	r = ini_file_parse(path, on_key, on_problem, &reader, error);
-	return r == -ENOENT ? 0 : r;
+	r = ini_file_parse(path, on_key, on_problem, &reader, &unreadable);
+	if (r == -ENOMEM)
+		return error_set(error, r, "%s", error_text(&unreadable));
+	if (reader.n_problems > PROBLEMS_MAX) {
+		snprintf(more, sizeof(more), "%s: %zu more problems", path,
+			 reader.n_problems - PROBLEMS_MAX);
+		problem(data, more);
+	}
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	if (r != -EBADMSG)
+		problem(data, error_text(&unreadable));
+	return SETTINGS_BAD;
 }
 
 const struct device_rule *settings_find_rule(const struct settings *settings, const char *address,

@@ -53,11 +53,15 @@ struct settings {
 /* Sets the defaults. Returns 0 or -ENOMEM; release `ret` with settings_done(). */
 int settings_default(struct settings *ret);
 
+/* settings_read: a value could not be taken, or the file could not be read */
+#define SETTINGS_BAD 1
+
 /*
- * Sets the defaults, then the settings in the file `path`. Calls `problem` for each bad
- * value, and for each unknown key or section. Unknown ones are ignored. Returns 0 even if
- * there is no such file; -EBADMSG if a value is bad; or another negative errno. Release `ret`
- * with settings_done() in any case.
+ * Sets the defaults, then the settings in the file `path`. Calls `problem` for each value
+ * that cannot be taken, whose default applies, and for each unknown key or section. A bad
+ * Action= counts as keep. Calls it also if the file cannot be read: whatever the file is,
+ * the agent must be able to restore. Returns 0 even if there is no such file; SETTINGS_BAD;
+ * or -ENOMEM with `error` set. Release `ret` with settings_done() in any case.
  */
 int settings_read(struct settings *ret, const char *path,
 		  void (*problem)(void *data, const char *problem), void *data,

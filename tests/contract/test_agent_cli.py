@@ -55,8 +55,33 @@ def test_a_bad_configuration_names_file_line_and_key(tmp_path):
     result = run("--dry-run", config="[Agent]\nThawAfter=soon\n", tmp_path=tmp_path)
     assert result.returncode == 2
     assert re.search(r"agent\.conf:2: .*'soon'", result.stderr)
-    problem = f"not started, because {tmp_path}/agent.conf has errors: correct them first"
-    assert result.stderr.splitlines()[-1] == f"pmcoord-agent: {problem}"
+    # The default applies, and the plan is shown.
+    assert result.stdout == run("--dry-run", tmp_path=tmp_path).stdout
+
+
+def large(path):
+    path.touch()
+    os.truncate(path, 1 << 30)
+
+
+@pytest.mark.parametrize("put", [
+    lambda path: path.write_text("[Agent]\nTimeout=soon\n"),
+    lambda path: path.write_text("[Agent\nTimeout=1s\n"),
+    lambda path: path.write_bytes(b"[Agent]\n\0\n"),
+    lambda path: path.write_bytes(bytes(i * 7919 % 251 for i in range(50000))),
+    lambda path: path.mkdir(),
+    lambda path: path.symlink_to("/nonexistent/x"),
+    os.mkfifo,
+    large,
+])
+def test_no_agent_conf_keeps_an_agent_from_restoring(tmp_path, put):
+    path = tmp_path / "agent.conf"
+    put(path)
+    for mode, returncode in (("--restore", 0), ("--dry-run", 2)):
+        result = run("--config", path, mode)
+        assert result.returncode == returncode, result.stderr
+        assert "agent.conf" in result.stderr
+        assert len(result.stderr.splitlines()) < 25
 
 
 def test_an_unknown_key_is_reported_and_ignored(tmp_path):

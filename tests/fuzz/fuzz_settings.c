@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error error = { 0 };
 
 	if (settings_read(&settings, fuzz_file("agent.conf", data, size), ignore_problem, NULL,
-			  &error) == 0)
+			  &error) >= 0)
 		settings_find_rule(&settings, "0000:00:04.0", "e1000e", "8086:10d3");
 	settings_done(&settings);
 	return 0;

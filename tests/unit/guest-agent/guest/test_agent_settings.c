@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -127,7 +126,13 @@ static void reports_all_problems_with_their_lines(void **state)
 					    "A=1\n");
 
 	(void)state;
-	assert_int_equal(reading->r, -EBADMSG);
+	assert_int_equal(reading->r, SETTINGS_BAD);
+	/* The defaults apply, and a device is kept. */
+	assert_int_equal(reading->settings.timeout_us, 10000000);
+	assert_true(reading->settings.devices);
+	assert_true(reading->settings.compact_memory);
+	assert_int_equal(reading->settings.n_rules, 1);
+	assert_int_equal(reading->settings.rules[0].action, DEVICE_KEEP);
 	assert_string_equal(reading->problems,
 			    "agent.conf:2: Timeout: 'soon' is not a time of up to 1h, such "
 			    "as "
@@ -136,7 +141,7 @@ static void reports_all_problems_with_their_lines(void **state)
 			    "agent.conf:4: unknown key 'Colour', ignoring\n"
 			    "agent.conf:5: CompactMemory: 'perhaps' is neither yes nor no\n"
 			    "agent.conf:7: Action: 'eat' is none of auto, unbind, keep, "
-			    "module, hook\n"
+			    "module, hook; it counts as keep\n"
 			    "agent.conf:9: Action: the section must read [Device "
 			    "\"PATTERN\"]\n"
 			    "agent.conf:11: unknown section 'Nonsense', ignoring\n");
