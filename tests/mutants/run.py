@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Makes small random changes of the code, one at a time, and counts those that the tests notice.
 
-Each change is compiled in a copy of the tree. Changes that do not compile, or compile to the same code, are drawn
-again. Unit programs, and then contract tests, that execute the changed line are run, the fastest first, until one
-fails twice. The same seed draws the same changes of the same code.
+Each change is compiled in a copy of the tree. Changes that do not compile, that the compiler warns of, or that compile
+to the same code, are drawn again. Unit programs, and then contract tests, that execute the changed line are run, the
+fastest first, until one fails twice. The same seed draws the same changes of the same code. What no test has noticed
+is listed at the end.
 """
 
 import argparse
@@ -22,6 +23,8 @@ SOURCE = HERE.parents[1]
 NOTICED, SURVIVED, EQUIVALENT = "noticed", "survived", "equivalent"
 # How many unit programs are also run with sanitizers if none has noticed a change without.
 SANITIZED = 3
+# A unit program that takes longer is run after those that do not.
+QUICK_S = 2
 
 
 def read_equivalent():
@@ -65,7 +68,7 @@ class Trial:
             return False
 
     def tests_of(self, change):
-        """The tests that execute the line: unit programs first, and among them those of the file's own folder."""
+        """The tests that execute the line: quick unit programs first, and among them those of the file's own folder."""
         lines = self.coverage.get(change.path, {})
         line = change.line
         # A statement's code may be counted at its first line.
@@ -74,7 +77,7 @@ class Trial:
         names = lines.get(line, [])
         folder = change.path.removeprefix("pmcoord/").rpartition("/")[0]
         return sorted((test for test in self.tests if test.name in names),
-                      key=lambda test: (not test.is_unit, test.folder != folder, test.seconds))
+                      key=lambda test: (not test.is_unit, test.seconds > QUICK_S, test.folder != folder, test.seconds))
 
     def fails(self, test, build):
         # Twice, because a machine may be busy.
@@ -174,7 +177,7 @@ def report(results, trial, equivalent):
         by_kind[change.kind][result] += 1
     print_table("folder", by_folder)
     print_table("kind", by_kind)
-    print(f"\n{trial.drawn_again} changes did not compile, or not to other code, and were drawn again.")
+    print(f"\n{trial.drawn_again} changes did not compile without a warning, or not to other code, and were drawn again.")
     for wanted in (EQUIVALENT, SURVIVED):
         chosen = [change for change, result in results if result == wanted]
         if chosen:
