@@ -13,6 +13,7 @@
 
 #include "tests/fakexen/event-channels.h"
 #include "tests/fakexen/faults.h"
+#include "tests/fakexen/observer.h"
 #include "tests/fakexen/store.h"
 #include "tests/fakexen/virtual-time.h"
 
@@ -154,6 +155,7 @@ static enum store_domain_state state_for_store(uint32_t domid)
 void domains_pause(struct fake_domain *domain)
 {
 	domain->pauses++;
+	observer_report_domain(OBSERVED_PAUSED, domain->domid);
 	notify_running(domain);
 }
 
@@ -162,6 +164,8 @@ bool domains_unpause(struct fake_domain *domain)
 	if (domain->pauses == 0)
 		return false;
 	domain->pauses--;
+	observer_report_domain(domain->is_built ? OBSERVED_UNPAUSED : OBSERVED_BEGAN,
+			       domain->domid);
 	domain->is_built = true;
 	notify_running(domain);
 	return true;
@@ -179,6 +183,8 @@ static void shut_down(struct fake_domain *domain, enum domain_reason reason, boo
 		domain->n_suspended++;
 		domain->suspended_us = virtual_time_now();
 	}
+	observer_report_domain(reason == REASON_SUSPEND ? OBSERVED_SUSPENDED : OBSERVED_SHUT_DOWN,
+			       domain->domid);
 	notify_running(domain);
 	if (reason == REASON_SUSPEND && domain->subscription != 0)
 		event_channels_send(domain->domid, domain->subscription);
@@ -200,6 +206,7 @@ void domains_resume(struct fake_domain *domain, bool cancelled)
 	domain->is_shut_down = false;
 	domain->n_resumed++;
 	domain->resumed_us = virtual_time_now();
+	observer_report_domain(OBSERVED_RESUMED, domain->domid);
 	if (domain->result != 1 && domain->in_hypercall)
 		domain->n_not_cancelled++;
 	notify(domain, DOMAIN_RESUMED);
@@ -221,6 +228,7 @@ void domains_destroy(struct fake_domain *domain, uint64_t dying_us)
 	if (domain->is_dying)
 		return;
 	domain->is_dying = true;
+	observer_report_domain(OBSERVED_ENDED, domain->domid);
 	notify_running(domain);
 	event_channels_reset(domain->domid);
 	store_check_domains(state_for_store);
@@ -260,8 +268,17 @@ static struct fake_domain *reach_domain(const char *function, uint32_t domid)
 	struct fake_domain *domain;
 
 	virtual_time_spend(HYPERCALL_US);
-	if (faults_hit_domain(function, domid))
+	if (faults_hit_domain(function, domid)) {
+		int error = errno;
+
+		observer_report(&(struct observed){
+			.type = OBSERVED_CALL_FAILED,
+			.domid = domid,
+			.function = function,
+		});
+		errno = error;
 		return NULL;
+	}
 	domain = domains_find(domid);
 	if (!domain)
 		errno = ESRCH;

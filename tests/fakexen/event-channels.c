@@ -10,6 +10,7 @@
 #include <xenevtchn.h>
 
 #include "tests/fakexen/faults.h"
+#include "tests/fakexen/observer.h"
 #include "tests/fakexen/virtual-time.h"
 #include "tests/fakexen/wakeup-fd.h"
 
@@ -491,10 +492,23 @@ static struct port *find_own(xenevtchn_handle *handle, evtchn_port_t number)
 	return NULL;
 }
 
+static void report_notify(uint32_t domid, uint32_t number)
+{
+	const struct port *port = find_port(domid, number);
+
+	if (domid == 0 && port->state == PORT_INTERDOMAIN)
+		observer_report(&(struct observed){
+			.type = OBSERVED_NOTIFIED,
+			.domid = port->remote_domid,
+			.port = port->remote_port,
+		});
+}
+
 int xenevtchn_notify(xenevtchn_handle *handle, evtchn_port_t number)
 {
 	if (!reaches_device(handle, "xenevtchn_notify", HYPERCALL_US) || !find_own(handle, number))
 		return -1;
+	report_notify(handle->device->domid, number);
 	event_channels_send(handle->device->domid, number);
 	return 0;
 }

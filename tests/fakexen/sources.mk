@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The double of Xen, in the order in which its files may include each other.
 FAKEXEN_SRC := \
+	tests/fakexen/observer.c \
 	tests/fakexen/wakeup-fd.c \
 	tests/fakexen/virtual-time.c \
 	tests/fakexen/faults.c \

@@ -2,9 +2,12 @@
 #include "tests/fakexen/store.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/fakexen/observer.h"
 
 #define PATH_SIZE 4096
 #define WATCHES_MAX 128
@@ -260,12 +263,37 @@ static int apply(struct store_tree *tree, uint32_t domid, const struct change *c
 	return -EINVAL;
 }
 
+/* A copy of the text; NULL: there is no such node. */
+static char *copy_text(const char *path)
+{
+	const char *text = store_text(path);
+
+	return text ? require(strdup(text)) : NULL;
+}
+
+/* Reports a node of a domain whose text was `before`, unless it still is. */
+static void report_node(const char *path, const char *before)
+{
+	struct observed observed = { .type = OBSERVED_NODE, .before = before };
+	int offset = 0;
+
+	observed.after = store_text(path);
+	if (sscanf(path, "/local/domain/%" SCNu32 "/%n", &observed.domid, &offset) != 1 ||
+	    offset == 0 || (before && observed.after && strcmp(before, observed.after) == 0))
+		return;
+	observed.node = path + offset;
+	observer_report(&observed);
+}
+
 /* Makes a change in the tree itself, and fires the watches unless nothing has changed. */
 static int apply_and_fire(uint32_t domid, const struct change *change)
 {
 	uint64_t before = store.generation;
+	char *text = copy_text(change->path);
 	int r = apply(&store.tree, domid, change);
 
+	report_node(change->path, text);
+	free(text);
 	if (r == 0 && store.generation != before)
 		fire(change->path, change->operation == OPERATION_REMOVE);
 	return r;
