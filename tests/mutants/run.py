@@ -13,6 +13,7 @@ import collections
 import fnmatch
 import pathlib
 import random
+import signal
 import sys
 
 from changes import KINDS, find_changes
@@ -203,6 +204,8 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    # A shell's background job ignores it, and the tests would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     by_kind, texts = list_changes(arguments.only, arguments.excluded)
     if not texts:
         print("no file matches", file=sys.stderr)
