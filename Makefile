@@ -125,10 +125,12 @@ $(BUILD)/worlds/main.o: pmcoord/cli/main.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(call own_headers,$<) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -Dmain=pmcoord_main -Wno-missing-prototypes -c -o $@ $<
 
-$(BUILD)/tests/worlds/worlds: $(call object,$(WORLDS_SRC) $(SHARED_SRC) $(COORDINATOR_SRC) $(filter-out pmcoord/cli/main.c,$(COORDINATOR_MAIN))) $(BUILD)/worlds/main.o
+# The double of Xen stands in for Xen's libraries, and is the host that the commands find.
+WORLDS_REPLACED := pmcoord/cli/main.c pmcoord/cli/host-env-xen.c
+$(BUILD)/tests/worlds/worlds: $(call object,$(WORLDS_SRC) $(FAKEXEN_SRC) $(SHARED_SRC) $(COORDINATOR_SRC) $(filter-out $(WORLDS_REPLACED),$(COORDINATOR_MAIN))) $(BUILD)/worlds/main.o
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(COORDINATOR_PKGS)) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) $(FAKEXEN_LDFLAGS) -o $@ $^ $(call pkg_libs,$(XEN_TEST_PKGS)) $(LIBS)
 
 # What judges pmcoord shares no code with it but helpers for arrays and scopes.
 $(BUILD)/tests/worlds/test_laws: $(call unit_object,$(WORLDS_TEST_SRC) pmcoord/base/array.c pmcoord/base/cleanup.c)
@@ -136,23 +138,27 @@ $(BUILD)/tests/worlds/test_laws: $(call unit_object,$(WORLDS_TEST_SRC) pmcoord/b
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(UNIT_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka json-c) $(LIBS)
 
-# More worlds than `make check` has: N= of them from seed SEED= on, with PROCESSES=yes as
-# real processes, some of them killed at any moment. What is found is shrunk, and written to the build.
+# More worlds than `make check` has: N= of them from seed SEED= on, on the simulator and, a tenth of
+# them, on the double of Xen; with PROCESSES=yes on the simulator as real processes, some of them
+# killed at any moment. What is found is shrunk, and written to the build.
 .PHONY: worlds check-worlds
 worlds: N ?= 10000
 worlds: SEED ?= 1000000
 worlds: $(BUILD)/tests/worlds/worlds $(BUILD)/pmcoord
 	$(call say,WORLDS,$(N) from seed $(SEED))
-	$(Q)mkdir -p $(BUILD)/worlds/found
+	$(Q)mkdir -p $(BUILD)/worlds/found $(BUILD)/worlds/found-double
 	$(Q)PMCOORD=$(BUILD)/pmcoord $< $(if $(PROCESSES),--random-kills) --seed=$(SEED) --count=$(N) --found=$(BUILD)/worlds/found
+	$(if $(PROCESSES),,$(Q)$< --double --seed=$(SEED) --count=$(shell expr $(N) / 10) --found=$(BUILD)/worlds/found-double)
 
 # Always the same worlds, about a minute of them.
 WORLDS_CHECKED ?= 10000
+DOUBLE_CHECKED ?= 1000
 PROCESSES_CHECKED ?= 100
 check-worlds: $(BUILD)/tests/worlds/test_laws $(BUILD)/tests/worlds/worlds $(BUILD)/pmcoord
 	$(call say,CHECK,worlds)
 	$(Q)tests/unit/run $(BUILD)/tests/worlds/test_laws
 	$(Q)$(BUILD)/tests/worlds/worlds --check --seed=1 --count=$(WORLDS_CHECKED)
+	$(Q)$(BUILD)/tests/worlds/worlds --double --check --seed=1 --count=$(DOUBLE_CHECKED)
 	$(Q)PMCOORD=$(BUILD)/pmcoord $(BUILD)/tests/worlds/worlds --processes --seed=1 --count=$(PROCESSES_CHECKED)
 
 # A first look at how the engine grows; `make bench` judges it.

@@ -15,6 +15,7 @@
 
 #include "tests/worlds/backend-sim.h"
 #include "tests/worlds/backend.h"
+#include "tests/worlds/generate.h"
 #include "tests/worlds/pmcoord-main.h"
 
 static struct sim_host host;
@@ -88,6 +89,8 @@ static int calls_run(const struct world *world, struct history *ret_history)
 
 const struct backend backend_calls = {
 	.name = "calls",
+	.kept = "tests/worlds/kept",
+	.generate = world_generate,
 	.open = calls_open,
 	.close = calls_close,
 	.run = calls_run,

@@ -15,6 +15,7 @@
 
 #include "tests/worlds/backend-sim.h"
 #include "tests/worlds/backend.h"
+#include "tests/worlds/generate.h"
 
 extern char **environ;
 
@@ -109,6 +110,9 @@ static int random_kills_run(const struct world *world, struct history *ret_histo
 
 const struct backend backend_random_kills = {
 	.name = "random kills",
+	.kept = "tests/worlds/kept",
+	.generate = world_generate,
+	.is_random = true,
 	.open = processes_open,
 	.close = processes_close,
 	.run = random_kills_run,
@@ -116,6 +120,8 @@ const struct backend backend_random_kills = {
 
 const struct backend backend_processes = {
 	.name = "processes",
+	.kept = "tests/worlds/kept",
+	.generate = world_generate,
 	.open = processes_open,
 	.close = processes_close,
 	.run = processes_run,

@@ -21,8 +21,8 @@ void command_line_make(const struct sim_host *host, const struct world_step *ste
 
 	ret->argc = 0;
 	/* A command may name a configuration of its own; the last one counts. */
-	snprintf(ret->text, sizeof(ret->text), "pmcoord --config=%s --hypervisor=sim:%s %s",
-		 host->config, host->scenario, step->text);
+	snprintf(ret->text, sizeof(ret->text), "pmcoord --config=%s --hypervisor=%s %s",
+		 host->config, host->hypervisor, step->text);
 	while ((word = strsep(&rest, " ")) && ret->argc + 1 < COMMAND_WORDS_MAX)
 		if (word[0])
 			ret->argv[ret->argc++] = word;

@@ -7,11 +7,17 @@
  * generator, the laws and the shrinking know only this table.
  */
 
+#include <stdbool.h>
+
 #include "tests/worlds/history.h"
 #include "tests/worlds/world.h"
 
 struct backend {
 	const char *name;
+	const char *kept; /* directory of its kept worlds */
+	bool is_random; /* the same world may happen in another way the next time */
+	/* Makes the world of a seed: one that can happen here. */
+	void (*generate)(uint64_t seed, struct world *ret_world);
 	/* Sets up what all worlds use. Returns 0, or -1 with a message on stderr. */
 	int (*open)(void);
 	void (*close)(void);
@@ -32,5 +38,11 @@ extern const struct backend backend_processes;
  * 100 µs after its start. So a world is not the same each time.
  */
 extern const struct backend backend_random_kills;
+
+/*
+ * The double of Xen, and each command by calling pmcoord's main, with its real xen/ folder, in
+ * this process. STEP_KILL kills it within the `number`-th call of Xen's libraries.
+ */
+extern const struct backend backend_double;
 
 #endif

@@ -321,6 +321,16 @@ static void apply_own(struct domain *domain, enum happening_type type, bool is_a
 	case HAPPENS_USER_PAUSED:
 		domain->user_pauses++;
 		break;
+	case HAPPENS_LEAVES:
+		domain->is_leaving = true;
+		break;
+	case HAPPENS_SAVE_BEGINS:
+		domain->is_saved = true;
+		break;
+	case HAPPENS_SAVE_ENDS:
+		domain->is_saved = false;
+		domain->suspended = SUSPENDED_BY_NONE;
+		break;
 	default:
 		break;
 	}

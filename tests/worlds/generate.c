@@ -175,7 +175,7 @@ static void draw_host(struct dice *dice, struct world *world)
 }
 
 /* A third of the worlds has one or two guests only, and is easy to understand. */
-static size_t draw_size(struct dice *dice)
+size_t world_draw_size(struct dice *dice)
 {
 	size_t most = dice_percent(dice, 33) ? 2 : dice_percent(dice, 60) ? 5 : WORLD_GUESTS_MAX;
 
@@ -188,7 +188,7 @@ void world_generate(uint64_t seed, struct world *ret_world)
 	struct world *world = ret_world;
 
 	*world = (struct world){ 0 };
-	world->n_guests = draw_size(&dice);
+	world->n_guests = world_draw_size(&dice);
 	for (size_t i = 0; i < world->n_guests; i++)
 		snprintf(world->guests[i].name, sizeof(world->guests[i].name), "g%zu", i + 1);
 	draw_host(&dice, world);

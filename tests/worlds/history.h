@@ -40,6 +40,10 @@ enum happening_type {
 	HAPPENS_REBOOTED,
 	HAPPENS_APPEARED,
 	HAPPENS_USER_PAUSED,
+	HAPPENS_LEAVES, /* its toolstack has it shut down or reboot */
+	HAPPENS_SAVE_BEGINS, /* or a migration */
+	HAPPENS_SAVE_ENDS, /* and the domain is there as before */
+	HAPPENS_SAVE_BROKEN, /* the domain ran while its image was written */
 	/* to the host */
 	HAPPENS_SLEEP,
 	HAPPENS_WAKE,

@@ -36,7 +36,8 @@ static bool fails_to_look(const struct settings *settings)
 	size_t length = strcspn(verb, ":");
 
 	return (length == 4 && strncmp(verb, "look", 4) == 0) ||
-	       (length == 9 && strncmp(verb, "inventory", 9) == 0);
+	       (length == 9 && strncmp(verb, "inventory", 9) == 0) ||
+	       (length == 21 && strncmp(verb, "xc_domain_getinfolist", 21) == 0);
 }
 
 /* Whether the state of the guest may be unknown to the program: then it cannot resume it. */

@@ -126,6 +126,10 @@ void judge_touch(struct judge *judge, const struct happening *happening)
 	const char *name;
 	int guest = happening->guest;
 
+	if (happening->type == HAPPENS_SAVE_BROKEN)
+		judge_complain(judge, 3, "save-broken", guest,
+			       "%s was saved by others, and ran while its image was written",
+			       judge_name(judge, guest));
 	if (guest < 0 || !is_our_verb(happening->type))
 		return;
 	domain = &judge->domains.domains[guest];

@@ -44,6 +44,7 @@ static bool may_stay_awake(const struct judge *judge)
 	return settings_get(&world->host, "S3")[0] ||
 	       world_config_has(world, "OnFailure", "abort") ||
 	       world_config_has(world, "OnDeadline", "abort") || fail[0] ||
+	       settings_get(&world->host, "StoreLostAfter")[0] ||
 	       step_has(judge_step(judge), "--config=/dev/null/none");
 }
 

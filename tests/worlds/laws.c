@@ -26,7 +26,8 @@ bool judge_may_fail(const struct judge *judge, int guest)
 {
 	const struct world *world = judge->history->world;
 
-	if (settings_get(&world->host, "Fail")[0])
+	if (settings_get(&world->host, "Fail")[0] ||
+	    settings_get(&world->host, "StoreLostAfter")[0])
 		return true;
 	for (size_t i = 0; i < world->n_guests; i++) {
 		const struct settings *settings = &world->guests[i].settings;

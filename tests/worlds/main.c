@@ -12,31 +12,36 @@
 #include <unistd.h>
 
 #include "tests/worlds/backend.h"
-#include "tests/worlds/generate.h"
 #include "tests/worlds/known.h"
 #include "tests/worlds/laws.h"
 #include "tests/worlds/search.h"
 #include "tests/worlds/world-file.h"
 
 static const char usage[] =
-	"usage: worlds [--processes | --random-kills] [--seed=N] [--count=N] [--found=DIRECTORY]\n"
-	"       worlds [--processes] --check [--kept=DIRECTORY] [--seed=N] [--count=N]\n"
-	"       worlds [--processes] --replay FILE...\n"
-	"       worlds --print --seed=N\n";
+	"usage: worlds [--processes | --random-kills | --double] [--seed=N] [--count=N] [--found=DIRECTORY]\n"
+	"       worlds [--processes | --double] --check [--kept=DIRECTORY] [--seed=N] [--count=N]\n"
+	"       worlds [--processes | --double] --replay FILE...\n"
+	"       worlds [--double] --print --seed=N\n";
 
 static const struct option long_options[] = {
-	{ "processes", no_argument, NULL, 'p' },   { "random-kills", no_argument, NULL, 'R' },
-	{ "seed", required_argument, NULL, 's' },  { "count", required_argument, NULL, 'n' },
-	{ "found", required_argument, NULL, 'f' }, { "kept", required_argument, NULL, 'k' },
-	{ "check", no_argument, NULL, 'c' },	   { "replay", no_argument, NULL, 'r' },
-	{ "print", no_argument, NULL, 'P' },	   { 0 },
+	{ "processes", no_argument, NULL, 'p' },
+	{ "random-kills", no_argument, NULL, 'R' },
+	{ "double", no_argument, NULL, 'd' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "count", required_argument, NULL, 'n' },
+	{ "found", required_argument, NULL, 'f' },
+	{ "kept", required_argument, NULL, 'k' },
+	{ "check", no_argument, NULL, 'c' },
+	{ "replay", no_argument, NULL, 'r' },
+	{ "print", no_argument, NULL, 'P' },
+	{ 0 },
 };
 
-static int print_world(uint64_t seed)
+static int print_world(const struct search *search)
 {
 	struct world world;
 
-	world_generate(seed, &world);
+	search->backend->generate(search->seed, &world);
 	world_print(&world, stdout);
 	return 0;
 }
@@ -52,6 +57,9 @@ static int parse(int argc, char **argv, struct search *search, int *ret_mode)
 			break;
 		case 'R':
 			search->backend = &backend_random_kills;
+			break;
+		case 'd':
+			search->backend = &backend_double;
 			break;
 		case 's':
 			search->seed = strtoull(optarg, NULL, 0);
@@ -94,7 +102,6 @@ int main(int argc, char **argv)
 		.backend = &backend_calls,
 		.seed = 1,
 		.count = 1000,
-		.kept = "tests/worlds/kept",
 	};
 	int mode = 0, r;
 
@@ -102,8 +109,10 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (!search.kept)
+		search.kept = search.backend->kept;
 	if (mode == 'P')
-		return print_world(search.seed);
+		return print_world(&search);
 	if (search_open(&search) < 0)
 		return 1;
 	r = run(&search, mode, argv + optind);

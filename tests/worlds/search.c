@@ -14,7 +14,6 @@
 
 #include "pmcoord/cleanup.h"
 #include "tests/worlds/cause.h"
-#include "tests/worlds/generate.h"
 #include "tests/worlds/laws.h"
 #include "tests/worlds/shrink.h"
 #include "tests/worlds/world-file.h"
@@ -164,7 +163,7 @@ static int search_seed(struct search *search, uint64_t seed)
 
 	current_seed = seed;
 	alarm(WORLD_TIME_LIMIT);
-	world_generate(seed, &world);
+	search->backend->generate(seed, &world);
 	if (judge_world(search, &world, &verdict) < 0) {
 		printf("seed %" PRIu64 ": the world could not happen\n", seed);
 		return 1;

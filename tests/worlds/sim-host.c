@@ -56,6 +56,7 @@ int sim_host_init(struct sim_host *host)
 		return fail("cannot make", host->directory);
 	snprintf(host->scenario, sizeof(host->scenario), "%s/world.sim", host->directory);
 	snprintf(host->config, sizeof(host->config), "%s/pmcoord.conf", host->directory);
+	snprintf(host->hypervisor, sizeof(host->hypervisor), "sim:%s", host->scenario);
 	hash = hash_path(host->scenario);
 	snprintf(host->files, sizeof(host->files), "%s/pmcoord-rehearsal/%016" PRIx64,
 		 host->directory, hash);
@@ -206,7 +207,7 @@ static unsigned long newest_report(const char *directory)
  * Sets outcome->report if there is a report of a later cycle than before: where reports are
  * kept, or where they wait because that cannot be written.
  */
-static void read_report(struct sim_host *host, struct outcome *outcome)
+void sim_host_observe_report(struct sim_host *host, struct outcome *outcome)
 {
 	static const char *const places[] = { "reports", "unsaved-reports" };
 	char directory[PATH_MAX], path[PATH_MAX + 32] = "";
@@ -232,7 +233,7 @@ int sim_host_observe(struct sim_host *host, struct history *history, struct outc
 		return -1;
 	outcome->end = history->n_happenings;
 	outcome->end_us = sim_host_now(host);
-	read_report(host, outcome);
+	sim_host_observe_report(host, outcome);
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 struct sim_host {
 	char directory[48]; /* of the scenario and the configuration */
 	char scenario[96], config[96];
+	char hypervisor[112]; /* the value of --hypervisor= */
 	char files[96]; /* where pmcoord keeps the state of the simulated host */
 	char link[96]; /* pmcoord's own path to `files`; "": the same */
 	int trace_fd; /* negative: not open */
@@ -44,6 +45,9 @@ int sim_host_pass(const struct sim_host *host, uint64_t us);
 
 /* Reads what has happened since the last call, and the newest report if it is new. */
 int sim_host_observe(struct sim_host *host, struct history *history, struct outcome *outcome);
+
+/* Reads the newest report if it is new. */
+void sim_host_observe_report(struct sim_host *host, struct outcome *outcome);
 
 /* Reads a whole file. Returns NULL if it cannot be read. The caller frees the text. */
 char *sim_host_read_file(const char *path);

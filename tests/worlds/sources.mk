@@ -21,6 +21,10 @@ WORLDS_SRC := $(WORLDS_LAWS) \
 	tests/worlds/backend-sim.c \
 	tests/worlds/backend-calls.c \
 	tests/worlds/backend-processes.c \
+	tests/worlds/generate-double.c \
+	tests/worlds/double-host.c \
+	tests/worlds/host-env-double.c \
+	tests/worlds/backend-double.c \
 	tests/worlds/shrink.c \
 	tests/worlds/known.c \
 	tests/worlds/search.c \
