@@ -72,18 +72,14 @@ static const char *damage_group(const char *damage)
 	return strncmp(damage, "journal-unknown", 15) == 0 ? "journal-unknown" : damage;
 }
 
-static void add_earlier(struct words *words, const struct world *world, size_t step)
+static void add_earlier(struct words *words, const struct world_step *earlier)
 {
-	for (size_t i = 0; i < step; i++) {
-		const struct world_step *earlier = &world->steps[i];
-
-		if (earlier->type == STEP_DAMAGE)
-			add_word(words, "damage=%s", damage_group(earlier->text));
-		else if (earlier->type == STEP_KILL)
-			add_word(words, "killed");
-		else if (earlier->type == STEP_RUN)
-			add_command(words, earlier);
-	}
+	if (earlier->type == STEP_DAMAGE)
+		add_word(words, "damage=%s", damage_group(earlier->text));
+	else if (earlier->type == STEP_KILL)
+		add_word(words, "killed");
+	else if (earlier->type == STEP_RUN)
+		add_command(words, earlier);
 }
 
 /* Settings that stand for the same, with a word for all of them. */
@@ -99,6 +95,17 @@ static const char *common_word(const struct setting *setting)
 		{ "Behaviour", "fails-to-resume", "unresumable" },
 		{ "Fail", "resume", "unresumable" },
 		{ "Fail", "unpause", "unresumable" },
+		{ "Fail", "xencall1", "unresumable" },
+		{ "Fail", "xc_domain_unpause", "unresumable" },
+		{ "Fail", "xc_vcpu_setcontext", "unresumable" },
+	};
+	static const struct {
+		const char *key, *word;
+	} moments[] = {
+		{ "SavedAfter", "saved" },
+		{ "MigratedAfter", "saved" },
+		{ "ShutDownAfter", "leaving" },
+		{ "RebootedAfter", "leaving" },
 	};
 	uint64_t us;
 
@@ -106,6 +113,9 @@ static const char *common_word(const struct setting *setting)
 		if (strcmp(setting->key, words[i].key) == 0 &&
 		    strncmp(setting->value, words[i].value, strcspn(setting->value, ":")) == 0)
 			return words[i].word;
+	for (size_t i = 0; i < ELEMENTSOF(moments); i++)
+		if (strcmp(setting->key, moments[i].key) == 0)
+			return moments[i].word;
 	/* A guest that suspends later than its kernel's first time limit. */
 	if ((strcmp(setting->key, "LateTime") == 0 || strcmp(setting->key, "SuspendTime") == 0 ||
 	     strcmp(setting->key, "QuiesceTime") == 0) &&
@@ -152,25 +162,27 @@ static void add_settings(struct words *words, const char *who, const struct sett
 		add_setting(words, who, &settings->items[i]);
 }
 
-static void add_config(struct words *words, const struct world *world)
+static void add_config_line(struct words *words, const char *line)
 {
+	const char *value = strchr(line, '=');
 	uint64_t us;
 
-	for (size_t i = 0; i < world->n_config; i++) {
-		const char *line = world->config[i];
-		const char *value = strchr(line, '=');
+	if (line[0] == '[' && strlen(line) > LONG_SECTION)
+		add_word(words, "c:bad-long-name");
+	else if (world_config_line_is_bad(line))
+		add_word(words, "c:bad");
+	else if (!value || line[0] == '[')
+		return;
+	else if (world_parse_duration(value + 1, &us) || names_guests(line))
+		add_word(words, "c:%.*s", (int)(value - line), line);
+	else
+		add_word(words, "c:%s", line);
+}
 
-		if (line[0] == '[' && strlen(line) > LONG_SECTION)
-			add_word(words, "c:bad-long-name");
-		else if (world_config_line_is_bad(line))
-			add_word(words, "c:bad");
-		else if (!value || line[0] == '[')
-			continue;
-		else if (world_parse_duration(value + 1, &us) || names_guests(line))
-			add_word(words, "c:%.*s", (int)(value - line), line);
-		else
-			add_word(words, "c:%s", line);
-	}
+static void add_config(struct words *words, const struct world *world)
+{
+	for (size_t i = 0; i < world->n_config; i++)
+		add_config_line(words, world->config[i]);
 }
 
 void cause_describe(const struct history *history, size_t step, int guest, char *ret, size_t size)
@@ -184,7 +196,8 @@ void cause_describe(const struct history *history, size_t step, int guest, char 
 		add_word(&words, "c:nonexistent");
 	if (guest >= 0)
 		add_settings(&words, "g", &world->guests[guest].settings);
-	add_earlier(&words, world, step);
+	for (size_t i = 0; i < step; i++)
+		add_earlier(&words, &world->steps[i]);
 	add_config(&words, world);
 	add_settings(&words, "h", &world->host);
 	for (size_t i = 0; i < world->n_guests; i++)
@@ -212,6 +225,10 @@ static bool is_detail(const char *word, size_t length)
 		"g:UserPausesAfter",
 		"g:DestroyedAfter",
 		"g:KernelEventChannel",
+		"g:Answer=",
+		"g:ShutdownNode=",
+		"g:StormAfter",
+		"h:Store",
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(faults); i++)
@@ -253,6 +270,93 @@ void cause_shorten(char *cause)
 		if (rank_of(word, length) == best)
 			add_word(&words, "%.*s", (int)length, word);
 	memcpy(cause, words.text, words.length + 1);
+}
+
+/* ---- a world without a cause --------------------------------------------- */
+
+/* The one word of a part of the world; "" if it has none. */
+struct one_word {
+	char text[192];
+	struct words words;
+};
+
+static struct words *one_word_begin(struct one_word *one)
+{
+	one->text[0] = '\0';
+	one->words = (struct words){ .text = one->text, .size = sizeof(one->text) };
+	return &one->words;
+}
+
+static bool one_word_is_in(const struct one_word *one, const char *wanted)
+{
+	return one->text[0] && has_word(wanted, one->text, strlen(one->text));
+}
+
+static void remove_settings(struct settings *settings, const char *who, const char *wanted)
+{
+	struct one_word one;
+
+	for (size_t i = settings->n; i-- > 0;) {
+		add_setting(one_word_begin(&one), who, &settings->items[i]);
+		if (one_word_is_in(&one, wanted))
+			settings_remove(settings, i);
+	}
+}
+
+static void remove_config(struct world *world, const char *wanted)
+{
+	struct one_word one;
+	size_t n = 0;
+
+	for (size_t i = 0; i < world->n_config; i++) {
+		add_config_line(one_word_begin(&one), world->config[i]);
+		if (!one_word_is_in(&one, wanted))
+			memmove(world->config[n++], world->config[i], sizeof(world->config[i]));
+	}
+	world->n_config = n;
+}
+
+/* A command that was to be killed is not; other steps before `step` are left out. */
+static void remove_steps(struct world *world, size_t step, const char *wanted)
+{
+	struct one_word one;
+	size_t n = 0;
+
+	for (size_t i = 0; i < world->n_steps; i++) {
+		struct world_step *earlier = &world->steps[i];
+		bool goes = false;
+
+		if (i < step) {
+			add_earlier(one_word_begin(&one), earlier);
+			goes = one_word_is_in(&one, wanted);
+		}
+		if (goes && earlier->type == STEP_KILL)
+			earlier->type = STEP_RUN;
+		else if (goes)
+			continue;
+		world->steps[n++] = *earlier;
+	}
+	world->n_steps = n;
+}
+
+static void remove_option(struct world_step *step, const char *option)
+{
+	char *found = strstr(step->text, option);
+
+	if (found)
+		memmove(found, found + strlen(option), strlen(found + strlen(option)) + 1);
+}
+
+void cause_remove(struct world *world, size_t step, int guest, const char *wanted)
+{
+	for (size_t i = 0; i < world->n_guests; i++)
+		remove_settings(&world->guests[i].settings, (int)i == guest ? "g" : "o", wanted);
+	remove_settings(&world->host, "h", wanted);
+	remove_config(world, wanted);
+	for (size_t i = 0; i < world->n_steps; i++)
+		if (has_word(wanted, "c:nonexistent", strlen("c:nonexistent")))
+			remove_option(&world->steps[i], " --config=/dev/null/none");
+	remove_steps(world, step, wanted);
 }
 
 bool cause_has_all(const char *cause, const char *wanted)

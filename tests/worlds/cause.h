@@ -31,6 +31,12 @@ void cause_describe(const struct history *history, size_t step, int guest, char 
  */
 void cause_shorten(char *cause);
 
+/*
+ * Takes out of a world what these words stand for, in a complaint about the step and the guest.
+ * What the command does is no part of the world that could be taken out.
+ */
+void cause_remove(struct world *world, size_t step, int guest, const char *wanted);
+
 /* Whether `cause` has all words of `wanted`. */
 bool cause_has_all(const char *cause, const char *wanted);
 
