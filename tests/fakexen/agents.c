@@ -28,6 +28,7 @@ struct fake_agent {
 	struct store_connection *watcher; /* tells that the watches of `channel` have fired */
 	struct machine machine;
 	unsigned int n_quiesced;
+	unsigned int n_committed, n_limits; /* how often the kernel was asked, and given up */
 	struct fake_agent *next;
 };
 
@@ -83,7 +84,9 @@ static void give_up(struct fake_guest *guest, void *data)
 	struct fake_agent *agent = data;
 
 	(void)guest;
-	if (agent->machine.phase == MACHINE_QUIESCED)
+	/* The limit of an earlier cycle is over, too. */
+	agent->n_limits++;
+	if (agent->n_limits == agent->n_committed && agent->machine.phase == MACHINE_QUIESCED)
 		handle(agent, MACHINE_NOT_SUSPENDED);
 }
 
@@ -112,6 +115,7 @@ static void commit(struct fake_agent *agent)
 	handle(agent, r < 0		       ? MACHINE_COMMIT_FAILED
 		      : r == CHANNEL_RETRACTED ? MACHINE_RETRACTED
 					       : MACHINE_COMMITTED);
+	agent->n_committed++;
 	fake_guest_after(agent->guest, KERNEL_US, give_up, agent);
 }
 

@@ -198,6 +198,7 @@ void domains_begin_step(struct domains *domains, size_t step)
 	for (size_t i = 0; i < domains->world->n_guests; i++) {
 		struct domain *domain = &domains->domains[i];
 
+		domain->was_saved = domain->is_saved;
 		domain->was_suspended = false;
 		domain->was_requested = domain->was_paused = domain->was_resumed = false;
 		domain->was_quiesced = domain->was_restored = false;
@@ -245,7 +246,8 @@ static void apply_verb(struct domain *domain, enum happening_type type)
 		domain->was_quiesced &= !domain->was_resumed;
 		domain->was_restored &= !domain->was_resumed;
 		domain->was_resumed = false;
-		domain->was_requested = domain->request_stands = true;
+		domain->was_requested = true;
+		domain->request_stands = domain->exists;
 		break;
 	case HAPPENS_RETRACTED:
 		domain->request_stands = domain->may_suspend = false;
@@ -325,7 +327,7 @@ static void apply_own(struct domain *domain, enum happening_type type, bool is_a
 		domain->is_leaving = true;
 		break;
 	case HAPPENS_SAVE_BEGINS:
-		domain->is_saved = true;
+		domain->is_saved = domain->was_saved = true;
 		break;
 	case HAPPENS_SAVE_ENDS:
 		domain->is_saved = false;

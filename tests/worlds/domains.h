@@ -41,6 +41,7 @@ struct domain {
 	bool may_suspend; /* has acknowledged a request, and not suspended since */
 	/* Since the current step began: */
 	bool was_requested, was_suspended, was_paused, was_resumed, was_quiesced, was_restored;
+	bool was_saved; /* was being saved or migrated, also if that has ended */
 	bool has_come; /* has appeared, or was rebooted */
 	bool has_died, has_appeared; /* after the first request or pause, or the sleep */
 	bool ran_through; /* ran while the host slept */

@@ -288,7 +288,7 @@ static void observe(const struct observed *observed)
 		observe_suspension(guest);
 		break;
 	case OBSERVED_SHUT_DOWN:
-		log_happening(HAPPENS_LEAVES, guest);
+		log_happening(HAPPENS_DIED, guest);
 		break;
 	case OBSERVED_RESUMED:
 		observe_resume(guest);

@@ -57,6 +57,16 @@ struct example {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 static const struct example examples[] = {
+	{ "a guest is suspended while another program saves it",
+	  SUSPEND_ALL "[Guest \"web\"]\n",
+	  { { "900000 save-begins web\n1000000 requested web\n", 1 } },
+	  3,
+	  "touched-saved" },
+	{ "a guest runs while another program writes its image",
+	  SUSPEND_ALL "[Guest \"web\"]\n",
+	  { { "900000 save-begins web\n950000 saved web\n1000000 save-broken web\n", 1 } },
+	  3,
+	  "save-broken" },
 	/* law 1 */
 	{ "a guest is suspended before one that needs it",
 	  SUSPEND_ALL NET_AND_WEB,
@@ -410,6 +420,15 @@ static const struct example examples[] = {
 	{ .name = "a command that names no guest",
 	  .world = "#$ run suspend gone\n[Guest \"web\"]\n",
 	  .seen = { { "", 2 } } },
+	{ .name = "a guest that leaves before its request is acknowledged",
+	  .world = SUSPEND_ALL "[Guest \"web\"]\n",
+	  .seen = { { "900000 leaves web\n1000000 requested web\n1001000 died web\n"
+		      "1002000 gone web\n" SLEEP,
+		      3, .err = "web has shut down" } } },
+	{ .name = "a guest whose save has ended is suspended",
+	  .world = "#$ run suspend web\n" RESUME_ALL "[Guest \"web\"]\n",
+	  .seen = { { "1 save-begins web\n2 saved web\n3 save-ends web\n" DOWN("web"), 0 },
+		    { UP("web"), 0 } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
@@ -504,9 +523,49 @@ static void a_cause_is_known_by_all_of_its_words(void **state)
 	assert_string_equal(cause, "resumes damage=reports-unwritable");
 }
 
+/* Takes the words of a cause out of a world, for a complaint about `g1` and the third step. */
+static void assert_without(const char *words, const char *expected)
+{
+	static struct world world;
+	char *printed = NULL;
+	size_t size;
+	FILE *file = open_memstream(&printed, &size);
+
+	parse_text("#$ config Policy=pause\n#$ config Deadline=3s\n#$ damage reports-file\n"
+		   "#$ kill 3 suspend-all\n#$ run resume-all --config=/dev/null/none\n"
+		   "#$ run suspend-all\n[Host]\nS3=refuse\n"
+		   "[Guest \"g1\"]\nState=saving\nLateTime=45s\n[Guest \"g2\"]\nState=saving\n",
+		   &world);
+	assert_non_null(file);
+	cause_remove(&world, 2, 0, words);
+	world_print(&world, file);
+	fclose(file);
+	assert_string_equal(printed, expected);
+	free(printed);
+}
+
+#define FILES "#$ config Policy=pause\n#$ config Deadline=3s\n#$ damage reports-file\n"
+#define RUNS                                                                                       \
+	"#$ kill 3 suspend-all\n#$ run resume-all --config=/dev/null/none\n#$ run suspend-all\n"
+#define G1 "[Guest \"g1\"]\nState=saving\nLateTime=45s\n"
+#define G2 "[Guest \"g2\"]\nState=saving\n"
+
+static void a_world_can_be_without_a_cause(void **state)
+{
+	(void)state;
+	assert_without("resumes", FILES RUNS "[Host]\nS3=refuse\n" G1 G2);
+	assert_without("suspends h:S3=refuse o:saved", FILES RUNS G1 "[Guest \"g2\"]\n");
+	assert_without("g:saved g:late", FILES RUNS "[Host]\nS3=refuse\n[Guest \"g1\"]\n" G2);
+	assert_without("c:Policy=pause c:Deadline damage=reports-unwritable",
+		       RUNS "[Host]\nS3=refuse\n" G1 G2);
+	assert_without("killed c:nonexistent",
+		       FILES "#$ run suspend-all\n#$ run resume-all\n#$ run suspend-all\n"
+			     "[Host]\nS3=refuse\n" G1 G2);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ELEMENTSOF(examples) + 1];
+	struct CMUnitTest tests[ELEMENTSOF(examples) + 2];
 
 	for (size_t i = 0; i < ELEMENTSOF(examples); i++)
 		tests[i] = (struct CMUnitTest){
@@ -516,5 +575,7 @@ int main(void)
 		};
 	tests[ELEMENTSOF(examples)] =
 		(struct CMUnitTest)cmocka_unit_test(a_cause_is_known_by_all_of_its_words);
+	tests[ELEMENTSOF(examples) + 1] =
+		(struct CMUnitTest)cmocka_unit_test(a_world_can_be_without_a_cause);
 	return cmocka_run_group_tests_name("laws", tests, NULL, NULL);
 }
