@@ -62,6 +62,7 @@ COORDINATOR_SRC := \
 	pmcoord/xen/xen-guest-tree.c \
 	pmcoord/xen/xen-resume.c \
 	pmcoord/xen/xen-watches.c \
+	pmcoord/xen/xen-shutdown-nodes.c \
 	pmcoord/xen/xen-inventory.c \
 	pmcoord/xen/xen-requests.c \
 	pmcoord/xen/hypervisor-xen.c \

@@ -40,6 +40,10 @@
  * the guest may have changed, so check_step reads the states of the guest and its
  * agent.
  *
+ * If another program, e.g. 'xl save', has requested the guest to suspend, the guest is
+ * STEP_TAKEN. It is waited for, because guests that it needs must not be suspended before it, but
+ * it is not touched.
+ *
  * If the guest did not suspend, fail_step retracts the request, and then pauses
  * the guest or aborts the cycle, as configured. finish_step makes the guest
  * STEP_DONE. Guests that waited only for this guest are then ready to start.
@@ -56,6 +60,7 @@ enum progress {
 	STEP_WAITING, /* not started: guests that need this one are not STEP_DONE */
 	STEP_ARMING, /* not requested: its agent has not published `ready` */
 	STEP_REQUESTED, /* the request is recorded, and sent unless it is in `unsent` */
+	STEP_TAKEN, /* another program has requested it to suspend */
 	STEP_DONE, /* with any outcome */
 };
 
@@ -67,6 +72,8 @@ struct step_state {
 	bool armed; /* its agent has published `ready` for this cycle */
 	struct agent_terms terms; /* timeout etc. last written for its agent */
 	bool quiesced; /* RECORD_QUIESCED is written */
+	bool was_requested; /* RECORD_REQUEST is written */
+	bool is_taken; /* RECORD_TAKEN is written; STEP_TAKEN once its step has started */
 	int prepare_error; /* negative errno of ops->prepare or ops->arm; 0: no error */
 };
 
@@ -204,17 +211,63 @@ static int record_quiesced(struct executor *x, size_t i)
 	return record(x, RECORD_QUIESCED, i, "");
 }
 
+static int record_taken(struct executor *x, size_t i)
+{
+	char text[HYPERVISOR_TAKEN_SIZE];
+
+	x->states[i].is_taken = true;
+	/* The other program learns of the suspension only without our subscription. */
+	if (x->states[i].progress == STEP_REQUESTED) {
+		x->hypervisor->ops->unsubscribe(x->hypervisor, &x->states[i].id);
+		x->states[i].progress = STEP_TAKEN;
+	}
+	return record(x, RECORD_TAKEN, i, hypervisor_format_taken(guest_at(x, i)->name, text));
+}
+
+/*
+ * Records, as soon as it is seen, that another program has requested the guest to suspend. What
+ * was seen before the suspension cannot be read any more afterwards.
+ */
+static int check_owner(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+
+	if (state->mechanism != MECHANISM_XENSTORE || state->is_taken ||
+	    (state->progress != STEP_WAITING && state->progress != STEP_REQUESTED) ||
+	    x->hypervisor->ops->get_request_owner(x->hypervisor, &state->id, state->mechanism,
+						  false) != REQUEST_OF_ANOTHER)
+		return 0;
+	return record_taken(x, i);
+}
+
+/*
+ * Ends the step of a guest that another program has suspended. If our request stands, takes it
+ * out: the guest would obey it after its resume.
+ */
+static int finish_taken(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	int r = state->is_taken ? 0 : record_taken(x, i);
+
+	if (state->was_requested)
+		x->hypervisor->ops->retract(x->hypervisor, &state->id, state->mechanism,
+					    cycle_number(x));
+	finish_step(x, i);
+	return r;
+}
+
 static int record_suspended(struct executor *x, size_t i)
 {
-	struct agent_state agent;
 	int r = 0;
 
+	if (hypervisor_is_taken(x->hypervisor, &x->states[i].id, x->states[i].mechanism,
+				cycle_number(x)))
+		return finish_taken(x, i);
 	/*
 	 * On a busy host the guest may be suspended before its agent's
-	 * `quiesced` was read, so read the agent's state now.
+	 * `quiesced` was read.
 	 */
-	if (x->states[i].mechanism == MECHANISM_AGENT && read_agent(x, i, &agent) &&
-	    agent.state.state == PROTOCOL_AGENT_QUIESCED)
+	if (x->states[i].mechanism == MECHANISM_AGENT)
 		r = record_quiesced(x, i);
 	/*
 	 * Unsubscribe before the record, because after a crash the resume of a guest
@@ -288,7 +341,8 @@ static int retract_step(struct executor *x, size_t i)
 /*
  * Handles a guest that did not suspend. Retracts its request, if there is one,
  * and then pauses the guest or aborts the cycle, as OnFailure= says. If
- * past_deadline is set, always pauses the guest.
+ * past_deadline is set, always pauses the guest. A guest that another program
+ * suspends is left as it is instead of paused.
  */
 static int fail_step(struct executor *x, size_t i, const char *reason)
 {
@@ -300,6 +354,11 @@ static int fail_step(struct executor *x, size_t i, const char *reason)
 		r = retract_step(x, i);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	if (x->states[i].is_taken && (x->past_deadline || step->on_failure == ON_FAILURE_PAUSE)) {
+		r = record(x, RECORD_DEGRADED, i, reason);
+		finish_step(x, i);
+		return r;
+	}
 	if (x->past_deadline || step->on_failure == ON_FAILURE_PAUSE)
 		return pause_guest(x, i, reason);
 	r = record(x, RECORD_FAIL, i, reason);
@@ -320,6 +379,8 @@ int executor_abort(struct executor *x, const char *reason)
 }
 
 /* ---- requests ----------------------------------------------------------- */
+
+static int check_step(struct executor *x, size_t i);
 
 /*
  * Limits the timeout of the guest's agent to the time that is left until the
@@ -356,6 +417,7 @@ static int queue_request(struct executor *x, size_t i)
 	if (r < 0)
 		return r;
 	state->progress = STEP_REQUESTED;
+	state->was_requested = true;
 	deadlines_set(x->step_deadlines, i, loop_now(x->loop) + x->plan->steps[i].timeout_us);
 	x->unsent[x->n_unsent++] = i;
 	return 0;
@@ -395,6 +457,11 @@ static int send_request(struct executor *x, size_t i)
 	r = x->hypervisor->ops->request(x->hypervisor, &state->id, state->mechanism);
 	if (r == REQUEST_HAS_DRIVERS)
 		r = request_from_drivers(x, i);
+	if (r == REQUEST_IS_TAKEN) {
+		state->was_requested = false;
+		r = record_taken(x, i);
+		return r < 0 ? r : check_step(x, i);
+	}
 	if (r == -ESRCH)
 		return record_gone(x, i);
 	if (r < 0) {
@@ -460,6 +527,19 @@ static int start_step(struct executor *x, size_t i)
 		snprintf(text, sizeof(text), "could not be prepared for a suspend request: %s",
 			 strerror(-state->prepare_error));
 		return fail_step(x, i, text);
+	}
+	if (state->mechanism == MECHANISM_NONE && step->reason &&
+	    strcmp(step->reason, PLAN_BEING_SAVED) == 0 && !state->is_taken) {
+		r = record(x, RECORD_SKIP, i, step->reason);
+		if (r == 0)
+			r = record_taken(x, i);
+		if (r < 0)
+			return r;
+	}
+	if (state->is_taken) {
+		state->progress = STEP_TAKEN;
+		deadlines_set(x->step_deadlines, i, loop_now(x->loop) + step->timeout_us);
+		return check_step(x, i);
 	}
 	switch (state->mechanism) {
 	case MECHANISM_NONE:
@@ -630,14 +710,17 @@ static int check_step(struct executor *x, size_t i)
 	struct domain_state observed;
 	int r;
 
-	if (state->progress == STEP_DONE ||
+	r = check_owner(x, i);
+	if (r < 0 || state->progress == STEP_DONE ||
 	    (state->progress == STEP_WAITING && state->mechanism != MECHANISM_AGENT))
-		return 0;
+		return r;
 	r = x->hypervisor->ops->get_state(x->hypervisor, &state->id, &observed);
 	if (r < 0)
 		return 0; /* the step's timeout remains */
 	switch (observed.state) {
 	case GUEST_SUSPENDED:
+		if (state->progress == STEP_TAKEN)
+			return finish_taken(x, i);
 		return state->progress == STEP_REQUESTED ? record_suspended(x, i) : 0;
 	case GUEST_SHUT_DOWN:
 	case GUEST_DYING:
@@ -645,7 +728,9 @@ static int check_step(struct executor *x, size_t i)
 		return state->progress == STEP_WAITING ? 0 : record_gone(x, i);
 	case GUEST_RUNNING:
 	case GUEST_PAUSED:
-		return state->mechanism == MECHANISM_AGENT ? check_agent(x, i) : 0;
+		return state->mechanism == MECHANISM_AGENT && state->progress != STEP_TAKEN
+			       ? check_agent(x, i)
+			       : 0;
 	}
 	return 0;
 }
@@ -668,6 +753,18 @@ int executor_handle_event(struct executor *x, uint32_t domid)
 			r = check_step(x, entry->element);
 	}
 	return r < 0 ? r : start_ready_steps(x);
+}
+
+/* Handles a guest whose step has not begun at the overall deadline. */
+static int give_up_waiting(struct executor *x, size_t i)
+{
+	static const char reason[] = "had no time left to suspend";
+	int r;
+
+	if (x->states[i].mechanism != MECHANISM_NONE && !x->states[i].is_taken)
+		return pause_guest(x, i, reason);
+	r = start_step(x, i);
+	return r < 0 || x->states[i].progress == STEP_DONE ? r : fail_step(x, i, reason);
 }
 
 /*
@@ -704,9 +801,7 @@ static int handle_overall_deadline(struct executor *x)
 	 */
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
 		if (x->states[i].progress == STEP_WAITING)
-			r = x->states[i].mechanism == MECHANISM_NONE
-				    ? start_step(x, i)
-				    : pause_guest(x, i, "had no time left to suspend");
+			r = give_up_waiting(x, i);
 	x->n_ready = 0;
 	return r;
 }

@@ -13,6 +13,8 @@
 #include "pmcoord/error.h"
 #include "pmcoord/parse.h"
 #include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "model/selection.h"
 #include "model/sleep-manager.h"
@@ -284,6 +286,45 @@ static int check_names(struct coordinator *coordinator, const struct resume_para
 	return r;
 }
 
+static int resume_forced_guest(struct coordinator *coordinator, const struct guest *guest,
+			       struct resume_result *result, struct error *error)
+{
+	struct hypervisor *hypervisor = coordinator->hypervisor;
+	struct domain_id id = domain_id_of(guest);
+	int r = hypervisor->ops->resume(hypervisor, &id);
+
+	/* Gone, or resumed by its owner meanwhile. */
+	if (r == -ESRCH || r == -EBUSY)
+		return 0;
+	if (r < 0)
+		return error_set(error, r, "cannot resume %s: %s", guest->name, strerror(-r));
+	result->n_resumed++;
+	if (hypervisor->ops->resume_in_xenstore(hypervisor, &id) < 0)
+		result->degraded = true;
+	return 0;
+}
+
+/*
+ * Resumes the named guests that are still suspended: another program has suspended them, and
+ * the user asks for them by name.
+ */
+static int resume_forced(struct coordinator *coordinator, const struct resume_params *params,
+			 struct error *error)
+{
+	struct inventory inventory = { 0 };
+	_cleanup_(freep) bool *selected = NULL;
+	int r = coordinator->hypervisor->ops->inventory(coordinator->hypervisor, &inventory, error);
+
+	if (r == 0)
+		r = selection_make(&inventory, params->names, params->n_names, &selected, error);
+	for (size_t i = 0; r == 0 && i < inventory.n_guests; i++)
+		if (selected[i] && inventory.guests[i].state == GUEST_SUSPENDED)
+			r = resume_forced_guest(coordinator, &inventory.guests[i], params->result,
+						error);
+	inventory_done(&inventory);
+	return r;
+}
+
 int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_names, bool force,
 		       struct resume_result *ret_result, struct error *error)
 {
@@ -301,6 +342,8 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 		r = check_names(coordinator, &params, error);
 	if (r == 0)
 		r = for_each_cycle(coordinator, resume_cycle, &params, error);
+	if (r == 0 && force && n_names > 0 && !result.stranded[0])
+		r = resume_forced(coordinator, &params, error);
 	if (r < 0) {
 		report_free(result.report);
 		return error_set(error, r, "cannot resume guests: %s", strerror(-r));

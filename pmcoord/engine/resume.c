@@ -227,6 +227,34 @@ static void record_attempt(struct resume *resume, size_t i, const struct attempt
 }
 
 /*
+ * Whether another program has suspended the guest. Only a guest that was not seen to suspend is
+ * judged, so that no result depends on what other programs do later.
+ */
+static bool is_taken(struct resume *resume, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(resume, i);
+	struct domain_id id = id_at(resume, i);
+
+	return (guest->hold == HOLD_REQUESTED || guest->hold == HOLD_NONE) &&
+	       guest->resume_us == CYCLE_NEVER && guest->quiesced_us == CYCLE_NEVER &&
+	       hypervisor_is_taken(resume->hypervisor, &id, guest->mechanism,
+				   cycle_of(resume)->head.number);
+}
+
+/* Leaves the guest to the program that suspends it, without a request or subscription of ours. */
+static void leave_taken(struct resume *resume, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(resume, i);
+	struct domain_id id = id_at(resume, i);
+	char text[HYPERVISOR_TAKEN_SIZE];
+
+	unsubscribe(resume, i);
+	record(resume, RECORD_TAKEN, i, hypervisor_format_taken(guest->name, text));
+	resume->hypervisor->ops->retract(resume->hypervisor, &id, guest->mechanism,
+					 cycle_of(resume)->head.number);
+}
+
+/*
  * Handles a guest whose attempt is not plain, according to the state that the
  * hypervisor reports: resumes the guest, unpauses it, retracts its request, or
  * only corrects the journal.
@@ -241,6 +269,8 @@ static void resume_by_state(struct resume *resume, size_t i, struct attempt *att
 		record_failure(resume, i, "its state could not be read", attempt->r);
 	} else if (is_gone(&attempt->state)) {
 		record(resume, RECORD_GONE, i, "");
+	} else if (is_suspended && is_taken(resume, i)) {
+		leave_taken(resume, i);
 	} else if (is_suspended || (is_paused && attempt->state.paused)) {
 		record(resume, RECORD_RESUME, i, "");
 		/*
@@ -395,7 +425,8 @@ static int check_late(struct resume *resume, size_t i)
 		resume_guest(resume, i);
 		retry_if_stranded(resume, i);
 		resume_in_xenstore(resume, i);
-		record(resume, RECORD_LATE_OVER, i, "suspended late");
+		if (!guest_at(resume, i)->taken)
+			record(resume, RECORD_LATE_OVER, i, "suspended late");
 	}
 	return 0;
 }

@@ -32,6 +32,7 @@ static const struct {
 	[RECORD_FAIL] = { "fail", true },
 	[RECORD_PAUSE] = { "pause", true },
 	[RECORD_PAUSED] = { "paused", true },
+	[RECORD_TAKEN] = { "taken", true },
 	[RECORD_GONE] = { "gone", true },
 	[RECORD_LATE_OVER] = { "settled", true },
 	[RECORD_KEPT_SUSPENDED] = { "held", false },
@@ -430,6 +431,16 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 		guest->hold = HOLD_PAUSED;
 		guest->outcome = OUTCOME_PAUSED;
 		guest->down_us = now;
+		break;
+	case RECORD_TAKEN:
+		/* A guest that this cycle has suspended or paused stays ours. */
+		if (guest->hold == HOLD_REQUESTED && !cycle_guest_was_suspended(guest))
+			end_hold(guest);
+		guest->taken = true;
+		guest->degraded = true;
+		guest->may_suspend_late = false;
+		if (guest->outcome == OUTCOME_PENDING)
+			guest->outcome = OUTCOME_SKIPPED;
 		break;
 	case RECORD_GONE:
 		/* A stranded guest that is destroyed counts as degraded. */

@@ -41,6 +41,7 @@ enum record_type {
 	RECORD_FAIL, /* the guest did not suspend; text: why */
 	RECORD_PAUSE, /* intent: the guest is paused next */
 	RECORD_PAUSED, /* the guest is paused */
+	RECORD_TAKEN, /* another program suspends the guest, which is never resumed; text: a hint */
 	RECORD_GONE, /* the guest's domain no longer exists */
 	RECORD_LATE_OVER, /* the guest will no longer obey the acknowledged request */
 	RECORD_KEPT_SUSPENDED, /* the guests stay suspended until resume-all */
@@ -94,6 +95,7 @@ struct cycle_guest {
 	enum cycle_outcome outcome;
 	enum cycle_hold hold;
 	bool may_suspend_late; /* the guest may still obey a request that could not be retracted */
+	bool taken; /* another program has requested its suspension */
 	bool gone; /* the domain no longer exists */
 	bool needs_xenstore_resume; /* resumed, but xenstored is not notified yet */
 	bool degraded; /* e.g. a device is missing */

@@ -39,6 +39,14 @@ enum request_outcome {
 	REQUESTED,
 	/* The guest has PV drivers by now, so it must not be forced: nothing was done. */
 	REQUEST_HAS_DRIVERS = 1,
+	/* Another program has requested the guest to suspend: nothing was done. */
+	REQUEST_IS_TAKEN,
+};
+
+/* Whose request a guest has obeyed or is about to obey. */
+enum request_owner {
+	REQUEST_OF_US,
+	REQUEST_OF_ANOTHER, /* e.g. of 'xl save': the guest must not be resumed */
 };
 
 /* Outcome of `retract`. */
@@ -136,6 +144,16 @@ struct hypervisor_ops {
 		       enum mechanism mechanism, uint64_t cycle);
 
 	/*
+	 * Returns an enum request_owner for a guest that got a request by this mechanism;
+	 * `is_suspended`: the guest is suspended. Only requests through xenstore can be told
+	 * apart, so that any other request is ours. Does not wait for xenstored unless
+	 * the node of requests has changed since the last call.
+	 */
+	enum request_owner (*get_request_owner)(struct hypervisor *hypervisor,
+						const struct domain_id *id,
+						enum mechanism mechanism, bool is_suspended);
+
+	/*
 	 * Reads the present state of the domain: GUEST_GONE if no domain has this
 	 * domid and UUID.
 	 */
@@ -193,6 +211,20 @@ struct hypervisor_ops {
 struct hypervisor {
 	const struct hypervisor_ops *ops;
 };
+
+/* Size of the text of hypervisor_format_taken. */
+#define HYPERVISOR_TAKEN_SIZE (GUEST_NAME_MAX + 96)
+
+/*
+ * Whether a suspended guest obeyed the request of another program instead of that of this cycle.
+ * An agent has its guest suspended only after it has published that it has quiesced. If its
+ * state cannot be read, the request is ours.
+ */
+bool hypervisor_is_taken(struct hypervisor *hypervisor, const struct domain_id *id,
+			 enum mechanism mechanism, uint64_t cycle);
+
+/* Writes the text of RECORD_TAKEN to `ret` (HYPERVISOR_TAKEN_SIZE bytes). Returns `ret`. */
+const char *hypervisor_format_taken(const char *name, char *ret);
 
 /* Closes and frees `hypervisor`, which may be NULL. */
 void hypervisor_close(struct hypervisor *hypervisor);

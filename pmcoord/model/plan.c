@@ -56,7 +56,7 @@ static const char *reason_to_skip(const struct guest *guest, enum guest_policy p
 		break;
 	}
 	if (strcmp(guest->shutdown_node, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
-		return "being saved or migrated";
+		return PLAN_BEING_SAVED;
 	if (guest->shutdown_node[0])
 		return "shutting down";
 	if (guest->in_acpi_s3)

@@ -31,6 +31,8 @@ enum mechanism {
 
 /* The value of step.reason for a guest that the caller did not select. */
 #define PLAN_NOT_NAMED "not named"
+/* The value of step.reason for a guest that another program has requested to suspend. */
+#define PLAN_BEING_SAVED "being saved or migrated"
 
 struct step {
 	size_t guest; /* index in the inventory, and node in the graph */

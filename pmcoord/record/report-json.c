@@ -56,6 +56,7 @@ static void add_guest(struct json_object *guests, const struct report_guest *gue
 	json_add_string(object, "detail", guest->detail, status);
 	json_add_boolean(object, "degraded", guest->degraded, status);
 	json_add_boolean(object, "stranded", guest->stranded, status);
+	json_add_boolean(object, "taken_by_another", guest->taken_by_another, status);
 	json_add_boolean(object, "gone", guest->gone, status);
 	add_time(object, "requested_us", guest->requested_us, status);
 	add_time(object, "quiesced_us", guest->quiesced_us, status);
@@ -197,6 +198,7 @@ static int read_guest(struct json_object *object, struct report_guest *guest)
 	read_text(object, "detail", guest->detail, sizeof(guest->detail));
 	guest->degraded = json_read_boolean(object, "degraded");
 	guest->stranded = json_read_boolean(object, "stranded");
+	guest->taken_by_another = json_read_boolean(object, "taken_by_another");
 	guest->gone = json_read_boolean(object, "gone");
 	guest->requested_us = read_time(object, "requested_us");
 	guest->quiesced_us = read_time(object, "quiesced_us");

@@ -35,6 +35,7 @@ static void copy_guest(const struct cycle_guest *guest, struct report_guest *ret
 		.outcome = guest->outcome == OUTCOME_PENDING ? OUTCOME_SKIPPED : guest->outcome,
 		.degraded = guest->degraded,
 		.stranded = guest->stranded,
+		.taken_by_another = guest->taken,
 		.gone = guest->gone,
 		.requested_us = guest->requested_us,
 		.quiesced_us = guest->quiesced_us,

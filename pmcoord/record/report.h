@@ -33,6 +33,7 @@ struct report_guest {
 	char detail[CYCLE_DETAIL_MAX];
 	bool degraded; /* e.g. a device is missing; `detail` says why */
 	bool stranded; /* could not be resumed */
+	bool taken_by_another; /* another program has suspended it */
 	bool gone; /* the domain no longer exists */
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;

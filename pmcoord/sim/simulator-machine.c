@@ -342,7 +342,12 @@ static int handle_request(struct simulator *simulator, size_t i, bool by_agent)
 	case SIM_REFUSES:
 		return by_agent ? sim_schedule(simulator, i, quiesce_us, SIM_REFUSED) : 0;
 	case SIM_SUSPENDS_LATE:
-		return sim_schedule(simulator, i, guest->late_us, SIM_SUSPENDED);
+		/* Late or not, an agent publishes that it has quiesced. */
+		if (by_agent)
+			r = sim_schedule(simulator, i,
+					 quiesce_us < guest->late_us ? quiesce_us : guest->late_us,
+					 SIM_QUIESCED);
+		return r < 0 ? r : sim_schedule(simulator, i, guest->late_us, SIM_SUSPENDED);
 	default:
 		break;
 	}

@@ -309,6 +309,18 @@ static int sim_retract(struct hypervisor *hypervisor, const struct domain_id *id
 	return r;
 }
 
+/* No other program suspends simulated guests. */
+static enum request_owner sim_get_request_owner(struct hypervisor *hypervisor,
+						const struct domain_id *id,
+						enum mechanism mechanism, bool is_suspended)
+{
+	(void)hypervisor;
+	(void)id;
+	(void)mechanism;
+	(void)is_suspended;
+	return REQUEST_OF_US;
+}
+
 static int sim_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct sim_guest *guest;
@@ -438,6 +450,7 @@ static const struct hypervisor_ops sim_ops = {
 	.subscribe = sim_subscribe,
 	.request = sim_request,
 	.retract = sim_retract,
+	.get_request_owner = sim_get_request_owner,
 	.get_state = sim_get_state,
 	.get_agent_state = sim_get_agent_state,
 	.unsubscribe = sim_unsubscribe,

@@ -76,6 +76,7 @@ static const struct {
 	[RECORD_RETRACTED] = { "request retracted", SHOWN_VERBOSE },
 	[RECORD_ACKNOWLEDGED] = { "may still suspend", SHOWN_VERBOSE },
 	[RECORD_PAUSED] = { "paused", SHOWN_ALWAYS },
+	[RECORD_TAKEN] = { "left alone", SHOWN_ALWAYS },
 	[RECORD_GONE] = { "gone", SHOWN_ALWAYS },
 	[RECORD_FAIL] = { "failed", SHOWN_ALWAYS },
 	[RECORD_STRANDED] = { "NOT RESUMED", SHOWN_ALWAYS },

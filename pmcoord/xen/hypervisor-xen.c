@@ -30,6 +30,7 @@
 #include "xen/xen-inventory.h"
 #include "xen/xen-requests.h"
 #include "xen/xen-resume.h"
+#include "xen/xen-shutdown-nodes.h"
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
 
@@ -52,6 +53,7 @@ struct xen {
 	struct xen_inventory *inventory;
 	struct xen_requests requests;
 	struct xen_resume *resume;
+	struct xen_shutdown_nodes *nodes;
 	struct turn turn;
 	int epoll_fd;
 	int changes_fd; /* eventfd, readable while an inventory has left changes to next_event */
@@ -69,6 +71,7 @@ static void on_domain_gone(void *data, const struct domain_id *id)
 	struct xen *xen = data;
 
 	xen_resume_forget_domain(xen->resume, id);
+	xen_shutdown_nodes_forget_domain(xen->nodes, id);
 	xen_channels_forget_domain(xen->channels, id);
 }
 
@@ -147,6 +150,15 @@ static int op_retract(struct hypervisor *hypervisor, const struct domain_id *id,
 	return xen_requests_retract(&xen_of(hypervisor)->requests, id, mechanism, cycle);
 }
 
+static enum request_owner op_get_request_owner(struct hypervisor *hypervisor,
+					       const struct domain_id *id, enum mechanism mechanism,
+					       bool is_suspended)
+{
+	if (mechanism != MECHANISM_XENSTORE)
+		return REQUEST_OF_US;
+	return xen_shutdown_nodes_get_owner(xen_of(hypervisor)->nodes, id, is_suspended);
+}
+
 static int op_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	return xen_channels_unsubscribe(xen_of(hypervisor)->channels, id);
@@ -177,7 +189,13 @@ static int op_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 
 static int op_resume_in_xenstore(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return xen_resume_in_xenstore(xen_of(hypervisor)->resume, id);
+	struct xen *xen = xen_of(hypervisor);
+	int r = xen_resume_in_xenstore(xen->resume, id);
+
+	/* The guest may have removed the node when it acknowledged the request. */
+	if (r != -ESRCH)
+		xen_shutdown_nodes_repair(xen->nodes, id);
+	return r;
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -248,6 +266,7 @@ static void op_close(struct hypervisor *hypervisor)
 	closep(&xen->epoll_fd);
 	closep(&xen->changes_fd);
 	xen_resume_free(xen->resume);
+	xen_shutdown_nodes_free(xen->nodes);
 	xen_inventory_free(xen->inventory);
 	xen_channels_free(xen->channels);
 	xen_store_free(xen->store);
@@ -267,6 +286,7 @@ static const struct hypervisor_ops xen_ops = {
 	.subscribe = op_subscribe,
 	.request = op_request,
 	.retract = op_retract,
+	.get_request_owner = op_get_request_owner,
 	.get_state = op_get_state,
 	.get_agent_state = op_get_agent_state,
 	.unsubscribe = op_unsubscribe,
@@ -329,12 +349,15 @@ static int new_modules(struct xen *xen)
 
 	if (r == 0)
 		r = xen_resume_new(xen->control, xen->store, &xen->resume);
+	if (r == 0)
+		r = xen_shutdown_nodes_new(xen->store, xen->watches, &xen->nodes);
 	xen->requests = (struct xen_requests){
 		.control = xen->control,
 		.store = xen->store,
 		.watches = xen->watches,
 		.channels = xen->channels,
 		.inventory = xen->inventory,
+		.nodes = xen->nodes,
 	};
 	return r;
 }

@@ -57,6 +57,8 @@ int xen_requests_prepare(const struct xen_requests *requests, const struct guest
 	case MECHANISM_EVENT_CHANNEL:
 		return xen_channels_open_published(requests->channels, &id, guest->kernel_port);
 	case MECHANISM_XENSTORE:
+		xen_shutdown_nodes_prepare(requests->nodes, &id);
+		return xen_channels_open_own(requests->channels, &id);
 	case MECHANISM_HVM:
 		return xen_channels_open_own(requests->channels, &id);
 	case MECHANISM_NONE:
@@ -124,6 +126,23 @@ static int require_subscription(const struct xen_requests *requests, const struc
 }
 
 /*
+ * Reads the guest right before its request: another program may have requested it to suspend
+ * meanwhile. Returns REQUESTED if the guest is to be requested.
+ */
+static int look_before_request(const struct xen_requests *requests, const struct domain_id *id)
+{
+	struct xen_domain domain;
+	int r = xen_domains_read(requests->control, id, &domain);
+
+	/* If this fails, the guest is requested without the latest changes. */
+	if (r == 0)
+		xen_inventory_read_changes(requests->inventory);
+	if (r < 0)
+		return r;
+	return domain.state.state == GUEST_SUSPENDED ? REQUEST_IS_TAKEN : REQUESTED;
+}
+
+/*
  * Shuts an HVM domain down from outside. A domain whose PV drivers were loaded after the
  * inventory must make its suspend hypercall itself: it would be resumed as if it had.
  */
@@ -143,16 +162,15 @@ int xen_requests_send(const struct xen_requests *requests, const struct domain_i
 	int r = require_subscription(requests, id, mechanism);
 
 	if (r == 0)
-		r = xen_domains_check(requests->control, id);
-	if (r < 0)
+		r = look_before_request(requests, id);
+	if (r != REQUESTED)
 		return r;
 	switch (mechanism) {
 	case MECHANISM_AGENT:
 	case MECHANISM_EVENT_CHANNEL:
 		return xen_channels_notify(requests->channels, id, channel_kind(mechanism));
 	case MECHANISM_XENSTORE:
-		return xen_store_write_domain(requests->store, id->domid, PROTOCOL_NODE_SHUTDOWN,
-					      PROTOCOL_SHUTDOWN_SUSPEND);
+		return xen_shutdown_nodes_request(requests->nodes, id);
 	case MECHANISM_HVM:
 		return force_suspend(requests->control, id->domid);
 	case MECHANISM_NONE:
@@ -201,14 +219,15 @@ static bool is_pending(struct xen_store *store, uint32_t transaction, const stru
 /*
  * Makes one attempt to retract a request, in one transaction. With
  * MECHANISM_AGENT, aborts the request to the agent. With any mechanism, clears
- * the request to the kernel if the kernel has not acknowledged it yet. Returns
+ * the request to the kernel if the kernel has not acknowledged it yet. `was_sent`: the
+ * kernel may have got a request. Returns
  * an enum retract_outcome, -EAGAIN if another program wrote one of the nodes
  * meanwhile, or another negative errno.
  */
 static int retract_once(struct xen_store *store, const struct domain_id *id,
-			enum mechanism mechanism, uint64_t cycle)
+			enum mechanism mechanism, uint64_t cycle, bool was_sent)
 {
-	bool kernel_has_request = true;
+	bool kernel_has_request = was_sent;
 	uint32_t transaction;
 	int r = xen_store_begin(store, &transaction), end;
 
@@ -252,16 +271,18 @@ static int retract_plainly(struct xen_store *store, const struct domain_id *id,
 }
 
 /* A guest that writes its nodes without end makes each transaction fail, but not for ever. */
-static int retract(struct xen_store *store, const struct domain_id *id, enum mechanism mechanism,
-		   uint64_t cycle)
+static int retract(const struct xen_requests *requests, const struct domain_id *id,
+		   enum mechanism mechanism, uint64_t cycle)
 {
+	bool was_sent = !xen_shutdown_nodes_request_failed(requests->nodes, id);
+
 	for (int i = 0; i < RETRACT_ATTEMPTS; i++) {
-		int r = retract_once(store, id, mechanism, cycle);
+		int r = retract_once(requests->store, id, mechanism, cycle, was_sent);
 
 		if (r != -EAGAIN)
 			return r;
 	}
-	return retract_plainly(store, id, mechanism, cycle);
+	return retract_plainly(requests->store, id, mechanism, cycle);
 }
 
 int xen_requests_retract(const struct xen_requests *requests, const struct domain_id *id,
@@ -275,7 +296,7 @@ int xen_requests_retract(const struct xen_requests *requests, const struct domai
 	if (mechanism == MECHANISM_EVENT_CHANNEL || mechanism == MECHANISM_HVM)
 		return RETRACT_TOO_LATE;
 	xen_inventory_expire(requests->inventory, id->domid);
-	r = retract(requests->store, id, mechanism, cycle);
+	r = retract(requests, id, mechanism, cycle);
 	if (r < 0)
 		return r;
 	if (mechanism == MECHANISM_AGENT)

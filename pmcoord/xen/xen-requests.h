@@ -23,6 +23,7 @@
 #include "xen/xen-channels.h"
 #include "xen/xen-control.h"
 #include "xen/xen-inventory.h"
+#include "xen/xen-shutdown-nodes.h"
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
 
@@ -33,6 +34,7 @@ struct xen_requests {
 	struct xen_watches *watches;
 	struct xen_channels *channels;
 	struct xen_inventory *inventory; /* its cache expires when requests are written */
+	struct xen_shutdown_nodes *nodes;
 };
 
 /* Returns an enum prepare_outcome or a negative errno. */
@@ -47,7 +49,7 @@ int xen_requests_subscribe(const struct xen_requests *requests, const struct dom
 
 /*
  * Sends the request. Calls xen_requests_subscribe first, unless the caller has
- * done so since the last request.
+ * done so since the last request. Returns an enum request_outcome or a negative errno.
  */
 int xen_requests_send(const struct xen_requests *requests, const struct domain_id *id,
 		      enum mechanism mechanism);

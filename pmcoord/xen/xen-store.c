@@ -139,6 +139,37 @@ int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node,
 	return xen_store_write_domain(store, domid, node, text);
 }
 
+int xen_store_give(struct xen_store *store, uint32_t domid, const char *node)
+{
+	struct xs_permissions permissions = { .id = domid, .perms = XS_PERM_NONE };
+	char path[XEN_STORE_PATH_MAX];
+
+	assert(store);
+	xen_store_format_path(domid, node, path);
+	if (!xs_mkdir(store->handle, XBT_NULL, path) ||
+	    !xs_set_permissions(store->handle, XBT_NULL, path, &permissions, 1))
+		return -errno;
+	return 0;
+}
+
+int xen_store_get_owner(struct xen_store *store, uint32_t domid, const char *node,
+			uint32_t *ret_owner)
+{
+	_cleanup_(freep) struct xs_permissions *permissions = NULL;
+	char path[XEN_STORE_PATH_MAX];
+	unsigned int n;
+
+	assert(store && ret_owner);
+	xen_store_format_path(domid, node, path);
+	permissions = xs_get_permissions(store->handle, XBT_NULL, path, &n);
+	if (!permissions)
+		return -errno;
+	if (n == 0)
+		return -EBADMSG;
+	*ret_owner = permissions[0].id;
+	return 0;
+}
+
 int xen_store_resume_domain(struct xen_store *store, uint32_t domid)
 {
 	return xs_resume_domain(store->handle, domid) ? 0 : -errno;

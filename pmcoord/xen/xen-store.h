@@ -65,6 +65,16 @@ int xen_store_write_domain(struct xen_store *store, uint32_t domid, const char *
  */
 int xen_store_publish(struct xen_store *store, uint32_t domid, const char *node, const char *text);
 
+/*
+ * Makes a node, if it is missing, one that this domain owns and no other guest can access. Does
+ * not change its text. Waits for two replies.
+ */
+int xen_store_give(struct xen_store *store, uint32_t domid, const char *node);
+
+/* Reads which domain owns a node. Returns -ENOENT if there is no such node. */
+int xen_store_get_owner(struct xen_store *store, uint32_t domid, const char *node,
+			uint32_t *ret_owner);
+
 /* Begins a transaction, which xen_store_end ends. */
 int xen_store_begin(struct xen_store *store, uint32_t *ret_transaction);
 /* Does what xen_store_read_domain does, within a transaction. */

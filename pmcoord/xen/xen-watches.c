@@ -40,11 +40,25 @@ static const char *const watched_nodes[] = {
  */
 #define CHANGES_MAX 256
 
+/* Nodes that are watched one by one, unless all nodes of all domains are watched. */
+enum {
+	NODE_AGENT,
+	NODE_REQUEST,
+	NODES,
+};
+
+static const char *const nodes[NODES] = {
+	[NODE_AGENT] = PROTOCOL_NODE_STATE,
+	[NODE_REQUEST] = PROTOCOL_NODE_SHUTDOWN,
+};
+
 struct watched_domain {
 	uint32_t domid;
-	bool only_agent; /* watched by xen_watches_watch_agent */
+	bool nodes[NODES]; /* which of `nodes` are watched */
 	bool is_muted; /* its watches were removed, see xen_watches_next_muted */
 	unsigned int n_changes;
+	uint64_t n_request_changes; /* see xen_watches_count_request_changes */
+	bool ignores_next; /* the next change of the node of requests is that of a new watch */
 };
 
 struct xen_watches {
@@ -118,15 +132,18 @@ static struct watched_domain *find_domain(const struct xen_watches *watches, uin
 	return NULL;
 }
 
-static int add_domain(struct xen_watches *watches, uint32_t domid, bool only_agent)
+/* Finds or adds a domain. Returns NULL when out of memory. */
+static struct watched_domain *get_domain(struct xen_watches *watches, uint32_t domid)
 {
+	struct watched_domain *domain = find_domain(watches, domid);
+
+	if (domain)
+		return domain;
 	if (array_grow(&watches->domains, watches->n_domains, sizeof(*watches->domains)) < 0)
-		return -ENOMEM;
-	watches->domains[watches->n_domains++] = (struct watched_domain){
-		.domid = domid,
-		.only_agent = only_agent,
-	};
-	return 0;
+		return NULL;
+	domain = &watches->domains[watches->n_domains++];
+	*domain = (struct watched_domain){ .domid = domid };
+	return domain;
 }
 
 bool xen_watches_watch_domain(struct xen_watches *watches, uint32_t domid)
@@ -135,7 +152,7 @@ bool xen_watches_watch_domain(struct xen_watches *watches, uint32_t domid)
 	bool ok = true;
 
 	assert(watches);
-	if (!find_domain(watches, domid) && add_domain(watches, domid, false) < 0)
+	if (!get_domain(watches, domid))
 		return false;
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
 		format_watch(domid, watched_nodes[i], path, token);
@@ -148,11 +165,13 @@ static void remove_watches(struct xen_watches *watches, const struct watched_dom
 {
 	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
 
-	if (domain->only_agent) {
-		format_watch(domain->domid, PROTOCOL_NODE_STATE, path, token);
-		xs_unwatch(watches->handle, path, token);
-		return;
+	for (size_t i = 0; i < NODES; i++) {
+		format_watch(domain->domid, nodes[i], path, token);
+		if (domain->nodes[i])
+			xs_unwatch(watches->handle, path, token);
 	}
+	if (!watches->has_all_domains)
+		return;
 	for (size_t i = 0; i < ELEMENTSOF(watched_nodes); i++) {
 		format_watch(domain->domid, watched_nodes[i], path, token);
 		xs_unwatch(watches->handle, path, token);
@@ -172,17 +191,46 @@ void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid)
 	*domain = watches->domains[--watches->n_domains];
 }
 
-int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid)
+static int watch_node(struct xen_watches *watches, uint32_t domid, size_t node)
 {
+	struct watched_domain *domain;
 	char path[XEN_STORE_PATH_MAX], token[TOKEN_SIZE];
 	int r;
 
-	if (watches->has_all_domains || find_domain(watches, domid))
+	if (watches->has_all_domains)
 		return 0;
-	format_watch(domid, PROTOCOL_NODE_STATE, path, token);
+	domain = get_domain(watches, domid);
+	if (!domain)
+		return -ENOMEM;
+	if (domain->nodes[node] || domain->is_muted)
+		return 0;
+	format_watch(domid, nodes[node], path, token);
 	r = watch_path(watches, path, token);
-	if (r == 0)
-		r = add_domain(watches, domid, true);
+	domain->nodes[node] = r == 0;
+	return r;
+}
+
+int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid)
+{
+	assert(watches);
+	return watch_node(watches, domid, NODE_AGENT);
+}
+
+/*
+ * Counts the change that xenstored reports for each new watch already now, because it may be
+ * read only after the caller has read the node.
+ */
+int xen_watches_watch_request(struct xen_watches *watches, uint32_t domid)
+{
+	struct watched_domain *domain;
+	int r = watch_node(watches, domid, NODE_REQUEST);
+
+	assert(watches);
+	domain = find_domain(watches, domid);
+	if (r == 0 && domain && domain->nodes[NODE_REQUEST] && domain->n_request_changes == 0) {
+		domain->n_request_changes = 1;
+		domain->ignores_next = true;
+	}
 	return r;
 }
 
@@ -208,11 +256,26 @@ static uint32_t domid_of_event(char *const *event)
 	return HYPERVISOR_ALL_DOMAINS;
 }
 
+/* Whether a change of `path` can be one of the node of requests: of itself or of its parent. */
+static bool is_request_path(const char *path, uint32_t domid)
+{
+	char request[XEN_STORE_PATH_MAX];
+	size_t length = strlen(path);
+
+	xen_store_format_path(domid, PROTOCOL_NODE_SHUTDOWN, request);
+	return strncmp(request, path, length) == 0 &&
+	       (request[length] == '\0' || request[length] == '/');
+}
+
 /* Counts a change of a domain. Removes the watches of a domain that has changed too often. */
-static void count_change(struct xen_watches *watches, uint32_t domid)
+static void count_change(struct xen_watches *watches, uint32_t domid, const char *path)
 {
 	struct watched_domain *domain = find_domain(watches, domid);
 
+	if (domain && is_request_path(path, domid)) {
+		domain->n_request_changes += !domain->ignores_next;
+		domain->ignores_next = false;
+	}
 	if (!domain || domain->is_muted || ++domain->n_changes <= CHANGES_MAX)
 		return;
 	domain->is_muted = true;
@@ -229,7 +292,7 @@ int xen_watches_next(struct xen_watches *watches, uint32_t *ret_domid)
 	*ret_domid = domid_of_event(event);
 	/* The toolstack writes its records itself: they are no guest's doing. */
 	if (strcmp(event[XS_WATCH_TOKEN], TOKEN_TOOLSTACK) != 0)
-		count_change(watches, *ret_domid);
+		count_change(watches, *ret_domid, event[XS_WATCH_PATH]);
 	return 1;
 }
 
@@ -238,6 +301,13 @@ void xen_watches_restart_counts(struct xen_watches *watches)
 	assert(watches);
 	for (size_t i = 0; i < watches->n_domains; i++)
 		watches->domains[i].n_changes = 0;
+}
+
+uint64_t xen_watches_count_request_changes(const struct xen_watches *watches, uint32_t domid)
+{
+	const struct watched_domain *domain = find_domain(watches, domid);
+
+	return domain ? domain->n_request_changes : 0;
 }
 
 bool xen_watches_is_muted(const struct xen_watches *watches, uint32_t domid)

@@ -47,6 +47,15 @@ void xen_watches_unwatch_domain(struct xen_watches *watches, uint32_t domid);
  */
 int xen_watches_watch_agent(struct xen_watches *watches, uint32_t domid);
 
+/* Does the same for the node of requests to a domain's kernel, control/shutdown. */
+int xen_watches_watch_request(struct xen_watches *watches, uint32_t domid);
+
+/*
+ * Returns how many changes of the domain's node of requests xen_watches_next has read. Changes of
+ * a domain that is muted or not watched are not counted.
+ */
+uint64_t xen_watches_count_request_changes(const struct xen_watches *watches, uint32_t domid);
+
 /*
  * Reads the next change, without waiting. Returns 1 if there was a change, 0 if
  * there is none, or a negative errno. *ret_domid is the domain that has

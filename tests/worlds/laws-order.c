@@ -145,7 +145,9 @@ void judge_touch(struct judge *judge, const struct happening *happening)
 	if (happening->type == HAPPENS_PAUSED && domain->user_pauses > 0)
 		judge_complain(judge, 3, "paused-paused", guest,
 			       "%s is paused by its user, and is paused by pmcoord, too", name);
-	if (happening->type == HAPPENS_RESUMED && domain->suspended == SUSPENDED_BY_OTHERS)
+	/* With --force, its user wants it back, whoever has suspended it. */
+	if (happening->type == HAPPENS_RESUMED && domain->suspended == SUSPENDED_BY_OTHERS &&
+	    !step_has(judge_step(judge), "--force"))
 		judge_complain(judge, 3, "resumed-theirs", guest,
 			       "%s was suspended by others, and is resumed", name);
 	if (happening->type == HAPPENS_UNPAUSED && domain->our_pauses == 0)

@@ -12,6 +12,9 @@
 #include "pmcoord/error.h"
 #include "model/config.h"
 #include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
 #include "model/plan.h"
 #include "record/report.h"
 #include "engine/prearm.h"
@@ -604,6 +607,257 @@ static void resumes_all_when_the_kernel_refuses_to_sleep(void **state)
 	report_free(report);
 }
 
+/* ---- the node of requests ------------------------------------------------ */
+
+/* Asserts that mail can acknowledge a request: the node is there, and it owns it. */
+static void assert_node_is_good(void)
+{
+	const struct store_node *node =
+		store_tree_find(store_tree(), fake_guest_path(laptop.mail, "control/shutdown"));
+
+	assert_non_null(node);
+	assert_int_equal(node->permissions[0].id, fake_guest_domid(laptop.mail));
+	assert_string_equal(node->value, "");
+}
+
+static void run_ok_cycles(int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct report *report = fake_host_cycle(&host);
+
+		assert_result(report, RESULT_OK);
+		assert_int_equal(fake_host_reported(report, "mail")->outcome, OUTCOME_SUSPENDED);
+		assert_int_equal(host.n_ran_through, 0);
+		report_free(report);
+		assert_untouched(laptop.mail);
+		assert_node_is_good();
+		virtual_time_pass(5000000);
+	}
+}
+
+/* Windows PV drivers 8.x, NetBSD. */
+static void suspends_a_guest_that_removes_its_node_each_time(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_REMOVES };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	run_ok_cycles(3);
+	/* The same by a process that watches all domains, and by one that has just started. */
+	assert_int_equal(host.hypervisor->ops->watch_domains(host.hypervisor), 0);
+	run_ok_cycles(2);
+	fake_host_close(&host);
+	fake_host_open(&host);
+	run_ok_cycles(1);
+}
+
+static void finds_a_node_that_an_earlier_program_left_wrong(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_REMOVES };
+
+	(void)state;
+	for (int is_missing = 0; is_missing < 2; is_missing++) {
+		const char *path;
+
+		fake_laptop_build(&laptop, &mail);
+		path = fake_guest_path(laptop.mail, "control/shutdown");
+		store_remove_as(0, path);
+		if (!is_missing)
+			store_write_as(0, path, "");
+		fake_host_open(&host);
+		run_ok_cycles(2);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
+/* Its owner is not known to be right, so that what stands in it proves nothing. */
+static void requests_whether_the_node_can_be_repaired_or_not(void **state)
+{
+	static const char *const functions[] = { "xs_set_permissions", "xs_mkdir",
+						 "xs_get_permissions", "xs_watch" };
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_REMOVES };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(functions); i++) {
+		char path[96];
+
+		fake_laptop_build(&laptop, &mail);
+		snprintf(path, sizeof(path), "%s",
+			 fake_guest_path(laptop.mail, "control/shutdown"));
+		store_remove_as(0, path);
+		faults_add(functions[i], path, EIO, 0, 1000);
+		fake_host_open(&host);
+		for (int cycle = 0; cycle < 2; cycle++) {
+			report_free(fake_host_cycle(&host));
+			assert_int_equal(host.n_ran_through, 0);
+			assert_int_equal(fake_guest_domain(laptop.mail)->n_suspended, cycle + 1);
+			assert_untouched(laptop.mail);
+		}
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
+/* The request is sent when the guest that needs it is suspended. */
+static void a_request_is_one_write(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	struct domain_id id = fake_host_id(guest);
+	struct inventory inventory;
+	uint64_t before;
+
+	(void)state;
+	fake_host_open(&host);
+	inventory = fake_host_inventory(&host);
+	assert_int_equal(host.hypervisor->ops->prepare(host.hypervisor, &inventory.guests[0],
+						       MECHANISM_XENSTORE),
+			 PREPARED);
+	before = store_client_count();
+	assert_int_equal(host.hypervisor->ops->request(host.hypervisor, &id, MECHANISM_XENSTORE),
+			 REQUESTED);
+	assert_int_equal(store_client_count() - before, 1);
+	inventory_done(&inventory);
+}
+
+/* ---- guests that another program suspends -------------------------------- */
+
+static void assert_left_alone(const struct report *report, const char *name)
+{
+	const struct report_guest *guest = fake_host_reported(report, name);
+
+	assert_result(report, RESULT_DEGRADED);
+	assert_true(guest->taken_by_another);
+	assert_non_null(strstr(guest->detail, "resume --force"));
+}
+
+/* A kernel that leaves the request in its node is like a save that the guest has obeyed. */
+static void leaves_a_guest_alone_while_our_request_stands(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_LEAVES };
+	char name[] = "mail", *names[] = { name };
+	struct resume_result result = { 0 };
+	struct error error = { 0 };
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_left_alone(report, "mail");
+	report_free(report);
+	assert_untouched(laptop.web);
+	assert_true(fake_guest_domain(laptop.mail)->is_shut_down);
+	assert_int_equal(fake_guest_domain(laptop.mail)->subscription, 0);
+	assert_node_is_good();
+	/* Nothing resumes it by itself. */
+	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false, &result, &error),
+			 0);
+	assert_int_equal(result.n_resumed, 0);
+	report_free(result.report);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
+	assert_int_equal(result.n_resumed, 0);
+	report_free(result.report);
+	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, true, &result, &error), 0);
+	assert_int_equal(result.n_resumed, 1);
+	report_free(result.report);
+	assert_untouched(laptop.mail);
+}
+
+/* What is recorded is not judged again: the request was taken out. */
+static void leaves_a_guest_alone_after_a_crash(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_LEAVES };
+	struct cycle_params params = { .trigger = "test" };
+	struct resume_result result = { 0 };
+	struct report *report = NULL;
+	struct error error = { 0 };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	assert_left_alone(report, "mail");
+	report_free(report);
+	fake_host_kill(&host);
+	fake_host_open(&host);
+	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
+	assert_int_equal(result.n_resumed, 4);
+	report_free(result.report);
+	assert_true(fake_guest_domain(laptop.mail)->is_shut_down);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.netvm);
+}
+
+static struct fake_save *begun_save;
+
+static void begin_save(void *data)
+{
+	begun_save = toolstack_save(fake_guest_domid(data), 5000000, true);
+}
+
+/* mail is requested at once and takes its time; fw waits for it; netvm has an agent. */
+static void keeps_the_image_of_a_save_that_meets_a_cycle(void **state)
+{
+	static const struct {
+		struct fake_guest **guest;
+		const char *name;
+		uint64_t after_us;
+	} cases[] = {
+		{ &laptop.fw, "fw", 3000 },	   { &laptop.fw, "fw", 20000 },
+		{ &laptop.fw, "fw", 80000 },	   { &laptop.mail, "mail", 60000 },
+		{ &laptop.netvm, "netvm", 20000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct fake_guest_params mail = { .name = "mail", .suspend_us = 100000 };
+		struct report *report;
+
+		fake_laptop_build(&laptop, &mail);
+		fake_host_open(&host);
+		virtual_time_after(cases[i].after_us, begin_save, *cases[i].guest);
+		report = fake_host_cycle(&host);
+		assert_left_alone(report, cases[i].name);
+		assert_int_equal(host.n_ran_through, 0);
+		report_free(report);
+		virtual_time_pass(120000000);
+		if (!begun_save->is_finished || begun_save->is_broken || begun_save->has_failed)
+			fail_msg("%s at %d us: %d %d %d", cases[i].name, (int)cases[i].after_us,
+				 begun_save->is_finished, begun_save->is_broken,
+				 begun_save->has_failed);
+		assert_runs(*cases[i].guest);
+		assert_untouched(laptop.web);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
+/* Its kernel has not come to the request yet, and the plan already knows of it. */
+static void waits_for_a_guest_whose_save_has_begun(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .acknowledge_us = 500000 };
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	virtual_time_pass(1000000);
+	fake_host_open(&host);
+	begin_save(laptop.mail);
+	report = fake_host_cycle(&host);
+	assert_left_alone(report, "mail");
+	assert_int_equal(host.n_ran_through, 0);
+	assert_true(fake_guest_domain(laptop.mail)->suspended_us <
+		    fake_guest_domain(laptop.fw)->suspended_us);
+	report_free(report);
+	virtual_time_pass(120000000);
+	assert_true(begun_save->is_finished);
+	assert_false(begun_save->is_broken);
+	assert_false(begun_save->has_failed);
+	assert_untouched(laptop.fw);
+}
+
 /* ---- others -------------------------------------------------------------- */
 
 static void leaves_a_paused_guest_paused(void **state)
@@ -835,6 +1089,14 @@ int main(void)
 		T(aborts_when_told_to),
 		T(ends_the_subscriptions_of_an_aborted_batch),
 		T(resumes_all_when_the_kernel_refuses_to_sleep),
+		T(suspends_a_guest_that_removes_its_node_each_time),
+		T(finds_a_node_that_an_earlier_program_left_wrong),
+		T(requests_whether_the_node_can_be_repaired_or_not),
+		T(a_request_is_one_write),
+		T(leaves_a_guest_alone_while_our_request_stands),
+		T(leaves_a_guest_alone_after_a_crash),
+		T(keeps_the_image_of_a_save_that_meets_a_cycle),
+		T(waits_for_a_guest_whose_save_has_begun),
 		T(leaves_a_paused_guest_paused),
 		T(goes_on_when_a_guest_is_destroyed),
 		T(keeps_away_from_a_guest_that_is_being_saved),

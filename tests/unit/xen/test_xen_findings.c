@@ -58,38 +58,6 @@ static void require_truth(const struct report *report)
 
 /* ---- the request node ---------------------------------------------------- */
 
-/*
- * Windows PV drivers 8.x, NetBSD: dom0 writes the node anew, the guest may not remove it again, and
- * the request that stands is taken for that of a save.
- */
-static void removed_node_costs_a_later_cycle(void)
-{
-	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_REMOVES };
-
-	fake_laptop_build(&laptop, &mail);
-	fake_host_open(&host);
-	for (int i = 0; i < 3; i++) {
-		struct report *report = fake_host_cycle(&host);
-
-		require_truth(report);
-		report_free(report);
-		virtual_time_pass(5000000);
-	}
-}
-
-/* A kernel that takes a request and leaves it in the node, or a save of somebody else. */
-static void request_stands_after_the_resume(void)
-{
-	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_LEAVES };
-	const char *request;
-
-	fake_laptop_build(&laptop, &mail);
-	fake_host_open(&host);
-	report_free(fake_host_cycle(&host));
-	request = store_text(fake_guest_path(laptop.mail, "control/shutdown"));
-	require_law(strcmp(request, "suspend") != 0, "after a resume no request of ours stands");
-}
-
 static void text_in_an_own_node_buys_a_free_pass(void)
 {
 	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
@@ -181,26 +149,6 @@ static void guest_that_its_owner_resumed_counts_as_ours(void)
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	report_free(result.report);
 	require_law(result.n_resumed == 4, "a guest that its owner resumed is his again");
-}
-
-static struct fake_save *save;
-
-static void save_fw(void *data)
-{
-	(void)data;
-	save = toolstack_save(fake_guest_domid(laptop.fw), 5000000, true);
-}
-
-/* fw waits for web and mail, and is suspended by a save before we ask it. */
-static void image_of_a_save_that_meets_a_cycle_is_broken(void)
-{
-	fake_laptop_build(&laptop, NULL);
-	fake_host_open(&host);
-	virtual_time_after(20000, save_fw, NULL);
-	report_free(fake_host_cycle(&host));
-	virtual_time_pass(120000000);
-	require_law(save->is_finished && !save->is_broken && !save->has_failed,
-		    "a guest that somebody else suspends is theirs");
 }
 
 static void build_newcomer(void *data)
@@ -344,15 +292,12 @@ static const struct finding findings[] = {
 	{                                                                                          \
 #name, name                                                                        \
 	}
-	FINDING(removed_node_costs_a_later_cycle),
-	FINDING(request_stands_after_the_resume),
 	FINDING(text_in_an_own_node_buys_a_free_pass),
 	FINDING(guest_that_shuts_down_is_passed_over),
 	FINDING(guest_that_suspends_after_45_s_is_stranded),
 	FINDING(guest_that_suspends_after_120_s_is_stranded),
 	FINDING(pause_by_its_user_costs_ten_seconds),
 	FINDING(guest_that_its_owner_resumed_counts_as_ours),
-	FINDING(image_of_a_save_that_meets_a_cycle_is_broken),
 	FINDING(newcomer_runs_through_s3_unnamed),
 	FINDING(guest_under_construction_runs_through_s3),
 	FINDING(death_after_the_resume_is_not_reported),

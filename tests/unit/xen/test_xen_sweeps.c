@@ -14,7 +14,6 @@
 #include "engine/recover.h"
 #include "engine/suspend.h"
 #include "tests/unit/xen/fake_host.h"
-#include "tests/fakexen/domains.h"
 #include "tests/fakexen/faults.h"
 #include "tests/fakexen/guests.h"
 #include "tests/fakexen/process.h"
