@@ -45,6 +45,9 @@ def test_version(pmcoord):
     (["plan", "--force"], "force"),
     (["list", "--timeout", "soon"], "soon"),
     (["list", "--timeout", "0"], "0"),
+    (["list", "--timeout", "3600001ms"], "3600001ms"),
+    (["cycle", "-n", "0"], "-n must be a number from 1 to 100000, not 0"),
+    (["cycle", "-n", "100001"], "-n must be a number from 1 to 100000, not 100001"),
     (["list", "--hypervisor", "kvm"], "kvm"),
     (["report", "first"], "first"),
 ])
@@ -59,6 +62,10 @@ def test_an_unknown_option_is_exit_2(pmcoord):
     result = pmcoord.run("list", "--frobnicate")
     assert result.returncode == 2
     assert "frobnicate" in result.stderr
+
+
+def test_the_longest_timeout_is_an_hour(pmcoord, laptop):
+    assert pmcoord.on(laptop, "list", "--timeout", "1h").returncode == 0
 
 
 # ---- configuration -----------------------------------------------------------

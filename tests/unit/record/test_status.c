@@ -197,6 +197,31 @@ static void waits_for_agents_once_guests_run(void **state)
 	close(lock);
 }
 
+/* While the host falls asleep, and in phases of a later version, no guest holds up the cycle. */
+static void waits_for_no_guest_while_the_host_falls_asleep(void **state)
+{
+	static const char *const phases[] = { "inventory", "sleep", "later" };
+	struct world *world = *state;
+	int lock = lock_take(world->roots.run, "sleep", 0, NULL);
+
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		struct json_object *object, *cycle;
+		char records[256];
+
+		snprintf(records, sizeof(records), BOTH_DOWN "6000 phase %s\n", phases[i]);
+		write_journal_of_this_boot(world, "8", records);
+		assert_int_equal(state_of(world), STATUS_RUNNING);
+		object = as_json(world);
+		cycle = json_object_object_get(object, "cycle");
+		assert_string_equal(json_read_string(cycle, "phase"), phases[i]);
+		assert_int_equal(
+			json_object_array_length(json_object_object_get(cycle, "waiting_for")), 0);
+		json_object_put(object);
+		status_done(&world->status);
+	}
+	close(lock);
+}
+
 static void lists_guests_that_are_kept_suspended(void **state)
 {
 	struct world *world = *state;
@@ -283,6 +308,7 @@ int main(void)
 		world_test(is_idle_without_journals),
 		world_test(names_the_guests_that_a_running_cycle_waits_for),
 		world_test(waits_for_agents_once_guests_run),
+		world_test(waits_for_no_guest_while_the_host_falls_asleep),
 		world_test(lists_guests_that_are_kept_suspended),
 		world_test(a_cycle_resumed_in_part_still_keeps_guests_suspended),
 		world_test(a_cycle_without_a_process_is_interrupted),

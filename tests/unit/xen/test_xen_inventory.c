@@ -422,6 +422,25 @@ static void notices_each_change_of_a_watched_guest(void **state)
 	inventory_done(&inventory);
 }
 
+/* There are more events than are read at once; the last ones are of another guest. */
+static void notices_a_change_behind_many_of_another_guest(void **state)
+{
+	struct fake_guest *noisy = fake_host_add("noisy"), *quiet = fake_host_add("quiet");
+	struct inventory inventory;
+
+	(void)state;
+	open_watching();
+	requests_of_an_inventory();
+	requests_of_an_inventory();
+	for (int i = 0; i < 5000; i++)
+		write_own(noisy, "data/pmcoord/state", i % 2 ? "ready 1" : "ready 2");
+	write_own(quiet, "data/pmcoord/version", "1");
+	write_own(quiet, "data/pmcoord/state", "ready 7");
+	inventory = fake_host_inventory(&host);
+	assert_int_equal(find(&inventory, quiet)->agent.state.cycle, 7);
+	inventory_done(&inventory);
+}
+
 static void forgets_guests_that_are_gone(void **state)
 {
 	struct fake_guest *guest = fake_host_add("guest");
@@ -513,6 +532,7 @@ int main(void)
 		T(names_a_guest_without_a_name_by_its_domid),
 		T(reads_nothing_again_until_a_watch_fires),
 		T(notices_each_change_of_a_watched_guest),
+		T(notices_a_change_behind_many_of_another_guest),
 		T(forgets_guests_that_are_gone),
 		T(reads_a_reused_domid_anew),
 		T(fails_when_domains_cannot_be_listed),

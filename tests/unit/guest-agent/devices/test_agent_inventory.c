@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "pmcoord/cleanup.h"
+#include "guest/class.h"
 #include "guest/files.h"
 #include "guest/settings.h"
 #include "devices/inventory.h"
@@ -859,6 +860,40 @@ static void devices_none_is_a_risk(void **state)
 	expect(machine, B, DEVICE_UNBIND, false, "");
 }
 
+static int count_name(void *data, const char *name)
+{
+	int *n = data;
+
+	(void)name;
+	(*n)++;
+	return 0;
+}
+
+static int fail_at_name(void *data, const char *name)
+{
+	(void)data;
+	(void)name;
+	return -EIO;
+}
+
+/* An absent class has no devices; one that cannot be read, or a reader's error, is an error. */
+static void tells_an_absent_class_from_an_unreadable_one(void **state)
+{
+	struct machine *machine = *state;
+	const struct roots *roots = &machine->tree.roots;
+	int n = 0;
+
+	assert_int_equal(class_each_in(roots, "tape", machine->tree.sys, count_name, &n), 0);
+	tree_write(&machine->tree, "sys/class/tape", "no directory");
+	assert_int_equal(class_each_in(roots, "tape", machine->tree.sys, count_name, &n), -ENOTDIR);
+	tree_write(&machine->tree, "sys/class/sound/card0/.keep", "");
+	assert_int_equal(class_each_in(roots, "sound", machine->tree.sys, fail_at_name, &n), -EIO);
+	assert_int_equal(n, 0);
+	assert_int_equal(class_each_in(roots, "sound", machine->tree.sys, count_name, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(class_each(roots, "sound", "0000:99:00.0", count_name, &n), -ENOENT);
+}
+
 static void accepts_a_guest_without_a_pci_bus(void **state)
 {
 	struct machine *machine = *state;
@@ -902,6 +937,7 @@ int main(void)
 		TEST(unbinds_an_ata_controller_whose_disks_are_all_unused),
 		TEST(keeps_storage_that_is_not_understood_unless_named),
 		TEST(devices_none_is_a_risk),
+		TEST(tells_an_absent_class_from_an_unreadable_one),
 		TEST(accepts_a_guest_without_a_pci_bus),
 	};
 
