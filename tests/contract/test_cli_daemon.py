@@ -103,8 +103,14 @@ def served(tmp_path, bus):
     served = Served(tmp_path, bus)
     yield served
     if served.daemon:
-        served.daemon.kill()
-        served.daemon.wait()
+        # It ends as systemd ends it, which is part of what the tests execute.
+        served.daemon.terminate()
+        try:
+            served.daemon.wait(20)
+        except subprocess.TimeoutExpired:
+            served.daemon.kill()
+            served.daemon.wait()
+            raise
 
 
 def test_the_interface_has_all_members(served):
