@@ -267,7 +267,7 @@ void cause_shorten(char *cause)
 
 	add_word(&words, "%.*s", (int)length, word);
 	while ((length = world_next_word(&rest, &word)))
-		if (rank_of(word, length) == best)
+		if (rank_of(word, length) == best || (best == 1 && strncmp(word, "g:", 2) == 0))
 			add_word(&words, "%.*s", (int)length, word);
 	memcpy(cause, words.text, words.length + 1);
 }

@@ -27,7 +27,7 @@ void cause_describe(const struct history *history, size_t step, int guest, char 
 /*
  * Reduces the words of a shrunk world to those that tell its fault from others, in
  * place: what the command does, and what is wrong with the files or the configuration,
- * else with the guest, else with the rest of the world.
+ * else with the guest, together with all that the guest is, else with the rest of the world.
  */
 void cause_shorten(char *cause);
 
