@@ -5,7 +5,7 @@
 /*
  * Claims about Xen, each of which holds on the double and on real Xen. They use the functions of
  * libxenctrl, libxenevtchn and libxenstore only. A unit test makes them of the double; the
- * program `contract` makes them in dom0 of a host with Xen.
+ * program `contract` makes them in dom0 of a host with Xen (tests/lab/test_fakexen.py).
  *
  * The scratch guest runs, and suspends within CONTRACT_SUSPEND_MS when control/shutdown says so,
  * as Linux does. It is left as it was.

@@ -166,6 +166,25 @@ static void finds_a_xen_disk_beneath_luks(void **state)
 	assert_string_equal(read_all(world)->guest_disk_mount, "/");
 }
 
+/* Two devices that are stacked on each other: no kernel lists that, and it must not matter. */
+static void does_not_follow_a_stack_without_end(void **state)
+{
+	struct world *world = *state;
+
+	write_file(world, "proc/self/mountinfo",
+		   "21 1 253:0 / / rw,relatime - ext4 /dev/mapper/root rw\n");
+	write_file(world, "sys/devices/virtual/block/dm-0/size", "1\n");
+	write_file(world, "sys/devices/virtual/block/dm-1/size", "1\n");
+	make_link(world, "sys/dev/block/253:0", "../../devices/virtual/block/dm-0");
+	make_link(world, "sys/devices/virtual/block/dm-0/slaves/dm-1", "../../dm-1");
+	make_link(world, "sys/devices/virtual/block/dm-1/slaves/dm-0", "../../dm-0");
+	assert_string_equal(read_all(world)->guest_disk, "");
+	write_file(world, VBD "/size", "1\n");
+	make_link(world, "sys/devices/virtual/block/dm-1/slaves/xvda",
+		  "../../../../vbd-51712/block/xvda");
+	assert_string_equal(read_all(world)->guest_disk, "xvda");
+}
+
 /* ---- reports ------------------------------------------------------------- */
 
 static void reads_whether_reports_can_be_written(void **state)
@@ -288,6 +307,7 @@ int main(void)
 		world_test(reads_the_version_of_xen),
 		world_test(reads_the_class_of_a_function),
 		world_test(finds_a_xen_disk_beneath_luks),
+		world_test(does_not_follow_a_stack_without_end),
 		world_test(reads_whether_reports_can_be_written),
 		world_test(reads_how_the_sleep_unit_is_enabled),
 		world_test(finds_a_masked_target),

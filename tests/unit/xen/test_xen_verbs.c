@@ -534,6 +534,31 @@ static void mutes_a_guest_that_writes_without_end(void **state)
 	inventory_done(&inventory);
 }
 
+/* The port of a guest that sends without end stays masked; each turn ends with the guest. */
+static void reports_a_guest_with_a_masked_port_in_each_turn(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest"), *other = fake_host_add("other");
+	struct domain_id id = fake_host_id(guest);
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	assert_int_equal(prepare(other, MECHANISM_XENSTORE), PREPARED);
+	count_events(0);
+	/* Its third port is the one that was allocated. */
+	event_channels_storm(id.domid, 3, virtual_time_now() + 1000000);
+	for (int i = 0; i < 1000; i++)
+		count_events(0);
+	virtual_time_pass(2000000);
+	count_events(0);
+	for (int i = 0; i < 3; i++) {
+		event_channels_send(fake_guest_domid(other), 3);
+		assert_int_equal(count_events(id.domid), 1);
+	}
+	event_channels_send(fake_guest_domid(other), 3);
+	assert_int_equal(count_events(fake_guest_domid(other)), 1);
+}
+
 static void reports_a_lost_connection(void **state)
 {
 	uint32_t domid;
@@ -572,6 +597,7 @@ int main(void)
 		T(reports_the_domain_of_each_event),
 		T(keeps_events_when_guests_are_listed),
 		T(mutes_a_guest_that_writes_without_end),
+		T(reports_a_guest_with_a_masked_port_in_each_turn),
 		T(reports_a_lost_connection),
 #undef T
 	};
