@@ -74,6 +74,7 @@ COORDINATOR_SRC := \
 	pmcoord/record/report-file.c \
 	pmcoord/record/report-store.c \
 	pmcoord/record/cycle-id.c \
+	pmcoord/record/answers.c \
 	pmcoord/record/statistics.c \
 	pmcoord/record/statistics-json.c \
 	pmcoord/record/series.c \

@@ -16,6 +16,7 @@
 #include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "model/plan.h"
+#include "record/answers.h"
 #include "view/findings.h"
 #include "check/check.h"
 
@@ -367,6 +368,17 @@ static void check_pending_shutdown(const struct guest_check *guest_check)
 		       request);
 }
 
+static void check_answers(const struct guest_check *guest_check)
+{
+	const struct check_details *details = guest_check->details;
+
+	if (details->never_answers)
+		REPORT(guest_check, FINDING_WARNING,
+		       "use a kernel that supports suspend in the guest, or set Policy=pause",
+		       "the guest did not suspend in %u of the last %u cycles: a cycle waits for it no longer than %d s, and then pauses it or fails (OnFailure=)",
+		       details->n_missed, details->n_cycles, ANSWERS_TIMEOUT_US / 1000000);
+}
+
 static void check_timeout(const struct guest_check *guest_check)
 {
 	const struct config *config = guest_check->context->config;
@@ -390,6 +402,7 @@ static void (*const checks[])(const struct guest_check *) = {
 	check_agent,	      check_memory, check_agent_state,	    check_kept_devices,
 	check_storage_domain, check_pause,  check_feature,	    check_hvm,
 	check_ignored,	      check_state,  check_pending_shutdown, check_timeout,
+	check_answers,
 };
 
 static void check_guest(const struct check_context *context, size_t index,

@@ -7,6 +7,7 @@
  * The checks are independent of each other, and use only facts that the caller read.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/config.h"
@@ -27,6 +28,8 @@ struct check_pci_function {
 struct check_details {
 	struct guest_examination examination;
 	struct check_pci_function functions[EXAMINED_PCI_MAX];
+	unsigned int n_missed, n_cycles; /* in n_missed of n_cycles it did not answer; 0: unknown */
+	bool never_answers;
 	struct agent_state agent; /* PROTOCOL_AGENT_NONE: no agent, or its state is unknown */
 };
 

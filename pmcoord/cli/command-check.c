@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "pmcoord/exit-code.h"
 #include "base/string-list.h"
@@ -17,6 +18,7 @@
 #include "model/plan.h"
 #include "model/sleeper.h"
 #include "host/host.h"
+#include "record/answers.h"
 #include "record/status.h"
 #include "engine/host-env.h"
 #include "engine/job.h"
@@ -98,6 +100,7 @@ static void read_details(const struct cli *cli, const struct guest *guest,
 static int read_guests(struct cli *cli, struct facts *facts, struct error *error)
 {
 	const struct inventory *inventory = &facts->plan.inventory;
+	_cleanup_(answers_done) struct answers answers = { 0 };
 	int r = coordinator_plan(&cli->coordinator, NULL, &facts->plan, error);
 
 	if (r < 0)
@@ -105,8 +108,14 @@ static int read_guests(struct cli *cli, struct facts *facts, struct error *error
 	facts->details = calloc(inventory->n_guests + 1, sizeof(*facts->details));
 	if (!facts->details)
 		return error_set(error, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < inventory->n_guests; i++)
-		read_details(cli, &inventory->guests[i], &facts->details[i]);
+	answers = answers_load(&cli->env->roots);
+	for (size_t i = 0; i < inventory->n_guests; i++) {
+		struct check_details *details = &facts->details[i];
+
+		read_details(cli, &inventory->guests[i], details);
+		details->never_answers = answers_are_missing(
+			&answers, &inventory->guests[i], &details->n_missed, &details->n_cycles);
+	}
 	return 0;
 }
 

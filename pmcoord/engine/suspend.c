@@ -27,6 +27,7 @@
 #include "host/battery.h"
 #include "host/boot-id.h"
 #include "host/lid.h"
+#include "record/answers.h"
 #include "record/cycle-id.h"
 #include "record/journal.h"
 #include "record/report.h"
@@ -385,6 +386,7 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 
 	if (r < 0)
 		return r;
+	answers_shorten_timeouts(run->coordinator->roots, &run->plan);
 	if (!plan_acts(&run->plan) && !params->sleeper) {
 		*ret_report = NULL;
 		return 0;
@@ -397,8 +399,11 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 	}
 	run->io_fd = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
 	r = begin_journal(run, params, start_us, error);
-	if (r == 0)
+	if (r == 0) {
 		r = run_journalled(run, params, ret_report, error);
+		answers_update(run->coordinator->roots, &run->plan,
+			       context_cycle(run->coordinator));
+	}
 	if (params->sleeper)
 		params->sleeper->ops->finish(params->sleeper);
 	return r;

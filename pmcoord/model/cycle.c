@@ -422,6 +422,7 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 			end_hold(guest);
 		break;
 	case RECORD_ACKNOWLEDGED:
+		guest->acknowledged = true;
 		guest->may_suspend_late = true;
 		break;
 	case RECORD_PAUSE:

@@ -95,6 +95,7 @@ struct cycle_guest {
 	enum cycle_outcome outcome;
 	enum cycle_hold hold;
 	bool may_suspend_late; /* the guest may still obey a request that could not be retracted */
+	bool acknowledged; /* its request could not be retracted */
 	bool taken; /* another program has requested its suspension */
 	bool gone; /* the domain no longer exists */
 	bool needs_xenstore_resume; /* resumed, but xenstored is not notified yet */

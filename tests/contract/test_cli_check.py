@@ -47,6 +47,23 @@ def test_an_agent_that_resumed_degraded_is_a_risk(pmcoord):
     assert returncode == 0
 
 
+def test_a_guest_that_never_answers_is_named_and_not_waited_for(pmcoord):
+    scenario = pmcoord.scenario('[Guest "mirage"]\nBehaviour=ignores-requests\n[Guest "web"]\n')
+    waited = []
+    for _ in range(4):
+        found, _ = findings(pmcoord, scenario)
+        assert "mirage" not in [finding["subject"] for finding in found] or len(waited) == 3
+        report = json.loads(pmcoord.on(scenario, "suspend-all", "--json").stdout)
+        mirage = {guest["name"]: guest for guest in report["guests"]}["mirage"]
+        assert mirage["outcome"] == "paused" and mirage["mechanism"] == "xenstore"
+        waited.append((mirage["down_us"] - mirage["requested_us"]) // 1_000_000)
+    assert waited == [10, 10, 10, 2]
+    found, returncode = findings(pmcoord, scenario)
+    assert ["did not suspend in 4 of the last 4 cycles" in finding["message"]
+            for finding in found if finding["subject"] == "mirage"] == [True]
+    assert returncode == 0
+
+
 def test_a_broken_configuration_is_exit_2_and_the_rest_is_still_checked(pmcoord, tmp_path):
     scenario = pmcoord.scenario('[Guest "old"]\nFeatureSuspend=no\n')
     config = tmp_path / "bad.conf"

@@ -22,6 +22,7 @@ COORDINATOR_TESTS := \
 	host/test_sleeper_alarm \
 	view/test_show \
 	record/test_status \
+	record/test_answers \
 	check/test_check \
 	host/test_host \
 	host/test_lid \

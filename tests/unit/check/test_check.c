@@ -204,6 +204,13 @@ static void publish_a_stale_port(struct world *world)
 	world->details[0].examination.agent_port_is_stale = true;
 }
 
+static void miss_each_request(struct world *world)
+{
+	world->details[1].never_answers = true;
+	world->details[1].n_missed = 9;
+	world->details[1].n_cycles = 10;
+}
+
 static void lose_the_agent_of_no_devices(struct world *world)
 {
 	publish_a_stale_port(world);
@@ -335,6 +342,8 @@ static const struct guest_case guest_cases[] = {
 	  "and 2 more PCI functions" },
 	{ "version", speak_another_version, FINDING_WARNING, "netvm", "version 7" },
 	{ "no port", publish_no_port, FINDING_WARNING, "netvm", "no event channel" },
+	{ "no answers", miss_each_request, FINDING_WARNING, "app",
+	  "did not suspend in 9 of the last 10 cycles" },
 	{ "stale port", publish_a_stale_port, FINDING_WARNING, "netvm",
 	  "holds 0000:03:00.0 (Ethernet), but pmcoord-agent has stopped (its event channel 9" },
 	{ "stale port, no devices", lose_the_agent_of_no_devices, FINDING_WARNING, "netvm",

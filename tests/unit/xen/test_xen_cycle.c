@@ -10,6 +10,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
+#include "base/moment.h"
 #include "model/config.h"
 #include "model/cycle.h"
 #include "model/domain-id.h"
@@ -432,6 +433,69 @@ static void resumes_a_guest_that_suspends_late(void **state)
 	assert_int_equal(fake_guest_domain(laptop.mail)->n_suspended, 1);
 	assert_untouched(laptop.mail);
 	report_free(report);
+}
+
+/* Runs a cycle. Returns how long it took mail to be suspended or paused since its request. */
+static int64_t measure_mail(void)
+{
+	struct report *report = fake_host_cycle(&host);
+	const struct report_guest *mail = fake_host_reported(report, "mail");
+	int64_t time_us = report_guest_suspend_us(mail);
+
+	assert_int_equal(host.n_ran_through, 0);
+	assert_true(mail->requested_us != MOMENT_NEVER);
+	report_free(report);
+	virtual_time_pass(5000000);
+	return time_us;
+}
+
+static void assert_waits_long(void)
+{
+	assert_in_range(measure_mail(), 9900000, 10100000);
+}
+
+static void assert_waits_short(void)
+{
+	assert_in_range(measure_mail(), 1900000, 2100000);
+}
+
+/* MirageOS, OpenBSD. Each process is new, as that of the sleep's unit is. */
+static void does_not_wait_long_for_a_guest_that_never_answers(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	for (int i = 0; i < 3; i++)
+		assert_waits_long();
+	for (int i = 0; i < 9; i++) {
+		fake_host_close(&host);
+		fake_host_open(&host);
+		assert_waits_short();
+	}
+	/* One answer unlearns it. */
+	fake_guest_set_answer(laptop.mail, ANSWER_CLEARS);
+	assert_in_range(measure_mail(), 0, 100000);
+	fake_guest_set_answer(laptop.mail, ANSWER_NEVER);
+	for (int i = 0; i < 3; i++)
+		assert_waits_long();
+	assert_waits_short();
+	/* Another kernel in the same domain may answer. */
+	store_write_as(fake_guest_domid(laptop.mail), "control/feature-suspend", "");
+	assert_waits_long();
+}
+
+/* It has answered: it is slow, and the next time it may be in time. */
+static void waits_for_a_guest_that_only_acknowledges(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_ONLY_CLEARS };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	for (int i = 0; i < 5; i++)
+		assert_waits_long();
 }
 
 static void ends_the_cycle_by_the_deadline(void **state)
@@ -1081,6 +1145,8 @@ int main(void)
 		T(reports_devices_that_an_agent_has_lost),
 		T(pauses_guests_that_do_not_suspend),
 		T(resumes_a_guest_that_suspends_late),
+		T(does_not_wait_long_for_a_guest_that_never_answers),
+		T(waits_for_a_guest_that_only_acknowledges),
 		T(ends_the_cycle_by_the_deadline),
 		T(keeps_the_deadline_in_an_event_storm),
 		T(notices_the_suspension_of_a_storming_guest),
