@@ -16,6 +16,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "pmcoord/exit-code.h"
+#include "pmcoord/json.h"
 #include "model/cycle.h"
 #include "model/loop.h"
 #include "model/sleeper.h"
@@ -100,12 +101,27 @@ static void show_suspended(const struct cli *cli, const struct job_outcome *outc
 		printf("No running guest can be suspended; nothing to do.\n");
 }
 
+static void print_resumed_as_json(const struct job_outcome *outcome)
+{
+	struct json_object *object = json_object_new_object();
+	int r = object ? 0 : -ENOMEM;
+
+	json_add_integer(object, "resumed", (int64_t)outcome->n_resumed, &r);
+	if (outcome->message[0])
+		json_add_string(object, "message", outcome->message, &r);
+	if (r == 0)
+		r = json_print_line(object, stdout);
+	if (r < 0)
+		fprintf(stderr, "pmcoord: cannot print the result: %s\n", strerror(-r));
+	json_object_put(object);
+}
+
 static void show_resumed(const struct cli *cli, const struct job_outcome *outcome)
 {
 	if (cli->options.json && outcome->report)
 		cli_print_report(cli, outcome->report);
 	else if (cli->options.json)
-		printf("{ \"resumed\": %zu }\n", outcome->n_resumed);
+		print_resumed_as_json(outcome);
 	else if (!cli->options.quiet && outcome->n_resumed == 0 && outcome->report)
 		printf("No guest is left that could be resumed.\n");
 	else if (!cli->options.quiet && outcome->n_resumed == 0)
@@ -121,8 +137,12 @@ static enum exit_code show_outcome(const struct cli *cli, const struct job *job,
 {
 	enum exit_code code = cli_exit_code(outcome->result);
 
-	/* A message without a report means that the job failed: print only the message. */
-	if (!outcome->message[0] || outcome->report) {
+	/*
+	 * A message without a report means that the job failed: print only the message, but
+	 * for a program that reads the output.
+	 */
+	if (!outcome->message[0] || outcome->report ||
+	    (cli->options.json && job_kind(job->verb)->resumes)) {
 		if (job_kind(job->verb)->resumes)
 			show_resumed(cli, outcome);
 		else

@@ -2,6 +2,7 @@
 #include "engine/coordinator.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "pmcoord/error.h"
@@ -55,11 +56,9 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		       struct report **ret_report, struct error *error)
 {
 	struct report *report;
-	int r = coordinator_record(coordinator, RECORD_END, "");
+	int r;
 
-	if (r < 0)
-		return error_set(error, r, "cannot write the journal in %s: %s",
-				 coordinator->roots->journals, strerror(-r));
+	coordinator_record(coordinator, RECORD_END, "");
 	r = report_new(context_cycle(coordinator), &report);
 	if (r < 0)
 		return error_set(error, r, "cannot make the report of this cycle: %s",
@@ -70,27 +69,29 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 	 * Keep the journal while a guest remains to be resumed, because the next
 	 * attempt to resume the guest reads the journal.
 	 */
-	if (cycle_count_holds(context_cycle(coordinator)) == 0)
+	if (!cycle_is_needed(context_cycle(coordinator)))
 		r = journal_remove(coordinator->journal);
-	if (r < 0) {
-		report_free(report);
-		return error_set(error, r, "cannot remove the journal from %s: %s",
-				 coordinator->roots->journals, strerror(-r));
-	}
+	if (r < 0)
+		report_warn(report, "cannot remove the journal from %s: %s",
+			    coordinator->roots->journals, strerror(-r));
 	*ret_report = report;
 	return 0;
 }
 
-int coordinator_resume_guests(struct coordinator *coordinator, const bool *selected)
+void coordinator_resume_guests(struct coordinator *coordinator, const bool *selected)
 {
+	char text[128];
 	int r, later;
 
 	assert(coordinator->journal);
-	r = coordinator_record(coordinator, RECORD_PHASE, "resume");
-	later = resume_guests(coordinator, selected);
-	r = r < 0 ? r : later;
-	later = coordinator_record(coordinator, RECORD_PHASE, "ready");
-	r = r < 0 ? r : later;
+	coordinator_record(coordinator, RECORD_PHASE, "resume");
+	r = resume_guests(coordinator, selected);
+	coordinator_record(coordinator, RECORD_PHASE, "ready");
 	later = resume_wait_ready(coordinator);
-	return r < 0 ? r : later;
+	r = r < 0 ? r : later;
+	if (r == 0)
+		return;
+	snprintf(text, sizeof(text), "cannot wait for the guests' events after the resume: %s",
+		 strerror(-r));
+	coordinator_record(coordinator, RECORD_PROBLEM, text);
 }

@@ -5,8 +5,8 @@
 /*
  * Ends a cycle that this process or an earlier one began: resumes the guests,
  * saves the report and removes the journal. `coordinator` must be the context of
- * this cycle, see context_of_cycle. Each function that returns an int returns 0
- * or a negative errno.
+ * this cycle, see context_of_cycle. None of it depends on a file: what cannot be written
+ * is said in the report.
  */
 
 #include <stdbool.h>
@@ -17,9 +17,10 @@
 
 /*
  * Resumes the selected guests (one bool per guest of the cycle; NULL: all) and
- * waits until their agents have restored the devices, see resume.h.
+ * waits until their agents have restored the devices, see resume.h. If waiting fails,
+ * records that as a problem of the cycle.
  */
-int coordinator_resume_guests(struct coordinator *coordinator, const bool *selected);
+void coordinator_resume_guests(struct coordinator *coordinator, const bool *selected);
 
 /*
  * Writes the request of the next cycle ahead of time for each agent that has
@@ -30,7 +31,7 @@ void coordinator_prearm(struct coordinator *coordinator);
 /*
  * Saves the report of the cycle, and removes the journal if no guest remains to
  * be resumed. With `is_measurement`, saves the report only if its result is not
- * RESULT_OK. The caller owns *ret_report. Sets `error` on failure.
+ * RESULT_OK. The caller owns *ret_report. Returns 0, or -ENOMEM with `error` set.
  */
 int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		       struct report **ret_report, struct error *error);

@@ -234,6 +234,11 @@ static int run_resume(struct coordinator *coordinator, const struct job *job,
 			 "guest '%s' could not be resumed: see 'pmcoord report'", result.stranded);
 	} else if (result.degraded) {
 		outcome->result = JOB_RESULT_DEGRADED;
+		if (result.report)
+			report_explain(result.report, outcome->message, sizeof(outcome->message));
+		if (!outcome->message[0])
+			snprintf(outcome->message, sizeof(outcome->message),
+				 "a cycle is degraded: see 'pmcoord report'");
 	}
 	return 0;
 }

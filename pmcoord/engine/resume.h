@@ -27,7 +27,7 @@ void resume_prepare(const struct coordinator *context);
  * ResumeAfter=ready, resumes each guest only when the guests that it needs have
  * restored their devices, or after ready_timeout_us. Guests that cannot be
  * resumed are recorded as stranded. Returns 0, or a negative errno if waiting
- * failed or the journal could not be written. Every guest is tried even then.
+ * failed. Every guest is tried even then, and even if the journal cannot be written.
  */
 int resume_guests(const struct coordinator *context, const bool *selected);
 
@@ -35,8 +35,7 @@ int resume_guests(const struct coordinator *context, const bool *selected);
  * Waits, at most ready_timeout_us, until the agents of the resumed guests have
  * restored their devices. A guest that has acknowledged a request may suspend
  * late: also waits until this is no longer possible, and resumes guests that
- * suspend during the wait. Returns 0, or a negative errno if waiting failed or
- * the journal could not be written.
+ * suspend during the wait. Returns 0, or a negative errno if waiting failed.
  */
 int resume_wait_ready(const struct coordinator *context);
 

@@ -232,8 +232,8 @@ static int record_may_sleep(struct run *run)
 
 /*
  * Lets the host sleep, and records how long the host slept or why it did not
- * sleep. Returns 0 even after a refused sleep; a negative errno if the journal
- * could not be written.
+ * sleep. Returns 0 even after a refused sleep; a negative errno if the host was not
+ * asked to sleep, because the journal could not be written.
  */
 static int sleep_host(struct run *run, struct sleeper *sleeper)
 {
@@ -247,10 +247,13 @@ static int sleep_host(struct run *run, struct sleeper *sleeper)
 		r = record_may_sleep(run);
 	if (r < 0)
 		return r;
-	if (sleeper->ops->enter(sleeper, coordinator->loop, &slept_us, &error) < 0)
-		return coordinator_record(coordinator, RECORD_AWAKE, error_text(&error));
+	if (sleeper->ops->enter(sleeper, coordinator->loop, &slept_us, &error) < 0) {
+		coordinator_record(coordinator, RECORD_AWAKE, error_text(&error));
+		return 0;
+	}
 	snprintf(text, sizeof(text), "%" PRIu64, slept_us);
-	return coordinator_record(coordinator, RECORD_SLEPT, text);
+	coordinator_record(coordinator, RECORD_SLEPT, text);
+	return 0;
 }
 
 static void record_written(struct run *run)
@@ -288,7 +291,22 @@ static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 	if (r == 0 && !cycle->aborted && params->sleeper)
 		r = sleep_host(run, params->sleeper);
 	loop_watch_fd(loop, -EBADF);
+	if (r < 0)
+		error_set(error, r, "cannot write the journal in %s: %s",
+			  run->coordinator->roots->journals, strerror(-r));
 	return r;
+}
+
+/* Ends the cycle with its guests suspended. */
+static int keep_suspended(struct run *run, struct error *error)
+{
+	struct coordinator *coordinator = run->coordinator;
+	int r = coordinator_record(coordinator, RECORD_KEPT_SUSPENDED, "");
+
+	/* Without this record, the next process would take the cycle for an interrupted one. */
+	return r < 0 ? error_set(error, r, "cannot write the journal in %s: %s",
+				 coordinator->roots->journals, strerror(-r))
+		     : 0;
 }
 
 /*
@@ -301,22 +319,18 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 {
 	struct coordinator *coordinator = run->coordinator;
 	const struct cycle *cycle = context_cycle(run->coordinator);
-	int r = suspend_and_sleep(run, params, error);
+	struct error failure = { 0 };
+	int r = suspend_and_sleep(run, params, &failure);
 
 	if (r == 0 && !cycle->aborted && !params->sleeper && !params->resumes_at_once) {
-		r = coordinator_record(coordinator, RECORD_KEPT_SUSPENDED, "");
+		r = keep_suspended(run, &failure);
 		if (r == 0)
-			r = report_new(cycle, ret_report);
-		return r;
+			return report_new(cycle, ret_report);
 	}
 	if (r < 0)
-		/* The guests are resumed even if this cannot be recorded. */
-		coordinator_record(coordinator, RECORD_ABORT, error_text(error));
-	r = coordinator_resume_guests(coordinator, NULL);
+		coordinator_record(coordinator, RECORD_ABORT, error_text(&failure));
+	coordinator_resume_guests(coordinator, NULL);
 	record_written(run);
-	if (r < 0)
-		return error_set(error, r, "cannot write the journal in %s: %s",
-				 coordinator->roots->journals, strerror(-r));
 	coordinator_prearm(coordinator);
 	return coordinator_finish(coordinator, params->is_measurement, ret_report, error);
 }
@@ -348,7 +362,7 @@ static int record_problems(struct coordinator *coordinator)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < problems->n; i++)
-		r = coordinator_record(coordinator, RECORD_MISCONFIGURED, problems->texts[i]);
+		r = coordinator_record(coordinator, RECORD_PROBLEM, problems->texts[i]);
 	return r;
 }
 

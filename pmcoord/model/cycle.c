@@ -20,7 +20,7 @@ static const struct {
 	[RECORD_CYCLE] = { "cycle", false },
 	[RECORD_GUEST] = { "guest", false },
 	[RECORD_WARNING] = { "warning", false },
-	[RECORD_MISCONFIGURED] = { "misconfigured", false },
+	[RECORD_PROBLEM] = { "problem", false },
 	[RECORD_PHASE] = { "phase", false },
 	[RECORD_MECHANISM] = { "mechanism", true },
 	[RECORD_SKIP] = { "skip", true },
@@ -62,6 +62,15 @@ bool record_type_has_guest(enum record_type type)
 {
 	assert(type < ELEMENTSOF(record_types));
 	return record_types[type].has_guest;
+}
+
+bool record_type_is_intent(enum record_type type)
+{
+	/*
+	 * Not RECORD_RESUME: a guest is resumed whether this can be written or not.
+	 */
+	return type == RECORD_CYCLE || type == RECORD_GUEST || type == RECORD_REQUEST ||
+	       type == RECORD_PAUSE || type == RECORD_KEPT_SUSPENDED || type == RECORD_MAY_SLEEP;
 }
 
 void cycle_init(struct cycle *cycle, uint64_t number)
@@ -558,10 +567,10 @@ static int apply_to_cycle(struct cycle *cycle, const struct record *record, int6
 		return apply_guest(cycle, record);
 	case RECORD_WARNING:
 		return apply_warning(cycle, text);
-	case RECORD_MISCONFIGURED:
-		if (!cycle->is_misconfigured)
+	case RECORD_PROBLEM:
+		if (!cycle->has_problem)
 			add_detail(cycle->detail, text);
-		cycle->is_misconfigured = true;
+		cycle->has_problem = true;
 		return apply_warning(cycle, text);
 	case RECORD_PHASE:
 		apply_phase(cycle, text, now);
@@ -632,7 +641,9 @@ enum cycle_result cycle_result(const struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		if (judge_guest(&cycle->guests[i]) != VERDICT_OK)
 			return RESULT_DEGRADED;
-	return cycle->n_damaged > 0 || cycle->is_misconfigured ? RESULT_DEGRADED : RESULT_OK;
+	return cycle->n_damaged > 0 || cycle->n_unwritten > 0 || cycle->has_problem
+		       ? RESULT_DEGRADED
+		       : RESULT_OK;
 }
 
 size_t cycle_count_holds(const struct cycle *cycle)
@@ -642,6 +653,14 @@ size_t cycle_count_holds(const struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		count += cycle->guests[i].hold != HOLD_NONE;
 	return count;
+}
+
+bool cycle_is_needed(const struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (cycle->guests[i].may_suspend_late)
+			return true;
+	return cycle_count_holds(cycle) > 0;
 }
 
 const char *cycle_stranded(const struct cycle *cycle)

@@ -29,7 +29,7 @@ enum record_type {
 	RECORD_CYCLE, /* the first record; text: see struct cycle_head */
 	RECORD_GUEST, /* a guest of the plan; the guests are recorded in suspend order */
 	RECORD_WARNING, /* a dependency loop was broken; text: a sentence about it */
-	RECORD_MISCONFIGURED, /* a value of the configuration was not taken; text: where, why */
+	RECORD_PROBLEM, /* what is no guest's and degrades the cycle; text: a sentence about it */
 	RECORD_PHASE, /* a phase begins; text: its name */
 	RECORD_MECHANISM, /* the guest's mechanism has changed; text: the new one */
 	RECORD_SKIP, /* the guest is skipped; text: why */
@@ -141,7 +141,7 @@ struct cycle {
 	size_t n_phases;
 	char *warnings[CYCLE_WARNINGS_MAX];
 	size_t n_warnings;
-	bool is_misconfigured; /* a value of the configuration was not taken */
+	bool has_problem; /* RECORD_PROBLEM, e.g. a bad value in the configuration */
 	bool kept_suspended; /* the guests stay suspended until resume-all */
 	int64_t slept_before_us; /* µs of sleep from boot to this cycle; CYCLE_NEVER: unknown */
 	int64_t slept_us; /* µs of this sleep; CYCLE_NEVER: the host did not sleep */
@@ -150,6 +150,8 @@ struct cycle {
 	char detail[CYCLE_DETAIL_MAX]; /* texts of RECORD_ABORT, RECORD_AWAKE and RECORD_NOTE */
 	bool ended;
 	size_t n_damaged; /* lines of the journal that could not be read */
+	size_t n_unwritten; /* records that could not be written to the journal */
+	int write_error; /* negative errno of the first of them; 0: none */
 	bool has_begun; /* all guests are recorded: a record of another type was applied */
 };
 
@@ -198,6 +200,12 @@ int cycle_apply(struct cycle *cycle, const struct record *record);
 int cycle_apply_damaged(struct cycle *cycle);
 
 /*
+ * Whether the record announces an effect. If it cannot be written, the effect must not be
+ * caused, so the record must not be applied either.
+ */
+bool record_type_is_intent(enum record_type type);
+
+/*
  * Formats a record as a line with a newline. Control characters in the text become
  * '?'. Returns the length, or -EMSGSIZE if `size` is too small.
  */
@@ -243,8 +251,8 @@ enum guest_verdict guest_verdict(enum cycle_outcome outcome, bool degraded, bool
 
 /*
  * Judges a cycle so far: RESULT_FAILED if it was aborted, else RESULT_DEGRADED if the
- * verdict on any guest is not VERDICT_OK, a record was damaged or a value of the
- * configuration was not taken, else RESULT_OK.
+ * verdict on any guest is not VERDICT_OK, a record was damaged or not written, or there
+ * was another problem, else RESULT_OK.
  */
 enum cycle_result cycle_result(const struct cycle *cycle);
 
@@ -256,6 +264,12 @@ bool cycle_guest_was_suspended(const struct cycle_guest *guest);
 
 /* Returns the number of guests with a hold. */
 size_t cycle_count_holds(const struct cycle *cycle);
+
+/*
+ * Whether the next process has to look after a guest: one that has a hold, or one that may
+ * still suspend, because waiting for it has failed.
+ */
+bool cycle_is_needed(const struct cycle *cycle);
 
 /* Returns the name of the first stranded guest, borrowed, or NULL if there is none. */
 const char *cycle_stranded(const struct cycle *cycle);

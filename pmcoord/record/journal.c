@@ -22,6 +22,7 @@
 
 struct journal {
 	int fd;
+	int unwritable; /* negative errno: nothing can be appended any more; 0: try */
 	off_t end; /* offset of the end of the last whole line */
 	char *path;
 	struct cycle cycle;
@@ -79,33 +80,41 @@ int journal_remove(struct journal *journal)
 
 static int write_lines(struct journal *journal, const char *lines, size_t length)
 {
-	int r = write_all(journal->fd, lines, length);
+	int r = journal->unwritable;
 
+	if (r < 0)
+		return r;
+	r = write_all(journal->fd, lines, length);
 	if (r == 0)
 		journal->end += (off_t)length;
-	/* Half a line would damage the next line, so it is cut off. */
+	/* Half a line would damage the next line, so it is cut off, or stays the last. */
 	else if (ftruncate(journal->fd, journal->end) < 0)
-		return -EIO;
+		journal->unwritable = r;
 	return r;
 }
 
 /*
- * Writes the record before it is applied to the cycle, because every applied
- * record must be in the file. Then calls the observer.
+ * Writes the record before it is applied to the cycle, and then calls the observer. What
+ * has happened is applied even if it cannot be written, because this process must know
+ * it: an abort that is not recorded is an abort, and a guest that runs is not resumed
+ * again. The next process asks the hypervisor instead.
  */
 static int append(struct journal *journal, const struct record *record, char *line, size_t size)
 {
 	int length = record_format(record, line, size);
-	int r = cycle_check(&journal->cycle, record);
+	int applied, r = cycle_check(&journal->cycle, record);
 
 	if (r < 0 || length < 0)
 		return r < 0 ? r : length;
 	r = write_lines(journal, line, (size_t)length);
-	if (r == 0)
-		r = cycle_apply(&journal->cycle, record);
-	if (r == 0 && journal->observer)
+	if (r < 0 && record_type_is_intent(record->type))
+		return r;
+	if (r < 0 && journal->cycle.n_unwritten++ == 0)
+		journal->cycle.write_error = r;
+	applied = cycle_apply(&journal->cycle, record);
+	if (applied == 0 && journal->observer)
 		journal->observer(journal->observer_data, &journal->cycle, record);
-	return r;
+	return r < 0 ? r : applied;
 }
 
 void journal_observe(struct journal *journal, journal_observer_fn observer, void *data)
@@ -371,10 +380,13 @@ int journal_open(const char *directory, uint64_t number, struct journal **ret_jo
 
 	if (r < 0)
 		return r;
+	/*
+	 * If this fails, each record fails later. The guests are resumed all the same: a
+	 * file system that has become read-only is no reason to leave them suspended.
+	 */
 	journal->fd = open(journal->path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (journal->fd < 0 || ftruncate(journal->fd, end) < 0)
-		return error_set(error, -errno, "cannot append to the journal %s: %s",
-				 journal->path, strerror(errno));
+		journal->unwritable = -errno;
 	journal->end = end;
 	*ret_journal = TAKE_PTR(journal);
 	return 0;

@@ -89,7 +89,8 @@ void journal_observe(struct journal *journal, journal_observer_fn observer, void
  * Appends a record and applies it to the cycle. `guest` is ignored if
  * record_type_has_guest is false for `type`. Returns 0 or a negative errno: -EBADMSG
  * for a record that replay would not accept, which is not written either. After an error, the
- * caller must not cause the effect that the record announces.
+ * caller must not cause the effect that the record announces. A record that announces none
+ * (record_type_is_intent) is applied to the cycle even if it cannot be written.
  */
 int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
 		   const char *format, ...) _printf_(5, 6);

@@ -88,6 +88,10 @@ int report_new(const struct cycle *cycle, struct report **ret_report)
 	if (cycle->n_damaged > 0)
 		report_warn(report, "lines of the cycle's journal that are damaged: %zu",
 			    cycle->n_damaged);
+	if (cycle->n_unwritten > 0)
+		report_warn(report,
+			    "lines that could not be written to the cycle's journal: %zu: %s",
+			    cycle->n_unwritten, strerror(-cycle->write_error));
 	if (r == 0)
 		*ret_report = TAKE_PTR(report);
 	return r;
@@ -226,6 +230,10 @@ void report_explain(const struct report *report, char *ret, size_t size)
 	if (guest && (size_t)length < size)
 		snprintf(ret + length, size - (size_t)length, ": %s %s: %s", guest->name,
 			 describe_verdict(report_guest_verdict(guest)), guest->detail);
+	/* The last warnings are those about the journal. */
+	else if (!report->detail[0] && report->warnings.n > 0 && (size_t)length < size)
+		snprintf(ret + length, size - (size_t)length, ": %s",
+			 report->warnings.texts[report->warnings.n - 1]);
 }
 
 /* ---- measuring ---------------------------------------------------------- */

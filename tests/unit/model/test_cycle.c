@@ -107,7 +107,7 @@ static void a_record_is_one_line_whatever_its_text(void **state)
 static void only_records_about_a_guest_have_a_guest(void **state)
 {
 	static const enum record_type of_the_cycle[] = {
-		RECORD_CYCLE, RECORD_GUEST,	     RECORD_WARNING,   RECORD_MISCONFIGURED,
+		RECORD_CYCLE, RECORD_GUEST,	     RECORD_WARNING,   RECORD_PROBLEM,
 		RECORD_PHASE, RECORD_KEPT_SUSPENDED, RECORD_MAY_SLEEP, RECORD_SLEPT,
 		RECORD_AWAKE, RECORD_WRITTEN,	     RECORD_NOTE,      RECORD_ABORT,
 		RECORD_END,
