@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Whatever is wrong with a journal on /run, the guests in it are resumed, and the next cycle sleeps."""
 
+import json
+
 import pytest
 
 GUESTS = [f"g{number}" for number in range(1, 21)]
@@ -54,6 +56,7 @@ def test_guests_in_a_damaged_journal_are_resumed(pmcoord, laptop, what, command)
     assert set(pmcoord.states(laptop).values()) == {"running"}
     damaged = what not in ("an incomplete line", "another version")
     assert result.returncode == (3 if damaged else 0), result
+    assert ("journal that are damaged: 1" in result.stderr) == damaged, result.stderr
     warnings = pmcoord.json(laptop, "report")["warnings"]
     assert any("journal that are damaged: 1" in warning for warning in warnings) == damaged, warnings
     # It can be examined, and stops nobody.
@@ -103,3 +106,11 @@ def test_resume_all_says_which_journal_cannot_be_read(pmcoord, laptop):
 
     assert result.returncode == 6 and "cycles/9 cannot be read" in result.stderr and "'xl list'" in result.stderr
     assert set(pmcoord.states(laptop).values()) == {"running"}
+
+
+def test_resume_all_prints_an_object_even_if_it_fails(pmcoord):
+    scenario = pmcoord.scenario('[Guest "web"]\nBehaviour=fails-to-resume\n')
+    assert pmcoord.on(scenario, "suspend-all", "--guests-only", "-q").returncode == 0
+    result = pmcoord.on(scenario, "resume-all", "--json")
+    assert result.returncode == 6
+    assert "web" in json.loads(result.stdout).get("message", "") + str(json.loads(result.stdout).get("stranded"))
