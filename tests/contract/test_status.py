@@ -90,8 +90,13 @@ def test_monitor_prints_each_step_of_another_process_s_cycle(pmcoord, laptop):
         down = read_until(monitor, "Guests stay suspended")
         pmcoord.on(laptop, "resume-all")
         back = read_until(monitor, "ended")
+        pmcoord.on(laptop, "suspend", "vault")
+        pmcoord.on(laptop, "resume-all")
+        second = read_until(monitor, "Cycle 2 ended")
         monitor.send_signal(signal.SIGINT)
         assert monitor.wait(10) == 0
+    # Between two cycles nothing is said, e.g. that the first was missed.
+    assert second[0] == "Cycle 2 started: suspend." and second[-1] == "Cycle 2 ended: ok."
     assert "Cycle 1 started: suspend-all." in down
     order = [line.split()[2] for line in down if line.endswith(" suspended")]
     assert set(order) == {"netvm", "fw", "web", "mail", "vault"}
