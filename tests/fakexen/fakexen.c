@@ -17,6 +17,8 @@
 void fakexen_start(void)
 {
 	process_set_privileged(true);
+	process_set_on_xen(true);
+	process_set_root(true);
 	process_act_as(0);
 	virtual_time_start();
 	faults_start();

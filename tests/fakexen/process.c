@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/fakexen/process.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #define CAPABILITIES "/proc/xen/capabilities"
 
 static bool is_privileged;
+static bool is_elsewhere; /* not on Xen */
+static bool is_user; /* not root */
 
 /* The program of process_run. */
 static struct {
@@ -32,13 +35,27 @@ FILE *__wrap_fopen64(const char *path, const char *mode)
 
 	if (strcmp(path, CAPABILITIES) != 0)
 		return __real_fopen64(path, mode);
+	if (is_elsewhere) {
+		errno = ENOENT;
+		return NULL;
+	}
 	return is_privileged ? fmemopen(control, strlen(control), "r")
 			     : fmemopen(nothing, strlen(nothing), "r");
 }
 
 uid_t geteuid(void)
 {
-	return 0;
+	return is_user ? 1000 : 0;
+}
+
+void process_set_on_xen(bool is_on_xen)
+{
+	is_elsewhere = !is_on_xen;
+}
+
+void process_set_root(bool is_root)
+{
+	is_user = !is_root;
 }
 
 void process_set_privileged(bool is_dom0)

@@ -12,6 +12,10 @@
 
 /* Whether the system is a Xen guest (false) or dom0 (true, at first). */
 void process_set_privileged(bool is_dom0);
+/* Whether the system runs on Xen at all; true at first. */
+void process_set_on_xen(bool is_on_xen);
+/* Whether programs run as root; true at first. */
+void process_set_root(bool is_root);
 
 /*
  * Runs a program in this domain until it returns (true) or is killed (false). What a killed

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model/domain-id.h"
@@ -112,6 +114,24 @@ static void a_missing_file_is_empty(void **state)
 	assert_int_equal(taken.n, 0);
 }
 
+static void tells_what_cannot_be_saved(void **state)
+{
+	struct remembered_port port = { .guest_port = 17 };
+	char path[128];
+
+	assert_int_equal(ports_save("/dev/null/ports", &port, 1), -ENOTDIR);
+	snprintf(path, sizeof(path), "%s.new", (const char *)*state);
+	assert_int_equal(symlink("/dev/full", path), 0);
+	assert_int_equal(ports_save(*state, &port, 1), -ENOSPC);
+	unlink(path);
+	/* A directory cannot be replaced by a file. */
+	unlink(*state);
+	assert_int_equal(mkdir(*state, 0700), 0);
+	assert_int_equal(ports_save(*state, &port, 1), -EISDIR);
+	unlink(path);
+	rmdir(*state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +139,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(saving_replaces_earlier_ports, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ignores_malformed_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_file_is_empty, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_what_cannot_be_saved, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("ports", tests, NULL, NULL);

@@ -88,6 +88,26 @@ static void opens_only_in_dom0(void **state)
 	assert_non_null(strstr(error_text(&error), "this is a Xen guest"));
 }
 
+static void opens_only_on_xen(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	process_set_on_xen(false);
+	assert_int_equal(try_open(&error), -ENODEV);
+	assert_non_null(strstr(error_text(&error), "does not run on Xen"));
+}
+
+static void opens_only_for_root(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	process_set_root(false);
+	assert_int_equal(try_open(&error), -EPERM);
+	assert_non_null(strstr(error_text(&error), "only root"));
+}
+
 static void names_xenstored_when_nobody_listens(void **state)
 {
 	struct error error = { 0 };
@@ -559,6 +579,20 @@ static void reports_a_guest_with_a_masked_port_in_each_turn(void **state)
 	assert_int_equal(count_events(fake_guest_domid(other)), 1);
 }
 
+static void reports_that_events_cannot_be_read(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	uint32_t domid;
+
+	(void)state;
+	fake_host_open(&host);
+	assert_int_equal(prepare(guest, MECHANISM_XENSTORE), PREPARED);
+	count_events(0);
+	faults_add("xenevtchn_pending", NULL, EIO, 0, 1);
+	assert_int_equal(ops()->next_event(host.hypervisor, &domid), -EIO);
+	assert_int_equal(count_events(0), 0);
+}
+
 static void reports_a_lost_connection(void **state)
 {
 	uint32_t domid;
@@ -575,6 +609,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 		T(opens_only_in_dom0),
+		T(opens_only_on_xen),
+		T(opens_only_for_root),
 		T(names_xenstored_when_nobody_listens),
 		T(tells_what_could_not_be_opened),
 		T(examines_memory_devices_and_port),
@@ -598,6 +634,7 @@ int main(void)
 		T(keeps_events_when_guests_are_listed),
 		T(mutes_a_guest_that_writes_without_end),
 		T(reports_a_guest_with_a_masked_port_in_each_turn),
+		T(reports_that_events_cannot_be_read),
 		T(reports_a_lost_connection),
 #undef T
 	};
