@@ -258,6 +258,7 @@ static int finish_taken(struct executor *x, size_t i)
 
 static int record_suspended(struct executor *x, size_t i)
 {
+	struct agent_state agent;
 	int r = 0;
 
 	if (hypervisor_is_taken(x->hypervisor, &x->states[i].id, x->states[i].mechanism,
@@ -267,7 +268,8 @@ static int record_suspended(struct executor *x, size_t i)
 	 * On a busy host the guest may be suspended before its agent's
 	 * `quiesced` was read.
 	 */
-	if (x->states[i].mechanism == MECHANISM_AGENT)
+	if (x->states[i].mechanism == MECHANISM_AGENT && !x->states[i].quiesced &&
+	    read_agent(x, i, &agent) && agent.state.state == PROTOCOL_AGENT_QUIESCED)
 		r = record_quiesced(x, i);
 	/*
 	 * Unsubscribe before the record, because after a crash the resume of a guest

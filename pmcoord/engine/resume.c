@@ -232,8 +232,8 @@ static bool is_taken(struct resume *resume, size_t i)
 	const struct cycle_guest *guest = guest_at(resume, i);
 	struct domain_id id = id_at(resume, i);
 
-	return (guest->hold == HOLD_REQUESTED || guest->hold == HOLD_NONE) &&
-	       guest->resume_us == CYCLE_NEVER && guest->quiesced_us == CYCLE_NEVER &&
+	return (guest->hold == HOLD_NONE ||
+		(guest->hold == HOLD_REQUESTED && guest->resume_us == CYCLE_NEVER)) &&
 	       hypervisor_is_taken(resume->hypervisor, &id, guest->mechanism,
 				   cycle_of(resume)->head.number);
 }

@@ -30,11 +30,12 @@ bool hypervisor_is_taken(struct hypervisor *hypervisor, const struct domain_id *
 	struct agent_state agent;
 
 	assert(hypervisor && id);
-	if (mechanism != MECHANISM_AGENT)
-		return hypervisor->ops->get_request_owner(hypervisor, id, mechanism, true) ==
-		       REQUEST_OF_ANOTHER;
-	return hypervisor->ops->get_agent_state(hypervisor, id, &agent) == 0 &&
-	       (agent.state.state != PROTOCOL_AGENT_QUIESCED || agent.state.cycle != cycle);
+	if (mechanism == MECHANISM_AGENT &&
+	    hypervisor->ops->get_agent_state(hypervisor, id, &agent) == 0 &&
+	    (agent.state.state != PROTOCOL_AGENT_QUIESCED || agent.state.cycle != cycle))
+		return true;
+	return hypervisor->ops->get_request_owner(hypervisor, id, mechanism, true) ==
+	       REQUEST_OF_ANOTHER;
 }
 
 const char *hypervisor_format_taken(const char *name, char *ret)

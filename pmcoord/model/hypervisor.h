@@ -145,9 +145,9 @@ struct hypervisor_ops {
 
 	/*
 	 * Returns an enum request_owner for a guest that got a request by this mechanism;
-	 * `is_suspended`: the guest is suspended. Only requests through xenstore can be told
-	 * apart, so that any other request is ours. Does not wait for xenstored unless
-	 * the node of requests has changed since the last call.
+	 * `is_suspended`: the guest is suspended. Only requests through xenstore, also those
+	 * that an agent writes, can be told apart, so that any other request is ours. Does not wait
+	 * for xenstored unless the node of requests has changed since the last call.
 	 */
 	enum request_owner (*get_request_owner)(struct hypervisor *hypervisor,
 						const struct domain_id *id,

@@ -154,9 +154,13 @@ static enum request_owner op_get_request_owner(struct hypervisor *hypervisor,
 					       const struct domain_id *id, enum mechanism mechanism,
 					       bool is_suspended)
 {
+	struct xen_shutdown_nodes *nodes = xen_of(hypervisor)->nodes;
+
+	if (mechanism == MECHANISM_AGENT && is_suspended)
+		return xen_shutdown_nodes_get_owner_of_agent(nodes, id);
 	if (mechanism != MECHANISM_XENSTORE)
 		return REQUEST_OF_US;
-	return xen_shutdown_nodes_get_owner(xen_of(hypervisor)->nodes, id, is_suspended);
+	return xen_shutdown_nodes_get_owner(nodes, id, is_suspended);
 }
 
 static int op_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)

@@ -251,26 +251,42 @@ static bool is_proof(struct xen_shutdown_nodes *nodes, const struct domain_id *i
 	       owner == id->domid;
 }
 
+/* Judges a domain that has suspended by what is in its node. `node` may be NULL. */
+static enum request_owner judge_content(struct xen_shutdown_nodes *nodes,
+					const struct domain_id *id, struct node *node)
+{
+	struct node unknown = { .id = *id };
+
+	if (read_content(nodes, node ? node : &unknown) != CONTENT_REQUEST)
+		return REQUEST_OF_US;
+	if (is_proof(nodes, id, node))
+		return REQUEST_OF_ANOTHER;
+	/* The guest would obey it again. If this fails, it does, and nothing expects it. */
+	xen_store_write_domain(nodes->store, id->domid, PROTOCOL_NODE_SHUTDOWN, "");
+	return REQUEST_OF_US;
+}
+
 enum request_owner xen_shutdown_nodes_get_owner(struct xen_shutdown_nodes *nodes,
 						const struct domain_id *id, bool is_suspended)
 {
-	struct node *node = find_node(nodes, id), unknown = { .id = *id };
+	struct node *node = find_node(nodes, id);
+	enum request_owner owner = REQUEST_OF_US;
 
 	assert(nodes && id);
 	if (node)
 		look(nodes, node);
 	if (node && node->stage == STAGE_TAKEN)
 		return REQUEST_OF_ANOTHER;
-	if (!is_suspended || (node && node->stage == STAGE_ACKNOWLEDGED))
-		return REQUEST_OF_US;
-	if (read_content(nodes, node ? node : &unknown) != CONTENT_REQUEST)
-		return REQUEST_OF_US;
-	if (!is_proof(nodes, id, node)) {
-		/* The guest would obey it again. If this fails, it does, and is asked by nobody. */
-		xen_store_write_domain(nodes->store, id->domid, PROTOCOL_NODE_SHUTDOWN, "");
-		return REQUEST_OF_US;
-	}
-	if (node)
+	if (is_suspended && (!node || node->stage != STAGE_ACKNOWLEDGED))
+		owner = judge_content(nodes, id, node);
+	if (node && owner == REQUEST_OF_ANOTHER)
 		node->stage = STAGE_TAKEN;
-	return REQUEST_OF_ANOTHER;
+	return owner;
+}
+
+enum request_owner xen_shutdown_nodes_get_owner_of_agent(struct xen_shutdown_nodes *nodes,
+							 const struct domain_id *id)
+{
+	assert(nodes && id);
+	return judge_content(nodes, id, NULL);
 }

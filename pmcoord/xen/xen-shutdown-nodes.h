@@ -55,6 +55,13 @@ bool xen_shutdown_nodes_request_failed(const struct xen_shutdown_nodes *nodes,
 enum request_owner xen_shutdown_nodes_get_owner(struct xen_shutdown_nodes *nodes,
 						const struct domain_id *id, bool is_suspended);
 
+/*
+ * The same for a domain that has suspended after its agent has written the request itself. Reads
+ * the node each time.
+ */
+enum request_owner xen_shutdown_nodes_get_owner_of_agent(struct xen_shutdown_nodes *nodes,
+							 const struct domain_id *id);
+
 /* Does what xen_shutdown_nodes_prepare does, but only for a node that is known to be wrong. */
 void xen_shutdown_nodes_repair(struct xen_shutdown_nodes *nodes, const struct domain_id *id);
 

@@ -226,7 +226,8 @@ static void observe_suspension(int guest)
 	if (is_ours())
 		log_request(guest);
 	log_happening(self->is_saved ? HAPPENS_SAVED : HAPPENS_SUSPENDED, guest);
-	self->is_requested = false;
+	/* A request of ours that others were faster than is still there. */
+	self->is_requested &= self->is_saved;
 }
 
 static void observe_failure(int guest, const char *function)

@@ -898,6 +898,25 @@ static void keeps_the_image_of_a_save_that_meets_a_cycle(void **state)
 	}
 }
 
+/* Its kernel is on its way for the save when the agent has quiesced and asks it, too. */
+static void leaves_a_guest_alone_whose_agent_came_too_late(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(145000, begin_save, laptop.netvm);
+	report = fake_host_cycle(&host);
+	assert_left_alone(report, "netvm");
+	assert_true(fake_host_reported(report, "netvm")->quiesced_us != MOMENT_NEVER);
+	assert_int_equal(host.n_ran_through, 0);
+	report_free(report);
+	virtual_time_pass(120000000);
+	assert_false(begun_save->is_broken);
+	assert_runs(laptop.netvm);
+}
+
 /* Its kernel has not come to the request yet, and the plan already knows of it. */
 static void waits_for_a_guest_whose_save_has_begun(void **state)
 {
@@ -1162,6 +1181,7 @@ int main(void)
 		T(leaves_a_guest_alone_while_our_request_stands),
 		T(leaves_a_guest_alone_after_a_crash),
 		T(keeps_the_image_of_a_save_that_meets_a_cycle),
+		T(leaves_a_guest_alone_whose_agent_came_too_late),
 		T(waits_for_a_guest_whose_save_has_begun),
 		T(leaves_a_paused_guest_paused),
 		T(goes_on_when_a_guest_is_destroyed),
