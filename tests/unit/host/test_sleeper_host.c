@@ -130,6 +130,21 @@ static int enter(struct world *world, struct error *error)
 
 /* ---- S3 ------------------------------------------------------------------ */
 
+static void refuses_when_the_states_cannot_be_read(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/power/state", world->sys);
+	unlink(path);
+	/* Opens for reading and writing, and fails to be read at its begin. */
+	assert_int_equal(symlink("/proc/self/mem", path), 0);
+	renew_sleeper(world);
+	assert_int_equal(prepare(world, &error), -EIO);
+	assert_non_null(strstr(error_text(&error), "power/state"));
+}
+
 static void sleeps_in_s3_only(void **state)
 {
 	static const struct {
@@ -493,6 +508,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		TEST(sleeps_in_s3_only),
+		TEST(refuses_when_the_states_cannot_be_read),
 		TEST(names_the_reason_if_the_kernel_refuses),
 		TEST(a_sleep_that_the_kernel_does_not_count_has_failed),
 		TEST(without_a_counter_the_clocks_decide),
