@@ -4,7 +4,8 @@
 
 /*
  * The processes that call the libraries: in which domain they run, and how they are killed. A
- * process of dom0 is root, and the link option --wrap=fopen64 gives it /proc/xen/capabilities.
+ * process of dom0 is root while the double is started, and the link option --wrap=fopen64 gives it
+ * /proc/xen/capabilities.
  */
 
 #include <stdbool.h>

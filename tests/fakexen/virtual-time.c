@@ -208,6 +208,11 @@ void virtual_time_stop(void)
 	vt = (typeof(vt)){ 0 };
 }
 
+bool virtual_time_is_started(void)
+{
+	return vt.started;
+}
+
 uint64_t virtual_time_now(void)
 {
 	return vt.now_us;

@@ -21,6 +21,7 @@
 /* Starts at a fixed time. Ends with virtual_time_stop, which forgets all timers. */
 void virtual_time_start(void);
 void virtual_time_stop(void);
+bool virtual_time_is_started(void);
 
 /* Returns the µs of CLOCK_BOOTTIME. */
 uint64_t virtual_time_now(void);
