@@ -38,8 +38,7 @@ void coordinator_prearm(struct coordinator *coordinator)
 	}
 }
 
-/* The cycle is what it is, whether its report can be written or not. */
-static void save(const struct coordinator *coordinator, struct report *report)
+void coordinator_save(const struct coordinator *coordinator, struct report *report)
 {
 	struct error error = { 0 };
 	int r = report_store_save(coordinator->roots, report, coordinator->config->keep_reports,
@@ -64,7 +63,7 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		return error_set(error, r, "cannot make the report of this cycle: %s",
 				 strerror(-r));
 	if (!is_measurement || report->result != RESULT_OK)
-		save(coordinator, report);
+		coordinator_save(coordinator, report);
 	/*
 	 * Keep the journal while a guest remains to be resumed, because the next
 	 * attempt to resume the guest reads the journal.

@@ -29,6 +29,12 @@ void coordinator_resume_guests(struct coordinator *coordinator, const bool *sele
 void coordinator_prearm(struct coordinator *coordinator);
 
 /*
+ * Saves the report. The cycle is what it is, whether its report can be written or not: if
+ * not, a warning in the report says so.
+ */
+void coordinator_save(const struct coordinator *coordinator, struct report *report);
+
+/*
  * Saves the report of the cycle, and removes the journal if no guest remains to
  * be resumed. With `is_measurement`, saves the report only if its result is not
  * RESULT_OK. The caller owns *ret_report. Returns 0, or -ENOMEM with `error` set.

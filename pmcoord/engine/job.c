@@ -115,12 +115,14 @@ static int run_with_backoff(struct coordinator *coordinator, const struct cycle_
 	if (r < 0)
 		return r; /* the lid's device stays open, see struct coordinator */
 	r = coordinator_suspend(coordinator, params, ret_report, error);
-	if (r == 0 && *ret_report && (*ret_report)->result == RESULT_FAILED &&
+	if ((r < 0 || (*ret_report && (*ret_report)->result == RESULT_FAILED)) &&
 	    lid_is_closed(coordinator->lid) && !lid_was_opened(coordinator->lid)) {
-		report_explain(*ret_report, reason, sizeof(reason));
+		snprintf(reason, sizeof(reason), "%s", error_text(error));
+		if (r == 0)
+			report_explain(*ret_report, reason, sizeof(reason));
 		/* If this fails, the next attempt is made without a delay. */
 		backoff_note_failure(run, loop_now(coordinator->loop), reason);
-		return 0;
+		return r;
 	}
 	if (r == 0)
 		backoff_forget(run);
@@ -207,8 +209,10 @@ static int run_sleep(struct coordinator *coordinator, const struct job *job,
 	struct cycle_params params = params_of(job, sleeper);
 	int r = check_systemd_keeps_disks(coordinator, error);
 
-	if (r < 0)
+	if (r < 0) {
+		outcome->report = coordinator_report_refusal(coordinator, &params, error);
 		return r;
+	}
 	start_watching_lid(coordinator);
 	r = run_with_backoff(coordinator, &params, &outcome->report, error);
 	if (r == 0 && outcome->report)
@@ -350,9 +354,13 @@ void job_run(struct coordinator *coordinator, const struct job *job, struct slee
 	     struct job_outcome *ret_outcome)
 {
 	struct error error = { 0 };
+	struct report *report;
 
 	assert(coordinator && job && (sleeper || !job_sleeps(job)) && ret_outcome);
 	*ret_outcome = (struct job_outcome){ .result = JOB_RESULT_DONE };
-	if (job_kind(job->verb)->run(coordinator, job, sleeper, ret_outcome, &error) < 0)
-		job_outcome_of_error(&error, ret_outcome);
+	if (job_kind(job->verb)->run(coordinator, job, sleeper, ret_outcome, &error) == 0)
+		return;
+	report = ret_outcome->report; /* of a refused sleep */
+	job_outcome_of_error(&error, ret_outcome);
+	ret_outcome->report = report;
 }

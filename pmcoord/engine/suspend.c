@@ -352,18 +352,16 @@ static int make_head(struct run *run, const struct cycle_params *params, uint64_
 	r = boot_id_read(ret->boot_id);
 	if (r == 0)
 		r = directory_make(coordinator->roots->run);
-	return r < 0 ? r : cycle_id_store(coordinator->roots, ret->number);
+	return r;
 }
 
 /* What keeps a cycle from being as configured. */
-static int record_problems(struct coordinator *coordinator)
+static void record_problems(struct coordinator *coordinator)
 {
 	const struct string_list *problems = &coordinator->config->problems;
-	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < problems->n; i++)
-		r = coordinator_record(coordinator, RECORD_PROBLEM, problems->texts[i]);
-	return r;
+	for (size_t i = 0; i < problems->n; i++)
+		coordinator_record(coordinator, RECORD_PROBLEM, problems->texts[i]);
 }
 
 static int begin_journal(struct run *run, const struct cycle_params *params, uint64_t start_us,
@@ -381,16 +379,18 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	if (r < 0)
 		return r;
 	*coordinator = context_of_cycle(coordinator, journal);
-	r = journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
-	if (r == 0 && run->unreadable.text[0])
-		r = coordinator_record(coordinator, RECORD_NOTE, run->unreadable.text);
-	if (r == 0 && !params->is_measurement)
-		r = record_problems(coordinator);
-	if (r == 0 && run->is_battery_low)
-		r = coordinator_record(
-			coordinator, RECORD_NOTE,
-			"low battery: settings that keep the host awake were ignored");
-	return r;
+	/* If this fails, the next number follows from the journals, reports and requests. */
+	cycle_id_store(coordinator->roots, head.number);
+	/* A note that cannot be written ends no cycle; the next record of an intent does. */
+	journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
+	if (run->unreadable.text[0])
+		coordinator_record(coordinator, RECORD_NOTE, run->unreadable.text);
+	if (!params->is_measurement)
+		record_problems(coordinator);
+	if (run->is_battery_low)
+		coordinator_record(coordinator, RECORD_NOTE,
+				   "low battery: settings that keep the host awake were ignored");
+	return 0;
 }
 
 static int suspend_planned(struct run *run, const struct cycle_params *params, uint64_t start_us,
@@ -424,6 +424,39 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 }
 
 /*
+ * Makes and saves the report of a sleep for which no cycle could begin: this host did not
+ * sleep, and `reason` says why.
+ */
+static struct report *report_refusal(struct run *run, const struct cycle_params *params,
+				     uint64_t start_us, const struct error *error)
+{
+	const char *reason = error_text(error);
+	struct coordinator *coordinator = run->coordinator;
+	const char *texts[] = { "inventory", reason, "" };
+	enum record_type types[] = { RECORD_PHASE, RECORD_AWAKE, RECORD_END };
+	struct cycle_head head;
+	struct report *report = NULL;
+	struct cycle cycle;
+
+	if (make_head(run, params, start_us, &head) < 0)
+		return NULL;
+	cycle_init(&cycle, head.number);
+	cycle.head = head;
+	for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+		struct record record = { .type = types[i], .text = texts[i] };
+
+		record.at_us = loop_now(coordinator->loop);
+		cycle_apply(&cycle, &record);
+	}
+	/* Without memory or a disk, the reason is still the error of the command. */
+	if (report_new(&cycle, &report) == 0)
+		coordinator_save(coordinator, report);
+	cycle_id_store(coordinator->roots, head.number);
+	cycle_done(&cycle);
+	return report;
+}
+
+/*
  * Recovers earlier cycles. One whose journal cannot be read is no reason to stay awake:
  * *unreadable says which.
  */
@@ -450,16 +483,34 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 
 	assert(params && params->trigger && ret_report);
 	assert(coordinator->roots && coordinator->loop && !coordinator->journal);
+	start_us = loop_now(coordinator->loop);
 	r = recover_earlier(coordinator, &run.unreadable, error);
-	if (r < 0)
+	if (r < 0) {
+		if (params->sleeper)
+			*ret_report = report_refusal(&run, params, start_us, error);
 		return r;
+	}
 	run.is_battery_low = params->sleeper && battery_is_low(coordinator->roots->sys);
 	if (run.is_battery_low)
 		cycle_context.config = &without_vetoes;
 	if (params->sleeper && cycle_context.config->abort_on_lid_open)
 		run.lid = coordinator->lid;
 	start_us = loop_now(coordinator->loop);
+	*ret_report = NULL;
 	r = suspend_planned(&run, params, start_us, ret_report, error);
+	if (r < 0 && params->sleeper && !*ret_report)
+		*ret_report = report_refusal(&run, params, start_us, error);
 	run_done(&run);
 	return r;
+}
+
+struct report *coordinator_report_refusal(struct coordinator *coordinator,
+					  const struct cycle_params *params,
+					  const struct error *error)
+{
+	struct coordinator context = *coordinator;
+	struct run run = { .coordinator = &context };
+
+	assert(params && params->trigger && params->sleeper && error);
+	return report_refusal(&run, params, loop_now(coordinator->loop), error);
 }

@@ -36,11 +36,20 @@ struct cycle_params {
  * Returns 0 if a cycle was run, even if the cycle failed. The caller owns its
  * report, *ret_report. Returns 0 with *ret_report NULL if there is no sleeper and
  * nothing to suspend. Returns a negative errno with `error` set if no cycle was
- * begun, or if the journal or the report could not be written: -ENOENT for a
- * guest that does not exist, -EOPNOTSUPP if the host has no S3.
+ * begun, e.g. because the journal could not be written: -ENOENT for a guest that does
+ * not exist, -EOPNOTSUPP if the host has no S3. If the host was to sleep, *ret_report is
+ * then the report of the refused sleep, or NULL if it could not be made.
  */
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
 			struct report **ret_report, struct error *error);
+
+/*
+ * Makes and saves the report of a sleep that the caller has refused for the reason in
+ * `error`. Returns NULL if it could not be made. The caller owns the report.
+ */
+struct report *coordinator_report_refusal(struct coordinator *coordinator,
+					  const struct cycle_params *params,
+					  const struct error *error);
 
 /*
  * Reads the inventory and makes the plan for `params` (NULL: for all guests).

@@ -8,6 +8,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "base/numbered-files.h"
 #include "record/report-store.h"
 
 /*
@@ -34,6 +35,18 @@ static uint64_t last_number_on_run(const struct roots *roots)
 	return number;
 }
 
+/*
+ * Returns the largest number of a journal on /run, or 0. The file with the last number
+ * may be damaged.
+ */
+static uint64_t last_journal(const struct roots *roots)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	int n = numbered_files_list(roots->journals, "", INT64_MAX - 1, &numbers);
+
+	return n > 0 ? numbers[n - 1] : 0;
+}
+
 int cycle_id_store(const struct roots *roots, uint64_t number)
 {
 	_cleanup_(freep) char *path = NULL;
@@ -51,7 +64,9 @@ uint64_t cycle_id_next(const struct roots *roots, const struct inventory *invent
 {
 	uint64_t reported = report_store_last_number(roots);
 	uint64_t run = last_number_on_run(roots);
-	uint64_t next = (reported > run ? reported : run) + 1;
+	uint64_t journalled = last_journal(roots);
+	uint64_t last = reported > run ? reported : run;
+	uint64_t next = (last > journalled ? last : journalled) + 1;
 
 	for (size_t i = 0; i < inventory->n_guests; i++) {
 		uint64_t requested = inventory->guests[i].agent.request.cycle;

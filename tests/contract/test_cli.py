@@ -413,7 +413,10 @@ def test_a_host_without_s3_is_exit_4_and_untouched(pmcoord):
     result = pmcoord.on(scenario, "suspend-all")
     assert result.returncode == 4
     one_sentence(result.stderr)
-    assert pmcoord.on(scenario, "report").returncode == 1
+    # A refused sleep leaves a report with its reason.
+    report = pmcoord.json(scenario, "report")
+    assert report["result"] == "failed" and report["slept_us"] is None and report["guests"] == []
+    assert "offers no suspend to RAM" in report["detail"]
 
 
 def test_a_guest_that_cannot_be_resumed_is_exit_6_and_named(pmcoord):

@@ -48,7 +48,10 @@ def test_cycle_with_sleep(pmcoord, laptop):
 def test_cycle_without_s3_is_exit_4_and_untouched(pmcoord):
     scenario = pmcoord.scenario("[Host]\nS3=no\n[Guest \"web\"]\n")
     assert pmcoord.on(scenario, "cycle", "--sleep").returncode == 4
-    assert pmcoord.on(scenario, "report").returncode == 1
+    # A refused sleep leaves a report with its reason.
+    report = pmcoord.json(scenario, "report")
+    assert report["result"] == "failed" and report["slept_us"] is None and report["guests"] == []
+    assert "offers no suspend to RAM" in report["detail"]
     assert pmcoord.on(scenario, "cycle", "-n", "1").returncode == 0
 
 

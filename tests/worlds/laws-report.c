@@ -87,8 +87,7 @@ void judge_report(struct judge *judge)
 	/* It writes no report of its own; a new one is that of an earlier cycle. */
 	if (step_has(step, "--guests-only") && !step_has(step, "--json"))
 		return;
-	/* Exit code 4 comes before a cycle begins: a new report is that of an earlier one. */
-	report = judge_outcome(judge)->code == 4 ? NULL : printed_report(judge_outcome(judge));
+	report = printed_report(judge_outcome(judge));
 	if (report) {
 		judge_result(judge, report);
 		judge_slept(judge, report);

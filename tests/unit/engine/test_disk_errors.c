@@ -250,6 +250,20 @@ static void guests_are_kept_suspended_only_if_that_is_on_record(void **state)
 	}
 }
 
+/* A sleep that no cycle can begin for leaves a report with the reason, once. */
+static void assert_refused(struct host *host, const char *why)
+{
+	struct error error = { 0 };
+	struct report *report;
+
+	assert_int_equal(report_store_load(&host->roots, 0, &report, &error), 0);
+	assert_int_equal(report->result, RESULT_FAILED);
+	assert_int_equal(report->slept_us, MOMENT_NEVER);
+	assert_non_null(strstr(report->detail, why));
+	assert_int_equal(report->n_guests, 0);
+	report_free(report);
+}
+
 static void nothing_is_begun_if_the_journal_cannot_be_created(void **state)
 {
 	(void)state;
@@ -265,6 +279,7 @@ static void nothing_is_begun_if_the_journal_cannot_be_created(void **state)
 		assert_non_null(strstr(error_text(&error), "No space left on device"));
 		assert_int_equal(simulator_calls(host.hypervisor, "request"), 0);
 		assert_no_journal(&host);
+		assert_refused(&host, no_space);
 		host_done(&host);
 	}
 }
@@ -424,7 +439,7 @@ static void nothing_is_begun_if_the_journals_cannot_be_read(void **state)
 	host_done(&host);
 }
 
-static void nothing_is_begun_if_the_number_of_the_cycle_cannot_be_stored(void **state)
+static void a_cycle_needs_no_stored_number(void **state)
 {
 	struct error error = { 0 };
 	char path[128];
@@ -434,10 +449,30 @@ static void nothing_is_begun_if_the_number_of_the_cycle_cannot_be_stored(void **
 	host_init_laptop(&host, "");
 	snprintf(path, sizeof(path), "%s/last-cycle", host.roots.run);
 	assert_int_equal(directory_make(path), 0);
-	assert_int_equal(suspend(&host, true, &error), -EISDIR);
-	assert_non_null(strstr(error_text(&error), "cannot begin a cycle in "));
-	assert_int_equal(simulator_calls(host.hypervisor, "request"), 0);
+	for (uint64_t number = 1; number < 4; number++) {
+		assert_int_equal(suspend(&host, true, &error), 0);
+		assert_int_equal(report_last_number(host.roots.reports), number);
+	}
 	assert_no_journal(&host);
+	host_done(&host);
+}
+
+/* The file with the last number is garbage, and a cycle keeps its guests suspended. */
+static void the_number_of_a_journal_is_not_used_again(void **state)
+{
+	struct error error = { 0 };
+	char path[128];
+	struct host host;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	assert_int_equal(suspend(&host, false, &error), 0);
+	snprintf(path, sizeof(path), "%s/last-cycle", host.roots.run);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(suspend(&host, true, &error), 0);
+	assert_int_equal(report_last_number(host.roots.reports), 2);
+	resume_all(&host);
+	assert_all_running(&host);
 	host_done(&host);
 }
 
@@ -468,6 +503,11 @@ static void guests_that_cannot_be_listed_are_an_error(void **state)
 	host_init_laptop(&host, "[Host]\nFail=inventory\n");
 	assert_int_equal(suspend(&host, true, &error), -EIO);
 	assert_non_null(strstr(error_text(&error), "the inventory failed"));
+	assert_refused(&host, "the inventory failed");
+	/* Nothing was to sleep here. */
+	error = (struct error){ 0 };
+	assert_int_equal(suspend(&host, false, &error), -EIO);
+	assert_int_equal(report_last_number(host.roots.reports), 1);
 	error = (struct error){ 0 };
 	assert_int_equal(prearm_refresh(&host.coordinator, NULL, NULL, &error), -EIO);
 	assert_non_null(strstr(error_text(&error), "the inventory failed"));
@@ -488,7 +528,8 @@ int main(void)
 			a_report_that_cannot_be_saved_changes_no_result_and_is_saved_later),
 		cmocka_unit_test(resume_all_needs_no_disk_for_its_report),
 		cmocka_unit_test(nothing_is_begun_if_the_journals_cannot_be_read),
-		cmocka_unit_test(nothing_is_begun_if_the_number_of_the_cycle_cannot_be_stored),
+		cmocka_unit_test(a_cycle_needs_no_stored_number),
+		cmocka_unit_test(the_number_of_a_journal_is_not_used_again),
 		cmocka_unit_test(a_directory_in_the_place_of_a_journal_is_kept_aside),
 		cmocka_unit_test(guests_that_cannot_be_listed_are_an_error),
 	};

@@ -16,6 +16,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
+#include "base/moment.h"
 #include "model/config.h"
 #include "model/cycle.h"
 #include "model/hypervisor.h"
@@ -83,8 +84,10 @@ static bool fail_once(const char *verb, unsigned int call, const char *mail)
 	failed = simulator_calls(host.hypervisor, verb) >= call;
 	if (r < 0)
 		assert_true(error.text[0] != '\0');
-	else
-		assert_blames(report);
+	/* Every refused sleep leaves a report with its reason. */
+	assert_non_null(report);
+	assert_true(report->slept_us != MOMENT_NEVER || report->detail[0] != '\0');
+	assert_blames(report);
 	report_free(report);
 	mend(&host, mail);
 	resume_all(&host);
