@@ -18,6 +18,7 @@
 #include "guest/files.h"
 #include "guest/settings.h"
 #include "devices/inventory.h"
+#include "devices/open-files.h"
 #include "devices/usage.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
@@ -876,6 +877,31 @@ static int fail_at_name(void *data, const char *name)
 	return -EIO;
 }
 
+static int count_file(void *data, const struct open_file *file)
+{
+	int *n = data;
+
+	(void)file;
+	(*n)++;
+	return 0;
+}
+
+/* What one process holds open cannot be told: that is an error, and the others are walked. */
+static void reports_open_files_that_cannot_be_read(void **state)
+{
+	struct machine *machine = *state;
+	const struct roots *roots = &machine->tree.roots;
+	int n = 0;
+
+	tree_link(&machine->tree, "proc/98/fd/3", "/dev/null");
+	tree_link(&machine->tree, "proc/100/fd/3", "socket:[4711]");
+	assert_int_equal(open_files_each(roots, count_file, &n), 0);
+	assert_int_equal(n, 2);
+	tree_write(&machine->tree, "proc/99/fd/3", "no link");
+	assert_int_equal(open_files_each(roots, count_file, &n), -EINVAL);
+	assert_int_equal(n, 4);
+}
+
 /* An absent class has no devices; one that cannot be read, or a reader's error, is an error. */
 static void tells_an_absent_class_from_an_unreadable_one(void **state)
 {
@@ -937,6 +963,7 @@ int main(void)
 		TEST(unbinds_an_ata_controller_whose_disks_are_all_unused),
 		TEST(keeps_storage_that_is_not_understood_unless_named),
 		TEST(devices_none_is_a_risk),
+		TEST(reports_open_files_that_cannot_be_read),
 		TEST(tells_an_absent_class_from_an_unreadable_one),
 		TEST(accepts_a_guest_without_a_pci_bus),
 	};
