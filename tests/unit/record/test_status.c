@@ -18,6 +18,7 @@
 #include "host/boot-id.h"
 #include "host/lock.h"
 #include "host/roots.h"
+#include "record/followers.h"
 #include "record/status.h"
 #include "tests/unit/tree.h"
 
@@ -222,6 +223,41 @@ static void waits_for_no_guest_while_the_host_falls_asleep(void **state)
 	close(lock);
 }
 
+static void count_record(void *data, const struct cycle *cycle, const struct record *record)
+{
+	unsigned int *n = data;
+
+	(void)cycle;
+	(void)record;
+	(*n)++;
+}
+
+/* A monitor must know of a journal that came and went whether it has read it. */
+static void follows_journals_until_they_are_removed(void **state)
+{
+	struct world *world = *state;
+	struct followers followers = { .directory = world->roots.journals };
+	unsigned int n = 0, read;
+
+	assert_int_equal(followers_read(&followers, 8, count_record, &n), -ENOENT);
+	assert_false(followers_end(&followers, 8, count_record, &n));
+	assert_int_equal(n, 0);
+	write_journal_of_this_boot(world, "8", "1000 phase suspend\n");
+	write_journal_of_this_boot(world, "9", "1000 phase suspend\n");
+	assert_int_equal(followers_read(&followers, 8, count_record, &n), 0);
+	read = n;
+	assert_true(read > 0);
+	assert_int_equal(followers_read(&followers, 8, count_record, &n), 0);
+	assert_int_equal(n, read);
+	assert_int_equal(followers_read_directory(&followers, count_record, &n), 0);
+	assert_int_equal(n, 2 * read);
+	assert_true(followers_end(&followers, 8, count_record, &n));
+	assert_false(followers_end(&followers, 8, count_record, &n));
+	assert_true(followers_end(&followers, 9, count_record, &n));
+	assert_int_equal(followers.n_journals, 0);
+	followers_done(&followers);
+}
+
 static void lists_guests_that_are_kept_suspended(void **state)
 {
 	struct world *world = *state;
@@ -308,6 +344,7 @@ int main(void)
 		world_test(is_idle_without_journals),
 		world_test(names_the_guests_that_a_running_cycle_waits_for),
 		world_test(waits_for_agents_once_guests_run),
+		world_test(follows_journals_until_they_are_removed),
 		world_test(waits_for_no_guest_while_the_host_falls_asleep),
 		world_test(lists_guests_that_are_kept_suspended),
 		world_test(a_cycle_resumed_in_part_still_keeps_guests_suspended),
