@@ -15,6 +15,7 @@
 #include "pmcoord/error.h"
 #include "pmcoord/json.h"
 #include "base/directory.h"
+#include "model/cycle.h"
 #include "host/boot-id.h"
 #include "host/lock.h"
 #include "host/roots.h"
