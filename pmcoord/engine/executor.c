@@ -262,7 +262,7 @@ static int record_suspended(struct executor *x, size_t i)
 	int r = 0;
 
 	if (hypervisor_is_taken(x->hypervisor, &x->states[i].id, x->states[i].mechanism,
-				cycle_number(x)))
+				cycle_number(x), x->states[i].quiesced))
 		return finish_taken(x, i);
 	/*
 	 * On a busy host the guest may be suspended before its agent's

@@ -235,7 +235,8 @@ static bool is_taken(struct resume *resume, size_t i)
 	return (guest->hold == HOLD_NONE ||
 		(guest->hold == HOLD_REQUESTED && guest->resume_us == CYCLE_NEVER)) &&
 	       hypervisor_is_taken(resume->hypervisor, &id, guest->mechanism,
-				   cycle_of(resume)->head.number);
+				   cycle_of(resume)->head.number,
+				   guest->quiesced_us != CYCLE_NEVER);
 }
 
 /* Leaves the guest to the program that suspends it, without a request or subscription of ours. */
@@ -553,9 +554,31 @@ static int wait_for_needed(struct resume *resume, size_t i)
 	return 0;
 }
 
+/*
+ * Tries again to retract a request that could not be retracted: xenstored may have failed, and
+ * the request still stands. A guest that has acknowledged it may still suspend.
+ */
+static void retract_again(struct resume *resume, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(resume, i);
+	struct domain_id id = id_at(resume, i);
+
+	if (!guest->may_suspend_late || guest->requested_us == CYCLE_NEVER ||
+	    (guest->hold != HOLD_NONE && guest->hold != HOLD_REQUESTED) ||
+	    resume->hypervisor->ops->retract(resume->hypervisor, &id, guest->mechanism,
+					     cycle_of(resume)->head.number) != RETRACTED)
+		return;
+	record(resume, RECORD_RETRACTED, i, "");
+	record(resume, RECORD_LATE_OVER, i, "");
+}
+
 /* Does what can wait until all guests run: wakes the agents and notifies xenstored. */
 static void finish_resume(struct resume *resume, const bool *selected)
 {
+	/* Before an agent that has not read its request yet is woken. */
+	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
+		if (is_selected(selected, i))
+			retract_again(resume, i);
 	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
 		if (is_selected(selected, i))
 			wake_agent(resume, i);

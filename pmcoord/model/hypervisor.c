@@ -25,12 +25,12 @@ bool agent_terms_equal(const struct agent_terms *a, const struct agent_terms *b)
 }
 
 bool hypervisor_is_taken(struct hypervisor *hypervisor, const struct domain_id *id,
-			 enum mechanism mechanism, uint64_t cycle)
+			 enum mechanism mechanism, uint64_t cycle, bool has_quiesced)
 {
 	struct agent_state agent;
 
 	assert(hypervisor && id);
-	if (mechanism == MECHANISM_AGENT &&
+	if (mechanism == MECHANISM_AGENT && !has_quiesced &&
 	    hypervisor->ops->get_agent_state(hypervisor, id, &agent) == 0 &&
 	    (agent.state.state != PROTOCOL_AGENT_QUIESCED || agent.state.cycle != cycle))
 		return true;

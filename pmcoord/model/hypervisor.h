@@ -217,11 +217,11 @@ struct hypervisor {
 
 /*
  * Whether a suspended guest obeyed the request of another program instead of that of this cycle.
- * An agent has its guest suspended only after it has published that it has quiesced. If its
- * state cannot be read, the request is ours.
+ * An agent has its guest suspended only after it has published that it has quiesced
+ * (`has_quiesced`: that is recorded). If its state cannot be read, the request is ours.
  */
 bool hypervisor_is_taken(struct hypervisor *hypervisor, const struct domain_id *id,
-			 enum mechanism mechanism, uint64_t cycle);
+			 enum mechanism mechanism, uint64_t cycle, bool has_quiesced);
 
 /* Writes the text of RECORD_TAKEN to `ret` (HYPERVISOR_TAKEN_SIZE bytes). Returns `ret`. */
 const char *hypervisor_format_taken(const char *name, char *ret);

@@ -1041,6 +1041,36 @@ static void retracts_again_after_a_conflict(void **state)
 	report_free(report);
 }
 
+/* The request would make the guest suspend whenever it comes to it, and nothing would expect it. */
+static void retracts_after_the_resume_what_it_could_not_before(void **state)
+{
+	static const char *const functions[] = { "xs_transaction_start", "xs_transaction_end",
+						 "xs_write" };
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(functions); i++) {
+		struct report *report;
+		uint64_t woken_us;
+
+		fake_laptop_build(&laptop, &mail);
+		fake_host_open(&host);
+		/* The first write is the request. */
+		faults_add(functions[i], i == 2 ? "control/shutdown" : NULL, EIO, i == 2 ? 3 : 0,
+			   1);
+		report = fake_host_cycle(&host);
+		woken_us = host.slept_at_us + host.sleep_us;
+		assert_result(report, RESULT_DEGRADED);
+		assert_int_equal(host.n_ran_through, 0);
+		assert_untouched(laptop.mail);
+		/* It has not acknowledged the request, so that it cannot suspend late. */
+		assert_true(virtual_time_now() - woken_us < 5000000);
+		report_free(report);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
 static void goes_on_when_a_request_cannot_be_written(void **state)
 {
 	char path[96];
@@ -1188,6 +1218,7 @@ int main(void)
 		T(keeps_away_from_a_guest_that_is_being_saved),
 		T(lets_a_save_work_after_a_cycle),
 		T(retracts_again_after_a_conflict),
+		T(retracts_after_the_resume_what_it_could_not_before),
 		T(goes_on_when_a_request_cannot_be_written),
 		T(resumes_without_xenstored),
 		T(tries_a_failed_resume_again),
