@@ -106,7 +106,7 @@ int sim_host_begin(struct sim_host *host, const struct world *world)
 	closep(&host->trace_fd);
 	host->trace_read = 0;
 	host->is_written = false;
-	host->last_report = 0;
+	memset(host->seen_reports, 0, sizeof(host->seen_reports));
 	snprintf(parent, sizeof(parent), "%s/pmcoord-rehearsal", host->directory);
 	if ((mkdir(parent, 0700) < 0 && errno != EEXIST) || mkdir(host->files, 0700) < 0)
 		return fail("cannot make", host->files);
@@ -204,8 +204,8 @@ static unsigned long newest_report(const char *directory)
 }
 
 /*
- * Sets outcome->report if there is a report of a later cycle than before: where reports are
- * kept, or where they wait because that cannot be written.
+ * Sets outcome->report if there is a report that was not seen before: the newest where reports
+ * are kept, or where they wait because that cannot be written.
  */
 void sim_host_observe_report(struct sim_host *host, struct outcome *outcome)
 {
@@ -217,9 +217,9 @@ void sim_host_observe_report(struct sim_host *host, struct outcome *outcome)
 
 		snprintf(directory, sizeof(directory), "%s/%s", host->files, places[i]);
 		newest = newest_report(directory);
-		if (newest <= host->last_report)
+		if (newest == 0 || newest >= SIM_HOST_REPORTS_MAX || host->seen_reports[newest])
 			continue;
-		host->last_report = newest;
+		host->seen_reports[newest] = true;
 		snprintf(path, sizeof(path), "%s/%lu.json", directory, newest);
 	}
 	if (path[0])

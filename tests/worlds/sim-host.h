@@ -14,6 +14,9 @@
 #include "tests/worlds/history.h"
 #include "tests/worlds/world.h"
 
+/* Reports of later cycles are not seen; no world has so many. */
+#define SIM_HOST_REPORTS_MAX 256
+
 struct sim_host {
 	char directory[48]; /* of the scenario and the configuration */
 	char scenario[96], config[96];
@@ -24,7 +27,7 @@ struct sim_host {
 	long trace_read; /* bytes of the trace that were read */
 	char written_more[64]; /* `more` of the scenario as it is written now */
 	bool is_written; /* the scenario of this world is written */
-	unsigned long last_report; /* number of the newest report that was seen */
+	bool seen_reports[SIM_HOST_REPORTS_MAX]; /* by number */
 };
 
 /* Makes the directories. Returns 0, or -1 with a message on stderr. */
