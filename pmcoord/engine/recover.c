@@ -19,6 +19,7 @@
 #include "model/selection.h"
 #include "model/sleep-manager.h"
 #include "host/boot-id.h"
+#include "host/sleeper-host.h"
 #include "record/journal.h"
 #include "engine/context.h"
 #include "engine/coordinator.h"
@@ -146,8 +147,12 @@ static int recover_cycle(struct coordinator *coordinator, void *data, struct err
 
 int coordinator_recover(struct coordinator *coordinator, struct error *error)
 {
+	int r;
+
 	assert(coordinator->roots && !coordinator->journal);
-	return for_each_cycle(coordinator, recover_cycle, NULL, error);
+	r = for_each_cycle(coordinator, recover_cycle, NULL, error);
+	sleeper_undo_changes(coordinator->roots->sys, coordinator->roots->run);
+	return r;
 }
 
 /* ---- resuming ----------------------------------------------------------- */

@@ -407,6 +407,7 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 	}
 	if (params->sleeper) {
 		params->sleeper->lid = run->lid;
+		params->sleeper->run = run->coordinator->roots->run;
 		r = params->sleeper->ops->prepare(params->sleeper, error);
 		if (r < 0)
 			return r;

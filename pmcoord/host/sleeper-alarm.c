@@ -81,6 +81,7 @@ static int alarm_prepare(struct sleeper *sleeper, struct error *error)
 			self->path, strerror(errno));
 	r = check_is_free(self, error);
 	self->inner->lid = sleeper->lid;
+	self->inner->run = sleeper->run;
 	return r < 0 ? r : self->inner->ops->prepare(self->inner, error);
 }
 

@@ -18,6 +18,7 @@
 #include "pmcoord/clock.h"
 #include "pmcoord/error.h"
 #include "pmcoord/parse.h"
+#include "base/directory.h"
 #include "model/loop.h"
 #include "host/lid.h"
 #include "host/loop-event.h"
@@ -152,6 +153,48 @@ static int host_prepare(struct sleeper *sleeper, struct error *error)
 	return 0;
 }
 
+/* The note that power/sync_on_suspend was on, and was switched off. */
+#define SYNC_NOTE "sync-was-on"
+
+static char *note_path(const char *run)
+{
+	char *path;
+
+	return asprintf(&path, "%s/" SYNC_NOTE, run) < 0 ? NULL : path;
+}
+
+/* If this fails, only finish() can switch the sync on again. */
+static void write_note(const char *run)
+{
+	_cleanup_(freep) char *path = run ? note_path(run) : NULL;
+	_cleanup_(closep) int fd = -EBADF;
+
+	if (path && directory_make(run) == 0)
+		fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+}
+
+static void remove_note(const char *run)
+{
+	_cleanup_(freep) char *path = run ? note_path(run) : NULL;
+
+	if (path)
+		unlink(path);
+}
+
+void sleeper_undo_changes(const char *sys, const char *run)
+{
+	_cleanup_(freep) char *note = note_path(run);
+	_cleanup_(freep) char *attribute = NULL;
+	_cleanup_(closep) int fd = -EBADF;
+
+	if (!note || access(note, F_OK) < 0 ||
+	    asprintf(&attribute, "%s/power/sync_on_suspend", sys) < 0)
+		return;
+	fd = open(attribute, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "1", 1) == 1)
+		unlink(note);
+}
+
 /*
  * Syncs the file systems while their backends still run. Switches the kernel's own
  * sync off, because it would wait for the suspended backends.
@@ -166,9 +209,13 @@ static int sysfs_prepare(struct sleeper *sleeper, struct error *error)
 		return r;
 	sync();
 	self->sync_fd = open_attribute(self, "sync_on_suspend", O_RDWR);
-	if (self->sync_fd >= 0 && read_attribute(self->sync_fd, text, sizeof(text)) == 0 &&
-	    strcmp(text, "1") == 0)
-		self->sync_was_on = write(self->sync_fd, "0", 1) == 1;
+	if (self->sync_fd < 0 || read_attribute(self->sync_fd, text, sizeof(text)) < 0 ||
+	    strcmp(text, "1") != 0)
+		return 0;
+	write_note(sleeper->run);
+	self->sync_was_on = write(self->sync_fd, "0", 1) == 1;
+	if (!self->sync_was_on)
+		remove_note(sleeper->run);
 	return 0;
 }
 
@@ -176,8 +223,10 @@ static void sysfs_finish(struct sleeper *sleeper)
 {
 	struct host_sleeper *self = host(sleeper);
 
-	if (self->sync_was_on && pwrite(self->sync_fd, "1", 1, 0) == 1)
-		self->sync_was_on = false;
+	if (!self->sync_was_on || pwrite(self->sync_fd, "1", 1, 0) != 1)
+		return;
+	self->sync_was_on = false;
+	remove_note(sleeper->run);
 }
 
 /*

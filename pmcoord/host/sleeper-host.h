@@ -14,6 +14,12 @@
 int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
 
 /*
+ * Undoes what a sleeper has changed below `sys` if its process died before finish(), from
+ * the note in the directory `run`. A failure leaves the note for the next call.
+ */
+void sleeper_undo_changes(const char *sys, const char *run);
+
+/*
  * Makes a sleeper that lets systemd put the host to sleep. enter() sends READY=1 to
  * the service manager, and returns after the SIGTERM that the service manager sends
  * after the wake. If `socket_fd` is not negative, enter() sends to this socket

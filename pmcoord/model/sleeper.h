@@ -47,6 +47,11 @@ struct sleeper {
 	 * opened before the host sleeps, enter() fails.
 	 */
 	struct lid *lid;
+	/*
+	 * The directory on /run for a note of what prepare() changes, so that the next
+	 * process can undo it if this one dies; borrowed. NULL: none.
+	 */
+	const char *run;
 };
 
 /* `sleeper` may be NULL. */

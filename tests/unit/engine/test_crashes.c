@@ -8,11 +8,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
+#include "base/directory.h"
 #include "model/cycle.h"
 #include "model/domain-id.h"
 #include "model/hypervisor.h"
@@ -227,9 +229,46 @@ static void the_same_for_resume_all(void **state)
 	die_everywhere(RESUME_ALL, true);
 }
 
+static void write_text(const struct host *host, const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", host->directory, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* The note is the one of host/sleeper-host.c. */
+static void recovery_undoes_what_the_dead_process_has_changed_in_sys(void **state)
+{
+	struct error error = { 0 };
+	char path[128], text[8] = "";
+	struct host host;
+	FILE *file;
+
+	(void)state;
+	host_init_laptop(&host, "");
+	snprintf(path, sizeof(path), "%s/power", host.directory);
+	assert_int_equal(directory_make(path), 0);
+	write_text(&host, "power/sync_on_suspend", "0");
+	write_text(&host, "sync-was-on", "");
+	assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+	snprintf(path, sizeof(path), "%s/power/sync_on_suspend", host.directory);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	assert_string_equal(text, "1");
+	host_done(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(recovery_undoes_what_the_dead_process_has_changed_in_sys),
 		cmocka_unit_test(all_guests_are_resumed_after_a_crash_at_any_record),
 		cmocka_unit_test(all_guests_are_resumed_after_a_crash_after_any_effect),
 		cmocka_unit_test(the_same_with_guests_only),

@@ -282,6 +282,45 @@ static void the_kernel_does_not_sync_during_the_sleep(void **state)
 	}
 }
 
+/* Renews the sleeper, which then leaves notes in the directory. */
+static void renew_sleeper_with_notes(struct world *world)
+{
+	renew_sleeper(world);
+	world->sleeper->run = world->sys;
+}
+
+static void the_next_process_switches_the_sync_on_again(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+
+	/* Nothing was changed. */
+	put(world, "sync_on_suspend", "0");
+	renew_sleeper_with_notes(world);
+	assert_int_equal(prepare(world, &error), 0);
+	sleeper_undo_changes(world->sys, world->sys);
+	assert_string_equal(get(world, "sync_on_suspend"), "0");
+	/* The process ends without finish(). */
+	put(world, "sync_on_suspend", "1");
+	renew_sleeper_with_notes(world);
+	assert_int_equal(prepare(world, &error), 0);
+	assert_string_equal(get(world, "sync_on_suspend"), "0");
+	renew_sleeper_with_notes(world);
+	sleeper_undo_changes(world->sys, world->sys);
+	assert_string_equal(get(world, "sync_on_suspend"), "1");
+	/* Once. */
+	put(world, "sync_on_suspend", "0");
+	sleeper_undo_changes(world->sys, world->sys);
+	assert_string_equal(get(world, "sync_on_suspend"), "0");
+	/* A process that ends as it should leaves no note. */
+	put(world, "sync_on_suspend", "1");
+	assert_int_equal(prepare(world, &error), 0);
+	world->sleeper->ops->finish(world->sleeper);
+	put(world, "sync_on_suspend", "0");
+	sleeper_undo_changes(world->sys, world->sys);
+	assert_string_equal(get(world, "sync_on_suspend"), "0");
+}
+
 static void a_kernel_without_sync_on_suspend_is_accepted(void **state)
 {
 	struct world *world = *state;
@@ -514,6 +553,7 @@ int main(void)
 		TEST(without_a_counter_the_clocks_decide),
 		TEST(writes_mem_and_trusts_the_kernels_counter),
 		TEST(the_kernel_does_not_sync_during_the_sleep),
+		TEST(the_next_process_switches_the_sync_on_again),
 		TEST(a_kernel_without_sync_on_suspend_is_accepted),
 		TEST(a_host_that_cannot_sleep_is_not_changed),
 		TEST(an_opened_lid_cancels_systemds_sleep_once),
