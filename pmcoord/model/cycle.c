@@ -30,6 +30,7 @@ static const struct {
 	[RECORD_RETRACTED] = { "retracted", true },
 	[RECORD_ACKNOWLEDGED] = { "acknowledged", true },
 	[RECORD_FAIL] = { "fail", true },
+	[RECORD_BEING_BUILT] = { "being-built", true },
 	[RECORD_PAUSE] = { "pause", true },
 	[RECORD_PAUSED] = { "paused", true },
 	[RECORD_TAKEN] = { "taken", true },
@@ -42,6 +43,7 @@ static const struct {
 	[RECORD_RESUME] = { "resume", true },
 	[RECORD_RUNNING] = { "running", true },
 	[RECORD_XENSTORE_RESUMED] = { "bookkept", true },
+	[RECORD_RELEASED] = { "released", true },
 	[RECORD_STRANDED] = { "stranded", true },
 	[RECORD_READY] = { "ready", true },
 	[RECORD_DEGRADED] = { "degraded", true },
@@ -375,12 +377,15 @@ static int apply_warning(struct cycle *cycle, const char *text)
 	return 0;
 }
 
-/* Appends to the detail, because an outcome can have more than one reason. */
+/*
+ * Appends to the detail, because an outcome can have more than one reason. Does not
+ * repeat a text, e.g. what an agent says about its failure, which is read twice.
+ */
 static void add_detail(char *detail, const char *text)
 {
 	size_t used = strlen(detail);
 
-	if (!text[0])
+	if (!text[0] || strstr(detail, text))
 		return;
 	snprintf(detail + used, CYCLE_DETAIL_MAX - used, "%s%s", used ? "; " : "", text);
 }
@@ -408,12 +413,20 @@ static void restore_hold(struct cycle_guest *guest)
 		guest->hold = HOLD_REQUESTED;
 }
 
+static bool is_paused(const struct cycle_guest *guest)
+{
+	return guest->hold == HOLD_PAUSING || guest->hold == HOLD_PAUSED;
+}
+
 static void apply_suspend_record(struct cycle_guest *guest, enum record_type type, int64_t now)
 {
 	switch (type) {
 	case RECORD_REQUEST:
 		guest->hold = HOLD_REQUESTED;
 		guest->requested_us = now;
+		/* A guest that others had paused or suspended runs again. */
+		if (guest->outcome == OUTCOME_SKIPPED)
+			guest->outcome = OUTCOME_PENDING;
 		break;
 	case RECORD_QUIESCED:
 		guest->quiesced_us = now;
@@ -427,19 +440,25 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 			guest->outcome = OUTCOME_SUSPENDED;
 		break;
 	case RECORD_RETRACTED:
-		if (!cycle_guest_was_suspended(guest))
+		if (is_paused(guest) && guest->may_suspend_late)
+			guest->hold = HOLD_REQUESTED;
+		else if (!cycle_guest_was_suspended(guest))
 			end_hold(guest);
 		break;
 	case RECORD_ACKNOWLEDGED:
 		guest->acknowledged = true;
 		guest->may_suspend_late = true;
 		break;
+	case RECORD_BEING_BUILT:
+		guest->being_built = true;
+		break;
 	case RECORD_PAUSE:
 		guest->hold = HOLD_PAUSING;
 		break;
 	case RECORD_PAUSED:
 		guest->hold = HOLD_PAUSED;
-		guest->outcome = OUTCOME_PAUSED;
+		/* A guest that has never run loses nothing by a pause. */
+		guest->outcome = guest->being_built ? OUTCOME_SKIPPED : OUTCOME_PAUSED;
 		guest->down_us = now;
 		break;
 	case RECORD_TAKEN:
@@ -479,6 +498,10 @@ static void apply_resume_record(struct cycle_guest *guest, enum record_type type
 			guest->hold == HOLD_REQUESTED || guest->hold == HOLD_SUSPENDED;
 		end_hold(guest);
 		guest->running_us = now;
+		break;
+	case RECORD_RELEASED:
+		end_hold(guest);
+		guest->released = true;
 		break;
 	case RECORD_XENSTORE_RESUMED:
 		guest->needs_xenstore_resume = false;

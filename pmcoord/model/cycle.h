@@ -36,9 +36,10 @@ enum record_type {
 	RECORD_REQUEST, /* intent: the request is sent next */
 	RECORD_QUIESCED, /* the guest's agent has quiesced */
 	RECORD_SUSPENDED, /* Xen reports that the guest has shut down, reason suspend */
-	RECORD_RETRACTED, /* the guest runs, and no request or pause of pmcoord is left */
+	RECORD_RETRACTED, /* no pause of pmcoord is left, and no request but an acknowledged one */
 	RECORD_ACKNOWLEDGED, /* the request cannot be retracted; the guest may still suspend */
 	RECORD_FAIL, /* the guest did not suspend; text: why */
+	RECORD_BEING_BUILT, /* the guest has never run; its builder has paused it */
 	RECORD_PAUSE, /* intent: the guest is paused next */
 	RECORD_PAUSED, /* the guest is paused */
 	RECORD_TAKEN, /* another program suspends the guest, which is never resumed; text: a hint */
@@ -51,6 +52,7 @@ enum record_type {
 	RECORD_RESUME, /* intent: the guest is resumed or unpaused next */
 	RECORD_RUNNING, /* the guest was resumed or unpaused, and runs */
 	RECORD_XENSTORE_RESUMED, /* xenstored was notified of the resume */
+	RECORD_RELEASED, /* the guest runs, and others have resumed or unpaused it; text: how */
 	RECORD_STRANDED, /* the guest could not be resumed; text: why */
 	RECORD_READY, /* the agent has ended its restore, with or without success */
 	RECORD_DEGRADED, /* the guest is degraded, e.g. a device is missing; text: why */
@@ -98,6 +100,8 @@ struct cycle_guest {
 	bool acknowledged; /* its request could not be retracted */
 	bool taken; /* another program has requested its suspension */
 	bool gone; /* the domain no longer exists */
+	bool being_built; /* had never run before pmcoord paused it */
+	bool released; /* resumed or unpaused by others while pmcoord kept it suspended */
 	bool needs_xenstore_resume; /* resumed, but xenstored is not notified yet */
 	bool degraded; /* e.g. a device is missing */
 	bool stranded; /* could not be resumed */

@@ -75,6 +75,7 @@ static const struct {
 	[RECORD_SUSPENDED] = { "suspended", SHOWN_ALWAYS },
 	[RECORD_RETRACTED] = { "request retracted", SHOWN_VERBOSE },
 	[RECORD_ACKNOWLEDGED] = { "may still suspend", SHOWN_VERBOSE },
+	[RECORD_RELEASED] = { "resumed by others", SHOWN_ALWAYS },
 	[RECORD_PAUSED] = { "paused", SHOWN_ALWAYS },
 	[RECORD_TAKEN] = { "left alone", SHOWN_ALWAYS },
 	[RECORD_GONE] = { "gone", SHOWN_ALWAYS },

@@ -342,6 +342,8 @@ static bool ends_hold(enum record_type type, const struct cycle_guest *before)
 	case RECORD_RUNNING:
 	case RECORD_GONE:
 		return true;
+	case RECORD_RELEASED:
+		return true;
 	case RECORD_TAKEN: /* it was suspended by another program */
 		return before->hold == HOLD_REQUESTED && before->resume_us == CYCLE_NEVER;
 	case RECORD_RETRACTED: /* it was never suspended */
