@@ -281,7 +281,9 @@ static void check_storage_domain(const struct guest_check *guest_check)
 
 static void check_pause(const struct guest_check *guest_check)
 {
-	if (guest_check->mechanism != MECHANISM_PAUSE)
+	/* The last two are soon over, and have findings of their own. */
+	if (guest_check->mechanism != MECHANISM_PAUSE || guest_check->guest->being_built ||
+	    guest_check->guest->shutdown_node[0])
 		return;
 	REPORT(guest_check, FINDING_WARNING,
 	       guest_check->config.policy == POLICY_PAUSE
@@ -329,6 +331,11 @@ static void check_state(const struct guest_check *guest_check)
 {
 	switch (guest_check->guest->state) {
 	case GUEST_PAUSED:
+		if (guest_check->guest->being_built) {
+			REPORT(guest_check, FINDING_INFO, "",
+			       "the guest is being built: until that is done, pmcoord pauses it for the time of a sleep");
+			break;
+		}
 		REPORT(guest_check, guest_check->serves.n_nodes ? FINDING_WARNING : FINDING_INFO,
 		       "run 'xl unpause', unless the guest is meant to be paused",
 		       "the guest is paused, but not by pmcoord, and stays paused during the sleep%s",
@@ -364,7 +371,7 @@ static void check_pending_shutdown(const struct guest_check *guest_check)
 		       "the guest has not acknowledged an earlier request to suspend (control/shutdown): pmcoord sends no further request");
 	else
 		REPORT(guest_check, FINDING_INFO, "",
-		       "the guest is shutting down ('%s' in control/shutdown): pmcoord does not suspend it",
+		       "the guest is shutting down ('%s' in control/shutdown): pmcoord waits for it, and pauses it if it still runs at its timeout",
 		       request);
 }
 

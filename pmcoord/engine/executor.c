@@ -30,9 +30,10 @@
  * that need it are STEP_DONE.
  *
  * start_step then skips the guest (MECHANISM_NONE), pauses it (MECHANISM_PAUSE),
- * or starts a request. A guest whose agent has not published `ready` for this
- * cycle is STEP_ARMING until the agent does. After ARM_TIMEOUT_US the guest's
- * kernel gets the request instead.
+ * or starts a request. A guest that is shutting down is STEP_LEAVING until it is
+ * gone. A guest whose agent has not published `ready` for this cycle is
+ * STEP_ARMING until the agent does. After ARM_TIMEOUT_US the guest's kernel gets
+ * the request instead.
  *
  * queue_request records the request and send_requests sends it. The guest is
  * STEP_REQUESTED until Xen reports the guest suspended, its agent reports a
@@ -47,6 +48,10 @@
  * If the guest did not suspend, fail_step retracts the request, and then pauses
  * the guest or aborts the cycle, as configured. finish_step makes the guest
  * STEP_DONE. Guests that waited only for this guest are then ready to start.
+ *
+ * A guest that others have paused or suspended counts as suspended (skip_stopped).
+ * It is looked at again before a guest that it needs is requested, and at the end.
+ * If it runs again by then, reopen_step makes it STEP_WAITING again.
  */
 
 /*
@@ -56,8 +61,22 @@
  */
 #define ARM_TIMEOUT_US 2000000
 
+/*
+ * Xen reports neither that a domain was paused nor that it was unpaused, and an event
+ * can be lost. So the state of a guest is also read this long after its step has
+ * begun, then after twice this time, and so on: at most as much time is lost as the
+ * guest has taken already.
+ */
+#define FIRST_LOOK_US 500000
+
+/* How often the step of one guest is reopened at most, so that the cycle ends. */
+#define REOPENED_MAX 2
+
+#define PAUSED_BY_OTHERS "paused by its user or another program"
+
 enum progress {
 	STEP_WAITING, /* not started: guests that need this one are not STEP_DONE */
+	STEP_LEAVING, /* not requested: it is shutting down */
 	STEP_ARMING, /* not requested: its agent has not published `ready` */
 	STEP_REQUESTED, /* the request is recorded, and sent unless it is in `unsent` */
 	STEP_TAKEN, /* another program has requested it to suspend */
@@ -69,6 +88,16 @@ struct step_state {
 	enum mechanism mechanism; /* used now; differs from the plan's after a fallback */
 	struct domain_id id;
 	size_t waiting_for; /* number of guests that need this one and are not STEP_DONE */
+	bool is_ready; /* its index is in `ready` */
+	bool is_sent; /* the request was sent, and is not retracted */
+	bool is_leaving; /* as the plan's */
+	bool is_saved; /* another program was about to suspend it when the cycle began */
+	bool is_stopped; /* STEP_DONE, because others have paused or suspended the guest */
+	unsigned int n_reopened;
+	char *failure; /* why it did not suspend, when it has to wait again before the pause; or
+			  NULL */
+	uint64_t timeout_at_us; /* end of ARM_TIMEOUT_US or of the step's timeout */
+	uint64_t look_after_us; /* between the last look at the guest and the next one */
 	bool armed; /* its agent has published `ready` for this cycle */
 	struct agent_terms terms; /* timeout etc. last written for its agent */
 	bool quiesced; /* RECORD_QUIESCED is written */
@@ -133,6 +162,9 @@ int executor_new(const struct plan *plan, const struct coordinator *context,
 
 		x->states[i] = (struct step_state){
 			.mechanism = step->mechanism,
+			.is_leaving = step->is_leaving,
+			.is_saved = step->mechanism == MECHANISM_NONE && step->reason &&
+				    strcmp(step->reason, PLAN_BEING_SAVED) == 0,
 			.id = domain_id_of(&plan->inventory.guests[step->guest]),
 			/* A guest is suspended only after all guests that it serves. */
 			.waiting_for = graph_serves(plan->graph, step->guest).n_nodes,
@@ -148,6 +180,8 @@ void executor_free(struct executor *executor)
 {
 	if (!executor)
 		return;
+	for (size_t i = 0; executor->states && i < executor->plan->n_steps; i++)
+		free(executor->states[i].failure);
 	free(executor->states);
 	domid_index_done(&executor->by_domid);
 	free(executor->ready);
@@ -177,6 +211,28 @@ static int record(struct executor *x, enum record_type type, size_t i, const cha
 	return journal_record(x->journal, type, loop_now(x->loop), i, "%s", text);
 }
 
+/* Adds a step to the stack of steps that can start, unless it is there. */
+static void push_ready(struct executor *x, size_t i)
+{
+	if (x->states[i].waiting_for > 0 || x->states[i].progress != STEP_WAITING ||
+	    x->states[i].is_ready)
+		return;
+	x->states[i].is_ready = true;
+	x->ready[x->n_ready++] = i;
+}
+
+/* Sets the timeout of a step, and the first look at the guest before it. */
+static void set_timeout(struct executor *x, size_t i, uint64_t timeout_us)
+{
+	struct step_state *state = &x->states[i];
+	uint64_t now_us = loop_now(x->loop);
+
+	state->timeout_at_us = now_us + timeout_us;
+	state->look_after_us = FIRST_LOOK_US;
+	deadlines_set(x->step_deadlines, i,
+		      now_us + (timeout_us < FIRST_LOOK_US ? timeout_us : FIRST_LOOK_US));
+}
+
 /* Ends a step with any outcome. Guests that waited only for this step become ready. */
 static void finish_step(struct executor *x, size_t i)
 {
@@ -188,8 +244,8 @@ static void finish_step(struct executor *x, size_t i)
 	for (size_t j = 0; j < needs.n_nodes; j++) {
 		size_t next = x->plan->step_of_guest[needs.nodes[j]];
 
-		if (--x->states[next].waiting_for == 0 && x->states[next].progress == STEP_WAITING)
-			x->ready[x->n_ready++] = next;
+		x->states[next].waiting_for--;
+		push_ready(x, next);
 	}
 }
 
@@ -249,11 +305,24 @@ static int finish_taken(struct executor *x, size_t i)
 	struct step_state *state = &x->states[i];
 	int r = state->is_taken ? 0 : record_taken(x, i);
 
+	/* After 'xl save -c' it runs again. */
+	state->is_stopped = true;
 	if (state->was_requested)
 		x->hypervisor->ops->retract(x->hypervisor, &state->id, state->mechanism,
 					    cycle_number(x));
 	finish_step(x, i);
 	return r;
+}
+
+/* Records that another program was about to suspend the guest when the cycle began. */
+static int record_if_saved(struct executor *x, size_t i)
+{
+	int r;
+
+	if (!x->states[i].is_saved || x->states[i].is_taken)
+		return 0;
+	r = record(x, RECORD_SKIP, i, x->plan->steps[i].reason);
+	return r < 0 ? r : record_taken(x, i);
 }
 
 static int record_suspended(struct executor *x, size_t i)
@@ -284,10 +353,12 @@ static int record_suspended(struct executor *x, size_t i)
 
 static int record_gone(struct executor *x, size_t i)
 {
+	bool was_leaving = x->states[i].progress == STEP_LEAVING;
 	int r = record(x, RECORD_GONE, i, "");
 
 	if (r == 0)
-		r = record(x, RECORD_FAIL, i, "shut down before it was suspended");
+		r = record(x, was_leaving ? RECORD_SKIP : RECORD_FAIL, i,
+			   was_leaving ? "has shut down" : "shut down before it was suspended");
 	finish_step(x, i);
 	return r;
 }
@@ -297,7 +368,7 @@ static int record_gone(struct executor *x, size_t i)
 static int pause_guest(struct executor *x, size_t i, const char *reason)
 {
 	char text[128];
-	int r = record(x, RECORD_PAUSE, i, reason ? reason : "");
+	int r = record(x, RECORD_PAUSE, i, reason);
 	int paused;
 
 	if (r < 0)
@@ -309,7 +380,10 @@ static int pause_guest(struct executor *x, size_t i, const char *reason)
 		return record_gone(x, i);
 	} else {
 		snprintf(text, sizeof(text), "could not be paused: %s", strerror(-paused));
-		r = record(x, RECORD_FAIL, i, text);
+		/* A pause that others make from now on must not be taken for ours. */
+		r = record(x, RECORD_RETRACTED, i, "");
+		if (r == 0)
+			r = record(x, RECORD_FAIL, i, text);
 	}
 	finish_step(x, i);
 	return r;
@@ -325,6 +399,10 @@ static int retract_step(struct executor *x, size_t i)
 	struct domain_state observed;
 	int r;
 
+	/* A request that is only recorded must not be sent any more, see send_request. */
+	if (!state->is_sent)
+		return record(x, RECORD_RETRACTED, i, "");
+	state->is_sent = false;
 	r = x->hypervisor->ops->retract(x->hypervisor, &state->id, state->mechanism,
 					cycle_number(x));
 	if (r == RETRACTED)
@@ -341,6 +419,78 @@ static int retract_step(struct executor *x, size_t i)
 }
 
 /*
+ * Ends the step of a guest that others have paused or suspended: it counts as
+ * suspended. Retracts its request, which would suspend the guest at a moment that
+ * others choose.
+ */
+static int skip_stopped(struct executor *x, size_t i, const char *reason)
+{
+	struct step_state *state = &x->states[i];
+	int r = state->progress == STEP_REQUESTED && state->is_sent ? retract_step(x, i) : 0;
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = record(x, RECORD_SKIP, i, reason);
+	state->is_stopped = true;
+	finish_step(x, i);
+	return r;
+}
+
+/*
+ * Pauses a guest that is being built. Xen counts pauses: if its builder unpauses the
+ * guest, it still does not run before the wake.
+ */
+static int hold_unbuilt(struct executor *x, size_t i)
+{
+	int r = record(x, RECORD_BEING_BUILT, i, "");
+
+	return r < 0 ? r : pause_guest(x, i, "is being built; paused until the host wakes");
+}
+
+/*
+ * Ends the step of a guest that does not run, whose `observed` state was just read.
+ * Returns 1, 0 if the guest runs, or a negative errno.
+ */
+static int finish_if_stopped(struct executor *x, size_t i, const struct domain_state *observed)
+{
+	int r = 0;
+
+	switch (observed->state) {
+	case GUEST_RUNNING:
+		return 0;
+	case GUEST_PAUSED:
+		r = observed->being_built ? hold_unbuilt(x, i)
+					  : skip_stopped(x, i, PAUSED_BY_OTHERS);
+		break;
+	case GUEST_SUSPENDED:
+		r = x->states[i].progress == STEP_REQUESTED ? record_suspended(x, i)
+							    : finish_taken(x, i);
+		break;
+	case GUEST_SHUT_DOWN:
+	case GUEST_DYING:
+	case GUEST_GONE:
+		r = record_gone(x, i);
+		break;
+	}
+	return r < 0 ? r : 1;
+}
+
+/*
+ * Looks at a guest right before it is requested or paused, because its state may have
+ * changed without an event. Returns as finish_if_stopped, and 0 if the state cannot be
+ * read.
+ */
+static int look_before(struct executor *x, size_t i)
+{
+	struct domain_state observed;
+	int r = x->hypervisor->ops->get_state(x->hypervisor, &x->states[i].id, &observed);
+
+	return r < 0 ? 0 : finish_if_stopped(x, i, &observed);
+}
+
+static int reopen_dependents(struct executor *x, size_t i);
+
+/*
  * Handles a guest that did not suspend. Retracts its request, if there is one,
  * and then pauses the guest or aborts the cycle, as OnFailure= says. If
  * past_deadline is set, always pauses the guest. A guest that another program
@@ -349,35 +499,67 @@ static int retract_step(struct executor *x, size_t i)
 static int fail_step(struct executor *x, size_t i, const char *reason)
 {
 	const struct step *step = &x->plan->steps[i];
+	bool pauses = x->past_deadline || step->on_failure == ON_FAILURE_PAUSE;
 	char text[CYCLE_DETAIL_MAX];
 	int r = 0;
 
 	if (x->states[i].progress == STEP_REQUESTED)
 		r = retract_step(x, i);
+	if (r == 0)
+		r = record_if_saved(x, i);
+	if (r == 0)
+		r = look_before(x, i);
+	if (r == 0 && !x->past_deadline && !x->states[i].failure)
+		r = reopen_dependents(x, i);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (x->states[i].is_taken && (x->past_deadline || step->on_failure == ON_FAILURE_PAUSE)) {
+	if (x->states[i].waiting_for > 0 && !x->past_deadline) {
+		/* A guest that needs this one runs again, and must be suspended first. */
+		x->states[i].failure = strdup(reason);
+		x->states[i].progress = STEP_WAITING;
+		deadlines_set(x->step_deadlines, i, DEADLINE_NEVER);
+		return x->states[i].failure ? 0 : -ENOMEM;
+	}
+	if (x->states[i].is_taken && pauses) {
 		r = record(x, RECORD_DEGRADED, i, reason);
 		finish_step(x, i);
 		return r;
 	}
-	if (x->past_deadline || step->on_failure == ON_FAILURE_PAUSE)
+	if (pauses)
 		return pause_guest(x, i, reason);
 	r = record(x, RECORD_FAIL, i, reason);
 	finish_step(x, i);
-	if (r < 0)
+	if (r < 0 || pauses)
 		return r;
 	snprintf(text, sizeof(text), "%s %s", guest_at(x, i)->name, reason);
 	return executor_abort(x, text);
 }
 
+/* Records which of the requested guests are suspended, although no event has said so yet. */
+static int record_all_suspended(struct executor *x)
+{
+	struct domain_state observed;
+	int r = 0;
+
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
+		if (x->states[i].progress == STEP_REQUESTED && x->states[i].is_sent &&
+		    x->hypervisor->ops->get_state(x->hypervisor, &x->states[i].id, &observed) ==
+			    0 &&
+		    observed.state == GUEST_SUSPENDED)
+			r = record_suspended(x, i);
+	return r;
+}
+
 int executor_abort(struct executor *x, const char *reason)
 {
+	int r;
+
 	assert(x && reason);
 	if (x->aborted)
 		return 0;
 	x->aborted = true;
-	return record(x, RECORD_ABORT, 0, reason);
+	r = record_all_suspended(x);
+	return r < 0 ? r : record(x, RECORD_ABORT, 0, reason);
 }
 
 /* ---- requests ----------------------------------------------------------- */
@@ -420,7 +602,7 @@ static int queue_request(struct executor *x, size_t i)
 		return r;
 	state->progress = STEP_REQUESTED;
 	state->was_requested = true;
-	deadlines_set(x->step_deadlines, i, loop_now(x->loop) + x->plan->steps[i].timeout_us);
+	set_timeout(x, i, x->plan->steps[i].timeout_us);
 	x->unsent[x->n_unsent++] = i;
 	return 0;
 }
@@ -448,6 +630,9 @@ static int send_request(struct executor *x, size_t i)
 	char text[160];
 	int r;
 
+	/* The step has ended since its request was recorded. */
+	if (state->progress != STEP_REQUESTED)
+		return 0;
 	/*
 	 * An earlier guest's failure has aborted the cycle, so this recorded
 	 * request must not be sent.
@@ -456,6 +641,7 @@ static int send_request(struct executor *x, size_t i)
 		x->hypervisor->ops->unsubscribe(x->hypervisor, &state->id);
 		return record(x, RECORD_RETRACTED, i, "");
 	}
+	state->is_sent = true;
 	r = x->hypervisor->ops->request(x->hypervisor, &state->id, state->mechanism);
 	if (r == REQUEST_HAS_DRIVERS)
 		r = request_from_drivers(x, i);
@@ -489,7 +675,8 @@ static int send_requests(struct executor *x)
 		struct step_state *state = &x->states[x->unsent[k]];
 
 		/* If this fails, ops->request subscribes or reports the failure. */
-		x->hypervisor->ops->subscribe(x->hypervisor, &state->id, state->mechanism);
+		if (state->progress == STEP_REQUESTED)
+			x->hypervisor->ops->subscribe(x->hypervisor, &state->id, state->mechanism);
 	}
 	for (size_t k = 0; k < n && r == 0; k++)
 		r = send_request(x, x->unsent[k]);
@@ -516,49 +703,128 @@ static int fall_back_to_xenstore(struct executor *x, size_t i, const char *reaso
 	return 0;
 }
 
-static int start_step(struct executor *x, size_t i)
+static int skip_step(struct executor *x, size_t i)
 {
 	const struct step *step = &x->plan->steps[i];
-	struct step_state *state = &x->states[i];
-	char text[160];
-	int r;
+	int r = record(x, RECORD_SKIP, i, step->reason);
 
-	if (state->prepare_error == -ESRCH)
-		return record_gone(x, i);
+	x->states[i].is_stopped = step->is_stopped;
+	finish_step(x, i);
+	return r;
+}
+
+/* Begins to suspend a guest that runs, as its mechanism demands. */
+static int suspend_step(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	const char *reason = x->plan->steps[i].reason;
+	char text[160];
+
 	if (state->prepare_error < 0) {
 		snprintf(text, sizeof(text), "could not be prepared for a suspend request: %s",
 			 strerror(-state->prepare_error));
 		return fail_step(x, i, text);
 	}
-	if (state->mechanism == MECHANISM_NONE && step->reason &&
-	    strcmp(step->reason, PLAN_BEING_SAVED) == 0 && !state->is_taken) {
-		r = record(x, RECORD_SKIP, i, step->reason);
-		if (r == 0)
-			r = record_taken(x, i);
-		if (r < 0)
-			return r;
-	}
-	if (state->is_taken) {
-		state->progress = STEP_TAKEN;
-		deadlines_set(x->step_deadlines, i, loop_now(x->loop) + step->timeout_us);
-		return check_step(x, i);
-	}
-	switch (state->mechanism) {
-	case MECHANISM_NONE:
-		r = record(x, RECORD_SKIP, i, step->reason);
-		finish_step(x, i);
-		return r;
-	case MECHANISM_PAUSE:
-		return pause_guest(x, i, step->reason);
-	case MECHANISM_AGENT:
-		if (state->armed)
-			return queue_request(x, i);
-		state->progress = STEP_ARMING;
-		deadlines_set(x->step_deadlines, i, loop_now(x->loop) + ARM_TIMEOUT_US);
-		return 0;
-	default:
+	if (state->mechanism == MECHANISM_PAUSE)
+		return pause_guest(x, i, reason ? reason : "");
+	if (state->mechanism != MECHANISM_AGENT || state->armed)
 		return queue_request(x, i);
-	}
+	state->progress = STEP_ARMING;
+	set_timeout(x, i, ARM_TIMEOUT_US);
+	return 0;
+}
+
+static int prepare_step(struct executor *x, size_t i);
+
+/*
+ * Makes the step of a guest that others had paused or suspended wait again if the
+ * guest runs. The guests that it needs then wait for it again, unless they are
+ * suspended already.
+ */
+static int reopen_step(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	struct graph_nodes needs = graph_needs(x->plan->graph, x->plan->steps[i].guest);
+	struct guest guest = *guest_at(x, i);
+	struct domain_state observed;
+	const char *reason;
+
+	if (!state->is_stopped || state->n_reopened == REOPENED_MAX ||
+	    x->hypervisor->ops->get_state(x->hypervisor, &state->id, &observed) < 0 ||
+	    observed.state != GUEST_RUNNING)
+		return 0;
+	state->is_stopped = false;
+	state->n_reopened++;
+	state->progress = STEP_WAITING;
+	x->n_done--;
+	for (size_t j = 0; j < needs.n_nodes; j++)
+		x->states[x->plan->step_of_guest[needs.nodes[j]]].waiting_for++;
+	push_ready(x, i);
+	state->is_taken = state->is_saved = state->was_requested = false;
+	if (state->mechanism != MECHANISM_NONE)
+		return 0;
+	guest.shutdown_node[0] = '\0';
+	guest.state = GUEST_RUNNING;
+	state->mechanism = plan_choose_mechanism(
+		&guest, config_for_guest(x->config, guest.name).policy, &reason);
+	if (state->mechanism == MECHANISM_NONE)
+		return 0;
+	prepare_step(x, i);
+	return record(x, RECORD_MECHANISM, i, mechanism_name(state->mechanism));
+}
+
+/* Reopens the steps of the guests that need this one. */
+static int reopen_dependents(struct executor *x, size_t i)
+{
+	struct graph_nodes serves = graph_serves(x->plan->graph, x->plan->steps[i].guest);
+	int r = 0;
+
+	for (size_t j = 0; j < serves.n_nodes && r == 0; j++)
+		r = reopen_step(x, x->plan->step_of_guest[serves.nodes[j]]);
+	return r;
+}
+
+static int start_step(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	int r;
+
+	/* Its step has ended since it became ready, because the overall deadline has passed. */
+	if (state->progress != STEP_WAITING)
+		return 0;
+	r = reopen_dependents(x, i);
+	if (r < 0 || state->waiting_for > 0)
+		return r;
+	if (state->is_leaving)
+		state->progress = STEP_LEAVING;
+	if (state->prepare_error == -ESRCH)
+		return record_gone(x, i);
+	r = record_if_saved(x, i);
+	if (r < 0)
+		return r;
+	if (state->mechanism == MECHANISM_NONE && !state->is_taken)
+		return skip_step(x, i);
+	if (x->past_deadline)
+		return fail_step(x, i, "had no time left to suspend");
+	if (state->is_taken)
+		state->progress = STEP_TAKEN;
+	r = look_before(x, i);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (state->failure)
+		return fail_step(x, i, state->failure);
+	if (!state->is_leaving && !state->is_taken)
+		return suspend_step(x, i);
+	set_timeout(x, i, x->plan->steps[i].timeout_us);
+	return 0;
+}
+
+static size_t pop_ready(struct executor *x)
+{
+	size_t i = x->ready[--x->n_ready];
+
+	x->states[i].is_ready = false;
+	return i;
 }
 
 static int start_ready_steps(struct executor *x)
@@ -569,14 +835,17 @@ static int start_ready_steps(struct executor *x)
 	 * The outer loop repeats, because send_requests can end a guest's step,
 	 * e.g. if the guest is gone. Further guests may then be ready to start.
 	 */
-	while ((x->n_ready > 0 || x->n_unsent > 0) && r == 0) {
+	do {
 		while (x->n_ready > 0 && !x->aborted && r == 0)
-			r = start_step(x, x->ready[--x->n_ready]);
+			r = start_step(x, pop_ready(x));
 		if (r == 0)
 			r = send_requests(x);
-		if (x->aborted)
-			x->n_ready = 0;
-	}
+		while (x->aborted && x->n_ready > 0)
+			pop_ready(x);
+		/* Each guest is suspended. Do those that others have stopped still not run? */
+		for (size_t i = 0; i < x->plan->n_steps && r == 0 && !x->aborted; i++)
+			r = x->n_done == x->plan->n_steps ? reopen_step(x, i) : 0;
+	} while ((x->n_ready > 0 || x->n_unsent > 0) && r == 0);
 	return r;
 }
 
@@ -668,8 +937,7 @@ int executor_start(struct executor *x)
 	 * popped first.
 	 */
 	for (size_t i = x->plan->n_steps; i-- > 0;)
-		if (x->states[i].waiting_for == 0)
-			x->ready[x->n_ready++] = i;
+		push_ready(x, i);
 	return start_ready_steps(x);
 }
 
@@ -719,22 +987,13 @@ static int check_step(struct executor *x, size_t i)
 	r = x->hypervisor->ops->get_state(x->hypervisor, &state->id, &observed);
 	if (r < 0)
 		return 0; /* the step's timeout remains */
-	switch (observed.state) {
-	case GUEST_SUSPENDED:
-		if (state->progress == STEP_TAKEN)
-			return finish_taken(x, i);
-		return state->progress == STEP_REQUESTED ? record_suspended(x, i) : 0;
-	case GUEST_SHUT_DOWN:
-	case GUEST_DYING:
-	case GUEST_GONE:
-		return state->progress == STEP_WAITING ? 0 : record_gone(x, i);
-	case GUEST_RUNNING:
-	case GUEST_PAUSED:
-		return state->mechanism == MECHANISM_AGENT && state->progress != STEP_TAKEN
-			       ? check_agent(x, i)
-			       : 0;
-	}
-	return 0;
+	/* A guest that does not run yet is looked at again when its step starts. */
+	r = state->progress == STEP_WAITING ? 0 : finish_if_stopped(x, i, &observed);
+	if (r != 0 || observed.state != GUEST_RUNNING)
+		return r < 0 ? r : 0;
+	return state->mechanism == MECHANISM_AGENT && state->progress != STEP_TAKEN
+		       ? check_agent(x, i)
+		       : 0;
 }
 
 int executor_handle_event(struct executor *x, uint32_t domid)
@@ -757,75 +1016,87 @@ int executor_handle_event(struct executor *x, uint32_t domid)
 	return r < 0 ? r : start_ready_steps(x);
 }
 
-/* Handles a guest whose step has not begun at the overall deadline. */
-static int give_up_waiting(struct executor *x, size_t i)
+/* Looks at the guests whose steps have begun, and skips those that the plan skips. */
+static int finish_what_is_done(struct executor *x)
 {
-	static const char reason[] = "had no time left to suspend";
-	int r;
+	int r = 0;
 
-	if (x->states[i].mechanism != MECHANISM_NONE && !x->states[i].is_taken)
-		return pause_guest(x, i, reason);
-	r = start_step(x, i);
-	return r < 0 || x->states[i].progress == STEP_DONE ? r : fail_step(x, i, reason);
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
+		if (x->states[i].progress != STEP_WAITING)
+			r = check_step(x, i);
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
+		if (x->states[i].progress == STEP_WAITING &&
+		    x->states[i].mechanism == MECHANISM_NONE && !x->states[i].is_saved)
+			r = skip_step(x, i);
+	return r;
 }
 
 /*
- * Handles the guests whose steps have begun but are not done. Pauses them in the
- * order of the plan, or aborts the cycle, as OnDeadline= says. If the cycle is
- * not aborted, also pauses the guests whose steps have not begun.
+ * Handles the guests whose steps are not done. Pauses them in the order of the plan,
+ * or aborts the cycle, as OnDeadline= says.
  */
 static int handle_overall_deadline(struct executor *x)
 {
 	char text[CYCLE_DETAIL_MAX], seconds[32];
-	int r = 0;
+	int r = finish_what_is_done(x);
 
 	snprintf(seconds, sizeof(seconds), "%.3g s", (double)x->config->deadline_us / 1e6);
 	x->deadline_us = LOOP_FOREVER;
+	x->past_deadline = x->config->on_deadline == ON_FAILURE_PAUSE;
 	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++) {
-		if (x->states[i].progress == STEP_WAITING || x->states[i].progress == STEP_DONE)
+		if (x->states[i].progress == STEP_DONE)
 			continue;
-		r = check_step(x, i);
-		if (r < 0 || x->states[i].progress == STEP_DONE)
-			continue;
-		snprintf(text, sizeof(text), "did not suspend by the deadline of %s", seconds);
-		if (x->config->on_deadline == ON_FAILURE_PAUSE) {
-			x->past_deadline = true;
-			r = fail_step(x, i, text);
-			continue;
+		if (!x->past_deadline) {
+			snprintf(text, sizeof(text), "%s did not suspend by the deadline of %s",
+				 guest_at(x, i)->name, seconds);
+			return executor_abort(x, text);
 		}
-		snprintf(text, sizeof(text), "%s did not suspend by the deadline of %s",
-			 guest_at(x, i)->name, seconds);
-		return executor_abort(x, text);
+		snprintf(text, sizeof(text), "did not suspend by the deadline of %s", seconds);
+		r = fail_step(x, i,
+			      x->states[i].progress == STEP_WAITING ? "had no time left to suspend"
+								    : text);
 	}
-	/*
-	 * No time is left for the other guests to suspend. Skip those that the
-	 * plan skips (MECHANISM_NONE), and pause all others.
-	 */
-	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
-		if (x->states[i].progress == STEP_WAITING)
-			r = give_up_waiting(x, i);
-	x->n_ready = 0;
 	return r;
+}
+
+static int handle_timeout(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	double timeout_s = (double)x->plan->steps[i].timeout_us / 1e6;
+	char text[128];
+	int r;
+
+	switch (state->progress) {
+	case STEP_ARMING:
+		snprintf(text, sizeof(text), "its agent did not answer within %.3g s",
+			 ARM_TIMEOUT_US / 1e6);
+		r = fall_back_to_xenstore(x, i, text);
+		return r < 0 ? r : suspend_step(x, i);
+	case STEP_LEAVING:
+		snprintf(text, sizeof(text), "is shutting down, and still runs after %.3g s",
+			 timeout_s);
+		return fail_step(x, i, text);
+	default:
+		snprintf(text, sizeof(text), "did not suspend within %.3g s", timeout_s);
+		return fail_step(x, i, text);
+	}
 }
 
 static int handle_step_deadline(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
-	char text[128];
+	uint64_t now_us = loop_now(x->loop), left_us;
 	int r = check_step(x, i);
 
-	if (r < 0 || state->progress == STEP_DONE ||
-	    deadlines_get(x->step_deadlines, i) > loop_now(x->loop))
+	if (r < 0 || state->progress == STEP_DONE || deadlines_get(x->step_deadlines, i) > now_us)
 		return r;
-	if (state->progress == STEP_ARMING) {
-		snprintf(text, sizeof(text), "its agent did not answer within %.3g s",
-			 ARM_TIMEOUT_US / 1e6);
-		r = fall_back_to_xenstore(x, i, text);
-		return r < 0 ? r : start_step(x, i);
-	}
-	snprintf(text, sizeof(text), "did not suspend within %.3g s",
-		 (double)x->plan->steps[i].timeout_us / 1e6);
-	return fail_step(x, i, text);
+	if (state->timeout_at_us <= now_us)
+		return handle_timeout(x, i);
+	left_us = state->timeout_at_us - now_us;
+	state->look_after_us *= 2;
+	deadlines_set(x->step_deadlines, i,
+		      now_us + (left_us < state->look_after_us ? left_us : state->look_after_us));
+	return 0;
 }
 
 int executor_handle_time(struct executor *x)
@@ -838,8 +1109,10 @@ int executor_handle_time(struct executor *x)
 	now = loop_now(x->loop);
 	if (now < executor_deadline(x) || x->aborted)
 		return 0;
-	if (now >= x->deadline_us)
-		return handle_overall_deadline(x);
+	if (now >= x->deadline_us) {
+		r = handle_overall_deadline(x);
+		return r < 0 ? r : start_ready_steps(x);
+	}
 	/*
 	 * This loop ends, because handle_step_deadline clears the step's
 	 * deadline or sets a later one.

@@ -228,9 +228,11 @@ static void add_result(const struct cycle *cycle, const bool *holds_before,
 {
 	const char *stranded = cycle_stranded(cycle);
 
-	/* A destroyed guest no longer has a hold, but was not resumed: do not count it. */
+	/* A guest that was destroyed, or that others have resumed, has no hold, but does not count.
+	 */
 	for (size_t i = 0; i < cycle->n_guests; i++)
-		if (holds_before[i] && cycle->guests[i].hold == HOLD_NONE && !cycle->guests[i].gone)
+		if (holds_before[i] && cycle->guests[i].hold == HOLD_NONE &&
+		    !cycle->guests[i].gone && !cycle->guests[i].released)
 			result->n_resumed++;
 	if (stranded)
 		snprintf(result->stranded, sizeof(result->stranded), "%s", stranded);

@@ -224,6 +224,26 @@ static void record_attempt(struct resume *resume, size_t i, const struct attempt
 }
 
 /*
+ * Whether the pause of a guest that is being built may be its builder's alone, because
+ * the coordinator has recorded the intent of a second one, but no result. If it were
+ * removed, a guest would run that is not complete.
+ */
+static bool is_pause_unknown(const struct cycle_guest *guest, const struct domain_state *state)
+{
+	return guest->hold == HOLD_PAUSING && guest->being_built && state->being_built;
+}
+
+/*
+ * Whether others have resumed or unpaused a guest that was found running: pmcoord has
+ * not begun to do so, or has failed.
+ */
+static bool was_released(const struct cycle_guest *guest)
+{
+	return (guest->hold == HOLD_SUSPENDED || guest->hold == HOLD_PAUSED) &&
+	       (guest->resume_us == CYCLE_NEVER || guest->stranded);
+}
+
+/*
  * Whether another program has suspended the guest. Only a guest that was not seen to suspend is
  * judged, so that no result depends on what other programs do later.
  */
@@ -267,18 +287,28 @@ static void resume_by_state(struct resume *resume, size_t i, struct attempt *att
 		record_failure(resume, i, "its state could not be read", attempt->r);
 	} else if (is_gone(&attempt->state)) {
 		record(resume, RECORD_GONE, i, "");
+	} else if (is_pause_unknown(guest, &attempt->state)) {
+		record(resume, RECORD_RETRACTED, i, "");
+		record(resume, RECORD_DEGRADED, i,
+		       "the coordinator died while it paused this guest, which was being built: if it stays paused, run 'xl unpause'");
 	} else if (is_suspended && is_taken(resume, i)) {
 		leave_taken(resume, i);
 	} else if (is_suspended || (is_paused && attempt->state.paused)) {
-		record(resume, RECORD_RESUME, i, "");
 		/*
-		 * The executor did not see this guest suspend, so it has not
-		 * unsubscribed.
+		 * The executor did not see this guest suspend, so it has neither
+		 * unsubscribed nor recorded it.
 		 */
 		if (is_suspended)
 			unsubscribe(resume, i);
+		if (is_suspended && guest->outcome == OUTCOME_PENDING && !guest->may_suspend_late)
+			record(resume, RECORD_SUSPENDED, i, "");
+		record(resume, RECORD_RESUME, i, "");
 		run_guest(resume, i, attempt);
 		record_attempt(resume, i, attempt);
+	} else if (was_released(guest)) {
+		record(resume, RECORD_RELEASED, i,
+		       is_paused ? "unpaused by its user or another program"
+				 : "resumed by its user or another program");
 	} else if (is_paused) {
 		record(resume, RECORD_RETRACTED, i, "");
 	} else if (cycle_guest_was_suspended(guest)) {

@@ -60,6 +60,8 @@ struct domain_state {
 	enum guest_state state;
 	/* Paused by the toolstack, a user or pmcoord. A suspended domain can be paused, too. */
 	bool paused;
+	/* Paused by its builder, and never unpaused: the domain has not run yet. */
+	bool being_built;
 };
 
 struct agent_state {

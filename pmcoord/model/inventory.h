@@ -74,6 +74,7 @@ struct guest {
 	enum guest_role role;
 	enum guest_state state;
 	enum guest_feature feature_suspend;
+	bool being_built; /* paused by its builder, and never unpaused: it has not run yet */
 	char shutdown_node[16]; /* control/shutdown; "": no pending request */
 	bool has_pv_drivers; /* HVM: the event callback is set up */
 	bool in_acpi_s3; /* HVM: in S3 of its virtual firmware */

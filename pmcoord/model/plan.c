@@ -38,6 +38,13 @@ int mechanism_parse(const char *name, enum mechanism *ret)
 	return 0;
 }
 
+/* Whether control/shutdown has a request to shut down. */
+static bool is_leaving(const struct guest *guest)
+{
+	return guest->state == GUEST_RUNNING && guest->shutdown_node[0] &&
+	       strcmp(guest->shutdown_node, PROTOCOL_SHUTDOWN_SUSPEND) != 0;
+}
+
 /* Returns why the guest is skipped, or NULL if it is not skipped. */
 static const char *reason_to_skip(const struct guest *guest, enum guest_policy policy)
 {
@@ -45,7 +52,7 @@ static const char *reason_to_skip(const struct guest *guest, enum guest_policy p
 		return "ignored by policy";
 	switch (guest->state) {
 	case GUEST_PAUSED:
-		return "already paused";
+		return guest->being_built ? NULL : "already paused";
 	case GUEST_SUSPENDED:
 		return "already suspended";
 	case GUEST_SHUT_DOWN:
@@ -57,8 +64,6 @@ static const char *reason_to_skip(const struct guest *guest, enum guest_policy p
 	}
 	if (strcmp(guest->shutdown_node, PROTOCOL_SHUTDOWN_SUSPEND) == 0)
 		return PLAN_BEING_SAVED;
-	if (guest->shutdown_node[0])
-		return "shutting down";
 	if (guest->in_acpi_s3)
 		return "in ACPI S3, which the guest has entered itself";
 	return NULL;
@@ -73,6 +78,15 @@ enum mechanism plan_choose_mechanism(const struct guest *guest, enum guest_polic
 	*ret_reason = reason_to_skip(guest, policy);
 	if (*ret_reason)
 		return MECHANISM_NONE;
+	if (guest->being_built) {
+		*ret_reason = "being built";
+		return MECHANISM_PAUSE;
+	}
+	/* A request would replace the request to shut down. */
+	if (is_leaving(guest)) {
+		*ret_reason = "shutting down";
+		return MECHANISM_PAUSE;
+	}
 	if (policy == POLICY_PAUSE) {
 		*ret_reason = "paused by policy";
 		return MECHANISM_PAUSE;
@@ -108,7 +122,8 @@ void plan_done(struct plan *plan)
 
 /*
  * Computes the depth of each guest's step: the length of the longest chain of
- * steps that must come before it. Skipped guests do not count. On suspend, a guest
+ * steps that must come before it. Skipped guests do not count; without `by_guest`,
+ * all guests count. On suspend, a guest
  * comes after the guests that need it; on resume, after the guests that it needs.
  * Uses Kahn's algorithm (topological sort), so that each edge is visited once.
  */
@@ -134,7 +149,8 @@ static int measure_depths(const struct graph *graph, const struct step *by_guest
 	}
 	while (head < tail) {
 		size_t node = queue[head++];
-		unsigned int depth = ret_depth[node] + (by_guest[node].mechanism != MECHANISM_NONE);
+		bool counts = !by_guest || by_guest[node].mechanism != MECHANISM_NONE;
+		unsigned int depth = ret_depth[node] + counts;
 		struct graph_nodes next =
 			resuming ? graph_serves(graph, node) : graph_needs(graph, node);
 
@@ -150,13 +166,15 @@ static int measure_depths(const struct graph *graph, const struct step *by_guest
 	return 0;
 }
 
-/* Orders steps by depth, then by UUID, which is the order of guests in the inventory. */
+/* Orders steps by depth and rank, then by UUID: the order of guests in the inventory. */
 static int compare_steps(const void *a, const void *b)
 {
 	const struct step *left = a, *right = b;
 
 	if (left->depth != right->depth)
 		return left->depth < right->depth ? -1 : 1;
+	if (left->rank != right->rank)
+		return left->rank < right->rank ? -1 : 1;
 	return (left->guest > right->guest) - (left->guest < right->guest);
 }
 
@@ -196,18 +214,28 @@ static void choose_step(const struct guest *guest, const struct config *config, 
 		step->mechanism = MECHANISM_NONE;
 		step->reason = PLAN_NOT_NAMED;
 	}
+	if (!is_selected || configured.policy == POLICY_IGNORE)
+		return;
+	step->is_leaving = is_leaving(guest);
+	step->is_stopped = step->mechanism == MECHANISM_NONE &&
+			   (guest->state == GUEST_PAUSED || guest->state == GUEST_SUSPENDED);
 }
 
-/* Sets the depth of each step, and sorts the steps. */
+/* Sets the depth and rank of each step, and sorts the steps. */
 static int order_steps(struct plan *plan)
 {
 	size_t n = plan->n_steps;
 	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
 
-	if (!depth || measure_depths(plan->graph, plan->steps, false, depth) < 0)
+	_cleanup_(freep) unsigned int *rank = calloc(n + 1, sizeof(*rank));
+
+	if (!depth || !rank || measure_depths(plan->graph, plan->steps, false, depth) < 0 ||
+	    measure_depths(plan->graph, NULL, false, rank) < 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		plan->steps[i].depth = depth[i];
+		plan->steps[i].rank = rank[i];
+	}
 	if (n > 0)
 		qsort(plan->steps, n, sizeof(*plan->steps), compare_steps);
 	for (size_t i = 0; i < n; i++)

@@ -39,7 +39,19 @@ struct step {
 	enum mechanism mechanism;
 	/* Why the guest is skipped, or why no better mechanism is used; NULL: no reason. */
 	const char *reason; /* a string constant */
+	/*
+	 * The guest is shutting down. It is waited for, for as long as its timeout lasts, and
+	 * is paused if it still runs then.
+	 */
+	bool is_leaving;
+	/* Skipped because others have paused or suspended the guest. It may run again. */
+	bool is_stopped;
 	unsigned int depth; /* length of the longest chain of steps before this step */
+	/*
+	 * As depth, but skipped steps count. A skipped guest may run again in the middle of
+	 * the cycle, and is then suspended.
+	 */
+	unsigned int rank;
 	enum config_on_failure on_failure;
 	uint64_t timeout_us;
 };

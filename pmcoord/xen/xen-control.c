@@ -136,6 +136,8 @@ static void convert_domain(const xc_domaininfo_t *info, struct xen_domain *ret)
 		.type = get_type(info),
 		.state.state = get_state(info),
 		.state.paused = info->flags & XEN_DOMINF_paused,
+		/* Xen creates a domain paused; its time grows from the first unpause on. */
+		.state.being_built = get_state(info) == GUEST_PAUSED && info->cpu_time == 0,
 		.cpu_time_ns = info->cpu_time,
 		.is_xenstore_domain = info->flags & XEN_DOMINF_xs_domain,
 	};

@@ -232,6 +232,7 @@ static int read_guest(struct xen_inventory *inventory, const struct xen_domain *
 		.domid = domain->id.domid,
 		.type = domain->type,
 		.state = domain->state.state,
+		.being_built = domain->state.being_built,
 		.has_pv_drivers = true,
 	};
 
@@ -275,6 +276,7 @@ static int copy_facts(const struct inventory *facts, const struct xen_domain *do
 	int r;
 
 	guest.state = domain->state.state;
+	guest.being_built = domain->state.being_built;
 	r = inventory_add_guest(result, &guest);
 	for (size_t i = 0; i < facts->n_links && r == 0; i++)
 		r = inventory_add_link(result, &facts->links[i]);

@@ -75,7 +75,6 @@ struct fake_domain *domains_create(uint32_t domid, enum domain_kind kind)
 		.pauses = 1,
 		.width = 8,
 		.callback_irq = kind == DOMAIN_PV ? 0 : 1,
-		.cpu_time_ns = CPU_TIME_NS,
 	};
 	while (*place && (*place)->domid < domid)
 		place = &(*place)->next;

@@ -326,12 +326,12 @@ def test_a_guest_that_is_being_saved_is_not_resumed(calm):
         reader.signal(15)
 
 
-def test_a_guest_that_is_shutting_down_is_not_changed(calm):
+def test_a_guest_that_is_shutting_down_is_waited_for_and_then_paused(calm):
     with hung_guest(calm):
         # As xl shutdown does, which would wait a minute for the guest.
         calm.dom0("xenstore-write /local/domain/$(xl domid hung)/control/shutdown poweroff")
         status, report, _ = suspend(calm)
-        assert (status, entry(report, "hung")["outcome"]) == (0, "skipped")
+        assert (status, entry(report, "hung")["outcome"]) == (3, "paused")
         assert "shutting down" in entry(report, "hung")["detail"]
         resume(calm)
         assert str(calm.dom0("xenstore-read /local/domain/$(xl domid hung)/control/shutdown")) == "poweroff"

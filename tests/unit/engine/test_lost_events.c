@@ -2,7 +2,7 @@
 
 /*
  * Cycles in which no event arrives, or a request cannot be retracted. The state of each guest is
- * read once more at its timeout and at the deadline.
+ * read once more after a while, after twice as long …, at its timeout and at the deadline.
  */
 
 #include <dirent.h>
@@ -74,7 +74,7 @@ static const struct report_guest *guest_of(const struct report *report, const ch
 	return guest;
 }
 
-static void a_guest_is_found_suspended_at_its_timeout(void **state)
+static void a_guest_is_found_suspended_before_its_timeout(void **state)
 {
 	struct report *report;
 	struct host host;
@@ -86,7 +86,8 @@ static void a_guest_is_found_suspended_at_its_timeout(void **state)
 	report = run_cycle(&host);
 	assert_int_equal(report->result, RESULT_OK);
 	assert_int_equal(guest_of(report, "web")->outcome, OUTCOME_SUSPENDED);
-	assert_int_equal(guest_of(report, "web")->down_us, 5000000);
+	/* The second look, before the timeout. */
+	assert_int_equal(guest_of(report, "web")->down_us, 1500000);
 	assert_string_equal(guest_of(report, "web")->detail, "");
 	report_free(report);
 	assert_int_equal(state_of(&host, "web"), GUEST_RUNNING);
@@ -102,8 +103,8 @@ static void guests_are_found_suspended_at_the_deadline(void **state)
 		struct report *report;
 		struct host host;
 
-		host_init(&host, "[Guest \"web\"]\nSuspendTime=1s\n"
-				 "[Guest \"mail\"]\nSuspendTime=2s\n");
+		host_init(&host, "[Guest \"web\"]\nSuspendTime=3600ms\n"
+				 "[Guest \"mail\"]\nSuspendTime=4s\n");
 		host.config.guest_timeout_us = 10000000;
 		host.config.deadline_us = 5000000;
 		host.config.on_deadline = policies[i];
@@ -240,7 +241,7 @@ static void reports_how_much_was_written_to_disks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_guest_is_found_suspended_at_its_timeout),
+		cmocka_unit_test(a_guest_is_found_suspended_before_its_timeout),
 		cmocka_unit_test(guests_are_found_suspended_at_the_deadline),
 		cmocka_unit_test(only_the_guest_that_is_late_at_the_deadline_is_named),
 		cmocka_unit_test(says_that_a_request_could_not_be_retracted_only_if_that_failed),

@@ -146,6 +146,7 @@ static void record_moment(void *data, const struct cycle *cycle, const struct re
 		set_first(&moments->held[i], now);
 		break;
 	case RECORD_FAIL:
+	case RECORD_SKIP:
 		set_first(&moments->over[i], now);
 		break;
 	case RECORD_RESUME:

@@ -171,9 +171,21 @@ static void chooses_the_best_available_mechanism(void **state)
 		{ { .state = GUEST_DYING }, POLICY_SUSPEND, MECHANISM_NONE, "already shut down" },
 		{ { .shutdown_node = "poweroff", AGENT(1, 5) },
 		  POLICY_SUSPEND,
-		  MECHANISM_NONE,
+		  MECHANISM_PAUSE,
 		  "shutting down" },
-		{ { .shutdown_node = "reboot" }, POLICY_PAUSE, MECHANISM_NONE, "shutting down" },
+		{ { .shutdown_node = "reboot" }, POLICY_PAUSE, MECHANISM_PAUSE, "shutting down" },
+		{ { .shutdown_node = "reboot" },
+		  POLICY_IGNORE,
+		  MECHANISM_NONE,
+		  "ignored by policy" },
+		{ { .state = GUEST_PAUSED, .being_built = true },
+		  POLICY_SUSPEND,
+		  MECHANISM_PAUSE,
+		  "being built" },
+		{ { .state = GUEST_PAUSED, .being_built = true },
+		  POLICY_IGNORE,
+		  MECHANISM_NONE,
+		  "ignored by policy" },
 	};
 
 	(void)state;

@@ -27,7 +27,6 @@
 #include "tests/fakexen/domains.h"
 #include "tests/fakexen/guests.h"
 #include "tests/fakexen/store-client.h"
-#include "tests/fakexen/store.h"
 #include "tests/fakexen/toolstacks.h"
 #include "tests/fakexen/virtual-time.h"
 
@@ -58,34 +57,6 @@ static void require_truth(const struct report *report)
 
 /* ---- the request node ---------------------------------------------------- */
 
-static void text_in_an_own_node_buys_a_free_pass(void)
-{
-	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
-	struct report *report;
-
-	fake_laptop_build(&laptop, &mail);
-	store_write_as(fake_guest_domid(laptop.mail), "control/shutdown", "reboot");
-	fake_host_open(&host);
-	report = fake_host_cycle(&host);
-	require_truth(report);
-	report_free(report);
-}
-
-/* Its kernel has not come to the request yet, and fw is suspended under it. */
-static void guest_that_shuts_down_is_passed_over(void)
-{
-	struct fake_guest_params mail = { .name = "mail", .acknowledge_us = 8000000 };
-	struct report *report;
-
-	fake_laptop_build(&laptop, &mail);
-	virtual_time_pass(20000000);
-	toolstack_shut_down(fake_guest_domid(laptop.mail), false);
-	fake_host_open(&host);
-	report = fake_host_cycle(&host);
-	require_law(host.n_ran_through == 0, "a guest that is shutting down is waited for");
-	report_free(report);
-}
-
 /* ---- late guests --------------------------------------------------------- */
 
 static void require_resumed_after(uint64_t suspend_us)
@@ -112,45 +83,6 @@ static void guest_that_suspends_after_120_s_is_stranded(void)
 
 /* ---- what others do ------------------------------------------------------ */
 
-static void pause_mail(void *data)
-{
-	(void)data;
-	toolstack_pause(fake_guest_domid(laptop.mail));
-}
-
-static void pause_by_its_user_costs_ten_seconds(void)
-{
-	uint64_t begin_us;
-	struct report *report;
-
-	fake_laptop_build(&laptop, NULL);
-	fake_host_open(&host);
-	begin_us = virtual_time_now();
-	virtual_time_after(20000, pause_mail, NULL);
-	report = fake_host_cycle(&host);
-	require_law(host.slept_at_us - begin_us < 2000000,
-		    "a guest that its user pauses meanwhile counts as suspended at once");
-	report_free(report);
-}
-
-static void guest_that_its_owner_resumed_counts_as_ours(void)
-{
-	struct cycle_params params = { .trigger = "test" };
-	struct resume_result result = { 0 };
-	struct report *report = NULL;
-	struct error error = { 0 };
-
-	fake_laptop_build(&laptop, NULL);
-	fake_host_open(&host);
-	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
-	report_free(report);
-	toolstack_resume(fake_guest_domid(laptop.vault));
-	virtual_time_pass(10000000);
-	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
-	report_free(result.report);
-	require_law(result.n_resumed == 4, "a guest that its owner resumed is his again");
-}
-
 static void build_newcomer(void *data)
 {
 	(void)data;
@@ -164,24 +96,6 @@ static void newcomer_runs_through_s3_unnamed(void)
 	fake_laptop_build(&laptop, NULL);
 	fake_host_open(&host);
 	virtual_time_after(20000, build_newcomer, NULL);
-	report = fake_host_cycle(&host);
-	require_truth(report);
-	report_free(report);
-}
-
-static void finish_building(void *data)
-{
-	domains_unpause(fake_guest_domain(data));
-}
-
-static void guest_under_construction_runs_through_s3(void)
-{
-	struct fake_guest_params params = { .name = "young", .still_built = true };
-	struct report *report;
-
-	fake_laptop_build(&laptop, NULL);
-	virtual_time_after(20000, finish_building, fake_guest_build(&params));
-	fake_host_open(&host);
 	report = fake_host_cycle(&host);
 	require_truth(report);
 	report_free(report);
@@ -292,14 +206,9 @@ static const struct finding findings[] = {
 	{                                                                                          \
 #name, name                                                                        \
 	}
-	FINDING(text_in_an_own_node_buys_a_free_pass),
-	FINDING(guest_that_shuts_down_is_passed_over),
 	FINDING(guest_that_suspends_after_45_s_is_stranded),
 	FINDING(guest_that_suspends_after_120_s_is_stranded),
-	FINDING(pause_by_its_user_costs_ten_seconds),
-	FINDING(guest_that_its_owner_resumed_counts_as_ours),
 	FINDING(newcomer_runs_through_s3_unnamed),
-	FINDING(guest_under_construction_runs_through_s3),
 	FINDING(death_after_the_resume_is_not_reported),
 	FINDING(death_between_suspension_and_sleep_is_not_reported),
 	FINDING(silent_xenstored_delays_recovery),
