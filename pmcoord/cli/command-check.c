@@ -178,6 +178,8 @@ static int read_facts(struct cli *cli, struct facts *facts)
 	if (r < 0)
 		return r;
 	facts->has_status = status_read(&cli->env->roots, &facts->status, &facts->no_status) == 0;
+	if (facts->has_status && cli->env->hypervisor)
+		facts->out_of_memory |= status_observe(&facts->status, cli->env->hypervisor) < 0;
 	if (facts->has_status)
 		facts->status.has_daemon = client_daemon_is_running(cli->env->name);
 	return 0;

@@ -35,6 +35,18 @@ static enum exit_code exit_of_status(const struct status *status)
 	return cli_exit_code(job_result_of_report(status->last));
 }
 
+/*
+ * Looks at the guests that are kept suspended. Without access to the hypervisor, the status
+ * is what the journals say.
+ */
+static void look_at_guests(struct cli *cli, struct status *status)
+{
+	struct error error = { 0 };
+
+	if (status->n_cycles > 0 && !status->locked && host_env_open(cli->env, &error) == 0)
+		(void)status_observe(status, cli->env->hypervisor);
+}
+
 enum exit_code command_status(struct cli *cli)
 {
 	struct error error = { 0 };
@@ -44,6 +56,7 @@ enum exit_code command_status(struct cli *cli)
 
 	if (r < 0)
 		return cli_fail(&error);
+	look_at_guests(cli, &status);
 	status.has_daemon = client_daemon_is_running(cli->env->name);
 	if (!cli->options.quiet || cli->options.json)
 		r = status_print(&status, clock_us(CLOCK_REALTIME), cli->options.json, stdout);

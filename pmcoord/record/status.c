@@ -12,6 +12,9 @@
 #include "pmcoord/enum-name.h"
 #include "pmcoord/json.h"
 #include "base/moment.h"
+#include "model/domain-id.h"
+#include "model/hypervisor.h"
+#include "model/inventory.h"
 #include "model/plan.h"
 #include "host/boot-id.h"
 #include "host/lock.h"
@@ -155,6 +158,54 @@ int status_read(const struct roots *roots, struct status *ret_status, struct err
 	status.state = judge(&status);
 	*ret_status = status;
 	return 0;
+}
+
+/* Returns the type of the record that the next resume will make of this guest, or RECORD_END. */
+static enum record_type judge_guest(const struct cycle_guest *guest,
+				    const struct domain_state *state)
+{
+	switch (state->state) {
+	case GUEST_SHUT_DOWN:
+	case GUEST_DYING:
+	case GUEST_GONE:
+		return RECORD_GONE;
+	case GUEST_SUSPENDED:
+		/* Late, when nobody watched. */
+		return guest->hold == HOLD_NONE ? RECORD_SUSPENDED : RECORD_END;
+	case GUEST_RUNNING:
+	case GUEST_PAUSED:
+		break;
+	}
+	return guest->hold == HOLD_SUSPENDED || (guest->hold == HOLD_PAUSED && !state->paused)
+		       ? RECORD_RELEASED
+		       : RECORD_END;
+}
+
+static int observe_guest(struct cycle *cycle, size_t i, struct hypervisor *hypervisor)
+{
+	const struct cycle_guest *guest = &cycle->guests[i];
+	struct domain_id id = cycle_guest_id(guest);
+	struct record record = { .guest = i, .at_us = cycle->head.base_us };
+	struct domain_state state;
+
+	if ((guest->hold == HOLD_NONE && !guest->may_suspend_late) ||
+	    hypervisor->ops->get_state(hypervisor, &id, &state) < 0)
+		return 0;
+	record.type = judge_guest(guest, &state);
+	return record.type == RECORD_END ? 0 : cycle_apply(cycle, &record);
+}
+
+int status_observe(struct status *status, struct hypervisor *hypervisor)
+{
+	int r = 0;
+
+	assert(status);
+	assert(hypervisor);
+	for (size_t i = 0; i < status->n_cycles && !status->locked; i++)
+		for (size_t j = 0; j < status->cycles[i].n_guests && r == 0; j++)
+			r = observe_guest(&status->cycles[i], j, hypervisor);
+	status->state = judge(status);
+	return r;
 }
 
 void status_done(struct status *status)

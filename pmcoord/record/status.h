@@ -13,6 +13,7 @@
 
 #include "pmcoord/error.h"
 #include "model/cycle.h"
+#include "model/hypervisor.h"
 #include "host/roots.h"
 #include "record/report.h"
 
@@ -41,6 +42,14 @@ struct status {
  */
 int status_read(const struct roots *roots, struct status *ret_status, struct error *error);
 void status_done(struct status *status);
+
+/*
+ * Looks at the guests that are not running according to the journals. One that others have
+ * resumed or destroyed meanwhile is no longer kept suspended; the next resume records that.
+ * Does nothing while a coordinator holds the lock. The guests are not changed. Guests whose
+ * state cannot be read stay as they are. Returns 0 or -ENOMEM.
+ */
+int status_observe(struct status *status, struct hypervisor *hypervisor);
 
 /*
  * Prints the status as text, or as one JSON object. `now_us` is CLOCK_REALTIME.

@@ -419,8 +419,10 @@ static int advance(struct simulator *simulator, uint64_t deadline_us)
 static int sim_wait(struct loop *loop, uint64_t deadline_us)
 {
 	struct simulator *simulator = loop_simulator(loop);
-	int r = advance(simulator, deadline_us);
+	int r = sim_start_scenario(simulator);
 
+	if (r == 0)
+		r = advance(simulator, deadline_us);
 	sim_step(simulator, true);
 	return r;
 }

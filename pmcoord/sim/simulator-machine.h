@@ -125,7 +125,7 @@ struct sim_guest {
 	uint64_t boot_us; /* BootTime=; 0: the guest has booted */
 	uint64_t leave_us; /* LeaveTime=: time until the guest is off, saved or rebooted */
 	/*
-	 * Times from the first request or pause of any guest to the event;
+	 * Times from the first request or pause of any guest, or the first wait, to the event;
 	 * SIM_NEVER: the event never happens.
 	 */
 	uint64_t appears_us, destroyed_us, user_pauses_us;
@@ -197,7 +197,7 @@ int sim_schedule_event(struct simulator *simulator, const struct sim_event *even
 
 /*
  * Schedules the events that the scenario describes (boots, reboots, saves, …).
- * Called at each request and pause; only the first call has an effect. Returns
+ * Called at each request, pause and wait; only the first call has an effect. Returns
  * 0 or -ENOMEM.
  */
 int sim_start_scenario(struct simulator *simulator);

@@ -105,14 +105,17 @@ def test_each_kind_is_suspended_by_its_mechanism_or_skipped(pmcoord):
     assert {name: guest["mechanism"] for name, guest in guests.items()} == {
         "agent": "agent", "agent-of-the-future": "xenstore", "kernel-channel": "event-channel", "plain": "xenstore",
         "silent": "xenstore", "unikernel": "pause", "pvh": "xenstore", "hvm": "xenstore", "hvm-bare": "hvm",
-        "hvm-asleep": "none", "booting": "xenstore", "paused": "none", "down": "none", "leaving": "none",
-        "rebooting": "none", "saved": "none", "migrated": "none", "zombie": "none"}
+        "hvm-asleep": "none", "booting": "xenstore", "paused": "none", "down": "none", "leaving": "pause",
+        "rebooting": "pause", "saved": "none", "migrated": "none", "zombie": "none"}
     # The pause is chosen at once, not after a timeout; a booting guest is waited for.
     assert guests["unikernel"]["down_us"] < 1_000_000
     assert guests["booting"]["down_us"] > 3_000_000
     # It is waited for, because others must not be suspended before it, but it is not touched.
     assert guests["saved"]["detail"].startswith("being saved or migrated; another program suspends it; ")
     assert guests["saved"]["taken_by_another"] and not guests["plain"]["taken_by_another"]
+    # So are those that leave by themselves.
+    assert {guests[name]["outcome"] for name in ("leaving", "rebooting", "saved", "migrated")} == {"skipped"}
+    assert guests["leaving"]["detail"] == "has shut down" and guests["leaving"]["gone"]
     after = pmcoord.states(scenario)
     assert after["paused"] == "paused" and after["down"] == "suspended" and after["rebooting"] == "running"
     assert not {"saved", "migrated", "leaving"} & set(after)

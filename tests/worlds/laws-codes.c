@@ -123,7 +123,8 @@ static void judge_status_of(struct judge *judge, struct json_object *status, int
 		judge_complain(judge, 6, "status-silent", guest,
 			       "pmcoord keeps %s from running, and status does not list it", name);
 	if (!is_held && !domain->may_suspend && !domain->request_stands &&
-	    status_lists(status, name) && !was_any_killed(judge))
+	    status_lists(status, name) && !was_any_killed(judge) &&
+	    !judge_cannot_look(judge, guest))
 		judge_complain(judge, 6, "status-false", guest,
 			       "status lists %s, which pmcoord does not hold", name);
 	if (is_held && !domain->is_kept && judge_outcome(judge)->code != 6 &&

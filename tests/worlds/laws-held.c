@@ -30,24 +30,6 @@ static bool has_refused(const struct judge *judge)
 	return judge_outcome(judge)->code == 2;
 }
 
-static bool fails_to_look(const struct settings *settings)
-{
-	const char *verb = settings_get(settings, "Fail");
-	size_t length = strcspn(verb, ":");
-
-	return (length == 4 && strncmp(verb, "look", 4) == 0) ||
-	       (length == 9 && strncmp(verb, "inventory", 9) == 0) ||
-	       (length == 21 && strncmp(verb, "xc_domain_getinfolist", 21) == 0);
-}
-
-/* Whether the state of the guest may be unknown to the program: then it cannot resume it. */
-static bool cannot_look(const struct judge *judge, int guest)
-{
-	const struct world *world = judge->history->world;
-
-	return fails_to_look(&world->host) || fails_to_look(&world->guests[guest].settings);
-}
-
 static void judge_left(struct judge *judge, int guest)
 {
 	const struct domain *domain = &judge->domains.domains[guest];
@@ -55,7 +37,7 @@ static void judge_left(struct judge *judge, int guest)
 	const char *name = judge_name(judge, guest);
 	const char *how = domain->suspended == SUSPENDED_BY_US ? "suspended" : "paused";
 
-	if (!domain->resume_failed && !cannot_look(judge, guest)) {
+	if (!domain->resume_failed && !judge_cannot_look(judge, guest)) {
 		judge_complain(
 			judge, 3,
 			domain->suspended == SUSPENDED_BY_US ? "left-suspended" : "left-paused",

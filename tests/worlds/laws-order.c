@@ -123,6 +123,7 @@ static void judge_suspend(struct judge *judge, int guest)
 void judge_touch(struct judge *judge, const struct happening *happening)
 {
 	const struct domain *domain;
+	bool is_seen_paused;
 	const char *name;
 	int guest = happening->guest;
 
@@ -139,10 +140,11 @@ void judge_touch(struct judge *judge, const struct happening *happening)
 			       "a command that only looks has changed %s", name);
 	if (happening->type == HAPPENS_REQUESTED || happening->type == HAPPENS_PAUSED)
 		judge_suspend(judge, guest);
-	if (happening->type == HAPPENS_REQUESTED && domain->user_pauses > 0)
+	is_seen_paused = domain->user_pauses > 0 && !judge_cannot_look(judge, guest);
+	if (happening->type == HAPPENS_REQUESTED && is_seen_paused)
 		judge_complain(judge, 3, "requested-paused", guest,
 			       "%s is paused by its user, and gets a request", name);
-	if (happening->type == HAPPENS_PAUSED && domain->user_pauses > 0)
+	if (happening->type == HAPPENS_PAUSED && is_seen_paused)
 		judge_complain(judge, 3, "paused-paused", guest,
 			       "%s is paused by its user, and is paused by pmcoord, too", name);
 	/* With --force, its user wants it back, whoever has suspended it. */

@@ -22,6 +22,23 @@ const char *judge_name(const struct judge *judge, int guest)
 	return judge->history->world->guests[guest].name;
 }
 
+static bool fails_to_look(const struct settings *settings)
+{
+	const char *verb = settings_get(settings, "Fail");
+	size_t length = strcspn(verb, ":");
+
+	return (length == 4 && strncmp(verb, "look", 4) == 0) ||
+	       (length == 9 && strncmp(verb, "inventory", 9) == 0) ||
+	       (length == 21 && strncmp(verb, "xc_domain_getinfolist", 21) == 0);
+}
+
+bool judge_cannot_look(const struct judge *judge, int guest)
+{
+	const struct world *world = judge->history->world;
+
+	return fails_to_look(&world->host) || fails_to_look(&world->guests[guest].settings);
+}
+
 bool judge_may_fail(const struct judge *judge, int guest)
 {
 	const struct world *world = judge->history->world;

@@ -57,6 +57,9 @@ const char *judge_name(const struct judge *judge, int guest);
 /* Whether a call of a verb about the guest, or about any guest, may fail in this world. */
 bool judge_may_fail(const struct judge *judge, int guest);
 
+/* Whether the program may be unable to read the state of the guest. */
+bool judge_cannot_look(const struct judge *judge, int guest);
+
 /* Laws 1 and 3: judge a happening before it is applied to the domains. */
 void judge_order(struct judge *judge, const struct happening *happening);
 void judge_touch(struct judge *judge, const struct happening *happening);
