@@ -62,6 +62,14 @@ struct domain_state {
 	bool paused;
 	/* Paused by its builder, and never unpaused: the domain has not run yet. */
 	bool being_built;
+	/* GUEST_SHUT_DOWN, GUEST_DYING, GUEST_GONE: how the domain has ended. */
+	enum guest_end end;
+};
+
+/* A domain in the list of all domains. */
+struct listed_domain {
+	struct domain_id id;
+	struct domain_state state;
 };
 
 struct agent_state {
@@ -103,6 +111,13 @@ struct hypervisor_ops {
 	 */
 	int (*inventory)(struct hypervisor *hypervisor, struct inventory *ret_inventory,
 			 struct error *error);
+
+	/*
+	 * Lists all guests in ascending order of their domids, without what xenstore
+	 * knows about them: one hypercall for many. The caller frees *ret_domains.
+	 */
+	int (*list_domains)(struct hypervisor *hypervisor, struct listed_domain **ret_domains,
+			    size_t *ret_n);
 
 	/* Reads more facts about one guest of the inventory. */
 	int (*examine)(struct hypervisor *hypervisor, const struct guest *guest,

@@ -240,6 +240,25 @@ const char *guest_state_name(enum guest_state state)
 	return ENUM_NAME(names, state);
 }
 
+static const char *const end_names[] = {
+	[GUEST_NOT_ENDED] = "",		  [GUEST_DESTROYED] = "destroyed",
+	[GUEST_POWERED_OFF] = "poweroff", [GUEST_REBOOTED] = "reboot",
+	[GUEST_CRASHED] = "crashed",
+};
+ENUM_COMPLETE(end_names, GUEST_CRASHED);
+
+const char *guest_end_name(enum guest_end end)
+{
+	return ENUM_NAME(end_names, end);
+}
+
+enum guest_end guest_end_parse(const char *name)
+{
+	int end = ENUM_PARSE(end_names, name);
+
+	return end <= GUEST_NOT_ENDED ? GUEST_DESTROYED : (enum guest_end)end;
+}
+
 const char *link_class_name(enum link_class class)
 {
 	static const char *const names[] = {

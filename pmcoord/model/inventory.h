@@ -44,6 +44,15 @@ enum guest_state {
 	GUEST_GONE,
 };
 
+/* How a domain has ended. */
+enum guest_end {
+	GUEST_NOT_ENDED,
+	GUEST_DESTROYED, /* destroyed while it ran, or unknown because the domain is gone */
+	GUEST_POWERED_OFF,
+	GUEST_REBOOTED,
+	GUEST_CRASHED, /* or its watchdog has expired */
+};
+
 /* Whether the guest's kernel supports suspend, as its node control/feature-suspend says. */
 enum guest_feature {
 	GUEST_FEATURE_UNKNOWN, /* the node is missing or empty; perhaps the guest still boots */
@@ -175,6 +184,10 @@ bool guest_agent_has_stopped(const struct guest *guest);
 const char *guest_type_name(enum guest_type type);
 const char *guest_role_name(enum guest_role role);
 const char *guest_state_name(enum guest_state state);
+/* Returns a word, e.g. "crashed", or "" for GUEST_NOT_ENDED. */
+const char *guest_end_name(enum guest_end end);
+/* Parses a name of guest_end_name. Any other name is GUEST_DESTROYED. */
+enum guest_end guest_end_parse(const char *name);
 const char *link_class_name(enum link_class class);
 
 /* Returns the identity of a guest. */

@@ -236,7 +236,6 @@ static int process_event(struct simulator *simulator)
 {
 	struct sim_event event = pop_earliest(simulator);
 	struct sim_guest *guest = &simulator->guests[event.guest];
-	uint32_t domid = guest->facts.domid;
 	bool signalled = false;
 	int r;
 
@@ -248,7 +247,8 @@ static int process_event(struct simulator *simulator)
 		return defer_event(simulator, &event);
 	sim_trace(simulator, guest, ENUM_NAME(event_words, event.type));
 	r = apply_event(simulator, event.guest, event.type, &signalled);
-	return r < 0 || !signalled ? r : queue_change(simulator, domid);
+	/* A guest that was rebooted has another domain now. */
+	return r < 0 || !signalled ? r : queue_change(simulator, guest->facts.domid);
 }
 
 int sim_run_deferred(struct simulator *simulator, size_t guest)
@@ -502,6 +502,7 @@ static const struct sleeper_ops sim_sleeper_ops = {
 static const char *const sim_verb_names[] = {
 	[SIM_INVENTORY] = "inventory",
 	[SIM_EXAMINE] = "examine",
+	[SIM_LIST_DOMAINS] = "list-domains",
 	[SIM_PREPARE] = "prepare",
 	[SIM_ARM] = "arm",
 	[SIM_REQUEST] = "request",

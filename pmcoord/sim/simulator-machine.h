@@ -57,6 +57,7 @@ enum sim_fate {
 enum sim_verb {
 	SIM_INVENTORY,
 	SIM_EXAMINE,
+	SIM_LIST_DOMAINS, /* "list-domains" */
 	SIM_PREPARE,
 	SIM_ARM,
 	SIM_REQUEST,

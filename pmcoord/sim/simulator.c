@@ -151,6 +151,19 @@ static int sim_inventory(struct hypervisor *hypervisor, struct inventory *ret_in
 	return 0;
 }
 
+static struct domain_state state_of(const struct sim_guest *guest)
+{
+	enum guest_state state = guest->facts.state;
+
+	return (struct domain_state){
+		.paused = guest->pauses > 0,
+		.state = state == GUEST_RUNNING && guest->pauses > 0 ? GUEST_PAUSED : state,
+		.end = state == GUEST_SHUT_DOWN ? GUEST_POWERED_OFF
+		       : state == GUEST_DYING	? GUEST_DESTROYED
+						: GUEST_NOT_ENDED,
+	};
+}
+
 static int sim_get_state(struct hypervisor *hypervisor, const struct domain_id *id,
 			 struct domain_state *ret_state)
 {
@@ -158,17 +171,44 @@ static int sim_get_state(struct hypervisor *hypervisor, const struct domain_id *
 	int r = begin_call(hypervisor, SIM_GET_STATE, id, &guest);
 
 	if (r == -ESRCH) {
-		*ret_state = (struct domain_state){ .state = GUEST_GONE };
+		*ret_state = (struct domain_state){ .state = GUEST_GONE, .end = GUEST_DESTROYED };
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	*ret_state = (struct domain_state){
-		.paused = guest->pauses > 0,
-		.state = guest->facts.state == GUEST_RUNNING && guest->pauses > 0
-				 ? GUEST_PAUSED
-				 : guest->facts.state,
-	};
+	*ret_state = state_of(guest);
+	return 0;
+}
+
+static int compare_listed(const void *a, const void *b)
+{
+	const struct listed_domain *left = a, *right = b;
+
+	return (left->id.domid > right->id.domid) - (left->id.domid < right->id.domid);
+}
+
+static int sim_list_domains(struct hypervisor *hypervisor, struct listed_domain **ret_domains,
+			    size_t *ret_n)
+{
+	struct simulator *simulator = simulator_of(hypervisor);
+	struct listed_domain *domains;
+	size_t n = 0;
+	int r = sim_count_call(&simulator->calls, SIM_LIST_DOMAINS);
+
+	if (r < 0)
+		return r;
+	domains = calloc(simulator->n_guests + 1, sizeof(*domains));
+	if (!domains)
+		return -ENOMEM;
+	for (size_t i = 0; i < simulator->n_guests; i++)
+		if (simulator->guests[i].facts.state != GUEST_GONE)
+			domains[n++] = (struct listed_domain){
+				.id = domain_id_of(&simulator->guests[i].facts),
+				.state = state_of(&simulator->guests[i]),
+			};
+	qsort(domains, n, sizeof(*domains), compare_listed);
+	*ret_domains = domains;
+	*ret_n = n;
 	return 0;
 }
 
@@ -444,6 +484,7 @@ static const struct hypervisor_ops sim_ops = {
 	.close = sim_close,
 	.watch_domains = sim_watch_domains,
 	.inventory = sim_inventory,
+	.list_domains = sim_list_domains,
 	.examine = sim_examine,
 	.prepare = sim_prepare,
 	.arm = sim_arm,

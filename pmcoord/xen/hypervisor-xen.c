@@ -94,6 +94,12 @@ static int op_inventory(struct hypervisor *hypervisor, struct inventory *ret_inv
 	return r < 0 ? error_set(error, r, "cannot read the list of guests: %s", strerror(-r)) : 0;
 }
 
+static int op_list_domains(struct hypervisor *hypervisor, struct listed_domain **ret_domains,
+			   size_t *ret_n)
+{
+	return xen_domains_list(xen_of(hypervisor)->control, ret_domains, ret_n);
+}
+
 static int op_examine(struct hypervisor *hypervisor, const struct guest *guest,
 		      struct guest_examination *ret_examination)
 {
@@ -284,6 +290,7 @@ static const struct hypervisor_ops xen_ops = {
 	.close = op_close,
 	.watch_domains = op_watch_domains,
 	.inventory = op_inventory,
+	.list_domains = op_list_domains,
 	.examine = op_examine,
 	.prepare = op_prepare,
 	.arm = op_arm,
@@ -380,7 +387,7 @@ static int open_events(struct xen *xen, struct error *error)
 	xen->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	xen->changes_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = xen->epoll_fd < 0 || xen->changes_fd < 0 ? -errno
-						     : xen_watches_watch_releases(xen->watches);
+						     : xen_watches_watch_list(xen->watches);
 	if (r == 0)
 		r = add_to_epoll(xen, xen->changes_fd);
 	if (r == 0)

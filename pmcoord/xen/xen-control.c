@@ -129,6 +129,28 @@ static enum guest_state get_state(const xc_domaininfo_t *info)
 	return info->flags & XEN_DOMINF_paused ? GUEST_PAUSED : GUEST_RUNNING;
 }
 
+/* A domain keeps the reason of its shutdown until Xen has freed it. */
+static enum guest_end get_end(const xc_domaininfo_t *info)
+{
+	if (!(info->flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown)))
+		return GUEST_NOT_ENDED;
+	if (!(info->flags & XEN_DOMINF_shutdown))
+		return GUEST_DESTROYED;
+	switch ((info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) {
+	case SHUTDOWN_poweroff:
+		return GUEST_POWERED_OFF;
+	case SHUTDOWN_reboot:
+	case SHUTDOWN_soft_reset:
+		return GUEST_REBOOTED;
+	case SHUTDOWN_crash:
+	case SHUTDOWN_watchdog:
+		return GUEST_CRASHED;
+	case SHUTDOWN_suspend:
+	default:
+		return info->flags & XEN_DOMINF_dying ? GUEST_DESTROYED : GUEST_NOT_ENDED;
+	}
+}
+
 static void convert_domain(const xc_domaininfo_t *info, struct xen_domain *ret)
 {
 	*ret = (struct xen_domain){
@@ -138,6 +160,7 @@ static void convert_domain(const xc_domaininfo_t *info, struct xen_domain *ret)
 		.state.paused = info->flags & XEN_DOMINF_paused,
 		/* Xen creates a domain paused; its time grows from the first unpause on. */
 		.state.being_built = get_state(info) == GUEST_PAUSED && info->cpu_time == 0,
+		.state.end = get_end(info),
 		.cpu_time_ns = info->cpu_time,
 		.is_xenstore_domain = info->flags & XEN_DOMINF_xs_domain,
 	};

@@ -12,6 +12,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "model/domain-id.h"
 #include "model/hypervisor.h"
@@ -33,6 +34,13 @@ int xen_domains_get_state(struct xen_control *control, const struct domain_id *i
 
 int xen_domains_pause(struct xen_control *control, const struct domain_id *id);
 int xen_domains_unpause(struct xen_control *control, const struct domain_id *id);
+
+/*
+ * Lists all domains but dom0 and the xenstore domain, in ascending order of their domids. The
+ * caller frees *ret_domains.
+ */
+int xen_domains_list(struct xen_control *control, struct listed_domain **ret_domains,
+		     size_t *ret_n);
 
 /*
  * Whether xenstored runs in its own domain. Checks only the first

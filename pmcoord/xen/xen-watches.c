@@ -103,18 +103,17 @@ static int watch_path(struct xen_watches *watches, const char *path, const char 
 	return xs_watch(watches->handle, path, token) ? 0 : -errno;
 }
 
-int xen_watches_watch_releases(struct xen_watches *watches)
+int xen_watches_watch_list(struct xen_watches *watches)
 {
-	return watch_path(watches, "@releaseDomain", TOKEN_DOMAINS);
+	int r = watch_path(watches, "@introduceDomain", TOKEN_DOMAINS);
+
+	return r < 0 ? r : watch_path(watches, "@releaseDomain", TOKEN_DOMAINS);
 }
 
 int xen_watches_watch_domains(struct xen_watches *watches)
 {
-	int r;
-
 	watches->has_all_domains = true;
-	r = watch_path(watches, "@introduceDomain", TOKEN_DOMAINS);
-	return r < 0 ? r : watch_path(watches, "/libxl", TOKEN_TOOLSTACK);
+	return watch_path(watches, "/libxl", TOKEN_TOOLSTACK);
 }
 
 /* Formats the path and the token of a watch on a domain's node. */

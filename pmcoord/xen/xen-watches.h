@@ -7,7 +7,7 @@
  * which domain has changed, and the caller reads what has changed.
  *
  * A process that keeps running, e.g. the daemon, watches all domains and the
- * nodes that an inventory reads. Other processes watch only the end of domains,
+ * nodes that an inventory reads. Other processes watch only the list of domains,
  * and the states of the agents to which they send requests. Unless described
  * otherwise, functions return 0 or a negative errno.
  *
@@ -28,10 +28,10 @@ void xen_watches_free(struct xen_watches *watches);
 /* Returns a descriptor, borrowed, that is readable when xen_watches_next has a change. */
 int xen_watches_fd(const struct xen_watches *watches);
 
-/* Makes xen_watches_next report domains that shut down, crash or are destroyed. */
-int xen_watches_watch_releases(struct xen_watches *watches);
+/* Makes xen_watches_next report domains that are created, shut down, crash or are destroyed. */
+int xen_watches_watch_list(struct xen_watches *watches);
 
-/* Makes xen_watches_next also report new domains and changes of libxl's records. */
+/* Makes xen_watches_next also report changes of libxl's records. */
 int xen_watches_watch_domains(struct xen_watches *watches);
 
 /*
