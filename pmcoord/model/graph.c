@@ -16,6 +16,7 @@ struct edge {
 	size_t to; /* … this node */
 	enum link_class class;
 	bool cut;
+	bool fixed; /* between guests of an earlier graph: not to be cut */
 };
 
 /* The neighbours of each node in one direction of the edges. */
@@ -277,9 +278,12 @@ static int break_loop(struct graph *graph, const struct inventory *inventory, st
 	size_t start = loop_start(search);
 	struct edge *weakest = &edges[search->path[start]];
 
-	for (size_t i = start + 1; i < search->n_path; i++)
-		if (edges[search->path[i]].class < weakest->class)
-			weakest = &edges[search->path[i]];
+	for (size_t i = start + 1; i < search->n_path; i++) {
+		struct edge *edge = &edges[search->path[i]];
+
+		if (weakest->fixed || (!edge->fixed && edge->class < weakest->class))
+			weakest = edge;
+	}
 	weakest->cut = true;
 	return add_warning(graph, inventory, search, start, weakest);
 }
@@ -376,14 +380,40 @@ static void graph_freep(struct graph **graph)
 	*graph = NULL;
 }
 
-int graph_build(const struct inventory *inventory, const struct config *config,
-		struct graph **ret_graph)
+static bool has_edge(const struct graph *graph, size_t from, size_t to)
+{
+	struct graph_nodes needs = graph_needs(graph, from);
+
+	for (size_t i = 0; i < needs.n_nodes; i++)
+		if (needs.nodes[i] == to)
+			return true;
+	return false;
+}
+
+/* Removes the edges between guests of the graph `before` that are not in it; fixes the others. */
+static void fix_edges(struct edge_list *list, const struct graph *before, const size_t *node_before)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->n_edges; i++) {
+		struct edge edge = list->edges[i];
+		size_t from = node_before[edge.from], to = node_before[edge.to];
+
+		edge.fixed = from != GRAPH_NEWCOMER && to != GRAPH_NEWCOMER;
+		if (!edge.fixed || has_edge(before, from, to))
+			list->edges[kept++] = edge;
+	}
+	list->n_edges = kept;
+}
+
+/* `before` is NULL for a first graph. */
+static int build(const struct inventory *inventory, const struct config *config,
+		 const struct graph *before, const size_t *node_before, struct graph **ret_graph)
 {
 	_cleanup_(graph_freep) struct graph *graph = calloc(1, sizeof(*graph));
 	struct edge_list list = { 0 };
 	int r;
 
-	assert(inventory && config && ret_graph);
 	if (!graph)
 		return -ENOMEM;
 	graph->n_nodes = inventory->n_guests;
@@ -392,6 +422,8 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 		r = add_configured(&list, inventory, config);
 	if (r == 0) {
 		edge_list_sort(&list);
+		if (before)
+			fix_edges(&list, before, node_before);
 		r = break_loops(graph, inventory, &list);
 	}
 	if (r == 0)
@@ -401,6 +433,20 @@ int graph_build(const struct inventory *inventory, const struct config *config,
 		return r;
 	*ret_graph = TAKE_PTR(graph);
 	return 0;
+}
+
+int graph_build(const struct inventory *inventory, const struct config *config,
+		struct graph **ret_graph)
+{
+	assert(inventory && config && ret_graph);
+	return build(inventory, config, NULL, NULL, ret_graph);
+}
+
+int graph_extend(const struct inventory *inventory, const struct config *config,
+		 const struct graph *before, const size_t *node_before, struct graph **ret_graph)
+{
+	assert(inventory && config && before && node_before && ret_graph);
+	return build(inventory, config, before, node_before, ret_graph);
 }
 
 size_t graph_size(const struct graph *graph)

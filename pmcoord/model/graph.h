@@ -8,6 +8,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "model/config.h"
 #include "model/inventory.h"
@@ -28,6 +29,18 @@ struct graph;
  */
 int graph_build(const struct inventory *inventory, const struct config *config,
 		struct graph **ret_graph);
+
+/* In place of a node: the guest is not in the earlier graph. */
+#define GRAPH_NEWCOMER SIZE_MAX
+
+/*
+ * Builds the graph of an inventory with newcomers. Between the other guests the links are those
+ * of the graph `before`, because the order of guests that are suspended already must stay what
+ * it was. `node_before` has the node of each guest in `before`, or GRAPH_NEWCOMER. A loop is
+ * broken at a link of a newcomer. Returns 0 or -ENOMEM. Release: graph_free.
+ */
+int graph_extend(const struct inventory *inventory, const struct config *config,
+		 const struct graph *before, const size_t *node_before, struct graph **ret_graph);
 
 /* `graph` may be NULL. */
 void graph_free(struct graph *graph);

@@ -10,6 +10,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/enum-name.h"
 #include "pmcoord/protocol.h"
+#include "model/domain-id.h"
 
 static const char *const mechanism_names[] = {
 	[MECHANISM_NONE] = "none",
@@ -49,7 +50,7 @@ static bool is_leaving(const struct guest *guest)
 static const char *reason_to_skip(const struct guest *guest, enum guest_policy policy)
 {
 	if (policy == POLICY_IGNORE)
-		return "ignored by policy";
+		return PLAN_IGNORED;
 	switch (guest->state) {
 	case GUEST_PAUSED:
 		return guest->being_built ? NULL : "already paused";
@@ -164,6 +165,11 @@ static int measure_depths(const struct graph *graph, const struct step *by_guest
 	free(waiting);
 	free(queue);
 	return 0;
+}
+
+static int compare_guests(const void *a, const void *b)
+{
+	return guest_compare(a, b);
 }
 
 /* Orders steps by depth and rank, then by UUID: the order of guests in the inventory. */
@@ -293,6 +299,170 @@ int plan_make(struct inventory *inventory, const struct config *config, const bo
 	*ret_plan = plan;
 	return 0;
 }
+
+/* ---- newcomers ---------------------------------------------------------- */
+
+static const struct guest *find_guest(const struct inventory *inventory, const struct guest *guest)
+{
+	return inventory->n_guests == 0 ? NULL
+					: bsearch(guest, inventory->guests, inventory->n_guests,
+						  sizeof(*inventory->guests), compare_guests);
+}
+
+/* Adds the plan's guests that are gone, and their links, to a new inventory. */
+static int keep_gone(const struct inventory *planned, struct inventory *inventory)
+{
+	_cleanup_(freep) bool *is_gone = calloc(planned->n_guests + 1, sizeof(*is_gone));
+	int r = is_gone ? 0 : -ENOMEM;
+
+	/* The search needs a sorted inventory, so it ends before the first addition. */
+	for (size_t i = 0; i < planned->n_guests && r == 0; i++)
+		is_gone[i] = !find_guest(inventory, &planned->guests[i]);
+	for (size_t i = 0; i < planned->n_guests && r == 0; i++)
+		if (is_gone[i])
+			r = inventory_add_guest(inventory, &planned->guests[i]);
+	for (size_t i = 0; i < planned->n_links && r == 0; i++) {
+		const struct link *link = &planned->links[i];
+		const struct guest *frontend = inventory_find_domid(planned, link->frontend);
+		const struct guest *backend = inventory_find_domid(planned, link->backend);
+
+		if ((frontend && is_gone[frontend - planned->guests]) ||
+		    (backend && is_gone[backend - planned->guests]))
+			r = inventory_add_link(inventory, link);
+	}
+	return r < 0 ? r : inventory_finish(inventory);
+}
+
+static bool is_selected_step(const struct step *step)
+{
+	return !step->reason || strcmp(step->reason, PLAN_NOT_NAMED) != 0;
+}
+
+/* Whether a selected guest of the plan has the same UUID: it was rebooted. */
+static bool is_selected_again(const struct plan *plan, const struct guest *guest)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (is_selected_step(&plan->steps[i]) &&
+		    memcmp(plan->inventory.guests[plan->steps[i].guest].uuid, guest->uuid,
+			   GUEST_UUID_SIZE) == 0)
+			return true;
+	return false;
+}
+
+/* Fills `by_guest` with the steps of `plan` and those of newcomers, one per guest of `next`. */
+static int make_extended(const struct plan *plan, struct plan *next, const struct config *config,
+			 bool selects_all, bool with_dependents, struct step *by_guest)
+{
+	size_t n = next->inventory.n_guests;
+	_cleanup_(freep) bool *selected = calloc(n + 1, sizeof(*selected));
+	_cleanup_(freep) bool *is_old = calloc(n + 1, sizeof(*is_old));
+
+	if (!selected || !is_old)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct step *step = &plan->steps[i];
+		const struct guest *guest =
+			find_guest(&next->inventory, &plan->inventory.guests[step->guest]);
+		size_t to = (size_t)(guest - next->inventory.guests);
+
+		by_guest[to] = *step;
+		by_guest[to].guest = to;
+		next->steps[i] = by_guest[to];
+		selected[to] = is_selected_step(step);
+		is_old[to] = true;
+	}
+	next->n_steps = plan->n_steps;
+	for (size_t i = 0; i < n; i++)
+		if (!is_old[i])
+			selected[i] =
+				selects_all || is_selected_again(plan, &next->inventory.guests[i]);
+	if (with_dependents && plan_select_dependents(next->graph, selected) < 0)
+		return -ENOMEM;
+	/* A guest that was not selected is, if it needs a newcomer that is. */
+	for (size_t i = 0; i < next->n_steps; i++) {
+		size_t guest = next->steps[i].guest;
+
+		if (selected[guest] && !is_selected_step(&next->steps[i])) {
+			choose_step(&next->inventory.guests[guest], config, true, &by_guest[guest]);
+			next->steps[i] = by_guest[guest];
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (is_old[i])
+			continue;
+		by_guest[i].guest = i;
+		choose_step(&next->inventory.guests[i], config, selected[i], &by_guest[i]);
+		next->steps[next->n_steps++] = by_guest[i];
+	}
+	return 0;
+}
+
+/* Orders the newcomers, whose steps begin at `first`, after the other steps. */
+static int order_newcomers(struct plan *plan, const struct step *by_guest, size_t first)
+{
+	size_t n = plan->n_steps;
+	_cleanup_(freep) unsigned int *depth = calloc(n + 1, sizeof(*depth));
+
+	if (!depth || measure_depths(plan->graph, by_guest, false, depth) < 0)
+		return -ENOMEM;
+	for (size_t i = first; i < n; i++)
+		plan->steps[i].depth = depth[plan->steps[i].guest];
+	if (n > first)
+		qsort(plan->steps + first, n - first, sizeof(*plan->steps), compare_steps);
+	for (size_t i = 0; i < n; i++)
+		plan->step_of_guest[plan->steps[i].guest] = i;
+	return 0;
+}
+
+static int extend_graph(const struct plan *plan, struct plan *next, const struct config *config)
+{
+	size_t n = next->inventory.n_guests;
+	_cleanup_(freep) size_t *node_before = calloc(n + 1, sizeof(*node_before));
+
+	if (!node_before)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct guest *guest =
+			find_guest(&plan->inventory, &next->inventory.guests[i]);
+
+		node_before[i] = guest ? (size_t)(guest - plan->inventory.guests) : GRAPH_NEWCOMER;
+	}
+	return graph_extend(&next->inventory, config, plan->graph, node_before, &next->graph);
+}
+
+int plan_extend(struct plan *plan, struct inventory *inventory, const struct config *config,
+		bool selects_all, bool with_dependents)
+{
+	struct plan next = { .inventory = *inventory };
+	_cleanup_(freep) struct step *by_guest = NULL;
+	size_t n;
+	int r;
+
+	assert(plan && config);
+	*inventory = (struct inventory){ 0 };
+	r = keep_gone(&plan->inventory, &next.inventory);
+	n = next.inventory.n_guests;
+	if (r == 0)
+		r = extend_graph(plan, &next, config);
+	next.steps = calloc(n + 1, sizeof(*next.steps));
+	next.step_of_guest = calloc(n + 1, sizeof(*next.step_of_guest));
+	by_guest = calloc(n + 1, sizeof(*by_guest));
+	if (!next.steps || !next.step_of_guest || !by_guest)
+		r = -ENOMEM;
+	if (r == 0)
+		r = make_extended(plan, &next, config, selects_all, with_dependents, by_guest);
+	if (r == 0)
+		r = order_newcomers(&next, by_guest, plan->n_steps);
+	if (r < 0) {
+		plan_done(&next);
+		return r;
+	}
+	plan_done(plan);
+	*plan = next;
+	return 0;
+}
+
+/* ---- searches ----------------------------------------------------------- */
 
 int plan_walk_init(struct plan_walk *walk, const struct plan *plan)
 {

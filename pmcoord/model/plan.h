@@ -33,6 +33,8 @@ enum mechanism {
 #define PLAN_NOT_NAMED "not named"
 /* The value of step.reason for a guest that another program has requested to suspend. */
 #define PLAN_BEING_SAVED "being saved or migrated"
+/* The value of step.reason for a guest with Policy=ignore. */
+#define PLAN_IGNORED "ignored by policy"
 
 struct step {
 	size_t guest; /* index in the inventory, and node in the graph */
@@ -79,6 +81,18 @@ struct plan {
  */
 int plan_make(struct inventory *inventory, const struct config *config, const bool *selected,
 	      bool with_dependents, struct plan *ret_plan);
+
+/*
+ * Adds steps for guests that have appeared since the plan was made. `inventory` is a new one of
+ * all guests, whose contents are moved to the plan; it is empty afterwards, even on failure. The
+ * steps that the plan has keep their places, and their guests stay in its inventory even if they
+ * are gone. The graph becomes that of all guests. A newcomer is suspended if `selects_all` is
+ * true, if it is a selected guest in another domain or, if `with_dependents` is true, if it needs
+ * a selected guest; a guest that was not selected and needs such a newcomer is suspended then,
+ * too. Returns 0 or -ENOMEM; the plan is unchanged on failure.
+ */
+int plan_extend(struct plan *plan, struct inventory *inventory, const struct config *config,
+		bool selects_all, bool with_dependents);
 
 /* Frees the contents of `plan`, with its inventory and graph. `plan` may be NULL. */
 void plan_done(struct plan *plan);
