@@ -86,6 +86,7 @@ COORDINATOR_SRC := \
 	pmcoord/sim/simulator.c \
 	pmcoord/engine/backoff.c \
 	pmcoord/engine/context.c \
+	pmcoord/engine/census.c \
 	pmcoord/engine/deadlines.c \
 	pmcoord/engine/executor.c \
 	pmcoord/engine/host-env.c \

@@ -103,6 +103,7 @@ struct step_state {
 	bool quiesced; /* RECORD_QUIESCED is written */
 	bool was_requested; /* RECORD_REQUEST is written */
 	bool is_taken; /* RECORD_TAKEN is written; STEP_TAKEN once its step has started */
+	bool prepared; /* prepare_step was called */
 	int prepare_error; /* negative errno of ops->prepare or ops->arm; 0: no error */
 };
 
@@ -351,11 +352,14 @@ static int record_suspended(struct executor *x, size_t i)
 	return r;
 }
 
-static int record_gone(struct executor *x, size_t i)
+static int record_gone(struct executor *x, size_t i, enum guest_end end)
 {
 	bool was_leaving = x->states[i].progress == STEP_LEAVING;
-	int r = record(x, RECORD_GONE, i, "");
+	int r = 0;
 
+	/* An inventory may have shown it before. */
+	if (journal_cycle(x->journal)->guests[i].gone == GUEST_NOT_ENDED)
+		r = record(x, RECORD_GONE, i, guest_end_name(end));
 	if (r == 0)
 		r = record(x, was_leaving ? RECORD_SKIP : RECORD_FAIL, i,
 			   was_leaving ? "has shut down" : "shut down before it was suspended");
@@ -377,7 +381,7 @@ static int pause_guest(struct executor *x, size_t i, const char *reason)
 	if (paused == 0) {
 		r = record(x, RECORD_PAUSED, i, "");
 	} else if (paused == -ESRCH) {
-		return record_gone(x, i);
+		return record_gone(x, i, GUEST_DESTROYED);
 	} else {
 		snprintf(text, sizeof(text), "could not be paused: %s", strerror(-paused));
 		/* A pause that others make from now on must not be taken for ours. */
@@ -651,7 +655,7 @@ static int send_request(struct executor *x, size_t i)
 		return r < 0 ? r : check_step(x, i);
 	}
 	if (r == -ESRCH)
-		return record_gone(x, i);
+		return record_gone(x, i, GUEST_DESTROYED);
 	if (r < 0) {
 		snprintf(text, sizeof(text), "could not be sent a suspend request: %s",
 			 strerror(-r));
@@ -849,7 +853,7 @@ static int start_ready_steps(struct executor *x)
 	return r;
 }
 
-/* ---- events and deadlines ----------------------------------------------- */
+/* ---- preparation -------------------------------------------------------- */
 
 /*
  * Whether this cycle's request was written ahead of time, and the agent has
@@ -897,6 +901,7 @@ static int prepare_step(struct executor *x, size_t i)
 	struct agent_terms terms = agent_terms_of(x->config, x->plan->steps[i].timeout_us);
 	int r = name_missing_agent(x, i);
 
+	state->prepared = true;
 	if (r < 0)
 		return r;
 	r = x->hypervisor->ops->prepare(x->hypervisor, guest, state->mechanism);
@@ -930,7 +935,7 @@ int executor_prepare(struct executor *x)
 
 int executor_start(struct executor *x)
 {
-	assert(x && !executor_is_finished(x));
+	assert(x && !x->aborted);
 	x->deadline_us = loop_now(x->loop) + x->config->deadline_us;
 	/*
 	 * `ready` is a stack: push in reverse, so that the plan's first step is
@@ -940,6 +945,133 @@ int executor_start(struct executor *x)
 		push_ready(x, i);
 	return start_ready_steps(x);
 }
+
+/* ---- newcomers ---------------------------------------------------------- */
+
+/* Makes room for the steps that the plan has more than the executor. */
+static int grow(struct executor *x, size_t n_old)
+{
+	size_t n = x->plan->n_steps;
+	struct deadlines *deadlines = deadlines_new(n);
+	struct step_state *states = reallocarray(x->states, n + 1, sizeof(*states));
+	size_t *ready, *unsent;
+
+	x->states = states ? states : x->states;
+	ready = reallocarray(x->ready, n + 1, sizeof(*ready));
+	x->ready = ready ? ready : x->ready;
+	unsent = reallocarray(x->unsent, n + 1, sizeof(*unsent));
+	x->unsent = unsent ? unsent : x->unsent;
+	if (!deadlines || !states || !ready || !unsent) {
+		deadlines_free(deadlines);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n_old; i++)
+		deadlines_set(deadlines, i, deadlines_get(x->step_deadlines, i));
+	deadlines_free(x->step_deadlines);
+	x->step_deadlines = deadlines;
+	for (size_t i = n_old; i < n; i++)
+		x->states[i] = (struct step_state){
+			.mechanism = x->plan->steps[i].mechanism,
+			.id = domain_id_of(guest_at(x, i)),
+		};
+	domid_index_done(&x->by_domid);
+	return domid_index_make(&x->by_domid, x->states, n, domid_at);
+}
+
+static size_t count_waiting_for(const struct executor *x, size_t i)
+{
+	struct graph_nodes serves = graph_serves(x->plan->graph, x->plan->steps[i].guest);
+	size_t n = 0;
+
+	for (size_t j = 0; j < serves.n_nodes; j++)
+		n += x->states[x->plan->step_of_guest[serves.nodes[j]]].progress != STEP_DONE;
+	return n;
+}
+
+/*
+ * Counts anew which guests each step waits for. A guest that a newcomer needs waits for the
+ * newcomer, unless its request is recorded already.
+ */
+static void wait_for_newcomers(struct executor *x)
+{
+	x->n_ready = 0;
+	for (size_t i = x->plan->n_steps; i-- > 0;) {
+		struct step_state *state = &x->states[i];
+
+		state->waiting_for = count_waiting_for(x, i);
+		if (state->progress == STEP_ARMING && state->waiting_for > 0) {
+			state->progress = STEP_WAITING;
+			deadlines_set(x->step_deadlines, i, DEADLINE_NEVER);
+		}
+		if (state->progress == STEP_WAITING && state->waiting_for == 0)
+			x->ready[x->n_ready++] = i;
+	}
+}
+
+/* Pauses the newcomers, dependents first, because no time is left for requests. */
+static int pause_newcomers(struct executor *x)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
+		if (x->states[i].progress == STEP_WAITING)
+			r = x->states[i].mechanism == MECHANISM_NONE
+				    ? start_step(x, i)
+				    : pause_guest(x, i, "had no time left to suspend");
+	x->n_ready = 0;
+	return r;
+}
+
+/* Begins the steps that were skipped, and are not since a newcomer needs to be suspended. */
+static void reopen_steps(struct executor *x, size_t n_old)
+{
+	for (size_t i = 0; i < n_old; i++) {
+		struct step_state *state = &x->states[i];
+
+		if (state->mechanism != MECHANISM_NONE ||
+		    x->plan->steps[i].mechanism == MECHANISM_NONE)
+			continue;
+		state->mechanism = x->plan->steps[i].mechanism;
+		x->n_done -= state->progress == STEP_DONE;
+		state->progress = STEP_WAITING;
+	}
+}
+
+int executor_extend(struct executor *x, size_t n_old)
+{
+	int r;
+
+	assert(x && n_old <= x->plan->n_steps);
+	r = grow(x, n_old);
+	reopen_steps(x, n_old);
+	if (r < 0 || x->aborted)
+		return r;
+	if (x->deadline_us == LOOP_FOREVER)
+		return pause_newcomers(x);
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++)
+		if (x->states[i].mechanism != MECHANISM_NONE && !x->states[i].prepared)
+			r = prepare_step(x, i);
+	if (r < 0)
+		return r;
+	wait_for_newcomers(x);
+	return start_ready_steps(x);
+}
+
+bool executor_has_guest(const struct executor *x, uint32_t domid)
+{
+	size_t n;
+
+	assert(x);
+	return domid_index_find(&x->by_domid, domid, &n);
+}
+
+bool executor_is_past_deadline(const struct executor *x)
+{
+	assert(x);
+	return x->deadline_us == LOOP_FOREVER;
+}
+
+/* ---- events and deadlines ----------------------------------------------- */
 
 static int check_agent(struct executor *x, size_t i)
 {

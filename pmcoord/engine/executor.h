@@ -13,6 +13,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model/plan.h"
@@ -47,10 +48,23 @@ int executor_prepare(struct executor *executor);
 
 /*
  * Sets the overall deadline, by which all guests must be suspended (Deadline=),
- * and sends the first requests. Must be called once, and only if the executor is
- * not finished.
+ * and sends the first requests. Must be called once, and only if the cycle is not
+ * aborted.
  */
 int executor_start(struct executor *executor);
+
+/*
+ * Takes the steps that plan_extend has added to the plan after its first `n_old` steps. Their
+ * guests are suspended as the others are, or paused if the overall deadline has passed. Must be
+ * called before any other function.
+ */
+int executor_extend(struct executor *executor, size_t n_old);
+
+/* Whether a guest of the plan has this domid. */
+bool executor_has_guest(const struct executor *executor, uint32_t domid);
+
+/* Whether the overall deadline has passed. Must be called after executor_start. */
+bool executor_is_past_deadline(const struct executor *executor);
 
 /*
  * Handles an event of the hypervisor for the domain `domid`, or for all domains

@@ -19,6 +19,7 @@
 #include "model/loop.h"
 #include "model/plan.h"
 #include "record/journal.h"
+#include "engine/census.h"
 
 /*
  * How a guest passes through this module:
@@ -55,6 +56,7 @@
 #define GROUP_MAX 64
 
 struct resume {
+	const struct coordinator *context;
 	struct journal *journal;
 	const struct config *config;
 	struct hypervisor *hypervisor;
@@ -121,6 +123,13 @@ static void record(struct resume *resume, enum record_type type, size_t i, const
 	record_at(resume, loop_now(resume->loop), type, i, text);
 }
 
+/* Records how the guest has ended, unless this is known. */
+static void record_gone(struct resume *resume, size_t i, enum guest_end end)
+{
+	if (guest_at(resume, i)->gone == GUEST_NOT_ENDED)
+		record(resume, RECORD_GONE, i, guest_end_name(end));
+}
+
 /*
  * Records that the guest is gone (if `r` is -ESRCH) or stranded. For a stranded
  * guest the report shows `problem` and the text of the errno `r`.
@@ -130,7 +139,7 @@ static void record_failure(struct resume *resume, size_t i, const char *problem,
 	char text[160];
 
 	if (r == -ESRCH) {
-		record(resume, RECORD_GONE, i, "");
+		record_gone(resume, i, GUEST_DESTROYED);
 		return;
 	}
 	snprintf(text, sizeof(text), "%s: %s", problem, strerror(-r));
@@ -161,7 +170,7 @@ static void retract(struct resume *resume, size_t i)
 	if (r == RETRACTED)
 		record(resume, RECORD_RETRACTED, i, "");
 	else if (r == -ESRCH)
-		record(resume, RECORD_GONE, i, "");
+		record_gone(resume, i, GUEST_DESTROYED);
 	else
 		record(resume, RECORD_ACKNOWLEDGED, i, "");
 }
@@ -286,7 +295,7 @@ static void resume_by_state(struct resume *resume, size_t i, struct attempt *att
 	if (attempt->r < 0) {
 		record_failure(resume, i, "its state could not be read", attempt->r);
 	} else if (is_gone(&attempt->state)) {
-		record(resume, RECORD_GONE, i, "");
+		record_gone(resume, i, attempt->state.end);
 	} else if (is_pause_unknown(guest, &attempt->state)) {
 		record(resume, RECORD_RETRACTED, i, "");
 		record(resume, RECORD_DEGRADED, i,
@@ -380,7 +389,7 @@ static void resume_in_xenstore(struct resume *resume, size_t i)
 	if (r == 0)
 		record(resume, RECORD_XENSTORE_RESUMED, i, "");
 	else if (r == -ESRCH)
-		record(resume, RECORD_GONE, i, "");
+		record_gone(resume, i, GUEST_DESTROYED);
 	else
 		record(resume, RECORD_DEGRADED, i,
 		       "xenstored could not be notified that the guest runs");
@@ -448,7 +457,7 @@ static int check_late(struct resume *resume, size_t i)
 	if (r < 0)
 		return r;
 	if (is_gone(&state)) {
-		record(resume, RECORD_GONE, i, "");
+		record_gone(resume, i, state.end);
 	} else if (state.state == GUEST_SUSPENDED) {
 		resume_guest(resume, i);
 		retry_if_stranded(resume, i);
@@ -459,6 +468,20 @@ static int check_late(struct resume *resume, size_t i)
 	return 0;
 }
 
+static bool has_slept(const struct resume *resume)
+{
+	return cycle_of(resume)->slept_us != CYCLE_NEVER;
+}
+
+/* Records the end of a guest, so that nothing waits for its agent. */
+static void check_end(struct resume *resume, size_t i)
+{
+	struct domain_state state;
+
+	if (get_state(resume, i, &state) == 0 && is_gone(&state))
+		record_gone(resume, i, state.end);
+}
+
 static void check_guest(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
@@ -466,6 +489,8 @@ static void check_guest(struct resume *resume, size_t i)
 
 	if (could_suspend)
 		check_late(resume, i);
+	else if (was_pending || has_slept(resume))
+		check_end(resume, i);
 	check_agent(resume, i);
 	if (was_pending && !is_pending(guest) && resume->n_pending > 0)
 		resume->n_pending--;
@@ -477,12 +502,35 @@ static void check_guest(struct resume *resume, size_t i)
 		resume->recount_at_us = 0;
 }
 
+/*
+ * After the host's sleep, records guests that have ended or appeared. Guests that
+ * are kept suspended for long come and go as their owner likes.
+ */
+static void compare_with_domains(struct resume *resume)
+{
+	struct census census;
+	int r;
+
+	if (!has_slept(resume))
+		return;
+	r = census_take(resume->context, &census);
+	if (r == 0)
+		r = census_record_newcomers(&census, resume->context);
+	if (r == 0)
+		r = census_record_ends(&census, resume->context);
+	census_done(&census);
+	if (r < 0)
+		journal_record(resume->journal, RECORD_NOTE, loop_now(resume->loop), 0,
+			       "the domains could not be listed after the sleep: %s", strerror(-r));
+}
+
 static void handle_event(struct resume *resume, uint32_t domid)
 {
 	const struct domid_entry *entries;
 	size_t n;
 
 	if (domid == HYPERVISOR_ALL_DOMAINS || !resume->by_domid.entries) {
+		compare_with_domains(resume);
 		for (size_t i = 0; i < cycle_of(resume)->n_guests; i++)
 			check_guest(resume, i);
 		return;
@@ -651,6 +699,8 @@ static bool extend_chains(const struct cycle *cycle, size_t *lengths)
 			if (lengths[i] > lengths[guest->needs[j]] || lengths[i] >= cycle->n_guests)
 				continue;
 			lengths[i] = lengths[guest->needs[j]] + 1;
+			if (lengths[i] > cycle->n_guests)
+				lengths[i] = cycle->n_guests;
 			any = true;
 		}
 	}
@@ -678,6 +728,33 @@ static size_t *measure_chains(const struct cycle *cycle)
 }
 
 /*
+ * Returns the guests in the order in which they are resumed: shorter chains first, then in
+ * reverse suspend order. A guest that has appeared during the cycle is last in the suspend
+ * order, and may need any other guest. The caller frees the array. Returns NULL when out of
+ * memory.
+ */
+static size_t *make_order(const struct cycle *cycle, const size_t *chains)
+{
+	size_t n = cycle->n_guests, *order = calloc(n + 1, sizeof(*order));
+	size_t *first = calloc(n + 2, sizeof(*first));
+
+	if (!chains || !order || !first) {
+		free(order);
+		free(first);
+		return NULL;
+	}
+	/* A counting sort: no chain is longer than n. */
+	for (size_t i = 0; i < n; i++)
+		first[chains[i] + 1]++;
+	for (size_t length = 1; length <= n; length++)
+		first[length] += first[length - 1];
+	for (size_t i = n; i-- > 0;)
+		order[first[chains[i]]++] = i;
+	free(first);
+	return order;
+}
+
+/*
  * Resumes the selected guests in reverse suspend order, in groups of guests
  * that do not need each other. With ResumeAfter=ready, or when out of memory,
  * each guest is a group of its own. Returns 0, or a negative errno if waiting
@@ -686,18 +763,22 @@ static size_t *measure_chains(const struct cycle *cycle)
 static int resume_in_order(struct resume *resume, const bool *selected)
 {
 	bool one_by_one = resume->config->resume_after == RESUME_AFTER_READY;
-	_cleanup_(freep) size_t *chains = one_by_one ? NULL : measure_chains(cycle_of(resume));
+	_cleanup_(freep) size_t *chains = measure_chains(cycle_of(resume));
+	_cleanup_(freep) size_t *order = make_order(cycle_of(resume), chains);
 	size_t group[GROUP_MAX], n = 0;
 	int r = 0;
 
-	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;) {
+	for (size_t k = 0; k < cycle_of(resume)->n_guests; k++) {
+		size_t i = order ? order[k] : cycle_of(resume)->n_guests - 1 - k;
+
 		if (!is_selected(selected, i) || guest_at(resume, i)->hold == HOLD_NONE)
 			continue;
 		/*
 		 * If this guest's chain is longer than that of the group's last
 		 * guest, it may need a guest of the group. Resume the group first.
 		 */
-		if (n == GROUP_MAX || !chains || (n > 0 && chains[i] > chains[group[n - 1]])) {
+		if (n == GROUP_MAX || one_by_one || !order ||
+		    (n > 0 && chains[i] > chains[group[n - 1]])) {
 			resume_group(resume, group, n);
 			n = 0;
 		}
@@ -712,6 +793,7 @@ static int resume_in_order(struct resume *resume, const bool *selected)
 int resume_guests(const struct coordinator *context, const bool *selected)
 {
 	struct resume resume = {
+		.context = context,
 		.journal = context->journal,
 		.config = context->config,
 		.hypervisor = context->hypervisor,
@@ -824,6 +906,7 @@ static void record_missing(struct resume *resume)
 int resume_wait_ready(const struct coordinator *context)
 {
 	struct resume resume = {
+		.context = context,
 		.journal = context->journal,
 		.config = context->config,
 		.hypervisor = context->hypervisor,

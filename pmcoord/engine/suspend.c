@@ -31,6 +31,7 @@
 #include "record/cycle-id.h"
 #include "record/journal.h"
 #include "record/report.h"
+#include "engine/census.h"
 #include "engine/context.h"
 #include "engine/coordinator.h"
 #include "engine/executor.h"
@@ -42,6 +43,7 @@ struct run {
 	/* Copy of the caller's context, with this cycle's journal and configuration. */
 	struct coordinator *coordinator;
 	struct plan plan;
+	struct census_scope scope; /* of guests that appear during the cycle */
 	struct lid *lid; /* opening it aborts the cycle; NULL: not watched */
 	/* True only with a sleeper. The cycle then uses config_without_vetoes. */
 	bool is_battery_low;
@@ -117,6 +119,24 @@ static bool plan_acts(const struct plan *plan)
 	return false;
 }
 
+/*
+ * Records the guests that had ended, or were about to end, when the cycle began: their end is
+ * no fault.
+ */
+static void record_leaving(struct run *run, uint64_t now_us)
+{
+	const struct plan *plan = &run->plan;
+
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct guest *guest = &plan->inventory.guests[plan->steps[i].guest];
+
+		if (guest->shutdown_node[0] || guest->state == GUEST_SHUT_DOWN ||
+		    guest->state == GUEST_DYING)
+			journal_record(run->coordinator->journal, RECORD_LEAVING, now_us, i, "%s",
+				       "");
+	}
+}
+
 /* ---- suspending --------------------------------------------------------- */
 
 /*
@@ -144,31 +164,130 @@ static int abort_if_requested(struct run *run, struct executor *executor)
 }
 
 /*
- * Runs the executor until it is finished. Returns 0, even if the cycle was
- * aborted, or a negative errno.
+ * Adds guests that have appeared to the plan, the journal and the executor. Returns 1 if there
+ * was one, 0, or a negative errno.
+ */
+static int add_newcomers(struct run *run, struct executor *executor, const struct census *census)
+{
+	size_t n_old = run->plan.n_steps;
+	int r = census_add_newcomers(census, run->coordinator, &run->scope, &run->plan);
+	int extended = run->plan.n_steps > n_old ? executor_extend(executor, n_old) : 0;
+
+	return r < 0 ? r : extended < 0 ? extended : r;
+}
+
+/* Lists the domains, because one may have appeared. If this fails, the last look remains. */
+static int look_for_newcomers(struct run *run, struct executor *executor)
+{
+	struct census census;
+	int r = 0;
+
+	if (census_take(run->coordinator, &census) == 0)
+		r = add_newcomers(run, executor, &census);
+	census_done(&census);
+	return r < 0 ? r : 0;
+}
+
+/* The most events that handle_events keeps apart. */
+#define EVENTS_MAX 64
+
+/*
+ * Takes the pending events before it handles the first of them: a guest that has appeared must
+ * be known before a guest that it needs is requested.
+ */
+static int handle_events(struct run *run, struct executor *executor)
+{
+	struct hypervisor *hypervisor = run->coordinator->hypervisor;
+	uint32_t domids[EVENTS_MAX], domid;
+	bool all = false, is_unknown = false;
+	size_t n = 0;
+	int r;
+
+	while ((r = hypervisor->ops->next_event(hypervisor, &domid)) > 0) {
+		is_unknown |=
+			domid == HYPERVISOR_ALL_DOMAINS || !executor_has_guest(executor, domid);
+		all |= domid == HYPERVISOR_ALL_DOMAINS || n == EVENTS_MAX;
+		if (!all)
+			domids[n++] = domid;
+	}
+	if (r == 0 && is_unknown)
+		r = look_for_newcomers(run, executor);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = executor_handle_event(executor, domids[i]);
+	return r == 0 && all ? executor_handle_event(executor, HYPERVISOR_ALL_DOMAINS) : r;
+}
+
+/*
+ * Runs the executor, which was started, until it is finished. Returns 0, even if
+ * the cycle was aborted, or a negative errno.
  */
 static int execute(struct run *run, struct executor *executor)
 {
-	struct coordinator *coordinator = run->coordinator;
-	struct hypervisor *hypervisor = coordinator->hypervisor;
-	struct loop *loop = coordinator->loop;
-	int r = abort_if_requested(run, executor);
+	struct loop *loop = run->coordinator->loop;
+	int r = 0;
 
-	if (r == 0 && !executor_is_finished(executor))
-		r = executor_start(executor);
 	while (r == 0 && !executor_is_finished(executor)) {
-		uint32_t domid;
-
 		r = loop->ops->wait(loop, executor_deadline(executor));
 		if (r < 0)
 			return r;
-		while (r == 0 && (r = hypervisor->ops->next_event(hypervisor, &domid)) > 0)
-			r = executor_handle_event(executor, domid);
+		r = handle_events(run, executor);
 		if (r == 0)
 			r = executor_handle_time(executor);
 		if (r == 0)
 			r = abort_if_requested(run, executor);
 	}
+	return r;
+}
+
+/*
+ * Looks at the domains a last time before the host sleeps, or the command ends. Returns 1 if a
+ * guest has appeared and was added, which needs `takes_newcomers`; 0, or a negative errno.
+ */
+static int look_again(struct run *run, struct executor *executor, bool takes_newcomers, bool sleeps)
+{
+	struct coordinator *coordinator = run->coordinator;
+	struct census census;
+	char text[128];
+	int r = census_take(coordinator, &census);
+
+	if (r < 0) {
+		snprintf(text, sizeof(text), "the domains could not be listed before the end: %s",
+			 strerror(-r));
+		return coordinator_record(coordinator, RECORD_NOTE, text);
+	}
+	if (takes_newcomers)
+		r = add_newcomers(run, executor, &census);
+	if (r == 0)
+		r = census_record_ends(&census, coordinator);
+	if (r == 0 && sleeps)
+		r = census_record_running(&census, coordinator);
+	census_done(&census);
+	return r;
+}
+
+/*
+ * How often guests that appear after the deadline are paused and looked for again: a host on
+ * which guests appear without end sleeps all the same.
+ */
+#define LATE_LOOKS_MAX 3
+
+/* Suspends the guests of the plan, and those that appear meanwhile. Returns as execute does. */
+static int execute_all(struct run *run, struct executor *executor, bool sleeps)
+{
+	const struct cycle *cycle = context_cycle(run->coordinator);
+	unsigned int n_late = 0;
+	int r = abort_if_requested(run, executor);
+
+	if (r == 0 && !cycle->aborted)
+		r = executor_start(executor);
+	do {
+		if (r >= 0)
+			r = execute(run, executor);
+		if (r < 0 || cycle->aborted)
+			return r;
+		n_late += executor_is_past_deadline(executor);
+		r = look_again(run, executor, n_late <= LATE_LOOKS_MAX, sleeps);
+	} while (r > 0);
 	return r;
 }
 
@@ -191,7 +310,7 @@ static int abort_before_sleep(struct run *run)
 	return reason ? coordinator_record(coordinator, RECORD_ABORT, reason) : r;
 }
 
-static int suspend_guests(struct run *run, struct error *error)
+static int suspend_guests(struct run *run, bool sleeps, struct error *error)
 {
 	struct coordinator *coordinator = run->coordinator;
 	_cleanup_(executor_freep) struct executor *executor = NULL;
@@ -205,7 +324,7 @@ static int suspend_guests(struct run *run, struct error *error)
 		r = coordinator_record(coordinator, RECORD_PHASE, "suspend");
 	if (r == 0) {
 		run->written_before = written_bytes(run->io_fd);
-		r = execute(run, executor);
+		r = execute_all(run, executor, sleeps);
 	}
 	if (r == 0)
 		r = abort_before_sleep(run);
@@ -285,7 +404,7 @@ static int suspend_and_sleep(struct run *run, const struct cycle_params *params,
 	 */
 	if (run->lid)
 		loop_watch_fd(loop, lid_fd(run->lid));
-	r = suspend_guests(run, error);
+	r = suspend_guests(run, params->sleeper != NULL, error);
 	if (r == 0 && !cycle->aborted && (params->sleeper || params->resumes_at_once))
 		resume_prepare(run->coordinator);
 	if (r == 0 && !cycle->aborted && params->sleeper)
@@ -383,6 +502,7 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	cycle_id_store(coordinator->roots, head.number);
 	/* A note that cannot be written ends no cycle; the next record of an intent does. */
 	journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
+	record_leaving(run, start_us);
 	if (run->unreadable.text[0])
 		coordinator_record(coordinator, RECORD_NOTE, run->unreadable.text);
 	if (!params->is_measurement)
@@ -496,6 +616,10 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 		cycle_context.config = &without_vetoes;
 	if (params->sleeper && cycle_context.config->abort_on_lid_open)
 		run.lid = coordinator->lid;
+	run.scope = (struct census_scope){
+		.selects_all = params->n_names == 0,
+		.with_dependents = !params->force,
+	};
 	start_us = loop_now(coordinator->loop);
 	*ret_report = NULL;
 	r = suspend_planned(&run, params, start_us, ret_report, error);

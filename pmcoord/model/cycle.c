@@ -47,6 +47,10 @@ static const struct {
 	[RECORD_STRANDED] = { "stranded", true },
 	[RECORD_READY] = { "ready", true },
 	[RECORD_DEGRADED] = { "degraded", true },
+	[RECORD_APPEARED] = { "appeared", true },
+	[RECORD_NEEDS] = { "needs", true },
+	[RECORD_LEAVING] = { "leaving", true },
+	[RECORD_STILL_RUNS] = { "still-runs", true },
 	[RECORD_WRITTEN] = { "written", false },
 	[RECORD_NOTE] = { "note", false },
 	[RECORD_ABORT] = { "abort", false },
@@ -182,19 +186,31 @@ int cycle_format_head(const struct cycle_head *head, char *ret, size_t size)
 	return length < 0 || (size_t)length >= size ? -EMSGSIZE : length;
 }
 
+int cycle_format_needs(const size_t *needs, size_t n_needs, char *ret, size_t size)
+{
+	int length = snprintf(ret, size, "%s", n_needs == 0 ? "-" : "");
+
+	for (size_t i = 0; i < n_needs && (size_t)length < size; i++)
+		length += snprintf(ret + length, size - (size_t)length, "%s%zu", i ? "," : "",
+				   needs[i]);
+	return (size_t)length >= size ? -EMSGSIZE : length;
+}
+
 int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
 		       size_t n_needs, char *ret, size_t size)
 {
 	char uuid[GUEST_UUID_TEXT_SIZE];
 	int length = snprintf(ret, size, "%" PRIu32 " %s %s ", guest->domid,
 			      guest_uuid_format(guest->uuid, uuid), mechanism_name(mechanism));
+	int r;
 
-	for (size_t i = 0; i < n_needs && (size_t)length < size; i++)
-		length += snprintf(ret + length, size - (size_t)length, "%s%zu", i ? "," : "",
-				   needs[i]);
-	if ((size_t)length < size)
-		length += snprintf(ret + length, size - (size_t)length, "%s %s", n_needs ? "" : "-",
-				   guest->name);
+	if ((size_t)length >= size)
+		return -EMSGSIZE;
+	r = cycle_format_needs(needs, n_needs, ret + length, size - (size_t)length);
+	if (r < 0)
+		return r;
+	length += r;
+	length += snprintf(ret + length, size - (size_t)length, " %s", guest->name);
 	return (size_t)length >= size ? -EMSGSIZE : length;
 }
 
@@ -472,10 +488,8 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 			guest->outcome = OUTCOME_SKIPPED;
 		break;
 	case RECORD_GONE:
-		/* A stranded guest that is destroyed counts as degraded. */
-		guest->degraded |= guest->stranded;
+		guest->degraded |= !guest->leaving;
 		end_hold(guest);
-		guest->gone = true;
 		guest->may_suspend_late = false;
 		break;
 	case RECORD_LATE_OVER:
@@ -521,15 +535,74 @@ static void apply_resume_record(struct cycle_guest *guest, enum record_type type
 	}
 }
 
+/* Replaces what the guest needs. Keeps it if the text is invalid. */
+static int apply_needs(struct cycle_guest *guest, const char *text)
+{
+	struct cycle_guest parsed = { 0 };
+	int r = parse_needs(text, &parsed);
+
+	if (r < 0) {
+		free(parsed.needs);
+		return r;
+	}
+	free(guest->needs);
+	guest->needs = parsed.needs;
+	guest->n_needs = parsed.n_needs;
+	return 0;
+}
+
+static void apply_change_record(struct cycle_guest *guest, const struct record *record)
+{
+	switch (record->type) {
+	case RECORD_GONE:
+		guest->gone = guest_end_parse(record->text ? record->text : "");
+		break;
+	case RECORD_APPEARED:
+		guest->appeared = true;
+		guest->degraded = true;
+		break;
+	case RECORD_LEAVING:
+		guest->leaving = true;
+		break;
+	case RECORD_STILL_RUNS:
+		guest->runs_at_sleep = true;
+		break;
+	default:
+		break;
+	}
+}
+
+/* The host has slept: guests that ran when it went to sleep have not been suspended. */
+static void apply_slept(struct cycle *cycle, int64_t slept_us)
+{
+	cycle->slept_us = slept_us;
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		struct cycle_guest *guest = &cycle->guests[i];
+
+		if (!guest->runs_at_sleep || guest->ran_through)
+			continue;
+		guest->ran_through = true;
+		guest->degraded = true;
+		add_detail(guest->detail, "ran while the host slept");
+	}
+}
+
 static int apply_to_guest(struct cycle *cycle, const struct record *record, int64_t now)
 {
 	struct cycle_guest *guest = &cycle->guests[record->guest];
 
 	if (guest->lost)
 		return 0;
+	if (record->type == RECORD_NEEDS)
+		return apply_needs(guest, record->text ? record->text : "-");
 	if (record->type == RECORD_MECHANISM) {
 		/* Keeps the earlier one if only another version knows the new one. */
 		mechanism_parse(record->text, &guest->mechanism);
+		/* It was skipped, and takes part now. */
+		if (guest->outcome == OUTCOME_SKIPPED) {
+			guest->outcome = OUTCOME_PENDING;
+			guest->detail[0] = '\0';
+		}
 		return 0;
 	}
 	if (record->type == RECORD_SKIP)
@@ -538,6 +611,7 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record, int6
 		guest->outcome = OUTCOME_FAILED;
 	apply_suspend_record(guest, record->type, now);
 	apply_resume_record(guest, record->type, now);
+	apply_change_record(guest, record);
 	add_detail(guest->detail, record->text ? record->text : "");
 	return 0;
 }
@@ -606,7 +680,7 @@ static int apply_to_cycle(struct cycle *cycle, const struct record *record, int6
 		cycle->slept_before_us = number_of(text);
 		return 0;
 	case RECORD_SLEPT:
-		cycle->slept_us = number_of(text);
+		apply_slept(cycle, number_of(text));
 		return 0;
 	case RECORD_WRITTEN:
 		cycle->written_bytes = number_of(text);

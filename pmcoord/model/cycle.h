@@ -27,7 +27,11 @@
 
 enum record_type {
 	RECORD_CYCLE, /* the first record; text: see struct cycle_head */
-	RECORD_GUEST, /* a guest of the plan; the guests are recorded in suspend order */
+	/*
+	 * A guest of the plan; the guests are recorded in suspend order. A guest that
+	 * appears later is recorded when it is found.
+	 */
+	RECORD_GUEST,
 	RECORD_WARNING, /* a dependency loop was broken; text: a sentence about it */
 	RECORD_PROBLEM, /* what is no guest's and degrades the cycle; text: a sentence about it */
 	RECORD_PHASE, /* a phase begins; text: its name */
@@ -43,7 +47,7 @@ enum record_type {
 	RECORD_PAUSE, /* intent: the guest is paused next */
 	RECORD_PAUSED, /* the guest is paused */
 	RECORD_TAKEN, /* another program suspends the guest, which is never resumed; text: a hint */
-	RECORD_GONE, /* the guest's domain no longer exists */
+	RECORD_GONE, /* the guest's domain has ended; text: how, see guest_end_name */
 	RECORD_LATE_OVER, /* the guest will no longer obey the acknowledged request */
 	RECORD_KEPT_SUSPENDED, /* the guests stay suspended until resume-all */
 	RECORD_MAY_SLEEP, /* the host may sleep now; text: total sleep since boot, in µs */
@@ -56,6 +60,10 @@ enum record_type {
 	RECORD_STRANDED, /* the guest could not be resumed; text: why */
 	RECORD_READY, /* the agent has ended its restore, with or without success */
 	RECORD_DEGRADED, /* the guest is degraded, e.g. a device is missing; text: why */
+	RECORD_APPEARED, /* the guest has appeared during the cycle; text: what became of it */
+	RECORD_NEEDS, /* text: the guests that the guest needs, as in RECORD_GUEST */
+	RECORD_LEAVING, /* when the cycle began, the guest had ended or was about to end */
+	RECORD_STILL_RUNS, /* the guest runs when the host goes to sleep; text: why */
 	RECORD_WRITTEN, /* text: bytes that this process wrote to disks */
 	RECORD_NOTE, /* text: added to the detail of the cycle */
 	RECORD_ABORT, /* the cycle is being undone; text: why */
@@ -99,9 +107,13 @@ struct cycle_guest {
 	bool may_suspend_late; /* the guest may still obey a request that could not be retracted */
 	bool acknowledged; /* its request could not be retracted */
 	bool taken; /* another program has requested its suspension */
-	bool gone; /* the domain no longer exists */
 	bool being_built; /* had never run before pmcoord paused it */
 	bool released; /* resumed or unpaused by others while pmcoord kept it suspended */
+	enum guest_end gone; /* how the domain has ended */
+	bool leaving; /* see RECORD_LEAVING: its end is no fault */
+	bool appeared; /* has appeared during the cycle */
+	bool runs_at_sleep; /* runs when the host goes to sleep */
+	bool ran_through; /* ran while the host slept */
 	bool needs_xenstore_resume; /* resumed, but xenstored is not notified yet */
 	bool degraded; /* e.g. a device is missing */
 	bool stranded; /* could not be resumed */
@@ -246,6 +258,11 @@ int cycle_format_head(const struct cycle_head *head, char *ret, size_t size);
  */
 int cycle_format_guest(const struct guest *guest, enum mechanism mechanism, const size_t *needs,
 		       size_t n_needs, char *ret, size_t size);
+
+/*
+ * Formats the text of a RECORD_NEEDS. Returns its length, or -EMSGSIZE if `size` is too small.
+ */
+int cycle_format_needs(const size_t *needs, size_t n_needs, char *ret, size_t size);
 
 /*
  * Returns the verdict on a guest. The parameters are fields of both struct cycle_guest

@@ -20,6 +20,9 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 
+/* Room for the index of a guest that a guest needs: at most 20 digits, and a comma. */
+#define NEED_SIZE 21
+
 struct journal {
 	int fd;
 	int unwritable; /* negative errno: nothing can be appended any more; 0: try */
@@ -165,8 +168,7 @@ static int record_step(struct journal *journal, const struct plan *plan, const s
 		       uint64_t now, FILE *lines)
 {
 	struct graph_nodes needs = graph_needs(plan->graph, step->guest);
-	/* Each index needs at most 20 digits and a comma. */
-	size_t size = needs.n_nodes * 21 + GUEST_NAME_MAX + 128;
+	size_t size = needs.n_nodes * NEED_SIZE + GUEST_NAME_MAX + 128;
 	_cleanup_(freep) char *text = malloc(size);
 	_cleanup_(freep) char *line = malloc(size + 64);
 	_cleanup_(freep) size_t *indices = calloc(needs.n_nodes + 1, sizeof(*indices));
@@ -190,6 +192,64 @@ static int record_step(struct journal *journal, const struct plan *plan, const s
 	if (fputs(line, lines) < 0)
 		return -ENOMEM;
 	return cycle_apply(&journal->cycle, &record);
+}
+
+/* Writes a record whose text may be longer than a detail, and applies it. */
+static int append_long(struct journal *journal, const struct record *record)
+{
+	size_t size = strlen(record->text) + 64;
+	_cleanup_(freep) char *line = malloc(size);
+
+	return line ? append(journal, record, line, size) : -ENOMEM;
+}
+
+/* Returns the steps of the guests that a guest needs. The caller frees them. */
+static size_t *find_needs(const struct plan *plan, size_t guest, size_t *ret_n)
+{
+	struct graph_nodes needs = graph_needs(plan->graph, guest);
+	size_t *indices = calloc(needs.n_nodes + 1, sizeof(*indices));
+
+	*ret_n = needs.n_nodes;
+	for (size_t i = 0; indices && i < needs.n_nodes; i++)
+		indices[i] = plan->step_of_guest[needs.nodes[i]];
+	return indices;
+}
+
+int journal_add_guest(struct journal *journal, const struct plan *plan, const struct step *step,
+		      uint64_t at_us)
+{
+	size_t n_needs;
+	_cleanup_(freep) size_t *needs = find_needs(plan, step->guest, &n_needs);
+	size_t size = n_needs * NEED_SIZE + GUEST_NAME_MAX + 128;
+	_cleanup_(freep) char *text = malloc(size);
+	struct record record = { .type = RECORD_GUEST, .at_us = at_us, .text = text };
+	int r = -ENOMEM;
+
+	if (needs && text)
+		r = cycle_format_guest(&plan->inventory.guests[step->guest], step->mechanism, needs,
+				       n_needs, text, size);
+	return r < 0 ? r : append_long(journal, &record);
+}
+
+int journal_add_skipped(struct journal *journal, const struct guest *guest, uint64_t at_us)
+{
+	char text[GUEST_NAME_MAX + 128];
+	struct record record = { .type = RECORD_GUEST, .at_us = at_us, .text = text };
+	int r = cycle_format_guest(guest, MECHANISM_NONE, NULL, 0, text, sizeof(text));
+
+	return r < 0 ? r : append_long(journal, &record);
+}
+
+int journal_record_needs(struct journal *journal, const struct plan *plan, size_t i, uint64_t at_us)
+{
+	size_t n_needs;
+	_cleanup_(freep) size_t *needs = find_needs(plan, plan->steps[i].guest, &n_needs);
+	size_t size = n_needs * NEED_SIZE + 2;
+	_cleanup_(freep) char *text = malloc(size);
+	struct record record = { .type = RECORD_NEEDS, .at_us = at_us, .guest = i, .text = text };
+	int r = needs && text ? cycle_format_needs(needs, n_needs, text, size) : -ENOMEM;
+
+	return r < 0 ? r : append_long(journal, &record);
 }
 
 /* Records the graph's warnings for the report. */

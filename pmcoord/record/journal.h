@@ -17,6 +17,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "model/cycle.h"
+#include "model/inventory.h"
 #include "model/plan.h"
 
 struct journal;
@@ -94,6 +95,19 @@ void journal_observe(struct journal *journal, journal_observer_fn observer, void
  */
 int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
 		   const char *format, ...) _printf_(5, 6);
+
+/*
+ * Adds a guest that has appeared since the journal was created: that of a step of the extended
+ * plan (see plan_extend), or one that is not suspended and has no step. Returns 0 or a negative
+ * errno.
+ */
+int journal_add_guest(struct journal *journal, const struct plan *plan, const struct step *step,
+		      uint64_t at_us);
+int journal_add_skipped(struct journal *journal, const struct guest *guest, uint64_t at_us);
+
+/* Records what the guest of step `i` needs in the extended plan. Returns 0 or a negative errno. */
+int journal_record_needs(struct journal *journal, const struct plan *plan, size_t i,
+			 uint64_t at_us);
 
 /* A journal that is read while its coordinator writes it. */
 struct journal_follower;

@@ -16,6 +16,7 @@
 #include "base/string-list.h"
 #include "model/cycle.h"
 #include "model/domain-id.h"
+#include "model/inventory.h"
 #include "model/plan.h"
 
 /*
@@ -57,7 +58,11 @@ static void add_guest(struct json_object *guests, const struct report_guest *gue
 	json_add_boolean(object, "degraded", guest->degraded, status);
 	json_add_boolean(object, "stranded", guest->stranded, status);
 	json_add_boolean(object, "taken_by_another", guest->taken_by_another, status);
-	json_add_boolean(object, "gone", guest->gone, status);
+	json_add_string(object, "gone",
+			guest->gone == GUEST_NOT_ENDED ? NULL : guest_end_name(guest->gone),
+			status);
+	json_add_boolean(object, "appeared", guest->appeared, status);
+	json_add_boolean(object, "ran_through", guest->ran_through, status);
 	add_time(object, "requested_us", guest->requested_us, status);
 	add_time(object, "quiesced_us", guest->quiesced_us, status);
 	add_time(object, "down_us", guest->down_us, status);
@@ -184,6 +189,16 @@ static int read_warnings(struct json_object *object, struct report *report)
 	return r;
 }
 
+/* In reports of older versions the key is a boolean. */
+static enum guest_end read_end(struct json_object *object)
+{
+	const char *name = json_read_string(object, "gone");
+
+	if (name[0])
+		return guest_end_parse(name);
+	return json_read_boolean(object, "gone") ? GUEST_DESTROYED : GUEST_NOT_ENDED;
+}
+
 static int read_guest(struct json_object *object, struct report_guest *guest)
 {
 	int64_t domid = json_read_integer(object, "domid", 0);
@@ -199,7 +214,9 @@ static int read_guest(struct json_object *object, struct report_guest *guest)
 	guest->degraded = json_read_boolean(object, "degraded");
 	guest->stranded = json_read_boolean(object, "stranded");
 	guest->taken_by_another = json_read_boolean(object, "taken_by_another");
-	guest->gone = json_read_boolean(object, "gone");
+	guest->gone = read_end(object);
+	guest->appeared = json_read_boolean(object, "appeared");
+	guest->ran_through = json_read_boolean(object, "ran_through");
 	guest->requested_us = read_time(object, "requested_us");
 	guest->quiesced_us = read_time(object, "quiesced_us");
 	guest->down_us = read_time(object, "down_us");

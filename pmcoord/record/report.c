@@ -37,6 +37,8 @@ static void copy_guest(const struct cycle_guest *guest, struct report_guest *ret
 		.stranded = guest->stranded,
 		.taken_by_another = guest->taken,
 		.gone = guest->gone,
+		.appeared = guest->appeared,
+		.ran_through = guest->ran_through,
 		.requested_us = guest->requested_us,
 		.quiesced_us = guest->quiesced_us,
 		.down_us = guest->down_us,

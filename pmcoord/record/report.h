@@ -34,7 +34,9 @@ struct report_guest {
 	bool degraded; /* e.g. a device is missing; `detail` says why */
 	bool stranded; /* could not be resumed */
 	bool taken_by_another; /* another program has suspended it */
-	bool gone; /* the domain no longer exists */
+	enum guest_end gone; /* how the domain has ended */
+	bool appeared; /* has appeared during the cycle */
+	bool ran_through; /* ran while the host slept */
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;
 };

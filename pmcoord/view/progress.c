@@ -79,6 +79,8 @@ static const struct {
 	[RECORD_PAUSED] = { "paused", SHOWN_ALWAYS },
 	[RECORD_TAKEN] = { "left alone", SHOWN_ALWAYS },
 	[RECORD_GONE] = { "gone", SHOWN_ALWAYS },
+	[RECORD_APPEARED] = { "appeared", SHOWN_ALWAYS },
+	[RECORD_STILL_RUNS] = { "still runs", SHOWN_ALWAYS },
 	[RECORD_FAIL] = { "failed", SHOWN_ALWAYS },
 	[RECORD_STRANDED] = { "NOT RESUMED", SHOWN_ALWAYS },
 	[RECORD_RUNNING] = { "running", SHOWN_ALWAYS },

@@ -289,19 +289,22 @@ def test_a_guest_destroyed_while_kept_suspended_is_reported_gone(calm):
     with another_guest(calm, Guest("victim")):
         calm.dom0("pmcoord suspend victim -q; xl destroy victim")
         told = str(calm.dom0("pmcoord resume-all | cat"))
-        assert re.search(r"ms  victim +gone\n", told) and told.endswith("No guest is left that could be resumed."), told
-        assert json.loads(str(calm.dom0("pmcoord report --json")))["result"] == "ok"
+        assert re.search(r"ms  victim +gone: destroyed\n", told) and told.endswith("No guest is left that could be resumed."), told
+        report = json.loads(str(calm.dom0("pmcoord report --json")))
+        assert (report["result"], entry(report, "victim")["gone"]) == ("degraded", "destroyed")
 
 
-def test_a_guest_created_in_the_cycle_is_not_changed(calm):
+def test_a_guest_created_in_the_cycle_is_taken_along(calm):
     options = configure(calm, "GuestTimeout=4s")
     calm.put("/run/lab/new.cfg", HUNG.replace(b"hung", b"new", 1))
     try:
         with hung_guest(calm):
             job = calm.dom0_start(f"pmcoord {options} suspend-all --guests-only --json")
             calm.dom0("until xenstore-read /local/domain/$(xl domid hung)/control/shutdown | grep -q suspend; do :; done; xl create /run/lab/new.cfg")
-            assert job.wait().status == 3
-            assert states(calm)["new"] == "running"
+            result = job.wait()
+            assert result.status == 3
+            assert entry(json.loads(result.stdout), "new")["appeared"]
+            assert states(calm)["new"] == "paused"
             resume(calm)
             assert states(calm)["new"] == "running"
             assert calm.dom0("xenstore-read /local/domain/$(xl domid new)/control/shutdown", check=False).stdout.strip() == ""

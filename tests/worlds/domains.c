@@ -282,9 +282,9 @@ static void apply_verb(struct domain *domain, enum happening_type type)
 }
 
 /* `is_around`: pmcoord has begun to suspend guests in this step. */
-static void apply_own(struct domain *domain, enum happening_type type, bool is_around)
+static void apply_own(struct domain *domain, const struct happening *happening, bool is_around)
 {
-	switch (type) {
+	switch (happening->type) {
 	case HAPPENS_ACKNOWLEDGED:
 		domain->request_stands = false;
 		domain->may_suspend = true;
@@ -306,17 +306,23 @@ static void apply_own(struct domain *domain, enum happening_type type, bool is_a
 		break;
 	case HAPPENS_DIED:
 	case HAPPENS_GONE:
-		domain->has_died = is_around && !domain->is_leaving && !domain->is_saved;
+		domain->has_died =
+			is_around && !domain->ended && !domain->is_leaving && !domain->is_saved;
+		/* Nobody can have seen a domain that ends in the moment in which it appears. */
+		if (domain->has_appeared && happening->at_us == domain->appeared_us)
+			domain->has_died = domain->has_appeared = false;
 		end_domain(domain);
 		break;
 	case HAPPENS_REBOOTED:
 		domain->has_come = true;
 		domain->has_appeared = is_around;
+		domain->appeared_us = happening->at_us;
 		begin_domain(domain);
 		break;
 	case HAPPENS_APPEARED:
 		domain->has_come = domain->exists = true;
 		domain->has_appeared = is_around;
+		domain->appeared_us = happening->at_us;
 		domain->ended = false;
 		domain->suspended = SUSPENDED_BY_NONE;
 		break;
@@ -361,7 +367,7 @@ void domains_apply(struct domains *domains, const struct happening *happening)
 	}
 	domain = &domains->domains[happening->guest];
 	apply_verb(domain, happening->type);
-	apply_own(domain, happening->type, domains->first_touch_us > 0 || domains->slept);
+	apply_own(domain, happening, domains->first_touch_us > 0 || domains->slept);
 	domains->was_undone |= domain->was_resumed && !domains->slept;
 	if (happening->type != HAPPENS_REQUESTED && happening->type != HAPPENS_PAUSED)
 		return;

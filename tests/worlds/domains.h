@@ -44,6 +44,7 @@ struct domain {
 	bool was_saved; /* was being saved or migrated, also if that has ended */
 	bool has_come; /* has appeared, or was rebooted */
 	bool has_died, has_appeared; /* after the first request or pause, or the sleep */
+	uint64_t appeared_us; /* when it has appeared */
 	bool ran_through; /* ran while the host slept */
 	bool pause_failed, resume_failed, retract_failed;
 	/* Kept suspended on purpose by an earlier command of the user. */

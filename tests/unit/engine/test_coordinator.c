@@ -331,11 +331,11 @@ static void a_guest_destroyed_while_kept_suspended_is_not_resumed(void **state)
 	assert_int_equal(host.loop->ops->wait(host.loop, loop_now(host.loop) + 20000000), 0);
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error), 0);
 	assert_int_equal(result.n_resumed, 1);
-	assert_string_equal(cycle_result_name(result.report->result), "ok");
+	assert_string_equal(cycle_result_name(result.report->result), "degraded");
 	out = fmemopen(shown, sizeof(shown), "w");
 	assert_int_equal(report_print(result.report, NULL, out), 0);
 	fclose(out);
-	assert_non_null(strstr(strstr(shown, "\nweb"), "gone\n"));
+	assert_non_null(strstr(strstr(shown, "\nweb"), "destroyed\n"));
 	report_free(result.report);
 	host_done(&host);
 }
@@ -430,7 +430,7 @@ static int find_nobody(struct hypervisor *hypervisor, const struct domain_id *id
 }
 
 /* Its owner destroys it after the resume hypercall, before xenstored is notified. */
-static void a_guest_destroyed_right_after_its_resume_is_no_error(void **state)
+static void a_guest_destroyed_right_after_its_resume_is_named(void **state)
 {
 	struct hypervisor_ops ops;
 	struct report *report;
@@ -441,8 +441,9 @@ static void a_guest_destroyed_right_after_its_resume_is_no_error(void **state)
 	put_between(&host, &ops);
 	ops.resume_in_xenstore = find_nobody;
 	report = run_cycle(&host, true);
-	assert_string_equal(cycle_result_name(report->result), "ok");
-	assert_string_equal(guest_of(report, "web")->detail, "");
+	assert_string_equal(cycle_result_name(report->result), "degraded");
+	assert_string_equal(guest_of(report, "web")->detail, "destroyed");
+	assert_int_equal(guest_of(report, "web")->gone, GUEST_DESTROYED);
 	report_free(report);
 	host.hypervisor->ops = ops_below;
 	assert_no_journal(&host);
@@ -1141,7 +1142,7 @@ int main(void)
 		cmocka_unit_test(a_guest_that_suspends_as_it_is_paused_is_resumed_too),
 		cmocka_unit_test(a_guest_that_could_not_be_paused_may_be_late_after_the_sleep),
 		cmocka_unit_test(finishes_a_journal_of_an_older_pmcoord),
-		cmocka_unit_test(a_guest_destroyed_right_after_its_resume_is_no_error),
+		cmocka_unit_test(a_guest_destroyed_right_after_its_resume_is_named),
 		cmocka_unit_test(a_signal_in_any_phase_before_the_sleep_is_undone),
 		cmocka_unit_test(a_signal_keeps_a_host_without_guests_awake),
 	};

@@ -13,6 +13,7 @@
 #include "base/moment.h"
 #include "model/config.h"
 #include "model/cycle.h"
+#include "model/inventory.h"
 #include "model/domain-id.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
@@ -518,6 +519,198 @@ static void ends_the_cycle_by_the_deadline(void **state)
 	assert_true(virtual_time_now() - begin_us < host.sleep_us + 60000000);
 	assert_untouched(laptop.mail);
 	assert_untouched(laptop.fw);
+	report_free(report);
+}
+
+/* ---- newcomers ----------------------------------------------------------- */
+
+static struct fake_guest *newcomer;
+static uint64_t built_at_us;
+
+static void build_newcomer(void *data)
+{
+	struct fake_guest *needed = data;
+
+	newcomer = fake_host_add("newcomer");
+	built_at_us = virtual_time_now();
+	if (needed)
+		fake_guest_add_device(newcomer, fake_guest_domid(needed), "vif", 0);
+}
+
+/* Whenever it appears, it is suspended before what it needs, and named. */
+static void takes_along_a_guest_that_appears(void **state)
+{
+	static const uint64_t moments_us[] = { 15000, 20000, 40000, 60000, 100000, 150000, 200000 };
+
+	for (size_t i = 0; i < ELEMENTSOF(moments_us); i++) {
+		struct report *report;
+
+		fake_laptop_build(&laptop, NULL);
+		fake_host_open(&host);
+		newcomer = NULL;
+		virtual_time_after(moments_us[i], build_newcomer, laptop.netvm);
+		report = fake_host_cycle(&host);
+		assert_non_null(newcomer);
+		if (built_at_us < host.slept_at_us) {
+			assert_int_equal(host.n_ran_through, 0);
+			assert_int_equal(fake_host_reported(report, "newcomer")->outcome,
+					 OUTCOME_SUSPENDED);
+			assert_true(fake_guest_domain(laptop.netvm)->resumed_us <
+				    fake_guest_domain(newcomer)->resumed_us);
+		}
+		assert_result(report, RESULT_DEGRADED);
+		assert_true(fake_host_reported(report, "newcomer")->appeared);
+		report_free(report);
+		assert_runs(newcomer);
+		stop(state);
+		start(state);
+	}
+}
+
+static void crash_newcomer(void *data)
+{
+	(void)data;
+	domains_shut_down(fake_guest_domain(newcomer), REASON_CRASH);
+}
+
+static void names_a_newcomer_that_dies_again(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(20000, build_newcomer, laptop.netvm);
+	virtual_time_after(40000, crash_newcomer, NULL);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_true(fake_host_reported(report, "newcomer")->appeared);
+	assert_int_not_equal(fake_host_reported(report, "newcomer")->gone, GUEST_NOT_ENDED);
+	report_free(report);
+}
+
+static void leaves_out_a_newcomer_that_is_ignored(void **state)
+{
+	static char pattern[] = "newcomer";
+	static struct config_rule rule = {
+		.pattern = pattern,
+		.has_policy = true,
+		.policy = POLICY_IGNORE,
+	};
+	struct report *report;
+
+	(void)state;
+	host.config.rules = &rule;
+	host.config.n_rules = 1;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(20000, build_newcomer, NULL);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_int_equal(host.n_ran_through, 1);
+	report_free(report);
+	host.config.rules = NULL;
+	host.config.n_rules = 0;
+}
+
+static void build_after_wake(struct fake_guest *guest, void *data)
+{
+	(void)guest;
+	virtual_time_after(5000, build_newcomer, data);
+}
+
+static void names_a_newcomer_after_the_wake(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	fake_guest_on_resume(laptop.netvm, build_after_wake, NULL);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_true(fake_host_reported(report, "newcomer")->appeared);
+	assert_int_equal(fake_host_reported(report, "newcomer")->outcome, OUTCOME_SKIPPED);
+	report_free(report);
+}
+
+/* ---- death --------------------------------------------------------------- */
+
+static enum domain_reason how;
+
+static void shut_down(struct fake_guest *guest, void *data)
+{
+	(void)data;
+	domains_shut_down(fake_guest_domain(guest), how);
+}
+
+static void shut_down_soon(struct fake_guest *guest, void *data)
+{
+	fake_guest_after(guest, 20000, shut_down, data);
+}
+
+static void tells_how_a_guest_has_ended(void **state)
+{
+	static const struct {
+		enum domain_reason how;
+		enum guest_end end;
+	} cases[] = {
+		{ REASON_CRASH, GUEST_CRASHED },
+		{ REASON_POWEROFF, GUEST_POWERED_OFF },
+		{ REASON_REBOOT, GUEST_REBOOTED },
+		{ REASON_WATCHDOG, GUEST_CRASHED },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct report *report;
+
+		how = cases[i].how;
+		fake_laptop_build(&laptop, NULL);
+		fake_guest_on_resume(laptop.vault, shut_down_soon, NULL);
+		fake_host_open(&host);
+		report = fake_host_cycle(&host);
+		assert_result(report, RESULT_DEGRADED);
+		assert_int_equal(fake_host_reported(report, "vault")->gone, cases[i].end);
+		report_free(report);
+		stop(state);
+		start(state);
+	}
+}
+
+static void destroy_vault(void *data)
+{
+	(void)data;
+	toolstack_destroy(fake_guest_domid(laptop.vault));
+}
+
+static void names_a_guest_that_dies_before_the_sleep(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(150000, destroy_vault, NULL);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(fake_host_reported(report, "vault")->gone, GUEST_DESTROYED);
+	report_free(report);
+}
+
+/* The wait for its agent, 30 s, ends at once. */
+static void does_not_wait_for_the_agent_of_a_dead_guest(void **state)
+{
+	struct report *report;
+
+	(void)state;
+	how = REASON_CRASH;
+	fake_laptop_build(&laptop, NULL);
+	fake_guest_on_resume(laptop.netvm, shut_down, NULL);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(fake_host_reported(report, "netvm")->gone, GUEST_CRASHED);
+	assert_true(virtual_time_now() < host.slept_at_us + host.sleep_us + 2000000);
 	report_free(report);
 }
 
@@ -1197,6 +1390,13 @@ int main(void)
 		T(does_not_wait_long_for_a_guest_that_never_answers),
 		T(waits_for_a_guest_that_only_acknowledges),
 		T(ends_the_cycle_by_the_deadline),
+		T(takes_along_a_guest_that_appears),
+		T(names_a_newcomer_that_dies_again),
+		T(leaves_out_a_newcomer_that_is_ignored),
+		T(names_a_newcomer_after_the_wake),
+		T(tells_how_a_guest_has_ended),
+		T(names_a_guest_that_dies_before_the_sleep),
+		T(does_not_wait_for_the_agent_of_a_dead_guest),
 		T(keeps_the_deadline_in_an_event_storm),
 		T(notices_the_suspension_of_a_storming_guest),
 		T(obeys_a_signal_in_an_event_storm),

@@ -48,13 +48,6 @@ static void require_law(bool holds, const char *law)
 	_exit(STATUS_BROKEN);
 }
 
-/* No cycle is "ok" in which a guest ran through the host's sleep. */
-static void require_truth(const struct report *report)
-{
-	require_law(report->result != RESULT_OK || host.n_ran_through == 0,
-		    "who runs through S3 is named, and the cycle is not ok");
-}
-
 /* ---- the request node ---------------------------------------------------- */
 
 /* ---- late guests --------------------------------------------------------- */
@@ -82,67 +75,6 @@ static void guest_that_suspends_after_120_s_is_stranded(void)
 }
 
 /* ---- what others do ------------------------------------------------------ */
-
-static void build_newcomer(void *data)
-{
-	(void)data;
-	fake_host_add("newcomer");
-}
-
-static void newcomer_runs_through_s3_unnamed(void)
-{
-	struct report *report;
-
-	fake_laptop_build(&laptop, NULL);
-	fake_host_open(&host);
-	virtual_time_after(20000, build_newcomer, NULL);
-	report = fake_host_cycle(&host);
-	require_truth(report);
-	report_free(report);
-}
-
-/* ---- death --------------------------------------------------------------- */
-
-static void crash(struct fake_guest *guest, void *data)
-{
-	(void)data;
-	domains_shut_down(fake_guest_domain(guest), REASON_CRASH);
-}
-
-static void crash_soon(struct fake_guest *guest, void *data)
-{
-	fake_guest_after(guest, 20000, crash, data);
-}
-
-static void death_after_the_resume_is_not_reported(void)
-{
-	struct report *report;
-
-	fake_laptop_build(&laptop, NULL);
-	fake_guest_on_resume(laptop.vault, crash_soon, NULL);
-	fake_host_open(&host);
-	report = fake_host_cycle(&host);
-	require_law(report->result != RESULT_OK, "a guest that dies around the sleep is named");
-	report_free(report);
-}
-
-static void destroy_vault(void *data)
-{
-	(void)data;
-	toolstack_destroy(fake_guest_domid(laptop.vault));
-}
-
-static void death_between_suspension_and_sleep_is_not_reported(void)
-{
-	struct report *report;
-
-	fake_laptop_build(&laptop, NULL);
-	fake_host_open(&host);
-	virtual_time_after(150000, destroy_vault, NULL);
-	report = fake_host_cycle(&host);
-	require_law(report->result != RESULT_OK, "a guest that dies around the sleep is named");
-	report_free(report);
-}
 
 /* ---- bounded ------------------------------------------------------------- */
 
@@ -208,9 +140,6 @@ static const struct finding findings[] = {
 	}
 	FINDING(guest_that_suspends_after_45_s_is_stranded),
 	FINDING(guest_that_suspends_after_120_s_is_stranded),
-	FINDING(newcomer_runs_through_s3_unnamed),
-	FINDING(death_after_the_resume_is_not_reported),
-	FINDING(death_between_suspension_and_sleep_is_not_reported),
 	FINDING(silent_xenstored_delays_recovery),
 #undef FINDING
 };
