@@ -473,7 +473,7 @@ static int finish_if_stopped(struct executor *x, size_t i, const struct domain_s
 	case GUEST_SHUT_DOWN:
 	case GUEST_DYING:
 	case GUEST_GONE:
-		r = record_gone(x, i);
+		r = record_gone(x, i, observed->end);
 		break;
 	}
 	return r < 0 ? r : 1;
@@ -802,7 +802,7 @@ static int start_step(struct executor *x, size_t i)
 	if (state->is_leaving)
 		state->progress = STEP_LEAVING;
 	if (state->prepare_error == -ESRCH)
-		return record_gone(x, i);
+		return record_gone(x, i, GUEST_DESTROYED);
 	r = record_if_saved(x, i);
 	if (r < 0)
 		return r;
