@@ -61,6 +61,7 @@ COORDINATOR_SRC := \
 	pmcoord/xen/xen-examine.c \
 	pmcoord/xen/xen-guest-tree.c \
 	pmcoord/xen/xen-resume.c \
+	pmcoord/xen/xen-savers.c \
 	pmcoord/xen/xen-watches.c \
 	pmcoord/xen/xen-shutdown-nodes.c \
 	pmcoord/xen/xen-inventory.c \
@@ -91,6 +92,7 @@ COORDINATOR_SRC := \
 	pmcoord/engine/executor.c \
 	pmcoord/engine/host-env.c \
 	pmcoord/engine/resume.c \
+	pmcoord/engine/take-over.c \
 	pmcoord/engine/coordinator.c \
 	pmcoord/engine/recover.c \
 	pmcoord/engine/suspend.c \

@@ -65,10 +65,10 @@ int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 	if (!is_measurement || report->result != RESULT_OK)
 		coordinator_save(coordinator, report);
 	/*
-	 * Keep the journal while a guest remains to be resumed, because the next
-	 * attempt to resume the guest reads the journal.
+	 * Keep the journal while a guest remains to be resumed, or may suspend late,
+	 * because whoever resumes the guest reads the journal.
 	 */
-	if (!cycle_is_needed(context_cycle(coordinator)))
+	if (cycle_is_over(context_cycle(coordinator)))
 		r = journal_remove(coordinator->journal);
 	if (r < 0)
 		report_warn(report, "cannot remove the journal from %s: %s",

@@ -326,13 +326,32 @@ static int record_if_saved(struct executor *x, size_t i)
 	return r < 0 ? r : record_taken(x, i);
 }
 
+/*
+ * Whether a suspended guest has obeyed the request of another program. A guest that may have
+ * obeyed an earlier request of ours has not taken the one that stands.
+ */
+static bool has_obeyed_another(struct executor *x, size_t i)
+{
+	const struct step_state *state = &x->states[i];
+
+	return !journal_cycle(x->journal)->guests[i].had_earlier_request &&
+	       hypervisor_is_taken(x->hypervisor, &state->id, state->mechanism, cycle_number(x),
+				   state->quiesced);
+}
+
+/* Whether a suspended guest has obeyed a request of an earlier cycle, and needs no other. */
+static bool has_suspended_late(struct executor *x, size_t i)
+{
+	return cycle_guest_may_suspend(&journal_cycle(x->journal)->guests[i]) &&
+	       !x->hypervisor->ops->is_being_saved(x->hypervisor, &x->states[i].id);
+}
+
 static int record_suspended(struct executor *x, size_t i)
 {
 	struct agent_state agent;
 	int r = 0;
 
-	if (hypervisor_is_taken(x->hypervisor, &x->states[i].id, x->states[i].mechanism,
-				cycle_number(x), x->states[i].quiesced))
+	if (has_obeyed_another(x, i))
 		return finish_taken(x, i);
 	/*
 	 * On a busy host the guest may be suspended before its agent's
@@ -467,8 +486,9 @@ static int finish_if_stopped(struct executor *x, size_t i, const struct domain_s
 					  : skip_stopped(x, i, PAUSED_BY_OTHERS);
 		break;
 	case GUEST_SUSPENDED:
-		r = x->states[i].progress == STEP_REQUESTED ? record_suspended(x, i)
-							    : finish_taken(x, i);
+		r = x->states[i].progress == STEP_REQUESTED || has_suspended_late(x, i)
+			    ? record_suspended(x, i)
+			    : finish_taken(x, i);
 		break;
 	case GUEST_SHUT_DOWN:
 	case GUEST_DYING:

@@ -220,6 +220,26 @@ static int run_sleep(struct coordinator *coordinator, const struct job *job,
 	return r;
 }
 
+static void take_result(const struct resume_result *result, struct job_outcome *outcome)
+{
+	outcome->n_resumed = result->n_resumed;
+	outcome->report = result->report;
+	if (result->n_stranded > 0) {
+		outcome->result = JOB_RESULT_STRANDED;
+		snprintf(
+			outcome->message, sizeof(outcome->message),
+			"%s could not be resumed: see 'pmcoord report', then try 'pmcoord resume-all'",
+			result->stranded);
+	} else if (result->degraded) {
+		outcome->result = JOB_RESULT_DEGRADED;
+		if (result->report)
+			report_explain(result->report, outcome->message, sizeof(outcome->message));
+		if (!outcome->message[0])
+			snprintf(outcome->message, sizeof(outcome->message),
+				 "a cycle is degraded: see 'pmcoord report'");
+	}
+}
+
 static int run_resume(struct coordinator *coordinator, const struct job *job,
 		      struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
 {
@@ -230,31 +250,27 @@ static int run_resume(struct coordinator *coordinator, const struct job *job,
 	(void)sleeper;
 	if (r < 0)
 		return r;
-	outcome->n_resumed = result.n_resumed;
-	outcome->report = result.report;
-	if (result.stranded[0]) {
-		outcome->result = JOB_RESULT_STRANDED;
-		snprintf(outcome->message, sizeof(outcome->message),
-			 "guest '%s' could not be resumed: see 'pmcoord report'", result.stranded);
-	} else if (result.degraded) {
-		outcome->result = JOB_RESULT_DEGRADED;
-		if (result.report)
-			report_explain(result.report, outcome->message, sizeof(outcome->message));
-		if (!outcome->message[0])
-			snprintf(outcome->message, sizeof(outcome->message),
-				 "a cycle is degraded: see 'pmcoord report'");
-	}
+	take_result(&result, outcome);
 	return 0;
 }
 
 static int run_recover(struct coordinator *coordinator, const struct job *job,
 		       struct sleeper *sleeper, struct job_outcome *outcome, struct error *error)
 {
-	int r = coordinator_recover(coordinator, error);
+	struct resume_result result;
+	int r = coordinator_recover(coordinator, &result, error);
 
 	(void)job;
 	(void)sleeper;
-	(void)outcome;
+	if (r == 0)
+		take_result(&result, outcome);
+	else
+		report_free(result.report);
+	/* The report names a degraded guest; the recovery itself is done. */
+	if (outcome->result == JOB_RESULT_DEGRADED) {
+		outcome->result = JOB_RESULT_DONE;
+		outcome->message[0] = '\0';
+	}
 	report_store_flush(coordinator->roots, coordinator->config->keep_reports);
 	return r;
 }

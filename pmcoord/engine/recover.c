@@ -16,6 +16,7 @@
 #include "model/domain-id.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
+#include "model/loop.h"
 #include "model/selection.h"
 #include "model/sleep-manager.h"
 #include "host/boot-id.h"
@@ -23,6 +24,8 @@
 #include "record/journal.h"
 #include "engine/context.h"
 #include "engine/coordinator.h"
+#include "engine/resume.h"
+#include "engine/take-over.h"
 
 /* ---- recovery ----------------------------------------------------------- */
 
@@ -57,6 +60,8 @@ static int take_cycle(struct coordinator *coordinator, uint64_t number, const ch
 	struct coordinator context;
 	int r = journal_open(coordinator->roots->journals, number, &journal, error);
 
+	if (r == -ENOENT)
+		return 0; /* its guests were taken over */
 	if (r == -EBADMSG || r == -EISDIR || r == -EIO)
 		return set_aside(coordinator, number, error);
 	if (r < 0)
@@ -68,12 +73,13 @@ static int take_cycle(struct coordinator *coordinator, uint64_t number, const ch
 }
 
 /*
- * Calls `take` for each cycle of this boot. An error in one cycle does not stop the
- * handling of the others. Returns 0 or the first error; -ENOTRECOVERABLE only if there
- * is no other.
+ * Calls `take` for each cycle of this boot, from the last to the first, because the guests
+ * that were suspended last are resumed first; with `first_to_last`, the other way. An error in one
+ * cycle does not stop the handling of the others. Returns 0 or the first error; -ENOTRECOVERABLE
+ * only if there is no other.
  */
-static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, void *data,
-			  struct error *error)
+static int for_each_cycle(struct coordinator *coordinator, bool first_to_last, take_cycle_fn take,
+			  void *data, struct error *error)
 {
 	_cleanup_(freep) uint64_t *numbers = NULL;
 	char boot_id[BOOT_ID_SIZE];
@@ -83,9 +89,10 @@ static int for_each_cycle(struct coordinator *coordinator, take_cycle_fn take, v
 	if (n < 0 || each < 0)
 		return error_set(error, n < 0 ? n : each, "cannot read the journals in %s: %s",
 				 coordinator->roots->journals, strerror(n < 0 ? -n : -each));
-	/* The guests that were suspended last are resumed first. */
-	while (n-- > 0) {
-		each = take_cycle(coordinator, numbers[n], boot_id, take, data, error);
+	for (int i = 0; i < n; i++) {
+		uint64_t number = numbers[first_to_last ? i : n - 1 - i];
+
+		each = take_cycle(coordinator, number, boot_id, take, data, error);
 		if (each < 0 && (r == 0 || r == -ENOTRECOVERABLE))
 			r = each;
 	}
@@ -120,39 +127,272 @@ static void await_end_of_sleep(struct coordinator *coordinator)
 	coordinator_record(coordinator, RECORD_SLEPT, text);
 }
 
-/* Completes or undoes the cycle, unless its guests are kept suspended. */
-static int recover_cycle(struct coordinator *coordinator, void *data, struct error *error)
+/* ---- what a cycle has done ---------------------------------------------- */
+
+/* What is known of a guest before it is resumed. */
+struct before {
+	enum cycle_hold hold;
+	int64_t running_us;
+};
+
+/*
+ * Returns what is known of each guest. The caller frees the array. Returns NULL when out of
+ * memory.
+ */
+static struct before *note_guests(const struct cycle *cycle)
 {
-	struct report *report = NULL;
+	struct before *before = calloc(cycle->n_guests + 1, sizeof(*before));
+
+	for (size_t i = 0; before && i < cycle->n_guests; i++)
+		before[i] = (struct before){
+			.hold = cycle->guests[i].hold,
+			.running_us = cycle->guests[i].running_us,
+		};
+	return before;
+}
+
+/* Whether pmcoord has resumed the guest, or has found that nothing of it has to be undone. */
+static bool was_resumed(const struct before *before, const struct cycle_guest *guest)
+{
+	/* Guests that were destroyed, or that others have resumed, have no hold either. */
+	if (guest->gone || guest->released || guest->hold != HOLD_NONE)
+		return false;
+	return before->hold != HOLD_NONE || before->running_us != guest->running_us;
+}
+
+static void add_stranded(const char *name, struct resume_result *result)
+{
+	size_t used = strlen(result->stranded);
+
+	if (used + strlen(name) + 3 < sizeof(result->stranded))
+		snprintf(result->stranded + used, sizeof(result->stranded) - used, "%s%s",
+			 used ? ", " : "", name);
+	result->n_stranded++;
+}
+
+static void note_stranded(const struct cycle *cycle, struct resume_result *result)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (cycle->guests[i].stranded)
+			add_stranded(cycle->guests[i].name, result);
+}
+
+static void add_result(const struct cycle *cycle, const struct before *before,
+		       struct resume_result *result)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		result->n_resumed += was_resumed(&before[i], guest);
+		result->degraded |= guest->degraded;
+	}
+	note_stranded(cycle, result);
+	result->degraded |= cycle->n_damaged > 0 || cycle->n_unwritten > 0;
+}
+
+/* ---- the cycles --------------------------------------------------------- */
+
+static bool keeps_any(const struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (cycle_keeps(cycle, &cycle->guests[i]))
+			return true;
+	return false;
+}
+
+/* Whether the cycle's coordinator has done its work. */
+static bool is_at_rest(const struct cycle *cycle)
+{
+	return cycle->ended || keeps_any(cycle);
+}
+
+/*
+ * Whether guests may suspend late, and no guest has a hold against its will. Then there is
+ * nothing to resume but guests that have suspended meanwhile.
+ */
+static bool is_only_late(const struct cycle *cycle)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+		bool may_suspend = cycle_guest_may_suspend(guest) && !guest->stranded;
+
+		any |= may_suspend;
+		if (guest->hold != HOLD_NONE && !may_suspend && !cycle_keeps(cycle, guest))
+			return false;
+	}
+	return any && is_at_rest(cycle);
+}
+
+/*
+ * Resumes guests that have suspended late. Makes a new report only if there was one; so the
+ * report stays as it is if a guest will no longer suspend.
+ */
+static int check_late_guests(struct coordinator *coordinator, struct resume_result *result,
+			     struct error *error)
+{
 	const struct cycle *cycle = context_cycle(coordinator);
+	_cleanup_(freep) struct before *before = note_guests(cycle);
+	bool has_changed = false;
+
+	if (!before)
+		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
+	resume_check_late(coordinator);
+	add_result(cycle, before, result);
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		has_changed |= before[i].running_us != cycle->guests[i].running_us ||
+			       cycle->guests[i].stranded;
+	if (keeps_any(cycle))
+		return 0;
+	if (!has_changed)
+		return cycle_is_over(cycle) ? journal_remove(coordinator->journal) : 0;
+	report_free(result->report);
+	result->report = NULL;
+	return coordinator_finish(coordinator, false, &result->report, error);
+}
+
+/*
+ * Resumes the selected guests, and ends the cycle unless it keeps guests suspended. Adds the
+ * outcome to `result`.
+ */
+static int resume_selected(struct coordinator *coordinator, const bool *selected,
+			   struct resume_result *result, struct error *error)
+{
+	const struct cycle *cycle = context_cycle(coordinator);
+	_cleanup_(freep) struct before *before = note_guests(cycle);
 	int r;
 
-	(void)data;
-	if (cycle->kept_suspended)
+	if (!before)
+		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
+	coordinator_resume_guests(coordinator, selected);
+	add_result(cycle, before, result);
+	/* The cycle ends when the last guest that it keeps suspended was resumed. */
+	if (keeps_any(cycle))
 		return 0;
-	await_end_of_sleep(coordinator);
+	coordinator_prearm(coordinator);
+	report_free(result->report);
+	result->report = NULL;
+	r = coordinator_finish(coordinator, false, &result->report, error);
+	result->degraded |= cycle->n_unwritten > 0;
+	return r;
+}
+
+/* Records that the cycle is undone, if its coordinator has died. */
+static void record_interruption(struct coordinator *coordinator)
+{
+	const struct cycle *cycle = context_cycle(coordinator);
+
+	if (cycle_was_interrupted(cycle) && !cycle->aborted && cycle->slept_us == CYCLE_NEVER)
+		coordinator_record(coordinator, RECORD_ABORT,
+				   "the coordinator died before the end of the cycle");
+}
+
+/*
+ * Returns which guests of a cycle have a hold against their will. The caller frees the
+ * array. Returns NULL when out of memory.
+ */
+static bool *select_unkept(const struct cycle *cycle, bool *ret_any)
+{
+	bool *selected = calloc(cycle->n_guests + 1, sizeof(*selected));
+
+	*ret_any = false;
+	for (size_t i = 0; selected && i < cycle->n_guests; i++) {
+		selected[i] = cycle->guests[i].hold != HOLD_NONE &&
+			      !cycle_keeps(cycle, &cycle->guests[i]);
+		*ret_any |= selected[i];
+	}
+	return selected;
+}
+
+/* Completes or undoes the cycle, except for guests that are kept suspended. */
+static int recover_cycle(struct coordinator *coordinator, void *data, struct error *error)
+{
+	const struct cycle *cycle = context_cycle(coordinator);
+	struct resume_result *result = data;
+	_cleanup_(freep) bool *selected = NULL;
+	bool any;
+
+	if (is_only_late(cycle))
+		return check_late_guests(coordinator, result, error);
+	if (!cycle->kept_suspended)
+		await_end_of_sleep(coordinator);
 	/*
 	 * After the host's sleep the cycle ends as usual, without an abort. If the
 	 * cycle has ended, only its report or the resume of a stranded guest is
 	 * missing.
 	 */
-	if (!cycle->ended && cycle->slept_us == CYCLE_NEVER)
-		coordinator_record(coordinator, RECORD_ABORT,
-				   "the coordinator died before the end of the cycle");
-	coordinator_resume_guests(coordinator, NULL);
-	r = coordinator_finish(coordinator, false, &report, error);
-	report_free(report);
-	return r;
+	record_interruption(coordinator);
+	selected = select_unkept(cycle, &any);
+	if (!selected)
+		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
+	if (!any && keeps_any(cycle))
+		return 0;
+	return resume_selected(coordinator, selected, result, error);
 }
 
-int coordinator_recover(struct coordinator *coordinator, struct error *error)
+int coordinator_recover(struct coordinator *coordinator, struct resume_result *ret_result,
+			struct error *error)
 {
 	int r;
 
-	assert(coordinator->roots && !coordinator->journal);
-	r = for_each_cycle(coordinator, recover_cycle, NULL, error);
+	assert(coordinator->roots && !coordinator->journal && ret_result);
+	*ret_result = (struct resume_result){ 0 };
+	r = for_each_cycle(coordinator, false, recover_cycle, ret_result, error);
 	sleeper_undo_changes(coordinator->roots->sys, coordinator->roots->run);
 	return r;
+}
+
+/* ---- late guests --------------------------------------------------------- */
+
+/* Whether recovery has something to do for a guest that may suspend late. */
+static bool is_due(struct coordinator *coordinator, const struct cycle *cycle,
+		   const struct cycle_guest *guest, uint64_t *until_us)
+{
+	uint64_t end_us = cycle_late_since(cycle, guest) + CYCLE_LATE_LIMIT_US;
+	struct domain_id id = cycle_guest_id(guest);
+	struct domain_state state;
+
+	if (end_us <= loop_now(coordinator->loop))
+		return true;
+	if (end_us < *until_us)
+		*until_us = end_us;
+	return coordinator->hypervisor->ops->get_state(coordinator->hypervisor, &id, &state) == 0 &&
+	       state.state != GUEST_RUNNING && state.state != GUEST_PAUSED;
+}
+
+static bool any_is_due(struct coordinator *coordinator, const struct cycle *cycle,
+		       uint64_t *until_us)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < cycle->n_guests && is_at_rest(cycle); i++)
+		if (cycle_guest_may_suspend(&cycle->guests[i]) && !cycle->guests[i].stranded)
+			any |= is_due(coordinator, cycle, &cycle->guests[i], until_us);
+	return any;
+}
+
+bool coordinator_late_is_due(struct coordinator *coordinator, uint64_t *ret_until_us)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	int n = journal_list(coordinator->roots->journals, &numbers);
+	char boot_id[BOOT_ID_SIZE];
+	bool any = false;
+
+	assert(ret_until_us);
+	*ret_until_us = LOOP_FOREVER;
+	if (n <= 0 || boot_id_read(boot_id) < 0)
+		return false;
+	for (int i = 0; i < n; i++) {
+		struct cycle cycle;
+
+		if (journal_read(coordinator->roots->journals, numbers[i], &cycle, NULL) < 0)
+			continue;
+		if (!journal_is_obsolete(&cycle, boot_id))
+			any |= any_is_due(coordinator, &cycle, ret_until_us);
+		cycle_done(&cycle);
+	}
+	return any;
 }
 
 /* ---- resuming ----------------------------------------------------------- */
@@ -210,66 +450,63 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 	return selected;
 }
 
-/*
- * Returns an array with one element per guest: whether the guest has a hold (enum
- * cycle_hold). The caller frees the array. Returns NULL when out of memory.
- */
-static bool *list_holds(const struct cycle *cycle)
+/* Records which guests are no longer kept suspended, in case this process dies. */
+static void release_guests(struct coordinator *coordinator, const bool *selected)
 {
-	bool *holds = calloc(cycle->n_guests + 1, sizeof(*holds));
+	const struct cycle *cycle = context_cycle(coordinator);
 
-	for (size_t i = 0; holds && i < cycle->n_guests; i++)
-		holds[i] = cycle->guests[i].hold != HOLD_NONE;
-	return holds;
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (selected[i] && cycle_keeps(cycle, &cycle->guests[i]))
+			journal_record(coordinator->journal, RECORD_RELEASE,
+				       loop_now(coordinator->loop), i, "%s", "");
 }
 
-static void add_result(const struct cycle *cycle, const bool *holds_before,
-		       struct resume_result *result)
+static void release_all(struct coordinator *coordinator)
 {
-	const char *stranded = cycle_stranded(cycle);
+	const struct cycle *cycle = context_cycle(coordinator);
 
-	/* A guest that was destroyed, or that others have resumed, has no hold, but does not count.
-	 */
-	for (size_t i = 0; i < cycle->n_guests; i++)
-		if (holds_before[i] && cycle->guests[i].hold == HOLD_NONE &&
-		    !cycle->guests[i].gone && !cycle->guests[i].released)
-			result->n_resumed++;
-	if (stranded)
-		snprintf(result->stranded, sizeof(result->stranded), "%s", stranded);
-	result->degraded |= cycle->n_damaged > 0 || cycle->n_unwritten > 0;
-	for (size_t i = 0; i < cycle->n_guests; i++)
-		result->degraded |= cycle->guests[i].degraded;
+	if (cycle->kept_suspended && !cycle->released)
+		coordinator_record(coordinator, RECORD_RELEASE_ALL, "");
 }
 
 static int resume_cycle(struct coordinator *coordinator, void *data, struct error *error)
 {
 	struct resume_params *params = data;
 	const struct cycle *cycle = context_cycle(coordinator);
-	_cleanup_(freep) bool *holds_before = list_holds(cycle);
 	_cleanup_(freep) bool *selected = select_in_cycle(cycle, params);
-	bool any = params->n_names == 0;
-	int r;
+	bool any = params->n_names == 0, any_held = false;
 
-	if (!selected || !holds_before)
+	if (!selected)
 		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
-	for (size_t i = 0; i < cycle->n_guests; i++)
+	for (size_t i = 0; i < cycle->n_guests; i++) {
 		any |= selected[i];
-	if (!any)
+		any_held |= selected[i] && cycle->guests[i].hold != HOLD_NONE;
+	}
+	if (!any_held && is_only_late(cycle))
+		return check_late_guests(coordinator, params->result, error);
+	if (!any) {
+		note_stranded(cycle, params->result);
 		return 0;
-	if (!cycle->kept_suspended && !cycle->ended)
-		coordinator_record(coordinator, RECORD_ABORT,
-				   "the coordinator died before the end of the cycle");
-	coordinator_resume_guests(coordinator, selected);
-	add_result(cycle, holds_before, params->result);
-	/* The cycle keeps its journal while one of its guests has a hold. */
-	if (cycle_count_holds(cycle) > 0)
-		return 0;
-	coordinator_prearm(coordinator);
-	report_free(params->result->report);
-	params->result->report = NULL;
-	r = coordinator_finish(coordinator, false, &params->result->report, error);
-	params->result->degraded |= cycle->n_unwritten > 0;
-	return r;
+	}
+	if (params->n_names == 0)
+		release_all(coordinator);
+	else
+		release_guests(coordinator, selected);
+	record_interruption(coordinator);
+	return resume_selected(coordinator, selected, params->result, error);
+}
+
+/*
+ * Records that no guest of the cycle is kept suspended any more. Later cycles then may take
+ * over its guests, and recovery resumes them if this process dies.
+ */
+static int release_cycle(struct coordinator *coordinator, void *data, struct error *error)
+{
+	(void)data;
+	(void)error;
+	release_all(coordinator);
+	take_over_guests(coordinator, false);
+	return 0;
 }
 
 /*
@@ -328,6 +565,27 @@ static int resume_forced(struct coordinator *coordinator, const struct resume_pa
 	return r;
 }
 
+static bool has_several_cycles(const struct coordinator *coordinator)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+
+	return journal_list(coordinator->roots->journals, &numbers) > 1;
+}
+
+/* Even if a cycle cannot be released, its guests and those of the others are resumed. */
+static int resume_cycles(struct coordinator *coordinator, struct resume_params *params,
+			 struct error *error)
+{
+	struct error later = { 0 };
+	int r = 0, resumed;
+
+	/* From the first to the last of several cycles: in the end the last one has all guests. */
+	if (params->n_names == 0 && has_several_cycles(coordinator))
+		r = for_each_cycle(coordinator, true, release_cycle, NULL, error);
+	resumed = for_each_cycle(coordinator, false, resume_cycle, params, r < 0 ? &later : error);
+	return r < 0 ? r : resumed;
+}
+
 int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_names, bool force,
 		       struct resume_result *ret_result, struct error *error)
 {
@@ -344,8 +602,8 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 	if (n_names > 0)
 		r = check_names(coordinator, &params, error);
 	if (r == 0)
-		r = for_each_cycle(coordinator, resume_cycle, &params, error);
-	if (r == 0 && force && n_names > 0 && !result.stranded[0])
+		r = resume_cycles(coordinator, &params, error);
+	if (r == 0 && force && n_names > 0 && result.n_stranded == 0)
 		r = resume_forced(coordinator, &params, error);
 	if (r < 0) {
 		report_free(result.report);

@@ -9,18 +9,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "pmcoord/error.h"
-#include "model/inventory.h"
 #include "record/report.h"
 #include "engine/context.h"
 
-/* The outcome of coordinator_resume. */
+/* The outcome of coordinator_resume or coordinator_recover. */
 struct resume_result {
 	size_t n_resumed; /* guests */
 	/* A guest runs with a loss, or a journal is damaged. The report names it. */
 	bool degraded;
-	char stranded[GUEST_NAME_MAX]; /* the name of a guest that could not be resumed; "": none */
+	size_t n_stranded; /* guests that could not be resumed */
+	char stranded[256]; /* their names, or as many as fit */
 	/* The report of the last cycle that ended, owned by the caller; NULL: no cycle ended. */
 	struct report *report;
 };
@@ -38,11 +39,20 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 
 /*
  * Resumes the guests of cycles whose coordinator died, and tries again to
- * resume stranded guests. Does not resume guests that are kept suspended until
- * a command resumes them. If the service manager is putting the host to sleep,
- * first waits for the end of that sleep. The caller holds the lock, see lock.h.
- * Returns 0, or a negative errno with `error` set.
+ * resume stranded guests. Resumes guests that have suspended late. Does not resume
+ * guests that are kept suspended until a command resumes them. If the service manager
+ * is putting the host to sleep, first waits for the end of that sleep. The caller holds
+ * the lock, see lock.h. Returns 0, or a negative errno with `error` set. Sets *ret_result
+ * even then.
  */
-int coordinator_recover(struct coordinator *coordinator, struct error *error);
+int coordinator_recover(struct coordinator *coordinator, struct resume_result *ret_result,
+			struct error *error);
+
+/*
+ * Whether coordinator_recover has something to do for a guest that may suspend late: the
+ * guest has suspended or ended, or will not suspend any more. Only reads. *ret_until_us: when
+ * this changes without an event (LOOP_FOREVER: never).
+ */
+bool coordinator_late_is_due(struct coordinator *coordinator, uint64_t *ret_until_us);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmcoord/cleanup.h"
 #include "pmcoord/protocol.h"
 #include "base/domid-index.h"
 #include "model/config.h"
@@ -38,16 +37,18 @@
  * resume_wait_ready waits for the agents' `ready`. It also resumes guests that
  * had acknowledged a request and suspend only now. It records which agents did
  * not answer in time.
+ *
+ * A guest can suspend even after this wait, see CYCLE_LATE_LIMIT_US. The journal is
+ * kept until then, and resume_check_late resumes the guest.
  */
 
 /*
- * How long a guest may still suspend after a request that it has acknowledged.
- * A Linux guest freezes its processes within at most 20 s
- * (kernel/power/process.c, freeze_timeout_msecs). Then the guest either
- * suspends, or keeps running without notifying dom0. The remaining 5 s are for
- * the suspension itself.
+ * How long resume_wait_ready waits for a guest that may still suspend. Most do so
+ * within this time: a Linux guest freezes its processes within 20 s
+ * (kernel/power/process.c, freeze_timeout_msecs), and the remaining 5 s are for the
+ * suspension itself.
  */
-#define LATE_SUSPEND_US 25000000
+#define LATE_WAIT_US 25000000
 
 /*
  * The most guests in one group. Limits the memory that resume_group needs on the
@@ -63,6 +64,10 @@ struct resume {
 	struct loop *loop;
 	/* Index of the cycle's guests by domid; empty when out of memory. */
 	struct domid_index by_domid;
+	size_t *chains; /* see measure_chains; NULL when out of memory */
+	size_t *order; /* see make_order; NULL when out of memory */
+	/* Number of guests in `order`. Guests that appear later were not suspended. */
+	size_t n_ordered;
 	/* Used only by resume_wait_ready. */
 	uint64_t start_us;
 	size_t n_pending; /* number of pending guests, see is_pending */
@@ -97,6 +102,100 @@ static void index_domids(struct resume *resume)
 	const struct cycle *cycle = cycle_of(resume);
 
 	(void)domid_index_make(&resume->by_domid, cycle->guests, cycle->n_guests, domid_at);
+}
+
+/*
+ * Makes one pass over the guests, from the last to the first, and makes the
+ * chain of each guest longer than the chains of the guests that it needs (see
+ * measure_chains). Returns whether a length has changed. A length that has
+ * reached n_guests no longer grows, so that repeated passes end even if a damaged
+ * journal has a dependency loop.
+ */
+static bool extend_chains(const struct cycle *cycle, size_t *lengths)
+{
+	bool any = false;
+
+	for (size_t i = cycle->n_guests; i-- > 0;) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		for (size_t j = 0; j < guest->n_needs; j++) {
+			if (lengths[i] > lengths[guest->needs[j]] || lengths[i] >= cycle->n_guests)
+				continue;
+			lengths[i] = lengths[guest->needs[j]] + 1;
+			if (lengths[i] > cycle->n_guests)
+				lengths[i] = cycle->n_guests;
+			any = true;
+		}
+	}
+	return any;
+}
+
+/*
+ * Returns, for each guest, the length of its longest chain of dependencies: a
+ * guest that it needs, a guest that this guest needs, and so on. Skipped guests
+ * count, too. Each guest has a longer chain than the guests that it needs. The
+ * caller frees the array. Returns NULL when out of memory.
+ */
+static size_t *measure_chains(const struct cycle *cycle)
+{
+	size_t *lengths = calloc(cycle->n_guests + 1, sizeof(*lengths));
+
+	/*
+	 * Usually one pass is enough, because in suspend order each guest comes
+	 * after the guests that need it. Skipped guests may be out of this
+	 * order, so passes are repeated until nothing changes.
+	 */
+	while (lengths && extend_chains(cycle, lengths))
+		;
+	return lengths;
+}
+
+/*
+ * Returns the guests in the order in which they are resumed: shorter chains first, then in
+ * reverse suspend order. A guest that has appeared during the cycle is last in the suspend
+ * order, and may need any other guest. The caller frees the array. Returns NULL when out of
+ * memory.
+ */
+static size_t *make_order(const struct cycle *cycle, const size_t *chains)
+{
+	size_t n = cycle->n_guests, *order = calloc(n + 1, sizeof(*order));
+	size_t *first = calloc(n + 2, sizeof(*first));
+
+	if (!chains || !order || !first) {
+		free(order);
+		free(first);
+		return NULL;
+	}
+	/* A counting sort: no chain is longer than n. */
+	for (size_t i = 0; i < n; i++)
+		first[chains[i] + 1]++;
+	for (size_t length = 1; length <= n; length++)
+		first[length] += first[length - 1];
+	for (size_t i = n; i-- > 0;)
+		order[first[chains[i]]++] = i;
+	free(first);
+	return order;
+}
+
+/* Returns the guest at place `k` of the order. */
+static size_t guest_in_order(const struct resume *resume, size_t k)
+{
+	return resume->order ? resume->order[k] : resume->n_ordered - 1 - k;
+}
+
+static void resume_init(struct resume *resume)
+{
+	index_domids(resume);
+	resume->n_ordered = cycle_of(resume)->n_guests;
+	resume->chains = measure_chains(cycle_of(resume));
+	resume->order = make_order(cycle_of(resume), resume->chains);
+}
+
+static void resume_done(struct resume *resume)
+{
+	domid_index_done(&resume->by_domid);
+	free(resume->chains);
+	free(resume->order);
 }
 
 static struct domain_id id_at(const struct resume *resume, size_t i)
@@ -163,7 +262,7 @@ static void retract(struct resume *resume, size_t i)
 	struct domain_id id = id_at(resume, i);
 	int r;
 
-	if (guest->may_suspend_late)
+	if (guest->acknowledged)
 		return;
 	r = resume->hypervisor->ops->retract(resume->hypervisor, &id, guest->mechanism,
 					     cycle_of(resume)->head.number);
@@ -253,19 +352,34 @@ static bool was_released(const struct cycle_guest *guest)
 }
 
 /*
- * Whether another program has suspended the guest. Only a guest that was not seen to suspend is
- * judged, so that no result depends on what other programs do later.
+ * Whether another program has suspended the guest, as far as it can be told from what was seen
+ * since our request. A guest that was resumed since then has obeyed a request of ours, and one
+ * that may obey an earlier request has perhaps not taken the last one.
+ */
+static bool has_obeyed_another(struct resume *resume, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(resume, i);
+	struct domain_id id = id_at(resume, i);
+
+	return guest->requested_us != CYCLE_NEVER && !guest->had_earlier_request &&
+	       (guest->hold == HOLD_NONE || guest->resume_us == CYCLE_NEVER) &&
+	       hypervisor_is_taken(resume->hypervisor, &id, guest->mechanism,
+				   cycle_of(resume)->head.number,
+				   guest->quiesced_us != CYCLE_NEVER);
+}
+
+/*
+ * Whether another program has suspended the guest, or writes its image now. Only a guest that
+ * was not seen to suspend is judged, so that no result depends on what other programs do later.
  */
 static bool is_taken(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
 	struct domain_id id = id_at(resume, i);
 
-	return (guest->hold == HOLD_NONE ||
-		(guest->hold == HOLD_REQUESTED && guest->resume_us == CYCLE_NEVER)) &&
-	       hypervisor_is_taken(resume->hypervisor, &id, guest->mechanism,
-				   cycle_of(resume)->head.number,
-				   guest->quiesced_us != CYCLE_NEVER);
+	return (guest->hold == HOLD_REQUESTED || guest->hold == HOLD_NONE) &&
+	       (resume->hypervisor->ops->is_being_saved(resume->hypervisor, &id) ||
+		has_obeyed_another(resume, i));
 }
 
 /* Leaves the guest to the program that suspends it, without a request or subscription of ours. */
@@ -337,6 +451,8 @@ static void begin_attempt(struct resume *resume, size_t i, struct attempt *attem
 		record(resume, RECORD_RESUME, i, "");
 }
 
+static int check_late(struct resume *resume, size_t i);
+
 /*
  * Resumes up to GROUP_MAX guests that do not need each other, in the order of
  * `guests`. Running guests compete with this process for the CPU. Therefore all
@@ -352,6 +468,8 @@ static void resume_group(struct resume *resume, const size_t *guests, size_t n)
 	for (size_t k = 0; k < n; k++)
 		if (attempts[k].is_plain)
 			run_guest(resume, guests[k], &attempts[k]);
+		else if (guest_at(resume, guests[k])->hold == HOLD_NONE)
+			check_late(resume, guests[k]);
 		else
 			resume_by_state(resume, guests[k], &attempts[k]);
 	for (size_t k = 0; k < n; k++)
@@ -428,21 +546,10 @@ static void check_agent(struct resume *resume, size_t i)
 	}
 }
 
-/*
- * Whether the guest runs, has acknowledged a request and may still suspend.
- * False for a guest that is paused or suspended, because it cannot suspend
- * until it is resumed.
- */
-static bool may_still_suspend(const struct cycle_guest *guest)
-{
-	return guest->may_suspend_late &&
-	       (guest->hold == HOLD_NONE || guest->hold == HOLD_REQUESTED);
-}
-
 /* Whether the guest may still suspend, or its agent is still expected to answer. */
 static bool is_pending(const struct cycle_guest *guest)
 {
-	return may_still_suspend(guest) || agent_is_awaited(guest);
+	return cycle_guest_may_suspend(guest) || agent_is_awaited(guest);
 }
 
 /*
@@ -458,12 +565,14 @@ static int check_late(struct resume *resume, size_t i)
 		return r;
 	if (is_gone(&state)) {
 		record_gone(resume, i, state.end);
+	} else if (state.state == GUEST_SUSPENDED && is_taken(resume, i)) {
+		leave_taken(resume, i);
 	} else if (state.state == GUEST_SUSPENDED) {
+		record(resume, RECORD_SUSPENDED, i, "suspended late");
 		resume_guest(resume, i);
 		retry_if_stranded(resume, i);
 		resume_in_xenstore(resume, i);
-		if (!guest_at(resume, i)->taken)
-			record(resume, RECORD_LATE_OVER, i, "suspended late");
+		unsubscribe(resume, i);
 	}
 	return 0;
 }
@@ -482,13 +591,30 @@ static void check_end(struct resume *resume, size_t i)
 		record_gone(resume, i, state.end);
 }
 
+/*
+ * Calls check_late for the guest, but before that for other late guests that it may need:
+ * these may have suspended, too.
+ */
+static void check_late_in_order(struct resume *resume, size_t i)
+{
+	size_t j;
+
+	for (size_t k = 0; k < resume->n_ordered; k++) {
+		j = guest_in_order(resume, k);
+		if (cycle_guest_may_suspend(guest_at(resume, j)))
+			check_late(resume, j);
+		if (j == i)
+			return;
+	}
+}
+
 static void check_guest(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
-	bool was_pending = is_pending(guest), could_suspend = may_still_suspend(guest);
+	bool was_pending = is_pending(guest), could_suspend = cycle_guest_may_suspend(guest);
 
 	if (could_suspend)
-		check_late(resume, i);
+		check_late_in_order(resume, i);
 	else if (was_pending || has_slept(resume))
 		check_end(resume, i);
 	check_agent(resume, i);
@@ -498,7 +624,7 @@ static void check_guest(struct resume *resume, size_t i)
 	 * The guest can no longer suspend. If its agent is still awaited, the
 	 * guest now has another deadline, so count again.
 	 */
-	if (could_suspend && !may_still_suspend(guest))
+	if (could_suspend && !cycle_guest_may_suspend(guest))
 		resume->recount_at_us = 0;
 }
 
@@ -531,8 +657,8 @@ static void handle_event(struct resume *resume, uint32_t domid)
 
 	if (domid == HYPERVISOR_ALL_DOMAINS || !resume->by_domid.entries) {
 		compare_with_domains(resume);
-		for (size_t i = 0; i < cycle_of(resume)->n_guests; i++)
-			check_guest(resume, i);
+		for (size_t k = 0; k < resume->n_ordered; k++)
+			check_guest(resume, guest_in_order(resume, k));
 		return;
 	}
 	entries = domid_index_find(&resume->by_domid, domid, &n);
@@ -647,7 +773,9 @@ static void retract_again(struct resume *resume, size_t i)
 					     cycle_of(resume)->head.number) != RETRACTED)
 		return;
 	record(resume, RECORD_RETRACTED, i, "");
-	record(resume, RECORD_LATE_OVER, i, "");
+	/* An earlier request that it has acknowledged stays. */
+	if (!guest->had_earlier_request)
+		record(resume, RECORD_LATE_OVER, i, "");
 }
 
 /* Does what can wait until all guests run: wakes the agents and notifies xenstored. */
@@ -681,77 +809,10 @@ void resume_prepare(const struct coordinator *context)
 	}
 }
 
-/*
- * Makes one pass over the guests, from the last to the first, and makes the
- * chain of each guest longer than the chains of the guests that it needs (see
- * measure_chains). Returns whether a length has changed. A length that has
- * reached n_guests no longer grows, so that repeated passes end even if a damaged
- * journal has a dependency loop.
- */
-static bool extend_chains(const struct cycle *cycle, size_t *lengths)
+/* A guest that may suspend late may be suspended by now. */
+static bool is_to_be_resumed(const struct cycle_guest *guest)
 {
-	bool any = false;
-
-	for (size_t i = cycle->n_guests; i-- > 0;) {
-		const struct cycle_guest *guest = &cycle->guests[i];
-
-		for (size_t j = 0; j < guest->n_needs; j++) {
-			if (lengths[i] > lengths[guest->needs[j]] || lengths[i] >= cycle->n_guests)
-				continue;
-			lengths[i] = lengths[guest->needs[j]] + 1;
-			if (lengths[i] > cycle->n_guests)
-				lengths[i] = cycle->n_guests;
-			any = true;
-		}
-	}
-	return any;
-}
-
-/*
- * Returns, for each guest, the length of its longest chain of dependencies: a
- * guest that it needs, a guest that this guest needs, and so on. Skipped guests
- * count, too. Each guest has a longer chain than the guests that it needs. The
- * caller frees the array. Returns NULL when out of memory.
- */
-static size_t *measure_chains(const struct cycle *cycle)
-{
-	size_t *lengths = calloc(cycle->n_guests + 1, sizeof(*lengths));
-
-	/*
-	 * Usually one pass is enough, because in suspend order each guest comes
-	 * after the guests that need it. Skipped guests may be out of this
-	 * order, so passes are repeated until nothing changes.
-	 */
-	while (lengths && extend_chains(cycle, lengths))
-		;
-	return lengths;
-}
-
-/*
- * Returns the guests in the order in which they are resumed: shorter chains first, then in
- * reverse suspend order. A guest that has appeared during the cycle is last in the suspend
- * order, and may need any other guest. The caller frees the array. Returns NULL when out of
- * memory.
- */
-static size_t *make_order(const struct cycle *cycle, const size_t *chains)
-{
-	size_t n = cycle->n_guests, *order = calloc(n + 1, sizeof(*order));
-	size_t *first = calloc(n + 2, sizeof(*first));
-
-	if (!chains || !order || !first) {
-		free(order);
-		free(first);
-		return NULL;
-	}
-	/* A counting sort: no chain is longer than n. */
-	for (size_t i = 0; i < n; i++)
-		first[chains[i] + 1]++;
-	for (size_t length = 1; length <= n; length++)
-		first[length] += first[length - 1];
-	for (size_t i = n; i-- > 0;)
-		order[first[chains[i]]++] = i;
-	free(first);
-	return order;
+	return guest->hold != HOLD_NONE || cycle_guest_may_suspend(guest);
 }
 
 /*
@@ -763,21 +824,20 @@ static size_t *make_order(const struct cycle *cycle, const size_t *chains)
 static int resume_in_order(struct resume *resume, const bool *selected)
 {
 	bool one_by_one = resume->config->resume_after == RESUME_AFTER_READY;
-	_cleanup_(freep) size_t *chains = measure_chains(cycle_of(resume));
-	_cleanup_(freep) size_t *order = make_order(cycle_of(resume), chains);
+	const size_t *chains = resume->chains;
 	size_t group[GROUP_MAX], n = 0;
 	int r = 0;
 
-	for (size_t k = 0; k < cycle_of(resume)->n_guests; k++) {
-		size_t i = order ? order[k] : cycle_of(resume)->n_guests - 1 - k;
+	for (size_t k = 0; k < resume->n_ordered; k++) {
+		size_t i = guest_in_order(resume, k);
 
-		if (!is_selected(selected, i) || guest_at(resume, i)->hold == HOLD_NONE)
+		if (!is_selected(selected, i) || !is_to_be_resumed(guest_at(resume, i)))
 			continue;
 		/*
 		 * If this guest's chain is longer than that of the group's last
 		 * guest, it may need a guest of the group. Resume the group first.
 		 */
-		if (n == GROUP_MAX || one_by_one || !order ||
+		if (n == GROUP_MAX || one_by_one || !resume->order ||
 		    (n > 0 && chains[i] > chains[group[n - 1]])) {
 			resume_group(resume, group, n);
 			n = 0;
@@ -802,7 +862,7 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 	int r;
 
 	assert(resume.journal && resume.config && resume.hypervisor && resume.loop);
-	index_domids(&resume);
+	resume_init(&resume);
 	/*
 	 * Prepare all resumes before the first guest is resumed, because running
 	 * guests compete with this process for the CPU.
@@ -813,26 +873,14 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 		if (is_selected(selected, i))
 			retry_if_stranded(&resume, i);
 	finish_resume(&resume, selected);
-	domid_index_done(&resume.by_domid);
+	resume_done(&resume);
 	return r;
 }
 
-/*
- * Returns until when the guest may still suspend, in µs of the loop's clock. This
- * is LATE_SUSPEND_US after its request, not counting the host's sleep. If the
- * guest was paused or has no recorded request, it is unknown how much of this time
- * has passed. The whole time then starts with resume_wait_ready.
- */
-static uint64_t late_until(const struct resume *resume, size_t i)
+/* Returns until when to wait for a guest that may still suspend, in µs of the loop's clock. */
+static uint64_t wait_until(const struct resume *resume, size_t i)
 {
-	const struct cycle *cycle = cycle_of(resume);
-	const struct cycle_guest *guest = guest_at(resume, i);
-	int64_t slept_us = cycle->slept_us == CYCLE_NEVER ? 0 : cycle->slept_us;
-
-	if (guest->outcome == OUTCOME_PAUSED || guest->requested_us == CYCLE_NEVER)
-		return resume->start_us + LATE_SUSPEND_US;
-	return cycle->head.base_us + (uint64_t)guest->requested_us + (uint64_t)slept_us +
-	       LATE_SUSPEND_US;
+	return cycle_late_since(cycle_of(resume), guest_at(resume, i)) + LATE_WAIT_US;
 }
 
 /* Sets n_pending, and sets recount_at_us to the next deadline of a pending guest. */
@@ -845,7 +893,7 @@ static void count_pending(struct resume *resume)
 	resume->recount_at_us = LOOP_FOREVER;
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(resume, i);
-		uint64_t until = may_still_suspend(guest) ? late_until(resume, i) : ready_by;
+		uint64_t until = cycle_guest_may_suspend(guest) ? wait_until(resume, i) : ready_by;
 
 		if (!is_pending(guest))
 			continue;
@@ -867,9 +915,13 @@ static bool is_waiting(struct resume *resume)
 }
 
 /*
- * Records that the guest will no longer suspend. Records nothing if waiting failed
- * before late_until. If the guest's state cannot be read, records the guest as
- * stranded, because it may be suspended.
+ * Ends the wait for a guest that may still suspend: records that the guest runs, and that
+ * it will no longer suspend if the time for this is over. If the guest's state cannot be
+ * read, records the guest as stranded, because it may be suspended.
+ *
+ * Ends the subscription. Another program that saves the guest would otherwise not see it
+ * suspend. Xen reports a domain without subscription to xenstored, so that the watch on
+ * @releaseDomain still reports a guest that suspends late.
  */
 static void finish_late(struct resume *resume, size_t i)
 {
@@ -880,23 +932,35 @@ static void finish_late(struct resume *resume, size_t i)
 		record_failure(resume, i, "its state could not be read", r);
 		return;
 	}
-	if (!may_still_suspend(guest) || late_until(resume, i) > loop_now(resume->loop))
+	if (!cycle_guest_may_suspend(guest))
 		return;
 	if (guest->hold != HOLD_NONE)
 		record(resume, cycle_guest_was_suspended(guest) ? RECORD_RUNNING : RECORD_RETRACTED,
 		       i, "");
 	unsubscribe(resume, i);
-	record(resume, RECORD_LATE_OVER, i, "");
+	if (cycle_late_since(cycle_of(resume), guest) + CYCLE_LATE_LIMIT_US <=
+	    loop_now(resume->loop))
+		record(resume, RECORD_LATE_OVER, i, "");
+}
+
+/* In the order of the resume, because the guests may need each other. */
+static void finish_all_late(struct resume *resume)
+{
+	for (size_t k = 0; k < resume->n_ordered; k++) {
+		size_t i = guest_in_order(resume, k);
+
+		if (cycle_guest_may_suspend(guest_at(resume, i)))
+			finish_late(resume, i);
+	}
 }
 
 /* Records which agents did not answer, and which guests will no longer suspend. */
 static void record_missing(struct resume *resume)
 {
+	finish_all_late(resume);
 	for (size_t i = 0; i < cycle_of(resume)->n_guests; i++) {
 		const struct cycle_guest *guest = guest_at(resume, i);
 
-		if (may_still_suspend(guest))
-			finish_late(resume, i);
 		if (agent_is_awaited(guest) && guest->outcome != OUTCOME_FAILED)
 			record(resume, RECORD_DEGRADED, i,
 			       "its agent did not report that the devices of the guest are restored");
@@ -916,13 +980,29 @@ int resume_wait_ready(const struct coordinator *context)
 	int r = 0;
 
 	assert(resume.journal && resume.config && resume.hypervisor);
-	index_domids(&resume);
+	resume_init(&resume);
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
 	count_pending(&resume);
 	while (r == 0 && is_waiting(&resume))
 		r = wait_for_events(&resume, resume.recount_at_us);
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
 	record_missing(&resume);
-	domid_index_done(&resume.by_domid);
+	resume_done(&resume);
 	return r;
+}
+
+void resume_check_late(const struct coordinator *context)
+{
+	struct resume resume = {
+		.context = context,
+		.journal = context->journal,
+		.config = context->config,
+		.hypervisor = context->hypervisor,
+		.loop = context->loop,
+	};
+
+	assert(resume.journal && resume.hypervisor && resume.loop);
+	resume_init(&resume);
+	finish_all_late(&resume);
+	resume_done(&resume);
 }

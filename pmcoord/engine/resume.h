@@ -34,9 +34,15 @@ int resume_guests(const struct coordinator *context, const bool *selected);
 /*
  * Waits, at most ready_timeout_us, until the agents of the resumed guests have
  * restored their devices. A guest that has acknowledged a request may suspend
- * late: also waits until this is no longer possible, and resumes guests that
+ * late: also waits until 25 s after the request, and resumes guests that
  * suspend during the wait. Returns 0, or a negative errno if waiting failed.
  */
 int resume_wait_ready(const struct coordinator *context);
+
+/*
+ * Resumes guests that have suspended late, without waiting, and records which guests will
+ * not suspend any more.
+ */
+void resume_check_late(const struct coordinator *context);
 
 #endif

@@ -37,6 +37,7 @@
 #include "engine/executor.h"
 #include "engine/recover.h"
 #include "engine/resume.h"
+#include "engine/take-over.h"
 
 /* State of one cycle while coordinator_suspend runs it. */
 struct run {
@@ -47,6 +48,8 @@ struct run {
 	struct lid *lid; /* opening it aborts the cycle; NULL: not watched */
 	/* True only with a sleeper. The cycle then uses config_without_vetoes. */
 	bool is_battery_low;
+	/* Guests of earlier cycles could not be resumed; this cycle takes them over. */
+	bool has_stranded;
 	/* Names the unreadable journal of an earlier cycle; "": there is none. */
 	struct error unreadable;
 	int io_fd; /* /proc/self/io; negative: it could not be opened */
@@ -443,6 +446,9 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 
 	if (r == 0 && !cycle->aborted && !params->sleeper && !params->resumes_at_once) {
 		r = keep_suspended(run, &failure);
+		/* From now on one cycle has all guests that are kept suspended. */
+		if (r == 0)
+			take_over_guests(coordinator, true);
 		if (r == 0)
 			return report_new(cycle, ret_report);
 	}
@@ -503,6 +509,7 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	/* A note that cannot be written ends no cycle; the next record of an intent does. */
 	journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
 	record_leaving(run, start_us);
+	take_over_guests(coordinator, false);
 	if (run->unreadable.text[0])
 		coordinator_record(coordinator, RECORD_NOTE, run->unreadable.text);
 	if (!params->is_measurement)
@@ -521,7 +528,7 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 	if (r < 0)
 		return r;
 	answers_shorten_timeouts(run->coordinator->roots, &run->plan);
-	if (!plan_acts(&run->plan) && !params->sleeper) {
+	if (!plan_acts(&run->plan) && !params->sleeper && !run->has_stranded) {
 		*ret_report = NULL;
 		return 0;
 	}
@@ -579,12 +586,16 @@ static struct report *report_refusal(struct run *run, const struct cycle_params 
 
 /*
  * Recovers earlier cycles. One whose journal cannot be read is no reason to stay awake:
- * *unreadable says which.
+ * run->unreadable says which.
  */
-static int recover_earlier(struct coordinator *coordinator, struct error *unreadable,
-			   struct error *error)
+static int recover_earlier(struct run *run, struct coordinator *coordinator, struct error *error)
 {
-	int r = coordinator_recover(coordinator, unreadable);
+	struct error *unreadable = &run->unreadable;
+	struct resume_result result;
+	int r = coordinator_recover(coordinator, &result, unreadable);
+
+	run->has_stranded = result.n_stranded > 0;
+	report_free(result.report);
 
 	if (r == 0 || r == -ENOTRECOVERABLE)
 		return 0;
@@ -605,7 +616,7 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 	assert(params && params->trigger && ret_report);
 	assert(coordinator->roots && coordinator->loop && !coordinator->journal);
 	start_us = loop_now(coordinator->loop);
-	r = recover_earlier(coordinator, &run.unreadable, error);
+	r = recover_earlier(&run, coordinator, error);
 	if (r < 0) {
 		if (params->sleeper)
 			*ret_report = report_refusal(&run, params, start_us, error);

@@ -51,6 +51,10 @@ static const struct {
 	[RECORD_NEEDS] = { "needs", true },
 	[RECORD_LEAVING] = { "leaving", true },
 	[RECORD_STILL_RUNS] = { "still-runs", true },
+	[RECORD_RELEASE] = { "release", true },
+	[RECORD_RELEASE_ALL] = { "release-all", false },
+	[RECORD_TAKE_OVER] = { "take-over", true },
+	[RECORD_LET_GO] = { "let-go", true },
 	[RECORD_WRITTEN] = { "written", false },
 	[RECORD_NOTE] = { "note", false },
 	[RECORD_ABORT] = { "abort", false },
@@ -319,6 +323,7 @@ static const struct cycle_guest new_guest = {
 	.resume_us = CYCLE_NEVER,
 	.running_us = CYCLE_NEVER,
 	.ready_us = CYCLE_NEVER,
+	.late_us = CYCLE_NEVER,
 };
 
 static int add_lost_guest(struct cycle *cycle)
@@ -434,11 +439,29 @@ static bool is_paused(const struct cycle_guest *guest)
 	return guest->hold == HOLD_PAUSING || guest->hold == HOLD_PAUSED;
 }
 
+/* One of the guest's requests can have no effect any more. */
+static void end_request(struct cycle_guest *guest)
+{
+	guest->may_suspend_late = guest->n_earlier_requests > 0;
+	if (guest->n_earlier_requests > 0)
+		guest->n_earlier_requests--;
+}
+
+/* None of the guest's requests can have an effect any more. */
+static void end_requests(struct cycle_guest *guest)
+{
+	guest->may_suspend_late = false;
+	guest->n_earlier_requests = 0;
+}
+
 static void apply_suspend_record(struct cycle_guest *guest, enum record_type type, int64_t now)
 {
 	switch (type) {
 	case RECORD_REQUEST:
 		guest->hold = HOLD_REQUESTED;
+		guest->acknowledged = false;
+		guest->n_earlier_requests += guest->may_suspend_late;
+		guest->had_earlier_request |= guest->may_suspend_late;
 		guest->requested_us = now;
 		/* A guest that others had paused or suspended runs again. */
 		if (guest->outcome == OUTCOME_SKIPPED)
@@ -456,14 +479,20 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 			guest->outcome = OUTCOME_SUSPENDED;
 		break;
 	case RECORD_RETRACTED:
+		if (!guest->acknowledged && guest->hold == HOLD_NONE)
+			end_request(guest);
+		else if (!guest->acknowledged && guest->hold == HOLD_REQUESTED &&
+			 guest->n_earlier_requests > 0)
+			guest->n_earlier_requests--;
 		if (is_paused(guest) && guest->may_suspend_late)
 			guest->hold = HOLD_REQUESTED;
 		else if (!cycle_guest_was_suspended(guest))
 			end_hold(guest);
 		break;
 	case RECORD_ACKNOWLEDGED:
-		guest->acknowledged = true;
-		guest->may_suspend_late = true;
+		guest->acknowledged = guest->may_suspend_late = true;
+		if (guest->requested_us == CYCLE_NEVER)
+			guest->late_us = now;
 		break;
 	case RECORD_BEING_BUILT:
 		guest->being_built = true;
@@ -483,17 +512,25 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 			end_hold(guest);
 		guest->taken = true;
 		guest->degraded = true;
-		guest->may_suspend_late = false;
+		end_requests(guest);
 		if (guest->outcome == OUTCOME_PENDING)
 			guest->outcome = OUTCOME_SKIPPED;
 		break;
 	case RECORD_GONE:
 		guest->degraded |= !guest->leaving;
 		end_hold(guest);
-		guest->may_suspend_late = false;
+		end_requests(guest);
 		break;
 	case RECORD_LATE_OVER:
-		guest->may_suspend_late = false;
+		end_requests(guest);
+		break;
+	case RECORD_RELEASE:
+		guest->is_wanted = true;
+		break;
+	case RECORD_LET_GO:
+		end_hold(guest);
+		end_requests(guest);
+		guest->needs_xenstore_resume = false;
 		break;
 	default:
 		break;
@@ -510,10 +547,21 @@ static void apply_resume_record(struct cycle_guest *guest, enum record_type type
 	case RECORD_RUNNING:
 		guest->needs_xenstore_resume =
 			guest->hold == HOLD_REQUESTED || guest->hold == HOLD_SUSPENDED;
+		/* A guest that was paused has not run with its request before. */
+		if (guest->hold == HOLD_PAUSING || guest->hold == HOLD_PAUSED)
+			guest->late_us = now;
+		/* A guest that was suspended has obeyed a request. */
+		if (guest->needs_xenstore_resume)
+			end_request(guest);
 		end_hold(guest);
 		guest->running_us = now;
 		break;
 	case RECORD_RELEASED:
+		/* As after RECORD_RUNNING. */
+		if (guest->hold == HOLD_SUSPENDED)
+			end_request(guest);
+		else
+			guest->late_us = now;
 		end_hold(guest);
 		guest->released = true;
 		break;
@@ -587,6 +635,47 @@ static void apply_slept(struct cycle *cycle, int64_t slept_us)
 	}
 }
 
+static const char *const hold_names[] = {
+	[HOLD_NONE] = "none",	    [HOLD_REQUESTED] = "requested", [HOLD_SUSPENDED] = "suspended",
+	[HOLD_PAUSING] = "pausing", [HOLD_PAUSED] = "paused",
+};
+ENUM_COMPLETE(hold_names, HOLD_PAUSED);
+
+void cycle_format_take_over(const struct cycle_guest *guest, char *ret, size_t size)
+{
+	size_t n;
+
+	assert(guest && ret);
+	n = (size_t)snprintf(ret, size, "%s%s", hold_names[guest->hold],
+			     guest->stranded ? " stranded" : "");
+	/* A word for each request. */
+	for (unsigned int i = 0; guest->may_suspend_late && i <= guest->n_earlier_requests; i++)
+		if (n + sizeof(" late") <= size)
+			n += (size_t)snprintf(ret + n, size - n, " late");
+}
+
+/* Words that only another version knows are ignored. */
+static void apply_take_over(struct cycle_guest *guest, const char *text, int64_t now)
+{
+	char word[16];
+	int n;
+
+	for (; sscanf(text, "%15s%n", word, &n) == 1; text += n) {
+		int hold = ENUM_PARSE(hold_names, word);
+
+		if (hold >= 0 && guest->hold == HOLD_NONE)
+			guest->hold = (enum cycle_hold)hold;
+		guest->stranded |= strcmp(word, "stranded") == 0;
+		if (strcmp(word, "late") != 0)
+			continue;
+		guest->n_earlier_requests += guest->may_suspend_late;
+		guest->had_earlier_request = true;
+		guest->may_suspend_late = true;
+	}
+	guest->stranded &= guest->hold != HOLD_NONE;
+	guest->late_us = now;
+}
+
 static int apply_to_guest(struct cycle *cycle, const struct record *record, int64_t now)
 {
 	struct cycle_guest *guest = &cycle->guests[record->guest];
@@ -603,6 +692,10 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record, int6
 			guest->outcome = OUTCOME_PENDING;
 			guest->detail[0] = '\0';
 		}
+		return 0;
+	}
+	if (record->type == RECORD_TAKE_OVER) {
+		apply_take_over(guest, record->text ? record->text : "", now);
 		return 0;
 	}
 	if (record->type == RECORD_SKIP)
@@ -676,6 +769,9 @@ static int apply_to_cycle(struct cycle *cycle, const struct record *record, int6
 		cycle->kept_suspended = true;
 		end_phase(cycle, now);
 		return 0;
+	case RECORD_RELEASE_ALL:
+		cycle->released = true;
+		return 0;
 	case RECORD_MAY_SLEEP:
 		cycle->slept_before_us = number_of(text);
 		return 0;
@@ -743,6 +839,51 @@ enum cycle_result cycle_result(const struct cycle *cycle)
 		       : RESULT_OK;
 }
 
+bool cycle_keeps(const struct cycle *cycle, const struct cycle_guest *guest)
+{
+	assert(cycle && guest);
+	return guest->hold != HOLD_NONE && cycle->kept_suspended && !cycle->released &&
+	       !guest->is_wanted && !guest->stranded;
+}
+
+bool cycle_was_interrupted(const struct cycle *cycle)
+{
+	assert(cycle);
+	return !cycle->ended && !cycle->kept_suspended;
+}
+
+bool cycle_is_over(const struct cycle *cycle)
+{
+	assert(cycle);
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (cycle->guests[i].hold != HOLD_NONE || cycle->guests[i].may_suspend_late)
+			return false;
+	return true;
+}
+
+bool cycle_guest_may_suspend(const struct cycle_guest *guest)
+{
+	assert(guest);
+	return guest->may_suspend_late &&
+	       (guest->hold == HOLD_NONE || guest->hold == HOLD_REQUESTED);
+}
+
+/* As an unsigned number, so that the sum of two moments of a damaged journal is defined. */
+static uint64_t since_start(int64_t moment_us)
+{
+	return moment_us > 0 ? (uint64_t)moment_us : 0;
+}
+
+uint64_t cycle_late_since(const struct cycle *cycle, const struct cycle_guest *guest)
+{
+	uint64_t late_us = since_start(guest->late_us);
+	uint64_t since_us = since_start(guest->requested_us) + since_start(cycle->slept_us);
+
+	if (guest->requested_us == CYCLE_NEVER || late_us > since_us)
+		since_us = late_us;
+	return cycle->head.base_us + since_us;
+}
+
 size_t cycle_count_holds(const struct cycle *cycle)
 {
 	size_t count = 0;
@@ -750,14 +891,6 @@ size_t cycle_count_holds(const struct cycle *cycle)
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		count += cycle->guests[i].hold != HOLD_NONE;
 	return count;
-}
-
-bool cycle_is_needed(const struct cycle *cycle)
-{
-	for (size_t i = 0; i < cycle->n_guests; i++)
-		if (cycle->guests[i].may_suspend_late)
-			return true;
-	return cycle_count_holds(cycle) > 0;
 }
 
 const char *cycle_stranded(const struct cycle *cycle)

@@ -64,6 +64,11 @@ enum record_type {
 	RECORD_NEEDS, /* text: the guests that the guest needs, as in RECORD_GUEST */
 	RECORD_LEAVING, /* when the cycle began, the guest had ended or was about to end */
 	RECORD_STILL_RUNS, /* the guest runs when the host goes to sleep; text: why */
+	RECORD_RELEASE, /* intent: the guest is no longer kept suspended */
+	RECORD_RELEASE_ALL, /* intent: no guest of the cycle is kept suspended any more */
+	RECORD_TAKE_OVER, /* an earlier cycle's guest; text: its state, see cycle_format_take_over
+			   */
+	RECORD_LET_GO, /* this cycle is no longer responsible for the guest; text: why */
 	RECORD_WRITTEN, /* text: bytes that this process wrote to disks */
 	RECORD_NOTE, /* text: added to the detail of the cycle */
 	RECORD_ABORT, /* the cycle is being undone; text: why */
@@ -104,8 +109,8 @@ struct cycle_guest {
 	size_t n_needs;
 	enum cycle_outcome outcome;
 	enum cycle_hold hold;
+	bool acknowledged; /* the last request could not be retracted */
 	bool may_suspend_late; /* the guest may still obey a request that could not be retracted */
-	bool acknowledged; /* its request could not be retracted */
 	bool taken; /* another program has requested its suspension */
 	bool being_built; /* had never run before pmcoord paused it */
 	bool released; /* resumed or unpaused by others while pmcoord kept it suspended */
@@ -114,14 +119,30 @@ struct cycle_guest {
 	bool appeared; /* has appeared during the cycle */
 	bool runs_at_sleep; /* runs when the host goes to sleep */
 	bool ran_through; /* ran while the host slept */
+	/*
+	 * Requests before the last one that the guest may still obey. Linux handles one
+	 * request at a time, and the next one when it has been resumed.
+	 */
+	unsigned int n_earlier_requests;
+	/*
+	 * There was such a request. What can be seen of the last request then does not tell
+	 * why the guest suspends.
+	 */
+	bool had_earlier_request;
 	bool needs_xenstore_resume; /* resumed, but xenstored is not notified yet */
 	bool degraded; /* e.g. a device is missing */
 	bool stranded; /* could not be resumed */
+	bool is_wanted; /* a user has asked to resume it, see cycle_keeps */
 	bool lost; /* its record could not be read, so it is unknown which guest it is */
 	char detail[CYCLE_DETAIL_MAX];
 	/* Moments in µs since head.base_us, or CYCLE_NEVER. down_us: suspended or paused. */
 	int64_t requested_us, quiesced_us, down_us;
 	int64_t resume_us, running_us, ready_us;
+	/*
+	 * Since when the guest has run with a request that it may still obey, if that is not
+	 * since requested_us: it was paused, or was taken over from an earlier cycle.
+	 */
+	int64_t late_us;
 };
 
 struct cycle_phase {
@@ -159,6 +180,7 @@ struct cycle {
 	size_t n_warnings;
 	bool has_problem; /* RECORD_PROBLEM, e.g. a bad value in the configuration */
 	bool kept_suspended; /* the guests stay suspended until resume-all */
+	bool released; /* resume-all has begun to resume them */
 	int64_t slept_before_us; /* µs of sleep from boot to this cycle; CYCLE_NEVER: unknown */
 	int64_t slept_us; /* µs of this sleep; CYCLE_NEVER: the host did not sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
@@ -283,14 +305,53 @@ enum cycle_result cycle_result(const struct cycle *cycle);
  */
 bool cycle_guest_was_suspended(const struct cycle_guest *guest);
 
-/* Returns the number of guests with a hold. */
-size_t cycle_count_holds(const struct cycle *cycle);
+/*
+ * Whether the guest has a hold on purpose: a user has asked to keep the guest suspended,
+ * and has not yet asked to resume it. A guest that could not be resumed has a hold
+ * against its will.
+ */
+bool cycle_keeps(const struct cycle *cycle, const struct cycle_guest *guest);
 
 /*
- * Whether the next process has to look after a guest: one that has a hold, or one that may
- * still suspend, because waiting for it has failed.
+ * Whether the cycle's coordinator has died before it had decided about all guests: the
+ * cycle has neither ended nor keeps its guests suspended.
  */
-bool cycle_is_needed(const struct cycle *cycle);
+bool cycle_was_interrupted(const struct cycle *cycle);
+
+/*
+ * Whether nothing remains to be done for the cycle's guests: none has a hold, and none may
+ * suspend late.
+ */
+bool cycle_is_over(const struct cycle *cycle);
+
+/*
+ * Whether the guest runs, has acknowledged a request and may still suspend.
+ * False for a guest that is paused or suspended, because it cannot suspend
+ * until it is resumed.
+ */
+bool cycle_guest_may_suspend(const struct cycle_guest *guest);
+
+/*
+ * A guest that has acknowledged a request suspends at any time: Linux freezes its processes
+ * within 20 s, then its kernel threads within 20 s, then its devices, and a starved guest
+ * needs longer. After it has run for this long, it will not suspend any more.
+ */
+#define CYCLE_LATE_LIMIT_US 900000000ull
+
+/*
+ * Returns since when a guest with may_suspend_late has run with its request, in µs of
+ * CLOCK_BOOTTIME. The host's sleep does not count, and neither does a pause.
+ */
+uint64_t cycle_late_since(const struct cycle *cycle, const struct cycle_guest *guest);
+
+/*
+ * Formats the text of a RECORD_TAKE_OVER: the state of `guest`, a guest of an earlier cycle,
+ * for the present cycle.
+ */
+void cycle_format_take_over(const struct cycle_guest *guest, char *ret, size_t size);
+
+/* Returns the number of guests with a hold. */
+size_t cycle_count_holds(const struct cycle *cycle);
 
 /* Returns the name of the first stranded guest, borrowed, or NULL if there is none. */
 const char *cycle_stranded(const struct cycle *cycle);

@@ -188,6 +188,12 @@ struct hypervisor_ops {
 	 */
 	int (*unsubscribe)(struct hypervisor *hypervisor, const struct domain_id *id);
 
+	/*
+	 * Whether another program of dom0 saves or migrates the domain at present. If the
+	 * domain is suspended, this program has suspended it.
+	 */
+	bool (*is_being_saved)(struct hypervisor *hypervisor, const struct domain_id *id);
+
 	int (*pause)(struct hypervisor *hypervisor, const struct domain_id *id);
 	int (*unpause)(struct hypervisor *hypervisor, const struct domain_id *id);
 

@@ -368,6 +368,13 @@ static int sim_unsubscribe(struct hypervisor *hypervisor, const struct domain_id
 	return begin_call(hypervisor, SIM_UNSUBSCRIBE, id, &guest);
 }
 
+static bool sim_is_being_saved(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	const struct sim_guest *guest = find_guest(simulator_of(hypervisor), id);
+
+	return guest && guest->fate == SIM_IS_SAVED;
+}
+
 static int sim_pause(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct sim_guest *guest = NULL;
@@ -495,6 +502,7 @@ static const struct hypervisor_ops sim_ops = {
 	.get_state = sim_get_state,
 	.get_agent_state = sim_get_agent_state,
 	.unsubscribe = sim_unsubscribe,
+	.is_being_saved = sim_is_being_saved,
 	.pause = sim_pause,
 	.unpause = sim_unpause,
 	.prepare_resume = sim_prepare_resume,

@@ -30,6 +30,7 @@
 #include "xen/xen-inventory.h"
 #include "xen/xen-requests.h"
 #include "xen/xen-resume.h"
+#include "xen/xen-savers.h"
 #include "xen/xen-shutdown-nodes.h"
 #include "xen/xen-store.h"
 #include "xen/xen-watches.h"
@@ -112,6 +113,12 @@ static int op_get_state(struct hypervisor *hypervisor, const struct domain_id *i
 			struct domain_state *ret_state)
 {
 	return xen_domains_get_state(xen_of(hypervisor)->control, id, ret_state);
+}
+
+static bool op_is_being_saved(struct hypervisor *hypervisor, const struct domain_id *id)
+{
+	(void)hypervisor;
+	return xen_savers_has(id->domid);
 }
 
 static int op_pause(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -301,6 +308,7 @@ static const struct hypervisor_ops xen_ops = {
 	.get_state = op_get_state,
 	.get_agent_state = op_get_agent_state,
 	.unsubscribe = op_unsubscribe,
+	.is_being_saved = op_is_being_saved,
 	.pause = op_pause,
 	.unpause = op_unpause,
 	.prepare_resume = op_prepare_resume,

@@ -11,6 +11,7 @@
 
 #include "tests/fakexen/event-channels.h"
 #include "tests/fakexen/store-client.h"
+#include "tests/fakexen/toolstacks.h"
 #include "tests/fakexen/virtual-time.h"
 #include "tests/fakexen/wakeup-fd.h"
 
@@ -30,10 +31,26 @@ static struct {
 FILE *__real_fopen64(const char *path, const char *mode);
 FILE *__wrap_fopen64(const char *path, const char *mode);
 
+/*
+ * The command line of this process in /proc: that of the helper of a save, if there is one,
+ * because no process of its own does what toolstacks.c does.
+ */
+static FILE *open_command_line(const char *path, const char *mode)
+{
+	static char text[128];
+	size_t length = toolstack_command_line(text, sizeof(text));
+
+	return length > 0 ? fmemopen(text, length, "r") : __real_fopen64(path, mode);
+}
+
 FILE *__wrap_fopen64(const char *path, const char *mode)
 {
 	static char control[] = "control_d\n", nothing[] = "\n";
+	char own[64];
 
+	snprintf(own, sizeof(own), "/proc/%d/cmdline", getpid());
+	if (strcmp(path, own) == 0)
+		return open_command_line(path, mode);
 	if (strcmp(path, CAPABILITIES) != 0)
 		return __real_fopen64(path, mode);
 	if (is_elsewhere) {

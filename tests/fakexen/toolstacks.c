@@ -247,6 +247,19 @@ struct fake_save *toolstack_save(uint32_t domid, uint64_t save_us, bool keeps)
 	return save;
 }
 
+size_t toolstack_command_line(char *ret, size_t size)
+{
+	const struct fake_save *save = saves;
+
+	while (save && save->is_finished)
+		save = save->next;
+	if (!save)
+		return 0;
+	return (size_t)snprintf(
+		ret, size, "/usr/lib/xen/bin/libxl-save-helper%c--save-domain%c10%c-1%c%u%c0%c", 0,
+		0, 0, 0, save->domid, 0, 0);
+}
+
 struct fake_save *toolstack_migrate(uint32_t domid, uint64_t save_us)
 {
 	struct fake_save *save = toolstack_save(domid, save_us, false);

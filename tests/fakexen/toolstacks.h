@@ -18,6 +18,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tests/fakexen/guests.h"
@@ -43,6 +44,12 @@ void toolstacks_stop(void);
 struct fake_save *toolstack_save(uint32_t domid, uint64_t save_us, bool keeps);
 /* Begins a migration to this host itself. */
 struct fake_save *toolstack_migrate(uint32_t domid, uint64_t save_us);
+
+/*
+ * Writes the command line, with its NULs, of the newest save's libxl-save-helper, which runs
+ * from the begin of the save to its end. Returns its length; 0: no save is running.
+ */
+size_t toolstack_command_line(char *ret, size_t size);
 
 void toolstack_destroy(uint32_t domid);
 /* Requests a shutdown or a reboot from the guest's kernel; its monitor does the rest. */

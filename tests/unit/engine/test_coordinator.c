@@ -257,6 +257,7 @@ static void resumes_the_others_when_one_cannot_be_resumed(void **state)
 
 static void a_stranded_guest_is_resumed_by_the_next_command(void **state)
 {
+	struct resume_result result;
 	struct error error = { 0 };
 	uint64_t *numbers = NULL;
 	struct host host;
@@ -269,7 +270,8 @@ static void a_stranded_guest_is_resumed_by_the_next_command(void **state)
 	hypervisor_close(host.hypervisor);
 	host_write_laptop(&host, "");
 	host_open(&host);
-	assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+	assert_int_equal(coordinator_recover(&host.coordinator, &result, &error), 0);
+	report_free(result.report);
 	assert_all_running(&host);
 	assert_no_journal(&host);
 	host_done(&host);
@@ -996,13 +998,15 @@ static bool recover_after_crash(unsigned int at, uint64_t sleeps_for_us, unsigne
 		.slept_us = 7000000,
 		.sleeps_for_us = sleeps_for_us,
 	};
+	struct resume_result result;
 	struct error error = { 0 };
 	bool crashed;
 
 	host_init_laptop(&host, "");
 	host.sleep_manager = &sleep.manager;
 	crashed = crash_at(&host, at);
-	assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+	assert_int_equal(coordinator_recover(&host.coordinator, &result, &error), 0);
+	report_free(result.report);
 	assert_all_running(&host);
 	assert_no_journal(&host);
 	if (sleep.awaited) {

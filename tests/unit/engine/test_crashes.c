@@ -105,6 +105,16 @@ static void resume_all(struct host *host)
 	report_free(result.report);
 }
 
+static void recover(struct host *host)
+{
+	struct resume_result result;
+	struct error error = { 0 };
+
+	if (coordinator_recover(&host->coordinator, &result, &error) < 0)
+		fail_msg("%s", error_text(&error));
+	report_free(result.report);
+}
+
 static void suspend(struct host *host, bool sleeps)
 {
 	struct cycle_params params = {
@@ -169,7 +179,6 @@ static bool go_and_die(struct host *host, enum way way)
 static bool die_there(const char *name, enum way way, unsigned int at, bool at_effect)
 {
 	struct inventory before;
-	struct error error = { 0 };
 	struct host host;
 	bool died;
 
@@ -182,7 +191,7 @@ static bool die_there(const char *name, enum way way, unsigned int at, bool at_e
 	died = go_and_die(&host, way);
 	/* Recovered by the sleep unit, or by resume-all. */
 	if (way == WHOLE_CYCLE && at % 2 == 0)
-		assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+		recover(&host);
 	else
 		resume_all(&host);
 	assert_as_before(&host, &before);
@@ -244,7 +253,6 @@ static void write_text(const struct host *host, const char *name, const char *te
 /* The note is the one of host/sleeper-host.c. */
 static void recovery_undoes_what_the_dead_process_has_changed_in_sys(void **state)
 {
-	struct error error = { 0 };
 	char path[128], text[8] = "";
 	struct host host;
 	FILE *file;
@@ -255,7 +263,7 @@ static void recovery_undoes_what_the_dead_process_has_changed_in_sys(void **stat
 	assert_int_equal(directory_make(path), 0);
 	write_text(&host, "power/sync_on_suspend", "0");
 	write_text(&host, "sync-was-on", "");
-	assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+	recover(&host);
 	snprintf(path, sizeof(path), "%s/power/sync_on_suspend", host.directory);
 	file = fopen(path, "r");
 	assert_non_null(file);

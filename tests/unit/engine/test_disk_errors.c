@@ -66,6 +66,15 @@ static void fail_writes(unsigned int first, unsigned int last)
 	writes.last = last;
 }
 
+static void recover(struct host *host)
+{
+	struct resume_result result;
+	struct error error = { 0 };
+
+	assert_int_equal(coordinator_recover(&host->coordinator, &result, &error), 0);
+	report_free(result.report);
+}
+
 static void resume_all(struct host *host)
 {
 	struct resume_result result = { 0 };
@@ -225,7 +234,7 @@ static bool keep_suspended_on_a_full_disk(unsigned int first, unsigned int n)
 		assert_true(report->kept_suspended);
 		assert_int_equal(report->result, writes.n_failed ? RESULT_DEGRADED : RESULT_OK);
 		/* What the journal has lost does not make it that of an interrupted cycle. */
-		assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+		recover(&host);
 		assert_int_equal(state_of(&host, "vault"), GUEST_SUSPENDED);
 	}
 	report_free(report);
@@ -337,7 +346,7 @@ static bool recover_on_a_full_disk(unsigned int first, unsigned int n)
 	snprintf(path, sizeof(path), "%s/1", host.roots.journals);
 	cut_last_line(path);
 	fail_writes(first, first + n - 1);
-	assert_int_equal(coordinator_recover(&host.coordinator, &error), 0);
+	recover(&host);
 	writes.last = 0;
 	assert_all_running(&host);
 	assert_no_journal(&host);
@@ -430,7 +439,7 @@ static void nothing_is_begun_if_the_journals_cannot_be_read(void **state)
 	assert_non_null(strstr(error_text(&error), host.roots.journals));
 	assert_int_equal(simulator_calls(host.hypervisor, "request"), 0);
 	error = (struct error){ 0 };
-	assert_int_equal(coordinator_recover(&host.coordinator, &error), -ENOTDIR);
+	assert_int_equal(coordinator_recover(&host.coordinator, &result, &error), -ENOTDIR);
 	assert_non_null(strstr(error_text(&error), "cannot read the journals in "));
 	error = (struct error){ 0 };
 	assert_int_equal(coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error),

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
@@ -142,6 +143,8 @@ static void record_moment(void *data, const struct cycle *cycle, const struct re
 		break;
 	case RECORD_SUSPENDED:
 	case RECORD_PAUSED:
+		if (strcmp(record->text, "suspended late") == 0)
+			break;
 		set_first(&moments->over[i], now);
 		set_first(&moments->held[i], now);
 		break;

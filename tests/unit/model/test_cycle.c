@@ -110,7 +110,7 @@ static void only_records_about_a_guest_have_a_guest(void **state)
 		RECORD_CYCLE, RECORD_GUEST,	     RECORD_WARNING,   RECORD_PROBLEM,
 		RECORD_PHASE, RECORD_KEPT_SUSPENDED, RECORD_MAY_SLEEP, RECORD_SLEPT,
 		RECORD_AWAKE, RECORD_WRITTEN,	     RECORD_NOTE,      RECORD_ABORT,
-		RECORD_END,
+		RECORD_END,   RECORD_RELEASE_ALL,
 	};
 	size_t n = 0;
 
@@ -341,6 +341,7 @@ static bool ends_hold(enum record_type type, const struct cycle_guest *before)
 	switch (type) {
 	case RECORD_RUNNING:
 	case RECORD_GONE:
+	case RECORD_LET_GO: /* another cycle, or another program, is responsible */
 		return true;
 	case RECORD_RELEASED:
 		return true;

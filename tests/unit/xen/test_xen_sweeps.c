@@ -78,11 +78,13 @@ static void run_program(void *data)
 
 static void recover(void)
 {
+	struct resume_result result;
 	struct error error = { 0 };
 
 	fake_host_open(&host);
-	if (coordinator_recover(&host.coordinator, &error) < 0)
+	if (coordinator_recover(&host.coordinator, &result, &error) < 0)
 		fail_msg("%s", error_text(&error));
+	report_free(result.report);
 	fake_host_close(&host);
 }
 
