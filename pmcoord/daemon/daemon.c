@@ -30,6 +30,7 @@
 #include "record/report.h"
 #include "engine/context.h"
 #include "engine/prearm.h"
+#include "engine/recover.h"
 #include "view/progress.h"
 
 /*
@@ -49,6 +50,12 @@
  * causes. Limits the load, because guests can cause events at any rate.
  */
 #define REFRESH_INTERVAL_US 1000000
+
+/*
+ * Shortest time between two recoveries of guests that have suspended late. Limits the load
+ * if a recovery fails.
+ */
+#define LATE_INTERVAL_US 5000000
 
 /*
  * How long the daemon may hang during a job before the service manager restarts
@@ -83,6 +90,8 @@ struct daemon {
 	char last_message[ERROR_TEXT_MAX]; /* message of the job that set last_result; "": none */
 	uint64_t refresh_at_us; /* time of the next inventory; LOOP_FOREVER: none until an event */
 	uint64_t refreshed_us; /* time of the last inventory */
+	uint64_t late_at_us; /* when to look after late guests; LOOP_FOREVER: at an event */
+	uint64_t late_tried_us; /* time of the last recovery of late guests */
 	struct guest_tracker tracker;
 	int stopped; /* negative errno of daemon_stop; 0: daemon_run continues */
 };
@@ -445,6 +454,46 @@ static void handle_inventory(void *data, const struct inventory *inventory)
 	guest_tracker_update(&daemon->tracker, inventory, notify_guest, daemon);
 }
 
+static int begin_recovery(struct daemon *daemon, struct error *error)
+{
+	struct daemon_request request = {
+		.job.verb = JOB_RECOVER,
+		.client = "the daemon itself",
+		.lease_fd = -EBADF,
+	};
+	uint64_t id;
+
+	return daemon_submit(daemon, &request, &id, error);
+}
+
+/*
+ * Begins a recovery if a guest has suspended late, has ended, or will not suspend any more.
+ * An event reports the first two, also after a restart of the daemon, because the guests
+ * are in a journal.
+ */
+static void check_late(struct daemon *daemon)
+{
+	uint64_t now_us = loop_now(daemon->loop), until_us;
+	uint64_t next_us = daemon->late_tried_us + LATE_INTERVAL_US;
+	struct error error = { 0 };
+
+	daemon->late_at_us = LOOP_FOREVER;
+	if (!coordinator_late_is_due(&daemon->coordinator, &until_us)) {
+		/* The journals' clock is that of coordinator.loop. */
+		if (until_us != LOOP_FOREVER)
+			daemon->late_at_us = now_us + until_us - loop_now(daemon->coordinator.loop);
+		return;
+	}
+	if (daemon->late_tried_us > 0 && now_us < next_us) {
+		daemon->late_at_us = next_us;
+		return;
+	}
+	daemon->late_tried_us = now_us;
+	if (begin_recovery(daemon, &error) < 0)
+		fprintf(stderr, "pmcoord: cannot look after guests that suspend late: %s\n",
+			error_text(&error));
+}
+
 static int refresh(struct daemon *daemon)
 {
 	struct error error = { 0 };
@@ -459,6 +508,7 @@ static int refresh(struct daemon *daemon)
 			error_text(&error));
 	daemon->refresh_at_us = LOOP_FOREVER;
 	daemon->refreshed_us = loop_now(daemon->loop);
+	check_late(daemon);
 	return loop_watch_hypervisor(daemon->loop, true);
 }
 
@@ -478,28 +528,22 @@ static int schedule_refresh(struct daemon *daemon)
 static int idle(struct daemon *daemon)
 {
 	struct loop *loop = daemon->loop;
+	uint64_t next_us = daemon->refresh_at_us < daemon->late_at_us ? daemon->refresh_at_us
+								      : daemon->late_at_us;
 	bool any;
 	int r;
 
 	if (daemon->refresh_at_us <= loop_now(loop))
 		return refresh(daemon);
-	r = loop->ops->wait(loop, daemon->refresh_at_us);
+	if (daemon->late_at_us <= loop_now(loop)) {
+		check_late(daemon);
+		return 0;
+	}
+	r = loop->ops->wait(loop, next_us);
 	if (r < 0 || daemon->refresh_at_us != LOOP_FOREVER)
 		return r;
 	r = take_events(daemon, &any);
 	return r == 0 && any ? schedule_refresh(daemon) : r;
-}
-
-static int begin_recovery(struct daemon *daemon, struct error *error)
-{
-	struct daemon_request request = {
-		.job.verb = JOB_RECOVER,
-		.client = "the daemon itself",
-		.lease_fd = -EBADF,
-	};
-	uint64_t id;
-
-	return daemon_submit(daemon, &request, &id, error);
 }
 
 int daemon_run(struct daemon *daemon, struct error *error)
@@ -544,6 +588,7 @@ int daemon_new(struct host_env *env, struct loop *loop, struct daemon **ret_daem
 		.phase = "idle",
 		.last_result = "",
 		.refresh_at_us = 0,
+		.late_at_us = LOOP_FOREVER,
 	};
 	config_init(&daemon->config);
 	daemon->coordinator = (struct coordinator){
