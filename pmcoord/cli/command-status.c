@@ -28,16 +28,20 @@
 
 static enum exit_code exit_of_status(const struct status *status)
 {
-	if (status->state == STATUS_INTERRUPTED)
+	enum exit_code code;
+
+	if (status->state == STATUS_INTERRUPTED || status->state == STATUS_STRANDED)
 		return EXIT_STRANDED;
 	if (status->state != STATUS_IDLE || !status->last)
 		return EXIT_AS_PLANNED;
-	return cli_exit_code(job_result_of_report(status->last));
+	code = cli_exit_code(job_result_of_report(status->last));
+	/* A guest that the last cycle could not resume runs by now, or is gone. */
+	return code == EXIT_STRANDED ? EXIT_DEGRADED : code;
 }
 
 /*
- * Looks at the guests that are kept suspended. Without access to the hypervisor, the status
- * is what the journals say.
+ * The journals do not say whether a guest has suspended late, was destroyed or resumed by its
+ * owner. Without access to the hypervisor, the status is what the journals say.
  */
 static void look_at_guests(struct cli *cli, struct status *status)
 {

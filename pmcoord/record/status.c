@@ -42,13 +42,29 @@ static const struct cycle *current_cycle(const struct status *status)
 	return NULL;
 }
 
+static bool is_against_its_will(const struct cycle *cycle, const struct cycle_guest *guest)
+{
+	return guest->hold != HOLD_NONE && !cycle_keeps(cycle, guest);
+}
+
+static bool has_stranded(const struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (is_against_its_will(cycle, &cycle->guests[i]))
+			return true;
+	return false;
+}
+
 static enum status_state judge(const struct status *status)
 {
 	if (current_cycle(status))
 		return STATUS_RUNNING;
 	for (size_t i = 0; i < status->n_cycles && !status->locked; i++)
-		if (!status->cycles[i].kept_suspended)
+		if (cycle_was_interrupted(&status->cycles[i]))
 			return STATUS_INTERRUPTED;
+	for (size_t i = 0; i < status->n_cycles && !status->locked; i++)
+		if (has_stranded(&status->cycles[i]))
+			return STATUS_STRANDED;
 	for (size_t i = 0; i < status->n_cycles; i++)
 		if (cycle_count_holds(&status->cycles[i]) > 0)
 			return STATUS_KEPT_SUSPENDED;
@@ -71,6 +87,11 @@ static bool is_waited_for(const struct cycle_guest *guest, const char *phase)
 static bool is_suspended(const struct cycle_guest *guest)
 {
 	return guest->hold == HOLD_SUSPENDED || guest->hold == HOLD_PAUSED;
+}
+
+static bool is_paused_by_us(const struct cycle_guest *guest)
+{
+	return guest->hold == HOLD_PAUSING || guest->hold == HOLD_PAUSED;
 }
 
 /* ---- reading ------------------------------------------------------------ */
@@ -160,9 +181,12 @@ int status_read(const struct roots *roots, struct status *ret_status, struct err
 	return 0;
 }
 
-/* Returns the type of the record that the next resume will make of this guest, or RECORD_END. */
+/*
+ * Returns the type of the record that makes the journal's guest what the hypervisor says, or
+ * RECORD_END.
+ */
 static enum record_type judge_guest(const struct cycle_guest *guest,
-				    const struct domain_state *state)
+				    const struct domain_state *state, bool is_being_saved)
 {
 	switch (state->state) {
 	case GUEST_SHUT_DOWN:
@@ -170,15 +194,17 @@ static enum record_type judge_guest(const struct cycle_guest *guest,
 	case GUEST_GONE:
 		return RECORD_GONE;
 	case GUEST_SUSPENDED:
-		/* Late, when nobody watched. */
-		return guest->hold == HOLD_NONE ? RECORD_SUSPENDED : RECORD_END;
+		if (!cycle_guest_may_suspend(guest))
+			return RECORD_END;
+		/* It has suspended late, when nobody watched, unless others save it. */
+		return is_being_saved ? RECORD_TAKEN : RECORD_STRANDED;
 	case GUEST_RUNNING:
 	case GUEST_PAUSED:
 		break;
 	}
-	return guest->hold == HOLD_SUSPENDED || (guest->hold == HOLD_PAUSED && !state->paused)
-		       ? RECORD_RELEASED
-		       : RECORD_END;
+	return guest->hold == HOLD_NONE || (state->paused && is_paused_by_us(guest))
+		       ? RECORD_END
+		       : RECORD_RELEASED;
 }
 
 static int observe_guest(struct cycle *cycle, size_t i, struct hypervisor *hypervisor)
@@ -187,11 +213,14 @@ static int observe_guest(struct cycle *cycle, size_t i, struct hypervisor *hyper
 	struct domain_id id = cycle_guest_id(guest);
 	struct record record = { .guest = i, .at_us = cycle->head.base_us };
 	struct domain_state state;
+	bool is_being_saved;
 
 	if ((guest->hold == HOLD_NONE && !guest->may_suspend_late) ||
 	    hypervisor->ops->get_state(hypervisor, &id, &state) < 0)
 		return 0;
-	record.type = judge_guest(guest, &state);
+	is_being_saved =
+		state.state == GUEST_SUSPENDED && hypervisor->ops->is_being_saved(hypervisor, &id);
+	record.type = judge_guest(guest, &state, is_being_saved);
 	return record.type == RECORD_END ? 0 : cycle_apply(cycle, &record);
 }
 
@@ -225,6 +254,7 @@ static const char *const state_names[] = {
 	[STATUS_IDLE] = "idle",
 	[STATUS_RUNNING] = "running",
 	[STATUS_KEPT_SUSPENDED] = "held",
+	[STATUS_STRANDED] = "stranded",
 	[STATUS_INTERRUPTED] = "abandoned",
 };
 ENUM_COMPLETE(state_names, STATUS_INTERRUPTED);
@@ -273,6 +303,26 @@ static void add_cycle(struct json_object *object, const struct cycle *cycle, int
 	json_add_string(current, "detail", cycle->detail, r);
 }
 
+/*
+ * Whether the guest has a hold, and no earlier cycle has a hold on the same domain. A
+ * coordinator that dies while a cycle takes over a guest leaves it in two journals.
+ */
+static bool is_first(const struct status *status, size_t cycle, const struct cycle_guest *guest)
+{
+	struct domain_id id = cycle_guest_id(guest);
+
+	for (size_t i = 0; i < cycle; i++) {
+		for (size_t j = 0; j < status->cycles[i].n_guests; j++) {
+			const struct cycle_guest *other = &status->cycles[i].guests[j];
+			struct domain_id other_id = cycle_guest_id(other);
+
+			if (other->hold != HOLD_NONE && domain_id_equal(&id, &other_id))
+				return false;
+		}
+	}
+	return guest->hold != HOLD_NONE;
+}
+
 static void add_held(struct json_object *object, const struct status *status, int *r)
 {
 	struct json_object *array = json_add_array(object, "held", r);
@@ -284,13 +334,13 @@ static void add_held(struct json_object *object, const struct status *status, in
 			const struct cycle_guest *guest = &cycle->guests[j];
 			struct json_object *entry;
 
-			if (guest->hold == HOLD_NONE)
+			if (!is_first(status, i, guest))
 				continue;
 			entry = json_add_object(array, NULL, r);
 			json_add_string(entry, "guest", guest->name, r);
 			json_add_integer(entry, "domid", guest->domid, r);
 			json_add_integer(entry, "cycle", (int64_t)cycle->head.number, r);
-			json_add_boolean(entry, "on_purpose", cycle->kept_suspended, r);
+			json_add_boolean(entry, "on_purpose", cycle_keeps(cycle, guest), r);
 		}
 	}
 }
@@ -395,7 +445,8 @@ static void print_cycle(const struct cycle *cycle, uint64_t now_us, FILE *out)
 		fprintf(out, LINE "%s\n", "Problem", cycle->detail);
 }
 
-static void print_kept(const struct status *status, FILE *out)
+/* Prints the names of the guests that are kept on purpose, or of those that are not. */
+static void print_held(const struct status *status, bool on_purpose, FILE *out)
 {
 	const char *before = NULL;
 
@@ -403,11 +454,13 @@ static void print_kept(const struct status *status, FILE *out)
 		const struct cycle *cycle = &status->cycles[i];
 
 		for (size_t j = 0; j < cycle->n_guests; j++) {
-			if (cycle->guests[j].hold == HOLD_NONE)
+			const struct cycle_guest *guest = &cycle->guests[j];
+
+			if (!is_first(status, i, guest) || cycle_keeps(cycle, guest) != on_purpose)
 				continue;
 			if (!before)
-				fprintf(out, LINE, "Suspended");
-			fprintf(out, "%s%s", before ? before : "", cycle->guests[j].name);
+				fprintf(out, LINE, on_purpose ? "Suspended" : "Not resumed");
+			fprintf(out, "%s%s", before ? before : "", guest->name);
 			before = ", ";
 		}
 	}
@@ -435,7 +488,7 @@ static void print_last(const struct report *report, FILE *out)
 static uint64_t interrupted_cycle(const struct status *status)
 {
 	for (size_t i = 0; i < status->n_cycles; i++)
-		if (!status->cycles[i].kept_suspended)
+		if (cycle_was_interrupted(&status->cycles[i]))
 			return status->cycles[i].head.number;
 	return 0;
 }
@@ -452,6 +505,9 @@ static void print_state(const struct status *status, FILE *out)
 		break;
 	case STATUS_KEPT_SUSPENDED:
 		fprintf(out, "guests are kept suspended; 'pmcoord resume-all' resumes them\n");
+		break;
+	case STATUS_STRANDED:
+		fprintf(out, "guests could not be resumed; 'pmcoord resume-all' tries again\n");
 		break;
 	case STATUS_INTERRUPTED:
 		fprintf(out,
@@ -470,10 +526,12 @@ static int print_text(const struct status *status, uint64_t now_us, FILE *out)
 	fprintf(out, LINE "%s\n", "Daemon", status->has_daemon ? "running" : "not running");
 	if (status->locked)
 		fprintf(out, LINE "%s\n", "Lock held by", status->holder);
-	if (current)
+	if (current) {
 		print_cycle(current, now_us, out);
-	else
-		print_kept(status, out);
+	} else {
+		print_held(status, true, out);
+		print_held(status, false, out);
+	}
 	if (status->n_unreadable > 0)
 		fprintf(out, LINE "%zu cannot be read; 'pmcoord check' lists them\n", "Journals",
 			status->n_unreadable);

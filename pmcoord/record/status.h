@@ -21,6 +21,7 @@ enum status_state {
 	STATUS_IDLE, /* no cycle is running, and no guest is kept suspended */
 	STATUS_RUNNING, /* a cycle is running */
 	STATUS_KEPT_SUSPENDED, /* guests stay suspended until a command resumes them */
+	STATUS_STRANDED, /* a guest could not be resumed */
 	STATUS_INTERRUPTED, /* a cycle stopped before all its guests were resumed */
 };
 
@@ -41,13 +42,15 @@ struct status {
  * status_done.
  */
 int status_read(const struct roots *roots, struct status *ret_status, struct error *error);
+
 void status_done(struct status *status);
 
 /*
- * Looks at the guests that are not running according to the journals. One that others have
- * resumed or destroyed meanwhile is no longer kept suspended; the next resume records that.
- * Does nothing while a coordinator holds the lock. The guests are not changed. Guests whose
- * state cannot be read stay as they are. Returns 0 or -ENOMEM.
+ * Looks at the guests that are not running according to the journals, or that may suspend late.
+ * One that others have resumed or destroyed meanwhile is no longer kept suspended, and one that
+ * has suspended late is stranded; the next resume records that. Does nothing while a coordinator
+ * holds the lock. The guests are not changed. Guests whose state cannot be read stay as they
+ * are. Returns 0 or -ENOMEM.
  */
 int status_observe(struct status *status, struct hypervisor *hypervisor);
 

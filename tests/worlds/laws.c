@@ -99,9 +99,18 @@ void judge_complain(struct judge *judge, int law, const char *kind, int guest, c
 		       sizeof(complaint->cause));
 }
 
+/* After a resume-all that was not refused, no guest is kept on purpose. */
+static bool releases_all(const struct judge *judge)
+{
+	const struct outcome *outcome = judge_outcome(judge);
+
+	return step_is(judge_step(judge), "resume-all") && !outcome->was_killed &&
+	       (outcome->code == 0 || outcome->code == 3 || outcome->code == 6);
+}
+
 /*
- * After a command that suspends guests for the user, they are kept on purpose. A killed
- * one may have come that far or not.
+ * After a command that suspends guests for the user, they are kept on purpose, also if
+ * others could not be resumed before (code 6). A killed one may have come that far or not.
  */
 static void note_kept(struct judge *judge)
 {
@@ -114,10 +123,10 @@ static void note_kept(struct judge *judge)
 	for (size_t i = 0; i < judge->history->world->n_guests; i++) {
 		struct domain *domain = &judge->domains.domains[i];
 
-		if (domain->resume_failed)
+		if (domain->resume_failed || releases_all(judge))
 			domain->is_kept = false;
 		else if (keeps && (domain->was_requested || domain->was_paused) &&
-			 (code == 0 || code == 3 || judge_outcome(judge)->was_killed))
+			 (code == 0 || code == 3 || code == 6 || judge_outcome(judge)->was_killed))
 			domain->is_kept = domain_is_held(domain) || domain->may_suspend;
 	}
 }
