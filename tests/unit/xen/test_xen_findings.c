@@ -27,7 +27,6 @@
 #include "tests/fakexen/domains.h"
 #include "tests/fakexen/guests.h"
 #include "tests/fakexen/store-client.h"
-#include "tests/fakexen/toolstacks.h"
 #include "tests/fakexen/virtual-time.h"
 
 /* Exit statuses of the process that runs a finding. */
