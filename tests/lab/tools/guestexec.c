@@ -289,6 +289,13 @@ static int write_node(const char *path, const char *value) {
 	return store_write(&store, path, value, strlen(value)) ? 0 : EXIT_FAILURE;
 }
 
+static int remove_node(const char *path) {
+	struct store store;
+
+	store_open(&store);
+	return store_rm(&store, path) ? 0 : EXIT_FAILURE;
+}
+
 /* ---- dom0 ---- */
 
 /* Waits until path exists. False: it took too long, or the domain is gone. */
@@ -392,12 +399,14 @@ int main(int argc, char **argv) {
 		return read_node(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "write") == 0)
 		return write_node(argv[2], argv[3]);
+	if (argc == 3 && strcmp(argv[1], "remove") == 0)
+		return remove_node(argv[2]);
 	if (argc == 2 && strcmp(argv[1], "clocks") == 0) {
 		uint64_t realtime = clock_us(CLOCK_REALTIME), monotonic = clock_us(CLOCK_MONOTONIC), boottime = clock_us(CLOCK_BOOTTIME);
 
 		printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", realtime, monotonic, boottime);
 		return 0;
 	}
-	fprintf(stderr, "Usage: %s run DOMID SECONDS COMMAND | wait DOMID SECONDS NODE | serve | heartbeat FILE | read PATH | write PATH VALUE | clocks\n", argv[0]);
+	fprintf(stderr, "Usage: %s run DOMID SECONDS COMMAND | wait DOMID SECONDS NODE | serve | heartbeat FILE | read PATH | write PATH VALUE | remove PATH | clocks\n", argv[0]);
 	return 2;
 }
