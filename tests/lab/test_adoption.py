@@ -36,7 +36,7 @@ def wait_running(laptop: Laptop) -> None:
 
 @pytest.mark.parametrize("set_up, death", [
     ("true", KILL_DAEMON),
-    ("true", KILL_UNIT),
+    pytest.param("true", KILL_UNIT, marks=pytest.mark.long),
     ("true", f"{KILL_DAEMON}; {KILL_UNIT}"),
     ("systemctl stop pmcoord", KILL_UNIT),
 ], ids=["daemon", "unit", "both", "unit-without-daemon"])
@@ -66,7 +66,8 @@ def test_guests_stay_suspended_until_the_wake_and_are_resumed_at_once(laptop, se
     laptop.wait_ping("web", seconds=15)
 
 
-@pytest.mark.parametrize("target", ["hibernate", "hybrid-sleep", "suspend-then-hibernate"])
+@pytest.mark.parametrize("target", [*(pytest.param(target, marks=pytest.mark.long) for target in ("hibernate", "suspend-then-hibernate")),
+                                    "hybrid-sleep"])
 def test_hibernation_is_refused_before_any_guest_is_requested(laptop, target):
     before = str(laptop.dom0("xl list | awk '{ print $1, $2 }'"))
     refused = laptop.dom0(f"systemctl start {target}.target", check=False, timeout=90)
