@@ -111,12 +111,14 @@ def assert_saveable(laptop: Laptop, name: str) -> None:
 # ---- the host; before the shared laptop exists, as two starve each other -------
 
 
-# A process that writes to a frozen file system waits in the kernel and cannot be frozen itself.
+# A process that waits for a disk cannot be frozen. This disk is a file on a frozen file system: a process that writes to
+# that one itself could be, since Linux 6.2.
 STUCK_PROCESS = """
 echo 2000 > /sys/power/pm_freeze_timeout
 truncate -s 8M /run/lab/stuck.img && mkfs.ext4 -q /run/lab/stuck.img
-mkdir -p /run/lab/stuck && mount -o loop /run/lab/stuck.img /run/lab/stuck && sync && fsfreeze -f /run/lab/stuck
-(echo > /run/lab/stuck/file) < /dev/null > /dev/null 2>&1 &
+mkdir -p /run/lab/stuck && mount -o loop /run/lab/stuck.img /run/lab/stuck
+truncate -s 1M /run/lab/stuck/disk && disk=$(losetup -f --show /run/lab/stuck/disk) && fsfreeze -f /run/lab/stuck
+dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct < /dev/null > /dev/null 2>&1 &
 until grep -q '^State:.D' /proc/$!/status; do :; done
 """
 
