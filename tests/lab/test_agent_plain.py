@@ -3,6 +3,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -71,3 +72,20 @@ def test_without_the_agent_the_guest_is_suspended_too(laptop):
     assert mechanism_and_agent(laptop) == ("xenstore", "none")
     laptop.guest("desk", "systemctl enable --now pmcoord-agent")
     assert mechanism_and_agent(laptop) == ("agent", "ready")
+
+
+def test_a_guest_that_dies_while_its_agent_restores_is_named_at_once(laptop):
+    # The control: without its death, the agent would be waited for.
+    laptop.guest("desk", f"printf '#!/bin/sh\\n[ $1 = pre ] || sleep 20\\n' > {HOOK}; chmod 755 {HOOK}")
+    laptop.dom0("pmcoord suspend-all --guests-only -q")
+
+    job = laptop.dom0_start("pmcoord resume-all")
+    laptop.dom0("until xl list desk | tail -n 1 | awk '{ print $5 }' | grep -q '^[rb-]*$'; do :; done; xl destroy desk")
+    destroyed = time.monotonic()
+    result = job.wait(60)
+
+    assert time.monotonic() - destroyed < 8
+    assert result.status == 3 and "desk" in result.stderr, result
+    report = of_report(laptop)
+    assert report["gone"] == "destroyed" and report["running_us"] is not None, report
+    laptop.forget_guest("desk")

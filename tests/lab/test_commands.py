@@ -185,12 +185,18 @@ def test_not_root_is_exit_4(laptop):
     refused(laptop, "setpriv --reuid=nobody --clear-groups pmcoord suspend-all", 4, "root")
 
 
-def test_a_broken_configuration_is_reported_by_line_and_nothing_changes(laptop):
-    laptop.put("/etc/pmcoord/pmcoord.conf", b"[Coordinator]\n\nDeadline=soon\n")
-    result = laptop.dom0("pmcoord suspend-all", check=False)
-    assert result.status == 2
+def test_a_broken_configuration_is_reported_by_line_and_keeps_no_guest_suspended(laptop):
+    laptop.dom0("pmcoord suspend-all --guests-only")
+    laptop.put("/etc/pmcoord/pmcoord.conf", b"[Coordinator]\n\nDeadline=soon\n[Guest\n")
+    assert laptop.dom0("pmcoord check", check=False).status == 2
+    assert laptop.dom0("pmcoord resume-all").status == 0
+    assert states(laptop) == dict.fromkeys(GUESTS, "running")
+    result = laptop.dom0("pmcoord suspend-all --guests-only", check=False)
+    assert result.status == 3
     assert "/etc/pmcoord/pmcoord.conf:3: Deadline: 'soon'" in result.stderr
-    assert str(laptop.dom0("xl list | tail -n +3 | awk '$5 ~ /s/' | wc -l")) == "0"
+    assert states(laptop) == dict.fromkeys(GUESTS, "suspended")
+    laptop.dom0("systemctl restart pmcoord; pmcoord resume-all")
+    assert states(laptop) == dict.fromkeys(GUESTS, "running")
 
 
 def test_in_a_guest_the_error_names_dom0(laptop):

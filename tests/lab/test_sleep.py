@@ -75,6 +75,19 @@ def test_the_lid_closes_twice_in_a_row(laptop):
         assert (report["result"], report["cycle"]) == ("ok", cycle), report
 
 
+def test_a_full_disk_keeps_no_laptop_awake(laptop):
+    laptop.dom0("mount -t tmpfs -o size=64k none /var/lib/pmcoord; ! dd if=/dev/zero of=/var/lib/pmcoord/filler bs=4k")
+    for cycle in (1, 2):
+        laptop.sleep_and_wake()
+        laptop.wait_ping("web", seconds=10)
+        wait_cycle_over(laptop)
+        report = last_report(laptop)
+        assert (report["result"], report["cycle"]) == ("ok", cycle) and report["slept_us"], report
+    assert str(laptop.dom0("find /var/lib/pmcoord/reports -type f", check=False)) == "", "the control: it is full"
+    laptop.dom0("rm /var/lib/pmcoord/filler && pmcoord recover")
+    assert len(str(laptop.dom0("ls /var/lib/pmcoord/reports/*")).splitlines()) == 2
+
+
 def test_the_watchdog_of_dom0_does_not_expire_in_s3(laptop):
     """Xen reboots a host whose dom0 does not reset the watchdog in time, which it cannot do in S3."""
     laptop.dom0("/usr/lib/xen-*/bin/xenwatchdogd 8 && pidof xenwatchdogd")
