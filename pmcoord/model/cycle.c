@@ -688,10 +688,8 @@ static int apply_to_guest(struct cycle *cycle, const struct record *record, int6
 		/* Keeps the earlier one if only another version knows the new one. */
 		mechanism_parse(record->text, &guest->mechanism);
 		/* It was skipped, and takes part now. */
-		if (guest->outcome == OUTCOME_SKIPPED) {
+		if (guest->outcome == OUTCOME_SKIPPED)
 			guest->outcome = OUTCOME_PENDING;
-			guest->detail[0] = '\0';
-		}
 		return 0;
 	}
 	if (record->type == RECORD_TAKE_OVER) {

@@ -106,7 +106,7 @@ def test_each_kind_is_suspended_by_its_mechanism_or_skipped(pmcoord):
         "agent": "agent", "agent-of-the-future": "xenstore", "kernel-channel": "event-channel", "plain": "xenstore",
         "silent": "xenstore", "unikernel": "pause", "pvh": "xenstore", "hvm": "xenstore", "hvm-bare": "hvm",
         "hvm-asleep": "none", "booting": "xenstore", "paused": "none", "down": "none", "leaving": "pause",
-        "rebooting": "pause", "saved": "none", "migrated": "none", "zombie": "none"}
+        "rebooting": "xenstore", "saved": "none", "migrated": "none", "zombie": "none"}
     # The pause is chosen at once, not after a timeout; a booting guest is waited for.
     assert guests["unikernel"]["down_us"] < 1_000_000
     assert guests["booting"]["down_us"] > 3_000_000
@@ -114,10 +114,12 @@ def test_each_kind_is_suspended_by_its_mechanism_or_skipped(pmcoord):
     assert guests["saved"]["detail"].startswith("being saved or migrated; another program suspends it; ")
     assert guests["saved"]["taken_by_another"] and not guests["plain"]["taken_by_another"]
     # So are those that leave by themselves.
-    assert {guests[name]["outcome"] for name in ("leaving", "rebooting", "saved", "migrated")} == {"skipped"}
-    assert guests["leaving"]["detail"] == "has shut down" and guests["leaving"]["gone"]
+    assert {guests[name]["outcome"] for name in ("leaving", "saved", "migrated")} == {"skipped"}
+    # The new domain of one that reboots is taken along.
+    assert guests["rebooting"]["outcome"] == "suspended" and guests["rebooting"]["appeared"]
+    assert "has shut down" in guests["leaving"]["detail"] and guests["leaving"]["gone"]
     after = pmcoord.states(scenario)
-    assert after["paused"] == "paused" and after["down"] == "suspended" and after["rebooting"] == "running"
+    assert after["paused"] == "paused" and after["down"] == "suspended"
     assert not {"saved", "migrated", "leaving"} & set(after)
 
 
