@@ -1184,8 +1184,33 @@ static int finish_what_is_done(struct executor *x)
 }
 
 /*
- * Handles the guests whose steps are not done. Pauses them in the order of the plan,
- * or aborts the cycle, as OnDeadline= says.
+ * Pauses the guests that may be paused now, i.e. that no running guest needs, or, if
+ * `all` is set, all that are left. Returns the number of steps that are done then, or
+ * a negative errno.
+ */
+static int pause_at_deadline(struct executor *x, const char *seconds, bool all)
+{
+	char text[CYCLE_DETAIL_MAX];
+	int n = 0, r = 0;
+
+	snprintf(text, sizeof(text), "did not suspend by the deadline of %s", seconds);
+	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++) {
+		const struct step_state *state = &x->states[i];
+
+		if (state->progress == STEP_DONE || (state->waiting_for > 0 && !all))
+			continue;
+		r = fail_step(x, i,
+			      state->progress == STEP_WAITING ? "had no time left to suspend"
+							      : text);
+		n += state->progress == STEP_DONE;
+	}
+	return r < 0 ? r : n;
+}
+
+/*
+ * Handles the guests whose steps are not done: pauses them, dependents first, or aborts
+ * the cycle, as OnDeadline= says. The steps of guests that have appeared meanwhile are
+ * behind those of the guests that they need.
  */
 static int handle_overall_deadline(struct executor *x)
 {
@@ -1195,20 +1220,21 @@ static int handle_overall_deadline(struct executor *x)
 	snprintf(seconds, sizeof(seconds), "%.3g s", (double)x->config->deadline_us / 1e6);
 	x->deadline_us = LOOP_FOREVER;
 	x->past_deadline = x->config->on_deadline == ON_FAILURE_PAUSE;
-	for (size_t i = 0; i < x->plan->n_steps && r == 0; i++) {
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < x->plan->n_steps && !x->past_deadline; i++) {
 		if (x->states[i].progress == STEP_DONE)
 			continue;
-		if (!x->past_deadline) {
-			snprintf(text, sizeof(text), "%s did not suspend by the deadline of %s",
-				 guest_at(x, i)->name, seconds);
-			return executor_abort(x, text);
-		}
-		snprintf(text, sizeof(text), "did not suspend by the deadline of %s", seconds);
-		r = fail_step(x, i,
-			      x->states[i].progress == STEP_WAITING ? "had no time left to suspend"
-								    : text);
+		snprintf(text, sizeof(text), "%s did not suspend by the deadline of %s",
+			 guest_at(x, i)->name, seconds);
+		return executor_abort(x, text);
 	}
-	return r;
+	if (!x->past_deadline)
+		return 0;
+	do
+		r = pause_at_deadline(x, seconds, false);
+	while (r > 0);
+	return r < 0 ? r : pause_at_deadline(x, seconds, true);
 }
 
 static int handle_timeout(struct executor *x, size_t i)
