@@ -179,7 +179,8 @@ BOUND = f"[ -e /sys/bus/pci/devices/{NIC}/driver ]"
 ONCE = "! [ -e /run/killed ] && touch /run/killed && kill -9 $PPID; exit 0"
 
 
-@pytest.mark.parametrize("moment", ["idle", "pre hook", "frozen", "unbinding", "binding", "post hook"])
+@pytest.mark.parametrize("moment", ["idle", "frozen", "unbinding", "binding",
+                                    *(pytest.param(hook, marks=pytest.mark.long) for hook in ("pre hook", "post hook"))])
 def test_everything_is_restored_after_a_kill_at_any_moment(netvm, moment):
     netvm.run("rm -f /run/killed")
     if moment == "idle":
@@ -412,6 +413,7 @@ def test_without_the_agent_the_mechanism_is_xenstore_and_check_warns(netvm):
     netvm.run(f"echo {USB} > /sys/bus/pci/drivers/xhci_hcd/bind")
 
 
+@pytest.mark.long
 def test_restarts_leak_no_port(netvm):
     netvm.cycle()
     before = netvm.ports()

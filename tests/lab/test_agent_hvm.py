@@ -73,7 +73,8 @@ def sleep_nights(laptop: Laptop, nights: int) -> int:
 
 # Boots a laptop of its own, which alone takes five minutes.
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("nights", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long  # it boots a laptop of its own
+@pytest.mark.parametrize("nights", [2, 20])
 def test_the_card_survives_nights(payload, nights):
     slept = 0
     for _ in range(LAPTOPS):
