@@ -77,7 +77,9 @@ def test_hibernation_is_refused_before_any_guest_is_requested(laptop, target):
     assert not laptop.is_suspended()
     assert set(states(laptop).values()) == {"running"}
     assert str(laptop.dom0("xl list | awk '{ print $1, $2 }'")) == before
-    assert str(laptop.dom0("ls /var/lib/pmcoord/reports /run/pmcoord/cycles 2>/dev/null | grep -c json", check=False)) in ("0", "")
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    assert report["result"] == "failed" and "cannot hibernate" in report["detail"], report
+    assert all(guest["requested_us"] is None for guest in report["guests"]), report
 
 
 def test_an_upgrade_while_guests_are_kept_suspended_strands_no_guest(laptop):
