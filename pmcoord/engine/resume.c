@@ -183,8 +183,18 @@ static size_t guest_in_order(const struct resume *resume, size_t k)
 	return resume->order ? resume->order[k] : resume->n_ordered - 1 - k;
 }
 
-static void resume_init(struct resume *resume)
+/* The caller calls resume_done. */
+static void resume_init(struct resume *resume, const struct coordinator *context)
 {
+	assert(context->journal && context->hypervisor && context->loop);
+	*resume = (struct resume){
+		.context = context,
+		.journal = context->journal,
+		.config = context->config,
+		.hypervisor = context->hypervisor,
+		.loop = context->loop,
+		.start_us = loop_now(context->loop),
+	};
 	index_domids(resume);
 	resume->n_ordered = cycle_of(resume)->n_guests;
 	resume->chains = measure_chains(cycle_of(resume));
@@ -852,17 +862,11 @@ static int resume_in_order(struct resume *resume, const bool *selected)
 
 int resume_guests(const struct coordinator *context, const bool *selected)
 {
-	struct resume resume = {
-		.context = context,
-		.journal = context->journal,
-		.config = context->config,
-		.hypervisor = context->hypervisor,
-		.loop = context->loop,
-	};
+	struct resume resume;
 	int r;
 
-	assert(resume.journal && resume.config && resume.hypervisor && resume.loop);
-	resume_init(&resume);
+	assert(context->config);
+	resume_init(&resume, context);
 	/*
 	 * Prepare all resumes before the first guest is resumed, because running
 	 * guests compete with this process for the CPU.
@@ -969,18 +973,11 @@ static void record_missing(struct resume *resume)
 
 int resume_wait_ready(const struct coordinator *context)
 {
-	struct resume resume = {
-		.context = context,
-		.journal = context->journal,
-		.config = context->config,
-		.hypervisor = context->hypervisor,
-		.loop = context->loop,
-		.start_us = loop_now(context->loop),
-	};
+	struct resume resume;
 	int r = 0;
 
-	assert(resume.journal && resume.config && resume.hypervisor);
-	resume_init(&resume);
+	assert(context->config);
+	resume_init(&resume, context);
 	handle_event(&resume, HYPERVISOR_ALL_DOMAINS);
 	count_pending(&resume);
 	while (r == 0 && is_waiting(&resume))
@@ -993,16 +990,9 @@ int resume_wait_ready(const struct coordinator *context)
 
 void resume_check_late(const struct coordinator *context)
 {
-	struct resume resume = {
-		.context = context,
-		.journal = context->journal,
-		.config = context->config,
-		.hypervisor = context->hypervisor,
-		.loop = context->loop,
-	};
+	struct resume resume;
 
-	assert(resume.journal && resume.hypervisor && resume.loop);
-	resume_init(&resume);
+	resume_init(&resume, context);
 	finish_all_late(&resume);
 	resume_done(&resume);
 }
