@@ -268,15 +268,9 @@ def test_a_hook_can_keep_its_guest_awake_with_a_reason(netvm):
 # ---- a process that cannot be frozen ----
 
 
-# After a disk is closed, udev reads its partitions again. If the disk is detached then, blkfront waits for ever for that
-# read in the thread that handles all of xenstore's events, requests to suspend included.
-NO_WATCH = """echo 'KERNEL=="xvdq", OPTIONS+="nowatch"' > /run/udev/rules.d/99-stuck.rules && udevadm control --reload"""
-
-
 @pytest.fixture
 def stuck(netvm):
     """Starts a process in the given slice that waits in the kernel for a frozen file system."""
-    netvm.run(f"mkdir -p /run/udev/rules.d && {NO_WATCH}")
     netvm.laptop.dom0("truncate -s 8M /run/lab/stuck.img && "
                       "xl block-attach netvm format=raw,vdev=xvdq,access=w,target=/run/lab/stuck.img")
     netvm.run("udevadm wait --timeout=20 /dev/xvdq && mkfs.ext4 -q /dev/xvdq && mkdir -p /run/stuck && "
