@@ -274,18 +274,33 @@ def test_a_guest_that_cannot_suspend_is_paused_without_a_wait(calm):
 # ---- guests that others change -----------------------------------------------
 
 
-def test_a_guest_destroyed_in_the_cycle_does_not_fail_the_others(calm):
-    options = configure(calm, "GuestTimeout=20s")
-    with hung_guest(calm):
-        job = calm.dom0_start(f"pmcoord {options} suspend-all --guests-only --json")
-        calm.dom0("until xenstore-read /local/domain/$(xl domid hung)/control/shutdown | grep -q suspend; do :; done; xl destroy hung")
-        result = job.wait()
-        assert result.status == 3 and "hung" in result.stderr
-        report = json.loads(result.stdout)
-        # xl pauses it first.
-        assert entry(report, "hung")["outcome"] in ("failed", "skipped") and entry(report, "hung")["gone"] == "destroyed"
-        assert {entry(report, name)["outcome"] for name in GUESTS} == {"suspended"}
-    resume(calm)
+def test_guests_created_and_destroyed_in_the_cycle(calm):
+    options = configure(calm, "GuestTimeout=6s")
+    for name in (b"new", b"doomed"):
+        calm.put(f"/run/lab/{name.decode()}.cfg", HUNG.replace(b"hung", name, 1))
+    try:
+        # The hung guest keeps the cycle going meanwhile.
+        with hung_guest(calm):
+            calm.dom0("xl create /run/lab/doomed.cfg")
+            job = calm.dom0_start(f"pmcoord {options} suspend-all --guests-only --json")
+            for name in ("hung", "doomed"):
+                calm.dom0(f"until xenstore-read /local/domain/$(xl domid {name})/control/shutdown | grep -q suspend; do :; done")
+            calm.dom0("xl destroy doomed; xl create /run/lab/new.cfg")
+            result = job.wait()
+            report = json.loads(result.stdout)
+            assert (result.status, entry(report, "hung")["outcome"]) == (3, "paused")
+            assert {entry(report, name)["outcome"] for name in GUESTS} == {"suspended"}
+            # xl pauses it first.
+            assert entry(report, "doomed")["outcome"] in ("failed", "skipped") and entry(report, "doomed")["gone"] == "destroyed"
+            new = entry(report, "new")
+            # xl was building it still, or it did not answer.
+            assert new["appeared"] and new["outcome"] in ("skipped", "paused"), new
+            assert states(calm)["new"] == "paused"
+            resume(calm)
+            assert states(calm)["new"] == "running"
+            assert calm.dom0("xenstore-read /local/domain/$(xl domid new)/control/shutdown", check=False).stdout.strip() == ""
+    finally:
+        calm.dom0("xl destroy new; xl destroy doomed", check=False)
 
 
 def test_a_guest_destroyed_while_kept_suspended_is_reported_gone(calm):
@@ -295,26 +310,6 @@ def test_a_guest_destroyed_while_kept_suspended_is_reported_gone(calm):
         assert re.search(r"ms  victim +gone: destroyed\n", told) and told.endswith("No guest is left that could be resumed."), told
         report = json.loads(str(calm.dom0("pmcoord report --json")))
         assert (report["result"], entry(report, "victim")["gone"]) == ("degraded", "destroyed")
-
-
-def test_a_guest_created_in_the_cycle_does_not_run_through_it(calm):
-    options = configure(calm, "GuestTimeout=4s")
-    calm.put("/run/lab/new.cfg", HUNG.replace(b"hung", b"new", 1))
-    try:
-        with hung_guest(calm):
-            job = calm.dom0_start(f"pmcoord {options} suspend-all --guests-only --json")
-            calm.dom0("until xenstore-read /local/domain/$(xl domid hung)/control/shutdown | grep -q suspend; do :; done; xl create /run/lab/new.cfg")
-            result = job.wait()
-            assert result.status == 3
-            new = entry(json.loads(result.stdout), "new")
-            # xl was building it still, or it did not answer.
-            assert new["appeared"] and new["outcome"] in ("skipped", "paused"), new
-            assert states(calm)["new"] == "paused"
-            resume(calm)
-            assert states(calm)["new"] == "running"
-            assert calm.dom0("xenstore-read /local/domain/$(xl domid new)/control/shutdown", check=False).stdout.strip() == ""
-    finally:
-        calm.dom0("xl destroy new", check=False)
 
 
 @contextlib.contextmanager
