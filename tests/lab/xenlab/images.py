@@ -43,6 +43,7 @@ NETVM_MODULES = """
     xen-blkfront xen-netback xen-netfront xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-pcifront
     bridge crc32c_generic ext4 autofs4
     e1000e e1000 8139cp 8139too igb nvme ahci sd_mod snd-hda-intel snd-hda-codec-generic xhci-pci usb-storage uas cdc_ether rndis_host
+    loop
 """.split()
 SMALL_MODULES = "xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-netfront xen-netback xen-blkfront".split()
 # Loaded by tests: a disk whose answers take as long as one likes (who waits for one cannot be frozen); a disk in memory,
