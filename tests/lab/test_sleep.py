@@ -14,6 +14,8 @@ import pytest
 from xenlab import Laptop
 from xenlab.laptop import GATEWAY, Clocks, Observation
 
+pytestmark = pytest.mark.both
+
 GUESTS = ("netvm", "fw", "web", "mail", "vault")
 ASLEEP_SECONDS = 4
 
@@ -36,7 +38,6 @@ class Night:
     domains: str  # `xl list` without times
     network: str  # netvm's network: names, MACs, states, bridges, addresses
     disk_sectors: int
-    ping_seconds: float = 0
     clocks: dict[str, tuple[Clocks, Clocks, Clocks]] = field(default_factory=dict)  # guest: dom0, guest, dom0
 
     def moments(self, guest: str) -> dict:
@@ -69,7 +70,8 @@ def last_report(laptop: Laptop) -> dict:
 def test_the_lid_closes_twice_in_a_row(laptop):
     for cycle in (1, 2):
         laptop.sleep_and_wake()
-        laptop.wait_ping("web", seconds=10)
+        # Here, because strace delays the wake that the last tests examine.
+        assert laptop.wait_ping("web", seconds=30) < 5
         wait_cycle_over(laptop)
         report = last_report(laptop)
         assert (report["result"], report["cycle"]) == ("ok", cycle), report
@@ -117,9 +119,9 @@ def night(payload):
             time.sleep(ASLEEP_SECONDS)
             laptop.wake()
             laptop.wait_awake()
-            ping_seconds = laptop.wait_ping("web", seconds=30)
+            laptop.wait_ping("web", seconds=30)
             wait_cycle_over(laptop)
-        slept = Night(laptop, last_report(laptop), seen, ping_seconds=ping_seconds, **before)
+        slept = Night(laptop, last_report(laptop), seen, **before)
         for guest in GUESTS:
             slept.clocks[guest] = laptop.clocks(), laptop.clocks(guest), laptop.clocks()
         yield slept
@@ -163,10 +165,6 @@ def test_the_network_card_has_its_driver_and_the_network_is_as_before(night):
     driver = str(night.laptop.guest("netvm", "basename $(readlink /sys/bus/pci/devices/0000:00:00.0/driver)"))
     assert driver == "e1000e"
     assert network(night.laptop) == night.network
-
-
-def test_web_reaches_the_gateway_within_5_seconds(night):
-    assert night.ping_seconds < 5
 
 
 def test_a_ping_that_ran_during_the_cycle_continues(night):
