@@ -376,6 +376,11 @@ class Laptop:
         before, clocks, after = self.clocks(), self.clocks(name), self.clocks()
         return max(before.realtime_us - clocks.realtime_us, clocks.realtime_us - after.realtime_us, 0)
 
+    def _check_networks(self, guests: tuple[Guest, ...]) -> None:
+        for guest in guests:
+            if guest.ip and guest.backend and not self.ping(guest.name, seconds=60):
+                raise LabError(f"{guest.name} has no network:\n{self.consoles(guest.name, guest.backend)}")
+
     def _check_clocks(self) -> None:
         """Fails if a guest's clock is wrong, as after a boot on a starved machine: each copy would have that clock."""
         for name in (guest.name for guest in self.guests.values() if guest.pv_drivers):
@@ -663,6 +668,7 @@ def _boot(image_set: images.Images, guests: tuple[Guest, ...], into: Path) -> No
             laptop.create_guest(guest)
         laptop._settle()
         laptop._check_clocks()
+        laptop._check_networks(guests)
         say("booting the laptop: snapshot")
         laptop._save(into)
     say("the laptop is ready to be copied")
