@@ -169,8 +169,8 @@ AGENT = "$(systemctl show -p MainPID --value pmcoord-agent)"
 
 
 def assassinate(netvm: DriverDomain, moment: str) -> None:
-    """Kills the agent as soon as a shell condition is true; the condition must not fork, which would take too long."""
-    netvm.run(f"systemd-run -q --collect --unit=assassin sh -c 'until {moment}; do :; done; kill -9 {AGENT}'")
+    """Kills the agent as soon as a shell condition is true; nothing must fork then, which would take too long."""
+    netvm.run(f"systemd-run -q --collect --unit=assassin sh -c 'until {moment}; do :; done; kill -9 $0' {AGENT}")
 
 
 FROZEN = "read frozen </sys/fs/cgroup/user.slice/cgroup.freeze; [ $frozen = 1 ]"
@@ -342,8 +342,7 @@ def test_everything_is_restored_after_a_kill_while_the_kernel_suspends(netvm, st
 
     before = restarts(netvm)
     # The agent's last step before the kernel's suspend. From dom0 the kill could come too late, when netvm is paused.
-    limit = "read limit </sys/power/pm_freeze_timeout; [ $limit != 20000 ]"
-    netvm.run(f"systemd-run -q --collect --unit=assassin sh -c 'agent={AGENT}; until {limit}; do :; done; kill -9 $agent'")
+    assassinate(netvm, "read limit </sys/power/pm_freeze_timeout; [ $limit != 20000 ]")
 
     assert netvm.suspend().wait(60).status == 3
     netvm.resume()
