@@ -14,6 +14,7 @@ import pytest
 
 from xenlab import LabError, Laptop, qemu
 from xenlab.channel import Job
+from xenlab.stuck import LET_DISK_ANSWER, MAKE_DISK, remove_disk, write_to
 
 NIC, USB = "0000:00:00.0", "0000:00:01.0"  # as netvm sees them
 STICK_BYTES = 1_000_000
@@ -268,27 +269,18 @@ def test_a_hook_can_keep_its_guest_awake_with_a_reason(netvm):
 # ---- a process that cannot be frozen ----
 
 
-# A disk in a file on a frozen file system. A process that waits for such a disk cannot be frozen; one that waits for the
-# file system itself could be, since Linux 6.2.
-STUCK_DISK = """
-modprobe loop && truncate -s 8M /run/stuck.img && mkfs.ext4 -q /run/stuck.img
-mkdir -p /run/stuck && mount -o loop /run/stuck.img /run/stuck
-truncate -s 1M /run/stuck/disk && losetup -f --show /run/stuck/disk && fsfreeze -f /run/stuck
-"""
-
-
 @pytest.fixture
 def stuck(netvm):
     """Starts a process in the given slice that waits in the kernel for a disk."""
-    disk = str(netvm.run(f"{{ {STUCK_DISK} }} | tail -n 1"))
+    disk = str(netvm.run(MAKE_DISK))
 
     def start(slice_name: str) -> None:
-        netvm.run(f"systemd-run -q --collect --unit=stuck --slice={slice_name} dd if=/dev/zero of={disk} bs=4k count=1 oflag=direct && "
+        netvm.run(f"systemd-run -q --collect --unit=stuck --slice={slice_name} {write_to(disk)} && "
                   "until grep -q '^State:.D' /proc/$(systemctl show -p MainPID --value stuck)/status; do sleep 0.1; done")
 
     yield start
     netvm.resume()
-    netvm.run(f"fsfreeze -u /run/stuck; systemctl stop stuck; losetup -d {disk}; umount /run/stuck; rm /run/stuck.img", check=False)
+    netvm.run(f"{LET_DISK_ANSWER}; systemctl stop stuck; {remove_disk(disk)}", check=False)
 
 
 def test_a_user_process_that_does_not_freeze_is_named(netvm, stuck):

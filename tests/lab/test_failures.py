@@ -10,6 +10,7 @@ import pytest
 
 from xenlab import Guest, LabError, Laptop
 from xenlab.laptop import ATTEMPTS
+from xenlab.stuck import LET_DISK_ANSWER, MAKE_DISK, write_to
 
 from test_sleep import GUESTS as ALL_GUESTS
 from test_sleep import domains, wait_cycle_over
@@ -111,22 +112,16 @@ def assert_saveable(laptop: Laptop, name: str) -> None:
 # ---- the host; before the shared laptop exists, as two starve each other -------
 
 
-# A process that waits for a disk cannot be frozen. This disk is a file on a frozen file system: a process that writes to
-# that one itself could be, since Linux 6.2.
-STUCK_PROCESS = """
-echo 2000 > /sys/power/pm_freeze_timeout
-truncate -s 8M /run/lab/stuck.img && mkfs.ext4 -q /run/lab/stuck.img
-mkdir -p /run/lab/stuck && mount -o loop /run/lab/stuck.img /run/lab/stuck
-truncate -s 1M /run/lab/stuck/disk && disk=$(losetup -f --show /run/lab/stuck/disk) && fsfreeze -f /run/lab/stuck
-dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct < /dev/null > /dev/null 2>&1 &
-until grep -q '^State:.D' /proc/$!/status; do :; done
-"""
+def block_the_freezer(laptop: Laptop) -> None:
+    """Makes dom0's kernel refuse to sleep, soon, because a process cannot be frozen."""
+    disk = laptop.dom0(f"echo 2000 > /sys/power/pm_freeze_timeout\n{MAKE_DISK}")
+    laptop.dom0(f"{write_to(disk)} < /dev/null > /dev/null 2>&1 & until grep -q '^State:.D' /proc/$!/status; do :; done")
 
 
 @pytest.mark.parametrize("how", ["lid", "command"])
 def test_all_guests_are_resumed_when_the_kernel_refuses_to_sleep(laptop, how):
     boots = {guest: laptop.boot_id(guest) for guest in ALL_GUESTS}
-    laptop.dom0(STUCK_PROCESS)
+    block_the_freezer(laptop)
     if how == "lid":
         laptop.close_lid(stays_closed=True)
         with pytest.raises(LabError, match="gave up"):
@@ -153,7 +148,7 @@ def assert_backs_off(laptop: Laptop, cycle: int) -> None:
     assert "the next attempt is due in" in str(laptop.dom0("journalctl -b -u pmcoord -u pmcoord-sleep -o cat"))
     laptop.open_lid()
     # An attempt of logind from before the lid was opened must not succeed now.
-    laptop.dom0("while systemctl list-jobs --no-legend | grep -q 'suspend\\|sleep'; do sleep 0.1; done; fsfreeze -u /run/lab/stuck")
+    laptop.dom0("while systemctl list-jobs --no-legend | grep -q 'suspend\\|sleep'; do sleep 0.1; done; " + LET_DISK_ANSWER)
     # Consumes events of attempts that logind has made by itself.
     with contextlib.suppress(LabError):
         laptop.wait_suspended(1)

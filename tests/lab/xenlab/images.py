@@ -24,14 +24,14 @@ LAB = Path(__file__).resolve().parent.parent
 
 
 DOM0_PACKAGES = f"""
-    systemd systemd-sysv dbus udev kmod procps iproute2 pciutils strace
+    systemd systemd-sysv dbus udev kmod procps iproute2 pciutils e2fsprogs strace
     linux-image-amd64 xen-hypervisor-{RELEASE.xen}-amd64 xen-utils-{RELEASE.xen} xen-utils-common xenstore-utils
     libjson-c5 libinih1 libsmartcols1 libsystemd0 libudev1 libcmocka0
     qemu-system-xen
 """.split()
 
 NETVM_PACKAGES = """
-    systemd systemd-sysv dbus udev kmod procps iproute2 iputils-ping xenstore-utils strace
+    systemd systemd-sysv dbus udev kmod procps iproute2 iputils-ping e2fsprogs xenstore-utils strace
     libxenevtchn1 libxenstore4 libsystemd0 libudev1 libinih1 libjson-c5
     network-manager
 """.split()
