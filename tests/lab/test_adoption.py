@@ -35,10 +35,10 @@ def wait_running(laptop: Laptop) -> None:
 
 
 @pytest.mark.parametrize("set_up, death", [
-    ("true", KILL_DAEMON),
+    pytest.param("true", KILL_DAEMON, marks=pytest.mark.both),
     pytest.param("true", KILL_UNIT, marks=pytest.mark.long),
-    ("true", f"{KILL_DAEMON}; {KILL_UNIT}"),
-    ("systemctl stop pmcoord", KILL_UNIT),
+    pytest.param("true", f"{KILL_DAEMON}; {KILL_UNIT}", marks=pytest.mark.long),
+    pytest.param("systemctl stop pmcoord", KILL_UNIT, marks=pytest.mark.long),
 ], ids=["daemon", "unit", "both", "unit-without-daemon"])
 def test_guests_stay_suspended_until_the_wake_and_are_resumed_at_once(laptop, set_up, death):
     laptop.dom0(set_up)

@@ -139,7 +139,7 @@ def test_the_agent_starts_with_its_devices_bound(shared):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("nights", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("nights", [pytest.param(2, marks=pytest.mark.both), pytest.param(20, marks=pytest.mark.long)])
 def test_both_devices_survive_nights(netvm, nights):
     for night in range(1, nights + 1):
         netvm.laptop.sleep_and_wake()
@@ -180,8 +180,8 @@ BOUND = f"[ -e /sys/bus/pci/devices/{NIC}/driver ]"
 ONCE = "! [ -e /run/killed ] && touch /run/killed && kill -9 $PPID; exit 0"
 
 
-@pytest.mark.parametrize("moment", ["idle", "frozen", "unbinding", "binding",
-                                    *(pytest.param(hook, marks=pytest.mark.long) for hook in ("pre hook", "post hook"))])
+@pytest.mark.parametrize("moment", ["unbinding", *(pytest.param(moment, marks=pytest.mark.long)
+                                                   for moment in ("idle", "frozen", "binding", "pre hook", "post hook"))])
 def test_everything_is_restored_after_a_kill_at_any_moment(netvm, moment):
     netvm.run("rm -f /run/killed")
     if moment == "idle":
@@ -220,7 +220,7 @@ wait $cycle
 """
 
 
-@pytest.mark.parametrize("moment", [FROZEN, UNBOUND], ids=["frozen", "unbound"])
+@pytest.mark.parametrize("moment", [pytest.param(FROZEN, marks=pytest.mark.long), UNBOUND], ids=["frozen", "unbound"])
 def test_everything_is_restored_after_an_abort_at_any_moment(netvm, moment):
     # A module whose unload takes three seconds after the devices are unbound: time to write the node.
     netvm.configure("[Agent]\nUnloadModules=usb_storage\n")
@@ -234,6 +234,7 @@ def test_everything_is_restored_after_an_abort_at_any_moment(netvm, moment):
     assert netvm.wait_state(r"ready \d+")
 
 
+@pytest.mark.long
 def test_a_self_test_whose_terminal_is_closed_is_undone(netvm):
     """As when a network card is tested over the network."""
     netvm.configure("[Agent]\nUnloadModules=usb_storage\n")
@@ -243,6 +244,7 @@ def test_a_self_test_whose_terminal_is_closed_is_undone(netvm):
     assert netvm.snapshot() == netvm.before
 
 
+@pytest.mark.long
 def test_everything_is_restored_after_an_abort_during_a_hook(netvm):
     netvm.hook("[ $1 = post ] || { touch /run/in-hook; sleep 3; }")
     netvm.run("rm -f /run/in-hook")
@@ -305,6 +307,7 @@ def patient(netvm):
     netvm.laptop.dom0(f"rm {PATIENT}; systemctl restart pmcoord")
 
 
+@pytest.mark.both
 def test_a_kernel_that_refuses_to_freeze_is_detected_and_everything_restored(netvm, patient, stuck):
     stuck("system.slice")
 
@@ -318,6 +321,7 @@ def test_a_kernel_that_refuses_to_freeze_is_detected_and_everything_restored(net
     assert netvm.snapshot() == netvm.before
 
 
+@pytest.mark.long
 def test_everything_is_restored_after_an_abort_while_the_kernel_suspends(netvm, stuck):
     stuck("system.slice")
 
@@ -329,6 +333,7 @@ def test_everything_is_restored_after_an_abort_while_the_kernel_suspends(netvm, 
     assert netvm.wait_state(r"ready \d+")
 
 
+@pytest.mark.long
 def test_everything_is_restored_after_a_kill_while_the_kernel_suspends(netvm, stuck):
     stuck("system.slice")
 
@@ -342,6 +347,7 @@ def test_everything_is_restored_after_a_kill_while_the_kernel_suspends(netvm, st
     assert restarts(netvm) > before, "it was not killed"
 
 
+@pytest.mark.long
 def test_the_agent_restores_by_itself_while_dom0_hangs(netvm, stuck):
     stuck("system.slice")
     daemon = str(netvm.laptop.dom0("systemctl show -p MainPID --value pmcoord"))
@@ -379,6 +385,7 @@ def test_a_repeated_request_is_one_request(netvm):
     assert netvm.cycle()["mechanism"] == "agent"
 
 
+@pytest.mark.long
 def test_an_unknown_version_falls_back_to_xenstore(netvm):
     assert mechanism(netvm) == "agent"
     netvm.run("xenstore-write data/pmcoord/version 7")
@@ -419,6 +426,7 @@ def test_restarts_leak_no_port(netvm):
 # ---- the service ----
 
 
+@pytest.mark.long
 def test_the_agent_runs_with_a_read_only_root_file_system(netvm):
     netvm.run("mount -o remount,ro /")
     try:
@@ -429,6 +437,7 @@ def test_the_agent_runs_with_a_read_only_root_file_system(netvm):
         netvm.run("mount -o remount,rw /")
 
 
+@pytest.mark.long
 def test_an_idle_agent_does_nothing_and_is_small(netvm):
     netvm.cycle()
     switches = f"cat /proc/{AGENT}/task/*/status | awk '/ctxt_switches/ {{ n += $2 }} END {{ print n }}'"

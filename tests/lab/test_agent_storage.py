@@ -67,6 +67,7 @@ def test_a_file_on_a_multipath_disk_survives_the_sleep(laptop):
     laptop.guest("netvm", f"echo more >> {FILE} && sync {FILE}")
 
 
+@pytest.mark.long
 def test_with_its_controller_unbound_the_same_file_cannot_be_read(laptop):
     """The control: the test above detects an unbound controller."""
     laptop.guest("netvm", READ)

@@ -137,7 +137,7 @@ def test_a_closed_terminal_undoes_the_cycle(laptop):
     laptop.wait_ping("web", seconds=15)
 
 
-@pytest.mark.parametrize("daemon", [True, False])
+@pytest.mark.parametrize("daemon", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_closed_pipe_stops_no_cycle(laptop, daemon):
     if not daemon:
         laptop.dom0("systemctl stop pmcoord")
@@ -147,6 +147,7 @@ def test_a_closed_pipe_stops_no_cycle(laptop, daemon):
     assert states(laptop) == dict.fromkeys(GUESTS, "running")
 
 
+@pytest.mark.long
 def test_cycles_leak_no_port(laptop):
     def ports(guest: str) -> int:
         """Without those of physical interrupts, whose number depends on whether the card's driver gets MSI-X."""
@@ -222,7 +223,7 @@ def test_without_xenstored_commands_fail_at_once(laptop):
     assert result.status == 4 and "xenstored" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["suspend-all --guests-only", "resume-all"])
+@pytest.mark.parametrize("command", ["suspend-all --guests-only", pytest.param("resume-all", marks=pytest.mark.long)])
 def test_a_second_command_names_the_running_one(laptop, command):
     laptop.dom0("mkdir -p /run/pmcoord")
     holder = laptop.dom0_start("exec 9>>/run/pmcoord/lock && flock 9 && echo 'someone, process 1' > /run/pmcoord/lock && echo held && sleep 1000")

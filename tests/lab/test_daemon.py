@@ -77,6 +77,7 @@ def test_requests_are_written_ahead_and_answered(calm):
     assert state == f"ready {last + 1}"
 
 
+@pytest.mark.both
 def test_the_daemon_runs_a_cycle_and_starts_it_at_once(calm):
     report = json.loads(str(calm.dom0("pmcoord suspend-all --guests-only --json")))
     calm.dom0("pmcoord resume-all -q")
@@ -173,6 +174,7 @@ def test_channels_survive_restarts_and_leak_no_port(calm):
     assert int(str(calm.dom0(f"{LSEVTCHN} 0 | wc -l"))) <= dom0_before
 
 
+@pytest.mark.both
 def test_a_killed_daemon_restarts_with_the_same_channels(calm):
     calm.dom0("sleep 1")
     before = str(calm.dom0("sort /run/pmcoord/ports"))
@@ -198,7 +200,8 @@ def test_without_the_daemon_commands_run_the_jobs_themselves(calm):
     calm.dom0("pmcoord resume-all -q")
 
 
-@pytest.mark.parametrize("moment", [" down 0", " down 3", " running 3"])
+@pytest.mark.parametrize("moment", [pytest.param(" down 0", marks=pytest.mark.long), pytest.param(" down 3", marks=pytest.mark.both),
+                                    pytest.param(" running 3", marks=pytest.mark.long)])
 def test_a_daemon_killed_in_a_cycle_is_restarted_and_resumes_all_guests_at_once(calm, moment):
     """SIGKILL after the first guest is suspended, after the last one, and after the first one is resumed."""
     daemon = pid(calm)

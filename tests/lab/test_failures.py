@@ -118,7 +118,7 @@ def block_the_freezer(laptop: Laptop) -> None:
     laptop.dom0(f"{write_to(disk)} < /dev/null > /dev/null 2>&1 & until grep -q '^State:.D' /proc/$!/status; do :; done")
 
 
-@pytest.mark.parametrize("how", ["lid", "command"])
+@pytest.mark.parametrize("how", [pytest.param("lid", marks=pytest.mark.both), pytest.param("command", marks=pytest.mark.long)])
 def test_all_guests_are_resumed_when_the_kernel_refuses_to_sleep(laptop, how):
     boots = {guest: laptop.boot_id(guest) for guest in ALL_GUESTS}
     block_the_freezer(laptop)
@@ -177,6 +177,7 @@ def test_a_closed_lid_sleeps_in_spite_of_a_hung_guest(laptop):
 # ---- guests that do not suspend ----------------------------------------------
 
 
+@pytest.mark.both
 def test_a_hung_guest_is_paused_and_named_and_the_others_are_suspended(calm):
     with hung_guest(calm):
         status, report, said = suspend(calm, configure(calm, "GuestTimeout=2s"))
@@ -214,6 +215,7 @@ def test_at_the_deadline_on_deadline_decides_and_the_cause_is_named(calm, policy
         assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
 
 
+@pytest.mark.both
 def test_a_guest_that_suspends_late_is_resumed_and_can_be_saved_afterwards(calm):
     with another_guest(calm, Guest("late")):
         options = configure(calm, "GuestTimeout=1s", "OnFailure=abort")
@@ -242,6 +244,7 @@ def test_a_paused_guest_that_suspends_after_its_unpause_is_resumed(calm):
         assert states(calm)["late"] == "running"
 
 
+@pytest.mark.long
 def test_a_guest_that_acknowledges_and_never_suspends_continues(calm):
     with another_guest(calm, Guest("stuck")):
         calm.guest("stuck", "echo 3000 > /sys/power/pm_freeze_timeout")
@@ -269,6 +272,7 @@ def test_a_guest_that_cannot_suspend_is_paused_without_a_wait(calm):
 # ---- guests that others change -----------------------------------------------
 
 
+@pytest.mark.both
 def test_guests_created_and_destroyed_in_the_cycle(calm):
     options = configure(calm, "GuestTimeout=6s")
     for name in (b"new", b"doomed"):
@@ -345,6 +349,7 @@ def test_a_guest_that_is_saved_before_its_turn_is_not_resumed(calm):
             resume(calm)
 
 
+@pytest.mark.long
 def test_a_guest_that_is_saved_after_a_failed_suspend_is_not_resumed(calm):
     """It has acknowledged the request, so it could be late: but this suspend is the save's."""
     with another_guest(calm, Guest("failing")):
@@ -396,6 +401,7 @@ def test_a_guest_that_the_user_paused_stays_paused(calm):
     calm.dom0("xl unpause mail")
 
 
+@pytest.mark.long
 def test_a_second_command_names_the_running_one(calm):
     with hung_guest(calm):
         first = calm.dom0_start(f"pmcoord {configure(calm, 'GuestTimeout=8s')} suspend-all --guests-only -q")

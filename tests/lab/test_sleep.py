@@ -90,6 +90,7 @@ def test_a_full_disk_keeps_no_laptop_awake(laptop):
     assert len(str(laptop.dom0("ls /var/lib/pmcoord/reports/*")).splitlines()) == 2
 
 
+@pytest.mark.long
 def test_the_watchdog_of_dom0_does_not_expire_in_s3(laptop):
     """Xen reboots a host whose dom0 does not reset the watchdog in time, which it cannot do in S3."""
     laptop.dom0("/usr/lib/xen-*/bin/xenwatchdogd 8 && pidof xenwatchdogd")

@@ -4,6 +4,8 @@
 import dataclasses
 import re
 
+import pytest
+
 from xenlab import Laptop
 
 LOOK = """
@@ -17,6 +19,7 @@ systemctl hibernate 2>&1
 WAIT = "timeout 30 sh -c 'while systemctl hibernate 2>&1 | grep -q in.progress; do sleep 0.2; done'"
 
 
+@pytest.mark.long
 def test_nothing_is_seen_of_pmcoord(payload):
     with Laptop.without_xen() as laptop:
         before = str(laptop.dom0(LOOK, check=False))
