@@ -208,7 +208,8 @@ class Laptop:
             self._channel.ping(PATIENCE_S)
         except (LabError, TimeoutError) as error:
             raise LabError(f"dom0 does not come up: {error}\n{self.consoles()}") from error
-        return str(self.dom0("systemctl is-system-running --wait", check=False))
+        # udev may still load drivers.
+        return str(self.dom0("udevadm settle; systemctl is-system-running --wait", check=False))
 
     @classmethod
     def _awake_copy(cls, image_set: images.Images, snapshot: Path, nvme: bool) -> "Laptop":
