@@ -27,7 +27,8 @@ def laptop(payload):
         laptop.dom0("xl destroy vault")
         del laptop.guests["vault"]
         laptop.create_guest(DESK)
-        laptop.guest("desk", "systemctl start pmcoord-agent")
+        # After the wake this sixth guest of two emulated processors needs seconds to start a program.
+        laptop.guest("desk", "printf '[Agent]\\nHookTimeout=30s\\n' > /etc/pmcoord/agent.conf; systemctl start pmcoord-agent")
         yield laptop
 
 
