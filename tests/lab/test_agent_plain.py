@@ -11,6 +11,8 @@ from xenlab import Guest, Laptop
 
 from test_failures import entry, listed
 
+pytestmark = pytest.mark.long  # its guest boots Debian, which takes minutes
+
 DESK = Guest("desk", kind="netvm", memory=256)
 HOOK = "/etc/pmcoord/suspend.d/50-log"
 # Counts while it is not frozen, in memory only.
