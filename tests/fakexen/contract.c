@@ -638,24 +638,25 @@ static bool watch_releases(struct contract *contract)
 	return r;
 }
 
-static const char *a_suspension_without_subscription_is_announced_once(struct contract *contract)
+static const char *a_suspension_without_subscription_is_announced(struct contract *contract)
 {
-	bool first, second, untold, third;
+	bool first, second, third;
 
 	REQUIRE(watch_releases(contract));
 	REQUIRE(suspend(contract));
 	first = fires(contract, "release", SOON_MS);
 	second = fires(contract, "release", QUIET_MS);
-	/* Without word to xenstored, the next one is not announced. */
-	REQUIRE(xc_domain_resume(contract->xc, contract->domid, 1) == 0);
-	REQUIRE(suspend(contract));
-	untold = fires(contract, "release", QUIET_MS);
+	/*
+	 * Without the word of resume(), the next one is not announced by xenstored, and is by
+	 * oxenstored (the default of Debian), whose domains.ml keeps no memory of announcements.
+	 * The double is the stricter one.
+	 */
 	REQUIRE(resume(contract));
 	REQUIRE(suspend(contract));
 	third = fires(contract, "release", SOON_MS);
 	REQUIRE(resume(contract));
 	xs_unwatch(contract->watches, "@releaseDomain", "release");
-	REQUIRE(first && !second && !untold && third);
+	REQUIRE(first && !second && third);
 	return NULL;
 }
 
@@ -709,7 +710,7 @@ const struct contract_claim contract_claims[] = {
 	CLAIM(a_missing_node_is_enoent),
 	CLAIM(a_transaction_is_seen_at_its_end),
 	CLAIM(a_transaction_that_conflicts_is_eagain),
-	CLAIM(a_suspension_without_subscription_is_announced_once),
+	CLAIM(a_suspension_without_subscription_is_announced),
 	CLAIM(a_suspension_with_subscription_is_not_announced),
 #undef CLAIM
 };
