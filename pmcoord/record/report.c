@@ -194,8 +194,12 @@ static const struct report_guest *find_worst(const struct report *report)
 	return found;
 }
 
-static const char *describe_verdict(enum guest_verdict verdict)
+static const char *describe_verdict(const struct report_guest *guest)
 {
+	enum guest_verdict verdict = report_guest_verdict(guest);
+
+	if (guest->gone != GUEST_NOT_ENDED)
+		return "is gone";
 	switch (verdict) {
 	case VERDICT_OK:
 		return "is ok";
@@ -209,6 +213,23 @@ static const char *describe_verdict(enum guest_verdict verdict)
 		break;
 	}
 	return "could not be resumed";
+}
+
+/* Appends the names of the guests, but `except`, whose verdict is not VERDICT_OK. */
+static void name_others(const struct report *report, const struct report_guest *except, char *ret,
+			size_t size)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
+		size_t used = strlen(ret);
+
+		if (guest == except || report_guest_verdict(guest) == VERDICT_OK)
+			continue;
+		snprintf(ret + used, size - used, "%s%s", any ? ", " : "; also ", guest->name);
+		any = true;
+	}
 }
 
 void report_explain(const struct report *report, char *ret, size_t size)
@@ -229,11 +250,13 @@ void report_explain(const struct report *report, char *ret, size_t size)
 	if (report->detail[0] && report->result == RESULT_FAILED)
 		return;
 	guest = find_worst(report);
-	if (guest && (size_t)length < size)
+	if (guest && (size_t)length < size) {
 		snprintf(ret + length, size - (size_t)length, ": %s %s: %s", guest->name,
-			 describe_verdict(report_guest_verdict(guest)), guest->detail);
+			 describe_verdict(guest), guest->detail);
+		name_others(report, guest, ret, size);
+	}
 	/* The last warnings are those about the journal. */
-	else if (!report->detail[0] && report->warnings.n > 0 && (size_t)length < size)
+	if (!guest && !report->detail[0] && report->warnings.n > 0 && (size_t)length < size)
 		snprintf(ret + length, size - (size_t)length, ": %s",
 			 report->warnings.texts[report->warnings.n - 1]);
 }

@@ -91,7 +91,7 @@ const struct report_guest *report_find_guest(const struct report *report, const 
 
 /*
  * Writes in one sentence why the cycle is not ok, e.g. "cycle 3 degraded: mail
- * was paused: did not suspend within 10 s". Writes "" if the cycle is ok.
+ * was paused: did not suspend within 10 s; also web". Writes "" if the cycle is ok.
  */
 void report_explain(const struct report *report, char *ret, size_t size);
 

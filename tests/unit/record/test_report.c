@@ -246,6 +246,38 @@ static void judges_each_guest_once_and_for_all(void **state)
 	}
 }
 
+static void explains_a_bad_cycle_and_names_everyone(void **state)
+{
+	struct world *world = *state;
+	_cleanup_(report_freep) struct report *report = NULL;
+	char text[256], cut[64];
+
+	a_bad_night(&world->cycle);
+	apply(&world->cycle, "100901000 gone 0 crashed", NULL);
+	report = report_of(&world->cycle);
+	report_explain(report, text, sizeof(text));
+	assert_string_equal(text, "cycle 12 degraded: mail <&\"'> was paused: "
+				  "did not suspend within 10 s; also web, netvm");
+	report_explain(report, cut, sizeof(cut));
+	assert_int_equal(strlen(cut), sizeof(cut) - 1);
+	assert_memory_equal(cut, text, sizeof(cut) - 1);
+}
+
+static void explains_the_end_of_a_guest(void **state)
+{
+	struct world *world = *state;
+	_cleanup_(report_freep) struct report *report = NULL;
+	char text[256];
+
+	apply(&world->cycle, "1000000 cycle 12 boot 1700000000123456 sleep lid",
+	      "1000000 guest 4 " UUID "4 xenstore - web", "1000000 phase suspend",
+	      "1002200 request 0", "1152200 down 0", "1153000 gone 0 destroyed", "1153000 end",
+	      NULL);
+	report = report_of(&world->cycle);
+	report_explain(report, text, sizeof(text));
+	assert_string_equal(text, "cycle 12 degraded: web is gone: destroyed");
+}
+
 static void finds_the_guest_whose_suspend_took_longest(void **state)
 {
 	struct world *world = *state;
@@ -694,6 +726,8 @@ int main(void)
 		world_test(a_moment_that_was_not_reached_is_null),
 		world_test(knows_whether_guests_are_kept_suspended),
 		cmocka_unit_test(judges_each_guest_once_and_for_all),
+		world_test(explains_a_bad_cycle_and_names_everyone),
+		world_test(explains_the_end_of_a_guest),
 		world_test(finds_the_guest_whose_suspend_took_longest),
 		world_test(writes_the_date_as_the_calendar_has_it),
 		world_test(a_detail_cut_within_a_character_is_still_json),
