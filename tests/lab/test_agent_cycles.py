@@ -150,6 +150,7 @@ def test_both_devices_survive_nights(netvm, nights):
         assert re.search(rf"{NIC} e1000e enp0s0 ok [\d.]+ m?s; {USB} xhci_hcd ok [\d.]+ m?s", report["detail"]), report
 
 
+@pytest.mark.long
 def test_the_vlans_of_a_bridge_port_are_restored(netvm):
     vlans = "bridge -compressvlans vlan show dev enp0s0 | xargs"
     netvm.run("ip link set br0 type bridge vlan_filtering 1 && bridge vlan del dev enp0s0 vid 1 && "
@@ -220,7 +221,8 @@ wait $cycle
 """
 
 
-@pytest.mark.parametrize("moment", [pytest.param(FROZEN, marks=pytest.mark.long), UNBOUND], ids=["frozen", "unbound"])
+@pytest.mark.long
+@pytest.mark.parametrize("moment", [FROZEN, UNBOUND], ids=["frozen", "unbound"])
 def test_everything_is_restored_after_an_abort_at_any_moment(netvm, moment):
     # A module whose unload takes three seconds after the devices are unbound: time to write the node.
     netvm.configure("[Agent]\nUnloadModules=usb_storage\n")
@@ -258,6 +260,7 @@ def test_everything_is_restored_after_an_abort_during_a_hook(netvm):
     assert netvm.wait_state(r"ready \d+")
 
 
+@pytest.mark.long
 def test_a_hook_can_keep_its_guest_awake_with_a_reason(netvm):
     netvm.hook('[ $1 = post ] || { echo "a stick is lent to web" >&2; exit 1; }')
 
@@ -285,6 +288,7 @@ def stuck(netvm):
     netvm.run(f"{LET_DISK_ANSWER}; systemctl stop stuck; {remove_disk(disk)}", check=False)
 
 
+@pytest.mark.long
 def test_a_user_process_that_does_not_freeze_is_named(netvm, stuck):
     stuck("user.slice")
 
@@ -394,6 +398,7 @@ def test_an_unknown_version_falls_back_to_xenstore(netvm):
     assert mechanism(netvm) == "agent"
 
 
+@pytest.mark.long
 def test_without_the_agent_the_mechanism_is_xenstore_and_check_warns(netvm):
     netvm.run("systemctl stop pmcoord-agent")
 

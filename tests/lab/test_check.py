@@ -41,6 +41,7 @@ def test_a_configured_laptop_has_no_findings_and_is_not_changed(laptop):
     assert laptop.dom0(snapshot).stdout == before
 
 
+@pytest.mark.long
 def test_what_is_not_configured_is_reported_with_advice(laptop):
     laptop.guest("netvm", "systemctl stop pmcoord-agent")
     laptop.dom0("systemctl disable pmcoord-sleep.service && systemctl mask suspend.target && xl pause mail")

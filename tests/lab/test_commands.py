@@ -37,6 +37,7 @@ def test_plan_follows_the_dependencies_of_list(laptop):
     assert plan["resume"][0]["guest"] == "netvm"
 
 
+@pytest.mark.long
 def test_guests_only_and_resume_all_are_idempotent(laptop):
     before = domains(laptop)
     boots = {guest: laptop.boot_id(guest) for guest in GUESTS}
@@ -89,6 +90,7 @@ def test_guests_by_name_are_suspended_in_order(laptop):
     assert set(states(laptop).values()) == {"running"}
 
 
+@pytest.mark.long
 def test_a_guest_that_the_user_paused_stays_paused(laptop):
     laptop.dom0("xl pause mail")
     laptop.sleep_and_wake()
@@ -99,6 +101,7 @@ def test_a_guest_that_the_user_paused_stays_paused(laptop):
     laptop.wait_ping("mail", seconds=10)
 
 
+@pytest.mark.long
 def test_a_guest_that_is_kept_suspended_stays_so_over_a_sleep(laptop):
     laptop.dom0("pmcoord suspend web -q")
     laptop.sleep_and_wake()
@@ -137,7 +140,8 @@ def test_a_closed_terminal_undoes_the_cycle(laptop):
     laptop.wait_ping("web", seconds=15)
 
 
-@pytest.mark.parametrize("daemon", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("daemon", [True, False])
 def test_a_closed_pipe_stops_no_cycle(laptop, daemon):
     if not daemon:
         laptop.dom0("systemctl stop pmcoord")

@@ -38,6 +38,7 @@ def test_cycles_have_figures_and_leave_all_guests_running(laptop):
     assert laptop.wait_ping("web", GATEWAY, 10)
 
 
+@pytest.mark.long
 def test_an_interrupt_undoes_the_cycle_and_ends_the_series(laptop):
     job = laptop.dom0_start("exec pmcoord cycle -n 1000")
     job.wait_output(r"2 of 1000: cycle \d+ ok")
@@ -84,6 +85,7 @@ def test_a_cycle_with_sleep_sets_the_clocks_alarm(laptop):
     assert str(laptop.dom0("cat /sys/class/rtc/rtc0/wakealarm")) == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("set_up, sentence", [
     ("echo +3600 > /sys/class/rtc/rtc0/wakealarm", "already set"),
     ("mount --bind /run /sys/class/rtc", "without --sleep"),

@@ -163,6 +163,7 @@ def test_added_and_removed_domains_are_tracked(calm):
     assert {guest["name"] for guest in report["guests"]} == set(GUESTS)
 
 
+@pytest.mark.long
 def test_channels_survive_restarts_and_leak_no_port(calm):
     calm.dom0("pmcoord cycle -n 2 -q")
     before = {guest: ports(calm, guest) for guest in GUESTS}

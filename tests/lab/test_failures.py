@@ -192,6 +192,7 @@ def test_a_hung_guest_is_paused_and_named_and_the_others_are_suspended(calm):
         assert str(calm.dom0("xenstore-read /local/domain/$(xl domid hung)/control/shutdown")) == ""
 
 
+@pytest.mark.long
 def test_a_hung_guest_aborts_the_cycle_with_on_failure_abort(calm):
     with hung_guest(calm):
         status, report, said = suspend(calm, configure(calm, "GuestTimeout=2s", "OnFailure=abort"))
@@ -200,7 +201,7 @@ def test_a_hung_guest_aborts_the_cycle_with_on_failure_abort(calm):
         assert states(calm) == dict.fromkeys((*GUESTS, "hung"), "running")
 
 
-@pytest.mark.parametrize("policy, status, outcome", [("pause", 3, "paused"), ("abort", 1, "failed")])
+@pytest.mark.parametrize("policy, status, outcome", [("pause", 3, "paused"), pytest.param("abort", 1, "failed", marks=pytest.mark.long)])
 def test_at_the_deadline_on_deadline_decides_and_the_cause_is_named(calm, policy, status, outcome):
     with hung_guest(calm):
         options = configure(calm, "Deadline=3s", f"OnDeadline={policy}")
@@ -232,6 +233,7 @@ def test_a_guest_that_suspends_late_is_resumed_and_can_be_saved_afterwards(calm)
         assert_saveable(calm, "late")
 
 
+@pytest.mark.long
 def test_a_paused_guest_that_suspends_after_its_unpause_is_resumed(calm):
     with another_guest(calm, Guest("late")):
         options = configure(calm, "GuestTimeout=1s")
@@ -302,6 +304,7 @@ def test_guests_created_and_destroyed_in_the_cycle(calm):
         calm.dom0("xl destroy new; xl destroy doomed", check=False)
 
 
+@pytest.mark.long
 def test_a_guest_destroyed_while_kept_suspended_is_reported_gone(calm):
     with another_guest(calm, Guest("victim")):
         calm.dom0("pmcoord suspend victim -q; xl destroy victim")
@@ -334,6 +337,7 @@ def test_a_guest_that_is_being_saved_is_not_resumed(calm):
             assert resume(calm) == 0
 
 
+@pytest.mark.long
 def test_a_guest_that_is_saved_before_its_turn_is_not_resumed(calm):
     """It waits for another guest when the save begins."""
     with another_guest(calm, Guest("taken")), another_guest(calm, Guest("slow")):
