@@ -432,6 +432,7 @@ def test_a_kernel_with_an_event_channel_is_requested_by_it(calm):
 
 
 def test_a_guest_that_sends_events_without_end_delays_nothing(calm):
+    quiet_s = calm.dom0("systemctl restart pmcoord").seconds
     with another_guest(calm, Guest("stormy")):
         calm.guest("stormy", "suspend-channel storm > /run/log 2>&1 & until grep -q listening /run/log; do :; done")
         for daemon in ("start", "stop"):
@@ -441,7 +442,9 @@ def test_a_guest_that_sends_events_without_end_delays_nothing(calm):
             assert (entry(report, "stormy")["mechanism"], entry(report, "stormy")["outcome"]) == ("event-channel", "suspended")
             assert resume(calm) == 0
         calm.guest("stormy", "[ $(pidof suspend-channel | wc -w) = 2 ]")
-        calm.dom0("systemctl start pmcoord; timeout 5 pmcoord status; timeout 5 systemctl restart pmcoord")
+        calm.dom0("systemctl start pmcoord; timeout 5 pmcoord status")
+        # The storm takes up to half of the emulated machine.
+        assert calm.dom0("systemctl restart pmcoord").seconds < 3 * quiet_s
 
 
 def test_a_device_model_is_suspended_after_its_guest_and_resumed_before_it(calm):
