@@ -447,6 +447,7 @@ def test_a_guest_that_sends_events_without_end_delays_nothing(calm):
         assert calm.dom0("systemctl restart pmcoord").seconds < 3 * quiet_s
 
 
+@pytest.mark.long
 def test_a_device_model_is_suspended_after_its_guest_and_resumed_before_it(calm):
     with another_guest(calm, Guest("stub")):
         calm.dom0(f"xenstore-write /local/domain/{calm.domid('stub')}/target {calm.domid('mail')}")
@@ -462,6 +463,7 @@ def test_a_device_model_is_suspended_after_its_guest_and_resumed_before_it(calm)
         assert entry(report, "stub")["running_us"] < entry(report, "mail")["running_us"]
 
 
+@pytest.mark.long
 def test_a_false_claim_of_a_guest_changes_no_order(calm):
     with another_guest(calm, Guest("liar", backend="fw", ip="10.0.2.19")):
         honest = {guest["name"]: guest["needs"] for guest in json.loads(str(calm.dom0("pmcoord list --json")))["guests"]}
@@ -483,6 +485,7 @@ def assert_suspended_and_resumed(laptop: Laptop, name: str, mechanism: str) -> N
         assert time.monotonic() < deadline, "the guest does not run"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pv_drivers, mechanism", [(True, "xenstore"), (False, "hvm")])
 def test_a_fully_virtualised_guest_is_suspended(calm, pv_drivers, mechanism):
     for _ in range(ATTEMPTS):
