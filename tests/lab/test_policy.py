@@ -49,7 +49,7 @@ def test_a_lid_opened_while_guests_suspend_aborts_the_cycle(laptop):
 
 
 def test_a_lid_opened_when_systemd_is_about_to_sleep(laptop):
-    laptop.dom0("cd /usr/lib/systemd/system-sleep && "
+    laptop.dom0("mkdir -p /usr/lib/systemd/system-sleep && cd /usr/lib/systemd/system-sleep && "
                 "printf '#!/bin/sh\\n[ $1 = post ] || { touch /run/about-to-sleep; sleep 20; }\\n' > slow && chmod +x slow")
     laptop.close_lid()
     wait_in_dom0(laptop, "test -e /run/about-to-sleep")
