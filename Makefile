@@ -235,7 +235,7 @@ bench-ready: all $(BUILD)/tests/bench/engine
 	$(Q)$(PYTHON) tests/lab/bench.py $(BENCH)
 
 # The release of Debian that the laptop is made of: see tests/lab/README.md.
-export LAB_RELEASE ?= trixie
+export LAB_RELEASE ?= bookworm
 RELEASES := bookworm trixie
 ifneq ($(words $(filter $(LAB_RELEASE),$(RELEASES))),1)
 $(error LAB_RELEASE=$(LAB_RELEASE): the laptop can be made of $(RELEASES))

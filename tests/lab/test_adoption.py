@@ -35,7 +35,7 @@ def wait_running(laptop: Laptop) -> None:
 
 
 @pytest.mark.parametrize("set_up, death", [
-    pytest.param("true", KILL_DAEMON, marks=pytest.mark.both),
+    ("true", KILL_DAEMON),
     pytest.param("true", KILL_UNIT, marks=pytest.mark.long),
     pytest.param("true", f"{KILL_DAEMON}; {KILL_UNIT}", marks=pytest.mark.long),
     pytest.param("systemctl stop pmcoord", KILL_UNIT, marks=pytest.mark.long),

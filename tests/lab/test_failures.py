@@ -118,7 +118,7 @@ def block_the_freezer(laptop: Laptop) -> None:
     laptop.dom0(f"{write_to(disk)} < /dev/null > /dev/null 2>&1 & until grep -q '^State:.D' /proc/$!/status; do :; done")
 
 
-@pytest.mark.parametrize("how", [pytest.param("lid", marks=pytest.mark.both), pytest.param("command", marks=pytest.mark.long)])
+@pytest.mark.parametrize("how", ["lid", pytest.param("command", marks=pytest.mark.long)])
 def test_all_guests_are_resumed_when_the_kernel_refuses_to_sleep(laptop, how):
     boots = {guest: laptop.boot_id(guest) for guest in ALL_GUESTS}
     block_the_freezer(laptop)

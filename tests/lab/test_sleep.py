@@ -14,8 +14,6 @@ import pytest
 from xenlab import Laptop
 from xenlab.laptop import GATEWAY, Clocks, Observation
 
-pytestmark = pytest.mark.both
-
 GUESTS = ("netvm", "fw", "web", "mail", "vault")
 ASLEEP_SECONDS = 4
 

@@ -14,7 +14,7 @@ class Release:
 
 
 RELEASES = {release.suite: release for release in (Release("bookworm", "4.17"), Release("trixie", "4.20"))}
-DEFAULT = "trixie"
+DEFAULT = "bookworm"
 
 
 def _chosen() -> Release:
