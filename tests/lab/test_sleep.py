@@ -36,6 +36,7 @@ class Night:
     domains: str  # `xl list` without times
     network: str  # netvm's network: names, MACs, states, bridges, addresses
     disk_sectors: int
+    ping_seconds: float = 0
     clocks: dict[str, tuple[Clocks, Clocks, Clocks]] = field(default_factory=dict)  # guest: dom0, guest, dom0
 
     def moments(self, guest: str) -> dict:
@@ -117,9 +118,9 @@ def night(payload):
             time.sleep(ASLEEP_SECONDS)
             laptop.wake()
             laptop.wait_awake()
-            laptop.wait_ping("web", seconds=30)
+            ping_seconds = laptop.wait_ping("web", seconds=30)
             wait_cycle_over(laptop)
-        slept = Night(laptop, last_report(laptop), seen, **before)
+        slept = Night(laptop, last_report(laptop), seen, ping_seconds=ping_seconds, **before)
         for guest in GUESTS:
             slept.clocks[guest] = laptop.clocks(), laptop.clocks(guest), laptop.clocks()
         yield slept
@@ -163,6 +164,10 @@ def test_the_network_card_has_its_driver_and_the_network_is_as_before(night):
     driver = str(night.laptop.guest("netvm", "basename $(readlink /sys/bus/pci/devices/0000:00:00.0/driver)"))
     assert driver == "e1000e"
     assert network(night.laptop) == night.network
+
+
+def test_web_reaches_the_gateway_within_5_seconds(night):
+    assert night.ping_seconds < 5
 
 
 def test_a_ping_that_ran_during_the_cycle_continues(night):
