@@ -129,11 +129,18 @@ int cli_open_host(struct cli *cli, struct error *error)
 	return 0;
 }
 
+int cli_connect_host(struct cli *cli, struct error *error)
+{
+	int r = cli_open_host(cli, error);
+
+	return r < 0 ? r : host_env_connect(cli->env, error);
+}
+
 enum exit_code cli_open(struct cli *cli)
 {
 	struct error error = { 0 };
 
-	return cli_open_host(cli, &error) < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
+	return cli_connect_host(cli, &error) < 0 ? cli_fail(&error) : EXIT_AS_PLANNED;
 }
 
 void cli_done(struct cli *cli)

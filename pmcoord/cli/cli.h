@@ -51,7 +51,10 @@ struct cli {
  * cli_done, even after a failure.
  */
 enum exit_code cli_load(struct cli *cli);
-/* Opens the hypervisor of the chosen host, unless it is open. Returns as cli_load does. */
+/*
+ * Opens the hypervisor of the chosen host, unless it is open, and connects it to xenstored.
+ * Returns as cli_load does.
+ */
 enum exit_code cli_open(struct cli *cli);
 void cli_done(struct cli *cli);
 
@@ -68,8 +71,10 @@ void cli_done(struct cli *cli);
 int cli_load_config(struct cli *cli, config_warning_fn warn, void *data, struct error *error);
 /* Chooses the host that --hypervisor names; without the option, this host. */
 int cli_choose_host(struct cli *cli, struct error *error);
-/* Opens the hypervisor of the chosen host, unless it is open. */
+/* Opens the hypervisor of the chosen host, unless it is open, as host_env_open does. */
 int cli_open_host(struct cli *cli, struct error *error);
+/* The same, and connects it to xenstored. */
+int cli_connect_host(struct cli *cli, struct error *error);
 
 /* Prints the error to stderr and returns its exit code. */
 enum exit_code cli_fail(const struct error *error);

@@ -122,7 +122,7 @@ static int read_guests(struct cli *cli, struct facts *facts, struct error *error
 static int read_hypervisor(struct cli *cli, struct facts *facts)
 {
 	struct error *error = &facts->no_hypervisor;
-	int r = cli_open_host(cli, error);
+	int r = cli_connect_host(cli, error);
 
 	if (r == 0)
 		r = read_guests(cli, facts, error);

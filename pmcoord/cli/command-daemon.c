@@ -7,7 +7,6 @@
 #include "pmcoord/descriptor-store.h"
 #include "pmcoord/error.h"
 #include "pmcoord/exit-code.h"
-#include "model/hypervisor.h"
 #include "model/loop.h"
 #include "host/loop-event.h"
 #include "host/memory.h"
@@ -21,13 +20,10 @@
 
 static int serve(struct cli *cli, struct loop *loop, struct error *error)
 {
-	struct hypervisor *hypervisor = cli->env->hypervisor;
 	struct service *service = NULL;
 	struct daemon *daemon = NULL;
 	int r = daemon_new(cli->env, loop, &daemon);
 
-	if (r == 0)
-		r = hypervisor->ops->watch_domains(hypervisor);
 	if (r < 0)
 		error_set(error, r, "cannot start the daemon: %s", strerror(-r));
 	if (r == 0)
@@ -44,7 +40,6 @@ enum exit_code command_daemon(struct cli *cli)
 	struct host_env *env = cli->env;
 	struct loop *own = NULL;
 	struct error error = { 0 };
-	enum exit_code code;
 	int r = 0;
 
 	env->kept_fd = descriptor_store_take(KEPT_NAME);
@@ -54,11 +49,10 @@ enum exit_code command_daemon(struct cli *cli)
 	 */
 	if (env->locks_memory)
 		r = memory_lock(&error);
+	if (r == 0)
+		r = cli_open_host(cli, &error);
 	if (r < 0)
 		return cli_fail(&error);
-	code = cli_open(cli);
-	if (code != EXIT_AS_PLANNED)
-		return code;
 	if (env->channels_fd >= 0)
 		descriptor_store_put(KEPT_NAME, env->channels_fd);
 	/* A loop with a virtual clock cannot wait for clients, so the daemon needs another loop. */

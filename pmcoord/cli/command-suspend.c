@@ -61,19 +61,25 @@
 
 /* ---- running a job ------------------------------------------------------ */
 
+/* Whether the job only resumes guests, for which no xenstored is needed. */
+static bool only_resumes(enum job_verb verb)
+{
+	return verb == JOB_RECOVER || job_kind(verb)->resumes;
+}
+
 /*
  * Opens the hypervisor, takes the lock for a cycle, and locks this process into
  * memory. The caller owns *ret_lock, even after a failure. Returns 0, or a
  * negative errno with `error` set.
  */
-static int open_and_lock(struct cli *cli, const char *purpose, uint64_t timeout_us, int *ret_lock,
+static int open_and_lock(struct cli *cli, enum job_verb verb, uint64_t timeout_us, int *ret_lock,
 			 struct error *error)
 {
-	int r = cli_open_host(cli, error);
+	int r = only_resumes(verb) ? cli_open_host(cli, error) : cli_connect_host(cli, error);
 
 	if (r < 0)
 		return r;
-	r = lock_take(cli->env->roots.run, purpose, timeout_us, error);
+	r = lock_take(cli->env->roots.run, job_kind(verb)->name, timeout_us, error);
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	if (r < 0)
 		return r;
@@ -173,7 +179,7 @@ static bool run_here(struct cli *cli, const struct job *job, struct sleeper *sle
 	struct progress progress;
 	struct error error = { 0 };
 
-	if (open_and_lock(cli, job_kind(job->verb)->name, 0, &lock, &error) < 0)
+	if (open_and_lock(cli, job->verb, 0, &lock, &error) < 0)
 		return fail_to_start(&error, ret_outcome);
 	watch_progress(cli, &progress, quiet);
 	job_run(&cli->coordinator, job, sleeper, ret_outcome);
@@ -385,7 +391,7 @@ static enum exit_code sleep_here(struct cli *cli)
 	struct progress progress;
 	struct error error = { 0 };
 
-	if (open_and_lock(cli, job_kind(job.verb)->name, UNIT_LOCK_TIMEOUT_US, &lock, &error) < 0)
+	if (open_and_lock(cli, job.verb, UNIT_LOCK_TIMEOUT_US, &lock, &error) < 0)
 		return cli_fail(&error);
 	if (host_env_new_sleeper(cli->env, job_kind(job.verb)->sleeper, -EBADF, &sleeper) < 0)
 		return EXIT_ROLLED_BACK;
@@ -487,7 +493,7 @@ enum exit_code command_recover(struct cli *cli)
 	struct error error = { 0 };
 
 	sd_notify(0, "EXTEND_TIMEOUT_USEC=" UNIT_RECOVERY_US);
-	if (open_and_lock(cli, job_kind(job.verb)->name, UNIT_LOCK_TIMEOUT_US, &lock, &error) < 0)
+	if (open_and_lock(cli, job.verb, UNIT_LOCK_TIMEOUT_US, &lock, &error) < 0)
 		return cli_fail(&error);
 	job_run(&cli->coordinator, &job, NULL, &outcome);
 	if (outcome.message[0])

@@ -25,7 +25,6 @@ static int open_hypervisor(struct host_env *env, struct error *error)
 	error_mark(error, -EACCES, OUTCOME_NOT_PERMITTED);
 	error_mark(error, -ENODEV, OUTCOME_UNSUPPORTED);
 	error_mark(error, -ENOENT, OUTCOME_UNSUPPORTED);
-	error_mark(error, -ECONNREFUSED, OUTCOME_UNSUPPORTED);
 	error_mark(error, -EPROTO, OUTCOME_UNSUPPORTED);
 	return r;
 }

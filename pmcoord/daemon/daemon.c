@@ -92,6 +92,7 @@ struct daemon {
 	uint64_t refreshed_us; /* time of the last inventory */
 	uint64_t late_at_us; /* when to look after late guests; LOOP_FOREVER: at an event */
 	uint64_t late_tried_us; /* time of the last recovery of late guests */
+	bool is_watching; /* watch_domains has succeeded */
 	struct guest_tracker tracker;
 	int stopped; /* negative errno of daemon_stop; 0: daemon_run continues */
 };
@@ -546,12 +547,30 @@ static int idle(struct daemon *daemon)
 	return r == 0 && any ? schedule_refresh(daemon) : r;
 }
 
+/* Called when no recovery is left, for which no xenstored is needed. */
+static int watch_domains(struct daemon *daemon, struct error *error)
+{
+	struct hypervisor *hypervisor = daemon->env->hypervisor;
+	int r;
+
+	if (daemon->is_watching)
+		return 0;
+	r = host_env_connect(daemon->env, error);
+	if (r < 0)
+		return r;
+	r = hypervisor->ops->watch_domains(hypervisor);
+	daemon->is_watching = r == 0;
+	return r < 0 ? error_set(error, r, "cannot watch domains: %s", strerror(-r)) : 0;
+}
+
 int daemon_run(struct daemon *daemon, struct error *error)
 {
 	int r;
 
 	load_config(daemon, NULL, NULL);
 	r = begin_recovery(daemon, error);
+	if (r == 0 && !daemon->current)
+		r = watch_domains(daemon, error);
 	if (r < 0)
 		return r;
 	sd_notify(0, "READY=1");
@@ -562,6 +581,9 @@ int daemon_run(struct daemon *daemon, struct error *error)
 			if (r == 0)
 				run_current(daemon);
 		} else {
+			r = watch_domains(daemon, error);
+			if (r < 0)
+				return r;
 			r = idle(daemon);
 		}
 	}

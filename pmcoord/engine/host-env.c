@@ -2,12 +2,23 @@
 #include "engine/host-env.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 int host_env_open(struct host_env *env, struct error *error)
 {
 	assert(env);
 	return env->hypervisor ? 0 : env->ops->open(env, error);
+}
+
+int host_env_connect(struct host_env *env, struct error *error)
+{
+	int r;
+
+	assert(env && env->hypervisor);
+	r = env->hypervisor->ops->connect(env->hypervisor, error);
+	error_mark(error, -ECONNREFUSED, OUTCOME_UNSUPPORTED);
+	return r;
 }
 
 int host_env_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,

@@ -29,7 +29,10 @@ enum sleeper_kind {
 struct host_env;
 
 struct host_env_ops {
-	/* Opens the hypervisor. Sets `hypervisor` and the fields below it in struct host_env. */
+	/*
+	 * Opens the hypervisor, without a connection to xenstored (hypervisor_ops.connect). Sets
+	 * `hypervisor` and the fields below it in struct host_env.
+	 */
 	int (*open)(struct host_env *env, struct error *error);
 	/* Creates a sleeper, see host_env_new_sleeper; `kind` is not SLEEPER_NONE. */
 	int (*new_sleeper)(struct host_env *env, enum sleeper_kind kind, int socket_fd,
@@ -76,8 +79,17 @@ struct host_env {
 	int channels_fd;
 };
 
-/* Opens the host's hypervisor, unless it is open. Returns 0, or negative with `error` set. */
+/*
+ * Opens the host's hypervisor, unless it is open, without a connection to xenstored. Returns 0, or
+ * negative with `error` set.
+ */
 int host_env_open(struct host_env *env, struct error *error);
+
+/*
+ * Connects the open hypervisor to xenstored, so that a missing xenstored is an error now. What
+ * resumes guests does without. Returns as host_env_open does.
+ */
+int host_env_connect(struct host_env *env, struct error *error);
 
 /*
  * Creates a sleeper for the open host; *ret_sleeper is NULL for SLEEPER_NONE.

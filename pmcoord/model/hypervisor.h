@@ -99,6 +99,15 @@ struct hypervisor_ops {
 	void (*close)(struct hypervisor *hypervisor);
 
 	/*
+	 * Connects to xenstored, unless this was done. The first verb that needs xenstored
+	 * does this, too, and fails in the same way: -ECONNREFUSED without xenstored. If
+	 * xenstored hangs, this hangs with it. No xenstored is needed to resume guests that
+	 * are recorded as suspended: for get_state, prepare_resume, resume, pause, unpause,
+	 * unsubscribe, list_domains, is_being_saved and fd.
+	 */
+	int (*connect)(struct hypervisor *hypervisor, struct error *error);
+
+	/*
 	 * Subscribes to events about domains that appear, change or disappear. From
 	 * now on, facts about a domain are cached until the domain's next event.
 	 * Only a process that keeps running, e.g. the daemon, needs this.

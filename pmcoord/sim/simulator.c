@@ -460,6 +460,14 @@ static int sim_watch_domains(struct hypervisor *hypervisor)
 	return 0;
 }
 
+/* Does nothing, because a simulated xenstored is never away. */
+static int sim_connect(struct hypervisor *hypervisor, struct error *error)
+{
+	(void)hypervisor;
+	(void)error;
+	return 0;
+}
+
 static int sim_fd(struct hypervisor *hypervisor)
 {
 	(void)hypervisor;
@@ -489,6 +497,7 @@ static void sim_close(struct hypervisor *hypervisor)
 static const struct hypervisor_ops sim_ops = {
 	.name = "simulator",
 	.close = sim_close,
+	.connect = sim_connect,
 	.watch_domains = sim_watch_domains,
 	.inventory = sim_inventory,
 	.list_domains = sim_list_domains,

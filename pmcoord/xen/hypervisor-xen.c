@@ -56,6 +56,7 @@ struct xen {
 	struct xen_resume *resume;
 	struct xen_shutdown_nodes *nodes;
 	struct turn turn;
+	bool is_connected; /* connect_to_xenstored has succeeded */
 	int epoll_fd;
 	int changes_fd; /* eventfd, readable while an inventory has left changes to next_event */
 };
@@ -63,6 +64,81 @@ struct xen {
 static struct xen *xen_of(struct hypervisor *hypervisor)
 {
 	return (struct xen *)hypervisor;
+}
+
+/* ---- the connection to xenstored ----------------------------------------- */
+
+static int open_xenstore(struct xen *xen)
+{
+	int r = 0;
+
+	if (!xen->store && !xen_store_daemon_listens() && !xen_domains_have_xenstore(xen->control))
+		return -ECONNREFUSED;
+	if (!xen->store)
+		r = xen_store_open(&xen->store);
+	if (r == 0 && !xen->watches)
+		r = xen_watches_open(&xen->watches);
+	return r < 0 ? -ECONNREFUSED : 0;
+}
+
+static int new_modules(struct xen *xen)
+{
+	int r = 0;
+
+	if (!xen->inventory)
+		r = xen_inventory_new(xen->control, xen->store, xen->watches, &xen->inventory);
+	if (r == 0 && !xen->nodes)
+		r = xen_shutdown_nodes_new(xen->store, xen->watches, &xen->nodes);
+	xen->requests = (struct xen_requests){
+		.control = xen->control,
+		.store = xen->store,
+		.watches = xen->watches,
+		.channels = xen->channels,
+		.inventory = xen->inventory,
+		.nodes = xen->nodes,
+	};
+	return r;
+}
+
+static int add_to_epoll(struct xen *xen, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(xen->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+/*
+ * Connects to xenstored, unless this was done. Can be repeated after a failure: only at the end
+ * calls xen_channels_load, which is the first function to change event channels.
+ */
+static int connect_to_xenstored(struct xen *xen)
+{
+	int r;
+
+	if (xen->is_connected)
+		return 0;
+	r = open_xenstore(xen);
+	if (r == 0)
+		r = new_modules(xen);
+	if (r < 0)
+		return r;
+	r = xen_watches_watch_list(xen->watches);
+	if (r == 0)
+		r = add_to_epoll(xen, xen_watches_fd(xen->watches));
+	if (r < 0)
+		return r;
+	xen_channels_load(xen->channels);
+	xen->is_connected = true;
+	return 0;
+}
+
+static int op_connect(struct hypervisor *hypervisor, struct error *error)
+{
+	int r = connect_to_xenstored(xen_of(hypervisor));
+
+	if (r == -ECONNREFUSED)
+		return error_set(error, r, "xenstored does not answer: start xenstored.service");
+	return r < 0 ? error_set(error, r, "cannot wait for events of Xen: %s", strerror(-r)) : 0;
 }
 
 /* ---- domains ------------------------------------------------------------ */
@@ -79,16 +155,20 @@ static void on_domain_gone(void *data, const struct domain_id *id)
 static int op_watch_domains(struct hypervisor *hypervisor)
 {
 	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
 
-	return xen_inventory_watch_domains(xen->inventory, on_domain_gone, xen);
+	return r < 0 ? r : xen_inventory_watch_domains(xen->inventory, on_domain_gone, xen);
 }
 
 static int op_inventory(struct hypervisor *hypervisor, struct inventory *ret_inventory,
 			struct error *error)
 {
 	struct xen *xen = xen_of(hypervisor);
-	int r = xen_inventory_read(xen->inventory, ret_inventory);
+	int r = op_connect(hypervisor, error);
 
+	if (r < 0)
+		return r;
+	r = xen_inventory_read(xen->inventory, ret_inventory);
 	/* If this fails, next_event returns the changes with the next event. */
 	if (xen_inventory_has_changes(xen->inventory))
 		eventfd_write(xen->changes_fd, 1);
@@ -105,8 +185,9 @@ static int op_examine(struct hypervisor *hypervisor, const struct guest *guest,
 		      struct guest_examination *ret_examination)
 {
 	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
 
-	return xen_examine_guest(xen->control, xen->store, guest, ret_examination);
+	return r < 0 ? r : xen_examine_guest(xen->control, xen->store, guest, ret_examination);
 }
 
 static int op_get_state(struct hypervisor *hypervisor, const struct domain_id *id,
@@ -136,44 +217,60 @@ static int op_unpause(struct hypervisor *hypervisor, const struct domain_id *id)
 static int op_prepare(struct hypervisor *hypervisor, const struct guest *guest,
 		      enum mechanism mechanism)
 {
-	return xen_requests_prepare(&xen_of(hypervisor)->requests, guest, mechanism);
+	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
+
+	return r < 0 ? r : xen_requests_prepare(&xen->requests, guest, mechanism);
 }
 
 static int op_arm(struct hypervisor *hypervisor, const struct domain_id *id, uint64_t cycle,
 		  const struct agent_terms *terms)
 {
-	return xen_requests_arm(&xen_of(hypervisor)->requests, id, cycle, terms);
+	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
+
+	return r < 0 ? r : xen_requests_arm(&xen->requests, id, cycle, terms);
 }
 
 static int op_subscribe(struct hypervisor *hypervisor, const struct domain_id *id,
 			enum mechanism mechanism)
 {
-	return xen_requests_subscribe(&xen_of(hypervisor)->requests, id, mechanism);
+	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
+
+	return r < 0 ? r : xen_requests_subscribe(&xen->requests, id, mechanism);
 }
 
 static int op_request(struct hypervisor *hypervisor, const struct domain_id *id,
 		      enum mechanism mechanism)
 {
-	return xen_requests_send(&xen_of(hypervisor)->requests, id, mechanism);
+	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
+
+	return r < 0 ? r : xen_requests_send(&xen->requests, id, mechanism);
 }
 
 static int op_retract(struct hypervisor *hypervisor, const struct domain_id *id,
 		      enum mechanism mechanism, uint64_t cycle)
 {
-	return xen_requests_retract(&xen_of(hypervisor)->requests, id, mechanism, cycle);
+	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
+
+	return r < 0 ? r : xen_requests_retract(&xen->requests, id, mechanism, cycle);
 }
 
 static enum request_owner op_get_request_owner(struct hypervisor *hypervisor,
 					       const struct domain_id *id, enum mechanism mechanism,
 					       bool is_suspended)
 {
-	struct xen_shutdown_nodes *nodes = xen_of(hypervisor)->nodes;
+	struct xen *xen = xen_of(hypervisor);
+	bool is_of_agent = mechanism == MECHANISM_AGENT && is_suspended;
 
-	if (mechanism == MECHANISM_AGENT && is_suspended)
-		return xen_shutdown_nodes_get_owner_of_agent(nodes, id);
-	if (mechanism != MECHANISM_XENSTORE)
+	/* What cannot be read is ours. */
+	if ((!is_of_agent && mechanism != MECHANISM_XENSTORE) || connect_to_xenstored(xen) < 0)
 		return REQUEST_OF_US;
-	return xen_shutdown_nodes_get_owner(nodes, id, is_suspended);
+	return is_of_agent ? xen_shutdown_nodes_get_owner_of_agent(xen->nodes, id)
+			   : xen_shutdown_nodes_get_owner(xen->nodes, id, is_suspended);
 }
 
 static int op_unsubscribe(struct hypervisor *hypervisor, const struct domain_id *id)
@@ -184,12 +281,18 @@ static int op_unsubscribe(struct hypervisor *hypervisor, const struct domain_id 
 static int op_get_agent_state(struct hypervisor *hypervisor, const struct domain_id *id,
 			      struct agent_state *ret_state)
 {
-	return xen_requests_get_agent_state(&xen_of(hypervisor)->requests, id, ret_state);
+	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
+
+	return r < 0 ? r : xen_requests_get_agent_state(&xen->requests, id, ret_state);
 }
 
 static int op_wake_agent(struct hypervisor *hypervisor, const struct domain_id *id)
 {
-	return xen_requests_wake_agent(&xen_of(hypervisor)->requests, id);
+	struct xen *xen = xen_of(hypervisor);
+	int r = connect_to_xenstored(xen);
+
+	return r < 0 ? r : xen_requests_wake_agent(&xen->requests, id);
 }
 
 /* ---- resume ------------------------------------------------------------- */
@@ -207,8 +310,11 @@ static int op_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 static int op_resume_in_xenstore(struct hypervisor *hypervisor, const struct domain_id *id)
 {
 	struct xen *xen = xen_of(hypervisor);
-	int r = xen_resume_in_xenstore(xen->resume, id);
+	int r = connect_to_xenstored(xen);
 
+	if (r < 0)
+		return r;
+	r = xen_resume_in_xenstore(xen->resume, xen->store, id);
 	/* The guest may have removed the node when it acknowledged the request. */
 	if (r != -ESRCH)
 		xen_shutdown_nodes_repair(xen->nodes, id);
@@ -262,8 +368,11 @@ static int op_next_event(struct hypervisor *hypervisor, uint32_t *ret_domid)
 {
 	struct xen *xen = xen_of(hypervisor);
 	eventfd_t value;
-	int r = next_in_turn(xen, ret_domid);
+	int r = connect_to_xenstored(xen);
 
+	if (r < 0)
+		return r;
+	r = next_in_turn(xen, ret_domid);
 	if (r == 0 && next_muted(xen, ret_domid))
 		return 1;
 	if (r > 0)
@@ -295,6 +404,7 @@ static void op_close(struct hypervisor *hypervisor)
 static const struct hypervisor_ops xen_ops = {
 	.name = "xen",
 	.close = op_close,
+	.connect = op_connect,
 	.watch_domains = op_watch_domains,
 	.inventory = op_inventory,
 	.list_domains = op_list_domains,
@@ -339,89 +449,30 @@ static int check_is_dom0(struct error *error)
 	return 0;
 }
 
-static int open_xenstore(struct xen *xen, struct error *error)
-{
-	int r = -ECONNREFUSED;
-
-	if (xen_store_daemon_listens() || xen_domains_have_xenstore(xen->control))
-		r = xen_store_open(&xen->store);
-	if (r == 0)
-		r = xen_watches_open(&xen->watches);
-	return r < 0 ? error_set(error, -ECONNREFUSED,
-				 "xenstored does not answer: start xenstored.service")
-		     : 0;
-}
-
-static int open_handles(struct xen *xen, const char *run_directory, int kept_fd,
-			struct error *error)
-{
-	int r = xen_control_open(&xen->control, error);
-
-	if (r == 0)
-		r = xen_channels_open(xen->control, run_directory, kept_fd, &xen->channels, error);
-	return r == 0 ? open_xenstore(xen, error) : r;
-}
-
-static int new_modules(struct xen *xen)
-{
-	int r = xen_inventory_new(xen->control, xen->store, xen->watches, &xen->inventory);
-
-	if (r == 0)
-		r = xen_resume_new(xen->control, xen->store, &xen->resume);
-	if (r == 0)
-		r = xen_shutdown_nodes_new(xen->store, xen->watches, &xen->nodes);
-	xen->requests = (struct xen_requests){
-		.control = xen->control,
-		.store = xen->store,
-		.watches = xen->watches,
-		.channels = xen->channels,
-		.inventory = xen->inventory,
-		.nodes = xen->nodes,
-	};
-	return r;
-}
-
-static int add_to_epoll(struct xen *xen, int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	return epoll_ctl(xen->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
-static int open_events(struct xen *xen, struct error *error)
+static int open_events(struct xen *xen)
 {
 	int r;
 
 	xen->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	xen->changes_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = xen->epoll_fd < 0 || xen->changes_fd < 0 ? -errno
-						     : xen_watches_watch_list(xen->watches);
+	r = xen->epoll_fd < 0 || xen->changes_fd < 0 ? -errno : 0;
 	if (r == 0)
 		r = add_to_epoll(xen, xen->changes_fd);
-	if (r == 0)
-		r = add_to_epoll(xen, xen_watches_fd(xen->watches));
-	if (r == 0)
-		r = add_to_epoll(xen, xen_channels_fd(xen->channels));
-	return r < 0 ? error_set(error, r, "cannot wait for events of Xen: %s", strerror(-r)) : 0;
+	return r == 0 ? add_to_epoll(xen, xen_channels_fd(xen->channels)) : r;
 }
 
-/*
- * Opens all handles before it calls xen_channels_load, which is the first
- * function to change event channels. If a handle cannot be opened, nothing has
- * been changed.
- */
+/* Opens what needs no xenstored. */
 static int open_xen(struct xen *xen, const char *run_directory, int kept_fd, struct error *error)
 {
-	int r = open_handles(xen, run_directory, kept_fd, error);
+	int r = xen_control_open(&xen->control, error);
 
 	if (r == 0)
-		r = new_modules(xen);
+		r = xen_channels_open(xen->control, run_directory, kept_fd, &xen->channels, error);
+	if (r == 0)
+		r = xen_resume_new(xen->control, &xen->resume);
 	if (r == 0)
 		r = directory_make(run_directory);
-	if (r < 0)
-		return r;
-	xen_channels_load(xen->channels);
-	return open_events(xen, error);
+	return r == 0 ? open_events(xen) : r;
 }
 
 int hypervisor_xen_channels_fd(struct hypervisor *hypervisor)

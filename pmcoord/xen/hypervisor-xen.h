@@ -8,14 +8,13 @@
 #include "model/hypervisor.h"
 
 /*
- * Opens Xen from dom0. The event channels are recorded in `run_directory`, so
- * that the next process can use them again. `kept_fd` is the descriptor of the
- * event channels that an earlier process stored with the service manager, or
+ * Opens Xen from dom0, without xenstored (see hypervisor_ops.connect). The event channels are
+ * recorded in `run_directory`, so that the next process can use them again. `kept_fd` is the
+ * descriptor of the event channels that an earlier process stored with the service manager, or
  * negative if there is none. The caller must not use `kept_fd` afterwards.
  * Returns 0, or a negative errno with `error` set: -EPERM or -EACCES without
  * privilege, -ENODEV without Xen or in a guest, -ENOENT without a device node of
- * Xen, -ECONNREFUSED without xenstored, -EPROTO if pmcoord was built for another
- * version of Xen. Release: ops->close.
+ * Xen, -EPROTO if pmcoord was built for another version of Xen. Release: ops->close.
  */
 int hypervisor_xen_open(const char *run_directory, int kept_fd, struct hypervisor **ret_hypervisor,
 			struct error *error);

@@ -23,22 +23,19 @@ struct prepared_domain {
 };
 
 struct xen_resume {
-	struct xen_control *control; /* borrowed, like store */
-	struct xen_store *store;
+	struct xen_control *control; /* borrowed */
 	struct prepared_domain *prepared;
 	size_t n_prepared;
 };
 
-int xen_resume_new(struct xen_control *control, struct xen_store *store,
-		   struct xen_resume **ret_resume)
+int xen_resume_new(struct xen_control *control, struct xen_resume **ret_resume)
 {
 	struct xen_resume *resume = calloc(1, sizeof(*resume));
 
-	assert(control && store && ret_resume);
+	assert(control && ret_resume);
 	if (!resume)
 		return -ENOMEM;
 	resume->control = control;
-	resume->store = store;
 	*ret_resume = resume;
 	return 0;
 }
@@ -163,9 +160,10 @@ int xen_resume_domain(struct xen_resume *resume, const struct domain_id *id)
 	return r < 0 ? r : xen_control_resume(resume->control, id->domid);
 }
 
-int xen_resume_in_xenstore(struct xen_resume *resume, const struct domain_id *id)
+int xen_resume_in_xenstore(struct xen_resume *resume, struct xen_store *store,
+			   const struct domain_id *id)
 {
 	int r = xen_domains_check(resume->control, id);
 
-	return r < 0 ? r : xen_store_resume_domain(resume->store, id->domid);
+	return r < 0 ? r : xen_store_resume_domain(store, id->domid);
 }

@@ -15,12 +15,11 @@
 #include "xen/xen-control.h"
 #include "xen/xen-store.h"
 
-/* The handles, and the domains that xen_resume_prepare has prepared. */
+/* The domains that xen_resume_prepare has prepared. */
 struct xen_resume;
 
-/* The handles are borrowed until xen_resume_free. */
-int xen_resume_new(struct xen_control *control, struct xen_store *store,
-		   struct xen_resume **ret_resume);
+/* `control` is borrowed until xen_resume_free. */
+int xen_resume_new(struct xen_control *control, struct xen_resume **ret_resume);
 void xen_resume_free(struct xen_resume *resume);
 
 int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id);
@@ -32,7 +31,8 @@ int xen_resume_prepare(struct xen_resume *resume, const struct domain_id *id);
 int xen_resume_domain(struct xen_resume *resume, const struct domain_id *id);
 
 /* Reports to xenstored that the domain runs again. Does not return -EBUSY. */
-int xen_resume_in_xenstore(struct xen_resume *resume, const struct domain_id *id);
+int xen_resume_in_xenstore(struct xen_resume *resume, struct xen_store *store,
+			   const struct domain_id *id);
 
 /* Removes from `resume` a domain that no longer exists. */
 void xen_resume_forget_domain(struct xen_resume *resume, const struct domain_id *id);

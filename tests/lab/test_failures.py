@@ -405,6 +405,28 @@ def test_a_guest_that_the_user_paused_stays_paused(calm):
     calm.dom0("xl unpause mail")
 
 
+def test_guests_are_resumed_while_xenstored_hangs(calm):
+    calm.dom0("systemctl stop pmcoord")
+    try:
+        calm.dom0("pmcoord suspend-all --guests-only -q")
+        with calm.observe() as seen:
+            # It resumes all, and then waits for xenstored, which only SIGKILL ends.
+            told = calm.dom0("pid=$(pidof oxenstored xenstored) && kill -STOP $pid; timeout -s KILL 8 pmcoord resume-all -q;"
+                             "cut -d ' ' -f 1 /proc/uptime; kill -CONT $pid")
+        hung_until = float(str(told)) * 1e6
+        for name in GUESTS:
+            assert seen.first(name, "running").time_us < hung_until - 3_000_000, f"{name} was resumed when xenstored answered again"
+        assert seen.first("netvm", "running").time_us < seen.first("fw", "running").time_us < seen.first("web", "running").time_us
+        # What needs xenstored is done by the next process.
+        calm.dom0("pmcoord resume-all -q")
+        assert states(calm) == dict.fromkeys(GUESTS, "running")
+        assert suspend(calm)[0] == 0
+        resume(calm)
+        calm.wait_ping("web", seconds=30)
+    finally:
+        calm.dom0("systemctl start pmcoord")
+
+
 @pytest.mark.long
 def test_a_second_command_names_the_running_one(calm):
     with hung_guest(calm):

@@ -15,18 +15,14 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/error.h"
 #include "model/config.h"
 #include "model/cycle.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "record/report.h"
-#include "engine/recover.h"
-#include "engine/suspend.h"
 #include "tests/unit/xen/fake_host.h"
 #include "tests/fakexen/domains.h"
 #include "tests/fakexen/guests.h"
-#include "tests/fakexen/store-client.h"
 #include "tests/fakexen/virtual-time.h"
 
 /* Exit statuses of the process that runs a finding. */
@@ -75,28 +71,6 @@ static void guest_that_suspends_after_120_s_is_stranded(void)
 
 /* ---- what others do ------------------------------------------------------ */
 
-/* ---- bounded ------------------------------------------------------------- */
-
-static void silent_xenstored_delays_recovery(void)
-{
-	struct cycle_params params = { .trigger = "test" };
-	struct report *report = NULL;
-	struct error error = { 0 };
-	uint64_t begin_us;
-
-	fake_laptop_build(&laptop, NULL);
-	fake_host_open(&host);
-	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
-	report_free(report);
-	fake_host_kill(&host);
-	begin_us = virtual_time_now();
-	store_client_be_silent(600000000);
-	fake_host_open(&host);
-	coordinator_resume(&host.coordinator, NULL, 0, false, &(struct resume_result){ 0 }, &error);
-	require_law(fake_guest_domain(laptop.web)->resumed_us - begin_us < 60000000,
-		    "a new process resumes before it waits for xenstored");
-}
-
 /* ---- running them -------------------------------------------------------- */
 
 struct finding {
@@ -139,7 +113,6 @@ static const struct finding findings[] = {
 	}
 	FINDING(guest_that_suspends_after_45_s_is_stranded),
 	FINDING(guest_that_suspends_after_120_s_is_stranded),
-	FINDING(silent_xenstored_delays_recovery),
 #undef FINDING
 };
 

@@ -502,9 +502,11 @@ static void lists_guests_whose_nodes_cannot_be_read(void **state)
 {
 	struct fake_guest *guest = fake_host_add("guest");
 	struct inventory inventory;
+	struct error error = { 0 };
 
 	(void)state;
 	fake_host_open(&host);
+	assert_int_equal(host.hypervisor->ops->connect(host.hypervisor, &error), 0);
 	store_client_lose();
 	inventory = fake_host_inventory(&host);
 	assert_int_equal(inventory.n_guests, 1);

@@ -73,8 +73,10 @@ static int try_open(struct error *error)
 	struct hypervisor *hypervisor = NULL;
 	int r = hypervisor_xen_open(host.roots.run, -1, &hypervisor, error);
 
-	if (r == 0)
+	if (r == 0) {
+		r = hypervisor->ops->connect(hypervisor, error);
 		hypervisor_close(hypervisor);
+	}
 	return r;
 }
 
