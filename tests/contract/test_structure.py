@@ -73,3 +73,9 @@ def test_a_header_that_is_missing_or_unused_is_reported(tree, source, old, new, 
     result = verify(tree, "includes")
     assert result.returncode == 1
     assert problem in result.stderr
+
+
+def test_each_unit_program_is_listed():
+    listed = (ROOT / "tests/unit/sources.mk").read_text().split()
+    programs = (ROOT / "tests/unit").rglob("test_*.c")
+    assert [str(path) for path in programs if str(path.relative_to(ROOT / "tests/unit").with_suffix("")) not in listed] == []
