@@ -207,8 +207,8 @@ static bool is_at_rest(const struct cycle *cycle)
 }
 
 /*
- * Whether guests may suspend late, and no guest has a hold against its will. Then there is
- * nothing to resume but guests that have suspended meanwhile.
+ * Whether guests may suspend late, no guest has a hold against its will, and xenstored knows all
+ * that run. Then there is nothing to do but to resume guests that have suspended meanwhile.
  */
 static bool is_only_late(const struct cycle *cycle)
 {
@@ -220,6 +220,8 @@ static bool is_only_late(const struct cycle *cycle)
 
 		any |= may_suspend;
 		if (guest->hold != HOLD_NONE && !may_suspend && !cycle_keeps(cycle, guest))
+			return false;
+		if (guest->needs_xenstore_resume)
 			return false;
 	}
 	return any && is_at_rest(cycle);
@@ -289,8 +291,8 @@ static void record_interruption(struct coordinator *coordinator)
 }
 
 /*
- * Returns which guests of a cycle have a hold against their will. The caller frees the
- * array. Returns NULL when out of memory.
+ * Returns which guests of a cycle have a hold against their will, or run without xenstored knowing
+ * it. The caller frees the array. Returns NULL when out of memory.
  */
 static bool *select_unkept(const struct cycle *cycle, bool *ret_any)
 {
@@ -298,8 +300,10 @@ static bool *select_unkept(const struct cycle *cycle, bool *ret_any)
 
 	*ret_any = false;
 	for (size_t i = 0; selected && i < cycle->n_guests; i++) {
-		selected[i] = cycle->guests[i].hold != HOLD_NONE &&
-			      !cycle_keeps(cycle, &cycle->guests[i]);
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		selected[i] = (guest->hold != HOLD_NONE && !cycle_keeps(cycle, guest)) ||
+			      guest->needs_xenstore_resume;
 		*ret_any |= selected[i];
 	}
 	return selected;

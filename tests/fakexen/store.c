@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/fakexen/observer.h"
+#include "tests/fakexen/virtual-time.h"
 
 #define PATH_SIZE 4096
 #define WATCHES_MAX 128
@@ -64,6 +65,7 @@ struct store_connection {
 struct introduced_domain {
 	uint32_t domid;
 	bool is_shut_down; /* announced */
+	uint64_t resumed_us; /* when store_resume_domain was called last; 0: never */
 	struct introduced_domain *next;
 };
 
@@ -570,15 +572,31 @@ void store_introduce_domain(uint32_t domid)
 	fire_special(STORE_INTRODUCE);
 }
 
+static struct introduced_domain *find_domain(uint32_t domid)
+{
+	struct introduced_domain *domain = store.domains;
+
+	while (domain && domain->domid != domid)
+		domain = domain->next;
+	return domain;
+}
+
 int store_resume_domain(uint32_t domid)
 {
-	for (struct introduced_domain *domain = store.domains; domain; domain = domain->next) {
-		if (domain->domid != domid)
-			continue;
-		domain->is_shut_down = false;
-		return 0;
-	}
-	return -ENOENT;
+	struct introduced_domain *domain = find_domain(domid);
+
+	if (!domain)
+		return -ENOENT;
+	domain->is_shut_down = false;
+	domain->resumed_us = virtual_time_now();
+	return 0;
+}
+
+uint64_t store_resumed_us(uint32_t domid)
+{
+	const struct introduced_domain *domain = find_domain(domid);
+
+	return domain ? domain->resumed_us : 0;
 }
 
 void store_check_domains(enum store_domain_state (*get_state)(uint32_t domid))

@@ -73,6 +73,8 @@ int store_end(struct store_connection *connection, xs_transaction_t transaction,
  */
 void store_introduce_domain(uint32_t domid);
 int store_resume_domain(uint32_t domid);
+/* When store_resume_domain was called last for the domain; 0: never. */
+uint64_t store_resumed_us(uint32_t domid);
 /* For each introduced domain: what Xen says of it. */
 enum store_domain_state { STORE_DOMAIN_RUNS, STORE_DOMAIN_IS_SHUT_DOWN, STORE_DOMAIN_IS_GONE };
 void store_check_domains(enum store_domain_state (*get_state)(uint32_t domid));

@@ -20,6 +20,7 @@
 #include "tests/fakexen/guests.h"
 #include "tests/fakexen/process.h"
 #include "tests/fakexen/store-client.h"
+#include "tests/fakexen/store.h"
 #include "tests/fakexen/virtual-time.h"
 
 static struct fake_host host;
@@ -80,6 +81,36 @@ static void assert_all_untouched(void)
 	assert_untouched(laptop.web);
 	assert_untouched(laptop.mail);
 	assert_untouched(laptop.vault);
+}
+
+static void assert_xenstored_knows(const struct fake_guest *guest)
+{
+	const struct fake_domain *domain = fake_guest_domain(guest);
+
+	assert_true(store_resumed_us(domain->domid) >= domain->resumed_us);
+}
+
+/* Killed at any moment: xenstored learns from the next process that the guests run. */
+static void tells_xenstored_what_a_dead_process_has_resumed(void **state)
+{
+	struct resume_result result;
+	struct error error = { 0 };
+	unsigned int n = 0;
+
+	(void)state;
+	while (suspend_until(++n)) {
+		fake_host_open(&host);
+		assert_int_equal(coordinator_recover(&host.coordinator, &result, &error), 0);
+		report_free(result.report);
+		fake_host_close(&host);
+		assert_xenstored_knows(laptop.netvm);
+		assert_xenstored_knows(laptop.fw);
+		assert_xenstored_knows(laptop.web);
+		assert_xenstored_knows(laptop.mail);
+		assert_xenstored_knows(laptop.vault);
+	}
+	faults_on_call(0, NULL);
+	assert_true(n > 100);
 }
 
 /* The longest that a new process needs for hypercalls alone. */
@@ -172,6 +203,7 @@ int main(void)
 		T(resumes_kept_guests_before_it_waits_for_xenstored),
 		T(resumes_although_xenstored_is_dead),
 		T(recovers_before_it_waits_for_xenstored),
+		T(tells_xenstored_what_a_dead_process_has_resumed),
 #undef T
 	};
 
