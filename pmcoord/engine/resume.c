@@ -548,7 +548,9 @@ static void check_agent(struct resume *resume, size_t i)
 	    agent.state.cycle != cycle_of(resume)->head.number)
 		return;
 	if (agent.state.state == PROTOCOL_AGENT_READY) {
-		record(resume, RECORD_READY, i, agent.detail);
+		/* An armed agent is ready, too: then the detail is that of an earlier cycle. */
+		record(resume, RECORD_READY, i,
+		       guest->quiesced_us != CYCLE_NEVER ? agent.detail : "");
 	} else if (agent.state.state == PROTOCOL_AGENT_DEGRADED ||
 		   agent.state.state == PROTOCOL_AGENT_FAILED) {
 		record(resume, RECORD_READY, i, "");

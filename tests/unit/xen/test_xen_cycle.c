@@ -10,6 +10,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
+#include "pmcoord/protocol.h"
 #include "base/moment.h"
 #include "model/config.h"
 #include "model/cycle.h"
@@ -366,6 +367,27 @@ static void pauses_a_guest_whose_agent_fails(void **state)
 	assert_non_null(strstr(fake_host_reported(report, "netvm")->detail, "sound card"));
 	assert_int_equal(host.n_ran_through, 0);
 	assert_untouched(laptop.netvm);
+	report_free(report);
+}
+
+/* It is armed for the cycle, and its detail is still that of the one before. */
+static void shows_no_detail_of_an_earlier_cycle(void **state)
+{
+	struct report *report;
+	struct error error = { 0 };
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	assert_int_equal(prearm_refresh(&host.coordinator, NULL, NULL, &error), 0);
+	virtual_time_pass(1000000);
+	assert_int_equal(prearm_refresh(&host.coordinator, NULL, NULL, &error), 0);
+	store_write_as(fake_guest_domid(laptop.netvm), PROTOCOL_NODE_DETAIL, "a card was lost");
+	fake_agent_set_conduct(laptop.agent, AGENT_IS_DEAD);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_DEGRADED);
+	assert_int_equal(fake_host_reported(report, "netvm")->outcome, OUTCOME_PAUSED);
+	assert_null(strstr(fake_host_reported(report, "netvm")->detail, "a card was lost"));
 	report_free(report);
 }
 
@@ -1384,6 +1406,7 @@ int main(void)
 		T(names_a_driver_domain_whose_port_another_program_holds),
 		T(names_a_driver_domain_that_is_not_quiesced),
 		T(pauses_a_guest_whose_agent_fails),
+		T(shows_no_detail_of_an_earlier_cycle),
 		T(reports_devices_that_an_agent_has_lost),
 		T(pauses_guests_that_do_not_suspend),
 		T(resumes_a_guest_that_suspends_late),
