@@ -5,8 +5,7 @@
  *
  * The input: a byte of configuration, a byte with the number of guests, five bytes for each
  * guest, then four for each event: its moment in ms (two bytes), what happens, and to which guest.
- * The laws are judged from the state of the double. What is known to break one (the list in
- * tests/unit/xen/test_xen_findings.c) is left out where it would be found at once.
+ * A few laws are judged, from the state of the double; tests/worlds judges all of them.
  */
 
 #include <errno.h>

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "model/cycle.h"
 #include "model/hypervisor.h"
@@ -28,6 +29,7 @@
 #include "tests/fakexen/process.h"
 #include "tests/fakexen/store-client.h"
 #include "tests/fakexen/store.h"
+#include "tests/fakexen/toolstacks.h"
 #include "tests/fakexen/virtual-time.h"
 
 static struct fake_host host;
@@ -356,6 +358,118 @@ static void survives_kills_at_any_moment(void **state)
 	}
 }
 
+/* ---- late guests: the host's sleep does not count in these times ----------- */
+
+#define MINUTE_US 60000000ull
+/* How long after its suspension a guest may be found by a daemon that waits for it. */
+#define AT_ONCE_US 200000
+
+/* They acknowledge, and suspend when all is long over: the kernel has 20 s, and again 20 s. */
+static void resumes_a_guest_however_late_it_suspends(void **state)
+{
+	static const enum job_verb verb = JOB_SUSPEND_ALL;
+	static const unsigned int late_s[] = { 12, 27, 45, 120, 840 };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(late_s); i++) {
+		struct fake_guest_params mail = { .name = "mail",
+						  .suspend_us = late_s[i] * 1000000ull };
+		const struct fake_domain *domain;
+
+		fake_laptop_build(&laptop, &mail);
+		fake_host_open(&host);
+		virtual_time_after(2000000, submit, (void *)(uintptr_t)&verb);
+		run_daemon_for(20 * MINUTE_US);
+		domain = fake_guest_domain(laptop.mail);
+		assert_int_equal(domain->n_suspended, 1);
+		assert_true(domain->resumed_us - domain->suspended_us < AT_ONCE_US);
+		assert_untouched(laptop.mail);
+		assert_int_equal(client.cycle_result, RESULT_DEGRADED);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
+/* It suspends while no process waits for it. */
+static void resumes_a_late_guest_when_it_starts(void **state)
+{
+	static const enum job_verb verb = JOB_SUSPEND_ALL;
+	struct fake_guest_params mail = { .name = "mail", .suspend_us = 120000000 };
+	uint64_t started_us;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit, (void *)(uintptr_t)&verb);
+	run_daemon_for(MINUTE_US);
+	fake_host_kill(&host);
+	virtual_time_pass(3 * MINUTE_US);
+	assert_true(fake_guest_domain(laptop.mail)->is_shut_down);
+	started_us = virtual_time_now();
+	fake_host_open(&host);
+	run_daemon_for(MINUTE_US);
+	assert_untouched(laptop.mail);
+	assert_true(fake_guest_domain(laptop.mail)->resumed_us - started_us < AT_ONCE_US);
+}
+
+static struct fake_save *begun_save;
+
+static void save_mail(void *data)
+{
+	(void)data;
+	fake_guest_set_answer(laptop.mail, ANSWER_CLEARS);
+	begun_save = toolstack_save(fake_guest_domid(laptop.mail), 20000000, true);
+}
+
+enum restart { NO_RESTART, PROPER_RESTART, KILLED };
+
+/* Runs the daemon for the time, in the middle of which it is started again. */
+static void run_with_restart(uint64_t us, enum restart restart)
+{
+	if (restart != NO_RESTART) {
+		run_daemon_for(us / 2);
+		assert_null(begun_save);
+		if (restart == KILLED)
+			fake_host_kill(&host);
+		else
+			fake_host_close(&host);
+		fake_host_open(&host);
+		us -= us / 2;
+	}
+	run_daemon_for(us);
+}
+
+/* It has acknowledged, and could not freeze. Minutes or an hour later, its owner saves it. */
+static void leaves_a_save_alone_that_follows_a_failed_suspension(void **state)
+{
+	static const enum job_verb verb = JOB_SUSPEND_ALL;
+	static const unsigned int after_min[] = { 2, 10, 60 };
+
+	(void)state;
+	for (size_t i = 0; i < 3 * ELEMENTSOF(after_min); i++) {
+		struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_ONLY_CLEARS };
+		enum restart restart = (enum restart)(i / ELEMENTSOF(after_min));
+		uint64_t after_us = after_min[i % ELEMENTSOF(after_min)] * MINUTE_US;
+
+		fake_laptop_build(&laptop, &mail);
+		fake_host_open(&host);
+		begun_save = NULL;
+		virtual_time_after(2000000, submit, (void *)(uintptr_t)&verb);
+		virtual_time_after(after_us, save_mail, NULL);
+		run_with_restart(after_us + MINUTE_US, restart);
+		assert_non_null(begun_save);
+		if (!begun_save->is_finished || begun_save->is_broken || begun_save->has_failed)
+			fail_msg("after %u min, restart %d: finished %d, broken %d, failed %d",
+				 after_min[i % ELEMENTSOF(after_min)], restart,
+				 begun_save->is_finished, begun_save->is_broken,
+				 begun_save->has_failed);
+		assert_int_equal(fake_guest_domain(laptop.mail)->n_suspended, 1);
+		assert_untouched(laptop.mail);
+		fake_host_stop(&host);
+		fake_host_start(&host);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +483,9 @@ int main(void)
 		T(closes_its_ports_when_nobody_keeps_the_descriptor),
 		T(resumes_the_guests_of_a_daemon_that_was_killed),
 		T(survives_kills_at_any_moment),
+		T(resumes_a_guest_however_late_it_suspends),
+		T(resumes_a_late_guest_when_it_starts),
+		T(leaves_a_save_alone_that_follows_a_failed_suspension),
 #undef T
 	};
 
