@@ -513,17 +513,54 @@ static int release_cycle(struct coordinator *coordinator, void *data, struct err
 	return 0;
 }
 
+/* Whether the cycle has suspended or paused a guest of this name. */
+static bool has_hold_on(const struct cycle *cycle, const char *name)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		if (!cycle->guests[i].lost && cycle->guests[i].hold != HOLD_NONE &&
+		    is_named(&cycle->guests[i], name))
+			return true;
+	return false;
+}
+
+/* Whether a cycle of this boot has suspended or paused a guest of this name. */
+static bool is_held(struct coordinator *coordinator, const char *name)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	int n = journal_list(coordinator->roots->journals, &numbers);
+	char boot_id[BOOT_ID_SIZE];
+	bool found = false;
+
+	if (n <= 0 || boot_id_read(boot_id) < 0)
+		return false;
+	for (int i = 0; i < n && !found; i++) {
+		struct cycle cycle;
+
+		if (journal_read(coordinator->roots->journals, numbers[i], &cycle, NULL) < 0)
+			continue;
+		found = !journal_is_obsolete(&cycle, boot_id) && has_hold_on(&cycle, name);
+		cycle_done(&cycle);
+	}
+	return found;
+}
+
 /*
- * Checks that each name is that of a guest. Returns 0, or a negative errno with
- * `error` set.
+ * Checks that each name is that of a guest. Asks xenstored, which may not answer, only for names
+ * that no cycle has recorded. Returns 0, or a negative errno with `error` set.
  */
 static int check_names(struct coordinator *coordinator, const struct resume_params *params,
 		       struct error *error)
 {
 	struct inventory inventory = { 0 };
 	_cleanup_(freep) bool *selected = NULL;
-	int r = coordinator->hypervisor->ops->inventory(coordinator->hypervisor, &inventory, error);
+	size_t n_held = 0;
+	int r;
 
+	while (n_held < params->n_names && is_held(coordinator, params->names[n_held]))
+		n_held++;
+	if (n_held == params->n_names)
+		return 0;
+	r = coordinator->hypervisor->ops->inventory(coordinator->hypervisor, &inventory, error);
 	if (r == 0)
 		r = selection_make(&inventory, params->names, params->n_names, &selected, error);
 	inventory_done(&inventory);

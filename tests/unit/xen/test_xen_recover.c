@@ -148,6 +148,28 @@ static void resumes_kept_guests_before_it_waits_for_xenstored(void **state)
 	assert_all_untouched();
 }
 
+static void resumes_a_named_guest_before_it_waits_for_xenstored(void **state)
+{
+	char web[] = "web", *names[] = { web };
+	struct resume_result result;
+	struct error error = { 0 };
+	uint64_t begin_us;
+
+	(void)state;
+	keep_suspended();
+	begin_us = virtual_time_now();
+	store_client_be_silent(600000000);
+	fake_host_open(&host);
+	assert_int_equal(coordinator_resume(&host.coordinator, names, 1, false, &result, &error),
+			 0);
+	assert_true(was_resumed_after(laptop.netvm, begin_us));
+	assert_true(was_resumed_after(laptop.fw, begin_us));
+	assert_true(was_resumed_after(laptop.web, begin_us));
+	assert_true(fake_guest_domain(laptop.mail)->is_shut_down);
+	assert_int_equal(result.n_resumed, 3);
+	report_free(result.report);
+}
+
 static void resumes_although_xenstored_is_dead(void **state)
 {
 	struct resume_result result;
@@ -201,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 		T(resumes_kept_guests_before_it_waits_for_xenstored),
+		T(resumes_a_named_guest_before_it_waits_for_xenstored),
 		T(resumes_although_xenstored_is_dead),
 		T(recovers_before_it_waits_for_xenstored),
 		T(tells_xenstored_what_a_dead_process_has_resumed),
