@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Checks of earlier cycles: guests kept suspended, journals, the last result. */
+/* Checks of earlier cycles: guests still suspended, journals, the last result. */
 
 #include <assert.h>
 #include <inttypes.h>
@@ -12,19 +12,25 @@
 #include "view/findings.h"
 #include "check/check.h"
 
-static void check_kept_suspended(const struct status *status, struct findings *findings)
+static void check_hold(const struct cycle *cycle, const struct cycle_guest *guest,
+		       struct findings *findings)
 {
-	for (size_t i = 0; i < status->n_cycles; i++) {
-		const struct cycle *cycle = &status->cycles[i];
+	if (guest->stranded)
+		findings_add(findings, FINDING_ERROR, guest->name, "pmcoord resume-all",
+			     "the guest is still suspended or paused: it could not be resumed in "
+			     "cycle %" PRIu64,
+			     cycle->head.number);
+	else if (guest->hold != HOLD_NONE && cycle->kept_suspended)
+		findings_add(findings, FINDING_INFO, guest->name, "pmcoord resume-all",
+			     "the guest is kept suspended, as requested in cycle %" PRIu64,
+			     cycle->head.number);
+}
 
-		for (size_t j = 0; j < cycle->n_guests && cycle->kept_suspended; j++)
-			if (cycle->guests[j].hold != HOLD_NONE)
-				findings_add(
-					findings, FINDING_INFO, cycle->guests[j].name,
-					"pmcoord resume-all",
-					"the guest is kept suspended, as requested in cycle %" PRIu64,
-					cycle->head.number);
-	}
+static void check_holds(const struct status *status, struct findings *findings)
+{
+	for (size_t i = 0; i < status->n_cycles; i++)
+		for (size_t j = 0; j < status->cycles[i].n_guests; j++)
+			check_hold(&status->cycles[i], &status->cycles[i].guests[j], findings);
 }
 
 static void check_state(const struct status *status, struct findings *findings)
@@ -61,6 +67,6 @@ void check_cycles(const struct check_context *context, struct findings *findings
 	if (!context->status)
 		return;
 	check_state(context->status, findings);
-	check_kept_suspended(context->status, findings);
+	check_holds(context->status, findings);
 	check_last(context->status, findings);
 }

@@ -212,7 +212,7 @@ static const char *describe_verdict(const struct report_guest *guest)
 	case VERDICT_STRANDED:
 		break;
 	}
-	return "could not be resumed";
+	return guest->outcome == OUTCOME_PAUSED ? "is still paused" : "is still suspended";
 }
 
 /* Appends the names of the guests, but `except`, whose verdict is not VERDICT_OK. */

@@ -680,6 +680,25 @@ static void reports_guests_that_are_kept_suspended(void **state)
 	only(world, FINDING_INFO, "app", "cycle 3");
 }
 
+static void a_stranded_guest_is_an_error(void **state)
+{
+	struct world *world = *state;
+	struct cycle_guest guest = { .name = "app", .hold = HOLD_SUSPENDED, .stranded = true };
+	struct cycle cycle = { .head.number = 3, .guests = &guest, .n_guests = 1 };
+	struct status status = {
+		.state = STATUS_STRANDED,
+		.has_daemon = true,
+		.cycles = &cycle,
+		.n_cycles = 1,
+	};
+
+	world->context.status = &status;
+	/* Even if it was to be kept suspended at first. */
+	cycle.kept_suspended = true;
+	check(world);
+	only(world, FINDING_ERROR, "app", "could not be resumed in cycle 3");
+}
+
 static void warns_of_a_daemon_that_should_run(void **state)
 {
 	struct world *world = *state;
@@ -802,6 +821,7 @@ int main(void)
 		world_test(names_other_services_that_handle_guests),
 		world_test(without_a_hypervisor_the_rest_is_checked),
 		world_test(reports_guests_that_are_kept_suspended),
+		world_test(a_stranded_guest_is_an_error),
 		world_test(warns_of_a_daemon_that_should_run),
 		world_test(an_interrupted_cycle_is_an_error),
 		world_test(reports_unreadable_journals_and_a_degraded_cycle),
