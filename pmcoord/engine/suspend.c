@@ -500,7 +500,9 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	if (r < 0)
 		return error_set(error, r, "cannot begin a cycle in %s: %s",
 				 coordinator->roots->run, strerror(-r));
-	r = journal_create(coordinator->roots->journals, &head, &run->plan, &journal, error);
+	/* Only what stays suspended when this process has ended must be on record. */
+	r = journal_create(coordinator->roots->journals, &head, &run->plan,
+			   params->sleeper || params->resumes_at_once, &journal, error);
 	if (r < 0)
 		return r;
 	*coordinator = context_of_cycle(coordinator, journal);

@@ -53,7 +53,8 @@ static void take_guest(struct take_over *take_over, size_t from)
 	if (to == journal_cycle(journal)->n_guests)
 		return;
 	cycle_format_take_over(guest, text, sizeof(text));
-	if (journal_record(journal, RECORD_TAKE_OVER, now_us, to, "%s", text) == 0)
+	if (journal_record(journal, RECORD_TAKE_OVER, now_us, to, "%s", text) == 0 &&
+	    journal_cycle(journal)->n_unwritten == 0)
 		/* If this fails, the guest is in both journals, and is resumed by either. */
 		journal_record(take_over->from, RECORD_LET_GO, now_us, from, "%s", "");
 }

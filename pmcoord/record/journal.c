@@ -26,6 +26,7 @@
 struct journal {
 	int fd;
 	int unwritable; /* negative errno: nothing can be appended any more; 0: try */
+	bool is_dispensable; /* see journal_create */
 	off_t end; /* offset of the end of the last whole line */
 	char *path;
 	struct cycle cycle;
@@ -76,6 +77,8 @@ int journal_set_aside(const char *directory, uint64_t number)
 int journal_remove(struct journal *journal)
 {
 	assert(journal);
+	if (journal->fd < 0)
+		return 0; /* it has no file */
 	if (journal->cycle.n_damaged > 0)
 		return set_aside(journal->path);
 	return unlink(journal->path) < 0 ? -errno : 0;
@@ -96,6 +99,14 @@ static int write_lines(struct journal *journal, const char *lines, size_t length
 	return r;
 }
 
+/* Counts a record that could not be written. Returns 0 if that is no error. */
+static int count_unwritten(struct journal *journal, int r)
+{
+	if (journal->cycle.n_unwritten++ == 0)
+		journal->cycle.write_error = r;
+	return journal->is_dispensable ? 0 : r;
+}
+
 /*
  * Writes the record before it is applied to the cycle, and then calls the observer. What
  * has happened is applied even if it cannot be written, because this process must know
@@ -110,10 +121,10 @@ static int append(struct journal *journal, const struct record *record, char *li
 	if (r < 0 || length < 0)
 		return r < 0 ? r : length;
 	r = write_lines(journal, line, (size_t)length);
-	if (r < 0 && record_type_is_intent(record->type))
+	if (r < 0 && record_type_is_intent(record->type) && !journal->is_dispensable)
 		return r;
-	if (r < 0 && journal->cycle.n_unwritten++ == 0)
-		journal->cycle.write_error = r;
+	if (r < 0)
+		r = count_unwritten(journal, r);
 	applied = cycle_apply(&journal->cycle, record);
 	if (applied == 0 && journal->observer)
 		journal->observer(journal->observer_data, &journal->cycle, record);
@@ -279,7 +290,10 @@ static int record_plan(struct journal *journal, const struct plan *plan, uint64_
 		r = record_step(journal, plan, &plan->steps[i], now, lines);
 	if (lines && fclose(lines) != 0)
 		r = -ENOMEM;
-	return r < 0 ? r : write_lines(journal, text, length);
+	if (r < 0)
+		return r;
+	r = write_lines(journal, text, length);
+	return r < 0 ? count_unwritten(journal, r) : 0;
 }
 
 static int record_head(struct journal *journal, const struct cycle_head *head)
@@ -295,31 +309,58 @@ static int record_head(struct journal *journal, const struct cycle_head *head)
 	return r < 0 ? r : append(journal, &record, line, sizeof(line));
 }
 
-int journal_create(const char *directory, const struct cycle_head *head, const struct plan *plan,
-		   struct journal **ret_journal, struct error *error)
+static int create_file(struct journal *journal, const char *directory, struct error *error)
 {
-	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, head->number);
 	int r = directory_make(directory);
 
-	if (!journal)
-		r = -ENOMEM;
 	if (r < 0)
 		return error_set(error, r, "cannot create the directory %s: %s", directory,
 				 strerror(-r));
 	journal->fd = open(journal->path, O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-	if (journal->fd < 0)
-		return error_set(error, -errno, "cannot create the journal %s: %s", journal->path,
-				 strerror(errno));
-	r = record_head(journal, head);
+	return journal->fd < 0 ? error_set(error, -errno, "cannot create the journal %s: %s",
+					   journal->path, strerror(errno))
+			       : 0;
+}
+
+static int record_begin(struct journal *journal, const struct cycle_head *head,
+			const struct plan *plan)
+{
+	int r = record_head(journal, head);
+
 	if (r >= 0)
 		r = record_plan(journal, plan, head->base_us);
-	if (r >= 0)
-		r = record_warnings(journal, plan, head->base_us);
-	if (r < 0) {
-		unlink(journal->path);
+	return r < 0 ? r : record_warnings(journal, plan, head->base_us);
+}
+
+/* Without its beginning the file is of no use. */
+static void drop_file(struct journal *journal)
+{
+	unlink(journal->path);
+	closep(&journal->fd);
+	journal->fd = -EBADF;
+	journal->unwritable = journal->cycle.write_error;
+}
+
+int journal_create(const char *directory, const struct cycle_head *head, const struct plan *plan,
+		   bool is_dispensable, struct journal **ret_journal, struct error *error)
+{
+	_cleanup_(journal_closep) struct journal *journal = journal_new(directory, head->number);
+	struct error ignored = { 0 };
+	int r;
+
+	if (!journal)
+		return error_set(error, -ENOMEM, "cannot create a journal: out of memory");
+	journal->is_dispensable = is_dispensable;
+	r = create_file(journal, directory, is_dispensable ? &ignored : error);
+	if (r < 0 && !is_dispensable)
+		return r;
+	journal->unwritable = r;
+	r = record_begin(journal, head, plan);
+	if (journal->fd >= 0 && (r < 0 || journal->cycle.n_unwritten > 0))
+		drop_file(journal);
+	if (r < 0)
 		return error_set(error, r, "cannot write the journal %s: %s", journal->path,
 				 strerror(-r));
-	}
 	*ret_journal = TAKE_PTR(journal);
 	return 0;
 }

@@ -27,9 +27,12 @@ struct journal;
  * head, a record per step of the plan, and the warnings. Returns 0, or a
  * negative errno with `error` set. On failure no new file is left. Release:
  * journal_close.
+ *
+ * With `is_dispensable`, what cannot be written, or the whole file, is no error: the cycle, in
+ * memory, counts the records. Only if the process then dies, its successor does not know them.
  */
 int journal_create(const char *directory, const struct cycle_head *head, const struct plan *plan,
-		   struct journal **ret_journal, struct error *error);
+		   bool is_dispensable, struct journal **ret_journal, struct error *error);
 
 /*
  * Opens the journal of cycle `number` and replays it. Cuts off a torn last line. A
@@ -91,7 +94,8 @@ void journal_observe(struct journal *journal, journal_observer_fn observer, void
  * record_type_has_guest is false for `type`. Returns 0 or a negative errno: -EBADMSG
  * for a record that replay would not accept, which is not written either. After an error, the
  * caller must not cause the effect that the record announces. A record that announces none
- * (record_type_is_intent) is applied to the cycle even if it cannot be written.
+ * (record_type_is_intent) is applied to the cycle even if it cannot be written; so is each record
+ * of a dispensable journal, for which this is no error.
  */
 int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
 		   const char *format, ...) _printf_(5, 6);

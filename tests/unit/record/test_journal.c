@@ -100,8 +100,9 @@ static struct journal *create(struct world *world, uint64_t number)
 	struct cycle_head head = head_of(number);
 	struct journal *journal;
 
-	assert_int_equal(
-		journal_create(world->directory, &head, &world->plan, &journal, &world->error), 0);
+	assert_int_equal(journal_create(world->directory, &head, &world->plan, false, &journal,
+					&world->error),
+			 0);
 	return journal;
 }
 
@@ -491,7 +492,7 @@ static void does_not_overwrite_another_cycle(void **state)
 	struct cycle_head head = head_of(1);
 
 	assert_int_equal(
-		journal_create(world->directory, &head, &world->plan, &other, &world->error),
+		journal_create(world->directory, &head, &world->plan, false, &other, &world->error),
 		-EEXIST);
 	assert_int_equal(journal_remove(journal), 0);
 	journal_close(journal);
@@ -529,7 +530,7 @@ static void creates_a_directory_for_its_user_only(void **state)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/run/cycles", world->directory);
-	assert_int_equal(journal_create(path, &head, &world->plan, &journal, NULL), 0);
+	assert_int_equal(journal_create(path, &head, &world->plan, false, &journal, NULL), 0);
 	journal_close(journal);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
