@@ -674,6 +674,9 @@ static void handle_event(struct resume *resume, uint32_t domid)
 		return;
 	}
 	entries = domid_index_find(&resume->by_domid, domid, &n);
+	/* A guest that has appeared, and may be gone again before the next look. */
+	if (n == 0)
+		compare_with_domains(resume);
 	for (size_t k = 0; k < n; k++)
 		check_guest(resume, entries[k].element);
 }
