@@ -594,6 +594,17 @@ static bool has_slept(const struct resume *resume)
 	return cycle_of(resume)->slept_us != CYCLE_NEVER;
 }
 
+/*
+ * Whether guests that end now are this cycle's concern: around a sleep, or a sleep that is
+ * rehearsed. Guests that are kept suspended for long come and go as their owner likes.
+ */
+static bool watches_ends(const struct resume *resume)
+{
+	const struct cycle *cycle = cycle_of(resume);
+
+	return has_slept(resume) || (!cycle->kept_suspended && !cycle->aborted);
+}
+
 /* Records the end of a guest, so that nothing waits for its agent. */
 static void check_end(struct resume *resume, size_t i)
 {
@@ -627,7 +638,7 @@ static void check_guest(struct resume *resume, size_t i)
 
 	if (could_suspend)
 		check_late_in_order(resume, i);
-	else if (was_pending || has_slept(resume))
+	else if (was_pending || watches_ends(resume))
 		check_end(resume, i);
 	check_agent(resume, i);
 	if (was_pending && !is_pending(guest) && resume->n_pending > 0)
@@ -640,26 +651,24 @@ static void check_guest(struct resume *resume, size_t i)
 		resume->recount_at_us = 0;
 }
 
-/*
- * After the host's sleep, records guests that have ended or appeared. Guests that
- * are kept suspended for long come and go as their owner likes.
- */
+/* Records guests that have ended and, after the host's sleep, guests that have appeared. */
 static void compare_with_domains(struct resume *resume)
 {
 	struct census census;
 	int r;
 
-	if (!has_slept(resume))
+	if (!watches_ends(resume))
 		return;
 	r = census_take(resume->context, &census);
-	if (r == 0)
+	if (r == 0 && has_slept(resume))
 		r = census_record_newcomers(&census, resume->context);
 	if (r == 0)
 		r = census_record_ends(&census, resume->context);
 	census_done(&census);
 	if (r < 0)
 		journal_record(resume->journal, RECORD_NOTE, loop_now(resume->loop), 0,
-			       "the domains could not be listed after the sleep: %s", strerror(-r));
+			       "the domains could not be listed after the resume: %s",
+			       strerror(-r));
 }
 
 static void handle_event(struct resume *resume, uint32_t domid)
