@@ -48,7 +48,8 @@ struct run {
 	struct lid *lid; /* opening it aborts the cycle; NULL: not watched */
 	/* True only with a sleeper. The cycle then uses config_without_vetoes. */
 	bool is_battery_low;
-	/* Guests of earlier cycles could not be resumed; this cycle takes them over. */
+	/* Guests of earlier cycles that could not be resumed, and that this cycle takes over. */
+	char stranded[256];
 	bool has_stranded;
 	/* Names the unreadable journal of an earlier cycle; "": there is none. */
 	struct error unreadable;
@@ -597,6 +598,7 @@ static int recover_earlier(struct run *run, struct coordinator *coordinator, str
 	int r = coordinator_recover(coordinator, &result, unreadable);
 
 	run->has_stranded = result.n_stranded > 0;
+	snprintf(run->stranded, sizeof(run->stranded), "%s", result.stranded);
 	report_free(result.report);
 
 	if (r == 0 || r == -ENOTRECOVERABLE)
@@ -604,6 +606,26 @@ static int recover_earlier(struct run *run, struct coordinator *coordinator, str
 	error_set(error, r, "%s", error_text(unreadable));
 	error_mark(error, r, unreadable->outcome);
 	return r;
+}
+
+/*
+ * Adds the guests that are still suspended, if there are any, to the error of a cycle that could
+ * not begin: they are worse than its reason `r`, unless that is a wrong command. Returns the
+ * negative errno of the error.
+ */
+static int name_stranded(const struct run *run, int r, struct error *error)
+{
+	struct error reason;
+
+	if (!run->has_stranded || !error || error->outcome == OUTCOME_NOT_FOUND)
+		return r;
+	reason = *error;
+	error_replace(
+		error, -ENOTRECOVERABLE,
+		"%s could not be resumed: see 'pmcoord report', then try 'pmcoord resume-all'; %s",
+		run->stranded, error_text(&reason));
+	error_mark(error, -ENOTRECOVERABLE, OUTCOME_UNRECOVERABLE);
+	return -ENOTRECOVERABLE;
 }
 
 int coordinator_suspend(struct coordinator *coordinator, const struct cycle_params *params,
@@ -620,6 +642,7 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 	start_us = loop_now(coordinator->loop);
 	r = recover_earlier(&run, coordinator, error);
 	if (r < 0) {
+		r = name_stranded(&run, r, error);
 		if (params->sleeper)
 			*ret_report = report_refusal(&run, params, start_us, error);
 		return r;
@@ -636,6 +659,8 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 	start_us = loop_now(coordinator->loop);
 	*ret_report = NULL;
 	r = suspend_planned(&run, params, start_us, ret_report, error);
+	if (r < 0)
+		r = name_stranded(&run, r, error);
 	if (r < 0 && params->sleeper && !*ret_report)
 		*ret_report = report_refusal(&run, params, start_us, error);
 	run_done(&run);
