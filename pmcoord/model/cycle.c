@@ -547,12 +547,12 @@ static void apply_resume_record(struct cycle_guest *guest, enum record_type type
 	case RECORD_RUNNING:
 		guest->needs_xenstore_resume =
 			guest->hold == HOLD_REQUESTED || guest->hold == HOLD_SUSPENDED;
-		/* A guest that was paused has not run with its request before. */
-		if (guest->hold == HOLD_PAUSING || guest->hold == HOLD_PAUSED)
-			guest->late_us = now;
 		/* A guest that was suspended has obeyed a request. */
 		if (guest->needs_xenstore_resume)
 			end_request(guest);
+		/* It has not run with its other requests, or the request before its pause. */
+		if (guest->hold != HOLD_NONE)
+			guest->late_us = now;
 		end_hold(guest);
 		guest->running_us = now;
 		break;
@@ -560,8 +560,7 @@ static void apply_resume_record(struct cycle_guest *guest, enum record_type type
 		/* As after RECORD_RUNNING. */
 		if (guest->hold == HOLD_SUSPENDED)
 			end_request(guest);
-		else
-			guest->late_us = now;
+		guest->late_us = now;
 		end_hold(guest);
 		guest->released = true;
 		break;

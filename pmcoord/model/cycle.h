@@ -140,7 +140,7 @@ struct cycle_guest {
 	int64_t resume_us, running_us, ready_us;
 	/*
 	 * Since when the guest has run with a request that it may still obey, if that is not
-	 * since requested_us: it was paused, or was taken over from an earlier cycle.
+	 * since requested_us: it was paused or suspended, or was taken over from an earlier cycle.
 	 */
 	int64_t late_us;
 };

@@ -461,6 +461,21 @@ static void a_late_guest_is_resumed_in_xenstore(void **state)
 	cycle_done(&cycle);
 }
 
+/* Linux handles its next request when it has been resumed. */
+static void the_time_of_a_suspension_is_not_that_of_the_next_request(void **state)
+{
+	struct cycle cycle;
+
+	(void)state;
+	begin(&cycle);
+	apply(&cycle, "1000010 request 0", "1000011 acknowledged 0", "1000012 retracted 0",
+	      "1000020 request 0", "1000021 acknowledged 0", "1000022 retracted 0",
+	      "1000030 down 0 suspended late", "3600000000 resume 0", "3600000001 running 0", NULL);
+	assert_true(cycle_guest_may_suspend(&cycle.guests[0]));
+	assert_int_equal(cycle_late_since(&cycle, &cycle.guests[0]), 3600000001);
+	cycle_done(&cycle);
+}
+
 static void names_the_stranded_guest(void **state)
 {
 	struct cycle cycle;
@@ -646,6 +661,7 @@ int main(void)
 		cmocka_unit_test(a_late_guest_of_an_old_journal_stays_recorded),
 		cmocka_unit_test(a_stranded_guest_that_is_gone_is_no_longer_stranded),
 		cmocka_unit_test(a_late_guest_is_resumed_in_xenstore),
+		cmocka_unit_test(the_time_of_a_suspension_is_not_that_of_the_next_request),
 		cmocka_unit_test(names_the_stranded_guest),
 		cmocka_unit_test(keeps_each_detail_of_a_guest),
 		cmocka_unit_test(times_are_limited_to_the_cycle),
