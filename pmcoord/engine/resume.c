@@ -783,6 +783,22 @@ static int wait_for_needed(struct resume *resume, size_t i)
 }
 
 /*
+ * Whether the guest's agent has asked its kernel to suspend, and does not say so any more: it
+ * restores after an abort, and its kernel may still suspend.
+ */
+static bool has_left_kernel_request(struct resume *resume, size_t i)
+{
+	const struct cycle_guest *guest = guest_at(resume, i);
+	struct domain_id id = id_at(resume, i);
+	struct agent_state agent;
+
+	return guest->mechanism == MECHANISM_AGENT && guest->quiesced_us != CYCLE_NEVER &&
+	       (resume->hypervisor->ops->get_agent_state(resume->hypervisor, &id, &agent) < 0 ||
+		agent.state.state != PROTOCOL_AGENT_QUIESCED ||
+		agent.state.cycle != cycle_of(resume)->head.number);
+}
+
+/*
  * Tries again to retract a request that could not be retracted: xenstored may have failed, and
  * the request still stands. A guest that has acknowledged it may still suspend.
  */
@@ -790,11 +806,15 @@ static void retract_again(struct resume *resume, size_t i)
 {
 	const struct cycle_guest *guest = guest_at(resume, i);
 	struct domain_id id = id_at(resume, i);
+	bool is_left;
 
 	if (!guest->may_suspend_late || guest->requested_us == CYCLE_NEVER ||
-	    (guest->hold != HOLD_NONE && guest->hold != HOLD_REQUESTED) ||
-	    resume->hypervisor->ops->retract(resume->hypervisor, &id, guest->mechanism,
-					     cycle_of(resume)->head.number) != RETRACTED)
+	    (guest->hold != HOLD_NONE && guest->hold != HOLD_REQUESTED))
+		return;
+	is_left = has_left_kernel_request(resume, i);
+	if (resume->hypervisor->ops->retract(resume->hypervisor, &id, guest->mechanism,
+					     cycle_of(resume)->head.number) != RETRACTED ||
+	    is_left)
 		return;
 	record(resume, RECORD_RETRACTED, i, "");
 	/* An earlier request that it has acknowledged stays. */
