@@ -122,11 +122,14 @@ static int connect_to_xenstored(struct xen *xen)
 		r = new_modules(xen);
 	if (r < 0)
 		return r;
-	r = xen_watches_watch_list(xen->watches);
-	if (r == 0)
-		r = add_to_epoll(xen, xen_watches_fd(xen->watches));
+	r = add_to_epoll(xen, xen_watches_fd(xen->watches));
 	if (r < 0)
 		return r;
+	/*
+	 * If this fails, domains are looked at when they are requested, at each time limit and at
+	 * the end: guests must be resumed whatever fails. The daemon, which needs it, tries again.
+	 */
+	xen_watches_watch_list(xen->watches);
 	xen_channels_load(xen->channels);
 	xen->is_connected = true;
 	return 0;

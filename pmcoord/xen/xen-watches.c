@@ -63,6 +63,7 @@ struct watched_domain {
 
 struct xen_watches {
 	struct xs_handle *handle;
+	bool has_list; /* xen_watches_watch_list has succeeded */
 	bool has_all_domains; /* all domains are watched */
 	struct watched_domain *domains;
 	size_t n_domains;
@@ -100,20 +101,26 @@ int xen_watches_fd(const struct xen_watches *watches)
 
 static int watch_path(struct xen_watches *watches, const char *path, const char *token)
 {
-	return xs_watch(watches->handle, path, token) ? 0 : -errno;
+	/* EEXIST: an earlier attempt has set this watch, and not the next one. */
+	return xs_watch(watches->handle, path, token) || errno == EEXIST ? 0 : -errno;
 }
 
 int xen_watches_watch_list(struct xen_watches *watches)
 {
 	int r = watch_path(watches, "@introduceDomain", TOKEN_DOMAINS);
 
-	return r < 0 ? r : watch_path(watches, "@releaseDomain", TOKEN_DOMAINS);
+	if (r == 0)
+		r = watch_path(watches, "@releaseDomain", TOKEN_DOMAINS);
+	watches->has_list = r == 0;
+	return r;
 }
 
 int xen_watches_watch_domains(struct xen_watches *watches)
 {
+	int r = watches->has_list ? 0 : xen_watches_watch_list(watches);
+
 	watches->has_all_domains = true;
-	return watch_path(watches, "/libxl", TOKEN_TOOLSTACK);
+	return r < 0 ? r : watch_path(watches, "/libxl", TOKEN_TOOLSTACK);
 }
 
 /* Formats the path and the token of a watch on a domain's node. */

@@ -31,7 +31,10 @@ int xen_watches_fd(const struct xen_watches *watches);
 /* Makes xen_watches_next report domains that are created, shut down, crash or are destroyed. */
 int xen_watches_watch_list(struct xen_watches *watches);
 
-/* Makes xen_watches_next also report changes of libxl's records. */
+/*
+ * Makes xen_watches_next also report changes of libxl's records. Calls xen_watches_watch_list again
+ * if that has failed.
+ */
 int xen_watches_watch_domains(struct xen_watches *watches);
 
 /*
