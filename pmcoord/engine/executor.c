@@ -648,6 +648,18 @@ static int request_from_drivers(struct executor *x, size_t i)
 	return r < 0 ? r : ops->request(x->hypervisor, &state->id, state->mechanism);
 }
 
+/* Ends the step of a guest that others have paused since its request was recorded. */
+static int skip_unsent(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	int r;
+
+	state->is_sent = state->was_requested = false;
+	x->hypervisor->ops->unsubscribe(x->hypervisor, &state->id);
+	r = record(x, RECORD_RETRACTED, i, "");
+	return r < 0 ? r : skip_stopped(x, i, PAUSED_BY_OTHERS);
+}
+
 static int send_request(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
@@ -674,6 +686,8 @@ static int send_request(struct executor *x, size_t i)
 		r = record_taken(x, i);
 		return r < 0 ? r : check_step(x, i);
 	}
+	if (r == REQUEST_IS_PAUSED)
+		return skip_unsent(x, i);
 	if (r == -ESRCH)
 		return record_gone(x, i, GUEST_DESTROYED);
 	if (r < 0) {

@@ -41,6 +41,8 @@ enum request_outcome {
 	REQUEST_HAS_DRIVERS = 1,
 	/* Another program has requested the guest to suspend: nothing was done. */
 	REQUEST_IS_TAKEN,
+	/* The guest's user or another program has paused it: nothing was done. */
+	REQUEST_IS_PAUSED,
 };
 
 /* Whose request a guest has obeyed or is about to obey. */

@@ -126,8 +126,8 @@ static int require_subscription(const struct xen_requests *requests, const struc
 }
 
 /*
- * Reads the guest right before its request: another program may have requested it to suspend
- * meanwhile. Returns REQUESTED if the guest is to be requested.
+ * Reads the guest right before its request: another program may have paused it, or requested it to
+ * suspend, meanwhile. Returns REQUESTED if the guest is to be requested.
  */
 static int look_before_request(const struct xen_requests *requests, const struct domain_id *id)
 {
@@ -139,6 +139,8 @@ static int look_before_request(const struct xen_requests *requests, const struct
 		xen_inventory_read_changes(requests->inventory);
 	if (r < 0)
 		return r;
+	if (domain.state.state == GUEST_PAUSED)
+		return REQUEST_IS_PAUSED;
 	return domain.state.state == GUEST_SUSPENDED ? REQUEST_IS_TAKEN : REQUESTED;
 }
 
