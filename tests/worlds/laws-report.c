@@ -40,24 +40,35 @@ static void judge_slept(struct judge *judge, struct json_object *report)
 			       judge->domains.slept ? "slept" : "did not");
 }
 
+/* Whether the report has this outcome for one of the guest's domains: a reboot makes a second. */
+static bool says(struct json_object *report, const char *name, const char *outcome)
+{
+	struct json_object *entry;
+
+	for (size_t i = 0; (entry = json_element(report, "guests", i)); i++)
+		if (strcmp(json_text(entry, "name"), name) == 0 &&
+		    strcmp(json_text(entry, "outcome"), outcome) == 0)
+			return true;
+	return false;
+}
+
 /* What the report says of a guest in this step, against what happened to it. */
 static void judge_outcome_of(struct judge *judge, struct json_object *report, int guest)
 {
 	const struct domain *domain = &judge->domains.domains[guest];
 	const char *name = judge_name(judge, guest);
-	struct json_object *entry = report_guest_named(report, name);
-	const char *said = json_text(entry, "outcome");
+	bool says_suspended = says(report, name, "suspended");
 
-	if (!entry || domain->has_died || domain->has_appeared)
+	if (domain->has_died || domain->has_appeared)
 		return;
-	if (strcmp(said, "suspended") == 0 && !domain->was_suspended)
+	if (says_suspended && !domain->was_suspended)
 		judge_complain(judge, 6, "report-suspended", guest,
 			       "the report says that %s was suspended, and it was not", name);
-	if (strcmp(said, "paused") == 0 && !domain->was_paused)
+	if (says(report, name, "paused") && !domain->was_paused)
 		judge_complain(judge, 6, "report-paused", guest,
 			       "the report says that %s was paused, and it was not", name);
-	if (strcmp(said, "skipped") == 0 && domain->was_requested && domain->was_suspended &&
-	    !judge->domains.was_undone)
+	if (says(report, name, "skipped") && !says_suspended && domain->was_requested &&
+	    domain->was_suspended && !judge->domains.was_undone && !judge_cannot_look(judge, guest))
 		judge_complain(judge, 6, "report-skipped", guest,
 			       "the report says that %s was skipped, and it was suspended", name);
 }

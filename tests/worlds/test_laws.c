@@ -317,6 +317,13 @@ static const struct example examples[] = {
 			"\"outcome\":\"skipped\"}]}" } },
 	  6,
 	  "report-skipped" },
+	{ "the report has a guest that was skipped in both of its domains, and was suspended",
+	  SUSPEND_ALL "[Guest \"web\"]\nState=rebooting\n",
+	  { { "900000 rebooted web\n" DOWN("web") SLEEP UP("web"), 3,
+	      .report = "{\"result\":\"degraded\",\"slept_us\":5,\"guests\":[{\"name\":\"web\","
+			"\"outcome\":\"skipped\"},{\"name\":\"web\",\"outcome\":\"skipped\"}]}" } },
+	  6,
+	  "report-skipped" },
 	{ "a refused sleep leaves no report",
 	  SUSPEND_ALL "[Host]\nS3=refuse\n",
 	  { { "1000000 sleep-refused -\n", 1 } },
@@ -429,6 +436,19 @@ static const struct example examples[] = {
 	  .world = "#$ run suspend web\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { "1 save-begins web\n2 saved web\n3 save-ends web\n" DOWN("web"), 0 },
 		    { UP("web"), 0 } } },
+	{ .name = "a guest that was rebooted, and suspended in its second domain",
+	  .world = SUSPEND_ALL "[Guest \"web\"]\nState=rebooting\n",
+	  .seen = { { "900000 rebooted web\n" DOWN("web") SLEEP UP("web"), 3,
+		      .err = "web was rebooted",
+		      .report =
+			      "{\"result\":\"degraded\",\"slept_us\":5,\"guests\":[{\"name\":\"web\","
+			      "\"outcome\":\"skipped\"},{\"name\":\"web\",\"outcome\":\"suspended\"}]}" } } },
+	{ .name = "a guest whose state cannot be read counts as skipped",
+	  .world = SUSPEND_ALL "[Host]\nFail=look\n[Guest \"web\"]\n",
+	  .seen = { { DOWN("web"), 6, .err = "web is not resumed",
+		      .report =
+			      "{\"result\":\"failed\",\"slept_us\":null,\"detail\":\"no\",\"guests\":"
+			      "[{\"name\":\"web\",\"outcome\":\"skipped\",\"stranded\":true}]}" } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
