@@ -97,7 +97,8 @@ static struct wrong find_wrong(const struct judge *judge, size_t guest)
 	if (domain->was_paused)
 		return (struct wrong){ "paused", "was paused by pmcoord" };
 	if (suspends_all(judge_step(judge)) && domain_runs(domain) && !domain->has_appeared &&
-	    !domain->was_saved && domains->policies[guest] != POLICY_IGNORES)
+	    !domain->was_saved && domains->policies[guest] != POLICY_IGNORES &&
+	    !printed_failure(judge_outcome(judge)))
 		return (struct wrong){ "running", "runs" };
 	if (domain->has_died && took_part && !domain->has_appeared)
 		return (struct wrong){ "died", "has died" };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/worlds/cause.h"
+#include "tests/worlds/printed.h"
 
 const struct world_step *judge_step(const struct judge *judge)
 {
@@ -110,13 +111,15 @@ static bool releases_all(const struct judge *judge)
 
 /*
  * After a command that suspends guests for the user, they are kept on purpose, also if
- * others could not be resumed before (code 6). A killed one may have come that far or not.
+ * others could not be resumed before (code 6), unless its cycle has failed. A killed one may have
+ * come that far or not.
  */
 static void note_kept(struct judge *judge)
 {
 	const struct world_step *step = judge_step(judge);
 	int code = judge_outcome(judge)->code;
-	bool keeps = step_is(step, "suspend") || step_has(step, "--guests-only");
+	bool keeps = (step_is(step, "suspend") || step_has(step, "--guests-only")) &&
+		     step_is_command(step) && !printed_failure(judge_outcome(judge));
 
 	if (!step_is_command(step))
 		return;

@@ -104,3 +104,18 @@ bool printed_names(const struct outcome *outcome, const char *name)
 	json_object_put(report);
 	return found;
 }
+
+bool printed_failure(const struct outcome *outcome)
+{
+	struct json_object *report = printed_object(outcome);
+	bool found = strcmp(json_text(report, "result"), "failed") == 0;
+	const char *text = outcome->err;
+
+	json_object_put(report);
+	for (; text && !found && (text = strstr(text, "cycle ")); text += strlen("cycle ")) {
+		const char *number = text + strlen("cycle ");
+
+		found = strncmp(number + strspn(number, "0123456789"), " failed", 7) == 0;
+	}
+	return found;
+}

@@ -35,4 +35,10 @@ struct json_object *report_guest_named(struct json_object *report, const char *n
  */
 bool printed_names(const struct outcome *outcome, const char *name);
 
+/*
+ * Whether the command says that its cycle has failed, so that all guests run that can. The report
+ * that it has written does not count: that may be of an earlier cycle.
+ */
+bool printed_failure(const struct outcome *outcome);
+
 #endif

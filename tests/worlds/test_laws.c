@@ -263,6 +263,12 @@ static const struct example examples[] = {
 	  { { "1000000 requested web\n", 0 } },
 	  6,
 	  "ok-but-running" },
+	{ "a guest still runs unnamed, and another could not be resumed",
+	  GUESTS_ONLY "[Guest \"web\"]\n[Guest \"net\"]\nFail=resume\n",
+	  { { DOWN("net"), 6, .out = "{\"result\":\"degraded\",\"guests\":[]}",
+	      .err = "pmcoord: cycle 2 degraded: net could not be resumed" } },
+	  6,
+	  "silent-running" },
 	/* law 6: exit codes against the world */
 	{ "the host slept, and the cycle failed",
 	  SUSPEND_ALL,
@@ -449,6 +455,9 @@ static const struct example examples[] = {
 		      .report =
 			      "{\"result\":\"failed\",\"slept_us\":null,\"detail\":\"no\",\"guests\":"
 			      "[{\"name\":\"web\",\"outcome\":\"skipped\",\"stranded\":true}]}" } } },
+	{ .name = "a guest that runs because the cycle has failed",
+	  .world = GUESTS_ONLY "[Guest \"web\"]\n[Guest \"net\"]\nFail=look\n",
+	  .seen = { { DOWN("net"), 6, .err = "pmcoord: cycle 1 failed: net did not suspend" } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
