@@ -298,6 +298,7 @@ static void apply_own(struct domain *domain, const struct happening *happening, 
 	case HAPPENS_SUSPENDED:
 		domain->suspended = SUSPENDED_BY_US;
 		domain->is_late = !domain->was_requested || domain->was_resumed;
+		domain->suspended_us = happening->at_us;
 		domain->was_suspended = true;
 		domain->request_stands = domain->may_suspend = false;
 		break;

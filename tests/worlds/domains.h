@@ -38,6 +38,7 @@ struct domain {
 	bool request_stands; /* requested, not acknowledged and not retracted */
 	size_t touched_in; /* the step of its last request or pause by pmcoord */
 	bool is_late; /* has suspended after it was given up */
+	uint64_t suspended_us; /* when it has suspended the last time */
 	bool may_suspend; /* has acknowledged a request, and not suspended since */
 	/* Since the current step began: */
 	bool was_requested, was_suspended, was_paused, was_resumed, was_quiesced, was_restored;

@@ -45,7 +45,15 @@ static const char *resume_kind(const struct judge *judge, size_t a, size_t b)
 							      : "cycles-resumed-first";
 }
 
-static void judge_resume_order(struct judge *judge, size_t a)
+/* What cannot be known while guests are resumed: one of them suspends at the same moment. */
+#define UNKNOWABLE_US 1000
+
+static bool has_just_suspended(const struct domain *domain, uint64_t now_us)
+{
+	return domain->is_late && now_us < domain->suspended_us + UNKNOWABLE_US;
+}
+
+static void judge_resume_order(struct judge *judge, size_t a, uint64_t now_us)
 {
 	bool resumes =
 		step_is(judge_step(judge), "resume") || step_is(judge_step(judge), "resume-all");
@@ -54,7 +62,7 @@ static void judge_resume_order(struct judge *judge, size_t a)
 		const struct domain *domain = &judge->domains.domains[b];
 
 		/* Its user keeps `b` suspended, in spite of `a`: by --force. */
-		if (domain->is_kept && !resumes)
+		if ((domain->is_kept && !resumes) || has_just_suspended(domain, now_us))
 			continue;
 		if (judge->domains.needs[a][b] && domain_is_held(domain) &&
 		    !domain->resume_failed && !judge_may_fail(judge, (int)b))
@@ -71,7 +79,7 @@ void judge_order(struct judge *judge, const struct happening *happening)
 	if (happening->type == HAPPENS_REQUESTED || happening->type == HAPPENS_PAUSED)
 		judge_suspend_order(judge, (size_t)happening->guest);
 	if (happening->type == HAPPENS_RESUMED || happening->type == HAPPENS_UNPAUSED)
-		judge_resume_order(judge, (size_t)happening->guest);
+		judge_resume_order(judge, (size_t)happening->guest, happening->at_us);
 }
 
 /* ---- whose guests are touched ------------------------------------------- */

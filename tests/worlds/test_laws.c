@@ -458,6 +458,13 @@ static const struct example examples[] = {
 	{ .name = "a guest that runs because the cycle has failed",
 	  .world = GUESTS_ONLY "[Guest \"web\"]\n[Guest \"net\"]\nFail=look\n",
 	  .seen = { { DOWN("net"), 6, .err = "pmcoord: cycle 1 failed: net did not suspend" } } },
+	{ .name = "a guest that suspends late while others are resumed",
+	  .world = SUSPEND_ALL NET_AND_WEB,
+	  .seen = { { "1000000 requested web\n1000000 acknowledged web\n1500000 paused web\n"
+		      "1500000 requested net\n1500000 acknowledged net\n1600000 paused net\n" SLEEP
+		      "9200000 unpaused net\n9200050 suspended net\n9200060 unpaused web\n"
+		      "9200900 resumed net\n",
+		      3, .err = "web and net were paused" } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
