@@ -335,6 +335,7 @@ static void apply_own(struct domain *domain, const struct happening *happening, 
 		break;
 	case HAPPENS_SAVE_BEGINS:
 		domain->is_saved = domain->was_saved = true;
+		domain->is_forced = false;
 		break;
 	case HAPPENS_SAVE_ENDS:
 		domain->is_saved = false;
@@ -367,6 +368,8 @@ void domains_apply(struct domains *domains, const struct happening *happening)
 		return;
 	}
 	domain = &domains->domains[happening->guest];
+	if (happening->type == HAPPENS_RESUMED && domain->suspended == SUSPENDED_BY_OTHERS)
+		domain->is_forced |= step_has(&domains->world->steps[domains->step], "--force");
 	apply_verb(domain, happening->type);
 	apply_own(domain, happening, domains->first_touch_us > 0 || domains->slept);
 	domains->was_undone |= domain->was_resumed && !domains->slept;

@@ -33,6 +33,7 @@ struct domain {
 	bool in_acpi_s3;
 	bool is_leaving; /* shutting down or rebooting */
 	bool is_saved; /* being saved or migrated */
+	bool is_forced; /* its user has resumed it with --force while it was saved */
 	enum suspended_by suspended;
 	unsigned int our_pauses, user_pauses;
 	bool request_stands; /* requested, not acknowledged and not retracted */

@@ -135,7 +135,8 @@ void judge_touch(struct judge *judge, const struct happening *happening)
 	const char *name;
 	int guest = happening->guest;
 
-	if (happening->type == HAPPENS_SAVE_BROKEN)
+	/* With --force, its user wants it back more than its image. */
+	if (happening->type == HAPPENS_SAVE_BROKEN && !judge->domains.domains[guest].is_forced)
 		judge_complain(judge, 3, "save-broken", guest,
 			       "%s was saved by others, and ran while its image was written",
 			       judge_name(judge, guest));

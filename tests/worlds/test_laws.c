@@ -465,6 +465,10 @@ static const struct example examples[] = {
 		      "9200000 unpaused net\n9200050 suspended net\n9200060 unpaused web\n"
 		      "9200900 resumed net\n",
 		      3, .err = "web and net were paused" } } },
+	{ .name = "a guest whose user has resumed it with --force while it was saved",
+	  .world = "#$ run resume --force web\n#$ pass 1min\n[Guest \"web\"]\nState=saving\n",
+	  .seen = { { "950000 saved web\n1000000 resumed web\n", 0 },
+		    { "2000000 save-broken web\n" } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
