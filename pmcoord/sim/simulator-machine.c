@@ -102,6 +102,17 @@ static void set_agent(struct sim_guest *guest, enum protocol_agent_state state)
 	guest->facts.agent.state.cycle = guest->facts.agent.request.cycle;
 }
 
+/* The answer to a request that was written while the agent restored is `ready`. */
+static void set_restored(struct sim_guest *guest)
+{
+	const struct guest_agent *agent = &guest->facts.agent;
+	bool is_degraded = guest->behaviour == SIM_RESUMES_DEGRADED &&
+			   agent->state.cycle == agent->request.cycle;
+
+	guest->restoring = false;
+	set_agent(guest, is_degraded ? PROTOCOL_AGENT_DEGRADED : PROTOCOL_AGENT_READY);
+}
+
 static int boot(struct simulator *simulator, size_t i)
 {
 	struct sim_guest *guest = &simulator->guests[i];
@@ -127,7 +138,7 @@ static void reboot(struct simulator *simulator, size_t i)
 	guest->fate = SIM_STAYS;
 	/* Pauses and requests end with the domain that they were made for. */
 	guest->pauses = 0;
-	guest->requested = false;
+	guest->requested = guest->restoring = false;
 	guest->generation++;
 }
 
@@ -153,8 +164,7 @@ static int apply_event(struct simulator *simulator, size_t i, enum sim_event_typ
 		set_agent(guest, PROTOCOL_AGENT_FAILED);
 		return 0;
 	case SIM_RESTORED:
-		set_agent(guest, guest->behaviour == SIM_RESUMES_DEGRADED ? PROTOCOL_AGENT_DEGRADED
-									  : PROTOCOL_AGENT_READY);
+		set_restored(guest);
 		return 0;
 	case SIM_BOOTED:
 		*ret_signalled = false;
@@ -211,7 +221,7 @@ static bool is_guest_activity(enum sim_event_type type)
 
 /*
  * Whether an event must be ignored, because the guest is gone, has already
- * appeared, or its request was retracted.
+ * appeared, its request was retracted, or its agent restores.
  */
 static bool is_obsolete(const struct sim_guest *guest, const struct sim_event *event)
 {
@@ -219,6 +229,11 @@ static bool is_obsolete(const struct sim_guest *guest, const struct sim_event *e
 		return guest->facts.state != GUEST_GONE;
 	if (guest->facts.state == GUEST_GONE)
 		return event->type != SIM_REBOOTED;
+	/* After its resume, an agent that was suspended begins its restore anew. */
+	if (event->type == SIM_RESTORED)
+		return !guest->restoring || guest->facts.state == GUEST_SUSPENDED;
+	if (event->type == SIM_ARMED && guest->restoring)
+		return true;
 	return is_guest_activity(event->type) && event->type != SIM_BOOTED &&
 	       event->generation != guest->generation;
 }

@@ -135,6 +135,7 @@ struct sim_guest {
 	bool has_toolstack_record; /* the toolstack has recorded the guest's links */
 	bool requested; /* xenstore has a request that the guest has not acknowledged */
 	bool watched; /* next_event reports changes of the agent's state */
+	bool restoring; /* its agent restores after a resume, and answers no request meanwhile */
 	/* A retraction increments this number and so cancels the guest's scheduled activity. */
 	unsigned int generation;
 	struct sim_calls calls;

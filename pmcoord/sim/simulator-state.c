@@ -15,12 +15,14 @@
 #define IS_WATCHED 2u
 #define HAS_BOOTED 4u
 #define HAS_REBOOTED 8u
+#define IS_RESTORING 16u
 
 static void save_guest(const struct sim_guest *guest, size_t i, FILE *file)
 {
 	unsigned int bits =
 		(guest->requested ? IS_REQUESTED : 0) | (guest->watched ? IS_WATCHED : 0) |
-		(guest->boot_us == 0 ? HAS_BOOTED : 0) | (guest->reboots ? HAS_REBOOTED : 0);
+		(guest->boot_us == 0 ? HAS_BOOTED : 0) | (guest->reboots ? HAS_REBOOTED : 0) |
+		(guest->restoring ? IS_RESTORING : 0);
 
 	fprintf(file, "guest %zu %d %u %u %u %d %" PRIu64 " %d %" PRIu64 "\n", i,
 		guest->facts.state, guest->pauses, bits, guest->generation,
@@ -80,6 +82,7 @@ static bool load_guest(struct simulator *simulator, const char *line)
 	guest->pauses = pauses;
 	guest->requested = bits & IS_REQUESTED;
 	guest->watched = bits & IS_WATCHED;
+	guest->restoring = bits & IS_RESTORING;
 	guest->generation = generation;
 	if ((bits & HAS_BOOTED) && guest->boot_us > 0) {
 		guest->boot_us = 0;

@@ -427,7 +427,8 @@ static int sim_resume(struct hypervisor *hypervisor, const struct domain_id *id)
 	if (r < 0)
 		return r;
 	guest->facts.state = GUEST_RUNNING;
-	if (guest->facts.agent.present && guest->behaviour != SIM_NEVER_READY)
+	guest->restoring = guest->facts.agent.present && guest->behaviour != SIM_NEVER_READY;
+	if (guest->restoring)
 		r = sim_schedule(simulator, index_of(simulator, guest), guest->ready_us,
 				 SIM_RESTORED);
 	sim_step(simulator, true);
