@@ -58,17 +58,20 @@ static void judge_outcome_of(struct judge *judge, struct json_object *report, in
 	const struct domain *domain = &judge->domains.domains[guest];
 	const char *name = judge_name(judge, guest);
 	bool says_suspended = says(report, name, "suspended");
+	bool says_paused = says(report, name, "paused"), says_failed = says(report, name, "failed");
 
 	if (domain->has_died || domain->has_appeared)
 		return;
 	if (says_suspended && !domain->was_suspended)
 		judge_complain(judge, 6, "report-suspended", guest,
 			       "the report says that %s was suspended, and it was not", name);
-	if (says(report, name, "paused") && !domain->was_paused)
+	if (says_paused && !domain->was_paused)
 		judge_complain(judge, 6, "report-paused", guest,
 			       "the report says that %s was paused, and it was not", name);
-	if (says(report, name, "skipped") && !says_suspended && domain->was_requested &&
-	    domain->was_suspended && !judge->domains.was_undone && !judge_cannot_look(judge, guest))
+	/* One that was paused or has failed may suspend late. */
+	if (says(report, name, "skipped") && !says_suspended && !says_paused && !says_failed &&
+	    domain->was_requested && domain->was_suspended && !judge->domains.was_undone &&
+	    !judge_cannot_look(judge, guest))
 		judge_complain(judge, 6, "report-skipped", guest,
 			       "the report says that %s was skipped, and it was suspended", name);
 }
