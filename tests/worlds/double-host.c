@@ -261,6 +261,8 @@ static void observe_begin(int guest)
 
 static void observe_resume(int guest)
 {
+	/* A guest whose save was given up is nobody's. */
+	log_failed_saves(guest);
 	if (!is_ours())
 		host.guests[guest].is_saved = false;
 	log_happening(is_ours() ? HAPPENS_RESUMED : HAPPENS_SAVE_ENDS, guest);
