@@ -54,6 +54,7 @@ static struct {
 		struct fake_agent *agent;
 		uint32_t agent_port, agent_domid; /* of the agent's domain */
 		bool is_requested; /* by pmcoord, and not acknowledged */
+		bool is_suspending; /* has acknowledged, and has not suspended yet */
 		bool is_saved;
 		bool has_been; /* a domain of this name was there before */
 		char sent[40]; /* the request for which the agent was notified */
@@ -173,6 +174,7 @@ static void observe_shutdown_node(int guest, const struct observed *observed)
 		log_retraction(guest);
 	} else if (is_request(observed->before) && host.guests[guest].is_requested) {
 		host.guests[guest].is_requested = false;
+		host.guests[guest].is_suspending = true;
 		log_happening(HAPPENS_ACKNOWLEDGED, guest);
 	}
 }
@@ -225,6 +227,7 @@ static void observe_suspension(int guest)
 	/* A hypercall of dom0 is a request, too. */
 	if (is_ours())
 		log_request(guest);
+	self->is_suspending = false;
 	log_happening(self->is_saved ? HAPPENS_SAVED : HAPPENS_SUSPENDED, guest);
 	/* A request of ours that others were faster than is still there. */
 	self->is_requested &= self->is_saved;
@@ -255,7 +258,7 @@ static void observe_begin(int guest)
 
 	log_happening(self->has_been ? HAPPENS_REBOOTED : HAPPENS_APPEARED, guest);
 	self->has_been = true;
-	self->is_saved = self->is_requested = false;
+	self->is_saved = self->is_requested = self->is_suspending = false;
 	virtual_time_after(0, add_devices, &host.guests[guest]);
 }
 
@@ -464,7 +467,7 @@ static bool begins_to_save(size_t guest)
 
 	/* If both have requested it, a suspension has no owner. A paused one is not saved. */
 	if (!domain || !domains_is_running(domain) || host.guests[guest].is_requested ||
-	    host.guests[guest].is_saved)
+	    host.guests[guest].is_suspending || host.guests[guest].is_saved)
 		return false;
 	host.guests[guest].is_saved = true;
 	if (host.is_observed)
