@@ -163,9 +163,10 @@ bool domains_unpause(struct fake_domain *domain)
 	if (domain->pauses == 0)
 		return false;
 	domain->pauses--;
-	observer_report_domain(domain->is_built ? OBSERVED_UNPAUSED : OBSERVED_BEGAN,
+	observer_report_domain(domain->is_built || domain->pauses > 0 ? OBSERVED_UNPAUSED
+								      : OBSERVED_BEGAN,
 			       domain->domid);
-	domain->is_built = true;
+	domain->is_built |= domain->pauses == 0;
 	notify_running(domain);
 	return true;
 }

@@ -8,8 +8,8 @@
  *
  * - Domains are listed in the order of their domids, from the given one on, dom0 included.
  * - Pauses are counted (EINVAL: unpaused too often). A new domain is paused once by its builder,
- *   and its first unpause begins its life: until then it has used no CPU time. A paused domain
- *   can be shut down from outside.
+ *   and its life begins when no pause is left for the first time: until then it has used no CPU
+ *   time. A paused domain can be shut down from outside.
  * - A domain that shuts down keeps its reason until it is resumed or destroyed. A shutdown with
  *   the reason "suspend" sends over the subscribed port and tells xenstored nothing; without a
  *   subscription, and with any other reason, xenstored is told.
@@ -67,7 +67,7 @@ struct fake_domain {
 	unsigned int width; /* of a register, in bytes: 8 or 4 */
 	/* Read-only for others. */
 	unsigned int pauses;
-	bool is_built; /* it was unpaused once */
+	bool is_built; /* its life has begun */
 	bool is_shut_down;
 	enum domain_reason reason;
 	bool is_dying;

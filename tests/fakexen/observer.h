@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum observed_type {
-	OBSERVED_BEGAN, /* its builder has unpaused it for the first time */
+	OBSERVED_BEGAN, /* for the first time no pause is left */
 	OBSERVED_PAUSED,
 	OBSERVED_UNPAUSED,
 	OBSERVED_SUSPENDED, /* it has shut down with this reason */
