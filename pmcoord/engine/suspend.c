@@ -19,6 +19,7 @@
 #include "base/string-list.h"
 #include "model/config.h"
 #include "model/cycle.h"
+#include "model/domain-id.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "model/loop.h"
@@ -523,6 +524,26 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	return 0;
 }
 
+/*
+ * Xen counts pauses: a guest that is being built, and that an earlier cycle keeps paused, looks as
+ * one that only its builder has paused, and must not get a second pause of ours.
+ */
+static void skip_paused_unbuilt(struct run *run)
+{
+	for (size_t i = 0; i < run->plan.n_steps; i++) {
+		struct step *step = &run->plan.steps[i];
+		const struct guest *guest = &run->plan.inventory.guests[step->guest];
+		struct domain_id id = domain_id_of(guest);
+
+		if (!guest->being_built || step->mechanism != MECHANISM_PAUSE ||
+		    !take_over_finds_pause(run->coordinator, &id))
+			continue;
+		step->mechanism = MECHANISM_NONE;
+		step->reason = "already paused";
+		step->is_stopped = true;
+	}
+}
+
 static int suspend_planned(struct run *run, const struct cycle_params *params, uint64_t start_us,
 			   struct report **ret_report, struct error *error)
 {
@@ -530,6 +551,7 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 
 	if (r < 0)
 		return r;
+	skip_paused_unbuilt(run);
 	answers_shorten_timeouts(run->coordinator->roots, &run->plan);
 	if (!plan_acts(&run->plan) && !params->sleeper && !run->has_stranded) {
 		*ret_report = NULL;

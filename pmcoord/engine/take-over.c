@@ -90,3 +90,33 @@ void take_over_guests(const struct coordinator *context, bool with_kept)
 		journal_close(take_over.from);
 	}
 }
+
+static bool has_pause(const struct cycle *cycle, const struct domain_id *id, const char *boot_id)
+{
+	size_t i = find_guest(cycle, id);
+
+	return i < cycle->n_guests && !journal_is_obsolete(cycle, boot_id) &&
+	       (cycle->guests[i].hold == HOLD_PAUSED || cycle->guests[i].hold == HOLD_PAUSING);
+}
+
+bool take_over_finds_pause(const struct coordinator *context, const struct domain_id *id)
+{
+	const char *journals = context->roots->journals;
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	char boot_id[BOOT_ID_SIZE];
+	int n = journal_list(journals, &numbers);
+	bool found = false;
+
+	assert(id);
+	if (boot_id_read(boot_id) < 0)
+		return false;
+	for (int i = 0; i < n && !found; i++) {
+		struct cycle cycle;
+
+		if (journal_read(journals, numbers[i], &cycle, NULL) < 0)
+			continue;
+		found = has_pause(&cycle, id, boot_id);
+		cycle_done(&cycle);
+	}
+	return found;
+}

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "model/domain-id.h"
 #include "engine/context.h"
 
 /*
@@ -19,5 +20,10 @@
  * so that it is always in one of them.
  */
 void take_over_guests(const struct coordinator *context, bool with_kept);
+
+/*
+ * Whether a cycle of this boot holds a pause on the domain. `context` needs roots alone.
+ */
+bool take_over_finds_pause(const struct coordinator *context, const struct domain_id *id);
 
 #endif
