@@ -171,6 +171,7 @@ static void init_domain(const struct settings *settings, struct domain *domain)
 		.in_acpi_s3 = strcmp(state, "acpi-s3") == 0,
 		.is_leaving = is_one_of(state, "shutting-down rebooting"),
 		.is_saved = is_one_of(state, "saving migrating"),
+		.being_built = strcmp(state, "being-built") == 0,
 		.suspended =
 			strcmp(state, "suspended") == 0 ? SUSPENDED_BY_OTHERS : SUSPENDED_BY_NONE,
 		.user_pauses = strcmp(state, "paused") == 0,
@@ -199,6 +200,7 @@ void domains_begin_step(struct domains *domains, size_t step)
 		struct domain *domain = &domains->domains[i];
 
 		domain->was_saved = domain->is_saved;
+		domain->was_being_built = domain->slept_unheld = false;
 		domain->was_suspended = false;
 		domain->was_requested = domain->was_paused = domain->was_resumed = false;
 		domain->was_quiesced = domain->was_restored = false;
@@ -214,7 +216,7 @@ bool domain_runs(const struct domain *domain)
 {
 	return domain->exists && !domain->ended && !domain->in_acpi_s3 &&
 	       domain->suspended == SUSPENDED_BY_NONE && domain->our_pauses == 0 &&
-	       domain->user_pauses == 0;
+	       domain->user_pauses == 0 && !domain->being_built;
 }
 
 bool domain_is_held(const struct domain *domain)
@@ -236,6 +238,7 @@ static void begin_domain(struct domain *domain)
 	end_domain(domain);
 	domain->exists = true;
 	domain->ended = domain->is_leaving = domain->is_saved = domain->in_acpi_s3 = false;
+	domain->being_built = false;
 }
 
 static void apply_verb(struct domain *domain, enum happening_type type)
@@ -254,6 +257,7 @@ static void apply_verb(struct domain *domain, enum happening_type type)
 		break;
 	case HAPPENS_PAUSED:
 		domain->was_paused = true;
+		domain->was_being_built |= domain->being_built;
 		domain->our_pauses++;
 		break;
 	case HAPPENS_UNPAUSED:
@@ -327,6 +331,16 @@ static void apply_own(struct domain *domain, const struct happening *happening, 
 		domain->ended = false;
 		domain->suspended = SUSPENDED_BY_NONE;
 		break;
+	case HAPPENS_CREATED:
+		domain->has_come = true;
+		domain->has_appeared = is_around;
+		domain->appeared_us = happening->at_us;
+		begin_domain(domain);
+		domain->being_built = true;
+		break;
+	case HAPPENS_BUILT:
+		domain->being_built = false;
+		break;
 	case HAPPENS_USER_PAUSED:
 		domain->user_pauses++;
 		break;
@@ -355,8 +369,15 @@ static void apply_to_host(struct domains *domains, const struct happening *happe
 	if (domains->sleep_us == 0)
 		domains->sleep_us = happening->at_us;
 	domains->slept = true;
-	for (size_t i = 0; i < domains->world->n_guests; i++)
-		domains->domains[i].ran_through |= domain_runs(&domains->domains[i]);
+	for (size_t i = 0; i < domains->world->n_guests; i++) {
+		struct domain *domain = &domains->domains[i];
+
+		domain->ran_through |= domain_runs(domain);
+		if (!domain->exists || domain->ended || !domain->being_built)
+			continue;
+		domain->was_being_built = true;
+		domain->slept_unheld |= domain->our_pauses == 0;
+	}
 }
 
 void domains_apply(struct domains *domains, const struct happening *happening)

@@ -34,6 +34,7 @@ struct domain {
 	bool is_leaving; /* shutting down or rebooting */
 	bool is_saved; /* being saved or migrated */
 	bool is_forced; /* its user has resumed it with --force while it was saved */
+	bool being_built; /* being built: its toolstack has not unpaused it yet */
 	enum suspended_by suspended;
 	unsigned int our_pauses, user_pauses;
 	bool request_stands; /* requested, not acknowledged and not retracted */
@@ -44,6 +45,10 @@ struct domain {
 	/* Since the current step began: */
 	bool was_requested, was_suspended, was_paused, was_resumed, was_quiesced, was_restored;
 	bool was_saved; /* was being saved or migrated, also if that has ended */
+	bool was_being_built; /* was being built when the host went to sleep, or when pmcoord paused
+				 it */
+	bool slept_unheld; /* was being built when the host went to sleep, without a pause of
+			      pmcoord */
 	bool has_come; /* has appeared, or was rebooted */
 	bool has_died, has_appeared; /* after the first request or pause, or the sleep */
 	uint64_t appeared_us; /* when it has appeared */

@@ -57,6 +57,7 @@ static struct {
 		bool is_suspending; /* has acknowledged, and has not suspended yet */
 		bool is_saved;
 		bool has_been; /* a domain of this name was there before */
+		bool being_built; /* its toolstack has not unpaused it yet */
 		char sent[40]; /* the request for which the agent was notified */
 	} guests[WORLD_GUESTS_MAX];
 	struct {
@@ -252,6 +253,13 @@ static void observe_failure(int guest, const char *function)
 
 static void add_devices(void *data);
 
+/* Its toolstack has unpaused it. If pmcoord holds it, it does not run yet. */
+static void observe_built(int guest)
+{
+	host.guests[guest].being_built = false;
+	log_happening(HAPPENS_BUILT, guest);
+}
+
 static void observe_begin(int guest)
 {
 	struct guest *self = &host.guests[guest];
@@ -260,6 +268,16 @@ static void observe_begin(int guest)
 	self->has_been = true;
 	self->is_saved = self->is_requested = self->is_suspending = false;
 	virtual_time_after(0, add_devices, &host.guests[guest]);
+}
+
+static void observe_unpause(int guest, enum observed_type type)
+{
+	if (is_ours() || (type == OBSERVED_UNPAUSED && !host.guests[guest].being_built))
+		log_happening(HAPPENS_UNPAUSED, guest);
+	else if (host.guests[guest].being_built)
+		observe_built(guest);
+	else
+		observe_begin(guest);
 }
 
 static void observe_resume(int guest)
@@ -279,16 +297,14 @@ static void observe(const struct observed *observed)
 		return;
 	switch (observed->type) {
 	case OBSERVED_BEGAN:
-		observe_begin(guest);
+	case OBSERVED_UNPAUSED:
+		observe_unpause(guest, observed->type);
 		break;
 	case OBSERVED_PAUSED:
 		if (is_ours())
 			log_touch(HAPPENS_PAUSED, guest);
 		else
 			log_happening(HAPPENS_USER_PAUSED, guest);
-		break;
-	case OBSERVED_UNPAUSED:
-		log_happening(HAPPENS_UNPAUSED, guest);
 		break;
 	case OBSERVED_SUSPENDED:
 		observe_suspension(guest);
@@ -380,6 +396,7 @@ static struct fake_guest_params params_of(size_t guest)
 		.without_record = is_set(guest, "ToolstackRecord", "no"),
 		.has_channel = is_set(guest, "KernelEventChannel", "yes"),
 		.without_drivers = is_set(guest, "PVDrivers", "no"),
+		.still_built = is_set(guest, "State", "being-built"),
 	};
 }
 
@@ -408,6 +425,16 @@ static void spoil_shutdown_node(size_t guest, const struct fake_guest *fake)
 		store_remove_as(0, path);
 }
 
+/* An observer sees a domain only when it begins to run. */
+static void observe_creation(size_t guest)
+{
+	struct guest *self = &host.guests[guest];
+
+	log_happening(HAPPENS_CREATED, (int)guest);
+	self->is_saved = self->is_requested = false;
+	virtual_time_after(0, add_devices, self);
+}
+
 static void build(size_t guest)
 {
 	struct fake_guest_params params = params_of(guest);
@@ -418,6 +445,9 @@ static void build(size_t guest)
 		fake_guest_add_pci(fake, "0000:03:00.0");
 	start_agent(guest, fake);
 	spoil_shutdown_node(guest, fake);
+	host.guests[guest].being_built = params.still_built;
+	if (params.still_built && host.is_observed)
+		observe_creation(guest);
 	host.guests[guest].has_been = true;
 }
 
@@ -522,6 +552,12 @@ static void pause_guest(size_t guest)
 		toolstack_pause(fake_guest_domid(find(guest)));
 }
 
+static void finish_building(size_t guest)
+{
+	if (find(guest) && host.guests[guest].being_built)
+		toolstack_unpause(fake_guest_domid(find(guest)));
+}
+
 static void storm(size_t guest)
 {
 	struct fake_guest *fake = find(guest);
@@ -537,6 +573,7 @@ static const struct intervention interventions[] = {
 	{ "UserPausesAfter", pause_guest }, { "SavedAfter", save },
 	{ "MigratedAfter", migrate },	    { "ShutDownAfter", shut_down },
 	{ "RebootedAfter", reboot },	    { "StormAfter", storm },
+	{ "BuiltAfter", finish_building },
 };
 
 static void intervene(void *data)

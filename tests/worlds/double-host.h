@@ -13,7 +13,9 @@
  *	AcknowledgeTime=	from the request to the answer
  *	Behaviour=		of its agent: refuses, agent-hangs, agent-is-dead, agent-lies or
  *				comes-back-degraded
- *	SavedAfter=, MigratedAfter=, ShutDownAfter=, RebootedAfter=, StormAfter=
+ *	State=being-built	its toolstack keeps it paused until BuiltAfter=
+ *	SavedAfter=, MigratedAfter=, ShutDownAfter=, RebootedAfter=, BuiltAfter=,
+ *	StormAfter=
  *				what others do, counted from the first request of the world on
  *	[Host] StoreSilentAfter=, StoreLostAfter=
  *				xenstored answers nothing for a while, or closes its connections

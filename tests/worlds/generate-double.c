@@ -119,6 +119,21 @@ static void draw_conduct(struct dice *dice, struct settings *settings)
 		draw_failure(dice, settings, DICE_PICK(dice, guest_functions));
 }
 
+/* A guest that has not run yet has no agent, and does not leave. */
+static void draw_building(struct dice *dice, struct settings *settings)
+{
+	if (!answers_well(settings) || settings_get(settings, "Agent")[0] ||
+	    settings_get(settings, "State")[0] || !dice_percent(dice, 8))
+		return;
+	settings_set(settings, "State", "being-built");
+	if (dice_percent(dice, 60))
+		settings_set(settings, "BuiltAfter", DICE_PICK(dice, durations));
+	if (dice_percent(dice, 30))
+		settings_set(settings, "AppearsAfter", DICE_PICK(dice, durations));
+	if (dice_percent(dice, 10))
+		settings_set(settings, "DestroyedAfter", DICE_PICK(dice, durations));
+}
+
 static void draw_times(struct dice *dice, struct settings *settings)
 {
 	for (size_t i = 0; i < ELEMENTSOF(time_keys); i++)
@@ -141,6 +156,7 @@ static void draw_guest(struct dice *dice, struct settings *settings)
 		if (kinds[kind][i][0] && kinds[kind][i][0][0])
 			settings_set(settings, kinds[kind][i][0], kinds[kind][i][1]);
 	draw_conduct(dice, settings);
+	draw_building(dice, settings);
 	draw_times(dice, settings);
 	if (dice_percent(dice, 5))
 		settings_set(settings, "ToolstackRecord", "no");

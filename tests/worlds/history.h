@@ -39,6 +39,8 @@ enum happening_type {
 	HAPPENS_GONE,
 	HAPPENS_REBOOTED,
 	HAPPENS_APPEARED,
+	HAPPENS_CREATED, /* its toolstack begins to build it, and keeps it paused */
+	HAPPENS_BUILT, /* its toolstack has unpaused it for the first time */
 	HAPPENS_USER_PAUSED,
 	HAPPENS_LEAVES, /* its toolstack has it shut down or reboot */
 	HAPPENS_SAVE_BEGINS, /* or a migration */

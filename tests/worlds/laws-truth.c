@@ -94,7 +94,7 @@ static struct wrong find_wrong(const struct judge *judge, size_t guest)
 
 	if (domain->ran_through && domains->policies[guest] != POLICY_IGNORES)
 		return (struct wrong){ "ran-through", "ran while the host slept" };
-	if (domain->was_paused)
+	if (domain->was_paused && !domain->was_being_built)
 		return (struct wrong){ "paused", "was paused by pmcoord" };
 	if (suspends_all(judge_step(judge)) && domain_runs(domain) && !domain->has_appeared &&
 	    !domain->was_saved && domains->policies[guest] != POLICY_IGNORES &&
@@ -129,6 +129,47 @@ static void judge_guest(struct judge *judge, size_t guest)
 	    !step_is(judge_step(judge), "cycle") && !printed_names(outcome, name))
 		judge_complain(judge, 6, kind, (int)guest, "%s %s, and is not named", name,
 			       wrong.what);
+}
+
+/* Whether the report calls the guest's part of the cycle worse than as planned. */
+static bool is_called_bad(const struct judge *judge, const char *name)
+{
+	struct json_object *report = printed_report(judge_outcome(judge)), *degraded;
+	struct json_object *entry = report_guest_named(report, name);
+	const char *outcome = json_text(entry, "outcome");
+	bool found = strcmp(outcome, "paused") == 0 || strcmp(outcome, "failed") == 0 ||
+		     (json_object_object_get_ex(entry, "degraded", &degraded) &&
+		      json_object_get_boolean(degraded));
+
+	json_object_put(report);
+	return found;
+}
+
+/*
+ * "A guest that is being built (never unpaused) gets a pause of ours until the wake and is named;
+ * that is not degraded."
+ */
+static void judge_unbuilt(struct judge *judge, int guest)
+{
+	const struct domain *domain = &judge->domains.domains[guest];
+	const char *name = judge_name(judge, guest);
+
+	if (!domain->was_being_built || judge->domains.policies[guest] == POLICY_IGNORES)
+		return;
+	if (domain->slept_unheld && !domain->pause_failed && !judge_cannot_look(judge, guest))
+		judge_complain(judge, 1, "unbuilt-not-paused", guest,
+			       "%s is being built, and the host sleeps without a pause of it",
+			       name);
+	if (!step_is(judge_step(judge), "cycle") && judge->domains.slept &&
+	    !printed_names(judge_outcome(judge), name))
+		judge_complain(judge, 6, "silent-being-built", guest,
+			       "%s was being built when the host slept, and is not named", name);
+	if (!step_is(judge_step(judge), "cycle") && judge->domains.slept && domain->was_paused &&
+	    !domain->has_appeared && !domain->has_died && !domain->was_requested &&
+	    !domain->pause_failed && !domain->resume_failed && is_called_bad(judge, name))
+		judge_complain(judge, 6, "degraded-being-built", guest,
+			       "%s was paused because it is being built, and counts as degraded",
+			       name);
 }
 
 /* Or may be any moment, because of a request that it has acknowledged. */
@@ -172,8 +213,10 @@ void judge_truth(struct judge *judge)
 		return;
 	if (runs_a_sleep(step))
 		judge_sleep(judge);
-	for (size_t i = 0; i < judge->history->world->n_guests; i++)
+	for (size_t i = 0; i < judge->history->world->n_guests; i++) {
 		judge_guest(judge, i);
+		judge_unbuilt(judge, (int)i);
+	}
 	if (judge_outcome(judge)->code == 6 && !any_is_held(judge))
 		judge_complain(judge, 6, "stranded-for-nothing", -1,
 			       "no guest is suspended against its will, and the exit code is 6");
