@@ -837,7 +837,7 @@ static void finish_resume(struct resume *resume, const bool *selected)
 			resume_in_xenstore(resume, i);
 }
 
-void resume_prepare(const struct coordinator *context)
+static void prepare_selected(const struct coordinator *context, const bool *selected)
 {
 	const struct cycle *cycle = context_cycle(context);
 	struct hypervisor *hypervisor = context->hypervisor;
@@ -848,9 +848,14 @@ void resume_prepare(const struct coordinator *context)
 		struct domain_id id = cycle_guest_id(guest);
 
 		/* A failure is ignored, because ops->resume repeats the preparation. */
-		if (guest->hold == HOLD_SUSPENDED)
+		if (is_selected(selected, i) && guest->hold == HOLD_SUSPENDED)
 			hypervisor->ops->prepare_resume(hypervisor, &id);
 	}
+}
+
+void resume_prepare(const struct coordinator *context)
+{
+	prepare_selected(context, NULL);
 }
 
 /* A guest that may suspend late may be suspended by now. */
@@ -905,7 +910,7 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 	 * Prepare all resumes before the first guest is resumed, because running
 	 * guests compete with this process for the CPU.
 	 */
-	resume_prepare(context);
+	prepare_selected(context, selected);
 	r = resume_in_order(&resume, selected);
 	for (size_t i = cycle_of(&resume)->n_guests; i-- > 0;)
 		if (is_selected(selected, i))
