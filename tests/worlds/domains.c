@@ -397,6 +397,8 @@ void domains_apply(struct domains *domains, const struct happening *happening)
 	if (happening->type != HAPPENS_REQUESTED && happening->type != HAPPENS_PAUSED)
 		return;
 	domain->touched_in = domains->step;
+	/* It ran until now, so nobody keeps it suspended. */
+	domain->is_kept = false;
 	if (domains->first_touch_us == 0)
 		domains->first_touch_us = happening->at_us;
 }

@@ -502,6 +502,10 @@ static const struct example examples[] = {
 	  .seen = { { "1000000 paused new\n1050000 built new\n" SLEEP "9200000 unpaused new\n", 0,
 		      .report = "{\"result\":\"ok\",\"slept_us\":5,\"guests\":[{\"name\":\"new\","
 				"\"outcome\":\"skipped\",\"detail\":\"is being built\"}]}" } } },
+	{ .name = "a killed command keeps no guest that a later one has to suspend",
+	  .world = "#$ kill 5 suspend web\n" SUSPEND_ALL "[Guest \"web\"]\nFail=look\n",
+	  .seen = { { "1000000 requested web\n1000000 acknowledged web\n", 137 },
+		    { DOWN("web") SLEEP, 6, .err = "web is suspended" } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
