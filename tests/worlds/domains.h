@@ -56,6 +56,7 @@ struct domain {
 	bool pause_failed, resume_failed, retract_failed;
 	/* Kept suspended on purpose by an earlier command of the user. */
 	bool is_kept;
+	bool is_kept_perhaps; /* that command was killed, so pmcoord may rightly resume it */
 };
 
 struct domains {

@@ -177,7 +177,8 @@ static bool any_is_held(const struct judge *judge)
 {
 	for (size_t i = 0; i < judge->history->world->n_guests; i++)
 		if ((domain_is_held(&judge->domains.domains[i]) &&
-		     !judge->domains.domains[i].is_kept) ||
+		     (!judge->domains.domains[i].is_kept ||
+		      judge->domains.domains[i].is_kept_perhaps)) ||
 		    judge->domains.domains[i].may_suspend)
 			return true;
 	return false;

@@ -109,6 +109,22 @@ static bool releases_all(const struct judge *judge)
 	       (outcome->code == 0 || outcome->code == 3 || outcome->code == 6);
 }
 
+static void set_kept(const struct judge *judge, struct domain *domain)
+{
+	domain->is_kept = domain_is_held(domain) || domain->may_suspend;
+	domain->is_kept_perhaps = judge_outcome(judge)->was_killed;
+}
+
+/* The user wants the guest back, also if it could not be resumed. */
+static bool is_wanted(const struct judge *judge, size_t guest)
+{
+	const struct outcome *outcome = judge_outcome(judge);
+
+	return step_is(judge_step(judge), "resume") &&
+	       step_has(judge_step(judge), judge_name(judge, (int)guest)) && !outcome->was_killed &&
+	       (outcome->code == 0 || outcome->code == 3 || outcome->code == 6);
+}
+
 /*
  * After a command that suspends guests for the user, they are kept on purpose, also if
  * others could not be resumed before (code 6), unless its cycle has failed. A killed one may have
@@ -126,11 +142,11 @@ static void note_kept(struct judge *judge)
 	for (size_t i = 0; i < judge->history->world->n_guests; i++) {
 		struct domain *domain = &judge->domains.domains[i];
 
-		if (domain->resume_failed || releases_all(judge))
+		if (domain->resume_failed || releases_all(judge) || is_wanted(judge, i))
 			domain->is_kept = false;
 		else if (keeps && (domain->was_requested || domain->was_paused) &&
 			 (code == 0 || code == 3 || code == 6 || judge_outcome(judge)->was_killed))
-			domain->is_kept = domain_is_held(domain) || domain->may_suspend;
+			set_kept(judge, domain);
 	}
 }
 
