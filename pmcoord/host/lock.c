@@ -162,6 +162,16 @@ static void read_holder(int fd, char *ret, size_t size)
 	text_sanitize(text, n > 0 ? (size_t)n : 0, ret, size);
 }
 
+/* If this fails, e.g. because /run is full, the holder of the lock has no name. */
+static void write_holder(int fd, const char *purpose)
+{
+	char text[128];
+	int length = snprintf(text, sizeof(text), "%s, process %d", purpose, (int)getpid());
+
+	if (ftruncate(fd, 0) == 0)
+		(void)!pwrite(fd, text, (size_t)length, 0);
+}
+
 int lock_describe_holder(const char *holder, struct error *error)
 {
 	assert(holder);
@@ -176,8 +186,8 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_u
 {
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_(closep) int fd = -EBADF;
-	char text[128], holder[128];
-	int r = directory_make(run_directory), length;
+	char holder[128];
+	int r = directory_make(run_directory);
 
 	assert(purpose);
 	if (r == 0 && asprintf(&path, "%s/lock", run_directory) < 0)
@@ -198,9 +208,7 @@ int lock_take(const char *run_directory, const char *purpose, uint64_t timeout_u
 			"interrupted while waiting for another pmcoord to finish; nothing was changed");
 	if (r < 0)
 		return error_set(error, r, "cannot lock %s: %s", path, strerror(-r));
-	length = snprintf(text, sizeof(text), "%s, process %d", purpose, (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)length, 0) != length)
-		return error_set(error, -errno, "cannot write %s: %s", path, strerror(errno));
+	write_holder(fd, purpose);
 	r = fd;
 	fd = -EBADF;
 	return r;
