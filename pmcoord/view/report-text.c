@@ -337,11 +337,20 @@ static void print_wrong_guest(struct printer *printer, const struct report_guest
 		guest->detail[0] ? ": " : "", guest->detail);
 }
 
+/* Whether more is wrong than the warnings tell. */
+static bool has_wrong(const struct report *report)
+{
+	for (size_t i = 0; i < report->n_guests; i++)
+		if (report_guest_verdict(&report->guests[i]) != VERDICT_OK)
+			return true;
+	return report->detail[0];
+}
+
 static void print_wrong(struct printer *printer)
 {
 	const struct report *report = printer->report;
 
-	if (report->result == RESULT_OK)
+	if (report->result == RESULT_OK || !has_wrong(report))
 		return;
 	fprintf(printer->out, "\nWhat went wrong:\n");
 	if (report->detail[0])
