@@ -23,6 +23,7 @@ COORDINATOR_TESTS := \
 	view/test_show \
 	record/test_status \
 	record/test_answers \
+	record/test_cycle_id record/test_followers \
 	check/test_check \
 	host/test_host \
 	host/test_lid \

@@ -376,15 +376,21 @@ static void a_drop_in_can_be_masked(void **state)
 static void warns_of_unknown_keys_and_sections(void **state)
 {
 	struct world *world = *state;
+	char expected[512];
 
 	write_file(world, "",
 		   "[Coordinator]\nDeadLine=30s\nDeadline=31s\n[Agent]\nA=b\n"
 		   "[Guest \"x\"]\nColour=red\n");
 	assert_int_equal(load(world), 0);
 	assert_int_equal(world->config.deadline_us, 31000000);
-	assert_non_null(strstr(world->warnings, ":2: ignoring unknown key 'DeadLine'"));
-	assert_non_null(strstr(world->warnings, "unknown section 'Agent'"));
-	assert_non_null(strstr(world->warnings, ":7: ignoring unknown key 'Colour'"));
+	snprintf(expected, sizeof(expected),
+		 "%s:2: ignoring unknown key 'DeadLine'\n"
+		 "%s:4: ignoring unknown section 'Agent'\n"
+		 "%s:7: ignoring unknown key 'Colour'\n",
+		 world->path, world->path, world->path);
+	assert_string_equal(world->warnings, expected);
+	assert_int_equal(world->n_problems, 0);
+	assert_int_equal(world->config.problems.n, 0);
 }
 
 static void reads_drop_ins_in_the_order_of_their_names(void **state)
@@ -527,6 +533,113 @@ static void orders_guests_by_whole_names(void **state)
 				 cases[i].before);
 }
 
+/* A value that cannot be taken leaves that of an earlier section, key by key. */
+static void a_bad_value_of_a_guest_leaves_the_earlier_one(void **state)
+{
+	struct world *world = *state;
+	struct guest_config guest;
+
+	write_file(world, "",
+		   "[Guest \"*\"]\nOnFailure=abort\nTimeout=3s\n"
+		   "[Guest \"web\"]\nOnFailure=stop\n"
+		   "[Guest \"web\"]\nTimeout=later\n");
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->n_problems, 2);
+	guest = config_for_guest(&world->config, "web");
+	assert_int_equal(guest.on_failure, ON_FAILURE_ABORT);
+	assert_int_equal(guest.timeout_us, 3000000);
+	assert_int_equal(guest.policy, POLICY_SUSPEND);
+	/* Keys of one pattern that follow each other are one rule. */
+	assert_int_equal(world->config.n_rules, 2);
+	assert_non_null(strstr(world->config.rules[0].where, "/pmcoord.conf:2"));
+	assert_non_null(strstr(world->config.rules[1].where, "/pmcoord.conf:5"));
+}
+
+static void takes_the_limits_of_values(void **state)
+{
+	struct world *world = *state;
+
+	write_file(world, "",
+		   "[Coordinator]\nDeadline=1h\nGuestTimeout=1us\nKeepReports=1000000\n");
+	assert_int_equal(load(world), 0);
+	assert_string_equal(world->warnings, "");
+	assert_int_equal(world->config.deadline_us, 3600000000);
+	assert_int_equal(world->config.guest_timeout_us, 1);
+	assert_int_equal(world->config.keep_reports, 1000000);
+	write_file(world, "", "[Coordinator]\nKeepReports=0\nDeadline=99999999999999999999s\n");
+	forget(world);
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.keep_reports, 0);
+	assert_non_null(strstr(world->warnings, ":3: Deadline: "));
+	assert_non_null(strstr(world->warnings, " is not between 1us and 1h\n"));
+}
+
+static void reports_as_many_problems_as_fit(void **state)
+{
+	struct world *world = *state;
+
+	for (size_t n = 20; n <= 23; n++) {
+		char text[1024] = "[Coordinator]\n", more[64];
+
+		for (size_t i = 0; i < n; i++)
+			strcat(text, "KeepReports=x\n");
+		write_file(world, "", text);
+		forget(world);
+		assert_int_equal(load(world), 0);
+		assert_int_equal(world->config.problems.n, 20);
+		assert_int_equal(world->n_problems, n > 20 ? 21 : 20);
+		snprintf(more, sizeof(more), "pmcoord.conf: %zu more problems\n", n - 20);
+		assert_int_equal(strstr(world->warnings, more) != NULL, n > 20);
+	}
+}
+
+/* A section of which each key is too many is a problem, and all others apply. */
+static void takes_4096_sections(void **state)
+{
+	struct world *world = *state;
+	FILE *file = fopen(world->path, "w");
+	char expected[160];
+
+	assert_non_null(file);
+	for (unsigned int i = 1; i <= 4097; i++)
+		fprintf(file, "[Guest \"g%u\"]\nPolicy=pause\n", i);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(load(world), 0);
+	assert_int_equal(world->config.n_rules, 4096);
+	assert_int_equal(config_for_guest(&world->config, "g1").policy, POLICY_PAUSE);
+	assert_int_equal(config_for_guest(&world->config, "g4096").policy, POLICY_PAUSE);
+	assert_int_equal(config_for_guest(&world->config, "g4097").policy, POLICY_SUSPEND);
+	snprintf(expected, sizeof(expected),
+		 "%s:8194: Policy: ignored, because there are too many sections\n", world->path);
+	assert_string_equal(world->warnings, expected);
+}
+
+static void drop_ins_that_cannot_be_listed_are_a_problem(void **state)
+{
+	struct world *world = *state;
+	char path[128], expected[256];
+
+	write_file(world, "", "[Coordinator]\nDeadline=20s\n");
+	snprintf(path, sizeof(path), "%s.d", world->path);
+	snprintf(expected, sizeof(expected), "cannot read %s: Too many levels of symbolic links\n",
+		 path);
+	assert_int_equal(rmdir(path), 0);
+	/* There need be none. */
+	assert_int_equal(load(world), 0);
+	assert_string_equal(world->warnings, "");
+	assert_int_equal(symlink(path, path), 0);
+	forget(world);
+	assert_int_equal(load(world), 0);
+	assert_string_equal(world->warnings, expected);
+	assert_int_equal(world->config.problems.n, 1);
+	assert_int_equal(world->config.deadline_us, 20000000);
+	assert_int_equal(unlink(path), 0);
+	put_large_file(path);
+	forget(world);
+	assert_int_equal(load(world), 0);
+	assert_string_equal(world->warnings, "");
+}
+
 #define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -551,6 +664,11 @@ int main(void)
 		world_test(a_drop_in_wins_over_all_that_was_read_before),
 		world_test(ignores_sections_of_another_form),
 		world_test(orders_guests_by_whole_names),
+		world_test(a_bad_value_of_a_guest_leaves_the_earlier_one),
+		world_test(takes_the_limits_of_values),
+		world_test(reports_as_many_problems_as_fit),
+		world_test(takes_4096_sections),
+		world_test(drop_ins_that_cannot_be_listed_are_a_problem),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
