@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +21,8 @@
 #include "pmcoord/error.h"
 #include "model/config.h"
 #include "model/cycle.h"
+#include "model/domain-id.h"
+#include "model/graph.h"
 #include "model/inventory.h"
 #include "model/plan.h"
 #include "record/journal.h"
@@ -612,6 +616,316 @@ static void a_follower_skips_what_is_no_record(void **state)
 	assert_int_equal(journal_follow(world->directory, 8, &follower, NULL), -ENOENT);
 }
 
+/* ---- every byte ------------------------------------------------------------ */
+
+/* Appends the line that a step's guest has in the journal. */
+static void add_guest_line(const struct plan *plan, size_t i, char *text)
+{
+	const struct step *step = &plan->steps[i];
+	const struct guest *guest = &plan->inventory.guests[step->guest];
+	struct graph_nodes needs = graph_needs(plan->graph, step->guest);
+	char uuid[GUEST_UUID_TEXT_SIZE];
+
+	sprintf(text + strlen(text), "%d guest %u %s %s ", BASE_US, guest->domid,
+		guest_uuid_format(guest->uuid, uuid), mechanism_name(step->mechanism));
+	for (size_t j = 0; j < needs.n_nodes; j++)
+		sprintf(text + strlen(text), "%s%zu", j ? "," : "",
+			plan->step_of_guest[needs.nodes[j]]);
+	sprintf(text + strlen(text), "%s %s\n", needs.n_nodes ? "" : "-", guest->name);
+}
+
+static void assert_text(const struct world *world, uint64_t number, const char *expected)
+{
+	static char text[32768];
+	char path[96];
+
+	text[read_file(path_of(world, number, path), text, sizeof(text) - 1)] = '\0';
+	assert_string_equal(text, expected);
+}
+
+/* Guests 2 and 3 need each other, as do 4 and 5, and so on. */
+static void make_loops(struct world *world, uint32_t n_loops)
+{
+	plan_done(&world->plan);
+	for (uint32_t i = 1; i <= 2 * n_loops; i++) {
+		struct guest guest = { .domid = i + 1, .uuid = { (uint8_t)(i + 1) } };
+
+		snprintf(guest.name, sizeof(guest.name), "guest %u", i + 1);
+		assert_int_equal(inventory_add_guest(&world->inventory, &guest), 0);
+		add_link(world, i + 1, i % 2 ? i + 2 : i);
+	}
+	assert_int_equal(inventory_finish(&world->inventory), 0);
+	assert_int_equal(plan_make(&world->inventory, &world->config, NULL, false, &world->plan),
+			 0);
+}
+
+static void writes_the_head_the_plan_and_the_warnings(void **state)
+{
+	static const uint32_t loops[] = { 0, 1, 40 };
+	static char expected[32768];
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(loops); i++) {
+		uint64_t number = 7 + i;
+		size_t n_warnings = 0;
+
+		if (loops[i] > 0)
+			make_loops(world, loops[i]);
+		journal_close(create(world, number));
+		sprintf(expected, "%d cycle %llu boot 1700000000000000 sleep lid\n", BASE_US,
+			(unsigned long long)number);
+		for (size_t j = 0; j < world->plan.n_steps; j++)
+			add_guest_line(&world->plan, j, expected);
+		while (n_warnings < CYCLE_WARNINGS_MAX &&
+		       graph_warning(world->plan.graph, n_warnings))
+			sprintf(expected + strlen(expected), "%d warning %s\n", BASE_US,
+				graph_warning(world->plan.graph, n_warnings++));
+		assert_int_equal(n_warnings,
+				 loops[i] < CYCLE_WARNINGS_MAX ? loops[i] : CYCLE_WARNINGS_MAX);
+		assert_text(world, number, expected);
+	}
+}
+
+static void adds_guests_and_what_they_need(void **state)
+{
+	static char expected[8192];
+	struct world *world = *state;
+	struct journal *journal = create(world, 1), *replayed;
+	struct guest skipped = { .domid = 9, .uuid = { 9 }, .name = "guest 9" };
+	const struct cycle *cycle = journal_cycle(journal);
+	char path[96];
+
+	expected[read_file(path_of(world, 1, path), expected, sizeof(expected) - 1)] = '\0';
+	for (size_t i = 0; i < N_GUESTS; i++) {
+		size_t n_needs = cycle->guests[i].n_needs;
+
+		assert_int_equal(journal_record_needs(journal, &world->plan, i, BASE_US), 0);
+		sprintf(expected + strlen(expected), "%d needs %zu ", BASE_US, i);
+		for (size_t j = 0; j < n_needs; j++)
+			sprintf(expected + strlen(expected), "%s%zu", j ? "," : "",
+				cycle->guests[i].needs[j]);
+		strcat(expected, n_needs ? "\n" : "-\n");
+		assert_int_equal(
+			journal_add_guest(journal, &world->plan, &world->plan.steps[i], BASE_US),
+			0);
+		add_guest_line(&world->plan, i, expected);
+	}
+	assert_int_equal(journal_add_skipped(journal, &skipped, BASE_US + 1), 0);
+	strcat(expected, "5000001 guest 9 09000000-0000-0000-0000-000000000000 none - guest 9\n");
+	assert_text(world, 1, expected);
+	assert_int_equal(cycle->n_guests, 2 * N_GUESTS + 1);
+	assert_int_equal(journal_open(world->directory, 1, &replayed, NULL), 0);
+	assert_same_cycle(cycle, journal_cycle(replayed));
+	journal_close(replayed);
+	journal_close(journal);
+}
+
+/* The first record tells when a cycle without a head began. */
+static void counts_from_the_first_record_without_a_head(void **state)
+{
+	static const struct text text = TEXT(GUEST(2, "-") "6 request 0\n9 down 0\n");
+	struct world *world = *state;
+	struct journal *journal;
+
+	assert_int_equal(open_text(world, &text, &journal), 0);
+	assert_int_equal(journal_cycle(journal)->head.base_us, 5);
+	assert_int_equal(journal_cycle(journal)->guests[0].requested_us, 1);
+	assert_int_equal(journal_cycle(journal)->guests[0].down_us, 4);
+	assert_int_equal(journal_cycle(journal)->head.number, 1);
+	journal_close(journal);
+}
+
+/* ---- errors ---------------------------------------------------------------- */
+
+static void says_why_a_journal_cannot_be_created(void **state)
+{
+	struct world *world = *state;
+	struct cycle_head head = head_of(1);
+	struct journal *journal;
+	char path[96], expected[256];
+
+	write_file(path_of(world, 7, path), "", 0);
+	strcat(path, "/cycles");
+	assert_int_equal(journal_create(path, &head, &world->plan, false, &journal, &world->error),
+			 -ENOTDIR);
+	snprintf(expected, sizeof(expected), "cannot create the directory %s: Not a directory",
+		 path);
+	assert_string_equal(error_text(&world->error), expected);
+	world->error = (struct error){ 0 };
+	write_file(path_of(world, 1, path), "", 0);
+	assert_int_equal(journal_create(world->directory, &head, &world->plan, false, &journal,
+					&world->error),
+			 -EEXIST);
+	snprintf(expected, sizeof(expected), "cannot create the journal %s: File exists", path);
+	assert_string_equal(error_text(&world->error), expected);
+}
+
+static void says_why_a_journal_cannot_be_read(void **state)
+{
+	struct world *world = *state;
+	struct journal_follower *follower;
+	struct journal *journal;
+	struct cycle cycle;
+	char path[96], expected[256];
+
+	path_of(world, 1, path);
+	snprintf(expected, sizeof(expected),
+		 "cannot read the journal %s: No such file or directory", path);
+	assert_int_equal(journal_open(world->directory, 1, &journal, &world->error), -ENOENT);
+	assert_string_equal(error_text(&world->error), expected);
+	world->error = (struct error){ 0 };
+	assert_int_equal(journal_read(world->directory, 1, &cycle, &world->error), -ENOENT);
+	assert_string_equal(error_text(&world->error), expected);
+	world->error = (struct error){ 0 };
+	assert_int_equal(journal_follow(world->directory, 1, &follower, &world->error), -ENOENT);
+	assert_string_equal(error_text(&world->error), expected);
+	/* A directory can be opened, but not read. */
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), -EIO);
+	assert_int_equal(journal_read(world->directory, 1, &cycle, NULL), -EIO);
+	assert_int_equal(journal_follow(world->directory, 1, &follower, NULL), 0);
+	assert_int_equal(journal_follower_read(follower, NULL, NULL), -EIO);
+	journal_follower_free(follower);
+}
+
+static void reads_a_cycle_without_changing_its_journal(void **state)
+{
+	static const char torn[] = "5000002 dow";
+	struct world *world = *state;
+	struct journal *journal = create(world, 1);
+	struct cycle cycle;
+	char path[96], text[8192];
+	size_t length;
+
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, BASE_US + 1, 2, "%s", ""), 0);
+	length = read_file(path_of(world, 1, path), text, sizeof(text));
+	memcpy(text + length, torn, sizeof(torn));
+	write_file(path, text, strlen(text));
+	assert_int_equal(journal_read(world->directory, 1, &cycle, NULL), 0);
+	assert_same_cycle(&cycle, journal_cycle(journal));
+	assert_text(world, 1, text);
+	cycle_done(&cycle);
+	journal_close(journal);
+}
+
+static void says_that_a_journal_cannot_be_removed_or_set_aside(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1);
+	char path[96], aside[128];
+
+	assert_int_equal(journal_remove(journal), 0);
+	assert_int_equal(journal_remove(journal), -ENOENT);
+	journal_close(journal);
+	assert_int_equal(journal_set_aside(world->directory, 1), -ENOENT);
+	write_file(path_of(world, 1, path), "x", 1);
+	assert_int_equal(journal_set_aside(world->directory, 1), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(aside, sizeof(aside), "%s" JOURNAL_SET_ASIDE, path);
+	assert_int_equal(access(aside, F_OK), 0);
+}
+
+/*
+ * A journal that cannot be changed, as on a file system that has become read-only: a file in
+ * memory with these seals. Returns its descriptor.
+ */
+static int make_sealed_journal(struct world *world, const char *text, int seals)
+{
+	int fd = memfd_create("journal", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char path[96], target[64];
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	assert_int_equal(symlink(target, path_of(world, 1, path)), 0);
+	return fd;
+}
+
+/* The guests are resumed all the same, and what was not written is counted. */
+static void a_journal_that_cannot_be_written_is_opened(void **state)
+{
+	static const char whole[] = HEAD GUEST(1, "-") GUEST(2, "0") "6 request 1\n6 down 1\n";
+	static const char torn[] = HEAD GUEST(1, "-") GUEST(2, "0") "6 request 1\n6 down 1\n7 e";
+	static const struct {
+		const char *text;
+		int seals;
+	} cases[] = {
+		{ whole, F_SEAL_WRITE },
+		{ torn, F_SEAL_SHRINK },
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		int fd = make_sealed_journal(world, cases[i].text, cases[i].seals);
+		const struct cycle *cycle;
+		struct journal *journal;
+		char path[96];
+
+		assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
+		cycle = journal_cycle(journal);
+		assert_int_equal(cycle->guests[1].hold, HOLD_SUSPENDED);
+		assert_int_equal(journal_record(journal, RECORD_RESUME, 8, 1, "%s", ""), -EPERM);
+		assert_int_equal(journal_record(journal, RECORD_RUNNING, 9, 1, "%s", ""), -EPERM);
+		assert_int_equal(cycle->guests[1].hold, HOLD_NONE);
+		assert_int_equal(cycle->n_unwritten, 2);
+		assert_int_equal(cycle->write_error, -EPERM);
+		/* An effect that cannot be recorded must not be caused. */
+		assert_int_equal(journal_record(journal, RECORD_PAUSE, 9, 0, "%s", ""), -EPERM);
+		assert_int_equal(cycle->guests[0].hold, HOLD_NONE);
+		assert_int_equal(cycle->n_unwritten, 2);
+		assert_text(world, 1, cases[i].text);
+		journal_close(journal);
+		close(fd);
+		assert_int_equal(unlink(path_of(world, 1, path)), 0);
+	}
+}
+
+/* Half a line that cannot be cut off stays the last one. */
+static void writes_nothing_after_an_incomplete_line(void **state)
+{
+	static const char text[] = HEAD GUEST(1, "-");
+	int fd = make_sealed_journal(*state, text, F_SEAL_SHRINK);
+	struct world *world = *state;
+	struct rlimit unlimited, limit;
+	struct journal *journal;
+	char expected[sizeof(text) + 8];
+
+	assert_int_equal(journal_open(world->directory, 1, &journal, NULL), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	limit = unlimited;
+	limit.rlim_cur = strlen(text) + 5;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(journal_record(journal, RECORD_REQUEST, 6, 0, "%s", ""), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	assert_int_equal(journal_record(journal, RECORD_END, 7, 0, "%s", ""), -EFBIG);
+	assert_true(journal_cycle(journal)->ended);
+	snprintf(expected, sizeof(expected), "%s6 req", text);
+	assert_text(world, 1, expected);
+	journal_close(journal);
+	close(fd);
+}
+
+/* Nobody is told of what was not applied. */
+static void an_observer_does_not_see_what_was_refused(void **state)
+{
+	struct world *world = *state;
+	struct journal *journal = create(world, 1);
+	unsigned int n = 0;
+
+	journal_observe(journal, count_record, &n);
+	assert_int_equal(journal_record(journal, RECORD_SUSPENDED, BASE_US + 1, N_GUESTS, "%s", ""),
+			 -EBADMSG);
+	assert_int_equal(n, 0);
+	assert_int_equal(journal_record(journal, RECORD_PHASE, BASE_US + 1, 0, "%s", "suspend"), 0);
+	assert_int_equal(n, 1);
+	journal_observe(journal, NULL, NULL);
+	assert_int_equal(journal_record(journal, RECORD_END, BASE_US + 2, 0, "%s", ""), 0);
+	assert_int_equal(n, 1);
+	journal_close(journal);
+}
+
 #define world_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -634,6 +948,16 @@ int main(void)
 		world_test(passes_each_record_to_its_observer),
 		world_test(a_follower_reads_each_complete_record_once),
 		world_test(a_follower_skips_what_is_no_record),
+		world_test(writes_the_head_the_plan_and_the_warnings),
+		world_test(adds_guests_and_what_they_need),
+		world_test(counts_from_the_first_record_without_a_head),
+		world_test(says_why_a_journal_cannot_be_created),
+		world_test(says_why_a_journal_cannot_be_read),
+		world_test(reads_a_cycle_without_changing_its_journal),
+		world_test(says_that_a_journal_cannot_be_removed_or_set_aside),
+		world_test(a_journal_that_cannot_be_written_is_opened),
+		world_test(writes_nothing_after_an_incomplete_line),
+		world_test(an_observer_does_not_see_what_was_refused),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
