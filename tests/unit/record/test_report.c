@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,8 +20,10 @@
 #include "pmcoord/error.h"
 #include "base/moment.h"
 #include "model/cycle.h"
+#include "host/roots.h"
 #include "record/report-file.h"
 #include "record/report-json.h"
+#include "record/report-store.h"
 #include "record/report.h"
 #include "view/report-text.h"
 #include "view/timeline.h"
@@ -278,6 +282,169 @@ static void explains_the_end_of_a_guest(void **state)
 	assert_string_equal(text, "cycle 12 degraded: web is gone: destroyed");
 }
 
+/* Parses a report with this result, detail, warnings and guests. */
+static struct report *parse(const char *result, const char *detail, const char *warnings,
+			    const char *guests)
+{
+	struct report *report;
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "{\"cycle\":12,\"result\":\"%s\",\"detail\":\"%s\",\"warnings\":[%s],"
+		 "\"guests\":[%s]}",
+		 result, detail, warnings, guests);
+	assert_int_equal(report_parse(text, &report), 0);
+	return report;
+}
+
+#define NAMED(name, outcome, more)                                                                 \
+	"{\"name\":\"" name "\",\"mechanism\":\"xenstore\",\"outcome\":\"" outcome                 \
+	"\",\"detail\":\"why " name "\"" more "}"
+
+static void explains_each_kind_of_cycle(void **state)
+{
+	static const struct {
+		const char *result, *detail, *warnings, *guests;
+		const char *expected;
+	} cases[] = {
+		{ "ok", "low battery", "\"w\"", NAMED("a", "failed", ""), "" },
+		{ "degraded", "", "", NAMED("a", "suspended", ",\"degraded\":true"),
+		  "cycle 12 degraded: a is degraded: why a" },
+		{ "degraded", "", "", NAMED("a", "paused", ""),
+		  "cycle 12 degraded: a was paused: why a" },
+		{ "degraded", "", "", NAMED("a", "failed", ""),
+		  "cycle 12 degraded: a failed: why a" },
+		{ "degraded", "", "", NAMED("a", "suspended", ",\"stranded\":true"),
+		  "cycle 12 degraded: a is still suspended: why a" },
+		{ "degraded", "", "", NAMED("a", "failed", ",\"gone\":\"crashed\""),
+		  "cycle 12 degraded: a is gone: why a" },
+		/* The worst comes first, of equal ones the first. */
+		{ "degraded", "", "",
+		  NAMED("a", "suspended", "") "," NAMED("b", "paused", "") "," NAMED(
+			  "c", "failed", "") "," NAMED("d", "failed", ""),
+		  "cycle 12 degraded: c failed: why c; also b, d" },
+		{ "degraded", "low battery", "", NAMED("a", "paused", ""),
+		  "cycle 12 degraded: low battery: a was paused: why a" },
+		{ "degraded", "low battery", "\"w\"", "", "cycle 12 degraded: low battery" },
+		{ "degraded", "", "\"v\",\"w\"", NAMED("a", "suspended", ""),
+		  "cycle 12 degraded: w" },
+		{ "degraded", "", "\"v\",\"w\"", NAMED("a", "paused", ""),
+		  "cycle 12 degraded: a was paused: why a" },
+		{ "degraded", "", "", "", "cycle 12 degraded" },
+		/* The detail of a failed cycle says it all. */
+		{ "failed", "the lid was opened", "\"w\"", NAMED("a", "failed", ""),
+		  "cycle 12 failed: the lid was opened" },
+		{ "failed", "", "", NAMED("a", "failed", ""), "cycle 12 failed: a failed: why a" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct report *report =
+			parse(cases[i].result, cases[i].detail, cases[i].warnings, cases[i].guests);
+		char text[256], tiny[8], none[1];
+
+		report_explain(report, text, sizeof(text));
+		assert_string_equal(text, cases[i].expected);
+		report_explain(report, tiny, sizeof(tiny));
+		assert_int_equal(strlen(tiny),
+				 strlen(text) < sizeof(tiny) ? strlen(text) : sizeof(tiny) - 1);
+		report_explain(report, none, sizeof(none));
+		assert_string_equal(none, "");
+		report_free(report);
+	}
+}
+
+static void warns_of_what_the_journal_has_lost(void **state)
+{
+	static const struct {
+		size_t n_damaged, n_unwritten;
+		const char *warnings[2];
+	} cases[] = {
+		{ 0, 0, { NULL, NULL } },
+		{ 1, 0, { "lines of the cycle's journal that are damaged: 1", NULL } },
+		{ 0,
+		  2,
+		  { "lines that could not be written to the cycle's journal: 2: No space left on device",
+		    NULL } },
+		{ 3,
+		  1,
+		  { "lines of the cycle's journal that are damaged: 3",
+		    "lines that could not be written to the cycle's journal: 1: No space left on device" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct cycle cycle = {
+			.n_damaged = cases[i].n_damaged,
+			.n_unwritten = cases[i].n_unwritten,
+			.write_error = -ENOSPC,
+		};
+		struct report *report = report_of(&cycle);
+		size_t n = (size_t)(cases[i].warnings[0] != NULL) + (cases[i].warnings[1] != NULL);
+
+		assert_int_equal(report->warnings.n, n);
+		for (size_t j = 0; j < n; j++)
+			assert_string_equal(report->warnings.texts[j], cases[i].warnings[j]);
+		report_free(report);
+	}
+}
+
+static void a_guest_of_an_ended_cycle_is_not_pending(void **state)
+{
+	struct world *world = *state;
+	struct report *report;
+
+	apply(&world->cycle, "0 cycle 1 boot 17 sleep lid", "0 guest 4 " UUID "4 agent - web",
+	      "0 warning a loop", "0 warning another loop", NULL);
+	report = report_of(&world->cycle);
+	assert_int_equal(report->guests[0].outcome, OUTCOME_SKIPPED);
+	assert_int_equal(report->warnings.n, 2);
+	assert_string_equal(report->warnings.texts[0], "a loop");
+	assert_string_equal(report->warnings.texts[1], "another loop");
+	assert_ptr_equal(report_find_guest(report, "web"), report->guests);
+	assert_null(report_find_guest(report, "we"));
+	report_free(report);
+}
+
+static void finds_when_the_suspend_ended_and_a_resume_began(void **state)
+{
+	static const struct {
+		const char *phases;
+		int64_t suspend_end_us, resume_start_us; /* of a guest that ran at 100 µs */
+	} cases[] = {
+		{ "", MOMENT_NEVER, MOMENT_NEVER },
+		{ "{\"name\":\"suspend\",\"start_us\":20,\"duration_us\":30}", 50, MOMENT_NEVER },
+		{ "{\"name\":\"sleep\",\"start_us\":20,\"duration_us\":30}", MOMENT_NEVER,
+		  MOMENT_NEVER },
+		{ "{\"name\":\"suspend\",\"start_us\":20}", MOMENT_NEVER, MOMENT_NEVER },
+		{ "{\"name\":\"suspend\",\"duration_us\":20}", MOMENT_NEVER, MOMENT_NEVER },
+		{ "{\"name\":\"resume\",\"start_us\":100}", MOMENT_NEVER, 100 },
+		{ "{\"name\":\"resume\",\"start_us\":101}", MOMENT_NEVER, MOMENT_NEVER },
+		{ "{\"name\":\"resume\"}", MOMENT_NEVER, MOMENT_NEVER },
+		{ "{\"name\":\"ready\",\"start_us\":60}", MOMENT_NEVER, MOMENT_NEVER },
+		{ "{\"name\":\"resume\",\"start_us\":40},{\"name\":\"resume\",\"start_us\":60},"
+		  "{\"name\":\"resume\",\"start_us\":110}",
+		  MOMENT_NEVER, 60 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct report *report;
+		char text[512];
+
+		snprintf(
+			text, sizeof(text),
+			"{\"cycle\":1,\"result\":\"ok\",\"phases\":[%s],\"guests\":[{\"name\":\"a\","
+			"\"mechanism\":\"agent\",\"outcome\":\"suspended\",\"running_us\":100}]}",
+			cases[i].phases);
+		assert_int_equal(report_parse(text, &report), 0);
+		assert_int_equal(report_suspend_end_us(report), cases[i].suspend_end_us);
+		assert_int_equal(report_resume_start_us(report, report->guests),
+				 cases[i].resume_start_us);
+		report_free(report);
+	}
+}
+
 static void finds_the_guest_whose_suspend_took_longest(void **state)
 {
 	struct world *world = *state;
@@ -504,6 +671,241 @@ static void refuses_a_file_that_is_no_report(void **state)
 	}
 }
 
+/* Every value differs from that of a report without it. */
+static void reads_each_value_that_it_writes(void **state)
+{
+	static const char text[] =
+		"{\"cycle\":9223372036854775807,\"started\":\"2023-11-14T22:13:20.123456Z\","
+		"\"result\":\"failed\",\"trigger\":\"lid\",\"detail\":\"why\",\"held\":true,"
+		"\"slept_us\":80000000,\"written_bytes\":7,"
+		"\"phases\":[{\"name\":\"inventory\",\"start_us\":1,\"duration_us\":2000},"
+		"{\"name\":\"suspend\",\"start_us\":316224000000000,\"duration_us\":null}],"
+		"\"warnings\":[\"a loop\",\"another\"],"
+		"\"guests\":[{\"name\":\"web\",\"domid\":4294967295,\"uuid\":\"" UUID "4\","
+		"\"mechanism\":\"agent\",\"outcome\":\"failed\",\"detail\":\"why not\","
+		"\"degraded\":true,\"stranded\":true,\"taken_by_another\":true,"
+		"\"gone\":\"crashed\",\"appeared\":true,\"ran_through\":true,"
+		"\"requested_us\":2,\"quiesced_us\":3,\"down_us\":4,\"resume_us\":5,"
+		"\"running_us\":6,\"ready_us\":7}],"
+		"\"slowest\":\"web\",\"stranded\":\"web\"}";
+	struct report *report;
+	char *written;
+
+	(void)state;
+	assert_int_equal(report_parse(text, &report), 0);
+	assert_int_equal(report_format(report, &written), 0);
+	assert_string_equal(written, text);
+	free(written);
+	report_free(report);
+}
+
+static void reads_odd_values_as_if_they_were_missing(void **state)
+{
+	static const struct {
+		const char *member, *written;
+	} cases[] = {
+		{ "\"domid\":-1", "\"domid\":0," },
+		{ "\"domid\":0", "\"domid\":0," },
+		{ "\"domid\":4294967296", "\"domid\":0," },
+		{ "\"uuid\":\"x\"", "\"uuid\":\"" UUID "0\"," },
+		/* A boolean, as older versions wrote it. */
+		{ "\"gone\":true", "\"gone\":\"destroyed\"," },
+		{ "\"gone\":false", "\"gone\":null," },
+		{ "\"gone\":null", "\"gone\":null," },
+		{ "\"ready_us\":0", "\"ready_us\":0}" },
+		{ "\"ready_us\":-1", "\"ready_us\":null}" },
+		{ "\"ready_us\":316224000000000", "\"ready_us\":316224000000000}" },
+		{ "\"ready_us\":316224000000001", "\"ready_us\":null}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct report *report;
+		char text[256], *written;
+
+		snprintf(text, sizeof(text),
+			 "{\"cycle\":1,\"result\":\"ok\",\"guests\":[{\"mechanism\":\"agent\","
+			 "\"outcome\":\"failed\",%s}]}",
+			 cases[i].member);
+		assert_int_equal(report_parse(text, &report), 0);
+		assert_int_equal(report_format(report, &written), 0);
+		if (!strstr(written, cases[i].written))
+			fail_msg("%s: %s", cases[i].member, written);
+		free(written);
+		report_free(report);
+	}
+}
+
+/* ---- errors of files ------------------------------------------------------ */
+
+static void says_why_a_report_cannot_be_written(void **state)
+{
+	struct world *world = *state;
+	struct report *report = report_number(2);
+	struct rlimit unlimited, limit;
+	char path[96], expected[256];
+
+	save(world, 1, 50);
+	/* The disk is full. */
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	limit = unlimited;
+	limit.rlim_cur = 10;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(report_save(world->directory, report, 1, &world->error), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	snprintf(expected, sizeof(expected), "cannot write the report %s/2.json: File too large",
+		 world->directory);
+	assert_string_equal(error_text(&world->error), expected);
+	assert_reports(world, "1");
+	snprintf(path, sizeof(path), "%s/.new", world->directory);
+	assert_int_equal(access(path, F_OK), -1);
+	/* Something else has the name of the temporary file. */
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(report_save(world->directory, report, 1, NULL), -EISDIR);
+	assert_reports(world, "1");
+	/* The directory cannot be made. */
+	snprintf(path, sizeof(path), "%s/1.json/reports", world->directory);
+	world->error = (struct error){ 0 };
+	assert_int_equal(report_save(path, report, 1, &world->error), -ENOTDIR);
+	snprintf(expected, sizeof(expected), "cannot write the report %s/2.json: Not a directory",
+		 path);
+	assert_string_equal(error_text(&world->error), expected);
+	report_free(report);
+}
+
+static void says_why_a_report_cannot_be_read_or_removed(void **state)
+{
+	struct world *world = *state;
+	struct report *report;
+	char path[96], expected[256];
+
+	assert_int_equal(report_remove(world->directory, 3), -ENOENT);
+	snprintf(path, sizeof(path), "%s/3.json", world->directory);
+	assert_int_equal(symlink(path, path), 0);
+	assert_int_equal(report_load(world->directory, 3, &report, &world->error), -ELOOP);
+	snprintf(expected, sizeof(expected),
+		 "cannot read the report %s: Too many levels of symbolic links", path);
+	assert_string_equal(error_text(&world->error), expected);
+	assert_int_equal(report_remove(world->directory, 3), 0);
+	put(world, "3.json", "");
+	world->error = (struct error){ 0 };
+	assert_int_equal(report_load(path, 3, &report, &world->error), -ENOTDIR);
+	snprintf(expected, sizeof(expected), "cannot read the reports in %s: Not a directory",
+		 path);
+	assert_string_equal(error_text(&world->error), expected);
+	assert_int_equal(report_last_number(path), 0);
+}
+
+/* ---- the disk and /run ----------------------------------------------------- */
+
+static void save_in_store(const struct roots *roots, int64_t number, uint64_t keep, int expected)
+{
+	struct report *report = report_number(number);
+	struct error error = { 0 };
+
+	assert_int_equal(report_store_save(roots, report, keep, &error), expected);
+	assert_int_equal(error.text[0] != '\0', expected != 0);
+	report_free(report);
+}
+
+static void assert_stored(const struct roots *roots, const char *saved, const char *unsaved)
+{
+	struct world disk = { 0 };
+
+	snprintf(disk.directory, sizeof(disk.directory), "%s", roots->reports);
+	assert_reports(&disk, saved);
+	snprintf(disk.directory, sizeof(disk.directory), "%s", roots->unsaved_reports);
+	assert_reports(&disk, unsaved);
+}
+
+static uint64_t load_from_store(const struct roots *roots, uint64_t number)
+{
+	struct report *report;
+	uint64_t cycle;
+
+	if (report_store_load(roots, number, &report, NULL) < 0)
+		return 0;
+	cycle = report->cycle;
+	report_free(report);
+	return cycle;
+}
+
+static void keeps_reports_on_run_until_the_disk_takes_them(void **state)
+{
+	struct world *world = *state;
+	struct roots roots;
+	char path[128];
+
+	assert_int_equal(roots_init_simulation(world->directory, &roots), 0);
+	assert_int_equal(load_from_store(&roots, 0), 0);
+	save_in_store(&roots, 1, 50, 0);
+	assert_stored(&roots, "1", "");
+	/* The disk is away. */
+	snprintf(path, sizeof(path), "%s-away", roots.reports);
+	assert_int_equal(rename(roots.reports, path), 0);
+	put(world, "reports", "");
+	save_in_store(&roots, 2, 50, REPORT_UNSAVED);
+	save_in_store(&roots, 3, 50, REPORT_UNSAVED);
+	assert_int_equal(report_store_last_number(&roots), 3);
+	assert_int_equal(load_from_store(&roots, 0), 3);
+	assert_int_equal(load_from_store(&roots, 2), 2);
+	assert_int_equal(load_from_store(&roots, 1), 0);
+	report_store_flush(&roots, 50);
+	save_in_store(&roots, 4, 2, REPORT_UNSAVED);
+	/* It is back. What is no report does not stay. */
+	assert_int_equal(unlink(roots.reports), 0);
+	assert_int_equal(rename(path, roots.reports), 0);
+	assert_stored(&roots, "1", "3 4");
+	put(world, "unsaved-reports/2.json", "damaged");
+	assert_int_equal(report_store_last_number(&roots), 4);
+	assert_int_equal(load_from_store(&roots, 1), 1);
+	save_in_store(&roots, 5, 50, 0);
+	assert_stored(&roots, "1 3 4 5", "");
+	assert_int_equal(load_from_store(&roots, 0), 5);
+	assert_int_equal(report_store_last_number(&roots), 5);
+	roots_done(&roots);
+}
+
+/* One that the disk does not take stays on /run, with those after it. */
+static void a_flush_ends_at_the_first_error(void **state)
+{
+	struct world *world = *state;
+	struct roots roots;
+	char path[128];
+
+	assert_int_equal(roots_init_simulation(world->directory, &roots), 0);
+	put(world, "reports", "");
+	for (int64_t number = 1; number <= 3; number++)
+		save_in_store(&roots, number, 50, REPORT_UNSAVED);
+	assert_int_equal(unlink(roots.reports), 0);
+	assert_int_equal(mkdir(roots.reports, 0700), 0);
+	snprintf(path, sizeof(path), "%s/2.json", roots.reports);
+	assert_int_equal(mkdir(path, 0700), 0);
+	report_store_flush(&roots, 50);
+	assert_stored(&roots, "1 2", "2 3");
+	assert_int_equal(load_from_store(&roots, 2), 2);
+	assert_int_equal(rmdir(path), 0);
+	/* As many as are to be kept. */
+	report_store_flush(&roots, 2);
+	assert_stored(&roots, "2 3", "");
+	roots_done(&roots);
+}
+
+static void a_report_that_nothing_takes_is_an_error(void **state)
+{
+	struct world *world = *state;
+	struct roots roots;
+
+	assert_int_equal(roots_init_simulation(world->directory, &roots), 0);
+	put(world, "reports", "");
+	put(world, "unsaved-reports", "");
+	save_in_store(&roots, 1, 50, -ENOTDIR);
+	assert_int_equal(load_from_store(&roots, 1), 0);
+	assert_int_equal(report_store_last_number(&roots), 0);
+	roots_done(&roots);
+}
+
 /* ---- for people --------------------------------------------------------- */
 
 static void formats_spans_for_people(void **state)
@@ -728,7 +1130,11 @@ int main(void)
 		cmocka_unit_test(judges_each_guest_once_and_for_all),
 		world_test(explains_a_bad_cycle_and_names_everyone),
 		world_test(explains_the_end_of_a_guest),
+		world_test(explains_each_kind_of_cycle),
+		world_test(warns_of_what_the_journal_has_lost),
 		world_test(finds_the_guest_whose_suspend_took_longest),
+		world_test(a_guest_of_an_ended_cycle_is_not_pending),
+		world_test(finds_when_the_suspend_ended_and_a_resume_began),
 		world_test(writes_the_date_as_the_calendar_has_it),
 		world_test(a_detail_cut_within_a_character_is_still_json),
 		world_test(comes_back_from_its_file),
@@ -737,6 +1143,13 @@ int main(void)
 		world_test(a_report_that_cannot_be_written_leaves_the_old_ones),
 		world_test(says_what_to_do_when_there_is_no_report),
 		world_test(refuses_a_file_that_is_no_report),
+		world_test(reads_each_value_that_it_writes),
+		world_test(reads_odd_values_as_if_they_were_missing),
+		world_test(says_why_a_report_cannot_be_written),
+		world_test(says_why_a_report_cannot_be_read_or_removed),
+		world_test(keeps_reports_on_run_until_the_disk_takes_them),
+		world_test(a_flush_ends_at_the_first_error),
+		world_test(a_report_that_nothing_takes_is_an_error),
 		world_test(formats_spans_for_people),
 		world_test(prints_which_guest_the_cycle_waited_for),
 		world_test(expects_the_median_of_earlier_cycles),

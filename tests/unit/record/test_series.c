@@ -2,9 +2,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
+#include "pmcoord/cleanup.h"
 #include "model/cycle.h"
 #include "record/report-json.h"
 #include "record/report.h"
@@ -114,6 +117,67 @@ static void a_report_without_guests_adds_no_times(void **state)
 	series_done(&series);
 }
 
+static void all_guests_count_in_any_order(void **state)
+{
+	static const struct {
+		const char *guests;
+		int64_t suspend_us, resume_us;
+	} cases[] = {
+		/* The last of the plan may be the first that is requested, and the first that runs.
+		 */
+		{ GUEST("a", "agent", "suspended", 300, 900, 5010, 5110,
+			9000) "," GUEST("b", "xenstore", "suspended", 100, 300, 5400, 5600, null),
+		  800, 600 },
+		{ GUEST("a", "xenstore", "suspended", 100, 900, 5010, 5600,
+			null) "," GUEST("b", "xenstore", "suspended", 200, 300, 5400, 5500, null),
+		  800, 600 },
+		/* One that nothing was done to counts for nothing. */
+		{ GUEST("a", "none", "skipped", null, null, null, null,
+			null) "," GUEST("b", "xenstore", "suspended", 100, 300, 5400, 5600, null),
+		  200, 600 },
+		/* The total of what is not complete is unknown. */
+		{ GUEST("a", "xenstore", "failed", 100, null, null, 5500,
+			null) "," GUEST("b", "xenstore", "suspended", 100, 300, 5400, 5600, null),
+		  CYCLE_NEVER, 600 },
+		{ GUEST("a", "xenstore", "suspended", 100, 300, 5400, 5600,
+			null) "," GUEST("b", "xenstore", "suspended", 100, 300, null, null, null),
+		  200, CYCLE_NEVER },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct report *report;
+		char text[1024];
+
+		snprintf(text, sizeof(text),
+			 "{\"cycle\":1,\"result\":\"ok\",\"phases\":[{\"name\":\"resume\","
+			 "\"start_us\":5000}],\"guests\":[%s]}",
+			 cases[i].guests);
+		assert_int_equal(report_parse(text, &report), 0);
+		assert_int_equal(series_suspend_us(report), cases[i].suspend_us);
+		assert_int_equal(series_resume_us(report), cases[i].resume_us);
+		report_free(report);
+	}
+}
+
+static void results_of_all_cycles_are_counted(void **state)
+{
+	struct series series = { 0 };
+
+	(void)state;
+	add(&series, two_guests, NULL);
+	add(&series, REPORT("failed", ""), NULL);
+	add(&series, REPORT("degraded", ""), NULL);
+	add(&series, REPORT("failed", ""), NULL);
+	assert_int_equal(series.n_cycles, 4);
+	assert_int_equal(series.results[RESULT_OK], 1);
+	assert_int_equal(series.results[RESULT_DEGRADED], 1);
+	assert_int_equal(series.results[RESULT_FAILED], 2);
+	series_done(&series);
+	assert_int_equal(series.n_cycles, 0);
+	series_done(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +186,8 @@ int main(void)
 		cmocka_unit_test(a_fallback_to_another_mechanism_is_a_line_of_its_own),
 		cmocka_unit_test(adds_the_named_guest_only),
 		cmocka_unit_test(a_report_without_guests_adds_no_times),
+		cmocka_unit_test(all_guests_count_in_any_order),
+		cmocka_unit_test(results_of_all_cycles_are_counted),
 	};
 
 	return cmocka_run_group_tests_name("series", tests, NULL, NULL);

@@ -78,7 +78,10 @@ static void json_has_avg_min_median_max(void **state)
 	assert_string_equal(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN),
 			    "{\"down_us\":{\"avg\":2200,\"min\":1000,"
 			    "\"median\":1600,\"max\":4000}}");
+	assert_string_equal(samples_cells(&samples).avg, "2.2");
+	assert_string_equal(samples_cells(&samples).min, "1.0");
 	assert_string_equal(samples_cells(&samples).median, "1.6");
+	assert_string_equal(samples_cells(&samples).max, "4.0");
 	json_object_put(object);
 	samples_done(&samples);
 	samples_done(&more);
