@@ -62,6 +62,7 @@ bool logind_runs_our_unit(void)
 struct wait {
 	sd_event *event;
 	sd_bus *bus;
+	sd_event_source *watches[LOGIND_END_DIRECTORIES];
 	const struct logind_end *end;
 	bool sleep_has_ended; /* logind sent PrepareForSleep(false) */
 	bool timed_out;
@@ -172,7 +173,7 @@ static int watch_directories(struct wait *wait)
 		if (r == 0 && i == 0 && chmod(directory, 0755) < 0)
 			r = -errno;
 		if (r == 0)
-			r = sd_event_add_inotify(wait->event, NULL, directory,
+			r = sd_event_add_inotify(wait->event, &wait->watches[i], directory,
 						 IN_MOVED_TO | IN_CLOSE_WRITE, on_file, wait);
 		if (result < 0)
 			result = r;
@@ -257,6 +258,9 @@ int logind_suspend(const struct logind_end *end, uint64_t timeout_us, struct err
 	if (r >= 0)
 		r = wait.result;
 	sd_bus_flush_close_unref(wait.bus);
+	/* An event loop of systemd 252 never frees the inotify sources that it owns itself. */
+	for (size_t i = 0; i < ELEMENTSOF(wait.watches); i++)
+		sd_event_source_disable_unref(wait.watches[i]);
 	sd_event_unref(wait.event);
 	return explain(&wait, r, timeout_us, error);
 }

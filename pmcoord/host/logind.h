@@ -15,13 +15,15 @@
  */
 bool logind_runs_our_unit(void);
 
+#define LOGIND_END_DIRECTORIES 2
+
 /* How the end of a cycle is recognised. */
 struct logind_end {
 	/*
 	 * Watched for new files, one of them at least. Created if needed; all users may read
 	 * the first one.
 	 */
-	const char *directories[2];
+	const char *directories[LOGIND_END_DIRECTORIES];
 	/* Returns whether the cycle has ended. Called after each new file. */
 	bool (*is_over)(void *data);
 	void *data;
