@@ -17,7 +17,7 @@ COORDINATOR_TESTS := \
 	record/test_statistics \
 	record/test_series \
 	host/test_lock \
-	host/test_sleep_manager \
+	host/test_sleep_manager host/test_logind \
 	host/test_sleeper host/test_sleeper_host \
 	host/test_sleeper_alarm \
 	view/test_show \

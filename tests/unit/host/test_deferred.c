@@ -50,6 +50,14 @@ static void run(struct world *world, uint64_t quiet_us)
 		;
 }
 
+static void calls_nothing_that_was_not_scheduled(void **state)
+{
+	struct world *world = *state;
+
+	run(world, 2 * DEFERRED_US);
+	assert_int_equal(world->calls, 0);
+}
+
 static void coalesces_calls_after_a_delay(void **state)
 {
 	struct world *world = *state;
@@ -91,6 +99,8 @@ static void freeing_cancels_a_scheduled_call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(calls_nothing_that_was_not_scheduled, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(coalesces_calls_after_a_delay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(calls_again_after_another_schedule, set_up,
 						tear_down),

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -248,13 +250,13 @@ static void a_lock_on_another_file_is_not_this_one(void **state)
 	close(other);
 }
 
-/* From now on flock(2) fails in this process, as on a file system without locks. */
-static bool forbid_flock(void)
+/* From now on a system call fails in this process. */
+static bool forbid(unsigned int call, unsigned int with)
 {
 	struct sock_filter instructions[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_flock, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | with),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {
@@ -266,24 +268,164 @@ static bool forbid_flock(void)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-static void a_file_system_without_locks_is_an_error(void **state)
+/*
+ * Takes the lock, which is free or held by `holder`, in a child in which a system call fails.
+ * Returns 0 if that is the reported error, and no grandchild is left.
+ */
+static int take_without(unsigned int call, unsigned int with, int holder)
 {
 	pid_t pid = fork();
 	int status;
 
-	(void)state;
 	if (pid == 0) {
 		struct error error = { 0 };
+		char expected[160];
 
-		if (!forbid_flock())
+		if (holder >= 0)
+			close(holder);
+		if (!forbid(call, with))
 			_exit(1);
-		if (lock_take(directory, "test", SECOND_US, &error) != -ENOLCK)
+		/* Nothing that fails makes it wait. */
+		alarm(20);
+		if (lock_take(directory, "test", 60 * SECOND_US, &error) != -(int)with)
 			_exit(2);
-		_exit(strncmp(error.text, "cannot lock ", 12) == 0 ? 0 : 3);
+		snprintf(expected, sizeof(expected), "cannot lock %s/lock: %s", directory,
+			 strerror((int)with));
+		if (strcmp(error_text(&error), expected) != 0)
+			_exit(3);
+		_exit(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD ? 0 : 4);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	return WEXITSTATUS(status);
+}
+
+static void a_file_system_without_locks_is_an_error(void **state)
+{
+	(void)state;
+	assert_int_equal(take_without(__NR_flock, ENOLCK, -1), 0);
+}
+
+static void a_wait_that_cannot_begin_is_an_error(void **state)
+{
+	static const struct {
+		unsigned int call, with;
+	} cases[] = {
+		{ __NR_epoll_create1, EMFILE },	 { __NR_signalfd4, EMFILE },
+		{ __NR_timerfd_create, EMFILE }, { __NR_clone, EAGAIN },
+		{ __NR_pidfd_open, EMFILE },
+	};
+	int holder = take(0);
+
+	(void)state;
+	assert_true(holder >= 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int r = take_without(cases[i].call, cases[i].with, holder);
+
+		if (r != 0)
+			fail_msg("case %zu: %d", i, r);
+	}
+	close(holder);
+}
+
+static void says_why_the_lock_cannot_be_taken(void **state)
+{
+	struct error error = { 0 };
+	char run[64], path[96], expected[160];
+	int fd;
+
+	(void)state;
+	/* The directory cannot be made. */
+	snprintf(path, sizeof(path), "%s/file", directory);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	strcat(path, "/run");
+	assert_int_equal(lock_take(path, "test", 0, &error), -ENOTDIR);
+	snprintf(expected, sizeof(expected), "cannot create %s: Not a directory", path);
+	assert_string_equal(error_text(&error), expected);
+	/* The file cannot be opened. */
+	snprintf(run, sizeof(run), "%s/run", directory);
+	snprintf(path, sizeof(path), "%s/lock", run);
+	assert_int_equal(mkdir(run, 0700), 0);
+	assert_int_equal(symlink(path, path), 0);
+	error = (struct error){ 0 };
+	assert_int_equal(lock_take(run, "test", 0, &error), -ELOOP);
+	snprintf(expected, sizeof(expected), "cannot open %s: Too many levels of symbolic links",
+		 path);
+	assert_string_equal(error_text(&error), expected);
+	assert_int_equal(lock_holder(run, expected, sizeof(expected)), -ELOOP);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(lock_holder(run, expected, sizeof(expected)), 0);
+	assert_int_equal(rmdir(run), 0);
+}
+
+/* On a full /run, e.g. */
+static void takes_the_lock_when_its_holder_cannot_be_named(void **state)
+{
+	struct error error = { 0 };
+	struct rlimit unlimited, none;
+	char holder[64];
+	int fd;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	none = unlimited;
+	none.rlim_cur = 4;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	fd = lock_take(directory, "test", 0, &error);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	assert_true(fd >= 0);
+	assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 1);
+	close(fd);
+	assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 0);
+}
+
+static void names_its_holder_exactly(void **state)
+{
+	char holder[128], expected[64], path[64];
+	struct error error = { 0 };
+	int fd;
+
+	(void)state;
+	/* Nothing is left of a longer name. */
+	fd = lock_take(directory, "a purpose of many words", 0, NULL);
+	assert_true(fd >= 0);
+	close(fd);
+	fd = take(0);
+	snprintf(expected, sizeof(expected), "test, process %d", (int)getpid());
+	assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 1);
+	assert_string_equal(holder, expected);
+	assert_int_equal(take(0), -EBUSY);
+	close(fd);
+	/* One that has not written its name yet. */
+	snprintf(path, sizeof(path), "%s/lock", directory);
+	assert_int_equal(truncate(path, 0), 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(lock_holder(directory, holder, sizeof(holder)), 1);
+	assert_string_equal(holder, "");
+	assert_int_equal(lock_take(directory, "test", 0, &error), -EBUSY);
+	assert_string_equal(
+		error_text(&error),
+		"another pmcoord is running (unknown process): wait until it has finished; see 'pmcoord status'");
+	close(fd);
+}
+
+static void a_wait_takes_as_long_as_its_timeout(void **state)
+{
+	struct timespec begin, end;
+	int first = take(0);
+	int64_t us;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	assert_int_equal(take(SECOND_US / 5), -EBUSY);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	us = (end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000;
+	assert_in_range(us, SECOND_US / 5, 20 * SECOND_US);
+	close(first);
 }
 
 static int make_directory(void **state)
@@ -310,6 +452,11 @@ int main(void)
 		cmocka_unit_test(a_killed_waiter_leaves_no_child_process),
 		cmocka_unit_test(a_lock_on_another_file_is_not_this_one),
 		cmocka_unit_test(a_file_system_without_locks_is_an_error),
+		cmocka_unit_test(a_wait_that_cannot_begin_is_an_error),
+		cmocka_unit_test(says_why_the_lock_cannot_be_taken),
+		cmocka_unit_test(takes_the_lock_when_its_holder_cannot_be_named),
+		cmocka_unit_test(names_its_holder_exactly),
+		cmocka_unit_test(a_wait_takes_as_long_as_its_timeout),
 	};
 
 	return cmocka_run_group_tests_name("lock", tests, make_directory, remove_directory);

@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -47,9 +49,14 @@ struct world {
 struct stand_in {
 	const struct listed_job *jobs;
 	const struct listed_job *jobs_later;
+	bool refuses, refuses_later; /* to list them: always, or after the first time */
+	bool is_new; /* it sends JobNew instead of JobRemoved */
 	unsigned int signals_before; /* JobRemoved is sent this often without a change */
 	sd_bus *bus;
 };
+
+/* How often the jobs were listed; shared with the simulated service manager. */
+static unsigned int *n_listed;
 
 static int append_jobs(sd_bus_message *reply, const struct listed_job *jobs)
 {
@@ -67,8 +74,12 @@ static void tell_that_a_job_is_over(struct stand_in *stand_in)
 		stand_in->signals_before--;
 	else
 		stand_in->jobs = stand_in->jobs_later;
-	sd_bus_emit_signal(stand_in->bus, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved", "uoss", 1u,
-			   "/job", "a.service", "done");
+	if (stand_in->is_new)
+		sd_bus_emit_signal(stand_in->bus, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobNew", "uos",
+				   1u, "/job", "a.service");
+	else
+		sd_bus_emit_signal(stand_in->bus, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
+				   "uoss", 1u, "/job", "a.service", "done");
 }
 
 static int on_list(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -77,7 +88,15 @@ static int on_list(sd_bus_message *call, void *data, sd_bus_error *error)
 	sd_bus_message *reply = NULL;
 	int r = sd_bus_message_new_method_return(call, &reply);
 
-	(void)error;
+	++*n_listed;
+	if (stand_in->refuses) {
+		sd_bus_message_unref(reply);
+		return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "no");
+	}
+	if (stand_in->refuses_later) {
+		stand_in->refuses = true;
+		stand_in->jobs_later = stand_in->jobs;
+	}
 	if (r >= 0)
 		r = append_jobs(reply, stand_in->jobs);
 	if (r >= 0)
@@ -147,6 +166,9 @@ static int open_world(void **state)
 	long pid = 0;
 	FILE *pipe;
 
+	n_listed = mmap(NULL, sizeof(*n_listed), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
+	assert_ptr_not_equal(n_listed, MAP_FAILED);
 	strcpy(world->directory, "/tmp/pmcoord-test-XXXXXX");
 	assert_non_null(mkdtemp(world->directory));
 	snprintf(command, sizeof(command),
@@ -174,6 +196,7 @@ static int close_world(void **state)
 	kill(world->bus, SIGTERM);
 	sleep_manager_free(world->ours);
 	r = tree_remove_all(world->directory);
+	munmap(n_listed, sizeof(*n_listed));
 	free(world);
 	return r;
 }
@@ -251,6 +274,24 @@ static void waits_until_the_sleep_has_ended(void **state)
 						.jobs_later = nothing,
 						.signals_before = 2 });
 	await_end(world);
+	/* At the begin, and after each change. */
+	assert_int_equal(*n_listed, 4);
+}
+
+/* Only the own jobs of the manager tell that it sleeps, so it is asked at each change. */
+static void a_job_that_appears_is_looked_at(void **state)
+{
+	static const struct listed_job others[] = { { "systemd-suspend.service", "start" },
+						    { "apt-daily.service", "start" },
+						    { 0 } };
+	struct world *world = *state;
+
+	start_manager(world, (struct stand_in){ .jobs = others,
+						.jobs_later = nothing,
+						.signals_before = 1,
+						.is_new = true });
+	await_end(world);
+	assert_int_equal(*n_listed, 3);
 }
 
 /* Both would wait for ever. */
@@ -263,9 +304,12 @@ static void does_not_wait_for_a_sleep_that_waits_for_this_process(void **state)
 
 	start_manager(world, (struct stand_in){ .jobs = next });
 	await_end(world);
+	assert_int_equal(*n_listed, 1);
 	stop_manager(world);
+	*n_listed = 0;
 	start_manager(world, (struct stand_in){ .jobs = suspending, .jobs_later = next });
 	await_end(world);
+	assert_int_equal(*n_listed, 2);
 }
 
 static void does_not_wait_without_a_sleep_job(void **state)
@@ -275,15 +319,33 @@ static void does_not_wait_without_a_sleep_job(void **state)
 	await_end(world);
 	start_manager(world, (struct stand_in){ .jobs = nothing });
 	await_end(world);
+	assert_int_equal(*n_listed, 1);
+}
+
+/* One that refuses to list its jobs tells nothing, and may refuse at any time. */
+static void does_not_wait_if_the_jobs_cannot_be_listed(void **state)
+{
+	struct world *world = *state;
+	struct sleep_job job;
+
+	start_manager(world, (struct stand_in){ .refuses = true });
+	assert_int_equal(world->ours->ops->get_state(world->ours, &job), -EACCES);
+	await_end(world);
+	stop_manager(world);
+	start_manager(world, (struct stand_in){ .jobs = suspending, .refuses_later = true });
+	await_end(world);
+	assert_int_equal(*n_listed, 4);
 }
 
 /* If the manager dies, the host is awake: guests must be resumed. */
 static void stops_waiting_when_the_bus_disconnects(void **state)
 {
 	struct world *world = *state;
+	struct timespec begin, end;
 	pid_t killer;
 
 	start_manager(world, (struct stand_in){ .jobs = suspending });
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	killer = fork();
 	if (killer == 0) {
 		usleep(200000);
@@ -291,6 +353,10 @@ static void stops_waiting_when_the_bus_disconnects(void **state)
 		_exit(0);
 	}
 	await_end(world);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	/* Not before. */
+	assert_true((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 >=
+		    150);
 	waitpid(killer, NULL, 0);
 }
 
@@ -301,6 +367,8 @@ int main(void)
 		TEST(returns_the_kind_of_the_requested_sleep),
 		TEST(fails_without_a_service_manager),
 		TEST(waits_until_the_sleep_has_ended),
+		TEST(a_job_that_appears_is_looked_at),
+		TEST(does_not_wait_if_the_jobs_cannot_be_listed),
 		TEST(does_not_wait_for_a_sleep_that_waits_for_this_process),
 		TEST(does_not_wait_without_a_sleep_job),
 		TEST(stops_waiting_when_the_bus_disconnects),

@@ -32,6 +32,7 @@ struct world {
 	struct sleep_job job;
 	bool is_mute; /* does not answer */
 	unsigned int awaited;
+	int await_error;
 	struct loop *loop;
 	struct sleeper *sleeper;
 	uint64_t slept_us; /* since boot */
@@ -61,10 +62,10 @@ static uint64_t slept_us(struct sleep_manager *manager)
 static int await_end(struct sleep_manager *manager, struct loop *loop, uint64_t slept_before_us)
 {
 	(void)loop;
-	assert_int_equal(slept_before_us, 0);
+	assert_int_equal(slept_before_us, world_of(manager)->slept_us);
 	world_of(manager)->awaited++;
 	world_of(manager)->slept_us += world_of(manager)->night_us;
-	return 0;
+	return world_of(manager)->await_error;
 }
 
 static const struct sleep_manager_ops manager_ops = {
@@ -180,7 +181,12 @@ static void waits_for_a_sleep_that_continues(void **state)
 			 -ECANCELED);
 	assert_int_equal(world->awaited, 1);
 	assert_true(recv(world->lease[1], words, sizeof(words) - 1, 0) > 0);
-	assert_int_equal(strncmp(words, "READY=1\n", 8), 0);
+	assert_string_equal(words, "READY=1\nSTATUS=Guests are suspended; the host may sleep.");
+	memset(words, 0, sizeof(words));
+	assert_true(recv(world->lease[1], words, sizeof(words) - 1, 0) > 0);
+	assert_string_equal(words, "STOPPING=1\nSTATUS=Resuming guests.\n"
+				   "EXTEND_TIMEOUT_USEC=3700000000");
+	assert_int_equal(recv(world->lease[1], words, sizeof(words), MSG_DONTWAIT), -1);
 }
 
 static void detects_that_the_host_has_slept(void **state)
@@ -211,6 +217,94 @@ static void detects_the_sleep_before_the_kernel_counts_it(void **state)
 	assert_int_equal(slept, 7000000);
 }
 
+/* Slept times that are computed from two clocks differ a little: that is no sleep. */
+static void a_short_time_is_no_sleep(void **state)
+{
+	static const struct {
+		uint64_t night_us;
+		int expected;
+	} cases[] = {
+		{ SLEEP_MIN_US - 1, -ECANCELED },
+		{ SLEEP_MIN_US, 0 },
+		/* The clocks seem to go back. */
+		{ -(uint64_t)5, -ECANCELED },
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct error error = { 0 };
+		uint64_t slept = 77;
+
+		world->slept_us = 10;
+		world->night_us = cases[i].night_us;
+		assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
+		raise(SIGTERM);
+		assert_int_equal(
+			world->sleeper->ops->enter(world->sleeper, world->loop, &slept, &error),
+			cases[i].expected);
+		assert_int_equal(slept, cases[i].expected < 0 ? 77 : cases[i].night_us);
+		if (cases[i].expected < 0)
+			assert_string_equal(
+				error_text(&error),
+				"the host did not sleep: the kernel aborted the suspend; see journalctl -k");
+	}
+}
+
+static int fail_to_wait(struct loop *loop, uint64_t deadline_us)
+{
+	(void)loop;
+	assert_int_equal(deadline_us, LOOP_FOREVER);
+	return -EIO;
+}
+
+static void says_that_a_wait_has_failed(void **state)
+{
+	static const struct loop_ops broken_ops = { .wait = fail_to_wait };
+	struct loop broken = { .ops = &broken_ops };
+	struct world *world = *state;
+	struct error error = { 0 };
+	uint64_t slept;
+
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, &broken, &slept, &error), -EIO);
+	assert_string_equal(error_text(&error),
+			    "cannot wait for the host's sleep: Input/output error");
+	assert_int_equal(world->awaited, 0);
+	error = (struct error){ 0 };
+	world->await_error = -EPIPE;
+	raise(SIGTERM);
+	assert_int_equal(world->sleeper->ops->enter(world->sleeper, world->loop, &slept, &error),
+			 -EPIPE);
+	assert_string_equal(error_text(&error),
+			    "cannot wait for the end of the host's sleep: Broken pipe");
+}
+
+/* Without a manager, the kernel's counter and the clocks tell. */
+static void needs_no_manager(void **state)
+{
+	struct world *world = *state;
+
+	sleeper_free(world->sleeper);
+	assert_int_equal(sleeper_systemd_new(world->sys, world->lease[0], NULL, &world->sleeper),
+			 0);
+	for (int sleeps = 0; sleeps < 2; sleeps++) {
+		struct error error = { 0 };
+		uint64_t slept;
+
+		write_attribute(world, "suspend_stats/success", "3\n");
+		assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
+		if (sleeps)
+			write_attribute(world, "suspend_stats/success", "4\n");
+		raise(SIGTERM);
+		assert_int_equal(
+			world->sleeper->ops->enter(world->sleeper, world->loop, &slept, &error),
+			sleeps ? 0 : -ECANCELED);
+		assert_int_equal(world->awaited, 0);
+		if (sleeps)
+			assert_true(slept < SLEEP_MIN_US);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
@@ -221,6 +315,9 @@ int main(void)
 		TEST(waits_for_a_sleep_that_continues),
 		TEST(detects_that_the_host_has_slept),
 		TEST(detects_the_sleep_before_the_kernel_counts_it),
+		TEST(a_short_time_is_no_sleep),
+		TEST(says_that_a_wait_has_failed),
+		TEST(needs_no_manager),
 	};
 
 	return cmocka_run_group_tests_name("sleeper", tests, NULL, NULL);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,6 +162,86 @@ static void clears_the_alarm_when_the_host_did_not_sleep(void **state)
 	close_world(&world, sleeper);
 }
 
+/* Returns the size of files that may be written, and sets it. */
+static rlim_t limit_files(rlim_t size)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	before = limit.rlim_cur;
+	limit.rlim_cur = size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	return before;
+}
+
+static void does_not_sleep_without_its_alarm(void **state)
+{
+	struct world world;
+	struct sleeper *sleeper = open_world(&world);
+	struct error error = { 0 };
+	char expected[512];
+	uint64_t slept_us;
+	rlim_t before;
+	int r;
+
+	(void)state;
+	assert_int_equal(sleeper->ops->prepare(sleeper, &error), 0);
+	before = limit_files(0);
+	r = sleeper->ops->enter(sleeper, NULL, &slept_us, &error);
+	/* It cannot be cleared either, and the inner sleep is ended all the same. */
+	sleeper->ops->finish(sleeper);
+	limit_files(before);
+	assert_int_equal(r, -ECANCELED);
+	snprintf(expected, sizeof(expected),
+		 "the host did not sleep, because the alarm of its real-time clock cannot be set "
+		 "(%s: File too large)",
+		 world.alarm);
+	assert_string_equal(error_text(&error), expected);
+	assert_string_equal(world.seen, "");
+	assert_int_equal(world.finished, 1);
+	close_world(&world, sleeper);
+}
+
+static void an_alarm_that_cannot_be_read_is_an_error(void **state)
+{
+	struct world world;
+	struct sleeper *sleeper = open_world(&world);
+	struct error error = { 0 };
+
+	(void)state;
+	assert_int_equal(unlink(world.alarm), 0);
+	/* Opens for reading and writing, and fails to be read at its begin. */
+	assert_int_equal(symlink("/proc/self/mem", world.alarm), 0);
+	assert_int_equal(sleeper->ops->prepare(sleeper, &error), -EIO);
+	assert_int_equal(strncmp(error_text(&error), "cannot read ", 12), 0);
+	assert_int_equal(world.prepared, 0);
+	close_world(&world, sleeper);
+}
+
+/* A kernel shows no alarm as nothing or as 0. */
+static void prepares_the_inner_sleep_as_its_own(void **state)
+{
+	static const char *const free_alarms[] = { "", "\n", "0", "0\n" };
+	struct world world;
+	struct sleeper *sleeper = open_world(&world);
+
+	(void)state;
+	sleeper->lid = (struct lid *)&world;
+	sleeper->run = "/run/somewhere";
+	for (size_t i = 0; i < sizeof(free_alarms) / sizeof(free_alarms[0]); i++) {
+		struct error error = { 0 };
+
+		write_alarm(&world, free_alarms[i]);
+		assert_int_equal(sleeper->ops->prepare(sleeper, &error), 0);
+		assert_int_equal(world.prepared, i + 1);
+		assert_ptr_equal(world.inner.lid, &world);
+		assert_string_equal(world.inner.run, "/run/somewhere");
+	}
+	close_world(&world, sleeper);
+}
+
 static void refuses_if_another_alarm_is_set(void **state)
 {
 	struct world world;
@@ -169,7 +251,8 @@ static void refuses_if_another_alarm_is_set(void **state)
 	(void)state;
 	write_alarm(&world, "1795000000\n");
 	assert_int_equal(sleeper->ops->prepare(sleeper, &error), -EOPNOTSUPP);
-	assert_non_null(strstr(error_text(&error), "1795000000"));
+	assert_int_equal(error.outcome, OUTCOME_UNSUPPORTED);
+	assert_non_null(strstr(error_text(&error), "wakealarm: 1795000000, in seconds"));
 	assert_int_equal(world.prepared, 0);
 	close_world(&world, sleeper);
 }
@@ -183,6 +266,7 @@ static void refuses_without_an_alarm(void **state)
 	(void)state;
 	assert_int_equal(unlink(world.alarm), 0);
 	assert_int_equal(sleeper->ops->prepare(sleeper, &error), -EOPNOTSUPP);
+	assert_int_equal(error.outcome, OUTCOME_UNSUPPORTED);
 	assert_non_null(strstr(error_text(&error), "without --sleep"));
 	assert_int_equal(world.prepared, 0);
 	close_world(&world, sleeper);
@@ -195,6 +279,9 @@ int main(void)
 		cmocka_unit_test(clears_the_alarm_when_the_host_did_not_sleep),
 		cmocka_unit_test(refuses_if_another_alarm_is_set),
 		cmocka_unit_test(refuses_without_an_alarm),
+		cmocka_unit_test(does_not_sleep_without_its_alarm),
+		cmocka_unit_test(an_alarm_that_cannot_be_read_is_an_error),
+		cmocka_unit_test(prepares_the_inner_sleep_as_its_own),
 	};
 
 	return cmocka_run_group_tests_name("sleeper-alarm", tests, NULL, NULL);
