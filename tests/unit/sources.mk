@@ -41,7 +41,7 @@ COORDINATOR_TESTS := \
 # Tests in which the double of Xen (tests/fakexen) stands in for Xen's libraries.
 XEN_TESTS := \
 	xen/test_xen_inventory xen/test_xen_cycle xen/test_xen_daemon xen/test_contract \
-	xen/test_xen_verbs xen/test_xen_sweeps xen/test_xen_states \
+	xen/test_xen_verbs xen/test_xen_sweeps xen/test_xen_errors xen/test_xen_states \
 	xen/test_xen_recover
 AGENT_TESTS := guest-agent/engine/test_agent_machine guest-agent/test_agent_session guest-agent/net/test_agent_links guest-agent/devices/test_agent_inventory \
 	guest-agent/engine/test_agent_journal guest-agent/guest/test_agent_settings guest-agent/engine/test_agent_engine \
