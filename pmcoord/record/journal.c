@@ -426,7 +426,10 @@ static int replay(struct cycle *cycle, FILE *file, off_t *end, journal_observer_
 			return r;
 		*end += length;
 	}
-	return ferror(file) ? -EIO : 0;
+	if (ferror(file))
+		return -EIO;
+	/* Without memory, getline(3) fails before the end, and sets no flag. */
+	return feof(file) ? 0 : -ENOMEM;
 }
 
 /* Removes the needs of guests that the journal does not have. */
@@ -465,8 +468,11 @@ static int load(struct journal *journal, off_t *ret_end, struct error *error)
 	drop_wrong_needs(&journal->cycle);
 	if (r == 0 && journal->cycle.n_damaged > 0 && !has_readable_guest(&journal->cycle))
 		r = -EBADMSG;
-	return r < 0 ? error_set(error, r, "the journal %s is damaged: no guest can be read",
-				 journal->path)
+	if (r == -EBADMSG)
+		return error_set(error, r, "the journal %s is damaged: no guest can be read",
+				 journal->path);
+	return r < 0 ? error_set(error, r, "cannot read the journal %s: %s", journal->path,
+				 strerror(-r))
 		     : 0;
 }
 
