@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
@@ -32,7 +33,10 @@
 #include "model/selection.h"
 #include "model/sleeper.h"
 #include "record/config-file.h"
+#include "record/followers.h"
+#include "record/journal.h"
 #include "record/report.h"
+#include "record/status.h"
 #include "sim/simulator.h"
 #include "engine/recover.h"
 #include "engine/suspend.h"
@@ -128,15 +132,23 @@ static char config_path[96], results_path[96];
 
 static void prepare_files(const struct host *host)
 {
+	char drop_in[128];
 	FILE *file;
 
 	snprintf(config_path, sizeof(config_path), "%s/conf", host->directory);
 	snprintf(results_path, sizeof(results_path), "%s/results", host->directory);
 	file = fopen(config_path, "w");
 	assert_non_null(file);
-	fputs("[Coordinator]\nDeadline=20s\n[Guest \"web-*\"]\nSuspendBefore=store mail\n"
+	fputs("[Coordinator]\nDeadline=20s\nKeepReports=many\n[Guest \"web-*\"]\nSuspendBefore=store mail\n"
 	      "[Guest \"mail\"]\nPolicy=pause\nTimeout=7s\n",
 	      file);
+	fclose(file);
+	snprintf(drop_in, sizeof(drop_in), "%s.d", config_path);
+	assert_int_equal(mkdir(drop_in, 0700), 0);
+	strcat(drop_in, "/10.conf");
+	file = fopen(drop_in, "w");
+	assert_non_null(file);
+	fputs("[Guest \"mail\"]\nSuspendBefore=netvm\nOnFailure=never\n[Guest web]\n", file);
 	fclose(file);
 }
 
@@ -220,6 +232,8 @@ static int read_config(struct host *host)
 	out = open_results();
 	fprintf(out, "%llu\n", (unsigned long long)config.deadline_us);
 	write_rules(&config, out);
+	for (size_t i = 0; i < config.problems.n; i++)
+		fprintf(out, "%s\n", config.problems.texts[i]);
 	fclose(out);
 	config_done(&config);
 	return r;
@@ -332,6 +346,168 @@ static int select_guests(struct host *host)
 	return r;
 }
 
+/* ---- what a cycle leaves --------------------------------------------------- */
+
+/* The journal of the cycle that keeps all guests suspended. */
+#define CYCLE 1
+
+static void write_cycle(const struct cycle *cycle, FILE *out)
+{
+	fprintf(out, "%zu damaged, %zu phases\n", cycle->n_damaged, cycle->n_phases);
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		fprintf(out, "%s %d %zu %lld\n", cycle->guests[i].name, cycle->guests[i].hold,
+			cycle->guests[i].n_needs, (long long)cycle->guests[i].down_us);
+}
+
+static int open_journal(struct host *host)
+{
+	struct journal *journal;
+	struct error error = { 0 };
+	int r = journal_open(host->roots.journals, CYCLE, &journal, &error);
+	FILE *out;
+
+	fails_in = 0;
+	if (r < 0) {
+		assert_true(error.text[0] != '\0');
+		return r;
+	}
+	out = open_results();
+	write_cycle(journal_cycle(journal), out);
+	fclose(out);
+	journal_close(journal);
+	return 0;
+}
+
+static int read_journal(struct host *host)
+{
+	struct cycle cycle;
+	struct error error = { 0 };
+	int r = journal_read(host->roots.journals, CYCLE, &cycle, &error);
+	FILE *out;
+
+	fails_in = 0;
+	if (r < 0) {
+		assert_true(error.text[0] != '\0');
+		return r;
+	}
+	out = open_results();
+	write_cycle(&cycle, out);
+	fclose(out);
+	cycle_done(&cycle);
+	return 0;
+}
+
+static int follow_journal(struct host *host)
+{
+	struct journal_follower *follower;
+	struct error error = { 0 };
+	int r = journal_follow(host->roots.journals, CYCLE, &follower, &error);
+	FILE *out;
+
+	if (r < 0) {
+		assert_true(error.text[0] != '\0');
+		return r;
+	}
+	r = journal_follower_read(follower, NULL, NULL);
+	fails_in = 0;
+	out = open_results();
+	write_cycle(journal_follower_cycle(follower), out);
+	fclose(out);
+	journal_follower_free(follower);
+	return r;
+}
+
+static void count_record(void *data, const struct cycle *cycle, const struct record *record)
+{
+	(void)cycle;
+	(void)record;
+	++*(unsigned int *)data;
+}
+
+static int follow_journals(struct host *host)
+{
+	struct followers followers = { .directory = host->roots.journals };
+	unsigned int n = 0;
+	int r = followers_read_directory(&followers, count_record, &n);
+	FILE *out;
+
+	fails_in = 0;
+	/* One that could not be read to its end is not read again, and is not said to be missing.
+	 */
+	out = open_results();
+	fprintf(out, "%zu\n", followers.n_journals);
+	fclose(out);
+	followers_done(&followers);
+	return r;
+}
+
+/* As text: json-c (0.16) leaves out of its text what it has no memory for, and reports nothing. */
+static int print_status(struct host *host)
+{
+	struct status status;
+	struct error error = { 0 };
+	FILE *out;
+	int r = status_read(&host->roots, &status, &error);
+
+	if (r < 0) {
+		assert_true(error.text[0] != '\0');
+		return r;
+	}
+	r = status_observe(&status, host->hypervisor);
+	fails_in = 0;
+	out = open_results();
+	assert_int_equal(status_print(&status, 0, false, out), 0);
+	fclose(out);
+	status_done(&status);
+	return r;
+}
+
+static int make_report(struct host *host)
+{
+	struct report *report = NULL;
+	struct cycle cycle;
+	unsigned long fails_later = fails_in;
+	FILE *out;
+	int r;
+
+	fails_in = 0;
+	assert_int_equal(journal_read(host->roots.journals, CYCLE, &cycle, NULL), 0);
+	cycle.n_damaged = 1;
+	fails_in = fails_later;
+	r = report_new(&cycle, &report);
+	fails_in = 0;
+	out = open_results();
+	for (size_t i = 0; r == 0 && i < report->n_guests; i++)
+		fprintf(out, "%s %lld\n", report->guests[i].name,
+			(long long)report->guests[i].down_us);
+	/* The second warning, about the damage, may be left out. */
+	if (r == 0)
+		fprintf(out, "%s\n", report->warnings.texts[0]);
+	fclose(out);
+	report_free(report);
+	cycle_done(&cycle);
+	return r;
+}
+
+static void reads_what_a_cycle_has_left(void **state)
+{
+	static const deed_fn deeds[] = { open_journal,	  read_journal, follow_journal,
+					 follow_journals, make_report,	print_status };
+	struct cycle_params params = { .trigger = "test" };
+	struct report *report = NULL;
+	struct error error = { 0 };
+	struct host host;
+
+	(void)state;
+	host_init(&host);
+	prepare_files(&host);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	report_free(report);
+	for (size_t i = 0; i < ELEMENTSOF(deeds); i++)
+		try_with_ever_more(&host, deeds[i]);
+	host_done(&host);
+}
+
 static void reports_a_failed_allocation(void **state)
 {
 	static const deed_fn deeds[] = { read_config, read_scenario, show_the_plan, print_json,
@@ -436,11 +612,56 @@ static void all_guests_are_resumed_after_a_failed_allocation(void **state)
 	assert_true(n > 100);
 }
 
+/* Guests that a cycle has suspended are resumed by a process without memory, or by the next one. */
+static bool resume_without_memory(unsigned long n)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct resume_result result = { 0 };
+	struct report *report = NULL;
+	struct error error = { 0 };
+	struct inventory before;
+	struct host host;
+	int r;
+
+	host_init(&host);
+	before = host_inventory(&host);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	report_free(report);
+	has_failed = false;
+	fails_in = n;
+	r = coordinator_resume(&host.coordinator, NULL, 0, false, &result, &error);
+	fails_in = 0;
+	/* What it does not say, it has done. */
+	if (r < 0)
+		assert_true(error.text[0] != '\0');
+	else if (result.n_stranded == 0)
+		assert_as_before(&host, &before);
+	report_free(result.report);
+	resume_all(&host);
+	assert_as_before(&host, &before);
+	assert_no_journal(&host);
+	inventory_done(&before);
+	host_done(&host);
+	return has_failed;
+}
+
+static void a_failed_allocation_strands_no_guest(void **state)
+{
+	unsigned long n = 1;
+
+	(void)state;
+	while (resume_without_memory(n))
+		n++;
+	assert_true(n > 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reports_a_failed_allocation),
+		cmocka_unit_test(reads_what_a_cycle_has_left),
 		cmocka_unit_test(all_guests_are_resumed_after_a_failed_allocation),
+		cmocka_unit_test(a_failed_allocation_strands_no_guest),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
