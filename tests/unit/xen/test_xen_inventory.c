@@ -8,11 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "pmcoord/protocol.h"
+#include "model/domain-id.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
 #include "model/plan.h"
@@ -23,6 +25,7 @@
 #include "tests/fakexen/guests.h"
 #include "tests/fakexen/store-client.h"
 #include "tests/fakexen/store.h"
+#include "tests/fakexen/virtual-time.h"
 
 static struct fake_host host;
 
@@ -220,6 +223,235 @@ static void knows_a_stub_domain_by_its_target(void **state)
 	assert_true(needs(&inventory, windows, stub));
 	assert_int_equal(find(&inventory, stub)->role, GUEST_ROLE_STUB_DOMAIN);
 	inventory_done(&inventory);
+}
+
+/* Each fact that a guest, its agent and dom0 have written. */
+static void reads_each_fact_of_a_guest(void **state)
+{
+	static const struct {
+		const char *node, *text;
+		bool by_dom0;
+	} nodes[] = {
+		{ "control/feature-suspend", "0", false },
+		{ "control/shutdown", "poweroff", true },
+		{ "device/suspend/event-channel", "77", false },
+		{ "data/pmcoord/version", "4294967295", false },
+		{ "data/pmcoord/event-channel", "4294967295", false },
+		{ "data/pmcoord/state", "failed 41", false },
+		{ PROTOCOL_NODE_REQUEST, "abort 42", true },
+		{ PROTOCOL_NODE_TIMEOUT, "7001", true },
+		{ PROTOCOL_NODE_INHIBITORS, PROTOCOL_INHIBITORS_IGNORE, true },
+	};
+	struct fake_guest *guest = fake_host_add("guest"), *plain = fake_host_add("plain");
+	const struct guest *found;
+	struct inventory inventory;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(nodes); i++) {
+		if (nodes[i].by_dom0)
+			assert_int_equal(store_write_as(0, fake_guest_path(guest, nodes[i].node),
+							nodes[i].text),
+					 0);
+		else
+			write_own(guest, nodes[i].node, nodes[i].text);
+	}
+	fake_host_open(&host);
+	inventory = fake_host_inventory(&host);
+	found = find(&inventory, guest);
+	assert_string_equal(found->name, "guest");
+	assert_int_equal(found->feature_suspend, GUEST_FEATURE_NO);
+	assert_string_equal(found->shutdown_node, "poweroff");
+	assert_int_equal(found->kernel_port, 77);
+	assert_int_equal(found->pci_functions, 0);
+	assert_false(found->being_built);
+	assert_true(found->has_pv_drivers);
+	assert_false(found->in_acpi_s3);
+	assert_true(found->agent.present);
+	assert_int_equal(found->agent.version, UINT32_MAX);
+	assert_int_equal(found->agent.port, UINT32_MAX);
+	assert_int_equal(found->agent.state.state, PROTOCOL_AGENT_FAILED);
+	assert_int_equal(found->agent.state.cycle, 41);
+	assert_int_equal(found->agent.request.verb, PROTOCOL_ABORT);
+	assert_int_equal(found->agent.request.cycle, 42);
+	assert_int_equal(found->agent.terms.timeout_us, 7001000);
+	assert_true(found->agent.terms.ignore_inhibitors);
+	found = find(&inventory, plain);
+	assert_int_equal(found->feature_suspend, GUEST_FEATURE_YES);
+	assert_string_equal(found->shutdown_node, "");
+	assert_int_equal(found->kernel_port, 0);
+	assert_false(found->agent.present);
+	assert_int_equal(found->agent.version, 0);
+	assert_int_equal(found->agent.terms.timeout_us, 0);
+	assert_false(found->agent.terms.ignore_inhibitors);
+	inventory_done(&inventory);
+	/* Terms that say nothing else. */
+	store_write_as(0, fake_guest_path(guest, PROTOCOL_NODE_INHIBITORS),
+		       PROTOCOL_INHIBITORS_HONOUR);
+	store_write_as(0, fake_guest_path(guest, PROTOCOL_NODE_TIMEOUT), "4294967296");
+	write_own(guest, "control/feature-suspend", "2");
+	inventory = fake_host_inventory(&host);
+	assert_false(find(&inventory, guest)->agent.terms.ignore_inhibitors);
+	assert_int_equal(find(&inventory, guest)->agent.terms.timeout_us, 0);
+	assert_int_equal(find(&inventory, guest)->feature_suspend, GUEST_FEATURE_UNKNOWN);
+	inventory_done(&inventory);
+}
+
+/* What libxl has recorded of a device of the guest. */
+static void reads_backends_of_libxls_record(void **state)
+{
+	static const struct {
+		const char *text; /* %u: the domid of "net" */
+		bool is_link;
+	} cases[] = {
+		{ "/local/domain/%u/backend/vif/1/0", true },
+
+		{ "/local/domain/0/backend/vif/1/0", false },
+		{ "/local/domain/x/", false },
+		{ "", false },
+	};
+	struct fake_guest *net = fake_host_add("net"), *web = fake_host_add("web");
+
+	(void)state;
+	fake_host_open(&host);
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct inventory inventory;
+		char path[64], text[64];
+
+		snprintf(path, sizeof(path), "/libxl/%u/device/vif/0/backend",
+			 fake_guest_domid(web));
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(text, sizeof(text), cases[i].text, fake_guest_domid(net));
+#pragma GCC diagnostic pop
+		store_write_as(0, path, text);
+		inventory = fake_host_inventory(&host);
+		if ((inventory.n_links == 1) != cases[i].is_link)
+			fail_msg("%s", text);
+		assert_int_equal(needs(&inventory, web, net), cases[i].is_link);
+		inventory_done(&inventory);
+		/* Nobody needs itself. */
+		snprintf(text, sizeof(text), "/local/domain/%u/", fake_guest_domid(web));
+		store_write_as(0, path, text);
+		inventory = fake_host_inventory(&host);
+		assert_int_equal(inventory.n_links, 0);
+		inventory_done(&inventory);
+	}
+}
+
+/* How each domain has ended, as long as Xen has it. */
+static void tells_how_domains_have_ended(void **state)
+{
+	static const struct {
+		int reason; /* -1: it is destroyed while it runs */
+		bool is_dying;
+		enum guest_state state;
+		enum guest_end end;
+	} cases[] = {
+		{ REASON_POWEROFF, false, GUEST_SHUT_DOWN, GUEST_POWERED_OFF },
+		{ REASON_REBOOT, false, GUEST_SHUT_DOWN, GUEST_REBOOTED },
+		{ REASON_SOFT_RESET, false, GUEST_SHUT_DOWN, GUEST_REBOOTED },
+		{ REASON_CRASH, false, GUEST_SHUT_DOWN, GUEST_CRASHED },
+		{ REASON_WATCHDOG, false, GUEST_SHUT_DOWN, GUEST_CRASHED },
+		{ REASON_SUSPEND, false, GUEST_SUSPENDED, GUEST_NOT_ENDED },
+		{ REASON_POWEROFF, true, GUEST_DYING, GUEST_POWERED_OFF },
+		{ REASON_REBOOT, true, GUEST_DYING, GUEST_REBOOTED },
+		{ REASON_CRASH, true, GUEST_DYING, GUEST_CRASHED },
+		{ REASON_SUSPEND, true, GUEST_DYING, GUEST_DESTROYED },
+		{ -1, true, GUEST_DYING, GUEST_DESTROYED },
+	};
+	struct fake_guest *guests[ELEMENTSOF(cases)], *running;
+	struct listed_domain *domains;
+	struct domain_state look;
+	struct domain_id id;
+	char name[16];
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		snprintf(name, sizeof(name), "guest-%zu", i);
+		guests[i] = fake_host_add(name);
+		if (cases[i].reason >= 0)
+			domains_shut_down(fake_guest_domain(guests[i]),
+					  (enum domain_reason)cases[i].reason);
+		if (cases[i].is_dying)
+			domains_destroy(fake_guest_domain(guests[i]), 1000000000);
+	}
+	running = fake_host_add("running");
+	fake_guest_domain(fake_host_add("xenstore"))->is_xenstore_domain = true;
+	fake_host_open(&host);
+	assert_int_equal(host.hypervisor->ops->list_domains(host.hypervisor, &domains, &n), 0);
+	assert_int_equal(n, ELEMENTSOF(cases) + 1);
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		id = fake_host_id(guests[i]);
+		assert_int_equal(host.hypervisor->ops->get_state(host.hypervisor, &id, &look), 0);
+		if (look.state != cases[i].state || look.end != cases[i].end)
+			fail_msg("case %zu: %d, %d", i, (int)look.state, (int)look.end);
+		assert_true(domain_id_equal(&domains[i].id, &id));
+		assert_int_equal(domains[i].state.state, cases[i].state);
+		assert_int_equal(domains[i].state.end, cases[i].end);
+	}
+	id = fake_host_id(running);
+	assert_true(domain_id_equal(&domains[n - 1].id, &id));
+	assert_int_equal(domains[n - 1].state.state, GUEST_RUNNING);
+	assert_int_equal(domains[n - 1].state.end, GUEST_NOT_ENDED);
+	assert_false(domains[n - 1].state.paused);
+	free(domains);
+	domains_destroy(fake_guest_domain(running), 0);
+	assert_int_equal(host.hypervisor->ops->get_state(host.hypervisor, &id, &look), 0);
+	assert_int_equal(look.state, GUEST_GONE);
+	assert_int_equal(look.end, GUEST_DESTROYED);
+	assert_false(look.paused);
+}
+
+/* A suspended domain can be paused, too, and one that has never run is being built. */
+static void tells_pauses_of_domains(void **state)
+{
+	struct fake_guest_params young = { .name = "young", .still_built = true };
+	struct fake_guest *suspended = fake_host_add("suspended"),
+			  *paused = fake_host_add("paused");
+	struct fake_guest *built = fake_guest_build(&young);
+	struct domain_state look;
+	struct domain_id id;
+
+	(void)state;
+	virtual_time_pass(1000000);
+	domains_shut_down(fake_guest_domain(suspended), REASON_SUSPEND);
+	domains_pause(fake_guest_domain(suspended));
+	domains_pause(fake_guest_domain(paused));
+	fake_host_open(&host);
+	id = fake_host_id(suspended);
+	assert_int_equal(host.hypervisor->ops->get_state(host.hypervisor, &id, &look), 0);
+	assert_int_equal(look.state, GUEST_SUSPENDED);
+	assert_true(look.paused);
+	assert_false(look.being_built);
+	id = fake_host_id(paused);
+	assert_int_equal(host.hypervisor->ops->get_state(host.hypervisor, &id, &look), 0);
+	assert_int_equal(look.state, GUEST_PAUSED);
+	assert_true(look.paused);
+	assert_false(look.being_built);
+	id = fake_host_id(built);
+	assert_int_equal(host.hypervisor->ops->get_state(host.hypervisor, &id, &look), 0);
+	assert_int_equal(look.state, GUEST_PAUSED);
+	assert_true(look.being_built);
+}
+
+static void lists_more_domains_than_one_hypercall_returns(void **state)
+{
+	struct listed_domain *domains;
+	char name[24];
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "guest-%d", i);
+		fake_host_add(name);
+	}
+	fake_host_open(&host);
+	assert_int_equal(host.hypervisor->ops->list_domains(host.hypervisor, &domains, &n), 0);
+	assert_int_equal(n, 300);
+	for (size_t i = 1; i < n; i++)
+		assert_true(domains[i - 1].id.domid < domains[i].id.domid);
+	free(domains);
 }
 
 /* ---- hostile trees ------------------------------------------------------- */
@@ -526,6 +758,11 @@ int main(void)
 		T(reads_devices_from_libxls_record),
 		T(reads_devices_that_both_ends_record_without_libxl),
 		T(knows_a_stub_domain_by_its_target),
+		T(reads_each_fact_of_a_guest),
+		T(reads_backends_of_libxls_record),
+		T(tells_how_domains_have_ended),
+		T(tells_pauses_of_domains),
+		T(lists_more_domains_than_one_hypercall_returns),
 		T(believes_no_guest_alone),
 		T(ignores_nodes_that_make_no_sense),
 		T(limits_what_a_guest_fills_its_directories_with),

@@ -190,6 +190,70 @@ static void examines_memory_devices_and_port(void **state)
 	assert_true(examination.agent_port_is_stale);
 }
 
+static void examines_as_many_devices_as_fit(void **state)
+{
+	struct fake_guest *guest = fake_host_add("netvm");
+	struct guest_examination examination;
+	struct guest facts;
+	char address[16], node[64];
+
+	(void)state;
+	for (unsigned int i = 0; i < EXAMINED_PCI_MAX + 2; i++) {
+		snprintf(address, sizeof(address), "0000:%02x:00.0", i + 1);
+		fake_guest_add_pci(guest, address);
+	}
+	store_write_as(0, fake_guest_path(guest, "memory/static-max"), "524288");
+	fake_host_open(&host);
+	facts = facts_of(guest);
+	assert_int_equal(facts.pci_functions, EXAMINED_PCI_MAX + 2);
+	assert_int_equal(ops()->examine(host.hypervisor, &facts, &examination), 0);
+	assert_int_equal(examination.n_pci, EXAMINED_PCI_MAX);
+	for (unsigned int i = 0; i < EXAMINED_PCI_MAX; i++) {
+		snprintf(address, sizeof(address), "0000:%02x:00.0", i + 1);
+		assert_string_equal(examination.pci[i], address);
+	}
+	assert_int_equal(examination.memory_kib, 262144);
+	assert_int_equal(examination.memory_max_kib, 524288);
+	/* Without an agent, no port of it is stale. */
+	assert_false(examination.agent_port_is_stale);
+	/* One that cannot be read is left out. */
+	snprintf(node, sizeof(node), "/local/domain/0/backend/pci/%u/0/dev-0",
+		 fake_guest_domid(guest));
+	assert_int_equal(store_remove_as(0, node), 0);
+	assert_int_equal(ops()->examine(host.hypervisor, &facts, &examination), 0);
+	assert_int_equal(examination.n_pci, EXAMINED_PCI_MAX - 1);
+	assert_string_equal(examination.pci[0], "0000:02:00.0");
+	store_remove_as(0, fake_guest_path(guest, "memory/target"));
+	assert_int_equal(ops()->examine(host.hypervisor, &facts, &examination), 0);
+	assert_int_equal(examination.memory_kib, 0);
+}
+
+/* An agent's port that another domain than dom0 could bind is of no use. */
+static void examines_whose_port_an_agent_has_published(void **state)
+{
+	struct fake_guest *guest = fake_host_add("guest");
+	uint32_t domid = fake_guest_domid(guest);
+	struct guest_examination examination;
+	struct guest facts;
+
+	(void)state;
+	fake_host_open(&host);
+	facts = facts_of(guest);
+	for (int remote = 0; remote < 2; remote++) {
+		facts.agent.port = event_channels_alloc(domid, remote ? 5 : 0);
+		assert_int_equal(ops()->examine(host.hypervisor, &facts, &examination), 0);
+		assert_int_equal(examination.agent_port_is_stale, remote);
+	}
+	facts.agent.port = 4000;
+	assert_int_equal(ops()->examine(host.hypervisor, &facts, &examination), 0);
+	assert_true(examination.agent_port_is_stale);
+	/* One that is bound to dom0 is in use. */
+	facts.agent.port = event_channels_alloc(domid, 0);
+	assert_true(event_channels_bind_elsewhere(domid, facts.agent.port));
+	assert_int_equal(ops()->examine(host.hypervisor, &facts, &examination), 0);
+	assert_false(examination.agent_port_is_stale);
+}
+
 /* ---- preparing ----------------------------------------------------------- */
 
 static void refuses_a_port_that_is_not_for_dom0(void **state)
@@ -629,6 +693,8 @@ int main(void)
 		T(tells_what_could_not_be_opened),
 		T(opens_without_a_watch_that_only_the_daemon_needs),
 		T(examines_memory_devices_and_port),
+		T(examines_as_many_devices_as_fit),
+		T(examines_whose_port_an_agent_has_published),
 		T(refuses_a_port_that_is_not_for_dom0),
 		T(refuses_a_port_that_another_program_holds),
 		T(reports_each_step_of_preparing_that_fails),
