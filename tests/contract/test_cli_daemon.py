@@ -237,9 +237,15 @@ def test_list_plan_and_report_over_dbus_are_the_commands_json(served):
 @pytest.mark.parametrize("arguments, named", [
     (("SuspendAll", "a{sv}", "1", "faster", "b", "true"), "faster"),
     (("SuspendAll", "a{sv}", "1", "force", "s", "yes"), "force"),
-    (("SuspendAll", "a{sv}", "1", "config", "s", "relative"), "relative"),
+    (("SuspendAll", "a{sv}", "1", "guests-only", "s", "yes"), "option 'guests-only' has the wrong D-Bus type"),
+    (("SuspendAll", "a{sv}", "1", "timeout-us", "s", "1s"), "option 'timeout-us' has the wrong D-Bus type"),
+    (("SuspendAll", "a{sv}", "1", "config", "b", "true"), "option 'config' has the wrong D-Bus type"),
+    (("Cycle", "a{sv}", "1", "sleep", "s", "yes"), "option 'sleep' has the wrong D-Bus type"),
+    (("SuspendAll", "a{sv}", "1", "config", "s", "relative"), "the configuration's path 'relative' is not absolute"),
     (("Suspend", "asa{sv}", "0", "0"), "no guest"),
-    (("Cancel", "t", "4711"), "not running"),
+    (("Sleep", "a{sv}", "1", "faster", "b", "true"), "unknown option 'faster'"),
+    (("Report", "t", "7"), "there is no report in "),
+    (("Cancel", "t", "4711"), "job 4711 is not running"),
 ])
 def test_bad_calls_are_refused_with_an_error(served, arguments, named):
     served.serve(served.shipped("laptop.sim"))
@@ -247,6 +253,81 @@ def test_bad_calls_are_refused_with_an_error(served, arguments, named):
     assert result.returncode != 0
     assert named in result.stderr
     assert served.bus.property("State") == "idle"
+
+
+@pytest.fixture
+def signals(served):
+    """A function that starts to listen, and returns a function that returns the daemon's signals since then."""
+    listeners = []
+
+    def listen():
+        listener = subprocess.Popen(
+            ["busctl", "--system", "monitor", "--json=short", "--match", f"type='signal',interface='{NAME}'"],
+            env=served.bus.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        listeners.append(listener)
+        listener.stderr.readline()  # it monitors
+
+        def read_to(member):
+            found = []
+            while not found or found[-1][0] != member:
+                line = listener.stdout.readline()
+                assert line, listener.stderr.read()
+                message = json.loads(line)
+                found.append((message["member"], message["payload"]["data"]))
+            return found
+
+        return read_to
+
+    yield listen
+    for listener in listeners:
+        listener.kill()
+        listener.communicate()
+
+
+def test_signals_tell_each_step_and_the_end(served, signals):
+    served.serve(served.shipped("laptop.sim"))
+    read_to = signals()
+    assert served.ask("suspend", "web").returncode == 0
+    told = read_to("JobRemoved")
+    job = told[-1][1][0]
+    steps = [data for member, data in told if member == "Step"]
+    assert [(data[4], data[3], data[5]) for data in steps if data[3] in ("", "web")] == [
+        ("phase", "", "inventory"), ("phase", "", "prepare"), ("phase", "", "suspend"),
+        ("request", "web", ""), ("down", "web", ""), ("held", "", ""),
+    ]
+    assert {(data[0], data[1]) for data in steps} == {(job, 1)}
+    times = [data[2] for data in steps]
+    assert times == sorted(times) and 0 <= times[0] < times[-1] < 1_000_000
+    report = json.loads(told[-1][1].pop())
+    assert told[-1][1] == [job, 0, "", 0, True]
+    assert report == json.loads(served.ask("report", "--json").stdout)
+
+    assert served.ask("resume-all").returncode == 0
+    told = read_to("JobRemoved")
+    assert told[-1][1][:5] == [job + 1, 0, "", 1, False]
+    assert json.loads(told[-1][1][5])["held"] is False
+    assert ("running", "web") in [(data[4], data[3]) for member, data in told if member == "Step"]
+
+
+def test_a_job_without_a_cycle_has_no_report(served, signals):
+    served.serve(served.shipped("laptop.sim"))
+    read_to = signals()
+    assert served.ask("resume-all").returncode == 0
+    assert read_to("JobRemoved")[-1][1][1:] == [0, "", 0, False, ""]
+    assert served.ask("suspend", "nobody").returncode == 2
+    [_, code, message, *rest] = read_to("JobRemoved")[-1][1]
+    assert (code, rest) == (2, [0, False, ""]) and "'nobody'" in message
+
+
+def test_properties_tell_of_the_last_job(served):
+    served.serve(served.shipped("laptop-hung-guest.sim"))
+    assert {name: served.bus.property(name) for name in ("State", "Job", "Verb", "Client", "Cycle", "LastResult")} == {
+        "State": "idle", "Job": "0", "Verb": "", "Client": "", "Cycle": "0", "LastResult": ""}
+    assert served.ask("suspend-all").returncode == 3
+    assert {name: served.bus.property(name) for name in ("State", "Job", "Verb", "Client", "Cycle", "LastResult")} == {
+        "State": "idle", "Job": "0", "Verb": "", "Client": "", "Cycle": "1", "LastResult": "degraded"}
+    assert served.bus.property("Hypervisor") == f"sim:{served.scenario_path}"
+    assert served.bus.property("Version") in served.ask("--version").stdout
 
 
 def test_the_daemon_runs_the_cycle_of_the_sleep_unit(served):

@@ -30,7 +30,7 @@ COORDINATOR_TESTS := \
 	host/test_sleep_jobs \
 	host/test_battery \
 	engine/test_backoff \
-	daemon/test_desktop \
+	daemon/test_desktop daemon/test_lease \
 	engine/test_deadlines host/test_deferred host/test_loop \
 	engine/test_coordinator engine/test_agent_cycles engine/test_disk_errors \
 	engine/test_lost_events \
