@@ -396,6 +396,35 @@ def test_monitor_prints_added_and_removed_guests(served):
         assert monitor.wait(10) == 0
 
 
+def test_the_daemon_tells_systemd_and_its_log_of_each_job(served, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(tmp_path / "notify"))
+        notified.settimeout(30)
+        served.bus.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        served.serve(served.shipped("laptop-hung-guest.sim"))
+        del served.bus.environment["NOTIFY_SOCKET"]
+        process = served.start("suspend-all")
+        process.communicate(timeout=60)
+        assert process.returncode == 3
+        served.daemon.terminate()
+        log = served.daemon.communicate(timeout=30)[0].replace(str(process.pid), "PID")
+        messages = []
+        while not messages or not messages[-1].startswith("STOPPING=1"):
+            messages.append(notified.recv(4096).decode().replace(str(process.pid), "PID"))
+    # A slow machine also sends the status of each step.
+    assert [message for message in messages if not message.startswith("STATUS=")] == [
+        "READY=1",
+        "WATCHDOG_USEC=60000000\nSTATUS=Running recover, requested by the daemon itself.",
+        "WATCHDOG_USEC=0\nSTATUS=Ready.",
+        "WATCHDOG_USEC=60000000\nSTATUS=Running suspend-all, requested by process PID (pmcoord).",
+        "WATCHDOG_USEC=0\nSTATUS=Ready. Last cycle: degraded: "
+        "cycle 1 degraded: mail was paused: did not suspend within 10 s",
+        "STOPPING=1",
+    ]
+    assert log.splitlines()[1:] == [
+        "pmcoord: suspend-all: cycle 1 degraded: mail was paused: did not suspend within 10 s"]
+
+
 def test_sigterm_stops_the_daemon(served):
     served.serve(served.shipped("laptop.sim"))
     served.daemon.send_signal(signal.SIGTERM)
