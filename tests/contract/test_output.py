@@ -16,6 +16,16 @@ def test_lost_output_fails_commands_that_only_print(pmcoord, laptop, arguments):
     assert (result.returncode, result.stderr.splitlines()[-1]) == (1, LOST)
 
 
+def test_lost_output_leaves_the_exit_code_of_status(pmcoord):
+    scenario = pmcoord.shipped("laptop-hung-guest.sim")
+    assert pmcoord.on(scenario, "suspend-all", "-q").returncode == 3
+    with open("/dev/full", "w") as full:
+        result = pmcoord.on(scenario, "status", stdout=full)
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (3, LOST)
+    result = pmcoord.on(scenario, "status")
+    assert (result.returncode, "cannot write" in result.stderr) == (3, False)
+
+
 def test_lost_output_does_not_fail_commands_that_change_guests(pmcoord, laptop):
     with open("/dev/full", "w") as full:
         result = pmcoord.on(laptop, "suspend-all", "--guests-only", stdout=full)
