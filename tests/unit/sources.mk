@@ -19,7 +19,7 @@ COORDINATOR_TESTS := \
 	host/test_lock \
 	host/test_sleep_manager host/test_logind \
 	host/test_sleeper host/test_sleeper_host \
-	host/test_sleeper_alarm \
+	host/test_sleeper_alarm host/test_memory \
 	view/test_show \
 	record/test_status \
 	record/test_answers \
