@@ -346,6 +346,26 @@ def test_a_sleep_that_fails_fails_the_sleep_unit(served):
     assert result.stderr.startswith("pmcoord: ")
 
 
+@pytest.mark.parametrize("command, message", [
+    ("sleep-unit", "the pmcoord daemon died during the sleep: 'pmcoord recover' or the restarted daemon resumes the guests"),
+    ("suspend-all", "the pmcoord daemon died during the job: systemd restarts the daemon, which then resumes the guests; "
+                    "see 'pmcoord status'"),
+])
+def test_a_daemon_that_dies_leaves_guests_to_the_next_process(served, command, message):
+    laptop = served.shipped("laptop.sim").read_text()
+    scenario = served.scenario(f"[Host]\nKeepState=always\nKilledAt=45\n{laptop}")
+    served.serve(scenario)
+    result = served.ask(command)
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (1, f"pmcoord: {message}")
+    assert served.daemon.wait(20) == -signal.SIGKILL
+    served.daemon = None
+    assert served.on(scenario, "status", "-q").returncode == 6
+    # The scenario kills no other process.
+    scenario.write_text(scenario.read_text().replace("KilledAt=45\n", ""))
+    assert served.on(scenario, "recover").returncode == 0
+    assert set(served.states(scenario).values()) == {"running"}
+
+
 def test_a_second_daemon_is_refused(served):
     scenario = served.shipped("laptop.sim")
     served.serve(scenario)
