@@ -124,6 +124,30 @@ def test_monitor_as_json_is_one_object_per_line(pmcoord, laptop):
     assert times == sorted(times)
 
 
+@pytest.mark.parametrize("options, missed", [
+    ((), ["Cycle 2 ended: ok; 'pmcoord report 2' shows it.", "Cycle 3 ended: failed; 'pmcoord report 3' shows it."]),
+    (("--json",), [f'{{"cycle":{number},"at_us":null,"event":"missed","guest":null,"domid":null,"text":""}}'
+                   for number in (2, 3)]),
+])
+def test_monitor_tells_of_cycles_that_it_has_missed(pmcoord, options, missed):
+    scenario = pmcoord.scenario('[Host]\nS3=refuse\n[Guest "web"]\n')
+    with monitoring(pmcoord, scenario, *options) as monitor:
+        assert pmcoord.on(scenario, "suspend", "web").returncode == 0
+        read_until(monitor, "Guests stay suspended" if not options else '"held"')
+        # It does not run while two cycles begin and end.
+        monitor.send_signal(signal.SIGSTOP)
+        assert pmcoord.on(scenario, "resume-all").returncode == 0
+        assert pmcoord.on(scenario, "cycle", "-n", "1").returncode == 0
+        assert pmcoord.on(scenario, "suspend-all").returncode == 1
+        monitor.send_signal(signal.SIGCONT)
+        lines = read_until(monitor, missed[-1])
+        assert [line for line in lines if line in missed] == missed
+        assert any("Cycle 1 ended: ok." in line or '"event":"end"' in line for line in lines)
+        # A quiet one would say nothing of them, and this one goes on.
+        assert pmcoord.on(scenario, "suspend", "web").returncode == 0
+        read_until(monitor, "Cycle 4 started" if not options else '"cycle":4')
+
+
 def test_monitor_prints_the_cycle_that_runs_when_it_starts(pmcoord, laptop):
     pmcoord.on(laptop, "suspend", "web")
     with monitoring(pmcoord, laptop) as monitor:
