@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
@@ -40,6 +42,15 @@ struct client {
 	struct daemon *daemon;
 	int fds[2];
 	struct job job;
+	const char *config_path;
+	uint64_t timeout_us;
+	int lease_fd; /* the daemon's end; negative: none */
+	int submitted; /* result of the last request */
+	uint64_t id; /* of the last job that was accepted */
+	char refusal[256]; /* of the last request that was refused */
+	char message[ERROR_TEXT_MAX]; /* of the last job that ended */
+	struct daemon_status status; /* right after the last request */
+	char status_verb[32];
 	unsigned int n_ended;
 	enum job_result result;
 	enum cycle_result cycle_result;
@@ -94,18 +105,23 @@ static int on_request(sd_event_source *source, int fd, uint32_t events, void *da
 	struct daemon_request request = {
 		.job = client.job,
 		.client = "the test",
-		.lease_fd = -1,
+		.config_path = client.config_path,
+		.timeout_us = client.timeout_us,
+		.lease_fd = client.lease_fd,
 	};
 	struct error error = { 0 };
-	uint64_t id;
 	char byte;
 
 	(void)source;
 	(void)events;
 	(void)data;
 	assert_int_equal(read(fd, &byte, 1), 1);
-	if (daemon_submit(client.daemon, &request, &id, &error) < 0)
-		fail_msg("%s", error_text(&error));
+	client.submitted = daemon_submit(client.daemon, &request, &client.id, &error);
+	client.lease_fd = -1;
+	snprintf(client.refusal, sizeof(client.refusal), "%s",
+		 client.submitted < 0 ? error_text(&error) : "");
+	daemon_get_status(client.daemon, &client.status);
+	snprintf(client.status_verb, sizeof(client.status_verb), "%s", client.status.verb);
 	return 0;
 }
 
@@ -115,6 +131,7 @@ static void on_job_removed(void *data, uint64_t id, const struct job_outcome *ou
 	(void)id;
 	client.n_ended++;
 	client.result = outcome->result;
+	snprintf(client.message, sizeof(client.message), "%s", outcome->message);
 	if (outcome->report)
 		client.cycle_result = outcome->report->result;
 }
@@ -149,7 +166,7 @@ static void run_daemon_for(uint64_t us)
 	sd_event_source *source;
 	struct error error = { 0 };
 
-	client = (struct client){ 0 };
+	client = (struct client){ .lease_fd = -1 };
 	assert_int_equal(daemon_new(&env, host.loop, &client.daemon), 0);
 	assert_int_equal(host.hypervisor->ops->watch_domains(host.hypervisor), 0);
 	daemon_set_observer(client.daemon, &observer);
@@ -252,6 +269,203 @@ static void undoes_the_cycle_when_it_is_stopped(void **state)
 	assert_untouched(laptop.web);
 	assert_untouched(laptop.mail);
 	assert_untouched(laptop.netvm);
+}
+
+/* ---- one job at a time ------------------------------------------------------ */
+
+static void cancel_current(void *data)
+{
+	assert_int_equal(daemon_cancel(client.daemon, client.id + 1), -ENOENT);
+	assert_int_equal(daemon_cancel(client.daemon, client.id), 0);
+	(void)data;
+}
+
+static void refuses_a_job_while_another_one_runs(void **state)
+{
+	static const enum job_verb suspend = JOB_SUSPEND_ALL, resume = JOB_RESUME_ALL;
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit, (void *)(uintptr_t)&suspend);
+	virtual_time_after(4000000, submit, (void *)(uintptr_t)&resume);
+	run_daemon_for(60000000);
+	assert_int_equal(client.submitted, -EBUSY);
+	assert_string_equal(
+		client.refusal,
+		"another pmcoord is running (suspend-all, the test): wait until it has finished; see 'pmcoord status'");
+	assert_string_equal(client.status_verb, "suspend-all");
+	/* The recovery of the daemon's start, and the first job. */
+	assert_int_equal(client.n_ended, 2);
+	assert_int_equal(client.result, JOB_RESULT_DEGRADED);
+}
+
+static void a_job_that_is_cancelled_is_undone(void **state)
+{
+	static const enum job_verb verb = JOB_SUSPEND_ALL;
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit, (void *)(uintptr_t)&verb);
+	virtual_time_after(4000000, cancel_current, NULL);
+	run_daemon_for(60000000);
+	assert_int_equal(client.n_ended, 2);
+	assert_int_equal(client.result, JOB_RESULT_ROLLED_BACK);
+	assert_int_equal(host.n_slept, 0);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.mail);
+}
+
+/* ---- the lease -------------------------------------------------------------- */
+
+static int lease[2]; /* of the sleep unit, of the daemon */
+
+static void submit_sleep(void *data)
+{
+	(void)data;
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, lease), 0);
+	client.lease_fd = lease[1];
+	client.job = (struct job){ .verb = JOB_SLEEP };
+	assert_int_equal(write(client.fds[1], "x", 1), 1);
+}
+
+static void end_lease(void *data)
+{
+	(void)data;
+	shutdown(lease[0], SHUT_WR);
+}
+
+/* The last message that the daemon has sent to the sleep unit. */
+static const char *last_words(void)
+{
+	static char text[512];
+	ssize_t n;
+
+	while ((n = recv(lease[0], text, sizeof(text) - 1, 0)) > 0)
+		text[n] = '\0';
+	close(lease[0]);
+	return text;
+}
+
+static void the_sleep_unit_learns_how_its_sleep_went(void **state)
+{
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit_sleep, NULL);
+	run_daemon_for(60000000);
+	assert_int_equal(client.submitted, 0);
+	assert_int_equal(client.result, JOB_RESULT_DONE);
+	assert_int_equal(host.n_slept, 1);
+	assert_string_equal(last_words(), "EXIT=0\nMESSAGE=");
+}
+
+static void the_end_of_a_lease_resumes_the_guests(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit_sleep, NULL);
+	virtual_time_after(4000000, end_lease, NULL);
+	run_daemon_for(60000000);
+	assert_int_equal(client.result, JOB_RESULT_ROLLED_BACK);
+	assert_int_equal(host.n_slept, 0);
+	assert_untouched(laptop.web);
+	assert_untouched(laptop.mail);
+	assert_int_equal(strncmp(last_words(), "EXIT=1\nMESSAGE=cycle 1 failed: ", 31), 0);
+}
+
+/* One sleep waits for the job that runs; the next is refused. */
+static void a_sleep_waits_for_the_job_that_runs(void **state)
+{
+	static const enum job_verb suspend = JOB_SUSPEND_ALL, sleep = JOB_SLEEP;
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit, (void *)(uintptr_t)&suspend);
+	virtual_time_after(3000000, submit_sleep, NULL);
+	virtual_time_after(4000000, submit, (void *)(uintptr_t)&sleep);
+	run_daemon_for(120000000);
+	assert_int_equal(client.submitted, -EBUSY);
+	assert_int_equal(client.n_ended, 3);
+	assert_int_equal(host.n_slept, 2);
+	assert_string_equal(last_words(), "EXIT=3\nMESSAGE=cycle 2 degraded: mail was paused: "
+					  "did not suspend within 10 s");
+}
+
+/* Its sleep unit was stopped before the sleep began. */
+static void a_lease_that_has_ended_begins_no_sleep(void **state)
+{
+	static const enum job_verb suspend = JOB_SUSPEND_ALL;
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit, (void *)(uintptr_t)&suspend);
+	virtual_time_after(3000000, submit_sleep, NULL);
+	virtual_time_after(4000000, end_lease, NULL);
+	run_daemon_for(120000000);
+	assert_int_equal(client.n_ended, 3);
+	assert_int_equal(client.result, JOB_RESULT_ROLLED_BACK);
+	assert_int_equal(host.n_slept, 1);
+	assert_untouched(laptop.mail);
+	assert_int_equal(strncmp(last_words(), "EXIT=1\n", 7), 0);
+}
+
+/* ---- the configuration of a job --------------------------------------------- */
+
+static void submit_with_config(void *data)
+{
+	client.config_path = data;
+	submit_guests_only(NULL);
+}
+
+static void submit_with_timeout(void *data)
+{
+	client.timeout_us = *(const uint64_t *)data;
+	submit_guests_only(NULL);
+}
+
+static void a_job_needs_the_configuration_that_it_names(void **state)
+{
+	static char path[] = "/nonexistent/pmcoord.conf";
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit_with_config, path);
+	run_daemon_for(10000000);
+	assert_int_equal(client.n_ended, 2);
+	assert_int_equal(client.result, JOB_RESULT_INVALID);
+	assert_string_equal(client.message,
+			    "cannot read /nonexistent/pmcoord.conf: No such file or directory");
+	assert_untouched(laptop.web);
+}
+
+static void the_timeout_of_a_job_is_its_deadline(void **state)
+{
+	struct fake_guest_params mail = { .name = "mail", .answer = ANSWER_NEVER };
+	uint64_t timeout_us = 3000000;
+
+	(void)state;
+	fake_laptop_build(&laptop, &mail);
+	fake_host_open(&host);
+	virtual_time_after(2000000, submit_with_timeout, &timeout_us);
+	run_daemon_for(60000000);
+	assert_int_equal(client.result, JOB_RESULT_DEGRADED);
+	assert_string_equal(
+		client.message,
+		"cycle 1 degraded: mail was paused: did not suspend by the deadline of 3 s; "
+		"also fw, netvm");
 }
 
 static void keeps_guests_suspended_across_a_restart(void **state)
@@ -479,6 +693,14 @@ int main(void)
 		T(prepares_a_guest_that_appears),
 		T(runs_cycles_one_after_another),
 		T(undoes_the_cycle_when_it_is_stopped),
+		T(refuses_a_job_while_another_one_runs),
+		T(a_job_that_is_cancelled_is_undone),
+		T(the_sleep_unit_learns_how_its_sleep_went),
+		T(the_end_of_a_lease_resumes_the_guests),
+		T(a_sleep_waits_for_the_job_that_runs),
+		T(a_lease_that_has_ended_begins_no_sleep),
+		T(a_job_needs_the_configuration_that_it_names),
+		T(the_timeout_of_a_job_is_its_deadline),
 		T(keeps_guests_suspended_across_a_restart),
 		T(closes_its_ports_when_nobody_keeps_the_descriptor),
 		T(resumes_the_guests_of_a_daemon_that_was_killed),
