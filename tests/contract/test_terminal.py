@@ -94,6 +94,14 @@ def test_progress_on_a_terminal_that_is_too_small_or_dumb_is_plain(pmcoord, lapt
     assert re.search(r"ms  web +suspended\n", text) and re.search(r"ms  web +running\n", text)
 
 
+@pytest.mark.parametrize("rows, is_drawn_anew", [(7, True), (8, False), (24, False)])
+def test_lines_that_have_left_the_terminal_are_drawn_anew(pmcoord, laptop, rows, is_drawn_anew):
+    text = on_terminal(pmcoord, laptop, "suspend-all", rows=rows).partition("host awake\n")[2]
+    # The cursor can only reach lines that are still there.
+    assert text.startswith("\n" * 5) == is_drawn_anew, text
+    assert max(int(up) for up in re.findall(r"\x1b\[(\d+)A", text)) < rows
+
+
 def test_progress_in_a_pipe_is_plain(pmcoord, laptop):
     text = pmcoord.on(laptop, "suspend-all").stdout
     assert "\x1b" not in text
