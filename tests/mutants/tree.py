@@ -152,9 +152,10 @@ class Tree:
 
     def run(self, test, build, limit_s, more=None):
         """Returns (whether it passed, its output); a test that does not end in time has failed."""
-        # A place where no counters can be written: the tests count no lines here.
-        environment = {**self.environment, "BUILD": build, "GCOV_PREFIX": "/dev/null", **(more or {})}
-        with tempfile.TemporaryFile("w+", errors="replace") as output:
+        # The counters are thrown away, unless `more` has another place for them. A place where none can be written would
+        # not do: programs report that, and tests of their standard error fail.
+        with tempfile.TemporaryFile("w+", errors="replace") as output, tempfile.TemporaryDirectory() as counters:
+            environment = {**self.environment, "BUILD": build, "GCOV_PREFIX": counters, **(more or {})}
             process = subprocess.Popen(test.command(build), cwd=self.top, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=output, env=environment, start_new_session=True)
             try:
