@@ -73,6 +73,21 @@ static void coalesces_calls_after_a_delay(void **state)
 	assert_true(after - before >= DEFERRED_US);
 }
 
+/* Whoever schedules again and again does not put off the call. */
+static void is_not_put_off(void **state)
+{
+	struct world *world = *state;
+	uint64_t begin, now;
+
+	sd_event_now(world->event, CLOCK_MONOTONIC, &begin);
+	do {
+		deferred_schedule(world->deferred);
+		sd_event_run(world->event, DEFERRED_US / 10);
+		sd_event_now(world->event, CLOCK_MONOTONIC, &now);
+	} while (world->calls == 0 && now - begin < 20 * DEFERRED_US);
+	assert_int_equal(world->calls, 1);
+}
+
 static void calls_again_after_another_schedule(void **state)
 {
 	struct world *world = *state;
@@ -102,6 +117,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(calls_nothing_that_was_not_scheduled, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(coalesces_calls_after_a_delay, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(is_not_put_off, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(calls_again_after_another_schedule, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(freeing_cancels_a_scheduled_call, set_up,
