@@ -376,6 +376,13 @@ static const struct {
 	{ BOTH_DOWN "6000 held\n7000 phase resume\n8000 running 1\n9000 stranded 0 no memory\n",
 	  false, STATUS_STRANDED, STRANDED, " Not resumed: web\n", "stranded", "null",
 	  HELD("web", 4, "false") },
+	/* One that a user wants back is not kept on purpose any more. */
+	{ BOTH_DOWN "6000 held\n7000 release 1\n", false, STATUS_STRANDED, STRANDED,
+	  "   Suspended: web\n Not resumed: netvm\n", "stranded", "null",
+	  HELD("web", 4, "true") "," HELD("netvm", 1, "false") },
+	{ BOTH_DOWN "6000 held\n7000 release-all\n", false, STATUS_STRANDED, STRANDED,
+	  " Not resumed: web, netvm\n", "stranded", "null",
+	  HELD("web", 4, "false") "," HELD("netvm", 1, "false") },
 	/* Of two guests, one is kept on purpose. */
 	{ BOTH_DOWN "6000 held\n7000 release 1\n7000 stranded 1 no memory\n", false,
 	  STATUS_STRANDED, STRANDED, "   Suspended: web\n Not resumed: netvm\n", "stranded", "null",
