@@ -3,6 +3,8 @@
  * Tests the whole agent with a dom0 in memory and a simulated kernel in files, mainly by the
  * contents of xenstore after each of dom0's actions.
  */
+#include <ctype.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -48,13 +50,35 @@ static const char *const node_names[NODES] = {
 /* The last watchdog setting that was sent to the service manager. */
 static char watchdog[64];
 
+/* All that was sent to the service manager, each with a "|" at its end. */
+static char told[2048];
+
+/* The time until the next message of the watchdog, and how many times faster it passes. */
+static uint64_t watchdog_us, watchdog_haste;
+
+/* Replaces libsystemd's function, which only the watchdog uses. */
+int sd_event_source_set_time_relative(sd_event_source *source, uint64_t usec)
+{
+	int (*real)(sd_event_source *, uint64_t) = (int (*)(sd_event_source *, uint64_t))dlsym(
+		RTLD_NEXT, "sd_event_source_set_time_relative");
+
+	watchdog_us = usec;
+	return real(source, usec / watchdog_haste);
+}
+
 struct fake_channel {
 	struct channel base;
 	char nodes[NODES][1100];
 	bool stands[NODES];
 	int notified;
+	int withdrawn;
 	int renewed;
+	int renew_fd; /* the event channel's fd after it was renewed; 0: the same */
+	int stored; /* the port that was stored last */
 	char watchdog_at_commit[sizeof(watchdog)];
+	/* Calls that fail: a negative errno, or 0. */
+	const char *unreadable; /* the node of `read_r` */
+	int read_r, write_r, commit_r, withdraw_r, drain_r, watches_r, renew_r;
 };
 
 /* The time for which the simulated guest has been suspended. */
@@ -79,6 +103,8 @@ static int fake_read(struct channel *channel, const char *node, char *ret, size_
 	int i = find_node(node);
 	size_t length;
 
+	if (fake->unreadable && strcmp(node, fake->unreadable) == 0)
+		return fake->read_r;
 	if (i < 0 || !fake->stands[i])
 		return -ENOENT;
 	length = strlen(fake->nodes[i]);
@@ -93,6 +119,8 @@ static int fake_write(struct channel *channel, const char *node, const char *tex
 	struct fake_channel *fake = (struct fake_channel *)channel;
 	int i = find_node(node);
 
+	if (fake->write_r < 0)
+		return fake->write_r;
 	fake->stands[i] = text != NULL;
 	snprintf(fake->nodes[i], sizeof(fake->nodes[i]), "%s", text ? text : "");
 	return 0;
@@ -112,6 +140,8 @@ static int fake_commit(struct channel *channel, const struct protocol_request *r
 	char text[PROTOCOL_TEXT_MAX];
 
 	strcpy(fake->watchdog_at_commit, watchdog);
+	if (fake->commit_r < 0)
+		return fake->commit_r;
 	protocol_format_request(request, text);
 	if (strcmp(node(fake, PROTOCOL_NODE_REQUEST), text) != 0)
 		return CHANNEL_RETRACTED;
@@ -125,6 +155,9 @@ static int fake_withdraw(struct channel *channel)
 {
 	struct fake_channel *fake = (struct fake_channel *)channel;
 
+	fake->withdrawn++;
+	if (fake->withdraw_r < 0)
+		return fake->withdraw_r;
 	if (strcmp(node(fake, PROTOCOL_NODE_SHUTDOWN), "suspend") == 0)
 		fake_write(channel, PROTOCOL_NODE_SHUTDOWN, "");
 	return 0;
@@ -145,19 +178,28 @@ static int take_counter(int fd)
 
 static int fake_drain(struct channel *channel)
 {
-	return take_counter(channel->event_fd);
+	int r = ((struct fake_channel *)channel)->drain_r;
+
+	return r < 0 ? r : take_counter(channel->event_fd);
 }
 
 static int fake_take_watches(struct channel *channel)
 {
-	return take_counter(channel->watch_fd);
+	int r = ((struct fake_channel *)channel)->watches_r;
+
+	return r < 0 ? r : take_counter(channel->watch_fd);
 }
 
 static int fake_renew(struct channel *channel, struct error *error)
 {
-	(void)error;
+	struct fake_channel *fake = (struct fake_channel *)channel;
+
+	fake->renewed++;
+	if (fake->renew_r < 0)
+		return error_set(error, fake->renew_r, "no event channel");
 	channel->port++;
-	((struct fake_channel *)channel)->renewed++;
+	if (fake->renew_fd)
+		channel->event_fd = fake->renew_fd;
 	return 0;
 }
 
@@ -196,11 +238,20 @@ struct guest {
 
 static void hear_watchdog(const char *text)
 {
+	size_t used = strlen(told);
+
 	if (strstr(text, "WATCHDOG"))
 		snprintf(watchdog, sizeof(watchdog), "%s", text);
+	snprintf(told + used, sizeof(told) - used, "%s|", text);
 }
 
-static void start_agent(struct guest *guest)
+static void store_channel(const struct channel *channel, const struct roots *roots)
+{
+	assert_non_null(roots->run);
+	((struct fake_channel *)channel)->stored = (int)channel->port;
+}
+
+static int try_start_agent(struct guest *guest, struct error *error)
 {
 	struct engine_setup engine_setup = {
 		.event = guest->event,
@@ -209,6 +260,7 @@ static void start_agent(struct guest *guest)
 		.device_ops = &tree_device_ops,
 		.claimed = tree_nothing_claimed,
 		.journal = &guest->journal,
+		.log = &guest->log,
 	};
 	struct agent_setup setup = {
 		.event = guest->event,
@@ -219,13 +271,20 @@ static void start_agent(struct guest *guest)
 		.log = &guest->log,
 		.suspended_us = get_suspended_us,
 		.notify_systemd = hear_watchdog,
+		.store_channel = store_channel,
 	};
-	struct error error = { 0 };
 
-	assert_int_equal(journal_load(&guest->journal, &guest->tree.roots, &error), 0);
+	assert_int_equal(journal_load(&guest->journal, &guest->tree.roots, error), 0);
 	assert_int_equal(engine_new(&engine_setup, &guest->engine), 0);
 	setup.engine = guest->engine;
-	assert_int_equal(agent_start(&setup, &guest->agent, &error), 0);
+	return agent_start(&setup, &guest->agent, error);
+}
+
+static void start_agent(struct guest *guest)
+{
+	struct error error = { 0 };
+
+	assert_int_equal(try_start_agent(guest, &error), 0);
 }
 
 /* Ends the agent as SIGKILL does: its children die, and nothing is undone. */
@@ -247,7 +306,9 @@ static int setup_guest(void **state)
 	sigaddset(&blocked, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	suspended_us = 0;
-	watchdog[0] = '\0';
+	watchdog[0] = told[0] = '\0';
+	watchdog_us = 0;
+	watchdog_haste = 1;
 	tree_new(&guest->tree);
 	assert_int_equal(sd_event_new(&guest->event), 0);
 	settings_default(&guest->settings);
@@ -1078,6 +1139,636 @@ static void publishes_again_after_a_migration(void **state)
 	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_VERSION), "1");
 }
 
+/* ---- What the agent says ---- */
+
+/* Keeps all log lines in guest->log, with their levels. */
+static void keep_log(struct guest *guest, bool verbose)
+{
+	guest->log = (struct log){ .held = true, .verbose = verbose, .prefix = true };
+}
+
+/* Returns the length of a duration at `text`, such as "12.3 ms" or "7.65 s"; else 0. */
+static size_t duration_length(const char *text)
+{
+	size_t length = strspn(text, "0123456789.");
+
+	if (length > 0 && strncmp(text + length, " ms", 3) == 0)
+		return length + 3;
+	return length > 0 && strncmp(text + length, " s", 2) == 0 ? length + 2 : 0;
+}
+
+/* Returns `text` with a "T" for each duration, and without the durations of steps. */
+static const char *blur(const char *text)
+{
+	static char blurred[8192];
+	char *end = blurred;
+
+	for (const char *at = text; *at;) {
+		size_t length =
+			at == text || !isalnum((unsigned char)at[-1]) ? duration_length(at) : 0;
+
+		if (length == 0) {
+			*end++ = *at++;
+			continue;
+		}
+		*end++ = 'T';
+		at += length;
+		if (strncmp(at, " (", 2) == 0 && end - blurred >= 13 &&
+		    strncmp(end - 13, "quiesced in T", 13) == 0)
+			at = strchr(at, ')') + 1;
+	}
+	*end = '\0';
+	return blurred;
+}
+
+/* Expects these lines in the log since the last call. */
+static void expect_log(struct guest *guest, const char *text)
+{
+	assert_string_equal(blur(guest->log.text), text);
+	keep_log(guest, guest->log.verbose);
+}
+
+#define NO_KMSG(level)                                                                             \
+	"<" level                                                                                  \
+	">cannot watch %s/dev/kmsg: No such file or directory; only the time limit detects a failed suspend\n"
+
+static void logs_and_tells_systemd_what_happens_in_a_cycle(void **state)
+{
+	struct guest *guest = *state;
+	char text[1000];
+
+	keep_log(guest, true);
+	start_agent(guest);
+	expect_log(guest, "<7>published 'ready 0'\n");
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	expect_log(guest, "<7>published 'ready 1'\n");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	settle(guest);
+	snprintf(text, sizeof(text), NO_KMSG("5") "<6>cycle 1: quiesced in T\n", guest->tree.base);
+	expect_log(guest, text);
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+	expect_log(guest, "<6>device " NIC " e1000e: restored\n"
+			  "<5>cycle 1: ready, restored in T: " NIC " e1000e enp0s4 ok T\n"
+			  "<7>published 'ready 1'\n");
+	assert_string_equal(blur(DETAIL(guest)), NIC " e1000e enp0s4 ok T");
+	assert_string_equal(told, "STATUS=ready 0|STATUS=ready 1|"
+				  "WATCHDOG_USEC=30000000\nWATCHDOG=1|STATUS=ready 1|"
+				  "WATCHDOG_USEC=0|");
+}
+
+static void repeats_the_watchdog_while_the_guest_is_quiesced(void **state)
+{
+	struct guest *guest = *state;
+
+	watchdog_haste = 200;
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	told[0] = '\0';
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	await_watchdog(guest, "WATCHDOG=1");
+	assert_int_equal(watchdog_us, 10000000);
+	watchdog[0] = '\0';
+	await_watchdog(guest, "WATCHDOG=1");
+	assert_int_equal(
+		strncmp(told, "WATCHDOG_USEC=30000000\nWATCHDOG=1|WATCHDOG=1|WATCHDOG=1|", 56), 0);
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+	settle(guest);
+	assert_string_equal(watchdog, "WATCHDOG_USEC=0");
+	/* The next cycle begins anew. */
+	ask(guest, "suspend 2");
+	await_state(guest, "ready 2");
+	told[0] = '\0';
+	notify(guest);
+	await_state(guest, "quiesced 2");
+	await_watchdog(guest, "WATCHDOG=1");
+	assert_int_equal(strncmp(told, "WATCHDOG_USEC=30000000\nWATCHDOG=1|", 34), 0);
+}
+
+/* Only steps that take a millisecond or more are named. */
+static void logs_which_steps_took_long(void **state)
+{
+	struct guest *guest = *state;
+	char path[FILE_PATH_MAX];
+	const char *list, *hooks, *devices;
+
+	tree_write(&guest->tree, "etc/suspend.d/10-slow", "#!/bin/sh\nsleep 0.1\n");
+	tree_path(&guest->tree, path, "etc/suspend.d/10-slow");
+	assert_int_equal(chmod(path, 0755), 0);
+	guest->settings.unbind_timeout_us = 1000000;
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	keep_log(guest, false);
+	tree_teach(&guest->tree, NIC, "hang-unbind", "");
+	notify(guest);
+	run_for(guest, 400000);
+	tree_path(&guest->tree, path, TREE_DEVICES NIC "/hang-unbind");
+	assert_int_equal(unlink(path), 0);
+	await_state(guest, "quiesced 1");
+	list = strstr(guest->log.text, "cycle 1: quiesced in ");
+	assert_non_null(list);
+	list = strchr(list, '(');
+	hooks = strstr(list, "pre hooks ");
+	devices = strstr(list, ", devices ");
+	assert_true(hooks && devices && hooks < devices);
+	/* Each name has a comma before it, except the first. */
+	assert_true(hooks == list + 1 || strncmp(hooks - 2, ", ", 2) == 0);
+	assert_null(strstr(list, " 0."));
+	assert_null(strstr(list, "(,"));
+	assert_non_null(strstr(devices, ")\n"));
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+}
+
+/* ---- Nodes that cannot be read or written ---- */
+
+static void keeps_the_last_request_if_it_cannot_be_read(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	guest->channel.unreadable = PROTOCOL_NODE_REQUEST;
+	guest->channel.read_r = -EIO;
+	keep_log(guest, false);
+	ring(guest->channel.base.watch_fd);
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 1");
+	expect_log(guest, "<4>cannot read pmcoord/request: Input/output error; "
+			  "keeping the last request\n");
+	notify(guest);
+	run_for(guest, 200000);
+	guest->channel.unreadable = NULL;
+	await_state(guest, "quiesced 1");
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+}
+
+static void a_request_that_is_none_disarms_the_agent(void **state)
+{
+	static const struct {
+		const char *request;
+		int read_r; /* if the node is unreadable */
+		const char *log;
+	} cases[] = {
+		{ NULL, -ENOENT, "" },
+		{ NULL, -EMSGSIZE, "" },
+		/* The node is empty after dom0 has created it. */
+		{ "", 0, "" },
+		{ "suspend one", 0,
+		  "<4>pmcoord/request: invalid request 'suspend one', ignoring\n" },
+	};
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		guest->channel.unreadable = NULL;
+		ask(guest, "suspend 1");
+		await_state(guest, "ready 1");
+		keep_log(guest, false);
+		guest->channel.unreadable = cases[i].request ? NULL : PROTOCOL_NODE_REQUEST;
+		guest->channel.read_r = cases[i].read_r;
+		ask(guest, cases[i].request ? cases[i].request : "suspend 1");
+		await_state(guest, "ready 0");
+		expect_log(guest, cases[i].log);
+	}
+}
+
+static void logs_nodes_that_cannot_be_written(void **state)
+{
+	struct guest *guest = *state;
+
+	guest->channel.write_r = -EACCES;
+	keep_log(guest, false);
+	start_agent(guest);
+	expect_log(guest, "<3>cannot write data/pmcoord/state: Permission denied\n"
+			  "<3>cannot write data/pmcoord/version: Permission denied\n"
+			  "<3>cannot write data/pmcoord/event-channel: Permission denied\n"
+			  "<3>cannot write data/pmcoord/detail: Permission denied\n"
+			  "<3>cannot write data/pmcoord/state: Permission denied\n");
+}
+
+static void nothing_happens_without_an_event_or_a_watch(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	guest->channel.drain_r = -EBADF;
+	notify(guest);
+	settle(guest);
+	guest->channel.drain_r = 0;
+	guest->channel.watches_r = -EBADF;
+	ask(guest, "suspend 2");
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
+/* ---- Failures at the end of quiescing, and after it ---- */
+
+/* Without devices or cgroups, details are always the same. */
+static void stop_nothing(struct guest *guest)
+{
+	guest->settings.devices = false;
+	free(guest->settings.freeze[0]);
+	guest->settings.n_freeze = 0;
+}
+
+#define KEPT NIC " e1000e kept: Devices=none"
+
+static void a_suspend_that_cannot_be_requested_is_a_failure(void **state)
+{
+	struct guest *guest = *state;
+	char text[1000];
+
+	stop_nothing(guest);
+	guest->channel.commit_r = -EIO;
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	keep_log(guest, false);
+	notify(guest);
+	await_state(guest, "failed 1");
+	assert_string_equal(DETAIL(guest), "cannot request a suspend from the guest's kernel: "
+					   "Input/output error; " KEPT);
+	snprintf(text, sizeof(text),
+		 NO_KMSG("5") "<5>cycle 1: failed, restored in T: cannot request a suspend from "
+			      "the guest's kernel: Input/output error; " KEPT "\n",
+		 guest->tree.base);
+	expect_log(guest, text);
+	assert_int_equal(guest->channel.notified, 1);
+	assert_int_equal(guest->channel.withdrawn, 0);
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "(none)");
+	assert_string_equal(tree_read(&guest->tree, "sys/power/pm_freeze_timeout"), "20000");
+	/* The reason is that of this cycle only. */
+	guest->channel.commit_r = 0;
+	ask(guest, "suspend 2");
+	await_state(guest, "ready 2");
+	notify(guest);
+	await_state(guest, "quiesced 2");
+	suspend_and_wake(guest);
+	await_state(guest, "ready 2");
+	assert_string_equal(DETAIL(guest), KEPT);
+}
+
+static void does_not_request_a_suspend_if_dom0_has_aborted(void **state)
+{
+	struct guest *guest = *state;
+	char text[1000];
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	keep_log(guest, false);
+	notify(guest);
+	while (!file_exists("%s/journal", guest->tree.run))
+		sd_event_run(guest->event, 10000);
+	/* The watch has not fired yet. */
+	fake_write(&guest->channel.base, PROTOCOL_NODE_REQUEST, "abort 1");
+	await_undone(guest);
+	await_state(guest, "ready 1");
+	snprintf(text, sizeof(text),
+		 NO_KMSG("5") "<6>cycle 1: quiesced in T, but dom0 has aborted the cycle\n"
+			      "<6>device " NIC " e1000e: restored\n"
+			      "<5>cycle 1: ready, restored in T: " NIC " e1000e enp0s4 ok T\n",
+		 guest->tree.base);
+	expect_log(guest, text);
+	assert_string_equal(node(&guest->channel, PROTOCOL_NODE_SHUTDOWN), "(none)");
+	assert_int_equal(guest->channel.notified, 0);
+}
+
+static void a_kernel_that_does_not_suspend_in_time_is_a_failure(void **state)
+{
+	struct guest *guest = *state;
+	uint64_t start_us;
+	char text[1000];
+
+	stop_nothing(guest);
+	guest->settings.timeout_us = 800000;
+	guest->channel.withdraw_r = -EIO;
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	keep_log(guest, false);
+	start_us = clock_now_us();
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	await_state(guest, "failed 1");
+	/* 15/16 of the limit. */
+	assert_in_range(clock_now_us() - start_us, 750000, 800000 + 2000000);
+	assert_string_equal(DETAIL(guest),
+			    "the guest's kernel has not suspended: timed out; " KEPT);
+	snprintf(text, sizeof(text),
+		 NO_KMSG("5") "<6>cycle 1: quiesced in T\n"
+			      "<3>cycle 1: the guest's kernel has not suspended: timed out\n"
+			      "<3>cannot clear control/shutdown: Input/output error; "
+			      "the kernel may still suspend this guest\n"
+			      "<5>cycle 1: failed, restored in T: the guest's kernel has not "
+			      "suspended: timed out; " KEPT "\n",
+		 guest->tree.base);
+	expect_log(guest, text);
+	assert_int_equal(guest->channel.withdrawn, 1);
+	assert_int_equal(guest->channel.notified, 1);
+}
+
+/* The guest was suspended, but its timer has not told yet. */
+static void a_guest_that_was_suspended_has_not_timed_out(void **state)
+{
+	struct guest *guest = *state;
+
+	stop_nothing(guest);
+	guest->settings.timeout_us = 400000;
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	suspended_us += 50000;
+	await_state(guest, "ready 1");
+	assert_string_equal(DETAIL(guest), KEPT);
+	assert_int_equal(guest->channel.notified, 0);
+	assert_int_equal(guest->channel.withdrawn, 0);
+}
+
+static void a_state_that_cannot_be_recorded_is_still_published(void **state)
+{
+	struct guest *guest = *state;
+	char text[1000];
+
+	stop_nothing(guest);
+	start_agent(guest);
+	tree_write(&guest->tree, "run/done/x", "");
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	keep_log(guest, false);
+	suspend_and_wake(guest);
+	await_state(guest, "ready 1");
+	snprintf(text, sizeof(text),
+		 "<4>cannot record the final state of cycle 1: Is a directory\n"
+		 "<5>cycle 1: ready, restored in T: " KEPT "\n");
+	expect_log(guest, text);
+}
+
+/* Such an event shows that dom0 has not suspended the guest in this cycle. */
+static void an_event_without_the_request_is_no_wake(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+	fake_write(&guest->channel.base, PROTOCOL_NODE_REQUEST, "suspend 2");
+	notify(guest);
+	await_state(guest, "ready 2");
+	assert_int_equal(guest->channel.withdrawn, 1);
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	notify(guest);
+	await_state(guest, "quiesced 2");
+	fake_write(&guest->channel.base, PROTOCOL_NODE_SHUTDOWN, "");
+	fake_write(&guest->channel.base, PROTOCOL_NODE_REQUEST, "");
+	notify(guest);
+	await_state(guest, "ready 0");
+	assert_int_equal(guest->channel.withdrawn, 2);
+	assert_true(tree_is_bound(&guest->tree, NIC));
+}
+
+/* Half of what is left of 15/16 of dom0's limit is the kernel's. */
+static void divides_the_time_limit(void **state)
+{
+	static const struct {
+		const char *node;
+		uint64_t settings_ms, expected_ms;
+	} cases[] = {
+		{ "3600000", 2000, 1687500 },
+		{ "soon", 3600000, 1687500 },
+		{ "", 1800000, 843750 },
+		{ "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 1800000, 843750 },
+	};
+	struct guest *guest = *state;
+	uint64_t limit_ms;
+
+	stop_nothing(guest);
+	start_agent(guest);
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		char suspend[40], ready[40], quiesced[40];
+
+		snprintf(suspend, sizeof(suspend), "suspend %zu", i + 1);
+		snprintf(ready, sizeof(ready), "ready %zu", i + 1);
+		snprintf(quiesced, sizeof(quiesced), "quiesced %zu", i + 1);
+		guest->settings.timeout_us = cases[i].settings_ms * 1000;
+		fake_write(&guest->channel.base, PROTOCOL_NODE_TIMEOUT, cases[i].node);
+		ask(guest, suspend);
+		await_state(guest, ready);
+		notify(guest);
+		await_state(guest, quiesced);
+		assert_int_equal(
+			file_read_number(&limit_ms, "%s/power/pm_freeze_timeout", guest->tree.sys),
+			0);
+		assert_in_range(limit_ms, cases[i].expected_ms - 500, cases[i].expected_ms);
+		suspend_and_wake(guest);
+		await_state(guest, ready);
+	}
+}
+
+/* ---- Starting, stopping, migrating ---- */
+
+static void an_agent_that_cannot_watch_its_channel_does_not_start(void **state)
+{
+	struct guest *guest = *state;
+	struct channel *channel = &guest->channel.base;
+	int *const fds[] = { &channel->event_fd, &channel->watch_fd };
+
+	for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+		struct error error = { 0 };
+		int fd = *fds[i];
+
+		*fds[i] = -1;
+		assert_int_equal(try_start_agent(guest, &error), -EBADF);
+		assert_string_equal(error.text,
+				    "cannot watch the event channel: Bad file descriptor");
+		assert_null(guest->agent);
+		assert_string_equal(STATE(guest), "(none)");
+		*fds[i] = fd;
+		kill_agent(guest);
+	}
+}
+
+static void an_idle_agent_stops_at_once(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	assert_string_equal(STATE(guest), "ready 0");
+	agent_stop(guest->agent);
+	assert_string_equal(STATE(guest), "(none)");
+	assert_int_equal(sd_event_loop(guest->event), 0);
+}
+
+static void an_agent_that_restores_stops_after_that(void **state)
+{
+	struct guest *guest = *state;
+
+	tree_teach(&guest->tree, NIC, "refuse-bind", "1");
+	start_agent(guest);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	suspend_and_wake(guest);
+	run_for(guest, 30000);
+	assert_false(tree_is_bound(&guest->tree, NIC));
+	agent_stop(guest->agent);
+	assert_string_equal(STATE(guest), "quiesced 1");
+	assert_int_equal(sd_event_loop(guest->event), 0);
+	assert_string_equal(STATE(guest), "(none)");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	assert_null(strstr(DETAIL(guest), "stopped"));
+	assert_int_equal(guest->channel.withdrawn, 0);
+}
+
+static void the_next_agent_says_what_the_last_one_left(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	ask(guest, "suspend 3");
+	await_state(guest, "ready 3");
+	tree_teach(&guest->tree, NIC, "hang-unbind", "");
+	notify(guest);
+	settle(guest);
+	kill_agent(guest);
+	guest->channel.base.kept = true;
+	keep_log(guest, false);
+	start_agent(guest);
+	await_state(guest, "failed 3");
+	expect_log(guest,
+		   "<4>cycle 3: pmcoord-agent died before it had restored the guest; "
+		   "restoring now\n"
+		   "<6>device " NIC " e1000e: restored\n"
+		   "<5>cycle 3: failed, restored in T: pmcoord-agent died in this cycle; " NIC
+		   " e1000e enp0s4 ok T\n");
+	assert_int_equal(guest->channel.withdrawn, 1);
+	assert_string_equal(blur(DETAIL(guest)),
+			    "pmcoord-agent died in this cycle; " NIC " e1000e enp0s4 ok T");
+	/* An agent with nothing to undo publishes the same detail. */
+	kill_agent(guest);
+	fake_write(&guest->channel.base, PROTOCOL_NODE_DETAIL, NULL);
+	start_agent(guest);
+	assert_string_equal(blur(DETAIL(guest)),
+			    "pmcoord-agent died in this cycle; " NIC " e1000e enp0s4 ok T");
+	assert_string_equal(STATE(guest), "failed 3");
+}
+
+static void believes_only_the_state_of_the_same_cycle(void **state)
+{
+	static const struct {
+		const char *state, *published;
+	} cases[] = {
+		{ "quiesced 4", "ready 4" },
+		{ "quiesced 3", "failed 4" },
+		{ "ready 4", "failed 4" },
+		{ "quiesced", "failed 4" },
+	};
+	struct guest *guest = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		tree_write(&guest->tree, "run/done", "failed 4\nwhat was lost\n");
+		fake_write(&guest->channel.base, PROTOCOL_NODE_REQUEST, "suspend 4");
+		fake_write(&guest->channel.base, PROTOCOL_NODE_STATE, cases[i].state);
+		guest->channel.base.kept = true;
+		start_agent(guest);
+		assert_string_equal(STATE(guest), cases[i].published);
+		assert_string_equal(DETAIL(guest), "what was lost");
+		kill_agent(guest);
+	}
+}
+
+static void uses_the_channel_that_was_renewed(void **state)
+{
+	struct guest *guest = *state;
+	struct channel *channel = &guest->channel.base;
+	int old_fd = channel->event_fd;
+
+	start_agent(guest);
+	guest->channel.renew_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	memset(guest->channel.stands, 0, sizeof(guest->channel.stands));
+	keep_log(guest, false);
+	ring(channel->watch_fd);
+	await_state(guest, "ready 0");
+	expect_log(guest, "<5>this guest was restored or migrated: "
+			  "publishing a new event channel\n");
+	assert_int_equal(guest->channel.renewed, 1);
+	assert_int_equal(guest->channel.stored, 12);
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	ring(old_fd);
+	settle(guest);
+	assert_string_equal(STATE(guest), "ready 1");
+	assert_true(tree_is_bound(&guest->tree, NIC));
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	close(old_fd);
+}
+
+static void publishes_no_channel_that_it_cannot_use(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	for (int i = 0; i < 2; i++) {
+		int fd = guest->channel.base.event_fd;
+
+		guest->channel.renew_r = i == 0 ? -EIO : 0;
+		guest->channel.renew_fd = i == 0 ? 0 : -1;
+		memset(guest->channel.stands, 0, sizeof(guest->channel.stands));
+		keep_log(guest, false);
+		ask(guest, "suspend 9");
+		settle(guest);
+		assert_string_equal(STATE(guest), "(none)");
+		assert_string_equal(node(&guest->channel, PROTOCOL_NODE_VERSION), "(none)");
+		assert_int_equal(guest->channel.renewed, 1);
+		assert_non_null(strstr(guest->log.text, "publishing a new event channel\n"));
+		assert_int_equal(strstr(guest->log.text, "<3>no event channel\n") != NULL, i == 0);
+		guest->channel.base.event_fd = fd;
+		guest->channel.renewed = 0;
+		kill_agent(guest);
+		start_agent(guest);
+	}
+}
+
+static void renews_no_channel_that_still_exists(void **state)
+{
+	struct guest *guest = *state;
+
+	start_agent(guest);
+	guest->channel.unreadable = PROTOCOL_NODE_VERSION;
+	guest->channel.read_r = -EIO;
+	ask(guest, "suspend 1");
+	await_state(guest, "ready 1");
+	notify(guest);
+	await_state(guest, "quiesced 1");
+	/* In a cycle, the guest is not a new domain. */
+	guest->channel.read_r = -ENOENT;
+	ring(guest->channel.base.watch_fd);
+	settle(guest);
+	assert_string_equal(STATE(guest), "quiesced 1");
+	assert_int_equal(guest->channel.renewed, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_guest, teardown_guest)
@@ -1110,6 +1801,28 @@ int main(void)
 		TEST(leaves_an_unfinished_cycle_to_the_agent_that_undoes_it),
 		TEST(publishes_functions_kept_at_a_risk_when_it_starts),
 		TEST(publishes_again_after_a_migration),
+		TEST(logs_and_tells_systemd_what_happens_in_a_cycle),
+		TEST(repeats_the_watchdog_while_the_guest_is_quiesced),
+		TEST(logs_which_steps_took_long),
+		TEST(keeps_the_last_request_if_it_cannot_be_read),
+		TEST(a_request_that_is_none_disarms_the_agent),
+		TEST(logs_nodes_that_cannot_be_written),
+		TEST(nothing_happens_without_an_event_or_a_watch),
+		TEST(a_suspend_that_cannot_be_requested_is_a_failure),
+		TEST(does_not_request_a_suspend_if_dom0_has_aborted),
+		TEST(a_kernel_that_does_not_suspend_in_time_is_a_failure),
+		TEST(a_guest_that_was_suspended_has_not_timed_out),
+		TEST(a_state_that_cannot_be_recorded_is_still_published),
+		TEST(an_event_without_the_request_is_no_wake),
+		TEST(divides_the_time_limit),
+		TEST(an_agent_that_cannot_watch_its_channel_does_not_start),
+		TEST(an_idle_agent_stops_at_once),
+		TEST(an_agent_that_restores_stops_after_that),
+		TEST(the_next_agent_says_what_the_last_one_left),
+		TEST(believes_only_the_state_of_the_same_cycle),
+		TEST(uses_the_channel_that_was_renewed),
+		TEST(publishes_no_channel_that_it_cannot_use),
+		TEST(renews_no_channel_that_still_exists),
 	};
 
 	return cmocka_run_group_tests_name("agent-session", tests, NULL, NULL);
