@@ -22,6 +22,7 @@
 #include "pmcoord/clock.h"
 #include "pmcoord/error.h"
 #include "guest/files.h"
+#include "guest/log.h"
 #include "guest/settings.h"
 #include "devices/device.h"
 #include "engine/engine.h"
@@ -37,6 +38,7 @@ struct run {
 	struct settings settings;
 	struct journal journal;
 	struct device_ops ops;
+	struct log log; /* kept in memory, so that tests can read it */
 	struct engine *engine;
 	sd_event *event;
 	char modprobe[FILE_PATH_MAX];
@@ -61,6 +63,7 @@ static UNUSED int setup_run(void **state)
 	run->settings.unbind_timeout_us = 300000;
 	run->settings.restore_timeout_us = 1000000;
 	run->settings.thaw_after_us = 200000;
+	run->log = (struct log){ .held = true, .prefix = true };
 	run->ops = tree_device_ops;
 	tree_path(&run->tree, run->modprobe, "modprobe");
 	run->ops.modprobe = run->modprobe;
@@ -122,6 +125,7 @@ static UNUSED void make_engine(struct run *run)
 		.device_ops = &run->ops,
 		.claimed = tree_nothing_claimed,
 		.journal = &run->journal,
+		.log = &run->log,
 	};
 
 	assert_int_equal(engine_new(&setup, &run->engine), 0);
