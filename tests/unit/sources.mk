@@ -49,6 +49,6 @@ AGENT_TESTS := guest-agent/engine/test_agent_machine guest-agent/test_agent_sess
 	guest-agent/test_agent_channel guest-agent/guest/test_agent_freezer guest-agent/guest/test_agent_log \
 	guest-agent/guest/test_agent_files guest-agent/guest/test_agent_task guest-agent/guest/test_agent_wake_clock \
 	guest-agent/guest/test_agent_kernel_log guest-agent/guest/test_agent_memory guest-agent/net/test_agent_netlink \
-	guest-agent/engine/test_agent_failures
+	guest-agent/engine/test_agent_failures guest-agent/test_agent_report
 # What the agent's tests need beside the agent itself.
 AGENT_TEST_PKGS := libsystemd
