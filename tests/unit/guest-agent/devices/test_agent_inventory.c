@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -681,6 +682,28 @@ static void without_a_list_of_disks_nothing_is_unused(void **state)
 	       "No such file or directory");
 }
 
+static void a_disk_that_cannot_be_read_does_not_hide_one_in_use(void **state)
+{
+	struct machine *machine = *state;
+	char name[40], path[FILE_PATH_MAX];
+
+	/* Links are added before and after the disk, as directories have no order. */
+	for (int i = 0; i < 24; i++) {
+		snprintf(name, sizeof(name), "sys/class/block/loop%d", i);
+		tree_path(&machine->tree, path, name);
+		assert_int_equal(symlink(path, path), 0);
+		snprintf(name, sizeof(name), "sys/class/block/gone%d", i);
+		tree_path(&machine->tree, path, name);
+		assert_int_equal(symlink("/nonexistent", path), 0);
+		if (i == 11)
+			add_disk(machine);
+	}
+	tree_write(&machine->tree, "proc/self/mountinfo",
+		   "25 1 259:1 / /srv rw - ext4 /dev/root rw\n");
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 mounted on /srv");
+}
+
 static void a_kernel_without_swap_uses_none(void **state)
 {
 	struct machine *machine = *state;
@@ -928,6 +951,390 @@ static void accepts_a_guest_without_a_pci_bus(void **state)
 	assert_int_equal(machine->inventory.n_functions, 0);
 }
 
+/* ---- What is not in the inventory, and what is known of the rest ---- */
+
+static void leaves_out_functions_that_cannot_be_read(void **state)
+{
+	static const char *const attributes[] = { "class", "vendor", "device", "driver" };
+	struct machine *machine = *state;
+	struct tree *tree = &machine->tree;
+	char name[100], path[FILE_PATH_MAX];
+
+	tree_add_function(tree, B, "e1000e", "0x8086 0x00d3 0x020000");
+	/* An address, and a driver's name, that are too long. */
+	tree_add_function(tree, "0000:00:04.0-1234", "e1000e", "0x8086 0x10d3 0x020000");
+	tree_add_function(
+		tree, C,
+		"a-driver-whose-name-is-much-longer-than-any-name-of-a-module-that-linux-loads",
+		"0x8086 0x10d3 0x020000");
+	tree_write(tree, "sys/bus/pci/devices/.hidden", "");
+	for (size_t i = 0; i < ELEMENTSOF(attributes); i++) {
+		snprintf(name, sizeof(name), "0000:00:1%zu.0", i);
+		tree_add_function(tree, name, "e1000e", "0x8086 0x10d3 0x020000");
+		snprintf(name, sizeof(name), TREE_DEVICES "0000:00:1%zu.0/%s", i, attributes[i]);
+		tree_path(tree, path, name);
+		assert_int_equal(unlink(path), 0);
+	}
+	look(machine, tree_nothing_claimed);
+	assert_int_equal(machine->inventory.n_functions, 1);
+	assert_string_equal(find(machine, B)->identity, "8086:00d3");
+	assert_string_equal(find(machine, B)->driver, "e1000e");
+	assert_int_equal(find(machine, B)->class, 0x020000);
+}
+
+static void names_the_classes_of_functions(void **state)
+{
+	static const struct {
+		uint32_t class;
+		const char *name;
+	} cases[] = {
+		{ 0x0c0330, "usb" },	    { 0x0c0300, "usb" },      { 0x028000, "wireless" },
+		{ 0x010601, "disk" },	    { 0x010802, "disk" },     { 0x020000, "network" },
+		{ 0x030000, "display" },    { 0x038000, "display" },  { 0x040300, "multimedia" },
+		{ 0x060400, "bridge" },	    { 0x068000, "bridge" },   { 0x0c0500, "serial bus" },
+		{ 0x0c8000, "serial bus" }, { 0x0d1100, "wireless" }, { 0x0d8000, "wireless" },
+		{ 0x000000, "other" },	    { 0x080700, "other" },    { 0xff0000, "other" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+		assert_string_equal(pci_class_name(cases[i].class), cases[i].name);
+}
+
+static void keeps_all_that_qemu_emulates_but_only_in_hvm_guests(void **state)
+{
+	static const struct {
+		const char *ids;
+		bool emulated;
+	} cases[] = {
+		{ "0x8086 0x7010 0x020000", true },  { "0x8086 0x7020 0x020000", true },
+		{ "0x8086 0x7113 0x020000", true },  { "0x1234 0x1111 0x020000", true },
+		{ "0x1013 0x00b8 0x020000", true },  { "0x8086 0x1111 0x020000", false },
+		{ "0x1013 0x7010 0x020000", false },
+	};
+	struct machine *machine = *state;
+
+	for (int hvm = 0; hvm <= 1; hvm++) {
+		/* Its address is after the others. */
+		if (hvm)
+			tree_add_function(&machine->tree, "0000:00:1f.0", "xen-platform-pci",
+					  "0x5853 0x0001 0xff8000");
+		for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+			char address[16];
+
+			snprintf(address, sizeof(address), "0000:00:0%zu.0", i);
+			if (!hvm)
+				tree_add_function(&machine->tree, address, "x", cases[i].ids);
+		}
+		look(machine, tree_nothing_claimed);
+		for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+			bool kept = hvm && cases[i].emulated;
+			char address[16];
+
+			snprintf(address, sizeof(address), "0000:00:0%zu.0", i);
+			expect(machine, address, kept ? DEVICE_KEEP : DEVICE_UNBIND, false,
+			       kept ? "emulated" : "");
+		}
+	}
+}
+
+static void stops_cameras_before_their_users_are_frozen(void **state)
+{
+	struct machine *machine = *state;
+
+	tree_add_function(&machine->tree, A, "xhci_hcd", "0x1b36 0x000d 0x0c0330");
+	tree_add_node(&machine->tree, "video4linux", "video0", TREE_DEVICES A "/usb1/video0",
+		      "81:0");
+	tree_add_function(&machine->tree, B, "xhci_hcd", "0x1b36 0x000d 0x0c0330");
+	look(machine, tree_nothing_claimed);
+	assert_true(find(machine, A)->early);
+	assert_false(find(machine, B)->early);
+}
+
+/* ---- Tables of the kernel ---- */
+
+static void finds_a_mount_among_other_lines(void **state)
+{
+	static const struct {
+		const char *mounts;
+		const char *reason; /* "": the disk is not mounted */
+	} cases[] = {
+		{ "garbage\n25 1 259:1 / /srv rw - ext4 /dev/root rw\n",
+		  "nvme0n1p1 mounted on /srv" },
+		{ "25 1 259:1 / /srv rw - ext4 /dev/root rw", "nvme0n1p1 mounted on /srv" },
+		{ "25 1 259:11 / /srv rw - ext4 /dev/root rw\n", "" },
+		{ "25 1 0:33 / /srv rw - btrfs /dev/nvme0n1p11 rw\n", "" },
+		/* The source is that of the same line. */
+		{ "24 1 0:32 / /a rw\n25 1 0:33 / /srv rw - btrfs /dev/nvme0n1p1 rw\n",
+		  "nvme0n1p1 mounted on /srv" },
+		{ "25 1 0:33 / /srv rw shared:1 - btrfs /dev/nvme0n1p1 rw\n",
+		  "nvme0n1p1 mounted on /srv" },
+		/* The first of several mounts is named. */
+		{ "24 1 259:1 / /a rw - ext4 x rw\n25 1 259:1 / /b rw - ext4 x rw\n",
+		  "nvme0n1p1 mounted on /a" },
+		{ "\n", "" },
+	};
+	struct machine *machine = *state;
+
+	add_disk(machine);
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		tree_write(&machine->tree, "proc/self/mountinfo", cases[i].mounts);
+		look(machine, tree_nothing_claimed);
+		expect(machine, A, cases[i].reason[0] ? DEVICE_KEEP : DEVICE_UNBIND,
+		       cases[i].reason[0] != '\0', cases[i].reason);
+	}
+}
+
+static void a_backend_uses_only_the_disk_with_its_number(void **state)
+{
+	static const struct {
+		const char *number;
+		const char *reason;
+	} cases[] = {
+		{ "103:1\n", "nvme0n1p1 exported by vbd-3-51712" },
+		{ "103:2\n", "" },
+		/* This is the number of a character device. */
+		{ "ee:0\n", "" },
+		{ "103\n", "use not understood: cannot read Xen backends: Invalid argument" },
+	};
+	struct machine *machine = *state;
+
+	add_disk(machine);
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		tree_write(&machine->tree,
+			   "sys/bus/xen-backend/devices/vbd-3-51712/physical_device",
+			   cases[i].number);
+		look(machine, tree_nothing_claimed);
+		expect(machine, A, cases[i].reason[0] ? DEVICE_KEEP : DEVICE_UNBIND,
+		       cases[i].reason[0] != '\0', cases[i].reason);
+	}
+}
+
+/* The numbers of the disks that were tried, each with a "," after it. */
+static char tried[200];
+
+static int try_disk(const struct roots *roots, const char *number)
+{
+	(void)roots;
+	sprintf(tried + strlen(tried), "%s,", number);
+	return 0;
+}
+
+static void expect_tried(const char *first, const char *second)
+{
+	char expected[2][100];
+
+	/* A directory has no order. */
+	snprintf(expected[0], sizeof(expected[0]), "%s%s", first, second);
+	snprintf(expected[1], sizeof(expected[1]), "%s%s", second, first);
+	if (strcmp(tried, expected[0]) != 0)
+		assert_string_equal(tried, expected[1]);
+	tried[0] = '\0';
+}
+
+/* An open may have effects, so that it is the last resort. */
+static void opens_only_block_devices_that_are_not_in_use(void **state)
+{
+	struct machine *machine = *state;
+	struct usage usage;
+	char path[FILE_PATH_MAX], directory[FILE_PATH_MAX];
+
+	add_disk(machine);
+	tree_add_function(&machine->tree, B, "xhci_hcd", "0x1b36 0x000d 0x0c0330");
+	look(machine, try_disk);
+	expect_tried("259:0,", "259:1,");
+	tree_write(&machine->tree, "proc/self/mountinfo",
+		   "25 1 259:1 / /srv rw - ext4 /dev/root rw\n");
+	look(machine, try_disk);
+	expect_tried("259:0,", "");
+	/* The disks of another function are of no interest. */
+	tree_path(&machine->tree, path, TREE_DEVICES B);
+	assert_non_null(realpath(path, directory));
+	assert_int_equal(usage_read(&usage, &machine->tree.roots, directory, try_disk), 0);
+	assert_int_equal(usage.list.n_disks, 0);
+	usage_done(&usage);
+	expect_tried("", "");
+	tree_path(&machine->tree, path, TREE_DEVICES A);
+	assert_non_null(realpath(path, directory));
+	assert_int_equal(usage_read(&usage, &machine->tree.roots, directory, try_disk), 0);
+	assert_int_equal(usage.list.n_disks, 3);
+	usage_done(&usage);
+	expect_tried("259:0,", "");
+}
+
+static void tells_whether_the_kernel_has_claimed_a_disk(void **state)
+{
+	struct machine *machine = *state;
+	char slashes[FILE_PATH_MAX];
+
+	memset(slashes, '/', sizeof(slashes) - 1);
+	slashes[sizeof(slashes) - 1] = '\0';
+	assert_int_equal(usage_claimed(&machine->tree.roots, "8:0"), -ENOENT);
+	tree_write(&machine->tree, "dev/block/8:0", "");
+	assert_int_equal(usage_claimed(&machine->tree.roots, "8:0"), 0);
+	tree_write(&machine->tree, "dev/block/8:16/x/y", "");
+	assert_int_equal(usage_claimed(&machine->tree.roots, "8:16/x/y/z"), -ENOTDIR);
+	assert_int_equal(usage_claimed(&machine->tree.roots, slashes), -ENAMETOOLONG);
+}
+
+/* The first thing that cannot be read is named, not the last one. */
+static void names_the_first_thing_that_cannot_be_read(void **state)
+{
+	struct machine *machine = *state;
+
+	add_disk(machine);
+	spoil(machine, "proc/self/mountinfo", true);
+	spoil(machine, "proc/swaps", true);
+	spoil(machine, "sys/module/nvmet", true);
+	look(machine, tree_nothing_claimed);
+	expect(machine, A, DEVICE_KEEP, true,
+	       "use not understood: cannot read self/mountinfo: Is a directory");
+	/* A disk that is known to be in use comes first. */
+	look(machine, second_is_claimed);
+	expect(machine, A, DEVICE_KEEP, true, "nvme0n1p1 held by the kernel");
+}
+
+/* ---- Displays ---- */
+
+static void finds_each_way_to_use_a_display(void **state)
+{
+	static const struct {
+		const char *file, *target;
+		bool used;
+	} cases[] = {
+		{ "proc/812/fd/7", "/dev/dri/card0", true },
+		{ "proc/812/task/815/fd/7", "/dev/dri/card0", true },
+		{ "proc/812/map_files/1-2", "/dev/dri/card0", true },
+		{ "proc/812/fd/7", "/dev/dri/renderD128", true },
+		{ "proc/812/fd/7", "/dev/dri/card1", false },
+		{ "proc/812/fd/7", "/dev/dri/card0-HDMI-A-1", false },
+		{ "proc/812/fd/7", "/dev/dri/card", false },
+	};
+	struct machine *machine = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		tree_free(&machine->tree);
+		tree_new(&machine->tree);
+		add_gpu(machine);
+		tree_add_node(&machine->tree, "drm", "renderD128", TREE_DEVICES A "/drm/renderD128",
+			      "226:128");
+		tree_add_node(&machine->tree, "drm", "card0-HDMI-A-1",
+			      TREE_DEVICES A "/drm/card0/card0-HDMI-A-1", NULL);
+		/* This is another display. */
+		tree_add_function(&machine->tree, B, "i915", "0x8086 0x3e92 0x030000");
+		tree_add_node(&machine->tree, "drm", "card1", TREE_DEVICES B "/drm/card1", "226:1");
+		add_process(machine, cases[i].file, cases[i].target);
+		look(machine, tree_nothing_claimed);
+		expect(machine, A, cases[i].used ? DEVICE_KEEP : DEVICE_UNBIND, cases[i].used,
+		       cases[i].used ? "in use by 'qemu-system-i38' (812)" : "");
+	}
+}
+
+/* ---- Storage whose files cannot be read ---- */
+
+static void storage_that_cannot_be_read_is_not_understood(void **state)
+{
+	static const struct {
+		void (*add)(struct machine *machine);
+		const char *name;
+		bool directory;
+		const char *reason;
+	} cases[] = {
+		{ add_disk, TREE_DEVICES A "/nvme/nvme0/state", true, "Is a directory" },
+		{ add_disk, "sys/class/nvme-subsystem", false, "Not a directory" },
+		{ add_disk, TREE_SUBSYSTEM, false, "Not a directory" },
+		{ add_ahci, TREE_DEVICES A "/ata1/link1/dev1.0/ata_device/dev1.0/class", true,
+		  "Is a directory" },
+		{ add_tape, TREE_DEVICES A "/ata2/host2/target2:0:0/2:0:0:0/block", false,
+		  "Not a directory" },
+	};
+	struct machine *machine = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		char reason[200];
+
+		tree_free(&machine->tree);
+		tree_new(&machine->tree);
+		cases[i].add(machine);
+		spoil(machine, cases[i].name, cases[i].directory);
+		look(machine, tree_nothing_claimed);
+		snprintf(reason, sizeof(reason),
+			 "use not understood: cannot read its disks in sysfs: %s", cases[i].reason);
+		expect(machine, A, DEVICE_KEEP, true, reason);
+	}
+}
+
+/* A link in a loop is an open file of which nothing is known. */
+static void an_open_file_that_cannot_be_examined_is_an_error(void **state)
+{
+	struct machine *machine = *state;
+	char path[FILE_PATH_MAX];
+	int n = 0;
+
+	tree_parents(&machine->tree, "proc/98/fd/3");
+	tree_path(&machine->tree, path, "proc/98/fd/3");
+	assert_int_equal(symlink(path, path), 0);
+	assert_int_equal(open_files_each(&machine->tree.roots, count_file, &n), -ELOOP);
+	assert_int_equal(n, 0);
+	/* A file that was removed is still open. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/nonexistent", path), 0);
+	assert_int_equal(open_files_each(&machine->tree.roots, count_file, &n), 0);
+	assert_int_equal(n, 1);
+}
+
+static void skips_a_file_that_is_mapped_several_times(void **state)
+{
+	struct machine *machine = *state;
+	int n = 0;
+
+	tree_link(&machine->tree, "proc/98/map_files/1-2", "run/.keep");
+	tree_link(&machine->tree, "proc/98/map_files/2-3", "run/.keep");
+	tree_link(&machine->tree, "proc/98/map_files/3-4", "run/.keep");
+	assert_int_equal(open_files_each(&machine->tree.roots, count_file, &n), 0);
+	assert_int_equal(n, 1);
+	/* In another table it is not skipped; the first thread has the table of the process. */
+	tree_link(&machine->tree, "proc/98/fd/3", "run/.keep");
+	tree_link(&machine->tree, "proc/98/task/98/fd/3", "run/.keep");
+	tree_link(&machine->tree, "proc/98/task/99/fd/3", "run/.keep");
+	tree_link(&machine->tree, "proc/self/fd/3", "run/.keep");
+	n = 0;
+	assert_int_equal(open_files_each(&machine->tree.roots, count_file, &n), 0);
+	assert_int_equal(n, 3);
+}
+
+static int stop_at_file(void *data, const struct open_file *file)
+{
+	int *n = data;
+
+	assert_string_equal(file->pid, "98");
+	assert_true(file->is_device);
+	assert_false(file->device.block);
+	assert_string_equal(file->device.text, "1:3");
+	assert_string_equal(file->target, "/dev/null");
+	(*n)++;
+	return 5;
+}
+
+static void ends_the_walk_of_open_files_when_told(void **state)
+{
+	static const char *const files[] = { "proc/98/fd/3", "proc/98/map_files/1-2",
+					     "proc/98/task/99/fd/3" };
+	struct machine *machine = *state;
+	char path[FILE_PATH_MAX];
+
+	for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+		int n = 0;
+
+		tree_parents(&machine->tree, files[i]);
+		tree_path(&machine->tree, path, files[i]);
+		assert_int_equal(symlink("/dev/null", path), 0);
+		assert_int_equal(open_files_each(&machine->tree.roots, stop_at_file, &n), 5);
+		assert_int_equal(n, 1);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_machine, teardown_machine)
@@ -959,6 +1366,7 @@ int main(void)
 		TEST(a_disk_that_cannot_be_opened_is_not_unused),
 		TEST(a_rule_without_wildcards_unbinds_what_is_unknown),
 		TEST(without_a_list_of_disks_nothing_is_unused),
+		TEST(a_disk_that_cannot_be_read_does_not_hide_one_in_use),
 		TEST(a_kernel_without_swap_uses_none),
 		TEST(unbinds_an_ata_controller_whose_disks_are_all_unused),
 		TEST(keeps_storage_that_is_not_understood_unless_named),
@@ -966,6 +1374,20 @@ int main(void)
 		TEST(reports_open_files_that_cannot_be_read),
 		TEST(tells_an_absent_class_from_an_unreadable_one),
 		TEST(accepts_a_guest_without_a_pci_bus),
+		TEST(leaves_out_functions_that_cannot_be_read),
+		TEST(names_the_classes_of_functions),
+		TEST(keeps_all_that_qemu_emulates_but_only_in_hvm_guests),
+		TEST(stops_cameras_before_their_users_are_frozen),
+		TEST(finds_a_mount_among_other_lines),
+		TEST(a_backend_uses_only_the_disk_with_its_number),
+		TEST(opens_only_block_devices_that_are_not_in_use),
+		TEST(tells_whether_the_kernel_has_claimed_a_disk),
+		TEST(names_the_first_thing_that_cannot_be_read),
+		TEST(finds_each_way_to_use_a_display),
+		TEST(storage_that_cannot_be_read_is_not_understood),
+		TEST(an_open_file_that_cannot_be_examined_is_an_error),
+		TEST(skips_a_file_that_is_mapped_several_times),
+		TEST(ends_the_walk_of_open_files_when_told),
 	};
 
 	return cmocka_run_group_tests_name("agent-inventory", tests, NULL, NULL);
