@@ -132,7 +132,8 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 
 		ended.done(ended.userdata, ended.r, ended.text);
 	}
-	return 0;
+	/* Not 0: after a timeout sd-bus would go on to use the bus, which is closed now. */
+	return 1;
 }
 
 /*
