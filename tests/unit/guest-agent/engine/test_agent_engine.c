@@ -22,6 +22,7 @@
 #include "pmcoord/clock.h"
 #include "pmcoord/error.h"
 #include "guest/files.h"
+#include "guest/log.h"
 #include "guest/settings.h"
 #include "devices/device.h"
 #include "engine/engine.h"
@@ -488,22 +489,27 @@ static void restores_after_a_kill_at_any_moment(void **state)
 
 /* ---- Network managers, on a private bus ---- */
 
-/* How NetworkManager answers when it is notified of the resume; name NULL: success. */
-static struct {
-	const char *name, *message;
-} wake_error;
+/* How NetworkManager answers when it is notified of a suspend, or of the resume. */
+static struct answer {
+	const char *name, *message; /* of an error; NULL: success */
+	bool hangs;
+} sleep_answer, wake_answer;
 
 static int on_sleep(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
 	const char *path = userdata;
 	FILE *log = fopen(path, "ae");
+	const struct answer *answer;
 	int asleep;
 
 	sd_bus_message_read(message, "b", &asleep);
+	answer = asleep ? &sleep_answer : &wake_answer;
 	fprintf(log, "%s\n", asleep ? "sleep" : "wake");
 	fclose(log);
-	if (!asleep && wake_error.name)
-		return sd_bus_error_set(error, wake_error.name, wake_error.message);
+	if (answer->hangs)
+		return 1;
+	if (answer->name)
+		return sd_bus_error_set(error, answer->name, answer->message);
 	return sd_bus_reply_method_return(message, "");
 }
 
@@ -666,8 +672,8 @@ static void reports_a_network_manager_that_does_not_resume(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		pid_t manager;
 
-		wake_error.name = cases[i].name;
-		wake_error.message = cases[i].message;
+		wake_answer.name = cases[i].name;
+		wake_answer.message = cases[i].message;
 		manager = start_managers(run);
 		go_down(run);
 		assert_int_equal(run->r, 0);
@@ -678,6 +684,76 @@ static void reports_a_network_manager_that_does_not_resume(void **state)
 		kill(manager, SIGKILL);
 		waitpid(manager, NULL, 0);
 	}
+	wake_answer = (struct answer){ 0 };
+	kill(bus, SIGTERM);
+}
+
+/*
+ * If NetworkManager has refused, it is not asleep. If it has not answered in time, it may still go
+ * to sleep, and is notified of the resume.
+ */
+static void notifies_network_manager_of_the_resume_if_it_may_be_asleep(void **state)
+{
+	static const struct {
+		struct answer answer;
+		const char *calls, *log;
+	} cases[] = {
+		{ { "org.freedesktop.NetworkManager.PermissionDenied", "no authorization", false },
+		  "sleep",
+		  "<4>NetworkManager did not prepare for sleep: no authorization, ignoring\n" },
+		{ { NULL, NULL, true },
+		  "sleep\nwake",
+		  "<4>NetworkManager did not prepare for sleep: Method call timed out, ignoring\n" },
+	};
+	struct run *run = *state;
+	pid_t bus = start_bus(run);
+
+	assert_true(bus > 0); /* dbus-daemon is in tests/packages */
+	tree_write(&run->tree, "services/NetworkManager/.keep", "");
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		pid_t manager;
+
+		tree_write(&run->tree, "log", "");
+		run->log = (struct log){ .held = true, .prefix = true };
+		sleep_answer = cases[i].answer;
+		manager = start_managers(run);
+		go_down(run);
+		assert_int_equal(run->r, 0);
+		assert_string_equal(effects(run), "nft");
+		assert_string_equal(run->log.text, cases[i].log);
+		go_up(run);
+		assert_false(run->degraded);
+		assert_string_equal(tree_read(&run->tree, "log"), cases[i].calls);
+		kill(manager, SIGKILL);
+		waitpid(manager, NULL, 0);
+	}
+	sleep_answer = (struct answer){ 0 };
+	kill(bus, SIGTERM);
+}
+
+static void has_networkd_renew_the_leases_of_all_its_links(void **state)
+{
+	static const char managed[] = "NETWORK_FILE=/etc/a.network\n";
+	struct run *run = *state;
+	pid_t bus = start_bus(run), manager = start_managers(run);
+	const char *calls;
+
+	tree_write(&run->tree, "services/systemd/netif/links/4", managed);
+	tree_write(&run->tree, "services/systemd/netif/links/5", managed);
+	tree_write(&run->tree, "services/systemd/netif/links/17", managed);
+	tree_write(&run->tree, "services/systemd/netif/links/x", managed);
+	go_down(run);
+	go_up(run);
+	assert_false(run->degraded);
+	calls = tree_read(&run->tree, "log");
+	assert_int_equal(strlen(calls), strlen("renew 4\nrenew 5\nrenew 17"));
+	assert_non_null(strstr(calls, "renew 4"));
+	assert_non_null(strstr(calls, "renew 5"));
+	assert_non_null(strstr(calls, "renew 17"));
+	assert_string_equal(run->log.text, "<5>systemd-networkd did not renew all leases: "
+					   "Operation not supported, ignoring\n");
+	kill(manager, SIGKILL);
+	waitpid(manager, NULL, 0);
 	kill(bus, SIGTERM);
 }
 
@@ -708,6 +784,8 @@ int main(void)
 		TEST(notifies_network_manager_of_suspend_and_resume),
 		TEST(reports_a_network_manager_that_does_not_resume),
 		TEST(has_networkd_renew_leases_after_the_wake),
+		TEST(notifies_network_manager_of_the_resume_if_it_may_be_asleep),
+		TEST(has_networkd_renew_the_leases_of_all_its_links),
 	};
 
 	return cmocka_run_group_tests_name("agent-engine", tests, NULL, NULL);

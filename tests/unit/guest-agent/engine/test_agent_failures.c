@@ -344,9 +344,7 @@ static void down_and_record(const struct roots *roots, const char *address)
 
 static int write_and_record(const char *path, const char *text)
 {
-	record_call(path, strstr(path, "unbind")  ? "unbind"
-			  : strstr(path, "/bind") ? "bind"
-						  : "other");
+	record_call(path, strrchr(path, '/') + 1);
 	return tree_kernel_write(path, text);
 }
 
@@ -549,6 +547,36 @@ static void a_device_that_cannot_be_started_is_lost(void **state)
 	}
 }
 
+static int restore_fails(const struct roots *roots, const char *address, struct netlink *monitor,
+			 uint64_t deadline_us, char *ret_text, size_t size)
+{
+	(void)address;
+	(void)monitor;
+	(void)deadline_us;
+	(void)ret_text;
+	(void)size;
+	record_call(roots->sys, "restore");
+	return -EIO;
+}
+
+static void each_try_does_more_than_the_last_one(void **state)
+{
+	struct run *run = *state;
+
+	with_nic(run);
+	tree_write(&run->tree, "proc/sys/vm/compact_memory", "");
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	run->ops.links_restore = restore_fails;
+	run->ops.write = write_and_record;
+	go_up(run);
+	assert_true(run->degraded);
+	assert_string_equal(tree_read(&run->tree, "calls"),
+			    "bind\nrestore\n"
+			    "unbind\ncompact_memory\nbind\nrestore\n"
+			    "unbind\ncompact_memory\nreset\nbind\nrestore");
+}
+
 /* ---- Hooks ---- */
 
 static void runs_only_hooks_and_tells_them_the_cycle(void **state)
@@ -731,6 +759,7 @@ int main(void)
 		TEST(a_device_is_saved_stopped_started_and_restored),
 		TEST(a_device_that_cannot_be_stopped_fails_the_cycle),
 		TEST(a_device_that_cannot_be_started_is_lost),
+		RUN_TEST(each_try_does_more_than_the_last_one),
 		RUN_TEST(runs_only_hooks_and_tells_them_the_cycle),
 		RUN_TEST(a_hook_that_fails_is_logged_where_it_does_not_count),
 		RUN_TEST(a_list_of_hooks_that_cannot_be_read_is_an_error),
