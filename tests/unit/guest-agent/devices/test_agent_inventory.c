@@ -1096,6 +1096,7 @@ static void a_backend_uses_only_the_disk_with_its_number(void **state)
 		/* This is the number of a character device. */
 		{ "ee:0\n", "" },
 		{ "103\n", "use not understood: cannot read Xen backends: Invalid argument" },
+		{ "", "use not understood: cannot read Xen backends: Invalid argument" },
 	};
 	struct machine *machine = *state;
 

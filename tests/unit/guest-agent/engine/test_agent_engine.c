@@ -382,6 +382,9 @@ static void an_unbind_that_outlasts_the_restore_is_still_undone(void **state)
 	while (sd_event_run(run->event, 300000) > 0)
 		;
 	assert_false(run->done);
+	assert_non_null(strstr(run->log.text,
+			       "<5>device " NIC " e1000e was restored after its time limit\n"));
+	assert_null(strstr(run->log.text, "remains lost"));
 }
 
 static void a_hook_that_hangs_is_killed_and_named(void **state)

@@ -3,6 +3,7 @@
  * Tests what quiescing and restoring report, and what they leave, if any of their steps fails:
  * no child process, a full disk, a driver that refuses, a record that cannot be undone.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,6 +18,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <systemd/sd-event.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -56,6 +59,29 @@ int inotify_init1(int flags)
 		return -1;
 	}
 	return (int)syscall(SYS_inotify_init1, flags);
+}
+
+/* The pauses before the tries of a start, which pass a hundred times faster while it counts. */
+static bool counts_pauses;
+static uint64_t pauses_us[16];
+static size_t n_pauses;
+
+/* Replaces libsystemd's function. Longer times are limits. */
+int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock,
+			       uint64_t usec, uint64_t accuracy, sd_event_time_handler_t callback,
+			       void *userdata)
+{
+	int (*real)(sd_event *, sd_event_source **, clockid_t, uint64_t, uint64_t,
+		    sd_event_time_handler_t, void *) =
+		(__typeof__(&sd_event_add_time_relative))dlsym(RTLD_NEXT,
+							       "sd_event_add_time_relative");
+
+	if (counts_pauses && usec < 10000000) {
+		if (n_pauses < ELEMENTSOF(pauses_us))
+			pauses_us[n_pauses++] = usec;
+		usec /= 100;
+	}
+	return real(event, ret, clock, usec, accuracy, callback, userdata);
 }
 
 /* ---- Guests in which one step has something to do ---- */
@@ -577,6 +603,29 @@ static void each_try_does_more_than_the_last_one(void **state)
 			    "unbind\ncompact_memory\nreset\nbind\nrestore");
 }
 
+static void tries_again_after_longer_and_longer_pauses(void **state)
+{
+	static const uint64_t expected_us[] = { 100000, 400000, 1000000, 3000000, 6000000 };
+	struct run *run = *state;
+
+	with_nic(run);
+	go_down(run);
+	assert_int_equal(run->r, 0);
+	run->settings.restore_timeout_us = 60000000;
+	run->settings.thaw_after_us = 60000000;
+	engine_free(run->engine);
+	make_engine(run);
+	run->ops.write = bind_refuses;
+	counts_pauses = true;
+	n_pauses = 0;
+	go_up(run);
+	counts_pauses = false;
+	assert_true(run->degraded);
+	assert_int_equal(n_pauses, ELEMENTSOF(expected_us));
+	for (size_t i = 0; i < n_pauses; i++)
+		assert_int_equal(pauses_us[i], expected_us[i]);
+}
+
 /* ---- Hooks ---- */
 
 static void runs_only_hooks_and_tells_them_the_cycle(void **state)
@@ -759,6 +808,7 @@ int main(void)
 		TEST(a_device_is_saved_stopped_started_and_restored),
 		TEST(a_device_that_cannot_be_stopped_fails_the_cycle),
 		TEST(a_device_that_cannot_be_started_is_lost),
+		RUN_TEST(tries_again_after_longer_and_longer_pauses),
 		RUN_TEST(each_try_does_more_than_the_last_one),
 		RUN_TEST(runs_only_hooks_and_tells_them_the_cycle),
 		RUN_TEST(a_hook_that_fails_is_logged_where_it_does_not_count),

@@ -40,6 +40,16 @@ static const char *read_capture(struct capture *capture)
 	return text;
 }
 
+/* As read_capture(), without a change of what that has returned. */
+static const char *read_next_capture(struct capture *capture)
+{
+	static char text[200];
+	ssize_t n = read(capture->read_fd, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
 static void end_capture(struct capture *capture)
 {
 	dup2(capture->saved, STDERR_FILENO);
@@ -75,7 +85,7 @@ static void counts_the_lines_that_do_not_fit(void **state)
 	static struct log log;
 	struct capture capture;
 	const char *released;
-	char hundred[101];
+	char hundred[101], next[200];
 
 	(void)state;
 	memset(hundred, 'x', sizeof(hundred) - 1);
@@ -86,7 +96,13 @@ static void counts_the_lines_that_do_not_fit(void **state)
 		log_line(&log, LOG_LEVEL_NOTICE, "%s", hundred);
 	log_release(&log);
 	released = read_capture(&capture);
+	/* Of the next cycle, nothing is lost. */
+	log_hold(&log);
+	log_line(&log, LOG_LEVEL_NOTICE, "next");
+	log_release(&log);
+	snprintf(next, sizeof(next), "%s", read_next_capture(&capture));
 	end_capture(&capture);
+	assert_string_equal(next, "next\n");
 	/* 81 lines of 101 bytes fit into 8 KiB. */
 	assert_true(strlen(released) > 81 * 101);
 	assert_string_equal(released + 81 * 101,
