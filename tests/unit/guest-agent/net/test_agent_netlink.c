@@ -4,6 +4,7 @@
  * kernel. Also tests the lists that saving and restoring interfaces share.
  */
 #include <errno.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 
 #include "pmcoord/cleanup.h"
 #include "net/links-saved.h"
+#include "net/links-vlans.h"
 #include "net/netlink.h"
 
 /* ---- Opening ---- */
@@ -481,6 +483,112 @@ static void finds_the_next_hops_of_a_route(void **state)
 	assert_null(link_next_hop(&multipath.header, NULL));
 }
 
+/* ---- VLANs of bridge ports ---- */
+
+/* Appends an entry of a VLAN, or of VLANs up to `last` if it is not 0, to a message. */
+static void put_vlan(struct netlink_message *message, uint16_t flags, uint16_t vid, uint16_t last)
+{
+	struct bridge_vlan_info info = { .flags = flags, .vid = vid };
+	struct rtattr *nest = netlink_nest(message, BRIDGE_VLANDB_ENTRY | NLA_F_NESTED);
+
+	assert_int_equal(netlink_put(message, BRIDGE_VLANDB_ENTRY_INFO, &info, sizeof(info)), 0);
+	if (last)
+		assert_int_equal(
+			netlink_put(message, BRIDGE_VLANDB_ENTRY_RANGE, &last, sizeof(last)), 0);
+	netlink_nest_end(message, nest);
+}
+
+static void begin_vlans(struct netlink_message *message, uint16_t type, uint32_t index)
+{
+	struct br_vlan_msg *header = netlink_begin(message, type, 0, sizeof(*header));
+
+	header->family = AF_BRIDGE;
+	header->ifindex = index;
+}
+
+/* Expects that exactly this was sent to the kernel. */
+static void expect_sent(struct pair *pair, struct netlink_message *expected, uint16_t flags)
+{
+	char sent[512];
+	ssize_t n = recv(pair->kernel, sent, sizeof(sent), 0);
+
+	expected->header.nlmsg_flags = NLM_F_REQUEST | flags;
+	expected->header.nlmsg_seq = pair->netlink.sequence;
+	assert_int_equal(n, expected->header.nlmsg_len);
+	assert_memory_equal(sent, expected->bytes, (size_t)n);
+}
+
+static void answer_with(struct pair *pair, int r)
+{
+	struct datagram datagram = { 0 };
+
+	add(&datagram, NLMSG_ERROR, pair->netlink.sequence + 1, r);
+	answer(pair, &datagram);
+}
+
+static void removes_all_vlans_of_a_port(void **state)
+{
+	struct netlink_message expected;
+	struct pair *pair = *state;
+
+	answer_with(pair, 0);
+	assert_int_equal(links_vlans_clear(&pair->netlink, 7), 0);
+	begin_vlans(&expected, RTM_DELVLAN, 7);
+	put_vlan(&expected, 0, 1, 4094);
+	expect_sent(pair, &expected, NLM_F_ACK);
+	answer_with(pair, -EPERM);
+	assert_int_equal(links_vlans_clear(&pair->netlink, 7), -EPERM);
+}
+
+static void adds_the_vlans_that_were_saved(void **state)
+{
+	struct netlink_message saved, expected;
+	struct pair *pair = *state;
+	struct rtattr *nest;
+
+	begin_vlans(&saved, RTM_NEWVLAN, 3);
+	put_vlan(&saved,
+		 BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED | BRIDGE_VLAN_INFO_MASTER, 100,
+		 0);
+	/* Attributes of another type are left out. */
+	assert_int_equal(netlink_put_u32(&saved, BRIDGE_VLANDB_GLOBAL_OPTIONS, 1), 0);
+	put_vlan(&saved, 0, 300, 310);
+	assert_int_equal(links_vlans_index(&saved.header), 3);
+	answer_with(pair, 0);
+	assert_int_equal(links_vlans_add(&pair->netlink, 7, &saved.header), 0);
+	begin_vlans(&expected, RTM_NEWVLAN, 7);
+	put_vlan(&expected, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED, 100, 0);
+	put_vlan(&expected, 0, 300, 310);
+	expect_sent(pair, &expected, NLM_F_ACK);
+	answer_with(pair, -EPERM);
+	assert_int_equal(links_vlans_add(&pair->netlink, 7, &saved.header), -EPERM);
+	/* An entry without contents. Nothing is sent. */
+	nest = netlink_nest(&saved, BRIDGE_VLANDB_ENTRY | NLA_F_NESTED);
+	netlink_nest_end(&saved, nest);
+	assert_int_equal(links_vlans_add(&pair->netlink, 7, &saved.header), -EBADMSG);
+}
+
+/* Old kernels, and kernels without VLANs, know no such request. */
+static void a_kernel_without_vlans_has_none(void **state)
+{
+	static const int answers[][2] = {
+		{ 0, 0 },	    { -EOPNOTSUPP, 0 },	  { -EINVAL, 0 },
+		{ -EPERM, -EPERM }, { -ENOENT, -ENOENT },
+	};
+	struct netlink_message expected;
+	struct pair *pair = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+		struct message_buffer buffer = { 0 };
+
+		answer_with(pair, answers[i][0]);
+		assert_int_equal(links_vlans_dump(&pair->netlink, &buffer), answers[i][1]);
+		begin_vlans(&expected, RTM_GETVLAN, 0);
+		expect_sent(pair, &expected, NLM_F_DUMP);
+		assert_int_equal(buffer.used, 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test(name)
@@ -497,6 +605,9 @@ int main(void)
 		PAIR_TEST(an_answer_that_does_not_come_is_an_error),
 		PAIR_TEST(a_dump_ends_with_its_last_message_or_an_error),
 		PAIR_TEST(a_signal_does_not_end_the_wait),
+		PAIR_TEST(removes_all_vlans_of_a_port),
+		PAIR_TEST(adds_the_vlans_that_were_saved),
+		PAIR_TEST(a_kernel_without_vlans_has_none),
 		TEST(a_buffer_keeps_all_messages_and_their_padding),
 		TEST(a_set_of_links_has_an_end),
 		TEST(finds_the_next_hops_of_a_route),
