@@ -33,6 +33,7 @@
 #include "devices/device.h"
 #include "engine/engine.h"
 #include "engine/hooks.h"
+#include "engine/inhibitors.h"
 #include "engine/journal.h"
 #include "net/netlink.h"
 #include "tests/unit/guest-agent/engine/engine_run.h"
@@ -708,6 +709,48 @@ static void a_list_of_hooks_that_cannot_be_read_is_an_error(void **state)
 	hook_list_done(NULL);
 }
 
+/* ---- Programs that block sleep ---- */
+
+static void finds_only_what_blocks_sleep(void **state)
+{
+	static const struct {
+		const char *text, *blocks; /* "": it does not */
+	} cases[] = {
+		{ "WHAT=sleep\nMODE=block\nWHO=a b\nWHY=c d\n",
+		  "'a b' blocks sleep in this guest: c d" },
+		{ "WHY=c\nWHO=a\nMODE=block\nWHAT=idle:sleep",
+		  "'a' blocks sleep in this guest: c" },
+		{ "WHAT=sleep:idle\nMODE=block\n", "'' blocks sleep in this guest: " },
+		{ "WHAT=a:sleep:b\nMODE=block\nWHO==\nWHY=x=y\n",
+		  "'=' blocks sleep in this guest: x=y" },
+		{ "WHAT=sleepy\nMODE=block\n", "" },
+		{ "WHAT=asleep\nMODE=block\n", "" },
+		{ "WHAT=idle\nMODE=block\n", "" },
+		{ "WHATEVER=sleep\nMODE=block\n", "" },
+		{ "WHAT=sleep\nMODE=block-weak\n", "" },
+		{ "WHAT=sleep\nMODE=\n", "" },
+		{ "WHAT=sleep\n", "" },
+		{ "MODE=block\n", "" },
+		{ "", "" },
+	};
+	struct run *run = *state;
+	char text[300], path[FILE_PATH_MAX];
+
+	assert_false(inhibitors_find(&run->tree.roots, text, sizeof(text)));
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		bool blocks = cases[i].blocks[0] != '\0';
+
+		tree_write(&run->tree, "services/systemd/inhibit/7", cases[i].text);
+		/* A read of this FIFO would not end. */
+		tree_path(&run->tree, path, "services/systemd/inhibit/7.ref");
+		if (i == 0)
+			assert_int_equal(mkfifo(path, 0600), 0);
+		text[0] = '\0';
+		assert_int_equal(inhibitors_find(&run->tree.roots, text, sizeof(text)), blocks);
+		assert_string_equal(text, cases[i].blocks);
+	}
+}
+
 /* ---- Records ---- */
 
 static void undoes_what_it_can_and_reports_the_rest(void **state)
@@ -813,6 +856,7 @@ int main(void)
 		RUN_TEST(runs_only_hooks_and_tells_them_the_cycle),
 		RUN_TEST(a_hook_that_fails_is_logged_where_it_does_not_count),
 		RUN_TEST(a_list_of_hooks_that_cannot_be_read_is_an_error),
+		RUN_TEST(finds_only_what_blocks_sleep),
 		TEST(undoes_what_it_can_and_reports_the_rest),
 		RUN_TEST(a_network_manager_that_cannot_be_reached_is_no_failure),
 	};

@@ -2,6 +2,7 @@
 /* Tests what is read from files and directories, what is refused, and what a failure leaves. */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,6 +23,7 @@
 #include "pmcoord/cleanup.h"
 #include "guest/class.h"
 #include "guest/files.h"
+#include "net/rfkill.h"
 #include "tests/unit/guest-agent/test_agent_tree.h"
 
 static int setup_tree(void **state)
@@ -407,6 +409,91 @@ static void lists_only_the_devices_of_a_function(void **state)
 	assert_int_equal(class_each(roots, "net", "0000:00:04.0", count_device, &n), -ELOOP);
 }
 
+/* ---- Radios ---- */
+
+#define WIFI "0000:00:04.0"
+
+static void add_radio(struct tree *tree, int n, const char *type, const char *soft)
+{
+	char name[120], target[100];
+
+	snprintf(target, sizeof(target), TREE_DEVICES WIFI "/rfkill%d", n);
+	if (type) {
+		snprintf(name, sizeof(name), "%s/type", target);
+		tree_write(tree, name, type);
+	}
+	if (soft) {
+		snprintf(name, sizeof(name), "%s/soft", target);
+		tree_write(tree, name, soft);
+	}
+	snprintf(name, sizeof(name), "sys/class/rfkill/rfkill%d", n);
+	tree_link(tree, name, target);
+}
+
+static void remove_radios(struct tree *tree)
+{
+	char path[FILE_PATH_MAX];
+
+	tree_path(tree, path, "sys/class/rfkill");
+	nftw(path, tree_remove, 16, FTW_DEPTH | FTW_PHYS);
+	tree_parents(tree, "sys/class/rfkill/x");
+}
+
+static const char *soft_of(struct tree *tree, int n)
+{
+	char name[100];
+
+	snprintf(name, sizeof(name), TREE_DEVICES WIFI "/rfkill%d/soft", n);
+	return tree_read(tree, name);
+}
+
+static void a_new_radio_gets_the_state_of_the_old_one(void **state)
+{
+	struct tree *tree = *state;
+	struct rfkill_state radios = { .n_radios = 3 };
+
+	tree_add_function(tree, WIFI, "iwlwifi", "0x8086 0x2723 0x028000");
+	rfkill_save(&tree->roots, WIFI, &radios);
+	assert_int_equal(radios.n_radios, 0);
+	add_radio(tree, 0, "wlan\n", "1\n");
+	add_radio(tree, 1, "bluetooth\n", "0\n");
+	/* These cannot be read. */
+	add_radio(tree, 2, "nfc\n", NULL);
+	add_radio(tree, 3, NULL, "1\n");
+	rfkill_save(&tree->roots, WIFI, &radios);
+	assert_int_equal(radios.n_radios, 2);
+	remove_radios(tree);
+	add_radio(tree, 10, "bluetooth\n", "1\n");
+	add_radio(tree, 11, "wlan\n", "0\n");
+	add_radio(tree, 12, "nfc\n", "0\n");
+	add_radio(tree, 13, NULL, "0\n");
+	rfkill_restore(&tree->roots, WIFI, &radios, file_write);
+	assert_string_equal(soft_of(tree, 10), "0");
+	assert_string_equal(soft_of(tree, 11), "1");
+	assert_string_equal(soft_of(tree, 12), "0");
+	assert_string_equal(soft_of(tree, 13), "0");
+}
+
+static void saves_only_some_radios(void **state)
+{
+	struct tree *tree = *state;
+	struct {
+		struct rfkill_state radios;
+		char after[32];
+	} saved = { .after = "untouched" };
+
+	tree_add_function(tree, WIFI, "iwlwifi", "0x8086 0x2723 0x028000");
+	for (int i = 0; i < RFKILL_MAX + 2; i++)
+		add_radio(tree, i, "wlan\n", "1\n");
+	rfkill_save(&tree->roots, WIFI, &saved.radios);
+	assert_int_equal(saved.radios.n_radios, RFKILL_MAX);
+	assert_string_equal(saved.after, "untouched");
+	for (int i = 0; i < RFKILL_MAX; i++) {
+		assert_string_equal(saved.radios.radios[i].type, "wlan");
+		assert_string_equal(saved.radios.radios[i].soft, "1");
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_tree, teardown_tree)
@@ -423,6 +510,8 @@ int main(void)
 		TEST(replaces_a_file_completely_or_not_at_all),
 		TEST(tells_what_is_beneath_a_directory),
 		TEST(lists_only_the_devices_of_a_function),
+		TEST(a_new_radio_gets_the_state_of_the_old_one),
+		TEST(saves_only_some_radios),
 	};
 
 	return cmocka_run_group_tests_name("agent-files", tests, NULL, NULL);
