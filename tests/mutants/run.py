@@ -114,7 +114,8 @@ class Trial:
         if change.path not in self.plain:
             self.plain[change.path] = self.tree.compile_plainly(change.path)
         compiled = self.tree.top / self.tree.object(change.path)
-        before = compiled.read_bytes()
+        # The notes are what the lines of the object are found with, by a later call too.
+        before = {path: path.read_bytes() for path in (compiled, compiled.with_suffix(".gcno"))}
         source.write_text(change.apply(self.texts[change.path]))
         try:
             if not self.is_usable(change):
@@ -122,7 +123,8 @@ class Trial:
             return True, None if is_equivalent else self.judge(change)
         finally:
             source.write_text(self.texts[change.path])
-            compiled.write_bytes(before)
+            for path, contents in before.items():
+                path.write_bytes(contents)
 
 
 def draw(by_kind, seed):
