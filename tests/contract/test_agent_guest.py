@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import re
+import select
+import socket
 import subprocess
 
 import pytest
@@ -194,3 +196,98 @@ def test_short_options_and_the_last_mode_count(guest):
     result = guest.run("--dry-run", "now")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "pmcoord-agent: unexpected argument 'now'; see --help\n"
+
+
+# ---- The service, with a double of Xen's libraries ----
+
+
+@pytest.fixture(scope="module")
+def xen(tmp_path_factory):
+    library = tmp_path_factory.mktemp("xen") / "guest_xen.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, ROOT / "tests/contract/guest_xen.c"],
+                   check=True, timeout=60)
+    return library
+
+
+class Service:
+    """An agent that runs as systemd runs it; `kept` is its event channel in systemd's store, the fd of an open file."""
+
+    def __init__(self, guest, xen, kept=""):
+        self.top = guest.top
+        (self.top / "nodes").mkdir(exist_ok=True)
+        address = self.top / "notify"
+        address.unlink(missing_ok=True)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(address))
+        self.socket.settimeout(20)
+        script = ENTER.replace("exec", f"{kept}\nexport LD_PRELOAD='{xen}'\nexec")
+        environment = {**os.environ, "NOTIFY_SOCKET": str(address), "XEN_NODES": str(self.top / "nodes")}
+        self.process = subprocess.Popen([*UNSHARE, "sh", "-c", script, "sh", self.top, AGENT], env=environment,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def read_messages(self, last):
+        """Reads what the agent tells systemd, until the message `last`."""
+        messages = []
+        while last not in messages:
+            text, descriptors, _, _ = socket.recv_fds(self.socket, 4096, 4)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            messages.append(text.decode() + (" with a descriptor" if descriptors else ""))
+        return messages
+
+    def nodes(self):
+        return {path.name.removeprefix("data_pmcoord_"): path.read_text() for path in (self.top / "nodes").iterdir()}
+
+    def stop(self):
+        self.process.terminate()
+        stdout, stderr = self.process.communicate(timeout=30)
+        rest = []
+        while select.select([self.socket], [], [], 0)[0]:
+            rest.append(self.socket.recv(4096).decode())
+        self.socket.close()
+        assert stdout == ""
+        return rest, stderr
+
+
+def test_the_service_publishes_its_channel_and_stops_on_a_signal(guest, xen):
+    service = Service(guest, xen)
+    assert service.read_messages("READY=1") == [
+        "FDSTOREREMOVE=1\nFDNAME=evtchn",
+        "FDSTORE=1\nFDPOLL=0\nFDNAME=evtchn with a descriptor",
+        "STATUS=ready 0",
+        "READY=1",
+    ]
+    assert service.nodes() == {"version": "1", "event-channel": "41", "state": "ready 0", "detail": ""}
+    assert guest.read("run/pmcoord-agent/port") == "41\n"
+    assert service.stop() == (["STOPPING=1"], "")
+    assert service.process.returncode == 0
+    assert "state" not in service.nodes()
+
+
+KEPT = """
+exec 5<&0 3<>"$tree/channel" 0<&5
+export LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=evtchn
+"""
+
+
+@pytest.mark.parametrize("port, published", [
+    ("17\n", {"detail": "", "state": "ready 0"}),
+    # Without a port that can be used, the agent binds a new one.
+    ("18\n", {"version": "1", "event-channel": "41", "state": "ready 0", "detail": ""}),
+    ("2147483648\n", {"version": "1", "event-channel": "41", "state": "ready 0", "detail": ""}),
+    (None, {"version": "1", "event-channel": "41", "state": "ready 0", "detail": ""}),
+])
+def test_the_service_keeps_a_channel_that_is_stored(guest, xen, port, published):
+    os.mkfifo(guest.top / "channel")
+    if port:
+        guest.write("run/pmcoord-agent/port", port)
+    service = Service(guest, xen, KEPT)
+    messages = service.read_messages("READY=1")
+    kept = "version" not in published
+    assert messages == ([] if kept else ["FDSTOREREMOVE=1\nFDNAME=evtchn",
+                                         "FDSTORE=1\nFDPOLL=0\nFDNAME=evtchn with a descriptor"]) + [
+        "STATUS=ready 0", "READY=1"]
+    assert service.nodes() == published
+    assert guest.read("run/pmcoord-agent/port") == ("17\n" if kept else "41\n")
+    service.stop()
+    assert service.process.returncode == 0
