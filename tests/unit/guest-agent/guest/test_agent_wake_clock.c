@@ -229,6 +229,28 @@ static void a_clock_that_is_freed_closes_its_timer(void **state)
 	wake_clock_free(NULL);
 }
 
+/* As for a process that was started without a standard input. */
+static void a_timer_may_have_the_descriptor_0(void **state)
+{
+	struct sleep *sleep = *state;
+	int stdin_fd = dup(STDIN_FILENO), closed;
+
+	assert_true(stdin_fd > 0);
+	close(STDIN_FILENO);
+	assert_int_equal(make_clock(sleep), 0);
+	assert_int_equal(timer.fd, 0);
+	assert_int_equal(wake_clock_arm(sleep->clock), 0);
+	suspended_us += 1000;
+	cancel(sleep);
+	wake_clock_free(sleep->clock);
+	sleep->clock = NULL;
+	closed = close(STDIN_FILENO);
+	assert_int_equal(dup2(stdin_fd, STDIN_FILENO), STDIN_FILENO);
+	close(stdin_fd);
+	assert_int_equal(sleep->woken, 1);
+	assert_int_equal(closed, -1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -238,6 +260,7 @@ int main(void)
 		TEST(wakes_only_once_and_only_while_armed),
 		TEST(a_timer_that_cannot_be_set_is_an_error),
 		TEST(a_clock_that_is_freed_closes_its_timer),
+		TEST(a_timer_may_have_the_descriptor_0),
 	};
 
 	return cmocka_run_group_tests_name("agent-wake-clock", tests, NULL, NULL);
