@@ -666,6 +666,12 @@ static void reports_an_invalid_time_limit(void **state)
 		{ "soon", true },
 		{ "99", true },
 		{ "3600001", true },
+		{ "100", false },
+		{ "3600000", false },
+		{ "xxxxxxxxxxxxxxxxxxxxxxx", true },
+		/* A longer text is no number, and is not read. */
+		{ "xxxxxxxxxxxxxxxxxxxxxxxx", false },
+		{ "xxxxxxxxxxxxxxxxxxxxxxxxx", false },
 	};
 	struct guest *guest = *state;
 
@@ -1324,6 +1330,7 @@ static void a_request_that_is_none_disarms_the_agent(void **state)
 		{ "", 0, "" },
 		{ "suspend one", 0,
 		  "<4>pmcoord/request: invalid request 'suspend one', ignoring\n" },
+		{ "x", 0, "<4>pmcoord/request: invalid request 'x', ignoring\n" },
 	};
 	struct guest *guest = *state;
 

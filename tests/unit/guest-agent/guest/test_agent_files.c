@@ -460,6 +460,8 @@ static void a_new_radio_gets_the_state_of_the_old_one(void **state)
 	/* These cannot be read. */
 	add_radio(tree, 2, "nfc\n", NULL);
 	add_radio(tree, 3, NULL, "1\n");
+	add_radio(tree, 4, "", "1\n");
+	add_radio(tree, 5, "wlan\n", "");
 	rfkill_save(&tree->roots, WIFI, &radios);
 	assert_int_equal(radios.n_radios, 2);
 	remove_radios(tree);

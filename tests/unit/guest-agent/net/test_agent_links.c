@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <linux/if_bridge.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -778,6 +779,88 @@ static void a_damaged_file_is_an_error(void **state)
 	assert_int_equal(restore(tree, text, sizeof(text), 0), -EISDIR);
 }
 
+/* Writes a message to a saved file. */
+static void write_message(FILE *file, struct netlink_message *message)
+{
+	assert_int_equal(fwrite(message->bytes, 1, message->header.nlmsg_len, file),
+			 message->header.nlmsg_len);
+}
+
+/* Saves an interface with an upper one whose MAC address has `length` bytes. */
+static void write_upper(struct tree *tree, size_t length)
+{
+	static const unsigned char mac[] = { 2, 0, 0, 0, 0, 0x44, 0, 0 };
+	static const char address[16384];
+	struct links_header header = { .magic = LINKS_MAGIC, .n_base = 1 };
+	struct netlink_message message;
+	struct ifinfomsg *info;
+	struct rtattr *nest, *inner;
+	char path[FILE_PATH_MAX];
+	FILE *file;
+	long start;
+
+	tree_path(tree, path, "run/links-" NIC);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(&header, sizeof(header), 1, file), 1);
+	info = netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+	info->ifi_index = 900;
+	assert_int_equal(netlink_put(&message, IFLA_IFNAME, "enp0s4\0", 8), 0);
+	assert_int_equal(netlink_put(&message, IFLA_ADDRESS, mac, 6), 0);
+	message.header.nlmsg_len = NLMSG_ALIGN(message.header.nlmsg_len);
+	write_message(file, &message);
+	start = ftell(file);
+	info = netlink_begin(&message, RTM_NEWLINK, 0, sizeof(*info));
+	info->ifi_index = 901;
+	assert_int_equal(netlink_put_u32(&message, IFLA_LINK, 900), 0);
+	nest = netlink_nest(&message, IFLA_LINKINFO);
+	assert_int_equal(netlink_put(&message, IFLA_INFO_KIND, "macvlan\0", 8), 0);
+	inner = netlink_nest(&message, IFLA_INFO_DATA);
+	assert_int_equal(netlink_put_u32(&message, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE), 0);
+	netlink_nest_end(&message, inner);
+	netlink_nest_end(&message, nest);
+	write_message(file, &message);
+	/* The address follows as the last attribute, which netlink_put() has no room for. */
+	{
+		struct rtattr attribute = {
+			.rta_len = (uint16_t)RTA_LENGTH(length),
+			.rta_type = IFLA_ADDRESS,
+		};
+		uint32_t total = message.header.nlmsg_len + attribute.rta_len;
+
+		assert_int_equal(fwrite(&attribute, sizeof(attribute), 1, file), 1);
+		assert_int_equal(fwrite(address, 1, length, file), length);
+		assert_int_equal(fseek(file, start, SEEK_SET), 0);
+		assert_int_equal(fwrite(&total, sizeof(total), 1, file), 1);
+	}
+	assert_int_equal(fclose(file), 0);
+}
+
+/* From long to short addresses: too long for a message at first, then only for the kernel. */
+static void no_part_of_a_message_is_sent(void **state)
+{
+	struct tree *tree = *state;
+	bool fits = false;
+	int n = 0;
+
+	appear(tree, "enp0s4", MAC);
+	for (size_t length = 16340; length > 16200; length -= 4) {
+		char text[240];
+
+		write_upper(tree, length);
+		assert_int_equal(restore(tree, text, sizeof(text), 0), 0);
+		assert_int_equal(strncmp(text, "?: cannot restore the interface: ", 33), 0);
+		if (strstr(text, "Message too long")) {
+			assert_false(fits);
+			n++;
+		} else {
+			fits = true;
+		}
+	}
+	assert_true(fits);
+	assert_true(n > 5);
+}
+
 /* Appends VLANs of the interface with the index `old` to the saved file. */
 static void append_vlans(struct tree *tree, uint32_t old)
 {
@@ -992,6 +1075,7 @@ int main(void)
 		TEST(no_request_fails_in_silence),
 		TEST(saves_everything_or_nothing),
 		TEST(a_damaged_file_is_an_error),
+		TEST(no_part_of_a_message_is_sent),
 		TEST(vlans_that_cannot_be_restored_are_listed_once),
 		TEST(without_a_socket_nothing_is_restored),
 		TEST(takes_only_its_own_links_down),
