@@ -496,6 +496,32 @@ static void a_lock_is_kept_until_the_cycle_ends(void **state)
 	assert_int_equal(close(fd), -1);
 }
 
+/* As in a process that was started without a standard input. */
+static void a_journal_may_have_the_descriptor_0(void **state)
+{
+	struct tree *tree = *state;
+	int stdin_fd = dup(STDIN_FILENO), results[4], lock_fd;
+	struct journal journal = load(tree), next;
+	struct error error = { 0 };
+
+	assert_true(stdin_fd > 0);
+	close(STDIN_FILENO);
+	results[0] = journal_lock(&journal, &error);
+	lock_fd = journal.lock_fd;
+	results[1] = journal_lock(&journal, &error);
+	results[2] = journal_begin(&journal, 12, &error);
+	journal_done(&journal);
+	results[3] = journal_load(&next, &tree->roots, &error);
+	assert_int_equal(next.fd, STDIN_FILENO);
+	journal_done(&next);
+	assert_int_equal(dup2(stdin_fd, STDIN_FILENO), STDIN_FILENO);
+	close(stdin_fd);
+	for (size_t i = 0; i < ELEMENTSOF(results); i++)
+		assert_int_equal(results[i], 0);
+	assert_int_equal(lock_fd, STDIN_FILENO);
+	assert_string_equal(tree_read(tree, "run/journal"), "cycle 12");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_tree, teardown_tree)
@@ -518,6 +544,7 @@ int main(void)
 		TEST(a_final_state_that_cannot_be_recorded_ends_the_cycle),
 		TEST(reads_only_a_final_state_that_is_whole),
 		TEST(a_lock_is_kept_until_the_cycle_ends),
+		TEST(a_journal_may_have_the_descriptor_0),
 	};
 
 	return cmocka_run_group_tests_name("agent-journal", tests, NULL, NULL);

@@ -362,6 +362,35 @@ static void replaces_a_file_completely_or_not_at_all(void **state)
 	assert_int_equal(file_replace(path, "x", 1), -ENOENT);
 }
 
+/* As in a process that was started without a standard input. Nothing stays open. */
+static void all_works_with_the_descriptor_0(void **state)
+{
+	struct tree *tree = *state;
+	int stdin_fd = dup(STDIN_FILENO), written, replaced, read_r, read_all_r, next;
+	char path[FILE_PATH_MAX], text[16], *all = NULL;
+	size_t length;
+
+	tree_write(tree, "run/file", "old");
+	tree_path(tree, path, "run/file");
+	assert_true(stdin_fd > 0);
+	close(STDIN_FILENO);
+	written = file_write(path, "new");
+	read_r = file_read(text, sizeof(text), "%s", path);
+	replaced = file_replace(path, "newer", 5);
+	read_all_r = file_read_all(&all, &length, "%s", path);
+	next = dup(STDOUT_FILENO);
+	assert_int_equal(dup2(stdin_fd, STDIN_FILENO), STDIN_FILENO);
+	close(stdin_fd);
+	assert_int_equal(written, 0);
+	assert_int_equal(read_r, 3);
+	assert_string_equal(text, "new");
+	assert_int_equal(replaced, 0);
+	assert_int_equal(read_all_r, 0);
+	assert_string_equal(all, "newer");
+	free(all);
+	assert_int_equal(next, STDIN_FILENO);
+}
+
 /* ---- Classes of devices ---- */
 
 static void tells_what_is_beneath_a_directory(void **state)
@@ -510,6 +539,7 @@ int main(void)
 		TEST(reads_the_numbers_of_devices),
 		TEST(walks_a_directory_until_told_to_stop),
 		TEST(replaces_a_file_completely_or_not_at_all),
+		TEST(all_works_with_the_descriptor_0),
 		TEST(tells_what_is_beneath_a_directory),
 		TEST(lists_only_the_devices_of_a_function),
 		TEST(a_new_radio_gets_the_state_of_the_old_one),

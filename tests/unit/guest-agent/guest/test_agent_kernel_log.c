@@ -149,6 +149,27 @@ static void a_log_that_has_ended_is_no_record(void **state)
 	assert_string_equal(watch->messages, "freeze processes failed -16|");
 }
 
+/* As in a process that was started without a standard input. */
+static void a_log_may_have_the_descriptor_0(void **state)
+{
+	struct watch *watch = *state;
+	int fd = make_log(watch), stdin_fd = dup(STDIN_FILENO), r;
+
+	assert_true(stdin_fd > 0);
+	close(STDIN_FILENO);
+	r = start(watch);
+	log_record(watch, fd, "3,1,5,-;xen:manage: do_suspend: freeze processes failed -16\n");
+	kernel_log_free(watch->log);
+	watch->log = NULL;
+	assert_int_equal(close(STDIN_FILENO), -1);
+	assert_int_equal(dup2(stdin_fd, STDIN_FILENO), STDIN_FILENO);
+	close(stdin_fd);
+	assert_int_equal(r, 0);
+	assert_int_equal(at_end_fd, STDIN_FILENO);
+	assert_string_equal(watch->messages, "freeze processes failed -16|");
+	close(fd);
+}
+
 static void a_log_that_cannot_be_watched_is_an_error(void **state)
 {
 	struct watch *watch = *state;
@@ -172,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(finds_the_records_of_a_failed_suspend),
 		TEST(a_log_that_has_ended_is_no_record),
+		TEST(a_log_may_have_the_descriptor_0),
 		TEST(a_log_that_cannot_be_watched_is_an_error),
 	};
 

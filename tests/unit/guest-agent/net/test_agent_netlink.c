@@ -81,6 +81,25 @@ static void opens_a_socket_that_waits_for_at_most_ten_seconds(void **state)
 	assert_int_equal(close(fd), -1);
 }
 
+/* As in a process that was started without a standard input. */
+static void a_socket_may_have_the_descriptor_0(void **state)
+{
+	struct netlink netlink = { .fd = -1 };
+	int stdin_fd = dup(STDIN_FILENO), r, fd;
+
+	(void)state;
+	assert_true(stdin_fd > 0);
+	close(STDIN_FILENO);
+	r = netlink_open(&netlink, 0);
+	fd = netlink.fd;
+	netlink_close(&netlink);
+	assert_int_equal(close(STDIN_FILENO), -1);
+	assert_int_equal(dup2(stdin_fd, STDIN_FILENO), STDIN_FILENO);
+	close(stdin_fd);
+	assert_int_equal(r, 0);
+	assert_int_equal(fd, STDIN_FILENO);
+}
+
 static void reports_a_socket_that_cannot_be_opened(void **state)
 {
 	int *const errors[] = { &kernel.socket_error, &kernel.option_error, &kernel.bind_error };
@@ -595,6 +614,7 @@ int main(void)
 #define PAIR_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_pair, tear_down_pair)
 	const struct CMUnitTest tests[] = {
 		TEST(opens_a_socket_that_waits_for_at_most_ten_seconds),
+		TEST(a_socket_may_have_the_descriptor_0),
 		TEST(reports_a_socket_that_cannot_be_opened),
 		TEST(appends_attributes_that_are_found_again),
 		TEST(reads_a_number_only_if_it_is_complete),
