@@ -275,7 +275,10 @@ static int take_section(void *data, const struct ini_position *position, const c
 	_cleanup_(freep) char *pattern = NULL;
 
 	if (is_guest_section(section)) {
+		struct loader *loader = data;
+
 		pattern = guest_pattern(section, error);
+		loader->out_of_memory |= !pattern && error->number == -ENOMEM;
 		return pattern ? 0 : error->number;
 	}
 	if (strcmp(section, "Coordinator") != 0)
