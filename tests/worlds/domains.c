@@ -241,6 +241,12 @@ static void begin_domain(struct domain *domain)
 	domain->being_built = false;
 }
 
+/* A guest that runs again when a cycle suspends it was resumed by another attempt. */
+static void forget_failure(struct domain *domain)
+{
+	domain->resume_failed &= domain_is_held(domain);
+}
+
 static void apply_verb(struct domain *domain, enum happening_type type)
 {
 	switch (type) {
@@ -251,6 +257,7 @@ static void apply_verb(struct domain *domain, enum happening_type type)
 		domain->was_resumed = false;
 		domain->was_requested = true;
 		domain->request_stands = domain->exists;
+		forget_failure(domain);
 		break;
 	case HAPPENS_RETRACTED:
 		domain->request_stands = domain->may_suspend = false;
@@ -258,6 +265,7 @@ static void apply_verb(struct domain *domain, enum happening_type type)
 	case HAPPENS_PAUSED:
 		domain->was_paused = true;
 		domain->was_being_built |= domain->being_built;
+		forget_failure(domain);
 		domain->our_pauses++;
 		break;
 	case HAPPENS_UNPAUSED:

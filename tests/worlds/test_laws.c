@@ -182,6 +182,14 @@ static const struct example examples[] = {
 	  { { "1000000 paused web\n", 3, .err = "web was paused" }, { "", 0 } },
 	  3,
 	  "left-paused" },
+	{ "a guest whose earlier resume was repeated stays suspended after a cycle",
+	  "#$ kill 5 suspend-all\n" SUSPEND_ALL "[Guest \"web\"]\nFail=resume:1\n",
+	  { { "900000 requested web\n900000 acknowledged web\n", 137 },
+	    { "930000 suspended web\n930000 resume-failed web\n940000 resumed web\n" DOWN("web")
+		      SLEEP,
+	      0, .report = REPORT_OK } },
+	  3,
+	  "left-suspended" },
 	{ "a guest suspends late, and is not resumed by resume-all",
 	  SUSPEND_ALL RESUME_ALL "[Guest \"web\"]\n",
 	  { { "1000000 requested web\n1000000 acknowledged web\n2000000 paused web\n" SLEEP
@@ -511,6 +519,14 @@ static const struct example examples[] = {
 	  .seen = { { DOWN("web"), 0 },
 		    { "", 6, .err = "web is suspended" },
 		    { SLEEP, 6, .err = "web is suspended" } } },
+	{ .name = "a guest is kept whose earlier resume was repeated",
+	  .world = "#$ kill 5 suspend-all\n" GUESTS_ONLY SUSPEND_ALL
+		   "[Guest \"web\"]\nFail=resume:1\n",
+	  .seen = { { "900000 requested web\n900000 acknowledged web\n", 137 },
+		    { "930000 suspended web\n930000 resume-failed web\n"
+		      "940000 resumed web\n" DOWN("web"),
+		      0 },
+		    { SLEEP, 0, .report = REPORT_OK } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
