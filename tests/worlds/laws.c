@@ -126,6 +126,16 @@ static bool is_wanted(const struct judge *judge, size_t guest)
 }
 
 /*
+ * Whether the command has suspended the guest, or found that a late answer to an earlier request
+ * has. Only suspend-all wants all guests suspended.
+ */
+static bool was_suspended_for_user(const struct judge *judge, const struct domain *domain)
+{
+	return domain->was_requested || domain->was_paused ||
+	       (domain->was_suspended && step_is(judge_step(judge), "suspend-all"));
+}
+
+/*
  * After a command that suspends guests for the user, they are kept on purpose, also if
  * others could not be resumed before (code 6), unless its cycle has failed. A killed one may have
  * come that far or not.
@@ -144,7 +154,7 @@ static void note_kept(struct judge *judge)
 
 		if (domain->resume_failed || releases_all(judge) || is_wanted(judge, i))
 			domain->is_kept = false;
-		else if (keeps && (domain->was_requested || domain->was_paused) &&
+		else if (keeps && was_suspended_for_user(judge, domain) &&
 			 (code == 0 || code == 3 || code == 6 || judge_outcome(judge)->was_killed))
 			set_kept(judge, domain);
 	}

@@ -394,6 +394,17 @@ static const struct example examples[] = {
 	    { "", 0, .out = "{\"held\":[{\"guest\":\"web\"}]}" } },
 	  6,
 	  "status-code" },
+	{ "status returns 0 while a guest is suspended late that was not named",
+	  SUSPEND_ALL "#$ run suspend net\n" STATUS "[Guest \"net\"]\n[Guest \"web\"]\n",
+	  { { "1000000 requested web\n1000000 acknowledged web\n2000000 paused web\n" SLEEP
+	      "9200000 unpaused web\n",
+	      3, .err = "web was paused" },
+	    { "9300000 requested net\n9300000 acknowledged net\n9310000 suspended web\n"
+	      "9330000 suspended net\n",
+	      0 },
+	    { "", 0, .out = "{\"held\":[{\"guest\":\"net\"},{\"guest\":\"web\"}]}" } },
+	  6,
+	  "status-code" },
 	{ "status --json prints no object",
 	  STATUS,
 	  { { "", 0, .out = "idle\n" } },
@@ -527,6 +538,15 @@ static const struct example examples[] = {
 		      "940000 resumed web\n" DOWN("web"),
 		      0 },
 		    { SLEEP, 0, .report = REPORT_OK } } },
+	{ .name = "a guest that suspends late is kept with all others",
+	  .world = SUSPEND_ALL GUESTS_ONLY STATUS "[Guest \"net\"]\n[Guest \"web\"]\n",
+	  .seen = { { DOWN("net") "1000000 requested web\n1000000 acknowledged web\n2000000 paused web\n" SLEEP
+			      UP("net") "9200000 unpaused web\n",
+		      3, .err = "web was paused" },
+		    { "9300000 requested net\n9300000 acknowledged net\n9310000 suspended web\n"
+		      "9330000 suspended net\n",
+		      0 },
+		    { "", 0, .out = "{\"held\":[{\"guest\":\"net\"},{\"guest\":\"web\"}]}" } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
