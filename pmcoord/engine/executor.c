@@ -660,6 +660,36 @@ static int skip_unsent(struct executor *x, size_t i)
 	return r < 0 ? r : skip_stopped(x, i, PAUSED_BY_OTHERS);
 }
 
+/*
+ * Ends the step of a guest that has obeyed an earlier request since this cycle's was recorded: it
+ * needs no other.
+ */
+static int finish_unsent(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	int r;
+
+	state->is_sent = state->was_requested = false;
+	r = record(x, RECORD_RETRACTED, i, "");
+	return r < 0 ? r : record_suspended(x, i);
+}
+
+/* Handles a guest that is suspended, or that another program has requested to suspend. */
+static int handle_taken(struct executor *x, size_t i)
+{
+	struct step_state *state = &x->states[i];
+	struct domain_state observed;
+	int r;
+
+	if (has_suspended_late(x, i) &&
+	    x->hypervisor->ops->get_state(x->hypervisor, &state->id, &observed) == 0 &&
+	    observed.state == GUEST_SUSPENDED)
+		return finish_unsent(x, i);
+	state->was_requested = false;
+	r = record_taken(x, i);
+	return r < 0 ? r : check_step(x, i);
+}
+
 static int send_request(struct executor *x, size_t i)
 {
 	struct step_state *state = &x->states[i];
@@ -681,11 +711,8 @@ static int send_request(struct executor *x, size_t i)
 	r = x->hypervisor->ops->request(x->hypervisor, &state->id, state->mechanism);
 	if (r == REQUEST_HAS_DRIVERS)
 		r = request_from_drivers(x, i);
-	if (r == REQUEST_IS_TAKEN) {
-		state->was_requested = false;
-		r = record_taken(x, i);
-		return r < 0 ? r : check_step(x, i);
-	}
+	if (r == REQUEST_IS_TAKEN)
+		return handle_taken(x, i);
 	if (r == REQUEST_IS_PAUSED)
 		return skip_unsent(x, i);
 	if (r == -ESRCH)
