@@ -9,17 +9,29 @@
 
 /* ---- order -------------------------------------------------------------- */
 
+/*
+ * What cannot be known: another domain appears while the domains are read, or suspends while
+ * others are resumed.
+ */
+#define UNKNOWABLE_US 1000
+
+static bool has_just_appeared(const struct domain *domain, uint64_t now_us)
+{
+	return domain->has_come && now_us < domain->appeared_us + UNKNOWABLE_US;
+}
+
 /* Whether guest `a` still runs when guest `b`, which it needs, gets a request or a pause. */
-static bool is_passed_over(const struct judge *judge, size_t a, size_t b)
+static bool is_passed_over(const struct judge *judge, size_t a, size_t b, uint64_t now_us)
 {
 	const struct domains *domains = &judge->domains;
 	const struct domain *domain = &domains->domains[a];
 
 	return domains->needs[a][b] && domain_runs(domain) &&
-	       domains->policies[a] != POLICY_IGNORES && !domain->is_saved && !domain->pause_failed;
+	       domains->policies[a] != POLICY_IGNORES && !domain->is_saved &&
+	       !domain->pause_failed && !has_just_appeared(domain, now_us);
 }
 
-static void judge_suspend_order(struct judge *judge, size_t b)
+static void judge_suspend_order(struct judge *judge, size_t b, uint64_t now_us)
 {
 	for (size_t a = 0; a < judge->history->world->n_guests; a++) {
 		const struct domain *domain = &judge->domains.domains[a];
@@ -27,7 +39,7 @@ static void judge_suspend_order(struct judge *judge, size_t b)
 				   : domain->has_come ? "newcomer-passed-over"
 						      : "suspended-before-dependent";
 
-		if (is_passed_over(judge, a, b))
+		if (is_passed_over(judge, a, b, now_us))
 			judge_complain(judge, 1, kind, (int)a,
 				       "%s is suspended while %s, which needs it, runs",
 				       judge_name(judge, (int)b), judge_name(judge, (int)a));
@@ -44,9 +56,6 @@ static const char *resume_kind(const struct judge *judge, size_t a, size_t b)
 	return domains[a].touched_in == domains[b].touched_in ? "resumed-before-needed"
 							      : "cycles-resumed-first";
 }
-
-/* What cannot be known while guests are resumed: one of them suspends at the same moment. */
-#define UNKNOWABLE_US 1000
 
 static bool has_just_suspended(const struct domain *domain, uint64_t now_us)
 {
@@ -77,7 +86,7 @@ void judge_order(struct judge *judge, const struct happening *happening)
 	if (happening->guest < 0 || step_has(judge_step(judge), "--force"))
 		return;
 	if (happening->type == HAPPENS_REQUESTED || happening->type == HAPPENS_PAUSED)
-		judge_suspend_order(judge, (size_t)happening->guest);
+		judge_suspend_order(judge, (size_t)happening->guest, happening->at_us);
 	if (happening->type == HAPPENS_RESUMED || happening->type == HAPPENS_UNPAUSED)
 		judge_resume_order(judge, (size_t)happening->guest, happening->at_us);
 }

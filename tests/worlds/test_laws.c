@@ -547,6 +547,11 @@ static const struct example examples[] = {
 		      "9330000 suspended net\n",
 		      0 },
 		    { "", 0, .out = "{\"held\":[{\"guest\":\"net\"},{\"guest\":\"web\"}]}" } } },
+	{ .name = "a guest that appears at the moment in which one that it needs is paused",
+	  .world = GUESTS_ONLY "[Guest \"net\"]\n[Guest \"new\"]\nNeeds=net\nAppearsAfter=1s\n",
+	  .seen = { { "1000000 requested net\n2000000 appeared new\n2000119 paused net\n"
+		      "2001300 requested new\n2001300 acknowledged new\n2030000 suspended new\n",
+		      3, .err = "net was paused; also new" } } },
 	{ .name = "a killed command",
 	  .world = "#$ kill 5 suspend-all\n" RESUME_ALL "[Guest \"web\"]\n",
 	  .seen = { { DOWN("web"), 137 }, { UP("web"), 0 } } },
