@@ -113,6 +113,13 @@ void store_client_be_silent(uint64_t us)
 	client.silent_until_us = virtual_time_now() + us;
 }
 
+uint64_t store_client_silence_left(void)
+{
+	uint64_t now_us = virtual_time_now();
+
+	return client.silent_until_us > now_us ? client.silent_until_us - now_us : 0;
+}
+
 static void drop(struct xs_handle *handle)
 {
 	if (handle->connection)

@@ -26,6 +26,8 @@ void store_client_set_latency(uint64_t us);
 
 /* xenstored answers nothing for this long, and then all. */
 void store_client_be_silent(uint64_t us);
+/* For how long it still is; 0: it answers. */
+uint64_t store_client_silence_left(void);
 
 /* xenstored closes all connections of dom0's programs. */
 void store_client_lose(void);

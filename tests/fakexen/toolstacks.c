@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/fakexen/domains.h"
+#include "tests/fakexen/store-client.h"
 #include "tests/fakexen/store.h"
 #include "tests/fakexen/virtual-time.h"
 
@@ -74,8 +75,12 @@ void toolstack_destroy(uint32_t domid)
 static void rebuild(void *data)
 {
 	struct rebuilding *rebuilding = data;
+	uint64_t silent_us = store_client_silence_left();
 
-	fake_guest_build(&rebuilding->params);
+	if (silent_us > 0)
+		virtual_time_after(silent_us, rebuild, rebuilding);
+	else
+		fake_guest_build(&rebuilding->params);
 }
 
 /* Builds the guest again a little later. */

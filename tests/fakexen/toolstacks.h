@@ -10,6 +10,7 @@
  *   guest's answer. It then waits for @releaseDomain, and reads the domain's state at each; so it
  *   sees nothing while somebody else has subscribed. After 60 s it gives up, and takes its request
  * out.
+ * - A domain's nodes are written before it runs: none is built while xenstored is silent.
  * - During a save the domain must not run: the image would be of no use.
  * - After a save the domain is destroyed; with `keeps` (xl save -c) it is resumed, cancelled, and
  *   xenstored is told.

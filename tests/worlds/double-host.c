@@ -578,9 +578,14 @@ static const struct intervention interventions[] = {
 
 static void intervene(void *data)
 {
-	const struct planned *planned = data;
+	struct planned *planned = data;
+	uint64_t silent_us = store_client_silence_left();
 
-	planned->intervention->make(planned->guest);
+	/* A toolstack writes the nodes of a domain before it runs. */
+	if (planned->intervention->make == build && silent_us > 0)
+		virtual_time_after(silent_us, intervene, planned);
+	else
+		planned->intervention->make(planned->guest);
 }
 
 static void plan(size_t guest, const struct intervention *intervention)
