@@ -146,6 +146,21 @@ static bool is_called_bad(const struct judge *judge, const char *name)
 }
 
 /*
+ * Whether the guest has appeared during the cycle, which is named and is degraded. The cycle
+ * begins before its first touch, and only its report can say that it had begun.
+ */
+static bool is_newcomer(const struct judge *judge, const struct domain *domain, const char *name)
+{
+	struct json_object *report = printed_report(judge_outcome(judge)), *appeared;
+	struct json_object *entry = report_guest_named(report, name);
+	bool says_so = json_object_object_get_ex(entry, "appeared", &appeared) &&
+		       json_object_get_boolean(appeared);
+
+	json_object_put(report);
+	return domain->has_appeared || (domain->has_come && says_so);
+}
+
+/*
  * "A guest that is being built (never unpaused) gets a pause of ours until the wake and is named;
  * that is not degraded."
  */
@@ -165,7 +180,7 @@ static void judge_unbuilt(struct judge *judge, int guest)
 		judge_complain(judge, 6, "silent-being-built", guest,
 			       "%s was being built when the host slept, and is not named", name);
 	if (!step_is(judge_step(judge), "cycle") && judge->domains.slept && domain->was_paused &&
-	    !domain->has_appeared && !domain->has_died && !domain->was_requested &&
+	    !is_newcomer(judge, domain, name) && !domain->has_died && !domain->was_requested &&
 	    !domain->pause_failed && !domain->resume_failed && is_called_bad(judge, name))
 		judge_complain(judge, 6, "degraded-being-built", guest,
 			       "%s was paused because it is being built, and counts as degraded",
