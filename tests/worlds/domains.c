@@ -397,8 +397,12 @@ void domains_apply(struct domains *domains, const struct happening *happening)
 		return;
 	}
 	domain = &domains->domains[happening->guest];
-	if (happening->type == HAPPENS_RESUMED && domain->suspended == SUSPENDED_BY_OTHERS)
-		domain->is_forced |= step_has(&domains->world->steps[domains->step], "--force");
+	/* Its saver has seen it suspend, and waits for no other suspension. */
+	if (happening->type == HAPPENS_RESUMED && domain->suspended == SUSPENDED_BY_OTHERS &&
+	    step_has(&domains->world->steps[domains->step], "--force")) {
+		domain->is_forced = true;
+		domain->is_saved = false;
+	}
 	apply_verb(domain, happening->type);
 	apply_own(domain, happening, domains->first_touch_us > 0 || domains->slept);
 	domains->was_undone |= domain->was_resumed && !domains->slept;

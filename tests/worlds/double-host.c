@@ -284,8 +284,8 @@ static void observe_resume(int guest)
 {
 	/* A guest whose save was given up is nobody's. */
 	log_failed_saves(guest);
-	if (!is_ours())
-		host.guests[guest].is_saved = false;
+	/* What suspends it next is not this save: that has seen it suspend. */
+	host.guests[guest].is_saved = false;
 	log_happening(is_ours() ? HAPPENS_RESUMED : HAPPENS_SAVE_ENDS, guest);
 }
 
