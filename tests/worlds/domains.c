@@ -209,7 +209,7 @@ void domains_begin_step(struct domains *domains, size_t step)
 		domain->pause_failed = domain->resume_failed = domain->retract_failed = false;
 	}
 	domains->slept = domains->sleep_refused = domains->was_undone = false;
-	domains->first_touch_us = domains->sleep_us = 0;
+	domains->first_touch_us = domains->cycle_touch_us = domains->sleep_us = 0;
 }
 
 bool domain_runs(const struct domain *domain)
@@ -406,6 +406,8 @@ void domains_apply(struct domains *domains, const struct happening *happening)
 	apply_verb(domain, happening->type);
 	apply_own(domain, happening, domains->first_touch_us > 0 || domains->slept);
 	domains->was_undone |= domain->was_resumed && !domains->slept;
+	if (happening->type == HAPPENS_RESUMED || happening->type == HAPPENS_UNPAUSED)
+		domains->cycle_touch_us = 0;
 	if (happening->type != HAPPENS_REQUESTED && happening->type != HAPPENS_PAUSED)
 		return;
 	domain->touched_in = domains->step;
@@ -413,4 +415,6 @@ void domains_apply(struct domains *domains, const struct happening *happening)
 	domain->is_kept = false;
 	if (domains->first_touch_us == 0)
 		domains->first_touch_us = happening->at_us;
+	if (domains->cycle_touch_us == 0)
+		domains->cycle_touch_us = happening->at_us;
 }

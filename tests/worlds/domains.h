@@ -71,6 +71,11 @@ struct domains {
 	bool was_undone; /* a guest was resumed before the host slept */
 	size_t step; /* index of the current step */
 	uint64_t first_touch_us; /* of the first request or pause of the step; 0: none */
+	/*
+	 * The first request or pause since guests were resumed in this step: that of another
+	 * cycle. 0: none yet.
+	 */
+	uint64_t cycle_touch_us;
 	uint64_t sleep_us; /* when the host went to sleep in this step */
 };
 

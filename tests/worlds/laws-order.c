@@ -31,13 +31,22 @@ static bool is_passed_over(const struct judge *judge, size_t a, size_t b, uint64
 	       !domain->pause_failed && !has_just_appeared(domain, now_us);
 }
 
+/* The fault is another one if the guest had appeared before the cycle began. */
+static bool is_newcomer(const struct judge *judge, const struct domain *domain, uint64_t now_us)
+{
+	uint64_t begin_us = judge->domains.cycle_touch_us;
+
+	return domain->has_come && domain->appeared_us >= (begin_us > 0 ? begin_us : now_us);
+}
+
 static void judge_suspend_order(struct judge *judge, size_t b, uint64_t now_us)
 {
 	for (size_t a = 0; a < judge->history->world->n_guests; a++) {
 		const struct domain *domain = &judge->domains.domains[a];
 		const char *kind = domain->is_leaving ? "leaving-passed-over"
-				   : domain->has_come ? "newcomer-passed-over"
-						      : "suspended-before-dependent";
+				   : is_newcomer(judge, domain, now_us)
+					   ? "newcomer-passed-over"
+					   : "suspended-before-dependent";
 
 		if (is_passed_over(judge, a, b, now_us))
 			judge_complain(judge, 1, kind, (int)a,
