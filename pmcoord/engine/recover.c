@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "pmcoord/parse.h"
@@ -405,6 +406,9 @@ struct resume_params {
 	char **names; /* names or domids of guests */
 	size_t n_names; /* 0: all guests */
 	bool force; /* only the named guests, not those that they need */
+	/* The named guests and those that they need, in all cycles; see find_wanted. */
+	struct domain_id *wanted;
+	size_t n_wanted;
 	struct resume_result *result;
 };
 
@@ -414,6 +418,99 @@ static bool is_named(const struct cycle_guest *guest, const char *name)
 
 	return strcmp(guest->name, name) == 0 ||
 	       (parse_u64(name, UINT16_MAX, &domid) == 0 && domid == guest->domid);
+}
+
+static bool is_wanted(const struct resume_params *params, const struct cycle_guest *guest)
+{
+	struct domain_id id = cycle_guest_id(guest);
+
+	for (size_t i = 0; i < params->n_wanted; i++)
+		if (domain_id_equal(&params->wanted[i], &id))
+			return true;
+	return false;
+}
+
+/* Returns 1 if the guest is added, 0 if it was wanted already, or -ENOMEM. */
+static int add_wanted(struct resume_params *params, const struct cycle_guest *guest)
+{
+	if (is_wanted(params, guest))
+		return 0;
+	if (array_grow(&params->wanted, params->n_wanted, sizeof(*params->wanted)) < 0)
+		return -ENOMEM;
+	params->wanted[params->n_wanted++] = cycle_guest_id(guest);
+	return 1;
+}
+
+/* Adds what a wanted guest needs. Returns as add_wanted. */
+static int add_needed(struct resume_params *params, const struct cycle *cycle,
+		      const struct cycle_guest *guest)
+{
+	int r = 0, any = 0;
+
+	for (size_t i = 0; i < guest->n_needs && r >= 0; i++) {
+		r = add_wanted(params, &cycle->guests[guest->needs[i]]);
+		any |= r > 0;
+	}
+	return r < 0 ? r : any;
+}
+
+static bool is_named_by_any(const struct resume_params *params, const struct cycle_guest *guest)
+{
+	for (size_t i = 0; i < params->n_names; i++)
+		if (is_named(guest, params->names[i]))
+			return true;
+	return false;
+}
+
+/* Adds the guests of a cycle that are named, or that wanted ones need. Returns as add_wanted. */
+static int add_wanted_of_cycle(struct resume_params *params, const struct cycle *cycle)
+{
+	int r = 0, any = 0;
+
+	for (size_t i = 0; i < cycle->n_guests && r >= 0; i++) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		if (guest->lost)
+			continue;
+		if (guest->hold != HOLD_NONE && is_named_by_any(params, guest))
+			r = add_wanted(params, guest);
+		any |= r > 0;
+		if (r >= 0 && !params->force && is_wanted(params, guest))
+			r = add_needed(params, cycle, guest);
+		any |= r > 0;
+	}
+	return r < 0 ? r : any;
+}
+
+/*
+ * Finds the named guests that a cycle has suspended or paused, and, without --force, those that
+ * they need directly or through others: another cycle may have suspended these. Returns 0 or
+ * -ENOMEM. What cannot be read is left to for_each_cycle, which reports it.
+ */
+static int find_wanted(struct coordinator *coordinator, struct resume_params *params)
+{
+	const char *journals = coordinator->roots->journals;
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	int n = journal_list(journals, &numbers), r = 0;
+	char boot_id[BOOT_ID_SIZE];
+	bool any;
+
+	if (n <= 0 || boot_id_read(boot_id) < 0)
+		return 0;
+	do {
+		any = false;
+		for (int i = 0; i < n && r >= 0; i++) {
+			struct cycle cycle;
+
+			if (journal_read(journals, numbers[i], &cycle, NULL) < 0)
+				continue;
+			if (!journal_is_obsolete(&cycle, boot_id))
+				r = add_wanted_of_cycle(params, &cycle);
+			cycle_done(&cycle);
+			any |= r > 0;
+		}
+	} while (any && r >= 0);
+	return r < 0 ? r : 0;
 }
 
 /* Adds the guests that the selected ones need, directly or through others. */
@@ -440,15 +537,9 @@ static bool *select_in_cycle(const struct cycle *cycle, const struct resume_para
 
 	if (!selected)
 		return NULL;
-	for (size_t i = 0; i < cycle->n_guests; i++) {
-		selected[i] = params->n_names == 0;
-		for (size_t j = 0; j < params->n_names; j++) {
-			if (!is_named(&cycle->guests[i], params->names[j]) ||
-			    cycle->guests[i].hold == HOLD_NONE)
-				continue;
-			selected[i] = true;
-		}
-	}
+	for (size_t i = 0; i < cycle->n_guests; i++)
+		selected[i] = params->n_names == 0 || (cycle->guests[i].hold != HOLD_NONE &&
+						       is_wanted(params, &cycle->guests[i]));
 	if (!params->force)
 		select_needed(cycle, selected);
 	return selected;
@@ -509,6 +600,18 @@ static int release_cycle(struct coordinator *coordinator, void *data, struct err
 	(void)data;
 	(void)error;
 	release_all(coordinator);
+	take_over_guests(coordinator, false);
+	return 0;
+}
+
+/* As release_cycle, of the guests that are to be resumed. */
+static int release_wanted(struct coordinator *coordinator, void *data, struct error *error)
+{
+	_cleanup_(freep) bool *selected = select_in_cycle(context_cycle(coordinator), data);
+
+	if (!selected)
+		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
+	release_guests(coordinator, selected);
 	take_over_guests(coordinator, false);
 	return 0;
 }
@@ -617,12 +720,13 @@ static bool has_several_cycles(const struct coordinator *coordinator)
 static int resume_cycles(struct coordinator *coordinator, struct resume_params *params,
 			 struct error *error)
 {
+	take_cycle_fn release = params->n_names == 0 ? release_cycle : release_wanted;
 	struct error later = { 0 };
 	int r = 0, resumed;
 
 	/* From the first to the last of several cycles: in the end the last one has all guests. */
-	if (params->n_names == 0 && has_several_cycles(coordinator))
-		r = for_each_cycle(coordinator, true, release_cycle, NULL, error);
+	if ((params->n_names == 0 || !params->force) && has_several_cycles(coordinator))
+		r = for_each_cycle(coordinator, true, release, params, error);
 	resumed = for_each_cycle(coordinator, false, resume_cycle, params, r < 0 ? &later : error);
 	return r < 0 ? r : resumed;
 }
@@ -642,8 +746,11 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 	assert((names || n_names == 0) && ret_result && !coordinator->journal);
 	if (n_names > 0)
 		r = check_names(coordinator, &params, error);
+	if (r == 0 && n_names > 0)
+		r = find_wanted(coordinator, &params);
 	if (r == 0)
 		r = resume_cycles(coordinator, &params, error);
+	free(params.wanted);
 	if (r == 0 && force && n_names > 0 && result.n_stranded == 0)
 		r = resume_forced(coordinator, &params, error);
 	if (r < 0) {
