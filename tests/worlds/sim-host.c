@@ -12,11 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <json-c/json.h>
+
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "model/hypervisor.h"
 #include "model/loop.h"
 #include "sim/simulator.h"
+#include "tests/worlds/printed.h"
 #include "tests/worlds/world-file.h"
 
 /* ---- directories -------------------------------------------------------- */
@@ -203,6 +206,21 @@ static unsigned long newest_report(const char *directory)
 	return newest;
 }
 
+/* Notes a report. Returns whether its cycle is one of which no report was seen before. */
+static bool note_report(struct sim_host *host, unsigned long number, const char *path)
+{
+	_cleanup_(freep) char *text = sim_host_read_file(path);
+	struct json_object *report = text ? json_tokener_parse(text) : NULL;
+	const char *started = json_text(report, "started");
+	char *seen = host->seen_reports[number];
+	bool is_new = !seen[0] || (started[0] && strcmp(seen, started) != 0);
+
+	if (is_new)
+		snprintf(seen, sizeof(host->seen_reports[0]), "%s", started[0] ? started : "?");
+	json_object_put(report);
+	return is_new;
+}
+
 /*
  * Sets outcome->report if there is a report that was not seen before: the newest where reports
  * are kept, or where they wait because that cannot be written.
@@ -210,20 +228,20 @@ static unsigned long newest_report(const char *directory)
 void sim_host_observe_report(struct sim_host *host, struct outcome *outcome)
 {
 	static const char *const places[] = { "reports", "unsaved-reports" };
-	char directory[PATH_MAX], path[PATH_MAX + 32] = "";
+	char directory[PATH_MAX], path[PATH_MAX + 32];
 
 	for (size_t i = 0; i < ELEMENTSOF(places); i++) {
 		unsigned long newest;
 
 		snprintf(directory, sizeof(directory), "%s/%s", host->files, places[i]);
 		newest = newest_report(directory);
-		if (newest == 0 || newest >= SIM_HOST_REPORTS_MAX || host->seen_reports[newest])
-			continue;
-		host->seen_reports[newest] = true;
 		snprintf(path, sizeof(path), "%s/%lu.json", directory, newest);
-	}
-	if (path[0])
+		if (newest == 0 || newest >= SIM_HOST_REPORTS_MAX ||
+		    !note_report(host, newest, path))
+			continue;
+		free(outcome->report);
 		outcome->report = sim_host_read_file(path);
+	}
 }
 
 int sim_host_observe(struct sim_host *host, struct history *history, struct outcome *outcome)

@@ -27,7 +27,11 @@ struct sim_host {
 	long trace_read; /* bytes of the trace that were read */
 	char written_more[64]; /* `more` of the scenario as it is written now */
 	bool is_written; /* the scenario of this world is written */
-	bool seen_reports[SIM_HOST_REPORTS_MAX]; /* by number */
+	/*
+	 * When the cycles of the reports that were seen have begun, by number; "": not seen.
+	 * Where all that knows the last number is damaged, a number is used again.
+	 */
+	char seen_reports[SIM_HOST_REPORTS_MAX][32];
 };
 
 /* Makes the directories. Returns 0, or -1 with a message on stderr. */
