@@ -12,6 +12,7 @@ void faults_start(void);
  * Makes calls of `function` fail with `error` (positive errno): the first `n_skipped` calls
  * still succeed, the next `n_failing` fail. `what` limits this to calls for one thing: a path
  * of xenstore that ends with it, or a domid in decimal digits; NULL: all. The strings are borrowed.
+ * What guests and other programs call in handlers of virtual time does not fail.
  */
 void faults_add(const char *function, const char *what, int error, unsigned int n_skipped,
 		unsigned int n_failing);
