@@ -155,14 +155,19 @@ static struct channel *get_channel(struct xen_channels *channels, const struct d
 	return channel ? channel : add_channel(channels, id, kind);
 }
 
-static int save_ports(struct xen_channels *channels)
+/*
+ * If this fails, e.g. because /run is full, the record is that of before. A process that follows
+ * this one skips domains that no longer exist, checks the recorded ports, and allocates new ones
+ * instead of those that are not recorded.
+ */
+static void save_ports(struct xen_channels *channels)
 {
 	_cleanup_(freep) struct remembered_port *ports =
 		calloc(channels->n_channels + 1, sizeof(*ports));
 	size_t n = 0;
 
 	if (!ports)
-		return -ENOMEM;
+		return;
 	for (size_t i = 0; i < channels->n_channels; i++) {
 		const struct channel *channel = &channels->channels[i];
 		int local = channel->local_port;
@@ -175,7 +180,7 @@ static int save_ports(struct xen_channels *channels)
 				.is_published = channel->kind == XEN_CHANNEL_PUBLISHED,
 			};
 	}
-	return ports_save(channels->ports_path, ports, n);
+	ports_save(channels->ports_path, ports, n);
 }
 
 /* ---- binding ------------------------------------------------------------ */
@@ -230,7 +235,8 @@ static int bind_channel(struct xen_channels *channels, struct channel *channel)
 							 channel->guest_port);
 	if (channel->local_port < 0)
 		return -errno;
-	return save_ports(channels);
+	save_ports(channels);
+	return 0;
 }
 
 /*
@@ -249,7 +255,8 @@ static int set_guest_port(struct xen_channels *channels, struct channel *channel
 		return port;
 	channel->guest_port = (uint32_t)port;
 	/* Record the port before it is bound, so that a crash leaks no port of the guest. */
-	return save_ports(channels);
+	save_ports(channels);
+	return 0;
 }
 
 int xen_channels_open_own(struct xen_channels *channels, const struct domain_id *id)
@@ -311,10 +318,6 @@ void xen_channels_forget_domain(struct xen_channels *channels, const struct doma
 			channels->channels[kept++] = channels->channels[i];
 	}
 	channels->n_channels = kept;
-	/*
-	 * A failure is ignored: the file then still lists the domain, but
-	 * load_port skips domains that no longer exist.
-	 */
 	save_ports(channels);
 }
 

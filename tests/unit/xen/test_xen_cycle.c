@@ -12,6 +12,7 @@
 #include "pmcoord/error.h"
 #include "pmcoord/protocol.h"
 #include "base/moment.h"
+#include "base/directory.h"
 #include "model/config.h"
 #include "model/cycle.h"
 #include "model/inventory.h"
@@ -105,6 +106,26 @@ static void takes_little_more_than_its_guests_need(void **state)
 	assert_in_range(fake_guest_domain(laptop.web)->resumed_us - netvm->suspended_us -
 				host.sleep_us,
 			0, 10000);
+	report_free(report);
+}
+
+/* On a full /run, e.g.: here a directory is in the place of the file. */
+static void suspends_all_guests_although_no_port_can_be_recorded(void **state)
+{
+	struct report *report;
+	char path[128];
+
+	(void)state;
+	fake_laptop_build(&laptop, NULL);
+	snprintf(path, sizeof(path), "%s/ports", host.roots.run);
+	assert_int_equal(directory_make(path), 0);
+	fake_host_open(&host);
+	report = fake_host_cycle(&host);
+	assert_result(report, RESULT_OK);
+	assert_int_equal(host.n_ran_through, 0);
+	assert_int_equal(fake_host_reported(report, "netvm")->mechanism, MECHANISM_AGENT);
+	for (size_t i = 0; i < report->n_guests; i++)
+		assert_int_equal(report->guests[i].outcome, OUTCOME_SUSPENDED);
 	report_free(report);
 }
 
@@ -1393,6 +1414,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 		T(suspends_dependents_first_and_resumes_in_reverse),
 		T(takes_little_more_than_its_guests_need),
+		T(suspends_all_guests_although_no_port_can_be_recorded),
 		T(arms_agents_ahead_for_the_next_cycle),
 		T(tells_xenstored_of_each_resume),
 		T(leaks_no_port_over_many_cycles),
