@@ -396,6 +396,47 @@ def test_a_guest_that_is_shutting_down_is_waited_for_and_then_paused(calm):
         assert str(calm.dom0("xenstore-read /local/domain/$(xl domid hung)/control/shutdown")) == "poweroff"
 
 
+def test_a_guest_that_is_being_built_is_paused_until_the_resume(calm):
+    calm.dom0("xl create -p /run/lab/hung.cfg")
+    try:
+        status, report, _ = suspend(calm)
+        assert (status, report["result"]) == (0, "ok"), report
+        assert "being built" in entry(report, "hung")["detail"]
+        # Its builder ends in the middle of the cycle.
+        calm.dom0("xl unpause hung")
+        assert states(calm)["hung"] == "paused"
+        resume(calm)
+        assert states(calm)["hung"] == "running"
+    finally:
+        calm.dom0("xl destroy hung", check=False)
+
+
+@pytest.mark.long
+def test_a_guest_that_never_answers_is_waited_for_less_after_three_cycles(calm):
+    options = configure(calm, "GuestTimeout=4s")
+    waited_us = []
+    with hung_guest(calm):
+        for _ in range(4):
+            report = suspend(calm, options)[1]
+            waited_us.append(entry(report, "hung")["down_us"] - entry(report, "hung")["requested_us"])
+            resume(calm)
+        found = json.loads(str(calm.dom0("pmcoord check --json", check=False)))["findings"]
+    assert min(waited_us[:3]) > 3_900_000 and waited_us[3] < 2_500_000, waited_us
+    assert any(finding["subject"] == "hung" and "did not suspend in" in finding["message"] for finding in found), found
+
+
+def test_a_full_run_keeps_no_host_awake(calm):
+    calm.dom0("systemctl stop pmcoord; mkdir -p /run/pmcoord; mount -t tmpfs -o size=64k none /run/pmcoord;"
+              "! dd if=/dev/zero of=/run/pmcoord/filler bs=4k")
+    try:
+        assert calm.dom0("pmcoord cycle -n 1 -q", check=False).status == 3
+        report = json.loads(str(calm.dom0("pmcoord report --json")))
+        assert {entry(report, name)["outcome"] for name in GUESTS} == {"suspended"}
+        assert any("No space left on device" in warning for warning in report["warnings"]), "the control: /run was not full"
+    finally:
+        calm.dom0("umount /run/pmcoord; systemctl start pmcoord")
+
+
 def test_a_guest_that_the_user_paused_stays_paused(calm):
     calm.dom0("xl pause mail")
     status, report, _ = suspend(calm)
