@@ -11,10 +11,12 @@
 #include "model/domain-id.h"
 #include "model/hypervisor.h"
 #include "model/inventory.h"
+#include "model/loop.h"
 #include "model/plan.h"
 #include "record/journal.h"
 #include "record/report-store.h"
 #include "engine/resume.h"
+#include "engine/take-over.h"
 
 void coordinator_prearm(struct coordinator *coordinator)
 {
@@ -51,17 +53,53 @@ void coordinator_save(const struct coordinator *coordinator, struct report *repo
 		report_warn(report, "%s", error_text(&error));
 }
 
+/*
+ * If the journal has lost records, e.g. because /run was full, writes it anew when guests are still
+ * to be resumed or may suspend late. Returns 0, or a negative errno if these guests are on no
+ * record.
+ */
+static int complete_journal(struct coordinator *coordinator)
+{
+	const struct cycle *cycle = context_cycle(coordinator);
+	int r = 0;
+
+	/* A damaged journal has guests that cannot be written anew. */
+	if (cycle->n_unwritten == 0 || cycle->n_damaged > 0)
+		return 0;
+	if (!cycle_is_over(cycle))
+		r = journal_renew(coordinator->journal, loop_now(coordinator->loop));
+	if (r == 0)
+		take_over_complete(coordinator);
+	return r;
+}
+
+static void warn_of_forgotten(const struct cycle *cycle, struct report *report)
+{
+	for (size_t i = 0; i < cycle->n_guests; i++) {
+		const struct cycle_guest *guest = &cycle->guests[i];
+
+		if (guest->hold != HOLD_NONE || cycle_guest_may_suspend(guest))
+			report_warn(
+				report,
+				"%s may be on no record: if it is suspended, 'pmcoord resume --force %s' resumes it",
+				guest->name, guest->name);
+	}
+}
+
 int coordinator_finish(struct coordinator *coordinator, bool is_measurement,
 		       struct report **ret_report, struct error *error)
 {
 	struct report *report;
-	int r;
+	int r, renewed;
 
 	coordinator_record(coordinator, RECORD_END, "");
+	renewed = complete_journal(coordinator);
 	r = report_new(context_cycle(coordinator), &report);
 	if (r < 0)
 		return error_set(error, r, "cannot make the report of this cycle: %s",
 				 strerror(-r));
+	if (renewed < 0)
+		warn_of_forgotten(context_cycle(coordinator), report);
 	if (!is_measurement || report->result != RESULT_OK)
 		coordinator_save(coordinator, report);
 	/*

@@ -17,6 +17,7 @@ struct take_over {
 	const struct coordinator *context;
 	struct journal *from;
 	bool with_kept;
+	bool is_taken; /* what is left is to let go */
 };
 
 /* Returns the index of the domain in the cycle, or n_guests if the cycle does not have it. */
@@ -53,8 +54,9 @@ static void take_guest(struct take_over *take_over, size_t from)
 	if (to == journal_cycle(journal)->n_guests)
 		return;
 	cycle_format_take_over(guest, text, sizeof(text));
-	if (journal_record(journal, RECORD_TAKE_OVER, now_us, to, "%s", text) == 0 &&
-	    journal_cycle(journal)->n_unwritten == 0)
+	if (take_over->is_taken ||
+	    (journal_record(journal, RECORD_TAKE_OVER, now_us, to, "%s", text) == 0 &&
+	     journal_cycle(journal)->n_unwritten == 0))
 		/* If this fails, the guest is in both journals, and is resumed by either. */
 		journal_record(take_over->from, RECORD_LET_GO, now_us, from, "%s", "");
 }
@@ -71,9 +73,9 @@ static void take_cycle(struct take_over *take_over)
 		journal_remove(take_over->from);
 }
 
-void take_over_guests(const struct coordinator *context, bool with_kept)
+static void take_all(struct take_over *take_over)
 {
-	struct take_over take_over = { .context = context, .with_kept = with_kept };
+	const struct coordinator *context = take_over->context;
 	const char *journals = context->roots->journals;
 	_cleanup_(freep) uint64_t *numbers = NULL;
 	char boot_id[BOOT_ID_SIZE];
@@ -83,12 +85,26 @@ void take_over_guests(const struct coordinator *context, bool with_kept)
 	if (boot_id_read(boot_id) < 0)
 		return;
 	for (int i = 0; i < n && numbers[i] < context_cycle(context)->head.number; i++) {
-		if (journal_open(journals, numbers[i], &take_over.from, NULL) < 0)
+		if (journal_open(journals, numbers[i], &take_over->from, NULL) < 0)
 			continue;
-		if (!journal_is_obsolete(journal_cycle(take_over.from), boot_id))
-			take_cycle(&take_over);
-		journal_close(take_over.from);
+		if (!journal_is_obsolete(journal_cycle(take_over->from), boot_id))
+			take_cycle(take_over);
+		journal_close(take_over->from);
 	}
+}
+
+void take_over_guests(const struct coordinator *context, bool with_kept)
+{
+	struct take_over take_over = { .context = context, .with_kept = with_kept };
+
+	take_all(&take_over);
+}
+
+void take_over_complete(const struct coordinator *context)
+{
+	struct take_over take_over = { .context = context, .is_taken = true };
+
+	take_all(&take_over);
 }
 
 static bool has_pause(const struct cycle *cycle, const struct domain_id *id, const char *boot_id)

@@ -22,6 +22,13 @@
 void take_over_guests(const struct coordinator *context, bool with_kept);
 
 /*
+ * Earlier cycles let go of the guests that take_over_guests has taken, if that was not written
+ * then, because `context`'s journal had lost records. Called when that journal is complete again,
+ * or is not needed any more.
+ */
+void take_over_complete(const struct coordinator *context);
+
+/*
  * Whether a cycle of this boot holds a pause on the domain. `context` needs roots alone.
  */
 bool take_over_finds_pause(const struct coordinator *context, const struct domain_id *id);

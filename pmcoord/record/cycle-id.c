@@ -2,9 +2,11 @@
 #include "record/cycle-id.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
@@ -50,12 +52,15 @@ static uint64_t last_journal(const struct roots *roots)
 int cycle_id_store(const struct roots *roots, uint64_t number)
 {
 	_cleanup_(freep) char *path = NULL;
-	_cleanup_(fclosep) FILE *file = NULL;
+	_cleanup_(closep) int fd = -EBADF;
+	char text[24];
+	int length = snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
 
 	if (asprintf(&path, "%s/last-cycle", roots->run) < 0)
 		return -ENOMEM;
-	file = fopen(path, "we");
-	if (!file || fprintf(file, "%" PRIu64 "\n", number) < 0 || fflush(file) != 0)
+	/* Written over the old number, which takes no space: a full /run must not lose it. */
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	if (fd < 0 || pwrite(fd, text, (size_t)length, 0) != length || ftruncate(fd, length) < 0)
 		return -errno;
 	return 0;
 }

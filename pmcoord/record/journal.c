@@ -123,6 +123,9 @@ static int append(struct journal *journal, const struct record *record, char *li
 	r = write_lines(journal, line, (size_t)length);
 	if (r < 0 && record_type_is_intent(record->type) && !journal->is_dispensable)
 		return r;
+	/* Later records name guests by their index, which a lost guest would shift. */
+	if (r < 0 && record->type == RECORD_GUEST)
+		journal->unwritable = r;
 	if (r < 0)
 		r = count_unwritten(journal, r);
 	applied = cycle_apply(&journal->cycle, record);
@@ -331,6 +334,94 @@ static int record_begin(struct journal *journal, const struct cycle_head *head,
 		r = record_plan(journal, plan, head->base_us);
 	return r < 0 ? r : record_warnings(journal, plan, head->base_us);
 }
+
+/* ---- renewing ------------------------------------------------------------ */
+
+static int print_record(enum record_type type, uint64_t at_us, size_t guest, const char *text,
+			FILE *lines)
+{
+	struct record record = { .type = type, .at_us = at_us, .guest = guest, .text = text };
+	size_t size = strlen(text) + 64;
+	_cleanup_(freep) char *line = malloc(size);
+	int r = line ? record_format(&record, line, size) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	return fputs(line, lines) < 0 ? -ENOMEM : 0;
+}
+
+static int print_guest(const struct cycle_guest *guest, uint64_t at_us, FILE *lines)
+{
+	size_t size = guest->n_needs * NEED_SIZE + GUEST_NAME_MAX + 128;
+	_cleanup_(freep) char *text = malloc(size);
+	struct guest named = { .domid = guest->domid };
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	memcpy(named.uuid, guest->uuid, sizeof(named.uuid));
+	snprintf(named.name, sizeof(named.name), "%s", guest->name);
+	r = cycle_format_guest(&named, guest->mechanism, guest->needs, guest->n_needs, text, size);
+	return r < 0 ? r : print_record(RECORD_GUEST, at_us, 0, text, lines);
+}
+
+static int print_state(const struct cycle *cycle, uint64_t at_us, FILE *lines)
+{
+	char text[256];
+	int r = cycle_format_head(&cycle->head, text, sizeof(text));
+
+	if (r >= 0)
+		r = print_record(RECORD_CYCLE, cycle->head.base_us, 0, text, lines);
+	for (size_t i = 0; i < cycle->n_guests && r >= 0; i++)
+		r = print_guest(&cycle->guests[i], at_us, lines);
+	for (size_t i = 0; i < cycle->n_guests && r >= 0; i++) {
+		cycle_format_take_over(&cycle->guests[i], text, sizeof(text));
+		r = print_record(RECORD_TAKE_OVER, at_us, i, text, lines);
+	}
+	if (r >= 0 && cycle->ended)
+		r = print_record(RECORD_END, at_us, 0, "", lines);
+	return r;
+}
+
+static int replace_file(struct journal *journal, const char *text, size_t length)
+{
+	_cleanup_(freep) char *path = NULL;
+	_cleanup_(closep) int fd = -EBADF;
+	int r;
+
+	if (asprintf(&path, "%s.new", journal->path) < 0)
+		return -ENOMEM;
+	fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, text, length);
+	if (r == 0 && rename(path, journal->path) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(path);
+		return r;
+	}
+	closep(&journal->fd);
+	journal->fd = fd;
+	fd = -EBADF;
+	journal->end = (off_t)length;
+	journal->unwritable = 0;
+	return 0;
+}
+
+int journal_renew(struct journal *journal, uint64_t at_us)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t length = 0;
+	FILE *lines = open_memstream(&text, &length);
+	int r = lines ? print_state(&journal->cycle, at_us, lines) : -ENOMEM;
+
+	if (lines && fclose(lines) != 0)
+		r = -ENOMEM;
+	return r < 0 ? r : replace_file(journal, text, length);
+}
+
+/* ---- creating ------------------------------------------------------------ */
 
 /* Without its beginning the file is of no use. */
 static void drop_file(struct journal *journal)

@@ -29,7 +29,8 @@ struct journal;
  * journal_close.
  *
  * With `is_dispensable`, what cannot be written, or the whole file, is no error: the cycle, in
- * memory, counts the records. Only if the process then dies, its successor does not know them.
+ * memory, counts the records. If the process then dies, its successor does not know them; see also
+ * journal_renew.
  */
 int journal_create(const char *directory, const struct cycle_head *head, const struct plan *plan,
 		   bool is_dispensable, struct journal **ret_journal, struct error *error);
@@ -99,6 +100,13 @@ void journal_observe(struct journal *journal, journal_observer_fn observer, void
  */
 int journal_record(struct journal *journal, enum record_type type, uint64_t at_us, size_t guest,
 		   const char *format, ...) _printf_(5, 6);
+
+/*
+ * Replaces the file of a dispensable journal that has lost records by one that has the cycle's
+ * present state: which guests are still to be resumed, or may suspend late. Returns 0 or a negative
+ * errno.
+ */
+int journal_renew(struct journal *journal, uint64_t at_us);
 
 /*
  * Adds a guest that has appeared since the journal was created: that of a step of the extended

@@ -205,6 +205,76 @@ static void the_host_sleeps_whatever_the_journal_loses(void **state)
 	}
 }
 
+/*
+ * mail cannot be resumed by this process. Returns whether a write has failed. Where there is space
+ * again at the end, the next process knows mail; else the report says how to find it.
+ */
+static bool strand_on_a_full_disk(unsigned int first, unsigned int n)
+{
+	struct cycle_params params = { .trigger = "test" };
+	struct report *report = NULL;
+	struct error error = { 0 };
+	struct host host;
+	bool is_forgotten;
+
+	host_init_laptop(&host, "Fail=resume:1 resume:2\n");
+	params.sleeper = host.sleeper;
+	fail_writes(first, first + n - 1);
+	assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error), 0);
+	writes.last = 0;
+	assert_string_equal(report_stranded(report)->name, "mail");
+	is_forgotten = warns(report, "mail may be on no record");
+	assert_true(!is_forgotten || n > 1);
+	resume_all(&host);
+	/* What was written before may still be enough. */
+	if (!is_forgotten)
+		assert_int_equal(state_of(&host, "mail"), GUEST_RUNNING);
+	assert_no_journal(&host);
+	report_free(report);
+	host_done(&host);
+	return writes.n_failed > 0;
+}
+
+static void a_stranded_guest_is_known_to_the_next_process(void **state)
+{
+	unsigned int first = 1;
+
+	(void)state;
+	while (strand_on_a_full_disk(first, 1))
+		first++;
+	assert_true(first > 20);
+	while (--first > 0)
+		strand_on_a_full_disk(first, 1000);
+}
+
+/* mail suspends when the cycle is over. */
+static void a_late_guest_is_known_to_the_next_process(void **state)
+{
+	(void)state;
+	for (unsigned int first = 1;; first++) {
+		struct cycle_params params = { .trigger = "test" };
+		struct report *report = NULL;
+		struct error error = { 0 };
+		struct host host;
+
+		host_init_laptop(&host, "Behaviour=goes-down-late\nLateTime=60s\n");
+		params.sleeper = host.sleeper;
+		fail_writes(first, first);
+		assert_int_equal(coordinator_suspend(&host.coordinator, &params, &report, &error),
+				 0);
+		writes.last = 0;
+		report_free(report);
+		assert_int_equal(host.loop->ops->wait(host.loop, loop_now(host.loop) + 120000000),
+				 0);
+		recover(&host);
+		assert_all_running(&host);
+		host_done(&host);
+		if (writes.n_failed == 0)
+			break;
+		assert_true(first < 1000);
+	}
+}
+
 /* Returns whether a write has failed. */
 static bool keep_suspended_on_a_full_disk(unsigned int first, unsigned int n)
 {
@@ -521,6 +591,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_guest_is_kept_suspended_without_a_journal),
 		cmocka_unit_test(the_host_sleeps_whatever_the_journal_loses),
+		cmocka_unit_test(a_stranded_guest_is_known_to_the_next_process),
+		cmocka_unit_test(a_late_guest_is_known_to_the_next_process),
 		cmocka_unit_test(guests_are_kept_suspended_only_if_that_is_on_record),
 		cmocka_unit_test(guests_are_resumed_without_a_journal),
 		cmocka_unit_test(guests_are_recovered_without_a_journal),
