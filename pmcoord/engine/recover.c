@@ -178,13 +178,14 @@ static void note_stranded(const struct cycle *cycle, struct resume_result *resul
 			add_stranded(cycle->guests[i].name, result);
 }
 
-static void add_result(const struct cycle *cycle, const struct before *before,
+/* Before the resume the cycle had `n` guests; others may have appeared. */
+static void add_result(const struct cycle *cycle, const struct before *before, size_t n,
 		       struct resume_result *result)
 {
 	for (size_t i = 0; i < cycle->n_guests; i++) {
 		const struct cycle_guest *guest = &cycle->guests[i];
 
-		result->n_resumed += was_resumed(&before[i], guest);
+		result->n_resumed += i < n && was_resumed(&before[i], guest);
 		result->degraded |= guest->degraded;
 	}
 	note_stranded(cycle, result);
@@ -237,13 +238,14 @@ static int check_late_guests(struct coordinator *coordinator, struct resume_resu
 {
 	const struct cycle *cycle = context_cycle(coordinator);
 	_cleanup_(freep) struct before *before = note_guests(cycle);
+	size_t n = cycle->n_guests;
 	bool has_changed = false;
 
 	if (!before)
 		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
 	resume_check_late(coordinator);
-	add_result(cycle, before, result);
-	for (size_t i = 0; i < cycle->n_guests; i++)
+	add_result(cycle, before, n, result);
+	for (size_t i = 0; i < n; i++)
 		has_changed |= before[i].running_us != cycle->guests[i].running_us ||
 			       cycle->guests[i].stranded;
 	if (keeps_any(cycle))
@@ -264,12 +266,13 @@ static int resume_selected(struct coordinator *coordinator, const bool *selected
 {
 	const struct cycle *cycle = context_cycle(coordinator);
 	_cleanup_(freep) struct before *before = note_guests(cycle);
+	size_t n = cycle->n_guests;
 	int r;
 
 	if (!before)
 		return error_set(error, -ENOMEM, "cannot resume guests: out of memory");
 	coordinator_resume_guests(coordinator, selected);
-	add_result(cycle, before, result);
+	add_result(cycle, before, n, result);
 	/* The cycle ends when the last guest that it keeps suspended was resumed. */
 	if (keeps_any(cycle))
 		return 0;
@@ -649,7 +652,8 @@ static bool is_held(struct coordinator *coordinator, const char *name)
 
 /*
  * Checks that each name is that of a guest. Asks xenstored, which may not answer, only for names
- * that no cycle has recorded. Returns 0, or a negative errno with `error` set.
+ * that no cycle has recorded. Returns 1 if cycles hold all of them, 0 if not, or a negative errno
+ * with `error` set.
  */
 static int check_names(struct coordinator *coordinator, const struct resume_params *params,
 		       struct error *error)
@@ -662,7 +666,7 @@ static int check_names(struct coordinator *coordinator, const struct resume_para
 	while (n_held < params->n_names && is_held(coordinator, params->names[n_held]))
 		n_held++;
 	if (n_held == params->n_names)
-		return 0;
+		return 1;
 	r = coordinator->hypervisor->ops->inventory(coordinator->hypervisor, &inventory, error);
 	if (r == 0)
 		r = selection_make(&inventory, params->names, params->n_names, &selected, error);
@@ -741,17 +745,19 @@ int coordinator_resume(struct coordinator *coordinator, char **names, size_t n_n
 		.force = force,
 		.result = &result,
 	};
+	bool all_held;
 	int r = 0;
 
 	assert((names || n_names == 0) && ret_result && !coordinator->journal);
 	if (n_names > 0)
 		r = check_names(coordinator, &params, error);
-	if (r == 0 && n_names > 0)
-		r = find_wanted(coordinator, &params);
+	all_held = r > 0;
+	if (r >= 0)
+		r = n_names > 0 ? find_wanted(coordinator, &params) : 0;
 	if (r == 0)
 		r = resume_cycles(coordinator, &params, error);
 	free(params.wanted);
-	if (r == 0 && force && n_names > 0 && result.n_stranded == 0)
+	if (r == 0 && force && n_names > 0 && !all_held && result.n_stranded == 0)
 		r = resume_forced(coordinator, &params, error);
 	if (r < 0) {
 		report_free(result.report);

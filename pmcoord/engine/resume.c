@@ -822,17 +822,20 @@ static void retract_again(struct resume *resume, size_t i)
 		record(resume, RECORD_LATE_OVER, i, "");
 }
 
-/* Does what can wait until all guests run: wakes the agents and notifies xenstored. */
-static void finish_resume(struct resume *resume, const bool *selected)
+/*
+ * Does what can wait until all guests run: wakes the agents and notifies xenstored. The cycle had
+ * `n` guests when they were selected.
+ */
+static void finish_resume(struct resume *resume, const bool *selected, size_t n)
 {
 	/* Before an agent that has not read its request yet is woken. */
-	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
+	for (size_t i = n; i-- > 0;)
 		if (is_selected(selected, i))
 			retract_again(resume, i);
-	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
+	for (size_t i = n; i-- > 0;)
 		if (is_selected(selected, i))
 			wake_agent(resume, i);
-	for (size_t i = cycle_of(resume)->n_guests; i-- > 0;)
+	for (size_t i = n; i-- > 0;)
 		if (is_selected(selected, i))
 			resume_in_xenstore(resume, i);
 }
@@ -901,6 +904,8 @@ static int resume_in_order(struct resume *resume, const bool *selected)
 
 int resume_guests(const struct coordinator *context, const bool *selected)
 {
+	/* Guests that appear during the resume are not selected. */
+	size_t n = context_cycle(context)->n_guests;
 	struct resume resume;
 	int r;
 
@@ -912,10 +917,10 @@ int resume_guests(const struct coordinator *context, const bool *selected)
 	 */
 	prepare_selected(context, selected);
 	r = resume_in_order(&resume, selected);
-	for (size_t i = cycle_of(&resume)->n_guests; i-- > 0;)
+	for (size_t i = n; i-- > 0;)
 		if (is_selected(selected, i))
 			retry_if_stranded(&resume, i);
-	finish_resume(&resume, selected);
+	finish_resume(&resume, selected, n);
 	resume_done(&resume);
 	return r;
 }
