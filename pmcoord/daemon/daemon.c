@@ -551,13 +551,18 @@ static int idle(struct daemon *daemon)
 static int watch_domains(struct daemon *daemon, struct error *error)
 {
 	struct hypervisor *hypervisor = daemon->env->hypervisor;
+	struct error reason = { 0 };
 	int r;
 
 	if (daemon->is_watching)
 		return 0;
-	r = host_env_connect(daemon->env, error);
+	/*
+	 * Without the outcome "unsupported", after which systemd would not start the daemon again
+	 * (RestartPreventExitStatus=): xenstored may come back, and guests may suspend late.
+	 */
+	r = host_env_connect(daemon->env, &reason);
 	if (r < 0)
-		return r;
+		return error_set(error, r, "%s", error_text(&reason));
 	r = hypervisor->ops->watch_domains(hypervisor);
 	daemon->is_watching = r == 0;
 	return r < 0 ? error_set(error, r, "cannot watch domains: %s", strerror(-r)) : 0;

@@ -2,7 +2,6 @@
 #include "engine/host-env.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 
 int host_env_open(struct host_env *env, struct error *error)
@@ -13,12 +12,8 @@ int host_env_open(struct host_env *env, struct error *error)
 
 int host_env_connect(struct host_env *env, struct error *error)
 {
-	int r;
-
 	assert(env && env->hypervisor);
-	r = env->hypervisor->ops->connect(env->hypervisor, error);
-	error_mark(error, -ECONNREFUSED, OUTCOME_UNSUPPORTED);
-	return r;
+	return env->hypervisor->ops->connect(env->hypervisor, error);
 }
 
 int host_env_new_sleeper(struct host_env *env, enum sleeper_kind kind, int socket_fd,

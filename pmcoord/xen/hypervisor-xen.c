@@ -139,8 +139,11 @@ static int op_connect(struct hypervisor *hypervisor, struct error *error)
 {
 	int r = connect_to_xenstored(xen_of(hypervisor));
 
-	if (r == -ECONNREFUSED)
-		return error_set(error, r, "xenstored does not answer: start xenstored.service");
+	if (r == -ECONNREFUSED) {
+		error_set(error, r, "xenstored does not answer: start xenstored.service");
+		error_mark(error, -ECONNREFUSED, OUTCOME_UNSUPPORTED);
+		return r;
+	}
 	return r < 0 ? error_set(error, r, "cannot wait for events of Xen: %s", strerror(-r)) : 0;
 }
 
