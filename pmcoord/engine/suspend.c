@@ -88,6 +88,26 @@ static uint64_t written_bytes(int io_fd)
 
 /* ---- planning ----------------------------------------------------------- */
 
+/*
+ * Xen counts pauses: a guest that is being built, and that an earlier cycle keeps paused, looks as
+ * one that only its builder has paused, and must not get a second pause of ours.
+ */
+static void skip_paused_unbuilt(const struct coordinator *coordinator, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		struct step *step = &plan->steps[i];
+		const struct guest *guest = &plan->inventory.guests[step->guest];
+		struct domain_id id = domain_id_of(guest);
+
+		if (!guest->being_built || step->mechanism != MECHANISM_PAUSE ||
+		    !take_over_finds_pause(coordinator, &id))
+			continue;
+		step->mechanism = MECHANISM_NONE;
+		step->reason = "already paused";
+		step->is_stopped = true;
+	}
+}
+
 int coordinator_plan(struct coordinator *coordinator, const struct cycle_params *params,
 		     struct plan *ret_plan, struct error *error)
 {
@@ -106,7 +126,10 @@ int coordinator_plan(struct coordinator *coordinator, const struct cycle_params 
 	}
 	r = plan_make(&inventory, coordinator->config, selected, params && !params->force,
 		      ret_plan);
-	return r < 0 ? error_set(error, r, "cannot make a plan: %s", strerror(-r)) : 0;
+	if (r < 0)
+		return error_set(error, r, "cannot make a plan: %s", strerror(-r));
+	skip_paused_unbuilt(coordinator, ret_plan);
+	return 0;
 }
 
 static void run_done(struct run *run)
@@ -510,7 +533,7 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	*coordinator = context_of_cycle(coordinator, journal);
 	/* If this fails, the next number follows from the journals, reports and requests. */
 	cycle_id_store(coordinator->roots, head.number);
-	/* A note that cannot be written ends no cycle; the next record of an intent does. */
+	/* A note that cannot be written ends no cycle. */
 	journal_record(journal, RECORD_PHASE, start_us, 0, "%s", "inventory");
 	record_leaving(run, start_us);
 	take_over_guests(coordinator, false);
@@ -524,26 +547,6 @@ static int begin_journal(struct run *run, const struct cycle_params *params, uin
 	return 0;
 }
 
-/*
- * Xen counts pauses: a guest that is being built, and that an earlier cycle keeps paused, looks as
- * one that only its builder has paused, and must not get a second pause of ours.
- */
-static void skip_paused_unbuilt(struct run *run)
-{
-	for (size_t i = 0; i < run->plan.n_steps; i++) {
-		struct step *step = &run->plan.steps[i];
-		const struct guest *guest = &run->plan.inventory.guests[step->guest];
-		struct domain_id id = domain_id_of(guest);
-
-		if (!guest->being_built || step->mechanism != MECHANISM_PAUSE ||
-		    !take_over_finds_pause(run->coordinator, &id))
-			continue;
-		step->mechanism = MECHANISM_NONE;
-		step->reason = "already paused";
-		step->is_stopped = true;
-	}
-}
-
 static int suspend_planned(struct run *run, const struct cycle_params *params, uint64_t start_us,
 			   struct report **ret_report, struct error *error)
 {
@@ -551,7 +554,6 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 
 	if (r < 0)
 		return r;
-	skip_paused_unbuilt(run);
 	answers_shorten_timeouts(run->coordinator->roots, &run->plan);
 	if (!plan_acts(&run->plan) && !params->sleeper && !run->has_stranded) {
 		*ret_report = NULL;
