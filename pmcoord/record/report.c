@@ -212,7 +212,9 @@ static const char *describe_verdict(const struct report_guest *guest)
 	case VERDICT_STRANDED:
 		break;
 	}
-	return guest->outcome == OUTCOME_PAUSED ? "is still paused" : "is still suspended";
+	if (guest->outcome == OUTCOME_SUSPENDED)
+		return "is still suspended";
+	return guest->outcome == OUTCOME_PAUSED ? "is still paused" : "does not run";
 }
 
 /* Appends the names of the guests, but `except`, whose verdict is not VERDICT_OK. */
