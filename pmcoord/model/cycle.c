@@ -520,6 +520,7 @@ static void apply_suspend_record(struct cycle_guest *guest, enum record_type typ
 		guest->degraded |= !guest->leaving;
 		end_hold(guest);
 		end_requests(guest);
+		guest->needs_xenstore_resume = false;
 		break;
 	case RECORD_LATE_OVER:
 		end_requests(guest);
