@@ -45,6 +45,8 @@ COORDINATOR_SRC := \
 	pmcoord/host/loop-event.c \
 	pmcoord/host/memory.c \
 	pmcoord/host/roots.c \
+	pmcoord/host/systemd-config.c \
+	pmcoord/host/sleep-conf.c \
 	pmcoord/host/host.c \
 	pmcoord/host/systemd.c \
 	pmcoord/host/host-systemd.c \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "host/sleep-conf.h"
 #include "view/findings.h"
 #include "check/check.h"
 
@@ -185,6 +186,22 @@ static void check_daemon(const struct check_context *context, struct findings *f
 			"the daemon is enabled but does not answer: each command and each sleep first reads all guests from Xen");
 }
 
+/* Other keys than these do not matter: pmcoord's own drop-in replaces them for each sleep. */
+static void check_late_states(const struct sleep_conf *conf, struct findings *findings)
+{
+	char advice[sizeof(conf->late_file) + 64];
+
+	if (!conf->late_file[0] || sleep_conf_allows_only_s3(conf))
+		return;
+	snprintf(advice, sizeof(advice), "remove SuspendState= and MemorySleepMode= from %s",
+		 conf->late_file);
+	findings_add(
+		findings, FINDING_ERROR, "sleep.conf", advice,
+		"SuspendState=%s%s%s: if the kernel refused S3, the host would enter another sleep state; pmcoord refuses each sleep",
+		conf->states, conf->memory_modes[0] ? ", MemorySleepMode=" : "",
+		conf->memory_modes);
+}
+
 static void check_sleep_targets(const struct host_systemd *systemd, struct findings *findings)
 {
 	char advice[128];
@@ -195,16 +212,12 @@ static void check_sleep_targets(const struct host_systemd *systemd, struct findi
 			findings, FINDING_ERROR, systemd->masked, advice,
 			"the unit is masked: neither the lid nor 'systemctl suspend' can put this host to sleep");
 	}
-	if (strcmp(systemd->allow_suspend, "no") == 0)
+	if (strcmp(systemd->sleep_conf.allow_suspend, "no") == 0)
 		findings_add(
 			findings, FINDING_ERROR, "sleep.conf",
 			"remove AllowSuspend= from systemd's sleep.conf",
 			"AllowSuspend=no: neither the lid nor 'systemctl suspend' can put this host to sleep");
-	if (systemd->suspend_state[0] && strncmp(systemd->suspend_state, "mem", 3) != 0)
-		findings_add(findings, FINDING_ERROR, "sleep.conf",
-			     "set SuspendState=mem in systemd's sleep.conf",
-			     "SuspendState=%s: the host would enter another sleep state than S3",
-			     systemd->suspend_state);
+	check_late_states(&systemd->sleep_conf, findings);
 }
 
 static void check_lid(const char *key, const char *value, struct findings *findings)

@@ -51,8 +51,8 @@ static int xen_new_sleeper(struct host_env *env, enum sleeper_kind kind, int soc
 	case SLEEPER_SYSFS:
 		return sleeper_sysfs_new(env->roots.sys, ret_sleeper);
 	case SLEEPER_SYSTEMD:
-		return sleeper_systemd_new(env->roots.sys, socket_fd, env->sleep_manager,
-					   ret_sleeper);
+		return sleeper_systemd_new(env->roots.sys, env->roots.systemd, socket_fd,
+					   env->sleep_manager, ret_sleeper);
 	case SLEEPER_ALARM:
 		return sleeper_alarm_new(env->roots.sys, ret_sleeper);
 	}

@@ -347,7 +347,7 @@ int coordinator_recover(struct coordinator *coordinator, struct resume_result *r
 	assert(coordinator->roots && !coordinator->journal && ret_result);
 	*ret_result = (struct resume_result){ 0 };
 	r = for_each_cycle(coordinator, false, recover_cycle, ret_result, error);
-	sleeper_undo_changes(coordinator->roots->sys, coordinator->roots->run);
+	sleeper_undo_changes(coordinator->roots);
 	return r;
 }
 

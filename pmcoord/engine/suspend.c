@@ -382,6 +382,19 @@ static int record_may_sleep(struct run *run)
  * sleep. Returns 0 even after a refused sleep; a negative errno if the host was not
  * asked to sleep, because the journal could not be written.
  */
+/* Records in which state the host has slept. Another one than S3 is no success. */
+static void record_state(struct coordinator *coordinator, const char *state)
+{
+	char problem[80];
+
+	coordinator_record(coordinator, RECORD_SLEPT_IN, state);
+	if (strcmp(state, SLEEP_STATE_S3) == 0)
+		return;
+	snprintf(problem, sizeof(problem), "the host slept in %s, not in S3",
+		 state[0] ? state : "an unknown state");
+	coordinator_record(coordinator, RECORD_PROBLEM, problem);
+}
+
 static int sleep_host(struct run *run, struct sleeper *sleeper)
 {
 	struct coordinator *coordinator = run->coordinator;
@@ -400,6 +413,7 @@ static int sleep_host(struct run *run, struct sleeper *sleeper)
 	}
 	snprintf(text, sizeof(text), "%" PRIu64, slept_us);
 	coordinator_record(coordinator, RECORD_SLEPT, text);
+	record_state(coordinator, sleeper->state);
 	return 0;
 }
 

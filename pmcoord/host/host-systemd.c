@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,10 +16,10 @@
 #include <unistd.h>
 
 #include "pmcoord/cleanup.h"
-#include "pmcoord/error.h"
-#include "pmcoord/ini-file.h"
 #include "base/string-list.h"
 #include "host/host.h"
+#include "host/sleep-conf.h"
+#include "host/systemd-config.h"
 #include "host/systemd.h"
 
 #define DAEMON_UNIT "pmcoord.service"
@@ -32,14 +31,6 @@
 static const char *const unit_directories[] = {
 	"etc/systemd/system",	  "run/systemd/system", "usr/local/lib/systemd/system",
 	"usr/lib/systemd/system", "lib/systemd/system",
-};
-
-/* Directories of NAME.conf and NAME.conf.d, in order of precedence. */
-static const char *const config_directories[] = {
-	"etc/systemd",
-	"run/systemd",
-	"usr/local/lib/systemd",
-	"usr/lib/systemd",
 };
 
 /* ---- units --------------------------------------------------------------- */
@@ -112,52 +103,6 @@ static const char *find_masked(const char *root)
 	return NULL;
 }
 
-/* ---- configuration ------------------------------------------------------- */
-
-struct wanted_key {
-	const char *key;
-	char *value;
-	size_t size;
-};
-
-struct reader {
-	const char *section;
-	const struct wanted_key *keys;
-	size_t n_keys;
-};
-
-static int store_key(void *data, const struct ini_position *position, const char *section,
-		     const char *key, const char *value, struct error *error)
-{
-	const struct reader *reader = data;
-
-	(void)position;
-	(void)error;
-	for (size_t i = 0; i < reader->n_keys; i++)
-		if (strcmp(section, reader->section) == 0 && strcmp(key, reader->keys[i].key) == 0)
-			snprintf(reader->keys[i].value, reader->keys[i].size, "%s", value);
-	return 0;
-}
-
-/* Ignores problems of systemd's files, because systemd itself reports them. */
-static void ignore_problem(void *data, const char *problem)
-{
-	(void)data;
-	(void)problem;
-}
-
-static bool read_file(const char *path, struct reader *reader)
-{
-	return ini_file_parse(path, store_key, ignore_problem, reader, NULL) != -ENOENT;
-}
-
-static int is_conf(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-
-	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
-}
-
 /*
  * Adds the names of the directory's entries that `filter` accepts, sorted. Adds nothing
  * if the directory is missing.
@@ -176,48 +121,6 @@ static int add_directory(struct string_list *names, const char *path,
 	if (n >= 0)
 		free(entries);
 	return r;
-}
-
-/*
- * Reads the drop-ins of all directories, sorted by name. If several directories have
- * a drop-in of the same name, reads only that of the highest precedence.
- */
-static int read_drop_ins(const char *root, const char *file, struct reader *reader)
-{
-	struct string_list names = { 0 };
-	char path[PATH_MAX];
-	int r = 0;
-
-	for (size_t i = 0; i < ELEMENTSOF(config_directories) && r == 0; i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s.d", root, config_directories[i], file);
-		r = add_directory(&names, path, is_conf);
-	}
-	string_list_sort(&names);
-	for (size_t i = 0; i < names.n; i++) {
-		bool found = i > 0 && strcmp(names.texts[i], names.texts[i - 1]) == 0;
-
-		for (size_t j = 0; j < ELEMENTSOF(config_directories) && !found; j++) {
-			snprintf(path, sizeof(path), "%s/%s/%s.d/%s", root, config_directories[j],
-				 file, names.texts[i]);
-			found = read_file(path, reader);
-		}
-	}
-	string_list_done(&names);
-	return r;
-}
-
-static int read_config(const char *root, const char *file, const char *section,
-		       const struct wanted_key *keys, size_t n_keys)
-{
-	struct reader reader = { section, keys, n_keys };
-	char path[PATH_MAX];
-	bool found = false;
-
-	for (size_t i = 0; i < ELEMENTSOF(config_directories) && !found; i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s", root, config_directories[i], file);
-		found = read_file(path, &reader);
-	}
-	return read_drop_ins(root, file, &reader);
 }
 
 /* ---- other programs that act on guests ----------------------------------- */
@@ -322,22 +225,23 @@ static int read_conflicts(const char *root, struct host_systemd *systemd)
 
 /* ---- all ----------------------------------------------------------------- */
 
+static void take_login_key(void *data, const char *path, const char *key, const char *value)
+{
+	struct host_systemd *systemd = data;
+
+	(void)path;
+	if (strcmp(key, "HandleLidSwitch") == 0)
+		snprintf(systemd->lid, sizeof(systemd->lid), "%s", value);
+	else if (strcmp(key, "HandleLidSwitchExternalPower") == 0)
+		snprintf(systemd->lid_on_power, sizeof(systemd->lid_on_power), "%s", value);
+}
+
 static int read_configs(const char *root, struct host_systemd *systemd)
 {
-	const struct wanted_key sleep_keys[] = {
-		{ "AllowSuspend", systemd->allow_suspend, sizeof(systemd->allow_suspend) },
-		{ "SuspendState", systemd->suspend_state, sizeof(systemd->suspend_state) },
-	};
-	const struct wanted_key login_keys[] = {
-		{ "HandleLidSwitch", systemd->lid, sizeof(systemd->lid) },
-		{ "HandleLidSwitchExternalPower", systemd->lid_on_power,
-		  sizeof(systemd->lid_on_power) },
-	};
-	int r = read_config(root, "sleep.conf", "Sleep", sleep_keys, ELEMENTSOF(sleep_keys));
+	int r = sleep_conf_read(root, &systemd->sleep_conf);
 
 	return r < 0 ? r
-		     : read_config(root, "logind.conf", "Login", login_keys,
-				   ELEMENTSOF(login_keys));
+		     : systemd_config_read(root, "logind.conf", "Login", take_login_key, systemd);
 }
 
 int host_read_systemd(const char *root, struct host_systemd *ret)

@@ -12,6 +12,7 @@
 
 #include "base/string-list.h"
 #include "host/roots.h"
+#include "host/sleep-conf.h"
 
 enum host_sleep {
 	HOST_SLEEP_UNKNOWN, /* /sys/power/state cannot be read */
@@ -36,8 +37,7 @@ struct host_systemd {
 	enum unit_enablement sleep_unit; /* pmcoord-sleep.service with sleep.target */
 	enum unit_enablement daemon; /* pmcoord.service with multi-user.target */
 	const char *masked; /* a masked unit that sleep needs, or NULL */
-	char allow_suspend[8]; /* sleep.conf: AllowSuspend= */
-	char suspend_state[64]; /* sleep.conf: SuspendState= */
+	struct sleep_conf sleep_conf;
 	char lid[32]; /* logind.conf: HandleLidSwitch= */
 	char lid_on_power[32]; /* logind.conf: HandleLidSwitchExternalPower= */
 	/* Other programs' hooks and units that seem to act on guests when the host sleeps. */

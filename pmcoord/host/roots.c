@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 static int fill(struct roots *roots, const char *run, const char *reports, const char *unsaved,
-		const char *sys, const char *dev)
+		const char *sys, const char *dev, const char *systemd)
 {
 	*roots = (struct roots){ 0 };
 	if (asprintf(&roots->run, "%s", run) < 0)
@@ -22,8 +22,10 @@ static int fill(struct roots *roots, const char *run, const char *reports, const
 		roots->sys = NULL;
 	if (asprintf(&roots->dev, "%s", dev) < 0)
 		roots->dev = NULL;
+	if (asprintf(&roots->systemd, "%s", systemd) < 0)
+		roots->systemd = NULL;
 	if (roots->run && roots->journals && roots->reports && roots->unsaved_reports &&
-	    roots->sys && roots->dev)
+	    roots->sys && roots->dev && roots->systemd)
 		return 0;
 	roots_done(roots);
 	return -ENOMEM;
@@ -32,13 +34,14 @@ static int fill(struct roots *roots, const char *run, const char *reports, const
 int roots_init_host(struct roots *ret_roots)
 {
 	assert(ret_roots);
-	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "reports", "/sys", "/dev");
+	return fill(ret_roots, "/run/pmcoord", "/var/lib/pmcoord", "reports", "/sys", "/dev", "");
 }
 
 int roots_init_simulation(const char *directory, struct roots *ret_roots)
 {
 	assert(directory && ret_roots);
-	return fill(ret_roots, directory, directory, "unsaved-reports", directory, directory);
+	return fill(ret_roots, directory, directory, "unsaved-reports", directory, directory,
+		    directory);
 }
 
 void roots_done(struct roots *roots)
@@ -51,5 +54,6 @@ void roots_done(struct roots *roots)
 	free(roots->unsaved_reports);
 	free(roots->sys);
 	free(roots->dev);
+	free(roots->systemd);
 	*roots = (struct roots){ 0 };
 }

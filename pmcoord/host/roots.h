@@ -14,6 +14,7 @@ struct roots {
 	char *unsaved_reports; /* /run/pmcoord/reports: those that could not be written there */
 	char *sys; /* /sys */
 	char *dev; /* /dev */
+	char *systemd; /* "": below it are etc/systemd, run/systemd and usr/lib/systemd */
 };
 
 /* Sets the directories of this host. Returns 0 or -ENOMEM. Release: roots_done. */

@@ -90,13 +90,16 @@ static int alarm_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret
 {
 	struct alarm_sleeper *self = alarm_of(sleeper);
 	ssize_t length = strlen(ALARM_IN_SECONDS);
+	int r;
 
 	if (pwrite(self->fd, ALARM_IN_SECONDS, (size_t)length, 0) != length)
 		return error_set(
 			error, -ECANCELED,
 			"the host did not sleep, because the alarm of its real-time clock cannot be set (%s: %s)",
 			self->path, strerror(errno));
-	return self->inner->ops->enter(self->inner, loop, ret_slept_us, error);
+	r = self->inner->ops->enter(self->inner, loop, ret_slept_us, error);
+	snprintf(sleeper->state, sizeof(sleeper->state), "%s", self->inner->state);
+	return r;
 }
 
 static void alarm_finish(struct sleeper *sleeper)

@@ -22,6 +22,8 @@
 #include "model/loop.h"
 #include "host/lid.h"
 #include "host/loop-event.h"
+#include "host/roots.h"
+#include "host/sleep-conf.h"
 #include "host/sleep-jobs.h"
 #include "host/sleep-manager-systemd.h"
 
@@ -34,11 +36,14 @@
 struct host_sleeper {
 	struct sleeper sleeper;
 	char *sys;
+	const char *systemd_root; /* borrowed; NULL: systemd does not put the host to sleep */
 	int state_fd; /* power/state, opened before any guest is suspended */
 	int success_fd; /* power/suspend_stats/success, a counter */
+	int fail_fd; /* power/suspend_stats/fail, a counter */
+	int mem_sleep_fd; /* power/mem_sleep; negative: none, so that "mem" is S3 */
 	int sync_fd; /* power/sync_on_suspend; negative: none */
 	bool sync_was_on;
-	uint64_t successes;
+	uint64_t successes, failures; /* the counters, read by prepare() */
 	int socket_fd; /* for the notifications; negative: sd_notify(3) is used */
 	struct sleep_manager *manager; /* borrowed, may be NULL */
 	uint64_t slept_before_us; /* slept time since boot, read by prepare() */
@@ -56,6 +61,8 @@ static void host_free(struct sleeper *sleeper)
 
 	closep(&self->state_fd);
 	closep(&self->success_fd);
+	closep(&self->fail_fd);
+	closep(&self->mem_sleep_fd);
 	closep(&self->sync_fd);
 	sd_bus_flush_close_unref(self->bus);
 	free(self->sys);
@@ -91,7 +98,6 @@ static int read_attribute(int fd, char *ret, size_t size)
  */
 static int check_offers_s3(struct host_sleeper *self, struct error *error)
 {
-	_cleanup_(closep) int mem_sleep_fd = -EBADF;
 	char text[128];
 	int r = read_attribute(self->state_fd, text, sizeof(text));
 
@@ -103,13 +109,13 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 			error, OUTCOME_UNSUPPORTED,
 			"this host offers no suspend to RAM (%s/power/state is '%s', without 'mem'): enable S3 in the firmware's setup",
 			self->sys, text);
-	mem_sleep_fd = open_attribute(self, "mem_sleep", O_RDWR);
-	if (mem_sleep_fd < 0 || read_attribute(mem_sleep_fd, text, sizeof(text)) < 0)
+	self->mem_sleep_fd = open_attribute(self, "mem_sleep", O_RDWR);
+	if (self->mem_sleep_fd < 0 || read_attribute(self->mem_sleep_fd, text, sizeof(text)) < 0)
 		return 0; /* without mem_sleep, "mem" is S3 */
 	if (strstr(text, "[deep]"))
 		return 0;
 	if (strstr(text, "deep")) {
-		if (write(mem_sleep_fd, "deep", 4) == 4)
+		if (write(self->mem_sleep_fd, "deep", 4) == 4)
 			return 0;
 		return error_set(error, -errno, "cannot choose S3 in %s/power/mem_sleep: %s",
 				 self->sys, strerror(errno));
@@ -120,15 +126,43 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 		self->sys, text);
 }
 
-static uint64_t read_successes(const struct host_sleeper *self)
+/* Returns 0 if there is no such counter. */
+static uint64_t read_counter(int fd)
 {
 	char text[32];
-	uint64_t successes = 0;
+	uint64_t value = 0;
 
-	if (self->success_fd < 0 || read_attribute(self->success_fd, text, sizeof(text)) < 0 ||
-	    parse_u64(text, UINT64_MAX, &successes) < 0)
+	if (fd < 0 || read_attribute(fd, text, sizeof(text)) < 0 ||
+	    parse_u64(text, UINT64_MAX, &value) < 0)
 		return 0;
-	return successes;
+	return value;
+}
+
+static uint64_t read_successes(const struct host_sleeper *self)
+{
+	return read_counter(self->success_fd);
+}
+
+/*
+ * Sets the state in which the host has slept. If the kernel has refused a sleep before, another
+ * program may have chosen another state for the next attempt, which counts as a success, too.
+ */
+static void note_state(struct host_sleeper *self)
+{
+	char text[128], *ret = self->sleeper.state;
+	const char *chosen;
+
+	ret[0] = '\0';
+	if (read_counter(self->fail_fd) != self->failures)
+		return;
+	if (self->mem_sleep_fd < 0 || read_attribute(self->mem_sleep_fd, text, sizeof(text)) < 0) {
+		snprintf(ret, sizeof(self->sleeper.state), "%s", SLEEP_STATE_S3);
+		return;
+	}
+	chosen = strchr(text, '[');
+	if (chosen)
+		snprintf(ret, sizeof(self->sleeper.state), "%.*s", (int)strcspn(chosen + 1, "]"),
+			 chosen + 1);
 }
 
 static int host_prepare(struct sleeper *sleeper, struct error *error)
@@ -149,6 +183,8 @@ static int host_prepare(struct sleeper *sleeper, struct error *error)
 		return r;
 	self->success_fd = open_attribute(self, "suspend_stats/success", O_RDONLY);
 	self->successes = read_successes(self);
+	self->fail_fd = open_attribute(self, "suspend_stats/fail", O_RDONLY);
+	self->failures = read_counter(self->fail_fd);
 	self->slept_before_us = clock_suspended_us();
 	return 0;
 }
@@ -181,7 +217,7 @@ static void remove_note(const char *run)
 		unlink(path);
 }
 
-void sleeper_undo_changes(const char *sys, const char *run)
+static void undo_sync(const char *sys, const char *run)
 {
 	_cleanup_(freep) char *note = note_path(run);
 	_cleanup_(freep) char *attribute = NULL;
@@ -193,6 +229,13 @@ void sleeper_undo_changes(const char *sys, const char *run)
 	fd = open(attribute, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0 && write(fd, "1", 1) == 1)
 		unlink(note);
+}
+
+void sleeper_undo_changes(const struct roots *roots)
+{
+	assert(roots);
+	undo_sync(roots->sys, roots->run);
+	sleep_conf_release(roots->systemd);
 }
 
 /*
@@ -256,6 +299,7 @@ static int check_has_slept(struct host_sleeper *self, uint64_t slept_us, uint64_
 			error, -ECANCELED,
 			"the host did not sleep: the kernel aborted the suspend; see journalctl -k");
 	*ret_slept_us = slept_us;
+	note_state(self);
 	return 0;
 }
 
@@ -307,9 +351,9 @@ static int refuse_hibernation(const struct host_sleeper *self, struct error *err
 }
 
 /*
- * Refuses a hibernation, then prepares the sleep. Also opens the bus, to cancel the
- * sleep if the lid is opened. The host can sleep without the bus, so a failure to open
- * it is ignored.
+ * Refuses a hibernation, then prepares the sleep, and leaves systemd nothing but S3. Also opens the
+ * bus, to cancel the sleep if the lid is opened. The host can sleep without the bus, so a failure
+ * to open it is ignored.
  */
 static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 {
@@ -318,6 +362,8 @@ static int systemd_prepare(struct sleeper *sleeper, struct error *error)
 
 	if (r == 0)
 		r = host_prepare(sleeper, error);
+	if (r == 0)
+		r = sleep_conf_restrict(self->systemd_root, error);
 	if (r == 0 && sleeper->lid)
 		sd_bus_open_system(&self->bus);
 	return r;
@@ -384,7 +430,7 @@ static int systemd_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 
 static void systemd_finish(struct sleeper *sleeper)
 {
-	(void)sleeper;
+	sleep_conf_release(host(sleeper)->systemd_root);
 }
 
 static const struct sleeper_ops sysfs_ops = {
@@ -412,6 +458,8 @@ static int host_new(const struct sleeper_ops *ops, const char *sys, struct sleep
 		.sys = strdup(sys),
 		.state_fd = -EBADF,
 		.success_fd = -EBADF,
+		.fail_fd = -EBADF,
+		.mem_sleep_fd = -EBADF,
 		.sync_fd = -EBADF,
 		.socket_fd = -EBADF,
 	};
@@ -429,16 +477,17 @@ int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper)
 	return host_new(&sysfs_ops, sys, ret_sleeper);
 }
 
-int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
-			struct sleeper **ret_sleeper)
+int sleeper_systemd_new(const char *sys, const char *systemd_root, int socket_fd,
+			struct sleep_manager *manager, struct sleeper **ret_sleeper)
 {
 	int r;
 
-	assert(sys && ret_sleeper);
+	assert(sys && systemd_root && ret_sleeper);
 	r = host_new(&systemd_ops, sys, ret_sleeper);
 	if (r < 0)
 		return r;
 	host(*ret_sleeper)->socket_fd = socket_fd;
 	host(*ret_sleeper)->manager = manager;
+	host(*ret_sleeper)->systemd_root = systemd_root;
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "model/sleep-manager.h"
 #include "model/sleeper.h"
+#include "host/roots.h"
 
 /*
  * Makes a sleeper that writes "mem" to <sys>/power/state. Returns 0 or -ENOMEM.
@@ -14,10 +15,10 @@
 int sleeper_sysfs_new(const char *sys, struct sleeper **ret_sleeper);
 
 /*
- * Undoes what a sleeper has changed below `sys` if its process died before finish(), from
- * the note in the directory `run`. A failure leaves the note for the next call.
+ * Undoes what a sleeper has changed if its process died before finish(): below roots->sys, from the
+ * note in roots->run, and in systemd's configuration. A failure leaves the note for the next call.
  */
-void sleeper_undo_changes(const char *sys, const char *run);
+void sleeper_undo_changes(const struct roots *roots);
 
 /*
  * Makes a sleeper that lets systemd put the host to sleep. enter() sends READY=1 to
@@ -26,11 +27,15 @@ void sleeper_undo_changes(const char *sys, const char *run);
  * instead; the caller watches the socket, and calls loop_interrupt to make enter()
  * return.
  *
+ * prepare() leaves systemd nothing but S3 to try, by a file below `systemd_root` (see
+ * sleep_conf_restrict), which finish() removes.
+ *
  * If `manager` is not NULL, prepare() refuses every kind of sleep that hibernates, and
  * enter() waits until the sleep is over, even if the signal arrives earlier.
- * `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM. Release: sleeper_free.
+ * `systemd_root`, `socket_fd` and `manager` are borrowed. Returns 0 or -ENOMEM. Release:
+ * sleeper_free.
  */
-int sleeper_systemd_new(const char *sys, int socket_fd, struct sleep_manager *manager,
-			struct sleeper **ret_sleeper);
+int sleeper_systemd_new(const char *sys, const char *systemd_root, int socket_fd,
+			struct sleep_manager *manager, struct sleeper **ret_sleeper);
 
 #endif

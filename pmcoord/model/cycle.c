@@ -39,6 +39,7 @@ static const struct {
 	[RECORD_KEPT_SUSPENDED] = { "held", false },
 	[RECORD_MAY_SLEEP] = { "may-sleep", false },
 	[RECORD_SLEPT] = { "slept", false },
+	[RECORD_SLEPT_IN] = { "slept-in", false },
 	[RECORD_AWAKE] = { "awake", false },
 	[RECORD_RESUME] = { "resume", true },
 	[RECORD_RUNNING] = { "running", true },
@@ -775,6 +776,9 @@ static int apply_to_cycle(struct cycle *cycle, const struct record *record, int6
 		return 0;
 	case RECORD_SLEPT:
 		apply_slept(cycle, number_of(text));
+		return 0;
+	case RECORD_SLEPT_IN:
+		snprintf(cycle->slept_in, sizeof(cycle->slept_in), "%s", text);
 		return 0;
 	case RECORD_WRITTEN:
 		cycle->written_bytes = number_of(text);

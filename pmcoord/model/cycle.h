@@ -52,6 +52,7 @@ enum record_type {
 	RECORD_KEPT_SUSPENDED, /* the guests stay suspended until resume-all */
 	RECORD_MAY_SLEEP, /* the host may sleep now; text: total sleep since boot, in µs */
 	RECORD_SLEPT, /* the host slept; text: how long, in µs */
+	RECORD_SLEPT_IN, /* text: the state in which the host slept, see struct sleeper.state */
 	RECORD_AWAKE, /* the host did not sleep; text: why */
 	RECORD_RESUME, /* intent: the guest is resumed or unpaused next */
 	RECORD_RUNNING, /* the guest was resumed or unpaused, and runs */
@@ -183,6 +184,7 @@ struct cycle {
 	bool released; /* resume-all has begun to resume them */
 	int64_t slept_before_us; /* µs of sleep from boot to this cycle; CYCLE_NEVER: unknown */
 	int64_t slept_us; /* µs of this sleep; CYCLE_NEVER: the host did not sleep */
+	char slept_in[16]; /* the state of this sleep: "deep" is S3; "": unknown, or no sleep */
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
 	bool aborted;
 	char detail[CYCLE_DETAIL_MAX]; /* texts of RECORD_ABORT, RECORD_AWAKE and RECORD_NOTE */

@@ -13,6 +13,9 @@
 #include "pmcoord/error.h"
 #include "model/loop.h"
 
+/* S3 in the kernel's words, see struct sleeper.state. */
+#define SLEEP_STATE_S3 "deep"
+
 struct lid;
 struct sleeper;
 
@@ -28,7 +31,7 @@ struct sleeper_ops {
 	 * Lets the host sleep; all guests must be suspended. Returns 0 after the
 	 * wake, with *ret_slept_us set to the length of the sleep. Returns a
 	 * negative errno with `error` set if the host did not sleep, e.g. because
-	 * the lid was opened.
+	 * the lid was opened. Also sets `state` in struct sleeper.
 	 */
 	int (*enter)(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
 		     struct error *error);
@@ -52,6 +55,11 @@ struct sleeper {
 	 * process can undo it if this one dies; borrowed. NULL: none.
 	 */
 	const char *run;
+	/*
+	 * After enter() has returned 0: the state in which the host has slept, in the kernel's
+	 * words of mem_sleep. "deep" is S3. "": that could not be found out.
+	 */
+	char state[16];
 };
 
 /* `sleeper` may be NULL. */

@@ -99,6 +99,7 @@ static int make_object(const struct report *report, struct json_object **ret_obj
 	json_add_string(object, "detail", report->detail, &r);
 	json_add_boolean(object, "held", report->kept_suspended, &r);
 	add_time(object, "slept_us", report->slept_us, &r);
+	json_add_string(object, "state", report->slept_in[0] ? report->slept_in : NULL, &r);
 	add_time(object, "written_bytes", report->written_bytes, &r);
 	add_lists(object, report, &r);
 	json_add_string(object, "slowest", slowest ? slowest->name : NULL, &r);
@@ -261,6 +262,8 @@ static int read_object(struct json_object *object, struct report *report)
 	read_text(object, "detail", report->detail, sizeof(report->detail));
 	report->kept_suspended = json_read_boolean(object, "held");
 	report->slept_us = read_time(object, "slept_us");
+	if (json_read_string(object, "state"))
+		read_text(object, "state", report->slept_in, sizeof(report->slept_in));
 	report->written_bytes = json_read_integer(object, "written_bytes", MOMENT_NEVER);
 	r = read_phases(object, report);
 	if (r == 0)

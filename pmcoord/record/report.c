@@ -85,6 +85,7 @@ int report_new(const struct cycle *cycle, struct report **ret_report)
 	copy_text(report->detail, sizeof(report->detail), cycle->detail);
 	report->kept_suspended = cycle->kept_suspended && cycle_count_holds(cycle) > 0;
 	report->slept_us = cycle->slept_us;
+	copy_text(report->slept_in, sizeof(report->slept_in), cycle->slept_in);
 	report->written_bytes = cycle->written_bytes;
 	r = copy_lists(cycle, report);
 	if (cycle->n_damaged > 0)

@@ -49,6 +49,7 @@ struct report {
 	char detail[CYCLE_DETAIL_MAX]; /* see struct cycle.detail */
 	bool kept_suspended; /* guests are kept suspended until a command resumes them */
 	int64_t slept_us; /* MOMENT_NEVER: the host did not sleep */
+	char slept_in[16]; /* see struct cycle.slept_in */
 	int64_t written_bytes; /* MOMENT_NEVER: not measured */
 	struct cycle_phase *phases;
 	size_t n_phases;

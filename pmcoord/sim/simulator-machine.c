@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "pmcoord/array.h"
@@ -492,6 +493,7 @@ static int sim_sleep_enter(struct sleeper *sleeper, struct loop *loop, uint64_t 
 	sim_trace(simulator, NULL, "wake");
 	sim_step(simulator, true);
 	*ret_slept_us = simulator->sleep_us;
+	snprintf(sleeper->state, sizeof(sleeper->state), "%s", SLEEP_STATE_S3);
 	return 0;
 }
 

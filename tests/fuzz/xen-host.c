@@ -54,6 +54,7 @@ static int sleeper_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 		host->n_ran_through += domains_is_running(domain);
 	virtual_time_sleep(SLEEP_US);
 	*ret_slept_us = SLEEP_US;
+	snprintf(sleeper->state, sizeof(sleeper->state), "%s", SLEEP_STATE_S3);
 	return 0;
 }
 

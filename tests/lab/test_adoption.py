@@ -90,3 +90,18 @@ def test_an_upgrade_while_guests_are_kept_suspended_strands_no_guest(laptop):
     laptop.dom0("pmcoord resume-all")
     assert set(states(laptop).values()) == {"running"}
     laptop.wait_ping("web", seconds=15)
+
+
+def test_a_sleep_that_might_not_be_s3_is_refused(laptop):
+    laptop.dom0("mkdir -p /etc/systemd/sleep.conf.d; printf '[Sleep]\\nSuspendState=freeze\\n' > /etc/systemd/sleep.conf.d/~~admin.conf")
+    assert laptop.dom0("systemctl start suspend.target", check=False, timeout=90).status != 0
+    report = json.loads(str(laptop.dom0("pmcoord report --json")))
+    assert report["result"] == "failed" and "~~admin.conf" in report["detail"], report
+    assert all(guest["requested_us"] is None for guest in report["guests"]), report
+    assert "PM: suspend entry" not in str(laptop.dom0("dmesg"))
+    # The control: with an earlier drop-in of the same text the host sleeps in S3.
+    laptop.dom0("mv /etc/systemd/sleep.conf.d/~~admin.conf /etc/systemd/sleep.conf.d/admin.conf")
+    laptop.sleep_and_wake()
+    laptop.dom0("flock /run/pmcoord/lock true", timeout=90)
+    assert json.loads(str(laptop.dom0("pmcoord report --json")))["result"] == "ok"
+    assert "s2idle" not in str(laptop.dom0("dmesg"))

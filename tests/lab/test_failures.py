@@ -131,6 +131,9 @@ def test_all_guests_are_resumed_when_the_kernel_refuses_to_sleep(laptop, how):
         assert result.status == 1, result
         assert "sleep" in result.stderr
     wait_cycle_over(laptop)
+    # By its default, systemd would try standby and s2idle then; in vain here, but it would.
+    assert "suspend entry (deep)" in str(laptop.dom0("dmesg")) and "s2idle" not in str(laptop.dom0("dmesg"))
+    assert str(laptop.dom0("ls /run/systemd/sleep.conf.d")) == ""
     report = json.loads(str(laptop.dom0("pmcoord report --json")))
     assert (report["result"], report["slept_us"]) == ("failed", None), report
     assert {entry["outcome"] for entry in report["guests"]} == {"suspended"}

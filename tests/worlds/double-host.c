@@ -683,7 +683,6 @@ static int sleeper_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 {
 	uint64_t sleep_us = duration_of(&host.world->host, "SleepTime", SLEEP_US);
 
-	(void)sleeper;
 	(void)loop;
 	if (strcmp(settings_get(&host.world->host, "S3"), "refuse") == 0) {
 		log_happening(HAPPENS_SLEEP_REFUSED, -1);
@@ -693,6 +692,7 @@ static int sleeper_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *r
 	virtual_time_sleep(sleep_us);
 	log_happening(HAPPENS_WAKE, -1);
 	*ret_slept_us = sleep_us;
+	snprintf(sleeper->state, sizeof(sleeper->state), "%s", SLEEP_STATE_S3);
 	return 0;
 }
 

@@ -794,11 +794,53 @@ static int count_prepared(struct hypervisor *hypervisor, const struct domain_id 
 	return ops_below->prepare_resume(hypervisor, id);
 }
 
+static const char *another_state;
+
 static int enter_with_all_prepared(struct sleeper *sleeper, struct loop *loop,
 				   uint64_t *ret_slept_us, struct error *error)
 {
 	assert_int_equal(n_prepared, 5);
 	return sleeper_below->enter(sleeper, loop, ret_slept_us, error);
+}
+
+static int enter_another_state(struct sleeper *sleeper, struct loop *loop, uint64_t *ret_slept_us,
+			       struct error *error)
+{
+	int r = sleeper_below->enter(sleeper, loop, ret_slept_us, error);
+
+	strcpy(sleeper->state, another_state);
+	return r;
+}
+
+static void a_sleep_in_another_state_than_s3_is_degraded(void **state)
+{
+	static const char *const states[] = { "s2idle", "" };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(states); i++) {
+		struct sleeper_ops sleeper_ops;
+		struct report *report;
+		struct host host;
+
+		host_init_laptop(&host, "");
+		another_state = states[i];
+		sleeper_below = host.sleeper->ops;
+		sleeper_ops = *sleeper_below;
+		sleeper_ops.enter = enter_another_state;
+		host.sleeper->ops = &sleeper_ops;
+		report = run_cycle(&host, true);
+		assert_int_equal(report->result, RESULT_DEGRADED);
+		assert_string_equal(report->slept_in, states[i]);
+		assert_non_null(strstr(report->detail, i ? "an unknown state" : "slept in s2idle"));
+		report_free(report);
+		/* The control. */
+		host.sleeper->ops = sleeper_below;
+		report = run_cycle(&host, true);
+		assert_int_equal(report->result, RESULT_OK);
+		assert_string_equal(report->slept_in, "deep");
+		report_free(report);
+		host_done(&host);
+	}
 }
 
 static void prepares_the_resume_of_all_before_the_host_sleeps(void **state)
@@ -1133,6 +1175,7 @@ int main(void)
 		cmocka_unit_test(suspends_the_named_guests_and_those_that_need_them),
 		cmocka_unit_test(waits_for_devices_with_resume_after_ready),
 		cmocka_unit_test(prepares_the_resume_of_all_before_the_host_sleeps),
+		cmocka_unit_test(a_sleep_in_another_state_than_s3_is_degraded),
 		cmocka_unit_test(resumes_at_once_without_a_sleep),
 		cmocka_unit_test(a_measurement_keeps_its_report_only_if_not_ok),
 		cmocka_unit_test(adopts_guests_of_a_coordinator_that_died_before_the_sleep),

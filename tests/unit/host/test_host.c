@@ -252,7 +252,7 @@ static void reads_configuration_and_drop_ins_in_their_order(void **state)
 	write_file(world, "etc/systemd/logind.conf.d/20-b.conf", "[Login]\n");
 	assert_string_equal(read_systemd(world)->lid, "hibernate");
 	write_file(world, "etc/systemd/sleep.conf", "[Sleep]\nAllowSuspend=no\n");
-	assert_string_equal(read_systemd(world)->allow_suspend, "no");
+	assert_string_equal(read_systemd(world)->sleep_conf.allow_suspend, "no");
 }
 
 static void write_hook(const struct world *world, const char *name, const char *text, mode_t mode)
@@ -367,7 +367,7 @@ static void reads_the_configuration_of_the_highest_precedence(void **state)
 	};
 	struct world *world = *state;
 
-	assert_string_equal(read_systemd(world)->suspend_state, "");
+	assert_string_equal(read_systemd(world)->sleep_conf.states, "mem standby freeze");
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
 		char path[128], text[128], state_text[8], lid[8];
 
@@ -381,7 +381,7 @@ static void reads_the_configuration_of_the_highest_precedence(void **state)
 		snprintf(path, sizeof(path), "%s/logind.conf.d/10-a.conf", directories[i]);
 		snprintf(text, sizeof(text), "[Login]\nHandleLidSwitchExternalPower=%s\n", lid);
 		write_file(world, path, text);
-		assert_string_equal(read_systemd(world)->suspend_state, state_text);
+		assert_string_equal(read_systemd(world)->sleep_conf.states, state_text);
 		assert_string_equal(read_systemd(world)->lid_on_power, lid);
 		assert_string_equal(read_systemd(world)->lid, "");
 	}

@@ -18,6 +18,7 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/error.h"
 #include "base/moment.h"
+#include "base/directory.h"
 #include "model/cycle.h"
 #include "model/loop.h"
 #include "model/sleeper.h"
@@ -403,6 +404,8 @@ static void make_power(const char *directory)
 
 	snprintf(path, sizeof(path), "%s/power", directory);
 	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/run/systemd", directory);
+	assert_int_equal(directory_make(path), 0);
 	write_file(directory, "state", "freeze mem disk\n");
 	write_file(directory, "mem_sleep", "s2idle [deep]\n");
 }
@@ -453,7 +456,9 @@ static void does_not_notify_systemd_after_the_lid_opened(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, manager), 0);
 	/* Keeps the test away from the systemd of the machine it runs on. */
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
-	assert_int_equal(sleeper_systemd_new(world->host.directory, manager[0], NULL, &sleeper), 0);
+	assert_int_equal(sleeper_systemd_new(world->host.directory, world->host.directory,
+					     manager[0], NULL, &sleeper),
+			 0);
 	enter_with_opened_lid(world, sleeper);
 	assert_int_equal(recv(manager[1], text, sizeof(text), 0), -1);
 	assert_int_equal(errno, EAGAIN);

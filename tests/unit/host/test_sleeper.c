@@ -24,6 +24,7 @@
 #include "model/sleeper.h"
 #include "host/loop-event.h"
 #include "host/sleep-manager-systemd.h"
+#include "host/roots.h"
 #include "host/sleeper-host.h"
 #include "tests/unit/tree.h"
 
@@ -90,21 +91,22 @@ static int open_world(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 	struct error error = { 0 };
-	char command[128];
+	char command[256];
 
 	world->manager.ops = &manager_ops;
 	strcpy(world->sys, "/tmp/pmcoord-test-XXXXXX");
 	assert_non_null(mkdtemp(world->sys));
-	snprintf(command, sizeof(command), "mkdir -p %s/power/suspend_stats", world->sys);
+	snprintf(command, sizeof(command), "mkdir -p %s/power/suspend_stats %s/run/systemd",
+		 world->sys, world->sys);
 	assert_int_equal(system(command), 0);
 	write_attribute(world, "state", "freeze mem disk\n");
 	write_attribute(world, "mem_sleep", "s2idle [deep]\n");
 	write_attribute(world, "suspend_stats/success", "3\n");
 	assert_int_equal(loop_new(NULL, &world->loop, &error), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, world->lease), 0);
-	assert_int_equal(
-		sleeper_systemd_new(world->sys, world->lease[0], &world->manager, &world->sleeper),
-		0);
+	assert_int_equal(sleeper_systemd_new(world->sys, world->sys, world->lease[0],
+					     &world->manager, &world->sleeper),
+			 0);
 	*state = world;
 	return 0;
 }
@@ -164,6 +166,48 @@ static void suspends_if_the_kind_of_sleep_is_unknown(void **state)
 
 	world->is_mute = true;
 	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
+}
+
+static bool has_drop_in(const struct world *world)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/run/systemd/sleep.conf.d/~pmcoord.conf", world->sys);
+	return access(path, F_OK) == 0;
+}
+
+static void leaves_systemd_nothing_but_s3_until_the_end(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	struct roots roots;
+
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
+	assert_true(has_drop_in(world));
+	world->sleeper->ops->finish(world->sleeper);
+	assert_false(has_drop_in(world));
+	/* The process dies. */
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), 0);
+	assert_int_equal(roots_init_simulation(world->sys, &roots), 0);
+	sleeper_undo_changes(&roots);
+	roots_done(&roots);
+	assert_false(has_drop_in(world));
+}
+
+static void refuses_to_sleep_if_systemd_could_try_another_state(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	char command[256];
+
+	snprintf(
+		command, sizeof(command),
+		"mkdir -p %s/etc/systemd/sleep.conf.d && printf '[Sleep]\nSuspendState=freeze\n' > %s/etc/systemd/sleep.conf.d/~~late.conf",
+		world->sys, world->sys);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(world->sleeper->ops->prepare(world->sleeper, &error), -EOPNOTSUPP);
+	assert_non_null(strstr(error_text(&error), "~~late.conf"));
+	assert_false(has_drop_in(world));
 }
 
 /* The lease's holder was killed, but systemd still enters the sleep. */
@@ -285,8 +329,9 @@ static void needs_no_manager(void **state)
 	struct world *world = *state;
 
 	sleeper_free(world->sleeper);
-	assert_int_equal(sleeper_systemd_new(world->sys, world->lease[0], NULL, &world->sleeper),
-			 0);
+	assert_int_equal(
+		sleeper_systemd_new(world->sys, world->sys, world->lease[0], NULL, &world->sleeper),
+		0);
 	for (int sleeps = 0; sleeps < 2; sleeps++) {
 		struct error error = { 0 };
 		uint64_t slept;
@@ -312,6 +357,8 @@ int main(void)
 		TEST(refuses_hibernation_with_advice),
 		TEST(a_host_without_a_power_state_cannot_sleep),
 		TEST(suspends_if_the_kind_of_sleep_is_unknown),
+		TEST(leaves_systemd_nothing_but_s3_until_the_end),
+		TEST(refuses_to_sleep_if_systemd_could_try_another_state),
 		TEST(waits_for_a_sleep_that_continues),
 		TEST(detects_that_the_host_has_slept),
 		TEST(detects_the_sleep_before_the_kernel_counts_it),

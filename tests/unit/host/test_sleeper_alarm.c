@@ -78,6 +78,7 @@ static int inner_enter(struct sleeper *sleeper, struct loop *loop, uint64_t *ret
 	/* The alarm has expired. */
 	write_alarm(world, "");
 	*ret_slept_us = 7;
+	snprintf(sleeper->state, sizeof(sleeper->state), "%s", SLEEP_STATE_S3);
 	return 0;
 }
 

@@ -31,6 +31,7 @@
 #include "model/sleeper.h"
 #include "host/lid.h"
 #include "host/loop-event.h"
+#include "host/roots.h"
 #include "host/sleeper-host.h"
 #include "tests/unit/tree.h"
 
@@ -82,11 +83,12 @@ static int open_world(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 	struct error error = { 0 };
-	char command[128];
+	char command[256];
 
 	strcpy(world->sys, "/tmp/pmcoord-test-XXXXXX");
 	assert_non_null(mkdtemp(world->sys));
-	snprintf(command, sizeof(command), "mkdir -p %s/power/suspend_stats", world->sys);
+	snprintf(command, sizeof(command), "mkdir -p %s/power/suspend_stats %s/run/systemd",
+		 world->sys, world->sys);
 	assert_int_equal(system(command), 0);
 	put(world, "state", "freeze mem disk\n");
 	put(world, "mem_sleep", "s2idle [deep]\n");
@@ -254,6 +256,49 @@ static void writes_mem_and_trusts_the_kernels_counter(void **state)
 	assert_int_equal(strncmp(get(world, "state"), "mem", 3), 0);
 }
 
+/* A success may be that of another state, which somebody has chosen meanwhile. */
+static void tells_in_which_state_the_host_has_slept(void **state)
+{
+	static const struct {
+		const char *mem_sleep, *fail, *expected;
+	} cases[] = {
+		{ "s2idle [deep]", "2", "deep" },
+		{ "[s2idle] deep", "2", "s2idle" },
+		{ "s2idle shallow [deep]", "2", "deep" },
+		{ "s2idle [deep]", "3", "" },
+	};
+	struct world *world = *state;
+	struct error error = { 0 };
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		put(world, "mem_sleep", "s2idle [deep]\n");
+		put(world, "suspend_stats/success", "3\n");
+		put(world, "suspend_stats/fail", "2\n");
+		renew_sleeper(world);
+		assert_int_equal(prepare(world, &error), 0);
+		put(world, "mem_sleep", cases[i].mem_sleep);
+		put(world, "suspend_stats/success", "4\n");
+		put(world, "suspend_stats/fail", cases[i].fail);
+		assert_int_equal(enter(world, &error), 0);
+		assert_string_equal(world->sleeper->state, cases[i].expected);
+	}
+}
+
+static void a_kernel_without_a_choice_sleeps_in_s3(void **state)
+{
+	struct world *world = *state;
+	struct error error = { 0 };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/power/mem_sleep", world->sys);
+	assert_int_equal(unlink(path), 0);
+	renew_sleeper(world);
+	assert_int_equal(prepare(world, &error), 0);
+	put(world, "suspend_stats/success", "4\n");
+	assert_int_equal(enter(world, &error), 0);
+	assert_string_equal(world->sleeper->state, "deep");
+}
+
 /* ---- the sync ------------------------------------------------------------ */
 
 static void the_kernel_does_not_sync_during_the_sleep(void **state)
@@ -289,6 +334,16 @@ static void renew_sleeper_with_notes(struct world *world)
 	world->sleeper->run = world->sys;
 }
 
+/* As the next process does. */
+static void undo_changes(struct world *world)
+{
+	struct roots roots;
+
+	assert_int_equal(roots_init_simulation(world->sys, &roots), 0);
+	sleeper_undo_changes(&roots);
+	roots_done(&roots);
+}
+
 static void the_next_process_switches_the_sync_on_again(void **state)
 {
 	struct world *world = *state;
@@ -298,7 +353,7 @@ static void the_next_process_switches_the_sync_on_again(void **state)
 	put(world, "sync_on_suspend", "0");
 	renew_sleeper_with_notes(world);
 	assert_int_equal(prepare(world, &error), 0);
-	sleeper_undo_changes(world->sys, world->sys);
+	undo_changes(world);
 	assert_string_equal(get(world, "sync_on_suspend"), "0");
 	/* The process ends without finish(). */
 	put(world, "sync_on_suspend", "1");
@@ -306,18 +361,18 @@ static void the_next_process_switches_the_sync_on_again(void **state)
 	assert_int_equal(prepare(world, &error), 0);
 	assert_string_equal(get(world, "sync_on_suspend"), "0");
 	renew_sleeper_with_notes(world);
-	sleeper_undo_changes(world->sys, world->sys);
+	undo_changes(world);
 	assert_string_equal(get(world, "sync_on_suspend"), "1");
 	/* Once. */
 	put(world, "sync_on_suspend", "0");
-	sleeper_undo_changes(world->sys, world->sys);
+	undo_changes(world);
 	assert_string_equal(get(world, "sync_on_suspend"), "0");
 	/* A process that ends as it should leaves no note. */
 	put(world, "sync_on_suspend", "1");
 	assert_int_equal(prepare(world, &error), 0);
 	world->sleeper->ops->finish(world->sleeper);
 	put(world, "sync_on_suspend", "0");
-	sleeper_undo_changes(world->sys, world->sys);
+	undo_changes(world);
 	assert_string_equal(get(world, "sync_on_suspend"), "0");
 }
 
@@ -483,7 +538,8 @@ static int sleep_with_lid(struct world *world, unsigned int opens_at, unsigned i
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, notify), 0);
 	systemd.device = fds[0];
 	lid = lid_new(fds[1], true);
-	assert_int_equal(sleeper_systemd_new(world->sys, notify[0], NULL, &world->sleeper), 0);
+	assert_int_equal(
+		sleeper_systemd_new(world->sys, world->sys, notify[0], NULL, &world->sleeper), 0);
 	world->sleeper->lid = lid;
 	assert_int_equal(prepare(world, error), 0);
 	r = enter(world, error);
@@ -552,6 +608,8 @@ int main(void)
 		TEST(a_sleep_that_the_kernel_does_not_count_has_failed),
 		TEST(without_a_counter_the_clocks_decide),
 		TEST(writes_mem_and_trusts_the_kernels_counter),
+		TEST(tells_in_which_state_the_host_has_slept),
+		TEST(a_kernel_without_a_choice_sleeps_in_s3),
 		TEST(the_kernel_does_not_sync_during_the_sleep),
 		TEST(the_next_process_switches_the_sync_on_again),
 		TEST(a_kernel_without_sync_on_suspend_is_accepted),

@@ -86,6 +86,7 @@ static inline int fake_sleeper_enter(struct sleeper *sleeper, struct loop *loop,
 	host->slept_at_us = virtual_time_now();
 	virtual_time_sleep(host->sleep_us);
 	*ret_slept_us = host->sleep_us;
+	snprintf(sleeper->state, sizeof(sleeper->state), "%s", SLEEP_STATE_S3);
 	return 0;
 }
 
