@@ -110,7 +110,8 @@ static int run_with_backoff(struct coordinator *coordinator, const struct cycle_
 	char reason[ERROR_TEXT_MAX];
 	int r = 0;
 
-	if (!battery_is_low(coordinator->roots->sys))
+	if (!battery_is_low(coordinator->roots->sys,
+			    (unsigned int)coordinator->config->low_battery_percent))
 		r = backoff_check(run, loop_now(coordinator->loop), error);
 	if (r < 0)
 		return r; /* the lid's device stays open, see struct coordinator */

@@ -685,7 +685,9 @@ int coordinator_suspend(struct coordinator *coordinator, const struct cycle_para
 			*ret_report = report_refusal(&run, params, start_us, error);
 		return r;
 	}
-	run.is_battery_low = params->sleeper && battery_is_low(coordinator->roots->sys);
+	run.is_battery_low = params->sleeper &&
+			     battery_is_low(coordinator->roots->sys,
+					    (unsigned int)coordinator->config->low_battery_percent);
 	if (run.is_battery_low)
 		cycle_context.config = &without_vetoes;
 	if (params->sleeper && cycle_context.config->abort_on_lid_open)

@@ -19,6 +19,8 @@ void config_init(struct config *config)
 		.ready_timeout_us = 30000000,
 		.honour_inhibitors = true,
 		.keep_reports = 50,
+		/* As systemd's BATTERY_LOW_CAPACITY_LEVEL. */
+		.low_battery_percent = 5,
 	};
 }
 

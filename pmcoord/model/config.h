@@ -58,6 +58,7 @@ struct config {
 	bool honour_inhibitors;
 	bool vetoes_ignored; /* OnFailure=abort has no effect, see config_without_vetoes */
 	uint64_t keep_reports;
+	uint64_t low_battery_percent; /* from here on nothing vetoes a sleep */
 	struct config_rule *rules; /* in file order: the last section that sets a key wins */
 	size_t n_rules;
 	/*

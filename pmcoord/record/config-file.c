@@ -76,6 +76,20 @@ static int take_count(const char *value, uint64_t *ret, struct error *error)
 	return 0;
 }
 
+/* A number with or without a percent sign. */
+static int take_percent(const char *value, uint64_t *ret, struct error *error)
+{
+	char number[8] = "";
+	size_t length = strlen(value);
+
+	length -= length > 0 && value[length - 1] == '%';
+	if (length < sizeof(number))
+		memcpy(number, value, length);
+	if (parse_u64(number, 100, ret) < 0)
+		return error_set(error, -EINVAL, "'%s' is not a percentage such as 5%%", value);
+	return 0;
+}
+
 /*
  * The maximum number of sections and of reported problems. A file of garbage may have
  * any number.
@@ -126,6 +140,7 @@ static int take_coordinator_key(struct loader *loader, const struct ini_position
 		int *choice;
 		bool *boolean;
 		uint64_t *count;
+		uint64_t *percent;
 	} keys[] = {
 		{ "Deadline", .duration = &config->deadline_us },
 		{ "GuestTimeout", .duration = &config->guest_timeout_us },
@@ -137,6 +152,7 @@ static int take_coordinator_key(struct loader *loader, const struct ini_position
 		{ "AbortOnLidOpen", .boolean = &config->abort_on_lid_open },
 		{ "HonourInhibitors", .boolean = &config->honour_inhibitors },
 		{ "KeepReports", .count = &config->keep_reports },
+		{ "LowBattery", .percent = &config->low_battery_percent },
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
@@ -148,6 +164,8 @@ static int take_coordinator_key(struct loader *loader, const struct ini_position
 			return take_choice(keys[i].choices, value, keys[i].choice, error);
 		if (keys[i].boolean)
 			return take_boolean(value, keys[i].boolean, error);
+		if (keys[i].percent)
+			return take_percent(value, keys[i].percent, error);
 		return take_count(value, keys[i].count, error);
 	}
 	warn_at(loader, position, "key", key);

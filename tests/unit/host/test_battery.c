@@ -20,7 +20,7 @@ static void put_supply(const char *sys, const char *name, const char *const *att
 
 	snprintf(path, sizeof(path),
 		 "mkdir -p %s/class/power_supply/%s && "
-		 "rm -f %s/class/power_supply/%s/*",
+		 "rm -rf %s/class/power_supply/%s/*",
 		 sys, name, sys, name);
 	assert_int_equal(system(path), 0);
 	for (; *attributes; attributes++) {
@@ -86,18 +86,77 @@ static void is_low_without_mains_and_charge(void **state)
 		/* Unreadable attributes are ignored. */
 		{ SUPPLY("type=Battery", "status=Discharging", "capacity=low"),
 		  SUPPLY("type=Battery", "status=Discharging"), false },
+		/* A battery that says only how it is, or whose charge is wrong. */
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity_level=Critical"),
+		  SUPPLY("type=Mains", "online=0"), true },
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity_level=Critical",
+			 "capacity=12"),
+		  SUPPLY("type=Mains", "online=0"), true },
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity_level=Low", "capacity=12"),
+		  SUPPLY("type=Mains", "online=0"), false },
+		/* A peripheral with a supply of its own. */
+		{ SUPPLY("type=Battery", "status=Discharging", "capacity=3"),
+		  SUPPLY("type=USB", "scope=Device", "online=1"), true },
 		{ SUPPLY("type=UPS", "status=Discharging", "capacity=1"), SUPPLY("online=1"),
 		  false },
 	};
 	struct host *host = *state;
 
-	assert_false(battery_is_low(host->directory));
+	assert_false(battery_is_low(host->directory, 5));
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		put_supply(host->directory, "BAT0", cases[i].first);
 		put_supply(host->directory, "other", cases[i].second);
-		if (battery_is_low(host->directory) != cases[i].is_low)
+		if (battery_is_low(host->directory, 5) != cases[i].is_low)
 			fail_msg("case %zu", i);
 	}
+}
+
+/* A port that charges a telephone is online, too. */
+static void a_port_that_gives_power_is_no_mains(void **state)
+{
+	static const struct {
+		const char *roles[2];
+		bool is_low;
+	} cases[] = {
+		{ { "[source] sink", NULL }, true },
+		{ { "source [sink]", NULL }, false },
+		{ { "sink", NULL }, false },
+		{ { "source", NULL }, true },
+		{ { "[source] sink", "source [sink]" }, false },
+		{ { "[source] sink", "[source] sink" }, true },
+	};
+	struct host *host = *state;
+
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		put_supply(host->directory, "BAT0",
+			   SUPPLY("type=Battery", "status=Discharging", "capacity=3"));
+		put_supply(host->directory, "usb", SUPPLY("type=USB", "online=1"));
+		for (int j = 0; j < 2 && cases[i].roles[j]; j++) {
+			char command[256];
+
+			snprintf(
+				command, sizeof(command),
+				"cd %s/class/power_supply/usb && mkdir -p device/typec/port%d device/typec/port%d-partner && echo '%s' > device/typec/port%d/power_role",
+				host->directory, j, j, cases[i].roles[j], j);
+			assert_int_equal(system(command), 0);
+		}
+		if (battery_is_low(host->directory, 5) != cases[i].is_low)
+			fail_msg("case %zu", i);
+	}
+}
+
+static void the_limit_is_configured(void **state)
+{
+	struct host *host = *state;
+
+	put_supply(host->directory, "BAT0",
+		   SUPPLY("type=Battery", "status=Discharging", "capacity=12"));
+	assert_false(battery_is_low(host->directory, 11));
+	assert_true(battery_is_low(host->directory, 12));
+	assert_int_equal(battery_percent(host->directory), 12);
+	put_supply(host->directory, "BAT1", SUPPLY("type=Battery", "capacity=80"));
+	assert_int_equal(battery_percent(host->directory), 46);
+	assert_false(battery_is_low(host->directory, 12));
 }
 
 static struct report *run_cycle(struct host *host, bool sleeps)
@@ -188,6 +247,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(is_low_without_mains_and_charge),
+		TEST(a_port_that_gives_power_is_no_mains),
+		TEST(the_limit_is_configured),
 		TEST(low_battery_is_not_vetoed_by_a_guest),
 		TEST(low_battery_is_not_vetoed_by_the_deadline),
 		TEST(low_battery_is_not_vetoed_by_a_guest_section),
