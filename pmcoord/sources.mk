@@ -47,6 +47,7 @@ COORDINATOR_SRC := \
 	pmcoord/host/roots.c \
 	pmcoord/host/systemd-config.c \
 	pmcoord/host/sleep-conf.c \
+	pmcoord/host/wakeup.c \
 	pmcoord/host/host.c \
 	pmcoord/host/systemd.c \
 	pmcoord/host/host-systemd.c \

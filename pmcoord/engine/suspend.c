@@ -28,6 +28,7 @@
 #include "host/battery.h"
 #include "host/boot-id.h"
 #include "host/lid.h"
+#include "host/wakeup.h"
 #include "record/answers.h"
 #include "record/cycle-id.h"
 #include "record/journal.h"
@@ -54,6 +55,8 @@ struct run {
 	bool has_stranded;
 	/* Names the unreadable journal of an earlier cycle; "": there is none. */
 	struct error unreadable;
+	struct wakeup *wakeup; /* NULL: the kernel counts no wake-up events */
+	int battery_before; /* percent before the sleep; negative: unknown */
 	int io_fd; /* /proc/self/io; negative: it could not be opened */
 	uint64_t written_before; /* written_bytes() when the suspend phase began */
 };
@@ -136,6 +139,7 @@ static void run_done(struct run *run)
 {
 	plan_done(&run->plan);
 	journal_close(run->coordinator->journal);
+	wakeup_free(run->wakeup);
 	closep(&run->io_fd);
 }
 
@@ -377,11 +381,6 @@ static int record_may_sleep(struct run *run)
 	return coordinator_record(run->coordinator, RECORD_MAY_SLEEP, text);
 }
 
-/*
- * Lets the host sleep, and records how long the host slept or why it did not
- * sleep. Returns 0 even after a refused sleep; a negative errno if the host was not
- * asked to sleep, because the journal could not be written.
- */
 /* Records in which state the host has slept. Another one than S3 is no success. */
 static void record_state(struct coordinator *coordinator, const char *state)
 {
@@ -395,12 +394,17 @@ static void record_state(struct coordinator *coordinator, const char *state)
 	coordinator_record(coordinator, RECORD_PROBLEM, problem);
 }
 
+/*
+ * Lets the host sleep, and records how long the host slept or why it did not
+ * sleep. Returns 0 even after a refused sleep; a negative errno if the host was not
+ * asked to sleep, because the journal could not be written.
+ */
 static int sleep_host(struct run *run, struct sleeper *sleeper)
 {
 	struct coordinator *coordinator = run->coordinator;
 	struct error error = { 0 };
 	uint64_t slept_us = 0;
-	char text[24];
+	char text[24], woken_by[64];
 	int r = coordinator_record(coordinator, RECORD_PHASE, "sleep");
 
 	if (r == 0)
@@ -413,7 +417,9 @@ static int sleep_host(struct run *run, struct sleeper *sleeper)
 	}
 	snprintf(text, sizeof(text), "%" PRIu64, slept_us);
 	coordinator_record(coordinator, RECORD_SLEPT, text);
+	wakeup_name(run->wakeup, woken_by, sizeof(woken_by));
 	record_state(coordinator, sleeper->state);
+	coordinator_record(coordinator, RECORD_WOKEN_BY, woken_by);
 	return 0;
 }
 
@@ -427,6 +433,24 @@ static void record_written(struct run *run)
 	snprintf(text, sizeof(text), "%" PRIu64, now - run->written_before);
 	/* An error is ignored, because the cycle is complete without this record. */
 	coordinator_record(run->coordinator, RECORD_WRITTEN, text);
+}
+
+/* What a user asks in the morning. Read when the guests run, because it can wait. */
+static void record_circumstances(struct run *run)
+{
+	struct coordinator *coordinator = run->coordinator;
+	int after = battery_percent(coordinator->roots->sys);
+	char text[32];
+
+	if (context_cycle(coordinator)->slept_us == CYCLE_NEVER)
+		return;
+	if (coordinator->lid && !lid_is_gone(coordinator->lid))
+		coordinator_record(coordinator, RECORD_LID,
+				   lid_is_closed(coordinator->lid) ? "closed" : "open");
+	if (run->battery_before < 0 || after < 0)
+		return;
+	snprintf(text, sizeof(text), "%d %d", run->battery_before, after);
+	coordinator_record(coordinator, RECORD_BATTERY, text);
 }
 
 /*
@@ -494,6 +518,7 @@ static int run_journalled(struct run *run, const struct cycle_params *params,
 	if (r < 0)
 		coordinator_record(coordinator, RECORD_ABORT, error_text(&failure));
 	coordinator_resume_guests(coordinator, NULL);
+	record_circumstances(run);
 	record_written(run);
 	coordinator_prearm(coordinator);
 	return coordinator_finish(coordinator, params->is_measurement, ret_report, error);
@@ -579,6 +604,8 @@ static int suspend_planned(struct run *run, const struct cycle_params *params, u
 		r = params->sleeper->ops->prepare(params->sleeper, error);
 		if (r < 0)
 			return r;
+		run->wakeup = wakeup_new(run->coordinator->roots->sys);
+		run->battery_before = battery_percent(run->coordinator->roots->sys);
 	}
 	run->io_fd = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
 	r = begin_journal(run, params, start_us, error);

@@ -40,6 +40,9 @@ static const struct {
 	[RECORD_MAY_SLEEP] = { "may-sleep", false },
 	[RECORD_SLEPT] = { "slept", false },
 	[RECORD_SLEPT_IN] = { "slept-in", false },
+	[RECORD_WOKEN_BY] = { "woken-by", false },
+	[RECORD_LID] = { "lid", false },
+	[RECORD_BATTERY] = { "battery", false },
 	[RECORD_AWAKE] = { "awake", false },
 	[RECORD_RESUME] = { "resume", true },
 	[RECORD_RUNNING] = { "running", true },
@@ -745,6 +748,19 @@ static int64_t number_of(const char *text)
 	return (int64_t)number;
 }
 
+/* Ignores a text that is none of two percentages. */
+static void apply_battery(struct cycle *cycle, const char *text)
+{
+	int before, after;
+
+	if (sscanf(text, "%d %d", &before, &after) != 2 || before < 0 || before > 100 ||
+	    after < 0 || after > 100)
+		return;
+	cycle->has_battery = true;
+	cycle->battery_before = before;
+	cycle->battery_after = after;
+}
+
 static int apply_to_cycle(struct cycle *cycle, const struct record *record, int64_t now)
 {
 	const char *text = record->text ? record->text : "";
@@ -779,6 +795,15 @@ static int apply_to_cycle(struct cycle *cycle, const struct record *record, int6
 		return 0;
 	case RECORD_SLEPT_IN:
 		snprintf(cycle->slept_in, sizeof(cycle->slept_in), "%s", text);
+		return 0;
+	case RECORD_WOKEN_BY:
+		snprintf(cycle->woken_by, sizeof(cycle->woken_by), "%s", text);
+		return 0;
+	case RECORD_LID:
+		snprintf(cycle->lid, sizeof(cycle->lid), "%s", text);
+		return 0;
+	case RECORD_BATTERY:
+		apply_battery(cycle, text);
 		return 0;
 	case RECORD_WRITTEN:
 		cycle->written_bytes = number_of(text);

@@ -53,6 +53,9 @@ enum record_type {
 	RECORD_MAY_SLEEP, /* the host may sleep now; text: total sleep since boot, in µs */
 	RECORD_SLEPT, /* the host slept; text: how long, in µs */
 	RECORD_SLEPT_IN, /* text: the state in which the host slept, see struct sleeper.state */
+	RECORD_WOKEN_BY, /* text: what woke the host, see wakeup_name */
+	RECORD_LID, /* text: "open" or "closed", after the wake */
+	RECORD_BATTERY, /* text: the charge before the sleep and after the wake, in percent */
 	RECORD_AWAKE, /* the host did not sleep; text: why */
 	RECORD_RESUME, /* intent: the guest is resumed or unpaused next */
 	RECORD_RUNNING, /* the guest was resumed or unpaused, and runs */
@@ -185,6 +188,10 @@ struct cycle {
 	int64_t slept_before_us; /* µs of sleep from boot to this cycle; CYCLE_NEVER: unknown */
 	int64_t slept_us; /* µs of this sleep; CYCLE_NEVER: the host did not sleep */
 	char slept_in[16]; /* the state of this sleep: "deep" is S3; "": unknown, or no sleep */
+	char woken_by[64]; /* what woke the host; "": not read */
+	char lid[8]; /* "open" or "closed" after the wake; "": unknown */
+	bool has_battery; /* the next two, in percent, are known */
+	int battery_before, battery_after;
 	int64_t written_bytes; /* CYCLE_NEVER: not measured */
 	bool aborted;
 	char detail[CYCLE_DETAIL_MAX]; /* texts of RECORD_ABORT, RECORD_AWAKE and RECORD_NOTE */

@@ -85,6 +85,25 @@ static void add_lists(struct json_object *object, const struct report *report, i
 		add_guest(array, &report->guests[i], status);
 }
 
+/* Adds null for "". */
+static void add_text(struct json_object *object, const char *key, const char *text, int *status)
+{
+	json_add_string(object, key, text[0] ? text : NULL, status);
+}
+
+static void add_battery(struct json_object *object, const struct report *report, int *status)
+{
+	struct json_object *battery = NULL;
+
+	if (!report->has_battery) {
+		json_add_null(object, "battery", status);
+		return;
+	}
+	battery = json_add_object(object, "battery", status);
+	json_add_integer(battery, "before", report->battery_before, status);
+	json_add_integer(battery, "after", report->battery_after, status);
+}
+
 static int make_object(const struct report *report, struct json_object **ret_object)
 {
 	const struct report_guest *slowest = report_slowest(report);
@@ -99,7 +118,10 @@ static int make_object(const struct report *report, struct json_object **ret_obj
 	json_add_string(object, "detail", report->detail, &r);
 	json_add_boolean(object, "held", report->kept_suspended, &r);
 	add_time(object, "slept_us", report->slept_us, &r);
-	json_add_string(object, "state", report->slept_in[0] ? report->slept_in : NULL, &r);
+	add_text(object, "state", report->slept_in, &r);
+	add_text(object, "woken_by", report->woken_by, &r);
+	add_text(object, "lid", report->lid, &r);
+	add_battery(object, report, &r);
 	add_time(object, "written_bytes", report->written_bytes, &r);
 	add_lists(object, report, &r);
 	json_add_string(object, "slowest", slowest ? slowest->name : NULL, &r);
@@ -248,6 +270,23 @@ static int read_guests(struct json_object *object, struct report *report)
 	return r;
 }
 
+static void read_battery(struct json_object *object, struct report *report)
+{
+	struct json_object *battery = NULL;
+
+	int64_t before, after;
+
+	if (!json_object_object_get_ex(object, "battery", &battery))
+		return;
+	before = json_read_integer(battery, "before", -1);
+	after = json_read_integer(battery, "after", -1);
+	report->has_battery = before >= 0 && before <= 100 && after >= 0 && after <= 100;
+	if (!report->has_battery)
+		return;
+	report->battery_before = (int)before;
+	report->battery_after = (int)after;
+}
+
 static int read_object(struct json_object *object, struct report *report)
 {
 	int64_t cycle = json_read_integer(object, "cycle", 0);
@@ -262,8 +301,10 @@ static int read_object(struct json_object *object, struct report *report)
 	read_text(object, "detail", report->detail, sizeof(report->detail));
 	report->kept_suspended = json_read_boolean(object, "held");
 	report->slept_us = read_time(object, "slept_us");
-	if (json_read_string(object, "state"))
-		read_text(object, "state", report->slept_in, sizeof(report->slept_in));
+	read_text(object, "state", report->slept_in, sizeof(report->slept_in));
+	read_text(object, "woken_by", report->woken_by, sizeof(report->woken_by));
+	read_text(object, "lid", report->lid, sizeof(report->lid));
+	read_battery(object, report);
 	report->written_bytes = json_read_integer(object, "written_bytes", MOMENT_NEVER);
 	r = read_phases(object, report);
 	if (r == 0)

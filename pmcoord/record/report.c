@@ -86,6 +86,11 @@ int report_new(const struct cycle *cycle, struct report **ret_report)
 	report->kept_suspended = cycle->kept_suspended && cycle_count_holds(cycle) > 0;
 	report->slept_us = cycle->slept_us;
 	copy_text(report->slept_in, sizeof(report->slept_in), cycle->slept_in);
+	copy_text(report->woken_by, sizeof(report->woken_by), cycle->woken_by);
+	copy_text(report->lid, sizeof(report->lid), cycle->lid);
+	report->has_battery = cycle->has_battery;
+	report->battery_before = cycle->battery_before;
+	report->battery_after = cycle->battery_after;
 	report->written_bytes = cycle->written_bytes;
 	r = copy_lists(cycle, report);
 	if (cycle->n_damaged > 0)

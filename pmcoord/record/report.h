@@ -49,7 +49,10 @@ struct report {
 	char detail[CYCLE_DETAIL_MAX]; /* see struct cycle.detail */
 	bool kept_suspended; /* guests are kept suspended until a command resumes them */
 	int64_t slept_us; /* MOMENT_NEVER: the host did not sleep */
-	char slept_in[16]; /* see struct cycle.slept_in */
+	char slept_in[16]; /* for this and what follows, see struct cycle */
+	char woken_by[64], lid[8];
+	bool has_battery;
+	int battery_before, battery_after;
 	int64_t written_bytes; /* MOMENT_NEVER: not measured */
 	struct cycle_phase *phases;
 	size_t n_phases;

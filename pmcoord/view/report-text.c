@@ -120,16 +120,28 @@ static void print_suspend(struct printer *printer)
 	fprintf(printer->out, ".\n");
 }
 
-static void print_sleep(struct printer *printer)
+static void print_slept(const struct report *report, FILE *out)
 {
-	int64_t slept_us = printer->report->slept_us;
 	char text[SPAN_TEXT_SIZE];
 
+	fprintf(out, "The host slept for %s", span_format(report->slept_us, text));
+	if (report->woken_by[0] && strcmp(report->woken_by, "unknown") != 0)
+		fprintf(out, "; woken by: %s", report->woken_by);
+	if (strcmp(report->lid, "closed") == 0)
+		fprintf(out, ", with a closed lid");
+	fprintf(out, ".\n");
+	if (report->has_battery)
+		fprintf(out, "Battery: %d %% before, %d %% after.\n", report->battery_before,
+			report->battery_after);
+}
+
+static void print_sleep(struct printer *printer)
+{
 	if (printer->report->kept_suspended)
 		fprintf(printer->out,
 			"The host is awake; guests stay suspended until 'pmcoord resume-all'.\n");
-	else if (slept_us != MOMENT_NEVER)
-		fprintf(printer->out, "The host slept for %s.\n", span_format(slept_us, text));
+	else if (printer->report->slept_us != MOMENT_NEVER)
+		print_slept(printer->report, printer->out);
 	else
 		fprintf(printer->out, "The host stayed awake.\n");
 }

@@ -25,7 +25,7 @@ COORDINATOR_TESTS := \
 	record/test_answers \
 	record/test_cycle_id record/test_followers \
 	check/test_check \
-	host/test_host host/test_sleep_conf \
+	host/test_host host/test_sleep_conf host/test_wakeup \
 	host/test_lid \
 	host/test_sleep_jobs \
 	host/test_battery \

@@ -120,7 +120,7 @@ static void reads_every_key(void **state)
 		   "[Coordinator]\nDeadline=40s\nOnDeadline=abort\n"
 		   "GuestTimeout=1500ms\nOnFailure=abort\nAbortOnLidOpen=no\n"
 		   "ResumeAfter=ready\nReadyTimeout=1min\nHonourInhibitors=no\n"
-		   "KeepReports=7\n"
+		   "KeepReports=7\nLowBattery=12%\n"
 		   "[Guest \"backup-*\"]\nPolicy=pause\nOnFailure=pause\n"
 		   "Timeout=20s\nSuspendBefore=store, disk\n");
 	assert_int_equal(load(world), 0);
@@ -133,6 +133,7 @@ static void reads_every_key(void **state)
 	assert_int_equal(world->config.ready_timeout_us, 60000000);
 	assert_false(world->config.honour_inhibitors);
 	assert_int_equal(world->config.keep_reports, 7);
+	assert_int_equal(world->config.low_battery_percent, 12);
 	guest = config_for_guest(&world->config, "backup-home");
 	assert_int_equal(guest.policy, POLICY_PAUSE);
 	assert_int_equal(guest.on_failure, ON_FAILURE_PAUSE);
@@ -156,6 +157,11 @@ static void reports_file_line_key_and_problem(void **state)
 		{ "ResumeAfter=later", "ResumeAfter: 'later' is not one of: running, ready" },
 		{ "AbortOnLidOpen=perhaps", "AbortOnLidOpen: 'perhaps' is neither yes nor no" },
 		{ "KeepReports=many", "KeepReports: 'many' is not a number up to 1000000" },
+		{ "LowBattery=101", "LowBattery: '101' is not a percentage such as 5%" },
+		{ "LowBattery=105%", "LowBattery: '105%' is not a percentage such as 5%" },
+		{ "LowBattery=%", "LowBattery: '%' is not a percentage such as 5%" },
+		{ "LowBattery=123456789",
+		  "LowBattery: '123456789' is not a percentage such as 5%" },
 		{ "KeepReports=1000001", "KeepReports: '1000001' is not a number up to 1000000" },
 	};
 	struct world *world = *state;

@@ -110,7 +110,7 @@ static void matches_the_contract_to_the_letter(void **state)
 	static const char expected[] =
 		"{\"cycle\":12,\"started\":\"2023-11-14T22:13:20.123456Z\","
 		"\"result\":\"degraded\",\"trigger\":\"lid\",\"detail\":\"\","
-		"\"held\":false,\"slept_us\":80000000,\"state\":null,\"written_bytes\":0,"
+		"\"held\":false,\"slept_us\":80000000,\"state\":null,\"woken_by\":null,\"lid\":null,\"battery\":null,\"written_bytes\":0,"
 		"\"phases\":["
 		"{\"name\":\"inventory\",\"start_us\":0,\"duration_us\":2000},"
 		"{\"name\":\"suspend\",\"start_us\":2000,"
@@ -677,7 +677,7 @@ static void reads_each_value_that_it_writes(void **state)
 	static const char text[] =
 		"{\"cycle\":9223372036854775807,\"started\":\"2023-11-14T22:13:20.123456Z\","
 		"\"result\":\"failed\",\"trigger\":\"lid\",\"detail\":\"why\",\"held\":true,"
-		"\"slept_us\":80000000,\"state\":\"s2idle\",\"written_bytes\":7,"
+		"\"slept_us\":80000000,\"state\":\"s2idle\",\"woken_by\":\"RTC\",\"lid\":\"open\",\"battery\":{\"before\":87,\"after\":84},\"written_bytes\":7,"
 		"\"phases\":[{\"name\":\"inventory\",\"start_us\":1,\"duration_us\":2000},"
 		"{\"name\":\"suspend\",\"start_us\":316224000000000,\"duration_us\":null}],"
 		"\"warnings\":[\"a loop\",\"another\"],"
