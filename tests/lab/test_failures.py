@@ -460,7 +460,8 @@ def test_guests_are_resumed_while_xenstored_hangs(calm):
         hung_until = float(str(told)) * 1e6
         for name in GUESTS:
             assert seen.first(name, "running").time_us < hung_until - 3_000_000, f"{name} was resumed when xenstored answered again"
-        assert seen.first("netvm", "running").time_us < seen.first("fw", "running").time_us < seen.first("web", "running").time_us
+        # The observer may see two in the same look.
+        assert seen.first("netvm", "running").time_us <= seen.first("fw", "running").time_us <= seen.first("web", "running").time_us
         # What needs xenstored is done by the next process.
         calm.dom0("pmcoord resume-all -q")
         assert states(calm) == dict.fromkeys(GUESTS, "running")
