@@ -380,27 +380,28 @@ static bool any_is_due(struct coordinator *coordinator, const struct cycle *cycl
 	return any;
 }
 
+struct late_search {
+	struct coordinator *coordinator;
+	uint64_t *until_us;
+	bool any_is_due;
+};
+
+static int search_late(void *data, const struct cycle *cycle)
+{
+	struct late_search *search = data;
+
+	search->any_is_due |= any_is_due(search->coordinator, cycle, search->until_us);
+	return 0;
+}
+
 bool coordinator_late_is_due(struct coordinator *coordinator, uint64_t *ret_until_us)
 {
-	_cleanup_(freep) uint64_t *numbers = NULL;
-	int n = journal_list(coordinator->roots->journals, &numbers);
-	char boot_id[BOOT_ID_SIZE];
-	bool any = false;
+	struct late_search search = { coordinator, ret_until_us, false };
 
 	assert(ret_until_us);
 	*ret_until_us = LOOP_FOREVER;
-	if (n <= 0 || boot_id_read(boot_id) < 0)
-		return false;
-	for (int i = 0; i < n; i++) {
-		struct cycle cycle;
-
-		if (journal_read(coordinator->roots->journals, numbers[i], &cycle, NULL) < 0)
-			continue;
-		if (!journal_is_obsolete(&cycle, boot_id))
-			any |= any_is_due(coordinator, &cycle, ret_until_us);
-		cycle_done(&cycle);
-	}
-	return any;
+	journal_for_each_cycle(coordinator->roots->journals, search_late, &search);
+	return search.any_is_due;
 }
 
 /* ---- resuming ----------------------------------------------------------- */
@@ -412,6 +413,7 @@ struct resume_params {
 	/* The named guests and those that they need, in all cycles; see find_wanted. */
 	struct domain_id *wanted;
 	size_t n_wanted;
+	bool has_grown; /* find_wanted has added a guest since it last looked at the first cycle */
 	struct resume_result *result;
 };
 
@@ -485,6 +487,15 @@ static int add_wanted_of_cycle(struct resume_params *params, const struct cycle 
 	return r < 0 ? r : any;
 }
 
+static int find_wanted_of_cycle(void *data, const struct cycle *cycle)
+{
+	struct resume_params *params = data;
+	int r = add_wanted_of_cycle(params, cycle);
+
+	params->has_grown |= r > 0;
+	return r < 0 ? r : 0;
+}
+
 /*
  * Finds the named guests that a cycle has suspended or paused, and, without --force, those that
  * they need directly or through others: another cycle may have suspended these. Returns 0 or
@@ -492,28 +503,14 @@ static int add_wanted_of_cycle(struct resume_params *params, const struct cycle 
  */
 static int find_wanted(struct coordinator *coordinator, struct resume_params *params)
 {
-	const char *journals = coordinator->roots->journals;
-	_cleanup_(freep) uint64_t *numbers = NULL;
-	int n = journal_list(journals, &numbers), r = 0;
-	char boot_id[BOOT_ID_SIZE];
-	bool any;
+	int r;
 
-	if (n <= 0 || boot_id_read(boot_id) < 0)
-		return 0;
 	do {
-		any = false;
-		for (int i = 0; i < n && r >= 0; i++) {
-			struct cycle cycle;
-
-			if (journal_read(journals, numbers[i], &cycle, NULL) < 0)
-				continue;
-			if (!journal_is_obsolete(&cycle, boot_id))
-				r = add_wanted_of_cycle(params, &cycle);
-			cycle_done(&cycle);
-			any |= r > 0;
-		}
-	} while (any && r >= 0);
-	return r < 0 ? r : 0;
+		params->has_grown = false;
+		r = journal_for_each_cycle(coordinator->roots->journals, find_wanted_of_cycle,
+					   params);
+	} while (r == 0 && params->has_grown);
+	return r;
 }
 
 /* Adds the guests that the selected ones need, directly or through others. */
@@ -619,9 +616,11 @@ static int release_wanted(struct coordinator *coordinator, void *data, struct er
 	return 0;
 }
 
-/* Whether the cycle has suspended or paused a guest of this name. */
-static bool has_hold_on(const struct cycle *cycle, const char *name)
+/* Whether the cycle has suspended or paused a guest of the name `data`. */
+static int has_hold_on(void *data, const struct cycle *cycle)
 {
+	const char *name = data;
+
 	for (size_t i = 0; i < cycle->n_guests; i++)
 		if (!cycle->guests[i].lost && cycle->guests[i].hold != HOLD_NONE &&
 		    is_named(&cycle->guests[i], name))
@@ -629,25 +628,9 @@ static bool has_hold_on(const struct cycle *cycle, const char *name)
 	return false;
 }
 
-/* Whether a cycle of this boot has suspended or paused a guest of this name. */
-static bool is_held(struct coordinator *coordinator, const char *name)
+static bool is_held(struct coordinator *coordinator, char *name)
 {
-	_cleanup_(freep) uint64_t *numbers = NULL;
-	int n = journal_list(coordinator->roots->journals, &numbers);
-	char boot_id[BOOT_ID_SIZE];
-	bool found = false;
-
-	if (n <= 0 || boot_id_read(boot_id) < 0)
-		return false;
-	for (int i = 0; i < n && !found; i++) {
-		struct cycle cycle;
-
-		if (journal_read(coordinator->roots->journals, numbers[i], &cycle, NULL) < 0)
-			continue;
-		found = !journal_is_obsolete(&cycle, boot_id) && has_hold_on(&cycle, name);
-		cycle_done(&cycle);
-	}
-	return found;
+	return journal_for_each_cycle(coordinator->roots->journals, has_hold_on, name) > 0;
 }
 
 /*

@@ -107,32 +107,19 @@ void take_over_complete(const struct coordinator *context)
 	take_all(&take_over);
 }
 
-static bool has_pause(const struct cycle *cycle, const struct domain_id *id, const char *boot_id)
+static int has_pause(void *data, const struct cycle *cycle)
 {
-	size_t i = find_guest(cycle, id);
+	size_t i = find_guest(cycle, data);
 
-	return i < cycle->n_guests && !journal_is_obsolete(cycle, boot_id) &&
+	return i < cycle->n_guests &&
 	       (cycle->guests[i].hold == HOLD_PAUSED || cycle->guests[i].hold == HOLD_PAUSING);
 }
 
 bool take_over_finds_pause(const struct coordinator *context, const struct domain_id *id)
 {
-	const char *journals = context->roots->journals;
-	_cleanup_(freep) uint64_t *numbers = NULL;
-	char boot_id[BOOT_ID_SIZE];
-	int n = journal_list(journals, &numbers);
-	bool found = false;
+	struct domain_id wanted;
 
 	assert(id);
-	if (boot_id_read(boot_id) < 0)
-		return false;
-	for (int i = 0; i < n && !found; i++) {
-		struct cycle cycle;
-
-		if (journal_read(journals, numbers[i], &cycle, NULL) < 0)
-			continue;
-		found = has_pause(&cycle, id, boot_id);
-		cycle_done(&cycle);
-	}
-	return found;
+	wanted = *id;
+	return journal_for_each_cycle(context->roots->journals, has_pause, &wanted) > 0;
 }

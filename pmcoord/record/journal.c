@@ -19,6 +19,7 @@
 #include "model/graph.h"
 #include "model/inventory.h"
 #include "model/plan.h"
+#include "host/boot-id.h"
 
 /* Room for the index of a guest that a guest needs: at most 20 digits, and a comma. */
 #define NEED_SIZE 21
@@ -674,4 +675,25 @@ const struct cycle *journal_follower_cycle(const struct journal_follower *follow
 int journal_list(const char *directory, uint64_t **ret_numbers)
 {
 	return numbered_files_list(directory, "", UINT64_MAX, ret_numbers);
+}
+
+int journal_for_each_cycle(const char *directory, journal_cycle_fn handle, void *data)
+{
+	_cleanup_(freep) uint64_t *numbers = NULL;
+	int n = journal_list(directory, &numbers), r = 0;
+	char boot_id[BOOT_ID_SIZE];
+
+	assert(handle);
+	if (n <= 0 || boot_id_read(boot_id) < 0)
+		return 0;
+	for (int i = 0; i < n && r == 0; i++) {
+		struct cycle cycle;
+
+		if (journal_read(directory, numbers[i], &cycle, NULL) < 0)
+			continue;
+		if (!journal_is_obsolete(&cycle, boot_id))
+			r = handle(data, &cycle);
+		cycle_done(&cycle);
+	}
+	return r;
 }

@@ -61,6 +61,15 @@ int journal_read(const char *directory, uint64_t number, struct cycle *ret_cycle
  */
 bool journal_is_obsolete(const struct cycle *cycle, const char *boot_id);
 
+/* Returns 0 to be called for the next cycle. */
+typedef int (*journal_cycle_fn)(void *data, const struct cycle *cycle);
+
+/*
+ * Calls `handle` for each cycle of this boot, from the first to the last, until it returns another
+ * value than 0. Leaves out journals that cannot be read. Returns the last value, or 0.
+ */
+int journal_for_each_cycle(const char *directory, journal_cycle_fn handle, void *data);
+
 /* Closes the journal and keeps its file. `journal` may be NULL. */
 void journal_close(struct journal *journal);
 void journal_closep(struct journal **journal);
