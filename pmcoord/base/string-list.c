@@ -21,6 +21,22 @@ int string_list_add(struct string_list *list, const char *text, size_t length)
 	return 0;
 }
 
+int string_list_add_directory(struct string_list *list, const char *path,
+			      int (*filter)(const struct dirent *))
+{
+	struct dirent **entries;
+	int n = scandir(path, &entries, filter, alphasort), r = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (r == 0)
+			r = string_list_add(list, entries[i]->d_name, strlen(entries[i]->d_name));
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	return r;
+}
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

@@ -4,6 +4,7 @@
 
 /* Growing lists of strings. */
 
+#include <dirent.h>
 #include <stddef.h>
 
 /* A NULL-terminated list that owns its strings. Initialise with zeros. */
@@ -14,6 +15,13 @@ struct string_list {
 
 /* Appends a copy of the first `length` bytes of `text`. Returns 0 or -ENOMEM. */
 int string_list_add(struct string_list *list, const char *text, size_t length);
+
+/*
+ * Appends the names of a directory's entries that `filter` accepts (see scandir(3)), sorted; none
+ * if the directory is missing. Returns 0 or -ENOMEM.
+ */
+int string_list_add_directory(struct string_list *list, const char *path,
+			      int (*filter)(const struct dirent *));
 
 /* Sorts the strings by strcmp(3). */
 void string_list_sort(struct string_list *list);

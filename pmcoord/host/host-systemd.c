@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -103,26 +102,6 @@ static const char *find_masked(const char *root)
 	return NULL;
 }
 
-/*
- * Adds the names of the directory's entries that `filter` accepts, sorted. Adds nothing
- * if the directory is missing.
- */
-static int add_directory(struct string_list *names, const char *path,
-			 int (*filter)(const struct dirent *))
-{
-	struct dirent **entries;
-	int n = scandir(path, &entries, filter, alphasort), r = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (r == 0)
-			r = string_list_add(names, entries[i]->d_name, strlen(entries[i]->d_name));
-		free(entries[i]);
-	}
-	if (n >= 0)
-		free(entries);
-	return r;
-}
-
 /* ---- other programs that act on guests ----------------------------------- */
 
 /* A script or unit that contains one of these words presumably handles guests. */
@@ -171,7 +150,7 @@ static int add_hooks(const char *root, struct string_list *conflicts)
 	int r;
 
 	snprintf(path, sizeof(path), "%s/usr/lib/systemd/system-sleep", root);
-	r = add_directory(&hooks, path, is_visible);
+	r = string_list_add_directory(&hooks, path, is_visible);
 	for (size_t i = 0; i < hooks.n && r == 0; i++) {
 		snprintf(path, sizeof(path), "%s/usr/lib/systemd/system-sleep/%s", root,
 			 hooks.texts[i]);
@@ -196,7 +175,7 @@ static int add_pulled_in(const char *root, const char *link, struct string_list 
 	/* Skips lib/systemd/system, which is obsolete or a link to usr/lib/systemd/system. */
 	for (size_t i = 0; i + 1 < ELEMENTSOF(unit_directories) && r == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", root, unit_directories[i], link);
-		r = add_directory(&units, path, is_visible);
+		r = string_list_add_directory(&units, path, is_visible);
 	}
 	for (size_t i = 0; i < units.n && r == 0; i++)
 		if (strncmp(units.texts[i], "pmcoord", 7) != 0 &&

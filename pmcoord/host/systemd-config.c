@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pmcoord/cleanup.h"
@@ -59,22 +58,6 @@ static int is_drop_in(const struct dirent *entry)
 	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
 }
 
-/* Adds the names of a directory's drop-ins; none if it is missing. */
-static int add_names(struct string_list *names, const char *path)
-{
-	struct dirent **entries;
-	int n = scandir(path, &entries, is_drop_in, alphasort), r = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (r == 0)
-			r = string_list_add(names, entries[i]->d_name, strlen(entries[i]->d_name));
-		free(entries[i]);
-	}
-	if (n >= 0)
-		free(entries);
-	return r;
-}
-
 static void read_drop_in(const char *root, const char *name, const char *drop_in,
 			 struct reader *reader)
 {
@@ -95,7 +78,7 @@ static int read_drop_ins(const char *root, const char *name, struct reader *read
 
 	for (size_t i = 0; i < ELEMENTSOF(directories) && r == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s.d", root, directories[i], name);
-		r = add_names(&names, path);
+		r = string_list_add_directory(&names, path, is_drop_in);
 	}
 	string_list_sort(&names);
 	for (size_t i = 0; i < names.n && r == 0; i++)
