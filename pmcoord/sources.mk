@@ -37,6 +37,7 @@ COORDINATOR_SRC := \
 	pmcoord/model/selection.c \
 	pmcoord/model/sleep-manager.c \
 	pmcoord/model/sleeper.c \
+	pmcoord/host/attribute.c \
 	pmcoord/host/battery.c \
 	pmcoord/host/boot-id.c \
 	pmcoord/host/deferred.c \

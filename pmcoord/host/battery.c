@@ -3,16 +3,14 @@
 
 #include <assert.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "host/attribute.h"
 
 struct supply {
 	unsigned int low_percent;
@@ -23,19 +21,14 @@ struct supply {
 	uint64_t percents; /* the sum of their charges */
 };
 
-/* Reads an attribute without its newline; "" if it cannot be read. */
+/* Reads an attribute of a supply; "" if it cannot be read. */
 static void read_attribute(int directory_fd, const char *supply, const char *name, char *ret,
 			   size_t size)
 {
-	_cleanup_(closep) int fd = -EBADF;
-	char path[300];
-	ssize_t n;
+	char path[700];
 
 	snprintf(path, sizeof(path), "%s/%s", supply, name);
-	fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, ret, size - 1);
-	ret[n > 0 ? n : 0] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
+	attribute_read_at(directory_fd, path, ret, size);
 }
 
 /* Some batteries publish only a level, and some a charge that is wrong when they are empty. */

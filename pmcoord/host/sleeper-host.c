@@ -17,9 +17,9 @@
 #include "pmcoord/cleanup.h"
 #include "pmcoord/clock.h"
 #include "pmcoord/error.h"
-#include "pmcoord/parse.h"
 #include "base/directory.h"
 #include "model/loop.h"
+#include "host/attribute.h"
 #include "host/lid.h"
 #include "host/loop-event.h"
 #include "host/roots.h"
@@ -80,18 +80,6 @@ static int open_attribute(const struct host_sleeper *self, const char *name, int
 	return fd < 0 ? -errno : fd;
 }
 
-/* Reads a sysfs attribute, without its newline. */
-static int read_attribute(int fd, char *ret, size_t size)
-{
-	ssize_t n = pread(fd, ret, size - 1, 0);
-
-	if (n < 0)
-		return -errno;
-	ret[n] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
-	return 0;
-}
-
 /*
  * Fails if the host has no S3. Otherwise chooses "deep" in power/mem_sleep, so that
  * "mem" in power/state means S3.
@@ -99,7 +87,7 @@ static int read_attribute(int fd, char *ret, size_t size)
 static int check_offers_s3(struct host_sleeper *self, struct error *error)
 {
 	char text[128];
-	int r = read_attribute(self->state_fd, text, sizeof(text));
+	int r = attribute_read(self->state_fd, text, sizeof(text));
 
 	if (r < 0)
 		return error_set(error, r, "cannot read %s/power/state: %s", self->sys,
@@ -110,7 +98,7 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 			"this host offers no suspend to RAM (%s/power/state is '%s', without 'mem'): enable S3 in the firmware's setup",
 			self->sys, text);
 	self->mem_sleep_fd = open_attribute(self, "mem_sleep", O_RDWR);
-	if (self->mem_sleep_fd < 0 || read_attribute(self->mem_sleep_fd, text, sizeof(text)) < 0)
+	if (self->mem_sleep_fd < 0 || attribute_read(self->mem_sleep_fd, text, sizeof(text)) < 0)
 		return 0; /* without mem_sleep, "mem" is S3 */
 	if (strstr(text, "[deep]"))
 		return 0;
@@ -129,12 +117,10 @@ static int check_offers_s3(struct host_sleeper *self, struct error *error)
 /* Returns 0 if there is no such counter. */
 static uint64_t read_counter(int fd)
 {
-	char text[32];
 	uint64_t value = 0;
 
-	if (fd < 0 || read_attribute(fd, text, sizeof(text)) < 0 ||
-	    parse_u64(text, UINT64_MAX, &value) < 0)
-		return 0;
+	if (fd >= 0)
+		attribute_read_number(fd, &value);
 	return value;
 }
 
@@ -155,7 +141,7 @@ static void note_state(struct host_sleeper *self)
 	ret[0] = '\0';
 	if (read_counter(self->fail_fd) != self->failures)
 		return;
-	if (self->mem_sleep_fd < 0 || read_attribute(self->mem_sleep_fd, text, sizeof(text)) < 0) {
+	if (self->mem_sleep_fd < 0 || attribute_read(self->mem_sleep_fd, text, sizeof(text)) < 0) {
 		snprintf(ret, sizeof(self->sleeper.state), "%s", SLEEP_STATE_S3);
 		return;
 	}
@@ -252,7 +238,7 @@ static int sysfs_prepare(struct sleeper *sleeper, struct error *error)
 		return r;
 	sync();
 	self->sync_fd = open_attribute(self, "sync_on_suspend", O_RDWR);
-	if (self->sync_fd < 0 || read_attribute(self->sync_fd, text, sizeof(text)) < 0 ||
+	if (self->sync_fd < 0 || attribute_read(self->sync_fd, text, sizeof(text)) < 0 ||
 	    strcmp(text, "1") != 0)
 		return 0;
 	write_note(sleeper->run);

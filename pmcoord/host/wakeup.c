@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "pmcoord/array.h"
 #include "pmcoord/cleanup.h"
 #include "pmcoord/parse.h"
+#include "host/attribute.h"
 
 struct source {
 	char name[48];
@@ -51,16 +51,6 @@ static const char *translate(const char *text)
 	return NULL;
 }
 
-/* Reads a file below the directory, without its newline; "" if it cannot be read. */
-static void read_text(int directory_fd, const char *name, char *ret, size_t size)
-{
-	_cleanup_(closep) int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
-
-	ret[n > 0 ? n : 0] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
-}
-
 /* Returns the name of the device's driver, in `target`; "" if it has none. */
 static const char *read_driver(int directory_fd, char target[256])
 {
@@ -77,7 +67,7 @@ static void read_name(int directory_fd, struct source *source)
 	char name[64], target[256];
 	const char *translated;
 
-	read_text(directory_fd, "name", name, sizeof(name));
+	attribute_read_at(directory_fd, "name", name, sizeof(name));
 	translated = translate(name);
 	if (!translated)
 		translated = translate(read_driver(directory_fd, target));
@@ -85,18 +75,6 @@ static void read_name(int directory_fd, struct source *source)
 		snprintf(source->name, sizeof(source->name), "%s", translated);
 	else
 		text_sanitize(name, strlen(name), source->name, sizeof(source->name));
-}
-
-static bool read_count(int fd, uint64_t *ret)
-{
-	char text[32];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return parse_u64(text, UINT64_MAX, ret) == 0;
 }
 
 /* Leaves out what cannot be read. Returns 0 or -ENOMEM. */
@@ -112,7 +90,7 @@ static int add_source(struct wakeup *wakeup, int class_fd, const char *entry)
 	if (source.fd < 0)
 		return 0;
 	read_name(directory_fd, &source);
-	if (!read_count(source.fd, &source.count) || source.name[0] == '\0') {
+	if (attribute_read_number(source.fd, &source.count) < 0 || source.name[0] == '\0') {
 		close(source.fd);
 		return 0;
 	}
@@ -173,7 +151,8 @@ void wakeup_name(const struct wakeup *wakeup, char *ret, size_t size)
 	assert(ret && size > 0);
 	ret[0] = '\0';
 	for (size_t i = 0; wakeup && i < wakeup->n_sources; i++)
-		if (read_count(wakeup->sources[i].fd, &count) && count != wakeup->sources[i].count)
+		if (attribute_read_number(wakeup->sources[i].fd, &count) == 0 &&
+		    count != wakeup->sources[i].count)
 			add_name(wakeup->sources[i].name, ret, size);
 	if (ret[0] == '\0')
 		snprintf(ret, size, "unknown");
